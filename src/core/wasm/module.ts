@@ -1,0 +1,312 @@
+// A small WebAssembly assembler: modules, functions with structured control flow, and their binary encoding.
+// WebAssembly Core Specification 2.0, chapter 5. Instructions have the names of the text format (`opcodes.ts`).
+
+import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, signedLeb, unsignedLeb } from "./opcodes.ts";
+
+/** A value type. */
+export type ValueType = "i32" | "i64" | "f32" | "f64" | "v128";
+
+const VALUE_TYPES: Record<ValueType, number> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+const NO_RESULT = 0x40;
+
+/** The target of a branch: an open block, loop or if of one function. */
+export interface Label {
+  readonly depth: number;
+}
+
+/** A memory that the module imports; sizes in pages of 64 KiB. */
+export interface ImportedMemory {
+  readonly module: string;
+  readonly name: string;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly shared: boolean;
+}
+
+/** The code of one function. Every method appends instructions and returns the builder, so that they chain. */
+export class FunctionBuilder {
+  readonly code: number[] = [];
+  readonly locals: ValueType[] = [];
+  #depth = 0;
+
+  constructor(
+    /** Index in the module's function space, for `call`. */
+    readonly index: number,
+    readonly name: string,
+    readonly parameters: readonly ValueType[],
+    readonly results: readonly ValueType[],
+  ) {}
+
+  /** A new local variable; its index counts after the parameters. */
+  local(type: ValueType): number {
+    this.locals.push(type);
+    return this.parameters.length + this.locals.length - 1;
+  }
+
+  /** Appends raw bytes. */
+  bytes(bytes: Iterable<number>): this {
+    for (const byte of bytes) this.code.push(byte);
+    return this;
+  }
+
+  /** An instruction without an immediate. */
+  op(name: string): this {
+    const code = PLAIN_OPCODES.get(name);
+    if (!code) throw new Error(`no such WebAssembly instruction: ${name}`);
+    return this.bytes(code);
+  }
+
+  /** A load or store. The address (and the value) is on the stack; `offset` in bytes is added to it. Alignment is a hint: 0 is always right. */
+  memory(name: string, offset = 0): this {
+    const entry = MEMORY_OPCODES.get(name);
+    if (!entry) throw new Error(`no such WebAssembly load or store: ${name}`);
+    return this.bytes(entry.code).bytes([0]).bytes(unsignedLeb(offset));
+  }
+
+  /** A lane instruction such as `i8x16.extract_lane_u`. */
+  lane(name: string, lane: number): this {
+    const code = LANE_OPCODES.get(name);
+    if (!code) throw new Error(`no such WebAssembly lane instruction: ${name}`);
+    return this.bytes(code).bytes([lane]);
+  }
+
+  /** `i8x16.shuffle`; sixteen lane numbers, 0..15 of the first and 16..31 of the second operand. */
+  shuffle(lanes: readonly number[]): this {
+    if (lanes.length !== 16) throw new Error("a shuffle has sixteen lanes");
+    return this.bytes([0xfd, 13]).bytes(lanes);
+  }
+
+  i32(value: number | bigint): this {
+    return this.bytes([0x41]).bytes(signedLeb(BigInt.asIntN(32, BigInt(value))));
+  }
+
+  i64(value: number | bigint): this {
+    return this.bytes([0x42]).bytes(signedLeb(BigInt.asIntN(64, BigInt(value))));
+  }
+
+  f32(value: number): this {
+    return this.bytes([0x43]).bytes(new Uint8Array(new Float32Array([value]).buffer));
+  }
+
+  f64(value: number): this {
+    return this.bytes([0x44]).bytes(new Uint8Array(new Float64Array([value]).buffer));
+  }
+
+  /** A vector constant from two 64-bit halves, low lane first. */
+  v128(low: bigint, high: bigint): this {
+    return this.bytes([0xfd, 12]).bytes(new Uint8Array(new BigInt64Array([BigInt.asIntN(64, low), BigInt.asIntN(64, high)]).buffer));
+  }
+
+  get(local: number): this {
+    return this.bytes([0x20]).bytes(unsignedLeb(local));
+  }
+
+  set(local: number): this {
+    return this.bytes([0x21]).bytes(unsignedLeb(local));
+  }
+
+  tee(local: number): this {
+    return this.bytes([0x22]).bytes(unsignedLeb(local));
+  }
+
+  getGlobal(index: number): this {
+    return this.bytes([0x23]).bytes(unsignedLeb(index));
+  }
+
+  setGlobal(index: number): this {
+    return this.bytes([0x24]).bytes(unsignedLeb(index));
+  }
+
+  call(target: number | FunctionBuilder): this {
+    return this.bytes([0x10]).bytes(unsignedLeb(typeof target === "number" ? target : target.index));
+  }
+
+  /** `memory.fill`: destination, byte value and length are on the stack. */
+  memoryFill(): this {
+    return this.bytes([0xfc, 11, 0]);
+  }
+
+  /** `memory.copy`: destination, source and length are on the stack. */
+  memoryCopy(): this {
+    return this.bytes([0xfc, 10, 0, 0]);
+  }
+
+  block(body: (label: Label) => void, result?: ValueType): this {
+    return this.#structure(0x02, body, result);
+  }
+
+  loop(body: (label: Label) => void, result?: ValueType): this {
+    return this.#structure(0x03, body, result);
+  }
+
+  /** The condition, an i32, is on the stack. */
+  if(then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
+    return this.#structure(0x04, (label) => {
+      then(label);
+      if (otherwise) {
+        this.code.push(0x05);
+        otherwise(label);
+      }
+    }, result);
+  }
+
+  br(label: Label): this {
+    return this.bytes([0x0c]).bytes(unsignedLeb(this.#depth - label.depth));
+  }
+
+  brIf(label: Label): this {
+    return this.bytes([0x0d]).bytes(unsignedLeb(this.#depth - label.depth));
+  }
+
+  /** The index, an i32, is on the stack. */
+  brTable(labels: readonly Label[], fallback: Label): this {
+    this.bytes([0x0e]).bytes(unsignedLeb(labels.length));
+    for (const label of [...labels, fallback]) this.bytes(unsignedLeb(this.#depth - label.depth));
+    return this;
+  }
+
+  /**
+   * Opens a block without closing it, for code whose blocks are closed one at a time (the arms of a `br_table`).
+   * Each needs one `closeBlock`.
+   */
+  openBlock(): Label {
+    this.code.push(0x02, NO_RESULT);
+    return { depth: ++this.#depth };
+  }
+
+  closeBlock(): this {
+    this.#depth--;
+    return this.bytes([0x0b]);
+  }
+
+  #structure(opcode: number, body: (label: Label) => void, result: ValueType | undefined): this {
+    this.code.push(opcode, result ? VALUE_TYPES[result] : NO_RESULT);
+    this.#depth++;
+    body({ depth: this.#depth });
+    this.#depth--;
+    return this.bytes([0x0b]);
+  }
+}
+
+interface Import {
+  module: string;
+  name: string;
+  type: number;
+}
+
+interface Global {
+  type: ValueType;
+  value: bigint;
+  name: string | undefined;
+}
+
+/** A module under construction. Declare all imported functions before the first function of its own. */
+export class WasmModule {
+  readonly #types = new Map<string, number>();
+  readonly #imports: Import[] = [];
+  readonly #functions: FunctionBuilder[] = [];
+  readonly #exports: { name: string; index: number }[] = [];
+  readonly #globals: Global[] = [];
+  #memory: ImportedMemory | undefined;
+  #table: FunctionBuilder[] | undefined;
+
+  importMemory(memory: ImportedMemory): this {
+    this.#memory = memory;
+    return this;
+  }
+
+  /** Declares an imported function; its index is for `FunctionBuilder.call`. */
+  importFunction(module: string, name: string, parameters: readonly ValueType[], results: readonly ValueType[]): number {
+    if (this.#functions.length) throw new Error(`import ${name} must come before the module's own functions`);
+    this.#imports.push({ module, name, type: this.#type(parameters, results) });
+    return this.#imports.length - 1;
+  }
+
+  /** Declares a function. Its code may be filled in later, so functions can call each other in any order. */
+  function(name: string, parameters: readonly ValueType[], results: readonly ValueType[], exported = false): FunctionBuilder {
+    const builder = new FunctionBuilder(this.#imports.length + this.#functions.length, name, parameters, results);
+    this.#functions.push(builder);
+    if (exported) this.#exports.push({ name, index: builder.index });
+    return builder;
+  }
+
+  /** A mutable global; exported under `name` where given. */
+  global(type: "i32" | "i64", value: bigint, name?: string): number {
+    this.#globals.push({ type, value, name });
+    return this.#globals.length - 1;
+  }
+
+  /** The functions of table 0, for `callIndirect`. */
+  table(functions: FunctionBuilder[]): this {
+    this.#table = functions;
+    return this;
+  }
+
+  /** Appends `call_indirect` through table 0; the table index is on the stack above the arguments. */
+  callIndirect(code: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): void {
+    code.bytes([0x11]).bytes(unsignedLeb(this.#type(parameters, results))).bytes([0]);
+  }
+
+  /** The binary module. */
+  encode(): Uint8Array<ArrayBuffer> {
+    const out: number[][] = [[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
+    const section = (id: number, body: number[]) => out.push([id, ...unsignedLeb(body.length)], body);
+    const vector = (items: number[][]) => [...unsignedLeb(items.length), ...items.flat()];
+    const functionTypes = this.#functions.map((f) => unsignedLeb(this.#type(f.parameters, f.results)));
+
+    section(1, vector([...this.#types.keys()].map((key) => JSON.parse(key) as number[])));
+    const imports = this.#imports.map((i) => [...text(i.module), ...text(i.name), 0, ...unsignedLeb(i.type)]);
+    if (this.#memory) imports.push(memoryImport(this.#memory));
+    section(2, vector(imports));
+    section(3, vector(functionTypes));
+    if (this.#table) section(4, vector([[0x70, 0, ...unsignedLeb(this.#table.length)]]));
+    if (this.#globals.length) {
+      section(6, vector(this.#globals.map((g) => [VALUE_TYPES[g.type], 1, g.type === "i32" ? 0x41 : 0x42, ...signedLeb(g.value), 0x0b])));
+    }
+    const exports = this.#exports.map((e) => [...text(e.name), 0, ...unsignedLeb(e.index)]);
+    this.#globals.forEach((g, index) => g.name !== undefined && exports.push([...text(g.name), 3, ...unsignedLeb(index)]));
+    section(7, vector(exports));
+    if (this.#table) section(9, vector([[0, 0x41, 0, 0x0b, ...vector(this.#table.map((f) => unsignedLeb(f.index)))]]));
+
+    const bodies: number[][] = [];
+    for (const f of this.#functions) {
+      const runs: { type: ValueType; count: number }[] = [];
+      for (const type of f.locals) {
+        const last = runs.at(-1);
+        if (last?.type === type) last.count++;
+        else runs.push({ type, count: 1 });
+      }
+      const locals = vector(runs.map((r) => [...unsignedLeb(r.count), VALUE_TYPES[r.type]]));
+      bodies.push([...unsignedLeb(locals.length + f.code.length + 1), ...locals], f.code, [0x0b]);
+    }
+    const count = unsignedLeb(this.#functions.length);
+    const size = bodies.reduce((sum, b) => sum + b.length, count.length);
+    out.push([10, ...unsignedLeb(size), ...count], ...bodies);
+
+    const bytes = new Uint8Array(out.reduce((sum, b) => sum + b.length, 0));
+    let at = 0;
+    for (const part of out) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    return bytes;
+  }
+
+  #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
+    const list = (types: readonly ValueType[]) => [types.length, ...types.map((t) => VALUE_TYPES[t])];
+    const key = JSON.stringify([0x60, ...list(parameters), ...list(results)]);
+    let index = this.#types.get(key);
+    if (index === undefined) this.#types.set(key, index = this.#types.size);
+    return index;
+  }
+}
+
+function text(value: string): number[] {
+  const bytes = new TextEncoder().encode(value);
+  return [...unsignedLeb(bytes.length), ...bytes];
+}
+
+function memoryImport(memory: ImportedMemory): number[] {
+  const limits = [memory.shared ? 3 : 1, ...unsignedLeb(memory.minimum), ...unsignedLeb(memory.maximum)];
+  return [...text(memory.module), ...text(memory.name), 2, ...limits];
+}
