@@ -1,0 +1,49 @@
+// What the native host tells the session that runs it, as plain data that can cross a worker: console bytes, states of VMs, failures.
+// States follow the resource manager's VM states (spec/resource-manager.md section 4.1) as the owner of the VMs sees them.
+
+/**
+ * Life of a VM of the native host.
+ *
+ * - `creating`: VMID, memory and objects are being made (LOAD, INIT);
+ * - `ready`: created, not started (READY);
+ * - `running`: its vCPUs are scheduled (RUNNING);
+ * - `exited`: it ended and is being torn down (EXITED, RESETTING);
+ * - `stopped`: torn down, its memory is the host's again;
+ * - `failed`: the resource manager refused a step; an `error` event said which one.
+ */
+export type VmState = "creating" | "ready" | "running" | "exited" | "stopped" | "failed";
+
+/** Why a VM exited: the exit types of VM_EXITED (spec/resource-manager.md section 4.3). */
+export type VmExitReason =
+  | "exit"
+  | "system-off"
+  | "system-reset"
+  | "system-reset2"
+  | "watchdog"
+  | "fault"
+  | "hardware-error"
+  | "forced"
+  | "unknown";
+
+/** One thing that happened in the native host. `at` is virtual time in ns; `vm` is the name in the configuration. */
+export type HostEvent =
+  | { readonly kind: "console"; readonly at: number; readonly vm: string; readonly bytes: Uint8Array }
+  | {
+    readonly kind: "state";
+    readonly at: number;
+    readonly vm: string;
+    readonly vmid: number;
+    readonly state: VmState;
+    readonly exit?: VmExitReason;
+  }
+  | { readonly kind: "error"; readonly at: number; readonly vm?: string; readonly message: string }
+  /** No VM is left that will ever run again. `crashed` names those that did not end by their own will. */
+  | { readonly kind: "finished"; readonly at: number; readonly crashed: readonly string[] };
+
+/** Receives each event at once, in order. It must not call back into the host. */
+export type HostEvents = (event: HostEvent) => void;
+
+/** Exits that a guest chose: PSCI SYSTEM_OFF, VM_EXIT, or the stop that its owner asked for. Everything else counts as a crash. */
+export function endedByOwnWill(exit: VmExitReason): boolean {
+  return exit === "exit" || exit === "system-off" || exit === "forced";
+}
