@@ -1,0 +1,162 @@
+// Reads a flattened devicetree (Devicetree Specification 0.4, section 5). The bytes may come from a guest:
+// every offset is checked, the work is bounded by the size of the input, and a bad tree is a result, not an exception.
+
+import {
+  alignToken,
+  FDT_HEADER_SIZE,
+  FDT_LAST_COMPATIBLE_VERSION,
+  FDT_MAGIC,
+  FDT_RESERVATION_SIZE,
+  FDT_VERSION,
+  FdtHeader,
+  FdtToken,
+} from "./format.ts";
+import { type Devicetree, type DevicetreeNode, type MemoryReservation, node } from "./tree.ts";
+
+/** A tree, or what is wrong with the bytes and where (offset from the start of the blob). */
+export type ReadResult = { ok: true; tree: Devicetree } | { ok: false; problem: string; offset: number };
+
+/** Depth at which reading stops: deeper trees are no devicetrees of anything real. */
+const MAX_DEPTH = 64;
+
+/** Carries the problem out of nested reading; never leaves this file. */
+class Malformed extends Error {
+  constructor(readonly problem: string, readonly offset: number) {
+    super(problem);
+  }
+}
+
+/** Reads a tree. Properties are copies: the input may change afterwards. */
+export function readDevicetree(bytes: Uint8Array): ReadResult {
+  try {
+    return { ok: true, tree: read(bytes) };
+  } catch (error) {
+    if (error instanceof Malformed) return { ok: false, problem: error.problem, offset: error.offset };
+    throw error;
+  }
+}
+
+/** Total size that the header of a blob claims; undefined where there is no header of a flattened tree. */
+export function devicetreeSize(bytes: Uint8Array): number | undefined {
+  if (bytes.length < FDT_HEADER_SIZE) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return view.getUint32(FdtHeader.magic) === FDT_MAGIC ? view.getUint32(FdtHeader.totalsize) : undefined;
+}
+
+function read(bytes: Uint8Array): Devicetree {
+  if (bytes.length < FDT_HEADER_SIZE) throw new Malformed("the blob is shorter than a header", bytes.length);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const header = (field: keyof typeof FdtHeader) => view.getUint32(FdtHeader[field]);
+  if (header("magic") !== FDT_MAGIC) throw new Malformed("no flattened devicetree: the magic word is missing", FdtHeader.magic);
+  if (header("version") < FDT_LAST_COMPATIBLE_VERSION || header("last_comp_version") > FDT_VERSION) {
+    throw new Malformed(`version ${header("version")} is not supported`, FdtHeader.version);
+  }
+  const total = header("totalsize");
+  if (total > bytes.length || total < FDT_HEADER_SIZE) {
+    throw new Malformed(`totalsize ${total} exceeds the ${bytes.length} bytes given`, FdtHeader.totalsize);
+  }
+  const stringsEnd = header("off_dt_strings") + header("size_dt_strings");
+  if (stringsEnd > total) throw new Malformed("the strings block ends outside the blob", FdtHeader.off_dt_strings);
+  // Version 16 has no size of the structure block: it ends with the blob.
+  const structSize = header("version") >= 17 ? header("size_dt_struct") : total - header("off_dt_struct");
+  const structEnd = header("off_dt_struct") + structSize;
+  if (structSize < 0 || structEnd > total) throw new Malformed("the structure block ends outside the blob", FdtHeader.off_dt_struct);
+  if (header("off_dt_struct") % 4 !== 0) throw new Malformed("the structure block is not aligned", FdtHeader.off_dt_struct);
+
+  return {
+    root: readStructure(bytes, view, header("off_dt_struct"), structEnd, header("off_dt_strings"), stringsEnd),
+    reservations: readReservations(view, header("off_mem_rsvmap"), total),
+    bootCpu: header("boot_cpuid_phys"),
+  };
+}
+
+function readReservations(view: DataView, start: number, end: number): MemoryReservation[] {
+  const reservations: MemoryReservation[] = [];
+  for (let offset = start;; offset += FDT_RESERVATION_SIZE) {
+    if (offset + FDT_RESERVATION_SIZE > end) throw new Malformed("the memory reservation block has no end", offset);
+    const address = view.getBigUint64(offset);
+    const size = view.getBigUint64(offset + 8);
+    if (address === 0n && size === 0n) return reservations;
+    reservations.push({ address, size });
+  }
+}
+
+function readStructure(
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+  stringsStart: number,
+  stringsEnd: number,
+): DevicetreeNode {
+  const open: DevicetreeNode[] = [];
+  const names = new Map<number, string>();
+  let root: DevicetreeNode | undefined;
+  let offset = start;
+
+  const word = () => {
+    if (offset + 4 > end) throw new Malformed("the structure block ends inside a token", offset);
+    const value = view.getUint32(offset);
+    offset += 4;
+    return value;
+  };
+  const name = (at: number) => {
+    if (stringsStart + at >= stringsEnd) throw new Malformed("a property name lies outside the strings block", offset);
+    let text = names.get(at);
+    if (text === undefined) names.set(at, text = readText(bytes, stringsStart + at, stringsEnd));
+    return text;
+  };
+
+  for (;;) {
+    const at = offset;
+    switch (word()) {
+      case FdtToken.NOP:
+        break;
+      case FdtToken.BEGIN_NODE: {
+        const parent = open.at(-1);
+        if (parent === undefined && root !== undefined) throw new Malformed("there is a second root node", at);
+        if (open.length === MAX_DEPTH) throw new Malformed(`nodes are nested deeper than ${MAX_DEPTH}`, at);
+        const text = readText(bytes, offset, end);
+        if (parent !== undefined && (text === "" || text.includes("/"))) throw new Malformed("a node has no valid name", at);
+        offset = alignToken(offset + byteLength(bytes, offset) + 1);
+        const begun = node(parent === undefined ? "" : text);
+        if (parent === undefined) root = begun;
+        else parent.children.push(begun);
+        open.push(begun);
+        break;
+      }
+      case FdtToken.END_NODE:
+        if (open.pop() === undefined) throw new Malformed("a node ends that did not begin", at);
+        break;
+      case FdtToken.PROP: {
+        const length = word();
+        const key = name(word());
+        const owner = open.at(-1);
+        if (owner === undefined) throw new Malformed("a property lies outside all nodes", at);
+        if (offset + length > end) throw new Malformed(`property ${key} ends outside the structure block`, at);
+        if (owner.children.length > 0) throw new Malformed(`property ${key} follows a child node`, at);
+        owner.properties.set(key, bytes.slice(offset, offset + length));
+        offset = alignToken(offset + length);
+        break;
+      }
+      case FdtToken.END:
+        if (root === undefined || open.length > 0) throw new Malformed("the structure block ends inside a node", at);
+        return root;
+      default:
+        throw new Malformed("there is an unknown token", at);
+    }
+  }
+}
+
+/** Bytes before the next NUL; the caller has checked that there is one. */
+function byteLength(bytes: Uint8Array, start: number): number {
+  return bytes.indexOf(0, start) - start;
+}
+
+function readText(bytes: Uint8Array, start: number, end: number): string {
+  const nul = bytes.indexOf(0, start);
+  if (nul < 0 || nul >= end) throw new Malformed("a name has no end", start);
+  let text = "";
+  for (let index = start; index < nul; index++) text += String.fromCharCode(bytes[index]);
+  return text;
+}

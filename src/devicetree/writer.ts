@@ -1,0 +1,121 @@
+// Writes a flattened devicetree, version 17 (Devicetree Specification 0.4, section 5): header, memory reservations, structure, strings.
+
+import {
+  alignToken,
+  FDT_HEADER_SIZE,
+  FDT_LAST_COMPATIBLE_VERSION,
+  FDT_MAGIC,
+  FDT_RESERVATION_SIZE,
+  FDT_VERSION,
+  FdtHeader,
+  FdtToken,
+} from "./format.ts";
+import type { Devicetree, DevicetreeNode } from "./tree.ts";
+
+/**
+ * Flattens a tree. The result is packed; `minimumSize` bytes reserves free space behind it (totalsize grows), as boot
+ * loaders and overlays want it.
+ */
+export function writeDevicetree(tree: Devicetree, minimumSize = 0): Uint8Array {
+  const strings = new StringsBlock();
+  const structure = new Output();
+  writeNode(structure, strings, tree.root);
+  structure.word(FdtToken.END);
+
+  const reservations = FDT_HEADER_SIZE;
+  const structureStart = reservations + (tree.reservations.length + 1) * FDT_RESERVATION_SIZE;
+  const stringsStart = structureStart + structure.length;
+  const total = Math.max(stringsStart + strings.output.length, minimumSize);
+
+  const bytes = new Uint8Array(total);
+  const view = new DataView(bytes.buffer);
+  const header: Record<keyof typeof FdtHeader, number> = {
+    magic: FDT_MAGIC,
+    totalsize: total,
+    off_dt_struct: structureStart,
+    off_dt_strings: stringsStart,
+    off_mem_rsvmap: reservations,
+    version: FDT_VERSION,
+    last_comp_version: FDT_LAST_COMPATIBLE_VERSION,
+    boot_cpuid_phys: tree.bootCpu,
+    size_dt_strings: strings.output.length,
+    size_dt_struct: structure.length,
+  };
+  for (const field of Object.keys(FdtHeader) as (keyof typeof FdtHeader)[]) view.setUint32(FdtHeader[field], header[field]);
+  tree.reservations.forEach(({ address, size }, index) => {
+    view.setBigUint64(reservations + index * FDT_RESERVATION_SIZE, address);
+    view.setBigUint64(reservations + index * FDT_RESERVATION_SIZE + 8, size);
+  });
+  bytes.set(structure.bytes(), structureStart);
+  bytes.set(strings.output.bytes(), stringsStart);
+  return bytes;
+}
+
+function writeNode(structure: Output, strings: StringsBlock, source: DevicetreeNode): void {
+  structure.word(FdtToken.BEGIN_NODE);
+  structure.text(source.name);
+  structure.pad();
+  for (const [name, value] of source.properties) {
+    structure.word(FdtToken.PROP);
+    structure.word(value.length);
+    structure.word(strings.offsetOf(name));
+    structure.append(value);
+    structure.pad();
+  }
+  for (const child of source.children) writeNode(structure, strings, child);
+  structure.word(FdtToken.END_NODE);
+}
+
+/** Property names, each once. */
+class StringsBlock {
+  readonly output = new Output();
+  readonly #offsets = new Map<string, number>();
+
+  offsetOf(name: string): number {
+    let offset = this.#offsets.get(name);
+    if (offset === undefined) {
+      offset = this.output.length;
+      this.#offsets.set(name, offset);
+      this.output.text(name);
+    }
+    return offset;
+  }
+}
+
+/** Bytes that grow. */
+class Output {
+  length = 0;
+  #buffer = new Uint8Array(1024);
+
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.length);
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  word(value: number): void {
+    this.#reserve(4);
+    new DataView(this.#buffer.buffer).setUint32(this.length, value);
+    this.length += 4;
+  }
+
+  /** Characters above 0xff have no place in a devicetree name. */
+  text(text: string): void {
+    this.append(Uint8Array.from(`${text}\0`, (character) => character.charCodeAt(0)));
+  }
+
+  pad(): void {
+    this.append(new Uint8Array(alignToken(this.length) - this.length));
+  }
+
+  #reserve(count: number): void {
+    if (this.length + count <= this.#buffer.length) return;
+    const grown = new Uint8Array(Math.max(this.#buffer.length * 2, this.length + count));
+    grown.set(this.bytes());
+    this.#buffer = grown;
+  }
+}
