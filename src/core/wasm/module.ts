@@ -226,8 +226,14 @@ export class WasmModule {
   function(name: string, parameters: readonly ValueType[], results: readonly ValueType[], exported = false): FunctionBuilder {
     const builder = new FunctionBuilder(this.#imports.length + this.#functions.length, name, parameters, results);
     this.#functions.push(builder);
-    if (exported) this.#exports.push({ name, index: builder.index });
+    if (exported) this.export(builder);
     return builder;
+  }
+
+  /** Exports a function of the module under its own name. */
+  export(f: FunctionBuilder): this {
+    this.#exports.push({ name: f.name, index: f.index });
+    return this;
   }
 
   /** A mutable global; exported under `name` where given. */

@@ -1,0 +1,191 @@
+// The hot CPU record: where the running vCPU's state lies in the Wasm memory, at constant addresses, so that a register operand of the
+// interpreter is a load with a constant offset. DESIGN "The core"; spec/core-interpreter.md section 6.
+//
+// The first part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU becomes resident. The second part is
+// derived or belongs to one `run`. All values are little-endian. To add a field, append a line to its part.
+
+/** First address of the record; everything below stays zero, so that a null address reads as nothing. */
+export const CPU_RECORD = 0x100;
+
+let next = CPU_RECORD;
+
+function field(size: number, count = 1): number {
+  next = Math.ceil(next / size) * size;
+  const at = next;
+  next += size * count;
+  return at;
+}
+
+const word = () => field(4);
+const doubleword = () => field(8);
+
+/** Special slots of `CPU.X`, beside 0..30. */
+export const Slot = {
+  /** Reads of XZR: always zero. */
+  Zero: 31,
+  /** The stack pointer in use (PSTATE.SP and EL choose the bank that it belongs to). */
+  SP: 32,
+  /** Writes to XZR. */
+  Dump: 33,
+} as const;
+
+/** Addresses of the fields. */
+export const CPU = {
+  // ---- Context of a vCPU ----
+  /** 34 doublewords, see `Slot`. */
+  X: field(8, 34),
+  /** Flags: N is the sign of this i64, */
+  N: doubleword(),
+  /** Z is set when this i64 is zero, */
+  Z: doubleword(),
+  /** V is the sign of this i64, */
+  V: doubleword(),
+  /** C is this i32, 0 or 1. */
+  C: word(),
+  /** PSTATE but NZCV, in SPSR layout: SS 21, PAN 22, IL 20, D A I F 9:6, M 4:0 (EL 3:2, SP 0). i32. */
+  PSTATE: word(),
+  /** 32 vector registers of 16 bytes. */
+  VECTOR: field(16, 32),
+  FPCR: word(),
+  FPSR: word(),
+  /** Canonical only outside the interpreter loop and when `PENDING` is set; inside it is PC_DELTA + (ip >> 2). i64. */
+  PC: doubleword(),
+  /** Levels of the interrupt inputs and the event register, 0 or 1. i32. */
+  IRQ: word(),
+  FIQ: word(),
+  EVENT: word(),
+  /** Address in the Wasm memory of the stage-2 tables' root. i32. */
+  STAGE2: word(),
+  /** `Stage2Table.id`. i32. */
+  STAGE2_ID: word(),
+  // System registers. The bank that `Slot.SP` stands for is stale while in use.
+  SP_EL0: doubleword(),
+  SP_EL1: doubleword(),
+  ELR_EL1: doubleword(),
+  SPSR_EL1: doubleword(),
+  ESR_EL1: doubleword(),
+  FAR_EL1: doubleword(),
+  VBAR_EL1: doubleword(),
+  SCTLR_EL1: doubleword(),
+  TCR_EL1: doubleword(),
+  TTBR0_EL1: doubleword(),
+  TTBR1_EL1: doubleword(),
+  MAIR_EL1: doubleword(),
+  AMAIR_EL1: doubleword(),
+  CONTEXTIDR_EL1: doubleword(),
+  CPACR_EL1: doubleword(),
+  CNTKCTL_EL1: doubleword(),
+  CNTV_CTL_EL0: doubleword(),
+  CNTV_CVAL_EL0: doubleword(),
+  CNTP_CTL_EL0: doubleword(),
+  CNTP_CVAL_EL0: doubleword(),
+  TPIDR_EL0: doubleword(),
+  TPIDR_EL1: doubleword(),
+  TPIDRRO_EL0: doubleword(),
+  PAR_EL1: doubleword(),
+  AFSR0_EL1: doubleword(),
+  AFSR1_EL1: doubleword(),
+  MDSCR_EL1: doubleword(),
+  CSSELR_EL1: doubleword(),
+  MIDR_EL1: doubleword(),
+  MPIDR_EL1: doubleword(),
+  // ---- End of the context (see CONTEXT_END) ----
+  /** First address that no longer belongs to the context. */
+  DERIVED: field(16),
+
+  /** Address of the TLB set (`TlbSet`) of the current translation regime. i32. */
+  TLB: word(),
+  /** The TLB set that LDTR and STTR use (EL0's). i32. */
+  TLB_UNPRIVILEGED: word(),
+  /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
+  FP_TRAP: word(),
+
+  /** Record of the instruction in progress, stored before every call that may fault or that asks for PC. i32. */
+  IP: word(),
+  /** Record address at which the budget ends if execution goes on in a straight line: what is left is (END - ip) >> 4. i32. */
+  END: word(),
+  /** PC = PC_DELTA + (ip >> 2) in the page in execution. i64. */
+  PC_DELTA: doubleword(),
+  /** Set by callees: `Pending`. i32. */
+  PENDING: word(),
+
+  /** `Exit` of interface.ts. i32, i32, i64, i64, i64. */
+  EXIT_REASON: word(),
+  EXIT_ESR: word(),
+  EXIT_FAR: doubleword(),
+  EXIT_IPA: doubleword(),
+  EXIT_PA: doubleword(),
+
+  /** The local exclusive monitor: 1 when it is set. i32. */
+  EXCLUSIVE: word(),
+  /** Size of the marked access in bytes. i32. */
+  EXCLUSIVE_SIZE: word(),
+  /** Host address (in the Wasm memory) of the marked location. i32. */
+  EXCLUSIVE_ADDRESS: word(),
+  /** What it held; two doublewords for pairs. */
+  EXCLUSIVE_VALUE: field(8, 2),
+
+  /** Virtual time in ns at which the budget of this `run` ends: now = RUN_END - ((END - ip) >> 4). f64. */
+  RUN_END: doubleword(),
+  /** `floor` of this `run`, ns. f64. */
+  TIME_FLOOR: doubleword(),
+
+  /** The record that holds the STOP arm of tail mode, or 0; and the arm that it had. i32. */
+  STOP: word(),
+  STOP_ARM: word(),
+  /** Second results of helper functions that return more than one value. */
+  SCRATCH: field(16, 8),
+} as const;
+
+/** One past the last byte of the record. */
+export const CPU_RECORD_END = next;
+
+/** The context is [CPU_RECORD, CONTEXT_END). */
+export const CONTEXT_END = CPU.DERIVED;
+
+/** Bytes of a vCPU's context. */
+export const CONTEXT_SIZE = CONTEXT_END - CPU_RECORD;
+
+/** Address of X`index` (0..30) or of a special slot. */
+export const xAddress = (index: number): number => CPU.X + 8 * index;
+
+/** Address of V`index`. */
+export const vAddress = (index: number): number => CPU.VECTOR + 16 * index;
+
+/** Values of `CPU.PENDING`: what a called function asks of the interpreter loop. */
+export const Pending = {
+  None: 0,
+  /** Execution goes on at `CPU.PC` (an exception was taken, ERET); the instruction counts as retired. */
+  Redirect: 1,
+  /** `run` returns with `CPU.EXIT_*`; `CPU.PC` says where execution will go on. The instruction counts as retired. */
+  Exit: 2,
+} as const;
+
+/**
+ * A TLB set: the translations of one regime (address space, EL0 or EL1 or EL1 with PAN), direct-mapped by VA[21:12] and VA[20:12].
+ * A load hits when `(va & (-4096 | size - 1)) === tag` of entry VA[21:12]; the host address is then `i32(va) + addend`.
+ * A pair hits with `va + size` in place of `va`, at the entry of `va`.
+ */
+export const TlbSet = {
+  /** 1024 entries: data reads of plain RAM. */
+  Read: 0,
+  /** 1024 entries: data writes of plain RAM without decoded instructions; they may be read as well. */
+  Write: 0x4000,
+  /** 512 entries: instruction fetches. `addend` is the address of the record page instead. */
+  Fetch: 0x8000,
+  /** Bytes of a set. */
+  Size: 0xa000,
+  /** Entries in Read and in Write. */
+  Entries: 1024,
+  /** Entries in Fetch. */
+  FetchEntries: 512,
+} as const;
+
+/** An entry of a TLB set. */
+export const TlbEntry = {
+  /** i64: page of the virtual address as accessed, low 12 bits zero; -1 matches nothing. */
+  Tag: 0,
+  /** i32. */
+  Addend: 8,
+  Size: 16,
+} as const;
