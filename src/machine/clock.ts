@@ -1,0 +1,21 @@
+// Virtual time: one retired instruction is 1 ns, and the system counter ticks at CNTFRQ (DESIGN "Seven decisions", 3).
+
+/** Frequency of the system counter in Hz, as CNTFRQ_EL0 shows it. */
+export const CNTFRQ = 62_500_000;
+
+/** Virtual nanoseconds in a tick of the system counter. */
+export const NS_PER_TICK = 1_000_000_000 / CNTFRQ;
+
+/** A physical CPU runs this long (ns) before the next one has its turn. */
+export const QUANTUM = 20_000;
+
+/** The value of the system counter at a virtual time (ns). */
+export function ticksAt(ns: number): bigint {
+  return BigInt(Math.floor(ns / NS_PER_TICK));
+}
+
+/** The first virtual time (ns) at which the system counter shows `ticks`; Infinity where that is beyond every run. */
+export function timeOfTicks(ticks: bigint): number {
+  const ns = Number(ticks) * NS_PER_TICK;
+  return ns <= Number.MAX_SAFE_INTEGER ? ns : Infinity;
+}

@@ -1,0 +1,26 @@
+// What runs at EL2, as the machine sees it: the hypervisor implements this, the machine calls it (docs/architecture.md, "Seams").
+
+/** A physical CPU. */
+export interface PhysicalCpu {
+  readonly index: number;
+  /** Virtual time (ns) that this CPU has reached. EL2 advances it while it runs. */
+  position: number;
+  /** Virtual time (ns) spent with nothing to run. */
+  idle: number;
+}
+
+/** Software at EL2. */
+export interface El2 {
+  /**
+   * Runs what is runnable on `cpu` until its position reaches `until` (native guests may go a little further).
+   * Comes back early, with the position where that happened, when nothing is runnable on it any more or when what runs can only wait for
+   * another CPU (WFE, YIELD): the rest of the turn is idle.
+   */
+  run(cpu: PhysicalCpu, until: number): void;
+  /** Whether `cpu` has anything to run now. */
+  runnable(cpu: PhysicalCpu): boolean;
+  /** A physical interrupt line (SPI) changed its level. Called from device models and from the session. */
+  interrupt(intid: number, level: boolean): void;
+  /** What every vCPU waits for, a line each: for the message when nothing can ever happen again. */
+  describeWaits(): string[];
+}

@@ -1,0 +1,97 @@
+// What lies where: in the physical address space, and in the one Wasm memory that holds it (DESIGN "Memory and machine").
+//
+//   physical address                          Wasm memory
+//   0x0000_0000  devices (QEMU "virt")        0                CPU record, Wasm functions' tables, TLB sets, decoded records,
+//   0x0900_0000    PL011                                       stage-2 tables, vCPU contexts: the core's own (src/core/cpu-record.ts)
+//   0x4000_0000  primary VM's RAM             RAM_OFFSET       the byte at physical address 0x4000_0000
+//   hypervisorBase                            ...              linear from here: Wasm address = PA - RAM_BASE + RAM_OFFSET
+//     + 0          hypervisor image (unused: this hypervisor is not code in guest memory)
+//     + 0x40_0000  root partition
+//     + 0x48_0000  memory of the resource manager, 0xa_0000 bytes
+//     + 0x80_0000  end of RAM
+//
+// hypervisorBase is 0x8000_0000 as on the real platform, or the end of the primary's RAM where that reaches further.
+
+/** Pages of stage 2, of ownership and of guests are 4 KiB. */
+export const PAGE_SIZE = 4096;
+export const PAGE_SHIFT = 12;
+
+/** Physical address of the first byte of RAM. */
+export const RAM_BASE = 0x4000_0000;
+/** Physical addresses end below 2^32. */
+export const PHYSICAL_END = 0x1_0000_0000;
+
+/** The part of the Wasm memory that belongs to the core, from address 0. */
+export const CORE_REGION_SIZE = 0x0c00_0000;
+/** Address in the Wasm memory of the byte at RAM_BASE. */
+export const RAM_OFFSET = CORE_REGION_SIZE;
+
+/** Device addresses of the platform. */
+export const PL011_BASE = 0x0900_0000;
+export const PL011_SIZE = 0x1000;
+/** INTID of the PL011's interrupt: SPI 1. */
+export const PL011_INTID = 33;
+export const GICD_BASE = 0x0800_0000;
+export const GICD_SIZE = 0x1_0000;
+export const GICR_BASE = 0x080a_0000;
+/** Bytes of one redistributor: RD and SGI frame. */
+export const GICR_STRIDE = 0x2_0000;
+/** Device addresses end here. */
+export const DEVICE_END = RAM_BASE;
+
+/** Physical CPUs that the platform can have (PLATFORM_MAX_CORES). */
+export const MAX_CPUS = 8;
+
+/** The hypervisor's region, relative to its base. */
+const HYPERVISOR_IMAGE_SIZE = 0x40_0000;
+const RESOURCE_MANAGER_OFFSET = 0x48_0000;
+const HYPERVISOR_REGION_SIZE = 0x80_0000;
+const HYPERVISOR_LOWEST_BASE = 0x8000_0000;
+const HYPERVISOR_ALIGNMENT = 0x20_0000;
+
+/** Memory that the root VM (the resource manager) runs in. */
+export const RESOURCE_MANAGER_SIZE = 0xa_0000;
+
+/** Sizes of the primary's RAM that a machine can have. */
+export const MINIMUM_PRIMARY_MEMORY = 64 * 1024 * 1024;
+export const MAXIMUM_PRIMARY_MEMORY = PHYSICAL_END - RAM_BASE - HYPERVISOR_REGION_SIZE;
+
+/** Where things lie for one size of the primary's RAM. Physical addresses; ends are exclusive. */
+export interface MemoryMap {
+  readonly primarySize: number;
+  readonly primaryEnd: number;
+  readonly hypervisorBase: number;
+  /** Memory of the root partition behind the hypervisor image. */
+  readonly rootBase: number;
+  readonly resourceManagerBase: number;
+  readonly ramEnd: number;
+  /** Size of the Wasm memory in bytes, a multiple of 64 KiB. */
+  readonly wasmSize: number;
+}
+
+/**
+ * The memory map of a machine whose primary VM has `primarySize` bytes of RAM.
+ * Throws a RangeError unless that is a multiple of 2 MiB from `MINIMUM_PRIMARY_MEMORY` to `MAXIMUM_PRIMARY_MEMORY`.
+ */
+export function memoryMap(primarySize: number): MemoryMap {
+  if (
+    !Number.isInteger(primarySize) || primarySize % HYPERVISOR_ALIGNMENT !== 0 || primarySize < MINIMUM_PRIMARY_MEMORY ||
+    primarySize > MAXIMUM_PRIMARY_MEMORY
+  ) {
+    throw new RangeError(
+      `memory of ${primarySize} bytes: a multiple of 2 MiB from 64 MiB to ${MAXIMUM_PRIMARY_MEMORY / 0x10_0000} MiB is possible`,
+    );
+  }
+  const primaryEnd = RAM_BASE + primarySize;
+  const hypervisorBase = Math.max(HYPERVISOR_LOWEST_BASE, primaryEnd);
+  const ramEnd = hypervisorBase + HYPERVISOR_REGION_SIZE;
+  return {
+    primarySize,
+    primaryEnd,
+    hypervisorBase,
+    rootBase: hypervisorBase + HYPERVISOR_IMAGE_SIZE,
+    resourceManagerBase: hypervisorBase + RESOURCE_MANAGER_OFFSET,
+    ramEnd,
+    wasmSize: RAM_OFFSET + ramEnd - RAM_BASE,
+  };
+}
