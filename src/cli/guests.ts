@@ -1,0 +1,62 @@
+// `el2 guests`: fetches guests into the catalogue and lists them (WORKSTATION section 2).
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../workstation/catalog.ts";
+import { fetchDebian } from "../workstation/catalog-debian.ts";
+
+/** Adds `guests fetch` and `guests ls` to the program. */
+export function registerGuests(program: Command): void {
+  const guests = program.command("guests").description("fetch and list guests");
+  guests.command("fetch")
+    .description("fetch an unmodified guest: kernel and busybox initramfs by apt in a private folder, no root needed")
+    .argument("<guest>", "what to fetch: debian")
+    .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
+    .option("--mirror <url>", "Debian mirror (default: the one of this machine's apt)")
+    .option("--json", "print the manifest as JSON")
+    .action(async (guest, options) => {
+      if (guest !== "debian") throw new Error(`no guest named ${guest} can be fetched; there is: debian`);
+      const manifest = await fetchDebian({ release: options.release, mirror: options.mirror, progress: progressLine() });
+      console.log(options.json ? JSON.stringify(manifest) : describe(manifest).join("\n"));
+    });
+  guests.command("ls")
+    .description("list the guests in the cache with sizes and hashes")
+    .option("--check", "read every file and compare it with its hash; exit 1 where one differs")
+    .option("--json", "print manifests as JSON, one a line")
+    .action(async (options) => {
+      for (const entry of await catalogEntries()) {
+        console.log(
+          options.json ? JSON.stringify({ ...entry.manifest, folder: entry.folder }) : describe(entry.manifest, entry.folder).join("\n"),
+        );
+        if (!options.check) continue;
+        const damaged = await damagedFiles(entry);
+        if (damaged.length === 0) continue;
+        console.error(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch it again`);
+        Deno.exitCode = 1;
+      }
+    });
+}
+
+function describe(manifest: Manifest, folder = ""): string[] {
+  return [
+    `${manifest.name}  ${manifest.about}${folder && `  ${folder}`}`,
+    ...manifest.files.map(({ name, size, sha256 }) => `  ${name.padEnd(8)} ${String(size).padStart(10)}  ${sha256}`),
+  ];
+}
+
+/** A progress callback that writes to stderr: one line rewritten on a terminal, one line a file elsewhere. */
+function progressLine(): (percent: number, what: string) => void {
+  const terminal = Deno.stderr.isTerminal();
+  const text = new TextEncoder();
+  let last = "";
+  return (percent, what) => {
+    if (terminal) {
+      const line = `fetching ${what}: ${percent} %`;
+      if (line === last) return;
+      last = line;
+      Deno.stderr.writeSync(text.encode(`\r\x1b[K${line}${percent === 100 ? "\n" : ""}`));
+    } else if (what !== last) {
+      last = what;
+      console.error(`fetching ${what}`);
+    }
+  };
+}

@@ -1,0 +1,224 @@
+// Debian packages by apt in a private state folder: no root, and the machine's own apt and dpkg state stays untouched.
+// The mirror is the one that the machine's apt already uses, unless the caller names another; apt checks the signatures.
+
+import { exists, withLock } from "./cache.ts";
+
+/** What an `Apt` state folder is for. */
+export interface AptOptions {
+  /** Folder for lists, downloads and locks; made when missing. */
+  folder: string;
+  /** Suite lines, each `URI SUITE COMPONENT...`. */
+  sources: readonly string[];
+  /** Debian architecture name, such as `arm64`. */
+  architecture: string;
+  /** Contents of a dpkg status file that says what is installed already; empty when packages are only unpacked. */
+  installed?: string;
+  /** Called with 0..100 and what is being done. */
+  progress?: (percent: number, what: string) => void;
+}
+
+/** Fields of a package as `apt-cache show` prints them; continuation lines are joined. */
+export type PackageFields = ReadonlyMap<string, string>;
+
+/** A source of packages in the machine's own apt configuration. */
+export interface MachineSource {
+  uri: string;
+  suite: string;
+  component: string;
+  architecture: string;
+}
+
+/** Paths that the archives of Debian and its derivatives have on every mirror. */
+const DISTRIBUTION_PATH = /\/(debian|debian-security|ubuntu|ubuntu-ports)\/?$/;
+
+/** The machine's own distribution archives, third parties left out. Empty where apt is not configured. */
+export async function machineSources(): Promise<MachineSource[]> {
+  const format = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ARCHITECTURE)";
+  const text = await run(["apt-get", "indextargets", "--format", format, "Created-By: Packages"]);
+  return text.split("\n").filter((line) => line !== "").map((line) => {
+    const [uri, suite, component, architecture] = line.split("\t");
+    return { uri, suite, component, architecture };
+  }).filter(({ uri }) => DISTRIBUTION_PATH.test(uri));
+}
+
+/**
+ * The Debian mirror to fetch from: `override`, else `$EL2_MIRROR`, else the one of the machine's apt.
+ * @throws Error that says how to name one when there is none.
+ */
+export async function debianMirror(override?: string): Promise<string> {
+  const named = override ?? Deno.env.get("EL2_MIRROR");
+  if (named) return named;
+  const source = (await machineSources()).find(({ uri }) => /\/debian\/?$/.test(uri));
+  if (source) return source.uri;
+  throw new Error("apt on this machine knows no Debian mirror; name one with --mirror URL or EL2_MIRROR");
+}
+
+/** A Debian `sources.list` line without its `deb`: checked against the archive's keyring. */
+export async function debianSource(mirror: string, suite: string): Promise<string> {
+  for (const name of ["gpg", "pgp"]) {
+    const keyring = `/usr/share/keyrings/debian-archive-keyring.${name}`;
+    if (await exists(keyring)) return `[signed-by=${keyring}] ${mirror} ${suite} main`;
+  }
+  throw new Error("the Debian archive's keys are missing; install the package debian-archive-keyring");
+}
+
+/** One private apt state. */
+export class Apt {
+  readonly #options: AptOptions;
+  readonly #flags: string[];
+
+  private constructor(options: AptOptions, flags: string[]) {
+    this.#options = options;
+    this.#flags = flags;
+  }
+
+  /** Prepares the state folder. Nothing is fetched yet. */
+  static async open(options: AptOptions): Promise<Apt> {
+    const folder = await absolute(options.folder);
+    for (const part of ["lists/partial", "cache/archives/partial", "dpkg"]) await Deno.mkdir(`${folder}/${part}`, { recursive: true });
+    await Deno.writeTextFile(`${folder}/sources.list`, options.sources.map((line) => `deb ${line}\n`).join(""));
+    await Deno.writeTextFile(`${folder}/dpkg/status`, options.installed ?? "");
+    const settings: Record<string, string> = {
+      "Dir::Etc::sourcelist": `${folder}/sources.list`,
+      "Dir::Etc::sourceparts": "/dev/null",
+      "Dir::Etc::preferencesparts": "/dev/null",
+      "Dir::State": folder,
+      "Dir::State::lists": `${folder}/lists`,
+      "Dir::State::status": `${folder}/dpkg/status`,
+      "Dir::State::extended_states": `${folder}/dpkg/extended_states`,
+      "Dir::Cache": `${folder}/cache`,
+      "Dir::Cache::archives": `${folder}/cache/archives`,
+      "Dir::Log": folder,
+      "APT::Architecture": options.architecture,
+      "APT::Architectures": options.architecture,
+      "APT::Sandbox::User": "", // apt would otherwise drop root for a user who cannot read this folder
+      "APT::Install-Recommends": "false",
+      "APT::Status-Fd": "1",
+      "APT::Update::Error-Mode": "any", // a list that cannot be fetched is an error, not a warning
+      "Acquire::Languages": "none",
+      "Acquire::Retries": "3",
+    };
+    return new Apt({ ...options, folder }, Object.entries(settings).flatMap(([name, value]) => ["-o", `${name}=${value}`]));
+  }
+
+  /** Fetches the package lists. */
+  async update(): Promise<void> {
+    await this.#locked(() => this.#apt("apt-get", ["update", "-q"], "package lists"));
+  }
+
+  /**
+   * The newest version of a package.
+   * @throws Error when the suite has none.
+   */
+  async show(name: string): Promise<PackageFields> {
+    const text = await this.#apt("apt-cache", ["show", "--no-all-versions", name], name);
+    return fieldsOf(text.split("\n\n")[0]);
+  }
+
+  /** Downloads one package, not its dependencies, into `folder`. Returns the path of the .deb; its checksum has been verified. */
+  async download(name: string, folder: string): Promise<string> {
+    const { Filename: path } = Object.fromEntries(await this.show(name));
+    if (!path) throw new Error(`package ${name} has no file to download`);
+    const before = new Set(await debs(folder));
+    await this.#locked(() => this.#apt("apt-get", ["download", "-q", name], name, folder));
+    const fresh = (await debs(folder)).filter((file) => !before.has(file));
+    if (fresh.length !== 1) throw new Error(`downloading ${name} left ${fresh.length} new packages in ${folder}, not one`);
+    return `${folder}/${fresh[0]}`;
+  }
+
+  /** Downloads packages with every dependency that is not installed. Returns the paths of the .debs, good until the next call. */
+  async downloadClosure(names: readonly string[]): Promise<string[]> {
+    const archives = `${this.#options.folder}/cache/archives`;
+    return await this.#locked(async () => {
+      for (const old of await debs(archives)) await Deno.remove(`${archives}/${old}`);
+      await this.#apt("apt-get", ["install", "-q", "-y", "--download-only", ...names], names.join(", "));
+      return (await debs(archives)).map((file) => `${archives}/${file}`);
+    });
+  }
+
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return withLock(`${this.#options.folder}/el2.lock`, work);
+  }
+
+  #apt(tool: "apt-get" | "apt-cache", args: string[], what: string, cwd?: string): Promise<string> {
+    const progress = this.#options.progress;
+    return run([tool, ...this.#flags, ...args], cwd, (line) => {
+      // APT::Status-Fd: "dlstatus:COUNT:PERCENT:TEXT"
+      const [kind, , percent] = line.split(":");
+      if (kind !== "dlstatus") return false;
+      progress?.(Math.round(Number(percent)), what);
+      return true;
+    });
+  }
+}
+
+/** Unpacks a .deb into `folder`, which may hold other packages' files. */
+export async function unpackDeb(deb: string, folder: string): Promise<void> {
+  await run(["dpkg-deb", "-x", deb, folder]);
+}
+
+/** Control fields of a .deb. */
+export async function debFields(deb: string): Promise<PackageFields> {
+  return fieldsOf(await run(["dpkg-deb", "-f", deb]));
+}
+
+async function debs(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(folder)) if (entry.name.endsWith(".deb")) names.push(entry.name);
+  return names.sort();
+}
+
+function fieldsOf(paragraph: string): PackageFields {
+  const fields = new Map<string, string>();
+  let last = "";
+  for (const line of paragraph.split("\n")) {
+    if (/^\s/.test(line)) {
+      fields.set(last, `${fields.get(last) ?? ""}\n${line.trim()}`);
+      continue;
+    }
+    const colon = line.indexOf(":");
+    if (colon < 0) continue;
+    last = line.slice(0, colon);
+    fields.set(last, line.slice(colon + 1).trim());
+  }
+  return fields;
+}
+
+async function absolute(folder: string): Promise<string> {
+  await Deno.mkdir(folder, { recursive: true });
+  return await Deno.realPath(folder);
+}
+
+/**
+ * Runs a tool and returns its standard output, without the lines that `consumed` takes.
+ * @throws Error with the tool's own words when it fails or is not there.
+ */
+async function run(command: string[], cwd?: string, consumed?: (line: string) => boolean): Promise<string> {
+  const [tool, ...args] = command;
+  const child = spawn(tool, args, cwd);
+  const kept: string[] = [];
+  let rest = "";
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (!consumed?.(line)) kept.push(line);
+    }
+    if (rest !== "") kept.push(rest);
+  })();
+  const complaining = new Response(child.stderr).text();
+  const [status, complaint] = await Promise.all([child.status, complaining, reading]);
+  if (!status.success) throw new Error(`${tool} failed: ${complaint.trim() || kept.join("\n").trim() || `exit code ${status.code}`}`);
+  return kept.join("\n");
+}
+
+function spawn(tool: string, args: string[], cwd?: string): Deno.ChildProcess {
+  try {
+    return new Deno.Command(tool, { args, cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Error(`${tool} is not installed on this machine; el2 fetches Debian packages with it`);
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,60 @@
+// Where el2 keeps what it fetched or built, and how files get there: written beside their place and renamed,
+// so that an interrupted run leaves either the old file or the new one, never half of one.
+
+/**
+ * The cache folder: `$EL2_CACHE`, else `$XDG_CACHE_HOME/el2`, else `~/.cache/el2`. It need not exist.
+ * @throws Error when the environment names no home at all.
+ */
+export function cacheFolder(): string {
+  const own = Deno.env.get("EL2_CACHE");
+  if (own) return own;
+  const xdg = Deno.env.get("XDG_CACHE_HOME");
+  if (xdg) return `${xdg}/el2`;
+  const home = Deno.env.get("HOME");
+  if (home) return `${home}/.cache/el2`;
+  throw new Error("no cache folder: neither EL2_CACHE, XDG_CACHE_HOME nor HOME is set");
+}
+
+/** Writes `data` to a neighbour of `path` and renames it into place. */
+export async function writeWhole(path: string, data: Uint8Array | string, mode = 0o644): Promise<void> {
+  const partial = `${path}.partial-${crypto.randomUUID()}`;
+  const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+  try {
+    await Deno.writeFile(partial, bytes, { mode });
+    await Deno.rename(partial, path);
+  } catch (error) {
+    await Deno.remove(partial).catch(() => {}); // it may never have been created; `error` is what counts
+    throw error;
+  }
+}
+
+/** Points the symbolic link `path` at `target` in one step, whatever stood there as a link before. */
+export async function replaceLink(path: string, target: string): Promise<void> {
+  const partial = `${path}.partial-${crypto.randomUUID()}`;
+  await Deno.symlink(target, partial);
+  await Deno.rename(partial, path);
+}
+
+/** Runs `work` while holding an advisory lock on `path`, so that two el2 processes do not fetch into one folder at once. */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  using file = await Deno.open(path, { create: true, write: true });
+  await file.lock(true);
+  return await work();
+}
+
+/** SHA-256 of `data` in lower-case hexadecimal. */
+export async function sha256(data: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", data as BufferSource);
+  return new Uint8Array(digest).toHex();
+}
+
+/** True where something exists at `path`; a broken link does not. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

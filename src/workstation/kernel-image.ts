@@ -1,0 +1,79 @@
+// arm64 kernel images: the header of the Linux `Image` (Documentation/arch/arm64/booting.rst, section 4) and the containers
+// that distributions wrap it in (gzip, EFI zboot).
+
+import zlib from "node:zlib";
+
+/** The 64-byte header of an arm64 Image. */
+export interface ImageHeader {
+  /** Offset of the image from a 2 MiB boundary of RAM, in bytes. */
+  textOffset: number;
+  /** Bytes of RAM that the image needs from its start, BSS included. */
+  imageSize: number;
+  /** Flags: bit 0 big endian, bits 2:1 page size, bit 3 placement anywhere in RAM. */
+  flags: bigint;
+}
+
+/** `"ARM\x64"` at offset 56. */
+const IMAGE_MAGIC = 0x644d_5241;
+const Header = { textOffset: 8, imageSize: 16, flags: 24, magic: 56, size: 64 } as const;
+
+/** EFI zboot header: `"MZ"`, `"zimg"`, payload offset and size, then the compression's name as a C string. */
+const Zboot = { magic: 4, payloadOffset: 8, payloadSize: 12, compression: 24, compressionEnd: 56 } as const;
+
+/** The header of an arm64 Image, or undefined where `bytes` is none. */
+export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
+  if (bytes.length < Header.size) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.getUint32(Header.magic, true) !== IMAGE_MAGIC) return undefined;
+  return {
+    textOffset: Number(view.getBigUint64(Header.textOffset, true)),
+    imageSize: Number(view.getBigUint64(Header.imageSize, true)),
+    flags: view.getBigUint64(Header.flags, true),
+  };
+}
+
+/** How an Image was wrapped. */
+export type Container = "raw" | "gzip" | `zboot/${string}`;
+
+/**
+ * The Image inside `bytes`, which is an Image, a gzip of one, or an EFI zboot file with gzip or zstd payload.
+ * @throws Error that says what the bytes are when no Image can be had from them.
+ */
+export function unwrapImage(bytes: Uint8Array): { image: Uint8Array; container: Container } {
+  if (imageHeader(bytes)) return { image: bytes, container: "raw" };
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b) return { image: checked(inflate(bytes, "gzip"), "gzip"), container: "gzip" };
+  if (latin1(bytes, Zboot.magic, Zboot.magic + 4) === "zimg") {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const offset = view.getUint32(Zboot.payloadOffset, true);
+    const size = view.getUint32(Zboot.payloadSize, true);
+    if (offset + size > bytes.length) {
+      throw new Error(`EFI zboot image is cut off: payload ends at ${offset + size} of ${bytes.length} bytes`);
+    }
+    const compression = latin1(bytes, Zboot.compression, Zboot.compressionEnd).replace(/\0.*$/s, "");
+    const container: Container = `zboot/${compression}`;
+    return { image: checked(inflate(bytes.subarray(offset, offset + size), compression), container), container };
+  }
+  throw new Error("not an arm64 Linux Image (no ARM64 magic at offset 56), nor a gzip or EFI zboot container of one");
+}
+
+function inflate(payload: Uint8Array, compression: string): Uint8Array {
+  switch (compression) {
+    case "gzip":
+      // zboot appends the size behind the stream, so the end of the stream is the end.
+      return new Uint8Array(zlib.gunzipSync(payload, { finishFlush: zlib.constants.Z_SYNC_FLUSH }));
+    case "zstd":
+    case "zstd22":
+      return new Uint8Array(zlib.zstdDecompressSync(payload));
+    default:
+      throw new Error(`EFI zboot image is compressed with ${compression}; gzip and zstd can be unpacked`);
+  }
+}
+
+function checked(image: Uint8Array, container: Container): Uint8Array {
+  if (!imageHeader(image)) throw new Error(`the ${container} container holds no arm64 Image`);
+  return image;
+}
+
+function latin1(bytes: Uint8Array, start: number, end: number): string {
+  return String.fromCharCode(...bytes.subarray(start, end));
+}
