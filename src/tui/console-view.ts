@@ -1,0 +1,100 @@
+// One guest console: an xterm emulator without a screen keeps its cells; the pane copies them. The guest's escape sequences end here:
+// they can change cells of this pane and nothing else.
+
+import { type IBufferCell, Terminal } from "./xterm.ts";
+import { Attribute, type Colour, palette, type Rectangle, rgb, type Screen, type Style } from "./cells.ts";
+
+/** Rows kept above the screen. */
+const SCROLLBACK = 4096;
+
+/** Emulated terminal of one guest console. */
+export class ConsoleView {
+  readonly #terminal: Terminal;
+  #cell: IBufferCell | undefined;
+  /** Rows scrolled back from the end; 0 follows the output. */
+  #back = 0;
+  #unseen = 0;
+
+  constructor(
+    readonly name: string,
+    /** Called when the emulator has taken in output. */
+    changed: () => void,
+    /** Answers of the emulator to the guest (cursor position reports). */
+    answer: (bytes: Uint8Array) => void,
+  ) {
+    this.#terminal = new Terminal({ cols: 80, rows: 24, scrollback: SCROLLBACK, allowProposedApi: true, convertEol: false });
+    this.#terminal.onWriteParsed(changed);
+    const encoder = new TextEncoder();
+    this.#terminal.onData((data) => answer(encoder.encode(data)));
+  }
+
+  /** Guest output. */
+  write(bytes: Uint8Array): void {
+    if (this.#back > 0) { for (const byte of bytes) if (byte === 10) this.#unseen++, this.#back++; }
+    this.#terminal.write(bytes);
+  }
+
+  /** Resolves when everything written so far is on the emulated screen. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => this.#terminal.write("", resolve));
+  }
+
+  resize(columns: number, rows: number): void {
+    const width = Math.max(columns, 2), height = Math.max(rows, 1);
+    if (width !== this.#terminal.cols || height !== this.#terminal.rows) this.#terminal.resize(width, height);
+  }
+
+  /** Scrolls by rows, back (positive) or forward; 0 rows back follows again. */
+  scroll(rows: number): void {
+    this.#back = Math.min(Math.max(this.#back + rows, 0), this.#terminal.buffer.active.baseY);
+    if (this.#back === 0) this.#unseen = 0;
+  }
+
+  follow(): void {
+    this.#back = 0;
+    this.#unseen = 0;
+  }
+
+  /** What the pane's title says: `follow`, or how far back and how much is new below. */
+  get position(): string {
+    return this.#back === 0 ? "follow" : `scrolled back ${this.#back} rows, ${this.#unseen} new below, G follows`;
+  }
+
+  /** Copies the visible cells; sets the screen's cursor where `focused`. */
+  draw(screen: Screen, area: Rectangle, focused: boolean): void {
+    this.resize(area.width, area.height);
+    const buffer = this.#terminal.buffer.active;
+    this.#back = Math.min(this.#back, buffer.baseY);
+    const top = buffer.baseY - this.#back;
+    for (let row = 0; row < area.height; row++) {
+      const line = buffer.getLine(top + row);
+      if (!line) continue;
+      for (let column = 0; column < area.width; column++) {
+        const cell = this.#cell = line.getCell(column, this.#cell);
+        if (!cell) break;
+        const width = cell.getWidth();
+        if (width === 0) continue;
+        const characters = cell.getChars() || " ";
+        screen.cluster(area.x + column, area.y + row, characters, width, cellStyle(cell));
+      }
+    }
+    if (focused && this.#back === 0) {
+      screen.cursor = { x: area.x + Math.min(buffer.cursorX, area.width - 1), y: area.y + Math.min(buffer.cursorY, area.height - 1) };
+    }
+  }
+}
+
+function cellStyle(cell: IBufferCell): Style {
+  const attributes = (cell.isBold() ? Attribute.Bold : 0) | (cell.isDim() ? Attribute.Dim : 0) | (cell.isItalic() ? Attribute.Italic : 0) |
+    (cell.isUnderline() ? Attribute.Underline : 0) | (cell.isInverse() ? Attribute.Reverse : 0) |
+    (cell.isStrikethrough() ? Attribute.Strike : 0);
+  return {
+    attributes,
+    foreground: colour(cell.isFgDefault(), cell.isFgRGB(), cell.getFgColor()),
+    background: colour(cell.isBgDefault(), cell.isBgRGB(), cell.getBgColor()),
+  };
+}
+
+function colour(isDefault: boolean, isRgb: boolean, value: number): Colour {
+  return isDefault ? 0 : isRgb ? rgb(value) : palette(value);
+}

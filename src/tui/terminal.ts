@@ -1,0 +1,138 @@
+// The real terminal: raw mode, alternate screen, size, bytes in and frames out. Whatever happens, `close` gives it back as it was.
+
+/** What the program needs of a terminal; tests supply their own. */
+export interface TerminalPort {
+  size(): { columns: number; rows: number };
+  /** Bytes typed, until the terminal goes away. */
+  readonly input: AsyncIterable<Uint8Array>;
+  /** Writes all bytes; resolves when the terminal took them. */
+  write(bytes: Uint8Array): Promise<void>;
+  setRaw(raw: boolean): void;
+  /** Calls back when the size changes. Returns what ends it. */
+  onResize(callback: () => void): () => void;
+}
+
+const encoder = new TextEncoder();
+
+/** Alternate screen, bracketed paste, application cursor keys off; mouse reports (SGR 1006) where wanted. */
+const ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l";
+const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
+const MOUSE_ON = "\x1b[?1000h\x1b[?1006h";
+
+/** The process's own terminal on stdin and stdout. */
+export class ProcessTerminal implements TerminalPort {
+  readonly input: AsyncIterable<Uint8Array> = Deno.stdin.readable;
+  readonly #writer = Deno.stdout.writable.getWriter();
+
+  size(): { columns: number; rows: number } {
+    return Deno.consoleSize();
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#writer.write(bytes);
+  }
+
+  setRaw(raw: boolean): void {
+    Deno.stdin.setRaw(raw);
+  }
+
+  onResize(callback: () => void): () => void {
+    Deno.addSignalListener("SIGWINCH", callback);
+    return () => Deno.removeSignalListener("SIGWINCH", callback);
+  }
+}
+
+/** Puts the terminal into the state that the TUI draws in, and back. */
+export class TerminalMode {
+  #entered = false;
+
+  constructor(readonly port: TerminalPort, readonly mouse: boolean) {}
+
+  async enter(): Promise<void> {
+    this.port.setRaw(true);
+    this.#entered = true;
+    await this.port.write(encoder.encode(ENTER + (this.mouse ? MOUSE_ON : "")));
+  }
+
+  async leave(): Promise<void> {
+    if (!this.#entered) return;
+    this.#entered = false;
+    await this.port.write(encoder.encode(LEAVE));
+    this.port.setRaw(false);
+  }
+
+  /** For the moment of a crash or signal, when nothing asynchronous will run any more. */
+  leaveNow(): void {
+    if (!this.#entered) return;
+    this.#entered = false;
+    writeAll(encoder.encode(LEAVE));
+    this.port.setRaw(false);
+  }
+}
+
+function writeAll(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+/** The slowest write that still counts as a fast link, in ms. */
+const SLOW_WRITE = 50;
+const FAST_INTERVAL = 33;
+const SLOW_INTERVAL = 100;
+
+/**
+ * Sends frames: one write in flight; a frame that comes meanwhile is drawn when that write is done, from the newest state. Slow links
+ * (ssh, a write over 50 ms) get 10 frames a second instead of 30; `urgent` frames (answers to keys) never wait for the tick.
+ */
+export class FramePump {
+  #busy = false;
+  #wanted = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #last = 0;
+  #interval = FAST_INTERVAL;
+  #closed = false;
+
+  /** @param draw makes the next frame's bytes; empty when nothing changed. */
+  constructor(readonly port: TerminalPort, readonly draw: () => string, slowLink: boolean) {
+    if (slowLink) this.#interval = SLOW_INTERVAL;
+  }
+
+  /** Asks for a frame at the next tick, or at once. */
+  request(urgent = false): void {
+    if (this.#closed) return;
+    if (this.#busy) {
+      this.#wanted = true;
+      return;
+    }
+    const wait = urgent ? 0 : Math.max(0, this.#last + this.#interval - performance.now());
+    if (wait === 0) {
+      this.#send();
+    } else {
+      this.#timer ??= setTimeout(() => this.#send(), wait);
+    }
+  }
+
+  /** No frame leaves after this. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #send(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#closed) return;
+    const frame = this.draw();
+    this.#last = performance.now();
+    if (frame === "") return;
+    this.#busy = true;
+    const start = performance.now();
+    this.port.write(encoder.encode(frame)).then(() => {
+      this.#busy = false;
+      if (performance.now() - start > SLOW_WRITE) this.#interval = SLOW_INTERVAL;
+      if (this.#wanted) {
+        this.#wanted = false;
+        this.request();
+      }
+    }, () => this.close());
+  }
+}

@@ -1,0 +1,46 @@
+// The part of @xterm/headless that el2 uses. The package's own declarations are ambient and cannot be mapped to its module file.
+
+/** One cell of the emulated screen. */
+export interface IBufferCell {
+  getWidth(): number;
+  getChars(): string;
+  getFgColor(): number;
+  getBgColor(): number;
+  isFgRGB(): boolean;
+  isBgRGB(): boolean;
+  isFgDefault(): boolean;
+  isBgDefault(): boolean;
+  isBold(): number;
+  isDim(): number;
+  isItalic(): number;
+  isUnderline(): number;
+  isInverse(): number;
+  isStrikethrough(): number;
+}
+
+/** One row. */
+export interface IBufferLine {
+  getCell(column: number, cell?: IBufferCell): IBufferCell | undefined;
+  translateToString(trimRight?: boolean): string;
+}
+
+/** Screen and scrollback. */
+export interface IBuffer {
+  readonly baseY: number;
+  readonly cursorX: number;
+  readonly cursorY: number;
+  readonly length: number;
+  getLine(row: number): IBufferLine | undefined;
+}
+
+/** A terminal emulator without a screen. */
+export class Terminal {
+  constructor(options: { cols: number; rows: number; scrollback: number; allowProposedApi: boolean; convertEol: boolean });
+  readonly cols: number;
+  readonly rows: number;
+  readonly buffer: { readonly active: IBuffer };
+  write(data: Uint8Array | string, callback?: () => void): void;
+  resize(columns: number, rows: number): void;
+  onWriteParsed(callback: () => void): void;
+  onData(callback: (data: string) => void): void;
+}

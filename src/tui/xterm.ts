@@ -1,0 +1,5 @@
+// @xterm/headless with types (`xterm-types.d.ts` says why they are ours).
+
+// @ts-types="./xterm-types.d.ts"
+export { Terminal } from "@xterm/headless";
+export type { IBufferCell } from "./xterm-types.d.ts";

@@ -1,0 +1,99 @@
+// The control protocol between a session's machine (in a worker) and people: CLI, TUI, tests. Plain data both ways.
+// Input enters the machine only as a `Request`; whatever leaves it is a `SessionEvent`.
+
+import type { SessionPlan } from "./plan.ts";
+
+/** What a client asks of the machine. */
+export type Request =
+  /** Builds the machine of a plan and runs it. The first request. */
+  | { kind: "start"; plan: SessionPlan }
+  /** Bytes typed into a guest's console. */
+  | { kind: "input"; console: string; bytes: Uint8Array }
+  | { kind: "pause" }
+  | { kind: "resume" }
+  /** Stops in order; `ended` follows. */
+  | { kind: "stop" };
+
+/** What a vCPU does or waits for, in the words of the design. */
+export type VcpuWord = "RUN" | "READY" | "WFI" | "SUSPEND" | "OFF" | "VMMIO" | "PROXY" | "FAULT" | "NEW" | "MIGRATE" | "KILLED" | "EXITED";
+
+/** One vCPU in a sample. */
+export interface VcpuSample {
+  readonly index: number;
+  readonly state: VcpuWord;
+  /** Physical CPU, or undefined where it has none. */
+  readonly pcpu: number | undefined;
+  /** Retired instructions; for a native guest 0. */
+  readonly instructions: number;
+  /** Share of one physical CPU since the last sample, 0..1. */
+  readonly load: number;
+  /** What wakes it, in words; empty where it runs. */
+  readonly waitsFor: string;
+  /** Program counter, 0x and 16 digits; empty for native guests. */
+  readonly pc: string;
+}
+
+/** One VM in a sample. */
+export interface VmSample {
+  readonly name: string;
+  readonly vmid: number;
+  /** State as the resource manager calls it (RUNNING, EXITED, ..). */
+  readonly state: string;
+  readonly schedule: "native" | "own" | "proxy";
+  /** Its console's name, or undefined. */
+  readonly console: string | undefined;
+  readonly vcpus: readonly VcpuSample[];
+}
+
+/** The periodic picture of the machine. */
+export interface MachineSample {
+  /** Virtual time in ns. */
+  readonly time: number;
+  /** Instructions retired by all guests. */
+  readonly instructions: number;
+  /** Guest instructions a second of wall time since the last sample, in millions. */
+  readonly mips: number;
+  readonly physicalCpus: number;
+  readonly vms: readonly VmSample[];
+}
+
+/** Something that happened, for the event pane and `events`. */
+export interface MachineEvent {
+  /** Virtual time in ns. */
+  readonly time: number;
+  readonly pcpu: number | undefined;
+  readonly kind: "hvc" | "rpc" | "trap" | "virq" | "mmio" | "mem" | "state" | "psci" | "rule" | "log";
+  readonly vcpu: string;
+  readonly text: string;
+  /** A refusal or fault. */
+  readonly refused: boolean;
+}
+
+/** A hash of the whole state at an instruction count (`--hash-at`). */
+export interface StateHash {
+  readonly instructions: number;
+  /** Hexadecimal hashes. */
+  readonly registers: string;
+  readonly memory: string;
+  readonly console: string;
+}
+
+/** Why a session ended. */
+export interface SessionEnd {
+  /** Exit code of `boot` and `run`. */
+  readonly code: number;
+  /** One line. */
+  readonly message: string;
+}
+
+/** What the machine says. */
+export type SessionEvent =
+  | { kind: "ready" }
+  | { kind: "console"; console: string; bytes: Uint8Array }
+  | { kind: "sample"; sample: MachineSample }
+  | { kind: "events"; events: readonly MachineEvent[]; dropped: number }
+  | { kind: "hash"; hash: StateHash }
+  | { kind: "paused"; paused: boolean }
+  | { kind: "ended"; end: SessionEnd }
+  /** A bug of ours: the machine is gone. */
+  | { kind: "failed"; message: string };

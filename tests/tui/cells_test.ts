@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Attribute, fit, palette, rgb, Screen, textWidth } from "../../src/tui/cells.ts";
+import { Terminal } from "../../src/tui/xterm.ts";
+
+function emulator(columns: number, rows: number) {
+  const terminal = new Terminal({ cols: columns, rows, scrollback: 0, allowProposedApi: true, convertEol: false });
+  return {
+    write: (text: string) => new Promise<void>((resolve) => terminal.write(text, resolve)),
+    lines: () => Array.from({ length: rows }, (_, y) => terminal.buffer.active.getLine(y)?.translateToString(true).trimEnd() ?? ""),
+    cell: (x: number, y: number) => terminal.buffer.active.getLine(y)!.getCell(x)!,
+  };
+}
+
+Deno.test("a terminal that gets the frames shows what was drawn, whatever was there before", async () => {
+  const pieces = fc.array(
+    fc.record({
+      x: fc.integer({ min: -2, max: 30 }),
+      y: fc.integer({ min: 0, max: 7 }),
+      text: fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom("漢字", "é", "│─┌", "⣿⣀", "日本 ok")),
+      bold: fc.boolean(),
+      colour: fc.constantFrom(0, palette(1), palette(200), rgb(0x123456)),
+    }),
+    { maxLength: 6 },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(pieces, { minLength: 1, maxLength: 4 }), async (frames) => {
+      const screen = new Screen(30, 8, "direct");
+      const terminal = emulator(30, 8);
+      for (const frame of frames) {
+        screen.clear();
+        for (const p of frame) {
+          screen.text(p.x, p.y, p.text, { foreground: p.colour, attributes: p.bold ? Attribute.Bold : 0 });
+        }
+        await terminal.write(screen.frame());
+        assert.deepEqual(terminal.lines(), screen.shownLines());
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+Deno.test("a frame in which nothing changed is empty", () => {
+  const screen = new Screen(20, 4, "16");
+  screen.text(0, 0, "hello");
+  assert.notEqual(screen.frame(), "");
+  screen.clear();
+  screen.text(0, 0, "hello");
+  assert.equal(screen.frame(), "");
+});
+
+Deno.test("a changed cell costs a few bytes, not a line", () => {
+  const screen = new Screen(80, 24, "16");
+  screen.text(0, 5, "count 1 of many things that stay");
+  screen.frame();
+  screen.clear();
+  screen.text(0, 5, "count 2 of many things that stay");
+  const frame = screen.frame();
+  assert.ok(frame.length < 60, `${frame.length} bytes`);
+  assert.ok(!frame.includes("things"));
+});
+
+Deno.test("text cannot carry an escape sequence", () => {
+  const screen = new Screen(20, 1, "16");
+  screen.text(0, 0, "a\x1b[31mb\x07\x9b");
+  assert.equal(screen.toLines()[0], "a?[31mb??");
+});
+
+Deno.test("NO_COLOR keeps attributes and drops colours", () => {
+  const screen = new Screen(10, 1, "none");
+  screen.text(0, 0, "x", { foreground: palette(1), attributes: Attribute.Bold });
+  const frame = screen.frame();
+  assert.ok(frame.includes("\x1b[1m"));
+  assert.ok(!/\x1b\[[0-9;]*3[0-7]m/.test(frame));
+});
+
+Deno.test("direct colours become palette entries where the terminal has 16 or 256", async () => {
+  for (const [depth, expected] of [["256", 196], ["16", 9]] as const) {
+    const screen = new Screen(4, 1, depth);
+    screen.text(0, 0, "r", { foreground: rgb(0xff0000) });
+    const terminal = emulator(4, 1);
+    await terminal.write(screen.frame());
+    assert.equal(terminal.cell(0, 0).getFgColor(), expected);
+  }
+});
+
+Deno.test("fit() cuts with ~ and measures wide characters", () => {
+  assert.equal(fit("abcdef", 4), "abc~");
+  assert.equal(fit("abc", 4), "abc");
+  assert.equal(textWidth("漢字"), 4);
+  assert.equal(fit("漢字漢", 5), "漢字~");
+});
