@@ -165,16 +165,20 @@ export class Screen {
     return used;
   }
 
-  /** Draws one cluster whose width somebody else has measured (a guest console's emulator). */
+  /** Draws one cluster whose width somebody else has measured (a guest console's emulator). A wide one that does not fit is blank. */
   cluster(x: number, y: number, cluster: string, columns: number, style: Style): void {
     const code = cluster.codePointAt(0)!;
-    this.#put(x, y, cluster.length > (code > 0xffff ? 2 : 1) ? intern(cluster) : code, style);
-    if (columns === 2) this.#put(x + 1, y, CONTINUATION, style);
+    const fits = columns < 2 || x >= 0 && x + 1 < this.#width;
+    this.#put(x, y, !fits ? SPACE : cluster.length > (code > 0xffff ? 2 : 1) ? intern(cluster) : code, style);
+    if (columns === 2) this.#put(x + 1, y, fits ? CONTINUATION : SPACE, style);
   }
 
   #put(x: number, y: number, character: number, style: Style): void {
     if (x < 0 || y < 0 || x >= this.#width || y >= this.#height) return;
     const at = y * this.#width + x, plane = this.#back;
+    // Half of a wide cluster cannot stay: its other half becomes blank.
+    if (plane.character[at] === CONTINUATION && character !== CONTINUATION && x > 0) plane.character[at - 1] = SPACE;
+    if (x + 1 < this.#width && plane.character[at + 1] === CONTINUATION) plane.character[at + 1] = SPACE;
     plane.character[at] = character;
     plane.foreground[at] = style.foreground ?? 0;
     plane.background[at] = style.background ?? 0;
