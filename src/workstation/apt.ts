@@ -11,8 +11,6 @@ export interface AptOptions {
   sources: readonly string[];
   /** Debian architecture name, such as `arm64`. */
   architecture: string;
-  /** Contents of a dpkg status file that says what is installed already; empty when packages are only unpacked. */
-  installed?: string;
   /** Called with 0..100 and what is being done. */
   progress?: (percent: number, what: string) => void;
 }
@@ -77,7 +75,7 @@ export class Apt {
     const folder = await absolute(options.folder);
     for (const part of ["lists/partial", "cache/archives/partial", "dpkg"]) await Deno.mkdir(`${folder}/${part}`, { recursive: true });
     await Deno.writeTextFile(`${folder}/sources.list`, options.sources.map((line) => `deb ${line}\n`).join(""));
-    await Deno.writeTextFile(`${folder}/dpkg/status`, options.installed ?? "");
+    await Deno.writeTextFile(`${folder}/dpkg/status`, ""); // nothing is ever installed here, only unpacked
     const settings: Record<string, string> = {
       "Dir::Etc::sourcelist": `${folder}/sources.list`,
       "Dir::Etc::sourceparts": "/dev/null",
@@ -115,25 +113,22 @@ export class Apt {
     return fieldsOf(text.split("\n\n")[0]);
   }
 
-  /** Downloads one package, not its dependencies, into `folder`. Returns the path of the .deb; its checksum has been verified. */
-  async download(name: string, folder: string): Promise<string> {
-    const { Filename: path } = Object.fromEntries(await this.show(name));
-    if (!path) throw new Error(`package ${name} has no file to download`);
+  /** Downloads packages, not their dependencies, into `folder`. Returns the paths of the .debs; their checksums have been verified. */
+  async download(names: readonly string[], folder: string): Promise<string[]> {
+    await Deno.mkdir(folder, { recursive: true });
     const before = new Set(await debs(folder));
-    await this.#locked(() => this.#apt("apt-get", ["download", "-q", name], name, folder));
+    await this.#locked(() =>
+      this.#apt("apt-get", ["download", "-q", ...names], names.length === 1 ? names[0] : `${names.length} packages`, folder)
+    );
     const fresh = (await debs(folder)).filter((file) => !before.has(file));
-    if (fresh.length !== 1) throw new Error(`downloading ${name} left ${fresh.length} new packages in ${folder}, not one`);
-    return `${folder}/${fresh[0]}`;
+    if (fresh.length !== names.length) throw new Error(`downloading ${names.join(", ")} left ${fresh.length} new packages in ${folder}`);
+    return fresh.map((file) => `${folder}/${file}`);
   }
 
-  /** Downloads packages with every dependency that is not installed. Returns the paths of the .debs, good until the next call. */
-  async downloadClosure(names: readonly string[]): Promise<string[]> {
-    const archives = `${this.#options.folder}/cache/archives`;
-    return await this.#locked(async () => {
-      for (const old of await debs(archives)) await Deno.remove(`${archives}/${old}`);
-      await this.#apt("apt-get", ["install", "-q", "-y", "--download-only", ...names], names.join(", "));
-      return (await debs(archives)).map((file) => `${archives}/${file}`);
-    });
+  /** Names of `names` and every package that they depend on, as a system with nothing installed would get them. */
+  async closure(names: readonly string[]): Promise<string[]> {
+    const plan = await this.#apt("apt-get", ["install", "--simulate", ...names], "dependencies");
+    return [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
   }
 
   #locked<T>(work: () => Promise<T>): Promise<T> {

@@ -95,7 +95,7 @@ async function fetchKernel(apt: Apt, work: string): Promise<Kernel> {
     if (found) return { ...unwrapImage(await Deno.readFile(found)), version: found.replace(/^.*vmlinuz-/, ""), packages };
     const name = names.shift();
     if (!name) throw new Error(`no vmlinuz in ${image} or the kernel packages that it depends on`);
-    const deb = await apt.download(name, work);
+    const [deb] = await apt.download([name], work);
     packages.push(await describe(deb));
     await unpackDeb(deb, root);
     if (name === image) {
@@ -125,7 +125,7 @@ async function vmlinuz(root: string): Promise<string | undefined> {
 }
 
 async function fetchBusybox(apt: Apt, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
-  const deb = await apt.download("busybox-static", work);
+  const [deb] = await apt.download(["busybox-static"], work);
   const root = `${work}/busybox`;
   await Deno.mkdir(root);
   await unpackDeb(deb, root);

@@ -1,0 +1,141 @@
+// A session without a screen: consoles to stdout, one line about the end to stderr, input from stdin where asked.
+
+import { ExitCode } from "./failure.ts";
+import type { SessionClient } from "../workstation/client.ts";
+import type { SessionEvent } from "../workstation/protocol.ts";
+
+/** How a headless session talks. */
+export interface HeadlessOptions {
+  /** Join one console to stdin and stdout byte for byte. */
+  readonly stdio: boolean;
+  /** Name of the console that `stdio` joins; undefined: the first that appears. */
+  readonly console: string | undefined;
+  /** Put the console's name before each line (several VMs). */
+  readonly names: boolean;
+  /** Wall time (ms) after which the run ends with code 4. */
+  readonly timeout: number | undefined;
+  /** Bytes that end a run on a terminal: ctrl-] d. */
+  readonly interactive: boolean;
+}
+
+/** Runs a started session to its end and returns the exit code. */
+export async function runHeadless(client: SessionClient, options: HeadlessOptions): Promise<number> {
+  const ended = Promise.withResolvers<number>();
+  const out = new ConsoleOutput(options.names);
+  let joined = options.console;
+  const early: Uint8Array[] = [];
+  client.onEvent = (event: SessionEvent) => {
+    if (event.kind === "console") {
+      if (joined === undefined) {
+        joined = event.console;
+        for (const bytes of early.splice(0)) client.send({ kind: "input", console: joined, bytes });
+      }
+      if (!options.stdio || event.console === joined) out.write(event.console, event.bytes);
+    } else if (event.kind === "hash") {
+      console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
+    } else if (event.kind === "ended") {
+      finish(event.end.code, event.end.message);
+    } else if (event.kind === "failed") {
+      finish(ExitCode.Failed, `bug: ${event.message}`);
+    }
+  };
+  const finish = (code: number, message: string) => {
+    out.drain().then(() => {
+      console.error(`el2: ${message}`);
+      ended.resolve(code);
+    });
+  };
+  const timer = options.timeout === undefined
+    ? undefined
+    : setTimeout(() => finish(ExitCode.TimedOut, `timeout: ${options.timeout! / 1000} s of wall time passed`), options.timeout);
+  let interrupted = false;
+  const interrupt = () => {
+    if (interrupted) Deno.exit(ExitCode.Interrupted);
+    interrupted = true;
+    client.send({ kind: "stop" });
+    finish(ExitCode.Interrupted, "interrupted");
+  };
+  Deno.addSignalListener("SIGINT", interrupt);
+  const raw = options.stdio && options.interactive;
+  if (raw) Deno.stdin.setRaw(true);
+  if (options.stdio) {
+    const leave = () => finish(ExitCode.Interrupted, "left by ctrl-] d");
+    readInput(raw ? leave : undefined, (bytes) => {
+      if (joined === undefined) early.push(bytes);
+      else client.send({ kind: "input", console: joined, bytes });
+    });
+  }
+  try {
+    return await ended.promise;
+  } finally {
+    clearTimeout(timer);
+    if (raw) Deno.stdin.setRaw(false);
+    Deno.removeSignalListener("SIGINT", interrupt);
+    client.close();
+  }
+}
+
+const PREFIX = 0x1d;
+const LEAVE = "d".charCodeAt(0);
+
+/** Hands stdin on until it ends; the end of input does not end the run. With `leave`, ctrl-] d calls it and ctrl-] ctrl-] is one ctrl-]. */
+async function readInput(leave: (() => void) | undefined, give: (bytes: Uint8Array) => void): Promise<void> {
+  let prefix = false;
+  for await (const chunk of Deno.stdin.readable) {
+    if (!leave) {
+      give(chunk);
+      continue;
+    }
+    const bytes: number[] = [];
+    for (const byte of chunk) {
+      if (prefix && byte === LEAVE) return leave();
+      if (byte === PREFIX && !prefix) prefix = true;
+      else {
+        bytes.push(byte);
+        prefix = false;
+      }
+    }
+    if (bytes.length) give(Uint8Array.from(bytes));
+  }
+}
+
+/** Console bytes to stdout in order, one write at a time; with names, whole lines behind `name| `. */
+class ConsoleOutput {
+  readonly #writer = Deno.stdout.writable.getWriter();
+  readonly #partial = new Map<string, number[]>();
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(readonly names: boolean) {}
+
+  write(console: string, bytes: Uint8Array): void {
+    if (!this.names) {
+      this.#put(bytes);
+      return;
+    }
+    const line = this.#partial.get(console) ?? [];
+    this.#partial.set(console, line);
+    for (const byte of bytes) {
+      if (byte === 13) continue;
+      line.push(byte);
+      if (byte === 10) this.#put(this.#named(console, line.splice(0)));
+    }
+  }
+
+  /** Writes unfinished lines and waits until everything is out. */
+  async drain(): Promise<void> {
+    for (const [console, line] of this.#partial) if (line.length) this.#put(this.#named(console, [...line.splice(0), 10]));
+    await this.#last;
+  }
+
+  #named(console: string, line: readonly number[]): Uint8Array {
+    const name = new TextEncoder().encode(`${console}| `);
+    const bytes = new Uint8Array(name.length + line.length);
+    bytes.set(name);
+    bytes.set(line, name.length);
+    return bytes;
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#last = this.#writer.write(bytes);
+  }
+}

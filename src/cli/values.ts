@@ -1,0 +1,39 @@
+// Values on the command line: sizes, durations, counts. Each parser says what is wrong and what would be right.
+
+import { InvalidArgumentError } from "commander";
+
+const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+const TIMES: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
+
+/** A size in bytes: a number with K, M, G or KiB, MiB, GiB, all binary. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMG]?)(?:iB|B)?$/.exec(text);
+  const bytes = match ? Number(match[1]) * UNITS[match[2]] : NaN;
+  if (!Number.isInteger(bytes)) throw new InvalidArgumentError(`"${text}" is no size; write it like 512MiB or 1GiB.`);
+  return bytes;
+}
+
+/** A duration in ns: a number with ns, us, ms, s, m or h. */
+export function parseDuration(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)$/.exec(text);
+  if (!match) throw new InvalidArgumentError(`"${text}" is no duration; write it like 10s or 500ms.`);
+  return Math.round(Number(match[1]) * TIMES[match[2]]);
+}
+
+/** A whole number in a range. */
+export function parseWhole(minimum: number, maximum: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(value >= minimum && value <= maximum)) throw new InvalidArgumentError(`"${text}" is outside ${minimum}..${maximum}.`);
+    return value;
+  };
+}
+
+/** Ascending instruction counts, separated by commas. */
+export function parseCounts(text: string): number[] {
+  const counts = text.split(",").map((part) => /^\d+$/.test(part) ? Number(part) : NaN);
+  if (counts.some((n, i) => !Number.isSafeInteger(n) || i > 0 && n <= counts[i - 1])) {
+    throw new InvalidArgumentError(`"${text}" is no ascending list of instruction counts; write it like 1000000,2000000.`);
+  }
+  return counts;
+}

@@ -1,0 +1,61 @@
+// ELF64 executables for AArch64: entry and loadable segments (ELF-64 Object File Format 1.5; machine 183 = EM_AARCH64).
+
+/** One PT_LOAD segment. */
+export interface ElfSegment {
+  /** Physical address (p_paddr). */
+  readonly address: number;
+  readonly bytes: Uint8Array;
+  /** Size in memory; what follows the bytes is zero. */
+  readonly size: number;
+}
+
+/** What loading needs of an ELF file. */
+export interface ElfImage {
+  readonly entry: number;
+  readonly segments: readonly ElfSegment[];
+}
+
+const Identification = { class64: 2, little: 1 } as const;
+const EM_AARCH64 = 183;
+const ET_EXEC = 2;
+const PT_LOAD = 1;
+const HEADER_SIZE = 64;
+const PROGRAM_HEADER_SIZE = 56;
+
+/** Whether the bytes begin as an ELF file does. */
+export function isElf(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
+}
+
+/**
+ * Reads an executable for AArch64.
+ * @throws Error that names what is wrong with the file.
+ */
+export function readElf(bytes: Uint8Array): ElfImage {
+  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("no ELF file, or cut off in its header");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes[4] !== Identification.class64 || bytes[5] !== Identification.little) throw new Error("ELF file is not 64-bit little-endian");
+  if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
+  if (view.getUint16(16, true) !== ET_EXEC) throw new Error("ELF file is not an executable linked to fixed addresses (ET_EXEC)");
+  const table = readNumber(view, 32), count = view.getUint16(56, true), size = view.getUint16(54, true);
+  if (size !== PROGRAM_HEADER_SIZE || table + count * size > bytes.length) throw new Error("ELF program headers are cut off");
+  const segments: ElfSegment[] = [];
+  for (let i = 0; i < count; i++) {
+    const at = table + i * PROGRAM_HEADER_SIZE;
+    if (view.getUint32(at, true) !== PT_LOAD) continue;
+    const offset = readNumber(view, at + 8), address = readNumber(view, at + 24);
+    const fileSize = readNumber(view, at + 32), memorySize = readNumber(view, at + 40);
+    if (memorySize === 0) continue;
+    if (offset + fileSize > bytes.length || fileSize > memorySize) throw new Error(`ELF segment ${i} is cut off`);
+    segments.push({ address, bytes: bytes.subarray(offset, offset + fileSize), size: memorySize });
+  }
+  if (!segments.length) throw new Error("ELF file has nothing to load");
+  return { entry: readNumber(view, 24), segments };
+}
+
+/** A 64-bit field that must be a sensible address or size. */
+function readNumber(view: DataView, at: number): number {
+  const value = view.getBigUint64(at, true);
+  if (value > 0xffff_ffff_ffffn) throw new Error(`ELF field at ${at} is out of range`);
+  return Number(value);
+}

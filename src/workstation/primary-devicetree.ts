@@ -1,0 +1,89 @@
+// The devicetree of the platform as the primary VM finds it before the resource manager adds /hypervisor: QEMU's `virt` layout, no ITS.
+// Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
+
+import { cells, cells64, type Devicetree, devicetree, node } from "../devicetree/tree.ts";
+import { GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE, PL011_BASE, PL011_INTID, PL011_SIZE, RAM_BASE } from "../machine/memory-map.ts";
+
+/** What the tree depends on. */
+export interface PrimaryDevicetreeOptions {
+  readonly cpus: number;
+  /** Bytes of RAM. */
+  readonly memory: number;
+  /** Kernel command line. */
+  readonly append: string | undefined;
+  readonly initrd: { readonly start: number; readonly end: number } | undefined;
+  /** Seeds for the kernel's random pool and KASLR (8 and 32 bytes). */
+  readonly kaslrSeed: bigint;
+  readonly rngSeed: Uint8Array;
+}
+
+const PHANDLE_GIC = 1;
+const PHANDLE_CLOCK = 2;
+const CLOCK_HZ = 24_000_000;
+const SPI = 0, PPI = 1;
+const LEVEL_HIGH = 4;
+const FIRST_SPI = 32;
+/** PPI numbers (INTID - 16) of the secure, non-secure, virtual and hypervisor timers. */
+const TIMER_PPIS = [13, 14, 11, 10];
+
+/** Builds the tree. */
+export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree {
+  const uart = `pl011@${PL011_BASE.toString(16)}`;
+  return devicetree(node("", {
+    "#address-cells": 2,
+    "#size-cells": 2,
+    "interrupt-parent": PHANDLE_GIC,
+    compatible: "linux,dummy-virt",
+    model: "el2",
+  }, [
+    node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"], method: "hvc" }),
+    node(`memory@${RAM_BASE.toString(16)}`, { device_type: "memory", reg: cells64(RAM_BASE, options.memory) }),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, cpuNodes(options.cpus)),
+    node("timer", {
+      compatible: ["arm,armv8-timer", "arm,armv7-timer"],
+      "always-on": true,
+      interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
+    }),
+    node(`intc@${GICD_BASE.toString(16)}`, {
+      compatible: "arm,gic-v3",
+      "#interrupt-cells": 3,
+      "interrupt-controller": true,
+      "#redistributor-regions": 1,
+      reg: cells64(GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE * options.cpus),
+      phandle: PHANDLE_GIC,
+    }),
+    node("apb-pclk", {
+      compatible: "fixed-clock",
+      "#clock-cells": 0,
+      "clock-frequency": CLOCK_HZ,
+      "clock-output-names": "clk24mhz",
+      phandle: PHANDLE_CLOCK,
+    }),
+    node(uart, {
+      compatible: ["arm,pl011", "arm,primecell"],
+      reg: cells64(PL011_BASE, PL011_SIZE),
+      interrupts: [SPI, PL011_INTID - FIRST_SPI, LEVEL_HIGH],
+      clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
+      "clock-names": ["uartclk", "apb_pclk"],
+    }),
+    node("aliases", { serial0: `/${uart}` }),
+    node("chosen", {
+      bootargs: options.append,
+      "stdout-path": `/${uart}`,
+      "linux,initrd-start": options.initrd && cells64(options.initrd.start),
+      "linux,initrd-end": options.initrd && cells64(options.initrd.end),
+      "kaslr-seed": cells64(options.kaslrSeed),
+      "rng-seed": options.rngSeed,
+    }),
+  ]));
+}
+
+function cpuNodes(count: number) {
+  return Array.from({ length: count }, (_, index) =>
+    node(`cpu@${index.toString(16)}`, {
+      device_type: "cpu",
+      compatible: "arm,armv8",
+      reg: cells(index),
+      "enable-method": "psci",
+    }));
+}
