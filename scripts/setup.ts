@@ -1,0 +1,52 @@
+// `deno task setup`: fetches what tests and benches need and this machine lacks (native tools, Debian guests).
+// A machine that has everything is left alone. What cannot be fetched is named here, and the tests that need it fail by name.
+// Usage: setup.ts [RELEASE...], the Debian releases whose guests are needed (default: bookworm).
+
+import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/workstation/catalog.ts";
+import { fetchDebian } from "../src/workstation/catalog-debian.ts";
+import { fetchNativePackages, missingPackages } from "./native-tools.ts";
+
+/** What dpkg has installed on this machine. */
+const DPKG_STATUS = "/var/lib/dpkg/status";
+
+await attempt("native tools", async () => {
+  const packages = await missingPackages();
+  if (packages.length > 0) await fetchNativePackages(packages, await installedPackages(), report());
+});
+
+const wanted = Deno.args.length > 0 ? Deno.args : [DEFAULT_DEBIAN_RELEASE];
+for (const name of wanted) {
+  const release = DEBIAN_RELEASES.find((known) => known === name);
+  if (!release) throw new Error(`no Debian release ${name}; there are ${DEBIAN_RELEASES.join(", ")}`);
+  await attempt(`guest debian-${release}`, async () => {
+    if (!await present(`debian-${release}`)) await fetchDebian({ release, progress: report() });
+  });
+}
+
+/** Names of the packages that dpkg has installed. */
+async function installedPackages(): Promise<Set<string>> {
+  const status = await Deno.readTextFile(DPKG_STATUS);
+  const installed = status.split("\n\n").filter((paragraph) => /^Status: .* installed$/m.test(paragraph));
+  return new Set(installed.map((paragraph) => /^Package: (.*)$/m.exec(paragraph)?.[1] ?? ""));
+}
+
+async function present(guest: string): Promise<boolean> {
+  return await catalogEntry(guest).then(() => true, () => false);
+}
+
+/** Goes on after a failure, so that everything that needs no network still runs. */
+async function attempt(what: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    console.error(`setup: ${what}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** Progress that names each step once. */
+function report(): (percent: number, what: string) => void {
+  let last = "";
+  return (_percent, what) => {
+    if (what !== last) console.error(`setup: fetching ${last = what}`);
+  };
+}
