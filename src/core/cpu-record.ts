@@ -120,8 +120,8 @@ export const CPU = {
   EXCLUSIVE: word(),
   /** Size of the marked access in bytes. i32. */
   EXCLUSIVE_SIZE: word(),
-  /** Host address (in the Wasm memory) of the marked location. i32. */
-  EXCLUSIVE_ADDRESS: word(),
+  /** Virtual address of the marked location. i64. */
+  EXCLUSIVE_ADDRESS: doubleword(),
   /** What it held; two doublewords for pairs. */
   EXCLUSIVE_VALUE: field(8, 2),
 
