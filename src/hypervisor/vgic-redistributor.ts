@@ -1,0 +1,201 @@
+// The redistributor frames of one vCPU (GICR: RD frame and SGI frame; spec/hypervisor.md section 6.2, spec/observed.md section 3).
+// An access that returns undefined or false is answered with a synchronous external abort.
+
+import { GIC_IIDR, GIC_PIDR2, Gicd, Gicr, Intid, Statusr, Waker } from "./gic-registers.ts";
+import { Irq, type Vgic } from "./vgic.ts";
+import type { VgicCpu } from "./vgic-cpu-interface.ts";
+
+/** GICR_TYPER.Last. */
+const TYPER_LAST = 0x10n;
+/** Registers of the SGI frame have the distributor's offsets. */
+const SGI = Gicr.SgiFrame;
+
+/** Register frames of one vCPU; any vCPU of the VIC may access them. */
+export class Redistributor {
+  #status = 0;
+
+  /** @param last GICR_TYPER.Last: no redistributor follows this one */
+  constructor(readonly gic: Vgic, readonly cpu: VgicCpu, readonly last: boolean) {}
+
+  /**
+   * A load of `size` bytes.
+   * @returns the value, or undefined for an external abort
+   */
+  read(offset: number, size: number): bigint | undefined {
+    if (!isAllowed(offset, size)) return undefined;
+    if (offset === Gicr.TYPER || offset === Gicr.TYPER + 4) {
+      const type = this.#type() >> BigInt(offset - Gicr.TYPER) * 8n;
+      return size === 8 ? type : type & 0xffff_ffffn;
+    }
+    if (size === 1) return BigInt(this.cpu.bank.priority[offset - SGI - Gicd.IPRIORITYR]);
+    return BigInt(this.#readWord(offset) >>> 0);
+  }
+
+  /**
+   * A store of `size` bytes.
+   * @returns false for an external abort
+   */
+  write(offset: number, size: number, value: bigint): boolean {
+    if (!isAllowed(offset, size)) return false;
+    if (size === 1) {
+      this.gic.setPriority(this.cpu, offset - SGI - Gicd.IPRIORITYR, Number(value));
+      return true;
+    }
+    return this.#writeWord(offset, Number(value & 0xffff_ffffn));
+  }
+
+  #type(): bigint {
+    const index = this.cpu.index;
+    return BigInt(this.gic.affinityOf(index)) << 32n | BigInt(index) << 8n | (this.last ? TYPER_LAST : 0n);
+  }
+
+  #readWord(offset: number): number {
+    switch (offset) {
+      case Gicr.CTLR:
+      case Gicr.PROPBASER:
+      case Gicr.PENDBASER:
+      case Gicr.SYNCR:
+      case SGI + Gicd.IGRPMODR:
+      case SGI + Gicd.NSACR:
+        return 0;
+      case Gicr.IIDR:
+        return GIC_IIDR;
+      case Gicr.STATUSR:
+        return this.#status;
+      case Gicr.WAKER:
+        return this.cpu.sleep ? Waker.ProcessorSleep | (this.cpu.anyGroupEnabled ? 0 : Waker.ChildrenAsleep) : 0;
+      case Gicr.SETLPIR:
+      case Gicr.CLRLPIR:
+      case Gicr.INVLPIR:
+      case Gicr.INVALLR:
+        this.#status |= Statusr.RWOD;
+        return 0;
+      case Gicr.PIDR2:
+        return GIC_PIDR2;
+      case SGI + Gicd.IGROUPR:
+        return this.#word((intid) => (this.cpu.bank.flags[intid] & Irq.Group1) !== 0);
+      case SGI + Gicd.ISENABLER:
+      case SGI + Gicd.ICENABLER:
+        return this.#word((intid) => (this.cpu.bank.flags[intid] & Irq.Enabled) !== 0);
+      case SGI + Gicd.ISPENDR:
+      case SGI + Gicd.ICPENDR:
+        return this.#word((intid) => this.cpu.bank.isPending(intid));
+      case SGI + Gicd.ISACTIVER:
+      case SGI + Gicd.ICACTIVER:
+        return this.#word((intid) => (this.cpu.bank.flags[intid] & Irq.Active) !== 0);
+      case SGI + Gicd.ICFGR:
+        return this.#configuration(0);
+      case SGI + Gicd.ICFGR + 4:
+        return this.#configuration(Intid.SgiEnd);
+    }
+    if (isPriority(offset)) {
+      const intid = offset - SGI - Gicd.IPRIORITYR;
+      const { priority } = this.cpu.bank;
+      return priority[intid] | priority[intid + 1] << 8 | priority[intid + 2] << 16 | priority[intid + 3] << 24;
+    }
+    this.#status |= Statusr.RRD;
+    return 0;
+  }
+
+  #writeWord(offset: number, value: number): boolean {
+    const { gic, cpu } = this;
+    switch (offset) {
+      case Gicr.CTLR:
+      case Gicr.SETLPIR:
+      case Gicr.CLRLPIR:
+      case SGI + Gicd.ICFGR:
+      case SGI + Gicd.IGRPMODR:
+      case SGI + Gicd.NSACR:
+        return true;
+      case Gicr.IIDR:
+      case Gicr.TYPER:
+      case Gicr.SYNCR:
+      case Gicr.PIDR2:
+        this.#status |= Statusr.WROD;
+        return true;
+      case Gicr.STATUSR:
+        this.#status &= ~value;
+        return true;
+      case Gicr.WAKER:
+        cpu.sleep = (value & Waker.ProcessorSleep) !== 0;
+        return true;
+      case SGI + Gicd.IGROUPR:
+        this.#each((intid) => this.#assign(intid, Irq.Group1, (value >>> intid & 1) !== 0));
+        return true;
+      case SGI + Gicd.ISENABLER:
+        this.#eachOf(value, (intid) => gic.update(cpu, intid, Irq.Enabled, 0));
+        return true;
+      case SGI + Gicd.ICENABLER:
+        this.#eachOf(value, (intid) => gic.update(cpu, intid, 0, Irq.Enabled));
+        return true;
+      case SGI + Gicd.ISPENDR:
+        this.#eachOf(value, (intid) => gic.setPending(cpu, intid));
+        return true;
+      case SGI + Gicd.ICPENDR:
+        this.#eachOf(value, (intid) => gic.clearPending(cpu, intid));
+        return true;
+      case SGI + Gicd.ISACTIVER:
+        this.#eachOf(value, (intid) => gic.setActive(cpu, intid, true));
+        return true;
+      case SGI + Gicd.ICACTIVER:
+        this.#eachOf(value, (intid) => gic.setActive(cpu, intid, false));
+        return true;
+      case SGI + Gicd.ICFGR + 4:
+        for (let i = 0; i < 16; i++) this.#assign(Intid.SgiEnd + i, Irq.Edge, (value >>> (2 * i + 1) & 1) !== 0);
+        return true;
+    }
+    if (isPriority(offset)) {
+      for (let byte = 0; byte < 4; byte++) gic.setPriority(cpu, offset - SGI - Gicd.IPRIORITYR + byte, value >>> (8 * byte) & 0xff);
+      return true;
+    }
+    this.#status |= Statusr.WRD;
+    return false;
+  }
+
+  #assign(intid: number, flag: number, on: boolean): void {
+    this.gic.update(this.cpu, intid, on ? flag : 0, on ? 0 : flag);
+  }
+
+  #each(act: (intid: number) => void): void {
+    for (let intid = 0; intid < Intid.PrivateEnd; intid++) act(intid);
+  }
+
+  #eachOf(value: number, act: (intid: number) => void): void {
+    this.#each((intid) => {
+      if (value >>> intid & 1) act(intid);
+    });
+  }
+
+  #word(test: (intid: number) => boolean): number {
+    let word = 0;
+    this.#each((intid) => {
+      if (test(intid)) word |= 1 << intid;
+    });
+    return word;
+  }
+
+  #configuration(first: number): number {
+    let value = 0;
+    for (let i = 0; i < 16; i++) if (this.cpu.bank.flags[first + i] & Irq.Edge) value |= 2 << (2 * i);
+    return value;
+  }
+}
+
+function isPriority(offset: number): boolean {
+  return offset >= SGI + Gicd.IPRIORITYR && offset < SGI + Gicd.IPRIORITYR + Intid.PrivateEnd;
+}
+
+/** Sizes: 32 bits everywhere, bytes for priorities, 64 bits in the lower part of the RD frame. */
+function isAllowed(offset: number, size: number): boolean {
+  if (offset % size !== 0) return false;
+  switch (size) {
+    case 1:
+      return isPriority(offset);
+    case 4:
+      return true;
+    case 8:
+      return offset >= Gicr.TYPER && offset < Gicr.SYNCR;
+    default:
+      return false;
+  }
+}
