@@ -1,0 +1,177 @@
+// Where each key and value of a TOML document stands, for messages that name line and column (WORKSTATION.md section 3).
+// The parser (smol-toml) keeps no positions, so this walks the text again; it relies on the parser having accepted it.
+// Grammar: TOML 1.0.
+
+/** A place in a text; both count from 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Keys from the root of a document; numbers are indices of arrays. */
+export type KeyPath = readonly (string | number)[];
+
+/** Positions of a document's keys and values. */
+export class TomlPositions {
+  readonly #lineStarts: number[] = [0];
+  readonly #keys = new Map<string, number>();
+  readonly #values = new Map<string, number>();
+
+  /** @param text a document that the TOML parser accepts. */
+  constructor(text: string) {
+    for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) this.#lineStarts.push(at + 1);
+    new Scanner(text, this.#keys, this.#values).document();
+  }
+
+  /** Where the key at `path` stands: for a table, its header or its first mention. */
+  key(path: KeyPath): Position | undefined {
+    return this.#position(this.#keys.get(JSON.stringify(path)) ?? this.#values.get(JSON.stringify(path)));
+  }
+
+  /** Where the value at `path` starts; for a table with a header, the header's name. */
+  value(path: KeyPath): Position | undefined {
+    return this.#position(this.#values.get(JSON.stringify(path)) ?? this.#keys.get(JSON.stringify(path)));
+  }
+
+  #position(offset: number | undefined): Position | undefined {
+    if (offset === undefined) return undefined;
+    let line = this.#lineStarts.length;
+    while (this.#lineStarts[line - 1] > offset) line--;
+    return { line, column: offset - this.#lineStarts[line - 1] + 1 };
+  }
+}
+
+/** One pass over the text that notes the offset of each key and value. */
+class Scanner {
+  #at = 0;
+  /** How many elements each array of tables has so far. */
+  readonly #tables = new Map<string, number>();
+
+  constructor(readonly text: string, readonly keys: Map<string, number>, readonly values: Map<string, number>) {}
+
+  document(): void {
+    let table: (string | number)[] = [];
+    for (this.#blanks(); this.#at < this.text.length; this.#blanks()) {
+      if (this.text[this.#at] !== "[") {
+        this.#pair(table);
+        continue;
+      }
+      const array = this.text.startsWith("[[", this.#at);
+      this.#at += array ? 2 : 1;
+      this.#spaces();
+      table = this.#dottedKey([]);
+      if (array) {
+        const name = JSON.stringify(table);
+        const index = this.#tables.get(name) ?? 0;
+        this.#tables.set(name, index + 1);
+        table = [...table, index];
+      }
+      this.#spaces();
+      this.#at += array ? 2 : 1;
+    }
+  }
+
+  /** A key, `=` and its value. */
+  #pair(table: KeyPath): void {
+    const path = this.#dottedKey(table);
+    this.#spaces();
+    this.#at++;
+    this.#spaces();
+    this.#value(path);
+  }
+
+  /** One or more keys with dots between; each is noted at its own offset. */
+  #dottedKey(table: KeyPath): (string | number)[] {
+    const path = [...table];
+    for (;;) {
+      const start = this.#at;
+      path.push(this.#simpleKey());
+      // `[vm.a]` after `[vm.b]` mentions vm again; inside an array of tables the last element is meant.
+      if (!this.keys.has(JSON.stringify(path))) this.keys.set(JSON.stringify(path), start);
+      const elements = this.#tables.get(JSON.stringify(path));
+      this.#spaces();
+      if (this.text[this.#at] !== ".") return path;
+      if (elements !== undefined) path.push(elements - 1);
+      this.#at++;
+      this.#spaces();
+    }
+  }
+
+  #simpleKey(): string {
+    const start = this.#at;
+    if (this.text[start] === "'" || this.text[start] === '"') {
+      this.#string();
+      const raw = this.text.slice(start, this.#at);
+      return raw[0] === "'" ? raw.slice(1, -1) : unescape(raw.slice(1, -1));
+    }
+    while (/[A-Za-z0-9_-]/.test(this.text[this.#at] ?? "")) this.#at++;
+    return this.text.slice(start, this.#at);
+  }
+
+  #value(path: KeyPath): void {
+    this.values.set(JSON.stringify(path), this.#at);
+    switch (this.text[this.#at]) {
+      case "'":
+      case '"':
+        return this.#string();
+      case "[":
+        return this.#array(path);
+      case "{":
+        return this.#inlineTable(path);
+      default:
+        while (this.#at < this.text.length && !/[,\]}#\n\r]/.test(this.text[this.#at])) this.#at++;
+    }
+  }
+
+  #array(path: KeyPath): void {
+    this.#at++;
+    for (let index = 0;; index++) {
+      this.#blanks();
+      if (this.text[this.#at] === ",") this.#at++, this.#blanks();
+      if (this.text[this.#at] === "]") break;
+      this.#value([...path, index]);
+    }
+    this.#at++;
+  }
+
+  #inlineTable(path: KeyPath): void {
+    this.#at++;
+    for (;;) {
+      this.#blanks();
+      if (this.text[this.#at] === ",") this.#at++, this.#blanks();
+      if (this.text[this.#at] === "}") break;
+      this.#pair(path);
+    }
+    this.#at++;
+  }
+
+  #string(): void {
+    const quote = this.text[this.#at];
+    const long = this.text.startsWith(quote.repeat(3), this.#at);
+    const end = long ? quote.repeat(3) : quote;
+    this.#at += end.length;
+    while (!this.text.startsWith(end, this.#at)) this.#at += quote === '"' && this.text[this.#at] === "\\" ? 2 : 1;
+    this.#at += end.length;
+    // A long string may end with quotes of its own before the closing ones.
+    while (long && this.text[this.#at] === quote) this.#at++;
+  }
+
+  #spaces(): void {
+    while (this.text[this.#at] === " " || this.text[this.#at] === "\t") this.#at++;
+  }
+
+  /** Spaces, line ends and comments. */
+  #blanks(): void {
+    for (;;) {
+      while (/[ \t\r\n]/.test(this.text[this.#at] ?? "")) this.#at++;
+      if (this.text[this.#at] !== "#") return;
+      while (this.#at < this.text.length && this.text[this.#at] !== "\n") this.#at++;
+    }
+  }
+}
+
+/** The text of a basic string without its quotes: JSON has its escapes but `\UXXXXXXXX`. */
+function unescape(raw: string): string {
+  const bmp = raw.replace(/\\U([0-9A-Fa-f]{8})/g, (_, hex: string) => String.fromCodePoint(parseInt(hex, 16)));
+  return JSON.parse(`"${bmp}"`) as string;
+}
