@@ -1,0 +1,217 @@
+// PL011 UART (Arm DDI 0183): registers in, registers out, an interrupt line. Characters leave at once; no baud rate is modelled.
+// Which registers and access sizes guests use: bench/README.md section 1.3.
+
+/** Register offsets. */
+export const Pl011Register = {
+  DR: 0x000,
+  RSR: 0x004,
+  FR: 0x018,
+  ILPR: 0x020,
+  IBRD: 0x024,
+  FBRD: 0x028,
+  LCR_H: 0x02c,
+  CR: 0x030,
+  IFLS: 0x034,
+  IMSC: 0x038,
+  RIS: 0x03c,
+  MIS: 0x040,
+  ICR: 0x044,
+  DMACR: 0x048,
+  /** UARTPeriphID0..3 and UARTPCellID0..3, a byte each. */
+  ID: 0xfe0,
+} as const;
+
+/** Flag register. */
+export const Pl011Flag = { RXFE: 0x10, TXFF: 0x20, RXFF: 0x40, TXFE: 0x80 } as const;
+
+/** Interrupt bits of IMSC, RIS, MIS and ICR. */
+export const Pl011Interrupt = { RX: 0x10, TX: 0x20, RT: 0x40, All: 0x7ff } as const;
+
+/** Part 0x011, designer 0x41, revision 1, which has FIFOs of 16. */
+const ID_BYTES = [0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1];
+const LCR_H_FEN = 0x10;
+const FIFO_DEPTH = 16;
+/** Receive trigger levels by IFLS.RXIFLSEL: 1/8, 1/4, 1/2, 3/4, 7/8; other values are reserved. */
+const TRIGGER_LEVELS = [2, 4, 8, 12, 14, 8, 8, 8];
+/** A guest that reads FR this often in a row, without sending, polls for input. Sending takes one or two reads a character. */
+const POLLS_FOR_INPUT = 16;
+const CR_RESET = 0x300;
+const IFLS_RESET = 0x12;
+
+/** One UART. The owner gives it input with `receive` and listens to its output, its interrupt line and its room for input. */
+export class Pl011 {
+  /** A character was sent. */
+  onTransmit: (byte: number) => void = () => {};
+  /** The interrupt line changed. */
+  onInterrupt: (level: boolean) => void = () => {};
+  /** `receivable` may have grown from zero. */
+  onReceivable: () => void = () => {};
+
+  /** Received characters, oldest first. */
+  readonly #fifo: number[] = [];
+  #ilpr = 0;
+  #ibrd = 0;
+  #fbrd = 0;
+  #lcrH = 0;
+  #cr = CR_RESET;
+  #ifls = IFLS_RESET;
+  #imsc = 0;
+  #ris = 0;
+  #dmacr = 0;
+  #line = false;
+  #flagReads = 0;
+
+  /** Whether the interrupt line is high. */
+  get interrupt(): boolean {
+    return this.#line;
+  }
+
+  /**
+   * How many characters can be given now. It is zero until the guest listens, by interrupt or by polling: drivers empty the FIFO when they
+   * start, and what was typed ahead would be lost.
+   */
+  get receivable(): number {
+    const listens = (this.#imsc & (Pl011Interrupt.RX | Pl011Interrupt.RT)) !== 0 || this.#flagReads >= POLLS_FOR_INPUT;
+    return listens ? this.#depth() - this.#fifo.length : 0;
+  }
+
+  /** Gives at most `receivable` characters to the guest; the result says how many were taken. */
+  receive(bytes: Uint8Array): number {
+    const count = Math.min(bytes.length, this.receivable);
+    if (count === 0) return 0;
+    for (let i = 0; i < count; i++) this.#fifo.push(bytes[i]);
+    // Without a baud rate, the 32 bit periods of the receive timeout are over at once.
+    this.#ris |= Pl011Interrupt.RT;
+    if (this.#fifo.length >= this.#trigger()) this.#ris |= Pl011Interrupt.RX;
+    this.#updateLine();
+    return count;
+  }
+
+  /** A load of 1, 2, 4 or 8 bytes at `offset`; registers are zero-extended. */
+  read(offset: number, size: number): bigint {
+    const shift = (offset & 3) * 8;
+    const value = shift === 0 || offset >= Pl011Register.ID ? this.#readRegister(offset & ~3) >>> shift : 0;
+    return BigInt.asUintN(size * 8, BigInt(value));
+  }
+
+  /** A store of 1, 2, 4 or 8 bytes at `offset`. Bytes that do not start a register are ignored. */
+  write(offset: number, _size: number, value: bigint): void {
+    if (offset & 3) return;
+    this.#writeRegister(offset, Number(value & 0xffff_ffffn));
+  }
+
+  #readRegister(offset: number): number {
+    if (offset >= Pl011Register.ID) return ID_BYTES[(offset - Pl011Register.ID) >> 2];
+    switch (offset) {
+      case Pl011Register.DR:
+        return this.#readData();
+      case Pl011Register.FR:
+        return this.#readFlags();
+      case Pl011Register.ILPR:
+        return this.#ilpr;
+      case Pl011Register.IBRD:
+        return this.#ibrd;
+      case Pl011Register.FBRD:
+        return this.#fbrd;
+      case Pl011Register.LCR_H:
+        return this.#lcrH;
+      case Pl011Register.CR:
+        return this.#cr;
+      case Pl011Register.IFLS:
+        return this.#ifls;
+      case Pl011Register.IMSC:
+        return this.#imsc;
+      case Pl011Register.RIS:
+        return this.#ris;
+      case Pl011Register.MIS:
+        return this.#ris & this.#imsc;
+      case Pl011Register.DMACR:
+        return this.#dmacr;
+      default:
+        // RSR without errors, write-only and reserved registers.
+        return 0;
+    }
+  }
+
+  #writeRegister(offset: number, value: number): void {
+    switch (offset) {
+      case Pl011Register.DR:
+        this.#flagReads = 0;
+        this.onTransmit(value & 0xff);
+        this.#ris |= Pl011Interrupt.TX;
+        this.#updateLine();
+        break;
+      case Pl011Register.ILPR:
+        this.#ilpr = value & 0xff;
+        break;
+      case Pl011Register.IBRD:
+        this.#ibrd = value & 0xffff;
+        break;
+      case Pl011Register.FBRD:
+        this.#fbrd = value & 0x3f;
+        break;
+      case Pl011Register.LCR_H:
+        // A change of FEN empties the FIFOs.
+        if ((this.#lcrH ^ value) & LCR_H_FEN) this.#empty();
+        this.#lcrH = value & 0xff;
+        this.onReceivable();
+        break;
+      case Pl011Register.CR:
+        this.#cr = value & 0xffff;
+        break;
+      case Pl011Register.IFLS:
+        this.#ifls = value & 0x3f;
+        break;
+      case Pl011Register.IMSC:
+        this.#imsc = value & Pl011Interrupt.All;
+        this.#updateLine();
+        if (this.receivable > 0) this.onReceivable();
+        break;
+      case Pl011Register.ICR:
+        this.#ris &= ~value;
+        this.#updateLine();
+        break;
+      case Pl011Register.DMACR:
+        this.#dmacr = value & 7;
+        break;
+    }
+  }
+
+  #readData(): number {
+    const byte = this.#fifo.shift();
+    if (byte === undefined) return 0;
+    if (this.#fifo.length < this.#trigger()) this.#ris &= ~Pl011Interrupt.RX;
+    if (this.#fifo.length === 0) this.#ris &= ~Pl011Interrupt.RT;
+    this.#updateLine();
+    if (this.receivable > 0) this.onReceivable();
+    return byte;
+  }
+
+  #readFlags(): number {
+    if (this.#flagReads < POLLS_FOR_INPUT && ++this.#flagReads === POLLS_FOR_INPUT) this.onReceivable();
+    const full = this.#fifo.length >= this.#depth() ? Pl011Flag.RXFF : 0;
+    const empty = this.#fifo.length === 0 ? Pl011Flag.RXFE : 0;
+    return Pl011Flag.TXFE | full | empty;
+  }
+
+  #empty(): void {
+    this.#fifo.length = 0;
+    this.#ris &= ~(Pl011Interrupt.RX | Pl011Interrupt.RT);
+    this.#updateLine();
+  }
+
+  #depth(): number {
+    return this.#lcrH & LCR_H_FEN ? FIFO_DEPTH : 1;
+  }
+
+  #trigger(): number {
+    return this.#lcrH & LCR_H_FEN ? TRIGGER_LEVELS[this.#ifls >> 3 & 7] : 1;
+  }
+
+  #updateLine(): void {
+    const level = (this.#ris & this.#imsc) !== 0;
+    if (level === this.#line) return;
+    this.#line = level;
+    this.onInterrupt(level);
+  }
+}
