@@ -36,10 +36,38 @@ export interface Exit {
 
 /** Registers by their Arm names that hypervisor, debugger and tests may read and write by name. */
 export type RegisterName =
-  | "SP_EL0" | "SP_EL1" | "ELR_EL1" | "SPSR_EL1" | "ESR_EL1" | "FAR_EL1" | "VBAR_EL1" | "SCTLR_EL1" | "TCR_EL1" | "TTBR0_EL1" | "TTBR1_EL1"
-  | "MAIR_EL1" | "AMAIR_EL1" | "CONTEXTIDR_EL1" | "CPACR_EL1" | "CNTKCTL_EL1" | "CNTV_CTL_EL0" | "CNTV_CVAL_EL0" | "CNTP_CTL_EL0" | "CNTP_CVAL_EL0"
-  | "TPIDR_EL0" | "TPIDR_EL1" | "TPIDRRO_EL0" | "PAR_EL1" | "AFSR0_EL1" | "AFSR1_EL1" | "MDSCR_EL1" | "CSSELR_EL1" | "FPCR" | "FPSR"
-  | "MIDR_EL1" | "MPIDR_EL1";
+  | "SP_EL0"
+  | "SP_EL1"
+  | "ELR_EL1"
+  | "SPSR_EL1"
+  | "ESR_EL1"
+  | "FAR_EL1"
+  | "VBAR_EL1"
+  | "SCTLR_EL1"
+  | "TCR_EL1"
+  | "TTBR0_EL1"
+  | "TTBR1_EL1"
+  | "MAIR_EL1"
+  | "AMAIR_EL1"
+  | "CONTEXTIDR_EL1"
+  | "CPACR_EL1"
+  | "CNTKCTL_EL1"
+  | "CNTV_CTL_EL0"
+  | "CNTV_CVAL_EL0"
+  | "CNTP_CTL_EL0"
+  | "CNTP_CVAL_EL0"
+  | "TPIDR_EL0"
+  | "TPIDR_EL1"
+  | "TPIDRRO_EL0"
+  | "PAR_EL1"
+  | "AFSR0_EL1"
+  | "AFSR1_EL1"
+  | "MDSCR_EL1"
+  | "CSSELR_EL1"
+  | "FPCR"
+  | "FPSR"
+  | "MIDR_EL1"
+  | "MPIDR_EL1";
 
 /** The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to run it. */
 export interface VcpuState {
@@ -112,9 +140,12 @@ export const Stage2Flags = {
 /** Stage-2 tables of one address space, in a form that the core walks inside Wasm. Pages are 4 KiB; IPAs are below 2^36. */
 export interface Stage2Table {
   readonly id: number;
-  /** Maps whole pages; `ipa`, `pa` and `size` are multiples of 4096. The caller then calls `Core.invalidateStage2`. */
-  map(ipa: number, pa: number, size: number, flags: number): void;
-  unmap(ipa: number, size: number): void;
+  /**
+   * Maps whole pages; `ipa`, `pa` and `size` are multiples of 4096. The caller then calls `Core.invalidateStage2`.
+   * False, and nothing changed, when there is no memory left for tables.
+   */
+  map(ipa: number, pa: number, size: number, flags: number): boolean;
+  unmap(ipa: number, size: number): boolean;
   /** The entry of the page that holds `ipa`, or undefined. */
   lookup(ipa: number): { pa: number; flags: number } | undefined;
   /** Gives the tables' memory back. */
