@@ -5,15 +5,24 @@
 // A finite number that is not zero is held as (sign, exponent, significand): the significand is an i64 whose highest set bit is bit 62,
 // and the value is significand / 2^62 * 2^exponent. Its bit 0 is sticky: it stands for all lower bits that were shifted out.
 
+import { CPU } from "../cpu-record.ts";
+import type { Library } from "../library.ts";
 import { Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
-import type { FunctionBuilder, ValueType, WasmModule } from "../wasm/module.ts";
-import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, quietBit, RMODE_SHIFT, Rounding, signBit, SINGLE } from "./formats.ts";
-
-/** Where FPCR and FPSR lie in the Wasm memory, 32 bits each. */
-export interface FpRegisters {
-  readonly fpcr: number;
-  readonly fpsr: number;
-}
+import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import {
+  defaultNaN,
+  DOUBLE,
+  type Format,
+  Fpcr,
+  Fpsr,
+  HALF,
+  infinity,
+  quietBit,
+  RMODE_SHIFT,
+  Rounding,
+  signBit,
+  SINGLE,
+} from "./formats.ts";
 
 /** The functions of one format. Operands and results are bit patterns in i64. */
 export interface SoftFormat {
@@ -47,7 +56,7 @@ export class SoftFloat {
   readonly single: SoftArithmetic;
   readonly double: SoftArithmetic;
 
-  constructor(readonly module: WasmModule, readonly registers: FpRegisters) {
+  constructor(readonly library: Library) {
     this.half = this.#format(HALF);
     this.single = this.#arithmetic(SINGLE);
     this.double = this.#arithmetic(DOUBLE);
@@ -55,7 +64,7 @@ export class SoftFloat {
 
   /** FPCR as an i32. */
   fpcr(code: Code): Value {
-    return code.load("i32.load", this.registers.fpcr);
+    return code.load("i32.load", CPU.FPCR);
   }
 
   /** The rounding mode of FPCR, 0..3. */
@@ -65,13 +74,13 @@ export class SoftFloat {
 
   /** Sets cumulative flags in FPSR. */
   raise(code: Code, flags: Operand): void {
-    const fpsr = code.load("i32.load", this.registers.fpsr);
-    code.store("i32.store", this.registers.fpsr, fpsr.or(flags));
+    const fpsr = code.load("i32.load", CPU.FPSR);
+    code.store("i32.store", CPU.FPSR, fpsr.or(flags));
   }
 
-  /** A function with its body. */
+  /** A function of the library with its body. */
   define(name: string, parameters: ValueType[], result: ValueType, body: (code: Code, ...parameters: Local[]) => void): FunctionBuilder {
-    const f = this.module.function(name, parameters, [result]);
+    const f = this.library.define(name, parameters, [result]);
     const code = new Code(f);
     body(code, ...parameters.map((_, i) => code.parameter(i)));
     return f;

@@ -1,0 +1,252 @@
+// Scalar floating-point operations as functions of the core's library, under the names of the Arm ARM's pseudocode (J1.2, shared/functions/
+// float) with the width behind them: FPAdd64, FPMulAdd32. Operands and results are f32 or f64.
+//
+// The host's floats round to nearest even, as FPCR's reset value asks. Where such a result is a normal number and FPSR.IXC is set already, no
+// flag can change and the host's result is the architecture's. All else goes to `soft-float.ts`.
+
+import { CPU } from "../cpu-record.ts";
+import { type Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
+import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, Rounding, signBit, SINGLE } from "./formats.ts";
+import { isInfinite, isNaN, isSignalling, isZero, type SoftArithmetic, type SoftFloat } from "./soft-float.ts";
+
+/** FPCR fields under which the host's arithmetic is not the architecture's. */
+const SLOW_MODES = Fpcr.FZ | Fpcr.RMode;
+
+/** The Wasm type of a format's numbers. */
+export const floatType = (format: Format): "f32" | "f64" => format.width === 64 ? "f64" : "f32";
+
+/** The smallest normal number. */
+const smallestNormal = (format: Format): number => 2 ** (1 - format.bias);
+
+/** The bits of a float as an i64. */
+export function toBits(x: Value): Value {
+  return x.type === "f64" ? x.reinterpret() : x.reinterpret().wide();
+}
+
+/** The float that the low bits of an i64 are. */
+export function fromBits(format: Format, bits: Value): Value {
+  return format.width === 64 ? bits.reinterpret() : bits.wrap().reinterpret();
+}
+
+/** 1 when FPCR asks for nothing that the host's arithmetic does not do, and FPSR.IXC is set. One load: FPSR lies behind FPCR. */
+export function isFast(code: Code): Value {
+  const inexact = BigInt(Fpsr.IXC) << 32n;
+  return code.load("i64.load", CPU.FPCR).xor(inexact).and(inexact | BigInt(SLOW_MODES)).not();
+}
+
+/** Defines the operations of both widths. */
+export function defineArithmetic(soft: SoftFloat): void {
+  for (const [format, slow] of [[SINGLE, soft.single], [DOUBLE, soft.double]] as const) {
+    defineBasic(soft, format, slow);
+    defineMinMax(soft, format, slow);
+    defineCompare(soft, format, slow);
+  }
+  defineMulAddSingle(soft);
+  defineMulAddDouble(soft);
+}
+
+/** Calls a slow function, which works on bits, with floats. */
+function callSoft(code: Code, format: Format, target: FunctionBuilder, ...operands: Value[]): Value {
+  return fromBits(format, code.call(target, ...operands.map(toBits)));
+}
+
+function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
+  const { width } = format, type = floatType(format);
+  const finite = (r: Value) => r.abs().lt(Infinity);
+  /** Normal, and not the smallest normal number, which may have been rounded up to that. */
+  const normal = (r: Value) => r.abs().gt(smallestNormal(format)).and(finite(r));
+
+  const sum = (name: string, operation: "add" | "sub") =>
+    soft.define(`${name}${width}`, [type, type], type, (code, a, b) => {
+      const r = code.let(a[operation](b));
+      // Sums do not underflow: a tiny one is exact.
+      code.if(finite(r), () => {
+        code.if(isFast(code), () => code.return(r));
+        code.if(soft.fpcr(code).and(SLOW_MODES).not(), () => {
+          const addend = operation === "sub" ? code.let(b.neg()) : b;
+          code.if(sumError(code, a, addend, r).ne(0), () => soft.raise(code, Fpsr.IXC));
+          code.return(r);
+        });
+      });
+      if (operation === "sub") {
+        // A NaN operand is not negated.
+        const bits = code.let(toBits(b));
+        code.set(bits, bits.xor(isNaN(format, bits).select(constant("i64", 0), signBit(format))));
+        code.result(fromBits(format, code.call(slow.FPAdd, toBits(a), bits)));
+      } else code.result(callSoft(code, format, slow.FPAdd, a, b));
+    });
+  sum("FPAdd", "add");
+  sum("FPSub", "sub");
+
+  soft.define(`FPMul${width}`, [type, type], type, (code, a, b) => {
+    const r = code.let(a.mul(b));
+    code.if(normal(r).and(isFast(code)), () => code.return(r));
+    code.result(callSoft(code, format, slow.FPMul, a, b));
+  });
+
+  soft.define(`FPDiv${width}`, [type, type], type, (code, a, b) => {
+    const r = code.let(a.div(b));
+    code.if(normal(r).and(isFast(code)), () => code.return(r));
+    code.result(callSoft(code, format, slow.FPDiv, a, b));
+  });
+
+  soft.define(`FPSqrt${width}`, [type], type, (code, a) => {
+    const r = code.let(a.sqrt());
+    code.if(normal(r).and(isFast(code)), () => code.return(r));
+    code.result(callSoft(code, format, slow.FPSqrt, a));
+  });
+
+  // As FPMul, but zero times infinity is 2.
+  soft.define(`FPMulX${width}`, [type, type], type, (code, a, b) => {
+    const x = code.let(code.call(slow.flushInput, toBits(a))), y = code.let(code.call(slow.flushInput, toBits(b)));
+    const timesZero = isInfinite(format, x).and(isZero(format, y)).or(isZero(format, x).and(isInfinite(format, y)));
+    code.if(timesZero, () => {
+      code.return(fromBits(format, x.xor(y).and(signBit(format)).or(toBits(constant(type, 2)))));
+    });
+    code.result(fromBits(format, code.call(slow.FPMul, x, y)));
+  });
+
+  for (const name of ["FPRecipStep", "FPRSqrtStep"] as const) {
+    soft.define(`${name}${width}`, [type, type], type, (code, a, b) => code.result(callSoft(code, format, slow[name], a.neg(), b)));
+  }
+}
+
+/** What rounding lost: a + b - r exactly, where r is a + b rounded to nearest. */
+export function sumError(code: Code, a: Value, b: Value, r: Value): Value {
+  const fromB = code.let(r.sub(a));
+  return a.sub(r.sub(fromB)).add(b.sub(fromB));
+}
+
+/** a + b (f64) rounded to odd: where inexact, the neighbour with an odd last bit. */
+function addToOdd(code: Code, a: Value, b: Value): Value {
+  const r = code.let(a.add(b));
+  const error = code.let(sumError(code, a, b, r));
+  const bits = code.let(r.reinterpret());
+  code.if(error.ne(0).and(bits.and(1).not()), () => {
+    const away = error.reinterpret().xor(bits).geS(0);
+    code.set(bits, bits.add(away.select(constant("i64", 1), -1)));
+  });
+  return bits.reinterpret();
+}
+
+/** The product of two singles is exact in a double; the sum rounded to odd has bits enough that rounding it again does no harm. */
+function defineMulAddSingle(soft: SoftFloat): void {
+  soft.define("FPMulAdd32", ["f32", "f32", "f32"], "f32", (code, c, a, b) => {
+    const wide = (x: Value) => x.op("f64.promote_f32", "f64");
+    const product = code.let(wide(a).mul(wide(b)));
+    const r = code.let(addToOdd(code, product, wide(c)).op("f32.demote_f64", "f32"));
+    const normal = r.abs().gt(smallestNormal(SINGLE)).and(r.abs().lt(Infinity));
+    code.if(normal.and(isFast(code)), () => code.return(r));
+    code.result(callSoft(code, SINGLE, soft.single.FPMulAdd, c, a, b));
+  });
+}
+
+/**
+ * Exact product and sums by error-free transformations, the low parts added with rounding to odd: Boldo and Melquiond, "Emulation of FMA and
+ * correctly rounded sums: proved algorithms using rounding to odd" (2008). Right where no intermediate result leaves the normal range.
+ */
+function defineMulAddDouble(soft: SoftFloat): void {
+  const split = (code: Code, x: Local): [Local, Local] => {
+    const scaled = code.let(x.mul(2 ** 27 + 1));
+    const high = code.let(scaled.sub(scaled.sub(x)));
+    return [high, code.let(x.sub(high))];
+  };
+  soft.define("FPMulAdd64", ["f64", "f64", "f64"], "f64", (code, c, a, b) => {
+    const product = code.let(a.mul(b));
+    const magnitude = product.abs();
+    const inRange = magnitude.gt(2 ** -900).and(magnitude.lt(2 ** 990))
+      .and(a.abs().max(b.abs()).max(c.abs()).lt(2 ** 990)).and(isFast(code));
+    code.if(inRange, () => {
+      const [a1, a0] = split(code, a), [b1, b0] = split(code, b);
+      const productError = code.let(a0.mul(b0).sub(product.sub(a1.mul(b1)).sub(a0.mul(b1)).sub(a1.mul(b0))));
+      const low = code.let(c.add(productError));
+      const lowError = code.let(sumError(code, c, productError, low));
+      const high = code.let(product.add(low));
+      const highError = code.let(sumError(code, product, low, high));
+      const r = code.let(high.add(addToOdd(code, lowError, highError)));
+      code.if(r.abs().gt(smallestNormal(DOUBLE)), () => code.return(r));
+    });
+    code.result(callSoft(code, DOUBLE, soft.double.FPMulAdd, c, a, b));
+  });
+}
+
+function defineMinMax(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
+  const { width } = format, type = floatType(format);
+  for (const [name, operation] of [["FPMin", "min"], ["FPMax", "max"]] as const) {
+    const plain = soft.define(`${name}${width}`, [type, type], type, (code, a, b) => {
+      const r = code.let(a[operation](b));
+      code.if(r.eq(r).and(soft.fpcr(code).and(Fpcr.FZ).not()), () => code.return(r));
+      const x = code.let(code.call(slow.flushInput, toBits(a))), y = code.let(code.call(slow.flushInput, toBits(b)));
+      code.if(isNaN(format, x).or(isNaN(format, y)), () => code.return(fromBits(format, code.call(slow.FPProcessNaNs, x, y))));
+      code.result(fromBits(format, x)[operation](fromBits(format, y)));
+    });
+    // A quiet NaN loses against a number.
+    soft.define(`${name}Num${width}`, [type, type], type, (code, a, b) => {
+      const x = code.let(toBits(a)), y = code.let(toBits(b));
+      const quiet = (bits: Value) => isNaN(format, bits).and(isSignalling(format, bits).not());
+      code.if(quiet(x).and(isNaN(format, y).not()), () => code.return(fromBits(format, code.call(slow.flushInput, y))));
+      code.if(quiet(y).and(isNaN(format, x).not()), () => code.return(fromBits(format, code.call(slow.flushInput, x))));
+      code.result(code.call(plain, a, b));
+    });
+  }
+}
+
+function defineCompare(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
+  const { width } = format, type = floatType(format);
+  /** Flushes where FPCR asks, and sets IOC for an unordered pair: always when `signal`, else for signalling NaNs. */
+  const prepare = (code: Code, a: Local, b: Local, signal: Value) => {
+    code.if(soft.fpcr(code).and(Fpcr.FZ).nonZero(), () => {
+      for (const x of [a, b]) code.set(x, fromBits(format, code.call(slow.flushInput, toBits(x))));
+    });
+    code.if(a.ne(a).or(b.ne(b)), () => {
+      const signalling = isSignalling(format, toBits(a)).or(isSignalling(format, toBits(b)));
+      code.if(signal.or(signalling), () => soft.raise(code, Fpsr.IOC));
+    });
+  };
+  // (a, b, signal): NZCV in bits 3:0.
+  soft.define(`FPCompare${width}`, [type, type, "i32"], "i32", (code, a, b, signal) => {
+    prepare(code, a, b, signal);
+    const less = code.let(a.lt(b));
+    const equal = a.eq(b), unordered = a.ne(a).or(b.ne(b));
+    code.result(less.shl(3).or(equal.shl(2)).or(less.xor(1).shl(1)).or(unordered));
+  });
+  for (const [name, compare] of [["EQ", "eq"], ["GE", "ge"], ["GT", "gt"]] as const) {
+    soft.define(`FPCompare${name}${width}`, [type, type], "i32", (code, a, b) => {
+      prepare(code, a, b, constant("i32", name === "EQ" ? 0 : 1));
+      code.result(a[compare](b));
+    });
+  }
+}
+
+/** A float rounded to an integral float; `mode` is one of `Rounding`, but not Odd. */
+export function roundToIntegral(code: Code, x: Local, mode: Operand): Local {
+  const r = code.local(x.type);
+  const pick = typeof mode === "number" ? mode : undefined;
+  const byMode: [number, () => Value][] = [
+    [Rounding.TieEven, () => x.nearest()],
+    [Rounding.PlusInfinity, () => x.ceil()],
+    [Rounding.MinusInfinity, () => x.floor()],
+    [Rounding.Zero, () => x.trunc()],
+  ];
+  const tieAway = () => {
+    code.set(r, x.trunc());
+    code.if(x.sub(r).abs().ge(0.5), () => code.set(r, r.add(constant(x.type, 1).copysign(x))));
+  };
+  if (pick !== undefined) {
+    const entry = byMode.find(([m]) => m === pick);
+    if (entry) code.set(r, entry[1]());
+    else tieAway();
+    return r;
+  }
+  const selector = code.let(mode as Value);
+  const chain = (index: number): void => {
+    if (index === byMode.length) return tieAway();
+    code.if(selector.eq(byMode[index][0]), () => code.set(r, byMode[index][1]()), () => chain(index + 1));
+  };
+  chain(0);
+  return r;
+}
+
+/** The default NaN as a float of the format. */
+export const defaultNaNFloat = (format: Format): Value => fromBits(format, constant("i64", defaultNaN(format)));

@@ -1,0 +1,15 @@
+// All floating-point functions of the core, for the module's generator.
+
+import type { Library } from "../library.ts";
+import { defineArithmetic } from "./arithmetic.ts";
+import { defineConversions } from "./conversions.ts";
+import { defineEstimates } from "./estimates.ts";
+import { SoftFloat } from "./soft-float.ts";
+
+/** Defines the floating-point functions in the library; the ISA tables call them by name. */
+export function defineFloatingPoint(library: Library): void {
+  const soft = new SoftFloat(library);
+  defineArithmetic(soft);
+  defineConversions(soft);
+  defineEstimates(soft);
+}
