@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../workstation/catalog.ts";
+import { ExitCode, Failure } from "./failure.ts";
 import { fetchDebian } from "../workstation/catalog-debian.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
@@ -14,8 +15,8 @@ export function registerGuests(program: Command): void {
     .option("--mirror <url>", "Debian mirror (default: the one of this machine's apt)")
     .option("--json", "print the manifest as JSON")
     .action(async (guest, options) => {
-      if (guest !== "debian") throw new Error(`no guest named ${guest} can be fetched; there is: debian`);
-      const manifest = await fetchDebian({ release: options.release, mirror: options.mirror, progress: progressLine() });
+      if (guest !== "debian") throw new Failure(`guest ${guest}: nothing of that name can be fetched; there is: debian`);
+      const manifest = await fetchDebian({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch(refused);
       console.log(options.json ? JSON.stringify(manifest) : describe(manifest).join("\n"));
     });
   guests.command("ls")
@@ -31,9 +32,14 @@ export function registerGuests(program: Command): void {
         const damaged = await damagedFiles(entry);
         if (damaged.length === 0) continue;
         console.error(`el2: ${entry.manifest.name}: ${damaged.join(", ")} differ from the manifest; fetch it again`);
-        Deno.exitCode = 1;
+        Deno.exitCode = ExitCode.Failed;
       }
     });
+}
+
+/** Whatever stops a fetch (network, apt, disk) is the user's to mend. */
+function refused(error: unknown): never {
+  throw new Failure(`guests fetch: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
 }
 
 function describe(manifest: Manifest, folder = ""): string[] {

@@ -1,0 +1,24 @@
+// `deno task install [FOLDER]`: writes a launcher named el2 that runs this checkout with this Deno.
+
+import { writeWhole } from "../src/workstation/cache.ts";
+
+const home = Deno.env.get("HOME");
+const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
+if (!folder) throw new Error("HOME is not set; name a folder on your PATH: deno task install FOLDER");
+
+/** As the task `el2` names them. */
+const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-run=apt-get,apt-cache,dpkg-deb";
+
+const checkout = new URL("..", import.meta.url).pathname;
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+await Deno.mkdir(folder, { recursive: true });
+await writeWhole(
+  `${folder}/el2`,
+  `#!/bin/sh
+exec ${quote(Deno.execPath())} run --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS} ${quote(`${checkout}main.ts`)} "$@"
+`,
+  0o755,
+);
+
+console.log(`${folder}/el2 runs ${checkout}`);
+if (!(Deno.env.get("PATH") ?? "").split(":").includes(folder)) console.log(`${folder} is not on your PATH; add it in your shell's profile`);
