@@ -1,0 +1,313 @@
+// Layouts of RPC payloads: a message's fields in wire order, declared once, from which encoding, decoding, checking and printing follow
+// (spec/resource-manager.md §1.6 and §3). All integers are little endian.
+
+import { RmError } from "./errors.ts";
+
+/** Reads a payload from front to back. The first fault sticks; reads after it give zeros. */
+export class Input {
+  offset = 0;
+  fault: { error: RmError; problem: string } | undefined;
+  readonly #view: DataView;
+
+  constructor(readonly bytes: Uint8Array) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Bytes that have not been read. */
+  get left(): number {
+    return this.bytes.length - this.offset;
+  }
+
+  fail(error: RmError, problem: string): void {
+    this.fault ??= { error, problem };
+  }
+
+  /** Moves past `size` bytes and returns where they begin; undefined, and a fault, where they are not there. */
+  take(size: number): number | undefined {
+    if (this.fault !== undefined || size > this.left) {
+      this.fail(RmError.MSG_INVALID, `the payload of ${this.bytes.length} bytes is too short`);
+      return undefined;
+    }
+    this.offset += size;
+    return this.offset - size;
+  }
+
+  unsigned(size: 1 | 2 | 4): number {
+    const at = this.take(size);
+    if (at === undefined) return 0;
+    return size === 1 ? this.#view.getUint8(at) : size === 2 ? this.#view.getUint16(at, true) : this.#view.getUint32(at, true);
+  }
+
+  unsigned64(): bigint {
+    const at = this.take(8);
+    return at === undefined ? 0n : this.#view.getBigUint64(at, true);
+  }
+
+  slice(size: number): Uint8Array {
+    const at = this.take(size);
+    return at === undefined ? new Uint8Array(0) : this.bytes.slice(at, at + size);
+  }
+}
+
+/** Collects a payload. */
+export class Output {
+  readonly #bytes: number[] = [];
+
+  unsigned(size: 1 | 2 | 4, value: number): void {
+    for (let shift = 0; shift < size * 8; shift += 8) this.#bytes.push(value >>> shift & 0xff);
+  }
+
+  unsigned64(value: bigint): void {
+    this.unsigned(4, Number(value & 0xffff_ffffn));
+    this.unsigned(4, Number(value >> 32n & 0xffff_ffffn));
+  }
+
+  append(bytes: Uint8Array): void {
+    for (const byte of bytes) this.#bytes.push(byte);
+  }
+
+  pad(to: number): void {
+    while (this.#bytes.length % to !== 0) this.#bytes.push(0);
+  }
+
+  bytes(): Uint8Array {
+    return Uint8Array.from(this.#bytes);
+  }
+}
+
+/** One field of a layout. */
+export interface Field<T> {
+  decode(input: Input): T;
+  encode(output: Output, value: T): void;
+  /** The value for people; undefined where the field is not worth a word. */
+  print(value: T): string | undefined;
+}
+
+/** Fields by name, in wire order. */
+export type Fields = Readonly<Record<string, Field<unknown>>>;
+
+type ValueOf<F> = F extends Field<infer T> ? T : never;
+/** The values of a layout's fields; reserved fields have none. */
+export type Values<F> = { readonly [K in keyof F as ValueOf<F[K]> extends void ? never : K]: ValueOf<F[K]> };
+
+const hex = (value: number | bigint) => value < 10 ? `${value}` : `0x${value.toString(16)}`;
+
+function unsigned(size: 1 | 2 | 4): Field<number> {
+  return {
+    decode: (input) => input.unsigned(size),
+    encode: (output, value) => output.unsigned(size, value),
+    print: hex,
+  };
+}
+
+/** Unsigned integers of 8, 16 and 32 bits. */
+export const u8: Field<number> = unsigned(1);
+export const u16: Field<number> = unsigned(2);
+export const u32: Field<number> = unsigned(4);
+
+/** Unsigned integer of 64 bits. */
+export const u64: Field<bigint> = {
+  decode: (input) => input.unsigned64(),
+  encode: (output, value) => output.unsigned64(value),
+  print: hex,
+};
+
+/** Bytes that nobody looks at; written as zeros. */
+export function reserved(size: number): Field<void> {
+  return {
+    decode: (input) => void input.take(size),
+    encode: (output) => output.append(new Uint8Array(size)),
+    print: () => undefined,
+  };
+}
+
+/** Bytes that have to be zero, else `error`. */
+export function mustBeZero(size: number, error: RmError = RmError.MSG_INVALID): Field<void> {
+  return {
+    decode: (input) => {
+      if (input.slice(size).some((byte) => byte !== 0)) input.fail(error, "a reserved field is not zero");
+    },
+    encode: (output) => output.append(new Uint8Array(size)),
+    print: () => undefined,
+  };
+}
+
+/** A fixed number of bytes. */
+export function bytes(size: number): Field<Uint8Array> {
+  return {
+    decode: (input) => input.slice(size),
+    encode: (output, value) => output.append(value),
+    print: printBytes,
+  };
+}
+
+/** Everything up to the end of the payload. */
+export const rest: Field<Uint8Array> = {
+  decode: (input) => input.slice(input.left),
+  encode: (output, value) => output.append(value),
+  print: printBytes,
+};
+
+function printBytes(value: Uint8Array): string {
+  const shown = [...value.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return value.length > 16 ? `${shown}.. (${value.length} bytes)` : shown;
+}
+
+/** Length (u16), a reserved half-word, then text padded with zeros to a multiple of 4. Anything but zeros there is refused. */
+export const paddedText: Field<Uint8Array> = {
+  decode: (input) => {
+    const length = input.unsigned(2);
+    input.unsigned(2);
+    const text = input.slice(length);
+    if (input.slice((4 - length % 4) % 4).some((byte) => byte !== 0)) input.fail(RmError.MSG_INVALID, "the padding is not zero");
+    return text;
+  },
+  encode: (output, value) => {
+    output.unsigned(2, value.length);
+    output.unsigned(2, 0);
+    output.append(value);
+    output.pad(4);
+  },
+  print: (value) => JSON.stringify(new TextDecoder().decode(value)),
+};
+
+/** A length, given as a field of its own kind, and as many bytes. */
+export const countedBytes = (size: Field<number>): Field<Uint8Array> => ({
+  decode: (input) => input.slice(size.decode(input)),
+  encode: (output, value) => {
+    size.encode(output, value.length);
+    output.append(value);
+  },
+  print: printBytes,
+});
+
+/** Groups fields to one value, as an entry of a list or as a payload. */
+function group<const F extends Fields>(fields: F): Field<Values<F>> {
+  const entries = Object.entries(fields);
+  return {
+    decode: (input) => {
+      const values: Record<string, unknown> = {};
+      for (const [name, field] of entries) {
+        const value = field.decode(input);
+        if (value !== undefined) values[name] = value;
+      }
+      return values as Values<F>;
+    },
+    encode: (output, value) => {
+      for (const [name, field] of entries) field.encode(output, (value as Record<string, unknown>)[name]);
+    },
+    print: (value) =>
+      entries.flatMap(([name, field]) => {
+        const text = field.print((value as Record<string, unknown>)[name]);
+        return text === undefined ? [] : [`${name}=${text}`];
+      }).join(" "),
+  };
+}
+
+/** Longest list that the Resource Manager takes. */
+export const RPC_LIST_MAX = 512;
+
+/** A list with a count of 16 bits (§1.6): a missing list at the end of the payload is empty; the whole is padded to a multiple of 4. */
+export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): Field<Values<F>[]> {
+  const annotated = annotatedList(entry, maximum);
+  return {
+    decode: (input) => annotated.decode(input).entries,
+    encode: (output, entries) => annotated.encode(output, { entries, annotation: 0 }),
+    print: (entries) => annotated.print({ entries, annotation: 0 }),
+  };
+}
+
+/** A `list` whose half-word behind the count, else reserved, carries something. */
+export function annotatedList<const F extends Fields>(
+  entry: F,
+  maximum = RPC_LIST_MAX,
+): Field<{ entries: Values<F>[]; annotation: number }> {
+  const item = group(entry);
+  return {
+    decode: (input) => {
+      if (input.left === 0) return { entries: [], annotation: 0 };
+      const count = input.unsigned(2);
+      const annotation = input.unsigned(2);
+      if (count > maximum) {
+        input.fail(RmError.NORESOURCE, `a list of ${count} entries exceeds ${maximum}`);
+        return { entries: [], annotation };
+      }
+      const entries: Values<F>[] = [];
+      while (entries.length < count && input.fault === undefined) entries.push(item.decode(input));
+      return { entries, annotation };
+    },
+    encode: (output, { entries, annotation }) => {
+      output.unsigned(2, entries.length);
+      output.unsigned(2, annotation);
+      for (const each of entries) item.encode(output, each);
+      output.pad(4);
+    },
+    print: ({ entries }) => `[${entries.map((each) => item.print(each)).join(", ")}]`,
+  };
+}
+
+/** A count of 32 bits and as many entries. */
+export function list32<const F extends Fields>(entry: F): Field<Values<F>[]> {
+  const item = group(entry);
+  return {
+    decode: (input) => {
+      const count = input.unsigned(4);
+      const entries: Values<F>[] = [];
+      while (entries.length < count && input.fault === undefined) entries.push(item.decode(input));
+      return entries;
+    },
+    encode: (output, entries) => {
+      output.unsigned(4, entries.length);
+      for (const each of entries) item.encode(output, each);
+    },
+    print: (entries) => `[${entries.map((each) => item.print(each)).join(", ")}]`,
+  };
+}
+
+/** A decoded payload, or the error that it is answered with and why. */
+export type Decoded<T> = { ok: true; value: T } | { ok: false; error: RmError; problem: string };
+
+/** How strictly a payload's length is judged. */
+export interface LayoutRules {
+  /** Payloads below are refused, even where the lists that end them may be missing. Bytes. */
+  readonly minimum?: number;
+  /** Bytes behind the last field are ignored instead of refused. */
+  readonly longer?: "ignored";
+}
+
+/** The layout of one payload. */
+export class Layout<F extends Fields = Fields> {
+  readonly #content: Field<Values<F>>;
+
+  constructor(readonly fields: F, readonly rules: LayoutRules = {}) {
+    this.#content = group(fields);
+  }
+
+  decode(payload: Uint8Array): Decoded<Values<F>> {
+    if (payload.length < (this.rules.minimum ?? 0)) {
+      return { ok: false, error: RmError.MSG_INVALID, problem: `${payload.length} bytes are fewer than ${this.rules.minimum}` };
+    }
+    const input = new Input(payload);
+    const value = this.#content.decode(input);
+    if (input.fault === undefined && input.left > 0 && this.rules.longer === undefined) {
+      input.fail(RmError.MSG_INVALID, `${input.left} bytes follow the last field`);
+    }
+    return input.fault === undefined ? { ok: true, value } : { ok: false, ...input.fault };
+  }
+
+  encode(value: Values<F>): Uint8Array {
+    const output = new Output();
+    this.#content.encode(output, value);
+    return output.bytes();
+  }
+
+  /** The fields as `name=value`, for traces. */
+  print(value: Values<F>): string {
+    return this.#content.print(value) ?? "";
+  }
+}
+
+/** Declares a layout; fields in wire order. */
+export function layout<const F extends Fields>(fields: F, rules?: LayoutRules): Layout<F> {
+  return new Layout(fields, rules);
+}

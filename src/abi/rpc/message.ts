@@ -1,0 +1,74 @@
+// Declarations of RPC messages: name, id and the layouts of request and reply or of a notification (spec/resource-manager.md §2).
+
+import { RmError } from "./errors.ts";
+import { type Decoded, type Fields, Input, type Layout, layout, type LayoutRules, Output, type Values } from "./layout.ts";
+
+/** A request that a VM sends and the Resource Manager answers. */
+export interface RpcRequest<Q extends Fields = Fields, R extends Fields = Fields> {
+  readonly kind: "request";
+  readonly name: string;
+  readonly id: number;
+  readonly request: Layout<Q>;
+  /** What follows the error word when it is OK; a reply may also be the error word alone ("standard reply"). */
+  readonly reply: Layout<R>;
+  /** A word that follows the error of a refusal, in the few messages that have one. */
+  readonly errorDetail?: number;
+}
+
+/** A notification that the Resource Manager sends. */
+export interface RpcNotification<N extends Fields = Fields> {
+  readonly kind: "notification";
+  readonly name: string;
+  readonly id: number;
+  readonly layout: Layout<N>;
+}
+
+/** Declares a request. `fields` and `reply` are in wire order. */
+export function request<const Q extends Fields, const R extends Fields = Record<never, never>>(
+  name: string,
+  id: number,
+  fields: Q,
+  options: { reply?: R; rules?: LayoutRules; errorDetail?: number } = {},
+): RpcRequest<Q, R> {
+  const reply = options.reply ?? ({} as R);
+  return { kind: "request", name, id, request: layout(fields, options.rules), reply: layout(reply), errorDetail: options.errorDetail };
+}
+
+/** Declares a notification. */
+export function notification<const N extends Fields>(name: string, id: number, fields: N): RpcNotification<N> {
+  return { kind: "notification", name, id, layout: layout(fields) };
+}
+
+/** Payload of a request. */
+export function encodeRequest<Q extends Fields, R extends Fields>(message: RpcRequest<Q, R>, value: Values<Q>): Uint8Array {
+  return message.request.encode(value);
+}
+
+/** Payload of a reply that is OK: the error word and, where given, the reply's fields. */
+export function encodeReply<Q extends Fields, R extends Fields>(message: RpcRequest<Q, R>, value?: Values<R>): Uint8Array {
+  const output = new Output();
+  output.unsigned(4, RmError.OK);
+  if (value !== undefined) output.append(message.reply.encode(value));
+  return output.bytes();
+}
+
+/** Payload of a refusal. */
+export function encodeError(error: RmError, detail?: number): Uint8Array {
+  const output = new Output();
+  output.unsigned(4, error);
+  if (detail !== undefined) output.unsigned(4, detail);
+  return output.bytes();
+}
+
+/** What a reply says, as its receiver reads it: `value` is absent in refusals and standard replies. */
+export function decodeReply<Q extends Fields, R extends Fields>(
+  message: RpcRequest<Q, R>,
+  payload: Uint8Array,
+): Decoded<{ error: number; value: Values<R> | undefined }> {
+  const input = new Input(payload);
+  const error = input.unsigned(4);
+  if (input.fault !== undefined) return { ok: false, ...input.fault };
+  if (error !== RmError.OK || input.left === 0) return { ok: true, value: { error, value: undefined } };
+  const decoded = message.reply.decode(payload.subarray(4));
+  return decoded.ok ? { ok: true, value: { error, value: decoded.value } } : decoded;
+}

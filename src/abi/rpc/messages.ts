@@ -1,0 +1,60 @@
+// All RPC messages by id, and their text for traces (spec/resource-manager.md §2).
+
+import { rmErrorName } from "./errors.ts";
+import type { Fields, Layout } from "./layout.ts";
+import { decodeReply, type RpcNotification, type RpcRequest } from "./message.ts";
+import * as console from "./messages/console.ts";
+import * as interrupts from "./messages/interrupts.ts";
+import * as memory from "./messages/memory.ts";
+import * as platform from "./messages/platform.ts";
+import * as resources from "./messages/resources.ts";
+import * as vm from "./messages/vm.ts";
+import { PacketType, type RpcMessage } from "./packet.ts";
+
+/** A declared message of either kind. */
+export type AnyMessage = RpcRequest<Fields, Fields> | RpcNotification<Fields>;
+
+const exported: unknown[] = [memory, vm, resources, interrupts, console, platform].flatMap((group) => Object.values<unknown>(group));
+
+function isMessage(value: unknown): value is AnyMessage {
+  return typeof value === "object" && value !== null && "kind" in value && (value.kind === "request" || value.kind === "notification");
+}
+
+/** Every declared message by its id. */
+export const RPC_MESSAGES: ReadonlyMap<number, AnyMessage> = new Map(exported.filter(isMessage).map((message) => [message.id, message]));
+
+/** Ids that are defined but that the Resource Manager answers with UNIMPLEMENTED, as it does for ids that are not (§2). */
+export const RPC_UNIMPLEMENTED: ReadonlyMap<number, string> = new Map([
+  [0x5600_0007, "VM_SUSPEND"],
+  [0x5600_0008, "VM_RESUME"],
+  [0x5600_0021, "VM_GET_HYP_CAPIDS"],
+  [0x5600_0022, "VM_GET_HYP_IRQS"],
+  [0x5600_0031, "VM_SET_CONTEXT"],
+  [0x5600_0055, "VM_IRQ_UNMAP"],
+  [0x5600_00b1, "IPA_UNRESERVE"],
+]);
+
+/** The name of a message id, or the id itself. */
+export function rpcName(id: number): string {
+  return RPC_MESSAGES.get(id)?.name ?? RPC_UNIMPLEMENTED.get(id) ?? `0x${id.toString(16).padStart(8, "0")}`;
+}
+
+/** One line about a message: kind, name, sequence number and fields, or why its payload cannot be read. */
+export function printMessage(message: RpcMessage): string {
+  const declared = RPC_MESSAGES.get(message.id);
+  const kind = ["continuation", "request", "reply", "notification"][message.type];
+  const head = `${kind} ${rpcName(message.id)} #${message.sequence}`;
+  if (declared === undefined) return `${head} (${message.payload.length} bytes)`;
+  if (declared.kind === "request" && message.type === PacketType.Reply) {
+    const reply = decodeReply(declared, message.payload);
+    if (!reply.ok) return `${head}: ${reply.problem}`;
+    const { error, value } = reply.value;
+    return [head, rmErrorName(error), value === undefined ? "" : declared.reply.print(value)].filter((part) => part !== "").join(" ");
+  }
+  return printPayload(head, declared.kind === "request" ? declared.request : declared.layout, message.payload);
+}
+
+function printPayload(head: string, declared: Layout<Fields>, payload: Uint8Array): string {
+  const decoded = declared.decode(payload);
+  return decoded.ok ? `${head} ${declared.print(decoded.value)}`.trimEnd() : `${head}: ${decoded.problem}`;
+}

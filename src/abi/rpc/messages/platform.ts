@@ -1,0 +1,42 @@
+// Messages about firmware of protected VMs, the time base and address reservation (spec/resource-manager.md §3.11 and §3.12).
+
+import { mustBeZero, reserved, rest, u16, u32, u64, u8 } from "../layout.ts";
+import { request } from "../message.ts";
+import { RmError } from "../errors.ts";
+
+/** After it no firmware can be set. */
+export const FW_MILESTONE = request("FW_MILESTONE", 0x5100_0020, {});
+export const FW_SET_VM_FIRMWARE = request("FW_SET_VM_FIRMWARE", 0x5100_0021, {
+  auth_type: u16,
+  reserved: mustBeZero(2, RmError.UNIMPLEMENTED),
+  handle: u32,
+  offset: u64,
+  size: u64,
+});
+/** Where in a VM's parcels its firmware goes. */
+export const VM_SET_FIRMWARE_MEM = request("VM_SET_FIRMWARE_MEM", 0x5600_0032, {
+  vmid: u16,
+  reserved: mustBeZero(2),
+  handle: u32,
+  offset: u64,
+  size: u64,
+}, { errorDetail: 1 });
+
+/** vmid 0 is the caller. */
+export const VM_SET_TIME_BASE = request("VM_SET_TIME_BASE", 0x5600_0030, {
+  vmid: u16,
+  reserved: reserved(2),
+  time_base: u64,
+  sys_timer_ref: u64,
+}, { errorDetail: 1 });
+
+/** `type` of IPA_RESERVE. */
+export const IpaReserveType = { Fixed: 0, Allocate: 1 } as const;
+/** The entries depend on `type`: the handler reads them. */
+export const IPA_RESERVE = request("IPA_RESERVE", 0x5600_00b0, {
+  type: u8,
+  reserved: reserved(3),
+  generic_constraints: u32,
+  platform_constraints: u32,
+  list: rest,
+}, { rules: { minimum: 16 } });

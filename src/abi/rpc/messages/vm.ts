@@ -1,0 +1,109 @@
+// Messages about VMs: life cycle, configuration, queries and status (spec/resource-manager.md §3.7 to §3.9, §4).
+
+import { bytes, list32, mustBeZero, paddedText, reserved, rest, u16, u32, u64, u8 } from "../layout.ts";
+import { notification, request } from "../message.ts";
+
+/** vm_state. */
+export const VmState = {
+  None: 0,
+  Init: 1,
+  Ready: 2,
+  Running: 3,
+  Paused: 4,
+  Load: 5,
+  Auth: 6,
+  InitFailed: 8,
+  Exited: 9,
+  Resetting: 10,
+  Reset: 11,
+} as const;
+/** One of `VmState`. */
+export type VmState = typeof VmState[keyof typeof VmState];
+
+/** exit_type of VM_EXITED. */
+export const ExitType = {
+  VmExit: 0,
+  PlatformOff: 1,
+  PlatformReset: 2,
+  PsciSystemReset2: 3,
+  WatchdogBite: 4,
+  SoftwareError: 5,
+  AsyncHwError: 6,
+  VmStopForced: 7,
+} as const;
+/** One of `ExitType`. */
+export type ExitType = typeof ExitType[keyof typeof ExitType];
+
+/** exit_code: bits 31:16 of the first reason word; exit_flags are bits 15:0. */
+export const ExitCode = { Normal: 0, SoftwareError: 1, UnknownError: 2, BusError: 3, DeviceError: 4 } as const;
+/** exit_flags. */
+export const ExitFlags = { Restart: 1, Reset2Is64Bit: 0x8000 } as const;
+
+/** auth_type of VM_CONFIG_IMAGE. */
+export const AuthType = { None: 0, Platform: 1, Android: 2 } as const;
+
+/** VMIDs with a meaning of their own. */
+export const Vmid = { Hypervisor: 0, Hlos: 3, ResourceManager: 0xff, PeerDefault: 0xffff } as const;
+
+/** Entries of VM_GET_ID: `type`. */
+export const IdType = { Guid: 0, Uri: 1, Name: 2, SignAuth: 3 } as const;
+
+/** Answer to VM_HOST_GET_TYPE: AArch64, Gunyah with RM, version 1. */
+export const HOST_TYPE = 0x0100_0164;
+
+const vmidOnly = { vmid: u16, reserved: reserved(2) } as const;
+
+/** vmid 0 asks for any dynamic id; only then the reply carries one. */
+export const VM_ALLOCATE = request("VM_ALLOCATE", 0x5600_0001, vmidOnly, { reply: { vmid: u32 } });
+export const VM_DEALLOCATE = request("VM_DEALLOCATE", 0x5600_0002, vmidOnly);
+export const VM_START = request("VM_START", 0x5600_0004, vmidOnly);
+export const VM_STOP = request("VM_STOP", 0x5600_0005, { vmid: u16, flags: u8, reserved: reserved(1), reason: u32 });
+/** `flags` of VM_STOP. */
+export const StopFlags = { Force: 1 } as const;
+export const VM_RESET = request("VM_RESET", 0x5600_0006, vmidOnly);
+/** A VM about itself. */
+export const VM_EXIT = request("VM_EXIT", 0x5600_0085, { exit_flags: u16, exit_code: u8, reserved: mustBeZero(1) });
+
+/** Offsets are from the start of the parcel, bytes. */
+export const VM_CONFIG_IMAGE = request("VM_CONFIG_IMAGE", 0x5600_0009, {
+  vmid: u16,
+  auth_type: u16,
+  handle: u32,
+  image_offset: u64,
+  image_size: u64,
+  dt_offset: u64,
+  dt_size: u64,
+});
+/** The count of parameters is judged against the length by the handler. */
+export const VM_AUTH_IMAGE = request("VM_AUTH_IMAGE", 0x5600_000a, { vmid: u16, count: u16, parameters: rest });
+export const VM_INIT = request("VM_INIT", 0x5600_000b, { vmid: u16, reserved: mustBeZero(2) });
+
+/** vmid 0 is the caller. Entries of the reply: type (u8), 0, size (u16), data padded to 4. */
+export const VM_GET_ID = request("VM_GET_ID", 0x5600_0010, vmidOnly, { reply: { count: u32, entries: rest } });
+
+const found = { reply: { vms: list32({ vmid: u16, reserved: reserved(2) }) } } as const;
+export const VM_LOOKUP_URI = request("VM_LOOKUP_URI", 0x5600_0011, { text: paddedText }, found);
+export const VM_LOOKUP_GUID = request("VM_LOOKUP_GUID", 0x5600_0012, { guid: bytes(16) }, found);
+export const VM_LOOKUP_NAME = request("VM_LOOKUP_NAME", 0x5600_0013, { text: paddedText }, found);
+export const VM_GET_OWNER = request("VM_GET_OWNER", 0x5600_0015, {}, { reply: { vmid: u32 } });
+export const VM_GET_STATE = request("VM_GET_STATE", 0x5600_0017, vmidOnly, { reply: { vm_state: u8, os_state: u8, app_status: u16 } });
+export const VM_GET_CRASH_MSG = request("VM_GET_CRASH_MSG", 0x5600_0019, vmidOnly, { reply: { text: paddedText } });
+export const VM_GET_VMID = request("VM_GET_VMID", 0x5600_0024, {}, { reply: { vmid: u32 } });
+export const VM_GET_PEERS = request("VM_GET_PEERS", 0x5600_0025, {}, { reply: { peers: list32({ vmid: u32 }) } });
+/** os_status 0 keeps the old one. */
+export const VM_SET_STATUS = request("VM_SET_STATUS", 0x5600_0080, { vm_status: u8, os_status: u8, app_status: u16 });
+export const VM_SET_CRASH_MSG = request("VM_SET_CRASH_MSG", 0x5600_0086, { text: paddedText });
+export const VM_HOST_GET_TYPE = request("VM_HOST_GET_TYPE", 0x5600_00a0, {}, { reply: { type: u32 } });
+
+/** To the owner. The first word of the reason is exit_flags | exit_code << 16. */
+export const VM_EXITED = notification("VM_EXITED", 0x5610_0001, { vmid: u16, exit_type: u16, reason_size: u32, reason: rest });
+/** To the VM that shall stop. */
+export const VM_SHUTDOWN = notification("VM_SHUTDOWN", 0x5610_0002, { reason: u32 });
+/** To every running peer. */
+export const VM_STATUS = notification("VM_STATUS", 0x5610_0008, {
+  vmid: u16,
+  reserved: reserved(2),
+  vm_state: u8,
+  os_state: u8,
+  app_status: u16,
+});
