@@ -13,6 +13,8 @@ export interface NativeVcpu {
   readonly now: number;
   /** HVC #(0x6000 + number) with X0..X7; absent arguments are zero. Answers at once, through the same table as any caller. */
   hvc(number: number, ...args: bigint[]): HypercallResult;
+  /** SMC #0 with W0 = `functionId` and X1..X7: PSCI and the other services of SMCCC. CPU_ON's entry is an IPA, as for any caller. */
+  smc(functionId: number, ...args: bigint[]): HypercallResult;
   /**
    * vcpu_run (0x6065), the one call that takes time: afterwards the handler returns, and the next event is `runReturned`.
    * Throws if this vCPU is inside vcpu_run already.
