@@ -116,6 +116,16 @@ export const CPU = {
   EXIT_IPA: doubleword(),
   EXIT_PA: doubleword(),
 
+  /** What the latest stage-1 walk or translation left (mmu.ts): IPA and PA, i64; `Rights` of the leaf, i32. */
+  WALK_IPA: doubleword(),
+  WALK_PA: doubleword(),
+  WALK_RIGHTS: word(),
+  /** `Fault` and fault status code of the latest translation that failed. i32. */
+  FAULT: word(),
+  FAULT_STATUS: word(),
+  /** Bytes of an access that crosses a page, in the order of memory. */
+  CROSSING: field(16),
+
   /** The local exclusive monitor: 1 when it is set. i32. */
   EXCLUSIVE: word(),
   /** Size of the marked access in bytes. i32. */

@@ -1,0 +1,231 @@
+// Taking exceptions to EL1, returning from them, and leaving to EL2: functions of the core's Wasm module.
+// Arm ARM D1.10 (entry), D1.11 (return), D1.13.5 (virtual interrupts). Encodings are in `exceptions.ts`.
+//
+// A function that changes the flow stores `CPU.PC` and sets `CPU.PENDING`; its caller has stored `CPU.IP`.
+
+import { CPU, Pending, Slot, TlbSet, xAddress } from "./cpu-record.ts";
+import { ExceptionClass, ISS_COND_ALWAYS, Pstate, Sctlr, syndrome, Vector } from "./exceptions.ts";
+import { ExitReason } from "./interface.ts";
+import type { Library } from "./library.ts";
+import { Code, constant, type Operand, type Value } from "./wasm/expression.ts";
+import type { FunctionBuilder } from "./wasm/module.ts";
+
+/** The core's functions that other parts call by name; `Library.get` with these signatures. */
+export const EXCEPTION_FUNCTIONS = {
+  /** () -> i64: address of the instruction in progress. */
+  currentPc: [[], ["i64"]],
+  /** () -> i32: N, Z, C and V in bits 31:28. */
+  readFlags: [[], ["i32"]],
+  /** (i32): sets N, Z, C and V from bits 31:28. */
+  writeFlags: [["i32"], []],
+  /** (pstate i32): sets PSTATE but NZCV; changes the stack pointer's bank and the translation regime with it. */
+  setPstate: [["i32"], []],
+  /** (): the TLB set and the FP trap that PSTATE and CPACR_EL1 ask for. */
+  selectRegime: [[], []],
+  /** (esr i32): synchronous exception to EL1; ELR is the instruction in progress. */
+  raise: [["i32"], []],
+  /** (esr i32): the same with ELR behind the instruction (SVC). */
+  raiseAfter: [["i32"], []],
+  /** (esr i32, far i64): `raise` for classes with a fault address. */
+  raiseAt: [["i32", "i64"], []],
+  /** (esr i32): exception to EL2, PC at the instruction. */
+  trap: [["i32"], []],
+  /** (esr i32): exception to EL2, PC behind the instruction (HVC). */
+  trapAfter: [["i32"], []],
+  /** (reason i32): leaves `run` behind the completed instruction. */
+  exitAfter: [["i32"], []],
+  /** (): EC 0 to EL1. */
+  undefined: [[], []],
+  /** (): ERET. UNDEFINED at EL0. */
+  exceptionReturn: [[], []],
+  /** (pc i64) -> i32: takes an unmasked interrupt with ELR = pc, if there is one; 1 when it did. */
+  takeInterrupt: [["i64"], ["i32"]],
+  /** (mask i32): the MSR DAIFSet, DAIFClr immediates and MSR DAIF end here: sets PSTATE.DAIF, then looks for interrupts. */
+  setDaif: [["i32"], []],
+  /** (esr i32, far i64): `Core.takeException`: a synchronous exception to EL1 from outside of `run`, ELR = CPU.PC. */
+  injectException: [["i32", "i64"], []],
+  /** (kind i32): WFI (0) and WFE (1), ISS.TI: EL1 traps EL0's by SCTLR_EL1, else they go to EL2; WFE with the event register set takes it and goes on. */
+  waitFor: [["i32"], []],
+} as const satisfies Record<string, readonly [readonly ("i32" | "i64")[], readonly ("i32" | "i64")[]]>;
+
+/** A function of `EXCEPTION_FUNCTIONS`. */
+export type ExceptionFunction = keyof typeof EXCEPTION_FUNCTIONS;
+
+/** Declares, or finds, one of `EXCEPTION_FUNCTIONS`. */
+export function exceptionFunction(library: Library, name: ExceptionFunction): FunctionBuilder {
+  const [parameters, results] = EXCEPTION_FUNCTIONS[name];
+  return library.get(name, parameters, results);
+}
+
+const EXPORTED: readonly ExceptionFunction[] = ["injectException", "selectRegime", "setPstate", "takeInterrupt", "readFlags", "writeFlags"];
+
+/** Gives every function of `EXCEPTION_FUNCTIONS` its body. */
+export function defineExceptions(library: Library): void {
+  const declared = (name: ExceptionFunction) => exceptionFunction(library, name);
+  const define = (name: ExceptionFunction, body: (c: Code) => void) => {
+    const [parameters, results] = EXCEPTION_FUNCTIONS[name];
+    body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
+  };
+
+  /** Enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the caller's. */
+  const enter = library.define("enterEl1", ["i32", "i64"], []);
+  /** (reason i32, esr i32, pc i64): leaves for EL2, going on at `pc` later. */
+  const leave = library.define("leave", ["i32", "i32", "i64"], []);
+
+  define("currentPc", (c) => {
+    c.result(c.load("i64.load", CPU.PC_DELTA).add(c.load("i32.load", CPU.IP).shrU(2).wide()));
+  });
+
+  define("readFlags", (c) => {
+    const sign = (address: number, bit: number) => c.load("i64.load", address).shrU(63).wrap().shl(bit);
+    const z = c.load("i64.load", CPU.Z).not().shl(30);
+    c.result(sign(CPU.N, 31).or(z).or(c.load("i32.load", CPU.C).shl(29)).or(sign(CPU.V, 28)));
+  });
+
+  define("writeFlags", (c) => {
+    const flags = c.parameter(0);
+    c.store("i64.store", CPU.N, flags.wide().shl(32));
+    c.store("i64.store", CPU.Z, flags.shrU(30).and(1).xor(1).wide());
+    c.store("i32.store", CPU.C, flags.shrU(29).and(1));
+    c.store("i64.store", CPU.V, flags.wide().shl(35));
+  });
+
+  define("setPstate", (c) => {
+    const pstate = c.parameter(0);
+    const old = c.let(c.load("i32.load", CPU.PSTATE));
+    const sp = xAddress(Slot.SP);
+    c.if(old.xor(pstate).and(Pstate.SP), () => {
+      c.if(pstate.and(Pstate.SP), () => {
+        c.store("i64.store", CPU.SP_EL0, c.load("i64.load", sp));
+        c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL1));
+      }, () => {
+        c.store("i64.store", CPU.SP_EL1, c.load("i64.load", sp));
+        c.store("i64.store", sp, c.load("i64.load", CPU.SP_EL0));
+      });
+    });
+    c.store("i32.store", CPU.PSTATE, pstate);
+    c.run(declared("selectRegime"));
+  });
+
+  define("selectRegime", (c) => {
+    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+    const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(20).and(3));
+    const el0Set = c.let(c.load("i32.load", CPU.TLB_UNPRIVILEGED));
+    c.if(pstate.and(Pstate.ElMask), () => {
+      const set = el0Set.add(pstate.and(Pstate.PAN).select(constant("i32", 2 * TlbSet.Size), TlbSet.Size));
+      c.store("i32.store", CPU.TLB, set);
+      c.store("i32.store", CPU.FP_TRAP, fpen.and(1).not());
+    }, () => {
+      c.store("i32.store", CPU.TLB, el0Set);
+      c.store("i32.store", CPU.FP_TRAP, fpen.ne(3));
+    });
+  });
+
+  {
+    const c = new Code(enter);
+    const kind = c.parameter(0), elr = c.parameter(1);
+    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+    c.store("i64.store", CPU.SPSR_EL1, c.call(declared("readFlags")).or(pstate).wide());
+    c.store("i64.store", CPU.ELR_EL1, elr);
+    const source = pstate.and(Pstate.ElMask).select(
+      pstate.and(Pstate.SP).select(constant("i32", Vector.CurrentSpx), Vector.CurrentSp0),
+      Vector.LowerAarch64,
+    );
+    c.store("i64.store", CPU.PC, c.load("i64.load", CPU.VBAR_EL1).add(source.add(kind).wide()));
+    const span = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.SPAN);
+    const pan = span.select(pstate.and(Pstate.PAN), Pstate.PAN);
+    c.run(declared("setPstate"), pan.or(Pstate.Daif | Pstate.EL1h));
+    c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
+  }
+
+  const synchronous = (c: Code, esr: Operand, elr: Value) => {
+    c.store("i64.store", CPU.ESR_EL1, (typeof esr === "object" ? esr : constant("i32", esr)).wide());
+    c.run(enter, Vector.Synchronous, elr);
+  };
+  const pc = (c: Code) => c.call(declared("currentPc"));
+
+  define("raise", (c) => synchronous(c, c.parameter(0), pc(c)));
+  define("raiseAfter", (c) => synchronous(c, c.parameter(0), pc(c).add(4)));
+  define("raiseAt", (c) => {
+    c.store("i64.store", CPU.FAR_EL1, c.parameter(1));
+    synchronous(c, c.parameter(0), pc(c));
+  });
+  define("undefined", (c) => synchronous(c, syndrome(ExceptionClass.Unknown, 0), pc(c)));
+
+  define("injectException", (c) => {
+    c.store("i64.store", CPU.FAR_EL1, c.parameter(1));
+    synchronous(c, c.parameter(0), c.load("i64.load", CPU.PC));
+  });
+
+  {
+    const c = new Code(leave);
+    c.store("i32.store", CPU.EXIT_REASON, c.parameter(0));
+    c.store("i32.store", CPU.EXIT_ESR, c.parameter(1));
+    c.store("i64.store", CPU.PC, c.parameter(2));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
+  }
+  define("trap", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c)));
+  define("trapAfter", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c).add(4)));
+  define("exitAfter", (c) => c.run(leave, c.parameter(0), 0, pc(c).add(4)));
+
+  define("takeInterrupt", (c) => {
+    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+    const unmasked = (mask: number) => pstate.and(mask).not();
+    c.if(c.load("i32.load", CPU.FIQ).and(unmasked(Pstate.F)), () => {
+      c.run(enter, Vector.Fiq, c.parameter(0));
+      c.return(constant("i32", 1));
+    });
+    c.if(c.load("i32.load", CPU.IRQ).and(unmasked(Pstate.I)), () => {
+      c.run(enter, Vector.Irq, c.parameter(0));
+      c.return(constant("i32", 1));
+    });
+    c.result(constant("i32", 0));
+  });
+
+  define("setDaif", (c) => {
+    const pstate = c.load("i32.load", CPU.PSTATE).and(~Pstate.Daif).or(c.parameter(0).and(Pstate.Daif));
+    c.store("i32.store", CPU.PSTATE, pstate);
+    c.if(c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)), () => {
+      c.if(c.call(declared("takeInterrupt"), pc(c).add(4)), () => {});
+    });
+  });
+
+  define("exceptionReturn", (c) => {
+    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+    c.if(pstate.and(Pstate.ElMask).not(), () => {
+      c.run(declared("undefined"));
+      c.return();
+    });
+    const spsr = c.let(c.load("i32.load", CPU.SPSR_EL1));
+    const target = c.let(c.load("i64.load", CPU.ELR_EL1));
+    const mode = c.let(spsr.and(Pstate.Mode));
+    const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
+    const kept = Pstate.Daif | Pstate.PAN | Pstate.SS;
+    c.if(legal, () => {
+      c.run(declared("setPstate"), spsr.and(kept | Pstate.IL | Pstate.Mode));
+    }, () => {
+      // An illegal return stays where it is, with PSTATE.IL set.
+      c.run(declared("setPstate"), spsr.and(kept).or(pstate.and(Pstate.Mode)).or(Pstate.IL));
+    });
+    c.run(declared("writeFlags"), spsr);
+    c.store("i64.store", CPU.PC, target);
+    c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
+    c.if(c.call(declared("takeInterrupt"), target), () => c.return());
+    c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.IL), () => synchronous(c, syndrome(ExceptionClass.IllegalState, 0), target));
+  });
+
+  define("waitFor", (c) => {
+    const kind = c.parameter(0);
+    c.if(c.load("i32.load", CPU.EVENT).and(kind), () => {
+      c.store("i32.store", CPU.EVENT, constant("i32", 0));
+      c.return();
+    });
+    const esr = kind.or(syndrome(ExceptionClass.Wfx, ISS_COND_ALWAYS) | 0);
+    const untrapped = kind.select(constant("i32", Sctlr.NTWE), Sctlr.NTWI).and(c.load("i32.load", CPU.SCTLR_EL1));
+    c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).or(untrapped), () => {
+      c.run(declared("trap"), esr);
+    }, () => c.run(declared("raise"), esr));
+  });
+}
