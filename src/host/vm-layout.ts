@@ -1,0 +1,51 @@
+// Where things lie in a VM: its memory, and the addresses of its devices.
+//
+//   IPA                              in the VM's memory (one parcel, lent by the host)
+//   0x0800_0000  GICD                 image.offset          image (Linux: at text_offset)
+//   0x080a_0000  GICR, one a vCPU     ...                   free
+//   0x0900_0000  PL011, its console   end - 64 KiB - initrd initial ramdisk, page aligned
+//   0x4000_0000  (info page)          end - 64 KiB          devicetree, which the resource manager extends in place
+//   base         RAM
+//
+// Addresses of devices are those of QEMU's `virt` machine; accesses below 0x4000_0000 that the hypervisor does not serve exit to the VMM
+// (spec/resource-manager.md section 8.2, VMMIO range).
+
+import type { VmPlan } from "./plan.ts";
+
+/** Pages, the unit of parcels. */
+export const PAGE_SIZE = 4096;
+/** Bytes for the devicetree and what the resource manager adds to it. */
+export const DEVICETREE_SIZE = 0x1_0000;
+
+/** GICv3 frames: the distributor, and one redistributor (RD and SGI frame) for each vCPU. */
+export const VM_GICD_BASE = 0x0800_0000;
+export const VM_GICD_SIZE = 0x1_0000;
+export const VM_GICR_BASE = 0x080a_0000;
+export const VM_GICR_SIZE = 0x2_0000;
+
+/** The console. Its interrupt is SPI 1. */
+export const VM_PL011_BASE = 0x0900_0000;
+export const VM_PL011_SIZE = 0x1000;
+export const VM_PL011_SPI = 1;
+
+/** Offsets in a VM's memory. */
+export interface VmLayout {
+  /** Undefined where there is no initial ramdisk. */
+  readonly initrd: number | undefined;
+  readonly devicetree: number;
+}
+
+type Contents = Pick<VmPlan, "image" | "initrd">;
+
+/** Bytes of memory that a VM needs at least for what it is loaded with. */
+export function neededMemory({ image, initrd }: Contents): number {
+  const pages = (bytes: number) => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+  return pages(image.offset + image.size) + pages(initrd?.length ?? 0) + DEVICETREE_SIZE;
+}
+
+/** Lays out a VM with at least `neededMemory` bytes. */
+export function layoutVm(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
+  const devicetree = plan.memory - DEVICETREE_SIZE;
+  const initrd = plan.initrd && Math.floor((devicetree - plan.initrd.length) / PAGE_SIZE) * PAGE_SIZE;
+  return { initrd, devicetree };
+}

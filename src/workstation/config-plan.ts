@@ -1,0 +1,179 @@
+// From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan of a native host: reads the files.
+
+import { type NativeHostPlan, type VmImage, type VmLink, type VmPlan } from "../host/plan.ts";
+import { neededMemory } from "../host/vm-layout.ts";
+import { catalogPath } from "./catalog.ts";
+import { type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
+import type { FileLink, FileVm } from "./config-schema.ts";
+import { formatSize, MiB } from "./config-units.ts";
+import { bareMetalImage, linuxImage } from "./images.ts";
+
+/** A machine and the native host on it: what a configuration says, with all files read. */
+export interface RunConfiguration {
+  /** Physical CPUs. */
+  readonly cpus: number;
+  /** Bytes of all guests' memory together. */
+  readonly memory: number;
+  readonly turbo: boolean;
+  readonly seed: number;
+  readonly host: NativeHostPlan;
+}
+
+/** Result of planning: the configuration, or lines that say what is wrong. */
+export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | { readonly ok: false; readonly errors: readonly string[] };
+
+/** The demo that `el2` alone shows. */
+const DEMO = new URL("../../assets/demo.toml", import.meta.url);
+
+/** Plans what `el2 run WHAT` names: FILE.toml, `debian`, or a bare-metal or Linux image with a console. */
+export async function planRun(what: string): Promise<RunResult> {
+  if (what.endsWith(".toml")) return await planFile(what);
+  return await planText(what === "debian" ? DEBIAN : imageConfiguration(what), undefined, ".");
+}
+
+/** Plans the embedded three-VM demo. */
+export async function planDemo(): Promise<RunResult> {
+  return await planFile(DEMO.pathname);
+}
+
+/** Debian's kernel from the catalogue as a VM of the native host. */
+const DEBIAN = `el2 = 1
+[machine]
+memory = "768MiB"
+[vm.debian]
+kernel = "catalog:debian/Image"
+initrd = "catalog:debian/initrd"
+cmdline = "console=ttyAMA0 earlycon"
+memory = "512MiB"
+on_exit = "end-session"
+`;
+
+/** One VM with an image of the user's. */
+function imageConfiguration(path: string): string {
+  return `el2 = 1\n[vm.guest]\nimage = ${JSON.stringify(path)}\ncmdline = "console=ttyAMA0"\non_exit = "end-session"\n`;
+}
+
+async function planFile(path: string): Promise<RunResult> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    return { ok: false, errors: [`${path}: ${cannotRead(error)}`] };
+  }
+  return await planText(text, path, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".");
+}
+
+/**
+ * Plans the text of a configuration.
+ * @param name what stands before line and column in errors; undefined for a text that no person wrote, whose errors are bare.
+ * @param folder what paths in it are relative to.
+ */
+export async function planText(text: string, name: string | undefined, folder: string): Promise<RunResult> {
+  const result = readConfig(text);
+  const errors: ConfigError[] = result.ok ? [] : [...result.errors];
+  const run = result.ok ? await planConfig(result.config, folder, errors) : undefined;
+  if (run !== undefined && errors.length === 0) return { ok: true, run };
+  errors.sort((a, b) => a.line - b.line || a.column - b.column);
+  return { ok: false, errors: errors.map((error) => name === undefined ? error.message : formatConfigError(name, error)) };
+}
+
+async function planConfig({ file, positions }: Config, folder: string, errors: ConfigError[]): Promise<RunConfiguration> {
+  const vms: VmPlan[] = [];
+  for (const [name, vm] of Object.entries(file.vm)) {
+    const refuse = (key: string, message: string) => {
+      const position = positions.value(["vm", name, key]) ?? positions.key(["vm", name]) ?? { line: 1, column: 1 };
+      errors.push({ ...position, message });
+    };
+    const plan = await planVm(name, vm, linksOf(name, Object.values(file.link)), folder, refuse);
+    if (plan !== undefined) vms.push(plan);
+  }
+  const { cpus, memory, turbo, seed } = file.machine;
+  return { cpus, memory, turbo, seed, host: { memory: file.host.memory, vcpus: file.host.vcpus ?? Math.min(2, cpus), vms } };
+}
+
+type Refuse = (key: string, message: string) => void;
+
+async function planVm(name: string, vm: FileVm, links: VmLink[], folder: string, refuse: Refuse): Promise<VmPlan | undefined> {
+  const kernel = await load("kernel", vm.kernel, folder, refuse, linuxImage);
+  const bareMetal = await load("image", vm.image, folder, refuse, (file) => bareMetalImage(file, vm.base, vm.memory));
+  const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
+  const image: VmImage | undefined = kernel ?? bareMetal;
+  if (image === undefined) return undefined;
+  const needed = neededMemory({ image, initrd });
+  if (needed > vm.memory) {
+    const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
+    refuse("memory", `memory ${formatSize(vm.memory)} is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
+  }
+  return {
+    name,
+    image,
+    initrd,
+    cmdline: vm.cmdline,
+    memory: vm.memory,
+    base: vm.base,
+    vcpus: vm.vcpus,
+    console: vm.devices.length > 0,
+    links,
+    onExit: vm.on_exit,
+  };
+}
+
+/** Reads the file that a key names and makes something of it; a failure is an error at the key's value. */
+async function load<T>(
+  key: string,
+  reference: string | undefined,
+  folder: string,
+  refuse: Refuse,
+  make: (file: Uint8Array) => T,
+): Promise<T | undefined> {
+  if (reference === undefined) return undefined;
+  let path: string;
+  try {
+    path = reference.startsWith("catalog:")
+      ? await catalogPath(reference)
+      : reference.startsWith("/")
+      ? reference
+      : `${folder}/${reference}`;
+  } catch (error) {
+    refuse(key, reason(error));
+    return undefined;
+  }
+  let file: Uint8Array;
+  try {
+    file = await Deno.readFile(path);
+  } catch (error) {
+    refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
+    return undefined;
+  }
+  try {
+    return make(file);
+  } catch (error) {
+    refuse(key, `${key} ${reference}: ${reason(error)}`);
+    return undefined;
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Why a file could not be read. Anything that is not about the file is a bug of ours and goes on. */
+function cannotRead(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.IsADirectory) return "this is a folder";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "this may not be read";
+  throw error;
+}
+
+/** The links of one VM, as it sees them. */
+function linksOf(vm: string, links: readonly FileLink[]): VmLink[] {
+  return links.flatMap((link): VmLink[] => {
+    if (link.kind === "msgqueue-pair") {
+      const { label, between: [a, b], depth, size } = link;
+      return vm === a || vm === b ? [{ kind: "message-queue-pair", label, peer: vm === a ? b : a, depth, size }] : [];
+    }
+    const { label, from, to, source_can_clear: sourceCanClear } = link;
+    if (vm === to) return [{ kind: "doorbell", label, peer: from, sourceCanClear }];
+    return vm === from ? [{ kind: "doorbell-source", label, peer: to, sourceCanClear }] : [];
+  });
+}

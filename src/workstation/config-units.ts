@@ -1,0 +1,34 @@
+// Units in configuration files and on the command line: sizes (binary) and durations (WORKSTATION.md section 3).
+
+/** 1024 to the power that a unit stands for; K and KiB are the same. */
+const SIZE_UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, KiB: 2 ** 10, M: 2 ** 20, MiB: 2 ** 20, G: 2 ** 30, GiB: 2 ** 30 };
+
+const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, min: 60e9 };
+
+/** One mebibyte in bytes. */
+export const MiB = 2 ** 20;
+
+function parse(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const match = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(text);
+  if (match === null || !Object.hasOwn(units, match[2])) return undefined;
+  const value = Number(match[1]) * units[match[2]];
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** Bytes of a size such as `256MiB` or `1.5G`; undefined where it is none, or no whole number of bytes. */
+export function parseSize(text: string): number | undefined {
+  return parse(text, SIZE_UNITS);
+}
+
+/** Nanoseconds of a duration such as `10s` or `1.5ms`; undefined where it is none. */
+export function parseDuration(text: string): number | undefined {
+  return parse(text, DURATION_UNITS);
+}
+
+/** A size in the largest unit that shows it exactly: `256MiB`, `3GiB`, `17 bytes`. */
+export function formatSize(bytes: number): string {
+  for (const unit of ["GiB", "MiB", "KiB"]) {
+    if (bytes !== 0 && bytes % SIZE_UNITS[unit] === 0) return `${bytes / SIZE_UNITS[unit]}${unit}`;
+  }
+  return `${bytes} bytes`;
+}

@@ -1,0 +1,192 @@
+// Reads a configuration (el2.toml, WORKSTATION.md section 3): syntax, keys, types, ranges, and what must fit together.
+// All errors come at once, each as `FILE:LINE:COLUMN: what; way out`. Files that it names are looked at in `config-plan.ts`.
+
+import * as v from "valibot";
+import { parse, TomlError } from "smol-toml";
+import { type KeyPath, type Position, TomlPositions } from "./config-positions.ts";
+import { type File, type FileLink, type FileVm, KNOWN_KEYS, type KnownKeys, OWN_SCHEDULE_KEYS, Schema, shown } from "./config-schema.ts";
+import { formatSize } from "./config-units.ts";
+import { didYouMean } from "./did-you-mean.ts";
+
+/** One thing wrong with a configuration. */
+export interface ConfigError extends Position {
+  readonly message: string;
+}
+
+/** A checked configuration. `positions` finds keys for later errors. */
+export interface Config {
+  readonly file: File;
+  readonly positions: TomlPositions;
+}
+
+/** Result of `readConfig`. Errors are in the order of the text. */
+export type ConfigResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly errors: readonly ConfigError[] };
+
+const NO_VM = "there is no VM; add [vm.NAME] with a kernel or an image";
+/** What is said of required keys that are missing, where that alone would not help. */
+const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin with el2 = 1", vm: NO_VM };
+
+const VM_NAME = /^[a-z][a-z0-9-]*$/;
+const VM_NAME_MAX = 79;
+
+/** Checks the text of a configuration. */
+export function readConfig(text: string): ConfigResult {
+  let raw: Record<string, unknown>;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
+    return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }] };
+  }
+  const positions = new TomlPositions(text);
+  const errors = new Errors(positions);
+  checkKeys(raw, errors);
+  const result = v.safeParse(Schema, raw, { abortPipeEarly: true });
+  if (result.success) {
+    checkTogether(result.output, errors);
+    if (errors.found.length === 0) return { ok: true, config: { file: result.output, positions } };
+  } else {
+    for (const issue of result.issues) {
+      const path = (issue.path ?? []).map((item) => item.key as string | number);
+      const key = path.at(-1);
+      if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
+      else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
+    }
+  }
+  return { ok: false, errors: errors.sorted() };
+}
+
+/** An error as one line. */
+export function formatConfigError(file: string, { line, column, message }: ConfigError): string {
+  return `${file}:${line}:${column}: ${message}`;
+}
+
+/** Collects errors by key path. */
+class Errors {
+  readonly found: ConfigError[] = [];
+
+  constructor(readonly positions: TomlPositions) {}
+
+  atKey(path: KeyPath, message: string): void {
+    this.#add(this.positions.key(path), path, message);
+  }
+
+  atValue(path: KeyPath, message: string): void {
+    this.#add(this.positions.value(path), path, message);
+  }
+
+  /** Where nothing stands at `path` the error goes to the table that lacks it. */
+  #add(position: Position | undefined, path: KeyPath, message: string): void {
+    for (let length = path.length - 1; position === undefined && length > 0; length--) position = this.positions.key(path.slice(0, length));
+    this.found.push({ ...position ?? { line: 1, column: 1 }, message });
+  }
+
+  sorted(): ConfigError[] {
+    return this.found.sort((a, b) => a.line - b.line || a.column - b.column);
+  }
+}
+
+function tableName(path: KeyPath): string {
+  return path.map((key) => typeof key === "number" ? `[${key}]` : key).join(".").replaceAll(".[", "[");
+}
+
+function inTable(path: KeyPath): string {
+  return path.length > 1 ? ` in [${tableName(path.slice(0, -1))}]` : "";
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** Keys that nothing knows, and keys of the design that are not built. Values of a wrong type are left to the schema. */
+function checkKeys(raw: Record<string, unknown>, errors: Errors): void {
+  checkTable(raw, [], KNOWN_KEYS.root, errors);
+  for (const name of ["machine", "host"] as const) if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
+  for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
+    if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
+    if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
+    if (!isTable(vm)) continue;
+    checkTable(vm, ["vm", name], KNOWN_KEYS.vm, errors);
+    const devices = Array.isArray(vm.devices) ? vm.devices as unknown[] : [];
+    devices.forEach((device, index) => {
+      if (isTable(device)) checkTable(device, ["vm", name, "devices", index], KNOWN_KEYS.device, errors);
+    });
+  }
+  for (const [name, link] of Object.entries(isTable(raw.link) ? raw.link : {})) {
+    if (!isTable(link)) continue;
+    if (link.kind === "msgqueue-pair" || link.kind === "doorbell") checkTable(link, ["link", name], KNOWN_KEYS[link.kind], errors);
+  }
+}
+
+function checkTable(table: Record<string, unknown>, path: KeyPath, known: KnownKeys, errors: Errors): void {
+  const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
+  for (const key of Object.keys(table)) {
+    if (known.built.includes(key)) continue;
+    if (path[0] === "vm" && OWN_SCHEDULE_KEYS.includes(key) && table.schedule !== "own") {
+      errors.atKey([...path, key], `${key} needs schedule = "own"; a proxied vCPU runs where its caller runs`);
+    } else if (known.notBuilt.includes(key)) {
+      errors.atKey([...path, key], `${key}${where} is not built yet; leave it out`);
+    } else {
+      errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${didYouMean(key, [...known.built, ...known.notBuilt])}`);
+    }
+  }
+}
+
+/** Rules between keys. */
+function checkTogether(file: File, errors: Errors): void {
+  const { cpus } = file.machine;
+  const vms = Object.entries(file.vm);
+  if (vms.length === 0) errors.atKey(["vm"], NO_VM);
+  if (file.host.vcpus !== undefined && file.host.vcpus > cpus) {
+    errors.atValue(["host", "vcpus"], `vcpus ${file.host.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
+  }
+  for (const [name, vm] of vms) checkVm(name, vm, cpus, errors);
+  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, file.host.memory);
+  if (needed > file.machine.memory) {
+    const has = formatSize(file.machine.memory);
+    errors.atValue(["machine", "memory"], `memory ${has} is under the ${formatSize(needed)} that host and VMs need together`);
+  }
+  checkLinks(Object.entries(file.link), file, errors);
+}
+
+function checkVm(name: string, vm: FileVm, cpus: number, errors: Errors): void {
+  const path = ["vm", name];
+  if (vm.kernel === undefined && vm.image === undefined) errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
+  if (vm.kernel !== undefined && vm.image !== undefined) {
+    errors.atKey([...path, "image"], "image and kernel exclude each other; kernel is for Linux, image for bare metal");
+  }
+  if (vm.initrd !== undefined && vm.kernel === undefined) errors.atKey([...path, "initrd"], "initrd needs a kernel");
+  if (vm.vcpus > cpus) {
+    errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
+  }
+}
+
+/** Names that `link` mentions, with the keys that hold them. */
+function linkEnds(link: FileLink): { vm: string; key: KeyPath }[] {
+  if (link.kind === "msgqueue-pair") return link.between.map((vm, index) => ({ vm, key: ["between", index] }));
+  return [{ vm: link.from, key: ["from"] }, { vm: link.to, key: ["to"] }];
+}
+
+function checkLinks(links: readonly [string, FileLink][], file: File, errors: Errors): void {
+  const names = Object.keys(file.vm);
+  links.forEach(([name, link], index) => {
+    const ends = linkEnds(link);
+    for (const { vm, key } of ends) {
+      if (names.includes(vm)) continue;
+      errors.atValue(["link", name, ...key], `there is no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
+    }
+    if (ends[0].vm === ends[1].vm) {
+      errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} joins ${ends[0].vm} with itself`);
+    }
+    // The first link keeps the label; each later one that meets it is told so.
+    for (const [other, before] of links.slice(0, index)) {
+      if (before.kind !== link.kind || before.label !== link.label) continue;
+      const shared = ends.find(({ vm }) => linkEnds(before).some((end) => end.vm === vm));
+      if (shared === undefined) continue;
+      const kind = link.kind === "doorbell" ? "doorbells" : "message queue pairs";
+      const both = `${JSON.stringify(other)} and ${JSON.stringify(name)}`;
+      errors.atValue(["link", name, "label"], `label ${link.label}: ${kind} ${both} meet in vm ${JSON.stringify(shared.vm)}; change one`);
+    }
+  });
+}

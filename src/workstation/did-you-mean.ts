@@ -1,0 +1,24 @@
+// Suggests the name that somebody may have meant: the nearest by edit distance, if it is near enough.
+
+/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, column) => column)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      row[j] = Math.min(rows[i - 1][j] + 1, row[j - 1] + 1, rows[i - 1][j - 1] + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j], rows[i - 2][j - 2] + 1);
+    }
+    rows.push(row);
+  }
+  return rows[a.length][b.length];
+}
+
+/** `; did you mean "NAME"?` with the nearest of `names`, or nothing where none is near. */
+export function didYouMean(word: string, names: readonly string[]): string {
+  const limit = Math.max(1, Math.floor(word.length / 3));
+  const near = names.map((name) => ({ name, far: distance(word, name) })).filter(({ far }) => far <= limit);
+  near.sort((a, b) => a.far - b.far);
+  return near.length > 0 ? `; did you mean ${JSON.stringify(near[0].name)}?` : "";
+}

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { stringify } from "smol-toml";
+import { planDemo, planRun, planText } from "../../src/workstation/config-plan.ts";
+import { TomlPositions } from "../../src/workstation/config-positions.ts";
+import { parseDuration, parseSize } from "../../src/workstation/config-units.ts";
+import { readConfig } from "../../src/workstation/config.ts";
+import { didYouMean } from "../../src/workstation/did-you-mean.ts";
+
+const INVALID = new URL("../invalid-configs", import.meta.url).pathname;
+
+// Each file of tests/invalid-configs says at its end, in lines that begin with `#!`, which errors it gives.
+for (
+  const { name } of [...Deno.readDirSync(INVALID)].filter(({ name }) => name.endsWith(".toml")).sort((a, b) => a.name < b.name ? -1 : 1)
+) {
+  Deno.test(`${name} is refused with exactly the errors that it lists`, async () => {
+    const text = await Deno.readTextFile(`${INVALID}/${name}`);
+    const expected = text.split("\n").filter((line) => line.startsWith("#! ")).map((line) => `${name}:${line.slice(3)}`);
+    assert.ok(expected.length > 0, "the file lists no error");
+    const result = await planText(text, name, INVALID);
+    assert.deepEqual(result.ok ? [] : result.errors, expected);
+  });
+}
+
+Deno.test("planDemo() plans hello, ping and pong with their links", async () => {
+  const result = await planDemo();
+  assert.ok(result.ok);
+  const { host, cpus } = result.run;
+  assert.equal(cpus, 2);
+  assert.deepEqual(host.vms.map(({ name }) => name), ["hello", "ping", "pong"]);
+  assert.deepEqual(host.vms[1].links, [
+    { kind: "message-queue-pair", label: 1, peer: "pong", depth: 8, size: 64 },
+    { kind: "doorbell-source", label: 2, peer: "pong", sourceCanClear: false },
+  ]);
+  assert.deepEqual(host.vms[2].links, [
+    { kind: "message-queue-pair", label: 1, peer: "ping", depth: 8, size: 64 },
+    { kind: "doorbell", label: 2, peer: "ping", sourceCanClear: false },
+  ]);
+});
+
+Deno.test("readConfig() gives the defaults of the design", () => {
+  const result = readConfig('el2 = 1\n[vm.a]\nimage = "a.bin"\n');
+  assert.ok(result.ok);
+  const { machine, host, vm } = result.config.file;
+  assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, seed: 1 });
+  assert.deepEqual(host, { kind: "native", memory: 128 * 2 ** 20 });
+  assert.equal(vm.a.memory, 256 * 2 ** 20);
+  assert.equal(vm.a.base, 0x8000_0000);
+  assert.deepEqual(vm.a.devices, [{ kind: "pl011" }]);
+});
+
+Deno.test("planRun() of an image that is not there is one error without a position", async () => {
+  assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: ["image /nowhere/x.bin: there is no such file"] });
+});
+
+Deno.test("planRun() of an image plans one VM that ends the session", async () => {
+  const result = await planRun(`${INVALID}/hello.bin`);
+  assert.ok(result.ok);
+  assert.deepEqual(result.run.host.vms.map(({ name, onExit, console }) => ({ name, onExit, console })), [
+    { name: "guest", onExit: "end-session", console: true },
+  ]);
+});
+
+Deno.test("parseSize() takes binary units and nothing else", () => {
+  assert.equal(parseSize("256MiB"), 256 * 2 ** 20);
+  assert.equal(parseSize("256M"), 256 * 2 ** 20);
+  assert.equal(parseSize("1.5G"), 1.5 * 2 ** 30);
+  for (const wrong of ["", "12", "MiB", "-1K", "1 MB", "1e3K", "0.3K", "9999999999G"]) assert.equal(parseSize(wrong), undefined, wrong);
+});
+
+Deno.test("parseDuration() gives nanoseconds", () => {
+  assert.equal(parseDuration("10s"), 10e9);
+  assert.equal(parseDuration("1.5ms"), 1.5e6);
+  assert.equal(parseDuration("100us"), 1e5);
+  assert.equal(parseDuration("10"), undefined);
+});
+
+Deno.test("didYouMean() names the nearest word, or none", () => {
+  assert.equal(didYouMean("memroy", ["memory", "machine"]), '; did you mean "memory"?');
+  assert.equal(didYouMean("x", ["memory", "machine"]), "");
+});
+
+Deno.test("TomlPositions finds every value of any document that stringify() writes", () => {
+  const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean());
+  const key = fc.oneof(fc.string({ minLength: 1 }), fc.constantFrom("a", "b-c", "a.b"));
+  const table = fc.dictionary(
+    key,
+    fc.oneof(leaf, fc.array(leaf), fc.dictionary(key, leaf), fc.array(fc.dictionary(key, leaf), { minLength: 1 })),
+  );
+  fc.assert(
+    fc.property(table, (document) => {
+      const text = stringify(document);
+      const positions = new TomlPositions(text);
+      const lines = text.split("\n");
+      for (const [name, value] of Object.entries(document)) {
+        if (typeof value === "object" && !Array.isArray(value)) {
+          for (const inner of Object.keys(value)) assert.ok(positions.value([name, inner]), `${name}.${inner} in\n${text}`);
+        } else if (!Array.isArray(value)) {
+          const at = positions.value([name])!;
+          const written = lines[at.line - 1].slice(at.column - 1);
+          assert.ok(written.startsWith(typeof value === "string" ? '"' : String(value)), `${name}: ${written}`);
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+Deno.test("planText() refuses memory that is too small for image and initrd, and says what is enough", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(`${INVALID}/hello.bin`, `${folder}/hello.bin`);
+    await Deno.writeFile(`${folder}/initrd`, new Uint8Array(2 * 2 ** 20));
+    const text = 'el2 = 1\n[vm.a]\nkernel = "hello.bin"\ninitrd = "initrd"\nmemory = "2MiB"\n';
+    assert.deepEqual(await planText(text, "a.toml", folder), {
+      ok: false,
+      errors: ['a.toml:5:10: memory 2MiB is too small for what vm "a" is loaded with; use 4MiB'],
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
