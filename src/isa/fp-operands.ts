@@ -1,0 +1,77 @@
+// Operands of floating-point and AdvSIMD instructions: their assembly text, and reads and writes of scalars by format.
+
+import type { Builder, Node } from "./builder.ts";
+
+/** Prefixes of scalar registers by log2 of their bytes. */
+export const SCALARS = ["b", "h", "s", "d", "q"] as const;
+
+/** "s1": a scalar register of 2^size bytes. */
+export const scalar = (size: number, index: number): string => `${SCALARS[size]}${index}`;
+
+/** Arrangement specifiers, "8b" and so on: elements of 2^size bytes, Q says whether 64 or 128 bits. */
+export const arrangement = (size: number, Q: number): string => `${(Q ? 16 : 8) >> size}${SCALARS[size]}`;
+
+/** "v1.16b". */
+export const vector = (size: number, Q: number, index: number): string => `v${index}.${arrangement(size, Q)}`;
+
+/** "v1.s[2]". */
+export const element = (size: number, index: number, lane: number): string => `v${index}.${SCALARS[size]}[${lane}]`;
+
+/** "d1" where `isScalar`, else "v1.4s": many instructions exist in both forms. */
+export const scalarOrVector = (isScalar: number, size: number, Q: number, index: number): string =>
+  isScalar ? scalar(size, index) : vector(size, Q, index);
+
+/** A floating-point immediate as objdump prints it. */
+export function floatImmediate(value: number): string {
+  const [digits, exponent] = value.toExponential(18).split("e");
+  const magnitude = exponent.slice(1).padStart(2, "0");
+  return `#${digits}e${exponent[0]}${magnitude}`;
+}
+
+/** VFPExpandImm: the number that an 8-bit immediate stands for. */
+export function expandFloat(imm8: number): number {
+  const exponent = (imm8 >> 4 & 7 ^ 4) - 3;
+  return (imm8 & 0x80 ? -1 : 1) * (1 + (imm8 & 15) / 16) * 2 ** exponent;
+}
+
+/** The bits of a double. */
+export const doubleBits = (value: number): bigint => new BigUint64Array(new Float64Array([value]).buffer)[0];
+
+/** The bits of a single. */
+export const singleBits = (value: number): number => new Uint32Array(new Float32Array([value]).buffer)[0];
+
+/** Single and double precision, as `ftype` 0 and 1, or `sz`, choose them. */
+export interface FloatFormat {
+  /** Width, which ends the names of the library's functions. */
+  readonly width: 32 | 64;
+  readonly type: "f32" | "f64";
+  /** Wasm's lanes of a vector. */
+  readonly lanes: "f32x4" | "f64x2";
+  readonly sign: bigint;
+  readonly smallestNormal: number;
+  /** log2 of the bytes. */
+  readonly size: 2 | 3;
+}
+
+export const FLOATS: readonly [FloatFormat, FloatFormat] = [
+  { width: 32, type: "f32", lanes: "f32x4", sign: 1n << 31n, smallestNormal: 2 ** -126, size: 2 },
+  { width: 64, type: "f64", lanes: "f64x2", sign: 1n << 63n, smallestNormal: 2 ** -1022, size: 3 },
+];
+
+/** Reads S or D as a float. */
+export const readFloat = ($: Builder, format: FloatFormat, index: Node): Node => format.width === 64 ? $.D(index) : $.S(index);
+
+/** Writes S or D, as a float or an integer of its bits. */
+export function writeFloat($: Builder, format: FloatFormat, index: Node, value: Node): void {
+  if (format.width === 64) $.setD(index, value);
+  else $.setS(index, value);
+}
+
+/** Reads S or D as an integer. */
+export const readBits = ($: Builder, format: FloatFormat, index: Node): Node => format.width === 64 ? $.Dbits(index) : $.Sbits(index);
+
+/** A zero of the format. */
+export const floatZero = ($: Builder, format: FloatFormat): Node => format.width === 64 ? $.f64(0) : $.f32(0);
+
+/** The float negated, NaNs included: only the sign changes. */
+export const negate = ($: Builder, value: Node): Node => $.op(`${value.type}.neg`, value);
