@@ -15,7 +15,6 @@ import type { Cspace } from "./cspace.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { HypervisorObject } from "./object.ts";
 import type { ObjectOf } from "./object-types.ts";
-import type { Thread } from "./thread.ts";
 
 /** What a capability argument must be. */
 export interface CapRule<T extends ObjectType | "any" = ObjectType | "any"> {
@@ -92,7 +91,7 @@ export type Reply<N extends HypercallName> = ErrorCode | Results<N> | typeof DEF
 /** Who calls, for handlers. */
 export interface Call {
   readonly hypervisor: Hypervisor;
-  readonly caller: Thread;
+  readonly caller: ObjectOf<"thread">;
   /** The caller's cspace. */
   readonly cspace: Cspace;
   /** Looks up a capability that only some arguments of a call need (scheduler_yield, vcpu_set_affinity). */
@@ -118,7 +117,7 @@ export interface HypercallDefinition {
  * - `validate`: checks that come before every lookup (reserved bits of words); gives OK or an error
  * - `handler`: absent where the call is not built: its checks are made, then the machine stops and names it
  */
-export function hypercall<N extends HypercallName, const C extends CapRules<N>>(
+export function hypercall<N extends HypercallName, const C extends CapRules<N> = Record<never, never>>(
   name: N,
   definition: {
     readonly caps?: C;

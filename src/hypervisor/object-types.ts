@@ -6,6 +6,7 @@ import type { Cspace } from "./cspace.ts";
 import type { Memextent } from "./memextent.ts";
 import type { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Thread } from "./thread.ts";
 
 /** Classes by object type. */
 export interface ObjectTypes {
@@ -13,6 +14,7 @@ export interface ObjectTypes {
   cspace: Cspace;
   addrspace: AddressSpace;
   memextent: Memextent;
+  thread: Thread;
 }
 
 /** The class of an object type. */

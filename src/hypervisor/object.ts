@@ -26,6 +26,7 @@ export abstract class HypervisorObject {
    */
   constructor(readonly hypervisor: Hypervisor, readonly partition: Partition | undefined, readonly size: number) {
     this.serial = hypervisor.nextSerial();
+    partition?.retain();
   }
 
   /** `vic#12`: the object's name for people. */
@@ -58,6 +59,7 @@ export abstract class HypervisorObject {
     this.state = "destroying";
     this.onDestroy(wasActive);
     this.partition?.free(this.size);
+    this.partition?.release();
   }
 
   /** Records why a call about this object is refused, and gives back the error. */

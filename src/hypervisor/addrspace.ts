@@ -1,0 +1,217 @@
+// Address spaces: a VM's stage 2, its info area, its virtual devices and the ranges that its VMM emulates (spec/hypervisor.md §4.6, §4.7).
+
+import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemoryType, VmmioOperation } from "../abi/words.ts";
+import { ErrorCode } from "../abi/errors.ts";
+import { Stage2Flags, type Stage2Table } from "../core/interface.ts";
+import { MAX_CPUS, PAGE_SIZE } from "../machine/memory-map.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import type { Memextent } from "./memextent.ts";
+import { HypervisorObject } from "./object.ts";
+import type { Partition } from "./partition.ts";
+import type { Thread } from "./thread.ts";
+
+/** IPAs are below 2^36 (PLATFORM_VM_ADDRESS_SPACE_BITS). */
+export const ADDRESS_SPACE_SIZE = 2 ** 36;
+
+/** VMIDs are 1..255; 255 is the root VM's. */
+const VMID_END = 256;
+const VMMIO_RANGES = 128;
+
+/** A device that answers a VM's accesses instead of memory: a GIC frame. */
+export interface VirtualDevice {
+  readonly name: string;
+  /** A load of 1, 2, 4 or 8 bytes at a byte offset; undefined is a synchronous external abort. */
+  read(thread: Thread, offset: number, size: number): bigint | undefined;
+  /** A store; false is a synchronous external abort. */
+  write(thread: Thread, offset: number, size: number, value: bigint): boolean;
+  /** The address space goes. */
+  detach?(): void;
+}
+
+/** A virtual device at its place. Bytes. */
+export interface AttachedDevice {
+  readonly ipa: number;
+  readonly size: number;
+  readonly device: VirtualDevice;
+}
+
+/** A range that the VMM emulates. Bytes. */
+export interface VmmioRange {
+  readonly base: bigint;
+  readonly size: bigint;
+}
+
+/** Stage-2 flags of a `map_attrs` word. The kernel's field rules reading and writing, as hardware has one pair of bits for both. */
+export function stage2Flags(attributes: number): number {
+  const user = attributes >> MapAttributes.UserShift & Access.RWX;
+  const kernel = attributes >> MapAttributes.KernelShift & Access.RWX;
+  const memoryType = attributes >> MapAttributes.MemoryTypeShift & 0xff;
+  let flags = 0;
+  if (kernel & Access.R) flags |= Stage2Flags.Read;
+  if (kernel & Access.W) flags |= Stage2Flags.Write;
+  if (kernel & Access.X) flags |= Stage2Flags.ExecuteEl1;
+  if (user & Access.X) flags |= Stage2Flags.ExecuteEl0;
+  if (memoryType <= MemoryType.DeviceGRE) flags |= Stage2Flags.Device;
+  return flags;
+}
+
+/** An address space. */
+export class AddressSpace extends HypervisorObject {
+  static readonly SIZE = 1024;
+  readonly type = "addrspace";
+  /** 0 until configured. */
+  vmid = 0;
+  readonly devices: AttachedDevice[] = [];
+  readonly vmmioRanges: VmmioRange[] = [];
+  /** Attached threads, whether they are active or not. */
+  threads = 0;
+  #stage2: Stage2Table | undefined;
+  #infoArea: { extent: Memextent; ipa: number } | undefined;
+  /** Extents with recorded mappings in this address space. */
+  readonly #extents = new Set<Memextent>();
+
+  constructor(hypervisor: Hypervisor, partition: Partition) {
+    super(hypervisor, partition, AddressSpace.SIZE);
+  }
+
+  /** The page tables. The address space is or was active. */
+  get stage2(): Stage2Table {
+    if (!this.#stage2) throw new Error(`${this.name} has no page tables`);
+    return this.#stage2;
+  }
+
+  /** IPA of the info area, or undefined. */
+  get infoAreaIpa(): number | undefined {
+    return this.#infoArea?.ipa;
+  }
+
+  /** Sets the VMID, while in state INIT. */
+  configure(vmid: number): ErrorCode {
+    if (vmid === 0 || vmid >= VMID_END) return this.refuse(ErrorCode.ARGUMENT_INVALID, "VMIDs are 1 to 255", { vmid });
+    this.vmid = vmid;
+    return ErrorCode.OK;
+  }
+
+  /** Sets the extent that is the info area and its IPA, while in state INIT. */
+  configureInfoArea(extent: Memextent, ipa: bigint): ErrorCode {
+    const values = { extent: extent.name, ipa };
+    if (extent.extentSize > PAGE_SIZE) return this.refuse(ErrorCode.ARGUMENT_INVALID, "an info area is one page", values);
+    if (ipa % BigInt(PAGE_SIZE) !== 0n || ipa >= BigInt(ADDRESS_SPACE_SIZE)) {
+      return this.refuse(ErrorCode.ADDR_INVALID, "an info area lies at a page of the address space", values);
+    }
+    const fits = extent.kind === ExtentType.Basic && extent.memoryType === ExtentMemoryType.Any &&
+      (extent.access & Access.RW) === Access.RW;
+    if (!fits) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "an info area is a BASIC extent, readable and writable, of any memory type", values);
+    }
+    extent.attach();
+    this.#infoArea?.extent.detach();
+    this.#infoArea = { extent, ipa: Number(ipa) };
+    return ErrorCode.OK;
+  }
+
+  /** Makes `thread` run in this address space. NOMEM beyond as many threads as there can be CPUs. */
+  attachThread(thread: Thread): ErrorCode {
+    if (this.threads >= MAX_CPUS) {
+      return this.refuse(ErrorCode.NOMEM, "as many threads are attached as there can be CPUs", { limit: MAX_CPUS });
+    }
+    this.retain();
+    this.threads++;
+    thread.addressSpace?.detachThread();
+    thread.addressSpace = this;
+    return ErrorCode.OK;
+  }
+
+  /** A thread that was attached is gone or attached elsewhere. */
+  detachThread(): void {
+    this.threads--;
+    this.release();
+  }
+
+  /** Adds or removes a range that the VMM emulates. */
+  configureVmmio(base: bigint, size: bigint, operation: number): ErrorCode {
+    const values = { base, size };
+    if (operation !== VmmioOperation.Add && operation !== VmmioOperation.Remove) {
+      return this.refuse(ErrorCode.UNIMPLEMENTED, "ranges are added or removed", { operation });
+    }
+    if (size === 0n) return this.refuse(ErrorCode.ARGUMENT_SIZE, "a range has a size", values);
+    if (base + size > 1n << 64n) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps", values);
+    if (base + size > BigInt(ADDRESS_SPACE_SIZE)) return this.refuse(ErrorCode.ARGUMENT_SIZE, "the range leaves the address space", values);
+    if (operation === VmmioOperation.Remove) {
+      const index = this.vmmioRanges.findIndex((range) => range.base === base && range.size === size);
+      if (index < 0) return this.refuse(ErrorCode.BUSY, "no range is exactly this one", values);
+      this.vmmioRanges.splice(index, 1);
+      return ErrorCode.OK;
+    }
+    if (this.vmmioRanges.length === VMMIO_RANGES) return this.refuse(ErrorCode.NORESOURCES, "too many ranges", { limit: VMMIO_RANGES });
+    if (this.vmmioRanges.some((range) => base < range.base + range.size && range.base < base + size)) {
+      return this.refuse(ErrorCode.BUSY, "the range overlaps another", values);
+    }
+    this.vmmioRanges.push({ base, size });
+    return ErrorCode.OK;
+  }
+
+  /** Whether an access lies wholly inside one range that the VMM emulates. */
+  isVmmio(ipa: number, size: number): boolean {
+    return this.vmmioRanges.some((range) => BigInt(ipa) >= range.base && BigInt(ipa + size) <= range.base + range.size);
+  }
+
+  /** The virtual device at an IPA. */
+  deviceAt(ipa: number): AttachedDevice | undefined {
+    return this.devices.find((one) => ipa >= one.ipa && ipa < one.ipa + one.size);
+  }
+
+  /** Whether a virtual device lies in any part of the range. */
+  deviceIn(ipa: number, size: number): boolean {
+    return this.devices.some((one) => ipa < one.ipa + one.size && one.ipa < ipa + size);
+  }
+
+  /** Enters pages into the tables in place of what was there. False, and nothing changed, when there are too few tables. */
+  install(ipa: number, pa: number, size: number, attributes: number): boolean {
+    if (!this.hypervisor.stage2HasRoom()) return false;
+    if (this.stage2.map(ipa, pa, size, stage2Flags(attributes)) === false) return false;
+    this.hypervisor.core.invalidateStage2(this.stage2.id, ipa, size);
+    return true;
+  }
+
+  /** Takes the pages out of the tables that map to `pa` onward; others in the range stay. */
+  uninstall(ipa: number, pa: number, size: number): void {
+    for (let done = 0; done < size;) {
+      const first = done;
+      while (done < size && this.stage2.lookup(ipa + done)?.pa === pa + done) done += PAGE_SIZE;
+      if (done > first) this.#unmap(ipa + first, done - first);
+      else done += PAGE_SIZE;
+    }
+  }
+
+  /** An extent has or has no longer recorded mappings here. */
+  noteExtent(extent: Memextent): void {
+    this.#extents.add(extent);
+  }
+
+  protected onActivate(): ErrorCode {
+    if (this.vmid === 0 || this.hypervisor.addressSpaces.has(this.vmid)) {
+      return this.refuse(ErrorCode.BUSY, "the VMID is taken (0 always is)", { vmid: this.vmid });
+    }
+    this.#stage2 = this.hypervisor.createStage2();
+    if (!this.#stage2) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    this.hypervisor.addressSpaces.set(this.vmid, this);
+    this.#infoArea?.extent.zero();
+    return ErrorCode.OK;
+  }
+
+  protected onDestroy(wasActive: boolean): void {
+    this.#infoArea?.extent.detach();
+    for (const extent of this.#extents) extent.mappings.clear(this);
+    if (!wasActive) return;
+    for (const { device } of this.devices) device.detach?.();
+    this.hypervisor.addressSpaces.delete(this.vmid);
+    this.hypervisor.core.invalidateStage2(this.stage2.id, 0, ADDRESS_SPACE_SIZE);
+    this.stage2.release();
+  }
+
+  #unmap(ipa: number, size: number): void {
+    if (this.stage2.unmap(ipa, size) === false) throw new Error("the reserve of stage-2 tables is exhausted");
+    this.hypervisor.core.invalidateStage2(this.stage2.id, ipa, size);
+  }
+}

@@ -1,0 +1,242 @@
+// Capability spaces: two levels of slots that hold a VM's capabilities (spec/hypervisor.md §3.3, §3.4, §4.4).
+// Ids are plain slot numbers: this build does not randomise them, as the recorded one does not.
+
+import { ErrorCode } from "../abi/errors.ts";
+import { ACTIVATE, allRights, CspaceRight, type ObjectType, rightNames } from "../abi/rights.ts";
+import { Capability } from "./capability.ts";
+import { active, type CapRule, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import { creation } from "./hypercall-create.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { HypervisorObject } from "./object.ts";
+import type { ObjectOf } from "./object-types.ts";
+import type { Partition } from "./partition.ts";
+
+/** Slots of one table, and tables of one cspace. */
+const SLOTS = 62;
+const TABLES = 230;
+/** Heap bytes of a table. */
+const TABLE_SIZE = 2048;
+
+interface Table {
+  readonly slots: (Capability | undefined)[];
+  used: number;
+}
+
+/** A capability space. Ids at its edge are bigint; inside, slot numbers. */
+export class Cspace extends HypervisorObject {
+  static readonly SIZE = 2048;
+  readonly type = "cspace";
+  #maximum = 0;
+  #used = 0;
+  readonly #tables: (Table | undefined)[] = [];
+
+  constructor(hypervisor: Hypervisor, partition: Partition) {
+    super(hypervisor, partition, Cspace.SIZE);
+  }
+
+  /** Sets how many capabilities fit, while in state INIT. ARGUMENT_INVALID above what the tables hold. */
+  configure(maximum: number): ErrorCode {
+    if (maximum > SLOTS * TABLES) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "max_caps is more than a cspace can hold", {
+        max_caps: maximum,
+        limit: SLOTS * TABLES,
+      });
+    }
+    this.#maximum = maximum;
+    return ErrorCode.OK;
+  }
+
+  /** Puts the master capability of a new object into the lowest free slot. CSPACE_FULL or NOMEM; the object is untouched then. */
+  insertMaster(object: HypervisorObject): bigint | ErrorCode {
+    return this.#place((slot) => Capability.master(object, allRights(object.type), this, slot));
+  }
+
+  /**
+   * Puts a copy of the capability `id` of `source` into the lowest free slot, with at most the rights in `mask`.
+   * A full cspace wins over errors about the source.
+   */
+  insertCopy(source: Cspace, id: bigint, mask: number): bigint | ErrorCode {
+    return this.#place((slot) => {
+      const parent = source.#find(id);
+      if (typeof parent === "number") return parent;
+      if (!parent.object) return source.refuse(ErrorCode.CSPACE_CAP_REVOKED, "the capability to copy is revoked", { cap: id });
+      const rights = (parent.rights & mask) >>> 0;
+      if (rights === 0) {
+        const had = rightNames(parent.object.type, parent.rights);
+        return this.refuse(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "a copy needs at least one right that its parent has", { had, mask });
+      }
+      return parent.copy(rights, this, slot);
+    });
+  }
+
+  /** Frees the slot of a valid or revoked capability. */
+  delete(id: bigint): ErrorCode {
+    const capability = this.#find(id);
+    if (typeof capability === "number") return capability;
+    this.#free(capability);
+    return ErrorCode.OK;
+  }
+
+  /** Revokes every other capability of the object that `id` is the master of. */
+  revokeCopies(id: bigint): ErrorCode {
+    const master = this.#find(id);
+    if (typeof master === "number") return master;
+    const object = master.object;
+    if (!object) return this.refuse(ErrorCode.CSPACE_CAP_REVOKED, "the capability is revoked", { cap: id });
+    if (!master.master) return this.refuse(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "only a master capability revokes copies", { cap: id });
+    for (const holder of object.holders.filter((other) => other !== master)) holder.drop();
+    return ErrorCode.OK;
+  }
+
+  /** Looks up an object for a call. Order of checks: §3.3. The state INIT is left to the caller, who may have more lookups to make first. */
+  lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode;
+  lookup(id: bigint, rule: CapRule): HypervisorObject | ErrorCode;
+  lookup(id: bigint, rule: CapRule): HypervisorObject | ErrorCode {
+    const capability = this.#find(id);
+    if (typeof capability === "number") return capability;
+    const object = capability.object;
+    if (!object) return this.refuse(ErrorCode.CSPACE_CAP_REVOKED, "the capability is revoked", { cap: id });
+    const wrongType = rule.type !== "any" && object.type !== rule.type;
+    if (wrongType && !rule.untyped) return this.#wrongType(id, object, rule.type);
+    if ((capability.rights & rule.rights) >>> 0 !== rule.rights) {
+      return this.refuse(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "the capability lacks a right", {
+        cap: id,
+        target: object.name,
+        has: rightNames(object.type, capability.rights),
+        needs: rightNames(object.type, rule.rights),
+      });
+    }
+    if (wrongType) return this.#wrongType(id, object, rule.type);
+    if (rule.state === "active" && object.state !== "active") {
+      return this.refuse(ErrorCode.OBJECT_STATE, "the object is not active", { cap: id, target: object.name, state: object.state });
+    }
+    return object;
+  }
+
+  /** Occupied slots in order: id and capability. For people and for the invariant checker. */
+  *capabilities(): Generator<[id: number, capability: Capability]> {
+    for (const table of this.#tables) {
+      for (const capability of table?.slots ?? []) if (capability) yield [capability.slot, capability];
+    }
+  }
+
+  protected onActivate(): ErrorCode {
+    return this.#maximum > 0 ? ErrorCode.OK : this.refuse(ErrorCode.OBJECT_CONFIG, "a cspace needs max_caps");
+  }
+
+  protected onDestroy(): void {
+    for (const [, capability] of [...this.capabilities()]) this.#free(capability);
+  }
+
+  #wrongType(id: bigint, object: HypervisorObject, wanted: string): ErrorCode {
+    return this.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "the capability names an object of another type", {
+      cap: id,
+      target: object.name,
+      wanted,
+    });
+  }
+
+  #find(id: bigint): Capability | ErrorCode {
+    const slot = Number(id & 0xffn);
+    const index = Number(id >> 8n);
+    if (id > 0xffffn || slot >= SLOTS || index >= TABLES) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "not the id of any slot", { cap: id });
+    }
+    return this.#tables[index]?.slots[slot] ?? this.refuse(ErrorCode.CSPACE_CAP_NULL, "the slot is empty", { cap: id });
+  }
+
+  /** Finds the lowest free slot and lets `make` fill it; undoes the table's allocation when that is refused. */
+  #place(make: (slot: number) => Capability | ErrorCode): bigint | ErrorCode {
+    if (this.#used >= this.#maximum) {
+      return this.refuse(ErrorCode.CSPACE_FULL, "every slot is in use", { max_caps: this.#maximum });
+    }
+    let index = 0;
+    while ((this.#tables[index]?.used ?? 0) === SLOTS) index++;
+    const table = this.#tables[index] ?? this.#addTable(index);
+    if (!table) return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { bytes: TABLE_SIZE });
+    let slot = 0;
+    while (table.slots[slot]) slot++;
+    const value = index << 8 | slot;
+    const capability = make(value);
+    if (typeof capability === "number") {
+      this.#trim(index);
+      return capability;
+    }
+    table.slots[slot] = capability;
+    table.used++;
+    this.#used++;
+    return BigInt(value);
+  }
+
+  #addTable(index: number): Table | undefined {
+    if (!this.partition!.allocate(TABLE_SIZE)) return undefined;
+    return this.#tables[index] = { slots: new Array(SLOTS), used: 0 };
+  }
+
+  #free(capability: Capability): void {
+    const index = capability.slot >> 8;
+    const table = this.#tables[index]!;
+    table.slots[capability.slot & 0xff] = undefined;
+    table.used--;
+    this.#used--;
+    this.#trim(index);
+    capability.drop();
+  }
+
+  #trim(index: number): void {
+    if (this.#tables[index]!.used > 0) return;
+    this.#tables[index] = undefined;
+    this.partition!.free(TABLE_SIZE);
+  }
+}
+
+/** Any valid capability may be looked up so: no right, no type, any state. */
+export const ANY_CAP: CapRule<"any"> = { type: "any", rights: 0, untyped: true, state: "any" };
+
+export const calls: readonly HypercallDefinition[] = [
+  creation("partition_create_cspace", Cspace),
+
+  hypercall("cspace_configure", {
+    caps: { cspace: configurable("cspace") },
+    handler: (_call, { cspace, max_caps }) => cspace.configure(max_caps),
+  }),
+  hypercall("cspace_attach_thread", {
+    caps: { thread: configurable("thread"), cspace: active("cspace", CspaceRight.Attach) },
+    handler(_call, { cspace, thread }) {
+      cspace.retain();
+      thread.cspace?.release();
+      thread.cspace = cspace;
+      return ErrorCode.OK;
+    },
+  }),
+  hypercall("cspace_copy_cap_from", {
+    caps: { src_cspace: active("cspace", CspaceRight.CapCopy), dest_cspace: active("cspace", CspaceRight.CapCreate) },
+    handler(_call, { src_cspace, src_cap, dest_cspace, rights_mask }) {
+      const new_cap = dest_cspace.insertCopy(src_cspace, src_cap, rights_mask);
+      return typeof new_cap === "bigint" ? { new_cap } : new_cap;
+    },
+  }),
+  hypercall("cspace_delete_cap_from", {
+    caps: { cspace: active("cspace", CspaceRight.CapDelete) },
+    handler: (_call, { cspace, cap }) => cspace.delete(cap),
+  }),
+  hypercall("cspace_revoke_cap_from", { handler: (call) => call.refuse(ErrorCode.UNIMPLEMENTED, "no build implements this call") }),
+  hypercall("cspace_revoke_caps_from", {
+    caps: { src_cspace: active("cspace", CspaceRight.CapRevoke) },
+    handler: (_call, { src_cspace, master_cap }) => src_cspace.revokeCopies(master_cap),
+  }),
+
+  hypercall("object_activate", {
+    caps: { cap: { type: "any", rights: ACTIVATE, untyped: true, state: "any" } },
+    handler: (_call, { cap }) => cap.activate(),
+  }),
+  hypercall("object_activate_from", {
+    caps: { cspace: active("cspace", CspaceRight.CapCreate) },
+    handler(_call, { cspace, cap }) {
+      const object = cspace.lookup(cap, { type: "any", rights: ACTIVATE, untyped: true, state: "any" });
+      return typeof object === "number" ? object : object.activate();
+    },
+  }),
+  hypercall("object_reset", { handler: (call) => call.refuse(ErrorCode.UNIMPLEMENTED, "no build implements this call") }),
+  hypercall("object_reset_from", { handler: (call) => call.refuse(ErrorCode.UNIMPLEMENTED, "no build implements this call") }),
+];

@@ -1,0 +1,126 @@
+// The hypervisor: what its objects share, and its face to the machine. Objects and hypercalls are in files of their own.
+
+import type { NativeGuestFactory } from "../abi/native-guest.ts";
+import type { Core, Stage2Table } from "../core/interface.ts";
+import type { El2, PhysicalCpu } from "../machine/el2.ts";
+import type { Machine } from "../machine/machine.ts";
+import { DEVICE_END, RAM_BASE } from "../machine/memory-map.ts";
+import type { AddressSpace } from "./addrspace.ts";
+import { DEFINITIONS } from "./hypercall-list.ts";
+import { HypercallTable } from "./hypercalls.ts";
+import type { Hwirq } from "./hwirq.ts";
+import { MemoryDatabase } from "./memdb.ts";
+import { NativePrograms } from "./native.ts";
+import { Partition } from "./partition.ts";
+import { RandomGenerator } from "./prng.ts";
+import { Reasons } from "./reasons.ts";
+import { Scheduler } from "./scheduler.ts";
+import { TraceClasses } from "./trace.ts";
+
+/** Where page tables come from: `Stage2Pool` of the core. */
+export interface Stage2Source {
+  /** Undefined when there are no tables left. */
+  create(): Stage2Table | undefined;
+  /** Tables that are not in use. */
+  readonly available: number;
+}
+
+/** What the hypervisor is made with. */
+export interface HypervisorOptions {
+  readonly stage2: Stage2Source;
+  /** Seed of everything random, 32 bits. */
+  readonly seed: number;
+}
+
+/** Heap of the root partition in bytes: as much as the real platform has for heap and trace together. */
+const ROOT_HEAP = 35 * 1024 * 1024;
+/** Heap of the hypervisor's own partition in bytes. */
+const PRIVATE_HEAP = 1024 * 1024;
+
+/**
+ * Page tables that mappings leave free. Taking pages away must never fail, and splits blocks; there are no more blocks than this to split
+ * (4 GiB of 16 MiB each, mapped once).
+ */
+const STAGE2_RESERVE = 256;
+
+/** The hypervisor of one machine. */
+export class Hypervisor implements El2 {
+  readonly reasons = new Reasons();
+  readonly memory = new MemoryDatabase();
+  /** Active address spaces by VMID. */
+  readonly addressSpaces = new Map<number, AddressSpace>();
+  readonly hypercalls = new HypercallTable(DEFINITIONS);
+  readonly natives = new NativePrograms(this);
+  readonly trace = new TraceClasses();
+  readonly random: RandomGenerator;
+  readonly privatePartition: Partition;
+  readonly rootPartition: Partition;
+  readonly scheduler: Scheduler;
+  /** Physical interrupts that guests can have, by INTID. */
+  readonly hwirqs = new Map<number, Hwirq>();
+  #serial = 0;
+
+  /** Takes the machine over: its memory belongs to the two partitions afterwards. Nothing runs yet. */
+  constructor(readonly machine: Machine, readonly options: HypervisorOptions) {
+    this.random = new RandomGenerator(options.seed);
+    this.privatePartition = new Partition(this, true, PRIVATE_HEAP);
+    this.rootPartition = new Partition(this, true, ROOT_HEAP);
+    const { map } = machine;
+    this.memory.insert(this.privatePartition, 0, DEVICE_END);
+    this.memory.insert(this.rootPartition, RAM_BASE, map.primarySize);
+    this.memory.insert(this.privatePartition, map.hypervisorBase, map.rootBase - map.hypervisorBase);
+    this.memory.insert(this.rootPartition, map.rootBase, map.ramEnd - map.rootBase);
+    this.scheduler = new Scheduler(this);
+    machine.install(this);
+  }
+
+  get core(): Core {
+    return this.machine.core;
+  }
+
+  /** Virtual time in ns. */
+  get now(): number {
+    return this.machine.time;
+  }
+
+  /** Numbers objects in order of creation, from 1. */
+  nextSerial(): number {
+    return ++this.#serial;
+  }
+
+  /** Page tables for an address space, or undefined when there are none left. */
+  createStage2(): Stage2Table | undefined {
+    return this.stage2HasRoom() ? this.options.stage2.create() : undefined;
+  }
+
+  /** Whether mappings may take page tables. */
+  stage2HasRoom(): boolean {
+    return this.options.stage2.available > STAGE2_RESERVE;
+  }
+
+  /** Something that must not happen happened, or something is not built: the machine stops with this message. */
+  stop(message: string): void {
+    this.machine.stop({ kind: "crash", message });
+  }
+
+  run(cpu: PhysicalCpu, until: number): void {
+    this.scheduler.run(cpu, until);
+  }
+
+  runnable(cpu: PhysicalCpu): boolean {
+    return this.scheduler.runnable(cpu);
+  }
+
+  interrupt(intid: number, level: boolean): void {
+    this.hwirqs.get(intid)?.setLevel(level);
+  }
+
+  describeWaits(): string[] {
+    return this.scheduler.describeWaits();
+  }
+
+  /** Makes the program behind physical address `pa` a native guest's. */
+  registerNative(pa: number, factory: NativeGuestFactory): void {
+    this.natives.register(pa, factory);
+  }
+}

@@ -1,0 +1,271 @@
+// Native guests: TypeScript programs as the code of vCPUs (src/abi/native-guest.ts; DESIGN "Native guests"). A program stands for the
+// instructions at a physical address: a vCPU that is powered on with an entry point that stage 2 maps there executes it.
+
+import type { HypercallResult, NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
+import { Hypercall } from "../abi/hypercalls.ts";
+import { Stage2Flags } from "../core/interface.ts";
+import { NS_PER_TICK } from "../machine/clock.ts";
+import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../machine/memory-map.ts";
+import type { AddressSpace } from "./addrspace.ts";
+import { Icc, Intid } from "./gic-registers.ts";
+import { DEFERRED } from "./hypercall-definition.ts";
+import type { EncodedResults } from "./hypercalls.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** Virtual time (ns) that an event takes a native guest, and each call or device access that its handler makes. */
+const EVENT_COST = 2_000;
+const ACCESS_COST = 100;
+
+/** PPI of the virtual timer. */
+const VIRTUAL_TIMER = 27;
+/** CNTV_CTL_EL0. */
+const TIMER_ENABLE = 1n;
+/** Priority of every interrupt that a native guest enables, and the mask that lets all pass. */
+const IRQ_PRIORITY = 0xa0n;
+const PRIORITY_MASK = 0xf8n;
+
+/** Register offsets in GICD and in the GICR's SGI frame, as the two share them. */
+const Gic = { CTLR: 0x0, IGROUPR: 0x80, ISENABLER: 0x100, IPRIORITYR: 0x400, ICFGR: 0xc00, IROUTER: 0x6000, SgiFrame: 0x1_0000 } as const;
+const GICD_CTLR_ENABLE_GROUP1 = 2n;
+
+/** No call: X0 is all ones, the rest zero. */
+const UNASSIGNED: HypercallResult = [0xffff_ffff_ffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+const NOTHING: HypercallResult = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+
+/** Which programs stand at which physical addresses. */
+export class NativePrograms {
+  readonly #factories = new Map<number, NativeGuestFactory>();
+  readonly #guests = new Map<AddressSpace, NativeGuest>();
+
+  constructor(readonly hypervisor: Hypervisor) {}
+
+  /** Puts a program at a physical address. */
+  register(pa: number, factory: NativeGuestFactory): void {
+    if (this.#factories.has(pa)) throw new Error(`a native program stands at 0x${pa.toString(16)} already`);
+    this.#factories.set(pa, factory);
+  }
+
+  /** The execution of a vCPU that is powered on at `entry` (an IPA), or undefined when no native program stands there. */
+  enter(vcpu: Vcpu, entry: bigint, x0: bigint): NativeExecution | undefined {
+    const { addressSpace } = vcpu;
+    if (!addressSpace || entry >= 2n ** 36n) return undefined;
+    const ipa = Number(entry);
+    const page = addressSpace.stage2.lookup(ipa);
+    if (!page || !(page.flags & Stage2Flags.ExecuteEl1)) return undefined;
+    const factory = this.#factories.get(page.pa + ipa % PAGE_SIZE);
+    if (!factory) return undefined;
+    let guest = this.#guests.get(addressSpace);
+    if (!guest) this.#guests.set(addressSpace, guest = factory());
+    return new NativeExecution(vcpu, guest, entry, x0);
+  }
+
+  /** The program of an address space, where it runs one. */
+  guestOf(addressSpace: AddressSpace): NativeGuest | undefined {
+    return this.#guests.get(addressSpace);
+  }
+}
+
+/** What waits to be handled besides interrupts. */
+type Pending = { readonly kind: "start"; readonly entry: bigint; readonly x0: bigint } | {
+  readonly kind: "run";
+  readonly results: readonly bigint[];
+};
+
+/** A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it in place of the core. */
+export class NativeExecution implements NativeVcpu {
+  #pending: Pending | undefined;
+  #insideRun = false;
+  #accesses = 0;
+
+  constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, entry: bigint, x0: bigint) {
+    this.#pending = { kind: "start", entry, x0 };
+  }
+
+  /** Whether the vCPU is inside vcpu_run: nothing is handled before it comes back. */
+  get insideRun(): boolean {
+    return this.#insideRun;
+  }
+
+  /** Whether there is anything to handle now. Otherwise the vCPU waits as in WFI. */
+  hasWork(): boolean {
+    return this.#pending !== undefined || !this.#insideRun && this.vcpu.gic.irq;
+  }
+
+  /** Handles one event. Gives the virtual time (ns) that it took; 0 when there was nothing to do. */
+  step(): number {
+    this.#accesses = 0;
+    const pending = this.#pending;
+    if (pending) {
+      this.#pending = undefined;
+      if (pending.kind === "start") this.#start(pending.entry, pending.x0);
+      else this.#runReturned(pending.results);
+    } else if (this.#insideRun || !this.#interrupt()) {
+      return 0;
+    }
+    return EVENT_COST + this.#accesses * ACCESS_COST;
+  }
+
+  /** vcpu_run comes back with these results. */
+  completeRun(results: EncodedResults): void {
+    this.#insideRun = false;
+    this.#pending = { kind: "run", results: results.values };
+  }
+
+  // What follows is the program's view.
+
+  get index(): number {
+    return this.vcpu.index;
+  }
+
+  get now(): number {
+    return this.vcpu.hypervisor.now;
+  }
+
+  hvc(number: number, ...args: bigint[]): HypercallResult {
+    if (number === Hypercall.vcpu_run) throw new Error("vcpu_run takes time: use vcpuRun");
+    this.#accesses++;
+    const results = this.vcpu.hypervisor.hypercalls.dispatch(this.vcpu, number, args.map((arg) => BigInt.asUintN(64, arg)), "native");
+    if (results === undefined) return UNASSIGNED;
+    return results === DEFERRED ? NOTHING : results.values;
+  }
+
+  smc(functionId: number, ...args: bigint[]): HypercallResult {
+    this.#accesses++;
+    return this.vcpu.hypervisor.smccc(this.vcpu, functionId, args);
+  }
+
+  vcpuRun(cap: bigint, resume0: bigint, resume1: bigint, resume2: bigint): void {
+    if (this.#insideRun || this.#pending) throw new Error("this vCPU is inside vcpu_run");
+    this.#accesses++;
+    this.#insideRun = true;
+    const args = [cap, resume0, resume1, resume2].map((arg) => BigInt.asUintN(64, arg));
+    const results = this.vcpu.hypervisor.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, args, "native");
+    if (results === undefined) throw new Error("vcpu_run has no entry in the table");
+    if (results !== DEFERRED) this.completeRun(results);
+  }
+
+  read(ipa: number, length: number): Uint8Array | undefined {
+    const bytes = new Uint8Array(length);
+    const { ram } = this.vcpu.hypervisor.machine;
+    const done = this.#eachPage(ipa, length, Stage2Flags.Read, (pa, at, size) => bytes.set(ram.bytes(pa, size), at));
+    return done ? bytes : undefined;
+  }
+
+  write(ipa: number, bytes: Uint8Array): boolean {
+    const { ram } = this.vcpu.hypervisor.machine;
+    const check = this.#eachPage(ipa, bytes.length, Stage2Flags.Write, () => {});
+    return check && this.#eachPage(ipa, bytes.length, Stage2Flags.Write, (pa, at, size) => ram.write(pa, bytes.subarray(at, at + size)));
+  }
+
+  readDevice(ipa: number, size: number): bigint | undefined {
+    this.#accesses++;
+    const attached = this.#addressSpace.deviceAt(ipa);
+    if (attached) return attached.device.read(this.vcpu, ipa - attached.ipa, size);
+    const pa = this.#devicePa(ipa, Stage2Flags.Read);
+    return pa === undefined ? undefined : this.vcpu.hypervisor.machine.bus.read(pa, size);
+  }
+
+  writeDevice(ipa: number, size: number, value: bigint): boolean {
+    this.#accesses++;
+    const attached = this.#addressSpace.deviceAt(ipa);
+    if (attached) return attached.device.write(this.vcpu, ipa - attached.ipa, size, value);
+    const pa = this.#devicePa(ipa, Stage2Flags.Write);
+    return pa !== undefined && this.vcpu.hypervisor.machine.bus.write(pa, size, value);
+  }
+
+  enableIrq(intid: number, edge: boolean): void {
+    const frame = intid < Intid.PrivateEnd ? GICR_BASE + this.index * GICR_STRIDE + Gic.SgiFrame : GICD_BASE;
+    const set = (register: number, bitsPerIrq: number, value: bigint) => {
+      const perWord = 32 / bitsPerIrq;
+      const at = frame + register + Math.floor(intid / perWord) * 4;
+      const shift = BigInt(intid % perWord * bitsPerIrq);
+      const mask = (1n << BigInt(bitsPerIrq)) - 1n << shift;
+      this.#writeGic(at, 4, this.#readGic(at, 4) & ~mask | value << shift);
+    };
+    const ctlr = this.#readGic(GICD_BASE + Gic.CTLR, 4);
+    if (!(ctlr & GICD_CTLR_ENABLE_GROUP1)) this.#writeGic(GICD_BASE + Gic.CTLR, 4, ctlr | GICD_CTLR_ENABLE_GROUP1);
+    set(Gic.IGROUPR, 1, 1n);
+    this.#writeGic(frame + Gic.IPRIORITYR + intid, 1, IRQ_PRIORITY);
+    if (intid >= Intid.SgiEnd) set(Gic.ICFGR, 2, edge ? 2n : 0n);
+    if (intid >= Intid.PrivateEnd) {
+      this.#writeGic(GICD_BASE + Gic.IROUTER + 8 * intid, 8, this.vcpu.state.getRegister("MPIDR_EL1") & 0xff_00ff_ffffn);
+    }
+    this.#writeGic(frame + Gic.ISENABLER + Math.floor(intid / 32) * 4, 4, 1n << BigInt(intid % 32));
+  }
+
+  setTimer(at: number | undefined): void {
+    const { state } = this.vcpu;
+    if (at === undefined) {
+      state.setRegister("CNTV_CTL_EL0", 0n);
+      return;
+    }
+    state.setRegister("CNTV_CVAL_EL0", BigInt(Math.ceil(at / NS_PER_TICK)));
+    state.setRegister("CNTV_CTL_EL0", TIMER_ENABLE);
+  }
+
+  get #addressSpace(): AddressSpace {
+    const { addressSpace } = this.vcpu;
+    if (!addressSpace) throw new Error(`${this.vcpu.name} runs without an address space`);
+    return addressSpace;
+  }
+
+  /** What the program's start-up code would do first: its CPU interface passes group 1 interrupts, its virtual timer has a vIRQ. */
+  #start(entry: bigint, x0: bigint): void {
+    this.vcpu.gic.writeRegister(Icc.PMR, PRIORITY_MASK);
+    this.vcpu.gic.writeRegister(Icc.IGRPEN1, 1n);
+    this.enableIrq(VIRTUAL_TIMER, false);
+    this.guest.start(this, entry, x0);
+  }
+
+  #runReturned(results: readonly bigint[]): void {
+    this.guest.runReturned(this, results[0], results[1], results[2], results[3], results[4]);
+  }
+
+  /** Acknowledges and handles one interrupt; false when none was left. */
+  #interrupt(): boolean {
+    const intid = this.vcpu.gic.acknowledge(1);
+    if (intid >= Intid.SpiEnd) return false;
+    if (intid === VIRTUAL_TIMER) {
+      this.setTimer(undefined);
+      this.guest.timer(this);
+    } else {
+      this.guest.virq(this, intid);
+    }
+    this.vcpu.gic.endOfInterrupt(1, intid);
+    return true;
+  }
+
+  #readGic(at: number, size: number): bigint {
+    const value = this.readDevice(at, size);
+    if (value === undefined) throw new Error(`${this.vcpu.name} has no GIC register at 0x${at.toString(16)}`);
+    return value;
+  }
+
+  #writeGic(at: number, size: number, value: bigint): void {
+    if (!this.writeDevice(at, size, value)) throw new Error(`${this.vcpu.name} has no GIC register at 0x${at.toString(16)}`);
+  }
+
+  #devicePa(ipa: number, flag: number): number | undefined {
+    const page = this.#addressSpace.stage2.lookup(ipa);
+    if (!page || !(page.flags & flag)) return undefined;
+    const pa = page.pa + ipa % PAGE_SIZE;
+    return this.vcpu.hypervisor.machine.ram.contains(pa, 1) ? undefined : pa;
+  }
+
+  /** Calls `act` for each piece in one page; false at the first page that is no RAM or that does not allow it. */
+  #eachPage(ipa: number, length: number, flag: number, act: (pa: number, at: number, size: number) => void): boolean {
+    const { ram } = this.vcpu.hypervisor.machine;
+    for (let done = 0; done < length;) {
+      const at = ipa + done;
+      const size = Math.min(length - done, PAGE_SIZE - at % PAGE_SIZE);
+      const page = this.#addressSpace.stage2.lookup(at);
+      if (!page || !(page.flags & flag)) return false;
+      const pa = page.pa + at % PAGE_SIZE;
+      if (!ram.contains(pa, size)) return false;
+      act(pa, done, size);
+      done += size;
+    }
+    return true;
+  }
+}

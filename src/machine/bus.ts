@@ -1,0 +1,45 @@
+// The device bus: which physical device answers at a physical address.
+
+/** A device model on the bus. Offsets and sizes are bytes; sizes are 1, 2, 4 or 8; values are unsigned. */
+export interface BusDevice {
+  read(offset: number, size: number): bigint;
+  write(offset: number, size: number, value: bigint): void;
+}
+
+/** A device at its place. */
+export interface BusEntry {
+  readonly name: string;
+  readonly base: number;
+  readonly size: number;
+  readonly device: BusDevice;
+}
+
+/** The bus. */
+export class Bus {
+  readonly #entries: BusEntry[] = [];
+
+  /** Puts a device on the bus. Throws when its range is taken. */
+  attach(entry: BusEntry): void {
+    const other = this.#entries.find((one) => entry.base < one.base + one.size && one.base < entry.base + entry.size);
+    if (other) throw new Error(`${entry.name} overlaps ${other.name} on the bus`);
+    this.#entries.push(entry);
+  }
+
+  /** The device at `pa`, or undefined where nothing answers (an external abort for who asked). */
+  at(pa: number): BusEntry | undefined {
+    return this.#entries.find((one) => pa >= one.base && pa < one.base + one.size);
+  }
+
+  /** A load; undefined where nothing answers. */
+  read(pa: number, size: number): bigint | undefined {
+    const entry = this.at(pa);
+    return entry?.device.read(pa - entry.base, size);
+  }
+
+  /** A store; false where nothing answers. */
+  write(pa: number, size: number, value: bigint): boolean {
+    const entry = this.at(pa);
+    entry?.device.write(pa - entry.base, size, value);
+    return entry !== undefined;
+  }
+}

@@ -1,0 +1,69 @@
+// The event queue: what happens at a virtual time. Events of one time happen in the order in which they were made.
+
+/** A scheduled event; `cancel` forgets it. */
+export interface Scheduled {
+  /** Virtual time in ns. */
+  readonly at: number;
+  cancel(): void;
+}
+
+class Event implements Scheduled {
+  cancelled = false;
+  constructor(readonly at: number, readonly order: number, readonly action: () => void) {}
+  cancel(): void {
+    this.cancelled = true;
+  }
+}
+
+const isBefore = (a: Event, b: Event) => a.at < b.at || a.at === b.at && a.order < b.order;
+
+/** A queue of events, as a binary heap. */
+export class EventQueue {
+  readonly #heap: Event[] = [];
+  #made = 0;
+
+  /** Calls `action` when virtual time reaches `at` (ns). */
+  schedule(at: number, action: () => void): Scheduled {
+    const event = new Event(at, this.#made++, action);
+    const heap = this.#heap;
+    let index = heap.push(event) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (!isBefore(event, heap[parent])) break;
+      heap[index] = heap[parent];
+      index = parent;
+    }
+    heap[index] = event;
+    return event;
+  }
+
+  /** Time of the next event; Infinity when there is none. */
+  get next(): number {
+    while (this.#heap[0]?.cancelled) this.#pop();
+    return this.#heap[0]?.at ?? Infinity;
+  }
+
+  /** Performs everything due at `now` or before, in order; also what those events schedule for then. */
+  runDue(now: number): void {
+    while (this.next <= now) this.#pop().action();
+  }
+
+  #pop(): Event {
+    const heap = this.#heap;
+    const top = heap[0];
+    const last = heap.pop()!;
+    if (heap.length > 0) {
+      let index = 0;
+      for (;;) {
+        let child = 2 * index + 1;
+        if (child >= heap.length) break;
+        if (child + 1 < heap.length && isBefore(heap[child + 1], heap[child])) child++;
+        if (!isBefore(heap[child], last)) break;
+        heap[index] = heap[child];
+        index = child;
+      }
+      heap[index] = last;
+    }
+    return top;
+  }
+}

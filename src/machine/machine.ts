@@ -1,0 +1,126 @@
+// The machine: memory, physical CPUs, virtual time, events and the device bus; and the loop that lets the CPUs run in turn
+// (DESIGN "Seven decisions", 3). Nothing here knows what runs at EL2.
+
+import type { Core } from "../core/interface.ts";
+import { Bus } from "./bus.ts";
+import { QUANTUM } from "./clock.ts";
+import type { El2, PhysicalCpu } from "./el2.ts";
+import { EventQueue } from "./events.ts";
+import { MAX_CPUS, type MemoryMap } from "./memory-map.ts";
+import { Ram } from "./ram.ts";
+
+/** Why `Machine.run` came back. */
+export type RunResult =
+  /** Virtual time has reached the limit. */
+  | { readonly kind: "time" }
+  /** The budget of turns is used up: call again. */
+  | { readonly kind: "turns" }
+  /** All CPUs wait; the next event is at `next` (ns, Infinity when there is none: only input from outside can change anything). */
+  | { readonly kind: "idle"; readonly next: number }
+  /** `stop` was called. */
+  | { readonly kind: "stopped"; readonly reason: StopReason };
+
+/** What ended the run. */
+export type StopReason =
+  /** The primary VM switched the system off. */
+  | { readonly kind: "system-off" }
+  | { readonly kind: "system-reset" }
+  /** A VM that the system cannot do without crashed, or something is not built. */
+  | { readonly kind: "crash"; readonly message: string };
+
+/** A machine of one worker. */
+export class Machine {
+  readonly ram: Ram;
+  readonly cpus: readonly PhysicalCpu[];
+  readonly events = new EventQueue();
+  readonly bus = new Bus();
+  #el2: El2 | undefined;
+  #stopped: StopReason | undefined;
+  /** Where the turns stand: every CPU has been offered the time up to here. */
+  #now = 0;
+
+  /**
+   * @param memory the one Wasm memory, of `map.wasmSize` bytes
+   * @param cpuCount physical CPUs, 1 to `MAX_CPUS`
+   */
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    readonly map: MemoryMap,
+    readonly core: Core,
+    cpuCount: number,
+    readonly quantum: number = QUANTUM,
+  ) {
+    if (!(cpuCount >= 1 && cpuCount <= MAX_CPUS)) throw new RangeError(`${cpuCount} CPUs: 1 to ${MAX_CPUS} are possible`);
+    this.ram = new Ram(memory, map, core);
+    this.cpus = Array.from({ length: cpuCount }, (_, index) => ({ index, position: 0, idle: 0 }));
+  }
+
+  /** Installs the software at EL2, once. */
+  install(el2: El2): void {
+    if (this.#el2) throw new Error("there is software at EL2 already");
+    this.#el2 = el2;
+  }
+
+  /** The highest position that any physical CPU has reached (ns): what counters show at least, and the time of whatever happens now. */
+  get time(): number {
+    let time = this.#now;
+    for (const cpu of this.cpus) if (cpu.position > time) time = cpu.position;
+    return time;
+  }
+
+  /** Why the machine stopped, once it has. */
+  get stopReason(): StopReason | undefined {
+    return this.#stopped;
+  }
+
+  /** Ends the run; the first reason stands. `run` comes back at the end of the turn in progress. */
+  stop(reason: StopReason): void {
+    this.#stopped ??= reason;
+  }
+
+  /** A physical interrupt line of a device model. */
+  interrupt(intid: number, level: boolean): void {
+    this.#el2?.interrupt(intid, level);
+  }
+
+  /**
+   * Runs until virtual time reaches `until` (ns), until all wait, or for `turns` turns.
+   * When all wait it comes back even though an event is due later: the caller sleeps or not, then calls `skipTo`.
+   */
+  run(until: number, turns = Infinity): RunResult {
+    const el2 = this.#el2;
+    if (!el2) throw new Error("there is no software at EL2");
+    for (let turn = 0; turn < turns; turn++) {
+      this.events.runDue(this.#now);
+      if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
+      if (this.#now >= until) return { kind: "time" };
+      if (!this.cpus.some((cpu) => cpu.position > this.#now || el2.runnable(cpu))) return { kind: "idle", next: this.events.next };
+      this.#turn(el2, Math.min(this.#now + this.quantum, this.events.next, until));
+    }
+    return { kind: "turns" };
+  }
+
+  /** Lets virtual time pass with all CPUs waiting, up to `time` (ns); not past the next event. */
+  skipTo(time: number): void {
+    const target = Math.max(this.#now, Math.min(time, this.events.next));
+    for (const cpu of this.cpus) this.#idle(cpu, target);
+    this.#now = target;
+  }
+
+  #turn(el2: El2, end: number): void {
+    for (const cpu of this.cpus) {
+      if (cpu.position < end) {
+        el2.run(cpu, end);
+        if (this.#stopped) return;
+      }
+      this.#idle(cpu, end);
+    }
+    this.#now = end;
+  }
+
+  #idle(cpu: PhysicalCpu, until: number): void {
+    if (cpu.position >= until) return;
+    cpu.idle += until - cpu.position;
+    cpu.position = until;
+  }
+}

@@ -1,0 +1,43 @@
+// Physical RAM: a window on the Wasm memory, addressed by physical addresses.
+
+import type { Core } from "../core/interface.ts";
+import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
+
+/** RAM as devices, hypervisor and native guests see it. Writes tell the core, which may hold decoded instructions of a page. */
+export class Ram {
+  readonly #bytes: Uint8Array;
+
+  constructor(memory: WebAssembly.Memory, readonly map: MemoryMap, readonly core: Pick<Core, "memoryWritten">) {
+    this.#bytes = new Uint8Array(memory.buffer, RAM_OFFSET, map.ramEnd - RAM_BASE);
+  }
+
+  /** Whether every byte of the range is RAM. The gap between the primary's RAM and the hypervisor's region is none. */
+  contains(pa: number, size: number): boolean {
+    const { primaryEnd, hypervisorBase, ramEnd } = this.map;
+    return pa >= RAM_BASE && pa + size <= primaryEnd || pa >= hypervisorBase && pa + size <= ramEnd;
+  }
+
+  /** The bytes themselves, for reading. Throws a RangeError outside RAM. */
+  bytes(pa: number, size: number): Uint8Array {
+    this.#check(pa, size);
+    return this.#bytes.subarray(pa - RAM_BASE, pa - RAM_BASE + size);
+  }
+
+  /** Writes bytes. Throws a RangeError outside RAM. */
+  write(pa: number, bytes: Uint8Array): void {
+    this.#check(pa, bytes.length);
+    this.#bytes.set(bytes, pa - RAM_BASE);
+    this.core.memoryWritten(pa, bytes.length);
+  }
+
+  /** Zeroes the part of the range that is RAM. */
+  zero(pa: number, size: number): void {
+    if (!this.contains(pa, size)) return;
+    this.#bytes.fill(0, pa - RAM_BASE, pa - RAM_BASE + size);
+    this.core.memoryWritten(pa, size);
+  }
+
+  #check(pa: number, size: number): void {
+    if (!this.contains(pa, size)) throw new RangeError(`0x${pa.toString(16)} + ${size} is no RAM`);
+  }
+}
