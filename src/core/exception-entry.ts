@@ -5,47 +5,36 @@
 
 import { CPU, Pending, Slot, TlbSet, xAddress } from "./cpu-record.ts";
 import { ExceptionClass, ISS_COND_ALWAYS, Pstate, Sctlr, syndrome, Vector } from "./exceptions.ts";
+import { callee, define as defineFunction, type FunctionName } from "./functions.ts";
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
 import { Code, constant, type Operand, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder } from "./wasm/module.ts";
 
-/** The core's functions that other parts call by name; `Library.get` with these signatures. */
+/** Functions for the MMU and the system registers, beside those of the seam (`functions.ts`) that are defined here. */
 export const EXCEPTION_FUNCTIONS = {
-  /** () -> i64: address of the instruction in progress. */
-  currentPc: [[], ["i64"]],
   /** () -> i32: N, Z, C and V in bits 31:28. */
   readFlags: [[], ["i32"]],
   /** (i32): sets N, Z, C and V from bits 31:28. */
   writeFlags: [["i32"], []],
   /** (pstate i32): sets PSTATE but NZCV; changes the stack pointer's bank and the translation regime with it. */
   setPstate: [["i32"], []],
-  /** (): the TLB set and the FP trap that PSTATE and CPACR_EL1 ask for. */
-  selectRegime: [[], []],
   /** (esr i32): synchronous exception to EL1; ELR is the instruction in progress. */
   raise: [["i32"], []],
-  /** (esr i32): the same with ELR behind the instruction (SVC). */
-  raiseAfter: [["i32"], []],
-  /** (esr i32, far i64): `raise` for classes with a fault address. */
-  raiseAt: [["i32", "i64"], []],
+  /** (esr i32, elr i64): the same from another address; FAR_EL1 is the caller's. */
+  raiseFrom: [["i32", "i64"], []],
   /** (esr i32): exception to EL2, PC at the instruction. */
   trap: [["i32"], []],
   /** (esr i32): exception to EL2, PC behind the instruction (HVC). */
   trapAfter: [["i32"], []],
   /** (reason i32): leaves `run` behind the completed instruction. */
   exitAfter: [["i32"], []],
-  /** (): EC 0 to EL1. */
-  undefined: [[], []],
-  /** (): ERET. UNDEFINED at EL0. */
-  exceptionReturn: [[], []],
   /** (pc i64) -> i32: takes an unmasked interrupt with ELR = pc, if there is one; 1 when it did. */
   takeInterrupt: [["i64"], ["i32"]],
   /** (mask i32): the MSR DAIFSet, DAIFClr immediates and MSR DAIF end here: sets PSTATE.DAIF, then looks for interrupts. */
   setDaif: [["i32"], []],
   /** (esr i32, far i64): `Core.takeException`: a synchronous exception to EL1 from outside of `run`, ELR = CPU.PC. */
   injectException: [["i32", "i64"], []],
-  /** (kind i32): WFI (0) and WFE (1), ISS.TI: EL1 traps EL0's by SCTLR_EL1, else they go to EL2; WFE with the event register set takes it and goes on. */
-  waitFor: [["i32"], []],
 } as const satisfies Record<string, readonly [readonly ("i32" | "i64")[], readonly ("i32" | "i64")[]]>;
 
 /** A function of `EXCEPTION_FUNCTIONS`. */
@@ -57,24 +46,22 @@ export function exceptionFunction(library: Library, name: ExceptionFunction): Fu
   return library.get(name, parameters, results);
 }
 
-const EXPORTED: readonly ExceptionFunction[] = ["injectException", "selectRegime", "setPstate", "takeInterrupt", "readFlags", "writeFlags"];
+const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", "readFlags", "writeFlags"];
 
-/** Gives every function of `EXCEPTION_FUNCTIONS` its body. */
+/** Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their bodies. */
 export function defineExceptions(library: Library): void {
   const declared = (name: ExceptionFunction) => exceptionFunction(library, name);
   const define = (name: ExceptionFunction, body: (c: Code) => void) => {
     const [parameters, results] = EXCEPTION_FUNCTIONS[name];
     body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
   };
+  const defineSeam = (name: FunctionName, body: (c: Code) => void, exported = false) =>
+    body(new Code(defineFunction(library, name, exported)));
 
   /** Enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the caller's. */
   const enter = library.define("enterEl1", ["i32", "i64"], []);
   /** (reason i32, esr i32, pc i64): leaves for EL2, going on at `pc` later. */
   const leave = library.define("leave", ["i32", "i32", "i64"], []);
-
-  define("currentPc", (c) => {
-    c.result(c.load("i64.load", CPU.PC_DELTA).add(c.load("i32.load", CPU.IP).shrU(2).wide()));
-  });
 
   define("readFlags", (c) => {
     const sign = (address: number, bit: number) => c.load("i64.load", address).shrU(63).wrap().shl(bit);
@@ -104,10 +91,10 @@ export function defineExceptions(library: Library): void {
       });
     });
     c.store("i32.store", CPU.PSTATE, pstate);
-    c.run(declared("selectRegime"));
+    c.run(callee(library, "updateRegime"));
   });
 
-  define("selectRegime", (c) => {
+  defineSeam("updateRegime", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(20).and(3));
     const el0Set = c.let(c.load("i32.load", CPU.TLB_UNPRIVILEGED));
@@ -143,15 +130,10 @@ export function defineExceptions(library: Library): void {
     c.store("i64.store", CPU.ESR_EL1, (typeof esr === "object" ? esr : constant("i32", esr)).wide());
     c.run(enter, Vector.Synchronous, elr);
   };
-  const pc = (c: Code) => c.call(declared("currentPc"));
+  const pc = (c: Code) => c.call(callee(library, "currentPc"));
 
   define("raise", (c) => synchronous(c, c.parameter(0), pc(c)));
-  define("raiseAfter", (c) => synchronous(c, c.parameter(0), pc(c).add(4)));
-  define("raiseAt", (c) => {
-    c.store("i64.store", CPU.FAR_EL1, c.parameter(1));
-    synchronous(c, c.parameter(0), pc(c));
-  });
-  define("undefined", (c) => synchronous(c, syndrome(ExceptionClass.Unknown, 0), pc(c)));
+  define("raiseFrom", (c) => synchronous(c, c.parameter(0), c.parameter(1)));
 
   define("injectException", (c) => {
     c.store("i64.store", CPU.FAR_EL1, c.parameter(1));
@@ -165,9 +147,24 @@ export function defineExceptions(library: Library): void {
     c.store("i64.store", CPU.PC, c.parameter(2));
     c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
   }
+
+  const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
+  defineSeam("raiseUndefined", (c) => synchronous(c, syndrome(ExceptionClass.Unknown, 0), pc(c)));
+  defineSeam("raiseSupervisorCall", (c) => synchronous(c, c.parameter(0).or(syndrome(ExceptionClass.Svc, 0)), pc(c).add(4)));
+  defineSeam("raiseBreakpoint", (c) => synchronous(c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(c)));
+  defineSeam("raiseFpTrap", (c) => synchronous(c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(c)));
   define("trap", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c)));
   define("trapAfter", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c).add(4)));
   define("exitAfter", (c) => c.run(leave, c.parameter(0), 0, pc(c).add(4)));
+
+  defineSeam("hypervisorCall", (c) => {
+    const esr = c.parameter(0).or(syndrome(ExceptionClass.Hvc, 0));
+    c.if(atEl1(c), () => c.run(declared("trapAfter"), esr), () => c.run(callee(library, "raiseUndefined")));
+  });
+  defineSeam("secureMonitorCall", (c) => {
+    const esr = c.parameter(0).or(syndrome(ExceptionClass.Smc, 0));
+    c.if(atEl1(c), () => c.run(declared("trap"), esr), () => c.run(callee(library, "raiseUndefined")));
+  });
 
   define("takeInterrupt", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
@@ -183,18 +180,20 @@ export function defineExceptions(library: Library): void {
     c.result(constant("i32", 0));
   });
 
+  defineSeam("checkInterrupts", (c) => c.drop(c.call(declared("takeInterrupt"), c.load("i64.load", CPU.PC))), true);
+
   define("setDaif", (c) => {
     const pstate = c.load("i32.load", CPU.PSTATE).and(~Pstate.Daif).or(c.parameter(0).and(Pstate.Daif));
     c.store("i32.store", CPU.PSTATE, pstate);
     c.if(c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)), () => {
-      c.if(c.call(declared("takeInterrupt"), pc(c).add(4)), () => {});
+      c.drop(c.call(declared("takeInterrupt"), pc(c).add(4)));
     });
   });
 
-  define("exceptionReturn", (c) => {
+  defineSeam("exceptionReturn", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     c.if(pstate.and(Pstate.ElMask).not(), () => {
-      c.run(declared("undefined"));
+      c.run(callee(library, "raiseUndefined"));
       c.return();
     });
     const spsr = c.let(c.load("i32.load", CPU.SPSR_EL1));
@@ -211,12 +210,13 @@ export function defineExceptions(library: Library): void {
     c.run(declared("writeFlags"), spsr);
     c.store("i64.store", CPU.PC, target);
     c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
+    c.store("i32.store", CPU.EVENT, constant("i32", 1));
     c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
     c.if(c.call(declared("takeInterrupt"), target), () => c.return());
     c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.IL), () => synchronous(c, syndrome(ExceptionClass.IllegalState, 0), target));
   });
 
-  define("waitFor", (c) => {
+  defineSeam("waitFor", (c) => {
     const kind = c.parameter(0);
     c.if(c.load("i32.load", CPU.EVENT).and(kind), () => {
       c.store("i32.store", CPU.EVENT, constant("i32", 0));

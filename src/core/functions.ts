@@ -41,6 +41,10 @@ export const Functions = {
   slowAddress: signature(["i64", "i32"], "i32"),
   /** (va) -> host address of the instruction, translated for fetch in the current regime; alignment of PC is checked. Faults. */
   fetchAddress: signature(["i64"], "i32"),
+  /** (va, record page). Right after `fetchAddress(va)`: enters the page's translation in the Fetch table of the current TLB set. */
+  fillFetch: signature(["i64", "i32"]),
+  /** SP is not a multiple of 16 and is the base of a load or store: EC 0x26 when SCTLR_EL1.SA or SA0 asks for it, else nothing. */
+  raiseSpAlignment: signature([]),
   /** UNDEFINED: EC 0. */
   raiseUndefined: signature([]),
   /** SVC, EC 0x15; (imm16). The preferred return address is the next instruction. */
@@ -63,8 +67,10 @@ export const Functions = {
   writePstateField: signature(["i32", "i32"]),
   /** SYS: IC, DC (but ZVA), TLBI, AT; (op1:CRn:CRm:op2, 14 bits, Xt). */
   systemInstruction: signature(["i32", "i64"]),
-  /** WFI and WFE; (0 WFI, 1 WFE). */
+  /** WFI and WFE, with their traps; (0 WFI, 1 WFE). */
   waitFor: signature(["i32"]),
+  /** DC ZVA at EL0: faults unless SCTLR_EL1.DZE allows it. */
+  checkZeroAllowed: signature([]),
   /** At the start of a run: takes a virtual interrupt that is not masked. */
   checkInterrupts: signature([]),
   /** Sets `CPU.TLB` and what else derives from the context. After a vCPU became resident. */
@@ -72,6 +78,8 @@ export const Functions = {
   /** (host address of a page): it gets decoded records now; write translations of it go from all TLB sets. */
   protectCodePage: signature(["i32"]),
 
+  /** (one of ExitReason): leaves the core behind the instruction at `CPU.IP`. */
+  leaveAfter: signature(["i32"]),
   /** The virtual address of the instruction at `CPU.IP`. */
   currentPc: signature([], "i64"),
   /** The encoding of the instruction at `CPU.IP`. */

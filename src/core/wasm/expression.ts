@@ -156,6 +156,32 @@ export class Code {
     });
   }
 
+  /** Repeats `body` while the condition, evaluated before it, holds. */
+  while(condition: () => Value, body: () => void): void {
+    this.f.block((done) => {
+      this.f.loop((again) => {
+        condition().not().emit(this.f);
+        this.f.brIf(done);
+        body();
+        this.f.br(again);
+      });
+    });
+  }
+
+  /** Runs the case whose index `value` (an i32) is; none when there is no such case. */
+  switch(value: Value, cases: readonly (() => void)[]): void {
+    this.f.block((done) => {
+      const labels = cases.map(() => this.f.openBlock()).reverse();
+      value.emit(this.f);
+      this.f.brTable(labels, done);
+      for (const body of cases) {
+        this.f.closeBlock();
+        body();
+        this.f.br(done);
+      }
+    });
+  }
+
   return(...values: Value[]): void {
     for (const value of values) value.emit(this.f);
     this.f.op("return");
@@ -178,6 +204,12 @@ export class Code {
   run(target: FunctionBuilder, ...args: Operand[]): void {
     args.forEach((arg, i) => (arg instanceof Value ? arg : constant(target.parameters[i], arg)).emit(this.f));
     this.f.call(target);
+  }
+
+  /** Evaluates a value for its effects. */
+  drop(value: Value): void {
+    value.emit(this.f);
+    this.f.op("drop");
   }
 
   /** A load; `name` in full, such as `i32.load8_u`. */
