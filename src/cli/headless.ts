@@ -8,7 +8,7 @@ import type { SessionEvent } from "../workstation/protocol.ts";
 export interface HeadlessOptions {
   /** Join one console to stdin and stdout byte for byte. */
   readonly stdio: boolean;
-  /** Name of the console that `stdio` joins; undefined: the first that appears. */
+  /** Name of the console that `stdio` joins. */
   readonly console: string | undefined;
   /** Put the console's name before each line (several VMs). */
   readonly names: boolean;
@@ -22,14 +22,9 @@ export interface HeadlessOptions {
 export async function runHeadless(client: SessionClient, options: HeadlessOptions): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const out = new ConsoleOutput(options.names);
-  let joined = options.console;
-  const early: Uint8Array[] = [];
+  const joined = options.console;
   client.onEvent = (event: SessionEvent) => {
     if (event.kind === "console") {
-      if (joined === undefined) {
-        joined = event.console;
-        for (const bytes of early.splice(0)) client.send({ kind: "input", console: joined, bytes });
-      }
       if (!options.stdio || event.console === joined) out.write(event.console, event.bytes);
     } else if (event.kind === "hash") {
       console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
@@ -61,9 +56,10 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
   if (options.stdio) {
     const leave = () => finish(ExitCode.Interrupted, "left by ctrl-] d");
     readInput(raw ? leave : undefined, (bytes) => {
-      if (joined === undefined) early.push(bytes);
-      else client.send({ kind: "input", console: joined, bytes });
-    });
+      if (joined !== undefined) client.send({ kind: "input", console: joined, bytes });
+    }).then(() => client.send({ kind: "input-ended" }));
+  } else {
+    client.send({ kind: "input-ended" });
   }
   try {
     return await ended.promise;

@@ -3,6 +3,9 @@
 
 import type { NativeHostPlan } from "../host/plan.ts";
 
+/** Name of the primary VM, and of its console. */
+export const PRIMARY_CONSOLE = "host";
+
 /** `el2 boot`: an image is the primary VM. */
 export interface BootPlan {
   readonly kind: "boot";
@@ -37,3 +40,6 @@ export interface SessionPlan {
   readonly hashAt: readonly number[];
   readonly what: BootPlan | RunPlan;
 }
+
+/** A plan that cannot become a machine: the user's to mend. */
+export class PlanError extends Error {}

@@ -9,6 +9,8 @@ export type Request =
   | { kind: "start"; plan: SessionPlan }
   /** Bytes typed into a guest's console. */
   | { kind: "input"; console: string; bytes: Uint8Array }
+  /** No input will come any more: when all guests wait for nothing else, the run is over. */
+  | { kind: "input-ended" }
   | { kind: "pause" }
   | { kind: "resume" }
   /** Stops in order; `ended` follows. */
@@ -71,6 +73,9 @@ export interface MachineEvent {
 
 /** A hash of the whole state at an instruction count (`--hash-at`). */
 export interface StateHash {
+  /** The count that was asked for. */
+  readonly at: number;
+  /** Instructions retired when the hash was taken; `at` with one physical CPU, a few more with several. */
   readonly instructions: number;
   /** Hexadecimal hashes. */
   readonly registers: string;

@@ -1,0 +1,10 @@
+// The entry. The same file plays two roles, so that one bundle is enough: the command line, and the worker that the machine runs in.
+// No top-level await here: messages posted to a worker that is still loading would be lost.
+
+import { WORKER_NAME } from "./src/workstation/client.ts";
+
+if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
+  import("./src/workstation/worker.ts").then((worker) => worker.serveMachine());
+} else {
+  import("./src/cli/main.ts").then((cli) => cli.main(Deno.args, new URL(import.meta.url))).then((code) => Deno.exit(code));
+}

@@ -1,0 +1,64 @@
+// `el2 boot IMAGE`: IMAGE becomes the primary VM; resource manager and hypervisor run beneath it.
+
+import type { Command } from "@commander-js/extra-typings";
+import { readNamedFile } from "./failure.ts";
+import { showSession } from "./show.ts";
+import { parseCounts, parseDuration, parseSize, parseWhole } from "./values.ts";
+import { MAX_CPUS } from "../machine/memory-map.ts";
+import { checkBootPlan } from "../workstation/boot-plan.ts";
+import { PRIMARY_CONSOLE } from "../workstation/plan.ts";
+
+const MIB = 1024 * 1024;
+
+/** Adds the command. `entry` is the program's module, for the machine's worker; `exit` takes the exit code. */
+export function registerBoot(program: Command, entry: URL, exit: (code: number) => void): void {
+  program.command("boot")
+    .description("boot an arm64 Linux Image or ELF as the primary VM")
+    .argument("<image>", "arm64 Linux Image (also gzip or EFI zboot) or ELF")
+    .option("--initrd <file>", "initial ramdisk")
+    .option("--dtb <file>", "devicetree to use instead of the generated one")
+    .option("--append <string>", "kernel command line")
+    .option("--memory <size>", "RAM of the primary VM", parseSize, 1024 * MIB)
+    .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
+    .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
+    .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
+    .addHelpText(
+      "after",
+      `
+Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET, a crash, or nothing can ever happen again; 2 usage; 4 --timeout passed.
+
+Examples:
+  el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio
+  el2 boot guest.elf --cpus 4 --memory 256MiB --stdio --turbo --timeout 60s`,
+    )
+    .action(async (image, options) => {
+      const plan = {
+        cpus: options.cpus,
+        memory: options.memory,
+        turbo: options.turbo ?? false,
+        seed: options.seed,
+        duration: undefined,
+        hashAt: options.hashAt,
+        what: {
+          kind: "boot",
+          image: readNamedFile(image, "image"),
+          initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
+          dtb: options.dtb === undefined ? undefined : readNamedFile(options.dtb, "devicetree"),
+          append: options.append,
+        },
+      } as const;
+      checkBootPlan(plan, plan.what, image);
+      exit(
+        await showSession(entry, plan, {
+          title: image.split("/").at(-1) ?? image,
+          stdio: options.stdio ?? false,
+          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          consoles: 1,
+          console: PRIMARY_CONSOLE,
+        }),
+      );
+    });
+}

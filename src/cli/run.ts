@@ -1,0 +1,70 @@
+// `el2 run WHAT` and bare `el2`: VMs under the native host.
+
+import type { Command } from "@commander-js/extra-typings";
+import { Failure } from "./failure.ts";
+import { showSession } from "./show.ts";
+import { parseDuration } from "./values.ts";
+import { planDemo, planRun, type RunResult } from "../workstation/config-plan.ts";
+import type { SessionPlan } from "../workstation/plan.ts";
+
+/** Virtual time (ns) that bare `el2` runs without a terminal. */
+const DEMO_TIME = 5e9;
+
+/** Adds the command. */
+export function registerRun(program: Command, entry: URL, exit: (code: number) => void): void {
+  program.command("run")
+    .description("run the VMs of a configuration, an image, or a guest of the catalogue under the native host")
+    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian")
+    .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
+    .option("--for <time>", "end after this much virtual time", parseDuration)
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit codes: 0 --for was reached or each VM ended by its own will; 1 a VM crashed; 2 usage or configuration; 4 --timeout passed.
+
+Examples:
+  el2 run phone.toml
+  el2 run debian --stdio
+  el2 run guest.bin --for 10s --turbo`,
+    )
+    .action(async (what, options) => {
+      const run = checked(await planRun(what));
+      const plan: SessionPlan = { ...run, turbo: run.turbo || (options.turbo ?? false), duration: options.for };
+      const consoles = consolesOf(plan);
+      exit(
+        await showSession(entry, plan, {
+          title: what.split("/").at(-1) ?? what,
+          stdio: options.stdio ?? false,
+          timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          consoles: consoles.length,
+          console: consoles[0],
+        }),
+      );
+    });
+}
+
+/** The embedded demo: on a terminal until the person leaves, elsewhere for five virtual seconds. */
+export async function runDemo(entry: URL): Promise<number> {
+  const plan = checked(await planDemo());
+  const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  const consoles = consolesOf(plan);
+  return await showSession(entry, terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, {
+    title: "demo",
+    stdio: false,
+    timeout: undefined,
+    consoles: consoles.length,
+    console: consoles[0],
+  });
+}
+
+function checked(result: RunResult): SessionPlan {
+  if (!result.ok) throw new Failure(result.errors.join("\n     "));
+  const { cpus, memory, turbo, seed, host } = result.run;
+  return { cpus, memory, turbo, seed, duration: undefined, hashAt: [], what: { kind: "run", host } };
+}
+
+function consolesOf(plan: SessionPlan): string[] {
+  return plan.what.kind === "run" ? plan.what.host.vms.filter((vm) => vm.console).map((vm) => vm.name) : ["host"];
+}

@@ -1,0 +1,50 @@
+// Shows a session in the way that the surroundings allow: the TUI on a terminal, consoles as text elsewhere.
+
+import { runHeadless } from "./headless.ts";
+import { colourDepth, runTui } from "../tui/run.ts";
+import { ProcessTerminal } from "../tui/terminal.ts";
+import { connectEmbedded } from "../workstation/client.ts";
+import type { SessionPlan } from "../workstation/plan.ts";
+
+/** How a session is shown. */
+export interface ShowOptions {
+  readonly title: string;
+  /** Join the (first) console to stdin and stdout. */
+  readonly stdio: boolean;
+  /** Wall time in ms. */
+  readonly timeout: number | undefined;
+  /** How many consoles there will be: with several, text output has names before its lines. */
+  readonly consoles: number;
+  /** The console that `stdio` joins. */
+  readonly console: string | undefined;
+}
+
+/** Runs the plan in a worker and returns the exit code. */
+export async function showSession(entry: URL, plan: SessionPlan, options: ShowOptions): Promise<number> {
+  const client = connectEmbedded(entry);
+  const start = () => client.send({ kind: "start", plan });
+  const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
+  if (options.stdio || !terminal) {
+    const ended = runHeadless(client, {
+      stdio: options.stdio,
+      console: options.console,
+      names: !options.stdio && options.consoles > 1,
+      timeout: options.timeout,
+      interactive: terminal,
+    });
+    start();
+    return await ended;
+  }
+  try {
+    const ended = runTui(client, new ProcessTerminal(), {
+      title: options.title,
+      depth: colourDepth((name) => Deno.env.get(name)),
+      mouse: true,
+      slowLink: Deno.env.get("SSH_CONNECTION") !== undefined,
+    });
+    start();
+    return await ended;
+  } finally {
+    client.close();
+  }
+}
