@@ -41,7 +41,7 @@ export interface NativeGuest {
   virq(vcpu: NativeVcpu, intid: number): void;
   /** The virtual timer fired. */
   timer(vcpu: NativeVcpu): void;
-  /** vcpu_run came back; the five results of section 5.4. */
+  /** vcpu_run came back; the five results of section 5.4. Interrupts that are pending then are handled first. */
   runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, data1: bigint, data2: bigint): void;
   /** Plain data for snapshots and state hashes, in declared order. */
   save(): unknown;

@@ -96,12 +96,16 @@ export class NativeExecution implements NativeVcpu {
   step(): number {
     this.#accesses = 0;
     const pending = this.#pending;
-    if (pending) {
+    if (pending?.kind === "start") {
       this.#pending = undefined;
-      if (pending.kind === "start") this.#start(pending.entry, pending.x0);
-      else this.#runReturned(pending.results);
-    } else if (this.#insideRun || !this.#interrupt()) {
+      this.#start(pending.entry, pending.x0);
+    } else if (this.#insideRun) {
       return 0;
+    } else if (!this.#interrupt()) {
+      // Interrupts are not masked: one that ended vcpu_run is taken before the program sees its results.
+      if (!pending) return 0;
+      this.#pending = undefined;
+      this.#runReturned(pending.results);
     }
     return EVENT_COST + this.#accesses * ACCESS_COST;
   }
