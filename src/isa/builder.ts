@@ -30,8 +30,8 @@ type Expression =
 /** Computes a static value from the values of its operands (sign-extended); the result is cut to the node's type. */
 export type Compute = (...operands: number[]) => number | bigint;
 
-/** What number 31 means: the zero register or the stack pointer. */
-export type Bank = "zr" | "sp";
+/** What number 31 means: the zero register, the stack pointer, or (`update`) a register that is only read to be written again. */
+export type Bank = "zr" | "sp" | "update";
 
 /** A condition flag. N and V are the sign of an i64, Z is set when an i64 is zero, C is an i32 of 0 or 1. */
 export type Flag = "N" | "Z" | "C" | "V";
@@ -283,6 +283,14 @@ export class Builder {
   R = (sf: number, index: Node | number): Node => sf ? this.X(index) : this.W(index);
   XSP = (index: Node | number): Node => this.let(this.#register("sp", index));
   RSP = (sf: number, index: Node | number): Node => sf ? this.XSP(index) : this.let(this.wrap(this.#register("sp", index)));
+  /**
+   * A register that this instruction changes in part. One record operand serves the read and the write; XZR reads as anything, as the
+   * result is dropped.
+   */
+  Rupdate = (sf: number, index: Node | number): Node => {
+    const value = this.#register("update", index);
+    return this.let(sf ? value : this.wrap(value));
+  };
   /** Writes X; an i32 is zero-extended, as writes of W are. */
   setR(index: Node | number, value: Node): void {
     this.#list.push({ kind: "setRegister", bank: "zr", index: this.#lift(index, "i32"), value: this.zeroExtend64(value) });

@@ -1,0 +1,38 @@
+// The decoder: a word to its encoding. The most specific match wins; words that match nothing, or that their entry calls unallocated, have none.
+
+import { fieldValues } from "./insn.ts";
+import { type Encoding, encodings } from "./table.ts";
+
+const bits = (value: number) => {
+  let count = 0;
+  for (; value; value &= value - 1) count++;
+  return count;
+};
+
+/** Matching order: more fixed bits first; the sort is stable, so that equal ones keep the order of the table. */
+const bySpecificity = [...encodings].sort((a, b) => bits(b.mask) - bits(a.mask));
+
+/** Candidates by bits 31:21, and by bits 31:21 and 15:10; made when first asked for. */
+const coarse: (Encoding[] | undefined)[] = new Array(1 << 11);
+const fine: (Encoding[] | undefined)[] = new Array(1 << 17);
+
+const COARSE_MASK = 0xffe00000;
+const FINE_MASK = 0xffe0fc00;
+
+function matching(list: readonly Encoding[], word: number, mask: number): Encoding[] {
+  return list.filter((e) => ((e.value ^ word) & e.mask & mask) === 0);
+}
+
+function candidates(word: number): Encoding[] {
+  const key = (word >>> 21) << 6 | word >>> 10 & 63;
+  return fine[key] ??= matching(coarse[word >>> 21] ??= matching(bySpecificity, word, COARSE_MASK), word, FINE_MASK);
+}
+
+/** The encoding of an instruction word (unsigned or signed 32 bits), or undefined. */
+export function decode(word: number): Encoding | undefined {
+  for (const encoding of candidates(word)) {
+    if (((encoding.value ^ word) & encoding.mask) !== 0) continue;
+    return encoding.instruction.unallocated(fieldValues(encoding.instruction, word)) ? undefined : encoding;
+  }
+  return undefined;
+}

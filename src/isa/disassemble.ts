@@ -1,0 +1,14 @@
+// Assembly text of instruction words, as `objdump -d -M no-aliases` prints it.
+
+import { decode } from "./decode.ts";
+import { fieldValues } from "./insn.ts";
+
+/**
+ * The text of a word at an address: mnemonic, a tab, operands; branch targets are bare hexadecimal addresses.
+ * Words that the table does not know print as `.inst` with their value.
+ */
+export function disassemble(word: number, address: bigint): string {
+  const encoding = decode(word);
+  if (!encoding) return `.inst\t0x${(word >>> 0).toString(16).padStart(8, "0")} ; undefined`;
+  return encoding.instruction.assembly(fieldValues(encoding.instruction, word), address);
+}

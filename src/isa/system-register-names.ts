@@ -1,0 +1,72 @@
+// Names of the system registers of Armv8-A at EL0 and EL1, for assembly text. Arm ARM D12.
+// What the core implements of them is in core/system-registers.ts.
+
+/** Lines of "op0.op1.CRn: name CRm.op2, ...", continued by indentation. */
+const NAMES = `
+2.0.0: osdtrrx_el1 0.2, mdccint_el1 2.0, mdscr_el1 2.2, osdtrtx_el1 3.2, oseccr_el1 6.2
+2.0.1: mdrar_el1 0.0, oslar_el1 0.4, oslsr_el1 1.4, osdlr_el1 3.4, dbgprcr_el1 4.4
+2.0.7: dbgclaimset_el1 8.6, dbgclaimclr_el1 9.6, dbgauthstatus_el1 14.6
+2.3.0: mdccsr_el0 1.0
+3.0.0: midr_el1 0.0, mpidr_el1 0.5, revidr_el1 0.6, id_pfr0_el1 1.0, id_pfr1_el1 1.1, id_dfr0_el1 1.2, id_afr0_el1 1.3, id_mmfr0_el1
+  1.4, id_mmfr1_el1 1.5, id_mmfr2_el1 1.6, id_mmfr3_el1 1.7, id_isar0_el1 2.0, id_isar1_el1 2.1, id_isar2_el1 2.2, id_isar3_el1 2.3,
+  id_isar4_el1 2.4, id_isar5_el1 2.5, id_mmfr4_el1 2.6, id_isar6_el1 2.7, mvfr0_el1 3.0, mvfr1_el1 3.1, mvfr2_el1 3.2, id_pfr2_el1 3.4,
+  id_dfr1_el1 3.5, id_mmfr5_el1 3.6, id_aa64pfr0_el1 4.0, id_aa64pfr1_el1 4.1, id_aa64zfr0_el1 4.4, id_aa64smfr0_el1 4.5,
+  id_aa64dfr0_el1 5.0, id_aa64dfr1_el1 5.1, id_aa64afr0_el1 5.4, id_aa64afr1_el1 5.5, id_aa64isar0_el1 6.0, id_aa64isar1_el1 6.1,
+  id_aa64isar2_el1 6.2, id_aa64mmfr0_el1 7.0, id_aa64mmfr1_el1 7.1, id_aa64mmfr2_el1 7.2
+3.0.1: sctlr_el1 0.0, actlr_el1 0.1, cpacr_el1 0.2
+3.0.2: ttbr0_el1 0.0, ttbr1_el1 0.1, tcr_el1 0.2, apiakeylo_el1 1.0, apiakeyhi_el1 1.1, apibkeylo_el1 1.2, apibkeyhi_el1 1.3,
+  apdakeylo_el1 2.0, apdakeyhi_el1 2.1, apdbkeylo_el1 2.2, apdbkeyhi_el1 2.3, apgakeylo_el1 3.0, apgakeyhi_el1 3.1
+3.0.4: spsr_el1 0.0, elr_el1 0.1, sp_el0 1.0, spsel 2.0, currentel 2.2, pan 2.3, uao 2.4, icc_pmr_el1 6.0
+3.0.5: afsr0_el1 1.0, afsr1_el1 1.1, esr_el1 2.0
+3.0.6: far_el1 0.0
+3.0.7: par_el1 4.0
+3.0.9: pmintenset_el1 14.1, pmintenclr_el1 14.2
+3.0.10: mair_el1 2.0, amair_el1 3.0
+3.0.12: vbar_el1 0.0, isr_el1 1.0, icc_iar0_el1 8.0, icc_eoir0_el1 8.1, icc_hppir0_el1 8.2, icc_bpr0_el1 8.3, icc_ap0r0_el1 8.4,
+  icc_ap0r1_el1 8.5, icc_ap0r2_el1 8.6, icc_ap0r3_el1 8.7, icc_ap1r0_el1 9.0, icc_ap1r1_el1 9.1, icc_ap1r2_el1 9.2, icc_ap1r3_el1 9.3,
+  icc_dir_el1 11.1, icc_rpr_el1 11.3, icc_sgi1r_el1 11.5, icc_asgi1r_el1 11.6, icc_sgi0r_el1 11.7, icc_iar1_el1 12.0, icc_eoir1_el1
+  12.1, icc_hppir1_el1 12.2, icc_bpr1_el1 12.3, icc_ctlr_el1 12.4, icc_sre_el1 12.5, icc_igrpen0_el1 12.6, icc_igrpen1_el1 12.7
+3.0.13: contextidr_el1 0.1, tpidr_el1 0.4
+3.0.14: cntkctl_el1 1.0
+3.1.0: ccsidr_el1 0.0, clidr_el1 0.1, aidr_el1 0.7
+3.2.0: csselr_el1 0.0
+3.3.0: ctr_el0 0.1, dczid_el0 0.7
+3.3.4: nzcv 2.0, daif 2.1, fpcr 4.0, fpsr 4.1, dspsr_el0 5.0, dlr_el0 5.1
+3.3.9: pmcr_el0 12.0, pmcntenset_el0 12.1, pmcntenclr_el0 12.2, pmovsclr_el0 12.3, pmceid0_el0 12.6, pmceid1_el0 12.7, pmccntr_el0 13.0,
+  pmxevtyper_el0 13.1, pmxevcntr_el0 13.2, pmuserenr_el0 14.0, pmovsset_el0 14.3
+3.3.13: tpidr_el0 0.2, tpidrro_el0 0.3
+3.3.14: cntfrq_el0 0.0, cntpct_el0 0.1, cntvct_el0 0.2, cntp_tval_el0 2.0, cntp_ctl_el0 2.1, cntp_cval_el0 2.2, cntv_tval_el0 3.0,
+  cntv_ctl_el0 3.1, cntv_cval_el0 3.2, pmccfiltr_el0 15.7
+3.4.4: sp_el1 1.0
+3.7.14: cntps_tval_el1 2.0, cntps_ctl_el1 2.1, cntps_cval_el1 2.2
+`;
+
+const names = new Map<number, string>();
+for (const line of NAMES.trim().replace(/\n +/g, " ").split("\n")) {
+  const [place, list] = line.split(": ");
+  const [op0, op1, CRn] = place.split(".").map(Number);
+  for (const entry of list.split(", ")) {
+    const [name, low] = entry.split(" ");
+    const [CRm, op2] = low.split(".").map(Number);
+    names.set(systemRegisterNumber(op0, op1, CRn, CRm, op2), name);
+  }
+}
+for (let n = 0; n < 16; n++) {
+  for (const [op2, kind] of [[4, "bvr"], [5, "bcr"], [6, "wvr"], [7, "wcr"]] as const) {
+    names.set(systemRegisterNumber(2, 0, 0, n, op2), `dbg${kind}${n}_el1`);
+  }
+}
+for (let n = 0; n < 31; n++) {
+  names.set(systemRegisterNumber(3, 3, 14, 8 + (n >> 3), n & 7), `pmevcntr${n}_el0`);
+  names.set(systemRegisterNumber(3, 3, 14, 12 + (n >> 3), n & 7), `pmevtyper${n}_el0`);
+}
+
+/** A system register as one number: op0:op1:CRn:CRm:op2, 16 bits. */
+export function systemRegisterNumber(op0: number, op1: number, CRn: number, CRm: number, op2: number): number {
+  return op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2;
+}
+
+/** Its name in lower case, or `s3_0_c1_c2_3` where it has none. */
+export function systemRegisterText(number: number): string {
+  return names.get(number) ?? `s${number >> 14}_${number >> 11 & 7}_c${number >> 7 & 15}_c${number >> 3 & 15}_${number & 7}`;
+}

@@ -1,0 +1,69 @@
+// The whole table of A64 as this core knows it, expanded by shape into encodings: the source of decoder, disassembler, interpreter and of the
+// generator of random instructions. What is not in it is UNDEFINED.
+
+import { atomics } from "./atomics.ts";
+import { branches } from "./branches.ts";
+import { Builder, type Node } from "./builder.ts";
+import { dataProcessingImmediate } from "./data-processing-immediate.ts";
+import { dataProcessingRegister } from "./data-processing-register.ts";
+import type { FieldValues, Instruction } from "./insn.ts";
+import { loadsAndStores } from "./loads-stores.ts";
+import { system } from "./system.ts";
+
+/** All entries. */
+export const instructions: readonly Instruction[] = [
+  ...dataProcessingImmediate,
+  ...dataProcessingRegister,
+  ...branches,
+  ...loadsAndStores,
+  ...atomics,
+  ...system,
+];
+
+/** One combination of shape fields of an entry: what a handler of the interpreter executes. */
+export interface Encoding {
+  readonly instruction: Instruction;
+  readonly shape: FieldValues;
+  readonly mask: number;
+  readonly value: number;
+  /** Index in `encodings`. */
+  readonly index: number;
+}
+
+function expand(instruction: Instruction, into: Encoding[]): void {
+  const shapes: Record<string, number>[] = [{}];
+  for (const name of instruction.shape) {
+    const { width } = instruction.fields.get(name)!;
+    const partial = shapes.splice(0);
+    for (const shape of partial) for (let value = 0; value < 2 ** width; value++) shapes.push({ ...shape, [name]: value });
+  }
+  for (const shape of shapes) {
+    if (!instruction.when(shape)) continue;
+    let { mask, value } = instruction;
+    for (const [name, number] of Object.entries(shape)) {
+      const { position, width } = instruction.fields.get(name)!;
+      mask |= (2 ** width - 1) << position;
+      value |= number << position;
+    }
+    into.push({ instruction, shape, mask: mask >>> 0, value: value >>> 0, index: into.length });
+  }
+}
+
+/** All encodings, in the order of `instructions`. */
+export const encodings: readonly Encoding[] = (() => {
+  const list: Encoding[] = [];
+  for (const instruction of instructions) expand(instruction, list);
+  return list;
+})();
+
+/** The meaning of an encoding: statements with the shape fields filled in. */
+export function semanticsOf(encoding: Encoding): Builder {
+  const builder = new Builder();
+  const fields: Record<string, number | Node> = {};
+  for (const [name, { position, width }] of encoding.instruction.fields) {
+    fields[name] = encoding.shape[name] ??
+      { kind: "field", type: "i32", isStatic: true, name, position, width, low: 0, high: 2 ** width - 1 } satisfies Node;
+  }
+  encoding.instruction.semantics(fields, builder);
+  return builder;
+}
