@@ -37,3 +37,10 @@ export function parseCounts(text: string): number[] {
   }
   return counts;
 }
+
+/** An address: decimal, or hexadecimal behind 0x. */
+export function parseAddress(text: string): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
+  if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`"${text}" is no address; write it like 0x40080000.`);
+  return value;
+}

@@ -7,6 +7,8 @@ export interface ElfSegment {
   readonly bytes: Uint8Array;
   /** Size in memory; what follows the bytes is zero. */
   readonly size: number;
+  /** Whether it may hold instructions (PF_X). */
+  readonly executable: boolean;
 }
 
 /** What loading needs of an ELF file. */
@@ -19,6 +21,7 @@ const Identification = { class64: 2, little: 1 } as const;
 const EM_AARCH64 = 183;
 const ET_EXEC = 2;
 const PT_LOAD = 1;
+const PF_X = 1;
 const HEADER_SIZE = 64;
 const PROGRAM_HEADER_SIZE = 56;
 
@@ -47,7 +50,12 @@ export function readElf(bytes: Uint8Array): ElfImage {
     const fileSize = readNumber(view, at + 32), memorySize = readNumber(view, at + 40);
     if (memorySize === 0) continue;
     if (offset + fileSize > bytes.length || fileSize > memorySize) throw new Error(`ELF segment ${i} is cut off`);
-    segments.push({ address, bytes: bytes.subarray(offset, offset + fileSize), size: memorySize });
+    segments.push({
+      address,
+      bytes: bytes.subarray(offset, offset + fileSize),
+      size: memorySize,
+      executable: (view.getUint32(at + 4, true) & PF_X) !== 0,
+    });
   }
   if (!segments.length) throw new Error("ELF file has nothing to load");
   return { entry: readNumber(view, 24), segments };

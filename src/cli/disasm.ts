@@ -1,0 +1,94 @@
+// `el2 disasm FILE|HEX`: instructions as text, from a file (ELF, arm64 Image with or without container, raw) or from words.
+
+import type { Command } from "@commander-js/extra-typings";
+import { Failure, readNamedFile } from "./failure.ts";
+import { disassemble } from "../isa/disassemble.ts";
+import { isElf, readElf } from "../workstation/elf.ts";
+import { imageHeader, unwrapImage } from "../workstation/kernel-image.ts";
+import { parseAddress, parseWhole } from "./values.ts";
+
+/** Instructions at an address. */
+interface Code {
+  address: number;
+  bytes: Uint8Array;
+}
+
+/** Lines that are written at once. */
+const CHUNK = 4096;
+
+/** Adds the command. */
+export function registerDisasm(program: Command): void {
+  program.command("disasm")
+    .description("disassemble a file, or instruction words in hexadecimal, as objdump -M no-aliases prints them")
+    .argument("<what>", "file (ELF, arm64 Image, raw), or words separated by commas")
+    .option("--address <address>", "address of the first instruction; ELF files have their own", parseAddress, 0)
+    .option("--start <address>", "leave out what is below this address", parseAddress, 0)
+    .option("--count <n>", "stop after this many instructions", parseWhole(1, Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 disasm d503201f,d65f03c0
+  el2 disasm guest.elf --start 0x40100000 --count 32`,
+    )
+    .action((what, options) => {
+      let left = options.count;
+      for (const code of codeOf(what, options.address)) left -= print(code, options.start, left);
+    });
+}
+
+/** Words that the argument spells, or the code in the file that it names. */
+function codeOf(what: string, address: number): Code[] {
+  const words = what.split(",");
+  const spelt = words.every((word) => /^(0x)?[0-9a-f]{1,8}$/i.test(word));
+  if (spelt && !isFile(what)) return [{ address, bytes: new Uint8Array(Uint32Array.from(words, (word) => parseInt(word, 16)).buffer) }];
+
+  const file = readNamedFile(what, "disasm");
+  if (isElf(file)) {
+    try {
+      return readElf(file).segments.filter(({ executable }) => executable);
+    } catch (error) {
+      throw new Failure(`disasm ${what}: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+  const wrapped = !imageHeader(file) && isWrapped(file);
+  return [{ address, bytes: wrapped ? unwrapImage(file).image : file }];
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Whether the bytes are a container that an arm64 Image comes in; everything else is code as it is. */
+function isWrapped(file: Uint8Array): boolean {
+  try {
+    return unwrapImage(file).container !== "raw";
+  } catch {
+    return false; // no Image inside: that is an answer here, not a failure
+  }
+}
+
+/** Prints at most `limit` instructions from `start` on; returns how many there were. */
+function print({ address, bytes }: Code, start: number, limit: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let lines: string[] = [];
+  let printed = 0;
+  const flush = () => {
+    if (lines.length > 0) console.log(lines.join("\n"));
+    lines = [];
+  };
+  const first = Math.max(0, Math.ceil((start - address) / 4) * 4);
+  for (let at = first; at + 4 <= bytes.length && printed < limit; at += 4, printed++) {
+    const word = view.getUint32(at, true);
+    const shown = (address + at).toString(16).padStart(8, "0");
+    lines.push(`${shown}:\t${word.toString(16).padStart(8, "0")}\t${disassemble(word, BigInt(address + at))}`);
+    if (lines.length === CHUNK) flush();
+  }
+  flush();
+  return printed;
+}
