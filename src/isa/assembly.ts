@@ -30,8 +30,8 @@ export const decimal = (value: number | bigint): string => `#${value}`;
 /** Sign-extends the low `width` bits (up to 31). */
 export const signed = (value: number, width: number): number => (value << (32 - width)) >> (32 - width);
 
-/** A branch target as objdump prints it: the address in hexadecimal without prefix. */
-export const target = (address: bigint, offset: number): string => BigInt.asUintN(64, address + BigInt(offset)).toString(16);
+/** A branch target as objdump prints it where there are no symbols: the address in hexadecimal, "0x40080000". */
+export const target = (address: bigint, offset: number): string => `0x${BigInt.asUintN(64, address + BigInt(offset)).toString(16)}`;
 
 /** "[x1]" or "[x1, #8]". */
 export const offsetAddress = (base: number, offset: number): string => offset ? `[${xsp(base)}, #${offset}]` : `[${xsp(base)}]`;

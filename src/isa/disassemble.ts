@@ -4,7 +4,7 @@ import { decode } from "./decode.ts";
 import { fieldValues } from "./insn.ts";
 
 /**
- * The text of a word at an address: mnemonic, a tab, operands; branch targets are bare hexadecimal addresses.
+ * The text of a word at an address: mnemonic, a tab, operands; branch targets are addresses.
  * Words that the table does not know print as `.inst` with their value.
  */
 export function disassemble(word: number, address: bigint): string {
