@@ -28,6 +28,11 @@ export const VM_PL011_BASE = 0x0900_0000;
 export const VM_PL011_SIZE = 0x1000;
 export const VM_PL011_SPI = 1;
 
+/** Labels from here up are the host's own; those of links lie below. */
+export const FIRST_RESERVED_LABEL = 0x8000_0000;
+/** Label of the doorbell that drives the console's interrupt. */
+export const CONSOLE_BELL_LABEL = FIRST_RESERVED_LABEL + VM_PL011_SPI;
+
 /** Offsets in a VM's memory. */
 export interface VmLayout {
   /** Undefined where there is no initial ramdisk. */

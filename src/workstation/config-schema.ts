@@ -2,14 +2,12 @@
 // A message is what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
 
 import * as v from "valibot";
+import { FIRST_RESERVED_LABEL } from "../host/vm-layout.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../machine/memory-map.ts";
 import { formatSize, MiB, parseSize } from "./config-units.ts";
 
 /** IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and the DTB agree. */
 export const BLOCK = 2 * MiB;
-
-/** Labels from here up are the host's own, such as the doorbell of a console's interrupt. */
-export const FIRST_RESERVED_LABEL = 0x8000_0000;
 
 /** RM's limits (spec/resource-manager.md section 6.3) and the hypervisor's (spec/hypervisor.md section 4.3; both limits are exclusive there). */
 const MAX_VCPUS = 8;

@@ -1,0 +1,122 @@
+// The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, the console, and `gunyah-vm-config`, in which the resource
+// manager reads how to make the VM (spec/resource-manager.md sections 7.1 to 7.3). RM adds /hypervisor at VM_START.
+// Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
+
+import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import type { VmLink, VmPlan } from "./plan.ts";
+import {
+  CONSOLE_BELL_LABEL,
+  VM_GICD_BASE,
+  VM_GICD_SIZE,
+  VM_GICR_BASE,
+  VM_GICR_SIZE,
+  VM_PL011_BASE,
+  VM_PL011_SIZE,
+  VM_PL011_SPI,
+  type VmLayout,
+} from "./vm-layout.ts";
+
+const PHANDLE_GIC = 1;
+const PHANDLE_CLOCK = 2;
+/** Interrupt specifiers: class, trigger. */
+const SPI = 0, PPI = 1;
+const LEVEL_HIGH = 4;
+/** PPIs (INTID - 16) of the secure and non-secure physical, the virtual and the hypervisor timer. */
+const TIMER_PPIS = [13, 14, 11, 10];
+const CLOCK_HZ = 24_000_000;
+
+const GIC_NAME = `intc@${VM_GICD_BASE.toString(16)}`;
+const UART_NAME = `pl011@${VM_PL011_BASE.toString(16)}`;
+
+/** Builds the tree of a VM. */
+export function guestDevicetree(plan: VmPlan, layout: VmLayout): Devicetree {
+  return devicetree(node("", {
+    "#address-cells": 2,
+    "#size-cells": 2,
+    "interrupt-parent": PHANDLE_GIC,
+    compatible: "linux,dummy-virt",
+    model: `el2,${plan.name}`,
+  }, [
+    chosen(plan, layout),
+    // Not memory@..: RM refuses a unit address here.
+    node("memory", { device_type: "memory", reg: cells64(plan.base, plan.memory) }),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, range(plan.vcpus).map(cpu)),
+    node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2"], method: "hvc" }),
+    node("timer", {
+      compatible: ["arm,armv8-timer", "arm,armv7-timer"],
+      "always-on": true,
+      interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
+    }),
+    node(GIC_NAME, {
+      compatible: "arm,gic-v3",
+      "#interrupt-cells": 3,
+      "interrupt-controller": true,
+      reg: cells64(VM_GICD_BASE, VM_GICD_SIZE, VM_GICR_BASE, VM_GICR_SIZE * plan.vcpus),
+      phandle: PHANDLE_GIC,
+    }),
+    ...plan.console ? consoleNodes() : [],
+    vmConfig(plan),
+  ]));
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+function chosen(plan: VmPlan, layout: VmLayout): DevicetreeNode {
+  const initrd = layout.initrd !== undefined && plan.initrd !== undefined ? plan.base + layout.initrd : undefined;
+  return node("chosen", {
+    bootargs: plan.cmdline,
+    "stdout-path": plan.console ? `/${UART_NAME}` : undefined,
+    "linux,initrd-start": initrd === undefined ? undefined : cells64(initrd),
+    "linux,initrd-end": initrd === undefined ? undefined : cells64(initrd + plan.initrd!.length),
+  });
+}
+
+function cpu(index: number): DevicetreeNode {
+  return node(`cpu@${index.toString(16)}`, { device_type: "cpu", compatible: "arm,armv8", reg: index, "enable-method": "psci" });
+}
+
+function consoleNodes(): DevicetreeNode[] {
+  return [
+    node("apb-pclk", { compatible: "fixed-clock", "#clock-cells": 0, "clock-frequency": CLOCK_HZ, phandle: PHANDLE_CLOCK }),
+    node(UART_NAME, {
+      compatible: ["arm,pl011", "arm,primecell"],
+      reg: cells64(VM_PL011_BASE, VM_PL011_SIZE),
+      interrupts: [SPI, VM_PL011_SPI, LEVEL_HIGH],
+      clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
+      "clock-names": ["uartclk", "apb_pclk"],
+    }),
+  ];
+}
+
+/** RM takes cell sizes from the parent of the node that holds a number: they stand here, not in `memory`. */
+function vmConfig(plan: VmPlan): DevicetreeNode {
+  return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
+    node("memory", { "base-address": cells64(plan.base) }),
+    node("interrupts", { config: `/${GIC_NAME}` }),
+    node("vcpus", { config: "/cpus", affinity: "proxy" }),
+    node("vdevices", {}, [...plan.console ? [consoleBell()] : [], ...plan.links.map(linkNode)]),
+  ]);
+}
+
+/** The doorbell by which the VMM drives the console's interrupt line: level-high, and the VMM takes the level back. */
+function consoleBell(): DevicetreeNode {
+  return node(`bell-${VM_PL011_SPI.toString(16)}`, {
+    "vdevice-type": "doorbell",
+    generate: `/hypervisor/bell-${VM_PL011_SPI.toString(16)}`,
+    "qcom,label": CONSOLE_BELL_LABEL,
+    "peer-default": true,
+    "source-can-clear": true,
+    interrupts: [SPI, VM_PL011_SPI, LEVEL_HIGH],
+  });
+}
+
+function linkNode(link: VmLink): DevicetreeNode {
+  const name = `${link.kind}-${link.label.toString(16)}`;
+  const common = { generate: `/hypervisor/${name}`, "qcom,label": link.label, peer: `vm-name:${link.peer}` };
+  if (link.kind === "message-queue-pair") {
+    return node(name, { "vdevice-type": link.kind, ...common, "message-size": link.size, "queue-depth": link.depth });
+  }
+  return node(name, { "vdevice-type": link.kind, ...common, "source-can-clear": link.sourceCanClear ? true : undefined });
+}
