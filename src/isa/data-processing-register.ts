@@ -16,7 +16,7 @@ const rareShift = (f: { shift: number }) => f.shift > 1;
 
 /** The extension in the operand of an add or subtract: LSL where it does nothing beside the stack pointer. */
 function extendedOperand(f: { sf: number; S: number; Rm: number; option: number; imm3: number; Rn: number; Rd: number }): string {
-  const register = r((f.option & 3) === 3 ? 1 : 0, f.Rm);
+  const register = r(f.sf && (f.option & 3) === 3 ? 1 : 0, f.Rm);
   const plain = f.option === (f.sf ? 3 : 2) && (f.Rn === 31 || !f.S && f.Rd === 31);
   if (plain) return f.imm3 ? `${register}, lsl #${f.imm3}` : register;
   return `${register}, ${extend(f.option, f.imm3)}`;
