@@ -82,6 +82,8 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
   soft.define(`FPMul${width}`, [type, type], type, (code, a, b) => {
     const r = code.let(a.mul(b));
     code.if(normal(r).and(isFast(code)), () => code.return(r));
+    // Zero times a number is exact.
+    code.if(r.eq(0).and(a.eq(0).or(b.eq(0))).and(soft.fpcr(code).and(Fpcr.FZ).not()), () => code.return(r));
     code.result(callSoft(code, format, slow.FPMul, a, b));
   });
 

@@ -5,6 +5,7 @@ import { defineArithmetic } from "./arithmetic.ts";
 import { defineConversions } from "./conversions.ts";
 import { defineEstimates } from "./estimates.ts";
 import { SoftFloat } from "./soft-float.ts";
+import { defineVectors } from "./vectors.ts";
 
 /** Defines the floating-point functions in the library; the ISA tables call them by name. */
 export function defineFloatingPoint(library: Library): void {
@@ -12,4 +13,5 @@ export function defineFloatingPoint(library: Library): void {
   defineArithmetic(soft);
   defineConversions(soft);
   defineEstimates(soft);
+  defineVectors(soft);
 }
