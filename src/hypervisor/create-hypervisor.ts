@@ -1,0 +1,24 @@
+// Puts the hypervisor on a machine, with the root VM ready to run.
+
+import type { NativeGuestFactory } from "../abi/native-guest.ts";
+import type { Machine } from "../machine/machine.ts";
+import { Hypervisor, type HypervisorOptions } from "./hypervisor.ts";
+import { createRootVm, DEFAULT_PRIMARY_IMAGES, type PrimaryImages, type RootVm } from "./root-vm.ts";
+
+/** What the hypervisor starts with. */
+export interface BootOptions extends HypervisorOptions {
+  /** The resource manager's program. */
+  readonly resourceManager: NativeGuestFactory;
+  /** Where the primary VM's images lie in RAM; as on the recorded platform unless given. */
+  readonly images?: PrimaryImages;
+}
+
+/**
+ * Makes the hypervisor and its root VM. `machine.run` then runs the resource manager, which creates the primary VM.
+ * RAM contents (the primary's images) may be written before or after.
+ */
+export function createHypervisor(machine: Machine, options: BootOptions): { hypervisor: Hypervisor; root: RootVm } {
+  const hypervisor = new Hypervisor(machine, options);
+  const root = createRootVm(hypervisor, options.resourceManager, options.images ?? DEFAULT_PRIMARY_IMAGES);
+  return { hypervisor, root };
+}

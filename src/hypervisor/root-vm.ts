@@ -1,0 +1,230 @@
+// The root VM: the objects that the resource manager starts with, its memory and its environment block
+// (spec/hypervisor.md §8, spec/observed.md §7). The order in which capabilities are made is the recorded one, so ids are as well.
+
+import type { NativeGuestFactory } from "../abi/native-guest.ts";
+import { encodeRootEnvironment, NO_CAP, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
+import { ErrorCode, errorName } from "../abi/errors.ts";
+import {
+  Access,
+  ExtentMemoryType,
+  ExtentType,
+  mapAttributes,
+  memextentAttributes,
+  MemoryType,
+  VcpuOption,
+  VdeviceFlags,
+  VicOption,
+} from "../abi/words.ts";
+import { CNTFRQ } from "../machine/clock.ts";
+import {
+  DEVICE_END,
+  GICD_BASE,
+  GICD_SIZE,
+  GICR_BASE,
+  GICR_STRIDE,
+  MAX_CPUS,
+  PL011_BASE,
+  PL011_SIZE,
+  RAM_BASE,
+  RESOURCE_MANAGER_SIZE,
+} from "../machine/memory-map.ts";
+import { AddressSpace } from "./addrspace.ts";
+import { Cspace } from "./cspace.ts";
+import { Hwirq } from "./hwirq.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import type { HypervisorObject } from "./object.ts";
+import { Memextent } from "./memextent.ts";
+import { Vcpu } from "./vcpu.ts";
+import { Vic } from "./vic.ts";
+
+/** Where the primary VM's images lie, for the resource manager to start it. Physical addresses. */
+export interface PrimaryImages {
+  readonly entry: number;
+  readonly devicetree: number;
+  readonly ramdisk: number;
+}
+
+/** The recorded platform's places for the primary's images. */
+export const DEFAULT_PRIMARY_IMAGES: PrimaryImages = {
+  entry: RAM_BASE + 0x100_0000,
+  devicetree: RAM_BASE + 0xf0_0000,
+  ramdisk: RAM_BASE + 0x80_0000,
+};
+
+/** What the root VM consists of. */
+export interface RootVm {
+  readonly cspace: Cspace;
+  readonly addressSpace: AddressSpace;
+  readonly vic: Vic;
+  readonly vcpu: Vcpu;
+}
+
+const ROOT_VMID = 255;
+const ROOT_CAPS = 2048;
+/** vIRQs of the root VIC beside SGIs and PPIs. */
+const ROOT_VIRQS = 64;
+
+/** Layout of the root VM's memory, relative to its base: runtime, application, environment, heap. */
+const APP_OFFSET = 0xb000;
+const ENVIRONMENT_OFFSET = 0x6_1000;
+const HEAP_OFFSET = ENVIRONMENT_OFFSET + ROOT_ENVIRONMENT_SIZE;
+/** Entry point of the runtime, relative to its own base. */
+const ENTRY_OFFSET = 0x1000;
+
+/** Hardware interrupts that guests can have: PPIs that neither the hypervisor nor a virtual device of every VM uses; then SPIs. */
+const FORWARDABLE_PPIS = [16, 17, 18, 19, 20, 21, 22, 24, 28, 29, 31];
+const FIRST_SPI = 32;
+const HWIRQ_END = 256;
+
+/** Makes the root VM and powers its vCPU on. `program` is the resource manager. */
+export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory, images: PrimaryImages): RootVm {
+  const { rootPartition: partition, machine } = hypervisor;
+  const { map } = machine;
+
+  const cspace = create(partition.create(Cspace));
+  expectOk(cspace.configure(ROOT_CAPS), "cspace_configure");
+  expectOk(cspace.activate(), "activation of the root cspace");
+  const cap = (object: HypervisorObject) => insert(cspace, object);
+  const cspace_capid = cap(cspace);
+  const partition_capid = cap(partition);
+
+  const vcpu = create(partition.create(Vcpu));
+  const vcpu_capid = cap(vcpu);
+  const vic = create(partition.create(Vic));
+  expectOk(vic.configure(1, ROOT_VIRQS, VicOption.MaxMsisValid | VicOption.DisableDefaultAddress, 0), "vic_configure");
+  expectOk(vic.activate(), "activation of the root VIC");
+  const vicCap = cap(vic);
+  const vic_hwirq = createHwirqs(hypervisor, cap);
+
+  const addressSpace = create(partition.create(AddressSpace));
+  expectOk(addressSpace.configure(ROOT_VMID), "addrspace_configure");
+  expectOk(addressSpace.activate(), "activation of the root address space");
+  const addrspace_capid = cap(addressSpace);
+
+  const memory = createMemory(hypervisor, addressSpace);
+  const me_capid = cap(memory);
+  const devices = createDevices(hypervisor);
+  const device_me_capid = cap(devices.all);
+  const uart_me_capid = cap(devices.uart);
+
+  cspace.retain();
+  vcpu.cspace = cspace;
+  expectOk(addressSpace.attachThread(vcpu), "addrspace_attach_thread");
+  vcpu.attachVic(vic, 0);
+  expectOk(vcpu.configure(VcpuOption.Critical), "vcpu_configure");
+  expectOk(vcpu.setAffinity(0), "vcpu_set_affinity");
+  expectOk(vcpu.activate(), "activation of the root vCPU");
+  attachFrame(addressSpace, vic, 0, 0n, GICD_BASE, GICD_SIZE);
+  attachFrame(addressSpace, vic, 1, VdeviceFlags.LastValid | VdeviceFlags.Last, GICR_BASE, GICR_STRIDE);
+
+  const base = map.resourceManagerBase;
+  const environment = encodeRootEnvironment({
+    runtime_ipa: base,
+    app_ipa: base + APP_OFFSET,
+    app_heap_ipa: base + HEAP_OFFSET,
+    app_heap_size: RESOURCE_MANAGER_SIZE - HEAP_OFFSET,
+    vcpu_capid,
+    timer_freq: CNTFRQ,
+    gicd_base: GICD_BASE,
+    gicr_base: GICR_BASE,
+    resources: {
+      cspace_capid,
+      partition_capid,
+      vcpu_capid,
+      addrspace_capid,
+      vic: vicCap,
+      vic_hwirq,
+      free_ranges: [[RAM_BASE, map.primarySize], [map.rootBase, map.ramEnd - map.rootBase]],
+      gicd_base: GICD_BASE,
+      gicr_stride: GICR_STRIDE,
+      gicr_ranges: [[GICR_BASE, MAX_CPUS]],
+      sve_supported: false,
+      me_capid,
+      me_ipa_base: base,
+      me_size: RESOURCE_MANAGER_SIZE,
+      ipa_offset: 0,
+      boot_core: 0,
+      usable_cores: (1 << machine.cpus.length) - 1,
+      hlos_vm_base: RAM_BASE,
+      hlos_vm_size: map.primarySize,
+      entry_hlos: images.entry,
+      hlos_dt_base: images.devicetree,
+      hlos_ramfs_base: images.ramdisk,
+      device_me_capid,
+      device_me_base: 0,
+      device_me_size: DEVICE_END,
+      watchdog_supported: 0,
+      uart_address: PL011_BASE,
+      uart_me_capid,
+    },
+  });
+  machine.ram.write(base + ENVIRONMENT_OFFSET, environment);
+
+  hypervisor.registerNative(base + ENTRY_OFFSET, program);
+  expectOk(vcpu.powerOn(BigInt(base + ENTRY_OFFSET), BigInt(base + ENVIRONMENT_OFFSET), 0n), "vcpu_poweron of the root vCPU");
+  return { cspace, addressSpace, vic, vcpu };
+}
+
+function create<O extends HypervisorObject>(object: O | ErrorCode): O {
+  if (typeof object === "number") throw new Error(`the root VM's objects do not fit: ${errorName(object)}`);
+  return object;
+}
+
+function insert(cspace: Cspace, object: HypervisorObject): bigint {
+  const id = cspace.insertMaster(object);
+  if (typeof id === "bigint") return id;
+  throw new Error(`no capability for ${object.name}: ${errorName(id)}`);
+}
+
+function expectOk(error: ErrorCode, what: string): void {
+  if (error !== ErrorCode.OK) throw new Error(`${what}: ${errorName(error)}`);
+}
+
+/** An object for every forwardable interrupt. Gives their capabilities by hardware interrupt number. */
+function createHwirqs(hypervisor: Hypervisor, cap: (object: HypervisorObject) => bigint): bigint[] {
+  const spis = Array.from({ length: HWIRQ_END - FIRST_SPI }, (_, index) => FIRST_SPI + index);
+  const caps = new Array<bigint>(HWIRQ_END).fill(NO_CAP);
+  for (const intid of [...FORWARDABLE_PPIS, ...spis]) {
+    const hwirq = new Hwirq(hypervisor, hypervisor.rootPartition, intid);
+    hypervisor.hwirqs.set(intid, hwirq);
+    caps[intid] = cap(hwirq);
+  }
+  return caps;
+}
+
+function createMemory(hypervisor: Hypervisor, addressSpace: AddressSpace): Memextent {
+  const base = BigInt(hypervisor.machine.map.resourceManagerBase);
+  const memory = create(hypervisor.rootPartition.create(Memextent));
+  const attributes = memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Basic);
+  expectOk(memory.configure(base, BigInt(RESOURCE_MANAGER_SIZE), attributes), "memextent_configure");
+  expectOk(memory.activate(), "activation of the root VM's memory");
+  const mapping = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
+  expectOk(memory.map(addressSpace, base, 0, RESOURCE_MANAGER_SIZE, mapping), "mapping of the root VM's memory");
+  return memory;
+}
+
+/** All device memory, and the UART out of it. The GIC's frames are taken out for good: no capability names them. */
+function createDevices(hypervisor: Hypervisor): { all: Memextent; uart: Memextent } {
+  const { rootPartition, privatePartition } = hypervisor;
+  const all = create(rootPartition.create(Memextent));
+  const sparse = memextentAttributes(Access.RW, ExtentMemoryType.Device, ExtentType.Sparse);
+  expectOk(all.configure(0n, BigInt(DEVICE_END), sparse), "memextent_configure of the devices");
+  expectOk(all.activate(), "activation of the devices' extent");
+  if (!Memextent.move(hypervisor, privatePartition, all, 0, DEVICE_END)) throw new Error("device memory has another owner");
+  const derive = (base: number, size: number) => {
+    const extent = create(rootPartition.create(Memextent));
+    const basic = memextentAttributes(Access.RW, ExtentMemoryType.Device, ExtentType.Basic);
+    expectOk(extent.configureDerive(all, BigInt(base), BigInt(size), basic), "memextent_configure_derive of a device");
+    expectOk(extent.activate(), "activation of a device's extent");
+    return extent;
+  };
+  derive(GICD_BASE, GICD_SIZE);
+  derive(GICR_BASE, MAX_CPUS * GICR_STRIDE);
+  return { all, uart: derive(PL011_BASE, PL011_SIZE) };
+}
+
+function attachFrame(addressSpace: AddressSpace, vic: Vic, index: number, flags: bigint, ipa: number, size: number): void {
+  const device = vic.attachVdevice(index, flags);
+  if (typeof device === "number") throw new Error(`GIC frame ${index} of the root VM: ${errorName(device)}`);
+  addressSpace.devices.push({ ipa, size, device });
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import type { Core } from "../../src/core/interface.ts";
+import type { El2, PhysicalCpu } from "../../src/machine/el2.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import { memoryMap, MINIMUM_PRIMARY_MEMORY, RAM_BASE } from "../../src/machine/memory-map.ts";
+
+const QUANTUM = 1000;
+
+/** A machine whose EL2 does what the test says. `written` are the ranges that the core was told of. */
+function machineWith(
+  cpuCount: number,
+  run: (cpu: PhysicalCpu, until: number) => void,
+  runnable: (cpu: PhysicalCpu) => boolean = () => true,
+) {
+  const map = memoryMap(MINIMUM_PRIMARY_MEMORY);
+  const memory = new WebAssembly.Memory({ initial: map.wasmSize / 65536, maximum: map.wasmSize / 65536 });
+  const written: [number, number][] = [];
+  const core = { memoryWritten: (pa: number, size: number) => written.push([pa, size]) } as Partial<Core> as Core;
+  const machine = new Machine(memory, map, core, cpuCount, QUANTUM);
+  const el2: El2 = { run, runnable, interrupt: () => {}, describeWaits: () => [] };
+  machine.install(el2);
+  return { machine, written };
+}
+
+Deno.test("CPUs run in order of index, each to the end of the same quantum", () => {
+  const turns: [number, number, number][] = [];
+  const { machine } = machineWith(2, (cpu, until) => {
+    turns.push([cpu.index, cpu.position, until]);
+    cpu.position = until;
+  });
+  assert.deepEqual(machine.run(Infinity, 2), { kind: "turns" });
+  assert.deepEqual(turns, [[0, 0, 1000], [1, 0, 1000], [0, 1000, 2000], [1, 1000, 2000]]);
+});
+
+Deno.test("a CPU that went further than its quantum is not run until the others have caught up", () => {
+  const turns: number[] = [];
+  const { machine } = machineWith(2, (cpu, until) => {
+    turns.push(cpu.index);
+    cpu.position = cpu.index === 0 && cpu.position === 0 ? 2500 : until;
+  });
+  machine.run(3000);
+  assert.deepEqual(turns, [0, 1, 1, 0, 1]);
+  assert.equal(machine.time, 3000);
+});
+
+Deno.test("time is the highest position that any CPU has reached", () => {
+  const { machine } = machineWith(2, (cpu, until) => {
+    if (cpu.index === 1) assert.equal(machine.time, 1000);
+    cpu.position = until;
+  });
+  machine.run(Infinity, 1);
+});
+
+Deno.test("a turn ends at the next event, and the event happens at its time", () => {
+  const { machine } = machineWith(1, (cpu, until) => void (cpu.position = until));
+  const seen: number[] = [];
+  machine.events.schedule(1300, () => seen.push(machine.time));
+  machine.run(5000);
+  assert.deepEqual(seen, [1300]);
+});
+
+Deno.test("when all wait, run says when the next event is, and skipTo does not pass it", () => {
+  const { machine } = machineWith(2, () => assert.fail("nothing is runnable"), () => false);
+  assert.deepEqual(machine.run(Infinity), { kind: "idle", next: Infinity });
+  machine.events.schedule(7000, () => {});
+  assert.deepEqual(machine.run(Infinity), { kind: "idle", next: 7000 });
+  machine.skipTo(9000);
+  assert.equal(machine.time, 7000);
+  assert.deepEqual(machine.cpus.map((cpu) => cpu.idle), [7000, 7000]);
+});
+
+Deno.test("a CPU that comes back early is idle for the rest of the turn", () => {
+  const { machine } = machineWith(1, (cpu) => void (cpu.position += 10));
+  machine.run(Infinity, 3);
+  assert.equal(machine.time, 3000);
+  assert.equal(machine.cpus[0].idle, 2970);
+});
+
+Deno.test("stop ends the run with the first reason given", () => {
+  const { machine } = machineWith(1, () => {
+    machine.stop({ kind: "system-off" });
+    machine.stop({ kind: "system-reset" });
+  });
+  assert.deepEqual(machine.run(Infinity), { kind: "stopped", reason: { kind: "system-off" } });
+});
+
+Deno.test("RAM is the primary's memory and the hypervisor's region, not the gap between them", () => {
+  const { machine } = machineWith(1, () => {});
+  const { ram, map } = machine;
+  assert.ok(ram.contains(RAM_BASE, map.primarySize));
+  assert.ok(!ram.contains(map.primaryEnd - 1, 2));
+  assert.ok(!ram.contains(RAM_BASE - 1, 1));
+  assert.ok(ram.contains(map.hypervisorBase, map.ramEnd - map.hypervisorBase));
+  assert.ok(!ram.contains(map.ramEnd, 1));
+  assert.throws(() => ram.bytes(map.primaryEnd, 1), RangeError);
+});
+
+Deno.test("the core is told of every write to RAM", () => {
+  const { machine, written } = machineWith(1, () => {});
+  machine.ram.write(RAM_BASE + 5, Uint8Array.of(1, 2, 3));
+  assert.deepEqual([...machine.ram.bytes(RAM_BASE + 4, 5)], [0, 1, 2, 3, 0]);
+  machine.ram.zero(RAM_BASE + 6, 1);
+  assert.deepEqual([...machine.ram.bytes(RAM_BASE + 5, 3)], [1, 0, 3]);
+  assert.deepEqual(written, [[RAM_BASE + 5, 3], [RAM_BASE + 6, 1]]);
+});
+
+Deno.test("two devices cannot share an address; nothing answers where none is", () => {
+  const { machine } = machineWith(1, () => {});
+  const stores: [number, number, bigint][] = [];
+  const device = { read: (offset: number) => BigInt(offset), write: (...args: [number, number, bigint]) => void stores.push(args) };
+  machine.bus.attach({ name: "a", base: 0x1000, size: 0x100, device });
+  assert.throws(() => machine.bus.attach({ name: "b", base: 0x10ff, size: 1, device }), /b overlaps a/);
+  assert.equal(machine.bus.read(0x1004, 4), 4n);
+  assert.ok(machine.bus.write(0x1008, 2, 9n));
+  assert.deepEqual(stores, [[8, 2, 9n]]);
+  assert.equal(machine.bus.read(0x1100, 4), undefined);
+  assert.ok(!machine.bus.write(0xfff, 1, 0n));
+});
