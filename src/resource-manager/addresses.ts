@@ -1,0 +1,72 @@
+// Allocation of a VM's intermediate physical addresses (spec/resource-manager.md §3.2, §3.11): first fit above what is taken, or exactly
+// where asked. A VM that is mapped directly (the primary) takes IPA = PA only.
+
+/** A range of addresses, bytes. */
+export interface AddressRange {
+  readonly base: number;
+  readonly size: number;
+}
+
+/** Addresses in use: plain data. */
+export interface Addresses {
+  /** Addresses below this one exist. */
+  readonly limit: number;
+  /** Taken ranges in ascending order; they do not overlap. */
+  taken: AddressRange[];
+  /** Ranges that automatic placement avoids and explicit placement may use (IPA_RESERVE). */
+  reserved: AddressRange[];
+}
+
+/** Addresses of a VM below `limit`, all free. */
+export function addresses(limit: number): Addresses {
+  return { limit, taken: [], reserved: [] };
+}
+
+function overlaps(a: AddressRange, b: AddressRange): boolean {
+  return a.base < b.base + b.size && b.base < a.base + a.size;
+}
+
+/** Index of the first taken range that ends above `address`. */
+function position(from: Addresses, address: number): number {
+  let low = 0;
+  let high = from.taken.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (from.taken[middle].base + from.taken[middle].size > address) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** Takes exactly this range. False when a part of it is taken, outside of the addresses, or empty. */
+export function takeRange(from: Addresses, range: AddressRange): boolean {
+  if (range.size <= 0 || range.base < 0 || range.base + range.size > from.limit) return false;
+  const at = position(from, range.base);
+  if (at < from.taken.length && overlaps(from.taken[at], range)) return false;
+  from.taken.splice(at, 0, range);
+  return true;
+}
+
+/**
+ * Takes the lowest range of `size` bytes whose base is a multiple of `alignment`.
+ * @param window where the range must begin; everywhere when absent.
+ * @returns its base, or undefined when nothing fits.
+ */
+export function allocateRange(from: Addresses, size: number, alignment: number, window?: AddressRange): number | undefined {
+  if (size <= 0) return undefined;
+  const blocked = [...from.taken, ...from.reserved].sort((a, b) => a.base - b.base);
+  const align = (value: number) => Math.ceil(value / alignment) * alignment;
+  const last = window === undefined ? from.limit : window.base + window.size;
+  let base = align(window?.base ?? 0);
+  for (const range of blocked) {
+    if (overlaps(range, { base, size })) base = align(range.base + range.size);
+  }
+  if (base >= last) return undefined;
+  return takeRange(from, { base, size }) ? base : undefined;
+}
+
+/** Gives back a range that was taken as such. */
+export function freeRange(from: Addresses, base: number): void {
+  const at = position(from, base);
+  if (from.taken[at]?.base === base) from.taken.splice(at, 1);
+}

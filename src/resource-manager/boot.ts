@@ -1,0 +1,103 @@
+// The Resource Manager's boot: environment, its own objects, the primary VM (spec/resource-manager.md §9, spec/observed.md §7).
+
+import { decodeRootEnvironment, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
+import { Vmid, VmState } from "../abi/rpc/messages/vm.ts";
+import { ThreadRight } from "../abi/rights.ts";
+import {
+  Access,
+  ExtentMemoryType,
+  ExtentType,
+  mapAttributes,
+  MapFlags,
+  memextentAttributes,
+  MemoryType,
+  VcpuVirqType,
+} from "../abi/words.ts";
+import { addresses, takeRange } from "./addresses.ts";
+import type { Context } from "./context.ts";
+import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
+import { createPrimaryVm, startPrimaryVm } from "./primary-vm.ts";
+import { newState, newVm, type Vm } from "./state.ts";
+import { VM_ADDRESS_LIMIT } from "./vm-config.ts";
+
+const VERSION = "el2";
+
+/** Boots with the environment block at `ipa`. @throws Error when the hypervisor's word is not what it has to be: nothing can go on then. */
+export function boot(context: Context, ipa: number): void {
+  const { calls } = context;
+  // The C runtime's stack guard and pointer authentication keys; a native guest has neither, the draw is kept for the order of the calls.
+  calls.do("prng_get_entropy", 8);
+  const [, word0, word1] = calls.do("prng_get_entropy", 16);
+  const entropy = word1 << 32n | word0;
+  const [apiInfo] = calls.try("hypervisor_identify").results;
+
+  const block = calls.vcpu.read(ipa, ROOT_ENVIRONMENT_SIZE);
+  if (block === undefined) throw new Error(`the environment block at 0x${ipa.toString(16)} is not readable`);
+  const decoded = decodeRootEnvironment(block);
+  if (!decoded.ok) throw new Error(`the environment block is malformed: ${decoded.problem}`);
+  context.adopt({ ...newState(), environment: decoded.environment, entropy });
+  const { resources } = decoded.environment;
+
+  // The console is mapped as on the real machine, but the log goes to the ring only: the UART is the primary's.
+  const device = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
+  calls.do("addrspace_map", resources.addrspace_capid, resources.uart_me_capid, resources.uart_address, device, MapFlags.NoSync, 0, 0);
+  context.ring.clear(calls.vcpu);
+  const [, handleBase] = calls.do("prng_get_entropy", 8);
+  context.state.irqHandleBase = Number(handleBase);
+  const api = Number(apiInfo & 0x3fffn);
+  const variant = Number(apiInfo >> 56n);
+  context.log(`Resource Manager version: ${VERSION}`);
+  context.log(`Gunyah API ver: ${api}, variant: ${variant.toString(16)}`);
+  context.log(`Log buffer: 0x${context.ring.ipa.toString(16)}`);
+
+  createMemoryParent(context);
+  context.state.vms.push(createOwnVm(context));
+  const primary = createPrimaryVm(context);
+  context.state.vms.push(primary);
+  context.log(`HLOS Mem Base: 0x${resources.hlos_vm_base.toString(16)} Size: 0x${resources.hlos_vm_size.toString(16)}`);
+  context.log("Init completed");
+  startPrimaryVm(context, primary);
+}
+
+/** The extent that all VMs' memory comes from. It owns nothing yet. */
+function createMemoryParent(context: Context): void {
+  const { calls } = context;
+  const extent = calls.create("memextent");
+  const attributes = memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Sparse);
+  calls.do("memextent_configure", extent, 0, EXTENT_SIZE, attributes);
+  calls.activate(extent);
+  context.state.memoryParent = extent;
+}
+
+/** The record of the Resource Manager itself, VMID 255: it owns memory like any VM and can be given parcels. */
+function createOwnVm(context: Context): Vm {
+  const { calls, resources } = context;
+  const vm = newVm(Vmid.ResourceManager, Vmid.Hypervisor);
+  vm.state = VmState.Running;
+  vm.name = "RM";
+  const haltVirq = context.allocateVirq();
+  calls.do("vcpu_bind_virq", resources.vcpu_capid, resources.vic, haltVirq, VcpuVirqType.Halt);
+  const powerCap = calls.copyCap(resources.vcpu_capid, resources.cspace_capid, ThreadRight.Power);
+  vm.objects = {
+    cspace: resources.cspace_capid,
+    memory: context.sparseExtent("memory"),
+    device: context.sparseExtent("device"),
+    addrspace: resources.addrspace_capid,
+    infoPage: undefined,
+    vic: resources.vic,
+    vpmGroup: undefined,
+    vcpus: [{
+      cap: resources.vcpu_capid,
+      ownerCap: undefined,
+      selfCap: powerCap,
+      haltVirq,
+      wakeupVirq: undefined,
+      boots: true,
+      affinityIndex: resources.boot_core,
+    }],
+  };
+  vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  takeRange(vm.addresses, { base: 0, size: PAGE_SIZE });
+  takeRange(vm.addresses, { base: resources.me_ipa_base, size: resources.me_size });
+  return vm;
+}

@@ -1,0 +1,78 @@
+// How a request reaches its handler and becomes a reply (spec/resource-manager.md §1.5, §10).
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import type { Fields, Values } from "../../abi/rpc/layout.ts";
+import { encodeError, encodeReply, type RpcRequest } from "../../abi/rpc/message.ts";
+import { Vmid } from "../../abi/rpc/messages/vm.ts";
+import type { RpcMessage } from "../../abi/rpc/packet.ts";
+import type { Context } from "../context.ts";
+import { Refusal, require } from "../refusals.ts";
+import type { Vm } from "../state.ts";
+
+/** What a handler answers instead of a value when the reply is sent later. */
+export const LATER: unique symbol = Symbol("the reply is sent later");
+
+/** A handler with the message that it answers. */
+export interface Handler {
+  readonly name: string;
+  readonly id: number;
+  /** Payload of the reply; undefined when it is sent later. @throws Refusal, HypercallFailure */
+  answer(context: Context, caller: Vm, message: RpcMessage): Uint8Array | undefined;
+  /** Payload of a refusal. */
+  refuse(error: RmError): Uint8Array;
+}
+
+/**
+ * Declares a handler.
+ * @param run the fields of the reply; nothing for a standard reply. Refusals are thrown.
+ * @param before checks that come before the length's.
+ */
+export function handle<Q extends Fields, R extends Fields>(
+  message: RpcRequest<Q, R>,
+  run: (context: Context, caller: Vm, value: Values<Q>, request: RpcMessage) => Values<R> | typeof LATER | void,
+  before: (context: Context, caller: Vm, request: RpcMessage) => void = () => {},
+): Handler {
+  return {
+    name: message.name,
+    id: message.id,
+    answer: (context, caller, request) => {
+      before(context, caller, request);
+      const decoded = message.request.decode(request.payload);
+      if (!decoded.ok) throw new Refusal(decoded.error, decoded.problem, { length: request.payload.length });
+      const reply = run(context, caller, decoded.value, request);
+      return reply === LATER ? undefined : encodeReply(message, reply ?? undefined);
+    },
+    refuse: (error) => encodeError(error, message.errorDetail),
+  };
+}
+
+/** Only the primary VM may ask this. */
+export function onlyHlos(_context: Context, caller: Vm): void {
+  require(caller.vmid === Vmid.Hlos, RmError.DENIED, "only the primary VM may do this", { caller: caller.vmid });
+}
+
+/** The VM of this id. @throws Refusal with `error` */
+export function existing(context: Context, vmid: number, error: RmError): Vm {
+  const vm = context.vm(vmid);
+  require(vm !== undefined, error, "there is no VM of this id", { vmid });
+  return vm;
+}
+
+/** A VM that the caller owns. @throws Refusal with `unknown` or `foreign` */
+export function owned(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
+  const vm = existing(context, vmid, unknown);
+  require(vm.owner === caller.vmid, foreign, "the VM belongs to somebody else", { vmid, owner: vm.owner });
+  return vm;
+}
+
+/** A VM that the caller may ask about: itself (0), one that it owns, or a peer. @throws Refusal with `unknown` or `foreign` */
+export function visible(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
+  const vm = vmid === 0 ? caller : existing(context, vmid, unknown);
+  require(mayQuery(caller, vm), foreign, "the caller is neither the VM nor its owner nor a peer", { vmid });
+  return vm;
+}
+
+/** Whether the caller may ask about a VM. */
+export function mayQuery(caller: Vm, vm: Vm): boolean {
+  return vm === caller || vm.owner === caller.vmid || caller.peers.includes(vm.vmid);
+}

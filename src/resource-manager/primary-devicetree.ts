@@ -1,0 +1,96 @@
+// What the Resource Manager adds to the primary VM's devicetree: the node /hypervisor (spec/resource-manager.md §7.5, observed.md §3).
+
+import { devicetreeSize, readDevicetree } from "../devicetree/reader.ts";
+import { applyOverlay, OverlayBuilder } from "../devicetree/overlay.ts";
+import { cells64, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import { writeDevicetree } from "../devicetree/writer.ts";
+import { Vmid } from "../abi/rpc/messages/vm.ts";
+import { Access, mapAttributes, MapFlags, MemoryType } from "../abi/words.ts";
+import type { Context } from "./context.ts";
+import type { NewLink } from "./link.ts";
+import { PAGE_SIZE } from "./memory-layout.ts";
+import { VM_FIRST_VIRQ } from "./numbers.ts";
+import type { VmObjects } from "./state.ts";
+
+/** What is mapped of the devicetree at first, and at most: the platform's window. Bytes. */
+const MAPPED_SIZE = 0x4000;
+const WINDOW_SIZE = 0x10_0000;
+/** What the overlay adds at most, bytes. */
+const OVERLAY_SIZE = 0x400;
+
+const READ_WRITE = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
+const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
+
+/** An edge-triggered interrupt as a GIC specifier of three cells. */
+export function edgeInterrupt(intid: number): number[] {
+  return intid < 32 ? [1, intid - 16, 1] : [0, intid - 32, 1];
+}
+
+/** The overlay of the primary VM: its identity and its link to the Resource Manager. */
+export function primaryOverlay(link: { txCap: bigint; rxCap: bigint; txVirq: number; rxVirq: number }): DevicetreeNode {
+  const overlay = new OverlayBuilder();
+  overlay.fragment("/").children.push(node("hypervisor", {
+    "#address-cells": 2,
+    "#size-cells": 0,
+    compatible: ["qcom,gunyah-hypervisor-1.0", "qcom,gunyah-hypervisor", "simple-bus"],
+  }, [
+    node("qcom,gunyah-vm", {
+      compatible: ["qcom,gunyah-vm-id-1.0", "qcom,gunyah-vm-id"],
+      "qcom,vendor": "Qualcomm",
+      "qcom,vmid": Vmid.Hlos,
+    }),
+    node(`qcom,resource-manager-rpc@${link.txCap.toString(16).padStart(16, "0")}`, {
+      compatible: ["gunyah-resource-manager", "qcom,resource-manager-1-0", "qcom,resource-manager"],
+      interrupts: [...edgeInterrupt(link.txVirq), ...edgeInterrupt(link.rxVirq)],
+      reg: cells64(link.txCap, link.rxCap),
+      "qcom,is-full-duplex": true,
+      "qcom,free-irq-start": VM_FIRST_VIRQ,
+      "qcom,tx-message-size": 240,
+      "qcom,rx-message-size": 240,
+      "qcom,tx-queue-depth": 8,
+      "qcom,rx-queue-depth": 8,
+    }),
+  ]));
+  return overlay.root;
+}
+
+/** Patches the tree in the primary's memory, at most once. A primary without a readable tree starts without the node. */
+export function patchPrimaryDevicetree(
+  context: Context,
+  objects: VmObjects,
+  link: NewLink & { txVirq: number; rxVirq: number },
+): void {
+  const { calls, resources } = context;
+  const base = resources.hlos_dt_base;
+  const room = Math.min(WINDOW_SIZE, resources.hlos_vm_base + resources.hlos_vm_size - base);
+  const withTree = <T>(size: number, step: () => T): T => {
+    calls.do("addrspace_map", resources.addrspace_capid, objects.memory, base, READ_WRITE, PARTIAL, base, size);
+    const result = step();
+    calls.do("addrspace_unmap", resources.addrspace_capid, objects.memory, base, PARTIAL, base, size);
+    return result;
+  };
+  const patch = (size: number): number | undefined => {
+    const bytes = calls.vcpu.read(base, size);
+    if (bytes === undefined) throw new Error("the primary's devicetree is not readable");
+    const needed = (devicetreeSize(bytes) ?? 0) + OVERLAY_SIZE;
+    if (needed > size && needed <= room) return needed;
+    const problem = patchTree(bytes, link, size);
+    if (typeof problem === "string") context.log(`the primary's devicetree is left as it is: ${problem}`);
+    else calls.vcpu.write(base, problem);
+    return undefined;
+  };
+  const more = withTree(Math.min(MAPPED_SIZE, room), () => patch(Math.min(MAPPED_SIZE, room)));
+  if (more === undefined) return;
+  const size = Math.ceil(more / PAGE_SIZE) * PAGE_SIZE;
+  withTree(size, () => patch(size));
+}
+
+/** The patched tree, or why there is none. */
+function patchTree(bytes: Uint8Array, link: Parameters<typeof primaryOverlay>[0], room: number): Uint8Array | string {
+  const read = readDevicetree(bytes);
+  if (!read.ok) return `${read.problem} (offset ${read.offset})`;
+  const applied = applyOverlay(read.tree.root, primaryOverlay(link));
+  if (!applied.ok) return applied.problem;
+  const patched = writeDevicetree(read.tree);
+  return patched.length <= room ? patched : `${patched.length} bytes do not fit into ${room}`;
+}

@@ -1,0 +1,210 @@
+// Makes and starts the primary VM (HLOS, VMID 3) at boot (spec/resource-manager.md §8.5, spec/observed.md §7: the order of the calls).
+
+import { NO_CAP } from "../abi/root-environment.ts";
+import { ThreadRight } from "../abi/rights.ts";
+import { Vmid, VmState } from "../abi/rpc/messages/vm.ts";
+import {
+  Access,
+  DonateOptions,
+  DonateType,
+  mapAttributes,
+  MapFlags,
+  MemoryType,
+  VcpuOption,
+  VcpuVirqType,
+  VdeviceFlags,
+  VicOption,
+} from "../abi/words.ts";
+import { takeRange } from "./addresses.ts";
+import { addresses } from "./addresses.ts";
+import type { Context } from "./context.ts";
+import { createLink, type NewLink } from "./link.ts";
+import { LOG_OFFSET, LOG_SIZE, PAGE_SIZE } from "./memory-layout.ts";
+import { takeNumber, VM_FIRST_VIRQ } from "./numbers.ts";
+import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
+import { newVm, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
+import { GICD_SIZE, GICR_SIZE } from "./vm-config.ts";
+
+/** The platform's window for virtual devices of the primary VM; its first page is the info area. */
+const VIRTIO_WINDOW = 0x3000_0000;
+const PRIMARY_MAX_CAPS = 1024;
+/** Scheduling of the primary's vCPUs: priority, and timeslice in ns. */
+const PRIORITY = 32;
+const TIMESLICE = 5_000_000;
+/** The RPC link: queue depth, and bytes of a message. */
+const LINK_DEPTH = 8;
+const LINK_MESSAGE_SIZE = 240;
+/** vIRQs and MSIs that the VIC is asked for. */
+const VIRQ_COUNT = 988;
+const MSI_COUNT = 8192;
+
+const READ_ONLY = mapAttributes(Access.R, Access.R, MemoryType.NormalWB);
+const ALL_ACCESS = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
+const DEVICE_ACCESS = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
+
+/** The primary VM with all its objects, ready to be started. Everything of it is the hypervisor's word: a failure here is fatal. */
+export function createPrimaryVm(context: Context): Vm {
+  const { calls, resources } = context;
+  const vm = newVm(Vmid.Hlos, Vmid.ResourceManager);
+  vm.name = "HLOS";
+  vm.addresses = addresses(2 ** 36);
+
+  const cspace = calls.create("cspace");
+  calls.do("cspace_configure", cspace, PRIMARY_MAX_CAPS);
+  calls.activate(cspace);
+
+  // The boot core's vCPU comes first, the others when the address space and the VPM group are there.
+  const root = createVcpu(context, cspace, resources.boot_core);
+  const objects: VmObjects = {
+    cspace,
+    memory: context.sparseExtent("memory"),
+    device: context.sparseExtent("device"),
+    addrspace: undefined,
+    infoPage: undefined,
+    vic: undefined,
+    vpmGroup: undefined,
+    vcpus: [],
+  };
+  vm.objects = objects;
+  const addrspace = objects.addrspace = createAddressSpace(context, vm, objects);
+  calls.do("addrspace_attach_thread", addrspace, root);
+  const vpmGroup = objects.vpmGroup = calls.create("vpm_group");
+  calls.activate(vpmGroup);
+  calls.do("vpm_group_attach_vcpu", vpmGroup, root, resources.boot_core);
+
+  const cores = Array.from({ length: context.cores }, (_, core) => core).filter((core) => resources.usable_cores >>> core & 1);
+  const secondaries = cores.filter((core) => core !== resources.boot_core).map((core) => {
+    const cap = createVcpu(context, cspace, core);
+    calls.do("addrspace_attach_thread", addrspace, cap);
+    calls.do("vpm_group_attach_vcpu", vpmGroup, cap, core);
+    return { core, cap };
+  });
+  const all = [{ core: resources.boot_core, cap: root }, ...secondaries].sort((a, b) => a.core - b.core);
+  const vic = objects.vic = createVic(context);
+  for (const { core, cap } of all) calls.do("vic_attach_vcpu", vic, cap, core);
+
+  // Secondaries become active before the boot vCPU, so that they are there when it powers them on.
+  for (const { core, cap } of [...secondaries, { core: resources.boot_core, cap: root }]) {
+    calls.activate(cap);
+    objects.vcpus.push(bindHalt(context, core, cap));
+  }
+  objects.vcpus.sort((a, b) => a.affinityIndex - b.affinityIndex);
+
+  bindHardwareIrqs(context, vic);
+  const link = createPrimaryLink(context, vm, cspace, vic);
+  attachGic(context, addrspace, vic);
+  giveMemory(context, vm, objects, addrspace);
+  calls.copyCap(resources.vcpu_capid, cspace, ThreadRight.Affinity);
+  exposeLog(context, addrspace);
+  patchPrimaryDevicetree(context, objects, link);
+  return vm;
+}
+
+/** Powers on the boot vCPU. */
+export function startPrimaryVm(context: Context, vm: Vm): void {
+  const root = vm.objects!.vcpus.find((vcpu) => vcpu.boots)!;
+  const { entry_hlos, hlos_dt_base } = context.resources;
+  context.calls.do("vcpu_poweron", root.cap, entry_hlos, hlos_dt_base, 0);
+  vm.state = VmState.Running;
+}
+
+function createVcpu(context: Context, cspace: bigint, core: number): bigint {
+  const { calls, resources } = context;
+  const cap = calls.create("thread");
+  const sve = resources.sve_supported ? VcpuOption.SveAllowed : 0n;
+  calls.do("vcpu_configure", cap, VcpuOption.HlosVm | VcpuOption.Critical | VcpuOption.Pinned | sve);
+  calls.do("vcpu_set_affinity", cap, core, 0xffff_ffff_ffff_ffffn);
+  calls.do("vcpu_set_priority", cap, PRIORITY);
+  calls.do("vcpu_set_timeslice", cap, TIMESLICE);
+  calls.do("cspace_attach_thread", cspace, cap);
+  return cap;
+}
+
+function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): bigint {
+  const { calls } = context;
+  const addrspace = calls.create("addrspace");
+  calls.do("addrspace_configure", addrspace, vm.vmid);
+  const heapOffset = context.allocatePage();
+  const extent = context.ownPages(heapOffset, PAGE_SIZE);
+  calls.do("addrspace_configure_info_area", addrspace, extent, VIRTIO_WINDOW);
+  calls.activate(addrspace);
+  calls.do("addrspace_map", addrspace, extent, VIRTIO_WINDOW, READ_ONLY, MapFlags.NoSync, 0, 0);
+  takeRange(vm.addresses!, { base: VIRTIO_WINDOW, size: PAGE_SIZE });
+  objects.infoPage = { extent, ipa: VIRTIO_WINDOW, heapOffset };
+  return addrspace;
+}
+
+function createVic(context: Context): bigint {
+  const { calls } = context;
+  const vic = calls.create("vic");
+  const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
+  // Without an ITS the hypervisor refuses MSIs, and the VIC goes without.
+  const { code } = calls.try("vic_configure", vic, context.cores, VIRQ_COUNT, options, MSI_COUNT);
+  if (code !== 0) calls.do("vic_configure", vic, context.cores, VIRQ_COUNT, options, 0);
+  calls.activate(vic);
+  return vic;
+}
+
+function bindHalt(context: Context, core: number, cap: bigint): VcpuRecord {
+  const haltVirq = context.allocateVirq();
+  context.calls.do("vcpu_bind_virq", cap, context.resources.vic, haltVirq, VcpuVirqType.Halt);
+  return {
+    cap,
+    ownerCap: undefined,
+    selfCap: undefined,
+    haltVirq,
+    wakeupVirq: undefined,
+    boots: core === context.resources.boot_core,
+    affinityIndex: core,
+  };
+}
+
+/** Every hardware interrupt that may be had is the primary's, under its own number. */
+function bindHardwareIrqs(context: Context, vic: bigint): void {
+  context.resources.vic_hwirq.forEach((cap, irq) => {
+    if (cap !== NO_CAP) context.calls.do("hwirq_bind_virq", cap, vic, irq);
+  });
+}
+
+function createPrimaryLink(context: Context, vm: Vm, cspace: bigint, vic: bigint): NewLink & { txVirq: number; rxVirq: number } {
+  const txVirq = VM_FIRST_VIRQ;
+  const rxVirq = VM_FIRST_VIRQ + 1;
+  takeNumber(vm.virqs, txVirq);
+  takeNumber(vm.virqs, rxVirq);
+  const target = { vmid: vm.vmid, cspace, vic, txVirq, rxVirq, depth: LINK_DEPTH, messageSize: LINK_MESSAGE_SIZE };
+  const made = createLink(context, target);
+  vm.link = made.link;
+  return { ...made, txVirq, rxVirq };
+}
+
+function attachGic(context: Context, addrspace: bigint, vic: bigint): void {
+  const { calls, resources } = context;
+  const [base] = resources.gicr_ranges[0];
+  calls.do("addrspace_attach_vdevice", addrspace, vic, 0, resources.gicd_base, GICD_SIZE, 0);
+  for (let core = 0; core < context.cores; core++) {
+    const flags = core === context.cores - 1 ? VdeviceFlags.LastValid | VdeviceFlags.Last : VdeviceFlags.LastValid;
+    calls.do("addrspace_attach_vdevice", addrspace, vic, core + 1, base + core * resources.gicr_stride, GICR_SIZE, flags);
+  }
+}
+
+/** RAM, IPA = PA, becomes the primary's own; devices are mapped from the hypervisor's extents and stay what they are. */
+function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: bigint): void {
+  const { calls, resources } = context;
+  const { hlos_vm_base: base, hlos_vm_size: size } = resources;
+  const toChild = (DonateOptions.NoSync | DonateType.ToChild) >>> 0;
+  calls.do("memextent_donate", toChild, resources.partition_capid, context.state.memoryParent, base, size);
+  calls.do("memextent_donate", toChild, context.state.memoryParent, objects.memory, base, size);
+  const partial = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
+  calls.do("addrspace_map", addrspace, objects.memory, base, ALL_ACCESS, partial, base, size);
+  calls.do("addrspace_map", addrspace, resources.device_me_capid, resources.device_me_base, DEVICE_ACCESS, MapFlags.NoSync, 0, 0);
+  calls.do("addrspace_map", addrspace, resources.uart_me_capid, resources.uart_address, DEVICE_ACCESS, MapFlags.NoSync, 0, 0);
+  takeRange(vm.addresses!, { base, size });
+}
+
+/** The log ring, read-only at its own address. */
+function exposeLog(context: Context, addrspace: bigint): void {
+  const { calls, environment } = context;
+  const ipa = environment.app_heap_ipa + LOG_OFFSET;
+  const extent = context.ownPages(ipa - environment.resources.me_ipa_base, LOG_SIZE);
+  calls.do("addrspace_map", addrspace, extent, ipa, READ_ONLY, MapFlags.NoSync, 0, 0);
+}

@@ -1,0 +1,213 @@
+// A vCPU for tests of the Resource Manager without a hypervisor: it records hypercalls, hands out capability ids as the real one does,
+// carries messages through queues, and keeps memory as pages. It checks nothing: what a call may not do is the hypervisor's to test.
+
+import { ErrorCode } from "../../src/abi/errors.ts";
+import { type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts";
+import { encodeRootEnvironment, NO_CAP, type RootEnvironment } from "../../src/abi/root-environment.ts";
+
+/** A recorded call: its name, and its arguments without trailing zeros. */
+export interface RecordedCall {
+  readonly name: HypercallName;
+  readonly args: readonly bigint[];
+}
+
+/** Capability ids come in tables of 62 slots. */
+function capId(index: number): bigint {
+  return BigInt(Math.floor(index / 62) << 8 | index % 62);
+}
+
+const PAGE = 0x1000;
+
+export class FakeVcpu implements NativeVcpu {
+  readonly index = 0;
+  now = 1_500_000;
+  readonly calls: RecordedCall[] = [];
+  readonly enabled = new Set<number>();
+  timerAt: number | undefined;
+  /** Arguments of vcpu_run, while it is under way. */
+  running: bigint[] | undefined;
+  /** Answers the error code of a call, instead of OK. */
+  fail: (name: HypercallName, args: readonly bigint[]) => number | undefined = () => undefined;
+  /** Results of a call behind the error. */
+  answer: (name: HypercallName, args: readonly bigint[]) => readonly bigint[] | undefined = () => undefined;
+  readonly #pages = new Map<number, Uint8Array>();
+  readonly #nextCap = new Map<bigint, number>();
+  readonly #queues = new Map<bigint, { depth: number; messages: Uint8Array[] }>();
+
+  /** @param firstCap index of the first capability that is free in the root cspace. */
+  constructor(firstCap: number, readonly rootCspace = 0n) {
+    this.#nextCap.set(rootCspace, firstCap);
+  }
+
+  /** The messages of a queue. */
+  queue(cap: bigint): { depth: number; messages: Uint8Array[] } {
+    const queue = this.#queues.get(cap);
+    if (queue === undefined) throw new Error(`0x${cap.toString(16)} is no message queue`);
+    return queue;
+  }
+
+  hvc(number: number, ...args: bigint[]): HypercallResult {
+    const name = hypercallName(number)!;
+    const count = Object.keys(HYPERCALLS[name].arguments).length;
+    const full = Array.from({ length: count }, (_, index) => args[index] ?? 0n);
+    while (full.at(-1) === 0n) full.pop();
+    this.calls.push({ name, args: full });
+    const error = this.fail(name, full);
+    const results = Array.from({ length: 8 }, () => 0n);
+    if (error !== undefined) results[0] = BigInt.asUintN(64, BigInt(error));
+    else this.#perform(name, args, full, results);
+    return results;
+  }
+
+  #perform(name: HypercallName, args: readonly bigint[], full: readonly bigint[], results: bigint[]): void {
+    const answered = this.answer(name, full);
+    if (answered !== undefined) answered.forEach((value, index) => results[index + 1] = value);
+    else if (name.startsWith("partition_create_")) results[1] = this.#newCap(args[1]);
+    else if (name === "cspace_copy_cap_from") results[1] = this.#newCap(args[2]);
+    else if (name === "hypervisor_identify") results[0] = 0x5100_0000_0000_8001n;
+    else if (name === "prng_get_entropy") results[1] = 0x1234_5678n, results[2] = 0x9abc_def0n;
+    else if (name === "msgqueue_configure") this.#queues.set(args[0], { depth: Number(args[1] & 0xffffn), messages: [] });
+    else if (name === "msgqueue_send") this.#send(args, results);
+    else if (name === "msgqueue_receive") this.#receive(args, results);
+  }
+
+  #newCap(cspace: bigint): bigint {
+    const index = this.#nextCap.get(cspace) ?? 0;
+    this.#nextCap.set(cspace, index + 1);
+    return capId(index);
+  }
+
+  #send([cap, size, data]: readonly bigint[], results: bigint[]): void {
+    const queue = this.queue(cap);
+    if (queue.messages.length === queue.depth) results[0] = BigInt(ErrorCode.MSGQUEUE_FULL);
+    else queue.messages.push(this.read(Number(data), Number(size))!);
+    results[1] = queue.messages.length < queue.depth ? 1n : 0n;
+  }
+
+  #receive([cap, buffer]: readonly bigint[], results: bigint[]): void {
+    const queue = this.queue(cap);
+    const message = queue.messages.shift();
+    if (message === undefined) {
+      results[0] = BigInt(ErrorCode.MSGQUEUE_EMPTY);
+      return;
+    }
+    this.write(Number(buffer), message);
+    results[1] = BigInt(message.length);
+    results[2] = queue.messages.length > 0 ? 1n : 0n;
+  }
+
+  smc(): HypercallResult {
+    throw new Error("the resource manager makes no SMC");
+  }
+
+  vcpuRun(...args: bigint[]): void {
+    if (this.running !== undefined) throw new Error("vcpu_run is under way");
+    this.running = args;
+  }
+
+  read(ipa: number, length: number): Uint8Array | undefined {
+    const bytes = new Uint8Array(length);
+    for (let at = 0; at < length;) {
+      const offset = (ipa + at) % PAGE;
+      const part = Math.min(PAGE - offset, length - at);
+      bytes.set(this.#page(ipa + at).subarray(offset, offset + part), at);
+      at += part;
+    }
+    return bytes;
+  }
+
+  write(ipa: number, bytes: Uint8Array): boolean {
+    for (let at = 0; at < bytes.length;) {
+      const offset = (ipa + at) % PAGE;
+      const part = bytes.subarray(at, at + PAGE - offset);
+      this.#page(ipa + at).set(part, offset);
+      at += part.length;
+    }
+    return true;
+  }
+
+  #page(ipa: number): Uint8Array {
+    const number = Math.floor(ipa / PAGE);
+    let page = this.#pages.get(number);
+    if (page === undefined) this.#pages.set(number, page = new Uint8Array(PAGE));
+    return page;
+  }
+
+  readDevice(): bigint | undefined {
+    throw new Error("the resource manager reads no device");
+  }
+
+  writeDevice(): boolean {
+    throw new Error("the resource manager writes no device");
+  }
+
+  enableIrq(intid: number): void {
+    this.enabled.add(intid);
+  }
+
+  setTimer(at: number | undefined): void {
+    this.timerAt = at;
+  }
+}
+
+/** Where the environment block lies. */
+export const ENVIRONMENT_IPA = 0x804e_1000;
+/** Hardware interrupts that the platform forwards: PPIs 16..22, 24, 28, 29, 31 and SPIs 32..255. */
+const HWIRQS = [16, 17, 18, 19, 20, 21, 22, 24, 28, 29, 31, ...Array.from({ length: 224 }, (_, index) => 32 + index)];
+
+/** The environment of the recorded machine. */
+export function recordedEnvironment(): RootEnvironment {
+  const vic_hwirq = Array.from({ length: 256 }, (_, irq) => {
+    const index = HWIRQS.indexOf(irq);
+    return index < 0 ? NO_CAP : capId(4 + index);
+  });
+  return {
+    runtime_ipa: 0x8048_0000,
+    app_ipa: 0x8048_b000,
+    app_heap_ipa: 0x804e_5000,
+    app_heap_size: 0x3_b000,
+    vcpu_capid: 2n,
+    timer_freq: 62_500_000,
+    gicd_base: 0x0800_0000,
+    gicr_base: 0x080a_0000,
+    resources: {
+      cspace_capid: 0n,
+      partition_capid: 1n,
+      vcpu_capid: 2n,
+      free_ranges: [[0x4000_0000, 0x4000_0000], [0x8040_0000, 0x3d80_0000]],
+      gicd_base: 0x0800_0000,
+      gicr_stride: 0x2_0000,
+      gicr_ranges: [[0x080a_0000, 8]],
+      vic: 3n,
+      vic_hwirq,
+      addrspace_capid: 0x335n,
+      sve_supported: true,
+      me_ipa_base: 0x8048_0000,
+      ipa_offset: 0,
+      me_capid: 0x336n,
+      me_size: 0xa_0000,
+      boot_core: 0,
+      usable_cores: 0xff,
+      hlos_vm_base: 0x4000_0000,
+      hlos_vm_size: 0x4000_0000,
+      entry_hlos: 0x4100_0000,
+      hlos_dt_base: 0x40f0_0000,
+      hlos_ramfs_base: 0x4080_0000,
+      device_me_base: 0,
+      device_me_size: 0x4000_0000,
+      watchdog_supported: 0,
+      device_me_capid: 0x337n,
+      uart_address: 0x0900_0000,
+      uart_me_capid: 0x338n,
+    },
+  };
+}
+
+/** A vCPU of the recorded machine with its environment in memory. */
+export function recordedVcpu(): FakeVcpu {
+  // Capabilities 0..3, one per hardware interrupt, and the four extents and address spaces behind them are taken.
+  const vcpu = new FakeVcpu(4 + HWIRQS.length + 4);
+  vcpu.write(ENVIRONMENT_IPA, encodeRootEnvironment(recordedEnvironment()));
+  return vcpu;
+}
