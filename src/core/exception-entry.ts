@@ -55,8 +55,7 @@ export function defineExceptions(library: Library): void {
     const [parameters, results] = EXCEPTION_FUNCTIONS[name];
     body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
   };
-  const defineSeam = (name: FunctionName, body: (c: Code) => void, exported = false) =>
-    body(new Code(defineFunction(library, name, exported)));
+  const defineSeam = (name: FunctionName, body: (c: Code) => void) => body(new Code(defineFunction(library, name)));
 
   /** Enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the caller's. */
   const enter = library.define("enterEl1", ["i32", "i64"], []);
@@ -180,7 +179,7 @@ export function defineExceptions(library: Library): void {
     c.result(constant("i32", 0));
   });
 
-  defineSeam("checkInterrupts", (c) => c.drop(c.call(declared("takeInterrupt"), c.load("i64.load", CPU.PC))), true);
+  defineSeam("checkInterrupts", (c) => c.drop(c.call(declared("takeInterrupt"), c.load("i64.load", CPU.PC))));
 
   define("setDaif", (c) => {
     const pstate = c.load("i32.load", CPU.PSTATE).and(~Pstate.Daif).or(c.parameter(0).and(Pstate.Daif));

@@ -31,8 +31,8 @@ export function defineMemoryAccess(library: Library): void {
   const dropRecords = callee(library, "dropRecords");
   const isCodePage = callee(library, "isCodePage");
   defineAborts(library);
-  const abort = library.named("raiseAbort");
-  const alignmentFault = library.named("raiseAlignmentFault");
+  const abort = raiseAbort(library);
+  const alignmentFault = library.get("raiseAlignmentFault", ["i64", "i32"], []);
 
   /** The misalignment of `va`. Where alignment is required whatever the memory is, the function ends in the fault: it comes before the MMU's. */
   const misalignment = (c: Code, va: Local, access: Value) => {
@@ -226,9 +226,11 @@ export function defineMemoryAccess(library: Library): void {
   }
 }
 
+/** (va i64, access i32): takes the fault that the latest translation left, to EL1 or to EL2. */
+export const raiseAbort = (library: Library) => library.get("raiseAbort", ["i64", "i32"], []);
+
 /** Defines `raiseAbort` and `raiseAlignmentFault`. */
 function defineAborts(library: Library): void {
-  // (va, access): takes the fault that the latest translation left, to EL1 or to EL2.
   const abort = library.define("raiseAbort", ["i64", "i32"], []);
   {
     const c = new Code(abort);
@@ -243,7 +245,8 @@ function defineAborts(library: Library): void {
         c.set(blamesWrite, status.and(AbortSyndrome.FscMask & ~3).eq(FaultStatus.Permission));
       });
     });
-    const iss = c.let(status.or(blamesWrite.mul(AbortSyndrome.WnR)));
+    const maintenance = flag(access, AccessKind.Maintenance).mul(AbortSyndrome.Cm | AbortSyndrome.WnR);
+    const iss = c.let(status.or(blamesWrite.mul(AbortSyndrome.WnR)).or(maintenance));
     // No instruction comes from a device: an external abort.
     c.if(fault.eq(Fault.Bus).and(execute.nonZero()), () => {
       c.set(fault, Fault.Stage1);

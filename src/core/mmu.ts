@@ -53,12 +53,19 @@ export const Rights = {
   Giant: 1024,
   /** Level of the leaf, 2 bits from here. */
   LevelShift: 12,
+  /** Shareability, 2 bits from here; attributes from MAIR_EL1, 8 bits from here. */
+  ShareabilityShift: 14,
+  AttributesShift: 16,
 } as const;
 
 /** Kinds of access beside those of `Access`, for `translate`. */
 export const AccessKind = {
   Write: 0x1000,
   Execute: 0x2000,
+  /** Cache maintenance or AT: aborts say so. */
+  Maintenance: 0x4000,
+  /** PSTATE.PAN does not count (AT). */
+  IgnorePan: 0x8000,
 } as const;
 
 /** Functions of the MMU that other parts call, with `mmuFunction`. */
@@ -86,6 +93,7 @@ const Descriptor = {
   AttributeIndexShift: 2,
   ApUser: 1n << 6n,
   ApReadOnly: 1n << 7n,
+  ShareabilityShift: 8,
   AccessFlag: 1n << 10n,
   NonGlobal: 1n << 11n,
   Pxn: 1n << 53n,
@@ -104,6 +112,7 @@ const LARGEST_TSZ = 39;
 const PAGE_SHIFT = 12;
 const INDEX_BITS = 9;
 const VA_BITS = 48;
+const OUTER_SHAREABLE = 2;
 
 /** Gives every function of `MMU_FUNCTIONS` its body. */
 export function defineMmu(library: Library, ram: RamLayout): void {
@@ -148,7 +157,11 @@ export function defineMmu(library: Library, ram: RamLayout): void {
       c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
       c.store("i64.store", CPU.WALK_IPA, va);
       const execute = access.and(AccessKind.Execute);
-      c.store("i32.store", CPU.WALK_RIGHTS, execute.select(constant("i32", 0), Rights.Device));
+      c.store(
+        "i32.store",
+        CPU.WALK_RIGHTS,
+        execute.select(constant("i32", 0), Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift),
+      );
       c.return(constant("i32", 1));
     });
     c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));
@@ -161,14 +174,12 @@ export function defineMmu(library: Library, ram: RamLayout): void {
       access.and(AccessKind.Write).select(constant("i32", Rights.El0Write), Rights.El0Read),
     );
     const needed = c.let(kind.shl(el0.select(constant("i32", 0), 3)));
-    const denied = c.let(rights.and(needed).not());
-    c.if(
-      needed.and(Rights.El1Read | Rights.El1Write).nonZero().and(pstate.and(Pstate.PAN).nonZero()).and(rights.and(Rights.User).nonZero()),
-      () => {
-        c.set(denied, 1);
-      },
-    );
-    c.if(denied, () => fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift))));
+    const data = needed.and(Rights.El1Read | Rights.El1Write).nonZero();
+    const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(rights.and(Rights.User).nonZero())
+      .and(access.and(AccessKind.IgnorePan).not());
+    c.if(rights.and(needed).not().or(panDenies), () => {
+      fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift).and(3)));
+    });
     c.result(constant("i32", 1));
   }, true);
 
@@ -304,7 +315,9 @@ function leafRights(c: Code, descriptor: Local, controls: Local, level: Local): 
   const el0Execute = flag(Descriptor.Uxn).not().and(control(TableControl.Xn)).and(wxn.and(userWritable).not());
   // What EL0 may write EL1 never executes.
   const el1Execute = flag(Descriptor.Pxn).not().and(control(TableControl.Pxn)).and(userWritable.not()).and(wxn.and(writable).not());
-  const attribute = c.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xf0);
+  const attributes = c.let(
+    c.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xff),
+  );
   const bit = (value: Value, mask: number) => value.mul(mask);
   return bit(user, Rights.El0Read | Rights.User)
     .or(bit(userWritable, Rights.El0Write))
@@ -312,9 +325,11 @@ function leafRights(c: Code, descriptor: Local, controls: Local, level: Local): 
     .or(Rights.El1Read)
     .or(bit(writable, Rights.El1Write))
     .or(bit(el1Execute, Rights.El1Execute))
-    .or(bit(attribute.not(), Rights.Device))
+    .or(bit(attributes.and(0xf0).not(), Rights.Device))
     .or(bit(flag(Descriptor.NonGlobal), Rights.NonGlobal))
     .or(bit(level.eq(2), Rights.Block))
     .or(bit(level.eq(1), Rights.Giant))
-    .or(level.shl(Rights.LevelShift));
+    .or(level.shl(Rights.LevelShift))
+    .or(descriptor.shrU(Descriptor.ShareabilityShift).wrap().and(3).shl(Rights.ShareabilityShift))
+    .or(attributes.shl(Rights.AttributesShift));
 }

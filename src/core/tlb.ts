@@ -7,6 +7,7 @@
 // remember which blocks there may be entries of.
 
 import { CPU, TlbEntry, TlbSet } from "./cpu-record.ts";
+import { define as defineFunction } from "./functions.ts";
 import type { Library } from "./library.ts";
 import { Code, constant, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder, ValueType } from "./wasm/module.ts";
@@ -71,8 +72,6 @@ export const TLB_FUNCTIONS = {
   tlbFlushFetches: [[], []],
   /** (stage2 id i32): drops everything in all spaces with these tables. */
   tlbFlushStage2: [["i32"], []],
-  /** (first host address i32): no write entry maps this page of RAM any more (it now holds decoded instructions). */
-  tlbProtectPage: [["i32"], []],
   /** (kind i32, operand i64, broadcast i32): TLBI. See `Tlbi`. */
   tlbi: [["i32", "i64", "i32"], []],
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
@@ -96,7 +95,6 @@ const EXPORTED: readonly TlbFunction[] = [
   "tlbFlushNonGlobal",
   "tlbFlushStage2",
   "tlbFlushFetches",
-  "tlbProtectPage",
   "tlbi",
 ];
 
@@ -123,7 +121,7 @@ export interface TlbPoolLayout {
   readonly spaces: number;
 }
 
-/** Gives every function of `TLB_FUNCTIONS` its body. */
+/** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
 export function defineTlb(library: Library, pool: TlbPoolLayout): void {
   const declared = (name: TlbFunction) => tlbFunction(library, name);
   const define = (name: TlbFunction, body: (c: Code) => void) => {
@@ -242,7 +240,8 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
       c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.parameter(0)), () => c.run(declared("tlbFlushSpace"), space));
     }));
 
-  define("tlbProtectPage", (c) =>
+  {
+    const c = new Code(defineFunction(library, "protectCodePage"));
     forEachSpace(c, (space) => {
       for (let regime = 0; regime < REGIMES; regime++) {
         forEachEntry(c, space.add(regime * TlbSet.Size + TlbSet.Write), TlbSet.Entries * TlbEntry.Size, (entry) => {
@@ -250,7 +249,8 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
           c.if(host.eq(c.parameter(0)), () => invalidate(c, entry));
         });
       }
-    }));
+    });
+  }
 
   define("tlbi", (c) => {
     const kind = c.parameter(0), operand = c.parameter(1), broadcast = c.parameter(2);

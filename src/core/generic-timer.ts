@@ -1,0 +1,57 @@
+// The generic timers: counters from virtual time, conditions of CNTV and CNTP. Arm ARM D11.2; spec/hypervisor.md section 6.4
+// (virtual count = physical count for every VM). The core holds the registers; who acts on a deadline is above it.
+
+import { CPU } from "./cpu-record.ts";
+import { TICK_NS } from "./features.ts";
+import { callee } from "./functions.ts";
+import type { VcpuState } from "./interface.ts";
+import type { Library } from "./library.ts";
+import type { Code, Value } from "./wasm/expression.ts";
+
+/** CNTx_CTL_EL0. */
+export const TimerControl = { Enable: 1, Imask: 2, Istatus: 4 } as const;
+
+/** CNTKCTL_EL1: what EL0 may use. */
+export const Cntkctl = {
+  El0PhysicalCounter: 1 << 0,
+  El0VirtualCounter: 1 << 1,
+  El0VirtualTimer: 1 << 8,
+  El0PhysicalTimer: 1 << 9,
+  /** The bits that exist: those, and the event stream's, which is not built (spec: only wakes WFE early). */
+  Mask: 0x3ff,
+} as const;
+
+/** The two timers of a vCPU: addresses of their registers in the CPU record and their names. */
+export const TIMERS = {
+  virtual: { ctl: CPU.CNTV_CTL_EL0, cval: CPU.CNTV_CVAL_EL0, ctlName: "CNTV_CTL_EL0", cvalName: "CNTV_CVAL_EL0" },
+  physical: { ctl: CPU.CNTP_CTL_EL0, cval: CPU.CNTP_CVAL_EL0, ctlName: "CNTP_CTL_EL0", cvalName: "CNTP_CVAL_EL0" },
+} as const;
+
+/** One of `TIMERS`. */
+export type Timer = keyof typeof TIMERS;
+
+/** CNTVCT_EL0, which is CNTPCT_EL0 as well, in ticks (i64). Wants IP and END in the record. */
+export function counter(c: Code, library: Library): Value {
+  return c.call(callee(library, "currentTime")).op("i64.trunc_f64_u", "i64").shrU(Math.log2(TICK_NS));
+}
+
+/** CNTx_CTL_EL0 as it reads, ISTATUS from the counter. Wants IP and END in the record. */
+export function timerControl(c: Code, library: Library, timer: Timer): Value {
+  const { ctl, cval } = TIMERS[timer];
+  const value = c.let(c.load("i64.load", ctl));
+  const enabled = value.and(TimerControl.Enable).nonZero();
+  const met = counter(c, library).geU(c.load("i64.load", cval));
+  return value.or(enabled.and(met).wide().mul(TimerControl.Istatus));
+}
+
+/**
+ * Virtual time in ns from which a timer's output is high as its registers are; undefined when it is not enabled or masked, Infinity when
+ * it lies beyond 2^53 ns.
+ */
+export function timerDeadline(vcpu: VcpuState, timer: Timer): number | undefined {
+  const { ctlName, cvalName } = TIMERS[timer];
+  const control = Number(vcpu.getRegister(ctlName)) & (TimerControl.Enable | TimerControl.Imask);
+  if (control !== TimerControl.Enable) return undefined;
+  const at = vcpu.getRegister(cvalName) * BigInt(TICK_NS);
+  return at > BigInt(Number.MAX_SAFE_INTEGER) ? Infinity : Number(at);
+}

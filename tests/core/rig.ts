@@ -1,0 +1,195 @@
+// A core without an interpreter, for tests of its MMU, exceptions and system registers: the Wasm functions of these parts with the
+// functions of the records replaced by plain ones, RAM, and one vCPU in the hot record.
+
+import { CPU, Pending, Slot, xAddress } from "../../src/core/cpu-record.ts";
+import { defineExceptions } from "../../src/core/exception-entry.ts";
+import { Pstate } from "../../src/core/exceptions.ts";
+import { callee, define, type FunctionName } from "../../src/core/functions.ts";
+import { Stage2Flags } from "../../src/core/interface.ts";
+import { Library } from "../../src/core/library.ts";
+import { defineMemoryAccess } from "../../src/core/memory-access.ts";
+import { defineMmu } from "../../src/core/mmu.ts";
+import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/stage2.ts";
+import { defineSystemInstructions } from "../../src/core/system-instructions.ts";
+import { defineSystemRegisters } from "../../src/core/system-registers.ts";
+import { defineTlb, TlbPool, TlbSpace } from "../../src/core/tlb.ts";
+import { Code, constant } from "../../src/core/wasm/expression.ts";
+import { WasmModule } from "../../src/core/wasm/module.ts";
+
+export const RAM_BASE = 0x4000_0000;
+export const RAM_SIZE = 0x40_0000;
+const TLB_BASE = 0x1_0000;
+const SPACES = 2;
+const STAGE2_BASE = 0x10_0000;
+const STAGE2_TABLES = 16;
+const RAM_HOST = 0x20_0000;
+const MEMORY_SIZE = RAM_HOST + RAM_SIZE;
+/** Records are not there: IP is four times an offset from this PC. */
+export const CODE = 0xffff_8000_0000_1000n;
+
+const EVERYTHING = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0;
+
+/** Functions of the seam that tests call. 16-byte accesses have no way to JavaScript. */
+const CALLED: readonly FunctionName[] = [
+  "slowLoad",
+  "slowStore",
+  "slowAddress",
+  "fetchAddress",
+  "raiseUndefined",
+  "raiseSupervisorCall",
+  "raiseBreakpoint",
+  "hypervisorCall",
+  "secureMonitorCall",
+  "raiseFpTrap",
+  "raiseSpAlignment",
+  "exceptionReturn",
+  "readSystemRegister",
+  "writeSystemRegister",
+  "writePstateField",
+  "systemInstruction",
+  "checkZeroAllowed",
+  "waitFor",
+  "protectCodePage",
+  "updateRegime",
+  "checkInterrupts",
+];
+
+type Exported = Record<string, (...args: (number | bigint)[]) => number | bigint | undefined>;
+
+/** See the top of this file. Its vCPU starts at EL1h with stage 2 flat over RAM and everything else off. */
+export class Rig {
+  readonly memory = new WebAssembly.Memory({ initial: MEMORY_SIZE >>> 16, maximum: MEMORY_SIZE >>> 16 });
+  readonly view = new DataView(this.memory.buffer);
+  readonly functions: Exported;
+  readonly stage2: Stage2;
+  readonly pool: TlbPool;
+  readonly space: number;
+  /** Host addresses of pages that hold decoded instructions, and what was dropped of them. */
+  readonly codePages = new Set<number>();
+  readonly dropped: [host: number, size: number][] = [];
+  /** Virtual time that `currentTime` gives, ns. */
+  time = 0;
+  /** The instruction word that `currentWord` gives. */
+  word = 0;
+
+  constructor() {
+    const module = new WasmModule();
+    module.importMemory({ module: "env", name: "memory", minimum: MEMORY_SIZE >>> 16, maximum: MEMORY_SIZE >>> 16, shared: false });
+    const imports = {
+      currentWord: module.importFunction("env", "currentWord", [], ["i32"]),
+      currentTime: module.importFunction("env", "currentTime", [], ["f64"]),
+      isCodePage: module.importFunction("env", "isCodePage", ["i32"], ["i32"]),
+      dropRecords: module.importFunction("env", "dropRecords", ["i32", "i32"], []),
+    };
+    const library = new Library(module);
+    for (const [name, index] of Object.entries(imports)) {
+      const f = define(library, name as FunctionName);
+      f.parameters.forEach((_, i) => f.get(i));
+      f.call(index);
+    }
+    const pc = new Code(define(library, "currentPc"));
+    pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
+    defineExceptions(library);
+    defineTlb(library, { base: TLB_BASE, spaces: SPACES });
+    defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, host: RAM_HOST });
+    defineMemoryAccess(library);
+    defineSystemRegisters(library);
+    defineSystemInstructions(library);
+    for (const name of CALLED) module.export(callee(library, name));
+    library.check();
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
+      env: {
+        memory: this.memory,
+        currentWord: () => this.word,
+        currentTime: () => this.time,
+        isCodePage: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
+        dropRecords: (host: number, size: number) => void this.dropped.push([host, size]),
+      },
+    });
+    this.functions = instance.exports as unknown as Exported;
+
+    const stage2Pool = new Stage2Pool(this.memory, STAGE2_BASE, STAGE2_TABLES * STAGE2_TABLE_SIZE);
+    this.stage2 = stage2Pool.create()!;
+    this.stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, EVERYTHING);
+    this.pool = new TlbPool(this.memory, { base: TLB_BASE, spaces: SPACES }, (space) => void this.functions.tlbFlushSpace(space));
+    this.space = this.pool.acquire(this, this.stage2.id);
+    this.setWord("STAGE2", this.stage2.root);
+    this.setWord("STAGE2_ID", this.stage2.id);
+    this.setWord("TLB_UNPRIVILEGED", this.space + TlbSpace.Sets);
+    this.setWord("PSTATE", Pstate.EL1h | Pstate.Daif);
+    this.functions.updateRegime();
+  }
+
+  get(field: keyof typeof CPU): bigint {
+    return this.view.getBigUint64(CPU[field], true);
+  }
+
+  set(field: keyof typeof CPU, value: bigint): void {
+    this.view.setBigUint64(CPU[field], BigInt.asUintN(64, value), true);
+  }
+
+  getWord(field: keyof typeof CPU): number {
+    return this.view.getUint32(CPU[field], true);
+  }
+
+  setWord(field: keyof typeof CPU, value: number): void {
+    this.view.setUint32(CPU[field], value, true);
+  }
+
+  get sp(): bigint {
+    return this.view.getBigUint64(xAddress(Slot.SP), true);
+  }
+
+  set sp(value: bigint) {
+    this.view.setBigUint64(xAddress(Slot.SP), value, true);
+  }
+
+  /** Host address of a physical one. */
+  host(pa: number): number {
+    return pa - RAM_BASE + RAM_HOST;
+  }
+
+  peek(pa: number): bigint {
+    return this.view.getBigUint64(this.host(pa), true);
+  }
+
+  poke(pa: number, value: bigint): void {
+    this.view.setBigUint64(this.host(pa), BigInt.asUintN(64, value), true);
+  }
+
+  /** Moves to an EL, PAN and the rest of PSTATE but NZCV. */
+  pstate(value: number): void {
+    this.functions.setPstate(value);
+  }
+
+  /** Calls a function of the core; says what came of it. */
+  call(name: FunctionName, ...args: (number | bigint)[]): Outcome {
+    this.setWord("PENDING", Pending.None);
+    const value = this.functions[name](...args);
+    const pending = this.getWord("PENDING");
+    if (pending === Pending.None) return { value: typeof value === "bigint" ? BigInt.asUintN(64, value) : value };
+    if (pending === Pending.Redirect) {
+      return { esr: Number(this.get("ESR_EL1")), far: this.get("FAR_EL1"), elr: this.get("ELR_EL1"), pc: this.get("PC") };
+    }
+    return {
+      exit: this.getWord("EXIT_REASON"),
+      esr: this.getWord("EXIT_ESR"),
+      far: this.get("EXIT_FAR"),
+      ipa: Number(this.get("EXIT_IPA")),
+      pa: Number(this.get("EXIT_PA")),
+      pc: this.get("PC"),
+    };
+  }
+}
+
+/** What a call led to: a value, an exception at EL1 (`elr`), or an exit (`exit`). */
+export interface Outcome {
+  value?: number | bigint;
+  exit?: number;
+  esr?: number;
+  far?: bigint;
+  elr?: bigint;
+  ipa?: number;
+  pa?: number;
+  pc?: bigint;
+}
