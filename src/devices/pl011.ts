@@ -38,6 +38,15 @@ const POLLS_FOR_INPUT = 16;
 const CR_RESET = 0x300;
 const IFLS_RESET = 0x12;
 
+/** State of a `Pl011`: plain data. */
+export interface Pl011State {
+  readonly fifo: readonly number[];
+  /** ILPR, IBRD, FBRD, LCR_H, CR, IFLS, IMSC, RIS, DMACR. */
+  readonly registers: readonly number[];
+  readonly line: boolean;
+  readonly flagReads: number;
+}
+
 /** One UART. The owner gives it input with `receive` and listens to its output, its interrupt line and its room for input. */
 export class Pl011 {
   /** A character was sent. */
@@ -98,6 +107,23 @@ export class Pl011 {
   write(offset: number, _size: number, value: bigint): void {
     if (offset & 3) return;
     this.#writeRegister(offset, Number(value & 0xffff_ffffn));
+  }
+
+  save(): Pl011State {
+    return {
+      fifo: [...this.#fifo],
+      registers: [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr],
+      line: this.#line,
+      flagReads: this.#flagReads,
+    };
+  }
+
+  /** Puts a saved state back. Nobody is told about the line: whoever listens has saved its level too. */
+  restore(state: Pl011State): void {
+    this.#fifo.splice(0, Infinity, ...state.fifo);
+    [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr] = state.registers;
+    this.#line = state.line;
+    this.#flagReads = state.flagReads;
   }
 
   #readRegister(offset: number): number {
