@@ -4,16 +4,25 @@
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { HYPERCALLS } from "../abi/hypercalls.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
-import { Pl011 } from "../devices/pl011.ts";
+import { Pl011, type Pl011State } from "../devices/pl011.ts";
 
 /** The doorbell's flag that stands for the interrupt line. */
 const LINE = 1n;
 
+/** State of a `VmConsole`: plain data. */
+export interface VmConsoleState {
+  readonly uart: Pl011State;
+  readonly typed: Uint8Array;
+  readonly bell: bigint | undefined;
+  readonly level: boolean;
+}
+
 /** One VM's console. */
 export class VmConsole {
   readonly #uart = new Pl011();
-  /** Typed bytes that the UART had no room for, oldest first. */
-  #typed: number[] = [];
+  /** Typed bytes, oldest first, and how many of them the UART has taken. */
+  #typed = new Uint8Array(0);
+  #taken = 0;
   /** Capability of the doorbell, once the VM has it. */
   #bell: bigint | undefined;
   /** The level that the doorbell shows. */
@@ -46,14 +55,29 @@ export class VmConsole {
 
   /** Bytes from the person at the console. They wait until the guest takes them. */
   type(vcpu: NativeVcpu, bytes: Uint8Array): void {
-    for (const byte of bytes) this.#typed.push(byte);
+    const waiting = this.#typed.subarray(this.#taken);
+    this.#typed = new Uint8Array(waiting.length + bytes.length);
+    this.#typed.set(waiting);
+    this.#typed.set(bytes, waiting.length);
+    this.#taken = 0;
     this.#settle(vcpu);
+  }
+
+  save(): VmConsoleState {
+    return { uart: this.#uart.save(), typed: this.#typed.slice(this.#taken), bell: this.#bell, level: this.#level };
+  }
+
+  restore({ uart, typed, bell, level }: VmConsoleState): void {
+    this.#uart.restore(uart);
+    this.#typed = typed.slice();
+    this.#taken = 0;
+    this.#bell = bell;
+    this.#level = level;
   }
 
   /** Gives the UART what it has room for, and the guest the UART's interrupt line. */
   #settle(vcpu: NativeVcpu): void {
-    const room = Math.min(this.#uart.receivable, this.#typed.length);
-    if (room > 0) this.#uart.receive(Uint8Array.from(this.#typed.splice(0, room)));
+    if (this.#taken < this.#typed.length) this.#taken += this.#uart.receive(this.#typed.subarray(this.#taken));
     if (this.#bell === undefined || this.#uart.interrupt === this.#level) return;
     this.#level = this.#uart.interrupt;
     const call = this.#level ? HYPERCALLS.doorbell_send : HYPERCALLS.doorbell_receive;

@@ -1,0 +1,264 @@
+// The native host: the program of the primary VM (VMID 3) that stands in for a Linux with Gunyah drivers and a VMM. It talks to the resource
+// manager, runs its VMs' vCPUs, and emulates their consoles. It is a native guest: hypercalls and its own memory are all it has.
+//
+// The host's memory, as IPA from its start:
+//   entry + 0x1000   a page for RPC packets
+//   plan.memory      the VMs' memory, one behind the other, in the order of the plan
+
+import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
+import { CONSOLE_INPUT_INTID, type ConsoleInput } from "./console-input.ts";
+import type { HostEvents } from "./events.ts";
+import { type HostPlatform, readPlatform } from "./platform.ts";
+import type { NativeHostPlan } from "./plan.ts";
+import { RmClient, type RmClientState } from "./rm-client.ts";
+import { type MmioAccess, VcpuRunner, type VcpuRunnerState } from "./vcpu-runner.ts";
+import { newVmState, saveVm, type VmRecord, type VmRecordState } from "./vm.ts";
+import { VmConsole, type VmConsoleState } from "./vm-console.ts";
+import { PAGE_SIZE, VM_PL011_BASE, VM_PL011_SIZE } from "./vm-layout.ts";
+import { type VcpuResource, VmManager } from "./vm-manager.ts";
+
+/** PSCI calls (SMC64 and SMC32). */
+const PSCI_CPU_ON = 0xc400_0003;
+const PSCI_SYSTEM_OFF = 0x8400_0008;
+const GICD_IROUTER = 0x6000;
+/** Most bytes of a devicetree that the host looks at. */
+const DEVICETREE_MAX = 0x10_0000;
+/** Accesses of a VM to no device that are reported; the rest would flood the log. */
+const REPORTED_ACCESSES = 16;
+
+/** What a native host is made of. */
+export interface NativeHostOptions {
+  readonly plan: NativeHostPlan;
+  readonly events: HostEvents;
+  readonly input: ConsoleInput;
+}
+
+/** The program, for `NativePrograms.register`. */
+export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
+  return () => new NativeHost(options);
+}
+
+/** What exists once the boot vCPU has read the devicetree. */
+interface Running {
+  readonly platform: HostPlatform;
+  /** IPA of the page for RPC packets. */
+  readonly buffer: number;
+  readonly rm: RmClient;
+  readonly manager: VmManager;
+  readonly vms: readonly VmRecord[];
+}
+
+/** Saved state of the host: plain data. */
+interface NativeHostState {
+  readonly runner: VcpuRunnerState;
+  readonly nextRunner: number;
+  /** Undefined before the boot vCPU has started. */
+  readonly running: {
+    readonly platform: HostPlatform;
+    readonly buffer: number;
+    readonly rm: RmClientState;
+    readonly finished: boolean;
+    readonly vms: readonly { readonly record: VmRecordState; readonly console: VmConsoleState | undefined }[];
+  } | undefined;
+}
+
+class NativeHost implements NativeGuest {
+  readonly #plan: NativeHostPlan;
+  readonly #events: HostEvents;
+  readonly #input: ConsoleInput;
+  readonly #runner: VcpuRunner;
+  #running: Running | undefined;
+  /** Host vCPU that gets the next vCPU of a VM. */
+  #nextRunner = 0;
+  /** Virtual time of the event that is handled. */
+  #now = 0;
+
+  constructor({ plan, events, input }: NativeHostOptions) {
+    this.#plan = plan;
+    this.#events = events;
+    this.#input = input;
+    this.#runner = new VcpuRunner({
+      mmio: (vcpu, vm, access) => this.#mmio(vcpu, vm, access),
+      refused: (vm, index, message) => this.#error(vm, `vCPU ${index}: ${message}`),
+    });
+  }
+
+  start(vcpu: NativeVcpu, entry: bigint, x0: bigint): void {
+    this.#now = vcpu.now;
+    // The others wait for the wakeup vIRQs of the vCPUs that are given to them.
+    if (vcpu.index === 0) this.#boot(vcpu, Number(entry), Number(x0));
+  }
+
+  virq(vcpu: NativeVcpu, intid: number): void {
+    this.#now = vcpu.now;
+    if (this.#running === undefined) return;
+    const { rm, platform } = this.#running;
+    if (intid === platform.rm.rxVirq) this.#receive(vcpu, this.#running);
+    else if (intid === platform.rm.txVirq) rm.flush(vcpu);
+    else if (intid === CONSOLE_INPUT_INTID) this.#type(vcpu);
+    else this.#runner.wake(intid);
+    this.#runNext(vcpu);
+  }
+
+  timer(_vcpu: NativeVcpu): void {
+    throw new Error("the native host arms no timer");
+  }
+
+  runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, data1: bigint, data2: bigint): void {
+    this.#now = vcpu.now;
+    this.#runner.returned(vcpu, error, state, data0, data1, data2);
+    this.#runNext(vcpu);
+  }
+
+  save(): NativeHostState {
+    const running = this.#running && {
+      platform: this.#running.platform,
+      buffer: this.#running.buffer,
+      rm: this.#running.rm.save(),
+      finished: this.#running.manager.save(),
+      vms: this.#running.vms.map((record) => ({ record: saveVm(record), console: record.console?.save() })),
+    };
+    return { runner: this.#runner.save(), nextRunner: this.#nextRunner, running };
+  }
+
+  restore(saved: unknown): void {
+    // Only what `save` gave, for the same plan, is ever restored.
+    const { runner, nextRunner, running } = saved as NativeHostState;
+    this.#runner.restore(runner);
+    this.#nextRunner = nextRunner;
+    this.#running = undefined;
+    if (running === undefined) return;
+    const vms = this.#placeVms(running.platform);
+    if (vms === undefined) throw new Error("the saved state belongs to a host of another size");
+    this.#running = this.#assemble(running.platform, running.buffer, vms);
+    this.#running.rm.restore(running.rm);
+    this.#running.manager.restore(running.finished);
+    running.vms.forEach(({ record, console }, vm) => {
+      Object.assign(vms[vm], record);
+      if (console !== undefined) vms[vm].console?.restore(console);
+    });
+  }
+
+  #boot(vcpu: NativeVcpu, entry: number, devicetree: number): void {
+    const read = readPlatform(readAvailable(vcpu, devicetree, DEVICETREE_MAX));
+    if (!read.ok) return this.#giveUp(vcpu, read.problem);
+    const { platform } = read;
+    const vms = this.#placeVms(platform);
+    if (vms === undefined) return this.#giveUp(vcpu, `the VMs need more than the host's ${platform.memory.size} bytes of memory`);
+    this.#running = this.#assemble(platform, entry + PAGE_SIZE, vms);
+    for (const intid of [platform.rm.rxVirq, platform.rm.txVirq, CONSOLE_INPUT_INTID]) vcpu.enableIrq(intid, true);
+    for (const mpidr of platform.cpus.slice(1, this.#plan.vcpus)) {
+      const [result] = vcpu.smc(PSCI_CPU_ON, BigInt(mpidr), BigInt(entry), 0n);
+      if (result !== 0n) this.#error(undefined, `CPU_ON of CPU ${mpidr}: ${BigInt.asIntN(64, result)}`);
+    }
+    this.#running.manager.createAll(vcpu);
+  }
+
+  #assemble(platform: HostPlatform, buffer: number, vms: VmRecord[]): Running {
+    const rm = new RmClient(platform.rm, buffer, (message) => this.#error(undefined, message));
+    const manager = new VmManager(rm, vms, {
+      state: (vm, state, exit) => {
+        const { plan, vmid } = vms[vm];
+        this.#events({ kind: "state", at: this.#now, vm: plan.name, vmid, state, ...exit && { exit } });
+      },
+      error: (vm, message) => this.#error(vm, message),
+      vcpus: (vcpu, vm, vcpus) => this.#takeVcpus(vcpu, vm, vcpus),
+      gone: (vm) => this.#runner.remove(vm),
+      finished: (vcpu, crashed) => this.#finish(vcpu, crashed),
+    });
+    return { platform, buffer, rm, manager, vms };
+  }
+
+  /** The VMs of the plan, each with its place in the host's memory; undefined where that is too small. */
+  #placeVms(platform: HostPlatform): VmRecord[] | undefined {
+    let next = platform.memory.base + this.#plan.memory;
+    const vms = this.#plan.vms.map((plan): VmRecord => {
+      const memory = next;
+      next += plan.memory;
+      const output = (byte: number) => this.#events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) });
+      const problem = (message: string) => this.#events({ kind: "error", at: this.#now, vm: plan.name, message });
+      return { ...newVmState(), plan, memory, console: plan.console ? new VmConsole(output, problem) : undefined };
+    });
+    return next <= platform.memory.base + platform.memory.size ? vms : undefined;
+  }
+
+  #receive(vcpu: NativeVcpu, { rm, manager }: Running): void {
+    for (const message of rm.receive(vcpu)) {
+      if (message.kind === "reply") manager.reply(vcpu, message.tag, message.payload);
+      else manager.notification(vcpu, message.id, message.payload);
+    }
+  }
+
+  #type(vcpu: NativeVcpu): void {
+    for (const { vm, bytes } of this.#input.take()) {
+      const record = this.#running?.vms.find(({ plan }) => plan.name === vm);
+      if (record?.console === undefined) this.#error(undefined, `there is no console ${JSON.stringify(vm)} to type into`);
+      else record.console.type(vcpu, bytes);
+    }
+  }
+
+  /** Spreads the vCPUs of a VM over the host's, and has their wakeup vIRQs delivered there. */
+  #takeVcpus(vcpu: NativeVcpu, vm: number, vcpus: readonly VcpuResource[]): void {
+    const { platform } = this.#running!;
+    const runners = Math.min(this.#plan.vcpus, platform.cpus.length);
+    for (const { index, cap, wakeup } of vcpus) {
+      const runner = this.#nextRunner++ % runners;
+      vcpu.enableIrq(wakeup, true);
+      if (!vcpu.writeDevice(platform.gicd + GICD_IROUTER + 8 * wakeup, 8, BigInt(platform.cpus[runner]))) {
+        this.#error(vm, `the wakeup interrupt ${wakeup} of vCPU ${index} cannot be routed`);
+      }
+      this.#runner.add({ vm, index, cap, wakeup, runner });
+    }
+  }
+
+  #mmio(vcpu: NativeVcpu, vm: number, { address, size, value }: MmioAccess): bigint {
+    const record = this.#running!.vms[vm];
+    const offset = address - VM_PL011_BASE;
+    if (record.console !== undefined && offset >= 0 && offset < VM_PL011_SIZE) {
+      if (value === undefined) return record.console.read(vcpu, offset, size);
+      record.console.write(vcpu, offset, size, BigInt.asUintN(8 * size, value));
+      return 0n;
+    }
+    // Reads as zero, ignores writes.
+    record.reported++;
+    if (record.reported <= REPORTED_ACCESSES) {
+      const what = `${value === undefined ? "load" : "store"} of ${size} bytes at 0x${address.toString(16)}, where no device is`;
+      this.#error(vm, record.reported < REPORTED_ACCESSES ? what : `${what}; more of these are not reported`);
+    }
+    return 0n;
+  }
+
+  #runNext(vcpu: NativeVcpu): void {
+    if (this.#running?.manager.finished !== true) this.#runner.run(vcpu);
+  }
+
+  #finish(vcpu: NativeVcpu, crashed: readonly string[]): void {
+    this.#events({ kind: "finished", at: this.#now, crashed });
+    vcpu.smc(PSCI_SYSTEM_OFF);
+  }
+
+  /** The host itself cannot work. */
+  #giveUp(vcpu: NativeVcpu, message: string): void {
+    this.#error(undefined, message);
+    this.#finish(vcpu, this.#plan.vms.map(({ name }) => name));
+  }
+
+  #error(vm: number | undefined, message: string): void {
+    const name = vm === undefined ? undefined : this.#plan.vms[vm].name;
+    this.#events({ kind: "error", at: this.#now, ...name !== undefined && { vm: name }, message });
+  }
+}
+
+/** Bytes from `ipa` up to where readable memory ends, at most `length`. */
+function readAvailable(vcpu: NativeVcpu, ipa: number, length: number): Uint8Array {
+  let available = 0;
+  const pages: Uint8Array[] = [];
+  for (; available < length; available += PAGE_SIZE) {
+    const page = vcpu.read(ipa + available, PAGE_SIZE);
+    if (page === undefined) break;
+    pages.push(page);
+  }
+  const bytes = new Uint8Array(pages.length * PAGE_SIZE);
+  pages.forEach((page, index) => bytes.set(page, index * PAGE_SIZE));
+  return bytes;
+}

@@ -1,0 +1,224 @@
+// A platform for the native host without hypervisor: memory, a scripted resource manager behind two message queues, and a record of what
+// the host does. Answers follow spec/observed.md sections 6 and 8.
+
+import assert from "node:assert/strict";
+import { ErrorCode } from "../../src/abi/errors.ts";
+import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
+import { RmError } from "../../src/abi/rpc/errors.ts";
+import { encodeError, encodeReply } from "../../src/abi/rpc/message.ts";
+import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { MEM_LEND } from "../../src/abi/rpc/messages/memory.ts";
+import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
+import { VM_ALLOCATE, VM_EXITED, VM_RESET, VM_STATUS, VmState } from "../../src/abi/rpc/messages/vm.ts";
+import { encodePackets, PacketType, Reassembler } from "../../src/abi/rpc/packet.ts";
+import { cells, cells64, devicetree, node } from "../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { CONSOLE_BELL_LABEL } from "../../src/host/vm-layout.ts";
+
+export const RAM = 0x4000_0000;
+export const ENTRY = 0x4100_0000;
+const DTB = 0x40f0_0000;
+const TX_CAP = 0n, RX_CAP = 1n;
+export const TX_VIRQ = 960, RX_VIRQ = 961;
+
+/** Capability and vIRQ of vCPU `index` of the VM that was allocated as number `vm`; the bell's capability follows. */
+export const vcpuCap = (vm: number, index = 0) => BigInt(0x100 * (vm + 1) + index);
+export const wakeup = (vm: number, index = 0) => 962 + 8 * vm + index;
+export const bellCap = (vm: number) => BigInt(0x100 * (vm + 1) + 0x80);
+
+/** A request as the resource manager got it. */
+export interface Request {
+  readonly name: string;
+  readonly id: number;
+  readonly payload: Uint8Array;
+  readonly value: Record<string, unknown>;
+}
+
+/** The host's devicetree, as RM leaves it. */
+export function hostDevicetree(size: number, cpus: number): Uint8Array {
+  return writeDevicetree(devicetree(node("", { "#address-cells": 2, "#size-cells": 2 }, [
+    node("memory@40000000", { device_type: "memory", reg: cells64(RAM, size) }),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, Array.from({ length: cpus }, (_, i) => node(`cpu@${i}`, { reg: i }))),
+    node("intc@8000000", { compatible: "arm,gic-v3", reg: cells64(0x800_0000, 0x1_0000, 0x80a_0000, 0x2_0000 * cpus) }),
+    node("hypervisor", { "#address-cells": 2, "#size-cells": 0 }, [
+      node("qcom,resource-manager-rpc@0", {
+        compatible: ["gunyah-resource-manager", "qcom,resource-manager"],
+        reg: cells64(TX_CAP, RX_CAP),
+        interrupts: cells(0, TX_VIRQ - 32, 1, 0, RX_VIRQ - 32, 1),
+      }),
+    ]),
+  ])));
+}
+
+/** The platform. Each host vCPU is one `vcpu(index)`. */
+export class FakePlatform {
+  readonly memory: Uint8Array;
+  readonly requests: Request[] = [];
+  readonly calls: string[] = [];
+  /** vIRQs that the host enabled, and where they are routed by GICD_IROUTER writes. */
+  readonly enabled = new Set<number>();
+  readonly routes = new Map<number, number>();
+  /** vcpu_run of each host vCPU that has not come back. */
+  readonly inside = new Map<number, { cap: bigint; resume: bigint }>();
+  /** Errors for requests by name, used once each. */
+  readonly refusals = new Map<string, number>();
+  /** Vcpus that VM_GET_HYP_RESOURCES lists. */
+  vcpusOf: (vm: number) => number = () => 1;
+  #vms = 0;
+  #byVmid = new Map<number, number>();
+  #toHost: Uint8Array[] = [];
+  #reassembler = new Reassembler();
+  #sequence = 0;
+  now = 0;
+  readonly #vcpus: NativeVcpu[];
+
+  constructor(readonly size: number, readonly cpus: number, readonly room = 8) {
+    this.memory = new Uint8Array(size);
+    this.memory.set(hostDevicetree(size, cpus), DTB - RAM);
+    this.#vcpus = Array.from({ length: cpus }, (_, index) => this.#vcpu(index));
+  }
+
+  vcpu(index: number): NativeVcpu {
+    return this.#vcpus[index];
+  }
+
+  boot(host: NativeGuest): void {
+    host.start(this.vcpu(0), BigInt(ENTRY), BigInt(DTB));
+    this.settle(host);
+  }
+
+  /** Delivers the resource manager's messages until there are none. */
+  settle(host: NativeGuest): void {
+    while (this.#toHost.length > 0) host.virq(this.vcpu(0), RX_VIRQ);
+  }
+
+  /** vcpu_run of host vCPU `index` comes back. */
+  returnRun(host: NativeGuest, index: number, state: number, data0 = 0n, data1 = 0n, data2 = 0n, error = 0n): void {
+    assert.ok(this.inside.delete(index), `host vCPU ${index} is not inside vcpu_run`);
+    host.runReturned(this.vcpu(index), error, BigInt(state), data0, data1, data2);
+    this.settle(host);
+  }
+
+  /** The resource manager says that a VM has exited. */
+  exited(host: NativeGuest, vmid: number, exitType: number): void {
+    this.#notify(VM_STATUS.id, VM_STATUS.layout.encode({ vmid, vm_state: VmState.Exited, os_state: 0, app_status: 0 }));
+    this.#notify(VM_EXITED.id, VM_EXITED.layout.encode({ vmid, exit_type: exitType, reason_size: 4, reason: new Uint8Array(4) }));
+    this.settle(host);
+  }
+
+  #vcpu(index: number): NativeVcpu {
+    // deno-lint-ignore no-this-alias -- the object's getters have a `this` of their own
+    const platform = this;
+    return {
+      index,
+      get now() {
+        return platform.now;
+      },
+      hvc: (number, ...args) => this.#hvc(number, args),
+      smc: (id, ...args) => {
+        this.calls.push(`smc 0x${id.toString(16)} ${args.join(" ")}`.trim());
+        return [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+      },
+      vcpuRun: (cap, resume) => {
+        assert.ok(!this.inside.has(index), "vcpu_run inside vcpu_run");
+        this.inside.set(index, { cap, resume });
+      },
+      read: (ipa, length) => ipa >= RAM && ipa + length <= RAM + this.size ? this.memory.slice(ipa - RAM, ipa - RAM + length) : undefined,
+      write: (ipa, bytes) => {
+        if (ipa < RAM || ipa + bytes.length > RAM + this.size) return false;
+        this.memory.set(bytes, ipa - RAM);
+        return true;
+      },
+      readDevice: () => 0n,
+      writeDevice: (ipa, size, value) => {
+        assert.equal(size, 8);
+        this.routes.set((ipa - 0x800_6000) / 8, Number(value));
+        return true;
+      },
+      enableIrq: (intid, edge) => {
+        assert.ok(edge);
+        this.enabled.add(intid);
+      },
+      setTimer: () => assert.fail("the host uses no timer"),
+    };
+  }
+
+  #hvc(number: number, args: bigint[]): HypercallResult {
+    const result = (error: number, ...values: bigint[]) => [BigInt(error), ...values, 0n, 0n, 0n];
+    switch (number) {
+      case HYPERCALLS.msgqueue_send.number: {
+        assert.equal(args[0], TX_CAP);
+        const at = Number(args[2]) - RAM;
+        this.#accept(this.memory.slice(at, at + Number(args[1])));
+        return result(ErrorCode.OK, 1n);
+      }
+      case HYPERCALLS.msgqueue_receive.number: {
+        assert.equal(args[0], RX_CAP);
+        const packet = this.#toHost.shift();
+        if (packet === undefined) return result(ErrorCode.MSGQUEUE_EMPTY);
+        this.memory.set(packet, Number(args[1]) - RAM);
+        return result(ErrorCode.OK, BigInt(packet.length), this.#toHost.length > 0 ? 1n : 0n);
+      }
+      case HYPERCALLS.doorbell_send.number:
+      case HYPERCALLS.doorbell_receive.number:
+        this.calls.push(`${number === HYPERCALLS.doorbell_send.number ? "send" : "receive"} 0x${args[0].toString(16)} ${args[1]}`);
+        return result(ErrorCode.OK, 0n);
+      default:
+        assert.fail(`hypercall 0x${number.toString(16)}`);
+    }
+  }
+
+  #accept(packet: Uint8Array): void {
+    const assembled = this.#reassembler.accept(packet);
+    if (!assembled.done) return assert.equal(assembled.dropped, undefined);
+    const { id, sequence, payload } = assembled.message;
+    const declared = RPC_MESSAGES.get(id);
+    assert.ok(declared?.kind === "request");
+    const decoded = declared.request.decode(payload);
+    assert.ok(decoded.ok, declared.name);
+    const value = decoded.value as Record<string, unknown>;
+    this.requests.push({ name: declared.name, id, payload, value });
+    const error = this.refusals.get(declared.name);
+    this.refusals.delete(declared.name);
+    const reply = error === undefined ? this.#answer(id, value) : encodeError(error as RmError);
+    this.#toHost.push(...encodePackets({ type: PacketType.Reply, sequence, id, payload: reply }));
+    if (id === VM_RESET.id && error === undefined) {
+      this.#notify(
+        VM_STATUS.id,
+        VM_STATUS.layout.encode({ vmid: value.vmid as number, vm_state: VmState.Reset, os_state: 0, app_status: 0 }),
+      );
+    }
+  }
+
+  #answer(id: number, value: Record<string, unknown>): Uint8Array {
+    switch (id) {
+      case VM_ALLOCATE.id: {
+        const vmid = 0x80 + this.#vms;
+        this.#byVmid.set(vmid, this.#vms++);
+        return encodeReply(VM_ALLOCATE, { vmid });
+      }
+      case MEM_LEND.id:
+        return encodeReply(MEM_LEND, { handle: 7 + this.#vms });
+      case VM_GET_HYP_RESOURCES.id: {
+        const vm = this.#byVmid.get(value.vmid as number)!;
+        const none = { partner: 0, handle: 0, virq_handle: 0, base: 0n, size: 0n };
+        const vcpus = Array.from({ length: this.vcpusOf(vm) }, (_, index) => ({
+          ...none,
+          type: ResourceType.Vcpu,
+          label: index,
+          cap: vcpuCap(vm, index),
+          virq: wakeup(vm, index),
+        }));
+        const bell = { ...none, type: ResourceType.DoorbellSource, label: CONSOLE_BELL_LABEL, cap: bellCap(vm), virq: 0 };
+        return encodeReply(VM_GET_HYP_RESOURCES, { resources: [...vcpus, bell] });
+      }
+      default:
+        return encodeError(RmError.OK);
+    }
+  }
+
+  #notify(id: number, payload: Uint8Array): void {
+    this.#toHost.push(...encodePackets({ type: PacketType.Notification, sequence: this.#sequence++, id, payload }));
+  }
+}

@@ -1,0 +1,237 @@
+import assert from "node:assert/strict";
+import { RmError } from "../../src/abi/rpc/errors.ts";
+import { ExitType } from "../../src/abi/rpc/messages/vm.ts";
+import { VcpuRunState } from "../../src/abi/words.ts";
+import { readDevicetree } from "../../src/devicetree/reader.ts";
+import { findNode, readString } from "../../src/devicetree/tree.ts";
+import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.ts";
+import type { HostEvent } from "../../src/host/events.ts";
+import { nativeHost } from "../../src/host/native-host.ts";
+import type { VmPlan } from "../../src/host/plan.ts";
+import { DEVICETREE_SIZE, VM_PL011_BASE } from "../../src/host/vm-layout.ts";
+import { bellCap, FakePlatform, RAM, vcpuCap, wakeup } from "./fake-platform.ts";
+
+const MIB = 2 ** 20;
+const HOST = 32 * MIB;
+const UARTDR = 0x00, UARTIMSC = 0x38, UARTFR = 0x18;
+
+function vm(name: string, changes: Partial<VmPlan> = {}): VmPlan {
+  const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 0, size: 0x1000, entry: 0 };
+  const defaults = { initrd: undefined, cmdline: "", memory: 2 * MIB, base: 0x8000_0000, vcpus: 1, console: true, links: [] };
+  return { name, image, ...defaults, onExit: "stop", ...changes };
+}
+
+/** A host with `vms` that has booted. */
+function boot(vms: VmPlan[], { cpus = 2, vcpus = 2, prepare = (_: FakePlatform) => {} } = {}) {
+  const platform = new FakePlatform(HOST + vms.length * 2 * MIB, cpus);
+  prepare(platform);
+  const events: HostEvent[] = [];
+  const input = new ConsoleInput(() => {});
+  const host = nativeHost({ plan: { memory: HOST, vcpus, vms }, events: (event) => events.push(event), input })();
+  platform.boot(host);
+  const states = () => events.flatMap((event) => event.kind === "state" ? [`${event.vm} ${event.state}`] : []);
+  const errors = () => events.flatMap((event) => event.kind === "error" ? [`${event.vm ?? "host"}: ${event.message}`] : []);
+  const printed = (name: string) =>
+    events.flatMap((event) => event.kind === "console" && event.vm === name ? [String.fromCharCode(...event.bytes)] : []).join("");
+  return { platform, host, events, input, states, errors, printed };
+}
+
+Deno.test("the native host creates a VM in the order of Linux's driver", () => {
+  const { platform, states, errors } = boot([vm("a")]);
+  assert.deepEqual(platform.requests.map(({ name }) => name), [
+    "VM_ALLOCATE",
+    "MEM_LEND",
+    "VM_CONFIG_IMAGE",
+    "VM_INIT",
+    "VM_GET_HYP_RESOURCES",
+    "VM_START",
+  ]);
+  assert.deepEqual(states(), ["a creating", "a ready", "a running"]);
+  assert.deepEqual(errors(), []);
+});
+
+Deno.test("the native host lends the whole of a VM's memory to it alone, and says where the devicetree is", () => {
+  const { platform } = boot([vm("a", { image: { bytes: Uint8Array.of(9), offset: 0x1000, size: 0x2000, entry: 0x1004 } })]);
+  const [, lend, configure] = platform.requests;
+  assert.deepEqual(lend.value.acl, [{ vmid: 0x80, rights: 7 }]);
+  assert.deepEqual(lend.value.sgl, [{ address: BigInt(RAM + HOST), size: BigInt(2 * MIB) }]);
+  const offset = 2 * MIB - DEVICETREE_SIZE;
+  assert.deepEqual(configure.value, {
+    ...{ vmid: 0x80, auth_type: 0, handle: 8, image_offset: 0x1004n, image_size: 0x1ffcn },
+    ...{ dt_offset: BigInt(offset), dt_size: BigInt(DEVICETREE_SIZE) },
+  });
+  assert.equal(platform.memory[HOST + 0x1000], 9);
+  const tree = readDevicetree(platform.memory.subarray(HOST + offset, HOST + 2 * MIB));
+  assert.ok(tree.ok);
+  assert.equal(readString(findNode(tree.tree.root, "/gunyah-vm-config")!, "image-name"), "a");
+});
+
+Deno.test("VMs are started when all are ready, so that those that are linked find each other", () => {
+  const { platform } = boot([vm("a"), vm("b")]);
+  const names = platform.requests.map(({ name, value }) => `${name} ${value.vmid}`);
+  assert.ok(names.indexOf("VM_START 128") > names.indexOf("VM_GET_HYP_RESOURCES 129"), names.join(", "));
+  assert.deepEqual(names.slice(-2), ["VM_START 128", "VM_START 129"]);
+});
+
+Deno.test("vCPUs are spread over the host's vCPUs, which are powered on, and their wakeups are routed there", () => {
+  const { platform, host } = boot([vm("a"), vm("b"), vm("c")], { prepare: (platform) => platform.vcpusOf = (vm) => vm === 0 ? 2 : 1 });
+  assert.deepEqual(platform.calls, [`smc 0xc4000003 1 ${0x4100_0000} 0`]);
+  assert.deepEqual([wakeup(0, 0), wakeup(0, 1), wakeup(1), wakeup(2)].map((intid) => platform.routes.get(intid)), [0, 1, 0, 1]);
+  host.virq(platform.vcpu(0), wakeup(0, 0));
+  host.virq(platform.vcpu(1), wakeup(2));
+  assert.deepEqual([...platform.inside.values()].map(({ cap }) => cap), [vcpuCap(0, 0), vcpuCap(2)]);
+});
+
+Deno.test("a host vCPU runs its ready vCPUs round robin, and those that wait only after their wakeup", () => {
+  const { platform, host } = boot([vm("a"), vm("b")], { cpus: 1, vcpus: 1 });
+  const entered = () => platform.inside.get(0)?.cap;
+  host.virq(platform.vcpu(0), wakeup(0));
+  assert.equal(entered(), vcpuCap(0));
+  host.virq(platform.vcpu(0), wakeup(1));
+  platform.returnRun(host, 0, VcpuRunState.Ready);
+  assert.equal(entered(), vcpuCap(1));
+  platform.returnRun(host, 0, VcpuRunState.ExpectsWakeup, 0n, 1n);
+  assert.equal(entered(), vcpuCap(0));
+  platform.returnRun(host, 0, VcpuRunState.Ready);
+  assert.equal(entered(), vcpuCap(0));
+  platform.returnRun(host, 0, VcpuRunState.PoweredOff);
+  assert.equal(entered(), undefined);
+  host.virq(platform.vcpu(0), wakeup(1));
+  assert.equal(entered(), vcpuCap(1));
+});
+
+Deno.test("a wakeup that comes while its vCPU is inside vcpu_run is not lost", () => {
+  const { platform, host } = boot([vm("a")]);
+  host.virq(platform.vcpu(0), wakeup(0));
+  host.virq(platform.vcpu(0), wakeup(0));
+  platform.returnRun(host, 0, VcpuRunState.ExpectsWakeup, 0n, 1n);
+  assert.equal(platform.inside.get(0)?.cap, vcpuCap(0));
+});
+
+Deno.test("what a guest sends through its PL011 comes out as console events, and loads get the register", () => {
+  const { platform, host, printed } = boot([vm("a")]);
+  host.virq(platform.vcpu(0), wakeup(0));
+  for (const char of "hi") {
+    platform.returnRun(
+      host,
+      0,
+      VcpuRunState.AddrspaceVmmioWrite,
+      BigInt(VM_PL011_BASE + UARTDR),
+      4n,
+      0xffff_ffff_0000_0000n | BigInt(char.charCodeAt(0)),
+    );
+  }
+  assert.equal(printed("a"), "hi");
+  platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioRead, BigInt(VM_PL011_BASE + UARTFR), 4n);
+  assert.deepEqual(platform.inside.get(0), { cap: vcpuCap(0), resume: 0x90n });
+});
+
+Deno.test("typed bytes raise the console's interrupt by its doorbell, and reading them takes it back", () => {
+  const { platform, host, input } = boot([vm("a")]);
+  host.virq(platform.vcpu(0), wakeup(0));
+  platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTIMSC), 4n, 0x50n);
+  platform.calls.length = 0;
+  input.push("a", new TextEncoder().encode("ok"));
+  platform.inside.clear();
+  host.runReturned(platform.vcpu(0), 0n, 0n, 0n, 0n, 0n);
+  host.virq(platform.vcpu(0), CONSOLE_INPUT_INTID);
+  assert.deepEqual(platform.calls, [`send 0x${bellCap(0).toString(16)} 1`]);
+  const read = () => {
+    platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioRead, BigInt(VM_PL011_BASE + UARTDR), 4n);
+    return String.fromCharCode(Number(platform.inside.get(0)!.resume));
+  };
+  assert.equal(read() + read(), "ok");
+  assert.equal(platform.calls.at(-1), `receive 0x${bellCap(0).toString(16)} 1`);
+});
+
+Deno.test("accesses where no device is read as zero and are reported, but not without end", () => {
+  const { platform, host, errors } = boot([vm("a")]);
+  host.virq(platform.vcpu(0), wakeup(0));
+  for (let i = 0; i < 100; i++) platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioRead, 0x1000n, 8n);
+  assert.equal(platform.inside.get(0)!.resume, 0n);
+  assert.equal(errors().length, 16);
+  assert.equal(errors()[0], "a: load of 8 bytes at 0x1000, where no device is");
+});
+
+Deno.test("a VM that powers off is reset, its memory taken back and its VMID given up; then the host powers off", () => {
+  const { platform, host, states, events } = boot([vm("a")]);
+  platform.requests.length = 0;
+  platform.exited(host, 0x80, ExitType.PlatformOff);
+  assert.deepEqual(platform.requests.map(({ name }) => name), ["VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"]);
+  assert.deepEqual(platform.requests[1].value, { handle: 8, flags: 1 });
+  assert.deepEqual(states().slice(-2), ["a exited", "a stopped"]);
+  assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: [] });
+  assert.equal(platform.calls.at(-1), "smc 0x84000008");
+});
+
+Deno.test("a VM that crashes is named at the end, and the others go on until theirs", () => {
+  const { platform, host, events } = boot([vm("a"), vm("b")]);
+  platform.exited(host, 0x80, ExitType.SoftwareError);
+  assert.ok(!events.some(({ kind }) => kind === "finished"));
+  platform.exited(host, 0x81, ExitType.PlatformOff);
+  assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: ["a"] });
+});
+
+Deno.test('on_exit = "end-session" ends it although others run', () => {
+  const { platform, host, events } = boot([vm("a", { onExit: "end-session" }), vm("b")]);
+  platform.exited(host, 0x80, ExitType.PlatformOff);
+  assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: [] });
+});
+
+Deno.test('on_exit = "restart" makes the VM again', () => {
+  const { platform, host, states } = boot([vm("a", { onExit: "restart" })]);
+  platform.exited(host, 0x80, ExitType.PlatformReset);
+  assert.deepEqual(states().slice(-5), ["a exited", "a stopped", "a creating", "a ready", "a running"]);
+  host.virq(platform.vcpu(1), wakeup(1));
+  assert.equal(platform.inside.get(1)?.cap, vcpuCap(1));
+});
+
+for (
+  const [refused, then] of [
+    ["VM_ALLOCATE", []],
+    ["MEM_LEND", ["VM_DEALLOCATE"]],
+    ["VM_CONFIG_IMAGE", ["MEM_RECLAIM", "VM_DEALLOCATE"]],
+    ["VM_INIT", ["VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"]],
+    ["VM_GET_HYP_RESOURCES", ["VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"]],
+    ["VM_START", ["VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"]],
+  ] as [string, string[]][]
+) {
+  Deno.test(`a refused ${refused} is reported, and what exists of the VM is given back`, () => {
+    const { platform, errors, events } = boot([vm("a")], {
+      prepare: (platform) => platform.refusals.set(refused, RmError.NOMEM),
+    });
+    assert.deepEqual(errors(), [`a: ${refused}: NOMEM`]);
+    const names = platform.requests.map(({ name }) => name);
+    assert.deepEqual(names.slice(names.indexOf(refused) + 1), then);
+    assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: ["a"] });
+  });
+}
+
+Deno.test("a VM that cannot be made does not keep the others from starting", () => {
+  const { states } = boot([vm("a"), vm("b")], { prepare: (platform) => platform.refusals.set("VM_INIT", RmError.MEM_INVALID) });
+  assert.ok(states().includes("a failed"));
+  assert.equal(states().at(-1), "b running");
+});
+
+Deno.test("VMs that do not fit into the host's memory are refused before anything is made", () => {
+  const { platform, errors, events } = boot([vm("a", { memory: 8 * MIB })]);
+  assert.equal(platform.requests.length, 0);
+  assert.match(errors()[0], /^host: the VMs need more than/);
+  assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: ["a"] });
+});
+
+Deno.test("a saved host that is restored into a new one goes on where it was", () => {
+  const vms = [vm("a")];
+  const { platform, host, input } = boot(vms);
+  host.virq(platform.vcpu(0), wakeup(0));
+  platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTIMSC), 4n, 0x50n);
+  const saved = structuredClone(host.save());
+  const events: HostEvent[] = [];
+  const next = nativeHost({ plan: { memory: HOST, vcpus: 2, vms }, events: (event) => events.push(event), input })();
+  next.restore(saved);
+  assert.deepEqual(next.save(), host.save());
+  platform.returnRun(next, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTDR), 1n, 0x21n);
+  assert.deepEqual(events, [{ kind: "console", at: 0, vm: "a", bytes: Uint8Array.of(0x21) }]);
+  platform.exited(next, 0x80, ExitType.PlatformOff);
+  assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: [] });
+});
