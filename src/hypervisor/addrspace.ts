@@ -8,7 +8,7 @@ import type { Hypervisor } from "./hypervisor.ts";
 import type { Memextent } from "./memextent.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
-import type { Thread } from "./thread.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 /** IPAs are below 2^36 (PLATFORM_VM_ADDRESS_SPACE_BITS). */
 export const ADDRESS_SPACE_SIZE = 2 ** 36;
@@ -21,9 +21,9 @@ const VMMIO_RANGES = 128;
 export interface VirtualDevice {
   readonly name: string;
   /** A load of 1, 2, 4 or 8 bytes at a byte offset; undefined is a synchronous external abort. */
-  read(thread: Thread, offset: number, size: number): bigint | undefined;
+  read(vcpu: Vcpu, offset: number, size: number): bigint | undefined;
   /** A store; false is a synchronous external abort. */
-  write(thread: Thread, offset: number, size: number, value: bigint): boolean;
+  write(vcpu: Vcpu, offset: number, size: number, value: bigint): boolean;
   /** The address space goes. */
   detach?(): void;
 }
@@ -110,15 +110,15 @@ export class AddressSpace extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** Makes `thread` run in this address space. NOMEM beyond as many threads as there can be CPUs. */
-  attachThread(thread: Thread): ErrorCode {
+  /** Makes `vcpu` run in this address space. NOMEM beyond as many threads as there can be CPUs. */
+  attachThread(vcpu: Vcpu): ErrorCode {
     if (this.threads >= MAX_CPUS) {
       return this.refuse(ErrorCode.NOMEM, "as many threads are attached as there can be CPUs", { limit: MAX_CPUS });
     }
     this.retain();
     this.threads++;
-    thread.addressSpace?.detachThread();
-    thread.addressSpace = this;
+    vcpu.addressSpace?.detachThread();
+    vcpu.addressSpace = this;
     return ErrorCode.OK;
   }
 

@@ -1,20 +1,39 @@
 // All hypercalls that are defined, collected from the files of their objects.
 
-import type { HypercallDefinition } from "./hypercall-definition.ts";
 import { calls as addrspace } from "./addrspace-calls.ts";
 import { calls as cspace } from "./cspace.ts";
+import { calls as doorbell } from "./doorbell.ts";
+import { calls as hwirq } from "./hwirq.ts";
+import type { HypercallDefinition } from "./hypercall-definition.ts";
 import { calls as identify } from "./identify.ts";
 import { calls as memextent } from "./memextent-calls.ts";
+import { calls as msgqueue } from "./msgqueue.ts";
 import { calls as partition } from "./partition.ts";
 import { calls as prng } from "./prng.ts";
+import { calls as scheduler } from "./scheduler.ts";
 import { calls as trace } from "./trace.ts";
+import { calls as vcpu } from "./vcpu-calls.ts";
+import { calls as vcpuRun } from "./vcpu-run.ts";
+import { calls as vic } from "./vic.ts";
+import { calls as virtioMmio } from "./virtio-mmio.ts";
+import { calls as vpmGroup } from "./vpm-group.ts";
 
+/** Every call but those that this build has no module for. */
 export const DEFINITIONS: readonly HypercallDefinition[] = [
   ...identify,
   ...partition,
   ...cspace,
   ...addrspace,
   ...memextent,
+  ...doorbell,
+  ...msgqueue,
+  ...hwirq,
+  ...vic,
+  ...vcpu,
+  ...vcpuRun,
+  ...vpmGroup,
+  ...scheduler,
+  ...virtioMmio,
   ...trace,
   ...prng,
 ];

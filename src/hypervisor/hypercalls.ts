@@ -12,7 +12,7 @@ import {
 } from "../abi/hypercalls.ts";
 import { type Call, type CapRule, DEFERRED, type HypercallDefinition } from "./hypercall-definition.ts";
 import { HypervisorObject } from "./object.ts";
-import type { Thread } from "./thread.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 /** `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC wrapper behind `HVC #0` and `SMC #0`. */
 export type Entrance = "native" | "smccc";
@@ -64,7 +64,7 @@ export class HypercallTable {
    * Makes a call. `args` are X0..X7 (native) or X1..X7 (SMCCC).
    * Gives the results; `DEFERRED` when the caller does not go on now; undefined when the number is not assigned.
    */
-  dispatch(caller: Thread, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined {
+  dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined {
     const entry = this.#entries[number];
     if (!entry || !entry.definition && NOT_IN_THIS_BUILD.has(entry.name)) return undefined;
     const { hypervisor } = caller;
@@ -79,7 +79,7 @@ export class HypercallTable {
     name: HypercallName,
     reply: ErrorCode | Readonly<Record<string, unknown>>,
     entrance: Entrance,
-    caller: Thread,
+    caller: Vcpu,
   ): EncodedResults {
     const entry = this.#entries[HYPERCALLS[name].number]!;
     const values = new Array<bigint>(REGISTERS).fill(0n);
@@ -96,7 +96,7 @@ export class HypercallTable {
     return { values, count };
   }
 
-  #perform(entry: Entry & { readonly name: HypercallName }, caller: Thread, args: readonly bigint[], entrance: Entrance) {
+  #perform(entry: Entry & { readonly name: HypercallName }, caller: Vcpu, args: readonly bigint[], entrance: Entrance) {
     const { hypervisor } = caller;
     const { definition } = entry;
     const decoded: Record<string, unknown> = {};

@@ -3,7 +3,7 @@
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { Core, Stage2Table } from "../core/interface.ts";
 import type { El2, PhysicalCpu } from "../machine/el2.ts";
-import type { Machine } from "../machine/machine.ts";
+import type { Machine, StopReason } from "../machine/machine.ts";
 import { DEVICE_END, RAM_BASE } from "../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
 import { DEFINITIONS } from "./hypercall-list.ts";
@@ -16,6 +16,7 @@ import { RandomGenerator } from "./prng.ts";
 import { Reasons } from "./reasons.ts";
 import { Scheduler } from "./scheduler.ts";
 import { TraceClasses } from "./trace.ts";
+import type { Vcpu } from "./vcpu.ts";
 
 /** Where page tables come from: `Stage2Pool` of the core. */
 export interface Stage2Source {
@@ -58,6 +59,8 @@ export class Hypervisor implements El2 {
   readonly scheduler: Scheduler;
   /** Physical interrupts that guests can have, by INTID. */
   readonly hwirqs = new Map<number, Hwirq>();
+  /** Told of accesses to a physical address where no device answers, for logs. */
+  onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   #serial = 0;
 
   /** Takes the machine over: its memory belongs to the two partitions afterwards. Nothing runs yet. */
@@ -101,6 +104,11 @@ export class Hypervisor implements El2 {
   /** Something that must not happen happened, or something is not built: the machine stops with this message. */
   stop(message: string): void {
     this.machine.stop({ kind: "crash", message });
+  }
+
+  /** The machine stops for this reason. */
+  end(reason: StopReason): void {
+    this.machine.stop(reason);
   }
 
   run(cpu: PhysicalCpu, until: number): void {

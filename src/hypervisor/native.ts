@@ -11,14 +11,14 @@ import { Icc, Intid } from "./gic-registers.ts";
 import { DEFERRED } from "./hypercall-definition.ts";
 import type { EncodedResults } from "./hypercalls.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import { smccc } from "./smccc.ts";
+import { TimerPpi } from "./timer.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Virtual time (ns) that an event takes a native guest, and each call or device access that its handler makes. */
 const EVENT_COST = 2_000;
 const ACCESS_COST = 100;
 
-/** PPI of the virtual timer. */
-const VIRTUAL_TIMER = 27;
 /** CNTV_CTL_EL0. */
 const TIMER_ENABLE = 1n;
 /** Priority of every interrupt that a native guest enables, and the mask that lets all pass. */
@@ -28,6 +28,9 @@ const PRIORITY_MASK = 0xf8n;
 /** Register offsets in GICD and in the GICR's SGI frame, as the two share them. */
 const Gic = { CTLR: 0x0, IGROUPR: 0x80, ISENABLER: 0x100, IPRIORITYR: 0x400, ICFGR: 0xc00, IROUTER: 0x6000, SgiFrame: 0x1_0000 } as const;
 const GICD_CTLR_ENABLE_GROUP1 = 2n;
+
+/** X0..X7. */
+const REGISTERS = 8;
 
 /** No call: X0 is all ones, the rest zero. */
 const UNASSIGNED: HypercallResult = [0xffff_ffff_ffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
@@ -136,7 +139,9 @@ export class NativeExecution implements NativeVcpu {
 
   smc(functionId: number, ...args: bigint[]): HypercallResult {
     this.#accesses++;
-    return this.vcpu.hypervisor.smccc(this.vcpu, functionId, args);
+    const x = Array.from({ length: REGISTERS }, (_, index) => BigInt.asUintN(64, index === 0 ? BigInt(functionId) : args[index - 1] ?? 0n));
+    const results = smccc(this.vcpu, x);
+    return results === DEFERRED ? NOTHING : x.map((value, index) => results[index] ?? value);
   }
 
   vcpuRun(cap: bigint, resume0: bigint, resume1: bigint, resume2: bigint): void {
@@ -193,19 +198,16 @@ export class NativeExecution implements NativeVcpu {
     this.#writeGic(frame + Gic.IPRIORITYR + intid, 1, IRQ_PRIORITY);
     if (intid >= Intid.SgiEnd) set(Gic.ICFGR, 2, edge ? 2n : 0n);
     if (intid >= Intid.PrivateEnd) {
-      this.#writeGic(GICD_BASE + Gic.IROUTER + 8 * intid, 8, this.vcpu.state.getRegister("MPIDR_EL1") & 0xff_00ff_ffffn);
+      this.#writeGic(GICD_BASE + Gic.IROUTER + 8 * intid, 8, this.vcpu.registers.getRegister("MPIDR_EL1") & 0xff_00ff_ffffn);
     }
     this.#writeGic(frame + Gic.ISENABLER + Math.floor(intid / 32) * 4, 4, 1n << BigInt(intid % 32));
   }
 
   setTimer(at: number | undefined): void {
-    const { state } = this.vcpu;
-    if (at === undefined) {
-      state.setRegister("CNTV_CTL_EL0", 0n);
-      return;
-    }
-    state.setRegister("CNTV_CVAL_EL0", BigInt(Math.ceil(at / NS_PER_TICK)));
-    state.setRegister("CNTV_CTL_EL0", TIMER_ENABLE);
+    const { registers, timers } = this.vcpu;
+    if (at !== undefined) registers.setRegister("CNTV_CVAL_EL0", BigInt(Math.ceil(at / NS_PER_TICK)));
+    registers.setRegister("CNTV_CTL_EL0", at === undefined ? 0n : TIMER_ENABLE);
+    timers.reload(this.now);
   }
 
   get #addressSpace(): AddressSpace {
@@ -218,7 +220,7 @@ export class NativeExecution implements NativeVcpu {
   #start(entry: bigint, x0: bigint): void {
     this.vcpu.gic.writeRegister(Icc.PMR, PRIORITY_MASK);
     this.vcpu.gic.writeRegister(Icc.IGRPEN1, 1n);
-    this.enableIrq(VIRTUAL_TIMER, false);
+    this.enableIrq(TimerPpi.Virtual, false);
     this.guest.start(this, entry, x0);
   }
 
@@ -230,7 +232,7 @@ export class NativeExecution implements NativeVcpu {
   #interrupt(): boolean {
     const intid = this.vcpu.gic.acknowledge(1);
     if (intid >= Intid.SpiEnd) return false;
-    if (intid === VIRTUAL_TIMER) {
+    if (intid === TimerPpi.Virtual) {
       this.setTimer(undefined);
       this.guest.timer(this);
     } else {

@@ -59,6 +59,7 @@ export interface RootVm {
   readonly vcpu: Vcpu;
 }
 
+const BOOT_CPU = 0;
 const ROOT_VMID = 255;
 const ROOT_CAPS = 2048;
 /** vIRQs of the root VIC beside SGIs and PPIs. */
@@ -111,8 +112,8 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
   vcpu.cspace = cspace;
   expectOk(addressSpace.attachThread(vcpu), "addrspace_attach_thread");
   vcpu.attachVic(vic, 0);
-  expectOk(vcpu.configure(VcpuOption.Critical), "vcpu_configure");
-  expectOk(vcpu.setAffinity(0), "vcpu_set_affinity");
+  vcpu.options = VcpuOption.Critical;
+  vcpu.affinity = BOOT_CPU;
   expectOk(vcpu.activate(), "activation of the root vCPU");
   attachFrame(addressSpace, vic, 0, 0n, GICD_BASE, GICD_SIZE);
   attachFrame(addressSpace, vic, 1, VdeviceFlags.LastValid | VdeviceFlags.Last, GICR_BASE, GICR_STRIDE);
@@ -143,7 +144,7 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
       me_ipa_base: base,
       me_size: RESOURCE_MANAGER_SIZE,
       ipa_offset: 0,
-      boot_core: 0,
+      boot_core: BOOT_CPU,
       usable_cores: (1 << machine.cpus.length) - 1,
       hlos_vm_base: RAM_BASE,
       hlos_vm_size: map.primarySize,
@@ -161,7 +162,7 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
   machine.ram.write(base + ENVIRONMENT_OFFSET, environment);
 
   hypervisor.registerNative(base + ENTRY_OFFSET, program);
-  expectOk(vcpu.powerOn(BigInt(base + ENTRY_OFFSET), BigInt(base + ENVIRONMENT_OFFSET), 0n), "vcpu_poweron of the root vCPU");
+  vcpu.powerOn(BigInt(base + ENTRY_OFFSET), BigInt(base + ENVIRONMENT_OFFSET));
   return { cspace, addressSpace, vic, vcpu };
 }
 

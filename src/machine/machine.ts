@@ -22,9 +22,8 @@ export type RunResult =
 
 /** What ended the run. */
 export type StopReason =
-  /** The primary VM switched the system off. */
-  | { readonly kind: "system-off" }
-  | { readonly kind: "system-reset" }
+  /** A vCPU of the primary VM switched the system off, or asked for its reset. */
+  | { readonly kind: "system-off" | "system-reset"; readonly vcpu: string }
   /** A VM that the system cannot do without crashed, or something is not built. */
   | { readonly kind: "crash"; readonly message: string };
 

@@ -78,10 +78,10 @@ Deno.test("a CPU that comes back early is idle for the rest of the turn", () => 
 
 Deno.test("stop ends the run with the first reason given", () => {
   const { machine } = machineWith(1, () => {
-    machine.stop({ kind: "system-off" });
-    machine.stop({ kind: "system-reset" });
+    machine.stop({ kind: "system-off", vcpu: "a" });
+    machine.stop({ kind: "system-reset", vcpu: "b" });
   });
-  assert.deepEqual(machine.run(Infinity), { kind: "stopped", reason: { kind: "system-off" } });
+  assert.deepEqual(machine.run(Infinity), { kind: "stopped", reason: { kind: "system-off", vcpu: "a" } });
 });
 
 Deno.test("RAM is the primary's memory and the hypervisor's region, not the gap between them", () => {

@@ -1,0 +1,173 @@
+// A hypervisor without AArch64 code: a core that only remembers what it is told, and callers that make hypercalls directly.
+
+import assert from "node:assert/strict";
+import { ErrorCode, errorName } from "../../src/abi/errors.ts";
+import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import { Access, mapAttributes, memextentAttributes, MemoryType } from "../../src/abi/words.ts";
+import type { Core, RegisterName, VcpuState } from "../../src/core/interface.ts";
+import { Stage2Pool } from "../../src/core/stage2.ts";
+import { Machine } from "../../src/machine/machine.ts";
+import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY } from "../../src/machine/memory-map.ts";
+import { Cspace } from "../../src/hypervisor/cspace.ts";
+import { DEFERRED } from "../../src/hypervisor/hypercall-definition.ts";
+import type { Entrance } from "../../src/hypervisor/hypercalls.ts";
+import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import { Vcpu } from "../../src/hypervisor/vcpu.ts";
+
+/** Access RWX for EL0 and EL1, write-back memory; and access RW to a device. */
+export const RWX_NORMAL = BigInt(mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB));
+export const RW_NORMAL = BigInt(mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB));
+export const R_NORMAL = BigInt(mapAttributes(Access.R, Access.R, MemoryType.NormalWB));
+
+/** Attributes of an extent of any memory type. */
+export const attributes = (access: number, type: number) => BigInt(memextentAttributes(access, 0, type));
+
+/** map_flags bit 31. */
+export const NO_SYNC = 0x8000_0000n;
+export const PARTIAL = 0x8000_0001n;
+
+class FakeVcpuState implements VcpuState {
+  readonly x = new Array<bigint>(31).fill(0n);
+  readonly registers = new Map<RegisterName, bigint>();
+  pc = 0n;
+  pstate = 0x3c5;
+  irq = false;
+  fiq = false;
+  event = false;
+  stage2 = 0;
+  getX(index: number): bigint {
+    return this.x[index] ?? 0n;
+  }
+  setX(index: number, value: bigint): void {
+    if (index < 31) this.x[index] = value;
+  }
+  getV(): readonly [bigint, bigint] {
+    return [0n, 0n];
+  }
+  setV(): void {}
+  getRegister(name: RegisterName): bigint {
+    return this.registers.get(name) ?? 0n;
+  }
+  setRegister(name: RegisterName, value: bigint): void {
+    this.registers.set(name, value);
+  }
+}
+
+/** What the hypervisor told the core. */
+export interface CoreLog {
+  readonly invalidated: { stage2: number; ipa: number; size: number }[];
+  readonly written: { pa: number; size: number }[];
+}
+
+function fakeCore(log: CoreLog): Core {
+  const no = (what: string) => () => {
+    throw new Error(`this core has no ${what}`);
+  };
+  return {
+    createVcpu: () => new FakeVcpuState(),
+    releaseVcpu: () => {},
+    run: no("run"),
+    completeRead: no("completeRead"),
+    storeValue: no("storeValue"),
+    skip: no("skip"),
+    takeException: no("takeException"),
+    translate: no("translate"),
+    invalidateStage2: (stage2, ipa, size) => void log.invalidated.push({ stage2, ipa, size }),
+    memoryWritten: (pa, size) => void log.written.push({ pa, size }),
+    flush: () => {},
+  };
+}
+
+/** A machine with a hypervisor, the fake core beneath. */
+export function createTestHypervisor(cpus = 1, memory = MINIMUM_PRIMARY_MEMORY) {
+  const map = memoryMap(memory);
+  const pages = map.wasmSize / 0x1_0000;
+  const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const log: CoreLog = { invalidated: [], written: [] };
+  const machine = new Machine(wasm, map, fakeCore(log), cpus);
+  const stage2 = new Stage2Pool(wasm, CORE_REGION_SIZE - 0x100_0000, 0x100_0000);
+  return { machine, log, stage2, options: { stage2, seed: 1 } };
+}
+
+/** A caller with a cspace of its own, capability 0 to that cspace and 1 to the root partition. */
+export class TestGuest {
+  readonly cspace: Cspace;
+  readonly vcpu: Vcpu;
+
+  constructor(readonly hypervisor: Hypervisor, maximum = 2048) {
+    const partition = hypervisor.rootPartition;
+    const cspace = partition.create(Cspace), vcpu = partition.create(Vcpu);
+    assert.ok(typeof cspace === "object" && typeof vcpu === "object");
+    this.cspace = cspace;
+    this.vcpu = vcpu;
+    cspace.configure(maximum);
+    assert.equal(cspace.activate(), ErrorCode.OK);
+    cspace.retain();
+    vcpu.cspace = cspace;
+    assert.equal(cspace.insertMaster(cspace), 0n);
+    const root = partition.holders[0];
+    if (root) assert.equal(cspace.insertCopy(root.cspace, BigInt(root.slot), 0xffff_ffff), 1n);
+    else assert.equal(cspace.insertMaster(partition), 1n);
+  }
+
+  /** A native call: X0..X7, or X1..X7 through the SMCCC entrance. */
+  raw(number: number, args: readonly bigint[], entrance: Entrance = "native"): readonly bigint[] {
+    const results = this.hypervisor.hypercalls.dispatch(this.vcpu, number, args, entrance);
+    assert.ok(results !== undefined && results !== DEFERRED, "the call has an answer");
+    return results.values;
+  }
+
+  /** The name of the error that a call answers. */
+  error(name: HypercallName, ...args: bigint[]): string {
+    return errorName(this.raw(HYPERCALLS[name].number, withReserved(name, args))[0]);
+  }
+
+  /** X1.. of a call that must succeed. */
+  ok(name: HypercallName, ...args: bigint[]): readonly bigint[] {
+    const [error, ...rest] = this.raw(HYPERCALLS[name].number, withReserved(name, args));
+    assert.equal(errorName(error), "OK", `${name}: ${JSON.stringify(this.hypervisor.reasons.last, bigintText)}`);
+    return rest;
+  }
+
+  /** The first result of a call that must succeed: a new capability, most often. */
+  one(name: HypercallName, ...args: bigint[]): bigint {
+    return this.ok(name, ...args)[0];
+  }
+
+  /** A new object in state INIT. */
+  create(type: "cspace" | "addrspace" | "memextent" | "thread" | "doorbell" | "msgqueue" | "vic" | "vpm_group"): bigint {
+    return this.one(`partition_create_${type}`, 1n, 0n);
+  }
+
+  /** An active extent of the root partition's memory. */
+  extent(base: number, size: number, access: number = Access.RWX, type = 0): bigint {
+    const cap = this.create("memextent");
+    this.ok("memextent_configure", cap, BigInt(base), BigInt(size), attributes(access, type));
+    this.ok("object_activate", cap);
+    return cap;
+  }
+
+  /** An active derived extent. */
+  derive(parent: bigint, offset: number, size: number, access: number = Access.RWX, type = 0): bigint {
+    const cap = this.create("memextent");
+    this.ok("memextent_configure_derive", cap, parent, BigInt(offset), BigInt(size), attributes(access, type));
+    this.ok("object_activate", cap);
+    return cap;
+  }
+
+  /** An active address space. */
+  addrspace(vmid: number): bigint {
+    const cap = this.create("addrspace");
+    this.ok("addrspace_configure", cap, BigInt(vmid));
+    this.ok("object_activate", cap);
+    return cap;
+  }
+}
+
+const bigintText = (_key: string, value: unknown) => typeof value === "bigint" ? `0x${value.toString(16)}` : value;
+
+/** Fills in reserved arguments that are to be all ones. */
+function withReserved(name: HypercallName, args: readonly bigint[]): bigint[] {
+  const kinds = Object.values(HYPERCALLS[name].arguments);
+  return kinds.map((kind, index) => args[index] ?? (kind === "res1" ? 0xffff_ffff_ffff_ffffn : 0n));
+}
