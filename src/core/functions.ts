@@ -78,9 +78,6 @@ export const Functions = {
   /** (host address of a page): it gets decoded records now; write translations of it go from all TLB sets. */
   protectCodePage: signature(["i32"]),
 
-  /** (address of a record page): the fetch entries that point to it go from all TLB sets. */
-  forgetRecordPage: signature(["i32"]),
-
   /** (one of ExitReason): leaves the core behind the instruction at `CPU.IP`. */
   leaveAfter: signature(["i32"]),
   /** The virtual address of the instruction at `CPU.IP`. */

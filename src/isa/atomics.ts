@@ -175,7 +175,8 @@ export const atomics: Instruction[] = [
       const size = 2 + sz, bytes = 1 << size, host = $.hostAddress(2 * bytes, $.XSP(Rn));
       const next = (index: Node) => $.range($.add(index, 1), 1, 31);
       const first = $.hostLoad(loadName(size), host), second = $.hostLoad(loadName(size), host, bytes);
-      $.if($.and($.eq(first, register($, size, Rs)), $.eq(second, register($, size, next(Rs)))), () => {
+      // Rs is even, so never XZR.
+      $.if($.and($.eq(first, $.Rupdate(sz, Rs)), $.eq(second, register($, size, next(Rs)))), () => {
         $.hostStore(storeName(size), host, register($, size, Rt));
         $.hostStore(storeName(size), host, register($, size, next(Rt)), bytes);
       });

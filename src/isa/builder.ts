@@ -263,6 +263,10 @@ export class Builder {
     this.#list.push({ kind: "let", id: local.id, value });
     return local;
   }
+  /** A static value as one operand of the record: what is computed from it is computed at run time, to keep the record small. */
+  atRunTime(value: Node): Node {
+    return this.variable(value);
+  }
   /** A local that is assigned again: loops are unrolled by the author, `if` needs these. */
   variable(initial: Node): Node {
     const local = this.#local(initial.type);

@@ -97,10 +97,7 @@ export const dataProcessingRegister: Instruction[] = [
         const result = $.let(op ? $.sub(a, b) : $.add(a, b));
         (op ? setSubFlags : setAddFlags)($, a, b, result);
       }, () => {
-        // Each flag word is an operand of the record.
-        const bit = (n: number) => $.and($.lsr(nzcv, n), 1);
-        const sign = (n: number) => $.signExtend64($.sub($.i32(0), bit(n)));
-        $.setFlags(sign(3), $.signExtend64($.eor(bit(2), 1)), bit(1), sign(0));
+        $.setNZCV($.atRunTime(nzcv));
       }),
   ),
 

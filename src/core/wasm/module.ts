@@ -14,6 +14,15 @@ export interface Label {
   readonly depth: number;
 }
 
+/** A branch of a fragment to a label outside of it. */
+interface OuterBranch {
+  /** Position in the code behind the opcode. */
+  readonly at: number;
+  readonly name: string;
+  /** Blocks of the fragment that are open there. */
+  readonly depth: number;
+}
+
 /** A memory that the module imports; sizes in pages of 64 KiB. */
 export interface ImportedMemory {
   readonly module: string;
@@ -27,6 +36,9 @@ export interface ImportedMemory {
 export class FunctionBuilder {
   readonly code: number[] = [];
   readonly locals: ValueType[] = [];
+  /** Branch hints: position of an `if` or `br_if` in the code, and whether it is likely taken (metadata.code.branch_hint). */
+  readonly hints: { at: number; likely: boolean }[] = [];
+  readonly #outerBranches: OuterBranch[] = [];
   #depth = 0;
 
   constructor(
@@ -148,6 +160,44 @@ export class FunctionBuilder {
         otherwise(label);
       }
     }, result);
+  }
+
+  /** `if` whose condition V8 may take to hold (or not to hold) nearly always. */
+  ifLikely(likely: boolean, then: (label: Label) => void, otherwise?: (label: Label) => void, result?: ValueType): this {
+    this.hints.push({ at: this.code.length, likely });
+    return this.if(then, otherwise, result);
+  }
+
+  /** A branch out of this fragment, to a label that `append` names. */
+  brOuter(name: string, conditional = false): this {
+    this.code.push(conditional ? 0x0d : 0x0c);
+    this.#outerBranches.push({ at: this.code.length, name, depth: this.#depth });
+    return this;
+  }
+
+  /** Appends the code of a fragment; its locals are taken to be of this function already. */
+  append(fragment: FunctionBuilder, labels: Readonly<Record<string, Label>> = {}): this {
+    let from = 0;
+    const hints = fragment.hints.values();
+    let hint = hints.next().value;
+    const copyTo = (to: number) => {
+      while (hint && hint.at < to) {
+        this.hints.push({ at: this.code.length + hint.at - from, likely: hint.likely });
+        hint = hints.next().value;
+      }
+      for (; from < to; from++) this.code.push(fragment.code[from]);
+    };
+    for (const branch of fragment.#outerBranches) {
+      copyTo(branch.at);
+      this.bytes(unsignedLeb(this.#depth - labels[branch.name].depth + branch.depth));
+    }
+    copyTo(fragment.code.length);
+    return this;
+  }
+
+  /** What tells two fragments apart: their code and where they branch to. */
+  get fingerprint(): string {
+    return `${this.code.join()}|${this.#outerBranches.map((b) => `${b.at}${b.name}${b.depth}`).join()}`;
   }
 
   br(label: Label): this {
@@ -276,15 +326,10 @@ export class WasmModule {
 
     const bodies: number[][] = [];
     for (const f of this.#functions) {
-      const runs: { type: ValueType; count: number }[] = [];
-      for (const type of f.locals) {
-        const last = runs.at(-1);
-        if (last?.type === type) last.count++;
-        else runs.push({ type, count: 1 });
-      }
-      const locals = vector(runs.map((r) => [...unsignedLeb(r.count), VALUE_TYPES[r.type]]));
+      const locals = localsVector(f);
       bodies.push([...unsignedLeb(locals.length + f.code.length + 1), ...locals], f.code, [0x0b]);
     }
+    out.push(...this.#branchHints());
     const count = unsignedLeb(this.#functions.length);
     const size = bodies.reduce((sum, b) => sum + b.length, count.length);
     out.push([10, ...unsignedLeb(size), ...count], ...bodies);
@@ -298,6 +343,19 @@ export class WasmModule {
     return bytes;
   }
 
+  /** The custom section with branch hints; it stands before the code. Offsets count from the start of a function's locals. */
+  #branchHints(): number[][] {
+    const hinted = this.#functions.filter((f) => f.hints.length);
+    if (!hinted.length) return [];
+    const body = [...text("metadata.code.branch_hint"), ...unsignedLeb(hinted.length)];
+    for (const f of hinted) {
+      const start = localsVector(f).length;
+      body.push(...unsignedLeb(f.index), ...unsignedLeb(f.hints.length));
+      for (const { at, likely } of f.hints) body.push(...unsignedLeb(start + at), 1, likely ? 1 : 0);
+    }
+    return [[0, ...unsignedLeb(body.length)], body];
+  }
+
   #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
     const list = (types: readonly ValueType[]) => [types.length, ...types.map((t) => VALUE_TYPES[t])];
     const key = JSON.stringify([0x60, ...list(parameters), ...list(results)]);
@@ -305,6 +363,17 @@ export class WasmModule {
     if (index === undefined) this.#types.set(key, index = this.#types.size);
     return index;
   }
+}
+
+/** The locals of a function as its body encodes them: runs of one type. */
+function localsVector(f: FunctionBuilder): number[] {
+  const runs: { type: ValueType; count: number }[] = [];
+  for (const type of f.locals) {
+    const last = runs.at(-1);
+    if (last?.type === type) last.count++;
+    else runs.push({ type, count: 1 });
+  }
+  return [...unsignedLeb(runs.length), ...runs.flatMap((r) => [...unsignedLeb(r.count), VALUE_TYPES[r.type]])];
 }
 
 function text(value: string): number[] {

@@ -1,0 +1,83 @@
+// The core's Wasm module: all its functions, generated and instantiated over a machine's memory. DESIGN "The core".
+
+import { defineExceptions } from "./exception-entry.ts";
+import { defineFloatingPoint } from "./fp/functions.ts";
+import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
+import type { Handler } from "./interpreter/handlers.ts";
+import { defineInterpreter } from "./interpreter/interpreter.ts";
+import { TLB_SPACES } from "./layout.ts";
+import { Library } from "./library.ts";
+import { defineMemoryAccess } from "./memory-access.ts";
+import { defineMmu, type RamLayout } from "./mmu.ts";
+import { defineRecords } from "./record-functions.ts";
+import { defineSystemInstructions } from "./system-instructions.ts";
+import { defineSystemRegisters } from "./system-registers.ts";
+import { defineTlb } from "./tlb.ts";
+import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
+
+const WASM_PAGE = 0x1_0000;
+
+/** What the module calls. */
+export interface CoreImports {
+  /** Fills the record at `ip`. */
+  decode(ip: number): void;
+  /** A fresh record page for the code page at `host`. */
+  allocateRecords(host: number): number;
+  /** Gives up a record page. */
+  releaseRecords(page: number): void;
+}
+
+/** What the module offers to TypeScript; see `functions.ts` and the files that define the functions. */
+export interface CoreExports {
+  /** Runs the resident vCPU for at most `budget` instructions from CPU.PC; answers with what is left. CPU.EXIT_REASON says why. */
+  run(budget: number): number;
+  updateRegime(): void;
+  setPstate(pstate: number): void;
+  readFlags(): number;
+  writeFlags(flags: number): void;
+  injectException(esr: number, far: bigint): void;
+  translate(va: bigint, access: number): number;
+  currentWord(): number;
+  tlbFlushSpace(space: number): void;
+  tlbFlushAll(): void;
+  tlbFlushNonGlobal(space: number): void;
+  tlbFlushStage2(id: number): void;
+  tlbFlushFetches(): void;
+}
+
+/** A module's bytes, and how its decoder fills records. */
+export interface GeneratedCore {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly handlers: readonly Handler[];
+}
+
+/** Generates the module for RAM at `ram` in a memory of `wasmSize` bytes. */
+export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
+  const module = new WasmModule();
+  const pages = wasmSize / WASM_PAGE;
+  module.importMemory({ module: "env", name: "memory", minimum: pages, maximum: pages, shared: false } satisfies ImportedMemory);
+  const decode = module.importFunction("env", "decode", ["i32"], []);
+  const allocateRecords = module.importFunction("env", "allocateRecords", ["i32"], ["i32"]);
+  const releaseRecords = module.importFunction("env", "releaseRecords", ["i32"], []);
+  const library = new Library(module);
+  defineRecords(library, { allocateRecords, releaseRecords });
+  defineExceptions(library);
+  defineTlb(library, { base: TLB_SPACES.base, spaces: TLB_SPACES.count });
+  defineMmu(library, ram);
+  defineMemoryAccess(library);
+  defineSystemRegisters(library);
+  defineSystemInstructions(library);
+  defineIntegerFunctions(library);
+  defineFloatingPoint(library);
+  const handlers = defineInterpreter(library, decode);
+  for (const name of ["updateRegime"]) module.export(library.named(name));
+  library.check();
+  return { bytes: module.encode(), handlers };
+}
+
+/** Instantiates a generated module over the memory that it was generated for. */
+export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
+  const module = new WebAssembly.Module(core.bytes);
+  // The exports are what `generateCore` defined under these names.
+  return new WebAssembly.Instance(module, { env: { memory, ...imports } }).exports as unknown as CoreExports;
+}

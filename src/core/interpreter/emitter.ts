@@ -1,0 +1,429 @@
+// Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for an arm of the interpreter loop or for a function of its own.
+// spec/core-interpreter.md section 6.
+
+import type { AccessOptions, Bank, Builder, Node, Statement, StateName, Type } from "../../isa/builder.ts";
+import { CPU, Slot, TlbEntry, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
+import { Access, callee, type FunctionName } from "../functions.ts";
+import type { Library } from "../library.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
+import type { OperandKind, OperandLayout } from "./operands.ts";
+
+/** What the emitted code stands in. */
+export interface Surroundings {
+  readonly f: FunctionBuilder;
+  readonly library: Library;
+  readonly layout: OperandLayout;
+  /** Local with the address of the record. */
+  readonly ip: number;
+  /** A local for values of this type, free until the end of the instruction. */
+  local(type: Type): number;
+  /** Puts the address of the current TLB set on the stack. */
+  tlb(): void;
+  /** Stores what callees want to find in the CPU record: IP and, where they ask for the time, END. */
+  beforeCall(end: boolean): void;
+  /** Ends the instruction after a callee that has set `CPU.PENDING`. */
+  fault(): void;
+  /** Ends the instruction at PC + `offset`, a static i32. */
+  branch(offset: Node): void;
+  /** Ends the instruction at an address that `address` puts on the stack as i64. */
+  branchTo(address: () => void): void;
+}
+
+const STATE_ADDRESSES: Record<StateName, number> = {
+  FPCR: CPU.FPCR,
+  FPSR: CPU.FPSR,
+  PSTATE: CPU.PSTATE,
+  EVENT: CPU.EVENT,
+  SP_EL0: CPU.SP_EL0,
+  TPIDR_EL0: CPU.TPIDR_EL0,
+  TPIDR_EL1: CPU.TPIDR_EL1,
+  TPIDRRO_EL0: CPU.TPIDRRO_EL0,
+  EXCLUSIVE: CPU.EXCLUSIVE,
+  EXCLUSIVE_SIZE: CPU.EXCLUSIVE_SIZE,
+  EXCLUSIVE_ADDRESS: CPU.EXCLUSIVE_ADDRESS,
+  EXCLUSIVE_VALUE: CPU.EXCLUSIVE_VALUE,
+  EXCLUSIVE_VALUE2: CPU.EXCLUSIVE_VALUE + 8,
+  SCRATCH0: CPU.SCRATCH,
+  SCRATCH1: CPU.SCRATCH + 8,
+};
+
+const FLAG_ADDRESSES = { N: CPU.N, Z: CPU.Z, C: CPU.C, V: CPU.V } as const;
+
+const OPERAND_LOADS: Record<"i32" | "i64", Record<OperandKind, string>> = {
+  i32: { u16: "i32.load16_u", i32: "i32.load", u32: "i32.load", i64: "i32.load" },
+  i64: { u16: "i64.load16_u", i32: "i64.load32_s", u32: "i64.load32_u", i64: "i64.load" },
+};
+
+/** The Wasm load for `bytes` of guest memory. */
+function loadInstruction(type: Type, bytes: number, isSigned: boolean): string {
+  const full = { i32: 4, i64: 8, f32: 4, f64: 8, v128: 16 }[type];
+  return bytes === full ? `${type}.load` : `${type}.load${8 * bytes}_${isSigned ? "s" : "u"}`;
+}
+
+function storeInstruction(type: Type, bytes: number): string {
+  const full = { i32: 4, i64: 8, f32: 4, f64: 8, v128: 16 }[type];
+  return bytes === full ? `${type}.store` : `${type}.store${8 * bytes}`;
+}
+
+function accessDescriptor(bytes: number, options: AccessOptions): number {
+  return bytes | (options.aligned ? Access.Aligned : 0) | (options.unprivileged ? Access.Unprivileged : 0) |
+    (options.part ? Access.Part : 0);
+}
+
+/** The static byte offset of a register in its file; constants are known already. */
+function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): Node {
+  const special = bank === "sp" ? Slot.SP : write || bank === "update" ? Slot.Dump : Slot.Zero;
+  const slot = special === Slot.Zero ? index : $.select($.eq(index, 31), $.i32(special), index);
+  return $.range($.lsl(slot, 3), 0, 8 * Slot.Dump);
+}
+
+/** Emits one instruction. */
+export class Emitter {
+  /** Wasm locals of the builder's local values. */
+  readonly #locals = new Map<number, number>();
+  readonly #f: FunctionBuilder;
+
+  constructor(readonly $: Builder, readonly at: Surroundings) {
+    this.#f = at.f;
+  }
+
+  /** Emits all statements. True when the last of them ended the instruction. */
+  emit(): boolean {
+    return this.#statements(this.$.statements);
+  }
+
+  #statements(statements: readonly Statement[]): boolean {
+    return statements.reduce((_, statement) => this.#statement(statement), false);
+  }
+
+  /** True when control does not go on behind the statement. */
+  #statement(s: Statement): boolean {
+    const f = this.#f;
+    switch (s.kind) {
+      case "let":
+        this.#value(s.value);
+        this.#set(s.id);
+        break;
+      case "setRegister":
+        this.#setRegister(s.bank, s.index, s.value);
+        break;
+      case "setVector": {
+        const base = this.#vectorBase(s.index, s.offset);
+        this.#value(s.value);
+        f.memory(s.instruction, base);
+        break;
+      }
+      case "setFlags":
+        this.#setFlags(s.n, s.z, s.c, s.v);
+        break;
+      case "setState":
+        f.i32(0);
+        this.#value(s.value);
+        f.memory(`${s.value.type}.store`, STATE_ADDRESSES[s.name]);
+        break;
+      case "load":
+        this.#load(s.id, s.size, s.address, s.options);
+        break;
+      case "loadPair":
+        this.#loadPair(s.ids, s.size, s.address, s.options);
+        break;
+      case "store":
+        this.#store(s.size, s.address, s.value, s.options);
+        break;
+      case "storePair":
+        this.#storePair(s.size, s.address, s.values);
+        break;
+      case "hostAddress":
+        this.#hostAddress(s.id, s.size, s.address, s.zero);
+        break;
+      case "hostStore":
+        this.#value(s.host);
+        this.#value(s.value);
+        f.memory(s.instruction, s.offset);
+        break;
+      case "call":
+        if (s.faults) this.at.beforeCall(true);
+        for (const operand of s.operands) this.#value(operand);
+        f.call(this.at.library.named(s.name));
+        if (s.id !== undefined) this.#set(s.id);
+        if (s.faults) this.#checkPending();
+        break;
+      case "if":
+        this.#value(s.condition);
+        f.if(() => void this.#statements(s.then), s.otherwise.length ? () => void this.#statements(s.otherwise) : undefined);
+        break;
+      case "branch":
+        if (!s.condition) {
+          this.at.branch(s.offset);
+          return true;
+        }
+        this.#value(s.condition);
+        f.if(() => this.at.branch(s.offset));
+        break;
+      case "branchTo":
+        this.at.branchTo(() => this.#value(s.address));
+        return true;
+    }
+    return false;
+  }
+
+  /** Puts the value of an expression on the stack. */
+  #value(node: Node): void {
+    const f = this.#f;
+    if (node.isStatic && node.kind !== "constant") return this.#operand(node);
+    switch (node.kind) {
+      case "constant":
+        if (node.type === "i32" || node.type === "i64") f[node.type](node.value);
+        else if (node.type !== "v128") f[node.type](Number(node.value));
+        return;
+      case "vectorConstant":
+        f.v128(node.lowHalf, node.highHalf);
+        return;
+      case "op":
+        for (const operand of node.operands) this.#value(operand);
+        f.op(node.name);
+        return;
+      case "lane":
+        for (const operand of node.operands) this.#value(operand);
+        f.lane(node.name, node.lane);
+        return;
+      case "shuffle":
+        for (const operand of node.operands) this.#value(operand);
+        f.shuffle(node.lanes);
+        return;
+      case "register":
+        if (node.index.kind === "constant") f.i32(0).memory("i64.load", xAddress(Number(node.index.value)));
+        else {
+          this.#operand(registerOffset(this.$, node.bank, node.index, false));
+          f.memory("i64.load", CPU.X);
+        }
+        return;
+      case "vector":
+        f.memory(node.instruction, this.#vectorBase(node.index, node.offset));
+        return;
+      case "hostLoad":
+        this.#value(node.host);
+        f.memory(node.instruction, node.offset);
+        return;
+      case "flag":
+        f.i32(0).memory(`${node.type}.load`, FLAG_ADDRESSES[node.flag]);
+        return;
+      case "state":
+        f.i32(0).memory(`${node.type}.load`, STATE_ADDRESSES[node.name]);
+        return;
+      case "pc":
+        f.i32(0).memory("i64.load", CPU.PC_DELTA).get(this.at.ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+        return;
+      case "local":
+        f.get(this.#local(node.id));
+        return;
+    }
+    throw new Error(`${node.kind} cannot be emitted`);
+  }
+
+  /** Reads an operand of the record. */
+  #operand(node: Node): void {
+    if (node.type !== "i32" && node.type !== "i64") throw new Error(`a static ${node.type}`);
+    const operand = this.at.layout.place(node);
+    this.#f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], operand.offset);
+  }
+
+  /** Puts the address of a vector register's bytes on the stack, but for the constant offset that is the result. */
+  #vectorBase(index: Node, offset: Node): number {
+    if (index.kind === "constant" && offset.kind === "constant") {
+      this.#f.i32(0);
+      return vAddress(Number(index.value)) + Number(offset.value);
+    }
+    const register = this.$.lsl(index, 4);
+    if (offset.kind === "constant") {
+      this.#operand(this.$.range(register, 0, 496));
+      return CPU.VECTOR + Number(offset.value);
+    }
+    this.#operand(this.$.range(this.$.add(register, offset), 0, 511));
+    return CPU.VECTOR;
+  }
+
+  #setRegister(bank: Bank, index: Node, value: Node): void {
+    const f = this.#f;
+    if (index.kind === "constant") {
+      f.i32(0);
+      this.#value(value);
+      f.memory("i64.store", xAddress(Number(index.value)));
+      return;
+    }
+    this.#operand(registerOffset(this.$, bank, index, true));
+    this.#value(value);
+    f.memory("i64.store", CPU.X);
+  }
+
+  #setFlags(n: Node, z: Node, c: Node, v: Node): void {
+    const f = this.#f;
+    const nodes = { N: n, Z: z, C: c, V: v } as const;
+    const flags = ["C", "V", "N", "Z"] as const;
+    // Values that read flags are bound before any flag changes.
+    const values = flags.map((flag) => {
+      const node = nodes[flag];
+      if (node.kind === "local" || node.kind === "constant" || node.isStatic) return () => this.#value(node);
+      const local = this.at.local(node.type);
+      this.#value(node);
+      f.set(local);
+      return () => void f.get(local);
+    });
+    flags.forEach((flag, i) => {
+      f.i32(0);
+      values[i]();
+      f.memory(`${nodes[flag].type}.store`, FLAG_ADDRESSES[flag]);
+    });
+  }
+
+  /**
+   * Evaluates the address and compares it with its TLB entry: `hit` runs with the entry's local, and the i32 virtual address is
+   * what its addend must be added to. A group of `count` neighbours is checked at its last element; see `TlbSet`.
+   */
+  #access(
+    address: Node,
+    size: number,
+    count: number,
+    table: number,
+    options: AccessOptions,
+    hit: (host: number) => void,
+    miss: (va: number) => void,
+  ): void {
+    const f = this.#f;
+    const va = this.at.local("i64");
+    this.#value(address);
+    f.set(va);
+    if (options.unprivileged) return miss(va);
+    const entry = this.at.local("i32");
+    f.get(va).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.Entries - 1) * TlbEntry.Size).op("i32.and");
+    this.at.tlb();
+    f.op("i32.add").tee(entry).memory("i64.load", table + TlbEntry.Tag);
+    f.get(va);
+    if (count > 1) f.i64((count - 1) * size).op("i64.add");
+    f.i64(-4096 | (size - 1)).op("i64.and").op("i64.eq");
+    f.ifLikely(true, () => {
+      f.get(va).op("i32.wrap_i64").get(entry).memory("i32.load", table + TlbEntry.Addend).op("i32.add").set(entry);
+      hit(entry);
+    }, () => miss(va));
+  }
+
+  #load(id: number, size: number, address: Node, options: AccessOptions): void {
+    const f = this.#f, type = this.$.locals[id], target = this.#local(id);
+    this.#access(address, size, 1, TlbSet.Read, options, (host) => {
+      f.get(host).memory(loadInstruction(type, size, options.signed ?? false)).set(target);
+    }, (va) => {
+      this.at.beforeCall(false);
+      f.get(va);
+      this.#slowLoad(type, size, options);
+      f.set(target);
+      this.#checkPending();
+    });
+  }
+
+  #loadPair(ids: readonly [number, number], size: number, address: Node, options: AccessOptions): void {
+    const f = this.#f, type = this.$.locals[ids[0]];
+    const targets = ids.map((id) => this.#local(id));
+    this.#access(address, size, 2, TlbSet.Read, options, (host) => {
+      targets.forEach((target, i) => f.get(host).memory(loadInstruction(type, size, options.signed ?? false), i * size).set(target));
+    }, (va) => {
+      this.at.beforeCall(false);
+      targets.forEach((target, i) => {
+        f.get(va);
+        if (i) f.i64(size).op("i64.add");
+        this.#slowLoad(type, size, { ...options, part: true });
+        f.set(target);
+        this.#checkPending();
+      });
+    });
+  }
+
+  /** Calls the slow load for the address on the stack; the value is left there. */
+  #slowLoad(type: Type, size: number, options: AccessOptions): void {
+    const f = this.#f;
+    f.i32(accessDescriptor(size, options));
+    this.#seam(size === 16 ? "slowLoad16" : "slowLoad");
+    if (type === "i64") {
+      if (options.signed) f.op(`i64.extend${8 * size}_s`);
+    } else if (type === "i32") {
+      f.op("i32.wrap_i64");
+      if (options.signed && size < 4) f.op(`i32.extend${8 * size}_s`);
+    } else if (type === "f64") f.op("f64.reinterpret_i64");
+    else if (type === "f32") f.op("i32.wrap_i64").op("f32.reinterpret_i32");
+  }
+
+  #store(size: number, address: Node, value: Node, options: AccessOptions): void {
+    const f = this.#f, stored = this.#bind(value);
+    this.#access(address, size, 1, TlbSet.Write, options, (host) => {
+      f.get(host).get(stored).memory(storeInstruction(value.type, size));
+    }, (va) => {
+      this.at.beforeCall(false);
+      f.get(va);
+      this.#slowStore(value.type, stored, size, options);
+      this.#checkPending();
+    });
+  }
+
+  #storePair(size: number, address: Node, values: readonly [Node, Node]): void {
+    const f = this.#f;
+    const stored = values.map((value) => this.#bind(value));
+    this.#access(address, size, 2, TlbSet.Write, {}, (host) => {
+      values.forEach((value, i) => f.get(host).get(stored[i]).memory(storeInstruction(value.type, size), i * size));
+    }, (va) => {
+      this.at.beforeCall(false);
+      values.forEach((value, i) => {
+        f.get(va);
+        if (i) f.i64(size).op("i64.add");
+        this.#slowStore(value.type, stored[i], size, { part: true });
+        this.#checkPending();
+      });
+    });
+  }
+
+  #slowStore(type: Type, stored: number, size: number, options: AccessOptions): void {
+    const f = this.#f;
+    f.i32(accessDescriptor(size, options)).get(stored);
+    if (type === "f64") f.op("i64.reinterpret_f64");
+    if (type === "f32") f.op("i32.reinterpret_f32");
+    if (type === "i32" || type === "f32") f.op("i64.extend_i32_u");
+    this.#seam(size === 16 ? "slowStore16" : "slowStore");
+  }
+
+  #hostAddress(id: number, size: number, address: Node, zero: boolean): void {
+    const f = this.#f, target = this.#local(id);
+    this.#access(address, size, 1, TlbSet.Write, {}, (host) => void f.get(host).set(target), (va) => {
+      this.at.beforeCall(false);
+      f.get(va).i32(size | Access.Aligned | (zero ? Access.Zero : 0));
+      this.#seam("slowAddress");
+      f.set(target);
+      this.#checkPending();
+    });
+  }
+
+  #seam(name: FunctionName): void {
+    this.#f.call(callee(this.at.library, name));
+  }
+
+  #checkPending(): void {
+    this.#f.i32(0).memory("i32.load", CPU.PENDING);
+    this.#f.ifLikely(false, () => this.at.fault());
+  }
+
+  /** A Wasm local that holds the value. */
+  #bind(node: Node): number {
+    if (node.kind === "local") return this.#local(node.id);
+    const local = this.at.local(node.type);
+    this.#value(node);
+    this.#f.set(local);
+    return local;
+  }
+
+  #local(id: number): number {
+    let local = this.#locals.get(id);
+    if (local === undefined) this.#locals.set(id, local = this.at.local(this.$.locals[id]));
+    return local;
+  }
+
+  #set(id: number): void {
+    this.#f.set(this.#local(id));
+  }
+}

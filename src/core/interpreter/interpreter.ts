@@ -1,0 +1,125 @@
+// The interpreter: one Wasm function with one `br_table` over pre-decoded records. spec/core-interpreter.md sections 1, 2 and 6.
+//
+//   enter:    finds the record of CPU.PC, or leaves
+//     taken:  checks the budget
+//       next: dispatches on the record at ip; arms branch to next, taken or pending
+//     pending falls out of `next`: an exception was taken, or the core is left
+//
+// The budget is the distance from ip to `end`, in records: straight-line code changes neither `end` nor a counter, a taken branch moves
+// both. Near the end of the budget a STOP arm takes the place of the record at `end`.
+
+import { CPU, Pending } from "../cpu-record.ts";
+import { callee } from "../functions.ts";
+import { ExitReason } from "../interface.ts";
+import type { Library } from "../library.ts";
+import { STRAIGHT_LINE } from "../record-functions.ts";
+import type { Label } from "../wasm/module.ts";
+import { Arm } from "./arms.ts";
+import { type Handler, HandlerSet, Target } from "./handlers.ts";
+import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
+
+/** Defines `run` (budget -> what is left of it, in instructions) and answers with the handlers that the decoder fills records for. */
+export function defineInterpreter(library: Library, decode: number): readonly Handler[] {
+  const run = library.define("run", ["i32"], ["i32"], true);
+  const f = run;
+  /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
+  const remaining = 0;
+  const ip = f.local("i32"), end = f.local("i32"), tlb = f.local("i32"), scratch = f.local("i32");
+  const set = new HandlerSet(library, f, { ip, end, tlb, scratch });
+  library.module.table(set.outlined);
+
+  const leaveWith = (reason: number) => f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
+  const returnRemaining = () => {
+    f.call(library.named("disarmStop"));
+    f.get(remaining).i32(4).op("i32.shr_s").op("return");
+  };
+  /** CPU.PC is canonical outside of the loop. */
+  const storePc = () => {
+    f.i32(0).i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+    f.memory("i64.store", CPU.PC);
+  };
+  const storePosition = () => {
+    f.i32(0).get(ip).memory("i32.store", CPU.IP);
+    f.i32(0).get(end).memory("i32.store", CPU.END);
+  };
+
+  f.get(remaining).i32(4).op("i32.shl").set(remaining);
+  f.call(callee(library, "checkInterrupts"));
+  f.loop((enter) => {
+    f.i32(0).memory("i32.load", CPU.PENDING).i32(Pending.Exit).op("i32.eq");
+    f.if(() => void returnRemaining());
+    f.i32(0).i32(0).memory("i32.store", CPU.PENDING);
+    f.get(remaining).i32(0).op("i32.le_s");
+    f.if(() => {
+      leaveWith(ExitReason.Budget);
+      returnRemaining();
+    });
+    f.i32(0).memory("i64.load", CPU.PC).call(library.named("lookup")).tee(ip).op("i32.eqz");
+    f.if(() => {
+      // The fetch faulted. That counts, so that a guest whose vectors cannot be fetched uses up its budget.
+      f.get(remaining).i32(RECORD_SIZE).op("i32.sub").set(remaining).br(enter);
+    });
+    f.get(ip).get(remaining).op("i32.add").set(end);
+    f.i32(0).memory("i32.load", CPU.TLB).set(tlb);
+
+    f.loop((taken) => {
+      f.get(end).get(ip).op("i32.sub").i32(STRAIGHT_LINE).op("i32.lt_s");
+      f.ifLikely(false, () => {
+        f.get(ip).get(end).call(library.named("armStop"));
+        f.if(() => {
+          storePc();
+          leaveWith(ExitReason.Budget);
+          f.i32(0).set(remaining);
+          returnRemaining();
+        });
+      });
+      f.block((pending) => {
+        f.loop((next) => {
+          const armCount = Arm.FirstInstruction + set.arms.length;
+          const labels: Label[] = Array.from({ length: armCount }, () => f.openBlock()).reverse();
+          f.get(ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[armCount - 1]);
+          const outer = { [Target.Next]: next, [Target.Taken]: taken, [Target.Pending]: pending };
+          for (let arm = 0; arm < armCount; arm++) {
+            f.closeBlock();
+            if (arm >= Arm.FirstInstruction) f.append(set.arms[arm - Arm.FirstInstruction], outer);
+            else special(arm, next, taken, pending);
+          }
+        });
+      });
+      f.get(end).get(ip).op("i32.sub").i32(RECORD_SIZE).op("i32.sub").set(remaining);
+      f.br(enter);
+    });
+  });
+  f.op("unreachable");
+
+  function special(arm: number, next: Label, taken: Label, pending: Label): void {
+    switch (arm) {
+      case Arm.Decode:
+        f.get(ip).call(decode).br(next);
+        break;
+      case Arm.PageEnd:
+        f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+        f.call(library.named("lookup")).tee(scratch).op("i32.eqz").brIf(pending);
+        f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").set(end);
+        f.get(scratch).set(ip).br(taken);
+        break;
+      case Arm.Stop:
+        // `taken` finds the budget used up.
+        f.br(taken);
+        break;
+      case Arm.Undefined:
+        storePosition();
+        f.call(callee(library, "raiseUndefined")).br(pending);
+        break;
+      case Arm.Outlined:
+        storePosition();
+        f.get(ip).get(ip).memory("i32.load16_u", FIRST_OPERAND);
+        library.module.callIndirect(f, ["i32"], []);
+        f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
+        f.get(ip).i32(RECORD_SIZE).op("i32.add").set(ip).br(next);
+        break;
+    }
+  }
+
+  return set.handlers;
+}

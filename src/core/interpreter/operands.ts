@@ -1,0 +1,207 @@
+// Binding times, the decoder's half: evaluates the static expressions of an encoding for an instruction word, and lays them out as operands
+// of the 16-byte record. spec/core-interpreter.md section 6.
+
+import type { Node } from "../../isa/builder.ts";
+
+/** Bytes of a record. */
+export const RECORD_SIZE = 16;
+
+/** Where the operands start: behind the number of the arm. */
+export const FIRST_OPERAND = 2;
+
+/** How an operand is stored in the record. */
+export type OperandKind = "u16" | "i32" | "u32" | "i64";
+
+const OPERAND_BYTES: Record<OperandKind, number> = { u16: 2, i32: 4, u32: 4, i64: 8 };
+
+/** One operand of a record. */
+export interface RecordOperand {
+  readonly key: string;
+  readonly offset: number;
+  readonly kind: OperandKind;
+  /** Its value for an instruction word. A number unless the kind is i64 and the value may not fit. */
+  readonly evaluate: (word: number) => number | bigint;
+}
+
+/** A text that is equal for equal static expressions. */
+export function staticKey(node: Node): string {
+  switch (node.kind) {
+    case "field":
+      return `f${node.position}.${node.width}`;
+    case "constant":
+      return `${node.type}:${node.value}`;
+    case "op":
+      return `${node.name}(${node.operands.map(staticKey).join()})`;
+    case "computed":
+      return `${node.name}:${node.type}(${node.operands.map(staticKey).join()})`;
+  }
+  throw new Error(`${node.kind} is not static`);
+}
+
+/** The operands of one handler's record, placed as they are asked for. */
+export class OperandLayout {
+  readonly operands: RecordOperand[] = [];
+  readonly #used = new Array<boolean>(RECORD_SIZE).fill(false);
+
+  /** @param first first free byte. */
+  constructor(readonly handler: string, first = FIRST_OPERAND) {
+    this.#used.fill(true, 0, first);
+  }
+
+  /** The operand for a static expression. Throws when the record is full: the entry must be rephrased. */
+  place(node: Node): RecordOperand {
+    const key = staticKey(node);
+    const known = this.operands.find((operand) => operand.key === key);
+    if (known) return known;
+    const kind = operandKind(node);
+    const bytes = OPERAND_BYTES[kind];
+    let offset = 0;
+    while (offset < RECORD_SIZE && this.#used.slice(offset, offset + bytes).some(Boolean)) offset += bytes;
+    if (offset + bytes > RECORD_SIZE) throw new Error(`${this.handler}: the operands do not fit into a record (${key})`);
+    this.#used.fill(true, offset, offset + bytes);
+    const operand = { key, offset, kind, evaluate: kind === "i64" && node.low === undefined ? evaluateBig(node) : evaluateNumber(node) };
+    this.operands.push(operand);
+    return operand;
+  }
+}
+
+function operandKind(node: Node): OperandKind {
+  const within = (low: number, high: number) => node.low !== undefined && node.high !== undefined && node.low >= low && node.high <= high;
+  if (within(0, 0xffff)) return "u16";
+  if (node.type === "i32" || within(-0x80000000, 0x7fffffff)) return "i32";
+  return within(0, 0xffffffff) ? "u32" : "i64";
+}
+
+/** Writes an operand's value into the record at `address`. */
+export function storeOperand(view: DataView, address: number, operand: RecordOperand, word: number): void {
+  const value = operand.evaluate(word);
+  const at = address + operand.offset;
+  if (operand.kind === "u16") view.setUint16(at, Number(value), true);
+  else if (operand.kind === "i64") view.setBigInt64(at, BigInt.asIntN(64, BigInt(value)), true);
+  else view.setInt32(at, Number(value), true);
+}
+
+type Binary = (a: number, b: number) => number;
+
+/** i32 arithmetic; results are int32. */
+const INT32: Record<string, Binary> = {
+  add: (a, b) => (a + b) | 0,
+  sub: (a, b) => (a - b) | 0,
+  mul: (a, b) => Math.imul(a, b),
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  shl: (a, b) => a << b,
+  shr_u: (a, b) => (a >>> b) | 0,
+  shr_s: (a, b) => a >> b,
+  rotr: (a, b) => (a >>> (b & 31) | a << (-b & 31)) | 0,
+  eq: (a, b) => a === b ? 1 : 0,
+  ne: (a, b) => a !== b ? 1 : 0,
+  lt_s: (a, b) => a < b ? 1 : 0,
+  gt_s: (a, b) => a > b ? 1 : 0,
+  le_s: (a, b) => a <= b ? 1 : 0,
+  ge_s: (a, b) => a >= b ? 1 : 0,
+  lt_u: (a, b) => a >>> 0 < b >>> 0 ? 1 : 0,
+  gt_u: (a, b) => a >>> 0 > b >>> 0 ? 1 : 0,
+  le_u: (a, b) => a >>> 0 <= b >>> 0 ? 1 : 0,
+  ge_u: (a, b) => a >>> 0 >= b >>> 0 ? 1 : 0,
+  eqz: (a) => a === 0 ? 1 : 0,
+  clz: (a) => Math.clz32(a),
+  extend8_s: (a) => a << 24 >> 24,
+  extend16_s: (a) => a << 16 >> 16,
+};
+
+/** i64 arithmetic whose exact results are known to be safe integers. */
+const EXACT: Record<string, Binary> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  shl: (a, b) => a * 2 ** b,
+};
+
+/** The value of a static i32, as an int32, or of a static i64 with known bounds. */
+export function evaluateNumber(node: Node): (word: number) => number {
+  if (node.kind === "constant") {
+    const value = node.type === "i32" ? Number(BigInt.asIntN(32, BigInt(node.value))) : Number(node.value);
+    return () => value;
+  }
+  if (node.kind === "field") {
+    const { position, width } = node;
+    const mask = 2 ** width - 1;
+    return (word) => (word >>> position) & mask;
+  }
+  if (node.kind === "computed") {
+    const { compute } = node, operands = node.operands.map(evaluateNumber);
+    const narrow = node.type === "i32";
+    return (word) => {
+      const value = compute(...operands.map((operand) => operand(word)));
+      return typeof value === "bigint" ? Number(BigInt.asIntN(narrow ? 32 : 64, value)) : narrow ? value | 0 : value;
+    };
+  }
+  if (node.kind !== "op") throw new Error(`${node.kind} is not static`);
+  if (node.name === "select") {
+    const [a, b, condition] = node.operands.map(evaluateNumber);
+    return (word) => condition(word) ? a(word) : b(word);
+  }
+  const [, op] = node.name.split(".");
+  const bounded = (operand: Node) => operand.type === "i32" || operand.low !== undefined;
+  if (op === "extend_i32_s") return evaluateNumber(node.operands[0]);
+  if (op === "extend_i32_u") {
+    const operand = evaluateNumber(node.operands[0]);
+    return (word) => operand(word) >>> 0;
+  }
+  if (op === "wrap_i64") {
+    const [operand] = node.operands;
+    if (!bounded(operand)) {
+      const big = evaluateBig(operand);
+      return (word) => Number(BigInt.asIntN(32, big(word)));
+    }
+    const value = evaluateNumber(operand);
+    return (word) => Number(BigInt.asIntN(32, BigInt(value(word))));
+  }
+  const compute = (node.operands[0].type === "i32" ? INT32 : EXACT)[op];
+  if (compute && node.operands.every(bounded)) {
+    const [a, b] = node.operands.map(evaluateNumber);
+    return b ? (word) => compute(a(word), b(word)) : (word) => compute(a(word), 0);
+  }
+  const big = evaluateBig(node);
+  return (word) => Number(big(word));
+}
+
+/** i64 arithmetic on sign-extended values; results are cut by the caller. */
+const INT64: Record<string, (a: bigint, b: bigint) => bigint> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  shl: (a, b) => a << (b & 63n),
+  shr_u: (a, b) => BigInt.asUintN(64, a) >> (b & 63n),
+  shr_s: (a, b) => a >> (b & 63n),
+};
+
+/** The value of any static expression as a sign-extended bigint. */
+export function evaluateBig(node: Node): (word: number) => bigint {
+  if (node.type === "i32" || node.low !== undefined && node.kind !== "op") {
+    const value = evaluateNumber(node);
+    return (word) => BigInt(value(word));
+  }
+  if (node.kind === "constant") {
+    const value = BigInt.asIntN(64, BigInt(node.value));
+    return () => value;
+  }
+  if (node.kind === "computed") {
+    const { compute } = node, operands = node.operands.map(evaluateNumber);
+    return (word) => BigInt.asIntN(64, BigInt(compute(...operands.map((operand) => operand(word)))));
+  }
+  if (node.kind !== "op") throw new Error(`${node.kind} is not static`);
+  const [a, b, condition] = node.operands.map(evaluateBig);
+  if (node.name === "select") return (word) => condition(word) ? a(word) : b(word);
+  const [, op] = node.name.split(".");
+  if (op === "extend_i32_s") return a;
+  if (op === "extend_i32_u") return (word) => BigInt.asUintN(32, a(word));
+  const compute = INT64[op];
+  if (!compute) throw new Error(`${node.name} has no evaluation at decode time`);
+  return (word) => BigInt.asIntN(64, compute(a(word), b ? b(word) : 0n));
+}

@@ -1,0 +1,47 @@
+// What lies where in the core's part of the Wasm memory: the region below guest RAM that machine/memory-map.ts leaves to the core.
+//
+//   0x0000_0100  CPU record (cpu-record.ts)
+//   0x0001_0000  contexts of vCPUs
+//   0x0020_0000  owners of record pages, counts of stores into them
+//   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its record page
+//   0x0080_0000  TLB spaces (tlb.ts)
+//   0x0200_0000  stage-2 tables (stage2.ts)
+//   0x0400_0000  record pages (records.ts)
+
+import { CONTEXT_SIZE } from "./cpu-record.ts";
+import { TlbSpace } from "./tlb.ts";
+
+const MiB = 0x10_0000;
+
+/** Size of the whole region in bytes. */
+export const CORE_SIZE = 0x0c00_0000;
+
+/** A stretch of equal slots. */
+interface Slots {
+  readonly base: number;
+  readonly count: number;
+}
+
+const slots = (base: number, end: number, size: number): Slots => ({ base, count: Math.floor((end - base) / size) });
+
+/** A context is rounded up so that vectors are aligned. */
+export const CONTEXT_STRIDE = Math.ceil(CONTEXT_SIZE / 16) * 16;
+export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
+
+/** i32 for each record page: the host address of the code page that it stands for, 0 when it is free. */
+export const RECORD_OWNERS = 0x20_0000;
+/** i32 for each record page: stores into its code page since it was filled. */
+export const RECORD_STORES = 0x30_0000;
+
+/** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
+export const CODE_PAGES = 4 * MiB;
+
+export const TLB_SPACES: Slots = slots(8 * MiB, 32 * MiB, TlbSpace.Size);
+
+export const STAGE2_TABLES = { base: 32 * MiB, size: 32 * MiB } as const;
+
+/** Records of a page: one an instruction, and a sentinel that leads to the next page. */
+export const RECORDS_PER_PAGE = 1024;
+/** Bytes of a record page. */
+export const RECORD_PAGE_SIZE = (RECORDS_PER_PAGE + 1) * 16;
+export const RECORD_PAGES: Slots = slots(64 * MiB, CORE_SIZE, RECORD_PAGE_SIZE);

@@ -1,0 +1,148 @@
+// Decoded records inside Wasm: from PC to record, stores into code, the exact end of a budget, and what callees ask about the instruction in
+// progress. The TypeScript half is records.ts. DESIGN "The core" (self-modifying code, exact counting).
+
+import { CPU, Pending, TlbEntry, TlbSet } from "./cpu-record.ts";
+import { callee, define } from "./functions.ts";
+import { Arm } from "./interpreter/arms.ts";
+import { RECORD_SIZE } from "./interpreter/operands.ts";
+import { CODE_PAGES, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORD_STORES, RECORDS_PER_PAGE } from "./layout.ts";
+import type { Library } from "./library.ts";
+import { fetchEntryOffset } from "./tlb.ts";
+import { Code, constant, type Value } from "./wasm/expression.ts";
+
+/** Functions of TypeScript that the module imports. */
+export interface RecordImports {
+  /** (host address of a page) -> address of its record page, a fresh one. */
+  readonly allocateRecords: number;
+  /** (address of a record page): it is given up, nothing executes in it. */
+  readonly releaseRecords: number;
+}
+
+/** Stores into a code page after which it loses all its records, so that it can be write-mapped again. */
+const STORES_BEFORE_RELEASE = 64;
+
+/** The longest straight line: with less budget than this left, the STOP arm marks the end. */
+export const STRAIGHT_LINE = RECORD_PAGE_SIZE;
+
+/** Defines the functions of records: those of the seam, `lookup`, `armStop` and `disarmStop`. */
+export function defineRecords(library: Library, imports: RecordImports): void {
+  const code = (name: string, parameters: ("i32" | "i64")[], results: ("i32" | "i64")[], exported = false) =>
+    new Code(library.define(name, parameters, results, exported));
+  const codePageEntry = (host: Value) => host.shrU(12).shl(2);
+  const recordPageIndex = (ip: Value) => ip.sub(RECORD_PAGES.base).divU(RECORD_PAGE_SIZE);
+
+  {
+    const c = new Code(define(library, "isCodePage"));
+    c.result(c.load("i32.load", codePageEntry(c.parameter(0)), CODE_PAGES));
+  }
+  {
+    // (page of the virtual address, record page) -> (): makes it the page in execution.
+    const c = code("enterRecordPage", ["i64", "i32"], []);
+    c.store("i64.store", CPU.PC_DELTA, c.parameter(0).sub(c.parameter(1).shrU(2).wide()));
+  }
+  const enterRecordPage = library.named("enterRecordPage");
+  const recordAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
+
+  {
+    // (va) -> the record, or 0 with PENDING set when the fetch faults.
+    const c = code("slowLookup", ["i64"], ["i32"]);
+    const va = c.parameter(0);
+    c.store("i64.store", CPU.PC, va);
+    const host = c.let(c.call(callee(library, "fetchAddress"), va));
+    c.if(c.load("i32.load", CPU.PENDING), () => c.return(constant("i32", 0)));
+    const entry = codePageEntry(host);
+    const page = c.let(c.load("i32.load", entry, CODE_PAGES));
+    c.if(page.not(), () => {
+      host.and(-4096).emit(c.f);
+      c.f.call(imports.allocateRecords).set(page.index);
+      c.run(callee(library, "protectCodePage"), host.and(-4096));
+    });
+    c.run(callee(library, "fillFetch"), va, page);
+    c.run(enterRecordPage, va.and(-4096), page);
+    c.result(recordAt(page, va));
+  }
+  {
+    const c = code("lookup", ["i64"], ["i32"]);
+    const va = c.parameter(0);
+    const fetch = c.let(c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
+    // A misaligned PC misses.
+    c.if(c.load("i64.load", fetch, TlbSet.Fetch + TlbEntry.Tag).ne(va.and(-4096 | 3)), () => {
+      c.return(c.call(library.named("slowLookup"), va));
+    });
+    const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + TlbEntry.Addend));
+    c.store("i64.store", CPU.PC_DELTA, va.and(-4096).sub(page.shrU(2).wide()));
+    c.result(recordAt(page, va));
+  }
+
+  {
+    const c = code("disarmStop", [], [], true);
+    const stop = c.let(c.load("i32.load", CPU.STOP));
+    c.if(stop, () => {
+      // The page may have been given up since.
+      c.if(c.load("i32.load16_u", stop).eq(Arm.Stop), () => c.store("i32.store16", stop, c.load("i32.load", CPU.STOP_ARM)));
+      c.store("i32.store", CPU.STOP, constant("i32", 0));
+    });
+  }
+  {
+    // (ip, end) -> 1 when the budget is used up; otherwise the record at `end` stops execution, if it is in the page of `ip`.
+    const c = code("armStop", ["i32", "i32"], ["i32"]);
+    const ip = c.parameter(0), end = c.parameter(1);
+    c.run(library.named("disarmStop"));
+    c.if(end.sub(ip).leS(0), () => c.return(constant("i32", 1)));
+    const sentinel = recordPageIndex(ip).mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base + RECORDS_PER_PAGE * RECORD_SIZE);
+    c.if(end.leU(sentinel), () => {
+      c.store("i32.store", CPU.STOP, end);
+      c.store("i32.store", CPU.STOP_ARM, c.load("i32.load16_u", end));
+      c.store("i32.store16", end, constant("i32", Arm.Stop));
+    });
+    c.result(constant("i32", 0));
+  }
+
+  {
+    const c = new Code(define(library, "dropRecords", true));
+    const host = c.parameter(0), size = c.parameter(1);
+    const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
+    c.if(page.not(), () => c.return());
+    const index = c.let(recordPageIndex(page));
+    const stores = c.let(c.load("i32.load", index.shl(2), RECORD_STORES).add(1));
+    c.store("i32.store", index.shl(2), stores, RECORD_STORES);
+    const current = recordPageIndex(c.load("i32.load", CPU.IP));
+    c.if(stores.gtU(STORES_BEFORE_RELEASE).and(current.ne(index)), () => {
+      page.emit(c.f);
+      c.f.call(imports.releaseRecords);
+      c.return();
+    });
+    const record = c.let(page.add(host.and(0xffc).shl(2)));
+    const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
+    // The STOP arm stays; what it hides is no longer decoded.
+    c.if(c.load("i32.load", CPU.STOP).sub(record).leU(last.sub(record)), () => c.store("i32.store", CPU.STOP_ARM, constant("i32", 0)));
+    c.doWhile(() => {
+      c.if(c.load("i32.load16_u", record).ne(Arm.Stop), () => c.store("i32.store16", record, constant("i32", Arm.Decode)));
+      c.set(record, record.add(RECORD_SIZE));
+    }, () => record.leU(last));
+  }
+
+  {
+    const c = new Code(define(library, "currentPc"));
+    c.result(c.load("i64.load", CPU.PC_DELTA).add(c.load("i32.load", CPU.IP).shrU(2).wide()));
+  }
+  {
+    const c = new Code(define(library, "currentWord", true));
+    const ip = c.let(c.load("i32.load", CPU.IP));
+    const index = c.let(recordPageIndex(ip));
+    const offset = ip.sub(index.mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base)).shrU(2);
+    c.result(c.load("i32.load", c.load("i32.load", index.shl(2), RECORD_OWNERS).add(offset)));
+  }
+  {
+    const c = new Code(define(library, "currentTime"));
+    const left = c.load("i32.load", CPU.END).sub(c.load("i32.load", CPU.IP)).shrS(4);
+    const now = c.load("f64.load", CPU.RUN_END).sub(left.op("f64.convert_i32_s", "f64"));
+    c.result(now.max(c.load("f64.load", CPU.TIME_FLOOR)));
+  }
+  {
+    const c = new Code(define(library, "leaveAfter"));
+    c.store("i32.store", CPU.EXIT_REASON, c.parameter(0));
+    c.store("i64.store", CPU.PC, c.call(callee(library, "currentPc")).add(4));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
+  }
+}

@@ -1,0 +1,111 @@
+// Decoded records, the TypeScript half: the pool of record pages and the decoder that fills them. The Wasm half is record-functions.ts.
+// DESIGN "Memory and machine" (record pages come from a capped pool with eviction).
+
+import { decode } from "../isa/decode.ts";
+import { Arm } from "./interpreter/arms.ts";
+import type { Filling, Handler } from "./interpreter/handlers.ts";
+import { RECORD_SIZE, storeOperand } from "./interpreter/operands.ts";
+import { CODE_PAGES, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORD_STORES, RECORDS_PER_PAGE } from "./layout.ts";
+
+const PAGE_SIZE = 4096;
+
+/** What the pool asks of the core's Wasm module. */
+export interface RecordCallbacks {
+  /** Fetch entries that point to a record page go from all TLB sets. */
+  forgetRecordPage(page: number): void;
+  /** An instruction word that the table does not have, at a host address. */
+  undefinedWord(word: number, host: number): void;
+}
+
+/** The record pages of one core. */
+export class RecordPool {
+  readonly #view: DataView;
+  readonly #halves: Uint16Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #free: number[] = [];
+  /** Index of the page that was used last when none is free: eviction goes round. */
+  #hand = -1;
+  #used = 0;
+
+  constructor(memory: WebAssembly.Memory, readonly handlers: readonly Handler[], readonly callbacks: RecordCallbacks) {
+    this.#view = new DataView(memory.buffer);
+    this.#halves = new Uint16Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
+  }
+
+  /** A fresh record page for the code page at a host address. When the pool is used up, the oldest page goes. */
+  allocate(host: number): number {
+    let index = this.#free.pop();
+    if (index === undefined) {
+      if (this.#used < RECORD_PAGES.count) index = this.#used++;
+      else {
+        index = this.#hand = (this.#hand + 1) % RECORD_PAGES.count;
+        this.#forget(index);
+      }
+    }
+    const page = RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
+    this.#bytes.fill(0, page, page + RECORD_PAGE_SIZE);
+    this.#halves[(page + RECORDS_PER_PAGE * RECORD_SIZE) >> 1] = Arm.PageEnd;
+    this.#words[RECORD_OWNERS / 4 + index] = host;
+    this.#words[RECORD_STORES / 4 + index] = 0;
+    this.#words[CODE_PAGES / 4 + (host >>> 12)] = page;
+    return page;
+  }
+
+  /** Gives a record page up. Nothing may be executing in it. */
+  release(page: number): void {
+    const index = (page - RECORD_PAGES.base) / RECORD_PAGE_SIZE;
+    this.#forget(index);
+    this.#free.push(index);
+  }
+
+  /** Fills the record at `ip`. */
+  decode(ip: number): void {
+    const index = Math.floor((ip - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
+    const record = (ip - RECORD_PAGES.base - index * RECORD_PAGE_SIZE) / RECORD_SIZE;
+    const host = (this.#words[RECORD_OWNERS / 4 + index] >>> 0) + 4 * record;
+    const word = this.#words[host / 4];
+    const encoding = decode(word);
+    if (!encoding) {
+      this.callbacks.undefinedWord(word >>> 0, host);
+      this.#halves[ip >> 1] = Arm.Undefined;
+      return;
+    }
+    const { filling, branch } = this.handlers[encoding.index];
+    if (!branch) return this.#fill(ip, filling, word);
+    const target = record + branch.offset(word) / 4;
+    this.#fill(ip, target >= 0 && target < RECORDS_PER_PAGE ? branch.near : filling, word);
+  }
+
+  /** RAM in [host, host + size) changed from outside: its records go. */
+  written(host: number, size: number): void {
+    for (let page = host - host % PAGE_SIZE; page < host + size; page += PAGE_SIZE) {
+      const records = this.#words[CODE_PAGES / 4 + page / PAGE_SIZE];
+      if (!records) continue;
+      const first = Math.max(host - page, 0) >> 2, end = Math.min(host + size - page + 3, PAGE_SIZE) >> 2;
+      for (let record = first; record < end; record++) this.#halves[(records + record * RECORD_SIZE) >> 1] = Arm.Decode;
+    }
+  }
+
+  /** Gives all record pages up. */
+  clear(): void {
+    for (let index = 0; index < this.#used; index++) if (this.#words[RECORD_OWNERS / 4 + index]) this.#forget(index);
+    this.#used = 0;
+    this.#free.length = 0;
+    this.#hand = -1;
+  }
+
+  #fill(ip: number, { arm, operands }: Filling, word: number): void {
+    for (const operand of operands) storeOperand(this.#view, ip, operand, word);
+    this.#halves[ip >> 1] = arm;
+  }
+
+  #forget(index: number): void {
+    const host = this.#words[RECORD_OWNERS / 4 + index] >>> 0;
+    this.#words[CODE_PAGES / 4 + (host >>> 12)] = 0;
+    this.#words[RECORD_OWNERS / 4 + index] = 0;
+    this.callbacks.forgetRecordPage(RECORD_PAGES.base + index * RECORD_PAGE_SIZE);
+  }
+}
