@@ -101,7 +101,7 @@ export class Vgic {
     return affinity >>> 0;
   }
 
-  /** Index of the vCPU with this affinity; undefined where none can attach. */
+  /** Index that an affinity maps to; undefined where no index does. There may be no vCPU with the index. */
   indexOf(affinity: Affinity): number | undefined {
     const { mask, shift } = this.mapping;
     let index = 0;
@@ -110,7 +110,7 @@ export class Vgic {
       if (field & ~mask[level]) return undefined;
       index |= field << shift[level];
     }
-    return index < this.cpus.length ? index : undefined;
+    return index;
   }
 
   /** The bank that holds an INTID as `cpu` sees it. */
@@ -169,7 +169,8 @@ export class Vgic {
   /** Routes an SPI to the vCPU with this affinity, or nowhere. */
   setRoute(intid: number, affinity: Affinity): void {
     const before = this.#route[intid];
-    this.#route[intid] = this.indexOf(affinity) ?? -1;
+    const index = this.indexOf(affinity) ?? -1;
+    this.#route[intid] = index < this.cpus.length ? index : -1;
     if (before >= 0 && before !== this.#route[intid]) this.cpus[before].offer(intid, false);
     this.#offer(this.cpus[0], intid);
   }
@@ -218,7 +219,7 @@ export class Vgic {
     const firstAff0 = Number(value >> 44n & 0xfn) * 16;
     for (let targets = Number(value & 0xffffn); targets !== 0; targets &= targets - 1) {
       const index = this.indexOf((cluster | firstAff0 + 31 - Math.clz32(targets & -targets)) >>> 0);
-      if (index !== undefined) this.#raiseSgi(this.cpus[index], group, intid);
+      if (index !== undefined && index < this.cpus.length) this.#raiseSgi(this.cpus[index], group, intid);
     }
   }
 

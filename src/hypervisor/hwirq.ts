@@ -1,0 +1,83 @@
+// Hardware interrupts: one object for each physical PPI and SPI, forwarded to a vIRQ (spec/hypervisor.md sections 4.5, 6.3).
+
+import { ErrorCode } from "../abi/errors.ts";
+import { HwirqRight, VicRight } from "../abi/rights.ts";
+import { Intid } from "./gic-registers.ts";
+import { active, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { HypervisorObject } from "./object.ts";
+import type { Partition } from "./partition.ts";
+import type { Vic } from "./vic.ts";
+import { VirqSource } from "./vic-source.ts";
+
+/** A hardware interrupt. Created at boot only, and active from then on. */
+export class Hwirq extends HypervisorObject {
+  static readonly SIZE = 128;
+  readonly type = "hwirq";
+  /** Level of the physical line. */
+  #level = false;
+  /** An SPI's forwarding. */
+  readonly #source = new VirqSource(() => this.#level);
+  /** A PPI's forwarding: the VIC and the virtual PPI. No device of this platform raises one. */
+  #ppi: { readonly vic: Vic; readonly virq: number } | undefined;
+
+  /** @param intid physical INTID, 16..1019 */
+  constructor(hypervisor: Hypervisor, partition: Partition, readonly intid: number) {
+    super(hypervisor, partition, Hwirq.SIZE);
+    this.state = "active";
+  }
+
+  /** The vIRQ that it is forwarded to, or undefined. */
+  get virq(): number | undefined {
+    return this.#ppi?.virq ?? this.#source.intid;
+  }
+
+  /** The physical line changed. */
+  setLevel(level: boolean): void {
+    this.#level = level;
+    if (level) this.#source.assertLevel();
+    else this.#source.clear();
+  }
+
+  /** Forwards it to `virq` of `vic`. A PPI is bound for every vCPU of the VIC, now and later. */
+  bind(vic: Vic, virq: number): ErrorCode {
+    if (this.intid >= Intid.PrivateEnd) {
+      const error = vic.bindShared(this.#source, virq);
+      if (error === ErrorCode.OK && this.#level) this.#source.assertLevel();
+      return error;
+    }
+    if (this.#ppi) return this.refuse(ErrorCode.DENIED, "the PPI is forwarded already", { virq: this.#ppi.virq });
+    if (virq < Intid.SgiEnd || virq >= Intid.PrivateEnd) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "a PPI is forwarded to a PPI", { virq });
+    }
+    if (!vic.everyVcpuPinned()) return this.refuse(ErrorCode.DENIED, "PPIs go to pinned vCPUs only", { vic: vic.name });
+    this.#ppi = { vic, virq };
+    return ErrorCode.OK;
+  }
+
+  unbind(): ErrorCode {
+    if (this.intid < Intid.PrivateEnd) this.#ppi = undefined;
+    else if (this.#source.intid === undefined) return this.refuse(ErrorCode.VIRQ_NOT_BOUND, "the interrupt is not forwarded");
+    else this.#source.unbind();
+    return ErrorCode.OK;
+  }
+
+  protected onActivate(): ErrorCode {
+    return this.refuse(ErrorCode.OBJECT_STATE, "hardware interrupts are active from the start");
+  }
+
+  protected onDestroy(): void {
+    this.#source.unbind();
+  }
+}
+
+export const calls: readonly HypercallDefinition[] = [
+  hypercall("hwirq_bind_virq", {
+    caps: { hwirq: active("hwirq", HwirqRight.BindVic), vic: active("vic", VicRight.BindSource) },
+    handler: (_call, { hwirq, vic, virq }) => hwirq.bind(vic, virq),
+  }),
+  hypercall("hwirq_unbind_virq", {
+    caps: { hwirq: active("hwirq", HwirqRight.BindVic) },
+    handler: (_call, { hwirq }) => hwirq.unbind(),
+  }),
+];

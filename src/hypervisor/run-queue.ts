@@ -1,0 +1,37 @@
+// The run queue of a physical CPU: first in, first out, for each of 64 priorities (spec/hypervisor.md section 5.1).
+
+import type { Vcpu } from "./vcpu.ts";
+
+const PRIORITIES = 64;
+
+/** vCPUs that wait for one physical CPU. The one that runs is not in it. */
+export class RunQueue {
+  readonly #queues: Vcpu[][] = Array.from({ length: PRIORITIES }, () => []);
+  #size = 0;
+
+  /** Queues a vCPU behind the others of its priority, or before them. */
+  add(vcpu: Vcpu, where: "head" | "tail"): void {
+    const queue = this.#queues[vcpu.priority];
+    if (where === "head") queue.unshift(vcpu);
+    else queue.push(vcpu);
+    vcpu.queued = true;
+    this.#size++;
+  }
+
+  /** Takes a vCPU out; it is in this queue. */
+  remove(vcpu: Vcpu): void {
+    const queue = this.#queues[vcpu.priority];
+    queue.splice(queue.indexOf(vcpu), 1);
+    vcpu.queued = false;
+    this.#size--;
+  }
+
+  /** The first vCPU of the highest priority; it stays. */
+  get best(): Vcpu | undefined {
+    if (this.#size === 0) return undefined;
+    for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
+      if (this.#queues[priority].length > 0) return this.#queues[priority][0];
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,107 @@
+// The architectural timers of a vCPU: when they fire, and the level of their PPIs (spec/hypervisor.md section 6.4).
+// The registers are the core's; it says when one was written.
+
+import { NS_PER_TICK, timeOfTicks } from "../machine/clock.ts";
+import type { Scheduled } from "../machine/events.ts";
+import type { RegisterName } from "../core/interface.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { VirqSource } from "./vic-source.ts";
+
+/** INTIDs of the timers. */
+export const TimerPpi = { Virtual: 27, Physical: 30 } as const;
+
+/** CNTx_CTL_EL0. */
+const Ctl = { Enable: 1n, Imask: 2n } as const;
+
+/** One timer: its registers and its interrupt line. */
+class Timer {
+  /** Virtual time (ns) from which its condition holds; Infinity while it is off. */
+  #due = Infinity;
+  #masked = false;
+  #level = false;
+  readonly source = new VirqSource(() => this.#level);
+
+  constructor(readonly vcpu: Vcpu, readonly control: RegisterName, readonly comparator: RegisterName) {}
+
+  /** When the line will rise (ns); Infinity when it is high already or cannot. */
+  get deadline(): number {
+    return this.#level || this.#masked ? Infinity : this.#due;
+  }
+
+  /** The registers may have changed. */
+  reload(): void {
+    const control = this.vcpu.registers.getRegister(this.control);
+    this.#masked = (control & Ctl.Imask) !== 0n;
+    this.#due = control & Ctl.Enable ? timeOfTicks(this.vcpu.registers.getRegister(this.comparator)) : Infinity;
+  }
+
+  /** Sets the line for virtual time `now` (ns). */
+  update(now: number): void {
+    const level = !this.#masked && now >= this.#due;
+    if (level === this.#level) return;
+    this.#level = level;
+    if (level) this.source.assertLevel();
+    else this.source.clear();
+  }
+
+  disable(): void {
+    this.vcpu.registers.setRegister(this.control, 0n);
+  }
+}
+
+/** The virtual and the physical timer. There is no offset between them. */
+export class VcpuTimers {
+  readonly virtual: Timer;
+  readonly physical: Timer;
+  /** When a line will rise next (ns). */
+  deadline = Infinity;
+  /** The machine's event for the deadline; it may come too early, never too late. */
+  #event: Scheduled | undefined;
+
+  constructor(readonly vcpu: Vcpu) {
+    this.virtual = new Timer(vcpu, "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
+    this.physical = new Timer(vcpu, "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
+  }
+
+  /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
+  reload(now: number): void {
+    this.virtual.reload();
+    this.physical.reload();
+    this.update(now);
+  }
+
+  /** Virtual time has come to `now` (ns). */
+  update(now: number): void {
+    this.virtual.update(now);
+    this.physical.update(now);
+    this.deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+    if (this.deadline < (this.#event?.at ?? Infinity)) this.#schedule();
+  }
+
+  /** Turns both off, as a power-off does. */
+  disable(now: number): void {
+    this.virtual.disable();
+    this.physical.disable();
+    this.reload(now);
+  }
+
+  /** The vCPU is gone. */
+  release(): void {
+    this.virtual.source.unbind();
+    this.physical.source.unbind();
+    this.#event?.cancel();
+    this.#event = undefined;
+  }
+
+  #schedule(): void {
+    this.#event?.cancel();
+    const { machine } = this.vcpu.hypervisor;
+    // A deadline is the start of a tick; never schedule it before its time by rounding.
+    const at = Math.ceil(this.deadline / NS_PER_TICK) * NS_PER_TICK;
+    this.#event = machine.events.schedule(at, () => {
+      this.#event = undefined;
+      this.update(machine.time);
+      if (this.deadline !== Infinity && !this.#event) this.#schedule();
+    });
+  }
+}

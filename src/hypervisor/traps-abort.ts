@@ -1,0 +1,89 @@
+// Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In order: virtual device, range that the VMM
+// emulates, else the guest takes a synchronous external abort.
+
+import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate } from "../core/exceptions.ts";
+import type { Exit } from "../core/interface.ts";
+import { Block, type Vcpu } from "./vcpu.ts";
+
+/** A load or store of one general-purpose register, which is all that can be emulated. */
+interface Access {
+  readonly write: boolean;
+  /** 1, 2, 4 or 8 bytes. */
+  readonly size: number;
+}
+
+/** undefined where the syndrome does not describe the access. */
+function decode(esr: number): Access | undefined {
+  if (!(esr & AbortSyndrome.Isv)) return undefined;
+  return { write: (esr & AbortSyndrome.WnR) !== 0, size: 1 << (esr >>> AbortSyndrome.SasShift & 3) };
+}
+
+/** A data abort at stage 2: the IPA is not mapped, or not for this. */
+export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
+  const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
+  if (access && (accessVirtualDevice(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
+  injectExternalAbort(vcpu, exit, 0);
+}
+
+/** An instruction fetch that stage 2 refuses. */
+export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
+  injectExternalAbort(vcpu, exit, 0);
+}
+
+/** An access to a physical address that is no RAM. */
+export function handleBusAccess(vcpu: Vcpu, exit: Exit): void {
+  const access = decode(exit.esr);
+  if (access && accessBus(vcpu, exit, access)) return;
+  vcpu.hypervisor.onUnmappedDevice?.(vcpu, exit.pa);
+  // The bus itself refuses here, which the hypervisor never sees: the syndrome says whether it was a write.
+  injectExternalAbort(vcpu, exit, exit.esr & AbortSyndrome.WnR);
+}
+
+function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  const { core, machine } = vcpu.hypervisor;
+  if (write) {
+    if (!machine.bus.write(exit.pa, size, core.storeValue(vcpu.registers, exit.esr))) return false;
+    core.skip(vcpu.registers);
+    return true;
+  }
+  const value = machine.bus.read(exit.pa, size);
+  if (value === undefined) return false;
+  core.completeRead(vcpu.registers, exit.esr, value);
+  return true;
+}
+
+/** False when there is no device; an access that the device refuses is an abort. */
+function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  const attached = vcpu.addressSpace!.deviceAt(exit.ipa);
+  if (!attached) return false;
+  const { core } = vcpu.hypervisor;
+  const offset = exit.ipa - attached.ipa;
+  if (write) {
+    if (attached.device.write(vcpu, offset, size, core.storeValue(vcpu.registers, exit.esr))) core.skip(vcpu.registers);
+    else injectExternalAbort(vcpu, exit, 0);
+    return true;
+  }
+  const value = attached.device.read(vcpu, offset, size);
+  if (value === undefined) injectExternalAbort(vcpu, exit, 0);
+  else core.completeRead(vcpu.registers, exit.esr, value);
+  return true;
+}
+
+/** A vCPU that somebody runs by vcpu_run leaves its accesses in the ranges of the VMM to that one. */
+function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  if (!vcpu.donor?.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
+  const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
+  vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr };
+  vcpu.block(Block.Vmmio);
+  return true;
+}
+
+/** A synchronous external abort; the syndrome says nothing else but `flags`. */
+function injectExternalAbort(vcpu: Vcpu, exit: Exit, flags: number): void {
+  const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
+  const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;
+  const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
+  // The classes for the same level follow those for a lower one.
+  const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | FaultStatus.External) >>> 0;
+  vcpu.hypervisor.core.takeException(vcpu.registers, esr, exit.far);
+}

@@ -1,0 +1,116 @@
+// System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug (spec/hypervisor.md section 6.7,
+// spec/observed.md section 3). What is not here is undefined for the guest.
+
+import { iccKey } from "./gic-registers.ts";
+import { idRegister } from "./id-registers.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** The ISS of a trapped MSR or MRS (Arm ARM, ESR_EL2 for EC 0x18). */
+class Access {
+  readonly op0: number;
+  readonly op1: number;
+  readonly crn: number;
+  readonly crm: number;
+  readonly op2: number;
+  readonly isRead: boolean;
+
+  constructor(esr: number) {
+    this.op0 = esr >>> 20 & 3;
+    this.op2 = esr >>> 17 & 7;
+    this.op1 = esr >>> 14 & 7;
+    this.crn = esr >>> 10 & 15;
+    this.crm = esr >>> 1 & 15;
+    this.isRead = (esr & 1) !== 0;
+  }
+
+  is(op0: number, op1: number, crn: number, crm: number, op2: number): boolean {
+    return this.op0 === op0 && this.op1 === op1 && this.crn === crn && this.crm === crm && this.op2 === op2;
+  }
+}
+
+/** Breakpoints and watchpoints, as many of each (ID_AA64DFR0_EL1). Their registers hold what is written; no comparison is made. */
+const DEBUG_COMPARATORS = 2;
+
+/** Makes the access; false where it is undefined. */
+export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
+  const { core } = vcpu.hypervisor;
+  const access = new Access(esr);
+  if (access.isRead) {
+    const value = read(vcpu, access);
+    if (value === undefined) return false;
+    core.completeRead(vcpu.registers, esr, value);
+    return true;
+  }
+  if (!write(vcpu, access, core.storeValue(vcpu.registers, esr))) return false;
+  core.skip(vcpu.registers);
+  return true;
+}
+
+function read(vcpu: Vcpu, access: Access): bigint | undefined {
+  if (access.op0 === 2) return readDebug(vcpu, access);
+  if (isIdentification(access)) return idRegister(access.crm, access.op2);
+  if (isActlr(access)) return 0n;
+  if (isIcc(access)) {
+    const value = vcpu.gic.readRegister(iccKey(access.crn, access.crm, access.op2));
+    return value === undefined ? undefined : BigInt(value);
+  }
+  return undefined;
+}
+
+function write(vcpu: Vcpu, access: Access, value: bigint): boolean {
+  if (access.op0 === 2) return writeDebug(vcpu, access, value);
+  if (isActlr(access)) return true;
+  return isIcc(access) && vcpu.gic.writeRegister(iccKey(access.crn, access.crm, access.op2), value);
+}
+
+function isIdentification({ op0, op1, crn, crm }: Access): boolean {
+  return op0 === 3 && op1 === 0 && crn === 0 && crm >= 1 && crm <= 7;
+}
+
+function isActlr(access: Access): boolean {
+  return access.is(3, 0, 1, 0, 1);
+}
+
+function isIcc({ op0, op1, crn, crm }: Access): boolean {
+  return op0 === 3 && op1 === 0 && (crn === 4 && crm === 6 || crn === 12 && crm >= 8);
+}
+
+/** Debug registers that are there read as zero and ignore writes, but for MDSCR and the comparators, which hold what is written. */
+function readDebug(vcpu: Vcpu, access: Access): bigint | undefined {
+  if (isMdscr(access)) return vcpu.registers.getRegister("MDSCR_EL1");
+  const comparator = comparatorKey(access);
+  if (comparator !== undefined) return vcpu.debugRegisters.get(comparator) ?? 0n;
+  return isPlainDebug(access) || isOslsr(access) ? 0n : undefined;
+}
+
+function writeDebug(vcpu: Vcpu, access: Access, value: bigint): boolean {
+  const comparator = comparatorKey(access);
+  if (isMdscr(access)) vcpu.registers.setRegister("MDSCR_EL1", value);
+  else if (comparator !== undefined) vcpu.debugRegisters.set(comparator, value);
+  else return isPlainDebug(access) || isOslar(access);
+  return true;
+}
+
+function isMdscr(access: Access): boolean {
+  return access.is(2, 0, 0, 2, 2);
+}
+
+/** The OS lock is never locked; its access register is write-only, its status register read-only. */
+function isOslar(access: Access): boolean {
+  return access.is(2, 0, 1, 0, 4);
+}
+
+function isOslsr(access: Access): boolean {
+  return access.is(2, 0, 1, 1, 4);
+}
+
+/** The communication channel, the double lock and the rest of CRn 0. */
+function isPlainDebug(access: Access): boolean {
+  const { op1, crn } = access;
+  return crn === 0 && (op1 === 0 || op1 === 3) || access.is(2, 0, 1, 3, 4) || access.is(2, 0, 1, 0, 0);
+}
+
+/** DBGBVR, DBGBCR, DBGWVR and DBGWCR (op2 4..7) of a comparator (CRm). */
+function comparatorKey({ op1, crn, crm, op2 }: Access): number | undefined {
+  return op1 === 0 && crn === 0 && op2 >= 4 && crm < DEBUG_COMPARATORS ? crm << 3 | op2 : undefined;
+}

@@ -1,0 +1,403 @@
+// vCPUs, the one kind of thread: life, power, reasons to be blocked, attachments (spec/hypervisor.md sections 3.6, 4.9, 5.2, 5.5, 5.6).
+// Hypercalls on them are in vcpu-calls.ts and vcpu-run.ts, their scheduling is in scheduler.ts.
+
+import { ErrorCode } from "../abi/errors.ts";
+import { CPU_INVALID, VcpuOption } from "../abi/words.ts";
+import { Pstate, Sctlr } from "../core/exceptions.ts";
+import type { Translation, VcpuState } from "../core/interface.ts";
+import type { AddressSpace } from "./addrspace.ts";
+import type { Cspace } from "./cspace.ts";
+import type { Entrance } from "./hypercalls.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { MIDR_DEFAULT, MIDR_PINNED } from "./id-registers.ts";
+import type { NativeExecution } from "./native.ts";
+import { HypervisorObject } from "./object.ts";
+import type { Partition } from "./partition.ts";
+import { EntropyBudget } from "./prng.ts";
+import type { SystemReset } from "./psci.ts";
+import type { Thread } from "./thread.ts";
+import { TimerPpi, VcpuTimers } from "./timer.ts";
+import type { VgicCpu } from "./vgic-cpu-interface.ts";
+import type { Vic } from "./vic.ts";
+import { VirqSource } from "./vic-source.ts";
+import type { VpmGroup } from "./vpm-group.ts";
+
+/** Why a vCPU does not run, one bit each. None set: it is runnable. */
+export const Block = {
+  /** Not activated yet, or exited. */
+  Lifecycle: 1,
+  /** Powered off. */
+  Off: 2,
+  /** PSCI suspend, or WFI of a vCPU without a VPM group. */
+  Suspend: 4,
+  /** WFI. */
+  Wfi: 8,
+  /** A fault that nobody can handle. */
+  Fault: 16,
+  /** Proxy-scheduled, and not inside vcpu_run. */
+  Run: 32,
+  /** A device access waits for the VMM. */
+  Vmmio: 64,
+} as const;
+
+const BLOCK_TEXTS: readonly [bit: number, text: string][] = [
+  [Block.Lifecycle, "its activation"],
+  [Block.Off, "power-on"],
+  [Block.Suspend, "an interrupt (suspended)"],
+  [Block.Wfi, "an interrupt (WFI)"],
+  [Block.Fault, "nothing (unrecoverable fault)"],
+  [Block.Run, "vcpu_run"],
+  [Block.Vmmio, "its VMM (device access)"],
+];
+
+/** The life of an active thread. A killed one has to run once more to exit. */
+export type Life = "ready" | "killed" | "exited";
+
+/** Where a vCPU that lost its registers in a suspend comes back. */
+export interface ResumePoint {
+  readonly entry: bigint;
+  readonly context: bigint;
+}
+
+/** A device access that waits for the VMM. */
+export interface VmmioAccess {
+  readonly write: boolean;
+  readonly ipa: number;
+  /** 1, 2, 4 or 8 bytes. */
+  readonly size: number;
+  /** The register of a store, whole. */
+  readonly value: bigint;
+  readonly esr: number;
+}
+
+const DEFAULT_PRIORITY = 32;
+/** ns. */
+const DEFAULT_TIMESLICE = 5_000_000;
+/** power_state that a WFI of a vCPU without a VPM group counts as. */
+const WFI_POWER_STATE = 0x1_0001;
+
+/** A vCPU. */
+export class Vcpu extends HypervisorObject implements Thread {
+  static readonly SIZE = 8192;
+  readonly type = "thread";
+  cspace: Cspace | undefined;
+  addressSpace: AddressSpace | undefined;
+  /** The architectural state. */
+  readonly registers: VcpuState;
+  readonly timers: VcpuTimers;
+  /** The native program that runs in place of instructions, while the vCPU is powered on at one. */
+  native: NativeExecution | undefined;
+
+  options = 0n;
+  priority = DEFAULT_PRIORITY;
+  /** ns. */
+  timeslice = DEFAULT_TIMESLICE;
+  /** Index of its physical CPU, or CPU_INVALID. */
+  affinity: number = CPU_INVALID;
+
+  vic: Vic | undefined;
+  /** VIC index, and index of the vCPU in its VM. */
+  index = 0;
+  vpmGroup: VpmGroup | undefined;
+  vpmIndex = 0;
+  #gic: VgicCpu | undefined;
+
+  life: Life = "ready";
+  #blocks: number = Block.Lifecycle | Block.Off;
+  /** power_state of the suspend in progress. */
+  powerState = 0;
+  #resume: ResumePoint | undefined;
+  /** The access of `Block.Vmmio`. */
+  vmmio: VmmioAccess | undefined;
+  /** It asked for a system reset; vcpu_run tells so from then on. */
+  systemReset: SystemReset | undefined;
+  /** vIRQs of somebody who watches over it: it halted; it wants to run again. */
+  readonly haltVirq = new VirqSource(() => false, true);
+  readonly wakeupVirq = new VirqSource(() => false);
+
+  /** What is left of its timeslice, ns. */
+  sliceLeft = DEFAULT_TIMESLICE;
+  /** Whether it waits in a run queue. */
+  queued = false;
+  /** The vCPU that runs in its place (directed yield, vcpu_run), and whose place it runs in. */
+  yieldTo: Vcpu | undefined;
+  donor: Vcpu | undefined;
+  /** Whether the yield in progress is a vcpu_run, which has results. */
+  insideRun = false;
+  /** How its hypercall in progress came in. */
+  entrance: Entrance = "native";
+
+  readonly entropy = new EntropyBudget();
+  /** Breakpoint and watchpoint registers that were written (traps-sysreg.ts). */
+  readonly debugRegisters = new Map<number, bigint>();
+  /** Instructions that it has retired, and virtual time (ns) that it has run. */
+  instructions = 0;
+  time = 0;
+  /** Exits to the hypervisor. */
+  exits = 0;
+
+  constructor(hypervisor: Hypervisor, partition: Partition) {
+    super(hypervisor, partition, Vcpu.SIZE);
+    this.registers = hypervisor.core.createVcpu();
+    this.timers = new VcpuTimers(this);
+  }
+
+  override get name(): string {
+    const vmid = this.addressSpace?.vmid;
+    return vmid === undefined ? super.name : `vCPU ${this.index} of VM ${vmid}`;
+  }
+
+  /** Its CPU interface. The vCPU is or was active. */
+  get gic(): VgicCpu {
+    if (!this.#gic) throw new Error(`${this.name} has not been activated`);
+    return this.#gic;
+  }
+
+  get isPoweredOff(): boolean {
+    return (this.#blocks & Block.Off) !== 0;
+  }
+
+  /** Killed or exited: it will never run a guest's instruction again. */
+  get isDead(): boolean {
+    return this.life !== "ready";
+  }
+
+  /** Powered on and not asleep. */
+  get isAwake(): boolean {
+    return (this.#blocks & (Block.Lifecycle | Block.Off | Block.Suspend | Block.Wfi)) === 0;
+  }
+
+  /** Without it the system cannot go on; its power-off is the platform's. */
+  get isCritical(): boolean {
+    return (this.options & (VcpuOption.Critical | VcpuOption.HlosVm)) !== 0n;
+  }
+
+  get isPinned(): boolean {
+    return (this.options & (VcpuOption.Pinned | VcpuOption.HlosVm)) !== 0n;
+  }
+
+  /** Whether an interrupt is signalled to it, taken or not. */
+  get hasInterrupt(): boolean {
+    return this.gic.irq || this.gic.fiq;
+  }
+
+  /** `Block` bits. */
+  get blocks(): number {
+    return this.#blocks;
+  }
+
+  isBlockedBy(reason: number): boolean {
+    return (this.#blocks & reason) !== 0;
+  }
+
+  /** Whether the scheduler can run it. A killed vCPU runs to its exit whatever it waits for, but not out of vcpu_run. */
+  get isRunnable(): boolean {
+    return this.#canRun(this.#blocks);
+  }
+
+  /** Whether it could run inside vcpu_run. */
+  get isRunnableByProxy(): boolean {
+    return this.#canRun(this.#blocks & ~Block.Run);
+  }
+
+  /** What it waits for, for people; empty when it can run. */
+  get waits(): string {
+    if (this.life === "exited") return "nothing (exited)";
+    return BLOCK_TEXTS.filter(([bit]) => this.#blocks & bit).map(([, text]) => text).join(", ");
+  }
+
+  /** Sets a reason to be blocked. */
+  block(reason: number): void {
+    this.#blocks |= reason;
+  }
+
+  /** Clears reasons to be blocked; the scheduler learns of it if none is left. */
+  unblock(reasons: number): void {
+    this.#blocks &= ~reasons;
+    this.hypervisor.scheduler.ready(this);
+  }
+
+  /** Attaches it to a VIC, while in state INIT; replaces an earlier attachment. */
+  attachVic(vic: Vic, index: number): void {
+    vic.retain();
+    this.vic?.release();
+    this.vic = vic;
+    this.index = index;
+  }
+
+  /** Attaches it to a VPM group, while in state INIT; replaces an earlier attachment. */
+  attachVpmGroup(group: VpmGroup, index: number): void {
+    group.retain();
+    this.vpmGroup?.release();
+    this.vpmGroup = group;
+    this.vpmIndex = index;
+  }
+
+  translate(va: bigint, access: "read" | "write"): Translation {
+    return this.hypervisor.core.translate(this.registers, va, access, 1);
+  }
+
+  /** Powers it on in the state of section 4.9; without `entry` or `context`, PC or X0 stay. It is powered off and alive. */
+  powerOn(entry: bigint | undefined, context: bigint | undefined): void {
+    if (entry !== undefined) this.registers.pc = entry;
+    if (context !== undefined) this.registers.setX(0, context);
+    this.#resetRegisters();
+    this.native = this.hypervisor.natives.enter(this, this.registers.pc, this.registers.getX(0));
+    this.#blocks &= ~(Block.Off | Block.Suspend | Block.Wfi);
+    this.#announce();
+    this.hypervisor.scheduler.ready(this);
+  }
+
+  /** Powers it off: no interrupts and no timers until it is powered on again. */
+  powerOff(): void {
+    this.#blocks |= Block.Off;
+    this.#quiesce();
+  }
+
+  /** Powers it off by force, which its halt vIRQ tells. */
+  halt(): void {
+    this.powerOff();
+    this.haltVirq.assertEdge();
+  }
+
+  /** WFI. */
+  waitForInterrupt(): void {
+    if (this.hasInterrupt) return;
+    if (this.vpmGroup) this.#blocks |= Block.Wfi;
+    else this.suspend(WFI_POWER_STATE, undefined);
+  }
+
+  /** Sleeps until an interrupt. With `resume`, its registers are reset then and it goes on there. */
+  suspend(powerState: number, resume: ResumePoint | undefined): void {
+    this.#blocks |= Block.Suspend;
+    this.powerState = powerState;
+    this.#resume = resume;
+  }
+
+  /** Ends its life: it exits when it runs next. */
+  kill(): void {
+    if (this.life !== "ready") return;
+    this.life = "killed";
+    this.#announce();
+    this.hypervisor.scheduler.ready(this);
+  }
+
+  /** The end: called when a killed vCPU runs. */
+  exit(): void {
+    this.life = "exited";
+    this.#blocks |= Block.Lifecycle;
+    this.vmmio = undefined;
+    this.#quiesce();
+    if (this.isCritical) this.hypervisor.stop(`${this.name}, which the system needs, has exited`);
+    this.release();
+  }
+
+  /** Stops it for good, for a reason that no guest can handle. */
+  fault(message: string): void {
+    this.#blocks |= Block.Fault;
+    if (this.isCritical) this.hypervisor.stop(`${this.name}, which the system needs: ${message}`);
+    this.haltVirq.assertEdge();
+  }
+
+  protected onActivate(): ErrorCode {
+    const config = (rule: string, values = {}) => this.refuse(ErrorCode.OBJECT_CONFIG, rule, values);
+    if (!this.cspace) return config("a vCPU needs a cspace");
+    if (!this.addressSpace) return config("a vCPU needs an address space");
+    if (!this.vic) return this.refuse(ErrorCode.ARGUMENT_INVALID, "a vCPU needs a VIC");
+    const options = this.#checkOptions();
+    if (options !== ErrorCode.OK) return options;
+    const index = this.vic.occupy(this, this.index);
+    if (index !== ErrorCode.OK) return index;
+    const vpm = this.vpmGroup?.occupy(this, this.vpmIndex) ?? ErrorCode.OK;
+    if (vpm !== ErrorCode.OK) {
+      this.vic.vacate(this, this.index);
+      return vpm;
+    }
+    this.#enterMachine(this.vic, this.addressSpace);
+    return ErrorCode.OK;
+  }
+
+  protected onDestroy(wasActive: boolean): void {
+    if (wasActive) {
+      this.vic!.vacate(this, this.index);
+      this.vpmGroup?.vacate(this, this.vpmIndex);
+      this.hypervisor.scheduler.remove(this);
+    }
+    this.timers.release();
+    this.haltVirq.unbind();
+    this.wakeupVirq.unbind();
+    this.vic?.release();
+    this.vpmGroup?.release();
+    this.addressSpace?.detachThread();
+    this.cspace?.release();
+    this.hypervisor.core.releaseVcpu(this.registers);
+  }
+
+  #checkOptions(): ErrorCode {
+    const config = (rule: string) => this.refuse(ErrorCode.OBJECT_CONFIG, rule, { options: this.options, affinity: this.affinity });
+    const { scheduler } = this.hypervisor;
+    if (this.affinity !== CPU_INVALID && !scheduler.hasCpu(this.affinity)) return config("the CPU of its affinity does not exist");
+    if (this.isCritical && !this.partition!.privileged) return config("critical vCPUs belong to a privileged partition");
+    if (this.isPinned && this.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
+    const isHlos = (this.options & VcpuOption.HlosVm) !== 0n;
+    if (this.options & VcpuOption.SveAllowed && !isHlos) return config("SVE is for the primary VM only");
+    if (isHlos && !scheduler.claimForHlos(this.affinity)) return config("another vCPU of the primary VM has this CPU");
+    return ErrorCode.OK;
+  }
+
+  #enterMachine(vic: Vic, addressSpace: AddressSpace): void {
+    this.#gic = vic.gic.cpus[this.index];
+    this.#gic.onSignal = () => {
+      if (this.hasInterrupt) this.#wake();
+    };
+    vic.attachDefaultFrames(addressSpace);
+    vic.bindPrivate(this.timers.virtual.source, this.index, TimerPpi.Virtual);
+    vic.bindPrivate(this.timers.physical.source, this.index, TimerPpi.Physical);
+    this.registers.stage2 = addressSpace.stage2.id;
+    this.registers.setRegister("MIDR_EL1", this.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
+    this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));
+    this.#blocks &= ~Block.Lifecycle;
+    if (this.options & VcpuOption.VcpuRunScheduled) this.#blocks |= Block.Run;
+    // It holds itself until it exits: capabilities may go, a running vCPU stays.
+    this.retain();
+    this.hypervisor.scheduler.add(this);
+  }
+
+  #canRun(blocks: number): boolean {
+    if (this.life === "exited") return false;
+    return this.life === "killed" ? (blocks & Block.Run) === 0 : blocks === 0;
+  }
+
+  /** An interrupt is signalled: sleep ends. */
+  #wake(): void {
+    if (!(this.#blocks & (Block.Wfi | Block.Suspend))) return;
+    if (this.#blocks & Block.Suspend && this.#resume) {
+      const { entry, context } = this.#resume;
+      this.registers.pc = entry;
+      this.registers.setX(0, context);
+      this.#resetRegisters();
+    }
+    this.#resume = undefined;
+    this.#blocks &= ~(Block.Wfi | Block.Suspend);
+    this.#announce();
+    this.hypervisor.scheduler.ready(this);
+  }
+
+  /** Tells who runs a proxy-scheduled vCPU that it wants to run. */
+  #announce(): void {
+    if (this.#blocks & Block.Run) this.wakeupVirq.assertEdge();
+  }
+
+  #resetRegisters(): void {
+    this.registers.pstate = Pstate.EL1h | Pstate.Daif;
+    this.registers.setRegister("SCTLR_EL1", BigInt(Sctlr.Reset));
+    this.registers.setRegister("CPACR_EL1", 0n);
+  }
+
+  #quiesce(): void {
+    this.native = undefined;
+    this.#resume = undefined;
+    this.gic.disableGroups();
+    this.timers.disable(this.hypervisor.now);
+  }
+}
