@@ -115,6 +115,28 @@ export class Stage2 implements Stage2Table {
     return { pa: ((entry & Stage2Entry.AddressMask) >>> 0) + offset, flags: entry & Stage2Entry.Flags };
   }
 
+  /** Everything that is mapped, from low to high: blocks of 16 MiB and single pages. For people and for checkers of invariants. */
+  *entries(): Generator<{ ipa: number; pa: number; size: number; flags: number }> {
+    const describe = (entry: number, ipa: number, size: number) => ({
+      ipa,
+      size,
+      pa: (entry & Stage2Entry.AddressMask) >>> 0,
+      flags: entry & Stage2Entry.Flags,
+    });
+    for (let index = 0; index < ENTRIES; index++) {
+      const entry = this.words[(this.root >>> 2) + index];
+      if (!(entry & Stage2Entry.Table)) {
+        if (entry & Stage2Entry.Valid) yield describe(entry, index * BLOCK, BLOCK);
+        continue;
+      }
+      const table = (entry & Stage2Entry.AddressMask) >>> 2;
+      for (let page = 0; page < ENTRIES; page++) {
+        const mapped = this.words[table + page];
+        if (mapped & Stage2Entry.Valid) yield describe(mapped, index * BLOCK + page * PAGE, PAGE);
+      }
+    }
+  }
+
   release(): void {
     if (this.#released) throw new Error(`stage-2 tables ${this.id} are released already`);
     this.#released = true;
