@@ -43,7 +43,7 @@ memory = "768MiB"
 [vm.debian]
 kernel = "catalog:debian/Image"
 initrd = "catalog:debian/initrd"
-cmdline = "console=ttyAMA0 earlycon"
+cmdline = "console=ttyAMA0"
 memory = "512MiB"
 on_exit = "end-session"
 `;

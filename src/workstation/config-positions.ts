@@ -2,6 +2,8 @@
 // The parser (smol-toml) keeps no positions, so this walks the text again; it relies on the parser having accepted it.
 // Grammar: TOML 1.0.
 
+import { parse } from "smol-toml";
+
 /** A place in a text; both count from 1. */
 export interface Position {
   readonly line: number;
@@ -101,8 +103,7 @@ class Scanner {
     const start = this.#at;
     if (this.text[start] === "'" || this.text[start] === '"') {
       this.#string();
-      const raw = this.text.slice(start, this.#at);
-      return raw[0] === "'" ? raw.slice(1, -1) : unescape(raw.slice(1, -1));
+      return parse(`key = ${this.text.slice(start, this.#at)}`).key as string;
     }
     while (/[A-Za-z0-9_-]/.test(this.text[this.#at] ?? "")) this.#at++;
     return this.text.slice(start, this.#at);
@@ -168,10 +169,4 @@ class Scanner {
       while (this.#at < this.text.length && this.text[this.#at] !== "\n") this.#at++;
     }
   }
-}
-
-/** The text of a basic string without its quotes: JSON has its escapes but `\UXXXXXXXX`. */
-function unescape(raw: string): string {
-  const bmp = raw.replace(/\\U([0-9A-Fa-f]{8})/g, (_, hex: string) => String.fromCodePoint(parseInt(hex, 16)));
-  return JSON.parse(`"${bmp}"`) as string;
 }

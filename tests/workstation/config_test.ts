@@ -120,3 +120,41 @@ Deno.test("planText() refuses memory that is too small for image and initrd, and
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("readConfig() answers any damage to a configuration with positions inside the text, and never throws", async () => {
+  const demo = await Deno.readTextFile(new URL("../../assets/demo.toml", import.meta.url));
+  const pieces = [
+    "[",
+    "]",
+    "{",
+    "}",
+    '"',
+    "'",
+    "=",
+    ".",
+    ",",
+    "#",
+    "\n",
+    "[[x]]",
+    '"""',
+    "\\",
+    "1e9",
+    "-0x1",
+    "é",
+    "[vm.hello]",
+    "el2 = 1",
+  ];
+  const damage = fc.record({ at: fc.nat(demo.length), cut: fc.nat(40), put: fc.constantFrom(...pieces) });
+  fc.assert(
+    fc.property(fc.array(damage, { minLength: 1, maxLength: 3 }), (damages) => {
+      let text = demo;
+      for (const { at, cut, put } of damages) text = text.slice(0, at) + put + text.slice(at + cut);
+      const result = readConfig(text);
+      if (result.ok) return;
+      assert.ok(result.errors.length > 0);
+      const lines = text.split("\n").length;
+      for (const { line, column } of result.errors) assert.ok(line >= 1 && line <= lines + 1 && column >= 1, `${line}:${column}`);
+    }),
+    { numRuns: 2000 },
+  );
+});
