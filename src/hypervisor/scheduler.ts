@@ -117,7 +117,10 @@ export class Scheduler {
     this.#turnOver = false;
     while (cpu.position < until && !this.#turnOver && !machine.stopReason) {
       const thread = this.#schedule(state);
-      if (!thread) return;
+      if (!thread) {
+        if (!this.#sleep(cpu, until)) return;
+        continue;
+      }
       const target = this.#follow(thread);
       if (target.life === "killed") this.#exit(state, target);
       else this.#execute(cpu, until, thread, target);
@@ -162,10 +165,8 @@ export class Scheduler {
   }
 
   #execute(cpu: PhysicalCpu, until: number, thread: Vcpu, target: Vcpu): void {
-    const { machine } = this.hypervisor;
-    // A slice matters only if another waits for its end.
     const slice = target === thread ? thread.sliceLeft : Math.min(thread.sliceLeft, target.sliceLeft);
-    const limit = Math.min(until, cpu.position + slice, target.timers.deadline);
+    const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
     const start = cpu.position;
     if (target.native) this.#runNative(cpu, target, target.native);
     else if (limit > start) this.#runCore(cpu, target, limit);
@@ -173,7 +174,30 @@ export class Scheduler {
     target.time += spent;
     target.sliceLeft -= spent;
     if (target !== thread) thread.sliceLeft -= spent;
-    if (target.timers.deadline <= cpu.position) target.timers.update(machine.time);
+    this.#updateTimers(cpu);
+  }
+
+  /** Lets a CPU with nothing to run sleep until a timer of one of its vCPUs; false when there is none before the end of the turn. */
+  #sleep(cpu: PhysicalCpu, until: number): boolean {
+    const deadline = this.#nextDeadline(cpu);
+    if (deadline >= until) return false;
+    cpu.idle += Math.max(0, deadline - cpu.position);
+    cpu.position = Math.max(deadline, cpu.position);
+    this.#updateTimers(cpu);
+    return true;
+  }
+
+  /** When the next timer of a vCPU of this CPU fires (ns). */
+  #nextDeadline(cpu: PhysicalCpu): number {
+    let next = Infinity;
+    for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index) next = Math.min(next, vcpu.timers.deadline);
+    return next;
+  }
+
+  /** Fires the timers of this CPU's vCPUs that are due. */
+  #updateTimers(cpu: PhysicalCpu): void {
+    const { time } = this.hypervisor.machine;
+    for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
   }
 
   #runCore(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {

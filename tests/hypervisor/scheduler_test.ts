@@ -1,0 +1,190 @@
+// Scheduling: priorities, slices, sleep and wake-up, timers, directed yields (spec/hypervisor.md sections 5.1 to 5.5).
+
+import assert from "node:assert/strict";
+import { Doorbell } from "../../src/hypervisor/doorbell.ts";
+import { hvc, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
+
+/** Computes in pieces, for ever. */
+function* busy(): Generator<Step, void, void> {
+  for (;;) yield { compute: 1000 };
+}
+
+Deno.test("vCPUs of one priority share a CPU slice by slice", () => {
+  const machine = new ScriptedMachine();
+  const a = new ScriptedVm(machine, 3, [busy]), b = new ScriptedVm(machine, 4, [busy]);
+  a.start();
+  b.start();
+  machine.run(5_000_000);
+  assert.equal(a.vcpus[0].time, 5_000_000);
+  assert.equal(b.vcpus[0].time, 0);
+  machine.run(35_000_000);
+  assert.equal(a.vcpus[0].time, 20_000_000);
+  assert.equal(b.vcpus[0].time, 20_000_000);
+});
+
+Deno.test("a higher priority preempts at once, and the lower one goes on with the rest of its slice", () => {
+  const machine = new ScriptedMachine();
+  const low = new ScriptedVm(machine, 3, [busy], { priority: 10 });
+  const peer = new ScriptedVm(machine, 5, [busy], { priority: 10 });
+  const high = new ScriptedVm(machine, 4, [busy], { priority: 20 });
+  low.start();
+  peer.start();
+  machine.run(2_000_000);
+  high.start();
+  machine.run(1_000_000);
+  assert.equal(high.vcpus[0].time, 1_000_000);
+  high.vcpus[0].powerOff();
+  machine.run(3_000_000);
+  assert.equal(low.vcpus[0].time, 5_000_000);
+  machine.run(1_000_000);
+  assert.equal(peer.vcpus[0].time, 1_000_000);
+});
+
+Deno.test("WFI sleeps until an interrupt is signalled, and falls through when one is", () => {
+  const machine = new ScriptedMachine();
+  let woken = 0;
+  const vm = new ScriptedVm(machine, 3, [function* () {
+    for (;;) {
+      yield wfi;
+      woken++;
+      yield { compute: 100 };
+    }
+  }], { group: "aggregated" });
+  const bell = machine.create(Doorbell);
+  bell.activate();
+  assert.equal(vm.vic.bindShared(bell.virq, 40), 0);
+  vm.start();
+  assert.equal(machine.run(1_000_000).kind, "idle");
+  assert.equal(woken, 0);
+  assert.match(machine.hypervisor.describeWaits()[0], /vCPU 0 of VM 3 waits for an interrupt \(WFI\)/);
+  bell.send(1n);
+  machine.run(1_000);
+  assert.ok(woken > 1, "while the interrupt is signalled, WFI does not sleep");
+});
+
+Deno.test("a timer wakes its vCPU at its deadline, to the nanosecond of its tick", () => {
+  const machine = new ScriptedMachine();
+  let woken = -1;
+  const vm = new ScriptedVm(machine, 3, [function* (registers: ScriptedState) {
+    registers.setRegister("CNTV_CVAL_EL0", 1_000n);
+    registers.setRegister("CNTV_CTL_EL0", 1n);
+    yield timerWritten;
+    yield wfi;
+    woken = machine.machine.time;
+    assert.ok(vm.vcpus[0].gic.irq);
+    registers.setRegister("CNTV_CTL_EL0", 0n);
+    yield timerWritten;
+    assert.ok(!vm.vcpus[0].gic.irq, "the line falls with the timer");
+  }]);
+  vm.start();
+  machine.run(1_000_000);
+  assert.equal(woken, 16_000);
+});
+
+Deno.test("a timer interrupts its vCPU in the middle of a turn", () => {
+  const machine = new ScriptedMachine();
+  const vm = new ScriptedVm(machine, 3, [function* (registers: ScriptedState) {
+    registers.setRegister("CNTP_CVAL_EL0", 5n);
+    registers.setRegister("CNTP_CTL_EL0", 1n);
+    yield timerWritten;
+    yield { compute: 70 };
+    assert.ok(!registers.irq);
+    yield { compute: 20 };
+    assert.ok(registers.irq);
+  }]);
+  vm.start();
+  assert.notEqual(machine.run(1_000).kind, "stopped");
+});
+
+Deno.test("WFE gives up the rest of the turn and no more", () => {
+  const machine = new ScriptedMachine(2);
+  let passes = 0;
+  const vm = new ScriptedVm(machine, 3, [function* () {
+    for (;;) {
+      yield wfe;
+      passes++;
+    }
+  }, busy]);
+  vm.start(0);
+  vm.start(1);
+  machine.run(10 * machine.machine.quantum);
+  assert.equal(passes, 10 - 1, "the tenth pass is in the next turn");
+  assert.equal(vm.vcpus[1].time, 10 * machine.machine.quantum);
+});
+
+Deno.test("a vCPU that waits for another CPU pays with its slice", () => {
+  const machine = new ScriptedMachine();
+  const spins = new ScriptedVm(machine, 3, [function* () {
+    for (;;) yield wfe;
+  }]);
+  const works = new ScriptedVm(machine, 4, [busy]);
+  spins.start();
+  works.start();
+  machine.run(10_000_000);
+  assert.ok(works.vcpus[0].time >= 4_900_000, `${works.vcpus[0].time}`);
+});
+
+Deno.test("scheduler_yield gives the CPU to the next of the same priority", () => {
+  const machine = new ScriptedMachine();
+  const order: string[] = [];
+  const yields = (name: string) =>
+    function* () {
+      for (;;) {
+        order.push(name);
+        yield { compute: 10 };
+        yield hvc(0x603b);
+      }
+    };
+  const a = new ScriptedVm(machine, 3, [yields("a")]), b = new ScriptedVm(machine, 4, [yields("b")]);
+  a.start();
+  b.start();
+  machine.run(60);
+  assert.deepEqual(order.slice(0, 4), ["a", "b", "a", "b"]);
+});
+
+Deno.test("a directed yield runs its target in the caller's place until it sleeps", () => {
+  const machine = new ScriptedMachine();
+  const log: string[] = [];
+  const target = new ScriptedVm(machine, 4, [function* () {
+    log.push("target");
+    yield { compute: 50 };
+    yield wfi;
+  }], { affinity: () => 0xffff, group: "aggregated" });
+  const caller = new ScriptedVm(machine, 3, [function* (registers: ScriptedState) {
+    registers.setX(0, 1n);
+    registers.setX(1, cap);
+    log.push("caller");
+    yield hvc(0x603b);
+    assert.equal(registers.getX(0), 0n);
+    log.push("back");
+  }]);
+  const cap = caller.grant(target.vcpus[0]);
+  target.start();
+  caller.start();
+  machine.run(1_000);
+  assert.deepEqual(log, ["caller", "target", "back"]);
+  assert.equal(target.vcpus[0].instructions, 50);
+});
+
+Deno.test("a killed vCPU exits when it runs next, whatever it waited for", () => {
+  const machine = new ScriptedMachine();
+  const vm = new ScriptedVm(machine, 3, [function* () {
+    yield wfi;
+  }], { group: "aggregated" });
+  vm.start();
+  machine.run(1_000);
+  vm.vcpus[0].kill();
+  assert.equal(vm.vcpus[0].life, "killed");
+  machine.run(1_000);
+  assert.equal(vm.vcpus[0].life, "exited");
+});
+
+Deno.test("a loop of nothing but exits takes virtual time", () => {
+  const machine = new ScriptedMachine();
+  const vm = new ScriptedVm(machine, 3, [function* () {
+    for (;;) yield hvc(0x6000);
+  }]);
+  vm.start();
+  assert.equal(machine.run(1_000).kind, "time");
+  assert.equal(vm.vcpus[0].exits, 1_000);
+});
