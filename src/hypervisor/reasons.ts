@@ -23,6 +23,7 @@ const CAPACITY = 256;
 /** The refusals of a run, the newest last. */
 export class Reasons {
   readonly #ring: Reason[] = [];
+  #count = 0;
   #noted: { rule: string; values: Readonly<Record<string, unknown>> } | undefined;
 
   /** Notes the rule that the call in progress breaks; the first note of an error stands. Gives back the error. */
@@ -40,8 +41,14 @@ export class Reasons {
   end(time: number, call: string, caller: string, error: ErrorCode): void {
     const { rule, values } = this.#noted ?? { rule: "no rule was recorded", values: {} };
     this.#noted = undefined;
+    this.#count++;
     this.#ring.push({ time, call, caller, error, rule, values });
     if (this.#ring.length > CAPACITY) this.#ring.shift();
+  }
+
+  /** Refusals since the start, kept or not. */
+  get count(): number {
+    return this.#count;
   }
 
   /** What is kept, oldest first. */

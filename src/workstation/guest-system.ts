@@ -1,0 +1,227 @@
+// An assembled machine as the engine sees it: consoles, samples, events, hashes, and how it ended.
+
+import { createHash } from "node:crypto";
+import { errorName } from "../abi/errors.ts";
+import { endedByOwnWill, type HostEvent, type VmExitReason } from "../host/events.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { Vcpu } from "../hypervisor/vcpu.ts";
+import type { Machine, StopReason } from "../machine/machine.ts";
+import { RAM_BASE } from "../machine/memory-map.ts";
+import type { ResourceManager } from "../resource-manager/resource-manager.ts";
+import { Consoles } from "./consoles.ts";
+import { vcpuWord, Vmid } from "./guest-names.ts";
+import { PRIMARY_CONSOLE } from "./plan.ts";
+import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
+import type { System } from "./system.ts";
+
+/** Events kept between two slices. */
+const EVENT_RING = 1000;
+const PAGE = 4096;
+
+/** The system. `hypervisor` is set once, before it runs. */
+export class GuestSystem implements System {
+  readonly consoles = new Consoles();
+  hypervisor!: Hypervisor;
+  #events: MachineEvent[] = [];
+  #dropped = 0;
+  #reasons = 0;
+  #crashed: readonly string[] | undefined;
+  #firstError: string | undefined;
+  readonly #exits = new Map<string, VmExitReason>();
+  readonly #names = new Map<number, string>([[Vmid.Primary, "host"], [Vmid.ResourceManager, "rm"]]);
+  readonly #states = new Map<number, string>();
+  readonly #times = new WeakMap<Vcpu, number>();
+
+  constructor(readonly machine: Machine, readonly manager: ResourceManager) {}
+
+  instructions(): number {
+    let sum = 0;
+    for (const vcpu of this.hypervisor.scheduler.vcpus) sum += vcpu.instructions;
+    return sum;
+  }
+
+  input(console: string, bytes: Uint8Array): boolean {
+    return this.consoles.type(console, bytes);
+  }
+
+  takeOutput(): { console: string; bytes: Uint8Array }[] {
+    return this.consoles.take();
+  }
+
+  takeEvents(): { events: MachineEvent[]; dropped: number } {
+    this.#takeReasons();
+    const taken = { events: this.#events, dropped: this.#dropped };
+    this.#events = [];
+    this.#dropped = 0;
+    return taken;
+  }
+
+  /** An instruction that the core does not have was decoded for the first time; whoever executes it takes an UNDEFINED exception. */
+  undefinedInstruction(word: number, pa: number): void {
+    const text = `instruction 0x${word.toString(16).padStart(8, "0")} at pa:0x${pa.toString(16)} is UNDEFINED here`;
+    this.#note(this.machine.time, "trap", "core", text, true);
+  }
+
+  /** What the native host tells. */
+  hostEvent(event: HostEvent): void {
+    switch (event.kind) {
+      case "console":
+        for (const byte of event.bytes) this.consoles.transmit(event.vm, byte);
+        return;
+      case "state": {
+        this.#names.set(event.vmid, event.vm);
+        this.#states.set(event.vmid, event.state.toUpperCase());
+        if (event.exit) this.#exits.set(event.vm, event.exit);
+        const why = event.exit ? ` (${event.exit})` : "";
+        const refused = event.state === "failed" || event.exit !== undefined && !endedByOwnWill(event.exit);
+        return this.#note(event.at, "state", `vm:${event.vm}`, `${event.state}${why}`, refused);
+      }
+      case "error":
+        this.#firstError ??= event.vm === undefined ? event.message : `${event.vm}: ${event.message}`;
+        return this.#note(event.at, "log", `vm:${event.vm ?? "host"}`, event.message, true);
+      case "finished":
+        this.#crashed = event.crashed;
+    }
+  }
+
+  sample(elapsed: number): VmSample[] {
+    const vms = new Map<number, VcpuSample[]>();
+    for (const vcpu of this.hypervisor.scheduler.vcpus) {
+      const vmid = vcpu.addressSpace?.vmid;
+      if (vmid === undefined) continue;
+      const samples = vms.get(vmid) ?? [];
+      vms.set(vmid, samples);
+      samples.push(this.#sampleVcpu(vcpu, elapsed));
+    }
+    return [...vms].sort(([a], [b]) => a - b).map(([vmid, vcpus]) => {
+      const name = this.#nameOf(vmid);
+      return {
+        name,
+        vmid,
+        state: this.#states.get(vmid) ?? "RUNNING",
+        schedule: vmid === Vmid.ResourceManager || vmid === Vmid.Primary && !this.consoles.has(PRIMARY_CONSOLE)
+          ? "native"
+          : vmid >= 0x80
+          ? "proxy"
+          : "own",
+        console: this.consoles.has(name) ? name : undefined,
+        vcpus: vcpus.sort((a, b) => a.index - b.index),
+      };
+    });
+  }
+
+  ended(): SessionEnd | undefined {
+    const reason = this.machine.stopReason;
+    return reason && this.#describeEnd(reason);
+  }
+
+  hashRegisters(): string {
+    const hash = createHash("sha256");
+    for (const vcpu of this.hypervisor.scheduler.vcpus) {
+      const { registers } = vcpu;
+      const words: unknown[] = [vcpu.name, registers.pc, registers.pstate, vcpu.instructions];
+      for (let i = 0; i < 31; i++) words.push(registers.getX(i));
+      for (let i = 0; i < 32; i++) words.push(...registers.getV(i));
+      for (const name of HASHED_REGISTERS) words.push(registers.getRegister(name));
+      hash.update(words.join());
+    }
+    return hash.digest("hex");
+  }
+
+  hashMemory(): string {
+    const hash = createHash("sha256");
+    const { map, ram } = this.machine;
+    for (const [start, end] of [[RAM_BASE, map.primaryEnd], [map.hypervisorBase, map.ramEnd]]) {
+      const bytes = ram.bytes(start, end - start);
+      for (let at = 0; at < bytes.length; at += PAGE) {
+        const chunk = bytes.subarray(at, at + PAGE);
+        if (isZero(chunk)) continue;
+        hash.update(`${start + at}:`);
+        hash.update(chunk);
+      }
+    }
+    return hash.digest("hex");
+  }
+
+  describeWaits(): string[] {
+    return this.hypervisor.describeWaits();
+  }
+
+  #nameOf(vmid: number): string {
+    return this.#names.get(vmid) ?? `vm-0x${vmid.toString(16)}`;
+  }
+
+  #sampleVcpu(vcpu: Vcpu, elapsed: number): VcpuSample {
+    const time = vcpu.time, before = this.#times.get(vcpu) ?? 0;
+    this.#times.set(vcpu, time);
+    return {
+      index: vcpu.index,
+      state: vcpuWord(vcpu),
+      pcpu: this.hypervisor.scheduler.hasCpu(vcpu.affinity) ? vcpu.affinity : undefined,
+      instructions: vcpu.instructions,
+      load: elapsed > 0 ? (time - before) / elapsed : 0,
+      waitsFor: vcpu.waits,
+      pc: vcpu.native ? "" : `0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`,
+    };
+  }
+
+  #describeEnd(reason: StopReason): SessionEnd {
+    if (reason.kind === "crash") return { code: 1, message: reason.message };
+    if (this.#crashed?.length) {
+      const how = this.#crashed.map((vm) => `${vm}${this.#exits.has(vm) ? ` (${this.#exits.get(vm)})` : ""}`).join(", ");
+      return { code: 1, message: `crashed: ${how}${this.#firstError === undefined ? "" : `; first error: ${this.#firstError}`}` };
+    }
+    if (this.#crashed) return { code: 0, message: "every VM has ended" };
+    return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET" };
+  }
+
+  #takeReasons(): void {
+    const { reasons } = this.hypervisor;
+    const fresh = reasons.count - this.#reasons;
+    this.#reasons = reasons.count;
+    const kept = fresh > 0 ? reasons.list().slice(-fresh) : [];
+    this.#dropped += fresh - kept.length;
+    for (const { time, call, caller, error, rule } of kept) {
+      this.#note(time, "hvc", caller, `${call} -> ${errorName(error)}: ${rule}`, true);
+    }
+  }
+
+  #note(time: number, kind: MachineEvent["kind"], vcpu: string, text: string, refused: boolean): void {
+    if (this.#events.length >= EVENT_RING) this.#dropped++;
+    else this.#events.push({ time, pcpu: undefined, kind, vcpu, text, refused });
+  }
+}
+
+/** System registers that belong to the state of a vCPU. */
+const HASHED_REGISTERS = [
+  "SP_EL0",
+  "SP_EL1",
+  "ELR_EL1",
+  "SPSR_EL1",
+  "ESR_EL1",
+  "FAR_EL1",
+  "VBAR_EL1",
+  "SCTLR_EL1",
+  "TCR_EL1",
+  "TTBR0_EL1",
+  "TTBR1_EL1",
+  "MAIR_EL1",
+  "CPACR_EL1",
+  "CNTKCTL_EL1",
+  "CNTV_CTL_EL0",
+  "CNTV_CVAL_EL0",
+  "CNTP_CTL_EL0",
+  "CNTP_CVAL_EL0",
+  "TPIDR_EL0",
+  "TPIDR_EL1",
+  "TPIDRRO_EL0",
+  "FPCR",
+  "FPSR",
+] as const;
+
+/** Whether a page is all zero. */
+function isZero(page: Uint8Array): boolean {
+  const words = new Int32Array(page.buffer, page.byteOffset, page.length >> 2);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
+}
