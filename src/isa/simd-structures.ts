@@ -151,21 +151,21 @@ export const simdStructures: Instruction[] = [
     },
   ),
 
-  // opcode<2:1> and size give the element's size; the lane is in the bits of Q:S:size that are left over.
+  // opcode<2:1> and size give the element's size; the lane is in the bits of Q:S:size that are left over. S and size are fixed where they
+  // tell S from D, so that each word matches one entry.
   ...([
-    ["B", 0, (f: LaneFields) => f.Q << 3 | f.S << 2 | f.size, "00"],
-    ["H", 1, (f: LaneFields) => f.Q << 2 | f.S << 1 | f.size >> 1, "01"],
-    ["S", 2, (f: LaneFields) => f.Q << 1 | f.S, "10"],
-    ["D", 3, (f: LaneFields) => f.Q, "10"],
-  ] as const).map(([name, log2, lane, opcode]) =>
+    ["B", 0, (f: LaneFields) => f.Q << 3 | f.S << 2 | f.size, "00", "S size"],
+    ["H", 1, (f: LaneFields) => f.Q << 2 | f.S << 1 | f.size >> 1, "01", "S size"],
+    ["S", 2, (f: LaneFields) => f.Q << 1 | f.S, "10", "S 00"],
+    ["D", 3, (f: LaneFields) => f.Q, "10", "0 01"],
+  ] as const).map(([name, log2, lane, opcode, laneBits]) =>
     insn(
       `LD1-LD4/ST1-ST4 (single structure, ${name})`,
-      `0 Q 001101 post:1 L R Rm ${opcode} many:1 S size Rn Rt`,
+      `0 Q 001101 post:1 L R Rm ${opcode} many:1 ${laneBits} Rn Rt`,
       {
         shape: "post L R many",
         cold: true,
-        unallocated: (f) =>
-          noRegister(f) || log2 === 1 && (f.size & 1) !== 0 || log2 === 2 && f.size !== 0 || log2 === 3 && (f.size !== 1 || f.S !== 0),
+        unallocated: (f) => noRegister(f) || log2 === 1 && (f.size & 1) !== 0,
       },
       (f) => {
         const n = 1 + f.R + 2 * f.many;
@@ -174,7 +174,15 @@ export const simdStructures: Instruction[] = [
       },
       ({ Q, post, L, R, Rm, many, S, size, Rn, Rt }, $) => {
         const n = 1 + R + 2 * many, base = $.XSP(Rn);
-        const offset = $.computed("i32", `lane${name}`, [Q, S, size], (q, s, z) => lane({ Q: q, S: s, size: z }) << log2, 0, 15);
+        const fixed = $.i32(0); // for fields that this entry's pattern has no room for
+        const offset = $.computed(
+          "i32",
+          `lane${name}`,
+          [Q, S ?? fixed, size ?? fixed],
+          (q, s, z) => lane({ Q: q, S: s, size: z }) << log2,
+          0,
+          15,
+        );
         const at = (i: number) => i ? $.add(base, i << log2) : base;
         const type = log2 === 3 ? "i64" : "i32";
         if (L) {
