@@ -9,22 +9,40 @@ export interface Scheduled {
 
 class Event implements Scheduled {
   cancelled = false;
-  constructor(readonly at: number, readonly order: number, readonly action: () => void) {}
+  constructor(readonly at: number, readonly order: number, readonly action: () => void, readonly onCancel: () => void) {}
   cancel(): void {
+    if (this.cancelled) return;
     this.cancelled = true;
+    this.onCancel();
   }
 }
+
+/** Cancelled events that may stay in a queue: a guest that sets its timer again and again must not make it grow. */
+const CANCELLED_LIMIT = 256;
 
 const isBefore = (a: Event, b: Event) => a.at < b.at || a.at === b.at && a.order < b.order;
 
 /** A queue of events, as a binary heap. */
 export class EventQueue {
-  readonly #heap: Event[] = [];
+  #heap: Event[] = [];
   #made = 0;
+  /** No fewer than the cancelled events in the heap. */
+  #cancelled = 0;
 
   /** Calls `action` when virtual time reaches `at` (ns). */
   schedule(at: number, action: () => void): Scheduled {
-    const event = new Event(at, this.#made++, action);
+    const event = new Event(at, this.#made++, action, () => this.#cancelled++);
+    if (this.#cancelled > CANCELLED_LIMIT) this.#compact();
+    this.#push(event);
+    return event;
+  }
+
+  /** How many events are kept, cancelled ones included. */
+  get length(): number {
+    return this.#heap.length;
+  }
+
+  #push(event: Event): void {
     const heap = this.#heap;
     let index = heap.push(event) - 1;
     while (index > 0) {
@@ -34,7 +52,13 @@ export class EventQueue {
       index = parent;
     }
     heap[index] = event;
-    return event;
+  }
+
+  #compact(): void {
+    const kept = this.#heap.filter((event) => !event.cancelled);
+    this.#heap = [];
+    this.#cancelled = 0;
+    for (const event of kept) this.#push(event);
   }
 
   /** Time of the next event; Infinity when there is none. */

@@ -44,3 +44,14 @@ Deno.test("an event may schedule another for the same time", () => {
   queue.runDue(3);
   assert.deepEqual(happened, ["first", "second"]);
 });
+
+Deno.test("events that are cancelled again and again do not pile up", () => {
+  const queue = new EventQueue();
+  let done = 0;
+  queue.schedule(2_000_000, () => done++);
+  for (let at = 1_000_000; at > 0; at--) queue.schedule(at, () => done++).cancel();
+  assert.ok(queue.length < 1_000);
+  assert.equal(queue.next, 2_000_000);
+  queue.runDue(2_000_000);
+  assert.equal(done, 1);
+});
