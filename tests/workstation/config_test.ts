@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { stringify } from "smol-toml";
 import { planDemo, planRun, planText } from "../../src/workstation/config-plan.ts";
 import { TomlPositions } from "../../src/workstation/config-positions.ts";
+import { KNOWN_KEYS } from "../../src/workstation/config-schema.ts";
 import { parseDuration, parseSize } from "../../src/workstation/config-units.ts";
 import { readConfig } from "../../src/workstation/config.ts";
 import { didYouMean } from "../../src/workstation/did-you-mean.ts";
@@ -157,4 +158,13 @@ Deno.test("readConfig() answers any damage to a configuration with positions ins
     }),
     { numRuns: 2000 },
   );
+});
+
+Deno.test("docs/configuration.md names every key that is built, and none that is not", async () => {
+  const text = await Deno.readTextFile(new URL("../../docs/configuration.md", import.meta.url));
+  const example = /```toml\n([^]*?)```/.exec(text)![1];
+  const documented = new Set([...example.matchAll(/([a-z][a-z0-9_]*) = /g)].map(([, key]) => key));
+  const built = new Set(Object.values(KNOWN_KEYS).flatMap((keys): readonly string[] => keys.built));
+  for (const section of ["machine", "host", "vm", "link"]) built.delete(section);
+  assert.deepEqual([...documented].sort(), [...built].sort());
 });
