@@ -5,7 +5,7 @@ import { defineFloatingPoint } from "./fp/functions.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import type { Handler } from "./interpreter/handlers.ts";
 import { defineInterpreter } from "./interpreter/interpreter.ts";
-import { TLB_SPACES } from "./layout.ts";
+import { TLB_POOL } from "./layout.ts";
 import { Library } from "./library.ts";
 import { defineMemoryAccess } from "./memory-access.ts";
 import { defineMmu, type RamLayout } from "./mmu.ts";
@@ -42,7 +42,7 @@ export interface CoreExports {
   tlbFlushAll(): void;
   tlbFlushNonGlobal(space: number): void;
   tlbFlushStage2(id: number): void;
-  tlbFlushFetches(): void;
+  tlbForgetRecords(page: number): void;
 }
 
 /** A module's bytes, and how its decoder fills records. */
@@ -62,9 +62,9 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   const library = new Library(module);
   defineRecords(library, { allocateRecords, releaseRecords });
   defineExceptions(library);
-  defineTlb(library, { base: TLB_SPACES.base, spaces: TLB_SPACES.count });
+  defineTlb(library, TLB_POOL);
   defineMmu(library, ram);
-  defineMemoryAccess(library);
+  defineMemoryAccess(library, TLB_POOL);
   defineSystemRegisters(library);
   defineSystemInstructions(library);
   defineIntegerFunctions(library);

@@ -29,6 +29,8 @@ export const EXCEPTION_FUNCTIONS = {
   trapAfter: [["i32"], []],
   /** (reason i32): leaves `run` behind the completed instruction. */
   exitAfter: [["i32"], []],
+  /** (): execution goes on behind the instruction, with what the interpreter holds in locals read anew. */
+  resumeAfter: [[], []],
   /** (pc i64) -> i32: takes an unmasked interrupt with ELR = pc, if there is one; 1 when it did. */
   takeInterrupt: [["i64"], ["i32"]],
   /** (mask i32): the MSR DAIFSet, DAIFClr immediates and MSR DAIF end here: sets PSTATE.DAIF, then looks for interrupts. */
@@ -154,6 +156,10 @@ export function defineExceptions(library: Library): void {
   defineSeam("raiseFpTrap", (c) => synchronous(c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(c)));
   define("trap", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c)));
   define("trapAfter", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c).add(4)));
+  define("resumeAfter", (c) => {
+    c.store("i64.store", CPU.PC, pc(c).add(4));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
+  });
   define("exitAfter", (c) => c.run(leave, c.parameter(0), 0, pc(c).add(4)));
 
   defineSeam("hypervisorCall", (c) => {

@@ -3,13 +3,14 @@
 //   0x0000_0100  CPU record (cpu-record.ts)
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of record pages, counts of stores into them
+//   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (tlb.ts)
 //   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its record page
 //   0x0080_0000  TLB spaces (tlb.ts)
 //   0x0200_0000  stage-2 tables (stage2.ts)
 //   0x0400_0000  record pages (records.ts)
 
 import { CONTEXT_SIZE } from "./cpu-record.ts";
-import { TlbSpace } from "./tlb.ts";
+import { type TlbPoolLayout, TlbSpace } from "./tlb.ts";
 
 const MiB = 0x10_0000;
 
@@ -36,7 +37,11 @@ export const RECORD_STORES = 0x30_0000;
 /** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
 export const CODE_PAGES = 4 * MiB;
 
-export const TLB_SPACES: Slots = slots(8 * MiB, 32 * MiB, TlbSpace.Size);
+export const TLB_POOL: TlbPoolLayout = {
+  base: 8 * MiB,
+  spaces: slots(8 * MiB, 32 * MiB, TlbSpace.Size).count,
+  writeMapped: 0x38_0000,
+};
 
 export const STAGE2_TABLES = { base: 32 * MiB, size: 32 * MiB } as const;
 

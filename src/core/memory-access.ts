@@ -11,7 +11,7 @@ import { Access, callee, define as defineFunction } from "./functions.ts";
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
 import { AccessKind, Fault, mmuFunction, Rights } from "./mmu.ts";
-import { dataEntryOffset, fetchEntryOffset, TLB_SLOW_TAG, TlbFlags, tlbFunction } from "./tlb.ts";
+import { dataEntryOffset, fetchEntryOffset, markWriteMapped, TLB_SLOW_TAG, TlbFlags, tlbFunction, type TlbPoolLayout } from "./tlb.ts";
 import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 
 const PAGE_SIZE = 4096;
@@ -25,7 +25,7 @@ const pageOf = (va: Value) => va.and(-PAGE_SIZE);
 const flag = (word: Value, mask: number) => word.and(mask).nonZero();
 
 /** Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`, instruction fetch. */
-export function defineMemoryAccess(library: Library): void {
+export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void {
   const translate = mmuFunction(library, "translate");
   const fill = tlbFunction(library, "tlbFill");
   const dropRecords = callee(library, "dropRecords");
@@ -124,6 +124,7 @@ export function defineMemoryAccess(library: Library): void {
         c.return(zero);
       });
       c.run(fill, entry, va, host.sub(va.wrap()), entryFlags(c));
+      markWriteMapped(c, host, pool);
     });
     // The tag says whether the next store may go past this function.
     const slow = c.local("i64");

@@ -134,6 +134,8 @@ const pstateField = (name: string, encoding: Encoding, mask: number, writable = 
 
 function setPstateField(c: Code, library: Library, mask: number, value: Value): void {
   c.run(exceptionFunction(library, "setPstate"), pstate(c).and(~mask).or(value.and(mask)));
+  // PAN changes the TLB set, which the interpreter holds in a local.
+  if (mask === Pstate.PAN) c.run(exceptionFunction(library, "resumeAfter"));
 }
 
 /** Ends an access with the exception of `raise` where `refused` holds. */

@@ -9,7 +9,7 @@
 import { CPU, TlbEntry, TlbSet } from "./cpu-record.ts";
 import { define as defineFunction } from "./functions.ts";
 import type { Library } from "./library.ts";
-import { Code, constant, type Value } from "./wasm/expression.ts";
+import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder, ValueType } from "./wasm/module.ts";
 
 /** Regimes in the order of their sets in a space. */
@@ -26,7 +26,7 @@ export const TlbSpace = {
   Sets: 0,
   /** Number of entries in `List`. i32. */
   ListLength: REGIMES * TlbSet.Size,
-  /** `Stage2Table.id` of the translations. i32. */
+  /** `Stage2Table.id` of the translations, 0 while nobody has the space. i32. */
   Stage2Id: REGIMES * TlbSet.Size + 4,
   /** ASID of the non-global translations. i32. */
   Asid: REGIMES * TlbSet.Size + 8,
@@ -68,8 +68,8 @@ export const TLB_FUNCTIONS = {
   tlbFlushNonGlobal: [["i32"], []],
   /** (space i32, va i64): drops the page at VA[55:12], and the block that it came from. */
   tlbFlushPage: [["i32", "i64"], []],
-  /** (): drops instruction fetches in every space (record pages were evicted). */
-  tlbFlushFetches: [[], []],
+  /** (record page i32): drops instruction fetches in every space that lead to this record page. */
+  tlbForgetRecords: [["i32"], []],
   /** (stage2 id i32): drops everything in all spaces with these tables. */
   tlbFlushStage2: [["i32"], []],
   /** (kind i32, operand i64, broadcast i32): TLBI. See `Tlbi`. */
@@ -94,7 +94,7 @@ const EXPORTED: readonly TlbFunction[] = [
   "tlbFlushAll",
   "tlbFlushNonGlobal",
   "tlbFlushStage2",
-  "tlbFlushFetches",
+  "tlbForgetRecords",
   "tlbi",
 ];
 
@@ -119,6 +119,19 @@ export interface TlbPoolLayout {
   readonly base: number;
   /** Number of spaces. */
   readonly spaces: number;
+  /** Address of a bit for each 4 KiB of the Wasm memory: it may be in a write entry of some space. */
+  readonly writeMapped: number;
+}
+
+/** Where the write-mapped bit of a page is: offset of its byte in `TlbPoolLayout.writeMapped`, and its mask. */
+function writeMappedBit(c: Code, host: Value): { byte: Local; mask: Local } {
+  return { byte: c.let(host.shrU(15)), mask: c.let(constant("i32", 1).shl(host.shrU(12).and(7))) };
+}
+
+/** The page at this host address gets a write entry. */
+export function markWriteMapped(c: Code, host: Value, pool: TlbPoolLayout): void {
+  const { byte, mask } = writeMappedBit(c, host);
+  c.store("i32.store8", byte, c.load("i32.load8_u", byte, pool.writeMapped).or(mask), pool.writeMapped);
 }
 
 /** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
@@ -129,10 +142,11 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
     body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
   };
   const end = pool.base + pool.spaces * TlbSpace.Size;
+  /** Spaces that are in use. */
   const forEachSpace = (c: Code, body: (space: Value) => void) => {
     const space = c.let(constant("i32", pool.base));
     c.doWhile(() => {
-      body(space);
+      c.if(c.load("i32.load", space, TlbSpace.Stage2Id), () => body(space));
       c.set(space, space.add(TlbSpace.Size));
     }, () => space.ne(end));
   };
@@ -223,15 +237,12 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
     });
   });
 
-  define("tlbFlushFetches", (c) =>
+  define("tlbForgetRecords", (c) =>
     forEachSpace(c, (space) => {
       for (let regime = 0; regime < REGIMES; regime++) {
-        forEachEntry(
-          c,
-          space.add(regime * TlbSet.Size + TlbSet.Fetch),
-          TlbSet.FetchEntries * TlbEntry.Size,
-          (entry) => invalidate(c, entry),
-        );
+        forEachEntry(c, space.add(regime * TlbSet.Size + TlbSet.Fetch), TlbSet.FetchEntries * TlbEntry.Size, (entry) => {
+          c.if(c.load("i32.load", entry, TlbEntry.Addend).eq(c.parameter(0)), () => invalidate(c, entry));
+        });
       }
     }));
 
@@ -241,7 +252,12 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
     }));
 
   {
+    // Most pages that come to hold decoded instructions have no write entry: a scan of all spaces is for those that may have one.
     const c = new Code(defineFunction(library, "protectCodePage"));
+    const { byte, mask } = writeMappedBit(c, c.parameter(0));
+    const bits = c.let(c.load("i32.load8_u", byte, pool.writeMapped));
+    c.if(bits.and(mask).not(), () => c.return());
+    c.store("i32.store8", byte, bits.xor(mask), pool.writeMapped);
     forEachSpace(c, (space) => {
       for (let regime = 0; regime < REGIMES; regime++) {
         forEachEntry(c, space.add(regime * TlbSet.Size + TlbSet.Write), TlbSet.Entries * TlbEntry.Size, (entry) => {
@@ -306,6 +322,8 @@ export class TlbPool {
   /** The owner's space is free. */
   release(owner: object): void {
     const entry = this.#owners.find((entry) => entry.owner === owner);
-    if (entry) Object.assign(entry, { owner: undefined, used: 0 });
+    if (!entry) return;
+    this.#words[(this.layout.base + this.#owners.indexOf(entry) * TlbSpace.Size + TlbSpace.Stage2Id) >>> 2] = 0;
+    Object.assign(entry, { owner: undefined, used: 0 });
   }
 }
