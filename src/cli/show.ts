@@ -43,7 +43,10 @@ export async function showSession(entry: URL, plan: SessionPlan, options: ShowOp
       slowLink: Deno.env.get("SSH_CONNECTION") !== undefined,
     });
     start();
-    return await ended;
+    const end = await ended;
+    // The screen is gone: what it said last must not be.
+    if (end) console.error(`el2: ${end.message}`);
+    return end?.code ?? 0;
   } finally {
     client.close();
   }

@@ -89,7 +89,7 @@ export class App {
       case "failed":
         this.#end = { code: 1, message: event.message };
         this.#typing = false;
-        this.#message = `the machine failed: ${event.message}`;
+        this.#message = `the machine failed: ${event.message.split("\n", 1)[0]}`;
         break;
     }
     this.port.changed(false);

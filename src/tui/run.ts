@@ -5,6 +5,7 @@ import { type ColourDepth, Screen } from "./cells.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
 import { FramePump, TerminalMode, type TerminalPort } from "./terminal.ts";
 import type { SessionClient } from "../workstation/client.ts";
+import type { SessionEnd } from "../workstation/protocol.ts";
 
 /** The colours that the environment promises. */
 export function colourDepth(environment: (name: string) => string | undefined): ColourDepth {
@@ -23,10 +24,10 @@ export interface TuiOptions {
 }
 
 /**
- * Shows a session until the person leaves or the terminal goes away. Returns the exit code: of the session where it ended, else 0.
+ * Shows a session until the person leaves or the terminal goes away. Returns how the session ended, where it did.
  * The caller has set up and started the session; this takes over `client.onEvent`.
  */
-export async function runTui(client: SessionClient, port: TerminalPort, options: TuiOptions): Promise<number> {
+export async function runTui(client: SessionClient, port: TerminalPort, options: TuiOptions): Promise<SessionEnd | undefined> {
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   const mode = new TerminalMode(port, options.mouse);
@@ -67,7 +68,7 @@ export async function runTui(client: SessionClient, port: TerminalPort, options:
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);
   }
-  return app.end?.code ?? 0;
+  return app.end;
 }
 
 /** Feeds keys to the application; ends with the input. */
