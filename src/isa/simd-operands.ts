@@ -27,7 +27,7 @@ export function setVector($: Builder, Q: Node | number, Rd: Node, value: Node): 
   if (Q === 1) return $.setQ(Rd, value);
   const result = $.let(value), low = $.lane("i64x2.extract_lane", 0, result);
   if (Q === 0) return $.setD(Rd, low);
-  const high = $.and($.lane("i64x2.extract_lane", 1, result), $.neg($.zeroExtend64(Q as Node)));
+  const high = $.select(Q as Node, $.lane("i64x2.extract_lane", 1, result), 0);
   $.setQ(Rd, $.lane("i64x2.replace_lane", 1, result, high));
 }
 
@@ -36,7 +36,7 @@ export function vectorOf($: Builder, Q: Node | number, Rn: Node): Node {
   if (Q === 1) return $.Q(Rn);
   if (Q === 0) return $.let($.readV("v128.load64_zero", Rn));
   const value = $.Q(Rn);
-  return $.let($.lane("i64x2.replace_lane", 1, value, $.and($.lane("i64x2.extract_lane", 1, value), $.neg($.zeroExtend64(Q as Node)))));
+  return $.let($.lane("i64x2.replace_lane", 1, value, $.select(Q as Node, $.lane("i64x2.extract_lane", 1, value), 0)));
 }
 
 /** The low (Q = 0) or high (Q = 1) half of a register in the low half of a vector: sources of widening instructions. */

@@ -5,6 +5,7 @@ import { xsp } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
 import { arrangement, SCALARS } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
+import { LANE_LOADS, LANE_STORES, LANES, pattern } from "./simd-operands.ts";
 
 /** "{v0.4s-v3.4s}": consecutive registers, which wrap from 31 to 0. */
 export function registerList(first: number, count: number, suffix: string): string {
@@ -17,18 +18,25 @@ function following($: Builder, Rt: Node, offset: number): Node {
   return offset === 0 ? Rt : $.range($.and($.add(Rt, offset), 31), 0, 31);
 }
 
-/** The post-index operand: the bytes transferred for register 31, else a register. */
-const postIndex = (post: number, Rm: number, bytes: number): string => !post ? "" : Rm === 31 ? `, #${bytes}` : `, x${Rm}`;
+/** How the base is updated: not at all, by the bytes transferred (Rm 31), or by Xm. A record has no room for both kinds of increment. */
+const UPDATES = [
+  { update: "none", post: 0, Rm: "00000" },
+  { update: "bytes", post: 1, Rm: "11111" },
+  { update: "register", post: 1, Rm: "Rm" },
+] as const;
 
-/** Adds the bytes transferred, or Xm, to the base. Both forms in one handler: `Rm` 31 reads as zero, and then the bytes count. */
-function writeBack($: Builder, post: number, Rn: Node, Rm: Node, base: Node, bytes: Node): void {
-  if (!post) return;
-  const immediate = $.zeroExtend64($.select($.eq(Rm, 31), bytes, $.i32(0)));
-  $.setRSP(Rn, $.add($.add(base, $.X(Rm)), immediate));
+type Update = typeof UPDATES[number];
+
+/** The operand behind the address. `fields` may have Rm. */
+function updateText({ update }: Update, fields: object, bytes: number): string {
+  if (update === "none") return "";
+  return update === "bytes" ? `, #${bytes}` : `, x${(fields as { readonly Rm: number }).Rm}`;
 }
 
-/** Without post-index the field Rm is zero. */
-const noRegister = (f: { post: number; Rm: number }) => f.post === 0 && f.Rm !== 0;
+function writeBack($: Builder, { update }: Update, Rn: Node, fields: object, base: Node, bytes: number): void {
+  if (update === "bytes") $.setRSP(Rn, $.add(base, bytes));
+  if (update === "register") $.setRSP(Rn, $.add(base, $.X((fields as { readonly Rm: Node }).Rm)));
+}
 
 /** By opcode of the multiple structures: registers in all, elements of a structure. */
 const MULTIPLE: Readonly<Record<number, { registers: number; elements: number }>> = {
@@ -40,11 +48,6 @@ const MULTIPLE: Readonly<Record<number, { registers: number; elements: number }>
   8: { registers: 2, elements: 2 },
   10: { registers: 2, elements: 1 },
 };
-
-/** Lane accesses of `readV`, `writeV`: loads and stores of 2^size bytes. */
-const LANE_LOADS = ["i32.load8_u", "i32.load16_u", "i32.load", "i64.load"] as const;
-const LANE_STORES = ["i32.store8", "i32.store16", "i32.store", "i64.store"] as const;
-const SPLATS = ["i8x16.splat", "i16x8.splat", "i32x4.splat", "i64x2.splat"] as const;
 
 /** Whole registers, one after the other: LD1 and ST1. The element size changes nothing but the text. */
 function consecutive($: Builder, L: number, Q: number, registers: number, Rt: Node, base: Node): void {
@@ -108,84 +111,81 @@ function interleaved($: Builder, L: number, size: number, Q: number, n: number, 
 
 type LaneFields = { readonly Q: number; readonly S: number; readonly size: number };
 
-export const simdStructures: Instruction[] = [
-  insn(
-    "LD1/ST1 (multiple structures)",
-    "0 Q 001100 post:1 L 0 Rm opcode4 size Rn Rt",
-    {
-      shape: "Q post L opcode4",
-      when: (f) => MULTIPLE[f.opcode4]?.elements === 1,
-      unallocated: noRegister,
-      cold: (f) => !f.Q || MULTIPLE[f.opcode4].registers > 2,
-    },
-    (f) => {
-      const { registers } = MULTIPLE[f.opcode4];
-      const list = registerList(f.Rt, registers, arrangement(f.size, f.Q));
-      return `${f.L ? "ld" : "st"}1\t${list}, [${xsp(f.Rn)}]${postIndex(f.post, f.Rm, registers * (f.Q ? 16 : 8))}`;
-    },
-    ({ Q, post, L, Rm, opcode4, Rn, Rt }, $) => {
-      const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
-      consecutive($, L, Q, registers, Rt, base);
-      writeBack($, post, Rn, Rm, base, $.i32(registers * (Q ? 16 : 8)));
-    },
-  ),
+/**
+ * The single structures by element size: the fixed opcode bits, and the fields S and size, of which those bits that number no lane are
+ * fixed. The lane is in the rest of Q:S:size.
+ */
+const SINGLE = [
+  { name: "B", log2: 0, opcode: "00", laneBits: "S size", lane: (f: LaneFields) => f.Q << 3 | f.S << 2 | f.size },
+  { name: "H", log2: 1, opcode: "01", laneBits: "S size:1 0", lane: (f: LaneFields) => f.Q << 2 | f.S << 1 | f.size },
+  { name: "S", log2: 2, opcode: "10", laneBits: "S 00", lane: (f: LaneFields) => f.Q << 1 | f.S },
+  { name: "D", log2: 3, opcode: "10", laneBits: "0 01", lane: (f: LaneFields) => f.Q },
+] as const;
 
-  insn(
-    "LD2/LD3/LD4/ST2/ST3/ST4 (multiple structures)",
-    "0 Q 001100 post:1 L 0 Rm opcode4 size Rn Rt",
-    {
-      shape: "Q post L opcode4 size",
-      when: (f) => MULTIPLE[f.opcode4]?.elements > 1 && !(f.size === 3 && !f.Q),
-      unallocated: noRegister,
-      cold: true,
-    },
-    (f) => {
-      const { registers: n } = MULTIPLE[f.opcode4];
-      const list = registerList(f.Rt, n, arrangement(f.size, f.Q));
-      return `${f.L ? "ld" : "st"}${n}\t${list}, [${xsp(f.Rn)}]${postIndex(f.post, f.Rm, n * (f.Q ? 16 : 8))}`;
-    },
-    ({ Q, post, L, Rm, opcode4, size, Rn, Rt }, $) => {
-      const { registers: n } = MULTIPLE[opcode4], base = $.XSP(Rn);
-      interleaved($, L, size, Q, n, Rt, base);
-      writeBack($, post, Rn, Rm, base, $.i32(n * (Q ? 16 : 8)));
-    },
-  ),
+/** "ld1\t{v0.16b}, [x1], #16". */
+function text(f: { readonly L: number; readonly Rn: number }, elements: number, list: string, update: string, suffix = ""): string {
+  return `${f.L ? "ld" : "st"}${elements}${suffix}\t${list}, [${xsp(f.Rn)}]${update}`;
+}
 
-  // opcode<2:1> and size give the element's size; the lane is in the bits of Q:S:size that are left over. S and size are fixed where they
-  // tell S from D, so that each word matches one entry.
-  ...([
-    ["B", 0, (f: LaneFields) => f.Q << 3 | f.S << 2 | f.size, "00", "S size"],
-    ["H", 1, (f: LaneFields) => f.Q << 2 | f.S << 1 | f.size >> 1, "01", "S size"],
-    ["S", 2, (f: LaneFields) => f.Q << 1 | f.S, "10", "S 00"],
-    ["D", 3, (f: LaneFields) => f.Q, "10", "0 01"],
-  ] as const).map(([name, log2, lane, opcode, laneBits]) =>
+function multiple(kind: Update): Instruction[] {
+  const fixed = (fields: string) => pattern<"Q L opcode4 size Rn Rt">(`0 Q 001100 ${kind.post} L 0 ${kind.Rm} ${fields} Rn Rt`);
+  const assembly = (f: { Q: number; L: number; opcode4: number; size: number; Rn: number; Rt: number }) => {
+    const { registers, elements } = MULTIPLE[f.opcode4];
+    const list = registerList(f.Rt, registers, arrangement(f.size, f.Q));
+    return text(f, elements, list, updateText(kind, f, registers * (f.Q ? 16 : 8)));
+  };
+  return [
     insn(
-      `LD1-LD4/ST1-ST4 (single structure, ${name})`,
-      `0 Q 001101 post:1 L R Rm ${opcode} many:1 ${laneBits} Rn Rt`,
+      `LD1/ST1 (multiple structures, update: ${kind.update})`,
+      fixed("opcode4 size"),
       {
-        shape: "post L R many",
-        cold: true,
-        unallocated: (f) => noRegister(f) || log2 === 1 && (f.size & 1) !== 0,
+        shape: "Q L opcode4",
+        when: (f) => MULTIPLE[f.opcode4]?.elements === 1,
+        cold: (f) => !f.Q || MULTIPLE[f.opcode4].registers > 2 || kind.update === "register",
       },
+      assembly,
+      ({ Q, L, opcode4, Rn, Rt, ...f }, $) => {
+        const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
+        consecutive($, L, Q, registers, Rt, base);
+        writeBack($, kind, Rn, f, base, registers * (Q ? 16 : 8));
+      },
+    ),
+    insn(
+      `LD2/LD3/LD4/ST2/ST3/ST4 (multiple structures, update: ${kind.update})`,
+      fixed("opcode4 size"),
+      {
+        shape: "Q L opcode4 size",
+        when: (f) => MULTIPLE[f.opcode4]?.elements > 1 && !(f.size === 3 && !f.Q),
+        cold: true,
+      },
+      assembly,
+      ({ Q, L, opcode4, size, Rn, Rt, ...f }, $) => {
+        const { registers } = MULTIPLE[opcode4], base = $.XSP(Rn);
+        interleaved($, L, size, Q, registers, Rt, base);
+        writeBack($, kind, Rn, f, base, registers * (Q ? 16 : 8));
+      },
+    ),
+  ];
+}
+
+function single(kind: Update): Instruction[] {
+  return SINGLE.map(({ name, log2, opcode, laneBits, lane }) =>
+    insn(
+      `LD1-LD4/ST1-ST4 (single structure, ${name}, update: ${kind.update})`,
+      pattern<"Q L R many S size Rn Rt">(`0 Q 001101 ${kind.post} L R ${kind.Rm} ${opcode} many:1 ${laneBits} Rn Rt`),
+      { shape: "L R many", cold: true },
       (f) => {
         const n = 1 + f.R + 2 * f.many;
-        const list = registerList(f.Rt, n, SCALARS[log2]);
-        return `${f.L ? "ld" : "st"}${n}\t${list}[${lane(f)}], [${xsp(f.Rn)}]${postIndex(f.post, f.Rm, n << log2)}`;
+        return text(f, n, `${registerList(f.Rt, n, SCALARS[log2])}[${lane(f)}]`, updateText(kind, f, n << log2));
       },
-      ({ Q, post, L, R, Rm, many, S, size, Rn, Rt }, $) => {
+      ({ Q, L, R, many, S, size, Rn, Rt, ...f }, $) => {
         const n = 1 + R + 2 * many, base = $.XSP(Rn);
-        const fixed = $.i32(0); // for fields that this entry's pattern has no room for
-        const offset = $.computed(
-          "i32",
-          `lane${name}`,
-          [Q, S ?? fixed, size ?? fixed],
-          (q, s, z) => lane({ Q: q, S: s, size: z }) << log2,
-          0,
-          15,
-        );
+        // S and size are missing where they are fixed; the lane does not depend on them then.
+        const fields = [Q, S ?? Q, size ?? Q];
+        const offset = $.computed("i32", `lane${name}`, fields, (q, s, z) => lane({ Q: q, S: s, size: z }) << log2, 0, 15);
         const at = (i: number) => i ? $.add(base, i << log2) : base;
-        const type = log2 === 3 ? "i64" : "i32";
         if (L) {
+          const type = log2 === 3 ? "i64" : "i32";
           const values = Array.from({ length: n }, (_, i) => $.load(type, 1 << log2, at(i), { part: true }));
           values.forEach((value, i) => $.writeV(LANE_STORES[log2], following($, Rt, i), offset, value));
         } else {
@@ -193,29 +193,33 @@ export const simdStructures: Instruction[] = [
             $.store(1 << log2, at(i), $.let($.readV(LANE_LOADS[log2], following($, Rt, i), offset)), { part: true });
           }
         }
-        writeBack($, post, Rn, Rm, base, $.i32(n << log2));
+        writeBack($, kind, Rn, f, base, n << log2);
       },
     )
-  ),
+  );
+}
 
-  insn(
-    "LD1R/LD2R/LD3R/LD4R",
-    "0 Q 001101 post:1 1 R Rm 11 many:1 0 size Rn Rt",
-    { shape: "Q post R many size", unallocated: noRegister, cold: true },
+function replicated(kind: Update): Instruction {
+  return insn(
+    `LD1R/LD2R/LD3R/LD4R (update: ${kind.update})`,
+    pattern<"Q R many size Rn Rt">(`0 Q 001101 ${kind.post} 1 R ${kind.Rm} 11 many:1 0 size Rn Rt`),
+    { shape: "Q R many size", cold: true },
     (f) => {
       const n = 1 + f.R + 2 * f.many;
-      return `ld${n}r\t${registerList(f.Rt, n, arrangement(f.size, f.Q))}, [${xsp(f.Rn)}]${postIndex(f.post, f.Rm, n << f.size)}`;
+      return text({ L: 1, ...f }, n, registerList(f.Rt, n, arrangement(f.size, f.Q)), updateText(kind, f, n << f.size), "r");
     },
-    ({ Q, post, R, Rm, many, size, Rn, Rt }, $) => {
+    ({ Q, R, many, size, Rn, Rt, ...f }, $) => {
       const n = 1 + R + 2 * many, base = $.XSP(Rn);
       const at = (i: number) => i ? $.add(base, i << size) : base;
       const values = Array.from({ length: n }, (_, i) => $.load(size === 3 ? "i64" : "i32", 1 << size, at(i), { part: true }));
       values.forEach((value, i) => {
-        const replicated = $.op(SPLATS[size], value);
-        if (Q) $.setQ(following($, Rt, i), replicated);
-        else $.setQLow(following($, Rt, i), replicated);
+        const lanes = $.op(`${LANES[size]}.splat`, value);
+        if (Q) $.setQ(following($, Rt, i), lanes);
+        else $.setQLow(following($, Rt, i), lanes);
       });
-      writeBack($, post, Rn, Rm, base, $.i32(n << size));
+      writeBack($, kind, Rn, f, base, n << size);
     },
-  ),
-];
+  );
+}
+
+export const simdStructures: Instruction[] = UPDATES.flatMap((kind) => [...multiple(kind), ...single(kind), replicated(kind)]);

@@ -6,6 +6,7 @@ import { branches } from "./branches.ts";
 import { Builder, type Node } from "./builder.ts";
 import { dataProcessingImmediate } from "./data-processing-immediate.ts";
 import { dataProcessingRegister } from "./data-processing-register.ts";
+import { fpAndSimd } from "./fp-simd.ts";
 import type { FieldValues, Instruction } from "./insn.ts";
 import { loadsAndStores } from "./loads-stores.ts";
 import { system } from "./system.ts";
@@ -18,6 +19,7 @@ export const instructions: readonly Instruction[] = [
   ...loadsAndStores,
   ...atomics,
   ...system,
+  ...fpAndSimd,
 ];
 
 /** One combination of shape fields of an entry: what a handler of the interpreter executes. */
