@@ -72,7 +72,7 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
     return call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the extent owns what is mapped", values);
   }
   const offset = start.pa - extent.base;
-  const attributes = extent.attributesAt(addressSpace, offset, first);
+  const attributes = extent.attributesAt(addressSpace, offset, first, start.flags);
   if (attributes === undefined) throw new Error(`${extent.name} has no record of its mapping at 0x${ipa.toString(16)}`);
   return { offset: BigInt(offset), size: BigInt(length), map_attrs: attributes };
 }

@@ -4,7 +4,7 @@
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttributes, MemoryType } from "../abi/words.ts";
 import { ErrorCode } from "../abi/errors.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
-import { ADDRESS_SPACE_SIZE, type AddressSpace } from "./addrspace.ts";
+import { ADDRESS_SPACE_SIZE, type AddressSpace, stage2Flags } from "./addrspace.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
 import type { MemoryOwner, PageRun } from "./memdb.ts";
@@ -174,10 +174,10 @@ export class Memextent extends HypervisorObject {
     return this.memoryType === ExtentMemoryType.Any;
   }
 
-  /** `map_attrs` of the recorded mapping that puts `offset` at `ipa`; undefined where none does. */
-  attributesAt(addressSpace: AddressSpace, offset: number, ipa: number): number | undefined {
+  /** `map_attrs` of the recorded mapping that puts `offset` at `ipa` with these stage-2 flags; undefined where none does. */
+  attributesAt(addressSpace: AddressSpace, offset: number, ipa: number, flags: number): number | undefined {
     for (const { addressSpace: space, range } of this.mappings.within(offset, PAGE_SIZE)) {
-      if (space === addressSpace && range.ipa === ipa) return range.attributes;
+      if (space === addressSpace && range.ipa === ipa && stage2Flags(range.attributes) === flags) return range.attributes;
     }
     return undefined;
   }

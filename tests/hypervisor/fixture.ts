@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../src/abi/errors.ts";
 import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { Access, mapAttributes, memextentAttributes, MemoryType } from "../../src/abi/words.ts";
-import type { Core, RegisterName, VcpuState } from "../../src/core/interface.ts";
+import { type Core, type RegisterName, Stage2Flags, type Stage2Table, type Translation, type VcpuState } from "../../src/core/interface.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY } from "../../src/machine/memory-map.ts";
 import { Cspace } from "../../src/hypervisor/cspace.ts";
 import { DEFERRED } from "../../src/hypervisor/hypercall-definition.ts";
 import type { Entrance } from "../../src/hypervisor/hypercalls.ts";
-import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import type { Hypervisor, Stage2Source } from "../../src/hypervisor/hypervisor.ts";
 import { Vcpu } from "../../src/hypervisor/vcpu.ts";
 
 /** Access RWX for EL0 and EL1, write-back memory; and access RW to a device. */
@@ -53,13 +53,20 @@ class FakeVcpuState implements VcpuState {
   }
 }
 
+/** DFSC of level 3 faults. */
+const TRANSLATION_FAULT = 0x07;
+const PERMISSION_FAULT = 0x0f;
+/** Bytes for page tables. */
+const STAGE2_SIZE = 0x100_0000;
+
 /** What the hypervisor told the core. */
 export interface CoreLog {
   readonly invalidated: { stage2: number; ipa: number; size: number }[];
   readonly written: { pa: number; size: number }[];
 }
 
-function fakeCore(log: CoreLog): Core {
+/** A core that translates with the MMU off, by the stage-2 tables alone. */
+function fakeCore(log: CoreLog, tables: ReadonlyMap<number, Stage2Table>): Core {
   const no = (what: string) => () => {
     throw new Error(`this core has no ${what}`);
   };
@@ -71,7 +78,12 @@ function fakeCore(log: CoreLog): Core {
     storeValue: no("storeValue"),
     skip: no("skip"),
     takeException: no("takeException"),
-    translate: no("translate"),
+    translate(vcpu, va, access): Translation {
+      const ipa = Number(va), page = va < 1n << 36n ? tables.get(vcpu.stage2)?.lookup(ipa) : undefined;
+      if (!page) return { ok: false, stage: 2, fsc: TRANSLATION_FAULT, ipa };
+      const allowed = page.flags & (access === "read" ? Stage2Flags.Read : Stage2Flags.Write);
+      return allowed ? { ok: true, pa: page.pa + ipa % 4096, ipa } : { ok: false, stage: 2, fsc: PERMISSION_FAULT, ipa };
+    },
     invalidateStage2: (stage2, ipa, size) => void log.invalidated.push({ stage2, ipa, size }),
     memoryWritten: (pa, size) => void log.written.push({ pa, size }),
     flush: () => {},
@@ -84,9 +96,20 @@ export function createTestHypervisor(cpus = 1, memory = MINIMUM_PRIMARY_MEMORY) 
   const pages = map.wasmSize / 0x1_0000;
   const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const log: CoreLog = { invalidated: [], written: [] };
-  const machine = new Machine(wasm, map, fakeCore(log), cpus);
-  const stage2 = new Stage2Pool(wasm, CORE_REGION_SIZE - 0x100_0000, 0x100_0000);
-  return { machine, log, stage2, options: { stage2, seed: 1 } };
+  const tables = new Map<number, Stage2Table>();
+  const machine = new Machine(wasm, map, fakeCore(log, tables), cpus);
+  const pool = new Stage2Pool(wasm, CORE_REGION_SIZE - STAGE2_SIZE, STAGE2_SIZE);
+  const stage2: Stage2Source = {
+    get available() {
+      return pool.available;
+    },
+    create() {
+      const made = pool.create();
+      if (made) tables.set(made.id, made);
+      return made;
+    },
+  };
+  return { machine, log, options: { stage2, seed: 1 } };
 }
 
 /** A caller with a cspace of its own, capability 0 to that cspace and 1 to the root partition. */
