@@ -1,0 +1,60 @@
+// A real terminal for tests: tmux with a server of its own, keys in and screens out.
+
+import { nativeProgram } from "../../scripts/native-tools.ts";
+
+/** One tmux window that runs a command. */
+export class TmuxTerminal implements AsyncDisposable {
+  private constructor(readonly tmux: string, readonly socket: string) {}
+
+  /** Starts `command` (for a shell) in a window of `columns` by `rows`. */
+  static async start(command: string, columns: number, rows: number): Promise<TmuxTerminal> {
+    const terminal = new TmuxTerminal(await nativeProgram("tmux"), `el2-test-${crypto.randomUUID()}`);
+    await terminal.#run(["-f", "/dev/null", "new-session", "-d", "-x", `${columns}`, "-y", `${rows}`, command]);
+    return terminal;
+  }
+
+  /** Types keys by tmux's names (`Enter`, `C-c`), or characters. */
+  async keys(...keys: string[]): Promise<void> {
+    await this.#run(["send-keys", ...keys]);
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    await this.#run(["resize-window", "-x", `${columns}`, "-y", `${rows}`]);
+  }
+
+  /** The screen, a string a row. */
+  async screen(): Promise<string[]> {
+    return (await this.#run(["capture-pane", "-p"])).split("\n");
+  }
+
+  /**
+   * Waits until the screen matches and returns it.
+   * @throws Error with the last screen when it does not within `seconds`.
+   */
+  async until(pattern: RegExp, seconds = 20): Promise<string> {
+    const end = performance.now() + seconds * 1000;
+    let shown = "";
+    while (performance.now() < end) {
+      shown = (await this.screen()).join("\n");
+      if (pattern.test(shown)) return shown;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`no ${pattern} on the screen within ${seconds} s:\n${shown}`);
+  }
+
+  /** Whether the cursor is shown, and whether the alternate screen is in use. */
+  async modes(): Promise<{ cursor: boolean; alternate: boolean }> {
+    const [cursor, alternate] = (await this.#run(["display-message", "-p", "#{cursor_flag} #{alternate_on}"])).trim().split(" ");
+    return { cursor: cursor === "1", alternate: alternate === "1" };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#run(["kill-server"]);
+  }
+
+  async #run(args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await new Deno.Command(this.tmux, { args: ["-L", this.socket, ...args] }).output();
+    if (code !== 0) throw new Error(`tmux ${args[0]}: ${new TextDecoder().decode(stderr)}`);
+    return new TextDecoder().decode(stdout);
+  }
+}

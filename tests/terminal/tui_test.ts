@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { TmuxTerminal } from "./tmux.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-run=apt-get,apt-cache,dpkg-deb";
+const EL2 = `cd ${ROOT} && exec ${Deno.execPath()} run ${PERMISSIONS} main.ts`;
+/** A shell that stays after el2, as a person's does. */
+const IN_SHELL = `cd ${ROOT} && ${Deno.execPath()} run ${PERMISSIONS} main.ts; echo "left with $?"; exec sleep 1000`;
+
+Deno.test("the demo shows a guest console line within 10 seconds, tree and hints at 80x24", async () => {
+  await using terminal = await TmuxTerminal.start(EL2, 80, 24);
+  const shown = await terminal.until(/hello[\s\S]*ping[\s\S]*pong/, 10);
+  assert.match(shown, /== VMs/);
+  assert.match(shown, /\? help/);
+  assert.ok(shown.split("\n").length >= 24);
+});
+
+Deno.test("at 120x36 tree, console and events are visible, and a resize redraws all of it", async () => {
+  await using terminal = await TmuxTerminal.start(EL2, 120, 36);
+  const all = /VMs[\s\S]*con:[\s\S]*events/;
+  await terminal.until(all);
+  await terminal.until(/vm:pong +running/);
+  await terminal.resize(80, 24);
+  assert.doesNotMatch(await terminal.until(/con:/), /-- events/);
+  await terminal.resize(59, 15);
+  await terminal.until(/needs 60x16/);
+  await terminal.resize(120, 36);
+  await terminal.until(all);
+});
+
+Deno.test("keys typed into the hello guest are answered by it, ctrl-] d takes them back", async () => {
+  await using terminal = await TmuxTerminal.start(EL2, 120, 36);
+  await terminal.until(/v hello/);
+  await terminal.until(/vm:pong +running/);
+  const selected = (await terminal.screen()).findIndex((line) => /v hello/.test(line));
+  const first = (await terminal.screen()).findIndex((line) => line.startsWith(">"));
+  await terminal.keys(...Array<string>(selected - first).fill("j"));
+  await terminal.until(/^> v hello/m);
+  await terminal.keys("c");
+  await terminal.until(/KEYS GO TO THE GUEST/);
+  await terminal.keys("marco", "Enter");
+  await terminal.until(/marco/);
+  await terminal.keys("C-]", "d");
+  await terminal.until(/con:hello +follow/);
+  await terminal.keys("?");
+  await terminal.until(/== help/);
+});
+
+Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
+  await using terminal = await TmuxTerminal.start(IN_SHELL, 100, 30);
+  await terminal.until(/con:/);
+  assert.deepEqual(await terminal.modes(), { cursor: false, alternate: true });
+  await terminal.keys("q");
+  const shown = await terminal.until(/left with 0/);
+  assert.doesNotMatch(shown, /VMs/);
+  assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+});
+
+Deno.test("SIGTERM gives the terminal back", async () => {
+  await using terminal = await TmuxTerminal.start(
+    `cd ${ROOT} && (sleep 3; pkill -TERM -s 0 deno) & cd ${ROOT} && ${Deno.execPath()} run ${PERMISSIONS} main.ts; echo gone; exec sleep 1000`,
+    100,
+    30,
+  );
+  await terminal.until(/con:/);
+  await terminal.until(/gone/);
+  assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+});
