@@ -243,7 +243,8 @@ const fixedPoint = ([0, 1] as const).flatMap((U) =>
 
 export const simdShiftImmediate: Instruction[] = [
   ...ENTRIES.flatMap((entry) => [
-    ...ALL.map((size) => rareVector(entry, size)),
+    // Doublewords have no 64-bit form beside the hot one.
+    ...ALL.filter((size) => !(size === 3 && entry.hot?.includes(3))).map((size) => rareVector(entry, size)),
     ...(entry.hot ?? []).map((size) => hotVector(entry, size)),
     ...(entry.scalars ?? []).map((size) => scalarForm(entry, size)),
   ]),

@@ -121,7 +121,7 @@ const text = (name: string, f: { Q: number; size: number; Rd: number; Rn: number
   `${name}\t${vector(f.size, f.Q, f.Rd)}, ${vector(f.size, f.Q, f.Rn)}, ${vector(f.size, f.Q, f.Rm)}`;
 
 /** An entry in 64 and 128 bits out of the interpreter loop. */
-function rareVector({ name, U, opcode, sizes, operation }: Entry): Instruction {
+function rareVector({ name, U, opcode, sizes, hot = [], operation }: Entry): Instruction {
   return insn(
     `${name.toUpperCase()} (vector)`,
     pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm ${bits(opcode, 5)} 1 Rn Rd`),
