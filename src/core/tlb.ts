@@ -28,7 +28,7 @@ export const TlbSpace = {
   ListLength: REGIMES * TlbSet.Size,
   /** `Stage2Table.id` of the translations, 0 while nobody has the space. i32. */
   Stage2Id: REGIMES * TlbSet.Size + 4,
-  /** ASID of the non-global translations. i32. */
+  /** ASID of the non-global translations; `UNKNOWN_ASID` until TTBR0_EL1, TTBR1_EL1 or TCR_EL1 are written. i32. */
   Asid: REGIMES * TlbSet.Size + 8,
   /** A bit for each 1 GiB block that there may be entries of, by VA[34:30]. i32. */
   GiantFilter: REGIMES * TlbSet.Size + 12,
@@ -39,6 +39,9 @@ export const TlbSpace = {
   /** Bytes of a space. */
   Size: Math.ceil((REGIMES * TlbSet.Size + 16 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
 } as const;
+
+/** No ASID: the registers may have any when a space was emptied or changed its owner. */
+const UNKNOWN_ASID = -1;
 
 /** i32 behind the addend of an entry. All bits are set in an entry that was flushed with its set. */
 export const TlbFlags = {
@@ -197,6 +200,7 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
     c.f.i32(0).i32(BLOCK_FILTER_BITS / 8).memoryFill();
     c.store("i32.store", space, constant("i32", 0), TlbSpace.ListLength);
     c.store("i32.store", space, constant("i32", 0), TlbSpace.GiantFilter);
+    c.store("i32.store", space, constant("i32", UNKNOWN_ASID), TlbSpace.Asid);
   });
 
   define("tlbFlushAll", (c) => forEachSpace(c, (space) => c.run(declared("tlbFlushSpace"), space)));
@@ -273,7 +277,10 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
     const asid = operand.shrU(48).wrap();
     const apply = (space: Value) => {
       c.if(kind.eq(Tlbi.All), () => c.run(declared("tlbFlushSpace"), space));
-      c.if(kind.eq(Tlbi.Asid).and(c.load("i32.load", space, TlbSpace.Asid).eq(asid)), () => c.run(declared("tlbFlushNonGlobal"), space));
+      c.if(kind.eq(Tlbi.Asid), () => {
+        const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
+        c.if(current.eq(asid).or(current.eq(UNKNOWN_ASID)), () => c.run(declared("tlbFlushNonGlobal"), space));
+      });
       // Entries have no ASID of their own: a page of another ASID is dropped for nothing.
       c.if(kind.eq(Tlbi.Page), () => c.run(declared("tlbFlushPage"), space, operand.shl(12)));
     };

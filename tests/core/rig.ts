@@ -58,6 +58,37 @@ const CALLED: readonly FunctionName[] = [
 
 type Exported = Record<string, (...args: (number | bigint)[]) => number | bigint | undefined>;
 
+let compiled: WebAssembly.Module | undefined;
+
+/** The module of every rig. */
+function compile(): WebAssembly.Module {
+  const module = new WasmModule();
+  module.importMemory({ module: "env", name: "memory", minimum: MEMORY_SIZE >>> 16, maximum: MEMORY_SIZE >>> 16, shared: false });
+  const imports = {
+    currentWord: module.importFunction("env", "currentWord", [], ["i32"]),
+    currentTime: module.importFunction("env", "currentTime", [], ["f64"]),
+    isCodePage: module.importFunction("env", "isCodePage", ["i32"], ["i32"]),
+    dropRecords: module.importFunction("env", "dropRecords", ["i32", "i32"], []),
+  };
+  const library = new Library(module);
+  for (const [name, index] of Object.entries(imports)) {
+    const f = define(library, name as FunctionName);
+    f.parameters.forEach((_, i) => f.get(i));
+    f.call(index);
+  }
+  const pc = new Code(define(library, "currentPc"));
+  pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
+  defineExceptions(library);
+  defineTlb(library, TLB_POOL);
+  defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, host: RAM_HOST });
+  defineMemoryAccess(library, TLB_POOL);
+  defineSystemRegisters(library);
+  defineSystemInstructions(library);
+  for (const name of CALLED) module.export(callee(library, name));
+  library.check();
+  return new WebAssembly.Module(module.encode());
+}
+
 /** See the top of this file. Its vCPU starts at EL1h with stage 2 flat over RAM and everything else off. */
 export class Rig {
   readonly memory = new WebAssembly.Memory({ initial: MEMORY_SIZE >>> 16, maximum: MEMORY_SIZE >>> 16 });
@@ -75,31 +106,7 @@ export class Rig {
   word = 0;
 
   constructor() {
-    const module = new WasmModule();
-    module.importMemory({ module: "env", name: "memory", minimum: MEMORY_SIZE >>> 16, maximum: MEMORY_SIZE >>> 16, shared: false });
-    const imports = {
-      currentWord: module.importFunction("env", "currentWord", [], ["i32"]),
-      currentTime: module.importFunction("env", "currentTime", [], ["f64"]),
-      isCodePage: module.importFunction("env", "isCodePage", ["i32"], ["i32"]),
-      dropRecords: module.importFunction("env", "dropRecords", ["i32", "i32"], []),
-    };
-    const library = new Library(module);
-    for (const [name, index] of Object.entries(imports)) {
-      const f = define(library, name as FunctionName);
-      f.parameters.forEach((_, i) => f.get(i));
-      f.call(index);
-    }
-    const pc = new Code(define(library, "currentPc"));
-    pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
-    defineExceptions(library);
-    defineTlb(library, TLB_POOL);
-    defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, host: RAM_HOST });
-    defineMemoryAccess(library, TLB_POOL);
-    defineSystemRegisters(library);
-    defineSystemInstructions(library);
-    for (const name of CALLED) module.export(callee(library, name));
-    library.check();
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(module.encode()), {
+    const instance = new WebAssembly.Instance(compiled ??= compile(), {
       env: {
         memory: this.memory,
         currentWord: () => this.word,

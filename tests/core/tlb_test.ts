@@ -178,6 +178,17 @@ Deno.test("a change of stage 2 drops the translations of its VM", () => {
   assert.equal(load(rig, VA), 2n);
 });
 
+Deno.test("a space that changed hands does not take its last ASID for the vCPU's", () => {
+  const { rig, tables } = mapped();
+  writeTtbr0(rig, 5n << 48n | BigInt(tables.root));
+  rig.pool.flush(rig.space);
+  rig.set("TTBR0_EL1", 6n << 48n | BigInt(tables.root));
+  assert.equal(load(rig, VA), 1n);
+  tables.map(VA, NEW, ATTRIBUTES);
+  writeTtbr0(rig, 5n << 48n | BigInt(tables.root));
+  assert.equal(load(rig, VA), 2n);
+});
+
 Deno.test("a recycled space starts empty, and its owner gets another", () => {
   const { rig } = mapped(Leaf.Accessed);
   load(rig, VA);
