@@ -24,6 +24,9 @@ function checkOwnership(hypervisor: Hypervisor): void {
     if (!(owner instanceof Memextent)) continue;
     assert.equal(owner.state, "active", `${owner.name} owns memory`);
     assert.ok(pa >= owner.base && pa + size <= owner.base + owner.extentSize, `${owner.name} owns memory outside its range`);
+    for (const { addressSpace } of owner.mappings.within(0, owner.extentSize)) {
+      assert.equal(addressSpace.state, "active", `${owner.name} is mapped in an address space that is gone`);
+    }
     for (const holder of owner.holders) assert.equal(holder.object, owner);
     for (const holder of owner.holders) assert.equal((holder.rights & ~allRights(owner.type)) >>> 0, 0);
   }
