@@ -65,8 +65,15 @@ export function allocateRange(from: Addresses, size: number, alignment: number, 
   return takeRange(from, { base, size }) ? base : undefined;
 }
 
-/** Gives back a range that was taken as such. */
-export function freeRange(from: Addresses, base: number): void {
-  const at = position(from, base);
-  if (from.taken[at]?.base === base) from.taken.splice(at, 1);
+/** Gives back what is taken of a range; of a larger range that was taken, the rest stays taken. */
+export function freeRange(from: Addresses, range: AddressRange): void {
+  const end = range.base + range.size;
+  const at = position(from, range.base);
+  let after = at;
+  while (after < from.taken.length && from.taken[after].base < end) after++;
+  const rests = from.taken.slice(at, after).flatMap((taken) => [
+    { base: taken.base, size: range.base - taken.base },
+    { base: end, size: taken.base + taken.size - end },
+  ]);
+  from.taken.splice(at, after - at, ...rests.filter(({ size }) => size > 0));
 }

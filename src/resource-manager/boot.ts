@@ -17,7 +17,7 @@ import { addresses, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
 import { createPrimaryVm, startPrimaryVm } from "./primary-vm.ts";
-import { newState, newVm, type Vm } from "./state.ts";
+import { newState, newVcpu, newVm, type Vm } from "./state.ts";
 import { VM_ADDRESS_LIMIT } from "./vm-config.ts";
 
 const VERSION = "el2";
@@ -75,9 +75,11 @@ function createOwnVm(context: Context): Vm {
   const vm = newVm(Vmid.ResourceManager, Vmid.Hypervisor);
   vm.state = VmState.Running;
   vm.name = "RM";
-  const haltVirq = context.allocateVirq();
-  calls.do("vcpu_bind_virq", resources.vcpu_capid, resources.vic, haltVirq, VcpuVirqType.Halt);
-  const powerCap = calls.copyCap(resources.vcpu_capid, resources.cspace_capid, ThreadRight.Power);
+  const vcpu = newVcpu(resources.vcpu_capid, true, resources.boot_core);
+  vcpu.active = true;
+  vcpu.haltVirq = context.allocateVirq();
+  calls.do("vcpu_bind_virq", vcpu.cap, resources.vic, vcpu.haltVirq, VcpuVirqType.Halt);
+  vcpu.selfCap = calls.copyCap(vcpu.cap, resources.cspace_capid, ThreadRight.Power);
   vm.objects = {
     cspace: resources.cspace_capid,
     memory: context.sparseExtent("memory"),
@@ -86,15 +88,7 @@ function createOwnVm(context: Context): Vm {
     infoPage: undefined,
     vic: resources.vic,
     vpmGroup: undefined,
-    vcpus: [{
-      cap: resources.vcpu_capid,
-      ownerCap: undefined,
-      selfCap: powerCap,
-      haltVirq,
-      wakeupVirq: undefined,
-      boots: true,
-      affinityIndex: resources.boot_core,
-    }],
+    vcpus: [vcpu],
   };
   vm.addresses = addresses(VM_ADDRESS_LIMIT);
   takeRange(vm.addresses, { base: 0, size: PAGE_SIZE });

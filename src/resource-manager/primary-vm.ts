@@ -15,15 +15,14 @@ import {
   VdeviceFlags,
   VicOption,
 } from "../abi/words.ts";
-import { takeRange } from "./addresses.ts";
-import { addresses } from "./addresses.ts";
+import { addresses, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { createLink, type NewLink } from "./link.ts";
 import { LOG_OFFSET, LOG_SIZE, PAGE_SIZE } from "./memory-layout.ts";
 import { takeNumber, VM_FIRST_VIRQ } from "./numbers.ts";
 import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
-import { newVm, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
-import { GICD_SIZE, GICR_SIZE } from "./vm-config.ts";
+import { newVcpu, newVm, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
+import { GICD_SIZE, GICR_SIZE, VM_ADDRESS_LIMIT } from "./vm-config.ts";
 
 /** The platform's window for virtual devices of the primary VM; its first page is the info area. */
 const VIRTIO_WINDOW = 0x3000_0000;
@@ -47,7 +46,8 @@ export function createPrimaryVm(context: Context): Vm {
   const { calls, resources } = context;
   const vm = newVm(Vmid.Hlos, Vmid.ResourceManager);
   vm.name = "HLOS";
-  vm.addresses = addresses(2 ** 36);
+  vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  vm.direct = true;
 
   const cspace = calls.create("cspace");
   calls.do("cspace_configure", cspace, PRIMARY_MAX_CAPS);
@@ -94,7 +94,8 @@ export function createPrimaryVm(context: Context): Vm {
   const link = createPrimaryLink(context, vm, cspace, vic);
   attachGic(context, addrspace, vic);
   giveMemory(context, vm, objects, addrspace);
-  calls.copyCap(resources.vcpu_capid, cspace, ThreadRight.Affinity);
+  const [own] = context.vm(Vmid.ResourceManager)!.objects!.vcpus;
+  own.ownerCap = calls.copyCap(own.cap, cspace, ThreadRight.Affinity);
   exposeLog(context, addrspace);
   patchPrimaryDevicetree(context, objects, link);
   return vm;
@@ -146,17 +147,11 @@ function createVic(context: Context): bigint {
 }
 
 function bindHalt(context: Context, core: number, cap: bigint): VcpuRecord {
-  const haltVirq = context.allocateVirq();
-  context.calls.do("vcpu_bind_virq", cap, context.resources.vic, haltVirq, VcpuVirqType.Halt);
-  return {
-    cap,
-    ownerCap: undefined,
-    selfCap: undefined,
-    haltVirq,
-    wakeupVirq: undefined,
-    boots: core === context.resources.boot_core,
-    affinityIndex: core,
-  };
+  const vcpu = newVcpu(cap, core === context.resources.boot_core, core);
+  vcpu.active = true;
+  vcpu.haltVirq = context.allocateVirq();
+  context.calls.do("vcpu_bind_virq", cap, context.resources.vic, vcpu.haltVirq, VcpuVirqType.Halt);
+  return vcpu;
 }
 
 /** Every hardware interrupt that may be had is the primary's, under its own number. */

@@ -4,9 +4,11 @@
 import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
 import { boot } from "./boot.ts";
 import { Context } from "./context.ts";
-import { serve } from "./dispatch.ts";
+import { serve, serveAll } from "./dispatch.ts";
+import { driveExits, exitRunReturned, handleHalt } from "./exit.ts";
 import { flush } from "./link.ts";
 import type { RecordedRefusal } from "./refusals.ts";
+import { stepResets } from "./reset.ts";
 import type { RmState } from "./state.ts";
 
 /** The program. */
@@ -31,19 +33,29 @@ export class ResourceManager implements NativeGuest {
   virq(vcpu: NativeVcpu, intid: number): void {
     const context = this.#context;
     context.calls.vcpu = vcpu;
-    for (const vm of context.state.vms) {
-      if (vm.link?.receiveVirq === intid) return serve(context, vm);
-      if (vm.link?.sendVirq === intid) return flush(context, vm.link);
-    }
-    context.log(`vIRQ ${intid} belongs to nothing`);
+    const { vms } = context.state;
+    const receiver = vms.find(({ link }) => link?.receiveVirq === intid);
+    const sender = vms.find(({ link }) => link?.sendVirq === intid);
+    if (receiver !== undefined) serve(context, receiver);
+    else if (sender?.link !== undefined) flush(context, sender.link);
+    else if (handleHalt(context, intid)) serveAll(context);
+    else context.log(`vIRQ ${intid} belongs to nothing`);
   }
 
   timer(vcpu: NativeVcpu): void {
-    this.#context.calls.vcpu = vcpu;
+    const context = this.#context;
+    context.calls.vcpu = vcpu;
+    // A vCPU that is polled asks for the timer before the steps of a reset do, as those come sooner.
+    driveExits(context);
+    stepResets(context);
+    serveAll(context);
   }
 
-  runReturned(vcpu: NativeVcpu, _error: bigint, _state: bigint, _data0: bigint, _data1: bigint, _data2: bigint): void {
-    this.#context.calls.vcpu = vcpu;
+  runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, _data1: bigint, _data2: bigint): void {
+    const context = this.#context;
+    context.calls.vcpu = vcpu;
+    exitRunReturned(context, error, state, data0);
+    serveAll(context);
   }
 
   save(): unknown {

@@ -6,23 +6,31 @@ import { Vmid, VmState } from "../abi/rpc/messages/vm.ts";
 import type { PartialMessage, RpcMessage } from "../abi/rpc/packet.ts";
 import type { Addresses } from "./addresses.ts";
 import { type Numbers, numbers, RM_FIRST_VIRQ, RM_LAST_VIRQ, VM_FIRST_VIRQ, VM_LAST_VIRQ } from "./numbers.ts";
+import type { VdeviceConfig } from "./vdevice-config.ts";
 import type { VmConfig } from "./vm-config.ts";
 
-/** A vCPU of a VM. */
+/** A vCPU of a VM, as far as it is made. */
 export interface VcpuRecord {
   readonly cap: bigint;
+  active: boolean;
   /** The owner's capability, in the owner's cspace; undefined for the primary's vCPUs. */
   ownerCap: bigint | undefined;
   /** The VM's own capability, in its cspace: only without PSCI. */
   selfCap: bigint | undefined;
   /** vIRQ of the Resource Manager's VIC that tells that the vCPU halted. */
-  readonly haltVirq: number;
+  haltVirq: number | undefined;
   /** vIRQ of the owner's VIC that asks for `vcpu_run`; undefined when not proxy-scheduled. */
   wakeupVirq: number | undefined;
   /** Starts with the VM. */
   readonly boots: boolean;
   /** What VM_GET_HYP_RESOURCES calls it. */
   readonly affinityIndex: number;
+}
+
+/** A vCPU that has just been created. */
+export function newVcpu(cap: bigint, boots: boolean, affinityIndex: number): VcpuRecord {
+  const none = { ownerCap: undefined, selfCap: undefined, haltVirq: undefined, wakeupVirq: undefined };
+  return { cap, active: false, ...none, boots, affinityIndex };
 }
 
 /** Hypervisor objects of a VM, as far as they are made. */
@@ -39,34 +47,31 @@ export interface VmObjects {
   readonly vcpus: VcpuRecord[];
 }
 
-/** A message queue or doorbell between a VM and its peer, as made for a vdevice; capabilities and vIRQs by side. */
+/** A message queue or doorbell between a VM and its peer, as far as it is made. */
 export interface SharedObject {
   readonly kind: "doorbell" | "msgqueue";
   readonly cap: bigint;
-  /** Who sends or rings, and who receives or is rung. */
-  readonly sender: VdeviceSide;
-  readonly receiver: VdeviceSide;
-  /** Message queues: most messages, and most bytes of one. */
-  readonly depth: number;
-  readonly messageSize: number;
+  readonly ends: VdeviceEnd[];
 }
 
 /** One end of a shared object. */
-export interface VdeviceSide {
+export interface VdeviceEnd {
   readonly vmid: number;
+  /** Sends or rings; receives or is rung. */
+  readonly role: "send" | "receive";
   /** Capability in that VM's cspace. */
   readonly cap: bigint;
   /** vIRQ of that VM's VIC; undefined where the end has none. */
   readonly virq: number | undefined;
+  /** The vIRQ is edge-triggered, as the devicetree says. */
+  readonly edge: boolean;
 }
 
-/** A virtual device of a VM that has been made. */
+/** A virtual device of a VM, as far as it is made. */
 export interface Vdevice {
-  /** Index in the VM's configuration. */
-  readonly config: number;
+  readonly config: VdeviceConfig;
   /** qcom,vdevice-handle. */
   readonly handle: number;
-  readonly label: number;
   /** The VM at the other end. */
   readonly peer: number;
   readonly objects: SharedObject[];
@@ -121,12 +126,15 @@ export interface Vm {
   /** auth_type of VM_CONFIG_IMAGE. */
   authType: number;
   image: ImageRecord | undefined;
-  /** Where the image parcel is mapped and how much of the memory from there is private; set by VM_INIT and VM_START. */
-  baseAddress: number;
+  /** How much private memory lies from the configuration's base address on, bytes. */
   memorySize: number;
+  /** Where the GIC's frames are. */
+  gic: { readonly gicd: number; readonly gicr: number } | undefined;
   config: VmConfig | undefined;
   objects: VmObjects | undefined;
   addresses: Addresses | undefined;
+  /** Mapped only where IPA = PA. */
+  direct: boolean;
   virqs: Numbers;
   vdevices: Vdevice[];
   link: LinkRecord | undefined;
@@ -149,11 +157,12 @@ export function newVm(vmid: number, owner: number): Vm {
     peers: [],
     authType: 0,
     image: undefined,
-    baseAddress: 0,
     memorySize: 0,
+    gic: undefined,
     config: undefined,
     objects: undefined,
     addresses: undefined,
+    direct: false,
     virqs: numbers(VM_FIRST_VIRQ, VM_LAST_VIRQ),
     vdevices: [],
     link: undefined,

@@ -32,11 +32,11 @@ export const VM_SET_TIME_BASE = request("VM_SET_TIME_BASE", 0x5600_0030, {
 
 /** `type` of IPA_RESERVE. */
 export const IpaReserveType = { Fixed: 0, Allocate: 1 } as const;
-/** The entries depend on `type`: the handler reads them. */
+/** The entries depend on `type`: the handler reads them. Only allocated ranges are answered: a count (u32) and their addresses (u64). */
 export const IPA_RESERVE = request("IPA_RESERVE", 0x5600_00b0, {
   type: u8,
   reserved: reserved(3),
   generic_constraints: u32,
   platform_constraints: u32,
   list: rest,
-}, { rules: { minimum: 16 } });
+}, { reply: { list: rest }, rules: { minimum: 16 } });

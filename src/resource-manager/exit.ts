@@ -1,0 +1,132 @@
+// Ends a VM: every vCPU is killed and driven until it is gone; then the owner hears of it (spec/resource-manager.md §4.3, §4.4).
+// Driving a proxy-scheduled vCPU takes vcpu_run, which takes time: requests wait until the end.
+
+import { ErrorCode } from "../abi/errors.ts";
+import { encodeError } from "../abi/rpc/message.ts";
+import { RmError } from "../abi/rpc/errors.ts";
+import { ExitCode, ExitFlags, ExitType, VM_EXITED, VmState } from "../abi/rpc/messages/vm.ts";
+import { PacketType } from "../abi/rpc/packet.ts";
+import { VcpuRunState } from "../abi/words.ts";
+import type { Context } from "./context.ts";
+import { notify, sendReply } from "./link.ts";
+import { beginReset } from "./reset.ts";
+import type { ExitRecord, Vm } from "./state.ts";
+import { enterState } from "./status.ts";
+
+/** Pause between two looks at a vCPU that the hypervisor schedules, ns. */
+const POLL_INTERVAL = 2_000_000;
+/** State data 0 of a vCPU that was killed and is gone. */
+const TERMINATED = 1n;
+/** State data 0 of PSCI_SYSTEM_RESET: SYSTEM_RESET, and the width of SYSTEM_RESET2. */
+const SYSTEM_RESET = 1n << 63n;
+const RESET2_64BIT = 1n << 62n;
+
+/** exit_reason: exit_flags and exit_code, then what else the type carries; words of 32 bits. */
+export function exitReason(flags: number, code: number, ...more: number[]): Uint8Array {
+  const bytes = new Uint8Array(4 + more.length * 4);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, (flags | code << 16) >>> 0, true);
+  more.forEach((word, index) => view.setUint32(4 + index * 4, word, true));
+  return bytes;
+}
+
+/** Begins to end a VM. What `record` says is done when its last vCPU is gone, at once or later. */
+export function beginExit(context: Context, record: Omit<ExitRecord, "vcpu">): void {
+  const vm = context.vm(record.vmid)!;
+  for (const vcpu of vm.objects!.vcpus) {
+    if (vcpu.active) context.calls.do("vcpu_kill", vcpu.cap);
+  }
+  context.state.exits.push({ ...record, vcpu: 0 });
+  if (context.state.exits.length === 1) driveExits(context);
+}
+
+/** Goes on with the VM that is being ended. */
+export function driveExits(context: Context): void {
+  const { state, calls } = context;
+  while (state.exits.length > 0 && !state.running) {
+    const record = state.exits[0];
+    const vm = context.vm(record.vmid)!;
+    const vcpu = vm.objects!.vcpus[record.vcpu];
+    if (vcpu === undefined) {
+      state.exits.shift();
+      finishExit(context, vm, record);
+    } else if (!vcpu.active) {
+      record.vcpu++;
+    } else if (vm.config?.affinity === "proxy") {
+      state.running = true;
+      calls.vcpu.vcpuRun(vcpu.cap, 0n, 0n, 0n);
+    } else {
+      const [, vcpuState, data0] = calls.do("vcpu_run_check", vcpu.cap);
+      if (Number(vcpuState) !== VcpuRunState.PoweredOff || data0 !== TERMINATED) {
+        calls.vcpu.setTimer(calls.vcpu.now + POLL_INTERVAL);
+        return;
+      }
+      record.vcpu++;
+    }
+  }
+}
+
+/** vcpu_run came back for the vCPU that is being ended. */
+export function exitRunReturned(context: Context, error: bigint, vcpuState: bigint, data0: bigint): void {
+  const { state, calls } = context;
+  state.running = false;
+  const code = Number(BigInt.asIntN(32, error));
+  if (code === ErrorCode.OK && Number(vcpuState) === VcpuRunState.PoweredOff && data0 === TERMINATED) {
+    state.exits[0].vcpu++;
+  } else if (code !== ErrorCode.OK) {
+    // Its owner runs it just now and will see it end; look again soon.
+    calls.vcpu.setTimer(calls.vcpu.now + POLL_INTERVAL);
+    return;
+  }
+  driveExits(context);
+}
+
+function finishExit(context: Context, vm: Vm, record: ExitRecord): void {
+  if (record.exited === undefined) {
+    beginReset(context, vm);
+  } else {
+    enterState(context, vm, VmState.Exited);
+    const { type, reason } = record.exited;
+    const owner = context.vm(vm.owner);
+    if (owner !== undefined) notify(context, owner, VM_EXITED, { vmid: vm.vmid, exit_type: type, reason_size: reason.length, reason });
+  }
+  if (record.request === undefined) return;
+  const link = context.vm(record.request.vmid)?.link;
+  if (link === undefined) return;
+  const { sequence, id } = record.request;
+  sendReply(context, link, { type: PacketType.Reply, sequence, id, payload: encodeError(RmError.OK) });
+}
+
+/** A vCPU's halt vIRQ: the VM has ended by itself. False when the vIRQ is no vCPU's. */
+export function handleHalt(context: Context, virq: number): boolean {
+  for (const vm of context.state.vms) {
+    const vcpu = vm.objects?.vcpus.find(({ haltVirq }) => haltVirq === virq);
+    if (vcpu === undefined) continue;
+    const ending = context.state.exits.some(({ vmid }) => vmid === vm.vmid);
+    if (vm.state >= VmState.Exited || ending || vm.config === undefined) return true;
+    const [, state, data0, data1] = context.calls.do("vcpu_run_check", vcpu.cap);
+    const crashed = vm.crashMessage !== undefined;
+    beginExit(context, { vmid: vm.vmid, exited: classify(Number(state), data0, data1, crashed), request: undefined });
+    return true;
+  }
+  return false;
+}
+
+/** What VM_EXITED says of a vCPU that halted in this state. */
+function classify(state: number, data0: bigint, data1: bigint, crashed: boolean): { type: number; reason: Uint8Array } {
+  const code = crashed ? ExitCode.SoftwareError : ExitCode.Normal;
+  switch (state) {
+    case VcpuRunState.PoweredOff:
+      return { type: ExitType.PlatformOff, reason: exitReason(0, code) };
+    case VcpuRunState.PsciSystemReset: {
+      if (data0 & SYSTEM_RESET) return { type: ExitType.PlatformReset, reason: exitReason(0, code) };
+      const flags = data0 & RESET2_64BIT ? ExitFlags.Reset2Is64Bit : 0;
+      const cookie = [Number(data1 & 0xffff_ffffn), Number(data1 >> 32n)];
+      return { type: ExitType.PsciSystemReset2, reason: exitReason(flags, code, Number(data0 & 0xffff_ffffn), ...cookie) };
+    }
+    case VcpuRunState.Fault:
+      return { type: ExitType.SoftwareError, reason: exitReason(0, code) };
+    default:
+      return { type: ExitType.SoftwareError, reason: exitReason(0, ExitCode.UnknownError) };
+  }
+}

@@ -1,0 +1,287 @@
+// What the Resource Manager adds to the devicetree of a secondary VM when it starts (spec/resource-manager.md §7.4).
+
+import { MemType, TransType } from "../abi/rpc/messages/memory.ts";
+import {
+  cells,
+  cells64,
+  cellSizes,
+  type DevicetreeNode,
+  ensureNode,
+  findChild,
+  findNode,
+  maxPhandle,
+  node,
+  type PropertyValue,
+  readRanges,
+  setProperties,
+} from "../devicetree/tree.ts";
+import { RmError } from "../abi/rpc/errors.ts";
+import { require } from "./refusals.ts";
+import type { Parcel, Vdevice, VdeviceEnd, Vm } from "./state.ts";
+import { GICD_SIZE } from "./vm-config.ts";
+
+/** A range of the guest's addresses, bytes. */
+export interface MemoryRange {
+  readonly base: number;
+  readonly size: number;
+}
+
+/** A parcel that the VM has, and where. */
+export interface PlacedParcel {
+  readonly parcel: Parcel;
+  readonly ranges: readonly MemoryRange[];
+  /** Neither image nor private memory: it stands under /reserved-memory. */
+  readonly shared: boolean;
+}
+
+/** What goes into the tree. */
+export interface GuestFacts {
+  readonly vm: Vm;
+  readonly owner: number;
+  readonly kaslrSeed: bigint;
+  readonly parcels: readonly PlacedParcel[];
+}
+
+/** Adds everything to the tree. @throws Refusal with NORESOURCE where the tree does not allow it */
+export function extendGuestDevicetree(root: DevicetreeNode, facts: GuestFacts): void {
+  const { vm, parcels } = facts;
+  require(findChild(root, "hypervisor") === undefined, RmError.NORESOURCE, "the devicetree has a node /hypervisor already");
+  const chosen = findNode(root, "/chosen");
+  require(chosen !== undefined, RmError.NORESOURCE, "the devicetree has no node /chosen");
+  const gic = vm.config!.gic;
+  require(gic !== undefined, RmError.NORESOURCE, "the devicetree has no GIC");
+
+  const phandles = new Phandles(root);
+  const buffers = describeReservedMemory(root, facts, phandles);
+  setProperties(chosen, { "kaslr-seed": cells64(facts.kaslrSeed) });
+  describeMemory(root, parcels);
+  if (findNode(root, "/vsoc") === undefined) {
+    root.children.push(node("vsoc", { "#address-cells": 2, "#size-cells": 2, ranges: true, compatible: "simple-bus" }));
+  }
+  if (vm.objects!.vpmGroup === undefined) describeCpus(root, vm);
+  describeHypervisor(root, facts);
+  for (const device of vm.vdevices) describeVdevice(root, device, vm, buffers);
+  if (gic.frames === undefined) describeGic(root, vm);
+}
+
+/** Hands out phandles that the tree does not use. */
+class Phandles {
+  #last: number;
+
+  constructor(root: DevicetreeNode) {
+    this.#last = maxPhandle(root);
+  }
+
+  next(): number {
+    return ++this.#last;
+  }
+}
+
+/** All memory of the VM: sorted, with touching ranges merged, in the root's cells. */
+function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[]): void {
+  const memory = parcels.filter(({ parcel }) => parcel.memType !== MemType.Io);
+  const ranges = mergeRanges(memory.flatMap((placed) => placed.ranges));
+  setProperties(ensureNode(root, "/memory"), { device_type: "memory", reg: encodeRanges(ranges, cellSizes(root)) });
+}
+
+/** Sorts ranges and joins those that touch. */
+export function mergeRanges(ranges: readonly MemoryRange[]): MemoryRange[] {
+  const merged: { base: number; size: number }[] = [];
+  for (const { base, size } of [...ranges].sort((a, b) => a.base - b.base)) {
+    const last = merged.at(-1);
+    if (last !== undefined && last.base + last.size === base) last.size += size;
+    else merged.push({ base, size });
+  }
+  return merged;
+}
+
+function encodeRanges(ranges: readonly MemoryRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
+  const number = (value: number, width: number) => {
+    const low = value % 2 ** 32;
+    return Array.from({ length: width }, (_, index) => index === width - 1 ? low : index === width - 2 ? (value - low) / 2 ** 32 : 0);
+  };
+  return cells(...ranges.flatMap(({ base, size }) => [...number(base, sizes.addressCells), ...number(size, sizes.sizeCells)]));
+}
+
+/** /reserved-memory: existing children belong to parcels by their label or address, other shared parcels get one. By parcel: its phandle. */
+function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandles: Phandles): Map<Parcel, number> {
+  const buffers = new Map<Parcel, number>();
+  let parent = findNode(root, "/reserved-memory");
+  if (parent === undefined) {
+    parent = node("reserved-memory", { "#address-cells": 2, "#size-cells": 2, ranges: true });
+    root.children.push(parent);
+  }
+  const sizes = cellSizes(parent);
+  for (const child of parent.children) {
+    if (child.properties.has("size") && !child.properties.has("reg")) continue;
+    const placed = facts.parcels.find((each) => each.shared && belongs(child, each, sizes));
+    require(placed !== undefined, RmError.NORESOURCE, "a child of /reserved-memory belongs to no parcel", { child: child.name });
+    const exclusive = placed.parcel.acl.length === 1;
+    const reusable = child.properties.has("reusable");
+    require(exclusive || !reusable, RmError.NORESOURCE, "shared memory is not reusable", { child: child.name });
+    const phandle = phandles.next();
+    buffers.set(placed.parcel, phandle);
+    setProperties(child, {
+      "qcom,rm-mem-handle": placed.parcel.handle,
+      ...(child.properties.has("phandle") ? {} : { phandle }),
+    });
+  }
+  for (const placed of facts.parcels) {
+    if (!placed.shared || buffers.has(placed.parcel)) continue;
+    const phandle = phandles.next();
+    buffers.set(placed.parcel, phandle);
+    parent.children.push(bufferNode(placed, facts, sizes, phandle));
+  }
+  return buffers;
+}
+
+function belongs(child: DevicetreeNode, { parcel, ranges }: PlacedParcel, sizes: { addressCells: number; sizeCells: number }): boolean {
+  const label = child.properties.get("qcom,label");
+  if (label?.length === 4) return new DataView(label.buffer, label.byteOffset).getUint32(0) === parcel.label;
+  const reg = readRanges(child, "reg", sizes.addressCells, sizes.sizeCells);
+  return reg?.length === ranges.length &&
+    reg.every(({ address, size }, index) => Number(address) === ranges[index].base && Number(size) === ranges[index].size);
+}
+
+function bufferNode(
+  placed: PlacedParcel,
+  facts: GuestFacts,
+  sizes: { addressCells: number; sizeCells: number },
+  phandle: number,
+): DevicetreeNode {
+  const { parcel, ranges } = placed;
+  const listed = parcel.acl.map(({ vmid }) => vmid).filter((vmid) => vmid !== facts.vm.vmid);
+  const peers = parcel.transType === TransType.Share ? [parcel.owner, ...listed] : listed;
+  const device = facts.vm.vdevices.find(({ config }) => config.memory?.label === parcel.label);
+  return node(`buffer@${ranges[0].base.toString(16)}`, {
+    reg: encodeRanges(ranges, sizes),
+    "qcom,shared-memory": true,
+    "no-map": true,
+    peers,
+    "qcom,rm-mem-handle": parcel.handle,
+    phandle,
+    "qcom,label": parcel.label,
+    compatible: device === undefined || device.config.pushCompatible.length === 0 ? undefined : device.config.pushCompatible,
+  });
+}
+
+/** Without PSCI the VM powers its CPUs on by hypercall. */
+function describeCpus(root: DevicetreeNode, vm: Vm): void {
+  vm.config!.vcpus.forEach(({ path }, index) => {
+    const cpu = findNode(root, path);
+    const cap = vm.objects!.vcpus[index].selfCap;
+    if (cpu !== undefined && cap !== undefined) setProperties(cpu, { "qcom,gunyah-capability": cells64(cap) });
+  });
+}
+
+function describeHypervisor(root: DevicetreeNode, { vm, owner }: GuestFacts): void {
+  const guid = [...vm.guid].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  root.children.push(node("hypervisor", {
+    "#address-cells": 2,
+    "#size-cells": 0,
+    compatible: ["gunyah-hypervisor", "qcom,gunyah-hypervisor-1.0", "qcom,gunyah-hypervisor", "simple-bus"],
+  }, [
+    node("qcom,gunyah-vm", {
+      compatible: ["qcom,gunyah-vm-id-1.0", "qcom,gunyah-vm-id"],
+      "qcom,vmid": vm.vmid,
+      "qcom,owner-vmid": owner,
+      "qcom,vendor": "Qualcomm",
+      "qcom,image-name": vm.name,
+      "qcom,vm-uri": vm.uri === "" ? undefined : vm.uri,
+      "qcom,vm-guid": vm.guid.some((byte) => byte !== 0) ? guid.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-") : undefined,
+    }),
+  ]));
+}
+
+/** Compatibles and node name of what a vdevice becomes. */
+const QUEUE = "qcom,gunyah-message-queue";
+const CAPABILITY = "qcom,gunyah-capability";
+const RM_RPC = ["gunyah-resource-manager", "qcom,resource-manager", "qcom,resource-manager-1-0"];
+
+function describeVdevice(root: DevicetreeNode, device: Vdevice, vm: Vm, buffers: ReadonlyMap<Parcel, number>): void {
+  const { config } = device;
+  const ends = device.objects.flatMap((object) => object.ends).filter((end) => end.vmid === vm.vmid);
+  const tx = ends.find(({ role }) => role === "send");
+  const rx = ends.find(({ role }) => role === "receive");
+  const labels = { "qcom,label": config.label, label: config.label };
+  const add = (defaultName: string, unit: bigint | undefined, compatible: string[], properties: Record<string, PropertyValue>) => {
+    const path = config.generate ?? `/hypervisor/${defaultName}`;
+    const slash = path.lastIndexOf("/");
+    const name = unit === undefined ? path.slice(slash + 1) : `${path.slice(slash + 1)}@${unit.toString(16)}`;
+    ensureNode(root, path.slice(0, slash)).children.push(
+      node(name, { compatible: [...config.pushCompatible, ...compatible], ...properties }),
+    );
+  };
+  const queuePair = (): Record<string, PropertyValue> => ({
+    reg: cells64(tx!.cap, rx!.cap),
+    interrupts: [...specifier(tx!), ...specifier(rx!)],
+    "qcom,is-full-duplex": true,
+    "qcom,tx-message-size": config.messageSize,
+    "qcom,rx-message-size": config.messageSize,
+    "qcom,tx-queue-depth": config.queueDepth,
+    "qcom,rx-queue-depth": config.queueDepth,
+    "qcom,free-irq-start": 0,
+    "qcom,vdevice-handle": device.handle,
+  });
+  switch (config.type) {
+    case "rm-rpc":
+      return add("rm-rpc", rx!.cap, [...RM_RPC, QUEUE, CAPABILITY], queuePair());
+    case "message-queue-pair":
+      return add("qcom,message-queue-pair", rx!.cap, [QUEUE, CAPABILITY], { ...queuePair(), ...labels });
+    case "message-queue": {
+      const end = (tx ?? rx)!;
+      return add("qcom,message-queue", end.cap, [QUEUE, CAPABILITY], {
+        reg: cells64(end.cap),
+        [tx === undefined ? "is-receiver" : "is-sender"]: true,
+        tx_message_size: config.messageSize,
+        tx_queue_depth: config.queueDepth,
+        interrupts: specifier(end),
+        ...labels,
+      });
+    }
+    case "doorbell":
+      return add("qcom,doorbell", rx!.cap, ["qcom,gunyah-doorbell", CAPABILITY], {
+        reg: cells64(rx!.cap),
+        interrupts: specifier(rx!),
+        ...labels,
+      });
+    case "doorbell-source":
+      return add("qcom,doorbell-source", tx!.cap, ["qcom,gunyah-doorbell-source", CAPABILITY], { reg: cells64(tx!.cap), ...labels });
+    case "shm": {
+      const buffer = [...buffers].find(([parcel]) => parcel.label === config.memory!.label)?.[1];
+      const present = buffer !== undefined || config.memory!.optional;
+      require(present, RmError.NORESOURCE, "the buffer of a shm vdevice was not lent", { label: config.memory!.label });
+      if (buffer === undefined) return;
+      return add("qcom,shm", undefined, ["qcom,shared-memory"], {
+        buffer,
+        "memory-region": buffer,
+        peer: device.peer,
+        ...labels,
+        dma_base: config.dmaBase === undefined ? undefined : cells64(config.dmaBase),
+      });
+    }
+  }
+}
+
+/** Interrupt classes of a GIC specifier, by INTID. */
+function specifier({ virq, edge }: VdeviceEnd): number[] {
+  const intid = virq!;
+  const trigger = edge ? 1 : 4;
+  if (intid < 32) return [1, intid - 16, trigger];
+  if (intid < 1024) return [0, intid - 32, trigger];
+  return intid < 4096 ? [3, intid - 1056, trigger] : [2, intid - 4096, trigger];
+}
+
+/** A GIC without reg gets the places that the Resource Manager chose. */
+function describeGic(root: DevicetreeNode, vm: Vm): void {
+  const { gic, vcpus } = vm.config!;
+  const target = findNode(root, gic!.path);
+  if (target === undefined || vm.gic === undefined) return;
+  const parent = findNode(root, gic!.path.slice(0, gic!.path.lastIndexOf("/")) || "/") ?? root;
+  const frames = [{ base: vm.gic.gicd, size: GICD_SIZE }, { base: vm.gic.gicr, size: gic!.stride * vcpus.length }];
+  setProperties(target, {
+    "#redistributor-regions": 1,
+    "redistributor-stride": cells64(gic!.stride),
+    reg: encodeRanges(frames, cellSizes(parent)),
+  });
+}

@@ -1,0 +1,72 @@
+// Requests that configure a VM: image, authentication, initialisation (spec/resource-manager.md §3.8).
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import { AuthType, VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT, VmState } from "../../abi/rpc/messages/vm.ts";
+import type { Context } from "../context.ts";
+import { parcelSize } from "../memparcels.ts";
+import { asRefusal, require } from "../refusals.ts";
+import { createFirstObjects, createObjects } from "../secondary-vm.ts";
+import type { Vm } from "../state.ts";
+import { enterState } from "../status.ts";
+import { handle, type Handler, onlyHlos, owned } from "./handler.ts";
+
+const AUTH_PARAMETER_SIZE = 8;
+
+/** Runs a step that leaves the VM in `next`, or in INIT_FAILED with the error going on. */
+function step(context: Context, vm: Vm, next: () => VmState): void {
+  let state: VmState;
+  try {
+    state = next();
+  } catch (failure) {
+    const refusal = asRefusal(failure);
+    enterState(context, vm, VmState.InitFailed);
+    throw refusal;
+  }
+  enterState(context, vm, state);
+}
+
+const configImage = handle(VM_CONFIG_IMAGE, (context, caller, request) => {
+  const vm = owned(context, caller, request.vmid, RmError.VMID_INVALID, RmError.DENIED);
+  const fresh = vm.state === VmState.Load || vm.state === VmState.Reset;
+  require(fresh, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid: vm.vmid, state: vm.state });
+  step(context, vm, () => {
+    const { handle, image_offset, image_size, dt_offset, dt_size, auth_type } = request;
+    const parcel = context.state.parcels.find((each) => each.handle === handle && each.acl.some(({ vmid }) => vmid === vm.vmid));
+    require(parcel !== undefined, RmError.MEM_INVALID, "no parcel of this handle is for the VM", { handle });
+    const size = BigInt(parcelSize(parcel));
+    const inside = (offset: bigint, length: bigint) => offset <= size && length <= size - offset;
+    const fits = inside(image_offset, image_size) && inside(dt_offset, dt_size);
+    require(fits, RmError.ARGUMENT_INVALID, "image or devicetree lie outside the parcel", { size });
+    vm.objects = createFirstObjects(context);
+    require(auth_type <= AuthType.Android, RmError.ARGUMENT_INVALID, "there is no such type of authentication", { auth_type });
+    vm.authType = auth_type;
+    vm.image = {
+      handle,
+      imageOffset: Number(image_offset),
+      imageSize: Number(image_size),
+      dtOffset: Number(dt_offset),
+      dtSize: Number(dt_size),
+    };
+    return auth_type === AuthType.Platform ? VmState.Auth : VmState.Init;
+  });
+}, onlyHlos);
+
+const authImage = handle(VM_AUTH_IMAGE, (context, caller, { vmid, count, parameters }) => {
+  const complete = parameters.length === count * AUTH_PARAMETER_SIZE;
+  require(complete, RmError.MSG_INVALID, "the parameters are not as many as counted", { count, length: parameters.length });
+  const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
+  require(vm.state === VmState.Auth, RmError.VM_STATE, "the VM is not in the state AUTH", { vmid, state: vm.state });
+  // The open platform accepts every image, and trusts none.
+  step(context, vm, () => VmState.Init);
+}, onlyHlos);
+
+const init = handle(VM_INIT, (context, caller, { vmid }) => {
+  const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
+  require(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state: vm.state });
+  step(context, vm, () => {
+    createObjects(context, vm);
+    return VmState.Ready;
+  });
+}, onlyHlos);
+
+export const configurationHandlers: readonly Handler[] = [configImage, authImage, init];

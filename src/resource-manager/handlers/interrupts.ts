@@ -1,0 +1,75 @@
+// Requests that lend hardware interrupts (spec/resource-manager.md §3.13).
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import {
+  IrqNotifyFlags,
+  VIRQ_SAME,
+  VM_IRQ_ACCEPT,
+  VM_IRQ_ACCEPTED,
+  VM_IRQ_LEND,
+  VM_IRQ_LENT,
+  VM_IRQ_NOTIFY,
+  VM_IRQ_RECLAIM,
+  VM_IRQ_RELEASE,
+  VM_IRQ_RELEASED,
+} from "../../abi/rpc/messages/interrupts.ts";
+import type { Values } from "../../abi/rpc/layout.ts";
+import type { Context } from "../context.ts";
+import { acceptIrq, lendIrq, loanOf, reclaimIrq, releaseIrq } from "../irq-lending.ts";
+import { notify } from "../link.ts";
+import { Refusal, require } from "../refusals.ts";
+import type { Vm } from "../state.ts";
+import { handle, type Handler } from "./handler.ts";
+
+const lend = handle(VM_IRQ_LEND, (context, caller, { borrower, virq, label }) => {
+  return { handle: lendIrq(context, caller, borrower, virq, label).handle };
+});
+
+const accept = handle(VM_IRQ_ACCEPT, (context, caller, { handle, virq }) => {
+  const loan = loanOf(context, handle, ({ borrower }) => borrower === caller.vmid);
+  // The number is that of the hardware interrupt: any other would be somebody else's.
+  const same = virq === VIRQ_SAME || virq === loan.irq;
+  require(same, RmError.ARGUMENT_INVALID, "a lent interrupt keeps its number", { virq, irq: loan.irq });
+  acceptIrq(context, caller, loan);
+  return { virq: loan.irq };
+});
+
+const release = handle(VM_IRQ_RELEASE, (context, caller, { handle }) => {
+  releaseIrq(context, loanOf(context, handle, ({ borrower }) => borrower === caller.vmid));
+});
+
+const reclaim = handle(VM_IRQ_RECLAIM, (context, caller, { handle }) => {
+  reclaimIrq(context, caller, loanOf(context, handle, ({ borrower }) => borrower !== caller.vmid));
+});
+
+function notifyParty(context: Context, caller: Vm, request: Values<typeof VM_IRQ_NOTIFY.request.fields>): void {
+  const { handle, flags, vmids } = request;
+  const loan = loanOf(context, handle, () => true);
+  const borrowerOnly = () => require(loan.borrower === caller.vmid, RmError.HANDLE_INVALID, "the caller borrows no such interrupt");
+  const tell = (vmid: number, send: (vm: Vm) => void) => {
+    const vm = context.vm(vmid);
+    if (vm !== undefined) send(vm);
+  };
+  switch (flags) {
+    case IrqNotifyFlags.Lent: {
+      require(loan.owner === caller.vmid, RmError.HANDLE_INVALID, "the caller lends no such interrupt");
+      require(!loan.accepted, RmError.IRQ_INUSE, "the interrupt was accepted already");
+      const listed = vmids.length === 0 || (vmids.length === 1 && vmids[0].vmid === loan.borrower);
+      require(listed, RmError.ARGUMENT_INVALID, "the list names others than the borrower");
+      const { owner, label } = loan;
+      return tell(loan.borrower, (vm) => notify(context, vm, VM_IRQ_LENT, { owner, handle, label }));
+    }
+    case IrqNotifyFlags.Released:
+      borrowerOnly();
+      require(!loan.accepted, RmError.IRQ_INUSE, "the caller still has the interrupt");
+      return tell(loan.owner, (vm) => notify(context, vm, VM_IRQ_RELEASED, { handle }));
+    case IrqNotifyFlags.Accepted:
+      borrowerOnly();
+      require(loan.accepted, RmError.IRQ_RELEASED, "the caller has not accepted the interrupt");
+      return tell(loan.owner, (vm) => notify(context, vm, VM_IRQ_ACCEPTED, { handle }));
+    default:
+      throw new Refusal(RmError.ARGUMENT_INVALID, "the flags are not exactly one of the three", { flags });
+  }
+}
+
+export const interruptHandlers: readonly Handler[] = [accept, lend, release, reclaim, handle(VM_IRQ_NOTIFY, notifyParty)];

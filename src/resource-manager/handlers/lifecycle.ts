@@ -1,0 +1,111 @@
+// Requests that allocate, start, stop, reset and free VMs (spec/resource-manager.md §3.7).
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import {
+  ExitCode,
+  ExitType,
+  StopFlags,
+  VM_ALLOCATE,
+  VM_DEALLOCATE,
+  VM_EXIT,
+  VM_RESET,
+  VM_SHUTDOWN,
+  VM_START,
+  VM_STOP,
+  Vmid,
+  VmState,
+} from "../../abi/rpc/messages/vm.ts";
+import type { RpcMessage } from "../../abi/rpc/packet.ts";
+import type { Context } from "../context.ts";
+import { beginExit, exitReason } from "../exit.ts";
+import { notify } from "../link.ts";
+import { require } from "../refusals.ts";
+import { beginReset } from "../reset.ts";
+import { startVm } from "../start.ts";
+import { isPlatformVmid, newVm, type Vm } from "../state.ts";
+import { befriend, unfriend } from "../status.ts";
+import { handle, type Handler, LATER, onlyHlos, owned } from "./handler.ts";
+
+/** VMIDs that the Resource Manager chooses. */
+const FIRST_DYNAMIC_VMID = 0x80;
+const LAST_DYNAMIC_VMID = 0xbe;
+
+const allocate = handle(VM_ALLOCATE, (context, caller, { vmid: wanted }) => {
+  const vmid = wanted === 0 ? lowestFreeVmid(context) : wanted;
+  const free = vmid !== undefined && (wanted === 0 || isPlatformVmid(vmid)) && context.vm(vmid) === undefined;
+  require(free, RmError.NORESOURCE, "the VMID is not to be had", { wanted });
+  const vm = newVm(vmid, caller.vmid);
+  context.state.vms.push(vm);
+  befriend(vm, caller);
+  return wanted === 0 ? { vmid } : undefined;
+}, onlyHlos);
+
+function lowestFreeVmid(context: Context): number | undefined {
+  for (let vmid = FIRST_DYNAMIC_VMID; vmid <= LAST_DYNAMIC_VMID; vmid++) {
+    if (context.vm(vmid) === undefined) return vmid;
+  }
+  return undefined;
+}
+
+const deallocate = handle(VM_DEALLOCATE, (context, caller, { vmid }) => {
+  const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
+  // A VM whose configuration failed before it had anything would else never go.
+  const empty = vm.state === VmState.InitFailed && vm.objects === undefined;
+  const idle = vm.state === VmState.Load || vm.state === VmState.Reset || empty;
+  require(idle, RmError.VM_STATE, "the VM is not in the state LOAD or RESET", { vmid, state: vm.state });
+  unfriend(context, vm);
+  context.state.vms.splice(context.state.vms.indexOf(vm), 1);
+});
+
+const start = handle(VM_START, (context, caller, { vmid }) => {
+  const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
+  require(vm.state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state: vm.state });
+  startVm(context, vm);
+});
+
+const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request) => {
+  const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
+  const runs = vm.state === VmState.Running || vm.state === VmState.Paused;
+  require(runs, RmError.VM_STATE, "the VM is not in the state RUNNING", { vmid, state: vm.state });
+  require(!vm.config!.noShutdown, RmError.VM_STATE, "the VM's configuration forbids to shut it down", { vmid });
+  if (flags & StopFlags.Force) {
+    const exited = { type: ExitType.VmStopForced, reason: exitReason(0, ExitCode.Normal) };
+    beginExit(context, { vmid, exited, request: origin(caller, request) });
+    return LATER;
+  }
+  require(vm.link !== undefined, RmError.NORESOURCE, "the VM has no link to be told by", { vmid });
+  notify(context, vm, VM_SHUTDOWN, { reason });
+});
+
+const resettable: readonly VmState[] = [VmState.Exited, VmState.Ready, VmState.InitFailed];
+
+const reset = handle(VM_RESET, (context, caller, { vmid }, request) => {
+  const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
+  require(vm.config?.noReset !== true, RmError.DENIED, "the VM's configuration forbids to reset it", { vmid });
+  const ready = resettable.includes(vm.state) && vm.objects !== undefined;
+  require(ready, RmError.VM_STATE, "the VM is not in the state EXITED, READY or INIT_FAILED", { vmid, state: vm.state });
+  if (vm.state === VmState.Exited) {
+    beginReset(context, vm);
+    return;
+  }
+  beginExit(context, { vmid, exited: undefined, request: origin(caller, request) });
+  return LATER;
+});
+
+/** exit_code 2, "unknown", is the Resource Manager's alone. */
+const guestExitCodes: readonly number[] = [ExitCode.Normal, ExitCode.SoftwareError, ExitCode.BusError, ExitCode.DeviceError];
+
+const exit = handle(VM_EXIT, (context, caller, { exit_flags, exit_code }, request) => {
+  require(caller.owner !== Vmid.ResourceManager, RmError.DENIED, "the primary VM cannot exit this way");
+  require(guestExitCodes.includes(exit_code), RmError.MSG_INVALID, "there is no such exit code for a VM", { exit_code });
+  const code = exit_code === ExitCode.Normal && caller.crashMessage !== undefined ? ExitCode.SoftwareError : exit_code;
+  const exited = { type: ExitType.VmExit, reason: exitReason(exit_flags, code) };
+  beginExit(context, { vmid: caller.vmid, exited, request: origin(caller, request) });
+  return LATER;
+});
+
+function origin(caller: Vm, request: RpcMessage): { vmid: number; sequence: number; id: number } {
+  return { vmid: caller.vmid, sequence: request.sequence, id: request.id };
+}
+
+export const lifecycleHandlers: readonly Handler[] = [allocate, deallocate, start, stop, reset, exit];

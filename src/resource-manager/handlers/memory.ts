@@ -1,0 +1,287 @@
+// Requests about memory parcels (spec/resource-manager.md §3.1 to §3.6).
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import {
+  ACCEPT_INCOMPLETE,
+  AcceptFlags,
+  AppendFlags,
+  CreateFlags,
+  MEM_ACCEPT,
+  MEM_ACCEPTED,
+  MEM_APPEND,
+  MEM_DONATE,
+  MEM_LEND,
+  MEM_NOTIFY,
+  MEM_QCOM_LOOKUP_SGL,
+  MEM_RECALL,
+  MEM_RECLAIM,
+  MEM_RELEASE,
+  MEM_SHARE,
+  MEM_SHARED,
+  MemAttribute,
+  MemType,
+  NotifyFlags,
+  ReturnFlags,
+  TransType,
+} from "../../abi/rpc/messages/memory.ts";
+import type { Values } from "../../abi/rpc/layout.ts";
+import type { RpcMessage } from "../../abi/rpc/packet.ts";
+import { Access } from "../../abi/words.ts";
+import type { Context } from "../context.ts";
+import { notify } from "../link.ts";
+import {
+  acceptParcel,
+  addRegions,
+  borrowerOf,
+  createParcelExtent,
+  nextHandle,
+  notifyReleased,
+  parcelOf,
+  reclaimParcel,
+  releaseParcel,
+  requireOwner,
+  zeroParcel,
+} from "../memparcels.ts";
+import { refuseAs, require } from "../refusals.ts";
+import { type Borrower, isKnownVmid, type Parcel, type Vm } from "../state.ts";
+import { handle, type Handler } from "./handler.ts";
+
+/** Most parcels of one owner. */
+const PARCELS_MAX = 64;
+/** Sets of rights that an ACL may grant. */
+const VALID_RIGHTS: readonly number[] = [Access.R, Access.RX, Access.RW, Access.RWX];
+
+type CreateRequest = Values<typeof MEM_LEND.request.fields>;
+
+function create(context: Context, owner: Vm, request: CreateRequest, transType: number): { handle: number } {
+  const { acl, sgl, attributes, label, flags } = request;
+  const invalid = (condition: boolean, rule: string, values = {}) => require(condition, RmError.ARGUMENT_INVALID, rule, values);
+  const donate = transType === TransType.Donate;
+  const io = request.mem_type === MemType.Io;
+  const sanitize = (flags & CreateFlags.Sanitize) !== 0;
+  invalid(acl.length > 0 && sgl.length > 0, "a parcel needs somebody to be for, and memory");
+  invalid(!donate || acl.length === 1, "memory is donated to exactly one VM");
+  const count = context.state.parcels.filter((each) => each.owner === owner.vmid).length;
+  require(count < PARCELS_MAX, RmError.DENIED, `a VM owns at most ${PARCELS_MAX} parcels`);
+  invalid(!sanitize || !io, "device memory is not sanitised");
+
+  const handle = nextHandle(context);
+  checkAcl(context, owner, request, transType);
+  const parcel: Parcel = {
+    handle,
+    owner: owner.vmid,
+    memType: request.mem_type,
+    transType,
+    label,
+    open: (flags & CreateFlags.Append) !== 0,
+    sanitizedAtCreate: sanitize,
+    sanitizeAtReclaim: false,
+    memInfoTag: undefined,
+    extent: createParcelExtent(context, request.mem_type),
+    borrowers: acl.filter(({ vmid }) => vmid !== owner.vmid).map((entry) => newBorrower(entry, attributes, io)),
+    acl: acl.map(({ vmid, rights }) => ({ vmid, rights })),
+    attributes,
+    regions: [],
+  };
+  try {
+    addRegions(context, owner, parcel, sgl);
+    if (sanitize) zeroParcel(context, parcel);
+  } catch (failure) {
+    context.calls.delete(parcel.extent);
+    throw failure;
+  }
+  context.state.parcels.push(parcel);
+  return { handle };
+}
+
+function newBorrower(entry: { vmid: number; rights: number }, attributes: CreateRequest["attributes"], io: boolean): Borrower {
+  const attribute = attributes.find(({ vmid }) => vmid === entry.vmid)?.attribute;
+  return {
+    vmid: entry.vmid,
+    rights: entry.rights,
+    attribute: attribute ?? (io ? MemAttribute.Device : MemAttribute.Normal),
+    accepted: false,
+    mapped: false,
+    ipas: [],
+    contiguous: false,
+  };
+}
+
+/** Rows 7 to 16 of §3.1. */
+function checkAcl(context: Context, owner: Vm, { mem_type, acl, attributes }: CreateRequest, transType: number): void {
+  const invalid = (condition: boolean, rule: string, values = {}) => require(condition, RmError.ARGUMENT_INVALID, rule, values);
+  const io = mem_type === MemType.Io;
+  const donate = transType === TransType.Donate;
+  const vmids = new Set(acl.map(({ vmid }) => vmid));
+  invalid(vmids.size === acl.length, "a VM stands twice in the ACL");
+  for (const { vmid, rights } of acl) {
+    invalid(isKnownVmid(context.state, vmid), "the ACL names a VM that does not exist", { vmid });
+    invalid(VALID_RIGHTS.includes(rights), "the ACL grants a set of rights that is none", { vmid, rights });
+    invalid(!io || (rights & Access.X) === 0, "device memory is not executable", { vmid });
+    require(!donate || rights === (io ? Access.RW : Access.RWX), RmError.DENIED, "memory is donated with all rights", { rights });
+  }
+  const forOwner = vmids.has(owner.vmid);
+  invalid(
+    forOwner === (transType === TransType.Share),
+    forOwner ? "only shared memory stays the owner's" : "shared memory needs the owner in the ACL",
+  );
+  const known = new Set(attributes.map(({ vmid }) => vmid));
+  invalid(known.size === attributes.length, "a VM has two attributes");
+  for (const { attribute, vmid } of attributes) {
+    invalid(attribute <= MemAttribute.Cached, "there is no such attribute", { vmid, attribute });
+    invalid((attribute === MemAttribute.Device) === io, "the attribute does not fit the memory", { vmid, attribute });
+    invalid(!donate || attribute === MemAttribute.Normal || io, "memory is donated with its own attribute", { vmid, attribute });
+    require(vmids.has(vmid), RmError.VMID_INVALID, "an attribute is for a VM that is not in the ACL", { vmid });
+  }
+}
+
+const append = handle(MEM_APPEND, (context, caller, { handle, flags, sgl }) => {
+  require(sgl.length > 0, RmError.ARGUMENT_INVALID, "there is nothing to append");
+  const parcel = parcelOf(context, handle);
+  requireOwner(parcel, caller);
+  require(parcel.open, RmError.DENIED, "the parcel is complete", { handle });
+  const before = parcel.regions.length;
+  addRegions(context, caller, parcel, sgl);
+  if (parcel.sanitizedAtCreate) zeroParcel(context, { ...parcel, regions: parcel.regions.slice(before) });
+  if (flags & AppendFlags.Done) parcel.open = false;
+});
+
+const accept = handle(MEM_ACCEPT, (context, caller, request) => {
+  const { handle, flags, acl, attributes, sgl } = request;
+  const parcel = parcelOf(context, handle);
+  const invalid = (condition: boolean, rule: string, values = {}) => require(condition, RmError.ARGUMENT_INVALID, rule, values);
+  invalid(request.mem_type === parcel.memType, "the type of memory is another", { parcel: parcel.memType });
+  invalid(request.trans_type === parcel.transType, "the parcel was given otherwise", { parcel: parcel.transType });
+  const validated = (flag: number, holds: boolean, rule: string) => {
+    require((flags & flag) === 0 || holds, RmError.VALIDATE_FAILED, rule, { handle });
+  };
+  validated(AcceptFlags.ValidateSanitized, parcel.sanitizedAtCreate, "the parcel was not sanitised");
+  if (flags & AcceptFlags.ValidateAclAttributes) invalid(acl.length > 0, "there is no ACL to compare");
+  validated(AcceptFlags.ValidateAclAttributes, sameEntries(parcel, acl, attributes), "the ACL or the attributes are others");
+  validated(AcceptFlags.ValidateLabel, request.label === parcel.label, "the label is another");
+  const mapOther = (flags & AcceptFlags.MapOther) !== 0;
+  invalid(mapOther || sgl.annotation === 0, "map_vmid is given without MAP_OTHER", { map_vmid: sgl.annotation });
+  require(!mapOther, RmError.DENIED, "memory is not mapped for others");
+  const given = acceptParcel(context, caller, parcel, { sgl: sgl.entries, flags });
+  if (sgl.entries.length > 0) return;
+  const borrower = borrowerOf(parcel, caller.vmid);
+  const incomplete = borrower !== undefined && borrower.ipas.length < parcel.regions.length;
+  return { sgl: { entries: given, annotation: incomplete ? ACCEPT_INCOMPLETE : 0 } };
+});
+
+function sameEntries(parcel: Parcel, acl: CreateRequest["acl"], attributes: CreateRequest["attributes"]): boolean {
+  return parcel.acl.length === acl.length && parcel.attributes.length === attributes.length &&
+    acl.every(({ vmid, rights }, index) => parcel.acl[index].vmid === vmid && parcel.acl[index].rights === rights) &&
+    attributes.every(({ vmid, attribute }, index) =>
+      parcel.attributes[index].vmid === vmid && parcel.attributes[index].attribute === attribute
+    );
+}
+
+const release = handle(MEM_RELEASE, (context, caller, { handle, flags }) => {
+  const parcel = parcelOf(context, handle);
+  const inAcl = parcel.acl.some(({ vmid }) => vmid === caller.vmid);
+  require(inAcl, RmError.HANDLE_INVALID, "the caller is not in the parcel's ACL", { handle });
+  const borrower = borrowerOf(parcel, caller.vmid);
+  require(borrower !== undefined, RmError.DENIED, "the owner has nothing to release", { handle });
+  require(borrower.accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
+  const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
+  const sanitizable = !sanitize || (parcel.memType !== MemType.Io && (borrower.rights & Access.W) !== 0);
+  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised");
+  releaseParcel(context, caller, parcel, borrower);
+  if (sanitize) parcel.sanitizeAtReclaim = true;
+});
+
+const reclaim = handle(MEM_RECLAIM, (context, caller, { handle, flags }) => {
+  const parcel = parcelOf(context, handle);
+  requireOwner(parcel, caller);
+  const holder = parcel.borrowers.find(({ accepted }) => accepted);
+  require(holder === undefined, RmError.MEM_INUSE, "a borrower still has the parcel", { handle, borrower: holder?.vmid });
+  const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
+  require(!sanitize || parcel.memType !== MemType.Io, RmError.ARGUMENT_INVALID, "device memory is not sanitised");
+  if (sanitize || parcel.sanitizeAtReclaim) {
+    refuseAs(RmError.MEM_INVALID, "the memory cannot be sanitised", () => zeroParcel(context, parcel));
+  }
+  reclaimParcel(context, caller, parcel);
+});
+
+/** SHARED and RECALL carry a list, whose count word may not be missing. */
+const NOTIFY_LIST_MINIMUM = 16;
+
+function notifyParties(context: Context, caller: Vm, request: Values<typeof MEM_NOTIFY.request.fields>, message: RpcMessage): void {
+  const { handle, flags, mem_info_tag: tag, vmids } = request;
+  const parcel = parcelOf(context, handle);
+  const sameTag = parcel.memInfoTag === undefined || parcel.memInfoTag === tag;
+  require(sameTag, RmError.ARGUMENT_INVALID, "the parcel has another tag", { tag: parcel.memInfoTag });
+  const known: readonly number[] = Object.values(NotifyFlags);
+  require(known.includes(flags), RmError.ARGUMENT_INVALID, "the flags are not exactly one of the four", { flags });
+  if (flags === NotifyFlags.Shared || flags === NotifyFlags.Recall) {
+    requireOwner(parcel, caller);
+    require(message.payload.length >= NOTIFY_LIST_MINIMUM, RmError.MSG_INVALID, "the list of VMs is missing");
+    require(vmids.length > 0, RmError.ARGUMENT_INVALID, "the list of VMs is empty");
+    require(vmids.length <= parcel.acl.length, RmError.ARGUMENT_INVALID, "the list is longer than the ACL");
+    for (const { vmid } of vmids) {
+      require(isKnownVmid(context.state, vmid), RmError.VMID_INVALID, "the list names a VM that does not exist", { vmid });
+      const listed = parcel.acl.some((entry) => entry.vmid === vmid);
+      require(listed, RmError.ARGUMENT_INVALID, "the list names a VM that is not in the ACL", { vmid });
+    }
+    if (flags === NotifyFlags.Shared) parcel.memInfoTag = tag;
+    for (const { vmid } of vmids) tellBorrower(context, parcel, vmid, flags, tag);
+    return;
+  }
+  const inAcl = parcel.acl.some(({ vmid }) => vmid === caller.vmid);
+  require(inAcl, RmError.HANDLE_INVALID, "the caller is not in the parcel's ACL", { handle });
+  const accepted = borrowerOf(parcel, caller.vmid)?.accepted ?? false;
+  if (flags === NotifyFlags.Released) {
+    require(!accepted, RmError.MEM_INUSE, "the caller still has the parcel", { handle });
+    notifyReleased(context, parcel, caller.vmid);
+  } else {
+    require(accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
+    const owner = context.vm(parcel.owner);
+    if (owner !== undefined) notify(context, owner, MEM_ACCEPTED, { handle, vmid: caller.vmid, mem_info_tag: parcel.memInfoTag ?? 0 });
+  }
+}
+
+function tellBorrower(context: Context, parcel: Parcel, vmid: number, flags: number, tag: number): void {
+  const vm = context.vm(vmid);
+  if (vm === undefined) return;
+  if (flags === NotifyFlags.Recall) {
+    notify(context, vm, MEM_RECALL, { handle: parcel.handle, mem_info_tag: tag });
+    return;
+  }
+  notify(context, vm, MEM_SHARED, {
+    handle: parcel.handle,
+    mem_type: parcel.memType,
+    trans_type: parcel.transType,
+    flags: parcel.sanitizedAtCreate ? CreateFlags.Sanitize : 0,
+    owner: parcel.owner,
+    label: parcel.label,
+    mem_info_tag: parcel.memInfoTag ?? 0,
+    acl: [...parcel.acl],
+    sizes: parcel.regions.slice(0, 512).map(({ size }) => ({ size: BigInt(size) })),
+    attributes: [...parcel.attributes],
+  });
+}
+
+const lookup = handle(MEM_QCOM_LOOKUP_SGL, (context, caller, request) => {
+  const { mem_type, label, acl, sgl, attributes } = request;
+  const parcel = context.state.parcels.find((each) =>
+    each.owner === caller.vmid && !each.open && each.borrowers.every(({ accepted }) => !accepted) && each.memType === mem_type &&
+    sameEntries(each, acl, attributes) && each.regions.length === sgl.length &&
+    each.regions.every(({ ownerIpa, size }, index) => BigInt(ownerIpa) === sgl[index].address && BigInt(size) === sgl[index].size)
+  );
+  require(parcel !== undefined, RmError.LOOKUP_FAILED, "the caller has no such parcel");
+  if (parcel.label === 0) parcel.label = label;
+  return { handle: parcel.handle };
+});
+
+export const memoryHandlers: readonly Handler[] = [
+  handle(MEM_DONATE, (context, caller, request) => create(context, caller, request, TransType.Donate)),
+  handle(MEM_LEND, (context, caller, request) => create(context, caller, request, TransType.Lend)),
+  handle(MEM_SHARE, (context, caller, request) => create(context, caller, request, TransType.Share)),
+  append,
+  accept,
+  release,
+  reclaim,
+  handle(MEM_NOTIFY, notifyParties),
+  lookup,
+];

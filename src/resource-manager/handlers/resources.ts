@@ -1,0 +1,55 @@
+// VM_GET_HYP_RESOURCES: the objects that another VM shares with the caller (spec/resource-manager.md §3.10).
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import { type resourceEntry, ResourceType, VIRQ_INVALID, VM_GET_HYP_RESOURCES } from "../../abi/rpc/messages/resources.ts";
+import type { Values } from "../../abi/rpc/layout.ts";
+import { Vmid } from "../../abi/rpc/messages/vm.ts";
+import { require } from "../refusals.ts";
+import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "../state.ts";
+import { existing, handle, type Handler } from "./handler.ts";
+
+type Resource = Values<typeof resourceEntry>;
+
+const getHypResources = handle(VM_GET_HYP_RESOURCES, (context, caller, { vmid }) => {
+  const vm = existing(context, vmid, RmError.ARGUMENT_INVALID);
+  require(vm.objects !== undefined, RmError.NORESOURCE, "the VM has not been configured", { vmid });
+  return { resources: [...vcpuResources(caller, vm), ...deviceResources(caller, vm)] };
+});
+
+function resource(fields: Partial<Resource> & Pick<Resource, "type" | "cap">): Resource {
+  return { partner: 0, handle: 0, label: 0, virq_handle: 0, virq: 0, base: 0n, size: 0n, ...fields };
+}
+
+/** vCPUs are for the owner; the primary may also move the Resource Manager's, which needs nobody to run it. */
+function vcpuResources(caller: Vm, vm: Vm): Resource[] {
+  const ofRm = vm.vmid === Vmid.ResourceManager && caller.vmid === Vmid.Hlos;
+  if (vm.owner !== caller.vmid && !ofRm) return [];
+  return vm.objects!.vcpus.flatMap(({ ownerCap, affinityIndex, wakeupVirq }) => {
+    if (ownerCap === undefined) return [];
+    const virq = ofRm ? 0 : wakeupVirq ?? VIRQ_INVALID;
+    return [resource({ type: ResourceType.Vcpu, cap: ownerCap, label: affinityIndex, virq })];
+  });
+}
+
+/** Ends of the caller's in its own vdevices whose peer is `vm`, then of `vm`'s vdevices. */
+function deviceResources(caller: Vm, vm: Vm): Resource[] {
+  const own = caller.vdevices.filter(({ peer }) => peer === vm.vmid);
+  const others = vm.vdevices.filter(({ peer }) => peer === caller.vmid);
+  return [...own, ...others].filter(({ config }) => config.type !== "rm-rpc").flatMap((device) => endsOf(device, caller, vm));
+}
+
+function endsOf(device: Vdevice, caller: Vm, vm: Vm): Resource[] {
+  const found = device.objects.flatMap((object) =>
+    object.ends.filter((end) => end.vmid === caller.vmid).map((end) =>
+      resource({ type: typeOf(object, end), partner: vm.vmid, label: device.config.label, cap: end.cap, virq: end.virq ?? 0 })
+    )
+  );
+  return found.sort((a, b) => a.type - b.type);
+}
+
+function typeOf(object: SharedObject, end: VdeviceEnd): number {
+  if (object.kind === "doorbell") return end.role === "send" ? ResourceType.DoorbellSource : ResourceType.Doorbell;
+  return end.role === "send" ? ResourceType.MsgqueueSend : ResourceType.MsgqueueReceive;
+}
+
+export const resourceHandlers: readonly Handler[] = [getHypResources];

@@ -1,0 +1,76 @@
+// Hardware interrupts that one VM lends another (spec/resource-manager.md §3.13).
+
+import { RmError } from "../abi/rpc/errors.ts";
+import { NO_CAP } from "../abi/root-environment.ts";
+import { Vmid } from "../abi/rpc/messages/vm.ts";
+import type { Context } from "./context.ts";
+import { refuseAs, require } from "./refusals.ts";
+import type { IrqLoan, Vm } from "./state.ts";
+
+/** Stands for the borrower of a loan whose borrower was reset. */
+const NOBODY = 0xffff;
+
+/** The capability of a hardware interrupt; undefined where nobody may have it. */
+function hwirq(context: Context, irq: number): bigint | undefined {
+  const cap = context.resources.vic_hwirq[irq];
+  return cap === undefined || cap === NO_CAP ? undefined : cap;
+}
+
+/** Takes an interrupt from the caller and offers it to `borrower`. @throws Refusal with IRQ_INVALID or IRQ_INUSE */
+export function lendIrq(context: Context, owner: Vm, borrower: number, irq: number, label: number): IrqLoan {
+  // All hardware interrupts are the primary's, under their own numbers; other VMs have virtual ones only, which cannot be lent.
+  const cap = owner.vmid === Vmid.Hlos ? hwirq(context, irq) : undefined;
+  require(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is no hardware interrupt of the caller's", { irq });
+  const lent = context.state.loans.some((loan) => loan.irq === irq);
+  require(!lent, RmError.IRQ_INUSE, "the interrupt is lent already", { irq });
+  refuseAs(RmError.IRQ_INVALID, "the interrupt cannot be taken from its owner", () => context.calls.do("hwirq_unbind_virq", cap));
+  const handle = (context.state.irqHandleBase + irq) >>> 0;
+  const loan: IrqLoan = { handle, irq, owner: owner.vmid, borrower, label, accepted: false };
+  context.state.loans.push(loan);
+  return loan;
+}
+
+/** The loan of this handle. @throws Refusal with HANDLE_INVALID unless `party` says that the caller may name it */
+export function loanOf(context: Context, handle: number, party: (loan: IrqLoan) => boolean): IrqLoan {
+  const loan = context.state.loans.find((each) => each.handle === handle);
+  require(loan !== undefined && party(loan), RmError.HANDLE_INVALID, "there is no such loan for the caller", { handle });
+  return loan;
+}
+
+/** Binds a lent interrupt to the borrower's VIC under its own number. */
+export function acceptIrq(context: Context, borrower: Vm, loan: IrqLoan): void {
+  require(!loan.accepted, RmError.IN_USE, "the interrupt was accepted already", { handle: loan.handle });
+  bind(context, borrower, loan.irq);
+  loan.accepted = true;
+}
+
+/** Takes an accepted interrupt from its borrower. It may be accepted again. */
+export function releaseIrq(context: Context, loan: IrqLoan): void {
+  require(loan.accepted, RmError.IN_USE, "the interrupt was not accepted", { handle: loan.handle });
+  context.calls.do("hwirq_unbind_virq", hwirq(context, loan.irq)!);
+  loan.accepted = false;
+}
+
+/** Gives a lent interrupt back to its owner. */
+export function reclaimIrq(context: Context, owner: Vm, loan: IrqLoan): void {
+  require(!loan.accepted, RmError.IN_USE, "the borrower still has the interrupt", { handle: loan.handle });
+  require(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to somebody else", { owner: loan.owner });
+  bind(context, owner, loan.irq);
+  const { loans } = context.state;
+  loans.splice(loans.indexOf(loan), 1);
+}
+
+function bind(context: Context, vm: Vm, irq: number): void {
+  const vic = vm.objects?.vic;
+  require(vic !== undefined, RmError.ARGUMENT_INVALID, "the VM has no VIC", { vmid: vm.vmid });
+  context.calls.do("hwirq_bind_virq", hwirq(context, irq)!, vic, irq);
+}
+
+/** A VM goes: what it borrowed is offered to nobody. */
+export function releaseLoansOf(context: Context, vm: Vm): void {
+  for (const loan of context.state.loans) {
+    if (loan.borrower !== vm.vmid) continue;
+    if (loan.accepted) releaseIrq(context, loan);
+    loan.borrower = NOBODY;
+  }
+}

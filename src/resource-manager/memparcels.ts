@@ -1,0 +1,362 @@
+// Memory parcels: memory that one VM lends, shares or donates to others (spec/resource-manager.md §3.1 to §3.5, §5).
+// A parcel is an extent of its own; its regions leave the owner's extent while it exists, which is what keeps a page in one parcel only.
+
+import { RmError } from "../abi/rpc/errors.ts";
+import { AcceptFlags, MEM_RELEASED, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";
+import {
+  Access,
+  DonateOptions,
+  DonateType,
+  ExtentMemoryType,
+  ExtentType,
+  mapAttributes,
+  MapFlags,
+  memextentAttributes,
+  MemoryType,
+  ModifyFlags,
+  ModifyOperation,
+} from "../abi/words.ts";
+import { allocateRange, freeRange, takeRange } from "./addresses.ts";
+import type { Context } from "./context.ts";
+import { notify } from "./link.ts";
+import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
+import { Refusal, refuseAs, require } from "./refusals.ts";
+import type { Borrower, Parcel, ParcelRegion, Vm } from "./state.ts";
+
+/** Most regions of a parcel, and most that get an address in one request. */
+const REGIONS_MAX = 2 ** 20;
+const ASSIGNED_MAX = 512;
+/** Regions of this size get an address of this alignment when the Resource Manager chooses. */
+const BLOCK_SIZE = 0x20_0000;
+
+const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
+const TO_SIBLING = (DonateOptions.NoSync | DonateType.ToSibling) >>> 0;
+
+const MEMORY_TYPES: Readonly<Record<number, number>> = {
+  [MemAttribute.Normal]: MemoryType.NormalWB,
+  [MemAttribute.Device]: MemoryType.DeviceNGnRE,
+  [MemAttribute.Uncached]: MemoryType.NormalNC,
+  [MemAttribute.Cached]: MemoryType.NormalWB,
+};
+
+/** A range of addresses as messages carry it. */
+export interface SglEntry {
+  readonly address: bigint;
+  readonly size: bigint;
+}
+
+/** The extent of a VM that the memory of a parcel of this type comes from and goes back to. */
+function ownedExtent(vm: Vm, memType: number): bigint {
+  const objects = vm.objects;
+  require(objects !== undefined, RmError.MEM_INVALID, "the VM owns no memory yet", { vmid: vm.vmid });
+  return memType === MemType.Io ? objects.device : objects.memory;
+}
+
+function addressSpace(vm: Vm): bigint {
+  const addrspace = vm.objects?.addrspace;
+  require(addrspace !== undefined, RmError.MEM_INVALID, "the VM has no address space yet", { vmid: vm.vmid });
+  return addrspace;
+}
+
+/** An extent for a parcel, owning nothing. */
+export function createParcelExtent(context: Context, memType: number): bigint {
+  const { calls } = context;
+  return refuseAs(RmError.NOMEM, "the parcel's extent cannot be made", () => {
+    if (memType === MemType.Io) return context.sparseExtent("device");
+    const extent = calls.create("memextent");
+    const attributes = memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Sparse);
+    calls.do("memextent_configure_derive", extent, context.state.memoryParent, 0, EXTENT_SIZE, attributes);
+    calls.activate(extent);
+    return extent;
+  });
+}
+
+/** The next handle: a counter that skips handles in use and the invalid one. It advances even when the request then fails. */
+export function nextHandle(context: Context): number {
+  const { state } = context;
+  for (;;) {
+    const handle = state.nextHandle;
+    state.nextHandle = (handle + 1) >>> 0;
+    if (handle !== 0xffff_ffff && !state.parcels.some((parcel) => parcel.handle === handle)) return handle;
+  }
+}
+
+/** The parcel of this handle. @throws Refusal with HANDLE_INVALID */
+export function parcelOf(context: Context, handle: number): Parcel {
+  const parcel = context.state.parcels.find((each) => each.handle === handle);
+  require(parcel !== undefined, RmError.HANDLE_INVALID, "there is no parcel of this handle", { handle });
+  return parcel;
+}
+
+/** The VM's entry in the parcel's ACL; the owner has none. */
+export function borrowerOf(parcel: Parcel, vmid: number): Borrower | undefined {
+  return parcel.borrowers.find((borrower) => borrower.vmid === vmid);
+}
+
+/**
+ * Moves the owner's memory into the parcel. All or nothing.
+ * @throws Refusal with the errors of §3.1, rows 17 to 21.
+ */
+export function addRegions(context: Context, owner: Vm, parcel: Parcel, sgl: readonly SglEntry[]): void {
+  const before = parcel.regions.length;
+  try {
+    for (const entry of sgl) addEntry(context, owner, parcel, entry);
+  } catch (failure) {
+    while (parcel.regions.length > before) returnRegion(context, owner, parcel, parcel.regions.pop()!);
+    throw failure;
+  }
+}
+
+function addEntry(context: Context, owner: Vm, parcel: Parcel, entry: SglEntry): void {
+  const values = { ipa: entry.address, size: entry.size };
+  const aligned = (entry.address | entry.size) % BigInt(PAGE_SIZE) === 0n;
+  const inRange = entry.address < BigInt(EXTENT_SIZE) && entry.size < BigInt(EXTENT_SIZE);
+  require(aligned && inRange, RmError.ARGUMENT_INVALID, "an address or size is not page aligned or too large", values);
+  require(entry.size > 0n, RmError.MEM_INVALID, "a range is empty", values);
+  const { calls } = context;
+  const extent = ownedExtent(owner, parcel.memType);
+  const addrspace = addressSpace(owner);
+  // A range that is physically scattered becomes a region for each contiguous piece.
+  let ipa = Number(entry.address);
+  const end = ipa + Number(entry.size);
+  while (ipa < end) {
+    const remaining = end - ipa;
+    const found = refuseAs(RmError.MEM_INVALID, "the owner has no memory of its own there", () => {
+      const [, offset, size] = calls.do("addrspace_lookup", addrspace, extent, ipa, remaining);
+      return { offset: Number(offset), size: Number(size) };
+    });
+    addRegion(context, owner, parcel, { ownerIpa: ipa, ...found });
+    ipa += found.size;
+  }
+}
+
+function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRegion): void {
+  require(parcel.regions.length < REGIONS_MAX, RmError.DENIED, `a parcel has at most ${REGIONS_MAX} regions`);
+  const { calls } = context;
+  const own = parcel.acl.find(({ vmid }) => vmid === owner.vmid);
+  if (own !== undefined) {
+    // What is shared stays mapped in the owner, now through the parcel and with the rights that the ACL leaves.
+    const attributes = mapping(own.rights, attributeOf(parcel, owner.vmid));
+    refuseAs(RmError.MAP_FAILED, "the owner's mapping of the parcel is refused", () => {
+      calls.do("addrspace_map", addressSpace(owner), parcel.extent, region.ownerIpa, attributes, PARTIAL, region.offset, region.size);
+    });
+  }
+  refuseAs(RmError.MEM_INVALID, "the memory cannot leave its owner", () => {
+    calls.do("memextent_donate", TO_SIBLING, ownedExtent(owner, parcel.memType), parcel.extent, region.offset, region.size);
+  });
+  parcel.regions.push(region);
+}
+
+/** Gives a region back to the owner, whose own mapping of it then counts again. */
+function returnRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRegion): void {
+  const extent = ownedExtent(owner, parcel.memType);
+  context.calls.do("memextent_donate", TO_SIBLING, parcel.extent, extent, region.offset, region.size);
+}
+
+function attributeOf(parcel: Parcel, vmid: number): number {
+  const given = parcel.attributes.find((entry) => entry.vmid === vmid)?.attribute;
+  return given ?? (parcel.memType === MemType.Io ? MemAttribute.Device : MemAttribute.Normal);
+}
+
+/** map_attrs of a mapping with these rights for EL1 and EL0. */
+function mapping(rights: number, attribute: number): number {
+  return mapAttributes(rights, rights, MEMORY_TYPES[attribute]);
+}
+
+/** Writes zeros over the whole parcel. */
+export function zeroParcel(context: Context, parcel: Parcel): void {
+  const flags = (ModifyOperation.ZeroRange | ModifyFlags.NoSync) >>> 0;
+  for (const { offset, size } of parcel.regions) context.calls.do("memextent_modify", parcel.extent, flags, offset, size);
+}
+
+/** How a parcel is accepted. */
+export interface Acceptance {
+  /** Addresses for the next regions; empty lets the Resource Manager choose. */
+  readonly sgl: readonly SglEntry[];
+  /** Bits of `AcceptFlags`: MapContiguous, Sanitize and Done count here. */
+  readonly flags: number;
+}
+
+/** Size of all regions, bytes. */
+export function parcelSize(parcel: Parcel): number {
+  return parcel.regions.reduce((sum, { size }) => sum + size, 0);
+}
+
+/**
+ * Gives the parcel's regions addresses in the VM and, with Done, maps them.
+ * @returns the addresses that were given now, with their sizes.
+ * @throws Refusal with the errors of §3.2 behind the comparison of types and labels.
+ */
+export function acceptParcel(context: Context, vm: Vm, parcel: Parcel, acceptance: Acceptance): SglEntry[] {
+  const borrower = borrowerOf(parcel, vm.vmid);
+  require(parcel.acl.some(({ vmid }) => vmid === vm.vmid), RmError.VMID_INVALID, "the VM is not in the parcel's ACL", { vmid: vm.vmid });
+  require(borrower !== undefined && !borrower.mapped, RmError.DENIED, "the owner, or who has the parcel already, cannot accept it");
+  require(!parcel.open, RmError.DENIED, "the parcel is still open", { handle: parcel.handle });
+  const contiguous = (acceptance.flags & AcceptFlags.MapContiguous) !== 0;
+  const io = parcel.memType === MemType.Io;
+  const fits = !contiguous || (!io && (!borrower.accepted || borrower.contiguous));
+  require(fits, RmError.ARGUMENT_INVALID, "the parcel cannot be mapped contiguously");
+  const sanitize = (acceptance.flags & AcceptFlags.Sanitize) !== 0;
+  const sanitizable = !sanitize || (!io && (borrower.rights & Access.W) !== 0);
+  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised");
+
+  const first = borrower.ipas.length;
+  const given = assign(vm, parcel, borrower, acceptance.sgl, contiguous);
+  try {
+    if (acceptance.flags & AcceptFlags.Done) {
+      const complete = borrower.ipas.length === parcel.regions.length;
+      require(complete, RmError.ARGUMENT_INVALID, "regions are left that have no address");
+      mapParcel(context, vm, parcel, borrower);
+    }
+  } catch (failure) {
+    unassign(vm, parcel, borrower, first);
+    throw failure;
+  }
+  if (sanitize) parcel.sanitizeAtReclaim = true;
+  borrower.accepted = true;
+  borrower.contiguous = contiguous;
+  if (borrower.mapped && parcel.transType === TransType.Donate) removeParcel(context, parcel);
+  return given;
+}
+
+/** Gives the next regions addresses: the given ones, or the lowest that are free. */
+function assign(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: readonly SglEntry[], contiguous: boolean): SglEntry[] {
+  const first = borrower.ipas.length;
+  const pending = parcel.regions.slice(first, first + ASSIGNED_MAX);
+  if (contiguous) return assignContiguous(vm, parcel, borrower, sgl);
+  require(sgl.length <= pending.length, RmError.ARGUMENT_INVALID, "there are more addresses than regions", { regions: pending.length });
+  const regions = sgl.length > 0 ? pending.slice(0, sgl.length) : pending;
+  try {
+    return regions.map((region, index) => {
+      const ipa = placeOf(vm, parcel, sgl[index], region.offset, region.size);
+      borrower.ipas.push(ipa);
+      return { address: BigInt(ipa), size: BigInt(region.size) };
+    });
+  } catch (failure) {
+    unassign(vm, parcel, borrower, first);
+    throw failure;
+  }
+}
+
+function assignContiguous(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: readonly SglEntry[]): SglEntry[] {
+  if (borrower.ipas.length === parcel.regions.length && borrower.accepted) return [];
+  require(sgl.length <= 1, RmError.ARGUMENT_INVALID, "a contiguous mapping has one address");
+  const size = parcelSize(parcel);
+  let ipa = placeOf(vm, parcel, sgl[0], parcel.regions[0].offset, size);
+  const given = [{ address: BigInt(ipa), size: BigInt(size) }];
+  for (const region of parcel.regions) {
+    borrower.ipas.push(ipa);
+    ipa += region.size;
+  }
+  return given;
+}
+
+/** Takes addresses of the VM for `size` bytes at physical address `pa`. */
+function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: number, size: number): number {
+  const space = vm.addresses;
+  require(space !== undefined, RmError.NORESOURCE, "the VM has no addresses to give", { vmid: vm.vmid });
+  const direct = vm.direct || parcel.memType === MemType.Io;
+  if (wanted === undefined) {
+    const alignment = size >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
+    const base = direct ? (takeRange(space, { base: pa, size }) ? pa : undefined) : allocateRange(space, size, alignment);
+    require(base !== undefined, RmError.NORESOURCE, "no address is free", { size });
+    return base;
+  }
+  const values = { ipa: wanted.address, size: wanted.size };
+  const valid = wanted.address % BigInt(PAGE_SIZE) === 0n && wanted.address < BigInt(EXTENT_SIZE);
+  require(valid, RmError.ARGUMENT_INVALID, "an address is not page aligned or too large", values);
+  require(wanted.size === BigInt(size), RmError.ARGUMENT_INVALID, "a size is not the region's", { ...values, region: size });
+  const base = Number(wanted.address);
+  const free = (!direct || base === pa) && takeRange(space, { base, size });
+  require(free, RmError.NORESOURCE, "the address is taken or not to be had", values);
+  return base;
+}
+
+/** Takes addresses back, from region `first` on. */
+function unassign(vm: Vm, parcel: Parcel, borrower: Borrower, first: number): void {
+  for (let index = first; index < borrower.ipas.length; index++) {
+    freeRange(vm.addresses!, { base: borrower.ipas[index], size: parcel.regions[index].size });
+  }
+  borrower.ipas.length = first;
+}
+
+function mapParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
+  const { calls } = context;
+  const addrspace = addressSpace(vm);
+  const donated = parcel.transType === TransType.Donate;
+  const extent = donated ? ownedExtent(vm, parcel.memType) : parcel.extent;
+  const owner = context.vm(parcel.owner);
+  const attributes = mapping(borrower.rights, borrower.attribute);
+  let done = 0;
+  try {
+    for (const region of parcel.regions) {
+      if (donated) {
+        refuseAs(RmError.MEM_INVALID, "the memory cannot go to the VM", () => {
+          calls.do("memextent_donate", TO_SIBLING, parcel.extent, extent, region.offset, region.size);
+        });
+      }
+      const ipa = borrower.ipas[done];
+      done++;
+      refuseAs(RmError.MAP_FAILED, "the mapping is refused", () => {
+        calls.do("addrspace_map", addrspace, extent, ipa, attributes, PARTIAL, region.offset, region.size);
+      });
+    }
+  } catch (failure) {
+    // The mapping that failed is not there; the ones before it go.
+    for (const [index, region] of parcel.regions.slice(0, done).entries()) {
+      calls.try("addrspace_unmap", addrspace, extent, borrower.ipas[index], PARTIAL, region.offset, region.size);
+      if (donated) calls.try("memextent_donate", TO_SIBLING, extent, parcel.extent, region.offset, region.size);
+    }
+    throw failure;
+  }
+  borrower.mapped = true;
+  if (donated && owner !== undefined) forgetDonor(context, owner, parcel);
+}
+
+/** What was donated has no place in the old owner's addresses any more. */
+function forgetDonor(context: Context, owner: Vm, parcel: Parcel): void {
+  for (const { ownerIpa, offset, size } of parcel.regions) {
+    context.calls.do("addrspace_unmap", addressSpace(owner), ownedExtent(owner, parcel.memType), ownerIpa, PARTIAL, offset, size);
+    if (owner.addresses !== undefined) freeRange(owner.addresses, { base: ownerIpa, size });
+  }
+}
+
+/** Unmaps the parcel from a borrower and frees its addresses. @throws Refusal with MAP_FAILED */
+export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
+  if (borrower.mapped) {
+    refuseAs(RmError.MAP_FAILED, "the parcel cannot be unmapped", () => {
+      parcel.regions.forEach((region, index) => {
+        const ipa = borrower.ipas[index];
+        context.calls.do("addrspace_unmap", addressSpace(vm), parcel.extent, ipa, PARTIAL, region.offset, region.size);
+      });
+    });
+  }
+  unassign(vm, parcel, borrower, 0);
+  borrower.mapped = false;
+  borrower.accepted = false;
+  borrower.contiguous = false;
+}
+
+/** Gives the parcel's memory back to its owner and removes it. */
+export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void {
+  for (const region of parcel.regions) returnRegion(context, owner, parcel, region);
+  removeParcel(context, parcel);
+}
+
+function removeParcel(context: Context, parcel: Parcel): void {
+  context.calls.delete(parcel.extent);
+  const { parcels } = context.state;
+  parcels.splice(parcels.indexOf(parcel), 1);
+}
+
+/** Tells the owner that a borrower gave the parcel back. */
+export function notifyReleased(context: Context, parcel: Parcel, vmid: number): void {
+  const owner = context.vm(parcel.owner);
+  if (owner === undefined) return;
+  notify(context, owner, MEM_RELEASED, { handle: parcel.handle, vmid, mem_info_tag: parcel.memInfoTag ?? 0 });
+}
+
+/** Refuses what only an owner may do. */
+export function requireOwner(parcel: Parcel, caller: Vm): void {
+  if (parcel.owner !== caller.vmid) throw new Refusal(RmError.DENIED, "the parcel belongs to somebody else", { owner: parcel.owner });
+}

@@ -1,0 +1,51 @@
+// Maps a part of a parcel into the Resource Manager's own address space for as long as a step takes: to read and write a VM's devicetree
+// (spec/resource-manager.md §8.2, row 1).
+
+import { Access, mapAttributes, MapFlags, MemoryType } from "../abi/words.ts";
+import type { Context } from "./context.ts";
+import { DEVICETREE_WINDOW, PAGE_SIZE } from "./memory-layout.ts";
+import type { Parcel } from "./state.ts";
+
+const READ_WRITE = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
+const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
+
+/** Pages of a parcel that are mapped: where, and which part of its extent. */
+interface Piece {
+  readonly ipa: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The pieces of a parcel that hold `[start, start + size)`, in whole pages, one behind the other from the window's base on. */
+function pieces(parcel: Parcel, start: number, size: number): Piece[] {
+  const first = Math.floor(start / PAGE_SIZE) * PAGE_SIZE;
+  const end = Math.ceil((start + size) / PAGE_SIZE) * PAGE_SIZE;
+  const found: Piece[] = [];
+  let position = 0;
+  for (const region of parcel.regions) {
+    const from = Math.max(first, position);
+    const to = Math.min(end, position + region.size);
+    if (from < to) found.push({ ipa: DEVICETREE_WINDOW + from - first, offset: region.offset + from - position, size: to - from });
+    position += region.size;
+  }
+  return found;
+}
+
+/**
+ * Runs `step` with bytes `[start, start + size)` of the parcel mapped; it gets the address of the first. @throws HypercallFailure
+ */
+export function withParcel<T>(context: Context, parcel: Parcel, start: number, size: number, step: (ipa: number) => T): T {
+  const { calls, resources } = context;
+  const mapped: Piece[] = [];
+  try {
+    for (const piece of pieces(parcel, start, size)) {
+      calls.do("addrspace_map", resources.addrspace_capid, parcel.extent, piece.ipa, READ_WRITE, PARTIAL, piece.offset, piece.size);
+      mapped.push(piece);
+    }
+    return step(DEVICETREE_WINDOW + start % PAGE_SIZE);
+  } finally {
+    for (const { ipa, offset, size } of mapped) {
+      calls.do("addrspace_unmap", resources.addrspace_capid, parcel.extent, ipa, PARTIAL, offset, size);
+    }
+  }
+}

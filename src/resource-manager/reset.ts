@@ -1,0 +1,101 @@
+// Takes a VM apart after it has ended, one step an event, so that requests come in between (spec/resource-manager.md §4.4).
+
+import { VmState } from "../abi/rpc/messages/vm.ts";
+import { VcpuVirqType } from "../abi/words.ts";
+import type { Context } from "./context.ts";
+import { releaseLoansOf } from "./irq-lending.ts";
+import { notifyReleased, releaseParcel } from "./memparcels.ts";
+import { newVm, type Vm } from "./state.ts";
+import { enterState, unfriend } from "./status.ts";
+import { destroyVdevice } from "./vdevices.ts";
+
+/** Virtual time between two steps, ns. */
+const STEP_INTERVAL = 20_000;
+
+/** Begins the reset of a VM whose vCPUs are gone. */
+export function beginReset(context: Context, vm: Vm): void {
+  enterState(context, vm, VmState.Resetting);
+  vm.reset = "destroy-vdevices";
+  scheduleReset(context);
+}
+
+/** Asks for the next step when a reset is under way. */
+export function scheduleReset(context: Context): void {
+  const { vcpu } = context.calls;
+  if (context.state.vms.some(({ reset }) => reset !== undefined)) vcpu.setTimer(vcpu.now + STEP_INTERVAL);
+}
+
+/** One step of every reset under way. */
+export function stepResets(context: Context): void {
+  for (const vm of context.state.vms) {
+    if (vm.reset !== undefined) step(context, vm);
+  }
+  scheduleReset(context);
+}
+
+function step(context: Context, vm: Vm): void {
+  switch (vm.reset) {
+    case "destroy-vdevices": {
+      const device = vm.vdevices.shift();
+      if (device === undefined) vm.reset = "release-parcels";
+      else destroyVdevice(context, vm, device);
+      return;
+    }
+    case "release-parcels":
+      if (!releaseNewest(context, vm)) vm.reset = "release-irqs";
+      return;
+    case "release-irqs":
+      releaseLoansOf(context, vm);
+      vm.reset = "destroy-vm";
+      return;
+    case "destroy-vm":
+      destroyObjects(context, vm);
+      vm.reset = "cleanup-vm";
+      return;
+    case "cleanup-vm":
+      // As newly allocated, but for what tells the VM and those who still have to hear of it.
+      Object.assign(vm, newVm(vm.vmid, vm.owner), { state: vm.state, peers: vm.peers, reset: "completed" });
+      return;
+    case "completed":
+      vm.reset = undefined;
+      enterState(context, vm, VmState.Reset);
+      unfriend(context, vm);
+      return;
+  }
+}
+
+/** Releases the newest parcel that the VM has. False when it has none. */
+function releaseNewest(context: Context, vm: Vm): boolean {
+  for (const parcel of [...context.state.parcels].reverse()) {
+    const borrower = parcel.borrowers.find(({ vmid, accepted }) => vmid === vm.vmid && accepted);
+    if (borrower === undefined) continue;
+    releaseParcel(context, vm, parcel, borrower);
+    notifyReleased(context, parcel, vm.vmid);
+    return true;
+  }
+  return false;
+}
+
+function destroyObjects(context: Context, vm: Vm): void {
+  const { calls } = context;
+  const objects = vm.objects;
+  if (objects === undefined) return;
+  const owner = context.vm(vm.owner);
+  for (const vcpu of objects.vcpus) {
+    if (vcpu.wakeupVirq !== undefined) {
+      calls.do("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.VcpuRunWakeup);
+      owner?.virqs.used.delete(vcpu.wakeupVirq);
+    }
+    if (vcpu.haltVirq !== undefined) {
+      calls.do("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.Halt);
+      context.freeVirq(vcpu.haltVirq);
+    }
+    if (vcpu.ownerCap !== undefined && owner?.objects !== undefined) calls.deleteFrom(owner.objects.cspace, vcpu.ownerCap);
+    if (vcpu.selfCap !== undefined) calls.deleteFrom(objects.cspace, vcpu.selfCap);
+    calls.delete(vcpu.cap);
+  }
+  const caps = [objects.addrspace, objects.infoPage?.extent, objects.memory, objects.device, objects.vic, objects.vpmGroup, objects.cspace];
+  for (const cap of caps) if (cap !== undefined) calls.delete(cap);
+  if (objects.infoPage !== undefined) context.freePage(objects.infoPage.heapOffset);
+  vm.objects = undefined;
+}

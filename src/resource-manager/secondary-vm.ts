@@ -1,0 +1,211 @@
+// Makes the hypervisor objects of a secondary VM: at VM_CONFIG_IMAGE its cspace and extents, at VM_INIT the rest
+// (spec/resource-manager.md §8.1 and §8.2, spec/observed.md §8: the order of the calls).
+
+import { RmError } from "../abi/rpc/errors.ts";
+import { AuthType } from "../abi/rpc/messages/vm.ts";
+import { ThreadRight } from "../abi/rights.ts";
+import {
+  Access,
+  CPU_INVALID,
+  mapAttributes,
+  MapFlags,
+  MemoryType,
+  VcpuOption,
+  VcpuVirqType,
+  VdeviceFlags,
+  VicOption,
+  VmmioOperation,
+  VpmGroupFlags,
+} from "../abi/words.ts";
+import { devicetreeSize, readDevicetree } from "../devicetree/reader.ts";
+import type { Devicetree } from "../devicetree/tree.ts";
+import { addresses, allocateRange, takeRange } from "./addresses.ts";
+import type { Context } from "./context.ts";
+import { parcelOf } from "./memparcels.ts";
+import { PAGE_SIZE } from "./memory-layout.ts";
+import { allocateNumber } from "./numbers.ts";
+import { withParcel } from "./parcel-window.ts";
+import { refuseAs, require } from "./refusals.ts";
+import { newVcpu, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
+import { createVdevices } from "./vdevices.ts";
+import { GICD_SIZE, GICR_SIZE, readVmConfig, VM_ADDRESS_LIMIT, type VmConfig } from "./vm-config.ts";
+
+const VM_MAX_CAPS = 1024;
+const VIRQ_COUNT = 988;
+/** Device emulation of the VM's owner: accesses there end vcpu_run. */
+const VMMIO_SIZE = 0x4000_0000;
+/** Proxy-scheduled vCPUs: the lowest priority and the shortest timeslice, ns. */
+const PROXY_PRIORITY = 0;
+const PROXY_TIMESLICE = 100_000;
+/** Priority of the owner, which other VMs stay below, and what a timeslice may be, ns. */
+const OWNER_PRIORITY = 32;
+const PRIORITY_MAX = 63;
+const TIMESLICE_MIN = 100_000;
+const TIMESLICE_MAX = 100_000_000;
+/** MPIDR of vCPU i: affinity n is bits 8n+7:8n of i. */
+const MPIDR_MASK = 0x7fff;
+const GIC_ALIGNMENT = 0x1_0000;
+/** Largest devicetree that is read, bytes. */
+const DEVICETREE_MAX = 0x20_0000;
+
+const READ_ONLY = mapAttributes(Access.R, Access.R, MemoryType.NormalWB);
+
+/** VM_CONFIG_IMAGE: a cspace, and extents for what the VM will own. */
+export function createFirstObjects(context: Context): VmObjects {
+  const { calls } = context;
+  const cspace = calls.create("cspace");
+  calls.do("cspace_configure", cspace, VM_MAX_CAPS);
+  calls.activate(cspace);
+  return {
+    cspace,
+    memory: context.sparseExtent("memory"),
+    device: context.sparseExtent("device"),
+    addrspace: undefined,
+    infoPage: undefined,
+    vic: undefined,
+    vpmGroup: undefined,
+    vcpus: [],
+  };
+}
+
+/** Reads the tree that VM_CONFIG_IMAGE named. @throws Refusal with MEM_INVALID */
+export function readVmDevicetree(context: Context, vm: Vm): Devicetree {
+  const image = vm.image!;
+  const parcel = parcelOf(context, image.handle);
+  const bytes = refuseAs(RmError.MEM_INVALID, "the devicetree cannot be mapped", () => {
+    return withParcel(context, parcel, image.dtOffset, image.dtSize, (ipa) => {
+      const header = context.calls.vcpu.read(ipa, Math.min(image.dtSize, PAGE_SIZE));
+      const size = header && devicetreeSize(header);
+      require(size !== undefined, RmError.MEM_INVALID, "there is no devicetree at dt_offset", { offset: image.dtOffset });
+      require(size <= Math.min(image.dtSize, DEVICETREE_MAX), RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size });
+      return context.calls.vcpu.read(ipa, size);
+    });
+  });
+  require(bytes !== undefined, RmError.MEM_INVALID, "the devicetree is not readable");
+  const read = readDevicetree(bytes);
+  if (!read.ok) require(false, RmError.MEM_INVALID, `the devicetree is malformed: ${read.problem}`, { offset: read.offset });
+  return (read as { tree: Devicetree }).tree;
+}
+
+/** VM_INIT: everything but memory, as the devicetree says. What is made is recorded at once, so that a reset finds it after a failure. */
+export function createObjects(context: Context, vm: Vm): void {
+  const config = readVmConfig(readVmDevicetree(context, vm).root);
+  const owner = context.vm(vm.owner)!;
+  const objects = vm.objects!;
+  checkConfig(context, config);
+  vm.config = config;
+  vm.name = config.name;
+  vm.uri = config.uri;
+  vm.guid = config.guid;
+
+  createAddressSpace(context, vm, objects);
+  createVic(context, vm, objects);
+  if (config.psci) createVpmGroup(context, config, objects);
+  config.vcpus.forEach(({ boots }, index) => {
+    const affinityIndex = config.affinity === "proxy" ? index : config.affinityMap![index];
+    const vcpu = newVcpu(context.calls.create("thread"), boots, affinityIndex);
+    objects.vcpus.push(vcpu);
+    attachVcpu(context, objects, config, vcpu, index);
+  });
+  for (const vcpu of objects.vcpus) activateVcpu(context, owner, objects, config, vcpu);
+  createVdevices(context, vm, owner);
+  attachGic(context, vm, objects, config);
+}
+
+function checkConfig(context: Context, config: VmConfig): void {
+  require(!config.crashFatal, RmError.ARGUMENT_INVALID, "crash-fatal is for trusted configurations, which this platform has not");
+  const { vcpus, affinity, affinityMap, priority, timeslice } = config;
+  require(vcpus.length <= context.cores, RmError.NORESOURCE, "the VM has more CPUs than the machine", { vcpus: vcpus.length });
+  if (affinity === "proxy") return;
+  const cores = affinityMap!.every((core) => core < context.cores && context.resources.usable_cores >>> core & 1);
+  require(cores, RmError.ARGUMENT_INVALID, "affinity-map names a core that does not exist", { affinityMap });
+  const absolute = OWNER_PRIORITY + priority;
+  require(absolute >= 0 && absolute <= PRIORITY_MAX, RmError.ARGUMENT_INVALID, "the priority is out of range", { priority });
+  require(priority < 0, RmError.NORESOURCE, "the VM's priority is not below its owner's", { priority });
+  const ns = timeslice * 1000;
+  require(ns >= TIMESLICE_MIN && ns <= TIMESLICE_MAX, RmError.NORESOURCE, "sched-timeslice is out of range", { timeslice });
+}
+
+function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void {
+  const { calls } = context;
+  const space = vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  takeRange(space, { base: 0, size: VMMIO_SIZE });
+  const addrspace = objects.addrspace = calls.create("addrspace");
+  calls.do("addrspace_configure", addrspace, vm.vmid);
+  const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE)!;
+  const heapOffset = context.allocatePage();
+  const extent = context.ownPages(heapOffset, PAGE_SIZE);
+  objects.infoPage = { extent, ipa, heapOffset };
+  calls.do("addrspace_configure_info_area", addrspace, extent, ipa);
+  if (vm.authType !== AuthType.Platform) calls.do("addrspace_configure_vmmio", addrspace, 0, VMMIO_SIZE, VmmioOperation.Add);
+  calls.activate(addrspace);
+  calls.do("addrspace_map", addrspace, extent, ipa, READ_ONLY, MapFlags.NoSync, 0, 0);
+}
+
+function createVic(context: Context, vm: Vm, objects: VmObjects): void {
+  const { calls } = context;
+  const vic = objects.vic = calls.create("vic");
+  const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
+  calls.do("vic_configure", vic, context.cores, VIRQ_COUNT, options, 0);
+  if (vm.authType !== AuthType.Platform) calls.do("vgic_set_mpidr_mapping", vic, MPIDR_MASK, 0, 8, 16, 24, 0);
+  calls.activate(vic);
+}
+
+function createVpmGroup(context: Context, config: VmConfig, objects: VmObjects): void {
+  const { calls } = context;
+  const group = objects.vpmGroup = calls.create("vpm_group");
+  // A hypervisor without the option aggregates, which proxy scheduling can live with.
+  if (config.affinity === "proxy") calls.try("vpm_group_configure", group, VpmGroupFlags.NoAggregation);
+  calls.activate(group);
+}
+
+function attachVcpu(context: Context, objects: VmObjects, config: VmConfig, { cap, affinityIndex }: VcpuRecord, index: number): void {
+  const { calls } = context;
+  const proxy = config.affinity === "proxy";
+  calls.do("vcpu_set_affinity", cap, proxy ? CPU_INVALID : affinityIndex, 0xffff_ffff_ffff_ffffn);
+  calls.do("vcpu_set_priority", cap, proxy ? PROXY_PRIORITY : OWNER_PRIORITY + config.priority);
+  calls.do("vcpu_set_timeslice", cap, proxy ? PROXY_TIMESLICE : config.timeslice * 1000);
+  calls.do("cspace_attach_thread", objects.cspace, cap);
+  calls.do("addrspace_attach_thread", objects.addrspace!, cap);
+  if (objects.vpmGroup !== undefined) calls.do("vpm_group_attach_vcpu", objects.vpmGroup, cap, index);
+  calls.do("vic_attach_vcpu", objects.vic!, cap, index);
+  const pinned = config.affinity === "pinned" ? VcpuOption.Pinned : 0n;
+  const quiet = config.sensitive ? VcpuOption.AmuCountingDisabled : 0n;
+  const options = (proxy ? VcpuOption.VcpuRunScheduled : pinned) | quiet;
+  if (options !== 0n) calls.do("vcpu_configure", cap, options);
+}
+
+function activateVcpu(context: Context, owner: Vm, objects: VmObjects, config: VmConfig, vcpu: VcpuRecord): void {
+  const { calls, resources } = context;
+  calls.activate(vcpu.cap);
+  vcpu.active = true;
+  const haltVirq = vcpu.haltVirq = context.allocateVirq();
+  calls.do("vcpu_bind_virq", vcpu.cap, resources.vic, haltVirq, VcpuVirqType.Halt);
+  vcpu.ownerCap = calls.copyCap(vcpu.cap, owner.objects!.cspace, ThreadRight.Affinity | ThreadRight.YieldTo);
+  if (objects.vpmGroup === undefined) vcpu.selfCap = calls.copyCap(vcpu.cap, objects.cspace, ThreadRight.Power);
+  if (config.affinity !== "proxy") return;
+  const virq = allocateNumber(owner.virqs);
+  require(virq !== undefined, RmError.NORESOURCE, "the owner has no vIRQ left", { owner: owner.vmid });
+  vcpu.wakeupVirq = virq;
+  calls.do("vcpu_bind_virq", vcpu.cap, owner.objects!.vic!, virq, VcpuVirqType.VcpuRunWakeup);
+}
+
+/** Distributor and redistributors where the devicetree has them, else at the lowest free addresses. */
+function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }: VmConfig): void {
+  if (gic === undefined) return;
+  const { calls } = context;
+  vm.gic = gic.frames ?? placeGic(vm, gic.stride * vcpus.length);
+  calls.do("addrspace_attach_vdevice", objects.addrspace!, objects.vic!, 0, vm.gic.gicd, GICD_SIZE, 0);
+  vcpus.forEach((_, index) => {
+    const last = index === vcpus.length - 1 ? VdeviceFlags.Last : 0n;
+    const base = vm.gic!.gicr + index * gic.stride;
+    calls.do("addrspace_attach_vdevice", objects.addrspace!, objects.vic!, index + 1, base, GICR_SIZE, VdeviceFlags.LastValid | last);
+  });
+}
+
+function placeGic(vm: Vm, redistributors: number): { gicd: number; gicr: number } {
+  const gicd = allocateRange(vm.addresses!, GICD_SIZE, GIC_ALIGNMENT);
+  const gicr = allocateRange(vm.addresses!, redistributors, GIC_ALIGNMENT);
+  require(gicd !== undefined && gicr !== undefined, RmError.NORESOURCE, "there is no address for the GIC");
+  return { gicd, gicr };
+}
