@@ -148,13 +148,12 @@ export class SoftFloat {
           .or(mode.eq(Rounding.TieAway).and(lost.geU(half)))
           .and(1),
       );
-      code.if(inexact, () => {
-        this.raise(code, biased.not().select(constant("i32", Fpsr.UFC | Fpsr.IXC), Fpsr.IXC));
-        code.if(mode.eq(Rounding.Odd), () => code.set(kept, kept.or(1)));
-      });
+      code.if(mode.eq(Rounding.Odd).and(inexact), () => code.set(kept, kept.or(1)));
       code.set(kept, kept.add(up.wide()));
       // The hidden bit is in `kept`: it, or a carry into it, steps the exponent field.
       const packed = code.let(biased.sub(biased.nonZero()).wide().shl(fraction).add(kept));
+      const raiseInexact = () =>
+        code.if(inexact, () => this.raise(code, biased.not().select(constant("i32", Fpsr.UFC | Fpsr.IXC), Fpsr.IXC)));
       const tooLarge = (largest: number) => biased.gtS(largest).or(packed.geU(BigInt(largest + 1) << BigInt(fraction)));
       if (width === 16) {
         code.if(this.fpcr(code).and(Fpcr.AHP).nonZero(), () => {
@@ -164,9 +163,11 @@ export class SoftFloat {
             this.raise(code, Fpsr.IOC);
             code.return(signed);
           });
+          raiseInexact();
           code.return(signed.or(packed));
         });
       }
+      raiseInexact();
       code.if(tooLarge(maximum - 1), () => {
         this.raise(code, Fpsr.OFC | Fpsr.IXC);
         const toInfinity = mode.eq(Rounding.TieEven).or(mode.eq(Rounding.TieAway))
