@@ -8,7 +8,7 @@ const SYMBOLS = {
   uc_open: { parameters: ["i32", "i32", "buffer"], result: "i32" },
   uc_close: { parameters: ["pointer"], result: "i32" },
   // Variadic in C; integers travel the same way on x86-64 and arm64 Linux.
-  uc_ctl: { parameters: ["pointer", "u32", "i32"], result: "i32" },
+  uc_ctl: { parameters: ["pointer", "u32", "u64", "u64"], result: "i32" },
   uc_mem_map_ptr: { parameters: ["pointer", "u64", "usize", "u32", "buffer"], result: "i32" },
   uc_reg_write_batch: { parameters: ["pointer", "buffer", "buffer", "i32"], result: "i32" },
   uc_reg_read_batch: { parameters: ["pointer", "buffer", "buffer", "i32"], result: "i32" },
@@ -20,7 +20,9 @@ const UC_MODE_ARM = 0;
 const UC_PROT_ALL = 7;
 /** UC_CTL_WRITE(UC_CTL_CPU_MODEL, 1). */
 const UC_CTL_SET_CPU_MODEL = (7 | 1 << 26 | 1 << 30) >>> 0;
-const UC_CPU_ARM64_MAX = 3;
+const UC_CPU_ARM64_MAX = 3n;
+/** UC_CTL_WRITE(UC_CTL_TB_REMOVE_CACHE, 2). */
+const UC_CTL_REMOVE_CACHE = (9 | 2 << 26 | 1 << 30) >>> 0;
 
 /** Names of uc_err that a single instruction can give. */
 const ERRORS: Record<number, string> = {
@@ -89,7 +91,7 @@ export class Unicorn implements Disposable {
     const engine = Deno.UnsafePointer.create(handle[0]);
     if (!engine) throw new Error("uc_open gave no engine");
     this.#engine = engine;
-    check("uc_ctl", library.symbols.uc_ctl(engine, UC_CTL_SET_CPU_MODEL, UC_CPU_ARM64_MAX));
+    check("uc_ctl", library.symbols.uc_ctl(engine, UC_CTL_SET_CPU_MODEL, UC_CPU_ARM64_MAX, 0n));
     const base = Deno.UnsafePointer.value(Deno.UnsafePointer.of(this.registers.words));
     const offset = (index: number) => 8 * (index < Registers.V ? index : Registers.V + 2 * (index - Registers.V));
     this.#places = new BigUint64Array(REGISTER_IDS.map((_, index) => base + BigInt(offset(index))));
@@ -110,6 +112,11 @@ export class Unicorn implements Disposable {
   map(address: number, bytes: Uint8Array<ArrayBuffer>): void {
     check("uc_mem_map_ptr", this.#library.symbols.uc_mem_map_ptr(this.#engine, BigInt(address), BigInt(bytes.length), UC_PROT_ALL, bytes));
     this.#mapped.push(bytes);
+  }
+
+  /** Forgets what was translated of `size` bytes at `address`, because they were written. */
+  codeWritten(address: number, size: number): void {
+    check("uc_ctl", this.#library.symbols.uc_ctl(this.#engine, UC_CTL_REMOVE_CACHE, BigInt(address), BigInt(address + size)));
   }
 
   /**

@@ -1,0 +1,230 @@
+// Random cases for instructions of the table: a word (or two) and a register state in which it does something worth comparing.
+// Registers that are the base of an access point into the data window; everything else is random, with many values at the edges.
+
+import type { Statement } from "../../src/isa/builder.ts";
+import { type Encoding, semanticsOf } from "../../src/isa/table.ts";
+import type { Random } from "../support/random.ts";
+import { randomWord } from "./random-words.ts";
+import { Registers } from "./unicorn.ts";
+
+/** Where everything lies, for both processors. Physical and virtual addresses are equal. */
+export const Layout = {
+  base: 0x4000_0000,
+  size: 0x100_0000,
+  /** Left to the processors: page tables. */
+  tables: 0x4000_0000,
+  /** What loads and stores reach; their pointers are near the middle. */
+  data: 0x4020_0000,
+  dataSize: 0x20_0000,
+  /** Filled with `FILLER`, for a processor may look at what follows. Each case has addresses of its own in it. */
+  nops: 0x4040_0000,
+  code: 0x4060_0000,
+  codeEnd: 0x40d0_0000,
+} as const;
+
+/** `b .+4`: does nothing, and ends a translation block. */
+export const FILLER = 0x1400_0001;
+
+/** One case. */
+export interface Case {
+  encoding: Encoding;
+  /** Instructions in order; the last one is the encoding's. */
+  words: number[];
+  /** Where they lie, once they are loaded. */
+  address: number;
+}
+
+/** Entries that are not compared with unicorn, each with the reason. Their tests are elsewhere. */
+export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
+  ...["UDF", "SVC", "HVC", "SMC", "BRK", "HLT", "ERET"].map((name) => [name, "takes or leaves an exception"] as const),
+  ["YIELD", "unicorn stops there (as at every hint that ends a translation block); it has no result"],
+  ["WFE", "unicorn stops there; it has no result"],
+  ["WFI", "unicorn stops there; it has no result"],
+  ["MRS", "system registers are this CPU's own (Arm ARM D17)"],
+  ["MSR (register)", "system registers are this CPU's own (Arm ARM D17)"],
+  ["MSR (immediate)", "PSTATE beside NZCV is not among what is compared"],
+  ["SYS", "cache and TLB maintenance has no result; unicorn's CPU traps some of it"],
+  ["DC ZVA", "the block is 64 bytes here and 512 on unicorn's CPU (DCZID_EL0.BS is IMPLEMENTATION DEFINED)"],
+]);
+
+/** Why an encoding is not compared with unicorn, or undefined where it is. */
+export function exclusion({ instruction, shape }: Encoding): string | undefined {
+  if (instruction.name.startsWith("LDADD/") && shape.size < 3 && shape.opc >= 4) {
+    // Arm ARM C6.2 (LDSMAXB ..): value = X[s, datasize], so that only the narrow register counts; a test of their own computes the result.
+    return "unicorn compares all 64 bits of the register with the narrow memory operand";
+  }
+  return NOT_COMPARED.get(instruction.name);
+}
+
+/** Registers that hold pointers; the first two are aligned. */
+const ALIGNED_POINTERS = [20, 21];
+const POINTERS = [20, 21, 22, 23];
+/** Register that holds an address among the fillers. */
+const CODE_POINTER = 25;
+/** Register with a small index, for register offsets. */
+const INDEX = 24;
+
+/** What the meaning of an encoding tells about its operands. */
+interface Traits {
+  memory: boolean;
+  /** Misaligned addresses fault. */
+  aligned: boolean;
+  branchesToRegister: boolean;
+}
+
+const traitsOf = new Map<Encoding, Traits>();
+
+function traits(encoding: Encoding): Traits {
+  let found = traitsOf.get(encoding);
+  if (!found) {
+    found = { memory: false, aligned: false, branchesToRegister: false };
+    collect(semanticsOf(encoding).statements, found);
+    traitsOf.set(encoding, found);
+  }
+  return found;
+}
+
+function collect(statements: readonly Statement[], into: Traits): void {
+  for (const statement of statements) {
+    switch (statement.kind) {
+      case "load":
+      case "store":
+        into.memory = true;
+        into.aligned ||= statement.options.aligned ?? false;
+        break;
+      case "loadPair":
+      case "storePair":
+        into.memory = true;
+        break;
+      case "hostAddress":
+        into.memory = true;
+        into.aligned = true;
+        break;
+      case "branchTo":
+        into.branchesToRegister = true;
+        break;
+      case "if":
+        collect(statement.then, into);
+        collect(statement.otherwise, into);
+        break;
+    }
+  }
+}
+
+const CLREX = 0xd503305f;
+/** Load-acquire exclusive of the same size and base as a store exclusive: L set, no status register, data into X25 and X26. */
+const LOAD_BIT = 1 << 22;
+
+function matchingLoadExclusive(store: number): number {
+  const pair = store >>> 21 & 1;
+  return ((store | LOAD_BIT | 31 << 16) & ~(31 << 10) & ~31 | (pair ? 26 : 31) << 10 | 25) >>> 0;
+}
+
+/** B and BL reach 128 MiB; this keeps them within 1 MiB. */
+const nearBranch = (word: number) => (word & ~0x3ff_ffff | (word << 8 >> 14) & 0x3ff_ffff) >>> 0;
+
+/** A random case of `encoding`; undefined where no word was found. */
+export function randomCase(encoding: Encoding, random: Random): Case | undefined {
+  const { memory, aligned, branchesToRegister } = traits(encoding);
+  const { fields } = encoding.instruction;
+  const put = (word: number, field: string, value: number) => {
+    const { position } = fields.get(field)!;
+    return (word & ~(31 << position) | value << position) >>> 0;
+  };
+  const word = randomWord(encoding, random, (word) => {
+    if (fields.has("imm26")) return nearBranch(word);
+    if (!memory && !branchesToRegister) return word;
+    if (fields.has("Rn")) {
+      // SP is a base as well, and always aligned.
+      const base = random.below(8) === 0 ? 31 : random.pick(aligned ? ALIGNED_POINTERS : POINTERS);
+      word = put(word, "Rn", branchesToRegister ? CODE_POINTER : base);
+    }
+    if (fields.has("option") && fields.has("Rm")) word = put(word, "Rm", INDEX);
+    return word;
+  });
+  if (word === undefined) return undefined;
+  if (!/^STX[RP]/.test(encoding.instruction.name)) return { encoding, words: [word], address: 0 };
+  return { encoding, words: [random.below(4) === 0 ? CLREX : matchingLoadExclusive(word), word], address: 0 };
+}
+
+const EDGES = [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, 0x1_0000_0000n];
+const WIDE_EDGES = [...EDGES, 0x7fff_ffff_ffff_ffffn, 0x8000_0000_0000_0000n, ~0n, ~1n, ~0xffn, ~0xffff_ffffn].map((value) =>
+  BigInt.asUintN(64, value)
+);
+
+const integer = (random: Random): bigint => {
+  switch (random.below(4)) {
+    case 0:
+      return random.pick(WIDE_EDGES);
+    case 1:
+      return BigInt(random.below(256));
+    default:
+      return random.wide();
+  }
+};
+
+/** Doubles and singles at the edges: zeros, ones, infinities, NaNs of both kinds, subnormals, limits of the integers and of the normals. */
+const DOUBLES = [
+  ...[0n, 0x3ff0_0000_0000_0000n, 0x7ff0_0000_0000_0000n, 0x7ff8_0000_0000_0000n, 0x7ff8_dead_beef_0001n, 0x7ff0_0000_0000_0001n],
+  ...[0x7ff4_0000_1234_5678n, 1n, 0xf_ffff_ffff_ffffn, 0x10_0000_0000_0000n, 0x7fef_ffff_ffff_ffffn, 0x3fe0_0000_0000_0000n],
+  ...[0x3ff8_0000_0000_0000n, 0x4004_0000_0000_0000n, 0x41df_ffff_ffc0_0000n, 0x41e0_0000_0000_0000n, 0x43e0_0000_0000_0000n],
+  ...[0x43df_ffff_ffff_ffffn, 0x43f0_0000_0000_0000n, 0x3cb0_0000_0000_0000n, 0x3800_0000_0000_0000n, 0x47ef_ffff_e000_0000n],
+];
+const SINGLES = [
+  ...[0, 0x3f80_0000, 0x7f80_0000, 0x7fc0_0000, 0x7fc0_1234, 0x7f80_0001, 0x7fa0_0000, 1, 0x007f_ffff, 0x0080_0000, 0x7f7f_ffff],
+  ...[0x3f00_0000, 0x3fc0_0000, 0x4020_0000, 0x4eff_ffff, 0x4f00_0000, 0x5f00_0000, 0x5eff_ffff, 0x5f80_0000, 0x3380_0000, 0x3880_0000],
+];
+
+function double(random: Random): bigint {
+  const sign = BigInt(random.below(2)) << 63n;
+  if (random.below(3) === 0) return random.pick(DOUBLES) | sign;
+  // Exponents close to each other, so that sums and products depend on every bit.
+  const exponent = BigInt(1023 - 32 + random.below(64));
+  return sign | exponent << 52n | random.wide() >> 12n;
+}
+
+function single(random: Random): number {
+  const sign = random.below(2) * 0x8000_0000;
+  if (random.below(3) === 0) return (random.pick(SINGLES) | sign) >>> 0;
+  return (sign | 127 - 16 + random.below(32) << 23 | random.word() >>> 9) >>> 0;
+}
+
+function vectorHalf(random: Random): bigint {
+  switch (random.below(4)) {
+    case 0:
+      return integer(random);
+    case 1:
+      return double(random);
+    case 2:
+      return BigInt(single(random)) << 32n | BigInt(single(random));
+    default:
+      return random.wide();
+  }
+}
+
+const Fpcr = { roundingMode: 22, flushToZero: 1 << 24, defaultNan: 1 << 25, alternativeHalf: 1 << 26 } as const;
+const Fpsr = { inexact: 1n << 4n } as const;
+
+/** Fills `words` with a state in which a case can run at `pc`. */
+export function randomState(words: BigUint64Array, random: Random, pc: number): void {
+  for (let index = 0; index < 31; index++) words[index] = integer(random);
+  const middle = Layout.data + Layout.dataSize / 2;
+  words[20] = BigInt(middle + 16 * random.below(256));
+  words[21] = BigInt(middle + 0x1_0000 + 64 * random.below(64));
+  words[22] = BigInt(middle + random.below(0x1000));
+  words[23] = BigInt(middle + 0x1000 * random.below(16) - 1 - random.below(16)); // accesses cross the page
+  words[CODE_POINTER] = BigInt(Layout.codeEnd + 4 * random.below(0x1_0000));
+  words[INDEX] = BigInt(random.below(256));
+  words[Registers.SP] = BigInt(middle - 0x1000 + 16 * random.below(256));
+  words[Registers.PC] = BigInt(pc);
+  words[Registers.NZCV] = BigInt(random.below(16)) << 28n;
+  const plain = random.below(2) === 0;
+  const fpcr = plain
+    ? 0
+    : random.below(4) << Fpcr.roundingMode | (random.below(4) ? 0 : Fpcr.flushToZero) | (random.below(4) ? 0 : Fpcr.defaultNan) |
+      (random.below(8) ? 0 : Fpcr.alternativeHalf);
+  words[Registers.FPCR] = BigInt(fpcr);
+  // With IXC set, arithmetic takes short cuts that it must not take else.
+  words[Registers.FPSR] = random.below(2) ? Fpsr.inexact : 0n;
+  for (let index = Registers.V; index < Registers.WORDS; index++) words[index] = vectorHalf(random);
+}

@@ -1,0 +1,194 @@
+// Every instruction of the table beside libunicorn: random words, random registers and memory; registers, vectors, flags, FPSR and memory
+// must be the same afterwards.
+
+import assert from "node:assert/strict";
+import { disassemble } from "../../src/isa/disassemble.ts";
+import { type Encoding, encodings } from "../../src/isa/table.ts";
+import { Random } from "../support/random.ts";
+import { El2Processor } from "./el2-processor.ts";
+import { type Case, exclusion, FILLER, Layout, NOT_COMPARED, randomCase, randomState } from "./instruction-cases.ts";
+import { encodingName } from "./random-words.ts";
+import { Registers, Unicorn } from "./unicorn.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Cases of each encoding (an entry with its shape fields filled in). */
+const CASES = LONG ? 250 : 12;
+/** Cases that each entry must have at least. */
+const CASES_PER_ENTRY = LONG ? 50 : 12;
+/** Mismatches that are printed. */
+const SHOWN = 25;
+
+/** Both processors, with equal memory. */
+class Bench implements Disposable {
+  readonly random: Random;
+  #at: number = Layout.code;
+
+  private constructor(
+    readonly unicorn: Unicorn,
+    readonly unicornMemory: Uint8Array<ArrayBuffer>,
+    readonly el2: El2Processor,
+    seed: number,
+  ) {
+    this.random = new Random(seed);
+  }
+
+  static async open(seed: number): Promise<Bench> {
+    const unicorn = await Unicorn.open();
+    const memory = new Uint8Array(Layout.size);
+    const words = new Uint32Array(memory.buffer);
+    words.fill(FILLER, (Layout.nops - Layout.base) / 4);
+    const random = new Random(seed + 1);
+    const data = (Layout.data - Layout.base) / 4;
+    for (let index = data; index < data + Layout.dataSize / 4; index++) words[index] = random.word();
+    const el2 = new El2Processor(memory);
+    unicorn.map(Layout.base, memory);
+    return new Bench(unicorn, memory, el2, seed);
+  }
+
+  /** Gives cases addresses and puts their instructions there, all at once: writing code costs more than executing it. */
+  load(cases: readonly Case[]): void {
+    const start = this.#at;
+    const words: number[] = [];
+    for (const instance of cases) {
+      instance.address = this.#at;
+      this.#at += 4 * instance.words.length;
+      words.push(...instance.words);
+    }
+    assert.ok(this.#at <= Layout.codeEnd, "more cases than the layout has room for");
+    new Uint32Array(this.unicornMemory.buffer).set(words, (start - Layout.base) / 4);
+    this.unicorn.codeWritten(start, 4 * words.length);
+    this.el2.writeCode(start, words);
+  }
+
+  /** Runs one case on both; undefined when they agree, else what differs. */
+  run({ words, encoding, address }: Case): string | undefined {
+    const { unicorn, el2 } = this;
+    const before = unicorn.registers.words;
+    randomState(before, this.random, address);
+    const start = before.slice();
+    el2.registers.words.set(before);
+
+    const theirs = unicorn.run(words.length);
+    const ours = el2.run(words.length);
+    const differing: string[] = [];
+    if (theirs !== ours) differing.push(`unicorn: ${theirs ?? "done"}; el2: ${ours ?? "done"}`);
+    for (let index = 0; index < Registers.WORDS; index++) {
+      const [a, b] = [unicorn.registers.words[index], el2.registers.words[index]];
+      if (a !== b) differing.push(`${Registers.nameOf(index)} ${hex(start[index])} -> unicorn ${hex(a)}, el2 ${hex(b)}`);
+    }
+    if (differing.length === 0) return undefined;
+    const text = words.map((word, index) => `${word.toString(16).padStart(8, "0")} ${disassemble(word, BigInt(address + 4 * index))}`).join(
+      "; ",
+    );
+    const inputs = [...encoding.instruction.fields].filter(([name]) => /^R[a-z]\d?$/.test(name)).map(([name, { position }]) => {
+      const index = words[words.length - 1] >>> position & 31;
+      return `${name}: X${index}=${hex(start[index] ?? 0n)} V${index}=${hex(start[Registers.V + 2 * index + 1])}:${
+        hex(start[Registers.V + 2 * index])
+      }`;
+    });
+    const flags = `NZCV=${hex(start[Registers.NZCV])} FPCR=${hex(start[Registers.FPCR])}`;
+    return [`${encodingName(encoding)}: ${text}`, ...differing, ...inputs, flags].join("\n    ");
+  }
+
+  /** Address of the first doubleword of the data that differs, or undefined. */
+  differingData(): number | undefined {
+    const [theirs, ours] = [dataOf(this.unicornMemory), dataOf(this.el2.memory)];
+    for (let index = 0; index < theirs.length; index++) if (theirs[index] !== ours[index]) return Layout.data + 8 * index;
+  }
+
+  /** Makes our data equal to unicorn's again. */
+  alignData(): void {
+    dataOf(this.el2.memory).set(dataOf(this.unicornMemory));
+  }
+
+  [Symbol.dispose](): void {
+    this.unicorn[Symbol.dispose]();
+  }
+}
+
+/** The data window of a memory. */
+function dataOf(memory: Uint8Array): BigUint64Array {
+  return new BigUint64Array(memory.buffer, memory.byteOffset + Layout.data - Layout.base, Layout.dataSize / 8);
+}
+
+const hex = (value: bigint): string => value.toString(16);
+
+/** Entries of the table that are compared, with their encodings. */
+function comparedEntries(): Map<string, Encoding[]> {
+  const entries = new Map<string, Encoding[]>();
+  for (const encoding of encodings) {
+    const { name } = encoding.instruction;
+    if (exclusion(encoding) === undefined) entries.set(name, [...entries.get(name) ?? [], encoding]);
+  }
+  return entries;
+}
+
+Deno.test("every instruction does to registers, flags and memory what unicorn does", async () => {
+  using bench = await Bench.open(20_26);
+  const mismatches: string[] = [];
+  const memoryMismatches: string[] = [];
+  let total = 0;
+  for (const [name, list] of comparedEntries()) {
+    const cases: Case[] = [];
+    for (const encoding of list) {
+      const count = Math.max(CASES, Math.ceil(CASES_PER_ENTRY / list.length));
+      for (let index = 0; index < count; index++) {
+        const instance = randomCase(encoding, bench.random);
+        if (!instance) break;
+        cases.push(instance);
+      }
+    }
+    bench.load(cases);
+    for (const instance of cases) {
+      const mismatch = bench.run(instance);
+      if (mismatch) mismatches.push(mismatch);
+    }
+    const ran = cases.length;
+    total += ran;
+    assert.ok(ran >= CASES_PER_ENTRY, `${name} had only ${ran} cases`);
+    // Once an entry, for reading all data takes longer than a case.
+    const differing = bench.differingData();
+    if (differing !== undefined) {
+      memoryMismatches.push(`${name}: memory differs at 0x${differing.toString(16)}`);
+      bench.alignData();
+    }
+  }
+  console.log(`${total} cases of ${comparedEntries().size} entries, ${NOT_COMPARED.size} entries are not compared`);
+  const shown = [...memoryMismatches, ...mismatches.slice(0, SHOWN)].join("\n");
+  assert.equal(mismatches.length + memoryMismatches.length, 0, `${mismatches.length} of ${total} cases differ\n${shown}`);
+});
+
+Deno.test("LDSMAX, LDSMIN, LDUMAX and LDUMIN of less than 64 bits compare what has their size", () => {
+  const memory = new Uint8Array(Layout.size);
+  new Uint32Array(memory.buffer).fill(FILLER, (Layout.nops - Layout.base) / 4);
+  const el2 = new El2Processor(memory);
+  const random = new Random(1);
+  const at = Layout.data + 0x1000;
+  let code: number = Layout.code;
+  for (let round = 0; round < 400; round++) {
+    const [size, opc] = [random.below(3), 4 + random.below(4)];
+    const bits = 8 << size;
+    const [old, operand] = [random.word() % 2 ** bits, random.wide()];
+    const word = (size << 30 | 0x3820_0000 | 1 << 16 | opc << 12 | 20 << 5 | 2) >>> 0; // LDxxx W1, W2, [X20]
+    const view = new DataView(el2.memory.buffer, el2.memory.byteOffset + at - Layout.base);
+    view.setUint32(0, old, true);
+    el2.writeCode(code, [word]);
+    const { words } = el2.registers;
+    words[1] = operand;
+    words[20] = BigInt(at);
+    words[Registers.PC] = BigInt(code);
+    assert.equal(el2.run(1), undefined);
+    code += 4;
+
+    const narrow = opc < 6 ? BigInt.asIntN : BigInt.asUintN;
+    const [a, b] = [narrow(bits, BigInt(old)), narrow(bits, operand)];
+    const expected = BigInt.asUintN(bits, (opc & 1) === 0 === a > b ? a : b);
+    assert.equal(words[2], BigInt(old), "the old value is loaded");
+    assert.equal(BigInt(view.getUint32(0, true)), expected, disassemble(word, 0n));
+  }
+});
+
+Deno.test("entries that are not compared with unicorn are entries of the table", () => {
+  const names = new Set(encodings.map(({ instruction }) => instruction.name));
+  assert.deepEqual([...NOT_COMPARED.keys()].filter((name) => !names.has(name)), []);
+});
