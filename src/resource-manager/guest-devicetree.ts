@@ -18,7 +18,7 @@ import {
 import { RmError } from "../abi/rpc/errors.ts";
 import { require } from "./refusals.ts";
 import type { Parcel, Vdevice, VdeviceEnd, Vm } from "./state.ts";
-import { GICD_SIZE } from "./vm-config.ts";
+import { GICD_SIZE, guidText } from "./vm-config.ts";
 
 /** A range of the guest's addresses, bytes. */
 export interface MemoryRange {
@@ -175,7 +175,7 @@ function describeCpus(root: DevicetreeNode, vm: Vm): void {
 }
 
 function describeHypervisor(root: DevicetreeNode, { vm, owner }: GuestFacts): void {
-  const guid = [...vm.guid].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const peers = vm.vdevices.flatMap(({ config }) => config.type === "message-queue-pair" && config.peer !== undefined ? [config.peer] : []);
   root.children.push(node("hypervisor", {
     "#address-cells": 2,
     "#size-cells": 0,
@@ -188,7 +188,8 @@ function describeHypervisor(root: DevicetreeNode, { vm, owner }: GuestFacts): vo
       "qcom,vendor": "Qualcomm",
       "qcom,image-name": vm.name,
       "qcom,vm-uri": vm.uri === "" ? undefined : vm.uri,
-      "qcom,vm-guid": vm.guid.some((byte) => byte !== 0) ? guid.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-") : undefined,
+      "qcom,vm-guid": vm.guid.some((byte) => byte !== 0) ? guidText(vm.guid) : undefined,
+      "qcom,peers": peers.length > 0 ? peers : undefined,
     }),
   ]));
 }
@@ -227,7 +228,12 @@ function describeVdevice(root: DevicetreeNode, device: Vdevice, vm: Vm, buffers:
     case "rm-rpc":
       return add("rm-rpc", rx!.cap, [...RM_RPC, QUEUE, CAPABILITY], queuePair());
     case "message-queue-pair":
-      return add("qcom,message-queue-pair", rx!.cap, [QUEUE, CAPABILITY], { ...queuePair(), ...labels });
+      return add("qcom,message-queue-pair", rx!.cap, [QUEUE, CAPABILITY], {
+        ...queuePair(),
+        "qcom,peer-vmid": config.peerDefault ? undefined : device.peer,
+        peer: config.peer,
+        ...labels,
+      });
     case "message-queue": {
       const end = (tx ?? rx)!;
       return add("qcom,message-queue", end.cap, [QUEUE, CAPABILITY], {

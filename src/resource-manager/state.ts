@@ -72,8 +72,9 @@ export interface Vdevice {
   readonly config: VdeviceConfig;
   /** qcom,vdevice-handle. */
   readonly handle: number;
-  /** The VM at the other end. */
-  readonly peer: number;
+  /** The VM at the other end; undefined while it has not come. */
+  peer: number | undefined;
+  /** Where both ends are vdevices, both have the same objects. */
   readonly objects: SharedObject[];
 }
 

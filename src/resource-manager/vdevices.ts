@@ -8,7 +8,9 @@ import { createLink } from "./link.ts";
 import { allocateNumber, takeNumber } from "./numbers.ts";
 import { refuseAs, require } from "./refusals.ts";
 import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "./state.ts";
+import { befriend } from "./status.ts";
 import { NOT_BUILT, type VdeviceConfig, type VdeviceType } from "./vdevice-config.ts";
+import { guidText } from "./vm-config.ts";
 
 /** Objects are made kind by kind, in this order; within a kind in the order of the devicetree. */
 const ORDER: readonly (readonly VdeviceType[])[] = [
@@ -19,17 +21,23 @@ const ORDER: readonly (readonly VdeviceType[])[] = [
   ["shm"],
 ];
 
+/** What the vdevice at the other end of a `peer` has to be. */
+const COUNTERPART: Partial<Record<VdeviceType, VdeviceType>> = {
+  doorbell: "doorbell-source",
+  "doorbell-source": "doorbell",
+  "message-queue-pair": "message-queue-pair",
+};
+
 /** Makes all vdevices of a VM. @throws Refusal with NORESOURCE */
 export function createVdevices(context: Context, vm: Vm, owner: Vm): void {
   const configs = vm.config!.vdevices;
-  for (const config of configs) {
-    require(!NOT_BUILT.has(config.type), RmError.NORESOURCE, `vdevices of type ${config.type} are not built`, { path: config.path });
-    const named = config.peer !== undefined && !config.peerDefault;
-    require(!named, RmError.NORESOURCE, "vdevices between two VMs that the owner is not part of are not built", { path: config.path });
+  for (const { type, path } of configs) {
+    require(!NOT_BUILT.has(type), RmError.NORESOURCE, `vdevices of type ${type} are not built`, { path });
   }
   for (const types of ORDER) {
     for (const config of configs.filter(({ type }) => types.includes(type))) {
-      const device: Vdevice = { config, handle: vm.vdevices.length, peer: owner.vmid, objects: [] };
+      const peer = config.peerDefault || config.peer === undefined ? owner : namedVm(context, config.peer);
+      const device: Vdevice = { config, handle: vm.vdevices.length, peer: peer?.vmid, objects: [] };
       vm.vdevices.push(device);
       refuseAs(RmError.NORESOURCE, `the objects of ${config.path} cannot be made`, () => createVdevice(context, vm, owner, device));
     }
@@ -42,29 +50,53 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
     case "rm-rpc":
       return createRmRpc(context, vm, device);
     case "doorbell":
-      return createDoorbell(context, device, owner, vm, config.virqs?.[0]);
     case "doorbell-source":
-      return createDoorbell(context, device, vm, owner, undefined);
+      return createDoorbell(context, vm, owner, device);
     case "message-queue":
-      if (config.isSender) createQueue(context, device, vm, owner, virqOf(vm, config, 0), virqOf(owner, undefined, 0));
-      else createQueue(context, device, owner, vm, virqOf(owner, undefined, 0), virqOf(vm, config, 0));
+      device.objects.push(createQueue(context, config));
+      attachEnd(context, device, 0, vm, config.isSender ? "send" : "receive", virqOf(vm, config, 0));
+      attachEnd(context, device, 0, owner, config.isSender ? "receive" : "send", virqOf(owner, undefined, 0));
       return;
-    case "message-queue-pair": {
-      // What the VM sends comes first, and so does its vIRQ.
-      const [tx, rx] = [virqOf(vm, config, 0), virqOf(vm, config, 1)];
-      const [peerTx, peerRx] = [virqOf(owner, undefined, 0), virqOf(owner, undefined, 1)];
-      createQueue(context, device, vm, owner, tx, peerRx);
-      createQueue(context, device, owner, vm, peerTx, rx);
-      return;
-    }
+    case "message-queue-pair":
+      return createQueuePair(context, vm, owner, device);
     // A plain shared buffer has no object: its parcel is mapped when the VM starts.
     case "shm":
       return;
   }
 }
 
+/** The VM that a peer string names: `vm-name:`, `vm-uri:` or `vm-guid:`. */
+function namedVm(context: Context, peer: string): Vm | undefined {
+  const [, kind, value] = /^vm-(name|uri|guid):(.*)$/.exec(peer) ?? [];
+  require(kind !== undefined, RmError.MEM_INVALID, "a peer is none of vm-name, vm-uri and vm-guid", { peer });
+  return context.state.vms.find((vm) => (kind === "name" ? vm.name : kind === "uri" ? vm.uri : guidText(vm.guid)) === value);
+}
+
+/**
+ * The vdevice at the other end, when its VM is there already and means this one: same label, matching type, naming this VM. The two VMs
+ * then are peers, and share the objects that the other VM made.
+ */
+function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | undefined {
+  const { config } = device;
+  const peer = device.peer === undefined ? undefined : context.vm(device.peer);
+  const counterpart = peer?.vdevices.find((other) =>
+    other.config.type === COUNTERPART[config.type] && other.config.label === config.label && !other.config.peerDefault &&
+    other.config.peer !== undefined && namedVm(context, other.config.peer) === vm && other.config.messageSize === config.messageSize &&
+    other.config.queueDepth === config.queueDepth && other.objects.every(({ ends }) => ends.every(({ vmid }) => vmid !== vm.vmid))
+  );
+  if (peer === undefined || counterpart === undefined) return undefined;
+  befriend(vm, peer);
+  counterpart.peer = vm.vmid;
+  return counterpart;
+}
+
+interface EndVirq {
+  readonly virq: number;
+  readonly edge: boolean;
+}
+
 /** A vIRQ of a VM: the one that the devicetree asks for, or the lowest free one. @throws Refusal with NORESOURCE */
-function virqOf(vm: Vm, config: VdeviceConfig | undefined, index: number): { virq: number; edge: boolean } {
+function virqOf(vm: Vm, config: VdeviceConfig | undefined, index: number): EndVirq {
   const asked = config?.virqs?.[index];
   if (asked !== undefined) {
     require(takeNumber(vm.virqs, asked.intid), RmError.NORESOURCE, "the vIRQ is taken", { vmid: vm.vmid, virq: asked.intid });
@@ -89,63 +121,93 @@ function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
     messageSize: config.messageSize,
   });
   vm.link = link;
-  const end = (role: VdeviceEnd["role"], cap: bigint, { virq, edge }: typeof tx): VdeviceEnd => ({ vmid: vm.vmid, role, cap, virq, edge });
+  const end = (role: VdeviceEnd["role"], cap: bigint, { virq, edge }: EndVirq): VdeviceEnd => ({ vmid: vm.vmid, role, cap, virq, edge });
   device.objects.push({ kind: "msgqueue", cap: link.receiveQueue, ends: [end("send", txCap, tx)] });
   device.objects.push({ kind: "msgqueue", cap: link.sendQueue, ends: [end("receive", rxCap, rx)] });
   if (config.consoleDev) vm.console = { vmOpen: false, ownerOpen: false };
 }
 
-function createDoorbell(
-  context: Context,
-  device: Vdevice,
-  source: Vm,
-  receiver: Vm,
-  asked: { intid: number; edge: boolean } | undefined,
-): void {
-  const { calls } = context;
-  const cap = calls.create("doorbell");
-  const doorbell: SharedObject = { kind: "doorbell", cap, ends: [] };
-  device.objects.push(doorbell);
-  calls.activate(cap);
-  const rights = DoorbellRight.Send | (device.config.sourceCanClear ? DoorbellRight.Receive : 0);
-  const sourceCap = calls.copyCap(cap, source.objects!.cspace, rights);
-  doorbell.ends.push({ vmid: source.vmid, role: "send", cap: sourceCap, virq: undefined, edge: true });
-  const receiverCap = calls.copyCap(cap, receiver.objects!.cspace, DoorbellRight.Receive);
-  const { virq, edge } = virqOf(receiver, asked && device.config, 0);
-  doorbell.ends.push({ vmid: receiver.vmid, role: "receive", cap: receiverCap, virq, edge });
-  calls.do("doorbell_bind_virq", cap, receiver.objects!.vic!, virq);
+function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+  const { config } = device;
+  const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
+  if (counterpart !== undefined) {
+    device.objects.push(...counterpart.objects);
+  } else {
+    const cap = context.calls.create("doorbell");
+    device.objects.push({ kind: "doorbell", cap, ends: [] });
+    context.calls.activate(cap);
+  }
+  // The source's end comes before the receiver's.
+  const isSource = config.type === "doorbell-source";
+  const parties: [Vm, VdeviceEnd["role"]][] = isSource ? [[vm, "send"], [owner, "receive"]] : [[owner, "send"], [vm, "receive"]];
+  for (const [party, role] of parties) {
+    if (party !== vm && !config.peerDefault) continue;
+    const virq = role === "receive" ? virqOf(party, party === vm ? config : undefined, 0) : undefined;
+    attachEnd(context, device, 0, party, role, virq);
+  }
 }
 
-interface EndVirq {
-  readonly virq: number;
-  readonly edge: boolean;
+/** Two queues: what the VM sends, and what it receives. */
+function createQueuePair(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+  const { config } = device;
+  const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
+  if (counterpart !== undefined) device.objects.push(counterpart.objects[1], counterpart.objects[0]);
+  else for (let count = 0; count < 2; count++) device.objects.push(createQueue(context, config));
+  const [tx, rx] = [virqOf(vm, config, 0), virqOf(vm, config, 1)];
+  attachEnd(context, device, 0, vm, "send", tx);
+  attachEnd(context, device, 1, vm, "receive", rx);
+  if (!config.peerDefault) return;
+  const [ownerTx, ownerRx] = [virqOf(owner, undefined, 0), virqOf(owner, undefined, 1)];
+  attachEnd(context, device, 1, owner, "send", ownerTx);
+  attachEnd(context, device, 0, owner, "receive", ownerRx);
 }
 
-function createQueue(context: Context, device: Vdevice, sender: Vm, receiver: Vm, senderVirq: EndVirq, receiverVirq: EndVirq): void {
-  const { calls } = context;
-  const cap = calls.create("msgqueue");
-  const queue: SharedObject = { kind: "msgqueue", cap, ends: [] };
-  device.objects.push(queue);
-  calls.do("msgqueue_configure", cap, msgqueueCreateInfo(device.config.queueDepth, device.config.messageSize));
-  calls.activate(cap);
-  const sendCap = calls.copyCap(cap, sender.objects!.cspace, MsgqueueRight.Send);
-  queue.ends.push({ vmid: sender.vmid, role: "send", cap: sendCap, ...senderVirq });
-  const receiveCap = calls.copyCap(cap, receiver.objects!.cspace, MsgqueueRight.Receive);
-  queue.ends.push({ vmid: receiver.vmid, role: "receive", cap: receiveCap, ...receiverVirq });
-  calls.do("msgqueue_bind_send_virq", cap, sender.objects!.vic!, senderVirq.virq);
-  calls.do("msgqueue_bind_receive_virq", cap, receiver.objects!.vic!, receiverVirq.virq);
+function createQueue(context: Context, { queueDepth, messageSize }: VdeviceConfig): SharedObject {
+  const cap = context.calls.create("msgqueue");
+  context.calls.do("msgqueue_configure", cap, msgqueueCreateInfo(queueDepth, messageSize));
+  context.calls.activate(cap);
+  return { kind: "msgqueue", cap, ends: [] };
 }
 
-/** Takes a vdevice's capabilities from both sides, frees its vIRQs and deletes its objects. */
+/** Gives a VM its end of an object: a capability, and a vIRQ where it has one. */
+function attachEnd(context: Context, device: Vdevice, index: number, vm: Vm, role: VdeviceEnd["role"], virq: EndVirq | undefined): void {
+  const object = device.objects[index];
+  const cap = context.calls.copyCap(object.cap, vm.objects!.cspace, rightsOf(object, role, device.config));
+  object.ends.push({ vmid: vm.vmid, role, cap, virq: virq?.virq, edge: virq?.edge ?? true });
+  if (virq !== undefined) context.calls.do(VIRQ_CALLS[object.kind][role].bind, object.cap, vm.objects!.vic!, virq.virq);
+}
+
+/** Calls that bind and unbind an end's vIRQ. */
+const VIRQ_CALLS = {
+  doorbell: {
+    send: { bind: "doorbell_bind_virq", unbind: "doorbell_unbind_virq" },
+    receive: { bind: "doorbell_bind_virq", unbind: "doorbell_unbind_virq" },
+  },
+  msgqueue: {
+    send: { bind: "msgqueue_bind_send_virq", unbind: "msgqueue_unbind_send_virq" },
+    receive: { bind: "msgqueue_bind_receive_virq", unbind: "msgqueue_unbind_receive_virq" },
+  },
+} as const;
+
+function rightsOf(object: SharedObject, role: VdeviceEnd["role"], config: VdeviceConfig): number {
+  if (object.kind === "msgqueue") return role === "send" ? MsgqueueRight.Send : MsgqueueRight.Receive;
+  if (role === "receive") return DoorbellRight.Receive;
+  return config.sourceCanClear ? DoorbellRight.Send | DoorbellRight.Receive : DoorbellRight.Send;
+}
+
+/** Takes the VM's ends of a vdevice and its owner's; an object that another VM still has an end of stays. */
 export function destroyVdevice(context: Context, vm: Vm, device: Vdevice): void {
+  const mine = (end: VdeviceEnd) => end.vmid === vm.vmid || end.vmid === vm.owner;
   for (const object of device.objects) {
-    for (const end of object.ends) {
-      const holder = context.vm(end.vmid);
-      if (holder?.objects === undefined) continue;
-      context.calls.deleteFrom(holder.objects.cspace, end.cap);
-      if (end.virq !== undefined) holder.virqs.used.delete(end.virq);
+    for (const end of object.ends.filter(mine)) {
+      const holder = context.vm(end.vmid)!;
+      context.calls.deleteFrom(holder.objects!.cspace, end.cap);
+      if (end.virq === undefined) continue;
+      context.calls.do(VIRQ_CALLS[object.kind][end.role].unbind, object.cap);
+      holder.virqs.used.delete(end.virq);
     }
-    context.calls.delete(object.cap);
+    object.ends.splice(0, object.ends.length, ...object.ends.filter((end) => !mine(end)));
+    if (object.ends.length === 0) context.calls.delete(object.cap);
   }
   if (device.config.type !== "rm-rpc" || vm.link === undefined) return;
   context.freeVirq(vm.link.receiveVirq);

@@ -118,6 +118,12 @@ function readGuid(config: DevicetreeNode): Uint8Array {
   return Uint8Array.from({ length: 16 }, (_, index) => parseInt(digits.slice(index * 2, index * 2 + 2), 16));
 }
 
+/** A GUID as text, lower case. */
+export function guidText(guid: Uint8Array): string {
+  const digits = [...guid].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
 function readMemory(config: DevicetreeNode): { baseAddress: number; sizeMax: number } {
   const memory = findNode(config, "/memory");
   // Numbers of a node have their parent's cell sizes; a property of another length is ignored.
