@@ -5,6 +5,7 @@ import { defineFloatingPoint } from "./fp/functions.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import type { Handler } from "./interpreter/handlers.ts";
 import { defineInterpreter } from "./interpreter/interpreter.ts";
+import { OutlinedFunctions } from "./interpreter/outlined.ts";
 import { TLB_POOL } from "./layout.ts";
 import { Library } from "./library.ts";
 import { defineMemoryAccess } from "./memory-access.ts";
@@ -49,13 +50,16 @@ export interface CoreExports {
 export interface GeneratedCore {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly handlers: readonly Handler[];
+  /** The cold instructions, which are linked to the instance. */
+  readonly outlined: OutlinedFunctions;
 }
 
 /** Generates the module for RAM at `ram` in a memory of `wasmSize` bytes. */
 export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   const module = new WasmModule();
   const pages = wasmSize / WASM_PAGE;
-  module.importMemory({ module: "env", name: "memory", minimum: pages, maximum: pages, shared: false } satisfies ImportedMemory);
+  const imported: ImportedMemory = { module: "env", name: "memory", minimum: pages, maximum: pages, shared: false };
+  module.importMemory(imported);
   const decode = module.importFunction("env", "decode", ["i32"], []);
   const allocateRecords = module.importFunction("env", "allocateRecords", ["i32"], ["i32"]);
   const releaseRecords = module.importFunction("env", "releaseRecords", ["i32"], []);
@@ -69,15 +73,20 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   defineSystemInstructions(library);
   defineIntegerFunctions(library);
   defineFloatingPoint(library);
-  const handlers = defineInterpreter(library, decode);
-  for (const name of ["updateRegime"]) module.export(library.named(name));
+  const outlined = new OutlinedFunctions(library, imported);
+  const handlers = defineInterpreter(library, outlined, decode);
+  library.exportAll();
   library.check();
-  return { bytes: module.encode(), handlers };
+  return { bytes: module.encode(), handlers, outlined };
 }
 
 /** Instantiates a generated module over the memory that it was generated for. */
 export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
   const module = new WebAssembly.Module(core.bytes);
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, ...imports } });
+  const { outlined: table } = exports;
+  if (!(table instanceof WebAssembly.Table)) throw new TypeError("the core's module has no table of outlined instructions");
+  core.outlined.link({ memory, exports, table });
   // The exports are what `generateCore` defined under these names.
-  return new WebAssembly.Instance(module, { env: { memory, ...imports } }).exports as unknown as CoreExports;
+  return exports as unknown as CoreExports;
 }

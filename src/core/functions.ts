@@ -4,7 +4,7 @@
 // Faults: a function that takes an exception or leaves the core sets `CPU.PENDING` (and `CPU.PC`, `CPU.EXIT_*`) and returns any value;
 // its caller looks at PENDING and does nothing more. Callers store `CPU.IP` before; callers of those that look at the time also `CPU.END`.
 
-import type { Library } from "./library.ts";
+import type { Callees, Library } from "./library.ts";
 import type { FunctionBuilder, ValueType } from "./wasm/module.ts";
 
 /** Bits of an access descriptor, beside the size in bytes (1, 2, 4, 8, 16, 64) in its low byte. */
@@ -96,7 +96,7 @@ export const Functions = {
 export type FunctionName = keyof typeof Functions;
 
 /** The function of the seam with this name, for calls to it. */
-export function callee(library: Library, name: FunctionName): FunctionBuilder {
+export function callee(library: Callees, name: FunctionName): FunctionBuilder {
   return library.get(name, Functions[name].parameters, Functions[name].results);
 }
 

@@ -3,8 +3,16 @@
 
 import { FunctionBuilder, type ValueType, type WasmModule } from "./wasm/module.ts";
 
+/** Functions that can be called. */
+export interface Callees {
+  /** The function of this name; it may get its body later. Throws when the signature is another one. */
+  get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder;
+  /** The function of this name, known to be declared already. */
+  named(name: string): FunctionBuilder;
+}
+
 /** A registry of functions: one part defines, any part calls. */
-export class Library {
+export class Library implements Callees {
   readonly #functions = new Map<string, { builder: FunctionBuilder; defined: boolean }>();
 
   constructor(readonly module: WasmModule) {}
@@ -28,6 +36,11 @@ export class Library {
     const entry = this.#functions.get(name);
     if (!entry) throw new Error(`function ${name} is not declared`);
     return entry.builder;
+  }
+
+  /** Makes all functions visible to other modules, under their names. */
+  exportAll(): void {
+    for (const { builder } of this.#functions.values()) this.module.export(builder);
   }
 
   /** Throws when a function is called but not defined. */

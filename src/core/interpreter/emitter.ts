@@ -4,14 +4,14 @@
 import type { AccessOptions, Bank, Builder, Node, Statement, StateName, Type } from "../../isa/builder.ts";
 import { CPU, Slot, TlbEntry, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
 import { Access, callee, type FunctionName } from "../functions.ts";
-import type { Library } from "../library.ts";
+import type { Callees } from "../library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { OperandKind, OperandLayout } from "./operands.ts";
 
 /** What the emitted code stands in. */
 export interface Surroundings {
   readonly f: FunctionBuilder;
-  readonly library: Library;
+  readonly library: Callees;
   readonly layout: OperandLayout;
   /** Local with the address of the record. */
   readonly ip: number;

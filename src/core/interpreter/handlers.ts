@@ -1,15 +1,16 @@
-// Handlers: each encoding of the table becomes an arm of the interpreter loop or, when it is cold, a function of its own. Handlers with
-// equal code are one. spec/core-interpreter.md sections 2 and 3 (why one function, and why it must stay small).
+// Handlers: each encoding of the table becomes an arm of the interpreter loop or, when it is cold, a function of its own (outlined.ts).
+// Handlers with equal code are one. spec/core-interpreter.md sections 2 and 3 (why one function, and why it must stay small).
 
 import type { Builder, Node, Statement } from "../../isa/builder.ts";
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
-import { CPU, Pending } from "../cpu-record.ts";
+import { CPU } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import type { Library } from "../library.ts";
 import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
-import { evaluateNumber, FIRST_OPERAND, OperandLayout, RECORD_SIZE, type RecordOperand } from "./operands.ts";
+import { evaluateNumber, OperandLayout, RECORD_SIZE, type RecordOperand } from "./operands.ts";
+import type { OutlinedFunctions } from "./outlined.ts";
 
 /** Labels of the interpreter loop that arms branch to. */
 export const Target = {
@@ -70,7 +71,7 @@ function statementsOf(list: readonly Statement[]): Statement[] {
 }
 
 /** True when the instruction uses the vector registers or the floating-point control registers. */
-function usesFloatingPoint($: Builder): boolean {
+export function usesFloatingPoint($: Builder): boolean {
   const inNode = (node: Node): boolean => {
     if (node.kind === "vector" || node.kind === "state" && (node.name === "FPCR" || node.name === "FPSR")) return true;
     return "operands" in node && node.operands.some(inNode);
@@ -81,28 +82,35 @@ function usesFloatingPoint($: Builder): boolean {
   });
 }
 
-/** Makes the handlers of all encodings. Their arms are collected in `arms`, their functions in `outlined`. */
+/** A cold encoding's handler: its function is made when the decoder asks for it. */
+class ColdHandler implements Handler {
+  #filling: Filling | undefined;
+
+  constructor(readonly encoding: Encoding, readonly functions: OutlinedFunctions) {}
+
+  get filling(): Filling {
+    return this.#filling ??= this.functions.outline(this.encoding);
+  }
+}
+
+/** Makes the handlers of all encodings. The arms of those that are not cold are collected in `arms`. */
 export class HandlerSet {
   /** By index of the encoding. */
   readonly handlers: Handler[] = [];
   /** Code of the arms from `Arm.FirstInstruction` on. */
   readonly arms: FunctionBuilder[] = [];
-  /** Functions of cold instructions, in the order of the table. */
-  readonly outlined: FunctionBuilder[] = [];
   readonly #armNumbers = new Map<string, number>();
-  readonly #outlinedNumbers = new Map<string, number>();
   readonly #pool: LocalPool;
 
-  constructor(readonly library: Library, loop: FunctionBuilder, readonly locals: LoopLocals) {
+  constructor(readonly library: Library, readonly functions: OutlinedFunctions, loop: FunctionBuilder, readonly locals: LoopLocals) {
     this.#pool = new LocalPool(loop);
     for (const encoding of encodings) this.handlers.push(this.#handler(encoding));
   }
 
   #handler(encoding: Encoding): Handler {
-    const $ = semanticsOf(encoding);
     const { instruction, shape } = encoding;
-    const fp = instruction.fp || usesFloatingPoint($);
-    if (instruction.cold(shape)) return { encoding, filling: this.#outline(encoding, $, fp) };
+    if (instruction.cold(shape)) return new ColdHandler(encoding, this.functions);
+    const $ = semanticsOf(encoding), fp = instruction.fp || usesFloatingPoint($);
     const branch = statementsOf($.statements).find((s) => s.kind === "branch");
     const filling = this.#arm(encoding, $, fp, false);
     if (!branch) return { encoding, filling };
@@ -171,45 +179,5 @@ export class HandlerSet {
       this.#armNumbers.set(key, number);
     }
     return { arm: number, operands: layout.operands };
-  }
-
-  /** A function of its own, called through the table with the address of the record; it returns nothing, `CPU.PENDING` says the rest. */
-  #outline(encoding: Encoding, $: Builder, fp: boolean): Filling {
-    const f = new FunctionBuilder(-1, encoding.instruction.name, ["i32"], []);
-    const layout = new OperandLayout(encoding.instruction.name, FIRST_OPERAND + 2);
-    const at: Surroundings = {
-      f,
-      library: this.library,
-      layout,
-      ip: 0,
-      local: (type) => f.local(type),
-      tlb: () => void f.i32(0).memory("i32.load", CPU.TLB),
-      // The loop stored IP and END before the call.
-      beforeCall: () => {},
-      fault: () => void f.op("return"),
-      branch: () => {
-        throw new Error(`${encoding.instruction.name}: a direct branch cannot be cold`);
-      },
-      branchTo: (address) => {
-        f.i32(0);
-        address();
-        f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
-      },
-    };
-    if (fp) this.#checkFp(at);
-    new Emitter($, at).emit();
-
-    const key = `${f.locals.join()}|${f.fingerprint}`;
-    let index = this.#outlinedNumbers.get(key);
-    if (index === undefined) {
-      const real = this.library.module.function(encoding.instruction.name, ["i32"], []);
-      real.locals.push(...f.locals);
-      real.append(f);
-      index = this.outlined.push(real) - 1;
-      this.#outlinedNumbers.set(key, index);
-    }
-    const number = index;
-    const tableIndex: RecordOperand = { key: "table", offset: FIRST_OPERAND, kind: "u16", evaluate: () => number };
-    return { arm: Arm.Outlined, operands: [tableIndex, ...layout.operands] };
   }
 }

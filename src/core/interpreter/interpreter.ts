@@ -8,6 +8,7 @@
 // The budget is the distance from ip to `end`, in records: straight-line code changes neither `end` nor a counter, a taken branch moves
 // both. Near the end of the budget a STOP arm takes the place of the record at `end`.
 
+import { encodings } from "../../isa/table.ts";
 import { CPU, Pending } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import { ExitReason } from "../interface.ts";
@@ -17,16 +18,17 @@ import type { Label } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
 import { type Handler, HandlerSet, Target } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
+import type { OutlinedFunctions } from "./outlined.ts";
 
 /** Defines `run` (budget -> what is left of it, in instructions) and answers with the handlers that the decoder fills records for. */
-export function defineInterpreter(library: Library, decode: number): readonly Handler[] {
+export function defineInterpreter(library: Library, outlined: OutlinedFunctions, decode: number): readonly Handler[] {
   const run = library.define("run", ["i32"], ["i32"], true);
   const f = run;
   /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
   const remaining = 0;
   const ip = f.local("i32"), end = f.local("i32"), tlb = f.local("i32"), scratch = f.local("i32");
-  const set = new HandlerSet(library, f, { ip, end, tlb, scratch });
-  library.module.table(set.outlined);
+  const set = new HandlerSet(library, outlined, f, { ip, end, tlb, scratch });
+  library.module.table(encodings.length, "outlined");
 
   const leaveWith = (reason: number) => f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
   const returnRemaining = () => {

@@ -258,7 +258,7 @@ export class WasmModule {
   readonly #exports: { name: string; index: number }[] = [];
   readonly #globals: Global[] = [];
   #memory: ImportedMemory | undefined;
-  #table: FunctionBuilder[] | undefined;
+  #table: { size: number; name: string } | undefined;
 
   importMemory(memory: ImportedMemory): this {
     this.#memory = memory;
@@ -280,9 +280,9 @@ export class WasmModule {
     return builder;
   }
 
-  /** Exports a function of the module under its own name. */
+  /** Exports a function of the module under its own name, once. */
   export(f: FunctionBuilder): this {
-    this.#exports.push({ name: f.name, index: f.index });
+    if (!this.#exports.some(({ index }) => index === f.index)) this.#exports.push({ name: f.name, index: f.index });
     return this;
   }
 
@@ -292,9 +292,9 @@ export class WasmModule {
     return this.#globals.length - 1;
   }
 
-  /** The functions of table 0, for `callIndirect`. */
-  table(functions: FunctionBuilder[]): this {
-    this.#table = functions;
+  /** Table 0, for `callIndirect`: empty, and exported under `name`, so that functions of other modules can be put into it. */
+  table(size: number, name: string): this {
+    this.#table = { size, name };
     return this;
   }
 
@@ -315,14 +315,14 @@ export class WasmModule {
     if (this.#memory) imports.push(memoryImport(this.#memory));
     section(2, vector(imports));
     section(3, vector(functionTypes));
-    if (this.#table) section(4, vector([[0x70, 0, ...unsignedLeb(this.#table.length)]]));
+    if (this.#table) section(4, vector([[0x70, 0, ...unsignedLeb(this.#table.size)]]));
     if (this.#globals.length) {
       section(6, vector(this.#globals.map((g) => [VALUE_TYPES[g.type], 1, g.type === "i32" ? 0x41 : 0x42, ...signedLeb(g.value), 0x0b])));
     }
     const exports = this.#exports.map((e) => [...text(e.name), 0, ...unsignedLeb(e.index)]);
     this.#globals.forEach((g, index) => g.name !== undefined && exports.push([...text(g.name), 3, ...unsignedLeb(index)]));
+    if (this.#table) exports.push([...text(this.#table.name), 1, 0]);
     section(7, vector(exports));
-    if (this.#table) section(9, vector([[0, 0x41, 0, 0x0b, ...vector(this.#table.map((f) => unsignedLeb(f.index)))]]));
 
     const bodies: number[][] = [];
     for (const f of this.#functions) {
