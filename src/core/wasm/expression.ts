@@ -43,55 +43,137 @@ export class Value {
     return operand instanceof Value ? operand : constant(this.type, operand);
   }
 
-  add = (other: Operand): Value => this.#binary("add", other);
-  sub = (other: Operand): Value => this.#binary("sub", other);
-  mul = (other: Operand): Value => this.#binary("mul", other);
+  add(other: Operand): Value {
+    return this.#binary("add", other);
+  }
+  sub(other: Operand): Value {
+    return this.#binary("sub", other);
+  }
+  mul(other: Operand): Value {
+    return this.#binary("mul", other);
+  }
   /** Floating point only. */
-  div = (other: Operand): Value => this.#binary("div", other);
-  divU = (other: Operand): Value => this.#binary("div_u", other);
-  and = (other: Operand): Value => this.#binary("and", other);
-  or = (other: Operand): Value => this.#binary("or", other);
-  xor = (other: Operand): Value => this.#binary("xor", other);
-  shl = (count: Operand): Value => this.#binary("shl", count);
-  shrU = (count: Operand): Value => this.#binary("shr_u", count);
-  shrS = (count: Operand): Value => this.#binary("shr_s", count);
-  min = (other: Operand): Value => this.#binary("min", other);
-  max = (other: Operand): Value => this.#binary("max", other);
-  copysign = (other: Operand): Value => this.#binary("copysign", other);
-  clz = (): Value => this.#unary("clz");
-  abs = (): Value => this.#unary("abs");
-  neg = (): Value => this.#unary("neg");
-  sqrt = (): Value => this.#unary("sqrt");
-  nearest = (): Value => this.#unary("nearest");
-  floor = (): Value => this.#unary("floor");
-  ceil = (): Value => this.#unary("ceil");
-  trunc = (): Value => this.#unary("trunc");
-  eq = (other: Operand): Value => this.#compare("eq", other);
-  ne = (other: Operand): Value => this.#compare("ne", other);
+  div(other: Operand): Value {
+    return this.#binary("div", other);
+  }
+  divU(other: Operand): Value {
+    return this.#binary("div_u", other);
+  }
+  and(other: Operand): Value {
+    return this.#binary("and", other);
+  }
+  or(other: Operand): Value {
+    return this.#binary("or", other);
+  }
+  xor(other: Operand): Value {
+    return this.#binary("xor", other);
+  }
+  shl(count: Operand): Value {
+    return this.#binary("shl", count);
+  }
+  shrU(count: Operand): Value {
+    return this.#binary("shr_u", count);
+  }
+  shrS(count: Operand): Value {
+    return this.#binary("shr_s", count);
+  }
+  min(other: Operand): Value {
+    return this.#binary("min", other);
+  }
+  max(other: Operand): Value {
+    return this.#binary("max", other);
+  }
+  copysign(other: Operand): Value {
+    return this.#binary("copysign", other);
+  }
+  clz(): Value {
+    return this.#unary("clz");
+  }
+  abs(): Value {
+    return this.#unary("abs");
+  }
+  neg(): Value {
+    return this.#unary("neg");
+  }
+  sqrt(): Value {
+    return this.#unary("sqrt");
+  }
+  nearest(): Value {
+    return this.#unary("nearest");
+  }
+  floor(): Value {
+    return this.#unary("floor");
+  }
+  ceil(): Value {
+    return this.#unary("ceil");
+  }
+  trunc(): Value {
+    return this.#unary("trunc");
+  }
+  eq(other: Operand): Value {
+    return this.#compare("eq", other);
+  }
+  ne(other: Operand): Value {
+    return this.#compare("ne", other);
+  }
   /** Floating point only, as `gt`, `le` and `ge`. */
-  lt = (other: Operand): Value => this.#compare("lt", other);
-  gt = (other: Operand): Value => this.#compare("gt", other);
-  le = (other: Operand): Value => this.#compare("le", other);
-  ge = (other: Operand): Value => this.#compare("ge", other);
-  ltU = (other: Operand): Value => this.#compare("lt_u", other);
-  ltS = (other: Operand): Value => this.#compare("lt_s", other);
-  gtU = (other: Operand): Value => this.#compare("gt_u", other);
-  gtS = (other: Operand): Value => this.#compare("gt_s", other);
-  geU = (other: Operand): Value => this.#compare("ge_u", other);
-  geS = (other: Operand): Value => this.#compare("ge_s", other);
-  leU = (other: Operand): Value => this.#compare("le_u", other);
-  leS = (other: Operand): Value => this.#compare("le_s", other);
+  lt(other: Operand): Value {
+    return this.#compare("lt", other);
+  }
+  gt(other: Operand): Value {
+    return this.#compare("gt", other);
+  }
+  le(other: Operand): Value {
+    return this.#compare("le", other);
+  }
+  ge(other: Operand): Value {
+    return this.#compare("ge", other);
+  }
+  ltU(other: Operand): Value {
+    return this.#compare("lt_u", other);
+  }
+  ltS(other: Operand): Value {
+    return this.#compare("lt_s", other);
+  }
+  gtU(other: Operand): Value {
+    return this.#compare("gt_u", other);
+  }
+  gtS(other: Operand): Value {
+    return this.#compare("gt_s", other);
+  }
+  geU(other: Operand): Value {
+    return this.#compare("ge_u", other);
+  }
+  geS(other: Operand): Value {
+    return this.#compare("ge_s", other);
+  }
+  leU(other: Operand): Value {
+    return this.#compare("le_u", other);
+  }
+  leS(other: Operand): Value {
+    return this.#compare("le_s", other);
+  }
   /** 1 when this integer is zero. */
-  not = (): Value => this.op(`${this.type}.eqz`, "i32");
+  not(): Value {
+    return this.op(`${this.type}.eqz`, "i32");
+  }
   /** 1 when this integer is not zero. */
-  nonZero = (): Value => this.ne(0);
+  nonZero(): Value {
+    return this.ne(0);
+  }
 
   /** i64 to i32. */
-  wrap = (): Value => this.op("i32.wrap_i64", "i32");
+  wrap(): Value {
+    return this.op("i32.wrap_i64", "i32");
+  }
   /** i32 to i64 with zeros above. */
-  wide = (): Value => this.op("i64.extend_i32_u", "i64");
+  wide(): Value {
+    return this.op("i64.extend_i32_u", "i64");
+  }
   /** i32 to i64 with the sign above. */
-  wideSigned = (): Value => this.op("i64.extend_i32_s", "i64");
+  wideSigned(): Value {
+    return this.op("i64.extend_i32_s", "i64");
+  }
   /** The bits of a float as an integer of its width, or the float that an integer's bits are. */
   reinterpret(): Value {
     const other = ({ i32: "f32", i64: "f64", f32: "i32", f64: "i64" } as const)[this.type as "i32" | "i64" | "f32" | "f64"];
