@@ -24,7 +24,7 @@ void guest_main(void) {
   irq_attach(messages.not_empty.intid, messages.not_empty.edge, message_arrived);
   uint64_t last = boot_argument("balls", 0);
   print("pong: ready\n");
-  timer_every(ticks_per_second() * 5);
+  timer_every(ticks_per_second() * 2);
   uint64_t by_message = 0, by_bell = 0, reported = 0;
   // A bell or message that came before its interrupt was enabled is looked for once without one.
   for (rung = arrived = true; !last || by_message + by_bell < last;) {
