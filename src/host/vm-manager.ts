@@ -247,8 +247,8 @@ export class VmManager {
 
   #takenDown(vcpu: NativeVcpu, vm: number): void {
     const record = this.#vms[vm];
-    record.vmid = 0;
     if (record.state !== "failed") this.#setState(vm, "stopped");
+    record.vmid = 0;
     if (record.state === "stopped" && record.plan.onExit === "restart") this.#create(vcpu, vm);
     else this.#checkFinished(vcpu, record.plan.onExit === "end-session");
   }

@@ -2,7 +2,7 @@
 
 import { type NativeHostPlan, type VmImage, type VmLink, type VmPlan } from "../host/plan.ts";
 import { neededMemory } from "../host/vm-layout.ts";
-import { catalogPath } from "./catalog.ts";
+import { catalogPath, DEBIAN_RELEASES } from "./catalog.ts";
 import { type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
 import type { FileLink, FileVm } from "./config-schema.ts";
 import { formatSize, MiB } from "./config-units.ts";
@@ -25,10 +25,11 @@ export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | 
 /** The demo that `el2` alone shows. */
 const DEMO = new URL("../../assets/demo.toml", import.meta.url);
 
-/** Plans what `el2 run WHAT` names: FILE.toml, `debian`, or a bare-metal or Linux image with a console. */
+/** Plans what `el2 run WHAT` names: FILE.toml, a Debian of the catalogue (`debian`, `debian-trixie`), or a bare-metal or Linux image. */
 export async function planRun(what: string): Promise<RunResult> {
   if (what.endsWith(".toml")) return await planFile(what);
-  return await planText(what === "debian" ? DEBIAN : imageConfiguration(what), undefined, ".");
+  const catalogued = what === "debian" || DEBIAN_RELEASES.some((release) => what === `debian-${release}`);
+  return await planText(catalogued ? debianConfiguration(what) : imageConfiguration(what), undefined, ".");
 }
 
 /** Plans the embedded three-VM demo. */
@@ -36,17 +37,19 @@ export async function planDemo(): Promise<RunResult> {
   return await planFile(DEMO.pathname);
 }
 
-/** Debian's kernel from the catalogue as a VM of the native host. */
-const DEBIAN = `el2 = 1
+/** One VM with a kernel and a ramdisk of the catalogue. */
+function debianConfiguration(guest: string): string {
+  return `el2 = 1
 [machine]
 memory = "768MiB"
 [vm.debian]
-kernel = "catalog:debian/Image"
-initrd = "catalog:debian/initrd"
+kernel = "catalog:${guest}/Image"
+initrd = "catalog:${guest}/initrd"
 cmdline = "console=ttyAMA0"
 memory = "512MiB"
 on_exit = "end-session"
 `;
+}
 
 /** One VM with an image of the user's. */
 function imageConfiguration(path: string): string {
