@@ -6,6 +6,7 @@ import { type CoreExports, generateCore, instantiateCore } from "./core-module.t
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
 import { Access } from "./functions.ts";
 import { type Core, type Exit, ExitReason, type Translation, type VcpuState } from "./interface.ts";
+import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL } from "./layout.ts";
 import { loadStoreSyndrome } from "./load-store-syndrome.ts";
 import { AccessKind, Fault, type RamLayout } from "./mmu.ts";
@@ -61,6 +62,7 @@ export class WasmCore implements Core {
         options.onUndefined?.(word, host - ram.host + ram.base);
       },
     });
+    writeCrcTables(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
     this.#tlbs = new TlbPool(memory, TLB_POOL, (space) => this.#exports.tlbFlushSpace(space));
     for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#freeContexts.push(CONTEXTS.base + i * CONTEXT_STRIDE);

@@ -1,6 +1,7 @@
 // What lies where in the core's part of the Wasm memory: the region below guest RAM that machine/memory-map.ts leaves to the core.
 //
 //   0x0000_0100  CPU record (cpu-record.ts)
+//   0x0000_2000  tables of CRC32 and CRC32C
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of record pages, counts of stores into them
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (tlb.ts)
@@ -16,6 +17,10 @@ const MiB = 0x10_0000;
 
 /** Size of the whole region in bytes. */
 export const CORE_SIZE = 0x0c00_0000;
+
+/** Eight tables of 256 i32 for CRC32, then eight for CRC32C (interpreter/integer-functions.ts). */
+export const CRC_TABLES = 0x2000;
+export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 
 /** A stretch of equal slots. */
 interface Slots {

@@ -1,11 +1,11 @@
 // Integer operations of A64 that take more than a few Wasm instructions: functions that the semantics call by name.
 
+import { CRC_TABLES, CRC_TABLES_SIZE } from "../layout.ts";
 import type { Library } from "../library.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 
-/** Polynomials of CRC32 and CRC32C, bits reversed. */
-const CRC32 = 0xedb88320;
-const CRC32C = 0x82f63b78;
+/** The two checksums; polynomials with their bits reversed. */
+const CRC_POLYNOMIALS = [{ name: "crc32", polynomial: 0xedb88320 }, { name: "crc32c", polynomial: 0x82f63b78 }] as const;
 
 /** Defines division, high multiplication, bit reversal and CRC32 in the library. */
 export function defineIntegerFunctions(library: Library): void {
@@ -56,16 +56,36 @@ export function defineIntegerFunctions(library: Library): void {
     c.result(value.op("i64.rotl", "i64", 32));
   }
 
-  // (crc, data, bytes) -> crc. Eight steps a byte by carry-less arithmetic on masks; no table has to be kept in memory.
-  for (const [name, polynomial] of [["crc32", CRC32], ["crc32c", CRC32C]] as const) {
+  // (crc, data, bytes) -> crc. Eight bytes go through eight tables at once.
+  CRC_POLYNOMIALS.forEach(({ name }, index) => {
+    const tables = CRC_TABLES + index * CRC_TABLES_SIZE / 2;
     const c = new Code(library.define(name, ["i32", "i64", "i32"], ["i32"]));
     const crc = c.parameter(0), data = c.parameter(1), bytes = c.parameter(2);
+    const lookup = (table: number, byte: Value) => c.load("i32.load", byte.shl(2), tables + 1024 * table);
+    c.if(bytes.eq(8), () => {
+      const mixed = c.let(data.xor(crc.wide()));
+      const [low, high] = [c.let(mixed.wrap()), c.let(mixed.shrU(32).wrap())];
+      const byte = (i: number) => (i < 4 ? low : high).shrU(8 * (i & 3)).and(0xff);
+      c.return([0, 1, 2, 3, 4, 5, 6, 7].map((i) => lookup(7 - i, byte(i))).reduce((a, b) => a.xor(b)));
+    });
     c.doWhile(() => {
-      c.set(crc, crc.xor(data.wrap().and(0xff)));
-      for (let bit = 0; bit < 8; bit++) c.set(crc, crc.shrU(1).xor(constant("i32", 0).sub(crc.and(1)).and(polynomial)));
+      c.set(crc, crc.shrU(8).xor(lookup(0, crc.xor(data.wrap()).and(0xff))));
       c.set(data, data.shrU(8));
       c.set(bytes, bytes.sub(1));
     }, () => bytes);
     c.result(crc);
-  }
+  });
+}
+
+/** Fills the tables that CRC32 and CRC32C look up: `table[k]` is the CRC of a byte with k zero bytes behind it. */
+export function writeCrcTables(memory: WebAssembly.Memory): void {
+  CRC_POLYNOMIALS.forEach(({ polynomial }, index) => {
+    const tables = new Uint32Array(memory.buffer, CRC_TABLES + index * CRC_TABLES_SIZE / 2, 8 * 256);
+    for (let byte = 0; byte < 256; byte++) {
+      let crc = byte;
+      for (let bit = 0; bit < 8; bit++) crc = crc >>> 1 ^ (crc & 1 ? polynomial : 0);
+      tables[byte] = crc;
+    }
+    for (let i = 256; i < tables.length; i++) tables[i] = tables[i - 256] >>> 8 ^ tables[tables[i - 256] & 0xff];
+  });
 }
