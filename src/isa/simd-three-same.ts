@@ -125,7 +125,13 @@ function rareVector({ name, U, opcode, sizes, hot = [], operation }: Entry): Ins
   return insn(
     `${name.toUpperCase()} (vector)`,
     pattern<"Q size Rm Rn Rd">(`0 Q ${U} 01110 size 1 Rm ${bits(opcode, 5)} 1 Rn Rd`),
-    { shape: "size", when: (f) => sizes.includes(f.size), unallocated: (f) => needsQ(f, f.size), cold: true },
+    {
+      shape: "size",
+      // Doublewords have no 64-bit form beside the hot one.
+      when: (f) => sizes.includes(f.size) && !(f.size === 3 && hot.includes(3)),
+      unallocated: (f) => needsQ(f, f.size),
+      cold: true,
+    },
     (f) => text(name, f),
     ({ Q, size, Rm, Rn, Rd }, $) => setVector($, Q, Rd, operation($, size, vectorOf($, Q, Rn), vectorOf($, Q, Rm), () => $.Q(Rd))),
   );
