@@ -61,8 +61,7 @@ function generatedTree(
   const rngSeed = new Uint8Array(32);
   const words = new DataView(rngSeed.buffer);
   for (let i = 0; i < rngSeed.length; i += 4) words.setUint32(i, random.next());
-  const kaslrSeed = BigInt(random.next()) << 32n | BigInt(random.next());
-  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory: map.primarySize, append, initrd, kaslrSeed, rngSeed }));
+  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory: map.primarySize, append, initrd, rngSeed }));
 }
 
 /** The platform's PL011: the console of the primary VM. */

@@ -17,12 +17,8 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
   } catch (error) {
     throw new PlanError(`image ${imageName}: ${messageOf(error)}`);
   }
-  if (!boot.dtb) return;
-  try {
-    readDevicetree(boot.dtb);
-  } catch (error) {
-    throw new PlanError(`--dtb: ${messageOf(error)}`);
-  }
+  const read = boot.dtb && readDevicetree(boot.dtb);
+  if (read && !read.ok) throw new PlanError(`--dtb: ${read.problem}`);
 }
 
 function messageOf(error: unknown): string {

@@ -12,8 +12,10 @@ export interface PrimaryDevicetreeOptions {
   /** Kernel command line. */
   readonly append: string | undefined;
   readonly initrd: { readonly start: number; readonly end: number } | undefined;
-  /** Seeds for the kernel's random pool and KASLR (8 and 32 bytes). */
-  readonly kaslrSeed: bigint;
+  /**
+   * Seed of the kernel's random pool, 32 bytes. There is none for KASLR: a kernel at its link address is easier to debug, and needs no
+   * page-table isolation.
+   */
   readonly rngSeed: Uint8Array;
 }
 
@@ -72,7 +74,6 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "stdout-path": `/${uart}`,
       "linux,initrd-start": options.initrd && cells64(options.initrd.start),
       "linux,initrd-end": options.initrd && cells64(options.initrd.end),
-      "kaslr-seed": cells64(options.kaslrSeed),
       "rng-seed": options.rngSeed,
     }),
   ]));

@@ -3,12 +3,15 @@
 
 import { assemble } from "./assemble.ts";
 import { Engine } from "./engine.ts";
+import type { Connection } from "./client.ts";
 import type { Request, SessionEvent } from "./protocol.ts";
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
   let engine: Engine | undefined;
   let inputEnded = false;
+  let bell: Int32Array = new Int32Array(1);
+  let answered = 0;
   const post = (event: SessionEvent) => globalThis.postMessage(event);
   const guarded = (work: () => void) => {
     try {
@@ -18,10 +21,12 @@ export function serveMachine(): void {
       post({ kind: "failed", message: error instanceof Error ? error.stack ?? error.message : String(error) });
     }
   };
+  const requested = () => Atomics.load(bell, 0) !== answered;
   const handle = (request: Request) => {
+    answered++;
     if (request.kind === "start") {
       if (engine) throw new Error("the machine was started already");
-      engine = new Engine(assemble(request.plan), request.plan, post, guarded);
+      engine = new Engine(assemble(request.plan), request.plan, { post, guarded, requested });
       if (inputEnded) engine.endInput();
       engine.start();
       return;
@@ -41,6 +46,9 @@ export function serveMachine(): void {
         return engine.stop();
     }
   };
-  globalThis.onmessage = (message: MessageEvent<Request>) => guarded(() => handle(message.data));
+  globalThis.onmessage = ({ data }: MessageEvent<Request | Connection>) => {
+    if (data.kind === "connect") bell = new Int32Array(data.bell);
+    else guarded(() => handle(data));
+  };
   post({ kind: "ready" });
 }
