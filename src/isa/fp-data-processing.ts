@@ -48,6 +48,7 @@ function conditionTable(cond: number): number {
 /** FPCR.RMode. */
 export const roundingMode = ($: Builder): Node => $.and($.lsr($.state("FPCR"), 22), 3);
 
+/** Scalar floating-point data processing. */
 export const fpDataProcessing: Instruction[] = [
   insn(
     "FMUL/FDIV/FADD/FSUB/FMAX/FMIN/FMAXNM/FMINNM/FNMUL (scalar)",

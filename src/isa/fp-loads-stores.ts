@@ -41,6 +41,7 @@ function transfer($: Builder, form: Form, Rt: Node, address: Node): void {
   else $.store(1 << log2, address, read($, log2, Rt), { part: true });
 }
 
+/** Loads and stores of B, H, S, D and Q registers. */
 export const fpLoadsAndStores: Instruction[] = [
   insn(
     "LDR (literal, SIMD&FP)",

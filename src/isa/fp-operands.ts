@@ -44,15 +44,19 @@ export const singleBits = (value: number): number => new Uint32Array(new Float32
 export interface FloatFormat {
   /** Width, which ends the names of the library's functions. */
   readonly width: 32 | 64;
+  /** Wasm's type. */
   readonly type: "f32" | "f64";
   /** Wasm's lanes of a vector. */
   readonly lanes: "f32x4" | "f64x2";
+  /** The sign bit. */
   readonly sign: bigint;
+  /** The smallest normal number. */
   readonly smallestNormal: number;
   /** log2 of the bytes. */
   readonly size: 2 | 3;
 }
 
+/** By `ftype` or `sz`. */
 export const FLOATS: readonly [FloatFormat, FloatFormat] = [
   { width: 32, type: "f32", lanes: "f32x4", sign: 1n << 31n, smallestNormal: 2 ** -126, size: 2 },
   { width: 64, type: "f64", lanes: "f64x2", sign: 1n << 63n, smallestNormal: 2 ** -1022, size: 3 },

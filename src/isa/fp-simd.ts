@@ -13,6 +13,7 @@ import { simdThreeDifferent } from "./simd-three-different.ts";
 import { simdThreeSame } from "./simd-three-same.ts";
 import { simdTwoRegister } from "./simd-two-register.ts";
 
+/** The table's part for floating point and AdvSIMD. */
 export const fpAndSimd: readonly Instruction[] = [
   ...fpDataProcessing,
   ...fpLoadsAndStores,

@@ -203,6 +203,7 @@ const convertOdd = insn(
   ({ Rn, Rd }, $) => $.setS(Rd, $.call("f32", "FPConvertRoundOdd64To32", $.D(Rn))),
 );
 
+/** Two-register miscellaneous, floating point. */
 export const simdFpTwoRegister: Instruction[] = [
   ...ENTRIES.flatMap(forms),
   ...signs,

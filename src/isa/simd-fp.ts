@@ -164,6 +164,7 @@ const compareZero = ([
   ),
 ]);
 
+/** Floating-point arithmetic and comparison of vectors. */
 export const simdFp: Instruction[] = [
   ...ENTRIES.map(vectorForm),
   ...ENTRIES.filter((entry) => entry.hasScalar).map(scalarForm),

@@ -162,4 +162,5 @@ const floats = FLOAT.flatMap(({ name, U, opcode, target, negates, fused }) =>
   })
 );
 
+/** Vector by element. */
 export const simdIndexed: Instruction[] = [...same, ...long, ...floats];

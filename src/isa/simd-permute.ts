@@ -203,4 +203,5 @@ const logicalImmediate = (["0 hw:2 1", "10 hw:1 1"] as const).map((cmode, halfwo
   )
 );
 
+/** Copies, permutations, tables, immediates. */
 export const simdPermute: Instruction[] = [...copies, permute, extract, table, moveImmediate, ...logicalImmediate];

@@ -241,6 +241,7 @@ const fixedPoint = ([0, 1] as const).flatMap((U) =>
   })
 );
 
+/** Shift by immediate. */
 export const simdShiftImmediate: Instruction[] = [
   ...ENTRIES.flatMap((entry) => [
     // Doublewords have no 64-bit form beside the hot one.

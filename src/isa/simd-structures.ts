@@ -222,4 +222,5 @@ function replicated(kind: Update): Instruction {
   );
 }
 
+/** LD1-LD4, ST1-ST4, LD1R-LD4R. */
 export const simdStructures: Instruction[] = UPDATES.flatMap((kind) => [...multiple(kind), ...single(kind), replicated(kind)]);

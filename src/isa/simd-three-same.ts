@@ -196,6 +196,7 @@ const logical = insn(
   ({ Q, U, size, Rm, Rn, Rd }, $) => setVector($, Q, Rd, LOGICAL[U][size].operation($, $.Q(Rn), $.Q(Rm), () => $.Q(Rd))),
 );
 
+/** Three same, integer. */
 export const simdThreeSame: Instruction[] = [
   logical,
   ...ENTRIES.map(rareVector),

@@ -263,6 +263,7 @@ const addPair = insn(
   ({ Rn, Rd }, $) => $.setD(Rd, $.add($.Dbits(Rn), $.let($.readV("i64.load", Rn, 8)))),
 );
 
+/** Two-register miscellaneous and across lanes, integer. */
 export const simdTwoRegister: Instruction[] = [
   ...ENTRIES.map(vectorForm),
   ...ENTRIES.filter((entry) => entry.scalars).map(scalarForm),

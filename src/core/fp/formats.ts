@@ -13,8 +13,11 @@ export interface Format {
   readonly maximum: number;
 }
 
+/** binary16. */
 export const HALF: Format = { width: 16, fraction: 10, bias: 15, maximum: 31 };
+/** binary32. */
 export const SINGLE: Format = { width: 32, fraction: 23, bias: 127, maximum: 255 };
+/** binary64. */
 export const DOUBLE: Format = { width: 64, fraction: 52, bias: 1023, maximum: 2047 };
 
 /** The sign bit of a format. */

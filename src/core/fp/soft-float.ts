@@ -38,9 +38,11 @@ export interface SoftFormat {
 
 /** The arithmetic of single and double precision. */
 export interface SoftArithmetic extends SoftFormat {
+  /** (a, b): a + b; and so on. */
   readonly FPAdd: FunctionBuilder;
   readonly FPMul: FunctionBuilder;
   readonly FPDiv: FunctionBuilder;
+  /** (a). */
   readonly FPSqrt: FunctionBuilder;
   /** (addend, a, b): addend + a * b, rounded once. */
   readonly FPMulAdd: FunctionBuilder;

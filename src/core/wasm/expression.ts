@@ -13,7 +13,10 @@ export function constant(type: ValueType, value: number | bigint): Value {
   return new Value(type, (f) => f[type](Number(value)));
 }
 
-/** A typed expression. Shift counts, masks and the like may be plain numbers. */
+/**
+ * A typed expression. Its methods are the WebAssembly instructions of its type, with this value as the first operand; shift counts, masks and
+ * the like may be plain numbers.
+ */
 export class Value {
   constructor(readonly type: ValueType, readonly emit: (f: FunctionBuilder) => void) {}
 
