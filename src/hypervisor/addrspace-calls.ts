@@ -4,11 +4,11 @@ import { AddrspaceRight, MemextentRight, VicRight } from "../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../abi/words.ts";
 import { ErrorCode } from "../abi/errors.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
-import { AddressSpace, type VirtualDevice } from "./addrspace.ts";
+import { AddressSpace } from "./addrspace.ts";
 import { creation } from "./hypercall-create.ts";
 import { active, anyState, type Call, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Memextent } from "./memextent.ts";
-import type { HypervisorObject } from "./object.ts";
+import type { Vic } from "./vic.ts";
 
 /** What of an extent a call on its mapping means. Bytes. */
 interface Part {
@@ -77,16 +77,10 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
   return { offset: BigInt(offset), size: BigInt(length), map_attrs: attributes };
 }
 
-/** What addrspace_attach_vdevice needs of a VIC. */
-export interface VdeviceProvider extends HypervisorObject {
-  /** Attaches the interface `index` (0 the distributor, n the redistributor of vCPU n - 1). ARGUMENT_INVALID, IDLE or BUSY. */
-  attachVdevice(index: number, flags: bigint): VirtualDevice | ErrorCode;
-}
-
 function attachVdevice(
   call: Call,
   addressSpace: AddressSpace,
-  vic: VdeviceProvider,
+  vic: Vic,
   index: number,
   ipa: bigint,
   size: bigint,

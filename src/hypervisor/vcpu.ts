@@ -15,7 +15,6 @@ import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
 import { EntropyBudget } from "./prng.ts";
 import type { SystemReset } from "./psci.ts";
-import type { Thread } from "./thread.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 import type { Vic } from "./vic.ts";
@@ -77,7 +76,7 @@ const DEFAULT_TIMESLICE = 5_000_000;
 const WFI_POWER_STATE = 0x1_0001;
 
 /** A vCPU. */
-export class Vcpu extends HypervisorObject implements Thread {
+export class Vcpu extends HypervisorObject {
   static readonly SIZE = 8192;
   readonly type = "thread";
   cspace: Cspace | undefined;
