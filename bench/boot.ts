@@ -22,7 +22,7 @@ export async function benchBoot(name: string, rounds: number, json: boolean): Pr
       const run = await stopwatch(machine, guest, TIMEOUT, READY);
       const ready = run.lines.find(({ text }) => READY.test(text));
       if (ready) seconds[machine].push(ready.at / 1000);
-      if (machine === "el2") peakMemory = Math.max(peakMemory, run.peakMemory);
+      if (machine === "el2") peakMemory = Math.max(peakMemory, run.peakMemory ?? 0);
     }
   }
   const ratios = seconds.qemu.map((qemu, round) => qemu / seconds.el2[round]);

@@ -68,8 +68,8 @@ export interface StampedLine {
 /** What a run gave. */
 export interface Run {
   lines: StampedLine[];
-  /** Peak resident memory in MiB, taken when the run was over or cut off. */
-  peakMemory: number;
+  /** Peak resident memory in MiB, where the run was cut off by `until`. */
+  peakMemory: number | undefined;
 }
 
 /**
@@ -83,7 +83,6 @@ export async function stopwatch(machine: Machine, guest: Guest, timeout: number,
   const complaint = new Response(child.stderr).text();
   const lines: StampedLine[] = [];
   let found = until === undefined;
-  let peakMemory = 0;
   const timer = setTimeout(() => child.kill("SIGKILL"), timeout * 1000);
   let rest = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
@@ -91,12 +90,12 @@ export async function stopwatch(machine: Machine, guest: Guest, timeout: number,
     const parts = (rest + text).split("\n");
     rest = parts.pop() ?? "";
     for (const part of parts) lines.push({ text: part.replace(/\r$/, ""), at });
-    peakMemory = await residentPeak(child.pid) ?? peakMemory;
     if (until && lines.some((line) => until.test(line.text))) {
       found = true;
       break;
     }
   }
+  const peakMemory = until && found ? await residentPeak(child.pid) : undefined;
   if (until && found) child.kill("SIGKILL");
   const { success } = await child.status;
   clearTimeout(timer);
@@ -108,14 +107,10 @@ export async function stopwatch(machine: Machine, guest: Guest, timeout: number,
   return { lines, peakMemory };
 }
 
-/** VmHWM of a process in MiB; undefined when it has ended. */
-async function residentPeak(pid: number): Promise<number | undefined> {
-  try {
-    const status = await Deno.readTextFile(`/proc/${pid}/status`);
-    const match = /^VmHWM:\s+(\d+) kB$/m.exec(status);
-    return match ? Number(match[1]) / 1024 : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+/** VmHWM of a process in MiB. Deno reads /proc only with all permissions, so that another program has to. */
+async function residentPeak(pid: number): Promise<number> {
+  const { stdout } = await new Deno.Command("grep", { args: ["VmHWM", `/proc/${pid}/status`] }).output();
+  const match = /^VmHWM:\s+(\d+) kB$/m.exec(new TextDecoder().decode(stdout));
+  if (!match) throw new Error(`process ${pid} ended before its memory could be read`);
+  return Number(match[1]) / 1024;
 }
