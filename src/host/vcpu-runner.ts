@@ -5,6 +5,9 @@ import { ErrorCode, errorName } from "../abi/errors.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { VcpuRunState } from "../abi/words.ts";
 
+/** Length of a turn (ns): the time slice that the resource manager gives proxy-scheduled vCPUs. */
+const TURN = 100_000;
+
 /**
  * What a VM's vCPU does, as its runner knows it:
  * `off` until its first wakeup, `ready` to run, `inside` vcpu_run, `waiting` for its wakeup vIRQ,
@@ -27,6 +30,8 @@ export interface GuestVcpu {
   wakeupPending: boolean;
   /** resume_data_0 of the next vcpu_run: the result of an emulated load. */
   resume: bigint;
+  /** Virtual time (ns) at which its turn ends: until then it goes on after what it left vcpu_run for. */
+  turnEnd: number;
 }
 
 /** State of a `VcpuRunner`: plain data. */
@@ -66,7 +71,7 @@ export class VcpuRunner {
 
   /** Takes over a vCPU that is powered off. */
   add(guest: Pick<GuestVcpu, "vm" | "index" | "cap" | "wakeup" | "runner">): void {
-    this.#guests.push({ ...guest, state: "off", wakeupPending: false, resume: 0n });
+    this.#guests.push({ ...guest, state: "off", wakeupPending: false, resume: 0n, turnEnd: 0 });
   }
 
   /** The VM is gone: its vCPUs are run no more. One that is inside vcpu_run is dropped when it comes back. */
@@ -90,6 +95,7 @@ export class VcpuRunner {
     if (position < 0) return;
     const [guest] = this.#guests.splice(position, 1);
     this.#guests.push(guest);
+    if (vcpu.now >= guest.turnEnd) guest.turnEnd = vcpu.now + TURN;
     guest.state = "inside";
     guest.wakeupPending = false;
     const resume = guest.resume;
@@ -113,6 +119,7 @@ export class VcpuRunner {
       guest.state = "halted";
       this.#events.refused(guest.vm, guest.index, `vcpu_run: ${errorName(error)}`);
     }
+    if (guest.state === "ready" && vcpu.now < guest.turnEnd) this.#goOn(guest);
   }
 
   save(): VcpuRunnerState {
@@ -122,6 +129,15 @@ export class VcpuRunner {
   restore({ guests, inside }: VcpuRunnerState): void {
     this.#guests = guests.map((guest) => ({ ...guest }));
     this.#inside = new Set(inside);
+  }
+
+  /** An exit to the VMM, or an interrupt of the host, does not cost a vCPU the rest of its turn. */
+  #goOn(guest: GuestVcpu): void {
+    const position = this.#guests.indexOf(guest);
+    // The exit may have ended its VM.
+    if (position < 0) return;
+    this.#guests.splice(position, 1);
+    this.#guests.unshift(guest);
   }
 
   #next(vcpu: NativeVcpu, guest: GuestVcpu, state: number, data0: bigint, data1: bigint, data2: bigint): RunnerState {

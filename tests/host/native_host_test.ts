@@ -84,10 +84,12 @@ Deno.test("vCPUs are spread over the host's vCPUs, which are powered on, and the
 
 Deno.test("a host vCPU runs its ready vCPUs round robin, and those that wait only after their wakeup", () => {
   const { platform, host } = boot([vm("a"), vm("b")], { cpus: 1, vcpus: 1 });
+  const afterTurn = () => platform.now += 100_000;
   const entered = () => platform.inside.get(0)?.cap;
   host.virq(platform.vcpu(0), wakeup(0));
   assert.equal(entered(), vcpuCap(0));
   host.virq(platform.vcpu(0), wakeup(1));
+  afterTurn();
   platform.returnRun(host, 0, VcpuRunState.Ready);
   assert.equal(entered(), vcpuCap(1));
   platform.returnRun(host, 0, VcpuRunState.ExpectsWakeup, 0n, 1n);
@@ -98,6 +100,20 @@ Deno.test("a host vCPU runs its ready vCPUs round robin, and those that wait onl
   assert.equal(entered(), undefined);
   host.virq(platform.vcpu(0), wakeup(1));
   assert.equal(entered(), vcpuCap(1));
+});
+
+Deno.test("an exit to the VMM does not cost a vCPU the rest of its turn, and a turn ends", () => {
+  const { platform, host } = boot([vm("a"), vm("b")], { cpus: 1, vcpus: 1 });
+  host.virq(platform.vcpu(0), wakeup(0));
+  host.virq(platform.vcpu(0), wakeup(1));
+  const order: bigint[] = [];
+  for (let exit = 0; exit < 6; exit++) {
+    platform.now += 40_000;
+    order.push(platform.inside.get(0)!.cap);
+    platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioRead, BigInt(VM_PL011_BASE + UARTFR), 4n);
+  }
+  const [a, b] = [vcpuCap(0), vcpuCap(1)];
+  assert.deepEqual(order, [a, a, a, b, b, b]);
 });
 
 Deno.test("a wakeup that comes while its vCPU is inside vcpu_run is not lost", () => {
