@@ -162,6 +162,9 @@ function defineMulAddDouble(soft: SoftFloat): void {
     code.if(inRange, () => {
       const [a1, a0] = split(code, a), [b1, b0] = split(code, b);
       const productError = code.let(a0.mul(b0).sub(product.sub(a1.mul(b1)).sub(a0.mul(b1)).sub(a1.mul(b0))));
+      // An exact product leaves one rounding to do. Small integers and powers of two are frequent.
+      const direct = code.let(product.add(c));
+      code.if(productError.eq(0).and(direct.abs().gt(smallestNormal(DOUBLE))), () => code.return(direct));
       const low = code.let(c.add(productError));
       const lowError = code.let(sumError(code, c, productError, low));
       const high = code.let(product.add(low));
