@@ -43,6 +43,11 @@ export class El2Processor {
     this.#core.memoryWritten(address, 4 * words.length);
   }
 
+  /** Zeroes what instructions write beside `registers`. */
+  forgetThreadRegisters(): void {
+    for (const name of ["SP_EL0", "TPIDR_EL0", "TPIDR_EL1"] as const) this.#vcpu.setRegister(name, 0n);
+  }
+
   /**
    * Executes `count` instructions from `registers` on and leaves the result there.
    * @returns undefined, or what stopped it.

@@ -1,0 +1,74 @@
+// Replays the conformance transcripts (README.md beside this file) against `el2 boot`. The public groups run always, all groups with EL2_LONG=1.
+
+import assert from "node:assert/strict";
+import { runNative } from "../support/oracles.ts";
+
+const FOLDER = new URL(".", import.meta.url).pathname;
+const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
+
+/** Groups that every change must pass whole. */
+const PUBLIC = ["identify-prng", "psci-smccc", "psci-cpus", "hypercall-zero", "smccc-hypercalls", "aborts"];
+
+/** One case as `run.ts --json` reports it. */
+interface CaseReport {
+  name: string;
+  ok: boolean;
+  why: string;
+}
+
+/** Flags of probe/build.sh, which is for people without el2. */
+const COMPILE = [
+  ["-std=gnu11", "-Os", "-Wall", "-Wextra", "-march=armv8-a", "-mgeneral-regs-only", "-mstrict-align", "-ffreestanding", "-fno-pic"],
+  ["-fvisibility=hidden", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-tree-loop-distribute-patterns"],
+  ["-mno-outline-atomics", "-fno-jump-tables", "-DCPU_SIZE=4096", "-nostdlib", "-static", "-no-pie"],
+  ["-Wl,--no-warn-rwx-segments,--build-id=none,-z,norelro,-z,noexecstack"],
+].flat();
+
+/** Builds the probe, an arm64 Linux Image. */
+async function buildProbe(folder: string): Promise<string> {
+  const source = `${FOLDER}probe`;
+  const sources = ["-T", `${source}/probe.ld`, "-I", source, "-o", `${folder}/probe.elf`, `${source}/start.S`, `${source}/probe.c`];
+  const compiled = await runNative("aarch64-linux-gnu-gcc", [...COMPILE, ...sources]);
+  assert.equal(compiled.code, 0, compiled.stderr);
+  const copied = await runNative("aarch64-linux-gnu-objcopy", [
+    "-O",
+    "binary",
+    "-j",
+    ".text",
+    `${folder}/probe.elf`,
+    `${folder}/probe.bin`,
+  ]);
+  assert.equal(copied.code, 0, copied.stderr);
+  return `${folder}/probe.bin`;
+}
+
+/** Runs one group against el2 and returns its cases. */
+async function replay(group: string): Promise<CaseReport[]> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-conformance-" });
+  try {
+    const probe = await buildProbe(folder);
+    const el2 = [Deno.execPath(), "run", "--allow-read", "--allow-write", "--allow-env", PROGRAM];
+    const machine = [...el2, "boot", probe, "--cpus", "8", "--memory", "1GiB", "--stdio", "--turbo"];
+    const runner = [`${FOLDER}run.ts`, "--cases", `${FOLDER}cases/${group}.json`, "--json", `${folder}/report.json`, "--", ...machine];
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-read", "--allow-write", "--allow-run", ...runner],
+    }).output();
+    const output = () => new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    return JSON.parse(await Deno.readTextFile(`${folder}/report.json`).catch((error) => assert.fail(`${error}\n${output()}`)));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function allGroups(): Promise<string[]> {
+  const names = await Array.fromAsync(Deno.readDir(`${FOLDER}cases`), ({ name }) => name.replace(/\.json$/, ""));
+  return names.sort();
+}
+
+for (const group of Deno.env.get("EL2_LONG") ? await allGroups() : PUBLIC) {
+  Deno.test(`the conformance group ${group} gives what the real hypervisor gave`, async (t) => {
+    const cases = await replay(group);
+    assert.ok(cases.length > 0, "the group has no cases");
+    for (const { name, ok, why } of cases) await t.step(name, () => assert.ok(ok, why));
+  });
+}
