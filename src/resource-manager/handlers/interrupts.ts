@@ -14,12 +14,16 @@ import {
   VM_IRQ_RELEASED,
 } from "../../abi/rpc/messages/interrupts.ts";
 import type { Values } from "../../abi/rpc/layout.ts";
+import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../context.ts";
 import { acceptIrq, lendIrq, loanOf, reclaimIrq, releaseIrq } from "../irq-lending.ts";
 import { notify } from "../link.ts";
 import { Refusal, require } from "../refusals.ts";
 import type { Vm } from "../state.ts";
 import { handle, type Handler } from "./handler.ts";
+
+/** Size of VM_IRQ_NOTIFY without a list, which only LENT has. Bytes. */
+const NOTIFY_SIZE = 8;
 
 const lend = handle(VM_IRQ_LEND, (context, caller, { borrower, virq, label }) => {
   return { handle: lendIrq(context, caller, borrower, virq, label).handle };
@@ -42,8 +46,10 @@ const reclaim = handle(VM_IRQ_RECLAIM, (context, caller, { handle }) => {
   reclaimIrq(context, caller, loanOf(context, handle, ({ borrower }) => borrower !== caller.vmid));
 });
 
-function notifyParty(context: Context, caller: Vm, request: Values<typeof VM_IRQ_NOTIFY.request.fields>): void {
+function notifyParty(context: Context, caller: Vm, request: Values<typeof VM_IRQ_NOTIFY.request.fields>, message: RpcMessage): void {
   const { handle, flags, vmids } = request;
+  const listed = flags === IrqNotifyFlags.Lent || message.payload.length === NOTIFY_SIZE;
+  require(listed, RmError.MSG_INVALID, "only LENT has a list of VMs", { flags });
   const loan = loanOf(context, handle, () => true);
   const borrowerOnly = () => require(loan.borrower === caller.vmid, RmError.HANDLE_INVALID, "the caller borrows no such interrupt");
   const tell = (vmid: number, send: (vm: Vm) => void) => {
@@ -54,8 +60,8 @@ function notifyParty(context: Context, caller: Vm, request: Values<typeof VM_IRQ
     case IrqNotifyFlags.Lent: {
       require(loan.owner === caller.vmid, RmError.HANDLE_INVALID, "the caller lends no such interrupt");
       require(!loan.accepted, RmError.IRQ_INUSE, "the interrupt was accepted already");
-      const listed = vmids.length === 0 || (vmids.length === 1 && vmids[0].vmid === loan.borrower);
-      require(listed, RmError.ARGUMENT_INVALID, "the list names others than the borrower");
+      const toBorrower = vmids.length === 0 || (vmids.length === 1 && vmids[0].vmid === loan.borrower);
+      require(toBorrower, RmError.ARGUMENT_INVALID, "the list names others than the borrower");
       const { owner, label } = loan;
       return tell(loan.borrower, (vm) => notify(context, vm, VM_IRQ_LENT, { owner, handle, label }));
     }

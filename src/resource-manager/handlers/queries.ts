@@ -58,8 +58,16 @@ const getId = handle(VM_GET_ID, (context, caller, { vmid }) => {
 });
 
 /** An empty request is judged before its length is. */
-function notEmpty(_context: Context, _caller: Vm, request: RpcMessage): void {
-  require(request.payload.length > 0, RmError.ARGUMENT_INVALID, "the request says nothing to look for");
+function notEmpty(_context: Context, _caller: Vm, { payload }: RpcMessage): void {
+  require(payload.length > 0, RmError.ARGUMENT_INVALID, "the request says nothing to look for");
+}
+
+/** The length of the text is judged before its padding is. */
+function shortText(context: Context, caller: Vm, request: RpcMessage): void {
+  notEmpty(context, caller, request);
+  const { payload } = request;
+  const length = payload.length < 4 ? 0 : payload[0] | payload[1] << 8;
+  require(length <= TEXT_MAX, RmError.ARGUMENT_INVALID, `the text is longer than ${TEXT_MAX}`, { length });
 }
 
 /** The VMs that match and that the caller may ask about. */
@@ -70,10 +78,9 @@ function matching(context: Context, caller: Vm, matches: (vm: Vm) => boolean) {
 
 function lookupText(message: typeof VM_LOOKUP_NAME | typeof VM_LOOKUP_URI, of: (vm: Vm) => string): Handler {
   return handle(message, (context, caller, { text }) => {
-    require(text.length <= TEXT_MAX, RmError.ARGUMENT_INVALID, `the text is longer than ${TEXT_MAX}`, { length: text.length });
     const wanted = new TextDecoder().decode(text);
     return matching(context, caller, (vm) => of(vm) === wanted);
-  }, notEmpty);
+  }, shortText);
 }
 
 const lookupGuid = handle(VM_LOOKUP_GUID, (context, caller, { guid }) => {
