@@ -69,6 +69,12 @@ export class Pl011 {
   #dmacr = 0;
   #line = false;
   #flagReads = 0;
+  /** Whether receive interrupts have been enabled for a while, and whether that while is being waited for. */
+  #settled = false;
+  #settling = false;
+
+  /** @param later calls back after about a millisecond of the guest's time; at once unless given */
+  constructor(readonly later: (action: () => void) => void = (action) => action()) {}
 
   /** Whether the interrupt line is high. */
   get interrupt(): boolean {
@@ -76,11 +82,11 @@ export class Pl011 {
   }
 
   /**
-   * How many characters can be given now. It is zero until the guest listens, by interrupt or by polling: drivers empty the FIFO when they
-   * start, and what was typed ahead would be lost.
+   * How many characters can be given now. It is zero until the guest listens, by polling or by interrupts that have been enabled for a
+   * while: drivers enable interrupts, then empty the FIFO, and what was typed ahead would be lost.
    */
   get receivable(): number {
-    const listens = (this.#imsc & (Pl011Interrupt.RX | Pl011Interrupt.RT)) !== 0 || this.#flagReads >= POLLS_FOR_INPUT;
+    const listens = this.#settled || this.#flagReads >= POLLS_FOR_INPUT;
     return listens ? this.#depth() - this.#fifo.length : 0;
   }
 
@@ -124,6 +130,7 @@ export class Pl011 {
     [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr] = state.registers;
     this.#line = state.line;
     this.#flagReads = state.flagReads;
+    this.#settled = this.#receiveInterrupts;
   }
 
   #readRegister(offset: number): number {
@@ -191,7 +198,7 @@ export class Pl011 {
       case Pl011Register.IMSC:
         this.#imsc = value & Pl011Interrupt.All;
         this.#updateLine();
-        if (this.receivable > 0) this.onReceivable();
+        this.#settle();
         break;
       case Pl011Register.ICR:
         this.#ris &= ~value;
@@ -218,6 +225,21 @@ export class Pl011 {
     const full = this.#fifo.length >= this.#depth() ? Pl011Flag.RXFF : 0;
     const empty = this.#fifo.length === 0 ? Pl011Flag.RXFE : 0;
     return Pl011Flag.TXFE | full | empty;
+  }
+
+  get #receiveInterrupts(): boolean {
+    return (this.#imsc & (Pl011Interrupt.RX | Pl011Interrupt.RT)) !== 0;
+  }
+
+  #settle(): void {
+    if (!this.#receiveInterrupts) this.#settled = false;
+    if (!this.#receiveInterrupts || this.#settled || this.#settling) return;
+    this.#settling = true;
+    this.later(() => {
+      this.#settling = false;
+      this.#settled = this.#receiveInterrupts;
+      if (this.receivable > 0) this.onReceivable();
+    });
   }
 
   #empty(): void {

@@ -64,9 +64,12 @@ function generatedTree(
   return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory: map.primarySize, append, initrd, rngSeed }));
 }
 
+/** Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver empties the FIFO meanwhile. */
+const UART_SETTLE_TIME = 1_000_000;
+
 /** The platform's PL011: the console of the primary VM. */
 function attachUart(machine: Machine, system: GuestSystem): void {
-  const uart = new Pl011();
+  const uart = new Pl011((action) => machine.events.schedule(machine.time + UART_SETTLE_TIME, action));
   uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
   uart.onInterrupt = (level) => machine.interrupt(PL011_INTID, level);
   machine.bus.attach({

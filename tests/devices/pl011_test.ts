@@ -71,6 +71,20 @@ Deno.test("input waits until the guest listens, by interrupt or by polling the f
   assert.equal(uart.receive(Uint8Array.of(1)), 1);
 });
 
+Deno.test("input waits until receive interrupts have been enabled for a while", () => {
+  const waiting: (() => void)[] = [];
+  const uart = new Pl011((action) => waiting.push(action));
+  uart.write(Pl011Register.IMSC, 2, BigInt(Pl011Interrupt.RX | Pl011Interrupt.RT));
+  uart.write(Pl011Register.IMSC, 2, 0n);
+  uart.write(Pl011Register.IMSC, 2, BigInt(Pl011Interrupt.RX));
+  assert.equal(waiting.length, 1);
+  assert.equal(uart.receivable, 0);
+  waiting.pop()!();
+  assert.equal(uart.receivable, 1);
+  uart.write(Pl011Register.IMSC, 2, 0n);
+  assert.equal(uart.receivable, 0);
+});
+
 Deno.test("the identification registers are those of a PL011", () => {
   const uart = new Pl011();
   const bytes = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => Number(uart.read(Pl011Register.ID + 4 * i, 4)));
