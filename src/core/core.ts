@@ -25,6 +25,8 @@ const SLICE = 100_000;
 export interface CoreOptions {
   /** An instruction that this core does not have was decoded: its word and physical address. Called once for each word. */
   readonly onUndefined?: (word: number, pa: number) => void;
+  /** Pages of decoded instructions that are kept; all that there is room for unless a test wants fewer. */
+  readonly recordPages?: number;
 }
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
@@ -61,7 +63,7 @@ export class WasmCore implements Core {
         this.#undefinedWords.add(word);
         options.onUndefined?.(word, host - ram.host + ram.base);
       },
-    });
+    }, options.recordPages);
     writeCrcTables(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
     this.#tlbs = new TlbPool(memory, TLB_POOL, (space) => this.#exports.tlbFlushSpace(space));

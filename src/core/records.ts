@@ -28,7 +28,13 @@ export class RecordPool {
   #hand = -1;
   #used = 0;
 
-  constructor(memory: WebAssembly.Memory, readonly handlers: readonly Handler[], readonly callbacks: RecordCallbacks) {
+  /** @param capacity pages that may be in use at once, `RECORD_PAGES.count` at most. */
+  constructor(
+    memory: WebAssembly.Memory,
+    readonly handlers: readonly Handler[],
+    readonly callbacks: RecordCallbacks,
+    readonly capacity: number = RECORD_PAGES.count,
+  ) {
     this.#view = new DataView(memory.buffer);
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
@@ -39,9 +45,9 @@ export class RecordPool {
   allocate(host: number): number {
     let index = this.#free.pop();
     if (index === undefined) {
-      if (this.#used < RECORD_PAGES.count) index = this.#used++;
+      if (this.#used < this.capacity) index = this.#used++;
       else {
-        index = this.#hand = (this.#hand + 1) % RECORD_PAGES.count;
+        index = this.#hand = (this.#hand + 1) % this.capacity;
         this.#forget(index);
       }
     }

@@ -1,0 +1,252 @@
+// The interpreter loop: exact budgets, records and self-modifying code, virtual time, exclusives, what leaves the core.
+
+import assert from "node:assert/strict";
+import { ExitReason } from "../../src/core/interface.ts";
+import { Random } from "../support/random.ts";
+import { type Line, Machine, RAM_BASE } from "./program.ts";
+
+const CODE = RAM_BASE + 0x1000;
+const DATA = RAM_BASE + 0x10_0000;
+const FAR = CODE + 0x4000;
+
+/** A loop that crosses a page, calls into a third one, and loads and stores. X1 counts down. */
+function loadLoop(machine: Machine): number {
+  const start = CODE + 0x1000 - 16;
+  machine.load(start, [
+    ["add x0, x0, #0x1", 0x91000400],
+    ["ldr x2, [x3], #8", 0xf8408462],
+    ["madd x5, x5, x2, x0", 0x9b0200a5],
+    ["hint #0x0", 0xd503201f],
+    ["extr x6, x5, x5, #7", 0x93c51ca6],
+    ["blr x9", 0xd63f0120],
+    ["subs x1, x1, #0x1", 0xf1000421],
+    ["b.ne", 0x54ffff21],
+    ["b ", 0x14000000],
+  ]);
+  machine.load(FAR, [["str x6, [x4], #8", 0xf8008486], ["eor x5, x5, x6", 0xca0600a5], ["ret", 0xd65f03c0]]);
+  const { vcpu } = machine;
+  vcpu.setX(1, 1000n);
+  vcpu.setX(3, BigInt(DATA));
+  vcpu.setX(4, BigInt(DATA + 8));
+  vcpu.setX(9, BigInt(FAR));
+  machine.view.setBigUint64(DATA - RAM_BASE, 0x1234_5678_9abc_def1n, true);
+  return start;
+}
+
+Deno.test("a budget ends on the exact instruction, however it is cut", () => {
+  const total = 9876;
+  const states = [() => total, () => 1, (random: Random) => 1 + random.word() % 7, (random: Random) => 1 + random.word() % 2500].map(
+    (cut) => {
+      const machine = new Machine(), random = new Random(7);
+      machine.vcpu.pc = BigInt(loadLoop(machine));
+      while (machine.now < total) {
+        const budget = Math.min(cut(random), total - machine.now);
+        const exit = machine.run(budget);
+        assert.equal(exit.reason, ExitReason.Budget);
+        assert.equal(exit.retired, budget);
+      }
+      return machine.registers();
+    },
+  );
+  for (const state of states) assert.equal(state, states[0]);
+});
+
+Deno.test("a branch to itself uses up its budget and stays there", () => {
+  const machine = new Machine();
+  machine.load(CODE, [["b ", 0x14000000]]);
+  const exit = machine.run(12345, CODE);
+  assert.deepEqual([exit.reason, exit.retired, machine.vcpu.pc], [ExitReason.Budget, 12345, BigInt(CODE)]);
+});
+
+Deno.test("a budget that ends with the last instruction of a page stops before the next page", () => {
+  const machine = new Machine();
+  machine.load(CODE + 0xffc, [["add x0, x0, #0x1", 0x91000400], ["add x0, x0, #0x2", 0x91000800]]);
+  machine.run(1, CODE + 0xffc);
+  assert.deepEqual([machine.vcpu.pc, machine.vcpu.getX(0)], [BigInt(CODE + 0x1000), 1n]);
+  machine.run(1);
+  assert.deepEqual([machine.vcpu.pc, machine.vcpu.getX(0)], [BigInt(CODE + 0x1004), 3n]);
+});
+
+Deno.test("a guest whose exception vectors cannot be fetched uses up its budget", () => {
+  const machine = new Machine();
+  machine.vcpu.setRegister("SCTLR_EL1", 0x30d00800n | 1n); // MMU on, without tables
+  const exit = machine.run(1000, CODE);
+  assert.equal(exit.reason, ExitReason.Trap);
+  machine.vcpu.setRegister("TCR_EL1", 1n << 7n | 1n << 23n); // walks are off: translation faults of stage 1
+  const looping = machine.run(1000, CODE);
+  assert.deepEqual([looping.reason, looping.retired], [ExitReason.Budget, 1000]);
+});
+
+const NEW_INSTRUCTION: Line = ["add x0, x0, #0x2", 0x91000800];
+
+Deno.test("an instruction that the program has just stored is what it executes, in the same straight line", () => {
+  for (const distance of [1, 2, 5]) {
+    const machine = new Machine();
+    const lines: Line[] = [["str w7, [x8]", 0xb9000107]];
+    for (let i = 0; i < 6; i++) lines.push(["add x0, x0, #0x1", 0x91000400]);
+    machine.load(CODE, lines);
+    machine.vcpu.setX(8, BigInt(DATA));
+    machine.run(7, CODE);
+    assert.equal(machine.vcpu.getX(0), 6n);
+    machine.vcpu.setX(0, 0n);
+    machine.vcpu.setX(7, BigInt(NEW_INSTRUCTION[1]));
+    machine.vcpu.setX(8, BigInt(CODE + 4 * distance));
+    machine.run(7, CODE);
+    assert.equal(machine.vcpu.getX(0), 7n);
+  }
+});
+
+Deno.test("code that another page's program rewrites a thousand times is always the newest", () => {
+  const machine = new Machine();
+  // Stores "movz x0, #n" at x8 and calls it, n times.
+  machine.load(CODE, [
+    ["str w7, [x8]", 0xb9000107],
+    ["blr x8", 0xd63f0100],
+    ["subs x0, x0, x10", 0xeb0a0000],
+    ["orr x11, x11, x0", 0xaa00016b],
+    ["add x10, x10, #0x1", 0x9100054a],
+    ["add w7, w7, #0x20", 0x110080e7],
+    ["subs x1, x1, #0x1", 0xf1000421],
+    ["b.ne", 0x54ffff21],
+    ["b ", 0x14000000],
+  ]);
+  machine.load(FAR, [["movz x0, #0x0", 0xd2800000], ["ret", 0xd65f03c0]]);
+  const { vcpu } = machine;
+  vcpu.setX(1, 1000n);
+  vcpu.setX(7, 0xd2800000n);
+  vcpu.setX(8, BigInt(FAR));
+  machine.run(20_000, CODE);
+  assert.deepEqual([vcpu.getX(1), vcpu.getX(10), vcpu.getX(11)], [0n, 1000n, 0n]);
+});
+
+Deno.test("instructions that the host writes are seen after memoryWritten", () => {
+  const machine = new Machine();
+  machine.load(CODE, [["add x0, x0, #0x1", 0x91000400], ["b ", 0x14000000]]);
+  machine.run(1, CODE);
+  machine.load(CODE, [NEW_INSTRUCTION]);
+  machine.run(1, CODE);
+  assert.equal(machine.vcpu.getX(0), 3n);
+});
+
+Deno.test("more code pages than record pages are executed all the same", () => {
+  const machine = new Machine({ recordPages: 3 });
+  const pages = 8;
+  // Each page calls the next one; the last returns to the start.
+  for (let page = 0; page < pages; page++) {
+    machine.load(CODE + 0x1000 * page, [
+      ["add x0, x0, #0x1", 0x91000400],
+      page < pages - 1 ? ["b ", 0x140003ff] : ["ret", 0xd65f03c0],
+    ]);
+  }
+  machine.vcpu.setX(30, BigInt(CODE));
+  for (const budget of [5, 100, 3333]) machine.run(budget, CODE);
+  assert.equal(machine.vcpu.getX(0), 3n + 50n + 1667n);
+});
+
+Deno.test("what the core has derived can be dropped at any time", () => {
+  const machine = new Machine();
+  const start = loadLoop(machine), cut = new Machine();
+  cut.vcpu.pc = BigInt(loadLoop(cut));
+  machine.run(500, start);
+  for (let i = 0; i < 50; i++) {
+    cut.run(10);
+    cut.core.flush();
+  }
+  assert.equal(cut.registers(), machine.registers());
+});
+
+Deno.test("a word that is no instruction is UNDEFINED, and named once", () => {
+  const machine = new Machine();
+  machine.vcpu.setRegister("VBAR_EL1", BigInt(FAR));
+  machine.view.setUint32(CODE - RAM_BASE, 0x00ff_0000, true);
+  machine.load(FAR + 0x200, [["b ", 0x14000000]]);
+  for (let i = 0; i < 2; i++) {
+    machine.run(3, CODE);
+    assert.equal(machine.vcpu.pc, BigInt(FAR + 0x200));
+    assert.equal(machine.vcpu.getRegister("ELR_EL1"), BigInt(CODE));
+    assert.equal(machine.vcpu.getRegister("ESR_EL1"), 0x2000000n);
+    machine.core.flush();
+  }
+  assert.deepEqual(machine.undefinedWords, [[0x00ff_0000, CODE]]);
+});
+
+Deno.test("the counter advances by one for sixteen instructions, in the middle of a block as well", () => {
+  const machine = new Machine();
+  const lines: Line[] = [];
+  for (let i = 0; i < 64; i++) lines.push(["mrs x10, cntvct_el0", 0xd53be04a]);
+  machine.load(CODE, lines);
+  machine.now = 1600;
+  for (let i = 0; i < 64; i++) {
+    machine.run(1, CODE + 4 * i);
+    assert.equal(machine.vcpu.getX(10), BigInt(Math.floor((1600 + i) / 16)));
+  }
+  machine.now = 1600;
+  machine.run(34, CODE);
+  assert.equal(machine.vcpu.getX(10), BigInt(Math.floor((1600 + 33) / 16)));
+  machine.core.run(machine.vcpu, 1600, 1, 3200);
+  assert.equal(machine.vcpu.getX(10), 200n, "no counter read is below the floor");
+});
+
+Deno.test("HVC leaves behind the instruction, SMC and WFI at it, and each is counted", () => {
+  const machine = new Machine();
+  const cases: [Line, number, number][] = [
+    [["hvc #0x1", 0xd4000022], 0x5a000001, 4],
+    [["smc #0x2", 0xd4000043], 0x5e000002, 0],
+    [["hint #0x3", 0xd503207f], 0x07e00000 | 0, 0],
+  ];
+  for (const [line, esr, step] of cases) {
+    machine.load(CODE, [["add x0, x0, #0x1", 0x91000400], line]);
+    const exit = machine.run(100, CODE);
+    assert.deepEqual([exit.reason, exit.retired, exit.esr >>> 26], [ExitReason.Trap, 2, esr >>> 26]);
+    assert.equal(machine.vcpu.pc, BigInt(CODE + 4 + step));
+  }
+});
+
+Deno.test("YIELD ends the turn and is complete", () => {
+  const machine = new Machine();
+  machine.load(CODE, [["hint #0x1", 0xd503203f]]);
+  const exit = machine.run(100, CODE);
+  assert.deepEqual([exit.reason, exit.retired, machine.vcpu.pc], [ExitReason.Yield, 1, BigInt(CODE + 4)]);
+});
+
+const EXCLUSIVE: Line[] = [["ldxr x0, [x1]", 0xc85f7c20], ["stxr w2, x3, [x1]", 0xc8027c23]];
+
+Deno.test("a store-exclusive succeeds once after its load-exclusive", () => {
+  const machine = new Machine(), { vcpu } = machine;
+  machine.load(CODE, [...EXCLUSIVE, ["stxr w2, x3, [x1]", 0xc8027c23]]);
+  vcpu.setX(1, BigInt(DATA));
+  vcpu.setX(3, 77n);
+  machine.run(2, CODE);
+  assert.deepEqual([vcpu.getX(2), machine.view.getBigUint64(DATA - RAM_BASE, true)], [0n, 77n]);
+  machine.run(1);
+  assert.equal(vcpu.getX(2), 1n);
+});
+
+Deno.test("a store-exclusive fails when the location has changed, and when another vCPU ran in between", () => {
+  const machine = new Machine(), { vcpu } = machine;
+  machine.load(CODE, EXCLUSIVE);
+  vcpu.setX(1, BigInt(DATA));
+  vcpu.setX(3, 77n);
+  machine.run(1, CODE);
+  machine.view.setBigUint64(DATA - RAM_BASE, 5n, true);
+  machine.run(1);
+  assert.deepEqual([vcpu.getX(2), machine.view.getBigUint64(DATA - RAM_BASE, true)], [1n, 5n]);
+
+  machine.run(1, CODE);
+  machine.run(1, FAR, machine.createVcpu());
+  machine.run(1);
+  assert.equal(vcpu.getX(2), 1n);
+});
+
+Deno.test("each vCPU has its own registers", () => {
+  const machine = new Machine(), other = machine.createVcpu();
+  machine.load(CODE, [["add x0, x0, #0x1", 0x91000400], ["b ", 0x17ffffff]]);
+  machine.vcpu.pc = other.pc = BigInt(CODE);
+  other.setX(0, 1000n);
+  for (let i = 0; i < 3; i++) {
+    machine.run(2);
+    machine.run(4, undefined, other);
+  }
+  assert.deepEqual([machine.vcpu.getX(0), other.getX(0)], [3n, 1006n]);
+  machine.core.releaseVcpu(other);
+});
