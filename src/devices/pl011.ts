@@ -45,6 +45,8 @@ export interface Pl011State {
   readonly registers: readonly number[];
   readonly line: boolean;
   readonly flagReads: number;
+  readonly settled: boolean;
+  readonly settling: boolean;
 }
 
 /** One UART. The owner gives it input with `receive` and listens to its output, its interrupt line and its room for input. */
@@ -121,16 +123,22 @@ export class Pl011 {
       registers: [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr],
       line: this.#line,
       flagReads: this.#flagReads,
+      settled: this.#settled,
+      settling: this.#settling,
     };
   }
 
-  /** Puts a saved state back. Nobody is told about the line: whoever listens has saved its level too. */
+  /**
+   * Puts a saved state back. Nobody is told about the line: whoever listens has saved its level too. `later` is called again where it was
+   * waited for.
+   */
   restore(state: Pl011State): void {
     this.#fifo.splice(0, Infinity, ...state.fifo);
     [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr] = state.registers;
     this.#line = state.line;
     this.#flagReads = state.flagReads;
-    this.#settled = this.#receiveInterrupts;
+    this.#settled = state.settled;
+    if (state.settling) this.#settle();
   }
 
   #readRegister(offset: number): number {
