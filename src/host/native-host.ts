@@ -100,8 +100,11 @@ class NativeHost implements NativeGuest {
     this.#runNext(vcpu);
   }
 
-  timer(_vcpu: NativeVcpu): void {
-    throw new Error("the native host arms no timer");
+  timer(vcpu: NativeVcpu): void {
+    this.#now = vcpu.now;
+    for (const { console } of this.#running?.vms ?? []) console?.timer(vcpu);
+    this.#armTimer(vcpu);
+    this.#runNext(vcpu);
   }
 
   runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, data1: bigint, data2: bigint): void {
@@ -215,9 +218,11 @@ class NativeHost implements NativeGuest {
     const record = this.#running!.vms[vm];
     const offset = address - VM_PL011_BASE;
     if (record.console !== undefined && offset >= 0 && offset < VM_PL011_SIZE) {
-      if (value === undefined) return record.console.read(vcpu, offset, size);
-      record.console.write(vcpu, offset, size, BigInt.asUintN(8 * size, value));
-      return 0n;
+      const { wakeAt } = record.console;
+      const result = value === undefined ? record.console.read(vcpu, offset, size) : 0n;
+      if (value !== undefined) record.console.write(vcpu, offset, size, BigInt.asUintN(8 * size, value));
+      if (record.console.wakeAt !== wakeAt) this.#armTimer(vcpu);
+      return result;
     }
     // Reads as zero, ignores writes.
     record.reported++;
@@ -226,6 +231,12 @@ class NativeHost implements NativeGuest {
       this.#error(vm, record.reported < REPORTED_ACCESSES ? what : `${what}; more of these are not reported`);
     }
     return 0n;
+  }
+
+  /** The earliest time that a console waits for. A console may be served twice at its time, by two host vCPUs. */
+  #armTimer(vcpu: NativeVcpu): void {
+    const times = this.#running!.vms.flatMap(({ console }) => console?.wakeAt ?? []);
+    if (times.length > 0) vcpu.setTimer(Math.min(...times));
   }
 
   #runNext(vcpu: NativeVcpu): void {

@@ -6,6 +6,8 @@ import { HYPERCALLS } from "../abi/hypercalls.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { Pl011, type Pl011State } from "../devices/pl011.ts";
 
+/** Time (ns) after which the UART looks again whether the guest listens. */
+const SETTLING = 1_000_000;
 /** The doorbell's flag that stands for the interrupt line. */
 const LINE = 1n;
 
@@ -15,11 +17,15 @@ export interface VmConsoleState {
   readonly typed: Uint8Array;
   readonly bell: bigint | undefined;
   readonly level: boolean;
+  readonly wakeAt: number | undefined;
 }
 
 /** One VM's console. */
 export class VmConsole {
-  readonly #uart = new Pl011();
+  readonly #uart = new Pl011((action) => this.#later = action);
+  /** What the UART wants to be done, and when (ns). */
+  #later: (() => void) | undefined;
+  #wakeAt: number | undefined;
   /** Typed bytes, oldest first, and how many of them the UART has taken. */
   #typed = new Uint8Array(0);
   #taken = 0;
@@ -64,19 +70,36 @@ export class VmConsole {
   }
 
   save(): VmConsoleState {
-    return { uart: this.#uart.save(), typed: this.#typed.slice(this.#taken), bell: this.#bell, level: this.#level };
+    return { uart: this.#uart.save(), typed: this.#typed.slice(this.#taken), bell: this.#bell, level: this.#level, wakeAt: this.#wakeAt };
   }
 
-  restore({ uart, typed, bell, level }: VmConsoleState): void {
+  restore({ uart, typed, bell, level, wakeAt }: VmConsoleState): void {
     this.#uart.restore(uart);
     this.#typed = typed.slice();
     this.#taken = 0;
     this.#bell = bell;
     this.#level = level;
+    this.#wakeAt = wakeAt;
+  }
+
+  /** Virtual time (ns) at which `timer` has to be called, if at all. */
+  get wakeAt(): number | undefined {
+    return this.#wakeAt;
+  }
+
+  /** Some time has passed. */
+  timer(vcpu: NativeVcpu): void {
+    if (this.#wakeAt === undefined || vcpu.now < this.#wakeAt) return;
+    this.#wakeAt = undefined;
+    const action = this.#later;
+    this.#later = undefined;
+    action?.();
+    this.#settle(vcpu);
   }
 
   /** Gives the UART what it has room for, and the guest the UART's interrupt line. */
   #settle(vcpu: NativeVcpu): void {
+    if (this.#later !== undefined) this.#wakeAt ??= vcpu.now + SETTLING;
     if (this.#taken < this.#typed.length) this.#taken += this.#uart.receive(this.#typed.subarray(this.#taken));
     if (this.#bell === undefined || this.#uart.interrupt === this.#level) return;
     this.#level = this.#uart.interrupt;
