@@ -69,6 +69,12 @@ export class Calls {
     return results;
   }
 
+  /** A call of a teardown, which goes on whatever it answers. Gives the failure's text. */
+  undo(name: HypercallName, ...args: (number | bigint)[]): string | undefined {
+    const { code } = this.try(name, ...args);
+    return code === ErrorCode.OK ? undefined : new HypercallFailure(name, code, args.map(BigInt)).message;
+  }
+
   /** A new object in the root partition; its master capability is in the root cspace. */
   create(type: CreatableObject): bigint {
     return this.do(`partition_create_${type}`, this.partition, this.cspace)[1];
@@ -81,15 +87,5 @@ export class Calls {
   /** Copies a capability of the root cspace to another cspace, with these rights at most. */
   copyCap(cap: bigint, cspace: bigint, rights: number): bigint {
     return this.do("cspace_copy_cap_from", this.cspace, cap, cspace, rights)[1];
-  }
-
-  /** Deletes a capability of the root cspace: with the last one the object goes. */
-  delete(cap: bigint): void {
-    this.do("cspace_delete_cap_from", this.cspace, cap);
-  }
-
-  /** Deletes a capability of another cspace. */
-  deleteFrom(cspace: bigint, cap: bigint): void {
-    this.do("cspace_delete_cap_from", cspace, cap);
   }
 }

@@ -1,6 +1,7 @@
 // What every part of the Resource Manager works with: its state, its hypercalls, its log and its allocators.
 
 import { ErrorCode } from "../abi/errors.ts";
+import type { HypercallName } from "../abi/hypercalls.ts";
 import type { RootEnvironment, RootResources } from "../abi/root-environment.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../abi/words.ts";
@@ -41,6 +42,17 @@ export class Context {
 
   log(text: string): void {
     this.ring.line(this.calls.vcpu, text);
+  }
+
+  /** A hypercall of a teardown: what it refuses is logged, and the teardown goes on. */
+  undo(name: HypercallName, ...args: (number | bigint)[]): void {
+    const failure = this.calls.undo(name, ...args);
+    if (failure !== undefined) this.log(failure);
+  }
+
+  /** Deletes a capability as a part of a teardown, by default of the root cspace. */
+  remove(cap: bigint, cspace: bigint = this.calls.cspace): void {
+    this.undo("cspace_delete_cap_from", cspace, cap);
   }
 
   /** The log ring. */

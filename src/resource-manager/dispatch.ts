@@ -6,13 +6,13 @@ import { printMessage, rpcName } from "../abi/rpc/messages.ts";
 import { PacketType, type RpcMessage } from "../abi/rpc/packet.ts";
 import type { Context } from "./context.ts";
 import { handlers } from "./handlers/all.ts";
-import { receiveMessage, sendReply } from "./link.ts";
+import { isBackedUp, receiveMessage, sendReply } from "./link.ts";
 import { asRefusal } from "./refusals.ts";
 import type { LinkRecord, Vm } from "./state.ts";
 
-/** Takes everything that a VM has sent, as long as nothing is being waited for. */
+/** Takes everything that a VM has sent, as long as nothing is being waited for and the VM takes its replies. */
 export function serve(context: Context, vm: Vm): void {
-  while (vm.link !== undefined && context.state.exits.length === 0) {
+  while (vm.link !== undefined && context.state.exits.length === 0 && !isBackedUp(vm.link)) {
     const message = receiveMessage(context, vm.link);
     if (message === undefined) return;
     take(context, vm, message);

@@ -34,7 +34,7 @@ export function exitReason(flags: number, code: number, ...more: number[]): Uint
 export function beginExit(context: Context, record: Omit<ExitRecord, "vcpu">): void {
   const vm = context.vm(record.vmid)!;
   for (const vcpu of vm.objects!.vcpus) {
-    if (vcpu.active) context.calls.do("vcpu_kill", vcpu.cap);
+    if (vcpu.active) context.undo("vcpu_kill", vcpu.cap);
   }
   context.state.exits.push({ ...record, vcpu: 0 });
   if (context.state.exits.length === 1) driveExits(context);
@@ -56,8 +56,8 @@ export function driveExits(context: Context): void {
       state.running = true;
       calls.vcpu.vcpuRun(vcpu.cap, 0n, 0n, 0n);
     } else {
-      const [, vcpuState, data0] = calls.do("vcpu_run_check", vcpu.cap);
-      if (Number(vcpuState) !== VcpuRunState.PoweredOff || data0 !== TERMINATED) {
+      const { code, results: [, vcpuState, data0] } = calls.try("vcpu_run_check", vcpu.cap);
+      if (code === ErrorCode.OK && (Number(vcpuState) !== VcpuRunState.PoweredOff || data0 !== TERMINATED)) {
         calls.vcpu.setTimer(calls.vcpu.now + POLL_INTERVAL);
         return;
       }
@@ -104,7 +104,8 @@ export function handleHalt(context: Context, virq: number): boolean {
     if (vcpu === undefined) continue;
     const ending = context.state.exits.some(({ vmid }) => vmid === vm.vmid);
     if (vm.state >= VmState.Exited || ending || vm.config === undefined) return true;
-    const [, state, data0, data1] = context.calls.do("vcpu_run_check", vcpu.cap);
+    const { code, results: [, state, data0, data1] } = context.calls.try("vcpu_run_check", vcpu.cap);
+    if (code !== ErrorCode.OK) return true;
     const crashed = vm.crashMessage !== undefined;
     beginExit(context, { vmid: vm.vmid, exited: classify(Number(state), data0, data1, crashed), request: undefined });
     return true;

@@ -70,7 +70,8 @@ function bind(context: Context, vm: Vm, irq: number): void {
 export function releaseLoansOf(context: Context, vm: Vm): void {
   for (const loan of context.state.loans) {
     if (loan.borrower !== vm.vmid) continue;
-    if (loan.accepted) releaseIrq(context, loan);
+    if (loan.accepted) context.undo("hwirq_unbind_virq", hwirq(context, loan.irq)!);
+    loan.accepted = false;
     loan.borrower = NOBODY;
   }
 }

@@ -1,7 +1,7 @@
 // The RPC link of a VM: two message queues, what is on its way on them, and back-pressure (spec/resource-manager.md §1.1, §1.4).
 // At most one message is in transmission per VM; replies go before notifications; the oldest of too many notifications is dropped.
 
-import { ErrorCode } from "../abi/errors.ts";
+import { ErrorCode, errorName } from "../abi/errors.ts";
 import { MsgqueueRight } from "../abi/rights.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../abi/rpc/packet.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";
@@ -13,6 +13,13 @@ import type { LinkRecord, Vm } from "./state.ts";
 
 /** Most notifications that wait for one VM. */
 const NOTIFICATIONS_MAX = 256;
+/** With so many replies waiting, a VM's requests wait as well, in its queue. */
+const REPLIES_MAX = 8;
+
+/** Whether the VM takes so few of its replies that it shall be asked no more. */
+export function isBackedUp(link: LinkRecord): boolean {
+  return link.replies.length >= REPLIES_MAX;
+}
 
 /** Sends a reply, or keeps it until the link is free. */
 export function sendReply(context: Context, link: LinkRecord, reply: RpcMessage): void {
@@ -51,8 +58,8 @@ function sendPacket(context: Context, link: LinkRecord, packet: Uint8Array): boo
   if (!calls.vcpu.write(buffer, packet)) throw new Error("the packet buffer of the resource manager is not writable");
   const { code } = calls.try("msgqueue_send", link.sendQueue, packet.length, buffer, 0);
   if (code === ErrorCode.MSGQUEUE_FULL) return false;
-  // Only a mistake of our own leaves another error: the queue is ours and the packet is not too long.
-  if (code !== ErrorCode.OK) throw new Error(`msgqueue_send answered ${code} on the link of VM ${link.vmid}`);
+  // A VM whose configuration made its queue too small for packets loses them.
+  if (code !== ErrorCode.OK) context.log(`VM ${link.vmid}: packet lost: ${errorName(code)}`);
   return true;
 }
 

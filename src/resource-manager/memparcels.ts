@@ -331,6 +331,20 @@ export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower
       });
     });
   }
+  forget(vm, parcel, borrower);
+}
+
+/** Takes the parcel from a borrower that is being reset: whatever the hypervisor says, the borrower has it no more. */
+export function forceRelease(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
+  if (borrower.mapped) {
+    parcel.regions.forEach(({ offset, size }, index) => {
+      context.undo("addrspace_unmap", addressSpace(vm), parcel.extent, borrower.ipas[index], PARTIAL, offset, size);
+    });
+  }
+  forget(vm, parcel, borrower);
+}
+
+function forget(vm: Vm, parcel: Parcel, borrower: Borrower): void {
   unassign(vm, parcel, borrower, 0);
   borrower.mapped = false;
   borrower.accepted = false;
@@ -344,7 +358,7 @@ export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void
 }
 
 function removeParcel(context: Context, parcel: Parcel): void {
-  context.calls.delete(parcel.extent);
+  context.remove(parcel.extent);
   const { parcels } = context.state;
   parcels.splice(parcels.indexOf(parcel), 1);
 }

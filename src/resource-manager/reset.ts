@@ -4,7 +4,7 @@ import { VmState } from "../abi/rpc/messages/vm.ts";
 import { VcpuVirqType } from "../abi/words.ts";
 import type { Context } from "./context.ts";
 import { releaseLoansOf } from "./irq-lending.ts";
-import { notifyReleased, releaseParcel } from "./memparcels.ts";
+import { forceRelease, notifyReleased } from "./memparcels.ts";
 import { newVm, type Vm } from "./state.ts";
 import { enterState, unfriend } from "./status.ts";
 import { destroyVdevice } from "./vdevices.ts";
@@ -69,7 +69,7 @@ function releaseNewest(context: Context, vm: Vm): boolean {
   for (const parcel of [...context.state.parcels].reverse()) {
     const borrower = parcel.borrowers.find(({ vmid, accepted }) => vmid === vm.vmid && accepted);
     if (borrower === undefined) continue;
-    releaseParcel(context, vm, parcel, borrower);
+    forceRelease(context, vm, parcel, borrower);
     notifyReleased(context, parcel, vm.vmid);
     return true;
   }
@@ -77,25 +77,24 @@ function releaseNewest(context: Context, vm: Vm): boolean {
 }
 
 function destroyObjects(context: Context, vm: Vm): void {
-  const { calls } = context;
   const objects = vm.objects;
   if (objects === undefined) return;
   const owner = context.vm(vm.owner);
   for (const vcpu of objects.vcpus) {
     if (vcpu.wakeupVirq !== undefined) {
-      calls.do("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.VcpuRunWakeup);
+      context.undo("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.VcpuRunWakeup);
       owner?.virqs.used.delete(vcpu.wakeupVirq);
     }
     if (vcpu.haltVirq !== undefined) {
-      calls.do("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.Halt);
+      context.undo("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.Halt);
       context.freeVirq(vcpu.haltVirq);
     }
-    if (vcpu.ownerCap !== undefined && owner?.objects !== undefined) calls.deleteFrom(owner.objects.cspace, vcpu.ownerCap);
-    if (vcpu.selfCap !== undefined) calls.deleteFrom(objects.cspace, vcpu.selfCap);
-    calls.delete(vcpu.cap);
+    if (vcpu.ownerCap !== undefined && owner?.objects !== undefined) context.remove(vcpu.ownerCap, owner.objects.cspace);
+    if (vcpu.selfCap !== undefined) context.remove(vcpu.selfCap, objects.cspace);
+    context.remove(vcpu.cap);
   }
   const caps = [objects.addrspace, objects.infoPage?.extent, objects.memory, objects.device, objects.vic, objects.vpmGroup, objects.cspace];
-  for (const cap of caps) if (cap !== undefined) calls.delete(cap);
+  for (const cap of caps) if (cap !== undefined) context.remove(cap);
   if (objects.infoPage !== undefined) context.freePage(objects.infoPage.heapOffset);
   vm.objects = undefined;
 }

@@ -37,8 +37,10 @@ export class ResourceManager implements NativeGuest {
     const receiver = vms.find(({ link }) => link?.receiveVirq === intid);
     const sender = vms.find(({ link }) => link?.sendVirq === intid);
     if (receiver !== undefined) serve(context, receiver);
-    else if (sender?.link !== undefined) flush(context, sender.link);
-    else if (handleHalt(context, intid)) serveAll(context);
+    else if (sender?.link !== undefined) {
+      flush(context, sender.link);
+      serve(context, sender);
+    } else if (handleHalt(context, intid)) serveAll(context);
     else context.log(`vIRQ ${intid} belongs to nothing`);
   }
 

@@ -98,8 +98,12 @@ export function readVdevice(node: DevicetreeNode, path: string): VdeviceConfig {
   return config;
 }
 
+/** Paths of nodes to create: absolute, of a few components, none of them empty. */
+const GENERATE = /^(\/[^/@]+){1,8}$/;
+
 function check(config: VdeviceConfig, node: DevicetreeNode): void {
   const needs = (condition: boolean, rule: string) => require(condition, RmError.MEM_INVALID, rule, { path: config.path });
+  needs(config.generate === undefined || GENERATE.test(config.generate), "generate is no path of a node to create");
   switch (config.type) {
     case "rm-rpc":
       needs(config.generate !== undefined, "rm-rpc has no generate");

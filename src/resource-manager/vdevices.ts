@@ -201,13 +201,13 @@ export function destroyVdevice(context: Context, vm: Vm, device: Vdevice): void 
   for (const object of device.objects) {
     for (const end of object.ends.filter(mine)) {
       const holder = context.vm(end.vmid)!;
-      context.calls.deleteFrom(holder.objects!.cspace, end.cap);
+      context.remove(end.cap, holder.objects!.cspace);
       if (end.virq === undefined) continue;
-      context.calls.do(VIRQ_CALLS[object.kind][end.role].unbind, object.cap);
+      context.undo(VIRQ_CALLS[object.kind][end.role].unbind, object.cap);
       holder.virqs.used.delete(end.virq);
     }
     object.ends.splice(0, object.ends.length, ...object.ends.filter((end) => !mine(end)));
-    if (object.ends.length === 0) context.calls.delete(object.cap);
+    if (object.ends.length === 0) context.remove(object.cap);
   }
   if (device.config.type !== "rm-rpc" || vm.link === undefined) return;
   context.freeVirq(vm.link.receiveVirq);

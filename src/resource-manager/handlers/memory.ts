@@ -87,7 +87,7 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
     addRegions(context, owner, parcel, sgl);
     if (sanitize) zeroParcel(context, parcel);
   } catch (failure) {
-    context.calls.delete(parcel.extent);
+    context.remove(parcel.extent);
     throw failure;
   }
   context.state.parcels.push(parcel);
