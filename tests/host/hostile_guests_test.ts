@@ -9,9 +9,9 @@ import { Stack, vmPlan } from "./stack.ts";
 const MIB = 2 ** 20;
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SEEDS = LONG ? 40 : 2;
-const HOSTILE_VMS = 8;
+const HOSTILE_VMS = LONG ? 8 : 4;
 /** Virtual time of a run, ns. */
-const DURATION = LONG ? 200e6 : 30e6;
+const DURATION = LONG ? 200e6 : 20e6;
 
 /** A generator of 32-bit numbers from a seed (mulberry32). */
 function random(seed: number): (below: number) => number {
@@ -36,13 +36,36 @@ const Word = {
   movz: (register: number, value: number, half: number) => 0xd280_0000 | half << 21 | value << 5 | register,
   movk: (register: number, value: number, half: number) => 0xf280_0000 | half << 21 | value << 5 | register,
   movn: (register: number) => 0x9280_0000 | register,
-  adr: (register: number, offset: number) => 0x1000_0000 | (offset & 3) << 29 | offset >> 2 << 5 | register,
+  adr: (register: number, offset: number) => 0x1000_0000 | (offset & 3) << 29 | (offset >> 2 & 0x7_ffff) << 5 | register,
   branch: (words: number) => 0x1400_0000 | words & 0x3ff_ffff,
-  addFour: (register: number) => 0x9100_1000 | register << 5 | register,
-  eret: 0xd69f_03e0,
 } as const;
-const MRS_ELR = 0xd538_4020, MSR_ELR = 0xd518_4020, MSR_VBAR = 0xd518_c000, MRS_IAR1 = 0xd538_cc00, MSR_EOIR1 = 0xd518_cc20;
-const HINTS = [0xd503_201f, 0xd503_203f, 0xd503_205f, 0xd503_207f, 0xd503_209f, 0xd503_3fdf, 0xd503_42ff, 0xd503_41ff];
+const MRS_ELR_X29 = 0xd538_403d, MSR_ELR_X29 = 0xd518_403d, ERET = 0xd69f_03e0;
+const MSR_VBAR_X28 = 0xd518_c01c, MRS_IAR1_X29 = 0xd538_cc1d, MSR_EOIR1_X29 = 0xd518_cc3d;
+
+/** Bytes of an image, and where in it the vectors and the random code begin. */
+const IMAGE = 0x4000, VECTORS = 0x800, BODY = 0x1000;
+
+/** What faults is skipped; what left the image is brought back, each time a little further into the random code. `at` is the vector's offset. */
+function skipFault(at: number): number[] {
+  const rest = [
+    ...[0xcb1e_03be, 0xd34e_ffde, 0xb500_009e], // sub x30, x29, x30; lsr x30, x30, #14; cbnz x30, .+16
+    ...[0x9100_13bd, MSR_ELR_X29, ERET], // add x29, x29, #4
+    ...[0xd538_d09e, 0x9101_13de, 0x927e_2bde, 0xd518_d09e], // tpidr_el1 = (tpidr_el1 + 68) & 0x1ffc, by x30
+  ];
+  const words = [MRS_ELR_X29, Word.adr(30, -(at + 4)), ...rest];
+  return [...words, Word.adr(29, BODY - at - 4 * words.length), 0x8b1e_03bd, MSR_ELR_X29, ERET]; // add x29, x29, x30
+}
+const HINTS = [0xd503_201f, 0xd503_203f, 0xd503_205f, 0xd503_209f, 0xd503_3fdf, 0xd503_42ff, 0xd503_41ff];
+/** Rare: most often nothing ever ends it. */
+const WFI = 0xd503_207f;
+
+/** MRS or MSR of any register; only rarely one that ends all of this VM's doings (SCTLR, VBAR, and their neighbours). */
+function systemRegister(below: (limit: number) => number): number {
+  const word = 0xd500_0000 | (2 + below(2)) << 19 | below(2) << 21 | below(0x8_0000);
+  const crn = word >>> 12 & 0xf;
+  const deadly = (crn === 1 || crn === 2 || crn === 12) && (word >>> 21 & 1) === 0;
+  return deadly && below(20) ? HINTS[0] : word;
+}
 
 /** One random instruction, or a few that give a register a value. */
 function instructions(below: (limit: number) => number): number[] {
@@ -61,14 +84,14 @@ function instructions(below: (limit: number) => number): number[] {
     case 4:
       return [(below(2) ? 0xd400_0002 : 0xd400_0003) | (below(4) ? 0 : below(0x1_0000)) << 5]; // HVC, SMC
     case 5:
-      return [0xd500_0000 | (2 + below(2)) << 19 | below(2) << 21 | below(0x8_0000)]; // MRS, MSR
+      return [systemRegister(below)];
     case 6:
       return [0xd508_0000 | below(0x8_0000) & ~0x18_0000]; // SYS
     case 7:
     case 8:
       return [(below(4) << 30 | 0x3900_0000 | below(4) << 22 | below(16) << 10 | below(31) << 5 | register) >>> 0]; // LDR, STR
     case 9:
-      return [HINTS[below(HINTS.length)]];
+      return [below(100) ? HINTS[below(HINTS.length)] : WFI];
     case 10:
       return [below(8) ? Word.branch(1 + below(8)) : 0x5400_0000 | below(16) | below(64) << 5];
     default:
@@ -79,19 +102,17 @@ function instructions(below: (limit: number) => number): number[] {
 /** An image: set-up, vectors that skip what faults and acknowledge what interrupts, then random code in a loop. */
 function hostileImage(seed: number): Uint8Array {
   const below = random(seed);
-  const words = new Uint32Array(0x4000 / 4);
-  const VECTORS = 0x800 / 4, BODY = 0x1000 / 4;
-  words.set([Word.adr(28, 0x800), MSR_VBAR | 28, Word.branch(BODY - 2)]);
-  for (let vector = 0; vector < 16; vector++) {
-    const interrupt = vector % 4 === 1 || vector % 4 === 2;
-    const handler = interrupt ? [MRS_IAR1 | 29, MSR_EOIR1 | 29, Word.eret] : [MRS_ELR | 29, Word.addFour(29), MSR_ELR | 29, Word.eret];
-    words.set(handler, VECTORS + vector * 0x20);
+  const words = new Uint32Array(IMAGE / 4);
+  words.set([Word.adr(28, VECTORS), MSR_VBAR_X28, Word.branch((BODY - 8) / 4)]);
+  for (let at = VECTORS; at < BODY; at += 0x80) {
+    const kind = at / 0x80 % 4; // synchronous, IRQ, FIQ, SError
+    words.set(kind === 1 || kind === 2 ? [MRS_IAR1_X29, MSR_EOIR1_X29, ERET] : skipFault(at), at / 4);
   }
-  let at = BODY;
+  let at = BODY / 4;
   while (at < words.length - 4) {
     for (const word of instructions(below)) words[at++] = word;
   }
-  words[at] = Word.branch(BODY - at);
+  words[at] = Word.branch(BODY / 4 - at);
   return new Uint8Array(words.buffer);
 }
 

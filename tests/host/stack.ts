@@ -8,6 +8,7 @@ import type { HostEvent } from "../../src/host/events.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
 import type { NativeHostPlan, VmPlan } from "../../src/host/plan.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
+import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, RAM_BASE, RAM_OFFSET } from "../../src/machine/memory-map.ts";
@@ -28,6 +29,7 @@ export function vmPlan(name: string, changes: Partial<VmPlan> = {}): VmPlan {
 /** What a test sees of the stack. */
 export class Stack {
   readonly machine: Machine;
+  readonly hypervisor: Hypervisor;
   readonly input: ConsoleInput;
   readonly events: HostEvent[] = [];
 
@@ -41,7 +43,7 @@ export class Stack {
     const real = scripted ? undefined : new WasmCore(wasm, { base: RAM_BASE, size: map.ramEnd - RAM_BASE, host: RAM_OFFSET });
     this.machine = new Machine(wasm, map, scripted ?? real!, cpus);
     const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
-    const { hypervisor } = createHypervisor(this.machine, { stage2, seed: 1, resourceManager: createResourceManager });
+    this.hypervisor = createHypervisor(this.machine, { stage2, seed: 1, resourceManager: createResourceManager }).hypervisor;
     const tree = primaryDevicetree({
       ...{ cpus, memory, append: undefined, initrd: undefined },
       ...{ kaslrSeed: 1n, rngSeed: new Uint8Array(32) },
@@ -52,7 +54,7 @@ export class Stack {
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);
     });
     const host = nativeHost({ plan, events: (event) => this.events.push(event), input: this.input });
-    hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, host);
+    this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, host);
   }
 
   /** Runs until this virtual time (ns), skipping idle time, or until nothing more can happen. */
