@@ -79,9 +79,21 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
   sum("FPAdd", "add");
   sum("FPSub", "sub");
 
+  const productEquals = defineProductEquals(soft, format);
+  /** Ends the operation with the host's result where it is normal; `x * y === expected` says that it is exact. */
+  const shortCut = (code: Code, r: Local, x: Value, y: Value, expected: Value) =>
+    code.if(normal(r), () => {
+      code.if(isFast(code), () => code.return(r));
+      code.if(soft.fpcr(code).and(SLOW_MODES).not(), () => {
+        const exact = code.let(code.call(productEquals, x, y, expected));
+        code.if(exact.not(), () => soft.raise(code, Fpsr.IXC));
+        code.if(exact.geS(0), () => code.return(r));
+      });
+    });
+
   soft.define(`FPMul${width}`, [type, type], type, (code, a, b) => {
     const r = code.let(a.mul(b));
-    code.if(normal(r).and(isFast(code)), () => code.return(r));
+    shortCut(code, r, a, b, r);
     // Zero times a number is exact.
     code.if(r.eq(0).and(a.eq(0).or(b.eq(0))).and(soft.fpcr(code).and(Fpcr.FZ).not()), () => code.return(r));
     code.result(callSoft(code, format, slow.FPMul, a, b));
@@ -89,13 +101,13 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
 
   soft.define(`FPDiv${width}`, [type, type], type, (code, a, b) => {
     const r = code.let(a.div(b));
-    code.if(normal(r).and(isFast(code)), () => code.return(r));
+    shortCut(code, r, r, b, a);
     code.result(callSoft(code, format, slow.FPDiv, a, b));
   });
 
   soft.define(`FPSqrt${width}`, [type], type, (code, a) => {
     const r = code.let(a.sqrt());
-    code.if(normal(r).and(isFast(code)), () => code.return(r));
+    shortCut(code, r, r, r, a);
     code.result(callSoft(code, format, slow.FPSqrt, a));
   });
 
@@ -112,6 +124,37 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
   for (const name of ["FPRecipStep", "FPRSqrtStep"] as const) {
     soft.define(`${name}${width}`, [type, type], type, (code, a, b) => code.result(callSoft(code, format, slow[name], a.neg(), b)));
   }
+}
+
+/** (x, y, expected) -> 1 when x * y is exactly `expected`, 0 when not, -1 where that cannot be told. */
+function defineProductEquals(soft: SoftFloat, format: Format): FunctionBuilder {
+  const type = floatType(format);
+  return soft.define(`productEquals${format.width}`, [type, type, type], "i32", (code, x, y, expected) => {
+    if (format.width === 32) {
+      const wide = (value: Value) => value.op("f64.promote_f32", "f64");
+      return code.result(wide(x).mul(wide(y)).eq(wide(expected)));
+    }
+    const product = code.let(x.mul(y));
+    code.if(productInRange(product, x, y).not(), () => code.return(constant("i32", -1)));
+    code.result(product.eq(expected).and(productError(code, x, y, product).eq(0)));
+  });
+}
+
+/** 1 where `productError` is right: nothing in it overflows or becomes subnormal. */
+function productInRange(product: Value, a: Value, b: Value): Value {
+  const magnitude = product.abs();
+  return magnitude.gt(2 ** -900).and(magnitude.lt(2 ** 990)).and(a.abs().max(b.abs()).lt(2 ** 990));
+}
+
+/** What rounding lost of a product of doubles: a * b - product exactly (Veltkamp's splitting, Dekker's product). */
+function productError(code: Code, a: Value, b: Value, product: Value): Value {
+  const split = (x: Value): [Local, Local] => {
+    const scaled = code.let(x.mul(2 ** 27 + 1));
+    const high = code.let(scaled.sub(scaled.sub(x)));
+    return [high, code.let(x.sub(high))];
+  };
+  const [a1, a0] = split(a), [b1, b0] = split(b);
+  return a0.mul(b0).sub(product.sub(a1.mul(b1)).sub(a0.mul(b1)).sub(a1.mul(b0)));
 }
 
 /** What rounding lost: a + b - r exactly, where r is a + b rounded to nearest. */
@@ -149,28 +192,26 @@ function defineMulAddSingle(soft: SoftFloat): void {
  * correctly rounded sums: proved algorithms using rounding to odd" (2008). Right where no intermediate result leaves the normal range.
  */
 function defineMulAddDouble(soft: SoftFloat): void {
-  const split = (code: Code, x: Local): [Local, Local] => {
-    const scaled = code.let(x.mul(2 ** 27 + 1));
-    const high = code.let(scaled.sub(scaled.sub(x)));
-    return [high, code.let(x.sub(high))];
-  };
   soft.define("FPMulAdd64", ["f64", "f64", "f64"], "f64", (code, c, a, b) => {
     const product = code.let(a.mul(b));
-    const magnitude = product.abs();
-    const inRange = magnitude.gt(2 ** -900).and(magnitude.lt(2 ** 990))
-      .and(a.abs().max(b.abs()).max(c.abs()).lt(2 ** 990)).and(isFast(code));
+    const inRange = productInRange(product, a, b).and(c.abs().lt(2 ** 990)).and(soft.fpcr(code).and(SLOW_MODES).not());
     code.if(inRange, () => {
-      const [a1, a0] = split(code, a), [b1, b0] = split(code, b);
-      const productError = code.let(a0.mul(b0).sub(product.sub(a1.mul(b1)).sub(a0.mul(b1)).sub(a1.mul(b0))));
+      const lost = code.let(productError(code, a, b, product));
+      const fast = code.let(isFast(code));
       // An exact product leaves one rounding to do. Small integers and powers of two are frequent.
       const direct = code.let(product.add(c));
-      code.if(productError.eq(0).and(direct.abs().gt(smallestNormal(DOUBLE))), () => code.return(direct));
-      const low = code.let(c.add(productError));
-      const lowError = code.let(sumError(code, c, productError, low));
-      const high = code.let(product.add(low));
-      const highError = code.let(sumError(code, product, low, high));
-      const r = code.let(high.add(addToOdd(code, lowError, highError)));
-      code.if(r.abs().gt(smallestNormal(DOUBLE)), () => code.return(r));
+      code.if(lost.eq(0).and(direct.abs().gt(smallestNormal(DOUBLE))), () => {
+        code.if(fast.not(), () => code.if(sumError(code, product, c, direct).ne(0), () => soft.raise(code, Fpsr.IXC)));
+        code.return(direct);
+      });
+      code.if(fast, () => {
+        const low = code.let(c.add(lost));
+        const lowError = code.let(sumError(code, c, lost, low));
+        const high = code.let(product.add(low));
+        const highError = code.let(sumError(code, product, low, high));
+        const r = code.let(high.add(addToOdd(code, lowError, highError)));
+        code.if(r.abs().gt(smallestNormal(DOUBLE)), () => code.return(r));
+      });
     });
     code.result(callSoft(code, DOUBLE, soft.double.FPMulAdd, c, a, b));
   });

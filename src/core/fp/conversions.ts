@@ -73,7 +73,10 @@ function defineFixedToFP(soft: SoftFloat, format: Format, signed: boolean): void
   soft.define(`FixedToFP${signed ? "S" : "U"}${width}`, ["i64", "i32"], type, (code, x, fbits) => {
     const scale = fromBits(format, constant("i64", bias).sub(fbits.wide()).shl(fraction));
     const converted = code.let(x.op(`${type}.convert_i64_${signed ? "s" : "u"}`, type).mul(scale));
-    code.if(x.not().or(isFast(code)), () => code.return(converted));
+    // Integers that fit into the fraction are exact in every rounding mode.
+    const reach = 1n << BigInt(fraction + 1);
+    const small = signed ? x.add(reach).leU(2n * reach) : x.leU(reach);
+    code.if(small.or(isFast(code)), () => code.return(converted));
     const sign = code.let(signed ? x.ltS(0) : constant("i32", 0));
     const magnitude = code.let(sign.select(constant("i64", 0).sub(x), x));
     const exponent = code.let(constant("i32", 63).sub(magnitude.clz().wrap()).sub(fbits));
@@ -97,7 +100,11 @@ function defineConvert(soft: SoftFloat, from: Format, to: Format, mode?: number)
     }
     if (from === DOUBLE && to === SINGLE && mode === undefined) {
       const r = code.let(x.op("f32.demote_f64", "f32"));
-      code.if(r.abs().gt(2 ** -126).and(r.abs().lt(Infinity)).and(isFast(code)), () => code.return(r));
+      const plain = soft.fpcr(code).and(Fpcr.FZ | Fpcr.RMode).not();
+      code.if(r.abs().gt(2 ** -126).and(r.abs().lt(Infinity)).and(plain), () => {
+        code.if(r.op("f64.promote_f32", "f64").ne(x), () => soft.raise(code, Fpsr.IXC));
+        code.return(r);
+      });
     }
     const bits = code.let(code.call(softOf(soft, from).flushInput, from.width === 16 ? x.wide() : toBits(x)));
     const sign = code.let(bits.shrU(from.width - 1));
