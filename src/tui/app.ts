@@ -70,6 +70,7 @@ export class App {
         this.#sample = event.sample;
         this.#tree.update(event.sample);
         for (const vm of event.sample.vms) if (vm.console !== undefined) this.#console(vm.console);
+        if (!this.#tree.chosen && this.#pane === "tree") this.#shown = this.#tree.selectedVm?.console ?? this.#shown;
         break;
       case "events":
         this.#events.push(...event.events);

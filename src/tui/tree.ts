@@ -16,6 +16,8 @@ export class TreeView {
   #rows: Row[] = [];
   #folded = new Set<string>();
   #selected = "";
+  /** Whether a person has chosen the selected row. */
+  #chosen = false;
   #top = 0;
   #height = 1;
 
@@ -25,12 +27,19 @@ export class TreeView {
       { id: `vm:${vm.name}`, vm, vcpu: undefined },
       ...(this.#folded.has(vm.name) ? [] : vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu }))),
     ]);
-    if (!this.#rows.some((row) => row.id === this.#selected)) this.#selected = this.#rows[0]?.id ?? "";
+    if (this.#chosen && this.#rows.some((row) => row.id === this.#selected)) return;
+    this.#chosen = false;
+    this.#selected = (this.#rows.find((row) => row.vm.console !== undefined) ?? this.#rows[0])?.id ?? "";
   }
 
   /** Id of the selected row. */
   get selected(): string {
     return this.#selected;
+  }
+
+  /** Whether a person has chosen the selected row. */
+  get chosen(): boolean {
+    return this.#chosen;
   }
 
   /** The VM of the selected row. */
@@ -40,6 +49,7 @@ export class TreeView {
 
   /** Moves the selection by rows; Infinity is the end. */
   move(by: number): void {
+    this.#chosen = true;
     const at = this.#rows.findIndex((row) => row.id === this.#selected);
     const to = Math.min(Math.max(at + by, 0), this.#rows.length - 1);
     this.#selected = this.#rows[to]?.id ?? "";
@@ -53,6 +63,7 @@ export class TreeView {
   fold(folded: boolean): void {
     const vm = this.selectedVm;
     if (!vm) return;
+    this.#chosen = true;
     if (folded) this.#folded.add(vm.name);
     else this.#folded.delete(vm.name);
     if (folded) this.#selected = `vm:${vm.name}`;
@@ -61,7 +72,9 @@ export class TreeView {
   /** Selects the row drawn at a row of the list. */
   click(row: number): void {
     const hit = this.#rows[this.#top + row - 1];
-    if (hit) this.#selected = hit.id;
+    if (!hit) return;
+    this.#chosen = true;
+    this.#selected = hit.id;
   }
 
   draw(screen: Screen, area: Rectangle): void {

@@ -36,7 +36,7 @@ export function assemble(plan: SessionPlan): System {
   const images = plan.what.kind === "boot" ? loadPrimary(machine, map, plan, plan.what, random) : DEFAULT_PRIMARY_IMAGES;
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed: plan.seed, resourceManager: () => manager, images });
   system.hypervisor = hypervisor;
-  attachUart(machine, system);
+  attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random);
   return system;
 }
@@ -67,8 +67,8 @@ function generatedTree(
 /** Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver empties the FIFO meanwhile. */
 const UART_SETTLE_TIME = 1_000_000;
 
-/** The platform's PL011: the console of the primary VM. */
-function attachUart(machine: Machine, system: GuestSystem): void {
+/** The platform's PL011: the console of the primary VM, where that has one (`input`). */
+function attachUart(machine: Machine, system: GuestSystem, input: boolean): void {
   const uart = new Pl011((action) => machine.events.schedule(machine.time + UART_SETTLE_TIME, action));
   uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
   uart.onInterrupt = (level) => machine.interrupt(PL011_INTID, level);
@@ -78,6 +78,7 @@ function attachUart(machine: Machine, system: GuestSystem): void {
     size: PL011_SIZE,
     device: uart,
   });
+  if (!input) return;
   const waiting: number[] = [];
   const feed = () => {
     const room = uart.receivable;

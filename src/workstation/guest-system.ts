@@ -1,7 +1,8 @@
 // An assembled machine as the engine sees it: consoles, samples, events, hashes, and how it ended.
 
 import { createHash } from "node:crypto";
-import { errorName } from "../abi/errors.ts";
+import { ErrorCode, errorName } from "../abi/errors.ts";
+import { VcpuOption } from "../abi/words.ts";
 import { endedByOwnWill, type HostEvent, type VmExitReason } from "../host/events.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/vcpu.ts";
@@ -10,7 +11,6 @@ import { RAM_BASE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
 import { vcpuWord, Vmid } from "./guest-names.ts";
-import { PRIMARY_CONSOLE } from "./plan.ts";
 import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
 import type { System } from "./system.ts";
 
@@ -85,13 +85,13 @@ export class GuestSystem implements System {
   }
 
   sample(elapsed: number): VmSample[] {
-    const vms = new Map<number, VcpuSample[]>();
+    const vms = new Map<number, Vcpu[]>();
     for (const vcpu of this.hypervisor.scheduler.vcpus) {
       const vmid = vcpu.addressSpace?.vmid;
       if (vmid === undefined) continue;
-      const samples = vms.get(vmid) ?? [];
-      vms.set(vmid, samples);
-      samples.push(this.#sampleVcpu(vcpu, elapsed));
+      const of = vms.get(vmid) ?? [];
+      vms.set(vmid, of);
+      of.push(vcpu);
     }
     return [...vms].sort(([a], [b]) => a - b).map(([vmid, vcpus]) => {
       const name = this.#nameOf(vmid);
@@ -99,13 +99,9 @@ export class GuestSystem implements System {
         name,
         vmid,
         state: this.#states.get(vmid) ?? "RUNNING",
-        schedule: vmid === Vmid.ResourceManager || vmid === Vmid.Primary && !this.consoles.has(PRIMARY_CONSOLE)
-          ? "native"
-          : vmid >= 0x80
-          ? "proxy"
-          : "own",
+        schedule: scheduleOf(vcpus),
         console: this.consoles.has(name) ? name : undefined,
-        vcpus: vcpus.sort((a, b) => a.index - b.index),
+        vcpus: vcpus.sort((a, b) => a.index - b.index).map((vcpu) => this.#sampleVcpu(vcpu, elapsed)),
       };
     });
   }
@@ -182,6 +178,7 @@ export class GuestSystem implements System {
     const kept = fresh > 0 ? reasons.list().slice(-fresh) : [];
     this.#dropped += fresh - kept.length;
     for (const { time, call, caller, error, rule } of kept) {
+      if (EXPECTED.has(error)) continue;
       this.#note(time, "hvc", caller, `${call} -> ${errorName(error)}: ${rule}`, true);
     }
   }
@@ -191,6 +188,15 @@ export class GuestSystem implements System {
     else this.#events.push({ time, pcpu: undefined, kind, vcpu, text, refused });
   }
 }
+
+/** Who schedules a VM's vCPUs: they are native, somebody runs them by vcpu_run, or the hypervisor does. */
+function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {
+  if (vcpus.some((vcpu) => vcpu.native)) return "native";
+  return vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) ? "proxy" : "own";
+}
+
+/** Answers that are part of normal work: whoever polls a queue gets them. */
+const EXPECTED: ReadonlySet<ErrorCode> = new Set([ErrorCode.MSGQUEUE_EMPTY, ErrorCode.MSGQUEUE_FULL]);
 
 /** System registers that belong to the state of a vCPU. */
 const HASHED_REGISTERS = [
