@@ -5,7 +5,7 @@ import type { Builder, Node } from "./builder.ts";
 import { element, FLOATS, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { arrangementName } from "./simd-fp.ts";
-import { bits, halfOf, LANES, multiply, pattern, scalarOf, setScalar, setVector, vectorOf } from "./simd-operands.ts";
+import { bits, halfOf, LANES, multiply, pattern, scalarOf, setScalar, setVector, SPLAT_LOADS, vectorOf } from "./simd-operands.ts";
 import { WIDENING, type WideningOperation } from "./simd-three-different.ts";
 
 /** The number of the element, by size. M is part of the register but for halfwords. */
@@ -27,8 +27,6 @@ function locate($: Builder, size: Size, { H, L, M, Rm4 }: ElementNodes): { regis
   const offset = $.computed("i32", `element${size}`, [H, L, M], (h, l, m) => ELEMENT[size].index({ H: h, L: l, M: m }) << size, 0, 15);
   return { register: size === 1 ? Rm4 : $.range($.or($.lsl(M, 4), Rm4), 0, 31), offset };
 }
-
-const SPLAT_LOADS = ["v128.load8_splat", "v128.load16_splat", "v128.load32_splat", "v128.load64_splat"] as const;
 
 /** The element in all lanes. */
 function replicated($: Builder, size: Size, f: ElementNodes): Node {

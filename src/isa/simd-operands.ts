@@ -9,7 +9,11 @@ import type { Builder, Node } from "./builder.ts";
 export const LANES = ["i8x16", "i16x8", "i32x4", "i64x2"] as const;
 /** Lane access for `readV` and `writeV`. */
 export const LANE_LOADS = ["i32.load8_u", "i32.load16_u", "i32.load", "i64.load"] as const;
+/** The stores that go with `LANE_LOADS`. */
 export const LANE_STORES = ["i32.store8", "i32.store16", "i32.store", "i64.store"] as const;
+
+/** Loads of one lane into all lanes. */
+export const SPLAT_LOADS = ["v128.load8_splat", "v128.load16_splat", "v128.load32_splat", "v128.load64_splat"] as const;
 
 /** A pattern with some fixed bits from a table of opcodes; the type names its fields alone. */
 export function pattern<const Fields extends string>(text: string): Fields {

@@ -5,7 +5,18 @@ import { hex, r } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
 import { arrangement, doubleBits, element, expandFloat, floatImmediate, scalar, singleBits, vector } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
-import { LANE_LOADS, LANE_STORES, LANES, needsQ, pattern, replicate, setScalar, setVector, shuffleLanes } from "./simd-operands.ts";
+import {
+  LANE_LOADS,
+  LANE_STORES,
+  LANES,
+  needsQ,
+  pattern,
+  replicate,
+  setScalar,
+  setVector,
+  shuffleLanes,
+  SPLAT_LOADS,
+} from "./simd-operands.ts";
 import { registerList } from "./simd-structures.ts";
 
 const SIZES = [0, 1, 2, 3] as const;
@@ -13,8 +24,6 @@ const SIZES = [0, 1, 2, 3] as const;
 /** imm5: the element's size in its lowest set bit, the number of the element above it. */
 const imm5 = (size: number) => `index:${4 - size} 1${"0".repeat(size)}`;
 const offsetOf = ($: Builder, size: number, index: Node) => $.range($.lsl(index, size), 0, 15);
-const SPLAT_LOADS = ["v128.load8_splat", "v128.load16_splat", "v128.load32_splat", "v128.load64_splat"] as const;
-
 const copies = SIZES.flatMap((size) => {
   const general = size === 3 ? 1 : 0;
   const ones = [

@@ -8,7 +8,8 @@ import { CPU } from "../cpu-record.ts";
 import { type Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, Rounding, signBit, SINGLE } from "./formats.ts";
-import { isInfinite, isNaN, isSignalling, isZero, type SoftArithmetic, type SoftFloat } from "./soft-float.ts";
+import { isInfinite, isNaN, isSignalling, isZero } from "./significands.ts";
+import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 
 /** FPCR fields under which the host's arithmetic is not the architecture's. */
 const SLOW_MODES = Fpcr.FZ | Fpcr.RMode;

@@ -5,7 +5,8 @@
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, quietBit, Rounding, signBit, SINGLE } from "./formats.ts";
 import { floatType, fromBits, isFast, roundToIntegral, toBits } from "./arithmetic.ts";
-import { isInfinite, isNaN, isZero, type SoftFloat, unpack } from "./soft-float.ts";
+import { isInfinite, isNaN, isZero, unpack } from "./significands.ts";
+import type { SoftFloat } from "./soft-float.ts";
 
 /** Defines the conversions of all widths. */
 export function defineConversions(soft: SoftFloat): void {

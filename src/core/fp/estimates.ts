@@ -5,7 +5,8 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 import { type Code, constant, type Value } from "../wasm/expression.ts";
 import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, infinity, Rounding, signBit, SINGLE } from "./formats.ts";
 import { floatType, fromBits, toBits } from "./arithmetic.ts";
-import { isInfinite, isNaN, isZero, type SoftArithmetic, type SoftFloat } from "./soft-float.ts";
+import { isInfinite, isNaN, isZero } from "./significands.ts";
+import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 
 /** Defines the estimates of both widths and of unsigned integers. */
 export function defineEstimates(soft: SoftFloat): void {
