@@ -205,7 +205,8 @@ export function defineExceptions(library: Library): void {
     const target = c.let(c.load("i64.load", CPU.ELR_EL1));
     const mode = c.let(spsr.and(Pstate.Mode));
     const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
-    const kept = Pstate.Daif | Pstate.PAN | Pstate.SS;
+    // PSTATE.SS is for software step, which is not built: MDSCR_EL1 never turns it on, and so an exception return clears it.
+    const kept = Pstate.Daif | Pstate.PAN;
     c.if(legal, () => {
       c.run(declared("setPstate"), spsr.and(kept | Pstate.IL | Pstate.Mode));
     }, () => {

@@ -39,6 +39,8 @@ export const Functions = {
   slowStore16: signature(["i64", "i32", "v128"]),
   /** (va, access) -> host address, for a read and a write of RAM that follows at once (atomics, STXR, DC ZVA). Drops records there itself. */
   slowAddress: signature(["i64", "i32"], "i32"),
+  /** (va) -> the PC that a branch to `va` leads to: VA[55] in place of a top byte that TCR_EL1.TBI ignores. */
+  branchTarget: signature(["i64"], "i64"),
   /** (va) -> host address of the instruction, translated for fetch in the current regime; alignment of PC is checked. Faults. */
   fetchAddress: signature(["i64"], "i32"),
   /** (va, record page). Right after `fetchAddress(va)`: enters the page's translation in the Fetch table of the current TLB set. */

@@ -112,15 +112,16 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
   {
     const c = new Code(writeAddress);
     const va = c.parameter(0), access = c.parameter(1);
+    c.set(access, access.or(AccessKind.Write));
     const misaligned = misalignment(c, va, access);
     const entry = entryOf(c, va, access, TlbSet.Write);
     const host = c.local("i32");
     c.if(tagOf(c, entry).and(~TLB_SLOW_TAG).eq(pageOf(va)).and(permits(c, entry, misaligned)), () => {
       c.set(host, hostOf(c, entry, va));
     }, () => {
-      c.set(host, c.call(translate, va, access.or(AccessKind.Write)));
+      c.set(host, c.call(translate, va, access));
       c.if(host.not(), () => {
-        c.run(abort, va, access.or(AccessKind.Write));
+        c.run(abort, va, access);
         c.return(zero);
       });
       c.run(fill, entry, va, host.sub(va.wrap()), entryFlags(c));
@@ -142,8 +143,9 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
   {
     const c = new Code(crossingStore);
     const va = c.parameter(0), access = c.parameter(1);
+    c.set(access, access.or(AccessKind.Write));
     const misaligned = misalignment(c, va, access);
-    const { first, second, firstSize, secondSize } = crossing(c, va, c.let(access.or(AccessKind.Write)), misaligned);
+    const { first, second, firstSize, secondSize } = crossing(c, va, access, misaligned);
     for (const [host, size] of [[first, firstSize], [second, secondSize]]) {
       c.if(c.call(isCodePage, host), () => c.run(dropRecords, host, size));
     }
@@ -243,7 +245,8 @@ function defineAborts(library: Library): void {
     const blamesWrite = c.let(flag(access, AccessKind.Write).and(fault.ne(Fault.Stage2OnWalk)));
     c.if(blamesWrite, () => {
       c.if(isReadModifyWrite(c.let(c.call(callee(library, "currentWord")))), () => {
-        c.set(blamesWrite, status.and(AbortSyndrome.FscMask & ~3).eq(FaultStatus.Permission));
+        const readable = c.call(mmuFunction(library, "translate"), va, access.and(~AccessKind.Write)).nonZero();
+        c.set(blamesWrite, status.ne(FaultStatus.Alignment).and(readable));
       });
     });
     const maintenance = flag(access, AccessKind.Maintenance).mul(AbortSyndrome.Cm | AbortSyndrome.WnR);

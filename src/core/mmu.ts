@@ -7,7 +7,7 @@
 import { CPU } from "./cpu-record.ts";
 import { FaultStatus, Pstate, Sctlr } from "./exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./features.ts";
-import { Access } from "./functions.ts";
+import { Access, define as defineFunction } from "./functions.ts";
 import { Stage2Flags } from "./interface.ts";
 import type { Library } from "./library.ts";
 import { IPA_BITS, Stage2Entry } from "./stage2.ts";
@@ -146,6 +146,13 @@ export function defineMmu(library: Library, ram: RamLayout): void {
     c.result(constant("i32", 2));
   }
 
+  {
+    const c = new Code(defineFunction(library, "branchTarget"));
+    const va = c.parameter(0);
+    const ignored = ignoresTop(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap());
+    c.result(ignored.select(va.shl(8).shrS(8), va));
+  }
+
   defineWalk(new Code(walk), stage2, ram, fail, status);
 
   define("translateStage1", (c) => {
@@ -216,6 +223,9 @@ export function defineMmu(library: Library, ram: RamLayout): void {
   }, true);
 }
 
+/** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
+const ignoresTop = (tcr: Value, high: Value) => tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
+
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
 function defineWalk(
   c: Code,
@@ -232,12 +242,11 @@ function defineWalk(
   const high = c.let(va.shrU(55).and(1).wrap());
   const half = c.let(tcr.shrU(high.select(constant("i64", Tcr.HalfShift), 0)).wrap());
   const ttbr = c.let(high.select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1)));
-  const ignoreTop = tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
   const tsz = c.let(half.and(Tcr.SizeMask));
   c.if(tsz.ltU(SMALLEST_TSZ), () => c.set(tsz, SMALLEST_TSZ));
   c.if(tsz.gtU(LARGEST_TSZ), () => c.set(tsz, LARGEST_TSZ));
   const bits = c.let(constant("i32", 64).sub(tsz));
-  const address = c.let(ignoreTop.select(va.shl(8).shrS(8), va));
+  const address = c.let(ignoresTop(tcr, high).select(va.shl(8).shrS(8), va));
   c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
   c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
 

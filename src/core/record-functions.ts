@@ -47,6 +47,7 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     // (va) -> the record, or 0 with PENDING set when the fetch faults.
     const c = code("slowLookup", ["i64"], ["i32"]);
     const va = c.parameter(0);
+    c.set(va, c.call(callee(library, "branchTarget"), va));
     c.store("i64.store", CPU.PC, va);
     const host = c.let(c.call(callee(library, "fetchAddress"), va));
     c.if(c.load("i32.load", CPU.PENDING), () => c.return(constant("i32", 0)));

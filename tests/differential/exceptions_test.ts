@@ -1,0 +1,89 @@
+// Exceptions, translation and system registers beside QEMU: a bare-metal guest (exceptions/guest.c) provokes some 8,000 exceptions and
+// prints what it finds in ESR, FAR, ELR, SPSR and PSTATE. Both machines must print the same text.
+
+import assert from "node:assert/strict";
+import { WasmCore } from "../../src/core/core.ts";
+import { ExceptionClass, exceptionClass, syndrome } from "../../src/core/exceptions.ts";
+import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
+import { CORE_SIZE } from "../../src/core/layout.ts";
+import { readElf } from "../../src/workstation/elf.ts";
+import { runNative } from "../support/oracles.ts";
+
+const RAM_BASE = 0x4000_0000;
+const RAM_SIZE = 0x80_0000;
+const UART = 0x0900_0000;
+const LAST_LINE = "end\n";
+/** Ten times what the guest takes. */
+const MOST_INSTRUCTIONS = 50_000_000;
+
+async function buildGuest(): Promise<string> {
+  const folder = new URL("./exceptions/", import.meta.url).pathname;
+  const elf = await Deno.makeTempFile({ suffix: ".elf" });
+  const language = "-O1 -ffreestanding -mgeneral-regs-only -mcpu=cortex-a57 -fno-pic -fno-pie -fno-stack-protector";
+  const flags = `${language} -nostdlib -static -Wl,--build-id=none`;
+  const { code, stderr } = await runNative("aarch64-linux-gnu-gcc", [
+    ...flags.split(" "),
+    "-T",
+    `${folder}guest.ld`,
+    "-o",
+    elf,
+    `${folder}start.S`,
+    `${folder}guest.c`,
+  ]);
+  assert.equal(code, 0, stderr);
+  return elf;
+}
+
+/** What the guest prints on QEMU. neoverse-n1 is the least of its CPUs that has PAN and LSE. */
+async function runOnQemu(elf: string): Promise<string> {
+  const machine = "-M virt,gic-version=3 -cpu neoverse-n1 -nic none -display none -monitor none -serial stdio -no-reboot";
+  const { stdout, stderr } = await runNative("qemu-system-aarch64", [...machine.split(" "), "-kernel", elf]);
+  assert.ok(stdout.endsWith(LAST_LINE), stderr);
+  return stdout;
+}
+
+/** What the guest prints on our core. Registers that EL2 would answer are undefined, WFE does nothing, HVC ends it. */
+function runOnEl2(elf: Uint8Array): string {
+  const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE });
+  const { entry, segments } = readElf(elf);
+  for (const { address, bytes } of segments) new Uint8Array(memory.buffer).set(bytes, address - RAM_BASE + CORE_SIZE);
+  const stage2 = core.stage2Pool.create();
+  assert.ok(stage2);
+  stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0);
+  stage2.map(UART, UART, 4096, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.Device);
+  const vcpu = core.createVcpu();
+  vcpu.stage2 = stage2.id;
+  vcpu.pc = BigInt(entry);
+
+  let output = "";
+  for (let now = 0; now < MOST_INSTRUCTIONS;) {
+    const exit = core.run(vcpu, now, MOST_INSTRUCTIONS - now, now);
+    now += exit.retired;
+    if (exit.reason === ExitReason.Bus) {
+      output += String.fromCharCode(Number(core.storeValue(vcpu, exit.esr) & 0xffn));
+      core.skip(vcpu);
+    } else if (exit.reason === ExitReason.Trap) {
+      const kind = exceptionClass(exit.esr);
+      if (kind === ExceptionClass.Hvc) return output;
+      else if (kind === ExceptionClass.Wfx) core.skip(vcpu);
+      else if (kind === ExceptionClass.SystemRegister) core.takeException(vcpu, syndrome(ExceptionClass.Unknown, 0));
+      else assert.fail(`left for EL2: ESR 0x${exit.esr.toString(16)}, PC 0x${vcpu.pc.toString(16)}; so far: ${output.slice(-200)}`);
+    }
+  }
+  assert.fail(`no end; so far: ${output.slice(-200)}`);
+}
+
+Deno.test("exceptions, translation and system registers are those of QEMU", async () => {
+  const elf = await buildGuest();
+  try {
+    const [expected, actual] = [await runOnQemu(elf), runOnEl2(await Deno.readFile(elf))].map((text) => text.split("\n"));
+    const differences = expected.flatMap((line, i) => line === actual[i] ? [] : [`line ${i + 1}: QEMU ${line}\n  el2 ${actual[i]}`]);
+    assert.deepEqual(differences.slice(0, 20), []);
+    assert.equal(actual.length, expected.length);
+    assert.ok(expected.length > 8000);
+  } finally {
+    await Deno.remove(elf);
+  }
+});
