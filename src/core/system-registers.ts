@@ -6,6 +6,7 @@
 import { CPU } from "./cpu-record.ts";
 import { exceptionFunction } from "./exception-entry.ts";
 import { ExceptionClass, Pstate, Sctlr, syndrome } from "./exceptions.ts";
+import { FPCR_MASK, FPSR_MASK } from "./fp/formats.ts";
 import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "./features.ts";
 import { callee, define as defineFunction } from "./functions.ts";
 import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
@@ -213,8 +214,6 @@ const SCTLR_RES1 = 0x3050_0800n;
 const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
 const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN);
 const CPACR_FPEN = 0x30_0000n;
-const FPCR_MASK = 0x07c0_0000;
-const FPSR_MASK = 0x0800_009f;
 const ALL_BITS = (1n << 64n) - 1n;
 const LOW_32 = 0xffff_ffffn;
 const same = (value: Value) => value;
