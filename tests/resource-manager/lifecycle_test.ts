@@ -1,0 +1,266 @@
+// VMs from allocation to the end, on the real hypervisor: what is made is unmade, and what two VMs share comes and goes with them.
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Hypercall } from "../../src/abi/hypercalls.ts";
+import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
+import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
+import {
+  VM_ALLOCATE,
+  VM_CONFIG_IMAGE,
+  VM_DEALLOCATE,
+  VM_GET_STATE,
+  VM_GET_VMID,
+  VM_INIT,
+  VM_RESET,
+  VM_START,
+  VM_STOP,
+  VmState,
+} from "../../src/abi/rpc/messages/vm.ts";
+import { readDevicetree } from "../../src/devicetree/reader.ts";
+import { cells64, devicetree, type DevicetreeNode, findNode, node, readNumber, walk } from "../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { checkInvariants } from "../hypervisor/invariants.ts";
+import { Client, PRIMARY_LINK } from "./client.ts";
+import { System } from "./system.ts";
+
+const MEMORY = 0x20_0000;
+const DT_OFFSET = 0x10_0000;
+const DT_SIZE = 0x4000;
+const BASE = 0x8000_0000;
+
+/** A guest's devicetree with these vdevices. */
+function guestTree(name: string, vdevices: DevicetreeNode[], cpus = 1): Uint8Array {
+  const cpu = (index: number) => node(`cpu@${index}`, { device_type: "cpu", "enable-method": "psci", reg: index, "cpu-idle-states": true });
+  return writeDevicetree(devicetree(node("", { "#address-cells": 2, "#size-cells": 2, "interrupt-parent": 1 }, [
+    node("memory", { device_type: "memory", reg: cells64(BASE, MEMORY) }),
+    node("chosen"),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, Array.from({ length: cpus }, (_, index) => cpu(index))),
+    node("psci", { compatible: "arm,psci-1.0", method: "hvc" }),
+    node("interrupt-controller@3fff0000", {
+      compatible: "arm,gic-v3",
+      "#interrupt-cells": 3,
+      "interrupt-controller": true,
+      phandle: 1,
+      reg: cells64(0x3fff_0000, 0x1_0000, 0x3fe0_0000, 0x2_0000 * cpus),
+    }),
+    node("gunyah-vm-config", { "image-name": name }, [
+      node("memory", { "base-address": cells64(BASE) }),
+      node("interrupts", { config: 1 }),
+      node("vcpus", { affinity: "proxy" }),
+      node("vdevices", {}, vdevices),
+    ]),
+  ])));
+}
+
+const rmRpc = () => node("rm-rpc", { "vdevice-type": "rm-rpc", generate: "/hypervisor/rm-rpc" });
+const bell = (label: number) => node("bell", { "vdevice-type": "doorbell", "peer-default": true, "qcom,label": label });
+const pair = (label: number, more: Record<string, string | true>) =>
+  node("pair", { "vdevice-type": "message-queue-pair", generate: "/hypervisor/pair", "qcom,label": label, ...more });
+
+/** A system with the primary as a client. */
+class Machine {
+  readonly system = new System(0x800_0000, 4);
+  readonly primary = new Client(this.system, (step) => this.system.act(step), PRIMARY_LINK);
+
+  /** Makes a VM of memory at `pa` up to the state READY. */
+  ready(tree: Uint8Array, pa = 0x4600_0000): { vmid: number; handle: number } {
+    const { vmid } = this.primary.get(VM_ALLOCATE, { vmid: 0 });
+    this.system.act((vcpu) => assert.ok(vcpu.write(pa + DT_OFFSET, tree)));
+    const sgl = [{ address: BigInt(pa), size: BigInt(MEMORY) }];
+    const acl = [{ vmid, rights: 7 }];
+    const { handle } = this.primary.get(MEM_LEND, { mem_type: 0, flags: 0, label: 0, acl, sgl, attributes: [] });
+    const image = { image_offset: 0n, image_size: 0n, dt_offset: BigInt(DT_OFFSET), dt_size: BigInt(DT_SIZE) };
+    this.primary.get(VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image });
+    this.primary.get(VM_INIT, { vmid });
+    return { vmid, handle };
+  }
+
+  start(tree: Uint8Array, pa?: number): { vmid: number; handle: number } {
+    const made = this.ready(tree, pa);
+    this.primary.get(VM_START, { vmid: made.vmid });
+    return made;
+  }
+
+  /** Ends a VM and takes everything back. */
+  end({ vmid, handle }: { vmid: number; handle: number }): void {
+    this.primary.get(VM_STOP, { vmid, flags: 1, reason: 0 });
+    this.reset(vmid);
+    this.primary.get(MEM_RECLAIM, { handle, flags: 0 });
+    this.primary.get(VM_DEALLOCATE, { vmid });
+  }
+
+  reset(vmid: number): void {
+    this.primary.get(VM_RESET, { vmid });
+    for (let patience = 0; patience < 100; patience++) {
+      if (this.primary.get(VM_GET_STATE, { vmid }).vm_state === VmState.Reset) return;
+      this.system.wait(100_000);
+    }
+    assert.fail("the reset ends");
+  }
+
+  /** What must be as before when all VMs are gone. */
+  usage(): unknown {
+    const { state } = this.system.rm;
+    return {
+      heap: this.system.hypervisor.rootPartition.heapUsed,
+      virqs: [...state.virqs.used].sort(),
+      primaryVirqs: [...state.vms[1].virqs.used].sort(),
+      pages: state.heapPages.size,
+      vms: state.vms.length,
+      parcels: state.parcels.length,
+    };
+  }
+}
+
+Deno.test("a VM that is made, started, stopped and freed leaves nothing behind, again and again", () => {
+  const machine = new Machine();
+  const tree = guestTree("again", [rmRpc(), bell(0x20), pair(0x30, { "peer-default": true })], 2);
+  const before = machine.usage();
+  for (let round = 0; round < 5; round++) {
+    machine.end(machine.start(tree));
+    assert.deepEqual(machine.usage(), before, `round ${round}`);
+    checkInvariants(machine.system.hypervisor);
+  }
+});
+
+Deno.test("a VM that was never started is reset like any other", () => {
+  const machine = new Machine();
+  const before = machine.usage();
+  const { vmid, handle } = machine.ready(guestTree("unborn", [rmRpc()]));
+  machine.reset(vmid);
+  machine.primary.get(MEM_RECLAIM, { handle, flags: 0 });
+  machine.primary.get(VM_DEALLOCATE, { vmid });
+  assert.deepEqual(machine.usage(), before);
+});
+
+Deno.test("a VM whose vdevice is not built fails by name, and its reset takes back what was made", () => {
+  const machine = new Machine();
+  const before = machine.usage();
+  const tree = guestTree("modern", [rmRpc(), node("v", { "vdevice-type": "virtio-mmio", "peer-default": true, "qcom,label": 1 })]);
+  assert.throws(() => machine.ready(tree), /vdevices of type virtio-mmio are not built/);
+  machine.reset(0x80);
+  machine.primary.get(MEM_RECLAIM, { handle: 0, flags: 0 });
+  machine.primary.get(VM_DEALLOCATE, { vmid: 0x80 });
+  assert.deepEqual(machine.usage(), before);
+});
+
+Deno.test("the owner sees the objects that it shares with a VM", () => {
+  const machine = new Machine();
+  const { vmid } = machine.start(guestTree("shared", [rmRpc(), bell(0x20), pair(0x30, { "peer-default": true })], 2));
+  const { resources } = machine.primary.get(VM_GET_HYP_RESOURCES, { vmid });
+  assert.deepEqual(resources.map(({ type, label, partner }) => [type, label, partner]), [
+    [ResourceType.Vcpu, 0, 0],
+    [ResourceType.Vcpu, 1, 0],
+    [ResourceType.DoorbellSource, 0x20, vmid],
+    [ResourceType.MsgqueueSend, 0x30, vmid],
+    [ResourceType.MsgqueueReceive, 0x30, vmid],
+  ]);
+  assert.deepEqual(resources.map(({ virq }) => virq), [0x3c2, 0x3c3, 0, 0x3c4, 0x3c5]);
+});
+
+/** The capabilities of a node that the Resource Manager made, from the devicetree in the guest's memory. */
+function capsOf(vcpu: { read(ipa: number, length: number): Uint8Array | undefined }, name: string): bigint[] {
+  const read = readDevicetree(vcpu.read(BASE + DT_OFFSET, DT_SIZE)!);
+  assert.ok(read.ok);
+  const found = [...walk(read.tree.root)].find(({ node: each }) => each.name.startsWith(`${name}@`));
+  const reg = found!.node.properties.get("reg")!;
+  const view = new DataView(reg.buffer, reg.byteOffset, reg.length);
+  return Array.from({ length: reg.length / 8 }, (_, index) => view.getBigUint64(index * 8));
+}
+
+Deno.test("a queue pair between two VMs carries messages both ways, and is joined anew when one of them comes again", () => {
+  const machine = new Machine();
+  const { system } = machine;
+  const buffer = BASE + 0x1000;
+  const send = (from: number, to: number, text: string) => {
+    const [sender, receiver] = [system.guest(from), system.guest(to)];
+    sender.write(buffer, new TextEncoder().encode(text));
+    const [tx] = capsOf(sender, "pair");
+    const [, rx] = capsOf(receiver, "pair");
+    assert.equal(sender.hvc(Hypercall.msgqueue_send, tx, BigInt(text.length), BigInt(buffer), 1n)[0], 0n);
+    assert.equal(receiver.hvc(Hypercall.msgqueue_receive, rx, BigInt(buffer + 0x800), 240n)[0], 0n);
+    assert.equal(new TextDecoder().decode(receiver.read(buffer + 0x800, text.length)), text);
+  };
+  const before = machine.usage();
+  const treeA = guestTree("a", [rmRpc(), pair(7, { peer: "vm-name:b" })]);
+  let a = machine.start(treeA);
+  const b = machine.start(guestTree("b", [rmRpc(), pair(7, { peer: "vm-name:a" })]), 0x4680_0000);
+  send(a.vmid, b.vmid, "ping");
+  send(b.vmid, a.vmid, "pong");
+  assert.equal(readNumber(findNode(treeOf(system.guest(b.vmid)), "/hypervisor/pair")!, "qcom,peer-vmid", 1), BigInt(a.vmid));
+  machine.end(a);
+  a = machine.start(treeA);
+  send(a.vmid, b.vmid, "again");
+  send(b.vmid, a.vmid, "and back");
+  machine.end(b);
+  machine.end(a);
+  assert.deepEqual(machine.usage(), before);
+});
+
+function treeOf(vcpu: { read(ipa: number, length: number): Uint8Array | undefined }): DevicetreeNode {
+  const read = readDevicetree(vcpu.read(BASE + DT_OFFSET, DT_SIZE)!);
+  assert.ok(read.ok);
+  return read.tree.root;
+}
+
+Deno.test("the owner is told of every state, and of the end", () => {
+  const machine = new Machine();
+  const made = machine.start(guestTree("told", [rmRpc()]));
+  machine.end(made);
+  machine.primary.receive();
+  const states = machine.primary.notifications.map((text) => /vm_state=(\w+)/.exec(text)?.[1] ?? text.split(" ")[0]);
+  assert.deepEqual(states, ["1", "2", "3", "9", "VM_EXITED", "0xa", "MEM_RELEASED", "0xb"]);
+});
+
+Deno.test("random requests in any state break nothing: ownership of memory holds and the Resource Manager goes on", () => {
+  const machine = new Machine();
+  machine.start(guestTree("victim", [rmRpc(), bell(1)]));
+  // What would stop the Resource Manager by name, for it is not built.
+  const ids = [...RPC_MESSAGES.values()].filter(({ kind, name }) => kind === "request" && name !== "FW_SET_VM_FIRMWARE").map(({ id }) =>
+    id
+  );
+  const word = fc.oneof(fc.constantFrom(0, 1, 3, 7, 0x80, 0x81, 0x1000, 0x4600_0000, 0x4700_0000, 0x1_0001), fc.nat(0xffff_ffff));
+  const payload = fc.array(word, { maxLength: 14 }).map((words) => new Uint8Array(Uint32Array.from(words).buffer));
+  fc.assert(fc.property(fc.constantFrom(...ids), payload, (id, bytes) => void machine.primary.askRaw(id, bytes)), { numRuns: 250 });
+  checkInvariants(machine.system.hypervisor);
+  assert.deepEqual(machine.primary.get(VM_GET_VMID, {}), { vmid: 3 });
+});
+
+Deno.test("whatever is lent, shared, appended and reclaimed, every page has one owner, and all comes back", () => {
+  const machine = new Machine();
+  const { primary } = machine;
+  const { vmid } = primary.get(VM_ALLOCATE, { vmid: 0 });
+  const before = machine.usage();
+  const page = fc.tuple(fc.nat(24), fc.integer({ min: 1, max: 4 }));
+  const operation = fc.record({
+    kind: fc.constantFrom("lend", "share", "append", "reclaim"),
+    pages: fc.array(page, { minLength: 1, maxLength: 3 }),
+    which: fc.nat(9),
+    rights: fc.constantFrom(4, 5, 6, 7),
+    flags: fc.constantFrom(0, 1, 2, 3),
+  });
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 12 }), (operations) => {
+      const handles: number[] = [];
+      for (const { kind, pages, which, rights, flags } of operations) {
+        const sgl = pages.map(([index, count]) => ({ address: 0x4600_0000n + BigInt(index * 0x1000), size: BigInt(count * 0x1000) }));
+        const handle = handles[which % handles.length] ?? 0;
+        if (kind === "append") primary.ask(MEM_APPEND, { handle, flags: flags & 1, sgl });
+        else if (kind === "reclaim") primary.ask(MEM_RECLAIM, { handle, flags: 0 });
+        else {
+          const acl = [{ vmid, rights }, ...(kind === "share" ? [{ vmid: 3, rights: 6 }] : [])];
+          const message = kind === "share" ? MEM_SHARE : MEM_LEND;
+          const made = primary.ask(message, { mem_type: 0, flags, label: 0, acl, sgl, attributes: [] });
+          if (made.value !== undefined) handles.push(made.value.handle);
+        }
+      }
+      checkInvariants(machine.system.hypervisor);
+      for (const handle of handles) primary.ask(MEM_RECLAIM, { handle, flags: 0 });
+      assert.deepEqual(machine.usage(), before);
+    }),
+    { numRuns: 12 },
+  );
+  checkInvariants(machine.system.hypervisor);
+});
