@@ -12,8 +12,7 @@ const KERNEL_METAPACKAGE = `linux-image-cloud-${ARCHITECTURE}`;
 
 /**
  * PID 1 of the initramfs. Its first line says that user space runs. The kernel's command line may hold `el2=poweroff`;
- * otherwise there is a shell on the console, whose end powers the machine off. It is told the terminal's size, or it would ask the terminal
- * and take input that came first for the answer.
+ * otherwise there is a shell on the console, whose end powers the machine off.
  */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -25,7 +24,7 @@ mount -t tmpfs tmp /tmp
 echo "EL2-READY $(uname -r) cpus=$(grep -c ^processor /proc/cpuinfo)"
 grep -qw el2=poweroff /proc/cmdline && poweroff -f
 cd /root
-setsid cttyhack sh -c 'stty rows 24 cols 80; exec sh'
+setsid cttyhack sh
 poweroff -f
 `;
 
