@@ -86,11 +86,14 @@ export class TreeView {
     screen.text(area.x, area.y, fit(heading, area.width), style("dim"));
     const at = this.#rows.findIndex((row) => row.id === this.#selected);
     this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#rows.length - this.#height, 0));
-    this.#rows.slice(this.#top, this.#top + this.#height).forEach((row, i) => {
+    const shown = this.#rows.slice(this.#top, this.#top + this.#height);
+    shown.forEach((row, i) => {
       const y = area.y + 1 + i, chosen = row.id === this.#selected;
       const text = row.vcpu ? vcpuText(row.vcpu, wide) : vmText(row.vm, wide, this.#folded.has(row.vm.name));
       screen.text(area.x, y, fit(`${chosen ? ">" : " "} ${text}`, area.width), rowStyle(row));
     });
+    const below = this.#rows.length - this.#top - shown.length;
+    if (below > 0) screen.text(area.x + area.width - 12, area.y, fit(` ${below} below`.padStart(12), 12), style("dim"));
     if (!this.#rows.length) screen.text(area.x + 2, area.y + 1, "no VM yet: the resource manager is starting", style("dim"));
   }
 }
