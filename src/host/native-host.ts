@@ -155,6 +155,8 @@ class NativeHost implements NativeGuest {
       if (result !== 0n) this.#error(undefined, `CPU_ON of CPU ${mpidr}: ${BigInt.asIntN(64, result)}`);
     }
     this.#running.manager.createAll(vcpu);
+    // What was typed before the interrupt was enabled.
+    this.#type(vcpu);
   }
 
   #assemble(platform: HostPlatform, buffer: number, vms: VmRecord[]): Running {

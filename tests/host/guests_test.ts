@@ -31,6 +31,13 @@ Deno.test("hello answers what is typed into its console", async () => {
   assert.equal(stack.log().at(-1), "finished");
 });
 
+Deno.test("what is typed before the machine runs is not lost", async () => {
+  const { stack } = await demo({ hello: "" });
+  stack.input.push("hello", new TextEncoder().encode("o"));
+  stack.run(0.1e9);
+  assert.match(stack.console("hello"), /bye\r\n$/);
+});
+
 Deno.test("hello that reads where nothing is crashes alone, and the host says so", async () => {
   const { stack } = await demo({ hello: "", pong: "", ping: "" });
   stack.run(0.1e9);
