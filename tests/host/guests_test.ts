@@ -57,3 +57,16 @@ Deno.test("ping and pong play over a message queue pair and a doorbell with vIRQ
   assert.match(stack.console("pong"), /pong: gave back 16 messages and 16 rings\r\n$/);
   assert.equal(stack.log().at(-1), "finished");
 });
+
+Deno.test("the demo runs twice the same, to the instruction", async () => {
+  const runs = await Promise.all([0, 1].map(async () => {
+    const { stack } = await demo({ hello: "ms=5", ping: "balls=4", pong: "" });
+    stack.input.push("hello", new TextEncoder().encode("t"));
+    stack.run(0.05e9);
+    return stack;
+  }));
+  assert.ok(runs[0].events.length > 100);
+  assert.deepEqual(runs[0].events, runs[1].events);
+  const instructions = (stack: Stack) => [...stack.hypervisor.scheduler.vcpus].map(({ instructions }) => instructions);
+  assert.deepEqual(instructions(runs[0]), instructions(runs[1]));
+});
