@@ -19,7 +19,7 @@ import {
   VmState,
 } from "../../src/abi/rpc/messages/vm.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells64, devicetree, type DevicetreeNode, findNode, node, readNumber, walk } from "../../src/devicetree/tree.ts";
+import { cells, cells64, devicetree, type DevicetreeNode, findNode, node, readCell, readNumber, walk } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Client, PRIMARY_LINK } from "./client.ts";
@@ -197,6 +197,47 @@ Deno.test("a queue pair between two VMs carries messages both ways, and is joine
   machine.end(b);
   machine.end(a);
   assert.deepEqual(machine.usage(), before);
+});
+
+Deno.test("shared memory lies where its vdevice says, or anywhere, and the devicetree tells of it", () => {
+  const machine = new Machine();
+  const { primary, system } = machine;
+  const shm = (label: number, more: Record<string, true> = {}) =>
+    node(`shm-${label}`, { "vdevice-type": "shm", generate: `/hypervisor/shm-${label}`, "peer-default": true, "qcom,label": label }, [
+      node("memory", { "#address-cells": 2, label, base: cells64(0x9000_0000), ...more }),
+    ]);
+  const { vmid, handle } = machine.ready(guestTree("sharer", [rmRpc(), shm(0x40), shm(0x41, { optional: true })]));
+  const share = (label: number, address: bigint) => {
+    const acl = [{ vmid, rights: 6 }, { vmid: 3, rights: 6 }];
+    const sgl = [{ address, size: 0x2000n }];
+    return primary.get(MEM_SHARE, { mem_type: 0, flags: 0, label, acl, sgl, attributes: [] }).handle;
+  };
+  const handles = [share(0x40, 0x4700_0000n), share(0x99, 0x4710_0000n)];
+  system.act((vcpu) => vcpu.write(0x4700_1000, Uint8Array.of(0xaa)));
+  primary.get(VM_START, { vmid });
+  const guest = system.guest(vmid);
+  assert.deepEqual(guest.read(0x9000_1000, 1), Uint8Array.of(0xaa));
+  const root = treeOf(guest);
+  const buffers = findNode(root, "/reserved-memory")!.children;
+  assert.deepEqual(buffers.map(({ name }) => name), ["buffer@90000000", "buffer@40001000"]);
+  assert.deepEqual(buffers.map((each) => readCell(each, "qcom,rm-mem-handle")), handles);
+  assert.deepEqual(buffers[0].properties.get("peers"), cells(3, 3));
+  assert.equal(readCell(findNode(root, "/hypervisor/shm-64")!, "memory-region"), readCell(buffers[0], "phandle"));
+  assert.equal(findNode(root, "/hypervisor/shm-65"), undefined, "what is optional and was not lent is left out");
+  const all = cells64(0x4000_1000, 0x2000, BASE, MEMORY, 0x9000_0000, 0x2000);
+  assert.deepEqual(findNode(root, "/memory")!.properties.get("reg"), all);
+  machine.end({ vmid, handle });
+  for (const each of handles) primary.get(MEM_RECLAIM, { handle: each, flags: 0 });
+});
+
+Deno.test("a VM whose buffer was not lent does not start", () => {
+  const machine = new Machine();
+  const shm = node("shm", { "vdevice-type": "shm", "peer-default": true, "qcom,label": 1 }, [
+    node("memory", { label: 1, base: cells64(0x9000_0000) }),
+  ]);
+  const { vmid } = machine.ready(guestTree("poor", [shm]));
+  assert.equal(machine.primary.ask(VM_START, { vmid }).error, "NORESOURCE");
+  assert.equal(machine.primary.get(VM_GET_STATE, { vmid }).vm_state, VmState.InitFailed);
 });
 
 function treeOf(vcpu: { read(ipa: number, length: number): Uint8Array | undefined }): DevicetreeNode {
