@@ -17,6 +17,9 @@ export const ADDRESS_SPACE_SIZE = 2 ** 36;
 const VMID_END = 256;
 const VMMIO_RANGES = 128;
 
+/** `Hypervisor.stage2HasRoom` keeps as many tables as splitting blocks can take. */
+const RESERVE_EXHAUSTED = "the reserve of stage-2 tables is exhausted";
+
 /** A device that answers a VM's accesses instead of memory: a GIC frame. */
 export interface VirtualDevice {
   readonly name: string;
@@ -168,23 +171,30 @@ export class AddressSpace extends HypervisorObject {
 
   /** Enters pages into the tables in place of what was there. False, and nothing changed, when there are too few tables. */
   install(ipa: number, pa: number, size: number, attributes: number): boolean {
-    if (!this.hypervisor.stage2HasRoom()) return false;
-    if (this.stage2.map(ipa, pa, size, stage2Flags(attributes)) === false) return false;
-    this.hypervisor.core.invalidateStage2(this.stage2.id, ipa, size);
-    return true;
+    return this.hypervisor.stage2HasRoom(size) && this.#map(ipa, pa, size, attributes);
+  }
+
+  /** As `install`, for pages that came to an extent that is mapped here already: never fails, as it may take the reserve. */
+  restore(ipa: number, pa: number, size: number, attributes: number): void {
+    if (!this.#map(ipa, pa, size, attributes)) throw new Error(RESERVE_EXHAUSTED);
   }
 
   /** Takes the pages out of the tables that map to `pa` onward; others in the range stay. */
   uninstall(ipa: number, pa: number, size: number): void {
-    for (let done = 0; done < size;) {
-      const first = done;
-      while (done < size && this.stage2.lookup(ipa + done)?.pa === pa + done) done += PAGE_SIZE;
-      if (done > first) this.#unmap(ipa + first, done - first);
-      else done += PAGE_SIZE;
-    }
+    this.#eachMapped(ipa, pa, size, (at, _pa, length) => {
+      if (this.stage2.unmap(at, length) === false) throw new Error(RESERVE_EXHAUSTED);
+      this.#invalidate(at, length);
+    });
   }
 
-  /** An extent has or has no longer recorded mappings here. */
+  /** Gives the pages new attributes that map to `pa` onward; others in the range stay. */
+  reinstall(ipa: number, pa: number, size: number, attributes: number): void {
+    this.#eachMapped(ipa, pa, size, (at, to, length) => {
+      if (!this.#map(at, to, length, attributes)) throw new Error(RESERVE_EXHAUSTED);
+    });
+  }
+
+  /** An extent has recorded mappings here. */
   noteExtent(extent: Memextent): void {
     this.#extents.add(extent);
   }
@@ -206,12 +216,27 @@ export class AddressSpace extends HypervisorObject {
     if (!wasActive) return;
     for (const { device } of this.devices) device.detach?.();
     this.hypervisor.addressSpaces.delete(this.vmid);
-    this.hypervisor.core.invalidateStage2(this.stage2.id, 0, ADDRESS_SPACE_SIZE);
+    this.#invalidate(0, ADDRESS_SPACE_SIZE);
     this.stage2.release();
   }
 
-  #unmap(ipa: number, size: number): void {
-    if (this.stage2.unmap(ipa, size) === false) throw new Error("the reserve of stage-2 tables is exhausted");
+  /** Calls `act` for each run of pages in the range that are mapped to `pa` onward. */
+  #eachMapped(ipa: number, pa: number, size: number, act: (ipa: number, pa: number, size: number) => void): void {
+    for (let done = 0; done < size;) {
+      const first = done;
+      while (done < size && this.stage2.lookup(ipa + done)?.pa === pa + done) done += PAGE_SIZE;
+      if (done > first) act(ipa + first, pa + first, done - first);
+      else done += PAGE_SIZE;
+    }
+  }
+
+  #map(ipa: number, pa: number, size: number, attributes: number): boolean {
+    if (this.stage2.map(ipa, pa, size, stage2Flags(attributes)) === false) return false;
+    this.#invalidate(ipa, size);
+    return true;
+  }
+
+  #invalidate(ipa: number, size: number): void {
     this.hypervisor.core.invalidateStage2(this.stage2.id, ipa, size);
   }
 }

@@ -39,10 +39,12 @@ const ROOT_HEAP = 35 * 1024 * 1024;
 const PRIVATE_HEAP = 1024 * 1024;
 
 /**
- * Page tables that mappings leave free. Taking pages away must never fail, and splits blocks; there are no more blocks than this to split
- * (4 GiB of 16 MiB each, mapped once).
+ * Page tables that mappings leave free. Taking pages away and giving them back must never fail, and splits blocks; there are no more blocks
+ * than this to split (4 GiB of them, mapped once).
  */
 const STAGE2_RESERVE = 256;
+/** Bytes that one page table maps, which is also the size of a block. */
+const STAGE2_BLOCK = 0x100_0000;
 
 /** The hypervisor of one machine. */
 export class Hypervisor implements El2 {
@@ -93,12 +95,13 @@ export class Hypervisor implements El2 {
 
   /** Page tables for an address space, or undefined when there are none left. */
   createStage2(): Stage2Table | undefined {
-    return this.stage2HasRoom() ? this.options.stage2.create() : undefined;
+    return this.stage2HasRoom(0) ? this.options.stage2.create() : undefined;
   }
 
-  /** Whether mappings may take page tables. */
-  stage2HasRoom(): boolean {
-    return this.options.stage2.available > STAGE2_RESERVE;
+  /** Whether the page tables that a mapping of `size` bytes may need can be taken. */
+  stage2HasRoom(size: number): boolean {
+    const most = Math.ceil(size / STAGE2_BLOCK) + 1;
+    return this.options.stage2.available >= STAGE2_RESERVE + most;
   }
 
   /** Something that must not happen happened, or something is not built: the machine stops with this message. */

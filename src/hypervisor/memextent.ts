@@ -148,7 +148,7 @@ export class Memextent extends HypervisorObject {
     if (!this.mappings.has(addressSpace, offset, size, at)) return this.#notMapped(addressSpace, ipa, size);
     this.mappings.update(addressSpace, offset, size, at, (old) => old & ~MapAttributes.AccessDefined | access);
     for (const { addressSpace: space, range } of this.mappings.within(offset, size)) {
-      if (space === addressSpace && range.ipa - range.offset === at - offset) this.#refresh(space, range);
+      if (space === addressSpace && range.ipa - range.offset === at - offset) this.#reinstall(space, range);
     }
     return ErrorCode.OK;
   }
@@ -272,19 +272,14 @@ export class Memextent extends HypervisorObject {
       // A SPARSE record may reach over the end of the address space; pages there are in no table.
       const inside = Math.min(range.size, ADDRESS_SPACE_SIZE - range.ipa);
       if (inside <= 0) continue;
-      if (!addressSpace.install(range.ipa, this.base + range.offset, inside, range.attributes)) {
-        this.hypervisor.stop("page tables ran out while memory moved between extents");
-      }
+      addressSpace.restore(range.ipa, this.base + range.offset, inside, range.attributes);
     }
   }
 
-  /** Writes the pages of a range that are mapped here again, with its attributes. */
-  #refresh(addressSpace: AddressSpace, range: MappedRange): void {
+  /** Gives the pages of a range that are mapped here the range's attributes. */
+  #reinstall(addressSpace: AddressSpace, range: MappedRange): void {
     for (const run of this.ownedRuns(range.offset, range.size)) {
-      for (let done = 0; done < run.size; done += PAGE_SIZE) {
-        const ipa = range.ipa + run.pa + done - this.base - range.offset;
-        if (addressSpace.stage2.lookup(ipa)?.pa === run.pa + done) addressSpace.install(ipa, run.pa + done, PAGE_SIZE, range.attributes);
-      }
+      addressSpace.reinstall(range.ipa + run.pa - this.base - range.offset, run.pa, run.size, range.attributes);
     }
   }
 

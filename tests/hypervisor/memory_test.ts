@@ -422,3 +422,29 @@ Deno.test("deleting an address space forgets its mappings and gives its tables b
   assert.equal(hypervisor.options.stage2.available, before);
   checkInvariants(hypervisor);
 });
+
+Deno.test("mappings take page tables only while enough are left to take every page away again", () => {
+  const { machine, options } = createTestHypervisor();
+  let left = 1000;
+  const stage2 = {
+    create: () => options.stage2.create(),
+    get available() {
+      return left;
+    },
+  };
+  const guest = new TestGuest(new Hypervisor(machine, { ...options, stage2 }));
+  const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, PAGE);
+  left = 257;
+  assert.equal(guest.error("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC), "NOMEM");
+  assert.equal(lookup(guest, space, IPA), undefined);
+  assert.equal(guest.error("addrspace_unmap", space, extent, IPA, NO_SYNC), "ADDR_INVALID", "nothing was recorded");
+  left = 258;
+  guest.ok("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC);
+  left = 0;
+  guest.ok("addrspace_update_access", space, extent, IPA, 0x44n, NO_SYNC);
+  assert.equal(lookup(guest, space, IPA)?.flags, Stage2Flags.Read);
+  guest.ok("addrspace_unmap", space, extent, IPA, NO_SYNC);
+  const second = guest.create("addrspace");
+  guest.ok("addrspace_configure", second, 2n);
+  assert.equal(guest.error("object_activate", second), "NOMEM");
+});
