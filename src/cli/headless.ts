@@ -21,11 +21,16 @@ export interface HeadlessOptions {
 /** Runs a started session to its end and returns the exit code. */
 export async function runHeadless(client: SessionClient, options: HeadlessOptions): Promise<number> {
   const ended = Promise.withResolvers<number>();
-  const out = new ConsoleOutput(options.names);
+  const out: ConsoleOutput = new ConsoleOutput(
+    options.names,
+    (bytes) => client.send({ kind: "taken", bytes }),
+    () => ended.resolve(ExitCode.Failed),
+  );
   const joined = options.console;
   client.onEvent = (event: SessionEvent) => {
     if (event.kind === "console") {
       if (!options.stdio || event.console === joined) out.write(event.console, event.bytes);
+      else client.send({ kind: "taken", bytes: event.bytes.length });
     } else if (event.kind === "hash") {
       console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
     } else if (event.kind === "ended") {
@@ -101,13 +106,21 @@ class ConsoleOutput {
   readonly #partial = new Map<string, number[]>();
   #last: Promise<void> = Promise.resolve();
 
-  constructor(readonly names: boolean) {}
+  constructor(
+    readonly names: boolean,
+    /** Tells how many bytes of output are dealt with. */
+    readonly taken: (bytes: number) => void,
+    /** Nobody reads stdout any more. */
+    readonly closed: () => void,
+  ) {}
 
   write(console: string, bytes: Uint8Array): void {
-    if (!this.names) {
-      this.#put(bytes);
-      return;
-    }
+    if (!this.names) this.#put(bytes);
+    else this.#lines(console, bytes);
+    this.#last = this.#last.then(() => this.taken(bytes.length));
+  }
+
+  #lines(console: string, bytes: Uint8Array): void {
     const line = this.#partial.get(console) ?? [];
     this.#partial.set(console, line);
     for (const byte of bytes) {
@@ -132,6 +145,10 @@ class ConsoleOutput {
   }
 
   #put(bytes: Uint8Array): void {
-    this.#last = this.#writer.write(bytes);
+    const written = this.#writer.write(bytes).catch((error) => {
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+      this.closed();
+    });
+    this.#last = this.#last.then(() => written);
   }
 }

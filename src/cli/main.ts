@@ -6,6 +6,7 @@ import { registerDisasm } from "./disasm.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { registerGuests } from "./guests.ts";
 import { registerRun, runDemo } from "./run.ts";
+import { didYouMean } from "../workstation/did-you-mean.ts";
 import { PlanError } from "../workstation/plan.ts";
 import { VERSION } from "../workstation/version.ts";
 
@@ -37,6 +38,10 @@ Examples:
   registerDisasm(program);
   for (const command of program.commands) command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
   try {
+    const names = program.commands.map((command) => command.name());
+    if (/^[^-]/.test(args[0] ?? "") && ![...names, "help"].includes(args[0])) {
+      throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names)}; there are ${names.join(", ")}`);
+    }
     await program.parseAsync(args, { from: "user" });
     return code || (Deno.exitCode ?? 0);
   } catch (error) {

@@ -64,7 +64,7 @@ export class App {
       case "ready":
         return;
       case "console":
-        this.#console(event.console).write(event.bytes);
+        this.#console(event.console).write(event.bytes, () => this.port.send({ kind: "taken", bytes: event.bytes.length }));
         return;
       case "sample":
         this.#sample = event.sample;

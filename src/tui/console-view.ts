@@ -28,10 +28,10 @@ export class ConsoleView {
     this.#terminal.onData((data) => answer(encoder.encode(data)));
   }
 
-  /** Guest output. */
-  write(bytes: Uint8Array): void {
+  /** Guest output; `taken` is called when the emulator is done with it. */
+  write(bytes: Uint8Array, taken: () => void = () => {}): void {
     if (this.#back > 0) { for (const byte of bytes) if (byte === 10) this.#unseen++, this.#back++; }
-    this.#terminal.write(bytes);
+    this.#terminal.write(bytes, taken);
   }
 
   /** Resolves when everything written so far is on the emulated screen. */

@@ -12,6 +12,8 @@ const SLICE = 5;
 const TURNS = 8;
 /** Wall time (ms) between samples. */
 const SAMPLE_INTERVAL = 200;
+/** Bytes of console output that may be under way to the client; a guest that floods its console waits here and takes no memory. */
+const OUTPUT_LIMIT = 1 << 20;
 /** Idle time (ns) that is worth a sleep; less is owed until it adds up. */
 const SHORTEST_SLEEP = 2e6;
 
@@ -32,6 +34,7 @@ export class Engine {
   #paused = false;
   #done = false;
   #inputEnded = false;
+  #outputUnderWay = 0;
   /** Idle virtual time (ns) not slept yet. */
   #owed = 0;
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
@@ -58,6 +61,12 @@ export class Engine {
     if (this.#done) return;
     this.#wake();
     this.system.input(console, bytes);
+    this.#schedule();
+  }
+
+  /** The client has dealt with console output. */
+  taken(bytes: number): void {
+    this.#outputUnderWay -= bytes;
     this.#schedule();
   }
 
@@ -88,7 +97,7 @@ export class Engine {
   }
 
   #schedule(): void {
-    if (this.#done || this.#scheduled || this.#sleep) return;
+    if (this.#done || this.#scheduled || this.#sleep || this.#outputUnderWay > OUTPUT_LIMIT) return;
     this.#scheduled = true;
     // Messages between ports overtake the worker's own; a timer lets those in, and costs more.
     if (this.port.requested()) setTimeout(() => this.port.guarded(() => this.#scheduledSlice()), 0);
@@ -204,6 +213,7 @@ export class Engine {
   #flush(): void {
     for (const { console, bytes } of this.system.takeOutput()) {
       this.#console.update(bytes);
+      this.#outputUnderWay += bytes.length;
       this.port.post({ kind: "console", console, bytes });
     }
     const { events, dropped } = this.system.takeEvents();

@@ -9,6 +9,8 @@ export type Request =
   | { kind: "start"; plan: SessionPlan }
   /** Bytes typed into a guest's console. */
   | { kind: "input"; console: string; bytes: Uint8Array }
+  /** The client has dealt with this many bytes of console output: the machine waits when too many are under way. */
+  | { kind: "taken"; bytes: number }
   /** No input will come any more: when all guests wait for nothing else, the run is over. */
   | { kind: "input-ended" }
   | { kind: "pause" }

@@ -36,6 +36,8 @@ export function serveMachine(): void {
     switch (request.kind) {
       case "input":
         return engine.input(request.console, request.bytes);
+      case "taken":
+        return engine.taken(request.bytes);
       case "input-ended":
         return engine.endInput();
       case "pause":
