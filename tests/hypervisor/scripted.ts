@@ -2,11 +2,20 @@
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { ExceptionClass, Pstate, syndrome } from "../../src/core/exceptions.ts";
-import { type Core, type Exit, ExitReason, type RegisterName, type VcpuState } from "../../src/core/interface.ts";
+import { ExceptionClass, FaultStatus, Pstate, syndrome } from "../../src/core/exceptions.ts";
+import {
+  type Core,
+  type Exit,
+  ExitReason,
+  type RegisterName,
+  Stage2Flags,
+  type Stage2Table,
+  type Translation,
+  type VcpuState,
+} from "../../src/core/interface.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
-import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY } from "../../src/machine/memory-map.ts";
+import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
 import { AddressSpace } from "../../src/hypervisor/addrspace.ts";
 import { Cspace } from "../../src/hypervisor/cspace.ts";
 import { Icc } from "../../src/hypervisor/gic-registers.ts";
@@ -97,8 +106,15 @@ class ScriptedCore implements Core {
   takeException(state: VcpuState, esr: number, far?: bigint): void {
     (state as ScriptedState).exceptions.push({ esr, far });
   }
-  translate(): never {
-    throw new Error("scripts pass no pointers");
+  /** The stage-2 tables of a vCPU; scripts run with stage 1 off. */
+  stage2Of: (id: number) => Stage2Table | undefined = () => undefined;
+
+  translate(state: VcpuState, va: bigint, access: "read" | "write"): Translation {
+    const ipa = Number(va);
+    const page = this.stage2Of(state.stage2)?.lookup(ipa);
+    const needs = access === "read" ? Stage2Flags.Read : Stage2Flags.Write;
+    if (page && page.flags & needs) return { ok: true, pa: page.pa + ipa % PAGE_SIZE, ipa };
+    return { ok: false, stage: 2, fsc: (page ? FaultStatus.Permission : FaultStatus.Translation) | 3, ipa };
   }
   invalidateStage2(): void {}
   memoryWritten(): void {}
@@ -133,9 +149,11 @@ export class ScriptedMachine {
     const map = memoryMap(MINIMUM_PRIMARY_MEMORY);
     const pages = map.wasmSize / 0x1_0000;
     const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.machine = new Machine(wasm, map, new ScriptedCore(), cpus);
+    const core = new ScriptedCore();
+    this.machine = new Machine(wasm, map, core, cpus);
     const stage2 = new Stage2Pool(wasm, CORE_REGION_SIZE - 0x100_0000, 0x100_0000);
     this.hypervisor = new Hypervisor(this.machine, { stage2, seed: 1 });
+    core.stage2Of = (id) => [...this.hypervisor.addressSpaces.values()].find((one) => one.stage2.id === id)?.stage2;
   }
 
   /** Runs for `ns` of virtual time; waiting CPUs jump to the next event. */
