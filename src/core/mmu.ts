@@ -204,11 +204,12 @@ export function defineMmu(library: Library, ram: RamLayout): void {
       () => c.set(rights, rights.or(Rights.Device)),
     );
     c.store("i32.store", CPU.WALK_RIGHTS, rights);
+    // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated devices see unaligned accesses.
+    c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
     const unaligned = va.wrap().and(access.and(Access.SizeMask).sub(1));
     c.if(rights.and(Rights.Device).nonZero().and(unaligned.nonZero()), () => {
       fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0));
     });
-    c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
     const el0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
     const needed = access.and(AccessKind.Execute).select(
       el0.select(constant("i32", Stage2Flags.ExecuteEl0), Stage2Flags.ExecuteEl1),
