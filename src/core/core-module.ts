@@ -3,8 +3,7 @@
 import { defineExceptions } from "./exception-entry.ts";
 import { defineFloatingPoint } from "./fp/functions.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
-import type { Handler } from "./interpreter/handlers.ts";
-import { defineInterpreter } from "./interpreter/interpreter.ts";
+import { defineInterpreter, type Dispatch } from "./interpreter/interpreter.ts";
 import { OutlinedFunctions } from "./interpreter/outlined.ts";
 import { TLB_POOL } from "./layout.ts";
 import { Library } from "./library.ts";
@@ -49,7 +48,7 @@ export interface CoreExports {
 /** A module's bytes, and how its decoder fills records. */
 export interface GeneratedCore {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly handlers: readonly Handler[];
+  readonly dispatch: Dispatch;
   /** The cold instructions, which are linked to the instance. */
   readonly outlined: OutlinedFunctions;
 }
@@ -74,10 +73,10 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   defineIntegerFunctions(library);
   defineFloatingPoint(library);
   const outlined = new OutlinedFunctions(library, imported);
-  const handlers = defineInterpreter(library, outlined, decode);
+  const dispatch = defineInterpreter(library, outlined, decode);
   library.exportAll();
   library.check();
-  return { bytes: module.encode(), handlers, outlined };
+  return { bytes: module.encode(), dispatch, outlined };
 }
 
 /** Instantiates a generated module over the memory that it was generated for. */

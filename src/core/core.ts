@@ -56,7 +56,7 @@ export class WasmCore implements Core {
       allocateRecords: (host) => this.#records.allocate(host >>> 0),
       releaseRecords: (page) => this.#records.release(page),
     });
-    this.#records = new RecordPool(memory, core.handlers, {
+    this.#records = new RecordPool(memory, core.dispatch, {
       forgetRecordPage: (page) => this.#exports.tlbForgetRecords(page),
       undefinedWord: (word, host) => {
         if (this.#undefinedWords.has(word)) return;

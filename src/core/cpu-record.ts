@@ -143,6 +143,8 @@ export const CPU = {
   /** The record that holds the STOP arm of tail mode, or 0; and the arm that it had. i32. */
   STOP: word(),
   STOP_ARM: word(),
+  /** The fused arm of the record before it, which is parted meanwhile; or 0. i32. */
+  STOP_FUSED_ARM: word(),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
 } as const;

@@ -2,6 +2,7 @@
 //
 //   0x0000_0100  CPU record (cpu-record.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
+//   0x0000_8000  for each arm of the interpreter, the arm of its first instruction
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of record pages, counts of stores into them
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (tlb.ts)
@@ -21,6 +22,10 @@ export const CORE_SIZE = 0x0c00_0000;
 /** Eight tables of 256 i32 for CRC32, then eight for CRC32C (interpreter/integer-functions.ts). */
 export const CRC_TABLES = 0x2000;
 export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
+
+/** u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is fused (interpreter/fusion.ts). */
+export const FIRST_ARMS = 0x8000;
+export const MAXIMUM_ARMS = 0x4000;
 
 /** A stretch of equal slots. */
 interface Slots {

@@ -5,7 +5,7 @@ import { CPU, Pending, TlbEntry, TlbSet } from "./cpu-record.ts";
 import { callee, define } from "./functions.ts";
 import { Arm } from "./interpreter/arms.ts";
 import { RECORD_SIZE } from "./interpreter/operands.ts";
-import { CODE_PAGES, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORD_STORES, RECORDS_PER_PAGE } from "./layout.ts";
+import { CODE_PAGES, FIRST_ARMS, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORD_STORES, RECORDS_PER_PAGE } from "./layout.ts";
 import type { Library } from "./library.ts";
 import { fetchEntryOffset } from "./tlb.ts";
 import { Code, constant, type Value } from "./wasm/expression.ts";
@@ -41,6 +41,8 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     c.store("i64.store", CPU.PC_DELTA, c.parameter(0).sub(c.parameter(1).shrU(2).wide()));
   }
   const enterRecordPage = library.named("enterRecordPage");
+  /** The arm for the first instruction of what `arm` executes. */
+  const firstArm = (c: Code, arm: Value) => c.load("i32.load16_u", arm.shl(1), FIRST_ARMS);
   const recordAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
 
   {
@@ -79,8 +81,13 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     const c = code("disarmStop", [], [], true);
     const stop = c.let(c.load("i32.load", CPU.STOP));
     c.if(stop, () => {
-      // The page may have been given up since.
-      c.if(c.load("i32.load16_u", stop).eq(Arm.Stop), () => c.store("i32.store16", stop, c.load("i32.load", CPU.STOP_ARM)));
+      // The page may have been given up since, and the record before overwritten.
+      c.if(c.load("i32.load16_u", stop).eq(Arm.Stop), () => {
+        c.store("i32.store16", stop, c.load("i32.load", CPU.STOP_ARM));
+        const fused = c.let(c.load("i32.load", CPU.STOP_FUSED_ARM));
+        const before = stop.sub(RECORD_SIZE);
+        c.if(fused.nonZero().and(c.load("i32.load16_u", before).eq(firstArm(c, fused))), () => c.store("i32.store16", before, fused));
+      });
       c.store("i32.store", CPU.STOP, constant("i32", 0));
     });
   }
@@ -95,6 +102,12 @@ export function defineRecords(library: Library, imports: RecordImports): void {
       c.store("i32.store", CPU.STOP, end);
       c.store("i32.store", CPU.STOP_ARM, c.load("i32.load16_u", end));
       c.store("i32.store16", end, constant("i32", Arm.Stop));
+      // There is a record before it in the page: the one at `ip` at least.
+      const before = end.sub(RECORD_SIZE);
+      const arm = c.let(c.load("i32.load16_u", before));
+      const first = c.let(firstArm(c, arm));
+      c.store("i32.store", CPU.STOP_FUSED_ARM, first.ne(arm).select(arm, 0));
+      c.store("i32.store16", before, first);
     });
     c.result(constant("i32", 0));
   }
@@ -115,6 +128,11 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     });
     const record = c.let(page.add(host.and(0xffc).shl(2)));
     const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
+    // A pair with the first of these words as its second instruction is parted.
+    c.if(record.ne(page), () => {
+      const before = record.sub(RECORD_SIZE);
+      c.store("i32.store16", before, firstArm(c, c.let(c.load("i32.load16_u", before))));
+    });
     // The STOP arm stays; what it hides is no longer decoded.
     c.if(c.load("i32.load", CPU.STOP).sub(record).leU(last.sub(record)), () => c.store("i32.store", CPU.STOP_ARM, constant("i32", 0)));
     c.doWhile(() => {

@@ -3,9 +3,20 @@
 
 import { decode } from "../isa/decode.ts";
 import { Arm } from "./interpreter/arms.ts";
+import type { FusedArms } from "./interpreter/fusion.ts";
 import type { Filling, Handler } from "./interpreter/handlers.ts";
+import type { Dispatch } from "./interpreter/interpreter.ts";
 import { RECORD_SIZE, storeOperand } from "./interpreter/operands.ts";
-import { CODE_PAGES, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORD_STORES, RECORDS_PER_PAGE } from "./layout.ts";
+import {
+  CODE_PAGES,
+  FIRST_ARMS,
+  MAXIMUM_ARMS,
+  RECORD_OWNERS,
+  RECORD_PAGE_SIZE,
+  RECORD_PAGES,
+  RECORD_STORES,
+  RECORDS_PER_PAGE,
+} from "./layout.ts";
 
 const PAGE_SIZE = 4096;
 
@@ -19,6 +30,8 @@ export interface RecordCallbacks {
 
 /** The record pages of one core. */
 export class RecordPool {
+  readonly #handlers: readonly Handler[];
+  readonly #fused: FusedArms;
   readonly #view: DataView;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
@@ -31,14 +44,17 @@ export class RecordPool {
   /** @param capacity pages that may be in use at once, `RECORD_PAGES.count` at most. */
   constructor(
     memory: WebAssembly.Memory,
-    readonly handlers: readonly Handler[],
+    { handlers, fused }: Dispatch,
     readonly callbacks: RecordCallbacks,
     readonly capacity: number = RECORD_PAGES.count,
   ) {
+    this.#handlers = handlers;
+    this.#fused = fused;
     this.#view = new DataView(memory.buffer);
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
+    for (let arm = 0; arm < MAXIMUM_ARMS; arm++) this.#halves[FIRST_ARMS / 2 + arm] = fused.firstOf(arm);
   }
 
   /** A fresh record page for the code page at a host address. When the pool is used up, the oldest page goes. */
@@ -67,22 +83,40 @@ export class RecordPool {
     this.#free.push(index);
   }
 
-  /** Fills the record at `ip`. */
+  /** Fills the record at `ip`, and those behind it as far as pairs may begin there. */
   decode(ip: number): void {
     const index = Math.floor((ip - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
-    const record = (ip - RECORD_PAGES.base - index * RECORD_PAGE_SIZE) / RECORD_SIZE;
-    const host = (this.#words[RECORD_OWNERS / 4 + index] >>> 0) + 4 * record;
-    const word = this.#words[host / 4];
+    const page = RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
+    const host = this.#words[RECORD_OWNERS / 4 + index] >>> 0;
+    let record = (ip - page) / RECORD_SIZE;
+    let arm = this.#fillRecord(page, record, host);
+    while (arm !== undefined && this.#fused.startsPair(arm) && record + 1 < RECORDS_PER_PAGE) {
+      const next: number = this.#halves[(page + (record + 1) * RECORD_SIZE) >> 1];
+      const fresh = next === Arm.Decode;
+      const second = fresh ? this.#fillRecord(page, record + 1, host) : this.#fused.firstOf(next);
+      const pair = second === undefined ? undefined : this.#fused.get(arm, second);
+      if (pair !== undefined) this.#halves[(page + record * RECORD_SIZE) >> 1] = pair;
+      if (!fresh) return;
+      record++;
+      arm = second;
+    }
+  }
+
+  /** Fills one record; the number of its arm, or undefined when nothing can be known of the instruction behind it. */
+  #fillRecord(page: number, record: number, host: number): number | undefined {
+    const ip = page + record * RECORD_SIZE;
+    const word = this.#words[(host + 4 * record) / 4];
     const encoding = decode(word);
     if (!encoding) {
-      this.callbacks.undefinedWord(word >>> 0, host);
+      this.callbacks.undefinedWord(word >>> 0, host + 4 * record);
       this.#halves[ip >> 1] = Arm.Undefined;
-      return;
+      return undefined;
     }
-    const { filling, branch } = this.handlers[encoding.index];
+    const handler = this.#handlers[encoding.index];
+    const { filling, branch } = handler.specials.find((special) => (word & special.mask) === special.value)?.variant ?? handler;
     if (!branch) return this.#fill(ip, filling, word);
     const target = record + branch.offset(word) / 4;
-    this.#fill(ip, target >= 0 && target < RECORDS_PER_PAGE ? branch.near : filling, word);
+    return this.#fill(ip, target >= 0 && target < RECORDS_PER_PAGE ? branch.near : filling, word);
   }
 
   /** RAM in [host, host + size) changed from outside: its records go. */
@@ -91,6 +125,10 @@ export class RecordPool {
       const records = this.#words[CODE_PAGES / 4 + page / PAGE_SIZE];
       if (!records) continue;
       const first = Math.max(host - page, 0) >> 2, end = Math.min(host + size - page + 3, PAGE_SIZE) >> 2;
+      if (first > 0) {
+        const before = (records + (first - 1) * RECORD_SIZE) >> 1;
+        this.#halves[before] = this.#fused.firstOf(this.#halves[before]);
+      }
       for (let record = first; record < end; record++) this.#halves[(records + record * RECORD_SIZE) >> 1] = Arm.Decode;
     }
   }
@@ -103,9 +141,10 @@ export class RecordPool {
     this.#hand = -1;
   }
 
-  #fill(ip: number, { arm, operands }: Filling, word: number): void {
+  #fill(ip: number, { arm, operands }: Filling, word: number): number {
     for (const operand of operands) storeOperand(this.#view, ip, operand, word);
     this.#halves[ip >> 1] = arm;
+    return arm;
   }
 
   #forget(index: number): void {

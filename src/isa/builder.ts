@@ -23,6 +23,7 @@ type Expression =
   | { readonly kind: "vector"; readonly instruction: string; readonly index: Node; readonly offset: Node }
   | { readonly kind: "hostLoad"; readonly instruction: string; readonly host: Node; readonly offset: number }
   | { readonly kind: "flag"; readonly flag: Flag }
+  | { readonly kind: "condition"; readonly cond: number }
   | { readonly kind: "state"; readonly name: StateName }
   | { readonly kind: "pc" }
   | { readonly kind: "local"; readonly id: number };
@@ -70,12 +71,15 @@ export interface AccessOptions {
   part?: boolean;
 }
 
+/** The operands of the subtraction that flags are of: what follows at once can compare them instead of looking at the flags. */
+export type Compared = readonly [a: Node, b: Node];
+
 /** A statement. Lists are executed in order; a fault ends the instruction at once. */
 export type Statement =
   | { readonly kind: "let"; readonly id: number; readonly value: Node }
   | { readonly kind: "setRegister"; readonly bank: Bank; readonly index: Node; readonly value: Node }
   | { readonly kind: "setVector"; readonly instruction: string; readonly index: Node; readonly offset: Node; readonly value: Node }
-  | { readonly kind: "setFlags"; readonly n: Node; readonly z: Node; readonly c: Node; readonly v: Node }
+  | { readonly kind: "setFlags"; readonly n: Node; readonly z: Node; readonly c: Node; readonly v: Node; readonly compared?: Compared }
   | { readonly kind: "setState"; readonly name: StateName; readonly value: Node }
   | { readonly kind: "load"; readonly id: number; readonly size: number; readonly address: Node; readonly options: AccessOptions }
   | {
@@ -356,8 +360,8 @@ export class Builder {
     return { kind: "flag", type: flag === "C" ? "i32" : "i64", isStatic: false, flag };
   }
   /** Sets all four; operands as `Flag` says. They are evaluated before any is stored. */
-  setFlags(n: Node, z: Node, c: Node, v: Node): void {
-    this.#list.push({ kind: "setFlags", n, z, c, v });
+  setFlags(n: Node, z: Node, c: Node, v: Node, compared?: Compared): void {
+    this.#list.push({ kind: "setFlags", n, z, c, v, compared });
   }
   /** Sets the flags from N:Z:C:V in bits 3:0 of an i32. */
   setNZCV(nzcv: Node): void {
@@ -370,21 +374,9 @@ export class Builder {
     const sign = (flag: Flag, bit: number) => this.lsl(this.wrap(this.lsr(this.flag(flag), 63)), bit);
     return this.or(this.or(sign("N", 3), this.lsl(this.isZero(this.flag("Z")), 2)), this.or(this.lsl(this.flag("C"), 1), sign("V", 0)));
   }
-  /** ConditionHolds: `cond` is the number of the encoding. */
+  /** ConditionHolds: an i32 of 0 or 1. `cond` is the number of the encoding. */
   condition(cond: number): Node {
-    const notZ = () => this.ne(this.flag("Z"), 0);
-    const nEqualsV = () => this.geS(this.eor(this.flag("N"), this.flag("V")), 0);
-    const base = [
-      () => this.isZero(this.flag("Z")),
-      () => this.flag("C"),
-      () => this.ltS(this.flag("N"), 0),
-      () => this.ltS(this.flag("V"), 0),
-      () => this.and(this.flag("C"), notZ()),
-      nEqualsV,
-      () => this.and(notZ(), nEqualsV()),
-      () => this.i32(1),
-    ][cond >> 1]();
-    return cond & 1 && cond !== 15 ? this.isZero(base) : base;
+    return { kind: "condition", type: "i32", isStatic: false, cond };
   }
   /** The address of this instruction, i64. */
   pc(): Node {
@@ -497,6 +489,7 @@ export class Builder {
   }
 
   #shift(op: string, a: Node, count: Operand): Node {
+    if (typeof count === "object" ? count.kind === "constant" && count.value === 0 : count === 0) return a;
     const b = typeof count === "object" ? (a.type === "i64" ? this.zeroExtend64(count) : this.wrap(count)) : this.#lift(count, a.type);
     return this.#op(`${a.type}.${op}`, [a, b]);
   }

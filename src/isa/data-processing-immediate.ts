@@ -56,7 +56,7 @@ export const dataProcessingImmediate: Instruction[] = [
   insn(
     "ADD/ADDS/SUB/SUBS (immediate)",
     "sf op S 100010 sh imm12 Rn Rd",
-    { shape: "sf op S" },
+    { shape: "sf op S", special: (f) => f.op && f.S ? [{ Rd: 31 }] : [] },
     (f) =>
       `${ADD_SUB[2 * f.op + f.S]}\t${f.S ? r(f.sf, f.Rd) : rsp(f.sf, f.Rd)}, ${rsp(f.sf, f.Rn)}, ${hex(f.imm12)}${f.sh ? ", lsl #12" : ""}`,
     ({ sf, op, S, sh, imm12, Rn, Rd }, $) => {
@@ -78,7 +78,7 @@ export const dataProcessingImmediate: Instruction[] = [
   insn(
     "AND/ORR/EOR/ANDS (immediate)",
     "sf opc 100100 N immr imms Rn Rd",
-    { shape: "sf opc", unallocated: reservedBitMask },
+    { shape: "sf opc", unallocated: reservedBitMask, special: (f) => f.opc === 3 ? [{ Rd: 31 }] : [] },
     (f) => {
       const mask = BigInt.asUintN(f.sf ? 64 : 32, decodeBitMasks(f.N, f.immr, f.imms, true)?.wmask ?? 0n);
       return `${LOGICAL[f.opc]}\t${f.opc === 3 ? r(f.sf, f.Rd) : rsp(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}, ${hex(mask)}`;

@@ -26,7 +26,12 @@ export const dataProcessingRegister: Instruction[] = [
   insn(
     "AND/ORR/EOR/ANDS/BIC/ORN/EON/BICS (shifted register)",
     "sf opc 01010 shift N Rm imm6 Rn Rd",
-    { shape: "sf opc shift N", unallocated: (f) => !f.sf && f.imm6 > 31, cold: (f) => rareShift(f) && f.opc !== 2 },
+    {
+      shape: "sf opc shift N",
+      unallocated: (f) => !f.sf && f.imm6 > 31,
+      cold: (f) => rareShift(f) && f.opc !== 2,
+      special: (f) => f.shift || f.N ? [] : f.opc === 1 ? [{ Rn: 31, imm6: 0 }] : f.opc === 3 ? [{ Rd: 31, imm6: 0 }] : [],
+    },
     (f) => `${LOGICAL[f.N][f.opc]}\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}, ${r(f.sf, f.Rm)}${shiftSuffix(f.shift, f.imm6)}`,
     ({ sf, opc, shift, N, Rm, imm6, Rn, Rd }, $) => {
       const shifted = shiftRegister($, $.R(sf, Rm), shift, imm6);
@@ -39,7 +44,12 @@ export const dataProcessingRegister: Instruction[] = [
   insn(
     "ADD/ADDS/SUB/SUBS (shifted register)",
     "sf op S 01011 shift 0 Rm imm6 Rn Rd",
-    { shape: "sf op S shift", when: (f) => f.shift !== 3, unallocated: (f) => !f.sf && f.imm6 > 31 },
+    {
+      shape: "sf op S shift",
+      when: (f) => f.shift !== 3,
+      unallocated: (f) => !f.sf && f.imm6 > 31,
+      special: (f) => f.shift ? [] : f.op && f.S ? [{ Rd: 31, imm6: 0 }, { imm6: 0 }] : [{ imm6: 0 }],
+    },
     (f) => `${ADD_SUB[2 * f.op + f.S]}\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}, ${r(f.sf, f.Rm)}${shiftSuffix(f.shift, f.imm6)}`,
     ({ sf, op, S, shift, Rm, imm6, Rn, Rd }, $) => {
       const a = $.R(sf, Rn), b = $.let(shiftRegister($, $.R(sf, Rm), shift, imm6));
@@ -223,7 +233,7 @@ export const dataProcessingRegister: Instruction[] = [
   insn(
     "MADD/MSUB",
     "sf 00 11011 000 Rm o0 Ra Rn Rd",
-    { shape: "sf o0" },
+    { shape: "sf o0", special: (f) => f.o0 ? [] : [{ Ra: 31 }] },
     (f) => `${f.o0 ? "msub" : "madd"}\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}, ${r(f.sf, f.Rm)}, ${r(f.sf, f.Ra)}`,
     ({ sf, o0, Rm, Ra, Rn, Rd }, $) => {
       const product = $.mul($.R(sf, Rn), $.R(sf, Rm)), addend = $.R(sf, Ra);
@@ -234,7 +244,7 @@ export const dataProcessingRegister: Instruction[] = [
   insn(
     "SMADDL/SMSUBL/UMADDL/UMSUBL",
     "1 00 11011 U 01 Rm o0 Ra Rn Rd",
-    { shape: "U o0" },
+    { shape: "U o0", special: (f) => f.o0 ? [] : [{ Ra: 31 }] },
     (f) => `${f.U ? "u" : "s"}${f.o0 ? "msubl" : "maddl"}\t${x(f.Rd)}, ${w(f.Rn)}, ${w(f.Rm)}, ${x(f.Ra)}`,
     ({ U, o0, Rm, Ra, Rn, Rd }, $) => {
       const extended = U ? $.zeroExtend64 : $.signExtend64;

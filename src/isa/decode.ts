@@ -1,6 +1,6 @@
 // The decoder: a word to its encoding. The most specific match wins; words that match nothing, or that their entry calls unallocated, have none.
 
-import { fieldValues } from "./insn.ts";
+import { ALWAYS_ALLOCATED, fieldValues } from "./insn.ts";
 import { type Encoding, encodings } from "./table.ts";
 
 const bits = (value: number) => {
@@ -32,7 +32,8 @@ function candidates(word: number): Encoding[] {
 export function decode(word: number): Encoding | undefined {
   for (const encoding of candidates(word)) {
     if (((encoding.value ^ word) & encoding.mask) !== 0) continue;
-    return encoding.instruction.unallocated(fieldValues(encoding.instruction, word)) ? undefined : encoding;
+    const { unallocated } = encoding.instruction;
+    return unallocated !== ALWAYS_ALLOCATED && unallocated(fieldValues(encoding.instruction, word)) ? undefined : encoding;
   }
   return undefined;
 }

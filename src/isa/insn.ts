@@ -20,6 +20,8 @@
 // - *unpredictable*: words that a test must not generate (CONSTRAINED UNPREDICTABLE); they execute as the semantics say.
 // - *cold*: true puts the handler into a function of its own, called from the interpreter loop. All that is rare should be cold: the loop
 //   is one function and has to stay small. A function of the shape is possible. Fault paths are the same in both.
+// - *special*: values of operand fields (`{ Rd: 31 }`) for which a handler of its own pays, for each shape: compares, moves. In it these
+//   fields are constants, and XZR costs nothing. Give these only for what is frequent.
 // - *fp*: true when CPACR_EL1.FPEN traps the instruction. It is known by itself where vector registers are read or written, or a
 //   state of FPCR or FPSR.
 // - *assembly*: the text of `objdump -d -M no-aliases`, mnemonic and operands separated by a tab; fields as numbers, the address as a bigint.
@@ -47,6 +49,7 @@ export interface InstructionOptions<P extends string, S extends string> {
   readonly when?: (shape: FieldValues<Extract<FieldNames<P>, Words<S>>>) => boolean;
   readonly unallocated?: (fields: FieldValues<FieldNames<P>>) => boolean;
   readonly unpredictable?: (fields: FieldValues<FieldNames<P>>) => boolean;
+  readonly special?: (shape: FieldValues<Extract<FieldNames<P>, Words<S>>>) => readonly Partial<FieldValues<FieldNames<P>>>[];
   readonly cold?: boolean | ((shape: FieldValues<Extract<FieldNames<P>, Words<S>>>) => boolean);
   readonly fp?: boolean;
 }
@@ -69,6 +72,7 @@ export interface Instruction {
   readonly when: (shape: FieldValues) => boolean;
   readonly unallocated: (fields: FieldValues) => boolean;
   readonly unpredictable: (fields: FieldValues) => boolean;
+  readonly special: (shape: FieldValues) => readonly Partial<FieldValues>[];
   readonly cold: (shape: FieldValues) => boolean;
   readonly assembly: (fields: FieldValues, address: bigint) => string;
   readonly semantics: (fields: Record<string, number | Node>, $: Builder) => void;
@@ -80,6 +84,9 @@ const WIDTHS: Readonly<Record<string, number>> = {
   ...{ Rd: 5, Rn: 5, Rm: 5, Ra: 5, Rt: 5, Rt2: 5, Rs: 5, cond: 4, nzcv: 4, hw: 2, shift: 2, size: 2, sz: 1, opc: 2, option: 3, ftype: 2 },
   ...{ immr: 6, imms: 6, immlo: 2, immhi: 19, CRn: 4, CRm: 4, op0: 2, op1: 3, op2: 3, rmode: 2, cmode: 4, immh: 4, immb: 3, opcode: 5 },
 };
+
+/** `unallocated` of entries that say nothing, so that the decoder can skip it. */
+export const ALWAYS_ALLOCATED = (): boolean => false;
 
 /** Declares an instruction. Throws when the pattern is not 32 bits wide or names an unknown field. */
 export function insn<const P extends string, const S extends string = "">(
@@ -119,8 +126,9 @@ export function insn<const P extends string, const S extends string = "">(
     shape,
     fp: options.fp ?? false,
     when: (options.when ?? (() => true)) as Instruction["when"],
-    unallocated: (options.unallocated ?? (() => false)) as Instruction["unallocated"],
+    unallocated: (options.unallocated ?? ALWAYS_ALLOCATED) as Instruction["unallocated"],
     unpredictable: (options.unpredictable ?? (() => false)) as Instruction["unpredictable"],
+    special: (options.special ?? (() => [])) as Instruction["special"],
     cold: (typeof cold === "function" ? cold : () => cold ?? false) as Instruction["cold"],
     assembly: assembly as Instruction["assembly"],
     semantics: semantics as Instruction["semantics"],

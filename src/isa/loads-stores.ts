@@ -14,6 +14,9 @@ const suffix = ({ size, opc }: Form) => (opc > 1 ? "s" : "") + ["b", "h", opc > 
 const mnemonic = (form: Form, load: string, store: string) => (form.opc ? load : store) + suffix(form);
 const transfer = ({ size, opc }: Form, index: number) => r(opc === 2 || opc < 2 && size === 3 ? 1 : 0, index);
 
+/** Words and doublewords of the stack are frequent. */
+const onStack = ({ size, opc }: Form) => size > 1 && opc < 2 ? [{ Rn: 31 }] : [];
+
 /** The access itself, for a register. */
 function loadOrStore($: Builder, { size, opc }: Form, Rt: Node, address: Node, options: AccessOptions = {}): void {
   if (opc === 0) $.store(1 << size, address, $.X(Rt), options);
@@ -72,7 +75,7 @@ export const loadsAndStores: Instruction[] = [
   insn(
     "LDR/STR (unsigned immediate)",
     "size 111 0 01 opc imm12 Rn Rt",
-    { shape: "size opc", when: exists },
+    { shape: "size opc", when: exists, special: onStack },
     (f) => `${mnemonic(f, "ldr", "str")}\t${transfer(f, f.Rt)}, ${offsetAddress(f.Rn, f.imm12 << f.size)}`,
     ({ size, opc, imm12, Rn, Rt }, $) => {
       // The bounds are those of the unscaled form, so that both share one handler.
@@ -92,7 +95,7 @@ export const loadsAndStores: Instruction[] = [
   insn(
     "LDUR/STUR",
     "size 111 0 00 opc 0 imm9 00 Rn Rt",
-    { shape: "size opc", when: exists },
+    { shape: "size opc", when: exists, special: onStack },
     (f) => `${mnemonic(f, "ldur", "stur")}\t${transfer(f, f.Rt)}, ${offsetAddress(f.Rn, signed(f.imm9, 9))}`,
     ({ size, opc, imm9, Rn, Rt }, $) => {
       const offset = $.range($.signExtend(imm9, 9), -256, 32760);
@@ -163,6 +166,7 @@ export const loadsAndStores: Instruction[] = [
       shape: "opc index L",
       when: (f) => f.opc !== 3 && (f.opc !== 1 || f.L === 1 && f.index !== 0),
       cold: (f) => f.index === 0 || f.opc === 1,
+      special: (f) => f.opc === 2 ? [{ Rn: 31 }] : [],
       unpredictable: (f) => f.L === 1 && f.Rt === f.Rt2 || (f.index & 1) === 1 && f.Rn !== 31 && (f.Rn === f.Rt || f.Rn === f.Rt2),
     },
     (f) => {

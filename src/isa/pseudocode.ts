@@ -11,7 +11,7 @@ export function setAddFlags($: Builder, a: Node, b: Node, result: Node): void {
 /** Sets NZCV of `a - b = result`. */
 export function setSubFlags($: Builder, a: Node, b: Node, result: Node): void {
   const value = $.let($.signExtend64(result));
-  $.setFlags(value, value, $.geU(a, b), $.signExtend64($.and($.eor(a, b), $.eor(a, result))));
+  $.setFlags(value, value, $.geU(a, b), $.signExtend64($.and($.eor(a, b), $.eor(a, result))), [a, b]);
 }
 
 /** Sets N and Z of a result, C and V to zero. */

@@ -58,13 +58,16 @@ export const encodings: readonly Encoding[] = (() => {
   return list;
 })();
 
-/** The meaning of an encoding: statements with the shape fields filled in. */
-export function semanticsOf(encoding: Encoding): Builder {
+/** The meaning of an encoding: statements with the shape fields filled in, and `fixed` operand fields as constants. */
+export function semanticsOf(encoding: Encoding, fixed: Partial<FieldValues> = {}): Builder {
   const builder = new Builder();
   const fields: Record<string, number | Node> = {};
   for (const [name, { position, width }] of encoding.instruction.fields) {
+    const constant = fixed[name];
     fields[name] = encoding.shape[name] ??
-      { kind: "field", type: "i32", isStatic: true, name, position, width, low: 0, high: 2 ** width - 1 } satisfies Node;
+      (constant !== undefined
+        ? builder.i32(constant)
+        : { kind: "field", type: "i32", isStatic: true, name, position, width, low: 0, high: 2 ** width - 1 } satisfies Node);
   }
   encoding.instruction.semantics(fields, builder);
   return builder;

@@ -1,7 +1,7 @@
 // Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for an arm of the interpreter loop or for a function of its own.
 // spec/core-interpreter.md section 6.
 
-import type { AccessOptions, Bank, Builder, Node, Statement, StateName, Type } from "../../isa/builder.ts";
+import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";
 import { CPU, Slot, TlbEntry, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
 import { Access, callee, type FunctionName } from "../functions.ts";
 import type { Callees } from "../library.ts";
@@ -13,8 +13,10 @@ export interface Surroundings {
   readonly f: FunctionBuilder;
   readonly library: Callees;
   readonly layout: OperandLayout;
-  /** Local with the address of the record. */
+  /** Local with the address of the record; of the first one, for the second instruction of a fused pair. */
   readonly ip: number;
+  /** Bytes from there to the instruction's record. */
+  readonly recordOffset: number;
   /** A local for values of this type, free until the end of the instruction. */
   local(type: Type): number;
   /** Puts the address of the current TLB set on the stack. */
@@ -70,6 +72,12 @@ function accessDescriptor(bytes: number, options: AccessOptions): number {
     (options.part ? Access.Part : 0);
 }
 
+/** The slot of a register whose number is constant. */
+function constantSlot(bank: Bank, index: number, write: boolean): number {
+  if (index !== 31) return index;
+  return bank === "sp" ? Slot.SP : write || bank === "update" ? Slot.Dump : Slot.Zero;
+}
+
 /** The static byte offset of a register in its file; constants are known already. */
 function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): Node {
   const special = bank === "sp" ? Slot.SP : write || bank === "update" ? Slot.Dump : Slot.Zero;
@@ -77,14 +85,33 @@ function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): No
   return $.range($.lsl(slot, 3), 0, 8 * Slot.Dump);
 }
 
+/** What an instruction knows of the flags while none but itself and the one before it in its pair have set them. */
+interface KnownFlags {
+  /** Puts the word of a flag on the stack, from a local. */
+  readonly words: Readonly<Record<Flag, () => void>>;
+  /** Puts the operands of the subtraction that the flags are of on the stack, and their type. */
+  readonly compared?: { readonly type: Type; readonly operands: () => void };
+}
+
+/** Comparisons of `a` with `b` that hold when a condition does after `a - b`; the others look at the flags. */
+const COMPARISONS: readonly (string | undefined)[] = [
+  ...["eq", "ne", "ge_u", "lt_u", undefined, undefined, undefined, undefined],
+  ...["gt_u", "le_u", "ge_s", "lt_s", "gt_s", "le_s"],
+];
+
 /** Emits one instruction. */
 export class Emitter {
   /** Wasm locals of the builder's local values. */
   readonly #locals = new Map<number, number>();
   readonly #f: FunctionBuilder;
+  #knownFlags: KnownFlags | undefined;
+  /** Depth of nested `if` statements. */
+  #nesting = 0;
 
-  constructor(readonly $: Builder, readonly at: Surroundings) {
+  /** @param before the first instruction of a fused pair, for the second: what it left in locals is used. */
+  constructor(readonly $: Builder, readonly at: Surroundings, before?: Emitter) {
     this.#f = at.f;
+    if (before) this.#knownFlags = before.#knownFlags;
   }
 
   /** Emits all statements. True when the last of them ended the instruction. */
@@ -114,7 +141,7 @@ export class Emitter {
         break;
       }
       case "setFlags":
-        this.#setFlags(s.n, s.z, s.c, s.v);
+        this.#setFlags(s.n, s.z, s.c, s.v, s.compared);
         break;
       case "setState":
         f.i32(0);
@@ -150,7 +177,9 @@ export class Emitter {
         break;
       case "if":
         this.#value(s.condition);
+        this.#nesting++;
         f.if(() => void this.#statements(s.then), s.otherwise.length ? () => void this.#statements(s.otherwise) : undefined);
+        this.#nesting--;
         break;
       case "branch":
         if (!s.condition) {
@@ -192,8 +221,11 @@ export class Emitter {
         f.shuffle(node.lanes);
         return;
       case "register":
-        if (node.index.kind === "constant") f.i32(0).memory("i64.load", xAddress(Number(node.index.value)));
-        else {
+        if (node.index.kind === "constant") {
+          const slot = constantSlot(node.bank, Number(node.index.value), false);
+          if (slot === Slot.Zero) f.i64(0);
+          else f.i32(0).memory("i64.load", xAddress(slot));
+        } else {
           this.#operand(registerOffset(this.$, node.bank, node.index, false));
           f.memory("i64.load", CPU.X);
         }
@@ -206,13 +238,18 @@ export class Emitter {
         f.memory(node.instruction, node.offset);
         return;
       case "flag":
-        f.i32(0).memory(`${node.type}.load`, FLAG_ADDRESSES[node.flag]);
+        this.#flag(node.flag);
+        return;
+      case "condition":
+        this.#condition(node.cond);
         return;
       case "state":
         f.i32(0).memory(`${node.type}.load`, STATE_ADDRESSES[node.name]);
         return;
       case "pc":
-        f.i32(0).memory("i64.load", CPU.PC_DELTA).get(this.at.ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+        f.i32(0).memory("i64.load", CPU.PC_DELTA).get(this.at.ip);
+        if (this.at.recordOffset) f.i32(this.at.recordOffset).op("i32.add");
+        f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
         return;
       case "local":
         f.get(this.#local(node.id));
@@ -225,7 +262,7 @@ export class Emitter {
   #operand(node: Node): void {
     if (node.type !== "i32" && node.type !== "i64") throw new Error(`a static ${node.type}`);
     const operand = this.at.layout.place(node);
-    this.#f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], operand.offset);
+    this.#f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], this.at.recordOffset + operand.offset);
   }
 
   /** Puts the address of a vector register's bytes on the stack, but for the constant offset that is the result. */
@@ -246,9 +283,11 @@ export class Emitter {
   #setRegister(bank: Bank, index: Node, value: Node): void {
     const f = this.#f;
     if (index.kind === "constant") {
+      const slot = constantSlot(bank, Number(index.value), true);
+      if (slot === Slot.Dump) return;
       f.i32(0);
       this.#value(value);
-      f.memory("i64.store", xAddress(Number(index.value)));
+      f.memory("i64.store", xAddress(slot));
       return;
     }
     this.#operand(registerOffset(this.$, bank, index, true));
@@ -256,24 +295,99 @@ export class Emitter {
     f.memory("i64.store", CPU.X);
   }
 
-  #setFlags(n: Node, z: Node, c: Node, v: Node): void {
+  #setFlags(n: Node, z: Node, c: Node, v: Node, compared?: Compared): void {
     const f = this.#f;
-    const nodes = { N: n, Z: z, C: c, V: v } as const;
-    const flags = ["C", "V", "N", "Z"] as const;
     // Values that read flags are bound before any flag changes.
-    const values = flags.map((flag) => {
-      const node = nodes[flag];
+    const bound = (node: Node) => {
       if (node.kind === "local" || node.kind === "constant" || node.isStatic) return () => this.#value(node);
       const local = this.at.local(node.type);
       this.#value(node);
       f.set(local);
       return () => void f.get(local);
-    });
-    flags.forEach((flag, i) => {
+    };
+    const words = { C: bound(c), V: bound(v), N: bound(n), Z: bound(z) };
+    for (const flag of ["C", "V", "N", "Z"] as const) {
       f.i32(0);
-      values[i]();
-      f.memory(`${nodes[flag].type}.store`, FLAG_ADDRESSES[flag]);
-    });
+      words[flag]();
+      f.memory(flag === "C" ? "i32.store" : "i64.store", FLAG_ADDRESSES[flag]);
+    }
+    if (this.#nesting) {
+      this.#knownFlags = undefined;
+      return;
+    }
+    const operands = compared?.map(bound);
+    this.#knownFlags = {
+      words,
+      compared: operands && compared && { type: compared[0].type, operands: () => operands.forEach((operand) => operand()) },
+    };
+  }
+
+  /** Puts the word of a flag on the stack. */
+  #flag(flag: Flag): void {
+    if (this.#knownFlags) this.#knownFlags.words[flag]();
+    else this.#f.i32(0).memory(flag === "C" ? "i32.load" : "i64.load", FLAG_ADDRESSES[flag]);
+  }
+
+  /** ConditionHolds: puts 0 or 1 on the stack. */
+  #condition(cond: number): void {
+    const f = this.#f, compared = this.#knownFlags?.compared, comparison = COMPARISONS[cond];
+    if (compared && comparison) {
+      compared.operands();
+      f.op(`${compared.type}.${comparison}`);
+      return;
+    }
+    const zero = (op: "i64.eqz" | "i64.ne") => {
+      this.#flag("Z");
+      if (op === "i64.ne") f.i64(0);
+      f.op(op);
+    };
+    const signs = (op: "i64.ge_s" | "i64.lt_s") => {
+      this.#flag("N");
+      this.#flag("V");
+      f.op("i64.xor").i64(0).op(op);
+    };
+    const sign = (flag: Flag, op: "i64.ge_s" | "i64.lt_s") => {
+      this.#flag(flag);
+      f.i64(0).op(op);
+    };
+    switch (cond) {
+      case 0:
+        return zero("i64.eqz");
+      case 1:
+        return zero("i64.ne");
+      case 2:
+        return this.#flag("C");
+      case 4:
+        return sign("N", "i64.lt_s");
+      case 5:
+        return sign("N", "i64.ge_s");
+      case 6:
+        return sign("V", "i64.lt_s");
+      case 7:
+        return sign("V", "i64.ge_s");
+      case 8:
+        this.#flag("C");
+        zero("i64.ne");
+        f.op("i32.and");
+        return;
+      case 10:
+        return signs("i64.ge_s");
+      case 11:
+        return signs("i64.lt_s");
+      case 12:
+        zero("i64.ne");
+        signs("i64.ge_s");
+        f.op("i32.and");
+        return;
+      case 3:
+      case 9:
+      case 13:
+        this.#condition(cond - 1);
+        f.op("i32.eqz");
+        return;
+      default:
+        f.i32(1);
+    }
   }
 
   /**

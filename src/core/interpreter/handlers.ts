@@ -2,8 +2,9 @@
 // Handlers with equal code are one. spec/core-interpreter.md sections 2 and 3 (why one function, and why it must stay small).
 
 import type { Builder, Node, Statement } from "../../isa/builder.ts";
+import type { FieldValues } from "../../isa/insn.ts";
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
-import { CPU } from "../cpu-record.ts";
+import { CPU, Slot, xAddress } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import type { Library } from "../library.ts";
 import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
@@ -11,6 +12,9 @@ import { Arm } from "./arms.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
 import { evaluateNumber, OperandLayout, RECORD_SIZE, type RecordOperand } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
+
+const STACK_POINTER = 31;
+const SP_ALIGNMENT = 16;
 
 /** Labels of the interpreter loop that arms branch to. */
 export const Target = {
@@ -40,12 +44,28 @@ export interface Filling {
   readonly operands: readonly RecordOperand[];
 }
 
-/** What the decoder knows of an encoding. */
-export interface Handler {
-  readonly encoding: Encoding;
+/** What the decoder knows of an encoding, or of one with certain operand fields. */
+export interface Variant {
   readonly filling: Filling;
   /** For direct branches: the offset in bytes, and how the record is filled when the target is in the same page. */
   readonly branch?: { readonly offset: (word: number) => number; readonly near: Filling };
+}
+
+/** The variants of an encoding: the first special one whose fields match, else the general one. */
+export interface Handler extends Variant {
+  readonly encoding: Encoding;
+  readonly specials: readonly { readonly mask: number; readonly value: number; readonly variant: Variant }[];
+}
+
+/** Operand fields with fixed values. */
+export type Fixed = Partial<FieldValues>;
+
+/** An instruction as an arm, or as half of one, executes it. */
+export interface Part {
+  readonly encoding: Encoding;
+  readonly fixed: Fixed;
+  /** For direct branches: the target is in the same page. */
+  readonly near: boolean;
 }
 
 /** Locals that the arms take turns in using. */
@@ -82,15 +102,87 @@ export function usesFloatingPoint($: Builder): boolean {
   });
 }
 
-/** A cold encoding's handler: its function is made when the decoder asks for it. */
-class ColdHandler implements Handler {
+/** The field that names the base register where the stack pointer can be the base of an access to memory. */
+function stackBase($: Builder): string | undefined {
+  const statements = statementsOf($.statements);
+  if (!statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "hostAddress")) return undefined;
+  for (const s of statements) {
+    if (s.kind === "let" && s.value.kind === "register" && s.value.bank === "sp" && s.value.index.kind === "field") {
+      return s.value.index.name;
+    }
+  }
+  return undefined;
+}
+
+/** What an instruction tests before it does anything else: the FP trap, the alignment of SP. */
+export function emitChecks($: Builder, encoding: Encoding, at: Surroundings): void {
+  const { f, library } = at;
+  const check = (name: "raiseFpTrap" | "raiseSpAlignment") =>
+    f.ifLikely(false, () => {
+      at.beforeCall(false);
+      f.call(callee(library, name));
+      // Whether a misaligned SP faults is for SCTLR_EL1 to say.
+      if (name === "raiseFpTrap") at.fault();
+      else f.i32(0).memory("i32.load", CPU.PENDING).if(() => at.fault());
+    });
+  if (encoding.instruction.fp || usesFloatingPoint($)) {
+    f.i32(0).memory("i32.load", CPU.FP_TRAP);
+    check("raiseFpTrap");
+  }
+  if (usesStackPointer($)) {
+    f.i32(0).memory("i32.load", xAddress(Slot.SP)).i32(SP_ALIGNMENT - 1).op("i32.and");
+    check("raiseSpAlignment");
+  }
+}
+
+/** SP is known to be the base of an access. */
+function usesStackPointer($: Builder): boolean {
+  const statements = statementsOf($.statements);
+  const accesses = statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "hostAddress");
+  return accesses &&
+    statements.some((s) => s.kind === "let" && s.value.kind === "register" && s.value.bank === "sp" && s.value.index.kind === "constant");
+}
+
+/** A variant whose function is made when the decoder asks for it. */
+class ColdVariant implements Variant {
   #filling: Filling | undefined;
 
-  constructor(readonly encoding: Encoding, readonly functions: OutlinedFunctions) {}
+  constructor(readonly encoding: Encoding, readonly fixed: Fixed, readonly functions: OutlinedFunctions) {}
 
   get filling(): Filling {
-    return this.#filling ??= this.functions.outline(this.encoding);
+    return this.#filling ??= this.functions.outline(this.encoding, this.fixed);
   }
+}
+
+/** The handler of a cold encoding. Nothing of it is made before the decoder meets it. */
+class ColdHandler extends ColdVariant implements Handler {
+  #specials: Handler["specials"] | undefined;
+
+  constructor(encoding: Encoding, functions: OutlinedFunctions) {
+    super(encoding, {}, functions);
+  }
+
+  get specials(): Handler["specials"] {
+    return this.#specials ??= this.#makeSpecials();
+  }
+
+  #makeSpecials(): Handler["specials"] {
+    const base = stackBase(semanticsOf(this.encoding));
+    if (!base) return [];
+    const fixed = { [base]: STACK_POINTER };
+    return [{ ...match(this.encoding, fixed), variant: new ColdVariant(this.encoding, fixed, this.functions) }];
+  }
+}
+
+/** Mask and value of fixed fields in the instruction word. */
+function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number } {
+  let mask = 0, value = 0;
+  for (const [name, number] of Object.entries(fixed)) {
+    const { position, width } = encoding.instruction.fields.get(name)!;
+    mask |= (2 ** width - 1) << position;
+    value |= number! << position;
+  }
+  return { mask, value };
 }
 
 /** Makes the handlers of all encodings. The arms of those that are not cold are collected in `arms`. */
@@ -99,6 +191,8 @@ export class HandlerSet {
   readonly handlers: Handler[] = [];
   /** Code of the arms from `Arm.FirstInstruction` on. */
   readonly arms: FunctionBuilder[] = [];
+  /** What the arms of single instructions execute, by number. */
+  readonly parts = new Map<number, Part>();
   readonly #armNumbers = new Map<string, number>();
   readonly #pool: LocalPool;
 
@@ -107,54 +201,116 @@ export class HandlerSet {
     for (const encoding of encodings) this.handlers.push(this.#handler(encoding));
   }
 
+  /** An arm for two instructions, one behind the other; the number of the arm. */
+  fuse(first: Part, second: Part): number {
+    return this.#add(this.#emit([first, second]).f, undefined);
+  }
+
   #handler(encoding: Encoding): Handler {
     const { instruction, shape } = encoding;
     if (instruction.cold(shape)) return new ColdHandler(encoding, this.functions);
-    const $ = semanticsOf(encoding), fp = instruction.fp || usesFloatingPoint($);
-    const branch = statementsOf($.statements).find((s) => s.kind === "branch");
-    const filling = this.#arm(encoding, $, fp, false);
-    if (!branch) return { encoding, filling };
-    return { encoding, filling, branch: { offset: evaluateNumber(branch.offset), near: this.#arm(encoding, $, fp, true) } };
+    const specials = instruction.special(shape).map((fixed) => ({ ...match(encoding, fixed), variant: this.#variant(encoding, fixed) }));
+    const base = stackBase(semanticsOf(encoding));
+    if (base && !instruction.special(shape).some((fixed) => fixed[base] === STACK_POINTER)) {
+      const fixed = { [base]: STACK_POINTER };
+      specials.push({ ...match(encoding, fixed), variant: new ColdVariant(encoding, fixed, this.functions) });
+    }
+    return { encoding, specials, ...this.#variant(encoding, {}) };
   }
 
-  #checkFp(at: Surroundings): void {
-    at.f.i32(0).memory("i32.load", CPU.FP_TRAP);
-    at.f.ifLikely(false, () => {
-      at.beforeCall(false);
-      at.f.call(callee(this.library, "raiseFpTrap"));
-      at.fault();
-    });
+  #variant(encoding: Encoding, fixed: Fixed): Variant {
+    const branch = statementsOf(semanticsOf(encoding, fixed).statements).find((s) => s.kind === "branch");
+    const filling = this.#arm({ encoding, fixed, near: false });
+    if (!branch) return { filling };
+    return { filling, branch: { offset: evaluateNumber(branch.offset), near: this.#arm({ encoding, fixed, near: true }) } };
   }
 
-  /** An arm of the loop. Direct branches have two: `near` ones stay in their page. */
-  #arm(encoding: Encoding, $: Builder, fp: boolean, near: boolean): Filling {
-    const { ip, end, tlb, scratch } = this.locals;
-    const f = new FunctionBuilder(-1, encoding.instruction.name, [], []);
-    const layout = new OperandLayout(encoding.instruction.name);
+  #arm(part: Part): Filling {
+    const { f, layouts } = this.#emit([part]);
+    return { arm: this.#add(f, part), operands: layouts[0].operands };
+  }
+
+  /** The number of the arm with this code; arms with equal code are one. */
+  #add(f: FunctionBuilder, part: Part | undefined): number {
+    const key = f.fingerprint;
+    let number = this.#armNumbers.get(key);
+    if (number === undefined) {
+      number = Arm.FirstInstruction + this.arms.push(f) - 1;
+      this.#armNumbers.set(key, number);
+      if (part) this.parts.set(number, part);
+    }
+    return number;
+  }
+
+  /** The code of an arm for one instruction, or for several in a straight line. */
+  #emit(parts: readonly Part[]): { f: FunctionBuilder; layouts: OperandLayout[] } {
+    const f = new FunctionBuilder(-1, parts.map(({ encoding }) => encoding.instruction.name).join(" + "), [], []);
+    const layouts: OperandLayout[] = [];
     this.#pool.releaseAll();
-    const at: Surroundings = {
+    let before: Emitter | undefined, ended = false;
+    parts.forEach((part, index) => {
+      const layout = new OperandLayout(part.encoding.instruction.name);
+      layouts.push(layout);
+      const $ = semanticsOf(part.encoding, part.fixed);
+      const at = this.#surroundings(f, $, layout, part.near, index * RECORD_SIZE);
+      emitChecks($, part.encoding, at);
+      before = new Emitter($, at, before);
+      ended = before.emit();
+    });
+    if (!ended) f.get(this.locals.ip).i32(parts.length * RECORD_SIZE).op("i32.add").set(this.locals.ip).brOuter(Target.Next);
+    return { f, layouts };
+  }
+
+  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, near: boolean, recordOffset: number): Surroundings {
+    const { ip, end, tlb, scratch } = this.locals;
+    const getIp = () => {
+      f.get(ip);
+      if (recordOffset) f.i32(recordOffset).op("i32.add");
+    };
+    const jumpToStack = () => {
+      f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
+      f.ifLikely(false, () => {
+        getIp();
+        f.set(ip).brOuter(Target.Pending);
+      });
+      f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").i32(recordOffset + RECORD_SIZE).op("i32.sub").set(end);
+      f.get(scratch).set(ip).brOuter(Target.Taken);
+    };
+    return {
       f,
       library: this.library,
       layout,
       ip,
+      recordOffset,
       local: (type) => this.#pool.take(type),
       tlb: () => void f.get(tlb),
       beforeCall: (time) => {
-        f.i32(0).get(ip).memory("i32.store", CPU.IP);
+        f.i32(0);
+        getIp();
+        f.memory("i32.store", CPU.IP);
         if (time) f.i32(0).get(end).memory("i32.store", CPU.END);
       },
-      fault: () => void f.brOuter(Target.Pending),
+      fault: () => {
+        if (recordOffset) {
+          getIp();
+          f.set(ip);
+        }
+        f.brOuter(Target.Pending);
+      },
       branch: (offset) => {
         if (near) {
           // What is left of the budget shrinks by this instruction; both ends move by the distance.
           const distance = layout.place($.lsl(offset, 2));
-          f.get(ip).memory("i32.load", distance.offset).set(scratch);
+          f.get(ip).memory("i32.load", recordOffset + distance.offset).set(scratch);
           f.get(end).get(scratch).op("i32.add").i32(RECORD_SIZE).op("i32.sub").set(end);
-          f.get(ip).get(scratch).op("i32.add").set(ip).brOuter(Target.Taken);
+          getIp();
+          f.get(scratch).op("i32.add").set(ip).brOuter(Target.Taken);
         } else {
           const bytes = layout.place(offset);
-          f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-          f.get(ip).memory("i64.load32_s", bytes.offset).op("i64.add");
+          f.i32(0).memory("i64.load", CPU.PC_DELTA);
+          getIp();
+          f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+          f.get(ip).memory("i64.load32_s", recordOffset + bytes.offset).op("i64.add");
           jumpToStack();
         }
       },
@@ -163,21 +319,5 @@ export class HandlerSet {
         jumpToStack();
       },
     };
-    const jumpToStack = () => {
-      f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
-      f.ifLikely(false, () => void f.brOuter(Target.Pending));
-      f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").i32(RECORD_SIZE).op("i32.sub").set(end);
-      f.get(scratch).set(ip).brOuter(Target.Taken);
-    };
-    if (fp) this.#checkFp(at);
-    if (!new Emitter($, at).emit()) f.get(ip).i32(RECORD_SIZE).op("i32.add").set(ip).brOuter(Target.Next);
-
-    const key = f.fingerprint;
-    let number = this.#armNumbers.get(key);
-    if (number === undefined) {
-      number = Arm.FirstInstruction + this.arms.push(f) - 1;
-      this.#armNumbers.set(key, number);
-    }
-    return { arm: number, operands: layout.operands };
   }
 }

@@ -12,23 +12,34 @@ import { encodings } from "../../isa/table.ts";
 import { CPU, Pending } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import { ExitReason } from "../interface.ts";
+import { MAXIMUM_ARMS } from "../layout.ts";
 import type { Library } from "../library.ts";
 import { STRAIGHT_LINE } from "../record-functions.ts";
 import type { Label } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
+import { FusedArms } from "./fusion.ts";
 import { type Handler, HandlerSet, Target } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
-/** Defines `run` (budget -> what is left of it, in instructions) and answers with the handlers that the decoder fills records for. */
-export function defineInterpreter(library: Library, outlined: OutlinedFunctions, decode: number): readonly Handler[] {
+/** What the decoder fills records for. */
+export interface Dispatch {
+  readonly handlers: readonly Handler[];
+  readonly fused: FusedArms;
+}
+
+/** Defines `run` (budget -> what is left of it, in instructions) and answers with what the decoder fills records for. */
+export function defineInterpreter(library: Library, outlined: OutlinedFunctions, decode: number): Dispatch {
   const run = library.define("run", ["i32"], ["i32"], true);
   const f = run;
   /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
   const remaining = 0;
   const ip = f.local("i32"), end = f.local("i32"), tlb = f.local("i32"), scratch = f.local("i32");
   const set = new HandlerSet(library, outlined, f, { ip, end, tlb, scratch });
-  library.module.table(encodings.length, "outlined");
+  const fused = new FusedArms(set);
+  if (Arm.FirstInstruction + set.arms.length > MAXIMUM_ARMS) throw new Error("more arms than there is room for");
+  // A cold encoding has at most two functions: one for SP as its base.
+  library.module.table(2 * encodings.length, "outlined");
 
   const leaveWith = (reason: number) => f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
   const returnRemaining = () => {
@@ -123,5 +134,5 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
     }
   }
 
-  return set.handlers;
+  return { handlers: set.handlers, fused };
 }

@@ -6,12 +6,11 @@
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { CPU, Pending } from "../cpu-record.ts";
-import { callee } from "../functions.ts";
 import type { Callees, Library } from "../library.ts";
 import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
-import { type Filling, usesFloatingPoint } from "./handlers.ts";
+import { emitChecks, type Filling, type Fixed } from "./handlers.ts";
 import { FIRST_OPERAND, OperandLayout, type RecordOperand } from "./operands.ts";
 
 /** Where the functions go. */
@@ -58,9 +57,9 @@ export class OutlinedFunctions {
     this.#link = link;
   }
 
-  /** Makes the function of an encoding, and how its records are filled. */
-  outline(encoding: Encoding): Filling {
-    const { name, fp } = encoding.instruction, $ = semanticsOf(encoding);
+  /** Makes the function of an encoding with these operand fields fixed, and says how its records are filled. */
+  outline(encoding: Encoding, fixed: Fixed): Filling {
+    const { name } = encoding.instruction, $ = semanticsOf(encoding, fixed);
     const module = new WasmModule().importMemory(this.memory);
     const functions = new ImportedFunctions(this.library, module);
     const f = new FunctionBuilder(-1, name, ["i32"], []);
@@ -70,6 +69,7 @@ export class OutlinedFunctions {
       library: functions,
       layout,
       ip: 0,
+      recordOffset: 0,
       local: (type) => f.local(type),
       tlb: () => void f.i32(0).memory("i32.load", CPU.TLB),
       // The loop stored IP and END before the call.
@@ -84,10 +84,7 @@ export class OutlinedFunctions {
         f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
       },
     };
-    if (fp || usesFloatingPoint($)) {
-      f.i32(0).memory("i32.load", CPU.FP_TRAP);
-      f.ifLikely(false, () => void f.call(callee(functions, "raiseFpTrap")).op("return"));
-    }
+    emitChecks($, encoding, at);
     new Emitter($, at).emit();
     const index = this.#place(module, f);
     const tableIndex: RecordOperand = { key: "table", offset: FIRST_OPERAND, kind: "u16", evaluate: () => index };
