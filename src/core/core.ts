@@ -5,6 +5,7 @@ import { CONTEXT_SIZE, CPU, CPU_RECORD, Pending } from "./cpu-record.ts";
 import { type CoreExports, generateCore, instantiateCore } from "./core-module.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
 import { Access } from "./functions.ts";
+import type { Dispatch } from "./interpreter/interpreter.ts";
 import { type Core, type Exit, ExitReason, type Translation, type VcpuState } from "./interface.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL } from "./layout.ts";
@@ -31,6 +32,8 @@ export interface CoreOptions {
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
 export class WasmCore implements Core {
+  /** Arms and handlers of its interpreter, for tests. */
+  readonly dispatch: Dispatch;
   /** Where address spaces get their tables. */
   readonly stage2Pool: Stage2Pool;
   readonly #exports: CoreExports;
@@ -48,6 +51,7 @@ export class WasmCore implements Core {
   constructor(readonly memory: WebAssembly.Memory, readonly ram: RamLayout, options: CoreOptions = {}) {
     if (ram.host < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
     const core = generateCore(ram, memory.buffer.byteLength);
+    this.dispatch = core.dispatch;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#view = new DataView(memory.buffer);

@@ -74,6 +74,8 @@ function matches({ encoding, fixed }: Part, pick: Pick): boolean {
 /** The arms for pairs. */
 export class FusedArms {
   readonly #arms = new Map<number, Map<number, number>>();
+  /** All pairs that have an arm. */
+  readonly pairs: { readonly first: Part; readonly second: Part }[] = [];
   /** For each fused arm, the one that executes its first instruction alone. */
   readonly #first: number[] = [];
 
@@ -84,7 +86,10 @@ export class FusedArms {
     for (const [firstPick, secondPick] of PAIRS) {
       const seconds = picked(secondPick).filter(([, part]) => part.near || !isDirectBranch(part));
       for (const [firstArm, first] of picked(firstPick)) {
-        for (const [secondArm, second] of seconds) this.#add(firstArm, secondArm, set.fuse(first, second));
+        for (const [secondArm, second] of seconds) {
+          this.#add(firstArm, secondArm, set.fuse(first, second));
+          this.pairs.push({ first, second });
+        }
       }
     }
   }
