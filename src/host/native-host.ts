@@ -28,8 +28,11 @@ const REPORTED_ACCESSES = 16;
 
 /** What a native host is made of. */
 export interface NativeHostOptions {
+  /** The VMs to run. */
   readonly plan: NativeHostPlan;
+  /** Is told what happens. */
   readonly events: HostEvents;
+  /** What people type. */
   readonly input: ConsoleInput;
 }
 

@@ -15,10 +15,13 @@ export type Incoming =
 
 /** State of a client: plain data. */
 export interface RmClientState {
+  /** Sequence number of the last request. */
   sequence: number;
   /** Tags of requests without a reply, by sequence number. */
   pending: [number, number][];
+  /** Packets that wait for room in the queue. */
   outbox: Uint8Array[];
+  /** A message of which not all packets have come. */
   partial: Reassembler["partial"];
 }
 
@@ -91,6 +94,7 @@ export class RmClient {
     }
   }
 
+  /** The state, as plain data. */
   save(): RmClientState {
     return {
       sequence: this.#sequence,
@@ -100,6 +104,7 @@ export class RmClient {
     };
   }
 
+  /** Puts a saved state back. */
   restore(state: RmClientState): void {
     this.#sequence = state.sequence;
     this.#pending.clear();

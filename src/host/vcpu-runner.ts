@@ -37,6 +37,7 @@ export interface GuestVcpu {
 /** State of a `VcpuRunner`: plain data. */
 export interface VcpuRunnerState {
   readonly guests: readonly GuestVcpu[];
+  /** Indices of host vCPUs that are inside vcpu_run. */
   readonly inside: readonly number[];
 }
 
@@ -122,10 +123,12 @@ export class VcpuRunner {
     if (guest.state === "ready" && vcpu.now < guest.turnEnd) this.#goOn(guest);
   }
 
+  /** The state, as plain data. */
   save(): VcpuRunnerState {
     return { guests: this.#guests.map((guest) => ({ ...guest })), inside: [...this.#inside] };
   }
 
+  /** Puts a saved state back. */
   restore({ guests, inside }: VcpuRunnerState): void {
     this.#guests = guests.map((guest) => ({ ...guest }));
     this.#inside = new Set(inside);

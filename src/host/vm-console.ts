@@ -14,9 +14,13 @@ const LINE = 1n;
 /** State of a `VmConsole`: plain data. */
 export interface VmConsoleState {
   readonly uart: Pl011State;
+  /** Bytes that the UART has not taken yet. */
   readonly typed: Uint8Array;
+  /** Capability of the doorbell. */
   readonly bell: bigint | undefined;
+  /** The level that the doorbell shows. */
   readonly level: boolean;
+  /** Virtual time (ns) that the UART waits for. */
   readonly wakeAt: number | undefined;
 }
 
@@ -69,10 +73,12 @@ export class VmConsole {
     this.#settle(vcpu);
   }
 
+  /** The state, as plain data. */
   save(): VmConsoleState {
     return { uart: this.#uart.save(), typed: this.#typed.slice(this.#taken), bell: this.#bell, level: this.#level, wakeAt: this.#wakeAt };
   }
 
+  /** Puts a saved state back. */
   restore({ uart, typed, bell, level, wakeAt }: VmConsoleState): void {
     this.#uart.restore(uart);
     this.#typed = typed.slice();

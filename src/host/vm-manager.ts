@@ -88,6 +88,7 @@ export class VmManager {
     this.#events = events;
   }
 
+  /** Whether nothing will run any more. */
   get finished(): boolean {
     return this.#finished;
   }
@@ -121,10 +122,12 @@ export class VmManager {
     }
   }
 
+  /** What the manager knows beside the VMs' records: whether it is finished. */
   save(): boolean {
     return this.#finished;
   }
 
+  /** Puts that back. */
   restore(finished: boolean): void {
     this.#finished = finished;
   }
