@@ -85,6 +85,7 @@ function compile(): WebAssembly.Module {
   defineSystemRegisters(library);
   defineSystemInstructions(library);
   for (const name of CALLED) module.export(callee(library, name));
+  module.export(library.named("readAddress"));
   library.check();
   return new WebAssembly.Module(module.encode());
 }
