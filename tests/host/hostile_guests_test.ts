@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { planDemo } from "../../src/workstation/config-plan.ts";
-import { Stack, vmPlan } from "./stack.ts";
+import { MIB, vmPlan } from "./plans.ts";
+import { Stack } from "./stack.ts";
 
-const MIB = 2 ** 20;
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const SEEDS = LONG ? 40 : 2;
 const HOSTILE_VMS = LONG ? 8 : 4;

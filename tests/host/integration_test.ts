@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { VM_PL011_BASE } from "../../src/host/vm-layout.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
+import { HOST_MEMORY, vmPlan } from "./plans.ts";
 import type { Step } from "./scripted-core.ts";
-import { HOST_MEMORY, Stack, vmPlan } from "./stack.ts";
+import { Stack } from "./stack.ts";
 
 /** Where VMs begin. */
 const BASE = 0x8000_0000, OTHER_BASE = 0x9000_0000;

@@ -10,24 +10,17 @@ import { nativeHost } from "../../src/host/native-host.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { DEVICETREE_SIZE, VM_PL011_BASE } from "../../src/host/vm-layout.ts";
 import { bellCap, FakePlatform, RAM, vcpuCap, wakeup } from "./fake-platform.ts";
+import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
 
-const MIB = 2 ** 20;
-const HOST = 32 * MIB;
 const UARTDR = 0x00, UARTIMSC = 0x38, UARTFR = 0x18;
-
-function vm(name: string, changes: Partial<VmPlan> = {}): VmPlan {
-  const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 0, size: 0x1000, entry: 0 };
-  const defaults = { initrd: undefined, cmdline: "", memory: 2 * MIB, base: 0x8000_0000, vcpus: 1, console: true, links: [] };
-  return { name, image, ...defaults, onExit: "stop", ...changes };
-}
 
 /** A host with `vms` that has booted. */
 function boot(vms: VmPlan[], { cpus = 2, vcpus = 2, prepare = (_: FakePlatform) => {} } = {}) {
-  const platform = new FakePlatform(HOST + vms.length * 2 * MIB, cpus);
+  const platform = new FakePlatform(HOST_MEMORY + vms.length * 2 * MIB, cpus);
   prepare(platform);
   const events: HostEvent[] = [];
   const input = new ConsoleInput(() => {});
-  const host = nativeHost({ plan: { memory: HOST, vcpus, vms }, events: (event) => events.push(event), input })();
+  const host = nativeHost({ plan: { memory: HOST_MEMORY, vcpus, vms }, events: (event) => events.push(event), input })();
   platform.boot(host);
   const states = () => events.flatMap((event) => event.kind === "state" ? [`${event.vm} ${event.state}`] : []);
   const errors = () => events.flatMap((event) => event.kind === "error" ? [`${event.vm ?? "host"}: ${event.message}`] : []);
@@ -37,7 +30,7 @@ function boot(vms: VmPlan[], { cpus = 2, vcpus = 2, prepare = (_: FakePlatform) 
 }
 
 Deno.test("the native host creates a VM in the order of Linux's driver", () => {
-  const { platform, states, errors } = boot([vm("a")]);
+  const { platform, states, errors } = boot([vmPlan("a")]);
   assert.deepEqual(platform.requests.map(({ name }) => name), [
     "VM_ALLOCATE",
     "MEM_LEND",
@@ -51,30 +44,32 @@ Deno.test("the native host creates a VM in the order of Linux's driver", () => {
 });
 
 Deno.test("the native host lends the whole of a VM's memory to it alone, and says where the devicetree is", () => {
-  const { platform } = boot([vm("a", { image: { bytes: Uint8Array.of(9), offset: 0x1000, size: 0x2000, entry: 0x1004 } })]);
+  const { platform } = boot([vmPlan("a", { image: { bytes: Uint8Array.of(9), offset: 0x1000, size: 0x2000, entry: 0x1004 } })]);
   const [, lend, configure] = platform.requests;
   assert.deepEqual(lend.value.acl, [{ vmid: 0x80, rights: 7 }]);
-  assert.deepEqual(lend.value.sgl, [{ address: BigInt(RAM + HOST), size: BigInt(2 * MIB) }]);
+  assert.deepEqual(lend.value.sgl, [{ address: BigInt(RAM + HOST_MEMORY), size: BigInt(2 * MIB) }]);
   const offset = 2 * MIB - DEVICETREE_SIZE;
   assert.deepEqual(configure.value, {
     ...{ vmid: 0x80, auth_type: 0, handle: 8, image_offset: 0x1004n, image_size: 0x1ffcn },
     ...{ dt_offset: BigInt(offset), dt_size: BigInt(DEVICETREE_SIZE) },
   });
-  assert.equal(platform.memory[HOST + 0x1000], 9);
-  const tree = readDevicetree(platform.memory.subarray(HOST + offset, HOST + 2 * MIB));
+  assert.equal(platform.memory[HOST_MEMORY + 0x1000], 9);
+  const tree = readDevicetree(platform.memory.subarray(HOST_MEMORY + offset, HOST_MEMORY + 2 * MIB));
   assert.ok(tree.ok);
   assert.equal(readString(findNode(tree.tree.root, "/gunyah-vm-config")!, "image-name"), "a");
 });
 
 Deno.test("VMs are started when all are ready, so that those that are linked find each other", () => {
-  const { platform } = boot([vm("a"), vm("b")]);
+  const { platform } = boot([vmPlan("a"), vmPlan("b")]);
   const names = platform.requests.map(({ name, value }) => `${name} ${value.vmid}`);
   assert.ok(names.indexOf("VM_START 128") > names.indexOf("VM_GET_HYP_RESOURCES 129"), names.join(", "));
   assert.deepEqual(names.slice(-2), ["VM_START 128", "VM_START 129"]);
 });
 
 Deno.test("vCPUs are spread over the host's vCPUs, which are powered on, and their wakeups are routed there", () => {
-  const { platform, host } = boot([vm("a"), vm("b"), vm("c")], { prepare: (platform) => platform.vcpusOf = (vm) => vm === 0 ? 2 : 1 });
+  const { platform, host } = boot([vmPlan("a"), vmPlan("b"), vmPlan("c")], {
+    prepare: (platform) => platform.vcpusOf = (vm) => vm === 0 ? 2 : 1,
+  });
   assert.deepEqual(platform.calls, [`smc 0xc4000003 1 ${0x4100_0000} 0`]);
   assert.deepEqual([wakeup(0, 0), wakeup(0, 1), wakeup(1), wakeup(2)].map((intid) => platform.routes.get(intid)), [0, 1, 0, 1]);
   host.virq(platform.vcpu(0), wakeup(0, 0));
@@ -83,7 +78,7 @@ Deno.test("vCPUs are spread over the host's vCPUs, which are powered on, and the
 });
 
 Deno.test("a host vCPU runs its ready vCPUs round robin, and those that wait only after their wakeup", () => {
-  const { platform, host } = boot([vm("a"), vm("b")], { cpus: 1, vcpus: 1 });
+  const { platform, host } = boot([vmPlan("a"), vmPlan("b")], { cpus: 1, vcpus: 1 });
   const afterTurn = () => platform.now += 100_000;
   const entered = () => platform.inside.get(0)?.cap;
   host.virq(platform.vcpu(0), wakeup(0));
@@ -103,7 +98,7 @@ Deno.test("a host vCPU runs its ready vCPUs round robin, and those that wait onl
 });
 
 Deno.test("an exit to the VMM does not cost a vCPU the rest of its turn, and a turn ends", () => {
-  const { platform, host } = boot([vm("a"), vm("b")], { cpus: 1, vcpus: 1 });
+  const { platform, host } = boot([vmPlan("a"), vmPlan("b")], { cpus: 1, vcpus: 1 });
   host.virq(platform.vcpu(0), wakeup(0));
   host.virq(platform.vcpu(0), wakeup(1));
   const order: bigint[] = [];
@@ -117,7 +112,7 @@ Deno.test("an exit to the VMM does not cost a vCPU the rest of its turn, and a t
 });
 
 Deno.test("a wakeup that comes while its vCPU is inside vcpu_run is not lost", () => {
-  const { platform, host } = boot([vm("a")]);
+  const { platform, host } = boot([vmPlan("a")]);
   host.virq(platform.vcpu(0), wakeup(0));
   host.virq(platform.vcpu(0), wakeup(0));
   platform.returnRun(host, 0, VcpuRunState.ExpectsWakeup, 0n, 1n);
@@ -125,7 +120,7 @@ Deno.test("a wakeup that comes while its vCPU is inside vcpu_run is not lost", (
 });
 
 Deno.test("what a guest sends through its PL011 comes out as console events, and loads get the register", () => {
-  const { platform, host, printed } = boot([vm("a")]);
+  const { platform, host, printed } = boot([vmPlan("a")]);
   host.virq(platform.vcpu(0), wakeup(0));
   for (const char of "hi") {
     platform.returnRun(
@@ -143,7 +138,7 @@ Deno.test("what a guest sends through its PL011 comes out as console events, and
 });
 
 Deno.test("typed bytes raise the console's interrupt by its doorbell, and reading them takes it back", () => {
-  const { platform, host, input } = boot([vm("a")]);
+  const { platform, host, input } = boot([vmPlan("a")]);
   host.virq(platform.vcpu(0), wakeup(0));
   platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTIMSC), 4n, 0x50n);
   platform.calls.length = 0;
@@ -164,7 +159,7 @@ Deno.test("typed bytes raise the console's interrupt by its doorbell, and readin
 });
 
 Deno.test("accesses where no device is read as zero and are reported, but not without end", () => {
-  const { platform, host, errors } = boot([vm("a")]);
+  const { platform, host, errors } = boot([vmPlan("a")]);
   host.virq(platform.vcpu(0), wakeup(0));
   for (let i = 0; i < 100; i++) platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioRead, 0x1000n, 8n);
   assert.equal(platform.inside.get(0)!.resume, 0n);
@@ -173,7 +168,7 @@ Deno.test("accesses where no device is read as zero and are reported, but not wi
 });
 
 Deno.test("a VM that powers off is reset, its memory taken back and its VMID given up; then the host powers off", () => {
-  const { platform, host, states, events } = boot([vm("a")]);
+  const { platform, host, states, events } = boot([vmPlan("a")]);
   platform.requests.length = 0;
   platform.exited(host, 0x80, ExitType.PlatformOff);
   assert.deepEqual(platform.requests.map(({ name }) => name), ["VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"]);
@@ -184,7 +179,7 @@ Deno.test("a VM that powers off is reset, its memory taken back and its VMID giv
 });
 
 Deno.test("a VM that crashes is named at the end, and the others go on until theirs", () => {
-  const { platform, host, events } = boot([vm("a"), vm("b")]);
+  const { platform, host, events } = boot([vmPlan("a"), vmPlan("b")]);
   platform.exited(host, 0x80, ExitType.SoftwareError);
   assert.ok(!events.some(({ kind }) => kind === "finished"));
   platform.exited(host, 0x81, ExitType.PlatformOff);
@@ -192,13 +187,13 @@ Deno.test("a VM that crashes is named at the end, and the others go on until the
 });
 
 Deno.test('on_exit = "end-session" ends it although others run', () => {
-  const { platform, host, events } = boot([vm("a", { onExit: "end-session" }), vm("b")]);
+  const { platform, host, events } = boot([vmPlan("a", { onExit: "end-session" }), vmPlan("b")]);
   platform.exited(host, 0x80, ExitType.PlatformOff);
   assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: [] });
 });
 
 Deno.test('on_exit = "restart" makes the VM again', () => {
-  const { platform, host, states } = boot([vm("a", { onExit: "restart" })]);
+  const { platform, host, states } = boot([vmPlan("a", { onExit: "restart" })]);
   platform.exited(host, 0x80, ExitType.PlatformReset);
   assert.deepEqual(states().slice(-5), ["a exited", "a stopped", "a creating", "a ready", "a running"]);
   host.virq(platform.vcpu(1), wakeup(1));
@@ -216,7 +211,7 @@ for (
   ] as [string, string[]][]
 ) {
   Deno.test(`a refused ${refused} is reported, and what exists of the VM is given back`, () => {
-    const { platform, errors, events } = boot([vm("a")], {
+    const { platform, errors, events } = boot([vmPlan("a")], {
       prepare: (platform) => platform.refusals.set(refused, RmError.NOMEM),
     });
     assert.deepEqual(errors(), [`a: ${refused}: NOMEM`]);
@@ -227,27 +222,27 @@ for (
 }
 
 Deno.test("a VM that cannot be made does not keep the others from starting", () => {
-  const { states } = boot([vm("a"), vm("b")], { prepare: (platform) => platform.refusals.set("VM_INIT", RmError.MEM_INVALID) });
+  const { states } = boot([vmPlan("a"), vmPlan("b")], { prepare: (platform) => platform.refusals.set("VM_INIT", RmError.MEM_INVALID) });
   assert.ok(states().includes("a failed"));
   assert.equal(states().at(-1), "b running");
 });
 
 Deno.test("VMs that do not fit into the host's memory are refused before anything is made", () => {
-  const { platform, errors, events } = boot([vm("a", { memory: 8 * MIB })]);
+  const { platform, errors, events } = boot([vmPlan("a", { memory: 8 * MIB })]);
   assert.equal(platform.requests.length, 0);
   assert.match(errors()[0], /^host: the VMs need more than/);
   assert.deepEqual(events.at(-1), { kind: "finished", at: 0, crashed: ["a"] });
 });
 
 Deno.test("a saved host that is restored into a new one goes on where it was", () => {
-  const vms = [vm("a")];
+  const vms = [vmPlan("a")];
   const { platform, host, input } = boot(vms);
   host.virq(platform.vcpu(0), wakeup(0));
   platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTIMSC), 4n, 0x50n);
   input.push("a", Uint8Array.of(0x3f));
   const saved = structuredClone(host.save());
   const events: HostEvent[] = [];
-  const next = nativeHost({ plan: { memory: HOST, vcpus: 2, vms }, events: (event) => events.push(event), input })();
+  const next = nativeHost({ plan: { memory: HOST_MEMORY, vcpus: 2, vms }, events: (event) => events.push(event), input })();
   next.restore(saved);
   assert.deepEqual(next.save(), host.save());
   platform.returnRun(next, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE + UARTDR), 1n, 0x21n);

@@ -6,7 +6,7 @@ import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
-import type { NativeHostPlan, VmPlan } from "../../src/host/plan.ts";
+import type { NativeHostPlan } from "../../src/host/plan.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
@@ -14,17 +14,8 @@ import { Machine, type RunResult } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, RAM_BASE, RAM_OFFSET } from "../../src/machine/memory-map.ts";
 import { createResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { primaryDevicetree } from "../../src/workstation/primary-devicetree.ts";
+import { MIB } from "./plans.ts";
 import { ScriptedCore, type Scripts } from "./scripted-core.ts";
-
-const MIB = 2 ** 20;
-export const HOST_MEMORY = 32 * MIB;
-
-/** A VM with a console and an image that is never looked at. */
-export function vmPlan(name: string, changes: Partial<VmPlan> = {}): VmPlan {
-  const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 0, size: 0x1000, entry: 0 };
-  const defaults = { initrd: undefined, cmdline: "", memory: 2 * MIB, base: 0x8000_0000, vcpus: 1, console: true, links: [] };
-  return { name, image, ...defaults, onExit: "stop", ...changes };
-}
 
 /** What a test sees of the stack. */
 export class Stack {

@@ -1,0 +1,14 @@
+// Plans for tests of the native host.
+
+import type { VmPlan } from "../../src/host/plan.ts";
+
+export const MIB = 2 ** 20;
+/** What the host keeps for itself. */
+export const HOST_MEMORY = 32 * MIB;
+
+/** A VM with a console and an image that is never looked at. */
+export function vmPlan(name: string, changes: Partial<VmPlan> = {}): VmPlan {
+  const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 0, size: 0x1000, entry: 0 };
+  const defaults = { initrd: undefined, cmdline: "", memory: 2 * MIB, base: 0x8000_0000, vcpus: 1, console: true, links: [] };
+  return { name, image, ...defaults, onExit: "stop", ...changes };
+}
