@@ -1,0 +1,128 @@
+// Unmodified Debian kernels: as the primary VM with one and four CPUs, and as a secondary VM of the native host. Bookworm always;
+// with EL2_LONG=1 every release.
+
+import assert from "node:assert/strict";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command, qemuCommand } from "../support/el2.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const RELEASES = LONG ? DEBIAN_RELEASES : ["bookworm"] as const;
+
+/** Seconds of wall time for a boot, and for one command. Far more than either takes on an idle machine. */
+const BOOT = 120;
+const COMMAND = 120;
+
+/** The shell's prompt; behind it, busybox asks the terminal for the cursor's position when no input waits. */
+const PROMPT = /\/root # (\x1b\[6n)?$/;
+const MEMORY = "512MiB";
+
+/** SHA-256 of 64 MiB of zeros. */
+const ZEROS = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(64 << 20))).toHex();
+
+async function bootArguments(release: string, append: string): Promise<string[]> {
+  const { folder } = await catalogEntry(`debian-${release}`);
+  return ["boot", `${folder}/Image`, "--initrd", `${folder}/initrd`, "--append", append, "--memory", MEMORY, "--stdio", "--turbo"];
+}
+
+/** Types what a person would, and powers off. */
+async function work(console: ConsoleProgram, cpus: number): Promise<void> {
+  const ready = await console.expect(/^EL2-READY (\S+) cpus=(\d+)$/m, BOOT);
+  assert.equal(Number(ready[2]), cpus);
+  await console.expect(PROMPT, COMMAND);
+
+  await console.type("uname -a; cat /proc/interrupts");
+  await console.expect(new RegExp(`^Linux .*${RegExp.escape(ready[1])}.* aarch64`, "m"), COMMAND);
+  const columns = Array.from({ length: cpus }, (_, index) => `CPU${index}`).join("\\s+");
+  await console.expect(new RegExp(`^\\s+${columns}\\s*$`, "m"), COMMAND);
+  await console.expect(/arch_timer/, COMMAND);
+  await console.expect(PROMPT, COMMAND);
+
+  await console.type("dd if=/dev/zero bs=1M count=64 2>/dev/null | sha256sum");
+  await console.expect(new RegExp(`^${ZEROS} `, "m"), COMMAND);
+  await console.expect(PROMPT, COMMAND);
+
+  await console.type("i=0; while [ $i -lt 2000 ]; do /bin/true; i=$((i+1)); done; echo forked $i");
+  await console.expect(/^forked 2000$/m, COMMAND);
+  await console.expect(PROMPT, COMMAND);
+
+  await console.type("poweroff -f");
+}
+
+for (const release of RELEASES) {
+  for (const cpus of [1, 4]) {
+    Deno.test(`Debian ${release} boots with ${cpus} CPU${cpus > 1 ? "s" : ""} as the primary VM, works and powers off`, async () => {
+      await using console = new ConsoleProgram(el2Command(...await bootArguments(release, "console=ttyAMA0"), "--cpus", String(cpus)));
+      await work(console, cpus);
+      const { code, stderr } = await console.end();
+      assert.equal(code, 0, stderr);
+    });
+  }
+}
+
+Deno.test("Debian runs as a secondary VM of the native host, works and powers off", async () => {
+  await catalogEntry("debian");
+  await using console = new ConsoleProgram(el2Command("run", "debian", "--stdio", "--turbo"));
+  await work(console, 1);
+  const { code, stderr } = await console.end();
+  assert.equal(code, 0, stderr);
+});
+
+Deno.test("a boot that is run twice has the same state at ten instruction counts", async () => {
+  const counts = Array.from({ length: 10 }, (_, index) => 70_000_000 * (index + 1));
+  const args = [...await bootArguments("bookworm", "console=ttyAMA0 el2=poweroff"), "--hash-at", counts.join(",")];
+  const run = async () => {
+    await using console = new ConsoleProgram(el2Command(...args));
+    await console.expect(/EL2-READY/, BOOT);
+    const { code, stderr } = await console.end();
+    assert.equal(code, 0, stderr);
+    return stderr.split("\n").filter((line) => line.startsWith("{"));
+  };
+  const [first, second] = [await run(), await run()];
+  assert.equal(first.length, counts.length, first.join("\n"));
+  assert.equal(new Set(first).size, counts.length, "hashes of different states are different");
+  assert.deepEqual(first, second);
+});
+
+/** Kernel messages of level warning and above, without their time stamps. */
+async function warnings(console: ConsoleProgram): Promise<string[]> {
+  await console.expect(/EL2-READY/, BOOT);
+  await console.expect(PROMPT, COMMAND);
+  await console.type("dmesg -r | grep '^<[0-4]>'; echo informational: $(dmesg -r | grep -c '^<6>')");
+  const [, informational] = await console.expect(/^informational: (\d+)$/m, COMMAND);
+  assert.ok(Number(informational) > 50, "dmesg shows levels");
+  const lines = console.text.split("\n").filter((line) => /^<[0-4]>\[/.test(line));
+  await console.type("poweroff -f");
+  await console.end();
+  return lines.map((line) => line.replace(/^<\d+>\[[ \d.]+\] /, ""));
+}
+
+Deno.test("no kernel message of level warning or above that QEMU does not give on the same devicetree", async () => {
+  const { folder } = await catalogEntry("debian");
+  const temporary = await Deno.makeTempDir({ prefix: "el2-debian-" });
+  try {
+    const args = el2Command(...await bootArguments("bookworm", "console=ttyAMA0 quiet"));
+    let tree = "";
+    {
+      await using console = new ConsoleProgram(args);
+      await console.expect(/EL2-READY/, BOOT);
+      await console.expect(PROMPT, COMMAND);
+      await console.type("base64 /sys/firmware/fdt; echo end of tree");
+      await console.expect(/^end of tree$/m, COMMAND);
+      tree = console.text.split("\n").filter((line) => /^[A-Za-z0-9+/=]{4,76}$/.test(line)).join("");
+      await console.type("poweroff -f");
+      await console.end();
+    }
+    await Deno.writeFile(`${temporary}/el2.dtb`, Uint8Array.fromBase64(tree));
+
+    await using el2 = new ConsoleProgram(args);
+    const ours = await warnings(el2);
+    const machine = ["-m", "512", "-dtb", `${temporary}/el2.dtb`];
+    const kernel = ["-kernel", `${folder}/Image`, "-initrd", `${folder}/initrd`, "-append", "console=ttyAMA0 quiet"];
+    await using qemu = new ConsoleProgram(await qemuCommand(...machine, ...kernel));
+    const theirs = await warnings(qemu);
+    assert.deepEqual(ours.filter((line) => !theirs.includes(line)), []);
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
+});

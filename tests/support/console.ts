@@ -1,0 +1,86 @@
+// A program whose standard streams are a guest's console: tests type into it and wait for what it prints.
+
+/** Text that came while waiting, kept for messages. */
+const SHOWN = 2000;
+
+export class ConsoleProgram {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #complaint: Promise<string>;
+  readonly #reading: Promise<void>;
+  #text = "";
+  /** Where the next `expect` starts to look. */
+  #seen = 0;
+  #ended = false;
+  #wake: () => void = () => {};
+
+  constructor(command: readonly string[]) {
+    const [program, ...args] = command;
+    this.#child = new Deno.Command(program, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    this.#complaint = new Response(this.#child.stderr).text();
+    this.#reading = this.#read();
+  }
+
+  /** Everything that was printed so far, without carriage returns. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /**
+   * Waits until what follows the previous match matches `pattern`, and returns the match.
+   * @param seconds wall time to wait.
+   * @throws Error with the end of the console when it does not come.
+   */
+  async expect(pattern: RegExp, seconds: number): Promise<RegExpExecArray> {
+    const limit = Date.now() + seconds * 1000;
+    for (;;) {
+      const match = pattern.exec(this.#text.slice(this.#seen));
+      if (match) {
+        this.#seen += match.index + match[0].length;
+        return match;
+      }
+      const left = limit - Date.now();
+      if (this.#ended || left <= 0) {
+        const why = this.#ended ? "the program ended" : `nothing of that in ${seconds} s`;
+        throw new Error(`expected ${pattern}: ${why}. The console ends with:\n${this.#text.slice(-SHOWN)}`);
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#wake = () => (clearTimeout(timer), resolve());
+      });
+    }
+  }
+
+  /** Types a line. */
+  async type(line: string): Promise<void> {
+    await this.#writer.write(new TextEncoder().encode(line + "\n"));
+  }
+
+  /** Waits for the program's end: its exit code and what it wrote to stderr. */
+  async end(): Promise<{ code: number; stderr: string }> {
+    const { code } = await this.#child.status;
+    await this.#reading;
+    await this.#writer.close().catch(() => {}); // its reader is gone
+    return { code, stderr: await this.#complaint };
+  }
+
+  /** Ends the program if it still runs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // it has ended already
+    }
+    await this.end();
+  }
+
+  async #read(): Promise<void> {
+    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      this.#text += text.replaceAll("\r", "");
+      this.#wake();
+    }
+    this.#ended = true;
+    this.#wake();
+  }
+}

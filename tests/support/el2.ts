@@ -1,0 +1,16 @@
+// The el2 program as tests start it, with the permissions of the task `el2`, and QEMU as its peer.
+
+import { nativeProgram } from "../../scripts/native-tools.ts";
+
+const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
+
+/** The command line of `el2 ARGS`. */
+export function el2Command(...args: string[]): string[] {
+  return [Deno.execPath(), "run", "--no-check", "--allow-read", "--allow-write", "--allow-env", PROGRAM, ...args];
+}
+
+/** The command line of QEMU's virt machine with a Cortex-A57, console on its standard streams. */
+export async function qemuCommand(...args: string[]): Promise<string[]> {
+  const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-nographic", "-nic", "none", "-no-reboot"];
+  return [await nativeProgram("qemu-system-aarch64"), ...platform, ...args];
+}
