@@ -22,6 +22,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
     .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
     .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
     .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
@@ -55,6 +56,7 @@ Examples:
         await showSession(entry, plan, {
           title: image.split("/").at(-1) ?? image,
           stdio: options.stdio ?? false,
+          log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           consoles: 1,
           console: PRIMARY_CONSOLE,

@@ -18,6 +18,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(
       "after",
@@ -37,6 +38,7 @@ Examples:
         await showSession(entry, plan, {
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
+          log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           consoles: consoles.length,
           console: consoles[0],
@@ -53,6 +55,7 @@ export async function runDemo(entry: URL): Promise<number> {
   return await showSession(entry, terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, {
     title: "demo",
     stdio: false,
+    log: undefined,
     timeout: undefined,
     consoles: consoles.length,
     console: consoles[0],

@@ -3,6 +3,7 @@
 import { runHeadless } from "./headless.ts";
 import { colourDepth, runTui } from "../tui/run.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
+import { withLog } from "./log.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 
@@ -11,6 +12,8 @@ export interface ShowOptions {
   readonly title: string;
   /** Join the (first) console to stdin and stdout. */
   readonly stdio: boolean;
+  /** File that gets a line for each event. */
+  readonly log: string | undefined;
   /** Wall time in ms. */
   readonly timeout: number | undefined;
   /** How many consoles there will be: with several, text output has names before its lines. */
@@ -21,7 +24,7 @@ export interface ShowOptions {
 
 /** Runs the plan in a worker and returns the exit code. */
 export async function showSession(entry: URL, plan: SessionPlan, options: ShowOptions): Promise<number> {
-  const client = connectEmbedded(entry);
+  const client = withLog(connectEmbedded(entry), options.log);
   const start = () => client.send({ kind: "start", plan });
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   if (options.stdio || !terminal) {

@@ -63,6 +63,8 @@ export class Hypervisor implements El2 {
   readonly hwirqs = new Map<number, Hwirq>();
   /** Told of accesses to a physical address where no device answers, for logs. */
   onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
+  /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */
+  onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   #serial = 0;
 
   /** Takes the machine over: its memory belongs to the two partitions afterwards. Nothing runs yet. */

@@ -22,11 +22,13 @@ function decode(esr: number): Access | undefined {
 export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
   const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
   if (access && (accessVirtualDevice(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
+  vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
   injectExternalAbort(vcpu, exit, 0);
 }
 
 /** An instruction fetch that stage 2 refuses. */
 export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
+  vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
   injectExternalAbort(vcpu, exit, 0);
 }
 

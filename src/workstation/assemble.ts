@@ -35,7 +35,7 @@ export function assemble(plan: SessionPlan): System {
   const system: GuestSystem = new GuestSystem(machine, manager);
   const images = plan.what.kind === "boot" ? loadPrimary(machine, map, plan, plan.what, random) : DEFAULT_PRIMARY_IMAGES;
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed: plan.seed, resourceManager: () => manager, images });
-  system.hypervisor = hypervisor;
+  system.install(hypervisor);
   attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random);
   return system;

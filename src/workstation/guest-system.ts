@@ -18,10 +18,10 @@ import type { System } from "./system.ts";
 const EVENT_RING = 1000;
 const PAGE = 4096;
 
-/** The system. `hypervisor` is set once, before it runs. */
+/** The system. The hypervisor is installed once, before it runs. */
 export class GuestSystem implements System {
   readonly consoles = new Consoles();
-  hypervisor!: Hypervisor;
+  #hypervisor: Hypervisor | undefined;
   #events: MachineEvent[] = [];
   #dropped = 0;
   #reasons = 0;
@@ -33,6 +33,18 @@ export class GuestSystem implements System {
   readonly #times = new WeakMap<Vcpu, number>();
 
   constructor(readonly machine: Machine, readonly manager: ResourceManager) {}
+
+  get hypervisor(): Hypervisor {
+    if (!this.#hypervisor) throw new Error("the system has no hypervisor yet");
+    return this.#hypervisor;
+  }
+
+  /** Takes the hypervisor, and listens to what it tells. */
+  install(hypervisor: Hypervisor): void {
+    this.#hypervisor = hypervisor;
+    hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, `pa:0x${pa.toString(16)}`);
+    hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
+  }
 
   instructions(): number {
     let sum = 0;
@@ -50,7 +62,7 @@ export class GuestSystem implements System {
 
   takeEvents(): { events: MachineEvent[]; dropped: number } {
     this.#takeReasons();
-    const taken = { events: this.#events, dropped: this.#dropped };
+    const taken = { events: this.#events.sort((a, b) => a.time - b.time), dropped: this.#dropped };
     this.#events = [];
     this.#dropped = 0;
     return taken;
@@ -169,6 +181,12 @@ export class GuestSystem implements System {
     }
     if (this.#crashed) return { code: 0, message: "every VM has ended" };
     return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET" };
+  }
+
+  /** A guest's access to nothing, which it takes as a synchronous external abort. */
+  #unmapped(vcpu: Vcpu, address: string): void {
+    const text = `access to ${address}, where nothing is, at PC 0x${vcpu.registers.pc.toString(16).padStart(16, "0")}`;
+    this.#note(this.machine.time, "mmio", vcpu.name, text, true);
   }
 
   #takeReasons(): void {

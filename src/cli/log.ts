@@ -1,0 +1,49 @@
+// `--log FILE`: the events of a session as lines of text, beside whatever shows it.
+
+import { Failure } from "./failure.ts";
+import type { SessionClient } from "../workstation/client.ts";
+import type { MachineEvent, SessionEvent } from "../workstation/protocol.ts";
+
+/** The client, with each event written to `path` before the listener gets it. @throws Failure when the file cannot be written. */
+export function withLog(client: SessionClient, path: string | undefined): SessionClient {
+  if (path === undefined) return client;
+  const file = open(path);
+  const text = new TextEncoder();
+  const line = (content: string) => {
+    const bytes = text.encode(`${content}\n`);
+    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+  };
+  let listener: (event: SessionEvent) => void = () => {};
+  client.onEvent = (event) => {
+    if (event.kind === "events") {
+      for (const one of event.events) line(eventLine(one));
+      if (event.dropped) line(`${event.dropped} events were lost here`);
+    } else if (event.kind === "ended") {
+      line(`ended with ${event.end.code}: ${event.end.message}`);
+    }
+    listener(event);
+  };
+  return {
+    send: (request) => client.send(request),
+    close: () => client.close(),
+    get onEvent() {
+      return listener;
+    },
+    set onEvent(value) {
+      listener = value;
+    },
+  };
+}
+
+/** One event: `!` where something was refused, time in seconds, who, kind, what. */
+export function eventLine(event: MachineEvent): string {
+  return `${event.refused ? "!" : " "}${(event.time / 1e9).toFixed(6)} ${event.vcpu} ${event.kind} ${event.text}`;
+}
+
+function open(path: string): Deno.FsFile {
+  try {
+    return Deno.openSync(path, { write: true, create: true, truncate: true });
+  } catch (error) {
+    throw new Failure(`--log ${path}: ${error instanceof Error ? error.message : error}`);
+  }
+}
