@@ -52,6 +52,8 @@ export interface SharedObject {
   readonly kind: "doorbell" | "msgqueue";
   readonly cap: bigint;
   readonly ends: VdeviceEnd[];
+  /** Deleted: where two vdevices have the object, the other one must not delete it again. */
+  gone: boolean;
 }
 
 /** One end of a shared object. */

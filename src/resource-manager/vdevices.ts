@@ -79,12 +79,15 @@ function namedVm(context: Context, peer: string): Vm | undefined {
 function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | undefined {
   const { config } = device;
   const peer = device.peer === undefined ? undefined : context.vm(device.peer);
-  const counterpart = peer?.vdevices.find((other) =>
-    other.config.type === COUNTERPART[config.type] && other.config.label === config.label && !other.config.peerDefault &&
+  if (peer === undefined || peer === vm) return undefined;
+  const count = config.type === "message-queue-pair" ? 2 : 1;
+  const counterpart = peer.vdevices.find((other) =>
+    other.objects.length === count && other.config.type === COUNTERPART[config.type] && other.config.label === config.label &&
+    !other.config.peerDefault &&
     other.config.peer !== undefined && namedVm(context, other.config.peer) === vm && other.config.messageSize === config.messageSize &&
     other.config.queueDepth === config.queueDepth && other.objects.every(({ ends }) => ends.every(({ vmid }) => vmid !== vm.vmid))
   );
-  if (peer === undefined || counterpart === undefined) return undefined;
+  if (counterpart === undefined) return undefined;
   befriend(vm, peer);
   counterpart.peer = vm.vmid;
   return counterpart;
@@ -122,8 +125,8 @@ function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
   });
   vm.link = link;
   const end = (role: VdeviceEnd["role"], cap: bigint, { virq, edge }: EndVirq): VdeviceEnd => ({ vmid: vm.vmid, role, cap, virq, edge });
-  device.objects.push({ kind: "msgqueue", cap: link.receiveQueue, ends: [end("send", txCap, tx)] });
-  device.objects.push({ kind: "msgqueue", cap: link.sendQueue, ends: [end("receive", rxCap, rx)] });
+  device.objects.push({ kind: "msgqueue", cap: link.receiveQueue, ends: [end("send", txCap, tx)], gone: false });
+  device.objects.push({ kind: "msgqueue", cap: link.sendQueue, ends: [end("receive", rxCap, rx)], gone: false });
   if (config.consoleDev) vm.console = { vmOpen: false, ownerOpen: false };
 }
 
@@ -134,7 +137,7 @@ function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): v
     device.objects.push(...counterpart.objects);
   } else {
     const cap = context.calls.create("doorbell");
-    device.objects.push({ kind: "doorbell", cap, ends: [] });
+    device.objects.push({ kind: "doorbell", cap, ends: [], gone: false });
     context.calls.activate(cap);
   }
   // The source's end comes before the receiver's.
@@ -166,7 +169,7 @@ function createQueue(context: Context, { queueDepth, messageSize }: VdeviceConfi
   const cap = context.calls.create("msgqueue");
   context.calls.do("msgqueue_configure", cap, msgqueueCreateInfo(queueDepth, messageSize));
   context.calls.activate(cap);
-  return { kind: "msgqueue", cap, ends: [] };
+  return { kind: "msgqueue", cap, ends: [], gone: false };
 }
 
 /** Gives a VM its end of an object: a capability, and a vIRQ where it has one. */
@@ -207,7 +210,9 @@ export function destroyVdevice(context: Context, vm: Vm, device: Vdevice): void 
       holder.virqs.used.delete(end.virq);
     }
     object.ends.splice(0, object.ends.length, ...object.ends.filter((end) => !mine(end)));
-    if (object.ends.length === 0) context.remove(object.cap);
+    if (object.ends.length > 0 || object.gone) continue;
+    context.remove(object.cap);
+    object.gone = true;
   }
   if (device.config.type !== "rm-rpc" || vm.link === undefined) return;
   context.freeVirq(vm.link.receiveVirq);

@@ -240,6 +240,13 @@ Deno.test("a VM whose buffer was not lent does not start", () => {
   assert.equal(machine.primary.get(VM_GET_STATE, { vmid }).vm_state, VmState.InitFailed);
 });
 
+Deno.test("a VM that names itself as its peer has half a vdevice, and nothing else happens", () => {
+  const machine = new Machine();
+  const before = machine.usage();
+  machine.end(machine.start(guestTree("narcissus", [rmRpc(), pair(1, { peer: "vm-name:narcissus" })])));
+  assert.deepEqual(machine.usage(), before);
+});
+
 function treeOf(vcpu: { read(ipa: number, length: number): Uint8Array | undefined }): DevicetreeNode {
   const read = readDevicetree(vcpu.read(BASE + DT_OFFSET, DT_SIZE)!);
   assert.ok(read.ok);
