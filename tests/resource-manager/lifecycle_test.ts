@@ -253,6 +253,35 @@ function treeOf(vcpu: { read(ipa: number, length: number): Uint8Array | undefine
   return read.tree.root;
 }
 
+Deno.test("whatever stands in a VM's devicetree, VM_INIT and VM_START answer, and a reset takes everything back", () => {
+  const machine = new Machine();
+  const { primary, system } = machine;
+  const before = machine.usage();
+  const tree = guestTree("odd", [rmRpc(), bell(2), pair(3, { "peer-default": true }), pair(4, { peer: "vm-name:b" })], 2);
+  const strange = fc.oneof(fc.nat(255), fc.constantFrom(0, 0xff, 0x80));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.nat(tree.length - 1), strange), { maxLength: 12 }), (changes) => {
+      const bytes = tree.slice();
+      for (const [at, value] of changes) bytes[at] = value;
+      const { vmid } = primary.get(VM_ALLOCATE, { vmid: 0 });
+      system.act((vcpu) => vcpu.write(0x4600_0000 + DT_OFFSET, bytes));
+      const sgl = [{ address: 0x4600_0000n, size: BigInt(MEMORY) }];
+      const { handle } = primary.get(MEM_LEND, { mem_type: 0, flags: 0, label: 0, acl: [{ vmid, rights: 7 }], sgl, attributes: [] });
+      const image = { image_offset: 0n, image_size: 0n, dt_offset: BigInt(DT_OFFSET), dt_size: BigInt(DT_SIZE) };
+      primary.get(VM_CONFIG_IMAGE, { vmid, auth_type: 0, handle, ...image });
+      primary.ask(VM_INIT, { vmid });
+      primary.ask(VM_START, { vmid });
+      primary.ask(VM_STOP, { vmid, flags: 1, reason: 0 });
+      machine.reset(vmid);
+      primary.get(MEM_RECLAIM, { handle, flags: 0 });
+      primary.get(VM_DEALLOCATE, { vmid });
+      assert.deepEqual(machine.usage(), before);
+    }),
+    { numRuns: 40 },
+  );
+  checkInvariants(system.hypervisor);
+});
+
 Deno.test("the owner is told of every state, and of the end", () => {
   const machine = new Machine();
   const made = machine.start(guestTree("told", [rmRpc()]));
