@@ -4,9 +4,9 @@
 import { decode } from "../isa/decode.ts";
 import { Arm } from "./interpreter/arms.ts";
 import type { FusedArms } from "./interpreter/fusion.ts";
-import type { Filling, Handler } from "./interpreter/handlers.ts";
+import type { Filling, Handler, Variant } from "./interpreter/handlers.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
-import { RECORD_SIZE, storeOperand } from "./interpreter/operands.ts";
+import { RECORD_SIZE, RecordWriter } from "./interpreter/operands.ts";
 import {
   CODE_PAGES,
   FIRST_ARMS,
@@ -32,7 +32,7 @@ export interface RecordCallbacks {
 export class RecordPool {
   readonly #handlers: readonly Handler[];
   readonly #fused: FusedArms;
-  readonly #view: DataView;
+  readonly #writer: RecordWriter;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
@@ -50,7 +50,7 @@ export class RecordPool {
   ) {
     this.#handlers = handlers;
     this.#fused = fused;
-    this.#view = new DataView(memory.buffer);
+    this.#writer = new RecordWriter(memory);
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
@@ -112,8 +112,7 @@ export class RecordPool {
       this.#halves[ip >> 1] = Arm.Undefined;
       return undefined;
     }
-    const handler = this.#handlers[encoding.index];
-    const { filling, branch } = handler.specials.find((special) => (word & special.mask) === special.value)?.variant ?? handler;
+    const { filling, branch } = variantOf(this.#handlers[encoding.index], word);
     if (!branch) return this.#fill(ip, filling, word);
     const target = record + branch.offset(word) / 4;
     return this.#fill(ip, target >= 0 && target < RECORDS_PER_PAGE ? branch.near : filling, word);
@@ -142,7 +141,7 @@ export class RecordPool {
   }
 
   #fill(ip: number, { arm, operands }: Filling, word: number): number {
-    for (const operand of operands) storeOperand(this.#view, ip, operand, word);
+    for (let i = 0; i < operands.length; i++) this.#writer.store(ip, operands[i], word);
     this.#halves[ip >> 1] = arm;
     return arm;
   }
@@ -153,4 +152,9 @@ export class RecordPool {
     this.#words[RECORD_OWNERS / 4 + index] = 0;
     this.callbacks.forgetRecordPage(RECORD_PAGES.base + index * RECORD_PAGE_SIZE);
   }
+}
+
+function variantOf(handler: Handler, word: number): Variant {
+  for (const { mask, value, variant } of handler.specials) if ((word & mask) === value) return variant;
+  return handler;
 }

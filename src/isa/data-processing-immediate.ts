@@ -102,6 +102,7 @@ export const dataProcessingImmediate: Instruction[] = [
       $.setR(
         Rd,
         $.computed("i64", "moveWide", [sf, opc, hw, imm16], (sf, opc, hw, imm16) => {
+          if (opc && hw < 3) return imm16 * 2 ** (16 * hw);
           const value = BigInt(imm16) << BigInt(16 * hw);
           return BigInt.asUintN(sf ? 64 : 32, opc ? value : ~value);
         }),

@@ -19,7 +19,7 @@ export interface RecordOperand {
   readonly key: string;
   readonly offset: number;
   readonly kind: OperandKind;
-  /** Its value for an instruction word. A number unless the kind is i64 and the value may not fit. */
+  /** Its value for an instruction word; a bigint only for the kind i64. */
   readonly evaluate: (word: number) => number | bigint;
 }
 
@@ -59,7 +59,7 @@ export class OperandLayout {
     while (offset < RECORD_SIZE && this.#used.slice(offset, offset + bytes).some(Boolean)) offset += bytes;
     if (offset + bytes > RECORD_SIZE) throw new Error(`${this.handler}: the operands do not fit into a record (${key})`);
     this.#used.fill(true, offset, offset + bytes);
-    const operand = { key, offset, kind, evaluate: kind === "i64" && node.low === undefined ? evaluateBig(node) : evaluateNumber(node) };
+    const operand = { key, offset, kind, evaluate: operandEvaluator(node, kind) };
     this.operands.push(operand);
     return operand;
   }
@@ -72,13 +72,59 @@ function operandKind(node: Node): OperandKind {
   return within(0, 0xffffffff) ? "u32" : "i64";
 }
 
-/** Writes an operand's value into the record at `address`. */
-export function storeOperand(view: DataView, address: number, operand: RecordOperand, word: number): void {
-  const value = operand.evaluate(word);
-  const at = address + operand.offset;
-  if (operand.kind === "u16") view.setUint16(at, Number(value), true);
-  else if (operand.kind === "i64") view.setBigInt64(at, BigInt.asIntN(64, BigInt(value)), true);
-  else view.setInt32(at, Number(value), true);
+/** Widest field whose values are all evaluated in advance. */
+const TABLE_WIDTH = 6;
+
+/** Values of operands that depend on one narrow field, by their keys: register numbers in most cases. */
+const tables = new Map<string, number[]>();
+
+function operandEvaluator(node: Node, kind: OperandKind): RecordOperand["evaluate"] {
+  if (kind === "i64" && node.low === undefined) {
+    if (node.kind !== "computed") return evaluateBig(node);
+    const { compute } = node, operands = node.operands.map(evaluateNumber);
+    return (word) => compute(...operands.map((operand) => operand(word)));
+  }
+  const evaluate = evaluateNumber(node);
+  const fields = new Map<number, number>();
+  collectFields(node, fields);
+  const [[position, width] = [0, 32], ...others] = fields;
+  if (others.length || width > TABLE_WIDTH) return evaluate;
+  const key = staticKey(node);
+  let table = tables.get(key);
+  if (!table) tables.set(key, table = Array.from({ length: 2 ** width }, (_, value) => evaluate((value << position) >>> 0)));
+  const values = table, mask = 2 ** width - 1;
+  return (word) => values[(word >>> position) & mask];
+}
+
+/** Widths of the fields that a static expression depends on, by position. */
+function collectFields(node: Node, into: Map<number, number>): void {
+  if (node.kind === "field") into.set(node.position, node.width);
+  else if ("operands" in node) { for (const operand of node.operands) collectFields(operand, into); }
+}
+
+/** The memory as arrays of the sizes that operands have. */
+export class RecordWriter {
+  readonly #halves: Uint16Array;
+  readonly #words: Int32Array;
+  readonly #doublewords: BigInt64Array;
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#halves = new Uint16Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#doublewords = new BigInt64Array(memory.buffer);
+  }
+
+  /** Writes an operand's value into the record at `address`. */
+  store(address: number, operand: RecordOperand, word: number): void {
+    const value = operand.evaluate(word);
+    const at = address + operand.offset;
+    if (typeof value === "bigint") this.#doublewords[at >>> 3] = value;
+    else if (operand.kind === "u16") this.#halves[at >>> 1] = value;
+    else {
+      this.#words[at >>> 2] = value;
+      if (operand.kind === "i64") this.#words[(at >>> 2) + 1] = Math.floor(value / 2 ** 32);
+    }
+  }
 }
 
 type Binary = (a: number, b: number) => number;
