@@ -1,16 +1,16 @@
 /**
- * el2 as a library: a Gunyah-compatible machine without a terminal, stepped through virtual time.
+ * el2 as a library: a machine with hypervisor and resource manager in the caller's own thread, without a terminal.
  *
- * ```ts no-eval
- * import { GunyahMachine } from "./mod.ts";
+ * ```ts
+ * import { PrimaryMachine } from "./mod.ts";
  *
- * const machine = GunyahMachine.boot({ image: Deno.readFileSync("Image"), commandLine: "console=ttyAMA0" });
- * machine.run(1e9); // one second of virtual time
- * for (const { bytes } of machine.output()) Deno.stdout.writeSync(bytes);
+ * const machine = new PrimaryMachine({ image: await Deno.readFile("assets/guests/hello.bin"), append: "ticks=3", memory: 64 << 20 });
+ * while (machine.run(machine.time + 1e9) === "running");
+ * console.log(machine.takeOutput());
  * ```
  *
  * @module
  */
 
-export { type BootOptions, GunyahMachine, type Progress } from "./src/workstation/library.ts";
-export { PlanError } from "./src/workstation/plan.ts";
+export { disassemble } from "./src/isa/disassemble.ts";
+export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/workstation/library.ts";

@@ -1,82 +1,63 @@
-// The library's face: a machine that a program steps through virtual time. `mod.ts` exports it; the command line uses the engine instead.
+// What mod.ts offers: a machine with hypervisor and resource manager in the caller's own thread, turbo, one VM's console as text.
 
 import { assemble } from "./assemble.ts";
 import { checkBootPlan } from "./boot-plan.ts";
-import { planText } from "./config-plan.ts";
-import { PlanError, PRIMARY_CONSOLE, type SessionPlan } from "./plan.ts";
+import { PRIMARY_CONSOLE, type SessionPlan } from "./plan.ts";
 import type { System } from "./system.ts";
 
-/** What a machine boots as its primary VM. */
-export interface BootOptions {
-  /** arm64 Linux Image (also gzip or EFI zboot) or ELF. */
-  readonly image: Uint8Array;
+/** What a `PrimaryMachine` is made of. */
+export interface PrimaryMachineOptions {
+  /** arm64 Linux Image (also in gzip or EFI zboot), or ELF executable. */
+  image: Uint8Array;
   /** Initial ramdisk. */
-  readonly initrd?: Uint8Array;
-  /** Flattened devicetree, instead of the generated one. */
-  readonly devicetree?: Uint8Array;
+  initrd?: Uint8Array;
+  /** Devicetree to use instead of the generated one. */
+  dtb?: Uint8Array;
   /** Kernel command line. */
-  readonly commandLine?: string;
-  /** Physical CPUs, each with one vCPU: 1 to 8. One unless given. */
-  readonly cpus?: number;
-  /** Bytes of RAM, a multiple of 2 MiB. 512 MiB unless given. */
-  readonly memory?: number;
-  /** Seed of all randomness that guests see. */
-  readonly seed?: number;
+  append?: string;
+  /** RAM in bytes, a multiple of 2 MiB. Default 1 GiB. */
+  memory?: number;
+  /** Physical CPUs, each with one vCPU, 1 to 8. Default 1. */
+  cpus?: number;
+  /** Seed of all randomness that the guest sees. Default 1. */
+  seed?: number;
 }
 
-/** How far a machine came. */
-export type Progress =
-  /** The time asked for has passed. */
-  | { readonly kind: "time" }
-  /** Nothing can happen any more unless something is typed. */
-  | { readonly kind: "waiting"; readonly for: readonly string[] }
-  /** The guests ended it; `code` is the exit code of the command line. */
-  | { readonly kind: "ended"; readonly code: number; readonly message: string };
+/** Why `PrimaryMachine.run` came back. */
+export type PrimaryMachineState =
+  /** Virtual time has reached the limit. */
+  | "running"
+  /** Every CPU waits, and only input can change that. */
+  | "waiting"
+  /** The guest has switched the machine off. */
+  | "off"
+  /** The guest has asked for a reset, or it or the machine crashed: see `message`. */
+  | "failed";
 
-const DEFAULT_MEMORY = 512 * 1024 * 1024;
-
-/** A Gunyah machine: hypervisor, resource manager and guests. Equal options and input give equal runs. */
-export class GunyahMachine {
+/**
+ * A machine whose primary VM is an image of the caller's. It runs while `run` is called, and idle time costs nothing.
+ * The same options, input and limits give the same run, instruction for instruction.
+ */
+export class PrimaryMachine {
   readonly #system: System;
-
-  private constructor(plan: SessionPlan) {
-    this.#system = assemble(plan);
-  }
+  readonly #decoder = new TextDecoder();
 
   /**
-   * A machine whose primary VM is an image.
-   * @throws PlanError that names what is wrong with the options.
+   * Builds the machine; nothing has run yet.
+   * @throws Error that names what is wrong with the options.
    */
-  static boot(options: BootOptions): GunyahMachine {
+  constructor(options: PrimaryMachineOptions) {
     const plan = {
       cpus: options.cpus ?? 1,
-      memory: options.memory ?? DEFAULT_MEMORY,
+      memory: options.memory ?? 1 << 30,
       turbo: true,
       seed: options.seed ?? 1,
       duration: undefined,
       hashAt: [],
-      what: {
-        kind: "boot",
-        image: options.image,
-        initrd: options.initrd,
-        dtb: options.devicetree,
-        append: options.commandLine,
-      },
-    } as const;
-    checkBootPlan(plan, plan.what, "image");
-    return new GunyahMachine(plan);
-  }
-
-  /**
-   * A machine with the native host and the VMs of a configuration (the text of an el2.toml).
-   * @param folder what paths in it are relative to
-   * @throws PlanError with every error of the configuration, a line each.
-   */
-  static async configured(toml: string, folder: string): Promise<GunyahMachine> {
-    const result = await planText(toml, "el2.toml", folder);
-    if (!result.ok) throw new PlanError(result.errors.join("\n"));
-    const { cpus, memory, seed, host } = result.run;
-    return new GunyahMachine({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } });
+      what: { kind: "boot", image: options.image, initrd: options.initrd, dtb: options.dtb, append: options.append },
+    } as const satisfies SessionPlan;
+    checkBootPlan(plan, plan.what, "of the primary VM");
+    this.#system = assemble(plan);
   }
 
   /** Virtual time in ns. */
@@ -84,32 +65,38 @@ export class GunyahMachine {
     return this.#system.machine.time;
   }
 
-  /** Instructions that all guests have retired. */
+  /** Instructions that guests have retired. */
   get instructions(): number {
     return this.#system.instructions();
   }
 
-  /** Runs until virtual time `until` (ns); idle time is skipped. */
-  run(until: number): Progress {
+  /** How the run ended, or an empty text. */
+  get message(): string {
+    return this.#system.ended()?.message ?? "";
+  }
+
+  /** Runs until `until` (virtual time in ns), or until nothing can happen without input. */
+  run(until: number): PrimaryMachineState {
     const { machine } = this.#system;
     for (;;) {
+      const ended = this.#system.ended();
+      if (ended) return ended.code === 0 ? "off" : "failed";
+      if (machine.time >= until) return "running";
       const result = machine.run(until);
-      const end = this.#system.ended();
-      if (end) return { kind: "ended", ...end };
-      if (result.kind === "time") return { kind: "time" };
       if (result.kind !== "idle") continue;
-      if (result.next === Infinity) return { kind: "waiting", for: this.#system.describeWaits() };
+      if (result.next === Infinity) return "waiting";
       machine.skipTo(Math.min(result.next, until));
     }
   }
 
-  /** Types into a console: the primary VM's, or that of the VM of this name. @throws RangeError where there is no such console. */
-  type(text: string, console: string = PRIMARY_CONSOLE): void {
-    if (!this.#system.input(console, new TextEncoder().encode(text))) throw new RangeError(`there is no console ${console}`);
+  /** Types into the VM's console. */
+  type(text: string): void {
+    this.#system.input(PRIMARY_CONSOLE, new TextEncoder().encode(text));
   }
 
-  /** What guests wrote since the last call: bytes by console, in order. */
-  output(): { console: string; bytes: Uint8Array }[] {
-    return this.#system.takeOutput();
+  /** What the VM's console has printed since the last call. */
+  takeOutput(): string {
+    const bytes = this.#system.takeOutput().filter(({ console }) => console === PRIMARY_CONSOLE);
+    return bytes.map((output) => this.#decoder.decode(output.bytes, { stream: true })).join("");
   }
 }
