@@ -7,8 +7,11 @@ const target = { target: u16, reserved: reserved(2) } as const;
 
 /** `target` 0 is the caller's own console; else the owner names the VM. */
 export const VM_CONSOLE_OPEN = request("VM_CONSOLE_OPEN", 0x5600_0081, target);
+/** Closes the caller's side. */
 export const VM_CONSOLE_CLOSE = request("VM_CONSOLE_CLOSE", 0x5600_0082, target);
+/** Characters for the other side; lost when that is closed. */
 export const VM_CONSOLE_WRITE = request("VM_CONSOLE_WRITE", 0x5600_0083, { target: u16, data: countedBytes(u16) });
+/** Waits for nothing, as nothing is buffered. */
 export const VM_CONSOLE_FLUSH = request("VM_CONSOLE_FLUSH", 0x5600_0084, target);
 
 /** `from` is the VM for its owner, 0 for the VM itself. */

@@ -8,11 +8,15 @@ export const VIRQ_SAME = 0xffff_ffff;
 /** `flags` of VM_IRQ_NOTIFY. */
 export const IrqNotifyFlags = { Lent: 1, Released: 2, Accepted: 4 } as const;
 
+/** The borrower binds a lent interrupt. */
 export const VM_IRQ_ACCEPT = request("VM_IRQ_ACCEPT", 0x5600_0050, { handle: u32, virq: u32 }, { reply: { virq: u32 } });
+/** An owner offers a hardware interrupt; it is unbound at once. */
 export const VM_IRQ_LEND = request("VM_IRQ_LEND", 0x5600_0051, { borrower: u16, reserved: reserved(2), virq: u32, label: u32 }, {
   reply: { handle: u32 },
 });
+/** The borrower gives the interrupt up. */
 export const VM_IRQ_RELEASE = request("VM_IRQ_RELEASE", 0x5600_0052, { handle: u32 });
+/** The owner takes an interrupt back that nobody has accepted. */
 export const VM_IRQ_RECLAIM = request("VM_IRQ_RECLAIM", 0x5600_0053, { handle: u32 });
 /** `vmids` only with LENT. */
 export const VM_IRQ_NOTIFY = request("VM_IRQ_NOTIFY", 0x5600_0054, {
@@ -25,4 +29,5 @@ export const VM_IRQ_NOTIFY = request("VM_IRQ_NOTIFY", 0x5600_0054, {
 export const VM_IRQ_LENT = notification("VM_IRQ_LENT", 0x5610_0011, { owner: u16, reserved: reserved(2), handle: u32, label: u32 });
 /** To the owner. */
 export const VM_IRQ_RELEASED = notification("VM_IRQ_RELEASED", 0x5610_0012, { handle: u32 });
+/** To the owner. */
 export const VM_IRQ_ACCEPTED = notification("VM_IRQ_ACCEPTED", 0x5610_0013, { handle: u32 });

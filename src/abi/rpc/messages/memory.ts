@@ -52,7 +52,9 @@ const created = { reply: { handle: u32 }, rules: { minimum: 20 } } as const;
 
 /** An owner makes a parcel of its memory. */
 export const MEM_DONATE = request("MEM_DONATE", 0x5100_0010, create, created);
+/** As MEM_DONATE, but the memory comes back and the owner has no access meanwhile. */
 export const MEM_LEND = request("MEM_LEND", 0x5100_0012, create, created);
+/** As MEM_LEND, but the owner keeps access. */
 export const MEM_SHARE = request("MEM_SHARE", 0x5100_0013, create, created);
 
 /** The owner adds regions to a parcel that was created with `CreateFlags.Append`. */
@@ -130,6 +132,7 @@ export const MEM_SHARED = notification("MEM_SHARED", 0x5110_0011, {
 const returned = { handle: u32, vmid: u16, reserved: reserved(2), mem_info_tag: u32 } as const;
 /** To the owner. */
 export const MEM_RELEASED = notification("MEM_RELEASED", 0x5110_0012, returned);
+/** To the owner. */
 export const MEM_ACCEPTED = notification("MEM_ACCEPTED", 0x5110_0013, returned);
 /** To the borrowers that MEM_NOTIFY lists. */
 export const MEM_RECALL = notification("MEM_RECALL", 0x5110_0014, { handle: u32, mem_info_tag: u32 });

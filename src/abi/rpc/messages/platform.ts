@@ -6,6 +6,7 @@ import { RmError } from "../errors.ts";
 
 /** After it no firmware can be set. */
 export const FW_MILESTONE = request("FW_MILESTONE", 0x5100_0020, {});
+/** Gives the Resource Manager the firmware of protected VMs: a parcel that is donated to it. */
 export const FW_SET_VM_FIRMWARE = request("FW_SET_VM_FIRMWARE", 0x5100_0021, {
   auth_type: u16,
   reserved: mustBeZero(2, RmError.UNIMPLEMENTED),

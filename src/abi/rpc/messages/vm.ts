@@ -55,11 +55,15 @@ const vmidOnly = { vmid: u16, reserved: reserved(2) } as const;
 
 /** vmid 0 asks for any dynamic id; only then the reply carries one. */
 export const VM_ALLOCATE = request("VM_ALLOCATE", 0x5600_0001, vmidOnly, { reply: { vmid: u32 } });
+/** Gives an id back; the VM is in the state LOAD or RESET. */
 export const VM_DEALLOCATE = request("VM_DEALLOCATE", 0x5600_0002, vmidOnly);
+/** Starts a VM that is READY. */
 export const VM_START = request("VM_START", 0x5600_0004, vmidOnly);
+/** Ends a VM at once, or asks it to shut down. */
 export const VM_STOP = request("VM_STOP", 0x5600_0005, { vmid: u16, flags: u8, reserved: reserved(1), reason: u32 });
 /** `flags` of VM_STOP. */
 export const StopFlags = { Force: 1 } as const;
+/** Takes a VM that has ended apart; VM_STATUS tells the end. */
 export const VM_RESET = request("VM_RESET", 0x5600_0006, vmidOnly);
 /** A VM about itself. */
 export const VM_EXIT = request("VM_EXIT", 0x5600_0085, { exit_flags: u16, exit_code: u8, reserved: mustBeZero(1) });
@@ -76,23 +80,34 @@ export const VM_CONFIG_IMAGE = request("VM_CONFIG_IMAGE", 0x5600_0009, {
 });
 /** The count of parameters is judged against the length by the handler. */
 export const VM_AUTH_IMAGE = request("VM_AUTH_IMAGE", 0x5600_000a, { vmid: u16, count: u16, parameters: rest });
+/** Makes a VM's objects as its devicetree says. */
 export const VM_INIT = request("VM_INIT", 0x5600_000b, { vmid: u16, reserved: mustBeZero(2) });
 
 /** vmid 0 is the caller. Entries of the reply: type (u8), 0, size (u16), data padded to 4. */
 export const VM_GET_ID = request("VM_GET_ID", 0x5600_0010, vmidOnly, { reply: { count: u32, entries: rest } });
 
 const found = { reply: { vms: list32({ vmid: u16, reserved: reserved(2) }) } } as const;
+/** VMs of this URI that the caller may ask about. */
 export const VM_LOOKUP_URI = request("VM_LOOKUP_URI", 0x5600_0011, { text: paddedText }, found);
+/** VMs of this GUID that the caller may ask about. */
 export const VM_LOOKUP_GUID = request("VM_LOOKUP_GUID", 0x5600_0012, { guid: bytes(16) }, found);
+/** VMs of this name that the caller may ask about. */
 export const VM_LOOKUP_NAME = request("VM_LOOKUP_NAME", 0x5600_0013, { text: paddedText }, found);
+/** Who owns the caller. */
 export const VM_GET_OWNER = request("VM_GET_OWNER", 0x5600_0015, {}, { reply: { vmid: u32 } });
+/** vmid 0 is the caller. */
 export const VM_GET_STATE = request("VM_GET_STATE", 0x5600_0017, vmidOnly, { reply: { vm_state: u8, os_state: u8, app_status: u16 } });
+/** What a VM that the caller owns said about its crash. */
 export const VM_GET_CRASH_MSG = request("VM_GET_CRASH_MSG", 0x5600_0019, vmidOnly, { reply: { text: paddedText } });
+/** The caller's id. */
 export const VM_GET_VMID = request("VM_GET_VMID", 0x5600_0024, {}, { reply: { vmid: u32 } });
+/** The VMs that the caller may ask about. */
 export const VM_GET_PEERS = request("VM_GET_PEERS", 0x5600_0025, {}, { reply: { peers: list32({ vmid: u32 }) } });
 /** os_status 0 keeps the old one. */
 export const VM_SET_STATUS = request("VM_SET_STATUS", 0x5600_0080, { vm_status: u8, os_status: u8, app_status: u16 });
+/** A VM about its own crash; 192 bytes are kept. */
 export const VM_SET_CRASH_MSG = request("VM_SET_CRASH_MSG", 0x5600_0086, { text: paddedText });
+/** Which architecture and hypervisor this is: `HOST_TYPE`. */
 export const VM_HOST_GET_TYPE = request("VM_HOST_GET_TYPE", 0x5600_00a0, {}, { reply: { type: u32 } });
 
 /** To the owner. The first word of the reason is exit_flags | exit_code << 16. */
