@@ -13,8 +13,11 @@ import { handleExit, writeResults } from "./traps.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
 import { runState } from "./vcpu-run.ts";
 
-/** Virtual time (ns) that an exit takes beside the instructions before it: the trapped instruction itself. Time must pass in every loop. */
-const EXIT_COST = 1;
+/**
+ * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on hardware. Time must pass in every loop,
+ * and at a like pace: a guest that polls a device would hold up everybody's timers otherwise.
+ */
+export const EXIT_COST = 1_000;
 /** scheduler_yield's `control`: the hint, and the implementation-defined bit, of which there is no meaning. */
 const YIELD_HINT_MASK = 0xffff;
 const YIELD_IMPLEMENTATION_DEFINED = 0x8000_0000;

@@ -87,7 +87,7 @@ Deno.test("HVC and SMC reach the same functions; other immediates answer -1", ()
     assert.equal(registers.getX(9), 0n);
   }]);
   guest.start();
-  machine.run(1_000);
+  machine.run(100_000);
   assert.equal(guest.state(guest.vcpus[0]).pc, 0x4000_0000n + 8n, "SMC is stepped over, HVC is behind itself already");
 });
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Doorbell } from "../../src/hypervisor/doorbell.ts";
+import { EXIT_COST } from "../../src/hypervisor/scheduler.ts";
 import { hvc, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
 
 /** Computes in pieces, for ever. */
@@ -58,7 +59,7 @@ Deno.test("WFI sleeps until an interrupt is signalled, and falls through when on
   assert.equal(woken, 0);
   assert.match(machine.hypervisor.describeWaits()[0], /vCPU 0 of VM 3 waits for an interrupt \(WFI\)/);
   bell.send(1n);
-  machine.run(1_000);
+  machine.run(10 * EXIT_COST);
   assert.ok(woken > 1, "while the interrupt is signalled, WFI does not sleep");
 });
 
@@ -138,7 +139,7 @@ Deno.test("scheduler_yield gives the CPU to the next of the same priority", () =
   const a = new ScriptedVm(machine, 3, [yields("a")]), b = new ScriptedVm(machine, 4, [yields("b")]);
   a.start();
   b.start();
-  machine.run(60);
+  machine.run(6 * EXIT_COST);
   assert.deepEqual(order.slice(0, 4), ["a", "b", "a", "b"]);
 });
 
@@ -161,7 +162,7 @@ Deno.test("a directed yield runs its target in the caller's place until it sleep
   const cap = caller.grant(target.vcpus[0]);
   target.start();
   caller.start();
-  machine.run(1_000);
+  machine.run(10 * EXIT_COST);
   assert.deepEqual(log, ["caller", "target", "back"]);
   assert.equal(target.vcpus[0].instructions, 50);
 });
@@ -185,6 +186,6 @@ Deno.test("a loop of nothing but exits takes virtual time", () => {
     for (;;) yield hvc(0x6000);
   }]);
   vm.start();
-  assert.equal(machine.run(1_000).kind, "time");
-  assert.equal(vm.vcpus[0].exits, 1_000);
+  assert.equal(machine.run(100 * EXIT_COST).kind, "time");
+  assert.equal(vm.vcpus[0].exits, 100);
 });

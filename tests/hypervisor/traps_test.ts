@@ -148,7 +148,7 @@ Deno.test("devices of the bus are read and written; where there is none, the abo
     yield bus(true, 0xa00_0000);
   }]);
   vm.start();
-  machine.run(1_000);
+  machine.run(100_000);
   assert.deepEqual(stored, [[0x30, 2, 0x3456n]]);
   assert.deepEqual(vm.state(vm.vcpus[0]).exceptions.map(({ esr }) => esr.toString(16)), ["96000010", "96000050"]);
   assert.deepEqual(told, [0xa00_0000, 0xa00_0000]);

@@ -224,7 +224,7 @@ Deno.test("vcpu_run refuses what it cannot run", () => {
   const cap = host.grant(other.vcpus[0]);
   let done = false;
   host.start();
-  machine.run(1_000);
+  machine.run(100_000);
   assert.ok(done);
 });
 
@@ -240,6 +240,6 @@ Deno.test("vcpu_run_check of a vCPU that can run is BUSY", () => {
   const cap = host.grant(guest.vcpus[0]);
   guest.start();
   host.start();
-  machine.run(1_000);
+  machine.run(100_000);
   assert.equal(host.vcpus[0].exits, 1);
 });
