@@ -8,6 +8,7 @@ import { ExceptionClass, ISS_COND_ALWAYS, Pstate, Sctlr, syndrome, Vector } from
 import { callee, define as defineFunction, type FunctionName } from "./functions.ts";
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
+import { Regime } from "./tlb.ts";
 import { Code, constant, type Operand, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder } from "./wasm/module.ts";
 
@@ -100,7 +101,7 @@ export function defineExceptions(library: Library): void {
     const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(20).and(3));
     const el0Set = c.let(c.load("i32.load", CPU.TLB_UNPRIVILEGED));
     c.if(pstate.and(Pstate.ElMask), () => {
-      const set = el0Set.add(pstate.and(Pstate.PAN).select(constant("i32", 2 * TlbSet.Size), TlbSet.Size));
+      const set = el0Set.add(pstate.and(Pstate.PAN).select(constant("i32", Regime.El1Pan * TlbSet.Size), Regime.El1 * TlbSet.Size));
       c.store("i32.store", CPU.TLB, set);
       c.store("i32.store", CPU.FP_TRAP, fpen.and(1).not());
     }, () => {

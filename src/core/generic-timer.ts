@@ -4,7 +4,6 @@
 import { CPU } from "./cpu-record.ts";
 import { TICK_NS } from "./features.ts";
 import { callee } from "./functions.ts";
-import type { VcpuState } from "./interface.ts";
 import type { Library } from "./library.ts";
 import type { Code, Value } from "./wasm/expression.ts";
 
@@ -21,10 +20,10 @@ export const Cntkctl = {
   Mask: 0x3ff,
 } as const;
 
-/** The two timers of a vCPU: addresses of their registers in the CPU record and their names. */
+/** The two timers of a vCPU: addresses of their registers in the CPU record. */
 export const TIMERS = {
-  virtual: { ctl: CPU.CNTV_CTL_EL0, cval: CPU.CNTV_CVAL_EL0, ctlName: "CNTV_CTL_EL0", cvalName: "CNTV_CVAL_EL0" },
-  physical: { ctl: CPU.CNTP_CTL_EL0, cval: CPU.CNTP_CVAL_EL0, ctlName: "CNTP_CTL_EL0", cvalName: "CNTP_CVAL_EL0" },
+  virtual: { ctl: CPU.CNTV_CTL_EL0, cval: CPU.CNTV_CVAL_EL0 },
+  physical: { ctl: CPU.CNTP_CTL_EL0, cval: CPU.CNTP_CVAL_EL0 },
 } as const;
 
 /** One of `TIMERS`. */
@@ -42,16 +41,4 @@ export function timerControl(c: Code, library: Library, timer: Timer): Value {
   const enabled = value.and(TimerControl.Enable).nonZero();
   const met = counter(c, library).geU(c.load("i64.load", cval));
   return value.or(enabled.and(met).wide().mul(TimerControl.Istatus));
-}
-
-/**
- * Virtual time in ns from which a timer's output is high as its registers are; undefined when it is not enabled or masked, Infinity when
- * it lies beyond 2^53 ns.
- */
-export function timerDeadline(vcpu: VcpuState, timer: Timer): number | undefined {
-  const { ctlName, cvalName } = TIMERS[timer];
-  const control = Number(vcpu.getRegister(ctlName)) & (TimerControl.Enable | TimerControl.Imask);
-  if (control !== TimerControl.Enable) return undefined;
-  const at = vcpu.getRegister(cvalName) * BigInt(TICK_NS);
-  return at > BigInt(Number.MAX_SAFE_INTEGER) ? Infinity : Number(at);
 }

@@ -20,13 +20,6 @@ export function encodeSystemRegister(op0: number, op1: number, crn: number, crm:
   return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2;
 }
 
-/** "S3_0_C1_C0_0" and the like. */
-export function systemRegisterName(encoding: number): string {
-  const known = SYSTEM_REGISTERS.find((register) => register.encoding === encoding);
-  if (known) return known.name;
-  return `S${encoding >> 14}_${encoding >> 11 & 7}_C${encoding >> 7 & 15}_C${encoding >> 3 & 15}_${encoding & 7}`;
-}
-
 /** An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise. */
 interface El0Control {
   readonly allowed: (c: Code) => Value;
@@ -46,10 +39,6 @@ export interface SystemRegister {
   readonly encoding: number;
   readonly read?: Access<(c: Code, library: Library) => Value>;
   readonly write?: Access<(c: Code, library: Library, value: Local) => void>;
-  /** Address of the i64 that a read returns, where a read is nothing else; needs `read.privilege`. */
-  readonly readsSlot?: number;
-  /** The same for the i64 that a write replaces. */
-  readonly writesSlot?: number;
 }
 
 const pstate = (c: Code) => c.load("i32.load", CPU.PSTATE);
@@ -63,14 +52,12 @@ const readOnly = (name: string, encoding: Encoding, address: number, privilege: 
   name,
   encoding: encodeSystemRegister(...encoding),
   read: { privilege, emit: (c) => c.load("i64.load", address) },
-  readsSlot: address,
 });
 
 /** A register that is 64 bits of state and nothing else. */
 const plain = (name: string, encoding: Encoding, address: number, read: Privilege = 1, write: Privilege = read): SystemRegister => ({
   ...readOnly(name, encoding, address, read),
   write: { privilege: write, emit: (c, _, value) => c.store("i64.store", address, value) },
-  writesSlot: address,
 });
 
 /** State of which a write changes the bits of `mask` only. */
@@ -93,7 +80,7 @@ const translating = (
     emit: (c, library, value) => {
       const changed = c.let(c.load("i64.load", address).xor(stored(value)).and(flushOn));
       c.store("i64.store", address, stored(value));
-      c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), currentSpace(c)));
+      if (flushOn) c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), currentSpace(c)));
       updateAsid(c, library);
     },
   },

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { CPU } from "../../src/core/cpu-record.ts";
 import { Pstate } from "../../src/core/exceptions.ts";
 import { ExitReason } from "../../src/core/interface.ts";
-import { encodeSystemRegister, SYSTEM_REGISTERS, systemRegisterName } from "../../src/core/system-registers.ts";
+import { encodeSystemRegister, SYSTEM_REGISTERS } from "../../src/core/system-registers.ts";
 import { encodeSystemInstruction } from "../../src/core/system-instructions.ts";
 import { enable, Leaf, PageTables } from "./page-tables.ts";
 import { CODE, type Outcome, RAM_BASE, Rig } from "./rig.ts";
@@ -38,8 +38,6 @@ const msr = (cpu: Rig, name: string | number, value: bigint): Outcome => {
 Deno.test("no two registers have one encoding, and names are unique", () => {
   assert.equal(new Set(SYSTEM_REGISTERS.map((register) => register.encoding)).size, SYSTEM_REGISTERS.length);
   assert.equal(new Set(SYSTEM_REGISTERS.map((register) => register.name)).size, SYSTEM_REGISTERS.length);
-  assert.equal(systemRegisterName(encodingOf("TTBR0_EL1")), "TTBR0_EL1");
-  assert.equal(systemRegisterName(encodeSystemRegister(3, 1, 11, 0, 2)), "S3_1_C11_C0_2");
 });
 
 Deno.test("a plain register keeps all 64 bits", () => {
@@ -173,7 +171,7 @@ Deno.test("registers that the core does not hold leave for EL2 from EL1 and are 
     const [op0, op1, crn, crm, op2] = fields;
     const iss = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | 5 << 5 | crm << 1;
     const read = mrs(rig(), encoding), write = msr(rig(), encoding, 0n);
-    assert.deepEqual([read.exit, read.esr, read.pc], [ExitReason.Trap, 0x6200_0001 + iss, CODE], systemRegisterName(encoding));
+    assert.deepEqual([read.exit, read.esr, read.pc], [ExitReason.Trap, 0x6200_0001 + iss, CODE], fields.join());
     assert.deepEqual([write.exit, write.esr], [ExitReason.Trap, 0x6200_0000 + iss]);
     assert.equal(mrs(rig(Pstate.EL0t), encoding).esr, UNDEFINED);
   }
