@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { el2Command } from "../support/el2.ts";
+import { el2 } from "./program.ts";
+
+const NOT_AN_IMAGE = new URL("../../LICENSE", import.meta.url).pathname;
+
+/** Command line, and what the one line on stderr must say. All end with 2 and start nothing. */
+const MISTAKES: readonly [args: string, says: RegExp][] = [
+  ["boot", /missing required argument 'image'/],
+  ["boot no-such-file", /image no-such-file: no such file/],
+  [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
+  ["boot .", /image \.: is a folder/],
+  [`boot ${NOT_AN_IMAGE} --cpus 9`, /"9" is outside 1\.\.8/],
+  [`boot ${NOT_AN_IMAGE} --memory 1XB`, /"1XB" is no size; write it like 512MiB/],
+  [`boot ${NOT_AN_IMAGE} --memory 3MiB`, /a multiple of 2 MiB from 64 MiB/],
+  [`boot ${NOT_AN_IMAGE} --timeout 5`, /"5" is no duration/],
+  [`boot ${NOT_AN_IMAGE} --hash-at 5,4`, /no ascending list/],
+  [`boot ${NOT_AN_IMAGE} --cpsu 3`, /Did you mean --cpus\?/],
+  ["boot assets/guests/hello.bin --log no/such/folder/file", /--log no\/such\/folder\/file/],
+  ["run no-such-file.toml", /no-such-file\.toml: there is no such file/],
+  ["bot x", /unknown command "bot"; did you mean "boot"\?/],
+];
+
+for (const [args, says] of MISTAKES) {
+  Deno.test(`el2 ${args.replaceAll(NOT_AN_IMAGE, "FILE")} is a usage error that says why`, async () => {
+    const { code, stdout, stderr } = await el2(...args.split(" "));
+    assert.match(stderr, says);
+    assert.match(stderr, /^el2: /);
+    assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/, "no stack trace");
+    assert.equal(stdout, "");
+    assert.equal(code, 2);
+  });
+}
+
+Deno.test("--version and --help answer on stdout with 0", async () => {
+  const [version, help] = await Promise.all([el2("--version"), el2("boot", "--help")]);
+  assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.equal(version.code, 0);
+  assert.match(help.stdout, /Examples:/);
+  assert.equal(help.code, 0);
+});
+
+Deno.test("a reader that goes away ends the run quietly", async () => {
+  const [program, ...args] = el2Command();
+  const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  await reader.cancel();
+  const stderr = await new Response(child.stderr).text();
+  await child.status;
+  assert.doesNotMatch(stderr, /Uncaught|BrokenPipe/);
+});
