@@ -67,6 +67,8 @@ export interface Instruction {
   readonly mask: number;
   readonly value: number;
   readonly fields: ReadonlyMap<string, Field>;
+  /** The same as a list, for the decoder. */
+  readonly fieldList: readonly { readonly name: string; readonly position: number; readonly mask: number }[];
   readonly shape: readonly string[];
   readonly fp: boolean;
   readonly when: (shape: FieldValues) => boolean;
@@ -123,6 +125,7 @@ export function insn<const P extends string, const S extends string = "">(
     mask: mask >>> 0,
     value: value >>> 0,
     fields,
+    fieldList: Array.from(fields, ([name, { position, width }]) => ({ name, position, mask: 2 ** width - 1 })),
     shape,
     fp: options.fp ?? false,
     when: (options.when ?? (() => true)) as Instruction["when"],
@@ -138,6 +141,6 @@ export function insn<const P extends string, const S extends string = "">(
 /** The values of all fields of a word. */
 export function fieldValues(instruction: Instruction, word: number): FieldValues {
   const values: Record<string, number> = {};
-  for (const [name, { position, width }] of instruction.fields) values[name] = (word >>> position) & (2 ** width - 1);
+  for (const { name, position, mask } of instruction.fieldList) values[name] = word >>> position & mask;
   return values;
 }

@@ -177,7 +177,7 @@ export const system: Instruction[] = [
   insn(
     "DC ZVA",
     "1101010100 0 01 011 0111 0100 001 Rt",
-    { cold: true },
+    {},
     (f) => `sys\t#3, C7, C4, #1${f.Rt === 31 ? "" : `, ${x(f.Rt)}`}`,
     ({ Rt }, $) => {
       $.if($.isZero($.and($.state("PSTATE"), PSTATE_EL)), () => $.doFaulting("checkZeroAllowed"));
