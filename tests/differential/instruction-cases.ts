@@ -2,7 +2,7 @@
 // Registers that are the base of an access point into the data window; everything else is random, with many values at the edges.
 
 import type { Statement } from "../../src/isa/builder.ts";
-import { type Encoding, semanticsOf } from "../../src/isa/table.ts";
+import { type Encoding, encodings, semanticsOf } from "../../src/isa/table.ts";
 import type { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
 import { Registers } from "./unicorn.ts";
@@ -56,9 +56,10 @@ export function exclusion({ instruction, shape }: Encoding): string | undefined 
   return NOT_COMPARED.get(instruction.name);
 }
 
-/** Registers that hold pointers; the first two are aligned. */
+/** Registers that hold pointers. */
 const ALIGNED_POINTERS = [20, 21];
-const POINTERS = [20, 21, 22, 23];
+const UNALIGNED_POINTERS = [22, 23];
+const POINTERS = [...ALIGNED_POINTERS, ...UNALIGNED_POINTERS];
 /** Register that holds an address among the fillers. */
 const CODE_POINTER = 25;
 /** Register with a small index, for register offsets. */
@@ -69,6 +70,7 @@ interface Traits {
   memory: boolean;
   /** Misaligned addresses fault. */
   aligned: boolean;
+  branches: boolean;
   branchesToRegister: boolean;
 }
 
@@ -77,7 +79,7 @@ const traitsOf = new Map<Encoding, Traits>();
 function traits(encoding: Encoding): Traits {
   let found = traitsOf.get(encoding);
   if (!found) {
-    found = { memory: false, aligned: false, branchesToRegister: false };
+    found = { memory: false, aligned: false, branches: false, branchesToRegister: false };
     collect(semanticsOf(encoding).statements, found);
     traitsOf.set(encoding, found);
   }
@@ -100,8 +102,11 @@ function collect(statements: readonly Statement[], into: Traits): void {
         into.memory = true;
         into.aligned = true;
         break;
+      case "branch":
+        into.branches = true;
+        break;
       case "branchTo":
-        into.branchesToRegister = true;
+        into.branches = into.branchesToRegister = true;
         break;
       case "if":
         collect(statement.then, into);
@@ -123,28 +128,65 @@ function matchingLoadExclusive(store: number): number {
 /** B and BL reach 128 MiB; this keeps them within 1 MiB. */
 const nearBranch = (word: number) => (word & ~0x3ff_ffff | (word << 8 >> 14) & 0x3ff_ffff) >>> 0;
 
+/** Puts a register number into a field. */
+function withRegister({ instruction }: Encoding, word: number, field: string, register: number): number {
+  const { position } = instruction.fields.get(field)!;
+  return (word & ~(31 << position) | register << position) >>> 0;
+}
+
 /** A random case of `encoding`; undefined where no word was found. */
 export function randomCase(encoding: Encoding, random: Random): Case | undefined {
   const { memory, aligned, branchesToRegister } = traits(encoding);
   const { fields } = encoding.instruction;
-  const put = (word: number, field: string, value: number) => {
-    const { position } = fields.get(field)!;
-    return (word & ~(31 << position) | value << position) >>> 0;
-  };
   const word = randomWord(encoding, random, (word) => {
     if (fields.has("imm26")) return nearBranch(word);
     if (!memory && !branchesToRegister) return word;
     if (fields.has("Rn")) {
       // SP is a base as well, and always aligned.
       const base = random.below(8) === 0 ? 31 : random.pick(aligned ? ALIGNED_POINTERS : POINTERS);
-      word = put(word, "Rn", branchesToRegister ? CODE_POINTER : base);
+      word = withRegister(encoding, word, "Rn", branchesToRegister ? CODE_POINTER : base);
     }
-    if (fields.has("option") && fields.has("Rm")) word = put(word, "Rm", INDEX);
+    if (fields.has("option") && fields.has("Rm")) word = withRegister(encoding, word, "Rm", INDEX);
     return word;
   });
   if (word === undefined) return undefined;
   if (!/^STX[RP]/.test(encoding.instruction.name)) return { encoding, words: [word], address: 0 };
   return { encoding, words: [random.below(4) === 0 ? CLREX : matchingLoadExclusive(word), word], address: 0 };
+}
+
+/** Registers 0..15 take the results of a block, so that its pointers stay what they are. */
+const RESULT_FIELDS = ["Rd", "Rt", "Rt2", "Rs"];
+
+/** What blocks are made of: no branches, no exclusives (their monitor is not compared), no base that moves by a register. */
+const blockEncodings = encodings.filter((encoding) => {
+  const { memory, branches } = traits(encoding);
+  const { name, fields } = encoding.instruction;
+  const movesByRegister = memory && fields.has("Rm") && !fields.has("option");
+  return exclusion(encoding) === undefined && !branches && !movesByRegister && !/^(LD|ST)X/.test(name);
+});
+
+/** A random block of `length` instructions in a straight line, each of which uses what the ones before it left. */
+export function randomBlock(random: Random, length: number): Case {
+  const words: number[] = [];
+  let last: Encoding = blockEncodings[0];
+  while (words.length < length) {
+    const encoding = random.pick(blockEncodings);
+    const { memory, aligned } = traits(encoding);
+    const { fields } = encoding.instruction;
+    const word = randomWord(encoding, random, (word) => {
+      for (const field of RESULT_FIELDS) {
+        if (fields.has(field)) word = (word & ~(16 << fields.get(field)!.position)) >>> 0;
+      }
+      if (!memory) return word;
+      if (fields.has("Rn")) word = withRegister(encoding, word, "Rn", random.pick(aligned ? ALIGNED_POINTERS : UNALIGNED_POINTERS));
+      if (fields.has("option") && fields.has("Rm")) word = withRegister(encoding, word, "Rm", INDEX);
+      return word;
+    });
+    if (word === undefined) continue;
+    words.push(word);
+    last = encoding;
+  }
+  return { encoding: last, words, address: 0 };
 }
 
 const EDGES = [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, 0x1_0000_0000n];

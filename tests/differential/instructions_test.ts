@@ -6,7 +6,7 @@ import { disassemble } from "../../src/isa/disassemble.ts";
 import { type Encoding, encodings } from "../../src/isa/table.ts";
 import { Random } from "../support/random.ts";
 import { El2Processor } from "./el2-processor.ts";
-import { type Case, exclusion, FILLER, Layout, NOT_COMPARED, randomCase, randomState } from "./instruction-cases.ts";
+import { type Case, exclusion, FILLER, Layout, NOT_COMPARED, randomBlock, randomCase, randomState } from "./instruction-cases.ts";
 import { encodingName } from "./random-words.ts";
 import { Registers, Unicorn } from "./unicorn.ts";
 
@@ -15,6 +15,10 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const CASES = LONG ? 100 : 12;
 /** Cases that each entry must have at least. */
 const CASES_PER_ENTRY = LONG ? 50 : 12;
+/** Blocks, how many are loaded at once, and the instructions of one. */
+const BLOCKS = LONG ? 10_000 : 500;
+const BLOCK_BATCH = 250;
+const BLOCK_LENGTH = 24;
 /** Instructions that one unicorn is given. */
 const TRANSLATIONS = 20_000;
 /** Mismatches that are printed. */
@@ -171,6 +175,26 @@ Deno.test("every instruction does to registers, flags and memory what unicorn do
   console.log(`${total} cases of ${comparedEntries().size} entries, ${NOT_COMPARED.size} entries are not compared`);
   const shown = [...memoryMismatches, ...mismatches.slice(0, SHOWN)].join("\n");
   assert.equal(mismatches.length + memoryMismatches.length, 0, `${mismatches.length} of ${total} cases differ\n${shown}`);
+});
+
+Deno.test("blocks of instructions leave what unicorn leaves", async () => {
+  using bench = await Bench.open(7);
+  const mismatches: string[] = [];
+  for (let batch = 0; batch < BLOCKS / BLOCK_BATCH; batch++) {
+    const blocks = Array.from({ length: BLOCK_BATCH }, () => randomBlock(bench.random, BLOCK_LENGTH));
+    await bench.renew();
+    bench.load(blocks);
+    for (const block of blocks) {
+      const mismatch = bench.run(block);
+      if (mismatch) mismatches.push(mismatch);
+    }
+    const differing = bench.differingData();
+    if (differing !== undefined) {
+      mismatches.push(`memory differs at 0x${differing.toString(16)} in batch ${batch}`);
+      bench.alignData();
+    }
+  }
+  assert.equal(mismatches.length, 0, `${mismatches.length} of ${BLOCKS} blocks differ\n${mismatches.slice(0, 5).join("\n")}`);
 });
 
 Deno.test("LDSMAX, LDSMIN, LDUMAX and LDUMIN of less than 64 bits compare what has their size", () => {
