@@ -16,7 +16,7 @@ const Reset = { SystemReset: 1n << 63n, Wide: 1n << 62n } as const;
 /** state_data_0 of a powered-off vCPU: it has exited. */
 const EXITED = 1n;
 
-/** The state of a vCPU as the one who runs it sees it. */
+/** The state of a vCPU as the one who runs it sees it. There is no FAULT: this hardware has no fault that a guest could not take itself. */
 export function runState(vcpu: Vcpu): RunState {
   if (vcpu.life === "exited") return state(VcpuRunState.PoweredOff, EXITED);
   if (vcpu.isRunnableByProxy) return state(vcpu.life === "killed" ? VcpuRunState.Blocked : VcpuRunState.Ready);
@@ -29,7 +29,6 @@ export function runState(vcpu: Vcpu): RunState {
     return state(VcpuRunState.PsciSystemReset, how, systemReset.cookie);
   }
   if (vcpu.isBlockedBy(Block.Suspend)) return state(VcpuRunState.ExpectsWakeup, BigInt(vcpu.powerState), WakeupFrom.PsciCpuSuspend);
-  if (vcpu.isBlockedBy(Block.Fault)) return state(VcpuRunState.Fault);
   return state(vcpu.isPoweredOff ? VcpuRunState.PoweredOff : VcpuRunState.Blocked);
 }
 

@@ -31,8 +31,6 @@ export const Block = {
   Suspend: 4,
   /** WFI. */
   Wfi: 8,
-  /** A fault that nobody can handle. */
-  Fault: 16,
   /** Proxy-scheduled, and not inside vcpu_run. */
   Run: 32,
   /** A device access waits for the VMM. */
@@ -44,7 +42,6 @@ const BLOCK_TEXTS: readonly [bit: number, text: string][] = [
   [Block.Off, "power-on"],
   [Block.Suspend, "an interrupt (suspended)"],
   [Block.Wfi, "an interrupt (WFI)"],
-  [Block.Fault, "nothing (unrecoverable fault)"],
   [Block.Run, "vcpu_run"],
   [Block.Vmmio, "its VMM (device access)"],
 ];
@@ -289,13 +286,6 @@ export class Vcpu extends HypervisorObject {
     this.#quiesce();
     if (this.isCritical) this.hypervisor.stop(`${this.name}, which the system needs, has exited`);
     this.release();
-  }
-
-  /** Stops it for good, for a reason that no guest can handle. */
-  fault(message: string): void {
-    this.#blocks |= Block.Fault;
-    if (this.isCritical) this.hypervisor.stop(`${this.name}, which the system needs: ${message}`);
-    this.haltVirq.assertEdge();
   }
 
   protected onActivate(): ErrorCode {

@@ -13,7 +13,6 @@ export function vcpuWord(vcpu: Vcpu): VcpuWord {
   const is = (reason: number) => vcpu.isBlockedBy(reason);
   if (is(Block.Lifecycle)) return "NEW";
   if (is(Block.Off)) return "OFF";
-  if (is(Block.Fault)) return "FAULT";
   if (is(Block.Vmmio)) return "VMMIO";
   if (is(Block.Suspend)) return "SUSPEND";
   if (is(Block.Wfi)) return "WFI";
