@@ -31,7 +31,7 @@ export type Timer = keyof typeof TIMERS;
 
 /** CNTVCT_EL0, which is CNTPCT_EL0 as well, in ticks (i64). Wants IP and END in the record. */
 export function counter(c: Code, library: Library): Value {
-  return c.call(callee(library, "currentTime")).op("i64.trunc_f64_u", "i64").shrU(Math.log2(TICK_NS));
+  return c.call(callee(library, "currentTime")).op("i64.trunc_sat_f64_u", "i64").shrU(Math.log2(TICK_NS));
 }
 
 /** CNTx_CTL_EL0 as it reads, ISTATUS from the counter. Wants IP and END in the record. */
