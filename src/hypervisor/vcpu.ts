@@ -14,7 +14,7 @@ import type { NativeExecution } from "./native.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
 import { EntropyBudget } from "./prng.ts";
-import type { SystemReset } from "./psci.ts";
+import { DEEPEST_POWER_STATE, type SystemReset } from "./psci.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 import type { Vic } from "./vic.ts";
@@ -69,8 +69,6 @@ export interface VmmioAccess {
 const DEFAULT_PRIORITY = 32;
 /** ns. */
 const DEFAULT_TIMESLICE = 5_000_000;
-/** power_state that a WFI of a vCPU without a VPM group counts as. */
-const WFI_POWER_STATE = 0x1_0001;
 
 /** A vCPU. */
 export class Vcpu extends HypervisorObject {
@@ -256,11 +254,11 @@ export class Vcpu extends HypervisorObject {
     this.haltVirq.assertEdge();
   }
 
-  /** WFI. */
+  /** WFI. Without a VPM group it counts as a suspend to the deepest state. */
   waitForInterrupt(): void {
     if (this.hasInterrupt) return;
     if (this.vpmGroup) this.#blocks |= Block.Wfi;
-    else this.suspend(WFI_POWER_STATE, undefined);
+    else this.suspend(DEEPEST_POWER_STATE, undefined);
   }
 
   /** Sleeps until an interrupt. With `resume`, its registers are reset then and it goes on there. */
@@ -340,8 +338,11 @@ export class Vcpu extends HypervisorObject {
       if (this.hasInterrupt) this.#wake();
     };
     vic.attachDefaultFrames(addressSpace);
-    vic.bindPrivate(this.timers.virtual.source, this.index, TimerPpi.Virtual);
-    vic.bindPrivate(this.timers.physical.source, this.index, TimerPpi.Physical);
+    for (
+      const [source, ppi] of [[this.timers.virtual.source, TimerPpi.Virtual], [this.timers.physical.source, TimerPpi.Physical]] as const
+    ) {
+      if (vic.bindPrivate(source, this.index, ppi) !== ErrorCode.OK) throw new Error(`${this.name}: its timer's PPI ${ppi} is taken`);
+    }
     this.registers.stage2 = addressSpace.stage2.id;
     this.registers.setRegister("MIDR_EL1", this.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
     this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));
