@@ -102,16 +102,20 @@ export function usesFloatingPoint($: Builder): boolean {
   });
 }
 
-/** The field that names the base register where the stack pointer can be the base of an access to memory. */
-function stackBase($: Builder): string | undefined {
+/** The number of the base register, in the bank of SP, of an instruction that accesses memory. */
+function baseRegister($: Builder): Node | undefined {
   const statements = statementsOf($.statements);
   if (!statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "hostAddress")) return undefined;
   for (const s of statements) {
-    if (s.kind === "let" && s.value.kind === "register" && s.value.bank === "sp" && s.value.index.kind === "field") {
-      return s.value.index.name;
-    }
+    if (s.kind === "let" && s.value.kind === "register" && s.value.bank === "sp") return s.value.index;
   }
   return undefined;
+}
+
+/** The field that names the base register of an access, where that may be SP. */
+function baseField(encoding: Encoding): string | undefined {
+  const base = baseRegister(semanticsOf(encoding));
+  return base?.kind === "field" ? base.name : undefined;
 }
 
 /** What an instruction tests before it does anything else: the FP trap, the alignment of SP. */
@@ -129,18 +133,11 @@ export function emitChecks($: Builder, encoding: Encoding, at: Surroundings): vo
     f.i32(0).memory("i32.load", CPU.FP_TRAP);
     check("raiseFpTrap");
   }
-  if (usesStackPointer($)) {
+  // Where SP is the base, a variant of its own knows that.
+  if (baseRegister($)?.kind === "constant") {
     f.i32(0).memory("i32.load", xAddress(Slot.SP)).i32(SP_ALIGNMENT - 1).op("i32.and");
     check("raiseSpAlignment");
   }
-}
-
-/** SP is known to be the base of an access. */
-function usesStackPointer($: Builder): boolean {
-  const statements = statementsOf($.statements);
-  const accesses = statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "hostAddress");
-  return accesses &&
-    statements.some((s) => s.kind === "let" && s.value.kind === "register" && s.value.bank === "sp" && s.value.index.kind === "constant");
 }
 
 /** A variant whose function is made when the decoder asks for it. */
@@ -167,7 +164,7 @@ class ColdHandler extends ColdVariant implements Handler {
   }
 
   #makeSpecials(): Handler["specials"] {
-    const base = stackBase(semanticsOf(this.encoding));
+    const base = baseField(this.encoding);
     if (!base) return [];
     const fixed = { [base]: STACK_POINTER };
     return [{ ...match(this.encoding, fixed), variant: new ColdVariant(this.encoding, fixed, this.functions) }];
@@ -210,7 +207,7 @@ export class HandlerSet {
     const { instruction, shape } = encoding;
     if (instruction.cold(shape)) return new ColdHandler(encoding, this.functions);
     const specials = instruction.special(shape).map((fixed) => ({ ...match(encoding, fixed), variant: this.#variant(encoding, fixed) }));
-    const base = stackBase(semanticsOf(encoding));
+    const base = baseField(encoding);
     if (base && !instruction.special(shape).some((fixed) => fixed[base] === STACK_POINTER)) {
       const fixed = { [base]: STACK_POINTER };
       specials.push({ ...match(encoding, fixed), variant: new ColdVariant(encoding, fixed, this.functions) });
