@@ -40,9 +40,11 @@ export interface LoadStore {
   size: number;
   /** 0..31, 31 is the zero register. */
   register: number;
+  /** The value is sign-extended to the register. */
   signExtends: boolean;
   /** The register has 64 bits. */
   wide: boolean;
+  /** A store. */
   write: boolean;
 }
 

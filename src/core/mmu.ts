@@ -18,6 +18,7 @@ import type { FunctionBuilder, ValueType } from "./wasm/module.ts";
 export interface RamLayout {
   /** Physical address of the first byte. */
   readonly base: number;
+  /** In bytes. */
   readonly size: number;
   /** Address of the first byte in the Wasm memory. */
   readonly host: number;

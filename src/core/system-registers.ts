@@ -35,9 +35,13 @@ interface Access<T> {
 
 /** One system register. An access that is missing is UNDEFINED. */
 export interface SystemRegister {
+  /** As the Arm manual writes it. */
   readonly name: string;
+  /** See `encodeSystemRegister`. */
   readonly encoding: number;
+  /** MRS. */
   readonly read?: Access<(c: Code, library: Library) => Value>;
+  /** MSR (register). */
   readonly write?: Access<(c: Code, library: Library, value: Local) => void>;
 }
 
