@@ -43,7 +43,7 @@ const Affinity = { On: 0n, Off: 1n } as const;
 /** CPU_SUSPEND's feature flag: the extended StateID format. */
 const FEATURE_EXTENDED_STATE_ID = 2n;
 /** power_state: the CPU loses its registers. The platform uses the original format. */
-export const POWER_STATE_POWERDOWN = 1 << 16;
+const POWER_STATE_POWERDOWN = 1 << 16;
 /** The deepest state of a CPU, which CPU_DEFAULT_SUSPEND enters. */
 export const DEEPEST_POWER_STATE = POWER_STATE_POWERDOWN | 1;
 /** Bits of an MPIDR argument that are no affinity; bit 31 is tolerated. */
