@@ -10,7 +10,7 @@ import { enterState, unfriend } from "./status.ts";
 import { destroyVdevice } from "./vdevices.ts";
 
 /** Virtual time between two steps, ns. */
-const STEP_INTERVAL = 20_000;
+const STEP_INTERVAL = 2_000;
 
 /** Begins the reset of a VM whose vCPUs are gone. */
 export function beginReset(context: Context, vm: Vm): void {
