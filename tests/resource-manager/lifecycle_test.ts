@@ -21,6 +21,7 @@ import {
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { cells, cells64, devicetree, type DevicetreeNode, findNode, node, readCell, readNumber, walk } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Client, PRIMARY_LINK } from "./client.ts";
 import { System } from "./system.ts";
@@ -282,6 +283,23 @@ Deno.test("whatever stands in a VM's devicetree, VM_INIT and VM_START answer, an
   checkInvariants(system.hypervisor);
 });
 
+Deno.test("a Resource Manager that is restored from another's state goes on where that one was", () => {
+  const machine = new Machine();
+  const { system } = machine;
+  const before = machine.usage();
+  const pairs = [rmRpc(), bell(1), pair(2, { peer: "vm-name:b" })];
+  const a = machine.start(guestTree("a", pairs));
+  const b = machine.ready(guestTree("b", [pair(2, { peer: "vm-name:a" })]), 0x4680_0000);
+  const saved = system.rm.save();
+  system.rm = new ResourceManager();
+  system.rm.restore(saved);
+  assert.deepEqual(system.rm.save(), saved);
+  machine.primary.get(VM_START, { vmid: b.vmid });
+  machine.end(a);
+  machine.end(b);
+  assert.deepEqual(machine.usage(), before);
+});
+
 Deno.test("the owner is told of every state, and of the end", () => {
   const machine = new Machine();
   const made = machine.start(guestTree("told", [rmRpc()]));
@@ -337,7 +355,7 @@ Deno.test("whatever is lent, shared, appended and reclaimed, every page has one 
       for (const handle of handles) primary.ask(MEM_RECLAIM, { handle, flags: 0 });
       assert.deepEqual(machine.usage(), before);
     }),
-    { numRuns: 12 },
+    { numRuns: 6 },
   );
   checkInvariants(machine.system.hypervisor);
 });

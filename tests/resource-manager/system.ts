@@ -56,20 +56,32 @@ export class Puppet implements NativeGuest {
 export class System {
   readonly machine: Machine;
   readonly hypervisor: Hypervisor;
-  readonly rm = new ResourceManager();
+  /** The Resource Manager; another one may take its place between two events. */
+  rm = new ResourceManager();
   readonly primary = new Puppet();
   readonly #root: RootVm;
 
   constructor(memory = 0x4000_0000, cpus = 8) {
     const { machine, options } = createTestHypervisor(cpus, memory);
     this.machine = machine;
-    const { hypervisor, root } = createHypervisor(machine, { ...options, resourceManager: () => this.rm });
+    const { hypervisor, root } = createHypervisor(machine, { ...options, resourceManager: () => this.#replaceableRm() });
     this.hypervisor = hypervisor;
     this.#root = root;
     const tree = devicetree(node("", { "#address-cells": 2, "#size-cells": 2 }, [node("chosen")]));
     machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, writeDevicetree(tree));
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, () => this.primary);
     assert.ok(this.#until(() => this.primary.vcpu !== undefined), "the primary VM starts");
+  }
+
+  #replaceableRm(): NativeGuest {
+    return {
+      start: (...event) => this.rm.start(...event),
+      virq: (...event) => this.rm.virq(...event),
+      timer: (...event) => this.rm.timer(...event),
+      runReturned: (...event) => this.rm.runReturned(...event),
+      save: () => this.rm.save(),
+      restore: (state) => this.rm.restore(state),
+    };
   }
 
   /**
