@@ -16,6 +16,8 @@ const COMMAND = 120;
 /** The shell's prompt; behind it, busybox asks the terminal for the cursor's position when no input waits. */
 const PROMPT = /\/root # (\x1b\[6n)?$/;
 const MEMORY = "512MiB";
+/** MiB that the whole program may have resident with `MEMORY`. */
+const PEAK_MEMORY = 912;
 
 /** SHA-256 of 64 MiB of zeros. */
 const ZEROS = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(64 << 20))).toHex();
@@ -25,7 +27,7 @@ async function bootArguments(release: string, append: string): Promise<string[]>
   return ["boot", `${folder}/Image`, "--initrd", `${folder}/initrd`, "--append", append, "--memory", MEMORY, "--stdio", "--turbo"];
 }
 
-/** Types what a person would, and powers off. */
+/** Types what a person would. */
 async function work(console: ConsoleProgram, cpus: number): Promise<void> {
   const ready = await console.expect(/^EL2-READY (\S+) cpus=(\d+)$/m, BOOT);
   assert.equal(Number(ready[2]), cpus);
@@ -45,8 +47,13 @@ async function work(console: ConsoleProgram, cpus: number): Promise<void> {
   await console.type("i=0; while [ $i -lt 2000 ]; do /bin/true; i=$((i+1)); done; echo forked $i");
   await console.expect(/^forked 2000$/m, COMMAND);
   await console.expect(PROMPT, COMMAND);
+}
 
+/** Powers off, which ends the program with exit code 0. */
+async function powerOff(console: ConsoleProgram): Promise<void> {
   await console.type("poweroff -f");
+  const { code, stderr } = await console.end();
+  assert.equal(code, 0, stderr);
 }
 
 for (const release of RELEASES) {
@@ -54,8 +61,9 @@ for (const release of RELEASES) {
     Deno.test(`Debian ${release} boots with ${cpus} CPU${cpus > 1 ? "s" : ""} as the primary VM, works and powers off`, async () => {
       await using console = new ConsoleProgram(el2Command(...await bootArguments(release, "console=ttyAMA0"), "--cpus", String(cpus)));
       await work(console, cpus);
-      const { code, stderr } = await console.end();
-      assert.equal(code, 0, stderr);
+      const peak = await console.peakMemory();
+      assert.ok(peak <= PEAK_MEMORY, `${peak} MiB resident`);
+      await powerOff(console);
     });
   }
 }
@@ -64,8 +72,7 @@ Deno.test("Debian runs as a secondary VM of the native host, works and powers of
   await catalogEntry("debian");
   await using console = new ConsoleProgram(el2Command("run", "debian", "--stdio", "--turbo"));
   await work(console, 1);
-  const { code, stderr } = await console.end();
-  assert.equal(code, 0, stderr);
+  await powerOff(console);
 });
 
 Deno.test("a boot that is run twice has the same state at ten instruction counts", async () => {
@@ -92,8 +99,7 @@ async function warnings(console: ConsoleProgram): Promise<string[]> {
   const [, informational] = await console.expect(/^informational: (\d+)$/m, COMMAND);
   assert.ok(Number(informational) > 50, "dmesg shows levels");
   const lines = console.text.split("\n").filter((line) => /^<[0-4]>\[/.test(line));
-  await console.type("poweroff -f");
-  await console.end();
+  await powerOff(console);
   return lines.map((line) => line.replace(/^<\d+>\[[ \d.]+\] /, ""));
 }
 
@@ -110,8 +116,7 @@ Deno.test("no kernel message of level warning or above that QEMU does not give o
       await console.type("base64 /sys/firmware/fdt; echo end of tree");
       await console.expect(/^end of tree$/m, COMMAND);
       tree = console.text.split("\n").filter((line) => /^[A-Za-z0-9+/=]{4,76}$/.test(line)).join("");
-      await console.type("poweroff -f");
-      await console.end();
+      await powerOff(console);
     }
     await Deno.writeFile(`${temporary}/el2.dtb`, Uint8Array.fromBase64(tree));
 

@@ -57,6 +57,12 @@ export class ConsoleProgram {
     await this.#writer.write(new TextEncoder().encode(line + "\n"));
   }
 
+  /** Peak resident memory so far (VmHWM) in MiB. Deno reads /proc only with all permissions, so that another program has to. */
+  async peakMemory(): Promise<number> {
+    const { stdout } = await new Deno.Command("grep", { args: ["VmHWM", `/proc/${this.#child.pid}/status`] }).output();
+    return Number(/(\d+) kB/.exec(new TextDecoder().decode(stdout))?.[1]) / 1024;
+  }
+
   /** Waits for the program's end: its exit code and what it wrote to stderr. */
   async end(): Promise<{ code: number; stderr: string }> {
     const { code } = await this.#child.status;
