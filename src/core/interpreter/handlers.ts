@@ -64,6 +64,7 @@ export type Fixed = Partial<FieldValues>;
 export interface Part {
   readonly encoding: Encoding;
   readonly fixed: Fixed;
+  readonly semantics: Builder;
   /** For direct branches: the target is in the same page. */
   readonly near: boolean;
 }
@@ -113,8 +114,8 @@ function baseRegister($: Builder): Node | undefined {
 }
 
 /** The field that names the base register of an access, where that may be SP. */
-function baseField(encoding: Encoding): string | undefined {
-  const base = baseRegister(semanticsOf(encoding));
+function baseField($: Builder): string | undefined {
+  const base = baseRegister($);
   return base?.kind === "field" ? base.name : undefined;
 }
 
@@ -164,7 +165,7 @@ class ColdHandler extends ColdVariant implements Handler {
   }
 
   #makeSpecials(): Handler["specials"] {
-    const base = baseField(this.encoding);
+    const base = baseField(semanticsOf(this.encoding));
     if (!base) return [];
     const fixed = { [base]: STACK_POINTER };
     return [{ ...match(this.encoding, fixed), variant: new ColdVariant(this.encoding, fixed, this.functions) }];
@@ -206,20 +207,24 @@ export class HandlerSet {
   #handler(encoding: Encoding): Handler {
     const { instruction, shape } = encoding;
     if (instruction.cold(shape)) return new ColdHandler(encoding, this.functions);
-    const specials = instruction.special(shape).map((fixed) => ({ ...match(encoding, fixed), variant: this.#variant(encoding, fixed) }));
-    const base = baseField(encoding);
-    if (base && !instruction.special(shape).some((fixed) => fixed[base] === STACK_POINTER)) {
+    const $ = semanticsOf(encoding), fixedFields = instruction.special(shape);
+    const specials = fixedFields.map((fixed) => ({
+      ...match(encoding, fixed),
+      variant: this.#variant({ encoding, fixed, semantics: semanticsOf(encoding, fixed), near: false }),
+    }));
+    const base = baseField($);
+    if (base && !fixedFields.some((fixed) => fixed[base] === STACK_POINTER)) {
       const fixed = { [base]: STACK_POINTER };
       specials.push({ ...match(encoding, fixed), variant: new ColdVariant(encoding, fixed, this.functions) });
     }
-    return { encoding, specials, ...this.#variant(encoding, {}) };
+    return { encoding, specials, ...this.#variant({ encoding, fixed: {}, semantics: $, near: false }) };
   }
 
-  #variant(encoding: Encoding, fixed: Fixed): Variant {
-    const branch = statementsOf(semanticsOf(encoding, fixed).statements).find((s) => s.kind === "branch");
-    const filling = this.#arm({ encoding, fixed, near: false });
+  #variant(part: Part): Variant {
+    const branch = statementsOf(part.semantics.statements).find((s) => s.kind === "branch");
+    const filling = this.#arm(part);
     if (!branch) return { filling };
-    return { filling, branch: { offset: evaluateNumber(branch.offset), near: this.#arm({ encoding, fixed, near: true }) } };
+    return { filling, branch: { offset: evaluateNumber(branch.offset), near: this.#arm({ ...part, near: true }) } };
   }
 
   #arm(part: Part): Filling {
@@ -248,7 +253,7 @@ export class HandlerSet {
     parts.forEach((part, index) => {
       const layout = new OperandLayout(part.encoding.instruction.name);
       layouts.push(layout);
-      const $ = semanticsOf(part.encoding, part.fixed);
+      const $ = part.semantics;
       const at = this.#surroundings(f, $, layout, part.near, index * RECORD_SIZE);
       emitChecks($, part.encoding, at);
       before = new Emitter($, at, before);
