@@ -15,7 +15,7 @@ import {
 } from "../abi/words.ts";
 import { addresses, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
-import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
+import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE, EXTENT_SIZE } from "./memory-layout.ts";
 import { createPrimaryVm, startPrimaryVm } from "./primary-vm.ts";
 import { newState, newVcpu, newVm, type Vm } from "./state.ts";
 import { VM_ADDRESS_LIMIT } from "./vm-config.ts";
@@ -91,7 +91,8 @@ function createOwnVm(context: Context): Vm {
     vcpus: [vcpu],
   };
   vm.addresses = addresses(VM_ADDRESS_LIMIT);
-  takeRange(vm.addresses, { base: 0, size: PAGE_SIZE });
+  // Devices, and the window in which devicetrees are read.
+  takeRange(vm.addresses, { base: 0, size: DEVICETREE_WINDOW + DEVICETREE_WINDOW_SIZE });
   takeRange(vm.addresses, { base: resources.me_ipa_base, size: resources.me_size });
   return vm;
 }

@@ -30,8 +30,8 @@ export interface MemoryRange {
 export interface PlacedParcel {
   readonly parcel: Parcel;
   readonly ranges: readonly MemoryRange[];
-  /** Neither image nor private memory: it stands under /reserved-memory. */
-  readonly shared: boolean;
+  /** Private memory, with the image; a buffer, which stands under /reserved-memory; or a firmware parcel of its own. */
+  readonly kind: "private" | "shared" | "firmware";
 }
 
 /** What goes into the tree. */
@@ -79,7 +79,7 @@ class Phandles {
 
 /** All memory of the VM: sorted, with touching ranges merged, in the root's cells. */
 function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[]): void {
-  const memory = parcels.filter(({ parcel }) => parcel.memType !== MemType.Io);
+  const memory = parcels.filter(({ parcel, kind }) => parcel.memType !== MemType.Io && kind !== "firmware");
   const ranges = mergeRanges(memory.flatMap((placed) => placed.ranges));
   setProperties(ensureNode(root, "/memory"), { device_type: "memory", reg: encodeRanges(ranges, cellSizes(root)) });
 }
@@ -114,7 +114,7 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
   const sizes = cellSizes(parent);
   for (const child of parent.children) {
     if (child.properties.has("size") && !child.properties.has("reg")) continue;
-    const placed = facts.parcels.find((each) => each.shared && belongs(child, each, sizes));
+    const placed = facts.parcels.find((each) => each.kind === "shared" && belongs(child, each, sizes));
     require(placed !== undefined, RmError.NORESOURCE, "a child of /reserved-memory belongs to no parcel", { child: child.name });
     const exclusive = placed.parcel.acl.length === 1;
     const reusable = child.properties.has("reusable");
@@ -127,10 +127,15 @@ function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandle
     });
   }
   for (const placed of facts.parcels) {
-    if (!placed.shared || buffers.has(placed.parcel)) continue;
+    if (placed.kind !== "shared" || buffers.has(placed.parcel)) continue;
     const phandle = phandles.next();
     buffers.set(placed.parcel, phandle);
     parent.children.push(bufferNode(placed, facts, sizes, phandle));
+  }
+  const { firmware } = facts.vm;
+  if (firmware !== undefined) {
+    const reg = encodeRanges([{ base: firmware.ipa, size: firmware.size }], sizes);
+    parent.children.push(node(`firmware@${firmware.ipa.toString(16)}`, { reg, "no-map": true, compatible: "qcom,vm-firmware" }));
   }
   return buffers;
 }

@@ -15,8 +15,9 @@ export const LOG_SIZE = 0x2000;
 export const PAGES_OFFSET = 0xd000;
 export const PAGE_SIZE = 0x1000;
 
-/** Where a VM's devicetree is mapped while the Resource Manager reads and writes it: above the device range. */
+/** Where a VM's devicetree is mapped while the Resource Manager reads and writes it: above the device range. Bytes. */
 export const DEVICETREE_WINDOW = 0x4000_0000;
+export const DEVICETREE_WINDOW_SIZE = 0x1000_0000;
 
 /** All VMs' extents cover this much, so that an offset in an extent is a physical address. */
 export const EXTENT_SIZE = 2 ** 44;

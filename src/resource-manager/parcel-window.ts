@@ -3,7 +3,7 @@
 
 import { Access, mapAttributes, MapFlags, MemoryType } from "../abi/words.ts";
 import type { Context } from "./context.ts";
-import { DEVICETREE_WINDOW, PAGE_SIZE } from "./memory-layout.ts";
+import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE, PAGE_SIZE } from "./memory-layout.ts";
 import type { Parcel } from "./state.ts";
 
 const READ_WRITE = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
@@ -35,6 +35,8 @@ function pieces(parcel: Parcel, start: number, size: number): Piece[] {
  * Runs `step` with bytes `[start, start + size)` of the parcel mapped; it gets the address of the first. @throws HypercallFailure
  */
 export function withParcel<T>(context: Context, parcel: Parcel, start: number, size: number, step: (ipa: number) => T): T {
+  // What lies behind the window is the Resource Manager's own.
+  if (size > DEVICETREE_WINDOW_SIZE - PAGE_SIZE) throw new RangeError(`${size} bytes do not fit into the window`);
   const { calls, resources } = context;
   const mapped: Piece[] = [];
   try {

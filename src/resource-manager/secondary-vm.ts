@@ -73,11 +73,12 @@ export function readVmDevicetree(context: Context, vm: Vm): Devicetree {
   const image = vm.image!;
   const parcel = parcelOf(context, image.handle);
   const bytes = refuseAs(RmError.MEM_INVALID, "the devicetree cannot be mapped", () => {
-    return withParcel(context, parcel, image.dtOffset, image.dtSize, (ipa) => {
-      const header = context.calls.vcpu.read(ipa, Math.min(image.dtSize, PAGE_SIZE));
+    const room = Math.min(image.dtSize, DEVICETREE_MAX);
+    return withParcel(context, parcel, image.dtOffset, room, (ipa) => {
+      const header = context.calls.vcpu.read(ipa, Math.min(room, PAGE_SIZE));
       const size = header && devicetreeSize(header);
       require(size !== undefined, RmError.MEM_INVALID, "there is no devicetree at dt_offset", { offset: image.dtOffset });
-      require(size <= Math.min(image.dtSize, DEVICETREE_MAX), RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size });
+      require(size <= room, RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size, room });
       return context.calls.vcpu.read(ipa, size);
     });
   });

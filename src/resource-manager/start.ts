@@ -8,6 +8,7 @@ import { Access, ModifyFlags, ModifyOperation } from "../abi/words.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import type { Context } from "./context.ts";
 import { extendGuestDevicetree, mergeRanges, type PlacedParcel } from "./guest-devicetree.ts";
+import { loadFirmware, passImage, placeFirmware, requireFirmware } from "./firmware.ts";
 import { acceptParcel, borrowerOf, parcelOf, parcelSize } from "./memparcels.ts";
 import { withParcel } from "./parcel-window.ts";
 import { asRefusal, Refusal, require } from "./refusals.ts";
@@ -30,20 +31,19 @@ export function startVm(context: Context, vm: Vm): void {
 }
 
 function prepareAndPowerOn(context: Context, vm: Vm): void {
-  if (vm.authType === AuthType.Android) {
-    require(context.state.firmwareLocked, RmError.DENIED, "protected VMs start after the firmware milestone");
-    require(false, RmError.NORESOURCE, "no firmware image is loaded");
-  }
+  if (vm.authType === AuthType.Android) requireFirmware(context, vm);
   const image = vm.image!;
   const config = vm.config!;
   let imageParcel: Parcel;
   try {
     imageParcel = parcelOf(context, image.handle);
     acceptImage(context, vm, imageParcel);
+    if (vm.firmware !== undefined) placeFirmware(context, vm, imageParcel);
     for (const parcel of [...context.state.parcels]) {
       if (parcel !== imageParcel) acceptOther(context, vm, parcel);
     }
     completeDevicetree(context, vm, imageParcel);
+    if (vm.firmware !== undefined) loadFirmware(context, vm);
   } catch (failure) {
     // Whatever is wrong with memory or tree, VM_START has one answer; the reason keeps what it was.
     const { rule, values, error } = asRefusal(failure);
@@ -55,7 +55,8 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
   const boots = vm.objects!.vcpus.filter((vcpu) => vcpu.boots);
   require(boots.length > 0, RmError.NORESOURCE, "the VM has no boot vCPU");
   for (const vcpu of boots) {
-    const entry = config.baseAddress + image.imageOffset;
+    if (vm.firmware !== undefined) passImage(context, vm, vcpu);
+    const entry = vm.firmware?.ipa ?? config.baseAddress + image.imageOffset;
     context.calls.do("vcpu_poweron", vcpu.cap, entry, config.baseAddress + image.dtOffset, 0);
   }
 }
@@ -136,7 +137,7 @@ function completeDevicetree(context: Context, vm: Vm, imageParcel: Parcel): void
     size: bytes.length,
     room: image.dtSize,
   });
-  const written = withParcel(context, imageParcel, image.dtOffset, image.dtSize, (ipa) => context.calls.vcpu.write(ipa, bytes));
+  const written = withParcel(context, imageParcel, image.dtOffset, bytes.length, (ipa) => context.calls.vcpu.write(ipa, bytes));
   require(written, RmError.NORESOURCE, "the devicetree is not writable");
 }
 
@@ -146,7 +147,8 @@ function placedParcels(context: Context, vm: Vm, imageParcel: Parcel): PlacedPar
     const borrower = borrowerOf(parcel, vm.vmid);
     if (borrower === undefined || !borrower.mapped) continue;
     const ranges = mergeRanges(parcel.regions.map(({ size }, index) => ({ base: borrower.ipas[index], size })));
-    placed.push({ parcel, ranges, shared: parcel !== imageParcel && !isPrivate(vm, parcel) });
+    const kind = parcel === imageParcel || isPrivate(vm, parcel) ? "private" : "shared";
+    placed.push({ parcel, ranges, kind: parcel !== imageParcel && parcel.handle === vm.firmware?.handle ? "firmware" : kind });
   }
   return placed;
 }

@@ -133,6 +133,8 @@ export interface Vm {
   memorySize: number;
   /** Where the GIC's frames are. */
   gic: { readonly gicd: number; readonly gicr: number } | undefined;
+  /** Where the firmware of a protected VM goes: in a parcel, and in the VM once it starts. */
+  firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: number } | undefined;
   config: VmConfig | undefined;
   objects: VmObjects | undefined;
   addresses: Addresses | undefined;
@@ -162,6 +164,7 @@ export function newVm(vmid: number, owner: number): Vm {
     image: undefined,
     memorySize: 0,
     gic: undefined,
+    firmware: undefined,
     config: undefined,
     objects: undefined,
     addresses: undefined,
@@ -260,6 +263,8 @@ export interface RmState {
   readonly exits: ExitRecord[];
   /** Inside vcpu_run for the first of `exits`. */
   running: boolean;
+  /** The firmware image of protected VMs, where it is mapped in the Resource Manager. */
+  firmware: { readonly ipa: number; readonly size: number } | undefined;
   /** FW_MILESTONE was sent. */
   firmwareLocked: boolean;
   /** State of the generator that steps in for prng_get_entropy when its limit is reached. */
@@ -281,6 +286,7 @@ export function newState(): RmState {
     notificationSequence: 0,
     exits: [],
     running: false,
+    firmware: undefined,
     firmwareLocked: false,
     entropy: 0n,
   };

@@ -27,6 +27,7 @@ export const VM_ADDRESS_LIMIT = 2 ** 36;
 /** base-address and size-max of the platform, where the configuration has none. */
 const DEFAULT_BASE_ADDRESS = 0x2880_0000;
 const DEFAULT_SIZE_MAX = 0x07ff_ffff;
+const DEFAULT_FIRMWARE_SIZE_MAX = 0x40_0000;
 /** The image parcel begins at a multiple of this. */
 const IMAGE_ALIGNMENT = 0x20_0000;
 const PAGE = 0x1000;
@@ -61,6 +62,9 @@ export interface VmConfig {
   readonly baseAddress: number;
   /** Most bytes of private memory from there. */
   readonly sizeMax: number;
+  /** IPA of a firmware parcel of its own, and most bytes of firmware. */
+  readonly firmwareAddress: number | undefined;
+  readonly firmwareSizeMax: number;
   readonly affinity: VcpuAffinity;
   readonly affinityMap: readonly number[] | undefined;
   /** Signed offset to the owner's priority. */
@@ -124,7 +128,7 @@ export function guidText(guid: Uint8Array): string {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-function readMemory(config: DevicetreeNode): { baseAddress: number; sizeMax: number } {
+function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "sizeMax" | "firmwareAddress" | "firmwareSizeMax"> {
   const memory = findNode(config, "/memory");
   // Numbers of a node have their parent's cell sizes; a property of another length is ignored.
   const { addressCells, sizeCells } = cellSizes(config);
@@ -136,7 +140,14 @@ function readMemory(config: DevicetreeNode): { baseAddress: number; sizeMax: num
   const baseAddress = Math.ceil(Number(given) / IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT;
   const rest = VM_ADDRESS_LIMIT - baseAddress;
   const sizeMax = max !== undefined ? Number(max) : base !== undefined ? rest : DEFAULT_SIZE_MAX;
-  return { baseAddress, sizeMax: Math.min(sizeMax, rest) };
+  const firmware = memory && readNumber(memory, "firmware-address", addressCells);
+  const firmwareMax = memory && readNumber(memory, "firmware-size-max", sizeCells);
+  return {
+    baseAddress,
+    sizeMax: Math.min(sizeMax, rest),
+    firmwareAddress: firmware === undefined ? undefined : Number(firmware),
+    firmwareSizeMax: Math.min(Number(firmwareMax ?? DEFAULT_FIRMWARE_SIZE_MAX), DEFAULT_FIRMWARE_SIZE_MAX),
+  };
 }
 
 function isPsci(node: DevicetreeNode): boolean {

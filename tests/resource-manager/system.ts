@@ -89,10 +89,15 @@ export class System {
    * vcpu_run take no time.
    */
   guest(vmid: number): NativeVcpu {
+    return new NativeExecution(this.vcpu(vmid), this.primary, 0n, 0n);
+  }
+
+  /** The boot vCPU of a VM, as the hypervisor has it. */
+  vcpu(vmid: number): Vcpu {
     const cap = this.rm.state.vms.find((vm) => vm.vmid === vmid)?.objects?.vcpus[0].cap;
     const vcpu = cap === undefined ? undefined : this.#root.cspace.lookup(cap, ANY_CAP);
     assert.ok(vcpu instanceof Vcpu, `VM ${vmid} has a vCPU`);
-    return new NativeExecution(vcpu, this.primary, 0n, 0n);
+    return vcpu;
   }
 
   /** Lets virtual time pass. */

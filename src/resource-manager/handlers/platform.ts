@@ -1,5 +1,4 @@
-// Requests about firmware, time base and address reservation (spec/resource-manager.md §3.11 and §3.12). Firmware for protected VMs is
-// not kept: what would load it makes its checks and then stops by name.
+// Requests about firmware, time base and address reservation (spec/resource-manager.md §3.11 and §3.12).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {
@@ -11,10 +10,10 @@ import {
   VM_SET_TIME_BASE,
 } from "../../abi/rpc/messages/platform.ts";
 import { Input, Output } from "../../abi/rpc/layout.ts";
-import { AuthType, Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
+import { VmState } from "../../abi/rpc/messages/vm.ts";
 import { type AddressRange, allocateRange, freeRange, takeRange } from "../addresses.ts";
 import type { Context } from "../context.ts";
-import { borrowerOf } from "../memparcels.ts";
+import { setFirmware, setFirmwareMemory } from "../firmware.ts";
 import { PAGE_SIZE } from "../memory-layout.ts";
 import { require } from "../refusals.ts";
 import type { Vm } from "../state.ts";
@@ -29,21 +28,13 @@ const milestone = handle(FW_MILESTONE, (context) => {
   context.state.firmwareLocked = true;
 }, beforeMilestone);
 
-const setFirmware = handle(FW_SET_VM_FIRMWARE, (context, _caller, { auth_type, handle }) => {
-  require(auth_type === AuthType.Android, RmError.ARGUMENT_INVALID, "only Android's protected VMs have firmware", { auth_type });
-  const parcel = context.state.parcels.find((each) => each.handle === handle);
-  const given = parcel !== undefined && borrowerOf(parcel, Vmid.ResourceManager) !== undefined;
-  require(given, RmError.HANDLE_INVALID, "no parcel of this handle is for the resource manager", { handle });
-  throw new Error("firmware for protected VMs (FW_SET_VM_FIRMWARE) is not built");
-}, beforeMilestone);
+const firmware = handle(FW_SET_VM_FIRMWARE, (context, _caller, request) => setFirmware(context, request), beforeMilestone);
 
-const setFirmwareMemory = handle(VM_SET_FIRMWARE_MEM, (context, caller, { vmid }) => {
-  const vm = existing(context, vmid, RmError.NORESOURCE);
-  require(mayQuery(caller, vm), RmError.DENIED, "the caller is neither the VM nor its owner nor a peer", { vmid });
-  require(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state: vm.state });
-  require(vm.authType === AuthType.Android, RmError.ARGUMENT_INVALID, "only Android's protected VMs have firmware", { vmid });
-  // There is never an image, as none can be loaded.
-  require(false, RmError.DENIED, "no firmware image is loaded");
+const firmwareMemory = handle(VM_SET_FIRMWARE_MEM, (context, caller, request) => {
+  const vm = existing(context, request.vmid, RmError.NORESOURCE);
+  require(mayQuery(caller, vm), RmError.DENIED, "the caller is neither the VM nor its owner nor a peer", { vmid: vm.vmid });
+  require(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid: vm.vmid, state: vm.state });
+  setFirmwareMemory(context, vm, request);
 });
 
 const setTimeBase = handle(VM_SET_TIME_BASE, (context, caller, { vmid }) => {
@@ -147,4 +138,4 @@ function reserveAllocated(caller: Vm, list: Uint8Array): { list: Uint8Array } {
   return { list: output.bytes() };
 }
 
-export const platformHandlers: readonly Handler[] = [milestone, setFirmware, setFirmwareMemory, setTimeBase, reserve];
+export const platformHandlers: readonly Handler[] = [milestone, firmware, firmwareMemory, setTimeBase, reserve];
