@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { printMessage } from "../../src/abi/rpc/messages.ts";
+import { printMessage, RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
 import { VM_ALLOCATE, VM_GET_VMID, VM_LOOKUP_NAME } from "../../src/abi/rpc/messages/vm.ts";
 import { VM_CONSOLE_CHARS } from "../../src/abi/rpc/messages/console.ts";
 import { encodePackets, PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/packet.ts";
-import { notify } from "../../src/resource-manager/link.ts";
+import { flush, notify } from "../../src/resource-manager/link.ts";
 import { Context } from "../../src/resource-manager/context.ts";
 import { boot } from "../../src/resource-manager/boot.ts";
 import { serve } from "../../src/resource-manager/dispatch.ts";
-import { flush } from "../../src/resource-manager/link.ts";
+import { handlers } from "../../src/resource-manager/handlers/all.ts";
 import type { Vm } from "../../src/resource-manager/state.ts";
 import { ENVIRONMENT_IPA, type FakeVcpu, recordedVcpu } from "./fake-vcpu.ts";
 
@@ -61,6 +61,11 @@ class Primary {
     return all;
   }
 }
+
+Deno.test("every declared request has a handler, and no other id has one", () => {
+  const requests = [...RPC_MESSAGES.values()].filter(({ kind }) => kind === "request");
+  assert.deepEqual([...handlers.keys()].sort(), requests.map(({ id }) => id).sort());
+});
 
 Deno.test("replies that the primary does not take wait, and come in order when it does", () => {
   const primary = new Primary();

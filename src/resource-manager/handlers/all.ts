@@ -1,6 +1,5 @@
-// All handlers by message id. A declared request without a handler stops the Resource Manager by name when it is called.
+// All handlers by message id.
 
-import { RPC_MESSAGES } from "../../abi/rpc/messages.ts";
 import { configurationHandlers } from "./configuration.ts";
 import { consoleHandlers } from "./console.ts";
 import type { Handler } from "./handler.ts";
@@ -11,7 +10,7 @@ import { platformHandlers } from "./platform.ts";
 import { queryHandlers } from "./queries.ts";
 import { resourceHandlers } from "./resources.ts";
 
-const built: readonly Handler[] = [
+const all: readonly Handler[] = [
   ...lifecycleHandlers,
   ...configurationHandlers,
   ...queryHandlers,
@@ -22,17 +21,5 @@ const built: readonly Handler[] = [
   ...platformHandlers,
 ];
 
-/** A request that is declared but not built: it says so instead of answering. */
-function notBuilt(name: string, id: number): Handler {
-  const stop = (): never => {
-    throw new Error(`the resource manager's ${name} (0x${id.toString(16)}) is not built`);
-  };
-  return { name, id, answer: stop, refuse: stop };
-}
-
 /** Handlers of every declared request. */
-export const handlers: ReadonlyMap<number, Handler> = new Map(
-  [...RPC_MESSAGES.values()].filter(({ kind }) => kind === "request").map(({ name, id }) => {
-    return [id, built.find((handler) => handler.id === id) ?? notBuilt(name, id)];
-  }),
-);
+export const handlers: ReadonlyMap<number, Handler> = new Map(all.map((handler) => [handler.id, handler]));
