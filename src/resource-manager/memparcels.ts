@@ -2,7 +2,7 @@
 // A parcel is an extent of its own; its regions leave the owner's extent while it exists, which is what keeps a page in one parcel only.
 
 import { RmError } from "../abi/rpc/errors.ts";
-import { AcceptFlags, MEM_RELEASED, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";
+import { AcceptFlags, MEM_ACCEPTED, MEM_RELEASED, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";
 import {
   Access,
   DonateOptions,
@@ -368,6 +368,13 @@ export function notifyReleased(context: Context, parcel: Parcel, vmid: number): 
   const owner = context.vm(parcel.owner);
   if (owner === undefined) return;
   notify(context, owner, MEM_RELEASED, { handle: parcel.handle, vmid, mem_info_tag: parcel.memInfoTag ?? 0 });
+}
+
+/** Tells the owner that a borrower has the parcel. */
+export function notifyAccepted(context: Context, parcel: Parcel, vmid: number): void {
+  const owner = context.vm(parcel.owner);
+  if (owner === undefined) return;
+  notify(context, owner, MEM_ACCEPTED, { handle: parcel.handle, vmid, mem_info_tag: parcel.memInfoTag ?? 0 });
 }
 
 /** Refuses what only an owner may do. */

@@ -86,15 +86,18 @@ function sanitized(vm: Vm): number {
 function acceptOther(context: Context, vm: Vm, parcel: Parcel): void {
   const borrower = borrowerOf(parcel, vm.vmid);
   if (borrower === undefined || borrower.accepted || parcel.open) return;
+  if (acceptForVdevice(context, vm, parcel)) return;
+  if (isPrivate(vm, parcel)) acceptPrivate(context, vm, parcel);
+  else acceptAnywhere(context, vm, parcel);
+}
+
+/** Accepts a parcel that a shm vdevice with a base of its own waits for. False when none does. @throws Refusal */
+export function acceptForVdevice(context: Context, vm: Vm, parcel: Parcel): boolean {
   const base = vm.config!.vdevices.find(({ type, memory }) => type === "shm" && memory?.label === parcel.label)?.memory?.base;
-  if (base !== undefined) {
-    const size = BigInt(parcelSize(parcel));
-    acceptParcel(context, vm, parcel, { sgl: [{ address: BigInt(base), size }], flags: AcceptFlags.MapContiguous | AcceptFlags.Done });
-  } else if (isPrivate(vm, parcel)) {
-    acceptPrivate(context, vm, parcel);
-  } else {
-    acceptAnywhere(context, vm, parcel);
-  }
+  if (base === undefined) return false;
+  const size = BigInt(parcelSize(parcel));
+  acceptParcel(context, vm, parcel, { sgl: [{ address: BigInt(base), size }], flags: AcceptFlags.MapContiguous | AcceptFlags.Done });
+  return true;
 }
 
 function isPrivate(vm: Vm, parcel: Parcel): boolean {

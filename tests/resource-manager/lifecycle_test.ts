@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Hypercall } from "../../src/abi/hypercalls.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../src/abi/rpc/messages/platform.ts";
-import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
+import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
 import {
   VM_ALLOCATE,
@@ -236,6 +236,27 @@ Deno.test("shared memory lies where its vdevice says, or anywhere, and the devic
   assert.deepEqual(findNode(root, "/memory")!.properties.get("reg"), all);
   machine.end({ vmid, handle });
   for (const each of handles) primary.get(MEM_RECLAIM, { handle: each, flags: 0 });
+});
+
+Deno.test("MEM_NOTIFY to a VM that does not run yet has its vdevice take the parcel, and the owner hears it", () => {
+  const machine = new Machine();
+  const { primary } = machine;
+  const shm = node("shm", { "vdevice-type": "shm", "peer-default": true, "qcom,label": 1 }, [
+    node("memory", { label: 1, base: cells64(0x9000_0000) }),
+  ]);
+  const { vmid } = machine.ready(guestTree("early", [shm]));
+  const offer = (label: number, address: bigint) => {
+    const request = { mem_type: 0, flags: 0, label, acl: [{ vmid, rights: 6 }], sgl: [{ address, size: 0x1000n }], attributes: [] };
+    const { handle } = primary.get(MEM_LEND, request);
+    primary.receive();
+    primary.notifications.length = 0;
+    primary.get(MEM_NOTIFY, { handle, flags: 1, mem_info_tag: 5, vmids: [{ vmid }] });
+    primary.receive();
+    return primary.notifications;
+  };
+  assert.match(offer(1, 0x4700_0000n).join(), /^MEM_ACCEPTED handle=1 vmid=0x80 mem_info_tag=5$/);
+  assert.match(offer(2, 0x4710_0000n).join(), /^MEM_RELEASED handle=2 vmid=0x80 mem_info_tag=5$/);
+  primary.get(VM_START, { vmid });
 });
 
 Deno.test("a VM whose buffer was not lent does not start", () => {

@@ -7,7 +7,6 @@ import {
   AppendFlags,
   CreateFlags,
   MEM_ACCEPT,
-  MEM_ACCEPTED,
   MEM_APPEND,
   MEM_DONATE,
   MEM_LEND,
@@ -24,6 +23,7 @@ import {
   ReturnFlags,
   TransType,
 } from "../../abi/rpc/messages/memory.ts";
+import { VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Values } from "../../abi/rpc/layout.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import { Access } from "../../abi/words.ts";
@@ -35,6 +35,7 @@ import {
   borrowerOf,
   createParcelExtent,
   nextHandle,
+  notifyAccepted,
   notifyReleased,
   parcelOf,
   reclaimParcel,
@@ -42,7 +43,8 @@ import {
   requireOwner,
   zeroParcel,
 } from "../memparcels.ts";
-import { refuseAs, require } from "../refusals.ts";
+import { asRefusal, refuseAs, require } from "../refusals.ts";
+import { acceptForVdevice } from "../start.ts";
 import { type Borrower, isKnownVmid, type Parcel, type Vm } from "../state.ts";
 import { handle, type Handler } from "./handler.ts";
 
@@ -236,8 +238,7 @@ function notifyParties(context: Context, caller: Vm, request: Values<typeof MEM_
     notifyReleased(context, parcel, caller.vmid);
   } else {
     require(accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
-    const owner = context.vm(parcel.owner);
-    if (owner !== undefined) notify(context, owner, MEM_ACCEPTED, { handle, vmid: caller.vmid, mem_info_tag: parcel.memInfoTag ?? 0 });
+    notifyAccepted(context, parcel, caller.vmid);
   }
 }
 
@@ -246,6 +247,10 @@ function tellBorrower(context: Context, parcel: Parcel, vmid: number, flags: num
   if (vm === undefined) return;
   if (flags === NotifyFlags.Recall) {
     notify(context, vm, MEM_RECALL, { handle: parcel.handle, mem_info_tag: tag });
+    return;
+  }
+  if (vm.state === VmState.Ready) {
+    acceptForReady(context, vm, parcel);
     return;
   }
   notify(context, vm, MEM_SHARED, {
@@ -260,6 +265,18 @@ function tellBorrower(context: Context, parcel: Parcel, vmid: number, flags: num
     sizes: parcel.regions.slice(0, 512).map(({ size }) => ({ size: BigInt(size) })),
     attributes: [...parcel.attributes],
   });
+}
+
+/** A VM that cannot be asked, as it does not run yet, gets what one of its vdevices waits for; the owner hears whether it did. */
+function acceptForReady(context: Context, vm: Vm, parcel: Parcel): void {
+  let accepted = false;
+  try {
+    accepted = acceptForVdevice(context, vm, parcel);
+  } catch (failure) {
+    context.log(`VM ${vm.vmid}: parcel ${parcel.handle} is not placed: ${asRefusal(failure).rule}`);
+  }
+  if (accepted) notifyAccepted(context, parcel, vm.vmid);
+  else notifyReleased(context, parcel, vm.vmid);
 }
 
 const lookup = handle(MEM_QCOM_LOOKUP_SGL, (context, caller, request) => {
