@@ -106,23 +106,28 @@ export class Context {
     return word;
   }
 
-  /** A sparse extent over all of `parent`, which owns nothing until memory is donated to it. */
+  /** A sparse extent over all memory, or all device memory, that owns nothing until something is donated to it. @throws HypercallFailure */
   sparseExtent(kind: "memory" | "device"): bigint {
     const { calls } = this;
     const extent = calls.create("memextent");
-    if (kind === "memory") {
-      const attributes = memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Sparse);
-      calls.do("memextent_configure_derive", extent, this.state.memoryParent, 0, EXTENT_SIZE, attributes);
-      calls.activate(extent);
-    } else {
-      const { device_me_capid, device_me_size } = this.resources;
-      const attributes = memextentAttributes(Access.RW, ExtentMemoryType.Device, ExtentType.Sparse);
-      calls.do("memextent_configure_derive", extent, device_me_capid, 0, device_me_size, attributes);
-      calls.activate(extent);
-      // A child inherits its parent's mappings; this one shall have none.
-      calls.do("memextent_modify", extent, (ModifyOperation.UnmapAll | ModifyFlags.NoSync) >>> 0, 0, 0);
+    try {
+      if (kind === "memory") this.#deriveSparse(extent, this.state.memoryParent, EXTENT_SIZE, Access.RWX, ExtentMemoryType.Any);
+      else {
+        const { device_me_capid, device_me_size } = this.resources;
+        this.#deriveSparse(extent, device_me_capid, device_me_size, Access.RW, ExtentMemoryType.Device);
+        // A child inherits its parent's mappings; this one shall have none.
+        calls.do("memextent_modify", extent, (ModifyOperation.UnmapAll | ModifyFlags.NoSync) >>> 0, 0, 0);
+      }
+    } catch (failure) {
+      this.remove(extent);
+      throw failure;
     }
     return extent;
+  }
+
+  #deriveSparse(extent: bigint, parent: bigint, size: number, access: number, type: number): void {
+    this.calls.do("memextent_configure_derive", extent, parent, 0, size, memextentAttributes(access, type, ExtentType.Sparse));
+    this.calls.activate(extent);
   }
 
   /** A basic extent of one or more pages of the Resource Manager's own memory. */

@@ -3,24 +3,12 @@
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AcceptFlags, MEM_ACCEPTED, MEM_RELEASED, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";
-import {
-  Access,
-  DonateOptions,
-  DonateType,
-  ExtentMemoryType,
-  ExtentType,
-  mapAttributes,
-  MapFlags,
-  memextentAttributes,
-  MemoryType,
-  ModifyFlags,
-  ModifyOperation,
-} from "../abi/words.ts";
+import { Access, DonateOptions, DonateType, mapAttributes, MapFlags, MemoryType, ModifyFlags, ModifyOperation } from "../abi/words.ts";
 import { allocateRange, freeRange, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { notify } from "./link.ts";
 import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
-import { Refusal, refuseAs, require } from "./refusals.ts";
+import { refuseAs, require } from "./refusals.ts";
 import type { Borrower, Parcel, ParcelRegion, Vm } from "./state.ts";
 
 /** Most regions of a parcel, and most that get an address in one request. */
@@ -60,14 +48,8 @@ function addressSpace(vm: Vm): bigint {
 
 /** An extent for a parcel, owning nothing. */
 export function createParcelExtent(context: Context, memType: number): bigint {
-  const { calls } = context;
   return refuseAs(RmError.NOMEM, "the parcel's extent cannot be made", () => {
-    if (memType === MemType.Io) return context.sparseExtent("device");
-    const extent = calls.create("memextent");
-    const attributes = memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Sparse);
-    calls.do("memextent_configure_derive", extent, context.state.memoryParent, 0, EXTENT_SIZE, attributes);
-    calls.activate(extent);
-    return extent;
+    return context.sparseExtent(memType === MemType.Io ? "device" : "memory");
   });
 }
 
@@ -379,5 +361,5 @@ export function notifyAccepted(context: Context, parcel: Parcel, vmid: number): 
 
 /** Refuses what only an owner may do. */
 export function requireOwner(parcel: Parcel, caller: Vm): void {
-  if (parcel.owner !== caller.vmid) throw new Refusal(RmError.DENIED, "the parcel belongs to somebody else", { owner: parcel.owner });
+  require(parcel.owner === caller.vmid, RmError.DENIED, "the parcel belongs to somebody else", { owner: parcel.owner });
 }

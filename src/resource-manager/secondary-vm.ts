@@ -25,7 +25,7 @@ import { parcelOf } from "./memparcels.ts";
 import { PAGE_SIZE } from "./memory-layout.ts";
 import { allocateNumber } from "./numbers.ts";
 import { withParcel } from "./parcel-window.ts";
-import { refuseAs, require } from "./refusals.ts";
+import { Refusal, refuseAs, require } from "./refusals.ts";
 import { newVcpu, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
 import { createVdevices } from "./vdevices.ts";
 import { GICD_SIZE, GICR_SIZE, readVmConfig, VM_ADDRESS_LIMIT, type VmConfig } from "./vm-config.ts";
@@ -84,8 +84,8 @@ export function readVmDevicetree(context: Context, vm: Vm): Devicetree {
   });
   require(bytes !== undefined, RmError.MEM_INVALID, "the devicetree is not readable");
   const read = readDevicetree(bytes);
-  if (!read.ok) require(false, RmError.MEM_INVALID, `the devicetree is malformed: ${read.problem}`, { offset: read.offset });
-  return (read as { tree: Devicetree }).tree;
+  if (read.ok) return read.tree;
+  throw new Refusal(RmError.MEM_INVALID, `the devicetree is malformed: ${read.problem}`, { offset: read.offset });
 }
 
 /** VM_INIT: everything but memory, as the devicetree says. What is made is recorded at once, so that a reset finds it after a failure. */

@@ -15,7 +15,7 @@ import {
   walk,
 } from "../devicetree/tree.ts";
 import { RmError } from "../abi/rpc/errors.ts";
-import { require } from "./refusals.ts";
+import { Refusal, require } from "./refusals.ts";
 import { readVdevice, type VdeviceConfig } from "./vdevice-config.ts";
 
 /** Longest name and URI, bytes. */
@@ -200,7 +200,9 @@ function readGic(root: DevicetreeNode, config: DevicetreeNode): GicConfig | unde
   if (node === undefined) return undefined;
   const gicPath = [...walk(root)].find((each) => each.node === node)?.path ?? "/";
 
-  const wrong = (rule: string) => require(false, RmError.MEM_INVALID, `the GIC's node ${rule}`, { path: gicPath });
+  const wrong = (rule: string): never => {
+    throw new Refusal(RmError.MEM_INVALID, `the GIC's node ${rule}`, { path: gicPath });
+  };
   if (!readStrings(node, "compatible")?.includes("arm,gic-v3")) wrong("is not compatible with arm,gic-v3");
   if (!node.properties.has("interrupt-controller")) wrong("is no interrupt-controller");
   if (readCell(node, "#interrupt-cells") !== 3) wrong("has #interrupt-cells other than 3");

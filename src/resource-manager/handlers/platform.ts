@@ -15,7 +15,7 @@ import { type AddressRange, allocateRange, freeRange, takeRange } from "../addre
 import type { Context } from "../context.ts";
 import { setFirmware, setFirmwareMemory } from "../firmware.ts";
 import { PAGE_SIZE } from "../memory-layout.ts";
-import { require } from "../refusals.ts";
+import { Refusal, require } from "../refusals.ts";
 import type { Vm } from "../state.ts";
 import { existing, handle, type Handler, mayQuery, onlyHlos, visible } from "./handler.ts";
 
@@ -41,7 +41,7 @@ const setTimeBase = handle(VM_SET_TIME_BASE, (context, caller, { vmid }) => {
   const vm = visible(context, caller, vmid, RmError.NORESOURCE, RmError.DENIED);
   const early = vm.state === VmState.Init || vm.state === VmState.Ready;
   require(early, RmError.VM_STATE, "the VM is not in the state INIT or READY", { vmid, state: vm.state });
-  require(false, RmError.ARGUMENT_INVALID, "the platform has no virtual RTC", { vmid });
+  throw new Refusal(RmError.ARGUMENT_INVALID, "the platform has no virtual RTC", { vmid });
 });
 
 /** Most entries of IPA_RESERVE. */
@@ -92,7 +92,7 @@ function reserveAll(caller: Vm, ranges: readonly AddressRange[]): void {
       continue;
     }
     for (const each of taken) freeRange(space, each);
-    require(false, RmError.DENIED, "a range is not free", { base: range.base, size: range.size });
+    throw new Refusal(RmError.DENIED, "a range is not free", { base: range.base, size: range.size });
   }
   // Reserved addresses stay free for those who name them.
   for (const each of taken) freeRange(space, each);
@@ -128,7 +128,7 @@ function reserveAllocated(caller: Vm, list: Uint8Array): { list: Uint8Array } {
       continue;
     }
     for (const each of found) freeRange(space, each);
-    require(false, RmError.DENIED, "no range is free as asked for", { size, alignment });
+    throw new Refusal(RmError.DENIED, "no range is free as asked for", { size, alignment });
   }
   for (const each of found) freeRange(space, each);
   space.reserved.push(...found);
