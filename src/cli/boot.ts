@@ -58,7 +58,7 @@ Examples:
           stdio: options.stdio ?? false,
           log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
-          consoles: 1,
+          names: false,
           console: PRIMARY_CONSOLE,
         }),
       );

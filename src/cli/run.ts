@@ -33,15 +33,14 @@ Examples:
     .action(async (what, options) => {
       const run = checked(await planRun(what));
       const plan: SessionPlan = { ...run, turbo: run.turbo || (options.turbo ?? false), duration: options.for };
-      const consoles = consolesOf(plan);
       exit(
         await showSession(entry, plan, {
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
-          consoles: consoles.length,
-          console: consoles[0],
+          names: true,
+          console: firstConsole(plan),
         }),
       );
     });
@@ -51,14 +50,13 @@ Examples:
 export async function runDemo(entry: URL): Promise<number> {
   const plan = checked(await planDemo());
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  const consoles = consolesOf(plan);
   return await showSession(entry, terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, {
     title: "demo",
     stdio: false,
     log: undefined,
     timeout: undefined,
-    consoles: consoles.length,
-    console: consoles[0],
+    names: true,
+    console: firstConsole(plan),
   });
 }
 
@@ -68,6 +66,7 @@ function checked(result: RunResult): SessionPlan {
   return { cpus, memory, turbo, seed, duration: undefined, hashAt: [], what: { kind: "run", host } };
 }
 
-function consolesOf(plan: SessionPlan): string[] {
-  return plan.what.kind === "run" ? plan.what.host.vms.filter((vm) => vm.console).map((vm) => vm.name) : ["host"];
+/** The console that `--stdio` joins: that of the first VM that has one. */
+function firstConsole(plan: SessionPlan): string | undefined {
+  return plan.what.kind === "run" ? plan.what.host.vms.find((vm) => vm.console)?.name : undefined;
 }

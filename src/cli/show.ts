@@ -16,8 +16,8 @@ export interface ShowOptions {
   readonly log: string | undefined;
   /** Wall time in ms. */
   readonly timeout: number | undefined;
-  /** How many consoles there will be: with several, text output has names before its lines. */
-  readonly consoles: number;
+  /** Whether consoles on stdout have their names before each line. */
+  readonly names: boolean;
   /** The console that `stdio` joins. */
   readonly console: string | undefined;
 }
@@ -31,7 +31,7 @@ export async function showSession(entry: URL, plan: SessionPlan, options: ShowOp
     const ended = runHeadless(client, {
       stdio: options.stdio,
       console: options.console,
-      names: !options.stdio && options.consoles > 1,
+      names: !options.stdio && options.names,
       timeout: options.timeout,
       interactive: terminal,
     });

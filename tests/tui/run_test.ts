@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { runTui } from "../../src/tui/run.ts";
+import type { TerminalPort } from "../../src/tui/terminal.ts";
+import type { SessionClient } from "../../src/workstation/client.ts";
+import type { Request } from "../../src/workstation/protocol.ts";
+
+const OPTIONS = { title: "test", depth: "16", mouse: true, slowLink: false } as const;
+
+/** A terminal that gives `keys` and keeps what is written. */
+class ScriptedTerminal implements TerminalPort {
+  written = "";
+  raw = false;
+  readonly input: AsyncIterable<Uint8Array>;
+
+  constructor(keys: () => AsyncGenerator<Uint8Array>) {
+    this.input = keys();
+  }
+
+  size() {
+    return { columns: 80, rows: 24 };
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    this.written += new TextDecoder().decode(bytes);
+    return Promise.resolve();
+  }
+
+  setRaw(raw: boolean): void {
+    this.raw = raw;
+  }
+
+  onResize(): () => void {
+    return () => {};
+  }
+
+  /** Whether the terminal is as it was found: cooked, main screen, cursor, no reports. */
+  restored(): boolean {
+    const last = (on: string, off: string) => this.written.lastIndexOf(off) > this.written.lastIndexOf(on);
+    return !this.raw && last("\x1b[?1049h", "\x1b[?1049l") && last("\x1b[?25l", "\x1b[?25h") && last("\x1b[?1000h", "\x1b[?1000l") &&
+      last("\x1b[?2004h", "\x1b[?2004l");
+  }
+}
+
+function client(): SessionClient & { sent: Request[] } {
+  const sent: Request[] = [];
+  return { sent, send: (request) => sent.push(request), onEvent() {}, close() {} };
+}
+
+Deno.test("q gives the terminal back", async () => {
+  const terminal = new ScriptedTerminal(async function* () {
+    yield new TextEncoder().encode("q");
+    await new Promise<void>(() => {});
+  });
+  await runTui(client(), terminal, OPTIONS);
+  assert.ok(terminal.written.includes("VMs"), "something was drawn");
+  assert.ok(terminal.restored());
+});
+
+Deno.test("a terminal that goes away ends the TUI", async () => {
+  const terminal = new ScriptedTerminal(async function* () {});
+  await runTui(client(), terminal, OPTIONS);
+  assert.ok(terminal.restored());
+});
+
+Deno.test("a crash while keys are read gives the terminal back and is not swallowed", async () => {
+  const terminal = new ScriptedTerminal(async function* () {
+    yield new TextEncoder().encode("j");
+    throw new Error("crash");
+  });
+  await assert.rejects(() => runTui(client(), terminal, OPTIONS), /crash/);
+  assert.ok(terminal.restored());
+});
+
+Deno.test("a session that ended is what runTui answers", async () => {
+  const session = client();
+  const terminal = new ScriptedTerminal(async function* () {
+    session.onEvent({ kind: "ended", end: { code: 1, message: "SYSTEM_RESET" } });
+    yield new TextEncoder().encode("q");
+    await new Promise<void>(() => {});
+  });
+  assert.deepEqual(await runTui(session, terminal, OPTIONS), { code: 1, message: "SYSTEM_RESET" });
+});
