@@ -154,6 +154,17 @@ Deno.test("the primary's devicetree gets /hypervisor and keeps everything else",
   assert.deepEqual(readCells(rpc, "interrupts"), [0, 0x3a0, 1, 0, 0x3a1, 1]);
 });
 
+Deno.test("a devicetree of more than 16 KiB is patched in a larger window", () => {
+  const vcpu = recordedVcpu();
+  vcpu.write(DT, writeDevicetree(devicetree(node("", {}, [node("big", { data: new Uint8Array(50_000).fill(7) })]))));
+  new ResourceManager().start(vcpu, 0n, BigInt(ENVIRONMENT_IPA));
+  const read = readDevicetree(vcpu.read(DT, 0x10000)!);
+  assert.ok(read.ok);
+  assert.deepEqual(read.tree.root.children.map(({ name }) => name), ["big", "hypervisor"]);
+  const maps = vcpu.calls.filter(({ name, args }) => name === "addrspace_map" && args[0] === 0x335n && args[2] === BigInt(DT));
+  assert.deepEqual(maps.map(({ args }) => args.at(-1)), [0x4000n, 0xd000n]);
+});
+
 Deno.test("the log ring begins with its write index and size, and each line with a time", () => {
   const { vcpu } = booted();
   const ring = vcpu.read(0x804e_d000, 0x2000)!;
