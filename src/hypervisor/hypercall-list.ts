@@ -15,7 +15,7 @@ import { calls as trace } from "./trace.ts";
 import { calls as vcpu } from "./vcpu-calls.ts";
 import { calls as vcpuRun } from "./vcpu-run.ts";
 import { calls as vic } from "./vic.ts";
-import { calls as virtioMmio } from "./virtio-mmio.ts";
+import { calls as virtioMmio } from "./virtio-mmio-calls.ts";
 import { calls as vpmGroup } from "./vpm-group.ts";
 
 /** Every call but those that this build has no module for. */

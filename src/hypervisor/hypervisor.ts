@@ -17,6 +17,7 @@ import { Reasons } from "./reasons.ts";
 import { Scheduler } from "./scheduler.ts";
 import { TraceClasses } from "./trace.ts";
 import type { Vcpu } from "./vcpu.ts";
+import type { VirtioMmio } from "./virtio-mmio.ts";
 
 /** Where page tables come from: `Stage2Pool` of the core. */
 export interface Stage2Source {
@@ -61,6 +62,8 @@ export class Hypervisor implements El2 {
   readonly scheduler: Scheduler;
   /** Physical interrupts that guests can have, by INTID. */
   readonly hwirqs = new Map<number, Hwirq>();
+  /** Active virtio-mmio devices by the physical address of their page. */
+  readonly virtioPages = new Map<number, VirtioMmio>();
   /** Told of accesses to a physical address where no device answers, for logs. */
   onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */

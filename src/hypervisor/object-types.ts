@@ -11,6 +11,7 @@ import type { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { Vic } from "./vic.ts";
+import type { VirtioMmio } from "./virtio-mmio.ts";
 import type { VpmGroup } from "./vpm-group.ts";
 
 /** Classes by object type. */
@@ -25,6 +26,7 @@ export interface ObjectTypes {
   vic: Vic;
   vpm_group: VpmGroup;
   hwirq: Hwirq;
+  virtio_mmio: VirtioMmio;
 }
 
 /** The class of an object type; a type that is not built has no more than the header. */

@@ -1,8 +1,9 @@
-// Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In order: virtual device, range that the VMM
-// emulates, else the guest takes a synchronous external abort.
+// Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In order: virtual device, page of a
+// virtio-mmio device, range that the VMM emulates, else the guest takes a synchronous external abort.
 
 import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate } from "../core/exceptions.ts";
 import type { Exit } from "../core/interface.ts";
+import { PAGE_SIZE } from "../machine/memory-map.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
 
 /** A load or store of one general-purpose register, which is all that can be emulated. */
@@ -21,7 +22,7 @@ function decode(esr: number): Access | undefined {
 /** A data abort at stage 2: the IPA is not mapped, or not for this. */
 export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
   const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
-  if (access && (accessVirtualDevice(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
+  if (access && (accessVirtualDevice(vcpu, exit, access) || writeVirtioPage(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
   vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
   injectExternalAbort(vcpu, exit, 0);
 }
@@ -68,6 +69,19 @@ function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): b
   const value = attached.device.read(vcpu, offset, size);
   if (value === undefined) injectExternalAbort(vcpu, exit, 0);
   else core.completeRead(vcpu.registers, exit.esr, value);
+  return true;
+}
+
+/** A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False when it is none. */
+function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  const { core, virtioPages } = vcpu.hypervisor;
+  if (!write || virtioPages.size === 0) return false;
+  const page = vcpu.addressSpace!.stage2.lookup(exit.ipa);
+  const device = page && virtioPages.get(page.pa);
+  if (!device) return false;
+  const value = Number(core.storeValue(vcpu.registers, exit.esr) & 0xffff_ffffn);
+  if (device.write(exit.ipa % PAGE_SIZE, size, value)) core.skip(vcpu.registers);
+  else injectExternalAbort(vcpu, exit, 0);
   return true;
 }
 

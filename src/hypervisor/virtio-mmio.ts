@@ -1,34 +1,306 @@
-// virtio-mmio objects (spec/hypervisor.md sections 4.11, 7.1). Their capabilities are checked; what they do is not built yet, so an
-// object can be neither created nor used: the machine stops and names the call.
+// virtio-mmio: a page of registers between a frontend, which reads it as memory and whose writes trap, and a backend, which fills it by
+// plain stores and hypercalls (spec/hypervisor.md section 7.1). The hypercalls are in virtio-mmio-calls.ts.
 
-import { CspaceRight, MemextentRight, PartitionRight, VicRight, VirtioMmioRight } from "../abi/rights.ts";
-import { active, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import { ErrorCode } from "../abi/errors.ts";
+import { Access, ExtentType } from "../abi/words.ts";
+import { PAGE_SIZE } from "../machine/memory-map.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import type { Memextent } from "./memextent.ts";
+import { HypervisorObject } from "./object.ts";
+import type { Partition } from "./partition.ts";
+import { VirqSource } from "./vic-source.ts";
+import { VirtioInput } from "./virtio-input.ts";
 
-const config = { virtio_mmio: active("virtio_mmio", VirtioMmioRight.Config) } as const;
+/** Offsets in the page, as virtio 1.x has them. */
+export const VirtioRegister = {
+  DeviceFeatures: 0x010,
+  DeviceFeaturesSel: 0x014,
+  DriverFeatures: 0x020,
+  DriverFeaturesSel: 0x024,
+  QueueSel: 0x030,
+  QueueNumMax: 0x034,
+  QueueNum: 0x038,
+  QueueReady: 0x044,
+  QueueNotify: 0x050,
+  InterruptStatus: 0x060,
+  InterruptAck: 0x064,
+  Status: 0x070,
+  QueueDesc: 0x080,
+  QueueDriver: 0x090,
+  QueueDevice: 0x0a0,
+  Config: 0x100,
+} as const;
 
-export const calls: readonly HypercallDefinition[] = [
-  hypercall("partition_create_virtio_mmio", {
-    caps: { src_partition: active("partition", PartitionRight.ObjectCreate), cspace: active("cspace", CspaceRight.CapCreate) },
-  }),
-  hypercall("virtio_mmio_configure", {
-    caps: { memextent: active("memextent", MemextentRight.Attach), virtio_mmio: configurable("virtio_mmio") },
-  }),
-  hypercall("virtio_mmio_backend_bind_virq", {
-    caps: { virtio_mmio: active("virtio_mmio", VirtioMmioRight.BindBackendVirq), vic: active("vic", VicRight.BindSource) },
-  }),
-  hypercall("virtio_mmio_backend_unbind_virq", { caps: { virtio_mmio: active("virtio_mmio", VirtioMmioRight.BindBackendVirq) } }),
-  hypercall("virtio_mmio_frontend_bind_virq", {
-    caps: { virtio_mmio: active("virtio_mmio", VirtioMmioRight.BindFrontendVirq), vic: active("vic", VicRight.BindSource) },
-  }),
-  hypercall("virtio_mmio_frontend_unbind_virq", { caps: { virtio_mmio: active("virtio_mmio", VirtioMmioRight.BindFrontendVirq) } }),
-  hypercall("virtio_mmio_backend_assert_virq", { caps: { virtio_mmio: active("virtio_mmio", VirtioMmioRight.AssertVirq) } }),
-  hypercall("virtio_mmio_backend_set_dev_features", { caps: config }),
-  hypercall("virtio_mmio_backend_set_queue_num_max", { caps: config }),
-  hypercall("virtio_mmio_backend_get_drv_features", { caps: config }),
-  hypercall("virtio_mmio_backend_get_queue_info", { caps: config }),
-  hypercall("virtio_mmio_backend_get_notification", { caps: config }),
-  hypercall("virtio_mmio_backend_acknowledge_reset", { caps: config }),
-  hypercall("virtio_mmio_backend_update_status", { caps: config }),
-  hypercall("virtio_input_configure", { caps: { virtio_mmio_cap: active("virtio_mmio", VirtioMmioRight.Config) } }),
-  hypercall("virtio_input_set_data", { caps: { virtio_mmio_cap: active("virtio_mmio", VirtioMmioRight.Config) } }),
-];
+/** Bits of Status. */
+export const VirtioStatus = { DriverOk: 0x04, NeedsReset: 0x40, Failed: 0x80 } as const;
+
+/** Why the backend is notified. */
+export const NotifyReason = { NewBuffer: 1n << 0n, ResetRequest: 1n << 1n, DriverOk: 1n << 3n, Failed: 1n << 4n } as const;
+
+/** Queues that a device can have. */
+const MAXIMUM_QUEUES = 16;
+/** Features come in banks of 32. Bank 1 must offer VERSION_1 and ACCESS_PLATFORM and must not offer NOTIFICATION_DATA. */
+const FEATURE_BANKS = 2;
+const BANK_1_REQUIRED = 0x03;
+const BANK_1_FORBIDDEN = 0x40;
+/** configure's flags: `device_type` is valid; and the one type that is known. */
+const FLAG_DEVICE_TYPE = 1n << 6n;
+const DEVICE_TYPE_INPUT = 18;
+
+/** What the frontend has told of a queue. Addresses are in its address space. */
+export interface VirtioQueue {
+  numMax: number;
+  num: number;
+  ready: number;
+  desc: bigint;
+  driver: bigint;
+  device: bigint;
+}
+
+const newQueue = (): VirtioQueue => ({ numMax: 0, num: 0, ready: 0, desc: 0n, driver: 0n, device: 0n });
+
+/** `address` with its low or high half replaced. */
+function withHalf(address: bigint, high: boolean, value: number): bigint {
+  const half = BigInt(value >>> 0);
+  return high ? address & 0xffff_ffffn | half << 32n : address & ~0xffff_ffffn | half;
+}
+
+/** A virtio-mmio device. */
+export class VirtioMmio extends HypervisorObject {
+  static readonly SIZE = 2048;
+  readonly type = "virtio_mmio";
+  #extent: Memextent | undefined;
+  #queues: VirtioQueue[] = [];
+  #queueSel = 0;
+  readonly #deviceFeatures = [0, 0];
+  readonly #driverFeatures = [0, 0];
+  #driverFeaturesSel = 0;
+  #notifiedQueues = 0n;
+  #reason = 0n;
+  /** The data of an input device, whose config space the hypervisor answers. */
+  input: VirtioInput | undefined;
+  /** Asserted by the backend, for the frontend. */
+  readonly backendVirq = new VirqSource(() => this.#load(VirtioRegister.InterruptStatus) !== 0);
+  /** Asserted by the frontend's writes, for the backend. */
+  readonly frontendVirq = new VirqSource(() => this.#reason !== 0n);
+
+  constructor(hypervisor: Hypervisor, partition: Partition) {
+    super(hypervisor, partition, VirtioMmio.SIZE);
+  }
+
+  /** Sets page, number of queues and device type, while in state INIT. */
+  configure(extent: Memextent, queues: number, flags: bigint, deviceType: number): ErrorCode {
+    const values = { extent: extent.name, queues, flags, deviceType };
+    const invalid = (rule: string) => this.refuse(ErrorCode.ARGUMENT_INVALID, rule, values);
+    if (extent.kind !== ExtentType.Basic || extent.extentSize !== PAGE_SIZE) return invalid("the page is a BASIC extent of 4096 bytes");
+    if (queues > MAXIMUM_QUEUES) return invalid("at most 16 queues");
+    const isInput = (flags & FLAG_DEVICE_TYPE) !== 0n;
+    if (isInput && deviceType !== DEVICE_TYPE_INPUT) return invalid("input devices are the only type that is known");
+    extent.attach();
+    this.#extent?.detach();
+    this.#extent = extent;
+    this.#queues = Array.from({ length: queues }, newQueue);
+    this.input = isInput ? new VirtioInput() : undefined;
+    return ErrorCode.OK;
+  }
+
+  /** A queue by number; undefined where there is none. */
+  queue(index: number): VirtioQueue | undefined {
+    return this.#queues[index];
+  }
+
+  /** Features that the backend offers in a bank, from the frontend's next selection of it on. */
+  setDeviceFeatures(bank: number, features: number): ErrorCode {
+    if (bank >= FEATURE_BANKS) return this.refuse(ErrorCode.ARGUMENT_INVALID, "there are two banks of features", { bank });
+    if (bank === 1 && ((features & BANK_1_REQUIRED) !== BANK_1_REQUIRED || features & BANK_1_FORBIDDEN)) {
+      return this.refuse(ErrorCode.DENIED, "VERSION_1 and ACCESS_PLATFORM are offered, NOTIFICATION_DATA is not", { features });
+    }
+    this.#deviceFeatures[bank] = features;
+    return ErrorCode.OK;
+  }
+
+  /** Features that the frontend has accepted; undefined where there is no such bank. */
+  driverFeatures(bank: number): number | undefined {
+    return this.#driverFeatures[bank];
+  }
+
+  /** Raises the frontend's interrupt with these bits of InterruptStatus. */
+  interrupt(status: number): ErrorCode {
+    if (this.#load(VirtioRegister.Status) & VirtioStatus.NeedsReset) {
+      return this.refuse(ErrorCode.DENIED, "a reset is under way", { status });
+    }
+    this.#store(VirtioRegister.InterruptStatus, this.#load(VirtioRegister.InterruptStatus) | status);
+    this.backendVirq.assertLevel();
+    return ErrorCode.OK;
+  }
+
+  /** What the frontend has done since the last call: queues it notified, and reasons. */
+  takeNotification(): { readonly queues: bigint; readonly reason: bigint } {
+    const taken = { queues: this.#notifiedQueues, reason: this.#reason };
+    this.#notifiedQueues = 0n;
+    this.#reason = 0n;
+    return taken;
+  }
+
+  /** The backend has reset the device. */
+  acknowledgeReset(): void {
+    this.#store(VirtioRegister.Status, 0);
+  }
+
+  /** Adds bits to Status. */
+  updateStatus(bits: number): void {
+    this.#store(VirtioRegister.Status, this.#load(VirtioRegister.Status) | bits);
+  }
+
+  /**
+   * A store of the frontend to the page.
+   * @param size bytes; whole words anywhere, single bytes in the config space
+   * @returns false for an external abort
+   */
+  write(offset: number, size: number, value: number): boolean {
+    if (offset >= VirtioRegister.Config) return this.#writeConfig(offset, size, value);
+    if (size !== 4 || offset % 4 !== 0) return false;
+    return this.#writeRegister(offset, value >>> 0);
+  }
+
+  protected onActivate(): ErrorCode {
+    const extent = this.#extent;
+    if (!extent) return this.refuse(ErrorCode.OBJECT_CONFIG, "a device is configured before it is activated");
+    const { virtioPages, machine } = this.hypervisor;
+    if (virtioPages.has(extent.base)) return this.refuse(ErrorCode.BUSY, "the page is another device's", { extent: extent.name });
+    const writable = (extent.access & Access.RW) === Access.RW && machine.ram.contains(extent.base, PAGE_SIZE);
+    if (!writable || extent.partition !== this.partition) {
+      return this.refuse(ErrorCode.DENIED, "the page is readable and writable RAM of the device's partition", { extent: extent.name });
+    }
+    virtioPages.set(extent.base, this);
+    return ErrorCode.OK;
+  }
+
+  protected onDestroy(wasActive: boolean): void {
+    if (wasActive) this.hypervisor.virtioPages.delete(this.#extent!.base);
+    this.#extent?.detach();
+    this.backendVirq.unbind();
+    this.frontendVirq.unbind();
+  }
+
+  #writeRegister(offset: number, value: number): boolean {
+    switch (offset) {
+      case VirtioRegister.DeviceFeaturesSel:
+        if (value >= FEATURE_BANKS) return false;
+        this.#store(VirtioRegister.DeviceFeatures, this.#deviceFeatures[value]);
+        return true;
+      case VirtioRegister.DriverFeatures:
+        this.#driverFeatures[this.#driverFeaturesSel] = value;
+        return true;
+      case VirtioRegister.DriverFeaturesSel:
+        if (value >= FEATURE_BANKS) return false;
+        this.#driverFeaturesSel = value;
+        return true;
+      case VirtioRegister.QueueSel:
+        return this.#selectQueue(value);
+      case VirtioRegister.QueueNotify:
+        if (!this.#queues[value]) return false;
+        this.#notifiedQueues |= 1n << BigInt(value);
+        this.#notify(NotifyReason.NewBuffer);
+        return true;
+      case VirtioRegister.InterruptAck:
+        this.#store(VirtioRegister.InterruptStatus, this.#load(VirtioRegister.InterruptStatus) & ~value);
+        return true;
+      case VirtioRegister.Status:
+        this.#writeStatus(value);
+        return true;
+      default:
+        return this.#writeQueue(offset, value);
+    }
+  }
+
+  #selectQueue(index: number): boolean {
+    const queue = this.#queues[index];
+    if (!queue) return false;
+    this.#queueSel = index;
+    this.#store(VirtioRegister.QueueNumMax, queue.numMax);
+    this.#store(VirtioRegister.QueueReady, queue.ready);
+    return true;
+  }
+
+  /** Registers of the selected queue. */
+  #writeQueue(offset: number, value: number): boolean {
+    const queue = this.#queues[this.#queueSel];
+    if (!queue) return false;
+    const high = (offset & 4) !== 0;
+    switch (offset) {
+      case VirtioRegister.QueueNum:
+        queue.num = value;
+        return true;
+      case VirtioRegister.QueueReady:
+        queue.ready = value;
+        this.#store(VirtioRegister.QueueReady, value);
+        return true;
+      case VirtioRegister.QueueDesc:
+      case VirtioRegister.QueueDesc + 4:
+        queue.desc = withHalf(queue.desc, high, value);
+        return true;
+      case VirtioRegister.QueueDriver:
+      case VirtioRegister.QueueDriver + 4:
+        queue.driver = withHalf(queue.driver, high, value);
+        return true;
+      case VirtioRegister.QueueDevice:
+      case VirtioRegister.QueueDevice + 4:
+        queue.device = withHalf(queue.device, high, value);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #writeStatus(value: number): void {
+    const old = this.#load(VirtioRegister.Status);
+    if (value === 0) {
+      if (old === 0) return;
+      this.#store(VirtioRegister.Status, old | VirtioStatus.NeedsReset);
+      for (const queue of this.#queues) queue.ready = 0;
+      this.#store(VirtioRegister.QueueReady, 0);
+      this.#notify(NotifyReason.ResetRequest);
+      return;
+    }
+    this.#store(VirtioRegister.Status, value);
+    const risen = value & ~old;
+    if (risen & VirtioStatus.DriverOk) this.#notify(NotifyReason.DriverOk);
+    if (risen & VirtioStatus.Failed) this.#notify(NotifyReason.Failed);
+  }
+
+  #writeConfig(offset: number, size: number, value: number): boolean {
+    if (size !== 1 && (size !== 4 || offset % 4 !== 0)) return false;
+    if (this.input) {
+      return this.input.write(
+        offset - VirtioRegister.Config,
+        size,
+        value,
+        (at, bytes) => this.#storeBytes(VirtioRegister.Config + at, bytes),
+      );
+    }
+    this.#storeBytes(offset, size === 1 ? Uint8Array.of(value) : new Uint8Array(Uint32Array.of(value).buffer));
+    return true;
+  }
+
+  #notify(reason: bigint): void {
+    this.#reason |= reason;
+    this.frontendVirq.assertLevel();
+  }
+
+  /** A register as it stands in the page. */
+  #load(offset: number): number {
+    const bytes = this.hypervisor.machine.ram.bytes(this.#extent!.base + offset, 4);
+    return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
+  }
+
+  #store(offset: number, value: number): void {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, value, true);
+    this.#storeBytes(offset, bytes);
+  }
+
+  #storeBytes(offset: number, bytes: Uint8Array): void {
+    this.hypervisor.machine.ram.write(this.#extent!.base + offset, bytes);
+  }
+}
