@@ -25,7 +25,7 @@ export function isTrng(fn: number): boolean {
 export function trng(random: RandomGenerator, fn: number, wide: boolean, argument: bigint): SmcccReply {
   switch (fn) {
     case Trng.Version:
-      if (!wide) return [VERSION];
+      if (!wide) return [VERSION, 0n, 0n, 0n];
       break;
     case Trng.Features:
       if (!wide) return [isImplemented(Number(argument & 0xffff_ffffn)) ? SUCCESS : NOT_SUPPORTED];
