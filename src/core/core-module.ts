@@ -31,16 +31,17 @@ export interface CoreImports {
 export interface CoreExports {
   /** Runs the resident vCPU for at most `budget` instructions from CPU.PC; answers with what is left. CPU.EXIT_REASON says why. */
   run(budget: number): number;
+  /** What derives from the context (functions.ts). */
   updateRegime(): void;
-  setPstate(pstate: number): void;
-  readFlags(): number;
-  writeFlags(flags: number): void;
+  /** Exceptions (exception-entry.ts). */
   injectException(esr: number, far: bigint): void;
+  /** Host address, or 0 with CPU.FAULT (mmu.ts). */
   translate(va: bigint, access: number): number;
+  /** The instruction at CPU.IP (record-functions.ts). */
   currentWord(): number;
+  /** TLB maintenance (tlb.ts). */
   tlbFlushSpace(space: number): void;
   tlbFlushAll(): void;
-  tlbFlushNonGlobal(space: number): void;
   tlbFlushStage2(id: number): void;
   tlbForgetRecords(page: number): void;
 }
@@ -48,6 +49,7 @@ export interface CoreExports {
 /** A module's bytes, and how its decoder fills records. */
 export interface GeneratedCore {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Arms and handlers. */
   readonly dispatch: Dispatch;
   /** The cold instructions, which are linked to the instance. */
   readonly outlined: OutlinedFunctions;

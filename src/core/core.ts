@@ -81,6 +81,7 @@ export class WasmCore implements Core {
     return new VcpuContext(this.memory, address, (id) => this.stage2Pool.root(id));
   }
 
+  /** Its context and its TLB space are free afterwards. */
   releaseVcpu(vcpu: VcpuState): void {
     const context = this.#own(vcpu);
     if (context === this.#resident) this.#evict();

@@ -21,10 +21,12 @@ export const CORE_SIZE = 0x0c00_0000;
 
 /** Eight tables of 256 i32 for CRC32, then eight for CRC32C (interpreter/integer-functions.ts). */
 export const CRC_TABLES = 0x2000;
+/** Bytes of both. */
 export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 
 /** u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is fused (interpreter/fusion.ts). */
 export const FIRST_ARMS = 0x8000;
+/** Arms that there is room for. */
 export const MAXIMUM_ARMS = 0x4000;
 
 /** A stretch of equal slots. */
@@ -37,6 +39,7 @@ const slots = (base: number, end: number, size: number): Slots => ({ base, count
 
 /** A context is rounded up so that vectors are aligned. */
 export const CONTEXT_STRIDE = Math.ceil(CONTEXT_SIZE / 16) * 16;
+/** Contexts of vCPUs that are not resident. */
 export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
 
 /** i32 for each record page: the host address of the code page that it stands for, 0 when it is free. */
@@ -47,16 +50,19 @@ export const RECORD_STORES = 0x30_0000;
 /** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
 export const CODE_PAGES = 4 * MiB;
 
+/** TLB spaces. */
 export const TLB_POOL: TlbPoolLayout = {
   base: 8 * MiB,
   spaces: slots(8 * MiB, 32 * MiB, TlbSpace.Size).count,
   writeMapped: 0x38_0000,
 };
 
+/** The pool of stage-2 tables. */
 export const STAGE2_TABLES = { base: 32 * MiB, size: 32 * MiB } as const;
 
 /** Records of a page: one an instruction, and a sentinel that leads to the next page. */
 export const RECORDS_PER_PAGE = 1024;
 /** Bytes of a record page. */
 export const RECORD_PAGE_SIZE = (RECORDS_PER_PAGE + 1) * 16;
+/** The pool of record pages. */
 export const RECORD_PAGES: Slots = slots(64 * MiB, CORE_SIZE, RECORD_PAGE_SIZE);

@@ -2,11 +2,14 @@
 
 /** General registers; 31 is the zero register. */
 export const r = (sf: number, index: number): string => index === 31 ? (sf ? "xzr" : "wzr") : `${sf ? "x" : "w"}${index}`;
+/** X0..X30 or XZR. */
 export const x = (index: number): string => r(1, index);
+/** W0..W30 or WZR. */
 export const w = (index: number): string => r(0, index);
 
 /** General registers; 31 is the stack pointer. */
 export const rsp = (sf: number, index: number): string => index === 31 ? (sf ? "sp" : "wsp") : r(sf, index);
+/** X0..X30 or SP. */
 export const xsp = (index: number): string => rsp(1, index);
 
 /** Names of the conditions. */

@@ -56,19 +56,23 @@ export interface InstructionOptions<P extends string, S extends string> {
 
 /** Where a field lies in the word. */
 export interface Field {
+  /** Of its lowest bit. */
   readonly position: number;
   readonly width: number;
 }
 
 /** One entry of the table. */
 export interface Instruction {
+  /** As the Arm manual titles its page, for messages and coverage. */
   readonly name: string;
   readonly pattern: string;
+  /** The fixed bits, and their values; unsigned. */
   readonly mask: number;
   readonly value: number;
   readonly fields: ReadonlyMap<string, Field>;
   /** The same as a list, for the decoder. */
   readonly fieldList: readonly { readonly name: string; readonly position: number; readonly mask: number }[];
+  /** Names of the shape fields. What follows is as the head of this file says. */
   readonly shape: readonly string[];
   readonly fp: boolean;
   readonly when: (shape: FieldValues) => boolean;

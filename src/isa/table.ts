@@ -25,7 +25,9 @@ export const instructions: readonly Instruction[] = [
 /** One combination of shape fields of an entry: what a handler of the interpreter executes. */
 export interface Encoding {
   readonly instruction: Instruction;
+  /** Values of the shape fields. */
   readonly shape: FieldValues;
+  /** The fixed bits of the instruction and of the shape fields, and their values; unsigned. */
   readonly mask: number;
   readonly value: number;
   /** Index in `encodings`. */

@@ -40,7 +40,9 @@ export interface LoopLocals {
 
 /** How the record of an encoding is filled. */
 export interface Filling {
+  /** Number of the arm, which the record begins with. */
   readonly arm: number;
+  /** What follows it. */
   readonly operands: readonly RecordOperand[];
 }
 
@@ -54,6 +56,7 @@ export interface Variant {
 /** The variants of an encoding: the first special one whose fields match, else the general one. */
 export interface Handler extends Variant {
   readonly encoding: Encoding;
+  /** With the bits of the instruction word that choose them. */
   readonly specials: readonly { readonly mask: number; readonly value: number; readonly variant: Variant }[];
 }
 

@@ -24,7 +24,9 @@ import type { OutlinedFunctions } from "./outlined.ts";
 
 /** What the decoder fills records for. */
 export interface Dispatch {
+  /** By index of the encoding. */
   readonly handlers: readonly Handler[];
+  /** Arms for pairs. */
   readonly fused: FusedArms;
 }
 

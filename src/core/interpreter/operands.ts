@@ -16,7 +16,9 @@ const OPERAND_BYTES: Record<OperandKind, number> = { u16: 2, i32: 4, u32: 4, i64
 
 /** One operand of a record. */
 export interface RecordOperand {
+  /** `staticKey` of its expression. */
   readonly key: string;
+  /** In the record, in bytes. */
   readonly offset: number;
   readonly kind: OperandKind;
   /** Its value for an instruction word; a bigint only for the kind i64. */
@@ -40,6 +42,7 @@ export function staticKey(node: Node): string {
 
 /** The operands of one handler's record, placed as they are asked for. */
 export class OperandLayout {
+  /** In the order in which they were asked for. */
   readonly operands: RecordOperand[] = [];
   readonly #used = new Array<boolean>(RECORD_SIZE).fill(false);
 
