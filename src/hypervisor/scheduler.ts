@@ -143,7 +143,7 @@ export class Scheduler {
     const current = cpu.current?.isRunnable ? cpu.current : undefined;
     if (current) {
       const over = current.sliceLeft <= 0;
-      if (over) current.sliceLeft = current.timeslice;
+      if (over) this.#renewSlice(current);
       if (!best || best.priority < current.priority || best.priority === current.priority && !over) return current;
       cpu.queue.add(current, over ? "tail" : "head");
     }
@@ -152,12 +152,18 @@ export class Scheduler {
     return best;
   }
 
+  /** A slice is over, and with it what is lent from it. */
+  #renewSlice(vcpu: Vcpu): void {
+    vcpu.sliceLeft = vcpu.timeslice;
+    if (vcpu.yieldTo) this.#endYield(vcpu, vcpu.yieldTo);
+  }
+
   /** Follows directed yields from a thread to the one that runs in its place, and ends those that are over. */
   #follow(thread: Vcpu): Vcpu {
     let target = thread;
     while (target.yieldTo) {
       const next = target.yieldTo;
-      const over = thread.sliceLeft <= 0 || next.sliceLeft <= 0 || target.hasInterrupt || target.isDead;
+      const over = next.sliceLeft <= 0 || target.hasInterrupt || target.isDead;
       if (over || !next.isRunnable) {
         this.#endYield(target, next);
         break;

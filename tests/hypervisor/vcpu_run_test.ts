@@ -17,6 +17,7 @@ type RunResult = readonly bigint[];
 function pair(
   guestScript: Script,
   host: (run: (resume?: bigint) => Generator<Step, RunResult, void>, guest: Vcpu) => Generator<Step, void, void>,
+  hostSlice?: number,
 ) {
   const machine = new ScriptedMachine();
   const guestVm = new ScriptedVm(machine, 0x80, [guestScript], {
@@ -36,7 +37,7 @@ function pair(
     };
     yield* host(run, guest);
     finished = true;
-  }]);
+  }], { timeslice: hostSlice });
   const cap = hostVm.grant(guest);
   hostVm.vcpus[0].affinity = 0;
   return {
@@ -72,6 +73,15 @@ Deno.test("a proxy-scheduled vCPU runs inside vcpu_run only, for a slice", () =>
     assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n]);
     assert.equal(guest.instructions, 200_000);
   });
+  test.go();
+});
+
+Deno.test("the caller's slice ends what is lent from it", () => {
+  const test = pair(function* () {}, function* (run, guest) {
+    yield { compute: 100_000 };
+    assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n]);
+    assert.ok(guest.instructions > 0 && guest.instructions <= 50_000, `${guest.instructions}`);
+  }, 150_000);
   test.go();
 });
 
