@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { el2 } from "./program.ts";
+
+Deno.test("guests fetch of what cannot be fetched is a usage error", async () => {
+  const { code, stdout, stderr } = await el2("guests", "fetch", "windows");
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^el2: guest windows: .* there is: debian\n$/);
+});
+
+Deno.test("guests fetch from a mirror that does not answer fails with apt's own words and leaves the catalogue as it was", async () => {
+  const cache = await Deno.makeTempDir({ prefix: "el2-guests-" });
+  const before = Deno.env.get("EL2_CACHE");
+  Deno.env.set("EL2_CACHE", cache);
+  try {
+    const { code, stdout, stderr } = await el2("guests", "fetch", "debian", "--mirror", "http://127.0.0.1:9/debian");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /el2: guests fetch: apt-get failed: .*Could not connect/);
+    assert.doesNotMatch(stderr, /\bat .*\.ts:\d+/, "no stack trace");
+    const listed = await el2("guests", "ls");
+    assert.deepEqual([listed.code, listed.stdout], [0, ""]);
+  } finally {
+    if (before === undefined) Deno.env.delete("EL2_CACHE");
+    else Deno.env.set("EL2_CACHE", before);
+    await Deno.remove(cache, { recursive: true });
+  }
+});
+
+Deno.test("guests ls --json names every file with its size and hash", async () => {
+  const { code, stdout } = await el2("guests", "ls", "--json");
+  assert.equal(code, 0);
+  const manifests = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  const bookworm = manifests.find(({ name }) => name === "debian-bookworm");
+  assert.ok(bookworm, "deno task setup fetches it");
+  assert.deepEqual(bookworm.files.map(({ name }: { name: string }) => name), ["Image", "initrd"]);
+  for (const { size, sha256 } of bookworm.files) assert.ok(size > 1e6 && /^[0-9a-f]{64}$/.test(sha256));
+});
