@@ -119,25 +119,26 @@ export class Distributor {
     const first = (offset & 0x7f) * 8;
     switch (offset & ~0x7f) {
       case Gicd.IGROUPR:
-        this.#eachSpi(first, (intid, bit) => this.gic.update(cpu, intid, bit(value) ? Irq.Group1 : 0, bit(value) ? 0 : Irq.Group1));
+        this.#eachSpi(first, value, (intid) => this.gic.update(cpu, intid, Irq.Group1, 0));
+        this.#eachSpi(first, ~value, (intid) => this.gic.update(cpu, intid, 0, Irq.Group1));
         return true;
       case Gicd.ISENABLER:
-        this.#eachSpi(first, (intid, bit) => bit(value) && this.gic.update(cpu, intid, Irq.Enabled, 0));
+        this.#eachSpi(first, value, (intid) => this.gic.update(cpu, intid, Irq.Enabled, 0));
         return true;
       case Gicd.ICENABLER:
-        this.#eachSpi(first, (intid, bit) => bit(value) && this.gic.update(cpu, intid, 0, Irq.Enabled));
+        this.#eachSpi(first, value, (intid) => this.gic.update(cpu, intid, 0, Irq.Enabled));
         return true;
       case Gicd.ISPENDR:
-        this.#eachSpi(first, (intid, bit) => bit(value) && this.gic.setPending(cpu, intid));
+        this.#eachSpi(first, value, (intid) => this.gic.setPending(cpu, intid));
         return true;
       case Gicd.ICPENDR:
-        this.#eachSpi(first, (intid, bit) => bit(value) && this.gic.clearPending(cpu, intid));
+        this.#eachSpi(first, value, (intid) => this.gic.clearPending(cpu, intid));
         return true;
       case Gicd.ISACTIVER:
-        this.#eachSpi(first, (intid, bit) => bit(value) && this.gic.setActive(cpu, intid, true));
+        this.#eachSpi(first, value, (intid) => this.gic.setActive(cpu, intid, true));
         return true;
       case Gicd.ICACTIVER:
-        this.#eachSpi(first, (intid, bit) => bit(value) && this.gic.setActive(cpu, intid, false));
+        this.#eachSpi(first, value, (intid) => this.gic.setActive(cpu, intid, false));
         return true;
     }
     if (offset >= Gicd.IPRIORITYR && offset < Gicd.ITARGETSR) {
@@ -190,10 +191,10 @@ export class Distributor {
     return word;
   }
 
-  /** SGIs and PPIs are not writable here. */
-  #eachSpi(first: number, act: (intid: number, bit: (value: number) => boolean) => void): void {
+  /** Acts on each SPI whose bit is set in a word from INTID `first` on. SGIs and PPIs are not writable here. */
+  #eachSpi(first: number, word: number, act: (intid: number) => void): void {
     if (first < Intid.PrivateEnd) return;
-    for (let i = 0; i < 32 && first + i < Intid.SpiEnd; i++) act(first + i, (value) => (value >>> i & 1) !== 0);
+    for (let i = 0; i < 32 && first + i < Intid.SpiEnd; i++) if (word >>> i & 1) act(first + i);
   }
 }
 

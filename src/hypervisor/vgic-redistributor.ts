@@ -120,25 +120,25 @@ export class Redistributor {
         cpu.sleep = (value & Waker.ProcessorSleep) !== 0;
         return true;
       case SGI + Gicd.IGROUPR:
-        this.#each((intid) => this.#assign(intid, Irq.Group1, (value >>> intid & 1) !== 0));
+        for (let intid = 0; intid < Intid.PrivateEnd; intid++) this.#assign(intid, Irq.Group1, (value >>> intid & 1) !== 0);
         return true;
       case SGI + Gicd.ISENABLER:
-        this.#eachOf(value, (intid) => gic.update(cpu, intid, Irq.Enabled, 0));
+        this.#each(value, (intid) => gic.update(cpu, intid, Irq.Enabled, 0));
         return true;
       case SGI + Gicd.ICENABLER:
-        this.#eachOf(value, (intid) => gic.update(cpu, intid, 0, Irq.Enabled));
+        this.#each(value, (intid) => gic.update(cpu, intid, 0, Irq.Enabled));
         return true;
       case SGI + Gicd.ISPENDR:
-        this.#eachOf(value, (intid) => gic.setPending(cpu, intid));
+        this.#each(value, (intid) => gic.setPending(cpu, intid));
         return true;
       case SGI + Gicd.ICPENDR:
-        this.#eachOf(value, (intid) => gic.clearPending(cpu, intid));
+        this.#each(value, (intid) => gic.clearPending(cpu, intid));
         return true;
       case SGI + Gicd.ISACTIVER:
-        this.#eachOf(value, (intid) => gic.setActive(cpu, intid, true));
+        this.#each(value, (intid) => gic.setActive(cpu, intid, true));
         return true;
       case SGI + Gicd.ICACTIVER:
-        this.#eachOf(value, (intid) => gic.setActive(cpu, intid, false));
+        this.#each(value, (intid) => gic.setActive(cpu, intid, false));
         return true;
       case SGI + Gicd.ICFGR + 4:
         for (let i = 0; i < 16; i++) this.#assign(Intid.SgiEnd + i, Irq.Edge, (value >>> (2 * i + 1) & 1) !== 0);
@@ -156,21 +156,14 @@ export class Redistributor {
     this.gic.update(this.cpu, intid, on ? flag : 0, on ? 0 : flag);
   }
 
-  #each(act: (intid: number) => void): void {
-    for (let intid = 0; intid < Intid.PrivateEnd; intid++) act(intid);
-  }
-
-  #eachOf(value: number, act: (intid: number) => void): void {
-    this.#each((intid) => {
-      if (value >>> intid & 1) act(intid);
-    });
+  /** Acts on each SGI and PPI whose bit is set. */
+  #each(word: number, act: (intid: number) => void): void {
+    for (let intid = 0; intid < Intid.PrivateEnd; intid++) if (word >>> intid & 1) act(intid);
   }
 
   #word(test: (intid: number) => boolean): number {
     let word = 0;
-    this.#each((intid) => {
-      if (test(intid)) word |= 1 << intid;
-    });
+    for (let intid = 0; intid < Intid.PrivateEnd; intid++) if (test(intid)) word |= 1 << intid;
     return word;
   }
 
