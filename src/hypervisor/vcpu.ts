@@ -72,7 +72,8 @@ const DEFAULT_TIMESLICE = 5_000_000;
 
 /** A vCPU. */
 export class Vcpu extends HypervisorObject {
-  static readonly SIZE = 8192;
+  /** Its context and its stack. The root partition's heap has room for no more vCPUs than the core has contexts. */
+  static readonly SIZE = 40 * 1024;
   readonly type = "thread";
   cspace: Cspace | undefined;
   addressSpace: AddressSpace | undefined;

@@ -9,6 +9,7 @@ import type { HypervisorObject } from "../../src/hypervisor/object.ts";
 import { Partition } from "../../src/hypervisor/partition.ts";
 import { Vcpu } from "../../src/hypervisor/vcpu.ts";
 import { EntropyBudget, RandomGenerator } from "../../src/hypervisor/prng.ts";
+import { CONTEXTS } from "../../src/core/layout.ts";
 import { RESET_PSTATE, ScriptedMachine, ScriptedVm } from "./scripted.ts";
 
 function setup(cpus = 2) {
@@ -214,4 +215,16 @@ Deno.test("random numbers repeat with their seed, and differ without", () => {
   assert.deepEqual(draw(5), draw(5));
   assert.notDeepEqual(draw(5), draw(6));
   assert.ok(draw(1).every((word) => word >= 0 && word < 2 ** 32));
+});
+
+Deno.test("a partition's heap is exhausted before the core's contexts are", () => {
+  const machine = new ScriptedMachine();
+  const { rootPartition } = machine.hypervisor;
+  const created: Vcpu[] = [];
+  for (;;) {
+    const vcpu = rootPartition.create(Vcpu);
+    if (typeof vcpu === "number") break;
+    created.push(vcpu);
+  }
+  assert.ok(created.length < CONTEXTS.count, `${created.length} vCPUs, ${CONTEXTS.count} contexts`);
 });
