@@ -25,6 +25,8 @@ export interface CoreImports {
   allocateRecords(host: number): number;
   /** Gives up a record page. */
   releaseRecords(page: number): void;
+  /** Execution enters the page at `host` by virtual address `va`; only while CPU.WATCHING is set. */
+  pageEntered(va: bigint, host: number): void;
 }
 
 /** What the module offers to TypeScript; see `functions.ts` and the files that define the functions. */
@@ -64,8 +66,9 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   const decode = module.importFunction("env", "decode", ["i32"], []);
   const allocateRecords = module.importFunction("env", "allocateRecords", ["i32"], ["i32"]);
   const releaseRecords = module.importFunction("env", "releaseRecords", ["i32"], []);
+  const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
   const library = new Library(module);
-  defineRecords(library, { allocateRecords, releaseRecords });
+  defineRecords(library, { allocateRecords, releaseRecords, pageEntered });
   defineExceptions(library);
   defineTlb(library, TLB_POOL);
   defineMmu(library, ram);

@@ -1,12 +1,13 @@
 // The AArch64 core over a machine's memory: `Core` of interface.ts. It moves vCPUs in and out of the CPU record, runs them in slices, and
 // shapes what comes out as exceptions to EL2. DESIGN "The core".
 
+import { Breakpoints } from "./breakpoints.ts";
 import { CONTEXT_SIZE, CPU, CPU_RECORD, Pending } from "./cpu-record.ts";
 import { type CoreExports, generateCore, instantiateCore } from "./core-module.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
 import { Access } from "./functions.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
-import { type Core, type Exit, ExitReason, type Translation, type VcpuState } from "./interface.ts";
+import { type DebugCore, type Exit, ExitReason, type Translation, type VcpuState } from "./interface.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL } from "./layout.ts";
 import { loadStoreSyndrome } from "./load-store-syndrome.ts";
@@ -31,7 +32,7 @@ export interface CoreOptions {
 }
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
-export class WasmCore implements Core {
+export class WasmCore implements DebugCore {
   /** Arms and handlers of its interpreter, for tests. */
   readonly dispatch: Dispatch;
   /** Where address spaces get their tables. */
@@ -44,6 +45,7 @@ export class WasmCore implements Core {
   readonly #view: DataView;
   readonly #freeContexts: number[] = [];
   readonly #undefinedWords = new Set<number>();
+  readonly #breakpoints = new Breakpoints();
   #resident: VcpuContext | undefined;
   readonly #exit: Exit = { reason: ExitReason.Budget, retired: 0, esr: 0, far: 0n, ipa: 0, pa: 0 };
 
@@ -59,6 +61,7 @@ export class WasmCore implements Core {
       decode: (ip) => this.#records.decode(ip),
       allocateRecords: (host) => this.#records.allocate(host >>> 0),
       releaseRecords: (page) => this.#records.release(page),
+      pageEntered: (va, host) => this.#pageEntered(BigInt.asUintN(64, va), host >>> 0),
     });
     this.#records = new RecordPool(memory, core.dispatch, {
       forgetRecordPage: (page) => this.#exports.tlbForgetRecords(page),
@@ -90,6 +93,22 @@ export class WasmCore implements Core {
   }
 
   run(vcpu: VcpuState, now: number, budget: number, floor: number): Exit {
+    return this.#run(vcpu, now, budget, floor, true);
+  }
+
+  step(vcpu: VcpuState, now: number, floor: number): Exit {
+    return this.#run(vcpu, now, 1, floor, false);
+  }
+
+  insertBreakpoint(stage2: number, address: bigint): void {
+    if (this.#breakpoints.insert(stage2, address)) this.#watchAgain();
+  }
+
+  removeBreakpoint(stage2: number, address: bigint): void {
+    this.#breakpoints.remove(stage2, address);
+  }
+
+  #run(vcpu: VcpuState, now: number, budget: number, floor: number, stops: boolean): Exit {
     this.#enter(this.#own(vcpu));
     const view = this.#view, words = this.#words, exit = this.#exit;
     view.setFloat64(CPU.TIME_FLOOR, floor, true);
@@ -101,6 +120,11 @@ export class WasmCore implements Core {
       view.setFloat64(CPU.RUN_END, now + budget - left + slice, true);
       left -= slice - this.#exports.run(slice);
       exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
+      if (exit.reason === ExitReason.Breakpoint && !(stops && this.#breakpoints.has(vcpu.stage2, vcpu.pc))) {
+        view.setFloat64(CPU.RUN_END, now + budget - left + 1, true);
+        left -= this.#passMark(vcpu, stops);
+        exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
+      }
     } while (left > 0 && exit.reason === ExitReason.Budget);
     exit.retired = budget - left;
     if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) this.#readSyndrome();
@@ -123,6 +147,17 @@ export class WasmCore implements Core {
     this.#enter(this.#own(vcpu));
     this.#exports.injectException(esr | 0, far);
     this.#words[CPU.PENDING >> 2] = Pending.None;
+  }
+
+  inspect(vcpu: VcpuState, va: bigint): Translation {
+    const resident = this.#resident;
+    const exclusive = this.#words[CPU.EXCLUSIVE >> 2];
+    const translation = this.translate(vcpu, va, "read", 1);
+    if (resident && resident !== vcpu) {
+      this.#enter(resident);
+      this.#words[CPU.EXCLUSIVE >> 2] = exclusive;
+    }
+    return translation;
   }
 
   translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1): Translation {
@@ -153,6 +188,28 @@ export class WasmCore implements Core {
   flush(): void {
     this.#exports.tlbFlushAll();
     this.#records.clear();
+  }
+
+  /** Executes the instruction of a mark where nobody stops; 1 when it retired. */
+  #passMark(vcpu: VcpuState, unwanted: boolean): number {
+    const { pc } = vcpu;
+    const host = this.#records.hostOf(this.#words[CPU.IP >> 2]);
+    const retired = this.#records.pass(host, () => 1 - this.#exports.run(1));
+    if (unwanted && this.#breakpoints.forget(vcpu.stage2, pc)) {
+      this.#records.unmark(host);
+      this.#watchAgain();
+    }
+    return retired;
+  }
+
+  /** Every page is entered anew, so that the marks in it are made. */
+  #watchAgain(): void {
+    this.#words[CPU.WATCHING >> 2] = this.#breakpoints.watching ? 1 : 0;
+    this.#exports.tlbFlushAll();
+  }
+
+  #pageEntered(va: bigint, host: number): void {
+    for (const offset of this.#breakpoints.offsets(this.#words[CPU.STAGE2_ID >> 2], va)) this.#records.mark(host + offset);
   }
 
   /** Makes a vCPU resident and what derives from its registers right. */

@@ -145,6 +145,8 @@ export const CPU = {
   STOP_ARM: word(),
   /** The fused arm of the record before it, which is parted meanwhile; or 0. i32. */
   STOP_FUSED_ARM: word(),
+  /** Not zero when `pageEntered` wants to hear of pages that are entered for execution. i32. */
+  WATCHING: word(),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
 } as const;

@@ -14,6 +14,8 @@ export const ExitReason = {
   Timer: 3,
   /** YIELD was executed (complete): a turn may end here. */
   Yield: 4,
+  /** A breakpoint of `DebugCore` is at PC; the instruction has not been executed. */
+  Breakpoint: 5,
 } as const;
 
 /** One of `ExitReason`. */
@@ -123,6 +125,18 @@ export interface Core {
   memoryWritten(pa: number, size: number): void;
   /** Drops everything derived (TLBs, records, page caches). */
   flush(): void;
+}
+
+/** What a debugger wants of a core beside its registers. */
+export interface DebugCore extends Core {
+  /** `run` stops before the instruction at a virtual address, in all vCPUs that these stage-2 tables translate for. Memory stays as it is. */
+  insertBreakpoint(stage2: number, address: bigint): void;
+  /** Takes a breakpoint back; nothing when there is none. */
+  removeBreakpoint(stage2: number, address: bigint): void;
+  /** `run` with a budget of 1 that no breakpoint stops. */
+  step(vcpu: VcpuState, now: number, floor: number): Exit;
+  /** `translate` to el 1 for reading, which leaves no trace: not even the exclusive monitor changes, whichever vCPU runs next. */
+  inspect(vcpu: VcpuState, va: bigint): Translation;
 }
 
 /** Access rights and kind in a stage-2 entry. */

@@ -16,6 +16,8 @@ export interface RecordImports {
   readonly allocateRecords: number;
   /** (address of a record page): it is given up, nothing executes in it. */
   readonly releaseRecords: number;
+  /** (virtual address, host address of its page): execution enters the page, and CPU.WATCHING is set. */
+  readonly pageEntered: number;
 }
 
 /** Stores into a code page after which it loses all its records, so that it can be write-mapped again. */
@@ -59,6 +61,13 @@ export function defineRecords(library: Library, imports: RecordImports): void {
       host.and(-4096).emit(c.f);
       c.f.call(imports.allocateRecords).set(page.index);
       c.run(callee(library, "protectCodePage"), host.and(-4096));
+    });
+    c.if(c.load("i32.load", CPU.WATCHING), () => {
+      // A record that gets a mark must not be the one that STOP hides.
+      c.run(library.get("disarmStop", [], []));
+      va.emit(c.f);
+      host.and(-4096).emit(c.f);
+      c.f.call(imports.pageEntered);
     });
     c.run(callee(library, "fillFetch"), va, page);
     c.run(enterRecordPage, va.and(-4096), page);

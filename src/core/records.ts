@@ -40,6 +40,9 @@ export class RecordPool {
   /** Index of the page that was used last when none is free: eviction goes round. */
   #hand = -1;
   #used = 0;
+  /** Host addresses of instructions with a breakpoint, and of the one that is executed all the same. */
+  readonly #marks = new Set<number>();
+  #passed = 0;
 
   /** @param capacity pages that may be in use at once, `RECORD_PAGES.count` at most. */
   constructor(
@@ -105,6 +108,10 @@ export class RecordPool {
   /** Fills one record; the number of its arm, or undefined when nothing can be known of the instruction behind it. */
   #fillRecord(page: number, record: number, host: number): number | undefined {
     const ip = page + record * RECORD_SIZE;
+    if (this.#marks.size && this.#marks.has(host + 4 * record) && host + 4 * record !== this.#passed) {
+      this.#halves[ip >> 1] = Arm.Breakpoint;
+      return undefined;
+    }
     const word = this.#words[(host + 4 * record) / 4];
     const encoding = decode(word);
     if (!encoding) {
@@ -116,6 +123,36 @@ export class RecordPool {
     if (!branch) return this.#fill(ip, filling, word);
     const target = record + branch.offset(word) / 4;
     return this.#fill(ip, target >= 0 && target < RECORDS_PER_PAGE ? branch.near : filling, word);
+  }
+
+  /** The record of the instruction at a host address becomes the BREAKPOINT arm, whenever it is decoded. */
+  mark(host: number): void {
+    if (this.#marks.has(host)) return;
+    this.#marks.add(host);
+    this.written(host, 4);
+  }
+
+  unmark(host: number): void {
+    if (this.#marks.delete(host)) this.written(host, 4);
+  }
+
+  /** Does `work` with the mark of one instruction off. */
+  pass<T>(host: number, work: () => T): T {
+    this.#passed = host;
+    this.written(host, 4);
+    try {
+      return work();
+    } finally {
+      this.#passed = 0;
+      this.written(host, 4);
+    }
+  }
+
+  /** Host address of the instruction of a record. */
+  hostOf(ip: number): number {
+    const index = Math.floor((ip - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
+    const record = (ip - RECORD_PAGES.base - index * RECORD_PAGE_SIZE) / RECORD_SIZE;
+    return (this.#words[RECORD_OWNERS / 4 + index] >>> 0) + 4 * record;
   }
 
   /** RAM in [host, host + size) changed from outside: its records go. */

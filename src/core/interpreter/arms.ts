@@ -12,5 +12,7 @@ export const Arm = {
   Undefined: 3,
   /** The instruction is a function of its own: its index in the table is the record's first operand. */
   Outlined: 4,
-  FirstInstruction: 5,
+  /** A debugger may want to stop before this instruction. */
+  Breakpoint: 5,
+  FirstInstruction: 6,
 } as const;

@@ -122,6 +122,13 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
         // `taken` finds the budget used up.
         f.br(taken);
         break;
+      case Arm.Breakpoint:
+        storePc();
+        storePosition();
+        leaveWith(ExitReason.Breakpoint);
+        f.get(end).get(ip).op("i32.sub").set(remaining);
+        returnRemaining();
+        break;
       case Arm.Undefined:
         storePosition();
         f.call(callee(library, "raiseUndefined")).br(pending);

@@ -1,0 +1,57 @@
+// Breakpoints of a debugger: which addresses stop, and which decoded records have to look. Guest memory stays as it is, and code without a
+// breakpoint runs as if there were none: a record is marked when its page is entered at the virtual page of a breakpoint. A mark belongs to
+// physical memory, where other addresses may lead as well, so a marked record asks here whether this address stops.
+// Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before the instruction.
+
+const PAGE_SIZE = 4096n;
+const PAGE_OFFSET = PAGE_SIZE - 1n;
+
+/** Where code stops, by tables of stage 2 (a VM) and virtual address. */
+export class Breakpoints {
+  /** Breakpoints that are set. */
+  readonly #wanted = new Set<string>();
+  /** Addresses whose records are marked when they are entered, by VM and page; more than are wanted, so that setting one again costs nothing. */
+  readonly #watched = new Map<string, Set<bigint>>();
+
+  /** Whether entering a page matters to anybody. */
+  get watching(): boolean {
+    return this.#watched.size > 0;
+  }
+
+  /** Sets a breakpoint. True when its page may have been entered without looking: translations of fetches have to go. */
+  insert(stage2: number, address: bigint): boolean {
+    this.#wanted.add(key(stage2, address));
+    const page = key(stage2, address & ~PAGE_OFFSET);
+    const addresses = this.#watched.get(page) ?? new Set();
+    this.#watched.set(page, addresses);
+    const fresh = !addresses.has(address);
+    addresses.add(address);
+    return fresh;
+  }
+
+  /** Removes a breakpoint. Its mark stays until execution finds that nobody wants it (`forget`). */
+  remove(stage2: number, address: bigint): void {
+    this.#wanted.delete(key(stage2, address));
+  }
+
+  /** Whether execution stops before the instruction at an address. */
+  has(stage2: number, address: bigint): boolean {
+    return this.#wanted.has(key(stage2, address));
+  }
+
+  /** An address that was reached, where nobody stops, is watched no longer. False when it was not. */
+  forget(stage2: number, address: bigint): boolean {
+    const page = key(stage2, address & ~PAGE_OFFSET);
+    const addresses = this.#watched.get(page);
+    if (!addresses?.delete(address)) return false;
+    if (!addresses.size) this.#watched.delete(page);
+    return true;
+  }
+
+  /** Offsets in the page of a virtual address whose records have to be marked. */
+  *offsets(stage2: number, va: bigint): Iterable<number> {
+    for (const address of this.#watched.get(key(stage2, va & ~PAGE_OFFSET)) ?? []) yield Number(address & PAGE_OFFSET);
+  }
+}
+
+const key = (stage2: number, address: bigint) => `${stage2}:${address.toString(16)}`;
