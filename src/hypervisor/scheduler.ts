@@ -27,8 +27,8 @@ interface CpuState {
   readonly queue: RunQueue;
   /** The vCPU whose turn it is; it is not in the queue. */
   current: Vcpu | undefined;
-  /** Whether a pinned vCPU of the primary VM has it. */
-  hlos: boolean;
+  /** The vCPU of the primary VM that has it. */
+  primary: Vcpu | undefined;
 }
 
 /** The scheduler of one machine. */
@@ -40,7 +40,7 @@ export class Scheduler {
   #turnOver = false;
 
   constructor(readonly hypervisor: Hypervisor) {
-    this.#cpus = hypervisor.machine.cpus.map(() => ({ queue: new RunQueue(), current: undefined, hlos: false }));
+    this.#cpus = hypervisor.machine.cpus.map(() => ({ queue: new RunQueue(), current: undefined, primary: undefined }));
   }
 
   /** Whether there is a physical CPU of this index. */
@@ -48,23 +48,22 @@ export class Scheduler {
     return index < this.#cpus.length;
   }
 
-  /** Reserves a CPU for a vCPU of the primary VM; false when another has it. */
-  claimForHlos(index: number): boolean {
-    const cpu = this.#cpus[index];
-    if (cpu.hlos) return false;
-    cpu.hlos = true;
-    return true;
+  /** Whether a vCPU of the primary VM has a CPU. */
+  hasPrimary(index: number): boolean {
+    return this.#cpus[index].primary !== undefined;
   }
 
   /** A vCPU was activated. */
   add(vcpu: Vcpu): void {
     this.vcpus.add(vcpu);
+    if (vcpu.isPrimary) this.#cpus[vcpu.affinity].primary = vcpu;
   }
 
   /** A vCPU is being destroyed. */
   remove(vcpu: Vcpu): void {
     this.#dequeue(vcpu);
     this.vcpus.delete(vcpu);
+    for (const cpu of this.#cpus) if (cpu.primary === vcpu) cpu.primary = undefined;
   }
 
   /** A reason to be blocked is gone: queues the vCPU if it can run. */

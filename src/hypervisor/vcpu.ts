@@ -162,6 +162,11 @@ export class Vcpu extends HypervisorObject {
     return (this.#blocks & (Block.Lifecycle | Block.Off | Block.Suspend | Block.Wfi)) === 0;
   }
 
+  /** A vCPU of the primary VM (option hlos_vm). */
+  get isPrimary(): boolean {
+    return (this.options & VcpuOption.HlosVm) !== 0n;
+  }
+
   /** Without it the system cannot go on; its power-off is the platform's. */
   get isCritical(): boolean {
     return (this.options & (VcpuOption.Critical | VcpuOption.HlosVm)) !== 0n;
@@ -327,9 +332,8 @@ export class Vcpu extends HypervisorObject {
     if (this.affinity !== CPU_INVALID && !scheduler.hasCpu(this.affinity)) return config("the CPU of its affinity does not exist");
     if (this.isCritical && !this.partition!.privileged) return config("critical vCPUs belong to a privileged partition");
     if (this.isPinned && this.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
-    const isHlos = (this.options & VcpuOption.HlosVm) !== 0n;
-    if (this.options & VcpuOption.SveAllowed && !isHlos) return config("SVE is for the primary VM only");
-    if (isHlos && !scheduler.claimForHlos(this.affinity)) return config("another vCPU of the primary VM has this CPU");
+    if (this.options & VcpuOption.SveAllowed && !this.isPrimary) return config("SVE is for the primary VM only");
+    if (this.isPrimary && scheduler.hasPrimary(this.affinity)) return config("another vCPU of the primary VM has this CPU");
     return ErrorCode.OK;
   }
 
