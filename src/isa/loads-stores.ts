@@ -134,7 +134,7 @@ export const loadsAndStores: Instruction[] = [
   insn(
     "LDTR/STTR",
     "size 111 0 00 opc 0 imm9 10 Rn Rt",
-    { shape: "size opc", when: exists, cold: true },
+    { shape: "size opc", when: exists, cold: (f) => f.size < 3 },
     (f) => `${mnemonic(f, "ldtr", "sttr")}\t${transfer(f, f.Rt)}, ${offsetAddress(f.Rn, signed(f.imm9, 9))}`,
     ({ size, opc, imm9, Rn, Rt }, $) =>
       loadOrStore($, { size, opc }, Rt, $.add($.XSP(Rn), $.signExtend64($.signExtend(imm9, 9))), { unprivileged: true }),

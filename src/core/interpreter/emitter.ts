@@ -407,10 +407,10 @@ export class Emitter {
     const va = this.at.local("i64");
     this.#value(address);
     f.set(va);
-    if (options.unprivileged) return miss(va);
     const entry = this.at.local("i32");
     f.get(va).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.Entries - 1) * TlbEntry.Size).op("i32.and");
-    this.at.tlb();
+    if (options.unprivileged) f.i32(0).memory("i32.load", CPU.TLB_UNPRIVILEGED);
+    else this.at.tlb();
     f.op("i32.add").tee(entry).memory("i64.load", table + TlbEntry.Tag);
     f.get(va);
     if (count > 1) f.i64((count - 1) * size).op("i64.add");
