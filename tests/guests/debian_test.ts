@@ -14,7 +14,7 @@ const BOOT = 120;
 const COMMAND = 120;
 
 /** The shell's prompt; behind it, busybox asks the terminal for the cursor's position when no input waits. */
-const PROMPT = /\/root # (\x1b\[6n)?$/;
+const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 const MEMORY = "512MiB";
 /** MiB that the whole program may have resident with `MEMORY`. */
 const PEAK_MEMORY = 912;
