@@ -5,7 +5,9 @@ import { parseArgs } from "node:util";
 import { benchBoot } from "./boot.ts";
 import { benchCore } from "./core.ts";
 
-const { values, positionals } = parseArgs({
+const USAGE = "usage: deno task bench core|boot [--rounds N] [--guest NAME] [--json]";
+
+const { values, positionals: [what] } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
   options: {
@@ -15,16 +17,9 @@ const { values, positionals } = parseArgs({
   },
 });
 const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: a whole number from 1`);
-
-switch (positionals[0]) {
-  case "core":
-    await benchCore(rounds, values.json);
-    break;
-  case "boot":
-    await benchBoot(values.guest, rounds, values.json);
-    break;
-  default:
-    console.error("usage: deno task bench core|boot [--rounds N] [--guest NAME] [--json]");
-    Deno.exit(2);
+if (!(what === "core" || what === "boot") || !Number.isInteger(rounds) || rounds < 1) {
+  console.error(USAGE);
+  Deno.exit(2);
 }
+if (what === "core") await benchCore(rounds, values.json);
+else await benchBoot(values.guest, rounds, values.json);
