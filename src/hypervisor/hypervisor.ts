@@ -6,6 +6,7 @@ import type { El2, PhysicalCpu } from "../machine/el2.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
 import { DEVICE_END, RAM_BASE } from "../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
+import type { DebugControl } from "./debug-control.ts";
 import { DEFINITIONS } from "./hypercall-list.ts";
 import { HypercallTable } from "./hypercalls.ts";
 import type { Hwirq } from "./hwirq.ts";
@@ -68,6 +69,8 @@ export class Hypervisor implements El2 {
   onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
+  /** What a debugger wants of a VM's vCPUs, while there is one. */
+  debug: DebugControl | undefined;
   #serial = 0;
 
   /** Takes the machine over: its memory belongs to the two partitions afterwards. Nothing runs yet. */

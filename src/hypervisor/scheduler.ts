@@ -117,7 +117,7 @@ export class Scheduler {
     const state = this.#cpus[cpu.index];
     const { machine } = this.hypervisor;
     this.#turnOver = false;
-    while (cpu.position < until && !this.#turnOver && !machine.stopReason) {
+    while (cpu.position < until && !this.#turnOver && !machine.stopReason && !machine.suspended) {
       const thread = this.#schedule(state);
       if (!thread) {
         if (!this.#sleep(cpu, until)) return;
@@ -129,6 +129,8 @@ export class Scheduler {
       // Waiting for another CPU takes the rest of the turn, and is paid with the slice.
       if (this.#turnOver) thread.sliceLeft -= until - cpu.position;
     }
+    // A debugger's stop must not make more of the turn than there was: it has no memory of being over.
+    if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
   }
 
   /** Ends the turn of the CPU that is running. */
@@ -185,12 +187,17 @@ export class Scheduler {
     this.#updateTimers(cpu);
   }
 
+  /** Lets a CPU wait until `until`. */
+  #skip(cpu: PhysicalCpu, until: number): void {
+    cpu.idle += Math.max(0, until - cpu.position);
+    cpu.position = Math.max(until, cpu.position);
+  }
+
   /** Lets a CPU with nothing to run sleep until a timer of one of its vCPUs; false when there is none before the end of the turn. */
   #sleep(cpu: PhysicalCpu, until: number): boolean {
     const deadline = this.#nextDeadline(cpu);
     if (deadline >= until) return false;
-    cpu.idle += Math.max(0, deadline - cpu.position);
-    cpu.position = Math.max(deadline, cpu.position);
+    this.#skip(cpu, deadline);
     this.#updateTimers(cpu);
     return true;
   }
@@ -209,17 +216,23 @@ export class Scheduler {
   }
 
   #runCore(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
-    const { core, machine } = this.hypervisor;
+    const { core, machine, debug } = this.hypervisor;
     const { registers, gic } = vcpu;
+    if (debug?.holds(vcpu)) return;
     registers.irq = gic.irq;
     registers.fiq = gic.fiq;
-    const exit = core.run(registers, cpu.position, Math.ceil(limit - cpu.position), machine.time);
+    const exit = debug?.stepping === vcpu
+      ? debug.core.step(registers, cpu.position, machine.time)
+      : core.run(registers, cpu.position, Math.ceil(limit - cpu.position), machine.time);
+    const { reason } = exit;
     cpu.position += exit.retired;
     vcpu.instructions += exit.retired;
-    if (exit.reason === ExitReason.Budget) return;
-    vcpu.exits++;
-    if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) cpu.position += EXIT_COST;
-    handleExit(vcpu, exit);
+    if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint) {
+      vcpu.exits++;
+      if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
+      handleExit(vcpu, exit);
+    }
+    debug?.ran(vcpu, reason);
   }
 
   #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: NonNullable<Vcpu["native"]>): void {

@@ -17,6 +17,8 @@ export type RunResult =
   | { readonly kind: "turns" }
   /** All CPUs wait; the next event is at `next` (ns, Infinity when there is none: only input from outside can change anything). */
   | { readonly kind: "idle"; readonly next: number }
+  /** `suspend` was called: a turn may be in progress, which the next call finishes. */
+  | { readonly kind: "suspended" }
   /** `stop` was called. */
   | { readonly kind: "stopped"; readonly reason: StopReason };
 
@@ -37,6 +39,10 @@ export class Machine {
   #stopped: StopReason | undefined;
   /** Where the turns stand: every CPU has been offered the time up to here. */
   #now = 0;
+  /** The turn in progress: where it ends, and the CPU whose part comes next. Undefined between turns. */
+  #turnEnd: number | undefined;
+  #turnCpu = 0;
+  #suspended = false;
 
   /**
    * @param memory the one Wasm memory, of `map.wasmSize` bytes
@@ -77,6 +83,16 @@ export class Machine {
     this.#stopped ??= reason;
   }
 
+  /** Whether `run` is about to come back in the middle of things. */
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+
+  /** Makes `run` come back at once, before the turn in progress is over. The next `run` goes on as if nothing had happened. */
+  suspend(): void {
+    this.#suspended = true;
+  }
+
   /** A physical interrupt line of a device model. */
   interrupt(intid: number, level: boolean): void {
     this.#el2?.interrupt(intid, level);
@@ -89,12 +105,18 @@ export class Machine {
   run(until: number, turns = Infinity): RunResult {
     const el2 = this.#el2;
     if (!el2) throw new Error("there is no software at EL2");
+    this.#suspended = false;
     for (let turn = 0; turn < turns; turn++) {
-      this.events.runDue(this.#now);
+      if (this.#turnEnd === undefined) this.events.runDue(this.#now);
       if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
-      if (this.#now >= until) return { kind: "time" };
-      if (!this.cpus.some((cpu) => cpu.position > this.#now || el2.runnable(cpu))) return { kind: "idle", next: this.events.next };
-      this.#turn(el2, Math.min(this.#now + this.quantum, this.events.next, until));
+      if (this.#turnEnd === undefined) {
+        if (this.#now >= until) return { kind: "time" };
+        if (!this.cpus.some((cpu) => cpu.position > this.#now || el2.runnable(cpu))) return { kind: "idle", next: this.events.next };
+        this.#turnEnd = Math.min(this.#now + this.quantum, this.events.next, until);
+        this.#turnCpu = 0;
+      }
+      this.#turn(el2, this.#turnEnd);
+      if (this.#suspended && !this.#stopped) return { kind: "suspended" };
     }
     return { kind: "turns" };
   }
@@ -107,13 +129,15 @@ export class Machine {
   }
 
   #turn(el2: El2, end: number): void {
-    for (const cpu of this.cpus) {
+    for (; this.#turnCpu < this.cpus.length; this.#turnCpu++) {
+      const cpu = this.cpus[this.#turnCpu];
       if (cpu.position < end) {
         el2.run(cpu, end);
-        if (this.#stopped) return;
+        if (this.#stopped || this.#suspended) return;
       }
       this.#idle(cpu, end);
     }
+    this.#turnEnd = undefined;
     this.#now = end;
   }
 

@@ -36,6 +36,7 @@ export function assemble(plan: SessionPlan): System {
   const images = plan.what.kind === "boot" ? loadPrimary(machine, map, plan, plan.what, random) : DEFAULT_PRIMARY_IMAGES;
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed: plan.seed, resourceManager: () => manager, images });
   system.install(hypervisor);
+  if (plan.debug !== undefined) system.debugVm(plan.debug, core);
   attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random);
   return system;

@@ -2,8 +2,9 @@
 // posted. DESIGN "Seven decisions", 3: busy phases are not throttled; idle ones last as long as their virtual time unless `turbo`.
 
 import { createHash } from "node:crypto";
+import { answerDebugger } from "../hypervisor/debug-access.ts";
 import type { SessionPlan } from "./plan.ts";
-import type { SessionEvent } from "./protocol.ts";
+import type { DebugRequest, DebugStopped, SessionEvent } from "./protocol.ts";
 import type { System } from "./system.ts";
 
 /** Wall time (ms) after which a slice ends. */
@@ -32,6 +33,8 @@ export class Engine {
   readonly #console = createHash("sha256");
   #hashes: number[];
   #paused = false;
+  /** A debugger has stopped the machine. */
+  #held = false;
   #done = false;
   #inputEnded = false;
   #outputUnderWay = 0;
@@ -85,6 +88,28 @@ export class Engine {
     this.#schedule();
   }
 
+  /** A debugger's request. */
+  debug(request: DebugRequest): void {
+    if (this.#done) return;
+    const control = this.system.debug;
+    if (!control) throw new Error("no VM of this session is for a debugger");
+    switch (request.kind) {
+      case "debug":
+        return this.port.post({ kind: "debug-answer", answer: answerDebugger(control, request.access) });
+      case "debug-stop":
+        if (this.#held) return;
+        this.#wake();
+        control.stepping = undefined;
+        return this.#hold({ cause: "asked", vcpu: 0, pc: control.vcpus()[0]?.registers.pc ?? 0n });
+      case "debug-continue":
+        control.stepping = request.step === undefined ? undefined : control.vcpus().find(({ index }) => index === request.step);
+        return this.#release();
+      case "debug-detach":
+        control.clear();
+        return this.#release();
+    }
+  }
+
   stop(): void {
     if (!this.#done) this.#end(0, "stopped");
   }
@@ -109,8 +134,20 @@ export class Engine {
     this.#slice();
   }
 
+  #hold(stop: DebugStopped): void {
+    this.#held = true;
+    this.#flush();
+    this.#sample();
+    this.port.post({ kind: "debug-stopped", stop });
+  }
+
+  #release(): void {
+    this.#held = false;
+    this.#schedule();
+  }
+
   #slice(): void {
-    if (this.#done || this.#paused) return;
+    if (this.#done || this.#paused || this.#held) return;
     const limit = performance.now() + SLICE;
     while (!this.#done && !this.#sleep && performance.now() < limit && !this.port.requested()) {
       if (!this.#run()) {
@@ -140,6 +177,12 @@ export class Engine {
       case "time":
         if (machine.time >= end) this.#end(0, `${end / 1e9} s of virtual time passed`);
         return true;
+      case "suspended": {
+        const stop = this.system.debug?.takeStop();
+        if (!stop) throw new Error("the machine was suspended for nobody");
+        this.#hold({ cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc });
+        return false;
+      }
       case "stopped":
         throw new Error(`the machine stopped, and the system does not say why: ${JSON.stringify(result.reason)}`);
       case "idle":

@@ -4,6 +4,8 @@ import { createHash } from "node:crypto";
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { VcpuOption } from "../abi/words.ts";
 import { endedByOwnWill, type HostEvent, type VmExitReason } from "../host/events.ts";
+import { DebugControl } from "../hypervisor/debug-control.ts";
+import type { DebugCore } from "../core/interface.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/vcpu.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
@@ -44,6 +46,16 @@ export class GuestSystem implements System {
     this.#hypervisor = hypervisor;
     hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, `pa:0x${pa.toString(16)}`);
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
+  }
+
+  get debug(): DebugControl | undefined {
+    return this.hypervisor.debug;
+  }
+
+  /** Gives a VM to a debugger, before the machine runs. */
+  debugVm(name: string, core: DebugCore): void {
+    const debugs = (vcpu: Vcpu) => vcpu.addressSpace !== undefined && this.#nameOf(vcpu.addressSpace.vmid) === name;
+    this.hypervisor.debug = new DebugControl(this.hypervisor, core, debugs);
   }
 
   instructions(): number {

@@ -38,6 +38,8 @@ export interface SessionPlan {
   readonly duration: number | undefined;
   /** Instruction counts at which a state hash is wanted, ascending. */
   readonly hashAt: readonly number[];
+  /** Name of the VM that a debugger has: the machine stops before its first instruction. */
+  readonly debug?: string;
   readonly what: BootPlan | RunPlan;
 }
 

@@ -1,7 +1,10 @@
 // The control protocol between a session's machine (in a worker) and people: CLI, TUI, tests. Plain data both ways.
 // Input enters the machine only as a `Request`; whatever leaves it is a `SessionEvent`.
 
+import type { DebugAccess, DebugAnswer } from "../hypervisor/debug-access.ts";
 import type { SessionPlan } from "./plan.ts";
+
+export type { DebugAccess, DebugAnswer };
 
 /** What a client asks of the machine. */
 export type Request =
@@ -16,7 +19,27 @@ export type Request =
   | { kind: "pause" }
   | { kind: "resume" }
   /** Stops in order; `ended` follows. */
-  | { kind: "stop" };
+  | { kind: "stop" }
+  /** A debugger's question about its VM, which is stopped; one `debug-answer` follows each. */
+  | { kind: "debug"; access: DebugAccess }
+  /** The machine stops for the debugger; `debug-stopped` follows, unless it did already. */
+  | { kind: "debug-stop" }
+  /** It goes on; where `step` names a vCPU, until that has executed one instruction. */
+  | { kind: "debug-continue"; step: number | undefined }
+  /** Breakpoints go, and it goes on. */
+  | { kind: "debug-detach" };
+
+/** The requests of a debugger. */
+export type DebugRequest = Extract<Request, { kind: `debug${string}` }>;
+
+/** Why the machine stopped for a debugger: the causes of `hypervisor/debug-control.ts`, or the debugger asked. */
+export interface DebugStopped {
+  readonly cause: "start" | "breakpoint" | "step" | "asked";
+  /** The vCPU of the debugged VM that it is about; 0 where the debugger asked. */
+  readonly vcpu: number;
+  /** Its PC. */
+  readonly pc: bigint;
+}
 
 /** What a vCPU does or waits for, in the words of the design. */
 export type VcpuWord = "RUN" | "READY" | "WFI" | "SUSPEND" | "OFF" | "VMMIO" | "PROXY" | "FAULT" | "NEW" | "MIGRATE" | "KILLED" | "EXITED";
@@ -101,6 +124,8 @@ export type SessionEvent =
   | { kind: "events"; events: readonly MachineEvent[]; dropped: number }
   | { kind: "hash"; hash: StateHash }
   | { kind: "paused"; paused: boolean }
+  | { kind: "debug-answer"; answer: DebugAnswer }
+  | { kind: "debug-stopped"; stop: DebugStopped }
   | { kind: "ended"; end: SessionEnd }
   /** A bug of ours: the machine is gone. */
   | { kind: "failed"; message: string };

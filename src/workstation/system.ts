@@ -1,11 +1,14 @@
 // What the engine needs of an assembled system: the machine, its consoles, its picture and its hashes.
 
+import type { DebugControl } from "../hypervisor/debug-control.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "./protocol.ts";
 
 /** A machine with everything on it, ready to run. */
 export interface System {
   readonly machine: Machine;
+  /** The stops of the VM that the plan gives to a debugger. */
+  readonly debug: DebugControl | undefined;
   /** Instructions that guests have retired, all vCPUs together. */
   instructions(): number;
   /** Bytes typed into a console. False where there is no such console. */

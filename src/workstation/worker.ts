@@ -46,6 +46,11 @@ export function serveMachine(): void {
         return engine.pause(false);
       case "stop":
         return engine.stop();
+      case "debug":
+      case "debug-stop":
+      case "debug-continue":
+      case "debug-detach":
+        return engine.debug(request);
     }
   };
   globalThis.onmessage = ({ data }: MessageEvent<Request | Connection>) => {

@@ -1,0 +1,205 @@
+// What a debugger sees of a VM: registers by Arm's names, memory by guest virtual addresses. Looking changes nothing, not even a TLB's
+// order or an exclusive monitor (Arm ARM H1 has the like of an external debugger).
+
+import { Pstate } from "../core/exceptions.ts";
+import type { RegisterName } from "../core/interface.ts";
+import type { DebugControl } from "./debug-control.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** Bytes in one `read` or `write`. */
+export const MAXIMUM_ACCESS = 0x4000;
+const PAGE_SIZE = 4096;
+const VECTORS = 32;
+const GENERAL = 31;
+/** Exception levels and stack pointers that a guest can be at: M[4:0] of EL0t, EL1t, EL1h. */
+const MODES: ReadonlySet<number> = new Set([Pstate.EL0t, Pstate.EL1t, Pstate.EL1h]);
+/** What may be written of PSTATE beside the mode. */
+const WRITABLE_PSTATE = (Pstate.Nzcv | Pstate.PAN | Pstate.Daif) >>> 0;
+
+/** System registers that can be read, in the order of `DEBUG_REGISTERS`. */
+const SYSTEM = [
+  "SP_EL0",
+  "SP_EL1",
+  "ELR_EL1",
+  "SPSR_EL1",
+  "ESR_EL1",
+  "FAR_EL1",
+  "VBAR_EL1",
+  "SCTLR_EL1",
+  "TCR_EL1",
+  "TTBR0_EL1",
+  "TTBR1_EL1",
+  "MAIR_EL1",
+  "CONTEXTIDR_EL1",
+  "CPACR_EL1",
+  "TPIDR_EL0",
+  "TPIDRRO_EL0",
+  "TPIDR_EL1",
+  "PAR_EL1",
+  "MPIDR_EL1",
+] as const satisfies readonly RegisterName[];
+
+/** A register of a vCPU. */
+export interface DebugRegister {
+  readonly name: string;
+  readonly bits: 32 | 64 | 128;
+  readonly group: "core" | "fp" | "system";
+  readonly read: (vcpu: Vcpu) => bigint;
+  /** False when the value is none that the register can have. Undefined: read-only. */
+  readonly write: ((vcpu: Vcpu, value: bigint) => boolean) | undefined;
+}
+
+const always = (write: (vcpu: Vcpu, value: bigint) => void) => (vcpu: Vcpu, value: bigint) => {
+  write(vcpu, value);
+  return true;
+};
+const named = (name: RegisterName, bits: 32 | 64, group: DebugRegister["group"]): DebugRegister => ({
+  name,
+  bits,
+  group,
+  read: ({ registers }) => registers.getRegister(name),
+  write: group === "system" ? undefined : always(({ registers }, value) => registers.setRegister(name, value)),
+});
+const stackPointer = (vcpu: Vcpu): RegisterName => vcpu.registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
+
+/** All registers: X0..X30, SP, PC, CPSR (which is PSTATE), V0..V31, FPSR, FPCR, then system registers. A register's number is its index. */
+export const DEBUG_REGISTERS: readonly DebugRegister[] = [
+  ...Array.from({ length: GENERAL }, (_, index): DebugRegister => ({
+    name: `X${index}`,
+    bits: 64,
+    group: "core",
+    read: ({ registers }) => registers.getX(index),
+    write: always(({ registers }, value) => registers.setX(index, value)),
+  })),
+  {
+    name: "SP",
+    bits: 64,
+    group: "core",
+    read: (vcpu) => vcpu.registers.getRegister(stackPointer(vcpu)),
+    write: always((vcpu, value) => vcpu.registers.setRegister(stackPointer(vcpu), value)),
+  },
+  {
+    name: "PC",
+    bits: 64,
+    group: "core",
+    read: ({ registers }) => registers.pc,
+    write: always(({ registers }, value) => {
+      registers.pc = value;
+    }),
+  },
+  { name: "CPSR", bits: 32, group: "core", read: ({ registers }) => BigInt(registers.pstate), write: writePstate },
+  ...Array.from({ length: VECTORS }, (_, index): DebugRegister => ({
+    name: `V${index}`,
+    bits: 128,
+    group: "fp",
+    read: ({ registers }) => {
+      const [low, high] = registers.getV(index);
+      return high << 64n | low;
+    },
+    write: always(({ registers }, value) => registers.setV(index, BigInt.asUintN(64, value), value >> 64n)),
+  })),
+  named("FPSR", 32, "fp"),
+  named("FPCR", 32, "fp"),
+  ...SYSTEM.map((name) => named(name, 64, "system")),
+];
+
+function writePstate({ registers }: Vcpu, value: bigint): boolean {
+  const wanted = Number(value), now = registers.pstate;
+  if (!MODES.has(wanted & Pstate.Mode) || ((wanted ^ now) & ~(WRITABLE_PSTATE | Pstate.Mode)) !== 0) return false;
+  registers.pstate = wanted;
+  return true;
+}
+
+/** What a debugger asks about its VM while that is stopped. vCPUs by index; virtual addresses of 64 bits. */
+export type DebugAccess =
+  | { readonly kind: "vcpus" }
+  /** All `DEBUG_REGISTERS`. */
+  | { readonly kind: "registers"; readonly vcpu: number }
+  /** One register by its number. */
+  | { readonly kind: "write-register"; readonly vcpu: number; readonly register: number; readonly value: bigint }
+  /** At most `MAXIMUM_ACCESS` bytes, translated for this vCPU; fewer come back when the rest is no RAM. */
+  | { readonly kind: "read"; readonly vcpu: number; readonly address: bigint; readonly size: number }
+  /** All or nothing. Read-only mappings do not matter. */
+  | { readonly kind: "write"; readonly vcpu: number; readonly address: bigint; readonly bytes: Uint8Array }
+  | { readonly kind: "insert-breakpoint" | "remove-breakpoint"; readonly address: bigint };
+
+/** The answer to a `DebugAccess`. */
+export type DebugAnswer =
+  | { readonly kind: "done" }
+  | { readonly kind: "vcpus"; readonly vcpus: readonly { readonly index: number; readonly waits: string }[] }
+  | { readonly kind: "registers"; readonly values: readonly bigint[] }
+  | { readonly kind: "memory"; readonly bytes: Uint8Array }
+  /** Why not, for people. */
+  | { readonly kind: "refused"; readonly message: string };
+
+const DONE: DebugAnswer = { kind: "done" };
+const refused = (message: string): DebugAnswer => ({ kind: "refused", message });
+
+/** Answers a debugger. */
+export function answerDebugger(control: DebugControl, access: DebugAccess): DebugAnswer {
+  const vcpus = control.vcpus();
+  switch (access.kind) {
+    case "vcpus":
+      return { kind: "vcpus", vcpus: vcpus.map(({ index, waits }) => ({ index, waits })) };
+    case "insert-breakpoint":
+      return control.insert(access.address) ? DONE : refused("no VM, too many breakpoints, or no address of an instruction");
+    case "remove-breakpoint":
+      control.remove(access.address);
+      return DONE;
+  }
+  const vcpu = vcpus.find(({ index }) => index === access.vcpu);
+  if (!vcpu) return refused(`there is no vCPU ${access.vcpu}`);
+  switch (access.kind) {
+    case "registers":
+      return { kind: "registers", values: DEBUG_REGISTERS.map(({ read }) => read(vcpu)) };
+    case "write-register": {
+      const register = DEBUG_REGISTERS[access.register];
+      if (!register?.write) return refused("the register is read-only, or there is none");
+      const fits = register.write(vcpu, BigInt.asUintN(register.bits, access.value));
+      return fits ? DONE : refused(`${register.name} cannot have this value`);
+    }
+    case "read":
+      return read(control, vcpu, access.address, access.size);
+    case "write":
+      return write(control, vcpu, access.address, access.bytes);
+  }
+}
+
+/** A piece of guest memory inside one page. */
+interface Piece {
+  readonly pa: number;
+  /** Its place in the whole access. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** The physical pieces of virtual memory, up to the first that is no RAM. */
+function* pieces({ core, hypervisor }: DebugControl, vcpu: Vcpu, address: bigint, size: number): Generator<Piece> {
+  for (let offset = 0; offset < size;) {
+    const va = BigInt.asUintN(64, address + BigInt(offset));
+    const length = Math.min(size - offset, PAGE_SIZE - Number(va % BigInt(PAGE_SIZE)));
+    const translation = core.inspect(vcpu.registers, va);
+    if (!translation.ok || !hypervisor.machine.ram.contains(translation.pa, length)) return;
+    yield { pa: translation.pa, offset, size: length };
+    offset += length;
+  }
+}
+
+function read(control: DebugControl, vcpu: Vcpu, address: bigint, size: number): DebugAnswer {
+  if (size > MAXIMUM_ACCESS) return refused(`more than ${MAXIMUM_ACCESS} bytes`);
+  const bytes = new Uint8Array(size);
+  let end = 0;
+  for (const piece of pieces(control, vcpu, address, size)) {
+    bytes.set(control.hypervisor.machine.ram.bytes(piece.pa, piece.size), piece.offset);
+    end = piece.offset + piece.size;
+  }
+  return end > 0 || size === 0 ? { kind: "memory", bytes: bytes.subarray(0, end) } : refused("no RAM is mapped there");
+}
+
+function write(control: DebugControl, vcpu: Vcpu, address: bigint, bytes: Uint8Array): DebugAnswer {
+  if (bytes.length > MAXIMUM_ACCESS) return refused(`more than ${MAXIMUM_ACCESS} bytes`);
+  const places = [...pieces(control, vcpu, address, bytes.length)];
+  if (places.reduce((sum, { size }) => sum + size, 0) < bytes.length) return refused("no RAM is mapped there");
+  for (const { pa, offset, size } of places) control.hypervisor.machine.ram.write(pa, bytes.subarray(offset, offset + size));
+  return DONE;
+}
