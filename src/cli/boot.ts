@@ -25,6 +25,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
+    .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parseWhole(0, 65535))
     .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
     .addHelpText(
       "after",
@@ -43,6 +44,7 @@ Examples:
         seed: options.seed,
         duration: undefined,
         hashAt: options.hashAt,
+        debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,
         what: {
           kind: "boot",
           image: readNamedFile(image, "image"),
@@ -58,6 +60,7 @@ Examples:
           stdio: options.stdio ?? false,
           log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          gdb: options.gdb,
           names: false,
           console: PRIMARY_CONSOLE,
         }),

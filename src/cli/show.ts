@@ -1,5 +1,6 @@
 // Shows a session in the way that the surroundings allow: the TUI on a terminal, consoles as text elsewhere.
 
+import { withGdb } from "./gdb.ts";
 import { runHeadless } from "./headless.ts";
 import { colourDepth, runTui } from "../tui/run.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
@@ -16,6 +17,8 @@ export interface ShowOptions {
   readonly log: string | undefined;
   /** Wall time in ms. */
   readonly timeout: number | undefined;
+  /** Port of the gdb server for the VM that the plan gives to a debugger. */
+  readonly gdb?: number;
   /** Whether consoles on stdout have their names before each line. */
   readonly names: boolean;
   /** The console that `stdio` joins. */
@@ -24,7 +27,7 @@ export interface ShowOptions {
 
 /** Runs the plan in a worker and returns the exit code. */
 export async function showSession(entry: URL, plan: SessionPlan, options: ShowOptions): Promise<number> {
-  const client = withLog(connectEmbedded(entry), options.log);
+  const client = withGdb(withLog(connectEmbedded(entry), options.log), options.gdb);
   const start = () => client.send({ kind: "start", plan });
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   if (options.stdio || !terminal) {

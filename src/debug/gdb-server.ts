@@ -1,0 +1,116 @@
+// The gdb server of one VM: listens on the loopback interface and gives each connection, one at a time, a session. The VM stops for a
+// connection and goes on when it ends.
+
+import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";
+
+const LOOPBACK = "127.0.0.1";
+
+/** A server. It serves from the first stop on. */
+export class GdbServer {
+  readonly #listener: Deno.TcpListener;
+  readonly #target: GdbTarget;
+  #session: GdbSession | undefined;
+  #connection: Deno.TcpConn | undefined;
+  /** Why the VM stands still, while it does. */
+  #stop: GdbStop | undefined;
+  #stopping = Promise.withResolvers<void>();
+  #closed = false;
+
+  /**
+   * Listens. Nobody is served before `serve`.
+   * @param port 0: any that is free.
+   * @throws Deno.errors.AddrInUse and the like.
+   */
+  constructor(port: number, target: GdbTarget) {
+    this.#listener = Deno.listen({ hostname: LOOPBACK, port });
+    this.#target = {
+      ask: (access) => target.ask(access),
+      stop: () => target.stop(),
+      go: (step) => {
+        this.#goesOn();
+        target.go(step);
+      },
+      detach: () => {
+        this.#goesOn();
+        target.detach();
+      },
+      kill: () => target.kill(),
+    };
+  }
+
+  /** The port. */
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  /** Serves until `ended`. */
+  async serve(): Promise<void> {
+    await this.#stopping.promise;
+    while (!this.#closed) {
+      try {
+        this.#connection = await this.#listener.accept();
+      } catch (error) {
+        if (this.#closed) return;
+        throw error;
+      }
+      await this.#converse(this.#connection);
+    }
+  }
+
+  /** The VM stopped. */
+  stopped(stop: GdbStop): void {
+    this.#stop = stop;
+    this.#stopping.resolve();
+    this.#session?.stopped(stop);
+  }
+
+  /** The machine is gone; `code` is what its process would exit with. */
+  ended(code: number): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#session?.ended(code);
+    this.#stopping.resolve();
+    this.#listener.close();
+  }
+
+  #goesOn(): void {
+    this.#stop = undefined;
+    this.#stopping = Promise.withResolvers();
+  }
+
+  async #converse(connection: Deno.TcpConn): Promise<void> {
+    if (!this.#stop) {
+      this.#target.stop();
+      await this.#stopping.promise;
+    }
+    const writer = connection.writable.getWriter();
+    let open = true;
+    // A reader that is gone shows in the other direction as well.
+    const send = (bytes: Uint8Array<ArrayBuffer>) => void writer.write(bytes).catch(() => open = false);
+    const close = () => {
+      open = false;
+      // What is under way arrives before the end.
+      writer.close().catch(() => {});
+    };
+    if (!this.#stop) return close();
+    const session = this.#session = new GdbSession(this.#target, this.#stop, send, close);
+    try {
+      for await (const bytes of connection.readable) {
+        await session.receive(bytes);
+        if (!open) break;
+        await writer.ready;
+      }
+    } catch (error) {
+      if (!isDisconnection(error)) throw error;
+    } finally {
+      this.#session = undefined;
+      session.lost();
+    }
+  }
+}
+
+function isDisconnection(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.BadResource;
+}

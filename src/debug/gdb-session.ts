@@ -1,0 +1,361 @@
+// A session with gdb: the remote serial protocol over one connection (GDB manual, appendix E). gdb sees a VM as a process in all-stop mode and
+// its vCPUs as threads, numbered from 1. Packets that are not known get the empty answer, as the protocol has it; bad ones get an error.
+
+import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer } from "../hypervisor/debug-access.ts";
+import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
+import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
+
+/** The VM, as a session wants it. */
+export interface GdbTarget {
+  ask(access: DebugAccess): Promise<DebugAnswer>;
+  /** Stops; the session's `stopped` follows. */
+  stop(): void;
+  /** Goes on; with `step` until that vCPU has executed one instruction. */
+  go(step: number | undefined): void;
+  /** Takes all breakpoints back and goes on. */
+  detach(): void;
+  /** Ends the whole machine. */
+  kill(): void;
+}
+
+/** Why the VM stands still: `workstation/protocol.ts` has the same words. */
+export interface GdbStop {
+  readonly cause: "start" | "breakpoint" | "step" | "asked";
+  readonly vcpu: number;
+  /** Its PC. */
+  readonly pc: bigint;
+}
+
+/** Signals of stop replies. */
+const SIGINT = 2, SIGTRAP = 5;
+/** Errors: gdb shows the number only. EFAULT and EINVAL. */
+const BAD_ADDRESS = "E0e", INVALID = "E16";
+const OK = "OK";
+const UNKNOWN = "";
+
+/** How the session goes on after an answer. */
+type Handler = (text: string) => string | undefined | Promise<string | undefined>;
+
+/** One connection's session. The VM stands still when it begins. */
+export class GdbSession {
+  readonly #reader = new PacketReader();
+  #acknowledges = true;
+  #last: Uint8Array<ArrayBuffer> | undefined;
+  #stop: GdbStop;
+  #running = false;
+  /** The vCPU that registers and memory are about. */
+  #vcpu: number;
+  /** What gdb calls the breakpoints that it has set, by address. */
+  readonly #breakpoints = new Map<bigint, "swbreak" | "hwbreak">();
+  #knows = { swbreak: false, hwbreak: false };
+  #closed = false;
+  readonly #handlers: readonly (readonly [prefix: string, Handler])[];
+
+  /** @param send takes bytes for gdb. @param close ends the connection. */
+  constructor(
+    readonly target: GdbTarget,
+    stop: GdbStop,
+    readonly send: (bytes: Uint8Array<ArrayBuffer>) => void,
+    readonly close: () => void,
+  ) {
+    this.#stop = stop;
+    this.#vcpu = stop.vcpu;
+    // The first prefix that fits counts.
+    this.#handlers = [
+      ["qSupported", (text) => this.#supported(text)],
+      ["QStartNoAckMode", () => this.#startNoAckMode()],
+      ["qXfer:features:read:target.xml:", (text) => transfer(targetDescription(), text)],
+      ["qAttached", () => "1"],
+      ["qC", (text) => text ? UNKNOWN : `QC${threadOf(this.#stop.vcpu)}`],
+      ["qfThreadInfo", () => this.#threads()],
+      ["qsThreadInfo", () => "l"],
+      ["qThreadExtraInfo,", (text) => this.#threadInfo(text)],
+      ["qSymbol::", () => OK],
+      ["?", () => this.#stopReply()],
+      ["g", () => this.#readRegisters()],
+      ["G", (text) => this.#writeRegisters(text)],
+      ["p", (text) => this.#readRegister(text)],
+      ["P", (text) => this.#writeRegister(text)],
+      ["m", (text) => this.#readMemory(text)],
+      ["M", (text) => this.#writeMemory(text, fromHex)],
+      ["X", (text) => this.#writeMemory(text, toBytes)],
+      ["Z", (text) => this.#insert(text)],
+      ["z", (text) => this.#remove(text)],
+      ["H", (text) => this.#select(text)],
+      ["T", (text) => this.#isAlive(text)],
+      ["vCont?", () => "vCont;c;C;s;S"],
+      ["vCont", (text) => this.#continue(text)],
+      ["vKill", () => this.#kill(OK)],
+      // Addresses to go on from are not built: gdb writes PC.
+      ["c", (text) => text ? INVALID : this.#go(undefined)],
+      ["s", (text) => text ? INVALID : this.#step(this.#vcpu)],
+      ["D", () => this.#detach()],
+      ["k", () => this.#kill(undefined)],
+    ];
+  }
+
+  /** Bytes from gdb. Done when they are answered; calls must not overlap. */
+  async receive(bytes: Uint8Array): Promise<void> {
+    for (const received of this.#reader.push(bytes)) {
+      if (this.#closed) return;
+      await this.#handle(received);
+    }
+  }
+
+  /** The VM stopped. */
+  stopped(stop: GdbStop): void {
+    if (!this.#running) return;
+    this.#running = false;
+    this.#stop = stop;
+    this.#vcpu = stop.vcpu;
+    this.#answer(this.#stopReply());
+  }
+
+  /** The machine is gone; `code` is what its process would exit with. */
+  ended(code: number): void {
+    if (this.#running) this.#answer(`W${toHex([code & 0xff])}`);
+    this.#end();
+  }
+
+  /** The connection is gone: the VM goes on as after a detach. */
+  lost(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.target.detach();
+  }
+
+  async #handle(received: Received): Promise<void> {
+    switch (received.kind) {
+      case "ack":
+        return;
+      case "nak":
+        if (this.#last) this.send(this.#last);
+        return;
+      case "interrupt":
+        if (this.#running) this.target.stop();
+        return;
+      case "broken":
+        if (this.#acknowledges) this.send(acknowledgement(false));
+        return;
+      case "packet": {
+        if (this.#acknowledges) this.send(acknowledgement(true));
+        const answer = await this.#dispatch(received.data);
+        if (answer !== undefined) this.#answer(answer);
+        if (this.#closed) this.close();
+      }
+    }
+  }
+
+  async #dispatch(data: string): Promise<string | undefined> {
+    // A running VM takes nothing but an interrupt.
+    if (this.#running) return INVALID;
+    const found = this.#handlers.find(([prefix]) => data.startsWith(prefix));
+    return found ? await found[1](data.slice(found[0].length)) : UNKNOWN;
+  }
+
+  #answer(data: string): void {
+    this.#last = encodePacket(data);
+    this.send(this.#last);
+  }
+
+  #end(): void {
+    this.#closed = true;
+    this.close();
+  }
+
+  #supported(text: string): string {
+    const features = text.replace(/^:/, "").split(";");
+    this.#knows = { swbreak: features.includes("swbreak+"), hwbreak: features.includes("hwbreak+") };
+    return `PacketSize=${PACKET_SIZE.toString(16)};QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+`;
+  }
+
+  #startNoAckMode(): string {
+    this.#acknowledges = false;
+    return OK;
+  }
+
+  #stopReply(): string {
+    const { cause, vcpu, pc } = this.#stop;
+    const signal = toHex([cause === "asked" ? SIGINT : SIGTRAP]);
+    const kind = cause === "breakpoint" ? this.#breakpoints.get(pc) : undefined;
+    return `T${signal}thread:${threadOf(vcpu)};${kind && this.#knows[kind] ? `${kind}:;` : ""}`;
+  }
+
+  async #threads(): Promise<string> {
+    const vcpus = await this.#vcpus();
+    return vcpus.length ? `m${vcpus.map(({ index }) => threadOf(index)).join()}` : "l";
+  }
+
+  async #threadInfo(text: string): Promise<string> {
+    const vcpu = await this.#vcpuOf(text);
+    if (!vcpu) return INVALID;
+    return toHex(toBytes(`vCPU ${vcpu.index}${vcpu.waits ? `, waits for ${vcpu.waits}` : ""}`));
+  }
+
+  async #select(text: string): Promise<string> {
+    const [operation, thread] = [text[0], text.slice(1)];
+    if (operation !== "g" && operation !== "c") return INVALID;
+    if (thread === "0" || thread === "-1") return OK;
+    const vcpu = await this.#vcpuOf(thread);
+    if (!vcpu) return INVALID;
+    this.#vcpu = vcpu.index;
+    return OK;
+  }
+
+  async #isAlive(text: string): Promise<string> {
+    return await this.#vcpuOf(text) ? OK : INVALID;
+  }
+
+  async #registers(): Promise<readonly bigint[] | undefined> {
+    const answer = await this.target.ask({ kind: "registers", vcpu: this.#vcpu });
+    return answer.kind === "registers" ? answer.values : undefined;
+  }
+
+  async #readRegisters(): Promise<string> {
+    const values = await this.#registers();
+    return values?.slice(0, GENERAL_REGISTERS).map((value, number) => encodeRegister(number, value)).join("") ?? INVALID;
+  }
+
+  async #writeRegisters(text: string): Promise<string> {
+    let at = 0;
+    const values: bigint[] = [];
+    for (let number = 0; number < GENERAL_REGISTERS; number++) {
+      const digits = DEBUG_REGISTERS[number].bits / 4;
+      const value = decodeRegister(number, text.slice(at, at += digits));
+      if (value === undefined) return INVALID;
+      values.push(value);
+    }
+    if (at !== text.length) return INVALID;
+    for (const [register, value] of values.entries()) {
+      if (!await this.#done({ kind: "write-register", vcpu: this.#vcpu, register, value })) return INVALID;
+    }
+    return OK;
+  }
+
+  async #readRegister(text: string): Promise<string> {
+    const number = hexNumber(text);
+    const value = number === undefined ? undefined : (await this.#registers())?.[number];
+    return number === undefined || value === undefined ? INVALID : encodeRegister(number, value);
+  }
+
+  async #writeRegister(text: string): Promise<string> {
+    const [left, right] = split(text, "=");
+    const register = hexNumber(left);
+    const value = register === undefined ? undefined : decodeRegister(register, right);
+    if (register === undefined || value === undefined) return INVALID;
+    return await this.#done({ kind: "write-register", vcpu: this.#vcpu, register, value }) ? OK : INVALID;
+  }
+
+  async #readMemory(text: string): Promise<string> {
+    const range = parseRange(text);
+    if (!range) return INVALID;
+    const size = Math.min(range.size, PACKET_SIZE / 2);
+    const answer = await this.target.ask({ kind: "read", vcpu: this.#vcpu, address: range.address, size });
+    return answer.kind === "memory" ? toHex(answer.bytes) : BAD_ADDRESS;
+  }
+
+  async #writeMemory(text: string, decode: (data: string) => Uint8Array | undefined): Promise<string> {
+    const [where, data] = split(text, ":");
+    const range = parseRange(where), bytes = decode(data);
+    if (!range || bytes?.length !== range.size) return INVALID;
+    return await this.#done({ kind: "write", vcpu: this.#vcpu, address: range.address, bytes }) ? OK : BAD_ADDRESS;
+  }
+
+  async #insert(text: string): Promise<string> {
+    const kind = breakpointKind(text);
+    if (!kind) return UNKNOWN;
+    const range = parseRange(text.slice(2));
+    if (!range || !await this.#done({ kind: "insert-breakpoint", address: range.address })) return INVALID;
+    this.#breakpoints.set(range.address, kind);
+    return OK;
+  }
+
+  async #remove(text: string): Promise<string> {
+    if (!breakpointKind(text)) return UNKNOWN;
+    const range = parseRange(text.slice(2));
+    if (!range || !await this.#done({ kind: "remove-breakpoint", address: range.address })) return INVALID;
+    this.#breakpoints.delete(range.address);
+    return OK;
+  }
+
+  /** The actions of vCont. One vCPU steps, or none; the others run when their turn comes, as they would without a debugger. */
+  async #continue(text: string): Promise<string | undefined> {
+    const actions = text.split(";").slice(1).map((action) => /^(?:[cs]|[CS][0-9a-f]{2})(?::(-1|[0-9a-f]+))?$/i.exec(action));
+    if (!actions.length || actions.includes(null)) return INVALID;
+    const step = actions.find((action) => action && /^s/i.test(action[0]));
+    if (!step) return this.#go(undefined);
+    const thread = step[1];
+    if (thread === undefined || thread === "-1" || thread === "0") return await this.#step(this.#vcpu);
+    const vcpu = await this.#vcpuOf(thread);
+    return vcpu ? this.#go(vcpu.index) : INVALID;
+  }
+
+  async #step(index: number): Promise<string | undefined> {
+    return await this.#vcpuOf(threadOf(index)) ? this.#go(index) : INVALID;
+  }
+
+  #go(step: number | undefined): undefined {
+    this.#running = true;
+    this.target.go(step);
+  }
+
+  #detach(): string {
+    this.#closed = true;
+    this.target.detach();
+    return OK;
+  }
+
+  #kill(answer: string | undefined): string | undefined {
+    this.#closed = true;
+    this.target.kill();
+    return answer;
+  }
+
+  async #vcpus() {
+    const answer = await this.target.ask({ kind: "vcpus" });
+    return answer.kind === "vcpus" ? answer.vcpus : [];
+  }
+
+  /** The vCPU of a thread's number in hexadecimal. */
+  async #vcpuOf(thread: string) {
+    const number = hexNumber(thread);
+    return number === undefined ? undefined : (await this.#vcpus()).find(({ index }) => index === number - 1);
+  }
+
+  async #done(access: DebugAccess): Promise<boolean> {
+    return (await this.target.ask(access)).kind === "done";
+  }
+}
+
+const threadOf = (vcpu: number) => (vcpu + 1).toString(16);
+
+function hexNumber(text: string): number | undefined {
+  return /^[0-9a-f]{1,8}$/i.test(text) ? parseInt(text, 16) : undefined;
+}
+
+/** `address,size` in hexadecimal. */
+function parseRange(text: string): { address: bigint; size: number } | undefined {
+  const match = /^([0-9a-f]{1,16}),([0-9a-f]{1,8})$/i.exec(text);
+  return match ? { address: BigInt(`0x${match[1]}`), size: parseInt(match[2], 16) } : undefined;
+}
+
+/** Text before and after the first `separator`. */
+function split(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+/** The kinds that are built: what stops before an instruction. Watchpoints are not. */
+function breakpointKind(text: string): "swbreak" | "hwbreak" | undefined {
+  if (text.startsWith("0,")) return "swbreak";
+  return text.startsWith("1,") ? "hwbreak" : undefined;
+}
+
+/** The part of a document that a qXfer asks for. */
+function transfer(document: string, text: string): string {
+  const match = /^([0-9a-f]{1,8}),([0-9a-f]{1,8})$/i.exec(text);
+  if (!match) return INVALID;
+  const offset = parseInt(match[1], 16), length = Math.min(parseInt(match[2], 16), PACKET_SIZE / 2);
+  const part = document.slice(offset, offset + length);
+  return `${offset + length < document.length ? "m" : "l"}${part}`;
+}
