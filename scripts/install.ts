@@ -15,7 +15,7 @@ await Deno.mkdir(folder, { recursive: true });
 await writeWhole(
   `${folder}/el2`,
   `#!/bin/sh
-exec ${quote(Deno.execPath())} run --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS} ${quote(`${checkout}main.ts`)} "$@"
+exec ${quote(Deno.execPath())} run -q --config ${quote(`${checkout}deno.json`)} ${PERMISSIONS} ${quote(`${checkout}main.ts`)} "$@"
 `,
   0o755,
 );

@@ -7,7 +7,7 @@ const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
 /** The command line of `el2 ARGS`. */
 export function el2Command(...args: string[]): string[] {
   const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-run=apt-get,apt-cache,dpkg-deb"];
-  return [Deno.execPath(), "run", "--no-check", ...permissions, PROGRAM, ...args];
+  return [Deno.execPath(), "run", "-q", "--no-check", ...permissions, PROGRAM, ...args];
 }
 
 /** The command line of QEMU's virt machine with a Cortex-A57, console on its standard streams. */
