@@ -58,7 +58,7 @@ export async function runTui(client: SessionClient, port: TerminalPort, options:
   globalThis.addEventListener("unhandledrejection", onCrash);
   try {
     await mode.enter();
-    pump.request(true);
+    pump.open();
     await Promise.race([left.promise, readKeys(port, app)]);
   } finally {
     pump.close();

@@ -89,7 +89,8 @@ export class FramePump {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
   #interval = FAST_INTERVAL;
-  #closed = false;
+  /** No frame may leave before the terminal is in the mode that it is drawn for, nor after it has left that. */
+  #closed = true;
 
   /** @param draw makes the next frame's bytes; empty when nothing changed. */
   constructor(readonly port: TerminalPort, readonly draw: () => string, slowLink: boolean) {
@@ -109,6 +110,12 @@ export class FramePump {
     } else {
       this.#timer ??= setTimeout(() => this.#send(), wait);
     }
+  }
+
+  /** Frames leave from now on; the first one at once. */
+  open(): void {
+    this.#closed = false;
+    this.request(true);
   }
 
   /** No frame leaves after this. */

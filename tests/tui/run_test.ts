@@ -56,6 +56,24 @@ Deno.test("q gives the terminal back", async () => {
   assert.ok(terminal.restored());
 });
 
+Deno.test("what happens before the terminal is ready is drawn when it is, not before", async () => {
+  const session = client();
+  const terminal = new ScriptedTerminal(async function* () {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    yield new TextEncoder().encode("q");
+  });
+  const write = terminal.write.bind(terminal);
+  terminal.write = async (bytes) => {
+    session.onEvent({ kind: "paused", paused: true });
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await write(bytes);
+  };
+  await runTui(session, terminal, OPTIONS);
+  const [before, ...after] = terminal.written.split("\x1b[?1049h");
+  assert.equal(before, "");
+  assert.match(after.join(""), /\? help/);
+});
+
 Deno.test("a terminal that goes away ends the TUI", async () => {
   const terminal = new ScriptedTerminal(async function* () {});
   await runTui(client(), terminal, OPTIONS);
