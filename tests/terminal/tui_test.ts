@@ -3,9 +3,9 @@ import { TmuxTerminal } from "./tmux.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-run=apt-get,apt-cache,dpkg-deb";
-const EL2 = `cd ${ROOT} && exec ${Deno.execPath()} run ${PERMISSIONS} main.ts`;
+const EL2 = `cd ${ROOT} && exec ${Deno.execPath()} run -q ${PERMISSIONS} main.ts`;
 /** A shell that stays after el2, as a person's does. */
-const IN_SHELL = `cd ${ROOT} && ${Deno.execPath()} run ${PERMISSIONS} main.ts; echo "left with $?"; exec sleep 1000`;
+const IN_SHELL = `cd ${ROOT} && ${Deno.execPath()} run -q ${PERMISSIONS} main.ts; echo "left with $?"; exec sleep 1000`;
 
 Deno.test("the demo shows a guest console line within 10 seconds, tree and hints at 80x24", async () => {
   await using terminal = await TmuxTerminal.start(EL2, 80, 24);
@@ -52,7 +52,7 @@ Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
 
 Deno.test("SIGTERM gives the terminal back", async () => {
   await using terminal = await TmuxTerminal.start(
-    `cd ${ROOT} && (sleep 3; pkill -TERM -s 0 deno) & cd ${ROOT} && ${Deno.execPath()} run ${PERMISSIONS} main.ts; echo gone; exec sleep 1000`,
+    `cd ${ROOT} && (sleep 3; pkill -TERM -s 0 deno) & cd ${ROOT} && ${Deno.execPath()} run -q ${PERMISSIONS} main.ts; echo gone; exec sleep 1000`,
     100,
     30,
   );
