@@ -13,6 +13,7 @@ const PROGRAMS = {
   "aarch64-linux-gnu-objcopy": "binutils-aarch64-linux-gnu",
   "aarch64-linux-gnu-objdump": "binutils-aarch64-linux-gnu",
   dtc: "device-tree-compiler",
+  "gdb-multiarch": "gdb-multiarch",
   tmux: "tmux",
 } as const;
 

@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { readNamedFile } from "./failure.ts";
 import { showSession } from "./show.ts";
-import { parseCounts, parseDuration, parseSize, parseWhole } from "./values.ts";
+import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
 import { checkBootPlan } from "../workstation/boot-plan.ts";
 import { PRIMARY_CONSOLE } from "../workstation/plan.ts";
@@ -25,7 +25,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
-    .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parseWhole(0, 65535))
+    .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parsePort)
     .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
     .addHelpText(
       "after",

@@ -55,6 +55,7 @@ function listen(port: number, target: GdbTarget): GdbServer {
     return new GdbServer(port, target);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) throw new Failure(`port ${port} of 127.0.0.1 is in use: --gdb 0 takes any that is free`);
+    if (error instanceof Deno.errors.NotCapable) throw new Failure("--gdb needs the permission to listen: --allow-net=127.0.0.1");
     throw error;
   }
 }

@@ -3,7 +3,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
 import { showSession } from "./show.ts";
-import { parseDuration } from "./values.ts";
+import { parseDuration, parsePort } from "./values.ts";
+import { didYouMean } from "../workstation/did-you-mean.ts";
 import { planDemo, planRun, type RunResult } from "../workstation/config-plan.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 
@@ -18,6 +19,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--gdb <[vm:]port>", "a gdb server for a VM, else the first, on this port of 127.0.0.1; the VM waits for gdb", parseGdb)
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(
@@ -32,18 +34,34 @@ Examples:
     )
     .action(async (what, options) => {
       const run = checked(await planRun(what));
-      const plan: SessionPlan = { ...run, turbo: run.turbo || (options.turbo ?? false), duration: options.for };
+      const debug = options.gdb && debuggedVm(run, options.gdb.vm);
+      const plan: SessionPlan = { ...run, turbo: run.turbo || (options.turbo ?? false), duration: options.for, debug };
       exit(
         await showSession(entry, plan, {
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
+          gdb: options.gdb?.port,
           names: true,
           console: firstConsole(plan),
         }),
       );
     });
+}
+
+/** `--gdb`: a port, behind a VM's name or not. */
+function parseGdb(text: string): { vm: string | undefined; port: number } {
+  const at = text.lastIndexOf(":");
+  return { vm: at < 0 ? undefined : text.slice(0, at), port: parsePort(text.slice(at + 1)) };
+}
+
+/** The VM that `--gdb` names, or the first. */
+function debuggedVm({ what }: SessionPlan, name: string | undefined): string {
+  const names = what.kind === "run" ? what.host.vms.map((vm) => vm.name) : [];
+  if (name === undefined) return names[0];
+  if (!names.includes(name)) throw new Failure(`--gdb ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
+  return name;
 }
 
 /** The embedded demo: on a terminal until the person leaves, elsewhere for five virtual seconds. */

@@ -29,6 +29,9 @@ export function parseWhole(minimum: number, maximum: number): (text: string) => 
   };
 }
 
+/** A TCP port; 0 is any that is free. */
+export const parsePort = parseWhole(0, 65535);
+
 /** Ascending instruction counts, separated by commas. */
 export function parseCounts(text: string): number[] {
   const counts = text.split(",").map((part) => /^\d+$/.test(part) ? Number(part) : NaN);

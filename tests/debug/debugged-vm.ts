@@ -1,0 +1,110 @@
+// A whole machine without a worker, whose primary VM belongs to a gdb session that a test plays.
+
+import { answerDebugger } from "../../src/hypervisor/debug-access.ts";
+import { GdbSession, type GdbTarget } from "../../src/debug/gdb-session.ts";
+import { encodePacket, PacketReader } from "../../src/debug/packets.ts";
+import { assemble } from "../../src/workstation/assemble.ts";
+import type { System } from "../../src/workstation/system.ts";
+import { imageOf } from "../cli/program.ts";
+
+const MIB = 0x10_0000;
+/** Virtual time (ns) in which the VM starts, and in which it stops. */
+const START_TIME = 50_000_000, PATIENCE = 1_000_000;
+
+/** Where the program is. */
+export const ENTRY = 0x4020_0000;
+/** Its first instruction behind the image's header. */
+export const CODE = ENTRY + 64;
+
+/** A machine with a program as its primary VM; `debugged`: it stands before the first instruction. */
+export function machineWith(words: readonly number[], cpus = 1, debugged = true): System {
+  return assemble({
+    cpus,
+    memory: 64 * MIB,
+    turbo: true,
+    seed: 1,
+    duration: undefined,
+    hashAt: [],
+    debug: debugged ? "host" : undefined,
+    what: { kind: "boot", image: imageOf(words), initrd: undefined, dtb: undefined, append: undefined },
+  });
+}
+
+/** A session's two ends. */
+export class DebuggedVm {
+  readonly system: System;
+  readonly session: GdbSession;
+  /** What the session did to the machine. */
+  readonly done: ("stop" | "detach" | "kill" | "close")[] = [];
+  readonly #reader = new PacketReader();
+  #answers: string[] = [];
+  #wantsToRun = false;
+
+  constructor(words: readonly number[], cpus = 1) {
+    this.system = machineWith(words, cpus);
+    const { debug } = this.system;
+    if (!debug) throw new Error("the machine has no debugger");
+    const target: GdbTarget = {
+      ask: (access) => Promise.resolve(answerDebugger(debug, access)),
+      stop: () => void this.done.push("stop"),
+      go: (step) => {
+        debug.stepping = step === undefined ? undefined : debug.vcpus().find(({ index }) => index === step);
+        this.#wantsToRun = true;
+      },
+      detach: () => {
+        debug.clear();
+        this.done.push("detach");
+      },
+      kill: () => void this.done.push("kill"),
+    };
+    const stop = this.#run(START_TIME);
+    if (!stop) throw new Error("the VM did not start");
+    this.session = new GdbSession(target, stop, (bytes) => this.#take(bytes), () => void this.done.push("close"));
+  }
+
+  /** Whether the session has told the machine to go on, and it has not yet. */
+  get running(): boolean {
+    return this.#wantsToRun;
+  }
+
+  /** Sends packets; the answer to the last, when it has one. A VM that is told to go on runs until it stops, or for a while. */
+  async ask(...packets: string[]): Promise<string | undefined> {
+    for (const packet of packets) {
+      this.#answers = [];
+      await this.raw(encodePacket(packet));
+      if (!this.#wantsToRun) continue;
+      this.#wantsToRun = false;
+      const stop = this.#run(PATIENCE);
+      if (stop) this.session.stopped(stop);
+      else if (this.system.ended()) this.session.ended(this.system.ended()!.code);
+    }
+    return this.#answers.at(-1);
+  }
+
+  /** Sends bytes. */
+  raw(bytes: Uint8Array): Promise<void> {
+    return this.session.receive(bytes);
+  }
+
+  /** A register by its number, as gdb reads it. */
+  async register(number: number): Promise<bigint> {
+    const digits = await this.ask(`p${number.toString(16)}`) ?? "";
+    return BigInt(`0x${digits.match(/../g)!.reverse().join("")}`);
+  }
+
+  #take(bytes: Uint8Array): void {
+    for (const received of this.#reader.push(bytes)) if (received.kind === "packet") this.#answers.push(received.data);
+  }
+
+  #run(patience: number) {
+    const { machine, debug } = this.system;
+    const end = machine.time + patience;
+    for (;;) {
+      const result = machine.run(end);
+      if (result.kind === "idle") machine.skipTo(Math.min(end, result.next));
+      else if (result.kind !== "suspended") return undefined;
+      const stop = debug?.takeStop();
+      if (stop) return { cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc };
+    }
+  }
+}
