@@ -1,0 +1,104 @@
+// gdb-multiarch against the el2 program: a bare-metal guest from its first to its last instruction, and a running Debian kernel.
+
+import assert from "node:assert/strict";
+import { nativeProgram } from "../../scripts/native-tools.ts";
+import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
+import { CODE, ENTRY } from "./debugged-vm.ts";
+
+/** Seconds of wall time for one thing to happen. Far more than it takes on an idle machine. */
+const PATIENCE = 60;
+
+/** el2 with a gdb that is connected to it. */
+class Debugged implements AsyncDisposable {
+  private constructor(readonly el2: ConsoleProgram, readonly gdb: ConsoleProgram) {}
+
+  /** Starts `el2 ARGS --gdb 0` and gdb. */
+  static async start(...args: string[]): Promise<Debugged> {
+    // One stream for both: the port is on stderr.
+    const el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args, "--gdb", "0")]);
+    const [, port] = await el2.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
+    const gdb = new ConsoleProgram([await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
+    const debugged = new Debugged(el2, gdb);
+    for (const command of ["set confirm off", "set pagination off", "set width 0", "set architecture aarch64"]) await gdb.type(command);
+    await debugged.ask(`target remote 127.0.0.1:${port}`, /0x[0-9a-f]{16} in \?\? \(\)/);
+    return debugged;
+  }
+
+  /** A command, and what has to come of it. */
+  async ask(command: string, answer: RegExp): Promise<RegExpExecArray> {
+    await this.gdb.type(command);
+    return await this.gdb.expect(answer, PATIENCE);
+  }
+
+  /** The value of an expression. */
+  async value(expression: string): Promise<bigint> {
+    return BigInt((await this.ask(`print/x ${expression}`, /\$\d+ = (0x[0-9a-f]+)\n/))[1]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.gdb[Symbol.asyncDispose]();
+    await this.el2[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("gdb goes with a guest from its first instruction to its last", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  // Counts X0 up to X1, which is never reached, then powers off.
+  const loop = [0xd2800000, A64.loadX1High(0x4000), 0x91000400, 0xeb01001f, 0x54ffffc1, ...A64.loadW0(SYSTEM_OFF), A64.hvc];
+  await Deno.writeFile(file, imageOf(loop));
+  try {
+    await using vm = await Debugged.start("boot", file, "--memory", "64MiB", "--turbo", "--cpus", "2");
+    assert.equal(await vm.value("$pc"), BigInt(ENTRY));
+    await vm.ask("stepi", new RegExp(`0x0*${CODE.toString(16)} in`));
+    await vm.ask("info threads", /\* 1 +Thread 1 \(vCPU 0\)[^]*2 +Thread 2 \(vCPU 1, waits for power-on\)/);
+    await vm.ask(`x/2i ${CODE + 8}`, /add\tx0, x0, #0x1\n.*cmp\tx0, x1/);
+
+    await vm.ask(`break *${CODE + 12}`, /Breakpoint 1 at/);
+    for (let count = 1n; count <= 3n; count++) {
+      await vm.ask("continue", /Thread 1 hit Breakpoint 1, 0x/);
+      assert.equal(await vm.value("$x0"), count);
+    }
+    await vm.gdb.type("condition 1 $x0 == 20");
+    await vm.ask("continue", /Thread 1 hit Breakpoint 1, 0x/);
+    assert.equal(await vm.value("$x0"), 20n);
+    assert.equal(await vm.value(`*(unsigned int *)${CODE + 12}`), 0xeb01001fn, "the breakpoint does not show in memory");
+
+    await vm.gdb.type("delete");
+    await vm.gdb.type("continue &");
+    await vm.ask("interrupt", /received signal SIGINT/);
+    assert.ok(await vm.value("$x0") >= 20n);
+    await vm.gdb.type("set var $v1.d.f[0] = 1.5");
+    assert.equal(await vm.value("$v1.d.u[0]"), 0x3ff8_0000_0000_0000n);
+    await vm.gdb.type("set var $x0 = $x1 - 2");
+    await vm.ask("continue", /\[Inferior 1 .* exited normally\]/);
+    await vm.el2.expect(/^el2: SYSTEM_OFF$/m, PATIENCE);
+  } finally {
+    await Deno.remove(file);
+  }
+});
+
+Deno.test("gdb stops a running Debian kernel, at its interrupt vector and after steps, and lets it go", async () => {
+  const { folder } = await catalogEntry("debian-bookworm");
+  const image = ["boot", `${folder}/Image`, "--initrd", `${folder}/initrd`, "--append", "console=ttyAMA0"];
+  await using vm = await Debugged.start(...image, "--cpus", "2", "--memory", "512MiB", "--turbo", "--stdio");
+  await vm.gdb.type("continue &");
+  await vm.el2.expect(/Booting Linux on physical CPU/, PATIENCE);
+  await vm.ask("interrupt", /received signal SIGINT/);
+  const vector = await vm.value("$VBAR_EL1") + 0x280n;
+  assert.ok(vector > 0xffff_0000_0000_0000n, "the MMU is on, and addresses are the kernel's");
+  const before = await vm.value(`*(unsigned int *)${vector}`);
+  await vm.ask(`hbreak *${vector}`, /Hardware assisted breakpoint 1/);
+  for (let round = 0; round < 10; round++) await vm.ask("continue", /Thread \d hit Breakpoint 1, 0x/);
+  assert.equal(await vm.value("$pc"), vector);
+  assert.equal(await vm.value("$cpsr & 0x3cf"), 0x3c5n, "an exception was taken to EL1h, with interrupts masked");
+  assert.equal(await vm.value(`*(unsigned int *)${vector}`), before);
+  for (let step = 1n; step <= 3n; step++) {
+    await vm.ask("stepi", /0x[0-9a-f]{16} in/);
+    assert.equal(await vm.value("$pc"), vector + 4n * step);
+  }
+  await vm.ask("detach", /detached/);
+  await vm.el2.expect(/^EL2-READY/m, PATIENCE);
+});
