@@ -1,5 +1,5 @@
 // Random programs, exceptions, self-modifying stores and all: nothing throws, and the state after so many instructions is the same however
-// the run is cut into budgets.
+// the run is cut into budgets, and by breakpoints, which stop wherever a step finds their addresses.
 
 import assert from "node:assert/strict";
 import { ExitReason, type RegisterName } from "../../src/core/interface.ts";
@@ -73,11 +73,19 @@ function prepare(machine: Machine, seed: number): void {
 }
 
 /** Runs `INSTRUCTIONS` instructions, stepping over what leaves the core; state and exits as one text. */
-function execute(machine: Machine, budgetOf: () => number): string {
+function execute(machine: Machine, budgetOf: () => number, onBreakpoint: () => void = () => assert.fail("there is no breakpoint")): string {
   const { vcpu, core } = machine, exits: string[] = [];
   while (machine.now < INSTRUCTIONS) {
-    const budget = Math.min(budgetOf(), INSTRUCTIONS - machine.now);
-    const { reason, retired, esr } = machine.run(budget);
+    let budget = Math.min(budgetOf(), INSTRUCTIONS - machine.now);
+    let exit = machine.run(budget);
+    if (exit.reason === ExitReason.Breakpoint) {
+      assert.ok(exit.retired < budget);
+      onBreakpoint();
+      budget = 1;
+      exit = core.step(vcpu, machine.now, machine.now);
+      machine.now += exit.retired;
+    }
+    const { reason, retired, esr } = exit;
     assert.ok(retired > 0 && retired <= budget, `${retired} of ${budget} instructions`);
     if (reason === ExitReason.Budget) assert.equal(retired, budget);
     if (reason !== ExitReason.Trap && reason !== ExitReason.Bus) continue;
@@ -103,4 +111,31 @@ Deno.test("a random program's state after so many instructions does not depend o
     const budgetOf = seed % 3 === 0 ? () => 1 : seed % 3 === 1 ? () => 1 + random.word() % 9 : () => 1 + random.word() % 300;
     assert.equal(execute(cut, budgetOf), expected, `seed ${seed}`);
   }
+});
+
+Deno.test("breakpoints stop a random program at every instruction that has one, at the same counts, and change nothing", () => {
+  const stepped = new Machine(), stopped = new Machine();
+  let all = 0;
+  for (let seed = 1; seed <= 20; seed++) {
+    const random = new Random(seed);
+    const places = Array.from(
+      { length: 40 },
+      (_, i) => BigInt(i % 8 ? CODE + 4 + 4 * (random.word() % 200) : VECTORS + 4 * (random.word() % 512)),
+    );
+    const expected: string[] = [], found: string[] = [];
+    const note = (stops: string[], { now, vcpu }: Machine) => void stops.push(`${now} ${vcpu.pc.toString(16)}`);
+    prepare(stepped, seed);
+    const end = execute(stepped, () => {
+      if (places.includes(stepped.vcpu.pc)) note(expected, stepped);
+      return 1;
+    });
+    prepare(stopped, seed);
+    for (const place of places) stopped.core.insertBreakpoint(stopped.vcpu.stage2, place);
+    const budgetOf = seed % 2 ? () => INSTRUCTIONS : () => 1 + random.word() % 50;
+    assert.equal(execute(stopped, budgetOf, () => note(found, stopped)), end, `seed ${seed}`);
+    assert.deepEqual(found, expected, `seed ${seed}`);
+    for (const place of places) stopped.core.removeBreakpoint(stopped.vcpu.stage2, place);
+    all += found.length;
+  }
+  assert.ok(all > 1000, `${all} stops`);
 });

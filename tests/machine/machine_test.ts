@@ -116,3 +116,19 @@ Deno.test("two devices cannot share an address; nothing answers where none is", 
   assert.equal(machine.bus.read(0x1100, 4), undefined);
   assert.ok(!machine.bus.write(0xfff, 1, 0n));
 });
+
+Deno.test("a suspended machine goes on in the middle of its turn", () => {
+  const turns: [number, number, number][] = [];
+  const { machine } = machineWith(2, (cpu, until) => {
+    turns.push([cpu.index, cpu.position, until]);
+    if (cpu.position !== 300) cpu.position = until;
+    if (turns.length > 1) return;
+    cpu.position = 300;
+    machine.suspend();
+  });
+  assert.deepEqual(machine.run(Infinity, 1), { kind: "suspended" });
+  assert.equal(machine.time, 300);
+  assert.deepEqual(machine.run(Infinity, 1), { kind: "turns" });
+  assert.deepEqual(turns, [[0, 0, 1000], [0, 300, 1000], [1, 0, 1000]]);
+  assert.equal(machine.time, 1000);
+});
