@@ -4,7 +4,7 @@ import { defineExceptions } from "./exception-entry.ts";
 import { defineFloatingPoint } from "./fp/functions.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import { defineInterpreter, type Dispatch } from "./interpreter/interpreter.ts";
-import { OutlinedFunctions } from "./interpreter/outlined.ts";
+import { type Link, OutlinedFunctions } from "./interpreter/outlined.ts";
 import { TLB_POOL } from "./layout.ts";
 import { Library } from "./library.ts";
 import { defineMemoryAccess } from "./memory-access.ts";
@@ -25,6 +25,8 @@ export interface CoreImports {
   allocateRecords(host: number): number;
   /** Gives up a record page. */
   releaseRecords(page: number): void;
+  /** Instructions [first, end) of a record page change, which has regions of the translator. */
+  regionsWritten(page: number, first: number, end: number): void;
   /** Execution enters the page at `host` by virtual address `va`; only while CPU.WATCHING is set. */
   pageEntered(va: bigint, host: number): void;
 }
@@ -55,6 +57,15 @@ export interface GeneratedCore {
   readonly dispatch: Dispatch;
   /** The cold instructions, which are linked to the instance. */
   readonly outlined: OutlinedFunctions;
+  /** What other modules need to call its functions. */
+  readonly library: Library;
+  readonly importedMemory: ImportedMemory;
+}
+
+/** A generated module over its memory. */
+export interface InstantiatedCore {
+  readonly functions: CoreExports;
+  readonly link: Link;
 }
 
 /** Generates the module for RAM at `ram` in a memory of `wasmSize` bytes. */
@@ -66,9 +77,10 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   const decode = module.importFunction("env", "decode", ["i32"], []);
   const allocateRecords = module.importFunction("env", "allocateRecords", ["i32"], ["i32"]);
   const releaseRecords = module.importFunction("env", "releaseRecords", ["i32"], []);
+  const regionsWritten = module.importFunction("env", "regionsWritten", ["i32", "i32", "i32"], []);
   const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
   const library = new Library(module);
-  defineRecords(library, { allocateRecords, releaseRecords, pageEntered });
+  defineRecords(library, { allocateRecords, releaseRecords, regionsWritten, pageEntered });
   defineExceptions(library);
   defineTlb(library, TLB_POOL);
   defineMmu(library, ram);
@@ -81,16 +93,17 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   const dispatch = defineInterpreter(library, outlined, decode);
   library.exportAll();
   library.check();
-  return { bytes: module.encode(), dispatch, outlined };
+  return { bytes: module.encode(), dispatch, outlined, library, importedMemory: imported };
 }
 
 /** Instantiates a generated module over the memory that it was generated for. */
-export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory, imports: CoreImports): CoreExports {
+export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory, imports: CoreImports): InstantiatedCore {
   const module = new WebAssembly.Module(core.bytes);
   const { exports } = new WebAssembly.Instance(module, { env: { memory, ...imports } });
   const { outlined: table } = exports;
   if (!(table instanceof WebAssembly.Table)) throw new TypeError("the core's module has no table of outlined instructions");
-  core.outlined.link({ memory, exports, table });
+  const link = { memory, exports, table };
+  core.outlined.link(link);
   // The exports are what `generateCore` defined under these names.
-  return exports as unknown as CoreExports;
+  return { functions: exports as unknown as CoreExports, link };
 }

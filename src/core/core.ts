@@ -12,9 +12,11 @@ import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL } from "./layout.ts";
 import { loadStoreSyndrome } from "./load-store-syndrome.ts";
 import { AccessKind, Fault, type RamLayout } from "./mmu.ts";
-import { RecordPool } from "./records.ts";
+import { recordPageIndex, RecordPool } from "./records.ts";
 import { Stage2Pool } from "./stage2.ts";
 import { TlbPool, TlbSpace } from "./tlb.ts";
+import type { Tier } from "./tiers.ts";
+import { type Hotness, Translator, type TranslatorCounters } from "./translator/translator.ts";
 import { completeRead, skipInstruction, storeValue, VcpuContext } from "./vcpu-state.ts";
 
 /**
@@ -29,7 +31,17 @@ export interface CoreOptions {
   readonly onUndefined?: (word: number, pa: number) => void;
   /** Pages of decoded instructions that are kept; all that there is room for unless a test wants fewer. */
   readonly recordPages?: number;
+  /** What executes: the interpreter alone, which is the default, or regions of the translator as well (`auto`; `jit` translates sooner). */
+  readonly tier?: Tier;
+  /** For tests: when regions are compiled, and after how many instructions the translator looks. */
+  readonly hotness?: Hotness & { readonly slice: number };
 }
+
+/** When regions are compiled; a sample stands for `slice` instructions. */
+const HOTNESS: Record<Exclude<Tier, "interp">, Hotness & { readonly slice: number }> = {
+  jit: { samples: 1, batch: 1, slice: 20_000 },
+  auto: { samples: 4, batch: 8, slice: 20_000 },
+};
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
 export class WasmCore implements DebugCore {
@@ -39,6 +51,8 @@ export class WasmCore implements DebugCore {
   readonly stage2Pool: Stage2Pool;
   readonly #exports: CoreExports;
   readonly #records: RecordPool;
+  readonly #translator: Translator | undefined;
+  readonly #slice: number;
   readonly #tlbs: TlbPool;
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
@@ -57,14 +71,24 @@ export class WasmCore implements DebugCore {
     this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#view = new DataView(memory.buffer);
-    this.#exports = instantiateCore(core, memory, {
+    const { functions, link } = instantiateCore(core, memory, {
       decode: (ip) => this.#records.decode(ip),
       allocateRecords: (host) => this.#records.allocate(host >>> 0),
       releaseRecords: (page) => this.#records.release(page),
+      regionsWritten: (page, first, end) => this.#translator?.written(recordPageIndex(page), first, end),
       pageEntered: (va, host) => this.#pageEntered(BigInt.asUintN(64, va), host >>> 0),
     });
+    this.#exports = functions;
+    const { tier = "interp" } = options;
+    if (tier === "interp") this.#slice = SLICE;
+    else {
+      const hotness = options.hotness ?? HOTNESS[tier];
+      this.#slice = hotness.slice;
+      this.#translator = new Translator(core, link, hotness);
+    }
     this.#records = new RecordPool(memory, core.dispatch, {
       forgetRecordPage: (page) => this.#exports.tlbForgetRecords(page),
+      regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),
       undefinedWord: (word, host) => {
         if (this.#undefinedWords.has(word)) return;
         this.#undefinedWords.add(word);
@@ -92,6 +116,11 @@ export class WasmCore implements DebugCore {
     this.#freeContexts.push(context.address);
   }
 
+  /** What the translator has done; undefined where there is none. */
+  get translatorCounters(): Readonly<TranslatorCounters> | undefined {
+    return this.#translator?.counters;
+  }
+
   run(vcpu: VcpuState, now: number, budget: number, floor: number): Exit {
     return this.#run(vcpu, now, budget, floor, true);
   }
@@ -115,7 +144,7 @@ export class WasmCore implements DebugCore {
     words[CPU.PENDING >> 2] = Pending.None;
     let left = budget;
     do {
-      const slice = Math.min(left, SLICE);
+      const slice = Math.min(left, this.#slice);
       // Time passes with the instructions of this slice up to its end.
       view.setFloat64(CPU.RUN_END, now + budget - left + slice, true);
       left -= slice - this.#exports.run(slice);
@@ -125,6 +154,7 @@ export class WasmCore implements DebugCore {
         left -= this.#passMark(vcpu, stops);
         exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
       }
+      if (exit.reason === ExitReason.Budget) this.#translator?.sample();
     } while (left > 0 && exit.reason === ExitReason.Budget);
     exit.retired = budget - left;
     if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) this.#readSyndrome();

@@ -2,9 +2,9 @@
 //
 //   0x0000_0100  CPU record (cpu-record.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
-//   0x0000_8000  for each arm of the interpreter, the arm of its first instruction
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of record pages, counts of stores into them
+//   0x0028_0000  for each arm of the interpreter, the arm of its first instruction; regions of each record page
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (tlb.ts)
 //   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its record page
 //   0x0080_0000  TLB spaces (tlb.ts)
@@ -25,9 +25,16 @@ export const CRC_TABLES = 0x2000;
 export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 
 /** u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is fused (interpreter/fusion.ts). */
-export const FIRST_ARMS = 0x8000;
+export const FIRST_ARMS = 0x28_0000;
 /** Arms that there is room for. */
 export const MAXIMUM_ARMS = 0x4000;
+
+/** Arms from here on are regions of the translator, each a number of its own. */
+export const FIRST_REGION_ARM = MAXIMUM_ARMS;
+/** All numbers of arms: a record begins with 16 bits. */
+export const ARM_NUMBERS = 0x1_0000;
+/** Regions that there may be at once. */
+export const REGION_CAPACITY = 0x4000;
 
 /** A stretch of equal slots. */
 interface Slots {
@@ -46,6 +53,9 @@ export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
 export const RECORD_OWNERS = 0x20_0000;
 /** i32 for each record page: stores into its code page since it was filled. */
 export const RECORD_STORES = 0x30_0000;
+
+/** i32 for each record page: regions of the translator in it. */
+export const RECORD_REGIONS = 0x2a_0000;
 
 /** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
 export const CODE_PAGES = 4 * MiB;

@@ -5,7 +5,16 @@ import { CPU, Pending, TlbEntry, TlbSet } from "./cpu-record.ts";
 import { callee, define } from "./functions.ts";
 import { Arm } from "./interpreter/arms.ts";
 import { RECORD_SIZE } from "./interpreter/operands.ts";
-import { CODE_PAGES, FIRST_ARMS, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORD_STORES, RECORDS_PER_PAGE } from "./layout.ts";
+import {
+  CODE_PAGES,
+  FIRST_ARMS,
+  RECORD_OWNERS,
+  RECORD_PAGE_SIZE,
+  RECORD_PAGES,
+  RECORD_REGIONS,
+  RECORD_STORES,
+  RECORDS_PER_PAGE,
+} from "./layout.ts";
 import type { Library } from "./library.ts";
 import { fetchEntryOffset } from "./tlb.ts";
 import { Code, constant, type Value } from "./wasm/expression.ts";
@@ -16,6 +25,8 @@ export interface RecordImports {
   readonly allocateRecords: number;
   /** (address of a record page): it is given up, nothing executes in it. */
   readonly releaseRecords: number;
+  /** (address of a record page, first, end): these instructions change; it has regions of the translator. */
+  readonly regionsWritten: number;
   /** (virtual address, host address of its page): execution enters the page, and CPU.WATCHING is set. */
   readonly pageEntered: number;
 }
@@ -134,6 +145,12 @@ export function defineRecords(library: Library, imports: RecordImports): void {
       page.emit(c.f);
       c.f.call(imports.releaseRecords);
       c.return();
+    });
+    c.if(c.load("i32.load", index.shl(2), RECORD_REGIONS), () => {
+      page.emit(c.f);
+      host.shrU(2).and(0x3ff).emit(c.f);
+      host.add(size).sub(1).shrU(2).and(0x3ff).add(1).emit(c.f);
+      c.f.call(imports.regionsWritten);
     });
     const record = c.let(page.add(host.and(0xffc).shl(2)));
     const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));

@@ -8,9 +8,9 @@ import type { Filling, Handler, Variant } from "./interpreter/handlers.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
 import { RECORD_SIZE, RecordWriter } from "./interpreter/operands.ts";
 import {
+  ARM_NUMBERS,
   CODE_PAGES,
   FIRST_ARMS,
-  MAXIMUM_ARMS,
   RECORD_OWNERS,
   RECORD_PAGE_SIZE,
   RECORD_PAGES,
@@ -24,9 +24,14 @@ const PAGE_SIZE = 4096;
 export interface RecordCallbacks {
   /** Fetch entries that point to a record page go from all TLB sets. */
   forgetRecordPage(page: number): void;
+  /** Instructions [first, end) of the record page with this index change: regions of the translator with any of them go. */
+  regionsWritten(index: number, first: number, end: number): void;
   /** An instruction word that the table does not have, at a host address. */
   undefinedWord(word: number, host: number): void;
 }
+
+/** Index of the record page at an address, or of the one that holds this record. */
+export const recordPageIndex = (ip: number): number => Math.floor((ip - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
 
 /** The record pages of one core. */
 export class RecordPool {
@@ -57,7 +62,7 @@ export class RecordPool {
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
-    for (let arm = 0; arm < MAXIMUM_ARMS; arm++) this.#halves[FIRST_ARMS / 2 + arm] = fused.firstOf(arm);
+    for (let arm = 0; arm < ARM_NUMBERS; arm++) this.#halves[FIRST_ARMS / 2 + arm] = fused.firstOf(arm);
   }
 
   /** A fresh record page for the code page at a host address. When the pool is used up, the oldest page goes. */
@@ -88,7 +93,7 @@ export class RecordPool {
 
   /** Fills the record at `ip`, and those behind it as far as pairs may begin there. */
   decode(ip: number): void {
-    const index = Math.floor((ip - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
+    const index = recordPageIndex(ip);
     const page = RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
     const host = this.#words[RECORD_OWNERS / 4 + index] >>> 0;
     let record = (ip - page) / RECORD_SIZE;
@@ -150,7 +155,7 @@ export class RecordPool {
 
   /** Host address of the instruction of a record. */
   hostOf(ip: number): number {
-    const index = Math.floor((ip - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
+    const index = recordPageIndex(ip);
     const record = (ip - RECORD_PAGES.base - index * RECORD_PAGE_SIZE) / RECORD_SIZE;
     return (this.#words[RECORD_OWNERS / 4 + index] >>> 0) + 4 * record;
   }
@@ -161,6 +166,7 @@ export class RecordPool {
       const records = this.#words[CODE_PAGES / 4 + page / PAGE_SIZE];
       if (!records) continue;
       const first = Math.max(host - page, 0) >> 2, end = Math.min(host + size - page + 3, PAGE_SIZE) >> 2;
+      this.callbacks.regionsWritten(recordPageIndex(records), first, end);
       if (first > 0) {
         const before = (records + (first - 1) * RECORD_SIZE) >> 1;
         this.#halves[before] = this.#fused.firstOf(this.#halves[before]);
@@ -185,6 +191,7 @@ export class RecordPool {
 
   #forget(index: number): void {
     const host = this.#words[RECORD_OWNERS / 4 + index] >>> 0;
+    this.callbacks.regionsWritten(index, 0, RECORDS_PER_PAGE);
     this.#words[CODE_PAGES / 4 + (host >>> 12)] = 0;
     this.#words[RECORD_OWNERS / 4 + index] = 0;
     this.callbacks.forgetRecordPage(RECORD_PAGES.base + index * RECORD_PAGE_SIZE);

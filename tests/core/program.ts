@@ -35,7 +35,7 @@ export class Machine {
   now = 0;
   readonly #stage2: number;
 
-  constructor(options: Pick<CoreOptions, "recordPages"> = {}) {
+  constructor(options: Omit<CoreOptions, "onUndefined"> = {}) {
     const pages = (CORE_SIZE + RAM_SIZE) / WASM_PAGE;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.view = new DataView(this.memory.buffer, CORE_SIZE);

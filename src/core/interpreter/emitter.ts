@@ -73,7 +73,7 @@ function accessDescriptor(bytes: number, options: AccessOptions): number {
 }
 
 /** The slot of a register whose number is constant. */
-function constantSlot(bank: Bank, index: number, write: boolean): number {
+export function constantSlot(bank: Bank, index: number, write: boolean): number {
   if (index !== 31) return index;
   return bank === "sp" ? Slot.SP : write || bank === "update" ? Slot.Dump : Slot.Zero;
 }
@@ -85,8 +85,8 @@ function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): No
   return $.range($.lsl(slot, 3), 0, 8 * Slot.Dump);
 }
 
-/** What an instruction knows of the flags while none but itself and the one before it in its pair have set them. */
-interface KnownFlags {
+/** What is known of the flags while nothing else has set them: what an instruction, or the one before it, has left in locals. */
+export interface KnownFlags {
   /** Puts the word of a flag on the stack, from a local. */
   readonly words: Readonly<Record<Flag, () => void>>;
   /** Puts the operands of the subtraction that the flags are of on the stack, and their type. */
@@ -102,104 +102,101 @@ const COMPARISONS: readonly (string | undefined)[] = [
 /** Emits one instruction. */
 export class Emitter {
   /** Wasm locals of the builder's local values. */
-  readonly #locals = new Map<number, number>();
-  readonly #f: FunctionBuilder;
-  #knownFlags: KnownFlags | undefined;
+  protected readonly locals = new Map<number, number>();
+  protected readonly f: FunctionBuilder;
+  protected knownFlags: KnownFlags | undefined;
   /** Depth of nested `if` statements. */
-  #nesting = 0;
+  protected nesting = 0;
 
   /** @param before the first instruction of a fused pair, for the second: what it left in locals is used. */
   constructor(readonly $: Builder, readonly at: Surroundings, before?: Emitter) {
-    this.#f = at.f;
-    if (before) this.#knownFlags = before.#knownFlags;
+    this.f = at.f;
+    if (before) this.knownFlags = before.knownFlags;
   }
 
   /** Emits all statements. True when the last of them ended the instruction. */
   emit(): boolean {
-    return this.#statements(this.$.statements);
+    return this.statements(this.$.statements);
   }
 
-  #statements(statements: readonly Statement[]): boolean {
-    return statements.reduce((_, statement) => this.#statement(statement), false);
+  protected statements(statements: readonly Statement[]): boolean {
+    return statements.reduce((_, statement) => this.statement(statement), false);
   }
 
   /** True when control does not go on behind the statement. */
-  #statement(s: Statement): boolean {
-    const f = this.#f;
+  protected statement(s: Statement): boolean {
+    const f = this.f;
     switch (s.kind) {
       case "let":
-        this.#value(s.value);
-        this.#set(s.id);
+        this.value(s.value);
+        this.set(s.id);
         break;
       case "setRegister":
-        this.#setRegister(s.bank, s.index, s.value);
+        this.setRegister(s.bank, s.index, s.value);
         break;
-      case "setVector": {
-        const base = this.#vectorBase(s.index, s.offset);
-        this.#value(s.value);
-        f.memory(s.instruction, base);
+      case "setVector":
+        this.setVector(s.instruction, s.index, s.offset, s.value);
         break;
-      }
       case "setFlags":
-        this.#setFlags(s.n, s.z, s.c, s.v, s.compared);
+        this.setFlags(s.n, s.z, s.c, s.v, s.compared);
         break;
       case "setState":
         f.i32(0);
-        this.#value(s.value);
+        this.value(s.value);
         f.memory(`${s.value.type}.store`, STATE_ADDRESSES[s.name]);
         break;
       case "load":
-        this.#load(s.id, s.size, s.address, s.options);
+        this.load(s.id, s.size, s.address, s.options);
         break;
       case "loadPair":
-        this.#loadPair(s.ids, s.size, s.address, s.options);
+        this.loadPair(s.ids, s.size, s.address, s.options);
         break;
       case "store":
-        this.#store(s.size, s.address, s.value, s.options);
+        this.store(s.size, s.address, s.value, s.options);
         break;
       case "storePair":
-        this.#storePair(s.size, s.address, s.values);
+        this.storePair(s.size, s.address, s.values);
         break;
       case "hostAddress":
-        this.#hostAddress(s.id, s.size, s.address, s.zero);
+        this.hostAddress(s.id, s.size, s.address, s.zero);
         break;
       case "hostStore":
-        this.#value(s.host);
-        this.#value(s.value);
+        this.value(s.host);
+        this.value(s.value);
         f.memory(s.instruction, s.offset);
         break;
       case "call":
         if (s.faults) this.at.beforeCall(true);
-        for (const operand of s.operands) this.#value(operand);
+        for (const operand of s.operands) this.value(operand);
         f.call(this.at.library.named(s.name));
-        if (s.id !== undefined) this.#set(s.id);
-        if (s.faults) this.#checkPending();
+        if (s.id !== undefined) this.set(s.id);
+        if (s.faults) this.checkPending();
         break;
       case "if":
-        this.#value(s.condition);
-        this.#nesting++;
-        f.if(() => void this.#statements(s.then), s.otherwise.length ? () => void this.#statements(s.otherwise) : undefined);
-        this.#nesting--;
+        this.value(s.condition);
+        this.nesting++;
+        f.if(() => void this.statements(s.then), s.otherwise.length ? () => void this.statements(s.otherwise) : undefined);
+        this.nesting--;
         break;
       case "branch":
         if (!s.condition) {
           this.at.branch(s.offset);
           return true;
         }
-        this.#value(s.condition);
+        this.value(s.condition);
         f.if(() => this.at.branch(s.offset));
         break;
       case "branchTo":
-        this.at.branchTo(() => this.#value(s.address));
+        this.at.branchTo(() => this.value(s.address));
         return true;
     }
     return false;
   }
 
   /** Puts the value of an expression on the stack. */
-  #value(node: Node): void {
-    const f = this.#f;
-    if (node.isStatic && node.kind !== "constant") return this.#operand(node);
+  protected value(node: Node): void {
+    const f = this.f;
+    if (node.isStatic && node.kind !== "constant") return this.operand(node);
     switch (node.kind) {
       case "constant":
         if (node.type === "i32" || node.type === "i64") f[node.type](node.value);
@@ -209,99 +206,122 @@ export class Emitter {
         f.v128(node.lowHalf, node.highHalf);
         return;
       case "op":
-        for (const operand of node.operands) this.#value(operand);
+        for (const operand of node.operands) this.value(operand);
         f.op(node.name);
         return;
       case "lane":
-        for (const operand of node.operands) this.#value(operand);
+        for (const operand of node.operands) this.value(operand);
         f.lane(node.name, node.lane);
         return;
       case "shuffle":
-        for (const operand of node.operands) this.#value(operand);
+        for (const operand of node.operands) this.value(operand);
         f.shuffle(node.lanes);
         return;
       case "register":
-        if (node.index.kind === "constant") {
-          const slot = constantSlot(node.bank, Number(node.index.value), false);
-          if (slot === Slot.Zero) f.i64(0);
-          else f.i32(0).memory("i64.load", xAddress(slot));
-        } else {
-          this.#operand(registerOffset(this.$, node.bank, node.index, false));
-          f.memory("i64.load", CPU.X);
-        }
+        this.register(node.bank, node.index);
         return;
       case "vector":
-        f.memory(node.instruction, this.#vectorBase(node.index, node.offset));
+        this.vector(node.instruction, node.index, node.offset);
         return;
       case "hostLoad":
-        this.#value(node.host);
+        this.value(node.host);
         f.memory(node.instruction, node.offset);
         return;
       case "flag":
-        this.#flag(node.flag);
+        this.flag(node.flag);
         return;
       case "condition":
-        this.#condition(node.cond);
+        this.condition(node.cond);
         return;
       case "state":
         f.i32(0).memory(`${node.type}.load`, STATE_ADDRESSES[node.name]);
         return;
       case "pc":
-        f.i32(0).memory("i64.load", CPU.PC_DELTA).get(this.at.ip);
-        if (this.at.recordOffset) f.i32(this.at.recordOffset).op("i32.add");
-        f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+        this.pc();
         return;
       case "local":
-        f.get(this.#local(node.id));
+        f.get(this.local(node.id));
         return;
     }
     throw new Error(`${node.kind} cannot be emitted`);
   }
 
   /** Reads an operand of the record. */
-  #operand(node: Node): void {
+  protected operand(node: Node): void {
     if (node.type !== "i32" && node.type !== "i64") throw new Error(`a static ${node.type}`);
     const operand = this.at.layout.place(node);
-    this.#f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], this.at.recordOffset + operand.offset);
+    this.f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], this.at.recordOffset + operand.offset);
   }
 
   /** Puts the address of a vector register's bytes on the stack, but for the constant offset that is the result. */
-  #vectorBase(index: Node, offset: Node): number {
+  protected vectorBase(index: Node, offset: Node): number {
     if (index.kind === "constant" && offset.kind === "constant") {
-      this.#f.i32(0);
+      this.f.i32(0);
       return vAddress(Number(index.value)) + Number(offset.value);
     }
     const register = this.$.lsl(index, 4);
     if (offset.kind === "constant") {
-      this.#operand(this.$.range(register, 0, 496));
+      this.operand(this.$.range(register, 0, 496));
       return CPU.VECTOR + Number(offset.value);
     }
-    this.#operand(this.$.range(this.$.add(register, offset), 0, 511));
+    this.operand(this.$.range(this.$.add(register, offset), 0, 511));
     return CPU.VECTOR;
   }
 
-  #setRegister(bank: Bank, index: Node, value: Node): void {
-    const f = this.#f;
+  /** Puts the address of the instruction on the stack. */
+  protected pc(): void {
+    const { f, at } = this;
+    f.i32(0).memory("i64.load", CPU.PC_DELTA).get(at.ip);
+    if (at.recordOffset) f.i32(at.recordOffset).op("i32.add");
+    f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+  }
+
+  /** Puts the value of a vector register, or of a part of it, on the stack. */
+  protected vector(instruction: string, index: Node, offset: Node): void {
+    this.f.memory(instruction, this.vectorBase(index, offset));
+  }
+
+  protected setVector(instruction: string, index: Node, offset: Node, value: Node): void {
+    const base = this.vectorBase(index, offset);
+    this.value(value);
+    this.f.memory(instruction, base);
+  }
+
+  /** Puts the value of a general register on the stack. */
+  protected register(bank: Bank, index: Node): void {
+    const f = this.f;
+    if (index.kind === "constant") {
+      const slot = constantSlot(bank, Number(index.value), false);
+      if (slot === Slot.Zero) f.i64(0);
+      else f.i32(0).memory("i64.load", xAddress(slot));
+    } else {
+      this.operand(registerOffset(this.$, bank, index, false));
+      f.memory("i64.load", CPU.X);
+    }
+  }
+
+  protected setRegister(bank: Bank, index: Node, value: Node): void {
+    const f = this.f;
     if (index.kind === "constant") {
       const slot = constantSlot(bank, Number(index.value), true);
       if (slot === Slot.Dump) return;
       f.i32(0);
-      this.#value(value);
+      this.value(value);
       f.memory("i64.store", xAddress(slot));
       return;
     }
-    this.#operand(registerOffset(this.$, bank, index, true));
-    this.#value(value);
+    this.operand(registerOffset(this.$, bank, index, true));
+    this.value(value);
     f.memory("i64.store", CPU.X);
   }
 
-  #setFlags(n: Node, z: Node, c: Node, v: Node, compared?: Compared): void {
-    const f = this.#f;
+  protected setFlags(n: Node, z: Node, c: Node, v: Node, compared?: Compared): void {
+    const f = this.f;
     // Values that read flags are bound before any flag changes.
     const bound = (node: Node) => {
-      if (node.kind === "local" || node.kind === "constant" || node.isStatic) return () => this.#value(node);
+      if (node.kind === "local" || node.kind === "constant" || node.isStatic) return () => this.value(node);
       const local = this.at.local(node.type);
-      this.#value(node);
+      this.value(node);
       f.set(local);
       return () => void f.get(local);
     };
@@ -311,43 +331,43 @@ export class Emitter {
       words[flag]();
       f.memory(flag === "C" ? "i32.store" : "i64.store", FLAG_ADDRESSES[flag]);
     }
-    if (this.#nesting) {
-      this.#knownFlags = undefined;
+    if (this.nesting) {
+      this.knownFlags = undefined;
       return;
     }
     const operands = compared?.map(bound);
-    this.#knownFlags = {
+    this.knownFlags = {
       words,
       compared: operands && compared && { type: compared[0].type, operands: () => operands.forEach((operand) => operand()) },
     };
   }
 
   /** Puts the word of a flag on the stack. */
-  #flag(flag: Flag): void {
-    if (this.#knownFlags) this.#knownFlags.words[flag]();
-    else this.#f.i32(0).memory(flag === "C" ? "i32.load" : "i64.load", FLAG_ADDRESSES[flag]);
+  protected flag(flag: Flag): void {
+    if (this.knownFlags) this.knownFlags.words[flag]();
+    else this.f.i32(0).memory(flag === "C" ? "i32.load" : "i64.load", FLAG_ADDRESSES[flag]);
   }
 
   /** ConditionHolds: puts 0 or 1 on the stack. */
-  #condition(cond: number): void {
-    const f = this.#f, compared = this.#knownFlags?.compared, comparison = COMPARISONS[cond];
+  protected condition(cond: number): void {
+    const f = this.f, compared = this.knownFlags?.compared, comparison = COMPARISONS[cond];
     if (compared && comparison) {
       compared.operands();
       f.op(`${compared.type}.${comparison}`);
       return;
     }
     const zero = (op: "i64.eqz" | "i64.ne") => {
-      this.#flag("Z");
+      this.flag("Z");
       if (op === "i64.ne") f.i64(0);
       f.op(op);
     };
     const signs = (op: "i64.ge_s" | "i64.lt_s") => {
-      this.#flag("N");
-      this.#flag("V");
+      this.flag("N");
+      this.flag("V");
       f.op("i64.xor").i64(0).op(op);
     };
     const sign = (flag: Flag, op: "i64.ge_s" | "i64.lt_s") => {
-      this.#flag(flag);
+      this.flag(flag);
       f.i64(0).op(op);
     };
     switch (cond) {
@@ -356,7 +376,7 @@ export class Emitter {
       case 1:
         return zero("i64.ne");
       case 2:
-        return this.#flag("C");
+        return this.flag("C");
       case 4:
         return sign("N", "i64.lt_s");
       case 5:
@@ -366,7 +386,7 @@ export class Emitter {
       case 7:
         return sign("V", "i64.ge_s");
       case 8:
-        this.#flag("C");
+        this.flag("C");
         zero("i64.ne");
         f.op("i32.and");
         return;
@@ -382,7 +402,7 @@ export class Emitter {
       case 3:
       case 9:
       case 13:
-        this.#condition(cond - 1);
+        this.condition(cond - 1);
         f.op("i32.eqz");
         return;
       default:
@@ -394,7 +414,7 @@ export class Emitter {
    * Evaluates the address and compares it with its TLB entry: `hit` runs with the entry's local, and the i32 virtual address is
    * what its addend must be added to. A group of `count` neighbours is checked at its last element; see `TlbSet`.
    */
-  #access(
+  protected access(
     address: Node,
     size: number,
     count: number,
@@ -403,9 +423,9 @@ export class Emitter {
     hit: (host: number) => void,
     miss: (va: number) => void,
   ): void {
-    const f = this.#f;
+    const f = this.f;
     const va = this.at.local("i64");
-    this.#value(address);
+    this.value(address);
     f.set(va);
     const entry = this.at.local("i32");
     f.get(va).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.Entries - 1) * TlbEntry.Size).op("i32.and");
@@ -421,41 +441,41 @@ export class Emitter {
     }, () => miss(va));
   }
 
-  #load(id: number, size: number, address: Node, options: AccessOptions): void {
-    const f = this.#f, type = this.$.locals[id], target = this.#local(id);
-    this.#access(address, size, 1, TlbSet.Read, options, (host) => {
+  protected load(id: number, size: number, address: Node, options: AccessOptions): void {
+    const f = this.f, type = this.$.locals[id], target = this.local(id);
+    this.access(address, size, 1, TlbSet.Read, options, (host) => {
       f.get(host).memory(loadInstruction(type, size, options.signed ?? false)).set(target);
     }, (va) => {
       this.at.beforeCall(false);
       f.get(va);
-      this.#slowLoad(type, size, options);
+      this.slowLoad(type, size, options);
       f.set(target);
-      this.#checkPending();
+      this.checkPending();
     });
   }
 
-  #loadPair(ids: readonly [number, number], size: number, address: Node, options: AccessOptions): void {
-    const f = this.#f, type = this.$.locals[ids[0]];
-    const targets = ids.map((id) => this.#local(id));
-    this.#access(address, size, 2, TlbSet.Read, options, (host) => {
+  protected loadPair(ids: readonly [number, number], size: number, address: Node, options: AccessOptions): void {
+    const f = this.f, type = this.$.locals[ids[0]];
+    const targets = ids.map((id) => this.local(id));
+    this.access(address, size, 2, TlbSet.Read, options, (host) => {
       targets.forEach((target, i) => f.get(host).memory(loadInstruction(type, size, options.signed ?? false), i * size).set(target));
     }, (va) => {
       this.at.beforeCall(false);
       targets.forEach((target, i) => {
         f.get(va);
         if (i) f.i64(size).op("i64.add");
-        this.#slowLoad(type, size, { ...options, part: true });
+        this.slowLoad(type, size, { ...options, part: true });
         f.set(target);
-        this.#checkPending();
+        this.checkPending();
       });
     });
   }
 
   /** Calls the slow load for the address on the stack; the value is left there. */
-  #slowLoad(type: Type, size: number, options: AccessOptions): void {
-    const f = this.#f;
+  protected slowLoad(type: Type, size: number, options: AccessOptions): void {
+    const f = this.f;
     f.i32(accessDescriptor(size, options));
-    this.#seam(size === 16 ? "slowLoad16" : "slowLoad");
+    this.seam(size === 16 ? "slowLoad16" : "slowLoad");
     if (type === "i64") {
       if (options.signed) f.op(`i64.extend${8 * size}_s`);
     } else if (type === "i32") {
@@ -465,79 +485,79 @@ export class Emitter {
     else if (type === "f32") f.op("i32.wrap_i64").op("f32.reinterpret_i32");
   }
 
-  #store(size: number, address: Node, value: Node, options: AccessOptions): void {
-    const f = this.#f, stored = this.#bind(value);
-    this.#access(address, size, 1, TlbSet.Write, options, (host) => {
+  protected store(size: number, address: Node, value: Node, options: AccessOptions): void {
+    const f = this.f, stored = this.bind(value);
+    this.access(address, size, 1, TlbSet.Write, options, (host) => {
       f.get(host).get(stored).memory(storeInstruction(value.type, size));
     }, (va) => {
       this.at.beforeCall(false);
       f.get(va);
-      this.#slowStore(value.type, stored, size, options);
-      this.#checkPending();
+      this.slowStore(value.type, stored, size, options);
+      this.checkPending();
     });
   }
 
-  #storePair(size: number, address: Node, values: readonly [Node, Node]): void {
-    const f = this.#f;
-    const stored = values.map((value) => this.#bind(value));
-    this.#access(address, size, 2, TlbSet.Write, {}, (host) => {
+  protected storePair(size: number, address: Node, values: readonly [Node, Node]): void {
+    const f = this.f;
+    const stored = values.map((value) => this.bind(value));
+    this.access(address, size, 2, TlbSet.Write, {}, (host) => {
       values.forEach((value, i) => f.get(host).get(stored[i]).memory(storeInstruction(value.type, size), i * size));
     }, (va) => {
       this.at.beforeCall(false);
       values.forEach((value, i) => {
         f.get(va);
         if (i) f.i64(size).op("i64.add");
-        this.#slowStore(value.type, stored[i], size, { part: true });
-        this.#checkPending();
+        this.slowStore(value.type, stored[i], size, { part: true });
+        this.checkPending();
       });
     });
   }
 
-  #slowStore(type: Type, stored: number, size: number, options: AccessOptions): void {
-    const f = this.#f;
+  protected slowStore(type: Type, stored: number, size: number, options: AccessOptions): void {
+    const f = this.f;
     f.i32(accessDescriptor(size, options)).get(stored);
     if (type === "f64") f.op("i64.reinterpret_f64");
     if (type === "f32") f.op("i32.reinterpret_f32");
     if (type === "i32" || type === "f32") f.op("i64.extend_i32_u");
-    this.#seam(size === 16 ? "slowStore16" : "slowStore");
+    this.seam(size === 16 ? "slowStore16" : "slowStore");
   }
 
-  #hostAddress(id: number, size: number, address: Node, zero: boolean): void {
-    const f = this.#f, target = this.#local(id);
-    this.#access(address, size, 1, TlbSet.Write, {}, (host) => void f.get(host).set(target), (va) => {
+  protected hostAddress(id: number, size: number, address: Node, zero: boolean): void {
+    const f = this.f, target = this.local(id);
+    this.access(address, size, 1, TlbSet.Write, {}, (host) => void f.get(host).set(target), (va) => {
       this.at.beforeCall(false);
       f.get(va).i32(size | Access.Aligned | (zero ? Access.Zero : 0));
-      this.#seam("slowAddress");
+      this.seam("slowAddress");
       f.set(target);
-      this.#checkPending();
+      this.checkPending();
     });
   }
 
-  #seam(name: FunctionName): void {
-    this.#f.call(callee(this.at.library, name));
+  protected seam(name: FunctionName): void {
+    this.f.call(callee(this.at.library, name));
   }
 
-  #checkPending(): void {
-    this.#f.i32(0).memory("i32.load", CPU.PENDING);
-    this.#f.ifLikely(false, () => this.at.fault());
+  protected checkPending(): void {
+    this.f.i32(0).memory("i32.load", CPU.PENDING);
+    this.f.ifLikely(false, () => this.at.fault());
   }
 
   /** A Wasm local that holds the value. */
-  #bind(node: Node): number {
-    if (node.kind === "local") return this.#local(node.id);
+  protected bind(node: Node): number {
+    if (node.kind === "local") return this.local(node.id);
     const local = this.at.local(node.type);
-    this.#value(node);
-    this.#f.set(local);
+    this.value(node);
+    this.f.set(local);
     return local;
   }
 
-  #local(id: number): number {
-    let local = this.#locals.get(id);
-    if (local === undefined) this.#locals.set(id, local = this.at.local(this.$.locals[id]));
+  protected local(id: number): number {
+    let local = this.locals.get(id);
+    if (local === undefined) this.locals.set(id, local = this.at.local(this.$.locals[id]));
     return local;
   }
 
-  #set(id: number): void {
-    this.#f.set(this.#local(id));
+  protected set(id: number): void {
+    this.f.set(this.local(id));
   }
 }

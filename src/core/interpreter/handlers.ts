@@ -90,7 +90,8 @@ class LocalPool {
   }
 }
 
-function statementsOf(list: readonly Statement[]): Statement[] {
+/** The statements of a list, those inside of others included. */
+export function statementsOf(list: readonly Statement[]): Statement[] {
   return list.flatMap((s) => s.kind === "if" ? [s, ...statementsOf(s.then), ...statementsOf(s.otherwise)] : [s]);
 }
 
@@ -122,6 +123,12 @@ function baseField($: Builder): string | undefined {
   return base?.kind === "field" ? base.name : undefined;
 }
 
+/** Whether SP is the base of an access. Where it may be, a variant of its own knows that it is. */
+export function hasStackPointerBase($: Builder): boolean {
+  const base = baseRegister($);
+  return base?.kind === "constant" && base.value === STACK_POINTER;
+}
+
 /** What an instruction tests before it does anything else: the FP trap, the alignment of SP. */
 export function emitChecks($: Builder, encoding: Encoding, at: Surroundings): void {
   const { f, library } = at;
@@ -137,8 +144,7 @@ export function emitChecks($: Builder, encoding: Encoding, at: Surroundings): vo
     f.i32(0).memory("i32.load", CPU.FP_TRAP);
     check("raiseFpTrap");
   }
-  // Where SP is the base, a variant of its own knows that.
-  if (baseRegister($)?.kind === "constant") {
+  if (hasStackPointerBase($)) {
     f.i32(0).memory("i32.load", xAddress(Slot.SP)).i32(SP_ALIGNMENT - 1).op("i32.and");
     check("raiseSpAlignment");
   }

@@ -12,7 +12,7 @@ import { encodings } from "../../isa/table.ts";
 import { CPU, Pending } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import { ExitReason } from "../interface.ts";
-import { MAXIMUM_ARMS } from "../layout.ts";
+import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../layout.ts";
 import type { Library } from "../library.ts";
 import { STRAIGHT_LINE } from "../record-functions.ts";
 import type { Label } from "../wasm/module.ts";
@@ -21,6 +21,20 @@ import { FusedArms } from "./fusion.ts";
 import { type Handler, HandlerSet, Target } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
+
+/** What the function of a region answers instead of a record. */
+export const RegionResult = {
+  /** Nothing was executed. */
+  Nothing: 0,
+  /** The branch at CPU.IP was taken and its target could not be fetched: `CPU.PENDING` is set. */
+  Pending: 1,
+} as const;
+
+/**
+ * Where the functions of regions begin in the table: two each, the region and its first instruction alone. The functions of cold
+ * encodings come before: at most two each, one for SP as the base.
+ */
+export const FIRST_REGION_SLOT = 2 * encodings.length;
 
 /** What the decoder fills records for. */
 export interface Dispatch {
@@ -40,8 +54,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
   const set = new HandlerSet(library, outlined, f, { ip, end, tlb, scratch });
   const fused = new FusedArms(set);
   if (Arm.FirstInstruction + set.arms.length > MAXIMUM_ARMS) throw new Error("more arms than there is room for");
-  // A cold encoding has at most two functions: one for SP as its base.
-  library.module.table(2 * encodings.length, "outlined");
+  library.module.table(FIRST_REGION_SLOT + 2 * REGION_CAPACITY, "outlined");
 
   const leaveWith = (reason: number) => f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
   const returnRemaining = () => {
@@ -91,14 +104,17 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
       f.block((pending) => {
         f.loop((next) => {
           const armCount = Arm.FirstInstruction + set.arms.length;
-          const labels: Label[] = Array.from({ length: armCount }, () => f.openBlock()).reverse();
-          f.get(ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[armCount - 1]);
+          // What is no arm is a region.
+          const labels: Label[] = Array.from({ length: armCount + 1 }, () => f.openBlock()).reverse();
+          f.get(ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[armCount]);
           const outer = { [Target.Next]: next, [Target.Taken]: taken, [Target.Pending]: pending };
           for (let arm = 0; arm < armCount; arm++) {
             f.closeBlock();
             if (arm >= Arm.FirstInstruction) f.append(set.arms[arm - Arm.FirstInstruction], outer);
             else special(arm, next, taken, pending);
           }
+          f.closeBlock();
+          region(next, taken, pending);
         });
       });
       f.get(end).get(ip).op("i32.sub").i32(RECORD_SIZE).op("i32.sub").set(remaining);
@@ -106,6 +122,29 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
     });
   });
   f.op("unreachable");
+
+  function region(next: Label, taken: Label, pending: Label): void {
+    const pushSlot = (offset: number) => {
+      f.get(ip).memory("i32.load16_u").i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM + offset).op("i32.add");
+    };
+    f.get(end);
+    pushSlot(0);
+    library.module.callIndirect(f, ["i32"], ["i32"]);
+    f.tee(scratch).if(() => {
+      f.i32(0).memory("i32.load", CPU.END).set(end);
+      f.get(scratch).i32(RegionResult.Pending).op("i32.eq");
+      f.if(() => {
+        f.i32(0).memory("i32.load", CPU.IP).set(ip).br(pending);
+      });
+      f.get(scratch).set(ip).br(taken);
+    });
+    storePosition();
+    f.get(ip);
+    pushSlot(1);
+    library.module.callIndirect(f, ["i32"], []);
+    f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
+    f.get(ip).i32(RECORD_SIZE).op("i32.add").set(ip).br(next);
+  }
 
   function special(arm: number, next: Label, taken: Label, pending: Label): void {
     switch (arm) {

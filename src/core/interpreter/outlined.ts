@@ -22,7 +22,7 @@ export interface Link {
 }
 
 /** Functions of the core's module as imports of another one, declared as they are asked for. */
-class ImportedFunctions implements Callees {
+export class ImportedFunctions implements Callees {
   readonly #imported = new Map<string, FunctionBuilder>();
 
   constructor(readonly library: Library, readonly module: WasmModule) {}
@@ -95,9 +95,7 @@ export class OutlinedFunctions {
   #place(module: WasmModule, code: FunctionBuilder): number {
     const link = this.#link;
     if (!link) throw new Error("instructions are decoded before the core's module is linked");
-    const real = module.function("execute", code.parameters, code.results, true);
-    real.locals.push(...code.locals);
-    real.append(code);
+    module.place(code, "execute");
     const bytes = module.encode();
     const key = bytes.join();
     let index = this.#indices.get(key);

@@ -280,6 +280,13 @@ export class WasmModule {
     return builder;
   }
 
+  /** Makes a function of a fragment that stands alone, and exports it under this name. */
+  place(fragment: FunctionBuilder, name = fragment.name): FunctionBuilder {
+    const f = this.function(name, fragment.parameters, fragment.results, true);
+    f.locals.push(...fragment.locals);
+    return f.append(fragment);
+  }
+
   /** Exports a function of the module under its own name, once. */
   export(f: FunctionBuilder): this {
     if (!this.#exports.some(({ index }) => index === f.index)) this.#exports.push({ name: f.name, index: f.index });

@@ -1,0 +1,41 @@
+// The first instruction of a region as a function of its own, for when the region cannot run: too little is left of the budget, or the
+// instruction needs the slow path. It is called as an outlined instruction is (interpreter/outlined.ts).
+
+import { CPU, Pending } from "../cpu-record.ts";
+import { emitChecks } from "../interpreter/handlers.ts";
+import type { Surroundings } from "../interpreter/emitter.ts";
+import { evaluateNumber, OperandLayout } from "../interpreter/operands.ts";
+import type { Callees } from "../library.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
+import type { Instruction } from "./region.ts";
+import { ConstantEmitter } from "./region-emitter.ts";
+
+/** Appends the function to `f`, whose parameter is the address of the record. */
+export function emitHead(f: FunctionBuilder, library: Callees, { encoding, semantics }: Instruction): void {
+  const ip = 0;
+  const redirect = () => f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
+  const at: Surroundings = {
+    f,
+    library,
+    layout: new OperandLayout("head"),
+    ip,
+    recordOffset: 0,
+    local: (type) => f.local(type),
+    tlb: () => void f.i32(0).memory("i32.load", CPU.TLB),
+    // The loop stored IP and END before the call.
+    beforeCall: () => {},
+    fault: () => void f.op("return"),
+    branch: (offset) => {
+      f.i32(0).i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+      f.i64(evaluateNumber(offset)(0)).op("i64.add");
+      redirect();
+    },
+    branchTo: (address) => {
+      f.i32(0);
+      address();
+      redirect();
+    },
+  };
+  emitChecks(semantics, encoding, at);
+  new ConstantEmitter(semantics, at).emit();
+}
