@@ -1,12 +1,12 @@
 // `el2 boot IMAGE`: IMAGE becomes the primary VM; resource manager and hypervisor run beneath it.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { readNamedFile } from "./failure.ts";
 import { showSession } from "./show.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
 import { checkBootPlan } from "../workstation/boot-plan.ts";
-import { PRIMARY_CONSOLE } from "../workstation/plan.ts";
+import { PRIMARY_CONSOLE, TIERS } from "../workstation/plan.ts";
 
 const MIB = 1024 * 1024;
 
@@ -26,6 +26,9 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
     .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parsePort)
+    .addOption(
+      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default("interp" as const),
+    )
     .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
     .addHelpText(
       "after",
@@ -42,6 +45,7 @@ Examples:
         memory: options.memory,
         turbo: options.turbo ?? false,
         seed: options.seed,
+        tier: options.tier,
         duration: undefined,
         hashAt: options.hashAt,
         debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,

@@ -1,12 +1,12 @@
 // `el2 run WHAT` and bare `el2`: VMs under the native host.
 
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
 import { showSession } from "./show.ts";
 import { parseDuration, parsePort } from "./values.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { planDemo, planRun, type RunResult } from "../workstation/config-plan.ts";
-import type { SessionPlan } from "../workstation/plan.ts";
+import { type SessionPlan, TIERS } from "../workstation/plan.ts";
 
 /** Virtual time (ns) that bare `el2` runs without a terminal. */
 const DEMO_TIME = 5e9;
@@ -19,6 +19,9 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option("--turbo", "skip idle time instead of sleeping through it")
+    .addOption(
+      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default("interp" as const),
+    )
     .option("--gdb <[vm:]port>", "a gdb server for a VM, else the first, on this port of 127.0.0.1; the VM waits for gdb", parseGdb)
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
@@ -35,7 +38,8 @@ Examples:
     .action(async (what, options) => {
       const run = checked(await planRun(what));
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
-      const plan: SessionPlan = { ...run, turbo: run.turbo || (options.turbo ?? false), duration: options.for, debug };
+      const turbo = run.turbo || (options.turbo ?? false);
+      const plan: SessionPlan = { ...run, turbo, tier: options.tier, duration: options.for, debug };
       exit(
         await showSession(entry, plan, {
           title: what.split("/").at(-1) ?? what,

@@ -26,6 +26,7 @@ export function assemble(plan: SessionPlan): System {
   const pages = map.wasmSize / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const core = new WasmCore(memory, { base: RAM_BASE, host: RAM_OFFSET, size: map.ramEnd - RAM_BASE }, {
+    tier: plan.tier,
     onUndefined: (word, pa) => system.undefinedInstruction(word, pa),
   });
   const machine = new Machine(memory, map, core, plan.cpus);

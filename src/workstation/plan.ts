@@ -1,7 +1,10 @@
 // A session's plan: all bytes and choices that make a machine, resolved from command line and configuration before the machine starts.
 // It is plain data, so that it can be posted to the worker, recorded and compared.
 
+import type { Tier } from "../core/tiers.ts";
 import type { NativeHostPlan } from "../host/plan.ts";
+
+export { type Tier, TIERS } from "../core/tiers.ts";
 
 /** Name of the primary VM, and of its console. */
 export const PRIMARY_CONSOLE = "host";
@@ -32,6 +35,8 @@ export interface SessionPlan {
   readonly memory: number;
   /** Skip idle time. */
   readonly turbo: boolean;
+  /** What executes instructions; the interpreter where nothing is said. Guests see no difference. */
+  readonly tier?: Tier;
   /** Seed of all guest-visible randomness. */
   readonly seed: number;
   /** End after this much virtual time (ns). */
