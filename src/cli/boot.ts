@@ -37,7 +37,8 @@ Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET, a crash, or nothing can ever happen ag
 
 Examples:
   el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio
-  el2 boot guest.elf --cpus 4 --memory 256MiB --stdio --turbo --timeout 60s`,
+  el2 boot guest.elf --cpus 4 --memory 256MiB --stdio --turbo --timeout 60s
+  el2 boot guest.elf --gdb 1234                    and: gdb-multiarch -ex 'target remote 127.0.0.1:1234'`,
     )
     .action(async (image, options) => {
       const plan = {

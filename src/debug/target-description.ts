@@ -7,25 +7,33 @@ import { fromHex, toHex } from "./packets.ts";
 /** Registers of a `g` packet: gdb fetches the others one by one. */
 export const GENERAL_REGISTERS = DEBUG_REGISTERS.filter(({ group }) => group !== "system").length;
 
+/** Fields of CPSR: name, lowest and highest bit. */
+const CPSR_FIELDS = [
+  ["SP", 0, 0],
+  ["EL", 2, 3],
+  ["F", 6, 6],
+  ["I", 7, 7],
+  ["A", 8, 8],
+  ["D", 9, 9],
+  ["IL", 20, 20],
+  ["SS", 21, 21],
+  ["PAN", 22, 22],
+  ["V", 28, 28],
+  ["C", 29, 29],
+  ["Z", 30, 30],
+  ["N", 31, 31],
+] as const;
+
 const FEATURES: readonly (readonly [group: DebugRegister["group"], name: string, types: string])[] = [
-  [
-    "core",
-    "org.gnu.gdb.aarch64.core",
-    `<flags id="cpsr_flags" size="4">
-${
-      ([["SP", 0, 0], ["EL", 2, 3], ["F", 6, 6], ["I", 7, 7], ["A", 8, 8], ["D", 9, 9], ["IL", 20, 20], ["SS", 21, 21], [
-        "PAN",
-        22,
-        22,
-      ]] as const)
-        .concat([["V", 28, 28], ["C", 29, 29], ["Z", 30, 30], ["N", 31, 31]] as never)
-        .map(([name, start, end]) => `<field name="${name}" start="${start}" end="${end}"/>`).join("\n")
-    }
-</flags>`,
-  ],
+  ["core", "org.gnu.gdb.aarch64.core", flagsType()],
   ["fp", "org.gnu.gdb.aarch64.fpu", vectorTypes()],
   ["system", "org.el2.aarch64.system", ""],
 ];
+
+function flagsType(): string {
+  const fields = CPSR_FIELDS.map(([name, start, end]) => `<field name="${name}" start="${start}" end="${end}"/>`);
+  return ['<flags id="cpsr_flags" size="4">', ...fields, "</flags>"].join("\n");
+}
 
 /** Each view of a vector register: its letter, gdb's types of an element, and how many there are. */
 function vectorTypes(): string {

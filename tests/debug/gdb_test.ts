@@ -9,7 +9,7 @@ import { el2Command } from "../support/el2.ts";
 import { CODE, ENTRY } from "./debugged-vm.ts";
 
 /** Seconds of wall time for one thing to happen. Far more than it takes on an idle machine. */
-const PATIENCE = 60;
+const PATIENCE = 120;
 
 /** el2 with a gdb that is connected to it. */
 class Debugged implements AsyncDisposable {
