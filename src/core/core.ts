@@ -40,7 +40,7 @@ export interface CoreOptions {
 /** When regions are compiled; a sample stands for `slice` instructions. */
 const HOTNESS: Record<Exclude<Tier, "interp">, Hotness & { readonly slice: number }> = {
   jit: { samples: 1, batch: 1, slice: 20_000 },
-  auto: { samples: 4, batch: 8, slice: 20_000 },
+  auto: { samples: 64, batch: 4, slice: 20_000 },
 };
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */

@@ -48,8 +48,21 @@ export interface CodePage {
   isKnown(index: number): boolean;
 }
 
+/** Instructions by word, which compiled code repeats a lot; dropped together when there are too many. */
+const known = new Map<number, Instruction | undefined>();
+const KNOWN_AT_MOST = 0x4000;
+
 /** The instruction, or undefined when it is left to the interpreter. */
 export function translatable(word: number): Instruction | undefined {
+  let instruction = known.get(word);
+  if (instruction || known.has(word)) return instruction;
+  instruction = analyse(word);
+  if (known.size >= KNOWN_AT_MOST) known.clear();
+  known.set(word, instruction);
+  return instruction;
+}
+
+function analyse(word: number): Instruction | undefined {
   const encoding = decode(word);
   if (!encoding) return undefined;
   const semantics = semanticsOf(encoding, fieldValues(encoding.instruction, word));

@@ -72,7 +72,8 @@ export class FunctionBuilder {
   memory(name: string, offset = 0): this {
     const entry = MEMORY_OPCODES.get(name);
     if (!entry) throw new Error(`no such WebAssembly load or store: ${name}`);
-    return this.bytes(entry.code).bytes([0]).bytes(unsignedLeb(offset));
+    this.bytes(entry.code).code.push(0);
+    return this.#unsigned(offset);
   }
 
   /** A lane instruction such as `i8x16.extract_lane_u`. */
@@ -89,11 +90,14 @@ export class FunctionBuilder {
   }
 
   i32(value: number | bigint): this {
-    return this.bytes([0x41]).bytes(signedLeb(BigInt.asIntN(32, BigInt(value))));
+    this.code.push(0x41);
+    return typeof value === "number" ? this.#signed(value | 0) : this.bytes(signedLeb(BigInt.asIntN(32, value)));
   }
 
   i64(value: number | bigint): this {
-    return this.bytes([0x42]).bytes(signedLeb(BigInt.asIntN(64, BigInt(value))));
+    this.code.push(0x42);
+    const small = Number(value);
+    return small === (small | 0) ? this.#signed(small) : this.bytes(signedLeb(BigInt.asIntN(64, BigInt(value))));
   }
 
   f32(value: number): this {
@@ -110,15 +114,18 @@ export class FunctionBuilder {
   }
 
   get(local: number): this {
-    return this.bytes([0x20]).bytes(unsignedLeb(local));
+    this.code.push(0x20);
+    return this.#unsigned(local);
   }
 
   set(local: number): this {
-    return this.bytes([0x21]).bytes(unsignedLeb(local));
+    this.code.push(0x21);
+    return this.#unsigned(local);
   }
 
   tee(local: number): this {
-    return this.bytes([0x22]).bytes(unsignedLeb(local));
+    this.code.push(0x22);
+    return this.#unsigned(local);
   }
 
   getGlobal(index: number): this {
@@ -227,6 +234,20 @@ export class FunctionBuilder {
   closeBlock(): this {
     this.#depth--;
     return this.bytes([0x0b]);
+  }
+
+  /** Appends unsigned LEB128. */
+  #unsigned(value: number): this {
+    for (; value >= 128; value = Math.floor(value / 128)) this.code.push(value % 128 | 128);
+    this.code.push(value);
+    return this;
+  }
+
+  /** Appends signed LEB128 of an int32. */
+  #signed(value: number): this {
+    for (; value < -64 || value > 63; value >>= 7) this.code.push(value & 127 | 128);
+    this.code.push(value & 127);
+    return this;
   }
 
   #structure(opcode: number, body: (label: Label) => void, result: ValueType | undefined): this {
