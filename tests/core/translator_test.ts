@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { generateCore } from "../../src/core/core-module.ts";
+import { TABLE_NAME, TABLE_SIZE } from "../../src/core/interpreter/interpreter.ts";
 import { ImportedFunctions } from "../../src/core/interpreter/outlined.ts";
 import { CORE_SIZE, RECORD_PAGES } from "../../src/core/layout.ts";
 import { controlFlow } from "../../src/core/translator/control-flow.ts";
@@ -51,7 +52,7 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
   for (const word of words) {
     const instruction = translatable(word);
     if (!instruction) continue;
-    const module = new WasmModule().importMemory(generated.importedMemory);
+    const module = new WasmModule().importMemory(generated.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(generated.library, module);
     const region = new FunctionBuilder(-1, "region", ["i32"], ["i32"]), head = new FunctionBuilder(-1, "head", ["i32"], []);
     emitRegion(region, library, RECORD_PAGES.base, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }]);

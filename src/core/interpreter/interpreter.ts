@@ -22,19 +22,19 @@ import { type Handler, HandlerSet, Target } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
-/** What the function of a region answers instead of a record. */
-export const RegionResult = {
-  /** Nothing was executed. */
-  Nothing: 0,
-  /** The branch at CPU.IP was taken and its target could not be fetched: `CPU.PENDING` is set. */
-  Pending: 1,
-} as const;
+/** What the function of a region answers instead of a record: the branch at CPU.IP was taken, and `CPU.PENDING` is set for its target. */
+export const REGION_PENDING = 1;
 
 /**
  * Where the functions of regions begin in the table: two each, the region and its first instruction alone. The functions of cold
  * encodings come before: at most two each, one for SP as the base.
  */
 export const FIRST_REGION_SLOT = 2 * encodings.length;
+
+/** The table of the core's module. */
+export const TABLE_NAME = "outlined";
+/** Functions that there is room for in it. */
+export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
 /** What the decoder fills records for. */
 export interface Dispatch {
@@ -54,7 +54,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
   const set = new HandlerSet(library, outlined, f, { ip, end, tlb, scratch });
   const fused = new FusedArms(set);
   if (Arm.FirstInstruction + set.arms.length > MAXIMUM_ARMS) throw new Error("more arms than there is room for");
-  library.module.table(FIRST_REGION_SLOT + 2 * REGION_CAPACITY, "outlined");
+  library.module.table(TABLE_SIZE, TABLE_NAME);
 
   const leaveWith = (reason: number) => f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
   const returnRemaining = () => {
@@ -130,9 +130,10 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
     f.get(end);
     pushSlot(0);
     library.module.callIndirect(f, ["i32"], ["i32"]);
-    f.tee(scratch).if(() => {
+    // The same place with the same budget: nothing was executed.
+    f.tee(scratch).get(ip).op("i32.ne").i32(0).memory("i32.load", CPU.END).get(end).op("i32.ne").op("i32.or").if(() => {
       f.i32(0).memory("i32.load", CPU.END).set(end);
-      f.get(scratch).i32(RegionResult.Pending).op("i32.eq");
+      f.get(scratch).i32(REGION_PENDING).op("i32.eq");
       f.if(() => {
         f.i32(0).memory("i32.load", CPU.IP).set(ip).br(pending);
       });

@@ -1,4 +1,5 @@
-// The Wasm function of a region: (END) -> record at which the interpreter goes on. spec/core-jit.md sections 2 and 7.
+// The Wasm function of a region: (END) -> record at which the interpreter goes on; with the same END and the head's record, nothing was
+// executed. Where a region ends at the head of another, it ends in a call of that one. spec/core-jit.md sections 2 and 7.
 //
 // `left` counts the instructions of the budget. Where a loop is entered again it must suffice for the longest way to the next such place;
 // otherwise the interpreter goes on there, which finds the exact end of the budget. All ways out meet at the end of the function, where
@@ -8,9 +9,10 @@ import { CPU } from "../cpu-record.ts";
 import { usesFloatingPoint } from "../interpreter/handlers.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
 import { evaluateNumber, OperandLayout, RECORD_SIZE } from "../interpreter/operands.ts";
-import { RegionResult } from "../interpreter/interpreter.ts";
+import { FIRST_REGION_SLOT, REGION_PENDING } from "../interpreter/interpreter.ts";
 import type { Callees } from "../library.ts";
-import { FunctionBuilder, type Label } from "../wasm/module.ts";
+import { FIRST_REGION_ARM } from "../layout.ts";
+import { FunctionBuilder, type Label, type WasmModule } from "../wasm/module.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type Block, branchOf, successorsOf } from "./region.ts";
 import { RegionEmitter, StateLocals } from "./region-emitter.ts";
@@ -18,8 +20,14 @@ import { RegionEmitter, StateLocals } from "./region-emitter.ts";
 /** log2 of the bytes of a record. */
 const RECORD_SHIFT = 4;
 
-/** Appends the function of a region to `f`: its parameter is END, see RegionResult for the result. */
-export function emitRegion(f: FunctionBuilder, library: Callees, recordPage: number, blocks: readonly Block[]): void {
+/** What a region's function calls. */
+export interface RegionCallees extends Callees {
+  /** The module that the function will be in, with the core's table. */
+  readonly module: WasmModule;
+}
+
+/** Appends the function of a region to `f`: its parameter is END, its result a record or `REGION_PENDING`. */
+export function emitRegion(f: FunctionBuilder, library: RegionCallees, recordPage: number, blocks: readonly Block[]): void {
   new RegionFunction(f, library, recordPage, blocks).emit();
 }
 
@@ -41,7 +49,7 @@ class RegionFunction {
   readonly #longest: (number | undefined)[] = [];
   #exit!: Label;
 
-  constructor(readonly f: FunctionBuilder, readonly library: Callees, readonly page: number, readonly blocks: readonly Block[]) {
+  constructor(readonly f: FunctionBuilder, readonly library: RegionCallees, readonly page: number, readonly blocks: readonly Block[]) {
     this.#nodes = new Map(blocks.map(({ first }, node) => [first, node]));
     const inside = (index: number) => this.#nodes.get(index);
     this.#flow = controlFlow(blocks.map(({ ending }) => successorsOf(ending).map(inside).filter((node) => node !== undefined)));
@@ -75,28 +83,37 @@ class RegionFunction {
     ) {
       f.i32(0).memory("i32.load", CPU.FP_TRAP).op("i32.or");
     }
-    f.ifLikely(false, () => f.i32(RegionResult.Nothing).op("return"));
+    f.ifLikely(false, () => {
+      f.i32(0).get(end).memory("i32.store", CPU.END);
+      f.i32(head).op("return");
+    });
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
     this.#state.load(f);
     f.append(body);
   }
 
-  /** Behind the stores: END, and the record at which the interpreter goes on. */
+  /** Behind the stores: END, and the record at which the next region or the interpreter goes on. */
   #leave(): void {
-    const f = this.#body;
-    const storeEnd = () => {
-      f.i32(0).get(this.#record).get(this.#left).i32(RECORD_SHIFT).op("i32.shl").op("i32.add").memory("i32.store", CPU.END);
-    };
+    const f = this.#body, end = 0;
+    const computeEnd = () => f.get(this.#record).get(this.#left).i32(RECORD_SHIFT).op("i32.shl").op("i32.add").set(end);
+    const storeEnd = () => f.i32(0).get(end).memory("i32.store", CPU.END);
     f.get(this.#isAway).if(() => {
       f.i32(0).get(this.#record).memory("i32.store", CPU.IP);
+      computeEnd();
       storeEnd();
       f.get(this.#target).call(this.library.named("lookup")).tee(this.#record).op("i32.eqz");
-      f.ifLikely(false, () => f.i32(RegionResult.Pending).op("return"));
+      f.ifLikely(false, () => f.i32(REGION_PENDING).op("return"));
       f.get(this.#left).i32(1).op("i32.sub").set(this.#left);
     });
+    computeEnd();
+    f.get(this.#left).get(this.#leftAtEntry).op("i32.ne");
+    f.get(this.#record).memory("i32.load16_u").tee(this.#isAway).i32(FIRST_REGION_ARM).op("i32.ge_u").op("i32.and");
+    f.if(() => {
+      f.get(end).get(this.#isAway).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM).op("i32.add");
+      this.library.module.returnCallIndirect(f, ["i32"], ["i32"]);
+    });
     storeEnd();
-    f.get(this.#record).i32(RegionResult.Nothing);
-    f.get(this.#left).get(this.#leftAtEntry).op("i32.ne").op("select");
+    f.get(this.#record);
   }
 
   /** The blocks that a node dominates. Ramsey's doTree. */

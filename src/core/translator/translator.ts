@@ -7,7 +7,7 @@
 import { CPU } from "../cpu-record.ts";
 import type { GeneratedCore } from "../core-module.ts";
 import { Arm } from "../interpreter/arms.ts";
-import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
+import { FIRST_REGION_SLOT, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
 import { evaluateNumber, RECORD_SIZE } from "../interpreter/operands.ts";
 import { ImportedFunctions, type Link } from "../interpreter/outlined.ts";
 import {
@@ -141,7 +141,7 @@ export class Translator {
 
   #compile(): void {
     const start = performance.now();
-    const module = new WasmModule().importMemory(this.core.importedMemory);
+    const module = new WasmModule().importMemory(this.core.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(this.core.library, module);
     const found: { index: number; head: number; blocks: Block[] }[] = [];
     for (const key of this.#hot) {

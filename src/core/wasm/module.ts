@@ -279,6 +279,7 @@ export class WasmModule {
   readonly #exports: { name: string; index: number }[] = [];
   readonly #globals: Global[] = [];
   #memory: ImportedMemory | undefined;
+  #importedTable: { readonly module: string; readonly name: string; readonly size: number } | undefined;
   #table: { size: number; name: string } | undefined;
 
   importMemory(memory: ImportedMemory): this {
@@ -326,6 +327,17 @@ export class WasmModule {
     return this;
   }
 
+  /** Imports table 0 instead. */
+  importTable(module: string, name: string, size: number): this {
+    this.#importedTable = { module, name, size };
+    return this;
+  }
+
+  /** Appends `return_call_indirect` through table 0: the function ends in the call. */
+  returnCallIndirect(code: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): void {
+    code.bytes([0x13]).bytes(unsignedLeb(this.#type(parameters, results))).bytes([0]);
+  }
+
   /** Appends `call_indirect` through table 0; the table index is on the stack above the arguments. */
   callIndirect(code: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): void {
     code.bytes([0x11]).bytes(unsignedLeb(this.#type(parameters, results))).bytes([0]);
@@ -341,6 +353,10 @@ export class WasmModule {
     section(1, vector([...this.#types.keys()].map((key) => JSON.parse(key) as number[])));
     const imports = this.#imports.map((i) => [...text(i.module), ...text(i.name), 0, ...unsignedLeb(i.type)]);
     if (this.#memory) imports.push(memoryImport(this.#memory));
+    if (this.#importedTable) {
+      const { module, name, size } = this.#importedTable;
+      imports.push([...text(module), ...text(name), 1, 0x70, 0, ...unsignedLeb(size)]);
+    }
     section(2, vector(imports));
     section(3, vector(functionTypes));
     if (this.#table) section(4, vector([[0x70, 0, ...unsignedLeb(this.#table.size)]]));
