@@ -36,7 +36,7 @@ Deno.test("--timeout ends a busy guest with 4", async () => {
 Deno.test("a jump into nothing is an external abort for the guest, is logged with its PC, and the machine goes on", async () => {
   const log = await Deno.makeTempFile();
   try {
-    const { code } = await boot([A64.loadX1High(0xe000), A64.branchX1], "--timeout", "2s", "--log", log);
+    const { code } = await boot([A64.loadX1High(0xe000), A64.branchX1], "--timeout", "5s", "--log", log);
     assert.equal(code, 4, "the guest loops in its vectors, which are nothing either");
     assert.match(await Deno.readTextFile(log), /vCPU 0 of VM 3 mmio access to ipa:0xe0000000, where nothing is, at PC 0x00000000e0000000/);
   } finally {
@@ -47,7 +47,7 @@ Deno.test("a jump into nothing is an external abort for the guest, is logged wit
 Deno.test("an instruction that this core does not have is named in the log once", async () => {
   const log = await Deno.makeTempFile();
   try {
-    await boot([PACIA, A64.branch(0)], "--timeout", "2s", "--log", log);
+    await boot([PACIA, A64.branch(0)], "--timeout", "5s", "--log", log);
     const lines = (await Deno.readTextFile(log)).split("\n").filter((line) => line.includes("UNDEFINED"));
     assert.match(lines[0], /0xdac10020 at pa:0x40200040/);
   } finally {
@@ -56,7 +56,7 @@ Deno.test("an instruction that this core does not have is named in the log once"
 });
 
 Deno.test("a guest that floods its console takes no memory and is stopped by --timeout", async () => {
-  const { code, stdout } = await boot([uart, A64.loadW2(120), A64.storeByte, A64.branch(-1)], "--stdio", "--timeout", "2s");
+  const { code, stdout } = await boot([uart, A64.loadW2(120), A64.storeByte, A64.branch(-1)], "--stdio", "--timeout", "5s");
   assert.equal(code, 4);
   assert.match(stdout.slice(0, 1000), /^x{1000}$/);
 });
