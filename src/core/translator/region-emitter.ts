@@ -20,11 +20,16 @@ export class ConstantEmitter extends Emitter {
   }
 }
 
+/** What a comparison that stands for the flags was of. */
+const Comparison = { None: 0, Words: 1, Doublewords: 2 } as const;
+
 /** The locals in which a region holds the state of the CPU. Those that are used are known when the body is complete. */
 export class StateLocals {
   readonly #general = new Map<number, number>();
   readonly #vectors = new Map<number, number>();
   #flags: Record<Flag, number> | undefined;
+  /** The flags are those of `a - b` where `kind`, one of `Comparison`, says so. */
+  #comparisonLocals: { readonly kind: number; readonly a: number; readonly b: number } | undefined;
   readonly #written = new Set<number>();
 
   constructor(readonly f: FunctionBuilder) {}
@@ -43,6 +48,53 @@ export class StateLocals {
     return this.#flags[flag];
   }
 
+  /** Puts what is known of the flags into locals, for a place that several ways lead to. */
+  settleFlags(known: KnownFlags | undefined): void {
+    const f = this.f;
+    if (!known) return;
+    const { compared } = known;
+    if (!compared) {
+      for (const flag of FLAGS) known.words[flag]();
+      return this.setFlags();
+    }
+    // The operands alone: in most cases nobody will ask for the flags.
+    const { kind, a, b } = this.#comparison;
+    for (const flag of FLAGS) this.written(this.flag(flag));
+    compared.operands();
+    for (const local of [b, a]) {
+      if (compared.type === "i32") f.op("i64.extend_i32_u");
+      f.set(local);
+    }
+    f.i32(compared.type === "i32" ? Comparison.Words : Comparison.Doublewords).set(kind);
+  }
+
+  /** Takes the flags from the stack, in the order of `FLAGS`. */
+  setFlags(): void {
+    for (const flag of FLAGS.toReversed()) this.f.set(this.written(this.flag(flag)));
+    this.f.i32(Comparison.None).set(this.#comparison.kind);
+  }
+
+  /** Makes the flags of a comparison that has been settled. */
+  unpackFlags(): void {
+    const f = this.f, { kind, a, b } = this.#comparison;
+    const [n, z, c, v] = (["N", "Z", "C", "V"] as const).map((flag) => this.written(this.flag(flag)));
+    f.get(kind).if(() => {
+      f.get(a).get(b).op("i64.ge_u").set(c);
+      // Words move to the upper halves, where N and V are signs as well and the difference is zero when it was.
+      f.get(kind).i32(Comparison.Words).op("i32.eq").if(() => {
+        for (const operand of [a, b]) f.get(operand).i64(32).op("i64.shl").set(operand);
+      });
+      f.get(a).get(b).op("i64.sub").tee(n).set(z);
+      f.get(a).get(b).op("i64.xor").get(a).get(n).op("i64.xor").op("i64.and").set(v);
+      f.i32(Comparison.None).set(kind);
+    });
+  }
+
+  get #comparison(): { readonly kind: number; readonly a: number; readonly b: number } {
+    const { f } = this;
+    return this.#comparisonLocals ??= { kind: f.local("i32"), a: f.local("i64"), b: f.local("i64") };
+  }
+
   /** A local that is stored when the region is left. */
   written(local: number): number {
     this.#written.add(local);
@@ -56,6 +108,7 @@ export class StateLocals {
 
   /** Appends the stores of all that is written. */
   store(f: FunctionBuilder): void {
+    if (this.#comparisonLocals) this.unpackFlags();
     for (const [local, type, address] of this.#all()) {
       if (this.#written.has(local)) f.i32(0).get(local).memory(`${type}.store`, address);
     }
@@ -166,19 +219,10 @@ export class RegionEmitter extends ConstantEmitter {
     this.value(node);
   }
 
-  /** Stores the flags in their locals. */
-  static settleFlags(f: FunctionBuilder, state: StateLocals, flags: KnownFlags | undefined): void {
-    if (!flags) return;
-    for (const flag of FLAGS) {
-      flags.words[flag]();
-      f.set(state.written(state.flag(flag)));
-    }
-  }
-
   protected override statement(s: Statement): boolean {
     if (s.kind === "if" && statementsOf([s]).some(({ kind }) => kind === "setFlags")) {
       this.value(s.condition);
-      RegionEmitter.settleFlags(this.f, this.state, this.knownFlags);
+      this.state.settleFlags(this.knownFlags);
       this.knownFlags = undefined;
       this.nesting++;
       this.f.if(() => s.then.forEach((each) => this.statement(each)), () => s.otherwise.forEach((each) => this.statement(each)));
@@ -239,10 +283,10 @@ export class RegionEmitter extends ConstantEmitter {
 
   /** Nothing is stored before it is asked for: where the next instruction sets the flags again, these cost nothing. */
   protected override setFlags(n: Node, z: Node, c: Node, v: Node, compared?: Compared): void {
-    const f = this.f, values = { N: n, Z: z, C: c, V: v };
+    const values = { N: n, Z: z, C: c, V: v };
     if (this.nesting) {
       for (const flag of FLAGS) this.value(values[flag]);
-      for (const flag of [...FLAGS].reverse()) f.set(this.state.written(this.state.flag(flag)));
+      this.state.setFlags();
       return;
     }
     const words = { C: this.#late(c), V: this.#late(v), N: this.#late(n), Z: this.#late(z) };
@@ -254,8 +298,9 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   protected override flag(flag: Flag): void {
-    if (this.knownFlags) this.knownFlags.words[flag]();
-    else this.f.get(this.state.flag(flag));
+    if (this.knownFlags) return this.knownFlags.words[flag]();
+    this.state.unpackFlags();
+    this.f.get(this.state.flag(flag));
   }
 
   protected override access(

@@ -199,14 +199,14 @@ class RegionFunction {
     }
     const isBack = flow.position[to] <= flow.position[from];
     const isMerge = isBack || flow.isLoop[to] || flow.forwardEdges[to] > 1;
-    if (isMerge) RegionEmitter.settleFlags(f, this.#state, flags);
+    if (isMerge) this.#state.settleFlags(flags);
     if (isBack || flow.forwardEdges[to] > 1) f.br(this.#labels.get(to)!);
     else this.#tree(to, isMerge ? undefined : flags);
   }
 
   /** Out of the region, at an instruction of the page; `spent` instructions of the block are not counted yet. */
   #leaveAt(index: number, spent: number, flags: KnownFlags | undefined): void {
-    RegionEmitter.settleFlags(this.#body, this.#state, flags);
+    this.#state.settleFlags(flags);
     this.#spend(spent);
     this.#body.i32(this.#recordAddress(index)).set(this.#record).br(this.#exit);
   }
