@@ -28,19 +28,33 @@ const SUM: Line[] = [
   ["b", 0x17fffffb],
 ];
 
-Deno.test("a loop gives the same registers and the same count in both tiers, however its run is cut", () => {
-  const interpreter = new Machine(), translator = new Machine(EAGER);
-  for (const machine of [interpreter, translator]) {
-    machine.load(CODE, SUM);
-    machine.run(1, CODE);
-  }
-  for (const budget of [1, 7, 100, 1000, 333, 5000, 2, 1, 10_000]) {
-    assert.equal(interpreter.run(budget).retired, budget);
-    assert.equal(translator.run(budget).retired, budget);
-    assert.equal(translator.registers(), interpreter.registers());
-  }
-  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
-});
+/** A loop with two calls of a leaf. */
+const CALLS: Line[] = [
+  ["movz x1, #0x3e8", 0xd2807d01],
+  ["bl", 0x94000005],
+  ["bl", 0x94000004],
+  ["subs x1, x1, #0x1", 0xf1000421],
+  ["b.ne", 0x54ffffa1],
+  ["b", 0x17fffffb],
+  ["add x0, x0, x1", 0x8b010000],
+  ["ret", 0xd65f03c0],
+];
+
+for (const [what, program] of [["loop", SUM], ["loop with calls", CALLS]] as const) {
+  Deno.test(`a ${what} gives the same registers and the same count in both tiers, however its run is cut`, () => {
+    const interpreter = new Machine(), translator = new Machine(EAGER);
+    for (const machine of [interpreter, translator]) {
+      machine.load(CODE, program);
+      machine.run(1, CODE);
+    }
+    for (const budget of [1, 7, 100, 1000, 333, 5000, 2, 1, 10_000]) {
+      assert.equal(interpreter.run(budget).retired, budget);
+      assert.equal(translator.run(budget).retired, budget);
+      assert.equal(translator.registers(), interpreter.registers());
+    }
+    assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+  });
+}
 
 Deno.test("every encoding can be part of a region or is left to the interpreter", () => {
   const generated = generateCore({ base: RAM_BASE, size: 0x1_0000, host: CORE_SIZE }, CORE_SIZE + 0x1_0000);

@@ -14,7 +14,7 @@ import type { Callees } from "../library.ts";
 import { FIRST_REGION_ARM } from "../layout.ts";
 import { FunctionBuilder, type Label, type WasmModule } from "../wasm/module.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
-import { type Block, branchOf, successorsOf } from "./region.ts";
+import { type Block, branchOf, isReturn, returnPoints, successorsOf } from "./region.ts";
 import { RegionEmitter, StateLocals } from "./region-emitter.ts";
 
 /** log2 of the bytes of a record. */
@@ -37,6 +37,7 @@ class RegionFunction {
   readonly #flow: ControlFlow;
   readonly #state: StateLocals;
   readonly #nodes: ReadonlyMap<number, number>;
+  readonly #returnPoints: readonly number[];
   /** Locals: instructions left of the budget now and at the entry; the TLB set; where the interpreter goes on; the target of a branch. */
   readonly #left: number;
   readonly #leftAtEntry: number;
@@ -52,7 +53,11 @@ class RegionFunction {
   constructor(readonly f: FunctionBuilder, readonly library: RegionCallees, readonly page: number, readonly blocks: readonly Block[]) {
     this.#nodes = new Map(blocks.map(({ first }, node) => [first, node]));
     const inside = (index: number) => this.#nodes.get(index);
-    this.#flow = controlFlow(blocks.map(({ ending }) => successorsOf(ending).map(inside).filter((node) => node !== undefined)));
+    this.#returnPoints = returnPoints(blocks);
+    this.#flow = controlFlow(blocks.map((block) => {
+      const successors = isReturn(block) ? this.#returnPoints : successorsOf(block.ending);
+      return successors.map(inside).filter((node) => node !== undefined);
+    }));
     const body = this.#body = new FunctionBuilder(-1, "body", f.parameters, f.results);
     this.#state = new StateLocals(body);
     this.#left = body.local("i32");
@@ -158,7 +163,8 @@ class RegionFunction {
         this.#edge(node, ending.to, flags);
         break;
       case "call":
-        this.#leaveAt(ending.to, count, flags);
+        this.#spend(count);
+        this.#edge(node, ending.to, flags);
         break;
       case "condition":
         if (branch?.kind !== "branch" || !branch.condition) throw new Error("a block with a condition ends in no conditional branch");
@@ -174,7 +180,9 @@ class RegionFunction {
             const offset = evaluateNumber(branch.offset)(0);
             f.i32(0).memory("i64.load", CPU.PC_DELTA).i64(this.#recordAddress(first + count - 1) / 4 + offset).op("i64.add");
           }
-          f.set(this.#target).i32(1).set(this.#isAway);
+          f.set(this.#target);
+          if (isReturn(this.blocks[node])) this.#returns(node, count, flags);
+          f.i32(1).set(this.#isAway);
           this.#leaveAt(first + count - 1, count - 1, flags);
         };
         if (next === undefined) return away();
@@ -185,6 +193,18 @@ class RegionFunction {
         this.#edge(node, next, flags);
         break;
       }
+    }
+  }
+
+  /** Goes on behind a call of the region where the target of a RET is that. */
+  #returns(node: number, count: number, flags: KnownFlags | undefined): void {
+    const f = this.#body;
+    for (const point of this.#returnPoints) {
+      f.get(this.#target).i32(0).memory("i64.load", CPU.PC_DELTA).i64(this.#recordAddress(point) / 4).op("i64.add").op("i64.eq");
+      f.if(() => {
+        this.#spend(count);
+        this.#edge(node, point, flags);
+      });
     }
   }
 

@@ -1,8 +1,8 @@
 // What is translated at once: a region, the instructions of one page that direct branches reach from its head. spec/core-jit.md sections 3
 // and 7. Like the page's records it is bound to no virtual address.
 //
-// A region ends where the page does, at calls and indirect branches, at instructions that may take an exception by themselves or that change
-// the translation regime, and at code that was never executed.
+// Calls inside the page belong to the region, and RETs to where its calls return. It ends where the page does, at other indirect branches,
+// at instructions that may take an exception by themselves or that change the translation regime, and at code that was never executed.
 
 import type { Builder, Statement } from "../../isa/builder.ts";
 import { decode } from "../../isa/decode.ts";
@@ -27,8 +27,8 @@ export type Ending =
   | { readonly kind: "jump"; readonly to: number }
   /** The last instruction is a branch with a condition. */
   | { readonly kind: "condition"; readonly to: number; readonly next: number }
-  /** The last instruction is a call inside the page. */
-  | { readonly kind: "call"; readonly to: number }
+  /** The last instruction is a call inside the page; `next` is where it returns to. */
+  | { readonly kind: "call"; readonly to: number; readonly next: number }
   /** The last instruction is an indirect branch, or one to another page; `next` follows it where it has a condition. */
   | { readonly kind: "away"; readonly next?: number };
 
@@ -78,7 +78,7 @@ export function branchOf({ semantics }: Instruction): Statement & { kind: "branc
   return last?.kind === "branch" || last?.kind === "branchTo" ? last : undefined;
 }
 
-/** A call writes the link register; its target is a region of its own. */
+/** A call writes the link register. */
 const isCall = ({ semantics }: Instruction) => semantics.statements.some((s) => s.kind === "setRegister");
 
 /** The blocks of the region with this head, which is the first; none when the head cannot be translated. */
@@ -93,7 +93,7 @@ export function discover(page: CodePage, head: number): Block[] {
       instructions.set(at, instruction);
       const ending = endingOf(instruction, at);
       if (!ending) continue;
-      const targets = successorsOf(ending);
+      const targets = ending.kind === "call" ? [ending.next, ending.to] : successorsOf(ending);
       for (const target of targets) leaders.add(target);
       pending.push(...targets);
       break;
@@ -121,8 +121,23 @@ export function successorsOf(ending: Ending): number[] {
     case "away":
       return ending.next === undefined ? [] : [ending.next];
     case "call":
-      return [];
+      return [ending.to];
   }
+}
+
+/** Return points that a RET is compared with, at most. */
+const RETURN_POINTS = 4;
+
+/** Whether the block ends in RET. */
+export function isReturn({ instructions }: Block): boolean {
+  const { encoding } = instructions[instructions.length - 1];
+  return encoding.instruction.name === "BR/BLR/RET" && encoding.shape.opc === 2;
+}
+
+/** Instructions behind the calls of a region: where its RETs may lead. None when there are too many. */
+export function returnPoints(blocks: readonly Block[]): number[] {
+  const points = blocks.flatMap(({ ending }) => ending.kind === "call" ? [ending.next] : []);
+  return points.length > RETURN_POINTS ? [] : points;
 }
 
 /** How a block ends whose last instruction this is; undefined when it is no branch. */
@@ -134,5 +149,5 @@ function endingOf(instruction: Instruction, at: number): Ending | undefined {
   const near = to >= 0 && to < RECORDS_PER_PAGE;
   if (branch.condition) return near ? { kind: "condition", to, next } : { kind: "away", next };
   if (!near) return { kind: "away" };
-  return isCall(instruction) ? { kind: "call", to } : { kind: "jump", to };
+  return isCall(instruction) ? { kind: "call", to, next } : { kind: "jump", to };
 }
