@@ -39,7 +39,11 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
       finish(ExitCode.Failed, `bug: ${event.message}`);
     }
   };
+  let finished = false;
   const finish = (code: number, message: string) => {
+    // One line says how it ended: what comes while output drains, such as the machine's answer to `stop`, is not another end.
+    if (finished) return;
+    finished = true;
     out.drain().then(() => {
       console.error(`el2: ${message}`);
       ended.resolve(code);

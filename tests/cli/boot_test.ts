@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { A64, boot, SYSTEM_OFF, SYSTEM_RESET } from "./program.ts";
+import { el2Command } from "../support/el2.ts";
+import { A64, boot, imageOf, SYSTEM_OFF, SYSTEM_RESET } from "./program.ts";
 
 /** `pacia x0, x1`, of Armv8.3. */
 const PACIA = 0xdac10020;
@@ -70,4 +71,22 @@ Deno.test("--hash-at gives equal hashes at exactly these instruction counts in t
   const first = await hashes();
   assert.deepEqual(first.map((line) => JSON.parse(line).instructions), [1000, 54321, 200000]);
   assert.deepEqual(await hashes(), first);
+});
+
+Deno.test("ctrl-C ends a run in order with 130 and one line", async () => {
+  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  try {
+    await Deno.writeFile(file, imageOf([uart, ...print("up\n"), A64.branch(0)]));
+    const [program, ...args] = el2Command("boot", file, "--memory", "64MiB", "--turbo", "--stdio");
+    const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+    const reader = child.stdout.getReader();
+    await reader.read();
+    child.kill("SIGINT");
+    while (!(await reader.read()).done);
+    const stderr = await new Response(child.stderr).text();
+    assert.equal(stderr, "el2: interrupted\n");
+    assert.equal((await child.status).code, 130);
+  } finally {
+    await Deno.remove(file);
+  }
 });
