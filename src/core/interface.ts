@@ -37,39 +37,43 @@ export interface Exit {
 }
 
 /** Registers by their Arm names that hypervisor, debugger and tests may read and write by name. */
-export type RegisterName =
-  | "SP_EL0"
-  | "SP_EL1"
-  | "ELR_EL1"
-  | "SPSR_EL1"
-  | "ESR_EL1"
-  | "FAR_EL1"
-  | "VBAR_EL1"
-  | "SCTLR_EL1"
-  | "TCR_EL1"
-  | "TTBR0_EL1"
-  | "TTBR1_EL1"
-  | "MAIR_EL1"
-  | "AMAIR_EL1"
-  | "CONTEXTIDR_EL1"
-  | "CPACR_EL1"
-  | "CNTKCTL_EL1"
-  | "CNTV_CTL_EL0"
-  | "CNTV_CVAL_EL0"
-  | "CNTP_CTL_EL0"
-  | "CNTP_CVAL_EL0"
-  | "TPIDR_EL0"
-  | "TPIDR_EL1"
-  | "TPIDRRO_EL0"
-  | "PAR_EL1"
-  | "AFSR0_EL1"
-  | "AFSR1_EL1"
-  | "MDSCR_EL1"
-  | "CSSELR_EL1"
-  | "FPCR"
-  | "FPSR"
-  | "MIDR_EL1"
-  | "MPIDR_EL1";
+export const REGISTER_NAMES = [
+  "SP_EL0",
+  "SP_EL1",
+  "ELR_EL1",
+  "SPSR_EL1",
+  "ESR_EL1",
+  "FAR_EL1",
+  "VBAR_EL1",
+  "SCTLR_EL1",
+  "TCR_EL1",
+  "TTBR0_EL1",
+  "TTBR1_EL1",
+  "MAIR_EL1",
+  "AMAIR_EL1",
+  "CONTEXTIDR_EL1",
+  "CPACR_EL1",
+  "CNTKCTL_EL1",
+  "CNTV_CTL_EL0",
+  "CNTV_CVAL_EL0",
+  "CNTP_CTL_EL0",
+  "CNTP_CVAL_EL0",
+  "TPIDR_EL0",
+  "TPIDR_EL1",
+  "TPIDRRO_EL0",
+  "PAR_EL1",
+  "AFSR0_EL1",
+  "AFSR1_EL1",
+  "MDSCR_EL1",
+  "CSSELR_EL1",
+  "FPCR",
+  "FPSR",
+  "MIDR_EL1",
+  "MPIDR_EL1",
+] as const;
+
+/** One of `REGISTER_NAMES`. */
+export type RegisterName = typeof REGISTER_NAMES[number];
 
 /** The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to run it. */
 export interface VcpuState {

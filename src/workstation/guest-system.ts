@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { VcpuOption } from "../abi/words.ts";
+import { REGISTER_NAMES } from "../core/interface.ts";
 import { endedByOwnWill, type HostEvent, type VmExitReason } from "../host/events.ts";
 import { DebugControl } from "../hypervisor/debug-control.ts";
 import type { DebugCore } from "../core/interface.ts";
@@ -142,7 +143,7 @@ export class GuestSystem implements System {
       const words: unknown[] = [vcpu.name, registers.pc, registers.pstate, vcpu.instructions];
       for (let i = 0; i < 31; i++) words.push(registers.getX(i));
       for (let i = 0; i < 32; i++) words.push(...registers.getV(i));
-      for (const name of HASHED_REGISTERS) words.push(registers.getRegister(name));
+      for (const name of REGISTER_NAMES) words.push(registers.getRegister(name));
       hash.update(words.join());
     }
     return hash.digest("hex");
@@ -227,33 +228,6 @@ function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {
 
 /** Answers that are part of normal work: whoever polls a queue gets them. */
 const EXPECTED: ReadonlySet<ErrorCode> = new Set([ErrorCode.MSGQUEUE_EMPTY, ErrorCode.MSGQUEUE_FULL]);
-
-/** System registers that belong to the state of a vCPU. */
-const HASHED_REGISTERS = [
-  "SP_EL0",
-  "SP_EL1",
-  "ELR_EL1",
-  "SPSR_EL1",
-  "ESR_EL1",
-  "FAR_EL1",
-  "VBAR_EL1",
-  "SCTLR_EL1",
-  "TCR_EL1",
-  "TTBR0_EL1",
-  "TTBR1_EL1",
-  "MAIR_EL1",
-  "CPACR_EL1",
-  "CNTKCTL_EL1",
-  "CNTV_CTL_EL0",
-  "CNTV_CVAL_EL0",
-  "CNTP_CTL_EL0",
-  "CNTP_CVAL_EL0",
-  "TPIDR_EL0",
-  "TPIDR_EL1",
-  "TPIDRRO_EL0",
-  "FPCR",
-  "FPSR",
-] as const;
 
 /** Whether a page is all zero. */
 function isZero(page: Uint8Array): boolean {
