@@ -6,12 +6,12 @@ import {
   type Core,
   type Exit,
   ExitReason,
-  type RegisterName,
   Stage2Flags,
   type Stage2Table,
   type Translation,
   type VcpuState,
 } from "../../src/core/interface.ts";
+import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import type { Stage2Source } from "../../src/hypervisor/hypervisor.ts";
 
 /** One step of a vCPU. What `hvc` and `load` give is the result of the `yield`: X0, or the loaded value. */
@@ -34,37 +34,15 @@ const TRANSLATION_FAULT = 0x07;
 /** Register of all loads and stores. */
 const RT = 9;
 
-class ScriptedVcpu implements VcpuState {
-  readonly #x = new Array<bigint>(31).fill(0n);
-  readonly #registers = new Map<RegisterName, bigint>();
-  pc = 0n;
-  pstate = 0x3c5;
-  irq = false;
-  fiq = false;
-  event = false;
-  stage2 = 0;
+/** PSTATE at power-on: EL1h, DAIF masked. */
+const RESET_PSTATE = 0x3c5;
+
+class ScriptedVcpu extends PlainVcpuState {
   running: Generator<Step, void, bigint> | undefined;
   /** The step before: its result is not taken yet. */
   last: Step | undefined;
   /** Instructions of a `work` step that are left. */
   left = 0;
-
-  getX(index: number): bigint {
-    return index === 31 ? 0n : this.#x[index];
-  }
-  setX(index: number, value: bigint): void {
-    if (index < 31) this.#x[index] = BigInt.asUintN(64, value);
-  }
-  getV(): readonly [bigint, bigint] {
-    return [0n, 0n];
-  }
-  setV(): void {}
-  getRegister(name: RegisterName): bigint {
-    return this.#registers.get(name) ?? 0n;
-  }
-  setRegister(name: RegisterName, value: bigint): void {
-    this.#registers.set(name, value);
-  }
 }
 
 /** What vCPUs execute, by the address at which they are powered on. */
@@ -96,7 +74,7 @@ export class ScriptedCore implements Core {
   }
 
   createVcpu(): VcpuState {
-    return new ScriptedVcpu();
+    return new ScriptedVcpu(RESET_PSTATE);
   }
   releaseVcpu(): void {}
 

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../src/abi/errors.ts";
 import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { Access, mapAttributes, memextentAttributes, MemoryType } from "../../src/abi/words.ts";
-import { type Core, type RegisterName, Stage2Flags, type Stage2Table, type Translation, type VcpuState } from "../../src/core/interface.ts";
+import { type Core, Stage2Flags, type Stage2Table, type Translation } from "../../src/core/interface.ts";
+import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY } from "../../src/machine/memory-map.ts";
@@ -26,32 +27,8 @@ export const attributes = (access: number, type: number) => BigInt(memextentAttr
 export const NO_SYNC = 0x8000_0000n;
 export const PARTIAL = 0x8000_0001n;
 
-class FakeVcpuState implements VcpuState {
-  readonly x = new Array<bigint>(31).fill(0n);
-  readonly registers = new Map<RegisterName, bigint>();
-  pc = 0n;
-  pstate = 0x3c5;
-  irq = false;
-  fiq = false;
-  event = false;
-  stage2 = 0;
-  getX(index: number): bigint {
-    return this.x[index] ?? 0n;
-  }
-  setX(index: number, value: bigint): void {
-    if (index < 31) this.x[index] = value;
-  }
-  getV(): readonly [bigint, bigint] {
-    return [0n, 0n];
-  }
-  setV(): void {}
-  getRegister(name: RegisterName): bigint {
-    return this.registers.get(name) ?? 0n;
-  }
-  setRegister(name: RegisterName, value: bigint): void {
-    this.registers.set(name, value);
-  }
-}
+/** PSTATE at power-on: EL1h, DAIF masked. */
+const RESET_PSTATE = 0x3c5;
 
 /** DFSC of level 3 faults. */
 const TRANSLATION_FAULT = 0x07;
@@ -71,7 +48,7 @@ function fakeCore(log: CoreLog, tables: ReadonlyMap<number, Stage2Table>): Core 
     throw new Error(`this core has no ${what}`);
   };
   return {
-    createVcpu: () => new FakeVcpuState(),
+    createVcpu: () => new PlainVcpuState(RESET_PSTATE),
     releaseVcpu: () => {},
     run: no("run"),
     completeRead: no("completeRead"),

@@ -13,6 +13,7 @@ import {
   type Translation,
   type VcpuState,
 } from "../../src/core/interface.ts";
+import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
@@ -34,36 +35,15 @@ export type Step = { readonly compute: number } | Partial<Exit> & { readonly rea
 export type Script = (registers: ScriptedState) => Generator<Step, void, void>;
 
 /** Registers of a scripted vCPU. */
-export class ScriptedState implements VcpuState {
-  readonly x = new Array<bigint>(31).fill(0n);
-  readonly named = new Map<RegisterName, bigint>();
-  pc = 0n;
-  pstate = 0;
-  irq = false;
-  fiq = false;
-  event = false;
-  stage2 = 0;
+export class ScriptedState extends PlainVcpuState {
   script: Script = function* () {};
   running: Generator<Step, void, void> | undefined;
   left = 0;
   /** Exceptions that were injected. */
   readonly exceptions: { esr: number; far: bigint | undefined }[] = [];
 
-  getX(index: number): bigint {
-    return this.x[index] ?? 0n;
-  }
-  setX(index: number, value: bigint): void {
-    if (index < 31) this.x[index] = value;
-  }
-  getV(): readonly [bigint, bigint] {
-    return [0n, 0n];
-  }
-  setV(): void {}
-  getRegister(name: RegisterName): bigint {
-    return this.named.get(name) ?? 0n;
-  }
-  setRegister(name: RegisterName, value: bigint): void {
-    this.named.set(name, value);
+  override setRegister(name: RegisterName, value: bigint): void {
+    super.setRegister(name, value);
     // A power-on resets SCTLR: the script starts over.
     if (name === "SCTLR_EL1") this.running = undefined;
   }
@@ -71,7 +51,7 @@ export class ScriptedState implements VcpuState {
 
 class ScriptedCore implements Core {
   createVcpu(): VcpuState {
-    return new ScriptedState();
+    return new ScriptedState(0);
   }
   releaseVcpu(): void {}
   run(state: VcpuState, _now: number, budget: number): Exit {
