@@ -2,6 +2,8 @@
 // They are event handlers with plain state, and all they can do is what this file offers: hypercalls, their own guest memory,
 // their virtual timer and interrupts. Names and numbers of the calls are in `hypercalls.ts`.
 
+import type { TracePort } from "./trace.ts";
+
 /** Results X0..X7 of a hypercall. The array is reused by the next call. */
 export type HypercallResult = readonly bigint[];
 
@@ -11,6 +13,8 @@ export interface NativeVcpu {
   readonly index: number;
   /** Virtual time in ns (what CNTVCT_EL0 shows, times 16). */
   readonly now: number;
+  /** Where the program says what it does, for people. */
+  readonly trace: TracePort;
   /** HVC #(0x6000 + number) with X0..X7; absent arguments are zero. Answers at once, through the same table as any caller. */
   hvc(number: number, ...args: bigint[]): HypercallResult;
   /** SMC #0 with W0 = `functionId` and X1..X7: PSCI and the other services of SMCCC. CPU_ON's entry is an IPA, as for any caller. */

@@ -125,6 +125,9 @@ export const MsgqueueSendFlags = { Push: 1 } as const;
 /** Threshold arguments of msgqueue_configure_send and _receive with a meaning of their own (u32). */
 export const MsgqueueThreshold = { Unchanged: 0xffff_ffff, Maximum: 0xffff_fffe } as const;
 
+/** flags of virtio_mmio_configure: `device_type` counts. */
+export const VirtioMmioFlags = { DeviceTypeValid: 0x40n } as const;
+
 /** `flags` of vpm_group_configure. */
 export const VpmGroupFlags = { NoAggregation: 1n, Defined: 1n } as const;
 

@@ -20,6 +20,10 @@ import {
 /** Done, or which fragment or reference cannot be applied. A failed overlay may have left some fragments applied: apply to a copy. */
 export type OverlayResult = { ok: true } | { ok: false; problem: string };
 
+/** 0xffffffff names nothing. */
+const PHANDLE_MAX = 0xffff_fffe;
+const NO_PHANDLE = "a phandle would leave its 32 bits";
+
 /** An overlay that is built in memory: a fragment per target path. */
 export class OverlayBuilder {
   readonly root: DevicetreeNode = node("");
@@ -74,6 +78,7 @@ function movePhandles(overlay: DevicetreeNode, delta: number): string | undefine
   for (const { node: candidate } of walk(overlay)) {
     const phandle = phandleOf(candidate);
     if (phandle === undefined) continue;
+    if (phandle + delta > PHANDLE_MAX) return NO_PHANDLE;
     for (const name of ["phandle", "linux,phandle"]) {
       if (candidate.properties.has(name)) setProperties(candidate, { [name]: phandle + delta });
     }
@@ -109,14 +114,18 @@ function resolveSymbols(base: DevicetreeNode, overlay: DevicetreeNode): string |
     const labelled = path === undefined ? undefined : findNode(base, path);
     if (labelled === undefined) return `the label ${label} is not in the base tree`;
     let phandle = phandleOf(labelled);
-    if (phandle === undefined) setProperties(labelled, { phandle: phandle = Math.max(maxPhandle(base), maxPhandle(overlay)) + 1 });
+    if (phandle === undefined) {
+      phandle = Math.max(maxPhandle(base), maxPhandle(overlay)) + 1;
+      if (phandle > PHANDLE_MAX) return NO_PHANDLE;
+      setProperties(labelled, { phandle });
+    }
     for (const place of readStrings(fixups, label) ?? []) {
       const [nodePath, property, offset] = place.split(":");
       const target = findNode(overlay, nodePath);
       const value = phandle;
       const problem = target === undefined
         ? `__fixups__ names ${nodePath}, which does not exist`
-        : patchCell(target, property, Number(offset), () => value);
+        : patchCell(target, property, /^\d+$/.test(offset ?? "") ? Number(offset) : NaN, () => value);
       if (problem !== undefined) return problem;
     }
   }
@@ -125,9 +134,13 @@ function resolveSymbols(base: DevicetreeNode, overlay: DevicetreeNode): string |
 
 function patchCell(target: DevicetreeNode, property: string, offset: number, change: (value: number) => number): string | undefined {
   const bytes = target.properties.get(property)?.slice();
-  if (bytes === undefined || !(offset + 4 <= bytes.length)) return `a fix-up lies outside property ${property} of ${target.name}`;
+  if (bytes === undefined || !(Number.isInteger(offset) && offset >= 0 && offset + 4 <= bytes.length)) {
+    return `a fix-up lies outside property ${property} of ${target.name}`;
+  }
   const view = new DataView(bytes.buffer);
-  view.setUint32(offset, change(view.getUint32(offset)) >>> 0);
+  const changed = change(view.getUint32(offset));
+  if (changed > PHANDLE_MAX) return NO_PHANDLE;
+  view.setUint32(offset, changed);
   target.properties.set(property, bytes);
   return undefined;
 }

@@ -16,6 +16,15 @@ import { type Devicetree, type DevicetreeNode, type MemoryReservation, node } fr
 /** A tree, or what is wrong with the bytes and where (offset from the start of the blob). */
 export type ReadResult = { ok: true; tree: Devicetree } | { ok: false; problem: string; offset: number };
 
+/** Longest name, bytes. Real ones have 31; without a limit, names that overlap in the strings block would cost its square. */
+const NAME_MAX = 255;
+
+/** Where a node and its properties stand in a blob: bytes from its start to the token. */
+export interface NodePlace {
+  readonly offset: number;
+  readonly properties: Map<string, number>;
+}
+
 /** Depth at which reading stops: deeper trees are no devicetrees of anything real. */
 const MAX_DEPTH = 64;
 
@@ -26,10 +35,13 @@ class Malformed extends Error {
   }
 }
 
-/** Reads a tree. Properties are copies: the input may change afterwards. */
-export function readDevicetree(bytes: Uint8Array): ReadResult {
+/**
+ * Reads a tree. Properties are copies: the input may change afterwards.
+ * @param places takes note of where each node stands, if given.
+ */
+export function readDevicetree(bytes: Uint8Array, places?: Map<DevicetreeNode, NodePlace>): ReadResult {
   try {
-    return { ok: true, tree: read(bytes) };
+    return { ok: true, tree: read(bytes, places) };
   } catch (error) {
     if (error instanceof Malformed) return { ok: false, problem: error.problem, offset: error.offset };
     throw error;
@@ -43,7 +55,7 @@ export function devicetreeSize(bytes: Uint8Array): number | undefined {
   return view.getUint32(FdtHeader.magic) === FDT_MAGIC ? view.getUint32(FdtHeader.totalsize) : undefined;
 }
 
-function read(bytes: Uint8Array): Devicetree {
+function read(bytes: Uint8Array, places: Map<DevicetreeNode, NodePlace> | undefined): Devicetree {
   if (bytes.length < FDT_HEADER_SIZE) throw new Malformed("the blob is shorter than a header", bytes.length);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const header = (field: keyof typeof FdtHeader) => view.getUint32(FdtHeader[field]);
@@ -64,7 +76,7 @@ function read(bytes: Uint8Array): Devicetree {
   if (header("off_dt_struct") % 4 !== 0) throw new Malformed("the structure block is not aligned", FdtHeader.off_dt_struct);
 
   return {
-    root: readStructure(bytes, view, header("off_dt_struct"), structEnd, header("off_dt_strings"), stringsEnd),
+    root: readStructure(bytes, view, header("off_dt_struct"), structEnd, header("off_dt_strings"), stringsEnd, places),
     reservations: readReservations(view, header("off_mem_rsvmap"), total),
     bootCpu: header("boot_cpuid_phys"),
   };
@@ -72,6 +84,7 @@ function read(bytes: Uint8Array): Devicetree {
 
 function readReservations(view: DataView, start: number, end: number): MemoryReservation[] {
   const reservations: MemoryReservation[] = [];
+  if (start > end) throw new Malformed("the memory reservation block begins outside the blob", FdtHeader.off_mem_rsvmap);
   for (let offset = start;; offset += FDT_RESERVATION_SIZE) {
     if (offset + FDT_RESERVATION_SIZE > end) throw new Malformed("the memory reservation block has no end", offset);
     const address = view.getBigUint64(offset);
@@ -88,6 +101,7 @@ function readStructure(
   end: number,
   stringsStart: number,
   stringsEnd: number,
+  places: Map<DevicetreeNode, NodePlace> | undefined,
 ): DevicetreeNode {
   const open: DevicetreeNode[] = [];
   const names = new Map<number, string>();
@@ -118,8 +132,9 @@ function readStructure(
         if (open.length === MAX_DEPTH) throw new Malformed(`nodes are nested deeper than ${MAX_DEPTH}`, at);
         const text = readText(bytes, offset, end);
         if (parent !== undefined && (text === "" || text.includes("/"))) throw new Malformed("a node has no valid name", at);
-        offset = alignToken(offset + byteLength(bytes, offset) + 1);
+        offset = alignToken(offset + text.length + 1);
         const begun = node(parent === undefined ? "" : text);
+        places?.set(begun, { offset: at, properties: new Map() });
         if (parent === undefined) root = begun;
         else parent.children.push(begun);
         open.push(begun);
@@ -135,6 +150,7 @@ function readStructure(
         if (owner === undefined) throw new Malformed("a property lies outside all nodes", at);
         if (offset + length > end) throw new Malformed(`property ${key} ends outside the structure block`, at);
         if (owner.children.length > 0) throw new Malformed(`property ${key} follows a child node`, at);
+        places?.get(owner)?.properties.set(key, at);
         owner.properties.set(key, bytes.slice(offset, offset + length));
         offset = alignToken(offset + length);
         break;
@@ -148,15 +164,11 @@ function readStructure(
   }
 }
 
-/** Bytes before the next NUL; the caller has checked that there is one. */
-function byteLength(bytes: Uint8Array, start: number): number {
-  return bytes.indexOf(0, start) - start;
-}
-
+/** The text up to the next NUL, a character a byte. */
 function readText(bytes: Uint8Array, start: number, end: number): string {
-  const nul = bytes.indexOf(0, start);
-  if (nul < 0 || nul >= end) throw new Malformed("a name has no end", start);
+  const length = bytes.subarray(start, Math.min(end, start + NAME_MAX + 1)).indexOf(0);
+  if (length < 0) throw new Malformed(end - start > NAME_MAX ? `a name is longer than ${NAME_MAX} bytes` : "a name has no end", start);
   let text = "";
-  for (let index = start; index < nul; index++) text += String.fromCharCode(bytes[index]);
+  for (let index = start; index < start + length; index++) text += String.fromCharCode(bytes[index]);
   return text;
 }

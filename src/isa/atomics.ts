@@ -1,4 +1,4 @@
-// Exclusives, acquire-release, compare and swap, and the atomic memory operations of FEAT_LSE. Arm ARM C4.1.94, B2.9.
+// Exclusives, acquire-release, compare and swap, the atomic memory operations of FEAT_LSE, LDAPR of FEAT_LRCPC. Arm ARM C4.1.94, B2.9.
 //
 // One worker runs all physical CPUs in turns, so that plain loads and stores in one instruction are atomic, and every ordering holds.
 // The local monitor remembers address, size and value: a store-exclusive succeeds when the location still holds what was loaded.
@@ -218,6 +218,14 @@ export const atomics: Instruction[] = [
       $.hostStore(storeName(size), host, register($, size, Rs));
       $.setR(Rt, old);
     },
+  ),
+
+  insn(
+    "LDAPR",
+    "size 111 0 00 1 0 1 Rs 1 100 00 Rn Rt",
+    { shape: "size", cold: true, unpredictable: (f) => f.Rs !== 31 },
+    (f) => `ldapr${NARROW[f.size]}\t${r(f.size === 3 ? 1 : 0, f.Rt)}, [${xsp(f.Rn)}]`,
+    ({ size, Rn, Rt }, $) => $.setR(Rt, $.load("i64", 1 << size, $.XSP(Rn), { aligned: true })),
   ),
 
   insn(

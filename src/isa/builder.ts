@@ -117,7 +117,16 @@ const SCALAR_COMPARISON = /^[if](32|64)\.(eqz|eq|ne|lt|gt|le|ge)(_[su])?$/;
 const VECTOR_TEST = /\.(any_true|all_true|bitmask)$/;
 const LANE_RESULT: Record<string, Type> = { i8x16: "i32", i16x8: "i32", i32x4: "i32", i64x2: "i64", f32x4: "f32", f64x2: "f64" };
 
+/** Result types by instruction. */
+const resultTypes = new Map<string, Type>();
+
 function resultType(name: string): Type {
+  let type = resultTypes.get(name);
+  if (!type) resultTypes.set(name, type = computeResultType(name));
+  return type;
+}
+
+function computeResultType(name: string): Type {
   if (SCALAR_COMPARISON.test(name) || VECTOR_TEST.test(name)) return "i32";
   const prefix = name.slice(0, name.indexOf("."));
   return prefix.length === 3 ? prefix as Type : "v128";
@@ -125,10 +134,10 @@ function resultType(name: string): Type {
 
 /** The range of an i32 or i64 result, where interval arithmetic gives one that is exact (no wrap-around). */
 function resultRange(name: string, operands: readonly Node[]): { low: number; high: number } | undefined {
-  const [type, op] = name.split(".");
   const [a, b] = operands;
+  if (a?.low === undefined || a.high === undefined) return SCALAR_COMPARISON.test(name) ? { low: 0, high: 1 } : undefined;
   if (SCALAR_COMPARISON.test(name)) return { low: 0, high: 1 };
-  if (a?.low === undefined || a.high === undefined) return undefined;
+  const [type, op] = name.split(".");
   const make = (low: number, high: number) =>
     type === "i32" && (low < -0x80000000 || high > 0x7fffffff) || !Number.isSafeInteger(low) || !Number.isSafeInteger(high)
       ? undefined

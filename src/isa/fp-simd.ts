@@ -3,6 +3,7 @@
 import { fpDataProcessing } from "./fp-data-processing.ts";
 import { fpLoadsAndStores } from "./fp-loads-stores.ts";
 import type { Instruction } from "./insn.ts";
+import { simdCrypto } from "./simd-crypto.ts";
 import { simdFp } from "./simd-fp.ts";
 import { simdFpTwoRegister } from "./simd-fp-two-register.ts";
 import { simdIndexed } from "./simd-indexed.ts";
@@ -26,4 +27,5 @@ export const fpAndSimd: readonly Instruction[] = [
   ...simdShiftImmediate,
   ...simdIndexed,
   ...simdPermute,
+  ...simdCrypto,
 ];

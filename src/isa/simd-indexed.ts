@@ -44,6 +44,7 @@ type Operation = ($: Builder, size: number, a: Node, b: Node, d: () => Node) => 
 const accumulate = (direction: "add" | "sub"): Operation => ($, size, a, b, d) =>
   $.op(`${LANES[size]}.${direction}`, d(), multiply($, size, a, b));
 const library = (name: string): Operation => ($, size, a, b) => $.call("v128", `${name}${8 << size}`, a, b);
+const libraryWithAccumulator = (name: string): Operation => ($, size, a, b, d) => $.call("v128", `${name}${8 << size}`, a, b, d());
 
 const SAME: readonly { name: string; U: 0 | 1; opcode: number; operation: Operation; hasScalar?: boolean }[] = [
   { name: "mla", U: 1, opcode: 0b0000, operation: accumulate("add") },
@@ -51,6 +52,9 @@ const SAME: readonly { name: string; U: 0 | 1; opcode: number; operation: Operat
   { name: "mul", U: 0, opcode: 0b1000, operation: multiply },
   { name: "sqdmulh", U: 0, opcode: 0b1100, operation: library("SQDMULH"), hasScalar: true },
   { name: "sqrdmulh", U: 0, opcode: 0b1101, operation: library("SQRDMULH"), hasScalar: true },
+  // FEAT_RDM.
+  { name: "sqrdmlah", U: 1, opcode: 0b1101, operation: libraryWithAccumulator("SQRDMLAH"), hasScalar: true },
+  { name: "sqrdmlsh", U: 1, opcode: 0b1111, operation: libraryWithAccumulator("SQRDMLSH"), hasScalar: true },
 ];
 
 const same = SAME.flatMap(({ name, U, opcode, operation, hasScalar }) =>

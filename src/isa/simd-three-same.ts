@@ -1,5 +1,5 @@
 // AdvSIMD three registers of the same type, vector and scalar: integer. Arm ARM C4.1.96, "Advanced SIMD three same" and "Advanced SIMD
-// scalar three same".
+// scalar three same", with the two of FEAT_RDM from "three same extra".
 
 import type { Builder, Node } from "./builder.ts";
 import { scalar, vector } from "./fp-operands.ts";
@@ -196,6 +196,28 @@ const logical = insn(
   ({ Q, U, size, Rm, Rn, Rd }, $) => setVector($, Q, Rd, LOGICAL[U][size].operation($, $.Q(Rn), $.Q(Rm), () => $.Q(Rd))),
 );
 
+/** SQRDMLAH and SQRDMLSH, whose opcode lies elsewhere. */
+const roundingDoubling = ["SQRDMLAH", "SQRDMLSH"].flatMap((name, S) => [
+  insn(
+    `${name} (vector)`,
+    pattern<"Q size Rm Rn Rd">(`0 Q 1 01110 size 0 Rm 1000${S} 1 Rn Rd`),
+    { shape: "size", when: (f) => HS.includes(f.size), cold: true },
+    (f) => text(name.toLowerCase(), f),
+    ({ Q, size, Rm, Rn, Rd }, $) =>
+      setVector($, Q, Rd, $.call("v128", `${name}${8 << size}`, vectorOf($, Q, Rn), vectorOf($, Q, Rm), vectorOf($, Q, Rd))),
+  ),
+  insn(
+    `${name} (scalar)`,
+    pattern<"size Rm Rn Rd">(`01 1 11110 size 0 Rm 1000${S} 1 Rn Rd`),
+    { shape: "size", when: (f) => HS.includes(f.size), cold: true },
+    (f) => `${name.toLowerCase()}\t${scalar(f.size, f.Rd)}, ${scalar(f.size, f.Rn)}, ${scalar(f.size, f.Rm)}`,
+    ({ size, Rm, Rn, Rd }, $) => {
+      const [a, b, d] = [Rn, Rm, Rd].map((register) => scalarOf($, size, register));
+      setScalar($, size, Rd, $.call("v128", `${name}${8 << size}`, a, b, d));
+    },
+  ),
+]);
+
 /** Three same, integer. */
 export const simdThreeSame: Instruction[] = [
   logical,
@@ -203,4 +225,5 @@ export const simdThreeSame: Instruction[] = [
   ...ENTRIES.filter((entry) => entry.hot).map(hotVector),
   ...ENTRIES.filter((entry) => entry.scalars).map(scalarForm),
   ...PAIRWISE.map(pairwise),
+  ...roundingDoubling,
 ];

@@ -39,6 +39,8 @@ export class Machine {
   #stopped: StopReason | undefined;
   /** Where the turns stand: every CPU has been offered the time up to here. */
   #now = 0;
+  /** The time whose events have happened. */
+  #settled = -1;
   /** The turn in progress: where it ends, and the CPU whose part comes next. Undefined between turns. */
   #turnEnd: number | undefined;
   #turnCpu = 0;
@@ -66,10 +68,29 @@ export class Machine {
     this.#el2 = el2;
   }
 
+  /** Where the turns stand (ns): between turns, the end of the last one. */
+  get boundary(): number {
+    return this.#now;
+  }
+
+  /** Whether the events of `boundary` have happened. */
+  get settled(): boolean {
+    return this.#settled === this.#now;
+  }
+
+  /** Lets the events of `boundary` happen, as `run` does before a turn. */
+  settle(): void {
+    this.events.runDue(this.#now);
+    this.#settled = this.#now;
+  }
+
   /** The highest position that any physical CPU has reached (ns): what counters show at least, and the time of whatever happens now. */
   get time(): number {
     let time = this.#now;
-    for (const cpu of this.cpus) if (cpu.position > time) time = cpu.position;
+    for (let index = 0; index < this.cpus.length; index++) {
+      const { position } = this.cpus[index];
+      if (position > time) time = position;
+    }
     return time;
   }
 
@@ -86,6 +107,11 @@ export class Machine {
   /** Whether `run` is about to come back in the middle of things. */
   get suspended(): boolean {
     return this.#suspended;
+  }
+
+  /** Whether a turn is in progress, which a suspension has cut in two. */
+  get inTurn(): boolean {
+    return this.#turnEnd !== undefined;
   }
 
   /** Makes `run` come back at once, before the turn in progress is over. The next `run` goes on as if nothing had happened. */
@@ -107,10 +133,11 @@ export class Machine {
     if (!el2) throw new Error("there is no software at EL2");
     this.#suspended = false;
     for (let turn = 0; turn < turns; turn++) {
-      if (this.#turnEnd === undefined) this.events.runDue(this.#now);
       if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
       if (this.#turnEnd === undefined) {
         if (this.#now >= until) return { kind: "time" };
+        this.settle();
+        if (this.#stopped) return { kind: "stopped", reason: this.#stopped };
         if (!this.cpus.some((cpu) => cpu.position > this.#now || el2.runnable(cpu))) return { kind: "idle", next: this.events.next };
         this.#turnEnd = Math.min(this.#now + this.quantum, this.events.next, until);
         this.#turnCpu = 0;

@@ -3,6 +3,7 @@
 //   physical address                          Wasm memory
 //   0x0000_0000  devices (QEMU "virt")        0                CPU record, Wasm functions' tables, TLB sets, decoded records,
 //   0x0900_0000    PL011                                       stage-2 tables, vCPU contexts: the core's own (src/core/cpu-record.ts)
+//   0x0a00_0000    virtio-mmio, 32 slots
 //   0x4000_0000  primary VM's RAM             RAM_OFFSET       the byte at physical address 0x4000_0000
 //   hypervisorBase                            ...              linear from here: Wasm address = PA - RAM_BASE + RAM_OFFSET
 //     + 0          hypervisor image (unused: this hypervisor is not code in guest memory)
@@ -31,6 +32,12 @@ export const PL011_BASE = 0x0900_0000;
 export const PL011_SIZE = 0x1000;
 /** INTID of the PL011's interrupt: SPI 1. */
 export const PL011_INTID = 33;
+/** Slots of virtio-mmio devices, each with an SPI of its own. */
+export const VIRTIO_MMIO_BASE = 0x0a00_0000;
+export const VIRTIO_MMIO_STRIDE = 0x200;
+export const VIRTIO_MMIO_SLOTS = 32;
+/** INTID of slot 0: SPI 16. */
+export const VIRTIO_MMIO_INTID = 48;
 export const GICD_BASE = 0x0800_0000;
 export const GICD_SIZE = 0x1_0000;
 export const GICR_BASE = 0x080a_0000;

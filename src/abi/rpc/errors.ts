@@ -28,6 +28,8 @@ export const RmError = {
 
 /** One of `RmError`. */
 export type RmError = typeof RmError[keyof typeof RmError];
+/** Name of a code. */
+export type RmErrorName = keyof typeof RmError;
 
 const NAMES = new Map<number, string>(Object.entries(RmError).map(([name, code]) => [code, name]));
 

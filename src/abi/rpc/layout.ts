@@ -6,7 +6,7 @@ import { RmError } from "./errors.ts";
 /** Reads a payload from front to back. The first fault sticks; reads after it give zeros. */
 export class Input {
   offset = 0;
-  fault: { error: RmError; problem: string } | undefined;
+  fault: { error: RmError; problem: string; section?: string } | undefined;
   readonly #view: DataView;
 
   constructor(readonly bytes: Uint8Array) {
@@ -18,8 +18,9 @@ export class Input {
     return this.bytes.length - this.offset;
   }
 
-  fail(error: RmError, problem: string): void {
-    this.fault ??= { error, problem };
+  /** @param section of the specification, where it is not the message's. */
+  fail(error: RmError, problem: string, section?: string): void {
+    this.fault ??= { error, problem, section };
   }
 
   /** Moves past `size` bytes and returns where they begin; undefined, and a fault, where they are not there. */
@@ -75,10 +76,35 @@ export class Output {
   }
 }
 
+/** What a field looks like on the wire, for who describes layouts or makes payloads of their own. Sizes are bytes. */
+export type Shape =
+  | { readonly kind: "unsigned"; readonly size: 1 | 2 | 4 | 8 }
+  | { readonly kind: "reserved"; readonly size: number; readonly mustBeZero: boolean }
+  | { readonly kind: "bytes"; readonly size: number }
+  /** Everything up to the end. */
+  | { readonly kind: "rest" }
+  /** A length (u16), bytes of nothing (`gap`), as many bytes, and zeros up to a multiple of 4 if `padded`. */
+  | { readonly kind: "counted"; readonly gap: 0 | 2; readonly padded: boolean }
+  /** A count of this size and entries; a `list` of §1.6 has a half-word behind the count, padding, and may be missing at the end. */
+  | {
+    readonly kind: "list";
+    readonly counter: 2 | 4;
+    readonly entry: Shapes;
+    readonly rpcList?: { readonly maximum: number; readonly annotated: boolean };
+  }
+  /** There only when the field `selector` before it has this value. */
+  | { readonly kind: "when"; readonly selector: string; readonly value: number; readonly shape: Shape };
+
+/** Shapes of fields by name, in wire order. */
+export type Shapes = Readonly<Record<string, Shape>>;
+
 /** One field of a layout. */
 export interface Field<T> {
-  decode(input: Input): T;
-  encode(output: Output, value: T): void;
+  readonly shape: Shape;
+  /** @param before the fields before it in the same payload or entry. */
+  decode(input: Input, before: Readonly<Record<string, unknown>>): T;
+  /** @param all all fields of the same payload or entry. */
+  encode(output: Output, value: T, all: Readonly<Record<string, unknown>>): void;
   /** The value for people; undefined where the field is not worth a word. */
   print(value: T): string | undefined;
 }
@@ -94,6 +120,7 @@ const hex = (value: number | bigint) => value < 10 ? `${value}` : `0x${value.toS
 
 function unsigned(size: 1 | 2 | 4): Field<number> {
   return {
+    shape: { kind: "unsigned", size },
     decode: (input) => input.unsigned(size),
     encode: (output, value) => output.unsigned(size, value),
     print: hex,
@@ -107,6 +134,7 @@ export const u32: Field<number> = unsigned(4);
 
 /** Unsigned integer of 64 bits. */
 export const u64: Field<bigint> = {
+  shape: { kind: "unsigned", size: 8 },
   decode: (input) => input.unsigned64(),
   encode: (output, value) => output.unsigned64(value),
   print: hex,
@@ -115,6 +143,7 @@ export const u64: Field<bigint> = {
 /** Bytes that nobody looks at; written as zeros. */
 export function reserved(size: number): Field<void> {
   return {
+    shape: { kind: "reserved", size, mustBeZero: false },
     decode: (input) => void input.take(size),
     encode: (output) => output.append(new Uint8Array(size)),
     print: () => undefined,
@@ -124,6 +153,7 @@ export function reserved(size: number): Field<void> {
 /** Bytes that have to be zero, else `error`. */
 export function mustBeZero(size: number, error: RmError = RmError.MSG_INVALID): Field<void> {
   return {
+    shape: { kind: "reserved", size, mustBeZero: true },
     decode: (input) => {
       if (input.slice(size).some((byte) => byte !== 0)) input.fail(error, "a reserved field is not zero");
     },
@@ -135,6 +165,7 @@ export function mustBeZero(size: number, error: RmError = RmError.MSG_INVALID): 
 /** A fixed number of bytes. */
 export function bytes(size: number): Field<Uint8Array> {
   return {
+    shape: { kind: "bytes", size },
     decode: (input) => input.slice(size),
     encode: (output, value) => output.append(value),
     print: printBytes,
@@ -143,6 +174,7 @@ export function bytes(size: number): Field<Uint8Array> {
 
 /** Everything up to the end of the payload. */
 export const rest: Field<Uint8Array> = {
+  shape: { kind: "rest" },
   decode: (input) => input.slice(input.left),
   encode: (output, value) => output.append(value),
   print: printBytes,
@@ -155,6 +187,7 @@ function printBytes(value: Uint8Array): string {
 
 /** Length (u16), a reserved half-word, then text padded with zeros to a multiple of 4. Anything but zeros there is refused. */
 export const paddedText: Field<Uint8Array> = {
+  shape: { kind: "counted", gap: 2, padded: true },
   decode: (input) => {
     const length = input.unsigned(2);
     input.unsigned(2);
@@ -171,30 +204,56 @@ export const paddedText: Field<Uint8Array> = {
   print: (value) => JSON.stringify(new TextDecoder().decode(value)),
 };
 
-/** A length, given as a field of its own kind, and as many bytes. */
-export const countedBytes = (size: Field<number>): Field<Uint8Array> => ({
-  decode: (input) => input.slice(size.decode(input)),
+/** A length (u16) and as many bytes. */
+export const countedBytes: Field<Uint8Array> = {
+  shape: { kind: "counted", gap: 0, padded: false },
+  decode: (input) => input.slice(input.unsigned(2)),
   encode: (output, value) => {
-    size.encode(output, value.length);
+    output.unsigned(2, value.length);
     output.append(value);
   },
   print: printBytes,
-});
+};
 
-/** Groups fields to one value, as an entry of a list or as a payload. */
-function group<const F extends Fields>(fields: F): Field<Values<F>> {
+/** A length (u16), as many bytes, and zeros up to a multiple of 4. */
+export const paddedBytes: Field<Uint8Array> = {
+  shape: { kind: "counted", gap: 0, padded: true },
+  decode: (input) => {
+    const data = input.slice(input.unsigned(2));
+    input.take((4 - data.length % 4) % 4);
+    return data;
+  },
+  encode: (output, value) => {
+    output.unsigned(2, value.length);
+    output.append(value);
+    output.pad(4);
+  },
+  print: printBytes,
+};
+
+/** Fields as one value, as an entry of a list or as a payload. */
+interface Group<F> {
+  readonly shapes: Shapes;
+  decode(input: Input): Values<F>;
+  encode(output: Output, value: Values<F>): void;
+  print(value: Values<F>): string;
+}
+
+function group<const F extends Fields>(fields: F): Group<F> {
   const entries = Object.entries(fields);
   return {
+    shapes: Object.fromEntries(entries.map(([name, { shape }]) => [name, shape])),
     decode: (input) => {
       const values: Record<string, unknown> = {};
       for (const [name, field] of entries) {
-        const value = field.decode(input);
+        const value = field.decode(input, values);
         if (value !== undefined) values[name] = value;
       }
       return values as Values<F>;
     },
     encode: (output, value) => {
-      for (const [name, field] of entries) field.encode(output, (value as Record<string, unknown>)[name]);
+      const all = value as Record<string, unknown>;
+      for (const [name, field] of entries) field.encode(output, all[name], all);
     },
     print: (value) =>
       entries.flatMap(([name, field]) => {
@@ -204,15 +263,29 @@ function group<const F extends Fields>(fields: F): Field<Values<F>> {
   };
 }
 
+/** A list that is there only when the field `selector` before it has this value; empty otherwise, and not written. */
+export function listWhen<T>(selector: string, value: number, field: Field<T[]>): Field<T[]> {
+  return {
+    shape: { kind: "when", selector, value, shape: field.shape },
+    decode: (input, before) => before[selector] === value ? field.decode(input, before) : [],
+    encode: (output, entries, before) => {
+      if (before[selector] === value) field.encode(output, entries, before);
+    },
+    print: (entries) => entries.length === 0 ? undefined : field.print(entries),
+  };
+}
+
 /** Longest list that the Resource Manager takes. */
 export const RPC_LIST_MAX = 512;
 
 /** A list with a count of 16 bits (§1.6): a missing list at the end of the payload is empty; the whole is padded to a multiple of 4. */
 export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): Field<Values<F>[]> {
   const annotated = annotatedList(entry, maximum);
+  const { shapes } = group(entry);
   return {
-    decode: (input) => annotated.decode(input).entries,
-    encode: (output, entries) => annotated.encode(output, { entries, annotation: 0 }),
+    shape: { kind: "list", counter: 2, entry: shapes, rpcList: { maximum, annotated: false } },
+    decode: (input, before) => annotated.decode(input, before).entries,
+    encode: (output, entries, all) => annotated.encode(output, { entries, annotation: 0 }, all),
     print: (entries) => annotated.print({ entries, annotation: 0 }),
   };
 }
@@ -224,12 +297,13 @@ export function annotatedList<const F extends Fields>(
 ): Field<{ entries: Values<F>[]; annotation: number }> {
   const item = group(entry);
   return {
+    shape: { kind: "list", counter: 2, entry: item.shapes, rpcList: { maximum, annotated: true } },
     decode: (input) => {
       if (input.left === 0) return { entries: [], annotation: 0 };
       const count = input.unsigned(2);
       const annotation = input.unsigned(2);
       if (count > maximum) {
-        input.fail(RmError.NORESOURCE, `a list of ${count} entries exceeds ${maximum}`);
+        input.fail(RmError.NORESOURCE, `a list of ${count} entries exceeds ${maximum}`, "1.6");
         return { entries: [], annotation };
       }
       const entries: Values<F>[] = [];
@@ -248,16 +322,26 @@ export function annotatedList<const F extends Fields>(
 
 /** A count of 32 bits and as many entries. */
 export function list32<const F extends Fields>(entry: F): Field<Values<F>[]> {
+  return counted(4, entry);
+}
+
+/** A count of 16 bits and as many entries, with nothing between them. */
+export function list16<const F extends Fields>(entry: F): Field<Values<F>[]> {
+  return counted(2, entry);
+}
+
+function counted<const F extends Fields>(size: 2 | 4, entry: F): Field<Values<F>[]> {
   const item = group(entry);
   return {
+    shape: { kind: "list", counter: size, entry: item.shapes },
     decode: (input) => {
-      const count = input.unsigned(4);
+      const count = input.unsigned(size);
       const entries: Values<F>[] = [];
       while (entries.length < count && input.fault === undefined) entries.push(item.decode(input));
       return entries;
     },
     encode: (output, entries) => {
-      output.unsigned(4, entries.length);
+      output.unsigned(size, entries.length);
       for (const each of entries) item.encode(output, each);
     },
     print: (entries) => `[${entries.map((each) => item.print(each)).join(", ")}]`,
@@ -265,7 +349,12 @@ export function list32<const F extends Fields>(entry: F): Field<Values<F>[]> {
 }
 
 /** A decoded payload, or the error that it is answered with and why. */
-export type Decoded<T> = { ok: true; value: T } | { ok: false; error: RmError; problem: string };
+export type Decoded<T> = { ok: true; value: T } | {
+  ok: false;
+  error: RmError;
+  problem: string; /** Section of the specification, where it is not the message's. */
+  section?: string;
+};
 
 /** How strictly a payload's length is judged. */
 export interface LayoutRules {
@@ -273,14 +362,21 @@ export interface LayoutRules {
   readonly minimum?: number;
   /** Bytes behind the last field are ignored instead of refused. */
   readonly longer?: "ignored";
+  /** What a payload of another length is refused with; MSG_INVALID unless said. */
+  readonly otherLength?: RmError;
 }
 
 /** The layout of one payload. */
 export class Layout<F extends Fields = Fields> {
-  readonly #content: Field<Values<F>>;
+  readonly #content: Group<F>;
 
   constructor(readonly fields: F, readonly rules: LayoutRules = {}) {
     this.#content = group(fields);
+  }
+
+  /** What it looks like on the wire. */
+  get shapes(): Shapes {
+    return this.#content.shapes;
   }
 
   decode(payload: Uint8Array): Decoded<Values<F>> {
@@ -292,7 +388,9 @@ export class Layout<F extends Fields = Fields> {
     if (input.fault === undefined && input.left > 0 && this.rules.longer === undefined) {
       input.fail(RmError.MSG_INVALID, `${input.left} bytes follow the last field`);
     }
-    return input.fault === undefined ? { ok: true, value } : { ok: false, ...input.fault };
+    if (input.fault === undefined) return { ok: true, value };
+    const { error } = input.fault;
+    return { ok: false, ...input.fault, error: error === RmError.MSG_INVALID ? this.rules.otherLength ?? error : error };
   }
 
   encode(value: Values<F>): Uint8Array {

@@ -1,6 +1,6 @@
 // Declarations of RPC messages: name, id and the layouts of request and reply or of a notification (spec/resource-manager.md §2).
 
-import { RmError } from "./errors.ts";
+import { RmError, type RmErrorName } from "./errors.ts";
 import { type Decoded, type Fields, Input, type Layout, layout, type LayoutRules, Output, type Values } from "./layout.ts";
 
 /** A request that a VM sends and the Resource Manager answers. */
@@ -8,6 +8,10 @@ export interface RpcRequest<Q extends Fields = Fields, R extends Fields = Fields
   readonly kind: "request";
   readonly name: string;
   readonly id: number;
+  /** Where spec/resource-manager.md describes it: `3.7`. */
+  readonly section: string;
+  /** The errors that it can be refused with, in the order in which they are checked as far as they have one. */
+  readonly errors: readonly RmErrorName[];
   readonly request: Layout<Q>;
   /** What follows the error word when it is OK; a reply may also be the error word alone ("standard reply"). */
   readonly reply: Layout<R>;
@@ -20,23 +24,36 @@ export interface RpcNotification<N extends Fields = Fields> {
   readonly kind: "notification";
   readonly name: string;
   readonly id: number;
+  /** Where spec/resource-manager.md describes it. */
+  readonly section: string;
   readonly layout: Layout<N>;
 }
 
-/** Declares a request. `fields` and `reply` are in wire order. */
+/** What a request's declaration says besides its name, id and fields. */
+export interface RequestOptions<R extends Fields> {
+  /** Section of spec/resource-manager.md. */
+  readonly section: string;
+  /** Every error that the request can be refused with; tests/resource-manager/errors_test.ts reaches each. */
+  readonly errors: readonly RmErrorName[];
+  /** Fields behind the error word of a reply that is OK, in wire order. */
+  readonly reply?: R;
+  readonly rules?: LayoutRules;
+  readonly errorDetail?: number;
+}
+
+/** Declares a request. `fields` are in wire order. */
 export function request<const Q extends Fields, const R extends Fields = Record<never, never>>(
   name: string,
   id: number,
   fields: Q,
-  options: { reply?: R; rules?: LayoutRules; errorDetail?: number } = {},
+  { section, errors, reply = {} as R, rules, errorDetail }: RequestOptions<R>,
 ): RpcRequest<Q, R> {
-  const reply = options.reply ?? ({} as R);
-  return { kind: "request", name, id, request: layout(fields, options.rules), reply: layout(reply), errorDetail: options.errorDetail };
+  return { kind: "request", name, id, section, errors, request: layout(fields, rules), reply: layout(reply), errorDetail };
 }
 
-/** Declares a notification. */
-export function notification<const N extends Fields>(name: string, id: number, fields: N): RpcNotification<N> {
-  return { kind: "notification", name, id, layout: layout(fields) };
+/** Declares a notification of a section of spec/resource-manager.md. */
+export function notification<const N extends Fields>(name: string, id: number, section: string, fields: N): RpcNotification<N> {
+  return { kind: "notification", name, id, section, layout: layout(fields) };
 }
 
 /** Payload of a request. */

@@ -3,18 +3,22 @@
 import { rmErrorName } from "./errors.ts";
 import type { Fields, Layout } from "./layout.ts";
 import { decodeReply, type RpcNotification, type RpcRequest } from "./message.ts";
+import * as demand from "./messages/demand.ts";
 import * as console from "./messages/console.ts";
 import * as interrupts from "./messages/interrupts.ts";
 import * as memory from "./messages/memory.ts";
 import * as platform from "./messages/platform.ts";
 import * as resources from "./messages/resources.ts";
 import * as vm from "./messages/vm.ts";
+import type { TraceFields } from "../trace.ts";
 import { PacketType, type RpcMessage } from "./packet.ts";
 
 /** A declared message of either kind. */
 export type AnyMessage = RpcRequest<Fields, Fields> | RpcNotification<Fields>;
 
-const exported: unknown[] = [memory, vm, resources, interrupts, console, platform].flatMap((group) => Object.values<unknown>(group));
+const exported: unknown[] = [memory, vm, resources, interrupts, console, platform, demand].flatMap((group) =>
+  Object.values<unknown>(group)
+);
 
 function isMessage(value: unknown): value is AnyMessage {
   return typeof value === "object" && value !== null && "kind" in value && (value.kind === "request" || value.kind === "notification");
@@ -29,7 +33,6 @@ export const RPC_UNIMPLEMENTED: ReadonlyMap<number, string> = new Map([
   [0x5600_0008, "VM_RESUME"],
   [0x5600_0021, "VM_GET_HYP_CAPIDS"],
   [0x5600_0022, "VM_GET_HYP_IRQS"],
-  [0x5600_0031, "VM_SET_CONTEXT"],
   [0x5600_0055, "VM_IRQ_UNMAP"],
   [0x5600_00b1, "IPA_UNRESERVE"],
 ]);
@@ -37,6 +40,17 @@ export const RPC_UNIMPLEMENTED: ReadonlyMap<number, string> = new Map([
 /** The name of a message id, or the id itself. */
 export function rpcName(id: number): string {
   return RPC_MESSAGES.get(id)?.name ?? RPC_UNIMPLEMENTED.get(id) ?? `0x${id.toString(16).padStart(8, "0")}`;
+}
+
+/** Fields of a decoded payload as plain data for traces: bytes become hexadecimal digits. */
+export function traceFields(value: object): TraceFields {
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]));
+}
+
+function plain(value: unknown): unknown {
+  if (value instanceof Uint8Array) return [...value].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (Array.isArray(value)) return value.map(plain);
+  return typeof value === "object" && value !== null ? traceFields(value) : value;
 }
 
 /** One line about a message: kind, name, sequence number and fields, or why its payload cannot be read. */

@@ -48,21 +48,30 @@ const create = {
   sgl: list(sglEntry),
   attributes: list(attributeEntry),
 } as const;
-const created = { reply: { handle: u32 }, rules: { minimum: 20 } } as const;
+const created = {
+  section: "3.1",
+  errors: ["MSG_INVALID", "NORESOURCE", "ARGUMENT_INVALID", "DENIED", "NOMEM", "VMID_INVALID", "MEM_INVALID"],
+  reply: { handle: u32 },
+  rules: { minimum: 20 },
+} as const;
 
 /** An owner makes a parcel of its memory. */
 export const MEM_DONATE = request("MEM_DONATE", 0x5100_0010, create, created);
 /** As MEM_DONATE, but the memory comes back and the owner has no access meanwhile. */
 export const MEM_LEND = request("MEM_LEND", 0x5100_0012, create, created);
 /** As MEM_LEND, but the owner keeps access. */
-export const MEM_SHARE = request("MEM_SHARE", 0x5100_0013, create, created);
+export const MEM_SHARE = request("MEM_SHARE", 0x5100_0013, create, { ...created, errors: [...created.errors, "MAP_FAILED"] });
 
 /** The owner adds regions to a parcel that was created with `CreateFlags.Append`. */
 export const MEM_APPEND = request(
   "MEM_APPEND",
   0x5100_0018,
   { handle: u32, flags: u8, reserved: reserved(3), sgl: list(sglEntry) },
-  { rules: { minimum: 12 } },
+  {
+    section: "3.1",
+    errors: ["MSG_INVALID", "NORESOURCE", "ARGUMENT_INVALID", "HANDLE_INVALID", "DENIED", "MEM_INVALID", "MAP_FAILED"],
+    rules: { minimum: 12 },
+  },
 );
 
 /** A VM of the ACL maps the parcel. The annotation of `sgl` is map_vmid. */
@@ -80,15 +89,28 @@ export const MEM_ACCEPT = request(
     sgl: annotatedList(sglEntry),
     attributes: list(attributeEntry),
   },
-  { reply: { sgl: annotatedList(sglEntry) }, rules: { minimum: 24 } },
+  {
+    section: "3.2",
+    errors: [
+      ...["MSG_INVALID", "NORESOURCE", "HANDLE_INVALID", "ARGUMENT_INVALID", "VALIDATE_FAILED"] as const,
+      ...["DENIED", "VMID_INVALID", "MEM_INVALID", "MAP_FAILED"] as const,
+    ],
+    reply: { sgl: annotatedList(sglEntry) },
+    rules: { minimum: 24 },
+  },
 );
 
 /** A borrower unmaps the parcel. */
 export const MEM_RELEASE = request("MEM_RELEASE", 0x5100_0014, { handle: u32, flags: u8, reserved: reserved(3) }, {
+  section: "3.3",
+  errors: ["MSG_INVALID", "HANDLE_INVALID", "DENIED", "MEM_RELEASED", "ARGUMENT_INVALID", "MAP_FAILED"],
   rules: { longer: "ignored" },
 });
 /** The owner takes its memory back. */
-export const MEM_RECLAIM = request("MEM_RECLAIM", 0x5100_0015, { handle: u32, flags: u8, reserved: reserved(3) });
+export const MEM_RECLAIM = request("MEM_RECLAIM", 0x5100_0015, { handle: u32, flags: u8, reserved: reserved(3) }, {
+  section: "3.4",
+  errors: ["MSG_INVALID", "HANDLE_INVALID", "DENIED", "MEM_INUSE", "ARGUMENT_INVALID", "MEM_INVALID"],
+});
 
 /** Tells the other side about the parcel; `vmids` only with SHARED and RECALL. */
 export const MEM_NOTIFY = request("MEM_NOTIFY", 0x5100_0017, {
@@ -97,6 +119,12 @@ export const MEM_NOTIFY = request("MEM_NOTIFY", 0x5100_0017, {
   reserved: reserved(3),
   mem_info_tag: u32,
   vmids: list({ vmid: u16, reserved: reserved(2) }),
+}, {
+  section: "3.5",
+  errors: [
+    ...["MSG_INVALID", "NORESOURCE", "HANDLE_INVALID", "ARGUMENT_INVALID", "DENIED"] as const,
+    ...["VMID_INVALID", "MEM_INUSE", "MEM_RELEASED"] as const,
+  ],
 });
 
 /** Finds a parcel of the caller by what it holds. */
@@ -111,11 +139,11 @@ export const MEM_QCOM_LOOKUP_SGL = request(
     sgl: list(sglEntry),
     attributes: list(attributeEntry),
   },
-  { reply: { handle: u32 }, rules: { minimum: 16 } },
+  { section: "3.6", errors: ["MSG_INVALID", "NORESOURCE", "LOOKUP_FAILED"], reply: { handle: u32 }, rules: { minimum: 16 } },
 );
 
 /** To the borrowers that MEM_NOTIFY lists. */
-export const MEM_SHARED = notification("MEM_SHARED", 0x5110_0011, {
+export const MEM_SHARED = notification("MEM_SHARED", 0x5110_0011, "3.5", {
   handle: u32,
   mem_type: u8,
   trans_type: u8,
@@ -131,8 +159,8 @@ export const MEM_SHARED = notification("MEM_SHARED", 0x5110_0011, {
 });
 const returned = { handle: u32, vmid: u16, reserved: reserved(2), mem_info_tag: u32 } as const;
 /** To the owner. */
-export const MEM_RELEASED = notification("MEM_RELEASED", 0x5110_0012, returned);
+export const MEM_RELEASED = notification("MEM_RELEASED", 0x5110_0012, "3.5", returned);
 /** To the owner. */
-export const MEM_ACCEPTED = notification("MEM_ACCEPTED", 0x5110_0013, returned);
+export const MEM_ACCEPTED = notification("MEM_ACCEPTED", 0x5110_0013, "3.5", returned);
 /** To the borrowers that MEM_NOTIFY lists. */
-export const MEM_RECALL = notification("MEM_RECALL", 0x5110_0014, { handle: u32, mem_info_tag: u32 });
+export const MEM_RECALL = notification("MEM_RECALL", 0x5110_0014, "3.5", { handle: u32, mem_info_tag: u32 });

@@ -16,7 +16,13 @@ export const ResourceType = {
   VirtioMmioBackend: 6,
   Vrtc: 7,
   WatchdogManage: 8,
+  /** Of demand-paged VMs only, for their owner; the label says which. */
+  MemoryExtent: 9,
+  AddressSpace: 10,
 } as const;
+
+/** `label` of a memory extent of a demand-paged VM: whose the pages in it are. */
+export const ExtentLabel = { GuestPrivate: 0, HostShared: 1, HostPrivate: 2, GuestShared: 3 } as const;
 
 /** `virq` of an entry that has none because its vCPU is not proxy-scheduled. */
 export const VIRQ_INVALID = 0xffff_ffff;
@@ -37,5 +43,7 @@ export const resourceEntry = {
 
 /** `vmid` is the other VM. */
 export const VM_GET_HYP_RESOURCES = request("VM_GET_HYP_RESOURCES", 0x5600_0020, { vmid: u16, reserved: reserved(2) }, {
+  section: "3.10",
+  errors: ["MSG_INVALID", "ARGUMENT_INVALID", "NORESOURCE", "NOMEM"],
   reply: { resources: list32(resourceEntry) },
 });

@@ -1,6 +1,6 @@
 // Messages about VMs: life cycle, configuration, queries and status (spec/resource-manager.md §3.7 to §3.9, §4).
 
-import { bytes, list32, mustBeZero, paddedText, reserved, rest, u16, u32, u64, u8 } from "../layout.ts";
+import { bytes, list16, list32, mustBeZero, paddedBytes, paddedText, reserved, rest, u16, u32, u64, u8 } from "../layout.ts";
 import { notification, request } from "../message.ts";
 
 /** vm_state. */
@@ -48,25 +48,44 @@ export const Vmid = { Hypervisor: 0, Hlos: 3, ResourceManager: 0xff, PeerDefault
 /** Entries of VM_GET_ID: `type`. */
 export const IdType = { Guid: 0, Uri: 1, Name: 2, SignAuth: 3 } as const;
 
-/** Answer to VM_HOST_GET_TYPE: AArch64, Gunyah with RM, version 1. */
-export const HOST_TYPE = 0x0100_0164;
+/** Answer to VM_HOST_GET_TYPE, by bytes from the lowest: AArch64, Gunyah with RM, 1, 0 (as observed; the digest has the version on top). */
+export const HOST_TYPE = 0x0001_0164;
 
 const vmidOnly = { vmid: u16, reserved: reserved(2) } as const;
 
 /** vmid 0 asks for any dynamic id; only then the reply carries one. */
-export const VM_ALLOCATE = request("VM_ALLOCATE", 0x5600_0001, vmidOnly, { reply: { vmid: u32 } });
+export const VM_ALLOCATE = request("VM_ALLOCATE", 0x5600_0001, vmidOnly, {
+  section: "3.7",
+  errors: ["DENIED", "MSG_INVALID", "NORESOURCE"],
+  reply: { vmid: u32 },
+});
 /** Gives an id back; the VM is in the state LOAD or RESET. */
-export const VM_DEALLOCATE = request("VM_DEALLOCATE", 0x5600_0002, vmidOnly);
+export const VM_DEALLOCATE = request("VM_DEALLOCATE", 0x5600_0002, vmidOnly, {
+  section: "3.7",
+  errors: ["MSG_INVALID", "VMID_INVALID", "DENIED", "VM_STATE"],
+});
 /** Starts a VM that is READY. */
-export const VM_START = request("VM_START", 0x5600_0004, vmidOnly);
+export const VM_START = request("VM_START", 0x5600_0004, vmidOnly, {
+  section: "3.7",
+  errors: ["MSG_INVALID", "VMID_INVALID", "DENIED", "VM_STATE", "NORESOURCE", "MEM_INVALID"],
+});
 /** Ends a VM at once, or asks it to shut down. */
-export const VM_STOP = request("VM_STOP", 0x5600_0005, { vmid: u16, flags: u8, reserved: reserved(1), reason: u32 });
+export const VM_STOP = request("VM_STOP", 0x5600_0005, { vmid: u16, flags: u8, reserved: reserved(1), reason: u32 }, {
+  section: "3.7",
+  errors: ["MSG_INVALID", "VMID_INVALID", "VM_STATE", "NORESOURCE"],
+});
 /** `flags` of VM_STOP. */
 export const StopFlags = { Force: 1 } as const;
 /** Takes a VM that has ended apart; VM_STATUS tells the end. */
-export const VM_RESET = request("VM_RESET", 0x5600_0006, vmidOnly);
+export const VM_RESET = request("VM_RESET", 0x5600_0006, vmidOnly, {
+  section: "3.7",
+  errors: ["MSG_INVALID", "VMID_INVALID", "DENIED", "VM_STATE"],
+});
 /** A VM about itself. */
-export const VM_EXIT = request("VM_EXIT", 0x5600_0085, { exit_flags: u16, exit_code: u8, reserved: mustBeZero(1) });
+export const VM_EXIT = request("VM_EXIT", 0x5600_0085, { exit_flags: u16, exit_code: u8, reserved: mustBeZero(1) }, {
+  section: "3.7",
+  errors: ["MSG_INVALID", "DENIED"],
+});
 
 /** Offsets are from the start of the parcel, bytes. */
 export const VM_CONFIG_IMAGE = request("VM_CONFIG_IMAGE", 0x5600_0009, {
@@ -77,16 +96,30 @@ export const VM_CONFIG_IMAGE = request("VM_CONFIG_IMAGE", 0x5600_0009, {
   image_size: u64,
   dt_offset: u64,
   dt_size: u64,
+}, { section: "3.8", errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE", "MEM_INVALID", "ARGUMENT_INVALID", "NOMEM"] });
+/** What the platform needs to authenticate the image. */
+export const VM_AUTH_IMAGE = request("VM_AUTH_IMAGE", 0x5600_000a, { vmid: u16, parameters: list16({ type: u32, value: u32 }) }, {
+  section: "3.8",
+  errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE"],
 });
-/** The count of parameters is judged against the length by the handler. */
-export const VM_AUTH_IMAGE = request("VM_AUTH_IMAGE", 0x5600_000a, { vmid: u16, count: u16, parameters: rest });
 /** Makes a VM's objects as its devicetree says. */
-export const VM_INIT = request("VM_INIT", 0x5600_000b, { vmid: u16, reserved: mustBeZero(2) });
+export const VM_INIT = request("VM_INIT", 0x5600_000b, { vmid: u16, reserved: mustBeZero(2) }, {
+  section: "3.8",
+  errors: ["DENIED", "MSG_INVALID", "VMID_INVALID", "VM_STATE", "MEM_INVALID", "ARGUMENT_INVALID", "NORESOURCE", "NOMEM"],
+});
 
-/** vmid 0 is the caller. Entries of the reply: type (u8), 0, size (u16), data padded to 4. */
-export const VM_GET_ID = request("VM_GET_ID", 0x5600_0010, vmidOnly, { reply: { count: u32, entries: rest } });
+/** vmid 0 is the caller. */
+export const VM_GET_ID = request("VM_GET_ID", 0x5600_0010, vmidOnly, {
+  section: "3.9",
+  errors: ["MSG_INVALID", "NORESOURCE", "VM_STATE"],
+  reply: { entries: list32({ type: u8, reserved: reserved(1), data: paddedBytes }) },
+});
 
-const found = { reply: { vms: list32({ vmid: u16, reserved: reserved(2) }) } } as const;
+const found = {
+  section: "3.9",
+  errors: ["ARGUMENT_INVALID", "MSG_INVALID"],
+  reply: { vms: list32({ vmid: u16, reserved: reserved(2) }) },
+} as const;
 /** VMs of this URI that the caller may ask about. */
 export const VM_LOOKUP_URI = request("VM_LOOKUP_URI", 0x5600_0011, { text: paddedText }, found);
 /** VMs of this GUID that the caller may ask about. */
@@ -94,28 +127,47 @@ export const VM_LOOKUP_GUID = request("VM_LOOKUP_GUID", 0x5600_0012, { guid: byt
 /** VMs of this name that the caller may ask about. */
 export const VM_LOOKUP_NAME = request("VM_LOOKUP_NAME", 0x5600_0013, { text: paddedText }, found);
 /** Who owns the caller. */
-export const VM_GET_OWNER = request("VM_GET_OWNER", 0x5600_0015, {}, { reply: { vmid: u32 } });
+export const VM_GET_OWNER = request("VM_GET_OWNER", 0x5600_0015, {}, { section: "3.9", errors: ["MSG_INVALID"], reply: { vmid: u32 } });
 /** vmid 0 is the caller. */
-export const VM_GET_STATE = request("VM_GET_STATE", 0x5600_0017, vmidOnly, { reply: { vm_state: u8, os_state: u8, app_status: u16 } });
+export const VM_GET_STATE = request("VM_GET_STATE", 0x5600_0017, vmidOnly, {
+  section: "3.9",
+  errors: ["MSG_INVALID", "NORESOURCE", "DENIED"],
+  reply: { vm_state: u8, os_state: u8, app_status: u16 },
+});
 /** What a VM that the caller owns said about its crash. */
-export const VM_GET_CRASH_MSG = request("VM_GET_CRASH_MSG", 0x5600_0019, vmidOnly, { reply: { text: paddedText } });
+export const VM_GET_CRASH_MSG = request("VM_GET_CRASH_MSG", 0x5600_0019, vmidOnly, {
+  section: "3.9",
+  errors: ["MSG_INVALID", "VMID_INVALID"],
+  reply: { text: paddedText },
+});
 /** The caller's id. */
-export const VM_GET_VMID = request("VM_GET_VMID", 0x5600_0024, {}, { reply: { vmid: u32 } });
+export const VM_GET_VMID = request("VM_GET_VMID", 0x5600_0024, {}, { section: "3.9", errors: ["MSG_INVALID"], reply: { vmid: u32 } });
 /** The VMs that the caller may ask about. */
-export const VM_GET_PEERS = request("VM_GET_PEERS", 0x5600_0025, {}, { reply: { peers: list32({ vmid: u32 }) } });
+export const VM_GET_PEERS = request("VM_GET_PEERS", 0x5600_0025, {}, {
+  section: "3.9",
+  errors: ["MSG_INVALID"],
+  reply: { peers: list32({ vmid: u32 }) },
+});
 /** os_status 0 keeps the old one. */
-export const VM_SET_STATUS = request("VM_SET_STATUS", 0x5600_0080, { vm_status: u8, os_status: u8, app_status: u16 });
+export const VM_SET_STATUS = request("VM_SET_STATUS", 0x5600_0080, { vm_status: u8, os_status: u8, app_status: u16 }, {
+  section: "3.9",
+  errors: ["DENIED", "MSG_INVALID", "ARGUMENT_INVALID"],
+});
 /** A VM about its own crash; 192 bytes are kept. */
-export const VM_SET_CRASH_MSG = request("VM_SET_CRASH_MSG", 0x5600_0086, { text: paddedText });
+export const VM_SET_CRASH_MSG = request("VM_SET_CRASH_MSG", 0x5600_0086, { text: paddedText }, { section: "3.9", errors: ["MSG_INVALID"] });
 /** Which architecture and hypervisor this is: `HOST_TYPE`. */
-export const VM_HOST_GET_TYPE = request("VM_HOST_GET_TYPE", 0x5600_00a0, {}, { reply: { type: u32 } });
+export const VM_HOST_GET_TYPE = request("VM_HOST_GET_TYPE", 0x5600_00a0, {}, {
+  section: "3.9",
+  errors: ["MSG_INVALID"],
+  reply: { type: u32 },
+});
 
 /** To the owner. The first word of the reason is exit_flags | exit_code << 16. */
-export const VM_EXITED = notification("VM_EXITED", 0x5610_0001, { vmid: u16, exit_type: u16, reason_size: u32, reason: rest });
+export const VM_EXITED = notification("VM_EXITED", 0x5610_0001, "4.3", { vmid: u16, exit_type: u16, reason_size: u32, reason: rest });
 /** To the VM that shall stop. */
-export const VM_SHUTDOWN = notification("VM_SHUTDOWN", 0x5610_0002, { reason: u32 });
+export const VM_SHUTDOWN = notification("VM_SHUTDOWN", 0x5610_0002, "3.7", { reason: u32 });
 /** To every running peer. */
-export const VM_STATUS = notification("VM_STATUS", 0x5610_0008, {
+export const VM_STATUS = notification("VM_STATUS", 0x5610_0008, "4.2", {
   vmid: u16,
   reserved: reserved(2),
   vm_state: u8,

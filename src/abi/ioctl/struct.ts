@@ -1,0 +1,120 @@
+// Layouts of C structures that cross the ioctl boundary, declared once as fields in order: offsets follow from C's alignment on arm64, and
+// encoding, decoding, fuzzing and printing follow from the fields (spec/vm-manager.md §3, spec/geniezone.md §3.1). Little endian.
+
+/** C types of fields. `bytes(n)` is an array of u8. */
+export type ScalarType = "u8" | "u16" | "u32" | "s32" | "u64";
+export type FieldType = ScalarType | { readonly array: ScalarType; readonly length: number };
+
+/** `length` values of one type. */
+export function array<const T extends ScalarType>(type: T, length: number): { readonly array: T; readonly length: number } {
+  return { array: type, length };
+}
+
+const SIZES: Readonly<Record<ScalarType, number>> = { u8: 1, u16: 2, u32: 4, s32: 4, u64: 8 };
+
+type ScalarValue<T> = T extends "u64" ? bigint : number;
+type ValueOf<T> = T extends { readonly array: infer A } ? ScalarValue<A>[] : ScalarValue<T>;
+
+/** Field types by name, in order. */
+export type StructFields = Readonly<Record<string, FieldType>>;
+/** Values of a structure: bigint for u64, numbers for the rest. */
+export type StructValues<F extends StructFields = StructFields> = { readonly [K in keyof F]: ValueOf<F[K]> };
+
+/** One field with its place. */
+export interface PlacedField {
+  readonly name: string;
+  readonly offset: number;
+  readonly type: FieldType;
+}
+
+const scalarOf = (type: FieldType): ScalarType => typeof type === "string" ? type : type.array;
+const countOf = (type: FieldType): number => typeof type === "string" ? 1 : type.length;
+
+/** A C structure. */
+export class Struct<F extends StructFields = StructFields> {
+  /** Fields with their offsets. */
+  readonly fields: readonly PlacedField[];
+  /** sizeof: what the last field leaves, rounded up to the alignment. Bytes. */
+  readonly size: number;
+
+  constructor(readonly name: string, fields: F) {
+    let offset = 0, alignment = 1;
+    const placed: PlacedField[] = [];
+    for (const [field, type] of Object.entries(fields)) {
+      const size = SIZES[scalarOf(type)];
+      offset = Math.ceil(offset / size) * size;
+      placed.push({ name: field, offset, type });
+      offset += size * countOf(type);
+      alignment = Math.max(alignment, size);
+    }
+    this.fields = placed;
+    this.size = Math.ceil(offset / alignment) * alignment;
+  }
+
+  /** The values in `bytes`, which are at least `size` long. */
+  decode(bytes: Uint8Array): StructValues<F> {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const values: Record<string, unknown> = {};
+    for (const { name, offset, type } of this.fields) {
+      const scalar = scalarOf(type);
+      const read = (index: number) => readScalar(view, offset + index * SIZES[scalar], scalar);
+      values[name] = typeof type === "string" ? read(0) : Array.from({ length: type.length }, (_, index) => read(index));
+    }
+    return values as StructValues<F>;
+  }
+
+  /** The bytes of `values`; absent fields are zero. Values wrap at their width. */
+  encode(values: Partial<StructValues<F>>): Uint8Array {
+    const bytes = new Uint8Array(this.size);
+    const view = new DataView(bytes.buffer);
+    for (const { name, offset, type } of this.fields) {
+      const value = (values as Record<string, unknown>)[name];
+      if (value === undefined) continue;
+      const scalar = scalarOf(type);
+      const list = typeof type === "string" ? [value] : value as unknown[];
+      list.forEach((each, index) => writeScalar(view, offset + index * SIZES[scalar], scalar, each as number | bigint));
+    }
+    return bytes;
+  }
+
+  /** Where a field lies. @throws for a field that does not exist. */
+  offsetOf(name: keyof F & string): number {
+    const field = this.fields.find((each) => each.name === name);
+    if (field === undefined) throw new Error(`struct ${this.name} has no field ${name}`);
+    return field.offset;
+  }
+}
+
+function readScalar(view: DataView, at: number, type: ScalarType): number | bigint {
+  switch (type) {
+    case "u8":
+      return view.getUint8(at);
+    case "u16":
+      return view.getUint16(at, true);
+    case "u32":
+      return view.getUint32(at, true);
+    case "s32":
+      return view.getInt32(at, true);
+    case "u64":
+      return view.getBigUint64(at, true);
+  }
+}
+
+function writeScalar(view: DataView, at: number, type: ScalarType, value: number | bigint): void {
+  switch (type) {
+    case "u8":
+      return view.setUint8(at, Number(value));
+    case "u16":
+      return view.setUint16(at, Number(value), true);
+    case "u32":
+    case "s32":
+      return view.setUint32(at, Number(value), true);
+    case "u64":
+      return view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true);
+  }
+}
+
+/** Declares a structure; fields in C's order. */
+export function struct<const F extends StructFields>(name: string, fields: F): Struct<F> {
+  return new Struct(name, fields);
+}

@@ -1,0 +1,169 @@
+// Packets and payloads field by field, for `el2 rpc decode` and screens: offset, type, name and value of each, as far as the bytes go.
+
+import { rmErrorName } from "./errors.ts";
+import type { Shape, Shapes } from "./layout.ts";
+import { RPC_MESSAGES, rpcName } from "./messages.ts";
+import { decodeHeader, PacketType, RPC_HEADER_SIZE, RPC_PACKET_SIZE } from "./packet.ts";
+
+/** A field that was found in a payload. */
+export interface DescribedField {
+  /** Offset in the payload, bytes. */
+  readonly offset: number;
+  /** `u32`, `bytes[16]`, `count u16` .. */
+  readonly type: string;
+  /** `sgl[0].address`. */
+  readonly name: string;
+  /** Text of the value; of a field that the payload is too short for, that it is missing. */
+  readonly value: string;
+}
+
+const hex = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Name of a field's type, for tables. */
+export function shapeName(shape: Shape): string {
+  switch (shape.kind) {
+    case "unsigned":
+      return `u${shape.size * 8}`;
+    case "reserved":
+      return shape.size === 1 ? "u8" : shape.size === 2 ? "u16" : `u8[${shape.size}]`;
+    case "bytes":
+      return `u8[${shape.size}]`;
+    case "rest":
+      return "u8[..]";
+    case "counted":
+      return "u16 + u8[]";
+    case "list":
+      return `u${shape.counter * 8} + entry[]`;
+    case "when":
+      return shapeName(shape.shape);
+  }
+}
+
+/** Reads fields until the bytes end. */
+class Walker {
+  readonly fields: DescribedField[] = [];
+  #at: number;
+
+  constructor(readonly payload: Uint8Array, start: number) {
+    this.#at = start;
+  }
+
+  /** False when the payload ended. */
+  walk(shapes: Shapes, prefix = ""): boolean {
+    return Object.entries(shapes).every(([name, shape]) => {
+      if (shape.kind !== "when") return this.#field(prefix + name, shape);
+      const selector = this.fields.findLast((field) => field.name === prefix + shape.selector);
+      return Number(selector?.value) !== shape.value || this.#field(prefix + name, shape.shape);
+    });
+  }
+
+  /** What follows the last field. */
+  rest(): void {
+    if (this.#at < this.payload.length) this.#take("u8[..]", "(behind the last field)", this.payload.length - this.#at);
+  }
+
+  #field(name: string, shape: Shape): boolean {
+    const type = shapeName(shape);
+    switch (shape.kind) {
+      case "unsigned":
+        return this.#number(type, name, shape.size) !== undefined;
+      case "reserved":
+        return this.#take(type, "(reserved)", shape.size);
+      case "bytes":
+        return this.#take(type, name, shape.size);
+      case "rest":
+        return this.#take(type, name, this.payload.length - this.#at);
+      case "counted": {
+        const size = this.#number("u16", `${name}.length`, 2);
+        if (size === undefined || (shape.gap > 0 && !this.#take("u16", "(reserved)", shape.gap))) return false;
+        const padding = shape.padded ? (4 - size % 4) % 4 : 0;
+        return this.#take(`u8[${size}]`, name, size) && (padding === 0 || this.#take(`u8[${padding}]`, "(padding)", padding));
+      }
+      case "list":
+        return this.#list(name, shape);
+      case "when":
+        throw new Error("a field that depends on another stands in a payload or entry only");
+    }
+  }
+
+  #list(name: string, shape: Extract<Shape, { kind: "list" }>): boolean {
+    // A list of this kind may be missing at the end.
+    if (shape.rpcList !== undefined && this.#at === this.payload.length) return true;
+    const count = this.#number(`u${shape.counter * 8}`, `${name}.count`, shape.counter);
+    if (count === undefined) return false;
+    const annotated = shape.rpcList === undefined ||
+      this.#number("u16", shape.rpcList.annotated ? `${name}.annotation` : "(reserved)", 2) !== undefined;
+    if (!annotated) return false;
+    for (let index = 0; index < count; index++) if (!this.walk(shape.entry, `${name}[${index}].`)) return false;
+    return true;
+  }
+
+  #number(type: string, name: string, size: 1 | 2 | 4 | 8): number | undefined {
+    const bytes = this.payload.subarray(this.#at, this.#at + size);
+    if (bytes.length < size) return this.#missing(type, name);
+    const value = bytes.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
+    this.#add(type, name, value < 10n ? `${value}` : `0x${value.toString(16)}`, size);
+    return Number(value);
+  }
+
+  #take(type: string, name: string, size: number): boolean {
+    const bytes = this.payload.subarray(this.#at, this.#at + size);
+    if (bytes.length < size) return this.#missing(type, name) !== undefined;
+    this.#add(type, name, hex(bytes), size);
+    return true;
+  }
+
+  #add(type: string, name: string, value: string, size: number): void {
+    this.fields.push({ offset: this.#at, type, name, value });
+    this.#at += size;
+  }
+
+  #missing(type: string, name: string): undefined {
+    this.fields.push({ offset: this.#at, type, name, value: "missing" });
+    return undefined;
+  }
+}
+
+/** Fields of a payload by its message's layout; of a reply, behind the error word. One field of bytes when the message is not declared. */
+export function describePayload(type: PacketType, id: number, payload: Uint8Array): DescribedField[] {
+  const declared = RPC_MESSAGES.get(id);
+  const reply = type === PacketType.Reply;
+  const walker = new Walker(payload, reply ? 4 : 0);
+  const error = reply && payload.length >= 4 ? new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0, true) : undefined;
+  if (reply) walker.fields.push({ offset: 0, type: "u32", name: "error", value: error === undefined ? "missing" : rmErrorName(error) });
+  if (declared?.kind === "notification") walker.walk(declared.layout.shapes);
+  else if (declared !== undefined && !reply) walker.walk(declared.request.shapes);
+  else if (declared !== undefined && error === 0 && payload.length > 4) walker.walk(declared.reply.shapes);
+  walker.rest();
+  return walker.fields;
+}
+
+/**
+ * Lines about one message as it lies in a queue: its packets one behind the other, of which all but the last have 240 bytes.
+ * What is no packet is named as such.
+ */
+export function describePackets(bytes: Uint8Array): string[] {
+  const lines: string[] = [];
+  const parts: Uint8Array[] = [];
+  let first: { readonly type: PacketType; readonly id: number } | undefined;
+  for (let at = 0; at < bytes.length || at === 0; at += RPC_PACKET_SIZE) {
+    const packet = bytes.subarray(at, at + RPC_PACKET_SIZE);
+    const decoded = decodeHeader(packet);
+    if (!decoded.ok) return [...lines, `no packet: ${decoded.problem}`];
+    const { type, fragments, sequence, id } = decoded.header;
+    const kind = ["continuation", "request", "reply", "notification"][type];
+    const more = fragments === 0 ? "" : `, ${fragments} continuations`;
+    lines.push(`${kind} ${rpcName(id)} 0x${id.toString(16).padStart(8, "0")} #0x${sequence.toString(16)}${more}, ${packet.length} bytes`);
+    first ??= { type, id };
+    parts.push(packet.subarray(RPC_HEADER_SIZE));
+  }
+  const payload = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  parts.reduce((at, part) => {
+    payload.set(part, at);
+    return at + part.length;
+  }, 0);
+  for (const { offset, type, name, value } of describePayload(first!.type, first!.id, payload)) {
+    lines.push(`${String(offset).padStart(5)} ${type.padEnd(10)} ${name.padEnd(24)} ${value}`);
+  }
+  return lines;
+}

@@ -1,0 +1,120 @@
+// What the hypervisor, the resource manager and the host say of their work, for people (DESIGN "Seven decisions", 6; WORKSTATION §2).
+// Nothing here changes what a guest sees: a run with every kind of event wanted is the same run. The hub is `hypervisor/trace-hub.ts`;
+// native guests reach it through `NativeVcpu.trace`.
+
+/** What an event is about. */
+export const TRACE_KINDS = [
+  "hvc",
+  "rpc",
+  "ioctl",
+  "trap",
+  "virq",
+  "sched",
+  "mmio",
+  "mem",
+  "state",
+  "psci",
+  "dev",
+  "rule",
+  "log",
+] as const;
+export type TraceKind = typeof TRACE_KINDS[number];
+
+/** Plain data: strings, numbers, bigints, booleans, and arrays and records of them. Object ids are the strings of WORKSTATION §2 (`vm:rt`). */
+export type TraceFields = Readonly<Record<string, unknown>>;
+
+/** An operation in progress, begun by `TracePort.begin`. */
+export type TraceId = number;
+
+/** How an operation ended. `code` is what the caller got (a Gunyah error, an RM error, an errno), `name` its specification's name. */
+export interface TraceResult {
+  readonly code: number;
+  readonly name: string;
+  /** Whether that is an answer of the kind "refused": it gets a `Reason`. Polling an empty queue does not. */
+  readonly refused: boolean;
+  readonly fields?: TraceFields;
+}
+
+/** Something that happened. An operation is one event, given out when it ends. */
+export interface TraceEvent {
+  /** Number in order, from 1: `ev:N`. */
+  readonly id: number;
+  /** Virtual time in ns at its start. */
+  readonly time: number;
+  /** Virtual time in ns at its end; equal to `time` for what takes none. */
+  readonly end: number;
+  /** Physical CPU, where one has to do with it. */
+  readonly pcpu: number | undefined;
+  /** Name of the acting vCPU (`rm/0`), or empty. */
+  readonly vcpu: string;
+  readonly kind: TraceKind;
+  /** Name of the call, message, register, state .. as the specifications write it. */
+  readonly name: string;
+  readonly fields: TraceFields;
+  /** Undefined for what is no operation. */
+  readonly result: TraceResult | undefined;
+  /** The operation (`ev` id) inside which it happened, also across VMs: a hypercall in an RPC, an RPC in an ioctl. */
+  readonly parent: number | undefined;
+  /** Number of its reason, `why:N`, where it was refused. */
+  readonly why: number | undefined;
+}
+
+/** The rule that an operation broke. */
+export interface BrokenRule {
+  /** Section of the specification: `hypervisor 4.4.2`, `resource-manager 6.4`, `vm-manager 3.2`. */
+  readonly section: string;
+  /** The rule, as a phrase. */
+  readonly rule: string;
+  /** The object that it is about, as an id or a name; empty where there is none. */
+  readonly object: string;
+  /** The values that broke it. */
+  readonly values: TraceFields;
+  /** What to do about it, where that is known. */
+  readonly wayOut?: string;
+}
+
+/** One step of the chain that led to a refusal. */
+export interface ReasonStep {
+  /** `ev` id of the operation. */
+  readonly id: number;
+  readonly kind: TraceKind;
+  readonly name: string;
+  readonly fields: TraceFields;
+  readonly result: TraceResult;
+}
+
+/** Why an operation was refused: the rule, and the chain of operations from the outermost (an ioctl) to the innermost (a hypercall). */
+export interface Reason extends BrokenRule {
+  /** `why:N`, from 1. */
+  readonly id: number;
+  /** Virtual time in ns. */
+  readonly time: number;
+  /** Name of the vCPU that asked first. */
+  readonly askedBy: string;
+  readonly chain: readonly ReasonStep[];
+}
+
+/** The way into the trace, for one vCPU. */
+export interface TracePort {
+  /** Whether somebody wants events of this kind. Who would have to compute fields asks first. */
+  wants(kind: TraceKind): boolean;
+  /** Something happened, inside the operation in progress. */
+  event(kind: TraceKind, name: string, fields: TraceFields): void;
+  /**
+   * Begins an operation; what this vCPU begins before its end is inside it. `cause` is a key that another vCPU has `publish`ed: the operation
+   * is then inside the publisher's (an RPC inside the ioctl that sent it).
+   */
+  begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string): TraceId;
+  /** Makes the operation in progress known under a key, for who goes on with it elsewhere (`rpc:3:0x1f`: VMID and sequence number). */
+  publish(key: string): void;
+  /** Notes the rule that the operation in progress breaks. The first note stands, and one noted by an operation inside it. */
+  refuse(rule: BrokenRule): void;
+  /** Operations inside the one in progress that were refused so far are no reason for its own end: it had to expect that, and went on. */
+  disregard(): void;
+  /** Ends it. Operations that take time (an ioctl that waits for RPCs) may end in any order, and `resume` brings them back. */
+  end(id: TraceId, result: TraceResult): void;
+  /** The operation goes on: what begins now is inside it. For handlers that come back later with an answer. */
+  resume(id: TraceId): void;
+  /** Leaves the operation in progress without ending it: the handler returns and waits. */
+  suspend(id: TraceId): void;
+}
