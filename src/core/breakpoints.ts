@@ -18,9 +18,30 @@ export class Breakpoints {
     return this.#watched.size > 0;
   }
 
+  /** Addresses at which a guest stops itself, and by how many of its comparators. */
+  readonly #held = new Map<string, number>();
+
   /** Sets a breakpoint. True when its page may have been entered without looking: translations of fetches have to go. */
   insert(stage2: number, address: bigint): boolean {
     this.#wanted.add(key(stage2, address));
+    return this.#watch(stage2, address);
+  }
+
+  /** A guest's comparator is for this address: `insert` that stops no debugger. */
+  hold(stage2: number, address: bigint): boolean {
+    const at = key(stage2, address);
+    this.#held.set(at, (this.#held.get(at) ?? 0) + 1);
+    return this.#watch(stage2, address);
+  }
+
+  /** The end of `hold`. */
+  drop(stage2: number, address: bigint): void {
+    const at = key(stage2, address), count = this.#held.get(at) ?? 0;
+    if (count > 1) this.#held.set(at, count - 1);
+    else this.#held.delete(at);
+  }
+
+  #watch(stage2: number, address: bigint): boolean {
     const page = key(stage2, address & ~PAGE_OFFSET);
     const addresses = this.#watched.get(page) ?? new Set();
     this.#watched.set(page, addresses);
@@ -41,6 +62,7 @@ export class Breakpoints {
 
   /** An address that was reached, where nobody stops, is watched no longer. False when it was not. */
   forget(stage2: number, address: bigint): boolean {
+    if (this.#held.has(key(stage2, address))) return false;
     const page = key(stage2, address & ~PAGE_OFFSET);
     const addresses = this.#watched.get(page);
     if (!addresses?.delete(address)) return false;

@@ -6,6 +6,7 @@ import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import { defineInterpreter, type Dispatch } from "./interpreter/interpreter.ts";
 import { type Link, OutlinedFunctions } from "./interpreter/outlined.ts";
 import { TLB_POOL } from "./layout.ts";
+import { defineLazyFlags } from "./lazy-flags.ts";
 import { Library } from "./library.ts";
 import { defineMemoryAccess } from "./memory-access.ts";
 import { defineMmu, type RamLayout } from "./mmu.ts";
@@ -27,6 +28,10 @@ export interface CoreImports {
   releaseRecords(page: number): void;
   /** Instructions [first, end) of a record page change, which has regions of the translator. */
   regionsWritten(page: number, first: number, end: number): void;
+  /** The instruction `word` at the virtual address `pc` is UNDEFINED where it is executed, whichever tier came to it. */
+  undefinedInstruction(pc: bigint, word: number): void;
+  /** What the watchpoints say of a data access (`Watch`): address, descriptor (`Access`, `AccessKind`). Only while CPU.WATCHING_DATA is set. */
+  watched(va: bigint, access: number): number;
   /** Execution enters the page at `host` by virtual address `va`; only while CPU.WATCHING is set. */
   pageEntered(va: bigint, host: number): void;
 }
@@ -47,6 +52,7 @@ export interface CoreExports {
   tlbFlushSpace(space: number): void;
   tlbFlushAll(): void;
   tlbFlushStage2(id: number): void;
+  tlbFlushHosts(id: number, from: number, to: number): void;
   tlbForgetRecords(page: number): void;
 }
 
@@ -79,15 +85,18 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   const releaseRecords = module.importFunction("env", "releaseRecords", ["i32"], []);
   const regionsWritten = module.importFunction("env", "regionsWritten", ["i32", "i32", "i32"], []);
   const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
+  const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
+  const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
   const library = new Library(module);
   defineRecords(library, { allocateRecords, releaseRecords, regionsWritten, pageEntered });
-  defineExceptions(library);
+  defineExceptions(library, undefinedInstruction);
   defineTlb(library, TLB_POOL);
   defineMmu(library, ram);
-  defineMemoryAccess(library, TLB_POOL);
+  defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library);
   defineSystemInstructions(library);
   defineIntegerFunctions(library);
+  defineLazyFlags(library);
   defineFloatingPoint(library);
   const outlined = new OutlinedFunctions(library, imported);
   const dispatch = defineInterpreter(library, outlined, decode);

@@ -1,23 +1,36 @@
 // The AArch64 core over a machine's memory: `Core` of interface.ts. It moves vCPUs in and out of the CPU record, runs them in slices, and
 // shapes what comes out as exceptions to EL2. DESIGN "The core".
 
+import { disassemble } from "../isa/disassemble.ts";
 import { Breakpoints } from "./breakpoints.ts";
 import { CONTEXT_SIZE, CPU, CPU_RECORD, Pending } from "./cpu-record.ts";
 import { type CoreExports, generateCore, instantiateCore } from "./core-module.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
 import { Access } from "./functions.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
-import { type DebugCore, type Exit, ExitReason, type Translation, type VcpuState } from "./interface.ts";
+import { type CachedPage, type DebugCore, type Exit, ExitReason, type Translation, type VcpuState } from "./interface.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL } from "./layout.ts";
 import { loadStoreSyndrome } from "./load-store-syndrome.ts";
 import { AccessKind, Fault, type RamLayout } from "./mmu.ts";
 import { recordPageIndex, RecordPool } from "./records.ts";
+import { writeAesTables } from "./simd/crypto.ts";
 import { Stage2Pool } from "./stage2.ts";
 import { TlbPool, TlbSpace } from "./tlb.ts";
 import type { Tier } from "./tiers.ts";
 import { type Hotness, Translator, type TranslatorCounters } from "./translator/translator.ts";
-import { completeRead, skipInstruction, storeValue, VcpuContext } from "./vcpu-state.ts";
+import {
+  ArmedDebug,
+  breakpointSyndrome,
+  debugEnabled,
+  type GuestWatchHit,
+  isLoadExclusive,
+  Mdscr,
+  stepSyndrome,
+  watchpointSyndrome,
+} from "./self-hosted-debug.ts";
+import { Watch, type WatchHit, type WatchKind, Watchpoints } from "./watchpoints.ts";
+import { completeRead, storeValue, VcpuContext } from "./vcpu-state.ts";
 
 /**
  * Instructions in one call of the Wasm function. V8 replaces running code by optimized code only when it is entered again, so that the first
@@ -25,10 +38,26 @@ import { completeRead, skipInstruction, storeValue, VcpuContext } from "./vcpu-s
  */
 const SLICE = 100_000;
 
+/** Distinct UNDEFINED instruction words that are told of: what a guest executes must not take up memory without bound. */
+const UNDEFINED_WORDS = 4096;
+
+/** An instruction that took an UNDEFINED exception: the core does not have it, or not at that exception level. */
+export interface UndefinedInstruction {
+  readonly word: number;
+  /** Assembly text: mnemonic, a tab, operands. */
+  readonly text: string;
+  /** Virtual and physical address. */
+  readonly pc: bigint;
+  readonly pa: number;
+}
+
+/** Bytes of a stage-2 change beyond which all translations go, instead of those to what was mapped there. */
+const EXACT_INVALIDATION = 0x100_0000;
+
 /** What a core tells besides its exits. */
 export interface CoreOptions {
-  /** An instruction that this core does not have was decoded: its word and physical address. Called once for each word. */
-  readonly onUndefined?: (word: number, pa: number) => void;
+  /** Called once for each word that is UNDEFINED where it is executed, for the first `UNDEFINED_WORDS` of them. */
+  readonly onUndefined?: (instruction: UndefinedInstruction) => void;
   /** Pages of decoded instructions that are kept; all that there is room for unless a test wants fewer. */
   readonly recordPages?: number;
   /** What executes: the interpreter alone, which is the default, or regions of the translator as well (`auto`; `jit` translates sooner). */
@@ -39,8 +68,8 @@ export interface CoreOptions {
 
 /** When regions are compiled; a sample stands for `slice` instructions. */
 const HOTNESS: Record<Exclude<Tier, "interp">, Hotness & { readonly slice: number }> = {
-  jit: { samples: 1, batch: 1, slice: 20_000 },
-  auto: { samples: 64, batch: 4, slice: 20_000 },
+  jit: { samples: 1, slice: 20_000 },
+  auto: { samples: 24, slice: 20_000 },
 };
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
@@ -59,23 +88,44 @@ export class WasmCore implements DebugCore {
   readonly #view: DataView;
   readonly #freeContexts: number[] = [];
   readonly #undefinedWords = new Set<number>();
+  readonly #onUndefined: CoreOptions["onUndefined"];
   readonly #breakpoints = new Breakpoints();
+  readonly #watchpoints = new Watchpoints();
+  /** vCPUs whose guest has watchpoints armed, and the access that one of them stops. */
+  #watchers = 0;
+  #guestHit: GuestWatchHit | undefined;
+  /** Whether breakpoints and watchpoints stop the run in progress. */
+  #stops = true;
   #resident: VcpuContext | undefined;
-  readonly #exit: Exit = { reason: ExitReason.Budget, retired: 0, esr: 0, far: 0n, ipa: 0, pa: 0 };
+  readonly #exit: Exit;
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
   constructor(readonly memory: WebAssembly.Memory, readonly ram: RamLayout, options: CoreOptions = {}) {
     if (ram.host < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
     const core = generateCore(ram, memory.buffer.byteLength);
     this.dispatch = core.dispatch;
+    this.#onUndefined = options.onUndefined;
     this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
-    this.#view = new DataView(memory.buffer);
+    const view = this.#view = new DataView(memory.buffer);
+    // Few who handle an exit want FAR, which is a bigint: it is read when asked for.
+    this.#exit = {
+      reason: ExitReason.Budget,
+      retired: 0,
+      esr: 0,
+      get far() {
+        return view.getBigUint64(CPU.EXIT_FAR, true);
+      },
+      ipa: 0,
+      pa: 0,
+    };
     const { functions, link } = instantiateCore(core, memory, {
       decode: (ip) => this.#records.decode(ip),
       allocateRecords: (host) => this.#records.allocate(host >>> 0),
       releaseRecords: (page) => this.#records.release(page),
       regionsWritten: (page, first, end) => this.#translator?.written(recordPageIndex(page), first, end),
+      undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
+      watched: (va, access) => this.#watched(va, access),
       pageEntered: (va, host) => this.#pageEntered(BigInt.asUintN(64, va), host >>> 0),
     });
     this.#exports = functions;
@@ -89,13 +139,9 @@ export class WasmCore implements DebugCore {
     this.#records = new RecordPool(memory, core.dispatch, {
       forgetRecordPage: (page) => this.#exports.tlbForgetRecords(page),
       regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),
-      undefinedWord: (word, host) => {
-        if (this.#undefinedWords.has(word)) return;
-        this.#undefinedWords.add(word);
-        options.onUndefined?.(word, host - ram.host + ram.base);
-      },
     }, options.recordPages);
     writeCrcTables(memory);
+    writeAesTables(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
     this.#tlbs = new TlbPool(memory, TLB_POOL, (space) => this.#exports.tlbFlushSpace(space));
     for (let i = CONTEXTS.count - 1; i >= 0; i--) this.#freeContexts.push(CONTEXTS.base + i * CONTEXT_STRIDE);
@@ -112,6 +158,7 @@ export class WasmCore implements DebugCore {
   releaseVcpu(vcpu: VcpuState): void {
     const context = this.#own(vcpu);
     if (context === this.#resident) this.#evict();
+    if (context.armed) this.#disarm(context, context.armed);
     this.#tlbs.release(context);
     this.#freeContexts.push(context.address);
   }
@@ -137,25 +184,62 @@ export class WasmCore implements DebugCore {
     this.#breakpoints.remove(stage2, address);
   }
 
+  insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
+    this.#watchpoints.insert(stage2, address, length, kind);
+    this.#watchData();
+    this.#exports.tlbFlushAll();
+  }
+
+  removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void {
+    this.#watchpoints.remove(stage2, address, length, kind);
+    this.#watchData();
+  }
+
+  get watchHit(): WatchHit | undefined {
+    return this.#watchpoints.hit;
+  }
+
   #run(vcpu: VcpuState, now: number, budget: number, floor: number, stops: boolean): Exit {
-    this.#enter(this.#own(vcpu));
+    this.#stops = stops;
+    const context = this.#own(vcpu);
+    this.#enter(context);
     const view = this.#view, words = this.#words, exit = this.#exit;
+    const mdscr = words[CPU.MDSCR_EL1 >> 2];
+    if (mdscr & Mdscr.MDE || context.armed) this.#arm(context, mdscr);
     view.setFloat64(CPU.TIME_FLOOR, floor, true);
     words[CPU.PENDING >> 2] = Pending.None;
     let left = budget;
     do {
-      const slice = Math.min(left, this.#slice);
+      const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
+      const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice);
+      // What is stepped is not where time is spent, and an exception from here leaves no instruction in progress.
+      let samples = !(mdscr & Mdscr.SS);
       // Time passes with the instructions of this slice up to its end.
       view.setFloat64(CPU.RUN_END, now + budget - left + slice, true);
       left -= slice - this.#exports.run(slice);
       exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
       if (exit.reason === ExitReason.Breakpoint && !(stops && this.#breakpoints.has(vcpu.stage2, vcpu.pc))) {
-        view.setFloat64(CPU.RUN_END, now + budget - left + 1, true);
-        left -= this.#passMark(vcpu, stops);
-        exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
+        if (this.#guestBreaks(context, mdscr)) {
+          exit.reason = ExitReason.Budget;
+          samples = false;
+        } else {
+          view.setFloat64(CPU.RUN_END, now + budget - left + 1, true);
+          left -= this.#passMark(vcpu, stops);
+          exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
+        }
       }
-      if (exit.reason === ExitReason.Budget) this.#translator?.sample();
+      if (exit.reason === ExitReason.Watchpoint && this.#guestHit) {
+        // As an abort: the instruction counts.
+        const { address, write } = this.#guestHit;
+        this.takeException(context, watchpointSyndrome(words[CPU.PSTATE >> 2], write), address);
+        exit.reason = ExitReason.Budget;
+        samples = false;
+      }
+      if (stepping) this.#endStep(context, exit.reason);
+      if (samples && exit.reason === ExitReason.Budget) this.#translator?.sample();
     } while (left > 0 && exit.reason === ExitReason.Budget);
+    // Unlike what an abort stops, the instruction will be executed again, and counted then.
+    if (exit.reason === ExitReason.Watchpoint) left++;
     exit.retired = budget - left;
     if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) this.#readSyndrome();
     return exit;
@@ -170,7 +254,7 @@ export class WasmCore implements DebugCore {
   }
 
   skip(vcpu: VcpuState): void {
-    skipInstruction(vcpu);
+    vcpu.advance();
   }
 
   takeException(vcpu: VcpuState, esr: number, far = 0n): void {
@@ -205,8 +289,17 @@ export class WasmCore implements DebugCore {
     return { ok: false, stage: fault === Fault.Stage1 ? 1 : 2, fsc: this.#words[CPU.FAULT_STATUS >> 2], ipa };
   }
 
-  invalidateStage2(stage2: number, _ipa: number, _size: number): void {
-    this.#exports.tlbFlushStage2(stage2);
+  invalidateStage2(stage2: number, _ipa: number, size: number): void {
+    const lost = size > EXACT_INVALIDATION ? undefined : this.stage2Pool.tables(stage2)?.takeLost();
+    if (!lost) return this.#exports.tlbFlushStage2(stage2);
+    for (const { pa, size } of lost) {
+      const host = pa - this.ram.base + this.ram.host;
+      this.#exports.tlbFlushHosts(stage2, host, host + size);
+    }
+  }
+
+  *cachedPages(stage2: number): Generator<CachedPage> {
+    for (const { va, host, write } of this.#tlbs.entries(stage2)) yield { va, pa: host - this.ram.host + this.ram.base, write };
   }
 
   memoryWritten(pa: number, size: number): void {
@@ -218,6 +311,74 @@ export class WasmCore implements DebugCore {
   flush(): void {
     this.#exports.tlbFlushAll();
     this.#records.clear();
+  }
+
+  /** Makes what the guest's comparators ask for effective; nothing when MDSCR_EL1.MDE is off. */
+  #arm(context: VcpuContext, mdscr: number): void {
+    const { armed, debug, stage2 } = context;
+    const wanted = (mdscr & Mdscr.MDE) !== 0;
+    if (armed && wanted && armed.version === debug.version && armed.stage2 === stage2) return;
+    if (armed) this.#disarm(context, armed);
+    if (!wanted) return;
+    const fresh = context.armed = new ArmedDebug(debug, debug.version, stage2);
+    let unseen = false;
+    for (const { address } of fresh.breakpoints) unseen = this.#breakpoints.hold(stage2, address) || unseen;
+    if (unseen) this.#watchAgain();
+    if (!fresh.watchpoints.length) return;
+    this.#watchers++;
+    this.#watchData();
+    this.#exports.tlbFlushAll();
+  }
+
+  #disarm(context: VcpuContext, { stage2, breakpoints, watchpoints }: ArmedDebug): void {
+    for (const { address } of breakpoints) this.#breakpoints.drop(stage2, address);
+    if (watchpoints.length) this.#watchers--;
+    this.#watchData();
+    context.armed = undefined;
+  }
+
+  #watchData(): void {
+    this.#words[CPU.WATCHING_DATA >> 2] = this.#watchpoints.watching || this.#watchers > 0 ? 1 : 0;
+  }
+
+  /** Takes the breakpoint exception, if the guest has a breakpoint at PC that counts here. */
+  #guestBreaks(context: VcpuContext, mdscr: number): boolean {
+    const pstate = this.#words[CPU.PSTATE >> 2];
+    if (!context.armed || !debugEnabled(pstate, mdscr)) return false;
+    if (!context.armed.stopsAt(context.pc, pstate >> 2 & 3, context.getRegister("CONTEXTIDR_EL1"))) return false;
+    this.#takeDebugException(breakpointSyndrome(pstate));
+    return true;
+  }
+
+  /**
+   * MDSCR_EL1.SS is set: takes the step exception that is due, and answers whether the next instruction is one to step.
+   */
+  #beginStep(context: VcpuContext, mdscr: number): boolean {
+    const pstate = this.#words[CPU.PSTATE >> 2];
+    if (!debugEnabled(pstate, mdscr)) return false;
+    if (pstate & Pstate.SS) {
+      const here = this.inspect(context, context.pc);
+      const word = here.ok ? this.#words[here.pa - this.ram.base + this.ram.host >>> 2] : 0;
+      context.stepped = isLoadExclusive(word) ? "exclusive" : "other";
+      return true;
+    }
+    this.#takeDebugException(stepSyndrome(pstate, context.stepped));
+    context.stepped = "none";
+    return false;
+  }
+
+  /** The instruction that was to be stepped has completed, or taken an exception, which has changed PSTATE.SS, or is to be executed again. */
+  #endStep(context: VcpuContext, reason: ExitReason): void {
+    const pstate = this.#words[CPU.PSTATE >> 2];
+    const completed = reason === ExitReason.Budget || reason === ExitReason.Timer || reason === ExitReason.Yield;
+    if (!(completed && pstate & Pstate.SS)) context.stepped = "none";
+    else this.#words[CPU.PSTATE >> 2] = pstate & ~Pstate.SS;
+  }
+
+  /** The same as `takeException`, without FAR_EL1, which these leave. */
+  #takeDebugException(esr: number): void {
+    this.#exports.injectException(esr | 0, this.#view.getBigInt64(CPU.FAR_EL1, true));
+    this.#words[CPU.PENDING >> 2] = Pending.None;
   }
 
   /** Executes the instruction of a mark where nobody stops; 1 when it retired. */
@@ -236,6 +397,37 @@ export class WasmCore implements DebugCore {
   #watchAgain(): void {
     this.#words[CPU.WATCHING >> 2] = this.#breakpoints.watching ? 1 : 0;
     this.#exports.tlbFlushAll();
+  }
+
+  #undefinedInstruction(pc: bigint, word: number): void {
+    const known = this.#undefinedWords;
+    if (known.has(word) || known.size >= UNDEFINED_WORDS) return;
+    known.add(word);
+    const { base, host } = this.ram;
+    const pa = this.#records.hostOf(this.#words[CPU.IP >> 2]) - host + base;
+    this.#onUndefined?.({ word, text: disassemble(word, pc), pc, pa });
+  }
+
+  #watched(va: bigint, access: number): number {
+    const writes = (access & AccessKind.Write) !== 0, reads = !writes || (access & AccessKind.ReadModifyWrite) !== 0;
+    const found = this.#watchpoints.look(this.#words[CPU.STAGE2_ID >> 2], va, access & Access.SizeMask, reads, writes);
+    this.#guestHit = undefined;
+    if (found === Watch.Hit && this.#stops) return found;
+    return Math.max(Math.min(found, Watch.Page), this.#guestWatches(va, access, reads, writes));
+  }
+
+  /** The same of the guest's own watchpoints. */
+  #guestWatches(va: bigint, access: number, reads: boolean, writes: boolean): number {
+    const context = this.#resident;
+    if (!context?.armed) return Watch.None;
+    const pstate = this.#words[CPU.PSTATE >> 2];
+    const el = access & Access.Unprivileged ? 0 : pstate >> 2 & 3;
+    const contextId = context.getRegister("CONTEXTIDR_EL1");
+    const hit = context.armed.look(va, access & Access.SizeMask, reads, writes, el, contextId);
+    if (typeof hit !== "object") return hit === undefined ? Watch.None : Watch.Page;
+    if (!debugEnabled(pstate, this.#words[CPU.MDSCR_EL1 >> 2])) return Watch.Page;
+    this.#guestHit = hit;
+    return Watch.Hit;
   }
 
   #pageEntered(va: bigint, host: number): void {
@@ -273,15 +465,21 @@ export class WasmCore implements DebugCore {
 
   /** ESR, FAR and addresses of a Trap or Bus exit; aborts get the part of the syndrome that the encoding gives. */
   #readSyndrome(): void {
-    const view = this.#view, exit = this.#exit;
-    exit.esr = view.getUint32(CPU.EXIT_ESR, true);
-    exit.far = view.getBigUint64(CPU.EXIT_FAR, true);
-    exit.ipa = Number(view.getBigUint64(CPU.EXIT_IPA, true));
-    exit.pa = Number(view.getBigUint64(CPU.EXIT_PA, true));
+    const exit = this.#exit;
+    exit.esr = this.#words[CPU.EXIT_ESR >> 2] >>> 0;
+    const kind = exceptionClass(exit.esr);
+    if (kind !== ExceptionClass.DataAbortLower && kind !== ExceptionClass.InstructionAbortLower) return;
+    exit.ipa = this.#address(CPU.EXIT_IPA);
+    exit.pa = this.#address(CPU.EXIT_PA);
     const special = AbortSyndrome.S1ptw | AbortSyndrome.Cm;
-    if (exceptionClass(exit.esr) === ExceptionClass.DataAbortLower && !(exit.esr & special)) {
+    if (kind === ExceptionClass.DataAbortLower && !(exit.esr & special)) {
       exit.esr = (exit.esr | loadStoreSyndrome(this.#exports.currentWord())) >>> 0;
     }
+  }
+
+  /** An address below 2^53 in a field of the CPU record. */
+  #address(field: number): number {
+    return (this.#words[field >> 2] >>> 0) + (this.#words[(field >> 2) + 1] >>> 0) * 2 ** 32;
   }
 
   #own(vcpu: VcpuState): VcpuContext {

@@ -58,6 +58,8 @@ export const CPU = {
   STAGE2: word(),
   /** `Stage2Table.id`. i32. */
   STAGE2_ID: word(),
+  /** HCR_EL2.DC: with stage 1 off, memory is Normal write-back instead of Device. 0 or 1. i32. */
+  DEFAULT_CACHEABLE: word(),
   // System registers. The bank that `Slot.SP` stands for is stale while in use.
   SP_EL0: doubleword(),
   SP_EL1: doubleword(),
@@ -108,6 +110,10 @@ export const CPU = {
   PC_DELTA: doubleword(),
   /** Set by callees: `Pending`. i32. */
   PENDING: word(),
+  /** Flags that translated code has left as a comparison: `FlagsKind` of lazy-flags.ts, i32, and its operands, i64. */
+  FLAGS_KIND: word(),
+  FLAGS_A: doubleword(),
+  FLAGS_B: doubleword(),
 
   /** `Exit` of interface.ts. i32, i32, i64, i64, i64. */
   EXIT_REASON: word(),
@@ -147,6 +153,8 @@ export const CPU = {
   STOP_FUSED_ARM: word(),
   /** Not zero when `pageEntered` wants to hear of pages that are entered for execution. i32. */
   WATCHING: word(),
+  /** Not zero when `watched` wants to hear of data accesses that take the slow path. i32. */
+  WATCHING_DATA: word(),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
 } as const;
@@ -176,30 +184,50 @@ export const Pending = {
 } as const;
 
 /**
- * A TLB set: the translations of one regime (address space, EL0 or EL1 or EL1 with PAN), direct-mapped by VA[21:12] and VA[20:12].
- * A load hits when `(va & (-4096 | size - 1)) === tag` of entry VA[21:12]; the host address is then `i32(va) + addend`.
- * A pair hits with `va + size` in place of `va`, at the entry of `va`.
+ * A TLB set: the translations of one regime (address space, EL0 or EL1 or EL1 with PAN), direct-mapped.
+ *
+ * An entry of Read or Write is one i64: VA[63:24] in bits 63:24, and bits 31:12 of (host address - virtual address) in bits 23:4. An access
+ * hits when `(va ^ entry) & (-1 << 24 | size - 1)` is zero: one load and one test. The host address is then `i32(va) + (i32(entry) << 8)`. The
+ * last of several neighbours has to be in the same page besides. VA[24] is known from an entry's place: one that has it the other way
+ * round matches nothing.
  */
 export const TlbSet = {
-  /** 1024 entries: data reads of plain RAM. */
+  /** 8192 entries by VA[24:12]: data reads of plain RAM. */
   Read: 0,
-  /** 1024 entries: data writes of plain RAM without decoded instructions; they may be read as well. */
-  Write: 0x4000,
-  /** 512 entries: instruction fetches. `addend` is the address of the record page instead. */
-  Fetch: 0x8000,
+  /** The same: data writes of plain RAM without decoded instructions; they may be read as well. */
+  Write: 0x1_0000,
+  /** 512 `FetchEntry` by VA[20:12]: instruction fetches. */
+  Fetch: 0x2_0000,
+  /** A byte of `TlbFlags` for each entry of Read, of Write. */
+  ReadFlags: 0x2_2000,
+  WriteFlags: 0x2_4000,
   /** Bytes of a set. */
-  Size: 0xa000,
+  Size: 0x2_6000,
   /** Entries in Read and in Write. */
-  Entries: 1024,
+  Entries: 0x2000,
   /** Entries in Fetch. */
   FetchEntries: 512,
 } as const;
 
-/** An entry of a TLB set. */
-export const TlbEntry = {
+/** Bytes of an entry of Read or Write, and how it is found and compared. */
+export const DataEntry = {
+  Size: 8,
+  /** i32(va) shifted right by this, and masked, is the offset of its entry. */
+  IndexShift: 9,
+  IndexMask: 0xfff8,
+  /** Bits of the address that the entry holds. */
+  TagMask: -1 << 24,
+  /** i32(entry) shifted left by this is what the host address is away. */
+  DistanceShift: 8,
+} as const;
+
+/** An entry of Fetch. */
+export const FetchEntry = {
   /** i64: page of the virtual address as accessed, low 12 bits zero; -1 matches nothing. */
   Tag: 0,
-  /** i32. */
-  Addend: 8,
+  /** i32: address of the record page. */
+  Records: 8,
+  /** i32: `TlbFlags`. */
+  Flags: 12,
   Size: 16,
 } as const;

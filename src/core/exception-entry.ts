@@ -8,6 +8,7 @@ import { ExceptionClass, ISS_COND_ALWAYS, Pstate, Sctlr, syndrome, Vector } from
 import { callee, define as defineFunction, type FunctionName } from "./functions.ts";
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
+import { Mdscr } from "./self-hosted-debug.ts";
 import { Regime } from "./tlb.ts";
 import { Code, constant, type Operand, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder } from "./wasm/module.ts";
@@ -52,7 +53,7 @@ export function exceptionFunction(library: Library, name: ExceptionFunction): Fu
 const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", "readFlags", "writeFlags"];
 
 /** Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their bodies. */
-export function defineExceptions(library: Library): void {
+export function defineExceptions(library: Library, undefinedInstruction: number): void {
   const declared = (name: ExceptionFunction) => exceptionFunction(library, name);
   const define = (name: ExceptionFunction, body: (c: Code) => void) => {
     const [parameters, results] = EXCEPTION_FUNCTIONS[name];
@@ -151,12 +152,25 @@ export function defineExceptions(library: Library): void {
   }
 
   const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
-  defineSeam("raiseUndefined", (c) => synchronous(c, syndrome(ExceptionClass.Unknown, 0), pc(c)));
-  defineSeam("raiseSupervisorCall", (c) => synchronous(c, c.parameter(0).or(syndrome(ExceptionClass.Svc, 0)), pc(c).add(4)));
+  defineSeam("raiseUndefined", (c) => {
+    const at = c.let(pc(c));
+    at.emit(c.f);
+    c.f.call(callee(library, "currentWord")).call(undefinedInstruction);
+    synchronous(c, syndrome(ExceptionClass.Unknown, 0), at);
+  });
+  /** The instruction is complete as far as a software step goes, although an exception is its result (Arm ARM D2.12.5). */
+  const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
+  defineSeam("raiseSupervisorCall", (c) => {
+    stepped(c);
+    synchronous(c, c.parameter(0).or(syndrome(ExceptionClass.Svc, 0)), pc(c).add(4));
+  });
   defineSeam("raiseBreakpoint", (c) => synchronous(c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(c)));
   defineSeam("raiseFpTrap", (c) => synchronous(c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(c)));
   define("trap", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c)));
-  define("trapAfter", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c).add(4)));
+  define("trapAfter", (c) => {
+    stepped(c);
+    c.run(leave, ExitReason.Trap, c.parameter(0), pc(c).add(4));
+  });
   define("resumeAfter", (c) => {
     c.store("i64.store", CPU.PC, pc(c).add(4));
     c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
@@ -206,10 +220,17 @@ export function defineExceptions(library: Library): void {
     const target = c.let(c.load("i64.load", CPU.ELR_EL1));
     const mode = c.let(spsr.and(Pstate.Mode));
     const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
-    // PSTATE.SS is for software step, which is not built: MDSCR_EL1 never turns it on, and so an exception return clears it.
     const kept = Pstate.Daif | Pstate.PAN;
+    // DebugExceptionReturnSS(): a step begins where debug exceptions are enabled, if the return is from where they are not.
+    const step = c.let(constant("i32", 0));
+    const mdscr = c.load("i32.load", CPU.MDSCR_EL1);
+    c.if(mdscr.and(Mdscr.SS), () => {
+      const kernel = mdscr.and(Mdscr.KDE).nonZero();
+      const enabled = (state: Value) => state.and(Pstate.ElMask).not().or(kernel.and(state.and(Pstate.D).not()));
+      c.set(step, enabled(pstate).not().and(enabled(spsr)).select(spsr.and(Pstate.SS), constant("i32", 0)));
+    });
     c.if(legal, () => {
-      c.run(declared("setPstate"), spsr.and(kept | Pstate.IL | Pstate.Mode));
+      c.run(declared("setPstate"), spsr.and(kept | Pstate.IL | Pstate.Mode).or(step));
     }, () => {
       // An illegal return stays where it is, with PSTATE.IL set.
       c.run(declared("setPstate"), spsr.and(kept).or(pstate.and(Pstate.Mode)).or(Pstate.IL));

@@ -19,6 +19,12 @@ export const ExceptionClass = {
   DataAbortLower: 0x24,
   DataAbort: 0x25,
   SpAlignment: 0x26,
+  BreakpointLower: 0x30,
+  Breakpoint: 0x31,
+  SoftwareStepLower: 0x32,
+  SoftwareStep: 0x33,
+  WatchpointLower: 0x34,
+  Watchpoint: 0x35,
   Brk: 0x3c,
 } as const;
 

@@ -39,6 +39,13 @@ export const Functions = {
   slowStore16: signature(["i64", "i32", "v128"]),
   /** (va, access) -> host address, for a read and a write of RAM that follows at once (atomics, STXR, DC ZVA). Drops records there itself. */
   slowAddress: signature(["i64", "i32"], "i32"),
+  /**
+   * (va, access) -> host address of RAM inside one page, to be read, or 0 where an exception, a device or a page's end is in the way. Takes no
+   * exception.
+   */
+  readableAt: signature(["i64", "i32"], "i32"),
+  /** The same for a write, and 0 also where it changes decoded instructions. */
+  writableAt: signature(["i64", "i32"], "i32"),
   /** (va) -> the PC that a branch to `va` leads to: VA[55] in place of a top byte that TCR_EL1.TBI ignores. */
   branchTarget: signature(["i64"], "i64"),
   /** (va) -> host address of the instruction, translated for fetch in the current regime; alignment of PC is checked. Faults. */
@@ -90,6 +97,13 @@ export const Functions = {
   currentTime: signature([], "f64"),
   /** (host address) -> not zero when the page holds decoded records and must not be write-mapped. */
   isCodePage: signature(["i32"], "i32"),
+  /**
+   * (host address, size up to 64, inside one page): a store there is about to happen; not zero when `dropRecords` must hear of it. It changes
+   * decoded instructions then, or there have been very many.
+   */
+  holdsRecords: signature(["i32", "i32"], "i32"),
+  /** (address of a record page) -> the host address of its code page. */
+  ownerOf: signature(["i32"], "i32"),
   /** (host address, size up to 64, inside one page): RAM there is about to change; decoded records of these words go. */
   dropRecords: signature(["i32", "i32"]),
 } as const satisfies Record<string, Signature>;

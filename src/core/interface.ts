@@ -2,6 +2,10 @@
 // The core executes EL0 and EL1; whatever EL2 would see (HVC, SMC, WFI, trapped registers, stage-2 aborts) leaves it with the
 // syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM D13.2.37), so that the hypervisor reads like one at EL2.
 
+import type { DebugComparators } from "./self-hosted-debug.ts";
+import type { TranslatorCounters } from "./translator/translator.ts";
+import type { WatchHit, WatchKind } from "./watchpoints.ts";
+
 /** Why `Core.run` came back. */
 export const ExitReason = {
   /** The instruction budget is used up, to the instruction. */
@@ -16,6 +20,8 @@ export const ExitReason = {
   Yield: 4,
   /** A breakpoint of `DebugCore` is at PC; the instruction has not been executed. */
   Breakpoint: 5,
+  /** A watchpoint of `DebugCore` stops the access of the instruction at PC, which has not been executed. */
+  Watchpoint: 6,
 } as const;
 
 /** One of `ExitReason`. */
@@ -81,9 +87,22 @@ export interface VcpuState {
   getX(index: number): bigint;
   setX(index: number, value: bigint): void;
   /** V0..V31 as low and high 64 bits. */
+  /** The low and the high half of X0..X30, unsigned: numbers cost less than a bigint. */
+  getLow(index: number): number;
+  getHigh(index: number): number;
+  /** Sets X0..X30 to an unsigned 32-bit number. */
+  setLow(index: number, value: number): void;
+  /** Sets X0, X1, .. from the low and high halves of each in turn. */
+  setHalves(halves: Uint32Array): void;
+  /** Zeroes X[first] to X[last]. */
+  clearX(first: number, last: number): void;
   getV(index: number): readonly [bigint, bigint];
   setV(index: number, low: bigint, high: bigint): void;
   pc: bigint;
+  /** Steps PC over an instruction, which counts as executed for a software step. */
+  advance(): void;
+  /** Breakpoints and watchpoints of EL1's own; whoever writes one counts `version` up. MDSCR_EL1 is a register like others. */
+  readonly debug: DebugComparators;
   /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
   pstate: number;
   getRegister(name: RegisterName): bigint;
@@ -96,12 +115,26 @@ export interface VcpuState {
   event: boolean;
   /** Stage-2 tables that translate this vCPU's addresses (`Stage2Table.id`). */
   stage2: number;
+  /**
+   * HCR_EL2.DC: while stage 1 is off, memory is Normal write-back and not Device, so that unaligned accesses are no faults. It stays off:
+   * writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM, as EL2 answers it).
+   */
+  defaultCacheable: boolean;
 }
 
 /** Result of an address translation on behalf of a vCPU. */
 export type Translation =
   | { ok: true; pa: number; ipa: number }
   | { ok: false; stage: 1 | 2; /** Fault status code as in ESR_ELx.DFSC. */ fsc: number; ipa: number };
+
+/** A page that a TLB holds. */
+export interface CachedPage {
+  /** The page's virtual address as accessed, 64 bits. */
+  readonly va: bigint;
+  readonly pa: number;
+  /** Whether it may be written by this entry, or read. */
+  readonly write: boolean;
+}
 
 /** The AArch64 core. One instance serves all physical CPUs of a worker, one at a time. */
 export interface Core {
@@ -129,15 +162,26 @@ export interface Core {
   memoryWritten(pa: number, size: number): void;
   /** Drops everything derived (TLBs, records, page caches). */
   flush(): void;
+  /** What TLBs hold of data accesses to RAM through tables `stage2`. For checkers of invariants; a core without TLBs has none. */
+  cachedPages?(stage2: number): Iterable<CachedPage>;
 }
 
 /** What a debugger wants of a core beside its registers. */
 export interface DebugCore extends Core {
+  /** What the translator has done; undefined where there is none. */
+  readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
+
   /** `run` stops before the instruction at a virtual address, in all vCPUs that these stage-2 tables translate for. Memory stays as it is. */
   insertBreakpoint(stage2: number, address: bigint): void;
   /** Takes a breakpoint back; nothing when there is none. */
   removeBreakpoint(stage2: number, address: bigint): void;
-  /** `run` with a budget of 1 that no breakpoint stops. */
+  /** `run` stops before an instruction that accesses any of `length` bytes at a virtual address, in the same vCPUs. */
+  insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
+  /** Takes a watchpoint back; nothing when there is none. */
+  removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
+  /** What the latest exit with `ExitReason.Watchpoint` was about. */
+  readonly watchHit: WatchHit | undefined;
+  /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;
   /** `translate` to el 1 for reading, which leaves no trace: not even the exclusive monitor changes, whichever vCPU runs next. */
   inspect(vcpu: VcpuState, va: bigint): Translation;
@@ -166,6 +210,8 @@ export interface Stage2Table {
   unmap(ipa: number, size: number): boolean;
   /** The entry of the page that holds `ipa`, or undefined. */
   lookup(ipa: number): { pa: number; flags: number } | undefined;
+  /** Everything that is mapped, from low to high, as runs of bytes. */
+  entries(): Iterable<{ ipa: number; pa: number; size: number; flags: number }>;
   /** Gives the tables' memory back. */
   release(): void;
 }

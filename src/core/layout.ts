@@ -2,6 +2,7 @@
 //
 //   0x0000_0100  CPU record (cpu-record.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
+//   0x0000_6000  S-boxes of AES
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of record pages, counts of stores into them
 //   0x0028_0000  for each arm of the interpreter, the arm of its first instruction; regions of each record page
@@ -23,6 +24,9 @@ export const CORE_SIZE = 0x0c00_0000;
 export const CRC_TABLES = 0x2000;
 /** Bytes of both. */
 export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
+
+/** The S-box of AES and its inverse, 256 bytes each (simd/crypto.ts). */
+export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
 
 /** u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is fused (interpreter/fusion.ts). */
 export const FIRST_ARMS = 0x28_0000;

@@ -4,14 +4,24 @@
 // What EL1 hears of is raised here; what EL2 hears of leaves the core without the instruction's part of the syndrome (ISV, SAS, SRT and so
 // on), which `load-store-syndrome.ts` adds from the encoding once the core has stopped.
 
-import { CPU, Pending, Slot, TlbEntry, TlbSet, xAddress } from "./cpu-record.ts";
+import { CPU, DataEntry, Pending, Slot, TlbSet, xAddress } from "./cpu-record.ts";
 import { exceptionFunction } from "./exception-entry.ts";
 import { AbortSyndrome, ExceptionClass, FaultStatus, Pstate, Sctlr, syndrome } from "./exceptions.ts";
 import { Access, callee, define as defineFunction } from "./functions.ts";
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
 import { AccessKind, Fault, mmuFunction, Rights } from "./mmu.ts";
-import { dataEntryOffset, fetchEntryOffset, markWriteMapped, TLB_SLOW_TAG, TlbFlags, tlbFunction, type TlbPoolLayout } from "./tlb.ts";
+import {
+  dataEntryOffset,
+  dataFlagsOffset,
+  DISABLING_BIT,
+  fetchEntryOffset,
+  markWriteMapped,
+  TlbFlags,
+  tlbFunction,
+  type TlbPoolLayout,
+} from "./tlb.ts";
+import { Watch } from "./watchpoints.ts";
 import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 
 const PAGE_SIZE = 4096;
@@ -21,15 +31,14 @@ const SP_ALIGNMENT = 16;
 const zero = constant("i32", 0);
 const sizeOf = (access: Value) => access.and(Access.SizeMask);
 const inPage = (va: Value) => va.wrap().and(PAGE_SIZE - 1);
-const pageOf = (va: Value) => va.and(-PAGE_SIZE);
 const flag = (word: Value, mask: number) => word.and(mask).nonZero();
 
 /** Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`, instruction fetch. */
-export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void {
+export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watched: number): void {
   const translate = mmuFunction(library, "translate");
-  const fill = tlbFunction(library, "tlbFill");
+  const fill = tlbFunction(library, "tlbFillData");
   const dropRecords = callee(library, "dropRecords");
-  const isCodePage = callee(library, "isCodePage");
+  const isCodePage = callee(library, "isCodePage"), holdsRecords = callee(library, "holdsRecords");
   defineAborts(library);
   const abort = raiseAbort(library);
   const alignmentFault = library.get("raiseAlignmentFault", ["i64", "i32"], []);
@@ -45,6 +54,27 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
     });
     return misaligned;
   };
+  const leave = library.get("leave", ["i32", "i32", "i64"], []);
+  /** What the watchpoints say of an access inside one page, `Watch`. */
+  const look = (c: Code, va: Value, access: Value) => {
+    const found = c.local("i32");
+    c.set(found, Watch.None);
+    c.if(c.load("i32.load", CPU.WATCHING_DATA), () => {
+      va.emit(c.f);
+      access.emit(c.f);
+      c.f.call(watched).set(found.index);
+    });
+    return found;
+  };
+  /** The same, behind a translation; ends the function where a watchpoint stops the access. What is not zero must not get into a TLB. */
+  const watch = (c: Code, va: Value, access: Value) => {
+    const found = look(c, va, access);
+    c.if(found.eq(Watch.Hit), () => {
+      c.run(leave, ExitReason.Watchpoint, 0, c.call(callee(library, "currentPc")));
+      c.return(zero);
+    });
+    return found;
+  };
   /** Flags of an entry for the latest translation. */
   const entryFlags = (c: Code) => {
     const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
@@ -53,14 +83,25 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
       .or(flag(rights, Rights.Giant).mul(TlbFlags.Giant)).or(aligned.mul(TlbFlags.Aligned));
   };
   /** The entry of `va` in one of the data tables of the regime that `access` is checked in. */
-  const entryOf = (c: Code, va: Value, access: Value, table: number) => {
-    const set = access.and(Access.Unprivileged).select(c.load("i32.load", CPU.TLB_UNPRIVILEGED), c.load("i32.load", CPU.TLB));
-    return c.let(set.add(dataEntryOffset(va)).add(table));
+  const entryOf = (c: Code, va: Value, access: Value, table: "Read" | "Write") => {
+    const set = c.let(access.and(Access.Unprivileged).select(c.load("i32.load", CPU.TLB_UNPRIVILEGED), c.load("i32.load", CPU.TLB)));
+    const entry = c.let(c.load("i64.load", set.add(dataEntryOffset(va)), TlbSet[table]));
+    const flags = c.load("i32.load8_u", set.add(dataFlagsOffset(va)), TlbSet[`${table}Flags`]);
+    const host = va.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
+    const permits = (misaligned: Value) => misaligned.not().or(flags.and(TlbFlags.Aligned).not());
+    return {
+      flags,
+      host,
+      /** It serves the access, which may be misaligned. */
+      serves: (misaligned: Value) => entry.xor(va).and(DataEntry.TagMask).not().and(permits(misaligned)),
+      /** It would, if inline compares did not have to miss it. */
+      servesSlowly: (misaligned: Value) =>
+        entry.xor(va).and(DataEntry.TagMask).eq(DISABLING_BIT).and(flags.and(TlbFlags.Slow).nonZero()).and(permits(misaligned)),
+      /** Enters the latest translation, to the host address of `va`. */
+      fill: (host: Value, flags: Value) => c.run(fill, set, va, host.sub(va.wrap()), flags, table === "Write" ? 1 : 0),
+      set,
+    };
   };
-  const tagOf = (c: Code, entry: Value) => c.load("i64.load", entry, TlbEntry.Tag);
-  const hostOf = (c: Code, entry: Value, va: Value) => va.wrap().add(c.load("i32.load", entry, TlbEntry.Addend));
-  const permits = (c: Code, entry: Value, misaligned: Value) =>
-    misaligned.not().or(c.load("i32.load", entry, TlbFlags.Offset).and(TlbFlags.Aligned).not());
   const copy = (c: Code, to: Value, from: Value, bytes: Value) => {
     for (const value of [to, from, bytes]) value.emit(c.f);
     c.f.memoryCopy();
@@ -84,7 +125,11 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
       c.return(zero);
     });
     c.set(second, second.sub(misaligned));
-    return { first, second, firstSize, secondSize: c.let(sizeOf(access).sub(firstSize)) };
+    const secondSize = c.let(sizeOf(access).sub(firstSize));
+    const kind = c.let(access.and(~Access.SizeMask));
+    watch(c, va, kind.or(firstSize));
+    watch(c, secondVa, kind.or(secondSize));
+    return { first, second, firstSize, secondSize };
   };
   const crosses = (va: Value, access: Value) => inPage(va).add(sizeOf(access)).gtU(PAGE_SIZE);
 
@@ -100,10 +145,14 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
       copy(c, firstSize.add(CPU.CROSSING), second, secondSize);
       c.return(constant("i32", CPU.CROSSING));
     });
-    const entry = entryOf(c, va, access, TlbSet.Read);
-    c.if(tagOf(c, entry).eq(pageOf(va)).and(permits(c, entry, misaligned)), () => c.return(hostOf(c, entry, va)));
+    const entry = entryOf(c, va, access, "Read");
+    c.if(entry.serves(misaligned), () => c.return(entry.host));
     const host = c.let(c.call(translate, va, access));
-    c.if(host, () => c.run(fill, entry, va, host.sub(va.wrap()), entryFlags(c)), () => c.run(abort, va, access));
+    c.if(
+      host,
+      () => c.if(watch(c, va, access).not(), () => entry.fill(host, entryFlags(c))),
+      () => c.run(abort, va, access),
+    );
     c.result(host);
   }
 
@@ -114,27 +163,30 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
     const va = c.parameter(0), access = c.parameter(1);
     c.set(access, access.or(AccessKind.Write));
     const misaligned = misalignment(c, va, access);
-    const entry = entryOf(c, va, access, TlbSet.Write);
-    const host = c.local("i32");
-    c.if(tagOf(c, entry).and(~TLB_SLOW_TAG).eq(pageOf(va)).and(permits(c, entry, misaligned)), () => {
-      c.set(host, hostOf(c, entry, va));
+    const entry = entryOf(c, va, access, "Write");
+    const host = c.local("i32"), flags = c.local("i32");
+    c.if(entry.serves(misaligned).or(entry.servesSlowly(misaligned)), () => {
+      c.set(host, entry.host);
+      c.set(flags, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted)));
     }, () => {
       c.set(host, c.call(translate, va, access));
       c.if(host.not(), () => {
         c.run(abort, va, access);
         c.return(zero);
       });
-      c.run(fill, entry, va, host.sub(va.wrap()), entryFlags(c));
+      c.if(watch(c, va, access), () => {
+        c.if(c.call(isCodePage, host), () => c.run(dropRecords, host, sizeOf(access)));
+        c.return(host);
+      });
+      c.set(flags, entryFlags(c));
       markWriteMapped(c, host, pool);
     });
-    // The tag says whether the next store may go past this function.
-    const slow = c.local("i64");
-    c.set(slow, 0);
+    // Whether the next store may go past this function.
     c.if(c.call(isCodePage, host), () => {
       c.run(dropRecords, host, sizeOf(access));
-      c.set(slow, c.call(isCodePage, host).nonZero().wide().mul(TLB_SLOW_TAG));
+      c.if(c.call(isCodePage, host), () => c.set(flags, flags.or(TlbFlags.Slow)));
     });
-    c.store("i64.store", entry, pageOf(va).or(slow), TlbEntry.Tag);
+    entry.fill(host, flags);
     c.result(host);
   }
 
@@ -154,6 +206,43 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
     c.result(constant("i32", 1));
   }
 
+  {
+    const c = new Code(defineFunction(library, "readableAt"));
+    const va = c.parameter(0), access = c.parameter(1);
+    const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
+    const strict = access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A));
+    c.if(misaligned.nonZero().and(strict.nonZero()).or(crosses(va, access)), () => c.return(zero));
+    const entry = entryOf(c, va, access, "Read");
+    c.if(entry.serves(misaligned), () => c.return(entry.host));
+    const host = c.let(c.call(translate, va, access));
+    c.if(host, () => {
+      c.if(look(c, va, access), () => c.return(zero));
+      entry.fill(host, entryFlags(c));
+    });
+    c.result(host);
+  }
+  {
+    const c = new Code(defineFunction(library, "writableAt"));
+    const va = c.parameter(0), access = c.parameter(1);
+    c.set(access, access.or(AccessKind.Write));
+    const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
+    const strict = access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A));
+    c.if(misaligned.nonZero().and(strict.nonZero()).or(crosses(va, access)), () => c.return(zero));
+    const entry = entryOf(c, va, access, "Write"), host = c.local("i32");
+    c.if(entry.serves(misaligned), () => c.return(entry.host));
+    // Data beside code: the page is not write-mapped.
+    c.if(entry.servesSlowly(misaligned), () => {
+      c.set(host, entry.host);
+      c.return(c.call(holdsRecords, host, sizeOf(access)).select(zero, host));
+    });
+    c.set(host, c.call(translate, va, access));
+    c.if(host.not(), () => c.return(zero));
+    c.if(c.call(isCodePage, host), () => c.return(zero));
+    c.if(look(c, va, access), () => c.return(zero));
+    entry.fill(host, entryFlags(c));
+    markWriteMapped(c, host, pool);
+    c.result(host);
+  }
   {
     const c = new Code(defineFunction(library, "slowLoad"));
     const host = c.let(c.call(readAddress, c.parameter(0), c.parameter(1)));
@@ -196,7 +285,9 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
   {
     // Whoever may write may read: stage 1 knows no write-only memory, and a stage-2 page without read right faults as a write does.
     const c = new Code(defineFunction(library, "slowAddress"));
-    c.result(c.call(writeAddress, c.parameter(0), c.parameter(1)));
+    const access = c.parameter(1);
+    const kind = access.and(Access.Zero).select(zero, constant("i32", AccessKind.ReadModifyWrite));
+    c.result(c.call(writeAddress, c.parameter(0), access.or(kind)));
   }
   {
     const c = new Code(defineFunction(library, "fetchAddress"));
@@ -215,7 +306,7 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout): void 
     const c = new Code(defineFunction(library, "fillFetch"));
     const va = c.parameter(0);
     const entry = c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)).add(TlbSet.Fetch);
-    c.run(fill, entry, va, c.parameter(1), entryFlags(c));
+    c.run(tlbFunction(library, "tlbFillFetch"), entry, va, c.parameter(1), entryFlags(c));
   }
   {
     const c = new Code(defineFunction(library, "raiseSpAlignment"));

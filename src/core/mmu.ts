@@ -67,6 +67,8 @@ export const AccessKind = {
   Maintenance: 0x4000,
   /** PSTATE.PAN does not count (AT). */
   IgnorePan: 0x8000,
+  /** The write is of an atomic, which reads as well: for watchpoints. */
+  ReadModifyWrite: 0x1_0000,
 } as const;
 
 /** Functions of the MMU that other parts call, with `mmuFunction`. */
@@ -114,6 +116,8 @@ const PAGE_SHIFT = 12;
 const INDEX_BITS = 9;
 const VA_BITS = 48;
 const OUTER_SHAREABLE = 2;
+/** MAIR_EL1's attribute of Normal memory, write-back, allocating. */
+const WRITE_BACK = 0xff;
 
 /** Gives every function of `MMU_FUNCTIONS` its body. */
 export function defineMmu(library: Library, ram: RamLayout): void {
@@ -161,15 +165,15 @@ export function defineMmu(library: Library, ram: RamLayout): void {
     const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     c.if(sctlr.and(Sctlr.M).not(), () => {
-      // Stage 1 is off: flat, data is Device-nGnRnE, and an address that no output can be is out of range.
+      // Stage 1 is off: flat, data is Device-nGnRnE or, with HCR_EL2.DC, Normal write-back; and an address that no output can be is
+      // out of range.
       c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
       c.store("i64.store", CPU.WALK_IPA, va);
-      const execute = access.and(AccessKind.Execute);
-      c.store(
-        "i32.store",
-        CPU.WALK_RIGHTS,
-        execute.select(constant("i32", 0), Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift),
+      const device = c.load("i32.load", CPU.DEFAULT_CACHEABLE).select(
+        constant("i32", WRITE_BACK << Rights.AttributesShift),
+        Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift,
       );
+      c.store("i32.store", CPU.WALK_RIGHTS, access.and(AccessKind.Execute).select(constant("i32", 0), device));
       c.return(constant("i32", 1));
     });
     c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));

@@ -1,7 +1,7 @@
 // Decoded records inside Wasm: from PC to record, stores into code, the exact end of a budget, and what callees ask about the instruction in
 // progress. The TypeScript half is records.ts. DESIGN "The core" (self-modifying code, exact counting).
 
-import { CPU, Pending, TlbEntry, TlbSet } from "./cpu-record.ts";
+import { CPU, FetchEntry, Pending, TlbSet } from "./cpu-record.ts";
 import { callee, define } from "./functions.ts";
 import { Arm } from "./interpreter/arms.ts";
 import { RECORD_SIZE } from "./interpreter/operands.ts";
@@ -31,8 +31,12 @@ export interface RecordImports {
   readonly pageEntered: number;
 }
 
-/** Stores into a code page after which it loses all its records, so that it can be write-mapped again. */
-const STORES_BEFORE_RELEASE = 64;
+/**
+ * Stores into a code page after which it loses all its records, so that it can be write-mapped again: these many beside its instructions,
+ * fewer by this factor that change some.
+ */
+const STORES_BEFORE_RELEASE = 0x4000;
+const STORE_INTO_CODE = 0x100;
 
 /** The longest straight line: with less budget than this left, the STOP arm marks the end. */
 export const STRAIGHT_LINE = RECORD_PAGE_SIZE;
@@ -89,10 +93,10 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     const va = c.parameter(0);
     const fetch = c.let(c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
     // A misaligned PC misses.
-    c.if(c.load("i64.load", fetch, TlbSet.Fetch + TlbEntry.Tag).ne(va.and(-4096 | 3)), () => {
+    c.if(c.load("i64.load", fetch, TlbSet.Fetch + FetchEntry.Tag).ne(va.and(-4096 | 3)), () => {
       c.return(c.call(library.named("slowLookup"), va));
     });
-    const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + TlbEntry.Addend));
+    const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + FetchEntry.Records));
     c.store("i64.store", CPU.PC_DELTA, va.and(-4096).sub(page.shrU(2).wide()));
     c.result(recordAt(page, va));
   }
@@ -133,12 +137,34 @@ export function defineRecords(library: Library, imports: RecordImports): void {
   }
 
   {
+    const c = new Code(define(library, "ownerOf"));
+    c.result(c.load("i32.load", recordPageIndex(c.parameter(0)).shl(2), RECORD_OWNERS));
+  }
+  {
+    const c = new Code(define(library, "holdsRecords"));
+    const host = c.parameter(0), size = c.parameter(1);
+    const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
+    c.if(page.not(), () => c.return(constant("i32", 0)));
+    const index = recordPageIndex(page).shl(2);
+    const stores = c.let(c.load("i32.load", index, RECORD_STORES).add(1));
+    c.store("i32.store", index, stores, RECORD_STORES);
+    c.if(stores.gtU(STORES_BEFORE_RELEASE), () => c.return(constant("i32", 1)));
+    const record = c.let(page.add(host.and(0xffc).shl(2)));
+    const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
+    c.doWhile(() => {
+      c.if(c.load("i32.load16_u", record).ne(Arm.Decode), () => c.return(constant("i32", 1)));
+      c.set(record, record.add(RECORD_SIZE));
+    }, () => record.leU(last));
+    c.result(constant("i32", 0));
+  }
+  {
     const c = new Code(define(library, "dropRecords", true));
     const host = c.parameter(0), size = c.parameter(1);
     const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
-    c.if(page.not(), () => c.return());
+    // Data beside code.
+    c.if(c.call(callee(library, "holdsRecords"), host, size).not(), () => c.return());
     const index = c.let(recordPageIndex(page));
-    const stores = c.let(c.load("i32.load", index.shl(2), RECORD_STORES).add(1));
+    const stores = c.let(c.load("i32.load", index.shl(2), RECORD_STORES).add(STORE_INTO_CODE));
     c.store("i32.store", index.shl(2), stores, RECORD_STORES);
     const current = recordPageIndex(c.load("i32.load", CPU.IP));
     c.if(stores.gtU(STORES_BEFORE_RELEASE).and(current.ne(index)), () => {

@@ -26,8 +26,6 @@ export interface RecordCallbacks {
   forgetRecordPage(page: number): void;
   /** Instructions [first, end) of the record page with this index change: regions of the translator with any of them go. */
   regionsWritten(index: number, first: number, end: number): void;
-  /** An instruction word that the table does not have, at a host address. */
-  undefinedWord(word: number, host: number): void;
 }
 
 /** Index of the record page at an address, or of the one that holds this record. */
@@ -120,7 +118,6 @@ export class RecordPool {
     const word = this.#words[(host + 4 * record) / 4];
     const encoding = decode(word);
     if (!encoding) {
-      this.callbacks.undefinedWord(word >>> 0, host + 4 * record);
       this.#halves[ip >> 1] = Arm.Undefined;
       return undefined;
     }

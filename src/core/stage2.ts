@@ -33,6 +33,7 @@ export class Stage2Pool {
   readonly #words: Uint32Array;
   readonly #free: number[] = [];
   readonly #roots = new Map<number, number>();
+  readonly #tables = new Map<number, Stage2>();
   readonly #empty: number;
   #lastId = 0;
 
@@ -51,6 +52,11 @@ export class Stage2Pool {
     return this.#roots.get(id) ?? this.#empty;
   }
 
+  /** The tables of address space `id`, while they are in use. */
+  tables(id: number): Stage2 | undefined {
+    return this.#tables.get(id);
+  }
+
   /** Tables that are not in use. */
   get available(): number {
     return this.#free.length;
@@ -62,6 +68,7 @@ export class Stage2Pool {
     if (root === undefined) return undefined;
     const tables = new Stage2(this, this.#words, ++this.#lastId, root);
     this.#roots.set(tables.id, root);
+    this.#tables.set(tables.id, tables);
     return tables;
   }
 
@@ -80,12 +87,24 @@ export class Stage2Pool {
   /** `root` of the address space that had this id is the empty table from now on. For `Stage2`. */
   forget(id: number): void {
     this.#roots.delete(id);
+    this.#tables.delete(id);
   }
 }
+
+/** Physical addresses in a row. */
+export interface PaRun {
+  readonly pa: number;
+  readonly size: number;
+}
+
+/** Runs that are told apart before `Stage2.takeLost` says that there were too many. */
+const LOST_RUNS = 4;
 
 /** The stage-2 tables of one address space. */
 export class Stage2 implements Stage2Table {
   #released = false;
+  /** What is no longer mapped as it was, since `takeLost`. */
+  #lost: { pa: number; size: number }[] = [];
 
   /** Made by `Stage2Pool.create`. `root` is the address of the level-1 table in the Wasm memory. */
   constructor(readonly pool: Stage2Pool, readonly words: Uint32Array, readonly id: number, readonly root: number) {}
@@ -101,6 +120,13 @@ export class Stage2 implements Stage2Table {
   /** False, and nothing changed, when the pool has too few tables to split a block for it. */
   unmap(ipa: number, size: number): boolean {
     return this.#change(ipa, size, 0, 0);
+  }
+
+  /** What has been mapped otherwise, or no longer, since the last call: cached translations to there go. Undefined where that was in many places. */
+  takeLost(): readonly PaRun[] | undefined {
+    const lost = this.#lost;
+    this.#lost = [];
+    return lost.length > LOST_RUNS ? undefined : lost;
   }
 
   lookup(ipa: number): { pa: number; flags: number } | undefined {
@@ -158,6 +184,7 @@ export class Stage2 implements Stage2Table {
       const at = ipa + done;
       const step = Math.min(BLOCK - at % BLOCK, size - done);
       const target = bits ? pa + done : 0;
+      this.#noteLost(at, step, bits ? target | bits : 0);
       if (step === BLOCK && target % BLOCK === 0) this.#setBlock(at, target, bits);
       else this.#setPages(at, step, target, bits);
       done += step;
@@ -178,6 +205,19 @@ export class Stage2 implements Stage2Table {
     return needed;
   }
 
+  /** Notes what of a range inside of a block is mapped otherwise than its first page's entry will say. */
+  #noteLost(ipa: number, size: number, entry: number): void {
+    const level1 = this.words[this.#level1(ipa)];
+    if (!level1) return;
+    for (let done = 0; done < size; done += PAGE) {
+      const old = level1 & Stage2Entry.Table ? this.words[this.#level2(level1, ipa + done)] : level1 + (ipa + done) % BLOCK >>> 0;
+      if (!(old & Stage2Entry.Valid) || entry && old === (entry + done) >>> 0) continue;
+      const pa = (old & Stage2Entry.AddressMask) >>> 0, last = this.#lost.at(-1);
+      if (last && last.pa + last.size === pa) last.size += PAGE;
+      else if (this.#lost.length <= LOST_RUNS) this.#lost.push({ pa, size: PAGE });
+    }
+  }
+
   #setBlock(ipa: number, pa: number, bits: number): void {
     const at = this.#level1(ipa);
     const old = this.words[at];
@@ -196,6 +236,15 @@ export class Stage2 implements Stage2Table {
     }
     const first = this.#level2(this.words[at], ipa);
     for (let i = 0; i < size / PAGE; i++) this.words[first + i] = bits ? (pa + i * PAGE) | bits : 0;
+    if (!bits) this.#giveEmpty(at);
+  }
+
+  /** A table in which nothing is mapped goes back to the pool. `at`: the index of its level-1 entry. */
+  #giveEmpty(at: number): void {
+    const table = (this.words[at] & Stage2Entry.AddressMask) >>> 0, first = table >>> 2;
+    for (let i = 0; i < ENTRIES; i++) if (this.words[first + i]) return;
+    this.words[at] = 0;
+    this.pool.give(table);
   }
 
   #level1(ipa: number): number {

@@ -36,8 +36,8 @@ const TLBI_OPERATIONS: readonly [op2: number, kind: number][] = [
 const WHOLE_CACHE = [[0, 7, 1, 0], [0, 7, 5, 0], [0, 7, 6, 2], [0, 7, 10, 2], [0, 7, 14, 2]] as const;
 /** DC IVAC: EL1 only. */
 const DC_IVAC = [0, 7, 6, 1] as const;
-/** Maintenance by address that SCTLR_EL1.UCI gives to EL0: DC CVAC, DC CVAU, DC CIVAC. */
-const CLEAN_BY_ADDRESS = [[3, 7, 10, 1], [3, 7, 11, 1], [3, 7, 14, 1]] as const;
+/** Maintenance by address that SCTLR_EL1.UCI gives to EL0: DC CVAC, DC CVAU, DC CVAP (FEAT_DPB), DC CIVAC. */
+const CLEAN_BY_ADDRESS = [[3, 7, 10, 1], [3, 7, 11, 1], [3, 7, 12, 1], [3, 7, 14, 1]] as const;
 const IC_IVAU = [3, 7, 5, 1] as const;
 /** AT S1E1R, S1E1W, S1E0R, S1E0W: op1 0, CRn 7, CRm 8; op2 bit 0 is write, bit 1 EL0. */
 const AT = [0, 7, 8] as const;

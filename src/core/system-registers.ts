@@ -209,6 +209,14 @@ const ALL_BITS = (1n << 64n) - 1n;
 const LOW_32 = 0xffff_ffffn;
 const same = (value: Value) => value;
 
+const SCTLR_EL1 = translating(
+  "SCTLR_EL1",
+  [3, 0, 1, 0, 0],
+  CPU.SCTLR_EL1,
+  SCTLR_FLUSH,
+  (value) => value.and(SCTLR_WRITABLE).or(SCTLR_RES1),
+);
+
 /** The registers that the core holds. */
 export const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
@@ -231,7 +239,17 @@ export const SYSTEM_REGISTERS: readonly SystemRegister[] = [
   constantRegister("CTR_EL0", [3, 3, 0, 0, 1], CTR_EL0, sctlrAllows(Sctlr.UCT)),
   constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),
 
-  translating("SCTLR_EL1", [3, 0, 1, 0, 0], CPU.SCTLR_EL1, SCTLR_FLUSH, (value) => value.and(SCTLR_WRITABLE).or(SCTLR_RES1)),
+  {
+    ...SCTLR_EL1,
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        // EL2 sets HCR_EL2.TVM with DC, and refuses to turn stage 1 on; it passes every other write on.
+        refuse(c, library, c.load("i32.load", CPU.DEFAULT_CACHEABLE).and(value.wrap().and(Sctlr.M)), "raiseUndefined");
+        SCTLR_EL1.write!.emit(c, library, value);
+      },
+    },
+  },
   {
     ...readOnly("CPACR_EL1", [3, 0, 1, 0, 2], CPU.CPACR_EL1),
     write: {

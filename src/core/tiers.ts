@@ -5,3 +5,6 @@ export const TIERS = ["interp", "jit", "auto"] as const;
 
 /** One of `TIERS`. */
 export type Tier = typeof TIERS[number];
+
+/** What executes where nobody says. */
+export const DEFAULT_TIER: Tier = "auto";

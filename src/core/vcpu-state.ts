@@ -5,6 +5,7 @@ import { CONTEXT_SIZE, CPU, CPU_RECORD, Slot, vAddress, xAddress } from "./cpu-r
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "./exceptions.ts";
 import type { RegisterName, VcpuState } from "./interface.ts";
 import { decodeLoadStore } from "./load-store-syndrome.ts";
+import { type ArmedDebug, DebugComparators, type Stepped } from "./self-hosted-debug.ts";
 
 /** Registers that are 32 bits wide in the record. */
 const WORD_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>(["FPCR", "FPSR"]);
@@ -19,7 +20,7 @@ const TRANSLATION_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>([
 ]);
 
 const SIGN_64 = 1n << 63n;
-const INSTRUCTION_SIZE = 4n;
+const INSTRUCTION_SIZE = 4;
 
 /** A vCPU's context. `Core` makes them, and moves their state in and out of the CPU record. */
 export class VcpuContext implements VcpuState {
@@ -29,7 +30,14 @@ export class VcpuContext implements VcpuState {
   derivedStale = true;
   /** Cached translations are no longer right. `Core` clears it. */
   translationsStale = true;
-  readonly #view: DataView;
+  readonly debug = new DebugComparators();
+  /** What the core has derived from them, while MDSCR_EL1.MDE is set. */
+  armed: ArmedDebug | undefined;
+  /** The instruction that a software step exception is due behind. */
+  stepped: Stepped = "none";
+  // The memory as doublewords and as words. Fields are aligned; hosts that run this are little-endian.
+  readonly #doublewords: BigUint64Array;
+  readonly #words: Uint32Array;
   readonly #stage2Root: (id: number) => number;
 
   /**
@@ -38,7 +46,8 @@ export class VcpuContext implements VcpuState {
    * @param stage2Root address of the tables of an address space (`Stage2Pool.root`).
    */
   constructor(memory: WebAssembly.Memory, readonly address: number, stage2Root: (id: number) => number) {
-    this.#view = new DataView(memory.buffer);
+    this.#doublewords = new BigUint64Array(memory.buffer);
+    this.#words = new Uint32Array(memory.buffer);
     this.#stage2Root = stage2Root;
     new Uint8Array(memory.buffer, address, CONTEXT_SIZE).fill(0);
     this.pstate = Pstate.EL1h | Pstate.Daif;
@@ -52,6 +61,33 @@ export class VcpuContext implements VcpuState {
 
   setX(index: number, value: bigint): void {
     if (index !== 31) this.#set(xAddress(index), value);
+  }
+
+  getLow(index: number): number {
+    return index === 31 ? 0 : this.#words[this.#at(xAddress(index)) >>> 2];
+  }
+
+  getHigh(index: number): number {
+    return index === 31 ? 0 : this.#words[(this.#at(xAddress(index)) >>> 2) + 1];
+  }
+
+  setLow(index: number, value: number): void {
+    if (index === 31) return;
+    const at = this.#at(xAddress(index)) >>> 2;
+    this.#words[at] = value;
+    this.#words[at + 1] = 0;
+  }
+
+  setHalves(halves: Uint32Array): void {
+    const words = this.#words;
+    const at = this.#at(xAddress(0)) >>> 2;
+    for (let index = 0; index < halves.length; index++) words[at + index] = halves[index];
+  }
+
+  clearX(first: number, last: number): void {
+    const words = this.#words;
+    const at = this.#at(xAddress(first)) >>> 2;
+    for (let index = at + 2 * (last - first) + 1; index >= at; index--) words[index] = 0;
   }
 
   getV(index: number): readonly [bigint, bigint] {
@@ -69,6 +105,15 @@ export class VcpuContext implements VcpuState {
 
   set pc(value: bigint) {
     this.#set(CPU.PC, value);
+  }
+
+  advance(): void {
+    const words = this.#words;
+    words[this.#at(CPU.PSTATE) >>> 2] &= ~Pstate.SS;
+    const at = this.#at(CPU.PC) >>> 2;
+    const low = words[at] + INSTRUCTION_SIZE;
+    words[at] = low;
+    if (low > 0xffff_ffff) words[at + 1]++;
   }
 
   get pstate(): number {
@@ -137,6 +182,15 @@ export class VcpuContext implements VcpuState {
     this.derivedStale = true;
   }
 
+  get defaultCacheable(): boolean {
+    return this.#getWord(CPU.DEFAULT_CACHEABLE) !== 0;
+  }
+
+  set defaultCacheable(on: boolean) {
+    this.#setWord(CPU.DEFAULT_CACHEABLE, on ? 1 : 0);
+    this.translationsStale = true;
+  }
+
   /** The address of a register: the stack pointer in use is in `Slot.SP`, not in its bank. */
   #slot(name: RegisterName): number {
     const inUse = this.#getWord(CPU.PSTATE) & Pstate.SP ? "SP_EL1" : "SP_EL0";
@@ -149,25 +203,20 @@ export class VcpuContext implements VcpuState {
   }
 
   #get(field: number): bigint {
-    return this.#view.getBigUint64(this.#at(field), true);
+    return this.#doublewords[this.#at(field) >>> 3];
   }
 
   #set(field: number, value: bigint): void {
-    this.#view.setBigUint64(this.#at(field), BigInt.asUintN(64, value), true);
+    this.#doublewords[this.#at(field) >>> 3] = value;
   }
 
   #getWord(field: number): number {
-    return this.#view.getUint32(this.#at(field), true);
+    return this.#words[this.#at(field) >>> 2];
   }
 
   #setWord(field: number, value: number): void {
-    this.#view.setUint32(this.#at(field), value, true);
+    this.#words[this.#at(field) >>> 2] = value;
   }
-}
-
-/** Steps PC over the instruction. */
-export function skipInstruction(vcpu: VcpuState): void {
-  vcpu.pc = BigInt.asUintN(64, vcpu.pc + INSTRUCTION_SIZE);
 }
 
 /** Rt of a trapped MSR or MRS. */
@@ -187,7 +236,7 @@ export function completeRead(vcpu: VcpuState, esr: number, value: bigint): void 
     const extended = load.signExtends ? BigInt.asIntN(bits, value) : BigInt.asUintN(bits, value);
     vcpu.setX(load.register, BigInt.asUintN(load.wide ? 64 : 32, extended));
   }
-  skipInstruction(vcpu);
+  vcpu.advance();
 }
 
 /** `Core.storeValue`: the register that a data abort's syndrome or a trapped MSR's names, cut to the access. Throws as `completeRead` does. */

@@ -5,7 +5,7 @@ import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";
 
 const LOOPBACK = "127.0.0.1";
 
-/** A server. It serves from the first stop on. */
+/** A server. */
 export class GdbServer {
   readonly #listener: Deno.TcpListener;
   readonly #target: GdbTarget;
@@ -26,9 +26,9 @@ export class GdbServer {
     this.#target = {
       ask: (access) => target.ask(access),
       stop: () => target.stop(),
-      go: (step) => {
+      go: (step, range) => {
         this.#goesOn();
-        target.go(step);
+        target.go(step, range);
       },
       detach: () => {
         this.#goesOn();
@@ -43,9 +43,9 @@ export class GdbServer {
     return this.#listener.addr.port;
   }
 
-  /** Serves until `ended`. */
-  async serve(): Promise<void> {
-    await this.#stopping.promise;
+  /** Serves until `ended`. With `fromStart`, nobody before the VM has stopped at its first instruction. */
+  async serve(fromStart: boolean): Promise<void> {
+    if (fromStart) await this.#stopping.promise;
     while (!this.#closed) {
       try {
         this.#connection = await this.#listener.accept();

@@ -1,7 +1,9 @@
 // A session with gdb: the remote serial protocol over one connection (GDB manual, appendix E). gdb sees a VM as a process in all-stop mode and
 // its vCPUs as threads, numbered from 1. Packets that are not known get the empty answer, as the protocol has it; bad ones get an error.
 
+import type { WatchHit, WatchKind } from "../core/watchpoints.ts";
 import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer } from "../hypervisor/debug-access.ts";
+import type { StepRange } from "../hypervisor/debug-control.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
 import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
 
@@ -10,8 +12,8 @@ export interface GdbTarget {
   ask(access: DebugAccess): Promise<DebugAnswer>;
   /** Stops; the session's `stopped` follows. */
   stop(): void;
-  /** Goes on; with `step` until that vCPU has executed one instruction. */
-  go(step: number | undefined): void;
+  /** Goes on; with `step` until that vCPU has executed one instruction, and its PC is not in `range`. */
+  go(step: number | undefined, range?: StepRange): void;
   /** Takes all breakpoints back and goes on. */
   detach(): void;
   /** Ends the whole machine. */
@@ -20,16 +22,23 @@ export interface GdbTarget {
 
 /** Why the VM stands still: `workstation/protocol.ts` has the same words. */
 export interface GdbStop {
-  readonly cause: "start" | "breakpoint" | "step" | "asked";
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked";
   readonly vcpu: number;
   /** Its PC. */
   readonly pc: bigint;
+  /** What a watchpoint stopped. */
+  readonly watch?: WatchHit;
 }
 
 /** Signals of stop replies. */
 const SIGINT = 2, SIGTRAP = 5;
 /** Errors: gdb shows the number only. EFAULT and EINVAL. */
 const BAD_ADDRESS = "E0e", INVALID = "E16";
+/** Watchpoints by the type in Z and z packets, and as stop replies name them. */
+const WATCH_PACKETS: ReadonlyMap<string, WatchKind> = new Map([["2", "write"], ["3", "read"], ["4", "access"]]);
+const WATCH_REASONS: Readonly<Record<WatchKind, string>> = { write: "watch", read: "rwatch", access: "awatch" };
+/** An action of vCont: continue, step, step while PC is in a range; for one thread or all. */
+const ACTION = /^(?:[cs]|[CS][0-9a-f]{2}|r(?<start>[0-9a-f]{1,16}),(?<end>[0-9a-f]{1,16}))(?::(?<thread>-1|[0-9a-f]+))?$/i;
 const OK = "OK";
 const UNKNOWN = "";
 
@@ -83,7 +92,7 @@ export class GdbSession {
       ["z", (text) => this.#remove(text)],
       ["H", (text) => this.#select(text)],
       ["T", (text) => this.#isAlive(text)],
-      ["vCont?", () => "vCont;c;C;s;S"],
+      ["vCont?", () => "vCont;c;C;s;S;r"],
       ["vCont", (text) => this.#continue(text)],
       ["vKill", () => this.#kill(OK)],
       // Addresses to go on from are not built: gdb writes PC.
@@ -175,10 +184,11 @@ export class GdbSession {
   }
 
   #stopReply(): string {
-    const { cause, vcpu, pc } = this.#stop;
+    const { cause, vcpu, pc, watch } = this.#stop;
     const signal = toHex([cause === "asked" ? SIGINT : SIGTRAP]);
     const kind = cause === "breakpoint" ? this.#breakpoints.get(pc) : undefined;
-    return `T${signal}thread:${threadOf(vcpu)};${kind && this.#knows[kind] ? `${kind}:;` : ""}`;
+    const why = kind && this.#knows[kind] ? `${kind}:;` : watch ? `${WATCH_REASONS[watch.kind]}:${watch.address.toString(16)};` : "";
+    return `T${signal}thread:${threadOf(vcpu)};${why}`;
   }
 
   async #threads(): Promise<string> {
@@ -262,41 +272,55 @@ export class GdbSession {
   }
 
   async #insert(text: string): Promise<string> {
-    const kind = breakpointKind(text);
-    if (!kind) return UNKNOWN;
+    const kind = breakpointKind(text), watch = WATCH_PACKETS.get(text[0]);
+    if (!kind && !watch) return UNKNOWN;
     const range = parseRange(text.slice(2));
-    if (!range || !await this.#done({ kind: "insert-breakpoint", address: range.address })) return INVALID;
+    if (!range || text[1] !== ",") return INVALID;
+    if (watch) return await this.#watch("insert-watchpoint", range, watch);
+    if (!kind || !await this.#done({ kind: "insert-breakpoint", address: range.address })) return INVALID;
     this.#breakpoints.set(range.address, kind);
     return OK;
   }
 
   async #remove(text: string): Promise<string> {
-    if (!breakpointKind(text)) return UNKNOWN;
+    const kind = breakpointKind(text), watch = WATCH_PACKETS.get(text[0]);
+    if (!kind && !watch) return UNKNOWN;
     const range = parseRange(text.slice(2));
-    if (!range || !await this.#done({ kind: "remove-breakpoint", address: range.address })) return INVALID;
+    if (!range || text[1] !== ",") return INVALID;
+    if (watch) return await this.#watch("remove-watchpoint", range, watch);
+    if (!await this.#done({ kind: "remove-breakpoint", address: range.address })) return INVALID;
     this.#breakpoints.delete(range.address);
     return OK;
   }
 
+  async #watch(
+    kind: "insert-watchpoint" | "remove-watchpoint",
+    range: { address: bigint; size: number },
+    watch: WatchKind,
+  ): Promise<string> {
+    return await this.#done({ kind, address: range.address, length: range.size, watch }) ? OK : INVALID;
+  }
+
   /** The actions of vCont. One vCPU steps, or none; the others run when their turn comes, as they would without a debugger. */
   async #continue(text: string): Promise<string | undefined> {
-    const actions = text.split(";").slice(1).map((action) => /^(?:[cs]|[CS][0-9a-f]{2})(?::(-1|[0-9a-f]+))?$/i.exec(action));
+    const actions = text.split(";").slice(1).map((action) => ACTION.exec(action));
     if (!actions.length || actions.includes(null)) return INVALID;
-    const step = actions.find((action) => action && /^s/i.test(action[0]));
+    const step = actions.find((action) => action && /^[sr]/i.test(action[0]));
     if (!step) return this.#go(undefined);
-    const thread = step[1];
-    if (thread === undefined || thread === "-1" || thread === "0") return await this.#step(this.#vcpu);
+    const { start, end, thread } = step.groups!;
+    const range = start === undefined ? undefined : { start: BigInt(`0x${start}`), end: BigInt(`0x${end}`) };
+    if (thread === undefined || thread === "-1" || thread === "0") return await this.#step(this.#vcpu, range);
     const vcpu = await this.#vcpuOf(thread);
-    return vcpu ? this.#go(vcpu.index) : INVALID;
+    return vcpu ? this.#go(vcpu.index, range) : INVALID;
   }
 
-  async #step(index: number): Promise<string | undefined> {
-    return await this.#vcpuOf(threadOf(index)) ? this.#go(index) : INVALID;
+  async #step(index: number, range?: StepRange): Promise<string | undefined> {
+    return await this.#vcpuOf(threadOf(index)) ? this.#go(index, range) : INVALID;
   }
 
-  #go(step: number | undefined): undefined {
+  #go(step: number | undefined, range?: StepRange): undefined {
     this.#running = true;
-    this.target.go(step);
+    this.target.go(step, range);
   }
 
   #detach(): string {
@@ -345,7 +369,7 @@ function split(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-/** The kinds that are built: what stops before an instruction. Watchpoints are not. */
+/** The kinds of breakpoints: in gdb's memory or in hardware, here they are the same. */
 function breakpointKind(text: string): "swbreak" | "hwbreak" | undefined {
   if (text.startsWith("0,")) return "swbreak";
   return text.startsWith("1,") ? "hwbreak" : undefined;

@@ -1,7 +1,8 @@
 // The interpreter loop: exact budgets, records and self-modifying code, virtual time, exclusives, what leaves the core.
 
 import assert from "node:assert/strict";
-import { ExitReason } from "../../src/core/interface.ts";
+import { disassemble } from "../../src/isa/disassemble.ts";
+import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { Random } from "../support/random.ts";
 import { type Line, Machine, RAM_BASE } from "./program.ts";
 
@@ -32,6 +33,8 @@ function loadLoop(machine: Machine): number {
   machine.view.setBigUint64(DATA - RAM_BASE, 0x1234_5678_9abc_def1n, true);
   return start;
 }
+
+const ERET = 0xd69f_03e0;
 
 Deno.test("a budget ends on the exact instruction, however it is cut", () => {
   const total = 9876;
@@ -155,20 +158,37 @@ Deno.test("what the core has derived can be dropped at any time", () => {
   assert.equal(cut.registers(), machine.registers());
 });
 
-Deno.test("a word that is no instruction is UNDEFINED, and named once", () => {
-  const machine = new Machine();
-  machine.vcpu.setRegister("VBAR_EL1", BigInt(FAR));
-  machine.view.setUint32(CODE - RAM_BASE, 0x00ff_0000, true);
-  machine.load(FAR + 0x200, [["b ", 0x14000000]]);
-  for (let i = 0; i < 2; i++) {
-    machine.run(3, CODE);
-    assert.equal(machine.vcpu.pc, BigInt(FAR + 0x200));
-    assert.equal(machine.vcpu.getRegister("ELR_EL1"), BigInt(CODE));
-    assert.equal(machine.vcpu.getRegister("ESR_EL1"), 0x2000000n);
-    machine.core.flush();
-  }
-  assert.deepEqual(machine.undefinedWords, [[0x00ff_0000, CODE]]);
-});
+for (const tier of ["interp", "jit"] as const) {
+  Deno.test(`whatever is UNDEFINED takes EC 0 and is named once, with its PC, in tier ${tier}`, () => {
+    // No instruction; UDF; a shift of 40 in 32 bits; a hypervisor's instruction; at EL0, what is EL1's.
+    const words = [0x00ff_0000, 0x0000_0001, 0x0b00_a000, 0xd50c_87ff];
+    const machine = new Machine({ tier, hotness: { samples: 1, slice: 50 } });
+    machine.vcpu.setRegister("VBAR_EL1", BigInt(FAR));
+    for (const offset of [0x200, 0x400]) machine.load(FAR + offset, [["b ", 0x14000000]]);
+    const take = (word: number, vector: number) => {
+      machine.view.setUint32(CODE - RAM_BASE, 0xd503201f, true); // nop
+      machine.view.setUint32(CODE + 4 - RAM_BASE, word, true);
+      machine.core.memoryWritten(CODE, 8);
+      // The second time, what can be translated is.
+      for (let i = 0; i < 2; i++) {
+        machine.run(1, CODE);
+        machine.run(3);
+        assert.equal(machine.vcpu.pc, BigInt(FAR + vector));
+        assert.equal(machine.vcpu.getRegister("ELR_EL1"), BigInt(CODE + 4));
+        assert.equal(machine.vcpu.getRegister("ESR_EL1"), 0x2000000n);
+      }
+    };
+    for (const word of words) take(word, 0x200);
+    machine.vcpu.pstate = 0;
+    machine.view.setUint32(CODE - RAM_BASE, 0xd503201f, true);
+    machine.view.setUint32(CODE + 4 - RAM_BASE, ERET, true);
+    machine.core.memoryWritten(CODE, 8);
+    machine.run(2, CODE);
+    assert.equal(machine.vcpu.pc, BigInt(FAR + 0x400));
+    const named = (word: number) => ({ word, text: disassemble(word, BigInt(CODE + 4)), pc: BigInt(CODE + 4), pa: CODE + 4 });
+    assert.deepEqual(machine.undefinedWords, [...words, ERET].map(named));
+  });
+}
 
 Deno.test("the counter advances by one for sixteen instructions, in the middle of a block as well", () => {
   const machine = new Machine();
@@ -289,4 +309,28 @@ Deno.test("CPACR_EL1 decides at every execution whether a floating-point instruc
   machine.run(1);
   assert.equal(vcpu.getRegister("ESR_EL1"), 0x1fe0_0000n);
   assert.equal(vcpu.getRegister("ELR_EL1"), BigInt(CODE));
+});
+
+Deno.test("a page that goes from stage 2 is no longer reached, and the translations of others stay", () => {
+  const machine = new Machine(), { core, vcpu } = machine;
+  const start = loadLoop(machine);
+  machine.run(400, start);
+  const stage2 = core.stage2Pool.tables(vcpu.stage2)!;
+  const cached = () => new Set([...core.cachedPages(vcpu.stage2)].map(({ pa }) => pa));
+  assert.ok(cached().has(DATA), "the data's page is not cached");
+  const before = cached().size;
+  // Where nothing was mapped, nothing is cached.
+  stage2.map(0x10_0000, DATA, 0x1000, Stage2Flags.Read);
+  core.invalidateStage2(vcpu.stage2, 0x10_0000, 0x1000);
+  assert.equal(cached().size, before);
+  stage2.unmap(0x10_0000, 0x1000);
+  core.invalidateStage2(vcpu.stage2, 0x10_0000, 0x1000);
+  machine.run(400);
+  stage2.unmap(FAR, 0x1000);
+  core.invalidateStage2(vcpu.stage2, FAR, 0x1000);
+  assert.ok(cached().has(DATA), "the data's page went with the code's");
+  const { reason, esr } = machine.run(400);
+  assert.equal(reason, ExitReason.Trap);
+  assert.equal(esr >>> 26, 0x20, "an instruction abort");
+  assert.equal(vcpu.pc & ~0xfffn, BigInt(FAR), "in the page that went");
 });

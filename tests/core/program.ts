@@ -2,7 +2,7 @@
 // their encoding; the disassembler checks that they belong together.
 
 import assert from "node:assert/strict";
-import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
+import { type CoreOptions, type UndefinedInstruction, WasmCore } from "../../src/core/core.ts";
 import { type Exit, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/layout.ts";
 import type { VcpuContext } from "../../src/core/vcpu-state.ts";
@@ -29,8 +29,8 @@ export class Machine {
   readonly view: DataView;
   readonly core: WasmCore;
   readonly vcpu: VcpuContext;
-  /** Words that the core called undefined. */
-  readonly undefinedWords: [word: number, pa: number][] = [];
+  /** Instructions that the core called undefined. */
+  readonly undefinedWords: UndefinedInstruction[] = [];
   /** Virtual time, ns. */
   now = 0;
   readonly #stage2: number;
@@ -40,7 +40,7 @@ export class Machine {
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.view = new DataView(this.memory.buffer, CORE_SIZE);
     const ram = { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE };
-    this.core = new WasmCore(this.memory, ram, { ...options, onUndefined: (word, pa) => void this.undefinedWords.push([word, pa]) });
+    this.core = new WasmCore(this.memory, ram, { ...options, onUndefined: (instruction) => void this.undefinedWords.push(instruction) });
     const stage2 = this.core.stage2Pool.create()!;
     stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0);
     this.#stage2 = stage2.id;

@@ -22,9 +22,9 @@ const TLB_BASE = 0x1_0000;
 const SPACES = 2;
 const WRITE_MAPPED = 0x8000;
 const TLB_POOL = { base: TLB_BASE, spaces: SPACES, writeMapped: WRITE_MAPPED };
-const STAGE2_BASE = 0x10_0000;
+const STAGE2_BASE = 0x30_0000;
 const STAGE2_TABLES = 16;
-const RAM_HOST = 0x20_0000;
+const RAM_HOST = 0x40_0000;
 const MEMORY_SIZE = RAM_HOST + RAM_SIZE;
 /** Records are not there: IP is four times an offset from this PC. */
 export const CODE = 0xffff_8000_0000_1000n;
@@ -69,7 +69,11 @@ function compile(): WebAssembly.Module {
     currentTime: module.importFunction("env", "currentTime", [], ["f64"]),
     isCodePage: module.importFunction("env", "isCodePage", ["i32"], ["i32"]),
     dropRecords: module.importFunction("env", "dropRecords", ["i32", "i32"], []),
+    ownerOf: module.importFunction("env", "ownerOf", ["i32"], ["i32"]),
+    holdsRecords: module.importFunction("env", "holdsRecords", ["i32", "i32"], ["i32"]),
   };
+  const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
+  const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
   const library = new Library(module);
   for (const [name, index] of Object.entries(imports)) {
     const f = define(library, name as FunctionName);
@@ -78,10 +82,10 @@ function compile(): WebAssembly.Module {
   }
   const pc = new Code(define(library, "currentPc"));
   pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
-  defineExceptions(library);
+  defineExceptions(library, undefinedInstruction);
   defineTlb(library, TLB_POOL);
   defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, host: RAM_HOST });
-  defineMemoryAccess(library, TLB_POOL);
+  defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library);
   defineSystemInstructions(library);
   for (const name of CALLED) module.export(callee(library, name));
@@ -112,7 +116,11 @@ export class Rig {
         memory: this.memory,
         currentWord: () => this.word,
         currentTime: () => this.time,
+        undefinedInstruction: () => {},
+        watched: () => 0,
         isCodePage: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
+        ownerOf: () => 0,
+        holdsRecords: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
         dropRecords: (host: number, size: number) => void this.dropped.push([host, size]),
       },
     });

@@ -80,3 +80,20 @@ Deno.test("any sequence of maps and unmaps equals a map of pages", () => {
     { numRuns: 40 },
   );
 });
+
+Deno.test("what was mapped and is not any more, or otherwise, is told once, in runs", () => {
+  const stage2 = pool(8).create()!;
+  stage2.map(0, BLOCK, 8 * PAGE, RW);
+  assert.deepEqual(stage2.takeLost(), []);
+  stage2.map(0, BLOCK, 8 * PAGE, RW);
+  assert.deepEqual(stage2.takeLost(), [], "the same again");
+  stage2.unmap(2 * PAGE, 2 * PAGE);
+  stage2.map(5 * PAGE, BLOCK + 5 * PAGE, PAGE, Stage2Flags.Read);
+  assert.deepEqual(stage2.takeLost(), [{ pa: BLOCK + 2 * PAGE, size: 2 * PAGE }, { pa: BLOCK + 5 * PAGE, size: PAGE }]);
+  assert.deepEqual(stage2.takeLost(), []);
+  stage2.map(BLOCK, 4 * BLOCK, BLOCK, RW);
+  stage2.map(BLOCK, 6 * BLOCK, BLOCK, RW);
+  assert.deepEqual(stage2.takeLost(), [{ pa: 4 * BLOCK, size: BLOCK }]);
+  for (let i = 0; i < 8; i++) stage2.map(BLOCK + 2 * i * PAGE, 0, PAGE, RW);
+  assert.equal(stage2.takeLost(), undefined, "too many places");
+});

@@ -1,5 +1,5 @@
-// Random loops in both tiers: bodies of any instructions, branches forwards and accesses to two pages and to themselves, run long enough to
-// be translated, and cut at random.
+// Random loops and call trees in both tiers: bodies of any instructions, branches forwards and by tables, calls over pages, and accesses to two
+// pages and to themselves, run long enough to be translated, and cut at random.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";
@@ -58,15 +58,68 @@ function loop(random: Random): number[] {
   return [...body, decrement >>> 0, (0xb5000000 | back << 5 | COUNTER) >>> 0];
 }
 
-function prepare(machine: Machine, seed: number): void {
-  const random = new Random(seed), { vcpu, view } = machine;
-  new Uint8Array(machine.memory.buffer, view.byteOffset, 0x20_0000).fill(0);
-  const write = (address: number, word: number) => view.setUint32(address - RAM_BASE, word, true);
+/** Words by their numbers from the start of the code. */
+type Program = Map<number, number>;
+
+function loops(random: Random): Program {
   // movz COUNTER, #n before each loop; at the end back to the first.
   const words: number[] = [];
   for (let i = 0; i < 4; i++) words.push((0xd2800000 | (20 + random.word() % 200) << 5 | COUNTER) >>> 0, ...loop(random));
   words.push((0x14000000 | -words.length & 0x3ffffff) >>> 0);
-  words.forEach((word, i) => write(CODE + 4 * i, word));
+  return new Map(words.map((word, i) => [i, word]));
+}
+
+const FUNCTIONS = 7;
+/** Instructions between the starts of functions, so that some of them reach over the end of a page. */
+const FUNCTION_STRIDE = 330;
+
+/** Functions that call those behind them, directly and by register, and jump by tables; the first one loops. */
+function callTree(random: Random): Program {
+  const program: Program = new Map(), starts = Array.from({ length: FUNCTIONS }, (_, i) => i * FUNCTION_STRIDE + random.word() % 40);
+  starts[0] = 0;
+  starts.forEach((start, number) => {
+    let at = start;
+    const put = (...words: number[]) => words.forEach((word) => program.set(at++, word >>> 0));
+    const branch = (opcode: number, to: number) => put(opcode | to - at & 0x3ffffff);
+    // stp x29, x30, [sp, #-16]!
+    put(0xa9bf7bfd);
+    for (let i = 0; i < 24; i++) {
+      const kind = random.word() % 10, later = starts[number + 1 + random.word() % 3];
+      if (kind === 0 && later) branch(0x94000000, later);
+      else if (kind === 1 && later) {
+        // adr x19, later; blr x19
+        put(0x10000013 | (later - at & 0x7ffff) << 5, 0xd63f0260);
+      } else if (kind === 2) {
+        // and w16, w16, #0xff; ldrb w18, [x20, w16, uxtw]; and x18, x18, #1; adr x19, #12; add x19, x19, x18, lsl #2; br x19
+        put(0x12001e10, 0x38704a92, 0x92400252, 0x10000073, 0x8b120a73, 0xd61f0260);
+        // b +2; b +3; a word; b +2; a word
+        put(0x14000002, 0x14000003, 0x91000400, 0x14000002, 0xd1000421);
+      } else if (kind === 3) {
+        // subs x17, x17, #1; b.cond over the next
+        put(0xf1000631, 0x54000040 | random.word() % 14);
+        put(tame(randomWord(random)));
+      } else put(tame(randomWord(random)));
+    }
+    if (number === 0) {
+      put(0xa8c17bfd);
+      return branch(0x14000000, start);
+    }
+    // ldp x29, x30, [sp], #16; ret
+    put(0xa8c17bfd, 0xd65f03c0);
+  });
+  return program;
+}
+
+/** No access with SP as its base, which would lose the return addresses. */
+function tame(word: number): number {
+  return (word >>> 25 & 5) === 4 && (word >>> 5 & 31) === 31 ? 0xd503201f : word;
+}
+
+function prepare(machine: Machine, seed: number, generate: (random: Random) => Program): void {
+  const random = new Random(seed), { vcpu, view } = machine;
+  new Uint8Array(machine.memory.buffer, view.byteOffset, 0x20_0000).fill(0);
+  const write = (address: number, word: number) => view.setUint32(address - RAM_BASE, word, true);
+  for (const [at, word] of generate(random)) write(CODE + 4 * at, word);
   // mrs SCRATCH, elr_el1; add SCRATCH, SCRATCH, #4; msr elr_el1, SCRATCH; eret
   const handler = [0xd5384020 | SCRATCH, 0x91001000 | SCRATCH << 5 | SCRATCH, 0xd5184020 | SCRATCH, 0xd69f03e0];
   for (let at = VECTORS; at < VECTORS + 0x800; at += 0x80) handler.forEach((word, i) => write(at + 4 * i, word >>> 0));
@@ -107,16 +160,18 @@ function execute(machine: Machine, seed: number): string[] {
 
 const SEEDS = Number(Deno.env.get("EL2_LOOP_SEEDS") ?? 40);
 
-Deno.test("random loops reach the same states at the same instructions in both tiers", () => {
-  const interpreter = new Machine();
-  const translator = new Machine({ tier: "jit", hotness: { samples: 1, batch: 1, slice: 37 } });
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    prepare(interpreter, seed);
-    prepare(translator, seed);
-    const expected = execute(interpreter, seed), actual = execute(translator, seed);
-    expected.forEach((state, i) => assert.equal(actual[i], state, `seed ${seed}, stretch ${i}`));
-  }
-  const { regions, dropped } = translator.core.translatorCounters!;
-  assert.ok(regions > 2 * SEEDS, `${regions} regions were translated`);
-  assert.ok(dropped > 0, "no region was dropped");
-});
+for (const [what, generate] of [["loops", loops], ["call trees", callTree]] as const) {
+  Deno.test(`random ${what} reach the same states at the same instructions in both tiers`, () => {
+    const interpreter = new Machine();
+    const translator = new Machine({ tier: "jit", hotness: { samples: 1, slice: 37 } });
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      prepare(interpreter, seed, generate);
+      prepare(translator, seed, generate);
+      const expected = execute(interpreter, seed), actual = execute(translator, seed);
+      expected.forEach((state, i) => assert.equal(actual[i], state, `seed ${seed}, stretch ${i}`));
+    }
+    const { regions, dropped } = translator.core.translatorCounters!;
+    assert.ok(regions > 2 * SEEDS, `${regions} regions were translated`);
+    assert.ok(dropped > 0, "no region was dropped");
+  });
+}

@@ -2,21 +2,22 @@
 
 import assert from "node:assert/strict";
 import { generateCore } from "../../src/core/core-module.ts";
-import { TABLE_NAME, TABLE_SIZE } from "../../src/core/interpreter/interpreter.ts";
+import { REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../../src/core/interpreter/interpreter.ts";
 import { ImportedFunctions } from "../../src/core/interpreter/outlined.ts";
-import { CORE_SIZE, RECORD_PAGES } from "../../src/core/layout.ts";
+import { CORE_SIZE } from "../../src/core/layout.ts";
 import { controlFlow } from "../../src/core/translator/control-flow.ts";
 import { ExitReason } from "../../src/core/interface.ts";
+import { emitEnter } from "../../src/core/translator/enter-function.ts";
 import { emitHead } from "../../src/core/translator/head-function.ts";
 import { translatable } from "../../src/core/translator/region.ts";
-import { emitRegion } from "../../src/core/translator/region-function.ts";
+import { emitRegion, ENTER } from "../../src/core/translator/region-function.ts";
 import { FunctionBuilder, WasmModule } from "../../src/core/wasm/module.ts";
 import { encodings } from "../../src/isa/table.ts";
 import { randomWord } from "../differential/random-words.ts";
 import { Random } from "../support/random.ts";
 import { type Line, Machine, RAM_BASE } from "./program.ts";
 
-const EAGER = { tier: "jit", hotness: { samples: 1, batch: 1, slice: 50 } } as const;
+const EAGER = { tier: "jit", hotness: { samples: 1, slice: 50 } } as const;
 const CODE = RAM_BASE + 0x1000;
 
 const SUM: Line[] = [
@@ -68,10 +69,16 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
     if (!instruction) continue;
     const module = new WasmModule().importMemory(generated.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(generated.library, module);
-    const region = new FunctionBuilder(-1, "region", ["i32"], ["i32"]), head = new FunctionBuilder(-1, "head", ["i32"], []);
-    emitRegion(region, library, RECORD_PAGES.base, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }]);
+    const head = new FunctionBuilder(-1, "head", ["i32"], []);
+    const region = emitRegion(library, [{ first: 0, instructions: [instruction], ending: { kind: "jump", to: 1 } }], {
+      neighbours: [],
+      callees: new Map(),
+      fusedMultiplyAdd: true,
+    });
     emitHead(head, library, instruction);
-    for (const code of [region, head]) module.place(code);
+    const enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+    emitEnter(enter, module);
+    for (const code of [region, head]) module.place(code, code.name, { [ENTER]: enter });
     assert.ok(WebAssembly.validate(module.encode()), `0x${word.toString(16)} ${instruction.encoding.instruction.name}`);
   }
 });
@@ -122,4 +129,41 @@ Deno.test("a region goes with the code that it was made of", () => {
   }
   assert.ok(translator.core.translatorCounters!.dropped > before);
   assert.equal(translator.registers(), interpreter.registers());
+});
+
+/** A loop that counts in the word at x3, and the word of its addition. */
+const COUNTING: Line[] = [
+  ["ldr x2, [x3]", 0xf9400062],
+  ["add x2, x2, #0x1", 0x91000442],
+  ["str x2, [x3]", 0xf9000062],
+  ["add x0, x0, #0x1", 0x91000400],
+  ["b", 0x17fffffc],
+];
+
+Deno.test("data in the page of a region is stored without the region going", () => {
+  const interpreter = new Machine(), translator = new Machine(EAGER);
+  for (const machine of [interpreter, translator]) {
+    machine.load(CODE, COUNTING);
+    machine.vcpu.setX(3, BigInt(CODE + 0x800));
+    machine.run(60_001, CODE);
+  }
+  assert.equal(translator.registers(), interpreter.registers());
+  assert.equal(translator.view.getBigUint64(CODE + 0x800 - RAM_BASE, true), 12_000n);
+  const { regions, dropped } = translator.core.translatorCounters!;
+  assert.ok(regions > 0 && dropped === 0, `${dropped} of ${regions} regions went`);
+});
+
+Deno.test("a program that rewrites a loop again and again has it translated ever more rarely, and runs the newest code", () => {
+  const interpreter = new Machine(), translator = new Machine(EAGER);
+  for (const machine of [interpreter, translator]) {
+    machine.load(CODE, SUM);
+    machine.run(1, CODE);
+    for (let i = 0; i < 60; i++) {
+      machine.load(CODE + 8, [i % 2 ? ["add x0, x0, x1", 0x8b010000] : ["sub x0, x0, x1", 0xcb010000]]);
+      machine.run(400);
+    }
+  }
+  assert.equal(translator.registers(), interpreter.registers());
+  const { regions } = translator.core.translatorCounters!;
+  assert.ok(regions >= 3 && regions < 30, `${regions} regions in 60 rounds`);
 });

@@ -155,3 +155,27 @@ Deno.test("an access without a syndrome cannot be completed", () => {
   assert.throws(() => completeRead(cpu, 0x9200_0006, 0n), RangeError);
   assert.throws(() => storeValue(cpu, 0x9200_0046), RangeError);
 });
+
+Deno.test("registers are read and written by halves, and their neighbours stay", () => {
+  const { vcpu: cpu } = vcpu();
+  for (let i = 0; i < 31; i++) cpu.setX(i, 0x1122_3344_f566_7788n + BigInt(i));
+  assert.deepEqual([cpu.getLow(3), cpu.getHigh(3)], [0xf566_778b, 0x1122_3344]);
+  assert.deepEqual([cpu.getLow(31), cpu.getHigh(31)], [0, 0]);
+  cpu.setLow(5, -1);
+  assert.equal(cpu.getX(5), 0xffff_ffffn, "as an unsigned number");
+  cpu.setLow(31, 7);
+  assert.equal(cpu.getX(31), 0n);
+  cpu.clearX(9, 17);
+  assert.deepEqual([8, 9, 17, 18].map((i) => cpu.getX(i)), [0x1122_3344_f566_7790n, 0n, 0n, 0x1122_3344_f566_779an]);
+  cpu.setHalves(Uint32Array.of(1, 2, 0xffff_ffff, 0));
+  assert.deepEqual([0, 1, 2].map((i) => cpu.getX(i)), [0x2_0000_0001n, 0xffff_ffffn, 0x1122_3344_f566_778an]);
+});
+
+Deno.test("PC advances over the end of 32 and of 64 bits", () => {
+  const { vcpu: cpu } = vcpu();
+  for (const [before, after] of [[0n, 4n], [0xffff_fffcn, 0x1_0000_0000n], [0x8000_0000_ffff_fffcn, 0x8000_0001_0000_0000n], [-4n, 0n]]) {
+    cpu.pc = before;
+    cpu.advance();
+    assert.equal(cpu.pc, after);
+  }
+});

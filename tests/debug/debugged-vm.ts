@@ -47,8 +47,8 @@ export class DebuggedVm {
     const target: GdbTarget = {
       ask: (access) => Promise.resolve(answerDebugger(debug, access)),
       stop: () => void this.done.push("stop"),
-      go: (step) => {
-        debug.stepping = step === undefined ? undefined : debug.vcpus().find(({ index }) => index === step);
+      go: (step, range) => {
+        debug.goOn(debug.vcpus().find(({ index }) => index === step), range);
         this.#wantsToRun = true;
       },
       detach: () => {
@@ -104,7 +104,7 @@ export class DebuggedVm {
       if (result.kind === "idle") machine.skipTo(Math.min(end, result.next));
       else if (result.kind !== "suspended") return undefined;
       const stop = debug?.takeStop();
-      if (stop) return { cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc };
+      if (stop) return { cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc, watch: stop.watch };
     }
   }
 }

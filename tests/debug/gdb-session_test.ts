@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { A64, SYSTEM_OFF } from "../cli/program.ts";
+import type { WasmCore } from "../../src/core/core.ts";
+import { Stage2Flags } from "../../src/core/interface.ts";
 import { encodePacket, toHex } from "../../src/debug/packets.ts";
+import type { GuestSystem } from "../../src/workstation/guest-system.ts";
 import { CODE, DebuggedVm, ENTRY, machineWith } from "./debugged-vm.ts";
 
 const PC = 32, CPSR = 33;
@@ -35,6 +38,62 @@ Deno.test("a breakpoint stops where it is, is named if gdb knows the name, and i
   assert.equal(await vm.ask(`Z1,${hex(CODE + 4)},4`, "c"), "T05thread:1;hwbreak:;");
   assert.equal(await vm.register(0), x0 + 2n);
   assert.equal(await vm.ask(`z1,${hex(CODE + 4)},4`, "c"), undefined, "it runs on");
+});
+
+/** Counts in memory at X1. */
+const STORE = [A64.loadX1High(0x4030), 0x91000400, 0xf9000020, 0xf9400022, A64.branch(-3)];
+
+Deno.test("watchpoints stop before the access, and say which bytes", async () => {
+  const vm = new DebuggedVm(STORE);
+  const place = 0x4030_0000;
+  assert.equal(await vm.ask(`Z2,${hex(place)},8`, "c"), `T05thread:1;watch:${hex(place)};`);
+  assert.equal(await vm.register(PC), BigInt(CODE + 8));
+  assert.equal(await vm.ask(`m${hex(place)},8`), digits(0n), "not stored yet");
+  // As gdb goes on: without the watchpoint over the instruction, then it looks at what has changed.
+  assert.equal(await vm.ask(`z2,${hex(place)},8`, "vCont;s:1"), "T05thread:1;");
+  assert.notEqual(await vm.ask(`m${hex(place)},8`), digits(0n));
+  assert.equal(await vm.ask(`Z3,${hex(place + 4)},4`, "c"), `T05thread:1;rwatch:${hex(place + 4)};`);
+  assert.equal(await vm.register(PC), BigInt(CODE + 12));
+  assert.equal(await vm.ask(`z3,${hex(place + 4)},4`, `Z4,${hex(place)},8`, "s"), "T05thread:1;");
+  assert.equal(await vm.ask("c"), `T05thread:1;awatch:${hex(place)};`);
+  assert.equal(await vm.ask(`z4,${hex(place)},8`, "c"), undefined, "it runs on");
+  assert.equal(await vm.ask(`Z2,${hex(place)},0`), "E16", "the VM runs, and no byte is nothing to watch");
+});
+
+Deno.test("breakpoints and watchpoints follow the VM to the tables of stage 2 that it has after a reset", async () => {
+  const vm = new DebuggedVm(STORE), place = 0x4030_0000;
+  const { core } = vm.system as GuestSystem, [vcpu] = vm.system.debug!.vcpus();
+  await vm.ask(`Z0,${hex(CODE + 16)},4`, `Z2,${hex(place)},8`);
+  assert.equal(await vm.ask("c"), `T05thread:1;watch:${hex(place)};`);
+  assert.equal(await vm.ask("s", "c"), "T05thread:1;");
+  assert.equal(await vm.register(PC), BigInt(CODE + 16));
+  // As the resource manager resets a VM: the same addresses by other tables.
+  const tables = (core as WasmCore).stage2Pool.create()!;
+  tables.map(0x4000_0000, 0x4000_0000, 0x400_0000, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1);
+  const before = vcpu.registers.stage2;
+  vcpu.registers.stage2 = tables.id;
+  assert.equal(await vm.ask("s", "c"), `T05thread:1;watch:${hex(place)};`);
+  assert.equal(await vm.ask("s", "c"), "T05thread:1;");
+  assert.equal(await vm.register(PC), BigInt(CODE + 16));
+  // Nothing is left behind where it was.
+  vcpu.registers.stage2 = before;
+  assert.equal(await vm.ask("D"), "OK");
+  vm.system.machine.run(vm.system.machine.time + 1_000_000);
+  assert.equal(vm.system.debug!.takeStop(), undefined);
+});
+
+Deno.test("a step in a range ends where PC leaves it, or at what stops in it, but not where it begins", async () => {
+  const vm = new DebuggedVm(STORE);
+  assert.equal(await vm.ask(`vCont;r${hex(ENTRY)},${hex(CODE + 8)}:1;c`), "T05thread:1;");
+  assert.equal(await vm.register(PC), BigInt(CODE + 8));
+  // The whole loop: it goes round until something stops it.
+  const loop = `vCont;r${hex(CODE + 4)},${hex(CODE + 20)}:1;c`;
+  assert.equal(await vm.ask(`Z0,${hex(CODE + 16)},4`, loop), "T05thread:1;");
+  assert.equal(await vm.register(PC), BigInt(CODE + 16));
+  assert.equal(await vm.ask(loop), "T05thread:1;");
+  assert.equal(await vm.register(PC), BigInt(CODE + 16), "once round");
+  assert.equal(await vm.ask(`z0,${hex(CODE + 16)},4`, "Z2,40300000,8", loop), "T05thread:1;watch:40300000;");
+  assert.equal(await vm.register(PC), BigInt(CODE + 8));
 });
 
 Deno.test("memory is as the guest sees it: breakpoints do not show, and what is written is executed", async () => {
@@ -149,7 +208,7 @@ Deno.test("no packet breaks the session or the machine", async () => {
   const vm = new DebuggedVm(COUNT, 2);
   const number = fc.oneof(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), fc.constantFrom(BigInt(ENTRY), BigInt(CODE), 0n)).map(hex);
   const start = fc.constantFrom(
-    ..."qSupported Hg Hc T g G p P m M X Z0, Z1, Z2, z0, z1, vCont vCont;s: vCont;c qXfer:features:read:target.xml: ? s c qThreadExtraInfo,"
+    ..."qSupported Hg Hc T g G p P m M X Z0, Z1, Z2, Z4, z0, z1, z2, z4, vCont vCont;s: vCont;r vCont;c qXfer:features:read:target.xml: ? s c qThreadExtraInfo,"
       .split(" "),
   );
   const packet = fc.tuple(

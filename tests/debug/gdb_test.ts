@@ -6,6 +6,7 @@ import { catalogEntry } from "../../src/workstation/catalog.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { runNative } from "../support/oracles.ts";
 import { CODE, ENTRY } from "./debugged-vm.ts";
 
 /** Seconds of wall time for one thing to happen. Far more than it takes on an idle machine. */
@@ -22,7 +23,9 @@ class Debugged implements AsyncDisposable {
     const [, port] = await el2.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
     const gdb = new ConsoleProgram([await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
     const debugged = new Debugged(el2, gdb);
-    for (const command of ["set confirm off", "set pagination off", "set width 0", "set architecture aarch64"]) await gdb.type(command);
+    for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
+      await gdb.type(command);
+    }
     await debugged.ask(`target remote 127.0.0.1:${port}`, /0x[0-9a-f]{16} in \?\? \(\)/);
     return debugged;
   }
@@ -101,4 +104,65 @@ Deno.test("gdb stops a running Debian kernel, at its interrupt vector and after 
   }
   await vm.ask("detach", /detached/);
   await vm.el2.expect(/^EL2-READY/m, PATIENCE);
+});
+
+/** A symbol file for gdb: names of the kernel, as absolute symbols. */
+async function symbolFile(folder: string, symbols: Readonly<Record<string, bigint>>): Promise<string> {
+  const source = Object.entries(symbols).map(([name, address]) => `.globl ${name}\n.set ${name}, 0x${address.toString(16)}\n`);
+  await Deno.writeTextFile(`${folder}/symbols.s`, source.join(""));
+  const file = `${folder}/symbols.o`;
+  const { code, stderr } = await runNative("aarch64-linux-gnu-as", ["-o", file, `${folder}/symbols.s`]);
+  assert.equal(code, 0, stderr);
+  return file;
+}
+
+Deno.test("gdb breaks in a running Debian kernel by symbol and address, watches its stack, steps, and detaches", async () => {
+  const { folder } = await catalogEntry("debian-bookworm");
+  const temporary = await Deno.makeTempDir({ prefix: "el2-gdb-" });
+  try {
+    const image = ["boot", `${folder}/Image`, "--initrd", `${folder}/initrd`, "--append", "console=ttyAMA0 quiet"];
+    await using vm = await Debugged.start(...image, "--memory", "512MiB", "--turbo", "--stdio");
+    await vm.gdb.type("continue &");
+    await vm.el2.expect(/EL2-READY/, PATIENCE);
+    await vm.el2.type("grep -wE '__arm64_sys_(newuname|getppid)' /proc/kallsyms; echo that is all");
+    const [, listing] = await vm.el2.expect(/\n([0-9a-f]{16} [^]*?)that is all\n/, PATIENCE);
+    const symbols = Object.fromEntries(
+      [...listing.matchAll(/^([0-9a-f]{16}) \w (\w+)$/gm)].map(([, address, name]) => [name, BigInt(`0x${address}`)]),
+    );
+    const uname = symbols.__arm64_sys_newuname, getppid = symbols.__arm64_sys_getppid;
+    assert.ok(uname > 0xffff_0000_0000_0000n && getppid > 0xffff_0000_0000_0000n, listing);
+
+    await vm.ask("interrupt", /received signal SIGINT/);
+    await vm.gdb.type(`symbol-file ${await symbolFile(temporary, symbols)}`);
+    await vm.ask("break *(long)&__arm64_sys_newuname", /Breakpoint 1 at 0x/);
+    await vm.ask(`hbreak *${getppid}`, /Hardware assisted breakpoint 2 at 0x/);
+    await vm.gdb.type("continue &");
+    await vm.el2.type("uname -r");
+    await vm.gdb.expect(/Breakpoint 1, 0x/, PATIENCE);
+    assert.equal(await vm.value("$pc"), uname);
+    assert.equal(await vm.value("$cpsr & 0xf"), 5n, "EL1h");
+
+    // Writes of a stack pointer's neighbourhood come soon: the watchpoint stops behind one, where the value has changed.
+    const sp = await vm.value("$sp");
+    const place = `*(unsigned long *)${sp - 48n}`;
+    await vm.gdb.type("disable");
+    await vm.gdb.type(`set var ${place} = 0x1122334455667788`);
+    await vm.ask(`watch ${place}`, /Hardware watchpoint 3/);
+    await vm.ask("continue", /Hardware watchpoint 3: [^]*Old value = 1234605616436508552\nNew value = \d+\n/);
+    assert.notEqual(await vm.value(place), 0x1122_3344_5566_7788n);
+    const after = await vm.value("$pc");
+    await vm.ask("delete 3", /\(gdb\) $/);
+    await vm.ask(`awatch ${place}`, /Hardware access \(read\/write\) watchpoint 4/);
+    await vm.ask("continue", /Hardware access \(read\/write\) watchpoint 4: [^]*alue = /);
+    await vm.ask("delete 4", /\(gdb\) $/);
+    for (let step = 0; step < 3; step++) await vm.ask("stepi", /0x[0-9a-f]{16} in/);
+    assert.ok(after > 0xffff_0000_0000_0000n);
+
+    await vm.ask("detach", /detached/);
+    await vm.el2.expect(/^6\.1\.\S+-cloud-arm64$/m, PATIENCE);
+    await vm.el2.type("echo still $((6 * 7))");
+    await vm.el2.expect(/^still 42$/m, PATIENCE);
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
 });

@@ -1,18 +1,24 @@
-// Our disassembly beside objdump's, over every distinct instruction word that a boot of Debian's kernel executes (QEMU's log says which).
+// Our disassembly beside objdump's: every distinct instruction word that a boot of Debian's kernel executes (QEMU's log says which), random
+// words of every encoding, and with EL2_LONG=1 all words of three kernels, libcrypto, perl and python.
 
 import assert from "node:assert/strict";
+import { suiteRoot } from "../../scripts/suites.ts";
+import { decode } from "../../src/isa/decode.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
+import { fieldValues } from "../../src/isa/insn.ts";
 import { encodings } from "../../src/isa/table.ts";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog.ts";
 import { runNative } from "../support/oracles.ts";
 import { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 /** Share of the distinct words whose text must be equal. */
 const REQUIRED = 0.995;
 
 /** Random words of each encoding. */
-const WORDS_PER_ENCODING = Deno.env.get("EL2_LONG") ? 200 : 20;
+const WORDS_PER_ENCODING = LONG ? 200 : 20;
 
 /** Where the words lie for the comparison, so that branch targets are equal too. */
 const ADDRESS = 0x40000000;
@@ -71,6 +77,31 @@ function differences(words: Uint32Array, expected: readonly string[]): { count: 
   return { count, examples: worst.map(([name, list]) => `${list.length} x ${name}: ${list[0]}`).join("\n") };
 }
 
+/** Words for one run of objdump, whose output is kept as text. */
+const WORDS_AT_ONCE = 200_000;
+
+/** Distinct words of a file, whatever they are. */
+async function wordsOf(file: string): Promise<Uint32Array<ArrayBuffer>> {
+  const bytes = await Deno.readFile(file);
+  return Uint32Array.from(new Set(new Uint32Array(bytes.buffer, 0, bytes.length >> 2))).sort();
+}
+
+/** Whether the table says what a word is. It need not be the same for objdump where the architecture leaves that open. */
+function isImplemented(word: number): boolean {
+  const instruction = decode(word)?.instruction;
+  return instruction !== undefined && !instruction.unpredictable(fieldValues(instruction, word));
+}
+
+/** Kernels of the catalogue's guests, and programs of the suites, by name. */
+async function largeFiles(): Promise<[name: string, file: string][]> {
+  const kernels = await Promise.all(
+    DEBIAN_RELEASES.map(async (release) => [release, `${(await catalogEntry(`debian-${release}`)).folder}/Image`] as [string, string]),
+  );
+  const root = await suiteRoot("base");
+  const programs = ["usr/lib/aarch64-linux-gnu/libcrypto.so.3", "usr/bin/perl", "usr/bin/python3.11"];
+  return [...kernels, ...programs.map((path) => [path, `${root}/${path}`] as [string, string])];
+}
+
 /** Runs `body` with a folder that is removed afterwards. */
 async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-disassembly-" });
@@ -103,3 +134,21 @@ Deno.test("disassembly equals objdump's on random words of every encoding of the
     const { count, examples } = differences(list, await objdump(list, folder));
     assert.equal(count, 0, `${count} of ${list.length} random words differ\n${examples}`);
   }));
+
+if (LONG) {
+  Deno.test("disassembly equals objdump's on all words of three kernels, libcrypto, perl and python that the table has", () =>
+    withFolder(async (folder) => {
+      for (const [name, file] of await largeFiles()) {
+        const implemented = (await wordsOf(file)).filter(isImplemented);
+        let different = 0, shown = "";
+        for (let at = 0; at < implemented.length; at += WORDS_AT_ONCE) {
+          const words = implemented.slice(at, at + WORDS_AT_ONCE);
+          const { count, examples } = differences(words, await objdump(words, folder));
+          different += count;
+          if (count) shown += `${examples}\n`;
+        }
+        console.log(`${name}: ${implemented.length} distinct words`);
+        assert.equal(different, 0, `${name}: ${different} of ${implemented.length} distinct words differ\n${shown}`);
+      }
+    }));
+}

@@ -1,8 +1,10 @@
 // Our core as a processor for differential tests: EL1, MMU on with flat tables, so that unaligned accesses are to normal memory.
 
-import { WasmCore } from "../../src/core/core.ts";
-import { ExitReason, Stage2Flags, type VcpuState } from "../../src/core/interface.ts";
+import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
+import { CPU, Slot, vAddress, xAddress } from "../../src/core/cpu-record.ts";
+import { type Exit, ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/layout.ts";
+import type { VcpuContext } from "../../src/core/vcpu-state.ts";
 import { Layout } from "./instruction-cases.ts";
 import { Registers } from "./unicorn.ts";
 
@@ -10,7 +12,8 @@ const WASM_PAGE = 0x1_0000;
 /** What a descriptor of level 2 maps. It is `Layout.dataSize`. */
 const BLOCK_SIZE = 0x20_0000;
 const PSTATE_EL1H_MASKED = 0x3c5;
-const NZCV_MASK = 0xf000_0000;
+/** Far more than any case executes before its HVC. */
+const MOST_INSTRUCTIONS = 1000;
 
 /** One processor with memory `Layout.size` at `Layout.base`. */
 export class El2Processor {
@@ -18,15 +21,21 @@ export class El2Processor {
   /** Its memory, from `Layout.base` on. */
   readonly memory: Uint8Array;
   readonly #core: WasmCore;
-  readonly #vcpu: VcpuState;
+  readonly #vcpu: VcpuContext;
+  /** The core's memory in words, for the CPU record. */
+  readonly #record: Uint32Array;
 
-  /** @param contents what the memory holds at first. */
-  constructor(contents: Uint8Array) {
+  /**
+   * @param contents what the memory holds at first.
+   * @param options what executes instructions.
+   */
+  constructor(contents: Uint8Array, options: CoreOptions = {}) {
     const pages = (CORE_SIZE + Layout.size) / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.memory = new Uint8Array(memory.buffer, CORE_SIZE, Layout.size);
+    this.#record = new Uint32Array(memory.buffer);
     this.memory.set(contents);
-    this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, host: CORE_SIZE });
+    this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, host: CORE_SIZE }, options);
     this.#vcpu = this.#core.createVcpu();
     const stage2 = this.#core.stage2Pool.create();
     if (!stage2) throw new Error("no stage-2 table is left in a fresh core");
@@ -34,6 +43,9 @@ export class El2Processor {
     stage2.map(Layout.base, Layout.base, Layout.size, rights);
     this.#vcpu.stage2 = stage2.id;
     this.#turnMmuOn();
+    this.#vcpu.pstate = PSTATE_EL1H_MASKED;
+    // Makes the vCPU resident, as `#store` and `#load` need it; it is the only one and stays so.
+    this.#core.translate(this.#vcpu, BigInt(Layout.data), "read", 1);
   }
 
   /** Puts instructions at an address where none has been executed before. */
@@ -48,41 +60,79 @@ export class El2Processor {
     for (const name of ["SP_EL0", "TPIDR_EL0", "TPIDR_EL1"] as const) this.#vcpu.setRegister(name, 0n);
   }
 
+  /** Regions that the translator has made. */
+  get regions(): number {
+    return this.#core.translatorCounters?.regions ?? 0;
+  }
+
   /**
    * Executes `count` instructions from `registers` on and leaves the result there.
    * @returns undefined, or what stopped it.
    */
   run(count: number): string | undefined {
-    const { words } = this.registers;
-    const vcpu = this.#vcpu;
-    for (let index = 0; index < 31; index++) vcpu.setX(index, words[index]);
-    vcpu.setRegister("SP_EL1", words[Registers.SP]);
-    vcpu.pc = words[Registers.PC];
-    vcpu.pstate = (PSTATE_EL1H_MASKED | Number(words[Registers.NZCV])) >>> 0;
-    vcpu.setRegister("FPCR", words[Registers.FPCR]);
-    vcpu.setRegister("FPSR", words[Registers.FPSR]);
-    for (let index = 0; index < 32; index++) vcpu.setV(index, words[Registers.V + 2 * index], words[Registers.V + 2 * index + 1]);
+    const { reason, retired, esr } = this.#run(count);
+    const exception = this.#takenException();
+    if (exception) return exception;
+    if (reason === ExitReason.Budget && retired === count) return undefined;
+    return `exit ${reason} after ${retired} instructions, ESR 0x${esr.toString(16)}`;
+  }
 
-    const exit = this.#core.run(vcpu, 0, count, 0);
+  /** The same up to an HVC; the answer names it, with the instructions executed. */
+  runToHvc(): string {
+    const { reason, retired, esr } = this.#run(MOST_INSTRUCTIONS);
+    return this.#takenException() ?? `exit ${reason} after ${retired} instructions, ESR 0x${esr.toString(16)}`;
+  }
 
-    for (let index = 0; index < 31; index++) words[index] = vcpu.getX(index);
-    words[Registers.SP] = vcpu.getRegister("SP_EL1");
-    words[Registers.PC] = vcpu.pc;
-    words[Registers.NZCV] = BigInt((vcpu.pstate & NZCV_MASK) >>> 0);
-    words[Registers.FPCR] = vcpu.getRegister("FPCR");
-    words[Registers.FPSR] = vcpu.getRegister("FPSR");
-    for (let index = 0; index < 32; index++) {
-      const [low, high] = vcpu.getV(index);
-      words[Registers.V + 2 * index] = low;
-      words[Registers.V + 2 * index + 1] = high;
-    }
-    if (vcpu.getRegister("ESR_EL1") !== 0n) {
-      const esr = vcpu.getRegister("ESR_EL1");
-      vcpu.setRegister("ESR_EL1", 0n);
-      return `exception to EL1 with ESR 0x${esr.toString(16)}`;
-    }
-    if (exit.reason === ExitReason.Budget && exit.retired === count) return undefined;
-    return `exit ${exit.reason} after ${exit.retired} instructions, ESR 0x${exit.esr.toString(16)}`;
+  #run(count: number): Exit {
+    this.#store();
+    const exit = this.#core.run(this.#vcpu, 0, count, 0);
+    this.#load();
+    return exit;
+  }
+
+  /** What the run met that took it to EL1's vectors, or undefined. */
+  #takenException(): string | undefined {
+    const esr = this.#vcpu.getRegister("ESR_EL1");
+    if (esr === 0n) return undefined;
+    this.#vcpu.setRegister("ESR_EL1", 0n);
+    return `exception to EL1 with ESR 0x${esr.toString(16)}`;
+  }
+
+  /** Registers into the hot CPU record, where the resident vCPU's state is: field by field would take longer than the instruction. */
+  #store(): void {
+    const { halves } = this.registers, record = this.#record;
+    record.set(halves.subarray(0, 62), xAddress(0) >> 2);
+    const doubleword = (address: number, word: number) => record.set(halves.subarray(2 * word, 2 * word + 2), address >> 2);
+    doubleword(xAddress(Slot.SP), Registers.SP);
+    doubleword(CPU.PC, Registers.PC);
+    record[CPU.FPCR >> 2] = halves[2 * Registers.FPCR];
+    record[CPU.FPSR >> 2] = halves[2 * Registers.FPSR];
+    const nzcv = halves[2 * Registers.NZCV];
+    // See CPU: N and V are signs, Z is set when the doubleword is zero.
+    record[(CPU.N >> 2) + 1] = nzcv & 0x8000_0000;
+    record[CPU.Z >> 2] = nzcv & 0x4000_0000 ? 0 : 1;
+    record[(CPU.Z >> 2) + 1] = 0;
+    record[CPU.C >> 2] = nzcv >>> 29 & 1;
+    record[(CPU.V >> 2) + 1] = nzcv << 3 & 0x8000_0000;
+    record.set(halves.subarray(2 * Registers.V), vAddress(0) >> 2);
+  }
+
+  /** The opposite of `#store`. */
+  #load(): void {
+    const { halves } = this.registers, record = this.#record;
+    halves.set(record.subarray(xAddress(0) >> 2, (xAddress(0) >> 2) + 62));
+    const doubleword = (address: number, word: number) => {
+      halves[2 * word] = record[address >> 2];
+      halves[2 * word + 1] = record[(address >> 2) + 1];
+    };
+    doubleword(xAddress(Slot.SP), Registers.SP);
+    doubleword(CPU.PC, Registers.PC);
+    halves[2 * Registers.FPCR] = record[CPU.FPCR >> 2];
+    halves[2 * Registers.FPSR] = record[CPU.FPSR >> 2];
+    const zero = (record[CPU.Z >> 2] | record[(CPU.Z >> 2) + 1]) === 0;
+    halves[2 * Registers.NZCV] = record[(CPU.N >> 2) + 1] & 0x8000_0000 | (zero ? 0x4000_0000 : 0) | record[CPU.C >> 2] << 29 |
+      record[(CPU.V >> 2) + 1] >>> 3 & 0x1000_0000;
+    halves.set(record.subarray(vAddress(0) >> 2, (vAddress(0) >> 2) + 128), 2 * Registers.V);
   }
 
   /**

@@ -6,6 +6,7 @@ import { WasmCore } from "../../src/core/core.ts";
 import { ExceptionClass, exceptionClass, syndrome } from "../../src/core/exceptions.ts";
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/layout.ts";
+import { storeValue, type VcpuContext } from "../../src/core/vcpu-state.ts";
 import { readElf } from "../../src/workstation/elf.ts";
 import { runNative } from "../support/oracles.ts";
 
@@ -42,6 +43,19 @@ async function runOnQemu(elf: string): Promise<string> {
   return stdout;
 }
 
+/** A write of a debug register, as EL2 makes it; false where it is another access. */
+function writeDebugRegister(vcpu: VcpuContext, esr: number): boolean {
+  const op0 = esr >>> 20 & 3, op2 = esr >>> 17 & 7, crn = esr >>> 10 & 15, crm = esr >>> 1 & 15;
+  if (op0 !== 2 || esr & 1) return false;
+  const value = storeValue(vcpu, esr);
+  const { bvr, bcr, wvr, wcr } = vcpu.debug;
+  if (crn === 0 && op2 >= 4) {
+    [bvr, bcr, wvr, wcr][op2 - 4][crm] = value;
+    vcpu.debug.version++;
+  } else if (crn === 0 && crm === 2 && op2 === 2) vcpu.setRegister("MDSCR_EL1", value);
+  return true;
+}
+
 /** What the guest prints on our core. Registers that EL2 would answer are undefined, WFE does nothing, HVC ends it. */
 function runOnEl2(elf: Uint8Array): string {
   const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
@@ -68,6 +82,7 @@ function runOnEl2(elf: Uint8Array): string {
       const kind = exceptionClass(exit.esr);
       if (kind === ExceptionClass.Hvc) return output;
       else if (kind === ExceptionClass.Wfx) core.skip(vcpu);
+      else if (kind === ExceptionClass.SystemRegister && writeDebugRegister(vcpu, exit.esr)) core.skip(vcpu);
       else if (kind === ExceptionClass.SystemRegister) core.takeException(vcpu, syndrome(ExceptionClass.Unknown, 0));
       else assert.fail(`left for EL2: ESR 0x${exit.esr.toString(16)}, PC 0x${vcpu.pc.toString(16)}; so far: ${output.slice(-200)}`);
     }

@@ -60,8 +60,8 @@ export function exclusion({ instruction, shape }: Encoding): string | undefined 
 const ALIGNED_POINTERS = [20, 21];
 const UNALIGNED_POINTERS = [22, 23];
 const POINTERS = [...ALIGNED_POINTERS, ...UNALIGNED_POINTERS];
-/** Register that holds an address among the fillers. */
-const CODE_POINTER = 25;
+/** Register that holds an address of code: among the fillers, where nothing else is said. */
+export const CODE_POINTER = 25;
 /** Register with a small index, for register offsets. */
 const INDEX = 24;
 
@@ -140,6 +140,7 @@ export function randomCase(encoding: Encoding, random: Random): Case | undefined
   const { fields } = encoding.instruction;
   const word = randomWord(encoding, random, (word) => {
     if (fields.has("imm26")) return nearBranch(word);
+    if (encoding.instruction.name === "DC ZVA") return withRegister(encoding, word, "Rt", random.pick(POINTERS));
     if (!memory && !branchesToRegister) return word;
     if (fields.has("Rn")) {
       // SP is a base as well, and always aligned.
@@ -189,40 +190,53 @@ export function randomBlock(random: Random, length: number): Case {
   return { encoding: last, words, address: 0 };
 }
 
-const EDGES = [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fff_ffffn, 0x8000_0000n, 0xffff_ffffn, 0x1_0000_0000n];
-const WIDE_EDGES = [...EDGES, 0x7fff_ffff_ffff_ffffn, 0x8000_0000_0000_0000n, ~0n, ~1n, ~0xffn, ~0xffff_ffffn].map((value) =>
-  BigInt.asUintN(64, value)
-);
+/** Integers at the edges, as halves: low, high. */
+const EDGES: readonly (readonly [low: number, high: number])[] = [
+  ...[0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff].map((low) => [low, 0] as const),
+  ...[[0, 1], [0xffff_ffff, 0x7fff_ffff], [0, 0x8000_0000], [0xffff_ffff, 0xffff_ffff], [0xffff_fffe, 0xffff_ffff]] as const,
+  ...[[0xffff_ff00, 0xffff_ffff], [0, 0xffff_ffff]] as const,
+];
 
-const integer = (random: Random): bigint => {
+/** Fills a doubleword of `halves` with an integer. */
+function integer(random: Random, halves: Uint32Array, at: number): void {
   switch (random.below(4)) {
     case 0:
-      return random.pick(WIDE_EDGES);
+      [halves[at], halves[at + 1]] = random.pick(EDGES);
+      return;
     case 1:
-      return BigInt(random.below(256));
+      halves[at] = random.below(256);
+      halves[at + 1] = 0;
+      return;
     default:
-      return random.wide();
+      halves[at] = random.word();
+      halves[at + 1] = random.word();
   }
-};
+}
 
 /** Doubles and singles at the edges: zeros, ones, infinities, NaNs of both kinds, subnormals, limits of the integers and of the normals. */
-const DOUBLES = [
-  ...[0n, 0x3ff0_0000_0000_0000n, 0x7ff0_0000_0000_0000n, 0x7ff8_0000_0000_0000n, 0x7ff8_dead_beef_0001n, 0x7ff0_0000_0000_0001n],
-  ...[0x7ff4_0000_1234_5678n, 1n, 0xf_ffff_ffff_ffffn, 0x10_0000_0000_0000n, 0x7fef_ffff_ffff_ffffn, 0x3fe0_0000_0000_0000n],
-  ...[0x3ff8_0000_0000_0000n, 0x4004_0000_0000_0000n, 0x41df_ffff_ffc0_0000n, 0x41e0_0000_0000_0000n, 0x43e0_0000_0000_0000n],
-  ...[0x43df_ffff_ffff_ffffn, 0x43f0_0000_0000_0000n, 0x3cb0_0000_0000_0000n, 0x3800_0000_0000_0000n, 0x47ef_ffff_e000_0000n],
+const DOUBLES: readonly (readonly [low: number, high: number])[] = [
+  ...[[0, 0], [0, 0x3ff0_0000], [0, 0x7ff0_0000], [0, 0x7ff8_0000], [0xbeef_0001, 0x7ff8_dead], [1, 0x7ff0_0000]] as const,
+  ...[[0x1234_5678, 0x7ff4_0000], [1, 0], [0xffff_ffff, 0xf_ffff], [0, 0x10_0000], [0xffff_ffff, 0x7fef_ffff], [0, 0x3fe0_0000]] as const,
+  ...[[0, 0x3ff8_0000], [0, 0x4004_0000], [0xffc0_0000, 0x41df_ffff], [0, 0x41e0_0000], [0, 0x43e0_0000]] as const,
+  ...[[0xffff_ffff, 0x43df_ffff], [0, 0x43f0_0000], [0, 0x3cb0_0000], [0, 0x3800_0000], [0xe000_0000, 0x47ef_ffff]] as const,
 ];
 const SINGLES = [
   ...[0, 0x3f80_0000, 0x7f80_0000, 0x7fc0_0000, 0x7fc0_1234, 0x7f80_0001, 0x7fa0_0000, 1, 0x007f_ffff, 0x0080_0000, 0x7f7f_ffff],
   ...[0x3f00_0000, 0x3fc0_0000, 0x4020_0000, 0x4eff_ffff, 0x4f00_0000, 0x5f00_0000, 0x5eff_ffff, 0x5f80_0000, 0x3380_0000, 0x3880_0000],
 ];
 
-function double(random: Random): bigint {
-  const sign = BigInt(random.below(2)) << 63n;
-  if (random.below(3) === 0) return random.pick(DOUBLES) | sign;
+function double(random: Random, halves: Uint32Array, at: number): void {
+  const sign = random.below(2) * 0x8000_0000;
+  if (random.below(3) === 0) {
+    const [low, high] = random.pick(DOUBLES);
+    halves[at] = low;
+    halves[at + 1] = high | sign;
+    return;
+  }
   // Exponents close to each other, so that sums and products depend on every bit.
-  const exponent = BigInt(1023 - 32 + random.below(64));
-  return sign | exponent << 52n | random.wide() >> 12n;
+  const exponent = 1023 - 32 + random.below(64);
+  halves[at] = random.word();
+  halves[at + 1] = sign | exponent << 20 | random.word() >>> 12;
 }
 
 function single(random: Random): number {
@@ -231,42 +245,50 @@ function single(random: Random): number {
   return (sign | 127 - 16 + random.below(32) << 23 | random.word() >>> 9) >>> 0;
 }
 
-function vectorHalf(random: Random): bigint {
+/** Fills a doubleword of a vector. */
+function vectorHalf(random: Random, halves: Uint32Array, at: number): void {
   switch (random.below(4)) {
     case 0:
-      return integer(random);
+      return integer(random, halves, at);
     case 1:
-      return double(random);
+      return double(random, halves, at);
     case 2:
-      return BigInt(single(random)) << 32n | BigInt(single(random));
+      halves[at] = single(random);
+      halves[at + 1] = single(random);
+      return;
     default:
-      return random.wide();
+      halves[at] = random.word();
+      halves[at + 1] = random.word();
   }
 }
 
 const Fpcr = { roundingMode: 22, flushToZero: 1 << 24, defaultNan: 1 << 25, alternativeHalf: 1 << 26 } as const;
-const Fpsr = { inexact: 1n << 4n } as const;
+const FPSR_INEXACT = 1 << 4;
 
-/** Fills `words` with a state in which a case can run at `pc`. */
-export function randomState(words: BigUint64Array, random: Random, pc: number): void {
-  for (let index = 0; index < 31; index++) words[index] = integer(random);
+/** Fills registers with a state in which a case can run at `pc`. */
+export function randomState({ halves }: Registers, random: Random, pc: number): void {
+  const small = (word: number, value: number) => {
+    halves[2 * word] = value;
+    halves[2 * word + 1] = 0;
+  };
+  for (let index = 0; index < 31; index++) integer(random, halves, 2 * index);
   const middle = Layout.data + Layout.dataSize / 2;
-  words[20] = BigInt(middle + 16 * random.below(256));
-  words[21] = BigInt(middle + 0x1_0000 + 64 * random.below(64));
-  words[22] = BigInt(middle + random.below(0x1000));
-  words[23] = BigInt(middle + 0x1000 * random.below(16) - 1 - random.below(16)); // accesses cross the page
-  words[CODE_POINTER] = BigInt(Layout.codeEnd + 4 * random.below(0x1_0000));
-  words[INDEX] = BigInt(random.below(256));
-  words[Registers.SP] = BigInt(middle - 0x1000 + 16 * random.below(256));
-  words[Registers.PC] = BigInt(pc);
-  words[Registers.NZCV] = BigInt(random.below(16)) << 28n;
+  small(20, middle + 16 * random.below(256));
+  small(21, middle + 0x1_0000 + 64 * random.below(64));
+  small(22, middle + random.below(0x1000));
+  small(23, middle + 0x1000 * random.below(16) - 1 - random.below(16)); // accesses cross the page
+  small(CODE_POINTER, Layout.codeEnd + 4 * random.below(0x1_0000));
+  small(INDEX, random.below(256));
+  small(Registers.SP, middle - 0x1000 + 16 * random.below(256));
+  small(Registers.PC, pc);
+  small(Registers.NZCV, random.word() & 0xf000_0000);
   const plain = random.below(2) === 0;
   const fpcr = plain
     ? 0
     : random.below(4) << Fpcr.roundingMode | (random.below(4) ? 0 : Fpcr.flushToZero) | (random.below(4) ? 0 : Fpcr.defaultNan) |
       (random.below(8) ? 0 : Fpcr.alternativeHalf);
-  words[Registers.FPCR] = BigInt(fpcr);
+  small(Registers.FPCR, fpcr);
   // With IXC set, arithmetic takes short cuts that it must not take else.
-  words[Registers.FPSR] = random.below(2) ? Fpsr.inexact : 0n;
-  for (let index = Registers.V; index < Registers.WORDS; index++) words[index] = vectorHalf(random);
+  small(Registers.FPSR, random.below(2) ? FPSR_INEXACT : 0);
+  for (let index = Registers.V; index < Registers.WORDS; index++) vectorHalf(random, halves, 2 * index);
 }

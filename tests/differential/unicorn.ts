@@ -24,6 +24,9 @@ const UC_CPU_ARM64_MAX = 3n;
 /** UC_CTL_WRITE(UC_CTL_TB_REMOVE_CACHE, 2). */
 const UC_CTL_REMOVE_CACHE = (9 | 2 << 26 | 1 << 30) >>> 0;
 
+/** An address that is never reached: runs end by their count. */
+const NO_END = 0xffff_ffff_fffcn;
+
 /** Names of uc_err that a single instruction can give. */
 const ERRORS: Record<number, string> = {
   6: "read of unmapped memory",
@@ -63,6 +66,15 @@ export class Registers {
   static readonly WORDS = 36 + 64;
 
   readonly words: BigUint64Array<ArrayBuffer> = new BigUint64Array(Registers.WORDS);
+  /** The same words in halves, low half first: numbers are much faster than bigints. */
+  readonly halves: Uint32Array<ArrayBuffer> = new Uint32Array(this.words.buffer);
+
+  /** Whether all registers are the same. */
+  equals(other: Registers): boolean {
+    const { halves } = this, theirs = other.halves;
+    for (let index = 0; index < halves.length; index++) if (halves[index] !== theirs[index]) return false;
+    return true;
+  }
 
   /** Name of the register that word `index` belongs to. */
   static nameOf(index: number): string {
@@ -126,7 +138,7 @@ export class Unicorn implements Disposable {
   run(count: number): string | undefined {
     const { uc_reg_write_batch, uc_emu_start, uc_reg_read_batch } = this.#library.symbols;
     check("uc_reg_write_batch", uc_reg_write_batch(this.#engine, this.#ids, this.#places, this.#ids.length));
-    const error = uc_emu_start(this.#engine, this.registers.words[Registers.PC], ~0n & 0xffff_ffff_ffff_fffcn, 0n, BigInt(count));
+    const error = uc_emu_start(this.#engine, this.registers.words[Registers.PC], NO_END, 0n, BigInt(count));
     check("uc_reg_read_batch", uc_reg_read_batch(this.#engine, this.#ids, this.#places, this.#ids.length));
     return error === 0 ? undefined : ERRORS[error] ?? `error ${error}`;
   }

@@ -32,9 +32,12 @@ export function fromBits(format: Format, bits: Value): Value {
 
 /** 1 when FPCR asks for nothing that the host's arithmetic does not do, and FPSR.IXC is set. One load: FPSR lies behind FPCR. */
 export function isFast(code: Code): Value {
-  const inexact = BigInt(Fpsr.IXC) << 32n;
-  return code.load("i64.load", CPU.FPCR).xor(inexact).and(inexact | BigInt(SLOW_MODES)).not();
+  return code.load("i64.load", CPU.FPCR).xor(FAST_MODES).and(FAST_MASK).not();
 }
+
+/** FPSR:FPCR is fast when it differs from `FAST_MODES` in no bit of `FAST_MASK`. */
+export const FAST_MODES = BigInt(Fpsr.IXC) << 32n;
+export const FAST_MASK = FAST_MODES | BigInt(SLOW_MODES);
 
 /** Defines the operations of both widths. */
 export function defineArithmetic(soft: SoftFloat): void {

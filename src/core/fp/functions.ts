@@ -1,6 +1,7 @@
 // All floating-point and AdvSIMD functions of the core, for the module's generator.
 
 import type { Library } from "../library.ts";
+import { defineCrypto } from "../simd/crypto.ts";
 import { defineLanes } from "../simd/lanes.ts";
 import { defineArithmetic } from "./arithmetic.ts";
 import { defineConversions } from "./conversions.ts";
@@ -16,4 +17,5 @@ export function defineFloatingPoint(library: Library): void {
   defineEstimates(soft);
   defineVectors(soft);
   defineLanes(library);
+  defineCrypto(library);
 }

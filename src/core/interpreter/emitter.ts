@@ -2,7 +2,7 @@
 // spec/core-interpreter.md section 6.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";
-import { CPU, Slot, TlbEntry, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
+import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
 import { Access, callee, type FunctionName } from "../functions.ts";
 import type { Callees } from "../library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
@@ -30,6 +30,9 @@ export interface Surroundings {
   /** Ends the instruction at an address that `address` puts on the stack as i64. */
   branchTo(address: () => void): void;
 }
+
+/** Of the smallest granule, which TLB entries are of. */
+const PAGE_SIZE = 4096;
 
 const STATE_ADDRESSES: Record<StateName, number> = {
   FPCR: CPU.FPCR,
@@ -67,7 +70,8 @@ function storeInstruction(type: Type, bytes: number): string {
   return bytes === full ? `${type}.store` : `${type}.store${8 * bytes}`;
 }
 
-function accessDescriptor(bytes: number, options: AccessOptions): number {
+/** The access descriptor of `functions.ts`. */
+export function accessDescriptor(bytes: number, options: AccessOptions): number {
   return bytes | (options.aligned ? Access.Aligned : 0) | (options.unprivileged ? Access.Unprivileged : 0) |
     (options.part ? Access.Part : 0);
 }
@@ -90,7 +94,9 @@ export interface KnownFlags {
   /** Puts the word of a flag on the stack, from a local. */
   readonly words: Readonly<Record<Flag, () => void>>;
   /** Puts the operands of the subtraction that the flags are of on the stack, and their type. */
-  readonly compared?: { readonly type: Type; readonly operands: () => void };
+  readonly compared?: { readonly type: Type; readonly operands: () => void; readonly a: () => void; readonly b: () => void };
+  /** Puts the doubleword whose sign and zeroness N and Z are on the stack; C and V are clear. */
+  readonly logical?: () => void;
 }
 
 /** Comparisons of `a` with `b` that hold when a condition does after `a - b`; the others look at the flags. */
@@ -338,7 +344,8 @@ export class Emitter {
     const operands = compared?.map(bound);
     this.knownFlags = {
       words,
-      compared: operands && compared && { type: compared[0].type, operands: () => operands.forEach((operand) => operand()) },
+      compared: operands && compared &&
+        { type: compared[0].type, operands: () => operands.forEach((operand) => operand()), a: operands[0], b: operands[1] },
     };
   }
 
@@ -411,8 +418,8 @@ export class Emitter {
   }
 
   /**
-   * Evaluates the address and compares it with its TLB entry: `hit` runs with the entry's local, and the i32 virtual address is
-   * what its addend must be added to. A group of `count` neighbours is checked at its last element; see `TlbSet`.
+   * Evaluates the address and compares it with its TLB entry: `hit` runs with a local that holds the host address. A group of `count`
+   * neighbours is checked at its last element; see `TlbSet`.
    */
   protected access(
     address: Node,
@@ -424,21 +431,39 @@ export class Emitter {
     miss: (va: number) => void,
   ): void {
     const f = this.f;
-    const va = this.at.local("i64");
+    const va = this.at.local("i64"), host = this.at.local("i32");
+    this.compareTlb(address, va, size, count, table, options);
+    f.ifLikely(true, () => {
+      this.hostOfHit(va);
+      f.set(host);
+      hit(host);
+    }, () => miss(va));
+  }
+
+  /** Evaluates the address into `va` and puts 1 on the stack when its TLB entry, which goes into `entry`, serves the access. */
+  protected compareTlb(address: Node, va: number, size: number, count: number, table: number, options: AccessOptions): void {
+    const f = this.f;
     this.value(address);
-    f.set(va);
-    const entry = this.at.local("i32");
-    f.get(va).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.Entries - 1) * TlbEntry.Size).op("i32.and");
+    f.tee(va).get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     if (options.unprivileged) f.i32(0).memory("i32.load", CPU.TLB_UNPRIVILEGED);
     else this.at.tlb();
-    f.op("i32.add").tee(entry).memory("i64.load", table + TlbEntry.Tag);
-    f.get(va);
-    if (count > 1) f.i64((count - 1) * size).op("i64.add");
-    f.i64(-4096 | (size - 1)).op("i64.and").op("i64.eq");
-    f.ifLikely(true, () => {
-      f.get(va).op("i32.wrap_i64").get(entry).memory("i32.load", table + TlbEntry.Addend).op("i32.add").set(entry);
-      hit(entry);
-    }, () => miss(va));
+    f.op("i32.add").memory("i64.load", table).tee(this.tlbEntry());
+    f.op("i64.xor").i64(DataEntry.TagMask | (size - 1)).op("i64.and");
+    // The last element is in the same page: else it changes the lowest bit of the page's number.
+    if (count > 1) f.get(va).i64((count - 1) * size).op("i64.add").get(va).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
+    f.op("i64.eqz");
+  }
+
+  /** Puts the host address on the stack, behind `compareTlb`. */
+  protected hostOfHit(va: number): void {
+    this.f.get(va).op("i32.wrap_i64").get(this.tlbEntry()).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add");
+  }
+
+  #entry: number | undefined;
+
+  /** The local with the TLB entry of the latest access of the instruction. */
+  protected tlbEntry(): number {
+    return this.#entry ??= this.at.local("i64");
   }
 
   protected load(id: number, size: number, address: Node, options: AccessOptions): void {

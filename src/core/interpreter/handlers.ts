@@ -108,7 +108,7 @@ export function usesFloatingPoint($: Builder): boolean {
 }
 
 /** The number of the base register, in the bank of SP, of an instruction that accesses memory. */
-function baseRegister($: Builder): Node | undefined {
+export function baseRegister($: Builder): Node | undefined {
   const statements = statementsOf($.statements);
   if (!statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "hostAddress")) return undefined;
   for (const s of statements) {
@@ -130,7 +130,7 @@ export function hasStackPointerBase($: Builder): boolean {
 }
 
 /** What an instruction tests before it does anything else: the FP trap, the alignment of SP. */
-export function emitChecks($: Builder, encoding: Encoding, at: Surroundings): void {
+export function emitChecks($: Builder, encoding: Encoding, at: Surroundings, basedOnStack = hasStackPointerBase($)): void {
   const { f, library } = at;
   const check = (name: "raiseFpTrap" | "raiseSpAlignment") =>
     f.ifLikely(false, () => {
@@ -144,7 +144,7 @@ export function emitChecks($: Builder, encoding: Encoding, at: Surroundings): vo
     f.i32(0).memory("i32.load", CPU.FP_TRAP);
     check("raiseFpTrap");
   }
-  if (hasStackPointerBase($)) {
+  if (basedOnStack) {
     f.i32(0).memory("i32.load", xAddress(Slot.SP)).i32(SP_ALIGNMENT - 1).op("i32.and");
     check("raiseSpAlignment");
   }

@@ -15,15 +15,19 @@ import { ExitReason } from "../interface.ts";
 import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../layout.ts";
 import type { Library } from "../library.ts";
 import { STRAIGHT_LINE } from "../record-functions.ts";
-import type { Label } from "../wasm/module.ts";
+import type { Label, ValueType } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
 import { FusedArms } from "./fusion.ts";
 import { type Handler, HandlerSet, Target } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
-/** What the function of a region answers instead of a record: the branch at CPU.IP was taken, and `CPU.PENDING` is set for its target. */
-export const REGION_PENDING = 1;
+/** The signature of a region's function: (address, what is left of the budget, calls that may nest) -> (address, what is left). */
+export const REGION_PARAMETERS: readonly ValueType[] = ["i64", "i32", "i32"];
+export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
+
+/** Calls of regions that may nest: their frames are on the host's stack. */
+const CALL_DEPTH = 128;
 
 /**
  * Where the functions of regions begin in the table: two each, the region and its first instruction alone. The functions of cold
@@ -50,6 +54,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
   const f = run;
   /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
   const remaining = 0;
+  const address = f.local("i64");
   const ip = f.local("i32"), end = f.local("i32"), tlb = f.local("i32"), scratch = f.local("i32");
   const set = new HandlerSet(library, outlined, f, { ip, end, tlb, scratch });
   const fused = new FusedArms(set);
@@ -114,7 +119,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
             else special(arm, next, taken, pending);
           }
           f.closeBlock();
-          region(next, taken, pending);
+          region(enter, next, taken, pending);
         });
       });
       f.get(end).get(ip).op("i32.sub").i32(RECORD_SIZE).op("i32.sub").set(remaining);
@@ -123,21 +128,28 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
   });
   f.op("unreachable");
 
-  function region(next: Label, taken: Label, pending: Label): void {
+  function region(enter: Label, next: Label, taken: Label, pending: Label): void {
     const pushSlot = (offset: number) => {
       f.get(ip).memory("i32.load16_u").i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM + offset).op("i32.add");
     };
-    f.get(end);
+    const pushPosition = () => {
+      f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+    };
+    const left = () => f.get(end).get(ip).op("i32.sub").i32(4).op("i32.shr_s");
+    pushPosition();
+    left().i32(CALL_DEPTH);
     pushSlot(0);
-    library.module.callIndirect(f, ["i32"], ["i32"]);
+    library.module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
+    f.set(scratch).set(address);
     // The same place with the same budget: nothing was executed.
-    f.tee(scratch).get(ip).op("i32.ne").i32(0).memory("i32.load", CPU.END).get(end).op("i32.ne").op("i32.or").if(() => {
-      f.i32(0).memory("i32.load", CPU.END).set(end);
-      f.get(scratch).i32(REGION_PENDING).op("i32.eq");
-      f.if(() => {
-        f.i32(0).memory("i32.load", CPU.IP).set(ip).br(pending);
-      });
-      f.get(scratch).set(ip).br(taken);
+    left().get(scratch).op("i32.ne").get(address);
+    pushPosition();
+    f.op("i64.ne").op("i32.or").if(() => {
+      f.call(library.named("unpackFlags"));
+      f.get(scratch).i32(4).op("i32.shl").set(remaining);
+      // The branch there has been counted, so that a fetch that faults does not count.
+      f.get(address).call(library.named("lookup")).tee(ip).op("i32.eqz").brIf(enter);
+      f.get(ip).get(remaining).op("i32.add").set(end).br(taken);
     });
     storePosition();
     f.get(ip);

@@ -12,10 +12,10 @@ type Width = 8 | 16 | 32 | 64;
 const WIDTHS: readonly Width[] = [8, 16, 32, 64];
 
 /** Where the operands and the result lie while the lanes are walked. */
-const FIRST = CPU.SCRATCH, SECOND = CPU.SCRATCH + 16, RESULT = CPU.SCRATCH + 32;
+const FIRST = CPU.SCRATCH, SECOND = CPU.SCRATCH + 16, RESULT = CPU.SCRATCH + 32, THIRD = CPU.SCRATCH + 48;
 
-/** One lane: both operands as i64, extended; the result's low bits count. */
-type Lane = (code: Code, a: Local, b: Local) => Value;
+/** One lane: the operands as i64, extended; the result's low bits count. */
+type Lane = (code: Code, a: Local, b: Local, c: Local) => Value;
 
 interface Shape {
   /** Width of the lanes of both operands and of the result. */
@@ -24,7 +24,7 @@ interface Shape {
   /** Where these differ: of the result; of the second operand. */
   readonly resultWidth?: Width;
   readonly secondSigned?: boolean;
-  readonly operands?: 1 | 2;
+  readonly operands?: 1 | 2 | 3;
 }
 
 const loadName = (width: Width, signed: boolean) => width === 64 ? "i64.load" : `i64.load${width}_${signed ? "s" : "u"}`;
@@ -36,16 +36,18 @@ function define(library: Library, name: string, shape: Shape, lane: Lane): void 
   const f: FunctionBuilder = library.define(`${name}${resultWidth}`, Array(operands).fill("v128"), ["v128"]);
   const code = new Code(f);
   code.store("v128.store", FIRST, code.parameter(0));
-  if (operands === 2) code.store("v128.store", SECOND, code.parameter(1));
+  if (operands > 1) code.store("v128.store", SECOND, code.parameter(1));
+  if (operands > 2) code.store("v128.store", THIRD, code.parameter(2));
   if (resultWidth !== width) code.store("v128.store", RESULT, new Value("v128", (b) => b.v128(0n, 0n)));
   const from = code.local("i32"), to = code.local("i32");
   code.set(from, 0);
   code.set(to, 0);
-  const a = code.local("i64"), b = code.local("i64");
+  const a = code.local("i64"), b = code.local("i64"), c = code.local("i64");
   code.doWhile(() => {
     code.set(a, code.load(loadName(width, signed), from, FIRST));
-    if (operands === 2) code.set(b, code.load(loadName(width, secondSigned), from, SECOND));
-    const result = code.let(lane(code, a, b));
+    if (operands > 1) code.set(b, code.load(loadName(width, secondSigned), from, SECOND));
+    if (operands > 2) code.set(c, code.load(loadName(width, signed), from, THIRD));
+    const result = code.let(lane(code, a, b, c));
     code.store(storeName(resultWidth), to, result, RESULT);
     code.set(from, from.add(width / 8));
     code.set(to, to.add(resultWidth / 8));
@@ -225,6 +227,13 @@ export function defineLanes(library: Library): void {
     const product = (a: Local, b: Local, rounding: number) => a.mul(b).add(rounding).shrS(width - 1);
     define(library, "SQDMULH", { width, signed: true }, (code, a, b) => saturate(code, product(a, b, 0), width, true));
     define(library, "SQRDMULH", { width, signed: true }, (code, a, b) => saturate(code, product(a, b, 2 ** (width - 2)), width, true));
+  }
+  // FEAT_RDM: the accumulator comes in with the weight that the product's doubling and the rounding leave it. All of this fits in 64 bits.
+  for (const width of [16, 32] as const) {
+    const rounded = (sum: Value) => sum.add(2 ** (width - 2)).shrS(width - 1);
+    const shape = { width, signed: true, operands: 3 } as const;
+    define(library, "SQRDMLAH", shape, (code, a, b, d) => saturate(code, rounded(d.shl(width - 1).add(a.mul(b))), width, true));
+    define(library, "SQRDMLSH", shape, (code, a, b, d) => saturate(code, rounded(d.shl(width - 1).sub(a.mul(b))), width, true));
   }
   define(library, "PMUL", { width: 8, signed: false }, polynomialProduct);
   // Both operands come widened to 16-bit lanes.

@@ -9,13 +9,13 @@ export interface ControlFlow {
   readonly position: readonly number[];
   /** Nodes that a node dominates immediately, in reverse postorder. */
   readonly children: readonly (readonly number[])[];
-  /** Number of edges into a node that do not go back. */
+  /** Number of edges into a node that do not go back; one of a switch counts twice, as it needs a label. */
   readonly forwardEdges: readonly number[];
   readonly isLoop: readonly boolean[];
 }
 
-/** Analyses a graph; edges that make it irreducible are taken out. */
-export function controlFlow(graph: readonly (readonly number[])[]): ControlFlow {
+/** Analyses a graph; edges that make it irreducible are taken out. `switches` are nodes that jump by a table. */
+export function controlFlow(graph: readonly (readonly number[])[], switches: ReadonlySet<number> = new Set()): ControlFlow {
   let successors: readonly (readonly number[])[] = graph;
   for (;;) {
     const order = reversePostorder(successors);
@@ -36,7 +36,7 @@ export function controlFlow(graph: readonly (readonly number[])[]): ControlFlow 
       if (node !== 0) children[dominator[node]].push(node);
       for (const to of successors[node]) {
         if (isBack(node, to)) isLoop[to] = true;
-        else forwardEdges[to]++;
+        else forwardEdges[to] += switches.has(node) ? 2 : 1;
       }
     }
     return { successors, position, children, forwardEdges, isLoop };

@@ -11,7 +11,7 @@ import type { Instruction } from "./region.ts";
 import { ConstantEmitter } from "./region-emitter.ts";
 
 /** Appends the function to `f`, whose parameter is the address of the record. */
-export function emitHead(f: FunctionBuilder, library: Callees, { encoding, semantics }: Instruction): void {
+export function emitHead(f: FunctionBuilder, library: Callees, { encoding, semantics, word, basedOnStack }: Instruction): void {
   const ip = 0;
   const redirect = () => f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
   const at: Surroundings = {
@@ -27,7 +27,7 @@ export function emitHead(f: FunctionBuilder, library: Callees, { encoding, seman
     fault: () => void f.op("return"),
     branch: (offset) => {
       f.i32(0).i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-      f.i64(evaluateNumber(offset)(0)).op("i64.add");
+      f.i64(evaluateNumber(offset)(word)).op("i64.add");
       redirect();
     },
     branchTo: (address) => {
@@ -36,6 +36,6 @@ export function emitHead(f: FunctionBuilder, library: Callees, { encoding, seman
       redirect();
     },
   };
-  emitChecks(semantics, encoding, at);
-  new ConstantEmitter(semantics, at).emit();
+  emitChecks(semantics, encoding, at, basedOnStack);
+  new ConstantEmitter(semantics, at, word).emit();
 }

@@ -1,36 +1,94 @@
 // One instruction inside of a region: registers and flags are Wasm locals, fields are constants, and whatever the inline compare of an access
 // does not serve leaves the region before the instruction, so that the interpreter executes it, fault and all.
 
-import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement } from "../../isa/builder.ts";
-import { CPU, Slot, vAddress, xAddress } from "../cpu-record.ts";
-import { constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
-import { hasStackPointerBase, statementsOf } from "../interpreter/handlers.ts";
-import { evaluateBig, evaluateNumber } from "../interpreter/operands.ts";
-import type { FunctionBuilder } from "../wasm/module.ts";
+import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
+import { CPU, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
+import { accessDescriptor, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
+import { evaluateBig, evaluateNumber, OperandLayout } from "../interpreter/operands.ts";
+import { FlagsKind } from "../lazy-flags.ts";
+import type { Callees } from "../library.ts";
+import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import { inlineCall } from "./inline-calls.ts";
+import type { Instruction } from "./region.ts";
+import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 
 const SP_ALIGNMENT = 16;
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
 
-/** An emitter for an instruction whose fields are all known: what depends on them alone becomes constants. */
+const evaluators = new WeakMap<Node, (word: number) => number>();
+
+/** The value of a static i32, or of a static i64 with known bounds, for an instruction word. */
+function numberOf(node: Node, word: number): number {
+  let evaluate = evaluators.get(node);
+  if (!evaluate) evaluators.set(node, evaluate = evaluateNumber(node));
+  return evaluate(word);
+}
+
+const bigEvaluators = new WeakMap<Node, (word: number) => bigint>();
+
+function bigOf(node: Node, word: number): bigint {
+  let evaluate = bigEvaluators.get(node);
+  if (!evaluate) bigEvaluators.set(node, evaluate = evaluateBig(node));
+  return evaluate(word);
+}
+
+const SHIFTS = /\.(shl|shr_u|shr_s|rotr)$/;
+
+/** An emitter for an instruction word: what depends on its fields alone becomes constants. */
 export class ConstantEmitter extends Emitter {
+  constructor($: Builder, at: Surroundings, readonly word: number) {
+    super($, at);
+  }
+
   protected override operand(node: Node): void {
-    if (node.type === "i32") this.f.i32(evaluateNumber(node)(0));
-    else this.f.i64(evaluateBig(node)(0));
+    if (node.type === "i32") this.f.i32(numberOf(node, this.word));
+    else if (node.low !== undefined) this.f.i64(numberOf(node, this.word));
+    else this.f.i64(bigOf(node, this.word));
+  }
+
+  protected override value(node: Node): void {
+    if (node.kind === "op" && !node.isStatic && SHIFTS.test(node.name) && node.operands[1].isStatic) {
+      const [shifted, count] = node.operands;
+      if (numberOf(count, this.word) === 0) return this.value(shifted);
+    }
+    super.value(node);
+  }
+
+  /** The slot of a register. */
+  protected slot(bank: Bank, index: Node, write: boolean): number {
+    return constantSlot(bank, numberOf(index, this.word), write);
+  }
+
+  /** A static number. */
+  protected number(node: Node): number {
+    return numberOf(node, this.word);
+  }
+
+  protected override vectorBase(index: Node, offset: Node): number {
+    this.f.i32(0);
+    return vAddress(this.number(index)) + this.number(offset);
+  }
+
+  protected override register(bank: Bank, index: Node): void {
+    const slot = this.slot(bank, index, false);
+    if (slot === Slot.Zero) this.f.i64(0);
+    else this.f.i32(0).memory("i64.load", xAddress(slot));
+  }
+
+  protected override setRegister(bank: Bank, index: Node, value: Node): void {
+    const slot = this.slot(bank, index, true);
+    if (slot === Slot.Dump) return;
+    this.f.i32(0);
+    this.value(value);
+    this.f.memory("i64.store", xAddress(slot));
   }
 }
 
-/** What a comparison that stands for the flags was of. */
-const Comparison = { None: 0, Words: 1, Doublewords: 2 } as const;
-
-/** The locals in which a region holds the state of the CPU. Those that are used are known when the body is complete. */
+/** The locals in which a region holds registers. */
 export class StateLocals {
   readonly #general = new Map<number, number>();
   readonly #vectors = new Map<number, number>();
-  #flags: Record<Flag, number> | undefined;
-  /** The flags are those of `a - b` where `kind`, one of `Comparison`, says so. */
-  #comparisonLocals: { readonly kind: number; readonly a: number; readonly b: number } | undefined;
-  readonly #written = new Set<number>();
 
   constructor(readonly f: FunctionBuilder) {}
 
@@ -43,87 +101,72 @@ export class StateLocals {
     return this.#local(this.#vectors, index, "v128");
   }
 
-  flag(flag: Flag): number {
-    this.#flags ??= { N: this.f.local("i64"), Z: this.f.local("i64"), V: this.f.local("i64"), C: this.f.local("i32") };
-    return this.#flags[flag];
+  /** Appends loads of registers from the CPU record to `f`. */
+  load(f: FunctionBuilder, registers: Readonly<RegisterSet>): void {
+    for (const slot of generalSlots(registers.general)) f.i32(0).memory("i64.load", xAddress(slot)).set(this.general(slot));
+    for (const index of vectorIndices(registers.vector)) f.i32(0).memory("v128.load", vAddress(index)).set(this.vector(index));
   }
 
-  /** Puts what is known of the flags into locals, for a place that several ways lead to. */
-  settleFlags(known: KnownFlags | undefined): void {
-    const f = this.f;
-    if (!known) return;
-    const { compared } = known;
-    if (!compared) {
-      for (const flag of FLAGS) known.words[flag]();
-      return this.setFlags();
-    }
-    // The operands alone: in most cases nobody will ask for the flags.
-    const { kind, a, b } = this.#comparison;
-    for (const flag of FLAGS) this.written(this.flag(flag));
-    compared.operands();
-    for (const local of [b, a]) {
+  /** Appends stores of registers to `f`. */
+  store(f: FunctionBuilder, registers: Readonly<RegisterSet>): void {
+    for (const slot of generalSlots(registers.general)) f.i32(0).get(this.general(slot)).memory("i64.store", xAddress(slot));
+    for (const index of vectorIndices(registers.vector)) f.i32(0).get(this.vector(index)).memory("v128.store", vAddress(index));
+  }
+
+  #local(map: Map<number, number>, key: number, type: ValueType): number {
+    let local = map.get(key);
+    if (local === undefined) map.set(key, local = this.f.local(type));
+    return local;
+  }
+}
+
+/**
+ * Puts what is known of the flags into the CPU record, for a place that several ways lead to, and where a region is left: the operands alone
+ * where that is enough, as in most cases nobody will ask for the flags.
+ */
+export function settleFlags(f: FunctionBuilder, known: KnownFlags | undefined): void {
+  if (!known) return;
+  const { compared, logical, words } = known;
+  let kind: number = FlagsKind.Known;
+  if (compared) {
+    const operands = [[CPU.FLAGS_A, compared.a], [CPU.FLAGS_B, compared.b]] as const;
+    for (const [address, operand] of operands) {
+      f.i32(0);
+      operand();
       if (compared.type === "i32") f.op("i64.extend_i32_u");
-      f.set(local);
+      f.memory("i64.store", address);
     }
-    f.i32(compared.type === "i32" ? Comparison.Words : Comparison.Doublewords).set(kind);
-  }
-
-  /** Takes the flags from the stack, in the order of `FLAGS`. */
-  setFlags(): void {
-    for (const flag of FLAGS.toReversed()) this.f.set(this.written(this.flag(flag)));
-    this.f.i32(Comparison.None).set(this.#comparison.kind);
-  }
-
-  /** Makes the flags of a comparison that has been settled. */
-  unpackFlags(): void {
-    const f = this.f, { kind, a, b } = this.#comparison;
-    const [n, z, c, v] = (["N", "Z", "C", "V"] as const).map((flag) => this.written(this.flag(flag)));
-    f.get(kind).if(() => {
-      f.get(a).get(b).op("i64.ge_u").set(c);
-      // Words move to the upper halves, where N and V are signs as well and the difference is zero when it was.
-      f.get(kind).i32(Comparison.Words).op("i32.eq").if(() => {
-        for (const operand of [a, b]) f.get(operand).i64(32).op("i64.shl").set(operand);
-      });
-      f.get(a).get(b).op("i64.sub").tee(n).set(z);
-      f.get(a).get(b).op("i64.xor").get(a).get(n).op("i64.xor").op("i64.and").set(v);
-      f.i32(Comparison.None).set(kind);
-    });
-  }
-
-  get #comparison(): { readonly kind: number; readonly a: number; readonly b: number } {
-    const { f } = this;
-    return this.#comparisonLocals ??= { kind: f.local("i32"), a: f.local("i64"), b: f.local("i64") };
-  }
-
-  /** A local that is stored when the region is left. */
-  written(local: number): number {
-    this.#written.add(local);
-    return local;
-  }
-
-  /** Appends the loads of all that is used. */
-  load(f: FunctionBuilder): void {
-    for (const [local, type, address] of this.#all()) f.i32(0).memory(`${type}.load`, address).set(local);
-  }
-
-  /** Appends the stores of all that is written. */
-  store(f: FunctionBuilder): void {
-    if (this.#comparisonLocals) this.unpackFlags();
-    for (const [local, type, address] of this.#all()) {
-      if (this.#written.has(local)) f.i32(0).get(local).memory(`${type}.store`, address);
+    kind = compared.type === "i32" ? FlagsKind.Words : FlagsKind.Doublewords;
+  } else if (logical) {
+    f.i32(0);
+    logical();
+    f.memory("i64.store", CPU.FLAGS_A);
+    kind = FlagsKind.Logical;
+  } else {
+    for (const flag of FLAGS) {
+      f.i32(0);
+      words[flag]();
+      f.memory(`${FLAG_TYPES[flag]}.store`, CPU[flag]);
     }
   }
+  f.i32(0).i32(kind).memory("i32.store", CPU.FLAGS_KIND);
+}
 
-  *#all(): Generator<[local: number, type: "i32" | "i64" | "v128", address: number]> {
-    for (const [slot, local] of this.#general) yield [local, "i64", xAddress(slot)];
-    for (const [index, local] of this.#vectors) yield [local, "v128", vAddress(index)];
-    if (this.#flags) { for (const flag of FLAGS) yield [this.#flags[flag], FLAG_TYPES[flag], CPU[flag]]; }
+/** Locals for the values inside of an instruction, which the next one uses again. */
+export class Temporaries {
+  readonly #pools = new Map<ValueType, { readonly all: number[]; used: number }>();
+
+  constructor(readonly f: FunctionBuilder) {}
+
+  take(type: ValueType): number {
+    let pool = this.#pools.get(type);
+    if (!pool) this.#pools.set(type, pool = { all: [], used: 0 });
+    if (pool.used === pool.all.length) pool.all.push(this.f.local(type));
+    return pool.all[pool.used++];
   }
 
-  #local(map: Map<number, number>, index: number, type: "i64" | "v128"): number {
-    let local = map.get(index);
-    if (local === undefined) map.set(index, local = this.f.local(type));
-    return local;
+  releaseAll(): void {
+    for (const pool of this.#pools.values()) pool.used = 0;
   }
 }
 
@@ -176,26 +219,71 @@ function lookUp<T>(table: Readonly<Record<string, T>>, name: string): T {
   return found;
 }
 
+/** What the instructions of a region share. */
+export interface RegionContext {
+  readonly f: FunctionBuilder;
+  readonly library: Callees;
+  readonly state: StateLocals;
+  readonly temporaries: Temporaries;
+  /** Locals: the TLB set; the virtual address of instruction 0. */
+  readonly tlb: number;
+  readonly base: number;
+  /** Not zero where the host's arithmetic is the architecture's (`isFast` of core/fp); and what computes it again. */
+  readonly fast: number;
+  readonly refreshFast: (() => void) | undefined;
+  /** Whether the host's multiply-add is a fused one. */
+  readonly fusedMultiplyAdd: boolean;
+}
+
+/** The slot of XN; undefined for XZR. */
+const generalSlot = (index: number): number | undefined => index === Slot.Zero ? undefined : index;
+
+/** 1 when one of these statements sets the flags. */
+const setsFlags = (statements: readonly Statement[]): number => statements.some(({ kind }) => kind === "setFlags") ? 1 : 0;
+
+const never = () => {
+  throw new Error("an instruction of a region branches or faults by itself");
+};
+
+/** What the emitter of a region's instructions stands in. */
+export function surroundings({ f, library, temporaries, tlb }: RegionContext): Surroundings {
+  return {
+    f,
+    library,
+    layout: new OperandLayout("region"),
+    ip: -1,
+    recordOffset: 0,
+    local: (type) => temporaries.take(type),
+    tlb: () => void f.get(tlb),
+    beforeCall: () => {},
+    fault: never,
+    branch: never,
+    branchTo: never,
+  };
+}
+
 /** Emits one instruction of a region. */
 export class RegionEmitter extends ConstantEmitter {
-  readonly #reassigned: ReadonlySet<number>;
+  readonly state: StateLocals;
+  /** Where the flags go inside of an `if`. */
+  #choiceFlags: readonly { readonly flag: Flag; readonly local: number }[] | undefined;
 
   /**
    * @param flags what the instructions before it know of the flags.
-   * @param recordAddress of the instruction.
+   * @param index of the instruction.
    * @param leave emits the way out of the region, at the instruction.
    */
   constructor(
-    $: Builder,
+    readonly instruction: Instruction,
     at: Surroundings,
-    readonly state: StateLocals,
+    readonly context: RegionContext,
     flags: KnownFlags | undefined,
-    readonly recordAddress: number,
+    readonly index: number,
     readonly leave: (flags: KnownFlags | undefined) => void,
   ) {
-    super($, at);
+    super(instruction.semantics, at, instruction.word);
+    this.state = context.state;
     this.knownFlags = flags;
-    this.#reassigned = reassignedLocals($);
   }
 
   /** What is known of the flags behind the instruction. */
@@ -205,13 +293,26 @@ export class RegionEmitter extends ConstantEmitter {
 
   /** All statements but a branch at the end. */
   emitBody(): void {
-    if (hasStackPointerBase(this.$)) {
+    if (this.instruction.basedOnStack) {
       this.f.get(this.state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and");
       this.f.ifLikely(false, () => this.leave(this.knownFlags));
     }
-    for (const statement of this.$.statements) {
-      if (statement.kind !== "branch" && statement.kind !== "branchTo") this.statement(statement);
-    }
+    if (this.#isRotation) this.#rotate();
+    else this.statements(this.$.statements);
+  }
+
+  /** EXTR of a register with itself: ROR (immediate). */
+  get #isRotation(): boolean {
+    return this.instruction.encoding.instruction.name === "EXTR" && (this.word >>> 16 & 31) === (this.word >>> 5 & 31);
+  }
+
+  #rotate(): void {
+    const { f, state, word } = this, source = generalSlot(word >>> 5 & 31), target = generalSlot(word & 31);
+    if (target === undefined) return;
+    if (source === undefined) f.i64(0);
+    else if (this.instruction.encoding.shape.sf) f.get(state.general(source)).i64(word >>> 10 & 63).op("i64.rotr");
+    else f.get(state.general(source)).op("i32.wrap_i64").i32(word >>> 10 & 31).op("i32.rotr").op("i64.extend_i32_u");
+    f.set(state.general(target));
   }
 
   /** Puts an expression of the instruction on the stack. */
@@ -219,38 +320,96 @@ export class RegionEmitter extends ConstantEmitter {
     this.value(node);
   }
 
-  protected override statement(s: Statement): boolean {
-    if (s.kind === "if" && statementsOf([s]).some(({ kind }) => kind === "setFlags")) {
-      this.value(s.condition);
-      this.state.settleFlags(this.knownFlags);
-      this.knownFlags = undefined;
-      this.nesting++;
-      this.f.if(() => s.then.forEach((each) => this.statement(each)), () => s.otherwise.forEach((each) => this.statement(each)));
-      this.nesting--;
-      return false;
+  protected override statements(statements: readonly Statement[]): boolean {
+    for (let i = 0; i < statements.length; i++) {
+      const s = statements[i];
+      if (s.kind === "branch" || s.kind === "branchTo") continue;
+      if (s.kind === "setVector" && startsWhole(statements, i)) {
+        this.#setLow(s);
+        i++;
+      } else this.statement(s);
     }
-    return super.statement(s);
+    return false;
+  }
+
+  /** Writes the low half of a vector register and clears the other. */
+  #setLow({ instruction, index, value }: Statement & { kind: "setVector" }): void {
+    const f = this.f;
+    f.v128(0n, 0n);
+    this.value(value);
+    f.lane(instruction === "f64.store" ? "f64x2.replace_lane" : "i64x2.replace_lane", 0);
+    f.set(this.state.vector(this.number(index)));
+  }
+
+  protected override statement(s: Statement): boolean {
+    if (s.kind === "call" && !s.faults && this.#inlined(s)) return false;
+    const done = s.kind === "if" && setsFlags(s.then) + setsFlags(s.otherwise) ? this.#choice(s) : super.statement(s);
+    // The host's arithmetic may serve or not from now on.
+    if (s.kind === "setState" && (s.name === "FPCR" || s.name === "FPSR")) this.context.refreshFast?.();
+    return done;
+  }
+
+  /** An `if` that sets the flags, in one of its ways at least. */
+  #choice(s: Statement & { kind: "if" }): boolean {
+    const { f } = this;
+    const flags = FLAGS.map((flag) => ({ flag, local: f.local(FLAG_TYPES[flag]) }));
+    if (!setsFlags(s.then) || !setsFlags(s.otherwise)) {
+      for (const { flag, local } of flags) {
+        this.flag(flag);
+        f.set(local);
+      }
+    }
+    this.value(s.condition);
+    this.nesting++;
+    this.#choiceFlags = flags;
+    f.if(() => void this.statements(s.then), () => void this.statements(s.otherwise));
+    this.#choiceFlags = undefined;
+    this.nesting--;
+    const word = (name: Flag) => () => void f.get(flags.find(({ flag }) => flag === name)!.local);
+    this.knownFlags = { words: { N: word("N"), Z: word("Z"), C: word("C"), V: word("V") } };
+    return false;
+  }
+
+  /** Expands a call of a function that is short enough. */
+  #inlined({ name, operands, id }: Statement & { kind: "call" }): boolean {
+    const expand = id === undefined ? undefined : inlineCall(name, this.context.fusedMultiplyAdd);
+    if (!expand || id === undefined) return false;
+    const { f, context } = this;
+    const locals = operands.map((operand) => this.bind(operand));
+    expand({
+      f,
+      operands: locals,
+      result: this.local(id),
+      local: (type) => this.at.local(type),
+      call: () => {
+        for (const local of locals) f.get(local);
+        f.call(this.at.library.named(name)).set(this.local(id));
+        context.refreshFast?.();
+      },
+      fast: () => void f.get(context.fast),
+    });
+    return true;
   }
 
   protected override pc(): void {
-    this.f.i32(0).memory("i64.load", CPU.PC_DELTA).i64(this.recordAddress / 4).op("i64.add");
+    this.f.get(this.context.base).i64(4 * this.index).op("i64.add");
   }
 
   protected override register(bank: Bank, index: Node): void {
-    const slot = constantSlot(bank, evaluateNumber(index)(0), false);
+    const slot = this.slot(bank, index, false);
     if (slot === Slot.Zero || slot === Slot.Dump) this.f.i64(0);
     else this.f.get(this.state.general(slot));
   }
 
   protected override setRegister(bank: Bank, index: Node, value: Node): void {
-    const slot = constantSlot(bank, evaluateNumber(index)(0), true);
+    const slot = this.slot(bank, index, true);
     if (slot === Slot.Dump) return;
     this.value(value);
-    this.f.set(this.state.written(this.state.general(slot)));
+    this.f.set(this.state.general(slot));
   }
 
   protected override vector(instruction: string, index: Node, offset: Node): void {
-    const f = this.f, local = this.state.vector(evaluateNumber(index)(0)), at = evaluateNumber(offset)(0);
+    const f = this.f, local = this.state.vector(this.number(index)), at = this.number(offset);
     const part = (load: string) => {
       const [extract, bytes, extend] = lookUp(LANES_OF_LOADS, load);
       f.get(local).lane(extract, at / bytes);
@@ -269,7 +428,7 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   protected override setVector(instruction: string, index: Node, offset: Node, value: Node): void {
-    const f = this.f, local = this.state.written(this.state.vector(evaluateNumber(index)(0))), at = evaluateNumber(offset)(0);
+    const f = this.f, local = this.state.vector(this.number(index)), at = this.number(offset);
     if (instruction === "v128.store") {
       this.value(value);
       f.set(local);
@@ -284,25 +443,74 @@ export class RegionEmitter extends ConstantEmitter {
   /** Nothing is stored before it is asked for: where the next instruction sets the flags again, these cost nothing. */
   protected override setFlags(n: Node, z: Node, c: Node, v: Node, compared?: Compared): void {
     const values = { N: n, Z: z, C: c, V: v };
-    if (this.nesting) {
-      for (const flag of FLAGS) this.value(values[flag]);
-      this.state.setFlags();
+    if (this.#choiceFlags) {
+      for (const { flag } of this.#choiceFlags) this.value(values[flag]);
+      for (const { local } of this.#choiceFlags.toReversed()) this.f.set(local);
       return;
     }
-    const words = { C: this.#late(c), V: this.#late(v), N: this.#late(n), Z: this.#late(z) };
-    const operands = compared?.map((node) => this.#late(node));
-    this.knownFlags = {
-      words,
-      compared: operands && compared && { type: compared[0].type, operands: () => operands.forEach((operand) => operand()) },
+    if (this.nesting) throw new Error("flags are set in an `if` inside of another");
+    if (compared) this.knownFlags = this.#flagsOfDifference(compared[0].type, this.#keep(compared[0]), this.#keep(compared[1]));
+    else if (isLogical({ kind: "setFlags", n, z, c, v })) {
+      const value = this.#keep(n), zero64 = () => void this.f.i64(0);
+      this.knownFlags = { words: { N: value, Z: value, C: () => void this.f.i32(0), V: zero64 }, logical: value };
+    } else {
+      const sign = this.#keep(n);
+      this.knownFlags = { words: { N: sign, Z: n === z ? sign : this.#keep(z), C: this.#keep(c), V: this.#keep(v) } };
+    }
+  }
+
+  /** The flags of `a - b`. */
+  #flagsOfDifference(type: Type, a: () => void, b: () => void): KnownFlags {
+    const f = this.f;
+    const wide = () => void (type === "i32" && f.op("i64.extend_i32_s"));
+    const difference = () => {
+      a();
+      b();
+      f.op(`${type}.sub`);
+    };
+    const sign = () => {
+      difference();
+      wide();
+    };
+    return {
+      words: {
+        N: sign,
+        Z: sign,
+        C: () => {
+          a();
+          b();
+          f.op(`${type}.ge_u`);
+        },
+        V: () => {
+          a();
+          b();
+          f.op(`${type}.xor`);
+          a();
+          difference();
+          f.op(`${type}.xor`).op(`${type}.and`);
+          wide();
+        },
+      },
+      compared: {
+        type,
+        a,
+        b,
+        operands: () => {
+          a();
+          b();
+        },
+      },
     };
   }
 
   protected override flag(flag: Flag): void {
+    const f = this.f;
     if (this.knownFlags) return this.knownFlags.words[flag]();
-    this.state.unpackFlags();
-    this.f.get(this.state.flag(flag));
+    f.i32(0).memory("i32.load", CPU.FLAGS_KIND).if(() => void f.call(this.at.library.named("unpackFlags")));
+    f.i32(0).memory(`${FLAG_TYPES[flag]}.load`, CPU[flag]);
   }
 
+  /** What the inline compare does not serve is tried again by a function; what that does not serve either leaves the region. */
   protected override access(
     address: Node,
     size: number,
@@ -311,31 +519,32 @@ export class RegionEmitter extends ConstantEmitter {
     options: AccessOptions,
     hit: (host: number) => void,
   ): void {
-    super.access(address, size, count, table, options, hit, () => this.leave(this.knownFlags));
+    const f = this.f, va = this.at.local("i64"), host = this.at.local("i32");
+    this.compareTlb(address, va, size, count, table, options);
+    f.ifLikely(true, () => {
+      this.hostOfHit(va);
+      f.set(host);
+    }, () => {
+      f.get(va).i32(accessDescriptor(count * size, options));
+      this.seam(table === TlbSet.Read ? "readableAt" : "writableAt");
+      f.tee(host).op("i32.eqz");
+      f.ifLikely(false, () => this.leave(this.knownFlags));
+    });
+    hit(host);
   }
 
-  /** Puts a value on the stack later than now: from the instruction's locals, or from a local that holds it. */
-  #late(node: Node): () => void {
-    if (this.#lasts(node)) return () => this.value(node);
-    const local = this.bind(node);
+  protected override hostAddress(id: number, size: number, address: Node, zero: boolean): void {
+    const target = this.local(id);
+    this.access(address, size, 1, TlbSet.Write, { aligned: true }, (host) => void this.f.get(host).set(target));
+    void zero;
+  }
+
+  /** Puts a value on the stack later than now: a constant, or what a local of its own holds. */
+  #keep(node: Node): () => void {
+    if (node.isStatic || node.kind === "constant") return () => this.value(node);
+    const local = this.f.local(node.type);
+    this.value(node);
+    this.f.set(local);
     return () => void this.f.get(local);
   }
-
-  /** Whether the value depends on nothing that may change behind the instruction. */
-  #lasts(node: Node): boolean {
-    if (node.isStatic || node.kind === "constant") return true;
-    if (node.kind === "local") return !this.#reassigned.has(node.id);
-    return node.kind === "op" && node.operands.every((operand) => this.#lasts(operand));
-  }
-}
-
-/** Locals that are assigned more than once. */
-function reassignedLocals($: Builder): Set<number> {
-  const seen = new Set<number>(), again = new Set<number>();
-  for (const s of statementsOf($.statements)) {
-    if (s.kind !== "let") continue;
-    if (seen.has(s.id)) again.add(s.id);
-    seen.add(s.id);
-  }
-  return again;
 }

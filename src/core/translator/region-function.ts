@@ -1,124 +1,192 @@
-// The Wasm function of a region: (END) -> record at which the interpreter goes on; with the same END and the head's record, nothing was
-// executed. Where a region ends at the head of another, it ends in a call of that one. spec/core-jit.md sections 2 and 7.
+// The Wasm function of a region: (address, left, depth) -> (address, left). It takes the virtual address of its head, how many instructions
+// of the budget are left, and how many calls may still nest; it answers where execution goes on, and what is left then. When both are what it
+// was given, nothing was executed. spec/core-jit.md sections 2 and 7.
 //
-// `left` counts the instructions of the budget. Where a loop is entered again it must suffice for the longest way to the next such place;
-// otherwise the interpreter goes on there, which finds the exact end of the budget. All ways out meet at the end of the function, where
-// registers and flags are stored.
+// `left` must suffice for the longest way to the next place where it is looked at: where a region is entered, where a loop is entered again,
+// behind calls. Otherwise the interpreter goes on there, which finds the exact end of the budget. Calls of the guest are calls of Wasm: what
+// comes back is compared with the return address, and anything else is handed on to the caller, with all state in the CPU record.
 
-import { CPU } from "../cpu-record.ts";
-import { usesFloatingPoint } from "../interpreter/handlers.ts";
-import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
-import { evaluateNumber, OperandLayout, RECORD_SIZE } from "../interpreter/operands.ts";
-import { FIRST_REGION_SLOT, REGION_PENDING } from "../interpreter/interpreter.ts";
+import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
+import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
+import type { KnownFlags } from "../interpreter/emitter.ts";
+import { REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
 import type { Callees } from "../library.ts";
-import { FIRST_REGION_ARM } from "../layout.ts";
-import { FunctionBuilder, type Label, type WasmModule } from "../wasm/module.ts";
+import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
-import { type Block, branchOf, isReturn, returnPoints, successorsOf } from "./region.ts";
-import { RegionEmitter, StateLocals } from "./region-emitter.ts";
+import { type DataFlow, dataFlow } from "./data-flow.ts";
+import { type Block, successorsOf } from "./region.ts";
+import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
+import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
 
-/** log2 of the bytes of a record. */
-const RECORD_SHIFT = 4;
+/** The parameters as locals. */
+const ADDRESS = 0, LEFT = 1, DEPTH = 2;
 
-/** What a region's function calls. */
-export interface RegionCallees extends Callees {
-  /** The module that the function will be in, with the core's table. */
-  readonly module: WasmModule;
+/** Name of the function that a region calls to go on at an address (enter-function.ts). */
+export const ENTER = "enter";
+
+/** A page of the region beside the head's: it must follow on in virtual memory when the region runs. */
+export interface NeighbourPage {
+  /** Pages from the head's. */
+  readonly offset: number;
+  /** Address of its record page. */
+  readonly records: number;
 }
 
-/** Appends the function of a region to `f`: its parameter is END, its result a record or `REGION_PENDING`. */
-export function emitRegion(f: FunctionBuilder, library: RegionCallees, recordPage: number, blocks: readonly Block[]): void {
-  new RegionFunction(f, library, recordPage, blocks).emit();
+/** Makes the function of a region. */
+export function emitRegion(
+  library: Callees,
+  blocks: readonly Block[],
+  { neighbours, callees, fusedMultiplyAdd }: RegionOptions,
+): FunctionBuilder {
+  return new RegionFunction(library, blocks, neighbours, callees, fusedMultiplyAdd).emit();
+}
+
+/** Another region of the same module. */
+export interface Callee {
+  /** Its name for a late call. */
+  readonly name: string;
+  /** Its head's record, and the arm that this has as long as the region is in use. */
+  readonly record: number;
+  readonly arm: number;
+}
+
+/** What a region is made for. */
+export interface RegionOptions {
+  readonly neighbours: readonly NeighbourPage[];
+  /** Regions of the module in pages of this one, by the number of their heads here. */
+  readonly callees: ReadonlyMap<number, Callee>;
+  /** Whether the host's multiply-add is a fused one. */
+  readonly fusedMultiplyAdd: boolean;
+}
+
+/** Appends code that computes `RegionContext.fast`. */
+function emitFast(f: FunctionBuilder, fast: number): void {
+  f.i32(0).memory("i64.load", CPU.FPCR).i64(FAST_MODES).op("i64.xor").i64(FAST_MASK).op("i64.and").op("i64.eqz").set(fast);
+}
+
+/** A way out: what it stores, and whether a region there is entered at once. */
+interface Exit {
+  readonly dirty: Readonly<RegisterSet>;
+  readonly chains: boolean;
 }
 
 class RegionFunction {
-  /** The body comes first: it tells what the entry has to load. */
-  readonly #body: FunctionBuilder;
+  /** The body comes first: it tells which ways out there are. */
+  readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS);
   readonly #flow: ControlFlow;
+  readonly #data: DataFlow;
   readonly #state: StateLocals;
+  readonly #context: RegionContext;
+  readonly #temporaries = new Temporaries(this.#body);
   readonly #nodes: ReadonlyMap<number, number>;
-  readonly #returnPoints: readonly number[];
-  /** Locals: instructions left of the budget now and at the entry; the TLB set; where the interpreter goes on; the target of a branch. */
-  readonly #left: number;
-  readonly #leftAtEntry: number;
-  readonly #tlb: number;
-  readonly #record: number;
-  readonly #isAway: number;
-  readonly #target: number;
+  /** Locals: the virtual address of instruction 0; the TLB set; what leaving adds to the first. */
+  readonly #base = this.#body.local("i64");
+  readonly #tlb = this.#body.local("i32");
+  readonly #offset = this.#body.local("i32");
+  /** See `RegionContext.fast`. */
+  readonly #fast = this.#body.local("i32");
+  readonly #usesFast: boolean;
   /** Labels of loops, and of the code behind blocks, by node. */
   readonly #labels = new Map<number, Label>();
   readonly #longest: (number | undefined)[] = [];
-  #exit!: Label;
+  /** Ways out that code shares, by a text of what they do. */
+  readonly #exits = new Map<string, Exit>();
+  /** What a call answered. */
+  readonly #answer = this.#body.local("i64");
 
-  constructor(readonly f: FunctionBuilder, readonly library: RegionCallees, readonly page: number, readonly blocks: readonly Block[]) {
+  constructor(
+    readonly library: Callees,
+    readonly blocks: readonly Block[],
+    readonly neighbours: readonly NeighbourPage[],
+    readonly callees: ReadonlyMap<number, Callee>,
+    fusedMultiplyAdd: boolean,
+  ) {
     this.#nodes = new Map(blocks.map(({ first }, node) => [first, node]));
     const inside = (index: number) => this.#nodes.get(index);
-    this.#returnPoints = returnPoints(blocks);
-    this.#flow = controlFlow(blocks.map((block) => {
-      const successors = isReturn(block) ? this.#returnPoints : successorsOf(block.ending);
-      return successors.map(inside).filter((node) => node !== undefined);
-    }));
-    const body = this.#body = new FunctionBuilder(-1, "body", f.parameters, f.results);
-    this.#state = new StateLocals(body);
-    this.#left = body.local("i32");
-    this.#leftAtEntry = body.local("i32");
-    this.#tlb = body.local("i32");
-    this.#record = body.local("i32");
-    this.#isAway = body.local("i32");
-    this.#target = body.local("i64");
+    const graph = blocks.map(({ ending }) => successorsOf(ending).map(inside).filter((node) => node !== undefined));
+    this.#flow = controlFlow(graph, new Set(blocks.flatMap(({ ending }, node) => ending.kind === "indirect" ? [node] : [])));
+    const order = blocks.map((_, node) => node).filter((node) => this.#flow.position[node] >= 0)
+      .sort((a, b) => this.#flow.position[a] - this.#flow.position[b]);
+    const flowBlocks = blocks.map((block, node) => {
+      const read = noRegisters(), written = noRegisters();
+      for (const { use } of block.instructions) {
+        add(read, without(use.read, written));
+        add(written, use.written);
+      }
+      return { read, written, successors: block.ending.kind === "call" ? [] : this.#flow.successors[node] };
+    });
+    this.#data = dataFlow(flowBlocks, order);
+    this.#state = new StateLocals(this.#body);
+    this.#usesFast = blocks.some(({ instructions }) => instructions.some(({ inlinesFloat }) => inlinesFloat));
+    this.#context = {
+      f: this.#body,
+      library,
+      state: this.#state,
+      temporaries: this.#temporaries,
+      tlb: this.#tlb,
+      base: this.#base,
+      fast: this.#fast,
+      refreshFast: this.#usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
+      fusedMultiplyAdd,
+    };
   }
 
-  emit(): void {
-    const { f } = this, body = this.#body, end = 0;
-    body.block((exit) => {
-      this.#exit = exit;
-      this.#tree(0, undefined);
-      body.op("unreachable");
-    });
-    this.#state.store(body);
-    this.#leave();
+  emit(): FunctionBuilder {
+    const body = this.#body;
+    this.#tree(0, undefined);
+    const f = new FunctionBuilder(-1, "region", REGION_PARAMETERS, REGION_RESULTS), exits = [...this.#exits];
+    this.#enter(f);
+    const labels: Record<string, Label> = {};
+    const nest = (rest: readonly [string, Exit][]): void => {
+      if (!rest.length) {
+        f.append(body, labels).op("unreachable");
+        return;
+      }
+      const [[name, exit], ...others] = rest;
+      f.block((label) => {
+        labels[name] = label;
+        nest(others);
+      });
+      this.#state.store(f, exit.dirty);
+      f.get(this.#base).get(this.#offset).op("i64.extend_i32_s").op("i64.add").get(LEFT);
+      if (exit.chains) f.get(DEPTH).callLate(ENTER, true);
+      else f.op("return");
+    };
+    nest(exits);
+    f.op("unreachable");
     f.locals.push(...body.locals);
-    const head = this.#recordAddress(this.blocks[0].first);
-    f.get(end).i32(head).op("i32.sub").i32(RECORD_SHIFT).op("i32.shr_s").tee(this.#left).tee(this.#leftAtEntry);
-    f.i32(this.#longestFrom(0)).op("i32.lt_s");
-    if (
-      this.blocks.some((block) =>
-        block.instructions.some(({ encoding, semantics }) => encoding.instruction.fp || usesFloatingPoint(semantics))
-      )
-    ) {
+    return f;
+  }
+
+  /** Looks whether the region can run, and loads what it needs. */
+  #enter(f: FunctionBuilder): void {
+    const head = this.blocks[0].first;
+    f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
+    f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
+    f.get(LEFT).i32(this.#longestFrom(0)).op("i32.lt_s");
+    if (this.blocks.some(({ ending }) => ending.kind === "call")) f.get(DEPTH).op("i32.eqz").op("i32.or");
+    if (this.blocks.some(({ instructions }) => instructions.some(({ usesVectors }) => usesVectors))) {
       f.i32(0).memory("i32.load", CPU.FP_TRAP).op("i32.or");
     }
-    f.ifLikely(false, () => {
-      f.i32(0).get(end).memory("i32.store", CPU.END);
-      f.i32(head).op("return");
-    });
-    f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
-    this.#state.load(f);
-    f.append(body);
-  }
-
-  /** Behind the stores: END, and the record at which the next region or the interpreter goes on. */
-  #leave(): void {
-    const f = this.#body, end = 0;
-    const computeEnd = () => f.get(this.#record).get(this.#left).i32(RECORD_SHIFT).op("i32.shl").op("i32.add").set(end);
-    const storeEnd = () => f.i32(0).get(end).memory("i32.store", CPU.END);
-    f.get(this.#isAway).if(() => {
-      f.i32(0).get(this.#record).memory("i32.store", CPU.IP);
-      computeEnd();
-      storeEnd();
-      f.get(this.#target).call(this.library.named("lookup")).tee(this.#record).op("i32.eqz");
-      f.ifLikely(false, () => f.i32(REGION_PENDING).op("return"));
-      f.get(this.#left).i32(1).op("i32.sub").set(this.#left);
-    });
-    computeEnd();
-    f.get(this.#left).get(this.#leftAtEntry).op("i32.ne");
-    f.get(this.#record).memory("i32.load16_u").tee(this.#isAway).i32(FIRST_REGION_ARM).op("i32.ge_u").op("i32.and");
-    f.if(() => {
-      f.get(end).get(this.#isAway).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM).op("i32.add");
-      this.library.module.returnCallIndirect(f, ["i32"], ["i32"]);
-    });
-    storeEnd();
-    f.get(this.#record);
+    for (const { offset, records } of this.neighbours) {
+      // The address of the page, which is the tag as well.
+      const page = () => f.get(this.#base).i64(-4096).op("i64.and").i64(4096 * offset).op("i64.add");
+      const entry = () => {
+        page();
+        f.op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and").get(this.#tlb).op(
+          "i32.add",
+        );
+      };
+      entry();
+      f.memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
+      page();
+      f.op("i64.ne").op("i32.or");
+      entry();
+      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Records).i32(records).op("i32.ne").op("i32.or");
+    }
+    f.ifLikely(false, () => void f.get(ADDRESS).get(LEFT).op("return"));
+    if (this.#usesFast) emitFast(f, this.#fast);
+    this.#state.load(f, this.#data.needed[0]);
   }
 
   /** The blocks that a node dominates. Ramsey's doTree. */
@@ -145,123 +213,182 @@ class RegionFunction {
 
   #block(node: number, before: KnownFlags | undefined): void {
     const f = this.#body, { first, instructions, ending } = this.blocks[node];
+    const dirty = { ...this.#data.dirty[node] };
     let flags = before;
     let last: RegionEmitter | undefined;
     instructions.forEach((instruction, i) => {
-      const leave = (known: KnownFlags | undefined) => this.#leaveAt(first + i, i, known);
-      const { semantics } = instruction;
-      last = new RegionEmitter(semantics, this.#surroundings(), this.#state, flags, this.#recordAddress(first + i), leave);
+      const leave = (known: KnownFlags | undefined) => {
+        this.#spend(i);
+        this.#leave(first + i, dirty, known, false);
+      };
+      this.#temporaries.releaseAll();
+      last = new RegionEmitter(instruction, surroundings(this.#context), this.#context, flags, first + i, leave);
       last.emitBody();
       flags = last.flagsAfter;
+      add(dirty, instruction.use.written);
     });
-    const emitter = last!;
-    const branch = branchOf(instructions[instructions.length - 1]);
+    const emitter = last!, { branch } = instructions[instructions.length - 1];
     const count = instructions.length;
+    const pushTarget = () => {
+      if (branch?.kind !== "branchTo") throw new Error("an indirect branch has no address");
+      emitter.emitValue(branch.address);
+    };
     switch (ending.kind) {
       case "jump":
         this.#spend(count);
-        this.#edge(node, ending.to, flags);
-        break;
-      case "call":
-        this.#spend(count);
-        this.#edge(node, ending.to, flags);
+        // What follows without a branch is not of the region because the interpreter must execute it.
+        this.#edge(node, ending.to, dirty, flags, branch !== undefined);
         break;
       case "condition":
         if (branch?.kind !== "branch" || !branch.condition) throw new Error("a block with a condition ends in no conditional branch");
         this.#spend(count);
         emitter.emitValue(branch.condition);
-        f.if(() => this.#edge(node, ending.to, flags), () => this.#edge(node, ending.next, flags));
+        f.if(() => this.#edge(node, ending.to, dirty, flags, true), () => this.#edge(node, ending.next, dirty, flags, true));
         break;
-      case "away": {
-        const { next } = ending;
-        const away = () => {
-          if (branch?.kind === "branchTo") emitter.emitValue(branch.address);
-          else if (branch) {
-            const offset = evaluateNumber(branch.offset)(0);
-            f.i32(0).memory("i64.load", CPU.PC_DELTA).i64(this.#recordAddress(first + count - 1) / 4 + offset).op("i64.add");
-          }
-          f.set(this.#target);
-          if (isReturn(this.blocks[node])) this.#returns(node, count, flags);
-          f.i32(1).set(this.#isAway);
-          this.#leaveAt(first + count - 1, count - 1, flags);
-        };
-        if (next === undefined) return away();
-        if (branch?.kind !== "branch" || !branch.condition) throw new Error("a branch that falls through has no condition");
-        emitter.emitValue(branch.condition);
-        f.if(away);
+      case "call":
         this.#spend(count);
-        this.#edge(node, next, flags);
+        this.#state.store(f, dirty);
+        settleFlags(f, flags);
+        if (ending.to === undefined) pushTarget();
+        else this.#address(ending.to);
+        f.set(this.#answer);
+        this.#call(node, ending.next, ending.to === undefined ? undefined : this.callees.get(ending.to));
         break;
-      }
+      case "indirect":
+        pushTarget();
+        f.set(this.#answer);
+        this.#switch(node, dirty, flags);
+        this.#spend(count);
+        this.#state.store(f, dirty);
+        settleFlags(f, flags);
+        f.get(this.#answer).get(LEFT).get(DEPTH).callLate(ENTER, true);
+        break;
+      case "return":
+        this.#spend(count);
+        this.#state.store(f, dirty);
+        settleFlags(f, flags);
+        pushTarget();
+        f.get(LEFT).op("return");
+        break;
     }
   }
 
-  /** Goes on behind a call of the region where the target of a RET is that. */
-  #returns(node: number, count: number, flags: KnownFlags | undefined): void {
+  /** Calls the address in `#answer`, and goes on behind that. */
+  #call(node: number, next: number, callee: Callee | undefined): void {
     const f = this.#body;
-    for (const point of this.#returnPoints) {
-      f.get(this.#target).i32(0).memory("i64.load", CPU.PC_DELTA).i64(this.#recordAddress(point) / 4).op("i64.add").op("i64.eq");
-      f.if(() => {
-        this.#spend(count);
-        this.#edge(node, point, flags);
-      });
+    const call = (name: string) => {
+      f.get(this.#answer).get(LEFT).get(DEPTH).i32(1).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
+    };
+    if (callee) {
+      f.i32(callee.record).memory("i32.load16_u").i32(callee.arm).op("i32.eq");
+      f.ifLikely(true, () => call(callee.name), () => call(ENTER));
+    } else call(ENTER);
+    f.get(this.#answer);
+    this.#address(next);
+    f.op("i64.ne").ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
+    const to = this.#nodes.get(next);
+    if (to === undefined || !this.#flow.successors[node].includes(to)) {
+      f.get(this.#answer).get(LEFT).op("return");
+      return;
     }
+    f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
+    f.ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
+    if (this.#usesFast) emitFast(f, this.#fast);
+    this.#state.load(f, this.#data.needed[to]);
+    this.#go(node, to, undefined);
   }
 
-  /** Control goes from a node to an instruction of the page. */
-  #edge(from: number, index: number, flags: KnownFlags | undefined): void {
+  /** Goes to the address in `#answer` where that is of the region. */
+  #switch(node: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
+    const f = this.#body, flow = this.#flow, { first, instructions } = this.blocks[node];
+    const targets = flow.successors[node];
+    if (!targets.length) return;
+    const indices = targets.map((to) => this.blocks[to].first);
+    const low = Math.min(...indices), size = Math.max(...indices) - low + 1;
+    // Misaligned addresses become large numbers.
+    const pushNumber = () => {
+      f.get(this.#answer);
+      this.#address(low);
+      f.op("i64.sub").i64(2).op("i64.rotr");
+    };
+    pushNumber();
+    f.i64(size).op("i64.lt_u").if(() => {
+      f.get(LEFT).i32(instructions.length + Math.max(...targets.map((to) => this.#longestFrom(to)))).op("i32.lt_s");
+      f.ifLikely(false, () => {
+        this.#spend(instructions.length - 1);
+        this.#leave(first + instructions.length - 1, dirty, flags, false);
+      });
+      f.block((elsewhere) => {
+        // The budget is counted for the way inside; the other one does it itself.
+        this.#spend(instructions.length);
+        if (targets.some((to) => this.#needsFlags(to))) settleFlags(f, flags);
+        pushNumber();
+        const labels = new Map(targets.map((to) => [this.blocks[to].first, this.#labels.get(to)!]));
+        f.op("i32.wrap_i64").brTable(Array.from({ length: size }, (_, i) => labels.get(low + i) ?? elsewhere), elsewhere);
+      });
+      this.#spend(-instructions.length);
+    });
+  }
+
+  /** Control goes from a node to an instruction; where that is none of the region's, `chains` says whether it may be one of another's. */
+  #edge(from: number, index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
     const f = this.#body, flow = this.#flow;
     const to = this.#nodes.get(index);
-    if (to === undefined || !flow.successors[from].includes(to)) return this.#leaveAt(index, 0, flags);
+    if (to === undefined || !flow.successors[from].includes(to)) return this.#leave(index, dirty, flags, chains);
     if (flow.isLoop[to]) {
-      f.get(this.#left).i32(this.#longestFrom(to)).op("i32.lt_s");
-      f.ifLikely(false, () => this.#leaveAt(index, 0, flags));
+      f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
+      f.ifLikely(false, () => this.#leave(index, dirty, flags, false));
     }
+    this.#go(from, to, flags);
+  }
+
+  #go(from: number, to: number, flags: KnownFlags | undefined): void {
+    const f = this.#body, flow = this.#flow;
     const isBack = flow.position[to] <= flow.position[from];
     const isMerge = isBack || flow.isLoop[to] || flow.forwardEdges[to] > 1;
-    if (isMerge) this.#state.settleFlags(flags);
+    if (isMerge && this.#needsFlags(to)) settleFlags(f, flags);
     if (isBack || flow.forwardEdges[to] > 1) f.br(this.#labels.get(to)!);
     else this.#tree(to, isMerge ? undefined : flags);
   }
 
-  /** Out of the region, at an instruction of the page; `spent` instructions of the block are not counted yet. */
-  #leaveAt(index: number, spent: number, flags: KnownFlags | undefined): void {
-    this.#state.settleFlags(flags);
-    this.#spend(spent);
-    this.#body.i32(this.#recordAddress(index)).set(this.#record).br(this.#exit);
+  /** Out of the region, at an instruction. */
+  #leave(index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
+    settleFlags(this.#body, flags);
+    const name = `${chains} ${dirty.general} ${dirty.vector}`;
+    if (!this.#exits.has(name)) this.#exits.set(name, { dirty: { ...dirty }, chains });
+    this.#body.i32(4 * index).set(this.#offset).brOuter(name);
   }
 
   #spend(count: number): void {
-    if (count) this.#body.get(this.#left).i32(count).op("i32.sub").set(this.#left);
+    if (count) this.#body.get(LEFT).i32(count).op("i32.sub").set(LEFT);
+  }
+
+  /** Puts the virtual address of an instruction on the stack. */
+  #address(index: number): void {
+    this.#body.get(this.#base).i64(4 * index).op("i64.add");
+  }
+
+  /** Whether somebody may look at flags that were set before a node. */
+  #needsFlags(node: number): boolean {
+    const { instructions, ending } = this.blocks[node];
+    for (const { use, mayLeave } of instructions) {
+      if (use.readsFlags || mayLeave) return true;
+      if (use.setsFlags) return false;
+    }
+    // Where a loop is entered the budget may be used up.
+    const flow = this.#flow, followers = successorsOf(ending);
+    return ending.kind === "call" || followers.length === 0 ||
+      followers.some((index) => {
+        const to = this.#nodes.get(index);
+        return to === undefined || !flow.successors[node].includes(to) || flow.isLoop[to] || this.#needsFlags(to);
+      });
   }
 
   /** Instructions on the longest way from a node to where the budget is looked at again. */
   #longestFrom(node: number): number {
-    return this.#longest[node] ??= this.blocks[node].instructions.length +
+    const { instructions, ending } = this.blocks[node];
+    if (ending.kind === "call" || ending.kind === "indirect") return instructions.length;
+    return this.#longest[node] ??= instructions.length +
       Math.max(0, ...this.#flow.successors[node].map((to) => this.#flow.isLoop[to] ? 0 : this.#longestFrom(to)));
-  }
-
-  #recordAddress(index: number): number {
-    return this.page + index * RECORD_SIZE;
-  }
-
-  #surroundings(): Surroundings {
-    const f = this.#body;
-    const never = () => {
-      throw new Error("an instruction of a region branches or faults by itself");
-    };
-    return {
-      f,
-      library: this.library,
-      layout: new OperandLayout("region"),
-      ip: -1,
-      recordOffset: 0,
-      local: (type) => f.local(type),
-      tlb: () => void f.get(this.#tlb),
-      beforeCall: () => {},
-      fault: never,
-      branch: never,
-      branchTo: never,
-    };
   }
 }

@@ -6,8 +6,7 @@
 
 import { CPU } from "../cpu-record.ts";
 import type { GeneratedCore } from "../core-module.ts";
-import { Arm } from "../interpreter/arms.ts";
-import { FIRST_REGION_SLOT, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
+import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
 import { evaluateNumber, RECORD_SIZE } from "../interpreter/operands.ts";
 import { ImportedFunctions, type Link } from "../interpreter/outlined.ts";
 import {
@@ -20,16 +19,17 @@ import {
   REGION_CAPACITY,
 } from "../layout.ts";
 import { FunctionBuilder, WasmModule } from "../wasm/module.ts";
+import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
-import { type Block, branchOf, type CodePage, discover, translatable } from "./region.ts";
-import { emitRegion } from "./region-function.ts";
+import { type CodeMemory, CodeView, recordPageAddress } from "./code-view.ts";
+import { emitEnter } from "./enter-function.ts";
+import { type Block, discover, translatable } from "./region.ts";
+import { type Callee, emitRegion, ENTER, type NeighbourPage } from "./region-function.ts";
 
 /** When regions are compiled. */
 export interface Hotness {
   /** Samples of a place that make it hot. */
   readonly samples: number;
-  /** Hot places that are compiled together. */
-  readonly batch: number;
 }
 
 /** What the translator has done so far. */
@@ -38,8 +38,9 @@ export interface TranslatorCounters {
   modules: number;
   instructions: number;
   wasmBytes: number;
-  /** Regions that were taken back. */
+  /** Regions that were taken back, and how many of these to make room. */
   dropped: number;
+  evicted: number;
   /** Milliseconds of host time in compilation. */
   milliseconds: number;
 }
@@ -51,75 +52,138 @@ interface Region {
   /** Address of the head's record, and the arm that it had. */
   readonly head: number;
   readonly headArm: number;
-  /** Numbers of its instructions in the page. */
-  readonly covers: ReadonlySet<number>;
+  /** Numbers of its instructions in each page, by the index of its record page. */
+  readonly covers: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Of its code. */
+  readonly bytes: number;
 }
+
+/** Where a region would begin. */
+interface Place {
+  readonly head: number;
+  readonly isLoop: boolean;
+}
+
+/** How much hotter a place can have to be because its page changes. */
+const MOST_REWRITTEN = 64;
+
+/** Places that are remembered. */
+const PLACES_KEPT = 4096;
+
+/** A region to be. */
+interface Plan {
+  readonly code: CodeView;
+  readonly head: number;
+  readonly blocks: readonly Block[];
+}
+
+/** Regions of a module at most: a hot one and those that it calls. */
+const MODULE_SIZE = 16;
+
+/** Bytes of Wasm in regions at most; the host's code takes some five times that. What is left of regions and bytes when one is used up. */
+const CODE_BYTES = 0x200_0000;
+const KEPT = 0.75;
+
+/** Samples of a place inside of a region make it hot when there are so many times more. */
+const COVERED_FACTOR = 8;
 
 /** Instructions behind a sample in which the end of the loop around it is looked for. */
 const LOOP_REACH = 256;
 
 /** The regions of one core. */
 export class Translator {
-  readonly counters: TranslatorCounters = { regions: 0, modules: 0, instructions: 0, wasmBytes: 0, dropped: 0, milliseconds: 0 };
-  readonly #words: Int32Array;
-  readonly #halves: Uint16Array;
+  readonly counters: TranslatorCounters = {
+    regions: 0,
+    modules: 0,
+    instructions: 0,
+    wasmBytes: 0,
+    dropped: 0,
+    evicted: 0,
+    milliseconds: 0,
+  };
+  readonly #memory: CodeMemory;
   /** By index of the record page. */
-  readonly #regions = new Map<number, Region[]>();
+  readonly #regions = new Map<number, Set<Region>>();
   readonly #samples = new Map<number, number>();
-  readonly #hot = new Set<number>();
+  /** How often regions went because their code changed, by the address of the page: its next ones have to be that much hotter. */
+  readonly #rewritten = new Map<number, number>();
+  /** By the address of the record where a sample was taken; forgotten now and then, as code changes. */
+  readonly #places = new Map<number, Place>();
   /** By instruction word. */
   readonly #flows = new Map<number, Flow>();
   readonly #free: number[] = [];
   #next = 0;
+  /** All regions, the oldest first, and the bytes of their code. */
+  readonly #live = new Set<Region>();
+  #liveBytes = 0;
 
   constructor(
     readonly core: GeneratedCore,
     readonly link: Link,
     readonly hotness: Hotness,
   ) {
-    this.#words = new Int32Array(link.memory.buffer);
-    this.#halves = new Uint16Array(link.memory.buffer);
+    this.#memory = { words: new Int32Array(link.memory.buffer), halves: new Uint16Array(link.memory.buffer) };
   }
 
   /** Takes a sample where the interpreter stopped, and compiles what is hot. Between slices only: no STOP arm is in the records. */
   sample(): void {
-    const low = (address: number) => this.#words[address >> 2];
+    const low = (address: number) => this.#memory.words[address >> 2];
+    const pc = low(CPU.PC) >>> 0;
     const record = ((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0;
-    const index = Math.floor((record - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
-    if (record < RECORD_PAGES.base || index >= RECORD_PAGES.count || !this.#words[(RECORD_OWNERS >> 2) + index]) return;
-    const page = pageAddress(index);
-    const at = (record - page) / RECORD_SIZE;
-    if (!Number.isInteger(at) || at >= RECORDS_PER_PAGE || (at << 2 & 0xffc) !== (low(CPU.PC) & 0xffc)) return;
-    const head = this.#headFor(index, at);
-    if (head === undefined) return;
-    const key = page + head * RECORD_SIZE;
+    const page = Math.floor((record - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
+    if (record < RECORD_PAGES.base || page >= RECORD_PAGES.count || !low(RECORD_OWNERS + 4 * page)) return;
+    const at = (record - recordPageAddress(page)) / RECORD_SIZE;
+    if (!Number.isInteger(at) || at >= RECORDS_PER_PAGE || (at << 2) !== (pc & 0xfff)) return;
+    const code = new CodeView(this.#memory, page, (pc & ~0xfff) >>> 0, low(CPU.PC + 4));
+    if (code.arm(at) >= FIRST_REGION_ARM) return;
+    let place = this.#places.get(record);
+    if (!place) {
+      if (this.#places.size >= PLACES_KEPT) this.#places.clear();
+      this.#places.set(record, place = this.#headFor(code, at));
+    }
+    const { head, isLoop } = place, key = code.record(head);
+    if (code.arm(head) >= FIRST_REGION_ARM) return;
     const samples = (this.#samples.get(key) ?? 0) + 1;
     this.#samples.set(key, samples);
-    if (samples < this.hotness.samples) return;
+    // The interpreter soon finds its way from inside of a region to one of its loops.
+    const patience = !isLoop && this.#isCovered(page, at) ? COVERED_FACTOR : 1;
+    if (samples < this.hotness.samples * patience * (1 + (this.#rewritten.get(low(RECORD_OWNERS + 4 * page)) ?? 0))) return;
     this.#samples.delete(key);
-    this.#hot.add(key);
-    if (this.#hot.size >= this.hotness.batch) this.#compile();
+    this.#compile(code, head);
+  }
+
+  #isCovered(page: number, at: number): boolean {
+    for (const { covers } of this.#regions.get(page) ?? []) if (covers.get(page)!.has(at)) return true;
+    return false;
   }
 
   /** The words of instructions [first, end) of a page change: regions with any of them go. */
   written(index: number, first: number, end: number): void {
+    const before = this.#regions.get(index)?.size;
     for (const region of [...this.#regions.get(index) ?? []]) {
+      const covered = region.covers.get(index)!;
       let overlaps = false;
-      for (let at = first; at < end && !overlaps; at++) overlaps = region.covers.has(at);
-      if (overlaps) this.#drop(index, region);
+      for (let at = first; at < end && !overlaps; at++) overlaps = covered.has(at);
+      if (overlaps) this.#drop(region);
     }
+    if (this.#regions.get(index)?.size === before) return;
+    const page = this.#memory.words[(RECORD_OWNERS >> 2) + index], count = this.#rewritten.get(page) ?? 0;
+    if (this.#rewritten.size >= PLACES_KEPT) this.#rewritten.clear();
+    this.#rewritten.set(page, Math.min(count + 1, MOST_REWRITTEN));
   }
 
-  /** The instruction of a page that a region for this one would begin with; undefined when it has one. */
-  #headFor(index: number, at: number): number | undefined {
-    const code = this.#codePage(index), loops = new Set<number>();
-    for (let from = at; from < RECORDS_PER_PAGE && from < at + LOOP_REACH && code.isKnown(from); from++) {
+  /** Where a region for an instruction would begin: the head of the innermost loop, or of straight code. */
+  #headFor(code: CodeView, at: number): Place {
+    let loop = -Infinity;
+    for (let from = at; from < at + LOOP_REACH && code.has(from) && code.isKnown(from); from++) {
       const { offset } = this.#flowOf(code.word(from));
-      if (offset !== undefined && from + offset <= at) loops.add(from + offset);
+      if (offset !== undefined && from + offset <= at) loop = Math.max(loop, from + offset);
     }
+    const isLoop = loop > at - LOOP_REACH && code.has(loop) && code.isKnown(loop);
     let head = at;
-    while (!loops.has(head) && head > 0 && code.isKnown(head - 1) && !this.#flowOf(code.word(head - 1)).ends) head--;
-    return this.#halves[(pageAddress(index) + head * RECORD_SIZE) >> 1] >= FIRST_REGION_ARM ? undefined : head;
+    if (isLoop) head = loop;
+    else while (code.has(head - 1) && code.isKnown(head - 1) && !this.#flowOf(code.word(head - 1)).ends) head--;
+    return { head, isLoop };
   }
 
   #flowOf(word: number): Flow {
@@ -128,85 +192,150 @@ export class Translator {
     return flow;
   }
 
-  #codePage(index: number): CodePage {
-    const host = this.#words[(RECORD_OWNERS >> 2) + index] >>> 0, page = pageAddress(index);
-    return {
-      word: (at) => this.#words[(host >>> 2) + at],
-      isKnown: (at) => {
-        const arm = this.#halves[(page + at * RECORD_SIZE) >> 1];
-        return arm !== Arm.Decode && arm !== Arm.Breakpoint;
-      },
-    };
+  /** The region at a hot place, and those that it calls as far as they have been executed. */
+  #plan(code: CodeView, head: number): Plan[] {
+    const plans: Plan[] = [], heads = new Set([code.record(head)]);
+    const pending = [{ code, head }];
+    while (pending.length && plans.length < MODULE_SIZE) {
+      const { code, head } = pending.shift()!;
+      const blocks = discover(code, head);
+      if (!blocks.length) continue;
+      plans.push({ code, head, blocks });
+      for (const { ending } of blocks) {
+        if (ending.kind !== "call" || ending.to === undefined) continue;
+        const callee = code.around(ending.to), at = ending.to & RECORDS_PER_PAGE - 1;
+        if (!callee?.isKnown(at) || callee.arm(at) >= FIRST_REGION_ARM || heads.has(callee.record(at))) continue;
+        heads.add(callee.record(at));
+        pending.push({ code: callee, head: at });
+      }
+    }
+    return plans;
   }
 
-  #compile(): void {
+  #compile(code: CodeView, head: number): void {
     const start = performance.now();
+    const plans = this.#plan(code, head);
+    if (!plans.length) return;
+    this.#makeRoom(plans.length);
+    const numbers = plans.map(() => this.#free.pop() ?? this.#next++);
     const module = new WasmModule().importMemory(this.core.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(this.core.library, module);
-    const found: { index: number; head: number; blocks: Block[] }[] = [];
-    for (const key of this.#hot) {
-      const index = Math.floor((key - RECORD_PAGES.base) / RECORD_PAGE_SIZE), page = pageAddress(index);
-      if (!this.#words[(RECORD_OWNERS >> 2) + index]) continue;
-      const blocks = discover(this.#codePage(index), (key - page) / RECORD_SIZE);
-      if (blocks.length) found.push({ index, head: key, blocks });
-    }
-    this.#hot.clear();
-    if (!found.length) return;
-    const regions = found.map(({ index, blocks }) => {
-      const region = new FunctionBuilder(-1, "region", ["i32"], ["i32"]), head = new FunctionBuilder(-1, "head", ["i32"], []);
-      emitRegion(region, library, pageAddress(index), blocks);
+    const byRecord = new Map<number, Callee>();
+    plans.forEach(({ code, head }, i) => {
+      const record = code.record(head);
+      byRecord.set(record, { name: `region${i}`, record, arm: FIRST_REGION_ARM + numbers[i] });
+    });
+    const functions = plans.map(({ code, blocks }) => {
+      const head = new FunctionBuilder(-1, "head", ["i32"], []);
       emitHead(head, library, blocks[0].instructions[0]);
-      return { region, head };
+      const beside = neighbours(code, blocks), callees = new Map<number, Callee>();
+      for (const { ending } of blocks) {
+        if (ending.kind !== "call" || ending.to === undefined || !code.has(ending.to)) continue;
+        const offset = Math.floor(ending.to / RECORDS_PER_PAGE), callee = byRecord.get(code.record(ending.to));
+        if (callee && (offset === 0 || beside.some((page) => page.offset === offset))) callees.set(ending.to, callee);
+      }
+      return { region: emitRegion(library, blocks, { neighbours: beside, callees, fusedMultiplyAdd: hasFusedMultiplyAdd() }), head };
     });
     // Imports precede functions: only now is known what the code calls.
-    regions.forEach(({ region, head }, i) => {
-      module.place(region, `region${i}`);
+    const enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+    emitEnter(enter, module);
+    const names: Record<string, FunctionBuilder> = { [ENTER]: enter };
+    functions.forEach((_, i) => names[`region${i}`] = module.function(`region${i}`, REGION_PARAMETERS, REGION_RESULTS, true));
+    functions.forEach(({ region, head }, i) => {
+      const f = names[`region${i}`];
+      f.locals.push(...region.locals);
+      f.append(region, {}, names);
       module.place(head, `head${i}`);
     });
     const bytes = module.encode();
     const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
-    found.forEach(({ index, head, blocks }, i) => this.#install(index, head, blocks, exports[`region${i}`], exports[`head${i}`]));
+    plans.forEach((plan, i) =>
+      this.#install(plan, numbers[i], functions[i].region.code.length, exports[`region${i}`], exports[`head${i}`])
+    );
     this.counters.modules++;
     this.counters.wasmBytes += bytes.length;
     this.counters.milliseconds += performance.now() - start;
   }
 
-  #install(index: number, head: number, blocks: readonly Block[], region: WebAssembly.ExportValue, first: WebAssembly.ExportValue): void {
+  /** Takes the oldest regions back where there is no room for `count` more. */
+  #makeRoom(count: number): void {
+    if (this.#live.size + count <= REGION_CAPACITY && this.#liveBytes < CODE_BYTES) return;
+    const [regions, bytes] = [this.#live.size * KEPT, this.#liveBytes * KEPT];
+    for (const region of this.#live) {
+      if (this.#live.size <= regions && this.#liveBytes <= bytes) return;
+      this.#drop(region);
+      this.counters.evicted++;
+    }
+  }
+
+  #install(
+    { code, head, blocks }: Plan,
+    number: number,
+    bytes: number,
+    region: WebAssembly.ExportValue,
+    first: WebAssembly.ExportValue,
+  ): void {
     if (typeof region !== "function" || typeof first !== "function") throw new TypeError("a region is no function");
-    const number = this.#free.pop() ?? (this.#next < REGION_CAPACITY ? this.#next++ : undefined);
-    if (number === undefined) return;
+    const { halves, words } = this.#memory;
     const slot = FIRST_REGION_SLOT + 2 * number;
     this.link.table.set(slot, region);
     this.link.table.set(slot + 1, first);
-    const covers = new Set(blocks.flatMap((block) => block.instructions.map((_, i) => block.first + i)));
-    const headArm = this.core.dispatch.fused.firstOf(this.#halves[head >> 1]);
-    let list = this.#regions.get(index);
-    if (!list) this.#regions.set(index, list = []);
-    list.push({ number, head, headArm, covers });
-    this.#words[(RECORD_REGIONS >> 2) + index] = list.length;
-    this.#halves[head >> 1] = FIRST_REGION_ARM + number;
+    const covers = new Map<number, Set<number>>();
+    let instructions = 0;
+    for (const block of blocks) {
+      block.instructions.forEach((_, i) => {
+        const at = block.first + i, page = code.pageIndex(at);
+        let covered = covers.get(page);
+        if (!covered) covers.set(page, covered = new Set());
+        covered.add(at & RECORDS_PER_PAGE - 1);
+      });
+      instructions += block.instructions.length;
+    }
+    const record = code.record(head);
+    const entry: Region = { number, head: record, headArm: this.core.dispatch.fused.firstOf(halves[record >> 1]), covers, bytes };
+    this.#live.add(entry);
+    this.#liveBytes += bytes;
+    for (const page of covers.keys()) {
+      let list = this.#regions.get(page);
+      if (!list) this.#regions.set(page, list = new Set());
+      list.add(entry);
+      words[(RECORD_REGIONS >> 2) + page] = list.size;
+    }
+    halves[record >> 1] = FIRST_REGION_ARM + number;
     this.counters.regions++;
-    this.counters.instructions += covers.size;
+    this.counters.instructions += instructions;
   }
 
-  #drop(index: number, region: Region): void {
-    const arm = FIRST_REGION_ARM + region.number, list = this.#regions.get(index)!;
-    list.splice(list.indexOf(region), 1);
-    this.#words[(RECORD_REGIONS >> 2) + index] = list.length;
-    if (!list.length) this.#regions.delete(index);
-    if (this.#halves[region.head >> 1] === arm) this.#halves[region.head >> 1] = region.headArm;
-    else if (this.#words[CPU.STOP >> 2] === region.head && this.#words[CPU.STOP_ARM >> 2] === arm) {
-      this.#words[CPU.STOP_ARM >> 2] = region.headArm;
+  #drop(region: Region): void {
+    const { halves, words } = this.#memory;
+    const arm = FIRST_REGION_ARM + region.number;
+    for (const page of region.covers.keys()) {
+      const list = this.#regions.get(page)!;
+      list.delete(region);
+      words[(RECORD_REGIONS >> 2) + page] = list.size;
+      if (!list.size) this.#regions.delete(page);
     }
+    if (halves[region.head >> 1] === arm) halves[region.head >> 1] = region.headArm;
+    else if (words[CPU.STOP >> 2] === region.head && words[CPU.STOP_ARM >> 2] === arm) words[CPU.STOP_ARM >> 2] = region.headArm;
     this.link.table.set(FIRST_REGION_SLOT + 2 * region.number, null);
     this.link.table.set(FIRST_REGION_SLOT + 2 * region.number + 1, null);
     this.#free.push(region.number);
+    this.#live.delete(region);
+    this.#liveBytes -= region.bytes;
     this.counters.dropped++;
   }
 }
 
-const pageAddress = (index: number) => RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
+/** The pages of a region beside that of instruction 0. */
+function neighbours(code: CodeView, blocks: readonly Block[]): NeighbourPage[] {
+  const offsets = new Set<number>();
+  for (const { first, instructions } of blocks) {
+    for (const at of [first, first + instructions.length - 1]) offsets.add(Math.floor(at / RECORDS_PER_PAGE));
+  }
+  offsets.delete(0);
+  return [...offsets].map((offset) => ({ offset, records: recordPageAddress(code.pageIndex(offset * RECORDS_PER_PAGE)) }));
+}
 
 /** What an instruction means for the flow of control. */
 interface Flow {
@@ -218,8 +347,8 @@ interface Flow {
 
 function flowOf(word: number): Flow {
   const instruction = translatable(word);
-  const branch = instruction && branchOf(instruction);
+  const branch = instruction?.branch;
   if (!branch) return { ends: !instruction };
   if (branch.kind === "branchTo") return { ends: true };
-  return { ends: !branch.condition, offset: evaluateNumber(branch.offset)(0) / 4 };
+  return { ends: !branch.condition, offset: evaluateNumber(branch.offset)(word) / 4 };
 }

@@ -1,6 +1,7 @@
 // A small WebAssembly assembler: modules, functions with structured control flow, and their binary encoding.
 // WebAssembly Core Specification 2.0, chapter 5. Instructions have the names of the text format (`opcodes.ts`).
 
+import { Bytes } from "./bytes.ts";
 import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, signedLeb, unsignedLeb } from "./opcodes.ts";
 
 /** A value type. */
@@ -23,6 +24,13 @@ interface OuterBranch {
   readonly depth: number;
 }
 
+/** A call in a fragment of a function that has no index yet. */
+interface LateCall {
+  /** Position in the code behind the opcode. */
+  readonly at: number;
+  readonly name: string;
+}
+
 /** A memory that the module imports; sizes in pages of 64 KiB. */
 export interface ImportedMemory {
   readonly module: string;
@@ -34,11 +42,12 @@ export interface ImportedMemory {
 
 /** The code of one function. Every method appends instructions and returns the builder, so that they chain. */
 export class FunctionBuilder {
-  readonly code: number[] = [];
+  readonly code = new Bytes();
   readonly locals: ValueType[] = [];
   /** Branch hints: position of an `if` or `br_if` in the code, and whether it is likely taken (metadata.code.branch_hint). */
   readonly hints: { at: number; likely: boolean }[] = [];
   readonly #outerBranches: OuterBranch[] = [];
+  readonly #lateCalls: LateCall[] = [];
   #depth = 0;
 
   constructor(
@@ -56,8 +65,8 @@ export class FunctionBuilder {
   }
 
   /** Appends raw bytes. */
-  bytes(bytes: Iterable<number>): this {
-    for (const byte of bytes) this.code.push(byte);
+  bytes(bytes: ArrayLike<number>): this {
+    this.code.pushAll(bytes);
     return this;
   }
 
@@ -72,7 +81,8 @@ export class FunctionBuilder {
   memory(name: string, offset = 0): this {
     const entry = MEMORY_OPCODES.get(name);
     if (!entry) throw new Error(`no such WebAssembly load or store: ${name}`);
-    this.bytes(entry.code).code.push(0);
+    this.code.pushAll(entry.code);
+    this.code.push(0);
     return this.#unsigned(offset);
   }
 
@@ -137,7 +147,8 @@ export class FunctionBuilder {
   }
 
   call(target: number | FunctionBuilder): this {
-    return this.bytes([0x10]).bytes(unsignedLeb(typeof target === "number" ? target : target.index));
+    this.code.push(0x10);
+    return this.#unsigned(typeof target === "number" ? target : target.index);
   }
 
   /** `memory.fill`: destination, byte value and length are on the stack. */
@@ -182,8 +193,19 @@ export class FunctionBuilder {
     return this;
   }
 
-  /** Appends the code of a fragment; its locals are taken to be of this function already. */
-  append(fragment: FunctionBuilder, labels: Readonly<Record<string, Label>> = {}): this {
+  /** A call of a function that `append` names; `tail` ends the function in it. */
+  callLate(name: string, tail = false): this {
+    this.code.push(tail ? 0x12 : 0x10);
+    this.#lateCalls.push({ at: this.code.length, name });
+    return this;
+  }
+
+  /** Appends the code of a fragment; its locals are taken to be of this function already. Late calls that are not named stay late. */
+  append(
+    fragment: FunctionBuilder,
+    labels: Readonly<Record<string, Label>> = {},
+    functions: Readonly<Record<string, FunctionBuilder>> = {},
+  ): this {
     let from = 0;
     const hints = fragment.hints.values();
     let hint = hints.next().value;
@@ -192,11 +214,17 @@ export class FunctionBuilder {
         this.hints.push({ at: this.code.length + hint.at - from, likely: hint.likely });
         hint = hints.next().value;
       }
-      for (; from < to; from++) this.code.push(fragment.code[from]);
+      this.code.copy(fragment.code, from, to);
+      from = to;
     };
-    for (const branch of fragment.#outerBranches) {
-      copyTo(branch.at);
-      this.bytes(unsignedLeb(this.#depth - labels[branch.name].depth + branch.depth));
+    const gaps: (OuterBranch | LateCall)[] = fragment.#lateCalls.length
+      ? [...fragment.#outerBranches, ...fragment.#lateCalls].sort((a, b) => a.at - b.at)
+      : fragment.#outerBranches;
+    for (const gap of gaps) {
+      copyTo(gap.at);
+      if ("depth" in gap) this.#unsigned(this.#depth - labels[gap.name].depth + gap.depth);
+      else if (gap.name in functions) this.#unsigned(functions[gap.name].index);
+      else this.#lateCalls.push({ at: this.code.length, name: gap.name });
     }
     copyTo(fragment.code.length);
     return this;
@@ -204,21 +232,23 @@ export class FunctionBuilder {
 
   /** What tells two fragments apart: their code and where they branch to. */
   get fingerprint(): string {
-    return `${this.code.join()}|${this.#outerBranches.map((b) => `${b.at}${b.name}${b.depth}`).join()}`;
+    return `${String.fromCharCode(...this.code.view)}|${this.#outerBranches.map((b) => `${b.at}${b.name}${b.depth}`).join()}`;
   }
 
   br(label: Label): this {
-    return this.bytes([0x0c]).bytes(unsignedLeb(this.#depth - label.depth));
+    this.code.push(0x0c);
+    return this.#unsigned(this.#depth - label.depth);
   }
 
   brIf(label: Label): this {
-    return this.bytes([0x0d]).bytes(unsignedLeb(this.#depth - label.depth));
+    this.code.push(0x0d);
+    return this.#unsigned(this.#depth - label.depth);
   }
 
   /** The index, an i32, is on the stack. */
   brTable(labels: readonly Label[], fallback: Label): this {
     this.bytes([0x0e]).bytes(unsignedLeb(labels.length));
-    for (const label of [...labels, fallback]) this.bytes(unsignedLeb(this.#depth - label.depth));
+    for (const label of [...labels, fallback]) this.#unsigned(this.#depth - label.depth);
     return this;
   }
 
@@ -227,35 +257,37 @@ export class FunctionBuilder {
    * Each needs one `closeBlock`.
    */
   openBlock(): Label {
-    this.code.push(0x02, NO_RESULT);
+    this.code.push(0x02);
+    this.code.push(NO_RESULT);
     return { depth: ++this.#depth };
   }
 
   closeBlock(): this {
     this.#depth--;
-    return this.bytes([0x0b]);
+    this.code.push(0x0b);
+    return this;
   }
 
   /** Appends unsigned LEB128. */
   #unsigned(value: number): this {
-    for (; value >= 128; value = Math.floor(value / 128)) this.code.push(value % 128 | 128);
-    this.code.push(value);
+    this.code.unsigned(value);
     return this;
   }
 
   /** Appends signed LEB128 of an int32. */
   #signed(value: number): this {
-    for (; value < -64 || value > 63; value >>= 7) this.code.push(value & 127 | 128);
-    this.code.push(value & 127);
+    this.code.signed(value);
     return this;
   }
 
   #structure(opcode: number, body: (label: Label) => void, result: ValueType | undefined): this {
-    this.code.push(opcode, result ? VALUE_TYPES[result] : NO_RESULT);
+    this.code.push(opcode);
+    this.code.push(result ? VALUE_TYPES[result] : NO_RESULT);
     this.#depth++;
     body({ depth: this.#depth });
     this.#depth--;
-    return this.bytes([0x0b]);
+    this.code.push(0x0b);
+    return this;
   }
 }
 
@@ -303,10 +335,10 @@ export class WasmModule {
   }
 
   /** Makes a function of a fragment that stands alone, and exports it under this name. */
-  place(fragment: FunctionBuilder, name = fragment.name): FunctionBuilder {
+  place(fragment: FunctionBuilder, name = fragment.name, functions: Readonly<Record<string, FunctionBuilder>> = {}): FunctionBuilder {
     const f = this.function(name, fragment.parameters, fragment.results, true);
     f.locals.push(...fragment.locals);
-    return f.append(fragment);
+    return f.append(fragment, {}, functions);
   }
 
   /** Exports a function of the module under its own name, once. */
@@ -345,7 +377,7 @@ export class WasmModule {
 
   /** The binary module. */
   encode(): Uint8Array<ArrayBuffer> {
-    const out: number[][] = [[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
+    const out: ArrayLike<number>[] = [[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
     const section = (id: number, body: number[]) => out.push([id, ...unsignedLeb(body.length)], body);
     const vector = (items: number[][]) => [...unsignedLeb(items.length), ...items.flat()];
     const functionTypes = this.#functions.map((f) => unsignedLeb(this.#type(f.parameters, f.results)));
@@ -368,10 +400,10 @@ export class WasmModule {
     if (this.#table) exports.push([...text(this.#table.name), 1, 0]);
     section(7, vector(exports));
 
-    const bodies: number[][] = [];
+    const bodies: ArrayLike<number>[] = [];
     for (const f of this.#functions) {
       const locals = localsVector(f);
-      bodies.push([...unsignedLeb(locals.length + f.code.length + 1), ...locals], f.code, [0x0b]);
+      bodies.push([...unsignedLeb(locals.length + f.code.length + 1), ...locals], f.code.view, [0x0b]);
     }
     out.push(...this.#branchHints());
     const count = unsignedLeb(this.#functions.length);

@@ -57,6 +57,7 @@ const VECTOR = `
 236 f64x2.abs 237 f64x2.neg 239 f64x2.sqrt 240 f64x2.add 241 f64x2.sub 242 f64x2.mul 243 f64x2.div 244 f64x2.min 245 f64x2.max 246 f64x2.pmin 247 f64x2.pmax
 248 i32x4.trunc_sat_f32x4_s 249 i32x4.trunc_sat_f32x4_u 250 f32x4.convert_i32x4_s 251 f32x4.convert_i32x4_u
 252 i32x4.trunc_sat_f64x2_s_zero 253 i32x4.trunc_sat_f64x2_u_zero 254 f64x2.convert_low_i32x4_s 255 f64x2.convert_low_i32x4_u
+261 f32x4.relaxed_madd 263 f64x2.relaxed_madd
 `;
 
 /** Loads and stores: opcode (a vector one from 0xfd00), log2 of the natural alignment. */

@@ -39,6 +39,7 @@ enum {
 /** Test window: pages[0..] at these addresses of the two halves. */
 #define WINDOW 0x0000700000000000ul
 #define HIGH_WINDOW 0xffff700000000000ul
+#define UNMAPPED 0x0000600000000000ul
 #define CODE_PAGE 0
 #define DATA_PAGE 1
 #define NEXT_PAGE 2
@@ -286,6 +287,54 @@ static void returns(void) {
   MSR(sctlr_el1, SCTLR_BASE);
 }
 
+/** Breakpoints, watchpoints and software step of EL1's own. */
+static void debug(void) {
+  static const u64 states[] = {EL0, EL1H, EL1H & ~0x200};
+  enum { SS = 1 << 21, STEP = 1 << 0, KDE = 1 << 13, MDE = 1 << 15, NOP = 0xd503201f };
+  text("debug\n");
+  MSR(oslar_el1, 0);
+  map(DATA_PAGE, data, LEAF | NORMAL | SHARED | AF | USER);
+  for (int s = 0; s < 3; s++) {
+    u64 state = states[s];
+    map(CODE_PAGE, code, LEAF | NORMAL | SHARED | AF | READ_ONLY | (state & 0xc ? UXN : USER | PXN));
+    for (int kde = 0; kde < 2; kde++) {
+      hex(s), hex(kde), text("breakpoints\n");
+      MSR(mdscr_el1, MDE | (kde ? KDE : 0));
+      for (u64 privilege = 0; privilege < 4; privilege++)
+        for (u64 at = 0; at < 3; at++) {
+          MSR(dbgbvr3_el1, BASE + 4 * at);
+          MSR(dbgbcr3_el1, 0x1e1 | privilege << 1);
+          try("breakpoint", BASE, NOP, state, 0, 0);
+          MSR(dbgbcr3_el1, 0x1e0 | privilege << 1);
+          try("disabled", BASE, NOP, state, 0, 0);
+        }
+      MSR(dbgbcr3_el1, 0);
+      text("watchpoints\n");
+      static const u32 bytes[] = {0xff, 0x0f, 0xf0, 0x01, 0x3c, 0x80};
+      for (u64 privilege = 1; privilege < 4; privilege++)
+        for (u64 kind = 1; kind < 4; kind++)
+          for (u32 b = 0; b < COUNT(bytes); b++)
+            for (u32 i = 0; i < COUNT(accesses); i++) {
+              MSR(dbgwvr1_el1, DATA + 0x40);
+              MSR(dbgwcr1_el1, 1 | privilege << 1 | kind << 3 | (u64)bytes[b] << 5);
+              try(accesses[i].name, BASE, accesses[i].word, state, DATA + 0x40, 0x11);
+            }
+      MSR(dbgwvr1_el1, DATA);
+      MSR(dbgwcr1_el1, 0x1fff | 12 << 24);
+      try("masked", BASE, 0xf9400001, state, DATA + 0x7f8, 0x11);
+      MSR(dbgwcr1_el1, 0);
+      text("steps\n");
+      MSR(mdscr_el1, STEP | (kde ? KDE : 0));
+      static const u32 words[] = {NOP, 0xc85f7c01, 0xf9400001, 0xf9400021, 0xd4200020, 0xd4000001, 0xd53bd042, 0};
+      for (u32 i = 0; i < COUNT(words); i++) {
+        try("step", BASE, words[i], state | SS, DATA + 0x40, UNMAPPED);
+        try("pending", BASE, words[i], state, DATA + 0x40, UNMAPPED);
+      }
+      MSR(mdscr_el1, 0);
+    }
+  }
+}
+
 int main(void) {
   // The guest itself, flat: devices; RAM in blocks of 2 MiB, of which the second holds the text and stays executable under WXN.
   blocks[0] = BLOCK | DEVICE | AF | PXN | UXN;
@@ -309,6 +358,7 @@ int main(void) {
   alignment();
   traps();
   returns();
+  debug();
   text("end\n");
   return 0;
 }

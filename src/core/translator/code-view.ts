@@ -1,0 +1,86 @@
+// Code as the guest sees it around an instruction in execution: pages by virtual address, as far as the fetch TLB of the current regime knows
+// them, with the records of their instructions.
+
+import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
+import { Arm } from "../interpreter/arms.ts";
+import { RECORD_SIZE } from "../interpreter/operands.ts";
+import { RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../layout.ts";
+import type { Code } from "./region.ts";
+
+/** log2 of `RECORDS_PER_PAGE`. */
+const PAGE_SHIFT = 10;
+const PAGE_SIZE = 4096;
+
+/** Address of the record page with this index. */
+export const recordPageAddress = (index: number): number => RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
+
+/** Memory as the translator reads it. */
+export interface CodeMemory {
+  readonly words: Int32Array;
+  readonly halves: Uint16Array;
+}
+
+/** Pages around one of them; instructions are counted from its first. */
+export class CodeView implements Code {
+  /** Index of the record page by pages from the first; -1 where there is none. */
+  readonly #pages = new Map<number, number>();
+
+  /**
+   * @param page index of the record page that instruction 0 is in.
+   * @param low, high its virtual address.
+   */
+  constructor(readonly memory: CodeMemory, readonly page: number, readonly low: number, readonly high: number) {
+    this.#pages.set(0, page);
+  }
+
+  /** The view around another instruction; undefined where its page is not known. */
+  around(index: number): CodeView | undefined {
+    const offset = index >> PAGE_SHIFT, page = this.#pageOf(offset);
+    return page < 0 ? undefined : new CodeView(this.memory, page, this.low + offset * PAGE_SIZE >>> 0, this.high);
+  }
+
+  has(index: number): boolean {
+    return this.#pageOf(index >> PAGE_SHIFT) >= 0;
+  }
+
+  word(index: number): number {
+    const owner = this.memory.words[(RECORD_OWNERS >> 2) + this.#pageOf(index >> PAGE_SHIFT)] >>> 0;
+    return this.memory.words[(owner >>> 2) + (index & RECORDS_PER_PAGE - 1)];
+  }
+
+  isKnown(index: number): boolean {
+    const arm = this.arm(index);
+    return arm !== Arm.Decode && arm !== Arm.Breakpoint;
+  }
+
+  /** The arm of an instruction's record. */
+  arm(index: number): number {
+    return this.memory.halves[this.record(index) >> 1];
+  }
+
+  /** Address of an instruction's record. */
+  record(index: number): number {
+    return recordPageAddress(this.pageIndex(index)) + (index & RECORDS_PER_PAGE - 1) * RECORD_SIZE;
+  }
+
+  /** Index of the record page that an instruction is in. */
+  pageIndex(index: number): number {
+    return this.#pageOf(index >> PAGE_SHIFT);
+  }
+
+  #pageOf(offset: number): number {
+    let page = this.#pages.get(offset);
+    if (page === undefined) this.#pages.set(offset, page = this.#look(this.low + offset * PAGE_SIZE));
+    return page;
+  }
+
+  /** The page at a virtual address of the same 4 GiB. */
+  #look(low: number): number {
+    if (low < 0 || low > 0xffff_ffff) return -1;
+    const { words } = this.memory;
+    const entry = words[CPU.TLB >> 2] + TlbSet.Fetch + (low >>> 8 & (TlbSet.FetchEntries - 1) * FetchEntry.Size);
+    const tag = entry + FetchEntry.Tag >> 2;
+    if (words[tag] !== (low | 0) || words[tag + 1] !== (this.high | 0)) return -1;
+    return (words[entry + FetchEntry.Records >> 2] - RECORD_PAGES.base) / RECORD_PAGE_SIZE;
+  }
+}

@@ -1,0 +1,47 @@
+// Which registers a region keeps in locals where: what may differ from the CPU record, and what has to be in its local. spec/core-jit.md
+// section 2 ("precise spill and reload sets").
+
+import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
+
+/** A block as the analysis sees it. */
+export interface FlowBlock {
+  /** Registers that are read before the block writes them, and those that it writes. */
+  readonly read: Readonly<RegisterSet>;
+  readonly written: Readonly<RegisterSet>;
+  /** Blocks that follow with the locals as they are. Behind a call they are loaded anew. */
+  readonly successors: readonly number[];
+}
+
+/** The result, for the start of each block. */
+export interface DataFlow {
+  /** Registers whose locals may be newer than the CPU record. */
+  readonly dirty: readonly Readonly<RegisterSet>[];
+  /** Registers whose locals must hold their values. */
+  readonly needed: readonly Readonly<RegisterSet>[];
+}
+
+/** Analyses the blocks of a region; `order` is one in which most come after those that lead to them. */
+export function dataFlow(blocks: readonly FlowBlock[], order: readonly number[]): DataFlow {
+  const dirty = blocks.map(noRegisters), needed = blocks.map(noRegisters);
+  for (let changed = true; changed;) {
+    changed = false;
+    for (const node of order) {
+      for (const to of blocks[node].successors) {
+        if (add(dirty[to], dirty[node])) changed = true;
+        if (add(dirty[to], blocks[node].written)) changed = true;
+      }
+    }
+  }
+  blocks.forEach(({ read }, node) => {
+    add(needed[node], read);
+    add(needed[node], dirty[node]);
+  });
+  for (let changed = true; changed;) {
+    changed = false;
+    for (let i = order.length - 1; i >= 0; i--) {
+      const node = order[i];
+      for (const to of blocks[node].successors) if (add(needed[node], without(needed[to], blocks[node].written))) changed = true;
+    }
+  }
+  return { dirty, needed };
+}

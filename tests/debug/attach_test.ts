@@ -1,0 +1,70 @@
+// `el2 gdb VM` on a session in the background: gdb-multiarch comes while the VM runs, and goes.
+
+import assert from "node:assert/strict";
+import { nativeProgram } from "../../scripts/native-tools.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
+
+/** Seconds of wall time for one thing to happen. */
+const PATIENCE = 120;
+
+const text = new TextDecoder();
+
+Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-attach-" });
+  const env = { XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
+  const el2 = async (...args: string[]) => {
+    const [program, ...rest] = el2Command(...args);
+    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
+    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  };
+  const server = (vm: string) => {
+    const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    return new ConsoleProgram(["env", ...settings, "sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("gdb", vm)]);
+  };
+  try {
+    const up = await el2("up", "demo", "--name", "debugged");
+    assert.equal(up.code, 0, up.stderr);
+    const runs = async () => {
+      // The session may just have begun, and have no such VM yet.
+      for (const limit = Date.now() + PATIENCE * 1000;;) {
+        const { code, stderr } = await el2("console", "hello", "--send", "x", "--expect", "typed 'x'", "--timeout", "60s");
+        if (code === 0) return;
+        assert.ok(Date.now() < limit, stderr);
+      }
+    };
+    await runs();
+    const nobody = await el2("gdb", "nobody");
+    assert.equal(nobody.code, 1);
+    assert.match(nobody.stderr, /^el2: no vm:nobody that executes instructions; there are .*vm:hello/);
+    {
+      await using hello = server("vm:hello");
+      const [, port] = await hello.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
+      const second = await el2("gdb", "ping");
+      assert.equal(second.code, 1);
+      assert.match(second.stderr, /another debugger has a VM of this session/);
+
+      await using gdb = new ConsoleProgram([await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
+      for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
+        await gdb.type(command);
+      }
+      for (const round of [1, 2]) {
+        await gdb.type(`target remote 127.0.0.1:${port}`);
+        await gdb.expect(/0x[0-9a-f]{16} in \?\? \(\)/, PATIENCE);
+        await gdb.type("print/x $cpsr & 0xf");
+        await gdb.expect(/= 0x5\n/, PATIENCE); // EL1h
+        await gdb.type("info threads");
+        await gdb.expect(/Thread 1 \(vCPU 0/, PATIENCE);
+        await gdb.type(round === 1 ? "detach" : "disconnect");
+        await gdb.expect(round === 1 ? /detached/ : /Ending remote debugging/, PATIENCE);
+      }
+    }
+    // The server is gone, and with it the debugger: the VM runs and another one may come.
+    await runs();
+    await using ping = server("ping");
+    await ping.expect(/target remote 127\.0\.0\.1:\d+/, PATIENCE);
+  } finally {
+    await el2("down", "debugged");
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,53 @@
+// The suites' bare-metal programs on `el2 boot` in each tier: `mark` beside QEMU, and random instructions beside recorded digests.
+
+import assert from "node:assert/strict";
+import { buildMark, buildRandomProgram } from "../../bench/suites/bare-metal.ts";
+import { type Guest, type Machine, stopwatch } from "../../bench/machines.ts";
+import { RANDOM_PROGRAM_DIGESTS } from "../../bench/suites/random-program.ts";
+import { TIERS } from "../../src/core/tiers.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** How often `mark` does its work. */
+const SCALE = LONG ? 8 : 1;
+const SEEDS = LONG ? [...RANDOM_PROGRAM_DIGESTS.keys()] : [1, 2];
+/** Seconds. */
+const TIMEOUT = 900;
+/** MiB. */
+const MEMORY = 128;
+
+async function withFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-suites-" });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function output(machine: Machine, guest: Guest): Promise<string[]> {
+  return (await stopwatch(machine, guest, TIMEOUT)).lines.map(({ text }) => text);
+}
+
+Deno.test(`mark at scale ${SCALE} computes QEMU's checksums in each tier`, () =>
+  withFolder(async (folder) => {
+    const kernel = await buildMark(folder, SCALE);
+    const checksums = (lines: string[]) => lines.filter((line) => line.startsWith("MARK ")).map((line) => line.replace(/us=\d+ /, ""));
+    const expected = checksums(await output("qemu", { kernel, memory: MEMORY }));
+    assert.equal(expected.length, 13, expected.join("\n"));
+    // The interpreter would take minutes for the large scale, and shows nothing more by it.
+    for (const tier of LONG ? TIERS.filter((tier) => tier !== "interp") : TIERS) {
+      assert.deepEqual(checksums(await output("el2", { kernel, memory: MEMORY, tier })), expected, tier);
+    }
+  }));
+
+Deno.test("random data-processing instructions leave the digests that QEMU's CPUs leave, in each tier", () =>
+  withFolder(async (folder) => {
+    for (const seed of SEEDS) {
+      const kernel = await buildRandomProgram(folder, seed);
+      for (const tier of TIERS) {
+        const lines = await output("el2", { kernel, memory: MEMORY, tier });
+        const last = lines.filter((line) => line.startsWith("R ")).at(-1);
+        assert.equal(last, `R 000000000000018f ${RANDOM_PROGRAM_DIGESTS.get(seed)}`, `seed ${seed}, ${tier}`);
+      }
+    }
+  }));
