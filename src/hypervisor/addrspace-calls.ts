@@ -5,6 +5,7 @@ import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../abi/words.ts
 import { ErrorCode } from "../abi/errors.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
 import { AddressSpace } from "./addrspace.ts";
+import { ANY_CAP } from "./cspace.ts";
 import { creation } from "./hypercall-create.ts";
 import { active, anyState, type Call, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Memextent } from "./memextent.ts";
@@ -91,10 +92,7 @@ function attachVdevice(
     return call.refuse(ErrorCode.ARGUMENT_INVALID, "a device has a size and does not wrap", values);
   }
   if (addressSpace.deviceIn(Number(ipa), Number(size))) return call.refuse(ErrorCode.BUSY, "a device lies there already", values);
-  const device = vic.attachVdevice(index, flags);
-  if (typeof device === "number") return device;
-  addressSpace.devices.push({ ipa: Number(ipa), size: Number(size), device });
-  return ErrorCode.OK;
+  return vic.attachVdevice(addressSpace, index, flags, Number(ipa), Number(size));
 }
 
 export const calls: readonly HypercallDefinition[] = [
@@ -122,11 +120,9 @@ export const calls: readonly HypercallDefinition[] = [
   hypercall("addrspace_attach_vdma", {
     caps: { addrspace: active("addrspace", AddrspaceRight.Attach) },
     handler(call, { dma_device }) {
-      const device = call.lookup(dma_device, anyState("vic", 0));
-      if (device === ErrorCode.CSPACE_CAP_NULL || device === ErrorCode.ARGUMENT_INVALID || device === ErrorCode.CSPACE_CAP_REVOKED) {
-        return device;
-      }
-      return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "no device of this build has a vDMA port");
+      const device = call.cspace.lookup(dma_device, ANY_CAP);
+      if (typeof device === "number") return device;
+      return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "no device of this build has a vDMA port", { device: device.name });
     },
   }),
   hypercall("addrspace_attach_vdevice", {

@@ -8,6 +8,7 @@ import type { Hypervisor } from "./hypervisor.ts";
 import type { Memextent } from "./memextent.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** IPAs are below 2^36 (PLATFORM_VM_ADDRESS_SPACE_BITS). */
@@ -16,15 +17,18 @@ export const ADDRESS_SPACE_SIZE = 2 ** 36;
 /** VMIDs are 1..255; 255 is the root VM's. */
 const VMID_END = 256;
 const VMMIO_RANGES = 128;
-
-/** `Hypervisor.stage2HasRoom` keeps as many tables as splitting blocks can take. */
-const RESERVE_EXHAUSTED = "the reserve of stage-2 tables is exhausted";
+/** Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it. */
+const TABLE_SIZE = 16 * 1024;
+/** Bytes that one page table maps below the root, which is also the size of a block. */
+const TABLE_REACH = 0x100_0000;
 
 /** A device that answers a VM's accesses instead of memory: a GIC frame. */
 export interface VirtualDevice {
   readonly name: string;
   /** A load of 1, 2, 4 or 8 bytes at a byte offset; undefined is a synchronous external abort. */
   read(vcpu: Vcpu, offset: number, size: number): bigint | undefined;
+  /** `read` of 4 bytes as an unsigned number, where the device has that; undefined where `read` has to answer. */
+  readWord?(vcpu: Vcpu, offset: number): number | undefined;
   /** A store; false is a synchronous external abort. */
   write(vcpu: Vcpu, offset: number, size: number, value: bigint): boolean;
   /** The address space goes. */
@@ -58,6 +62,14 @@ export function stage2Flags(attributes: number): number {
   return flags;
 }
 
+/** Numbers of the parts of an address space, each of one page table, that a range reaches into; what lies outside counts for nothing. */
+function tablesOf(ipa: number, size: number): number[] {
+  const end = Math.min(ipa + size, ADDRESS_SPACE_SIZE);
+  const parts: number[] = [];
+  for (let part = Math.floor(ipa / TABLE_REACH); part * TABLE_REACH < end; part++) parts.push(part);
+  return parts;
+}
+
 /** An address space. */
 export class AddressSpace extends HypervisorObject {
   static readonly SIZE = 1024;
@@ -72,6 +84,8 @@ export class AddressSpace extends HypervisorObject {
   #infoArea: { extent: Memextent; ipa: number } | undefined;
   /** Extents with recorded mappings in this address space. */
   readonly #extents = new Set<Memextent>();
+  /** How many recorded mappings reach into each part of the address space that one page table maps: those that are paid for. */
+  readonly #tables = new Map<number, number>();
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, AddressSpace.SIZE);
@@ -159,9 +173,19 @@ export class AddressSpace extends HypervisorObject {
     return this.vmmioRanges.some((range) => BigInt(ipa) >= range.base && BigInt(ipa + size) <= range.base + range.size);
   }
 
+  /** A virtual device is taken away. */
+  removeDevice(attached: AttachedDevice): void {
+    const index = this.devices.indexOf(attached);
+    if (index >= 0) this.devices.splice(index, 1);
+  }
+
   /** The virtual device at an IPA. */
   deviceAt(ipa: number): AttachedDevice | undefined {
-    return this.devices.find((one) => ipa >= one.ipa && ipa < one.ipa + one.size);
+    for (let index = 0; index < this.devices.length; index++) {
+      const one = this.devices[index];
+      if (ipa >= one.ipa && ipa < one.ipa + one.size) return one;
+    }
+    return undefined;
   }
 
   /** Whether a virtual device lies in any part of the range. */
@@ -169,29 +193,60 @@ export class AddressSpace extends HypervisorObject {
     return this.devices.some((one) => ipa < one.ipa + one.size && one.ipa < ipa + size);
   }
 
-  /** Enters pages into the tables in place of what was there. False, and nothing changed, when there are too few tables. */
-  install(ipa: number, pa: number, size: number, attributes: number): boolean {
-    return this.hypervisor.stage2HasRoom(size) && this.#map(ipa, pa, size, attributes);
+  /**
+   * A mapping is recorded here: the heap pays every page table that its range can come to need, whether blocks would do for now or not. So
+   * splitting a block, and pages that come back to an extent, never lack one. NOMEM, and nothing is paid.
+   */
+  payTables(ipa: number, size: number): ErrorCode {
+    const parts = tablesOf(ipa, size);
+    const fresh = parts.filter((part) => !this.#tables.has(part)).length;
+    if (!this.hypervisor.promiseTables(fresh)) {
+      return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left: this.hypervisor.tablesLeft });
+    }
+    const charged = this.charge(fresh * TABLE_SIZE);
+    if (charged !== ErrorCode.OK) {
+      this.hypervisor.returnTables(fresh);
+      return charged;
+    }
+    for (const part of parts) this.#tables.set(part, (this.#tables.get(part) ?? 0) + 1);
+    this.hypervisor.checker?.touch(this);
+    return ErrorCode.OK;
   }
 
-  /** As `install`, for pages that came to an extent that is mapped here already: never fails, as it may take the reserve. */
-  restore(ipa: number, pa: number, size: number, attributes: number): void {
-    if (!this.#map(ipa, pa, size, attributes)) throw new Error(RESERVE_EXHAUSTED);
+  /** A mapping that was paid for is recorded no more. */
+  repayTables(ipa: number, size: number): void {
+    let unused = 0;
+    for (const part of tablesOf(ipa, size)) {
+      const users = this.#tables.get(part);
+      if (!users) throw new Error(`${this.name}: nobody paid for the table of part ${part}`);
+      if (users > 1) this.#tables.set(part, users - 1);
+      else {
+        this.#tables.delete(part);
+        unused++;
+      }
+    }
+    this.discharge(unused * TABLE_SIZE);
+    this.hypervisor.returnTables(unused);
+    this.hypervisor.checker?.touch(this);
+  }
+
+  /** Enters pages into the tables in place of what was there. They are in a range that is paid for. */
+  install(ipa: number, pa: number, size: number, attributes: number): void {
+    if (!this.#map(ipa, pa, size, attributes)) throw new Error(`${this.name}: a page table was not paid for`);
   }
 
   /** Takes the pages out of the tables that map to `pa` onward; others in the range stay. */
   uninstall(ipa: number, pa: number, size: number): void {
     this.#eachMapped(ipa, pa, size, (at, _pa, length) => {
-      if (this.stage2.unmap(at, length) === false) throw new Error(RESERVE_EXHAUSTED);
+      if (!this.stage2.unmap(at, length)) throw new Error(`${this.name}: a page table was not paid for`);
+      this.#trace("unmap", at, { size: length });
       this.#invalidate(at, length);
     });
   }
 
   /** Gives the pages new attributes that map to `pa` onward; others in the range stay. */
   reinstall(ipa: number, pa: number, size: number, attributes: number): void {
-    this.#eachMapped(ipa, pa, size, (at, to, length) => {
-      if (!this.#map(at, to, length, attributes)) throw new Error(RESERVE_EXHAUSTED);
-    });
+    this.#eachMapped(ipa, pa, size, (at, to, length) => this.install(at, to, length, attributes));
   }
 
   /** An extent has recorded mappings here. */
@@ -199,12 +254,35 @@ export class AddressSpace extends HypervisorObject {
     this.#extents.add(extent);
   }
 
+  /** An extent has none any more. */
+  forgetExtent(extent: Memextent): void {
+    this.#extents.delete(extent);
+  }
+
+  override held(): HypervisorObject[] {
+    return this.#infoArea ? [...super.held(), this.#infoArea.extent] : super.held();
+  }
+
+  protected fields(): Fields {
+    return {
+      vmid: this.vmid,
+      threads: this.threads,
+      devices: this.devices.map(({ ipa, size, device }) => [ipa, size, device.name]),
+      vmmioRanges: this.vmmioRanges.map(({ base, size }) => [base, size]),
+      infoArea: this.#infoArea && [this.#infoArea.extent.name, this.#infoArea.ipa],
+      extents: [...this.#extents].map((extent) => extent.name),
+      stage2: this.#stage2 && [...this.#stage2.entries()].map(({ ipa, pa, size, flags }) => [ipa, pa, size, flags]),
+    };
+  }
+
   protected onActivate(): ErrorCode {
     if (this.vmid === 0 || this.hypervisor.addressSpaces.has(this.vmid)) {
       return this.refuse(ErrorCode.BUSY, "the VMID is taken (0 always is)", { vmid: this.vmid });
     }
-    this.#stage2 = this.hypervisor.createStage2();
-    if (!this.#stage2) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    const root = this.charge(TABLE_SIZE);
+    if (root !== ErrorCode.OK) return root;
+    if (!this.hypervisor.promiseTables(1)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    this.#stage2 = this.hypervisor.options.stage2.create();
     this.hypervisor.addressSpaces.set(this.vmid, this);
     this.#infoArea?.extent.zero();
     return ErrorCode.OK;
@@ -218,6 +296,7 @@ export class AddressSpace extends HypervisorObject {
     this.hypervisor.addressSpaces.delete(this.vmid);
     this.#invalidate(0, ADDRESS_SPACE_SIZE);
     this.stage2.release();
+    this.hypervisor.returnTables(1);
   }
 
   /** Calls `act` for each run of pages in the range that are mapped to `pa` onward. */
@@ -231,12 +310,19 @@ export class AddressSpace extends HypervisorObject {
   }
 
   #map(ipa: number, pa: number, size: number, attributes: number): boolean {
-    if (this.stage2.map(ipa, pa, size, stage2Flags(attributes)) === false) return false;
+    if (!this.stage2.map(ipa, pa, size, stage2Flags(attributes))) return false;
+    this.#trace("map", ipa, { pa: `pa:0x${pa.toString(16)}`, size, map_attrs: attributes });
     this.#invalidate(ipa, size);
     return true;
   }
 
+  #trace(name: string, ipa: number, fields: Readonly<Record<string, unknown>>): void {
+    const { trace, names } = this.hypervisor;
+    if (trace.wants("mem")) trace.event("mem", name, { ipa: `ipa:${names.vm(this.vmid)}/0x${ipa.toString(16)}`, ...fields });
+  }
+
   #invalidate(ipa: number, size: number): void {
+    this.hypervisor.checker?.touchRange(this, ipa, size);
     this.hypervisor.core.invalidateStage2(this.stage2.id, ipa, size);
   }
 }

@@ -6,6 +6,8 @@ import type { HypervisorObject } from "./object.ts";
 /** One occupied slot. A revoked capability keeps its slot until it is deleted. */
 export class Capability {
   #object: HypervisorObject | undefined;
+  /** Number of the last call that looked it up (`CapabilityUses`); 0 before the first. */
+  lastCall = 0;
 
   private constructor(
     object: HypervisorObject,

@@ -2,13 +2,15 @@
 
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { Machine } from "../machine/machine.ts";
+import { Checker } from "./check.ts";
 import { Hypervisor, type HypervisorOptions } from "./hypervisor.ts";
+import type { RootPackage } from "./root-package.ts";
 import { createRootVm, DEFAULT_PRIMARY_IMAGES, type PrimaryImages, type RootVm } from "./root-vm.ts";
 
 /** What the hypervisor starts with. */
 export interface BootOptions extends HypervisorOptions {
-  /** The resource manager's program. */
-  readonly resourceManager: NativeGuestFactory;
+  /** The resource manager: a native program, or AArch64 images. */
+  readonly resourceManager: NativeGuestFactory | RootPackage;
   /** Where the primary VM's images lie in RAM; as on the recorded platform unless given. */
   readonly images?: PrimaryImages;
 }
@@ -20,5 +22,6 @@ export interface BootOptions extends HypervisorOptions {
 export function createHypervisor(machine: Machine, options: BootOptions): { hypervisor: Hypervisor; root: RootVm } {
   const hypervisor = new Hypervisor(machine, options);
   const root = createRootVm(hypervisor, options.resourceManager, options.images ?? DEFAULT_PRIMARY_IMAGES);
+  if (hypervisor.behaviour.check) hypervisor.checker = new Checker(hypervisor);
   return { hypervisor, root };
 }

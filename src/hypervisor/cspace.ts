@@ -1,21 +1,24 @@
 // Capability spaces: two levels of slots that hold a VM's capabilities (spec/hypervisor.md §3.3, §3.4, §4.4).
-// Ids are plain slot numbers: this build does not randomise them, as the recorded one does not.
 
 import { ErrorCode } from "../abi/errors.ts";
 import { ACTIVATE, allRights, CspaceRight, type ObjectType, rightNames } from "../abi/rights.ts";
 import { Capability } from "./capability.ts";
+import { CapabilityIds } from "./capability-ids.ts";
 import { active, type CapRule, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import { creation } from "./hypercall-create.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
 import type { ObjectOf } from "./object-types.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 
 /** Slots of one table, and tables of one cspace. */
 const SLOTS = 62;
 const TABLES = 230;
 /** Heap bytes of a table. */
 const TABLE_SIZE = 2048;
+/** What rules about capability ids and rights are cited from. */
+const LOOKUP_SECTION = "hypervisor 3.3";
 
 interface Table {
   readonly slots: (Capability | undefined)[];
@@ -26,12 +29,27 @@ interface Table {
 export class Cspace extends HypervisorObject {
   static readonly SIZE = 2048;
   readonly type = "cspace";
+  readonly #ids: CapabilityIds;
   #maximum = 0;
   #used = 0;
   readonly #tables: (Table | undefined)[] = [];
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, Cspace.SIZE);
+    this.#ids = new CapabilityIds(hypervisor.behaviour.capIds, hypervisor.random);
+  }
+
+  /** The id of one of its capabilities. */
+  idOf(capability: Capability): bigint {
+    return this.#ids.encode(capability.slot);
+  }
+
+  /** Capabilities that it holds, and how many it can. */
+  get used(): number {
+    return this.#used;
+  }
+  get maximum(): number {
+    return this.#maximum;
   }
 
   /** Sets how many capabilities fit, while in state INIT. ARGUMENT_INVALID above what the tables hold. */
@@ -59,7 +77,7 @@ export class Cspace extends HypervisorObject {
     return this.#place((slot) => {
       const parent = source.#find(id);
       if (typeof parent === "number") return parent;
-      if (!parent.object) return source.refuse(ErrorCode.CSPACE_CAP_REVOKED, "the capability to copy is revoked", { cap: id });
+      if (!parent.object) return source.#revoked(id);
       const rights = (parent.rights & mask) >>> 0;
       if (rights === 0) {
         const had = rightNames(parent.object.type, parent.rights);
@@ -82,9 +100,10 @@ export class Cspace extends HypervisorObject {
     const master = this.#find(id);
     if (typeof master === "number") return master;
     const object = master.object;
-    if (!object) return this.refuse(ErrorCode.CSPACE_CAP_REVOKED, "the capability is revoked", { cap: id });
+    if (!object) return this.#revoked(id);
     if (!master.master) return this.refuse(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "only a master capability revokes copies", { cap: id });
     for (const holder of object.holders.filter((other) => other !== master)) holder.drop();
+    this.hypervisor.checker?.touch(object);
     return ErrorCode.OK;
   }
 
@@ -95,29 +114,51 @@ export class Cspace extends HypervisorObject {
     const capability = this.#find(id);
     if (typeof capability === "number") return capability;
     const object = capability.object;
-    if (!object) return this.refuse(ErrorCode.CSPACE_CAP_REVOKED, "the capability is revoked", { cap: id });
+    if (!object) return this.#revoked(id);
     const wrongType = rule.type !== "any" && object.type !== rule.type;
     if (wrongType && !rule.untyped) return this.#wrongType(id, object, rule.type);
     if ((capability.rights & rule.rights) >>> 0 !== rule.rights) {
-      return this.refuse(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "the capability lacks a right", {
-        cap: id,
-        target: object.name,
-        has: rightNames(object.type, capability.rights),
-        needs: rightNames(object.type, rule.rights),
-      });
+      const has = rightNames(object.type, capability.rights), needs = rightNames(object.type, rule.rights);
+      const values = { cap: id, target: object.name, has, needs };
+      return this.refuse(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "the capability lacks a right", values, LOOKUP_SECTION);
     }
     if (wrongType) return this.#wrongType(id, object, rule.type);
     if (rule.state === "active" && object.state !== "active") {
-      return this.refuse(ErrorCode.OBJECT_STATE, "the object is not active", { cap: id, target: object.name, state: object.state });
+      const values = { cap: id, target: object.name, state: object.state };
+      return this.refuse(ErrorCode.OBJECT_STATE, "the object is not active", values, LOOKUP_SECTION);
     }
     return object;
   }
 
+  /**
+   * `lookup` of the id whose halves these are, where it succeeds and ids are plain: no bigint is made for it. Undefined says nothing about
+   * the id: `lookup` does.
+   */
+  lookupPlain(high: number, low: number, rule: CapRule): HypervisorObject | undefined {
+    if (high !== 0 || low > 0xffff || !this.#ids.plain) return undefined;
+    const capability = this.#tables[low >> 8]?.slots[low & 0xff];
+    const object = capability?.object;
+    if (!object || rule.type !== "any" && object.type !== rule.type) return undefined;
+    if ((capability.rights & rule.rights) >>> 0 !== rule.rights || rule.state === "active" && object.state !== "active") return undefined;
+    capability.lastCall = this.hypervisor.capabilityUses.current;
+    return object;
+  }
+
   /** Occupied slots in order: id and capability. For people and for the invariant checker. */
-  *capabilities(): Generator<[id: number, capability: Capability]> {
+  *capabilities(): Generator<[id: bigint, capability: Capability]> {
     for (const table of this.#tables) {
-      for (const capability of table?.slots ?? []) if (capability) yield [capability.slot, capability];
+      for (const capability of table?.slots ?? []) if (capability) yield [this.idOf(capability), capability];
     }
+  }
+
+  /** What occupies a slot. */
+  occupant(slot: number): Capability | undefined {
+    return this.#tables[slot >> 8]?.slots[slot & 0xff];
+  }
+
+  protected fields(): Fields {
+    const slots = [...this.capabilities()].map(([slot, { object, rights, master }]) => [slot, object?.name, rights, master]);
+    return { maximum: this.#maximum, tables: this.#tables.map((table) => table?.used), slots };
   }
 
   protected onActivate(): ErrorCode {
@@ -128,21 +169,26 @@ export class Cspace extends HypervisorObject {
     for (const [, capability] of [...this.capabilities()]) this.#free(capability);
   }
 
+  #revoked(id: bigint): ErrorCode {
+    return this.refuse(ErrorCode.CSPACE_CAP_REVOKED, "the capability is revoked", { cap: id }, LOOKUP_SECTION);
+  }
+
   #wrongType(id: bigint, object: HypervisorObject, wanted: string): ErrorCode {
-    return this.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "the capability names an object of another type", {
-      cap: id,
-      target: object.name,
-      wanted,
-    });
+    const values = { cap: id, target: object.name, wanted };
+    return this.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "the capability names an object of another type", values, LOOKUP_SECTION);
   }
 
   #find(id: bigint): Capability | ErrorCode {
-    const slot = Number(id & 0xffn);
-    const index = Number(id >> 8n);
-    if (id > 0xffffn || slot >= SLOTS || index >= TABLES) {
-      return this.refuse(ErrorCode.ARGUMENT_INVALID, "not the id of any slot", { cap: id });
+    const value = this.#ids.decode(id);
+    const slot = value === undefined ? SLOTS : value & 0xff;
+    const index = value === undefined ? TABLES : value >> 8;
+    if (slot >= SLOTS || index >= TABLES) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "not the id of any slot", { cap: id }, LOOKUP_SECTION);
     }
-    return this.#tables[index]?.slots[slot] ?? this.refuse(ErrorCode.CSPACE_CAP_NULL, "the slot is empty", { cap: id });
+    const capability = this.#tables[index]?.slots[slot];
+    if (!capability) return this.refuse(ErrorCode.CSPACE_CAP_NULL, "the slot is empty", { cap: id }, LOOKUP_SECTION);
+    capability.lastCall = this.hypervisor.capabilityUses.current;
+    return capability;
   }
 
   /** Finds the lowest free slot and lets `make` fill it; undoes the table's allocation when that is refused. */
@@ -153,7 +199,7 @@ export class Cspace extends HypervisorObject {
     let index = 0;
     while ((this.#tables[index]?.used ?? 0) === SLOTS) index++;
     const table = this.#tables[index] ?? this.#addTable(index);
-    if (!table) return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { bytes: TABLE_SIZE });
+    if (!table) return ErrorCode.NOMEM;
     let slot = 0;
     while (table.slots[slot]) slot++;
     const value = index << 8 | slot;
@@ -165,11 +211,12 @@ export class Cspace extends HypervisorObject {
     table.slots[slot] = capability;
     table.used++;
     this.#used++;
-    return BigInt(value);
+    this.hypervisor.checker?.touch(this);
+    return this.#ids.encode(value);
   }
 
   #addTable(index: number): Table | undefined {
-    if (!this.partition!.allocate(TABLE_SIZE)) return undefined;
+    if (this.charge(TABLE_SIZE) !== ErrorCode.OK) return undefined;
     return this.#tables[index] = { slots: new Array(SLOTS), used: 0 };
   }
 
@@ -180,13 +227,15 @@ export class Cspace extends HypervisorObject {
     table.used--;
     this.#used--;
     this.#trim(index);
+    if (capability.object) this.hypervisor.checker?.touch(capability.object);
+    this.hypervisor.checker?.touch(this);
     capability.drop();
   }
 
   #trim(index: number): void {
     if (this.#tables[index]!.used > 0) return;
     this.#tables[index] = undefined;
-    this.partition!.free(TABLE_SIZE);
+    this.discharge(TABLE_SIZE);
   }
 }
 

@@ -3,6 +3,7 @@
 
 import { Pstate } from "../core/exceptions.ts";
 import type { RegisterName } from "../core/interface.ts";
+import type { WatchKind } from "../core/watchpoints.ts";
 import type { DebugControl } from "./debug-control.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -121,7 +122,13 @@ export type DebugAccess =
   | { readonly kind: "read"; readonly vcpu: number; readonly address: bigint; readonly size: number }
   /** All or nothing. Read-only mappings do not matter. */
   | { readonly kind: "write"; readonly vcpu: number; readonly address: bigint; readonly bytes: Uint8Array }
-  | { readonly kind: "insert-breakpoint" | "remove-breakpoint"; readonly address: bigint };
+  | { readonly kind: "insert-breakpoint" | "remove-breakpoint"; readonly address: bigint }
+  | {
+    readonly kind: "insert-watchpoint" | "remove-watchpoint";
+    readonly address: bigint;
+    readonly length: number;
+    readonly watch: WatchKind;
+  };
 
 /** The answer to a `DebugAccess`. */
 export type DebugAnswer =
@@ -145,6 +152,13 @@ export function answerDebugger(control: DebugControl, access: DebugAccess): Debu
       return control.insert(access.address) ? DONE : refused("no VM, too many breakpoints, or no address of an instruction");
     case "remove-breakpoint":
       control.remove(access.address);
+      return DONE;
+    case "insert-watchpoint": {
+      const { address, length, watch } = access;
+      return control.watch(address, length, watch) ? DONE : refused("no VM, too many watchpoints, or too many bytes");
+    }
+    case "remove-watchpoint":
+      control.unwatch(access.address, access.length, access.watch);
       return DONE;
   }
   const vcpu = vcpus.find(({ index }) => index === access.vcpu);

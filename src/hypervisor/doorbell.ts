@@ -7,6 +7,7 @@ import { active, hypercall, type HypercallDefinition } from "./hypercall-definit
 import type { Hypervisor } from "./hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 import { VirqSource } from "./vic-source.ts";
 
 const ALL_FLAGS = 0xffff_ffff_ffff_ffffn;
@@ -20,7 +21,7 @@ export class Doorbell extends HypervisorObject {
   #enabled = ALL_FLAGS;
   /** Flags that clear themselves when they have raised it. */
   #autoAck = 0n;
-  readonly virq = new VirqSource(() => (this.#flags & this.#enabled) !== 0n);
+  readonly virq = new VirqSource(this, "flags", () => (this.#flags & this.#enabled) !== 0n);
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, Doorbell.SIZE);
@@ -29,6 +30,14 @@ export class Doorbell extends HypervisorObject {
   /** The flags that are set, for people. */
   get flags(): bigint {
     return this.#flags;
+  }
+
+  /** The masks: flags that raise the vIRQ, flags that clear themselves then. */
+  get enabled(): bigint {
+    return this.#enabled;
+  }
+  get autoAck(): bigint {
+    return this.#autoAck;
   }
 
   /** Sets flags; gives all that were set before. */
@@ -65,6 +74,14 @@ export class Doorbell extends HypervisorObject {
     if (was && !is) this.virq.clear();
     else if (!was && is) this.#raise();
     else if (is) this.#flags &= ~autoAck;
+  }
+
+  override virqSources(): VirqSource[] {
+    return [this.virq];
+  }
+
+  protected fields(): Fields {
+    return { flags: this.#flags, enabled: this.#enabled, autoAck: this.#autoAck, virq: this.virq.dump() };
   }
 
   protected onActivate(): ErrorCode {

@@ -7,6 +7,7 @@ import { active, hypercall, type HypercallDefinition } from "./hypercall-definit
 import type { Hypervisor } from "./hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 import type { Vic } from "./vic.ts";
 import { VirqSource } from "./vic-source.ts";
 
@@ -17,9 +18,9 @@ export class Hwirq extends HypervisorObject {
   /** Level of the physical line. */
   #level = false;
   /** An SPI's forwarding. */
-  readonly #source = new VirqSource(() => this.#level);
-  /** A PPI's forwarding: the VIC and the virtual PPI. No device of this platform raises one. */
-  #ppi: { readonly vic: Vic; readonly virq: number } | undefined;
+  readonly #source = new VirqSource(this, "line", () => this.#level);
+  /** A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. No device of this platform raises one. */
+  #ppi: { readonly vic: Vic; readonly virq: number; readonly sources: Map<number, VirqSource> } | undefined;
 
   /** @param intid physical INTID, 16..1019 */
   constructor(hypervisor: Hypervisor, partition: Partition, readonly intid: number) {
@@ -51,23 +52,68 @@ export class Hwirq extends HypervisorObject {
       return this.refuse(ErrorCode.ARGUMENT_INVALID, "a PPI is forwarded to a PPI", { virq });
     }
     if (!vic.everyVcpuPinned()) return this.refuse(ErrorCode.DENIED, "PPIs go to pinned vCPUs only", { vic: vic.name });
-    this.#ppi = { vic, virq };
+    this.#ppi = { vic, virq, sources: new Map() };
+    for (const index of vic.indices()) {
+      const error = this.forwardTo(index);
+      if (error === ErrorCode.OK) continue;
+      this.unbind();
+      return error;
+    }
+    vic.addPpi(this);
     return ErrorCode.OK;
   }
 
+  /** The PPI comes to one more vCPU of its VIC. BUSY where that has something else there. */
+  forwardTo(index: number): ErrorCode {
+    const { vic, virq, sources } = this.#ppi!;
+    const source = new VirqSource(this, "line", () => this.#level);
+    const error = vic.bindPrivate(source, index, virq);
+    if (error === ErrorCode.OK) sources.set(index, source);
+    return error;
+  }
+
+  /** The vCPU is gone. */
+  withdrawFrom(index: number): void {
+    const { sources } = this.#ppi!;
+    sources.get(index)?.unbind();
+    sources.delete(index);
+  }
+
   unbind(): ErrorCode {
-    if (this.intid < Intid.PrivateEnd) this.#ppi = undefined;
+    if (this.intid < Intid.PrivateEnd) this.#unbindPpi();
     else if (this.#source.intid === undefined) return this.refuse(ErrorCode.VIRQ_NOT_BOUND, "the interrupt is not forwarded");
     else this.#source.unbind();
     return ErrorCode.OK;
+  }
+
+  override virqSources(): VirqSource[] {
+    return [this.#source, ...this.#ppi?.sources.values() ?? []];
+  }
+
+  protected fields(): Fields {
+    return {
+      intid: this.intid,
+      level: this.#level,
+      source: this.#source.dump(),
+      ppi: this.#ppi && [this.#ppi.vic.name, this.#ppi.virq, ...this.#ppi.sources.keys()],
+    };
   }
 
   protected onActivate(): ErrorCode {
     return this.refuse(ErrorCode.OBJECT_STATE, "hardware interrupts are active from the start");
   }
 
+  #unbindPpi(): void {
+    if (!this.#ppi) return;
+    for (const source of this.#ppi.sources.values()) source.unbind();
+    this.#ppi.vic.removePpi(this);
+    this.#ppi = undefined;
+  }
+
   protected onDestroy(): void {
     this.#source.unbind();
+    this.#unbindPpi();
+    this.hypervisor.hwirqs.delete(this.intid);
   }
 }
 

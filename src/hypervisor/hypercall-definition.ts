@@ -96,8 +96,8 @@ export interface Call {
   readonly cspace: Cspace;
   /** Looks up a capability that only some arguments of a call need (scheduler_yield, vcpu_set_affinity). */
   lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode;
-  /** Records why the call is refused, and gives back the error. */
-  refuse<E extends ErrorCode>(error: E, rule: string, values?: Readonly<Record<string, unknown>>): E;
+  /** Notes why the call is refused, and gives back the error. `section`: where the rule is specified, if not with the call. */
+  refuse<E extends ErrorCode>(error: E, rule: string, values?: Readonly<Record<string, unknown>>, section?: string): E;
 }
 
 /** What `hypercall` makes: a definition without its call's types, for the table. */
@@ -109,12 +109,15 @@ export interface HypercallDefinition {
   readonly handler:
     | ((call: Call, args: Readonly<Record<string, unknown>>) => ErrorCode | Readonly<Record<string, unknown>> | typeof DEFERRED)
     | undefined;
+  /** The one object that the handler answers, where it always answers the same. */
+  readonly constant: Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
  * Defines a call.
  * - `caps`: the capability arguments to look up, written in order of lookup
  * - `validate`: checks that come before every lookup (reserved bits of words); gives OK or an error
+ * - `constant`: instead of a handler: the results, which are always the same
  * - `handler`: absent where the call is not built: its checks are made, then the machine stops and names it
  */
 export function hypercall<N extends HypercallName, const C extends CapRules<N> = Record<never, never>>(
@@ -123,12 +126,15 @@ export function hypercall<N extends HypercallName, const C extends CapRules<N> =
     readonly caps?: C;
     readonly validate?: (call: Call, args: RawArguments<N>) => ErrorCode;
     readonly handler?: (call: Call, args: Arguments<N, C>) => Reply<N>;
+    readonly constant?: Results<N>;
   },
 ): HypercallDefinition {
+  const { constant } = definition;
   return {
     name,
     caps: Object.entries(definition.caps ?? {}) as [string, CapRule][],
     validate: definition.validate as HypercallDefinition["validate"],
-    handler: definition.handler as HypercallDefinition["handler"],
+    handler: constant ? () => constant : definition.handler as HypercallDefinition["handler"],
+    constant,
   };
 }

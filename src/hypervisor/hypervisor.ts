@@ -6,17 +6,22 @@ import type { El2, PhysicalCpu } from "../machine/el2.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
 import { DEVICE_END, RAM_BASE } from "../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "./behaviour.ts";
+import { CapabilityUses } from "./capability-uses.ts";
+import type { Checker } from "./check.ts";
 import type { DebugControl } from "./debug-control.ts";
 import { DEFINITIONS } from "./hypercall-list.ts";
 import { HypercallTable } from "./hypercalls.ts";
 import type { Hwirq } from "./hwirq.ts";
 import { MemoryDatabase } from "./memdb.ts";
 import { NativePrograms } from "./native.ts";
+import type { HypervisorObject } from "./object.ts";
 import { Partition } from "./partition.ts";
 import { RandomGenerator } from "./prng.ts";
-import { Reasons } from "./reasons.ts";
 import { Scheduler } from "./scheduler.ts";
 import { TraceClasses } from "./trace.ts";
+import { TraceHub } from "./trace-hub.ts";
+import { TraceNames } from "./trace-names.ts";
 import type { Vcpu } from "./vcpu.ts";
 import type { VirtioMmio } from "./virtio-mmio.ts";
 
@@ -33,6 +38,7 @@ export interface HypervisorOptions {
   readonly stage2: Stage2Source;
   /** Seed of everything random, 32 bits. */
   readonly seed: number;
+  readonly behaviour?: Partial<Behaviour>;
 }
 
 /** Heap of the root partition in bytes: as much as the real platform has for heap and trace together. */
@@ -40,23 +46,20 @@ const ROOT_HEAP = 35 * 1024 * 1024;
 /** Heap of the hypervisor's own partition in bytes. */
 const PRIVATE_HEAP = 1024 * 1024;
 
-/**
- * Page tables that mappings leave free. Taking pages away and giving them back must never fail, and splits blocks; there are no more blocks
- * than this to split (4 GiB of them, mapped once).
- */
-const STAGE2_RESERVE = 256;
-/** Bytes that one page table maps, which is also the size of a block. */
-const STAGE2_BLOCK = 0x100_0000;
-
 /** The hypervisor of one machine. */
 export class Hypervisor implements El2 {
-  readonly reasons = new Reasons();
+  /** What everybody at and below EL2 says of their work. */
+  readonly trace = new TraceHub(() => this.machine.time);
+  readonly names = new TraceNames();
   readonly memory = new MemoryDatabase();
+  /** Every object that is not destroyed, in order of creation. */
+  readonly objects = new Set<HypervisorObject>();
   /** Active address spaces by VMID. */
   readonly addressSpaces = new Map<number, AddressSpace>();
   readonly hypercalls = new HypercallTable(DEFINITIONS);
+  readonly capabilityUses = new CapabilityUses();
   readonly natives = new NativePrograms(this);
-  readonly trace = new TraceClasses();
+  readonly traceClasses = new TraceClasses();
   readonly random: RandomGenerator;
   readonly privatePartition: Partition;
   readonly rootPartition: Partition;
@@ -71,11 +74,21 @@ export class Hypervisor implements El2 {
   onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
   /** What a debugger wants of a VM's vCPUs, while there is one. */
   debug: DebugControl | undefined;
+  /** Looks after every operation whether what must hold still does (`--check`). */
+  checker: Checker | undefined;
+  readonly behaviour: Behaviour;
+  /** Whether defects of the recorded build are there as well (`Behaviour.quirks`). */
+  readonly hasQuirks: boolean;
+  /** Page tables that no address space has been promised. */
+  #tablesLeft: number;
   #serial = 0;
 
   /** Takes the machine over: its memory belongs to the two partitions afterwards. Nothing runs yet. */
   constructor(readonly machine: Machine, readonly options: HypervisorOptions) {
+    this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
+    this.hasQuirks = this.behaviour.quirks === "as-observed";
     this.random = new RandomGenerator(options.seed);
+    this.#tablesLeft = options.stage2.available;
     this.privatePartition = new Partition(this, true, PRIVATE_HEAP);
     this.rootPartition = new Partition(this, true, ROOT_HEAP);
     const { map } = machine;
@@ -101,15 +114,31 @@ export class Hypervisor implements El2 {
     return ++this.#serial;
   }
 
-  /** Page tables for an address space, or undefined when there are none left. */
-  createStage2(): Stage2Table | undefined {
-    return this.stage2HasRoom(0) ? this.options.stage2.create() : undefined;
+  /** Page tables that can still be promised. */
+  get tablesLeft(): number {
+    return this.#tablesLeft;
   }
 
-  /** Whether the page tables that a mapping of `size` bytes may need can be taken. */
-  stage2HasRoom(size: number): boolean {
-    const most = Math.ceil(size / STAGE2_BLOCK) + 1;
-    return this.options.stage2.available >= STAGE2_RESERVE + most;
+  /** Promises an address space this many page tables of the machine's pool; false, and nothing is promised, when there are fewer. */
+  promiseTables(count: number): boolean {
+    if (count > this.#tablesLeft) return false;
+    this.#tablesLeft -= count;
+    return true;
+  }
+
+  /** An address space will not need so many of its page tables any more. */
+  returnTables(count: number): void {
+    this.#tablesLeft += count;
+  }
+
+  /**
+   * A vCPU did what no rule covers: it gets what unknown calls and accesses get, or everything stops here (`--strict`).
+   * @param what for people: `HVC #0x7000`, `access to 0x90000000`
+   */
+  uncovered(vcpu: Vcpu, what: string): void {
+    const pc = `0x${vcpu.registers.pc.toString(16)}`;
+    if (vcpu.trace.wants("rule")) vcpu.trace.event("rule", "not covered", { what, pc });
+    if (this.behaviour.strict) this.stop(`--strict: ${this.names.vcpu(vcpu)} at PC ${pc}: no rule covers ${what}`);
   }
 
   /** Something that must not happen happened, or something is not built: the machine stops with this message. */

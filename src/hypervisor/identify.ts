@@ -5,6 +5,6 @@ import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 
 export const calls: readonly HypercallDefinition[] = [
   hypercall("hypervisor_identify", {
-    handler: () => ({ api_info: API_INFO, api_flags_0: API_FLAGS_0, api_flags_1: 0n, api_flags_2: 0n }),
+    constant: { api_info: API_INFO, api_flags_0: API_FLAGS_0, api_flags_1: 0n, api_flags_2: 0n },
   }),
 ];

@@ -16,8 +16,8 @@ export function checkRange(
   size: bigint,
   limit: number,
   outside: ErrorCode,
+  values: Readonly<Record<string, unknown>> = { offset, size, limit },
 ): ErrorCode {
-  const values = { offset, size, limit };
   const page = BigInt(PAGE_SIZE);
   if (offset % page !== 0n || size % page !== 0n) return call.refuse(ErrorCode.ARGUMENT_ALIGNMENT, "ranges are whole pages", values);
   if (size === 0n || offset + size > 1n << 64n) return call.refuse(ErrorCode.ARGUMENT_SIZE, "a range has a size and does not wrap", values);
@@ -65,13 +65,13 @@ type Donor = Memextent | Partition;
 function lookUpDonor(call: Call, id: bigint): Donor | ErrorCode {
   const asPartition = call.lookup(id, active("partition", PartitionRight.Donate));
   if (asPartition !== ErrorCode.CSPACE_WRONG_OBJECT_TYPE) return asPartition;
-  call.hypervisor.reasons.begin();
+  call.hypervisor.trace.clearNote();
   return call.lookup(id, active("memextent", MemextentRight.Donate));
 }
 
 function donate(call: Call, type: number, from: Donor, to: Donor, offset: bigint, size: bigint): ErrorCode {
-  const values = { from: from.name, to: to.name, offset, size };
-  const error = checkRange(call, offset, size, Number.MAX_SAFE_INTEGER, ErrorCode.ARGUMENT_INVALID);
+  const values = { object: call.hypervisor.names.object(from), from: from.name, to: to.name, offset, size };
+  const error = checkRange(call, offset, size, Number.MAX_SAFE_INTEGER, ErrorCode.ARGUMENT_INVALID, values);
   if (error !== ErrorCode.OK) return error;
   const notRelated = () => call.refuse(ErrorCode.ARGUMENT_INVALID, "giver and receiver are related as the options say", values);
   const child = type === DonateType.ToChild ? to : from;
@@ -90,9 +90,11 @@ function donate(call: Call, type: number, from: Donor, to: Donor, offset: bigint
   const end = pa + Number(size);
   const outside = [child, other].some((one) => one instanceof Memextent && (pa < one.base || end > one.base + one.extentSize));
   if (outside) return call.refuse(ErrorCode.ARGUMENT_INVALID, "the range lies inside both extents", values);
-  return Memextent.move(call.hypervisor, from, to, pa, Number(size))
-    ? ErrorCode.OK
-    : call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the giver owns every page", values);
+  if (!call.hypervisor.memory.owns(from, pa, Number(size))) {
+    return call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the giver owns every page", values);
+  }
+  Memextent.move(call.hypervisor, from, to, pa, Number(size));
+  return ErrorCode.OK;
 }
 
 export const calls: readonly HypercallDefinition[] = [

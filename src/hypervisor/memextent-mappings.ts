@@ -1,7 +1,9 @@
 // Where an extent is mapped: at most four slots, each of one address space (spec/hypervisor.md §4.6). What is recorded here covers pages
 // whether the extent owns them now or not; only owned pages are in the page tables.
 
+import { ErrorCode } from "../abi/errors.ts";
 import type { AddressSpace } from "./addrspace.ts";
+import type { Plain } from "./state-dump.ts";
 
 /** How many slots an extent has. */
 const SLOTS = 4;
@@ -34,17 +36,24 @@ export function clip(range: MappedRange, offset: number, size: number): MappedRa
 export class ExtentMappings {
   #slots: Slot[] = [];
 
-  /** Records a mapping; false when it needs a slot and none is free. */
-  add(addressSpace: AddressSpace, range: MappedRange): boolean {
+  /** Records a mapping, for which the address space pays. MEMEXTENT_MAPPINGS_FULL when it needs a slot and none is free, NOMEM. */
+  add(addressSpace: AddressSpace, range: MappedRange): ErrorCode {
     let slot = this.#slots.find((one) => one.addressSpace === addressSpace && !one.ranges.some((r) => clip(r, range.offset, range.size)));
+    if (!slot && this.#slots.length === SLOTS) return ErrorCode.MEMEXTENT_MAPPINGS_FULL;
+    const paid = addressSpace.payTables(range.ipa, range.size);
+    if (paid !== ErrorCode.OK) return paid;
     if (!slot) {
-      if (this.#slots.length === SLOTS) return false;
       slot = { addressSpace, ranges: [] };
       this.#slots.push(slot);
     }
     slot.ranges.push(range);
     slot.ranges.sort((a, b) => a.offset - b.offset);
-    return true;
+    return ErrorCode.OK;
+  }
+
+  /** Whether any mapping in the address space is recorded. */
+  includes(addressSpace: AddressSpace): boolean {
+    return this.#slots.some((slot) => slot.addressSpace === addressSpace);
   }
 
   /** Whether some slot maps all of [offset, offset + size) to `ipa` onward. */
@@ -82,7 +91,14 @@ export class ExtentMappings {
 
   /** Forgets the mappings in one address space (it is being destroyed), or all. */
   clear(addressSpace?: AddressSpace): void {
-    this.#slots = addressSpace ? this.#slots.filter((slot) => slot.addressSpace !== addressSpace) : [];
+    const forgotten = this.#slots.filter((slot) => !addressSpace || slot.addressSpace === addressSpace);
+    for (const { addressSpace: space, ranges } of forgotten) for (const { ipa, size } of ranges) space.repayTables(ipa, size);
+    this.#slots = this.#slots.filter((slot) => !forgotten.includes(slot));
+  }
+
+  /** The slots as plain data. */
+  dump(): Plain {
+    return this.#slots.map(({ addressSpace, ranges }) => [addressSpace.name, ranges.map((range) => ({ ...range }))]);
   }
 
   #find(addressSpace: AddressSpace, offset: number, size: number, ipa: number): Slot | undefined {
@@ -101,7 +117,11 @@ export class ExtentMappings {
       if (!part) return [range];
       const before = clip(range, range.offset, part.offset - range.offset);
       const behind = clip(range, part.offset + part.size, range.offset + range.size - part.offset - part.size);
-      return [before, ...change(part), behind].filter((piece) => piece !== undefined);
+      const pieces = [before, ...change(part), behind].filter((piece) => piece !== undefined);
+      // The pieces reach into no part of the address space that is not paid for.
+      for (const piece of pieces) addressSpace.payTables(piece.ipa, piece.size);
+      addressSpace.repayTables(range.ipa, range.size);
+      return pieces;
     });
     if (slot.ranges.length === 0) this.#slots = this.#slots.filter((one) => one !== slot);
   }

@@ -10,6 +10,7 @@ import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
 import type { MemoryOwner, PageRun } from "./memdb.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 
 /** SPARSE extents are mapped below this IPA. */
 const SPARSE_IPA_END = 2 ** 48;
@@ -123,22 +124,20 @@ export class Memextent extends HypervisorObject {
       if (start + run.size > ADDRESS_SPACE_SIZE) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range leaves the address space", values);
     }
     const range = { offset, size, ipa: at, attributes };
-    if (!this.mappings.add(addressSpace, range)) {
-      return this.refuse(ErrorCode.MEMEXTENT_MAPPINGS_FULL, "every mapping slot of the extent is in use", values);
-    }
+    const added = this.mappings.add(addressSpace, range);
+    if (added === ErrorCode.MEMEXTENT_MAPPINGS_FULL) return this.refuse(added, "every mapping slot of the extent is in use", values);
+    if (added !== ErrorCode.OK) return added;
     addressSpace.noteExtent(this);
-    if (this.#install(addressSpace, range)) return ErrorCode.OK;
-    this.#uninstall(addressSpace, range);
-    this.mappings.remove(addressSpace, offset, size, at);
-    return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", values);
+    for (const run of runs) addressSpace.install(at + run.pa - this.base - offset, run.pa, run.size, attributes);
+    return ErrorCode.OK;
   }
 
   /** Takes a recorded mapping away. ADDR_INVALID when there is none like it. */
   unmap(addressSpace: AddressSpace, ipa: bigint, offset: number, size: number): ErrorCode {
     const at = Number(ipa);
     if (!this.mappings.has(addressSpace, offset, size, at)) return this.#notMapped(addressSpace, ipa, size);
-    this.#uninstall(addressSpace, { offset, size, ipa: at });
-    this.mappings.remove(addressSpace, offset, size, at);
+    this.#forget(addressSpace, offset, size, at);
+    this.#leave(addressSpace, { offset, size, ipa: at });
     return ErrorCode.OK;
   }
 
@@ -188,6 +187,9 @@ export class Memextent extends HypervisorObject {
    */
   static move(hypervisor: Hypervisor, giver: MemoryOwner, receiver: MemoryOwner, pa: number, size: number): boolean {
     if (!hypervisor.memory.transfer(giver, receiver, pa, size)) return false;
+    const { trace } = hypervisor;
+    hypervisor.checker?.touchPages(giver, pa, size);
+    if (trace.wants("mem")) trace.event("mem", "own", { pa: `pa:0x${pa.toString(16)}`, size, from: giver.name, to: receiver.name });
     if (giver instanceof Memextent) {
       for (const { addressSpace, range } of giver.mappings.within(pa - giver.base, size)) {
         addressSpace.uninstall(range.ipa, giver.base + range.offset, range.size);
@@ -195,6 +197,24 @@ export class Memextent extends HypervisorObject {
     }
     if (receiver instanceof Memextent) receiver.#installAll(pa, size);
     return true;
+  }
+
+  override held(): HypervisorObject[] {
+    return this.parent ? [...super.held(), this.parent] : super.held();
+  }
+
+  protected fields(): Fields {
+    return {
+      base: this.base,
+      extentSize: this.extentSize,
+      access: this.access,
+      memoryType: this.memoryType,
+      kind: this.kind,
+      parent: this.parent?.name,
+      configured: this.#configured,
+      attachments: this.#attachments,
+      mappings: this.mappings.dump(),
+    };
   }
 
   protected onActivate(): ErrorCode {
@@ -223,6 +243,8 @@ export class Memextent extends HypervisorObject {
     if (wasActive) {
       for (const run of [...this.ownedRuns()]) Memextent.move(this.hypervisor, this, this.origin, run.pa, run.size);
       this.mappings.clear();
+      // Also those in which it is mapped no more: they would keep it for ever.
+      for (const addressSpace of this.hypervisor.addressSpaces.values()) addressSpace.forgetExtent(this);
       this.hypervisor.memory.forget(this);
     }
     this.#setParent(undefined);
@@ -244,20 +266,17 @@ export class Memextent extends HypervisorObject {
     return this.refuse(ErrorCode.ADDR_INVALID, "the extent has no such mapping", { addrspace: addressSpace.name, ipa, size });
   }
 
+  /** Takes a recorded mapping out. */
+  #forget(addressSpace: AddressSpace, offset: number, size: number, ipa: number): void {
+    this.mappings.remove(addressSpace, offset, size, ipa);
+    if (!this.mappings.includes(addressSpace)) addressSpace.forgetExtent(this);
+  }
+
   /** Attributes cut down to what this extent allows; undefined where nothing remains. */
   #reduced(attributes: number): number | undefined {
     const allowed = this.access << MapAttributes.UserShift | this.access << MapAttributes.KernelShift;
     const access = attributes & MapAttributes.AccessDefined & allowed;
     return access === 0 ? undefined : attributes & ~MapAttributes.AccessDefined | access;
-  }
-
-  /** Enters the owned pages of a range; false when page tables run out. */
-  #install(addressSpace: AddressSpace, range: MappedRange): boolean {
-    for (const run of this.ownedRuns(range.offset, range.size)) {
-      const ipa = range.ipa + run.pa - this.base - range.offset;
-      if (!addressSpace.install(ipa, run.pa, run.size, range.attributes)) return false;
-    }
-    return true;
   }
 
   #uninstall(addressSpace: AddressSpace, range: Pick<MappedRange, "offset" | "size" | "ipa">): void {
@@ -266,13 +285,29 @@ export class Memextent extends HypervisorObject {
     }
   }
 
+  /** Takes the owned pages of a range out of the tables, where no other slot has them mapped to the same place: those get its attributes. */
+  #leave(addressSpace: AddressSpace, { offset, size, ipa }: Pick<MappedRange, "offset" | "size" | "ipa">): void {
+    const others = [...this.mappings.within(offset, size)]
+      .filter(({ addressSpace: space, range }) => space === addressSpace && range.ipa - range.offset === ipa - offset)
+      .map(({ range }) => range)
+      .sort((a, b) => a.offset - b.offset);
+    let done = offset;
+    for (const other of others) {
+      if (other.offset > done) this.#uninstall(addressSpace, { offset: done, size: other.offset - done, ipa: ipa + done - offset });
+      this.#reinstall(addressSpace, other);
+      done = Math.max(done, other.offset + other.size);
+    }
+    const end = offset + size;
+    if (done < end) this.#uninstall(addressSpace, { offset: done, size: end - done, ipa: ipa + done - offset });
+  }
+
   /** Enters pages that came in wherever the extent is mapped. */
   #installAll(pa: number, size: number): void {
     for (const { addressSpace, range } of this.mappings.within(pa - this.base, size)) {
       // A SPARSE record may reach over the end of the address space; pages there are in no table.
       const inside = Math.min(range.size, ADDRESS_SPACE_SIZE - range.ipa);
       if (inside <= 0) continue;
-      addressSpace.restore(range.ipa, this.base + range.offset, inside, range.attributes);
+      addressSpace.install(range.ipa, this.base + range.offset, inside, range.attributes);
     }
   }
 

@@ -8,6 +8,7 @@ import { active, configurable, hypercall, type HypercallDefinition } from "./hyp
 import type { Hypervisor } from "./hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 import { readUser, writeUser } from "./user-access.ts";
 import { VirqSource } from "./vic-source.ts";
 
@@ -30,9 +31,9 @@ export class Msgqueue extends HypervisorObject {
   #notFullThreshold = 0;
   #notEmptyThreshold = 1;
   /** The sender's vIRQ ("tx", not full). */
-  readonly sendVirq = new VirqSource(() => this.#messages.length <= this.#notFullThreshold);
+  readonly sendVirq = new VirqSource(this, "not full", () => this.#messages.length <= this.#notFullThreshold);
   /** The receiver's vIRQ ("rx", not empty). */
-  readonly receiveVirq = new VirqSource(() => this.#messages.length >= this.#notEmptyThreshold);
+  readonly receiveVirq = new VirqSource(this, "not empty", () => this.#messages.length >= this.#notEmptyThreshold);
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, Msgqueue.SIZE);
@@ -47,6 +48,13 @@ export class Msgqueue extends HypervisorObject {
   }
   get maximumSize(): number {
     return this.#maximumSize;
+  }
+  /** The sender's and the receiver's threshold, in messages. */
+  get notFullThreshold(): number {
+    return this.#notFullThreshold;
+  }
+  get notEmptyThreshold(): number {
+    return this.#notEmptyThreshold;
   }
   /** The messages, oldest first, for people. */
   get messages(): readonly Uint8Array[] {
@@ -75,7 +83,7 @@ export class Msgqueue extends HypervisorObject {
 
   /** The oldest message; it stays. */
   get head(): Uint8Array | undefined {
-    return this.#messages[0];
+    return this.#messages.length > 0 ? this.#messages[0] : undefined;
   }
 
   /** Takes the oldest message away. */
@@ -121,22 +129,34 @@ export class Msgqueue extends HypervisorObject {
     return ErrorCode.OK;
   }
 
+  override virqSources(): VirqSource[] {
+    return [this.sendVirq, this.receiveVirq];
+  }
+
+  protected fields(): Fields {
+    return {
+      depth: this.#depth,
+      maximumSize: this.#maximumSize,
+      messages: this.#messages.map((message) => message.join()),
+      notFullThreshold: this.#notFullThreshold,
+      notEmptyThreshold: this.#notEmptyThreshold,
+      sendVirq: this.sendVirq.dump(),
+      receiveVirq: this.receiveVirq.dump(),
+    };
+  }
+
   protected onActivate(): ErrorCode {
     if (this.#depth === 0) return this.refuse(ErrorCode.OBJECT_CONFIG, "a queue is configured before it is activated");
-    if (!this.partition!.allocate(this.#bufferSize())) return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted");
+    const buffer = this.charge(this.#depth * (this.#maximumSize + MESSAGE_HEADER_SIZE));
+    if (buffer !== ErrorCode.OK) return buffer;
     this.#notFullThreshold = this.#depth - 1;
     this.#notEmptyThreshold = 1;
     return ErrorCode.OK;
   }
 
-  protected onDestroy(wasActive: boolean): void {
+  protected onDestroy(): void {
     this.sendVirq.unbind();
     this.receiveVirq.unbind();
-    if (wasActive) this.partition!.free(this.#bufferSize());
-  }
-
-  #bufferSize(): number {
-    return this.#depth * (this.#maximumSize + MESSAGE_HEADER_SIZE);
   }
 }
 
@@ -173,26 +193,30 @@ export const calls: readonly HypercallDefinition[] = [
     caps: { msgqueue: active("msgqueue", MsgqueueRight.Send) },
     handler(call, { msgqueue, size, data, send_flags }) {
       if (msgqueue.isFull) return call.refuse(ErrorCode.MSGQUEUE_FULL, "the queue is full", { depth: msgqueue.depth });
-      // The real hypervisor takes a message of no bytes, and queues nothing.
+      // The real hypervisor takes a message of no bytes, and queues nothing. It does so with every message that it cannot copy.
       if (size === 0n) return { not_full: true };
+      const { hasQuirks } = call.hypervisor;
       if (size > BigInt(msgqueue.maximumSize)) {
+        if (hasQuirks) return { not_full: true };
         return call.refuse(ErrorCode.ARGUMENT_SIZE, "the message is too big", { size, limit: msgqueue.maximumSize });
       }
       const message = readUser(call.caller, data, Number(size));
-      if (typeof message === "number") return message;
+      if (typeof message === "number") return hasQuirks ? { not_full: true } : message;
       msgqueue.append(message, (send_flags & MsgqueueSendFlags.Push) !== 0);
       return { not_full: !msgqueue.isFull };
     },
   }),
   hypercall("msgqueue_receive", {
     caps: { msgqueue: active("msgqueue", MsgqueueRight.Receive) },
-    handler(call, { msgqueue, buffer, buf_size }) {
+    handler(call, args) {
+      const { msgqueue } = args;
       const message = msgqueue.head;
       if (!message) return call.refuse(ErrorCode.MSGQUEUE_EMPTY, "the queue is empty");
+      const { buffer, buf_size } = args;
       // A buffer that is too small is no error on the real hypervisor: the size of zero tells.
       if (buf_size < BigInt(message.length)) return { size: 0n, not_empty: true };
       const error = writeUser(call.caller, buffer, message);
-      if (error !== ErrorCode.OK) return { error, size: 0n, not_empty: true };
+      if (error !== ErrorCode.OK) return { error: call.hypervisor.hasQuirks ? ErrorCode.OK : error, size: 0n, not_empty: true };
       msgqueue.remove();
       return { size: BigInt(message.length), not_empty: msgqueue.count > 0 };
     },

@@ -3,6 +3,7 @@
 
 import type { HypercallResult, NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
 import { Hypercall } from "../abi/hypercalls.ts";
+import type { TracePort } from "../abi/trace.ts";
 import { Stage2Flags } from "../core/interface.ts";
 import { NS_PER_TICK } from "../machine/clock.ts";
 import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../machine/memory-map.ts";
@@ -13,6 +14,7 @@ import type { EncodedResults } from "./hypercalls.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { smccc } from "./smccc.ts";
 import { TimerPpi } from "./timer.ts";
+import { traceInterrupt } from "./traps-trace.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** Virtual time (ns) that an event takes a native guest, and each call or device access that its handler makes. */
@@ -39,7 +41,8 @@ const NOTHING: HypercallResult = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
 /** Which programs stand at which physical addresses. */
 export class NativePrograms {
   readonly #factories = new Map<number, NativeGuestFactory>();
-  readonly #guests = new Map<AddressSpace, NativeGuest>();
+  /** Weak: a program goes with its VM. */
+  readonly #guests = new WeakMap<AddressSpace, NativeGuest>();
 
   constructor(readonly hypervisor: Hypervisor) {}
 
@@ -80,8 +83,10 @@ export class NativeExecution implements NativeVcpu {
   #pending: Pending | undefined;
   #insideRun = false;
   #accesses = 0;
+  readonly trace: TracePort;
 
   constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, entry: bigint, x0: bigint) {
+    this.trace = vcpu.trace;
     this.#pending = { kind: "start", entry, x0 };
   }
 
@@ -232,6 +237,7 @@ export class NativeExecution implements NativeVcpu {
   #interrupt(): boolean {
     const intid = this.vcpu.gic.acknowledge(1);
     if (intid >= Intid.SpiEnd) return false;
+    traceInterrupt(this.vcpu, "acknowledge", intid);
     if (intid === TimerPpi.Virtual) {
       this.setTimer(undefined);
       this.guest.timer(this);
@@ -239,6 +245,7 @@ export class NativeExecution implements NativeVcpu {
       this.guest.virq(this, intid);
     }
     this.vcpu.gic.endOfInterrupt(1, intid);
+    traceInterrupt(this.vcpu, "end", intid);
     return true;
   }
 

@@ -6,6 +6,8 @@ import type { ObjectType } from "../abi/rights.ts";
 import type { Capability } from "./capability.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Partition } from "./partition.ts";
+import type { VirqSource } from "./vic-source.ts";
+import type { Fields } from "./state-dump.ts";
 
 /** States in the life of an object, in order; `failed` is what a refused activation leaves. */
 export type ObjectState = "init" | "active" | "failed" | "destroying";
@@ -19,6 +21,8 @@ export abstract class HypervisorObject {
   /** Valid capabilities, master first, each copy behind its parent. Together they count as one reference. */
   readonly holders: Capability[] = [];
   #references = 1;
+  /** Bytes of the heap that it took beside `size`. */
+  #charged = 0;
 
   /**
    * @param partition the partition that owns the object and pays for it; only the two partitions themselves have none
@@ -26,7 +30,9 @@ export abstract class HypervisorObject {
    */
   constructor(readonly hypervisor: Hypervisor, readonly partition: Partition | undefined, readonly size: number) {
     this.serial = hypervisor.nextSerial();
+    hypervisor.objects.add(this);
     partition?.retain();
+    hypervisor.checker?.touch(this);
   }
 
   /** `vic#12`: the object's name for people. */
@@ -43,28 +49,85 @@ export abstract class HypervisorObject {
     if (this.state !== "init") return this.refuse(ErrorCode.OBJECT_STATE, "an object is activated once", { state: this.state });
     const error = this.onActivate();
     this.state = error === ErrorCode.OK ? "active" : "failed";
+    if (error !== ErrorCode.OK) {
+      this.discharge(this.#charged);
+      this.hypervisor.trace.cite("hypervisor 3.6");
+    }
+    this.hypervisor.checker?.touch(this);
+    this.traceState(this.state);
     return error;
   }
 
   /** An attachment holds the object. */
   retain(): void {
     this.#references++;
+    this.hypervisor.checker?.touch(this);
   }
 
   /** An attachment, or the last capability, lets go. With the last reference the object is destroyed. */
   release(): void {
     if (this.#references === 0) throw new Error(`${this.name}: released more often than retained`);
+    this.hypervisor.checker?.touch(this);
     if (--this.#references > 0) return;
     const wasActive = this.state === "active";
     this.state = "destroying";
+    this.traceState("destroyed");
     this.onDestroy(wasActive);
-    this.partition?.free(this.size);
+    this.hypervisor.objects.delete(this);
+    this.partition?.free(this.heapBytes);
     this.partition?.release();
   }
 
-  /** Records why a call about this object is refused, and gives back the error. */
-  protected refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>> = {}): E {
-    return this.hypervisor.reasons.refuse(error, rule, { object: this.name, ...values });
+  /** The objects that it holds a reference to, each as often as it does. For the invariant checker. */
+  held(): HypervisorObject[] {
+    return this.partition ? [this.partition] : [];
+  }
+
+  /** What it raises virtual interrupts with. */
+  virqSources(): readonly VirqSource[] {
+    return [];
+  }
+
+  /** Bytes of its partition's heap that it takes now. */
+  get heapBytes(): number {
+    return this.size + this.#charged;
+  }
+
+  /** Its whole state as plain data (state-dump.ts). */
+  dump(): Fields {
+    const { name, state, references } = this;
+    const holders = this.holders.map((holder) => [holder.cspace.name, holder.slot, holder.rights, holder.master]);
+    return { name, state, references, holders, ...this.fields() };
+  }
+
+  /** What the type adds to `dump`. */
+  protected abstract fields(): Fields;
+
+  /** Notes why the call in progress is refused, and gives back the error. `section`: where the rule is specified, if not with the call. */
+  protected refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>> = {}, section?: string): E {
+    const { trace, names } = this.hypervisor;
+    return trace.refuse(error, rule, { object: names.object(this), ...values }, section);
+  }
+
+  /** Takes more of the partition's heap, until `discharge` or the object's end. NOMEM. */
+  protected charge(bytes: number): ErrorCode {
+    if (!this.partition!.allocate(bytes)) {
+      return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { partition: this.partition!.name, bytes });
+    }
+    this.#charged += bytes;
+    return ErrorCode.OK;
+  }
+
+  /** Gives a part of that back. */
+  protected discharge(bytes: number): void {
+    this.#charged -= bytes;
+    this.partition!.free(bytes);
+  }
+
+  /** Tells of a change in the object's life. */
+  protected traceState(to: string): void {
+    const { trace, names } = this.hypervisor;
+    if (trace.wants("state")) trace.event("state", to, { object: names.object(this), type: this.type });
   }
 
   /** The type's checks and effects at activation (§3.6). */

@@ -7,6 +7,7 @@ import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { ObjectClass } from "./hypercall-create.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
+import type { Fields } from "./state-dump.ts";
 
 /** A partition. Objects are created in it and charged to its heap; RAM that no extent has claimed belongs to it. */
 export class Partition extends HypervisorObject {
@@ -46,6 +47,15 @@ export class Partition extends HypervisorObject {
   create<O extends HypervisorObject>(type: ObjectClass<O>): O | typeof ErrorCode.NOMEM {
     if (!this.allocate(type.SIZE)) return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { bytes: type.SIZE });
     return new type(this.hypervisor, this);
+  }
+
+  /** Nobody's but its own: partitions are there for good. */
+  override held(): HypervisorObject[] {
+    return [this];
+  }
+
+  protected fields(): Fields {
+    return { heapUsed: this.heapUsed };
   }
 
   protected onActivate(): ErrorCode {

@@ -3,6 +3,7 @@
 
 import { ErrorCode } from "../abi/errors.ts";
 import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import type { Plain } from "./state-dump.ts";
 
 /** Most bytes in one call, and bytes in a result register. */
 const MAXIMUM_BYTES = 16;
@@ -21,6 +22,11 @@ export class RandomGenerator {
     for (let i = 0; i < 12; i++) this.next();
   }
 
+  /** The state as plain data. */
+  dump(): Plain {
+    return [...this.#state];
+  }
+
   /** The next 32 bits, unsigned. */
   next(): number {
     const s = this.#state;
@@ -37,6 +43,11 @@ export class RandomGenerator {
 export class EntropyBudget {
   #windowStart = -WINDOW;
   #calls = 0;
+
+  /** The state as plain data. */
+  dump(): Plain {
+    return [this.#windowStart, this.#calls];
+  }
 
   /** Counts a call at virtual time `now` (ns); false when there were too many. */
   take(now: number): boolean {

@@ -74,7 +74,7 @@ export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]
   const group = vcpu.vpmGroup;
   if (!isImplemented(fn, wide) || !group && fn !== Psci.Features) return undefined;
   const args = wide ? x.slice(1, 4) : x.slice(1, 4).map((value) => value & 0xffff_ffffn);
-  const status = perform(vcpu, group, fn, wide, args);
+  const status = vcpu.trace.wants("psci") ? performTraced(vcpu, group, fn, wide, args) : perform(vcpu, group, fn, wide, args);
   if (status === DEFERRED) return DEFERRED;
   // Calls of the 32-bit convention write back X1..X3 cut to 32 bits.
   return wide ? [BigInt.asUintN(64, status)] : [BigInt.asUintN(32, status), ...args];
@@ -83,6 +83,24 @@ export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]
 function isImplemented(fn: number, wide: boolean): boolean {
   const function_ = IMPLEMENTED.get(fn);
   return function_ !== undefined && (wide ? function_.wide : function_.narrow);
+}
+
+/** As `perform`, as an operation of the trace. */
+function performTraced(...call: Parameters<typeof perform>): ReturnType<typeof perform> {
+  const [vcpu, , fn, , args] = call;
+  const name = nameOf(Psci, fn);
+  const id = vcpu.trace.begin("psci", name, { args });
+  const status = perform(...call);
+  const result = status === DEFERRED ? undefined : Number(status);
+  const known = result === undefined ? "no return" : result > 0 ? `0x${result.toString(16)}` : nameOf(Status, status);
+  vcpu.trace.end(id, { code: result ?? 0, name: known, refused: false });
+  return status;
+}
+
+/** The key of a value, as the specification writes it: CPU_ON. */
+function nameOf(values: Readonly<Record<string, unknown>>, value: unknown): string {
+  const key = Object.keys(values).find((key) => values[key] === value);
+  return key ? key.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase() : String(value);
 }
 
 function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: boolean, args: readonly bigint[]): bigint | typeof DEFERRED {

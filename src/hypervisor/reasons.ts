@@ -1,63 +1,63 @@
-// Why calls were refused (DESIGN "Seven decisions", 6): each error that a hypercall answers leaves the rule, the object and the values
-// that broke it in a small ring.
+// Why operations were refused (DESIGN "Seven decisions", 6): the rule that was broken, and the operations inside which that happened.
 
-import type { ErrorCode } from "../abi/errors.ts";
+import type { BrokenRule, Reason, ReasonStep, TraceResult } from "../abi/trace.ts";
+import type { Operation } from "./trace-hub.ts";
 
-/** One refused call. */
-export interface Reason {
-  /** Virtual time in ns. */
-  readonly time: number;
-  /** Name of the call, for people. */
-  readonly call: string;
-  /** Name of the calling vCPU. */
-  readonly caller: string;
-  readonly error: ErrorCode;
-  /** The rule that was broken, as a phrase. */
-  readonly rule: string;
-  readonly values: Readonly<Record<string, unknown>>;
+/** One refusal as it is kept: its operations may still be in progress. */
+interface Refusal {
+  readonly id: number;
+  readonly operation: Operation;
+  readonly rule: BrokenRule;
 }
 
 /** How many refusals are kept. */
 const CAPACITY = 256;
 
-/** The refusals of a run, the newest last. */
+/** The result of an operation that has not ended. */
+const IN_PROGRESS: TraceResult = { code: 0, name: "in progress", refused: false };
+
+/** The refusals of a run. */
 export class Reasons {
-  readonly #ring: Reason[] = [];
+  readonly #ring: Refusal[] = [];
   #count = 0;
-  #noted: { rule: string; values: Readonly<Record<string, unknown>> } | undefined;
 
-  /** Notes the rule that the call in progress breaks; the first note of an error stands. Gives back the error. */
-  refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>>): E {
-    this.#noted ??= { rule, values };
-    return error;
-  }
-
-  /** A call begins: notes of what went before are void. */
-  begin(): void {
-    this.#noted = undefined;
-  }
-
-  /** The call in progress answers `error`. */
-  end(time: number, call: string, caller: string, error: ErrorCode): void {
-    const { rule, values } = this.#noted ?? { rule: "no rule was recorded", values: {} };
-    this.#noted = undefined;
-    this.#count++;
-    this.#ring.push({ time, call, caller, error, rule, values });
+  /** Records that `operation` was refused by `rule`. Gives the reason's number. */
+  add(operation: Operation, rule: BrokenRule): number {
+    const id = ++this.#count;
+    this.#ring.push({ id, operation, rule });
     if (this.#ring.length > CAPACITY) this.#ring.shift();
+    return id;
   }
 
-  /** Refusals since the start, kept or not. */
+  /** Refusals since the start, kept or not: the number of the newest. */
   get count(): number {
     return this.#count;
   }
 
-  /** What is kept, oldest first. */
-  list(): readonly Reason[] {
-    return this.#ring;
+  /** The reason with this number, while it is kept. */
+  get(id: number): Reason | undefined {
+    const refusal = this.#ring[id - this.#count + this.#ring.length - 1];
+    return refusal && describe(refusal);
   }
 
-  /** The newest refusal. */
-  get last(): Reason | undefined {
-    return this.#ring.at(-1);
+  /** What is kept, oldest first; with `after` only those with a higher number. */
+  list(after = 0): readonly Reason[] {
+    return this.#ring.filter(({ id }) => id > after).map(describe);
   }
+
+  /** The newest. */
+  get last(): Reason | undefined {
+    return this.get(this.#count);
+  }
+}
+
+function describe({ id, operation, rule }: Refusal): Reason {
+  const chain: ReasonStep[] = [];
+  let first = operation;
+  for (let step: Operation | undefined = operation; step; step = step.parent) {
+    first = step;
+    const { id, kind, name, fields, result } = step;
+    chain.unshift({ id, kind, name, fields, result: result ?? IN_PROGRESS });
+  }
+  return { id, time: operation.time, askedBy: first.vcpu, chain, ...rule };
 }

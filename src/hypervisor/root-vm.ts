@@ -8,6 +8,7 @@ import {
   Access,
   ExtentMemoryType,
   ExtentType,
+  MapAttributes,
   mapAttributes,
   memextentAttributes,
   MemoryType,
@@ -34,6 +35,7 @@ import { Hwirq } from "./hwirq.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { HypervisorObject } from "./object.ts";
 import { Memextent } from "./memextent.ts";
+import { layoutPackage, type RootLayout, type RootPackage, segmentParts } from "./root-package.ts";
 import { Vcpu } from "./vcpu.ts";
 import { Vic } from "./vic.ts";
 
@@ -65,22 +67,22 @@ const ROOT_CAPS = 2048;
 /** vIRQs of the root VIC beside SGIs and PPIs. */
 const ROOT_VIRQS = 64;
 
-/** Layout of the root VM's memory, relative to its base: runtime, application, environment, heap. */
-const APP_OFFSET = 0xb000;
-const ENVIRONMENT_OFFSET = 0x6_1000;
-const HEAP_OFFSET = ENVIRONMENT_OFFSET + ROOT_ENVIRONMENT_SIZE;
-/** Entry point of the runtime, relative to its own base. */
-const ENTRY_OFFSET = 0x1000;
+/** Where things lie on the recorded platform, which is where a native program finds them. */
+const NATIVE_LAYOUT: RootLayout = { app: 0xb000, environment: 0x6_1000, heap: 0x6_1000 + ROOT_ENVIRONMENT_SIZE };
+/** Entry point of a native program, relative to the root VM's memory. */
+const NATIVE_ENTRY = 0x1000;
 
 /** Hardware interrupts that guests can have: PPIs that neither the hypervisor nor a virtual device of every VM uses; then SPIs. */
 const FORWARDABLE_PPIS = [16, 17, 18, 19, 20, 21, 22, 24, 28, 29, 31];
 const FIRST_SPI = 32;
 const HWIRQ_END = 256;
 
-/** Makes the root VM and powers its vCPU on. `program` is the resource manager. */
-export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory, images: PrimaryImages): RootVm {
+/** Makes the root VM and powers its vCPU on. `program` is the resource manager: a native program, or a package of AArch64 images. */
+export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory | RootPackage, images: PrimaryImages): RootVm {
   const { rootPartition: partition, machine } = hypervisor;
   const { map } = machine;
+  const native = typeof program === "function";
+  const layout = native ? NATIVE_LAYOUT : layoutPackage(program, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE);
 
   const cspace = create(partition.create(Cspace));
   expectOk(cspace.configure(ROOT_CAPS), "cspace_configure");
@@ -103,6 +105,7 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
   const addrspace_capid = cap(addressSpace);
 
   const memory = createMemory(hypervisor, addressSpace);
+  if (!native) loadPackage(hypervisor, addressSpace, memory, program, layout);
   const me_capid = cap(memory);
   const devices = createDevices(hypervisor);
   const device_me_capid = cap(devices.all);
@@ -121,9 +124,9 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
   const base = map.resourceManagerBase;
   const environment = encodeRootEnvironment({
     runtime_ipa: base,
-    app_ipa: base + APP_OFFSET,
-    app_heap_ipa: base + HEAP_OFFSET,
-    app_heap_size: RESOURCE_MANAGER_SIZE - HEAP_OFFSET,
+    app_ipa: base + layout.app,
+    app_heap_ipa: base + layout.heap,
+    app_heap_size: RESOURCE_MANAGER_SIZE - layout.heap,
     vcpu_capid,
     timer_freq: CNTFRQ,
     gicd_base: GICD_BASE,
@@ -159,10 +162,13 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
       uart_me_capid,
     },
   });
-  machine.ram.write(base + ENVIRONMENT_OFFSET, environment);
+  machine.ram.write(base + layout.environment, environment);
 
-  hypervisor.registerNative(base + ENTRY_OFFSET, program);
-  vcpu.powerOn(BigInt(base + ENTRY_OFFSET), BigInt(base + ENVIRONMENT_OFFSET));
+  const entry = base + (native ? NATIVE_ENTRY : program.runtime.entry);
+  if (native) hypervisor.registerNative(entry, program);
+  // A resource manager runs with its MMU off, and expects ordinary memory.
+  vcpu.registers.defaultCacheable = true;
+  vcpu.powerOn(BigInt(entry), BigInt(base + layout.environment));
   return { cspace, addressSpace, vic, vcpu };
 }
 
@@ -186,6 +192,7 @@ function createHwirqs(hypervisor: Hypervisor, cap: (object: HypervisorObject) =>
   const spis = Array.from({ length: HWIRQ_END - FIRST_SPI }, (_, index) => FIRST_SPI + index);
   const caps = new Array<bigint>(HWIRQ_END).fill(NO_CAP);
   for (const intid of [...FORWARDABLE_PPIS, ...spis]) {
+    if (!hypervisor.rootPartition.allocate(Hwirq.SIZE)) throw new Error("the hardware interrupts do not fit in the root partition's heap");
     const hwirq = new Hwirq(hypervisor, hypervisor.rootPartition, intid);
     hypervisor.hwirqs.set(intid, hwirq);
     caps[intid] = cap(hwirq);
@@ -202,6 +209,27 @@ function createMemory(hypervisor: Hypervisor, addressSpace: AddressSpace): Memex
   const mapping = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
   expectOk(memory.map(addressSpace, base, 0, RESOURCE_MANAGER_SIZE, mapping), "mapping of the root VM's memory");
   return memory;
+}
+
+/** Puts the images into the root VM's memory, and gives each segment an extent of its own with the segment's access. */
+function loadPackage(
+  hypervisor: Hypervisor,
+  addressSpace: AddressSpace,
+  memory: Memextent,
+  program: RootPackage,
+  layout: RootLayout,
+): void {
+  for (const [image, offset] of [[program.runtime, 0], [program.app, layout.app]] as const) {
+    for (const { address, bytes } of image.segments) hypervisor.machine.ram.write(memory.base + offset + address, bytes);
+  }
+  const rest = Access.RW << MapAttributes.UserShift | Access.RW << MapAttributes.KernelShift;
+  for (const { offset, size, access } of segmentParts(program, layout)) {
+    const extent = create(hypervisor.rootPartition.create(Memextent));
+    const attributes = memextentAttributes(access, ExtentMemoryType.Any, ExtentType.Basic);
+    expectOk(extent.configureDerive(memory, BigInt(offset), BigInt(size), attributes), "memextent_configure_derive of a segment");
+    expectOk(extent.activate(), "activation of a segment's extent");
+  }
+  expectOk(memory.updateAccess(addressSpace, BigInt(memory.base), 0, RESOURCE_MANAGER_SIZE, rest), "access to the root VM's other memory");
 }
 
 /** All device memory, and the UART out of it. The GIC's frames are taken out for good: no capability names them. */
@@ -225,7 +253,5 @@ function createDevices(hypervisor: Hypervisor): { all: Memextent; uart: Memexten
 }
 
 function attachFrame(addressSpace: AddressSpace, vic: Vic, index: number, flags: bigint, ipa: number, size: number): void {
-  const device = vic.attachVdevice(index, flags);
-  if (typeof device === "number") throw new Error(`GIC frame ${index} of the root VM: ${errorName(device)}`);
-  addressSpace.devices.push({ ipa, size, device });
+  expectOk(vic.attachVdevice(addressSpace, index, flags, ipa, size), `GIC frame ${index} of the root VM`);
 }

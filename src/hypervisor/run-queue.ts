@@ -1,5 +1,6 @@
 // The run queue of a physical CPU: first in, first out, for each of 64 priorities (spec/hypervisor.md section 5.1).
 
+import type { Plain } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 const PRIORITIES = 64;
@@ -24,6 +25,16 @@ export class RunQueue {
     queue.splice(queue.indexOf(vcpu), 1);
     vcpu.queued = false;
     this.#size--;
+  }
+
+  /** The waiting vCPUs in order, as plain data. */
+  dump(): Plain {
+    return this.#queues.flat().map((vcpu) => vcpu.name);
+  }
+
+  /** How often a vCPU is in the queue. */
+  count(vcpu: Vcpu): number {
+    return this.#queues.reduce((sum, queue) => sum + queue.filter((one) => one === vcpu).length, 0);
   }
 
   /** The first vCPU of the highest priority; it stays. */

@@ -8,10 +8,12 @@ import { ExitReason } from "../core/interface.ts";
 import type { PhysicalCpu } from "../machine/el2.ts";
 import { active, type Call, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import { abandonCall } from "./hypercall-trace.ts";
 import { RunQueue } from "./run-queue.ts";
-import { handleExit, writeResults } from "./traps.ts";
+import type { Plain } from "./state-dump.ts";
+import { handleExit, writeSmccc } from "./traps.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
-import { runState } from "./vcpu-run.ts";
+import { type RunState, runState } from "./vcpu-run.ts";
 
 /**
  * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on hardware. Time must pass in every loop,
@@ -29,6 +31,10 @@ interface CpuState {
   current: Vcpu | undefined;
   /** The vCPU of the primary VM that has it. */
   primary: Vcpu | undefined;
+  /** When the next timer of one of its vCPUs fires (ns); undefined while that must be looked up. */
+  deadline: number | undefined;
+  /** The vCPU that ran last, in whoever's place, unless the CPU slept since. */
+  runs: Vcpu | undefined;
 }
 
 /** The scheduler of one machine. */
@@ -38,9 +44,17 @@ export class Scheduler {
   readonly #cpus: readonly CpuState[];
   /** Set while an exit is handled that ends the turn: what runs can only wait for another CPU. */
   #turnOver = false;
+  /** Set while an exit is handled that may change who runs. */
+  #disturbed = false;
 
   constructor(readonly hypervisor: Hypervisor) {
-    this.#cpus = hypervisor.machine.cpus.map(() => ({ queue: new RunQueue(), current: undefined, primary: undefined }));
+    this.#cpus = hypervisor.machine.cpus.map(() => ({
+      queue: new RunQueue(),
+      current: undefined,
+      primary: undefined,
+      deadline: undefined,
+      runs: undefined,
+    }));
   }
 
   /** Whether there is a physical CPU of this index. */
@@ -56,6 +70,7 @@ export class Scheduler {
   /** A vCPU was activated. */
   add(vcpu: Vcpu): void {
     this.vcpus.add(vcpu);
+    this.deadlineChanged(vcpu);
     if (vcpu.isPrimary) this.#cpus[vcpu.affinity].primary = vcpu;
   }
 
@@ -63,11 +78,21 @@ export class Scheduler {
   remove(vcpu: Vcpu): void {
     this.#dequeue(vcpu);
     this.vcpus.delete(vcpu);
-    for (const cpu of this.#cpus) if (cpu.primary === vcpu) cpu.primary = undefined;
+    this.deadlineChanged(vcpu);
+    for (const cpu of this.#cpus) {
+      if (cpu.primary === vcpu) cpu.primary = undefined;
+      if (cpu.runs === vcpu) cpu.runs = undefined;
+    }
+  }
+
+  /** Something changed that the choice of the next vCPU looks at: who can run, slices, timers, interrupts. */
+  disturb(): void {
+    this.#disturbed = true;
   }
 
   /** A reason to be blocked is gone: queues the vCPU if it can run. */
   ready(vcpu: Vcpu): void {
+    this.disturb();
     if (!vcpu.isRunnable || vcpu.queued || vcpu.donor || vcpu.affinity === CPU_INVALID) return;
     const cpu = this.#cpus[vcpu.affinity];
     if (cpu.current === vcpu) return;
@@ -77,9 +102,18 @@ export class Scheduler {
 
   /** Moves a vCPU to another CPU, or to none. */
   migrate(vcpu: Vcpu, affinity: number): void {
+    this.disturb();
     this.#dequeue(vcpu);
+    this.deadlineChanged(vcpu);
     vcpu.affinity = affinity;
+    this.deadlineChanged(vcpu);
     if (vcpu.state === "active") this.ready(vcpu);
+  }
+
+  /** The deadline of a vCPU's timers, or its physical CPU, changed. */
+  deadlineChanged({ affinity }: Vcpu): void {
+    this.disturb();
+    if (affinity < this.#cpus.length) this.#cpus[affinity].deadline = undefined;
   }
 
   /** vcpu_run: `target` runs in the place of `caller` until it stops, its slice is over or the caller is wanted. */
@@ -91,14 +125,23 @@ export class Scheduler {
 
   /** scheduler_yield without a target: the rest of the slice is given up, which ends a directed yield that the caller runs in. */
   yield(caller: Vcpu): void {
+    this.disturb();
     caller.sliceLeft = 0;
   }
 
   /** scheduler_yield to a thread. */
   yieldToThread(caller: Vcpu, target: Vcpu): void {
-    const here = target.affinity === caller.affinity || target.affinity === CPU_INVALID;
-    const eligible = target !== caller && here && !target.donor && !target.yieldTo && target.isRunnable;
-    if (eligible && !caller.hasInterrupt) this.#yieldTo(caller, target, false);
+    // Who runs in the place of another that yielded redirects that yield, or gives the place back. What vcpu_run lends stays the lender's.
+    const donor = caller.donor?.insideRun === false ? caller.donor : undefined;
+    if (donor && target === donor) {
+      this.#endYield(donor, caller);
+      return;
+    }
+    const from = donor ?? caller;
+    const eligible = target !== caller && isHere(target, from) && !target.donor && !target.yieldTo && target.isRunnable;
+    if (!eligible || from.hasInterrupt) return;
+    if (donor) this.#endYield(donor, caller);
+    this.#yieldTo(from, target, false);
   }
 
   /** Whether a CPU has anything to run. */
@@ -112,25 +155,61 @@ export class Scheduler {
     return [...this.vcpus].map((vcpu) => `${vcpu.name} waits for ${vcpu.waits || "its turn"}`);
   }
 
+  /** How often a vCPU is in run queues, and whether it has the turn of a CPU. For the invariant checker. */
+  placesOf(vcpu: Vcpu): { readonly queued: number; readonly current: boolean } {
+    let queued = 0;
+    for (const { queue } of this.#cpus) queued += queue.count(vcpu);
+    return { queued, current: this.#cpus.some(({ current }) => current === vcpu) };
+  }
+
+  /** Who runs and waits where, as plain data. */
+  dump(): Plain {
+    return this.#cpus.map(({ queue, current, primary }) => [queue.dump(), current?.name, primary?.name]);
+  }
+
+  /** Instructions that all vCPUs have retired together. */
+  retired = 0;
+  /** The machine is suspended when so many are retired; that is more than there are. */
+  stopAt = Infinity;
+
   /** The turn of a CPU: see `El2.run`. */
   run(cpu: PhysicalCpu, until: number): void {
     const state = this.#cpus[cpu.index];
-    const { machine } = this.hypervisor;
+    const { machine, trace } = this.hypervisor;
     this.#turnOver = false;
+    trace.pcpu = cpu.index;
+    this.#turn(cpu, state, until);
+    trace.pcpu = undefined;
+    // A debugger's stop must not make more of the turn than there was: it has no memory of being over.
+    if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
+  }
+
+  #turn(cpu: PhysicalCpu, state: CpuState, until: number): void {
+    const { machine } = this.hypervisor;
     while (cpu.position < until && !this.#turnOver && !machine.stopReason && !machine.suspended) {
       const thread = this.#schedule(state);
       if (!thread) {
+        if (state.runs) this.#switch(state, undefined);
         if (!this.#sleep(cpu, until)) return;
         continue;
       }
       const target = this.#follow(thread);
+      if (state.runs !== target) this.#switch(state, target);
       if (target.life === "killed") this.#exit(state, target);
       else this.#execute(cpu, until, thread, target);
       // Waiting for another CPU takes the rest of the turn, and is paid with the slice.
       if (this.#turnOver) thread.sliceLeft -= until - cpu.position;
     }
-    // A debugger's stop must not make more of the turn than there was: it has no memory of being over.
-    if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
+  }
+
+  /** Another vCPU runs from now on, or none. */
+  #switch(cpu: CpuState, next: Vcpu | undefined): void {
+    const { trace, names } = this.hypervisor;
+    const last = cpu.runs;
+    cpu.runs = next;
+    if (!trace.wants("sched")) return;
+    const from = last && `vcpu:${names.vcpu(last)}`;
+    trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && `vcpu:${names.vcpu(next)}` });
   }
 
   /** Ends the turn of the CPU that is running. */
@@ -165,7 +244,7 @@ export class Scheduler {
     while (target.yieldTo) {
       const next = target.yieldTo;
       const over = next.sliceLeft <= 0 || target.hasInterrupt || target.isDead;
-      if (over || !next.isRunnable) {
+      if (over || !next.isRunnable || !isHere(next, target)) {
         this.#endYield(target, next);
         break;
       }
@@ -178,10 +257,14 @@ export class Scheduler {
     const slice = target === thread ? thread.sliceLeft : Math.min(thread.sliceLeft, target.sliceLeft);
     const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
     const start = cpu.position;
+    this.hypervisor.trace.actor = target.trace;
     if (target.native) this.#runNative(cpu, target, target.native);
     else if (limit > start) this.#runCore(cpu, target, limit);
+    this.hypervisor.trace.actor = undefined;
+    this.hypervisor.checker?.verifyAfter(() => `a run of ${this.hypervisor.names.vcpu(target)}`);
     const spent = cpu.position - start;
     target.time += spent;
+    target.ranUntil = cpu.position;
     target.sliceLeft -= spent;
     if (target !== thread) thread.sliceLeft -= spent;
     this.#updateTimers(cpu);
@@ -204,30 +287,57 @@ export class Scheduler {
 
   /** When the next timer of a vCPU of this CPU fires (ns). */
   #nextDeadline(cpu: PhysicalCpu): number {
+    const state = this.#cpus[cpu.index];
+    if (state.deadline !== undefined) return state.deadline;
     let next = Infinity;
     for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index) next = Math.min(next, vcpu.timers.deadline);
-    return next;
+    return state.deadline = next;
   }
 
   /** Fires the timers of this CPU's vCPUs that are due. */
   #updateTimers(cpu: PhysicalCpu): void {
+    const deadline = this.#nextDeadline(cpu);
+    if (deadline === Infinity) return;
     const { time } = this.hypervisor.machine;
+    if (deadline > time) return;
     for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
   }
 
+  /** Runs a vCPU's instructions, and goes on after exits that change nothing for anybody else: most calls and device accesses. */
   #runCore(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
-    const { core, machine, debug } = this.hypervisor;
-    const { registers, gic } = vcpu;
+    const { machine, debug } = this.hypervisor;
     if (debug?.holds(vcpu)) return;
+    const { registers, gic } = vcpu;
+    // Both stay until the loop ends: a change of either line disturbs, and no other CPU gets on meanwhile.
     registers.irq = gic.irq;
     registers.fiq = gic.fiq;
+    const floor = machine.time;
+    this.#disturbed = false;
+    do {
+      this.#runOnce(cpu, vcpu, limit, floor);
+    } while (!this.#disturbed && this.#goesOn(cpu, vcpu, limit));
+  }
+
+  /** Whether the choices that led to this vCPU would lead to it again. Who changes what they look at calls `disturb`. */
+  #goesOn(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): boolean {
+    const { machine, debug, checker } = this.hypervisor;
+    return cpu.position < limit && vcpu.isRunnable && !vcpu.yieldTo && !this.#turnOver && !machine.stopReason && !machine.suspended &&
+      !debug &&
+      !checker;
+  }
+
+  /** @param floor what counters show at least, beside the CPU's own position */
+  #runOnce(cpu: PhysicalCpu, vcpu: Vcpu, limit: number, floor: number): void {
+    const { core, machine, debug } = this.hypervisor;
     const exit = debug?.stepping === vcpu
-      ? debug.core.step(registers, cpu.position, machine.time)
-      : core.run(registers, cpu.position, Math.ceil(limit - cpu.position), machine.time);
+      ? debug.step(vcpu, cpu.position, floor)
+      : core.run(vcpu.registers, cpu.position, Math.min(Math.ceil(limit - cpu.position), this.stopAt - this.retired), floor);
     const { reason } = exit;
     cpu.position += exit.retired;
     vcpu.instructions += exit.retired;
-    if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint) {
+    this.retired += exit.retired;
+    if (this.retired >= this.stopAt) machine.suspend();
+    if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
       vcpu.exits++;
       if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
       handleExit(vcpu, exit);
@@ -248,7 +358,9 @@ export class Scheduler {
   }
 
   #yieldTo(caller: Vcpu, target: Vcpu, insideRun: boolean): void {
+    this.disturb();
     target.retain();
+    this.hypervisor.checker?.touch(caller);
     target.donor = caller;
     target.sliceLeft = target.timeslice;
     caller.yieldTo = target;
@@ -256,6 +368,7 @@ export class Scheduler {
   }
 
   #endYield(caller: Vcpu, target: Vcpu): void {
+    this.hypervisor.checker?.touch(caller);
     caller.yieldTo = undefined;
     target.donor = undefined;
     target.sliceLeft = target.timeslice;
@@ -263,18 +376,20 @@ export class Scheduler {
       caller.insideRun = false;
       const results = runState(target);
       target.block(Block.Run);
-      if (!caller.isDead) this.#deliver(caller, results);
+      if (caller.isDead) abandonCall(caller);
+      else this.#deliver(caller, target, results);
     } else {
       this.ready(target);
     }
     target.release();
   }
 
-  /** vcpu_run comes back to its caller. */
-  #deliver(caller: Vcpu, results: Readonly<Record<string, unknown>>): void {
-    const encoded = this.hypervisor.hypercalls.encode("vcpu_run", results, caller.entrance, caller);
-    if (caller.native) caller.native.completeRun(encoded);
-    else writeResults(caller, encoded, caller.entrance);
+  /** vcpu_run of `target` comes back to its caller. */
+  #deliver(caller: Vcpu, target: Vcpu, state: RunState): void {
+    const { hypercalls } = this.hypervisor;
+    if (caller.native) caller.native.completeRun(hypercalls.encodeRun(state, caller, target));
+    else if (caller.entrance === "smccc") writeSmccc(caller, hypercalls.encodeRun(state, caller, target));
+    else hypercalls.deliverRun(state, caller, target);
   }
 
   #exit(cpu: CpuState, vcpu: Vcpu): void {
@@ -288,6 +403,11 @@ export class Scheduler {
     if (vcpu.queued) this.#cpus[vcpu.affinity].queue.remove(vcpu);
     for (const cpu of this.#cpus) if (cpu.current === vcpu) cpu.current = undefined;
   }
+}
+
+/** Whether a vCPU may run on the CPU of another. */
+function isHere(vcpu: Vcpu, other: Vcpu): boolean {
+  return vcpu.affinity === other.affinity || vcpu.affinity === CPU_INVALID;
 }
 
 function schedulerYield(call: Call, control: number, target: bigint): ErrorCode {

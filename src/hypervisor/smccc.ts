@@ -30,14 +30,18 @@ const SMCCC_ARCH_FEATURES = 0x8000_0001;
 const VERSION = 0x1_0003n;
 
 /** Numbers that hypervisor owners share. */
-const HypFunction = { CallUid: 0xff01, Revision: 0xff03 } as const;
+const HypFunction = { CallCount: 0xff00, CallUid: 0xff01, Revision: 0xff03 } as const;
 const UID = [0xcd8f_d5c1n, 0xdb5f_53a4n, 0x36ce_6592n, 0x145f_3d67n];
 
 /** Vendor functions with bits 15:14 = 0b10 are hypercalls, numbered by the rest. */
 const HYPERCALL_CLASS = 0x8000;
 const HYPERCALL_CLASS_MASK = 0xc000;
 
+/** A function that nobody has heard of, and one that is known not to be there. */
 const UNKNOWN: SmcccReply = [0xffff_ffff_ffff_ffffn];
+const NOT_THERE: SmcccReply = [0xffff_ffff_ffff_ffffn];
+/** SOC_ID, workarounds 1, 2 and 3, PV_TIME_FEATURES and PV_TIME_ST: guests ask for them by calling them, and the specification says that they are not there. */
+const KNOWN_ABSENT: ReadonlySet<number> = new Set([0x8000_0002, 0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0xc500_0020, 0xc500_0021]);
 const NOT_SUPPORTED_32 = 0xffff_ffffn;
 
 /** PSCI's function numbers in the standard owner's range. */
@@ -48,6 +52,13 @@ const PSCI_END = 0x20;
  * Unknown functions answer -1 in X0 and change nothing else.
  */
 export function smccc(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
+  const reply = perform(vcpu, x);
+  const id = Number(x[0] & 0xffff_ffffn);
+  if (reply === UNKNOWN && !KNOWN_ABSENT.has(id)) vcpu.hypervisor.uncovered(vcpu, `SMCCC function 0x${id.toString(16)}`);
+  return reply;
+}
+
+function perform(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
   const id = Number(x[0] & 0xffff_ffffn);
   if (!(id & Fid.Fast) || id & Fid.Reserved) return UNKNOWN;
   const wide = (id & Fid.Smc64) !== 0;
@@ -58,8 +69,8 @@ export function smccc(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
       if (id === SMCCC_ARCH_FEATURES) return [archFeatures(Number(x[1] & 0xffff_ffffn))];
       return UNKNOWN;
     case Owner.StandardSecure:
-      if (fn < PSCI_END) return psci(vcpu, fn, wide, x) ?? UNKNOWN;
-      return isTrng(fn) ? trng(vcpu.hypervisor.random, fn, wide, x[1]) : UNKNOWN;
+      if (fn < PSCI_END) return psci(vcpu, fn, wide, x) ?? NOT_THERE;
+      return isTrng(fn) ? trng(vcpu, fn, wide, x[1]) : UNKNOWN;
     case Owner.StandardHyp:
       if (wide) return UNKNOWN;
       if (fn === HypFunction.CallUid) return UID;
@@ -84,5 +95,6 @@ function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]):
   }
   if (wide) return UNKNOWN;
   if (fn === HypFunction.CallUid) return UID;
+  if (fn === HypFunction.CallCount) return NOT_THERE;
   return fn === HypFunction.Revision ? [API_INFO] : UNKNOWN;
 }

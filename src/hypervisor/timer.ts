@@ -4,6 +4,7 @@
 import { NS_PER_TICK, timeOfTicks } from "../machine/clock.ts";
 import type { Scheduled } from "../machine/events.ts";
 import type { RegisterName } from "../core/interface.ts";
+import type { Plain } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { VirqSource } from "./vic-source.ts";
 
@@ -19,9 +20,11 @@ class Timer {
   #due = Infinity;
   #masked = false;
   #level = false;
-  readonly source = new VirqSource(() => this.#level);
+  readonly source: VirqSource;
 
-  constructor(readonly vcpu: Vcpu, readonly control: RegisterName, readonly comparator: RegisterName) {}
+  constructor(readonly vcpu: Vcpu, what: string, readonly control: RegisterName, readonly comparator: RegisterName) {
+    this.source = new VirqSource(vcpu, what, () => this.#level);
+  }
 
   /** When the line will rise (ns); Infinity when it is high already or cannot. */
   get deadline(): number {
@@ -44,6 +47,11 @@ class Timer {
     else this.source.clear();
   }
 
+  /** The state as plain data. */
+  dump(): Plain {
+    return [this.#due, this.#masked, this.#level, this.source.dump()];
+  }
+
   disable(): void {
     this.vcpu.registers.setRegister(this.control, 0n);
   }
@@ -59,8 +67,8 @@ export class VcpuTimers {
   #event: Scheduled | undefined;
 
   constructor(readonly vcpu: Vcpu) {
-    this.virtual = new Timer(vcpu, "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
-    this.physical = new Timer(vcpu, "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
+    this.virtual = new Timer(vcpu, "vtimer", "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
+    this.physical = new Timer(vcpu, "ptimer", "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
   }
 
   /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
@@ -74,7 +82,11 @@ export class VcpuTimers {
   update(now: number): void {
     this.virtual.update(now);
     this.physical.update(now);
-    this.deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+    const deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+    if (deadline !== this.deadline) {
+      this.deadline = deadline;
+      this.vcpu.hypervisor.scheduler.deadlineChanged(this.vcpu);
+    }
     if (this.deadline < (this.#event?.at ?? Infinity)) this.#schedule();
   }
 
@@ -83,6 +95,11 @@ export class VcpuTimers {
     this.virtual.disable();
     this.physical.disable();
     this.reload(now);
+  }
+
+  /** Both timers as plain data. */
+  dump(): Plain {
+    return [this.deadline, this.virtual.dump(), this.physical.dump()];
   }
 
   /** The vCPU is gone. */

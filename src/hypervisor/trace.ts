@@ -20,6 +20,6 @@ export class TraceClasses {
 
 export const calls: readonly HypercallDefinition[] = [
   hypercall("trace_update_class_flags", {
-    handler: ({ hypervisor }, { set_flags, clear_flags }) => ({ flags: hypervisor.trace.update(set_flags, clear_flags) }),
+    handler: ({ hypervisor }, { set_flags, clear_flags }) => ({ flags: hypervisor.traceClasses.update(set_flags, clear_flags) }),
   }),
 ];

@@ -1,9 +1,11 @@
 // Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In order: virtual device, page of a
 // virtio-mmio device, range that the VMM emulates, else the guest takes a synchronous external abort.
 
-import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate } from "../core/exceptions.ts";
+import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate, Vector } from "../core/exceptions.ts";
 import type { Exit } from "../core/interface.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
+import type { VirtualDevice } from "./addrspace.ts";
+import { traceMmio } from "./traps-trace.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
 
 /** A load or store of one general-purpose register, which is all that can be emulated. */
@@ -27,9 +29,16 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
   injectExternalAbort(vcpu, exit, 0);
 }
 
-/** An instruction fetch that stage 2 refuses. */
+/**
+ * An instruction fetch that stage 2 refuses. At the vector that the abort would be taken to it would repeat for ever: the vCPU halts with a
+ * fault (spec/observed-ioctl.md section 7.1). A critical one goes on faulting.
+ */
 export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
   vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
+  const { registers } = vcpu;
+  const fromEl1h = (registers.pstate & Pstate.Mode) === Pstate.EL1h;
+  const vector = BigInt.asUintN(64, registers.getRegister("VBAR_EL1") + BigInt(Vector.CurrentSpx));
+  if (!vcpu.isCritical && fromEl1h && exit.far === vector) return vcpu.fault();
   injectExternalAbort(vcpu, exit, 0);
 }
 
@@ -44,13 +53,17 @@ export function handleBusAccess(vcpu: Vcpu, exit: Exit): void {
 
 function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   const { core, machine } = vcpu.hypervisor;
+  const traced = vcpu.hypervisor.trace.wanted.mmio;
   if (write) {
-    if (!machine.bus.write(exit.pa, size, core.storeValue(vcpu.registers, exit.esr))) return false;
+    const value = core.storeValue(vcpu.registers, exit.esr);
+    if (!machine.bus.write(exit.pa, size, value)) return false;
+    if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, "bus");
     core.skip(vcpu.registers);
     return true;
   }
   const value = machine.bus.read(exit.pa, size);
   if (value === undefined) return false;
+  if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, "bus");
   core.completeRead(vcpu.registers, exit.esr, value);
   return true;
 }
@@ -61,25 +74,46 @@ function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): b
   if (!attached) return false;
   const { core } = vcpu.hypervisor;
   const offset = exit.ipa - attached.ipa;
+  if (readWord(vcpu, exit, attached.device, offset)) return true;
+  const traced = vcpu.hypervisor.trace.wanted.mmio;
   if (write) {
-    if (attached.device.write(vcpu, offset, size, core.storeValue(vcpu.registers, exit.esr))) core.skip(vcpu.registers);
+    const value = core.storeValue(vcpu.registers, exit.esr);
+    if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, attached.device.name);
+    if (attached.device.write(vcpu, offset, size, value)) core.skip(vcpu.registers);
     else injectExternalAbort(vcpu, exit, 0);
     return true;
   }
   const value = attached.device.read(vcpu, offset, size);
+  if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, attached.device.name);
   if (value === undefined) injectExternalAbort(vcpu, exit, 0);
   else core.completeRead(vcpu.registers, exit.esr, value);
   return true;
 }
 
+/** The part of a syndrome that says how wide an access is, and whether it is a store; and its value for a load of a word, zero-extended. */
+const WIDTH = AbortSyndrome.Isv | 3 << AbortSyndrome.SasShift | AbortSyndrome.Sse | AbortSyndrome.WnR;
+const WORD_LOAD = AbortSyndrome.Isv | 2 << AbortSyndrome.SasShift;
+
+/** What most accesses to devices are. False where it is another one, or somebody wants to see it. */
+function readWord(vcpu: Vcpu, { esr }: Exit, device: VirtualDevice, offset: number): boolean {
+  if ((esr & WIDTH) !== WORD_LOAD || vcpu.hypervisor.trace.wanted.mmio) return false;
+  const value = device.readWord?.(vcpu, offset);
+  if (value === undefined) return false;
+  vcpu.registers.setLow(esr >>> AbortSyndrome.SrtShift & 0x1f, value);
+  vcpu.hypervisor.core.skip(vcpu.registers);
+  return true;
+}
+
 /** A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False when it is none. */
 function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
-  const { core, virtioPages } = vcpu.hypervisor;
+  const { hypervisor } = vcpu;
+  const { core, virtioPages } = hypervisor;
   if (!write || virtioPages.size === 0) return false;
   const page = vcpu.addressSpace!.stage2.lookup(exit.ipa);
   const device = page && virtioPages.get(page.pa);
   if (!device) return false;
   const value = Number(core.storeValue(vcpu.registers, exit.esr) & 0xffff_ffffn);
+  if (vcpu.hypervisor.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, BigInt(value), hypervisor.names.object(device));
   if (device.write(exit.ipa % PAGE_SIZE, size, value)) core.skip(vcpu.registers);
   else injectExternalAbort(vcpu, exit, 0);
   return true;
@@ -89,6 +123,7 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
 function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   if (!vcpu.donor?.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
+  if (vcpu.hypervisor.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
   vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr };
   vcpu.block(Block.Vmmio);
   return true;
@@ -99,6 +134,11 @@ function injectExternalAbort(vcpu: Vcpu, exit: Exit, flags: number): void {
   const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
   const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;
   const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
+  const { trace, hypervisor } = vcpu;
+  hypervisor.uncovered(vcpu, `the access to ${hypervisor.names.ipa(vcpu, exit.ipa)}`);
+  if (trace.wants("trap")) {
+    trace.event("trap", "external abort", { address: hypervisor.names.ipa(vcpu, exit.ipa), fetch: isFetch, pc: vcpu.registers.pc });
+  }
   // The classes for the same level follow those for a lower one.
   const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | FaultStatus.External) >>> 0;
   vcpu.hypervisor.core.takeException(vcpu.registers, esr, exit.far);

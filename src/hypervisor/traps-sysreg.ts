@@ -3,6 +3,7 @@
 
 import { iccKey } from "./gic-registers.ts";
 import { idRegister } from "./id-registers.ts";
+import { traceRegister } from "./traps-trace.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** The ISS of a trapped MSR or MRS (Arm ARM, ESR_EL2 for EC 0x18). */
@@ -28,22 +29,32 @@ class Access {
   }
 }
 
-/** Breakpoints and watchpoints, as many of each (ID_AA64DFR0_EL1). Their registers hold what is written; no comparison is made. */
-const DEBUG_COMPARATORS = 2;
-
 /** Makes the access; false where it is undefined. */
 export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
   const { core } = vcpu.hypervisor;
   const access = new Access(esr);
   if (access.isRead) {
     const value = read(vcpu, access);
+    traceRegister(vcpu, access, true, value);
     if (value === undefined) return false;
     core.completeRead(vcpu.registers, esr, value);
     return true;
   }
-  if (!write(vcpu, access, core.storeValue(vcpu.registers, esr))) return false;
+  const value = core.storeValue(vcpu.registers, esr);
+  const written = write(vcpu, access, value);
+  traceRegister(vcpu, access, false, written ? value : undefined);
+  if (!written) return false;
   core.skip(vcpu.registers);
   return true;
+}
+
+/**
+ * Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). With FEAT_IDST what is not allocated there goes to EL1 as a
+ * trapped access, EC 0x18, so that EL1 can emulate it.
+ */
+export function isIdentificationRead(esr: number): boolean {
+  const { op0, op1, crn, crm, isRead } = new Access(esr);
+  return isRead && op0 === 3 && crn === 0 && crm <= 7 && (op1 === 0 || op1 === 1 || op1 === 3);
 }
 
 function read(vcpu: Vcpu, access: Access): bigint | undefined {
@@ -75,19 +86,21 @@ function isIcc({ op0, op1, crn, crm }: Access): boolean {
   return op0 === 3 && op1 === 0 && (crn === 4 && crm === 6 || crn === 12 && crm >= 8);
 }
 
-/** Debug registers that are there read as zero and ignore writes, but for MDSCR and the comparators, which hold what is written. */
+/** Debug registers that are there read as zero and ignore writes, but for MDSCR and the comparators, which the core obeys. */
 function readDebug(vcpu: Vcpu, access: Access): bigint | undefined {
   if (isMdscr(access)) return vcpu.registers.getRegister("MDSCR_EL1");
-  const comparator = comparatorKey(access);
-  if (comparator !== undefined) return vcpu.debugRegisters.get(comparator) ?? 0n;
+  const comparators = comparatorsOf(vcpu, access);
+  if (comparators) return comparators[access.crm];
   return isPlainDebug(access) || isOslsr(access) ? 0n : undefined;
 }
 
 function writeDebug(vcpu: Vcpu, access: Access, value: bigint): boolean {
-  const comparator = comparatorKey(access);
+  const comparators = comparatorsOf(vcpu, access);
   if (isMdscr(access)) vcpu.registers.setRegister("MDSCR_EL1", value);
-  else if (comparator !== undefined) vcpu.debugRegisters.set(comparator, value);
-  else return isPlainDebug(access) || isOslar(access);
+  else if (comparators) {
+    comparators[access.crm] = value;
+    vcpu.registers.debug.version++;
+  } else return isPlainDebug(access) || isOslar(access);
   return true;
 }
 
@@ -110,7 +123,10 @@ function isPlainDebug(access: Access): boolean {
   return crn === 0 && (op1 === 0 || op1 === 3) || access.is(2, 0, 1, 3, 4) || access.is(2, 0, 1, 0, 0);
 }
 
-/** DBGBVR, DBGBCR, DBGWVR and DBGWCR (op2 4..7) of a comparator (CRm). */
-function comparatorKey({ op1, crn, crm, op2 }: Access): number | undefined {
-  return op1 === 0 && crn === 0 && op2 >= 4 && crm < DEBUG_COMPARATORS ? crm << 3 | op2 : undefined;
+/** The registers DBGBVR, DBGBCR, DBGWVR or DBGWCR (op2 4..7), of which CRm is the number; undefined where there is no such comparator. */
+function comparatorsOf(vcpu: Vcpu, { op1, crn, crm, op2 }: Access): bigint[] | undefined {
+  if (op1 !== 0 || crn !== 0 || op2 < 4) return undefined;
+  const { bvr, bcr, wvr, wcr } = vcpu.registers.debug;
+  const registers = [bvr, bcr, wvr, wcr][op2 - 4];
+  return crm < registers.length ? registers : undefined;
 }

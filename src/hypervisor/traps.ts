@@ -5,10 +5,10 @@ import { HVC_BASE, HYPERCALL_COUNT } from "../abi/hypercalls.ts";
 import { ExceptionClass, exceptionClass, syndrome } from "../core/exceptions.ts";
 import { type Exit, ExitReason } from "../core/interface.ts";
 import { DEFERRED } from "./hypercall-definition.ts";
-import type { EncodedResults, Entrance } from "./hypercalls.ts";
+import { clearBehind, type EncodedResults } from "./hypercalls.ts";
 import { smccc } from "./smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";
-import { handleSystemRegister } from "./traps-sysreg.ts";
+import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /** ISS of HVC and SMC: the immediate. */
@@ -17,8 +17,6 @@ const IMMEDIATE_MASK = 0xffff;
 const WFX_WFE = 1;
 /** Registers that carry arguments and results, and the ones that a native call leaves zero. */
 const ARGUMENTS = 8;
-const CLEARED_FIRST = 9;
-const CLEARED_LAST = 17;
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 /** Handles an exit of `vcpu` other than the end of its budget. */
@@ -48,16 +46,19 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
     case ExceptionClass.Smc:
       // SMC traps with PC at itself, HVC behind itself.
       core.skip(vcpu.registers);
-      if (exit.esr & IMMEDIATE_MASK) vcpu.registers.setX(0, ALL_ONES);
+      if (exit.esr & IMMEDIATE_MASK) refuseUnknown(vcpu, "SMC", exit.esr & IMMEDIATE_MASK);
       else callSmccc(vcpu);
       break;
     case ExceptionClass.Wfx:
+      if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", exit.esr & WFX_WFE ? "WFE" : "WFI", { pc: vcpu.registers.pc });
       core.skip(vcpu.registers);
       if (exit.esr & WFX_WFE) scheduler.endTurn();
       else vcpu.waitForInterrupt();
       break;
     case ExceptionClass.SystemRegister:
-      if (!handleSystemRegister(vcpu, exit.esr)) injectUndefined(vcpu);
+      if (handleSystemRegister(vcpu, exit.esr)) break;
+      if (isIdentificationRead(exit.esr)) vcpu.hypervisor.core.takeException(vcpu.registers, exit.esr);
+      else injectUndefined(vcpu);
       break;
     case ExceptionClass.DataAbortLower:
       handleDataAbort(vcpu, exit);
@@ -72,6 +73,8 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
 
 /** A trapped instruction that nobody handles is undefined for the guest. */
 function injectUndefined(vcpu: Vcpu): void {
+  vcpu.hypervisor.uncovered(vcpu, "the trapped instruction");
+  if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
   vcpu.hypervisor.core.takeException(vcpu.registers, syndrome(ExceptionClass.Unknown, 0));
 }
 
@@ -82,16 +85,21 @@ function callHvc(vcpu: Vcpu, immediate: number): void {
   }
   const number = immediate - HVC_BASE;
   if (number < 0 || number >= HYPERCALL_COUNT) {
-    vcpu.registers.setX(0, ALL_ONES);
+    refuseUnknown(vcpu, "HVC", immediate);
     return;
   }
   vcpu.entrance = "native";
-  const results = vcpu.hypervisor.hypercalls.dispatch(vcpu, number, argumentsOf(vcpu), "native");
-  if (results !== DEFERRED) writeResults(vcpu, results ?? UNASSIGNED, "native");
+  if (vcpu.hypervisor.hypercalls.call(vcpu, number)) return;
+  vcpu.hypervisor.uncovered(vcpu, `hypercall 0x${immediate.toString(16)}`);
+  vcpu.registers.setX(0, ALL_ONES);
+  clearBehind(vcpu, 1);
 }
 
-/** An unassigned number: X0 is all ones, the other results are zero. */
-const UNASSIGNED: EncodedResults = { values: [ALL_ONES, 0n, 0n, 0n, 0n, 0n, 0n, 0n], count: ARGUMENTS };
+/** A call that nobody answers: -1, and nothing else changes. */
+function refuseUnknown(vcpu: Vcpu, instruction: "HVC" | "SMC", immediate: number): void {
+  vcpu.hypervisor.uncovered(vcpu, `${instruction} #0x${immediate.toString(16)}`);
+  vcpu.registers.setX(0, ALL_ONES);
+}
 
 function callSmccc(vcpu: Vcpu): void {
   vcpu.entrance = "smccc";
@@ -105,11 +113,7 @@ function argumentsOf(vcpu: Vcpu): bigint[] {
   return Array.from({ length: ARGUMENTS }, (_, index) => registers.getX(index));
 }
 
-/** Gives a hypercall's results to its caller, which executes instructions. */
-export function writeResults(vcpu: Vcpu, results: EncodedResults, entrance: Entrance): void {
-  const { registers } = vcpu;
-  const count = entrance === "native" ? ARGUMENTS : results.count;
-  for (let index = 0; index < count; index++) registers.setX(index, results.values[index]);
-  if (entrance === "smccc") return;
-  for (let index = CLEARED_FIRST; index <= CLEARED_LAST; index++) registers.setX(index, 0n);
+/** Gives the results of an SMCCC call to its caller, which executes instructions. */
+export function writeSmccc({ registers }: Vcpu, { values, count }: EncodedResults): void {
+  for (let index = 0; index < count; index++) registers.setX(index, values[index]);
 }

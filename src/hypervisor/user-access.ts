@@ -16,7 +16,8 @@ function forEachPage(
   copy: (pa: number, done: number, length: number) => void,
 ): ErrorCode {
   const { hypervisor } = vcpu;
-  const refuse = <E extends ErrorCode>(error: E, rule: string) => hypervisor.reasons.refuse(error, rule, { va, size, access });
+  const refuse = <E extends ErrorCode>(error: E, rule: string) =>
+    hypervisor.trace.refuse(error, rule, { va, size, access }, "hypervisor 1.3");
   if (size === 0) return refuse(ErrorCode.ARGUMENT_SIZE, "a buffer has a size");
   if (va + BigInt(size) > 1n << 64n) return refuse(ErrorCode.ADDR_OVERFLOW, "the buffer wraps");
   for (let done = 0; done < size;) {

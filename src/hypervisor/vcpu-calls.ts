@@ -37,12 +37,13 @@ function powerOff(call: Call, vcpu: Vcpu, flags: bigint): ErrorCode | typeof DEF
 }
 
 function setAffinity(call: Call, vcpu: Vcpu, affinity: number): ErrorCode {
-  const { scheduler } = call.hypervisor;
+  const { scheduler, names } = call.hypervisor;
+  const values = { object: names.object(vcpu), affinity };
   if (affinity !== CPU_INVALID && !scheduler.hasCpu(affinity)) {
-    return call.refuse(ErrorCode.ARGUMENT_INVALID, "there is no such CPU", { affinity });
+    return call.refuse(ErrorCode.ARGUMENT_INVALID, "there is no such CPU", values);
   }
   if (affinity === vcpu.affinity) return ErrorCode.OK;
-  if (vcpu.state === "active" && vcpu.isPinned) return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { target: vcpu.name });
+  if (vcpu.state === "active" && vcpu.isPinned) return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", values);
   scheduler.migrate(vcpu, affinity);
   return ErrorCode.OK;
 }

@@ -16,10 +16,11 @@ const Reset = { SystemReset: 1n << 63n, Wide: 1n << 62n } as const;
 /** state_data_0 of a powered-off vCPU: it has exited. */
 const EXITED = 1n;
 
-/** The state of a vCPU as the one who runs it sees it. There is no FAULT: this hardware has no fault that a guest could not take itself. */
+/** The state of a vCPU as the one who runs it sees it. */
 export function runState(vcpu: Vcpu): RunState {
   if (vcpu.life === "exited") return state(VcpuRunState.PoweredOff, EXITED);
   if (vcpu.isRunnableByProxy) return state(vcpu.life === "killed" ? VcpuRunState.Blocked : VcpuRunState.Ready);
+  if (vcpu.isBlockedBy(Block.Fault)) return state(VcpuRunState.Fault);
   const { vmmio, systemReset } = vcpu;
   if (vmmio?.write) return state(VcpuRunState.AddrspaceVmmioWrite, BigInt(vmmio.ipa), BigInt(vmmio.size), vmmio.value);
   if (vmmio) return state(VcpuRunState.AddrspaceVmmioRead, BigInt(vmmio.ipa), BigInt(vmmio.size));
@@ -65,6 +66,10 @@ function run(call: Call, vcpu: Vcpu, value: bigint): ErrorCode | RunState | type
   if (vcpu.life === "exited") return runState(vcpu);
   if (!vcpu.isBlockedBy(Block.Run)) {
     return call.refuse(ErrorCode.BUSY, "the vCPU is not proxy-scheduled, or somebody runs it", { target: vcpu.name });
+  }
+  const canRun = vcpu.isRunnableByProxy || vcpu.vmmio !== undefined;
+  if (canRun && vcpu.isPinned && vcpu.affinity !== caller.affinity) {
+    return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.affinity, caller: caller.affinity });
   }
   if (vcpu.vmmio && !vcpu.isDead) resume(vcpu, vcpu.vmmio, value);
   if (!vcpu.isRunnableByProxy || !vcpu.isDead && caller.hasInterrupt) return runState(vcpu);

@@ -2,6 +2,7 @@
 // Hypercalls on them are in vcpu-calls.ts and vcpu-run.ts, their scheduling is in scheduler.ts.
 
 import { ErrorCode } from "../abi/errors.ts";
+import type { TraceId } from "../abi/trace.ts";
 import { CPU_INVALID, VcpuOption } from "../abi/words.ts";
 import { Pstate, Sctlr } from "../core/exceptions.ts";
 import type { Translation, VcpuState } from "../core/interface.ts";
@@ -15,7 +16,9 @@ import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
 import { EntropyBudget } from "./prng.ts";
 import { DEEPEST_POWER_STATE, type SystemReset } from "./psci.ts";
+import { dumpRegisters, type Fields } from "./state-dump.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
+import type { VcpuTrace } from "./trace-hub.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 import type { Vic } from "./vic.ts";
 import { VirqSource } from "./vic-source.ts";
@@ -35,6 +38,8 @@ export const Block = {
   Run: 32,
   /** A device access waits for the VMM. */
   Vmmio: 64,
+  /** It has a fault that it cannot take as an exception: it never runs again. */
+  Fault: 128,
 } as const;
 
 const BLOCK_TEXTS: readonly [bit: number, text: string][] = [
@@ -44,6 +49,7 @@ const BLOCK_TEXTS: readonly [bit: number, text: string][] = [
   [Block.Wfi, "an interrupt (WFI)"],
   [Block.Run, "vcpu_run"],
   [Block.Vmmio, "its VMM (device access)"],
+  [Block.Fault, "its end (unrecoverable fault)"],
 ];
 
 /** The life of an active thread. A killed one has to run once more to exit. */
@@ -72,14 +78,20 @@ const DEFAULT_TIMESLICE = 5_000_000;
 
 /** A vCPU. */
 export class Vcpu extends HypervisorObject {
-  /** Its context and its stack. The root partition's heap has room for no more vCPUs than the core has contexts. */
+  /** Its context. The root partition's heap has room for no more vCPUs than the core has contexts. */
   static readonly SIZE = 40 * 1024;
+  /** Bytes of the stack that it gets at activation. */
+  static readonly STACK_SIZE = 8 * 1024;
   readonly type = "thread";
   cspace: Cspace | undefined;
   addressSpace: AddressSpace | undefined;
   /** The architectural state. */
   readonly registers: VcpuState;
   readonly timers: VcpuTimers;
+  /** What is said of its work, and of what its native program does. */
+  readonly trace: VcpuTrace;
+  /** The trace's operation for the hypercall in progress, where that is wanted. */
+  tracedCall: TraceId | undefined;
   /** The native program that runs in place of instructions, while the vCPU is powered on at one. */
   native: NativeExecution | undefined;
 
@@ -107,8 +119,8 @@ export class Vcpu extends HypervisorObject {
   /** It asked for a system reset; vcpu_run tells so from then on. */
   systemReset: SystemReset | undefined;
   /** vIRQs of somebody who watches over it: it halted; it wants to run again. */
-  readonly haltVirq = new VirqSource(() => false, true);
-  readonly wakeupVirq = new VirqSource(() => false);
+  readonly haltVirq = new VirqSource(this, "halted", () => false, true);
+  readonly wakeupVirq = new VirqSource(this, "wants to run", () => false);
 
   /** What is left of its timeslice, ns. */
   sliceLeft = DEFAULT_TIMESLICE;
@@ -123,11 +135,11 @@ export class Vcpu extends HypervisorObject {
   entrance: Entrance = "native";
 
   readonly entropy = new EntropyBudget();
-  /** Breakpoint and watchpoint registers that were written (traps-sysreg.ts). */
-  readonly debugRegisters = new Map<number, bigint>();
   /** Instructions that it has retired, and virtual time (ns) that it has run. */
   instructions = 0;
   time = 0;
+  /** Virtual time (ns) at which it ran last. */
+  ranUntil = 0;
   /** Exits to the hypervisor. */
   exits = 0;
 
@@ -135,6 +147,7 @@ export class Vcpu extends HypervisorObject {
     super(hypervisor, partition, Vcpu.SIZE);
     this.registers = hypervisor.core.createVcpu();
     this.timers = new VcpuTimers(this);
+    this.trace = hypervisor.trace.port(() => hypervisor.names.vcpu(this));
   }
 
   override get name(): string {
@@ -208,6 +221,7 @@ export class Vcpu extends HypervisorObject {
 
   /** Sets a reason to be blocked. */
   block(reason: number): void {
+    this.hypervisor.scheduler.disturb();
     this.#blocks |= reason;
   }
 
@@ -242,21 +256,33 @@ export class Vcpu extends HypervisorObject {
     if (entry !== undefined) this.registers.pc = entry;
     if (context !== undefined) this.registers.setX(0, context);
     this.#resetRegisters();
+    this.trace.reset();
+    this.tracedCall = undefined;
     this.native = this.hypervisor.natives.enter(this, this.registers.pc, this.registers.getX(0));
     this.#blocks &= ~(Block.Off | Block.Suspend | Block.Wfi);
+    this.traceState("powered on");
     this.#announce();
     this.hypervisor.scheduler.ready(this);
   }
 
   /** Powers it off: no interrupts and no timers until it is powered on again. */
   powerOff(): void {
+    this.hypervisor.scheduler.disturb();
     this.#blocks |= Block.Off;
+    this.traceState("powered off");
     this.#quiesce();
   }
 
   /** Powers it off by force, which its halt vIRQ tells. */
   halt(): void {
     this.powerOff();
+    this.haltVirq.assertEdge();
+  }
+
+  /** It cannot go on, not even by an exception, which its halt vIRQ tells. */
+  fault(): void {
+    this.#blocks |= Block.Fault;
+    this.traceState("faulted");
     this.haltVirq.assertEdge();
   }
 
@@ -278,6 +304,7 @@ export class Vcpu extends HypervisorObject {
   kill(): void {
     if (this.life !== "ready") return;
     this.life = "killed";
+    this.traceState("killed");
     this.#announce();
     this.hypervisor.scheduler.ready(this);
   }
@@ -285,11 +312,52 @@ export class Vcpu extends HypervisorObject {
   /** The end: called when a killed vCPU runs. */
   exit(): void {
     this.life = "exited";
+    this.traceState("exited");
     this.#blocks |= Block.Lifecycle;
     this.vmmio = undefined;
     this.#quiesce();
     if (this.isCritical) this.hypervisor.stop(`${this.name}, which the system needs, has exited`);
     this.release();
+  }
+
+  override held(): HypervisorObject[] {
+    const attachments = [this.cspace, this.addressSpace, this.vic, this.vpmGroup, this.yieldTo];
+    const self = this.state === "active" && this.life !== "exited" ? this : undefined;
+    return [...super.held(), ...[...attachments, self].filter((object) => object !== undefined)];
+  }
+
+  override virqSources(): VirqSource[] {
+    return [this.haltVirq, this.wakeupVirq, this.timers.virtual.source, this.timers.physical.source];
+  }
+
+  protected fields(): Fields {
+    return {
+      cspace: this.cspace?.name,
+      addressSpace: this.addressSpace?.name,
+      registers: dumpRegisters(this.registers),
+      timers: this.timers.dump(),
+      native: this.native !== undefined,
+      options: this.options,
+      priority: this.priority,
+      timeslice: this.timeslice,
+      affinity: this.affinity,
+      vic: this.vic && [this.vic.name, this.index],
+      vpmGroup: this.vpmGroup && [this.vpmGroup.name, this.vpmIndex],
+      life: this.life,
+      blocks: this.#blocks,
+      powerState: this.powerState,
+      resume: this.#resume && { ...this.#resume },
+      vmmio: this.vmmio && { ...this.vmmio },
+      systemReset: this.systemReset && { ...this.systemReset },
+      haltVirq: this.haltVirq.dump(),
+      wakeupVirq: this.wakeupVirq.dump(),
+      sliceLeft: this.sliceLeft,
+      queued: this.queued,
+      yieldTo: this.yieldTo?.name,
+      donor: this.donor?.name,
+      insideRun: this.insideRun,
+      entropy: this.entropy.dump(),
+    };
   }
 
   protected onActivate(): ErrorCode {
@@ -299,6 +367,8 @@ export class Vcpu extends HypervisorObject {
     if (!this.vic) return this.refuse(ErrorCode.ARGUMENT_INVALID, "a vCPU needs a VIC");
     const options = this.#checkOptions();
     if (options !== ErrorCode.OK) return options;
+    const stack = this.charge(Vcpu.STACK_SIZE);
+    if (stack !== ErrorCode.OK) return stack;
     const index = this.vic.occupy(this, this.index);
     if (index !== ErrorCode.OK) return index;
     const vpm = this.vpmGroup?.occupy(this, this.vpmIndex) ?? ErrorCode.OK;
@@ -340,14 +410,16 @@ export class Vcpu extends HypervisorObject {
   #enterMachine(vic: Vic, addressSpace: AddressSpace): void {
     this.#gic = vic.gic.cpus[this.index];
     this.#gic.onSignal = () => {
+      this.hypervisor.scheduler.disturb();
       if (this.hasInterrupt) this.#wake();
     };
-    vic.attachDefaultFrames(addressSpace);
+    vic.attachDefaultFrames(addressSpace, this.index);
     for (
       const [source, ppi] of [[this.timers.virtual.source, TimerPpi.Virtual], [this.timers.physical.source, TimerPpi.Physical]] as const
     ) {
       if (vic.bindPrivate(source, this.index, ppi) !== ErrorCode.OK) throw new Error(`${this.name}: its timer's PPI ${ppi} is taken`);
     }
+    vic.forwardPpis(this, this.index);
     this.registers.stage2 = addressSpace.stage2.id;
     this.registers.setRegister("MIDR_EL1", this.isPinned ? MIDR_PINNED : MIDR_DEFAULT);
     this.registers.setRegister("MPIDR_EL1", vic.mpidr(this.index));

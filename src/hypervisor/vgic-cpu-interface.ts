@@ -2,6 +2,7 @@
 // (Arm IHI 0069 section 4.8; spec/hypervisor.md section 6.2, spec/observed.md section 3).
 
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
+import { type Fields, unusual } from "./state-dump.ts";
 import { Irq, IrqBank, type Vgic } from "./vgic.ts";
 
 /** Least binary points with five priority bits. */
@@ -37,12 +38,53 @@ export class VgicCpu {
   #bestPriority = IDLE_PRIORITY;
 
   constructor(readonly gic: Vgic, readonly index: number) {
-    this.bank.flags.fill(Irq.Edge, 0, Intid.SgiEnd);
+    this.reset();
+  }
+
+  /** As it was made: the state of one vCPU is not the next one's. What is bound to its PPIs stays. */
+  reset(): void {
+    this.bank.flags.fill(0).fill(Irq.Edge, 0, Intid.SgiEnd);
+    this.bank.priority.fill(0);
+    this.acknowledged = 0;
+    this.sleep = false;
+    this.irq = false;
+    this.fiq = false;
+    this.onSignal = undefined;
+    this.#ready.fill(0);
+    this.#pmr = 0;
+    this.#ctlr = 0;
+    this.#bpr.splice(0, 2, ...BPR_MIN);
+    this.#groupEnable.fill(false);
+    this.#activePriorities.fill(0);
+    this.#choose();
   }
 
   /** True if a group is enabled here (it may be off in the distributor). */
   get anyGroupEnabled(): boolean {
     return this.#groupEnable[0] || this.#groupEnable[1];
+  }
+
+  /** The state as plain data. */
+  dump(): Fields {
+    const { acknowledged, sleep, irq, fiq } = this;
+    return {
+      ...this.bank.dump(),
+      acknowledged,
+      sleep,
+      irq,
+      fiq,
+      ready: unusual(this.#ready, 0),
+      pmr: this.#pmr,
+      ctlr: this.#ctlr,
+      bpr: this.#bpr,
+      groupEnable: this.#groupEnable,
+      activePriorities: [...this.#activePriorities],
+    };
+  }
+
+  /** Whether an interrupt is on the list of those that are ready for this vCPU. */
+  isOffered(intid: number): boolean {
+    return (this.#ready[intid >>> 5] & 1 << (intid & 31)) !== 0;
   }
 
   /** An interrupt became ready for this vCPU, or is no longer. */
@@ -166,7 +208,9 @@ export class VgicCpu {
         this.endOfInterrupt(1, word & 0xff_ffff);
         break;
       case Icc.DIR:
-        if (this.#ctlr & IccCtlr.EOImode) this.gic.deactivate(this, word & 0xff_ffff);
+        if (this.#ctlr & IccCtlr.EOImode && !this.gic.isAcknowledgedElsewhere(this, word & 0xff_ffff)) {
+          this.gic.deactivate(this, word & 0xff_ffff);
+        }
         break;
       case Icc.SGI1R:
         this.gic.sendSgi(this, 1, value);

@@ -23,6 +23,11 @@ export class Distributor {
     return BigInt(size === 1 ? this.#readByte(cpu, offset) : this.#readWord(cpu, offset) >>> 0);
   }
 
+  /** A load of a word, unsigned; undefined for an external abort. */
+  readWord(cpu: VgicCpu, offset: number): number | undefined {
+    return isAllowed(offset, 4) ? this.#readWord(cpu, offset) >>> 0 : undefined;
+  }
+
   /**
    * A store of `size` bytes.
    * @returns false for an external abort
@@ -177,7 +182,7 @@ export class Distributor {
       const intid = first + i;
       if (intid < Intid.PrivateEnd || intid >= Intid.SpiEnd) continue;
       const edge = (value >>> (2 * i + 1) & 1) !== 0;
-      this.gic.update(cpu, intid, edge ? Irq.Edge : 0, edge ? 0 : Irq.Edge);
+      this.gic.setTrigger(cpu, intid, edge);
     }
   }
 

@@ -14,8 +14,8 @@ const SGI = Gicr.SgiFrame;
 export class Redistributor {
   #status = 0;
 
-  /** @param last GICR_TYPER.Last: no redistributor follows this one */
-  constructor(readonly gic: Vgic, readonly cpu: VgicCpu, readonly last: boolean) {}
+  /** @param last gives GICR_TYPER.Last: no redistributor follows this one */
+  constructor(readonly gic: Vgic, readonly cpu: VgicCpu, readonly last: () => boolean) {}
 
   /**
    * A load of `size` bytes.
@@ -46,7 +46,7 @@ export class Redistributor {
 
   #type(): bigint {
     const index = this.cpu.index;
-    return BigInt(this.gic.affinityOf(index)) << 32n | BigInt(index) << 8n | (this.last ? TYPER_LAST : 0n);
+    return BigInt(this.gic.affinityOf(index)) << 32n | BigInt(index) << 8n | (this.last() ? TYPER_LAST : 0n);
   }
 
   #readWord(offset: number): number {
@@ -141,7 +141,7 @@ export class Redistributor {
         this.#each(value, (intid) => gic.setActive(cpu, intid, false));
         return true;
       case SGI + Gicd.ICFGR + 4:
-        for (let i = 0; i < 16; i++) this.#assign(Intid.SgiEnd + i, Irq.Edge, (value >>> (2 * i + 1) & 1) !== 0);
+        for (let i = 0; i < 16; i++) gic.setTrigger(cpu, Intid.SgiEnd + i, (value >>> (2 * i + 1) & 1) !== 0);
         return true;
     }
     if (isPriority(offset)) {

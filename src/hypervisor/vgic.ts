@@ -3,6 +3,7 @@
 // can be pending or active at once. Register frames are in vgic-distributor.ts and vgic-redistributor.ts.
 
 import { Intid, PRIORITY_MASK } from "./gic-registers.ts";
+import { type Fields, unusual } from "./state-dump.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** State bits of one interrupt. */
@@ -34,11 +35,19 @@ export class IrqBank {
   readonly flags: Uint8Array;
   readonly priority: Uint8Array;
   readonly sources: (LevelSource | undefined)[];
+  /** How often each was acknowledged, for people. */
+  readonly taken: Uint32Array;
 
   constructor(end: number) {
+    this.taken = new Uint32Array(end);
     this.flags = new Uint8Array(end);
     this.priority = new Uint8Array(end);
     this.sources = new Array(end).fill(undefined);
+  }
+
+  /** State and priority as plain data. */
+  dump(): Fields {
+    return { flags: unusual(this.flags, 0), priority: unusual(this.priority, 0) };
   }
 
   /** Pending in the sense of ISPENDR: what counts depends on the trigger mode. */
@@ -84,6 +93,17 @@ export class Vgic {
     this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index));
   }
 
+  /** The state of every interrupt and CPU interface as plain data. */
+  dump(): Fields {
+    return {
+      groups: this.#groups,
+      shared: this.shared.dump(),
+      routes: unusual(this.#route, 0),
+      acknowledgedBy: unusual(this.#acknowledgedBy, -1),
+      cpus: this.cpus.map((cpu) => cpu.dump()),
+    };
+  }
+
   /** GICD_CTLR.EnableGrp1 and EnableGrp0 (bits 1, 0). */
   get groups(): number {
     return this.#groups;
@@ -125,10 +145,22 @@ export class Vgic {
     this.#offer(cpu, intid);
   }
 
+  /** Whether an interrupt is edge-triggered. */
+  isEdge(cpu: VgicCpu, intid: number): boolean {
+    return (this.bank(cpu, intid).flags[intid] & Irq.Edge) !== 0;
+  }
+
   /** Sets the priority; the five implemented bits are kept. */
   setPriority(cpu: VgicCpu, intid: number, priority: number): void {
     this.bank(cpu, intid).priority[intid] = priority & PRIORITY_MASK;
     this.#offer(cpu, intid);
+  }
+
+  /** ICFGR. A line that is raised already counts as the edge of an interrupt that becomes edge-triggered. */
+  setTrigger(cpu: VgicCpu, intid: number, edge: boolean): void {
+    const flags = this.bank(cpu, intid).flags[intid];
+    const rose = edge && !(flags & Irq.Edge) && flags & Irq.Source;
+    this.update(cpu, intid, (edge ? Irq.Edge : 0) | (rose ? Irq.Latched : 0), edge ? 0 : Irq.Edge);
   }
 
   /** ISPENDR: an edge is latched, a level is held until ICPENDR. */
@@ -175,10 +207,26 @@ export class Vgic {
     this.#offer(this.cpus[0], intid);
   }
 
+  /** Index of the vCPU that an SPI goes to; undefined where it goes nowhere. */
+  routeOf(intid: number): number | undefined {
+    const index = this.#route[intid];
+    return index < 0 ? undefined : index;
+  }
+
+  /** The vCPU with this index is gone. SPIs that are routed to it wait for the next one there; none is active by its acknowledge any more. */
+  vacate(index: number): void {
+    this.cpus[index].reset();
+    for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
+      if (this.#acknowledgedBy[intid] === index) this.#acknowledgedBy[intid] = -1;
+      if (this.#route[intid] === index) this.#offer(this.cpus[index], intid);
+    }
+  }
+
   /** IAR: the interrupt becomes active on `cpu`; an edge is no longer pending. */
   activate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = cpu.index;
     else cpu.acknowledged |= 1 << intid;
+    this.bank(cpu, intid).taken[intid]++;
     this.update(cpu, intid, Irq.Active, Irq.Latched);
   }
 
@@ -191,6 +239,12 @@ export class Vgic {
     else cpu.acknowledged &= ~(1 << intid);
     const drops = bank.flags[intid] & Irq.Source && !bank.sources[intid]?.stillPending();
     this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
+  }
+
+  /** Whether another vCPU has acknowledged an SPI: as on the real hypervisor, ICC_DIR leaves it alone then. */
+  isAcknowledgedElsewhere(cpu: VgicCpu, intid: number): boolean {
+    return intid >= Intid.PrivateEnd && intid < Intid.SpiEnd && this.#acknowledgedBy[intid] >= 0 &&
+      this.#acknowledgedBy[intid] !== cpu.index;
   }
 
   /** ISACTIVER or ICACTIVER. As on the real hypervisor, an interrupt that a vCPU has acknowledged is not touched. */
@@ -230,6 +284,13 @@ export class Vgic {
 
   #isAcknowledged(cpu: VgicCpu, intid: number): boolean {
     return intid < Intid.PrivateEnd ? (cpu.acknowledged >>> intid & 1) !== 0 : this.#acknowledgedBy[intid] >= 0;
+  }
+
+  /** Whether the interrupt should be on the list of `cpu`: it is pending, enabled, not active, and goes there. */
+  isReadyFor(cpu: VgicCpu, intid: number): boolean {
+    if (intid >= Intid.PrivateEnd && this.#route[intid] !== cpu.index) return false;
+    const bank = this.bank(cpu, intid);
+    return (bank.flags[intid] & (Irq.Enabled | Irq.Active)) === Irq.Enabled && bank.isPending(intid);
   }
 
   /** Puts the interrupt on the list of its target, or takes it off. */

@@ -1,5 +1,8 @@
 // A producer of a virtual interrupt and its binding to a VIC (spec/hypervisor.md section 6.3).
 
+import { Intid } from "./gic-registers.ts";
+import type { HypervisorObject } from "./object.ts";
+import type { Plain } from "./state-dump.ts";
 import type { Vic } from "./vic.ts";
 import type { LevelSource } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
@@ -16,14 +19,26 @@ export class VirqSource implements LevelSource {
   #binding: Binding | undefined;
 
   /**
+   * @param object whose source it is
+   * @param what condition it stands for, for people: `not empty`
    * @param stillPending asked at the guest's EOI of a level interrupt: whether its condition holds on
    * @param edgeOnly the source fixes its interrupt's mode to edge (the halt vIRQ)
    */
-  constructor(readonly stillPending: () => boolean, readonly edgeOnly = false) {}
+  constructor(
+    readonly object: HypervisorObject,
+    readonly what: string,
+    readonly stillPending: () => boolean,
+    readonly edgeOnly = false,
+  ) {}
 
   /** The INTID it is bound to, or undefined. */
   get intid(): number | undefined {
     return this.#binding?.intid;
+  }
+
+  /** The CPU interface whose private interrupt it is, or the one of vCPU 0 for shared ones; undefined while it is unbound. */
+  get cpu(): VgicCpu | undefined {
+    return this.#binding?.cpu;
   }
 
   /** The VIC it is bound to, or undefined. */
@@ -31,14 +46,25 @@ export class VirqSource implements LevelSource {
     return this.#binding?.vic;
   }
 
+  /** Whether the guest has configured its interrupt as edge-triggered. */
+  get isEdge(): boolean {
+    return this.#binding !== undefined && this.#binding.vic.gic.isEdge(this.#binding.cpu, this.#binding.intid);
+  }
+
   /** Raises the line: seen as an edge or as a level, as the guest has configured it. */
   assertLevel(): void {
-    if (this.#binding) this.#binding.vic.gic.assertLevel(this.#binding.cpu, this.#binding.intid);
+    const binding = this.#binding;
+    if (!binding) return;
+    this.#trace("assert");
+    binding.vic.gic.assertLevel(binding.cpu, binding.intid);
   }
 
   /** Gives a pulse, which only an edge-triggered interrupt sees. */
   assertEdge(): void {
-    if (this.#binding) this.#binding.vic.gic.assertEdge(this.#binding.cpu, this.#binding.intid);
+    const binding = this.#binding;
+    if (!binding) return;
+    this.#trace("pulse");
+    binding.vic.gic.assertEdge(binding.cpu, binding.intid);
   }
 
   /** Lowers the line. */
@@ -46,9 +72,15 @@ export class VirqSource implements LevelSource {
     if (this.#binding) this.#binding.vic.gic.lower(this.#binding.cpu, this.#binding.intid);
   }
 
+  /** The binding as plain data. */
+  dump(): Plain {
+    return this.#binding && [this.#binding.vic.name, this.#binding.cpu.index, this.#binding.intid];
+  }
+
   /** Called by the VIC. */
   bound(vic: Vic, cpu: VgicCpu, intid: number): void {
     this.#binding = { vic, cpu, intid };
+    this.#touch(vic);
   }
 
   /** Ends the binding, if there is one; the line is low from then on. */
@@ -58,5 +90,25 @@ export class VirqSource implements LevelSource {
     this.clear();
     this.#binding = undefined;
     binding.vic.unbound(this, binding.cpu, binding.intid);
+    this.#touch(binding.vic);
+  }
+
+  #touch(vic: Vic): void {
+    const { checker } = this.object.hypervisor;
+    checker?.touch(this.object);
+    checker?.touch(vic);
+  }
+
+  #trace(name: string): void {
+    const { trace, names } = this.object.hypervisor;
+    if (!this.#binding || !trace.wants("virq")) return;
+    const { vic, cpu, intid } = this.#binding;
+    const irq = names.irq(vic, intid);
+    trace.event("virq", name, {
+      irq,
+      vcpu: intid < Intid.PrivateEnd ? cpu.index : undefined,
+      source: names.object(this.object),
+      why: this.what,
+    });
   }
 }

@@ -4,24 +4,28 @@
 import { ErrorCode } from "../abi/errors.ts";
 import { VicRight } from "../abi/rights.ts";
 import { VdeviceFlags, VicOption } from "../abi/words.ts";
-import { GICD_BASE, GICR_BASE, MAX_CPUS } from "../machine/memory-map.ts";
-import type { AddressSpace, VirtualDevice } from "./addrspace.ts";
+import { MAX_CPUS } from "../machine/memory-map.ts";
+import type { AddressSpace } from "./addrspace.ts";
 import { ANY_CAP } from "./cspace.ts";
-import { Gicd, Gicr, Intid } from "./gic-registers.ts";
+import { Intid } from "./gic-registers.ts";
 import { creation } from "./hypercall-create.ts";
 import { active, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import type { Hwirq } from "./hwirq.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
-import { Distributor } from "./vgic-distributor.ts";
-import { Redistributor } from "./vgic-redistributor.ts";
 import { DEFAULT_MPIDR_MAPPING, Irq, Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
+import { VicFrames } from "./vic-frames.ts";
 import type { VirqSource } from "./vic-source.ts";
 
 /** SPIs that a VIC can have. */
 const MAXIMUM_VIRQS = Intid.SpiEnd - Intid.PrivateEnd;
+/** Heap bytes of what an active VIC keeps of a vCPU, and of a shared vIRQ. */
+const VCPU_STATE_SIZE = 2048;
+const SOURCE_STATE_SIZE = 32;
 /** MPIDR_EL1: bit 31 reads as one; U says that there is one CPU only, MT that Aff0 is a thread. */
 const MPIDR_RES1 = 1n << 31n;
 const MPIDR_U = 1n << 30n;
@@ -38,8 +42,9 @@ export class Vic extends HypervisorObject {
   #gic: Vgic | undefined;
   readonly #attached: (Vcpu | undefined)[] = [];
   readonly #sources = new Set<VirqSource>();
-  /** Register frames that are attached: 0 is the distributor, n + 1 the redistributor of vCPU n. */
-  readonly #frames = new Set<number>();
+  /** Physical PPIs that are forwarded to its vCPUs. */
+  readonly #ppis = new Set<Hwirq>();
+  readonly #frames = new VicFrames(this);
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, Vic.SIZE);
@@ -109,6 +114,24 @@ export class Vic extends HypervisorObject {
     return index < this.#vcpus;
   }
 
+  /** A physical PPI is forwarded to every vCPU, or no more. */
+  addPpi(hwirq: Hwirq): void {
+    this.#ppis.add(hwirq);
+  }
+  removePpi(hwirq: Hwirq): void {
+    this.#ppis.delete(hwirq);
+  }
+
+  /** Indices of the active vCPUs. */
+  *indices(): Generator<number> {
+    for (let index = 0; index < this.#vcpus; index++) if (this.#attached[index]) yield index;
+  }
+
+  /** The highest of them; -1 where there is none. */
+  get lastIndex(): number {
+    return this.#attached.findLastIndex((vcpu) => vcpu !== undefined);
+  }
+
   /** A vCPU's activation takes its index; BUSY where another has it. */
   occupy(vcpu: Vcpu, index: number): ErrorCode {
     if (this.#attached[index]) {
@@ -118,11 +141,18 @@ export class Vic extends HypervisorObject {
     return ErrorCode.OK;
   }
 
+  /** The vCPU is active: what comes to every vCPU comes to it, if it is pinned. */
+  forwardPpis(vcpu: Vcpu, index: number): void {
+    if (vcpu.isPinned) { for (const hwirq of this.#ppis) hwirq.forwardTo(index); }
+  }
+
   /** The vCPU is gone. */
   vacate(vcpu: Vcpu, index: number): void {
     if (this.#attached[index] !== vcpu) return;
+    for (const hwirq of this.#ppis) hwirq.withdrawFrom(index);
     this.#attached[index] = undefined;
-    this.gic.cpus[index].onSignal = undefined;
+    this.#frames.vacate(index);
+    this.gic.vacate(index);
   }
 
   /** Whether all active vCPUs are pinned. */
@@ -158,42 +188,56 @@ export class Vic extends HypervisorObject {
   }
 
   /**
-   * Attaches a register frame to an address space.
+   * Attaches a register frame to a free range of an address space. Bytes.
    * @param index 0 for the distributor, n + 1 for the redistributor of vCPU n
    */
-  attachVdevice(index: number, flags: bigint): VirtualDevice | ErrorCode {
+  attachVdevice(addressSpace: AddressSpace, index: number, flags: bigint, ipa: number, size: number): ErrorCode {
     if (index > this.#vcpus) return this.refuse(ErrorCode.ARGUMENT_INVALID, "no such frame", { index });
     const defined = index === 0 ? 0n : VdeviceFlags.Defined;
     if (flags & ~defined) return this.refuse(ErrorCode.ARGUMENT_INVALID, "unknown flags", { flags });
     if (index > 0 && !this.#attached[index - 1]) return this.refuse(ErrorCode.IDLE, "no active vCPU has this index", { index });
     if (this.#frames.has(index)) return this.refuse(ErrorCode.BUSY, "the frame is attached already", { index });
-    this.#frames.add(index);
-    const detach = () => void this.#frames.delete(index);
-    if (index === 0) return distributorDevice(this.name, this.gic, detach);
     const last = flags & VdeviceFlags.LastValid ? (flags & VdeviceFlags.Last) !== 0n : index === this.#vcpus;
-    return redistributorDevice(this.name, this.gic, index - 1, last, detach);
+    this.#frames.attach(index, addressSpace, ipa, size, last);
+    return ErrorCode.OK;
   }
 
-  /** Puts all frames at the platform's own addresses into an address space, where nothing is there yet; unless configured not to. */
-  attachDefaultFrames(addressSpace: AddressSpace): void {
-    if (!this.#defaultAddress) return;
-    const attach = (ipa: number, size: number, device: VirtualDevice) => {
-      if (!addressSpace.deviceIn(ipa, size)) addressSpace.devices.push({ ipa, size, device });
+  /** A vCPU's frames appear at the platform's own addresses, unless configured not to. */
+  attachDefaultFrames(addressSpace: AddressSpace, index: number): void {
+    if (this.#defaultAddress) this.#frames.attachDefaults(addressSpace, index);
+  }
+
+  /** Sources that are bound to it. */
+  get sources(): ReadonlySet<VirqSource> {
+    return this.#sources;
+  }
+
+  protected fields(): Fields {
+    const { mask, shift, mt } = this.#mapping;
+    return {
+      vcpus: this.#vcpus,
+      virqs: this.#virqs,
+      defaultAddress: this.#defaultAddress,
+      mapping: [...mask, ...shift, mt],
+      attached: Object.entries(this.#attached).filter(([, vcpu]) => vcpu).map(([index, vcpu]) => [index, vcpu?.name]),
+      sources: this.#sources.size,
+      frames: this.#frames.frames,
+      gic: this.#gic?.dump(),
     };
-    attach(GICD_BASE, Gicd.Size, distributorDevice(this.name, this.gic));
-    for (let index = 0; index < this.#vcpus; index++) {
-      attach(GICR_BASE + index * Gicr.Stride, Gicr.Stride, redistributorDevice(this.name, this.gic, index, index === this.#vcpus - 1));
-    }
   }
 
   protected onActivate(): ErrorCode {
+    const tables = this.charge(this.#vcpus * VCPU_STATE_SIZE + this.#virqs * SOURCE_STATE_SIZE);
+    if (tables !== ErrorCode.OK) return tables;
     this.#gic = new Vgic(this.#vcpus);
     this.#gic.mapping = this.#mapping;
     return ErrorCode.OK;
   }
 
   protected onDestroy(): void {
+    for (const hwirq of [...this.#ppis]) hwirq.unbind();
     for (const source of [...this.#sources]) source.unbind();
+    this.#frames.release();
   }
 
   #bind(source: VirqSource, cpu: VgicCpu, intid: number): ErrorCode {
@@ -205,26 +249,6 @@ export class Vic extends HypervisorObject {
     if (source.edgeOnly) this.gic.update(cpu, intid, Irq.Edge, 0);
     return ErrorCode.OK;
   }
-}
-
-function distributorDevice(vic: string, gic: Vgic, detach?: () => void): VirtualDevice {
-  const frame = new Distributor(gic);
-  return {
-    name: `GICD of ${vic}`,
-    read: (thread, offset, size) => frame.read(gic.cpus[thread.index], offset, size),
-    write: (thread, offset, size, value) => frame.write(gic.cpus[thread.index], offset, size, value),
-    detach,
-  };
-}
-
-function redistributorDevice(vic: string, gic: Vgic, index: number, last: boolean, detach?: () => void): VirtualDevice {
-  const frame = new Redistributor(gic, gic.cpus[index], last);
-  return {
-    name: `GICR ${index} of ${vic}`,
-    read: (_thread, offset, size) => frame.read(offset, size),
-    write: (_thread, offset, size, value) => frame.write(offset, size, value),
-    detach,
-  };
 }
 
 export const calls: readonly HypercallDefinition[] = [

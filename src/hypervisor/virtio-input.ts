@@ -1,6 +1,8 @@
 // The config space of a virtio input device, which the hypervisor answers from data that the backend has set
 // (spec/hypervisor.md sections 4.11, 7.1; virtio 1.x, "Input Device").
 
+import type { Fields } from "./state-dump.ts";
+
 /** Offsets in the config space. */
 const Config = { Select: 0, Subsel: 1, Size: 2, Union: 8, UnionSize: 128 } as const;
 
@@ -28,6 +30,13 @@ export class VirtioInput {
   readonly #entries = new Map<number, Uint8Array>();
   #select = 0;
   #subsel = 0;
+
+  /** The state as plain data. */
+  dump(): Fields {
+    const { evTypes, absAxes } = this;
+    const entries = [...this.#entries].map(([selection, bytes]) => [selection, bytes.join()]);
+    return { evTypes, absAxes, entries, select: this.#select, subsel: this.#subsel };
+  }
 
   /** Largest entry for a selection; undefined where the selection is none. */
   limit(select: number, subsel: number): number | undefined {

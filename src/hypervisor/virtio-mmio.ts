@@ -3,36 +3,15 @@
 
 import { ErrorCode } from "../abi/errors.ts";
 import { Access, ExtentType } from "../abi/words.ts";
+import { VirtioMmioRegister, VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Memextent } from "./memextent.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 import { VirqSource } from "./vic-source.ts";
 import { VirtioInput } from "./virtio-input.ts";
-
-/** Offsets in the page, as virtio 1.x has them. */
-export const VirtioRegister = {
-  DeviceFeatures: 0x010,
-  DeviceFeaturesSel: 0x014,
-  DriverFeatures: 0x020,
-  DriverFeaturesSel: 0x024,
-  QueueSel: 0x030,
-  QueueNumMax: 0x034,
-  QueueNum: 0x038,
-  QueueReady: 0x044,
-  QueueNotify: 0x050,
-  InterruptStatus: 0x060,
-  InterruptAck: 0x064,
-  Status: 0x070,
-  QueueDesc: 0x080,
-  QueueDriver: 0x090,
-  QueueDevice: 0x0a0,
-  Config: 0x100,
-} as const;
-
-/** Bits of Status. */
-export const VirtioStatus = { DriverOk: 0x04, NeedsReset: 0x40, Failed: 0x80 } as const;
 
 /** Why the backend is notified. */
 export const NotifyReason = { NewBuffer: 1n << 0n, ResetRequest: 1n << 1n, DriverOk: 1n << 3n, Failed: 1n << 4n } as const;
@@ -80,9 +59,9 @@ export class VirtioMmio extends HypervisorObject {
   /** The data of an input device, whose config space the hypervisor answers. */
   input: VirtioInput | undefined;
   /** Asserted by the backend, for the frontend. */
-  readonly backendVirq = new VirqSource(() => this.#load(VirtioRegister.InterruptStatus) !== 0);
+  readonly backendVirq = new VirqSource(this, "interrupt status", () => this.#load(VirtioMmioRegister.InterruptStatus) !== 0);
   /** Asserted by the frontend's writes, for the backend. */
-  readonly frontendVirq = new VirqSource(() => this.#reason !== 0n);
+  readonly frontendVirq = new VirqSource(this, "notification", () => this.#reason !== 0n);
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, VirtioMmio.SIZE);
@@ -126,10 +105,10 @@ export class VirtioMmio extends HypervisorObject {
 
   /** Raises the frontend's interrupt with these bits of InterruptStatus. */
   interrupt(status: number): ErrorCode {
-    if (this.#load(VirtioRegister.Status) & VirtioStatus.NeedsReset) {
+    if (this.#load(VirtioMmioRegister.Status) & VirtioStatus.NEEDS_RESET) {
       return this.refuse(ErrorCode.DENIED, "a reset is under way", { status });
     }
-    this.#store(VirtioRegister.InterruptStatus, this.#load(VirtioRegister.InterruptStatus) | status);
+    this.#store(VirtioMmioRegister.InterruptStatus, this.#load(VirtioMmioRegister.InterruptStatus) | status);
     this.backendVirq.assertLevel();
     return ErrorCode.OK;
   }
@@ -144,12 +123,12 @@ export class VirtioMmio extends HypervisorObject {
 
   /** The backend has reset the device. */
   acknowledgeReset(): void {
-    this.#store(VirtioRegister.Status, 0);
+    this.#store(VirtioMmioRegister.Status, 0);
   }
 
   /** Adds bits to Status. */
   updateStatus(bits: number): void {
-    this.#store(VirtioRegister.Status, this.#load(VirtioRegister.Status) | bits);
+    this.#store(VirtioMmioRegister.Status, this.#load(VirtioMmioRegister.Status) | bits);
   }
 
   /**
@@ -158,9 +137,33 @@ export class VirtioMmio extends HypervisorObject {
    * @returns false for an external abort
    */
   write(offset: number, size: number, value: number): boolean {
-    if (offset >= VirtioRegister.Config) return this.#writeConfig(offset, size, value);
+    if (offset >= VirtioMmioRegister.Config) return this.#writeConfig(offset, size, value);
     if (size !== 4 || offset % 4 !== 0) return false;
     return this.#writeRegister(offset, value >>> 0);
+  }
+
+  override held(): HypervisorObject[] {
+    return this.#extent ? [...super.held(), this.#extent] : super.held();
+  }
+
+  override virqSources(): VirqSource[] {
+    return [this.backendVirq, this.frontendVirq];
+  }
+
+  protected fields(): Fields {
+    return {
+      extent: this.#extent?.name,
+      queues: this.#queues.map((queue) => ({ ...queue })),
+      queueSel: this.#queueSel,
+      deviceFeatures: [...this.#deviceFeatures],
+      driverFeatures: [...this.#driverFeatures],
+      driverFeaturesSel: this.#driverFeaturesSel,
+      notifiedQueues: this.#notifiedQueues,
+      reason: this.#reason,
+      input: this.input?.dump(),
+      backendVirq: this.backendVirq.dump(),
+      frontendVirq: this.frontendVirq.dump(),
+    };
   }
 
   protected onActivate(): ErrorCode {
@@ -185,30 +188,29 @@ export class VirtioMmio extends HypervisorObject {
 
   #writeRegister(offset: number, value: number): boolean {
     switch (offset) {
-      case VirtioRegister.DeviceFeaturesSel:
+      case VirtioMmioRegister.DeviceFeaturesSel:
         if (value >= FEATURE_BANKS) return false;
-        this.#store(VirtioRegister.DeviceFeatures, this.#deviceFeatures[value]);
+        this.#store(VirtioMmioRegister.DeviceFeatures, this.#deviceFeatures[value]);
         return true;
-      case VirtioRegister.DriverFeatures:
+      case VirtioMmioRegister.DriverFeatures:
         this.#driverFeatures[this.#driverFeaturesSel] = value;
         return true;
-      case VirtioRegister.DriverFeaturesSel:
+      case VirtioMmioRegister.DriverFeaturesSel:
         if (value >= FEATURE_BANKS) return false;
         this.#driverFeaturesSel = value;
         return true;
-      case VirtioRegister.QueueSel:
+      case VirtioMmioRegister.QueueSel:
         return this.#selectQueue(value);
-      case VirtioRegister.QueueNotify:
+      case VirtioMmioRegister.QueueNotify:
         if (!this.#queues[value]) return false;
         this.#notifiedQueues |= 1n << BigInt(value);
         this.#notify(NotifyReason.NewBuffer);
         return true;
-      case VirtioRegister.InterruptAck:
-        this.#store(VirtioRegister.InterruptStatus, this.#load(VirtioRegister.InterruptStatus) & ~value);
+      case VirtioMmioRegister.InterruptACK:
+        this.#store(VirtioMmioRegister.InterruptStatus, this.#load(VirtioMmioRegister.InterruptStatus) & ~value);
         return true;
-      case VirtioRegister.Status:
-        this.#writeStatus(value);
-        return true;
+      case VirtioMmioRegister.Status:
+        return this.#writeStatus(value);
       default:
         return this.#writeQueue(offset, value);
     }
@@ -218,8 +220,8 @@ export class VirtioMmio extends HypervisorObject {
     const queue = this.#queues[index];
     if (!queue) return false;
     this.#queueSel = index;
-    this.#store(VirtioRegister.QueueNumMax, queue.numMax);
-    this.#store(VirtioRegister.QueueReady, queue.ready);
+    this.#store(VirtioMmioRegister.QueueNumMax, queue.numMax);
+    this.#store(VirtioMmioRegister.QueueReady, queue.ready);
     return true;
   }
 
@@ -229,23 +231,23 @@ export class VirtioMmio extends HypervisorObject {
     if (!queue) return false;
     const high = (offset & 4) !== 0;
     switch (offset) {
-      case VirtioRegister.QueueNum:
+      case VirtioMmioRegister.QueueNum:
         queue.num = value;
         return true;
-      case VirtioRegister.QueueReady:
+      case VirtioMmioRegister.QueueReady:
         queue.ready = value;
-        this.#store(VirtioRegister.QueueReady, value);
+        this.#store(VirtioMmioRegister.QueueReady, value);
         return true;
-      case VirtioRegister.QueueDesc:
-      case VirtioRegister.QueueDesc + 4:
+      case VirtioMmioRegister.QueueDescLow:
+      case VirtioMmioRegister.QueueDescHigh:
         queue.desc = withHalf(queue.desc, high, value);
         return true;
-      case VirtioRegister.QueueDriver:
-      case VirtioRegister.QueueDriver + 4:
+      case VirtioMmioRegister.QueueDriverLow:
+      case VirtioMmioRegister.QueueDriverHigh:
         queue.driver = withHalf(queue.driver, high, value);
         return true;
-      case VirtioRegister.QueueDevice:
-      case VirtioRegister.QueueDevice + 4:
+      case VirtioMmioRegister.QueueDeviceLow:
+      case VirtioMmioRegister.QueueDeviceHigh:
         queue.device = withHalf(queue.device, high, value);
         return true;
       default:
@@ -253,30 +255,32 @@ export class VirtioMmio extends HypervisorObject {
     }
   }
 
-  #writeStatus(value: number): void {
-    const old = this.#load(VirtioRegister.Status);
+  #writeStatus(value: number): boolean {
+    const old = this.#load(VirtioMmioRegister.Status);
     if (value === 0) {
-      if (old === 0) return;
-      this.#store(VirtioRegister.Status, old | VirtioStatus.NeedsReset);
+      if (old === 0) return true;
+      this.#store(VirtioMmioRegister.Status, old | VirtioStatus.NEEDS_RESET);
       for (const queue of this.#queues) queue.ready = 0;
-      this.#store(VirtioRegister.QueueReady, 0);
+      this.#store(VirtioMmioRegister.QueueReady, 0);
       this.#notify(NotifyReason.ResetRequest);
-      return;
+      // The recorded build takes for success whether the backend's interrupt is an edge.
+      return !this.hypervisor.hasQuirks || this.frontendVirq.isEdge;
     }
-    this.#store(VirtioRegister.Status, value);
+    this.#store(VirtioMmioRegister.Status, value);
     const risen = value & ~old;
-    if (risen & VirtioStatus.DriverOk) this.#notify(NotifyReason.DriverOk);
-    if (risen & VirtioStatus.Failed) this.#notify(NotifyReason.Failed);
+    if (risen & VirtioStatus.DRIVER_OK) this.#notify(NotifyReason.DriverOk);
+    if (risen & VirtioStatus.FAILED) this.#notify(NotifyReason.Failed);
+    return true;
   }
 
   #writeConfig(offset: number, size: number, value: number): boolean {
     if (size !== 1 && (size !== 4 || offset % 4 !== 0)) return false;
     if (this.input) {
       return this.input.write(
-        offset - VirtioRegister.Config,
+        offset - VirtioMmioRegister.Config,
         size,
         value,
-        (at, bytes) => this.#storeBytes(VirtioRegister.Config + at, bytes),
+        (at, bytes) => this.#storeBytes(VirtioMmioRegister.Config + at, bytes),
       );
     }
     this.#storeBytes(offset, size === 1 ? Uint8Array.of(value) : new Uint8Array(Uint32Array.of(value).buffer));

@@ -9,6 +9,7 @@ import { active, configurable, hypercall, type HypercallDefinition } from "./hyp
 import type { Hypervisor } from "./hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
+import type { Fields } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { VirqSource } from "./vic-source.ts";
 
@@ -20,7 +21,7 @@ export class VpmGroup extends HypervisorObject {
   aggregates = true;
   readonly #vcpus: (Vcpu | undefined)[] = [];
   /** System suspend; nothing asserts it, as this build has no system suspend. */
-  readonly virq = new VirqSource(() => false);
+  readonly virq = new VirqSource(this, "group state", () => false);
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, VpmGroup.SIZE);
@@ -52,6 +53,14 @@ export class VpmGroup extends HypervisorObject {
   /** vpm_state: running if any vCPU is awake. */
   get vpmState(): bigint {
     return this.vcpus.some((vcpu) => vcpu.isAwake) ? VpmState.Running : VpmState.CpusSuspended;
+  }
+
+  override virqSources(): VirqSource[] {
+    return [this.virq];
+  }
+
+  protected fields(): Fields {
+    return { aggregates: this.aggregates, vcpus: this.vcpus.map((vcpu) => [vcpu.vpmIndex, vcpu.name]), virq: this.virq.dump() };
   }
 
   protected onActivate(): ErrorCode {

@@ -22,19 +22,19 @@ function newCspace(guest: TestGuest, maximum: bigint): bigint {
   return cap;
 }
 
-Deno.test("25, 26: an id that names no slot gives ARGUMENT_INVALID", () => {
+Deno.test("an id that names no slot gives ARGUMENT_INVALID", () => {
   const { guest } = setup();
   for (const id of [0xffff_ffff_ffff_ffffn, 62n, 0xffn, 77n, 230n << 8n, 1n << 32n, 1n << 40n]) {
     assert.equal(guest.error("object_activate", id), "ARGUMENT_INVALID", id.toString(16));
   }
 });
 
-Deno.test("27: the id of an empty slot gives CSPACE_CAP_NULL, also in a table that does not exist", () => {
+Deno.test("the id of an empty slot gives CSPACE_CAP_NULL, also in a table that does not exist", () => {
   const { guest } = setup();
   for (const id of [9n, 61n, 0x100n, 0x4000n]) assert.equal(guest.error("object_activate", id), "CSPACE_CAP_NULL", id.toString(16));
 });
 
-Deno.test("28, 47: after revocation copies give CSPACE_CAP_REVOKED whatever their type, and the master still works", () => {
+Deno.test("after revocation copies give CSPACE_CAP_REVOKED whatever their type, and the master still works", () => {
   const { guest } = setup();
   const doorbell = guest.create("doorbell");
   guest.ok("object_activate", doorbell);
@@ -47,7 +47,7 @@ Deno.test("28, 47: after revocation copies give CSPACE_CAP_REVOKED whatever thei
   assert.equal(guest.one("doorbell_send", doorbell, 1n), 0n);
 });
 
-Deno.test("29, 30, 31: a capability of another type, without the right, or to an object that is not active", () => {
+Deno.test("a capability of another type, without the right, or to an object that is not active", () => {
   const { guest } = setup();
   const doorbell = guest.create("doorbell");
   assert.equal(guest.error("msgqueue_flush", doorbell), "CSPACE_WRONG_OBJECT_TYPE");
@@ -65,19 +65,19 @@ Deno.test("a call for any type checks the right before anything else", () => {
   assert.equal(guest.error("cspace_configure", doorbell, 10n), "CSPACE_WRONG_OBJECT_TYPE");
 });
 
-Deno.test("32: an id of one cspace means nothing in another", () => {
+Deno.test("an id of one cspace means nothing in another", () => {
   const { hypervisor, guest } = setup();
   const other = new TestGuest(hypervisor);
   const doorbell = guest.create("doorbell");
   assert.equal(other.error("object_activate", doorbell), "CSPACE_CAP_NULL");
 });
 
-Deno.test("33: partition_create_partition is unimplemented and gives no capability", () => {
+Deno.test("partition_create_partition is unimplemented and gives no capability", () => {
   const { guest } = setup();
   assert.deepEqual(guest.raw(0x01, [0x77n, 0x77n, 0n]), [0xffff_ffffn, 0xffff_ffff_ffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n]);
 });
 
-Deno.test("34: creation needs object_create on the partition and cap_create on the cspace", () => {
+Deno.test("creation needs object_create on the partition and cap_create on the cspace", () => {
   const { guest } = setup();
   const partition = guest.one("cspace_copy_cap_from", 0n, 1n, 0n, BigInt(PartitionRight.Donate));
   assert.equal(guest.error("partition_create_doorbell", partition, 0n), "CSPACE_INSUFFICIENT_RIGHTS");
@@ -85,7 +85,7 @@ Deno.test("34: creation needs object_create on the partition and cap_create on t
   assert.equal(guest.error("partition_create_doorbell", 1n, cspace), "CSPACE_INSUFFICIENT_RIGHTS");
 });
 
-Deno.test("35: creation into a full cspace gives CSPACE_FULL and leaks nothing", () => {
+Deno.test("creation into a full cspace gives CSPACE_FULL and leaks nothing", () => {
   const { hypervisor, guest } = setup();
   const cspace = newCspace(guest, 2n);
   guest.ok("partition_create_doorbell", 1n, cspace);
@@ -95,7 +95,7 @@ Deno.test("35: creation into a full cspace gives CSPACE_FULL and leaks nothing",
   assert.equal(hypervisor.rootPartition.heapUsed, used);
 });
 
-Deno.test("36, 44: a fresh capability has all rights of its type and is the master; copies of copies are no masters", () => {
+Deno.test("a fresh capability has all rights of its type and is the master; copies of copies are no masters", () => {
   const { guest } = setup();
   const vic = guest.create("vic");
   const [, master] = [...guest.cspace.capabilities()].find(([id]) => BigInt(id) === vic)!;
@@ -107,7 +107,7 @@ Deno.test("36, 44: a fresh capability has all rights of its type and is the mast
   assert.equal(guest.error("cspace_revoke_caps_from", 0n, second), "CSPACE_INSUFFICIENT_RIGHTS");
 });
 
-Deno.test("37, 38: an object is activated once, with the right to activate", () => {
+Deno.test("an object is activated once, with the right to activate", () => {
   const { guest } = setup();
   const doorbell = guest.create("doorbell");
   const copy = guest.one("cspace_copy_cap_from", 0n, doorbell, 0n, 0x7fff_ffffn);
@@ -116,7 +116,7 @@ Deno.test("37, 38: an object is activated once, with the right to activate", () 
   assert.equal(guest.error("object_activate", doorbell), "OBJECT_STATE");
 });
 
-Deno.test("39, 51: a cspace of 0 capabilities can be configured, fails to activate, and never can again", () => {
+Deno.test("a cspace of 0 capabilities can be configured, fails to activate, and never can again", () => {
   const { guest } = setup();
   const cspace = guest.create("cspace");
   guest.ok("cspace_configure", cspace, 0n);
@@ -132,7 +132,7 @@ Deno.test("cspace_configure refuses more than the tables hold", () => {
   guest.ok("cspace_configure", cspace, 62n * 230n);
 });
 
-Deno.test("40: object_activate_from needs cap_create on the cspace", () => {
+Deno.test("object_activate_from needs cap_create on the cspace", () => {
   const { guest } = setup();
   const cspace = newCspace(guest, 10n);
   const doorbell = guest.one("partition_create_doorbell", 1n, cspace);
@@ -142,14 +142,14 @@ Deno.test("40: object_activate_from needs cap_create on the cspace", () => {
   assert.equal(guest.error("object_activate_from", cspace, 9n), "CSPACE_CAP_NULL");
 });
 
-Deno.test("41, 45: object_reset, object_reset_from and cspace_revoke_cap_from are unimplemented whatever their arguments", () => {
+Deno.test("object_reset, object_reset_from and cspace_revoke_cap_from are unimplemented whatever their arguments", () => {
   const { guest } = setup();
   for (const number of [0x0e, 0x0f, 0x24]) {
     assert.deepEqual(guest.raw(number, [0n, 0n, 0n]), [0xffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n, 0n]);
   }
 });
 
-Deno.test("42, 43: a copy has the rights that its parent has and the mask names; without any it is refused", () => {
+Deno.test("a copy has the rights that its parent has and the mask names; without any it is refused", () => {
   const { guest } = setup();
   const doorbell = guest.create("doorbell");
   assert.equal(guest.error("cspace_copy_cap_from", 0n, doorbell, 0n, 0n), "CSPACE_INSUFFICIENT_RIGHTS");
@@ -160,14 +160,14 @@ Deno.test("42, 43: a copy has the rights that its parent has and the mask names;
   assert.equal(capability.rights, DoorbellRight.Send);
 });
 
-Deno.test("46: only the master revokes copies", () => {
+Deno.test("only the master revokes copies", () => {
   const { guest } = setup();
   const doorbell = guest.create("doorbell");
   const copy = guest.one("cspace_copy_cap_from", 0n, doorbell, 0n, ALL);
   assert.equal(guest.error("cspace_revoke_caps_from", 0n, copy), "CSPACE_INSUFFICIENT_RIGHTS");
 });
 
-Deno.test("48, 49: a revoked slot stays until it is deleted; deleting an empty one gives CSPACE_CAP_NULL", () => {
+Deno.test("a revoked slot stays until it is deleted; deleting an empty one gives CSPACE_CAP_NULL", () => {
   const { guest } = setup();
   const doorbell = guest.create("doorbell");
   const copy = guest.one("cspace_copy_cap_from", 0n, doorbell, 0n, ALL);
@@ -178,7 +178,7 @@ Deno.test("48, 49: a revoked slot stays until it is deleted; deleting an empty o
   assert.equal(guest.error("cspace_delete_cap_from", 0n, copy), "CSPACE_CAP_NULL");
 });
 
-Deno.test("50: copies outlive the master; the object goes with the last capability", () => {
+Deno.test("copies outlive the master; the object goes with the last capability", () => {
   const { hypervisor, guest } = setup();
   const before = hypervisor.rootPartition.heapUsed;
   const doorbell = guest.create("doorbell");
@@ -210,7 +210,7 @@ Deno.test("slots are filled from the lowest, 62 to a table", () => {
   assert.equal(guest.one("partition_create_doorbell", 1n, cspace), 0x102n);
 });
 
-Deno.test("52: a thread is attached to a cspace while it can be configured", () => {
+Deno.test("a thread is attached to a cspace while it can be configured", () => {
   const { hypervisor, guest } = setup();
   const thread = guest.create("thread");
   const first = newCspace(guest, 10n);
@@ -240,12 +240,13 @@ Deno.test("a refusal records the rule, the call and the values", () => {
   const doorbell = guest.create("doorbell");
   const copy = guest.one("cspace_copy_cap_from", 0n, doorbell, 0n, BigInt(DoorbellRight.Send));
   guest.error("object_activate", copy);
-  const reason = hypervisor.reasons.last!;
-  assert.equal(reason.call, "object_activate");
+  const reason = hypervisor.trace.reasons.last!;
+  assert.equal(reason.section, "hypervisor 3.3");
+  assert.deepEqual(reason.chain.map(({ name, result }) => [name, result.name]), [["object_activate", "CSPACE_INSUFFICIENT_RIGHTS"]]);
   assert.equal(reason.rule, "the capability lacks a right");
   assert.equal(reason.values.has, "Send");
   assert.equal(reason.values.needs, "Activate");
-  assert.equal(reason.caller, guest.vcpu.name);
+  assert.equal(reason.askedBy, hypervisor.names.vcpu(guest.vcpu));
 });
 
 Deno.test("all rights of the types are the recorded masks", () => {
@@ -255,4 +256,18 @@ Deno.test("all rights of the types are the recorded masks", () => {
   assert.equal(allRights("addrspace"), 0x8000_000f);
   assert.equal(allRights("hwirq"), 0x8000_0002);
   assert.equal(ACTIVATE, 0x8000_0000);
+});
+
+Deno.test("a capability knows the last call that looked it up and its answer, as long as that is remembered", () => {
+  const { guest, hypervisor } = setup();
+  const doorbell = guest.create("doorbell");
+  const capability = guest.cspace.occupant(Number(doorbell))!;
+  const use = () => hypervisor.capabilityUses.of(capability.lastCall);
+  assert.equal(use(), undefined, "it was made, not looked up");
+  guest.error("msgqueue_flush", doorbell);
+  assert.deepEqual(use(), { call: "msgqueue_flush", time: 0, error: 52 });
+  guest.ok("object_activate", doorbell);
+  assert.deepEqual(use(), { call: "object_activate", time: 0, error: 0 });
+  for (let count = 0; count < 20_000; count++) guest.raw(0x00, []);
+  assert.equal(use(), undefined, "too long ago");
 });

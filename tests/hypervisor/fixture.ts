@@ -82,7 +82,13 @@ export function createTestHypervisor(cpus = 1, memory = MINIMUM_PRIMARY_MEMORY) 
     },
     create() {
       const made = pool.create();
-      if (made) tables.set(made.id, made);
+      if (made === undefined) return undefined;
+      tables.set(made.id, made);
+      const release = made.release.bind(made);
+      made.release = () => {
+        tables.delete(made.id);
+        release();
+      };
       return made;
     },
   };
@@ -106,7 +112,7 @@ export class TestGuest {
     vcpu.cspace = cspace;
     assert.equal(cspace.insertMaster(cspace), 0n);
     const root = partition.holders[0];
-    if (root) assert.equal(cspace.insertCopy(root.cspace, BigInt(root.slot), 0xffff_ffff), 1n);
+    if (root) assert.equal(cspace.insertCopy(root.cspace, root.cspace.idOf(root), 0xffff_ffff), 1n);
     else assert.equal(cspace.insertMaster(partition), 1n);
   }
 
@@ -125,7 +131,7 @@ export class TestGuest {
   /** X1.. of a call that must succeed. */
   ok(name: HypercallName, ...args: bigint[]): readonly bigint[] {
     const [error, ...rest] = this.raw(HYPERCALLS[name].number, withReserved(name, args));
-    assert.equal(errorName(error), "OK", `${name}: ${JSON.stringify(this.hypervisor.reasons.last, bigintText)}`);
+    assert.equal(errorName(error), "OK", `${name}: ${JSON.stringify(this.hypervisor.trace.reasons.last, bigintText)}`);
     return rest;
   }
 

@@ -20,7 +20,7 @@ Deno.test("the ABI has 93 numbered calls and 12 holes", () => {
   assert.deepEqual(holes, [0x08, 0x16, 0x1e, 0x33, 0x35, 0x36, 0x37, 0x40, 0x41, 0x42, 0x58, 0x63]);
 });
 
-Deno.test("4, 82: numbers that are not assigned have no answer of the table, nor has partition_create_watchdog", () => {
+Deno.test("numbers that are not assigned have no answer of the table, nor has partition_create_watchdog", () => {
   const { guest, hypervisor } = setup();
   for (const number of [0x08, 0x16, 0x1e, 0x09, 0x63, 0x69, 0x1000]) {
     assert.equal(hypervisor.hypercalls.dispatch(guest.vcpu, number, [], "native"), undefined, number.toString(16));
@@ -44,7 +44,7 @@ Deno.test("a call cannot be defined twice", () => {
   assert.throws(() => new HypercallTable([DEFINITIONS[0], DEFINITIONS[0]]), /defined twice/);
 });
 
-Deno.test("20, 21: reserved arguments are checked before capabilities by the native entrance, and not by the SMCCC wrapper", () => {
+Deno.test("reserved arguments are checked before capabilities by the native entrance, and not by the SMCCC wrapper", () => {
   const { guest } = setup();
   const invalid = [1n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
   for (const reserved of [1n, 1n << 32n, 0xffff_ffff_ffff_ffffn]) {
@@ -55,14 +55,14 @@ Deno.test("20, 21: reserved arguments are checked before capabilities by the nat
   assert.deepEqual(guest.raw(0x12, [doorbell, 1n, 1n], "smccc"), [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]);
 });
 
-Deno.test("22, 23: arguments that must be all ones", () => {
+Deno.test("arguments that must be all ones", () => {
   const { guest } = setup();
   assert.equal(guest.raw(0x1f, [9n, 0n, 0xffff_ffffn, 0n])[0], 1n);
   assert.equal(guest.raw(0x3d, [9n, 0n, 0xffff_ffffn])[0], 1n);
   assert.equal(guest.raw(0x3d, [9n, 0n, 0xffff_ffff_ffff_ffffn])[0], 50n);
 });
 
-Deno.test("24: bits above the width of an argument are ignored", () => {
+Deno.test("bits above the width of an argument are ignored", () => {
   const { guest } = setup();
   const cspace = guest.create("cspace");
   guest.ok("cspace_configure", cspace, 0xabcd_0000_0000_0005n);
@@ -70,7 +70,7 @@ Deno.test("24: bits above the width of an argument are ignored", () => {
   guest.ok("addrspace_configure", addrspace, 0x5555_0007n);
 });
 
-Deno.test("19: results that a call does not define are zero, data results of an error as well", () => {
+Deno.test("results that a call does not define are zero, data results of an error as well", () => {
   const { guest } = setup();
   assert.deepEqual(guest.raw(0x02, [0x4000n, 0n, 0n]), [50n, 0n, 0n, 0n, 0n, 0n, 0n, 0n]);
 });

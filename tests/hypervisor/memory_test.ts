@@ -38,7 +38,7 @@ function rootExtent(guest: TestGuest, size: number): bigint {
   return root;
 }
 
-Deno.test("106, 107: VMIDs are 1 to 255, and each is one address space's", () => {
+Deno.test("VMIDs are 1 to 255, and each is one address space's", () => {
   const { guest } = setup();
   const first = guest.create("addrspace");
   for (const vmid of [0n, 256n]) assert.equal(guest.error("addrspace_configure", first, vmid), "ARGUMENT_INVALID");
@@ -52,7 +52,7 @@ Deno.test("106, 107: VMIDs are 1 to 255, and each is one address space's", () =>
   guest.addrspace(7);
 });
 
-Deno.test("108, 109: alignment; reserved bits before capabilities", () => {
+Deno.test("alignment; reserved bits before capabilities", () => {
   const { guest } = setup();
   const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, PAGE);
   assert.equal(guest.error("addrspace_map", space, extent, IPA + 1n, RWX_NORMAL, NO_SYNC), "ARGUMENT_ALIGNMENT");
@@ -62,7 +62,7 @@ Deno.test("108, 109: alignment; reserved bits before capabilities", () => {
   assert.equal(guest.error("addrspace_update_access", 9n, extent, IPA, 0xf_0077n, 0n), "ARGUMENT_INVALID");
 });
 
-Deno.test("110, 111: access beyond the extent's, and memory types that there are not", () => {
+Deno.test("access beyond the extent's, and memory types that there are not", () => {
   const { guest } = setup();
   const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, PAGE, Access.R);
   assert.equal(guest.error("addrspace_map", space, extent, IPA, RW_NORMAL, NO_SYNC), "ARGUMENT_INVALID");
@@ -84,7 +84,7 @@ Deno.test("an extent of device memory is mapped as a device only", () => {
   assert.deepEqual(lookup(guest, space, IPA), { pa: RAM_BASE, flags: Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.Device });
 });
 
-Deno.test("112, 113: four mappings of a BASIC extent, each of it whole", () => {
+Deno.test("four mappings of a BASIC extent, each of it whole", () => {
   const { guest } = setup();
   const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, 2 * PAGE);
   assert.equal(guest.error("addrspace_map", space, extent, IPA, RWX_NORMAL, PARTIAL, 0n, BigInt(PAGE)), "MEMEXTENT_TYPE");
@@ -92,14 +92,14 @@ Deno.test("112, 113: four mappings of a BASIC extent, each of it whole", () => {
   assert.equal(guest.error("addrspace_map", space, extent, IPA + 0x10_0000n, RWX_NORMAL, NO_SYNC), "MEMEXTENT_MAPPINGS_FULL");
 });
 
-Deno.test("114: what is not mapped cannot be unmapped or changed", () => {
+Deno.test("what is not mapped cannot be unmapped or changed", () => {
   const { guest } = setup();
   const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, PAGE);
   assert.equal(guest.error("addrspace_unmap", space, extent, IPA, NO_SYNC), "ADDR_INVALID");
   assert.equal(guest.error("addrspace_update_access", space, extent, IPA, 0x66n, NO_SYNC), "ADDR_INVALID");
 });
 
-Deno.test("115, 116: a mapping replaces what was there, and unmapping the replaced one leaves its pages", () => {
+Deno.test("a mapping replaces what was there, and unmapping the replaced one leaves its pages", () => {
   const { guest, hypervisor } = setup();
   const space = guest.addrspace(1);
   const first = guest.extent(RAM_BASE, PAGE), second = guest.extent(RAM_BASE + PAGE, PAGE);
@@ -125,7 +125,7 @@ Deno.test("the core is told of every page that was mapped or unmapped, and of no
   ]);
 });
 
-Deno.test("117, 118: lookup gives offset, contiguous size and attributes of what an extent has mapped", () => {
+Deno.test("lookup gives offset, contiguous size and attributes of what an extent has mapped", () => {
   const { guest } = setup();
   const space = guest.addrspace(1);
   const root = rootExtent(guest, 8 * PAGE);
@@ -151,7 +151,7 @@ Deno.test("117, 118: lookup gives offset, contiguous size and attributes of what
   assert.equal(guest.error("addrspace_lookup", space, other, IPA, 0x1000n), "MEMDB_NOT_OWNER");
 });
 
-Deno.test("119, 120: ranges for the VMM", () => {
+Deno.test("ranges for the VMM", () => {
   const { guest } = setup();
   const space = guest.create("addrspace");
   assert.equal(guest.error("addrspace_configure_vmmio", space, 0n, 0n, 0n), "ARGUMENT_SIZE");
@@ -171,7 +171,7 @@ Deno.test("119, 120: ranges for the VMM", () => {
   assert.ok(!active.isVmmio(0x101c, 8), "an access lies wholly inside one range");
 });
 
-Deno.test("121: a device's range can be taken, and its frame attached elsewhere", () => {
+Deno.test("a device's range can be taken, and its frame attached elsewhere", () => {
   const { guest } = setup();
   const space = guest.addrspace(1), vic = guest.create("vic");
   guest.ok("vic_configure", vic, 1n, 32n, 3n, 0n);
@@ -188,7 +188,7 @@ Deno.test("121: a device's range can be taken, and its frame attached elsewhere"
   guest.ok("addrspace_attach_vdevice", space, other, 0n, 0xa_0000n, 0x1_0000n, 0n);
 });
 
-Deno.test("122, 123: what an extent cannot be configured with", () => {
+Deno.test("what an extent cannot be configured with", () => {
   const { guest } = setup();
   const extent = guest.create("memextent");
   const rwx = attributes(Access.RWX, 0);
@@ -203,7 +203,7 @@ Deno.test("122, 123: what an extent cannot be configured with", () => {
   assert.equal(guest.error("object_activate", extent), "OBJECT_CONFIG");
 });
 
-Deno.test("124: a page is one BASIC extent's", () => {
+Deno.test("a page is one BASIC extent's", () => {
   const { guest, hypervisor } = setup();
   guest.extent(RAM_BASE, 4 * PAGE);
   const second = guest.create("memextent");
@@ -215,7 +215,7 @@ Deno.test("124: a page is one BASIC extent's", () => {
   checkInvariants(hypervisor);
 });
 
-Deno.test("125: a child allows no more than its parent and lies inside it", () => {
+Deno.test("a child allows no more than its parent and lies inside it", () => {
   const { guest } = setup();
   const parent = guest.extent(RAM_BASE, 4 * PAGE, Access.RW);
   const child = guest.create("memextent");
@@ -225,7 +225,7 @@ Deno.test("125: a child allows no more than its parent and lies inside it", () =
   assert.equal(guest.error("memextent_configure_derive", child, parent, 0n, 0n, attributes(Access.RW, 0)), "ARGUMENT_INVALID");
 });
 
-Deno.test("126, 127: a BASIC child takes its pages with the parent's mappings, and gives them back", () => {
+Deno.test("a BASIC child takes its pages with the parent's mappings, and gives them back", () => {
   const { guest, hypervisor } = setup();
   const space = guest.addrspace(1);
   const parent = guest.extent(RAM_BASE, 4 * PAGE);
@@ -280,7 +280,7 @@ Deno.test("a child of an extent that is mapped in a part of the child's range on
   assert.equal(guest.error("object_activate", child), "DENIED");
 });
 
-Deno.test("128-130: donation moves ownership, and with it what is mapped", () => {
+Deno.test("donation moves ownership, and with it what is mapped", () => {
   const { guest, hypervisor } = setup();
   const host = guest.addrspace(1), vm = guest.addrspace(2);
   const root = rootExtent(guest, 16 * PAGE);
@@ -318,7 +318,7 @@ Deno.test("a share maps the parcel for the host before the donation, and the hos
   checkInvariants(hypervisor);
 });
 
-Deno.test("129: what cannot be donated", () => {
+Deno.test("what cannot be donated", () => {
   const { guest } = setup();
   const root = rootExtent(guest, 8 * PAGE);
   const sparse = guest.derive(root, 0, 2 ** 44, Access.RWX, SPARSE);
@@ -339,7 +339,7 @@ Deno.test("129: what cannot be donated", () => {
   assert.equal(donate(TO_CHILD, 0n, sparse, ...range(RAM_BASE, PAGE)), "CSPACE_WRONG_OBJECT_TYPE");
 });
 
-Deno.test("131, 132: contents: operations with the synchronisation that they need, on owned pages only", () => {
+Deno.test("contents: operations with the synchronisation that they need, on owned pages only", () => {
   const { guest, machine } = setup();
   const extent = guest.extent(RAM_BASE, 4 * PAGE);
   const child = guest.derive(extent, PAGE, PAGE);
@@ -423,28 +423,110 @@ Deno.test("deleting an address space forgets its mappings and gives its tables b
   checkInvariants(hypervisor);
 });
 
-Deno.test("mappings take page tables only while enough are left to take every page away again", () => {
-  const { machine, options } = createTestHypervisor();
-  let left = 1000;
-  const stage2 = {
-    create: () => options.stage2.create(),
-    get available() {
-      return left;
-    },
-  };
-  const guest = new TestGuest(new Hypervisor(machine, { ...options, stage2 }));
-  const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, PAGE);
-  left = 257;
+/** Takes what is left of the root partition's heap but for `bytes`; answers with how much that is. */
+function leaveHeap(hypervisor: Hypervisor, bytes: number): number {
+  const { rootPartition } = hypervisor;
+  const taken = rootPartition.heapSize - rootPartition.heapUsed - bytes;
+  assert.ok(rootPartition.allocate(taken));
+  return taken;
+}
+
+const TABLE = 16 * 1024;
+const BLOCK = 0x100_0000;
+
+Deno.test("the heap pays for page tables while mappings are recorded, and gets it back with the last of each 16 MiB", () => {
+  const { guest, hypervisor } = setup();
+  const space = guest.addrspace(1), near = guest.extent(RAM_BASE, PAGE), far = guest.extent(RAM_BASE + PAGE, 2 * PAGE);
+  const before = hypervisor.rootPartition.heapUsed, tables = hypervisor.options.stage2.available;
+  const paid = () => (hypervisor.rootPartition.heapUsed - before) / TABLE;
+  const edge = IPA + BigInt(BLOCK) - BigInt(PAGE);
+  guest.ok("addrspace_map", space, near, IPA, RWX_NORMAL, NO_SYNC);
+  assert.equal(paid(), 1);
+  guest.ok("addrspace_map", space, far, edge, RWX_NORMAL, NO_SYNC);
+  assert.equal(paid(), 2, "two pages over the edge of 16 MiB");
+  assert.equal(hypervisor.options.stage2.available, tables - 2);
+  guest.ok("addrspace_unmap", space, near, IPA, NO_SYNC);
+  assert.equal(paid(), 2);
+  guest.ok("addrspace_unmap", space, far, edge, NO_SYNC);
+  assert.equal(paid(), 0);
+  assert.equal(hypervisor.options.stage2.available, tables, "and so do the tables themselves");
+  checkInvariants(hypervisor);
+});
+
+Deno.test("a mapping is refused when the heap cannot pay for its page tables, and what is mapped can be changed and taken away", () => {
+  const { guest, hypervisor } = setup();
+  const space = guest.addrspace(1), extent = guest.extent(RAM_BASE, PAGE), second = guest.create("addrspace");
+  leaveHeap(hypervisor, TABLE - 1);
   assert.equal(guest.error("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC), "NOMEM");
   assert.equal(lookup(guest, space, IPA), undefined);
   assert.equal(guest.error("addrspace_unmap", space, extent, IPA, NO_SYNC), "ADDR_INVALID", "nothing was recorded");
-  left = 258;
+  hypervisor.rootPartition.free(1);
   guest.ok("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC);
-  left = 0;
   guest.ok("addrspace_update_access", space, extent, IPA, 0x44n, NO_SYNC);
   assert.equal(lookup(guest, space, IPA)?.flags, Stage2Flags.Read);
-  guest.ok("addrspace_unmap", space, extent, IPA, NO_SYNC);
-  const second = guest.create("addrspace");
   guest.ok("addrspace_configure", second, 2n);
   assert.equal(guest.error("object_activate", second), "NOMEM");
+  guest.ok("addrspace_unmap", space, extent, IPA, NO_SYNC);
+});
+
+Deno.test("whatever is paid for can be cut to pieces: no split of a block finds the pool of page tables empty", () => {
+  const { guest, hypervisor } = setup();
+  const extent = guest.extent(RAM_BASE, 2 * BLOCK, Access.RWX, ExtentType.Sparse);
+  guest.ok("memextent_donate", 0n, 1n, extent, 0n, BigInt(2 * BLOCK));
+  const elsewhere = guest.extent(RAM_BASE + 2 * BLOCK, PAGE);
+  const spaces = [1, 2, 3, 4].map((vmid) => guest.addrspace(vmid));
+  for (const space of spaces) guest.ok("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC);
+  // All else that the machine has is somebody's and in use.
+  const others = hypervisor.tablesLeft;
+  assert.ok(hypervisor.promiseTables(others));
+  for (let count = 0; count < others; count++) assert.ok(hypervisor.options.stage2.create());
+  const another = guest.create("addrspace");
+  guest.ok("addrspace_configure", another, 9n);
+  assert.equal(guest.error("object_activate", another), "NOMEM");
+  assert.equal(guest.error("addrspace_map", spaces[0], elsewhere, IPA + BigInt(4 * BLOCK), RWX_NORMAL, NO_SYNC), "NOMEM");
+  for (const space of spaces) {
+    guest.ok("addrspace_unmap", space, extent, IPA + BigInt(PAGE), PARTIAL, BigInt(PAGE), BigInt(PAGE));
+    guest.ok("addrspace_update_access", space, extent, IPA + BigInt(BLOCK), 0x44n, PARTIAL, BigInt(BLOCK), BigInt(PAGE));
+  }
+  assert.equal(hypervisor.options.stage2.available, 0);
+  // Pages that go and come back take no table either.
+  guest.ok("memextent_donate", 1n, extent, 1n, 0n, BigInt(2 * BLOCK));
+  guest.ok("memextent_donate", 0n, 1n, extent, 0n, BigInt(2 * BLOCK));
+  checkInvariants(hypervisor);
+});
+
+Deno.test("of two mappings of an extent to one place, the second stays when the first is removed", () => {
+  const { guest, hypervisor } = setup();
+  const addrspace = guest.addrspace(3);
+  const extent = guest.extent(RAM_BASE, 0x10_0000, Access.RWX, ExtentType.Sparse);
+  guest.ok("memextent_donate", 0n, 1n, extent, 0n, 0x4000n);
+  const map = (attributes: bigint, offset: bigint, size: bigint) =>
+    guest.ok("addrspace_map", addrspace, extent, 0x8000_0000n + offset, attributes, PARTIAL, offset, size);
+  map(RW_NORMAL, 0n, 0x4000n);
+  map(R_NORMAL, 0x1000n, 0x1000n);
+  const flags = () => [0, 1, 2, 3].map((page) => hypervisor.addressSpaces.get(3)!.stage2.lookup(0x8000_0000 + page * 0x1000)?.flags);
+  const before = flags();
+  guest.ok("addrspace_unmap", addrspace, extent, 0x8000_0000n, PARTIAL, 0n, 0x4000n);
+  assert.deepEqual(flags(), [undefined, before[1], undefined, undefined]);
+  checkInvariants(hypervisor);
+  guest.ok("addrspace_unmap", addrspace, extent, 0x8000_1000n, PARTIAL, 0x1000n, 0x1000n);
+  assert.deepEqual(flags(), new Array(4).fill(undefined));
+});
+
+Deno.test("a mapping for which there are too few page tables leaves what it would have replaced", () => {
+  const { guest, hypervisor } = setup();
+  const space = guest.addrspace(1);
+  const first = guest.extent(RAM_BASE, 3 * PAGE);
+  guest.ok("addrspace_map", space, first, IPA, RWX_NORMAL, NO_SYNC);
+  // Two runs of owned pages, in parts of the address space of which one is paid for.
+  const sparse = guest.extent(RAM_BASE + BLOCK, BLOCK + PAGE, Access.RWX, ExtentType.Sparse);
+  guest.ok("memextent_donate", 0n, 1n, sparse, 0n, BigInt(PAGE));
+  guest.ok("memextent_donate", 0n, 1n, sparse, BigInt(BLOCK), BigInt(PAGE));
+  const before = [...hypervisor.addressSpaces.get(1)!.stage2.entries()];
+  const taken = leaveHeap(hypervisor, 0);
+  assert.equal(guest.error("addrspace_map", space, sparse, IPA, RWX_NORMAL, NO_SYNC), "NOMEM");
+  assert.deepEqual([...hypervisor.addressSpaces.get(1)!.stage2.entries()], before);
+  hypervisor.rootPartition.free(taken);
+  guest.ok("addrspace_map", space, sparse, IPA, RWX_NORMAL, NO_SYNC);
+  checkInvariants(hypervisor);
 });

@@ -43,7 +43,7 @@ function environment(memory: number, cpus = 1) {
   return { ...system, bytes, environment: decoded.environment };
 }
 
-Deno.test("182: X0 points to a block with the signatures RVME and, 88 bytes later, DEMR", () => {
+Deno.test("X0 points to a block with the signatures RVME and, 88 bytes later, DEMR", () => {
   const { bytes } = environment(GIB);
   const text = (at: number) => new TextDecoder().decode(bytes.subarray(at, at + 4));
   assert.equal(text(0), "RVME");
@@ -57,7 +57,7 @@ Deno.test("the vCPU enters at the runtime's entry point", () => {
   });
 });
 
-Deno.test("184: the environment has the recorded capabilities and addresses", () => {
+Deno.test("the environment has the recorded capabilities and addresses", () => {
   const { resources, ...block } = environment(GIB, 8).environment;
   assert.equal(block.app_heap_ipa, 0x804e_5000);
   assert.equal(block.app_heap_size, 0x3_b000);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Doorbell } from "../../src/hypervisor/doorbell.ts";
 import { EXIT_COST } from "../../src/hypervisor/scheduler.ts";
-import { hvc, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
+import { hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
 
 /** Computes in pieces, for ever. */
 function* busy(): Generator<Step, void, void> {
@@ -188,4 +188,91 @@ Deno.test("a loop of nothing but exits takes virtual time", () => {
   vm.start();
   assert.equal(machine.run(100 * EXIT_COST).kind, "time");
   assert.equal(vm.vcpus[0].exits, 100);
+});
+
+/** X0 and X1 of a yield to a thread, and the call. */
+function* yieldTo(registers: ScriptedState, cap: bigint): Generator<Step, void, void> {
+  registers.setX(0, 1n);
+  registers.setX(1, cap);
+  yield hvc(0x603b);
+  assert.equal(registers.getX(0), 0n);
+}
+
+/** Three VMs on one CPU; only the first is scheduled by itself, the others run where somebody yields to them. */
+function chain(scripts: readonly [first: Script, second: Script, third: Script]) {
+  const machine = new ScriptedMachine();
+  const vms = scripts.map((script, index) =>
+    new ScriptedVm(machine, 3 + index, [script], { affinity: () => index === 0 ? 0 : 0xffff, group: "aggregated" })
+  );
+  return { machine, vms };
+}
+
+Deno.test("a yield from inside a yield redirects it: the place goes back to the first", () => {
+  const log: string[] = [];
+  const caps: bigint[] = [];
+  const { machine, vms } = chain([
+    function* (registers) {
+      log.push("first");
+      yield* yieldTo(registers, caps[0]);
+      log.push("first again");
+    },
+    function* (registers) {
+      log.push("second");
+      yield* yieldTo(registers, caps[1]);
+      log.push("second again");
+    },
+    function* () {
+      log.push("third");
+      yield { compute: 50 };
+      yield wfi;
+    },
+  ]);
+  caps.push(vms[0].grant(vms[1].vcpus[0]), vms[1].grant(vms[2].vcpus[0]));
+  for (const vm of [vms[2], vms[1], vms[0]]) vm.start();
+  machine.run(20 * EXIT_COST);
+  assert.deepEqual(log, ["first", "second", "third", "first again"]);
+});
+
+Deno.test("a yield back to who yielded ends the yield", () => {
+  const log: string[] = [];
+  const caps: bigint[] = [];
+  const { machine, vms } = chain([
+    function* (registers) {
+      yield* yieldTo(registers, caps[0]);
+      log.push("first again");
+    },
+    function* (registers) {
+      log.push("second");
+      yield* yieldTo(registers, caps[1]);
+      log.push("second again");
+    },
+    function* () {},
+  ]);
+  caps.push(vms[0].grant(vms[1].vcpus[0]), vms[1].grant(vms[0].vcpus[0]));
+  for (const vm of [vms[1], vms[0]]) vm.start();
+  machine.run(20 * EXIT_COST);
+  assert.deepEqual(log, ["second", "first again"]);
+});
+
+Deno.test("a vCPU that is moved to another CPU leaves the place that it runs in", () => {
+  const machine = new ScriptedMachine(2);
+  const target = new ScriptedVm(machine, 4, [busy], { affinity: () => 0xffff, group: "aggregated" });
+  let back = false;
+  const caller: ScriptedVm = new ScriptedVm(machine, 3, [function* (registers) {
+    yield* yieldTo(registers, cap);
+    back = true;
+    for (;;) yield { compute: 1000 };
+  }]);
+  const cap = caller.grant(target.vcpus[0]);
+  target.start();
+  caller.start();
+  machine.run(100_000);
+  assert.ok(!back);
+  machine.hypervisor.scheduler.migrate(target.vcpus[0], 1);
+  machine.run(100_000);
+  assert.ok(back);
+  assert.equal(target.vcpus[0].donor, undefined);
+  const before = target.vcpus[0].time;
+  machine.run(100_000);
+  assert.equal(target.vcpus[0].time - before, 100_000, "it has the other CPU for itself");
 });

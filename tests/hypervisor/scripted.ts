@@ -18,6 +18,7 @@ import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
 import { AddressSpace } from "../../src/hypervisor/addrspace.ts";
+import type { Behaviour } from "../../src/hypervisor/behaviour.ts";
 import { Cspace } from "../../src/hypervisor/cspace.ts";
 import { Icc } from "../../src/hypervisor/gic-registers.ts";
 import type { ObjectClass } from "../../src/hypervisor/hypercall-create.ts";
@@ -50,8 +51,13 @@ export class ScriptedState extends PlainVcpuState {
 }
 
 class ScriptedCore implements Core {
+  /** @param script what a vCPU does that no test has given another */
+  constructor(readonly script: Script) {}
+
   createVcpu(): VcpuState {
-    return new ScriptedState(0);
+    const state = new ScriptedState(0);
+    state.script = this.script;
+    return state;
   }
   releaseVcpu(): void {}
   run(state: VcpuState, _now: number, budget: number): Exit {
@@ -125,14 +131,14 @@ export class ScriptedMachine {
   readonly machine: Machine;
   readonly hypervisor: Hypervisor;
 
-  constructor(cpus = 1) {
+  constructor(cpus = 1, script: Script = function* () {}, behaviour: Partial<Behaviour> = {}) {
     const map = memoryMap(MINIMUM_PRIMARY_MEMORY);
     const pages = map.wasmSize / 0x1_0000;
     const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const core = new ScriptedCore();
+    const core = new ScriptedCore(script);
     this.machine = new Machine(wasm, map, core, cpus);
     const stage2 = new Stage2Pool(wasm, CORE_REGION_SIZE - 0x100_0000, 0x100_0000);
-    this.hypervisor = new Hypervisor(this.machine, { stage2, seed: 1 });
+    this.hypervisor = new Hypervisor(this.machine, { stage2, seed: 1, behaviour });
     core.stage2Of = (id) => [...this.hypervisor.addressSpaces.values()].find((one) => one.stage2.id === id)?.stage2;
   }
 
@@ -223,7 +229,7 @@ export class ScriptedVm {
   grant(object: HypervisorObject): bigint {
     const id = object.holders.length === 0
       ? this.cspace.insertMaster(object)
-      : this.cspace.insertCopy(object.holders[0].cspace, BigInt(object.holders[0].slot), 0xffff_ffff);
+      : this.cspace.insertCopy(object.holders[0].cspace, object.holders[0].cspace.idOf(object.holders[0]), 0xffff_ffff);
     assert.ok(typeof id === "bigint");
     return id;
   }

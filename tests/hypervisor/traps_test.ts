@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { VcpuOption } from "../../src/abi/words.ts";
 import { ExceptionClass, syndrome } from "../../src/core/exceptions.ts";
+import { IDENTIFICATION } from "../../src/core/features.ts";
 import { ExitReason } from "../../src/core/interface.ts";
 import { GICD_BASE } from "../../src/machine/memory-map.ts";
 import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, sysreg } from "./scripted.ts";
@@ -44,16 +45,18 @@ function* write(
 
 Deno.test("identification registers are the core's, the rest of their space reads as zero", () => {
   const state = runScript(function* (registers) {
-    assert.equal(yield* read(registers, 3, 0, 0, 4, 0), 0x1100_0000_0100_1111n, "ID_AA64PFR0_EL1");
-    assert.equal(yield* read(registers, 3, 0, 0, 6, 0), 0x21_0000n, "ID_AA64ISAR0_EL1: CRC32 and LSE");
-    assert.equal(yield* read(registers, 3, 0, 0, 7, 1), 0x10_0000n, "ID_AA64MMFR1_EL1: PAN");
+    const upperLevels = 0x1100n;
+    assert.equal(yield* read(registers, 3, 0, 0, 4, 0), IDENTIFICATION.ID_AA64PFR0_EL1 | upperLevels);
+    assert.equal(yield* read(registers, 3, 0, 0, 6, 0), IDENTIFICATION.ID_AA64ISAR0_EL1);
+    assert.equal(yield* read(registers, 3, 0, 0, 6, 1), IDENTIFICATION.ID_AA64ISAR1_EL1);
+    assert.equal(yield* read(registers, 3, 0, 0, 7, 1), IDENTIFICATION.ID_AA64MMFR1_EL1);
     assert.equal(yield* read(registers, 3, 0, 0, 1, 0), 0n, "no AArch32");
     assert.equal(yield* read(registers, 3, 0, 0, 7, 7), 0n);
     assert.equal(yield* write(registers, 0n, 3, 0, 0, 4, 0), false);
     assert.equal(yield* read(registers, 3, 0, 0, 8, 0), undefined);
   });
   assert.deepEqual(state.exceptions, [UNDEFINED, UNDEFINED]);
-  assert.equal(state.pc, 0x4000_0000n + 5n * 4n, "a completed access is stepped over, an undefined one is not");
+  assert.equal(state.pc, 0x4000_0000n + 6n * 4n, "a completed access is stepped over, an undefined one is not");
 });
 
 Deno.test("MIDR tells a pinned vCPU from others", () => {
@@ -76,6 +79,12 @@ Deno.test("debug registers: comparators hold values, the OS lock is open, what i
     assert.equal(yield* write(registers, 0x1000n, 2, 0, 0, 0, 4), true);
     assert.equal(yield* read(registers, 2, 0, 0, 0, 4), 0x1000n);
     assert.equal(yield* read(registers, 2, 0, 0, 1, 7), 0n);
+    assert.deepEqual(registers.debug.bvr.slice(0, 2), [0x1000n, 0n]);
+    for (const [op2, count] of [[4, 6], [5, 6], [6, 4], [7, 4]]) {
+      assert.equal(yield* write(registers, 1n, 2, 0, 0, count - 1, op2), true);
+      assert.equal(yield* read(registers, 2, 0, 0, count - 1, op2), 1n);
+    }
+    assert.equal(yield* read(registers, 3, 0, 0, 5, 0), 0x1030_5006n, "ID_AA64DFR0_EL1");
     assert.equal(yield* write(registers, 0x8000n, 2, 0, 0, 2, 2), true);
     assert.equal(yield* read(registers, 2, 0, 0, 2, 2), 0x8000n, "MDSCR_EL1");
     assert.equal(yield* read(registers, 2, 0, 1, 1, 4), 0n, "OSLSR_EL1");
@@ -159,4 +168,14 @@ Deno.test("a class of exception that nobody expects is undefined for the guest",
     yield { reason: ExitReason.Trap, esr: syndrome(0x19, 0) };
   });
   assert.deepEqual(state.exceptions, [UNDEFINED]);
+});
+
+Deno.test("reads of unallocated identification registers are reported to EL1 as trapped accesses (FEAT_IDST), writes are undefined", () => {
+  const state = runScript(function* (registers) {
+    assert.equal(yield* read(registers, 3, 0, 0, 7, 2), 1n << 36n, "ID_AA64MMFR2_EL1.IDS");
+    yield sysreg(true, 3, 0, 0, 0, 1);
+    yield sysreg(true, 3, 1, 0, 0, 4);
+    yield sysreg(false, 3, 0, 0, 0, 1);
+  });
+  assert.deepEqual(state.exceptions.map(({ esr }) => esr >>> 26), [0x18, 0x18, 0]);
 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { VcpuOption } from "../../src/abi/words.ts";
 import { Doorbell } from "../../src/hypervisor/doorbell.ts";
 import { Irq } from "../../src/hypervisor/vgic.ts";
-import type { Vcpu } from "../../src/hypervisor/vcpu.ts";
+import { Block, type Vcpu } from "../../src/hypervisor/vcpu.ts";
 import { dataAbort, hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "./scripted.ts";
 
 const RUN = 0x6065;
@@ -252,4 +252,23 @@ Deno.test("vcpu_run_check of a vCPU that can run is BUSY", () => {
   host.start();
   machine.run(100_000);
   assert.equal(host.vcpus[0].exits, 1);
+});
+
+Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", () => {
+  const machine = new ScriptedMachine(2);
+  const guestVm = new ScriptedVm(machine, 0x80, [function* () {}], {
+    options: VcpuOption.VcpuRunScheduled | VcpuOption.Pinned,
+    affinity: () => 1,
+    group: "independent",
+  });
+  const hostVm = new ScriptedVm(machine, 3, [function* () {}]);
+  const guest = guestVm.vcpus[0];
+  guestVm.start();
+  const access = { write: false, ipa: 0x1000, size: 4, value: 0n, esr: 0 };
+  guest.vmmio = access;
+  guest.block(Block.Vmmio);
+  const reply = machine.hypervisor.hypercalls.dispatch(hostVm.vcpus[0], 0x65, [hostVm.grant(guest), 5n, 0n, 0n, 0n], "native");
+  assert.ok(typeof reply === "object" && reply.values[0] === 30n, "DENIED");
+  assert.equal(guest.vmmio, access);
+  assert.ok(guest.isBlockedBy(Block.Vmmio) && guest.isBlockedBy(Block.Run));
 });

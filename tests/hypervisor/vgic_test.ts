@@ -10,7 +10,7 @@ import { Irq, Vgic } from "../../src/hypervisor/vgic.ts";
 class Rig {
   readonly gic = new Vgic(8);
   readonly distributor = new Distributor(this.gic);
-  readonly redistributors = this.gic.cpus.map((cpu, index) => new Redistributor(this.gic, cpu, index === 7));
+  readonly redistributors = this.gic.cpus.map((cpu, index) => new Redistributor(this.gic, cpu, () => index === 7));
   readonly cpu = this.gic.cpus[0];
 
   /** Both sides of group 1 on, nothing masked. */
@@ -274,4 +274,47 @@ Deno.test("no sequence of register accesses throws or signals an interrupt that 
     }),
     { numRuns: 200 },
   );
+});
+
+Deno.test("a vCPU that comes to an index finds its interrupts as at a start, and SPIs that wait there", () => {
+  const rig = new Rig().on();
+  rig.private(4);
+  rig.spi(40, true);
+  rig.cpu.writeRegister(Icc.SGI1R, 4n << 24n | 1n);
+  assert.equal(rig.icc(Icc.IAR1), 4);
+  rig.gic.setPending(rig.cpu, 40);
+  rig.gic.vacate(0);
+  const { flags: _, ready: __, ...state } = rig.cpu.dump();
+  const { flags: ___, ready: ____, ...fresh } = new Rig().cpu.dump();
+  assert.deepEqual(state, fresh);
+  assert.equal(rig.readSgiFrame(Gicd.ISENABLER) | rig.readSgiFrame(Gicd.ISACTIVER) | rig.readSgiFrame(Gicd.ISPENDR), 0);
+  assert.ok(!rig.cpu.irq);
+  rig.on();
+  assert.equal(rig.icc(Icc.IAR1), 40);
+});
+
+Deno.test("an SPI that was active on a vCPU that is gone can be ended by another", () => {
+  const rig = new Rig().on();
+  rig.spi(40, true);
+  rig.gic.setPending(rig.cpu, 40);
+  assert.equal(rig.icc(Icc.IAR1), 40);
+  rig.gic.vacate(0);
+  const other = rig.gic.cpus[1];
+  assert.ok(rig.gic.isActive(other, 40));
+  rig.gic.setActive(other, 40, false);
+  assert.ok(!rig.gic.isActive(other, 40));
+});
+
+Deno.test("ICC_DIR ends what its own vCPU has acknowledged, and nothing of another's", () => {
+  const rig = new Rig().on();
+  const other = rig.gic.cpus[1];
+  for (const cpu of [rig.cpu, other]) cpu.writeRegister(Icc.CTLR, 2n);
+  rig.spi(40, true);
+  rig.gic.setPending(rig.cpu, 40);
+  assert.equal(rig.icc(Icc.IAR1), 40);
+  rig.eoi(40);
+  assert.ok(other.writeRegister(Icc.DIR, 40n));
+  assert.ok(rig.gic.isActive(rig.cpu, 40));
+  assert.ok(rig.cpu.writeRegister(Icc.DIR, 40n));
+  assert.ok(!rig.gic.isActive(rig.cpu, 40));
 });

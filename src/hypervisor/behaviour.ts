@@ -1,0 +1,20 @@
+// Where the hypervisor has a choice: what a person may ask of a machine (`--cap-ids`, `--quirks`, `--strict`, `--check`; `[machine]`).
+
+/** How capability ids look: numbers of slots, as in the recorded build, or scrambled for each cspace, as in production (spec/hypervisor.md §3.3). */
+export const CAP_IDS = ["plain", "random"] as const;
+
+/** Where the recorded build has a defect against its document: what the document says, or what the build did (docs/differences.md). */
+export const QUIRKS = ["fixed", "as-observed"] as const;
+
+/** The choices of one machine. Plain data. */
+export interface Behaviour {
+  readonly capIds: typeof CAP_IDS[number];
+  readonly quirks: typeof QUIRKS[number];
+  /** Stop at the first call or access that no rule covers. */
+  readonly strict: boolean;
+  /** Check after every operation that what must hold does. */
+  readonly check: boolean;
+}
+
+/** What a machine does that nobody has asked for anything else. */
+export const DEFAULT_BEHAVIOUR: Behaviour = { capIds: "plain", quirks: "fixed", strict: false, check: false };

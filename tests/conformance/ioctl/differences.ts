@@ -1,0 +1,9 @@
+// Steps of recorded cases that el2 answers in another way than the real driver, on purpose. docs/differences.md has each with its reason.
+
+/** Numbers of steps (from 1) by case. */
+export const DIFFERENT_STEPS: Readonly<Record<string, { readonly reason: string; readonly steps: readonly number[] }>> = {
+  "run-off-lend": { reason: "Lending memory out of a 1 GiB block: a lend always takes the host's access away", steps: [16] },
+  "start-lend-touch": { reason: "Lending memory out of a 1 GiB block: a lend always takes the host's access away", steps: [13, 14] },
+  "run-shared-visible": { reason: "Completed devicetree: the same nodes, packed more tightly", steps: [14] },
+  "x-vmexit-ok-lend": { reason: "VM_EXIT: the resource manager acts before the VM's next exit", steps: [15] },
+};

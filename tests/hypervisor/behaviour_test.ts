@@ -1,0 +1,135 @@
+// What a person may choose of the hypervisor's behaviour: capability ids, quirks of the recorded build, strictness.
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { errorName } from "../../src/abi/errors.ts";
+import { CapabilityIds } from "../../src/hypervisor/capability-ids.ts";
+import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import { RandomGenerator } from "../../src/hypervisor/prng.ts";
+import { VirtioMmioRegister, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
+import type { VirtioMmio } from "../../src/hypervisor/virtio-mmio.ts";
+import { filled } from "./errors/recipes.ts";
+import { createTestHypervisor } from "./fixture.ts";
+import { Rig } from "./checklist/rig.ts";
+import { dataAbort, sysreg } from "./scripted.ts";
+
+const ALL_ONES = 0xffff_ffff_ffff_ffffn;
+const QUIRKS = { quirks: "as-observed" } as const;
+
+Deno.test("plain ids are slot numbers", () => {
+  const ids = new CapabilityIds("plain", new RandomGenerator(1));
+  for (const slot of [0, 1, 61, 0x1_23]) {
+    assert.equal(ids.encode(slot), BigInt(slot));
+    assert.equal(ids.decode(BigInt(slot)), slot);
+  }
+  assert.equal(ids.decode(1n << 16n), undefined);
+});
+
+Deno.test("random ids decode to their slots, no other id does, and none is in the range that is never issued", () => {
+  fc.assert(fc.property(fc.integer({ min: 0, max: 0xffff_ffff }), fc.integer({ min: 0, max: 0xffff }), (seed, slot) => {
+    const ids = new CapabilityIds("random", new RandomGenerator(seed));
+    const id = ids.encode(slot);
+    assert.equal(ids.decode(id), slot);
+    assert.ok(id >> 32n < 0xffff_ff00n);
+    const next = ids.decode(id ^ 1n);
+    assert.ok(next === undefined || ids.encode(next) === (id ^ 1n), "what decodes is what was issued");
+  }));
+});
+
+Deno.test("cspaces with random ids have each their own, and calls take them", () => {
+  const w = new Rig({ capIds: "random" });
+  const doorbell = w.active("doorbell");
+  assert.ok(doorbell > 0xffffn, "not a slot number");
+  assert.equal(w.error("doorbell_send", { doorbell }), "OK");
+  assert.notEqual(w.error("doorbell_send", { doorbell: 3n }), "OK");
+  const [copy] = w.ok("cspace_copy_cap_from", { src_cspace: w.self, src_cap: doorbell, dest_cspace: w.self, rights_mask: 1n });
+  assert.equal(w.error("doorbell_send", { doorbell: copy }), "OK");
+  const other = w.object("cspace");
+  assert.notEqual(other.idOf(w.cspace.holders[0]), w.cspace.idOf(w.cspace.holders[0]));
+});
+
+Deno.test("plain ids draw no random numbers: a run with them is the run that it was", () => {
+  const { machine, options } = createTestHypervisor();
+  const hypervisor = new Hypervisor(machine, options);
+  const before = hypervisor.random.dump();
+  assert.equal(hypervisor.behaviour.capIds, "plain");
+  assert.deepEqual(hypervisor.random.dump(), before);
+});
+
+Deno.test("messages that cannot be copied: an error, as documented, or dropped with OK, as observed", () => {
+  const fixed = new Rig(), observed = new Rig(QUIRKS);
+  const tooBig = (w: Rig) => w.call("msgqueue_send", { msgqueue: w.active("msgqueue"), size: 65n, data: w.buffer });
+  const unmapped = (w: Rig) => w.call("msgqueue_send", { msgqueue: w.active("msgqueue"), size: 8n, data: 0x9000_0000n });
+  const receive = (w: Rig) => w.call("msgqueue_receive", { msgqueue: filled(w), buffer: 0x9000_0000n, buf_size: 64n });
+  assert.deepEqual([tooBig, unmapped, receive].map((call) => errorName(call(fixed).error!)), [
+    "ARGUMENT_SIZE",
+    "ADDR_INVALID",
+    "ADDR_INVALID",
+  ]);
+  for (const call of [tooBig, unmapped]) assert.deepEqual([call(observed).error, call(observed).results[0]], [0, 1n]);
+  const { error, results } = receive(observed);
+  assert.deepEqual([error, results[0], results[1]], [0, 0n, 1n]);
+});
+
+Deno.test("a reset that a level interrupt tells of: as documented it is one, as observed the write is an abort all the same", () => {
+  for (const [behaviour, edge, succeeds] of [[{}, false, true], [QUIRKS, false, false], [QUIRKS, true, true]] as const) {
+    const w = new Rig(behaviour);
+    const virtio_mmio = w.active("virtio_mmio");
+    w.ok("virtio_mmio_frontend_bind_virq", { virtio_mmio, vic: w.vic, virq: 40n });
+    if (edge) w.edge(40);
+    const device = w.get<VirtioMmio>(virtio_mmio);
+    assert.ok(device.write(VirtioMmioRegister.Status, 4, 1));
+    assert.equal(device.write(VirtioMmioRegister.Status, 4, 0), succeeds);
+    assert.equal(w.error("virtio_mmio_backend_assert_virq", { virtio_mmio, interrupt_status: 1n }), "DENIED", "the reset is under way");
+    assert.equal(VirtioStatus.NEEDS_RESET, 0x40);
+  }
+});
+
+Deno.test("X9 after a hypercall: zero, or the return address, as observed", () => {
+  assert.equal(new Rig().hvc(0x6000)[9], 0n);
+  const w = new Rig(QUIRKS);
+  assert.equal(w.hvc(0x6000)[9], w.registers.pc);
+});
+
+/** What a guest can do that no rule covers, with what `--strict` says of it. */
+const UNCOVERED: readonly (readonly [what: RegExp, act: (w: Rig) => unknown])[] = [
+  [/HVC #0x7000/, (w) => w.hvc(0x7000)],
+  [/SMC #0x1/, (w) => w.smc(1)],
+  [/hypercall 0x6008/, (w) => w.hvc(0x6008)],
+  [/SMCCC function 0x83000000/, (w) => w.hvc(0, 0x8300_0000n)],
+  [/SMCCC function 0xc600bfff/, (w) => w.smc(0, 0xc600_bfffn)],
+  [/access to ipa:vm-0xa\/0x90000000/, (w) => w.exit({ ...dataAbort(false, 0x9000_0000, 2) })],
+  [/trapped instruction/, (w) => w.exit(sysreg(true, 3, 0, 10, 4, 7))],
+];
+
+Deno.test("a strict machine stops at the first call or access that no rule covers, and says which", () => {
+  for (const [what, act] of UNCOVERED) {
+    const w = new Rig({ strict: true });
+    act(w);
+    const reason = w.hypervisor.machine.stopReason;
+    assert.ok(reason?.kind === "crash", String(what));
+    assert.match(reason.message, what);
+  }
+});
+
+Deno.test("without that the same is answered and told to who wants to know", () => {
+  for (const [what, act] of UNCOVERED) {
+    const w = new Rig();
+    const told: string[] = [];
+    w.hypervisor.trace.listen(["rule"], ({ fields }) => void told.push(String(fields.what)));
+    act(w);
+    assert.equal(w.hypervisor.machine.stopReason, undefined);
+    assert.equal(told.length, 1);
+    assert.match(told[0], what);
+  }
+});
+
+Deno.test("what rules cover does not stop a strict machine: errors of calls, functions that are known not to be there", () => {
+  const w = new Rig({ strict: true });
+  assert.equal(w.error("doorbell_send", { doorbell: 61n }), "CSPACE_CAP_NULL");
+  assert.equal(w.hvc(0, 0x8400_0005n)[0], ALL_ONES, "PSCI MIGRATE");
+  assert.equal(w.hvc(0, 0x8600_ff00n)[0], ALL_ONES, "CALL_COUNT");
+  assert.equal(w.hvc(0, 0x8000_8000n)[0], ALL_ONES, "SMCCC_ARCH_WORKAROUND_1");
+  assert.equal(w.hvc(0, 0xc500_0020n)[0], ALL_ONES, "PV_TIME_FEATURES");
+  assert.equal(w.hypervisor.machine.stopReason, undefined);
+});

@@ -1,0 +1,23 @@
+// One way to be refused.
+
+import type { ErrorName } from "../../../src/abi/hypercall-errors.ts";
+import type { Args, World } from "./world.ts";
+
+/** What is wrong with a call that would succeed otherwise, and what is recorded of it. */
+export interface Case {
+  readonly error: ErrorName;
+  /** For the messages of tests; the rule unless given. */
+  readonly what?: string;
+  /** The recorded rule, word by word. */
+  readonly rule: string;
+  /** The section that the reason cites, where that is not the call's. */
+  readonly section?: string;
+  /** The argument whose object the reason is about, or `any` object; the call's first capability unless given. */
+  readonly object?: string;
+  /** What the refusal changes although it is one: a failed activation is for good. */
+  readonly fails?: string;
+  /** `change` leaves the recipe's objects alone, so that cases can have them one after the other. */
+  readonly harmless?: boolean;
+  /** Prepares the world. Gives the arguments that differ from the recipe's. */
+  readonly change: (w: World, args: Args) => Args | void;
+}
