@@ -5,6 +5,7 @@ import { ErrorCode, errorName } from "../abi/errors.ts";
 import { Hypercall, type HypercallName } from "../abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../abi/native-guest.ts";
 import { RmError } from "../abi/rpc/errors.ts";
+import type { TracePort } from "../abi/trace.ts";
 
 /** A hypercall that the step in progress cannot do without was refused. */
 export class HypercallFailure extends Error {
@@ -56,6 +57,11 @@ export class Calls {
   cspace = 0n;
   partition = 0n;
 
+  /** The trace, as the vCPU of the event in progress reaches it. */
+  get trace(): TracePort {
+    return this.vcpu.trace;
+  }
+
   /** Answers the error code and leaves the results in the array, which the next call reuses. */
   try(name: HypercallName, ...args: (number | bigint)[]): { code: number; results: HypercallResult } {
     const results = this.vcpu.hvc(Hypercall[name], ...args.map(BigInt));
@@ -69,10 +75,10 @@ export class Calls {
     return results;
   }
 
-  /** A call of a teardown, which goes on whatever it answers. Gives the failure's text. */
-  undo(name: HypercallName, ...args: (number | bigint)[]): string | undefined {
+  /** A call of a teardown, which goes on whatever it answers. Gives the failure. */
+  undo(name: HypercallName, ...args: (number | bigint)[]): HypercallFailure | undefined {
     const { code } = this.try(name, ...args);
-    return code === ErrorCode.OK ? undefined : new HypercallFailure(name, code, args.map(BigInt)).message;
+    return code === ErrorCode.OK ? undefined : new HypercallFailure(name, code, args.map(BigInt));
   }
 
   /** A new object in the root partition; its master capability is in the root cspace. */

@@ -5,18 +5,33 @@ import type { HypercallName } from "../abi/hypercalls.ts";
 import type { RootEnvironment, RootResources } from "../abi/root-environment.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../abi/words.ts";
-import { Calls } from "./calls.ts";
+import { Calls, type CreatableObject } from "./calls.ts";
 import { Log } from "./log.ts";
+import type { AssignOrder } from "./memory-assignment.ts";
 import { EXTENT_SIZE, LOG_OFFSET, LOG_SIZE, PAGE_SIZE, PAGES_OFFSET } from "./memory-layout.ts";
 import { allocateNumber } from "./numbers.ts";
-import { Refusal, Refusals } from "./refusals.ts";
+import type { TraceId } from "../abi/trace.ts";
+import { Refusal } from "./refusals.ts";
 import { findVm, newState, type RmState, type Vm } from "./state.ts";
+
+/** Answers of a teardown's hypercall that say that there is nothing to undo. */
+const UNDONE: readonly number[] = [ErrorCode.VIRQ_NOT_BOUND, ErrorCode.CSPACE_CAP_NULL];
+/** How often a hypercall of a teardown is made before its refusal counts. */
+const UNDO_ATTEMPTS = 3;
+
+/** Pages of the heap that hold info areas and the like. */
+export function heapPageCount({ app_heap_size }: RootEnvironment): number {
+  return Math.floor((app_heap_size - PAGES_OFFSET) / PAGE_SIZE);
+}
 
 /** One Resource Manager. */
 export class Context {
   readonly calls: Calls = new Calls();
-  readonly refusals: Refusals = new Refusals();
+  /** Operations in the trace of requests without an answer yet, by their cause. */
+  readonly unanswered = new Map<string, TraceId>();
   state: RmState = newState();
+  /** Has the platform's firmware fail an order: answers why. For who injects failures. */
+  failAssignment: (order: AssignOrder) => string | undefined = () => undefined;
 
   /** The environment that the hypervisor gave. @throws Error before the boot. */
   get environment(): RootEnvironment {
@@ -44,10 +59,35 @@ export class Context {
     this.ring.line(this.calls.vcpu, text);
   }
 
-  /** A hypercall of a teardown: what it refuses is logged, and the teardown goes on. */
+  /** A hypercall of a teardown, which goes on whatever it answers. A refusal that passes costs nothing; one that stays is logged. */
   undo(name: HypercallName, ...args: (number | bigint)[]): void {
-    const failure = this.calls.undo(name, ...args);
-    if (failure !== undefined) this.log(failure);
+    for (let attempt = 1;; attempt++) {
+      const failure = this.calls.undo(name, ...args);
+      if (failure === undefined || UNDONE.includes(failure.code)) return;
+      if (attempt === UNDO_ATTEMPTS) return this.log(failure.message);
+    }
+  }
+
+  /** Runs a step that says how to take back each thing that it does; where it fails, all of them are taken back, the last one first. */
+  allOrNothing<T>(step: (onFailure: (takeBack: () => void) => void) => T): T {
+    const takeBacks: (() => void)[] = [];
+    try {
+      return step((takeBack) => takeBacks.push(takeBack));
+    } catch (failure) {
+      for (const takeBack of takeBacks.reverse()) takeBack();
+      throw failure;
+    }
+  }
+
+  /** A new object that is configured and activated. @throws HypercallFailure; nothing is left of it then */
+  build(type: CreatableObject, configure: (cap: bigint) => void): bigint {
+    return this.allOrNothing((onFailure) => {
+      const cap = this.calls.create(type);
+      onFailure(() => this.remove(cap));
+      configure(cap);
+      this.calls.activate(cap);
+      return cap;
+    });
   }
 
   /** Deletes a capability as a part of a teardown, by default of the root cspace. */
@@ -67,7 +107,12 @@ export class Context {
   /** A vIRQ of the Resource Manager's own VIC, enabled. @throws Refusal with NORESOURCE */
   allocateVirq(): number {
     const virq = allocateNumber(this.state.virqs);
-    if (virq === undefined) throw new Refusal(RmError.NORESOURCE, "the resource manager has no vIRQ left");
+    if (virq === undefined) {
+      throw new Refusal(RmError.NORESOURCE, "the resource manager has no vIRQ left", { used: this.state.virqs.used.size }, {
+        section: "6.3",
+        wayOut: "end a VM: each takes two vIRQs for its link and one for each vCPU",
+      });
+    }
     this.calls.vcpu.enableIrq(virq, true);
     return virq;
   }
@@ -78,14 +123,15 @@ export class Context {
 
   /** A page of the heap; its offset in the Resource Manager's memory. @throws Refusal with NOMEM */
   allocatePage(): number {
-    const { app_heap_ipa, app_heap_size, resources } = this.environment;
-    const heap = app_heap_ipa - resources.me_ipa_base;
-    for (let offset = heap + PAGES_OFFSET; offset + PAGE_SIZE <= heap + app_heap_size; offset += PAGE_SIZE) {
+    const { app_heap_ipa, resources } = this.environment;
+    const first = app_heap_ipa - resources.me_ipa_base + PAGES_OFFSET;
+    const pages = heapPageCount(this.environment);
+    for (let offset = first; offset < first + pages * PAGE_SIZE; offset += PAGE_SIZE) {
       if (this.state.heapPages.has(offset)) continue;
       this.state.heapPages.add(offset);
       return offset;
     }
-    throw new Refusal(RmError.NOMEM, "the resource manager's heap is full");
+    throw new Refusal(RmError.NOMEM, "the resource manager's heap is full", { pages }, { section: "6.3" });
   }
 
   freePage(offset: number): void {
@@ -108,34 +154,28 @@ export class Context {
 
   /** A sparse extent over all memory, or all device memory, that owns nothing until something is donated to it. @throws HypercallFailure */
   sparseExtent(kind: "memory" | "device"): bigint {
-    const { calls } = this;
-    const extent = calls.create("memextent");
-    try {
-      if (kind === "memory") this.#deriveSparse(extent, this.state.memoryParent, EXTENT_SIZE, Access.RWX, ExtentMemoryType.Any);
-      else {
-        const { device_me_capid, device_me_size } = this.resources;
-        this.#deriveSparse(extent, device_me_capid, device_me_size, Access.RW, ExtentMemoryType.Device);
-        // A child inherits its parent's mappings; this one shall have none.
-        calls.do("memextent_modify", extent, (ModifyOperation.UnmapAll | ModifyFlags.NoSync) >>> 0, 0, 0);
-      }
-    } catch (failure) {
-      this.remove(extent);
-      throw failure;
-    }
-    return extent;
+    if (kind === "memory") return this.#deriveSparse(this.state.memoryParent, EXTENT_SIZE, Access.RWX, ExtentMemoryType.Any);
+    return this.allOrNothing((onFailure) => {
+      const { device_me_capid, device_me_size } = this.resources;
+      const extent = this.#deriveSparse(device_me_capid, device_me_size, Access.RW, ExtentMemoryType.Device);
+      onFailure(() => this.remove(extent));
+      // A child inherits its parent's mappings; this one shall have none.
+      this.calls.do("memextent_modify", extent, (ModifyOperation.UnmapAll | ModifyFlags.NoSync) >>> 0, 0, 0);
+      return extent;
+    });
   }
 
-  #deriveSparse(extent: bigint, parent: bigint, size: number, access: number, type: number): void {
-    this.calls.do("memextent_configure_derive", extent, parent, 0, size, memextentAttributes(access, type, ExtentType.Sparse));
-    this.calls.activate(extent);
+  #deriveSparse(parent: bigint, size: number, access: number, type: number): bigint {
+    return this.build("memextent", (extent) => {
+      this.calls.do("memextent_configure_derive", extent, parent, 0, size, memextentAttributes(access, type, ExtentType.Sparse));
+    });
   }
 
-  /** A basic extent of one or more pages of the Resource Manager's own memory. */
-  ownPages(offset: number, size: number): bigint {
-    const extent = this.calls.create("memextent");
-    const attributes = memextentAttributes(Access.RW, ExtentMemoryType.Any, ExtentType.Basic);
-    this.calls.do("memextent_configure_derive", extent, this.resources.me_capid, offset, size, attributes);
-    this.calls.activate(extent);
-    return extent;
+  /** A basic extent of one or more pages of the Resource Manager's own memory. @throws HypercallFailure */
+  ownPages(offset: number, size: number, type: number = ExtentMemoryType.Any): bigint {
+    return this.build("memextent", (extent) => {
+      const attributes = memextentAttributes(Access.RW, type, ExtentType.Basic);
+      this.calls.do("memextent_configure_derive", extent, this.resources.me_capid, offset, size, attributes);
+    });
   }
 }

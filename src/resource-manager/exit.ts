@@ -2,13 +2,11 @@
 // Driving a proxy-scheduled vCPU takes vcpu_run, which takes time: requests wait until the end.
 
 import { ErrorCode } from "../abi/errors.ts";
-import { encodeError } from "../abi/rpc/message.ts";
-import { RmError } from "../abi/rpc/errors.ts";
 import { ExitCode, ExitFlags, ExitType, VM_EXITED, VmState } from "../abi/rpc/messages/vm.ts";
-import { PacketType } from "../abi/rpc/packet.ts";
 import { VcpuRunState } from "../abi/words.ts";
 import type { Context } from "./context.ts";
-import { notify, sendReply } from "./link.ts";
+import { notify } from "./link.ts";
+import { answerLater } from "./replies.ts";
 import { beginReset } from "./reset.ts";
 import type { ExitRecord, Vm } from "./state.ts";
 import { enterState } from "./status.ts";
@@ -90,11 +88,7 @@ function finishExit(context: Context, vm: Vm, record: ExitRecord): void {
     const owner = context.vm(vm.owner);
     if (owner !== undefined) notify(context, owner, VM_EXITED, { vmid: vm.vmid, exit_type: type, reason_size: reason.length, reason });
   }
-  if (record.request === undefined) return;
-  const link = context.vm(record.request.vmid)?.link;
-  if (link === undefined) return;
-  const { sequence, id } = record.request;
-  sendReply(context, link, { type: PacketType.Reply, sequence, id, payload: encodeError(RmError.OK) });
+  if (record.request !== undefined) answerLater(context, record.request);
 }
 
 /** A vCPU's halt vIRQ: the VM has ended by itself. False when the vIRQ is no vCPU's. */

@@ -16,10 +16,12 @@ import type { Parcel, VcpuRecord, Vm } from "./state.ts";
 export function setFirmware(context: Context, request: { auth_type: number; handle: number; offset: bigint; size: bigint }): void {
   const invalid = (condition: boolean, rule: string) => require(condition, RmError.ARGUMENT_INVALID, rule, { ...request });
   invalid(request.auth_type === AuthType.Android, "only Android's protected VMs have firmware");
-  require(context.state.firmware === undefined, RmError.BUSY, "there is a firmware image already");
+  require(context.state.firmware === undefined, RmError.BUSY, "there is a firmware image already", { ...context.state.firmware });
   const parcel = context.state.parcels.find(({ handle }) => handle === request.handle);
   const borrower = parcel && borrowerOf(parcel, Vmid.ResourceManager);
-  require(parcel !== undefined && borrower !== undefined, RmError.HANDLE_INVALID, "no parcel of this handle is for the resource manager");
+  require(parcel !== undefined && borrower !== undefined, RmError.HANDLE_INVALID, "no parcel of this handle is for the resource manager", {
+    handle: request.handle,
+  });
   const size = parcelSize(parcel);
   const whole = request.offset === 0n && request.size > 0n && request.size <= BigInt(size);
   invalid(whole, "the image does not begin with the parcel or is not in it");
@@ -36,7 +38,7 @@ export function setFirmwareMemory(
   { handle, offset, size }: { handle: number; offset: bigint; size: bigint },
 ): void {
   require(vm.authType === AuthType.Android, RmError.ARGUMENT_INVALID, "only Android's protected VMs have firmware", { vmid: vm.vmid });
-  require(context.state.firmware !== undefined, RmError.DENIED, "no firmware image is loaded");
+  require(context.state.firmware !== undefined, RmError.DENIED, "no firmware image is loaded", { vmid: vm.vmid });
   const parcel = context.state.parcels.find((each) => each.handle === handle && borrowerOf(each, vm.vmid) !== undefined);
   require(parcel !== undefined, RmError.MEM_INVALID, "no parcel of this handle is for the VM", { handle });
   const total = BigInt(parcelSize(parcel));

@@ -11,13 +11,13 @@ import {
   findNode,
   maxPhandle,
   node,
-  type PropertyValue,
   readRanges,
   setProperties,
 } from "../devicetree/tree.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { require } from "./refusals.ts";
-import type { Parcel, Vdevice, VdeviceEnd, Vm } from "./state.ts";
+import type { Parcel, Vm } from "./state.ts";
+import { describeVdevice } from "./vdevice-nodes.ts";
 import { GICD_SIZE, guidText } from "./vm-config.ts";
 
 /** A range of the guest's addresses, bytes. */
@@ -30,8 +30,8 @@ export interface MemoryRange {
 export interface PlacedParcel {
   readonly parcel: Parcel;
   readonly ranges: readonly MemoryRange[];
-  /** Private memory, with the image; a buffer, which stands under /reserved-memory; or a firmware parcel of its own. */
-  readonly kind: "private" | "shared" | "firmware";
+  /** Private memory, with the image; a buffer, which stands under /reserved-memory; a firmware parcel; device memory of an iomem vdevice. */
+  readonly kind: "private" | "shared" | "firmware" | "iomem";
 }
 
 /** What goes into the tree. */
@@ -54,13 +54,13 @@ export function extendGuestDevicetree(root: DevicetreeNode, facts: GuestFacts): 
   const phandles = new Phandles(root);
   const buffers = describeReservedMemory(root, facts, phandles);
   setProperties(chosen, { "kaslr-seed": cells64(facts.kaslrSeed) });
-  describeMemory(root, parcels);
+  describeMemory(root, parcels, vm.paging?.ranges ?? []);
   if (findNode(root, "/vsoc") === undefined) {
     root.children.push(node("vsoc", { "#address-cells": 2, "#size-cells": 2, ranges: true, compatible: "simple-bus" }));
   }
   if (vm.objects!.vpmGroup === undefined) describeCpus(root, vm);
   describeHypervisor(root, facts);
-  for (const device of vm.vdevices) describeVdevice(root, device, vm, buffers);
+  for (const device of vm.vdevices) describeVdevice(root, device, { vm, buffers, phandle: () => phandles.next(), parcels });
   if (gic.frames === undefined) describeGic(root, vm);
 }
 
@@ -77,25 +77,26 @@ class Phandles {
   }
 }
 
-/** All memory of the VM: sorted, with touching ranges merged, in the root's cells. */
-function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[]): void {
+/** All memory of the VM, also what its owner gives later: sorted, with touching ranges merged, in the root's cells. */
+function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[], paged: readonly MemoryRange[]): void {
   const memory = parcels.filter(({ parcel, kind }) => parcel.memType !== MemType.Io && kind !== "firmware");
-  const ranges = mergeRanges(memory.flatMap((placed) => placed.ranges));
+  const ranges = mergeRanges([...memory.flatMap((placed) => placed.ranges), ...paged]);
   setProperties(ensureNode(root, "/memory"), { device_type: "memory", reg: encodeRanges(ranges, cellSizes(root)) });
 }
 
-/** Sorts ranges and joins those that touch. */
+/** Sorts ranges and joins those that touch or overlap. */
 export function mergeRanges(ranges: readonly MemoryRange[]): MemoryRange[] {
   const merged: { base: number; size: number }[] = [];
   for (const { base, size } of [...ranges].sort((a, b) => a.base - b.base)) {
     const last = merged.at(-1);
-    if (last !== undefined && last.base + last.size === base) last.size += size;
+    if (last !== undefined && last.base + last.size >= base) last.size = Math.max(last.size, base + size - last.base);
     else merged.push({ base, size });
   }
   return merged;
 }
 
-function encodeRanges(ranges: readonly MemoryRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
+/** Ranges as `reg` has them. */
+export function encodeRanges(ranges: readonly MemoryRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {
     const low = value % 2 ** 32;
     return Array.from({ length: width }, (_, index) => index === width - 1 ? low : index === width - 2 ? (value - low) / 2 ** 32 : 0);
@@ -197,90 +198,6 @@ function describeHypervisor(root: DevicetreeNode, { vm, owner }: GuestFacts): vo
       "qcom,peers": peers.length > 0 ? peers : undefined,
     }),
   ]));
-}
-
-/** Compatibles and node name of what a vdevice becomes. */
-const QUEUE = "qcom,gunyah-message-queue";
-const CAPABILITY = "qcom,gunyah-capability";
-const RM_RPC = ["gunyah-resource-manager", "qcom,resource-manager", "qcom,resource-manager-1-0"];
-
-function describeVdevice(root: DevicetreeNode, device: Vdevice, vm: Vm, buffers: ReadonlyMap<Parcel, number>): void {
-  const { config } = device;
-  const ends = device.objects.flatMap((object) => object.ends).filter((end) => end.vmid === vm.vmid);
-  const tx = ends.find(({ role }) => role === "send");
-  const rx = ends.find(({ role }) => role === "receive");
-  const labels = { "qcom,label": config.label, label: config.label };
-  const add = (defaultName: string, unit: bigint | undefined, compatible: string[], properties: Record<string, PropertyValue>) => {
-    const path = config.generate ?? `/hypervisor/${defaultName}`;
-    const slash = path.lastIndexOf("/");
-    const name = unit === undefined ? path.slice(slash + 1) : `${path.slice(slash + 1)}@${unit.toString(16)}`;
-    ensureNode(root, path.slice(0, slash)).children.push(
-      node(name, { compatible: [...config.pushCompatible, ...compatible], ...properties }),
-    );
-  };
-  const queuePair = (): Record<string, PropertyValue> => ({
-    reg: cells64(tx!.cap, rx!.cap),
-    interrupts: [...specifier(tx!), ...specifier(rx!)],
-    "qcom,is-full-duplex": true,
-    "qcom,tx-message-size": config.messageSize,
-    "qcom,rx-message-size": config.messageSize,
-    "qcom,tx-queue-depth": config.queueDepth,
-    "qcom,rx-queue-depth": config.queueDepth,
-    "qcom,free-irq-start": 0,
-    "qcom,vdevice-handle": device.handle,
-  });
-  switch (config.type) {
-    case "rm-rpc":
-      return add("rm-rpc", rx!.cap, [...RM_RPC, QUEUE, CAPABILITY], queuePair());
-    case "message-queue-pair":
-      return add("qcom,message-queue-pair", rx!.cap, [QUEUE, CAPABILITY], {
-        ...queuePair(),
-        "qcom,peer-vmid": config.peerDefault ? undefined : device.peer,
-        peer: config.peer,
-        ...labels,
-      });
-    case "message-queue": {
-      const end = (tx ?? rx)!;
-      return add("qcom,message-queue", end.cap, [QUEUE, CAPABILITY], {
-        reg: cells64(end.cap),
-        [tx === undefined ? "is-receiver" : "is-sender"]: true,
-        tx_message_size: config.messageSize,
-        tx_queue_depth: config.queueDepth,
-        interrupts: specifier(end),
-        ...labels,
-      });
-    }
-    case "doorbell":
-      return add("qcom,doorbell", rx!.cap, ["qcom,gunyah-doorbell", CAPABILITY], {
-        reg: cells64(rx!.cap),
-        interrupts: specifier(rx!),
-        ...labels,
-      });
-    case "doorbell-source":
-      return add("qcom,doorbell-source", tx!.cap, ["qcom,gunyah-doorbell-source", CAPABILITY], { reg: cells64(tx!.cap), ...labels });
-    case "shm": {
-      const buffer = [...buffers].find(([parcel]) => parcel.label === config.memory!.label)?.[1];
-      const present = buffer !== undefined || config.memory!.optional;
-      require(present, RmError.NORESOURCE, "the buffer of a shm vdevice was not lent", { label: config.memory!.label });
-      if (buffer === undefined) return;
-      return add("qcom,shm", undefined, ["qcom,shared-memory"], {
-        buffer,
-        "memory-region": buffer,
-        peer: device.peer,
-        ...labels,
-        dma_base: config.dmaBase === undefined ? undefined : cells64(config.dmaBase),
-      });
-    }
-  }
-}
-
-/** Interrupt classes of a GIC specifier, by INTID. */
-function specifier({ virq, edge }: VdeviceEnd): number[] {
-  const intid = virq!;
-  const trigger = edge ? 1 : 4;
-  if (intid < 32) return [1, intid - 16, trigger];
-  if (intid < 1024) return [0, intid - 32, trigger];
-  return intid < 4096 ? [3, intid - 1056, trigger] : [2, intid - 4096, trigger];
 }
 
 /** A GIC without reg gets the places that the Resource Manager chose. */

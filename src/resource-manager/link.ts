@@ -6,15 +6,16 @@ import { MsgqueueRight } from "../abi/rights.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../abi/rpc/packet.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";
 import type { RpcNotification } from "../abi/rpc/message.ts";
+import { traceFields } from "../abi/rpc/messages.ts";
 import { msgqueueCreateInfo } from "../abi/words.ts";
 import type { Context } from "./context.ts";
 import { RECEIVE_BUFFER, SEND_BUFFER } from "./memory-layout.ts";
 import type { LinkRecord, Vm } from "./state.ts";
 
 /** Most notifications that wait for one VM. */
-const NOTIFICATIONS_MAX = 256;
+export const NOTIFICATIONS_MAX = 256;
 /** With so many replies waiting, a VM's requests wait as well, in its queue. */
-const REPLIES_MAX = 8;
+export const REPLIES_MAX = 8;
 
 /** Whether the VM takes so few of its replies that it shall be asked no more. */
 export function isBackedUp(link: LinkRecord): boolean {
@@ -31,6 +32,8 @@ export function sendReply(context: Context, link: LinkRecord, reply: RpcMessage)
 export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcNotification<F>, value: Values<F>): void {
   const sequence = context.state.notificationSequence;
   context.state.notificationSequence = (sequence + 1) & 0xffff;
+  const { trace } = context.calls;
+  if (trace.wants("rpc")) trace.event("rpc", message.name, { to: vm.vmid, sequence, lost: vm.link === undefined, ...traceFields(value) });
   if (vm.link === undefined) return;
   if (vm.link.notifications.length === NOTIFICATIONS_MAX) vm.link.notifications.shift();
   vm.link.notifications.push({ type: PacketType.Notification, sequence, id: message.id, payload: message.layout.encode(value) });
@@ -46,21 +49,25 @@ export function flush(context: Context, link: LinkRecord): void {
       link.packets = encodePackets(next);
     }
     while (link.packets.length > 0) {
-      if (!sendPacket(context, link, link.packets[0])) return;
-      link.packets.shift();
+      const code = sendPacket(context, link, link.packets[0]);
+      if (code === ErrorCode.MSGQUEUE_FULL) return;
+      if (code === ErrorCode.OK) {
+        link.packets.shift();
+        continue;
+      }
+      // A VM whose configuration made its queue too small for packets loses the message: nobody has a use for a part of it.
+      context.log(`VM ${link.vmid}: message lost: ${errorName(code)}`);
+      link.packets = [];
     }
   }
 }
 
-function sendPacket(context: Context, link: LinkRecord, packet: Uint8Array): boolean {
+/** The error code of the send. */
+function sendPacket(context: Context, link: LinkRecord, packet: Uint8Array): number {
   const { calls } = context;
   const buffer = context.environment.app_heap_ipa + SEND_BUFFER;
   if (!calls.vcpu.write(buffer, packet)) throw new Error("the packet buffer of the resource manager is not writable");
-  const { code } = calls.try("msgqueue_send", link.sendQueue, packet.length, buffer, 0);
-  if (code === ErrorCode.MSGQUEUE_FULL) return false;
-  // A VM whose configuration made its queue too small for packets loses them.
-  if (code !== ErrorCode.OK) context.log(`VM ${link.vmid}: packet lost: ${errorName(code)}`);
-  return true;
+  return calls.try("msgqueue_send", link.sendQueue, packet.length, buffer, 0).code;
 }
 
 /** Takes the next whole message from a VM's queue; undefined when the queue is empty. Malformed packets are dropped. */
@@ -101,21 +108,39 @@ export interface LinkTarget {
   readonly messageSize: number;
 }
 
-/** Makes the queues of a link and binds both ends, in the order in which the real Resource Manager does. */
+/**
+ * Makes the queues of a link and binds both ends, in the order in which the real Resource Manager does.
+ * @throws HypercallFailure, Refusal; nothing is left of the link then.
+ */
 export function createLink(context: Context, target: LinkTarget): NewLink {
+  return context.allOrNothing((onFailure) => makeLink(context, target, onFailure));
+}
+
+function makeLink(context: Context, target: LinkTarget, onFailure: (takeBack: () => void) => void): NewLink {
   const { calls } = context;
   const queue = () => {
-    const cap = calls.create("msgqueue");
-    calls.do("msgqueue_configure", cap, msgqueueCreateInfo(target.depth, target.messageSize));
-    calls.activate(cap);
+    const cap = context.build("msgqueue", (each) => {
+      calls.do("msgqueue_configure", each, msgqueueCreateInfo(target.depth, target.messageSize));
+    });
+    onFailure(() => context.remove(cap));
     return cap;
+  };
+  const end = (queue: bigint, right: number) => {
+    const cap = calls.copyCap(queue, target.cspace, right);
+    onFailure(() => context.remove(cap, target.cspace));
+    return cap;
+  };
+  const virq = () => {
+    const number = context.allocateVirq();
+    onFailure(() => context.freeVirq(number));
+    return number;
   };
   const receiveQueue = queue();
   const sendQueue = queue();
-  const txCap = calls.copyCap(receiveQueue, target.cspace, MsgqueueRight.Send);
-  const rxCap = calls.copyCap(sendQueue, target.cspace, MsgqueueRight.Receive);
-  const sendVirq = context.allocateVirq();
-  const receiveVirq = context.allocateVirq();
+  const txCap = end(receiveQueue, MsgqueueRight.Send);
+  const rxCap = end(sendQueue, MsgqueueRight.Receive);
+  const sendVirq = virq();
+  const receiveVirq = virq();
   calls.do("msgqueue_bind_receive_virq", receiveQueue, context.resources.vic, receiveVirq);
   calls.do("msgqueue_bind_send_virq", sendQueue, context.resources.vic, sendVirq);
   calls.do("msgqueue_bind_send_virq", receiveQueue, target.vic, target.txVirq);

@@ -19,5 +19,8 @@ export const PAGE_SIZE = 0x1000;
 export const DEVICETREE_WINDOW = 0x4000_0000;
 export const DEVICETREE_WINDOW_SIZE = 0x1000_0000;
 
+/** Where the primary VM, which is else mapped directly, has room for pages of the Resource Manager's: its info area comes first. Bytes. */
+export const VIRTIO_WINDOW = { base: 0x3000_0000, size: 0x1000_0000 } as const;
+
 /** All VMs' extents cover this much, so that an offset in an extent is a physical address. */
 export const EXTENT_SIZE = 2 ** 44;

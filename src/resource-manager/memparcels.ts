@@ -1,19 +1,27 @@
 // Memory parcels: memory that one VM lends, shares or donates to others (spec/resource-manager.md §3.1 to §3.5, §5).
 // A parcel is an extent of its own; its regions leave the owner's extent while it exists, which is what keeps a page in one parcel only.
 
+import { ErrorCode } from "../abi/errors.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { AcceptFlags, MEM_ACCEPTED, MEM_RELEASED, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";
 import { Access, DonateOptions, DonateType, mapAttributes, MapFlags, MemoryType, ModifyFlags, ModifyOperation } from "../abi/words.ts";
-import { allocateRange, freeRange, takeRange } from "./addresses.ts";
+import { type AddressRange, allocateRange, freeRange, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { notify } from "./link.ts";
+import { type AssignedVm, assignMemory, resetAssignment } from "./memory-assignment.ts";
 import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
-import { refuseAs, require } from "./refusals.ts";
+import { Refusal, refuseAs, require } from "./refusals.ts";
 import type { Borrower, Parcel, ParcelRegion, Vm } from "./state.ts";
 
+/** Most parcels of one owner. */
+export const PARCELS_MAX = 64;
 /** Most regions of a parcel, and most that get an address in one request. */
-const REGIONS_MAX = 2 ** 20;
-const ASSIGNED_MAX = 512;
+export const REGIONS_MAX = 2 ** 20;
+export const ASSIGNED_MAX = 512;
+/** Owner of a parcel whose owner was reset. */
+const NOBODY = 0xffff;
+/** Most mappings that a reason lists. */
+const HOLDER_MAPPINGS_MAX = 16;
 /** Regions of this size get an address of this alignment when the Resource Manager chooses. */
 const BLOCK_SIZE = 0x20_0000;
 
@@ -83,8 +91,9 @@ export function addRegions(context: Context, owner: Vm, parcel: Parcel, sgl: rea
   const before = parcel.regions.length;
   try {
     for (const entry of sgl) addEntry(context, owner, parcel, entry);
+    if (parcel.memType !== MemType.Io) assignMemory(context, { ...sets(parcel), ranges: parcel.regions.slice(before).map(rangeOf) });
   } catch (failure) {
-    while (parcel.regions.length > before) returnRegion(context, owner, parcel, parcel.regions.pop()!);
+    returnRegions(context, owner, parcel, before);
     throw failure;
   }
 }
@@ -102,14 +111,29 @@ function addEntry(context: Context, owner: Vm, parcel: Parcel, entry: SglEntry):
   let ipa = Number(entry.address);
   const end = ipa + Number(entry.size);
   while (ipa < end) {
-    const remaining = end - ipa;
-    const found = refuseAs(RmError.MEM_INVALID, "the owner has no memory of its own there", () => {
-      const [, offset, size] = calls.do("addrspace_lookup", addrspace, extent, ipa, remaining);
-      return { offset: Number(offset), size: Number(size) };
-    });
+    const { code, results: [, offset, size] } = calls.try("addrspace_lookup", addrspace, extent, ipa, end - ipa);
+    if (code !== ErrorCode.OK) refuseMemory(context, owner, parcel, { base: ipa, size: end - ipa });
+    const found = { offset: Number(offset), size: Number(size) };
     addRegion(context, owner, parcel, { ownerIpa: ipa, ...found });
     ipa += found.size;
   }
+}
+
+/** Says why the owner has no memory of its own at a range: where it is in a parcel, in which one and who holds that. @throws Refusal */
+function refuseMemory(context: Context, owner: Vm, parcel: Parcel, range: AddressRange): never {
+  const values = { ipa: range.base, size: range.size };
+  const overlaps = ({ ownerIpa, size }: ParcelRegion) => ownerIpa < range.base + range.size && range.base < ownerIpa + size;
+  const twice = { ...values, handle: parcel.handle };
+  require(!parcel.regions.some(overlaps), RmError.MEM_INVALID, "the memory is in this parcel already", twice, { section: "5.4" });
+  const other = context.state.parcels.find((each) => each.owner === owner.vmid && each.regions.some(overlaps));
+  if (other === undefined) {
+    throw new Refusal(RmError.MEM_INVALID, "the owner has no memory of its own there", values, { byHypercall: true });
+  }
+  const holder = holderOf(context, other);
+  throw new Refusal(RmError.MEM_INVALID, "the memory is in a parcel already", { ...values, handle: other.handle, ...holder }, {
+    section: "5.4",
+    wayOut: holder === undefined ? "reclaim that parcel first" : `${waysToFree(holder)}; then reclaim that parcel`,
+  });
 }
 
 function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRegion): void {
@@ -127,6 +151,24 @@ function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRe
     calls.do("memextent_donate", TO_SIBLING, ownedExtent(owner, parcel.memType), parcel.extent, region.offset, region.size);
   });
   parcel.regions.push(region);
+}
+
+/** Gives what was added back to the owner, from region `first` on: for a request that failed. */
+export function returnRegions(context: Context, owner: Vm, parcel: Parcel, first: number): void {
+  const extent = ownedExtent(owner, parcel.memType);
+  const regions = parcel.regions.splice(first).reverse();
+  for (const { offset, size } of regions) context.undo("memextent_donate", TO_SIBLING, parcel.extent, extent, offset, size);
+  const { from, to } = sets(parcel);
+  resetAssignment(context, { from: to, to: from, ranges: regions.map(rangeOf) });
+}
+
+/** Whom the platform's firmware has a parcel's memory assigned to: before the parcel is made, and from then on. */
+function sets(parcel: Parcel): { from: AssignedVm[]; to: readonly AssignedVm[] } {
+  return { from: [{ vmid: parcel.owner, rights: Access.RWX }], to: parcel.acl };
+}
+
+function rangeOf({ offset, size }: ParcelRegion): AddressRange {
+  return { base: offset, size };
 }
 
 /** Gives a region back to the owner, whose own mapping of it then counts again. */
@@ -172,22 +214,25 @@ export function parcelSize(parcel: Parcel): number {
 export function acceptParcel(context: Context, vm: Vm, parcel: Parcel, acceptance: Acceptance): SglEntry[] {
   const borrower = borrowerOf(parcel, vm.vmid);
   require(parcel.acl.some(({ vmid }) => vmid === vm.vmid), RmError.VMID_INVALID, "the VM is not in the parcel's ACL", { vmid: vm.vmid });
-  require(borrower !== undefined && !borrower.mapped, RmError.DENIED, "the owner, or who has the parcel already, cannot accept it");
+  const values = { handle: parcel.handle, vmid: vm.vmid };
+  require(borrower !== undefined && !borrower.mapped, RmError.DENIED, "the owner, or who has the parcel already, cannot accept it", values);
   require(!parcel.open, RmError.DENIED, "the parcel is still open", { handle: parcel.handle });
+  require(parcel.owner !== NOBODY, RmError.DENIED, "the parcel's owner is gone", { handle: parcel.handle });
   const contiguous = (acceptance.flags & AcceptFlags.MapContiguous) !== 0;
   const io = parcel.memType === MemType.Io;
   const fits = !contiguous || (!io && (!borrower.accepted || borrower.contiguous));
-  require(fits, RmError.ARGUMENT_INVALID, "the parcel cannot be mapped contiguously");
+  require(fits, RmError.ARGUMENT_INVALID, "the parcel cannot be mapped contiguously", values);
   const sanitize = (acceptance.flags & AcceptFlags.Sanitize) !== 0;
   const sanitizable = !sanitize || (!io && (borrower.rights & Access.W) !== 0);
-  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised");
+  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", values);
 
   const first = borrower.ipas.length;
   const given = assign(vm, parcel, borrower, acceptance.sgl, contiguous);
   try {
     if (acceptance.flags & AcceptFlags.Done) {
       const complete = borrower.ipas.length === parcel.regions.length;
-      require(complete, RmError.ARGUMENT_INVALID, "regions are left that have no address");
+      const progress = { ...values, regions: parcel.regions.length, placed: borrower.ipas.length };
+      require(complete, RmError.ARGUMENT_INVALID, "regions are left that have no address", progress);
       mapParcel(context, vm, parcel, borrower);
     }
   } catch (failure) {
@@ -222,7 +267,7 @@ function assign(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: readonly SglEnt
 
 function assignContiguous(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: readonly SglEntry[]): SglEntry[] {
   if (borrower.ipas.length === parcel.regions.length && borrower.accepted) return [];
-  require(sgl.length <= 1, RmError.ARGUMENT_INVALID, "a contiguous mapping has one address");
+  require(sgl.length <= 1, RmError.ARGUMENT_INVALID, "a contiguous mapping has one address", { addresses: sgl.length });
   const size = parcelSize(parcel);
   let ipa = placeOf(vm, parcel, sgl[0], parcel.regions[0].offset, size);
   const given = [{ address: BigInt(ipa), size: BigInt(size) }];
@@ -269,28 +314,21 @@ function mapParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower)
   const extent = donated ? ownedExtent(vm, parcel.memType) : parcel.extent;
   const owner = context.vm(parcel.owner);
   const attributes = mapping(borrower.rights, borrower.attribute);
-  let done = 0;
-  try {
-    for (const region of parcel.regions) {
+  context.allOrNothing((onFailure) => {
+    parcel.regions.forEach(({ offset, size }, index) => {
       if (donated) {
         refuseAs(RmError.MEM_INVALID, "the memory cannot go to the VM", () => {
-          calls.do("memextent_donate", TO_SIBLING, parcel.extent, extent, region.offset, region.size);
+          calls.do("memextent_donate", TO_SIBLING, parcel.extent, extent, offset, size);
         });
+        onFailure(() => context.undo("memextent_donate", TO_SIBLING, extent, parcel.extent, offset, size));
       }
-      const ipa = borrower.ipas[done];
-      done++;
+      const ipa = borrower.ipas[index];
       refuseAs(RmError.MAP_FAILED, "the mapping is refused", () => {
-        calls.do("addrspace_map", addrspace, extent, ipa, attributes, PARTIAL, region.offset, region.size);
+        calls.do("addrspace_map", addrspace, extent, ipa, attributes, PARTIAL, offset, size);
       });
-    }
-  } catch (failure) {
-    // The mapping that failed is not there; the ones before it go.
-    for (const [index, region] of parcel.regions.slice(0, done).entries()) {
-      calls.try("addrspace_unmap", addrspace, extent, borrower.ipas[index], PARTIAL, region.offset, region.size);
-      if (donated) calls.try("memextent_donate", TO_SIBLING, extent, parcel.extent, region.offset, region.size);
-    }
-    throw failure;
-  }
+      onFailure(() => context.undo("addrspace_unmap", addrspace, extent, ipa, PARTIAL, offset, size));
+    });
+  });
   borrower.mapped = true;
   if (donated && owner !== undefined) forgetDonor(context, owner, parcel);
 }
@@ -298,22 +336,27 @@ function mapParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower)
 /** What was donated has no place in the old owner's addresses any more. */
 function forgetDonor(context: Context, owner: Vm, parcel: Parcel): void {
   for (const { ownerIpa, offset, size } of parcel.regions) {
-    context.calls.do("addrspace_unmap", addressSpace(owner), ownedExtent(owner, parcel.memType), ownerIpa, PARTIAL, offset, size);
+    context.undo("addrspace_unmap", addressSpace(owner), ownedExtent(owner, parcel.memType), ownerIpa, PARTIAL, offset, size);
     if (owner.addresses !== undefined) freeRange(owner.addresses, { base: ownerIpa, size });
   }
 }
 
-/** Unmaps the parcel from a borrower and frees its addresses. @throws Refusal with MAP_FAILED */
+/** Unmaps the parcel from a borrower and frees its addresses: all of it or nothing. @throws Refusal with MAP_FAILED */
 export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   if (borrower.mapped) {
-    refuseAs(RmError.MAP_FAILED, "the parcel cannot be unmapped", () => {
-      parcel.regions.forEach((region, index) => {
+    const addrspace = addressSpace(vm);
+    const attributes = mapping(borrower.rights, borrower.attribute);
+    context.allOrNothing((onFailure) => {
+      parcel.regions.forEach(({ offset, size }, index) => {
         const ipa = borrower.ipas[index];
-        context.calls.do("addrspace_unmap", addressSpace(vm), parcel.extent, ipa, PARTIAL, region.offset, region.size);
+        refuseAs(RmError.MAP_FAILED, "the parcel cannot be unmapped", () => {
+          context.calls.do("addrspace_unmap", addrspace, parcel.extent, ipa, PARTIAL, offset, size);
+        });
+        onFailure(() => context.undo("addrspace_map", addrspace, parcel.extent, ipa, attributes, PARTIAL, offset, size));
       });
     });
   }
-  forget(vm, parcel, borrower);
+  forget(context, vm, parcel, borrower);
 }
 
 /** Takes the parcel from a borrower that is being reset: whatever the hypervisor says, the borrower has it no more. */
@@ -323,20 +366,65 @@ export function forceRelease(context: Context, vm: Vm, parcel: Parcel, borrower:
       context.undo("addrspace_unmap", addressSpace(vm), parcel.extent, borrower.ipas[index], PARTIAL, offset, size);
     });
   }
-  forget(vm, parcel, borrower);
+  forget(context, vm, parcel, borrower);
 }
 
-function forget(vm: Vm, parcel: Parcel, borrower: Borrower): void {
+function forget(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   unassign(vm, parcel, borrower, 0);
   borrower.mapped = false;
   borrower.accepted = false;
   borrower.contiguous = false;
+  if (parcel.owner === NOBODY && holderOf(context, parcel) === undefined) removeParcel(context, parcel);
 }
 
-/** Gives the parcel's memory back to its owner and removes it. */
+/**
+ * A VM goes: parcels of its own memory that nobody holds go with it, the others when their last borrower releases them. Nobody can reclaim
+ * or accept those any more.
+ */
+export function orphanParcelsOf(context: Context, vm: Vm): void {
+  for (const parcel of context.state.parcels.filter(({ owner }) => owner === vm.vmid)) {
+    parcel.owner = NOBODY;
+    if (holderOf(context, parcel) === undefined) removeParcel(context, parcel);
+  }
+}
+
+/** Gives the parcel's memory back to its owner and removes it: all of it or nothing. @throws Refusal with MEM_INVALID */
 export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void {
-  for (const region of parcel.regions) returnRegion(context, owner, parcel, region);
+  const extent = ownedExtent(owner, parcel.memType);
+  const { from, to } = sets(parcel);
+  const ranges = parcel.memType === MemType.Io ? [] : parcel.regions.map(rangeOf);
+  context.allOrNothing((onFailure) => {
+    if (ranges.length > 0) {
+      assignMemory(context, { from: to, to: from, ranges });
+      onFailure(() => resetAssignment(context, { from, to, ranges }));
+    }
+    for (const region of parcel.regions) {
+      refuseAs(RmError.MEM_INVALID, "the memory cannot go back to its owner", () => returnRegion(context, owner, parcel, region));
+      onFailure(() => context.undo("memextent_donate", TO_SIBLING, extent, parcel.extent, region.offset, region.size));
+    }
+  });
   removeParcel(context, parcel);
+}
+
+/** Who holds a parcel, for the reason of a refusal: by which addresses in which address space. */
+export function holderOf(context: Context, parcel: Parcel): Readonly<Record<string, unknown>> | undefined {
+  const borrower = parcel.borrowers.find(({ accepted }) => accepted);
+  if (borrower === undefined) return undefined;
+  const mappings = borrower.ipas.slice(0, HOLDER_MAPPINGS_MAX).map((ipa, index) => ({ ipa, size: parcel.regions[index].size }));
+  return {
+    handle: parcel.handle,
+    borrower: borrower.vmid,
+    mapped: borrower.mapped,
+    mappings,
+    regions: borrower.ipas.length,
+    addrspace_cap: context.vm(borrower.vmid)?.objects?.addrspace,
+    extent_cap: parcel.extent,
+  };
+}
+
+/** What a borrower, or who can take the parcel from it, has to do before the parcel is free. */
+export function waysToFree(holder: Readonly<Record<string, unknown>>): string {
+  return `VM ${holder.borrower} sends MEM_RELEASE, or its owner ends it and sends VM_RESET`;
 }
 
 function removeParcel(context: Context, parcel: Parcel): void {
@@ -361,5 +449,6 @@ export function notifyAccepted(context: Context, parcel: Parcel, vmid: number): 
 
 /** Refuses what only an owner may do. */
 export function requireOwner(parcel: Parcel, caller: Vm): void {
-  require(parcel.owner === caller.vmid, RmError.DENIED, "the parcel belongs to somebody else", { owner: parcel.owner });
+  const { owner, handle } = parcel;
+  require(owner === caller.vmid, RmError.DENIED, "the parcel belongs to somebody else", { handle, owner, caller: caller.vmid });
 }

@@ -18,14 +18,12 @@ import {
 import { addresses, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { createLink, type NewLink } from "./link.ts";
-import { LOG_OFFSET, LOG_SIZE, PAGE_SIZE } from "./memory-layout.ts";
+import { LOG_OFFSET, LOG_SIZE, PAGE_SIZE, VIRTIO_WINDOW } from "./memory-layout.ts";
 import { takeNumber, VM_FIRST_VIRQ } from "./numbers.ts";
 import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
 import { newVcpu, newVm, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
 import { GICD_SIZE, GICR_SIZE, VM_ADDRESS_LIMIT } from "./vm-config.ts";
 
-/** The platform's window for virtual devices of the primary VM; its first page is the info area. */
-const VIRTIO_WINDOW = 0x3000_0000;
 const PRIMARY_MAX_CAPS = 1024;
 /** Scheduling of the primary's vCPUs: priority, and timeslice in ns. */
 const PRIORITY = 32;
@@ -127,11 +125,11 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): bigin
   calls.do("addrspace_configure", addrspace, vm.vmid);
   const heapOffset = context.allocatePage();
   const extent = context.ownPages(heapOffset, PAGE_SIZE);
-  calls.do("addrspace_configure_info_area", addrspace, extent, VIRTIO_WINDOW);
+  calls.do("addrspace_configure_info_area", addrspace, extent, VIRTIO_WINDOW.base);
   calls.activate(addrspace);
-  calls.do("addrspace_map", addrspace, extent, VIRTIO_WINDOW, READ_ONLY, MapFlags.NoSync, 0, 0);
-  takeRange(vm.addresses!, { base: VIRTIO_WINDOW, size: PAGE_SIZE });
-  objects.infoPage = { extent, ipa: VIRTIO_WINDOW, heapOffset };
+  calls.do("addrspace_map", addrspace, extent, VIRTIO_WINDOW.base, READ_ONLY, MapFlags.NoSync, 0, 0);
+  takeRange(vm.addresses!, { base: VIRTIO_WINDOW.base, size: PAGE_SIZE });
+  objects.infoPage = { extent, ipa: VIRTIO_WINDOW.base, heapOffset };
   return addrspace;
 }
 

@@ -3,8 +3,9 @@
 import { VmState } from "../abi/rpc/messages/vm.ts";
 import { VcpuVirqType } from "../abi/words.ts";
 import type { Context } from "./context.ts";
+import { dropPaging } from "./demand-paging.ts";
 import { releaseLoansOf } from "./irq-lending.ts";
-import { forceRelease, notifyReleased } from "./memparcels.ts";
+import { forceRelease, notifyReleased, orphanParcelsOf } from "./memparcels.ts";
 import { newVm, type Vm } from "./state.ts";
 import { enterState, unfriend } from "./status.ts";
 import { destroyVdevice } from "./vdevices.ts";
@@ -42,7 +43,9 @@ function step(context: Context, vm: Vm): void {
       return;
     }
     case "release-parcels":
-      if (!releaseNewest(context, vm)) vm.reset = "release-irqs";
+      if (releaseNewest(context, vm)) return;
+      orphanParcelsOf(context, vm);
+      vm.reset = "release-irqs";
       return;
     case "release-irqs":
       releaseLoansOf(context, vm);
@@ -80,6 +83,14 @@ function destroyObjects(context: Context, vm: Vm): void {
   const objects = vm.objects;
   if (objects === undefined) return;
   const owner = context.vm(vm.owner);
+  dropPaging(context, vm);
+  for (const cap of [objects.addrspace, objects.infoPage?.extent, objects.memory, objects.device, objects.vic]) {
+    if (cap !== undefined) context.remove(cap);
+  }
+  if (objects.vpmGroup !== undefined) {
+    context.undo("cspace_revoke_caps_from", context.calls.cspace, objects.vpmGroup);
+    context.remove(objects.vpmGroup);
+  }
   for (const vcpu of objects.vcpus) {
     if (vcpu.wakeupVirq !== undefined) {
       context.undo("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.VcpuRunWakeup);
@@ -93,8 +104,7 @@ function destroyObjects(context: Context, vm: Vm): void {
     if (vcpu.selfCap !== undefined) context.remove(vcpu.selfCap, objects.cspace);
     context.remove(vcpu.cap);
   }
-  const caps = [objects.addrspace, objects.infoPage?.extent, objects.memory, objects.device, objects.vic, objects.vpmGroup, objects.cspace];
-  for (const cap of caps) if (cap !== undefined) context.remove(cap);
+  context.remove(objects.cspace);
   if (objects.infoPage !== undefined) context.freePage(objects.infoPage.heapOffset);
   vm.objects = undefined;
 }

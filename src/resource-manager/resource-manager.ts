@@ -6,8 +6,9 @@ import { boot } from "./boot.ts";
 import { Context } from "./context.ts";
 import { serve, serveAll } from "./dispatch.ts";
 import { driveExits, exitRunReturned, handleHalt } from "./exit.ts";
+import { limits, type LimitUse } from "./limits.ts";
 import { flush } from "./link.ts";
-import type { RecordedRefusal } from "./refusals.ts";
+import type { AssignOrder } from "./memory-assignment.ts";
 import { stepResets } from "./reset.ts";
 import type { RmState } from "./state.ts";
 
@@ -15,14 +16,19 @@ import type { RmState } from "./state.ts";
 export class ResourceManager implements NativeGuest {
   readonly #context = new Context();
 
-  /** Why requests were refused, oldest first; the newest 256. */
-  get refusals(): readonly RecordedRefusal[] {
-    return this.#context.refusals.list();
-  }
-
   /** The state, for views: it must not be changed. */
   get state(): RmState {
     return this.#context.state;
+  }
+
+  /** How much of each limit is used. */
+  get limits(): readonly LimitUse[] {
+    return limits(this.#context.state);
+  }
+
+  /** Has the platform's firmware fail orders to assign memory: answers why. For who injects failures. */
+  set failAssignment(fail: (order: AssignOrder) => string | undefined) {
+    this.#context.failAssignment = fail;
   }
 
   start(vcpu: NativeVcpu, _entry: bigint, x0: bigint): void {

@@ -17,23 +17,24 @@ import {
   VmmioOperation,
   VpmGroupFlags,
 } from "../abi/words.ts";
-import { devicetreeSize, readDevicetree } from "../devicetree/reader.ts";
-import type { Devicetree } from "../devicetree/tree.ts";
+import { devicetreeSize, type NodePlace, readDevicetree } from "../devicetree/reader.ts";
+import { type Devicetree, type DevicetreeNode, findNode } from "../devicetree/tree.ts";
 import { addresses, allocateRange, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
+import { placedConfig, preparePaging } from "./demand-paging.ts";
 import { parcelOf } from "./memparcels.ts";
 import { PAGE_SIZE } from "./memory-layout.ts";
 import { allocateNumber } from "./numbers.ts";
 import { withParcel } from "./parcel-window.ts";
 import { Refusal, refuseAs, require } from "./refusals.ts";
-import { newVcpu, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
+import { isSensitive, newVcpu, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
 import { createVdevices } from "./vdevices.ts";
-import { GICD_SIZE, GICR_SIZE, readVmConfig, VM_ADDRESS_LIMIT, type VmConfig } from "./vm-config.ts";
+import { CONFIG_PATH, FIRST_RAM_ADDRESS, GICD_SIZE, GICR_SIZE, readVmConfig, VM_ADDRESS_LIMIT, type VmConfig } from "./vm-config.ts";
 
 const VM_MAX_CAPS = 1024;
 const VIRQ_COUNT = 988;
 /** Device emulation of the VM's owner: accesses there end vcpu_run. */
-const VMMIO_SIZE = 0x4000_0000;
+const VMMIO_SIZE = FIRST_RAM_ADDRESS;
 /** Proxy-scheduled vCPUs: the lowest priority and the shortest timeslice, ns. */
 const PROXY_PRIORITY = 0;
 const PROXY_TIMESLICE = 100_000;
@@ -52,79 +53,138 @@ const READ_ONLY = mapAttributes(Access.R, Access.R, MemoryType.NormalWB);
 
 /** VM_CONFIG_IMAGE: a cspace, and extents for what the VM will own. */
 export function createFirstObjects(context: Context): VmObjects {
-  const { calls } = context;
-  const cspace = calls.create("cspace");
-  calls.do("cspace_configure", cspace, VM_MAX_CAPS);
-  calls.activate(cspace);
-  return {
-    cspace,
-    memory: context.sparseExtent("memory"),
-    device: context.sparseExtent("device"),
-    addrspace: undefined,
-    infoPage: undefined,
-    vic: undefined,
-    vpmGroup: undefined,
-    vcpus: [],
-  };
+  return context.allOrNothing((onFailure) => {
+    const cspace = context.build("cspace", (cap) => context.calls.do("cspace_configure", cap, VM_MAX_CAPS));
+    onFailure(() => context.remove(cspace));
+    const memory = context.sparseExtent("memory");
+    onFailure(() => context.remove(memory));
+    const device = context.sparseExtent("device");
+    return { cspace, memory, device, addrspace: undefined, infoPage: undefined, vic: undefined, vpmGroup: undefined, vcpus: [] };
+  });
 }
 
-/** Reads the tree that VM_CONFIG_IMAGE named. @throws Refusal with MEM_INVALID */
-export function readVmDevicetree(context: Context, vm: Vm): Devicetree {
+/**
+ * Runs `step` with the tree that VM_CONFIG_IMAGE named, mapped at `ipa` in the Resource Manager with room for `room` bytes.
+ * @param section which rules the step holds the tree to.
+ * @throws Refusal with MEM_INVALID where there is none
+ */
+export function withVmDevicetree<T>(
+  context: Context,
+  vm: Vm,
+  section: string,
+  step: (tree: Devicetree, ipa: number, room: number) => T,
+): T {
   const image = vm.image!;
   const parcel = parcelOf(context, image.handle);
-  const bytes = refuseAs(RmError.MEM_INVALID, "the devicetree cannot be mapped", () => {
-    const room = Math.min(image.dtSize, DEVICETREE_MAX);
+  const room = Math.min(image.dtSize, DEVICETREE_MAX);
+  const { dtOffset, dtSize } = image;
+  require(dtOffset % PAGE_SIZE === 0 && dtSize % PAGE_SIZE === 0, RmError.MEM_INVALID, "the devicetree is whole pages", {
+    dtOffset,
+    dtSize,
+  });
+  return refuseAs(RmError.MEM_INVALID, "the devicetree cannot be mapped", () => {
     return withParcel(context, parcel, image.dtOffset, room, (ipa) => {
-      const header = context.calls.vcpu.read(ipa, Math.min(room, PAGE_SIZE));
-      const size = header && devicetreeSize(header);
-      require(size !== undefined, RmError.MEM_INVALID, "there is no devicetree at dt_offset", { offset: image.dtOffset });
-      require(size <= room, RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size, room });
-      return context.calls.vcpu.read(ipa, size);
+      const places = new Map<DevicetreeNode, NodePlace>();
+      const tree = readTree(context, ipa, room, places);
+      try {
+        return step(tree, ipa, room);
+      } catch (failure) {
+        throw failure instanceof Refusal ? located(failure, vm, section, tree, places) : failure;
+      }
     });
   });
+}
+
+/** A refusal of what stands in a VM's devicetree, with the VM and with where in its parcel that is. */
+function located(
+  { error, rule, values, about }: Refusal,
+  vm: Vm,
+  section: string,
+  { root }: Devicetree,
+  places: ReadonlyMap<DevicetreeNode, NodePlace>,
+): Refusal {
+  const { path, property } = values;
+  const node = typeof path === "string" ? findNode(root, path) : undefined;
+  const place = node && places.get(node);
+  const offset = place && (typeof property === "string" ? place.properties.get(property) ?? place.offset : place.offset);
+  const { handle, dtOffset } = vm.image!;
+  const at = offset === undefined ? {} : { at: `parcel:0x${handle.toString(16)}+0x${(dtOffset + offset).toString(16)}` };
+  return new Refusal(error, rule, { ...values, ...at }, { section, object: `vm:0x${vm.vmid.toString(16)}`, ...about });
+}
+
+function readTree(context: Context, ipa: number, room: number, places: Map<DevicetreeNode, NodePlace>): Devicetree {
+  const header = context.calls.vcpu.read(ipa, Math.min(room, PAGE_SIZE));
+  const size = header && devicetreeSize(header);
+  require(size !== undefined, RmError.MEM_INVALID, "there is no devicetree at dt_offset", { room });
+  require(size <= room, RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size, room });
+  const bytes = context.calls.vcpu.read(ipa, size);
   require(bytes !== undefined, RmError.MEM_INVALID, "the devicetree is not readable");
-  const read = readDevicetree(bytes);
+  const read = readDevicetree(bytes, places);
   if (read.ok) return read.tree;
   throw new Refusal(RmError.MEM_INVALID, `the devicetree is malformed: ${read.problem}`, { offset: read.offset });
 }
 
 /** VM_INIT: everything but memory, as the devicetree says. What is made is recorded at once, so that a reset finds it after a failure. */
 export function createObjects(context: Context, vm: Vm): void {
-  const config = readVmConfig(readVmDevicetree(context, vm).root);
+  const config = withVmDevicetree(context, vm, "7.2", ({ root }) => {
+    const read = readVmConfig(root);
+    checkConfig(context, read);
+    return read;
+  });
   const owner = context.vm(vm.owner)!;
   const objects = vm.objects!;
-  checkConfig(context, config);
-  vm.config = config;
+  vm.config = placedConfig(vm, config);
   vm.name = config.name;
   vm.uri = config.uri;
   vm.guid = config.guid;
 
   createAddressSpace(context, vm, objects);
+  preparePaging(context, vm, owner);
   createVic(context, vm, objects);
   if (config.psci) createVpmGroup(context, config, objects);
   config.vcpus.forEach(({ boots }, index) => {
     const affinityIndex = config.affinity === "proxy" ? index : config.affinityMap![index];
     const vcpu = newVcpu(context.calls.create("thread"), boots, affinityIndex);
     objects.vcpus.push(vcpu);
-    attachVcpu(context, objects, config, vcpu, index);
+    attachVcpu(context, vm, config, vcpu, index);
   });
   for (const vcpu of objects.vcpus) activateVcpu(context, owner, objects, config, vcpu);
   createVdevices(context, vm, owner);
   attachGic(context, vm, objects, config);
 }
 
+/** What the platform does not give an untrusted VM (§6.2, §6.4). @throws Refusal */
 function checkConfig(context: Context, config: VmConfig): void {
-  require(!config.crashFatal, RmError.ARGUMENT_INVALID, "crash-fatal is for trusted configurations, which this platform has not");
-  const { vcpus, affinity, affinityMap, priority, timeslice } = config;
-  require(vcpus.length <= context.cores, RmError.NORESOURCE, "the VM has more CPUs than the machine", { vcpus: vcpus.length });
+  const { crashFatal, trustedOnly, vcpus, affinity, affinityMap, priority, timeslice } = config;
+  const untrusted = "what only trusted configurations may have, which this platform has not";
+  const attribute = { path: CONFIG_PATH, property: "vm-attrs" };
+  require(!crashFatal, RmError.ARGUMENT_INVALID, untrusted, { ...attribute, attribute: "crash-fatal" }, { section: "6.2" });
+  const trusted = { path: CONFIG_PATH, property: trustedOnly[0] };
+  require(trustedOnly.length === 0, RmError.ARGUMENT_INVALID, untrusted, trusted, { section: "6.2" });
+  const { cores } = context;
+  require(vcpus.length <= cores, RmError.NORESOURCE, "the VM has more CPUs than the machine", {
+    path: "/cpus",
+    vcpus: vcpus.length,
+    cores,
+  });
   if (affinity === "proxy") return;
-  const cores = affinityMap!.every((core) => core < context.cores && context.resources.usable_cores >>> core & 1);
-  require(cores, RmError.ARGUMENT_INVALID, "affinity-map names a core that does not exist", { affinityMap });
+  const of = (property: string, more: Readonly<Record<string, unknown>>) => ({ path: `${CONFIG_PATH}/vcpus`, property, ...more });
+  const exist = affinityMap!.every((core) => core < cores && context.resources.usable_cores >>> core & 1);
+  require(exist, RmError.ARGUMENT_INVALID, "affinity-map names a core that does not exist", of("affinity-map", { affinityMap, cores }), {
+    section: "6.4",
+    wayOut: `name cores below ${cores}`,
+  });
+  const about = { section: "6.4", wayOut: `sched-priority = <(-1)> or lower, down to -${OWNER_PRIORITY}, or affinity = "proxy"` };
   const absolute = OWNER_PRIORITY + priority;
-  require(absolute >= 0 && absolute <= PRIORITY_MAX, RmError.ARGUMENT_INVALID, "the priority is out of range", { priority });
-  require(priority < 0, RmError.NORESOURCE, "the VM's priority is not below its owner's", { priority });
+  const values = of("sched-priority", { given: priority, absolute, owner: OWNER_PRIORITY });
+  require(absolute >= 0 && absolute <= PRIORITY_MAX, RmError.ARGUMENT_INVALID, "the priority is out of range", values, about);
+  require(priority < 0, RmError.NORESOURCE, "an untrusted VM runs below its owner", values, about);
   const ns = timeslice * 1000;
-  require(ns >= TIMESLICE_MIN && ns <= TIMESLICE_MAX, RmError.NORESOURCE, "sched-timeslice is out of range", { timeslice });
+  const inRange = ns >= TIMESLICE_MIN && ns <= TIMESLICE_MAX;
+  require(inRange, RmError.NORESOURCE, "sched-timeslice is out of range", of("sched-timeslice", { given: timeslice }), {
+    section: "6.4",
+    wayOut: `sched-timeslice in microseconds, ${TIMESLICE_MIN / 1000}..${TIMESLICE_MAX / 1000}`,
+  });
 }
 
 function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void {
@@ -134,9 +194,13 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
   const addrspace = objects.addrspace = calls.create("addrspace");
   calls.do("addrspace_configure", addrspace, vm.vmid);
   const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE)!;
-  const heapOffset = context.allocatePage();
-  const extent = context.ownPages(heapOffset, PAGE_SIZE);
-  objects.infoPage = { extent, ipa, heapOffset };
+  const extent = context.allOrNothing((onFailure) => {
+    const heapOffset = context.allocatePage();
+    onFailure(() => context.freePage(heapOffset));
+    const page = context.ownPages(heapOffset, PAGE_SIZE);
+    objects.infoPage = { extent: page, ipa, heapOffset };
+    return page;
+  });
   calls.do("addrspace_configure_info_area", addrspace, extent, ipa);
   if (vm.authType !== AuthType.Platform) calls.do("addrspace_configure_vmmio", addrspace, 0, VMMIO_SIZE, VmmioOperation.Add);
   calls.activate(addrspace);
@@ -160,8 +224,9 @@ function createVpmGroup(context: Context, config: VmConfig, objects: VmObjects):
   calls.activate(group);
 }
 
-function attachVcpu(context: Context, objects: VmObjects, config: VmConfig, { cap, affinityIndex }: VcpuRecord, index: number): void {
+function attachVcpu(context: Context, vm: Vm, config: VmConfig, { cap, affinityIndex }: VcpuRecord, index: number): void {
   const { calls } = context;
+  const objects = vm.objects!;
   const proxy = config.affinity === "proxy";
   calls.do("vcpu_set_affinity", cap, proxy ? CPU_INVALID : affinityIndex, 0xffff_ffff_ffff_ffffn);
   calls.do("vcpu_set_priority", cap, proxy ? PROXY_PRIORITY : OWNER_PRIORITY + config.priority);
@@ -171,8 +236,9 @@ function attachVcpu(context: Context, objects: VmObjects, config: VmConfig, { ca
   if (objects.vpmGroup !== undefined) calls.do("vpm_group_attach_vcpu", objects.vpmGroup, cap, index);
   calls.do("vic_attach_vcpu", objects.vic!, cap, index);
   const pinned = config.affinity === "pinned" ? VcpuOption.Pinned : 0n;
-  const quiet = config.sensitive ? VcpuOption.AmuCountingDisabled : 0n;
-  const options = (proxy ? VcpuOption.VcpuRunScheduled : pinned) | quiet;
+  const quiet = config.amuCountingDisabled || isSensitive(vm) ? VcpuOption.AmuCountingDisabled : 0n;
+  const ras = config.rasErrorHandler ? VcpuOption.RasErrorHandler : 0n;
+  const options = (proxy ? VcpuOption.VcpuRunScheduled : pinned) | quiet | ras;
   if (options !== 0n) calls.do("vcpu_configure", cap, options);
 }
 

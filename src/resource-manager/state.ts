@@ -2,9 +2,10 @@
 // Capabilities are ids in the root cspace unless said otherwise; addresses and sizes are bytes.
 
 import type { RootEnvironment } from "../abi/root-environment.ts";
-import { Vmid, VmState } from "../abi/rpc/messages/vm.ts";
+import { AuthType, Vmid, VmState } from "../abi/rpc/messages/vm.ts";
 import type { PartialMessage, RpcMessage } from "../abi/rpc/packet.ts";
-import type { Addresses } from "./addresses.ts";
+import type { Addresses, AddressRange } from "./addresses.ts";
+import type { AssignedRange } from "./memory-assignment.ts";
 import { type Numbers, numbers, RM_FIRST_VIRQ, RM_LAST_VIRQ, VM_FIRST_VIRQ, VM_LAST_VIRQ } from "./numbers.ts";
 import type { VdeviceConfig } from "./vdevice-config.ts";
 import type { VmConfig } from "./vm-config.ts";
@@ -78,6 +79,19 @@ export interface Vdevice {
   peer: number | undefined;
   /** Where both ends are vdevices, both have the same objects. */
   readonly objects: SharedObject[];
+  virtio: VirtioMmioRecord | undefined;
+  /** vIRQs that were taken for it, also where its making has failed since. */
+  readonly virqs: { readonly vmid: number; readonly virq: number }[];
+}
+
+/** The device behind a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM, writes. */
+export interface VirtioMmioRecord {
+  readonly cap: bigint;
+  /** The page, of the Resource Manager's heap. */
+  readonly extent: bigint;
+  readonly heapOffset: number;
+  readonly frontend: { readonly ipa: number; readonly virq: number; readonly edge: boolean };
+  readonly backend: { readonly vmid: number; readonly ipa: number; readonly cap: bigint; readonly virq: number };
 }
 
 /** Where VM_CONFIG_IMAGE says the image and the devicetree are: offsets in the parcel. */
@@ -114,6 +128,13 @@ export interface ConsoleRecord {
 /** Steps of a reset, one event each (§4.4). */
 export type ResetStage = "destroy-vdevices" | "release-parcels" | "release-irqs" | "destroy-vm" | "cleanup-vm" | "completed";
 
+/** A capability that the owner of a demand-paged VM has, in the owner's cspace, as VM_GET_HYP_RESOURCES names it. */
+export interface OwnerCap {
+  readonly type: number;
+  readonly label: number;
+  readonly cap: bigint;
+}
+
 /** A VM. */
 export interface Vm {
   readonly vmid: number;
@@ -135,6 +156,12 @@ export interface Vm {
   gic: { readonly gicd: number; readonly gicr: number } | undefined;
   /** Where the firmware of a protected VM goes: in a parcel, and in the VM once it starts. */
   firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: number } | undefined;
+  /** What VM_SET_ADDRESS_LAYOUT said of where parcels lie. */
+  layout: { readonly image?: AddressRange; readonly firmware?: AddressRange };
+  /** Addresses that the owner fills itself, in ascending order; what VM_INIT made for that. */
+  paging: { readonly ranges: readonly AddressRange[]; sharedExtent: bigint | undefined; readonly caps: OwnerCap[] } | undefined;
+  /** Registers of the boot vCPUs that VM_SET_BOOT_CONTEXT set: PC, and X0. */
+  bootContext: { readonly entry: boolean; readonly context: boolean };
   config: VmConfig | undefined;
   objects: VmObjects | undefined;
   addresses: Addresses | undefined;
@@ -165,6 +192,9 @@ export function newVm(vmid: number, owner: number): Vm {
     memorySize: 0,
     gic: undefined,
     firmware: undefined,
+    layout: {},
+    paging: undefined,
+    bootContext: { entry: false, context: false },
     config: undefined,
     objects: undefined,
     addresses: undefined,
@@ -202,7 +232,7 @@ export interface Borrower {
 /** A memory parcel (§5). */
 export interface Parcel {
   readonly handle: number;
-  readonly owner: number;
+  owner: number;
   readonly memType: number;
   readonly transType: number;
   label: number;
@@ -253,6 +283,8 @@ export interface RmState {
   /** Pages of RM's heap that are in use: offsets in RM's memory. */
   readonly heapPages: Set<number>;
   readonly parcels: Parcel[];
+  /** What the platform's firmware has assigned to others than the primary. */
+  readonly assigned: AssignedRange[];
   nextHandle: number;
   readonly loans: IrqLoan[];
   /** Handles of loans are this plus the interrupt's number. */
@@ -280,6 +312,7 @@ export function newState(): RmState {
     virqs: numbers(RM_FIRST_VIRQ, RM_LAST_VIRQ),
     heapPages: new Set(),
     parcels: [],
+    assigned: [],
     nextHandle: 0,
     loans: [],
     irqHandleBase: 0,
@@ -290,6 +323,11 @@ export function newState(): RmState {
     firmwareLocked: false,
     entropy: 0n,
   };
+}
+
+/** Whether a VM keeps secrets from its owner: by its kind, or because its configuration says so. */
+export function isSensitive(vm: Vm): boolean {
+  return vm.authType === AuthType.Android || vm.config?.sensitive === true;
 }
 
 /** VMIDs of platform VMs: allocated only by number, valid in ACLs in any case (§6.1). */

@@ -5,11 +5,12 @@ import { DoorbellRight, MsgqueueRight } from "../abi/rights.ts";
 import { msgqueueCreateInfo } from "../abi/words.ts";
 import type { Context } from "./context.ts";
 import { createLink } from "./link.ts";
-import { allocateNumber, takeNumber } from "./numbers.ts";
-import { refuseAs, require } from "./refusals.ts";
+import { Refusal, refuseAs, require } from "./refusals.ts";
 import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "./state.ts";
 import { befriend } from "./status.ts";
-import { NOT_BUILT, type VdeviceConfig, type VdeviceType } from "./vdevice-config.ts";
+import type { VdeviceConfig, VdeviceType } from "./vdevice-config.ts";
+import { type EndVirq, takeVirq } from "./vdevice-virqs.ts";
+import { createVirtioMmio, destroyVirtioMmio } from "./virtio-mmio.ts";
 import { guidText } from "./vm-config.ts";
 
 /** Objects are made kind by kind, in this order; within a kind in the order of the devicetree. */
@@ -18,7 +19,9 @@ const ORDER: readonly (readonly VdeviceType[])[] = [
   ["doorbell", "doorbell-source"],
   ["message-queue"],
   ["message-queue-pair"],
-  ["shm"],
+  ["shm", "shm-doorbell"],
+  ["virtio-mmio"],
+  ["iomem", "vsmmu-v2", "vrtc-pl031"],
 ];
 
 /** What the vdevice at the other end of a `peer` has to be. */
@@ -31,13 +34,10 @@ const COUNTERPART: Partial<Record<VdeviceType, VdeviceType>> = {
 /** Makes all vdevices of a VM. @throws Refusal with NORESOURCE */
 export function createVdevices(context: Context, vm: Vm, owner: Vm): void {
   const configs = vm.config!.vdevices;
-  for (const { type, path } of configs) {
-    require(!NOT_BUILT.has(type), RmError.NORESOURCE, `vdevices of type ${type} are not built`, { path });
-  }
   for (const types of ORDER) {
     for (const config of configs.filter(({ type }) => types.includes(type))) {
       const peer = config.peerDefault || config.peer === undefined ? owner : namedVm(context, config.peer);
-      const device: Vdevice = { config, handle: vm.vdevices.length, peer: peer?.vmid, objects: [] };
+      const device: Vdevice = { config, handle: vm.vdevices.length, peer: peer?.vmid, objects: [], virtio: undefined, virqs: [] };
       vm.vdevices.push(device);
       refuseAs(RmError.NORESOURCE, `the objects of ${config.path} cannot be made`, () => createVdevice(context, vm, owner, device));
     }
@@ -54,14 +54,22 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
       return createDoorbell(context, vm, owner, device);
     case "message-queue":
       device.objects.push(createQueue(context, config));
-      attachEnd(context, device, 0, vm, config.isSender ? "send" : "receive", virqOf(vm, config, 0));
-      attachEnd(context, device, 0, owner, config.isSender ? "receive" : "send", virqOf(owner, undefined, 0));
+      attachEnd(context, device, 0, vm, config.isSender ? "send" : "receive", takeVirq(device, vm, true, 0));
+      attachEnd(context, device, 0, owner, config.isSender ? "receive" : "send", takeVirq(device, owner, false, 0));
       return;
     case "message-queue-pair":
       return createQueuePair(context, vm, owner, device);
-    // A plain shared buffer has no object: its parcel is mapped when the VM starts.
+    case "shm-doorbell":
+      return createBufferDoorbells(context, vm, owner, device);
+    case "virtio-mmio":
+      return createVirtioMmio(context, vm, owner, device);
+    // Buffers have no object: their parcels are mapped when the VM starts. Of a vSMMU the open platform reads the node and makes nothing.
     case "shm":
+    case "iomem":
+    case "vsmmu-v2":
       return;
+    case "vrtc-pl031":
+      throw new Refusal(RmError.NORESOURCE, "the platform has no virtual RTC", { path: config.path });
   }
 }
 
@@ -93,27 +101,10 @@ function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | u
   return counterpart;
 }
 
-interface EndVirq {
-  readonly virq: number;
-  readonly edge: boolean;
-}
-
-/** A vIRQ of a VM: the one that the devicetree asks for, or the lowest free one. @throws Refusal with NORESOURCE */
-function virqOf(vm: Vm, config: VdeviceConfig | undefined, index: number): EndVirq {
-  const asked = config?.virqs?.[index];
-  if (asked !== undefined) {
-    require(takeNumber(vm.virqs, asked.intid), RmError.NORESOURCE, "the vIRQ is taken", { vmid: vm.vmid, virq: asked.intid });
-    return { virq: asked.intid, edge: asked.edge };
-  }
-  const virq = allocateNumber(vm.virqs);
-  require(virq !== undefined, RmError.NORESOURCE, "the VM has no vIRQ left", { vmid: vm.vmid });
-  return { virq, edge: true };
-}
-
 function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
   const { config } = device;
   require(vm.link === undefined, RmError.NORESOURCE, "the VM has a link to the resource manager already", { path: config.path });
-  const [tx, rx] = [virqOf(vm, config, 0), virqOf(vm, config, 1)];
+  const [tx, rx] = [takeVirq(device, vm, true, 0), takeVirq(device, vm, true, 1)];
   const { link, txCap, rxCap } = createLink(context, {
     vmid: vm.vmid,
     cspace: vm.objects!.cspace,
@@ -136,17 +127,25 @@ function createDoorbell(context: Context, vm: Vm, owner: Vm, device: Vdevice): v
   if (counterpart !== undefined) {
     device.objects.push(...counterpart.objects);
   } else {
-    const cap = context.calls.create("doorbell");
-    device.objects.push({ kind: "doorbell", cap, ends: [], gone: false });
-    context.calls.activate(cap);
+    device.objects.push({ kind: "doorbell", cap: context.build("doorbell", () => {}), ends: [], gone: false });
   }
   // The source's end comes before the receiver's.
   const isSource = config.type === "doorbell-source";
   const parties: [Vm, VdeviceEnd["role"]][] = isSource ? [[vm, "send"], [owner, "receive"]] : [[owner, "send"], [vm, "receive"]];
   for (const [party, role] of parties) {
     if (party !== vm && !config.peerDefault) continue;
-    const virq = role === "receive" ? virqOf(party, party === vm ? config : undefined, 0) : undefined;
+    const virq = role === "receive" ? takeVirq(device, party, party === vm, 0) : undefined;
     attachEnd(context, device, 0, party, role, virq);
+  }
+}
+
+/** One doorbell that the VM rings, and one that its owner rings. */
+function createBufferDoorbells(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
+  for (const [source, receiver] of [[vm, owner], [owner, vm]]) {
+    const index = device.objects.push({ kind: "doorbell", cap: context.build("doorbell", () => {}), ends: [], gone: false }) - 1;
+    attachEnd(context, device, index, source, "send", undefined);
+    // The node asks for the VM's interrupt, not for the owner's.
+    attachEnd(context, device, index, receiver, "receive", takeVirq(device, receiver, receiver === vm, 0));
   }
 }
 
@@ -156,19 +155,19 @@ function createQueuePair(context: Context, vm: Vm, owner: Vm, device: Vdevice): 
   const counterpart = config.peerDefault ? undefined : joinCounterpart(context, vm, device);
   if (counterpart !== undefined) device.objects.push(counterpart.objects[1], counterpart.objects[0]);
   else for (let count = 0; count < 2; count++) device.objects.push(createQueue(context, config));
-  const [tx, rx] = [virqOf(vm, config, 0), virqOf(vm, config, 1)];
+  const [tx, rx] = [takeVirq(device, vm, true, 0), takeVirq(device, vm, true, 1)];
   attachEnd(context, device, 0, vm, "send", tx);
   attachEnd(context, device, 1, vm, "receive", rx);
   if (!config.peerDefault) return;
-  const [ownerTx, ownerRx] = [virqOf(owner, undefined, 0), virqOf(owner, undefined, 1)];
+  const [ownerTx, ownerRx] = [takeVirq(device, owner, false, 0), takeVirq(device, owner, false, 1)];
   attachEnd(context, device, 1, owner, "send", ownerTx);
   attachEnd(context, device, 0, owner, "receive", ownerRx);
 }
 
 function createQueue(context: Context, { queueDepth, messageSize }: VdeviceConfig): SharedObject {
-  const cap = context.calls.create("msgqueue");
-  context.calls.do("msgqueue_configure", cap, msgqueueCreateInfo(queueDepth, messageSize));
-  context.calls.activate(cap);
+  const cap = context.build("msgqueue", (queue) => {
+    context.calls.do("msgqueue_configure", queue, msgqueueCreateInfo(queueDepth, messageSize));
+  });
   return { kind: "msgqueue", cap, ends: [], gone: false };
 }
 
@@ -205,15 +204,16 @@ export function destroyVdevice(context: Context, vm: Vm, device: Vdevice): void 
     for (const end of object.ends.filter(mine)) {
       const holder = context.vm(end.vmid)!;
       context.remove(end.cap, holder.objects!.cspace);
-      if (end.virq === undefined) continue;
-      context.undo(VIRQ_CALLS[object.kind][end.role].unbind, object.cap);
-      holder.virqs.used.delete(end.virq);
+      if (end.virq !== undefined) context.undo(VIRQ_CALLS[object.kind][end.role].unbind, object.cap);
     }
     object.ends.splice(0, object.ends.length, ...object.ends.filter((end) => !mine(end)));
     if (object.ends.length > 0 || object.gone) continue;
     context.remove(object.cap);
     object.gone = true;
   }
+  if (device.virtio !== undefined) destroyVirtioMmio(context, vm, device.virtio);
+  device.virtio = undefined;
+  for (const { vmid, virq } of device.virqs) context.vm(vmid)?.virqs.used.delete(virq);
   if (device.config.type !== "rm-rpc" || vm.link === undefined) return;
   context.freeVirq(vm.link.receiveVirq);
   context.freeVirq(vm.link.sendVirq);

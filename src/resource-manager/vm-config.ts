@@ -16,20 +16,25 @@ import {
 } from "../devicetree/tree.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { Refusal, require } from "./refusals.ts";
-import { readVdevice, type VdeviceConfig } from "./vdevice-config.ts";
+import { isVdevice, readVdevice, type VdeviceConfig } from "./vdevice-config.ts";
+
+/** Where the configuration stands, by its usual name. */
+export const CONFIG_PATH = "/gunyah-vm-config";
 
 /** Longest name and URI, bytes. */
-const NAME_MAX = 79;
+export const NAME_MAX = 79;
 /** Deepest nesting that the Resource Manager reads. */
-const MAX_DEPTH = 16;
+export const MAX_DEPTH = 16;
 /** Addresses of the guest end here. */
 export const VM_ADDRESS_LIMIT = 2 ** 36;
+/** Below it are a VM's devices. */
+export const FIRST_RAM_ADDRESS = 0x4000_0000;
 /** base-address and size-max of the platform, where the configuration has none. */
-const DEFAULT_BASE_ADDRESS = 0x2880_0000;
+export const DEFAULT_BASE_ADDRESS = 0x2880_0000;
 const DEFAULT_SIZE_MAX = 0x07ff_ffff;
-const DEFAULT_FIRMWARE_SIZE_MAX = 0x40_0000;
+export const DEFAULT_FIRMWARE_SIZE_MAX = 0x40_0000;
 /** The image parcel begins at a multiple of this. */
-const IMAGE_ALIGNMENT = 0x20_0000;
+export const IMAGE_ALIGNMENT = 0x20_0000;
 const PAGE = 0x1000;
 
 /** GIC frames, bytes. */
@@ -58,10 +63,23 @@ export interface VmConfig {
   readonly noReset: boolean;
   readonly crashFatal: boolean;
   readonly sensitive: boolean;
+  /** vm-attrs that become options of the vCPUs. */
+  readonly rasErrorHandler: boolean;
+  readonly amuCountingDisabled: boolean;
+  /** Properties that only a trusted configuration may have, by path. */
+  readonly trustedOnly: readonly string[];
   /** IPA of the image parcel, a multiple of 2 MiB. */
   readonly baseAddress: number;
   /** Most bytes of private memory from there. */
   readonly sizeMax: number;
+  /** Bytes of memory under which the start is logged. */
+  readonly sizeMin: number;
+  /** Children of /reserved-memory that wait for a parcel of their label, bytes. */
+  readonly reservedMemory: readonly {
+    readonly path: string;
+    readonly label: number;
+    readonly ranges: readonly { base: number; size: number }[];
+  }[];
   /** IPA of a firmware parcel of its own, and most bytes of firmware. */
   readonly firmwareAddress: number | undefined;
   readonly firmwareSizeMax: number;
@@ -86,13 +104,22 @@ export function readVmConfig(root: DevicetreeNode): VmConfig {
     require(!stray, RmError.MEM_INVALID, "a node with device_type memory is not /memory", { path });
   }
   const config = findNode(root, "/gunyah-vm-config") ?? findNode(root, "/qcom,vm-config");
-  require(config !== undefined, RmError.MEM_INVALID, "the devicetree has no /gunyah-vm-config");
+  require(config !== undefined, RmError.MEM_INVALID, "the devicetree has no /gunyah-vm-config", { path: "/" });
   const name = readString(config, "image-name");
-  require(name !== undefined && name.length <= NAME_MAX, RmError.MEM_INVALID, "image-name is missing or too long", { name });
+  require(name !== undefined && name.length <= NAME_MAX, RmError.MEM_INVALID, "image-name is missing or too long", {
+    path: CONFIG_PATH,
+    property: "image-name",
+    name,
+  });
 
   const attributes = readStrings(config, "vm-attrs") ?? [];
   const crashFatal = attributes.includes("crash-fatal");
-  const cpus = readCpus(root, config);
+  const { idle, ...cpus } = readCpus(root, config);
+  const psci = cpus.psci || nodes.some(({ node }) => isPsci(node));
+  const scheduled = cpus.affinity === "proxy" || !psci || idle;
+  require(scheduled, RmError.MEM_INVALID, "a CPU has no cpu-idle-states, which PSCI needs where the hypervisor schedules", {
+    path: "/cpus",
+  });
   return {
     name,
     uri: readUri(config),
@@ -100,13 +127,29 @@ export function readVmConfig(root: DevicetreeNode): VmConfig {
     crashFatal,
     noShutdown: crashFatal || attributes.includes("no-shutdown"),
     noReset: crashFatal || attributes.includes("no-reset"),
+    rasErrorHandler: attributes.includes("ras-error-handler"),
+    amuCountingDisabled: attributes.includes("amu-counting-disabled"),
     sensitive: config.properties.has("qcom,sensitive"),
+    trustedOnly: readTrustedOnly(config),
     ...readMemory(config),
+    reservedMemory: readReservedMemory(root),
     ...cpus,
-    psci: cpus.psci || nodes.some(({ node }) => isPsci(node)),
+    psci,
     gic: readGic(root, config),
-    vdevices: nodes.filter(({ node }) => node.properties.has("vdevice-type")).map(({ node, path }) => readVdevice(node, path)),
+    // A type that nobody knows is none: the node says nothing to the Resource Manager.
+    vdevices: nodes.filter(({ node }) => isVdevice(node)).map(({ node, path }) => readVdevice(node, path)),
   };
+}
+
+/** Paths below /gunyah-vm-config of what an untrusted VM may not ask for (spec/resource-manager.md §7.2). */
+export const TRUSTED_ONLY: readonly string[] = ["iomemory-ranges", "gic-irq-ranges", "memory/is-direct"];
+
+function readTrustedOnly(config: DevicetreeNode): string[] {
+  return TRUSTED_ONLY.filter((path) => {
+    const slash = path.indexOf("/");
+    const owner = slash < 0 ? config : findNode(config, path.slice(0, slash));
+    return owner?.properties.has(path.slice(slash + 1)) ?? false;
+  });
 }
 
 function readUri(config: DevicetreeNode): string {
@@ -117,7 +160,11 @@ function readUri(config: DevicetreeNode): string {
 function readGuid(config: DevicetreeNode): Uint8Array {
   const text = readString(config, "vm-guid");
   if (text === undefined) return new Uint8Array(16);
-  require(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text), RmError.MEM_INVALID, "vm-guid is no GUID", { text });
+  require(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text), RmError.MEM_INVALID, "vm-guid is no GUID", {
+    path: CONFIG_PATH,
+    property: "vm-guid",
+    text,
+  });
   const digits = text.replaceAll("-", "");
   return Uint8Array.from({ length: 16 }, (_, index) => parseInt(digits.slice(index * 2, index * 2 + 2), 16));
 }
@@ -128,7 +175,7 @@ export function guidText(guid: Uint8Array): string {
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
-function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "sizeMax" | "firmwareAddress" | "firmwareSizeMax"> {
+function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "sizeMax" | "sizeMin" | "firmwareAddress" | "firmwareSizeMax"> {
   const memory = findNode(config, "/memory");
   // Numbers of a node have their parent's cell sizes; a property of another length is ignored.
   const { addressCells, sizeCells } = cellSizes(config);
@@ -136,7 +183,11 @@ function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "siz
   const max = memory && readNumber(memory, "size-max", sizeCells);
   const given = base ?? BigInt(DEFAULT_BASE_ADDRESS);
   const aligned = given % BigInt(PAGE) === 0n && given < BigInt(VM_ADDRESS_LIMIT);
-  require(aligned, RmError.MEM_INVALID, "base-address is not page aligned or out of range", { base: given });
+  require(aligned, RmError.MEM_INVALID, "base-address is not page aligned or out of range", {
+    path: `${CONFIG_PATH}/memory`,
+    property: "base-address",
+    base: given,
+  });
   const baseAddress = Math.ceil(Number(given) / IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT;
   const rest = VM_ADDRESS_LIMIT - baseAddress;
   const sizeMax = max !== undefined ? Number(max) : base !== undefined ? rest : DEFAULT_SIZE_MAX;
@@ -145,9 +196,23 @@ function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "siz
   return {
     baseAddress,
     sizeMax: Math.min(sizeMax, rest),
+    sizeMin: Number((memory && readNumber(memory, "size-min", sizeCells)) ?? 0n),
     firmwareAddress: firmware === undefined ? undefined : Number(firmware),
     firmwareSizeMax: Math.min(Number(firmwareMax ?? DEFAULT_FIRMWARE_SIZE_MAX), DEFAULT_FIRMWARE_SIZE_MAX),
   };
+}
+
+function readReservedMemory(root: DevicetreeNode): VmConfig["reservedMemory"] {
+  const parent = findNode(root, "/reserved-memory");
+  if (parent === undefined) return [];
+  const { addressCells, sizeCells } = cellSizes(parent);
+  return parent.children.flatMap((child) => {
+    const label = readCell(child, "qcom,label");
+    const ranges = readRanges(child, "reg", addressCells, sizeCells);
+    if (label === undefined || ranges === undefined) return [];
+    const numbers = ranges.map(({ address, size }) => ({ base: Number(address), size: Number(size) }));
+    return [{ path: `/reserved-memory/${child.name}`, label, ranges: numbers }];
+  });
 }
 
 function isPsci(node: DevicetreeNode): boolean {
@@ -160,30 +225,42 @@ function readCpus(root: DevicetreeNode, config: DevicetreeNode) {
   const settings = findNode(config, "/vcpus");
   const path = (settings && readString(settings, "config")) ?? "/cpus";
   const parent = findNode(root, path);
-  require(parent !== undefined, RmError.MEM_INVALID, "the node of the CPUs does not exist", { path });
+  require(parent !== undefined, RmError.MEM_INVALID, "the node of the CPUs does not exist", {
+    path: `${CONFIG_PATH}/vcpus`,
+    property: "config",
+    cpus: path,
+  });
   const vcpus: { path: string; boots: boolean }[] = [];
   let psci = false;
+  let idle = true;
   for (const cpu of parent.children) {
     if (readString(cpu, "device_type") !== "cpu") continue;
     const status = readString(cpu, "status");
     if (status?.startsWith("fail")) continue;
     const known = status === undefined || status === "okay" || status === "disabled";
-    require(known, RmError.MEM_INVALID, "a CPU has an unknown status", { cpu: cpu.name, status });
+    require(known, RmError.MEM_INVALID, "a CPU has an unknown status", { path: `${path}/${cpu.name}`, property: "status", status });
     const boots = status === "okay" || (status === undefined && vcpus.length === 0);
     const method = readString(cpu, "enable-method") ?? readString(parent, "enable-method");
     const startable = boots || method === "psci" || method === "qcom,gunyah-hvc";
-    require(startable, RmError.MEM_INVALID, "a secondary CPU has no enable-method", { cpu: cpu.name, method });
+    require(startable, RmError.MEM_INVALID, "a secondary CPU has no enable-method", { path: `${path}/${cpu.name}`, method });
     psci ||= method === "psci" || cpu.properties.has("cpu-idle-states");
+    idle &&= cpu.properties.has("cpu-idle-states");
     vcpus.push({ path: `${path}/${cpu.name}`, boots });
   }
-  require(vcpus.some(({ boots }) => boots), RmError.MEM_INVALID, "no CPU boots");
+  require(vcpus.some(({ boots }) => boots), RmError.MEM_INVALID, "no CPU boots", { path });
   const affinity = AFFINITIES.find((each) => settings && readString(settings, "affinity") === each) ?? "static";
   const affinityMap = settings && readCells(settings, "affinity-map");
   const mapped = affinity === "proxy" || affinityMap?.length === vcpus.length;
-  require(mapped, RmError.MEM_INVALID, "affinity-map does not name a core for each vCPU", { affinity, vcpus: vcpus.length });
+  require(mapped, RmError.MEM_INVALID, "affinity-map does not name a core for each vCPU", {
+    path: `${CONFIG_PATH}/vcpus`,
+    property: "affinity-map",
+    affinity,
+    vcpus: vcpus.length,
+  });
   return {
     vcpus,
     psci,
+    idle,
     affinity,
     affinityMap,
     priority: (settings && readCell(settings, "sched-priority") || 0) | 0,

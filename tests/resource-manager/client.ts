@@ -1,6 +1,7 @@
 // A VM's side of the RPC with the Resource Manager, for tests on a `System`: declared messages in, decoded replies and notifications out.
 
 import assert from "node:assert/strict";
+import { ErrorCode } from "../../src/abi/errors.ts";
 import { Hypercall } from "../../src/abi/hypercalls.ts";
 import type { NativeVcpu } from "../../src/abi/native-guest.ts";
 import { rmErrorName } from "../../src/abi/rpc/errors.ts";
@@ -40,7 +41,7 @@ export class Client {
   /** The fields of a reply that must be OK. */
   get<Q extends Fields, R extends Fields>(message: RpcRequest<Q, R>, value: Values<Q>): Values<R> {
     const reply = this.ask(message, value);
-    assert.equal(reply.error, "OK", `${message.name}: ${Deno.inspect(this.system.rm.refusals.at(-1))}`);
+    assert.equal(reply.error, "OK", `${message.name}: ${Deno.inspect(this.system.hypervisor.trace.reasons.last)}`);
     return reply.value!;
   }
 
@@ -48,11 +49,7 @@ export class Client {
   askRaw(id: number, payload: Uint8Array): RpcMessage {
     const sequence = this.#sequence = (this.#sequence + 1) & 0xffff;
     for (const packet of encodePackets({ type: PacketType.Request, sequence, id, payload })) {
-      this.on((vcpu) => {
-        assert.ok(vcpu.write(this.place.buffer, packet));
-        const [error] = vcpu.hvc(Hypercall.msgqueue_send, this.place.tx, BigInt(packet.length), BigInt(this.place.buffer), 1n);
-        assert.equal(error, 0n, "the packet is taken");
-      });
+      assert.ok(this.send(packet), "the packet is taken");
       this.system.wait(20_000);
     }
     for (let patience = 0; patience < 100; patience++) {
@@ -66,15 +63,30 @@ export class Client {
     throw new Error("there is no reply");
   }
 
+  /** Puts bytes into the queue to the Resource Manager. False when the queue is full. */
+  send(packet: Uint8Array): boolean {
+    return this.on((vcpu) => {
+      assert.ok(vcpu.write(this.place.buffer, packet));
+      const [error] = vcpu.hvc(Hypercall.msgqueue_send, this.place.tx, BigInt(packet.length), BigInt(this.place.buffer), 1n);
+      assert.ok(error === 0n || error === BigInt(ErrorCode.MSGQUEUE_FULL));
+      return error === 0n;
+    });
+  }
+
+  /** Takes one packet as it is; undefined when there is none. */
+  receivePacket(): Uint8Array | undefined {
+    return this.on((vcpu) => {
+      const buffer = this.place.buffer + 0x800;
+      const [error, size] = vcpu.hvc(Hypercall.msgqueue_receive, this.place.rx, BigInt(buffer), BigInt(RPC_PACKET_SIZE));
+      return error === 0n ? vcpu.read(buffer, Number(size)) : undefined;
+    });
+  }
+
   /** Takes everything from the queue; notifications go to their list. */
   receive(): RpcMessage[] {
     const messages: RpcMessage[] = [];
     for (;;) {
-      const packet = this.on((vcpu) => {
-        const buffer = this.place.buffer + 0x800;
-        const [error, size] = vcpu.hvc(Hypercall.msgqueue_receive, this.place.rx, BigInt(buffer), BigInt(RPC_PACKET_SIZE));
-        return error === 0n ? vcpu.read(buffer, Number(size)) : undefined;
-      });
+      const packet = this.receivePacket();
       if (packet === undefined) break;
       const result = this.#reassembler.accept(packet);
       if (result.done) messages.push(result.message);

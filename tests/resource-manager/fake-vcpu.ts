@@ -4,6 +4,7 @@
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts";
+import { TraceHub } from "../../src/hypervisor/trace-hub.ts";
 import { encodeRootEnvironment, NO_CAP, type RootEnvironment } from "../../src/abi/root-environment.ts";
 
 /** A recorded call: its name, and its arguments without trailing zeros. */
@@ -22,6 +23,7 @@ const PAGE = 0x1000;
 export class FakeVcpu implements NativeVcpu {
   readonly index = 0;
   now = 1_500_000;
+  readonly trace = new TraceHub(() => this.now).port(() => "rm/0");
   readonly calls: RecordedCall[] = [];
   readonly enabled = new Set<number>();
   timerAt: number | undefined;

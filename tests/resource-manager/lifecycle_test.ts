@@ -9,118 +9,19 @@ import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } 
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
 import {
   VM_ALLOCATE,
-  VM_CONFIG_IMAGE,
   VM_DEALLOCATE,
   VM_GET_STATE,
   VM_GET_VMID,
   VM_INIT,
-  VM_RESET,
   VM_START,
   VM_STOP,
   VmState,
 } from "../../src/abi/rpc/messages/vm.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells, cells64, devicetree, type DevicetreeNode, findNode, node, readCell, readNumber, walk } from "../../src/devicetree/tree.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { cells, cells64, type DevicetreeNode, findNode, node, readCell, readNumber, walk } from "../../src/devicetree/tree.ts";
 import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
-import { Client, PRIMARY_LINK } from "./client.ts";
-import { System } from "./system.ts";
-
-const MEMORY = 0x20_0000;
-const DT_OFFSET = 0x10_0000;
-const DT_SIZE = 0x4000;
-const BASE = 0x8000_0000;
-
-/** A guest's devicetree with these vdevices. */
-function guestTree(name: string, vdevices: DevicetreeNode[], cpus = 1): Uint8Array {
-  const cpu = (index: number) => node(`cpu@${index}`, { device_type: "cpu", "enable-method": "psci", reg: index, "cpu-idle-states": true });
-  return writeDevicetree(devicetree(node("", { "#address-cells": 2, "#size-cells": 2, "interrupt-parent": 1 }, [
-    node("memory", { device_type: "memory", reg: cells64(BASE, MEMORY) }),
-    node("chosen"),
-    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, Array.from({ length: cpus }, (_, index) => cpu(index))),
-    node("psci", { compatible: "arm,psci-1.0", method: "hvc" }),
-    node("interrupt-controller@3fff0000", {
-      compatible: "arm,gic-v3",
-      "#interrupt-cells": 3,
-      "interrupt-controller": true,
-      phandle: 1,
-      reg: cells64(0x3fff_0000, 0x1_0000, 0x3fe0_0000, 0x2_0000 * cpus),
-    }),
-    node("gunyah-vm-config", { "image-name": name }, [
-      node("memory", { "base-address": cells64(BASE) }),
-      node("interrupts", { config: 1 }),
-      node("vcpus", { affinity: "proxy" }),
-      node("vdevices", {}, vdevices),
-    ]),
-  ])));
-}
-
-const rmRpc = () => node("rm-rpc", { "vdevice-type": "rm-rpc", generate: "/hypervisor/rm-rpc" });
-const bell = (label: number) => node("bell", { "vdevice-type": "doorbell", "peer-default": true, "qcom,label": label });
-const pair = (label: number, more: Record<string, string | true>) =>
-  node("pair", { "vdevice-type": "message-queue-pair", generate: "/hypervisor/pair", "qcom,label": label, ...more });
-
-/** A system with the primary as a client. */
-class Machine {
-  readonly system = new System(0x800_0000, 4);
-  readonly primary = new Client(this.system, (step) => this.system.act(step), PRIMARY_LINK);
-
-  /** Makes a VM of memory at `pa` up to VM_CONFIG_IMAGE. */
-  configured(tree: Uint8Array, auth_type = 0, pa = 0x4600_0000): { vmid: number; handle: number } {
-    const { vmid } = this.primary.get(VM_ALLOCATE, { vmid: 0 });
-    this.system.act((vcpu) => assert.ok(vcpu.write(pa + DT_OFFSET, tree)));
-    const sgl = [{ address: BigInt(pa), size: BigInt(MEMORY) }];
-    const acl = [{ vmid, rights: 7 }];
-    const { handle } = this.primary.get(MEM_LEND, { mem_type: 0, flags: 0, label: 0, acl, sgl, attributes: [] });
-    const image = { image_offset: 0n, image_size: 0n, dt_offset: BigInt(DT_OFFSET), dt_size: BigInt(DT_SIZE) };
-    this.primary.get(VM_CONFIG_IMAGE, { vmid, auth_type, handle, ...image });
-    return { vmid, handle };
-  }
-
-  /** Makes a VM of memory at `pa` up to the state READY. */
-  ready(tree: Uint8Array, pa?: number): { vmid: number; handle: number } {
-    const made = this.configured(tree, 0, pa);
-    this.primary.get(VM_INIT, { vmid: made.vmid });
-    return made;
-  }
-
-  start(tree: Uint8Array, pa?: number): { vmid: number; handle: number } {
-    const made = this.ready(tree, pa);
-    this.primary.get(VM_START, { vmid: made.vmid });
-    return made;
-  }
-
-  /** Ends a VM and takes everything back. */
-  end({ vmid, handle }: { vmid: number; handle: number }): void {
-    this.primary.get(VM_STOP, { vmid, flags: 1, reason: 0 });
-    this.reset(vmid);
-    this.primary.get(MEM_RECLAIM, { handle, flags: 0 });
-    this.primary.get(VM_DEALLOCATE, { vmid });
-  }
-
-  reset(vmid: number): void {
-    this.primary.get(VM_RESET, { vmid });
-    for (let patience = 0; patience < 100; patience++) {
-      if (this.primary.get(VM_GET_STATE, { vmid }).vm_state === VmState.Reset) return;
-      this.system.wait(100_000);
-    }
-    assert.fail("the reset ends");
-  }
-
-  /** What must be as before when all VMs are gone. */
-  usage(): unknown {
-    const { state } = this.system.rm;
-    return {
-      heap: this.system.hypervisor.rootPartition.heapUsed,
-      virqs: [...state.virqs.used].sort(),
-      primaryVirqs: [...state.vms[1].virqs.used].sort(),
-      pages: state.heapPages.size,
-      vms: state.vms.length,
-      parcels: state.parcels.length,
-    };
-  }
-}
+import { BASE, bell, DT_OFFSET, DT_SIZE, guestTree, Machine, MEMORY, pair, rmRpc } from "./machine.ts";
 
 Deno.test("a VM that is made, started, stopped and freed leaves nothing behind, again and again", () => {
   const machine = new Machine();
@@ -143,11 +44,11 @@ Deno.test("a VM that was never started is reset like any other", () => {
   assert.deepEqual(machine.usage(), before);
 });
 
-Deno.test("a VM whose vdevice is not built fails by name, and its reset takes back what was made", () => {
+Deno.test("a VM with a virtual RTC, which the platform has not, fails by name, and its reset takes back what was made", () => {
   const machine = new Machine();
   const before = machine.usage();
-  const tree = guestTree("modern", [rmRpc(), node("v", { "vdevice-type": "virtio-mmio", "peer-default": true, "qcom,label": 1 })]);
-  assert.throws(() => machine.ready(tree), /vdevices of type virtio-mmio are not built/);
+  const tree = guestTree("modern", [rmRpc(), node("v", { "vdevice-type": "vrtc-pl031", "allocate-base": true })]);
+  assert.throws(() => machine.ready(tree), /the platform has no virtual RTC/);
   machine.reset(0x80);
   machine.primary.get(MEM_RECLAIM, { handle: 0, flags: 0 });
   machine.primary.get(VM_DEALLOCATE, { vmid: 0x80 });

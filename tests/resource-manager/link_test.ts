@@ -98,6 +98,15 @@ Deno.test("a packet that the queue refuses is lost and logged, and the link goes
   assert.deepEqual(primary.receiveAll().map(({ sequence }) => sequence), [2]);
 });
 
+Deno.test("of a message whose first packet is refused, nothing comes", () => {
+  const primary = new Primary();
+  let refused = false;
+  primary.vcpu.fail = (name) => name === "msgqueue_send" && !refused && (refused = true) ? ErrorCode.ARGUMENT_SIZE : undefined;
+  notify(primary.context, primary.vm, VM_CONSOLE_CHARS, { from: 3, data: new Uint8Array(500) });
+  primary.request(2);
+  assert.deepEqual(primary.receiveAll().map(({ type, sequence }) => [type, sequence]), [[PacketType.Reply, 2]]);
+});
+
 Deno.test("a reply is never mixed with another message, however long it is", () => {
   const primary = new Primary();
   const long = { from: 3, data: new Uint8Array(2000) };

@@ -299,8 +299,8 @@ export class Replay {
   }
 
   #why(): string {
-    const last = this.system.rm.refusals.at(-1);
-    return last === undefined ? "nothing" : `${last.message}: ${last.rule} ${Deno.inspect(last.values)}`;
+    const last = this.system.hypervisor.trace.reasons.last;
+    return last === undefined ? "nothing" : `${last.chain[0].name}: ${last.rule} ${Deno.inspect(last.values)}`;
   }
 
   #matches(wanted: unknown, got: unknown): boolean {

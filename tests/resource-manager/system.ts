@@ -2,7 +2,10 @@
 // says. No AArch64 code runs, so a whole VM's life takes milliseconds.
 
 import assert from "node:assert/strict";
-import type { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
+import { type ErrorCode, errorName } from "../../src/abi/errors.ts";
+import { Hypercall, type HypercallName, hypercallName } from "../../src/abi/hypercalls.ts";
+import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
+import type { TracePort } from "../../src/abi/trace.ts";
 import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
@@ -13,7 +16,7 @@ import { Vcpu } from "../../src/hypervisor/vcpu.ts";
 import { DEFAULT_PRIMARY_IMAGES, type RootVm } from "../../src/hypervisor/root-vm.ts";
 import type { Machine } from "../../src/machine/machine.ts";
 import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
-import { createTestHypervisor } from "../hypervisor/fixture.ts";
+import { type CoreLog, createTestHypervisor } from "../hypervisor/fixture.ts";
 
 /** Virtual time between two looks of a puppet at what it shall do, ns. */
 const LOOK_INTERVAL = 10_000;
@@ -23,6 +26,8 @@ const PATIENCE = 200_000_000;
 /** The primary VM's program: it does what a test says, when its timer fires next. */
 export class Puppet implements NativeGuest {
   vcpu: NativeVcpu | undefined;
+  /** Looks for something to do again and again; asleep, it does nothing any more. */
+  awake = true;
   action: (() => void) | undefined;
   /** What the last vcpu_run gave: error, state and data; undefined while it is under way. */
   ran: readonly bigint[] | undefined;
@@ -38,7 +43,7 @@ export class Puppet implements NativeGuest {
     const action = this.action;
     this.action = undefined;
     action?.();
-    vcpu.setTimer(vcpu.now + LOOK_INTERVAL);
+    if (this.awake) vcpu.setTimer(vcpu.now + LOOK_INTERVAL);
   }
 
   runReturned(_vcpu: NativeVcpu, ...results: bigint[]): void {
@@ -52,9 +57,73 @@ export class Puppet implements NativeGuest {
   restore(): void {}
 }
 
+/** The vCPU of the Resource Manager, whose hypercalls can be made to fail. */
+class FaultyVcpu implements NativeVcpu {
+  constructor(readonly vcpu: NativeVcpu, readonly fail: (number: number, args: readonly bigint[]) => ErrorCode | undefined) {}
+
+  get index(): number {
+    return this.vcpu.index;
+  }
+
+  get now(): number {
+    return this.vcpu.now;
+  }
+
+  get trace(): TracePort {
+    return this.vcpu.trace;
+  }
+
+  hvc(number: number, ...args: bigint[]): HypercallResult {
+    const code = this.fail(number, args);
+    if (code === undefined) return this.vcpu.hvc(number, ...args);
+    const operation = this.trace.begin("hvc", hypercallName(number)!, {});
+    this.trace.refuse({ section: "", rule: "the test lets it fail", object: "", values: {} });
+    this.trace.end(operation, { code, name: errorName(code), refused: true });
+    return [BigInt.asUintN(64, BigInt(code)), 0n, 0n, 0n, 0n, 0n, 0n, 0n];
+  }
+
+  smc(functionId: number, ...args: bigint[]): HypercallResult {
+    return this.vcpu.smc(functionId, ...args);
+  }
+
+  vcpuRun(cap: bigint, resume0: bigint, resume1: bigint, resume2: bigint): void {
+    // Its answer comes in a later event: seen here, and not to be made to fail.
+    this.fail(Hypercall.vcpu_run, [cap, resume0, resume1, resume2]);
+    this.vcpu.vcpuRun(cap, resume0, resume1, resume2);
+  }
+
+  read(ipa: number, length: number): Uint8Array | undefined {
+    return this.vcpu.read(ipa, length);
+  }
+
+  write(ipa: number, bytes: Uint8Array): boolean {
+    return this.vcpu.write(ipa, bytes);
+  }
+
+  readDevice(ipa: number, size: number): bigint | undefined {
+    return this.vcpu.readDevice(ipa, size);
+  }
+
+  writeDevice(ipa: number, size: number, value: bigint): boolean {
+    return this.vcpu.writeDevice(ipa, size, value);
+  }
+
+  enableIrq(intid: number, edge: boolean): void {
+    this.vcpu.enableIrq(intid, edge);
+  }
+
+  setTimer(at: number | undefined): void {
+    this.vcpu.setTimer(at);
+  }
+}
+
 /** The system. */
 export class System {
+  /** Answers an error for a hypercall of the Resource Manager, which then is not made. */
+  fail: (name: HypercallName, args: readonly bigint[]) => ErrorCode | undefined = () => undefined;
   readonly machine: Machine;
+  /** What the hypervisor told the core; it grows until a test empties it. */
+  readonly log: CoreLog;
   readonly hypervisor: Hypervisor;
   /** The Resource Manager; another one may take its place between two events. */
   rm = new ResourceManager();
@@ -62,8 +131,9 @@ export class System {
   readonly #root: RootVm;
 
   constructor(memory = 0x4000_0000, cpus = 8) {
-    const { machine, options } = createTestHypervisor(cpus, memory);
+    const { machine, log, options } = createTestHypervisor(cpus, memory);
     this.machine = machine;
+    this.log = log;
     const { hypervisor, root } = createHypervisor(machine, { ...options, resourceManager: () => this.#replaceableRm() });
     this.hypervisor = hypervisor;
     this.#root = root;
@@ -74,11 +144,12 @@ export class System {
   }
 
   #replaceableRm(): NativeGuest {
+    const faulty = (vcpu: NativeVcpu) => new FaultyVcpu(vcpu, (number, args) => this.fail(hypercallName(number)!, args));
     return {
-      start: (...event) => this.rm.start(...event),
-      virq: (...event) => this.rm.virq(...event),
-      timer: (...event) => this.rm.timer(...event),
-      runReturned: (...event) => this.rm.runReturned(...event),
+      start: (vcpu, ...event) => this.rm.start(faulty(vcpu), ...event),
+      virq: (vcpu, ...event) => this.rm.virq(faulty(vcpu), ...event),
+      timer: (vcpu) => this.rm.timer(faulty(vcpu)),
+      runReturned: (vcpu, ...event) => this.rm.runReturned(faulty(vcpu), ...event),
       save: () => this.rm.save(),
       restore: (state) => this.rm.restore(state),
     };

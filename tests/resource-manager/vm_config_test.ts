@@ -77,7 +77,7 @@ Deno.test("a GIC that is none is refused, and a tree without one is left for the
 
 Deno.test("vdevices that lack what they need are refused by name", () => {
   const add = (properties: Parameters<typeof node>[1]) => refusal(changed((root) => root.children.push(node("device", properties))));
-  assert.match(add({ "vdevice-type": "teleporter" }), /unknown type/);
+  assert.equal(add({ "vdevice-type": "teleporter" }), "read", "an unknown type is no vdevice");
   assert.match(add({ "vdevice-type": "rm-rpc" }), /rm-rpc has no generate/);
   assert.match(add({ "vdevice-type": "doorbell" }), /neither peer-default nor peer/);
   assert.match(add({ "vdevice-type": "message-queue", "peer-default": true }), /is-sender/);

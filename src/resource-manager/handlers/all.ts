@@ -22,4 +22,4 @@ const all: readonly Handler[] = [
 ];
 
 /** Handlers of every declared request. */
-export const handlers: ReadonlyMap<number, Handler> = new Map(all.map((handler) => [handler.id, handler]));
+export const handlers: ReadonlyMap<number, Handler> = new Map(all.map((handler) => [handler.message.id, handler]));

@@ -1,16 +1,16 @@
 // Requests that configure a VM: image, authentication, initialisation (spec/resource-manager.md §3.8).
 
 import { RmError } from "../../abi/rpc/errors.ts";
+import { VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
 import { AuthType, VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../context.ts";
+import { setBootRegister, setLayout, setPagedRanges } from "../demand-paging.ts";
 import { parcelSize } from "../memparcels.ts";
 import { asRefusal, require } from "../refusals.ts";
 import { createFirstObjects, createObjects } from "../secondary-vm.ts";
 import type { Vm } from "../state.ts";
 import { enterState } from "../status.ts";
 import { handle, type Handler, onlyHlos, owned } from "./handler.ts";
-
-const AUTH_PARAMETER_SIZE = 8;
 
 /** Runs a step that leaves the VM in `next`, or in INIT_FAILED with the error going on. */
 function step(context: Context, vm: Vm, next: () => VmState): void {
@@ -51,9 +51,7 @@ const configImage = handle(VM_CONFIG_IMAGE, (context, caller, request) => {
   });
 }, onlyHlos);
 
-const authImage = handle(VM_AUTH_IMAGE, (context, caller, { vmid, count, parameters }) => {
-  const complete = parameters.length === count * AUTH_PARAMETER_SIZE;
-  require(complete, RmError.MSG_INVALID, "the parameters are not as many as counted", { count, length: parameters.length });
+const authImage = handle(VM_AUTH_IMAGE, (context, caller, { vmid }) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
   require(vm.state === VmState.Auth, RmError.VM_STATE, "the VM is not in the state AUTH", { vmid, state: vm.state });
   // The open platform accepts every image, and trusts none.
@@ -69,4 +67,18 @@ const init = handle(VM_INIT, (context, caller, { vmid }) => {
   });
 }, onlyHlos);
 
-export const configurationHandlers: readonly Handler[] = [configImage, authImage, init];
+/** A VM that the caller owns, for the requests of §3.15. */
+const ownVm = (context: Context, caller: Vm, vmid: number) => owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
+
+export const configurationHandlers: readonly Handler[] = [
+  configImage,
+  authImage,
+  init,
+  handle(VM_SET_BOOT_CONTEXT, (context, caller, { vmid, register_set, register_index, value }) => {
+    setBootRegister(context, ownVm(context, caller, vmid), register_set, register_index, value);
+  }),
+  handle(VM_SET_DEMAND_PAGING, (context, caller, { vmid, ranges }) => setPagedRanges(ownVm(context, caller, vmid), ranges)),
+  handle(VM_SET_ADDRESS_LAYOUT, (context, caller, { vmid, range_id, base, size }) => {
+    setLayout(ownVm(context, caller, vmid), range_id, base, size);
+  }),
+];

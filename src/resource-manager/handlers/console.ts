@@ -18,8 +18,11 @@ interface Side {
 
 function sideOf(context: Context, caller: Vm, target: number): Side {
   const vm = target === 0 ? caller : context.vm(target);
-  require(vm?.console !== undefined, RmError.ARGUMENT_INVALID, "the VM has no console", { target });
-  require(target === 0 || vm.owner === caller.vmid, RmError.DENIED, "the console belongs to another VM's owner", { target });
+  require(vm?.console !== undefined, RmError.ARGUMENT_INVALID, "the VM has no console", { vmid: vm?.vmid ?? target });
+  require(target === 0 || vm.owner === caller.vmid, RmError.DENIED, "the console belongs to another VM's owner", {
+    vmid: target,
+    owner: vm.owner,
+  });
   return target === 0
     ? { vm, console: vm.console, own: "vmOpen", other: "ownerOpen" }
     : { vm, console: vm.console, own: "ownerOpen", other: "vmOpen" };

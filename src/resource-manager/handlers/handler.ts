@@ -1,12 +1,13 @@
 // How a request reaches its handler and becomes a reply (spec/resource-manager.md §1.5, §10).
 
 import { RmError } from "../../abi/rpc/errors.ts";
-import type { Fields, Values } from "../../abi/rpc/layout.ts";
-import { encodeError, encodeReply, type RpcRequest } from "../../abi/rpc/message.ts";
+import type { Decoded, Fields, Values } from "../../abi/rpc/layout.ts";
+import type { RpcRequest } from "../../abi/rpc/message.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../context.ts";
 import { Refusal, require } from "../refusals.ts";
+import { okReply, type Reply } from "../replies.ts";
 import type { Vm } from "../state.ts";
 
 /** What a handler answers instead of a value when the reply is sent later. */
@@ -14,12 +15,9 @@ export const LATER: unique symbol = Symbol("the reply is sent later");
 
 /** A handler with the message that it answers. */
 export interface Handler {
-  readonly name: string;
-  readonly id: number;
-  /** Payload of the reply; undefined when it is sent later. @throws Refusal, HypercallFailure */
-  answer(context: Context, caller: Vm, message: RpcMessage): Uint8Array | undefined;
-  /** Payload of a refusal. */
-  refuse(error: RmError): Uint8Array;
+  readonly message: RpcRequest;
+  /** @param decoded the payload by the message's layout. @throws Refusal, HypercallFailure */
+  answer(context: Context, caller: Vm, request: RpcMessage, decoded: Decoded<unknown>): Reply | typeof LATER;
 }
 
 /**
@@ -33,16 +31,17 @@ export function handle<Q extends Fields, R extends Fields>(
   before: (context: Context, caller: Vm, request: RpcMessage) => void = () => {},
 ): Handler {
   return {
-    name: message.name,
-    id: message.id,
-    answer: (context, caller, request) => {
+    // Layouts of known fields stand for layouts of any: who has a handler gives it what its own message decoded.
+    message: message as unknown as RpcRequest,
+    answer: (context, caller, request, decoded) => {
       before(context, caller, request);
-      const decoded = message.request.decode(request.payload);
-      if (!decoded.ok) throw new Refusal(decoded.error, decoded.problem, { length: request.payload.length });
-      const reply = run(context, caller, decoded.value, request);
-      return reply === LATER ? undefined : encodeReply(message, reply ?? undefined);
+      if (!decoded.ok) {
+        const { error, problem, section } = decoded;
+        throw new Refusal(error, problem, { length: request.payload.length }, { section });
+      }
+      const reply = run(context, caller, decoded.value as Values<Q>, request);
+      return reply === LATER ? LATER : okReply(message, reply ?? undefined);
     },
-    refuse: (error) => encodeError(error, message.errorDetail),
   };
 }
 

@@ -16,7 +16,7 @@ import {
 import type { Values } from "../../abi/rpc/layout.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../context.ts";
-import { acceptIrq, lendIrq, loanOf, reclaimIrq, releaseIrq } from "../irq-lending.ts";
+import { acceptIrq, holderOfIrq, lendIrq, loanOf, reclaimIrq, releaseIrq } from "../irq-lending.ts";
 import { notify } from "../link.ts";
 import { Refusal, require } from "../refusals.ts";
 import type { Vm } from "../state.ts";
@@ -51,30 +51,31 @@ function notifyParty(context: Context, caller: Vm, request: Values<typeof VM_IRQ
   const listed = flags === IrqNotifyFlags.Lent || message.payload.length === NOTIFY_SIZE;
   require(listed, RmError.MSG_INVALID, "only LENT has a list of VMs", { flags });
   const loan = loanOf(context, handle, () => true);
-  const borrowerOnly = () => require(loan.borrower === caller.vmid, RmError.HANDLE_INVALID, "the caller borrows no such interrupt");
+  const held = holderOfIrq(context, loan);
+  const borrowerOnly = () => require(loan.borrower === caller.vmid, RmError.HANDLE_INVALID, "the caller borrows no such interrupt", held);
   const tell = (vmid: number, send: (vm: Vm) => void) => {
     const vm = context.vm(vmid);
     if (vm !== undefined) send(vm);
   };
   switch (flags) {
     case IrqNotifyFlags.Lent: {
-      require(loan.owner === caller.vmid, RmError.HANDLE_INVALID, "the caller lends no such interrupt");
-      require(!loan.accepted, RmError.IRQ_INUSE, "the interrupt was accepted already");
+      require(loan.owner === caller.vmid, RmError.HANDLE_INVALID, "the caller lends no such interrupt", held);
+      require(!loan.accepted, RmError.IRQ_INUSE, "the interrupt was accepted already", held);
       const toBorrower = vmids.length === 0 || (vmids.length === 1 && vmids[0].vmid === loan.borrower);
-      require(toBorrower, RmError.ARGUMENT_INVALID, "the list names others than the borrower");
+      require(toBorrower, RmError.ARGUMENT_INVALID, "the list names others than the borrower", held);
       const { owner, label } = loan;
       return tell(loan.borrower, (vm) => notify(context, vm, VM_IRQ_LENT, { owner, handle, label }));
     }
     case IrqNotifyFlags.Released:
       borrowerOnly();
-      require(!loan.accepted, RmError.IRQ_INUSE, "the caller still has the interrupt");
+      require(!loan.accepted, RmError.IRQ_INUSE, "the caller still has the interrupt", held);
       return tell(loan.owner, (vm) => notify(context, vm, VM_IRQ_RELEASED, { handle }));
     case IrqNotifyFlags.Accepted:
       borrowerOnly();
-      require(loan.accepted, RmError.IRQ_RELEASED, "the caller has not accepted the interrupt");
+      require(loan.accepted, RmError.IRQ_RELEASED, "the caller has not accepted the interrupt", held);
       return tell(loan.owner, (vm) => notify(context, vm, VM_IRQ_ACCEPTED, { handle }));
     default:
-      throw new Refusal(RmError.ARGUMENT_INVALID, "the flags are not exactly one of the three", { flags });
+      throw new Refusal(RmError.ARGUMENT_INVALID, "the flags are not exactly one of the three", { ...held, flags });
   }
 }
 

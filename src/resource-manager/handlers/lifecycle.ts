@@ -27,8 +27,7 @@ import { befriend, unfriend } from "../status.ts";
 import { handle, type Handler, LATER, onlyHlos, owned } from "./handler.ts";
 
 /** VMIDs that the Resource Manager chooses. */
-const FIRST_DYNAMIC_VMID = 0x80;
-const LAST_DYNAMIC_VMID = 0xbe;
+export const DYNAMIC_VMIDS = { first: 0x80, last: 0xbe } as const;
 
 const allocate = handle(VM_ALLOCATE, (context, caller, { vmid: wanted }) => {
   const vmid = wanted === 0 ? lowestFreeVmid(context) : wanted;
@@ -41,7 +40,7 @@ const allocate = handle(VM_ALLOCATE, (context, caller, { vmid: wanted }) => {
 }, onlyHlos);
 
 function lowestFreeVmid(context: Context): number | undefined {
-  for (let vmid = FIRST_DYNAMIC_VMID; vmid <= LAST_DYNAMIC_VMID; vmid++) {
+  for (let vmid: number = DYNAMIC_VMIDS.first; vmid <= DYNAMIC_VMIDS.last; vmid++) {
     if (context.vm(vmid) === undefined) return vmid;
   }
   return undefined;

@@ -34,22 +34,24 @@ import {
   addRegions,
   borrowerOf,
   createParcelExtent,
+  holderOf,
   nextHandle,
   notifyAccepted,
   notifyReleased,
   parcelOf,
+  PARCELS_MAX,
   reclaimParcel,
   releaseParcel,
   requireOwner,
+  returnRegions,
+  waysToFree,
   zeroParcel,
 } from "../memparcels.ts";
-import { asRefusal, refuseAs, require } from "../refusals.ts";
-import { acceptForVdevice } from "../start.ts";
+import { asRefusal, Refusal, refuseAs, require } from "../refusals.ts";
+import { acceptForVdevice } from "../start-parcels.ts";
 import { type Borrower, isKnownVmid, type Parcel, type Vm } from "../state.ts";
 import { handle, type Handler } from "./handler.ts";
 
-/** Most parcels of one owner. */
-const PARCELS_MAX = 64;
 /** Sets of rights that an ACL may grant. */
 const VALID_RIGHTS: readonly number[] = [Access.R, Access.RX, Access.RW, Access.RWX];
 
@@ -61,10 +63,13 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
   const donate = transType === TransType.Donate;
   const io = request.mem_type === MemType.Io;
   const sanitize = (flags & CreateFlags.Sanitize) !== 0;
-  invalid(acl.length > 0 && sgl.length > 0, "a parcel needs somebody to be for, and memory");
-  invalid(!donate || acl.length === 1, "memory is donated to exactly one VM");
+  invalid(acl.length > 0 && sgl.length > 0, "a parcel needs somebody to be for, and memory", { acl: acl.length, sgl: sgl.length });
+  invalid(!donate || acl.length === 1, "memory is donated to exactly one VM", { acl: acl.length });
   const count = context.state.parcels.filter((each) => each.owner === owner.vmid).length;
-  require(count < PARCELS_MAX, RmError.DENIED, `a VM owns at most ${PARCELS_MAX} parcels`);
+  require(count < PARCELS_MAX, RmError.DENIED, `a VM owns at most ${PARCELS_MAX} parcels`, { vmid: owner.vmid, count }, {
+    section: "6.3",
+    wayOut: "reclaim a parcel first: `el2 mem parcels` lists them",
+  });
   invalid(!sanitize || !io, "device memory is not sanitised");
 
   const handle = nextHandle(context);
@@ -85,13 +90,12 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
     attributes,
     regions: [],
   };
-  try {
+  context.allOrNothing((onFailure) => {
+    onFailure(() => context.remove(parcel.extent));
     addRegions(context, owner, parcel, sgl);
+    onFailure(() => returnRegions(context, owner, parcel, 0));
     if (sanitize) zeroParcel(context, parcel);
-  } catch (failure) {
-    context.remove(parcel.extent);
-    throw failure;
-  }
+  });
   context.state.parcels.push(parcel);
   return { handle };
 }
@@ -188,7 +192,7 @@ const release = handle(MEM_RELEASE, (context, caller, { handle, flags }) => {
   require(borrower.accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
   const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
   const sanitizable = !sanitize || (parcel.memType !== MemType.Io && (borrower.rights & Access.W) !== 0);
-  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised");
+  require(sanitizable, RmError.ARGUMENT_INVALID, "device memory, and memory that the VM cannot write, is not sanitised", { handle });
   releaseParcel(context, caller, parcel, borrower);
   if (sanitize) parcel.sanitizeAtReclaim = true;
 });
@@ -196,10 +200,12 @@ const release = handle(MEM_RELEASE, (context, caller, { handle, flags }) => {
 const reclaim = handle(MEM_RECLAIM, (context, caller, { handle, flags }) => {
   const parcel = parcelOf(context, handle);
   requireOwner(parcel, caller);
-  const holder = parcel.borrowers.find(({ accepted }) => accepted);
-  require(holder === undefined, RmError.MEM_INUSE, "a borrower still has the parcel", { handle, borrower: holder?.vmid });
+  const holder = holderOf(context, parcel);
+  if (holder !== undefined) {
+    throw new Refusal(RmError.MEM_INUSE, "a borrower still has the parcel", holder, { wayOut: waysToFree(holder) });
+  }
   const sanitize = (flags & ReturnFlags.Sanitize) !== 0;
-  require(!sanitize || parcel.memType !== MemType.Io, RmError.ARGUMENT_INVALID, "device memory is not sanitised");
+  require(!sanitize || parcel.memType !== MemType.Io, RmError.ARGUMENT_INVALID, "device memory is not sanitised", { handle });
   if (sanitize || parcel.sanitizeAtReclaim) {
     refuseAs(RmError.MEM_INVALID, "the memory cannot be sanitised", () => zeroParcel(context, parcel));
   }
@@ -213,18 +219,19 @@ function notifyParties(context: Context, caller: Vm, request: Values<typeof MEM_
   const { handle, flags, mem_info_tag: tag, vmids } = request;
   const parcel = parcelOf(context, handle);
   const sameTag = parcel.memInfoTag === undefined || parcel.memInfoTag === tag;
-  require(sameTag, RmError.ARGUMENT_INVALID, "the parcel has another tag", { tag: parcel.memInfoTag });
+  require(sameTag, RmError.ARGUMENT_INVALID, "the parcel has another tag", { handle, tag: parcel.memInfoTag, given: tag });
   const known: readonly number[] = Object.values(NotifyFlags);
-  require(known.includes(flags), RmError.ARGUMENT_INVALID, "the flags are not exactly one of the four", { flags });
+  require(known.includes(flags), RmError.ARGUMENT_INVALID, "the flags are not exactly one of the four", { handle, flags });
   if (flags === NotifyFlags.Shared || flags === NotifyFlags.Recall) {
     requireOwner(parcel, caller);
-    require(message.payload.length >= NOTIFY_LIST_MINIMUM, RmError.MSG_INVALID, "the list of VMs is missing");
-    require(vmids.length > 0, RmError.ARGUMENT_INVALID, "the list of VMs is empty");
-    require(vmids.length <= parcel.acl.length, RmError.ARGUMENT_INVALID, "the list is longer than the ACL");
+    require(message.payload.length >= NOTIFY_LIST_MINIMUM, RmError.MSG_INVALID, "the list of VMs is missing", { handle });
+    require(vmids.length > 0, RmError.ARGUMENT_INVALID, "the list of VMs is empty", { handle });
+    const lengths = { handle, list: vmids.length, acl: parcel.acl.length };
+    require(vmids.length <= parcel.acl.length, RmError.ARGUMENT_INVALID, "the list is longer than the ACL", lengths);
     for (const { vmid } of vmids) {
-      require(isKnownVmid(context.state, vmid), RmError.VMID_INVALID, "the list names a VM that does not exist", { vmid });
+      require(isKnownVmid(context.state, vmid), RmError.VMID_INVALID, "the list names a VM that does not exist", { handle, vmid });
       const listed = parcel.acl.some((entry) => entry.vmid === vmid);
-      require(listed, RmError.ARGUMENT_INVALID, "the list names a VM that is not in the ACL", { vmid });
+      require(listed, RmError.ARGUMENT_INVALID, "the list names a VM that is not in the ACL", { handle, vmid });
     }
     if (flags === NotifyFlags.Shared) parcel.memInfoTag = tag;
     for (const { vmid } of vmids) tellBorrower(context, parcel, vmid, flags, tag);
@@ -234,7 +241,7 @@ function notifyParties(context: Context, caller: Vm, request: Values<typeof MEM_
   require(inAcl, RmError.HANDLE_INVALID, "the caller is not in the parcel's ACL", { handle });
   const accepted = borrowerOf(parcel, caller.vmid)?.accepted ?? false;
   if (flags === NotifyFlags.Released) {
-    require(!accepted, RmError.MEM_INUSE, "the caller still has the parcel", { handle });
+    require(!accepted, RmError.MEM_INUSE, "the caller still has the parcel", { ...holderOf(context, parcel), borrower: caller.vmid });
     notifyReleased(context, parcel, caller.vmid);
   } else {
     require(accepted, RmError.MEM_RELEASED, "the caller has not accepted the parcel", { handle });
@@ -286,7 +293,7 @@ const lookup = handle(MEM_QCOM_LOOKUP_SGL, (context, caller, request) => {
     sameEntries(each, acl, attributes) && each.regions.length === sgl.length &&
     each.regions.every(({ ownerIpa, size }, index) => BigInt(ownerIpa) === sgl[index].address && BigInt(size) === sgl[index].size)
   );
-  require(parcel !== undefined, RmError.LOOKUP_FAILED, "the caller has no such parcel");
+  require(parcel !== undefined, RmError.LOOKUP_FAILED, "the caller has no such parcel", { caller: caller.vmid, label, sgl: sgl.length });
   if (parcel.label === 0) parcel.label = label;
   return { handle: parcel.handle };
 });

@@ -2,6 +2,7 @@
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {
+  ANYWHERE,
   FW_MILESTONE,
   FW_SET_VM_FIRMWARE,
   IPA_RESERVE,
@@ -9,7 +10,8 @@ import {
   VM_SET_FIRMWARE_MEM,
   VM_SET_TIME_BASE,
 } from "../../abi/rpc/messages/platform.ts";
-import { Input, Output } from "../../abi/rpc/layout.ts";
+import type { Values } from "../../abi/rpc/layout.ts";
+import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";
 import { type AddressRange, allocateRange, freeRange, takeRange } from "../addresses.ts";
 import type { Context } from "../context.ts";
@@ -40,41 +42,39 @@ const firmwareMemory = handle(VM_SET_FIRMWARE_MEM, (context, caller, request) =>
 const setTimeBase = handle(VM_SET_TIME_BASE, (context, caller, { vmid }) => {
   const vm = visible(context, caller, vmid, RmError.NORESOURCE, RmError.DENIED);
   const early = vm.state === VmState.Init || vm.state === VmState.Ready;
-  require(early, RmError.VM_STATE, "the VM is not in the state INIT or READY", { vmid, state: vm.state });
-  throw new Refusal(RmError.ARGUMENT_INVALID, "the platform has no virtual RTC", { vmid });
+  require(early, RmError.VM_STATE, "the VM is not in the state INIT or READY", { vmid: vm.vmid, state: vm.state });
+  throw new Refusal(RmError.ARGUMENT_INVALID, "the platform has no virtual RTC", { vmid: vm.vmid });
 });
 
-/** Most entries of IPA_RESERVE. */
-const RESERVE_MAX = 30;
+/** Bytes up to the list. */
+const CONSTRAINTS_SIZE = 16;
 /** generic_constraints that the platform can promise: none, the base memory's, or normal memory (with ECC or tags). */
 const BASE_MEMORY_COMPATIBLE = 0x40;
 const NORMAL = 0x4;
 const ECC_OR_TAGGED = 0x3;
 
-const reserve = handle(IPA_RESERVE, (_context, caller, request) => {
-  require(caller.addresses !== undefined, RmError.DENIED, "the caller has no addresses of its own");
-  const { type, generic_constraints: generic, platform_constraints: platform } = request;
+/** Type and constraints are judged before the list is. */
+function possible(_context: Context, caller: Vm, { payload }: RpcMessage): void {
+  const { vmid } = caller;
+  require(caller.addresses !== undefined, RmError.DENIED, "the caller has no addresses of its own", { vmid });
+  if (payload.length < CONSTRAINTS_SIZE) return;
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  const type = view.getUint8(0);
   require(type <= IpaReserveType.Allocate, RmError.MSG_INVALID, "there is no such type of reservation", { type });
-  const possible = generic === 0 || generic === BASE_MEMORY_COMPATIBLE || (generic & ~ECC_OR_TAGGED) === NORMAL;
-  require(possible && platform === 0, RmError.ARGUMENT_INVALID, "the constraints cannot be met", { generic, platform });
-  return type === IpaReserveType.Fixed ? reserveFixed(caller, request.list) : reserveAllocated(caller, request.list);
-});
-
-/** Entries behind a count of 16 bits; `read` reads one. */
-function entriesOf<T>(list: Uint8Array, read: (input: Input) => T): T[] {
-  const input = new Input(list);
-  const count = input.unsigned(2);
-  input.unsigned(2);
-  require(count <= RESERVE_MAX, RmError.NORESOURCE, `there are more than ${RESERVE_MAX} entries`, { count });
-  const entries: T[] = [];
-  while (entries.length < count && input.fault === undefined) entries.push(read(input));
-  require(input.fault === undefined && input.left === 0, RmError.MSG_INVALID, "the list is not as long as counted", { count });
-  return entries;
+  const [generic, platform] = [view.getUint32(4, true), view.getUint32(8, true)];
+  const promised = generic === 0 || generic === BASE_MEMORY_COMPATIBLE || (generic & ~ECC_OR_TAGGED) === NORMAL;
+  require(promised && platform === 0, RmError.ARGUMENT_INVALID, "the constraints cannot be met", { vmid, generic, platform });
 }
+
+const reserve = handle(IPA_RESERVE, (_context, caller, { type, fixed, requested }) => {
+  if (fixed.length + requested.length > 0) requireMovable(caller);
+  if (type === IpaReserveType.Fixed) reserveFixed(caller, fixed);
+  else return { addresses: reserveRequested(caller, requested) };
+}, possible);
 
 /** The primary's addresses are its memory's: it cannot reserve any. */
 function requireMovable(caller: Vm): void {
-  require(!caller.direct, RmError.DENIED, "the caller is mapped directly");
+  require(!caller.direct, RmError.DENIED, "the caller is mapped directly", { vmid: caller.vmid });
 }
 
 function isAligned(...values: bigint[]): boolean {
@@ -92,50 +92,39 @@ function reserveAll(caller: Vm, ranges: readonly AddressRange[]): void {
       continue;
     }
     for (const each of taken) freeRange(space, each);
-    throw new Refusal(RmError.DENIED, "a range is not free", { base: range.base, size: range.size });
+    throw new Refusal(RmError.DENIED, "a range is not free", { vmid: caller.vmid, base: range.base, size: range.size });
   }
   // Reserved addresses stay free for those who name them.
   for (const each of taken) freeRange(space, each);
   space.reserved.push(...taken);
 }
 
-function reserveFixed(caller: Vm, list: Uint8Array): undefined {
-  const entries = entriesOf(list, (input) => ({ base: input.unsigned64(), size: input.unsigned64() }));
-  if (entries.length === 0) return;
-  requireMovable(caller);
-  require(entries.every(({ base, size }) => isAligned(base, size)), RmError.DENIED, "a range is not page aligned");
-  reserveAll(caller, entries.map(({ base, size }) => ({ base: Number(base), size: Number(size) })));
+type Request = Values<typeof IPA_RESERVE.request.fields>;
+
+function reserveFixed(caller: Vm, ranges: Request["fixed"]): void {
+  require(ranges.every(({ base, size }) => isAligned(base, size)), RmError.DENIED, "a range is not page aligned", { vmid: caller.vmid });
+  reserveAll(caller, ranges.map(({ base, size }) => ({ base: Number(base), size: Number(size) })));
 }
 
-function reserveAllocated(caller: Vm, list: Uint8Array): { list: Uint8Array } {
-  const entries = entriesOf(list, (input) => ({
-    regionBase: input.unsigned64(),
-    regionSize: input.unsigned64(),
-    size: input.unsigned64(),
-    alignment: input.unsigned64(),
-  }));
-  if (entries.length > 0) requireMovable(caller);
+function reserveRequested(caller: Vm, requests: Request["requested"]): { address: bigint }[] {
   const space = caller.addresses!;
   const found: AddressRange[] = [];
-  for (const { regionBase, regionSize, size, alignment } of entries) {
-    const anywhere = regionBase === 0xffff_ffff_ffff_ffffn;
+  for (const { region_base, region_size, size, alignment } of requests) {
+    const anywhere = region_base === ANYWHERE;
     const valid = isAligned(size) && size > 0n && isAligned(alignment) && (alignment & (alignment - 1n)) === 0n && alignment > 0n &&
-      (anywhere || regionBase + regionSize <= 1n << 44n);
-    const window = anywhere ? undefined : { base: Number(regionBase), size: Number(regionSize) };
+      (anywhere || region_base + region_size <= 1n << 44n);
+    const window = anywhere ? undefined : { base: Number(region_base), size: Number(region_size) };
     const base = valid ? allocateRange(space, Number(size), Number(alignment), window) : undefined;
     if (base !== undefined) {
       found.push({ base, size: Number(size) });
       continue;
     }
     for (const each of found) freeRange(space, each);
-    throw new Refusal(RmError.DENIED, "no range is free as asked for", { size, alignment });
+    throw new Refusal(RmError.DENIED, "no range is free as asked for", { vmid: caller.vmid, size, alignment });
   }
   for (const each of found) freeRange(space, each);
   space.reserved.push(...found);
-  const output = new Output();
-  output.unsigned(4, found.length);
-  for (const { base } of found) output.unsigned64(BigInt(base));
-  return { list: output.bytes() };
+  return found.map(({ base }) => ({ address: BigInt(base) }));
 }
 
 export const platformHandlers: readonly Handler[] = [milestone, firmware, firmwareMemory, setTimeBase, reserve];

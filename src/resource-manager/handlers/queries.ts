@@ -1,7 +1,6 @@
 // Requests about identity and state of VMs (spec/resource-manager.md §3.9).
 
 import { RmError } from "../../abi/rpc/errors.ts";
-import { Output } from "../../abi/rpc/layout.ts";
 import {
   HOST_TYPE,
   IdType,
@@ -43,18 +42,10 @@ const getId = handle(VM_GET_ID, (context, caller, { vmid }) => {
   require(vm !== undefined, RmError.NORESOURCE, "there is no VM of this id", { vmid });
   require(IDENTIFIED.includes(vm.state), RmError.VM_STATE, "the VM has no identity in this state", { vmid, state: vm.state });
   require(mayQuery(caller, vm), RmError.NORESOURCE, "the caller is neither the VM nor its owner nor a peer", { vmid });
-  const entries: [number, Uint8Array][] = [[IdType.Guid, vm.guid], [IdType.Name, utf8.encode(vm.name)]];
-  if (vm.uri !== "") entries.push([IdType.Uri, utf8.encode(vm.uri)]);
-  entries.push([IdType.SignAuth, utf8.encode(SIGN_AUTHORITY)]);
-  const output = new Output();
-  for (const [type, data] of entries) {
-    output.unsigned(1, type);
-    output.unsigned(1, 0);
-    output.unsigned(2, data.length);
-    output.append(data);
-    output.pad(4);
-  }
-  return { count: entries.length, entries: output.bytes() };
+  const text = (type: number, data: string) => ({ type, data: utf8.encode(data) });
+  const uri = vm.uri === "" ? [] : [text(IdType.Uri, vm.uri)];
+  const entries = [{ type: IdType.Guid, data: vm.guid }, text(IdType.Name, vm.name), ...uri, text(IdType.SignAuth, SIGN_AUTHORITY)];
+  return { entries };
 });
 
 /** An empty request is judged before its length is. */

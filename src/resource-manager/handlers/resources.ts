@@ -4,16 +4,22 @@ import { RmError } from "../../abi/rpc/errors.ts";
 import { type resourceEntry, ResourceType, VIRQ_INVALID, VM_GET_HYP_RESOURCES } from "../../abi/rpc/messages/resources.ts";
 import type { Values } from "../../abi/rpc/layout.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
+import { PAGE_SIZE } from "../memory-layout.ts";
+import { pagingCaps } from "../demand-paging.ts";
 import { require } from "../refusals.ts";
 import type { SharedObject, Vdevice, VdeviceEnd, Vm } from "../state.ts";
+import type { VdeviceType } from "../vdevice-config.ts";
 import { existing, handle, type Handler } from "./handler.ts";
+
+/** Kinds of vdevices that are never listed. */
+const UNLISTED: readonly VdeviceType[] = ["rm-rpc", "shm", "shm-doorbell", "iomem", "vrtc-pl031"];
 
 type Resource = Values<typeof resourceEntry>;
 
 const getHypResources = handle(VM_GET_HYP_RESOURCES, (context, caller, { vmid }) => {
   const vm = existing(context, vmid, RmError.ARGUMENT_INVALID);
   require(vm.objects !== undefined, RmError.NORESOURCE, "the VM has not been configured", { vmid });
-  return { resources: [...vcpuResources(caller, vm), ...deviceResources(caller, vm)] };
+  return { resources: [...vcpuResources(caller, vm), ...deviceResources(caller, vm), ...pagingCaps(caller, vm).map(resource)] };
 });
 
 function resource(fields: Partial<Resource> & Pick<Resource, "type" | "cap">): Resource {
@@ -35,7 +41,7 @@ function vcpuResources(caller: Vm, vm: Vm): Resource[] {
 function deviceResources(caller: Vm, vm: Vm): Resource[] {
   const own = caller.vdevices.filter(({ peer }) => peer === vm.vmid);
   const others = vm.vdevices.filter(({ peer }) => peer === caller.vmid);
-  return [...own, ...others].filter(({ config }) => config.type !== "rm-rpc").flatMap((device) => endsOf(device, caller, vm));
+  return [...own, ...others].filter(({ config }) => !UNLISTED.includes(config.type)).flatMap((device) => endsOf(device, caller, vm));
 }
 
 function endsOf(device: Vdevice, caller: Vm, vm: Vm): Resource[] {
@@ -44,6 +50,12 @@ function endsOf(device: Vdevice, caller: Vm, vm: Vm): Resource[] {
       resource({ type: typeOf(object, end), partner: vm.vmid, label: device.config.label, cap: end.cap, virq: end.virq ?? 0 })
     )
   );
+  const { virtio } = device;
+  if (virtio?.backend.vmid === caller.vmid) {
+    const { cap, virq, ipa } = virtio.backend;
+    const place = { base: BigInt(ipa), size: BigInt(PAGE_SIZE) };
+    found.push(resource({ type: ResourceType.VirtioMmioBackend, partner: vm.vmid, label: device.config.label, cap, virq, ...place }));
+  }
   return found.sort((a, b) => a.type - b.type);
 }
 

@@ -1,0 +1,47 @@
+// How much of each limit is used (spec/resource-manager.md §6.3), as a plain query: `el2 mem limits` shows it.
+
+import { heapPageCount } from "./context.ts";
+import { DYNAMIC_VMIDS } from "./handlers/lifecycle.ts";
+import { NOTIFICATIONS_MAX, REPLIES_MAX } from "./link.ts";
+import { PARCELS_MAX, REGIONS_MAX } from "./memparcels.ts";
+import type { Numbers } from "./numbers.ts";
+import type { RmState } from "./state.ts";
+
+/** One limit. */
+export interface LimitUse {
+  /** What is counted: `parcels`. */
+  readonly what: string;
+  /** The VM that it is counted for; undefined where it is for all. */
+  readonly vmid: number | undefined;
+  readonly used: number;
+  readonly limit: number;
+  /** `parcels`, `pages`, `numbers` .. */
+  readonly unit: string;
+}
+
+/** Every limit of the Resource Manager's own, those of all first, then VM by VM. Capabilities are counted by the hypervisor's cspaces. */
+export function limits(state: RmState): LimitUse[] {
+  const { vms, parcels, environment } = state;
+  const inUse = ({ used, first, last }: Numbers) => [...used].filter((number) => number >= first && number <= last).length;
+  const dynamic = vms.filter(({ vmid }) => vmid >= DYNAMIC_VMIDS.first && vmid <= DYNAMIC_VMIDS.last).length;
+  const all = (what: string, used: number, limit: number, unit: string): LimitUse => ({ what, vmid: undefined, used, limit, unit });
+  const largest = Math.max(0, ...parcels.map(({ regions }) => regions.length));
+  return [
+    all("dynamic VMIDs", dynamic, DYNAMIC_VMIDS.last - DYNAMIC_VMIDS.first + 1, "numbers"),
+    all("vIRQs of the resource manager", inUse(state.virqs), state.virqs.last - state.virqs.first + 1, "numbers"),
+    all("heap of the resource manager", state.heapPages.size, environment === undefined ? 0 : heapPageCount(environment), "pages"),
+    all("regions of the largest parcel", largest, REGIONS_MAX, "regions"),
+    ...vms.flatMap((vm) => {
+      const of = (what: string, used: number, limit: number, unit: string): LimitUse => ({ what, vmid: vm.vmid, used, limit, unit });
+      const owned = parcels.filter(({ owner }) => owner === vm.vmid).length;
+      return [
+        of("parcels", owned, PARCELS_MAX, "parcels"),
+        of("vIRQs", inUse(vm.virqs), vm.virqs.last - vm.virqs.first + 1, "numbers"),
+        ...vm.link === undefined ? [] : [
+          of("waiting notifications", vm.link.notifications.length, NOTIFICATIONS_MAX, "messages"),
+          of("waiting replies", vm.link.replies.length, REPLIES_MAX, "messages"),
+        ],
+      ];
+    }),
+  ];
+}

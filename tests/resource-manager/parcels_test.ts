@@ -1,0 +1,170 @@
+// Memory parcels beyond the checklist: many regions, contiguous mappings, zeroing, look-up, and addresses that a VM reserves
+// (spec/resource-manager.md §3.1 to §3.6, §3.11).
+
+import assert from "node:assert/strict";
+import {
+  ACCEPT_INCOMPLETE,
+  AcceptFlags,
+  CreateFlags,
+  MEM_ACCEPT,
+  MEM_APPEND,
+  MEM_LEND,
+  MEM_QCOM_LOOKUP_SGL,
+  MEM_RECLAIM,
+  MEM_RELEASE,
+  MEM_SHARE,
+  ReturnFlags,
+} from "../../src/abi/rpc/messages/memory.ts";
+import { ANYWHERE, IPA_RESERVE, IpaReserveType } from "../../src/abi/rpc/messages/platform.ts";
+import type { Values } from "../../src/abi/rpc/layout.ts";
+import { checkInvariants } from "../hypervisor/invariants.ts";
+import { guestTree, Machine, rmRpc } from "./machine.ts";
+
+const PA = 0x4700_0000;
+const PAGE = 0x1000;
+const range = (address: number, size = PAGE) => ({ address: BigInt(address), size: BigInt(size) });
+/** Every other page: regions that do not touch. */
+const scattered = (count: number, first = 0) => Array.from({ length: count }, (_, index) => range(PA + 2 * (first + index) * PAGE));
+
+class Parties {
+  readonly machine = new Machine();
+  readonly primary = this.machine.primary;
+  readonly vmid = this.machine.start(guestTree("borrower", [rmRpc()])).vmid;
+  readonly guest = this.machine.guest(this.vmid);
+
+  create(sgl: { address: bigint; size: bigint }[], flags = 0, rights = 7) {
+    return { mem_type: 0, flags, label: 0, acl: [{ vmid: this.vmid, rights }], sgl, attributes: [] };
+  }
+
+  lend(sgl = [range(PA)], flags = 0): number {
+    return this.primary.get(MEM_LEND, this.create(sgl, flags)).handle;
+  }
+
+  accept(handle: number, flags: number, entries: { address: bigint; size: bigint }[] = []) {
+    const none = { acl: [], attributes: [], label: 0 };
+    return this.guest.ask(MEM_ACCEPT, { handle, mem_type: 0, trans_type: 1, flags, ...none, sgl: { entries, annotation: 0 } });
+  }
+
+  write(address: number, ...bytes: number[]): void {
+    assert.ok(this.machine.system.act((vcpu) => vcpu.write(address, Uint8Array.from(bytes))));
+  }
+
+  read(address: number): number | undefined {
+    return this.machine.system.act((vcpu) => vcpu.read(address, 1))?.[0];
+  }
+
+  guestRead(address: number): number | undefined {
+    return this.machine.system.guest(this.vmid).read(address, 1)?.[0];
+  }
+}
+
+Deno.test("a parcel of more than 512 regions is appended to, accepted in parts and mapped with the last of them", () => {
+  const parties = new Parties();
+  parties.write(PA + 2 * 599 * PAGE, 99);
+  const handle = parties.lend(scattered(300), CreateFlags.Append);
+  parties.primary.get(MEM_APPEND, { handle, flags: 1, sgl: scattered(300, 300) });
+  assert.equal(parties.accept(handle, AcceptFlags.Done).error, "ARGUMENT_INVALID", "addresses are missing");
+  const first = parties.accept(handle, 0).value!.sgl;
+  assert.deepEqual([first.entries.length, first.annotation], [512, ACCEPT_INCOMPLETE]);
+  assert.equal(parties.guestRead(Number(first.entries[0].address)), undefined, "nothing is mapped yet");
+  assert.equal(parties.primary.ask(MEM_RECLAIM, { handle, flags: 0 }).error, "MEM_INUSE");
+  const second = parties.accept(handle, AcceptFlags.Done).value!.sgl;
+  assert.deepEqual([second.entries.length, second.annotation], [88, 0]);
+  assert.equal(parties.guestRead(Number(second.entries[87].address)), 99);
+  checkInvariants(parties.machine.system.hypervisor);
+  parties.guest.get(MEM_RELEASE, { handle, flags: 0 });
+  parties.primary.get(MEM_RECLAIM, { handle, flags: 0 });
+  assert.equal(parties.read(PA + 2 * 599 * PAGE), 99);
+  checkInvariants(parties.machine.system.hypervisor);
+});
+
+Deno.test("a parcel that was accepted in part can be given up", () => {
+  const parties = new Parties();
+  const handle = parties.lend(scattered(3));
+  assert.equal(parties.accept(handle, 0, [range(0x9000_0000)]).error, "OK");
+  parties.guest.get(MEM_RELEASE, { handle, flags: 0 });
+  assert.equal(parties.accept(handle, AcceptFlags.Done, scattered(3).map((_, index) => range(0x9000_0000 + index * PAGE))).error, "OK");
+  assert.equal(parties.guestRead(0x9000_2000), 0);
+});
+
+Deno.test("MAP_CONTIGUOUS puts scattered regions one behind the other, at the address that is given", () => {
+  const parties = new Parties();
+  [1, 2, 3].forEach((byte, index) => parties.write(PA + 2 * index * PAGE, byte));
+  const handle = parties.lend(scattered(3));
+  const flags = AcceptFlags.MapContiguous | AcceptFlags.Done;
+  assert.equal(parties.accept(handle, flags, [range(0x9000_0000), range(0x9000_1000)]).error, "ARGUMENT_INVALID");
+  assert.equal(parties.accept(handle, flags, [range(0x9000_0000, PAGE)]).error, "ARGUMENT_INVALID", "the size is the whole parcel's");
+  assert.equal(parties.accept(handle, flags & ~AcceptFlags.Done, [range(0x9000_0000, 3 * PAGE)]).error, "OK");
+  assert.equal(parties.accept(handle, AcceptFlags.Done).error, "OK");
+  assert.deepEqual([0, 1, 2].map((index) => parties.guestRead(0x9000_0000 + index * PAGE)), [1, 2, 3]);
+});
+
+Deno.test("SANITIZE at release, or at reclaim, lets the owner see zeros", () => {
+  for (const [atRelease, atReclaim] of [[ReturnFlags.Sanitize, 0], [0, ReturnFlags.Sanitize], [0, 0]]) {
+    const parties = new Parties();
+    parties.write(PA, 7);
+    const handle = parties.lend();
+    parties.accept(handle, AcceptFlags.Done);
+    parties.guest.get(MEM_RELEASE, { handle, flags: atRelease });
+    parties.primary.get(MEM_RECLAIM, { handle, flags: atReclaim });
+    assert.equal(parties.read(PA), atRelease | atReclaim ? 0 : 7);
+  }
+});
+
+Deno.test("MEM_QCOM_LOOKUP_SGL finds a parcel by what it holds, and gives it a label if it has none", () => {
+  const parties = new Parties();
+  const { acl, sgl } = parties.create([range(PA), range(PA + 4 * PAGE)]);
+  const handle = parties.lend(sgl);
+  const look = (more: Partial<Values<typeof MEM_QCOM_LOOKUP_SGL.request.fields>> = {}) =>
+    parties.primary.ask(MEM_QCOM_LOOKUP_SGL, { mem_type: 0, label: 0x55, acl, sgl, attributes: [], ...more });
+  assert.deepEqual(look(), { error: "OK", value: { handle } });
+  assert.equal(parties.machine.system.rm.state.parcels.find((each) => each.handle === handle)!.label, 0x55);
+  const others = [
+    { sgl: [...sgl].reverse() },
+    { sgl: [sgl[0]] },
+    { mem_type: 1 },
+    { acl: [{ vmid: parties.vmid, rights: 6 }] },
+    { attributes: [{ attribute: 0, vmid: parties.vmid }] },
+  ];
+  for (const other of others) assert.equal(look(other).error, "LOOKUP_FAILED");
+  parties.accept(handle, AcceptFlags.Done);
+  assert.equal(look().error, "LOOKUP_FAILED", "somebody holds it");
+});
+
+Deno.test("a shared parcel is every borrower's, with the rights of each", () => {
+  const parties = new Parties();
+  const other = parties.machine.start(guestTree("other", [rmRpc()]), 0x4680_0000);
+  const acl = [{ vmid: parties.vmid, rights: 4 }, { vmid: other.vmid, rights: 6 }, { vmid: 3, rights: 6 }];
+  const { handle } = parties.primary.get(MEM_SHARE, { ...parties.create([range(PA)]), acl });
+  const none = { acl: [], attributes: [], label: 0, sgl: { entries: [range(0x9000_0000)], annotation: 0 } };
+  for (const client of [parties.guest, parties.machine.guest(other.vmid)]) {
+    client.get(MEM_ACCEPT, { handle, mem_type: 0, trans_type: 2, flags: AcceptFlags.Done, ...none });
+  }
+  const [reader, writer] = [parties.machine.system.guest(parties.vmid), parties.machine.system.guest(other.vmid)];
+  assert.equal(reader.write(0x9000_0000, Uint8Array.of(1)), false);
+  assert.ok(writer.write(0x9000_0000, Uint8Array.of(5)));
+  assert.deepEqual([parties.read(PA), parties.guestRead(0x9000_0000)], [5, 5]);
+  parties.guest.get(MEM_RELEASE, { handle, flags: 0 });
+  assert.equal(parties.primary.ask(MEM_RECLAIM, { handle, flags: 0 }).error, "MEM_INUSE", "one of two still has it");
+  checkInvariants(parties.machine.system.hypervisor);
+});
+
+Deno.test("IPA_RESERVE allocates aligned addresses that begin in the region asked for, all or none", () => {
+  const { guest } = new Parties();
+  const ask = (requests: { at?: [number, number]; size: number; alignment?: number }[]) =>
+    guest.ask(IPA_RESERVE, {
+      ...{ type: IpaReserveType.Allocate, generic_constraints: 0, platform_constraints: 0, fixed: [] },
+      requested: requests.map(({ at, size, alignment = PAGE }) => ({
+        ...{ region_base: at === undefined ? ANYWHERE : BigInt(at[0]), region_size: BigInt(at?.[1] ?? 0) },
+        ...{ size: BigInt(size), alignment: BigInt(alignment) },
+      })),
+    });
+  const first = ask([{ size: 2 * PAGE }, { size: PAGE, alignment: 0x20_0000 }, { at: [0x9000_0800, 2 * PAGE], size: 0x10_0000 }]);
+  assert.deepEqual(first.value, { addresses: [{ address: 0x4000_1000n }, { address: 0x4020_0000n }, { address: 0x9000_1000n }] });
+  assert.equal(ask([{ size: PAGE }, { at: [0x9000_1000, PAGE], size: PAGE }]).error, "DENIED", "the region is reserved");
+  assert.deepEqual(ask([{ size: PAGE }]).value, { addresses: [{ address: 0x4000_3000n }] }, "what was found before that is free again");
+  for (const wrong of [{ size: 0 }, { size: 100 }, { size: PAGE, alignment: 3 * PAGE }, { size: PAGE, alignment: 16 }]) {
+    assert.equal(ask([wrong]).error, "DENIED");
+  }
+  assert.deepEqual(ask([]).value, { addresses: [] });
+});
