@@ -1,5 +1,5 @@
-// The one door by which people reach the native host: what they type, in the order in which it comes. The session puts bytes in and raises
-// the interrupt; the host takes them when it handles it.
+// The one door by which people reach the native host: what they type and which VMs they stop, in the order in which it comes. The session
+// puts it in and raises the interrupt; the host takes it when it handles that.
 
 /** INTID of the physical interrupt that says that there is input: an edge. It is that of the first virtio-mmio slot of QEMU's `virt`. */
 export const CONSOLE_INPUT_INTID = 48;
@@ -11,9 +11,16 @@ export interface Typed {
   readonly bytes: Uint8Array;
 }
 
+/** Somebody wants a VM to end: `force` ends it at once, else it is asked to shut down. */
+export interface StopWanted {
+  /** Name in the configuration. */
+  readonly vm: string;
+  readonly stop: { readonly force: boolean };
+}
+
 /** Input on its way to the host. */
 export class ConsoleInput {
-  #waiting: Typed[] = [];
+  #waiting: (Typed | StopWanted)[] = [];
 
   /** @param interrupt raises `CONSOLE_INPUT_INTID`. */
   constructor(readonly interrupt: () => void) {}
@@ -24,8 +31,14 @@ export class ConsoleInput {
     this.interrupt();
   }
 
+  /** A VM is to end. */
+  stop(vm: string, force: boolean): void {
+    this.#waiting.push({ vm, stop: { force } });
+    this.interrupt();
+  }
+
   /** Everything that has come since the last call. */
-  take(): Typed[] {
+  take(): (Typed | StopWanted)[] {
     const taken = this.#waiting;
     this.#waiting = [];
     return taken;

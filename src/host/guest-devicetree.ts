@@ -40,7 +40,7 @@ export function guestDevicetree(plan: VmPlan, layout: VmLayout): Devicetree {
     chosen(plan, layout),
     // Not memory@..: RM refuses a unit address here.
     node("memory", { device_type: "memory", reg: cells64(plan.base, plan.memory) }),
-    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, range(plan.vcpus).map(cpu)),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, range(plan.vcpus).map((index) => cpu(plan, index))),
     node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2"], method: "hvc" }),
     node("timer", {
       compatible: ["arm,armv8-timer", "arm,armv7-timer"],
@@ -73,8 +73,15 @@ function chosen(plan: VmPlan, layout: VmLayout): DevicetreeNode {
   });
 }
 
-function cpu(index: number): DevicetreeNode {
-  return node(`cpu@${index.toString(16)}`, { device_type: "cpu", compatible: "arm,armv8", reg: index, "enable-method": "psci" });
+function cpu({ schedule }: VmPlan, index: number): DevicetreeNode {
+  return node(`cpu@${index.toString(16)}`, {
+    device_type: "cpu",
+    compatible: "arm,armv8",
+    reg: index,
+    "enable-method": "psci",
+    // There are none; RM wants the property where the hypervisor schedules.
+    "cpu-idle-states": schedule === "proxy" ? undefined : true,
+  });
 }
 
 function consoleNodes(): DevicetreeNode[] {
@@ -95,9 +102,21 @@ function vmConfig(plan: VmPlan): DevicetreeNode {
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
     node("memory", { "base-address": cells64(plan.base) }),
     node("interrupts", { config: `/${GIC_NAME}` }),
-    node("vcpus", { config: "/cpus", affinity: "proxy" }),
+    vcpuConfig(plan.schedule),
     node("vdevices", {}, [...plan.console ? [consoleBell()] : [], ...plan.links.map(linkNode)]),
   ]);
+}
+
+function vcpuConfig(schedule: VmPlan["schedule"]): DevicetreeNode {
+  if (schedule === "proxy") return node("vcpus", { config: "/cpus", affinity: "proxy" });
+  const { affinity, affinityMap, priority, timeslice } = schedule;
+  return node("vcpus", {
+    config: "/cpus",
+    affinity,
+    "affinity-map": affinityMap,
+    "sched-priority": priority >>> 0,
+    "sched-timeslice": timeslice,
+  });
 }
 
 /** The doorbell by which the VMM drives the console's interrupt line: level-high, and the VMM takes the level back. */

@@ -3,12 +3,14 @@
 //
 // The host's memory, as IPA from its start:
 //   entry + 0x1000   a page for RPC packets
+//   entry + 0x2000   the firmware of protected VMs, until it is donated to the resource manager
 //   plan.memory      the VMs' memory, one behind the other, in the order of the plan
 
 import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
 import { CONSOLE_INPUT_INTID, type ConsoleInput } from "./console-input.ts";
 import type { HostEvents } from "./events.ts";
-import { type HostPlatform, readPlatform } from "./platform.ts";
+import { FIRMWARE_STAGE_TAG, FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
+import { type HostPlatform, readAvailable, readPlatform } from "./platform.ts";
 import type { NativeHostPlan } from "./plan.ts";
 import { RmClient, type RmClientState } from "./rm-client.ts";
 import { type MmioAccess, VcpuRunner, type VcpuRunnerState } from "./vcpu-runner.ts";
@@ -47,6 +49,8 @@ interface Running {
   /** IPA of the page for RPC packets. */
   readonly buffer: number;
   readonly rm: RmClient;
+  /** Undefined without protected VMs. */
+  readonly firmware: FirmwareStage | undefined;
   readonly manager: VmManager;
   readonly vms: readonly VmRecord[];
 }
@@ -60,6 +64,7 @@ interface NativeHostState {
     readonly platform: HostPlatform;
     readonly buffer: number;
     readonly rm: RmClientState;
+    readonly firmware: FirmwareStep | undefined;
     readonly finished: boolean;
     readonly vms: readonly { readonly record: VmRecordState; readonly console: VmConsoleState | undefined }[];
   } | undefined;
@@ -121,6 +126,7 @@ class NativeHost implements NativeGuest {
       platform: this.#running.platform,
       buffer: this.#running.buffer,
       rm: this.#running.rm.save(),
+      firmware: this.#running.firmware?.step,
       finished: this.#running.manager.save(),
       vms: this.#running.vms.map((record) => ({ record: saveVm(record), console: record.console?.save() })),
     };
@@ -138,6 +144,7 @@ class NativeHost implements NativeGuest {
     if (vms === undefined) throw new Error("the saved state belongs to a host of another size");
     this.#running = this.#assemble(running.platform, running.buffer, vms);
     this.#running.rm.restore(running.rm);
+    if (this.#running.firmware !== undefined) this.#running.firmware.step = running.firmware!;
     this.#running.manager.restore(running.finished);
     running.vms.forEach(({ record, console }, vm) => {
       Object.assign(vms[vm], record);
@@ -157,7 +164,8 @@ class NativeHost implements NativeGuest {
       const [result] = vcpu.smc(PSCI_CPU_ON, BigInt(mpidr), BigInt(entry), 0n);
       if (result !== 0n) this.#error(undefined, `CPU_ON of CPU ${mpidr}: ${BigInt.asIntN(64, result)}`);
     }
-    this.#running.manager.createAll(vcpu);
+    if (this.#running.firmware === undefined) this.#running.manager.createAll(vcpu);
+    else this.#running.firmware.begin(vcpu);
     // What was typed before the interrupt was enabled.
     this.#type(vcpu);
   }
@@ -174,7 +182,9 @@ class NativeHost implements NativeGuest {
       gone: (vm) => this.#runner.remove(vm),
       finished: (vcpu, crashed) => this.#finish(vcpu, crashed),
     });
-    return { platform, buffer, rm, manager, vms };
+    const image = this.#plan.vms.find(({ firmware }) => firmware !== undefined)?.firmware;
+    const firmware = image && new FirmwareStage(rm, image.bytes, buffer + PAGE_SIZE, (message) => this.#error(undefined, message));
+    return { platform, buffer, rm, firmware, manager, vms };
   }
 
   /** The VMs of the plan, each with its place in the host's memory; undefined where that is too small. */
@@ -190,18 +200,24 @@ class NativeHost implements NativeGuest {
     return next <= platform.memory.base + platform.memory.size ? vms : undefined;
   }
 
-  #receive(vcpu: NativeVcpu, { rm, manager }: Running): void {
+  #receive(vcpu: NativeVcpu, { rm, firmware, manager }: Running): void {
     for (const message of rm.receive(vcpu)) {
-      if (message.kind === "reply") manager.reply(vcpu, message.tag, message.payload);
+      if (message.kind === "reply" && message.tag === FIRMWARE_STAGE_TAG) {
+        if (firmware!.reply(vcpu, message.payload)) manager.createAll(vcpu);
+      } else if (message.kind === "reply") manager.reply(vcpu, message.tag, message.payload);
       else manager.notification(vcpu, message.id, message.payload);
     }
   }
 
   #type(vcpu: NativeVcpu): void {
-    for (const { vm, bytes } of this.#input.take()) {
-      const record = this.#running?.vms.find(({ plan }) => plan.name === vm);
-      if (record?.console === undefined) this.#error(undefined, `there is no console ${JSON.stringify(vm)} to type into`);
-      else record.console.type(vcpu, bytes);
+    for (const input of this.#input.take()) {
+      const vm = this.#running?.vms.findIndex(({ plan }) => plan.name === input.vm) ?? -1;
+      const console = this.#running?.vms[vm]?.console;
+      if ("stop" in input) {
+        if (vm < 0) this.#error(undefined, `there is no VM ${JSON.stringify(input.vm)} to stop`);
+        else this.#running!.manager.stop(vcpu, vm, input.stop.force);
+      } else if (console === undefined) this.#error(undefined, `there is no console ${JSON.stringify(input.vm)} to type into`);
+      else console.type(vcpu, input.bytes);
     }
   }
 
@@ -263,18 +279,4 @@ class NativeHost implements NativeGuest {
     const name = vm === undefined ? undefined : this.#plan.vms[vm].name;
     this.#events({ kind: "error", at: this.#now, ...name !== undefined && { vm: name }, message });
   }
-}
-
-/** Bytes from `ipa` up to where readable memory ends, at most `length`. */
-function readAvailable(vcpu: NativeVcpu, ipa: number, length: number): Uint8Array {
-  let available = 0;
-  const pages: Uint8Array[] = [];
-  for (; available < length; available += PAGE_SIZE) {
-    const page = vcpu.read(ipa + available, PAGE_SIZE);
-    if (page === undefined) break;
-    pages.push(page);
-  }
-  const bytes = new Uint8Array(pages.length * PAGE_SIZE);
-  pages.forEach((page, index) => bytes.set(page, index * PAGE_SIZE));
-  return bytes;
 }

@@ -1,6 +1,8 @@
 // What the native host is asked to run: its VMs with their images, as plain data (WORKSTATION.md section 3).
 // The configuration is checked before a plan is made; the host takes a plan's numbers as they are.
 
+import type { PersonaName } from "../abi/ioctl/personas.ts";
+
 /** What a VM is loaded with. Offsets are from the start of its memory. */
 export interface VmImage {
   /** Bytes of the image as they lie in memory; what follows up to `size` is zero. */
@@ -24,10 +26,32 @@ export type VmLink =
 /** What happens when a VM has exited. */
 export type OnExit = "stop" | "restart" | "end-session";
 
-/** One VM. It is unauthenticated, its memory is lent, and its vCPUs are proxy-scheduled. */
+/** Firmware of protected VMs, as `VmImage` has it. */
+export interface VmFirmware {
+  readonly bytes: Uint8Array;
+  /** Bytes that it occupies when it runs, from its first byte on. */
+  readonly size: number;
+}
+
+/** A VM whose vCPUs the hypervisor schedules, behind the host's back (spec/resource-manager.md section 6.4). */
+export interface OwnSchedule {
+  readonly affinity: "static" | "sticky" | "pinned";
+  /** A physical CPU for each vCPU. */
+  readonly affinityMap: readonly number[];
+  /** Offset to the owner's priority, below 0. */
+  readonly priority: number;
+  /** Microseconds. */
+  readonly timeslice: number;
+}
+
+/** One VM. Its memory is lent. */
 export interface VmPlan {
   readonly name: string;
+  /** Whose device its VMM uses; Gunyah's where nothing is said. */
+  readonly hypervisor?: "gunyah" | "geniezone";
   readonly image: VmImage;
+  /** A VM with firmware is protected: the firmware runs first, and the VM's memory comes back as zeros. All such VMs have the same one. */
+  readonly firmware: VmFirmware | undefined;
   readonly initrd: Uint8Array | undefined;
   /** `/chosen/bootargs`. */
   readonly cmdline: string;
@@ -37,10 +61,22 @@ export interface VmPlan {
   readonly base: number;
   /** 1..8. */
   readonly vcpus: number;
-  /** Whether it has a PL011, its console. */
+  /** "proxy": the host's vCPUs run its vCPUs by vcpu_run. */
+  readonly schedule: "proxy" | OwnSchedule;
+  /** Whether it has a PL011, its console: only with "proxy", as nobody else answers a VM's accesses to it. */
   readonly console: boolean;
   readonly links: readonly VmLink[];
   readonly onExit: OnExit;
+}
+
+/** The drivers of a host that runs its VMs by VMMs. */
+export interface HostDriver {
+  /** Generation of /dev/gunyah. */
+  readonly device: PersonaName;
+  /** Whether there is /dev/gzvm too. */
+  readonly gzvm: boolean;
+  /** RLIMIT_MEMLOCK of the VMMs, bytes. */
+  readonly memlock: number;
 }
 
 /** The native host and its VMs. */
@@ -51,4 +87,6 @@ export interface NativeHostPlan {
   readonly vcpus: number;
   /** Started in this order. */
   readonly vms: readonly VmPlan[];
+  /** Undefined where the host talks to the resource manager itself. */
+  readonly driver?: HostDriver;
 }

@@ -3,6 +3,8 @@
 
 import { readDevicetree } from "../devicetree/reader.ts";
 import { type DevicetreeNode, findNode, readCell, readCells, readRanges, readStrings, walk } from "../devicetree/tree.ts";
+import type { NativeVcpu } from "../abi/native-guest.ts";
+import { PAGE_SIZE } from "./vm-layout.ts";
 
 /** The host VM's two message queues to and from the resource manager. */
 export interface RmLink {
@@ -68,4 +70,18 @@ function readLink(link: DevicetreeNode): RmLink | undefined {
   const interrupts = readCells(link, "interrupts");
   if (caps === undefined || interrupts?.length !== 6) return undefined;
   return { txCap: caps.address, rxCap: caps.size, txVirq: interrupts[1] + FIRST_SPI, rxVirq: interrupts[4] + FIRST_SPI };
+}
+
+/** Bytes from `ipa` up to where readable memory ends, at most `length`. */
+export function readAvailable(vcpu: NativeVcpu, ipa: number, length: number): Uint8Array {
+  let available = 0;
+  const pages: Uint8Array[] = [];
+  for (; available < length; available += PAGE_SIZE) {
+    const page = vcpu.read(ipa + available, PAGE_SIZE);
+    if (page === undefined) break;
+    pages.push(page);
+  }
+  const bytes = new Uint8Array(pages.length * PAGE_SIZE);
+  pages.forEach((page, index) => bytes.set(page, index * PAGE_SIZE));
+  return bytes;
 }

@@ -5,6 +5,7 @@ import { ErrorCode, errorName } from "../abi/errors.ts";
 import { HYPERCALLS } from "../abi/hypercalls.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../abi/rpc/packet.ts";
+import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { MsgqueueSendFlags } from "../abi/words.ts";
 import type { RmLink } from "./platform.ts";
 
@@ -48,6 +49,7 @@ export class RmClient {
   request(vcpu: NativeVcpu, id: number, payload: Uint8Array, tag: number): void {
     this.#sequence = this.#sequence + 1 & 0xffff;
     this.#pending.set(this.#sequence, tag);
+    vcpu.trace.publish(`rpc:${Vmid.Hlos}:0x${this.#sequence.toString(16)}`);
     this.#outbox.push(...encodePackets({ type: PacketType.Request, sequence: this.#sequence, id, payload }));
     this.flush(vcpu);
   }

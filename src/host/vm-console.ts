@@ -107,10 +107,25 @@ export class VmConsole {
   #settle(vcpu: NativeVcpu): void {
     if (this.#later !== undefined) this.#wakeAt ??= vcpu.now + SETTLING;
     if (this.#taken < this.#typed.length) this.#taken += this.#uart.receive(this.#typed.subarray(this.#taken));
-    if (this.#bell === undefined || this.#uart.interrupt === this.#level) return;
+    if (!this.connected || this.#uart.interrupt === this.#level) return;
     this.#level = this.#uart.interrupt;
-    const call = this.#level ? HYPERCALLS.doorbell_send : HYPERCALLS.doorbell_receive;
-    const [error] = vcpu.hvc(call.number, this.#bell, LINE);
+    this.drive(vcpu, this.#level);
+  }
+
+  /** Whether the interrupt line leads anywhere. */
+  protected get connected(): boolean {
+    return this.#bell !== undefined;
+  }
+
+  /** The level that the line shows. */
+  protected get level(): boolean {
+    return this.#level;
+  }
+
+  /** The line has another level now. */
+  protected drive(vcpu: NativeVcpu, level: boolean): void {
+    const call = level ? HYPERCALLS.doorbell_send : HYPERCALLS.doorbell_receive;
+    const [error] = vcpu.hvc(call.number, this.#bell!, LINE);
     if (BigInt.asIntN(32, error) !== BigInt(ErrorCode.OK)) this.#problem(`the console's interrupt: ${errorName(error)}`);
   }
 }

@@ -3,9 +3,9 @@
 //   IPA                              in the VM's memory (one parcel, lent by the host)
 //   0x0800_0000  GICD                 image.offset          image (Linux: at text_offset)
 //   0x080a_0000  GICR, one a vCPU     ...                   free
-//   0x0900_0000  PL011, its console   end - 64 KiB - initrd initial ramdisk, page aligned
-//   0x4000_0000  (info page)          end - 64 KiB          devicetree, which the resource manager extends in place
-//   base         RAM
+//   0x0900_0000  PL011, its console   below the next        initial ramdisk, page aligned
+//   0x4000_0000  (info page)          below the next        firmware of a protected VM, whole pages
+//   base         RAM                  end - 64 KiB          devicetree, which the resource manager extends in place
 //
 // Addresses of devices are those of QEMU's `virt` machine; accesses below 0x4000_0000 that the hypervisor does not serve exit to the VMM
 // (spec/resource-manager.md section 8.2, VMMIO range).
@@ -37,20 +37,27 @@ export const CONSOLE_BELL_LABEL = FIRST_RESERVED_LABEL + VM_PL011_SPI;
 export interface VmLayout {
   /** Undefined where there is no initial ramdisk. */
   readonly initrd: number | undefined;
+  /** Where the resource manager puts the firmware; undefined where there is none. */
+  readonly firmware: number | undefined;
   readonly devicetree: number;
 }
 
-type Contents = Pick<VmPlan, "image" | "initrd">;
+type Contents = Pick<VmPlan, "image" | "firmware" | "initrd">;
+
+/** Bytes in whole pages. */
+export function wholePages(bytes: number): number {
+  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+}
 
 /** Bytes of memory that a VM needs at least for what it is loaded with. */
-export function neededMemory({ image, initrd }: Contents): number {
-  const pages = (bytes: number) => Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
-  return pages(image.offset + image.size) + pages(initrd?.length ?? 0) + DEVICETREE_SIZE;
+export function neededMemory({ image, firmware, initrd }: Contents): number {
+  return wholePages(image.offset + image.size) + wholePages(initrd?.length ?? 0) + wholePages(firmware?.size ?? 0) + DEVICETREE_SIZE;
 }
 
 /** Lays out a VM with at least `neededMemory` bytes. */
 export function layoutVm(plan: Contents & Pick<VmPlan, "memory">): VmLayout {
   const devicetree = plan.memory - DEVICETREE_SIZE;
-  const initrd = plan.initrd && Math.floor((devicetree - plan.initrd.length) / PAGE_SIZE) * PAGE_SIZE;
-  return { initrd, devicetree };
+  const firmware = plan.firmware && devicetree - wholePages(plan.firmware.size);
+  const initrd = plan.initrd && Math.floor(((firmware ?? devicetree) - plan.initrd.length) / PAGE_SIZE) * PAGE_SIZE;
+  return { initrd, firmware, devicetree };
 }

@@ -7,9 +7,11 @@ import type { Fields, Values } from "../abi/rpc/layout.ts";
 import { decodeReply, encodeRequest, type RpcRequest } from "../abi/rpc/message.ts";
 import { MEM_LEND, MEM_RECLAIM, MemType, ReturnFlags } from "../abi/rpc/messages/memory.ts";
 import { type resourceEntry, ResourceType, VM_GET_HYP_RESOURCES } from "../abi/rpc/messages/resources.ts";
+import { VM_SET_FIRMWARE_MEM } from "../abi/rpc/messages/platform.ts";
 import {
   AuthType,
   ExitType,
+  StopFlags,
   VM_ALLOCATE,
   VM_CONFIG_IMAGE,
   VM_DEALLOCATE,
@@ -18,6 +20,7 @@ import {
   VM_RESET,
   VM_START,
   VM_STATUS,
+  VM_STOP,
   VmState as RmVmState,
 } from "../abi/rpc/messages/vm.ts";
 import { Access } from "../abi/words.ts";
@@ -26,7 +29,7 @@ import { endedByOwnWill, type VmExitReason, type VmState } from "./events.ts";
 import { guestDevicetree } from "./guest-devicetree.ts";
 import type { RmClient } from "./rm-client.ts";
 import { newVmState, type Step, type VmRecord } from "./vm.ts";
-import { CONSOLE_BELL_LABEL, DEVICETREE_SIZE, layoutVm } from "./vm-layout.ts";
+import { CONSOLE_BELL_LABEL, DEVICETREE_SIZE, layoutVm, wholePages } from "./vm-layout.ts";
 
 /** A vCPU of a VM, as VM_GET_HYP_RESOURCES gives it to the owner. */
 export interface VcpuResource {
@@ -59,13 +62,20 @@ const EXIT_REASONS: Readonly<Record<number, VmExitReason>> = {
   [ExitType.VmStopForced]: "forced",
 };
 
+/** Why a VM exited, by the exit type of VM_EXITED. */
+export function exitReason(type: number): VmExitReason {
+  return EXIT_REASONS[type] ?? "unknown";
+}
+
 const REQUESTS = {
   allocate: VM_ALLOCATE,
   lend: MEM_LEND,
   configure: VM_CONFIG_IMAGE,
+  firmware: VM_SET_FIRMWARE_MEM,
   init: VM_INIT,
   resources: VM_GET_HYP_RESOURCES,
   start: VM_START,
+  stop: VM_STOP,
   reset: VM_RESET,
   reclaim: MEM_RECLAIM,
   deallocate: VM_DEALLOCATE,
@@ -113,13 +123,20 @@ export class VmManager {
   notification(vcpu: NativeVcpu, id: number, payload: Uint8Array): void {
     if (id === VM_EXITED.id) {
       const exited = VM_EXITED.layout.decode(payload);
-      if (exited.ok) this.#exited(vcpu, exited.value.vmid, EXIT_REASONS[exited.value.exit_type] ?? "unknown");
+      if (exited.ok) this.#exited(vcpu, exited.value.vmid, exitReason(exited.value.exit_type));
       else this.#events.error(undefined, `VM_EXITED: ${exited.problem}`);
     } else if (id === VM_STATUS.id) {
       const status = VM_STATUS.layout.decode(payload);
       if (!status.ok) this.#events.error(undefined, `VM_STATUS: ${status.problem}`);
       else if (status.value.vm_state === RmVmState.Reset) this.#resetDone(vcpu, status.value.vmid);
     }
+  }
+
+  /** Stops a VM: at once, or by asking it to shut down. Its end comes as a notification. */
+  stop(vcpu: NativeVcpu, vm: number, force: boolean): void {
+    const { state, step, vmid } = this.#vms[vm];
+    if (state !== "running" || step !== undefined) return this.#events.error(vm, `it is ${step ?? state} and cannot be stopped now`);
+    this.#send(vcpu, vm, "stop", VM_STOP, { vmid, flags: force ? StopFlags.Force : 0, reason: 0 });
   }
 
   /** What the manager knows beside the VMs' records: whether it is finished. */
@@ -164,15 +181,25 @@ export class VmManager {
         record.parcel = replyValue(MEM_LEND, payload).handle;
         return this.#send(vcpu, vm, "configure", VM_CONFIG_IMAGE, {
           vmid,
-          auth_type: AuthType.None,
+          auth_type: plan.firmware === undefined ? AuthType.None : AuthType.Android,
           handle: record.parcel,
-          // Without an offset the first byte of the parcel is the entry, as with Linux's driver.
+          // Without an offset the first byte of the parcel is the entry, as with Linux's driver. Firmware is told where the image lies.
           image_offset: BigInt(plan.image.entry),
-          image_size: plan.image.entry === 0 ? 0n : BigInt(plan.image.offset + plan.image.size - plan.image.entry),
+          image_size: plan.image.entry === 0 && plan.firmware === undefined
+            ? 0n
+            : BigInt(plan.image.offset + plan.image.size - plan.image.entry),
           dt_offset: BigInt(layoutVm(plan).devicetree),
           dt_size: BigInt(DEVICETREE_SIZE),
         });
       case "configure":
+        if (plan.firmware === undefined) return this.#send(vcpu, vm, "init", VM_INIT, { vmid });
+        return this.#send(vcpu, vm, "firmware", VM_SET_FIRMWARE_MEM, {
+          vmid,
+          handle: record.parcel!,
+          offset: BigInt(layoutVm(plan).firmware!),
+          size: BigInt(wholePages(plan.firmware.size)),
+        });
+      case "firmware":
         return this.#send(vcpu, vm, "init", VM_INIT, { vmid });
       case "init":
         return this.#send(vcpu, vm, "resources", VM_GET_HYP_RESOURCES, { vmid });
@@ -182,6 +209,10 @@ export class VmManager {
         return this.#startReady(vcpu);
       case "start":
         return this.#setState(vm, "running");
+      case "stop":
+        // It may have ended before the reply came: then the next step waited for that.
+        if (record.state === "exited") this.#send(vcpu, vm, "reset", VM_RESET, { vmid });
+        return;
       case "reset":
         record.resetting = true;
         return;
@@ -204,8 +235,10 @@ export class VmManager {
 
   #bind(vcpu: NativeVcpu, vm: number, resources: readonly Values<typeof resourceEntry>[]): void {
     const vcpus: VcpuResource[] = [];
+    const proxied = this.#vms[vm].plan.schedule === "proxy";
     for (const { type, label, cap, virq } of resources) {
-      if (type === ResourceType.Vcpu) vcpus.push({ index: label, cap, wakeup: virq });
+      // What the hypervisor schedules is nobody's to run.
+      if (type === ResourceType.Vcpu && proxied) vcpus.push({ index: label, cap, wakeup: virq });
       else if (type === ResourceType.DoorbellSource && label === CONSOLE_BELL_LABEL) this.#vms[vm].console?.bind(cap);
     }
     this.#events.vcpus(vcpu, vm, vcpus);
@@ -230,7 +263,7 @@ export class VmManager {
     this.#vms[vm].exit = exit;
     this.#events.gone(vm);
     this.#setState(vm, "exited", exit);
-    this.#send(vcpu, vm, "reset", VM_RESET, { vmid });
+    if (this.#vms[vm].step === undefined) this.#send(vcpu, vm, "reset", VM_RESET, { vmid });
   }
 
   #resetDone(vcpu: NativeVcpu, vmid: number): void {
@@ -267,7 +300,12 @@ export class VmManager {
   // ---- refusals ----
 
   #refused(vcpu: NativeVcpu, vm: number, step: Step, error: number): void {
-    this.#failed(vcpu, vm, step, `${REQUESTS[step].name}: ${rmErrorName(error)}`);
+    const message = `${REQUESTS[step].name}: ${rmErrorName(error)}`;
+    if (step === "stop") return this.#events.error(vm, message);
+    if (step !== "firmware") return this.#failed(vcpu, vm, step, message);
+    // A VM in the state INIT cannot be reset: it goes on, and VM_START refuses what has no firmware.
+    this.#events.error(vm, message);
+    this.#succeeded(vcpu, vm, step, new Uint8Array());
   }
 
   /** A step failed: what exists of the VM is given back as far as that goes. */

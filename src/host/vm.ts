@@ -6,9 +6,21 @@ import type { VmConsole } from "./vm-console.ts";
 
 /**
  * A request to the resource manager in the life of a VM, in the order in which they are made
- * (spec/resource-manager.md section 4.5): the first six create it, `start` starts it, the last three give everything back.
+ * (spec/resource-manager.md sections 4.5 and 4.6): those up to `resources` create it, `firmware` only where it is protected, `start` starts
+ * it, the last three give everything back.
  */
-export type Step = "allocate" | "lend" | "configure" | "init" | "resources" | "start" | "reset" | "reclaim" | "deallocate";
+export type Step =
+  | "allocate"
+  | "lend"
+  | "configure"
+  | "firmware"
+  | "init"
+  | "resources"
+  | "start"
+  | "stop"
+  | "reset"
+  | "reclaim"
+  | "deallocate";
 
 /** What changes in a VM's life: plain data. */
 export interface VmRecordState {

@@ -8,13 +8,16 @@ import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/nat
 import { RmError } from "../../src/abi/rpc/errors.ts";
 import { encodeError, encodeReply } from "../../src/abi/rpc/message.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
-import { MEM_LEND } from "../../src/abi/rpc/messages/memory.ts";
+import { MEM_LEND, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
-import { VM_ALLOCATE, VM_EXITED, VM_RESET, VM_STATUS, VmState } from "../../src/abi/rpc/messages/vm.ts";
+import { ExitType, VM_ALLOCATE, VM_EXITED, VM_GET_VMID, VM_RESET, VM_STATUS, VM_STOP, VmState } from "../../src/abi/rpc/messages/vm.ts";
 import { encodePackets, PacketType, Reassembler } from "../../src/abi/rpc/packet.ts";
+import type { BrokenRule } from "../../src/abi/trace.ts";
+import { API_FLAGS_0, API_INFO } from "../../src/abi/words.ts";
 import { cells, cells64, devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { CONSOLE_BELL_LABEL } from "../../src/host/vm-layout.ts";
+import { NO_TRACE } from "../support/no-trace.ts";
 
 export const RAM = 0x4000_0000;
 export const ENTRY = 0x4100_0000;
@@ -60,7 +63,11 @@ export class FakePlatform {
   readonly enabled = new Set<number>();
   readonly routes = new Map<number, number>();
   /** vcpu_run of each host vCPU that has not come back. */
-  readonly inside = new Map<number, { cap: bigint; resume: bigint }>();
+  readonly inside = new Map<number, { cap: bigint; resume: bigint; action: bigint }>();
+  /** INTIDs that the host made pending (GICD_ISPENDR) and that were not delivered yet. */
+  readonly pending: number[] = [];
+  /** Replies by name that take the place of the usual ones. */
+  readonly answers = new Map<string, Uint8Array>();
   /** The virtual timer of each host vCPU. */
   readonly timers = new Map<number, number | undefined>();
   /** Errors for requests by name, used once each. */
@@ -68,11 +75,14 @@ export class FakePlatform {
   /** Vcpus that VM_GET_HYP_RESOURCES lists. */
   vcpusOf: (vm: number) => number = () => 1;
   #vms = 0;
+  #handles = 0x100;
   #byVmid = new Map<number, number>();
   #toHost: Uint8Array[] = [];
   #reassembler = new Reassembler();
   #sequence = 0;
   now = 0;
+  /** Rules that the host noted. */
+  readonly rules: BrokenRule[] = [];
   readonly #vcpus: NativeVcpu[];
 
   constructor(readonly size: number, readonly cpus: number, readonly room = 8) {
@@ -92,7 +102,16 @@ export class FakePlatform {
 
   /** Delivers the resource manager's messages until there are none. */
   settle(host: NativeGuest): void {
-    while (this.#toHost.length > 0) host.virq(this.vcpu(0), RX_VIRQ);
+    while (this.#toHost.length > 0 || this.pending.length > 0) {
+      if (this.#toHost.length > 0) host.virq(this.vcpu(0), RX_VIRQ);
+      const intid = this.pending.shift();
+      if (intid !== undefined) host.virq(this.vcpu(this.routes.get(intid) ?? 0), intid);
+    }
+  }
+
+  /** Delivers what the resource manager has sent so far, and no more. */
+  deliver(host: NativeGuest): void {
+    if (this.#toHost.length > 0) host.virq(this.vcpu(0), RX_VIRQ);
   }
 
   /** vcpu_run of host vCPU `index` comes back. */
@@ -114,6 +133,7 @@ export class FakePlatform {
     const platform = this;
     return {
       index,
+      trace: { ...NO_TRACE, refuse: (rule) => this.rules.push(rule) },
       get now() {
         return platform.now;
       },
@@ -122,9 +142,9 @@ export class FakePlatform {
         this.calls.push(`smc 0x${id.toString(16)} ${args.join(" ")}`.trim());
         return [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
       },
-      vcpuRun: (cap, resume) => {
+      vcpuRun: (cap, resume, action) => {
         assert.ok(!this.inside.has(index), "vcpu_run inside vcpu_run");
-        this.inside.set(index, { cap, resume });
+        this.inside.set(index, { cap, resume, action });
       },
       read: (ipa, length) => ipa >= RAM && ipa + length <= RAM + this.size ? this.memory.slice(ipa - RAM, ipa - RAM + length) : undefined,
       write: (ipa, bytes) => {
@@ -134,6 +154,11 @@ export class FakePlatform {
       },
       readDevice: () => 0n,
       writeDevice: (ipa, size, value) => {
+        if (ipa < 0x800_6000) {
+          assert.ok(size === 4 && ipa >= 0x800_0200 && ipa < 0x800_0280, "GICD_ISPENDR");
+          for (let bit = 0; bit < 32; bit++) if (value >> BigInt(bit) & 1n) this.pending.push((ipa - 0x800_0200) * 8 + bit);
+          return true;
+        }
         assert.equal(size, 8);
         this.routes.set((ipa - 0x800_6000) / 8, Number(value));
         return true;
@@ -162,6 +187,15 @@ export class FakePlatform {
         this.memory.set(packet, Number(args[1]) - RAM);
         return result(ErrorCode.OK, BigInt(packet.length), this.#toHost.length > 0 ? 1n : 0n);
       }
+      case HYPERCALLS.hypervisor_identify.number:
+        return [API_INFO, API_FLAGS_0, 0n, 0n];
+      case HYPERCALLS.memextent_donate.number:
+      case HYPERCALLS.addrspace_map.number:
+      case HYPERCALLS.addrspace_unmap.number:
+        return result(ErrorCode.OK);
+      case HYPERCALLS.doorbell_mask.number:
+        this.calls.push(`mask 0x${args[0].toString(16)} ${args[1]} ${args[2]}`);
+        return result(ErrorCode.OK);
       case HYPERCALLS.doorbell_send.number:
       case HYPERCALLS.doorbell_receive.number:
         this.calls.push(`${number === HYPERCALLS.doorbell_send.number ? "send" : "receive"} 0x${args[0].toString(16)} ${args[1]}`);
@@ -176,21 +210,38 @@ export class FakePlatform {
     if (!assembled.done) return assert.equal(assembled.dropped, undefined);
     const { id, sequence, payload } = assembled.message;
     const declared = RPC_MESSAGES.get(id);
-    assert.ok(declared?.kind === "request");
+    assert.ok(declared?.kind === "request", `0x${id.toString(16)}`);
     const decoded = declared.request.decode(payload);
     assert.ok(decoded.ok, declared.name);
     const value = decoded.value as Record<string, unknown>;
     this.requests.push({ name: declared.name, id, payload, value });
     const error = this.refusals.get(declared.name);
     this.refusals.delete(declared.name);
-    const reply = error === undefined ? this.#answer(id, value) : encodeError(error as RmError);
+    const answer = this.answers.get(declared.name);
+    const reply = answer ?? (error === undefined ? this.#answer(id, value) : encodeError(error as RmError));
     this.#toHost.push(...encodePackets({ type: PacketType.Reply, sequence, id, payload: reply }));
+    if (id === VM_STOP.id && error === undefined) {
+      const exited = { vmid: value.vmid as number, exit_type: ExitType.VmStopForced, reason_size: 4, reason: new Uint8Array(4) };
+      this.#notify(VM_EXITED.id, VM_EXITED.layout.encode(exited));
+    }
     if (id === VM_RESET.id && error === undefined) {
       this.#notify(
         VM_STATUS.id,
         VM_STATUS.layout.encode({ vmid: value.vmid as number, vm_state: VmState.Reset, os_state: 0, app_status: 0 }),
       );
     }
+  }
+
+  /** All VMs are gone: what was noted of them goes too. */
+  forget(): void {
+    this.#vms = 0;
+    for (const list of [this.requests, this.calls, this.rules]) list.length = 0;
+  }
+
+  /** A notification from the resource manager. */
+  notify(host: NativeGuest, id: number, payload: Uint8Array): void {
+    this.#notify(id, payload);
+    this.settle(host);
   }
 
   #answer(id: number, value: Record<string, unknown>): Uint8Array {
@@ -202,6 +253,10 @@ export class FakePlatform {
       }
       case MEM_LEND.id:
         return encodeReply(MEM_LEND, { handle: 7 + this.#vms });
+      case MEM_SHARE.id:
+        return encodeReply(MEM_SHARE, { handle: ++this.#handles });
+      case VM_GET_VMID.id:
+        return encodeReply(VM_GET_VMID, { vmid: 3 });
       case VM_GET_HYP_RESOURCES.id: {
         const vm = this.#byVmid.get(value.vmid as number)!;
         const none = { partner: 0, handle: 0, virq_handle: 0, base: 0n, size: 0n };
@@ -210,10 +265,16 @@ export class FakePlatform {
           type: ResourceType.Vcpu,
           label: index,
           cap: vcpuCap(vm, index),
-          virq: wakeup(vm, index),
+          // Past seven VMs the numbers of interrupts repeat.
+          virq: wakeup(vm % 7, index),
         }));
         const bell = { ...none, type: ResourceType.DoorbellSource, label: CONSOLE_BELL_LABEL, cap: bellCap(vm), virq: 0 };
-        return encodeReply(VM_GET_HYP_RESOURCES, { resources: [...vcpus, bell] });
+        const paged = this.requests.some(({ name, value: { vmid } }) => name === "VM_SET_DEMAND_PAGING" && vmid === value.vmid);
+        const extents = paged
+          ? [0, 1, 2, 3].map((label) => ({ ...none, type: ResourceType.MemoryExtent, label, cap: 0x900n, virq: 0 }))
+          : [];
+        const space = paged ? [{ ...none, type: ResourceType.AddressSpace, label: 0, cap: 0x901n, virq: 0 }] : [];
+        return encodeReply(VM_GET_HYP_RESOURCES, { resources: [...vcpus, bell, ...extents, ...space] });
       }
       default:
         return encodeError(RmError.OK);

@@ -14,11 +14,13 @@ const MIB = 2 ** 20;
 const PLAN: VmPlan = {
   name: "a",
   image: { bytes: new Uint8Array(0x1234), offset: 0, size: 0x9000, entry: 0 },
+  firmware: undefined,
   initrd: new Uint8Array(0x2345),
   cmdline: "console=ttyAMA0",
   memory: 4 * MIB,
   base: 0x8000_0000,
   vcpus: 3,
+  schedule: "proxy",
   console: true,
   links: [
     { kind: "message-queue-pair", label: 5, peer: "b", depth: 4, size: 128 },
@@ -68,6 +70,20 @@ Deno.test("a VM without console has neither PL011 nor its doorbell", () => {
   assert.equal(findNode(root, "/pl011@9000000"), undefined);
   assert.equal(readString(findNode(root, "/chosen")!, "stdout-path"), undefined);
   assert.deepEqual(readVmConfig(root).vdevices, []);
+});
+
+Deno.test("a VM that the hypervisor schedules names its cores, its priority and its timeslice", () => {
+  const schedule = { affinity: "pinned", affinityMap: [2, 0, 1], priority: -4, timeslice: 1000 } as const;
+  const config = readVmConfig(tree({ ...PLAN, console: false, schedule }));
+  assert.deepEqual([config.affinity, config.affinityMap, config.priority, config.timeslice], ["pinned", [2, 0, 1], -4, 1000]);
+});
+
+Deno.test("firmware has whole pages between initial ramdisk and devicetree", () => {
+  const firmware = { bytes: new Uint8Array(0x800), size: 0x1801 };
+  const layout = layoutVm({ ...PLAN, firmware });
+  assert.equal(layout.firmware, 4 * MIB - DEVICETREE_SIZE - 0x2000);
+  assert.equal(layout.initrd, layout.firmware! - 0x3000);
+  assert.equal(neededMemory({ ...PLAN, firmware }), neededMemory(PLAN) + 0x2000);
 });
 
 Deno.test("neededMemory() counts pages of image and ramdisk and the devicetree's window", () => {

@@ -134,7 +134,7 @@ Deno.test("what a guest sends through its PL011 comes out as console events, and
   }
   assert.equal(printed("a"), "hi");
   platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioRead, BigInt(VM_PL011_BASE + UARTFR), 4n);
-  assert.deepEqual(platform.inside.get(0), { cap: vcpuCap(0), resume: 0x90n });
+  assert.deepEqual(platform.inside.get(0), { cap: vcpuCap(0), resume: 0x90n, action: 0n });
 });
 
 Deno.test("typed bytes raise the console's interrupt by its doorbell, and reading them takes it back", () => {

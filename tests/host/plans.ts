@@ -9,6 +9,6 @@ export const HOST_MEMORY = 32 * MIB;
 /** A VM with a console and an image that is never looked at. */
 export function vmPlan(name: string, changes: Partial<VmPlan> = {}): VmPlan {
   const image = { bytes: Uint8Array.of(1, 2, 3, 4), offset: 0, size: 0x1000, entry: 0 };
-  const defaults = { initrd: undefined, cmdline: "", memory: 2 * MIB, base: 0x8000_0000, vcpus: 1, console: true, links: [] };
-  return { name, image, ...defaults, onExit: "stop", ...changes };
+  const defaults = { firmware: undefined, initrd: undefined, cmdline: "", memory: 2 * MIB, base: 0x8000_0000, vcpus: 1, console: true };
+  return { name, image, ...defaults, schedule: "proxy", links: [], onExit: "stop", ...changes };
 }

@@ -5,7 +5,9 @@ import { Stage2Pool } from "../../src/core/stage2.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
+import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { nativeHost } from "../../src/host/native-host.ts";
+import { vmmHost } from "../../src/host/vmm-host.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
@@ -24,9 +26,12 @@ export class Stack {
   readonly input: ConsoleInput;
   readonly events: HostEvent[] = [];
 
-  /** @param scripts what vCPUs execute instead of instructions; without them there is a real core. */
-  constructor(readonly plan: NativeHostPlan, options: { cpus: number; memory?: number; scripts?: Scripts }) {
-    const { cpus, memory = 64 * MIB, scripts } = options;
+  /**
+   * @param scripts what vCPUs execute instead of instructions; without them there is a real core.
+   * @param device runs the VMs by the sample VMM on this generation's /dev/gunyah, instead of the native host
+   */
+  constructor(readonly plan: NativeHostPlan, options: { cpus: number; memory?: number; scripts?: Scripts; device?: PersonaName }) {
+    const { cpus, memory = 64 * MIB, scripts, device } = options;
     const map = memoryMap(memory);
     const pages = map.wasmSize / 0x1_0000;
     const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -37,14 +42,15 @@ export class Stack {
     this.hypervisor = createHypervisor(this.machine, { stage2, seed: 1, resourceManager: createResourceManager }).hypervisor;
     const tree = primaryDevicetree({
       ...{ cpus, memory, append: undefined, initrd: undefined },
-      ...{ kaslrSeed: 1n, rngSeed: new Uint8Array(32) },
+      ...{ kaslrSeed: 1n, virtioSlots: 0, rngSeed: new Uint8Array(32) },
     });
     this.machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, writeDevicetree(tree));
     this.input = new ConsoleInput(() => {
       this.machine.interrupt(CONSOLE_INPUT_INTID, true);
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);
     });
-    const host = nativeHost({ plan, events: (event) => this.events.push(event), input: this.input });
+    const common = { plan, events: (event: HostEvent) => void this.events.push(event), input: this.input };
+    const host = device === undefined ? nativeHost(common) : vmmHost({ ...common, device, memlock: 65_536, gzvm: true });
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, host);
   }
 

@@ -52,7 +52,7 @@ Deno.test("the Resource Manager boots and starts the primary VM at its entry wit
 
 Deno.test("the objects of the primary VM have the recorded capability ids", () => {
   const { root } = boot(8, new Primary(() => {}));
-  const types = new Map([...root.cspace.capabilities()].map(([id, capability]) => [id, capability.object!.type]));
+  const types = new Map([...root.cspace.capabilities()].map(([id, capability]) => [Number(id), capability.object!.type]));
   const recorded: [number, string][] = [
     [0x339, "memextent"],
     [0x33a, "thread"],

@@ -1,0 +1,203 @@
+// GenieZone's EL2 on Gunyah: what each of its hypercalls does with the engine and the resource manager (spec/geniezone.md §2, §5, §10).
+// The driver above knows calls and errors only.
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { HYPERCALLS } from "../../abi/hypercalls.ts";
+import { ResourceType } from "../../abi/rpc/messages/resources.ts";
+import { RegisterSet } from "../../abi/words.ts";
+import { writeDevicetree } from "../../devicetree/writer.ts";
+import type { Engine } from "../gunyah/engine.ts";
+import type { Vm } from "../gunyah/state.ts";
+import type { HostKernel } from "../kernel/kernel.ts";
+import { PAGE_SIZE } from "../kernel/page-allocator.ts";
+import { GZVM_SPIS, gzvmConfigTree } from "./config-tree.ts";
+import { callOf, functionId, type GzvmCallName, GzvmError } from "./hypercalls.ts";
+import type { GzvmState, GzvmVm, Slot } from "./state.ts";
+
+/** What a call gives: an error of EL2, and the registers behind it. */
+export interface GzvmResult {
+  readonly error: number;
+  readonly values: readonly number[];
+}
+
+/** Purposes of a slot. */
+export const SlotPurpose = { Guest: 1, Firmware: 2, StaticSwiotlb: 4 } as const;
+/** Types of devices. */
+export const GzvmDevice = { Distributor: 0, Redistributor: 1 } as const;
+/** Gunyah's resource manager gives VMs memory from here up. */
+const FIRST_RAM_ADDRESS = 0x4000_0000n;
+/** Bytes of the configuration's devicetree, and room for what the resource manager adds. */
+const CONFIG_SIZE = 0x1_0000;
+const CONFIG_ALIGN = 0x20_0000n;
+/** Version that EL2 answers to PROBE. */
+const VERSION = [16, 0] as const;
+/** Where crosvm puts the frames, for VMMs that make no devices. */
+const DISTRIBUTOR = 0x3fff_0000, REDISTRIBUTOR_SIZE = 0x2_0000;
+/** Core registers as kvm_regs has them, in units of 4 bytes: X0..X30 from 0, then SP, PC, PSTATE, SP_EL1. */
+const CoreRegister = { Sp: 62, Pc: 64, Pstate: 66, SpEl1: 68 } as const;
+
+const ok = (...values: number[]): GzvmResult => ({ error: GzvmError.None, values });
+const failed = (error: number): GzvmResult => ({ error, values: [] });
+
+/** EL2. */
+export class GzvmEl2 {
+  readonly #kernel: HostKernel;
+  readonly #engine: Engine;
+  readonly #state: GzvmState;
+  readonly #firmware: Uint8Array | undefined;
+
+  /** @param firmware what protected VMs boot first, where there is one */
+  constructor(kernel: HostKernel, engine: Engine, state: GzvmState, firmware: Uint8Array | undefined) {
+    this.#kernel = kernel;
+    this.#engine = engine;
+    this.#state = state;
+    this.#firmware = firmware;
+  }
+
+  /** Bytes of the firmware of protected VMs; 0 where there is none. */
+  get firmwareSize(): number {
+    return this.#firmware?.length ?? 0;
+  }
+
+  /** A call by its function id, of either form. */
+  call(id: number, vm: GzvmVm | undefined, ...args: readonly (number | bigint)[]): GzvmResult {
+    const name = callOf(id);
+    if (name === undefined) return failed(GzvmError.NotImplemented);
+    this.#state.calls[name] = (this.#state.calls[name] ?? 0) + 1;
+    const result = this.#dispatch(name, vm, args);
+    const { trace } = this.#kernel.cpu;
+    if (trace.wants("hvc")) trace.event("hvc", `GZVM ${name}`, { id: functionId(name), args, error: result.error });
+    return result;
+  }
+
+  #dispatch(name: GzvmCallName, vm: GzvmVm | undefined, args: readonly (number | bigint)[]): GzvmResult {
+    switch (name) {
+      case "PROBE":
+        return ok(...VERSION);
+      case "CREATE_VM":
+        return this.#freeId();
+      case "MEMREGION_PURPOSE":
+        // Firmware is loaded into protected VMs only; whether it is one is not known yet.
+        return Number(args[2]) <= 7 ? ok() : failed(GzvmError.InvalidArguments);
+      case "SET_MEMREGION":
+        return BigInt(args[0]) >= FIRST_RAM_ADDRESS ? ok() : failed(GzvmError.InvalidArguments);
+      case "CREATE_DEVICE":
+        return Number(args[0]) <= GzvmDevice.Redistributor ? ok() : failed(GzvmError.InvalidArguments);
+      case "IRQ_LINE":
+        return vm === undefined ? failed(GzvmError.InvalidArguments) : this.#irqLine(vm, Number(args[0]), Number(args[1]));
+      case "SET_ONE_REG":
+        return this.#setRegister(vm!, Number(args[0]), BigInt(args[1]));
+      case "CREATE_VCPU":
+      case "DESTROY_VCPU":
+      case "DESTROY_VM":
+      case "SET_DTB_CONFIG":
+      case "INFORM_EXIT":
+      case "RUN":
+        return ok();
+      case "ENABLE_CAP":
+        // Paging on demand is not granted: the driver then maps everything at once.
+        return failed(GzvmError.NotSupported);
+      case "GET_STATISTICS":
+        return ok(...this.#statistics(vm!));
+      default:
+        return failed(GzvmError.NotImplemented);
+    }
+  }
+
+  #freeId(): GzvmResult {
+    const used = new Set(Object.values(this.#state.vms).map(({ el2Id }) => el2Id));
+    for (let id = 1; id < 0x1_0000; id++) if (!used.has(id)) return ok(id);
+    return failed(GzvmError.NoMemory);
+  }
+
+  /** Bytes that the VM has alone, and those that it shares. */
+  #statistics(vm: GzvmVm): [number, number] {
+    const given = this.#engine.state.vms[vm.engine]?.given ?? [];
+    const bytes = (shared: boolean) => given.reduce((sum, each) => each.shared === shared ? sum + each.count * PAGE_SIZE : sum, 0);
+    return [bytes(false), bytes(true)];
+  }
+
+  /** Shared interrupts are doorbells; private ones are the vCPUs' own. */
+  #irqLine(vm: GzvmVm, spi: number, level: number): GzvmResult {
+    if (spi >= GZVM_SPIS) return failed(GzvmError.InvalidArguments);
+    const bell = this.#engine.resources(vm.engine).find(({ type, label }) => type === ResourceType.DoorbellSource && label === spi);
+    if (bell === undefined) return vm.started ? failed(GzvmError.Fault) : ok();
+    const call = level === 0 ? HYPERCALLS.doorbell_receive : HYPERCALLS.doorbell_send;
+    const [error] = this.#kernel.cpu.hvc(call.number, bell.cap, 1n);
+    return BigInt.asIntN(32, error) === BigInt(ErrorCode.OK) ? ok() : failed(GzvmError.Fault);
+  }
+
+  #setRegister(vm: GzvmVm, index: number, value: bigint): GzvmResult {
+    if (vm.started) return failed(GzvmError.NotSupported);
+    if (index % 2 !== 0 || index > CoreRegister.SpEl1) return failed(GzvmError.InvalidArguments);
+    vm.registers[index] = value;
+    return ok();
+  }
+
+  /** The first RUN: makes and starts Gunyah's VM of what the ioctls said. False where there is no memory for its configuration. */
+  start(vm: GzvmVm, space: number): boolean {
+    const engine = this.#engine.state.vms[vm.engine];
+    const object = this.#kernel.memory.createContiguous(CONFIG_SIZE / PAGE_SIZE);
+    if (object === undefined) return false;
+    const end = vm.slots.reduce(
+      (last, { guestAddress, size }) => guestAddress + size > last ? guestAddress + size : last,
+      FIRST_RAM_ADDRESS,
+    );
+    const base = Number((end + CONFIG_ALIGN - 1n) / CONFIG_ALIGN * CONFIG_ALIGN);
+    vm.config = { object: object.id, base };
+    const bytes = new Uint8Array(CONFIG_SIZE);
+    bytes.set(writeDevicetree(this.#configTree(vm, base)));
+    if (!this.#kernel.cpu.write(object.runs[0].ipa, bytes)) return false;
+    this.#loadFirmware(vm, space);
+    engine.bindings = [
+      ...vm.slots.map(({ flags, guestAddress, size, userAddress }) => ({
+        ...{ guestAddress, size, flags: 7, lent: vm.protected && (flags & SlotPurpose.StaticSwiotlb) === 0, executable: true },
+        source: { kind: "user" as const, address: userAddress },
+      })),
+      {
+        ...{ guestAddress: BigInt(base), size: BigInt(CONFIG_SIZE), flags: 0x70, lent: true },
+        source: { kind: "memfd" as const, object: object.id, offset: 0 },
+      },
+    ];
+    engine.devicetree = { address: BigInt(base), size: BigInt(CONFIG_SIZE) };
+    engine.bootContext = this.#bootContext(vm);
+    this.#engine.start(engine, undefined);
+    return true;
+  }
+
+  #configTree(vm: GzvmVm, base: number) {
+    const vcpus = Math.max(1, ...Object.keys(vm.vcpus).map((index) => Number(index) + 1));
+    const distributor = vm.devices[GzvmDevice.Distributor] ?? DISTRIBUTOR;
+    return gzvmConfigTree({
+      ...{ name: `gzvm-${vm.el2Id}`, vcpus, base, distributor },
+      memory: vm.slots.map(({ guestAddress, size }) => ({ base: Number(guestAddress), size: Number(size) })),
+      redistributor: vm.devices[GzvmDevice.Redistributor] ?? distributor - REDISTRIBUTOR_SIZE * vcpus,
+    });
+  }
+
+  /** Puts the firmware where the VMM wants it; the VM enters there. */
+  #loadFirmware({ firmwareAddress, slots, ...vm }: GzvmVm, space: number): void {
+    const owner = this.#kernel.memory.space(space);
+    if (!vm.protected || firmwareAddress === undefined || this.#firmware === undefined || owner === undefined) return;
+    const slot = slots.find(({ guestAddress, size }) => firmwareAddress >= guestAddress && firmwareAddress < guestAddress + size);
+    if (slot === undefined) return;
+    this.#kernel.memory.copyOut(owner, slot.userAddress + firmwareAddress - slot.guestAddress, this.#firmware);
+  }
+
+  #bootContext(vm: GzvmVm): Vm["bootContext"] {
+    const context: Vm["bootContext"] = [];
+    for (const [key, value] of Object.entries(vm.registers)) {
+      const index = Number(key);
+      if (index < CoreRegister.Sp) context.push({ set: RegisterSet.X, index: index / 2, value });
+      else if (index === CoreRegister.SpEl1) context.push({ set: RegisterSet.SpEl, index: 1, value });
+      else if (index === CoreRegister.Sp) context.push({ set: RegisterSet.SpEl, index: 0, value });
+    }
+    const firmware = vm.protected ? vm.firmwareAddress : undefined;
+    context.push({ set: RegisterSet.PC, index: 0, value: firmware ?? vm.registers[CoreRegister.Pc] ?? lowest(vm.slots) });
+    return context;
+  }
+}
+
+function lowest(slots: readonly Slot[]): bigint {
+  return slots.reduce((least, { guestAddress }) => guestAddress < least ? guestAddress : least, 1n << 48n);
+}

@@ -1,0 +1,312 @@
+// The life of VMs, whoever asks for it: sequences of calls to the resource manager, resources, RUN, and the end. Drivers are fronts of it:
+// /dev/gunyah (`driver.ts`) and /dev/gzvm (`../geniezone/driver.ts`) (spec/vm-manager.md §1.1, §7 to §11).
+
+import type { NativeVcpu } from "../../abi/native-guest.ts";
+import { ResourceType } from "../../abi/rpc/messages/resources.ts";
+import { AuthType, VM_EXITED, VM_STATUS, VmState } from "../../abi/rpc/messages/vm.ts";
+import type { BrokenRule } from "../../abi/trace.ts";
+import { Errno } from "../../abi/ioctl/errno.ts";
+import { type EngineName, ENGINES } from "../../abi/ioctl/personas.ts";
+import type { HostKernel } from "../kernel/kernel.ts";
+import { dropBindings } from "./bindings.ts";
+import { bindIrqfd, eventfdSignalled } from "./functions.ts";
+import { releaseRegion } from "./regions.ts";
+import { Sequences } from "./sequence.ts";
+import type { GunyahState, Resource, Sequence, VcpuFunction, Vm } from "./state.ts";
+import { VcpuRunner } from "./vcpu-runner.ts";
+
+/** VM_EXITED's reason is kept as far as the run page has room. */
+const REASON_BYTES = 8;
+
+/** What the engine needs of the host. */
+export interface EngineHost {
+  /** Sends a request to the resource manager; the reply comes to `reply` with the same tag. */
+  request(id: number, payload: Uint8Array, tag: number): void;
+  /** Has a vIRQ delivered to host vCPU `runner`. */
+  enable(virq: number, runner: number): void;
+  /** Makes a vIRQ pending, so that its host vCPU looks around. */
+  trigger(virq: number): void;
+  /** Host vCPUs that take part. */
+  readonly runners: number;
+  /** Feature bits of hypervisor_identify. */
+  readonly features: bigint;
+  /** A VM begins, changes or ends: for whoever shows it. */
+  changed?(vm: Vm): void;
+}
+
+/** A driver whose VMs the engine runs. */
+export interface EngineFront {
+  /** A sequence other than the end is over: zero, or a negative errno with its rule. Gives what the ioctl that waits for it answers. */
+  ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): number;
+  /** An ioctl that waited for the VM is made again. */
+  again(vm: Vm, task: number, code: number, argument: bigint): number | undefined;
+  /** RUN of one of its vCPUs ends: the result that user space gets. */
+  leaving(vcpu: VcpuFunction, task: number, result: number): number;
+  /** Nothing is left of one of its VMs. */
+  freed(vm: Vm): void;
+}
+
+/** The engine. */
+export class Engine {
+  readonly #kernel: HostKernel;
+  readonly #sequences: Sequences;
+  readonly #runner: VcpuRunner;
+  readonly #fronts = new Map<EngineName, EngineFront>();
+
+  constructor(kernel: HostKernel, readonly state: GunyahState, readonly host: EngineHost) {
+    this.#kernel = kernel;
+    this.#sequences = new Sequences(kernel, {
+      send: (vm, id, payload) => host.request(id, payload, vm.id),
+      place: (resource) => this.#place(resource),
+      bound: (vm) => {
+        for (const irqfd of vm.irqfds) bindIrqfd(kernel, vm, irqfd);
+      },
+      ended: (vm, sequence, result, rule) => this.#sequenceEnded(vm, sequence, result, rule),
+      freed: (vm) => this.#freed(vm),
+    });
+    this.#runner = new VcpuRunner(kernel, state, {
+      pageIn: () => -Errno.ENOENT,
+      leaving: (vcpu, task, result) => this.#frontOf(state.vms[vcpu.vm]).leaving(vcpu, task, result),
+      kick: (resource) => host.trigger(resource.virq),
+    });
+  }
+
+  /** Says whose VMs of this kind are. */
+  attach(name: EngineName, front: EngineFront): void {
+    this.#fronts.set(name, front);
+  }
+
+  // ---- what the host hears ----
+
+  /** The reply to a request that was sent for a VM; false where the tag is none's. */
+  reply(tag: number, payload: Uint8Array): boolean {
+    const vm = this.state.vms[tag];
+    if (vm === undefined) return false;
+    this.#sequences.reply(vm, payload);
+    this.host.changed?.(vm);
+    return true;
+  }
+
+  /** A notification of the resource manager; those about other VMs and of other kinds are left. */
+  notification(id: number, payload: Uint8Array): void {
+    if (id === VM_EXITED.id) {
+      const exited = VM_EXITED.layout.decode(payload);
+      const vm = exited.ok ? this.#byVmid(exited.value.vmid) : undefined;
+      if (!exited.ok || vm === undefined) return;
+      const { exit_type, reason_size, reason } = exited.value;
+      vm.exit = { type: exit_type, size: reason_size, reason: [...reason.subarray(0, Math.min(REASON_BYTES, reason_size))] };
+      vm.status = "exited";
+      this.host.changed?.(vm);
+      this.#runner.exited(vm);
+      this.#sequences.notified(vm);
+    } else if (id === VM_STATUS.id) {
+      const status = VM_STATUS.layout.decode(payload);
+      const vm = status.ok ? this.#byVmid(status.value.vmid) : undefined;
+      if (!status.ok || vm === undefined || status.value.vm_state !== VmState.Reset) return;
+      vm.resetDone = true;
+      this.#sequences.notified(vm);
+    }
+  }
+
+  /** A vIRQ: whether it belonged to a VM. */
+  virq(intid: number): boolean {
+    return this.#runner.wake(intid);
+  }
+
+  /** An eventfd was signalled. */
+  eventfdSignalled(eventfd: number): void {
+    for (const vm of Object.values(this.state.vms)) eventfdSignalled(this.#kernel, vm, eventfd);
+  }
+
+  /** Enters the next vCPU that is ready on this host vCPU; the event's handler must return afterwards. */
+  run(cpu: NativeVcpu): void {
+    this.#runner.run(cpu);
+  }
+
+  /** vcpu_run of a host vCPU came back. */
+  runReturned(cpu: NativeVcpu, error: bigint, state: bigint, data: readonly [bigint, bigint, bigint]): void {
+    this.#runner.returned(cpu, error, state, data);
+  }
+
+  // ---- VMs ----
+
+  /** A VM with one reference, of which the resource manager knows nothing. */
+  createVm(space: number, persona: EngineName): Vm {
+    const vm: Vm = {
+      ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: 0 },
+      ...{ regions: [], bindings: [], given: [], pinned: [], configParcel: undefined, firmwareParcel: undefined },
+      ...{ devicetree: { address: 0n, size: 0n }, firmware: undefined, auth: AuthType.None, bootContext: [] },
+      ...{ irqfds: [], ioeventfds: [], resources: undefined, exit: undefined, sequence: undefined, waiters: [], resetDone: false },
+    };
+    return this.state.vms[vm.id] = vm;
+  }
+
+  /** Begins a sequence of calls. The front's `ended` tells the end, perhaps before this returns. */
+  begin(vm: Vm, kind: Exclude<Sequence["kind"], "teardown">, steps: Sequence["steps"], task: number | undefined, label?: number): void {
+    this.#sequences.begin(vm, kind, steps, task, label);
+  }
+
+  /** START. */
+  start(vm: Vm, task: number | undefined): void {
+    vm.tried = true;
+    this.begin(vm, "start", ENGINES[vm.persona].start, task);
+  }
+
+  /** An ioctl waits until the VM's sequence is over, and is then made again. */
+  wait(vm: Vm, task: number, code: number, argument: bigint): undefined {
+    vm.waiters.push(task);
+    this.state.waiting[task] = { code, argument };
+  }
+
+  /** A signal for an ioctl that waits so. */
+  interruptWaiter(vm: Vm, task: number): void {
+    const at = vm.waiters.indexOf(task);
+    if (at < 0) return;
+    vm.waiters.splice(at, 1);
+    delete this.state.waiting[task];
+    this.#kernel.finish(task, -Errno.EINTR);
+  }
+
+  /** A descriptor of a VM is gone; with the last one the VM goes. */
+  release(vm: Vm): void {
+    if (--vm.refs === 0 && vm.sequence === undefined) this.#end(vm);
+  }
+
+  /** What the resource manager lists for a VM. */
+  resources(vm: number): readonly Resource[] {
+    return this.state.vms[vm]?.resources ?? [];
+  }
+
+  // ---- vCPUs ----
+
+  /** A vCPU, which refers to its VM until `closeVcpu`. Undefined where the host has no page for it. */
+  createVcpu(vm: Vm, number: number): VcpuFunction | undefined {
+    const page = this.#kernel.memory.createContiguous(1);
+    if (page === undefined) return undefined;
+    const vcpu: VcpuFunction = {
+      ...{ id: this.#kernel.state.nextId++, vm: vm.id, number, page: page.id, removed: false, open: true, task: undefined, waiters: [] },
+      ...{ phase: "idle", exit: undefined, resume: [0n, 0n], turnEnd: 0 },
+    };
+    vm.refs++;
+    return this.state.vcpus[vcpu.id] = vcpu;
+  }
+
+  vcpusOf(vm: Vm): VcpuFunction[] {
+    return Object.values(this.state.vcpus).filter((vcpu) => vcpu.vm === vm.id);
+  }
+
+  /** Its last descriptor is closed. It stays until the VM goes or it is removed. */
+  closeVcpu(vcpu: VcpuFunction): void {
+    vcpu.open = false;
+    const vm = this.state.vms[vcpu.vm];
+    this.#forgetVcpu(vcpu);
+    this.release(vm);
+  }
+
+  /** It is taken out of its VM; descriptors stay. */
+  removeVcpu(vcpu: VcpuFunction): void {
+    vcpu.removed = true;
+    this.#runner.removed(vcpu);
+    this.#forgetVcpu(vcpu);
+  }
+
+  /** RUN: the result, or undefined while it goes on. */
+  enter(task: number, vcpu: VcpuFunction): number | undefined {
+    return this.#runner.enter(task, vcpu);
+  }
+
+  /** A signal for a task inside RUN. */
+  interrupt(task: number, vcpu: VcpuFunction): void {
+    this.#runner.interrupt(task, vcpu);
+  }
+
+  /** The run page of a vCPU, from `offset` on. */
+  runPage(vcpu: VcpuFunction, offset: number, length: number): Uint8Array {
+    return this.#runner.page(vcpu, offset, length);
+  }
+
+  setRunPage(vcpu: VcpuFunction, offset: number, bytes: Uint8Array): void {
+    this.#runner.writePage(vcpu, offset, bytes);
+  }
+
+  #forgetVcpu(vcpu: VcpuFunction): void {
+    if (vcpu.open || !vcpu.removed) return;
+    this.#kernel.memory.dropObject(vcpu.page);
+    delete this.state.vcpus[vcpu.id];
+  }
+
+  // ---- inside ----
+
+  #frontOf({ persona }: Vm): EngineFront {
+    const front = this.#fronts.get(persona);
+    if (front === undefined) throw new Error(`no driver has VMs of ${persona}`);
+    return front;
+  }
+
+  #byVmid(vmid: number): Vm | undefined {
+    return Object.values(this.state.vms).find((vm) => vm.vmid === vmid && vmid !== 0);
+  }
+
+  /** Has a vCPU's wakeup vIRQ delivered to the host vCPU that will run it. */
+  #place({ type, virq }: { type: number; virq: number }): number {
+    if (type !== ResourceType.Vcpu || virq === 0) return 0;
+    const runner = this.#idlest();
+    this.host.enable(virq, runner);
+    return runner;
+  }
+
+  /** The host vCPU that runs the fewest; of equals the last, as the first takes the resource manager's messages. */
+  #idlest(): number {
+    const load = new Array<number>(this.host.runners).fill(0);
+    for (const vm of Object.values(this.state.vms)) {
+      for (const { type, runner } of vm.resources ?? []) if (type === ResourceType.Vcpu) load[runner]++;
+    }
+    return load.lastIndexOf(Math.min(...load));
+  }
+
+  #sequenceEnded(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void {
+    if (sequence.kind === "start" && vm.status === "init-failed") this.#runner.loadFailed(vm);
+    const answer = this.#frontOf(vm).ended(vm, sequence, result, rule);
+    if (sequence.task !== undefined) this.#kernel.finish(sequence.task, answer, rule);
+    this.#wakeWaiters(vm);
+    // Whoever heard of it may have let go of the VM: then it is on its way already, or gone.
+    if (vm.refs === 0 && vm.sequence === undefined && this.state.vms[vm.id] !== undefined) this.#end(vm);
+  }
+
+  #wakeWaiters(vm: Vm): void {
+    while (vm.sequence === undefined) {
+      const task = vm.waiters.shift();
+      if (task === undefined) return;
+      const { code, argument } = this.state.waiting[task];
+      delete this.state.waiting[task];
+      let result: number | undefined;
+      this.#kernel.within(task, () => result = this.#frontOf(vm).again(vm, task, code, argument));
+      if (result !== undefined) this.#kernel.finish(task, result);
+    }
+  }
+
+  /** Nothing refers to the VM any more. */
+  #end(vm: Vm): void {
+    for (const { file } of [...vm.irqfds, ...vm.ioeventfds]) this.#kernel.dropFile(file);
+    vm.irqfds = [];
+    vm.ioeventfds = [];
+    if (vm.tried || vm.vmid !== 0) this.#sequences.teardown(vm);
+    else this.#freed(vm);
+  }
+
+  #freed(vm: Vm): void {
+    dropBindings(this.#kernel, vm);
+    for (const pinned of vm.pinned) this.#kernel.memory.unpin(pinned);
+    for (const parcel of [vm.configParcel, vm.firmwareParcel]) if (parcel !== undefined) this.#kernel.memory.unpin(parcel.pinned);
+    for (const region of vm.regions) releaseRegion(this.#kernel, region);
+    for (const vcpu of this.vcpusOf(vm)) {
+      vcpu.removed = true;
+      // Descriptors of it keep the VM, so that none is open now.
+      vcpu.open = false;
+      this.#forgetVcpu(vcpu);
+    }
+    delete this.state.vms[vm.id];
+    this.#frontOf(vm).freed(vm);
+    this.host.changed?.(vm);
+  }
+}

@@ -1,0 +1,84 @@
+// Pages that a host gives to a VM by hypercalls, one range at a time: from its own extent to the VM's, and into the VM's address space
+// (spec/vm-manager.md §5.4). The resource manager lists the extents and the address space.
+
+import { ErrorCode, errorName } from "../../abi/errors.ts";
+import { HYPERCALLS } from "../../abi/hypercalls.ts";
+import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
+import { Access, DonateType, mapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
+import type { HostKernel } from "../kernel/kernel.ts";
+import { PAGE_SIZE, type PageRange } from "../kernel/page-allocator.ts";
+import type { GivenPages, Resource } from "./state.ts";
+
+/** How pages are given. */
+export interface Giving {
+  /** The host keeps its access. */
+  readonly shared: boolean;
+  readonly write: boolean;
+  /** Even if the host keeps them. */
+  readonly executable?: boolean;
+}
+
+/** An error of a hypercall, by its call. */
+export interface PagingError {
+  readonly call: string;
+  readonly code: number;
+}
+
+const SIBLING = BigInt(DonateType.ToSibling);
+const PARTIAL = BigInt(MapFlags.Partial);
+
+/** Capabilities for pages of a kind: the address space, and the extents of host and guest. Undefined where the VM has none. */
+function capsOf(resources: readonly Resource[], shared: boolean): { space: bigint; host: bigint; guest: bigint } | undefined {
+  const extent = (wanted: number) => resources.find(({ type, label }) => type === ResourceType.MemoryExtent && label === wanted)?.cap;
+  const space = resources.find(({ type }) => type === ResourceType.AddressSpace)?.cap;
+  const host = extent(shared ? ExtentLabel.HostShared : ExtentLabel.HostPrivate);
+  const guest = extent(shared ? ExtentLabel.GuestShared : ExtentLabel.GuestPrivate);
+  return space === undefined || host === undefined || guest === undefined ? undefined : { space, host, guest };
+}
+
+/** Gives a range of pages at a guest address. What fails is undone. */
+export function givePages(
+  kernel: HostKernel,
+  resources: readonly Resource[],
+  { ipa, count }: PageRange,
+  guestAddress: bigint,
+  { shared, write, executable = !shared }: Giving,
+): GivenPages | PagingError {
+  const caps = capsOf(resources, shared);
+  if (caps === undefined) return { call: "VM_GET_HYP_RESOURCES lists no extents", code: ErrorCode.CSPACE_CAP_NULL };
+  const { space, host, guest } = caps;
+  const offset = BigInt(ipa), size = BigInt(count * PAGE_SIZE);
+  const donated = invoke(kernel, "memextent_donate", SIBLING, host, guest, offset, size);
+  if (donated !== undefined) return donated;
+  // A private page may be executed; of a shared one the host could change the instructions.
+  const rights = (write ? Access.RW : Access.R) | (executable ? Access.X : 0);
+  const attributes = BigInt(mapAttributes(rights, rights, MemoryType.NormalWB));
+  const mapped = invoke(kernel, "addrspace_map", space, guest, guestAddress, attributes, PARTIAL, offset, size);
+  if (mapped !== undefined) {
+    invoke(kernel, "memextent_donate", SIBLING, guest, host, offset, size);
+    return mapped;
+  }
+  return { ipa, count, guestAddress, shared };
+}
+
+/** Takes pages back. */
+export function takePages(
+  kernel: HostKernel,
+  resources: readonly Resource[],
+  { ipa, count, guestAddress, shared }: GivenPages,
+): PagingError | undefined {
+  const caps = capsOf(resources, shared);
+  if (caps === undefined) return { call: "VM_GET_HYP_RESOURCES lists no extents", code: ErrorCode.CSPACE_CAP_NULL };
+  const offset = BigInt(ipa), size = BigInt(count * PAGE_SIZE);
+  return invoke(kernel, "addrspace_unmap", caps.space, caps.guest, guestAddress, PARTIAL, offset, size) ??
+    invoke(kernel, "memextent_donate", SIBLING, caps.guest, caps.host, offset, size);
+}
+
+function invoke(
+  kernel: HostKernel,
+  call: "memextent_donate" | "addrspace_map" | "addrspace_unmap",
+  ...args: bigint[]
+): PagingError | undefined {
+  const code = Number(BigInt.asIntN(32, kernel.cpu.hvc(HYPERCALLS[call].number, ...args)[0]));
+  return code === ErrorCode.OK ? undefined : { call: `${call}: ${errorName(code)}`, code };
+}

@@ -1,0 +1,529 @@
+// The calls to the resource manager that make a VM, start it and take it apart, one awaited reply at a time, in the order of the VM's
+// generation (spec/vm-manager.md §7 and §11; spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
+
+import { HYPERCALLS } from "../../abi/hypercalls.ts";
+import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
+import type { Fields, Values } from "../../abi/rpc/layout.ts";
+import { decodeReply, encodeRequest, type RpcRequest } from "../../abi/rpc/message.ts";
+import { AppendFlags, CreateFlags, MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE, MemType } from "../../abi/rpc/messages/memory.ts";
+import { VM_SET_FIRMWARE_MEM } from "../../abi/rpc/messages/platform.ts";
+import { VM_GET_HYP_RESOURCES } from "../../abi/rpc/messages/resources.ts";
+import {
+  AuthType,
+  StopFlags,
+  VM_ALLOCATE,
+  VM_CONFIG_IMAGE,
+  VM_DEALLOCATE,
+  VM_INIT,
+  VM_RESET,
+  VM_START,
+  VM_STOP,
+  Vmid,
+} from "../../abi/rpc/messages/vm.ts";
+import type { BrokenRule } from "../../abi/trace.ts";
+import { Access } from "../../abi/words.ts";
+import { Errno } from "../../abi/ioctl/errno.ts";
+import { MapFlagsV17, RegionFlags } from "../../abi/ioctl/gunyah.ts";
+import { ENGINES, type StartStep, type TeardownStep } from "../../abi/ioctl/personas.ts";
+import type { HostKernel } from "../kernel/kernel.ts";
+import { PAGE_SIZE, type PageRange } from "../kernel/page-allocator.ts";
+import { bindingOf, isPaged, pinRange } from "./bindings.ts";
+import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
+import { givePages, takePages } from "./paging.ts";
+import { hypercallErrno, rmErrno } from "./rm-errors.ts";
+import type { Binding, RangeParcel, Region, Resource, Sequence, Vm } from "./state.ts";
+
+/** Entries of a memory list in one request. */
+const ENTRIES_MAX = 512;
+/** `reason` of VM_STOP when a VM's descriptors are closed. */
+const STOP_REASON_CLOSED = 3;
+const U64_BITS = 64;
+/** Resources without a vIRQ have one of these. */
+const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
+
+/** What the driver does when a sequence comes to it. */
+export interface SequenceEvents {
+  /** Sends a request for a VM; the reply comes to `reply`. */
+  send(vm: Vm, id: number, payload: Uint8Array): void;
+  /** A resource of a VM is there: which host vCPU shall take its vIRQ. */
+  place(resource: { type: number; virq: number }): number;
+  /** All resources of a VM are there. */
+  bound(vm: Vm): void;
+  /** A START or a call inside an ioctl has ended: zero, or a negative errno with the rule. */
+  ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void;
+  /** Nothing is left of the VM in the resource manager. */
+  freed(vm: Vm): void;
+}
+
+/** How a step went: it is over, it waits, or the sequence fails. */
+type StepResult = "next" | "wait" | { readonly errno: number; readonly rule: BrokenRule };
+
+/** The rights of a region's flags as the resource manager writes them. */
+function rightsOf(flags: number): number {
+  return (flags & RegionFlags.Read ? Access.R : 0) | (flags & RegionFlags.Write ? Access.W : 0) | (flags & RegionFlags.Exec ? Access.X : 0);
+}
+
+/** Drives the sequences of all VMs. */
+export class Sequences {
+  readonly #kernel: HostKernel;
+  readonly #events: SequenceEvents;
+
+  constructor(kernel: HostKernel, events: SequenceEvents) {
+    this.#kernel = kernel;
+    this.#events = events;
+  }
+
+  /** Begins a sequence; its end is told by `ended` or `freed`, perhaps before this returns. */
+  begin(vm: Vm, kind: Sequence["kind"], steps: Sequence["steps"], task: number | undefined, label?: number): void {
+    vm.sequence = { kind, steps, at: 0, label, item: 0, sent: 0, waits: undefined, task };
+    this.#advance(vm);
+  }
+
+  /** Begins the end of a VM that nothing refers to. */
+  teardown(vm: Vm): void {
+    this.begin(vm, "teardown", ENGINES[vm.persona].teardown, undefined);
+  }
+
+  /** The reply to the request of a VM's sequence. */
+  reply(vm: Vm, payload: Uint8Array): void {
+    const { sequence } = vm;
+    if (sequence?.waits !== "reply") throw new Error(`VM ${vm.id} waits for no reply`);
+    sequence.waits = undefined;
+    this.#go(vm, this.#replied(vm, sequence, payload));
+  }
+
+  /** VM_EXITED or VM_STATUS came, and the VM's state says so. */
+  notified(vm: Vm): void {
+    const { sequence } = vm;
+    if (sequence?.waits !== "notification") return;
+    const step = sequence.steps[sequence.at];
+    const done = step === "stop" ? vm.status === "exited" : vm.resetDone;
+    if (!done) return;
+    sequence.waits = undefined;
+    this.#go(vm, "next");
+  }
+
+  #go(vm: Vm, result: StepResult): void {
+    const { sequence } = vm;
+    if (sequence === undefined || result === "wait") return;
+    if (result === "next") {
+      sequence.at++;
+      sequence.item = 0;
+      this.#advance(vm);
+    } else {
+      this.#end(vm, sequence, -result.errno, result.rule);
+    }
+  }
+
+  #advance(vm: Vm): void {
+    const { sequence } = vm;
+    if (sequence === undefined) return;
+    if (sequence.at >= sequence.steps.length) return this.#end(vm, sequence, 0);
+    this.#go(vm, this.#step(vm, sequence, sequence.steps[sequence.at]));
+  }
+
+  #end(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void {
+    vm.sequence = undefined;
+    if (sequence.kind === "teardown") this.#events.freed(vm);
+    else this.#events.ended(vm, sequence, result, rule);
+  }
+
+  #send<Q extends Fields, R extends Fields>(vm: Vm, message: RpcRequest<Q, R>, value: Values<Q>): "wait" {
+    vm.sequence!.waits = "reply";
+    this.#kernel.within(vm.sequence!.task, () => this.#events.send(vm, message.id, encodeRequest(message, value)));
+    return "wait";
+  }
+
+  // ---- steps ----
+
+  #step(vm: Vm, sequence: Sequence, step: StartStep | TeardownStep): StepResult {
+    const { vmid } = vm;
+    switch (step) {
+      case "allocate":
+        return vmid !== 0 ? "next" : this.#send(vm, VM_ALLOCATE, { vmid: 0 });
+      case "regions":
+        return this.#region(vm, sequence);
+      case "locate":
+        return this.#hasDevicetree(vm) ? "next" : this.#noDevicetree(vm);
+      case "configure":
+        return this.#configure(vm);
+      case "firmware":
+        return this.#firmware(vm);
+      case "init":
+        return this.#send(vm, VM_INIT, { vmid });
+      case "resources":
+        return this.#send(vm, VM_GET_HYP_RESOURCES, { vmid });
+      case "start":
+        return this.#send(vm, VM_START, { vmid });
+      case "stop":
+        return vm.status !== "running" ? "next" : this.#send(vm, VM_STOP, { vmid, flags: StopFlags.Force, reason: STOP_REASON_CLOSED });
+      case "reset":
+        return this.#needsReset(vm) ? this.#send(vm, VM_RESET, { vmid }) : "next";
+      case "reclaim": {
+        const parcel = nextParcel(vm, sequence);
+        return parcel === undefined ? "next" : this.#send(vm, MEM_RECLAIM, { handle: parcel.handle!, flags: 0 });
+      }
+      case "deallocate":
+        return vmid === 0 ? "next" : this.#send(vm, VM_DEALLOCATE, { vmid });
+      case "config-parcel":
+        return this.#rangeParcel(vm, "configParcel", vm.devicetree);
+      case "firmware-parcel":
+        return vm.firmware === undefined ? "next" : this.#rangeParcel(vm, "firmwareParcel", vm.firmware);
+      case "demand-paging": {
+        const ranges = vm.bindings.map(({ guestAddress, size }) => ({ base: guestAddress, size }));
+        return this.#send(vm, VM_SET_DEMAND_PAGING, { vmid, ranges });
+      }
+      case "address-layout": {
+        // The parcel with the devicetree is all that is given before START.
+        const { address: base, size } = vm.devicetree;
+        const page = BigInt(PAGE_SIZE);
+        return this.#send(vm, VM_SET_ADDRESS_LAYOUT, { vmid, range_id: AddressRange.Image, base, size: (size + page - 1n) / page * page });
+      }
+      case "boot-context": {
+        const register = vm.auth === AuthType.Android ? undefined : vm.bootContext[sequence.item];
+        if (register === undefined) return "next";
+        const { set, index, value } = register;
+        return this.#send(vm, VM_SET_BOOT_CONTEXT, { vmid, register_set: set, register_index: index, value });
+      }
+      case "give-pages":
+        return this.#givePages(vm);
+      case "take-pages-back":
+        return this.#takePages(vm);
+      case "reclaim-unstarted":
+        return vm.status === "exited" ? "next" : this.#step(vm, sequence, "reclaim");
+      // Only trusted VMs are authenticated, and nothing registers that type.
+      case "authenticate":
+        return "next";
+    }
+  }
+
+  /** Lends the pages of a range of one binding, for the resource manager to read. */
+  #rangeParcel(vm: Vm, which: "configParcel" | "firmwareParcel", { address, size }: { address: bigint; size: bigint }): StepResult {
+    const binding = bindingOf(vm, address, size);
+    const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
+    if (typeof pinned === "number") {
+      const rule = { section: "vm-manager 7", rule: "the range has to lie in one binding, with pages behind it", object: `vm ${vm.id}` };
+      return { errno: -pinned, rule: { ...rule, values: { address, size } } };
+    }
+    vm[which] = { pinned, handle: undefined };
+    return this.#send(vm, MEM_LEND, {
+      mem_type: MemType.Normal,
+      flags: 0,
+      label: 0,
+      acl: [{ vmid: vm.vmid, rights: Access.RWX }],
+      sgl: pinned.ranges.slice(0, ENTRIES_MAX).map(({ ipa, count }) => ({ address: BigInt(ipa), size: BigInt(count * PAGE_SIZE) })),
+      attributes: [],
+    });
+  }
+
+  #needsReset(vm: Vm): boolean {
+    if (vm.status === "exited" || vm.status === "ready" || vm.status === "init-failed") return true;
+    // The resource manager keeps a VM whose configuration it has refused until it is reset.
+    return vm.status === "load" && vm.tried && vm.configured && !ENGINES[vm.persona].losesFailedVmid;
+  }
+
+  /** Shares or lends the next region that has no parcel, or the rest of one. */
+  #region(vm: Vm, sequence: Sequence): StepResult {
+    const region = vm.regions[sequence.item];
+    if (region === undefined) return "next";
+    const { ranges } = region.pinned;
+    const entries = ranges.slice(sequence.sent, sequence.sent + ENTRIES_MAX);
+    const sgl = entries.map(({ ipa, count }) => ({ address: BigInt(ipa), size: BigInt(count * PAGE_SIZE) }));
+    const more = sequence.sent + sgl.length < ranges.length;
+    if (region.handle !== undefined) {
+      return this.#send(vm, MEM_APPEND, { handle: region.handle, flags: more ? 0 : AppendFlags.Done, sgl });
+    }
+    const own = { vmid: vm.vmid, rights: rightsOf(region.flags) };
+    return this.#send(vm, region.lent ? MEM_LEND : MEM_SHARE, {
+      mem_type: MemType.Normal,
+      flags: more ? CreateFlags.Append : 0,
+      label: region.label,
+      acl: region.lent ? [own] : [own, { vmid: Vmid.Hlos, rights: Access.RWX }],
+      sgl,
+      attributes: [],
+    });
+  }
+
+  /** The region of a range by the rule of the generation. */
+  #regionOf(vm: Vm, { address, size }: { address: bigint; size: bigint }): Region | undefined {
+    const rules = ENGINES[vm.persona].devicetree;
+    const end = (region: Region) => region.guestAddress + region.size;
+    if (rules.region === "inside") {
+      return vm.regions.find((region) => size > 0n && address >= region.guestAddress && address + size <= end(region));
+    }
+    // The driver's search has a size of 32 bits.
+    const last = BigInt.asUintN(U64_BITS, address + BigInt.asUintN(32, size));
+    return vm.regions.find((region) => region.guestAddress < last && address < end(region));
+  }
+
+  /** Gives all pages of all bindings but those that are parcels already. */
+  #givePages(vm: Vm): StepResult {
+    const parcels = [vm.configParcel, vm.firmwareParcel].flatMap((parcel) => parcel?.pinned.ranges ?? []);
+    for (const binding of vm.bindings) {
+      const { guestAddress, size, lent } = binding;
+      const pinned = pinRange(this.#kernel, vm, binding, guestAddress, size);
+      if (typeof pinned === "number") return this.#notGiven(vm, -pinned, "every page of a binding has to be there", binding);
+      vm.pinned.push(pinned);
+      let at = guestAddress;
+      for (const range of pinned.ranges) {
+        for (const piece of without(range, parcels)) {
+          const shift = BigInt(piece.ipa - range.ipa);
+          const given = givePages(this.#kernel, vm.resources ?? [], piece, at + shift, {
+            shared: !lent,
+            write: writable(binding),
+            executable: binding.executable,
+          });
+          if ("call" in given) return this.#notGiven(vm, hypercallErrno(given.code), given.call, binding);
+          vm.given.push(given);
+        }
+        at += BigInt(range.count * PAGE_SIZE);
+      }
+    }
+    return "next";
+  }
+
+  #notGiven(vm: Vm, errno: number, rule: string, { guestAddress, size }: Binding): StepResult {
+    return { errno, rule: { section: "vm-manager 5.4", rule, object: `vm ${vm.id}`, values: { guest_addr: guestAddress, size } } };
+  }
+
+  /** What cannot be taken back stays the VM's for ever. */
+  #takePages(vm: Vm): StepResult {
+    for (const pages of vm.given) {
+      const failed = takePages(this.#kernel, vm.resources ?? [], pages);
+      if (failed !== undefined) {
+        this.#kernel.cpu.trace.event("ioctl", "pages of a VM are lost", { vm: vm.id, guest_addr: pages.guestAddress, error: failed.call });
+        vm.pinned = [];
+      }
+    }
+    vm.given = [];
+    return "next";
+  }
+
+  #hasDevicetree(vm: Vm): boolean {
+    const { address, size } = vm.devicetree;
+    return (isPaged(vm) ? size > 0n && bindingOf(vm, address, size) || undefined : this.#regionOf(vm, vm.devicetree)) !== undefined;
+  }
+
+  #noDevicetree(vm: Vm): StepResult {
+    const { missing, region, empty } = ENGINES[vm.persona].devicetree;
+    const { address, size } = vm.devicetree;
+    if (size === 0n && empty !== undefined) {
+      const values = { address, size };
+      return { errno: Errno[empty], rule: { section: "vm-manager 6", rule: "the devicetree has a size", object: `vm ${vm.id}`, values } };
+    }
+    const rule = region === "inside" ? "the devicetree has to lie inside one region" : "the devicetree has to lie in a region";
+    return {
+      errno: Errno[missing],
+      rule: { section: "vm-manager 6", rule, object: `vm ${vm.id}`, values: { address, size }, wayOut: "SET_DTB_CONFIG before START" },
+    };
+  }
+
+  #configure(vm: Vm): StepResult {
+    const { address, size } = vm.devicetree;
+    // A parcel of its own begins with the devicetree.
+    const own = vm.configParcel && { handle: vm.configParcel.handle, guestAddress: address };
+    const { handle, guestAddress } = own ?? this.#regionOf(vm, vm.devicetree)!;
+    const page = BigInt(PAGE_SIZE);
+    const dt_size = ENGINES[vm.persona].devicetree.roundedUp ? (size + page - 1n) / page * page : size;
+    vm.configured = true;
+    return this.#send(vm, VM_CONFIG_IMAGE, {
+      vmid: vm.vmid,
+      auth_type: vm.auth,
+      handle: handle!,
+      image_offset: 0n,
+      image_size: 0n,
+      dt_offset: BigInt.asUintN(U64_BITS, address - guestAddress),
+      dt_size,
+    });
+  }
+
+  #firmware(vm: Vm): StepResult {
+    if (vm.auth !== AuthType.Android || vm.firmware === undefined) return "next";
+    if (vm.firmwareParcel !== undefined) {
+      const { handle } = vm.firmwareParcel;
+      return this.#send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: handle!, offset: 0n, size: vm.firmware.size });
+    }
+    const region = this.#regionOf(vm, vm.firmware);
+    if (region === undefined) {
+      const { address, size } = vm.firmware;
+      const rule = {
+        section: "vm-manager 6",
+        rule: "the firmware has to lie in a region",
+        object: `vm ${vm.id}`,
+        values: { address, size },
+      };
+      return { errno: Errno.EINVAL, rule };
+    }
+    const offset = BigInt.asUintN(U64_BITS, vm.firmware.address - region.guestAddress);
+    return this.#send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: region.handle!, offset, size: vm.firmware.size });
+  }
+
+  // ---- replies ----
+
+  #replied(vm: Vm, sequence: Sequence, payload: Uint8Array): StepResult {
+    const step = sequence.steps[sequence.at];
+    switch (step) {
+      case "allocate":
+        return this.#read(vm, VM_ALLOCATE, payload, ({ vmid }) => {
+          vm.vmid = vmid;
+          vm.status = "load";
+        });
+      case "regions":
+        return this.#regionSent(vm, sequence, payload);
+      case "config-parcel":
+        return this.#read(vm, MEM_LEND, payload, ({ handle }) => vm.configParcel!.handle = handle);
+      case "firmware-parcel":
+        return this.#read(vm, MEM_LEND, payload, ({ handle }) => vm.firmwareParcel!.handle = handle);
+      case "demand-paging":
+        return this.#read(vm, VM_SET_DEMAND_PAGING, payload);
+      case "address-layout":
+        return this.#read(vm, VM_SET_ADDRESS_LAYOUT, payload);
+      case "boot-context": {
+        const result = this.#read(vm, VM_SET_BOOT_CONTEXT, payload);
+        sequence.item++;
+        return result === "next" ? this.#step(vm, sequence, step) : result;
+      }
+      case "configure":
+        return this.#read(vm, VM_CONFIG_IMAGE, payload);
+      case "firmware":
+        return this.#read(vm, VM_SET_FIRMWARE_MEM, payload);
+      case "init": {
+        const result = this.#read(vm, VM_INIT, payload);
+        vm.status = result === "next" ? "ready" : "init-failed";
+        return result;
+      }
+      case "resources":
+        return this.#read(vm, VM_GET_HYP_RESOURCES, payload, ({ resources }) => this.#bind(vm, resources));
+      case "start":
+        return this.#read(vm, VM_START, payload, () => vm.status = "running");
+      case "stop": {
+        const error = decodeReply(VM_STOP, payload);
+        const stopped = error.ok && (error.value.error === RmError.OK || error.value.error === RmError.VM_STATE);
+        // VM_STATE: it is on its way out by itself, and the notification comes too.
+        return stopped && !exitedBy(vm) ? this.#await(sequence) : "next";
+      }
+      case "reset": {
+        const reset = decodeReply(VM_RESET, payload);
+        return reset.ok && reset.value.error === RmError.OK && !vm.resetDone ? this.#await(sequence) : "next";
+      }
+      case "reclaim":
+      case "reclaim-unstarted":
+        return this.#reclaimed(vm, payload);
+      case "deallocate":
+        return "next";
+      default:
+        throw new Error(`a reply for the step ${step}, which sends nothing`);
+    }
+  }
+
+  #await(sequence: Sequence): StepResult {
+    sequence.waits = "notification";
+    return "wait";
+  }
+
+  /** Gives a reply's fields to `use`, or the errno of its error. */
+  #read<Q extends Fields, R extends Fields>(
+    vm: Vm,
+    message: RpcRequest<Q, R>,
+    payload: Uint8Array,
+    use?: (value: Values<R>) => void,
+  ): StepResult {
+    const persona = ENGINES[vm.persona];
+    const decoded = decodeReply(message, payload);
+    const refuse = (errno: number, rule: string, values: Record<string, unknown>): StepResult => ({
+      errno: persona.anyRmErrorIsInvalid ? Errno.EINVAL : errno,
+      rule: { section: "vm-manager 7", rule, object: `vm ${vm.id}`, values },
+    });
+    if (!decoded.ok) return refuse(Errno.EBADMSG, `the reply to ${message.name} has to have its fields`, { problem: decoded.problem });
+    const { error, value } = decoded.value;
+    if (error !== RmError.OK) {
+      return refuse(rmErrno(error, persona), `the resource manager refused ${message.name}`, { error: rmErrorName(error) });
+    }
+    if (value === undefined && Object.keys(message.reply.fields).length > 0) {
+      return refuse(Errno.EBADMSG, `the reply to ${message.name} has to have its fields`, { bytes: payload.length });
+    }
+    // A message without reply fields has no value.
+    use?.(value ?? {} as Values<R>);
+    return "next";
+  }
+
+  #regionSent(vm: Vm, sequence: Sequence, payload: Uint8Array): StepResult {
+    const region = vm.regions[sequence.item];
+    const result = region.handle === undefined
+      ? this.#read(vm, region.lent ? MEM_LEND : MEM_SHARE, payload, ({ handle }) => region.handle = handle)
+      : this.#read(vm, MEM_APPEND, payload);
+    if (result !== "next") return result;
+    sequence.sent += ENTRIES_MAX;
+    if (sequence.sent >= region.pinned.ranges.length) {
+      sequence.sent = 0;
+      // v6 gives one region, in the call that names it.
+      if (sequence.kind === "region") return "next";
+      sequence.item++;
+    }
+    return this.#region(vm, sequence);
+  }
+
+  #reclaimed(vm: Vm, payload: Uint8Array): StepResult {
+    const parcel = nextParcel(vm, vm.sequence!)!;
+    const decoded = decodeReply(MEM_RECLAIM, payload);
+    parcel.handle = undefined;
+    // What the resource manager keeps, the process never gets back.
+    if (!decoded.ok || decoded.value.error !== RmError.OK) forget(vm, parcel);
+    return this.#step(vm, vm.sequence!, "reclaim");
+  }
+
+  #bind(vm: Vm, resources: readonly { type: number; label: number; cap: bigint; virq: number }[]): void {
+    const list: Resource[] = vm.resources = [];
+    for (const { type, label, cap, virq: given } of resources) {
+      const virq = NO_VIRQ.includes(given) ? 0 : given;
+      list.push({ type, label, cap, virq, signalled: false, runner: this.#events.place({ type, virq }) });
+    }
+    this.#events.bound(vm);
+  }
+}
+
+/** Whether the guest may write a binding's pages: guest memfds say it in their own bits. */
+function writable({ flags, source }: Binding): boolean {
+  return (flags & (source.kind === "memfd" ? MapFlagsV17.Write : RegionFlags.Write)) !== 0;
+}
+
+/** The parts of a range of pages that lie in none of the others. */
+function without(range: PageRange, others: readonly PageRange[]): PageRange[] {
+  let parts = [range];
+  for (const { ipa, count } of others) {
+    const end = ipa + count * PAGE_SIZE;
+    parts = parts.flatMap((part) => {
+      const last = part.ipa + part.count * PAGE_SIZE;
+      if (end <= part.ipa || ipa >= last) return [part];
+      const before = Math.max(0, ipa - part.ipa), after = Math.max(0, last - end);
+      return [{ ipa: part.ipa, count: before / PAGE_SIZE }, { ipa: end, count: after / PAGE_SIZE }].filter(({ count }) => count > 0);
+    });
+  }
+  return parts;
+}
+
+/** The next parcel that the resource manager still has; of a delete only the one that it is about. */
+function nextParcel(vm: Vm, { kind, label }: Sequence): Region | RangeParcel | undefined {
+  if (kind === "delete") return vm.regions.find((region) => region.label === label && region.handle !== undefined);
+  return [...vm.regions, vm.configParcel, vm.firmwareParcel].find((parcel) => parcel?.handle !== undefined);
+}
+
+function forget(vm: Vm, parcel: Region | RangeParcel): void {
+  vm.regions = vm.regions.filter((region) => region !== parcel);
+  if (vm.configParcel === parcel) vm.configParcel = undefined;
+  if (vm.firmwareParcel === parcel) vm.firmwareParcel = undefined;
+}
+
+function exitedBy(vm: Vm): boolean {
+  return vm.status === "exited";
+}
+
+/** Rings a doorbell with bit 0. */
+export function ringBell(kernel: HostKernel, cap: bigint): void {
+  kernel.cpu.hvc(HYPERCALLS.doorbell_send.number, cap, 1n);
+}
+
+/** Has deliveries of a doorbell take bit 0 back: what LEVEL asks for. */
+export function maskBell(kernel: HostKernel, cap: bigint): void {
+  kernel.cpu.hvc(HYPERCALLS.doorbell_mask.number, cap, 1n, 1n);
+}

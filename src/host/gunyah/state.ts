@@ -1,0 +1,220 @@
+// What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between two events (spec/vm-manager.md §5 to §11).
+
+import type { EngineName, StartStep, TeardownStep } from "../../abi/ioctl/personas.ts";
+import type { Pinned } from "../kernel/memory.ts";
+
+/** Life of a VM in the driver. `none` until START or, in v6 and v9, CREATE_VM; `gone` once nothing refers to it. */
+export type VmStatus = "none" | "load" | "ready" | "running" | "exited" | "init-failed" | "reset";
+
+/** User memory that belongs to a VM. Addresses and sizes in bytes; guest addresses are 64 bits wide. */
+export interface Region {
+  label: number;
+  flags: number;
+  lent: boolean;
+  guestAddress: bigint;
+  size: bigint;
+  pinned: Pinned;
+  /** Address space that the pages are accounted to. */
+  space: number;
+  /** Pages that count against its limit. */
+  locked: number;
+  /** Handle of its parcel. */
+  handle: number | undefined;
+}
+
+/** Where pages of a VM will come from when they are needed: a part of a guest memfd (v17), or user memory. Sizes and offsets in bytes. */
+export interface Binding {
+  guestAddress: bigint;
+  size: bigint;
+  /** The flags of the call that made it. */
+  readonly flags: number;
+  readonly lent: boolean;
+  /** Pages that the host keeps may be executed all the same. */
+  readonly executable?: boolean;
+  readonly source: { readonly kind: "memfd"; readonly object: number; offset: number } | {
+    readonly kind: "user";
+    readonly address: bigint;
+  };
+}
+
+/** Pages that a VM has by hypercalls. */
+export interface GivenPages {
+  /** IPA of the first in the host. */
+  readonly ipa: number;
+  readonly count: number;
+  readonly guestAddress: bigint;
+  /** The host has them too. */
+  readonly shared: boolean;
+}
+
+/** Pages that START gives as a parcel of their own, for the time of START. */
+export interface RangeParcel {
+  readonly pinned: Pinned;
+  handle: number | undefined;
+}
+
+/** A hypervisor object that the resource manager lists for the host. */
+export interface Resource {
+  readonly type: number;
+  readonly label: number;
+  readonly cap: bigint;
+  /** INTID, 0 where there is none. */
+  readonly virq: number;
+  /** Its vIRQ came while nobody waited for it. */
+  signalled: boolean;
+  /** Index of the host vCPU that its vIRQ goes to. */
+  readonly runner: number;
+}
+
+/** An irqfd. */
+export interface Irqfd {
+  /** Open file and id of the eventfd. */
+  readonly file: number;
+  readonly eventfd: number;
+  readonly label: number;
+  readonly level: boolean;
+  /** Capability of the doorbell, once there is one. */
+  cap: bigint | undefined;
+}
+
+/** An ioeventfd. */
+export interface Ioeventfd {
+  readonly file: number;
+  readonly eventfd: number;
+  readonly address: bigint;
+  /** 0 takes any length. */
+  readonly length: number;
+  readonly datamatch: bigint | undefined;
+}
+
+/** What a vCPU waits for inside RUN. */
+export type VcpuPhase =
+  /** Nobody is in RUN. */
+  | "idle"
+  /** In the queue of its host vCPU. */
+  | "ready"
+  /** Inside vcpu_run. */
+  | "inside"
+  /** Until its vIRQ. */
+  | "waiting"
+  /** Until the resource manager says that the VM has exited. */
+  | "ending";
+
+/** A vCPU function. */
+export interface VcpuFunction {
+  readonly id: number;
+  readonly vm: number;
+  /** The number that user space gave it: its label. */
+  readonly number: number;
+  /** Memory object of the run page. */
+  readonly page: number;
+  /** REMOVE_FUNCTION took it away: its descriptor stays. */
+  removed: boolean;
+  /** Open files of it. */
+  open: boolean;
+  /** The task inside RUN, and those that wait for it. */
+  task: number | undefined;
+  waiters: number[];
+  phase: VcpuPhase;
+  /** The last exit, as far as the next RUN goes on from it. */
+  exit: { kind: "read" | "write"; length: number } | { kind: "fault" } | undefined;
+  /** resume_data_0 and _1 of the next vcpu_run. */
+  resume: [bigint, bigint];
+  /** Virtual time (ns) at which its turn on the host vCPU ends. */
+  turnEnd: number;
+}
+
+/** How a VM ended. */
+export interface VmExit {
+  readonly type: number;
+  readonly size: number;
+  /** At most eight bytes. */
+  readonly reason: number[];
+}
+
+/** The calls to the resource manager that go on: a START, a teardown, or one call inside another ioctl. */
+export interface Sequence {
+  readonly kind: "create" | "start" | "teardown" | "region" | "delete";
+  readonly steps: readonly (StartStep | TeardownStep)[];
+  at: number;
+  /** The region that it is about, where it is about one. */
+  readonly label: number | undefined;
+  /** Where the step is: place in the VM's regions or registers, and entries of the region that are sent. */
+  item: number;
+  sent: number;
+  /** The step has sent its request or waits for a notification. */
+  waits: "reply" | "notification" | undefined;
+  /** The ioctl that waits for the end. */
+  task: number | undefined;
+}
+
+/** A VM. */
+export interface Vm {
+  readonly id: number;
+  readonly persona: EngineName;
+  /** Descriptors of it and of its vCPUs. */
+  refs: number;
+  /** Address space that created it. */
+  readonly space: number;
+  status: VmStatus;
+  /** START was tried. */
+  tried: boolean;
+  /** CONFIG_IMAGE was sent. */
+  configured: boolean;
+  /** 0 before it has one. */
+  vmid: number;
+  /** Newest first. */
+  regions: Region[];
+  bindings: Binding[];
+  /** Pages of bindings that the VM has, and what keeps them. */
+  given: GivenPages[];
+  pinned: Pinned[];
+  /** Parcels of START in generations with demand paging. */
+  configParcel: RangeParcel | undefined;
+  firmwareParcel: RangeParcel | undefined;
+  devicetree: { address: bigint; size: bigint };
+  firmware: { address: bigint; size: bigint } | undefined;
+  auth: number;
+  bootContext: { set: number; index: number; value: bigint }[];
+  irqfds: Irqfd[];
+  ioeventfds: Ioeventfd[];
+  /** Undefined before GET_HYP_RESOURCES. */
+  resources: Resource[] | undefined;
+  exit: VmExit | undefined;
+  sequence: Sequence | undefined;
+  /** Ioctls that wait for the sequence to end, oldest first. */
+  waiters: number[];
+  /** VM_STATUS said that the reset is complete. */
+  resetDone: boolean;
+}
+
+/** A call that waits for a VM's lock, to be made again. */
+export interface WaitingCall {
+  readonly code: number;
+  readonly argument: bigint;
+}
+
+/** A guest memfd (v17): its memory object. */
+export interface GuestMemory {
+  readonly object: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** All of the driver. */
+export interface GunyahState {
+  vms: Record<number, Vm>;
+  vcpus: Record<number, VcpuFunction>;
+  guestMemory: Record<number, GuestMemory>;
+  waiting: Record<number, WaitingCall>;
+  /** The host's own VMID, once it was asked for. */
+  ownVmid: number | undefined;
+  /** Ready vCPUs by host vCPU, in the order of their turns; and host vCPUs inside vcpu_run, with the vCPU that they run. */
+  queues: Record<number, number[]>;
+  inside: Record<number, number>;
+}
+
+/** The state of a driver that has served nobody. */
+export function newGunyahState(): GunyahState {
+  return { vms: {}, vcpus: {}, guestMemory: {}, waiting: {}, ownVmid: undefined, queues: {}, inside: {} };
+}

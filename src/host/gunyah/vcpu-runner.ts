@@ -1,0 +1,370 @@
+// RUN of vCPUs: the host's own vCPUs take turns in running those of VMs with vcpu_run, and what makes vcpu_run return becomes an exit to user
+// space, a wait, or another turn (spec/vm-manager.md §9; spec/observed-ioctl.md §7 and §11; spec/hypervisor.md §5.4). A VM's vCPU belongs to
+// one host vCPU, which its wakeup vIRQ is routed to.
+
+import { ErrorCode, errorName } from "../../abi/errors.ts";
+import type { NativeVcpu } from "../../abi/native-guest.ts";
+import { ResourceType } from "../../abi/rpc/messages/resources.ts";
+import { VcpuRunState } from "../../abi/words.ts";
+import { Errno } from "../../abi/ioctl/errno.ts";
+import { ExitReason, ResumeAction, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS, VmStatusCode } from "../../abi/ioctl/gunyah.ts";
+import { ENGINES } from "../../abi/ioctl/personas.ts";
+import type { HostKernel } from "../kernel/kernel.ts";
+import { writeToIoeventfd } from "./functions.ts";
+import { hypercallErrno } from "./rm-errors.ts";
+import type { GunyahState, Resource, VcpuFunction, Vm } from "./state.ts";
+
+/** Length of a turn (ns): the time slice that the resource manager gives proxy-scheduled vCPUs. */
+const TURN = 100_000;
+const SECTION = "vm-manager 9";
+/** resume_data_1. */
+const Resume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;
+
+/** What the runner needs of the driver. */
+export interface RunnerHooks {
+  /** Gives the guest the page that it lacks: 0, or the negative errno. Only generations with demand paging have it. */
+  pageIn(vm: Vm, address: number, write: boolean): number;
+  /** RUN is about to end with this result: what it ends with instead. For fronts with a run structure of their own. */
+  leaving(vcpu: VcpuFunction, task: number, result: number): number;
+  /** Makes another host vCPU look at its queue. */
+  kick(resource: Resource): void;
+}
+
+/** Runs vCPUs. */
+export class VcpuRunner {
+  readonly #kernel: HostKernel;
+  readonly #state: GunyahState;
+  readonly #hooks: RunnerHooks;
+
+  constructor(kernel: HostKernel, state: GunyahState, hooks: RunnerHooks) {
+    this.#kernel = kernel;
+    this.#state = state;
+    this.#hooks = hooks;
+  }
+
+  /** RUN: the result, or undefined while it goes on. */
+  enter(task: number, vcpu: VcpuFunction): number | undefined {
+    const vm = this.#vmOf(vcpu);
+    if (vcpu.removed) return this.#kernel.refuse(Errno.ENODEV, SECTION, "the vCPU's function was removed", { vcpu: vcpu.number });
+    if (vcpu.task !== undefined) {
+      vcpu.waiters.push(task);
+      return undefined;
+    }
+    const resource = this.#resourceOf(vm, vcpu);
+    if (resource === undefined) return this.#noResource(vm, vcpu);
+    if (vm.exit !== undefined) return this.#statusExit(vm, vcpu);
+    if (!this.#takeResume(vm, vcpu)) {
+      const action = this.#page(vcpu, RUN_MMIO.offsetOf("resume_action"), 1)[0];
+      return this.#kernel.refuse(Errno.EINVAL, SECTION, "resume_action is HANDLED 0 or FAULT 1, after a page fault also RETRY 2", {
+        action,
+      });
+    }
+    if (this.#immediate(vcpu)) return -Errno.EINTR;
+    vcpu.task = task;
+    this.#makeReady(vcpu, resource, this.#kernel.cpu.now < vcpu.turnEnd);
+    return undefined;
+  }
+
+  /** A signal for a task inside RUN or waiting for it. */
+  interrupt(task: number, vcpu: VcpuFunction): void {
+    const waiting = vcpu.waiters.indexOf(task);
+    if (waiting >= 0) {
+      vcpu.waiters.splice(waiting, 1);
+      this.#kernel.finish(task, this.#hooks.leaving(vcpu, task, -Errno.EINTR));
+    } else if (vcpu.task === task && vcpu.phase !== "inside") {
+      this.#leave(vcpu, -Errno.EINTR);
+    }
+  }
+
+  /** A vIRQ: whether it is the wakeup of a vCPU. */
+  wake(intid: number): boolean {
+    for (const vm of Object.values(this.#state.vms)) {
+      const resource = vm.resources?.find(({ type, virq }) => type === ResourceType.Vcpu && virq === intid);
+      if (resource === undefined) continue;
+      resource.signalled = true;
+      for (const vcpu of this.#vcpusOf(vm)) {
+        if (vcpu.number === resource.label && vcpu.phase === "waiting") this.#makeReady(vcpu, resource, false);
+      }
+      return true;
+    }
+    return false;
+  }
+
+  /** The VM has exited: whoever sleeps in RUN leaves with STATUS. */
+  exited(vm: Vm): void {
+    for (const vcpu of this.#vcpusOf(vm)) {
+      if (vcpu.phase === "waiting" || vcpu.phase === "ending") this.#leave(vcpu, this.#statusExit(vm, vcpu));
+    }
+  }
+
+  /** Load failed: those who look at a run page see it. */
+  loadFailed(vm: Vm): void {
+    if (!ENGINES[vm.persona].functions?.resumeAction) return;
+    for (const vcpu of this.#vcpusOf(vm)) this.#writeStatus(vcpu, VmStatusCode.LoadFailed, 0, 0, []);
+  }
+
+  /** The vCPU's function is gone. */
+  removed(vcpu: VcpuFunction): void {
+    if (vcpu.task !== undefined && vcpu.phase !== "inside") this.#leave(vcpu, -Errno.ENODEV);
+  }
+
+  /** Enters the next ready vCPU of the host vCPU `cpu`, if there is one. The handler of the event must return afterwards. */
+  run(cpu: NativeVcpu): void {
+    const { queues, inside } = this.#state;
+    if (inside[cpu.index] !== undefined) return;
+    const queue = queues[cpu.index] ?? [];
+    for (;;) {
+      const id = queue.shift();
+      if (id === undefined) return;
+      const vcpu = this.#state.vcpus[id];
+      if (vcpu?.phase !== "ready" || vcpu.task === undefined) continue;
+      const resource = this.#resourceOf(this.#vmOf(vcpu), vcpu);
+      if (resource === undefined || !this.#maySlip(vcpu)) continue;
+      if (cpu.now >= vcpu.turnEnd) vcpu.turnEnd = cpu.now + TURN;
+      vcpu.phase = "inside";
+      resource.signalled = false;
+      const [resume0, resume1] = vcpu.resume;
+      vcpu.resume = [0n, 0n];
+      inside[cpu.index] = id;
+      cpu.vcpuRun(resource.cap, resume0, resume1, 0n);
+      return;
+    }
+  }
+
+  /** vcpu_run of the host vCPU came back. */
+  returned(cpu: NativeVcpu, error: bigint, state: bigint, data: readonly [bigint, bigint, bigint]): void {
+    const id = this.#state.inside[cpu.index];
+    delete this.#state.inside[cpu.index];
+    const vcpu = id === undefined ? undefined : this.#state.vcpus[id];
+    if (vcpu === undefined || vcpu.task === undefined) return;
+    const vm = this.#vmOf(vcpu);
+    const resource = this.#resourceOf(vm, vcpu);
+    if (resource === undefined) return this.#leave(vcpu, -Errno.ENODEV);
+    const code = Number(BigInt.asIntN(32, error));
+    if (code === ErrorCode.OK) return this.#next(vm, vcpu, resource, Number(state), data);
+    if (code === ErrorCode.RETRY) return this.#makeReady(vcpu, resource, true);
+    // The resource manager runs a vCPU that it stops: the end is near, and told.
+    if (code === ErrorCode.BUSY) return this.#endingUnless(vm, vcpu);
+    const rule = `vcpu_run: ${errorName(error)}`;
+    const broken = { section: SECTION, rule, object: `vm ${vm.id}`, values: { vcpu: vcpu.number } };
+    this.#leave(vcpu, -hypercallErrno(code), broken);
+  }
+
+  // ---- what vcpu_run says ----
+
+  #next(vm: Vm, vcpu: VcpuFunction, resource: Resource, state: number, data: readonly [bigint, bigint, bigint]): void {
+    switch (state) {
+      case VcpuRunState.Ready:
+      case VcpuRunState.Blocked:
+        return this.#makeReady(vcpu, resource, this.#kernel.cpu.now < vcpu.turnEnd);
+      case VcpuRunState.PoweredOff:
+        if (vm.exit !== undefined) return this.#leave(vcpu, this.#statusExit(vm, vcpu));
+        return this.#sleep(vcpu, resource);
+      case VcpuRunState.ExpectsWakeup:
+        return this.#sleep(vcpu, resource);
+      case VcpuRunState.AddrspaceVmmioRead:
+        return this.#mmio(vm, vcpu, resource, { address: Number(data[0]), length: Number(data[1]), value: undefined });
+      case VcpuRunState.AddrspaceVmmioWrite:
+        return this.#mmio(vm, vcpu, resource, { address: Number(data[0]), length: Number(data[1]), value: data[2] });
+      case VcpuRunState.Fault:
+        return this.#fault(vm, vcpu, resource, data);
+      case VcpuRunState.PsciSystemReset:
+        return this.#endingUnless(vm, vcpu);
+      default:
+        this.#kernel.cpu.trace.event("ioctl", "vcpu_run returned an unknown state", { state, vcpu: vcpu.number });
+        return this.#endingUnless(vm, vcpu);
+    }
+  }
+
+  #sleep(vcpu: VcpuFunction, resource: Resource): void {
+    if (resource.signalled || this.#interrupted(vcpu)) return this.#makeReady(vcpu, resource, false);
+    vcpu.phase = "waiting";
+  }
+
+  /** The guest is at its end: RUN waits for what the resource manager says of it. */
+  #endingUnless(vm: Vm, vcpu: VcpuFunction): void {
+    if (vm.exit !== undefined) this.#leave(vcpu, this.#statusExit(vm, vcpu));
+    else if (this.#interrupted(vcpu)) this.#leave(vcpu, -Errno.EINTR);
+    else vcpu.phase = "ending";
+  }
+
+  #mmio(vm: Vm, vcpu: VcpuFunction, resource: Resource, access: { address: number; length: number; value: bigint | undefined }): void {
+    const { address, length, value } = access;
+    const write = value !== undefined;
+    if (this.#hooks.pageIn(vm, address, write) === 0) {
+      vcpu.resume = [0n, Resume.Retry];
+      return this.#makeReady(vcpu, resource, true);
+    }
+    const cut = write ? BigInt.asUintN(8 * length, value) : 0n;
+    if (write && writeToIoeventfd(this.#kernel, vm, address, length, cut)) return this.#makeReady(vcpu, resource, true);
+    const page = new Uint8Array(RUN_MMIO.size);
+    const old = this.#page(vcpu, 0, page.length);
+    page.set(old);
+    const view = new DataView(page.buffer);
+    view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.Mmio, true);
+    view.setBigUint64(RUN_MMIO.offsetOf("phys_addr"), BigInt(address), true);
+    const at = RUN_MMIO.offsetOf("data");
+    // Bytes of a load, and those beyond a store, keep what was there.
+    if (write) { for (let byte = 0; byte < length; byte++) page[at + byte] = Number(cut >> BigInt(8 * byte) & 0xffn); }
+    view.setUint32(RUN_MMIO.offsetOf("len"), length, true);
+    page[RUN_MMIO.offsetOf("is_write")] = write ? 1 : 0;
+    if (ENGINES[vm.persona].functions?.resumeAction) page[RUN_MMIO.offsetOf("resume_action")] = ResumeAction.Handled;
+    this.#writePage(vcpu, 0, page);
+    vcpu.exit = { kind: write ? "write" : "read", length };
+    this.#leave(vcpu, 0);
+  }
+
+  #fault(vm: Vm, vcpu: VcpuFunction, resource: Resource, data: readonly [bigint, bigint, bigint]): void {
+    if (!ENGINES[vm.persona].functions?.pageFaultExit) return this.#endingUnless(vm, vcpu);
+    const address = Number(data[0]);
+    const attempt = this.#hooks.pageIn(vm, address, data[1] !== 0n);
+    if (attempt === 0) {
+      vcpu.resume = [0n, Resume.Retry];
+      return this.#makeReady(vcpu, resource, true);
+    }
+    const page = this.#page(vcpu, 0, RUN_PAGE_FAULT.size);
+    const view = new DataView(page.buffer);
+    view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.PageFault, true);
+    view.setBigUint64(RUN_PAGE_FAULT.offsetOf("phys_addr"), data[0], true);
+    view.setInt32(RUN_PAGE_FAULT.offsetOf("attempt"), attempt, true);
+    page[RUN_PAGE_FAULT.offsetOf("resume_action")] = ResumeAction.Handled;
+    this.#writePage(vcpu, 0, page);
+    vcpu.exit = { kind: "fault" };
+    this.#leave(vcpu, 0);
+  }
+
+  // ---- the run page ----
+
+  /** The run page from `offset` on. */
+  page(vcpu: VcpuFunction, offset: number, length: number): Uint8Array {
+    return this.#page(vcpu, offset, length);
+  }
+
+  writePage(vcpu: VcpuFunction, offset: number, bytes: Uint8Array): void {
+    this.#writePage(vcpu, offset, bytes);
+  }
+
+  #page(vcpu: VcpuFunction, offset: number, length: number): Uint8Array {
+    const ipa = this.#kernel.memory.objectPage(this.#kernel.memory.object(vcpu.page), 0);
+    const bytes = ipa === undefined ? undefined : this.#kernel.cpu.read(ipa + offset, length);
+    if (bytes === undefined) throw new Error(`the run page of vCPU ${vcpu.number} is not memory of the host`);
+    return bytes;
+  }
+
+  #writePage(vcpu: VcpuFunction, offset: number, bytes: Uint8Array): void {
+    const ipa = this.#kernel.memory.objectPage(this.#kernel.memory.object(vcpu.page), 0);
+    if (ipa === undefined || !this.#kernel.cpu.write(ipa + offset, bytes)) {
+      throw new Error(`the run page of vCPU ${vcpu.number} is not memory of the host`);
+    }
+  }
+
+  #immediate(vcpu: VcpuFunction): boolean {
+    return this.#page(vcpu, RUN_PAGE.offsetOf("immediate_exit"), 1)[0] !== 0;
+  }
+
+  /** Writes a STATUS exit; the result of RUN. */
+  #statusExit(vm: Vm, vcpu: VcpuFunction): number {
+    const { type, size, reason } = vm.exit!;
+    this.#writeStatus(vcpu, VmStatusCode.Exited, type, size, reason);
+    return 0;
+  }
+
+  #writeStatus(vcpu: VcpuFunction, status: number, type: number, size: number, reason: readonly number[]): void {
+    const page = this.#page(vcpu, 0, RUN_STATUS.size);
+    const view = new DataView(page.buffer);
+    view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.Status, true);
+    view.setUint32(RUN_STATUS.offsetOf("status"), status, true);
+    view.setUint16(RUN_STATUS.offsetOf("exit_type"), type, true);
+    view.setUint16(RUN_STATUS.offsetOf("padding"), 0, true);
+    view.setUint32(RUN_STATUS.offsetOf("reason_size"), size, true);
+    const at = RUN_STATUS.offsetOf("reason");
+    for (let byte = 0; byte < 8; byte++) page[at + byte] = reason[byte] ?? 0;
+    // What follows belongs to other exits.
+    this.#writePage(vcpu, 0, page.subarray(0, at + 8));
+    vcpu.exit = undefined;
+  }
+
+  /** What user space answers to the last exit becomes the arguments of the next vcpu_run. False for an unknown action. */
+  #takeResume(vm: Vm, vcpu: VcpuFunction): boolean {
+    const { exit } = vcpu;
+    vcpu.exit = undefined;
+    vcpu.resume = [0n, 0n];
+    if (exit === undefined) return true;
+    const rules = ENGINES[vm.persona].functions!;
+    const page = this.#page(vcpu, 0, RUN_MMIO.size);
+    if (rules.resumeAction) {
+      const action = page[exit.kind === "fault" ? RUN_PAGE_FAULT.offsetOf("resume_action") : RUN_MMIO.offsetOf("resume_action")];
+      const retry = exit.kind === "fault" && action === ResumeAction.Retry;
+      if (action > ResumeAction.Fault && !retry) {
+        vcpu.exit = exit;
+        return false;
+      }
+      if (action === ResumeAction.Fault) vcpu.resume[1] = Resume.Fault;
+      else if (exit.kind === "fault") vcpu.resume[1] = Resume.Retry;
+    }
+    if (exit.kind === "read") {
+      const at = RUN_MMIO.offsetOf("data");
+      for (let byte = exit.length - 1; byte >= 0; byte--) vcpu.resume[0] = vcpu.resume[0] << 8n | BigInt(page[at + byte]);
+    }
+    return true;
+  }
+
+  // ---- turns ----
+
+  /** A signal or immediate_exit wants RUN to leave. */
+  #interrupted(vcpu: VcpuFunction): boolean {
+    return this.#kernel.task(vcpu.task!).signalled || this.#immediate(vcpu);
+  }
+
+  /** Looks at the reasons to leave before each vcpu_run; whether it may happen. */
+  #maySlip(vcpu: VcpuFunction): boolean {
+    if (vcpu.removed) this.#leave(vcpu, -Errno.ENODEV);
+    else if (this.#interrupted(vcpu)) this.#leave(vcpu, -Errno.EINTR);
+    else return true;
+    return false;
+  }
+
+  #makeReady(vcpu: VcpuFunction, resource: Resource, first: boolean): void {
+    vcpu.phase = "ready";
+    const queue = this.#state.queues[resource.runner] ??= [];
+    // An exit to user space, or an interrupt of the host, does not cost a vCPU the rest of its turn.
+    if (first) queue.unshift(vcpu.id);
+    else queue.push(vcpu.id);
+    if (resource.runner !== this.#kernel.cpu.index) this.#hooks.kick(resource);
+  }
+
+  /** RUN ends. The next task that waits for the vCPU gets its chance. */
+  #leave(vcpu: VcpuFunction, result: number, rule?: Parameters<HostKernel["finish"]>[2]): void {
+    const task = vcpu.task!;
+    vcpu.task = undefined;
+    vcpu.phase = "idle";
+    this.#kernel.finish(task, this.#hooks.leaving(vcpu, task, result), rule);
+    const next = vcpu.task === undefined ? vcpu.waiters.shift() : undefined;
+    if (next === undefined) return;
+    let entered: number | undefined;
+    this.#kernel.within(next, () => entered = this.enter(next, vcpu));
+    if (entered !== undefined) this.#kernel.finish(next, this.#hooks.leaving(vcpu, next, entered));
+  }
+
+  #noResource(vm: Vm, vcpu: VcpuFunction): number {
+    const values = { vcpu: vcpu.number, status: vm.status };
+    const rule = vm.resources === undefined
+      ? "a vCPU runs after START only"
+      : "the resource manager has to list a vCPU of this number: the devicetree says how many there are";
+    return this.#kernel.refuse(Errno.ENODEV, SECTION, rule, values, { object: `vm ${vm.id}` });
+  }
+
+  #resourceOf(vm: Vm, vcpu: VcpuFunction): Resource | undefined {
+    return vm.resources?.find(({ type, label }) => type === ResourceType.Vcpu && label === vcpu.number);
+  }
+
+  #vcpusOf(vm: Vm): VcpuFunction[] {
+    return Object.values(this.#state.vcpus).filter((vcpu) => vcpu.vm === vm.id);
+  }
+
+  #vmOf(vcpu: VcpuFunction): Vm {
+    const vm = this.#state.vms[vcpu.vm];
+    if (vm === undefined) throw new Error(`vCPU ${vcpu.number} has lost its VM`);
+    return vm;
+  }
+}

@@ -1,0 +1,249 @@
+// The primary VM as a Linux with hypervisor drivers: its kernel (`kernel/`), the drivers of /dev/gunyah and /dev/gzvm, and the program that
+// uses them. It is a native guest: all that it does to VMs are hypercalls and requests to the resource manager.
+//
+// The host's memory, as IPA from its start:
+//   entry + 0x1000     a page for RPC packets
+//   options.reserved   pages for processes, and so for VMs
+
+import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
+import { HYPERCALLS } from "../abi/hypercalls.ts";
+import { CONSOLE_INPUT_INTID } from "./console-input.ts";
+import { GunyahDriver } from "./gunyah/driver.ts";
+import { Engine } from "./gunyah/engine.ts";
+import { type GunyahState, newGunyahState, type Vm } from "./gunyah/state.ts";
+import { GzvmDriver } from "./geniezone/driver.ts";
+import { type GzvmState, newGzvmState } from "./geniezone/state.ts";
+import type { PersonaName } from "../abi/ioctl/personas.ts";
+import { HostKernel, type KernelState, newKernelState } from "./kernel/kernel.ts";
+import { PAGE_SIZE } from "./kernel/page-allocator.ts";
+import { type HostPlatform, readAvailable, readPlatform } from "./platform.ts";
+import { RmClient, type RmClientState } from "./rm-client.ts";
+
+const PSCI_CPU_ON = 0xc400_0003;
+/** Registers of the distributor. */
+const GICD_ISPENDR = 0x200;
+const GICD_IROUTER = 0x6000;
+/** Most bytes of a devicetree that the host looks at. */
+const DEVICETREE_MAX = 0x10_0000;
+
+/** The program of the host's processes. */
+export interface HostProgram {
+  /** The drivers are there. */
+  begin(host: HostServices): void;
+  /** The host has booted; not called where a saved one goes on. */
+  boot(): void;
+  /** An ioctl that waited has ended. */
+  finished(task: number, pid: number, result: number): void;
+  /** The virtual timer of the vCPU on which something happens. */
+  timer(): void;
+  /** The interrupt from outside. */
+  input(): void;
+  /** A VM of /dev/gunyah has changed, or is gone. */
+  changed(vm: Vm): void;
+  /** An eventfd was signalled. */
+  signalled(eventfd: number): void;
+  /** Something that should not happen. */
+  problem(message: string): void;
+  /** Plain data. */
+  save(): unknown;
+  restore(saved: unknown): void;
+}
+
+/** What a program has. */
+export interface HostServices {
+  readonly kernel: HostKernel;
+  readonly gunyah: GunyahDriver;
+  /** Undefined where the host has no /dev/gzvm. */
+  readonly gzvm: GzvmDriver | undefined;
+}
+
+/** /dev/gzvm. */
+export interface GzvmOptions {
+  /** What protected VMs boot first. */
+  readonly firmware: Uint8Array | undefined;
+}
+
+/** What a host is made of. */
+export interface HostOptions {
+  /** Generation of /dev/gunyah. */
+  readonly device: PersonaName;
+  /** RLIMIT_MEMLOCK of processes, bytes. */
+  readonly memlock: number;
+  /** RAM that is not for processes, bytes from the start. */
+  readonly reserved: number;
+  /** How many of the primary VM's vCPUs take part. */
+  readonly vcpus: number;
+  readonly program: HostProgram;
+  /** Undefined leaves /dev/gzvm out. */
+  readonly gzvm?: GzvmOptions;
+}
+
+/** The program, for `NativePrograms.register`. */
+export function hostGuest(options: HostOptions): NativeGuestFactory {
+  return () => new HostGuest(options);
+}
+
+/** Saved state: plain data. */
+interface HostState {
+  readonly platform: HostPlatform;
+  readonly buffer: number;
+  readonly features: bigint;
+  readonly rm: RmClientState;
+  readonly kernel: KernelState;
+  readonly gunyah: GunyahState;
+  readonly gzvm: GzvmState | undefined;
+  readonly program: unknown;
+}
+
+interface Running {
+  readonly platform: HostPlatform;
+  readonly buffer: number;
+  /** Feature bits of hypervisor_identify. */
+  readonly features: bigint;
+  readonly rm: RmClient;
+  readonly kernel: HostKernel;
+  readonly engine: Engine;
+  readonly gunyah: GunyahDriver;
+  readonly gzvm: GzvmDriver | undefined;
+}
+
+/** The drivers' states in a saved host. */
+type DriverStates = Pick<HostState, "kernel" | "gunyah" | "gzvm">;
+
+class HostGuest implements NativeGuest {
+  readonly #options: HostOptions;
+  #running: Running | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+  }
+
+  start(vcpu: NativeVcpu, entry: bigint, x0: bigint): void {
+    // The others wait for the wakeup vIRQs of the vCPUs that are given to them.
+    if (vcpu.index === 0) this.#boot(vcpu, Number(entry), Number(x0));
+  }
+
+  virq(vcpu: NativeVcpu, intid: number): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    const { rm, platform, kernel, engine } = running;
+    kernel.cpu = vcpu;
+    if (intid === platform.rm.rxVirq) this.#receive(vcpu, running);
+    else if (intid === platform.rm.txVirq) rm.flush(vcpu);
+    else if (intid === CONSOLE_INPUT_INTID) this.#options.program.input();
+    else engine.virq(intid);
+    engine.run(vcpu);
+  }
+
+  timer(vcpu: NativeVcpu): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    running.kernel.cpu = vcpu;
+    this.#options.program.timer();
+    running.engine.run(vcpu);
+  }
+
+  runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, data1: bigint, data2: bigint): void {
+    const { kernel, engine } = this.#running!;
+    kernel.cpu = vcpu;
+    engine.runReturned(vcpu, error, state, [data0, data1, data2]);
+    engine.run(vcpu);
+  }
+
+  save(): HostState | undefined {
+    if (this.#running === undefined) return undefined;
+    const { platform, buffer, features, rm, kernel, gunyah, gzvm } = this.#running;
+    const state = structuredClone(kernel.state);
+    // Operations of the trace do not outlive it.
+    for (const task of Object.values(state.tasks)) task.trace = undefined;
+    const program = this.#options.program.save();
+    return {
+      platform,
+      buffer,
+      features,
+      rm: rm.save(),
+      kernel: state,
+      gunyah: structuredClone(gunyah.state),
+      gzvm: structuredClone(gzvm?.state),
+      program,
+    };
+  }
+
+  restore(saved: unknown): void {
+    // Only what `save` gave, for the same options, is ever restored.
+    const state = saved as HostState | undefined;
+    this.#running = undefined;
+    if (state === undefined) return;
+    const { platform, buffer, features, ...states } = structuredClone(state);
+    const running = this.#running = this.#assemble(platform, buffer, features, states);
+    running.rm.restore(state.rm);
+    this.#options.program.begin(running);
+    this.#options.program.restore(state.program);
+  }
+
+  #boot(vcpu: NativeVcpu, entry: number, devicetree: number): void {
+    const { program, vcpus } = this.#options;
+    const read = readPlatform(readAvailable(vcpu, devicetree, DEVICETREE_MAX));
+    if (!read.ok) return program.problem(read.problem);
+    const { platform } = read;
+    const [, features] = vcpu.hvc(HYPERCALLS.hypervisor_identify.number);
+    const running = this.#running = this.#assemble(platform, entry + PAGE_SIZE, features, undefined);
+    running.kernel.cpu = vcpu;
+    for (const intid of [platform.rm.rxVirq, platform.rm.txVirq]) vcpu.enableIrq(intid, true);
+    for (const mpidr of platform.cpus.slice(1, vcpus)) {
+      const [result] = vcpu.smc(PSCI_CPU_ON, BigInt(mpidr), BigInt(entry), 0n);
+      if (result !== 0n) program.problem(`CPU_ON of CPU ${mpidr}: ${BigInt.asIntN(64, result)}`);
+    }
+    // Processes live on the last vCPU: the first answers the resource manager.
+    this.#enable(vcpu, platform, CONSOLE_INPUT_INTID, Math.min(vcpus, platform.cpus.length) - 1);
+    program.begin(running);
+    program.boot();
+    // What came before the interrupt was enabled.
+    program.input();
+  }
+
+  #assemble(platform: HostPlatform, buffer: number, features: bigint, states: DriverStates | undefined): Running {
+    const { program, reserved, memlock, device, vcpus } = this.#options;
+    const memory = { base: platform.memory.base + reserved, size: platform.memory.size - reserved };
+    const rm = new RmClient(platform.rm, buffer, (message) => program.problem(message));
+    const options = {
+      ...{ memory, memlock },
+      finished: (task: number, pid: number, result: number) => program.finished(task, pid, result),
+      signalled: (eventfd: number) => {
+        engine.eventfdSignalled(eventfd);
+        gzvm?.eventfdSignalled(eventfd);
+        program.signalled(eventfd);
+      },
+    };
+    const kernel = new HostKernel(states?.kernel ?? newKernelState(options), options);
+    const engine: Engine = new Engine(kernel, states?.gunyah ?? newGunyahState(), {
+      request: (id, payload, tag) => rm.request(kernel.cpu, id, payload, tag),
+      enable: (virq, runner) => this.#enable(kernel.cpu, platform, virq, runner),
+      trigger: (virq) => {
+        const at = platform.gicd + GICD_ISPENDR + 4 * Math.floor(virq / 32);
+        if (!kernel.cpu.writeDevice(at, 4, 1n << BigInt(virq % 32))) program.problem(`the interrupt ${virq} cannot be made pending`);
+      },
+      runners: Math.min(vcpus, platform.cpus.length),
+      features,
+      changed: (vm) => program.changed(vm),
+    });
+    const gunyah = new GunyahDriver(kernel, engine, device);
+    const withGzvm = this.#options.gzvm;
+    const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, engine, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
+    return { platform, buffer, features, rm, kernel, engine, gunyah, gzvm };
+  }
+
+  #enable(vcpu: NativeVcpu, platform: HostPlatform, virq: number, runner: number): void {
+    vcpu.enableIrq(virq, true);
+    if (!vcpu.writeDevice(platform.gicd + GICD_IROUTER + 8 * virq, 8, BigInt(platform.cpus[runner]))) {
+      this.#options.program.problem(`the interrupt ${virq} cannot be routed to CPU ${runner}`);
+    }
+  }
+
+  #receive(vcpu: NativeVcpu, { rm, engine, gunyah }: Running): void {
+    for (const message of rm.receive(vcpu)) {
+      if (message.kind === "notification") engine.notification(message.id, message.payload);
+      else if (!engine.reply(message.tag, message.payload)) gunyah.reply(message.tag, message.payload);
+    }
+  }
+}

@@ -1,0 +1,442 @@
+// The host's kernel as far as drivers and VMMs need one: processes with descriptor tables and address spaces, and ioctls that may wait. An
+// ioctl in progress is a task: plain data that says where it stands, so that all of this can be saved between two events
+// (docs/architecture.md, "Host").
+
+import type { NativeVcpu } from "../../abi/native-guest.ts";
+import type { BrokenRule, TraceFields } from "../../abi/trace.ts";
+import { findRequest } from "../../abi/ioctl/decode.ts";
+import { GZVM } from "../../abi/ioctl/geniezone.ts";
+import { GH } from "../../abi/ioctl/gunyah.ts";
+import type { Request } from "../../abi/ioctl/request.ts";
+import { Errno, errnoName } from "../../abi/ioctl/errno.ts";
+import { type Access, HostMemory, type MemoryState, type UserSpace } from "./memory.ts";
+import { newPageAllocatorState, PAGE_SIZE } from "./page-allocator.ts";
+import { Eventfds, type EventfdState, type FileKind, type FileOperations, type OpenFile, Poll } from "./files.ts";
+
+/** A process. Plain data. */
+interface Process {
+  readonly pid: number;
+  /** Id of its address space. */
+  readonly space: number;
+  /** Open file and close-on-exec flag by descriptor. */
+  descriptors: Record<number, { file: number; closeOnExec: boolean }>;
+  uid: number;
+  /** RLIMIT_MEMLOCK, bytes. */
+  memlock: number;
+}
+
+/** An ioctl in progress. Plain data. */
+interface Task {
+  readonly id: number;
+  readonly pid: number;
+  readonly space: number;
+  readonly file: number;
+  /** A signal waits for it. */
+  signalled: boolean;
+  /** Its operation in the trace; not kept over a restore. */
+  trace: number | undefined;
+}
+
+/** Everything that the kernel knows, without its drivers: plain data. */
+export interface KernelState {
+  nextId: number;
+  processes: Record<number, Process>;
+  files: Record<number, OpenFile>;
+  tasks: Record<number, Task>;
+  eventfds: EventfdState;
+  memory: MemoryState;
+}
+
+/** What a kernel is told to be. */
+export interface KernelOptions {
+  /** RAM for processes: IPA and bytes. */
+  readonly memory: { readonly base: number; readonly size: number };
+  /** RLIMIT_MEMLOCK of new processes, bytes. */
+  readonly memlock: number;
+  /** An ioctl that waited has ended. */
+  finished(task: number, pid: number, result: number): void;
+  /** An eventfd was written or signalled. */
+  signalled(eventfd: number): void;
+}
+
+/** open's flags that matter here. */
+export type OpenMode = "r" | "w" | "rw";
+
+/** Result of an ioctl call: it ended, or its task waits. */
+export interface IoctlResult {
+  readonly task: number;
+  /** Undefined while it waits. */
+  readonly result: number | undefined;
+}
+
+/** RUN ends as often as a guest touches a device: it is told with what vCPUs do, not with what VMMs ask for. */
+const RUNS: readonly number[] = [GH.RUN.code, GZVM.RUN.code];
+/** Bytes of a process's own program and data. */
+const PROGRAM_SIZE = 0x1_0000;
+/** Most descriptors of a process. */
+const MAX_DESCRIPTORS = 1024;
+
+/** The state of a kernel that runs nothing. */
+export function newKernelState({ memory }: KernelOptions): KernelState {
+  const pages = newPageAllocatorState(memory.base, memory.size);
+  return {
+    ...{ nextId: 1, processes: {}, files: {}, tasks: {}, eventfds: {} },
+    memory: { pages, objects: {}, spaces: {}, nextId: 1, zeroPage: undefined },
+  };
+}
+
+/** The kernel. Each event sets `cpu` first: the vCPU on which everything happens until the next. */
+export class HostKernel {
+  readonly memory: HostMemory;
+  readonly eventfds: Eventfds;
+  readonly #options: KernelOptions;
+  readonly #operations = new Map<FileKind, FileOperations>();
+  readonly #devices = new Map<string, FileKind>();
+  #cpu: NativeVcpu | undefined;
+
+  constructor(readonly state: KernelState, options: KernelOptions) {
+    this.#options = options;
+    this.memory = new HostMemory(state.memory, () => this.cpu, (file) => this.dropFile(file));
+    this.eventfds = new Eventfds(state.eventfds, options.signalled);
+    this.register("eventfd", this.eventfds);
+    this.register("memfd", {
+      name: () => "memfd:",
+      memory: (file) => file.target,
+      release: (file) => this.memory.dropObject(file.target),
+    });
+  }
+
+  /** The vCPU whose event is handled. */
+  get cpu(): NativeVcpu {
+    return this.#cpu ?? fail("the host's kernel is used outside an event");
+  }
+  set cpu(cpu: NativeVcpu) {
+    this.#cpu = cpu;
+  }
+
+  /** Says what files of a kind do, and at which path they are opened, if at any. */
+  register(kind: FileKind, operations: FileOperations, path?: string): void {
+    this.#operations.set(kind, operations);
+    if (path !== undefined) this.#devices.set(path, kind);
+  }
+
+  // ---- processes ----
+
+  /** A process of root without descriptors. Returns its pid. */
+  spawn(): number {
+    const pid = this.state.nextId++;
+    const { id: space } = this.memory.createSpace();
+    this.state.processes[pid] = { pid, space, descriptors: {}, uid: 0, memlock: this.#options.memlock };
+    // The program itself, above all that it will map.
+    this.mapAnonymous(pid, PROGRAM_SIZE, { read: true, write: true });
+    return pid;
+  }
+
+  /** A child with the same open files and a copy of the address space. */
+  fork(parent: number): number {
+    const { descriptors, uid, memlock } = this.#process(parent);
+    const pid = this.state.nextId++;
+    const space = this.memory.forkSpace(this.spaceOf(parent));
+    for (const { file } of space.mappings) if (file !== undefined) this.#file(file).refs++;
+    this.state.processes[pid] = { pid, space: space.id, descriptors: structuredClone(descriptors), uid, memlock };
+    for (const { file } of Object.values(descriptors)) this.#file(file).refs++;
+    return pid;
+  }
+
+  /** Ends a process: its calls, its mappings, then its descriptors, the last first, as Linux's deferred fput has it. */
+  exit(pid: number): void {
+    for (const task of Object.values(this.state.tasks)) if (task.pid === pid) this.signal(task.id);
+    const process = this.#process(pid);
+    const space = this.spaceOf(pid);
+    this.memory.clearSpace(space);
+    for (const fd of Object.keys(process.descriptors).map(Number).sort((a, b) => b - a)) this.close(pid, fd);
+    this.memory.dropSpace(space);
+    delete this.state.processes[pid];
+  }
+
+  exists(pid: number): boolean {
+    return this.state.processes[pid] !== undefined;
+  }
+
+  setuid(pid: number, uid: number): void {
+    this.#process(pid).uid = uid;
+  }
+
+  /** @param bytes RLIMIT_MEMLOCK. */
+  setMemlock(pid: number, bytes: number): void {
+    this.#process(pid).memlock = bytes;
+  }
+
+  spaceOf(pid: number): UserSpace {
+    return this.memory.space(this.#process(pid).space) ?? fail(`process ${pid} has no address space`);
+  }
+
+  /** VmLck of a process, bytes. */
+  lockedBytes(pid: number): number {
+    return this.spaceOf(pid).locked * PAGE_SIZE;
+  }
+
+  // ---- files ----
+
+  open(pid: number, path: string, _mode: OpenMode = "rw"): number {
+    const kind = this.#devices.get(path);
+    return kind === undefined ? -Errno.ENOENT : this.install(pid, kind, 0, true);
+  }
+
+  /** A new open file and a descriptor for it; a negative errno where the table is full. */
+  install(pid: number, kind: FileKind, target: number, closeOnExec: boolean): number {
+    const fd = this.#freeDescriptor(pid);
+    if (fd < 0) return fd;
+    const file: OpenFile = { id: this.state.nextId++, refs: 1, kind, target };
+    this.state.files[file.id] = file;
+    this.#process(pid).descriptors[fd] = { file: file.id, closeOnExec };
+    return fd;
+  }
+
+  close(pid: number, fd: number): number {
+    const { descriptors } = this.#process(pid);
+    const descriptor = descriptors[fd];
+    if (descriptor === undefined) return -Errno.EBADF;
+    delete descriptors[fd];
+    this.dropFile(descriptor.file);
+    return 0;
+  }
+
+  dup(pid: number, fd: number): number {
+    const file = this.fileOf(pid, fd);
+    if (file === undefined) return -Errno.EBADF;
+    const copy = this.#freeDescriptor(pid);
+    if (copy < 0) return copy;
+    file.refs++;
+    this.#process(pid).descriptors[copy] = { file: file.id, closeOnExec: false };
+    return copy;
+  }
+
+  closesOnExec(pid: number, fd: number): boolean {
+    return this.#process(pid).descriptors[fd]?.closeOnExec === true;
+  }
+
+  /** The open file of a descriptor. */
+  fileOf(pid: number, fd: number): OpenFile | undefined {
+    const descriptor = this.#process(pid).descriptors[fd];
+    return descriptor && this.#file(descriptor.file);
+  }
+
+  holdFile(file: OpenFile): void {
+    file.refs++;
+  }
+
+  dropFile(id: number): void {
+    const file = this.#file(id);
+    if (--file.refs > 0) return;
+    delete this.state.files[id];
+    this.#operations.get(file.kind)?.release?.(file);
+  }
+
+  /** What /proc/self/fd shows; undefined for a closed descriptor. */
+  descriptorName(pid: number, fd: number): string | undefined {
+    const file = this.fileOf(pid, fd);
+    return file && this.#of(file).name(file);
+  }
+
+  eventfd(pid: number, counter: number): number {
+    const id = this.state.nextId++;
+    this.eventfds.create(id, counter);
+    return this.install(pid, "eventfd", id, true);
+  }
+
+  /** @param size bytes; the file ends at a whole page here. */
+  memfd(pid: number, size: number): number {
+    const object = this.memory.createObject("file", Math.ceil(size / PAGE_SIZE));
+    return this.install(pid, "memfd", object.id, true);
+  }
+
+  read(pid: number, fd: number, length: number): Uint8Array | number {
+    const file = this.fileOf(pid, fd);
+    if (file === undefined) return -Errno.EBADF;
+    return this.#of(file).read?.(file, length) ?? -Errno.EINVAL;
+  }
+
+  write(pid: number, fd: number, bytes: Uint8Array): number {
+    const file = this.fileOf(pid, fd);
+    if (file === undefined) return -Errno.EBADF;
+    return this.#of(file).write?.(file, bytes) ?? -Errno.EINVAL;
+  }
+
+  /** Events that are there now. */
+  poll(pid: number, fd: number): number {
+    const file = this.fileOf(pid, fd);
+    if (file === undefined) return -Errno.EBADF;
+    return this.#of(file).poll?.(file) ?? (Poll.In | Poll.Out);
+  }
+
+  // ---- memory of a process ----
+
+  /** Maps anonymous memory. `contiguous` allocates it at once as one physical block. Returns the address or a negative errno. */
+  mapAnonymous(pid: number, size: number, options: { read: boolean; write: boolean; contiguous?: boolean }): number {
+    const pages = Math.ceil(size / PAGE_SIZE);
+    if (pages === 0) return -Errno.EINVAL;
+    const object = options.contiguous ? this.memory.createContiguous(pages) : this.memory.createObject("anonymous", pages);
+    if (object === undefined) return -Errno.ENOMEM;
+    const { read, write } = options;
+    return this.memory.map(this.spaceOf(pid), object, { pages, offset: 0, read, write, private: true });
+  }
+
+  /** Maps a file. `offset` and `size` in bytes. */
+  mapFile(
+    pid: number,
+    fd: number,
+    size: number,
+    options: { read: boolean; write: boolean; private: boolean; offset: number },
+  ): number {
+    const file = this.fileOf(pid, fd);
+    if (file === undefined) return -Errno.EBADF;
+    const object = this.#of(file).memory?.(file);
+    if (object === undefined) return -Errno.ENODEV;
+    const pages = Math.ceil(size / PAGE_SIZE);
+    if (pages === 0 || options.offset % PAGE_SIZE !== 0) return -Errno.EINVAL;
+    this.memory.holdObject(object);
+    file.refs++;
+    const { read, write } = options;
+    const place = { pages, offset: options.offset / PAGE_SIZE, read, write, private: options.private, file: file.id };
+    return this.memory.map(this.spaceOf(pid), this.memory.object(object), place);
+  }
+
+  munmap(pid: number, address: number): number {
+    return this.memory.unmap(this.spaceOf(pid), address) ? 0 : -Errno.EINVAL;
+  }
+
+  mprotect(pid: number, address: number, access: { read: boolean; write: boolean }): number {
+    const mapping = this.memory.mappingAt(this.spaceOf(pid), address);
+    if (mapping === undefined) return -Errno.ENOMEM;
+    Object.assign(mapping, access);
+    return 0;
+  }
+
+  load(pid: number, address: number, length: number): Access<Uint8Array> {
+    return this.memory.load(this.spaceOf(pid), address, length);
+  }
+
+  store(pid: number, address: number, bytes: Uint8Array): Access<void> {
+    return this.memory.store(this.spaceOf(pid), address, bytes);
+  }
+
+  // ---- ioctls ----
+
+  /** ioctl: may wait. `argument` is 64 bits wide. */
+  ioctl(pid: number, fd: number, code: number, argument: bigint): IoctlResult {
+    const id = this.state.nextId++;
+    const file = this.fileOf(pid, fd);
+    const { trace } = this.cpu;
+    if (file === undefined) return { task: id, result: -Errno.EBADF };
+    const request = findRequest(code);
+    const name = request?.name ?? `0x${(code >>> 0).toString(16)}`;
+    const operation = trace.begin(RUNS.includes(code >>> 0) ? "sched" : "ioctl", name, { fd, ...this.#describe(pid, request, argument) });
+    const task: Task = { id, pid, space: this.spaceOf(pid).id, file: file.id, signalled: false, trace: operation };
+    this.state.tasks[id] = task;
+    file.refs++;
+    const { ioctl } = this.#of(file);
+    const result = ioctl === undefined ? -Errno.ENOTTY : this.#of(file).ioctl!(id, file, code >>> 0, argument);
+    if (result === undefined) trace.suspend(operation);
+    else this.#end(task, result);
+    return { task: id, result };
+  }
+
+  /** The argument for people: the fields of its structure where it points to one. */
+  #describe(pid: number, request: Request | undefined, argument: bigint): TraceFields {
+    if (request?.struct === undefined) return argument === 0n ? {} : { argument };
+    const bytes = this.memory.copyIn(this.spaceOf(pid), argument, request.struct.size);
+    return bytes === undefined ? { argument } : request.struct.decode(bytes);
+  }
+
+  /** A signal with a handler for the thread that is in this ioctl. False where it has ended. */
+  signal(task: number): boolean {
+    const waiting = this.state.tasks[task];
+    if (waiting === undefined) return false;
+    waiting.signalled = true;
+    const file = this.#file(waiting.file);
+    this.#of(file).interrupt?.(task, file);
+    return true;
+  }
+
+  /** The task of an ioctl in progress. */
+  task(id: number): Readonly<Task> {
+    return this.state.tasks[id] ?? fail(`there is no task ${id}`);
+  }
+
+  inProgress(id: number): boolean {
+    return this.state.tasks[id] !== undefined;
+  }
+
+  /** The address space of the caller. */
+  callerSpace(task: number): UserSpace {
+    return this.memory.space(this.task(task).space) ?? fail(`task ${task} has no address space`);
+  }
+
+  /** Whether the caller may lock `pages` more: CAP_IPC_LOCK (root's) or room under RLIMIT_MEMLOCK. */
+  mayLock(task: number, pages: number): boolean {
+    const process = this.#process(this.task(task).pid);
+    return process.uid === 0 || (this.callerSpace(task).locked + pages) * PAGE_SIZE <= process.memlock;
+  }
+
+  memlockOf(task: number): number {
+    return this.#process(this.task(task).pid).memlock;
+  }
+
+  /** Does something that belongs to an ioctl which waited, and waits on. */
+  within(task: number | undefined, act: () => void): void {
+    const trace = task === undefined ? undefined : this.state.tasks[task]?.trace;
+    if (trace !== undefined) this.cpu.trace.resume(trace);
+    act();
+    // It may have ended meanwhile.
+    if (trace !== undefined && this.state.tasks[task!] !== undefined) this.cpu.trace.suspend(trace);
+  }
+
+  /** Ends an ioctl that waited. `rule` is the one that it breaks, where it is refused. */
+  finish(task: number, result: number, rule?: BrokenRule): void {
+    const waiting = this.state.tasks[task];
+    if (waiting === undefined) return;
+    const { trace } = this.cpu;
+    if (waiting.trace !== undefined) trace.resume(waiting.trace);
+    if (rule !== undefined) trace.refuse(rule);
+    this.#end(waiting, result);
+    this.#options.finished(task, waiting.pid, result);
+  }
+
+  /** Notes why the call in progress is refused, and gives the negative errno. */
+  refuse(errno: number, section: string, rule: string, values: TraceFields = {}, more: Partial<BrokenRule> = {}): number {
+    this.cpu.trace.refuse({ section, rule, object: "", values, ...more });
+    return -errno;
+  }
+
+  #end(task: Task, result: number): void {
+    delete this.state.tasks[task.id];
+    const { trace } = this.cpu;
+    const refused = result < 0 && result !== -Errno.EINTR;
+    if (task.trace !== undefined) trace.end(task.trace, { code: result, name: result < 0 ? errnoName(result) : "OK", refused });
+    this.dropFile(task.file);
+  }
+
+  #process(pid: number): Process {
+    return this.state.processes[pid] ?? fail(`there is no process ${pid}`);
+  }
+
+  #file(id: number): OpenFile {
+    return this.state.files[id] ?? fail(`there is no open file ${id}`);
+  }
+
+  #of(file: OpenFile): FileOperations {
+    return this.#operations.get(file.kind) ?? fail(`nothing serves files of kind ${file.kind}`);
+  }
+
+  #freeDescriptor(pid: number): number {
+    const { descriptors } = this.#process(pid);
+    // 0 to 2 are the standard streams.
+    for (let fd = 3; fd < MAX_DESCRIPTORS; fd++) if (descriptors[fd] === undefined) return fd;
+    return -Errno.EMFILE;
+  }
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}

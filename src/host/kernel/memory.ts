@@ -1,0 +1,355 @@
+// Memory of the host's processes: objects that hold pages, mappings of them, user addresses, and the pinning of pages for VMs
+// (spec/vm-manager.md §5.1). Pages are those of the host VM: what it has lent, its processes cannot touch.
+
+import type { NativeVcpu } from "../../abi/native-guest.ts";
+import { Errno } from "../../abi/ioctl/errno.ts";
+import { PAGE_SIZE, PageAllocator, type PageAllocatorState, type PageRange } from "./page-allocator.ts";
+
+/** Signals that an access raises. */
+export const Signal = { SIGBUS: 7, SIGSEGV: 11 } as const;
+
+/** Contiguous pages of an object: the object's pages from `first` on lie at `ipa`. */
+interface ObjectRun {
+  first: number;
+  ipa: number;
+  count: number;
+}
+
+/** Anonymous memory, a file in memory, or a page of a driver: what mappings show. Plain data. */
+export interface MemoryObject {
+  id: number;
+  /** Mappings, descriptors and VMs that hold it. */
+  refs: number;
+  /** An anonymous object's untouched pages read as the zero page; those of a file are allocated by any access. */
+  kind: "anonymous" | "file";
+  /** Pages beyond are not there. */
+  pages: number;
+  runs: ObjectRun[];
+}
+
+/** A range of user addresses. Plain data. */
+export interface Mapping {
+  /** User address of the first page. */
+  start: number;
+  pages: number;
+  object: number;
+  /** Page of the object at `start`. */
+  offset: number;
+  read: boolean;
+  write: boolean;
+  /** Pages written through a private mapping of a file: an object of its own. */
+  overlay: number | undefined;
+  /** The open file that it was made from, which it keeps open. */
+  file: number | undefined;
+}
+
+/** A user address space. Plain data. */
+export interface UserSpace {
+  id: number;
+  /** Processes and VMs that hold it. */
+  refs: number;
+  mappings: Mapping[];
+  /** The next mapping ends here: they grow downwards, each below the last, as Linux lays them out. */
+  next: number;
+  /** Pages that count against the limit (VmLck). */
+  locked: number;
+}
+
+/** Pages pinned for a VM. Plain data. */
+export interface Pinned {
+  ranges: PageRange[];
+  objects: number[];
+}
+
+/** State of the memory manager: plain data. */
+export interface MemoryState {
+  pages: PageAllocatorState;
+  objects: Record<number, MemoryObject>;
+  spaces: Record<number, UserSpace>;
+  nextId: number;
+  /** IPA of the page that stands for untouched anonymous pages. */
+  zeroPage: number | undefined;
+}
+
+/** How an access went. */
+export type Access<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly signal: number };
+
+/** The first mapping ends here. */
+const MAPPINGS_END = 0xffff_f000_0000;
+/** User addresses are below. */
+const USER_END = 2 ** 48;
+const HUGE_PAGE = 0x20_0000;
+const ZEROS = new Uint8Array(HUGE_PAGE);
+
+/** The memory manager. `cpu` is the vCPU whose event is handled. */
+export class HostMemory {
+  readonly #cpu: () => NativeVcpu;
+  readonly #closed: (file: number) => void;
+  readonly pages: PageAllocator;
+
+  /** @param closed is told when a mapping no longer needs its open file. */
+  constructor(readonly state: MemoryState, cpu: () => NativeVcpu, closed: (file: number) => void) {
+    this.#cpu = cpu;
+    this.#closed = closed;
+    this.pages = new PageAllocator(state.pages, (range) => this.#zero(range));
+  }
+
+  // ---- objects ----
+
+  /** A new object with one reference. */
+  createObject(kind: MemoryObject["kind"], pages: number): MemoryObject {
+    const object: MemoryObject = { id: this.state.nextId++, refs: 1, kind, pages, runs: [] };
+    return this.state.objects[object.id] = object;
+  }
+
+  /** An object whose pages all exist and are contiguous, 2 MiB aligned where that large; undefined where there is no such memory. */
+  createContiguous(pages: number): MemoryObject | undefined {
+    const align = pages * PAGE_SIZE >= HUGE_PAGE ? HUGE_PAGE : PAGE_SIZE;
+    const ipa = this.pages.allocate(pages, align);
+    if (ipa === undefined) return undefined;
+    const object = this.createObject("anonymous", pages);
+    object.runs.push({ first: 0, ipa, count: pages });
+    return object;
+  }
+
+  object(id: number): MemoryObject {
+    return this.state.objects[id] ?? fail(`there is no memory object ${id}`);
+  }
+
+  holdObject(id: number): void {
+    this.object(id).refs++;
+  }
+
+  /** Drops a reference; with the last one the pages are free. */
+  dropObject(id: number): void {
+    const object = this.object(id);
+    if (--object.refs > 0) return;
+    for (const { ipa, count } of object.runs) this.pages.release({ ipa, count });
+    delete this.state.objects[id];
+  }
+
+  /** IPA of a page of an object, allocated where it was not; undefined beyond its end or where memory is used up. */
+  objectPage(object: MemoryObject, page: number): number | undefined {
+    return page >= object.pages ? undefined : lookup(object, page) ?? this.#allocatePage(object, page);
+  }
+
+  // ---- address spaces ----
+
+  createSpace(): UserSpace {
+    const space: UserSpace = { id: this.state.nextId++, refs: 1, mappings: [], next: MAPPINGS_END, locked: 0 };
+    return this.state.spaces[space.id] = space;
+  }
+
+  /**
+   * A child's address space: the same mappings, whose open files the caller counts. Private pages are shared with the parent: children here
+   * only make a call and end.
+   */
+  forkSpace(parent: UserSpace): UserSpace {
+    const child = this.createSpace();
+    child.next = parent.next;
+    child.mappings = parent.mappings.map((mapping) => ({ ...mapping }));
+    for (const { object, overlay } of child.mappings) {
+      this.holdObject(object);
+      if (overlay !== undefined) this.holdObject(overlay);
+    }
+    return child;
+  }
+
+  space(id: number): UserSpace | undefined {
+    return this.state.spaces[id];
+  }
+
+  /** Ends all mappings of a process that exits. */
+  clearSpace(space: UserSpace): void {
+    for (const mapping of space.mappings) this.#dropMapping(mapping);
+    space.mappings = [];
+  }
+
+  dropSpace(space: UserSpace): void {
+    if (--space.refs > 0) return;
+    this.clearSpace(space);
+    delete this.state.spaces[space.id];
+  }
+
+  /** Maps an object, whose reference the mapping takes over. Returns the user address. */
+  map(
+    space: UserSpace,
+    object: MemoryObject,
+    options: { pages: number; offset: number; read: boolean; write: boolean; private: boolean; file?: number },
+  ): number {
+    const { pages, offset, read, write, file } = options;
+    const align = pages * PAGE_SIZE >= HUGE_PAGE ? HUGE_PAGE : PAGE_SIZE;
+    const start = Math.floor((space.next - pages * PAGE_SIZE) / align) * align;
+    space.next = start;
+    const overlay = options.private && object.kind === "file" ? this.createObject("anonymous", pages).id : undefined;
+    space.mappings.push({ start, pages, object: object.id, offset, read, write, overlay, file });
+    return start;
+  }
+
+  /** Takes the mapping away that begins here; whether there was one. */
+  unmap(space: UserSpace, start: number): boolean {
+    const index = space.mappings.findIndex((mapping) => mapping.start === start);
+    if (index < 0) return false;
+    const [mapping] = space.mappings.splice(index, 1);
+    this.#dropMapping(mapping);
+    return true;
+  }
+
+  /** The mapping that holds this address. */
+  mappingAt(space: UserSpace, address: number): Mapping | undefined {
+    return space.mappings.find(({ start, pages }) => address >= start && address < start + pages * PAGE_SIZE);
+  }
+
+  // ---- access by the process ----
+
+  /** A load by the process. */
+  load(space: UserSpace, address: number, length: number): Access<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    const fault = this.#each(space, address, length, false, (ipa, at, size) => {
+      const piece = this.#cpu().read(ipa, size);
+      if (piece !== undefined) bytes.set(piece, at);
+      return piece !== undefined;
+    });
+    return fault === undefined ? { ok: true, value: bytes } : { ok: false, signal: fault };
+  }
+
+  /** A store by the process; what lies before a fault is written. */
+  store(space: UserSpace, address: number, bytes: Uint8Array): Access<void> {
+    const write = (ipa: number, at: number, size: number) => this.#cpu().write(ipa, bytes.subarray(at, at + size));
+    const fault = this.#each(space, address, bytes.length, true, write);
+    return fault === undefined ? { ok: true, value: undefined } : { ok: false, signal: fault };
+  }
+
+  /** The kernel's copy_from_user: undefined is EFAULT. */
+  copyIn(space: UserSpace, address: bigint, length: number): Uint8Array | undefined {
+    if (address >= BigInt(USER_END)) return undefined;
+    const result = this.load(space, Number(address), length);
+    return result.ok ? result.value : undefined;
+  }
+
+  /** The kernel's copy_to_user: false is EFAULT. */
+  copyOut(space: UserSpace, address: bigint, bytes: Uint8Array): boolean {
+    return address < BigInt(USER_END) && this.store(space, Number(address), bytes).ok;
+  }
+
+  // ---- pages for VMs ----
+
+  /** Pins user pages for as long as a VM has them. A number is the negative errno; then nothing stays pinned. */
+  pin(space: UserSpace, address: bigint, pages: number, write: boolean): Pinned | number {
+    const ranges: { ipa: number; count: number }[] = [];
+    const objects = new Set<number>();
+    if (address + BigInt(pages) * BigInt(PAGE_SIZE) > BigInt(USER_END)) return -Errno.EFAULT;
+    for (let page = 0; page < pages; page++) {
+      const at = Number(address) + page * PAGE_SIZE;
+      const mapping = this.mappingAt(space, at);
+      if (mapping === undefined || !(write ? mapping.write : mapping.read)) return -Errno.EFAULT;
+      const found = this.#resolve(mapping, (at - mapping.start) / PAGE_SIZE, write);
+      if (typeof found === "number") return -Errno.EFAULT;
+      const last = ranges.at(-1);
+      if (last !== undefined && last.ipa + last.count * PAGE_SIZE === found.ipa) last.count++;
+      else ranges.push({ ipa: found.ipa, count: 1 });
+      if (found.object !== undefined) objects.add(found.object);
+    }
+    for (const object of objects) this.holdObject(object);
+    return { ranges, objects: [...objects] };
+  }
+
+  unpin(pinned: Pinned): void {
+    for (const object of pinned.objects) this.dropObject(object);
+  }
+
+  // ---- inside ----
+
+  #zero({ ipa, count }: PageRange): void {
+    for (let done = 0; done < count * PAGE_SIZE; done += HUGE_PAGE) {
+      const size = Math.min(HUGE_PAGE, count * PAGE_SIZE - done);
+      if (!this.#cpu().write(ipa + done, ZEROS.subarray(0, size))) fail(`page 0x${ipa.toString(16)} is free but not writable`);
+    }
+  }
+
+  #allocatePage(object: MemoryObject, page: number): number | undefined {
+    const ipa = this.pages.allocate(1);
+    if (ipa === undefined) return undefined;
+    let index = object.runs.findIndex(({ first }) => first > page);
+    if (index < 0) index = object.runs.length;
+    const before = object.runs[index - 1];
+    if (before !== undefined && before.first + before.count === page && before.ipa + before.count * PAGE_SIZE === ipa) before.count++;
+    else object.runs.splice(index, 0, { first: page, ipa, count: 1 });
+    return ipa;
+  }
+
+  #dropMapping({ object, overlay, file }: Mapping): void {
+    this.dropObject(object);
+    if (overlay !== undefined) this.dropObject(overlay);
+    if (file !== undefined) this.#closed(file);
+  }
+
+  /** The page behind page `index` of a mapping; a number is the signal that touching it raises. */
+  #resolve(mapping: Mapping, index: number, write: boolean): { ipa: number; object: number | undefined } | number {
+    if (mapping.overlay !== undefined) return this.#resolvePrivate(mapping, mapping.overlay, index, write);
+    const object = this.object(mapping.object);
+    const page = mapping.offset + index;
+    if (page >= object.pages) return Signal.SIGBUS;
+    const ipa = lookup(object, page);
+    if (ipa !== undefined) return { ipa, object: object.id };
+    if (object.kind === "anonymous" && !write) return this.#zeroPage();
+    const allocated = this.#allocatePage(object, page);
+    return allocated === undefined ? Signal.SIGBUS : { ipa: allocated, object: object.id };
+  }
+
+  #resolvePrivate(mapping: Mapping, overlay: number, index: number, write: boolean): { ipa: number; object: number | undefined } | number {
+    const own = this.object(overlay);
+    const copied = lookup(own, index);
+    if (copied !== undefined) return { ipa: copied, object: overlay };
+    const original = this.#resolve({ ...mapping, overlay: undefined }, index, false);
+    if (typeof original === "number" || !write) return original;
+    const copy = this.#allocatePage(own, index);
+    const content = this.#cpu().read(original.ipa, PAGE_SIZE);
+    if (copy === undefined || content === undefined || !this.#cpu().write(copy, content)) return Signal.SIGBUS;
+    return { ipa: copy, object: overlay };
+  }
+
+  #zeroPage(): { ipa: number; object: undefined } | number {
+    const ipa = this.state.zeroPage ??= this.pages.allocate(1);
+    return ipa === undefined ? Signal.SIGBUS : { ipa, object: undefined };
+  }
+
+  /** Calls `act` for each piece in one page; the signal at the first that cannot be touched. */
+  #each(
+    space: UserSpace,
+    address: number,
+    length: number,
+    write: boolean,
+    act: (ipa: number, at: number, size: number) => boolean,
+  ): number | undefined {
+    for (let done = 0; done < length;) {
+      const at = address + done;
+      const size = Math.min(length - done, PAGE_SIZE - at % PAGE_SIZE);
+      const mapping = this.mappingAt(space, at);
+      if (mapping === undefined || !(write ? mapping.write : mapping.read)) return Signal.SIGSEGV;
+      const found = this.#resolve(mapping, Math.floor((at - mapping.start) / PAGE_SIZE), write);
+      if (typeof found === "number") return found;
+      // Memory that a VM has now: the access takes an external abort.
+      if (!act(found.ipa + at % PAGE_SIZE, done, size)) return Signal.SIGBUS;
+      done += size;
+    }
+    return undefined;
+  }
+}
+
+/** IPA of a page of an object that exists. */
+function lookup(object: MemoryObject, page: number): number | undefined {
+  const { runs } = object;
+  let low = 0, high = runs.length;
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (runs[middle].first + runs[middle].count <= page) low = middle + 1;
+    else high = middle;
+  }
+  const run = runs[low];
+  return run !== undefined && run.first <= page ? run.ipa + (page - run.first) * PAGE_SIZE : undefined;
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}

@@ -1,0 +1,89 @@
+// What holds a disk's bytes: a file elsewhere, or a base that stays as it is with the changes beside it.
+
+/** A disk's bytes. Offsets and lengths are bytes within `size`. What the host refuses (no room, no right) is an exception of the backing. */
+export interface BlockBacking {
+  readonly size: number;
+  /** Whether writes are refused. */
+  readonly readOnly: boolean;
+  /** Whether its content is part of the machine's state, so that the machine can be saved. */
+  readonly savable: boolean;
+  read(offset: number, into: Uint8Array): void;
+  write(offset: number, from: Uint8Array): void;
+  /** What was written before is safe when this returns. */
+  flush(): void;
+  /** The bytes are zero from now on; room may be given back. */
+  zero(offset: number, size: number): void;
+  save(): unknown;
+  restore(state: unknown): void;
+}
+
+const BLOCK = 4096;
+
+/** Changes of a disk in memory over a base that is never written. */
+export class OverlayBacking implements BlockBacking {
+  readonly readOnly = false;
+  readonly savable = true;
+  /** Changed blocks by number. */
+  readonly #blocks = new Map<number, Uint8Array>();
+
+  constructor(readonly base: Pick<BlockBacking, "size" | "read">) {}
+
+  get size(): number {
+    return this.base.size;
+  }
+
+  /** Bytes of host memory that the changes take. */
+  get changed(): number {
+    return this.#blocks.size * BLOCK;
+  }
+
+  read(offset: number, into: Uint8Array): void {
+    this.#pieces(offset, into.length, (block, within, at, size) => {
+      const changed = this.#blocks.get(block);
+      if (changed) into.set(changed.subarray(within, within + size), at);
+      else this.base.read(offset + at, into.subarray(at, at + size));
+    });
+  }
+
+  write(offset: number, from: Uint8Array): void {
+    this.#pieces(offset, from.length, (block, within, at, size) => {
+      this.#block(block, size === BLOCK).set(from.subarray(at, at + size), within);
+    });
+  }
+
+  flush(): void {}
+
+  zero(offset: number, size: number): void {
+    this.#pieces(offset, size, (block, within, _at, length) => this.#block(block, length === BLOCK).fill(0, within, within + length));
+  }
+
+  save(): { number: number; bytes: Uint8Array }[] {
+    return [...this.#blocks].sort(([a], [b]) => a - b).map(([number, bytes]) => ({ number, bytes: bytes.slice() }));
+  }
+
+  restore(state: unknown): void {
+    this.#blocks.clear();
+    for (const { number, bytes } of state as { number: number; bytes: Uint8Array }[]) this.#blocks.set(number, bytes.slice());
+  }
+
+  /** A block that may be changed; `whole` when all of it is about to be. */
+  #block(number: number, whole: boolean): Uint8Array {
+    let block = this.#blocks.get(number);
+    if (!block) {
+      block = new Uint8Array(BLOCK);
+      const start = number * BLOCK;
+      if (!whole) this.base.read(start, block.subarray(0, Math.min(BLOCK, this.size - start)));
+      this.#blocks.set(number, block);
+    }
+    return block;
+  }
+
+  #pieces(offset: number, length: number, one: (block: number, within: number, at: number, size: number) => void): void {
+    for (let at = 0; at < length;) {
+      const within = (offset + at) % BLOCK;
+      const size = Math.min(BLOCK - within, length - at);
+      one(Math.floor((offset + at) / BLOCK), within, at, size);
+      at += size;
+    }
+  }
+}

@@ -1,0 +1,208 @@
+// The block device (virtio 1.2 section 5.2): one queue of reads, writes, flushes, discards and zeroing over a backing.
+
+import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import { serve } from "../device.ts";
+import { VirtioFault } from "../memory.ts";
+import type { Chain } from "../virtqueue.ts";
+import type { BlockBacking } from "./backing.ts";
+
+const SECTOR = 512;
+const BlockFeature = { SEG_MAX: 2, RO: 5, BLK_SIZE: 6, FLUSH: 9, DISCARD: 13, WRITE_ZEROES: 14 } as const;
+/** Request types (section 5.2.6). */
+export const BlockRequest = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, WRITE_ZEROES: 13 } as const;
+/** The byte that ends each request. */
+export const BlockStatus = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
+
+const HEADER_SIZE = 16;
+const RANGE_SIZE = 16;
+const ID_SIZE = 20;
+const SEGMENTS_MAX = 126;
+const RANGE_SECTORS_MAX = 1 << 22;
+const RANGES_MAX = 16;
+/** Bytes that move at a time. */
+const PIECE = 1 << 16;
+
+/** Sections 5.2.4: offsets in the configuration space. */
+const Config = {
+  Capacity: 0,
+  SegMax: 12,
+  BlkSize: 20,
+  NumQueues: 34,
+  MaxDiscardSectors: 36,
+  MaxDiscardSeg: 40,
+  DiscardSectorAlignment: 44,
+  MaxWriteZeroesSectors: 48,
+  MaxWriteZeroesSeg: 52,
+  WriteZeroesMayUnmap: 56,
+  Size: 60,
+} as const;
+
+/** A disk. */
+export class BlockDevice implements VirtioDevice {
+  readonly id = VirtioId.Block;
+  readonly name = "block";
+  readonly queueCount = 1;
+  readonly features: readonly number[];
+  #port: VirtioPort | undefined;
+  readonly #header = new Uint8Array(HEADER_SIZE);
+  readonly #piece = new Uint8Array(PIECE);
+  #reads = 0;
+  #writes = 0;
+  #readBytes = 0;
+  #writtenBytes = 0;
+  #flushes = 0;
+  #errors = 0;
+
+  /**
+   * @param serial what the guest reads as the disk's serial number, at most 20 bytes of it
+   * @param onError is told why the host could not do what the guest asked
+   */
+  constructor(readonly backing: BlockBacking, readonly serial: string, readonly onError: (message: string) => void) {
+    const { SEG_MAX, BLK_SIZE, FLUSH, RO, DISCARD, WRITE_ZEROES } = BlockFeature;
+    this.features = [SEG_MAX, BLK_SIZE, FLUSH, ...backing.readOnly ? [RO] : [DISCARD, WRITE_ZEROES]];
+  }
+
+  attach(port: VirtioPort): void {
+    this.#port = port;
+  }
+
+  configuration(): Uint8Array {
+    const bytes = new Uint8Array(Config.Size);
+    const view = new DataView(bytes.buffer);
+    view.setBigUint64(Config.Capacity, BigInt(this.#sectors), true);
+    view.setUint32(Config.SegMax, SEGMENTS_MAX, true);
+    view.setUint32(Config.BlkSize, SECTOR, true);
+    view.setUint16(Config.NumQueues, 1, true);
+    view.setUint32(Config.MaxDiscardSectors, RANGE_SECTORS_MAX, true);
+    view.setUint32(Config.MaxDiscardSeg, RANGES_MAX, true);
+    view.setUint32(Config.DiscardSectorAlignment, 4096 / SECTOR, true);
+    view.setUint32(Config.MaxWriteZeroesSectors, RANGE_SECTORS_MAX, true);
+    view.setUint32(Config.MaxWriteZeroesSeg, RANGES_MAX, true);
+    view.setUint8(Config.WriteZeroesMayUnmap, 1);
+    return bytes;
+  }
+
+  notify(): void {
+    serve(this.#port!, this.#port!.queues[0], (chain) => this.#serve(chain));
+  }
+
+  reset(): void {}
+
+  metrics(): Readonly<Record<string, number>> {
+    return {
+      reads: this.#reads,
+      writes: this.#writes,
+      read_bytes: this.#readBytes,
+      written_bytes: this.#writtenBytes,
+      flushes: this.#flushes,
+      errors: this.#errors,
+    };
+  }
+
+  save(): unknown {
+    return { metrics: this.metrics(), backing: this.backing.save() };
+  }
+
+  restore(state: unknown): void {
+    const { metrics, backing } = state as { metrics: Record<string, number>; backing: unknown };
+    this.#reads = metrics.reads;
+    this.#writes = metrics.writes;
+    this.#readBytes = metrics.read_bytes;
+    this.#writtenBytes = metrics.written_bytes;
+    this.#flushes = metrics.flushes;
+    this.#errors = metrics.errors;
+    this.backing.restore(backing);
+  }
+
+  get #sectors(): number {
+    return Math.floor(this.backing.size / SECTOR);
+  }
+
+  #serve(chain: Chain): void {
+    if (chain.read(this.#header) < HEADER_SIZE || chain.writable < 1) {
+      throw new VirtioFault("5.2.6", "a request has a header of 16 bytes and room for its status", { head: chain.head });
+    }
+    const view = new DataView(this.#header.buffer);
+    const type = view.getUint32(0, true);
+    const sector = view.getUint32(8, true) + view.getUint32(12, true) * 2 ** 32;
+    let status: number;
+    try {
+      status = this.#perform(chain, type, sector);
+    } catch (error) {
+      if (error instanceof VirtioFault) throw error;
+      // The host's disk is full, its file gone: the guest gets an I/O error, people the reason.
+      this.onError(`the disk's file: ${error instanceof Error ? error.message : String(error)}`);
+      status = BlockStatus.IOERR;
+    }
+    if (status !== BlockStatus.OK) this.#errors++;
+    chain.skipTo(1);
+    chain.write(Uint8Array.of(status));
+  }
+
+  #perform(chain: Chain, type: number, sector: number): number {
+    switch (type) {
+      case BlockRequest.IN:
+        return this.#read(chain, sector, chain.writable - 1);
+      case BlockRequest.OUT:
+        return this.#write(chain, sector, chain.readable);
+      case BlockRequest.FLUSH:
+        this.#flushes++;
+        if (!this.backing.readOnly) this.backing.flush();
+        return BlockStatus.OK;
+      case BlockRequest.GET_ID: {
+        const id = new Uint8Array(ID_SIZE);
+        new TextEncoder().encodeInto(this.serial, id);
+        chain.write(id.subarray(0, Math.min(ID_SIZE, chain.writable - 1)));
+        return BlockStatus.OK;
+      }
+      case BlockRequest.DISCARD:
+      case BlockRequest.WRITE_ZEROES:
+        return this.#zero(chain);
+      default:
+        return BlockStatus.UNSUPP;
+    }
+  }
+
+  #read(chain: Chain, sector: number, length: number): number {
+    if (!this.#inside(sector, length)) return BlockStatus.IOERR;
+    for (let done = 0; done < length;) {
+      const piece = this.#piece.subarray(0, Math.min(PIECE, length - done));
+      this.backing.read(sector * SECTOR + done, piece);
+      chain.write(piece);
+      done += piece.length;
+    }
+    this.#reads++;
+    this.#readBytes += length;
+    return BlockStatus.OK;
+  }
+
+  #write(chain: Chain, sector: number, length: number): number {
+    if (this.backing.readOnly || !this.#inside(sector, length)) return BlockStatus.IOERR;
+    for (let done = 0; done < length;) {
+      const piece = this.#piece.subarray(0, Math.min(PIECE, length - done));
+      chain.read(piece);
+      this.backing.write(sector * SECTOR + done, piece);
+      done += piece.length;
+    }
+    this.#writes++;
+    this.#writtenBytes += length;
+    return BlockStatus.OK;
+  }
+
+  #zero(chain: Chain): number {
+    const ranges = chain.readable / RANGE_SIZE;
+    if (this.backing.readOnly || !Number.isInteger(ranges) || ranges < 1 || ranges > RANGES_MAX) return BlockStatus.IOERR;
+    const view = new DataView(chain.readAll().buffer);
+    for (let at = 0; at < view.byteLength; at += RANGE_SIZE) {
+      const sector = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+      const sectors = view.getUint32(at + 8, true);
+      if (sectors > RANGE_SECTORS_MAX || !this.#inside(sector, sectors * SECTOR)) return BlockStatus.IOERR;
+      this.backing.zero(sector * SECTOR, sectors * SECTOR);
+    }
+    return BlockStatus.OK;
+  }
+
+  #inside(sector: number, length: number): boolean {
+    return length % SECTOR === 0 && sector + length / SECTOR <= this.#sectors;
+  }
+}

@@ -1,0 +1,58 @@
+// What network and socket devices need of the host. The workstation implements it with sockets; tests with objects.
+
+import type { Ip } from "./net/nat/packets.ts";
+
+/** What a stream tells its user. */
+export interface StreamListener {
+  connected(): void;
+  /** Bytes came. The listener says by `pause` and `resume` when it has enough. */
+  data(bytes: Uint8Array): void;
+  /** The other side sends no more. */
+  ended(): void;
+  /** It has enough for now; what is written all the same is kept. */
+  full(): void;
+  /** All that was written has gone out. */
+  drained(): void;
+  /** It is over, by an error where `problem` is given. */
+  closed(problem: string | undefined): void;
+}
+
+/** A connection of TCP. */
+export interface HostStream {
+  write(bytes: Uint8Array): void;
+  /** Sends no more. */
+  end(): void;
+  /** Gives it up. */
+  destroy(): void;
+  pause(): void;
+  resume(): void;
+}
+
+/** A socket of UDP with one peer. */
+export interface HostDatagrams {
+  send(bytes: Uint8Array): void;
+  close(): void;
+}
+
+/** A listening port. */
+export interface HostListener {
+  close(): void;
+}
+
+/** The host's network. */
+export interface HostNetwork {
+  connect(address: Ip, port: number, listener: StreamListener): HostStream;
+  datagrams(address: Ip, port: number, receive: (bytes: Uint8Array) => void): HostDatagrams;
+  /** Listens on 127.0.0.1; `accept` takes each connection and gives its listener. `problem` is told why it cannot. */
+  listen(port: number, accept: (stream: HostStream) => StreamListener, problem: (message: string) => void): HostListener;
+  /** Calls back after some milliseconds of wall time; gives what takes that back. */
+  later(milliseconds: number, action: () => void): () => void;
+  /** The resolver that the host asks. */
+  readonly nameServer: Ip;
+}
+
+/** Unix sockets of the host. */
+export interface UnixSockets {
+  connect(path: string, listener: StreamListener): HostStream;
+  listen(path: string, accept: (stream: HostStream) => StreamListener, problem: (message: string) => void): HostListener;
+}

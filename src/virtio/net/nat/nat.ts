@@ -1,0 +1,256 @@
+// User-mode NAT: a network of one guest, whose connections are carried on by sockets of the host, with no right beyond the user's own.
+//
+//   10.0.2.0/24   the network      10.0.2.15  the guest, by DHCP
+//   10.0.2.2      router; as a destination it is the host's 127.0.0.1
+//   10.0.2.3      DNS: the host's resolver
+//
+// ICMP echo is answered for these addresses only.
+
+import type { PortForward } from "../../plan.ts";
+import type { NetBackend, NetDevice } from "../net.ts";
+import { answerDhcp, DHCP_CLIENT_PORT, DHCP_SERVER_PORT, type Lease } from "./dhcp.ts";
+import type { HostDatagrams, HostListener, HostNetwork } from "../../host-network.ts";
+import {
+  ArpOperation,
+  EtherType,
+  type Ip,
+  ip,
+  type IpPacket,
+  IpProtocol,
+  ipText,
+  readArp,
+  readEthernet,
+  readIp,
+  readTcp,
+  readUdp,
+  type Route,
+  TcpFlag,
+  writeArpReply,
+  writeIcmp,
+  writeTcp,
+  writeUdp,
+} from "./packets.ts";
+import { refusal, TcpConnection } from "./tcp.ts";
+
+/** Addresses of the network. */
+export const NatAddress = {
+  Network: ip("10.0.2.0"),
+  Netmask: ip("255.255.255.0"),
+  Router: ip("10.0.2.2"),
+  Dns: ip("10.0.2.3"),
+  Guest: ip("10.0.2.15"),
+} as const;
+
+const ROUTER_MAC = Uint8Array.of(0x52, 0x55, 0x0a, 0x00, 0x02, 0x02);
+const BROADCAST_MAC = new Uint8Array(6).fill(0xff);
+const BROADCAST = 0xffff_ffff;
+const LOOPBACK = ip("127.0.0.1");
+const DNS_PORT = 53;
+const ICMP_ECHO_REQUEST = 8;
+/** Flows that one guest may have; the oldest UDP flow makes room, a TCP connection more is refused. */
+const TCP_MAX = 512;
+const UDP_MAX = 256;
+/** Milliseconds after which a flow that the guest does not use is closed. */
+const UDP_IDLE_MS = 5_000;
+/** Bytes of a datagram that fits into a frame. */
+const UDP_PAYLOAD_MAX = 1472;
+/** First port from which the NAT itself connects to forwarded ports. */
+const FORWARD_PORT_BASE = 49_152;
+const FORWARD_PORTS = 16_384;
+const LEASE: Lease = {
+  address: NatAddress.Guest,
+  netmask: NatAddress.Netmask,
+  router: NatAddress.Router,
+  dns: NatAddress.Dns,
+  server: NatAddress.Router,
+};
+
+/** A socket for one UDP flow; `forget` takes its timeout back. */
+interface Flow {
+  readonly datagrams: HostDatagrams;
+  readonly forget: () => void;
+}
+
+/** What a NAT is made with. */
+export interface NatOptions {
+  readonly device: NetDevice;
+  readonly network: HostNetwork;
+  readonly forward: readonly PortForward[];
+  readonly onProblem: (message: string) => void;
+}
+
+/** The NAT of one network device. */
+export class Nat implements NetBackend {
+  #guestMac: Uint8Array = BROADCAST_MAC;
+  /** Connections by guest's port, peer's address and port. */
+  readonly #connections = new Map<string, TcpConnection>();
+  /** UDP flows likewise, the longest unused first. */
+  readonly #flows = new Map<string, Flow>();
+  readonly #listeners: HostListener[] = [];
+  #forwarded = 0;
+  #sequence = 0x1000_0000;
+
+  constructor(readonly options: NatOptions) {
+    for (const { protocol, host, guest } of options.forward) {
+      if (protocol === "tcp") this.#forward(host, guest);
+      else options.onProblem(`forwarding of UDP port ${host} is not built; TCP is`);
+    }
+  }
+
+  /** Ends all connections; the network is gone. */
+  close(): void {
+    for (const listener of this.#listeners) listener.close();
+    for (const connection of [...this.#connections.values()]) connection.destroy();
+    for (const key of [...this.#flows.keys()]) this.#closeFlow(key);
+  }
+
+  /** Whether the host may connect to the guest. */
+  get listens(): boolean {
+    return this.#listeners.length > 0;
+  }
+
+  /** Whether there are connections, or datagrams that may be answered. */
+  get busy(): boolean {
+    return this.#connections.size > 0 || this.#flows.size > 0;
+  }
+
+  drained(): void {
+    for (const connection of this.#connections.values()) connection.roomAgain();
+  }
+
+  send(frame: Uint8Array): void {
+    const ethernet = readEthernet(frame);
+    if (!ethernet) return;
+    this.#guestMac = ethernet.source.slice();
+    if (ethernet.type === EtherType.ARP) return this.#arp(ethernet.payload);
+    const packet = ethernet.type === EtherType.IPV4 ? readIp(ethernet.payload) : undefined;
+    if (!packet) return;
+    if (packet.protocol === IpProtocol.UDP) this.#udp(packet);
+    else if (packet.protocol === IpProtocol.TCP) this.#tcp(packet);
+    else if (packet.protocol === IpProtocol.ICMP) this.#icmp(packet);
+  }
+
+  #arp(bytes: Uint8Array): void {
+    const arp = readArp(bytes);
+    if (!arp || arp.operation !== ArpOperation.REQUEST || !isOurs(arp.target)) return;
+    this.options.device.receive(writeArpReply(ROUTER_MAC, arp.target, this.#guestMac, arp.sender));
+  }
+
+  #icmp({ source, destination, payload }: IpPacket): void {
+    if (!isOurs(destination) || payload[0] !== ICMP_ECHO_REQUEST || payload.length < 8) return;
+    const message = payload.slice();
+    message[0] = 0;
+    this.options.device.receive(writeIcmp(this.#route(destination, source), message));
+  }
+
+  #udp(packet: IpPacket): void {
+    const datagram = readUdp(packet);
+    if (!datagram) return;
+    const { sourcePort, destinationPort, payload } = datagram;
+    if (destinationPort === DHCP_SERVER_PORT && (packet.destination === BROADCAST || packet.destination === NatAddress.Router)) {
+      const answer = answerDhcp(payload, LEASE);
+      const route = { ...this.#route(NatAddress.Router, BROADCAST), destinationMac: BROADCAST_MAC };
+      if (answer) this.options.device.receive(writeUdp(route, DHCP_SERVER_PORT, DHCP_CLIENT_PORT, answer));
+      return;
+    }
+    if (packet.destination === BROADCAST) return;
+    const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
+    const known = this.#flows.get(key);
+    let datagrams = known?.datagrams;
+    if (known) {
+      known.forget();
+      this.#flows.delete(key);
+    }
+    if (!datagrams) {
+      if (this.#flows.size >= UDP_MAX) this.#closeFlow(this.#flows.keys().next().value!);
+      const back = (bytes: Uint8Array) => {
+        if (bytes.length > UDP_PAYLOAD_MAX) return;
+        this.options.device.receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
+      };
+      datagrams = this.options.network.datagrams(this.#outside(packet.destination, destinationPort), destinationPort, back);
+    }
+    const forget = this.options.network.later(UDP_IDLE_MS, () => this.#closeFlow(key));
+    this.#flows.set(key, { datagrams, forget });
+    datagrams.send(payload.slice());
+  }
+
+  #closeFlow(key: string): void {
+    const flow = this.#flows.get(key)!;
+    this.#flows.delete(key);
+    flow.forget();
+    flow.datagrams.close();
+  }
+
+  #tcp(packet: IpPacket): void {
+    const segment = readTcp(packet);
+    if (!segment) return;
+    const { sourcePort, destinationPort } = segment;
+    const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
+    let connection = this.#connections.get(key);
+    if (!connection) {
+      const opens = (segment.flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.SYN;
+      if (!opens || this.#connections.size >= TCP_MAX) {
+        if (segment.flags & TcpFlag.RST) return;
+        const next = segment.sequence + segment.payload.length + (segment.flags & TcpFlag.SYN ? 1 : 0) >>> 0;
+        const reset = { ...refusal(next), sequence: segment.flags & TcpFlag.ACK ? segment.acknowledgment : 0 };
+        this.options.device.receive(
+          writeTcp(this.#route(packet.destination, packet.source), { ...reset, sourcePort: destinationPort, destinationPort: sourcePort }),
+        );
+        return;
+      }
+      connection = this.#connection(key, packet.destination, destinationPort, sourcePort, true);
+      connection.receive(segment);
+      connection.open(
+        this.options.network.connect(this.#outside(packet.destination, destinationPort), destinationPort, connection),
+      );
+      return;
+    }
+    connection.receive(segment);
+  }
+
+  /** A connection of the host to a forwarded port becomes one from the router to the guest. */
+  #forward(hostPort: number, guestPort: number): void {
+    const listener = this.options.network.listen(hostPort, (stream) => {
+      const port = FORWARD_PORT_BASE + this.#forwarded++ % FORWARD_PORTS;
+      const key = `${guestPort}:${NatAddress.Router}:${port}`;
+      const connection = this.#connection(key, NatAddress.Router, port, guestPort, false);
+      connection.open(stream);
+      return connection;
+    }, this.options.onProblem);
+    this.#listeners.push(listener);
+  }
+
+  #connection(key: string, peer: Ip, peerPort: number, guestPort: number, incoming: boolean): TcpConnection {
+    const connection = new TcpConnection({
+      send: (segment) => {
+        if (!this.options.device.room) return false;
+        const frame = writeTcp(this.#route(peer, NatAddress.Guest), { ...segment, sourcePort: peerPort, destinationPort: guestPort });
+        this.options.device.receive(frame);
+        return true;
+      },
+      closed: () => this.#connections.delete(key),
+      later: (milliseconds, action) => this.options.network.later(milliseconds, action),
+      initialSequence: () => this.#sequence = this.#sequence + 64_000 >>> 0,
+    }, incoming);
+    this.#connections.set(key, connection);
+    return connection;
+  }
+
+  /** Where on the host's side an address of the guest's leads. */
+  #outside(address: Ip, port: number): Ip {
+    if (address === NatAddress.Dns && port === DNS_PORT) return this.options.network.nameServer;
+    return isOurs(address) ? LOOPBACK : address;
+  }
+
+  #route(source: Ip, destination: Ip): Route {
+    return { sourceMac: ROUTER_MAC, source, destinationMac: this.#guestMac, destination };
+  }
+}
+
+/** The router's and the name server's addresses. */
+function isOurs(address: Ip): boolean {
+  return address === NatAddress.Router || address === NatAddress.Dns;
+}
+
+/** `10.0.2.15`, for people. */
+export const GUEST_ADDRESS = ipText(NatAddress.Guest);

@@ -1,0 +1,344 @@
+// One TCP connection of a guest, ended here and carried on by a stream of the host (RFC 9293). The wire between the guest and this code loses
+// nothing but what the guest itself drops, so that a timer that sends again from the last acknowledgment is enough.
+
+import type { HostStream, StreamListener } from "../../host-network.ts";
+import { TcpFlag, type TcpSegment } from "./packets.ts";
+
+const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
+/** Bytes that a segment carries on a wire with an MTU of 1500. */
+const MSS = 1460;
+const DEFAULT_MSS = 536;
+/** Bytes from the guest that may wait for the host, and from the host for the guest. */
+const BUFFER_MAX = 256 * 1024;
+const WINDOW_SCALE = 3;
+/** Milliseconds until what was not acknowledged is sent again, and how often. */
+const RETRANSMIT_MS = 1000;
+const RETRANSMITS_MAX = 8;
+
+/** What a connection needs of the NAT. */
+export interface TcpPort {
+  /** Sends a segment to the guest; false where the guest has no room, and `drained` follows. */
+  send(segment: Omit<TcpSegment, "sourcePort" | "destinationPort">): boolean;
+  /** It is over. */
+  closed(): void;
+  /** Calls back after some milliseconds of wall time; gives what takes that back. */
+  later(milliseconds: number, action: () => void): () => void;
+  /** An initial sequence number, 32 bits. */
+  initialSequence(): number;
+}
+
+type State = "connecting" | "syn-sent" | "syn-received" | "open" | "closed";
+const NOTHING = new Uint8Array(0);
+
+/** Signed distance from `b` to `a` among sequence numbers. */
+function distance(a: number, b: number): number {
+  return a - b | 0;
+}
+
+/** A connection. It is the listener of its stream. */
+export class TcpConnection implements StreamListener {
+  #state: State;
+  #stream: HostStream | undefined;
+  /** Next byte expected of the guest. */
+  #receiveNext = 0;
+  /** Oldest byte that the guest has not acknowledged, next byte to send. */
+  #unacknowledged: number;
+  #sendNext: number;
+  #guestWindow = 0;
+  #guestScale = 0;
+  #scales = false;
+  #guestMss = DEFAULT_MSS;
+  /** Bytes for the guest from `#unacknowledged` on. */
+  #out: Uint8Array[] = [];
+  #outBytes = 0;
+  #paused = false;
+  /** Bytes that the host's stream has not taken. */
+  #stuck = false;
+  #hostEnded = false;
+  #finSent = false;
+  #guestEnded = false;
+  #cancelTimer: (() => void) | undefined;
+  #retransmits = 0;
+
+  /** `incoming`: the guest has sent a SYN; else the host has accepted a connection for a forwarded port. */
+  constructor(readonly port: TcpPort, incoming: boolean) {
+    this.#state = incoming ? "connecting" : "syn-sent";
+    this.#unacknowledged = this.#sendNext = port.initialSequence();
+  }
+
+  /** The stream that carries it on; before anything else. */
+  open(stream: HostStream): void {
+    this.#stream = stream;
+    if (this.#state === "syn-sent") {
+      stream.pause();
+      this.#paused = true;
+      this.#synchronize();
+    }
+  }
+
+  // What the stream tells.
+
+  connected(): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "syn-received";
+    this.#synchronize();
+  }
+
+  data(bytes: Uint8Array): void {
+    if (this.#state === "closed") return;
+    this.#out.push(bytes);
+    this.#outBytes += bytes.length;
+    if (this.#outBytes > BUFFER_MAX && !this.#paused) {
+      this.#paused = true;
+      this.#stream!.pause();
+    }
+    this.#transmit();
+  }
+
+  ended(): void {
+    this.#hostEnded = true;
+    this.#transmit();
+  }
+
+  full(): void {
+    this.#stuck = true;
+  }
+
+  drained(): void {
+    if (!this.#stuck) return;
+    this.#stuck = false;
+    if (this.#state === "open") this.#acknowledge();
+  }
+
+  closed(problem: string | undefined): void {
+    if (this.#state === "closed") return;
+    // A host that ends in order has `ended` before; the guest still gets what is left.
+    if (problem === undefined && this.#hostEnded && this.#state === "open") return;
+    this.#reset();
+  }
+
+  // What the guest sends.
+
+  /** A segment of this connection. */
+  receive(segment: TcpSegment): void {
+    if (segment.flags & RST) return this.#finish();
+    if (segment.flags & SYN) return this.#receiveSyn(segment);
+    if (!(segment.flags & ACK) || this.#state === "connecting" || this.#state === "syn-sent" || this.#state === "closed") return;
+    this.#receiveAck(segment);
+    if (this.#isOver) return;
+    if (segment.payload.length || segment.flags & FIN) this.#receiveData(segment);
+  }
+
+  /** The guest has room for frames again. */
+  roomAgain(): void {
+    this.#transmit();
+  }
+
+  /** Ends it without a word. */
+  destroy(): void {
+    this.#finish();
+  }
+
+  /** Whether the host is still being asked. */
+  get connecting(): boolean {
+    return this.#state === "connecting";
+  }
+
+  get #isOver(): boolean {
+    return this.#state === "closed";
+  }
+
+  #receiveSyn(segment: TcpSegment): void {
+    if (this.#state === "connecting" || this.#state === "syn-received") {
+      // The first, or one sent again while the host was asked.
+      this.#receiveNext = segment.sequence + 1 >>> 0;
+      this.#learn(segment);
+      if (this.#state === "syn-received") this.#synchronize();
+    } else if (this.#state === "syn-sent" && segment.flags & ACK && segment.acknowledgment === this.#sendNext) {
+      this.#receiveNext = segment.sequence + 1 >>> 0;
+      this.#learn(segment);
+      this.#unacknowledged = segment.acknowledgment;
+      this.#guestWindow = segment.window;
+      this.#establish();
+      this.#acknowledge();
+    }
+  }
+
+  #learn(segment: TcpSegment): void {
+    this.#guestMss = Math.min(MSS, segment.mss ?? DEFAULT_MSS);
+    this.#scales = segment.windowScale !== undefined;
+    this.#guestScale = segment.windowScale ?? 0;
+    this.#guestWindow = segment.window;
+  }
+
+  #receiveAck(segment: TcpSegment): void {
+    if (this.#state === "syn-received") {
+      if (segment.acknowledgment !== this.#sendNext) return;
+      this.#unacknowledged = segment.acknowledgment;
+      this.#establish();
+    }
+    const acknowledged = distance(segment.acknowledgment, this.#unacknowledged);
+    if (acknowledged > 0 && distance(segment.acknowledgment, this.#sendNext) <= 0) this.#release(acknowledged);
+    if (acknowledged >= 0) this.#guestWindow = segment.window << this.#guestScale;
+    this.#transmit();
+  }
+
+  #establish(): void {
+    this.#state = "open";
+    this.#stopTimer();
+    if (this.#paused) {
+      this.#paused = false;
+      this.#stream!.resume();
+    }
+    this.#transmit();
+  }
+
+  /** The guest has this many more bytes. */
+  #release(count: number): void {
+    this.#unacknowledged = this.#unacknowledged + count >>> 0;
+    let bytes = count;
+    while (bytes > 0 && this.#out.length) {
+      const first = this.#out[0];
+      if (bytes < first.length) {
+        this.#out[0] = first.subarray(bytes);
+        this.#outBytes -= bytes;
+        bytes = 0;
+      } else {
+        this.#out.shift();
+        this.#outBytes -= first.length;
+        bytes -= first.length;
+      }
+    }
+    this.#stopTimer();
+    if (this.#unacknowledged !== this.#sendNext) this.#startTimer();
+    if (this.#paused && this.#outBytes < BUFFER_MAX / 2) {
+      this.#paused = false;
+      this.#stream!.resume();
+    }
+    if (this.#finSent && this.#unacknowledged === this.#sendNext && this.#guestEnded) this.#finish();
+  }
+
+  #receiveData(segment: TcpSegment): void {
+    const skip = distance(this.#receiveNext, segment.sequence);
+    // A hole: the guest will send it again. What is not wanted is acknowledged, and so is a probe of a closed window.
+    if (skip < 0 || this.#stuck || skip > segment.payload.length) return this.#acknowledge();
+    const payload = segment.payload.subarray(skip);
+    if (payload.length && !this.#guestEnded) {
+      this.#receiveNext = this.#receiveNext + payload.length >>> 0;
+      // The frame's memory is the device's.
+      this.#stream!.write(payload.slice());
+    }
+    if (segment.flags & FIN && !this.#guestEnded) {
+      this.#receiveNext = this.#receiveNext + 1 >>> 0;
+      this.#guestEnded = true;
+      this.#stream!.end();
+    }
+    this.#acknowledge();
+    if (this.#guestEnded && this.#finSent && this.#unacknowledged === this.#sendNext) this.#finish();
+  }
+
+  /** Sends what the guest's window lets through, and the end when all is sent. */
+  #transmit(): void {
+    if (this.#state !== "open") return;
+    let inFlight = distance(this.#sendNext, this.#unacknowledged) - (this.#finSent ? 1 : 0);
+    while (inFlight < this.#outBytes && inFlight < this.#guestWindow) {
+      const size = Math.min(this.#guestMss, this.#outBytes - inFlight, this.#guestWindow - inFlight);
+      const payload = this.#slice(inFlight, size);
+      const last = inFlight + size === this.#outBytes;
+      if (!this.#segment(this.#sendNext, ACK | (last ? PSH : 0), payload)) return;
+      this.#sendNext = this.#sendNext + size >>> 0;
+      inFlight += size;
+      this.#startTimer();
+    }
+    if (this.#hostEnded && !this.#finSent && inFlight === this.#outBytes && this.#segment(this.#sendNext, FIN | ACK, NOTHING)) {
+      this.#finSent = true;
+      this.#sendNext = this.#sendNext + 1 >>> 0;
+      this.#startTimer();
+    }
+    // A closed window is probed by the same timer.
+    if (this.#outBytes > 0 && this.#guestWindow === 0) this.#startTimer();
+  }
+
+  #slice(start: number, size: number): Uint8Array {
+    const bytes = new Uint8Array(size);
+    let at = -start;
+    for (const piece of this.#out) {
+      const from = Math.max(0, -at);
+      if (from < piece.length) bytes.set(piece.subarray(from, Math.min(piece.length, size - at)), at + from);
+      at += piece.length;
+      if (at >= size) break;
+    }
+    return bytes;
+  }
+
+  #synchronize(): void {
+    this.#sendNext = this.#unacknowledged;
+    const flags = this.#state === "syn-received" ? SYN | ACK : SYN;
+    const offersScale = this.#state === "syn-sent" || this.#scales;
+    this.port.send({
+      sequence: this.#sendNext,
+      acknowledgment: this.#receiveNext,
+      flags,
+      window: 0xffff,
+      mss: MSS,
+      windowScale: offersScale ? WINDOW_SCALE : undefined,
+      payload: NOTHING,
+    });
+    this.#sendNext = this.#sendNext + 1 >>> 0;
+    this.#startTimer();
+  }
+
+  #acknowledge(): void {
+    this.#segment(this.#sendNext, ACK, NOTHING);
+  }
+
+  #segment(sequence: number, flags: number, payload: Uint8Array): boolean {
+    const window = this.#stuck ? 0 : this.#scales ? BUFFER_MAX >> WINDOW_SCALE : 0xffff;
+    return this.port.send({ sequence, acknowledgment: this.#receiveNext, flags, window, mss: undefined, windowScale: undefined, payload });
+  }
+
+  #startTimer(): void {
+    this.#cancelTimer ??= this.port.later(RETRANSMIT_MS, () => {
+      this.#cancelTimer = undefined;
+      this.#again();
+    });
+  }
+
+  #stopTimer(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#retransmits = 0;
+  }
+
+  /** Nothing was acknowledged for a while: from there again. */
+  #again(): void {
+    if (++this.#retransmits > RETRANSMITS_MAX) return this.#reset();
+    if (this.#state !== "open") return this.#synchronize();
+    this.#sendNext = this.#unacknowledged;
+    this.#finSent = false;
+    if (this.#outBytes > 0 && this.#guestWindow === 0) {
+      this.#segment(this.#sendNext, ACK, this.#slice(0, 1));
+      this.#startTimer();
+    }
+    this.#transmit();
+  }
+
+  #reset(): void {
+    if (this.#state === "connecting") this.port.send(refusal(this.#receiveNext));
+    else if (this.#state !== "closed") this.#segment(this.#sendNext, RST | ACK, NOTHING);
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#stopTimer();
+    this.#stream?.destroy();
+    this.port.closed();
+  }
+}
+
+/** The answer to a SYN that nobody takes. */
+export function refusal(acknowledgment: number): Omit<TcpSegment, "sourcePort" | "destinationPort"> {
+  return { sequence: 0, acknowledgment, flags: RST | ACK, window: 0, mss: undefined, windowScale: undefined, payload: NOTHING };
+}

@@ -1,0 +1,37 @@
+// A switch between the VMs of a session: it learns which address is behind which port, and floods what it does not know.
+
+import type { NetDevice } from "./net.ts";
+
+/** Addresses that are remembered. */
+const ADDRESSES_MAX = 1024;
+
+/** One switch. A frame is with its receiver at once, as far as that has room. */
+export class NetSwitch {
+  readonly #ports: NetDevice[] = [];
+  /** Devices by MAC, as a number of 48 bits. */
+  readonly #addresses = new Map<number, NetDevice>();
+
+  /** Connects a device. */
+  plug(device: NetDevice): void {
+    this.#ports.push(device);
+    device.backend = { send: (frame) => this.#forward(device, frame), drained: () => {} };
+  }
+
+  #forward(from: NetDevice, frame: Uint8Array): void {
+    if (!this.#addresses.has(macOf(frame, 6)) && this.#addresses.size >= ADDRESSES_MAX) this.#addresses.clear();
+    this.#addresses.set(macOf(frame, 6), from);
+    const multicast = (frame[0] & 1) === 1;
+    const to = multicast ? undefined : this.#addresses.get(macOf(frame, 0));
+    if (to) {
+      if (to !== from) to.receive(frame.slice());
+      return;
+    }
+    for (const port of this.#ports) if (port !== from) port.receive(frame.slice());
+  }
+}
+
+function macOf(frame: Uint8Array, at: number): number {
+  let mac = 0;
+  for (let i = 0; i < 6; i++) mac = mac * 256 + frame[at + i];
+  return mac;
+}

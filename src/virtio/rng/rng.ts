@@ -1,0 +1,49 @@
+// The entropy device (virtio 1.2 section 5.4): fills buffers with bytes of the machine's own generator, so that runs repeat.
+
+import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+
+/** Bytes that one buffer gets at most: a driver asks again. */
+const BUFFER_MAX = 4096;
+
+/** A source of randomness. */
+export class RngDevice implements VirtioDevice {
+  readonly id = VirtioId.Entropy;
+  readonly name = "rng";
+  readonly queueCount = 1;
+  readonly features = [];
+  #port: VirtioPort | undefined;
+  #bytes = 0;
+
+  /** @param random fills an array with random bytes; its state belongs to the machine */
+  constructor(readonly random: (into: Uint8Array) => void) {}
+
+  attach(port: VirtioPort): void {
+    this.#port = port;
+  }
+
+  configuration(): Uint8Array {
+    return new Uint8Array(0);
+  }
+
+  notify(): void {
+    serve(this.#port!, this.#port!.queues[0], (chain) => {
+      const bytes = new Uint8Array(Math.min(BUFFER_MAX, chain.writable));
+      this.random(bytes);
+      this.#bytes += chain.write(bytes);
+    });
+  }
+
+  reset(): void {}
+
+  metrics(): Readonly<Record<string, number>> {
+    return { bytes: this.#bytes };
+  }
+
+  save(): unknown {
+    return this.#bytes;
+  }
+
+  restore(state: unknown): void {
+    this.#bytes = state as number;
+  }
+}

@@ -1,0 +1,270 @@
+// Split virtqueues (virtio 1.2 section 2.7), device side. The rings are the guest's, who may have written anything into them: each walk is
+// bounded by the queue's size, each length is checked, and what breaks a rule is a `VirtioFault`.
+
+import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
+
+/** Entries that a queue can have. */
+export const QUEUE_SIZE_MAX = 256;
+/** Bytes that one chain may carry; the devices here need far less, and a guest must not keep one busy for long. */
+const CHAIN_BYTES_MAX = 4 << 20;
+
+const DESCRIPTOR_SIZE = 16;
+const Descriptor = { NEXT: 1, WRITE: 2, INDIRECT: 4 } as const;
+const AVAIL_NO_INTERRUPT = 1;
+/** Offsets in both rings: flags, index, entries. */
+const Ring = { FLAGS: 0, INDEX: 2, ENTRIES: 4 } as const;
+const USED_ENTRY_SIZE = 8;
+
+/** A piece of guest memory. */
+interface Segment {
+  readonly address: number;
+  readonly length: number;
+}
+
+/** What a driver has made available: bytes for the device to read, then room for it to write. */
+export class Chain {
+  readonly #readable: Segment[] = [];
+  readonly #writable: Segment[] = [];
+  #readIndex = 0;
+  #readOffset = 0;
+  #writeIndex = 0;
+  #writeOffset = 0;
+  #readLeft = 0;
+  #writeLeft = 0;
+  #written = 0;
+
+  constructor(readonly head: number, readonly memory: GuestMemory) {}
+
+  /** Bytes that are left to read. */
+  get readable(): number {
+    return this.#readLeft;
+  }
+
+  /** Room that is left. */
+  get writable(): number {
+    return this.#writeLeft;
+  }
+
+  /** Bytes written so far: what goes into the used ring. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** Appends a segment. */
+  add(address: number, length: number, write: boolean): void {
+    if (write) {
+      this.#writable.push({ address, length });
+      this.#writeLeft += length;
+    } else {
+      if (this.#writable.length) throw new VirtioFault("2.7.4.2", "what a device reads stands before what it writes", { head: this.head });
+      this.#readable.push({ address, length });
+      this.#readLeft += length;
+    }
+    const bytes = this.#readLeft + this.#writeLeft;
+    if (bytes > CHAIN_BYTES_MAX) throw new VirtioFault("2.7.5", "a chain has too many bytes for this device", { bytes });
+  }
+
+  /** Reads up to `into.length` bytes; gives how many there were. */
+  read(into: Uint8Array): number {
+    let done = 0;
+    while (done < into.length && this.#readIndex < this.#readable.length) {
+      const segment = this.#readable[this.#readIndex];
+      const size = Math.min(into.length - done, segment.length - this.#readOffset);
+      const address = segment.address + this.#readOffset;
+      if (size > 0 && !this.memory.read(address, into.subarray(done, done + size))) throw unreachable("a buffer", address, size, "read");
+      done += size;
+      this.#readOffset += size;
+      if (this.#readOffset === segment.length) this.#readIndex++, this.#readOffset = 0;
+    }
+    this.#readLeft -= done;
+    return done;
+  }
+
+  /** All that is left to read. */
+  readAll(): Uint8Array {
+    const bytes = new Uint8Array(this.#readLeft);
+    this.read(bytes);
+    return bytes;
+  }
+
+  /** Writes as much of `from` as there is room for; gives how much. */
+  write(from: Uint8Array): number {
+    let done = 0;
+    while (done < from.length && this.#writeIndex < this.#writable.length) {
+      const segment = this.#writable[this.#writeIndex];
+      const size = Math.min(from.length - done, segment.length - this.#writeOffset);
+      const address = segment.address + this.#writeOffset;
+      if (size > 0 && !this.memory.write(address, from.subarray(done, done + size))) throw unreachable("a buffer", address, size, "write");
+      done += size;
+      this.#writeOffset += size;
+      if (this.#writeOffset === segment.length) this.#writeIndex++, this.#writeOffset = 0;
+    }
+    this.#writeLeft -= done;
+    this.#written += done;
+    return done;
+  }
+
+  /** Leaves all but the last `bytes` of the room unwritten, as a device does that has a status to give and no data. They count as written. */
+  skipTo(bytes: number): void {
+    let skip = this.#writeLeft - bytes;
+    while (skip > 0) {
+      const left = this.#writable[this.#writeIndex].length - this.#writeOffset;
+      const size = Math.min(skip, left);
+      this.#writeOffset += size;
+      skip -= size;
+      this.#writeLeft -= size;
+      this.#written += size;
+      if (size === left) this.#writeIndex++, this.#writeOffset = 0;
+    }
+  }
+}
+
+/** State of a queue: plain data. Addresses are IPAs. */
+export interface VirtqueueState {
+  readonly size: number;
+  readonly ready: boolean;
+  readonly descriptors: number;
+  readonly driver: number;
+  readonly device: number;
+  readonly nextAvail: number;
+  readonly nextUsed: number;
+  /** Used index when the driver was last interrupted. */
+  readonly signalled: number;
+}
+
+const RESET: VirtqueueState = { size: 0, ready: false, descriptors: 0, driver: 0, device: 0, nextAvail: 0, nextUsed: 0, signalled: 0 };
+
+/** One queue. */
+export class Virtqueue {
+  /** Whether VIRTIO_F_EVENT_IDX was negotiated. */
+  eventIndex = false;
+  #words: GuestWords;
+  #state: { -readonly [K in keyof VirtqueueState]: VirtqueueState[K] } = { ...RESET };
+
+  constructor(readonly memory: GuestMemory) {
+    this.#words = new GuestWords(memory);
+  }
+
+  get size(): number {
+    return this.#state.size;
+  }
+
+  get ready(): boolean {
+    return this.#state.ready;
+  }
+
+  reset(): void {
+    this.#state = { ...RESET };
+  }
+
+  save(): VirtqueueState {
+    return { ...this.#state };
+  }
+
+  restore(state: VirtqueueState): void {
+    this.#state = { ...state };
+  }
+
+  /** Entries, as the driver wants them: a power of two up to `QUEUE_SIZE_MAX`. */
+  resize(size: number): void {
+    if (size < 1 || size > QUEUE_SIZE_MAX || (size & size - 1) !== 0) {
+      throw new VirtioFault("2.7", `a queue has a power of two of entries, at most ${QUEUE_SIZE_MAX}`, { size });
+    }
+    this.#state.size = size;
+  }
+
+  /** Places the three parts; the driver writes their addresses in halves. */
+  place(part: "descriptors" | "driver" | "device", high: boolean, value: number): void {
+    const old = this.#state[part];
+    const low = high ? old % 2 ** 32 : value;
+    const top = high ? value : Math.floor(old / 2 ** 32);
+    this.#state[part] = top * 2 ** 32 + low;
+  }
+
+  enable(ready: boolean): void {
+    if (ready && this.#state.size === 0) throw new VirtioFault("4.2.3.2", "a queue is ready when it has a size");
+    this.#state.ready = ready;
+  }
+
+  /** How many chains the driver has made available. */
+  get available(): number {
+    if (!this.#state.ready) return 0;
+    const { driver, size, nextAvail } = this.#state;
+    const index = this.#words.readU16(driver + Ring.INDEX, "the driver area of a queue");
+    const count = index - nextAvail & 0xffff;
+    if (count > size) {
+      throw new VirtioFault("2.7.6", "the available index runs ahead of the queue's size", { index, next: nextAvail, size });
+    }
+    return count;
+  }
+
+  /** Takes the next chain; undefined where there is none. */
+  pop(): Chain | undefined {
+    if (this.available === 0) {
+      if (this.#state.ready && this.eventIndex) this.#askForNotification();
+      return undefined;
+    }
+    const { driver, size, nextAvail } = this.#state;
+    const head = this.#words.readU16(driver + Ring.ENTRIES + 2 * (nextAvail % size), "the driver area of a queue");
+    this.#state.nextAvail = nextAvail + 1 & 0xffff;
+    if (this.eventIndex) this.#askForNotification();
+    return this.#walk(head);
+  }
+
+  /** Gives the newest chain back to the available ring: the device cannot serve it yet. */
+  unpop(): void {
+    this.#state.nextAvail = this.#state.nextAvail - 1 & 0xffff;
+  }
+
+  /** Returns a chain to the driver. */
+  push(chain: Chain): void {
+    const { device, size, nextUsed } = this.#state;
+    const entry = device + Ring.ENTRIES + USED_ENTRY_SIZE * (nextUsed % size);
+    this.#words.writeU32Pair(entry, chain.head, chain.written, "the device area of a queue");
+    this.#state.nextUsed = nextUsed + 1 & 0xffff;
+    this.#words.writeU16(device + Ring.INDEX, this.#state.nextUsed, "the device area of a queue");
+  }
+
+  /** Whether the driver wants an interrupt for what has been pushed since it was last asked. */
+  takeSignal(): boolean {
+    const { driver, size, nextUsed, signalled } = this.#state;
+    if (!this.#state.ready || nextUsed === signalled) return false;
+    this.#state.signalled = nextUsed;
+    if (!this.eventIndex) return (this.#words.readU16(driver + Ring.FLAGS, "the driver area of a queue") & AVAIL_NO_INTERRUPT) === 0;
+    const event = this.#words.readU16(driver + Ring.ENTRIES + 2 * size, "the driver area of a queue");
+    return (nextUsed - event - 1 & 0xffff) < (nextUsed - signalled & 0xffff);
+  }
+
+  #askForNotification(): void {
+    const { device, size, nextAvail } = this.#state;
+    this.#words.writeU16(device + Ring.ENTRIES + USED_ENTRY_SIZE * size, nextAvail, "the device area of a queue");
+  }
+
+  #walk(head: number): Chain {
+    const chain = new Chain(head, this.memory);
+    const { size } = this.#state;
+    let table = this.#state.descriptors, entries = size, indirect = false;
+    let index = head;
+    for (let steps = 0;; steps++) {
+      if (index >= entries) throw new VirtioFault("2.7.5", "a descriptor's number is below the table's size", { index, entries });
+      if (steps >= entries) throw new VirtioFault("2.7.5.2", "a chain has no loop", { head });
+      const view = this.#words.readBlock(table + DESCRIPTOR_SIZE * index, "a descriptor");
+      const address = view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true);
+      const length = view.getUint32(8, true), flags = view.getUint16(12, true), next = view.getUint16(14, true);
+      if (flags & Descriptor.INDIRECT) {
+        if (indirect || flags & Descriptor.NEXT) {
+          throw new VirtioFault("2.7.5.3.1", "an indirect descriptor ends its chain", { head, flags });
+        }
+        entries = length / DESCRIPTOR_SIZE;
+        if (!Number.isInteger(entries) || entries < 1 || entries > QUEUE_SIZE_MAX) {
+          throw new VirtioFault("2.7.5.3", `an indirect table has 1 to ${QUEUE_SIZE_MAX} descriptors`, { bytes: length });
+        }
+        [table, index, indirect, steps] = [address, 0, true, -1];
+        continue;
+      }
+      chain.add(address, length, (flags & Descriptor.WRITE) !== 0);
+      if (!(flags & Descriptor.NEXT)) return chain;
+      index = next;
+    }
+  }
+}

@@ -1,0 +1,241 @@
+// The host's end of a guest's sockets: context id 2. A guest that connects to port P of the host reaches the Unix socket `PATH_P`. A program of
+// the host connects to the Unix socket `PATH`, writes `CONNECT P\n` and reads `OK N\n`; then it is connected to port P of the guest.
+
+import type { HostListener, HostStream, StreamListener, UnixSockets } from "../host-network.ts";
+import { Cid, resetOf, VSOCK_STREAM, VsockOp, type VsockPacket, VsockShutdown } from "./packet.ts";
+
+/** Bytes from a guest that may wait for the host's program, a connection. */
+const BUFFER = 256 * 1024;
+const PAYLOAD_MAX = 32 * 1024;
+const CONNECTIONS_MAX = 256;
+/** Ports of the host's side of connections that the host opens. */
+const FIRST_PORT = 0x4000_0000;
+/** Longest first line of a program. */
+const GREETING_MAX = 32;
+const NOTHING = new Uint8Array(0);
+
+/** What the host's end needs. */
+export interface HostEndpointOptions {
+  readonly cid: number;
+  /** The Unix socket's path. */
+  readonly path: string;
+  readonly sockets: UnixSockets;
+  /** Gives a packet to the guest. */
+  readonly deliver: (packet: VsockPacket) => void;
+  readonly onProblem: (message: string) => void;
+}
+
+/** One connection. */
+class Connection implements StreamListener {
+  stream: HostStream | undefined;
+  /** Bytes for the guest that its credit does not cover yet. */
+  #out: Uint8Array[] = [];
+  #outBytes = 0;
+  #sent = 0;
+  #guestBuffer = 0;
+  #guestForwarded = 0;
+  #received = 0;
+  #forwarded = 0;
+  #open = false;
+  #paused = false;
+  #hostEnded = false;
+  /** The host's program takes nothing for now. */
+  #stuck = false;
+  /** Before a program of the host has said where it wants to: its first line. */
+  #greeting: number[] | undefined;
+
+  constructor(
+    readonly endpoint: HostEndpoint,
+    readonly hostPort: number,
+    public guestPort: number,
+    greets: boolean,
+  ) {
+    if (greets) this.#greeting = [];
+  }
+
+  connected(): void {
+    this.#open = true;
+    this.#send(VsockOp.RESPONSE);
+  }
+
+  data(bytes: Uint8Array): void {
+    let rest = bytes;
+    if (this.#greeting) {
+      const end = bytes.indexOf(0x0a);
+      this.#greeting.push(...bytes.subarray(0, end < 0 ? GREETING_MAX + 1 : end));
+      if (end < 0 && this.#greeting.length <= GREETING_MAX) return;
+      const port = /^CONNECT (\d{1,10})$/.exec(String.fromCharCode(...this.#greeting))?.[1];
+      this.#greeting = undefined;
+      if (port === undefined || Number(port) > 0xffff_ffff) return this.stream!.destroy();
+      this.guestPort = Number(port);
+      this.endpoint.add(this);
+      this.#send(VsockOp.REQUEST);
+      rest = bytes.subarray(end + 1);
+    }
+    if (rest.length === 0) return;
+    this.#out.push(rest);
+    this.#outBytes += rest.length;
+    if (this.#outBytes > BUFFER && !this.#paused) {
+      this.#paused = true;
+      this.stream!.pause();
+    }
+    this.#transmit();
+  }
+
+  ended(): void {
+    this.#hostEnded = true;
+    this.#transmit();
+  }
+
+  full(): void {
+    this.#stuck = true;
+  }
+
+  drained(): void {
+    this.#stuck = false;
+    this.#forwarded = this.#received;
+    if (this.#open) this.#send(VsockOp.CREDIT_UPDATE);
+  }
+
+  closed(problem: string | undefined): void {
+    if (!this.endpoint.has(this)) return;
+    if (problem === undefined && this.#hostEnded && this.#outBytes > 0) return;
+    this.#send(VsockOp.RST);
+    this.endpoint.remove(this);
+  }
+
+  /** A packet of the guest's. */
+  receive(packet: VsockPacket): void {
+    this.#guestBuffer = packet.bufferSize;
+    this.#guestForwarded = packet.forwarded;
+    switch (packet.op) {
+      case VsockOp.RESPONSE:
+        if (this.#open) return;
+        this.#open = true;
+        this.stream!.write(new TextEncoder().encode(`OK ${this.hostPort}\n`));
+        break;
+      case VsockOp.RST:
+        this.endpoint.remove(this);
+        return this.stream!.destroy();
+      case VsockOp.SHUTDOWN:
+        if (packet.flags & VsockShutdown.SEND) this.stream!.end();
+        if ((packet.flags & 3) === 3) {
+          this.#send(VsockOp.RST);
+          this.endpoint.remove(this);
+          return this.stream!.end();
+        }
+        break;
+      case VsockOp.RW:
+        return this.#take(packet.payload);
+      case VsockOp.CREDIT_REQUEST:
+        this.#send(VsockOp.CREDIT_UPDATE);
+    }
+    this.#transmit();
+  }
+
+  #take(payload: Uint8Array): void {
+    this.#received = this.#received + payload.length >>> 0;
+    if ((this.#received - this.#forwarded >>> 0) > BUFFER) {
+      // It sends more than it was given credit for.
+      this.#send(VsockOp.RST);
+      this.endpoint.remove(this);
+      return this.stream!.destroy();
+    }
+    this.stream!.write(payload);
+    if (this.#stuck) return;
+    this.#forwarded = this.#received;
+    this.#send(VsockOp.CREDIT_UPDATE);
+  }
+
+  #transmit(): void {
+    if (!this.#open) return;
+    while (this.#out.length) {
+      const credit = this.#guestBuffer - (this.#sent - this.#guestForwarded >>> 0);
+      if (credit <= 0) break;
+      const piece = this.#out[0].subarray(0, Math.min(credit, PAYLOAD_MAX));
+      this.#sent = this.#sent + piece.length >>> 0;
+      this.#outBytes -= piece.length;
+      if (piece.length === this.#out[0].length) this.#out.shift();
+      else this.#out[0] = this.#out[0].subarray(piece.length);
+      this.#send(VsockOp.RW, 0, piece.slice());
+    }
+    if (this.#paused && this.#outBytes < BUFFER / 2) {
+      this.#paused = false;
+      this.stream!.resume();
+    }
+    if (this.#hostEnded && this.#outBytes === 0) this.#send(VsockOp.SHUTDOWN, VsockShutdown.SEND);
+  }
+
+  #send(op: number, flags = 0, payload = NOTHING): void {
+    this.endpoint.options.deliver({
+      sourceCid: Cid.HOST,
+      destinationCid: this.endpoint.options.cid,
+      sourcePort: this.hostPort,
+      destinationPort: this.guestPort,
+      type: VSOCK_STREAM,
+      op,
+      flags,
+      bufferSize: BUFFER,
+      forwarded: this.#forwarded,
+      payload,
+    });
+  }
+}
+
+/** The host as one guest sees it. */
+export class HostEndpoint {
+  readonly #connections = new Map<string, Connection>();
+  readonly #listener: HostListener;
+  #nextPort = FIRST_PORT;
+
+  constructor(readonly options: HostEndpointOptions) {
+    this.#listener = options.sockets.listen(options.path, (stream) => {
+      const connection = new Connection(this, this.#nextPort++, 0, true);
+      connection.stream = stream;
+      return connection;
+    }, options.onProblem);
+  }
+
+  /** Programs of the host may connect. */
+  readonly listens = true;
+
+  get busy(): boolean {
+    return this.#connections.size > 0;
+  }
+
+  close(): void {
+    this.#listener.close();
+    for (const { stream } of this.#connections.values()) stream?.destroy();
+    this.#connections.clear();
+  }
+
+  /** A packet of the guest for the host. */
+  send(packet: VsockPacket): void {
+    const connection = this.#connections.get(key(packet.destinationPort, packet.sourcePort));
+    if (connection) return connection.receive(packet);
+    if (packet.op !== VsockOp.REQUEST || this.#connections.size >= CONNECTIONS_MAX) {
+      if (packet.op !== VsockOp.RST) this.options.deliver(resetOf(packet));
+      return;
+    }
+    const opened = new Connection(this, packet.destinationPort, packet.sourcePort, false);
+    this.add(opened);
+    opened.stream = this.options.sockets.connect(`${this.options.path}_${packet.destinationPort}`, opened);
+    opened.receive(packet);
+  }
+
+  add(connection: Connection): void {
+    this.#connections.set(key(connection.hostPort, connection.guestPort), connection);
+  }
+
+  has(connection: Connection): boolean {
+    return this.#connections.get(key(connection.hostPort, connection.guestPort)) === connection;
+  }
+
+  remove(connection: Connection): void {
+    if (this.has(connection)) this.#connections.delete(key(connection.hostPort, connection.guestPort));
+  }
+}
+
+function key(hostPort: number, guestPort: number): string {
+  return `${hostPort}:${guestPort}`;
+}

@@ -1,0 +1,333 @@
+// Random calls with structures made from their layouts, on every device: nothing throws, every refusal has a reason, and when the process
+// has ended nothing of it is left.
+
+import assert from "node:assert/strict";
+import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { VM_EXITED } from "../../src/abi/rpc/messages/vm.ts";
+import { Errno } from "../../src/abi/ioctl/errno.ts";
+import { GZVM_MAGIC, GZVM_REQUESTS } from "../../src/abi/ioctl/geniezone.ts";
+import { FN_IOEVENTFD_ARG, FN_IRQFD_ARG, FN_VCPU_ARG } from "../../src/abi/ioctl/gunyah.ts";
+import { ALL_REQUESTS, PERSONA_NAMES, PERSONAS } from "../../src/abi/ioctl/personas.ts";
+import type { Request } from "../../src/abi/ioctl/request.ts";
+import type { Struct } from "../../src/abi/ioctl/struct.ts";
+import { Random } from "../support/random.ts";
+import { checkInvariants } from "../hypervisor/invariants.ts";
+import { FAKE_MEMORY, FAKE_RESERVED, FakeHost } from "./fake-host.ts";
+import { HostStack, type Visitor } from "./host-stack.ts";
+import type { Script, Step } from "./scripted-core.ts";
+
+const DEVICES = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
+/** Calls over all devices. */
+const CALLS = Deno.env.get("EL2_LONG") ? 1_000_000 : 16_000;
+/** The same with the real hypervisor below, which is slower. */
+const STACK_CALLS = Deno.env.get("EL2_LONG") ? 10_000 : 1_000;
+/** What is in the VMs' memory: a devicetree of a VM with one vCPU. */
+const DEVICETREE = Deno.readFileSync(new URL("../conformance/ioctl/guests/vm1.dtb", import.meta.url));
+/** The VMs' memory. */
+const BASE = 0x8000_0000, MEMORY = 0x8000;
+/** Calls of one process. */
+const LIFE = 200;
+
+const REQUESTS = [...ALL_REQUESTS, ...GZVM_REQUESTS];
+const NUMBERS = [0, 1, 2, 3, 4, 5, 7, 8, 0x10, 0x20, 0x70, 0x1000, 0x2000, 0x8000_0000, 0xffff_ffff, 0x6000];
+const ARGUMENT_STRUCTS = [FN_VCPU_ARG, FN_IRQFD_ARG, FN_IOEVENTFD_ARG];
+
+/** Where the processes live, and what else happens there. */
+interface Bed extends Visitor {
+  /** Refusals with a reason so far. */
+  refusals(): number;
+  /** Something that the processes do not do. */
+  outside(random: Random): void;
+  /** The last process has exited: everything that goes on ends. Gives the requests to the resource manager since the last time. */
+  over(random: Random): readonly string[];
+  /** Pages that processes have. */
+  readonly pages: number;
+}
+
+/** A resource manager that refuses at random, and a vcpu_run that comes back with anything. */
+class FakeBed extends FakeHost implements Bed {
+  readonly pages = (FAKE_MEMORY - FAKE_RESERVED) / 4096;
+
+  refusals(): number {
+    return this.platform.rules.length;
+  }
+
+  outside(random: Random): void {
+    const { platform, guest } = this;
+    switch (random.below(4)) {
+      case 0: {
+        const name = random.pick(["VM_ALLOCATE", "MEM_SHARE", "VM_INIT", "VM_START", "VM_STOP", "VM_RESET"]);
+        // VM_STATE of VM_STOP promises that VM_EXITED comes.
+        return void platform.refusals.set(name, random.pick(name === "VM_STOP" ? [1, 3, 5] : [1, 3, 5, 0x14]));
+      }
+      case 1: {
+        const running = this.visit(({ gunyah }) => Object.values(gunyah.state.vms).filter(({ status }) => status === "running"));
+        if (running.length === 0) return;
+        const exited = { vmid: random.pick(running).vmid, exit_type: random.below(9), reason_size: 4, reason: new Uint8Array(4) };
+        return platform.notify(guest, VM_EXITED.id, VM_EXITED.layout.encode(exited));
+      }
+      case 2:
+        return guest.virq(platform.vcpu(0), 962 + random.below(16));
+      default: {
+        if (!platform.inside.has(0)) return;
+        const state = random.pick([0, 1, 2, 3, 4, 5, 6, 7, 0x100]), address = BigInt(random.pick([0x6000, BASE]));
+        return this.returnRun(state, address, BigInt(random.pick([1, 2, 4, 8])), 5n, BigInt(random.pick([0, 0, 0, -2, 31, 10])));
+      }
+    }
+  }
+
+  over(random: Random): string[] {
+    this.platform.refusals.clear();
+    while (this.platform.inside.has(0)) this.returnRun(random.pick([0, 1, 4, 5, 6]), 0x6000n, 4n, 1n);
+    this.platform.settle(this.guest);
+    const { requests } = this;
+    this.platform.forget();
+    return requests;
+  }
+}
+
+/** The real hypervisor and resource manager, with guests that do anything; the hypervisor's invariants are checked after each process. */
+class StackBed extends HostStack implements Bed {
+  readonly pages = 32 * 2 ** 20 / 4096;
+
+  constructor(device: typeof DEVICES[number], random: Random) {
+    const guest: Script = function* () {
+      for (;;) {
+        const address = random.pick([0x6000, 0x6004, 0x9000]);
+        const size = 4;
+        const off = [0x8400_0008n, 0x8400_0009n, 0x8400_0002n];
+        yield random.pick<Step>([
+          { do: "hvc", immediate: 0, x: [random.pick(off)] },
+          ...Array<Step>(3).fill({ do: "load", address, size }),
+          ...Array<Step>(3).fill({ do: "work", count: random.below(100_000) }),
+          ...Array<Step>(3).fill({ do: "store", address, size, value: BigInt(random.below(4)) }),
+        ]);
+      }
+    };
+    super({
+      device,
+      // Wherever a vCPU starts.
+      scripts: new Proxy({}, { get: () => guest }),
+    });
+  }
+
+  refusals(): number {
+    return this.hypervisor.trace.reasons.count;
+  }
+
+  outside(random: Random): void {
+    this.pass(random.below(1_000_000));
+  }
+
+  over(): string[] {
+    this.pass(1e9);
+    checkInvariants(this.hypervisor);
+    assert.deepEqual(this.problems, []);
+    const names = this.exchanges.filter(({ way }) => way === "request").map(({ id }) =>
+      RPC_MESSAGES.get(id)?.name ?? `0x${id.toString(16)}`
+    );
+    this.exchanges.length = 0;
+    return names;
+  }
+}
+
+class Fuzzer {
+  /** Requests to the resource manager by name: how deep the calls got. */
+  readonly sent = new Map<string, number>();
+  readonly #requests: readonly Request[];
+  #pid = 0;
+  #scratch = 0;
+  #memory = 0;
+  #argumentSize = 0;
+  /** Descriptors that may be open. */
+  #fds: number[] = [];
+  #tasks: number[] = [];
+
+  constructor(readonly bed: Bed, device: typeof DEVICES[number], readonly random: Random) {
+    this.#requests = [...PERSONAS[device].requests, ...GZVM_REQUESTS];
+  }
+
+  /** One process from its beginning to its end. */
+  life(): void {
+    this.bed.visit(({ kernel }) => {
+      this.#pid = kernel.spawn();
+      this.#scratch = kernel.mapAnonymous(this.#pid, 0x1000, { read: true, write: true });
+      this.#memory = kernel.mapAnonymous(this.#pid, MEMORY, { read: true, write: true });
+      kernel.store(this.#pid, this.#memory, DEVICETREE);
+      this.#fds = [kernel.open(this.#pid, "/dev/gunyah"), kernel.open(this.#pid, "/dev/gzvm"), kernel.eventfd(this.#pid, 0)];
+    });
+    this.#tasks = [];
+    for (let call = 0; call < LIFE; call++) this.#step();
+    this.#end();
+  }
+
+  #step(): void {
+    switch (this.random.below(12)) {
+      case 0:
+        return this.#around();
+      case 1:
+      case 2:
+        return this.bed.outside(this.random);
+      case 3:
+        return void (this.#tasks.length > 0 && this.bed.visit(({ kernel }) => kernel.signal(this.random.pick(this.#tasks))));
+      default:
+        return this.#ioctl();
+    }
+  }
+
+  #ioctl(): void {
+    const { random, bed } = this;
+    // Mostly what the descriptor's driver knows.
+    const request = random.pick(random.below(8) === 0 ? REQUESTS : this.#requests);
+    const fd = random.below(8) === 0 ? random.pick(this.#fds) : this.#descriptorFor(request);
+    const code = random.below(20) === 0 ? request.code ^ 1 << random.below(31) : request.code;
+    const before = bed.refusals();
+    const { task, result } = bed.visit(({ kernel }) => {
+      let argument = BigInt(random.pick(NUMBERS));
+      if (request.struct !== undefined && random.below(10) > 0) {
+        const nested = random.pick(ARGUMENT_STRUCTS);
+        this.#argumentSize = nested.size;
+        kernel.store(this.#pid, this.#scratch + 0x800, this.#struct(nested));
+        kernel.store(this.#pid, this.#scratch, this.#struct(request.struct));
+        argument = BigInt(this.#scratch);
+      } else if (random.below(3) > 0) {
+        kernel.store(this.#pid, this.#scratch, new Uint8Array(0x800));
+        argument = request.name === "GZVM_RUN" ? BigInt(this.#scratch) : 0n;
+      }
+      return kernel.ioctl(this.#pid, fd, code, argument);
+    });
+    if (result === undefined) this.#tasks.push(task);
+    else if (result > 2) this.#fds.push(result);
+    else if (result < 0 && result !== -Errno.EINTR && result !== -Errno.EBADF && this.#drives(fd)) {
+      assert.ok(bed.refusals() > before, `${request.name} on ${fd} gave ${result} without a reason`);
+    }
+  }
+
+  /** The newest or any descriptor of the kind that the request is for. */
+  #descriptorFor({ on, code }: Request): number {
+    const driver = (code >>> 8 & 0xff) === GZVM_MAGIC ? "gzvm" : "gunyah";
+    const kind = on === "device" ? driver : `${driver}-${on}`;
+    const fitting = this.bed.visit(({ kernel }) => this.#fds.filter((fd) => kernel.fileOf(this.#pid, fd)?.kind === kind));
+    return fitting.length === 0
+      ? this.#fds[driver === "gzvm" ? 1 : 0]
+      : this.random.below(2) > 0
+      ? fitting.at(-1)!
+      : this.random.pick(fitting);
+  }
+
+  /** Whether the descriptor is one of the drivers' files: others answer ioctls as Linux does. */
+  #drives(fd: number): boolean {
+    const kind = this.bed.visit(({ kernel }) => kernel.fileOf(this.#pid, fd)?.kind);
+    return kind !== undefined && kind !== "eventfd" && kind !== "memfd" && kind !== "guest-memfd";
+  }
+
+  #struct(struct: Struct): Uint8Array {
+    const values: Record<string, number | bigint | (number | bigint)[]> = {};
+    for (const { name, type } of struct.fields) {
+      const value = () => this.#value(name);
+      values[name] = typeof type === "string"
+        ? this.#cut(type, value())
+        : Array.from({ length: type.length }, () => this.#cut(type.array, 0n));
+    }
+    return struct.encode(values);
+  }
+
+  #cut(type: string, value: bigint): bigint | number {
+    return type === "u64" ? value : Number(value & 0xffff_ffffn);
+  }
+
+  #value(name: string): bigint {
+    const { random } = this;
+    if (/fd/.test(name)) return BigInt(random.pick(this.#fds));
+    if (random.below(3) > 0) {
+      // A VM that can be started: the same region, devicetree and functions each time.
+      const usual: Record<string, number> = {
+        flags: 7,
+        label: random.below(2),
+        slot: 0,
+        type: 1 + random.below(3),
+        id: random.below(2),
+        offset: 0,
+        reg: 0x100,
+      };
+      const place: Record<string, number> = {
+        guest_phys_addr: BASE,
+        guest_addr: BASE,
+        memory_size: MEMORY,
+        size: random.pick([MEMORY, 0x1000]),
+      };
+      if (name === "arg_size") return BigInt(this.#argumentSize);
+      if (name === "userspace_addr") return BigInt(this.#memory);
+      const value = usual[name] ?? place[name];
+      if (value !== undefined) return BigInt(value);
+    }
+    if (/userspace/.test(name)) return BigInt(this.#memory) + BigInt(random.pick([0, 0x1000, 1]));
+    if (name === "arg" || name === "addr" && random.below(2) > 0) return BigInt(this.#scratch + 0x800);
+    if (/size/.test(name) && random.below(2) > 0) return BigInt(random.pick([0x1000, 0x8000, 4, 16, 32]));
+    if (/guest|gpa|address/.test(name)) return BigInt(0x8000_0000 + random.below(16) * 0x1000);
+    return random.below(8) === 0 ? BigInt(random.below(0xffff_ffff)) << 32n | 0xfffn : BigInt(random.pick(NUMBERS));
+  }
+
+  /** What a process does besides ioctls. */
+  #around(): void {
+    const { random } = this;
+    this.bed.visit(({ kernel }) => {
+      const fd = random.pick(this.#fds), pid = this.#pid;
+      switch (random.below(7)) {
+        case 0:
+          return void (this.#fds.length > 6 && kernel.close(pid, fd));
+        case 1:
+          return void this.#keep(kernel.dup(pid, fd));
+        case 2:
+          return void this.#keep(kernel.eventfd(pid, random.below(2)));
+        case 3:
+          return void kernel.write(pid, fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0));
+        case 4:
+          return void kernel.mapFile(pid, fd, 0x1000, { read: true, write: true, private: random.below(2) > 0, offset: 0 });
+        case 5:
+          return void kernel.store(pid, this.#memory + random.below(MEMORY), Uint8Array.of(1));
+        default: {
+          const child = kernel.fork(pid);
+          kernel.exit(child);
+        }
+      }
+    });
+  }
+
+  #keep(fd: number): void {
+    if (fd > 0) this.#fds.push(fd);
+  }
+
+  /** The process ends, and so do its VMs. */
+  #end(): void {
+    const { bed } = this;
+    bed.visit(({ kernel }) => kernel.exit(this.#pid));
+    for (const name of bed.over(this.random)) this.sent.set(name, (this.sent.get(name) ?? 0) + 1);
+    bed.visit(({ kernel, gunyah, gzvm }) => {
+      assert.deepEqual([gunyah.state.vms, gunyah.state.vcpus, gunyah.state.guestMemory, gunyah.state.waiting], [{}, {}, {}, {}]);
+      assert.deepEqual([gzvm!.state.vms, gzvm!.state.ofEngine, gzvm!.state.runs], [{}, {}, {}]);
+      const { processes, files, tasks, eventfds, memory } = kernel.state;
+      assert.deepEqual([processes, files, tasks, eventfds, memory.objects, memory.spaces], [{}, {}, {}, {}, {}, {}]);
+      const zeroPage = memory.zeroPage === undefined ? 0 : 1;
+      assert.equal(kernel.memory.pages.available + zeroPage, bed.pages);
+    });
+  }
+}
+
+for (const device of DEVICES) {
+  Deno.test(`random calls on a host of ${device}, and on its /dev/gzvm, throw nothing and leave nothing`, () => {
+    const fuzzer = new Fuzzer(new FakeBed(device), device, new Random(0x5eed + DEVICES.indexOf(device)));
+    for (let done = 0; done < CALLS / DEVICES.length; done += LIFE) fuzzer.life();
+    const started = fuzzer.sent.get("VM_START") ?? 0;
+    assert.ok(started > CALLS / DEVICES.length / 2500, `VMs were started ${started} times`);
+  });
+}
+
+for (const device of ["v14", "union"] as const) {
+  Deno.test(`random calls on ${device} with the real hypervisor below keep its invariants, and leave nothing`, () => {
+    const random = new Random(0xb0a7);
+    const fuzzer = new Fuzzer(new StackBed(device, random), device, random);
+    for (let done = 0; done < STACK_CALLS; done += LIFE) fuzzer.life();
+    assert.ok((fuzzer.sent.get("VM_START") ?? 0) > 0, "VMs were started");
+  });
+}

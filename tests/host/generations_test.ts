@@ -1,0 +1,114 @@
+// A VM of each generation of the driver on the real hypervisor and resource manager: made, run to its SYSTEM_OFF and taken apart, and all
+// that it took is given back.
+
+import assert from "node:assert/strict";
+import { BOOT_CONTEXT, FN_IRQFD_ARG, FunctionType, GH, GH_V6 } from "../../src/abi/ioctl/gunyah.ts";
+import { checkInvariants } from "../hypervisor/invariants.ts";
+import { BASE, Client } from "./client.ts";
+import { FakeHost } from "./fake-host.ts";
+import { wakeup } from "./fake-platform.ts";
+import { HostStack } from "./host-stack.ts";
+
+const SYSTEM_OFF = 0x8400_0008n;
+
+for (const device of ["v14", "v17", "ack-6.6", "ack-6.12", "union"] as const) {
+  Deno.test(`a VM of ${device} runs to its SYSTEM_OFF, and leaves nothing`, () => {
+    const seen: bigint[] = [];
+    const stack = new HostStack({
+      device,
+      scripts: {
+        [BASE]: function* (vcpu) {
+          seen.push(vcpu.getX(5));
+          yield { do: "store", address: 0x6000, size: 4, value: 7n };
+          yield { do: "hvc", immediate: 0, x: [SYSTEM_OFF] };
+        },
+      },
+    });
+    const vmm = new Client(stack);
+    const objects = stack.hypervisor.objects.size;
+    const { vm, memory } = device === "v17" ? vmm.guestMemoryVm() : vmm.loadedVm();
+    vmm.write(memory + 0x8000, [1, 2, 3]);
+    const vcpu = vmm.vcpu(vm), page = vmm.runPage(vcpu);
+    if (device !== "v14") {
+      for (const [reg, value] of [[0x100, BigInt(BASE)], [5, 55n]] as const) {
+        assert.equal(vmm.call(vm, GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, { reg, value }), 0);
+      }
+    }
+    assert.equal(vmm.ioctl(vm, GH.START), 0, stack.lastRule()?.rule);
+    assert.deepEqual([vmm.ioctl(vcpu, GH.RUN), vmm.read(page + 8, 1)[0]], [0, 1]);
+    assert.deepEqual([vmm.ioctl(vcpu, GH.RUN), vmm.read(page + 8, 1)[0]], [0, 2]);
+    assert.deepEqual(seen, [device === "v14" ? 0n : 55n]);
+    for (const fd of [vcpu, vm]) vmm.close(fd);
+    vmm.kernel((kernel, pid) => kernel.munmap(pid, page));
+    stack.pass(1e9);
+    assert.deepEqual(stack.visit(({ gunyah }) => gunyah.state.vms), {});
+    assert.deepEqual([...vmm.read(memory + 0x8000, 3)], [1, 2, 3]);
+    assert.equal(stack.hypervisor.objects.size, objects);
+    checkInvariants(stack.hypervisor);
+    assert.deepEqual(stack.problems, []);
+  });
+}
+
+for (const device of ["v6", "v9"] as const) {
+  Deno.test(`a VM of ${device}, whose vCPUs the hypervisor schedules, starts, and leaves nothing when it is closed`, () => {
+    const stack = new HostStack({ device, scripts: {} });
+    const vmm = new Client(stack);
+    const { vm } = device === "v6" ? vmm.loadedVmV6() : vmm.loadedVm();
+    assert.equal(vmm.ioctl(vm, device === "v6" ? GH_V6.START : GH.START), 0, stack.lastRule()?.rule);
+    vmm.exit();
+    stack.pass(1e9);
+    stack.visit(({ kernel, gunyah }) => assert.deepEqual([gunyah.state.vms, kernel.state.files], [{}, {}]));
+  });
+}
+
+Deno.test("a host that is saved with an ioctl in progress, and restored into a new one, finishes it", () => {
+  const fake = new FakeHost("v14");
+  const vmm = new Client(fake);
+  const { vm } = vmm.loadedVm();
+  const vcpu = vmm.vcpu(vm);
+  const { pid } = vmm;
+  const { task } = fake.visit(({ kernel }) => kernel.ioctl(pid, vm, GH.START.code, 0n), false);
+  // After each of the calls of START.
+  for (let turn = 0; turn < 8 && fake.await(task) === undefined; turn++) {
+    fake.replace();
+    fake.platform.deliver(fake.guest);
+  }
+  assert.equal(fake.await(task), 0);
+  const run = vmm.begin(vcpu, GH.RUN).task;
+  fake.returnRun(1);
+  fake.replace();
+  fake.guest.virq(fake.platform.vcpu(0), wakeup(0));
+  fake.returnRun(5, 0x6000n, 4n, 1n);
+  assert.equal(fake.await(run), 0);
+});
+
+Deno.test("v6 deletes the region of the label that it is asked for, and takes back that parcel alone", () => {
+  const fake = new FakeHost("v6");
+  const vmm = new Client(fake);
+  const vm = vmm.ioctl(vmm.open(), GH_V6.CREATE_VM), memory = vmm.memory(0x3000);
+  const region = (label: number, memory_size = 0x1000n) => {
+    const at = BigInt(0x1000 * label);
+    const place = { guest_phys_addr: BigInt(BASE) + at, userspace_addr: BigInt(memory) + at };
+    return vmm.region(vm, { label, memory_size, ...place }, GH_V6.SET_USER_MEM_REGION);
+  };
+  assert.deepEqual([region(0), region(1), region(2)], [0, 0, 0]);
+  const handles = fake.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0].regions.map(({ label, handle }) => [label, handle]));
+  assert.equal(region(1, 0n), 0);
+  const reclaimed = fake.platform.requests.filter(({ name }) => name === "MEM_RECLAIM").map(({ value }) => value.handle);
+  assert.deepEqual(reclaimed, [handles.find(([label]) => label === 1)![1]]);
+  assert.deepEqual(fake.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0].regions.map(({ label }) => label)), [2, 0]);
+});
+
+Deno.test("eventfds of a VM that is closed while it starts are closed when it is gone", () => {
+  const fake = new FakeHost("v14");
+  const vmm = new Client(fake);
+  const { vm } = vmm.loadedVm();
+  const fd = vmm.kernel((kernel, pid) => kernel.eventfd(pid, 0));
+  assert.equal(vmm.add(vm, FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label: 1 }), 0);
+  const { pid } = vmm;
+  fake.visit(({ kernel }) => {
+    kernel.ioctl(pid, vm, GH.START.code, 0n);
+    kernel.exit(pid);
+  });
+  assert.deepEqual(fake.visit(({ kernel, gunyah }) => [gunyah.state.vms, kernel.state.files, kernel.state.eventfds]), [{}, {}, {}]);
+});

@@ -1,0 +1,35 @@
+// A host with VMMs that is saved and restored into a new one goes on where it was.
+
+import assert from "node:assert/strict";
+import { VcpuRunState } from "../../src/abi/words.ts";
+import { ConsoleInput } from "../../src/host/console-input.ts";
+import type { HostEvent } from "../../src/host/events.ts";
+import { VM_PL011_BASE } from "../../src/host/vm-layout.ts";
+import { vmmHost } from "../../src/host/vmm-host.ts";
+import { FakePlatform } from "./fake-platform.ts";
+import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
+
+for (const hypervisor of ["gunyah", "geniezone"] as const) {
+  Deno.test(`a VM of ${hypervisor} prints on after its host was saved and restored`, () => {
+    const events: HostEvent[] = [];
+    const input = new ConsoleInput(() => {});
+    const plan = { memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", { hypervisor })] };
+    const make = vmmHost({ plan, device: "v14", memlock: 65_536, gzvm: true, events: (event) => void events.push(event), input });
+    const platform = new FakePlatform(HOST_MEMORY + 8 * MIB, 1);
+    const first = make();
+    platform.boot(first);
+    const print = (host: typeof first, char: string) =>
+      platform.returnRun(host, 0, VcpuRunState.AddrspaceVmmioWrite, BigInt(VM_PL011_BASE), 4n, BigInt(char.charCodeAt(0)));
+    print(first, "a");
+    const second = make();
+    second.restore(structuredClone(first.save()));
+    print(second, "b");
+    platform.returnRun(second, 0, VcpuRunState.ExpectsWakeup);
+    platform.exited(second, 0x80, 1);
+    const text = events.flatMap((event) => event.kind === "console" ? [...event.bytes] : []);
+    assert.equal(String.fromCharCode(...text), "ab");
+    const states = events.flatMap((event) => event.kind === "state" ? [event.state] : []);
+    assert.deepEqual(states, ["creating", "ready", "running", "exited", "stopped"]);
+    assert.equal(events.at(-1)?.kind, "finished");
+  });
+}

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { type BlockBacking, OverlayBacking } from "../../src/virtio/block/backing.ts";
+import { BlockDevice, BlockRequest, BlockStatus } from "../../src/virtio/block/block.ts";
+import { TestDriver } from "./driver.ts";
+
+const SIZE = 64 * 1024 + 512;
+
+function base(): Pick<BlockBacking, "size" | "read"> {
+  return { size: SIZE, read: (offset, into) => into.forEach((_, index) => into[index] = (offset + index) >> 9) };
+}
+
+function disk(backing: BlockBacking = new OverlayBacking(base())) {
+  const errors: string[] = [];
+  const driver = new TestDriver(new BlockDevice(backing, "disk-1", (message) => errors.push(message)));
+  driver.initialize();
+  return { driver, errors };
+}
+
+function header(type: number, sector: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, type, true);
+  view.setBigUint64(8, BigInt(sector), true);
+  return bytes;
+}
+
+function range(sector: number, sectors: number): Uint8Array {
+  const bytes = new Uint8Array(16);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(sector), true);
+  new DataView(bytes.buffer).setUint32(8, sectors, true);
+  return bytes;
+}
+
+Deno.test("a disk says its size in sectors", () => {
+  const { driver } = disk();
+  assert.equal(driver.transport.read(0x100, 8), BigInt(Math.floor(SIZE / 512)));
+});
+
+Deno.test("what is written to a disk is read back, and its base stays as it is", () => {
+  const { driver } = disk();
+  const data = new Uint8Array(1024).map((_, index) => index * 7);
+  const written = driver.request([{ out: header(BlockRequest.OUT, 7) }, { out: data }, { in: 1 }]);
+  assert.deepEqual([...written], [BlockStatus.OK]);
+  const read = driver.request([{ out: header(BlockRequest.IN, 6) }, { in: 1536 }, { in: 512 }, { in: 1 }]);
+  assert.equal(read.length, 2049);
+  assert.deepEqual(read.subarray(512, 1536), data);
+  assert.ok(read.subarray(0, 512).every((byte) => byte === 6));
+  assert.ok(read.subarray(1536, 2048).every((byte) => byte === 9));
+  assert.equal(read[2048], BlockStatus.OK);
+});
+
+Deno.test("a request past the end of a disk is an I/O error, and writes nothing", () => {
+  const { driver } = disk();
+  const last = Math.floor(SIZE / 512) - 1;
+  assert.equal(driver.request([{ out: header(BlockRequest.IN, last) }, { in: 512 }, { in: 1 }]).at(-1), BlockStatus.OK);
+  assert.equal(driver.request([{ out: header(BlockRequest.IN, last) }, { in: 1024 }, { in: 1 }]).at(-1), BlockStatus.IOERR);
+  assert.equal(driver.request([{ out: header(BlockRequest.IN, 2 ** 52) }, { in: 512 }, { in: 1 }]).at(-1), BlockStatus.IOERR);
+  assert.equal(
+    driver.request([{ out: header(BlockRequest.OUT, last + 1) }, { out: new Uint8Array(512) }, { in: 1 }]).at(-1),
+    BlockStatus.IOERR,
+  );
+});
+
+Deno.test("a disk flushes, names itself, discards and zeroes, and refuses what it does not know", () => {
+  const { driver } = disk();
+  assert.deepEqual([...driver.request([{ out: header(BlockRequest.FLUSH, 0) }, { in: 1 }])], [BlockStatus.OK]);
+  const id = driver.request([{ out: header(BlockRequest.GET_ID, 0) }, { in: 20 }, { in: 1 }]);
+  assert.equal(new TextDecoder().decode(id.subarray(0, 6)), "disk-1");
+  const zeroed = driver.request([{ out: header(BlockRequest.WRITE_ZEROES, 0) }, { out: range(3, 2) }, { in: 1 }]);
+  assert.deepEqual([...zeroed], [BlockStatus.OK]);
+  const read = driver.request([{ out: header(BlockRequest.IN, 2) }, { in: 2048 }, { in: 1 }]);
+  assert.deepEqual([read[0], read[512], read[1535], read[1536]], [2, 0, 0, 5]);
+  assert.deepEqual([...driver.request([{ out: header(BlockRequest.DISCARD, 0) }, { out: range(2 ** 40, 2) }, { in: 1 }])], [
+    BlockStatus.IOERR,
+  ]);
+  assert.deepEqual([...driver.request([{ out: header(99, 0) }, { in: 1 }])], [BlockStatus.UNSUPP]);
+});
+
+Deno.test("a host that cannot write is an I/O error with its message", () => {
+  const full: BlockBacking = Object.assign(new OverlayBacking(base()), {
+    write: () => {
+      throw new Error("No space left on device");
+    },
+  });
+  const { driver, errors } = disk(full);
+  assert.equal(driver.request([{ out: header(BlockRequest.OUT, 0) }, { out: new Uint8Array(512) }, { in: 1 }]).at(-1), BlockStatus.IOERR);
+  assert.match(errors[0], /No space left/);
+});
+
+Deno.test("a disk's changes are saved and restored", () => {
+  const { driver } = disk();
+  driver.request([{ out: header(BlockRequest.OUT, 1) }, { out: new Uint8Array(512).fill(0xaa) }, { in: 1 }]);
+  const state = driver.transport.save();
+  const other = disk();
+  other.driver.transport.restore(state);
+  other.driver.adopt(driver);
+  assert.deepEqual(other.driver.transport.save(), state);
+  const read = other.driver.request([{ out: header(BlockRequest.IN, 1) }, { in: 512 }, { in: 1 }]);
+  assert.ok(read.subarray(0, 512).every((byte) => byte === 0xaa));
+});

@@ -1,0 +1,149 @@
+// Every device under a hostile driver: random registers, rings and descriptors, mostly near what is right. No throw, and bounded memory.
+
+import assert from "node:assert/strict";
+import { OverlayBacking } from "../../src/virtio/block/backing.ts";
+import { BlockDevice } from "../../src/virtio/block/block.ts";
+import { ConsoleDevice } from "../../src/virtio/console/console.ts";
+import type { VirtioDevice } from "../../src/virtio/device.ts";
+import type { HostNetwork, HostStream } from "../../src/virtio/host-network.ts";
+import { VirtioMmioRegister, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
+import { Nat } from "../../src/virtio/net/nat/nat.ts";
+import { NetDevice } from "../../src/virtio/net/net.ts";
+import { RngDevice } from "../../src/virtio/rng/rng.ts";
+import { SessionFabric } from "../../src/virtio/vsock/fabric.ts";
+import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
+import { Random } from "../support/random.ts";
+import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
+
+const OPERATIONS = Deno.env.get("EL2_LONG") === undefined ? 50_000 : 10_000_000;
+const REGISTERS = Object.values(VirtioMmioRegister);
+const MEMORY = 0x10_0000;
+
+const STREAM: HostStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
+const NETWORK: HostNetwork = {
+  connect: () => STREAM,
+  datagrams: () => ({ send: () => {}, close: () => {} }),
+  listen: () => ({ close: () => {} }),
+  later: () => () => {},
+  nameServer: 0x7f00_0001,
+};
+
+const DEVICES: Record<string, () => VirtioDevice> = {
+  block: () => new BlockDevice(new OverlayBacking({ size: 1 << 16, read: (_offset, into) => into.fill(1) }), "d", () => {}),
+  rng: () => new RngDevice((into) => into.fill(7)),
+  console: () => new ConsoleDevice({ ports: ["console", "log"], onOutput: () => {} }),
+  net: () => {
+    const device = new NetDevice(Uint8Array.of(2, 0, 0, 0, 0, 1));
+    device.backend = new Nat({ device, network: NETWORK, forward: [], onProblem: () => {} });
+    return device;
+  },
+  vsock: () => {
+    const device = new VsockDevice(3);
+    new SessionFabric().plug(device, undefined);
+    return device;
+  },
+};
+
+/** Headers that get past the first check of some device. */
+const HEADERS: readonly ((random: Random) => Uint8Array)[] = [
+  (random) => Uint8Array.of(random.below(16), 0, 0, 0, 0, 0, 0, 0, random.below(140), 0, 0, 0, 0, 0, 0, 0),
+  (random) => Uint8Array.of(...new Array(12).fill(0), ...new Array(12).fill(0xff), 8, random.below(2) * 6, ...random.bytes(40)),
+  (random) =>
+    Uint8Array.of(
+      3,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      2 + random.below(2),
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      ...random.bytes(8),
+      0,
+      0,
+      0,
+      0,
+      1,
+      0,
+      random.below(8),
+      0,
+      ...random.bytes(12),
+    ),
+  (random) => Uint8Array.of(random.below(3), 0, 0, 0, random.below(8), 0, random.below(2), 0),
+];
+
+function operate(driver: TestDriver, random: Random, fresh: (seed: number) => void): void {
+  const queues = driver.device.queueCount;
+  switch (random.below(12)) {
+    case 0:
+      return driver.transport.write(
+        random.pick(REGISTERS),
+        random.pick([1, 2, 4, 8]),
+        random.pick([0n, 1n, 16n, 0xffn, BigInt(random.below(2 ** 31))]),
+      );
+    case 1:
+      driver.transport.read(random.below(0x200), random.pick([1, 2, 4, 8]));
+      return;
+    case 2:
+      driver.memory.bytes.set(random.bytes(16), random.below(MEMORY - 16));
+      return;
+    case 3: {
+      const address = random.below(8) === 0 ? random.below(2 ** 31) : MEMORY_BASE + random.below(MEMORY);
+      const length = random.below(8) === 0 ? random.below(2 ** 31) : random.below(3000);
+      return driver.descriptor(
+        random.below(queues),
+        random.below(QUEUE_SIZE),
+        address,
+        length,
+        random.below(8),
+        random.below(QUEUE_SIZE + 1),
+      );
+    }
+    case 4:
+      return driver.set(VirtioMmioRegister.QueueNotify, random.below(queues + 1));
+    case 5:
+      return random.below(40) === 0 ? fresh(random.below(2 ** 31)) : driver.acknowledge();
+    case 6: {
+      const index = random.below(queues) * 0x4000 + 0x1002;
+      return driver.view.setUint16(index, driver.view.getUint16(index, true) + random.below(4), true);
+    }
+    default: {
+      const header = random.pick(HEADERS)(random);
+      const buffers = [{ out: header }, ...random.below(2) ? [{ out: random.bytes(random.below(600)) }] : [], {
+        in: 1 + random.below(600),
+      }];
+      driver.offer(random.below(queues), random.below(3) === 0 ? [{ in: 1 + random.below(2000) }] : buffers);
+    }
+  }
+}
+
+for (const [name, make] of Object.entries(DEVICES)) {
+  Deno.test(`a hostile driver of the ${name} device makes nothing throw, and the device works after its reset`, () => {
+    const random = new Random(0x5eed);
+    const driver = new TestDriver(make());
+    const fresh = () => {
+      driver.faults.length = 0;
+      driver.initialize((bit) => bit === 32 || random.below(4) > 0);
+    };
+    driver.initialize();
+    const count = Math.ceil(OPERATIONS / Object.keys(DEVICES).length);
+    for (let i = 0; i < count; i++) {
+      const broken = (driver.get(VirtioMmioRegister.Status) & VirtioStatus.NEEDS_RESET) !== 0;
+      if (broken && random.below(4) === 0) fresh();
+      operate(driver, random, fresh);
+    }
+    const work = Object.values(driver.device.metrics()).reduce((sum, value) => sum + value, 0);
+    assert.ok(work > 0, "some of it was served");
+    driver.initialize();
+    const size = JSON.stringify(driver.transport.save(), (_, value) => value instanceof Uint8Array ? value.length : value).length;
+    assert.ok(size < 100_000, `${size} characters of state`);
+  });
+}
