@@ -1,12 +1,22 @@
 // `el2 boot IMAGE`: IMAGE becomes the primary VM; resource manager and hypervisor run beneath it.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { readNamedFile } from "./failure.ts";
+import { behaviourOf, capIdsOption, checkOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import { devicesOf, diskOption, forwardOption, netOption, vsockOption } from "./devices.ts";
+import { Failure, readNamedFile } from "./failure.ts";
+import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
 import { checkBootPlan } from "../workstation/boot-plan.ts";
-import { PRIMARY_CONSOLE, TIERS } from "../workstation/plan.ts";
+import { DEFAULT_TIER, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../workstation/plan.ts";
+
+/** The images of the root VM, where they are named. */
+function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {
+  if (runtime === undefined && app === undefined) return undefined;
+  if (runtime === undefined || app === undefined) throw new Failure("boot: --root-runtime and --root-app need one another; name both");
+  return { runtime: readNamedFile(runtime, "root runtime"), app: readNamedFile(app, "root application") };
+}
 
 const MIB = 1024 * 1024;
 
@@ -14,22 +24,34 @@ const MIB = 1024 * 1024;
 export function registerBoot(program: Command, entry: URL, exit: (code: number) => void): void {
   program.command("boot")
     .description("boot an arm64 Linux Image or ELF as the primary VM")
-    .argument("<image>", "arm64 Linux Image (also gzip or EFI zboot) or ELF")
+    .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF; needed unless a root VM of one's own runs")
     .option("--initrd <file>", "initial ramdisk")
     .option("--dtb <file>", "devicetree to use instead of the generated one")
     .option("--append <string>", "kernel command line")
+    .option("--root-runtime <file>", "AArch64 program that runs in the root VM in place of our resource manager: position-independent ELF")
+    .option("--root-app <file>", "the application that the root runtime starts: position-independent ELF")
     .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(parseSize).default(1024 * MIB, "1GiB"))
     .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
+    .addOption(diskOption())
+    .addOption(netOption())
+    .addOption(forwardOption())
+    .addOption(vsockOption())
     .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
     .option("--turbo", "skip idle time instead of sleeping through it")
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
+    .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
     .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parsePort)
     .addOption(
-      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default("interp" as const),
+      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
     )
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
     .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
+    .addOption(new Option("--stats", "print what the core did at the end (JSON on stderr)"))
     .addHelpText(
       "after",
       `
@@ -38,35 +60,43 @@ Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET, a crash, or nothing can ever happen ag
 Examples:
   el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio
   el2 boot guest.elf --cpus 4 --memory 256MiB --stdio --turbo --timeout 60s
+  el2 boot Image --initrd initrd --disk debian.img --net user --forward 2222:22 --append console=ttyAMA0
   el2 boot guest.elf --gdb 1234                    and: gdb-multiarch -ex 'target remote 127.0.0.1:1234'`,
     )
     .action(async (image, options) => {
+      const root = rootOf(options.rootRuntime, options.rootApp);
+      if (image === undefined && !root) throw new Failure("boot: an image is missing; name one, or --root-runtime and --root-app");
       const plan = {
         cpus: options.cpus,
         memory: options.memory,
         turbo: options.turbo ?? false,
         seed: options.seed,
         tier: options.tier,
+        behaviour: behaviourOf(options),
         duration: undefined,
         hashAt: options.hashAt,
         debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,
+        root,
         what: {
           kind: "boot",
-          image: readNamedFile(image, "image"),
+          image: image === undefined ? undefined : readNamedFile(image, "image"),
           initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
           dtb: options.dtb === undefined ? undefined : readNamedFile(options.dtb, "devicetree"),
           append: options.append,
+          devices: devicesOf(options),
         },
       } as const;
-      checkBootPlan(plan, plan.what, image);
+      const name = image ?? options.rootApp ?? "";
+      checkBootPlan(plan, plan.what, name);
       exit(
-        await showSession(entry, plan, {
-          title: image.split("/").at(-1) ?? image,
+        await showSession(entry, await recorded(plan, options.record), {
+          title: name.split("/").at(-1) ?? name,
           stdio: options.stdio ?? false,
           log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb,
           names: false,
+          stats: options.stats,
           console: PRIMARY_CONSOLE,
         }),
       );

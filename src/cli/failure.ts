@@ -1,7 +1,7 @@
 // How a command fails: one line `el2: what: rule; way out` on stderr, and the exit code.
 
 /** Exit codes (WORKSTATION section 2). */
-export const ExitCode = { Done: 0, Failed: 1, Usage: 2, NoSession: 3, TimedOut: 4, Interrupted: 130 } as const;
+export const ExitCode = { Done: 0, Failed: 1, Usage: 2, NoSession: 3, TimedOut: 4, ReadOnly: 5, Interrupted: 130 } as const;
 
 /** An error that is the user's to mend; anything else that is thrown is a bug of ours. */
 export class Failure extends Error {

@@ -2,7 +2,7 @@
 
 import { ExitCode } from "./failure.ts";
 import type { SessionClient } from "../workstation/client.ts";
-import type { SessionEvent } from "../workstation/protocol.ts";
+import type { MachineSample, SessionEvent } from "../workstation/protocol.ts";
 
 /** How a headless session talks. */
 export interface HeadlessOptions {
@@ -14,6 +14,10 @@ export interface HeadlessOptions {
   readonly names: boolean;
   /** Wall time (ms) after which the run ends with code 4. */
   readonly timeout: number | undefined;
+  /** The one console that is shown; all where none is named. */
+  readonly only?: string;
+  /** Print what the core did at the end, as a line of JSON on stderr. */
+  readonly stats?: boolean;
   /** Bytes that end a run on a terminal: ctrl-] d. */
   readonly interactive: boolean;
 }
@@ -29,17 +33,23 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
   const joined = options.console;
   client.onEvent = (event: SessionEvent) => {
     if (event.kind === "console") {
-      if (!options.stdio || event.console === joined) out.write(event.console, event.bytes);
-      else client.send({ kind: "taken", bytes: event.bytes.length });
+      if (options.stdio ? event.console === joined : event.console === (options.only ?? event.console)) {
+        out.write(event.console, event.bytes);
+      } else client.send({ kind: "taken", bytes: event.bytes.length });
     } else if (event.kind === "hash") {
       console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
+    } else if (event.kind === "sample") {
+      last = event.sample;
     } else if (event.kind === "ended") {
+      if (options.stats && last) {
+        console.error(JSON.stringify({ schema: "el2.core/1", instructions: last.instructions, translator: last.translator }));
+      }
       finish(event.end.code, event.end.message);
     } else if (event.kind === "failed") {
       finish(ExitCode.Failed, `bug: ${event.message}`);
     }
   };
-  let finished = false;
+  let finished = false, last: MachineSample | undefined;
   const finish = (code: number, message: string) => {
     // One line says how it ended: what comes while output drains, such as the machine's answer to `stop`, is not another end.
     if (finished) return;

@@ -1,21 +1,33 @@
 // The command line: every command is a file of this folder that registers itself here.
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
+import { registerBack } from "./back.ts";
 import { registerBoot } from "./boot.ts";
+import { commandTree } from "./command-tree.ts";
+import { registerCompletion } from "./completion.ts";
+import { registerConsole } from "./console.ts";
+import { registerDaemon } from "./daemon.ts";
 import { registerDisasm } from "./disasm.ts";
+import { registerDoctor } from "./doctor.ts";
 import { ExitCode, Failure } from "./failure.ts";
+import { registerEvents } from "./events.ts";
+import { registerGdb } from "./gdb.ts";
 import { registerGuests } from "./guests.ts";
+import { registerIoctl } from "./ioctl.ts";
+import { registerPersonas } from "./personas.ts";
+import { registerInspect } from "./inspect.ts";
+import { registerMan } from "./man.ts";
+import { registerDiff, registerRecord } from "./record.ts";
 import { registerRun, runDemo } from "./run.ts";
+import { registerSchema } from "./schema.ts";
+import { registerVmm } from "./vmm.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
+import { NoPlace } from "../workstation/control/places.ts";
 import { PlanError } from "../workstation/plan.ts";
 import { VERSION } from "../workstation/version.ts";
 
-/** Runs a command line and returns the exit code. */
-export async function main(args: readonly string[], entry: URL): Promise<number> {
-  let code: number = ExitCode.Done;
-  const exit = (value: number) => {
-    code = value;
-  };
+/** The program with all its commands. `entry` is its module, for the machine's worker; `exit` takes the exit code. */
+export function makeProgram(entry: URL, exit: (code: number) => void): Command {
   const program = new Command("el2")
     .description("a Gunyah workstation in a terminal: runs arm64 software as VMs under a Gunyah-compatible hypervisor")
     .version(VERSION, "--version", "print the version")
@@ -34,22 +46,72 @@ Examples:
     .action(async () => exit(await runDemo(entry)));
   registerBoot(program, entry, exit);
   registerRun(program, entry, exit);
+  registerRecord(program, entry, exit, async (args) => void await makeProgram(entry, exit).parseAsync(args, { from: "user" }));
+  registerDiff(program, exit);
+  registerDaemon(program, entry, exit);
+  registerInspect(program, exit);
+  registerConsole(program, exit);
+  registerBack(program, exit);
+  registerEvents(program, exit);
+  registerGdb(program, exit);
+  registerSchema(program);
   registerGuests(program);
   registerDisasm(program);
-  for (const command of program.commands) command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
+  registerIoctl(program);
+  registerPersonas(program);
+  registerVmm(program, exit);
+  registerCompletion(program);
+  registerMan(program);
+  registerDoctor(program, exit);
+  strict(program.commands);
+  return program;
+}
+
+/** Runs a command line and returns the exit code. */
+export async function main(args: readonly string[], entry: URL): Promise<number> {
+  let code: number = ExitCode.Done;
+  const program = makeProgram(entry, (value) => code = value);
   try {
-    const names = program.commands.map((command) => command.name());
-    if (/^[^-]/.test(args[0] ?? "") && ![...names, "help"].includes(args[0])) {
+    const names = commandTree(program).commands.map(({ name }) => name);
+    const hidden = program.commands.map((command) => command.name());
+    if (/^[^-]/.test(args[0] ?? "") && ![...hidden, "help"].includes(args[0])) {
       throw new Failure(`unknown command ${JSON.stringify(args[0])}${didYouMean(args[0], names)}; there are ${names.join(", ")}`);
     }
     await program.parseAsync(args, { from: "user" });
     return code || (Deno.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
-    if (error instanceof PlanError || error instanceof Failure) {
-      console.error(`el2: ${error.message}`);
-      return error instanceof Failure ? error.code : ExitCode.Usage;
+    if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace) {
+      const code = error instanceof Failure ? error.code : ExitCode.Usage;
+      console.error(args.includes("--json") ? errorJson(code, error.message) : `el2: ${error.message}`);
+      return code;
     }
     throw error;
   }
+}
+
+/** Every command, however deep, reports its errors to `main`. */
+function strict(commands: Command["commands"]): void {
+  for (const command of commands) {
+    command.exitOverride().showHelpAfterError("(--help shows the options and examples)");
+    strict(command.commands);
+  }
+}
+
+const CODE_NAMES: Readonly<Record<number, string>> = {
+  [ExitCode.Failed]: "failed",
+  [ExitCode.Usage]: "config",
+  [ExitCode.NoSession]: "no_session",
+  [ExitCode.TimedOut]: "timeout",
+  [ExitCode.ReadOnly]: "read_only",
+  [ExitCode.Interrupted]: "interrupted",
+};
+
+/** An error as a line for programs (WORKSTATION section 2). The way out stands behind the last `;`. */
+function errorJson(code: number, text: string): string {
+  const split = text.lastIndexOf("; ");
+  const [message, hint] = split < 0 ? [text, null] : [text.slice(0, split), text.slice(split + 2)];
+  const place = /^([^\s:]+):(\d+):(\d+): /.exec(message);
+  const at = place ? { file: place[1], line: Number(place[2]), col: Number(place[3]) } : null;
+  return JSON.stringify({ schema: "el2.error/1", code: CODE_NAMES[code] ?? "failed", message, at, hint });
 }

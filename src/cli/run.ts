@@ -1,13 +1,21 @@
 // `el2 run WHAT` and bare `el2`: VMs under the native host.
 
 import { type Command, Option } from "@commander-js/extra-typings";
+import { behaviourOf, capIdsOption, checkOption, quirksOption, strictOption } from "./behaviour-options.ts";
 import { Failure } from "./failure.ts";
-import { showSession } from "./show.ts";
+import { recorded, recordOption } from "./record.ts";
+import { showConfigErrors, showSession } from "./show.ts";
 import { parseDuration, parsePort } from "./values.ts";
+import { KeyClash, Keymap } from "../tui/actions.ts";
+import type { FileUi } from "../workstation/config-schema.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { planDemo, planRun, type RunResult } from "../workstation/config-plan.ts";
-import { type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import { EVENTS } from "../workstation/inspect/tables.ts";
+import { DEFAULT_TIER, type SessionPlan, TIERS } from "../workstation/plan.ts";
 
+/** What bare `el2` runs where it is there. */
+const OWN_CONFIGURATION = "el2.toml";
 /** Virtual time (ns) that bare `el2` runs without a terminal. */
 const DEMO_TIME = 5e9;
 
@@ -18,17 +26,26 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian")
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--for <time>", "end after this much virtual time", parseDuration)
+    .option("--until <filter>", "end when an event passes this filter; with --for, exit code 4 when none does before", parseUntil)
+    .option("--headless", "no screen: consoles as text, also on a terminal")
+    .option("--console <vm>", "show, or with --stdio join, the console of this VM alone")
+    .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect, [])
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(
-      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default("interp" as const),
+      new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
     )
     .option("--gdb <[vm:]port>", "a gdb server for a VM, else the first, on this port of 127.0.0.1; the VM waits for gdb", parseGdb)
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
+    .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(
       "after",
       `
-Exit codes: 0 --for was reached or each VM ended by its own will; 1 a VM crashed; 2 usage or configuration; 4 --timeout passed.
+Exit codes: 0 --for or --until was reached or each VM ended by its own will; 1 a VM crashed; 2 usage or configuration; 4 --timeout passed, or --for before --until.
 
 Examples:
   el2 run phone.toml
@@ -36,22 +53,49 @@ Examples:
   el2 run guest.bin --for 10s --turbo`,
     )
     .action(async (what, options) => {
-      const run = checked(await planRun(what));
+      const headless = options.headless || options.stdio || options.console !== undefined;
+      const { plan: run, ui } = headless ? checked(await planRun(what, options.set)) : await mended(what, options.set);
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const turbo = run.turbo || (options.turbo ?? false);
-      const plan: SessionPlan = { ...run, turbo, tier: options.tier, duration: options.for, debug };
+      const plan: SessionPlan = {
+        ...run,
+        turbo,
+        tier: options.tier,
+        behaviour: { ...run.behaviour, ...behaviourOf(options) },
+        duration: options.for,
+        until: options.until,
+        debug,
+      };
       exit(
-        await showSession(entry, plan, {
+        await showSession(entry, await recorded(plan, options.record), {
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb?.port,
-          names: true,
-          console: firstConsole(plan),
+          names: options.console === undefined,
+          headless: options.headless ?? options.console !== undefined,
+          only: options.console,
+          console: options.console ?? firstConsole(plan),
+          ui: checkedUi(what, ui),
         }),
       );
     });
+}
+
+/** `--until`: a filter of events. */
+function parseUntil(text: string): string {
+  try {
+    return parseFilter(text, EVENTS).text;
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    throw new Failure(`--until: ${error.marked}`);
+  }
+}
+
+function collect(text: string, before: string[]): string[] {
+  if (!/^[^=]+=./.test(text)) throw new Failure(`--set ${text}: write KEY=VALUE, such as vm.rt.memory=8MiB`);
+  return [...before, text];
 }
 
 /** `--gdb`: a port, behind a VM's name or not. */
@@ -68,24 +112,71 @@ function debuggedVm({ what }: SessionPlan, name: string | undefined): string {
   return name;
 }
 
-/** The embedded demo: on a terminal until the person leaves, elsewhere for five virtual seconds. */
+/** `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five virtual seconds. */
 export async function runDemo(entry: URL): Promise<number> {
-  const plan = checked(await planDemo());
+  const own = await exists(OWN_CONFIGURATION);
+  const { plan, ui } = own ? await mended(OWN_CONFIGURATION, []) : checked(await planDemo());
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   return await showSession(entry, terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, {
-    title: "demo",
+    title: own ? OWN_CONFIGURATION : "demo",
     stdio: false,
     log: undefined,
     timeout: undefined,
     names: true,
     console: firstConsole(plan),
+    ui: checkedUi(OWN_CONFIGURATION, ui),
   });
 }
 
-function checked(result: RunResult): SessionPlan {
+/** The plan of what `el2 up` names: as for `run`, or `demo`. @throws Failure that says all that is wrong */
+export async function planOf(what: string): Promise<SessionPlan> {
+  return checked(what === "demo" ? await planDemo() : await planRun(what)).plan;
+}
+
+/** The plan of a configuration; on a terminal its errors are a screen, from which the person can mend them. */
+async function mended(what: string, changes: readonly string[]): Promise<Planned> {
+  const first = await planRun(what, changes);
+  if (first.ok || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);
+  const right = await showConfigErrors(what, async () => {
+    const result = await planRun(what, changes);
+    return result.ok ? [] : result.errors;
+  });
+  if (!right) throw new Failure(first.errors.join("\n     "));
+  return checked(await planRun(what, changes));
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await Deno.stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** A machine, and what its configuration says of the screens. */
+interface Planned {
+  readonly plan: SessionPlan;
+  readonly ui: FileUi;
+}
+
+function checked(result: RunResult): Planned {
   if (!result.ok) throw new Failure(result.errors.join("\n     "));
-  const { cpus, memory, turbo, seed, host } = result.run;
-  return { cpus, memory, turbo, seed, duration: undefined, hashAt: [], what: { kind: "run", host } };
+  const { host, ...machine } = result.run;
+  const plan: SessionPlan = { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
+  return { plan, ui: result.run.ui };
+}
+
+/** Keys that clash, or belong to no action, are errors of the configuration. */
+function checkedUi(file: string, ui: FileUi): FileUi {
+  try {
+    new Keymap(ui.keys);
+    return ui;
+  } catch (error) {
+    if (!(error instanceof KeyClash)) throw error;
+    throw new Failure(`${file}: [ui] keys: ${error.message}`);
+  }
 }
 
 /** The console that `--stdio` joins: that of the first VM that has one. */

@@ -2,10 +2,20 @@
 
 import { withGdb } from "./gdb.ts";
 import { runHeadless } from "./headless.ts";
-import { colourDepth, runTui } from "../tui/run.ts";
+import { ExitCode, Failure } from "./failure.ts";
+import { colourDepth, runTui, type TuiOptions } from "../tui/run.ts";
+import { runConfigErrors } from "../tui/run-config-errors.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
+import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { withLog } from "./log.ts";
+import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
+import { didYouMean } from "../workstation/did-you-mean.ts";
+import type { FileUi } from "../workstation/config-schema.ts";
 import { connectEmbedded } from "../workstation/client.ts";
+import { SessionHub } from "../workstation/control/hub.ts";
+import { defaultName, NoPlace, socketPath } from "../workstation/control/places.ts";
+import { connectSession, type RemoteSession } from "../workstation/control/remote.ts";
+import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 
 /** How a session is shown. */
@@ -17,12 +27,27 @@ export interface ShowOptions {
   readonly log: string | undefined;
   /** Wall time in ms. */
   readonly timeout: number | undefined;
+  /** Without a screen: print what the core did at the end. */
+  readonly stats?: boolean;
   /** Port of the gdb server for the VM that the plan gives to a debugger. */
   readonly gdb?: number;
   /** Whether consoles on stdout have their names before each line. */
   readonly names: boolean;
+  /** No screen, also on a terminal. */
+  readonly headless?: boolean;
+  /** Without a screen: the one console that is shown. */
+  readonly only?: string;
+  /** What the configuration says of the screens. */
+  readonly ui?: FileUi;
   /** The console that `stdio` joins. */
   readonly console: string | undefined;
+}
+
+let process: ProcessTerminal | undefined;
+
+/** The terminal, of which there is one. */
+function terminalOfProcess(): ProcessTerminal {
+  return process ??= new ProcessTerminal();
 }
 
 /** Runs the plan in a worker and returns the exit code. */
@@ -30,30 +55,106 @@ export async function showSession(entry: URL, plan: SessionPlan, options: ShowOp
   const client = withGdb(withLog(connectEmbedded(entry), options.log), options.gdb);
   const start = () => client.send({ kind: "start", plan });
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  if (options.stdio || !terminal) {
+  if (options.stdio || options.headless || !terminal) {
     const ended = runHeadless(client, {
       stdio: options.stdio,
       console: options.console,
       names: !options.stdio && options.names,
       timeout: options.timeout,
       interactive: terminal,
+      only: options.only,
+      stats: options.stats,
     });
     start();
     return await ended;
   }
+  const name = defaultName(options.title);
+  const hub = new SessionHub(client, { name, what: options.title, started: new Date().toISOString(), logs: undefined });
+  const server = await listen(hub, name);
   try {
-    const ended = runTui(client, new ProcessTerminal(), {
+    const ended = runTui(hub.connect(), terminalOfProcess(), {
       title: options.title,
-      depth: colourDepth((name) => Deno.env.get(name)),
-      mouse: true,
-      slowLink: Deno.env.get("SSH_CONNECTION") !== undefined,
+      state: await loadUiState(name),
+      keys: options.ui?.keys,
+      ...surroundings({ ascii: options.ui?.ascii, mouse: options.ui?.mouse, theme: options.ui?.theme }),
     });
     start();
-    const end = await ended;
+    const { end, state } = await ended;
+    await saveUiState(name, state);
     // The screen is gone: what it said last must not be.
     if (end) console.error(`el2: ${end.message}`);
     return end?.code ?? 0;
   } finally {
-    client.close();
+    server?.close();
+    hub.close();
   }
+}
+
+/** Commands find a session on this terminal too, unless another one has the name. */
+async function listen(hub: SessionHub, name: string): Promise<SessionServer | undefined> {
+  try {
+    return await SessionServer.listen(hub, socketPath(name));
+  } catch (error) {
+    if (error instanceof SocketInUse || error instanceof NoPlace || error instanceof Deno.errors.NotCapable) return undefined;
+    throw error;
+  }
+}
+
+/** Shows a session that runs elsewhere; leaving leaves it running. */
+export async function showRemote(session: RemoteSession, look: { ascii?: boolean; color?: boolean }): Promise<number> {
+  const { info, readOnly } = session;
+  let current = session;
+  const { lost, state } = await runTui(session, terminalOfProcess(), {
+    title: info.name,
+    readOnly,
+    logs: info.logs,
+    state: await loadUiState(info.name),
+    reconnect: async () => current = await connectSession(socketPath(info.name), { readOnly, follow: true }),
+    ...surroundings(look),
+  });
+  await saveUiState(info.name, state);
+  current.close();
+  if (lost) console.error(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
+  else console.error(`el2: session ${info.name} goes on; el2 attach ${info.name} shows it, el2 down ${info.name} ends it`);
+  return lost ? ExitCode.NoSession : ExitCode.Done;
+}
+
+/** What the environment says of the terminal. */
+function surroundings(look: { ascii?: boolean; color?: boolean; mouse?: boolean; theme?: ThemeName }): Omit<TuiOptions, "title"> {
+  const environment = (name: string) => Deno.env.get(name);
+  const wanted = environment("EL2_THEME") || undefined;
+  const theme = THEME_NAMES.find((name) => name === wanted);
+  if (wanted !== undefined && !theme) {
+    throw new Failure(`EL2_THEME=${wanted}: no such theme${didYouMean(wanted, THEME_NAMES)}; there are ${THEME_NAMES.join(", ")}`);
+  }
+  const locale = environment("LC_ALL") || environment("LC_CTYPE") || environment("LANG") || "";
+  return {
+    depth: look.color === false ? "none" : colourDepth(environment),
+    theme: theme ?? look.theme,
+    ascii: look.ascii ?? !/utf-?8/i.test(locale),
+    mouse: look.mouse ?? true,
+    slowLink: environment("SSH_CONNECTION") !== undefined,
+    tmux: environment("TMUX") !== undefined,
+  };
+}
+
+/** Shows what is wrong with a configuration until it is right, or the person leaves: false. */
+export async function showConfigErrors(file: string, check: () => Promise<readonly string[]>): Promise<boolean> {
+  const { depth, ascii } = surroundings({});
+  return await runConfigErrors(terminalOfProcess(), {
+    file,
+    depth,
+    ascii,
+    check: async () => {
+      const errors = await check();
+      // A file that is not there has no text to show; the error says so.
+      const text = await Deno.readTextFile(file).catch(() => "");
+      return { text, errors };
+    },
+    async edit(line) {
+      const editor = Deno.env.get("VISUAL") || Deno.env.get("EDITOR") || "vi";
+      const inherit = { stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
+      await new Deno.Command("/bin/sh", { args: ["-c", `exec ${editor} "$@"`, "sh", `+${line}`, file], ...inherit }).output();
+    },
+  });
 }

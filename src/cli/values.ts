@@ -47,3 +47,11 @@ export function parseAddress(text: string): number {
   if (!Number.isSafeInteger(value)) throw new InvalidArgumentError(`"${text}" is no address; write it like 0x40080000.`);
   return value;
 }
+
+/** Bytes: hexadecimal digits, blanks between allowed, or text behind `text:`. */
+export function parseBytes(text: string): Uint8Array {
+  if (text.startsWith("text:")) return new TextEncoder().encode(text.slice("text:".length));
+  const digits = text.replaceAll(/[\s_]|^0x/g, "");
+  if (!/^([0-9a-f]{2})+$/i.test(digits)) throw new InvalidArgumentError(`"${text}" are no bytes; write them like 21010f00 or text:hello.`);
+  return Uint8Array.from(digits.match(/../g)!, (pair) => parseInt(pair, 16));
+}

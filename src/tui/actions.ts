@@ -1,7 +1,7 @@
-// Every action of the TUI: its name, its keys and its words. Dispatch, hints and help come from this one table.
+// Every action of the TUI: its name, its keys and its words. Dispatch, hints, help, palette and documentation come from this one table.
 
 /** Where keys mean what they mean. */
-export type Context = "everywhere" | "lists" | "console" | "prefix" | "help";
+export type Context = "everywhere" | "lists" | "window" | "console" | "prefix" | "help" | "menu" | "text";
 
 /** One action. */
 export interface Action {
@@ -14,29 +14,104 @@ export interface Action {
   readonly help: string;
   /** One or two words for the hint row, where it is shown there. */
   readonly hint?: string;
+  /** Only wide terminals have room for the hint. */
+  readonly wide?: true;
 }
+
+const SCREENS = [
+  ["1", "over", "overview: VMs, a console, events"],
+  ["2", "vcpu", "vCPUs: what each does, waits for, its registers"],
+  ["3", "irq", "interrupts, and what is wrong with them"],
+  ["4", "mem", "memory: who owns and maps what, parcels, limits"],
+  ["5", "caps", "capabilities and objects"],
+  ["6", "queue", "message queues and doorbells"],
+  ["7", "rpc", "requests to the resource manager"],
+  ["8", "sched", "who ran where when"],
+  ["9", "event", "everything that happened"],
+  ["0", "why", "why operations were refused"],
+] as const;
+
+/** Keys, names and purposes of the screens. */
+export const SCREEN_LIST: readonly { readonly key: string; readonly name: string; readonly help: string }[] = SCREENS.map((
+  [key, name, help],
+) => ({ key, name, help }));
 
 /** The table. A key stands once in a context (a test holds that). */
 export const ACTIONS: readonly Action[] = [
+  ...SCREEN_LIST.map(({ key, name, help }): Action => ({ name: `screen.${name}`, context: "lists", keys: [key], help })),
   { name: "list.down", context: "lists", keys: ["j", "Down"], help: "select the next row" },
   { name: "list.up", context: "lists", keys: ["k", "Up"], help: "select the row before" },
   { name: "list.first", context: "lists", keys: ["g", "Home"], help: "select the first row" },
-  { name: "list.last", context: "lists", keys: ["G", "End"], help: "select the last row; in a scrolled console: follow again" },
+  { name: "list.last", context: "lists", keys: ["G", "End"], help: "select the last row; where something comes in: follow it" },
   { name: "list.page-down", context: "lists", keys: ["PgDn", "ctrl-d"], help: "a page on" },
   { name: "list.page-up", context: "lists", keys: ["PgUp", "ctrl-u"], help: "a page back" },
   { name: "tree.fold", context: "lists", keys: ["h", "Left"], help: "fold the VM" },
   { name: "tree.unfold", context: "lists", keys: ["l", "Right"], help: "unfold the VM" },
-  { name: "console.enter", context: "lists", keys: ["c", "Enter"], help: "type into the selected VM's console", hint: "console" },
-  { name: "console.next", context: "lists", keys: ["n"], help: "show the next console" },
-  { name: "console.previous", context: "lists", keys: ["N"], help: "show the console before" },
+  { name: "object.go", context: "lists", keys: ["Enter"], help: "go to the object that the row names", hint: "go" },
+  { name: "object.back", context: "lists", keys: ["Backspace", "["], help: "back to where you came from" },
+  { name: "object.forward", context: "lists", keys: ["]"], help: "forward again" },
+  { name: "object.references", context: "lists", keys: ["x"], help: "what refers to the object: events that name it" },
+  { name: "object.inspect", context: "lists", keys: ["i"], help: "every field of the row" },
   { name: "pane.next", context: "lists", keys: ["Tab"], help: "focus the next pane", hint: "pane" },
   { name: "pane.previous", context: "lists", keys: ["S-Tab"], help: "focus the pane before" },
   { name: "pane.zoom", context: "lists", keys: ["z"], help: "give the focused pane the whole body, and back", hint: "zoom" },
-  { name: "machine.pause", context: "lists", keys: ["p"], help: "pause the machine, or let it go on", hint: "pause" },
+  { name: "console.enter", context: "lists", keys: ["c"], help: "type into the console of the selected VM", hint: "console" },
+  { name: "object.why", context: "lists", keys: ["w"], help: "why it is refused or blocked", hint: "why" },
+  {
+    name: "object.actions",
+    context: "lists",
+    keys: ["a"],
+    help: "what can be done with the object; what cannot says why",
+    hint: "actions",
+  },
+  {
+    name: "copy.menu",
+    context: "lists",
+    keys: ["y"],
+    help: "copy the row, its id, its JSON, or the command that prints it",
+    hint: "copy",
+    wide: true,
+  },
+  { name: "filter.edit", context: "lists", keys: ["/"], help: "show only rows that a filter lets through", hint: "filter", wide: true },
+  { name: "console.next", context: "lists", keys: ["n"], help: "show the next console" },
+  { name: "console.previous", context: "lists", keys: ["N"], help: "show the console before" },
+  { name: "list.sort", context: "lists", keys: ["s"], help: "sort by the next column" },
+  { name: "list.sort-reverse", context: "lists", keys: ["S"], help: "turn the order round" },
+  { name: "list.view", context: "lists", keys: ["v"], help: "the next view of the pane" },
+  { name: "list.follow", context: "lists", keys: ["f"], help: "follow what comes in, or stop" },
+  { name: "list.mark", context: "lists", keys: ["m"], help: "mark the row, or take the mark away" },
+  { name: "list.compare", context: "lists", keys: ["="], help: "show in which fields the marked rows differ" },
+  { name: "list.wider", context: "lists", keys: ["+"], help: "more time in a column of the timeline" },
+  { name: "list.closer", context: "lists", keys: ["-"], help: "less time in a column of the timeline" },
+  { name: "machine.pause", context: "lists", keys: ["p"], help: "pause the machine, or let it go on" },
+  { name: "time.on", context: "lists", keys: ["."], help: "an instruction on, the machine paused" },
+  { name: "time.back", context: "lists", keys: [","], help: "an instruction back: the past, which takes no input" },
+  { name: "time.now", context: "lists", keys: ["t"], help: "from the past to where the machine is" },
+  { name: "display.freeze", context: "lists", keys: ["Space"], help: "freeze the display alone, and count what comes meanwhile" },
+  {
+    name: "danger.menu",
+    context: "lists",
+    keys: ["!"],
+    help: "actions that change the machine, each asks first",
+    hint: "danger",
+    wide: true,
+  },
+  { name: "palette.show", context: "lists", keys: [":"], help: "find any action, screen or object by its name" },
+  { name: "help.show", context: "lists", keys: ["?"], help: "show this help", hint: "help" },
+  { name: "leave", context: "lists", keys: ["q"], help: "leave; a session in the background goes on", hint: "leave" },
+  { name: "step.out", context: "lists", keys: ["Esc"], help: "one step out: the filter, the zoom, then the first pane" },
+  { name: "object.open", context: "lists", keys: ["o"], help: "show the object that the row names beside this screen" },
+  { name: "window.prefix", context: "lists", keys: ["ctrl-w"], help: "then a key for splits" },
+  { name: "window.right", context: "window", keys: ["v"], help: "split: another screen at the right", hint: "v right" },
+  { name: "window.below", context: "window", keys: ["s"], help: "split: another screen below", hint: "s below" },
+  { name: "window.other", context: "window", keys: ["w", "ctrl-w"], help: "to the other half", hint: "w other" },
+  { name: "window.close", context: "window", keys: ["q"], help: "close the half that is focused", hint: "q close" },
+  { name: "window.grow", context: "window", keys: ["+", "Right", "Down"], help: "more room for the first half", hint: "arrows size" },
+  { name: "window.shrink", context: "window", keys: ["-", "Left", "Up"], help: "less room for the first half" },
+  { name: "window.even", context: "window", keys: ["="], help: "both halves alike", hint: "= even" },
+  { name: "cancel", context: "everywhere", keys: ["ctrl-c"], help: "cancel what is pending; never stops the machine" },
   { name: "screen.redraw", context: "everywhere", keys: ["ctrl-l"], help: "draw the whole screen again" },
-  { name: "help.show", context: "lists", keys: ["?"], help: "show this help, or leave it", hint: "help" },
-  { name: "leave", context: "lists", keys: ["q"], help: "stop the machine and leave", hint: "leave" },
-  { name: "step.out", context: "lists", keys: ["Esc"], help: "one step out" },
+  { name: "suspend", context: "everywhere", keys: ["ctrl-z"], help: "go to the shell; fg comes back" },
   {
     name: "console.prefix",
     context: "console",
@@ -46,8 +121,10 @@ export const ACTIONS: readonly Action[] = [
   { name: "console.leave", context: "prefix", keys: ["d", "Esc"], help: "take the keys back from the guest", hint: "d leave" },
   { name: "console.show-next", context: "prefix", keys: ["n"], help: "the next console", hint: "n next" },
   { name: "console.show-previous", context: "prefix", keys: ["p"], help: "the console before", hint: "p previous" },
+  { name: "console.search", context: "prefix", keys: ["/"], help: "search the scrollback", hint: "/ search" },
   { name: "console.scroll", context: "prefix", keys: ["["], help: "take the keys back and scroll", hint: "[ scroll" },
   { name: "console.zoom", context: "prefix", keys: ["z"], help: "give the console the whole body, and back", hint: "z zoom" },
+  { name: "console.log", context: "prefix", keys: ["l"], help: "say where the console's log is", hint: "l log" },
   {
     name: "console.send-prefix",
     context: "prefix",
@@ -56,11 +133,64 @@ export const ACTIONS: readonly Action[] = [
     hint: "ctrl-] send it",
   },
   { name: "help.leave", context: "help", keys: ["?", "q", "Esc", "Enter"], help: "leave the help" },
+  { name: "menu.down", context: "menu", keys: ["Down", "Tab"], help: "the next line" },
+  { name: "menu.up", context: "menu", keys: ["Up", "S-Tab"], help: "the line before" },
+  { name: "menu.choose", context: "menu", keys: ["Enter"], help: "do it; a letter does its line at once" },
+  { name: "menu.leave", context: "menu", keys: ["Esc"], help: "leave without doing anything" },
+  { name: "text.accept", context: "text", keys: ["Enter"], help: "take what was typed" },
+  { name: "text.leave", context: "text", keys: ["Esc"], help: "leave it" },
+  { name: "text.erase", context: "text", keys: ["Backspace"], help: "erase a character" },
+  { name: "text.erase-word", context: "text", keys: ["ctrl-w"], help: "erase a word" },
+  { name: "text.erase-line", context: "text", keys: ["ctrl-u"], help: "erase the line" },
+  { name: "text.start", context: "text", keys: ["ctrl-a", "Home"], help: "to the start" },
+  { name: "text.end", context: "text", keys: ["ctrl-e", "End"], help: "to the end" },
+  { name: "text.left", context: "text", keys: ["Left", "ctrl-b"], help: "a character back" },
+  { name: "text.right", context: "text", keys: ["Right", "ctrl-f"], help: "a character on" },
+  { name: "text.older", context: "text", keys: ["Up", "ctrl-p"], help: "what was typed before, or the line above" },
+  { name: "text.newer", context: "text", keys: ["Down", "ctrl-n"], help: "what was typed after, or the line below" },
 ];
 
-/** The action of a key in a context; `everywhere` counts in all but the console. */
-export function actionOf(context: Context, key: string): Action | undefined {
-  return ACTIONS.find((action) =>
-    (action.context === context || action.context === "everywhere" && context !== "console") && action.keys.includes(key)
-  );
+/** What a context is called in the help. */
+export const CONTEXT_TITLES: Readonly<Record<Context, string>> = {
+  lists: "screens and lists",
+  window: "splits, after ctrl-w",
+  everywhere: "everywhere but in a console",
+  console: "console: every key goes to the guest, but",
+  prefix: "console, after ctrl-]",
+  help: "help",
+  menu: "menus",
+  text: "while typing",
+};
+
+/** Two actions have one key in one context. */
+export class KeyClash extends Error {}
+
+/** Which key does what: the table, with a person's changes. */
+export class Keymap {
+  readonly #keys = new Map<string, Action>();
+  /** The actions with the keys that they have here. */
+  readonly actions: readonly Action[];
+
+  /**
+   * @param changes keys by action name, in the place of the table's.
+   * @throws KeyClash, and Error for a name that is no action's.
+   */
+  constructor(changes: Readonly<Record<string, string>> = {}) {
+    const unknown = Object.keys(changes).find((name) => !ACTIONS.some((action) => action.name === name));
+    if (unknown !== undefined) throw new KeyClash(`there is no action ${JSON.stringify(unknown)}`);
+    this.actions = ACTIONS.map((action) => changes[action.name] === undefined ? action : { ...action, keys: [changes[action.name]] });
+    for (const action of this.actions) {
+      for (const key of action.keys) {
+        const place = `${action.context} ${key}`, other = this.#keys.get(place);
+        if (other) throw new KeyClash(`key ${key} is ${other.name}'s and ${action.name}'s; change one`);
+        this.#keys.set(place, action);
+      }
+    }
+  }
+
+  /** The action of a key in a context; `everywhere` counts in all but the console. */
+  actionOf(context: Context, key: string): Action | undefined {
+    const own = this.#keys.get(`${context} ${key}`);
+    return own ?? (context === "console" ? undefined : this.#keys.get(`everywhere ${key}`));
+  }
 }

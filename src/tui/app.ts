@@ -1,23 +1,36 @@
-// The overview: state bar, VM tree, guest console, events, hints. Keys and session events change plain state; `draw` shows it.
+// The TUI without a terminal: keys and session events change plain state, `draw` shows it. What an action does is in its method; which key
+// does it is in `actions.ts`; what a screen shows is in `screens.ts`.
 
-import { type Action, actionOf, ACTIONS, type Context } from "./actions.ts";
-import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { ConsoleView } from "./console-view.ts";
-import { count, seconds } from "./format.ts";
+import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
+import type { Screen } from "./cells.ts";
+import { ConsolePane } from "./console-pane.ts";
+import { drawFrame, type FrameState } from "./frame.ts";
 import type { Key } from "./keys.ts";
-import { style } from "./theme.ts";
-import { TreeView } from "./tree.ts";
-import type { MachineEvent, MachineSample, Request, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
+import { LanesPane } from "./lanes-pane.ts";
+import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
+import { MemoryPane } from "./memory-pane.ts";
+import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
+import { type Choice, ConfirmOverlay, HelpOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import type { Line, Pane } from "./pane.ts";
+import { plainText } from "./records.ts";
+import { suiting } from "./palette.ts";
+import { Questions } from "./questions.ts";
+import { makeScreens, type Placed } from "./screens.ts";
+import { TablePane } from "./table-pane.ts";
+import { Look, THEME_NAMES, type ThemeName } from "./theme.ts";
+import { TreePane } from "./tree-pane.ts";
+import { Windows } from "./windows.ts";
+import type { UiState } from "./ui-state.ts";
+import { Asker } from "../workstation/control/asker.ts";
+import { cellText } from "../workstation/inspect/format.ts";
+import type { Row, Table } from "../workstation/inspect/table.ts";
+import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
 
 /** Smallest terminal that shows the screen. */
 export const MINIMUM = { columns: 60, rows: 16 } as const;
 
-const WIDE_BAR = 100;
-const TALL = 30;
-const SIDE_BY_SIDE = 160;
-const KEPT_EVENTS = 2000;
-
-type Pane = "tree" | "console" | "events";
+/** From this width on all hints are shown. */
+const WIDE_HINTS = 104;
 
 /** What the application asks of its surroundings. */
 export interface AppPort {
@@ -28,89 +41,216 @@ export interface AppPort {
   leave(): void;
   /** The whole screen must be drawn again. */
   redraw(): void;
+  /** Puts a text on the person's clipboard. */
+  copy(text: string): void;
+  /** Goes to the shell until the person comes back. */
+  suspend(): void;
+  /** Reports of the mouse, or not. */
+  mouse(on: boolean): void;
+  /** Tries to reach a lost session again, now. */
+  reconnect(): void;
 }
 
-/** The TUI without a terminal. */
-export class App {
-  readonly #tree = new TreeView();
-  readonly #consoles = new Map<string, ConsoleView>();
-  readonly #events: MachineEvent[] = [];
-  #dropped = 0;
-  #eventsBack = 0;
-  #sample: MachineSample | undefined;
-  #shown = "";
-  #pane: Pane = "tree";
-  #zoomed = false;
-  #typing = false;
-  #prefix = false;
-  #help = false;
-  #helpTop = 0;
-  #paused = false;
-  #end: SessionEnd | undefined;
-  #message = "";
-  /** Where panes were last drawn, for the mouse. */
-  readonly #areas = new Map<Pane, Rectangle>();
+/** How the application behaves. */
+export interface AppOptions {
+  readonly title: string;
+  readonly theme?: ThemeName;
+  readonly ascii?: boolean;
+  readonly readOnly?: boolean;
+  /** Keys by action name, in place of the table's. */
+  readonly keys?: Readonly<Record<string, string>>;
+  /** Folder of the console logs. */
+  readonly logs?: string;
+  /** How the person left the screens the last time. */
+  readonly state?: UiState;
+}
 
-  constructor(readonly title: string, readonly port: AppPort) {}
+/** A place to come back to. */
+interface Visit {
+  readonly screen: string;
+  readonly pane: string;
+  readonly id: string | undefined;
+}
+
+/** The application. */
+export class App {
+  readonly #asker: Asker;
+  readonly #keymap: Keymap;
+  #look: Look;
+  readonly #tree = new TreePane();
+  readonly #console: ConsolePane;
+  readonly #windows: Windows;
+  readonly #questions: Questions;
+  #sample: MachineSample | undefined;
+  #sampledAt = 0;
+  #speed: number | undefined;
+  #dropped = 0;
+  #prefix = false;
+  /** `ctrl-w` was pressed. */
+  #windowPrefix = false;
+  #frozen: { missed: number } | undefined;
+  #paused = false;
+  /** What is shown is an earlier place of the run. */
+  #past = false;
+  #overlay: Overlay | undefined;
+  #end: SessionEnd | undefined;
+  /** The machine is gone by a bug of ours: nobody answers. What has ended in order can still be looked at. */
+  #failed = false;
+  #lost: { message: string; since: number } | undefined;
+  #message: Line = { text: "" };
+  readonly #back: Visit[] = [];
+  readonly #forward: Visit[] = [];
+  readonly #filterHistory: string[] = [];
+  readonly #paletteHistory: string[] = [];
+  #search: { text: string; by: number } | undefined;
+
+  constructor(readonly options: AppOptions, readonly port: AppPort) {
+    this.#asker = new Asker(port);
+    this.#keymap = new Keymap(options.keys);
+    this.#look = new Look(options.theme ?? "terminal", options.ascii ?? false);
+    this.#console = new ConsolePane(() => port.changed(false), (console, bytes) => {
+      if (!this.#end && !options.readOnly) port.send({ kind: "input", console, bytes });
+    });
+    this.#windows = new Windows(makeScreens(this.#tree, this.#console), () => this.#questions.all());
+    this.#questions = new Questions(
+      this.#asker,
+      this.#windows,
+      (request) => port.send(request),
+      () => !this.#failed && !this.#lost && !this.#frozen && this.#sample !== undefined,
+      () => port.changed(false),
+    );
+    if (options.state) this.#restore(options.state);
+  }
+
+  /** What the person has made of the screens. */
+  get state(): UiState {
+    const filters = this.#tablePanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
+    return { screen: this.#windows.screen.key, filters: Object.fromEntries(filters), folded: this.#tree.folded, theme: this.#look.theme };
+  }
+
+  #restore({ screen, filters, folded, theme }: UiState): void {
+    this.#windows.show(screen);
+    this.#tree.foldAll(folded);
+    for (const [name, pane] of this.#tablePanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
+    // What the environment says beats what was kept.
+    if (!this.options.theme) this.#look = new Look(theme, this.#look.ascii);
+  }
+
+  #tablePanes(): [string, TablePane][] {
+    return this.#windows.screens.flatMap(({ key, panes }) =>
+      panes.flatMap((pane): [string, TablePane][] => pane instanceof TablePane ? [[`${key}/${pane.name}`, pane]] : [])
+    );
+  }
 
   /** How the session ended, once it did. */
   get end(): SessionEnd | undefined {
     return this.#end;
   }
 
+  /** The connection to the session is gone, for now. */
+  lost(message: string): void {
+    this.#lost = { message, since: performance.now() };
+    this.#console.typing = false;
+    this.port.changed(true);
+  }
+
+  /** The connection is there again. */
+  found(): void {
+    this.#lost = undefined;
+    this.#questions.forget();
+    this.#message = { text: "connected again" };
+    this.port.redraw();
+    this.#questions.all();
+  }
+
   /** Takes an event of the session. */
   apply(event: SessionEvent): void {
+    if (this.#asker.take(event)) return;
+    if (this.#frozen) this.#frozen.missed++;
     switch (event.kind) {
-      case "ready":
-        return;
       case "console":
-        this.#console(event.console).write(event.bytes, () => this.port.send({ kind: "taken", bytes: event.bytes.length }));
+        this.#console.open(event.console).write(event.bytes, () => this.port.send({ kind: "taken", bytes: event.bytes.length }));
         return;
       case "sample":
-        this.#sample = event.sample;
-        this.#tree.update(event.sample);
-        for (const vm of event.sample.vms) if (vm.console !== undefined) this.#console(vm.console);
-        if (!this.#tree.chosen && this.#pane === "tree") this.#shown = this.#tree.selectedVm?.console ?? this.#shown;
+        this.#takeSample(event.sample);
         break;
       case "events":
-        this.#events.push(...event.events);
-        this.#dropped += event.dropped + Math.max(this.#events.length - KEPT_EVENTS, 0);
-        this.#events.splice(0, Math.max(this.#events.length - KEPT_EVENTS, 0));
-        break;
-      case "hash":
+        this.#dropped += event.dropped;
         return;
       case "paused":
         this.#paused = event.paused;
+        this.#past = event.past ?? false;
+        break;
+      case "moved":
+        this.#say(event.error ?? `at ${event.instructions} instructions`, event.error === undefined ? "text" : "refused");
         break;
       case "ended":
-        this.#end = event.end;
-        this.#typing = false;
-        this.#message = `ended: ${event.end.message}; q leaves`;
+        this.#finish(event.end, { text: `ended: ${event.end.message}; q leaves`, role: event.end.code ? "refused" : "text" });
         break;
       case "failed":
-        this.#end = { code: 1, message: event.message };
-        this.#typing = false;
-        this.#message = `the machine failed: ${event.message.split("\n", 1)[0]}`;
+        this.#failed = true;
+        this.#finish({ code: 1, message: event.message }, {
+          text: `the machine failed: ${event.message.split("\n", 1)[0]}`,
+          role: "refused",
+        });
         break;
+      default:
+        return;
     }
     this.port.changed(false);
   }
 
+  #finish(end: SessionEnd, message: Line): void {
+    this.#end ??= end;
+    this.#console.typing = false;
+    this.#message = message;
+  }
+
+  #takeSample(sample: MachineSample): void {
+    const now = performance.now();
+    if (this.#sample && now > this.#sampledAt) this.#speed = (sample.time - this.#sample.time) / 1e6 / (now - this.#sampledAt);
+    this.#sample = sample;
+    this.#sampledAt = now;
+    this.#tree.update(sample);
+    for (const vm of sample.vms) if (vm.console !== undefined) this.#console.open(vm.console);
+    if (!this.#tree.chosen && this.#focus === this.#tree) this.#showSelectedConsole();
+    this.#questions.all();
+  }
+
+  // ---- keys ----
+
   /** Takes a key. */
   key(key: Key): void {
-    this.#message = this.#end ? this.#message : "";
-    if (key.x !== undefined && key.y !== undefined) this.#mouse(key, key.x, key.y);
-    else if (this.#typing && !this.#prefix) this.#typed(key);
+    if (!this.#end) this.#message = { text: "" };
+    if (this.#lost) this.#lostKey(key);
+    else if (this.#overlay) this.#overlayKey(this.#overlay, key);
+    else if (key.x !== undefined && key.y !== undefined) this.#mouse(key, key.x, key.y);
+    else if (this.#console.typing && !this.#prefix) this.#typed(key);
     else this.#command(key);
     this.port.changed(true);
   }
 
+  #lostKey(key: Key): void {
+    if (key.name === "q") this.port.leave();
+    else if (key.name === "r") this.port.reconnect();
+    else if (key.name === "ctrl-z") this.port.suspend();
+  }
+
+  #overlayKey(overlay: Overlay, key: Key): void {
+    if (key.x !== undefined) return;
+    const action = this.#keymap.actionOf(overlay.context, key.name);
+    if (action?.name === "screen.redraw") return this.port.redraw();
+    if (action?.name === "suspend" && overlay.context !== "text") return this.port.suspend();
+    if (!overlay.key(key, action) && this.#overlay === overlay) this.#overlay = undefined;
+  }
+
   #context(): Context {
-    return this.#help ? "help" : this.#prefix ? "prefix" : this.#typing ? "console" : "lists";
+    if (this.#overlay) return this.#overlay.context;
+    return this.#prefix ? "prefix" : this.#windowPrefix ? "window" : this.#console.typing ? "console" : "lists";
   }
 
   #typed(key: Key): void {
-    if (actionOf("console", key.name)?.name === "console.prefix") {
+    if (this.#keymap.actionOf("console", key.name)?.name === "console.prefix") {
       this.#prefix = true;
       return;
     }
@@ -118,269 +258,517 @@ export class App {
   }
 
   #input(bytes: Uint8Array): void {
-    if (this.#shown) this.port.send({ kind: "input", console: this.#shown, bytes });
+    if (this.#past) return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "refused");
+    if (this.#console.shown) this.port.send({ kind: "input", console: this.#console.shown, bytes });
   }
 
   #command(key: Key): void {
-    const action = actionOf(this.#context(), key.name);
-    if (this.#prefix) this.#prefix = false;
+    const action = this.#keymap.actionOf(this.#context(), key.name);
+    this.#prefix = this.#windowPrefix = false;
     if (action) this.#run(action, key);
-    else if (this.#help && (key.name === "j" || key.name === "Down")) this.#helpTop++;
-    else if (this.#help && (key.name === "k" || key.name === "Up")) this.#helpTop = Math.max(0, this.#helpTop - 1);
-    else if (!this.#typing) this.#message = `${key.name} does nothing here; ? shows the keys`;
+    else if (!this.#console.typing) this.#say(`${key.name} does nothing here; ? shows the keys`);
+  }
+
+  #say(text: string, role: Line["role"] = "text"): void {
+    this.#message = { text, role };
+  }
+
+  get #focus(): Pane {
+    return this.#windows.focus;
   }
 
   #run(action: Action, key: Key): void {
-    switch (action.name) {
-      case "list.down":
-        return this.#move(1);
-      case "list.up":
-        return this.#move(-1);
-      case "list.first":
-        return this.#move(-Infinity);
-      case "list.last":
-        return this.#move(Infinity);
-      case "list.page-down":
-        return this.#move(this.#page());
-      case "list.page-up":
-        return this.#move(-this.#page());
-      case "tree.fold":
-      case "tree.unfold":
-        this.#tree.fold(action.name === "tree.fold");
-        if (this.#sample) this.#tree.update(this.#sample);
-        return;
-      case "console.enter":
-        return this.#enterConsole();
-      case "console.next":
-      case "console.show-next":
-        return this.#cycle(1);
-      case "console.previous":
-      case "console.show-previous":
-        return this.#cycle(-1);
-      case "pane.next":
-        return this.#focus(1);
-      case "pane.previous":
-        return this.#focus(-1);
-      case "pane.zoom":
-      case "console.zoom":
-        this.#zoomed = !this.#zoomed;
-        return;
-      case "machine.pause":
-        return this.port.send({ kind: this.#paused ? "resume" : "pause" });
-      case "screen.redraw":
-        return this.port.redraw();
-      case "help.show":
-        this.#help = true;
-        this.#helpTop = 0;
-        return;
-      case "help.leave":
-        this.#help = false;
-        return;
-      case "leave":
-        return this.port.leave();
-      case "step.out":
-        this.#zoomed = false;
-        this.#consoles.get(this.#shown)?.follow();
-        this.#eventsBack = 0;
-        return;
-      case "console.leave":
-        this.#typing = false;
-        return;
-      case "console.scroll":
-        this.#typing = false;
-        this.#pane = "console";
-        this.#consoles.get(this.#shown)?.scroll(1);
-        return;
-      case "console.send-prefix":
-        return this.#input(key.bytes);
-      default:
-        throw new Error(`action ${action.name} has no code`);
+    if (action.name.startsWith("screen.") && action.name !== "screen.redraw") {
+      const place = SCREEN_LIST.find(({ name }) => `screen.${name}` === action.name);
+      if (place) return this.#windows.show(place.key);
     }
+    const run = this.#runs[action.name];
+    if (!run) throw new Error(`action ${action.name} has no code`);
+    run(key);
   }
 
-  #page(): number {
-    return Math.max((this.#areas.get(this.#pane)?.height ?? 10) - 2, 1);
+  /** What each action does, by its name. */
+  readonly #runs: Readonly<Record<string, (key: Key) => void>> = {
+    "list.down": () => this.#move(1),
+    "list.up": () => this.#move(-1),
+    "list.first": () => this.#move(-Infinity),
+    "list.last": () => this.#move(Infinity),
+    "list.page-down": () => this.#move(this.#focus.page),
+    "list.page-up": () => this.#move(-this.#focus.page),
+    "tree.fold": () => this.#fold(true),
+    "tree.unfold": () => this.#fold(false),
+    "object.go": () => this.#go(),
+    "object.back": () => this.#travel(this.#back, this.#forward),
+    "object.forward": () => this.#travel(this.#forward, this.#back),
+    "object.references": () => this.#references(),
+    "object.inspect": () => this.#inspect(),
+    "object.why": () => this.#why(),
+    "object.actions": () => this.#menu(false),
+    "danger.menu": () => this.#menu(true),
+    "copy.menu": () => this.#copyMenu(),
+    "filter.edit": () => this.#editFilter(),
+    "console.enter": () => this.#enterConsole(),
+    "console.next": () => this.#next(1),
+    "console.previous": () => this.#next(-1),
+    "console.show-next": () => this.#console.cycle(1),
+    "console.show-previous": () => this.#console.cycle(-1),
+    "pane.next": () => this.#windows.cycle(1),
+    "pane.previous": () => this.#windows.cycle(-1),
+    "pane.zoom": () => this.#windows.zoom(),
+    "console.zoom": () => this.#windows.zoom(),
+    "list.sort": () => this.#onTable((pane) => pane.sortNext()),
+    "list.sort-reverse": () => this.#onTable((pane) => pane.sortReverse()),
+    "list.follow": () => this.#onTable((pane) => pane.follow(true)),
+    "list.mark": () => this.#onTable((pane) => pane.toggleMark()),
+    "list.compare": () => this.#compare(),
+    "list.view": () => this.#windows.nextView() || this.#say("this pane has one view"),
+    "list.wider": () => this.#onLanes((lanes) => lanes.zoom(1)),
+    "list.closer": () => this.#onLanes((lanes) => lanes.zoom(-1)),
+    "window.prefix": () => this.#windowPrefix = true,
+    "window.right": () => this.#windows.split(true),
+    "window.below": () => this.#windows.split(false),
+    "window.other": () => this.#windows.shown.length > 1 ? this.#windows.swap() : this.#say("there is one screen; ctrl-w v or s makes two"),
+    "window.close": () => this.#windows.close() || this.#say("there is one screen; q leaves"),
+    "window.grow": () => this.#windows.size(1),
+    "window.shrink": () => this.#windows.size(-1),
+    "window.even": () => this.#windows.size(0),
+    "object.open": () => this.#openObject(),
+    "machine.pause": () => this.#pause(),
+    "time.on": () => this.#timeTravel({ kind: "step", by: 1 }),
+    "time.back": () => this.#timeTravel({ kind: "step", by: -1 }),
+    "time.now": () => this.#timeTravel({ kind: "now" }),
+    "display.freeze": () => this.#freeze(),
+    "palette.show": () => this.#palette(),
+    "help.show": () => this.#overlay = new HelpOverlay(this.#keymap),
+    "leave": () => this.port.leave(),
+    "step.out": () => this.#stepOut(),
+    "cancel": () => this.#say("nothing is pending; q leaves"),
+    "screen.redraw": () => this.port.redraw(),
+    "suspend": () => this.port.suspend(),
+    "console.leave": () => this.#console.typing = false,
+    "console.search": () => this.#searchConsole(),
+    "console.scroll": () => this.#scrollConsole(),
+    "console.log": () =>
+      this.#say(this.options.logs ? `log: ${this.options.logs}/${this.#console.shown}.log` : "this session keeps no log; el2 up does"),
+    "console.send-prefix": (key) => this.#input(key.bytes),
+  };
+
+  // ---- moving ----
+
+  /** Shows the object that the row names beside this screen. */
+  #openObject(): void {
+    const selected = this.#onlySelected();
+    if (!selected) return;
+    const { table, row } = selected;
+    const links = this.#focus === this.#tree ? this.#treeLinks(row) : linksOf(table, row);
+    const id = links.find((link) => placeOf(link)!.screen !== this.#windows.screen.key);
+    if (id === undefined) return this.#say(`${row.id} names nothing that another screen shows`);
+    const other = this.#windows.screens.find(({ key }) => key === placeOf(id)!.screen)!;
+    this.#windows.split(this.#windows.width >= WIDE_HINTS, other);
+    this.#windows.swap();
+    this.#goTo(placeOf(id)!);
+    this.#windows.swap();
   }
 
   #move(by: number): void {
-    if (this.#pane === "tree") {
-      this.#tree.move(by);
-      const name = this.#tree.selectedVm?.console;
-      if (name !== undefined && this.#consoles.has(name)) this.#shown = name;
-    } else if (this.#pane === "console") this.#consoles.get(this.#shown)?.scroll(-by);
-    else this.#eventsBack = Math.min(Math.max(this.#eventsBack - by, 0), Math.max(this.#events.length - 1, 0));
+    const pane = this.#focus;
+    pane.move(by);
+    if (pane === this.#tree) this.#showSelectedConsole();
+    this.#questions.others(pane);
   }
+
+  #showSelectedConsole(): void {
+    const name = this.#tree.selectedVm?.console;
+    if (name !== undefined) this.#console.show(name);
+  }
+
+  #fold(folded: boolean): void {
+    if (this.#focus === this.#tree) this.#tree.fold(folded);
+    else this.#onLanes((lanes) => lanes.pan(folded ? -10 : 10));
+  }
+
+  #stepOut(): void {
+    const pane = this.#focus;
+    if (pane instanceof TablePane && pane.filterText) pane.setFilter("");
+    else if (this.#windows.zoomed) this.#windows.zoom();
+    else if (pane === this.#console) {
+      this.#console.view?.follow();
+      this.#search = undefined;
+    } else this.#windows.focusOn(this.#windows.screen.panes[0]);
+  }
+
+  #onTable(act: (pane: TablePane) => void): void {
+    const pane = this.#focus;
+    if (pane instanceof TablePane) act(pane);
+    else this.#say("this pane is no list");
+  }
+
+  #onLanes(act: (lanes: LanesPane) => void): void {
+    const pane = this.#focus;
+    if (pane instanceof LanesPane) act(pane);
+    else this.#say("this pane is no timeline");
+  }
+
+  #onlySelected(): { table: Table; row: Row } | undefined {
+    const { selection } = this.#focus;
+    if (!selection) this.#say("nothing is selected here");
+    return selection;
+  }
+
+  // ---- objects ----
+
+  #go(): void {
+    const selected = this.#onlySelected();
+    if (!selected) return;
+    const { table, row } = selected;
+    const links = this.#focus === this.#tree ? this.#treeLinks(row) : linksOf(table, row);
+    if (links.length === 0) return this.#inspect();
+    if (links.length === 1) return this.#jump(links[0]);
+    this.#overlay = new MenuOverlay(`from ${row.id} to`, links.slice(0, 20).map((id) => ({ label: id, run: () => this.#jump(id) })));
+  }
+
+  /** From the tree: a vCPU to its screen, a VM to its first vCPU. */
+  #treeLinks(row: Row): string[] {
+    return [row.id.startsWith("vm:") ? `vcpu:${row.id.slice(3)}/0` : row.id];
+  }
+
+  /** Goes to an object. */
+  #jump(id: string): void {
+    const place = placeOf(id);
+    if (!place) return this.#say(`no screen shows ${id}`);
+    this.#back.push(this.#here());
+    this.#forward.length = 0;
+    this.#goTo(place);
+  }
+
+  #here(): Visit {
+    const pane = this.#focus;
+    return { screen: this.#windows.screen.key, pane: pane.name, id: pane.selection?.row.id };
+  }
+
+  #goTo({ screen, pane, id }: Place | Visit): void {
+    this.#windows.show(screen);
+    const target = this.#windows.screen.panes.find(({ name }) => name === pane);
+    if (!target) return;
+    this.#windows.focusOn(target);
+    if (id === undefined) return;
+    if (target === this.#console) this.#console.show(vmOf(id) ?? "");
+    else if (target instanceof TablePane || target instanceof TreePane || target instanceof MemoryPane) {
+      if (target instanceof TablePane && target.filterText && !target.rows.some((row) => row.id === id)) target.setFilter("");
+      target.select(id);
+    }
+    this.#questions.ask(target);
+  }
+
+  #travel(from: Visit[], to: Visit[]): void {
+    const visit = from.pop();
+    if (!visit) return this.#say("there is nothing to go to");
+    to.push(this.#here());
+    this.#goTo(visit);
+  }
+
+  #references(): void {
+    const selected = this.#onlySelected();
+    if (!selected) return;
+    const { id } = selected.row;
+    this.#back.push(this.#here());
+    this.#windows.show("9");
+    const events = this.#windows.screen.panes[0];
+    if (events instanceof TablePane) {
+      events.setFilter(`"${id}"`);
+      this.#windows.focusOn(events);
+    }
+  }
+
+  #inspect(): void {
+    const fields = this.#windows.screen.panes.find(({ name }) => name === "fields");
+    if (fields) return this.#windows.focusOn(fields);
+    const selected = this.#onlySelected();
+    if (!selected) return;
+    const place = placeOf(selected.row.id);
+    if (place && place.screen !== this.#windows.screen.key) return this.#jump(selected.row.id);
+    this.#say(plainText(selected.row));
+  }
+
+  #why(): void {
+    const selected = this.#onlySelected();
+    if (!selected) return;
+    const { row } = selected;
+    if (typeof row.why === "string") return this.#jump(row.why);
+    if (typeof row.finding === "string") return this.#say(`${row.id} ${row.finding}`, "warning");
+    if (typeof row.waits === "string" && row.waits) return this.#say(`${row.id} waits for ${row.waits}`);
+    this.#asker.ask({ table: "why", args: { filter: `"${row.id}"`, limit: 1 } }).then(({ rows }) => {
+      if (rows[0]) this.#jump(rows[0].id);
+      else this.#say(`nothing about ${row.id} was refused`);
+      this.port.changed(true);
+    });
+  }
+
+  #compare(): void {
+    this.#onTable((pane) => {
+      const [a, b] = pane.marked;
+      if (pane.marked.length !== 2) return this.#say("mark two rows with m, then =");
+      const differ = Object.keys(pane.table.columns).filter((name) => name !== "id" && plainText(a[name]) !== plainText(b[name]));
+      const text = differ.map((name) => `${name} ${plainText(a[name])} | ${plainText(b[name])}`).join("   ");
+      this.#say(`${a.id} | ${b.id}:  ${text || "equal"}`);
+    });
+  }
+
+  // ---- menus ----
+
+  #circumstances(): Circumstances {
+    return { readOnly: this.options.readOnly ?? false, ended: this.#end !== undefined, hasConsole: (vm) => this.#console.has(vm) };
+  }
+
+  #menu(danger: boolean): void {
+    const selected = this.#onlySelected();
+    if (!selected) return;
+    const { id } = selected.row;
+    const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
+    if (!found.length) {
+      return this.#say(danger ? `nothing dangerous can be done with ${id}` : `nothing can be done with ${id}; i shows its fields`);
+    }
+    const items = found.map(({ action, reason }): MenuItem => ({
+      key: action.key,
+      label: `${action.label.padEnd(32)} ${action.command(id)}`,
+      reason,
+      danger: action.danger,
+      run: () => this.#do(action, id),
+    }));
+    this.#overlay = new MenuOverlay(`${danger ? "! " : ""}${id}`, items);
+  }
+
+  #do(action: ObjectAction, id: string): void {
+    if (action.name === "console.enter") return this.#typeInto(vmOf(id) ?? "");
+    const { act, question } = action;
+    if (!act || !question) throw new Error(`${action.name} has no code`);
+    this.#overlay = new ConfirmOverlay(question(id), () => {
+      this.#asker.act(act(id)).then((error) => {
+        this.#say(error ?? `${action.name} ${id}: done`, error === undefined ? "text" : "refused");
+        this.port.changed(true);
+      });
+    });
+  }
+
+  #copyMenu(): void {
+    const selected = this.#onlySelected();
+    if (!selected) return;
+    const { table, row } = selected;
+    const copy = (key: string, label: string, text: string): MenuItem => ({
+      key,
+      label: `${label.padEnd(8)} ${text}`,
+      run: () => {
+        this.port.copy(text);
+        this.#say(`copied: ${text}`);
+      },
+    });
+    const cells = Object.entries(table.columns).filter(([, { width }]) => width !== undefined);
+    const filter = this.#focus instanceof TablePane && this.#focus.filterText ? ` --filter '${this.#focus.filterText}'` : "";
+    this.#overlay = new MenuOverlay(`copy ${row.id}`, [
+      copy("y", "row", cells.map(([name, column]) => cellText(column, row[name])).join("  ")),
+      copy("i", "id", row.id),
+      copy("j", "JSON", JSON.stringify(row)),
+      copy("c", "command", `el2 ${table.command}${filter}`),
+    ]);
+  }
+
+  #palette(): void {
+    this.#overlay = new TextOverlay({
+      sign: ":",
+      history: this.#paletteHistory,
+      choices: (text) => this.#choices(text),
+      accept: (text) => this.#say(`nothing is called ${JSON.stringify(text)}; ? shows all`),
+    });
+  }
+
+  /** What the palette offers for a text, best first. */
+  #choices(text: string): Choice[] {
+    const wanted = text.trim().toLowerCase();
+    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) {
+      return [{ text: text.trim(), detail: "go to it", run: () => this.#jump(text.trim()) }];
+    }
+    const offers: Choice[] = this.#keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
+      .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => this.#run(action, NO_KEY) }));
+    for (const on of [true, false]) {
+      offers.push({
+        text: `mouse ${on ? "on" : "off"}`,
+        detail: `${on ? "take" : "leave the terminal its"} mouse reports`,
+        run: () => this.port.mouse(on),
+      });
+    }
+    for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colours", run: () => this.setTheme(theme) });
+    for (const { pane } of this.#windows.visible) {
+      if (!(pane instanceof TablePane)) continue;
+      for (const { id } of pane.rows.slice(0, 200)) offers.push({ text: id, detail: "go to it", run: () => this.#jump(id) });
+    }
+    return suiting(text, offers);
+  }
+
+  /** Takes other colours. */
+  setTheme(theme: ThemeName): void {
+    this.#look = new Look(theme, this.#look.ascii);
+    this.port.redraw();
+  }
+
+  #editFilter(): void {
+    const pane = this.#focus;
+    if (!(pane instanceof TablePane)) return this.#say("this pane is no list: nothing to filter");
+    const before = pane.filterText;
+    this.#overlay = new TextOverlay({
+      sign: "/",
+      text: before,
+      history: this.#filterHistory,
+      changed: (text) => {
+        pane.setFilter(text);
+        this.#questions.ask(pane);
+        const error = pane.filterError;
+        return error ? { text: `/${text.slice(0, error.at)}>${text.slice(error.at)}   ${error.message}`, role: "refused" } : undefined;
+      },
+      accept: () => {},
+      leave: () => {
+        pane.setFilter("");
+        this.#questions.ask(pane);
+      },
+    });
+  }
+
+  // ---- consoles ----
 
   #enterConsole(): void {
-    const name = this.#pane === "tree" ? this.#tree.selectedVm?.console : this.#shown;
-    if (this.#end) this.#message = "the session has ended: no guest takes keys; q leaves";
-    else if (name === undefined || !this.#consoles.has(name)) this.#message = `${this.#tree.selected || "this row"} has no console`;
-    else {
-      this.#shown = name;
-      this.#pane = "console";
-      this.#typing = true;
-      this.#consoles.get(name)?.follow();
+    const selected = this.#focus.selection;
+    const vm = this.#focus === this.#console
+      ? this.#console.shown
+      : selected
+      ? vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? ""))
+      : undefined;
+    this.#typeInto(vm ?? this.#console.shown);
+  }
+
+  #typeInto(vm: string): void {
+    if (this.#end) return this.#say("the session has ended: no guest takes keys; q leaves");
+    if (this.options.readOnly) return this.#say("no key reaches a guest: --read-only");
+    if (!this.#console.has(vm)) return this.#say(`vm:${vm} has no console`);
+    this.#windows.show("1");
+    this.#console.show(vm);
+    this.#windows.focusOn(this.#console);
+    this.#console.typing = true;
+    this.#console.view?.follow();
+  }
+
+  #scrollConsole(): void {
+    this.#console.typing = false;
+    this.#windows.focusOn(this.#console);
+    this.#console.view?.scroll(1);
+  }
+
+  #searchConsole(): void {
+    this.#console.typing = false;
+    this.#windows.focusOn(this.#console);
+    this.#overlay = new TextOverlay({
+      sign: "search: ",
+      accept: (text) => {
+        this.#search = text ? { text, by: 0 } : undefined;
+        this.#showMatch();
+      },
+    });
+  }
+
+  /** `n`, `N`: the next match of a search, else the next console. */
+  #next(by: number): void {
+    if (this.#search && this.#focus === this.#console) {
+      this.#search = { ...this.#search, by: this.#search.by + by };
+      return this.#showMatch();
+    }
+    this.#console.cycle(by);
+  }
+
+  #showMatch(): void {
+    if (!this.#search) return;
+    const { text, by } = this.#search;
+    const found = this.#console.view?.search(text, by);
+    this.#say(
+      found ? `"${text}" ${found.shown} of ${found.count}   n older  N newer  G follows` : `"${text}" is nowhere in the scrollback`,
+    );
+  }
+
+  // ---- the machine ----
+
+  #pause(): void {
+    if (this.options.readOnly) return this.#say("the machine goes on: --read-only");
+    this.port.send({ kind: this.#paused ? "resume" : "pause" });
+  }
+
+  /** Another place of the run is shown. */
+  #timeTravel(to: Move): void {
+    if (this.options.readOnly) return this.#say("time stays as it is: --read-only");
+    this.port.send({ kind: "move", id: 0, to });
+  }
+
+  #freeze(): void {
+    this.#frozen = this.#frozen ? undefined : { missed: 0 };
+    if (!this.#frozen) {
+      this.port.redraw();
+      this.#questions.all();
     }
   }
 
-  #cycle(by: number): void {
-    const names = [...this.#consoles.keys()];
-    if (names.length) this.#shown = names[(names.indexOf(this.#shown) + by + names.length) % names.length];
-  }
-
-  #focus(by: number): void {
-    const panes: Pane[] = ["tree", "console", "events"];
-    this.#pane = panes[(panes.indexOf(this.#pane) + by + panes.length) % panes.length];
-  }
+  // ---- mouse ----
 
   #mouse(key: Key, x: number, y: number): void {
-    const inside = (area: Rectangle) => x >= area.x && y >= area.y && x < area.x + area.width && y < area.y + area.height;
-    const pane = [...this.#areas].find(([, area]) => inside(area))?.[0];
-    if (!pane || this.#help) return;
+    const inside = ({ area }: Placed) => x >= area.x && y >= area.y && x < area.x + area.width && y < area.y + area.height;
+    const placed = this.#windows.visible.find(inside);
+    if (!placed) return;
+    const { pane, area } = placed;
     if (key.name === "Click") {
-      this.#typing = this.#typing && pane === "console";
-      this.#pane = pane;
-      if (pane === "tree") this.#tree.click(y - this.#areas.get(pane)!.y - 1);
-    } else if (key.name === "WheelUp" || key.name === "WheelDown") {
-      const by = key.name === "WheelUp" ? -3 : 3;
-      if (pane === "console") this.#consoles.get(this.#shown)?.scroll(-by);
-      else if (pane === "tree") this.#tree.move(by);
-      else this.#eventsBack = Math.min(Math.max(this.#eventsBack - by, 0), Math.max(this.#events.length - 1, 0));
-    }
+      this.#console.typing = this.#console.typing && pane === this.#console;
+      this.#windows.focusOn(pane);
+      pane.click(y - area.y - 1);
+      if (pane === this.#tree) this.#showSelectedConsole();
+    } else if (key.name === "WheelUp" || key.name === "WheelDown") pane.move(key.name === "WheelUp" ? -3 : 3);
   }
 
-  #console(name: string): ConsoleView {
-    let view = this.#consoles.get(name);
-    if (!view) {
-      view = new ConsoleView(name, () => this.port.changed(false), (bytes) => {
-        if (!this.#end) this.port.send({ kind: "input", console: name, bytes });
-      });
-      this.#consoles.set(name, view);
-      this.#shown ||= name;
-    }
-    return view;
-  }
+  // ---- drawing ----
 
   /** Draws everything. */
   draw(screen: Screen): void {
-    screen.clear();
-    this.#areas.clear();
     if (screen.width < MINIMUM.columns || screen.height < MINIMUM.rows) {
-      screen.text(0, 0, fit(`el2 needs ${MINIMUM.columns}x${MINIMUM.rows}; this is ${screen.width}x${screen.height}`, screen.width));
+      screen.clear();
+      screen.text(0, 0, `el2 needs ${MINIMUM.columns}x${MINIMUM.rows}; this is ${screen.width}x${screen.height}`.slice(0, screen.width));
       return;
     }
-    const top = this.#drawBar(screen);
-    const body = { x: 0, y: top, width: screen.width, height: screen.height - top - 2 };
-    if (this.#help) this.#drawHelp(screen, body);
-    else this.#drawBody(screen, body);
-    this.#drawHints(screen, screen.height - 2);
-    screen.text(0, screen.height - 1, fit(` ${this.#message}`, screen.width), style(this.#end?.code ? "refused" : "text"));
+    drawFrame(screen, this.#look, this.#frameState(screen), (body) => this.#windows.place(body));
   }
 
-  #drawBar(screen: Screen): number {
-    const state = this.#end ? "ENDED" : this.#paused ? "PAUSED" : "LIVE";
-    const sample = this.#sample;
-    const facts = sample
-      ? ` t=${seconds(sample.time)}  ${Math.round(sample.mips)} MIPS  ${
-        count(sample.instructions)
-      } instr  VMs ${sample.vms.length}  drop ${this.#dropped}`
-      : "  starting";
-    screen.fill({ x: 0, y: 0, width: screen.width, height: 1 }, style("bar"));
-    screen.text(0, 0, fit(` el2 ${this.title}  ${state} ${facts}`, screen.width - 12), style("bar"));
-    const tab = "[1 over]  ? ";
-    if (screen.width < WIDE_BAR) {
-      screen.text(screen.width - tab.length, 0, tab, style("bar"));
-      return 1;
-    }
-    screen.text(0, 1, "[1 over]   2..9 0 are not built yet   ? help", style("dim"));
-    return 2;
-  }
-
-  #drawBody(screen: Screen, body: Rectangle): void {
-    if (this.#zoomed) return this.#drawPane(screen, this.#pane, body);
-    if (body.width >= SIDE_BY_SIDE) {
-      const left = Math.floor(body.width * 0.45);
-      const events = Math.max(Math.floor(body.height / 3), 4);
-      this.#drawPane(screen, "tree", { ...body, width: left, height: body.height - events });
-      this.#drawPane(screen, "console", { ...body, x: left + 1, width: body.width - left - 1, height: body.height - events });
-      return this.#drawPane(screen, "events", { ...body, y: body.y + body.height - events, height: events });
-    }
-    const rows = this.#sample?.vms.reduce((sum, vm) => sum + 1 + vm.vcpus.length, 0) ?? 1;
-    if (screen.height < TALL) {
-      const tree = Math.min(Math.max(rows + 2, 4), Math.floor(body.height / 2));
-      this.#drawPane(screen, "tree", { ...body, height: tree });
-      const lower = this.#pane === "events" ? "events" : "console";
-      return this.#drawPane(screen, lower, { ...body, y: body.y + tree, height: body.height - tree });
-    }
-    const events = Math.max(Math.floor(body.height / 5), 4);
-    const tree = Math.min(Math.max(rows + 2, 5), Math.floor((body.height - events) / 2));
-    this.#drawPane(screen, "tree", { ...body, height: tree });
-    this.#drawPane(screen, "console", { ...body, y: body.y + tree, height: body.height - tree - events });
-    this.#drawPane(screen, "events", { ...body, y: body.y + body.height - events, height: events });
-  }
-
-  #drawPane(screen: Screen, pane: Pane, area: Rectangle): void {
-    this.#areas.set(pane, area);
-    const focused = this.#pane === pane;
-    const inner = { ...area, y: area.y + 1, height: area.height - 1 };
-    const heading = (text: string) =>
-      screen.text(area.x, area.y, fit(`${focused ? "==" : "--"} ${text}`, area.width), style(focused ? "focusedHeading" : "heading"));
-    if (pane === "tree") {
-      heading("VMs  by vmid");
-      this.#tree.draw(screen, inner);
-    } else if (pane === "console") {
-      const view = this.#consoles.get(this.#shown);
-      heading(view ? `con:${view.name}  ${this.#typing ? "KEYS GO TO THE GUEST" : view.position}` : "no console yet");
-      if (this.#typing) screen.text(area.x, area.y, fit(`== con:${this.#shown}  KEYS GO TO THE GUEST `, area.width), style("guest"));
-      view?.draw(screen, inner, this.#typing);
-    } else this.#drawEvents(screen, inner, heading);
-  }
-
-  #drawEvents(screen: Screen, area: Rectangle, heading: (text: string) => void): void {
-    heading(this.#eventsBack ? `events  ${this.#eventsBack} newer below, Esc follows` : "events  follow");
-    const end = this.#events.length - this.#eventsBack;
-    const shown = this.#events.slice(Math.max(end - area.height, 0), end);
-    shown.forEach((event, row) => {
-      const cpu = event.pcpu === undefined ? "  " : `p${event.pcpu}`;
-      const line = `${event.refused ? "!" : " "}${(event.time / 1e9).toFixed(6)} ${cpu} ${event.vcpu.padEnd(14)} ${
-        event.kind.padEnd(5)
-      } ${event.text}`;
-      screen.text(area.x, area.y + row, fit(line, area.width), style(event.refused ? "refused" : "text"));
-    });
-    if (!shown.length) screen.text(area.x + 1, area.y, "nothing happened yet", style("dim"));
-  }
-
-  #drawHelp(screen: Screen, area: Rectangle): void {
-    const titles: Record<Context, string> = {
-      everywhere: "everywhere",
-      lists: "lists and panes",
-      console: "console: every key goes to the guest, but",
-      prefix: "console, after ctrl-]",
-      help: "help",
+  #frameState(screen: Screen): FrameState {
+    return {
+      title: this.options.title,
+      screen: this.#windows.screen.key,
+      state: this.#lost ? "LOST" : this.#end ? "ENDED" : this.#past ? "PAST" : this.#paused ? "PAUSED" : "LIVE",
+      readOnly: this.options.readOnly ?? false,
+      frozen: this.#frozen?.missed,
+      lost: this.#lost && { message: this.#lost.message, seconds: Math.floor((performance.now() - this.#lost.since) / 1000) },
+      sample: this.#sample,
+      speed: this.#speed,
+      dropped: this.#dropped,
+      newReasons: this.#questions.newReasons,
+      focus: this.#focus,
+      typing: this.#console.typing,
+      hints: this.#hints(screen.width >= WIDE_HINTS),
+      overlay: this.#overlay,
+      message: this.#message,
     };
-    const lines: { text: string; heading: boolean }[] = [];
-    for (const context of ["lists", "everywhere", "console", "prefix", "help"] as const) {
-      lines.push({ text: titles[context], heading: true });
-      for (const action of ACTIONS.filter((a) => a.context === context)) {
-        lines.push({ text: ` ${action.keys.join("  ").padEnd(16)} ${action.help}`, heading: false });
-      }
-    }
-    screen.text(area.x, area.y, "== help  (j k scroll, ? leaves)", style("focusedHeading"));
-    const height = area.height - 1;
-    this.#helpTop = Math.min(this.#helpTop, Math.max(lines.length - height, 0));
-    lines.slice(this.#helpTop, this.#helpTop + height).forEach((line, row) => {
-      screen.text(area.x + 1, area.y + 1 + row, fit(line.text, area.width - 1), style(line.heading ? "changed" : "text"));
-    });
   }
 
-  #drawHints(screen: Screen, y: number): void {
+  #hints(wide: boolean): string {
+    if (this.#console.typing && !this.#prefix) return "keys go to the guest; ctrl-] then d takes them back";
     const context = this.#context();
-    if (context === "console") {
-      screen.text(0, y, fit(" keys go to the guest; ctrl-] then d takes them back", screen.width), style("dim"));
-      return;
-    }
-    const hints = ACTIONS.filter((action) => action.context === context && action.hint !== undefined)
-      .map((action) => context === "prefix" ? action.hint! : `${action.keys[0]} ${action.hint}`);
-    screen.text(0, y, fit(` ${context === "prefix" ? "ctrl-] then  " : ""}${hints.join("  ")}`, screen.width), style("dim"));
+    const hints = this.#keymap.actions.filter((action) =>
+      action.context === context && action.hint !== undefined && (wide || !action.wide)
+    );
+    if (context === "window") return `ctrl-w then  ${hints.map(({ hint }) => hint).join("  ")}`;
+    if (context === "prefix") return `ctrl-] then  ${hints.map(({ hint }) => hint).join("  ")}`;
+    return hints.map(({ keys, hint }) => `${keys[0]} ${hint}`).join("  ");
   }
 }
+
+const NO_KEY: Key = { name: "", bytes: new Uint8Array() };

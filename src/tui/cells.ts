@@ -28,6 +28,15 @@ export interface Style {
 /** How many colours the terminal shows. */
 export type ColourDepth = "none" | "16" | "256" | "direct";
 
+/** A cell as it was drawn. */
+export interface DrawnCell {
+  readonly text: string;
+  readonly foreground: Colour;
+  readonly background: Colour;
+  /** Bits of `Attribute`. */
+  readonly attributes: number;
+}
+
 /** A rectangle of cells; x and y count from 0 at the top left. */
 export interface Rectangle {
   readonly x: number;
@@ -137,10 +146,27 @@ export class Screen {
     this.cursor = undefined;
   }
 
+  /** What will be drawn starts as what the terminal shows. */
+  keep(): void {
+    this.#back.copy(this.#front);
+    this.cursor = undefined;
+  }
+
   /** Fills a rectangle with blanks of a style. */
   fill(area: Rectangle, style: Style = {}): void {
     for (let y = area.y; y < area.y + area.height; y++) {
       for (let x = area.x; x < area.x + area.width; x++) this.#put(x, y, SPACE, style);
+    }
+  }
+
+  /** Takes the colours out of a rectangle and dims what it shows. */
+  dim(area: Rectangle): void {
+    for (let y = area.y; y < area.y + area.height; y++) {
+      for (let x = area.x; x < area.x + area.width; x++) {
+        const at = y * this.#width + x;
+        this.#back.foreground[at] = this.#back.background[at] = 0;
+        this.#back.attributes[at] = Attribute.Dim;
+      }
     }
   }
 
@@ -239,6 +265,19 @@ export class Screen {
     return this.#lines(this.#back);
   }
 
+  /** The cells of a drawn row, continuations of wide clusters left out: for pictures. */
+  cells(y: number): DrawnCell[] {
+    const cells: DrawnCell[] = [];
+    const plane = this.#back;
+    for (let at = y * this.#width; at < (y + 1) * this.#width; at++) {
+      const character = plane.character[at];
+      if (character === CONTINUATION) continue;
+      const text = (character & CLUSTER) !== 0 ? clusters[character & 0x7fffffff] : String.fromCodePoint(character);
+      cells.push({ text, foreground: plane.foreground[at], background: plane.background[at], attributes: plane.attributes[at] });
+    }
+    return cells;
+  }
+
   /** The text of the last frame, likewise. */
   shownLines(): string[] {
     return this.#lines(this.#front);
@@ -278,6 +317,13 @@ class Plane {
     this.foreground.fill(0);
     this.background.fill(0);
     this.attributes.fill(0);
+  }
+
+  copy(other: Plane): void {
+    this.character.set(other.character);
+    this.foreground.set(other.foreground);
+    this.background.set(other.background);
+    this.attributes.set(other.attributes);
   }
 
   same(other: Plane, at: number): boolean {

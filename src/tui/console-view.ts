@@ -55,6 +55,24 @@ export class ConsoleView {
     this.#unseen = 0;
   }
 
+  /**
+   * Searches screen and scrollback without regard to case, and scrolls to a match.
+   * @param by which match: 0 is the newest, each more is one further up; it goes round.
+   * @returns how many rows match, and which of them is shown (1 is the oldest); undefined where none does.
+   */
+  search(text: string, by: number): { readonly count: number; readonly shown: number } | undefined {
+    const { active } = this.#terminal.buffer;
+    const wanted = text.toLowerCase();
+    const hits: number[] = [];
+    for (let row = 0; row < active.length; row++) {
+      if (active.getLine(row)?.translateToString(true).toLowerCase().includes(wanted)) hits.push(row);
+    }
+    if (!hits.length) return undefined;
+    const place = ((hits.length - 1 - by) % hits.length + hits.length) % hits.length;
+    this.#back = Math.min(Math.max(active.baseY - hits[place], 0), active.baseY);
+    return { count: hits.length, shown: place + 1 };
+  }
+
   /** What the pane's title says: `follow`, or how far back and how much is new below. */
   get position(): string {
     return this.#back === 0 ? "follow" : `scrolled back ${this.#back} rows, ${this.#unseen} new below, G follows`;

@@ -2,8 +2,11 @@
 
 import { App } from "./app.ts";
 import { type ColourDepth, Screen } from "./cells.ts";
+import { copySequence, LONGEST_COPY } from "./clipboard.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
-import { FramePump, TerminalMode, type TerminalPort } from "./terminal.ts";
+import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
+import type { ThemeName } from "./theme.ts";
+import type { UiState } from "./ui-state.ts";
 import type { SessionClient } from "../workstation/client.ts";
 import type { SessionEnd } from "../workstation/protocol.ts";
 
@@ -18,32 +21,100 @@ export function colourDepth(environment: (name: string) => string | undefined): 
 export interface TuiOptions {
   readonly title: string;
   readonly depth: ColourDepth;
+  /** Nothing but ASCII outside of guests' text. */
+  readonly ascii: boolean;
+  readonly theme?: ThemeName;
+  readonly readOnly?: boolean;
+  /** Keys by action name, in place of the table's. */
+  readonly keys?: Readonly<Record<string, string>>;
   readonly mouse: boolean;
   /** Over ssh: fewer frames. */
   readonly slowLink: boolean;
+  /** Inside tmux: what is for the terminal goes through it. */
+  readonly tmux?: boolean;
+  /** Folder of the console logs. */
+  readonly logs?: string;
+  /** How the person left the screens the last time. */
+  readonly state?: UiState;
+  /** Reaches a session again whose connection was lost; it rejects where there is none. */
+  readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
+}
+
+/** Between two tries to reach a lost session, ms. */
+const RETRY = 2000;
+
+/** How a TUI was left. */
+export interface TuiEnd {
+  /** How the session ended, where it did. */
+  readonly end: SessionEnd | undefined;
+  /** The connection was gone when the person left. */
+  readonly lost: boolean;
+  /** What the person has made of the screens. */
+  readonly state: UiState;
 }
 
 /**
  * Shows a session until the person leaves or the terminal goes away. Returns how the session ended, where it did.
- * The caller has set up and started the session; this takes over `client.onEvent`.
+ * The caller has set up and started the session; this takes over `client.onEvent`, and `onGone` where there is a way to reconnect.
  */
-export async function runTui(client: SessionClient, port: TerminalPort, options: TuiOptions): Promise<SessionEnd | undefined> {
+export async function runTui(client: SessionClient & { onGone?: () => void }, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   const mode = new TerminalMode(port, options.mouse);
   const left = Promise.withResolvers<void>();
+  let current: SessionClient & { onGone?: () => void } = client;
+  let lost = false;
+  let retry: ReturnType<typeof setInterval> | undefined;
+  /** What goes to the terminal beside the cells, in front of the next frame. */
+  let aside = "";
 
   const pump: FramePump = new FramePump(port, () => {
     app.draw(screen);
-    return screen.frame();
+    const bytes = aside + screen.frame();
+    aside = "";
+    return bytes;
   }, options.slowLink);
-  const app = new App(options.title, {
-    send: (request) => client.send(request),
+  const app = new App(options, {
+    send: (request) => current.send(request),
     changed: (urgent) => pump.request(urgent),
     leave: () => left.resolve(),
     redraw: () => screen.invalidate(),
+    copy(text) {
+      if (text.length > LONGEST_COPY) return;
+      aside += copySequence(text, options.tmux ?? false);
+      pump.request(true);
+    },
+    suspend: () => suspend(mode, pump, screen),
+    mouse(on) {
+      aside += mouseSequence(on);
+      pump.request(true);
+    },
+    reconnect: () => void reconnect(),
   });
-  client.onEvent = (event) => app.apply(event);
+  const adopt = (next: SessionClient & { onGone?: () => void }) => {
+    current = next;
+    current.onEvent = (event) => app.apply(event);
+    if (options.reconnect) {
+      current.onGone = () => {
+        lost = true;
+        app.lost(`session ${options.title}: its socket is gone`);
+        retry = setInterval(reconnect, RETRY);
+      };
+    }
+  };
+  const reconnect = async () => {
+    if (!lost || !options.reconnect) return;
+    try {
+      const next = await options.reconnect();
+      clearInterval(retry);
+      lost = false;
+      adopt(next);
+      app.found();
+    } catch {
+      pump.request(true); // still nobody there: the screen says since when
+    }
+  };
+  adopt(client);
 
   const endResize = port.onResize(() => {
     const size = port.size();
@@ -61,6 +132,7 @@ export async function runTui(client: SessionClient, port: TerminalPort, options:
     pump.open();
     await Promise.race([left.promise, readKeys(port, app)]);
   } finally {
+    clearInterval(retry);
     pump.close();
     endResize();
     for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
@@ -68,7 +140,23 @@ export async function runTui(client: SessionClient, port: TerminalPort, options:
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);
   }
-  return app.end;
+  return { end: app.end, lost, state: app.state };
+}
+
+/** Gives the terminal to the shell and stops, until SIGCONT. */
+async function suspend(mode: TerminalMode, pump: FramePump, screen: Screen): Promise<void> {
+  pump.close();
+  await mode.leave();
+  const continued = Promise.withResolvers<void>();
+  const onContinue = () => continued.resolve();
+  Deno.addSignalListener("SIGCONT", onContinue);
+  // Its whole process group, as the terminal would.
+  Deno.kill(Deno.pid, "SIGSTOP");
+  await continued.promise;
+  Deno.removeSignalListener("SIGCONT", onContinue);
+  await mode.enter();
+  screen.invalidate();
+  pump.open();
 }
 
 /** Feeds keys to the application; ends with the input. */

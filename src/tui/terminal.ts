@@ -18,10 +18,17 @@ const encoder = new TextEncoder();
 const ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l";
 const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
 const MOUSE_ON = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF = "\x1b[?1006l\x1b[?1000l";
+
+/** What turns mouse reports on or off. */
+export function mouseSequence(on: boolean): string {
+  return on ? MOUSE_ON : MOUSE_OFF;
+}
 
 /** The process's own terminal on stdin and stdout. */
 export class ProcessTerminal implements TerminalPort {
-  readonly input: AsyncIterable<Uint8Array> = Deno.stdin.readable;
+  // Who stops reading leaves the rest to who comes next.
+  readonly input: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => Deno.stdin.readable.values({ preventCancel: true }) };
   readonly #writer = Deno.stdout.writable.getWriter();
 
   size(): { columns: number; rows: number } {

@@ -9,6 +9,8 @@ export interface AptOptions {
   folder: string;
   /** Suite lines, each `URI SUITE COMPONENT...`. */
   sources: readonly string[];
+  /** Whether `downloadSource` is wanted: the sources' lists of source packages are fetched as well. */
+  sourcePackages?: boolean;
   /** Debian architecture name, such as `arm64`. */
   architecture: string;
   /** Called with 0..100 and what is being done. */
@@ -74,7 +76,9 @@ export class Apt {
   static async open(options: AptOptions): Promise<Apt> {
     const folder = await absolute(options.folder);
     for (const part of ["lists/partial", "cache/archives/partial", "dpkg"]) await Deno.mkdir(`${folder}/${part}`, { recursive: true });
-    await Deno.writeTextFile(`${folder}/sources.list`, options.sources.map((line) => `deb ${line}\n`).join(""));
+    const kinds = options.sourcePackages ? ["deb", "deb-src"] : ["deb"];
+    const lines = kinds.flatMap((kind) => options.sources.map((line) => `${kind} ${line}\n`));
+    await Deno.writeTextFile(`${folder}/sources.list`, lines.join(""));
     await Deno.writeTextFile(`${folder}/dpkg/status`, ""); // nothing is ever installed here, only unpacked
     const settings: Record<string, string> = {
       "Dir::Etc::sourcelist": `${folder}/sources.list`,
@@ -123,6 +127,13 @@ export class Apt {
     const fresh = (await debs(folder)).filter((file) => !before.has(file));
     if (fresh.length !== names.length) throw new Error(`downloading ${names.join(", ")} left ${fresh.length} new packages in ${folder}`);
     return fresh.map((file) => `${folder}/${file}`);
+  }
+
+  /** Downloads the files of a source package into `folder` and returns their paths; their checksums have been verified. */
+  async downloadSource(name: string, folder: string): Promise<string[]> {
+    await Deno.mkdir(folder, { recursive: true });
+    await this.#locked(() => this.#apt("apt-get", ["source", "--download-only", "-q", name], `source of ${name}`, folder));
+    return (await Array.fromAsync(Deno.readDir(folder), (entry) => `${folder}/${entry.name}`)).sort();
   }
 
   /** Names of `names` and every package that they depend on, as a system with nothing installed would get them. */

@@ -1,53 +1,84 @@
 // Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its root VM, and the primary VM: an image
 // (`boot`), or the native host with its VMs (`run`).
 
+import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { WasmCore } from "../core/core.ts";
 import { Pl011 } from "../devices/pl011.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
+import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
+import { vmmHost } from "../host/vmm-host.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import { RandomGenerator } from "../hypervisor/prng.ts";
 import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../hypervisor/root-vm.ts";
 import { Machine } from "../machine/machine.ts";
 import { type MemoryMap, memoryMap, PL011_BASE, PL011_INTID, PL011_SIZE, RAM_BASE, RAM_OFFSET } from "../machine/memory-map.ts";
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
+import { Vmid } from "./guest-names.ts";
 import { GuestSystem } from "./guest-system.ts";
-import { type BootPlan, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "./plan.ts";
+import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "./plan.ts";
+import { Outside } from "./outside.ts";
+import { attachVirtio } from "./primary-devices.ts";
 import { primaryDevicetree } from "./primary-devicetree.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
-import type { System } from "./system.ts";
+import { readRootImages } from "./root-images.ts";
+import { DeviceMaker } from "./virtio-devices.ts";
 
 const WASM_PAGE = 0x1_0000;
 
-/** Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`, `config-plan.ts`). */
-export function assemble(plan: SessionPlan): System {
+/**
+ * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`, `config-plan.ts`).
+ * @param own the host's program in place of what the plan of a `run` asks for
+ */
+export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
   const map = memoryMap(plan.memory);
   const pages = map.wasmSize / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const core = new WasmCore(memory, { base: RAM_BASE, host: RAM_OFFSET, size: map.ramEnd - RAM_BASE }, {
-    tier: plan.tier,
-    onUndefined: (word, pa) => system.undefinedInstruction(word, pa),
+    tier: plan.tier ?? DEFAULT_TIER,
+    onUndefined: (instruction) => system.undefinedInstruction(instruction),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
   // Its own generator, so that what the session draws does not move what guests get from the hypervisor.
   const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
   const manager = new ResourceManager();
-  const system: GuestSystem = new GuestSystem(machine, manager);
+  const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined));
   const images = plan.what.kind === "boot" ? loadPrimary(machine, map, plan, plan.what, random) : DEFAULT_PRIMARY_IMAGES;
-  const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed: plan.seed, resourceManager: () => manager, images });
+  const resourceManager = plan.root ? readRootImages(plan.root) : () => manager;
+  const { behaviour, seed } = plan;
+  const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, images });
   system.install(hypervisor);
-  if (plan.debug !== undefined) system.debugVm(plan.debug, core);
+  if (plan.debug !== undefined) system.debugVm(plan.debug);
   attachUart(machine, system, plan.what.kind === "boot");
-  if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random);
+  if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
+  if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
   return system;
+}
+
+/** The primary's virtio devices. */
+function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
+  const problem = (device: string, message: string) => system.deviceProblem(device, message);
+  const output = (console: string, bytes: Uint8Array) => {
+    for (const byte of bytes) system.consoles.transmit(console, byte);
+  };
+  const maker = new DeviceMaker(plan.seed ^ 0x0de5_1ce5, system.outside, output, problem);
+  const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
+  attachVirtio(
+    machine,
+    system.hypervisor,
+    Vmid.Primary,
+    devices,
+    (device, message) => problem(`dev:${PRIMARY_CONSOLE}/${device.name}`, message),
+  );
 }
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM. */
 function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): PrimaryImages {
+  if (!boot.image) return DEFAULT_PRIMARY_IMAGES;
   const layout = layoutPrimary(boot.image, boot.initrd, RAM_BASE, map.primarySize);
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
-  const tree = boot.dtb ?? generatedTree(plan, map, boot.append, layout.initrd, random);
+  const tree = boot.dtb ?? generatedTree(plan, map, boot.append, layout.initrd, random, boot.devices?.length);
   if (tree.length > DEVICETREE_WINDOW) throw new Error(`the devicetree has ${tree.length} bytes, there is room for ${DEVICETREE_WINDOW}`);
   machine.ram.write(layout.devicetree, tree);
   return { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
@@ -59,11 +90,12 @@ function generatedTree(
   append: string | undefined,
   initrd: { start: number; end: number } | undefined,
   random: RandomGenerator,
+  virtioSlots = 0,
 ): Uint8Array {
   const rngSeed = new Uint8Array(32);
   const words = new DataView(rngSeed.buffer);
   for (let i = 0; i < rngSeed.length; i += 4) words.setUint32(i, random.next());
-  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory: map.primarySize, append, initrd, rngSeed }));
+  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory: map.primarySize, append, initrd, rngSeed, virtioSlots }));
 }
 
 /** Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver empties the FIFO meanwhile. */
@@ -94,7 +126,15 @@ function attachUart(machine: Machine, system: GuestSystem, input: boolean): void
 }
 
 /** Puts the native host where the resource manager starts the primary VM. */
-function startHost(run: RunPlan, plan: SessionPlan, map: MemoryMap, machine: Machine, system: GuestSystem, random: RandomGenerator): void {
+function startHost(
+  run: RunPlan,
+  plan: SessionPlan,
+  map: MemoryMap,
+  machine: Machine,
+  system: GuestSystem,
+  random: RandomGenerator,
+  own: NativeGuestFactory | undefined,
+): void {
   const tree = generatedTree(plan, map, undefined, undefined, random);
   machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, tree);
   const input = new ConsoleInput(() => {
@@ -102,6 +142,8 @@ function startHost(run: RunPlan, plan: SessionPlan, map: MemoryMap, machine: Mac
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
   for (const vm of run.host.vms) if (vm.console) system.consoles.add(vm.name, (bytes) => input.push(vm.name, bytes));
-  const program = nativeHost({ plan: run.host, events: (event) => system.hostEvent(event), input });
+  system.stopInput = (vm, force) => input.stop(vm, force);
+  const common = { plan: run.host, events: (event: HostEvent) => system.hostEvent(event), input };
+  const program = own ?? (run.host.driver === undefined ? nativeHost(common) : vmmHost({ ...common, ...run.host.driver }));
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
 }

@@ -1,24 +1,38 @@
 // Checks of a `boot` plan before anything starts, so that a wrong file is a usage error with its name and not a machine that stops.
 
-import { type BootPlan, PlanError, type SessionPlan } from "./plan.ts";
+import { ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
+import { layoutPackage, segmentParts } from "../hypervisor/root-package.ts";
+import { type BootPlan, PlanError, type RootPlan, type SessionPlan } from "./plan.ts";
+import { readRootImages } from "./root-images.ts";
 import { layoutPrimary } from "./primary-image.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
-import { memoryMap, RAM_BASE } from "../machine/memory-map.ts";
+import { memoryMap, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-map.ts";
 
 /** @throws PlanError that names the file and what is wrong with it. */
 export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
+  if (plan.root) checkRoot(plan.root);
   try {
     memoryMap(plan.memory);
   } catch (error) {
     throw new PlanError(`--memory: ${messageOf(error)}`);
   }
   try {
-    layoutPrimary(boot.image, boot.initrd, RAM_BASE, plan.memory);
+    if (boot.image) layoutPrimary(boot.image, boot.initrd, RAM_BASE, plan.memory);
   } catch (error) {
     throw new PlanError(`image ${imageName}: ${messageOf(error)}`);
   }
   const read = boot.dtb && readDevicetree(boot.dtb);
   if (read && !read.ok) throw new PlanError(`--dtb: ${read.problem}`);
+}
+
+/** @throws PlanError that says which of the two files is wrong, or that they do not fit. */
+export function checkRoot(root: RootPlan): void {
+  const images = readRootImages(root);
+  try {
+    segmentParts(images, layoutPackage(images, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE));
+  } catch (error) {
+    throw new PlanError(messageOf(error));
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -1,12 +1,16 @@
 // From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan of a native host: reads the files.
 
-import { type NativeHostPlan, type VmImage, type VmLink, type VmPlan } from "../host/plan.ts";
+import { type HostDriver, type NativeHostPlan, type OwnSchedule, type VmImage, type VmLink, type VmPlan } from "../host/plan.ts";
 import { neededMemory } from "../host/vm-layout.ts";
+import type { Behaviour } from "../hypervisor/behaviour.ts";
+import { checkRoot } from "./boot-plan.ts";
 import { catalogPath, DEBIAN_RELEASES } from "./catalog.ts";
 import { type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
-import type { FileLink, FileVm } from "./config-schema.ts";
+import type { FileHost, FileLink, FileRm, FileUi, FileVm } from "./config-schema.ts";
+import { DEMO, EMBEDDED_FOLDER, embeddedFile } from "./embedded.ts";
 import { formatSize, MiB } from "./config-units.ts";
-import { bareMetalImage, linuxImage } from "./images.ts";
+import { PlanError, type RootPlan } from "./plan.ts";
+import { bareMetalImage, firmwareImage, linuxImage } from "./images.ts";
 
 /** A machine and the native host on it: what a configuration says, with all files read. */
 export interface RunConfiguration {
@@ -15,26 +19,31 @@ export interface RunConfiguration {
   /** Bytes of all guests' memory together. */
   readonly memory: number;
   readonly turbo: boolean;
+  readonly behaviour?: Behaviour;
   readonly seed: number;
+  /** What runs in the root VM in place of our resource manager. */
+  readonly root?: RootPlan;
   readonly host: NativeHostPlan;
+  /** What the file says of the screens. */
+  readonly ui: FileUi;
 }
 
 /** Result of planning: the configuration, or lines that say what is wrong. */
 export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | { readonly ok: false; readonly errors: readonly string[] };
 
-/** The demo that `el2` alone shows. */
-const DEMO = new URL("../../assets/demo.toml", import.meta.url);
+/** Timeslice of a VM that the hypervisor schedules, microseconds. */
+const DEFAULT_TIMESLICE = 5000;
 
 /** Plans what `el2 run WHAT` names: FILE.toml, a Debian of the catalogue (`debian`, `debian-trixie`), or a bare-metal or Linux image. */
-export async function planRun(what: string): Promise<RunResult> {
-  if (what.endsWith(".toml")) return await planFile(what);
+export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
+  if (what.endsWith(".toml")) return await planFile(what, changes);
   const catalogued = what === "debian" || DEBIAN_RELEASES.some((release) => what === `debian-${release}`);
-  return await planText(catalogued ? debianConfiguration(what) : imageConfiguration(what), undefined, ".");
+  return await planText(catalogued ? debianConfiguration(what) : imageConfiguration(what), undefined, ".", changes);
 }
 
 /** Plans the embedded three-VM demo. */
 export async function planDemo(): Promise<RunResult> {
-  return await planFile(DEMO.pathname);
+  return await planText(DEMO, "the demo", EMBEDDED_FOLDER);
 }
 
 /** One VM with a kernel and a ramdisk of the catalogue. */
@@ -56,23 +65,29 @@ function imageConfiguration(path: string): string {
   return `el2 = 1\n[vm.guest]\nimage = ${JSON.stringify(path)}\ncmdline = "console=ttyAMA0"\non_exit = "end-session"\n`;
 }
 
-async function planFile(path: string): Promise<RunResult> {
+async function planFile(path: string, changes: readonly string[] = []): Promise<RunResult> {
   let text: string;
   try {
     text = await Deno.readTextFile(path);
   } catch (error) {
     return { ok: false, errors: [`${path}: ${cannotRead(error)}`] };
   }
-  return await planText(text, path, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".");
+  return await planText(text, path, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".", changes);
 }
 
 /**
  * Plans the text of a configuration.
  * @param name what stands before line and column in errors; undefined for a text that no person wrote, whose errors are bare.
  * @param folder what paths in it are relative to.
+ * @param changes `KEY=VALUE` each, which take the place of what the text says.
  */
-export async function planText(text: string, name: string | undefined, folder: string): Promise<RunResult> {
-  const result = readConfig(text);
+export async function planText(
+  text: string,
+  name: string | undefined,
+  folder: string,
+  changes: readonly string[] = [],
+): Promise<RunResult> {
+  const result = readConfig(text, changes);
   const errors: ConfigError[] = result.ok ? [] : [...result.errors];
   const run = result.ok ? await planConfig(result.config, folder, errors) : undefined;
   if (run !== undefined && errors.length === 0) return { ok: true, run };
@@ -88,10 +103,62 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
       errors.push({ ...position, message });
     };
     const plan = await planVm(name, vm, linksOf(name, Object.values(file.link)), folder, refuse);
-    if (plan !== undefined) vms.push(plan);
+    if (plan === undefined) continue;
+    const before = vms.find(({ firmware }) => firmware !== undefined);
+    if (before !== undefined && plan.firmware !== undefined && !sameBytes(before.firmware!.bytes, plan.firmware.bytes)) {
+      refuse("firmware", `firmware ${vm.firmware} is not vm ${JSON.stringify(before.name)}'s; RM holds one for all protected VMs`);
+    }
+    vms.push(plan);
   }
-  const { cpus, memory, turbo, seed } = file.machine;
-  return { cpus, memory, turbo, seed, host: { memory: file.host.memory, vcpus: file.host.vcpus ?? Math.min(2, cpus), vms } };
+  const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, strict, check } = file.machine;
+  const behaviour = { capIds, quirks, strict, check };
+  const root = await planRoot(file.rm, folder, (key, message) => {
+    const position = positions.value(["rm", key]) ?? positions.key(["rm"]) ?? { line: 1, column: 1 };
+    errors.push({ ...position, message });
+  });
+  return {
+    root,
+    cpus,
+    memory,
+    turbo,
+    seed,
+    behaviour,
+    host: { memory: file.host.memory, vcpus: file.host.vcpus ?? Math.min(2, cpus), vms, driver: driverOf(file.host) },
+    ui: file.ui,
+  };
+}
+
+/** `[host] device` and `gzvm`: the VMs are then run by VMMs on /dev/gunyah. */
+function driverOf({ device, gzvm, memlock }: FileHost): HostDriver | undefined {
+  return device || gzvm ? { device: device ?? "union", gzvm, memlock } : undefined;
+}
+
+/** The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something is wrong. */
+async function planRoot({ kind, runtime, app }: FileRm, folder: string, refuse: Refuse): Promise<RootPlan | undefined> {
+  if (kind === "native") {
+    if (runtime !== undefined) refuse("runtime", 'runtime belongs to kind = "image"');
+    if (app !== undefined) refuse("app", 'app belongs to kind = "image"');
+    return undefined;
+  }
+  if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
+  if (app === undefined) refuse("kind", 'kind "image" needs an app');
+  const files = {
+    runtime: await load("runtime", runtime, folder, refuse, (file) => file),
+    app: await load("app", app, folder, refuse, (file) => file),
+  };
+  if (files.runtime === undefined || files.app === undefined) return undefined;
+  const root = { runtime: files.runtime, app: files.app };
+  try {
+    checkRoot(root);
+  } catch (error) {
+    if (!(error instanceof PlanError)) throw error;
+    refuse(error.message.startsWith("root runtime:") ? "runtime" : "app", error.message);
+  }
+  return root;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 type Refuse = (key: string, message: string) => void;
@@ -100,24 +167,38 @@ async function planVm(name: string, vm: FileVm, links: VmLink[], folder: string,
   const kernel = await load("kernel", vm.kernel, folder, refuse, linuxImage);
   const bareMetal = await load("image", vm.image, folder, refuse, (file) => bareMetalImage(file, vm.base, vm.memory));
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
+  const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
   const image: VmImage | undefined = kernel ?? bareMetal;
   if (image === undefined) return undefined;
-  const needed = neededMemory({ image, initrd });
+  const needed = neededMemory({ image, firmware, initrd });
   if (needed > vm.memory) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     refuse("memory", `memory ${formatSize(vm.memory)} is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
   }
   return {
     name,
+    hypervisor: vm.hypervisor,
     image,
+    firmware,
     initrd,
     cmdline: vm.cmdline,
     memory: vm.memory,
     base: vm.base,
     vcpus: vm.vcpus,
-    console: vm.devices.length > 0,
+    schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
+    // Without the key a VM has a console where somebody can answer for it.
+    console: vm.devices === undefined ? vm.schedule === "proxy" : vm.devices.length > 0,
     links,
     onExit: vm.on_exit,
+  };
+}
+
+function ownSchedule(vm: FileVm): OwnSchedule {
+  return {
+    affinity: vm.affinity ?? "static",
+    affinityMap: vm.affinity_map ?? Array.from({ length: vm.vcpus }, (_, index) => index),
+    priority: vm.priority ?? -1,
+    timeslice: vm.timeslice ?? DEFAULT_TIMESLICE,
   };
 }
 
@@ -143,7 +224,7 @@ async function load<T>(
   }
   let file: Uint8Array;
   try {
-    file = await Deno.readFile(path);
+    file = embeddedFile(path) ?? await Deno.readFile(path);
   } catch (error) {
     refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
     return undefined;

@@ -2,9 +2,11 @@
 // A message is what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
 
 import * as v from "valibot";
+import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { FIRST_RESERVED_LABEL } from "../host/vm-layout.ts";
+import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../machine/memory-map.ts";
-import { formatSize, MiB, parseSize } from "./config-units.ts";
+import { formatSize, MiB, parseDuration, parseSize } from "./config-units.ts";
 
 /** IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and the DTB agree. */
 export const BLOCK = 2 * MiB;
@@ -18,6 +20,11 @@ const MAX_CPUS = 8;
 const IPA_END = 2 ** 36;
 /** Below this lie the devices of a VM. */
 const RAM_START = 0x4000_0000;
+
+/** What RM takes of a VM that the hypervisor schedules (spec/resource-manager.md section 6.4). */
+const OWNER_PRIORITY = 32;
+const TIMESLICE_MIN = 100;
+const TIMESLICE_MAX = 100_000;
 
 /** What stands for a value in a message: as it was written, hexadecimal where that is how it is read, nothing for lists and tables. */
 export function shown(key: string | number | undefined, value: unknown): string {
@@ -69,24 +76,71 @@ function size(min: number) {
   );
 }
 
+/** A duration in whole microseconds. */
+function microseconds(min: number, max: number) {
+  return v.pipe(
+    v.string(mustBe('a duration, such as "1ms"')),
+    v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+      const refuse = (message: string) => {
+        addIssue({ message });
+        return NEVER;
+      };
+      const ns = parseDuration(dataset.value);
+      if (ns === undefined) return refuse('is no duration; write a number and a unit, such as "1ms"');
+      if (ns < min * 1000 || ns > max * 1000) return refuse(`is outside ${min}us..${max / 1000}ms`);
+      return Math.round(ns / 1000);
+    }),
+  );
+}
+
 const machine = v.object({
   cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
   memory: v.optional(size(MINIMUM_PRIMARY_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
   seed: v.optional(whole(0, Number.MAX_SAFE_INTEGER, "is negative"), 1),
+  cap_ids: v.optional(oneOf(CAP_IDS), DEFAULT_BEHAVIOUR.capIds),
+  quirks: v.optional(oneOf(QUIRKS), DEFAULT_BEHAVIOUR.quirks),
+  strict: v.optional(boolean, DEFAULT_BEHAVIOUR.strict),
+  check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
 });
+
+/** Generations of /dev/gunyah that have one. */
+const DEVICE_PERSONAS = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
+
+/** A locked-memory limit in bytes; what no machine has where there is none. */
+const memlock = v.pipe(
+  v.unknown(),
+  v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
+    if (dataset.value === "unlimited") return Number.MAX_SAFE_INTEGER;
+    const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
+    if (bytes !== undefined) return bytes;
+    addIssue({ message: 'is no size; write one such as "64KiB", or "unlimited"' });
+    return NEVER;
+  }),
+);
 
 const host = v.object({
   kind: v.optional(oneOf(["native"], ["image"]), "native"),
   memory: v.optional(size(32 * MiB), "128MiB"),
   vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
+  device: v.optional(oneOf(DEVICE_PERSONAS)),
+  gzvm: v.optional(boolean, false),
+  memlock: v.optional(memlock, "unlimited"),
+});
+
+const rm = v.object({
+  kind: v.optional(oneOf(["native", "image"]), "native"),
+  runtime: v.optional(text),
+  app: v.optional(text),
 });
 
 const DEVICE_KINDS_NOT_BUILT = ["console", "block", "net", "vsock", "rng", "9p", "balloon", "input"];
 const device = v.object({ kind: oneOf(["pl011"], DEVICE_KINDS_NOT_BUILT) }, mustBe("a table with a kind"));
 
 const vm = v.object({
-  type: v.optional(oneOf(["unauthenticated"], ["protected"]), "unauthenticated"),
+  hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
+  type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
+  firmware: v.optional(text),
   kernel: v.optional(text),
   image: v.optional(text),
   initrd: v.optional(text),
@@ -113,7 +167,22 @@ const vm = v.object({
     ),
     1,
   ),
-  schedule: v.optional(oneOf(["proxy"], ["own"]), "proxy"),
+  schedule: v.optional(oneOf(["proxy", "own"]), "proxy"),
+  affinity: v.optional(oneOf(["static", "sticky", "pinned"])),
+  affinity_map: v.optional(v.array(whole(0, MAX_CPUS - 1, `is outside 0..${MAX_CPUS - 1}`), mustBe("a list of physical CPUs"))),
+  priority: v.optional(v.pipe(
+    v.number(mustBe("a whole number")),
+    v.integer(mustBe("a whole number")),
+    v.check(
+      (offset) => offset < 0 && offset >= -OWNER_PRIORITY,
+      ({ input }) => {
+        const priority = OWNER_PRIORITY + (input as number);
+        const what = priority < 0 ? "below 0" : `not below the owner (${OWNER_PRIORITY})`;
+        return `gives ${priority}, ${what}: RM would refuse VM_INIT; use -${OWNER_PRIORITY}..-1`;
+      },
+    ),
+  )),
+  timeslice: v.optional(microseconds(TIMESLICE_MIN, TIMESLICE_MAX)),
   start: v.optional(
     v.pipe(
       text,
@@ -125,7 +194,7 @@ const vm = v.object({
     "auto",
   ),
   on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),
-  devices: v.optional(v.pipe(v.array(device, mustBe("a list of devices")), v.maxLength(1, "has more than one pl011")), [{ kind: "pl011" }]),
+  devices: v.optional(v.pipe(v.array(device, mustBe("a list of devices")), v.maxLength(1, "has more than one pl011"))),
 });
 
 const label = whole(0, FIRST_RESERVED_LABEL - 1, "is outside 0..0x7fffffff");
@@ -154,17 +223,36 @@ const link = v.variant(
 
 const table = mustBe("a table");
 
+/** Names of the colours that screens can have; `src/tui/theme.ts` has the colours. */
+export const THEMES = ["terminal", "dark", "light", "high-contrast", "solarized", "gruvbox", "nord", "deuteranopia"] as const;
+
+const ui = v.object({
+  theme: v.optional(oneOf(THEMES)),
+  mouse: v.optional(boolean, true),
+  ascii: v.optional(boolean),
+  /** Keys by action name; which actions and keys there are is the screens' to say. */
+  keys: v.optional(v.record(v.string(), text, table), {}),
+});
+
 /** A whole file. Unknown keys are looked for apart (`KNOWN_KEYS`), so that all are reported. */
 export const Schema = v.object({
   el2: v.literal(1, (issue) => issue.received === "undefined" ? "is missing" : "is no version that this el2 reads; use 1"),
   machine: v.optional(v.object(machine.entries, table), {}),
   host: v.optional(v.object(host.entries, table), {}),
+  rm: v.optional(v.object(rm.entries, table), {}),
   vm: v.record(v.string(), v.object(vm.entries, table), mustBe("a table of VMs")),
   link: v.optional(v.record(v.string(), link, table), {}),
+  ui: v.optional(v.object(ui.entries, table), {}),
 });
 
 /** What `Schema` makes of a file. */
 export type File = v.InferOutput<typeof Schema>;
+/** `[rm]`. */
+export type FileRm = v.InferOutput<typeof rm>;
+/** `[host]`. */
+export type FileHost = v.InferOutput<typeof host>;
+/** `[ui]`. */
+export type FileUi = v.InferOutput<typeof ui>;
 /** One `[vm.NAME]`. */
 export type FileVm = v.InferOutput<typeof vm>;
 /** One key of `[link]`. */
@@ -178,10 +266,12 @@ export interface KnownKeys {
 
 /** Known keys of each kind of table. `link` is by the link's own kind. */
 export const KNOWN_KEYS = {
-  root: { built: Object.keys(Schema.entries), notBuilt: ["rm", "ui"] },
-  machine: { built: Object.keys(machine.entries), notBuilt: ["record", "quirks"] },
-  host: { built: Object.keys(host.entries), notBuilt: ["device", "gzvm", "memlock"] },
-  vm: { built: Object.keys(vm.entries), notBuilt: ["dtb", "firmware", "affinity", "affinity_map", "priority", "timeslice"] },
+  root: { built: Object.keys(Schema.entries), notBuilt: [] },
+  machine: { built: Object.keys(machine.entries), notBuilt: ["record"] },
+  host: { built: Object.keys(host.entries), notBuilt: [] },
+  rm: { built: Object.keys(rm.entries), notBuilt: [] },
+  ui: { built: Object.keys(ui.entries), notBuilt: ["layout", "console_prefix", "braille"] },
+  vm: { built: Object.keys(vm.entries), notBuilt: ["dtb"] },
   device: { built: Object.keys(device.entries), notBuilt: ["log", "image", "mode", "backend", "forward"] },
   "msgqueue-pair": { built: Object.keys(link.options[0].entries), notBuilt: [] },
   doorbell: { built: Object.keys(link.options[1].entries), notBuilt: [] },

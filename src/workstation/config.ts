@@ -29,8 +29,8 @@ const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin 
 const VM_NAME = /^[a-z][a-z0-9-]*$/;
 const VM_NAME_MAX = 79;
 
-/** Checks the text of a configuration. */
-export function readConfig(text: string): ConfigResult {
+/** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that take the place of what it says. */
+export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
   let raw: Record<string, unknown>;
   try {
     raw = parse(text);
@@ -39,6 +39,7 @@ export function readConfig(text: string): ConfigResult {
     const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
     return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }] };
   }
+  for (const change of changes) applyChange(raw, change);
   const positions = new TomlPositions(text);
   const errors = new Errors(positions);
   checkKeys(raw, errors);
@@ -49,12 +50,24 @@ export function readConfig(text: string): ConfigResult {
   } else {
     for (const issue of result.issues) {
       const path = (issue.path ?? []).map((item) => item.key as string | number);
-      const key = path.at(-1);
+      const key = path.findLast((part) => typeof part === "string");
       if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
       else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
     }
   }
   return { ok: false, errors: errors.sorted() };
+}
+
+/** Sets a value by its path. Numbers and booleans are those, everything else is text. */
+function applyChange(raw: Record<string, unknown>, change: string): void {
+  const [path, text] = [change.slice(0, change.indexOf("=")), change.slice(change.indexOf("=") + 1)];
+  const keys = path.split(".");
+  let table = raw;
+  for (const key of keys.slice(0, -1)) {
+    const next = table[key];
+    table = (isTable(next) ? next : table[key] = {}) as Record<string, unknown>;
+  }
+  table[keys.at(-1)!] = /^-?\d+$/.test(text) ? Number(text) : text === "true" ? true : text === "false" ? false : text;
 }
 
 /** An error as one line. */
@@ -102,7 +115,9 @@ function isTable(value: unknown): value is Record<string, unknown> {
 /** Keys that nothing knows, and keys of the design that are not built. Values of a wrong type are left to the schema. */
 function checkKeys(raw: Record<string, unknown>, errors: Errors): void {
   checkTable(raw, [], KNOWN_KEYS.root, errors);
-  for (const name of ["machine", "host"] as const) if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
+  for (const name of ["machine", "host", "rm", "ui"] as const) {
+    if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
+  }
   for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
     if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
     if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
@@ -122,10 +137,12 @@ function checkKeys(raw: Record<string, unknown>, errors: Errors): void {
 function checkTable(table: Record<string, unknown>, path: KeyPath, known: KnownKeys, errors: Errors): void {
   const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
   for (const key of Object.keys(table)) {
-    if (known.built.includes(key)) continue;
     if (path[0] === "vm" && OWN_SCHEDULE_KEYS.includes(key) && table.schedule !== "own") {
       errors.atKey([...path, key], `${key} needs schedule = "own"; a proxied vCPU runs where its caller runs`);
-    } else if (known.notBuilt.includes(key)) {
+      continue;
+    }
+    if (known.built.includes(key)) continue;
+    if (known.notBuilt.includes(key)) {
       errors.atKey([...path, key], `${key}${where} is not built yet; leave it out`);
     } else {
       errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${didYouMean(key, [...known.built, ...known.notBuilt])}`);
@@ -141,7 +158,12 @@ function checkTogether(file: File, errors: Errors): void {
   if (file.host.vcpus !== undefined && file.host.vcpus > cpus) {
     errors.atValue(["host", "vcpus"], `vcpus ${file.host.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
   }
-  for (const [name, vm] of vms) checkVm(name, vm, cpus, errors);
+  for (const [name, vm] of vms) {
+    checkVm(name, vm, cpus, errors);
+    if (vm.hypervisor === "geniezone" && !file.host.gzvm) {
+      errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; write gzvm = true into [host]');
+    }
+  }
   const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, file.host.memory);
   if (needed > file.machine.memory) {
     const has = formatSize(file.machine.memory);
@@ -157,8 +179,31 @@ function checkVm(name: string, vm: FileVm, cpus: number, errors: Errors): void {
     errors.atKey([...path, "image"], "image and kernel exclude each other; kernel is for Linux, image for bare metal");
   }
   if (vm.initrd !== undefined && vm.kernel === undefined) errors.atKey([...path, "initrd"], "initrd needs a kernel");
+  if (vm.type === "protected" && vm.firmware === undefined) {
+    errors.atValue([...path, "type"], 'type "protected" needs firmware = PATH; add it or use "unauthenticated"');
+  }
+  if (vm.type !== "protected" && vm.firmware !== undefined) {
+    errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; RM starts no other VM in it');
+  }
+  if (vm.schedule === "own") checkOwnSchedule(path, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
+  }
+}
+
+function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: Errors): void {
+  const map = vm.affinity_map;
+  if (map !== undefined && map.length !== vm.vcpus) {
+    const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
+    errors.atValue([...path, "affinity_map"], `affinity_map has ${entries} for ${vm.vcpus} vcpus; name a physical CPU for each`);
+  }
+  map?.forEach((cpu, index) => {
+    if (cpu < cpus) return;
+    errors.atValue([...path, "affinity_map", index], `affinity_map names CPU ${cpu}; [machine] has ${cpus}; use 0..${cpus - 1}`);
+  });
+  if (vm.devices !== undefined && vm.devices.length > 0) {
+    const why = "nobody answers accesses of a VM that the hypervisor schedules";
+    errors.atKey([...path, "devices"], `devices need schedule = "proxy"; ${why}; use devices = []`);
   }
 }
 

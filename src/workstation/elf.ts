@@ -9,6 +9,8 @@ export interface ElfSegment {
   readonly size: number;
   /** Whether it may hold instructions (PF_X). */
   readonly executable: boolean;
+  /** p_flags: PF_X 1, PF_W 2, PF_R 4. */
+  readonly flags: number;
 }
 
 /** What loading needs of an ELF file. */
@@ -20,6 +22,7 @@ export interface ElfImage {
 const Identification = { class64: 2, little: 1 } as const;
 const EM_AARCH64 = 183;
 const ET_EXEC = 2;
+const ET_DYN = 3;
 const PT_LOAD = 1;
 const PF_X = 1;
 const HEADER_SIZE = 64;
@@ -31,15 +34,17 @@ export function isElf(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads an executable for AArch64.
+ * Reads an executable for AArch64: one that is linked to fixed addresses, or with `kind` "position-independent" one that relocates itself.
  * @throws Error that names what is wrong with the file.
  */
-export function readElf(bytes: Uint8Array): ElfImage {
+export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent" = "fixed"): ElfImage {
   if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("no ELF file, or cut off in its header");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes[4] !== Identification.class64 || bytes[5] !== Identification.little) throw new Error("ELF file is not 64-bit little-endian");
   if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
-  if (view.getUint16(16, true) !== ET_EXEC) throw new Error("ELF file is not an executable linked to fixed addresses (ET_EXEC)");
+  const type = view.getUint16(16, true);
+  if (kind === "fixed" && type !== ET_EXEC) throw new Error("ELF file is not an executable linked to fixed addresses (ET_EXEC)");
+  if (kind === "position-independent" && type !== ET_DYN) throw new Error("ELF file is not a position-independent executable (ET_DYN)");
   const table = readNumber(view, 32), count = view.getUint16(56, true), size = view.getUint16(54, true);
   if (size !== PROGRAM_HEADER_SIZE || table + count * size > bytes.length) throw new Error("ELF program headers are cut off");
   const segments: ElfSegment[] = [];
@@ -50,11 +55,13 @@ export function readElf(bytes: Uint8Array): ElfImage {
     const fileSize = readNumber(view, at + 32), memorySize = readNumber(view, at + 40);
     if (memorySize === 0) continue;
     if (offset + fileSize > bytes.length || fileSize > memorySize) throw new Error(`ELF segment ${i} is cut off`);
+    const flags = view.getUint32(at + 4, true);
     segments.push({
       address,
       bytes: bytes.subarray(offset, offset + fileSize),
       size: memorySize,
-      executable: (view.getUint32(at + 4, true) & PF_X) !== 0,
+      executable: (flags & PF_X) !== 0,
+      flags,
     });
   }
   if (!segments.length) throw new Error("ELF file has nothing to load");

@@ -3,8 +3,15 @@
 
 import { createHash } from "node:crypto";
 import { answerDebugger } from "../hypervisor/debug-access.ts";
+import type { TraceKind } from "../abi/trace.ts";
+import type { Action } from "./inspect/action.ts";
+import { letIn } from "./record/input.ts";
+import { type Moment, momentOf, Past } from "./record/past.ts";
+import { type EndState, type Input, type RecordedInput, RecordingWriter } from "./record/recording.ts";
+import { describeDivergence, type Divergence, Replay } from "./record/replay.ts";
+import type { Query } from "./inspect/query.ts";
 import type { SessionPlan } from "./plan.ts";
-import type { DebugRequest, DebugStopped, SessionEvent } from "./protocol.ts";
+import type { DebugRequest, DebugStopped, Move, SessionEvent } from "./protocol.ts";
 import type { System } from "./system.ts";
 
 /** Wall time (ms) after which a slice ends. */
@@ -18,6 +25,17 @@ const OUTPUT_LIMIT = 1 << 20;
 /** Idle time (ns) that is worth a sleep; less is owed until it adds up. */
 const SHORTEST_SLEEP = 2e6;
 
+/** Retired instructions between two checks of a recording. */
+const CHECK_INTERVAL = 10_000_000;
+
+/** Why nothing can be done to what is shown. */
+const PAST = "this is the past, which takes no input; go to now first (t n)";
+/** Wall time (ms) for which going to a place keeps requests waiting. */
+const MOVE_SLICE = 20;
+
+/** Exit code of a run that waited in vain (WORKSTATION section 2). */
+const TIMED_OUT = 4;
+
 /** What the engine needs of the worker that it runs in. */
 export interface EnginePort {
   readonly post: (event: SessionEvent) => void;
@@ -25,6 +43,8 @@ export interface EnginePort {
   readonly guarded: (work: () => void) => void;
   /** Whether a request waits to be let in. */
   readonly requested: () => boolean;
+  /** Another machine of the same plan, at its start, without sockets. */
+  readonly again: () => System;
 }
 
 /** The loop of one session. */
@@ -43,28 +63,62 @@ export class Engine {
   #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
   #scheduled = false;
   #sampled = { wall: 0, time: 0, instructions: 0 };
+  readonly #recorder: RecordingWriter | undefined;
+  readonly #replay: Replay | undefined;
+  /** Everything that has entered. */
+  readonly #inputs: RecordedInput[] = [];
+  #past: Past | undefined;
+  /** Where steps forward began, and how many instructions had been retired there: a step back ends exactly there. */
+  #trail: { readonly moment: Moment; readonly instructions: number }[] = [];
+  #nextCheck = CHECK_INTERVAL;
 
   constructor(
-    readonly system: System,
+    readonly present: System,
     readonly plan: SessionPlan,
     readonly port: EnginePort,
   ) {
     this.#hashes = [...plan.hashAt];
+    this.#recorder = plan.record && new RecordingWriter(plan.record.path, plan.record.header);
+    this.#replay = plan.replay && new Replay(plan.replay);
+    present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
     this.#channel.port1.onmessage = () => port.guarded(() => this.#scheduledSlice());
+  }
+
+  /** What is shown: the machine, or its past. */
+  get system(): System {
+    return this.#past?.system ?? this.present;
   }
 
   start(): void {
     this.#sampled.wall = performance.now();
+    if (this.plan.until !== undefined) this.system.inspector.until(this.plan.until);
     this.#sample();
     this.#schedule();
   }
 
   /** Input from outside, now. */
   input(console: string, bytes: Uint8Array): void {
-    if (this.#done) return;
+    this.#enter({ kind: "console", console, bytes });
+  }
+
+  /** Something from outside changes the machine, between two slices. Into a replay nothing enters but what was recorded. */
+  #enter(input: Exclude<Input, { kind: "act" }>): void {
+    if (this.#done || this.#replay) return;
+    // A socket goes on in the present; what a person types was meant for what is shown.
+    if (this.#past && input.kind === "console") return;
     this.#wake();
-    this.system.input(console, bytes);
+    this.#record(input);
+    letIn(this.present, input);
     this.#schedule();
+  }
+
+  #record(input: Input): void {
+    const { machine } = this.present;
+    // A step may have left the machine in the middle of a turn, which is no place for input.
+    if (machine.inTurn) machine.run(Infinity, 1);
+    const place = { at: machine.boundary, settled: machine.settled };
+    this.#inputs.push({ ...place, input });
+    this.#recorder?.input(place, input);
   }
 
   /** The client has dealt with console output. */
@@ -81,6 +135,9 @@ export class Engine {
   pause(paused: boolean): void {
     if (this.#done || paused === this.#paused) return;
     this.#wake();
+    this.#trail = [];
+    this.#past = undefined;
+    this.present.stopAt(Infinity);
     this.#paused = paused;
     this.#flush();
     this.#sample();
@@ -90,6 +147,10 @@ export class Engine {
 
   /** A debugger's request. */
   debug(request: DebugRequest): void {
+    if (request.kind === "debug-attach") {
+      const error = this.#done ? "the machine has ended" : this.system.attachDebugger(request.vm);
+      return this.port.post({ kind: "debug-attached", error });
+    }
     if (this.#done) return;
     const control = this.system.debug;
     if (!control) throw new Error("no VM of this session is for a debugger");
@@ -99,15 +160,90 @@ export class Engine {
       case "debug-stop":
         if (this.#held) return;
         this.#wake();
-        control.stepping = undefined;
+        control.goOn(undefined);
         return this.#hold({ cause: "asked", vcpu: 0, pc: control.vcpus()[0]?.registers.pc ?? 0n });
       case "debug-continue":
-        control.stepping = request.step === undefined ? undefined : control.vcpus().find(({ index }) => index === request.step);
+        control.goOn(control.vcpus().find(({ index }) => index === request.step), request.range);
         return this.#release();
       case "debug-detach":
         control.clear();
         return this.#release();
     }
+  }
+
+  /** A question. It changes nothing. */
+  query(id: number, query: Query): void {
+    this.port.post({ kind: "answer", id, answer: this.system.inspector.answer(query) });
+  }
+
+  /** Does what a person asks, between two slices: an input to the run like typing. */
+  act(id: number, action: Action): void {
+    if (this.#done) return this.port.post({ kind: "acted", id, error: "the machine has ended" });
+    if (this.#past) return this.port.post({ kind: "acted", id, error: PAST });
+    if (this.#replay) return this.port.post({ kind: "acted", id, error: "a replay takes no input; el2 run starts a machine that does" });
+    this.#wake();
+    this.#record({ kind: "act", action });
+    this.port.post({ kind: "acted", id, error: this.system.inspector.act(action) });
+    this.#schedule();
+  }
+
+  /** Goes to another place of the run. */
+  move(id: number, to: Move): void {
+    const moved = (error?: string) => this.port.post({ kind: "moved", id, error, instructions: this.system.instructions() });
+    if (this.#done) return moved("the machine has ended");
+    if (this.#replay || this.#held) {
+      return moved(`${this.#replay ? "a replay" : "a machine that a debugger has stopped"} goes on in its own way`);
+    }
+    if (!this.#paused) this.pause(true);
+    const now = this.present.instructions();
+    const here = this.system.instructions();
+    const target = to.kind === "now" ? now : to.kind === "step" ? here + to.by : to.count;
+    if (target < 0) return moved("that is before the start");
+    const from = this.#trail.at(-1);
+    let moment: Moment = target;
+    if (to.kind === "step" && to.by > 0) this.#trail.push({ moment: momentOf(this.system), instructions: here });
+    else if (to.kind === "step" && from?.instructions === target) moment = this.#trail.pop()!.moment;
+    else this.#trail = [];
+    const shown = () => {
+      this.#sample();
+      this.port.post({ kind: "paused", paused: true, past: this.#past !== undefined });
+      moved();
+    };
+    if (to.kind === "now" || target === now) {
+      this.#past = undefined;
+      return shown();
+    }
+    if (target > now) {
+      this.#past = undefined;
+      this.#stepOn(target);
+      return shown();
+    }
+    if (!this.#past || target <= here) this.#past = new Past(this.port.again(), [...this.#inputs]);
+    const past = this.#past;
+    const go = () => {
+      if (this.#past !== past || this.#done) return moved("went elsewhere");
+      if (past.advance(moment, MOVE_SLICE)) shown();
+      else setTimeout(() => this.port.guarded(go), 0);
+    };
+    go();
+  }
+
+  /** Lets the paused machine go on until so many instructions are retired, or it waits for something from outside. */
+  #stepOn(target: number): void {
+    const { machine } = this.present;
+    this.present.stopAt(target);
+    while (this.present.instructions() < target) {
+      const result = machine.run(Infinity, TURNS);
+      if (result.kind === "stopped" || result.kind === "idle" && result.next === Infinity) break;
+      if (result.kind === "idle") machine.skipTo(result.next);
+    }
+    this.present.stopAt(Infinity);
+    this.#flush();
+  }
+
+  /** Which events are recorded from now on. */
+  watch(kinds: readonly TraceKind[], budget: number | undefined): void {
+    this.system.inspector.watch(kinds, budget);
   }
 
   stop(): void {
@@ -119,6 +255,7 @@ export class Engine {
     this.#done = true;
     this.#channel.port1.close();
     if (this.#sleep) clearTimeout(this.#sleep.timer);
+    this.system.outside.close();
   }
 
   #schedule(): void {
@@ -163,42 +300,57 @@ export class Engine {
   /** Lets the machine run a little; false when it cannot go on before something comes from outside. */
   #run(): boolean {
     const { machine } = this.system;
+    if (this.#replay && this.#replayed(this.#replay)) return true;
     const end = this.plan.duration ?? Infinity;
-    const result = machine.run(Math.min(end, this.#nextHash()), TURNS);
+    const limit = Math.min(end, this.#replay?.next ?? Infinity);
+    const result = machine.run(Math.min(limit, this.#nextHash()), TURNS);
     this.#takeHash();
+    this.#takeCheck();
+    const { reached } = this.system.inspector;
+    if (reached !== undefined) {
+      this.#end(0, `--until: ${reached}`);
+      return true;
+    }
     const ended = this.system.ended();
     if (ended) {
-      this.#end(ended.code, ended.message);
+      this.#end(ended.code, ended.message, true);
       return true;
     }
     switch (result.kind) {
       case "turns":
         return true;
       case "time":
-        if (machine.time >= end) this.#end(0, `${end / 1e9} s of virtual time passed`);
+        if (machine.time >= end) this.#endOfTime(end);
         return true;
       case "suspended": {
         const stop = this.system.debug?.takeStop();
         if (!stop) throw new Error("the machine was suspended for nobody");
-        this.#hold({ cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc });
+        this.#hold({ cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc, watch: stop.watch });
         return false;
       }
       case "stopped":
         throw new Error(`the machine stopped, and the system does not say why: ${JSON.stringify(result.reason)}`);
       case "idle":
-        return this.#idle(Math.min(result.next, end));
+        return this.#idle(Math.min(result.next, limit));
     }
+  }
+
+  /** `--for` has passed: what was asked for, unless an event was waited for. */
+  #endOfTime(end: number): void {
+    const passed = `${end / 1e9} s of virtual time passed`;
+    if (this.plan.until === undefined) this.#end(0, passed, true);
+    else this.#end(TIMED_OUT, `${passed}, and nothing matched --until ${this.plan.until}`, true);
   }
 
   /** All wait until `next` (ns, Infinity: for input). */
   #idle(next: number): boolean {
     const { machine } = this.system;
     if (next === Infinity) {
-      if (!this.#inputEnded) return false;
+      if (!this.#inputEnded || this.system.outside.expects) return false;
       this.#end(1, ["nothing can ever happen again", ...this.system.describeWaits()].join("; "));
       return true;
     }
-    if (this.plan.turbo) {
+    if (this.#replay || this.plan.turbo && !this.system.outside.busy) {
       machine.skipTo(next);
       return true;
     }
@@ -227,6 +379,43 @@ export class Engine {
     machine.skipTo(Math.min(sleep.until, Math.floor(machine.time + passed)));
     if (performance.now() - this.#sampled.wall >= SAMPLE_INTERVAL) this.#sample();
     this.#schedule();
+  }
+
+  /** Lets in what was recorded for now, and compares; true when that was the end. */
+  #replayed(replay: Replay): boolean {
+    const { machine } = this.system;
+    const now = machine.boundary;
+    for (let input = replay.takeInput(now); input; input = replay.takeInput(now)) {
+      if (input.settled) machine.settle();
+      letIn(this.system, input.input);
+    }
+    const divergence = replay.compare(now, () => this.#checkState());
+    if (divergence) return this.#diverged(divergence);
+    if (!replay.finished(now) || this.system.ended()) return false;
+    const { recording, to } = replay.plan;
+    const { end } = recording;
+    if (to !== undefined && now >= to) this.#end(0, `replayed up to ${to / 1e9} s`);
+    else if (end?.end.own) return this.#diverged({ at: now, what: "end", recorded: end.end.message, now: "still running" });
+    else if (end) this.#end(end.end.code, end.end.message, end.end.own);
+    else this.#end(1, "the recording ends here; its program was killed");
+    return true;
+  }
+
+  #diverged(divergence: Divergence): true {
+    this.#finish(1, `the replay differs: ${describeDivergence(divergence)}`);
+    return true;
+  }
+
+  /** Notes registers for `replay --verify`. */
+  #takeCheck(): void {
+    if (!this.#recorder || this.system.instructions() < this.#nextCheck) return;
+    const check = this.#checkState();
+    this.#recorder.check(this.system.machine.boundary, check);
+    this.#nextCheck = check.instructions + CHECK_INTERVAL;
+  }
+
+  #checkState(): { instructions: number; registers: string } {
+    return { instructions: this.system.instructions(), registers: this.system.hashRegisters() };
   }
 
   /** Virtual time before which the next wanted instruction count cannot be passed: each CPU retires at most one instruction a ns. */
@@ -269,6 +458,7 @@ export class Engine {
     const last = this.#sampled;
     const seconds = (wall - last.wall) / 1000;
     this.#sampled = { wall, time, instructions };
+    this.system.inspector.renew();
     this.port.post({
       kind: "sample",
       sample: {
@@ -276,12 +466,28 @@ export class Engine {
         instructions,
         mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
         physicalCpus: machine.cpus.length,
+        ...this.system.core.translatorCounters && { translator: { ...this.system.core.translatorCounters } },
         vms: this.system.sample(time - last.time),
       },
     });
   }
 
-  #end(code: number, message: string): void {
+  /** The run is over: what was recorded is sealed, a replay is compared. */
+  #end(code: number, message: string, own = false): void {
+    this.#flush();
+    const { boundary } = this.system.machine;
+    if (this.#recorder) this.#recorder.end(boundary, this.#endState(code, message, own));
+    const divergence = this.plan.replay?.verify ? this.#replay?.compareEnd(boundary, this.#endState(code, message, own)) : undefined;
+    if (divergence) this.#diverged(divergence);
+    else this.#finish(code, message);
+  }
+
+  #endState(code: number, message: string, own: boolean): EndState {
+    const { system } = this;
+    return { ...this.#checkState(), code, message, own, memory: system.hashMemory(), console: this.#console.copy().digest("hex") };
+  }
+
+  #finish(code: number, message: string): void {
     this.#flush();
     this.#sample();
     this.halt();

@@ -1,8 +1,8 @@
 // An assembled machine as the engine sees it: consoles, samples, events, hashes, and how it ended.
 
 import { createHash } from "node:crypto";
-import { ErrorCode, errorName } from "../abi/errors.ts";
 import { VcpuOption } from "../abi/words.ts";
+import type { UndefinedInstruction } from "../core/core.ts";
 import { REGISTER_NAMES } from "../core/interface.ts";
 import { endedByOwnWill, type HostEvent, type VmExitReason } from "../host/events.ts";
 import { DebugControl } from "../hypervisor/debug-control.ts";
@@ -13,8 +13,12 @@ import type { Machine, StopReason } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
+import { EventLog } from "./inspect/event-log.ts";
+import { type Inspected, QueryError } from "./inspect/inspected.ts";
+import { Inspector } from "./inspect/inspector.ts";
 import { vcpuWord, Vmid } from "./guest-names.ts";
 import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
+import { Outside } from "./outside.ts";
 import type { System } from "./system.ts";
 
 /** Events kept between two slices. */
@@ -22,11 +26,16 @@ const EVENT_RING = 1000;
 const PAGE = 4096;
 
 /** The system. The hypervisor is installed once, before it runs. */
-export class GuestSystem implements System {
+export class GuestSystem implements System, Inspected {
   readonly consoles = new Consoles();
+  readonly inspector: Inspector;
+  /** Has the native host stop a VM, where there is one. */
+  stopInput: ((vm: string, force: boolean) => void) | undefined;
   #hypervisor: Hypervisor | undefined;
+  #log: EventLog | undefined;
   #events: MachineEvent[] = [];
   #dropped = 0;
+  /** Number of the newest refusal that was told. */
   #reasons = 0;
   #crashed: readonly string[] | undefined;
   #firstError: string | undefined;
@@ -35,16 +44,55 @@ export class GuestSystem implements System {
   readonly #states = new Map<number, string>();
   readonly #times = new WeakMap<Vcpu, number>();
 
-  constructor(readonly machine: Machine, readonly manager: ResourceManager) {}
+  /** The VM that the plan gives to a debugger. */
+  #debugged: string | undefined;
+
+  constructor(
+    readonly machine: Machine,
+    readonly core: DebugCore,
+    readonly manager: ResourceManager,
+    readonly outside: Outside = new Outside(),
+  ) {
+    this.inspector = new Inspector(this, () => this.instructions(), () => this.#hashes());
+  }
 
   get hypervisor(): Hypervisor {
     if (!this.#hypervisor) throw new Error("the system has no hypervisor yet");
     return this.#hypervisor;
   }
 
+  /** What it keeps of what has happened. */
+  get log(): EventLog {
+    if (!this.#log) throw new Error("the system has no hypervisor yet");
+    return this.#log;
+  }
+
+  hasConsole(vm: string): boolean {
+    return this.consoles.has(vm);
+  }
+
+  stopVm(vm: string, force: boolean): void {
+    if (!this.stopInput) throw new QueryError(`${vm}: the primary VM is an image, and stops its VMs by itself`);
+    if (![...this.#names.values()].includes(vm)) throw new QueryError(`no vm:${vm}; there are ${[...this.#names.values()].join(", ")}`);
+    if (!this.#states.size || vm === "host" || vm === "rm") {
+      throw new QueryError(`vm:${vm} is what the others need; el2 down ends the session`);
+    }
+    this.stopInput(vm, force);
+  }
+
+  get knownVms(): ReadonlyMap<number, string> {
+    return this.#names;
+  }
+
+  exitOf(vm: string): string | undefined {
+    return this.#exits.get(vm);
+  }
+
   /** Takes the hypervisor, and listens to what it tells. */
   install(hypervisor: Hypervisor): void {
     this.#hypervisor = hypervisor;
+    this.#log = new EventLog(hypervisor.trace);
+    for (const [vmid, name] of this.#names) hypervisor.names.set(vmid, name);
     hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, `pa:0x${pa.toString(16)}`);
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
   }
@@ -53,16 +101,36 @@ export class GuestSystem implements System {
     return this.hypervisor.debug;
   }
 
-  /** Gives a VM to a debugger, before the machine runs. */
-  debugVm(name: string, core: DebugCore): void {
+  /** Gives a VM to a debugger, before the machine runs: it stops before its first instruction. */
+  debugVm(name: string): void {
+    this.hypervisor.debug = this.#debugControl(name, true);
+  }
+
+  attachDebugger(name: string): string | undefined {
+    if (this.#debugged !== undefined) return `vm:${this.#debugged} was given to a debugger with --gdb; one VM at a time`;
+    const control = this.#debugControl(name, false);
+    if (control.vcpus().length) {
+      this.hypervisor.debug?.clear();
+      this.hypervisor.debug = control;
+      return undefined;
+    }
+    const guests = [...this.hypervisor.scheduler.vcpus].filter(({ native, life }) => !native && life !== "exited");
+    const names = new Set(guests.flatMap(({ addressSpace }) => addressSpace ? [`vm:${this.#nameOf(addressSpace.vmid)}`] : []));
+    return `no vm:${name} that executes instructions; there are ${[...names].join(", ") || "none"}`;
+  }
+
+  #debugControl(name: string, fromStart: boolean): DebugControl {
     const debugs = (vcpu: Vcpu) => vcpu.addressSpace !== undefined && this.#nameOf(vcpu.addressSpace.vmid) === name;
-    this.hypervisor.debug = new DebugControl(this.hypervisor, core, debugs);
+    if (fromStart) this.#debugged = name;
+    return new DebugControl(this.hypervisor, this.core, debugs, fromStart);
   }
 
   instructions(): number {
-    let sum = 0;
-    for (const vcpu of this.hypervisor.scheduler.vcpus) sum += vcpu.instructions;
-    return sum;
+    return this.hypervisor.scheduler.retired;
+  }
+
+  stopAt(instructions: number): void {
+    this.hypervisor.scheduler.stopAt = instructions;
   }
 
   input(console: string, bytes: Uint8Array): boolean {
@@ -81,10 +149,16 @@ export class GuestSystem implements System {
     return taken;
   }
 
-  /** An instruction that the core does not have was decoded for the first time; whoever executes it takes an UNDEFINED exception. */
-  undefinedInstruction(word: number, pa: number): void {
-    const text = `instruction 0x${word.toString(16).padStart(8, "0")} at pa:0x${pa.toString(16)} is UNDEFINED here`;
-    this.#note(this.machine.time, "trap", "core", text, true);
+  /** An instruction took an UNDEFINED exception for the first time. */
+  undefinedInstruction({ word, text, pc, pa }: UndefinedInstruction): void {
+    const place = `PC 0x${pc.toString(16).padStart(16, "0")}, pa:0x${pa.toString(16)}`;
+    const what = `instruction 0x${word.toString(16).padStart(8, "0")} (${text.replace("\t", " ")}) is UNDEFINED at ${place}`;
+    this.#note(this.machine.time, "trap", this.hypervisor.trace.actor?.name() ?? "core", what, true);
+  }
+
+  /** Something about a device that people should know. */
+  deviceProblem(device: string, message: string): void {
+    this.#note(this.machine.time, "dev", device, message, true);
   }
 
   /** What the native host tells. */
@@ -95,6 +169,7 @@ export class GuestSystem implements System {
         return;
       case "state": {
         this.#names.set(event.vmid, event.vm);
+        this.hypervisor.names.set(event.vmid, event.vm);
         this.#states.set(event.vmid, event.state.toUpperCase());
         if (event.exit) this.#exits.set(event.vm, event.exit);
         const why = event.exit ? ` (${event.exit})` : "";
@@ -164,6 +239,10 @@ export class GuestSystem implements System {
     return hash.digest("hex");
   }
 
+  #hashes(): { id: string; hash: string }[] {
+    return [{ id: "hash:registers", hash: this.hashRegisters() }, { id: "hash:memory", hash: this.hashMemory() }];
+  }
+
   describeWaits(): string[] {
     return this.hypervisor.describeWaits();
   }
@@ -203,18 +282,19 @@ export class GuestSystem implements System {
   }
 
   #takeReasons(): void {
-    const { reasons } = this.hypervisor;
-    const fresh = reasons.count - this.#reasons;
+    const { reasons } = this.hypervisor.trace;
+    const fresh = reasons.list(this.#reasons);
+    this.#dropped += reasons.count - this.#reasons - fresh.length;
     this.#reasons = reasons.count;
-    const kept = fresh > 0 ? reasons.list().slice(-fresh) : [];
-    this.#dropped += fresh - kept.length;
-    for (const { time, call, caller, error, rule } of kept) {
-      if (EXPECTED.has(error)) continue;
-      this.#note(time, "hvc", caller, `${call} -> ${errorName(error)}: ${rule}`, true);
+    for (const { time, askedBy, rule, chain } of fresh) {
+      const { name, result } = chain[chain.length - 1];
+      this.#note(time, "hvc", askedBy, `${name} -> ${result.name}: ${rule}`, true);
     }
   }
 
   #note(time: number, kind: MachineEvent["kind"], vcpu: string, text: string, refused: boolean): void {
+    // A refused call is in the trace already.
+    if (kind !== "hvc") this.hypervisor.trace.event(kind, text, refused ? { about: vcpu, refused } : { about: vcpu });
     if (this.#events.length >= EVENT_RING) this.#dropped++;
     else this.#events.push({ time, pcpu: undefined, kind, vcpu, text, refused });
   }
@@ -225,9 +305,6 @@ function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {
   if (vcpus.some((vcpu) => vcpu.native)) return "native";
   return vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) ? "proxy" : "own";
 }
-
-/** Answers that are part of normal work: whoever polls a queue gets them. */
-const EXPECTED: ReadonlySet<ErrorCode> = new Set([ErrorCode.MSGQUEUE_EMPTY, ErrorCode.MSGQUEUE_FULL]);
 
 /** Whether a page is all zero. */
 function isZero(page: Uint8Array): boolean {

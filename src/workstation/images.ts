@@ -1,6 +1,7 @@
 // Guest images as they lie in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot), an ELF executable, or raw bytes.
 
-import type { VmImage } from "../host/plan.ts";
+import type { VmFirmware, VmImage } from "../host/plan.ts";
+import { formatSize, MiB } from "./config-units.ts";
 import { isElf, readElf } from "./elf.ts";
 import { imageHeader, unwrapImage } from "./kernel-image.ts";
 
@@ -12,6 +13,21 @@ export function linuxImage(file: Uint8Array): VmImage {
   const { image } = unwrapImage(file);
   const header = imageHeader(image)!;
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
+}
+
+/** RM's limit for the place of firmware in a VM (spec/resource-manager.md section 7.2, firmware-size-max). */
+const FIRMWARE_MAX = 4 * MiB;
+
+/**
+ * Firmware of protected VMs: position-independent code that is entered at its first byte. What it needs behind its bytes stands in an arm64
+ * Image header, if it has one.
+ * @throws Error where it is empty or too large.
+ */
+export function firmwareImage(file: Uint8Array): VmFirmware {
+  if (file.length === 0) throw new Error("the firmware is empty");
+  const size = Math.max(imageHeader(file)?.imageSize ?? 0, file.length);
+  if (size > FIRMWARE_MAX) throw new Error(`firmware has ${formatSize(FIRMWARE_MAX)} at most; this one needs ${formatSize(size)}`);
+  return { bytes: file, size };
 }
 
 /**

@@ -2,9 +2,14 @@
 // It is plain data, so that it can be posted to the worker, recorded and compared.
 
 import type { Tier } from "../core/tiers.ts";
+import type { DevicePlan } from "../virtio/plan.ts";
+import type { ReplayPlan } from "./record/replay.ts";
 import type { NativeHostPlan } from "../host/plan.ts";
+import type { Behaviour } from "../hypervisor/behaviour.ts";
 
-export { type Tier, TIERS } from "../core/tiers.ts";
+export type { DevicePlan, PortForward } from "../virtio/plan.ts";
+export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
+export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
 
 /** Name of the primary VM, and of its console. */
 export const PRIMARY_CONSOLE = "host";
@@ -12,19 +17,29 @@ export const PRIMARY_CONSOLE = "host";
 /** `el2 boot`: an image is the primary VM. */
 export interface BootPlan {
   readonly kind: "boot";
-  /** arm64 Linux Image or ELF. */
-  readonly image: Uint8Array;
+  /** arm64 Linux Image or ELF. Undefined only beside `SessionPlan.root`, whose program may want no primary VM. */
+  readonly image: Uint8Array | undefined;
   readonly initrd: Uint8Array | undefined;
   /** A devicetree to use instead of the generated one. */
   readonly dtb: Uint8Array | undefined;
   /** Kernel command line. */
   readonly append: string | undefined;
+  /** Its virtio devices, in the order of their slots. */
+  readonly devices?: readonly DevicePlan[];
 }
 
 /** `el2 run`: VMs under the native host. */
 export interface RunPlan {
   readonly kind: "run";
   readonly host: NativeHostPlan;
+}
+
+/** A root VM that is a real AArch64 program: two position-independent ELF files (spec/hypervisor.md section 8.1). */
+export interface RootPlan {
+  /** The runtime, which is entered. */
+  readonly runtime: Uint8Array;
+  /** The application, which the runtime starts. */
+  readonly app: Uint8Array;
 }
 
 /** What makes a machine. */
@@ -35,16 +50,26 @@ export interface SessionPlan {
   readonly memory: number;
   /** Skip idle time. */
   readonly turbo: boolean;
-  /** What executes instructions; the interpreter where nothing is said. Guests see no difference. */
+  /** What executes instructions; `DEFAULT_TIER` where nothing is said. Guests see no difference. */
   readonly tier?: Tier;
+  /** Choices about the hypervisor; what it does by itself where nothing is said. */
+  readonly behaviour?: Partial<Behaviour>;
   /** Seed of all guest-visible randomness. */
   readonly seed: number;
   /** End after this much virtual time (ns). */
   readonly duration: number | undefined;
+  /** End when an event passes this filter. With `duration` it is a failure when none does before. */
+  readonly until?: string;
   /** Instruction counts at which a state hash is wanted, ascending. */
   readonly hashAt: readonly number[];
   /** Name of the VM that a debugger has: the machine stops before its first instruction. */
   readonly debug?: string;
+  /** What runs in the root VM in place of our resource manager. */
+  readonly root?: RootPlan;
+  /** File that everything which enters the machine is recorded to, and its first line. */
+  readonly record?: { readonly path: string; readonly header: string };
+  /** A recording that is run again. */
+  readonly replay?: ReplayPlan;
   readonly what: BootPlan | RunPlan;
 }
 

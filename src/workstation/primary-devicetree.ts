@@ -3,6 +3,7 @@
 
 import { cells, cells64, type Devicetree, devicetree, node } from "../devicetree/tree.ts";
 import { GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE, PL011_BASE, PL011_INTID, PL011_SIZE, RAM_BASE } from "../machine/memory-map.ts";
+import { virtioNodes } from "./primary-devices.ts";
 
 /** What the tree depends on. */
 export interface PrimaryDevicetreeOptions {
@@ -17,6 +18,8 @@ export interface PrimaryDevicetreeOptions {
    * page-table isolation.
    */
   readonly rngSeed: Uint8Array;
+  /** Slots with virtio devices. */
+  readonly virtioSlots: number;
 }
 
 const PHANDLE_GIC = 1;
@@ -68,6 +71,7 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
       "clock-names": ["uartclk", "apb_pclk"],
     }),
+    ...virtioNodes(options.virtioSlots),
     node("aliases", { serial0: `/${uart}` }),
     node("chosen", {
       bootargs: options.append,

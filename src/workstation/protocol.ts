@@ -1,7 +1,12 @@
 // The control protocol between a session's machine (in a worker) and people: CLI, TUI, tests. Plain data both ways.
 // Input enters the machine only as a `Request`; whatever leaves it is a `SessionEvent`.
 
+import type { WatchHit } from "../core/watchpoints.ts";
 import type { DebugAccess, DebugAnswer } from "../hypervisor/debug-access.ts";
+import type { StepRange } from "../hypervisor/debug-control.ts";
+import type { TraceKind } from "../abi/trace.ts";
+import type { Action } from "./inspect/action.ts";
+import type { Answer, Query } from "./inspect/query.ts";
 import type { SessionPlan } from "./plan.ts";
 
 export type { DebugAccess, DebugAnswer };
@@ -18,27 +23,48 @@ export type Request =
   | { kind: "input-ended" }
   | { kind: "pause" }
   | { kind: "resume" }
+  /** Shows another place of the run; the machine is paused. One `moved` with the same number follows. */
+  | { kind: "move"; id: number; to: Move }
   /** Stops in order; `ended` follows. */
   | { kind: "stop" }
+  /** A question about the machine; one `answer` with the same number follows. Changes nothing. */
+  | { kind: "query"; id: number; query: Query }
+  /** Events of these kinds are recorded from now on, beside those that always are; of busy ones at most `budget` between two samples. */
+  | { kind: "watch"; kinds: readonly TraceKind[]; budget?: number }
+  /** Does something to the machine; one `acted` with the same number follows. */
+  | { kind: "act"; id: number; action: Action }
+  /** Gives a VM to the debugger that asks; one `debug-attached` follows. Nothing stops yet. */
+  | { kind: "debug-attach"; vm: string }
   /** A debugger's question about its VM, which is stopped; one `debug-answer` follows each. */
   | { kind: "debug"; access: DebugAccess }
   /** The machine stops for the debugger; `debug-stopped` follows, unless it did already. */
   | { kind: "debug-stop" }
-  /** It goes on; where `step` names a vCPU, until that has executed one instruction. */
-  | { kind: "debug-continue"; step: number | undefined }
+  /** It goes on; where `step` names a vCPU, until that has executed one instruction, and its PC is not in `range`. */
+  | { kind: "debug-continue"; step: number | undefined; range?: StepRange }
   /** Breakpoints go, and it goes on. */
   | { kind: "debug-detach" };
+
+/** Where in its run a session goes. */
+export type Move =
+  /** So many instructions on, or back. */
+  | { readonly kind: "step"; readonly by: number }
+  /** Where so many instructions had been retired. */
+  | { readonly kind: "instructions"; readonly count: number }
+  /** To where the machine really is. */
+  | { readonly kind: "now" };
 
 /** The requests of a debugger. */
 export type DebugRequest = Extract<Request, { kind: `debug${string}` }>;
 
 /** Why the machine stopped for a debugger: the causes of `hypervisor/debug-control.ts`, or the debugger asked. */
 export interface DebugStopped {
-  readonly cause: "start" | "breakpoint" | "step" | "asked";
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked";
   /** The vCPU of the debugged VM that it is about; 0 where the debugger asked. */
   readonly vcpu: number;
   /** Its PC. */
   readonly pc: bigint;
+  /** What a watchpoint stopped. */
+  readonly watch?: WatchHit;
 }
 
 /** What a vCPU does or waits for, in the words of the design. */
@@ -81,6 +107,8 @@ export interface MachineSample {
   /** Guest instructions a second of wall time since the last sample, in millions. */
   readonly mips: number;
   readonly physicalCpus: number;
+  /** What the translator has done: counts of regions, modules, instructions and bytes, and host milliseconds; undefined in tier `interp`. */
+  readonly translator?: Readonly<Record<string, number>>;
   readonly vms: readonly VmSample[];
 }
 
@@ -89,7 +117,7 @@ export interface MachineEvent {
   /** Virtual time in ns. */
   readonly time: number;
   readonly pcpu: number | undefined;
-  readonly kind: "hvc" | "rpc" | "trap" | "virq" | "mmio" | "mem" | "state" | "psci" | "rule" | "log";
+  readonly kind: TraceKind;
   readonly vcpu: string;
   readonly text: string;
   /** A refusal or fault. */
@@ -123,7 +151,14 @@ export type SessionEvent =
   | { kind: "sample"; sample: MachineSample }
   | { kind: "events"; events: readonly MachineEvent[]; dropped: number }
   | { kind: "hash"; hash: StateHash }
-  | { kind: "paused"; paused: boolean }
+  /** `past`: what is shown is an earlier place of the run, which takes no input. */
+  | { kind: "paused"; paused: boolean; past?: boolean }
+  | { kind: "moved"; id: number; error: string | undefined; instructions: number }
+  | { kind: "answer"; id: number; answer: Answer }
+  /** `error` says why it was not done. */
+  | { kind: "acted"; id: number; error: string | undefined }
+  /** `error` says why not. */
+  | { kind: "debug-attached"; error?: string }
   | { kind: "debug-answer"; answer: DebugAnswer }
   | { kind: "debug-stopped"; stop: DebugStopped }
   | { kind: "ended"; end: SessionEnd }

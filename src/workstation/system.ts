@@ -1,16 +1,29 @@
 // What the engine needs of an assembled system: the machine, its consoles, its picture and its hashes.
 
+import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/debug-control.ts";
 import type { Machine } from "../machine/machine.ts";
+import type { Inspector } from "./inspect/inspector.ts";
+import type { Outside } from "./outside.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "./protocol.ts";
 
 /** A machine with everything on it, ready to run. */
 export interface System {
+  /** What executes the guests' instructions. */
+  readonly core: DebugCore;
   readonly machine: Machine;
-  /** The stops of the VM that the plan gives to a debugger. */
+  /** The door for what comes from sockets and timers. */
+  readonly outside: Outside;
+  /** The stops of the VM that a debugger has. */
   readonly debug: DebugControl | undefined;
+  /** Gives a VM to a debugger while the machine runs. Says why not. */
+  attachDebugger(vm: string): string | undefined;
+  /** Answers questions about it. */
+  readonly inspector: Inspector;
   /** Instructions that guests have retired, all vCPUs together. */
   instructions(): number;
+  /** The machine is suspended, in the middle of a turn, when so many instructions are retired; Infinity: it is not. */
+  stopAt(instructions: number): void;
   /** Bytes typed into a console. False where there is no such console. */
   input(console: string, bytes: Uint8Array): boolean;
   /** Console output since the last call, in order. */

@@ -6,6 +6,8 @@ import { Engine } from "./engine.ts";
 import type { Connection } from "./client.ts";
 import type { Request, SessionEvent } from "./protocol.ts";
 
+const NOTHING_RECORDED = { inputs: [], checks: [], end: undefined };
+
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
   let engine: Engine | undefined;
@@ -26,7 +28,10 @@ export function serveMachine(): void {
     answered++;
     if (request.kind === "start") {
       if (engine) throw new Error("the machine was started already");
-      engine = new Engine(assemble(request.plan), request.plan, { post, guarded, requested });
+      const { plan } = request;
+      // A second machine beside the first has what is recorded for its outside.
+      const again = () => assemble({ ...plan, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } });
+      engine = new Engine(assemble(plan), plan, { post, guarded, requested, again });
       if (inputEnded) engine.endInput();
       engine.start();
       return;
@@ -46,6 +51,15 @@ export function serveMachine(): void {
         return engine.pause(false);
       case "stop":
         return engine.stop();
+      case "query":
+        return engine.query(request.id, request.query);
+      case "move":
+        return engine.move(request.id, request.to);
+      case "act":
+        return engine.act(request.id, request.action);
+      case "watch":
+        return engine.watch(request.kinds, request.budget);
+      case "debug-attach":
       case "debug":
       case "debug-stop":
       case "debug-continue":

@@ -31,6 +31,6 @@ Deno.test("guests ls --json names every file with its size and hash", async () =
   const manifests = stdout.trim().split("\n").map((line) => JSON.parse(line));
   const bookworm = manifests.find(({ name }) => name === "debian-bookworm");
   assert.ok(bookworm, "deno task setup fetches it");
-  assert.deepEqual(bookworm.files.map(({ name }: { name: string }) => name), ["Image", "initrd"]);
+  assert.deepEqual(bookworm.files.map(({ name }: { name: string }) => name), ["Image", "initrd", "initrd-virtio"]);
   for (const { size, sha256 } of bookworm.files) assert.ok(size > 1e6 && /^[0-9a-f]{64}$/.test(sha256));
 });

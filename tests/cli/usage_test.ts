@@ -6,7 +6,7 @@ const NOT_AN_IMAGE = new URL("../../LICENSE", import.meta.url).pathname;
 
 /** Command line, and what the one line on stderr must say. All end with 2 and start nothing. */
 const MISTAKES: readonly [args: string, says: RegExp][] = [
-  ["boot", /missing required argument 'image'/],
+  ["boot", /an image is missing; name one/],
   ["boot no-such-file", /image no-such-file: no such file/],
   [`boot ${NOT_AN_IMAGE}`, /not an arm64 Linux Image/],
   ["boot .", /image \.: is a folder/],

@@ -1,115 +1,608 @@
 import assert from "node:assert/strict";
-import { App } from "../../src/tui/app.ts";
-import { Screen } from "../../src/tui/cells.ts";
-import { KeyParser, textBytes } from "../../src/tui/keys.ts";
-import type { MachineSample, Request } from "../../src/workstation/protocol.ts";
+import { ACTIONS, KeyClash, Keymap } from "../../src/tui/actions.ts";
+import { OBJECT_ACTIONS } from "../../src/tui/object-actions.ts";
+import { textBytes } from "../../src/tui/keys.ts";
+import { copySequence } from "../../src/tui/clipboard.ts";
+import { Look, THEME_NAMES } from "../../src/tui/theme.ts";
+import { parseUiState } from "../../src/tui/ui-state.ts";
+import { TABLES } from "../../src/workstation/inspect/tables.ts";
+import { phoneAnswer } from "./phone.ts";
+import { Rig, settle } from "./rig.ts";
 
-const SAMPLE: MachineSample = {
-  time: 12_481_306_000,
-  instructions: 2_657_004_118,
-  mips: 212.4,
-  physicalCpus: 2,
-  vms: [
-    {
-      name: "host",
-      vmid: 3,
-      state: "RUNNING",
-      schedule: "native",
-      console: undefined,
-      vcpus: [{ index: 0, state: "WFI", pcpu: 0, instructions: 0, load: 0.03, waitsFor: "irq:host/961 mq:1", pc: "" }],
-    },
-    {
-      name: "hello",
-      vmid: 0x80,
-      state: "RUNNING",
-      schedule: "proxy",
-      console: "hello",
-      vcpus: [{ index: 0, state: "RUN", pcpu: 0, instructions: 1_234_567, load: 0.66, waitsFor: "", pc: "0x0000000080000184" }],
-    },
-  ],
-};
+const SCREENS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
 
-function start() {
-  const requests: Request[] = [];
-  let left = false;
-  const app = new App("demo", {
-    send: (request) => requests.push(request),
-    changed() {},
-    leave: () => left = true,
-    redraw() {},
-  });
-  const parser = new KeyParser();
-  const type = (text: string) => parser.push(textBytes(text)).forEach((key) => app.key(key));
-  app.apply({ kind: "sample", sample: SAMPLE });
-  app.apply({ kind: "console", console: "hello", bytes: textBytes("hello from EL1\r\n$ ") });
-  const lines = async (width: number, height: number) => {
-    const screen = new Screen(width, height, "16");
-    app.draw(screen);
-    await new Promise((resolve) => setTimeout(resolve, 20)); // the emulator takes its input in a task of its own
-    app.draw(screen);
-    return screen.toLines();
-  };
-  return { app, requests, type, lines, left: () => left };
+for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
+  for (const key of SCREENS) {
+    Deno.test(`screen ${key} at ${width}x${height}`, async (t) => {
+      const rig = new Rig(width, height);
+      await rig.type(key);
+      const shown = await rig.lines();
+      assert.equal(shown.length, height);
+      await t.assertSnapshot(shown);
+    });
+  }
 }
 
-for (const [width, height] of [[80, 24], [120, 36], [180, 50]]) {
-  Deno.test(`the overview at ${width}x${height}`, async (t) => {
-    const { lines } = start();
-    const shown = await lines(width, height);
-    assert.equal(shown.length, height);
-    await t.assertSnapshot(shown);
+Deno.test("W3: at 120x36 tree, console and events are all visible", async () => {
+  assert.match(await new Rig(120, 36).text(), /VMs[\s\S]*con:debian[\s\S]*Debian GNU\/Linux[\s\S]*events/);
+});
+
+Deno.test("W4: at 80x24 no line wraps on any screen, and hint and message rows exist", async () => {
+  const rig = new Rig(80, 24);
+  for (const key of SCREENS) {
+    await rig.type(key);
+    const lines = await rig.lines();
+    assert.ok(lines.every((line) => line.length <= 80), key);
+    assert.match(lines[22], /Enter go/);
+  }
+});
+
+Deno.test("W5: at 59x15 one line asks for room, and growing restores it", async () => {
+  const rig = new Rig();
+  const shown = await rig.lines(59, 15);
+  assert.match(shown[0], /needs 60x16/);
+  assert.ok(shown.slice(1).every((line) => line === ""));
+  assert.match((await rig.lines(80, 24)).join("\n"), /VMs/);
+});
+
+Deno.test("W6: a resize keeps the selected id", async () => {
+  const rig = new Rig();
+  await rig.type("gjjj");
+  for (const [width, height] of [[80, 24], [61, 17], [200, 60], [80, 24]]) {
+    const shown = await rig.lines(width, height);
+    assert.ok(shown.some((line) => /^> v debian/.test(line)), `${width}x${height}`);
+  }
+});
+
+Deno.test("W9: key table, help and palette list the same actions", async () => {
+  const rig = new Rig(120, 140);
+  await rig.type("?");
+  const help = await rig.text();
+  for (const { name } of ACTIONS) assert.ok(help.includes(name), `${name} in the help`);
+  await rig.press("esc");
+  for (const { name, context } of ACTIONS) {
+    if (context !== "lists" && context !== "everywhere") continue;
+    await rig.type(`:${name}`);
+    assert.match(await rig.text(), new RegExp(`> ${name.replaceAll(".", "\\.")} `), `${name} in the palette`);
+    await rig.press("esc");
+  }
+});
+
+Deno.test("W10: two actions on one key in one context are refused", () => {
+  assert.ok(new Keymap());
+  assert.throws(() => new Keymap({ "list.sort": "S" }), KeyClash);
+});
+
+Deno.test("W11: ? finds actions by key, name and text", async () => {
+  const rig = new Rig();
+  for (
+    const [typed, found] of [["pane.zoom", /whole body/], ["clipboard|copy", /no action/], ["fold the VM", /tree.fold/], [
+      "z",
+      /pane.zoom/,
+    ]] as const
+  ) {
+    await rig.type("?");
+    await rig.type(typed);
+    assert.match(await rig.text(), found);
+    await rig.press("esc");
+  }
+});
+
+Deno.test("W12: no single key stops, resets, kills, reclaims, flushes or sends", () => {
+  const keys = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ!@#$%^&*()-=+[]{};:'\",.<>/?\\|`~ 0123456789".split("");
+  for (const key of keys) {
+    for (const screen of ["1", "4", "6"]) {
+      const rig = new Rig();
+      rig.app.key({ name: screen, bytes: textBytes(screen) });
+      rig.app.key({ name: key === " " ? "Space" : key, bytes: textBytes(key) });
+      assert.deepEqual(rig.acted, [], `${screen} ${key}`);
+      assert.ok(!rig.requests.some(({ kind }) => kind === "input" || kind === "stop"), `${screen} ${key}`);
+    }
+  }
+});
+
+Deno.test("W13: !s Enter does nothing, !s y stops the named VM", async () => {
+  const rig = new Rig();
+  await rig.type("gjjj!s");
+  assert.match(await rig.text(), /Stop vm:debian\? y\/N/);
+  await rig.press("enter");
+  assert.deepEqual(rig.acted, []);
+  await rig.type("!sy");
+  assert.deepEqual(rig.acted, [{ kind: "vm.stop", vm: "vm:debian", force: false }]);
+});
+
+Deno.test("W14: d D r R X Delete change nothing in lists", async () => {
+  for (const screen of SCREENS) {
+    const rig = new Rig();
+    await rig.type(screen);
+    const before = await rig.lines();
+    for (const key of ["d", "D", "r", "R", "X", "\x1b[3~"]) {
+      await rig.type(key);
+      const now = await rig.lines();
+      assert.deepEqual(now.slice(0, -1), before.slice(0, -1), `${screen} ${JSON.stringify(key)}`);
+      assert.match(now.at(-1)!, /does nothing here/);
+    }
+    assert.deepEqual(rig.acted, []);
+  }
+});
+
+Deno.test("W15: Enter on an id jumps, Backspace returns to the same row", async () => {
+  const rig = new Rig();
+  await rig.type("7");
+  await rig.lines();
+  await rig.press("enter");
+  assert.match(await rig.text(), /== from rpc:214 to/);
+  await rig.press("down", "down", "enter");
+  assert.match(await rig.text(), /\[0 why\][\s\S]*why:37/);
+  await rig.press("back");
+  const back = await rig.text();
+  assert.match(back, /\[7 rpc\]/);
+  assert.match(back, /-- rpc:214 {2}every field/);
+});
+
+Deno.test("W16: an action that cannot be done says why", async () => {
+  const rig = new Rig();
+  await rig.type("4");
+  await rig.lines();
+  await rig.press("tab", "tab");
+  await rig.type("a");
+  assert.match(await rig.text(), /reclaim it .*only the owner can/);
+  await rig.type("r");
+  assert.match(await rig.text(), /reclaim it.*only the owner can[^\n]*$/);
+  assert.deepEqual(rig.acted, []);
+});
+
+Deno.test("W17: rebinding shows in the help", async () => {
+  const rig = new Rig(120, 140, { keys: { "list.sort": "O" } });
+  await rig.type("?");
+  assert.match(await rig.text(), /O +sort by the next column/);
+});
+
+Deno.test("W19: y c gives the command with the same rows, y i the id, y j the JSON", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/state=vmmio\r");
+  await rig.lines();
+  await rig.type("yc");
+  await rig.type("yi");
+  await rig.type("yj");
+  assert.equal(rig.copied[0], "el2 vcpu ls --filter 'state=vmmio'");
+  const [, id, json] = rig.copied;
+  assert.equal(JSON.parse(json).id, id);
+});
+
+Deno.test("W20: a click selects the row under it, :mouse off ends reports", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  await rig.type("\x1b[<0;6;8M"); // row 8 is the third of the tree, its heading above
+  assert.match((await rig.lines())[7], /^> /);
+  await rig.type(":mouse off\r");
+  assert.deepEqual(rig.mouse, [false]);
+});
+
+Deno.test("W22: a bad filter marks the character, rows stay", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/\x1b[200~vm=debian statt=run\x1b[201~");
+  const shown = await rig.lines();
+  assert.match(shown.at(-1)!, /\/vm=debian >statt=run {3}no field "statt"/);
+  assert.match(shown.join("\n"), /vcpu:debian\/1/);
+});
+
+Deno.test("W23: the title shows filter and how many rows it lets through", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/vm=debian\r");
+  const shown = await rig.text();
+  assert.match(shown, /== vCPUs {2}\/vm=debian {2}2 of 3/);
+  assert.doesNotMatch(shown, /vcpu:rt\/0/);
+});
+
+Deno.test("W24: Esc clears the filter, the selected id stays", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/vm=debian\r");
+  await rig.lines();
+  await rig.type("j");
+  await rig.press("esc");
+  const shown = await rig.lines();
+  assert.ok(shown.some((line) => line.startsWith(">vcpu:debian/1")), shown.join("\n"));
+  assert.ok(shown.some((line) => line.startsWith(" vcpu:rt/0")));
+});
+
+Deno.test("W25: ctrl-c, ctrl-w, ctrl-z reach the guest", async () => {
+  const rig = new Rig();
+  await rig.type("c");
+  await rig.type("ls\x03\x17\x1a");
+  assert.deepEqual(rig.typed, [...textBytes("ls\x03\x17\x1a")]);
+  assert.equal(rig.suspended, 0);
+});
+
+Deno.test("W26: ctrl-] d leaves, ctrl-] ctrl-] sends one 0x1d", async () => {
+  const rig = new Rig();
+  await rig.type("cx\x1d\x1d\x1dd");
+  await rig.type("j");
+  assert.deepEqual(rig.typed, [...textBytes("x\x1d")]);
+});
+
+Deno.test("W27: guest escapes cannot leave the pane, set the title or the clipboard", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  rig.frame();
+  rig.apply({
+    kind: "console",
+    console: "debian",
+    bytes: textBytes("\x1b]0;evil\x07\x1b]52;c;ZXZpbA==\x07\x1b[1;1Hhere\x1b[?1049h\x1b[2J\x9b31m"),
   });
-}
-
-Deno.test("help lists every action and leaves with ?", async () => {
-  const { type, lines } = start();
-  type("?");
-  const shown = (await lines(120, 60)).join("\n");
-  assert.match(shown, /== help/);
-  assert.match(shown, /stop the machine and leave/);
-  type("?");
-  assert.doesNotMatch((await lines(120, 60)).join("\n"), /== help/);
+  await rig.lines();
+  const frame = rig.frame();
+  assert.doesNotMatch(frame, /\x1b\]|\x9b|1049/);
+  assert.match((await rig.lines())[0], /^ el2 phone/);
 });
 
-Deno.test("keys go to the guest until ctrl-] d, ctrl-] ctrl-] sends one 0x1d, and ctrl-c is the guest's", () => {
-  const { type, requests } = start();
-  type("c"); // the guest is selected: the first VM that has a console
-  type("ls\x03\x17\x1a");
-  type("\x1d\x1d");
-  type("\x1dd");
-  type("j");
-  const typed = requests.filter((r) => r.kind === "input").flatMap((r) => [...r.bytes]);
-  assert.deepEqual(typed, [...textBytes("ls\x03\x17\x1a\x1d")]);
+Deno.test("W28: scrolling stops follow and counts, G follows", async () => {
+  const rig = new Rig();
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes(Array.from({ length: 200 }, (_, i) => `line ${i}\r\n`).join("")) });
+  await rig.lines();
+  await rig.press("tab");
+  await rig.type("kkk");
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes("new\r\nnew\r\n") });
+  assert.match(await rig.text(), /scrolled back 5 rows, 2 new below/);
+  await rig.type("G");
+  assert.match(await rig.text(), /con:debian {2}follow/);
 });
 
-Deno.test("q leaves, and only outside a console", () => {
-  const { type, left } = start();
-  type("c");
-  type("q");
-  assert.equal(left(), false);
-  type("\x1ddq");
-  assert.equal(left(), true);
+Deno.test("W29: search covers the scrollback and counts matches", async () => {
+  const rig = new Rig();
+  rig.apply({
+    kind: "console",
+    console: "debian",
+    bytes: textBytes(Array.from({ length: 100 }, (_, i) => `line ${i}${i % 25 ? "" : " gunyah"}\r\n`).join("")),
+  });
+  await rig.lines();
+  await rig.type("c\x1d/");
+  await rig.type("GUNYAH\r");
+  assert.match(await rig.text(), /"GUNYAH" 4 of 4/);
+  await rig.type("n");
+  const shown = await rig.text();
+  assert.match(shown, /"GUNYAH" 3 of 4/);
+  assert.match(shown, /line 50 gunyah/);
+});
+
+Deno.test("W31: the why screen shows who asked, chain, rule, values, shared errno and way out", async () => {
+  const rig = new Rig();
+  await rig.type("0");
+  const shown = await rig.text();
+  for (
+    const part of [/why:37 {2}t=12\.481102s {2}asked by vcpu:host\/0/, /ioctl VM_START fd=7 -> -22 EINVAL/, /`- ev:90211 rpc MEM_RECLAIM/]
+  ) {
+    assert.match(shown, part);
+  }
+  for (const part of [/rule +resource-manager 5\.4/, /values +holder=vm:rt/, /way out +vm:rt releases/]) assert.match(shown, part);
+});
+
+Deno.test("W34: a refusal by the resource manager says that no hypercall was made", async () => {
+  const rig = new Rig();
+  await rig.type("0");
+  assert.match(await rig.text(), /`- no hypercall: refused before one was made/);
+});
+
+Deno.test("W35: an errno with several causes says how many", async () => {
+  const rig = new Rig();
+  await rig.type("0");
+  assert.match(await rig.text(), /hidden +13 causes give this number/);
+});
+
+Deno.test("W41, W42: a storm is flagged with source and rate, an interrupt that cannot fire says why", async () => {
+  const rig = new Rig();
+  await rig.type("3");
+  const shown = await rig.text();
+  assert.match(shown, /!irq:debian\/27 .*vtimer.*48\.2K/);
+  assert.match(shown, /irq:host\/961 cannot fire: disabled \(ISENABLER30 bit 1\)/);
+});
+
+Deno.test("W51: p stops virtual time, panes keep working", async () => {
+  const rig = new Rig();
+  await rig.type("p");
+  assert.ok(rig.requests.some(({ kind }) => kind === "pause"));
+  rig.apply({ kind: "paused", paused: true });
+  assert.match((await rig.lines())[0], /PAUSED/);
+  await rig.type("2");
+  assert.match(await rig.text(), /vcpu:debian\/1/);
+  await rig.type("p");
+  assert.ok(rig.requests.some(({ kind }) => kind === "resume"));
+});
+
+Deno.test("W54: Space freezes the display only and counts", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  rig.frame();
+  await rig.type(" ");
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes("not shown yet") });
+  const frozen = await rig.text();
+  rig.frame();
+  assert.match(frozen, /FROZEN \+1/);
+  assert.doesNotMatch(frozen, /not shown yet/);
+  assert.match(frozen, /debian login:/);
+  await rig.type(" ");
+  assert.match(await rig.text(), /not shown yet/);
+});
+
+Deno.test("W62: with --read-only each changing key is refused, and says so", async () => {
+  const rig = new Rig(120, 36, { readOnly: true });
+  await rig.type("gjjj");
+  for (const [keys, says] of [["c", /--read-only/], ["p", /--read-only/], ["!s", /off: --read-only/]] as const) {
+    await rig.type(keys);
+    assert.match(await rig.text(), says, keys);
+    await rig.press("esc");
+  }
+  assert.match((await rig.lines())[0], /READ-ONLY/);
+  assert.ok(!rig.requests.some(({ kind }) => kind !== "query" && kind !== "watch" && kind !== "taken"));
+  assert.deepEqual(OBJECT_ACTIONS.filter(({ danger, act }) => !danger && act), []);
+});
+
+Deno.test("W72: when nothing changes, nothing is written", async () => {
+  const rig = new Rig();
+  for (const key of SCREENS) {
+    await rig.type(key);
+    for (let filled = 0; filled < 5; filled++) {
+      await rig.lines();
+      rig.frame();
+      rig.sample();
+    }
+    await rig.lines();
+    assert.equal(rig.frame(), "", `screen ${key}`);
+  }
+});
+
+Deno.test("W73: a typical frame is one write of at most 2 KB inside synchronized-update marks", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  rig.frame();
+  await rig.type("j");
+  await rig.lines();
+  const frame = rig.frame();
+  assert.ok(frame.startsWith("\x1b[?2026h") && frame.endsWith("\x1b[?2026l"));
+  assert.ok(frame.length <= 2048, `${frame.length} bytes`);
+});
+
+Deno.test("W80: with ascii no byte over 0x7e outside guest text, on any screen", async () => {
+  for (const key of SCREENS) {
+    const rig = new Rig();
+    await rig.type(key);
+    await rig.lines();
+    // deno-lint-ignore no-control-regex
+    assert.match(rig.frame(), /^[\x1b\x20-\x7e]*$/, key);
+  }
+});
+
+Deno.test("W82: every mark shows without colour", async () => {
+  const rig = new Rig(120, 36, {}, "none");
+  await rig.type("3");
+  const lines = await rig.lines();
+  assert.ok(lines.some((line) => line.startsWith("!irq:debian/27")));
+  assert.ok(lines.some((line) => line.startsWith("== interrupts")));
+  assert.doesNotMatch(rig.frame(), /\x1b\[[0-9;]*(3[0-7]|9[0-7])[0-9;]*m/);
+});
+
+Deno.test("W83: when the session is gone: LOST, since when, what to do, the last frame dim", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  rig.frame();
+  rig.app.lost("session phone: its socket is gone");
+  const shown = await rig.text();
+  assert.match(shown, /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*r now {3}q leave \(exit 3\)/);
+  await rig.type("r");
+  assert.equal(rig.reconnects, 1);
+  rig.app.found();
+  assert.match(await rig.text(), /connected again/);
+  rig.app.lost("again");
+  await rig.type("q");
+  assert.equal(rig.left, true);
+});
+
+Deno.test("q leaves, and only outside a console", async () => {
+  const rig = new Rig();
+  await rig.type("cq");
+  assert.equal(rig.left, false);
+  await rig.type("\x1ddq");
+  assert.equal(rig.left, true);
 });
 
 Deno.test("a row without a console says so", async () => {
-  const { type, lines } = start();
-  type("gc");
-  assert.match((await lines(80, 24)).join("\n"), /vm:host has no console/);
+  const rig = new Rig();
+  await rig.type("gc");
+  assert.match(await rig.text(), /vm:host has no console/);
 });
 
-Deno.test("a terminal below 60x16 gets one line that asks for room", async () => {
-  const { lines } = start();
-  const shown = await lines(59, 15);
-  assert.match(shown[0], /needs 60x16/);
-  assert.ok(shown.slice(1).every((line) => line === ""));
+Deno.test("the palette finds actions, themes and objects, and goes to any id", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  await rig.type(":irq:debian/960\r");
+  assert.match(await rig.text(), /\[3 irq\][\s\S]*>irq:debian\/960/);
+  await rig.type(":theme light\r");
+  assert.equal(rig.redrawn, 1);
+  await rig.type(":nothing of the kind\r");
+  assert.match(await rig.text(), /nothing is called/);
 });
 
-Deno.test("no line is wider than the screen and the selection survives a resize", async () => {
-  const { type, lines } = start();
-  type("gjj");
-  for (const [width, height] of [[80, 24], [61, 17], [200, 60], [80, 24]]) {
-    const shown = await lines(width, height);
-    assert.ok(shown.every((line) => line.length <= width));
-    assert.ok(shown.some((line) => line.startsWith("> ") && line.includes("hello")), `${width}x${height}`);
+Deno.test("w goes to the reason, x to the events that name the object", async () => {
+  const rig = new Rig();
+  await rig.type("7");
+  await rig.lines();
+  await rig.type("w");
+  assert.match(await rig.text(), /\[0 why\]/);
+  await rig.type("4");
+  await rig.lines();
+  await rig.type("x");
+  assert.match(await rig.text(), /\[9 event\]/);
+});
+
+Deno.test("m marks, = compares two rows", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("mjm=");
+  assert.match((await rig.lines()).at(-1)!, /vcpu:debian\/0 \| vcpu:debian\/1: {2}state run \| vmmio/);
+});
+
+Deno.test("s sorts by a column, S turns the order round, the selected id stays", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("sS");
+  const shown = await rig.lines();
+  assert.match(shown.join("\n"), /vCPUs {2}by id down/);
+  assert.deepEqual(shown.filter((line) => /^.vcpu:/.test(line)).map((line) => line.slice(1, 14)), [
+    "vcpu:rt/0    ",
+    "vcpu:debian/1",
+    "vcpu:debian/0",
+  ]);
+  assert.ok(shown.some((line) => line.startsWith(">vcpu:debian/0")));
+});
+
+Deno.test("W7: screen, filters, folds and colours survive leave and attach", async () => {
+  const rig = new Rig();
+  await rig.type("gjjjh2");
+  await rig.lines();
+  await rig.type("/vm=debian\r:theme nord\r");
+  const state = parseUiState(JSON.stringify(rig.app.state));
+  assert.ok(state);
+  const again = new Rig(120, 36, { state });
+  const shown = await again.text();
+  assert.match(shown, /\[2 vcpu\][\s\S]*vCPUs {2}\/vm=debian {2}2 of 3/);
+  await again.type("1");
+  assert.match(await again.text(), /\+ debian/);
+  assert.equal(again.app.state.theme, "nord");
+  assert.equal(parseUiState("{broken"), undefined);
+  assert.equal(parseUiState('{"screen":1}'), undefined);
+});
+
+Deno.test("W18: y i copies by OSC 52, wrapped inside tmux", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("yi");
+  assert.deepEqual(rig.copied, ["vcpu:debian/0"]);
+  assert.equal(copySequence("vcpu:debian/0", false), `\x1b]52;c;${btoa("vcpu:debian/0")}\x07`);
+  assert.equal(copySequence("x", true), `\x1bPtmux;\x1b\x1b]52;c;${btoa("x")}\x07\x1b\\`);
+});
+
+Deno.test("W61: each screen's rows are those of its command at the same instant", async () => {
+  const rig = new Rig(200, 60);
+  for (const key of SCREENS) {
+    await rig.type(key);
+    await rig.lines();
+    const asked = rig.requests.flatMap((request) => request.kind === "query" ? [request.query] : []);
+    const tables = new Set(asked.map(({ table }) => table));
+    const shown = await rig.text();
+    for (const table of tables) {
+      const command = TABLES[table].command;
+      assert.ok(command, table);
+    }
+    const list = { "2": "vcpu.ls", "3": "irq.ls", "5": "caps.ls", "6": "queue.ls", "7": "rpc.ls", "9": "events", "0": "why" }[key];
+    if (list) {
+      for (const { id } of phoneAnswer({ table: list as "vcpu.ls", args: {} }).rows) {
+        assert.ok(shown.includes(id), `${id} on screen ${key}`);
+      }
+    }
   }
+});
+
+Deno.test("W75: with 100,000 events and 5,000 rows a key is answered within 50 ms, p99", async () => {
+  const rig = new Rig(160, 48);
+  const events = phoneAnswer({ table: "events", args: {} }).rows;
+  const parcels = phoneAnswer({ table: "mem.parcels", args: {} }).rows;
+  const many = Array.from({ length: 5000 }, (_, index) => ({ ...parcels[1], id: `parcel:0x${index.toString(16)}` }));
+  const all = Array.from({ length: 100_000 }, (_, index) => ({ ...events[index % 3], id: `ev:${index}` }));
+  rig.answer = (query) => ({
+    ...phoneAnswer({ table: query.table, args: {} }),
+    rows: query.table === "events"
+      ? all.slice(-(query.args.limit ?? 1000))
+      : query.table === "mem.parcels"
+      ? many
+      : phoneAnswer(query).rows,
+  });
+  const times: number[] = [];
+  for (const screen of ["9", "4"]) {
+    await rig.type(screen);
+    await rig.lines();
+    if (screen === "4") await rig.press("tab", "tab");
+    for (let i = 0; i < 100; i++) {
+      const start = performance.now();
+      rig.app.key({ name: i % 2 ? "j" : "k", bytes: textBytes(i % 2 ? "j" : "k") });
+      rig.frame();
+      times.push(performance.now() - start);
+      if (i % 10 === 0) {
+        rig.sample();
+        await settle();
+      }
+    }
+  }
+  times.sort((a, b) => a - b);
+  const p99 = times[Math.floor(times.length * 0.99)];
+  assert.ok(p99 <= 50, `p99 ${p99} ms`);
+});
+
+for (
+  const [depth, theme] of [["16", "terminal"], ["256", "dark"], ["direct", "dark"], ["direct", "light"], [
+    "direct",
+    "high-contrast",
+  ]] as const
+) {
+  Deno.test(`W81: interrupts in ${depth} colours, theme ${theme}`, async (t) => {
+    const rig = new Rig(80, 24, { theme }, depth);
+    await rig.type("3");
+    await rig.lines();
+    await t.assertSnapshot(rig.frame());
+  });
+}
+
+Deno.test("themes keep a contrast of 4.5 or better on their background", () => {
+  const luminance = (colour: number) => {
+    const channel = (value: number) => value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4;
+    return 0.2126 * channel(colour >> 16 & 255) + 0.7152 * channel(colour >> 8 & 255) + 0.0722 * channel(colour & 255);
+  };
+  for (const theme of THEME_NAMES) {
+    const background = theme === "light" ? 1 : luminance(0x1c1c1c);
+    for (const role of ["running", "refused", "warning", "link"] as const) {
+      const { foreground = 0 } = new Look(theme, true).style(role);
+      if (foreground < 0x1000000) continue; // the terminal's own palette
+      const one = luminance(foreground);
+      const contrast = (Math.max(one, background) + 0.05) / (Math.min(one, background) + 0.05);
+      assert.ok(contrast >= 4.5, `${theme} ${role}: ${contrast.toFixed(2)}`);
+    }
+  }
+});
+
+Deno.test("ctrl-w v shows a second screen, w goes to it, q closes it", async () => {
+  const rig = new Rig(160, 48);
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("\x17v");
+  const both = await rig.text();
+  assert.match(both, /== vCPUs[^\n]*\|-- interrupts/);
+  await rig.type("\x17w");
+  assert.match(await rig.text(), /-- vCPUs[^\n]*\|== interrupts/);
+  await rig.type("\x17+");
+  const wider = (await rig.lines()).find((line) => line.includes("== interrupts"))!;
+  assert.ok(wider.indexOf("|== ") > both.split("\n").find((line) => line.includes("-- interrupts"))!.indexOf("|-- "));
+  await rig.type("\x17q");
+  const one = await rig.text();
+  assert.match(one, /\[2 vcpu\]/);
+  assert.doesNotMatch(one, /interrupts/);
+});
+
+Deno.test("o shows the object that a row names beside its screen", async () => {
+  const rig = new Rig(160, 48);
+  await rig.type("7");
+  await rig.lines();
+  await rig.type("o");
+  const shown = await rig.text();
+  assert.match(shown, /== requests to the resource manager/);
+  assert.match(shown, /-- (parcels|VMs|refused)/);
 });

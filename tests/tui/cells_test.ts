@@ -60,7 +60,7 @@ Deno.test("a changed cell costs a few bytes, not a line", () => {
   assert.ok(!frame.includes("things"));
 });
 
-Deno.test("text cannot carry an escape sequence", () => {
+Deno.test("W27: text cannot carry an escape sequence", () => {
   const screen = new Screen(20, 1, "16");
   screen.text(0, 0, "a\x1b[31mb\x07\x9b");
   assert.equal(screen.toLines()[0], "a?[31mb??");
@@ -84,7 +84,7 @@ Deno.test("direct colours become palette entries where the terminal has 16 or 25
   }
 });
 
-Deno.test("fit() cuts with ~ and measures wide characters", () => {
+Deno.test("W79: fit() cuts with ~ and measures wide characters", () => {
   assert.equal(fit("abcdef", 4), "abc~");
   assert.equal(fit("abc", 4), "abc");
   assert.equal(textWidth("漢字"), 4);

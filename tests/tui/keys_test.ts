@@ -46,7 +46,7 @@ Deno.test("no key has two actions in one context", () => {
   }
 });
 
-Deno.test("keys of other tools that destroy are bound to nothing in lists", () => {
+Deno.test("W14: keys of other tools that destroy are bound to nothing in lists", () => {
   const bound = ACTIONS.filter((action) => action.context === "lists").flatMap((action) => action.keys);
   for (const key of ["d", "D", "r", "R", "X", "Delete"]) assert.ok(!bound.includes(key), key);
 });

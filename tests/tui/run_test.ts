@@ -4,7 +4,7 @@ import type { TerminalPort } from "../../src/tui/terminal.ts";
 import type { SessionClient } from "../../src/workstation/client.ts";
 import type { Request } from "../../src/workstation/protocol.ts";
 
-const OPTIONS = { title: "test", depth: "16", mouse: true, slowLink: false } as const;
+const OPTIONS = { title: "test", depth: "16", ascii: true, mouse: true, slowLink: false } as const;
 
 /** A terminal that gives `keys` and keeps what is written. */
 class ScriptedTerminal implements TerminalPort {
@@ -80,7 +80,7 @@ Deno.test("a terminal that goes away ends the TUI", async () => {
   assert.ok(terminal.restored());
 });
 
-Deno.test("a crash while keys are read gives the terminal back and is not swallowed", async () => {
+Deno.test("W77: a crash while keys are read gives the terminal back and is not swallowed", async () => {
   const terminal = new ScriptedTerminal(async function* () {
     yield new TextEncoder().encode("j");
     throw new Error("crash");
@@ -96,5 +96,38 @@ Deno.test("a session that ended is what runTui answers", async () => {
     yield new TextEncoder().encode("q");
     await new Promise<void>(() => {});
   });
-  assert.deepEqual(await runTui(session, terminal, OPTIONS), { code: 1, message: "SYSTEM_RESET" });
+  const { end, lost } = await runTui(session, terminal, OPTIONS);
+  assert.deepEqual({ end, lost }, { end: { code: 1, message: "SYSTEM_RESET" }, lost: false });
+});
+
+Deno.test("W74: a terminal that takes nothing for a while delays neither the session nor keys", async () => {
+  const session = client();
+  let taken = () => {};
+  let writes = 0;
+  const terminal = new ScriptedTerminal(async function* () {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    for (let i = 0; i < 20; i++) {
+      session.onEvent({ kind: "console", console: "vm", bytes: new TextEncoder().encode(`line ${i}\r\n`) });
+      yield new TextEncoder().encode("j");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    assert.equal(writes, 1, "one write in flight, the frames behind it are dropped");
+    assert.equal(session.sent.filter(({ kind }) => kind === "taken").length, 20, "the machine is held up by nothing");
+    taken();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.ok(writes > 1, "the newest state follows");
+    yield new TextEncoder().encode("q");
+    await new Promise<void>(() => {});
+  });
+  const entered = terminal.write.bind(terminal);
+  let open = false;
+  terminal.write = (bytes) => {
+    if (!open) {
+      open = true;
+      return entered(bytes);
+    }
+    writes++;
+    return writes === 1 ? new Promise<void>((resolve) => taken = resolve) : entered(bytes);
+  };
+  await runTui(session, terminal, OPTIONS);
 });

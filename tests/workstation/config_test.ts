@@ -14,7 +14,7 @@ const INVALID = new URL("../invalid-configs", import.meta.url).pathname;
 for (
   const { name } of [...Deno.readDirSync(INVALID)].filter(({ name }) => name.endsWith(".toml")).sort((a, b) => a.name < b.name ? -1 : 1)
 ) {
-  Deno.test(`${name} is refused with exactly the errors that it lists`, async () => {
+  Deno.test(`W68: ${name} is refused with exactly the errors that it lists`, async () => {
     const text = await Deno.readTextFile(`${INVALID}/${name}`);
     const expected = text.split("\n").filter((line) => line.startsWith("#! ")).map((line) => `${name}:${line.slice(3)}`);
     assert.ok(expected.length > 0, "the file lists no error");
@@ -43,11 +43,12 @@ Deno.test("readConfig() gives the defaults of the design", () => {
   const result = readConfig('el2 = 1\n[vm.a]\nimage = "a.bin"\n');
   assert.ok(result.ok);
   const { machine, host, vm } = result.config.file;
-  assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, seed: 1 });
-  assert.deepEqual(host, { kind: "native", memory: 128 * 2 ** 20 });
+  const behaviour = { cap_ids: "plain", quirks: "fixed", strict: false, check: false };
+  assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, seed: 1, ...behaviour });
+  assert.deepEqual(host, { kind: "native", memory: 128 * 2 ** 20, gzvm: false, memlock: Number.MAX_SAFE_INTEGER });
   assert.equal(vm.a.memory, 256 * 2 ** 20);
   assert.equal(vm.a.base, 0x8000_0000);
-  assert.deepEqual(vm.a.devices, [{ kind: "pl011" }]);
+  assert.deepEqual([vm.a.schedule, vm.a.type, vm.a.devices], ["proxy", "unauthenticated", undefined]);
 });
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
@@ -165,6 +166,6 @@ Deno.test("docs/configuration.md names every key that is built, and none that is
   const example = /```toml\n([^]*?)```/.exec(text)![1];
   const documented = new Set([...example.matchAll(/([a-z][a-z0-9_]*) = /g)].map(([, key]) => key));
   const built = new Set(Object.values(KNOWN_KEYS).flatMap((keys): readonly string[] => keys.built));
-  for (const section of ["machine", "host", "vm", "link"]) built.delete(section);
+  for (const section of ["machine", "host", "rm", "vm", "link", "ui"]) built.delete(section);
   assert.deepEqual([...documented].sort(), [...built].sort());
 });

@@ -1,0 +1,69 @@
+// The commands as data: what completion, the man page and the reference follow, walked from the program itself.
+
+import type { Command } from "@commander-js/extra-typings";
+
+/** An option. */
+export interface OptionNode {
+  /** `--filter <filter>`. */
+  readonly flags: string;
+  readonly help: string;
+  /** `--filter`; undefined for what has a short form only. */
+  readonly long: string | undefined;
+  /** It takes a value. */
+  readonly value: boolean;
+  readonly choices: readonly string[];
+}
+
+/** An argument. */
+export interface ArgumentNode {
+  readonly name: string;
+  readonly help: string;
+  readonly required: boolean;
+}
+
+/** A command and those below it. */
+export interface CommandNode {
+  readonly name: string;
+  readonly help: string;
+  readonly arguments: readonly ArgumentNode[];
+  readonly options: readonly OptionNode[];
+  readonly commands: readonly CommandNode[];
+}
+
+/** The tree of a program. Hidden commands are not in it. */
+export function commandTree(program: Command): CommandNode {
+  return node(program as unknown as Walked);
+}
+
+/** What is read of a command, whatever its types. */
+interface Walked {
+  name(): string;
+  description(): string;
+  readonly registeredArguments: readonly { name(): string; readonly description: string; readonly required: boolean }[];
+  readonly options: readonly {
+    readonly flags: string;
+    readonly description: string;
+    readonly long?: string;
+    readonly required: boolean;
+    readonly optional: boolean;
+    readonly hidden: boolean;
+    readonly argChoices?: readonly string[];
+  }[];
+  readonly commands: readonly (Walked & { readonly _hidden?: boolean })[];
+}
+
+function node(command: Walked): CommandNode {
+  return {
+    name: command.name(),
+    help: command.description(),
+    arguments: command.registeredArguments.map((one) => ({ name: one.name(), help: one.description, required: one.required })),
+    options: command.options.filter(({ hidden }) => !hidden).map((option) => ({
+      flags: option.flags,
+      help: option.description,
+      long: option.long,
+      value: option.required || option.optional,
+      choices: option.argChoices ?? [],
+    })),
+    commands: command.commands.filter((child) => !child._hidden).map(node),
+  };
+}

@@ -1,0 +1,224 @@
+// `el2 up`, `serve`, `attach`, `down`, `ls`: sessions that live without a terminal, in a process of their own behind a Unix socket.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import { behaviourArguments, behaviourOf, capIdsOption, checkOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import { ExitCode, Failure } from "./failure.ts";
+import { output } from "./print.ts";
+import { planOf } from "./run.ts";
+import { connectNamed, openSession, withSessionOptions } from "./session.ts";
+import { showRemote } from "./show.ts";
+import { connectEmbedded } from "../workstation/client.ts";
+import { SessionHub } from "../workstation/control/hub.ts";
+import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
+import { connectSession, NoSession } from "../workstation/control/remote.ts";
+import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
+import { type SessionPlan, TIERS } from "../workstation/plan.ts";
+
+/** How long a session may take to listen, ms of wall time. */
+const START_TIME = 30_000;
+/** How long `down` waits for the session to end, ms. */
+const END_TIME = 5_000;
+const POLL = 50;
+
+/** Adds the commands. */
+export function registerDaemon(program: Command, entry: URL, exit: (code: number) => void): void {
+  program.command("up")
+    .description("start a session in the background; el2 attach shows it, el2 down ends it")
+    .argument("<what>", "FILE.toml, an image, debian, or demo")
+    .option("--name <session>", "name of the session (default: from WHAT)")
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
+    .addHelpText(
+      "after",
+      "\nConsoles are logged beside the socket; el2 ls says where.\n\nExamples:\n  el2 up phone.toml --name phone\n  el2 attach phone",
+    )
+    .action(async (what, options) => {
+      const name = options.name ?? defaultName(what);
+      if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
+      // All that can be wrong with the configuration is said here, before anything starts.
+      await planOf(what);
+      await startSession(entry, name, [
+        what,
+        "--name",
+        name,
+        ...options.turbo ? ["--turbo"] : [],
+        ...options.tier ? ["--tier", options.tier] : [],
+        ...behaviourArguments(options),
+      ]);
+    });
+  program.command("serve", { hidden: true })
+    .description("be the process of a session")
+    .argument("<what>")
+    .requiredOption("--name <session>")
+    .option("--turbo")
+    .addOption(new Option("--tier <tier>").choices(TIERS))
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
+    .action(async (what, { name, turbo, tier, ...options }) => {
+      const plan = await planOf(what);
+      const behaviour = { ...plan.behaviour, ...behaviourOf(options) };
+      exit(await serveSession(entry, name, what, { ...plan, behaviour, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
+    });
+  const attach = program.command("attach")
+    .description("show a session that runs in the background")
+    .argument("[session]", "its name, or the path of its socket")
+    .option("--read-only", "look only: no key reaches a guest, nothing can be changed")
+    .option("--no-color", "no colour: marks and words say everything")
+    .option("--ascii", "nothing but ASCII outside of guests' text");
+  attach.action(async (session, options) => {
+    if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
+      throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");
+    }
+    exit(
+      await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true }), {
+        ascii: options.ascii,
+        color: options.color,
+      }),
+    );
+  });
+  program.command("down")
+    .description("end a session: its VMs stop, its process ends")
+    .argument("[session]", "its name, or the path of its socket")
+    .option("--force", "remove the socket of a session that does not answer")
+    .action(async (session, options) => exit(await down(session, options.force ?? false)));
+  withSessionOptions(program.command("ls").description("list the sessions")).action(async (options) =>
+    exit(await list(options.json ?? false))
+  );
+}
+
+/** Starts the process and waits until it listens. */
+async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
+  const path = socketPath(name);
+  if (await answers(path)) {
+    throw new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
+  }
+  const log = `${sessionFolder()}/${name}.log`;
+  await Deno.writeTextFile(log, "", { mode: 0o600 });
+  const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
+  const child = new Deno.Command(shellPath(), {
+    // The shell gives the process a log for what it says last, which Deno's own pipes would not outlive.
+    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtime, "serve", ...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  }).spawn();
+  child.unref();
+  let ended: number | undefined;
+  child.status.then(({ code }) => ended = code);
+  const limit = Date.now() + START_TIME;
+  while (!await answers(path)) {
+    if (ended !== undefined) {
+      throw new Failure(
+        (await Deno.readTextFile(log)).replace(/^el2: /, "").trim() || `the session ended at once (${ended})`,
+        ended || ExitCode.Failed,
+      );
+    }
+    if (Date.now() > limit) {
+      throw new Failure(`session ${name} does not listen after ${START_TIME / 1000} s; its log: ${log}`, ExitCode.Failed);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+  console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
+}
+
+function shellPath(): string {
+  return "/bin/sh";
+}
+
+async function answers(path: string): Promise<boolean> {
+  try {
+    (await connectSession(path, { readOnly: true, follow: false })).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof NoSession)) throw error;
+    return error.otherVersion;
+  }
+}
+
+/** The process of a session: until it is told to end. */
+async function serveSession(entry: URL, name: string, what: string, plan: SessionPlan): Promise<number> {
+  const logs = `${sessionFolder()}/${name}.consoles`;
+  await Deno.mkdir(logs, { recursive: true, mode: 0o700 });
+  const machine = connectEmbedded(entry);
+  const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs });
+  const ended = Promise.withResolvers<number>();
+  hub.onDown = () => ended.resolve(ExitCode.Done);
+  hub.onEnd = ({ message }) => console.error(`el2: ${message}`);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => ended.resolve(ExitCode.Interrupted));
+  // A terminal that goes away is none of its business.
+  Deno.addSignalListener("SIGHUP", () => {});
+  let server: SessionServer;
+  try {
+    server = await SessionServer.listen(hub, socketPath(name));
+  } catch (error) {
+    if (!(error instanceof SocketInUse)) throw error;
+    throw new Failure(`a session ${name} runs already`, ExitCode.Failed);
+  }
+  machine.send({ kind: "start", plan });
+  const code = await ended.promise;
+  server.close();
+  hub.close();
+  return code;
+}
+
+async function down(named: string | undefined, force: boolean): Promise<number> {
+  let path: string;
+  try {
+    using open = await openSession({ socket: named });
+    const { session } = open;
+    path = socketPath((named ?? Deno.env.get("EL2_SOCKET")) || session.info.name);
+    const gone = Promise.withResolvers<void>();
+    session.onGone = () => gone.resolve();
+    session.down();
+    const late = setTimeout(() => gone.resolve(), END_TIME);
+    await gone.promise;
+    clearTimeout(late);
+  } catch (error) {
+    if (!(error instanceof Failure) || !force || named === undefined) throw error;
+    path = socketPath(named);
+    await Deno.remove(path).catch((failure) => {
+      if (!(failure instanceof Deno.errors.NotFound)) throw failure;
+    });
+    console.error(`el2: removed ${path}`);
+    return ExitCode.Done;
+  }
+  if (await answers(path)) {
+    throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; its process has to be killed`, ExitCode.Failed);
+  }
+  return ExitCode.Done;
+}
+
+async function list(json: boolean): Promise<number> {
+  const rows: Record<string, unknown>[] = [];
+  for (const name of sessionNames()) {
+    try {
+      const { info, close } = await connectOnce(socketPath(name));
+      rows.push({ id: `session:${name}`, ...info, clients: info.clients });
+      close();
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+      if (error.otherVersion) rows.push({ id: `session:${name}`, name, what: "?", ended: error.message });
+    }
+  }
+  if (json) output(`${JSON.stringify({ schema: "el2.ls/1", data: rows })}\n`);
+  else if (!rows.length) console.error("el2: no session runs; el2 up WHAT starts one");
+  else {
+    for (const { name, what, clients, ended, paused, started, logs } of rows) {
+      const state = ended ? `ended: ${ended}` : paused ? "paused" : "runs";
+      output(`${name}  ${what}  ${state}  clients ${clients}  since ${started}  consoles in ${logs}\n`);
+    }
+  }
+  return ExitCode.Done;
+}
+
+async function connectOnce(path: string) {
+  const session = await connectSession(path, { readOnly: true, follow: false });
+  return { info: session.info, close: () => session.close() };
+}

@@ -1,0 +1,189 @@
+// `el2 vm|vcpu|irq|mem|caps|queue|rpc ..`: commands that look into a session, and the few that change something there.
+
+import type { Command } from "@commander-js/extra-typings";
+import { ExitCode, Failure } from "./failure.ts";
+import { output, printAnswer, recordText } from "./print.ts";
+import { QUERY_COMMANDS, type QueryCommand } from "./queries.ts";
+import { openSession, withSessionOptions } from "./session.ts";
+import { parseBytes, parseDuration, parseWhole } from "./values.ts";
+import type { Action } from "../workstation/inspect/action.ts";
+import type { Query } from "../workstation/inspect/query.ts";
+import { TABLES } from "../workstation/inspect/tables.ts";
+import { registerRpcDecode } from "./rpc-decode.ts";
+import { registerVmLint } from "./vm-lint.ts";
+
+/** What each group of commands is about. */
+const GROUPS: Readonly<Record<string, string>> = {
+  vm: "the VMs of a session",
+  vcpu: "the vCPUs of a session",
+  irq: "the interrupts of a session",
+  mem: "the memory of a session: owners, parcels, limits",
+  caps: "the capabilities of a session",
+  queue: "the message queues and doorbells of a session",
+  rpc: "requests to the resource manager",
+  state: "the state of a session's machine as a whole",
+};
+
+/** Commands that change something. */
+interface ActionCommand {
+  readonly path: string;
+  readonly help: string;
+  readonly arguments: readonly { readonly name: string; readonly help: string }[];
+  readonly action: (...values: string[]) => Action;
+  readonly done: (...values: string[]) => string;
+}
+
+/** The table of commands that change something. */
+export const ACTION_COMMANDS: readonly ActionCommand[] = [
+  {
+    path: "vm stop",
+    help: "ask a VM to shut down (VM_STOP)",
+    arguments: [{ name: "vm", help: "vm:NAME or NAME" }],
+    action: (vm) => ({ kind: "vm.stop", vm, force: false }),
+    done: (vm) => `${vm} was asked to shut down`,
+  },
+  {
+    path: "vm kill",
+    help: "end a VM at once (VM_STOP with force)",
+    arguments: [{ name: "vm", help: "vm:NAME or NAME" }],
+    action: (vm) => ({ kind: "vm.stop", vm, force: true }),
+    done: (vm) => `${vm} is being ended`,
+  },
+  {
+    path: "vcpu kill",
+    help: "end the life of a vCPU (vcpu_kill)",
+    arguments: [{ name: "vcpu", help: "vcpu:VM/INDEX" }],
+    action: (vcpu) => ({ kind: "vcpu.kill", vcpu }),
+    done: (vcpu) => `${vcpu} is killed`,
+  },
+  {
+    path: "irq raise",
+    help: "make an interrupt pending",
+    arguments: [{ name: "irq", help: "irq:VM/INTID" }],
+    action: (irq) => ({ kind: "irq.raise", irq }),
+    done: (irq) => `${irq} is pending`,
+  },
+  {
+    path: "queue send",
+    help: "put a message into a queue as its sender would",
+    arguments: [{ name: "queue", help: "mq:NUMBER" }, { name: "bytes", help: "hexadecimal, or text behind text:" }],
+    action: (queue, bytes) => ({ kind: "queue.send", queue, bytes: parseBytes(bytes) }),
+    done: (queue, bytes) => `${parseBytes(bytes).length} bytes are in ${queue}`,
+  },
+  {
+    path: "queue flush",
+    help: "take all messages out of a queue",
+    arguments: [{ name: "queue", help: "mq:NUMBER" }],
+    action: (queue) => ({ kind: "queue.flush", queue }),
+    done: (queue) => `${queue} is empty`,
+  },
+  {
+    path: "queue ring-bell",
+    help: "set flags of a doorbell as its sender would",
+    arguments: [{ name: "doorbell", help: "db:NUMBER" }, { name: "flags", help: "0x.." }],
+    action: (doorbell, flags) => ({ kind: "doorbell.ring", doorbell, flags: BigInt(flags) }),
+    done: (doorbell) => `${doorbell} is rung`,
+  },
+];
+
+/** Adds the commands. `exit` takes the exit code. */
+export function registerInspect(program: Command, exit: (code: number) => void): void {
+  const groups = new Map<string, Command>();
+  const group = (name: string): Command => {
+    let command = groups.get(name);
+    if (!command) groups.set(name, command = program.command(name).description(GROUPS[name]) as unknown as Command);
+    return command;
+  };
+  for (const query of QUERY_COMMANDS) {
+    const [parent, name] = query.path.split(" ");
+    const command = withSessionOptions(group(parent).command(name).description(query.help))
+      .option("--filter <filter>", "only rows that it lets through, such as state=blocked or size>1M")
+      .option("--limit <rows>", "at most so many rows", parseWhole(1, 1_000_000));
+    if (query.argument) {
+      command.argument(query.argument.optional ? `[${query.argument.name}]` : `<${query.argument.name}>`, query.argument.help);
+    }
+    command.action(async (...args: unknown[]) => {
+      const argument = query.argument ? args[0] as string | undefined : undefined;
+      exit(await runQuery(query, argument, command.opts()));
+    });
+  }
+  for (const one of ACTION_COMMANDS) {
+    const [parent, name] = one.path.split(" ");
+    const command = withSessionOptions(group(parent).command(name).description(`${one.help}; changes the machine`));
+    for (const argument of one.arguments) command.argument(`<${argument.name}>`, argument.help);
+    command.action(async (...args: unknown[]) => {
+      const values = args.slice(0, one.arguments.length) as string[];
+      const action = one.action(...values);
+      using open = await openSession(command.opts());
+      const error = await open.asker.act(action);
+      if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+      console.error(`el2: ${one.done(...values)}`);
+    });
+  }
+  registerRead(group("mem"));
+  registerTop(group("irq"));
+  registerVmLint(group("vm"), exit);
+  registerRpcDecode(group("rpc"));
+}
+
+/** Time (ns) over which `irq top` counts. */
+const TOP_TIME = 1e9;
+const TOP_ROWS = 10;
+
+function registerTop(irq: Command): void {
+  const command = withSessionOptions(irq.command("top").description("the interrupts that come most often, and what is wrong with any"))
+    .option("--for <time>", "count over this much wall time", parseDuration, TOP_TIME)
+    .option("--limit <rows>", "at most so many rows", parseWhole(1, 10_000), TOP_ROWS);
+  command.action(async () => {
+    const options = command.opts();
+    using open = await openSession(options);
+    // Rates are those since somebody looked before.
+    await open.asker.ask({ table: "irq.ls", args: {} });
+    await new Promise((resolve) => setTimeout(resolve, options.for / 1e6));
+    await answer(open, { table: "irq.ls", args: { filter: "rate>0 | finding!=-", limit: options.limit } }, options.json ?? false);
+  });
+}
+
+function registerRead(mem: Command): void {
+  const command = withSessionOptions(mem.command("read").description("bytes of memory"))
+    .argument("<address>", "pa:ADDRESS or ipa:VM/ADDRESS")
+    .argument("[size]", "bytes", parseWhole(1, 65536));
+  command.action(async (at, size) => {
+    using open = await openSession(command.opts());
+    await answer(open, { table: "mem.read", args: { at, size } }, command.opts().json ?? false);
+  });
+}
+
+interface QueryOptions {
+  readonly json?: boolean;
+  readonly socket?: string;
+  readonly readOnly?: boolean;
+  readonly filter?: string;
+  readonly limit?: number;
+}
+
+async function runQuery(command: QueryCommand, argument: string | undefined, options: QueryOptions): Promise<number> {
+  const args = command.query?.(argument) ?? {};
+  const filter = [args.filter, options.filter].filter((one) => one !== undefined).join(" ");
+  using open = await openSession(options);
+  const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
+  const rows = await answer(open, query, options.json ?? false, command.record);
+  if (rows === 0 && command.failsOnNone) {
+    throw new Failure(`no ${argument}; el2 ${command.path.split(" ")[0]} ls shows what there is`, ExitCode.Failed);
+  }
+  return rows > 0 && command.failsOnRows ? ExitCode.Failed : ExitCode.Done;
+}
+
+/** Asks and prints. Gives the number of rows. @throws Failure when the query is wrong */
+export async function answer(
+  { asker, session }: Awaited<ReturnType<typeof openSession>>,
+  query: Query,
+  json: boolean,
+  record = false,
+): Promise<number> {
+  const got = await asker.ask(query);
+  if (got.error !== undefined) throw new Failure(got.error, got.error.startsWith("--filter") ? ExitCode.Usage : ExitCode.Failed);
+  if (record && !json) output(got.rows.map((row) => recordText(TABLES[query.table], row)).join("\n"));
+  else printAnswer(session.info.name, got, json);
+  return got.rows.length;
+}

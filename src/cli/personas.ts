@@ -1,0 +1,88 @@
+// `el2 personas`: the generations of the Gunyah driver side by side, as `src/abi/ioctl/personas.ts` declares them.
+
+import type { Command } from "@commander-js/extra-typings";
+import { type Persona, PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
+import { GH, GH_ANDROID, GH_LEGACY, GH_V6 } from "../abi/ioctl/gunyah.ts";
+import type { Request } from "../abi/ioctl/request.ts";
+
+/** Adds the command. */
+export function registerPersonas(program: Command): void {
+  program.command("personas")
+    .description("print the generations of the Gunyah driver side by side: request codes, checks, order of calls")
+    .option("--json", "as JSON, with every request and structure", false)
+    .addHelpText("after", "\nExamples:\n  el2 personas\n  el2 personas --json | jq '.v14.requests'")
+    .action(({ json }) => console.log(json ? JSON.stringify(personasAsJson(), undefined, 2) : personasAsText()));
+}
+
+/** Every generation with its requests, structures and rules, as plain data. */
+export function personasAsJson(): Record<string, unknown> {
+  return Object.fromEntries(PERSONA_NAMES.map((name) => {
+    const { requests, ...rules } = PERSONAS[name];
+    return [name, { ...rules, requests: requests.map(requestAsJson) }];
+  }));
+}
+
+/** A request as plain data. */
+export function requestAsJson({ name, code, on, struct }: Request): Record<string, unknown> {
+  const fields = struct?.fields.map(({ name, offset, type }) => ({
+    name,
+    offset,
+    type: typeof type === "string" ? type : `${type.array}[${type.length}]`,
+  }));
+  return {
+    name,
+    code: `0x${code.toString(16).padStart(8, "0")}`,
+    on,
+    ...struct && { struct: { name: struct.name, size: struct.size, fields } },
+  };
+}
+
+type Row = readonly [title: string, value: (persona: Persona) => string];
+
+/** The code of the first of these requests that the generation has. */
+function codeOf(...requests: Request[]): Row[1] {
+  return (persona) => {
+    const request = requests.find((each) => persona.requests.includes(each));
+    return request ? `0x${request.code.toString(16)}` : "-";
+  };
+}
+
+const yes = (value: boolean) => value ? "yes" : "no";
+
+const ROWS: readonly Row[] = [
+  ["CREATE_VM", codeOf(GH.CREATE_VM, GH_V6.CREATE_VM, GH_LEGACY.CREATE_VM)],
+  ["SET_USER_MEM_REGION", codeOf(GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION)],
+  ["LEND_USER_MEM", codeOf(GH_ANDROID.LEND_USER_MEM)],
+  ["CREATE_GUEST_MEM", codeOf(GH.CREATE_GUEST_MEM)],
+  ["MAP_MEM", codeOf(GH.MAP_MEM)],
+  ["SET_DTB_CONFIG", codeOf(GH.SET_DTB_CONFIG, GH_V6.SET_DTB_CONFIG)],
+  ["START", codeOf(GH.START, GH_V6.START)],
+  ["ADD_FUNCTION", codeOf(GH.ADD_FUNCTION)],
+  ["RUN", codeOf(GH.RUN, GH_LEGACY.RUN)],
+  ["memory changes hands", ({ memory }) => memory.given],
+  ["size 0 deletes", ({ memory }) => yes(memory.deleteBySize0)],
+  ["wrap is EOVERFLOW", ({ memory }) => yes(memory.wrapChecked)],
+  ["label used once", ({ memory }) => yes(memory.uniqueLabels)],
+  ["memory limit", ({ memory }) => yes(memory.limited)],
+  ["creator only", ({ memory }) => yes(memory.callerChecked)],
+  ["VMID allocated", ({ vmidAtCreate }) => vmidAtCreate ? "at create" : "at START"],
+  ["START again", ({ startAgain }) => startAgain],
+  ["RM errors", ({ anyRmErrorIsInvalid }) => anyRmErrorIsInvalid ? "EINVAL" : "by table"],
+  ["vCPU descriptors", ({ functions }) => yes(functions !== undefined)],
+  ["resume action", ({ functions }) => yes(functions?.resumeAction === true)],
+];
+
+/** The table, a column a generation, and the orders of START below. */
+export function personasAsText(): string {
+  const shown = PERSONA_NAMES.map((name) => PERSONAS[name]);
+  const columns = [["", ...ROWS.map(([title]) => title)]];
+  for (const persona of shown) columns.push([persona.name, ...ROWS.map(([, value]) => persona.device ? value(persona) : "-")]);
+  const widths = columns.map((cells) => Math.max(...cells.map((cell) => cell.length)));
+  const lines = [...ROWS, 0].map((_, row) => columns.map((cells, column) => cells[row].padEnd(widths[column])).join("  ").trimEnd());
+  const orders = shown.filter(({ start }) => start.length > 0).flatMap(({ name, title, start, teardown }) => [
+    `${name}: ${title}`,
+    `  START     ${start.join(", ")}`,
+    `  teardown  ${teardown.join(", ")}`,
+  ]);
+  return [...lines, "", ...orders].join("\n");
+}

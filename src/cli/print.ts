@@ -1,0 +1,103 @@
+// Answers on stdout: aligned columns for people, one JSON document or a row a line for programs (WORKSTATION section 2, "JSON").
+
+import type { Answer } from "../workstation/inspect/query.ts";
+import { alignsRight, cellText } from "../workstation/inspect/format.ts";
+import { type Column, type Json, type Row, schemaName, type Table } from "../workstation/inspect/table.ts";
+import { TABLES } from "../workstation/inspect/tables.ts";
+
+/** Writes to stdout; when nobody reads any more, the program ends quietly. */
+export function output(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
+    throw error;
+  }
+}
+
+/** Prints an answer. On a terminal lists are as wide as it is; elsewhere nothing is cut. */
+export function printAnswer(session: string, answer: Answer, json: boolean): void {
+  const table: Table = TABLES[answer.table];
+  if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
+  output(listText(table, answer.rows, terminalWidth()));
+  if (answer.dropped) console.error(`el2: ${answer.dropped} rows were lost before they could be read`);
+}
+
+/** The document of `--json`. */
+export function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {
+  return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped };
+}
+
+/** One row of a stream. */
+export function printStreamRow(session: string, answer: Answer, row: Row, json: boolean): void {
+  const table: Table = TABLES[answer.table];
+  if (json) output(`${JSON.stringify(answerJson(session, { ...answer, rows: [row] }))}\n`);
+  else output(rowText(listed(table, terminalWidth()), row, terminalWidth()));
+}
+
+/** Width of the terminal on stdout; undefined where there is none. */
+export function terminalWidth(): number | undefined {
+  return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
+}
+
+type Listed = readonly (readonly [name: string, column: Column])[];
+
+function listed(table: Table, width: number | undefined): Listed {
+  return Object.entries(table.columns).filter(([, column]) =>
+    column.width !== undefined && (width === undefined || (column.from ?? 0) <= width)
+  );
+}
+
+/** A list with its heading. Columns are as wide as their contents; the last one is not padded. */
+export function listText(table: Table, rows: readonly Row[], width: number | undefined): string {
+  if (!rows.length) return `${table.empty}\n`;
+  const columns = listed(table, width).map(([name, column]): [string, Column] => {
+    const contents = rows.map((row) => cellText(column, row[name]).length);
+    return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
+  });
+  const heading = columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" ");
+  return cut(heading, width) + rows.map((row) => rowText(columns, row, width)).join("");
+}
+
+function rowText(columns: Listed, row: Row, width: number | undefined): string {
+  return cut(columns.map(([name, column]) => aligned(column, cellText(column, row[name]))).join(" "), width);
+}
+
+function aligned(column: Column, text: string): string {
+  return alignsRight(column) ? text.padStart(column.width ?? 0) : text.padEnd(column.width ?? 0);
+}
+
+function cut(line: string, width: number | undefined): string {
+  const text = line.trimEnd();
+  return `${width !== undefined && text.length > width ? `${text.slice(0, width - 1)}~` : text}\n`;
+}
+
+/** A row in full, a field a line. */
+export function recordText(table: Table, row: Row): string {
+  const names = Object.keys(table.columns);
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.flatMap((name) => {
+    const value = row[name], column = table.columns[name];
+    if (column.kind === "detail") return detailLines(name.padEnd(width), value);
+    const exact = column.kind === "size" && value !== null ? ` (${value} bytes)` : "";
+    return [`${name.padEnd(width)}  ${cellText(column, value)}${exact}`];
+  });
+  return lines.map((line) => `${line}\n`).join("");
+}
+
+function detailLines(name: string, value: Json): string[] {
+  if (value === null) return [`${name}  -`];
+  if (Array.isArray(value)) {
+    return value.length ? value.map((one, index) => `${index ? " ".repeat(name.length) : name}  ${inline(one)}`) : [`${name}  -`];
+  }
+  return [`${name}  ${inline(value) || "-"}`];
+}
+
+/** Structured data in a line. */
+export function inline(value: Json): string {
+  if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+    return Object.entries(value).map(([name, field]) => `${name}=${inline(field)}`).join(" ");
+  }
+  return Array.isArray(value) ? `[${value.map(inline).join(", ")}]` : String(value);
+}

@@ -1,0 +1,18 @@
+// `el2 rpc decode HEX`: what the bytes of a packet between a VM and the resource manager say. Needs no session.
+
+import type { Command } from "@commander-js/extra-typings";
+import { describePackets } from "../abi/rpc/describe.ts";
+import { output } from "./print.ts";
+import { parseBytes } from "./values.ts";
+
+/** Adds the command to the group `rpc`. */
+export function registerRpcDecode(rpc: Command): void {
+  rpc.command("decode")
+    .description("say what a packet between a VM and the resource manager is, field by field")
+    .argument("<hex...>", "its bytes; of a message of several packets one behind the other", (text, bytes: Uint8Array[]) => [
+      ...bytes,
+      parseBytes(text),
+    ], [])
+    .addHelpText("after", "\nExamples:\n  el2 rpc decode 210101000100005600000000\n  el2 rpc decode 21 02 07 00 04 00 00 56 03 00 00 00")
+    .action((parts) => output(`${describePackets(Uint8Array.from(parts.flatMap((part) => [...part]))).join("\n")}\n`));
+}

@@ -1,0 +1,81 @@
+// Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only one that is there.
+
+import type { Command } from "@commander-js/extra-typings";
+import { ExitCode, Failure } from "./failure.ts";
+import { Asker } from "../workstation/control/asker.ts";
+import { sessionNames, socketPath } from "../workstation/control/places.ts";
+import { connectSession, NoSession, type RemoteSession } from "../workstation/control/remote.ts";
+
+/** A session, and questions to it. */
+export interface OpenSession extends Disposable {
+  readonly session: RemoteSession;
+  readonly asker: Asker;
+}
+
+/** How a command connects. */
+export interface SessionOptions {
+  readonly socket?: string;
+  readonly readOnly?: boolean;
+  /** It wants console output and samples too. */
+  readonly follow?: boolean;
+}
+
+/**
+ * Connects, to ask. `onConsole` hears what consoles show, with `follow`.
+ * @throws Failure with exit code 3 where there is no session.
+ */
+export async function openSession(options: SessionOptions, onConsole?: (console: string, bytes: Uint8Array) => void): Promise<OpenSession> {
+  const session = await connectNamed(options);
+  const asker = new Asker(session);
+  session.onEvent = (event) => {
+    if (asker.take(event) || event.kind !== "console") return;
+    session.send({ kind: "taken", bytes: event.bytes.length });
+    onConsole?.(event.console, event.bytes);
+  };
+  session.onGone = () => {
+    console.error("el2: the session is gone; el2 ls shows what there is");
+    Deno.exit(ExitCode.NoSession);
+  };
+  session.onRefused = (message) => {
+    console.error(`el2: ${message}`);
+    Deno.exit(ExitCode.ReadOnly);
+  };
+  return { session, asker, [Symbol.dispose]: () => session.close() };
+}
+
+/** Connects; events wait until somebody listens. @throws Failure with exit code 3 where there is no session. */
+export async function connectNamed(options: SessionOptions): Promise<RemoteSession> {
+  return await connectTo((options.socket ?? Deno.env.get("EL2_SOCKET")) || undefined, options);
+}
+
+async function connectTo(named: string | undefined, { readOnly = false, follow = false }: SessionOptions): Promise<RemoteSession> {
+  if (named !== undefined) {
+    try {
+      return await connectSession(socketPath(named), { readOnly, follow });
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+      throw new Failure(`${error.message}; el2 ls shows the sessions, el2 up WHAT starts one`, ExitCode.NoSession);
+    }
+  }
+  const alive: RemoteSession[] = [];
+  for (const name of sessionNames()) {
+    try {
+      alive.push(await connectSession(socketPath(name), { readOnly, follow }));
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+    }
+  }
+  if (alive.length === 1) return alive[0];
+  for (const session of alive) session.close();
+  if (alive.length === 0) throw new Failure("no session runs; el2 up WHAT starts one", ExitCode.NoSession);
+  const names = alive.map(({ info }) => info.name).join(", ");
+  throw new Failure(`several sessions run: ${names}; name one: --socket NAME or EL2_SOCKET=NAME`, ExitCode.NoSession);
+}
+
+/** Adds the options of all commands that talk to a session. */
+export function withSessionOptions<Args extends unknown[], Opts extends Record<string, unknown>>(command: Command<Args, Opts>) {
+  return command
+    .option("--json", "print JSON: el2 schema NAME describes it")
+    .option("--socket <session>", "the session: its name, or the path of its socket")
+    .option("--read-only", "change nothing; what would is refused with exit code 5");
+}

@@ -1,0 +1,84 @@
+// `el2 trace calls --vm VM WHAT`: runs a configuration from its first instruction to its end, here and without a session, and prints the
+// hypercalls that one VM made, under the requests that it made them for. With `--vm rm` this is the Resource Manager's boot and how it
+// creates, starts, stops and resets VMs (spec/observed.md §7, §8).
+
+import type { TraceEvent } from "../abi/trace.ts";
+import { assemble } from "../workstation/assemble.ts";
+import type { SessionPlan } from "../workstation/plan.ts";
+import { output } from "./print.ts";
+
+/** Calls that carry messages: as many as there are messages, and nobody asks for them. */
+const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
+/** Virtual time after which a run that does not end by itself is cut off, ns. */
+const PATIENCE = 10e9;
+const TURNS = 10_000;
+
+/** How the calls are printed. */
+export interface TraceCallsOptions {
+  /** Whose calls. */
+  readonly vm: string;
+  readonly json: boolean;
+  /** Virtual time to run, ns; else until all VMs have ended. */
+  readonly duration: number | undefined;
+}
+
+/** Runs the plan and prints the calls. */
+export function traceCalls(plan: SessionPlan, options: TraceCallsOptions): void {
+  const system = assemble(plan);
+  const { machine, hypervisor } = system;
+  /** Calls of requests in progress, by the request's event. */
+  const pending = new Map<number, TraceEvent[]>();
+  let section = "";
+  const print = (event: TraceEvent, heading: string) => {
+    if (options.json) return output(`${JSON.stringify(row(event, heading))}\n`);
+    if (heading !== section) output(`${heading}\n`);
+    section = heading;
+    output(`${line(event)}\n`);
+  };
+  hypervisor.trace.listen(["hvc", "rpc"], (event) => {
+    if (event.vcpu.split("/")[0] !== options.vm) return;
+    if (event.kind === "hvc" && !TRANSPORT.includes(event.name)) {
+      if (event.parent === undefined) print(event, section === "" || section === "at its start" ? "at its start" : "between requests");
+      else pending.set(event.parent, [...pending.get(event.parent) ?? [], event]);
+    } else if (event.kind === "rpc") {
+      const calls = pending.get(event.id) ?? [];
+      pending.delete(event.id);
+      const of = event.fields.vmid === undefined ? "" : ` of VM ${hexadecimal(event.fields.vmid)}`;
+      const heading = `${event.name}${of}${event.result?.refused ? ` -> ${event.result.name}` : ""}`;
+      for (const call of calls) print(call, heading);
+    }
+  });
+  const end = options.duration ?? PATIENCE;
+  while (machine.time < end && system.ended() === undefined) {
+    const result = machine.run(end, TURNS);
+    if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(Math.min(result.next, end));
+    else if (result.kind !== "turns") break;
+  }
+}
+
+function row({ id, time, vcpu, name, fields, result }: TraceEvent, request: string): unknown {
+  return {
+    id: `ev:${id}`,
+    t: String(time),
+    vcpu,
+    call: name,
+    args: plain(fields),
+    result: result?.name,
+    values: plain(result?.fields),
+    request,
+  };
+}
+
+function plain(fields: TraceEvent["fields"] | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields ?? {}).map(([name, value]) => [name, hexadecimal(value)]));
+}
+
+function line({ time, name, fields, result }: TraceEvent): string {
+  const text = (values: TraceEvent["fields"]) => Object.entries(values).map(([key, value]) => `${key} ${hexadecimal(value)}`).join(", ");
+  const answer = result === undefined ? "" : ` -> ${result.name.toLowerCase()}${result.fields ? ` ${text(result.fields)}` : ""}`;
+  return `  ${(time / 1e9).toFixed(6)}  ${name} ${text(fields)}`.trimEnd() + answer.trimEnd();
+}
+
+function hexadecimal(value: unknown): unknown {
+  return typeof value === "bigint" || typeof value === "number" ? `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}` : value;
+}

@@ -1,0 +1,40 @@
+// Where the state of a session's screens is kept: a file by the session's name in the person's state folder.
+
+import { parseUiState, type UiState } from "../tui/ui-state.ts";
+import { writeWhole } from "../workstation/cache.ts";
+
+/** The file; undefined where there is no place for it. */
+function fileOf(session: string): string | undefined {
+  const home = Deno.env.get("HOME");
+  const folder = Deno.env.get("XDG_STATE_HOME") || (home && `${home}/.local/state`);
+  return folder ? `${folder}/el2/ui/${session}.json` : undefined;
+}
+
+/** What was kept, if anything was. */
+export async function loadUiState(session: string): Promise<UiState | undefined> {
+  const file = fileOf(session);
+  if (file === undefined) return undefined;
+  try {
+    return parseUiState(await Deno.readTextFile(file));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+/** Keeps it. A folder that cannot be written costs the state and nothing else. */
+export async function saveUiState(session: string, state: UiState): Promise<void> {
+  const file = fileOf(session);
+  if (file === undefined) return;
+  try {
+    await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
+    await writeWhole(file, JSON.stringify(state));
+  } catch (error) {
+    const cannot = error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable ||
+      error instanceof Deno.errors.NotADirectory;
+    if (!(error instanceof Error) || !cannot && !/read-only file system/i.test(error.message)) throw error;
+    console.error(`el2: the layout is not kept: ${error.message}`);
+  }
+}

@@ -1,0 +1,69 @@
+// `el2 vmm FILE`: the sample VMM with every ioctl that it makes printed as it ends, beside what the guest prints. The run is made here,
+// without a session, from its first instruction to its end.
+
+import { type Command, Option } from "@commander-js/extra-typings";
+import type { TraceEvent, TraceFields } from "../abi/trace.ts";
+import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
+import { assemble } from "../workstation/assemble.ts";
+import { ExitCode, Failure } from "./failure.ts";
+import { output } from "./print.ts";
+import { planOf } from "./run.ts";
+import { parseDuration } from "./values.ts";
+
+const TURNS = 10_000;
+/** RUN ends as often as a guest touches a device: it is an event of another kind, and printed only with --run. */
+const RUN = ["GH_VCPU_RUN", "GZVM_RUN"];
+
+/** Adds the command. */
+export function registerVmm(program: Command, exit: (code: number) => void): void {
+  const devices = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
+  program.command("vmm")
+    .description("run the VMs of a configuration by the sample VMM, a process each, and print its ioctls")
+    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian")
+    .addOption(new Option("--device <generation>", "generation of /dev/gunyah").choices(devices))
+    .option("--for <time>", "end after this much virtual time", parseDuration, 10e9)
+    .option("--run", "print each RUN too", false)
+    .option("--json", "a line of JSON for each ioctl, and no console", false)
+    .addHelpText("after", "\nExamples:\n  el2 vmm phone.toml --device v14\n  el2 vmm guest.bin --run --for 100ms")
+    .action(async (what, options) => {
+      const plan = await planOf(what);
+      if (plan.what.kind !== "run") throw new Failure(`vmm ${what}: no VMs`);
+      const { host } = plan.what;
+      const device = options.device ?? host.driver?.device ?? "union";
+      const driver = { gzvm: false, memlock: Number.MAX_SAFE_INTEGER, ...host.driver, device };
+      const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
+      const { machine, hypervisor } = system;
+      hypervisor.trace.listen(options.run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
+        if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, options.json);
+      });
+      while (machine.time < options.for && system.ended() === undefined) {
+        const result = machine.run(options.for, TURNS);
+        for (const { bytes } of system.takeOutput()) if (!options.json) Deno.stdout.writeSync(bytes);
+        if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(Math.min(result.next, options.for));
+        else if (result.kind !== "turns") break;
+      }
+      for (const { text, refused } of system.takeEvents().events) if (refused) console.error(`el2: ${text}`);
+      exit(system.ended()?.code ?? ExitCode.Done);
+    });
+}
+
+/** One ioctl with its result. */
+function print({ time, end, name, fields, result, why }: TraceEvent, json: boolean): void {
+  if (json) return output(`${JSON.stringify({ time, end, name, fields, result, why }, wide)}\n`);
+  const answer = result!.code < 0 ? `-1 ${result!.name}` : `${result!.code}`;
+  output(`[${(end / 1e9).toFixed(6)}] ${name}(${argumentText(fields)}) = ${answer}\n`);
+}
+
+function argumentText({ fd, ...rest }: TraceFields): string {
+  const fields = Object.entries(rest).filter(([, value]) => !Array.isArray(value)).map(([name, value]) => `${name}: ${shown(value)}`);
+  return [`fd ${fd}`, ...fields].join(", ");
+}
+
+function shown(value: unknown): string {
+  return (typeof value === "number" || typeof value === "bigint") && value > 9 ? `0x${value.toString(16)}` : String(value);
+}
+
+/** JSON has no integers of 64 bits: they are hexadecimal text. */
+function wide(_key: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `0x${value.toString(16)}` : value;
+}

@@ -1,0 +1,12 @@
+// Copies to the person's clipboard through the terminal (OSC 52), inside tmux through that.
+
+import { encodeBase64 } from "../workstation/control/base64.ts";
+
+/** Longer texts are more than terminals take. */
+export const LONGEST_COPY = 64 * 1024;
+
+/** The bytes that put a text on the clipboard. */
+export function copySequence(text: string, tmux: boolean): string {
+  const osc = `\x1b]52;c;${encodeBase64(new TextEncoder().encode(text))}\x07`;
+  return tmux ? `\x1bPtmux;${osc.replaceAll("\x1b", "\x1b\x1b")}\x1b\\` : osc;
+}

@@ -1,0 +1,74 @@
+// The screen of a configuration that is wrong: each error below its line, with a mark under the place (WORKSTATION section 4).
+
+import { fit, type Screen } from "./cells.ts";
+import type { Look } from "./theme.ts";
+
+/** An error and where it is: line and column from 1; both 0 where it is nowhere in the text. */
+export interface PlacedError {
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** `FILE:LINE:COLUMN: message` as its parts. */
+export function placedError(file: string, text: string): PlacedError {
+  const match = text.startsWith(`${file}:`) ? /^(\d+):(\d+): ([\s\S]*)$/.exec(text.slice(file.length + 1)) : null;
+  return match ? { line: Number(match[1]), column: Number(match[2]), message: match[3] } : { line: 0, column: 0, message: text };
+}
+
+/** The screen. */
+export class ConfigErrorScreen {
+  #at = 0;
+  #lines: readonly string[];
+  #errors: readonly PlacedError[];
+
+  constructor(readonly file: string, text: string, errors: readonly PlacedError[]) {
+    this.#lines = text.split("\n");
+    this.#errors = errors;
+  }
+
+  /** The file was looked at again. */
+  update(text: string, errors: readonly PlacedError[]): void {
+    this.#lines = text.split("\n");
+    this.#errors = errors;
+    this.#at = Math.min(this.#at, Math.max(errors.length - 1, 0));
+  }
+
+  /** The error that is selected. */
+  get selected(): PlacedError | undefined {
+    return this.#errors[this.#at];
+  }
+
+  move(by: number): void {
+    this.#at = Math.min(Math.max(this.#at + by, 0), Math.max(this.#errors.length - 1, 0));
+  }
+
+  draw(screen: Screen, look: Look): void {
+    screen.clear();
+    const count = this.#errors.length;
+    const heading = `-- ${this.file} has ${count} error${count === 1 ? "" : "s"}; nothing was started`;
+    screen.text(0, 0, fit(heading, screen.width), look.style("focusedHeading"));
+    let y = 1;
+    this.#errors.forEach((error, index) => {
+      if (y + 2 > screen.height - 2) return;
+      const { line, column, message } = error;
+      const place = line ? `${line}:${column}` : "";
+      const mark = index === this.#at ? ">" : " ";
+      const source = line ? this.#lines[line - 1] ?? "" : "";
+      screen.text(
+        0,
+        y++,
+        fit(`${mark}${place.padEnd(7)} ${source}`, screen.width),
+        index === this.#at ? look.selected("text") : look.style("text"),
+      );
+      const margin = line ? 9 + column - 1 : 1;
+      screen.text(
+        0,
+        y++,
+        fit(`${" ".repeat(Math.min(margin, screen.width >> 1))}${line ? "^ " : "! "}${message}`, screen.width),
+        look.style("refused"),
+      );
+    });
+    screen.text(0, screen.height - 2, fit(" Enter opens $EDITOR here   r check again   q leave", screen.width), look.style("dim"));
+  }
+}

@@ -1,0 +1,138 @@
+// The scheduler's timeline: a lane for each physical CPU, a letter for each VM, `_` for idle; a column is a span of virtual time.
+
+import { fit, type Rectangle, type Screen } from "./cells.ts";
+import type { Pane } from "./pane.ts";
+import type { Look } from "./theme.ts";
+import { durationText, timeText } from "../workstation/inspect/format.ts";
+import type { Answer, Query } from "../workstation/inspect/query.ts";
+import type { Row, Table } from "../workstation/inspect/table.ts";
+import { SLICES } from "../workstation/inspect/tables.ts";
+
+/** Slices that are asked for. */
+const ROWS = 20_000;
+const SCALES = [1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 5e7, 1e8] as const;
+
+/** The lanes. */
+export class LanesPane implements Pane {
+  readonly name = "lanes";
+  #rows: readonly Row[] = [];
+  #scale: number = SCALES.indexOf(1e5);
+  /** Columns that the end of the picture lies before the newest slice. */
+  #back = 0;
+  #width = 60;
+
+  title(): string {
+    return `physical CPUs  1 col = ${durationText(SCALES[this.#scale])}  (+ - scale, h l move)${this.#back ? "" : "  follow"}`;
+  }
+
+  wants(): Query {
+    return { table: "sched.ls", args: { limit: ROWS } };
+  }
+
+  take(answer: Answer): void {
+    this.#rows = answer.rows;
+  }
+
+  /** The slice at the right end. */
+  get selection(): { table: Table; row: Row } | undefined {
+    const end = this.#end();
+    const row = this.#rows.findLast(({ t }) => Number(t) <= end);
+    return row && { table: SLICES, row };
+  }
+
+  get page(): number {
+    return 1;
+  }
+
+  move(by: number): void {
+    this.pan(by === Infinity ? Infinity : by);
+  }
+
+  /** Moves along the time by columns; Infinity follows the newest. */
+  pan(columns: number): void {
+    this.#back = columns === Infinity ? 0 : Math.max(0, this.#back - columns);
+  }
+
+  /** More or less time in a column. */
+  zoom(by: number): void {
+    this.#scale = Math.min(Math.max(this.#scale + by, 0), SCALES.length - 1);
+  }
+
+  click(): void {}
+
+  draw(screen: Screen, area: Rectangle, look: Look): void {
+    const width = this.#width = Math.max(area.width - 6, 1);
+    const step = SCALES[this.#scale], end = this.#end(), start = end - width * step;
+    this.#drawScale(screen, area, start, step, look);
+    const cpus = [...new Set(this.#rows.map(({ pcpu }) => Number(pcpu)))].sort((a, b) => a - b);
+    const letters = letterOf([...new Set(this.#rows.flatMap(({ vm }) => typeof vm === "string" ? [vm] : []))]);
+    cpus.slice(0, area.height - 2).forEach((cpu, index) => {
+      const lane = this.#lane(cpu, start, step, width, letters);
+      screen.text(area.x, area.y + 1 + index, ` p${cpu}`.padEnd(6), look.style("heading"));
+      screen.text(area.x + 6, area.y + 1 + index, lane);
+    });
+    const y = area.y + 2 + cpus.length;
+    const legend = [...letters].map(([vm, letter]) => `${letter} ${vm}`).join("   ");
+    if (y < area.y + area.height) {
+      screen.text(area.x, y, fit(cpus.length ? ` ${legend}   _ idle` : ` ${SLICES.empty}`, area.width), look.style("dim"));
+    }
+    const { row } = this.selection ?? {};
+    if (row && y + 1 < area.y + area.height) {
+      screen.text(
+        area.x,
+        y + 1,
+        fit(` at ${timeText(Number(row.t))} pcpu:${row.pcpu} -> ${row.vcpu ?? "idle"}: ${row.reason}`, area.width),
+      );
+    }
+  }
+
+  #end(): number {
+    const last = this.#rows.at(-1);
+    return last ? Number(last.t) - this.#back * SCALES[this.#scale] : 0;
+  }
+
+  #drawScale(screen: Screen, area: Rectangle, start: number, step: number, look: Look): void {
+    for (let column = 0; column < this.#width; column += 20) {
+      const at = start + column * step;
+      if (at >= 0) screen.text(area.x + 6 + column, area.y, fit(timeText(at), Math.min(18, this.#width - column)), look.style("dim"));
+    }
+  }
+
+  /** What ran longest in each column. */
+  #lane(cpu: number, start: number, step: number, width: number, letters: ReadonlyMap<string, string>): string {
+    const slices = this.#rows.filter((row) => row.pcpu === cpu);
+    const spent: Map<string, number>[] = Array.from({ length: width }, () => new Map());
+    const end = start + width * step;
+    slices.forEach((slice, index) => {
+      const from = Math.max(Number(slice.t), start), to = Math.min(index + 1 < slices.length ? Number(slices[index + 1].t) : end, end);
+      const who = typeof slice.vm === "string" ? letters.get(slice.vm) ?? "?" : "_";
+      for (let at = from; at < to;) {
+        const column = Math.floor((at - start) / step);
+        const next = Math.min(to, start + (column + 1) * step);
+        if (next <= at || column >= width) break;
+        spent[column].set(who, (spent[column].get(who) ?? 0) + next - at);
+        at = next;
+      }
+    });
+    return spent.map((column) => {
+      // A VM that ran at all in a column shows before idleness.
+      const best = [...column].filter(([who]) => who !== "_").sort(([, a], [, b]) => b - a)[0];
+      return best?.[0] ?? (column.size ? "_" : " ");
+    }).join("");
+  }
+}
+
+const PLATFORM: ReadonlySet<string> = new Set(["vm:host", "vm:rm"]);
+
+/** A letter for each VM: its first that is free. Those that every machine has come first, so that their letters are always the same. */
+export function letterOf(vms: readonly string[]): Map<string, string> {
+  const found = new Map<string, string>();
+  const taken = new Set<string>();
+  for (const vm of [...vms].sort((a, b) => Number(PLATFORM.has(b)) - Number(PLATFORM.has(a)) || a.localeCompare(b))) {
+    const candidates = [...vm.replace(/^vm:/, "").toUpperCase().replaceAll(/[^A-Z]/g, ""), ..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+    const letter = candidates.find((one) => !taken.has(one)) ?? "?";
+    taken.add(letter);
+    found.set(vm, letter);
+  }
+  return found;
+}

@@ -1,0 +1,60 @@
+// From a row to the objects that it names, and from an id to the screen that shows it.
+
+import type { Json, Row, Table } from "../workstation/inspect/table.ts";
+
+/** Where an object is shown: screen key and pane, and the id there. */
+export interface Place {
+  readonly screen: string;
+  readonly pane: string;
+  readonly id: string;
+}
+
+const PLACES: Readonly<Record<string, readonly [screen: string, pane: string]>> = {
+  vm: ["1", "tree"],
+  vcpu: ["2", "vcpus"],
+  irq: ["3", "irqs"],
+  parcel: ["4", "parcels"],
+  pa: ["4", "map"],
+  ipa: ["4", "map"],
+  limit: ["4", "limits"],
+  cap: ["5", "caps"],
+  obj: ["5", "objects"],
+  mq: ["6", "queues"],
+  db: ["6", "queues"],
+  rpc: ["7", "rpcs"],
+  pcpu: ["8", "lanes"],
+  ev: ["9", "events"],
+  why: ["0", "reasons"],
+  con: ["1", "console"],
+};
+
+/** The kind of an id: what stands before its colon. */
+export function kindOf(id: string): string {
+  return id.slice(0, id.indexOf(":"));
+}
+
+/** Where an id is shown; undefined for what no screen shows. */
+export function placeOf(id: string): Place | undefined {
+  const place = PLACES[kindOf(id)];
+  return place && { screen: place[0], pane: place[1], id: id.split(" ")[0] };
+}
+
+/** The VM that an id belongs to, by its name. */
+export function vmOf(id: string): string | undefined {
+  const match = /^(?:vm|vcpu|cap|irq|con|dev|ipa):([^/ ]+)/.exec(id);
+  return match?.[1];
+}
+
+/** Ids that a row names beside its own, each once, in the order of its columns. */
+export function linksOf(table: Table, row: Row): string[] {
+  const found = new Set<string>();
+  const look = (value: Json) => {
+    if (typeof value === "string") {
+      for (const word of value.split(" ")) if (/^[a-z]+:[^ ]+$/.test(word) && placeOf(word)) found.add(word);
+    } else if (Array.isArray(value)) value.forEach(look);
+    else if (value !== null && typeof value === "object") Object.values(value).forEach(look);
+  };
+  for (const name of Object.keys(table.columns)) if (name !== "id") look(row[name]);
+  found.delete(row.id);
+  return [...found];
+}

@@ -1,0 +1,230 @@
+// The ten screens: which panes each has, and where they stand (WORKSTATION section 4).
+
+import type { Rectangle } from "./cells.ts";
+import type { ConsolePane } from "./console-pane.ts";
+import { LanesPane } from "./lanes-pane.ts";
+import { MemoryPane } from "./memory-pane.ts";
+import type { Line, Pane } from "./pane.ts";
+import { reasonLines, recordLines } from "./records.ts";
+import { RegisterLines } from "./registers.ts";
+import { TablePane } from "./table-pane.ts";
+import { TextPane } from "./text-pane.ts";
+import type { TreePane } from "./tree-pane.ts";
+import { REGISTERS } from "../workstation/inspect/tables.ts";
+import type { Row } from "../workstation/inspect/table.ts";
+
+/** A pane and its place. */
+export interface Placed {
+  readonly pane: Pane;
+  readonly area: Rectangle;
+}
+
+/** A screen. */
+export interface ScreenModel {
+  readonly key: string;
+  readonly panes: readonly Pane[];
+  /** Panes that take each other's place, by `v`. */
+  readonly views: readonly (readonly Pane[])[];
+  /** Where panes stand; `focused` decides where there is no room for all. */
+  layout(body: Rectangle, focused: Pane): Placed[];
+}
+
+/** From this height on lower panes stand one below the other; under it the focused one has their place. */
+const TALL = 30;
+const SIDE_BY_SIDE = 160;
+const TWO_COLUMNS = 100;
+
+/** Cuts a body in two, one above the other. */
+function rows(body: Rectangle, upper: number): [Rectangle, Rectangle] {
+  const height = Math.min(Math.max(upper, 3), body.height - 3);
+  return [{ ...body, height }, { ...body, y: body.y + height, height: body.height - height }];
+}
+
+/** Cuts a body in two, side by side, with a column between. */
+function columns(body: Rectangle, left: number): [Rectangle, Rectangle] {
+  return [{ ...body, width: left }, { ...body, x: body.x + left + 1, width: body.width - left - 1 }];
+}
+
+/** The screens of a session. */
+export function makeScreens(tree: TreePane, console: ConsolePane): ScreenModel[] {
+  return [
+    overview(tree, console),
+    vcpuScreen(),
+    irqScreen(),
+    memoryScreen(),
+    capsScreen(),
+    queueScreen(),
+    rpcScreen(),
+    schedScreen(),
+    eventScreen(),
+    whyScreen(),
+  ];
+}
+
+function overview(tree: TreePane, console: ConsolePane): ScreenModel {
+  const events = new TablePane({
+    name: "events",
+    table: "events",
+    title: "events, some of the newest (9: all)",
+    stream: true,
+    filter: "kind!=sched",
+  });
+  return {
+    key: "1",
+    panes: [tree, console, events],
+    views: [],
+    layout(body, focused) {
+      if (body.width >= SIDE_BY_SIDE) {
+        const [upper, lower] = rows(body, body.height - Math.max(Math.floor(body.height / 3), 4));
+        const [left, right] = columns(upper, Math.floor(body.width * 0.5));
+        return [{ pane: tree, area: left }, { pane: console, area: right }, { pane: events, area: lower }];
+      }
+      const wanted = tree.length + 2;
+      if (body.height < TALL - 4) {
+        const [upper, lower] = rows(body, Math.min(Math.max(wanted, 4), Math.floor(body.height / 2)));
+        return [{ pane: tree, area: upper }, { pane: focused === events ? events : console, area: lower }];
+      }
+      const eventRows = Math.max(Math.floor(body.height / 4), 4);
+      const [upper, rest] = rows(body, Math.min(Math.max(wanted, 5), Math.floor((body.height - eventRows) / 2)));
+      const [middle, lower] = rows(rest, rest.height - eventRows);
+      return [{ pane: tree, area: upper }, { pane: console, area: middle }, { pane: events, area: lower }];
+    },
+  };
+}
+
+/** A list, and below it one of several panes about the selected row. */
+function listScreen(
+  key: string,
+  list: Pane,
+  lower: readonly Pane[],
+  share = 0.5,
+  views: readonly (readonly Pane[])[] = [lower],
+): ScreenModel {
+  let shown = 0;
+  const screen = {
+    key,
+    panes: [list, ...lower],
+    views,
+    layout(body: Rectangle, focused: Pane): Placed[] {
+      const at = lower.indexOf(focused);
+      if (at >= 0) shown = at;
+      const [above, below] = rows(body, Math.floor(body.height * share));
+      return [{ pane: list, area: above }, { pane: lower[shown], area: below }];
+    },
+  };
+  return screen;
+}
+
+/** Every field of the row that another pane has selected. */
+function inspector(name: string, of: { readonly selection: Pane["selection"] }): TextPane {
+  return new TextPane({
+    name,
+    title: () => `${of.selection?.row.id ?? "nothing selected"}  every field`,
+    lines: (width) => of.selection ? recordLines(of.selection.table, of.selection.row, width) : [],
+  });
+}
+
+function vcpuScreen(): ScreenModel {
+  const vcpus = new TablePane({ name: "vcpus", table: "vcpu.ls", title: "vCPUs" });
+  const registers = new RegisterLines();
+  let asked = "";
+  const pane = new TextPane({
+    name: "registers",
+    title: () => `registers of ${vcpus.selectedId ?? "-"}  * changed  (v: stack, fields)`,
+    lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
+    wants() {
+      asked = vcpus.selectedId ?? "";
+      return asked ? { table: "vcpu.regs", args: { vcpu: asked } } : undefined;
+    },
+    take: (answer) => registers.take(asked, answer.rows),
+  });
+  const stack = new TablePane({
+    name: "stack",
+    table: "vcpu.stack",
+    title: "call frames by frame pointers, the innermost first",
+    args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
+  });
+  return listScreen("2", vcpus, [pane, stack, inspector("fields", vcpus)]);
+}
+
+function irqScreen(): ScreenModel {
+  const irqs = new TablePane({ name: "irqs", table: "irq.ls", title: "interrupts" });
+  const findings = new TextPane({
+    name: "findings",
+    title: () => "findings: storms, and interrupts that cannot come  (v: fields)",
+    lines: () => {
+      const found = irqs.rows.filter((row) => row.finding !== null).map((row): Line => ({
+        text: `${row.id} ${row.finding}`,
+        role: "refused",
+      }));
+      return found.length ? found : [{ text: "nothing is wrong with the interrupts shown", role: "dim" }];
+    },
+  });
+  return listScreen("3", irqs, [findings, inspector("fields", irqs)], 0.6);
+}
+
+function memoryScreen(): ScreenModel {
+  const map = new MemoryPane();
+  const list = new TablePane({ name: "runs", table: "mem.map", title: "physical memory, runs of pages" });
+  const limits = new TablePane({ name: "limits", table: "mem.limits", title: "limits" });
+  const parcels = new TablePane({ name: "parcels", table: "mem.parcels", title: "parcels" });
+  const fields = inspector("fields", parcels);
+  let upper: Pane = map, lower: Pane = parcels;
+  return {
+    key: "4",
+    panes: [map, list, limits, parcels, fields],
+    views: [[map, list], [parcels, fields]],
+    layout(body, focused) {
+      if (focused === map || focused === list) upper = focused;
+      if (focused === parcels || focused === fields) lower = focused;
+      const [above, below] = rows(body, Math.floor(body.height * 0.55));
+      if (body.width < TWO_COLUMNS) return [{ pane: focused === limits ? limits : upper, area: above }, { pane: lower, area: below }];
+      const [left, right] = columns(above, Math.floor(body.width * 0.55));
+      return [{ pane: upper, area: left }, { pane: limits, area: right }, { pane: lower, area: below }];
+    },
+  };
+}
+
+function capsScreen(): ScreenModel {
+  const caps = new TablePane({ name: "caps", table: "caps.ls", title: "capabilities", filter: "type!=hwirq" });
+  const objects = new TablePane({ name: "objects", table: "obj.ls", title: "objects", filter: "type!=hwirq" });
+  return listScreen("5", caps, [inspector("fields", caps), objects], 0.6);
+}
+
+function queueScreen(): ScreenModel {
+  const queues = new TablePane({ name: "queues", table: "queue.ls", title: "message queues and doorbells" });
+  const messages = new TablePane({
+    name: "messages",
+    table: "queue.ring",
+    title: "messages, oldest first",
+    unasked: "select a message queue: a doorbell has flags, no messages",
+    args: () => queues.selectedId?.startsWith("mq:") ? { queue: queues.selectedId } : undefined,
+  });
+  return listScreen("6", queues, [messages, inspector("fields", queues)], 0.6);
+}
+
+function rpcScreen(): ScreenModel {
+  const rpcs = new TablePane({ name: "rpcs", table: "rpc.ls", title: "requests to the resource manager", stream: true });
+  return listScreen("7", rpcs, [inspector("fields", rpcs)], 0.6);
+}
+
+function schedScreen(): ScreenModel {
+  const lanes = new LanesPane();
+  const list = new TablePane({ name: "slices", table: "sched.ls", title: "who ran when", stream: true });
+  return listScreen("8", lanes, [list], 0.45);
+}
+
+function eventScreen(): ScreenModel {
+  const events = new TablePane({ name: "events", table: "events", title: "events", stream: true });
+  return listScreen("9", events, [inspector("fields", events)], 0.65);
+}
+
+function whyScreen(): ScreenModel {
+  const reasons = new TablePane({ name: "reasons", table: "why", title: "refused, newest first" });
+  const text = new TextPane({
+    name: "reason",
+    title: () => `${reasons.selectedId ?? "why"}  the chain, the rule, the way out`,
+    lines: (width) => reasons.selection ? reasonLines(reasons.selection.row as Row, width) : [],
+  });
+  return listScreen("0", reasons, [text], 0.35);
+}

@@ -1,0 +1,299 @@
+// A list of rows of one table: filter, sort, selection by id, marks. Rows come from the session; the selection follows its id while they move.
+
+import { fit, type Rectangle, type Screen } from "./cells.ts";
+import type { Pane } from "./pane.ts";
+import type { Look, Role } from "./theme.ts";
+import { alignsRight, cellText } from "../workstation/inspect/format.ts";
+import { type Filter, FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import type { Answer, Query, QueryArguments } from "../workstation/inspect/query.ts";
+import type { Column, Json, Row, Table } from "../workstation/inspect/table.ts";
+import { type TableName, TABLES } from "../workstation/inspect/tables.ts";
+
+/** What a list shows. */
+export interface TablePaneOptions {
+  readonly name: string;
+  readonly table: TableName;
+  readonly title: string;
+  /** What the query says beside the filter; undefined: nothing to ask now. */
+  readonly args?: () => QueryArguments | undefined;
+  /** What it says while there is nothing to ask. */
+  readonly unasked?: string;
+  /** It shows what happens, newest last: the last row stays selected until somebody moves away. */
+  readonly stream?: true;
+  /** A filter from the start. */
+  readonly filter?: string;
+}
+
+/** Rows of a stream that are asked for: by who has moved away from its end, and by who follows. */
+const STREAM_ROWS = 2000;
+const FOLLOWED_ROWS = 50;
+/** How long (ms) a changed word is marked. */
+const CHANGED = 1000;
+
+/** A list. */
+export class TablePane implements Pane {
+  readonly name: string;
+  readonly table: Table;
+  #rows: readonly Row[] = [];
+  #shown: readonly Row[] = [];
+  #dropped = 0;
+  #error: string | undefined;
+  #loaded = false;
+  #selected: string | undefined;
+  /** Where the selected row was: what takes its place when it goes. */
+  #at = 0;
+  #top = 0;
+  #height = 1;
+  #filter: Filter | undefined;
+  #filterText = "";
+  #filterError: FilterError | undefined;
+  #sort: { column: string; reverse: boolean } | undefined;
+  /** When a word of a row changed, by row and column (wall ms). */
+  readonly #changes = new Map<string, number>();
+  readonly #marked = new Set<string>();
+  #following: boolean;
+
+  constructor(readonly options: TablePaneOptions) {
+    this.name = options.name;
+    this.table = TABLES[options.table];
+    this.#following = options.stream ?? false;
+    if (options.filter !== undefined) this.setFilter(options.filter);
+  }
+
+  title(): string {
+    const sorted = this.#sort ? `  by ${this.#sort.column}${this.#sort.reverse ? " down" : ""}` : "";
+    const hidden = this.#filterText ? `  /${this.#filterText}  ${this.#shown.length} of ${this.#rows.length}` : "";
+    const followed = this.options.stream ? this.#following ? "  follow" : "  G follows" : "";
+    const dropped = this.#dropped ? `  ${this.#dropped} lost` : "";
+    return `${this.options.title}${sorted}${hidden}${followed}${dropped}`;
+  }
+
+  wants(): Query | undefined {
+    const args = this.options.args ? this.options.args() : {};
+    if (!args) return undefined;
+    const { stream, table } = this.options;
+    // What happens is filtered where it is kept, so that the newest rows are those that pass.
+    // Who follows sees the end only; who has moved away may look around.
+    const limit = this.#following ? Math.max(2 * this.#height, FOLLOWED_ROWS) : STREAM_ROWS;
+    return { table, args: stream ? { limit, filter: this.#filter?.text, ...args } : args };
+  }
+
+  take(answer: Answer): void {
+    this.#loaded = true;
+    this.#error = answer.error;
+    this.#dropped = this.options.stream ? answer.dropped : 0;
+    this.#noteChanges(answer.rows);
+    this.#rows = answer.rows;
+    this.#arrange();
+  }
+
+  get selection(): { table: Table; row: Row } | undefined {
+    // While a filter hides the selected row, the one in its place counts.
+    const row = this.#shown[this.#index()];
+    return row && { table: this.table, row };
+  }
+
+  get selectedId(): string | undefined {
+    return this.#shown[this.#index()]?.id;
+  }
+
+  /** The row that follows the selected one, or precedes it. */
+  get page(): number {
+    return this.#height;
+  }
+
+  get filterText(): string {
+    return this.#filterText;
+  }
+
+  get filterError(): FilterError | undefined {
+    return this.#filterError;
+  }
+
+  /** All rows that the filter lets through. */
+  get rows(): readonly Row[] {
+    return this.#shown;
+  }
+
+  /** Sets the filter; a bad one leaves the last good one in force. */
+  setFilter(text: string): void {
+    this.#filterError = undefined;
+    try {
+      this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
+      this.#filterText = text.trim();
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      this.#filterError = error;
+      return;
+    }
+    this.#arrange();
+  }
+
+  /** Selects a row by id, now or when it comes. */
+  select(id: string): void {
+    this.#selected = id;
+    this.#following = false;
+    const at = this.#shown.findIndex((row) => row.id === id);
+    if (at >= 0) this.#at = at;
+  }
+
+  /** Sorts by the next column, after the last by none. */
+  sortNext(): void {
+    const names = Object.keys(this.table.columns).filter((name) => this.table.columns[name].width !== undefined);
+    const next = names[this.#sort ? names.indexOf(this.#sort.column) + 1 : 0];
+    this.#sort = next === undefined ? undefined : { column: next, reverse: false };
+    this.#arrange();
+  }
+
+  sortReverse(): void {
+    if (this.#sort) this.#sort = { ...this.#sort, reverse: !this.#sort.reverse };
+    this.#arrange();
+  }
+
+  /** Follows what comes, or stops. */
+  follow(following: boolean): void {
+    this.#following = following && this.options.stream === true;
+    this.#arrange();
+  }
+
+  toggleMark(): void {
+    const { selectedId: id } = this;
+    if (id !== undefined && !this.#marked.delete(id)) this.#marked.add(id);
+  }
+
+  /** Rows that are marked. */
+  get marked(): readonly Row[] {
+    return this.#shown.filter(({ id }) => this.#marked.has(id));
+  }
+
+  move(by: number): void {
+    if (!this.#shown.length) return;
+    const to = Math.min(Math.max(this.#index() + by, 0), this.#shown.length - 1);
+    this.#following = this.options.stream === true && to === this.#shown.length - 1;
+    this.#at = to;
+    this.#selected = this.#shown[to].id;
+  }
+
+  click(row: number): void {
+    const hit = this.#shown[this.#top + row - 1];
+    if (hit) this.select(hit.id);
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look): void {
+    this.#height = Math.max(area.height - 1, 1);
+    const columns = this.#columns(area.width);
+    screen.text(
+      area.x,
+      area.y,
+      fit(` ${columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" ")}`, area.width),
+      look.style("dim"),
+    );
+    const at = this.#index();
+    this.#top = Math.min(Math.max(this.#top, at - this.#height + 1), Math.max(at, 0), Math.max(this.#shown.length - this.#height, 0));
+    this.#shown.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
+      this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, columns, row);
+    });
+    if (!this.#shown.length) {
+      screen.text(area.x + 1, area.y + 1, fit(this.#emptyText(), area.width - 1), look.style(this.#error ? "refused" : "dim"));
+    }
+  }
+
+  #emptyText(): string {
+    if (this.#error !== undefined) return this.#error.split("\n")[0];
+    if (this.options.args && !this.options.args()) return this.options.unasked ?? this.table.empty;
+    if (!this.#loaded) return "asking";
+    return this.#rows.length || this.#filterText ? `nothing passes /${this.#filterText}; Esc clears it` : this.table.empty;
+  }
+
+  #columns(width: number): [string, Column][] {
+    const listed = Object.entries(this.table.columns).filter(([, column]) => column.width !== undefined && (column.from ?? 0) <= width);
+    return listed.map(([name, column]) => [name, { ...column, width: Math.max(column.width ?? 0, (column.title ?? name).length) }]);
+  }
+
+  #drawRow(screen: Screen, area: Rectangle, look: Look, columns: readonly [string, Column][], row: Row): void {
+    const selected = row.id === this.selectedId;
+    const bad = isBad(row);
+    const base: Role = bad ? "refused" : rowRole(row);
+    const styleOf = (role: Role) => selected ? look.selected(role) : look.style(role);
+    if (selected) screen.fill(area, look.selected("text"));
+    const mark = bad ? "!" : selected ? ">" : this.#marked.has(row.id) ? "+" : " ";
+    screen.text(area.x, area.y, mark, styleOf(bad ? "refused" : "text"));
+    let x = area.x + 1;
+    const end = area.x + area.width;
+    columns.forEach(([name, column], index) => {
+      if (x >= end) return;
+      const last = index === columns.length - 1;
+      const width = Math.min(last ? end - x : column.width ?? 0, end - x);
+      const text = fit(cellText(column, row[name]), width);
+      const changed = column.kind === "word" && performance.now() - (this.#changes.get(`${row.id} ${name}`) ?? -CHANGED) < CHANGED;
+      const role: Role = bad ? "refused" : changed ? "changed" : column.kind === "id" ? "link" : base;
+      screen.text(x, area.y, alignsRight(column) ? text.padStart(width) : text, styleOf(role));
+      if (changed && index > 0) screen.text(x - 1, area.y, "*", styleOf("changed"));
+      x += width + 1;
+    });
+  }
+
+  #index(): number {
+    const at = this.#shown.findIndex(({ id }) => id === this.#selected);
+    return at >= 0 ? at : Math.min(this.#at, Math.max(this.#shown.length - 1, 0));
+  }
+
+  #arrange(): void {
+    const filter = this.#filter;
+    const rows = filter ? this.#rows.filter((row) => filter.matches(row)) : [...this.#rows];
+    if (this.#sort) sortRows(rows, this.table, this.#sort.column, this.#sort.reverse);
+    this.#shown = rows;
+    if (!rows.length) return;
+    if (this.#following) this.#at = rows.length - 1;
+    const at = this.#following ? this.#at : rows.findIndex(({ id }) => id === this.#selected);
+    if (at >= 0) {
+      this.#at = at;
+      this.#selected = rows[at].id;
+    } else if (this.#selected === undefined) this.#selected = rows[Math.min(this.#at, rows.length - 1)].id;
+  }
+
+  #noteChanges(rows: readonly Row[]): void {
+    const before = new Map(this.#rows.map((row) => [row.id, row]));
+    const words = Object.entries(this.table.columns).filter(([, column]) => column.kind === "word" && column.width !== undefined);
+    const now = performance.now();
+    for (const [key, time] of this.#changes) if (now - time >= CHANGED) this.#changes.delete(key);
+    if (this.options.stream) return;
+    for (const row of rows) {
+      const old = before.get(row.id);
+      if (old) { for (const [name] of words) if (old[name] !== row[name]) this.#changes.set(`${row.id} ${name}`, now); }
+    }
+  }
+}
+
+function aligned(column: Column, text: string): string {
+  const width = column.width ?? 0;
+  return alignsRight(column) ? fit(text, width).padStart(width) : fit(text, width).padEnd(width);
+}
+
+/** A refused or broken row: `!` stands before it. */
+export function isBad(row: Row): boolean {
+  return row.refused === true || row.err === true || row.over === true || typeof row.finding === "string" ||
+    BAD_STATES.has(String(row.state));
+}
+
+const BAD_STATES: ReadonlySet<string> = new Set(["blocked", "fault", "failed", "init_failed", "killed"]);
+
+function rowRole(row: Row): Role {
+  if (row.state === "run" || row.state === "ready") return "running";
+  return typeof row.state === "string" && WAITING.has(row.state) ? "waiting" : "text";
+}
+
+const WAITING: ReadonlySet<string> = new Set(["wfi", "suspend", "off", "proxy", "vmmio", "new", "exited"]);
+
+function sortRows(rows: Row[], table: Table, name: string, reverse: boolean): void {
+  const numeric = ["number", "rate", "size", "share", "count", "time", "duration", "address"].includes(table.columns[name].kind);
+  const key = (value: Json) =>
+    value === null ? undefined : numeric ? Number(value) : Array.isArray(value) ? value.join(" ") : String(value);
+  rows.sort((a, b) => {
+    const left = key(a[name]), right = key(b[name]);
+    if (left === right) return 0;
+    if (left === undefined || right === undefined) return left === undefined ? 1 : -1;
+    const order = left < right ? -1 : 1;
+    return reverse ? -order : order;
+  });
+}

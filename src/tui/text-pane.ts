@@ -1,0 +1,62 @@
+// A pane of lines that something else gives, scrolled by rows: inspectors, findings, reasons.
+
+import { fit, type Rectangle, type Screen } from "./cells.ts";
+import type { Line, Pane } from "./pane.ts";
+import type { Look } from "./theme.ts";
+import type { Answer, Query } from "../workstation/inspect/query.ts";
+
+/** What a pane of text shows. */
+export interface TextPaneOptions {
+  readonly name: string;
+  readonly title: () => string;
+  readonly lines: (width: number, look: Look) => readonly Line[];
+  /** What its lines are made from, where it has to be asked. */
+  readonly wants?: () => Query | undefined;
+  readonly take?: (answer: Answer) => void;
+}
+
+/** Lines of text. */
+export class TextPane implements Pane {
+  readonly name: string;
+  readonly selection = undefined;
+  #top = 0;
+  #count = 0;
+  #height = 1;
+
+  constructor(readonly options: TextPaneOptions) {
+    this.name = options.name;
+  }
+
+  title(): string {
+    const below = this.#count - this.#top - this.#height;
+    return `${this.options.title()}${below > 0 ? `  ${below} below` : ""}`;
+  }
+
+  wants(): Query | undefined {
+    return this.options.wants?.();
+  }
+
+  take(answer: Answer): void {
+    this.options.take?.(answer);
+  }
+
+  get page(): number {
+    return this.#height;
+  }
+
+  move(by: number): void {
+    this.#top = Math.min(Math.max(this.#top + by, 0), Math.max(this.#count - this.#height, 0));
+  }
+
+  click(): void {}
+
+  draw(screen: Screen, area: Rectangle, look: Look): void {
+    const lines = this.options.lines(area.width, look);
+    this.#count = lines.length;
+    this.#height = area.height;
+    this.#top = Math.min(this.#top, Math.max(lines.length - area.height, 0));
+    lines.slice(this.#top, this.#top + area.height).forEach(({ text, role = "text" }, row) => {
+      screen.text(area.x, area.y + row, fit(` ${text}`, area.width), look.style(role));
+    });
+  }
+}

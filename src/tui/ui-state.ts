@@ -1,0 +1,28 @@
+// What a person has made of the screens of a session, kept by its name from one time to the next: screen, filters, folds, colours.
+
+import { THEME_NAMES, type ThemeName } from "./theme.ts";
+
+/** It. Plain data. */
+export interface UiState {
+  readonly screen: string;
+  /** Filters by screen and pane: `2/vcpus`. */
+  readonly filters: Readonly<Record<string, string>>;
+  readonly folded: readonly string[];
+  readonly theme: ThemeName;
+}
+
+/** The state that a file's text says; undefined where it says none. */
+export function parseUiState(text: string): UiState | undefined {
+  let value: Partial<UiState> | null;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof value?.screen !== "string" || !Array.isArray(value.folded) || typeof value.filters !== "object") return undefined;
+  const theme = THEME_NAMES.find((name) => name === value.theme);
+  const filters = Object.entries(value.filters ?? {}).filter(([, filter]) => typeof filter === "string");
+  const folded = value.folded.filter((name) => typeof name === "string");
+  return theme && { screen: value.screen, filters: Object.fromEntries(filters), folded, theme };
+}

@@ -1,0 +1,164 @@
+// Which screen is shown, which pane has the keys, what is zoomed, and where everything stands.
+
+import type { Rectangle } from "./cells.ts";
+import type { Pane } from "./pane.ts";
+import type { Placed, ScreenModel } from "./screens.ts";
+import { Split } from "./split.ts";
+
+/** The screens of a terminal: one, or two at a time. */
+export class Windows {
+  #screen: ScreenModel;
+  #split: Split | undefined;
+  #zoomed = false;
+  #visible: readonly Placed[] = [];
+  #body: Rectangle = { x: 0, y: 0, width: 0, height: 0 };
+  readonly #focused = new Map<ScreenModel, Pane>();
+
+  /** @param changed called when other panes are visible than before: they have to be asked for */
+  constructor(readonly screens: readonly ScreenModel[], readonly changed: () => void) {
+    this.#screen = screens[0];
+  }
+
+  /** The screen that has the keys. */
+  get screen(): ScreenModel {
+    return this.#screen;
+  }
+
+  /** Screens that are shown, the one with the keys first. */
+  get shown(): readonly ScreenModel[] {
+    return this.#split ? [this.#screen, this.#split.other] : [this.#screen];
+  }
+
+  /** The pane that has the keys. */
+  get focus(): Pane {
+    return this.#focused.get(this.#screen) ?? this.#screen.panes[0];
+  }
+
+  /** Panes with their places, as they were last placed. */
+  get visible(): readonly Placed[] {
+    return this.#visible;
+  }
+
+  get zoomed(): boolean {
+    return this.#zoomed;
+  }
+
+  /** Columns of the body. */
+  get width(): number {
+    return this.#body.width;
+  }
+
+  /** Shows a screen by its key. Where it is the other half already, that gets the keys. */
+  show(key: string): void {
+    const screen = this.screens.find((one) => one.key === key);
+    if (!screen || screen === this.#screen) return;
+    if (screen === this.#split?.other) return this.swap();
+    this.#screen = screen;
+    this.#zoomed = false;
+    this.#arrange();
+    this.changed();
+  }
+
+  /** Gives the keys to a pane. */
+  focusOn(pane: Pane): void {
+    if (this.#split?.other.panes.includes(pane)) this.swap();
+    this.#focused.set(this.#screen, pane);
+    this.#arrange();
+    this.changed();
+  }
+
+  /** Gives the keys to the next pane. In a low terminal some have no place until then. */
+  cycle(by: number): void {
+    const visible = this.#visible.map(({ pane }) => pane);
+    const all = [...this.#screen.panes, ...this.#split?.other.panes ?? []];
+    const panes = all.filter((pane) => visible.includes(pane) || this.#screen.panes.includes(pane) && !this.#isOtherView(pane));
+    const at = panes.indexOf(this.focus);
+    this.focusOn(panes[(at + by + panes.length) % panes.length]);
+  }
+
+  /** Gives the focused pane the whole body, or takes it back. */
+  zoom(): void {
+    this.#zoomed = !this.#zoomed;
+    this.#arrange();
+    this.changed();
+  }
+
+  /** Shows the next view of the focused pane, or of those beside it; false where there is one only. */
+  nextView(): boolean {
+    const { focus } = this;
+    const views = this.#screen.views.find((one) => one.includes(focus)) ?? this.#screen.views[0];
+    if (!views || views.length < 2) return false;
+    const shown = views.includes(focus) ? focus : views.find((view) => this.#visible.some(({ pane }) => pane === view)) ?? views[0];
+    this.focusOn(views[(views.indexOf(shown) + 1) % views.length]);
+    // The person stays where they were; only what is shown beside it changes.
+    if (!views.includes(focus)) this.#focused.set(this.#screen, focus);
+    return true;
+  }
+
+  /** Shows a second screen; without `other` the next one in the list. */
+  split(sideBySide: boolean, other?: ScreenModel): void {
+    const next = this.screens[(this.screens.indexOf(this.#screen) + 1) % this.screens.length];
+    this.#split = new Split(sideBySide, other ?? next, true);
+    this.#zoomed = false;
+    this.#arrange();
+    this.changed();
+  }
+
+  /** The other half has the keys from now on. */
+  swap(): void {
+    const split = this.#split;
+    if (!split) return;
+    [this.#screen, split.other] = [split.other, this.#screen];
+    split.focusedFirst = !split.focusedFirst;
+    this.#arrange();
+    this.changed();
+  }
+
+  /** Closes the half that has the keys; false where there is one only. */
+  close(): boolean {
+    if (!this.#split) return false;
+    this.#screen = this.#split.other;
+    this.#split = undefined;
+    this.#arrange();
+    this.changed();
+    return true;
+  }
+
+  /** More or less room for the first half; 0 makes both alike. */
+  size(by: number): void {
+    this.#split?.size(by);
+    this.#arrange();
+  }
+
+  /** Places the panes in a body, which may have another size than before. */
+  place(body: Rectangle): readonly Placed[] {
+    const before = this.#visible.map(({ pane }) => pane);
+    this.#body = body;
+    this.#arrange();
+    if (this.#visible.length !== before.length || this.#visible.some(({ pane }, index) => pane !== before[index])) {
+      queueMicrotask(this.changed);
+    }
+    return this.#visible;
+  }
+
+  /** A pane of a group of views of which another one is shown. */
+  #isOtherView(pane: Pane): boolean {
+    const isVisible = (view: Pane) => this.#visible.some((placed) => placed.pane === view);
+    return !isVisible(pane) && this.#screen.views.some((views) => views.includes(pane) && views.some(isVisible));
+  }
+
+  #arrange(): void {
+    if (!this.#body.width) return;
+    const { focus } = this;
+    this.#visible = this.#zoomed ? [{ pane: focus, area: this.#body }] : this.#placed(focus);
+    if (!this.#visible.some(({ pane }) => pane === focus) && this.#visible[0]) this.#focused.set(this.#screen, this.#visible[0].pane);
+  }
+
+  #placed(focus: Pane): Placed[] {
+    if (!this.#split) return this.#screen.layout(this.#body, focus);
+    const { other } = this.#split;
+    const places = this.#split.places(this.#body);
+    const otherFocus = this.#focused.get(other) ?? other.panes[0];
+    return [...this.#screen.layout(places.focused, focus), ...other.layout(places.other, otherFocus)];
+  }
+}

@@ -1,0 +1,52 @@
+// Questions to a session as promises.
+
+import type { SessionClient } from "../client.ts";
+import type { Answer, Query } from "../inspect/query.ts";
+import type { Action } from "../inspect/action.ts";
+import type { Move, SessionEvent } from "../protocol.ts";
+
+/** Asks through a client. Give it each event that the client hears. */
+export class Asker {
+  readonly #waiting = new Map<number, (event: Extract<SessionEvent, { kind: "answer" | "acted" | "moved" }>) => void>();
+  #next = 0;
+
+  constructor(readonly client: Pick<SessionClient, "send">) {}
+
+  /** The answer to a query. */
+  ask(query: Query): Promise<Answer> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => event.kind === "answer" && resolve(event.answer));
+      this.client.send({ kind: "query", id, query });
+    });
+  }
+
+  /** Does something to the machine; the text says what went wrong, undefined that it was done. */
+  act(action: Action): Promise<string | undefined> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => resolve(event.kind === "answer" ? event.answer.error : event.error));
+      this.client.send({ kind: "act", id, action });
+    });
+  }
+
+  /** Goes to another place of the run: how many instructions are retired there, or what is wrong. */
+  move(to: Move): Promise<{ readonly instructions: number } | { readonly error: string }> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "moved") resolve(event.error === undefined ? { instructions: event.instructions } : { error: event.error });
+      });
+      this.client.send({ kind: "move", id, to });
+    });
+  }
+
+  /** Whether the event was an answer to this asker. */
+  take(event: SessionEvent): boolean {
+    if (event.kind !== "answer" && event.kind !== "acted" && event.kind !== "moved") return false;
+    const waiting = this.#waiting.get(event.id);
+    this.#waiting.delete(event.id);
+    waiting?.(event);
+    return true;
+  }
+}

@@ -1,0 +1,35 @@
+// The newest output of a console, for who attaches later: bounded, and it counts what it lost.
+
+const CAPACITY = 1 << 20;
+const LINE_FEED = 10;
+
+/** The ring of one console. */
+export class ConsoleRing {
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  /** Bytes that are no longer kept. */
+  lost = 0;
+
+  constructor(readonly capacity = CAPACITY) {}
+
+  add(bytes: Uint8Array): void {
+    this.#chunks.push(bytes);
+    this.#size += bytes.length;
+    while (this.#size - this.#chunks[0].length >= this.capacity) {
+      const oldest = this.#chunks.shift()!;
+      this.#size -= oldest.length;
+      this.lost += oldest.length;
+    }
+  }
+
+  /** What is kept, in one piece; from a line's start where something was lost. */
+  contents(): Uint8Array {
+    const all = new Uint8Array(this.#size);
+    let at = 0;
+    for (const chunk of this.#chunks) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    return this.lost ? all.subarray(all.indexOf(LINE_FEED) + 1) : all;
+  }
+}

@@ -1,0 +1,42 @@
+// Where sessions meet: a folder of the person's own, with a socket and logs for each session by its name.
+
+/** A name that can be a file's: letters, digits, `-`, `_` and `.`, not hidden. */
+const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+
+/** Whether a session can have this name. */
+export function isSessionName(name: string): boolean {
+  return NAME.test(name);
+}
+
+/** The name of a session of WHAT: the file's without its end. */
+export function defaultName(what: string): string {
+  return (what.split("/").at(-1) ?? what).replace(/\.toml$/, "").replaceAll(/[^A-Za-z0-9_.-]/g, "-").replace(/^[.-]+/, "") || "session";
+}
+
+/** There is no folder for sessions, and none can be made. */
+export class NoPlace extends Error {}
+
+/** The folder, which is made with mode 0700 when it is not there. @throws NoPlace */
+export function sessionFolder(environment: (name: string) => string | undefined = (name) => Deno.env.get(name)): string {
+  const runtime = environment("XDG_RUNTIME_DIR");
+  const folder = runtime ? `${runtime}/el2` : `${environment("TMPDIR") ?? "/tmp"}/el2-${environment("USER") ?? "user"}`;
+  try {
+    Deno.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new NoPlace(`sessions need ${folder}: ${error.message.split(",")[0]}; set XDG_RUNTIME_DIR to a folder of your own`);
+  }
+  return folder;
+}
+
+/** The socket of a session: a name's, or a path as it stands. */
+export function socketPath(session: string): string {
+  return session.includes("/") ? session : `${sessionFolder()}/${session}.sock`;
+}
+
+/** Names of the sessions whose sockets are there, whether somebody listens or not. */
+export function sessionNames(): string[] {
+  const names: string[] = [];
+  for (const entry of Deno.readDirSync(sessionFolder())) if (entry.name.endsWith(".sock")) names.push(entry.name.slice(0, -".sock".length));
+  return names.sort();
+}

@@ -1,0 +1,56 @@
+// Does what people ask: each action is what a VM could have done through a hypercall, and input to the run as typing is.
+
+import { Intid } from "../../hypervisor/gic-registers.ts";
+import type { Vgic } from "../../hypervisor/vgic.ts";
+import type { Action } from "./action.ts";
+import { QueryError, type View, withPrefix } from "./inspected.ts";
+
+/** Does it. @throws QueryError where it cannot be done, with the reason. */
+export function act(view: View, action: Action): void {
+  switch (action.kind) {
+    case "vm.stop":
+      return view.system.stopVm(withPrefix("vm", action.vm).slice("vm:".length), action.force);
+    case "queue.send": {
+      const queue = findQueue(view, action.queue);
+      if (queue.isFull) throw new QueryError(`${action.queue} is full: ${queue.count} of ${queue.depth}`);
+      if (action.bytes.length === 0 || action.bytes.length > queue.maximumSize) {
+        throw new QueryError(`${action.queue} takes messages of 1..${queue.maximumSize} bytes, not ${action.bytes.length}`);
+      }
+      return queue.append(action.bytes, true);
+    }
+    case "queue.flush":
+      return findQueue(view, action.queue).flush();
+    case "doorbell.ring": {
+      const wanted = withPrefix("db", action.doorbell);
+      const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
+      if (!doorbell) throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
+      doorbell.send(action.flags);
+      return;
+    }
+    case "irq.raise":
+      return raise(view, action.irq);
+    case "vcpu.kill": {
+      const vcpu = view.findVcpu(action.vcpu);
+      if (vcpu.isDead) throw new QueryError(`${action.vcpu} is ${vcpu.life} already`);
+      if (vcpu.isCritical) throw new QueryError(`${action.vcpu} is one that the system cannot go on without`);
+      return vcpu.kill();
+    }
+  }
+}
+
+function findQueue(view: View, id: string) {
+  const wanted = withPrefix("mq", id);
+  const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
+  if (!queue) throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
+  return queue;
+}
+
+function raise(view: View, id: string): void {
+  const match = /^irq:([^/]+)\/(\d+)(?:@(\d+))?$/.exec(withPrefix("irq", id));
+  if (!match) throw new QueryError(`${JSON.stringify(id)} is no interrupt; write irq:debian/960`);
+  const [, vm, intid, index] = match;
+  const vcpu = view.findVcpu(`vcpu:${vm}/${index ?? 0}`);
+  const gic: Vgic = vcpu.gic.gic;
+  if (Number(intid) >= Intid.SpiEnd) throw new QueryError(`${id}: INTIDs are 0..${Intid.SpiEnd - 1}`);
+  gic.setPending(vcpu.gic, Number(intid));
+}

@@ -1,0 +1,157 @@
+// What readers look at, and what they share. Nothing here changes the machine: a run that is looked at is the same run.
+
+import type { AddressSpace } from "../../hypervisor/addrspace.ts";
+import type { Cspace } from "../../hypervisor/cspace.ts";
+import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
+import type { HypervisorObject } from "../../hypervisor/object.ts";
+import type { ObjectTypes } from "../../hypervisor/object-types.ts";
+import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
+import { Vmid } from "../guest-names.ts";
+import type { EventLog } from "./event-log.ts";
+
+/** A system to look at. */
+export interface Inspected {
+  readonly hypervisor: Hypervisor;
+  readonly manager: ResourceManager;
+  readonly log: EventLog;
+  /** Whether the VM of this name has a console. */
+  hasConsole(vm: string): boolean;
+  /** Has a VM's owner stop it. @throws QueryError where nobody can */
+  stopVm(vm: string, force: boolean): void;
+  /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */
+  readonly knownVms: ReadonlyMap<number, string>;
+  /** Why the VM of this name ended, if it did. */
+  exitOf(vm: string): string | undefined;
+}
+
+/** A query that names what does not exist, or lacks what it needs. The message says so. */
+export class QueryError extends Error {}
+
+/** What a reader gets. */
+export class View {
+  readonly #rates: Rates;
+  #cspaces: Map<Cspace, string> | undefined;
+
+  constructor(readonly system: Inspected, rates: Rates) {
+    this.#rates = rates;
+  }
+
+  get hypervisor(): Hypervisor {
+    return this.system.hypervisor;
+  }
+
+  get now(): number {
+    return this.hypervisor.now;
+  }
+
+  /** Name of a VM, by VMID. */
+  vmName(vmid: number): string {
+    return this.hypervisor.names.vm(vmid);
+  }
+
+  /** `vm:NAME`. */
+  vm(vmid: number): string {
+    return `vm:${this.vmName(vmid)}`;
+  }
+
+  /** `vm:NAME` of the VM that has an address space. */
+  vmOf(space: AddressSpace | undefined): string {
+    return space ? this.vm(space.vmid) : "vm:?";
+  }
+
+  /** `vcpu:VM/INDEX`. */
+  vcpu(vcpu: Vcpu): string {
+    return `vcpu:${this.hypervisor.names.vcpu(vcpu)}`;
+  }
+
+  /** Active vCPUs by VM and index. */
+  vcpus(): Vcpu[] {
+    const vmid = (vcpu: Vcpu) => vcpu.addressSpace?.vmid ?? 0;
+    return [...this.hypervisor.scheduler.vcpus].sort((a, b) => vmid(a) - vmid(b) || a.index - b.index);
+  }
+
+  /** The vCPU that an id names. @throws QueryError */
+  findVcpu(id: string): Vcpu {
+    const wanted = withPrefix("vcpu", id);
+    const found = this.vcpus().find((vcpu) => this.vcpu(vcpu) === wanted);
+    if (!found) throw new QueryError(`no ${wanted}; there are ${this.vcpus().map((vcpu) => this.vcpu(vcpu)).join(", ")}`);
+    return found;
+  }
+
+  /** The address space of the VM that an id names. @throws QueryError */
+  findSpace(id: string): AddressSpace {
+    const wanted = withPrefix("vm", id);
+    const spaces = [...this.hypervisor.addressSpaces.values()];
+    const found = spaces.find((space) => this.vmOf(space) === wanted);
+    if (!found) throw new QueryError(`no ${wanted}; there are ${spaces.map((space) => this.vmOf(space)).join(", ")}`);
+    return found;
+  }
+
+  /** Name of the VM that uses a cspace; its object's id where none does. */
+  cspaceOwner(cspace: Cspace): string {
+    if (!this.#cspaces) {
+      this.#cspaces = new Map();
+      for (const vcpu of this.objects("thread")) {
+        if (vcpu.cspace && vcpu.addressSpace) this.#cspaces.set(vcpu.cspace, this.vmName(vcpu.addressSpace.vmid));
+      }
+    }
+    return this.#cspaces.get(cspace) ?? `obj:${cspace.serial}`;
+  }
+
+  /** All objects of a type, in order of creation. */
+  objects<T extends HypervisorObject["type"]>(type: T): Extract<AnyObject, { type: T }>[] {
+    const found: HypervisorObject[] = [];
+    for (const object of this.hypervisor.objects) if (object.type === type) found.push(object);
+    return found as Extract<AnyObject, { type: T }>[];
+  }
+
+  /** The id of an object on the screens. */
+  object(object: HypervisorObject): string {
+    return this.hypervisor.names.object(object);
+  }
+
+  /** The object behind a capability of the resource manager; undefined where there is none (any more). */
+  rootObject(cap: bigint): HypervisorObject | undefined {
+    for (const vcpu of this.objects("thread")) {
+      if (vcpu.addressSpace?.vmid !== Vmid.ResourceManager || !vcpu.cspace) continue;
+      for (const [id, capability] of vcpu.cspace.capabilities()) if (id === cap) return capability.object;
+    }
+    return undefined;
+  }
+
+  /** How fast a counter has risen, a second of virtual time, since it was looked at before. */
+  rate(key: string, value: number): number {
+    return this.#rates.rate(key, value, this.now);
+  }
+}
+
+type AnyObject = ObjectTypes[keyof ObjectTypes];
+
+/** An id with its kind in front, which people may leave out. */
+export function withPrefix(kind: string, id: string): string {
+  return id.startsWith(`${kind}:`) ? id : `${kind}:${id}`;
+}
+
+/** Shortest time (ns) between two looks that make a new rate. */
+const RATE_WINDOW = 1e8;
+
+/** Counters as they were when somebody looked. */
+export class Rates {
+  readonly #seen = new Map<string, { time: number; value: number; rate: number }>();
+
+  /** How fast `value` has risen, a second of virtual time. 0 at the first look. */
+  rate(key: string, value: number, now: number): number {
+    const last = this.#seen.get(key);
+    if (!last) {
+      this.#seen.set(key, { time: now, value, rate: 0 });
+      return 0;
+    }
+    if (now - last.time >= RATE_WINDOW) {
+      last.rate = Math.max(0, (value - last.value) / (now - last.time) * 1e9);
+      last.time = now;
+      last.value = value;
+    }
+    return last.rate;
+  }
+}

@@ -1,0 +1,87 @@
+// Rows about message queues and doorbells, and the messages in a queue.
+
+import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
+import { Doorbell } from "../../hypervisor/doorbell.ts";
+import type { HypervisorObject } from "../../hypervisor/object.ts";
+import { Vmid } from "../guest-names.ts";
+import { asciiText, bytesText } from "./bytes.ts";
+import { QueryError, type View, withPrefix } from "./inspected.ts";
+import { hex, type RowOf } from "./table.ts";
+import type { MESSAGES, QUEUES } from "./tables.ts";
+import { virqOf } from "./virq-sources.ts";
+
+/** Queues and doorbells that are active. */
+export function readQueues(view: View): RowOf<typeof QUEUES>[] {
+  const queues = view.objects("msgqueue").map((queue): RowOf<typeof QUEUES> => {
+    const from = end(view, queue, MsgqueueRight.Send), to = end(view, queue, MsgqueueRight.Receive);
+    return {
+      id: view.object(queue),
+      kind: "msgqueue",
+      from,
+      to,
+      vm: both(from, to),
+      count: queue.count,
+      depth: queue.depth,
+      size: queue.maximumSize,
+      full: queue.isFull,
+      not_full: queue.notFullThreshold,
+      not_empty: queue.notEmptyThreshold,
+      flags: null,
+      enable: null,
+      ack: null,
+      send_virq: virqOf(view, queue.sendVirq),
+      receive_virq: virqOf(view, queue.receiveVirq),
+      obj: `obj:${queue.serial}`,
+    };
+  });
+  const doorbells = view.objects("doorbell").map((doorbell): RowOf<typeof QUEUES> => {
+    const from = end(view, doorbell, DoorbellRight.Send), to = end(view, doorbell, DoorbellRight.Receive);
+    return {
+      id: view.object(doorbell),
+      kind: "doorbell",
+      from,
+      to,
+      vm: both(from, to),
+      count: null,
+      depth: null,
+      size: null,
+      full: false,
+      not_full: null,
+      not_empty: null,
+      flags: hex(doorbell.flags),
+      enable: hex(doorbell.enabled),
+      ack: hex(doorbell.autoAck),
+      send_virq: null,
+      receive_virq: virqOf(view, doorbell.virq),
+      obj: `obj:${doorbell.serial}`,
+    };
+  });
+  return [...queues, ...doorbells];
+}
+
+/** The VM that holds a capability with a right; the resource manager, which makes all, only where no other does. */
+function end(view: View, object: HypervisorObject, right: number): string | null {
+  const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => `vm:${view.cspaceOwner(cspace)}`);
+  const maker = view.vm(Vmid.ResourceManager);
+  return holders.find((vm) => vm !== maker) ?? holders[0] ?? null;
+}
+
+function both(from: string | null, to: string | null): string[] {
+  return [...new Set([from, to])].filter((vm) => vm !== null);
+}
+
+/** The messages in a queue. */
+export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
+  const wanted = withPrefix("mq", id);
+  const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted);
+  if (!queue) {
+    if (view.objects("doorbell").some((one) => view.object(one) === id)) throw new QueryError(`${id} is a ${Doorbell.name}: no messages`);
+    throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
+  }
+  return queue.messages.map((bytes, index) => ({
+    id: `${wanted}/${index}`,
+    size: bytes.length,
+    bytes: bytesText(bytes),
+    ascii: asciiText(bytes),
+  }));
+}

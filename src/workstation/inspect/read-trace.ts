@@ -1,0 +1,171 @@
+// Rows from the trace: events, requests to the resource manager, reasons, and who ran where.
+
+import type { Reason, TraceEvent, TraceFields, TraceKind } from "../../abi/trace.ts";
+import { TRACE_KINDS } from "../../abi/trace.ts";
+import { errnoName } from "../../abi/ioctl/errno.ts";
+import { Vmid } from "../../abi/rpc/messages/vm.ts";
+import { PERSONAS } from "../../abi/ioctl/personas.ts";
+import { rmErrno } from "../../host/gunyah/rm-errors.ts";
+import type { View } from "./inspected.ts";
+import type { Json, RowOf } from "./table.ts";
+import { hex } from "./table.ts";
+import type { EVENTS, REASONS, RPCS, SLICES } from "./tables.ts";
+
+/** Plain data of the trace as JSON: numbers of 64 bits become hexadecimal, bytes become hexadecimal text. */
+export function plain(value: unknown): Json {
+  switch (typeof value) {
+    case "bigint":
+      return hex(value);
+    case "string":
+    case "boolean":
+      return value;
+    case "number":
+      return Number.isFinite(value) ? value : String(value);
+    case "object":
+      if (value === null) return null;
+      if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      if (Array.isArray(value)) return value.map(plain);
+      return Object.fromEntries(
+        Object.entries(value).filter(([, field]) => field !== undefined).map(([name, field]) => [name, plain(field)]),
+      );
+    default:
+      return null;
+  }
+}
+
+/** Fields as people read them in a line: `mq:8 size 24 push`. Ids speak for themselves, and so do flags; what is absent is not said. */
+export function fieldsText(fields: TraceFields): string {
+  const words: string[] = [];
+  for (const [name, value] of Object.entries(fields)) {
+    if (value === undefined || value === false || value === "") continue;
+    if (value === true) words.push(name);
+    else words.push(typeof value === "string" && ID.test(value) ? value : `${name} ${valueText(value)}`);
+  }
+  return words.join(" ");
+}
+
+/** An object id (WORKSTATION section 2). */
+const ID = /^[a-z]+:[^ ]+$/;
+
+function valueText(value: unknown): string {
+  if (typeof value === "bigint") return hex(value);
+  if (typeof value === "string") return value;
+  if (typeof value === "number") return value > 9 ? hex(value) : String(value);
+  return JSON.stringify(plain(value));
+}
+
+const vcpuId = (name: string) => name === "" ? null : `vcpu:${name}`;
+const vmId = (name: string) => name === "" ? null : `vm:${name.split("/")[0]}`;
+const whyId = (why: number | undefined) => why === undefined ? null : `why:${why}`;
+
+/** One event. */
+export function eventRow(event: TraceEvent): RowOf<typeof EVENTS> {
+  const { id, time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
+  const { refused = false, ...args } = fields;
+  const words = fieldsText(args);
+  const outcome = result ? ` -> ${result.name}${result.fields ? ` ${fieldsText(result.fields)}` : ""}` : "";
+  return {
+    id: `ev:${id}`,
+    t: String(Math.round(time)),
+    pcpu: pcpu === undefined ? null : `pcpu:${pcpu}`,
+    vcpu: vcpuId(vcpu),
+    vm: typeof fields.about === "string" && fields.about.startsWith("vm:") ? fields.about : vmId(vcpu),
+    kind,
+    name,
+    text: `${name}${words && ` ${words}`}${outcome}`,
+    res: result ? result.name : null,
+    refused: result?.refused ?? refused === true,
+    why: whyId(why),
+    end: String(Math.round(end)),
+    parent: parent === undefined ? null : `ev:${parent}`,
+    fields: plain(args),
+    results: plain(result?.fields ?? {}),
+  };
+}
+
+/** Which kinds a list of names means; all where none is named. */
+export function kindsOf(names: string | undefined): ReadonlySet<TraceKind> {
+  const wanted = names?.split(",");
+  return new Set(wanted ? TRACE_KINDS.filter((kind) => wanted.includes(kind)) : TRACE_KINDS);
+}
+
+/** Requests and notifications. */
+export function rpcRow(view: View, { id, time, end, vcpu, name, fields, result, why }: TraceEvent): RowOf<typeof RPCS> {
+  // Requests say who they are from, notifications whom they go to.
+  const link = fields.from ?? fields.to;
+  const seq = fields.sequence;
+  return {
+    id: `rpc:${id}`,
+    t: String(Math.round(time)),
+    vm: typeof link === "number" ? view.vm(link) : vmId(vcpu) ?? "vm:?",
+    seq: typeof seq === "number" ? hex(seq) : null,
+    msg: name,
+    about: about(view, fields),
+    ms: String(Math.round(end - time)),
+    res: result ? result.code === 0 ? "ok" : `${hex(result.code, 2)} ${result.name}` : null,
+    errno: result && result.code !== 0 ? errnoName(rmErrno(result.code, PERSONAS.v17)) : null,
+    refused: result?.refused ?? false,
+    why: whyId(why),
+    request: plain(fields),
+    reply: plain(result?.fields ?? {}),
+  };
+}
+
+function about(view: View, fields: TraceFields): string | null {
+  if (typeof fields.vmid === "number") return view.vm(fields.vmid);
+  const handle = fields.handle ?? fields.mem_handle;
+  return typeof handle === "number" ? `parcel:${hex(handle)}` : typeof handle === "string" && handle.includes(":") ? handle : null;
+}
+
+/** The id of the object of a reason: guests that know VMs by VMID only, as the resource manager, name them and their interrupts so. */
+function objectId(view: View, object: string): string {
+  const [, kind, number] = /^(vm|irq):(0x[0-9a-f]+)$/.exec(object) ?? [];
+  if (kind === "vm") return view.vm(Number(number));
+  return kind === "irq" ? `irq:${view.vmName(Vmid.Hlos)}/${Number(number)}` : object;
+}
+
+/** One reason. */
+export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
+  const { id, time, askedBy, chain, section, rule, object, values, wayOut } = reason;
+  const { shared_errno: shared, ...broken } = values;
+  const first = chain[0];
+  return {
+    id: `why:${id}`,
+    t: String(Math.round(time)),
+    asked_by: vcpuId(askedBy) ?? "vcpu:?",
+    vm: vmId(askedBy) ?? "vm:?",
+    call: first?.name ?? "?",
+    err: first ? first.result.name : "?",
+    rule: `${section}: ${rule}`,
+    object: objectId(view, object),
+    values: plain(broken),
+    chain: chain.map((step) => ({
+      id: `ev:${step.id}`,
+      kind: step.kind,
+      name: step.name,
+      args: plain(step.fields),
+      result: { code: step.result.code, name: step.result.name, ...plain(step.result.fields ?? {}) as Record<string, Json> },
+    })),
+    shared_errno: typeof shared === "number" ? shared : null,
+    way_out: wayOut ?? null,
+  };
+}
+
+/** One change of who runs on a physical CPU. */
+export function sliceRow({ id, time, pcpu, vcpu, name, fields }: TraceEvent): RowOf<typeof SLICES> {
+  const to = name === "idle" ? null : typeof fields.to === "string" ? fields.to : vcpuId(vcpu);
+  return {
+    id: `ev:${id}`,
+    t: String(Math.round(time)),
+    pcpu: pcpu ?? 0,
+    vcpu: to,
+    vm: to === null ? null : `vm:${to.replace("vcpu:", "").split("/")[0]}`,
+    reason: sliceReason(fields),
+  };
+}
+
+/** Why the one before stopped: what it waits for, or that another one's turn came. */
+function sliceReason({ from, blocked }: TraceFields): string {
+  if (typeof from !== "string") return "";
+  return typeof blocked === "string" ? `${from} waits for ${blocked}` : `${from} gives way`;
+}

@@ -1,0 +1,139 @@
+// What a kind of row is: its columns, once, for screens, commands, JSON, schemas and filters (WORKSTATION section 2, "JSON").
+
+/** A value as JSON has it. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/**
+ * What a column holds.
+ *
+ * - `id`: an object id (`vm:rt`); `word`: one of a specification's names in lower case or a screen's word; `text`: anything
+ * - `number`, `rate`: a number; `size`: bytes; `share`: 0 to 1
+ * - `count`, `time`, `duration`: 64 bits as a decimal string; times in ns
+ * - `address`: `0x..`, also registers and capability ids
+ * - `flag`: yes or no; `list`: several words or ids
+ * - `detail`: structured; in JSON and in the inspector, not in lists
+ */
+export interface ColumnTypes {
+  id: string;
+  word: string;
+  text: string;
+  number: number;
+  rate: number;
+  size: number;
+  share: number;
+  count: string;
+  time: string;
+  duration: string;
+  address: string;
+  flag: boolean;
+  list: readonly string[];
+  detail: Json;
+}
+
+export type ColumnKind = keyof ColumnTypes;
+
+/** A column. */
+export interface Column {
+  readonly kind: ColumnKind;
+  /** What it says, for schema and help. */
+  readonly doc: string;
+  /** Heading, where it is not the name. */
+  readonly title?: string;
+  /** Terminal columns that it takes in lists; absent: not in lists. */
+  readonly width?: number;
+  /** Lists narrower than this many terminal columns leave it out. */
+  readonly from?: number;
+  /** null where the row has no such thing. */
+  readonly optional?: true;
+  /** More names for it in filters. */
+  readonly alias?: readonly string[];
+}
+
+/** A kind of row. */
+export interface Table {
+  /** Its name: the query's, and in the schema `el2.NAME/VERSION`. */
+  readonly name: string;
+  /** Rises when a field goes or changes, not when one comes. */
+  readonly version: number;
+  /** The command that prints its rows, without `el2`. */
+  readonly command: string;
+  readonly doc: string;
+  /** What an empty list says. */
+  readonly empty: string;
+  readonly columns: Readonly<Record<string, Column>> & { readonly id: Column };
+}
+
+/** A row of a table: plain data, in JSON's form already. */
+export type RowOf<T extends Table> = {
+  readonly [N in keyof T["columns"]]: T["columns"][N] extends { readonly optional: true } ? ColumnTypes[T["columns"][N]["kind"]] | null
+    : ColumnTypes[T["columns"][N]["kind"]];
+};
+
+/** A row whose table is known at run time only. */
+export type Row = { readonly id: string } & Readonly<Record<string, Json>>;
+
+/** Declares a table. */
+export function defineTable<const T extends Table>(table: T): T {
+  return table;
+}
+
+/** `el2.mem.parcels/1`. */
+export function schemaName(table: Table): string {
+  return `el2.${table.name}/${table.version}`;
+}
+
+/** A number of 64 bits or less as an address or register. */
+export function hex(value: number | bigint, digits = 1): string {
+  return `0x${value.toString(16).padStart(digits, "0")}`;
+}
+
+/** JSON Schema of a table's rows. */
+export function jsonSchema(table: Table): Json {
+  const properties: Record<string, Json> = {};
+  for (const [name, column] of Object.entries(table.columns)) properties[name] = columnSchema(column);
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: schemaName(table),
+    description: table.doc,
+    type: "object",
+    required: ["schema", "session", "at", "data", "dropped"],
+    properties: {
+      schema: { const: schemaName(table) },
+      session: { type: "string", description: "name of the session" },
+      at: {
+        type: "object",
+        description: "when the rows were true: virtual time, and instructions that guests had retired",
+        required: ["ns", "insn"],
+        properties: { ns: { type: "string", pattern: "^[0-9]+$" }, insn: { type: "string", pattern: "^[0-9]+$" } },
+      },
+      data: { type: "array", items: { type: "object", required: Object.keys(table.columns), properties } },
+      dropped: { type: "integer", description: "rows that were lost before they could be read" },
+    },
+  };
+}
+
+function columnSchema(column: Column): Json {
+  const described = { description: column.doc };
+  const type = (name: string): Json => column.optional ? [name, "null"] : name;
+  switch (column.kind) {
+    case "number":
+    case "rate":
+    case "size":
+    case "share":
+      return { type: type("number"), ...described };
+    case "count":
+    case "time":
+    case "duration":
+      return { type: type("string"), pattern: "^[0-9]+$", ...described };
+    case "address":
+      return { type: type("string"), pattern: "^0x[0-9a-f]+$", ...described };
+    case "flag":
+      return { type: type("boolean"), ...described };
+    case "list":
+      return { type: type("array"), items: { type: "string" }, ...described };
+    case "detail":
+      return described;
+    default:
+      return { type: type("string"), ...described };
+  }
+}

@@ -1,0 +1,71 @@
+// The door through which things enter the machine that happen outside of it: sockets, timers. They come between slices, as plain data that
+// names its source, so that a recording of them can take the place of the sources (`record/`).
+
+/** Something that brings things in. Sources are numbered in the order of their making, which is the machine's doing. */
+export interface OutsideSource {
+  /** Something has happened: the handler gets `data` when it enters. */
+  emit(data: unknown): void;
+  /** Nothing more is wanted; what is under way is dropped. */
+  close(): void;
+}
+
+/** Who has sources, for the loop's decisions. */
+export interface OutsideUser {
+  /** Whether something may begin by itself. */
+  readonly listens: boolean;
+  /** Whether it is in the middle of something. */
+  readonly busy: boolean;
+  close(): void;
+}
+
+/** One door per machine. The engine takes it over (`enter`); until then things enter at once. */
+export class Outside {
+  /** What sources emit goes here; it comes back by `deliver`. */
+  enter: (source: number, data: unknown) => void = (source, data) => this.deliver(source, data);
+  /** Whether the sources are those of a recording: then there are no sockets. */
+  readonly replayed: boolean;
+  readonly #handlers = new Map<number, (data: unknown) => void>();
+  readonly #users: OutsideUser[] = [];
+  #made = 0;
+
+  constructor(replayed = false) {
+    this.replayed = replayed;
+  }
+
+  /** A source, and what handles what it emits. */
+  open(handle: (data: unknown) => void): OutsideSource {
+    const number = this.#made++;
+    this.#handlers.set(number, handle);
+    return {
+      emit: (data) => {
+        if (this.#handlers.has(number)) this.enter(number, data);
+      },
+      close: () => this.#handlers.delete(number),
+    };
+  }
+
+  /** Hands what a source has emitted to its handler, if that still wants it. */
+  deliver(source: number, data: unknown): void {
+    this.#handlers.get(source)?.(data);
+  }
+
+  /** Adds who may bring something in. */
+  add(user: OutsideUser): void {
+    this.#users.push(user);
+  }
+
+  /** Whether something may still come: a machine in which all wait is then not at its end. */
+  get expects(): boolean {
+    return this.#users.some((user) => user.listens || user.busy);
+  }
+
+  /** Whether somebody outside is about to answer: time must not be skipped, or a guest's patience ends before any answer can come. */
+  get busy(): boolean {
+    return this.#users.some((user) => user.busy);
+  }
+
+  /** The session is over: what holds sockets lets go. */
+  close(): void {
+    for (const user of this.#users.splice(0)) user.close();
+  }
+}

@@ -1,0 +1,109 @@
+// Makes the virtio devices of a plan, with what is behind them on the host: files, sockets, consoles.
+
+import { RandomGenerator } from "../hypervisor/prng.ts";
+import { BlockDevice } from "../virtio/block/block.ts";
+import { type BlockBacking, OverlayBacking } from "../virtio/block/backing.ts";
+import { ConsoleDevice } from "../virtio/console/console.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { Nat } from "../virtio/net/nat/nat.ts";
+import { NetDevice } from "../virtio/net/net.ts";
+import { NetSwitch } from "../virtio/net/switch.ts";
+import type { DevicePlan } from "../virtio/plan.ts";
+import { RngDevice } from "../virtio/rng/rng.ts";
+import { DiskFile } from "./disk-file.ts";
+import { SessionFabric } from "../virtio/vsock/fabric.ts";
+import { HostEndpoint } from "../virtio/vsock/host-endpoint.ts";
+import { VsockDevice } from "../virtio/vsock/vsock.ts";
+import { outsideNetwork, outsideUnixSockets } from "./outside-network.ts";
+import type { Outside } from "./outside.ts";
+
+/** Locally administered, and nobody else's: the last two bytes number VM and device. */
+const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
+
+/** What devices are made with. One maker serves all VMs of a session: its switches connect them. */
+export class DeviceMaker {
+  readonly #switches = new Map<string, NetSwitch>();
+  readonly #fabric = new SessionFabric();
+  #made = 0;
+
+  /**
+   * @param seed of what the devices draw, 32 bits
+   * @param onProblem is told what goes wrong on the host's side
+   */
+  constructor(
+    readonly seed: number,
+    readonly outside: Outside,
+    readonly onOutput: (console: string, bytes: Uint8Array) => void,
+    readonly onProblem: (device: string, message: string) => void,
+  ) {}
+
+  /**
+   * The device number `index` of VM `vm`.
+   * @throws Error where a file cannot be used.
+   */
+  make(plan: DevicePlan, vm: string, index: number): VirtioDevice {
+    const name = `dev:${vm}/${plan.kind}${index}`;
+    const number = this.#made++;
+    switch (plan.kind) {
+      case "block":
+        return new BlockDevice(backing(plan.image, plan.mode), `el2-${vm}-${index}`, (message) => this.onProblem(name, message));
+      case "rng":
+        return new RngDevice(filler(new RandomGenerator(this.seed + number >>> 0)));
+      case "vsock": {
+        const device = new VsockDevice(plan.cid);
+        const host = plan.path === undefined ? undefined : new HostEndpoint({
+          cid: plan.cid,
+          path: plan.path,
+          sockets: outsideUnixSockets(this.outside),
+          deliver: (packet) => device.receive(packet),
+          onProblem: (message) => this.onProblem(name, message),
+        });
+        if (host) this.outside.add(host);
+        this.#fabric.plug(device, host);
+        return device;
+      }
+      case "console":
+        return new ConsoleDevice({
+          ports: plan.ports,
+          onOutput: (port, bytes) => this.onOutput(`${vm}/${plan.ports[port]}`, bytes),
+        });
+      case "net": {
+        const device = new NetDevice(Uint8Array.of(...MAC_PREFIX, number >> 8, number & 0xff));
+        if (plan.backend === "user") {
+          const nat = new Nat({
+            device,
+            network: outsideNetwork(this.outside),
+            forward: plan.forward,
+            onProblem: (message) => this.onProblem(name, message),
+          });
+          device.backend = nat;
+          this.outside.add(nat);
+        } else if (plan.backend !== "none") {
+          this.#switch(plan.backend.slice("pair:".length)).plug(device);
+        }
+        return device;
+      }
+    }
+  }
+
+  #switch(name: string): NetSwitch {
+    const found = this.#switches.get(name) ?? new NetSwitch();
+    this.#switches.set(name, found);
+    return found;
+  }
+}
+
+function backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
+  const file = new DiskFile(image, mode !== "rw");
+  return mode === "overlay" ? new OverlayBacking(file) : file;
+}
+
+/** Fills arrays from a generator of 32-bit numbers. */
+function filler(generator: RandomGenerator): (into: Uint8Array) => void {
+  return (into) => {
+    for (let at = 0; at < into.length; at += 4) {
+      const word = generator.next();
+      for (let byte = 0; byte < 4 && at + byte < into.length; byte++) into[at + byte] = word >>> 8 * byte;
+    }
+  };
+}

@@ -1,0 +1,132 @@
+// Record and replay through the command line (WORKSTATION section 8, numbers 55 and 56, and DESIGN "Seven decisions", 3).
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { TIERS } from "../../src/workstation/plan.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
+import { el2 } from "./program.ts";
+
+const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const SECONDS = 120;
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-record-" });
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Records the demo with a line that is typed to `hello` at some time that nobody chose. */
+async function recordDemo(file: string): Promise<string> {
+  await using program = new ConsoleProgram(el2Command("run", DEMO, "--stdio", "--console", "hello", "--for", "3s", "--record", file));
+  await program.expect(/tick 1/, SECONDS);
+  await program.type("t");
+  await program.expect(/ticks, counter/, SECONDS);
+  const { code, stderr } = await program.end();
+  assert.equal(code, 0, stderr);
+  return program.text;
+}
+
+/** Puts other lines into a recording, with the right checksum. */
+async function rewrite(file: string, change: (line: string) => string): Promise<void> {
+  const lines = (await Deno.readTextFile(file)).split("\n").slice(0, -2).map(change).map((line) => `${line}\n`).join("");
+  const sum = createHash("sha256").update(lines).digest("hex");
+  await Deno.writeTextFile(file, `${lines}${JSON.stringify({ sha256: sum })}\n`);
+}
+
+Deno.test("W55: replay --verify is 0 in every tier and shows the same; one changed input byte is 1 and names the place", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/demo.rec`;
+    const text = await recordDemo(file);
+    for (const tier of TIERS) {
+      const replayed = await el2("replay", file, "--verify", "--tier", tier);
+      assert.equal(replayed.code, 0, replayed.stderr);
+      const hello = replayed.stdout.split("\n").filter((line) => line.startsWith("hello| ")).map((line) => line.slice("hello| ".length));
+      assert.equal(hello.join("\n").trim(), text.replaceAll("\r", "").trim());
+    }
+    await rewrite(
+      file,
+      (line) => line.includes('"kind":"console"') ? line.replace(/"\$bytes":"[^"]*"/, `"$bytes":"${btoa("x\n")}"`) : line,
+    );
+    const changed = await el2("replay", file, "--verify");
+    assert.equal(changed.code, 1);
+    assert.match(changed.stderr, /the replay differs: t:\d+\.\d{6}: (instructions|registers|memory|console) were /);
+  }));
+
+Deno.test("W56: diff A A is 0; two seeds are 1, and the first difference is named", () =>
+  inFolder(async (folder) => {
+    const [a, b] = [`${folder}/a.rec`, `${folder}/b.rec`];
+    assert.equal((await el2("record", a, "--", DEMO, "--for", "100ms")).code, 0);
+    assert.equal((await el2("record", b, "--", DEMO, "--for", "100ms", "--set", "machine.seed=2", "--cap-ids", "random")).code, 0);
+    const same = await el2("diff", a, a);
+    assert.equal(same.code, 0, same.stderr);
+    assert.match(same.stdout, /^the runs are equal: \d+ instructions$/m);
+    const other = await el2("diff", a, b, "--json");
+    assert.equal(other.code, 1, other.stderr + other.stdout);
+    const { difference } = JSON.parse(other.stdout);
+    assert.match(difference.insn, /^\d+$/);
+    assert.equal(difference.ns.length, 2);
+  }));
+
+Deno.test("a recording that was cut off, changed or is none is refused by line, or said to be cut off", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/demo.rec`;
+    assert.equal((await el2("record", file, "--", DEMO, "--for", "1s")).code, 0);
+    const whole = await Deno.readTextFile(file);
+    const refused = async (text: string, message: RegExp, code = 2) => {
+      await Deno.writeTextFile(file, text);
+      const outcome = await el2("replay", file, "--verify");
+      assert.match(outcome.stderr, message);
+      assert.equal(outcome.code, code);
+    };
+    await refused(whole.replace('"code":0', '"code":3'), /demo\.rec:\d+: the checksum is wrong/);
+    await refused(whole.split("\n").slice(0, 1).join("\n") + "\n", /the recording ends here; its program was killed/, 1);
+    await refused("no recording", /demo\.rec:1: no line of a recording/);
+    await refused('{"schema":"el2.recording/9"}\n', /demo\.rec:1: no recording that this el2 reads/);
+    await refused(whole + "{}\n", /something stands behind the end/);
+    assert.equal((await el2("replay", `${folder}/none`)).code, 2);
+  }));
+
+Deno.test("a run with a disk that is written to, or with gdb, is not recorded, by name", () =>
+  inFolder(async (folder) => {
+    const disk = `${folder}/disk.img`;
+    await Deno.writeFile(disk, new Uint8Array(4096));
+    await Deno.copyFile(new URL("../../assets/guests/hello.bin", import.meta.url), `${folder}/hello.bin`);
+    const outcome = await el2("boot", `${folder}/hello.bin`, "--disk", disk, "--record", `${folder}/x.rec`);
+    assert.equal(outcome.code, 2);
+    assert.match(outcome.stderr, /disk .*disk\.img is written to, and would be another one at the replay; use --disk .*disk\.img,overlay/);
+    assert.match((await el2("run", DEMO, "--gdb", "1", "--record", `${folder}/x.rec`)).stderr, /--record with --gdb/);
+  }));
+
+if (LONG) {
+  Deno.test("a Debian boot with typed input and HTTP over the NAT replays with equal registers every 10,000,000 instructions in every tier", () =>
+    inFolder(async (folder) => {
+      const { folder: guest } = await catalogEntry("debian-bookworm");
+      const page = crypto.getRandomValues(new Uint8Array(200_000));
+      await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response(page));
+      const port = (server.addr as Deno.NetAddr).port;
+      const file = `${folder}/debian.rec`;
+      const options = ["--append", "console=ttyAMA0", "--memory", "512MiB", "--net", "user", "--stdio", "--record", file];
+      {
+        await using console = new ConsoleProgram(
+          el2Command("boot", `${guest}/Image`, "--initrd", `${guest}/initrd-virtio`, ...options),
+        );
+        await console.expect(/inet 10\.0\.2\.15/, SECONDS);
+        await console.type(`wget -q -O- http://10.0.2.2:${port}/ | wc -c; date`);
+        await console.expect(/^200000$/m, SECONDS);
+        await console.type("poweroff -f");
+        assert.equal((await console.end()).code, 0);
+      }
+      await server.shutdown();
+      for (const tier of TIERS) {
+        const outcome = await el2("replay", file, "--verify", "--tier", tier);
+        assert.equal(outcome.code, 0, outcome.stderr);
+        assert.match(outcome.stdout, /^200000$/m);
+      }
+    }));
+}

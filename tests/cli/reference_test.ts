@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { commandTree } from "../../src/cli/command-tree.ts";
+import { complete } from "../../src/cli/completion.ts";
+import { makeProgram } from "../../src/cli/main.ts";
+import { manualPage } from "../../src/cli/man.ts";
+import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
+import { ACTIONS } from "../../src/tui/actions.ts";
+import { TABLES } from "../../src/workstation/inspect/tables.ts";
+import { el2 } from "./program.ts";
+
+const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
+
+for (const { file, text } of WORKSTATION_REFERENCES) {
+  // Every change of an option would touch that page: it has all commands, and is written anew for a release.
+  if (file === "commands.md") continue;
+  Deno.test(`docs/reference/${file} is what the tables say (deno task reference writes it)`, () => {
+    assert.equal(Deno.readTextFileSync(new URL(`../../docs/reference/${file}`, import.meta.url)), text());
+  });
+}
+
+Deno.test("docs/reference/commands.md has a section for every command (deno task reference writes it)", () => {
+  const page = Deno.readTextFileSync(new URL("../../docs/reference/commands.md", import.meta.url));
+  for (const { name, commands } of TREE.commands) {
+    for (const path of commands.length ? commands.map((child) => `${name} ${child.name}`) : [name]) {
+      assert.ok(page.includes(`\n## ${path}\n`), path);
+    }
+  }
+});
+
+Deno.test("W9: the reference of keys lists every action of the table", () => {
+  const page = WORKSTATION_REFERENCES.find(({ file }) => file === "keys.md")!.text();
+  for (const { name } of ACTIONS) assert.ok(page.includes(`\`${name}\``), name);
+});
+
+Deno.test("the manual page has every command, and roff takes it", () => {
+  const page = manualPage(TREE);
+  for (const line of page.split("\n")) assert.match(line, /^(\.(TH|SH|B|I|TP|RS|RE)\b|[^.']|\\&|$)/, line);
+  assert.match(page, /\.B el2 vcpu ls \[vm\]/);
+});
+
+Deno.test("completion offers commands, options and choices", async () => {
+  assert.ok((await complete(TREE, ["vc"])).includes("vcpu"));
+  assert.ok((await complete(TREE, ["vm", ""])).includes("timeline"));
+  assert.deepEqual(await complete(TREE, ["run", "x", "--tier", "j"]), ["jit"]);
+  assert.ok((await complete(TREE, ["run", "x", "--ti"])).includes("--timeout"));
+  assert.deepEqual(await complete(TREE, ["nonsense", "x"]), []);
+});
+
+Deno.test("W65: the completion script of bash loads, and completes commands", async () => {
+  const { stdout } = await el2("completion", "bash");
+  const script =
+    `${stdout}\nel2() { printf 'vm\\nvcpu\\n'; }\nCOMP_WORDS=(el2 v)\nCOMP_CWORD=1\n_el2\necho "\${COMPREPLY[*]}"\ncomplete -p el2`;
+  const bash = await new Deno.Command("bash", { args: ["--norc", "-c", script], stdin: "null" }).output();
+  const shown = new TextDecoder().decode(bash.stdout);
+  assert.equal(bash.code, 0, new TextDecoder().decode(bash.stderr));
+  assert.match(shown, /vm.vcpu[\s\S]*complete -F _el2 el2/);
+  for (const shell of ["zsh", "fish"]) assert.match((await el2("completion", shell)).stdout, /el2 complete/);
+  assert.equal((await el2("completion", "csh")).code, 2);
+});
+
+Deno.test("schema lists all tables and prints the JSON Schema of each", async () => {
+  const { stdout } = await el2("schema");
+  for (const name of Object.keys(TABLES)) assert.match(stdout, new RegExp(`^el2\\.${name.replace(".", "\\.")}/\\d+ `, "m"));
+  const schema = JSON.parse((await el2("schema", "el2.mem.parcels/1")).stdout);
+  assert.deepEqual(schema.required, ["schema", "session", "at", "data", "dropped"]);
+  assert.equal((await el2("schema", "nothing")).code, 2);
+});
+
+Deno.test("doctor says of everything that it looked at whether it is well", async () => {
+  const { stdout } = await el2("doctor", "--json");
+  const { data } = JSON.parse(stdout);
+  assert.deepEqual(data.map(({ id }: { id: string }) => id), ["terminal", "colours", "locale", "memory", "sockets", "images"]);
+  for (const { ok, remedy } of data) assert.ok(ok || remedy !== "");
+});

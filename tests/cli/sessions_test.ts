@@ -1,0 +1,204 @@
+// Sessions in the background, and the commands that look into them: one session for many questions, as starting one takes a second.
+
+import assert from "node:assert/strict";
+import { el2Command } from "../support/el2.ts";
+import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
+import { TABLES } from "../../src/workstation/inspect/tables.ts";
+import type { Outcome } from "./program.ts";
+
+const text = new TextDecoder();
+
+/** A runtime folder of its own: no other session is seen. */
+class Place implements AsyncDisposable {
+  readonly folder = Deno.makeTempDirSync({ prefix: "el2-test-" });
+  readonly #up: string[] = [];
+
+  async el2(...args: string[]): Promise<Outcome> {
+    const [program, ...rest] = el2Command(...args);
+    const env = { NO_COLOR: "1", XDG_RUNTIME_DIR: this.folder, EL2_SOCKET: "" };
+    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
+    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  }
+
+  /** Starts a session. */
+  async up(name: string, what = "demo"): Promise<void> {
+    const { code, stderr } = await this.el2("up", what, "--name", name);
+    assert.equal(code, 0, stderr);
+    this.#up.push(name);
+  }
+
+  async json(
+    ...args: string[]
+  ): Promise<{ schema: string; session: string; at: { ns: string; insn: string }; data: Record<string, unknown>[] }> {
+    const { code, stdout, stderr } = await this.el2(...args, "--json");
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of this.#up) await this.el2("down", name);
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+Deno.test("sessions in the background", async (t) => {
+  await using place = new Place();
+  await t.step("W57: without a session commands end with 3 and say how to start one", async () => {
+    const { code, stderr } = await place.el2("vm", "ls");
+    assert.equal(code, 3);
+    assert.match(stderr, /^el2: no session runs; el2 up WHAT starts one\n$/);
+    const json = await place.el2("vm", "ls", "--json");
+    assert.deepEqual(JSON.parse(json.stderr), {
+      schema: "el2.error/1",
+      code: "no_session",
+      message: "no session runs",
+      at: null,
+      hint: "el2 up WHAT starts one",
+    });
+  });
+  await place.up("one");
+  await t.step("W66: the socket is 0600 in a folder of 0700, and a second up of a name ends with 1", async () => {
+    assert.equal(Deno.statSync(`${place.folder}/el2/one.sock`).mode! & 0o777, 0o600);
+    assert.equal(Deno.statSync(`${place.folder}/el2`).mode! & 0o777, 0o700);
+    const { code, stderr } = await place.el2("up", "demo", "--name", "one");
+    assert.equal(code, 1);
+    assert.match(stderr, /a session one runs already; el2 attach one shows it/);
+  });
+  await t.step("ls lists it", async () => {
+    const { stdout } = await place.el2("ls");
+    assert.match(stdout, /^one {2}demo {2}runs {2}clients 0/);
+  });
+  await t.step("console --expect waits for what a guest says, --send types", async () => {
+    // On a busy machine the guests may not have been made yet.
+    for (let tries = 0; tries < 50 && !(await place.el2("console", "hello")).stdout.startsWith("hello from EL1"); tries++);
+    const { code, stdout } = await place.el2("console", "hello", "--send", "x", "--expect", "typed 'x'", "--timeout", "20s");
+    assert.equal(code, 0);
+    assert.equal(stdout, "typed 'x'\n");
+    assert.match((await place.el2("console", "hello")).stdout, /^hello from EL1/);
+  });
+  await t.step("W57: --expect that does not come ends with 4, an unknown VM with 1, a wrong filter with 2", async () => {
+    assert.equal((await place.el2("console", "hello", "--expect", "never", "--timeout", "100ms")).code, 4);
+    assert.equal((await place.el2("console", "nobody")).code, 1);
+    const wrong = await place.el2("vcpu", "ls", "--filter", "statt=run");
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /statt=run\n\^ no field "statt"; did you mean "state"/);
+  });
+  await t.step("W59, W60: every query command prints one JSON document with schema and at", async () => {
+    const queue = (await place.json("queue", "ls", "--filter", "kind=msgqueue")).data[0].id as string;
+    const cap = (await place.json("caps", "ls", "ping")).data[0].id as string;
+    const rpc = (await place.json("rpc", "ls")).data[0].id as string;
+    const named: Record<string, string> = {
+      vm: "ping",
+      vcpu: "ping/0",
+      irq: "irq:ping/27",
+      address: "ipa:ping/0x80000000",
+      parcel: "parcel:0x0",
+      queue,
+      cap,
+      rpc,
+    };
+    for (const { path, table, argument } of QUERY_COMMANDS) {
+      const args = argument && !argument.optional ? [named[argument.name]] : [];
+      const answer = await place.json(...path.split(" "), ...args);
+      assert.equal(answer.schema, `el2.${table}/${TABLES[table].version}`, path);
+      assert.equal(answer.session, "one");
+      assert.match(answer.at.ns, /^\d+$/);
+      assert.match(answer.at.insn, /^\d+$/);
+    }
+  });
+  await t.step("W62: --read-only refuses each changing command with 5", async () => {
+    const before = (await place.json("vm", "ls")).data.length;
+    for (
+      const args of [["vm", "kill", "ping"], ["vm", "stop", "ping"], ["vcpu", "kill", "ping/0"], ["irq", "raise", "irq:ping/27"], [
+        "console",
+        "hello",
+        "--send",
+        "x",
+      ]]
+    ) {
+      const { code, stderr } = await place.el2(...args, "--read-only");
+      assert.equal(code, 5, args.join(" "));
+      assert.match(stderr, /--read-only forbids it/);
+    }
+    assert.equal((await place.json("vm", "ls")).data.length, before);
+  });
+  await t.step("W63: events | head -1 prints no error", async () => {
+    const [program, ...args] = el2Command("events", "--follow", "--kinds", "hvc");
+    const quoted = [program, ...args].map((one) => `'${one}'`).join(" ");
+    const env = { XDG_RUNTIME_DIR: place.folder };
+    const { stdout, stderr } = await new Deno.Command("sh", { args: ["-c", `${quoted} | head -1`], env }).output();
+    assert.equal(text.decode(stderr), "");
+    assert.equal(text.decode(stdout).split("\n").length, 2);
+  });
+  await t.step("W64: no colour codes without a terminal", async () => {
+    for (const args of [["vcpu", "ls"], ["why"], ["events", "--count", "5"], ["--help"]]) {
+      assert.doesNotMatch((await place.el2(...args)).stdout, /\x1b/);
+    }
+  });
+  await t.step("W32: why last has chain, rule, object, values, way_out", async () => {
+    const [reason] = (await place.json("why", "last")).data;
+    for (const name of ["chain", "rule", "object", "values", "way_out", "asked_by"]) assert.ok(name in reason, name);
+    const shown = await place.el2("why", reason.id as string);
+    assert.match(shown.stdout, new RegExp(`^${reason.id} {2}t=`));
+  });
+  await t.step("W48: ioctl decode needs no session", async () => {
+    assert.equal((await place.el2("ioctl", "decode", "0xB201")).code, 0);
+  });
+  await t.step("trace calls lists the hypercalls that were recorded", async () => {
+    const { data } = await place.json("trace", "calls", "--vm", "ping", "--count", "3");
+    for (const row of data) assert.equal(row.kind, "hvc");
+  });
+  await t.step("vm kill ends a VM, the others go on", async () => {
+    assert.equal((await place.el2("vm", "kill", "pong")).code, 0);
+    for (let tries = 0; tries < 50; tries++) {
+      if ((await place.json("vm", "ls")).data.some(({ id, state }) => id === "vm:pong" && state === "stopped")) break;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const left = (await place.json("vm", "ls")).data.map(({ id, state, exit }) => [id, state, exit]);
+    const running = (id: string) => [id, "running", null];
+    assert.deepEqual(left, [
+      running("vm:host"),
+      running("vm:hello"),
+      running("vm:ping"),
+      ["vm:pong", "stopped", "forced"],
+      running("vm:rm"),
+    ]);
+  });
+  await t.step("W50: mem check is 0", async () => {
+    assert.equal((await place.el2("mem", "check")).code, 0);
+  });
+  await t.step("W30: a log file holds each console from its first byte", () => {
+    assert.match(Deno.readTextFileSync(`${place.folder}/el2/one.consoles/hello.log`), /^hello from EL1/);
+  });
+  await t.step("two sessions have to be told apart", async () => {
+    await place.up("two");
+    const { code, stderr } = await place.el2("vm", "ls");
+    assert.equal(code, 3);
+    assert.match(stderr, /several sessions run: one, two; name one: --socket NAME/);
+    assert.equal((await place.el2("vm", "ls", "--socket", "two")).code, 0);
+  });
+  await t.step("down ends one and takes its socket away", async () => {
+    assert.equal((await place.el2("down", "two")).code, 0);
+    assert.throws(() => Deno.statSync(`${place.folder}/el2/two.sock`), Deno.errors.NotFound);
+    assert.doesNotMatch((await place.el2("ls")).stdout, /two/);
+  });
+});
+
+Deno.test("W69: up says all errors of a configuration and starts nothing", async () => {
+  await using place = new Place();
+  const file = `${place.folder}/bad.toml`;
+  await Deno.writeTextFile(file, `el2 = 1\n[machine]\ncpus = 99\n[vm.a]\nimage = "none.bin"\nvcpus = 20\n`);
+  const { code, stderr } = await place.el2("up", file);
+  assert.equal(code, 2);
+  assert.match(stderr, /:3:8: /);
+  assert.match(stderr, /:6:9: /);
+  assert.equal((await place.el2("ls")).stdout, "");
+});
+
+Deno.test("a socket that nobody answers is taken over", async () => {
+  await using place = new Place();
+  Deno.mkdirSync(`${place.folder}/el2`);
+  Deno.writeTextFileSync(`${place.folder}/el2/dead.sock`, "");
+  await place.up("dead");
+  assert.equal((await place.el2("vm", "ls", "--socket", "dead")).code, 0);
+});

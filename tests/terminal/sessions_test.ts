@@ -1,0 +1,123 @@
+// Sessions and terminals: attaching, leaving, losing, suspending, in tmux.
+
+import assert from "node:assert/strict";
+import { el2Command } from "../support/el2.ts";
+import { TmuxTerminal } from "./tmux.ts";
+
+/** The command line for a shell, with a runtime folder of its own. */
+function shell(folder: string, ...args: string[]): string {
+  return `XDG_RUNTIME_DIR=${folder} XDG_STATE_HOME=${folder}/state LANG=C.UTF-8 ${el2Command(...args).map((one) => `'${one}'`).join(" ")}`;
+}
+
+async function run(folder: string, ...args: string[]): Promise<{ code: number; stdout: string }> {
+  const { code, stdout } = await new Deno.Command("sh", { args: ["-c", shell(folder, ...args)], stdin: "null", stderr: "null" }).output();
+  return { code, stdout: new TextDecoder().decode(stdout) };
+}
+
+/** A session in the background, ended with its scope. */
+async function session(): Promise<{ folder: string } & AsyncDisposable> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  assert.equal((await run(folder, "up", "demo", "--name", "s")).code, 0);
+  return {
+    folder,
+    async [Symbol.asyncDispose]() {
+      await run(folder, "down", "s");
+      await Deno.remove(folder, { recursive: true });
+    },
+  };
+}
+
+Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9 of a client leave the session running", async () => {
+  await using s = await session();
+  const attach = `${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
+  await using one = await TmuxTerminal.start(attach, 120, 36);
+  const pid = `${s.folder}/pid`;
+  const second = `sh -c "echo \\$\\$ > ${pid}; exec env ${shell(s.folder, "attach", "s")}"; exec sleep 1000`;
+  await using two = await TmuxTerminal.start(second, 80, 24);
+  // What the console showed before they came is there.
+  await one.until(/hello from EL1/);
+  await two.until(/hello from EL1/);
+  await one.keys("c", "x");
+  await one.until(/typed 'x'/);
+  await two.until(/typed 'x'/);
+  await one.keys("C-]", "d");
+  await one.until(/follow/);
+  await one.keys("q");
+  const left = await one.until(/left with 0/);
+  assert.match(left, /session s goes on; el2 attach s shows it/);
+  Deno.kill(Number(await Deno.readTextFile(pid)), "SIGKILL");
+  assert.match((await run(s.folder, "console", "hello")).stdout, /typed 'x'/);
+  await using again = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 80, 24);
+  await again.until(/typed 'x'/);
+});
+
+Deno.test("W83: when the session goes, the screen says LOST, counts, and q leaves with 3", async () => {
+  await using s = await session();
+  await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 100, 30);
+  await terminal.until(/VMs[\s\S]*con:/);
+  await run(s.folder, "down", "s");
+  await terminal.until(/LOST[\s\S]*connection lost \d+s ago/);
+  assert.equal((await run(s.folder, "up", "demo", "--name", "s")).code, 0);
+  await terminal.keys("r");
+  await terminal.until(/LIVE[\s\S]*VMs/);
+  await run(s.folder, "down", "s");
+  await terminal.until(/LOST/);
+  await terminal.keys("q");
+  await terminal.until(/left with 3/);
+});
+
+Deno.test("W62: attach --read-only lets no key through to a guest", async () => {
+  await using s = await session();
+  await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s", "--read-only")}`, 100, 30);
+  await terminal.until(/READ-ONLY[\s\S]*VMs/);
+  await terminal.keys("c");
+  await terminal.until(/no key reaches a guest: --read-only/);
+});
+
+Deno.test("W76: ctrl-z gives a sane terminal to the shell, fg paints again", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    await using terminal = await TmuxTerminal.start("env PS1='ready> ' bash --norc --noprofile -i", 120, 36);
+    await terminal.until(/ready>/);
+    await terminal.keys(`${shell(folder)}`, "Enter");
+    await terminal.until(/con:[\s\S]*events/);
+    await terminal.keys("C-z");
+    await terminal.until(/Stopped/);
+    assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+    await terminal.keys("stty -a | grep -o '[-]*icanon\\|[-]*echo '", "Enter");
+    const modes = await terminal.until(/^icanon[\s\S]*^echo/m);
+    assert.doesNotMatch(modes, /^-icanon/m);
+    await terminal.keys("fg", "Enter");
+    await terminal.until(/^ el2 demo[\s\S]*con:[\s\S]*events/);
+    await terminal.keys("q");
+    await terminal.until(/ready>\s*$/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the line, and a right one runs", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+    await Deno.writeTextFile(`${folder}/bad.toml`, `el2 = 1\n[machine]\ncpus = 99\n[vm.hello]\nimage = "${guest}"\nvcpus = 20\n`);
+    await Deno.writeTextFile(`${folder}/editor`, `#!/bin/sh\necho "editor $1"; read answer; sed -i 's/99/2/; s/20/1/' "$2"\n`, {
+      mode: 0o755,
+    });
+    await using terminal = await TmuxTerminal.start(
+      `exec env EDITOR=${folder}/editor ${shell(folder, "run", `${folder}/bad.toml`)}`,
+      100,
+      30,
+    );
+    const shown = await terminal.until(/bad\.toml has 2 errors; nothing was started/);
+    assert.match(shown, /3:8 +cpus = 99\n +\^ cpus 99 is outside 1\.\.8/);
+    await terminal.keys("j", "r");
+    await terminal.until(/>6:9/);
+    await terminal.keys("Enter");
+    await terminal.until(/editor \+6/);
+    await terminal.keys("Enter");
+    await terminal.until(/VMs[\s\S]*hello/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,416 @@
+// A session that stands still: the machine of WORKSTATION section 4, as rows. Screens drawn from it change only when screens do.
+
+import type { Answer, Query } from "../../src/workstation/inspect/query.ts";
+import { parseFilter } from "../../src/workstation/inspect/filter.ts";
+import type { Column, Json, Row, Table } from "../../src/workstation/inspect/table.ts";
+import { type TableName, TABLES } from "../../src/workstation/inspect/tables.ts";
+import type { MachineSample } from "../../src/workstation/protocol.ts";
+
+const vcpu = (index: number, state: string, pcpu: number, load: number, waitsFor: string, pc: string, instructions: number) => ({
+  index,
+  state: state as "RUN",
+  pcpu,
+  instructions,
+  load,
+  waitsFor,
+  pc,
+});
+
+/** The picture of the machine. */
+export const PHONE_SAMPLE: MachineSample = {
+  time: 12_481_306_000,
+  instructions: 2_657_004_118,
+  mips: 212.4,
+  physicalCpus: 2,
+  vms: [
+    {
+      name: "host",
+      vmid: 3,
+      state: "RUNNING",
+      schedule: "native",
+      console: undefined,
+      vcpus: [vcpu(0, "WFI", 0, 0.03, "irq:host/961 mq:1", "", 0), vcpu(1, "RUN", 1, 0.28, "", "", 0)],
+    },
+    {
+      name: "debian",
+      vmid: 0x80,
+      state: "RUNNING",
+      schedule: "proxy",
+      console: "debian",
+      vcpus: [
+        vcpu(0, "RUN", 0, 0.66, "", "0xffff80008001f2c4", 2_650_000_000),
+        vcpu(1, "VMMIO", 1, 0, "its VMM (device access)", "0xffff800080a41190", 7_000_000),
+      ],
+    },
+    {
+      name: "rt",
+      vmid: 0x81,
+      state: "RUNNING",
+      schedule: "own",
+      console: "rt",
+      vcpus: [vcpu(0, "WFI", 1, 0.05, "irq:rt/27 +0.6ms", "0x0000000080000184", 4_118)],
+    },
+    {
+      name: "rm",
+      vmid: 255,
+      state: "RUNNING",
+      schedule: "native",
+      console: undefined,
+      vcpus: [vcpu(0, "WFI", 0, 0.01, "irq:rm/33 mq:0", "", 0)],
+    },
+  ],
+};
+
+/** What differs from a column's usual value, by table. */
+const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
+  "vcpu.ls": [
+    {
+      id: "vcpu:debian/0",
+      vm: "vm:debian",
+      state: "run",
+      since: "400000",
+      pc: "0xffff80008001f2c4",
+      cpu: 0.66,
+      exits: "81200",
+      exits_rate: 1949,
+    },
+    {
+      id: "vcpu:debian/1",
+      vm: "vm:debian",
+      state: "vmmio",
+      wait: ["addrspace_vmmio_access"],
+      since: "1100000",
+      wakes: ["its VMM answers"],
+      pc: "0xffff800080a41190",
+      exits: "9100",
+      exits_rate: 96,
+    },
+    {
+      id: "vcpu:rt/0",
+      vm: "vm:rt",
+      state: "wfi",
+      wait: ["vcpu_wfi"],
+      since: "400000",
+      wakes: ["irq:rt/27 +0.6ms"],
+      pc: "0x0000000080000184",
+      cpu: 0.05,
+      exits: "12481",
+      exits_rate: 1000,
+    },
+  ],
+  "vcpu.regs": [
+    { id: "reg:debian/0/x0", name: "x0", value: "0x0000000000000001", group: "general" },
+    { id: "reg:debian/0/x1", name: "x1", value: "0xffff0000c0a81000", group: "general" },
+    { id: "reg:debian/0/pc", name: "pc", value: "0xffff80008001f2c4", group: "general" },
+    { id: "reg:debian/0/esr_el1", name: "esr_el1", value: "0x0000000056000000", group: "system" },
+  ],
+  "vcpu.stack": [
+    { id: "frame:debian/0/0", pc: "0xffff80008001f2c4" },
+    { id: "frame:debian/0/1", pc: "0xffff80008001e110", frame: "0xffff800081b03d80", note: "the outermost" },
+  ],
+  "irq.ls": [
+    {
+      id: "irq:debian/27",
+      vm: "vm:debian",
+      vcpu: "vcpu:debian/0",
+      intid: 27,
+      kind: "ppi",
+      source: "vtimer",
+      priority: "0xa0",
+      en: true,
+      pend: true,
+      trigger: "level",
+      line: "high",
+      count: 841220,
+      rate: 48211,
+      finding: "storm: 48.2K/s over 10000",
+    },
+    {
+      id: "irq:debian/960",
+      vm: "vm:debian",
+      vcpu: "vcpu:debian/0",
+      intid: 960,
+      kind: "spi",
+      source: "mq:7 tx",
+      priority: "0xa0",
+      en: true,
+      trigger: "edge",
+      line: "low",
+      route: "aff 0",
+      count: 912,
+      rate: 12,
+    },
+    {
+      id: "irq:host/961",
+      vm: "vm:host",
+      vcpu: "vcpu:host/0",
+      intid: 961,
+      kind: "spi",
+      source: "mq:1 rx",
+      priority: "0x80",
+      pend: true,
+      trigger: "level",
+      line: "high",
+      route: "aff 0",
+      count: 214,
+      rate: 3,
+      finding: "cannot fire: disabled (ISENABLER30 bit 1)",
+    },
+  ],
+  "mem.map": [
+    {
+      id: "pa:0x40000000",
+      pa: "0x40000000",
+      size: 134217728,
+      access: "exclusive",
+      vm: ["vm:host"],
+      mapped: ["ipa:host/0x40000000 rwx"],
+      owner: "obj:12",
+    },
+    {
+      id: "pa:0x48000000",
+      pa: "0x48000000",
+      size: 268435456,
+      access: "host",
+      vm: ["vm:debian", "vm:host"],
+      mapped: ["ipa:debian/0x80000000 rwx", "ipa:host/0x48000000 rw"],
+      parcel: "parcel:0x10",
+      owner: "obj:60",
+    },
+    {
+      id: "pa:0x58000000",
+      pa: "0x58000000",
+      size: 4194304,
+      access: "exclusive",
+      vm: ["vm:rt"],
+      mapped: ["ipa:rt/0x80000000 rwx"],
+      parcel: "parcel:0x11",
+      owner: "obj:61",
+    },
+    {
+      id: "pa:0x58400000",
+      pa: "0x58400000",
+      size: 65536,
+      access: "shared",
+      vm: ["vm:host", "vm:debian", "vm:rt"],
+      mapped: ["ipa:rt/0x80400000 rw"],
+      parcel: "parcel:0x12",
+      owner: "obj:62",
+    },
+    { id: "pa:0x58410000", pa: "0x58410000", size: 666828800, access: "free", owner: "root partition" },
+  ],
+  "mem.parcels": [
+    {
+      id: "parcel:0x12",
+      kind: "share",
+      label: 12,
+      size: 65536,
+      state: "blocked",
+      owner: "vm:host",
+      vm: ["vm:debian", "vm:rt"],
+      borrowers: ["vm:debian rw accepted", "vm:rt rw mapped"],
+      held_by: ["vm:rt"],
+      extent: "obj:62",
+    },
+    {
+      id: "parcel:0x10",
+      kind: "lend",
+      label: 0,
+      size: 268435456,
+      state: "accepted",
+      owner: "vm:host",
+      vm: ["vm:debian"],
+      borrowers: ["vm:debian rwx mapped"],
+      held_by: ["vm:debian"],
+      extent: "obj:60",
+    },
+  ],
+  "mem.limits": [
+    { id: "limit:root-heap", what: "root heap", used: 3774873, limit: 4194304, unit: "bytes", share: 0.9, over: true },
+    { id: "limit:debian/capabilities", what: "capabilities", vm: "vm:debian", used: 6, limit: 1024, unit: "slots", share: 0.006 },
+  ],
+  "caps.ls": [
+    { id: "cap:host/0x0", vm: "vm:host", slot: "0x0", type: "msgqueue", obj: "mq:0", rights: ["Send"], state: "active", holders: 2 },
+    {
+      id: "cap:host/0x3",
+      vm: "vm:host",
+      slot: "0x3",
+      type: "thread",
+      obj: "vcpu:debian/0",
+      rights: ["Affinity", "YieldTo"],
+      state: "active",
+      holders: 2,
+      used: "12479000000",
+      res: "vcpu_set_priority -> CSPACE_INSUFFICIENT_RIGHTS",
+      err: true,
+    },
+  ],
+  "obj.ls": [{
+    id: "obj:41",
+    type: "thread",
+    name: "vcpu:debian/0",
+    state: "active",
+    references: 3,
+    size: 40960,
+    holders: ["cap:rm/0x411", "cap:host/0x3"],
+  }],
+  "queue.ls": [
+    {
+      id: "mq:7",
+      kind: "msgqueue",
+      from: "vm:debian",
+      to: "vm:rt",
+      vm: ["vm:debian", "vm:rt"],
+      count: 3,
+      depth: 8,
+      size: 240,
+      not_full: 7,
+      not_empty: 1,
+      send_virq: "irq:debian/960",
+      receive_virq: "irq:rt/961",
+      obj: "obj:70",
+    },
+    {
+      id: "db:3",
+      kind: "doorbell",
+      from: "vm:rt",
+      to: "vm:debian",
+      vm: ["vm:rt", "vm:debian"],
+      flags: "0x1",
+      enable: "0x3",
+      ack: "0x0",
+      receive_virq: "irq:debian/962",
+      obj: "obj:73",
+    },
+  ],
+  "queue.ring": [{ id: "mq:7/0", size: 24, bytes: "01 00 00 00 10 00", ascii: "......" }],
+  "rpc.ls": [
+    { id: "rpc:213", t: "12480900000", vm: "vm:host", seq: "0x1e", msg: "MEM_SHARE", about: "parcel:0x12", ms: "90000", res: "ok" },
+    {
+      id: "rpc:214",
+      t: "12481002000",
+      vm: "vm:host",
+      seq: "0x1f",
+      msg: "MEM_RECLAIM",
+      about: "parcel:0x12",
+      ms: "100000",
+      res: "0x0b MEM_INUSE",
+      errno: "EINVAL",
+      refused: true,
+      why: "why:37",
+      request: { handle: 18, flags: 0 },
+    },
+  ],
+  "events": [
+    {
+      id: "ev:90208",
+      t: "12480902000",
+      pcpu: "pcpu:0",
+      vcpu: "vcpu:debian/0",
+      vm: "vm:debian",
+      kind: "mmio",
+      name: "write",
+      text: "write ipa:debian/0xa050 size 4 value 0 target vmm",
+    },
+    {
+      id: "ev:90209",
+      t: "12481002000",
+      pcpu: "pcpu:1",
+      vcpu: "vcpu:rt/0",
+      vm: "vm:rt",
+      kind: "hvc",
+      name: "msgqueue_send",
+      text: "msgqueue_send mq:8 size 24 push -> OK",
+      res: "OK",
+    },
+    {
+      id: "ev:90211",
+      t: "12481102000",
+      pcpu: "pcpu:0",
+      vcpu: "vcpu:host/0",
+      vm: "vm:host",
+      kind: "rpc",
+      name: "MEM_RECLAIM",
+      text: "MEM_RECLAIM handle 18 -> MEM_INUSE",
+      res: "MEM_INUSE",
+      refused: true,
+      why: "why:37",
+    },
+  ],
+  "why": [
+    {
+      id: "why:37",
+      t: "12481102000",
+      asked_by: "vcpu:host/0",
+      vm: "vm:host",
+      call: "VM_START",
+      err: "EINVAL",
+      rule: "resource-manager 5.4: a parcel that is mapped cannot be reclaimed",
+      object: "parcel:0x12",
+      values: { holder: "vm:rt", mapped: "ipa:rt/0x80400000" },
+      chain: [
+        { id: "ev:90200", kind: "ioctl", name: "VM_START", args: { fd: 7 }, result: { code: -22, name: "EINVAL" } },
+        { id: "ev:90211", kind: "rpc", name: "MEM_RECLAIM", args: { handle: 18 }, result: { code: 11, name: "MEM_INUSE" } },
+      ],
+      shared_errno: 13,
+      way_out: "vm:rt releases it first (MEM_RELEASE)",
+    },
+  ],
+  "sched.ls": [
+    { id: "ev:1", t: "12470000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 gives way" },
+    { id: "ev:2", t: "12470000000", pcpu: 1, vcpu: "vcpu:rt/0", vm: "vm:rt", reason: "" },
+    { id: "ev:3", t: "12472000000", pcpu: 1, vcpu: null, vm: null, reason: "vcpu:rt/0 waits for an interrupt (WFI)" },
+    { id: "ev:4", t: "12474000000", pcpu: 0, vcpu: "vcpu:host/0", vm: "vm:host", reason: "vcpu:debian/0 waits for vcpu_run" },
+    { id: "ev:5", t: "12478000000", pcpu: 0, vcpu: "vcpu:debian/0", vm: "vm:debian", reason: "vcpu:host/0 gives way" },
+  ],
+};
+
+/** A column's value where a row says nothing. */
+function usual({ kind, optional }: Column): Json {
+  if (optional) return null;
+  switch (kind) {
+    case "flag":
+      return false;
+    case "list":
+      return [];
+    case "number":
+    case "rate":
+    case "size":
+    case "share":
+      return 0;
+    case "count":
+    case "time":
+    case "duration":
+      return "0";
+    case "address":
+      return "0x0";
+    case "id":
+      return "obj:1";
+    case "detail":
+      return {};
+    default:
+      return "";
+  }
+}
+
+/** The rows of a table. */
+export function phoneRows(name: TableName): Row[] {
+  const table: Table = TABLES[name];
+  return (ROWS[name] ?? []).map((row) => {
+    const all = Object.fromEntries(Object.entries(table.columns).map(([column, one]) => [column, row[column] ?? usual(one)]));
+    return all as Row;
+  });
+}
+
+/** Answers a query as a session would. */
+export function phoneAnswer({ table, args }: Query): Answer {
+  const filter = parseFilter(args.filter ?? "", TABLES[table]);
+  const rows = phoneRows(table).filter((row) => filter.matches(row));
+  return {
+    table,
+    at: { ns: "12481306000", insn: "2657004118" },
+    rows: rows.slice(-(args.limit ?? 1000)),
+    dropped: 0,
+    cursor: table === "why" ? "1" : "3.0",
+  };
+}

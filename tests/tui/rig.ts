@@ -1,0 +1,126 @@
+// The application before the session of `phone.ts`: keys in, frames out.
+
+import { App, type AppOptions } from "../../src/tui/app.ts";
+import { type ColourDepth, Screen } from "../../src/tui/cells.ts";
+import { KeyParser, textBytes } from "../../src/tui/keys.ts";
+import type { Action } from "../../src/workstation/inspect/action.ts";
+import type { Answer, Query } from "../../src/workstation/inspect/query.ts";
+import type { Request, SessionEvent } from "../../src/workstation/protocol.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
+
+/** What the console of debian shows. */
+const CONSOLE =
+  "[    1.940418] EXT4-fs (vda): mounted filesystem 6b5a0f7e ro.\r\n\r\nDebian GNU/Linux 12 debian hvc0\r\n\r\ndebian login: ";
+
+/** An application under test. */
+export class Rig {
+  readonly requests: Request[] = [];
+  readonly acted: Action[] = [];
+  readonly copied: string[] = [];
+  readonly mouse: boolean[] = [];
+  readonly app: App;
+  left = false;
+  suspended = 0;
+  redrawn = 0;
+  reconnects = 0;
+  screen: Screen;
+  answer: (query: Query) => Answer = phoneAnswer;
+  readonly #parser = new KeyParser();
+
+  constructor(width = 120, height = 36, options: Partial<AppOptions> = {}, depth: ColourDepth = "16") {
+    this.screen = new Screen(width, height, depth);
+    this.app = new App({ title: "phone", ascii: true, ...options }, {
+      send: (request) => this.#send(request),
+      changed() {},
+      leave: () => this.left = true,
+      redraw: () => {
+        this.redrawn++;
+        this.screen.invalidate();
+      },
+      copy: (text) => this.copied.push(text),
+      suspend: () => this.suspended++,
+      mouse: (on) => this.mouse.push(on),
+      reconnect: () => this.reconnects++,
+    });
+    this.app.apply({ kind: "console", console: "debian", bytes: textBytes(CONSOLE) });
+    this.app.apply({ kind: "console", console: "rt", bytes: textBytes("rt ready\r\n") });
+    this.sample();
+  }
+
+  apply(event: SessionEvent): void {
+    this.app.apply(event);
+  }
+
+  /** A new picture of the machine, as it comes five times a second. */
+  sample(): void {
+    this.app.apply({ kind: "sample", sample: PHONE_SAMPLE });
+  }
+
+  /** Types keys. */
+  async type(text: string): Promise<void> {
+    for (const key of this.#parser.push(textBytes(text))) this.app.key(key);
+    await settle();
+  }
+
+  /** Presses keys by what a terminal sends for them. */
+  async press(...names: (keyof typeof KEYS)[]): Promise<void> {
+    for (const name of names) await this.type(KEYS[name]);
+    // A lone Esc is one once nothing follows.
+    for (const key of this.#parser.flush()) this.app.key(key);
+    await settle();
+  }
+
+  /** Draws until nothing more is asked, and gives the text. */
+  async lines(width = this.screen.width, height = this.screen.height): Promise<string[]> {
+    if (width !== this.screen.width || height !== this.screen.height) this.screen.resize(width, height);
+    for (let round = 0; round < 3; round++) {
+      this.app.draw(this.screen);
+      await settle();
+    }
+    this.app.draw(this.screen);
+    return this.screen.toLines();
+  }
+
+  /** The same as one text. */
+  async text(): Promise<string> {
+    return (await this.lines()).join("\n");
+  }
+
+  /** The bytes of the next frame. */
+  frame(): string {
+    this.app.draw(this.screen);
+    return this.screen.frame();
+  }
+
+  /** Bytes typed into guests. */
+  get typed(): number[] {
+    return this.requests.flatMap((request) => request.kind === "input" ? [...request.bytes] : []);
+  }
+
+  #send(request: Request): void {
+    this.requests.push(request);
+    if (request.kind === "query") {
+      const answer = this.answer(request.query);
+      queueMicrotask(() => this.app.apply({ kind: "answer", id: request.id, answer }));
+    } else if (request.kind === "act") {
+      this.acted.push(request.action);
+      queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: undefined }));
+    }
+  }
+}
+
+const KEYS = {
+  enter: "\r",
+  esc: "\x1b",
+  tab: "\t",
+  back: "\x7f",
+  up: "\x1b[A",
+  down: "\x1b[B",
+  "ctrl-c": "\x03",
+  "ctrl-z": "\x1a",
+} as const;
+
+/** Lets answers arrive, and emulators take in what was written to them. */
+export async function settle(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 5));
+}

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { FilterError, parseFilter } from "../../../src/workstation/inspect/filter.ts";
+import type { Row } from "../../../src/workstation/inspect/table.ts";
+import { EVENTS, IRQS, PARCELS, VCPUS } from "../../../src/workstation/inspect/tables.ts";
+
+const IRQ = {
+  id: "irq:rt/27",
+  vm: "vm:rt",
+  vcpu: "vcpu:rt/0",
+  intid: 27,
+  kind: "ppi",
+  source: "vtimer",
+  en: true,
+  pend: false,
+  rate: 48211,
+  finding: null,
+} as unknown as Row;
+const PARCEL = { id: "parcel:0x12", state: "blocked", size: 65536, vm: ["vm:debian", "vm:rt"], held_by: ["vm:rt"] } as unknown as Row;
+const VCPU = { id: "vcpu:rt/0", vm: "vm:rt", since: "1200000", pc: "0x0000000080000184", wait: ["vcpu_wfi", "vcpu_run"] } as unknown as Row;
+
+const irq = (text: string) => parseFilter(text, IRQS).matches(IRQ);
+const parcel = (text: string) => parseFilter(text, PARCELS).matches(PARCEL);
+const vcpu = (text: string) => parseFilter(text, VCPUS).matches(VCPU);
+
+Deno.test("a word matches any column, blank is and, | is or, ! is not", () => {
+  assert.ok(irq("vtimer"));
+  assert.ok(irq("VTIMER ppi"));
+  assert.ok(!irq("vtimer spi"));
+  assert.ok(irq("spi | ppi"));
+  assert.ok(irq("!spi"));
+  assert.ok(!irq("!vtimer"));
+  assert.ok(irq(""));
+});
+
+Deno.test("fields compare as what they are: ids, numbers, flags, sizes, times, lists", () => {
+  assert.ok(irq("vm=rt") && irq("vm=vm:rt") && !irq("vm=debian") && irq("vm!=debian"));
+  assert.ok(irq("irq=32..63") === false && irq("irq=16..31") && irq("intid=27") && irq("rate>10000") && !irq("rate<10000"));
+  assert.ok(irq("en=yes") && irq("pend=no") && irq("finding=-"));
+  assert.ok(parcel("size=64K") && parcel("size>32KiB") && !parcel("size>1M") && parcel("vm=rt") && parcel("held_by!=debian"));
+  assert.ok(vcpu("since=1.2ms") && vcpu("since>1ms") && !vcpu("since>2ms"));
+  assert.ok(vcpu("pc=0x80000184") && vcpu("wait=vcpu_wfi") && vcpu("wait~^vcpu") && vcpu("id=rt/0"));
+});
+
+Deno.test("W22: a bad filter marks the character", () => {
+  const wrong = (text: string, at: number, message: RegExp) => {
+    assert.throws(() => parseFilter(text, IRQS), (error) => {
+      assert.ok(error instanceof FilterError, text);
+      assert.equal(error.at, at, text);
+      assert.match(error.message, message);
+      assert.equal(error.marked.split("\n")[1].indexOf("^"), at);
+      return true;
+    });
+  };
+  wrong("kind=ppi staet=on", 9, /no field "staet"/);
+  wrong("rate>fast", 5, /no order/);
+  wrong("source~(", 7, /regular expression/i);
+  wrong('a "open', 2, /no end/);
+  wrong("en=perhaps", 3, /yes or no/);
+  wrong("a |", 2, /between two terms/);
+});
+
+Deno.test("a filter never throws anything but its own error, and gives the same answer twice", () => {
+  const pieces = fc.constantFrom("kind", "=", "!=", "<", "~", "|", " ", "!", "hvc", "..", "1.2ms", '"', "(", "[", "t", "\\");
+  fc.assert(fc.property(fc.array(pieces, { maxLength: 8 }), (parts) => {
+    const row = { id: "ev:1", kind: "hvc", t: "12000", text: "x" } as unknown as Row;
+    try {
+      const filter = parseFilter(parts.join(""), EVENTS);
+      assert.equal(filter.matches(row), filter.matches(row));
+    } catch (error) {
+      assert.ok(error instanceof FilterError);
+    }
+  }));
+});

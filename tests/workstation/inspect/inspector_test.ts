@@ -1,0 +1,293 @@
+import assert from "node:assert/strict";
+import { dumpHypervisor } from "../../../src/hypervisor/state-dump.ts";
+import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
+import type { Column } from "../../../src/workstation/inspect/table.ts";
+import { type TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
+import { RmError } from "../../../src/abi/rpc/errors.ts";
+import { assemble } from "../../../src/workstation/assemble.ts";
+import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
+import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
+import { demoSystem, rows, runUntil } from "./system.ts";
+
+const HALF_SECOND = 5e8;
+/** How a VM may not be scheduled. */
+const OWN_ABOVE_OWNER = { affinity: "static", affinityMap: [0], priority: 4, timeslice: 5000 } as const;
+const NAMES = Object.keys(TABLES) as TableName[];
+
+/** What a query of each table needs, for the demo. */
+function argumentsOf(queue: string): QueryArguments {
+  return { vm: "ping", vcpu: "ping/0", at: "ipa:ping/0x80000000", queue, size: 64 };
+}
+
+Deno.test("W47: looking changes nothing: state and its hash are equal before and after, and the run goes on as one without looking", async () => {
+  const looked = await demoSystem(), plain = await demoSystem();
+  runUntil(looked, HALF_SECOND);
+  runUntil(plain, HALF_SECOND);
+  const before = dumpHypervisor(looked.hypervisor), hash = rows(looked, "hash");
+  looked.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
+  const [queue] = rows(looked, "queue.ls");
+  for (const table of NAMES) rows(looked, table, argumentsOf(queue.id));
+  assert.deepEqual(dumpHypervisor(looked.hypervisor), before);
+  assert.deepEqual(rows(looked, "hash"), hash);
+  runUntil(looked, 2 * HALF_SECOND);
+  runUntil(plain, 2 * HALF_SECOND);
+  assert.deepEqual(rows(looked, "hash"), rows(plain, "hash"));
+});
+
+function check(table: TableName, name: string, column: Column, value: unknown): void {
+  const what = `${table}.${name}`;
+  if (value === null) return assert.equal(column.optional, true, `${what} is null`);
+  switch (column.kind) {
+    case "count":
+    case "time":
+    case "duration":
+      return assert.match(String(value), /^\d+$/, what);
+    case "address":
+      return assert.match(String(value), /^0x[0-9a-f]+$/, what);
+    case "id":
+      return assert.match(String(value), /^[a-z]+:.+$/, what);
+    case "number":
+    case "rate":
+    case "share":
+    case "size":
+      return assert.ok(typeof value === "number" && Number.isFinite(value), what);
+    case "flag":
+      return assert.equal(typeof value, "boolean", what);
+    case "list":
+      return assert.ok(Array.isArray(value) && value.every((one) => typeof one === "string"), what);
+    case "detail":
+      return assert.doesNotThrow(() => JSON.stringify(value), what);
+    default:
+      return assert.equal(typeof value, "string", what);
+  }
+}
+
+Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addresses 0x.., every row has a unique id", async () => {
+  const system = await demoSystem();
+  system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
+  runUntil(system, HALF_SECOND);
+  const [queue] = rows(system, "queue.ls");
+  for (const table of NAMES) {
+    const found = rows(system, table, argumentsOf(queue.id));
+    const { columns } = TABLES[table];
+    if (!["queue.ring", "mem.check"].includes(table)) assert.notEqual(found.length, 0, table);
+    assert.equal(new Set(found.map(({ id }) => id)).size, found.length, `ids of ${table}`);
+    for (const row of found) {
+      assert.deepEqual(Object.keys(row).sort(), Object.keys(columns).sort(), table);
+      for (const [name, value] of Object.entries(row)) check(table, name, (columns as Record<string, Column>)[name], value);
+    }
+    assert.deepEqual(JSON.parse(JSON.stringify(found)), found);
+  }
+});
+
+Deno.test("W36: mem owner names owner, parcel, mappings and rights", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const [page] = rows(system, "mem.owner", { at: "ipa:ping/0x80001000" });
+  assert.equal(page.owner, "vm:host");
+  assert.match(page.parcel ?? "", /^parcel:0x/);
+  assert.deepEqual(page.mapped, ["ipa:ping/0x80001000 rwx"]);
+  const [same] = rows(system, "mem.owner", { at: page.id });
+  assert.deepEqual(same, page);
+  const [parcel] = rows(system, "mem.parcels", { filter: `id=${page.parcel}` });
+  assert.deepEqual(parcel.held_by, ["vm:ping"]);
+  assert.ok(page.chain.includes(parcel.extent ?? ""));
+});
+
+Deno.test("W38: limits: heaps, page tables, parcels, capabilities, vIRQs", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const what = new Set(rows(system, "mem.limits").map((row) => row.what));
+  for (
+    const name of ["root heap", "free page tables", "parcels", "regions of parcels", "capabilities", "vIRQs", "mapped"]
+  ) {
+    assert.ok(what.has(name), name);
+  }
+});
+
+Deno.test("W39, W40: a blocked vCPU shows a reason of the specification's list, one in WFI what wakes it and when", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const known = /^(thread_lifecycle|vcpu_off|vcpu_suspend|vcpu_wfi|vcpu_fault|vcpu_run|addrspace_vmmio_access|affinity_changed)$/;
+  const vcpus = rows(system, "vcpu.ls");
+  for (const { wait } of vcpus) for (const reason of wait) assert.match(reason, known);
+  const hello = vcpus.find(({ id }) => id === "vcpu:hello/0")!;
+  assert.equal(hello.state, "wfi");
+  assert.ok(hello.wakes.some((what) => /^irq:hello\/27 \+[\d.]+[mun]?s$/.test(what)), hello.wakes.join());
+});
+
+Deno.test("W43: the trace of an RPC has its fields, decoded", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const [start] = rows(system, "rpc.ls", { filter: "msg=VM_START about=ping" });
+  assert.equal(start.vm, "vm:host");
+  assert.equal(start.res, "ok");
+  assert.equal((start.request as { vmid: number }).vmid, 0x81);
+});
+
+Deno.test("W45: capabilities show rights by name, and their object's holders", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const caps = rows(system, "caps.ls", { filter: "vm=ping type=msgqueue" });
+  assert.deepEqual(caps.map(({ rights }) => rights.join()).sort(), ["Receive", "Send"]);
+  for (const { obj, holders } of caps) {
+    const [object] = rows(system, "obj.ls", { filter: `name=${obj}` });
+    assert.equal(object.holders.length, holders);
+    assert.ok(object.holders.some((holder) => holder.startsWith("cap:ping/")));
+  }
+});
+
+Deno.test("W46: depth, size and thresholds are what the configuration says", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const between = rows(system, "queue.ls", { filter: "from=ping to=pong kind=msgqueue" });
+  assert.deepEqual(between.map(({ depth, size, not_full, not_empty }) => ({ depth, size, not_full, not_empty })), [
+    { depth: 8, size: 64, not_full: 7, not_empty: 1 },
+  ]);
+});
+
+Deno.test("W33: each reason names a section of a specification", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const reasons = rows(system, "why");
+  assert.notEqual(reasons.length, 0);
+  for (const { rule } of reasons) assert.match(rule, /^(hypervisor|resource-manager|vm-manager|geniezone) \d+(\.\d+)*: ./);
+});
+
+Deno.test("W21: a filter gives the rows that it says, in any table with that field", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const all = rows(system, "vcpu.ls");
+  assert.deepEqual(rows(system, "vcpu.ls", { filter: "vm=ping" }), all.filter(({ vm }) => vm === "vm:ping"));
+  assert.deepEqual(rows(system, "vcpu.ls", { filter: "state!=wfi" }), all.filter(({ state }) => state !== "wfi"));
+});
+
+Deno.test("a query that names nothing says what there is", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const error = (table: TableName, args: QueryArguments) => system.inspector.answer({ table, args }).error ?? "";
+  assert.match(error("vcpu.regs", { vcpu: "rt/0" }), /no vcpu:rt\/0; there are .*vcpu:hello\/0/);
+  assert.match(error("mem.owner", { at: "0x80" }), /write pa:0x/);
+  assert.match(error("mem.read", { at: "pa:0x9000000" }), /no RAM/);
+  assert.match(error("vm.devices", {}), /needs vm/);
+  assert.match(error("vcpu.ls", { filter: "stat=on" }), /no field "stat"/);
+});
+
+Deno.test("W84: events that were lost count", async () => {
+  const system = await demoSystem();
+  runUntil(system, 1e7);
+  for (let i = 0; i < 30_000; i++) system.hypervisor.trace.event("log", "filler", {});
+  const answer = system.inspector.answer({ table: "events", args: { limit: 5 } });
+  assert.equal(answer.rows.length, 5);
+  assert.ok(answer.dropped >= 10_000);
+});
+
+Deno.test("W37: a parcel whose reclaim was refused names the VM that holds it, and comes first", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const parcels = rows(system, "mem.parcels");
+  const [held] = parcels.filter(({ vm }) => vm.includes("vm:pong"));
+  const port = system.hypervisor.trace.port(() => "rm/0");
+  const handle = Number(held.id.slice("parcel:".length));
+  port.end(port.begin("rpc", "MEM_RECLAIM", { from: 3, handle }), { code: RmError.MEM_INUSE, name: "MEM_INUSE", refused: true });
+  const [first] = rows(system, "mem.parcels");
+  assert.deepEqual([first.id, first.state, first.held_by], [held.id, "blocked", ["vm:pong"]]);
+});
+
+Deno.test("W44: a refused request shows code, name, and what a driver makes of it", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const port = system.hypervisor.trace.port(() => "rm/0");
+  port.end(port.begin("rpc", "MEM_RECLAIM", { from: 3, handle: 0 }), { code: RmError.MEM_INUSE, name: "MEM_INUSE", refused: true });
+  const [row] = rows(system, "rpc.ls", { filter: "refused=yes" });
+  assert.deepEqual([row.res, row.errno, row.refused], ["0x0b MEM_INUSE", "EINVAL", true]);
+  assert.match(row.why ?? "", /^why:/);
+});
+
+Deno.test("a reason about a VM or an interrupt that the resource manager knows by number has the id that all screens have", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const port = system.hypervisor.trace.port(() => "rm/0");
+  const objects = ["vm:0x80", "irq:0x28", "parcel:0x1"].map((object) => {
+    const operation = port.begin("rpc", "VM_START", { from: 3 });
+    port.refuse({ section: "resource-manager 3.7", rule: "some rule", object, values: {} });
+    port.end(operation, { code: RmError.DENIED, name: "DENIED", refused: true });
+    return rows(system, "why", { limit: 1 })[0].object;
+  });
+  assert.deepEqual(objects, ["vm:hello", "irq:host/40", "parcel:0x1"]);
+});
+
+Deno.test("W49: the timeline of a VM ends at the step that failed", async () => {
+  const planned = await planDemo();
+  assert.ok(planned.ok);
+  const { host, ...machine } = planned.run;
+  // Memory that is no multiple of what RM takes: the configuration would refuse it, a VMM of one's own may not.
+  const broken = { ...host, vms: host.vms.map((vm) => vm.name === "hello" ? { ...vm, vcpus: 9 } : vm) };
+  const system = assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host: broken } }) as GuestSystem;
+  runUntil(system, HALF_SECOND);
+  const steps = rows(system, "rpc.ls", { filter: "about=vm-0x80 | about=hello" });
+  const refused = steps.findIndex((step) => step.refused);
+  assert.ok(refused > 0, steps.map(({ msg, res }) => `${msg} ${res}`).join());
+  assert.equal(steps[refused].msg, "VM_INIT");
+  assert.ok(!steps.slice(refused + 1).some(({ msg }) => msg === "VM_START"));
+});
+
+Deno.test("W70: the demo's VMs exchange messages", async () => {
+  const system = await demoSystem();
+  system.inspector.watch(["hvc"]);
+  runUntil(system, HALF_SECOND);
+  const sent = rows(system, "events", { filter: "name=msgqueue_send vm=ping res=OK" });
+  const received = rows(system, "events", { filter: "name=msgqueue_receive vm=pong res=OK" });
+  assert.ok(sent.length > 0 && received.length >= sent.length);
+});
+
+Deno.test("W50: mem check finds nothing on the demo, and a page that is mapped where nobody has recorded it", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  assert.deepEqual(rows(system, "mem.check"), []);
+  const spaceOf = (name: string) =>
+    [...system.hypervisor.addressSpaces.values()].find(({ vmid }) => system.hypervisor.names.vm(vmid) === name)!;
+  const stolen = spaceOf("pong").stage2.lookup(0x8000_0000)!;
+  spaceOf("ping").stage2.map(0x9000_0000, stolen.pa, 0x1000, stolen.flags);
+  assert.match(rows(system, "mem.check")[0].rule, /breaks the invariant/);
+});
+
+Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and way out", async () => {
+  const planned = await planText(
+    `el2 = 1\n[host]\ndevice = "v17"\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n`,
+    undefined,
+    "assets/guests",
+  );
+  assert.ok(planned.ok);
+  const { host, ...machine } = planned.run;
+  // A priority above the owner's: the configuration would refuse that, a VMM of one's own may not.
+  const broken = { ...host, vms: host.vms.map((vm) => ({ ...vm, schedule: OWN_ABOVE_OWNER })) };
+  const system = assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host: broken } }) as GuestSystem;
+  runUntil(system, HALF_SECOND);
+  const starts = rows(system, "why", { filter: "call~VM_START" });
+  assert.equal(starts.length, 1, JSON.stringify(rows(system, "why").map(({ call, err }) => `${call} ${err}`)));
+  const [reason] = starts;
+  const chain = reason.chain as unknown as { kind: string; name: string; result: { name: string } }[];
+  assert.deepEqual(chain.slice(0, 2).map(({ kind }) => kind), ["ioctl", "rpc"]);
+  assert.match(reason.err, /^E[A-Z]+$/);
+  assert.notDeepEqual(reason.values, {});
+  assert.ok(reason.way_out, JSON.stringify(reason));
+});
+
+Deno.test("states of VMs are events that name the VM", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const [running] = rows(system, "events", { filter: "kind=state name=running vm=pong" });
+  assert.equal(running.text, "running vm:pong");
+});
+
+Deno.test("the stack of a guest's vCPU begins where it is and ends with a reason", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const [vcpu] = rows(system, "vcpu.ls", { filter: "id=ping/0" });
+  const frames = rows(system, "vcpu.stack", { vcpu: "ping/0" });
+  assert.equal(frames[0].pc, vcpu.pc);
+  assert.ok(frames.length > 1);
+  assert.ok(frames.at(-1)!.note, JSON.stringify(frames));
+  assert.deepEqual(rows(system, "vcpu.stack", { vcpu: "rm/0" }), []);
+});

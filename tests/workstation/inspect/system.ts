@@ -1,0 +1,33 @@
+// The demo as a system in the test's own thread, run to a virtual time.
+
+import { assemble } from "../../../src/workstation/assemble.ts";
+import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
+import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
+import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
+import type { RowOf } from "../../../src/workstation/inspect/table.ts";
+import type { TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
+
+/** Assembles the demo, or a configuration. */
+export async function demoSystem(configuration?: string): Promise<GuestSystem> {
+  const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, "assets/guests");
+  if (!result.ok) throw new Error(result.errors.join("\n"));
+  const { host, ...machine } = result.run;
+  const system = assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } });
+  return system as GuestSystem;
+}
+
+/** Runs to a virtual time (ns), or to the end. */
+export function runUntil(system: GuestSystem, until: number): void {
+  const { machine } = system;
+  while (machine.time < until && !system.ended()) {
+    const result = machine.run(until);
+    if (result.kind === "idle") machine.skipTo(Math.min(result.next, until));
+  }
+}
+
+/** The rows of a query that is right. */
+export function rows<N extends TableName>(system: GuestSystem, table: N, args: QueryArguments = {}): RowOf<typeof TABLES[N]>[] {
+  const answer = system.inspector.answer({ table, args });
+  if (answer.error !== undefined) throw new Error(answer.error);
+  return answer.rows as unknown as RowOf<typeof TABLES[N]>[];
+}

@@ -1,0 +1,115 @@
+// Going back in a session: the past is the same run again.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/workstation/assemble.ts";
+import { planDemo } from "../../src/workstation/config-plan.ts";
+import { Engine } from "../../src/workstation/engine.ts";
+import type { SessionPlan } from "../../src/workstation/plan.ts";
+import type { Move, SessionEvent } from "../../src/workstation/protocol.ts";
+
+/** A session in this thread. */
+class Session {
+  readonly engine: Engine;
+  readonly #events: SessionEvent[] = [];
+  #wake: () => void = () => {};
+
+  constructor(plan: SessionPlan) {
+    const again = () =>
+      assemble({ ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } });
+    this.engine = new Engine(assemble(plan), plan, {
+      post: (event) => {
+        if (event.kind === "console") this.engine.taken(event.bytes.length);
+        this.#events.push(event);
+        this.#wake();
+      },
+      guarded: (work) => work(),
+      requested: () => false,
+      again,
+    });
+    this.engine.start();
+  }
+
+  get hashes(): string {
+    const { system } = this.engine;
+    return `${system.instructions()} ${system.hashRegisters()} ${system.hashMemory()}`;
+  }
+
+  /** Waits for an event that passes. */
+  async event<K extends SessionEvent["kind"]>(kind: K): Promise<Extract<SessionEvent, { kind: K }>> {
+    for (;;) {
+      const at = this.#events.findIndex((event) => event.kind === kind);
+      if (at >= 0) return this.#events.splice(0, at + 1)[at] as Extract<SessionEvent, { kind: K }>;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  async move(to: Move): Promise<string | undefined> {
+    this.engine.move(1, to);
+    return (await this.event("moved")).error;
+  }
+
+  /** Lets it run for a while, types, and pauses it. */
+  async runAWhile(): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    this.engine.input("hello", new TextEncoder().encode("t"));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    this.engine.pause(true);
+    await this.event("paused");
+  }
+}
+
+async function demo(): Promise<Session> {
+  const result = await planDemo();
+  assert.ok(result.ok);
+  const { cpus, memory, seed, host } = result.run;
+  return new Session({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } });
+}
+
+Deno.test("W52: an instruction on and one back restore the state hash, wherever the machine is", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  for (let step = 0; step < 3; step++) {
+    const before = session.hashes;
+    assert.equal(await session.move({ kind: "step", by: 1 }), undefined);
+    const after = session.hashes;
+    assert.notEqual(after, before);
+    assert.equal(await session.move({ kind: "step", by: -1 }), undefined);
+    assert.equal(session.hashes, before);
+    assert.equal(await session.move({ kind: "step", by: 1 }), undefined);
+    assert.equal(session.hashes, after);
+  }
+  session.engine.stop();
+});
+
+Deno.test("a place in the past is the same from wherever it is gone to, and now is where the machine was", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  const now = session.hashes;
+  const total = session.engine.system.instructions();
+  const places = [0.9, 0.2, 0.5].map((part) => Math.floor(part * total));
+  const seen = new Map<number, string>();
+  for (const count of [...places, ...places.toReversed()]) {
+    assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    assert.equal(session.engine.system.instructions(), count);
+    assert.equal(seen.get(count) ?? session.hashes, session.hashes);
+    seen.set(count, session.hashes);
+  }
+  assert.equal(await session.move({ kind: "now" }), undefined);
+  assert.equal(session.hashes, now);
+  assert.equal(await session.move({ kind: "instructions", count: -1 }), "that is before the start");
+  session.engine.stop();
+});
+
+Deno.test("W53: the past refuses what is typed and done, and says how to get out", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  await session.move({ kind: "step", by: -1000 });
+  const before = session.hashes;
+  session.engine.input("hello", new TextEncoder().encode("t"));
+  session.engine.act(7, { kind: "vm.stop", vm: "hello", force: true });
+  assert.match((await session.event("acted")).error ?? "", /the past, which takes no input; go to now first/);
+  assert.equal(session.hashes, before);
+  session.engine.pause(false);
+  assert.equal((await session.event("paused")).paused, false);
+  session.engine.stop();
+});
