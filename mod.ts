@@ -14,3 +14,5 @@
 
 export { disassemble } from "./src/isa/disassemble.ts";
 export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/workstation/library.ts";
+export { HostMachine, type HostMachineOptions } from "./src/workstation/host-library.ts";
+export { PERSONA_NAMES, type PersonaName } from "./src/abi/ioctl/personas.ts";

@@ -1,7 +1,8 @@
 // `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process to the first line of user space.
 
 import { catalogEntry } from "../src/workstation/catalog.ts";
-import { type Machine, stopwatch } from "./machines.ts";
+import { type Machine, MACHINES, stopwatch } from "./machines.ts";
+import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
 
 /** First line of the initramfs's init. */
@@ -17,14 +18,16 @@ export async function benchBoot(name: string, rounds: number, json: boolean): Pr
   const guest = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY };
   const seconds: Record<Machine, number[]> = { el2: [], qemu: [] };
   let peakMemory = 0;
-  for (let round = 0; round < rounds; round++) {
-    for (const machine of ["el2", "qemu"] as const) {
+  const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
+    const times: Record<Machine, number> = { el2: NaN, qemu: NaN };
+    for (const machine of MACHINES) {
       const run = await stopwatch(machine, guest, TIMEOUT, READY);
-      const ready = run.lines.find(({ text }) => READY.test(text));
-      if (ready) seconds[machine].push(ready.at / 1000);
+      times[machine] = run.lines.find(({ text }) => READY.test(text))!.at / 1000;
       if (machine === "el2") peakMemory = Math.max(peakMemory, run.peakMemory ?? 0);
     }
-  }
+    return times;
+  });
+  for (const times of results) for (const machine of MACHINES) seconds[machine].push(times[machine]);
   const ratios = seconds.qemu.map((qemu, round) => qemu / seconds.el2[round]);
   if (json) {
     console.log(
@@ -32,6 +35,8 @@ export async function benchBoot(name: string, rounds: number, json: boolean): Pr
         schema: "el2.bench.boot/1",
         guest: manifest.name,
         rounds,
+        repeated,
+        doubtful,
         seconds,
         ratios,
         peak_memory_mib: Math.round(peakMemory),

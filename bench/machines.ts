@@ -1,6 +1,8 @@
 // The two machines that benches compare, as command lines, and a stopwatch for what they print.
 
 import { nativeProgram } from "../scripts/native-tools.ts";
+import type { RootGuest } from "./root-guests.ts";
+import type { Tier } from "../src/core/tiers.ts";
 
 /** A machine to measure. */
 export const MACHINES = ["el2", "qemu"] as const;
@@ -11,16 +13,37 @@ export type Machine = typeof MACHINES[number];
 /** What to boot. */
 export interface Guest {
   /** arm64 ELF or Image. */
-  kernel: string;
+  kernel?: string;
+  /** A root VM of its own in el2, in place of the resource manager. */
+  root?: RootGuest;
   initrd?: string;
   /** Kernel command line. */
   append?: string;
   /** RAM in MiB. */
   memory: number;
+  /** What executes instructions in el2; by default what `el2 boot` takes. */
+  tier?: Tier;
+  /** el2 says at its end what its core did: `Run.core`. Not with builds that cannot. */
+  stats?: boolean;
 }
 
-const PROGRAM = new URL("../main.ts", import.meta.url).pathname;
-const CONFIGURATION = new URL("../deno.json", import.meta.url).pathname;
+/** What el2's core did in a run. */
+export interface CoreStats {
+  /** Instructions of all guests. */
+  instructions: number;
+  /** Counts, bytes and host milliseconds of the translator; nothing in tier `interp`. */
+  translator?: Record<string, number>;
+}
+
+const TREE = new URL("..", import.meta.url).pathname;
+
+/** Which el2 runs where a guest does not say: another build, another tier. */
+const preferred: { tree: string; tier: Tier | undefined } = { tree: TREE, tier: undefined };
+
+/** Makes this tier, where given, and the build in this folder the el2 of all benches. */
+export function prefer(tier: Tier | undefined, tree: string = TREE): void {
+  Object.assign(preferred, { tier, tree });
+}
 
 /** The command that runs `guest` with one CPU and its console on standard output. */
 async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
@@ -29,8 +52,12 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
   if (machine === "el2") {
     const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `--${word}` : word);
     // The permissions of the task `el2`, but for what a boot never needs.
-    const deno = [Deno.execPath(), "run", "--config", CONFIGURATION, "--allow-read", "--allow-write", "--allow-env"];
-    return [...deno, PROGRAM, "boot", guest.kernel, ...options, "--memory", `${guest.memory}MiB`, "--stdio"];
+    const { tree, tier: usual } = preferred, tier = guest.tier ?? usual;
+    const deno = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--allow-read", "--allow-write", "--allow-env"];
+    const image = guest.kernel === undefined ? [] : [guest.kernel];
+    const root = guest.root ? ["--root-runtime", guest.root.runtime, "--root-app", guest.root.app] : [];
+    const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], "--memory", `${guest.memory}MiB`, "--stdio"];
+    return [...deno, `${tree}/main.ts`, "boot", ...image, ...root, ...options, ...tail];
   }
   const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `-${word}` : word);
   const platform = [
@@ -48,8 +75,7 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
   return [
     await nativeProgram("qemu-system-aarch64"),
     ...platform,
-    "-kernel",
-    guest.kernel,
+    ...guest.kernel === undefined ? [] : ["-kernel", guest.kernel],
     ...options,
     "-nographic",
     "-nic",
@@ -68,8 +94,12 @@ export interface StampedLine {
 /** What a run gave. */
 export interface Run {
   lines: StampedLine[];
+  /** From the start of the process to its end. */
+  milliseconds: number;
   /** Peak resident memory in MiB, where the run was cut off by `until`. */
   peakMemory: number | undefined;
+  /** Where the guest asked for it. */
+  core: CoreStats | undefined;
 }
 
 /**
@@ -98,13 +128,19 @@ export async function stopwatch(machine: Machine, guest: Guest, timeout: number,
   const peakMemory = until && found ? await residentPeak(child.pid) : undefined;
   if (until && found) child.kill("SIGKILL");
   const { success } = await child.status;
+  const milliseconds = performance.now() - started;
   clearTimeout(timer);
   if (!found || (!until && !success)) {
     const end = [...lines.slice(-10).map((line) => line.text), rest, (await complaint).trim()].join("\n");
     throw new Error(`${machine} did not get there within ${timeout} s:\n${end}`);
   }
-  await complaint;
-  return { lines, peakMemory };
+  return { lines, milliseconds, peakMemory, core: coreStats(await complaint) };
+}
+
+/** The line of `--stats` in what el2 wrote to stderr. */
+function coreStats(text: string): CoreStats | undefined {
+  const line = text.split("\n").find((line) => line.startsWith('{"schema":"el2.core/1"'));
+  return line === undefined ? undefined : JSON.parse(line) as CoreStats;
 }
 
 /** VmHWM of a process in MiB. Deno reads /proc only with all permissions, so that another program has to. */

@@ -1,11 +1,20 @@
-// `deno task bench core|boot [--rounds N] [--guest NAME] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57),
-// measured in the same session, in turn. Only ratios of one session are worth comparing: machines and their load differ.
+// `deno task bench core|calls|boot|mark|userland|tui|all [--rounds N] [--guest NAME] [--set base|cc] [--tier interp|jit|auto] [--json]`: how
+// fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
+// comparing: machines and their load differ. `core --ab REV` compares this tree with a revision instead.
 
 import { parseArgs } from "node:util";
 import { benchBoot } from "./boot.ts";
+import { benchCalls } from "./calls.ts";
+import { compareCore } from "./compare.ts";
 import { benchCore } from "./core.ts";
+import { prefer } from "./machines.ts";
+import { benchMark } from "./mark.ts";
+import { benchTui } from "./tui.ts";
+import { TIERS } from "../src/core/tiers.ts";
+import { benchUserland, USERLAND_SETS } from "./userland.ts";
 
-const USAGE = "usage: deno task bench core|boot [--rounds N] [--guest NAME] [--json]";
+const USAGE = "usage: deno task bench core|calls|boot|mark|userland|tui|all [--rounds N] [--guest NAME] [--set base|cc] " +
+  "[--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
   args: Deno.args,
@@ -13,13 +22,30 @@ const { values, positionals: [what] } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
     guest: { type: "string", default: "debian" },
+    set: { type: "string" },
+    tier: { type: "string" },
+    ab: { type: "string" },
     json: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds);
-if (!(what === "core" || what === "boot") || !Number.isInteger(rounds) || rounds < 1) {
+const sets = USERLAND_SETS.filter((set) => values.set === undefined || set === values.set);
+const tier = TIERS.find((tier) => tier === values.tier);
+prefer(tier);
+const benches: Record<string, () => Promise<void>> = {
+  core: () => values.ab === undefined ? benchCore(rounds, values.json) : compareCore(values.ab, tier, rounds, values.json),
+  calls: () => benchCalls(rounds, values.json),
+  boot: () => benchBoot(values.guest, rounds, values.json),
+  mark: () => benchMark(rounds, values.json),
+  tui: () => benchTui(rounds, values.json),
+  userland: () => benchUserland(sets, rounds, values.json),
+};
+/** What `all` runs: the issue's figures of speed. */
+const ALL = ["core", "mark", "boot", "userland", "calls"];
+const chosen = what === "all" ? ALL : [what ?? ""];
+const refused = values.tier !== undefined && !tier || values.ab !== undefined && what !== "core";
+if (refused || !chosen.every((name) => Object.hasOwn(benches, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {
   console.error(USAGE);
   Deno.exit(2);
 }
-if (what === "core") await benchCore(rounds, values.json);
-else await benchBoot(values.guest, rounds, values.json);
+for (const name of chosen) await benches[name]();

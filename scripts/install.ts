@@ -7,7 +7,7 @@ const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);
 if (!folder) throw new Error("HOME is not set; name a folder on your PATH: deno task install FOLDER");
 
 /** As the task `el2` names them. */
-const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-net=127.0.0.1 --allow-run=apt-get,apt-cache,dpkg-deb";
+const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-net --allow-run";
 
 const checkout = new URL("..", import.meta.url).pathname;
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -14,7 +14,11 @@ const PROGRAMS = {
   "aarch64-linux-gnu-objdump": "binutils-aarch64-linux-gnu",
   dtc: "device-tree-compiler",
   "gdb-multiarch": "gdb-multiarch",
+  debugfs: "e2fsprogs",
+  e2fsck: "e2fsprogs",
+  make: "make",
   tmux: "tmux",
+  xz: "xz-utils",
 } as const;
 
 /** Shared libraries by file name, with the Debian package that holds each. */
@@ -115,7 +119,7 @@ function libraryFolders(): string[] {
 }
 
 async function findProgram(name: string): Promise<string | undefined> {
-  for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), BIN]) {
+  for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), "/usr/sbin", "/sbin", BIN]) {
     if (folder !== "" && await exists(`${folder}/${name}`)) return `${folder}/${name}`;
   }
 }

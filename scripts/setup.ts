@@ -30,8 +30,9 @@ async function installedPackages(): Promise<Set<string>> {
   return new Set(installed.map((paragraph) => /^Package: (.*)$/m.exec(paragraph)?.[1] ?? ""));
 }
 
+/** Whether the catalogue has a guest with all that this version makes of it. */
 async function present(guest: string): Promise<boolean> {
-  return await catalogEntry(guest).then(() => true, () => false);
+  return await catalogEntry(guest).then(({ manifest }) => manifest.files.some(({ name }) => name === "initrd-virtio"), () => false);
 }
 
 /** Goes on after a failure, so that everything that needs no network still runs. */

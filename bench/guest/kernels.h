@@ -9,7 +9,7 @@
 // Keeps a function a function: calls are part of what is measured.
 #define NOINLINE __attribute__((noinline))
 
-// Name and iterations; sized so that QEMU's TCG needs some 50 ms for each.
+// Name and iterations; sized so that QEMU's TCG needs some 50 ms for each; four times that is measured.
 #define CORE_KERNELS(K) \
     K(matrix, 1200) K(list, 500) K(state, 2500) K(crc, 1200000) K(sha, 80000) K(memcpy, 8000) K(interp, 140000) K(fib, 32) K(hash, 800000)
 #define MORE_KERNELS(K) K(chase, 500000) K(umulh, 7000000) K(bits, 12000000) K(crc32, 4000000) K(atomic, 15000000)

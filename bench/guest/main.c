@@ -12,6 +12,9 @@ static void write_hex(uint64_t value) {
     for (int shift = 60; shift >= 0; shift -= 4) PL011_DR = "0123456789abcdef"[value >> shift & 15];
 }
 
+// Turns that are measured for one that warms up.
+enum { MEASURED = 4 };
+
 struct kernel {
     const char *name;
     uint64_t (*run)(uint64_t iterations);
@@ -23,12 +26,12 @@ static const struct kernel kernels[] = {CORE_KERNELS(ENTRY) MORE_KERNELS(ENTRY) 
 
 void main(void) {
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
-        kernels[i].run(kernels[i].iterations / 16 + 1);
+        kernels[i].run(kernels[i].iterations);
         write_text("warm "), write_text(kernels[i].name), write_text("\n");
     }
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
         write_text("begin "), write_text(kernels[i].name), write_text("\n");
-        uint64_t checksum = kernels[i].run(kernels[i].iterations);
+        uint64_t checksum = kernels[i].run(MEASURED * kernels[i].iterations);
         write_text("end "), write_text(kernels[i].name), write_text(" "), write_hex(checksum), write_text("\n");
     }
 }

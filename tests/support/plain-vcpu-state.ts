@@ -1,5 +1,6 @@
 // The registers of a vCPU in plain fields, for tests whose core executes no instructions.
 
+import { DebugComparators } from "../../src/core/self-hosted-debug.ts";
 import type { RegisterName, VcpuState } from "../../src/core/interface.ts";
 
 /** A vCPU's state. Vector registers are zero and stay so. */
@@ -12,6 +13,8 @@ export class PlainVcpuState implements VcpuState {
   fiq = false;
   event = false;
   stage2 = 0;
+  defaultCacheable = false;
+  readonly debug = new DebugComparators();
 
   /** @param pstate what it starts with */
   constructor(public pstate: number) {}
@@ -22,6 +25,30 @@ export class PlainVcpuState implements VcpuState {
 
   setX(index: number, value: bigint): void {
     if (index < 31) this.x[index] = BigInt.asUintN(64, value);
+  }
+
+  advance(): void {
+    this.pc = BigInt.asUintN(64, this.pc + 4n);
+  }
+
+  getLow(index: number): number {
+    return Number(this.getX(index) & 0xffff_ffffn);
+  }
+
+  getHigh(index: number): number {
+    return Number(this.getX(index) >> 32n);
+  }
+
+  setLow(index: number, value: number): void {
+    this.setX(index, BigInt(value >>> 0));
+  }
+
+  setHalves(halves: Uint32Array): void {
+    for (let index = 0; index < halves.length; index += 2) this.setX(index / 2, BigInt(halves[index]) | BigInt(halves[index + 1]) << 32n);
+  }
+
+  clearX(first: number, last: number): void {
+    for (let index = first; index <= last; index++) this.setX(index, 0n);
   }
 
   getV(): readonly [bigint, bigint] {

@@ -34,6 +34,11 @@ export class Random {
     return this.word() % limit;
   }
 
+  /** `count` random bytes. */
+  bytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.word());
+  }
+
   /** 64 random bits. */
   wide(): bigint {
     return BigInt(this.word()) << 32n | BigInt(this.word());

@@ -18,12 +18,16 @@ static void receive(uint32_t intid) {
   mmio_write32(base + UARTICR, INT_RX | INT_RT);
 }
 
-void console_init(void) {
+fdt_node console_begin(void) {
   fdt_node node = fdt_next_compatible(NULL, "arm,pl011");
-  if (!node) return;
-  base = fdt_cells2(node, "reg", 0);
+  if (node) base = fdt_cells2(node, "reg", 0);
+  return node;
+}
+
+void console_init(void) {
+  fdt_node node = console_begin();
   struct fdt_interrupt line;
-  if (!fdt_interrupt(node, 0, &line)) return;
+  if (!node || !fdt_interrupt(node, 0, &line)) return;
   irq_attach(line.intid, line.edge, receive);
   mmio_write32(base + UARTIMSC, INT_RX | INT_RT);
 }

@@ -25,6 +25,8 @@ bool fdt_interrupt(fdt_node node, uint32_t index, struct fdt_interrupt *out);
 // ---- console (console.c) ----
 
 void console_init(void);
+// Output alone, without interrupts. Returns the console's node.
+fdt_node console_begin(void);
 void print_char(char c);
 // A printf with %s, %c, %d (int), %u (uint64_t), %x (uint64_t) and %%.
 void print(const char *format, ...);

@@ -20,6 +20,7 @@ static inline struct call_result msgqueue_receive(uint64_t cap, void *buffer, si
   return HVC(0x601c, cap, (uintptr_t)buffer, size, 0, 0);
 }
 
-// PSCI 1.1 through HVC; neither returns.
+// PSCI 1.1 through HVC; none returns. Reset types from 0x80000000 up are the vendor's.
 static inline void psci_system_off(void) { HVC(0, 0x84000008, 0, 0, 0, 0); }
 static inline void psci_system_reset(void) { HVC(0, 0x84000009, 0, 0, 0, 0); }
+static inline void psci_system_reset2(uint32_t type, uint64_t cookie) { HVC(0, 0xc4000012, type, cookie, 0, 0); }

@@ -85,7 +85,8 @@ _Noreturn void fail(const char *why) {
   for (;;) wait_for_interrupt();
 }
 
-void guest_start(const void *devicetree) {
+// Weak: firmware, which does not trust its devicetree, has its own.
+__attribute__((weak)) void guest_start(const void *devicetree) {
   fdt_use(devicetree);
   interrupts_init();
   console_init();

@@ -1,5 +1,6 @@
 // First instructions of a bare-metal guest: the arm64 Image header, position-independent entry at EL1 with the MMU off, and the
-// exception vectors. Header: Linux Documentation/arch/arm64/booting.rst. Entry state: x0 is the address of the devicetree.
+// exception vectors. Header: Linux Documentation/arch/arm64/booting.rst. Entry state: x0 is the address of the
+// devicetree; x1 and x2 mean something to firmware only. All three go on to guest_start().
 
 	.section .head, "ax"
 	.globl	_start
@@ -14,18 +15,18 @@ _start:
 	.word	0
 
 entry:
-	adrp	x1, __stack_top
-	add	sp, x1, :lo12:__stack_top
-	adr	x1, vectors
-	msr	vbar_el1, x1
+	adrp	x9, __stack_top
+	add	sp, x9, :lo12:__stack_top
+	adr	x9, vectors
+	msr	vbar_el1, x9
 	isb
-	adrp	x1, __bss_start		// an Image need not be loaded over zeros
-	add	x1, x1, :lo12:__bss_start
-	adrp	x2, __bss_end
-	add	x2, x2, :lo12:__bss_end
-1:	cmp	x1, x2
+	adrp	x9, __bss_start		// an Image need not be loaded over zeros
+	add	x9, x9, :lo12:__bss_start
+	adrp	x10, __bss_end
+	add	x10, x10, :lo12:__bss_end
+1:	cmp	x9, x10
 	b.hs	2f
-	str	xzr, [x1], #8
+	str	xzr, [x9], #8
 	b	1b
 2:	bl	guest_start
 	b	.

@@ -1,0 +1,14 @@
+#!/bin/busybox sh
+# PID 1 of a suite's initramfs: runs /bench/NAME.sh for el2=run:NAME on the kernel's command line, then powers off.
+/bin/busybox --install -s /bin 2>/dev/null
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=vt100
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t tmpfs tmp /tmp
+what=
+for word in $(cat /proc/cmdline); do case $word in el2=run:*) what=${word#el2=run:} ;; esac; done
+echo "EL2-READY $(uname -r)"
+sh "/bench/$what.sh"
+echo "EL2-DONE rc=$?"
+poweroff -f

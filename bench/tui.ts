@@ -1,0 +1,126 @@
+// `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a screen, in interleaved rounds: process CPU,
+// guest instructions per CPU second, bytes a frame, and 0 bytes when nothing changes (WORKSTATION section 7).
+
+import { cpuUsage } from "node:process";
+import { runTui } from "../src/tui/run.ts";
+import type { TerminalPort } from "../src/tui/terminal.ts";
+import { connectEmbedded } from "../src/workstation/client.ts";
+import { planText } from "../src/workstation/config-plan.ts";
+import { SessionHub } from "../src/workstation/control/hub.ts";
+
+/** Wall time before and of a measurement, ms. */
+const WARM_UP = 2000;
+const MEASURED = 5000;
+const PAIRS = 3;
+
+/** Three pairs of guests that play ping-pong by queue and doorbell: some 10,000 hypercalls, traps and interrupts a second. */
+function configuration(): string {
+  const vms: string[] = [], links: string[] = [];
+  for (let pair = 0; pair < PAIRS; pair++) {
+    for (const name of ["ping", "pong"]) vms.push(`[vm.${name}${pair}]\nimage = "${name}.bin"\nmemory = "4MiB"`);
+    links.push(`m${pair} = { kind = "msgqueue-pair", label = 1, between = ["ping${pair}", "pong${pair}"], depth = 8, size = 64 }`);
+    links.push(`b${pair} = { kind = "doorbell", label = 2, from = "ping${pair}", to = "pong${pair}" }`);
+  }
+  return `el2 = 1\n[machine]\ncpus = 2\nmemory = "128MiB"\n[host]\nmemory = "64MiB"\n${vms.join("\n")}\n[link]\n${links.join("\n")}\n`;
+}
+
+/** A terminal that takes everything at once and counts it. */
+class CountingTerminal implements TerminalPort {
+  bytes = 0;
+  frames = 0;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  readonly input = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) });
+
+  size() {
+    return { columns: 160, rows: 48 };
+  }
+  write(bytes: Uint8Array): Promise<void> {
+    this.bytes += bytes.length;
+    this.frames++;
+    return Promise.resolve();
+  }
+  setRaw(): void {}
+  onResize(): () => void {
+    return () => {};
+  }
+  end(): void {
+    this.#controller?.close();
+  }
+}
+
+/** One measurement. */
+interface Round {
+  /** Of one core, 0..1 and more. */
+  readonly cpu: number;
+  /** Millions of guest instructions a CPU second. */
+  readonly instructions: number;
+  readonly bytesPerFrame: number;
+  readonly framesPerSecond: number;
+  /** Bytes written in 2 s while the machine is paused. */
+  readonly pausedBytes: number;
+}
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function measure(withTui: boolean): Promise<Round> {
+  const planned = await planText(configuration(), undefined, new URL("../assets/guests", import.meta.url).pathname);
+  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  const { host, ...machine } = planned.run;
+  const client = connectEmbedded(new URL("../main.ts", import.meta.url));
+  const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
+  const terminal = new CountingTerminal();
+  const shown = withTui
+    ? runTui(hub.connect(), terminal, { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false })
+    : undefined;
+  let instructions = 0;
+  const listener = hub.join({ readOnly: true, follow: true, patient: false }, (event) => {
+    if (event.kind === "sample") instructions = event.sample.instructions;
+    else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
+  });
+  client.send({ kind: "start", plan: { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } } });
+  await sleep(WARM_UP);
+  const before = { cpu: cpuUsage(), instructions, bytes: terminal.bytes, frames: terminal.frames, wall: performance.now() };
+  await sleep(MEASURED);
+  const used = cpuUsage(before.cpu), wall = (performance.now() - before.wall) / 1000;
+  const seconds = (used.user + used.system) / 1e6;
+  const frames = terminal.frames - before.frames;
+  const round = {
+    cpu: seconds / wall,
+    instructions: (instructions - before.instructions) / 1e6 / seconds,
+    bytesPerFrame: frames ? (terminal.bytes - before.bytes) / frames : 0,
+    framesPerSecond: frames / wall,
+  };
+  client.send({ kind: "pause" });
+  await sleep(1500);
+  const paused = terminal.bytes;
+  await sleep(2000);
+  const pausedBytes = terminal.bytes - paused;
+  terminal.end();
+  await shown;
+  hub.close();
+  return { ...round, pausedBytes };
+}
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
+
+/** Prints the medians of interleaved rounds. */
+export async function benchTui(rounds: number, json: boolean): Promise<void> {
+  const bare: Round[] = [], tui: Round[] = [];
+  for (let round = 0; round < rounds; round++) {
+    bare.push(await measure(false));
+    tui.push(await measure(true));
+  }
+  const of = (all: readonly Round[], name: keyof Round) => median(all.map((one) => one[name]));
+  const result = {
+    rounds,
+    cpu_points_over_headless: (of(tui, "cpu") - of(bare, "cpu")) * 100,
+    cpu_headless: of(bare, "cpu") * 100,
+    instructions_per_cpu_second_ratio: of(tui, "instructions") / of(bare, "instructions"),
+    bytes_per_frame: of(tui, "bytesPerFrame"),
+    frames_per_second: of(tui, "framesPerSecond"),
+    paused_bytes: Math.max(...tui.map(({ pausedBytes }) => pausedBytes)),
+  };
+  if (json) return console.log(JSON.stringify(result));
+  for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(36)} ${value.toFixed(2)}`);
+  Deno.exit(0);
+}

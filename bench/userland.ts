@@ -1,0 +1,82 @@
+// `deno task bench userland`: Debian's own programs in a Debian guest (scripts/suites.ts) on el2 and on QEMU in turn. The digests of what
+// they print must be QEMU's of the same run.
+
+import { catalogEntry } from "../src/workstation/catalog.ts";
+import { type Suite, suiteInitrd } from "../scripts/suites.ts";
+import { type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
+import { trustedRounds } from "./rounds.ts";
+import { geometricMean, median, withSpread } from "./statistics.ts";
+
+/** Sets of programs. */
+export const USERLAND_SETS = ["base", "cc"] as const satisfies readonly Suite[];
+/** One of `USERLAND_SETS`. */
+export type UserlandSet = typeof USERLAND_SETS[number];
+
+/** Seconds for a set. */
+const TIMEOUT = 1800;
+/** MiB. */
+const MEMORY = 1024;
+
+/** A program's run. */
+export interface ProgramRun {
+  milliseconds: number;
+  /** Exit code and digest of standard output, as one text. */
+  outcome: string;
+}
+
+/** The guest of a suite whose script `script` runs. */
+export async function suiteGuest(suite: Suite, script: string): Promise<Guest> {
+  const { folder } = await catalogEntry("debian-bookworm");
+  return { kernel: `${folder}/Image`, initrd: await suiteInitrd(suite), append: `console=ttyAMA0 quiet el2=run:${script}`, memory: MEMORY };
+}
+
+/** Runs a set on a machine: what each program took and gave, in order. */
+export async function runSet(machine: Machine, guest: Guest): Promise<Map<string, ProgramRun>> {
+  const { lines } = await stopwatch(machine, guest, TIMEOUT);
+  const programs = new Map<string, ProgramRun>();
+  let begun = 0;
+  for (const { text, at } of lines) {
+    const [, word, name, outcome] = /^BENCH-(BEGIN|END) (\S+) ?(rc=\d+ md5=\w+)?/.exec(text) ?? [];
+    if (word === "BEGIN") begun = at;
+    else if (word === "END") programs.set(name, { milliseconds: at - begun, outcome });
+  }
+  if (!lines.some(({ text }) => text.startsWith("EL2-DONE rc=0"))) {
+    throw new Error(`${machine} did not finish: ${lines.slice(-10).map(({ text }) => text).join("\n")}`);
+  }
+  return programs;
+}
+
+/** Runs the bench and prints it, as text or as one JSON object. */
+export async function benchUserland(sets: readonly UserlandSet[], rounds: number, json: boolean): Promise<void> {
+  const guests = await Promise.all(sets.map((set) => suiteGuest(set, set)));
+  const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
+    const round = { el2: new Map<string, ProgramRun>(), qemu: new Map<string, ProgramRun>() };
+    for (const guest of guests) {
+      for (const machine of MACHINES) for (const [name, run] of await runSet(machine, guest)) round[machine].set(name, run);
+    }
+    for (const [name, { outcome }] of round.qemu) {
+      const ours = round.el2.get(name)?.outcome;
+      if (ours !== outcome) throw new Error(`${name}: el2 gives ${ours}, QEMU ${outcome}`);
+    }
+    return round;
+  });
+  const names = [...results[0].qemu.keys()];
+  const times = (machine: Machine, name: string) => results.map((round) => round[machine].get(name)!.milliseconds);
+  const ratios = names.map((name) => results.map((round) => round.qemu.get(name)!.milliseconds / round.el2.get(name)!.milliseconds));
+  // A geomean a round, so that it has a spread of its own.
+  const overall = results.map((_, round) => geometricMean(ratios.map((each) => each[round])));
+  const worst = ratios.map(median).reduce((least, ratio, index, all) => ratio < all[least] ? index : least, 0);
+  if (json) {
+    const programs = names.map((name, index) => ({ name, el2: times("el2", name), qemu: times("qemu", name), ratios: ratios[index] }));
+    const summary = { geomean: overall, worst: names[worst] };
+    console.log(JSON.stringify({ schema: "el2.bench.userland/1", sets, rounds, repeated, doubtful, programs, ...summary }));
+    return;
+  }
+  console.log(`program          el2 ms  QEMU ms  QEMU time / el2 time: median (least-greatest) of ${rounds}, digests equal`);
+  names.forEach((name, index) => {
+    const columns = MACHINES.map((machine) => median(times(machine, name)).toFixed(0).padStart(8));
+    console.log(`${name.padEnd(15)} ${columns.join(" ")}  ${withSpread(ratios[index])}`);
+  });
+  console.log(`geomean of ${names.length}   ${withSpread(overall)}; ${repeated} rounds repeated, ${doubtful} doubtful`);
+  console.log(`worst           ${withSpread(ratios[worst])} ${names[worst]}`);
+}

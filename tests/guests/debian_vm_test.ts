@@ -1,0 +1,77 @@
+// Unmodified Debian kernels as secondary VMs of every kind: protected behind our firmware, and scheduled by the hypervisor. What the kernel
+// finds of Gunyah, and which end its owner hears of. Boots that only differ in their end run with EL2_LONG=1.
+
+import assert from "node:assert/strict";
+import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Seconds of wall time for a boot, and for one command. */
+const BOOT = 180, COMMAND = 60;
+const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
+const FIRMWARE = new URL("../../assets/guests/firmware.bin", import.meta.url).pathname;
+
+/** Runs a Debian VM with these keys of its own; gives what the log says of it in the end. */
+async function run(keys: string, cmdline: string, live?: (console: ConsoleProgram) => Promise<void>): Promise<string[]> {
+  await catalogEntry("debian");
+  const folder = await Deno.makeTempDir({ prefix: "el2-debian-vm-" });
+  try {
+    const vm =
+      `[vm.debian]\nkernel = "catalog:debian/Image"\ninitrd = "catalog:debian/initrd"\ncmdline = "${cmdline}"\nmemory = "512MiB"\n`;
+    await Deno.writeTextFile(`${folder}/el2.toml`, `el2 = 1\n[machine]\nmemory = "768MiB"\n[host]\nmemory = "64MiB"\n${vm}${keys}\n`);
+    const log = `${folder}/log`;
+    const stdio = live === undefined ? [] : ["--stdio"];
+    await using console = new ConsoleProgram(el2Command("run", `${folder}/el2.toml`, "--turbo", "--tier", "auto", "--log", log, ...stdio));
+    await live?.(console);
+    await console.end();
+    const states = (await Deno.readTextFile(log)).matchAll(/vm:debian state (.*)/g);
+    return [...states].map(([, state]) => state);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const PROTECTED = `type = "protected"\nfirmware = "${FIRMWARE}"`;
+/** The states of a VM up to its end. */
+const lived = (end: string) => ["creating", "ready", "running", `exited (${end})`, "stopped"];
+
+Deno.test("Debian runs as a protected VM: the firmware goes first, the kernel finds /hypervisor, and poweroff is SYSTEM_OFF", async () => {
+  const states = await run(PROTECTED, "console=ttyAMA0", async (console) => {
+    await console.expect(/^firmware: image 0x80000000, \d+ KiB, any is accepted$/m, BOOT);
+    await console.expect(/EL2-READY/, BOOT);
+    await console.expect(PROMPT, COMMAND);
+    await console.type("cd /proc/device-tree/hypervisor; tr '\\0' ' ' < compatible; echo; ls; od -An -tx1 qcom,gunyah-vm/qcom,vmid");
+    await console.expect(/^gunyah-hypervisor qcom,gunyah-hypervisor-1\.0 qcom,gunyah-hypervisor simple-bus\s*$/m, COMMAND);
+    await console.expect(/qcom,gunyah-vm/, COMMAND);
+    await console.expect(/^ 00 00 00 80$/m, COMMAND);
+    await console.type(
+      "tr '\\0' ' ' < qcom,gunyah-vm/compatible; tr '\\0' ' ' < qcom,gunyah-vm/qcom,image-name; echo; ls ../reserved-memory",
+    );
+    await console.expect(/^qcom,gunyah-vm-id-1\.0 qcom,gunyah-vm-id debian\s*$/m, COMMAND);
+    await console.expect(/firmware@/, COMMAND);
+    await console.type("poweroff -f");
+  });
+  assert.deepEqual(states, lived("system-off"));
+});
+
+Deno.test("Debian runs with two vCPUs that the hypervisor schedules, without a console, and powers off", async () => {
+  const keys = 'schedule = "own"\nvcpus = 2\naffinity = "sticky"\npriority = -4\ntimeslice = "1ms"';
+  assert.deepEqual(await run(keys, "el2=poweroff"), lived("system-off"));
+});
+
+const ENDS = [
+  ["reboot -f", "", "system-reset"],
+  ["echo c > /proc/sysrq-trigger", " panic=-1", "system-reset"],
+] as const;
+
+for (const [command, more, end] of LONG ? ENDS : []) {
+  Deno.test(`Debian that does \`${command}\` ends by ${end}`, async () => {
+    const states = await run("", `console=ttyAMA0${more}`, async (console) => {
+      await console.expect(/EL2-READY/, BOOT);
+      await console.expect(PROMPT, COMMAND);
+      await console.type(command);
+    });
+    assert.deepEqual(states, lived(end));
+  });
+}

@@ -1,0 +1,16 @@
+// A way into the trace that leads nowhere, for vCPUs that are made up by tests.
+
+import type { TracePort } from "../../src/abi/trace.ts";
+
+/** Nobody listens, and nothing is kept. */
+export const NO_TRACE: TracePort = {
+  wants: () => false,
+  event: () => {},
+  begin: () => 0,
+  publish: () => {},
+  refuse: () => {},
+  disregard: () => {},
+  end: () => {},
+  resume: () => {},
+  suspend: () => {},
+};
