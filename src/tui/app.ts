@@ -635,12 +635,10 @@ export class App {
   // ---- consoles ----
 
   #enterConsole(): void {
-    const selected = this.#focus.selection;
-    const vm = this.#focus === this.#console
-      ? this.#console.shown
-      : selected
-      ? vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? ""))
-      : undefined;
+    // Where nobody has chosen a VM, keys go to the console in sight: early samples do not name consoles yet.
+    const unchosen = this.#focus === this.#console || this.#focus === this.#tree && !this.#tree.chosen;
+    const selected = unchosen ? undefined : this.#focus.selection;
+    const vm = selected && (vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? "")));
     this.#typeInto(vm ?? this.#console.shown);
   }
 

@@ -31,7 +31,7 @@ export class TmuxTerminal implements AsyncDisposable {
    * Waits until the screen matches and returns it.
    * @throws Error with the last screen when it does not within `seconds`.
    */
-  async until(pattern: RegExp, seconds = 20): Promise<string> {
+  async until(pattern: RegExp, seconds = 90): Promise<string> {
     const end = performance.now() + seconds * 1000;
     let shown = "";
     while (performance.now() < end) {

@@ -6,7 +6,7 @@ import { copySequence } from "../../src/tui/clipboard.ts";
 import { Look, THEME_NAMES } from "../../src/tui/theme.ts";
 import { parseUiState } from "../../src/tui/ui-state.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
-import { phoneAnswer } from "./phone.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
 
 const SCREENS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
@@ -417,6 +417,14 @@ Deno.test("a row without a console says so", async () => {
   const rig = new Rig();
   await rig.type("gc");
   assert.match(await rig.text(), /vm:host has no console/);
+});
+
+Deno.test("c types into the console in sight while the samples name no console yet", async () => {
+  const rig = new Rig();
+  const vms = PHONE_SAMPLE.vms.map((vm) => ({ ...vm, console: undefined }));
+  rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, vms } });
+  await rig.type("cx");
+  assert.deepEqual(rig.typed, [...textBytes("x")]);
 });
 
 Deno.test("the palette finds actions, themes and objects, and goes to any id", async () => {
