@@ -92,7 +92,7 @@ class Link {
       this.#wake = undefined;
     }
   }
-  async send(line: string, ms = 8000): Promise<string> {
+  async send(line: string, ms = 30_000): Promise<string> {
     try {
       await this.#writer.write(new TextEncoder().encode(line + "\n"));
     } catch {

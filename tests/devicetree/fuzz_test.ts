@@ -149,5 +149,5 @@ Deno.test("a hostile blob costs time in proportion to its size: names that overl
   const start = performance.now();
   const read = readDevicetree(blob);
   assert.equal(read.ok, false);
-  assert.ok(performance.now() - start < 2000, "seconds, not hours");
+  assert.ok(performance.now() - start < 30_000, "seconds, not hours");
 });
