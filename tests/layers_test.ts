@@ -10,14 +10,15 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   devices: [],
   devicetree: [],
   abi: [],
+  formats: [],
   hypervisor: ["abi", "machine", "core", "devices"],
   "resource-manager": ["abi", "devicetree"],
-  virtio: ["devices"],
+  virtio: ["devices", "formats"],
   host: ["abi", "devices", "devicetree", "virtio"],
-  workstation: ["host", "resource-manager", "hypervisor", "virtio", "devices", "devicetree", "abi", "machine", "core"],
+  workstation: ["host", "resource-manager", "hypervisor", "virtio", "devices", "devicetree", "abi", "machine", "core", "formats"],
   debug: ["host", "resource-manager", "hypervisor", "abi", "machine", "core", "isa"],
   tui: ["workstation", "debug", "abi"],
-  cli: ["tui", "workstation", "debug", "abi", "machine", "isa"],
+  cli: ["tui", "workstation", "debug", "abi", "machine", "isa", "formats"],
 };
 
 const SOURCE = new URL("../src/", import.meta.url);
