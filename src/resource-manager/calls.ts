@@ -4,6 +4,7 @@
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { Hypercall, type HypercallName } from "../abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../abi/native-guest.ts";
+import type { ObjectType } from "../abi/rights.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import type { TracePort } from "../abi/trace.ts";
 
@@ -38,16 +39,7 @@ export function toRmError(code: number): RmError {
 }
 
 /** Object types that the root partition makes. */
-export type CreatableObject =
-  | "cspace"
-  | "addrspace"
-  | "memextent"
-  | "thread"
-  | "doorbell"
-  | "msgqueue"
-  | "vic"
-  | "vpm_group"
-  | "virtio_mmio";
+export type CreatableObject = Exclude<ObjectType, "partition" | "hwirq">;
 
 /** Makes hypercalls on the vCPU that handles the event in progress. */
 export class Calls {

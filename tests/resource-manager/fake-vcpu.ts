@@ -5,17 +5,13 @@ import { ErrorCode } from "../../src/abi/errors.ts";
 import { type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { TraceHub } from "../../src/hypervisor/trace-hub.ts";
-import { encodeRootEnvironment, NO_CAP, type RootEnvironment } from "../../src/abi/root-environment.ts";
+import { encodeRootEnvironment } from "../../src/abi/root-environment.ts";
+import { capId, HWIRQS, recordedEnvironment } from "../support/recorded-environment.ts";
 
 /** A recorded call: its name, and its arguments without trailing zeros. */
 export interface RecordedCall {
   readonly name: HypercallName;
   readonly args: readonly bigint[];
-}
-
-/** Capability ids come in tables of 62 slots. */
-function capId(index: number): bigint {
-  return BigInt(Math.floor(index / 62) << 8 | index % 62);
 }
 
 const PAGE = 0x1000;
@@ -155,57 +151,6 @@ export class FakeVcpu implements NativeVcpu {
 
 /** Where the environment block lies. */
 export const ENVIRONMENT_IPA = 0x804e_1000;
-/** Hardware interrupts that the platform forwards: PPIs 16..22, 24, 28, 29, 31 and SPIs 32..255. */
-const HWIRQS = [16, 17, 18, 19, 20, 21, 22, 24, 28, 29, 31, ...Array.from({ length: 224 }, (_, index) => 32 + index)];
-
-/** The environment of the recorded machine. */
-export function recordedEnvironment(): RootEnvironment {
-  const vic_hwirq = Array.from({ length: 256 }, (_, irq) => {
-    const index = HWIRQS.indexOf(irq);
-    return index < 0 ? NO_CAP : capId(4 + index);
-  });
-  return {
-    runtime_ipa: 0x8048_0000,
-    app_ipa: 0x8048_b000,
-    app_heap_ipa: 0x804e_5000,
-    app_heap_size: 0x3_b000,
-    vcpu_capid: 2n,
-    timer_freq: 62_500_000,
-    gicd_base: 0x0800_0000,
-    gicr_base: 0x080a_0000,
-    resources: {
-      cspace_capid: 0n,
-      partition_capid: 1n,
-      vcpu_capid: 2n,
-      free_ranges: [[0x4000_0000, 0x4000_0000], [0x8040_0000, 0x3d80_0000]],
-      gicd_base: 0x0800_0000,
-      gicr_stride: 0x2_0000,
-      gicr_ranges: [[0x080a_0000, 8]],
-      vic: 3n,
-      vic_hwirq,
-      addrspace_capid: 0x335n,
-      sve_supported: true,
-      me_ipa_base: 0x8048_0000,
-      ipa_offset: 0,
-      me_capid: 0x336n,
-      me_size: 0xa_0000,
-      boot_core: 0,
-      usable_cores: 0xff,
-      hlos_vm_base: 0x4000_0000,
-      hlos_vm_size: 0x4000_0000,
-      entry_hlos: 0x4100_0000,
-      hlos_dt_base: 0x40f0_0000,
-      hlos_ramfs_base: 0x4080_0000,
-      device_me_base: 0,
-      device_me_size: 0x4000_0000,
-      watchdog_supported: 0,
-      device_me_capid: 0x337n,
-      uart_address: 0x0900_0000,
-      uart_me_capid: 0x338n,
-    },
-  };
-}
-
 /** A vCPU of the recorded machine with its environment in memory. */
 export function recordedVcpu(): FakeVcpu {
   // Capabilities 0..3, one per hardware interrupt, and the four extents and address spaces behind them are taken.
