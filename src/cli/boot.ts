@@ -2,7 +2,7 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { behaviourOf, capIdsOption, checkOption, quirksOption, strictOption } from "./behaviour-options.ts";
-import { devicesOf, diskOption, forwardOption, netOption, vsockOption } from "./devices.ts";
+import { balloonOption, devicesOf, diskOption, forwardOption, inputOption, netOption, shareOption, vsockOption } from "./devices.ts";
 import { Failure, readNamedFile } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
@@ -36,6 +36,9 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .addOption(netOption())
     .addOption(forwardOption())
     .addOption(vsockOption())
+    .addOption(shareOption())
+    .addOption(balloonOption())
+    .addOption(inputOption())
     .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
     .option("--turbo", "skip idle time instead of sleeping through it")
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
@@ -61,6 +64,7 @@ Examples:
   el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio
   el2 boot guest.elf --cpus 4 --memory 256MiB --stdio --turbo --timeout 60s
   el2 boot Image --initrd initrd --disk debian.img --net user --forward 2222:22 --append console=ttyAMA0
+  el2 boot Image --initrd initrd --share sources,ro --share out,tag=out --net user,capture=net.pcapng
   el2 boot guest.elf --gdb 1234                    and: gdb-multiarch -ex 'target remote 127.0.0.1:1234'`,
     )
     .action(async (image, options) => {

@@ -5,10 +5,12 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output, printAnswer, recordText } from "./print.ts";
 import { QUERY_COMMANDS, type QueryCommand } from "./queries.ts";
 import { openSession, withSessionOptions } from "./session.ts";
-import { parseBytes, parseDuration, parseWhole } from "./values.ts";
+import { parseBytes, parseDuration, parseSize, parseWhole } from "./values.ts";
 import type { Action } from "../workstation/inspect/action.ts";
+import type { InputEvent } from "../workstation/inspect/input-events.ts";
 import type { Query } from "../workstation/inspect/query.ts";
 import { TABLES } from "../workstation/inspect/tables.ts";
+import { clickEvents, keyEvents, placeEvents, textEvents, wheelEvents } from "./input-events.ts";
 import { registerRpcDecode } from "./rpc-decode.ts";
 import { registerVmLint } from "./vm-lint.ts";
 
@@ -20,6 +22,7 @@ const GROUPS: Readonly<Record<string, string>> = {
   mem: "the memory of a session: owners, parcels, limits",
   caps: "the capabilities of a session",
   queue: "the message queues and doorbells of a session",
+  input: "keyboard and tablet of a VM (boot --input)",
   rpc: "requests to the resource manager",
   state: "the state of a session's machine as a whole",
 };
@@ -33,22 +36,52 @@ interface ActionCommand {
   readonly done: (...values: string[]) => string;
 }
 
+const VM_ARGUMENT = { name: "vm", help: "vm:NAME or NAME" } as const;
+
+/** A command that makes events of a keyboard or tablet. */
+function inputCommand(
+  name: string,
+  help: string,
+  argument: ActionCommand["arguments"][number],
+  events: (text: string) => readonly (readonly InputEvent[])[],
+): ActionCommand {
+  return {
+    path: `input ${name}`,
+    help,
+    arguments: [VM_ARGUMENT, argument],
+    action: (vm, text) => ({ kind: "input.send", vm, events: events(text) }),
+    done: (vm) => `${vm} has it`,
+  };
+}
+
 /** The table of commands that change something. */
 export const ACTION_COMMANDS: readonly ActionCommand[] = [
   {
     path: "vm stop",
     help: "ask a VM to shut down (VM_STOP)",
-    arguments: [{ name: "vm", help: "vm:NAME or NAME" }],
+    arguments: [VM_ARGUMENT],
     action: (vm) => ({ kind: "vm.stop", vm, force: false }),
     done: (vm) => `${vm} was asked to shut down`,
   },
   {
     path: "vm kill",
     help: "end a VM at once (VM_STOP with force)",
-    arguments: [{ name: "vm", help: "vm:NAME or NAME" }],
+    arguments: [VM_ARGUMENT],
     action: (vm) => ({ kind: "vm.stop", vm, force: true }),
     done: (vm) => `${vm} is being ended`,
   },
+  {
+    path: "vm balloon",
+    help: "have the guest give memory back, or take it again: the size of its balloon",
+    arguments: [VM_ARGUMENT, { name: "size", help: "bytes that the guest shall give, such as 128MiB; 0: none" }],
+    action: (vm, size) => ({ kind: "balloon.set", vm, bytes: parseSize(size) }),
+    done: (vm, size) => `${vm} was asked for a balloon of ${size}; el2 vm devices ${vm} --json shows what it has given`,
+  },
+  inputCommand("key", "press and release keys", { name: "keys", help: "a key, or several joined by +: leftctrl+c" }, keyEvents),
+  inputCommand("text", "type text on a keyboard of the US", { name: "text", help: "the text" }, textEvents),
+  inputCommand("move", "move to a place of the tablet", { name: "place", help: "X,Y: 0..32767 from the left and from above" }, placeEvents),
+  inputCommand("click", "press and release a button of the tablet", { name: "button", help: "left, right, middle or touch" }, clickEvents),
+  inputCommand("wheel", "turn the tablet's wheel", { name: "steps", help: "up, or behind -- negative for down" }, wheelEvents),
   {
     path: "vcpu kill",
     help: "end the life of a vCPU (vcpu_kill)",

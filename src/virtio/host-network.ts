@@ -34,6 +34,18 @@ export interface HostDatagrams {
   close(): void;
 }
 
+/** Who has sent a datagram to a port of ours. */
+export interface DatagramPeer {
+  readonly address: Ip;
+  readonly port: number;
+}
+
+/** A port that takes datagrams of any peer. */
+export interface HostDatagramPort {
+  send(peer: DatagramPeer, bytes: Uint8Array): void;
+  close(): void;
+}
+
 /** A listening port. */
 export interface HostListener {
   close(): void;
@@ -45,6 +57,12 @@ export interface HostNetwork {
   datagrams(address: Ip, port: number, receive: (bytes: Uint8Array) => void): HostDatagrams;
   /** Listens on 127.0.0.1; `accept` takes each connection and gives its listener. `problem` is told why it cannot. */
   listen(port: number, accept: (stream: HostStream) => StreamListener, problem: (message: string) => void): HostListener;
+  /** Takes datagrams on 127.0.0.1; `problem` is told why it cannot. */
+  datagramPort(
+    port: number,
+    receive: (peer: DatagramPeer, bytes: Uint8Array) => void,
+    problem: (message: string) => void,
+  ): HostDatagramPort;
   /** Calls back after some milliseconds of wall time; gives what takes that back. */
   later(milliseconds: number, action: () => void): () => void;
   /** The resolver that the host asks. */

@@ -1,5 +1,7 @@
 // What a VM's virtio devices are made of: plain data, resolved from command line and configuration before the machine starts.
 
+import type { InputType } from "./input/input.ts";
+
 /** A TCP or UDP port of the host (127.0.0.1) that leads to one of the guest. */
 export interface PortForward {
   readonly protocol: "tcp" | "udp";
@@ -7,14 +9,43 @@ export interface PortForward {
   readonly guest: number;
 }
 
+/** `2222:22`, or `udp:5353:53`; undefined where it is neither. */
+export function parseForward(text: string): PortForward | undefined {
+  const match = /^(?:(tcp|udp):)?(\d{1,5}):(\d{1,5})$/.exec(text);
+  if (!match) return undefined;
+  const [host, guest] = [Number(match[2]), Number(match[3])];
+  const isPort = (port: number) => port >= 1 && port <= 65535;
+  return isPort(host) && isPort(guest) ? { protocol: match[1] === "udp" ? "udp" : "tcp", host, guest } : undefined;
+}
+
 /** One device. */
 export type DevicePlan =
   /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
   | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay" }
-  /** `user`: NAT to the host's network; `pair:NAME`: a switch that all with this name share; `none`: no cable. */
-  | { readonly kind: "net"; readonly backend: "none" | "user" | `pair:${string}`; readonly forward: readonly PortForward[] }
+  /**
+   * `user`: NAT to the host's network; `pair:NAME`: a switch that all with this name share; `none`: no cable. `capture`: a pcapng file of all
+   * frames.
+   */
+  | {
+    readonly kind: "net";
+    readonly backend: "none" | "user" | `pair:${string}`;
+    readonly forward: readonly PortForward[];
+    readonly capture?: string;
+  }
   | { readonly kind: "rng" }
   /** `path`: the Unix socket where the host's programs meet the guest; none without. */
   | { readonly kind: "vsock"; readonly cid: number; readonly path: string | undefined }
   /** Ports by name; the first is the guest's hvc0. */
-  | { readonly kind: "console"; readonly ports: readonly string[] };
+  | { readonly kind: "console"; readonly ports: readonly string[] }
+  /** A folder of the host; `tag` is what the guest mounts. */
+  | { readonly kind: "9p"; readonly folder: string; readonly mode: "ro" | "rw"; readonly tag: string }
+  | { readonly kind: "balloon" }
+  | { readonly kind: "input"; readonly type: InputType };
+
+/** Tag of a share that was given none. */
+export const DEFAULT_TAG = "share";
+
+/** How a device of a VM is called: `blk0` in `dev:debian/blk0`, whose number is that of its slot. */
+export function deviceId(vm: string, kind: DevicePlan["kind"], slot: number): string {
+  return `dev:${vm}/${kind === "block" ? "blk" : kind}${slot}`;
+}

@@ -5,7 +5,7 @@ import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory
 
 /** Entries that a queue can have. */
 export const QUEUE_SIZE_MAX = 256;
-/** Bytes that one chain may carry; the devices here need far less, and a guest must not keep one busy for long. */
+/** Bytes that one chain may carry; most devices need far less, and a guest must not keep one busy for long. */
 const CHAIN_BYTES_MAX = 4 << 20;
 
 const DESCRIPTOR_SIZE = 16;
@@ -33,7 +33,8 @@ export class Chain {
   #writeLeft = 0;
   #written = 0;
 
-  constructor(readonly head: number, readonly memory: GuestMemory) {}
+  /** @param bytesMax bytes that it may carry */
+  constructor(readonly head: number, readonly memory: GuestMemory, readonly bytesMax: number) {}
 
   /** Bytes that are left to read. */
   get readable(): number {
@@ -61,7 +62,7 @@ export class Chain {
       this.#readLeft += length;
     }
     const bytes = this.#readLeft + this.#writeLeft;
-    if (bytes > CHAIN_BYTES_MAX) throw new VirtioFault("2.7.5", "a chain has too many bytes for this device", { bytes });
+    if (bytes > this.bytesMax) throw new VirtioFault("2.7.5", "a chain has too many bytes for this device", { bytes });
   }
 
   /** Reads up to `into.length` bytes; gives how many there were. */
@@ -138,6 +139,8 @@ const RESET: VirtqueueState = { size: 0, ready: false, descriptors: 0, driver: 0
 export class Virtqueue {
   /** Whether VIRTIO_F_EVENT_IDX was negotiated. */
   eventIndex = false;
+  /** Bytes that one chain may carry. */
+  chainBytesMax = CHAIN_BYTES_MAX;
   #words: GuestWords;
   #state: { -readonly [K in keyof VirtqueueState]: VirtqueueState[K] } = { ...RESET };
 
@@ -208,7 +211,7 @@ export class Virtqueue {
     const head = this.#words.readU16(driver + Ring.ENTRIES + 2 * (nextAvail % size), "the driver area of a queue");
     this.#state.nextAvail = nextAvail + 1 & 0xffff;
     if (this.eventIndex) this.#askForNotification();
-    return this.#walk(head);
+    return this.walk(head);
   }
 
   /** Gives the newest chain back to the available ring: the device cannot serve it yet. */
@@ -240,8 +243,9 @@ export class Virtqueue {
     this.#words.writeU16(device + Ring.ENTRIES + USED_ENTRY_SIZE * size, nextAvail, "the device area of a queue");
   }
 
-  #walk(head: number): Chain {
-    const chain = new Chain(head, this.memory);
+  /** The chain that begins with this descriptor, as it stands in the guest's table. */
+  walk(head: number): Chain {
+    const chain = new Chain(head, this.memory, this.chainBytesMax);
     const { size } = this.#state;
     let table = this.#state.descriptors, entries = size, indirect = false;
     let index = head;

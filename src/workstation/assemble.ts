@@ -14,6 +14,8 @@ import { RandomGenerator } from "../hypervisor/prng.ts";
 import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../hypervisor/root-vm.ts";
 import { Machine } from "../machine/machine.ts";
 import { type MemoryMap, memoryMap, PL011_BASE, PL011_INTID, PL011_SIZE, RAM_BASE, RAM_OFFSET } from "../machine/memory-map.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { deviceId } from "../virtio/plan.ts";
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Vmid } from "./guest-names.ts";
 import { GuestSystem } from "./guest-system.ts";
@@ -62,15 +64,16 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   const output = (console: string, bytes: Uint8Array) => {
     for (const byte of bytes) system.consoles.transmit(console, byte);
   };
-  const maker = new DeviceMaker(plan.seed ^ 0x0de5_1ce5, system.outside, output, problem);
+  const maker = new DeviceMaker(plan.seed ^ 0x0de5_1ce5, system.outside, () => machine.time, output, problem);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
-  attachVirtio(
-    machine,
-    system.hypervisor,
-    Vmid.Primary,
-    devices,
-    (device, message) => problem(`dev:${PRIMARY_CONSOLE}/${device.name}`, message),
-  );
+  const id = (device: VirtioDevice) => {
+    const slot = devices.indexOf(device);
+    return deviceId(PRIMARY_CONSOLE, boot.devices![slot].kind, slot);
+  };
+  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (device, message) => problem(id(device), message));
+  for (const { transport: { device }, ipa, size, intid } of places) {
+    system.virtio.push({ vm: PRIMARY_CONSOLE, id: id(device), device, ipa, size, intid });
+  }
 }
 
 /** Puts image, ramdisk and devicetree of the primary VM into RAM. */

@@ -14,7 +14,7 @@ import { RAM_BASE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
 import { EventLog } from "./inspect/event-log.ts";
-import { type Inspected, QueryError } from "./inspect/inspected.ts";
+import { type Inspected, QueryError, type VirtioSlot } from "./inspect/inspected.ts";
 import { Inspector } from "./inspect/inspector.ts";
 import { vcpuWord, Vmid } from "./guest-names.ts";
 import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
@@ -29,6 +29,7 @@ const PAGE = 4096;
 export class GuestSystem implements System, Inspected {
   readonly consoles = new Consoles();
   readonly inspector: Inspector;
+  readonly virtio: VirtioSlot[] = [];
   /** Has the native host stop a VM, where there is one. */
   stopInput: ((vm: string, force: boolean) => void) | undefined;
   #hypervisor: Hypervisor | undefined;

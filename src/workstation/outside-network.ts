@@ -1,7 +1,7 @@
 // The host's sockets and timers as sources of the machine's door: whatever they say enters as data. In a replay there are no sockets; the
 // recording says what they said.
 
-import type { HostListener, HostNetwork, HostStream, StreamListener, UnixSockets } from "../virtio/host-network.ts";
+import type { DatagramPeer, HostListener, HostNetwork, HostStream, StreamListener, UnixSockets } from "../virtio/host-network.ts";
 import { hostSockets, unixSockets } from "./host-sockets.ts";
 import type { Outside, OutsideSource } from "./outside.ts";
 
@@ -30,6 +30,20 @@ export function outsideNetwork(outside: Outside): HostNetwork {
         close: () => {
           source.close();
           datagrams?.close();
+        },
+      };
+    },
+    datagramPort(port, receive, problem) {
+      const source = outside.open((word) => {
+        const { peer, bytes } = word as { peer: DatagramPeer; bytes: Uint8Array };
+        receive(peer, bytes);
+      });
+      const socket = sockets?.datagramPort(port, (peer, bytes) => source.emit({ peer, bytes }), problem);
+      return {
+        send: (peer, bytes) => socket?.send(peer, bytes),
+        close: () => {
+          source.close();
+          socket?.close();
         },
       };
     },

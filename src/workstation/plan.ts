@@ -7,7 +7,8 @@ import type { ReplayPlan } from "./record/replay.ts";
 import type { NativeHostPlan } from "../host/plan.ts";
 import type { Behaviour } from "../hypervisor/behaviour.ts";
 
-export type { DevicePlan, PortForward } from "../virtio/plan.ts";
+export { DEFAULT_TAG, type DevicePlan, parseForward, type PortForward } from "../virtio/plan.ts";
+export { INPUT_TYPES, type InputType } from "../virtio/input/input.ts";
 export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
 export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
 

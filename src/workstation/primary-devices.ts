@@ -25,6 +25,14 @@ export function virtioNodes(count: number): DevicetreeNode[] {
   });
 }
 
+/** Where a device is. */
+export interface VirtioPlace {
+  readonly transport: MmioTransport;
+  readonly ipa: number;
+  readonly size: number;
+  readonly intid: number;
+}
+
 /**
  * Puts devices into slots 0, 1, ..
  * @throws RangeError where there are more devices than slots.
@@ -35,23 +43,24 @@ export function attachVirtio(
   vmid: number,
   devices: readonly VirtioDevice[],
   onProblem: (device: VirtioDevice, message: string) => void,
-): MmioTransport[] {
+): VirtioPlace[] {
   if (devices.length > VIRTIO_MMIO_SLOTS) {
     throw new RangeError(`${devices.length} virtio devices: the platform has ${VIRTIO_MMIO_SLOTS} slots`);
   }
   const memory = new VmMemory(hypervisor, vmid);
   return devices.map((device, slot) => {
+    const ipa = VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE, intid = VIRTIO_MMIO_INTID + slot;
     const transport = new MmioTransport(device, {
       memory,
-      onInterrupt: (level) => machine.interrupt(VIRTIO_MMIO_INTID + slot, level),
+      onInterrupt: (level) => machine.interrupt(intid, level),
       onFault: (fault) => onProblem(device, `${fault.message}: ${JSON.stringify(fault.values)}`),
     });
     machine.bus.attach({
       name: `virtio-${device.name} in slot ${slot}`,
-      base: VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE,
+      base: ipa,
       size: VIRTIO_MMIO_STRIDE,
       device: transport,
     });
-    return transport;
+    return { transport, ipa, size: VIRTIO_MMIO_STRIDE, intid };
   });
 }

@@ -1,21 +1,28 @@
 // Makes the virtio devices of a plan, with what is behind them on the host: files, sockets, consoles.
 
 import { RandomGenerator } from "../hypervisor/prng.ts";
+import { BalloonDevice } from "../virtio/balloon/balloon.ts";
 import { BlockDevice } from "../virtio/block/block.ts";
 import { type BlockBacking, OverlayBacking } from "../virtio/block/backing.ts";
 import { ConsoleDevice } from "../virtio/console/console.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
+import { InputDevice } from "../virtio/input/input.ts";
 import { Nat } from "../virtio/net/nat/nat.ts";
 import { NetDevice } from "../virtio/net/net.ts";
 import { NetSwitch } from "../virtio/net/switch.ts";
-import type { DevicePlan } from "../virtio/plan.ts";
+import { P9Device } from "../virtio/p9/p9.ts";
+import { P9Server } from "../virtio/p9/server.ts";
+import { deviceId, type DevicePlan } from "../virtio/plan.ts";
 import { RngDevice } from "../virtio/rng/rng.ts";
+import { captureFrames } from "./capture.ts";
 import { DiskFile } from "./disk-file.ts";
 import { SessionFabric } from "../virtio/vsock/fabric.ts";
 import { HostEndpoint } from "../virtio/vsock/host-endpoint.ts";
 import { VsockDevice } from "../virtio/vsock/vsock.ts";
 import { outsideNetwork, outsideUnixSockets } from "./outside-network.ts";
+import { OutsideShare } from "./outside-share.ts";
 import type { Outside } from "./outside.ts";
+import { HostFolder } from "./shared-folder.ts";
 
 /** Locally administered, and nobody else's: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
@@ -33,6 +40,8 @@ export class DeviceMaker {
   constructor(
     readonly seed: number,
     readonly outside: Outside,
+    /** Virtual time in ns, for captures. */
+    readonly now: () => number,
     readonly onOutput: (console: string, bytes: Uint8Array) => void,
     readonly onProblem: (device: string, message: string) => void,
   ) {}
@@ -42,7 +51,7 @@ export class DeviceMaker {
    * @throws Error where a file cannot be used.
    */
   make(plan: DevicePlan, vm: string, index: number): VirtioDevice {
-    const name = `dev:${vm}/${plan.kind}${index}`;
+    const name = deviceId(vm, plan.kind, index);
     const number = this.#made++;
     switch (plan.kind) {
       case "block":
@@ -69,6 +78,9 @@ export class DeviceMaker {
         });
       case "net": {
         const device = new NetDevice(Uint8Array.of(...MAC_PREFIX, number >> 8, number & 0xff));
+        if (plan.capture !== undefined && !this.outside.replayed) {
+          captureFrames(device, plan.capture, name, this.now, (message) => this.onProblem(name, message));
+        }
         if (plan.backend === "user") {
           const nat = new Nat({
             device,
@@ -83,6 +95,17 @@ export class DeviceMaker {
         }
         return device;
       }
+      case "9p": {
+        const server = this.outside.replayed ? undefined : new P9Server(new HostFolder(plan.folder), plan.mode === "ro");
+        const share = new OutsideShare(this.outside, server);
+        const device = new P9Device(plan.tag, share);
+        share.answer = (ticket, bytes) => device.answer(ticket, bytes);
+        return device;
+      }
+      case "balloon":
+        return new BalloonDevice();
+      case "input":
+        return new InputDevice(plan.type);
     }
   }
 

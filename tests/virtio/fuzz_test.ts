@@ -2,17 +2,23 @@
 
 import assert from "node:assert/strict";
 import { OverlayBacking } from "../../src/virtio/block/backing.ts";
+import { BalloonDevice } from "../../src/virtio/balloon/balloon.ts";
 import { BlockDevice } from "../../src/virtio/block/block.ts";
 import { ConsoleDevice } from "../../src/virtio/console/console.ts";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
 import type { HostNetwork, HostStream } from "../../src/virtio/host-network.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
+import { InputDevice, type InputType } from "../../src/virtio/input/input.ts";
 import { Nat } from "../../src/virtio/net/nat/nat.ts";
 import { NetDevice } from "../../src/virtio/net/net.ts";
+import { P9Device } from "../../src/virtio/p9/p9.ts";
+import { P9Server } from "../../src/virtio/p9/server.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { SessionFabric } from "../../src/virtio/vsock/fabric.ts";
 import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
+import { HostFolder } from "../../src/workstation/shared-folder.ts";
 import { Random } from "../support/random.ts";
+import { hostileP9Request } from "./p9-hostile.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
 
 const OPERATIONS = Deno.env.get("EL2_LONG") === undefined ? 50_000 : 10_000_000;
@@ -24,25 +30,87 @@ const NETWORK: HostNetwork = {
   connect: () => STREAM,
   datagrams: () => ({ send: () => {}, close: () => {} }),
   listen: () => ({ close: () => {} }),
+  datagramPort: () => ({ send: () => {}, close: () => {} }),
   later: () => () => {},
   nameServer: 0x7f00_0001,
 };
 
-const DEVICES: Record<string, () => VirtioDevice> = {
-  block: () => new BlockDevice(new OverlayBacking({ size: 1 << 16, read: (_offset, into) => into.fill(1) }), "d", () => {}),
-  rng: () => new RngDevice((into) => into.fill(7)),
-  console: () => new ConsoleDevice({ ports: ["console", "log"], onOutput: () => {} }),
+/** A device, what its surroundings do to it, and what is to be checked and removed at the end. */
+interface Subject {
+  readonly device: VirtioDevice;
+  readonly poke?: (random: Random) => void;
+  readonly end?: () => void;
+}
+
+const SUBJECTS: Record<string, () => Subject> = {
+  block: () => ({ device: new BlockDevice(new OverlayBacking({ size: 1 << 16, read: (_offset, into) => into.fill(1) }), "d", () => {}) }),
+  rng: () => ({ device: new RngDevice((into) => into.fill(7)) }),
+  console: () => {
+    const device = new ConsoleDevice({ ports: ["console", "log"], onOutput: () => {} });
+    const poke = (random: Random) => {
+      if (random.below(2)) device.type(random.below(2), random.bytes(random.below(100)));
+      else device.resize(random.below(300), random.below(100));
+    };
+    return { device, poke };
+  },
   net: () => {
     const device = new NetDevice(Uint8Array.of(2, 0, 0, 0, 0, 1));
     device.backend = new Nat({ device, network: NETWORK, forward: [], onProblem: () => {} });
-    return device;
+    return { device, poke: (random) => device.receive(random.bytes(random.below(1600))) };
   },
   vsock: () => {
     const device = new VsockDevice(3);
     new SessionFabric().plug(device, undefined);
-    return device;
+    return { device };
   },
+  "9p": () => hostileShare(),
+  balloon: () => {
+    const device = new BalloonDevice();
+    return { device, poke: (random) => random.below(2) ? device.setTarget(random.below(2 ** 31)) : device.askForStats() };
+  },
+  keyboard: () => inputSubject("keyboard"),
+  tablet: () => inputSubject("tablet"),
 };
+
+function inputSubject(type: InputType): Subject {
+  const device = new InputDevice(type);
+  const events = (random: Random) =>
+    Array.from({ length: random.below(4) }, () => ({ type: random.below(4), code: random.below(600), value: random.below(2) }));
+  return { device, poke: (random) => void device.send(events(random)) };
+}
+
+/** A share of a folder of the host. Answers come when the surroundings let them in; beside the folder is what no request may reach. */
+function hostileShare(): Subject {
+  const outside = Deno.makeTempDirSync({ prefix: "el2-fuzz-" });
+  Deno.mkdirSync(`${outside}/share/a`, { recursive: true });
+  Deno.writeTextFileSync(`${outside}/secret`, "secret");
+  Deno.symlinkSync(outside, `${outside}/share/up`);
+  const server = new P9Server(new HostFolder(`${outside}/share`), false);
+  const answers: (() => void)[] = [];
+  const device = new P9Device("share", {
+    request: (ticket, bytes, room) => {
+      const answer = server.serve(bytes, room);
+      assert.ok((answer?.length ?? 0) <= room);
+      answers.push(() => device.answer(ticket, answer));
+    },
+    reset: () => server.reset(),
+    metrics: () => ({ ...server.counters }),
+    save: () => server.save(),
+    restore: () => {},
+  });
+  const poke = () => {
+    for (const answer of answers.splice(0)) answer();
+  };
+  const end = () => {
+    poke();
+    assert.equal(Deno.readTextFileSync(`${outside}/secret`), "secret");
+    assert.deepEqual([...Deno.readDirSync(outside)].map(({ name }) => name).sort(), ["secret", "share"]);
+    assert.ok(server.counters.requests > server.counters.errors, "some requests were right");
+    server.reset();
+    Deno.removeSync(outside, { recursive: true });
+  };
+  return { device, poke, end };
+}
 
 /** Headers that get past the first check of some device. */
 const HEADERS: readonly ((random: Random) => Uint8Array)[] = [
@@ -78,11 +146,19 @@ const HEADERS: readonly ((random: Random) => Uint8Array)[] = [
       ...random.bytes(12),
     ),
   (random) => Uint8Array.of(random.below(3), 0, 0, 0, random.below(8), 0, random.below(2), 0),
+  (random) => hostileP9Request(random),
+  (random) => hostileP9Request(random),
+  // Page numbers of a balloon, statistics, events of a keyboard's lights.
+  (random) => new Uint8Array(Uint32Array.from({ length: random.below(64) }, () => MEMORY_BASE / 4096 + random.below(300)).buffer),
+  (random) => Uint8Array.of(random.below(12), 0, ...random.bytes(8)),
+  (random) => Uint8Array.of(0x11, 0, random.below(4), 0, random.below(2), 0, 0, 0),
 ];
 
-function operate(driver: TestDriver, random: Random, fresh: (seed: number) => void): void {
+function operate(driver: TestDriver, random: Random, fresh: (seed: number) => void, poke: (random: Random) => void): void {
   const queues = driver.device.queueCount;
-  switch (random.below(12)) {
+  switch (random.below(13)) {
+    case 12:
+      return poke(random);
     case 0:
       return driver.transport.write(
         random.pick(REGISTERS),
@@ -125,21 +201,23 @@ function operate(driver: TestDriver, random: Random, fresh: (seed: number) => vo
   }
 }
 
-for (const [name, make] of Object.entries(DEVICES)) {
+for (const [name, make] of Object.entries(SUBJECTS)) {
   Deno.test(`a hostile driver of the ${name} device makes nothing throw, and the device works after its reset`, () => {
     const random = new Random(0x5eed);
-    const driver = new TestDriver(make());
+    const { device, poke = () => {}, end } = make();
+    const driver = new TestDriver(device);
     const fresh = () => {
       driver.faults.length = 0;
       driver.initialize((bit) => bit === 32 || random.below(4) > 0);
     };
     driver.initialize();
-    const count = Math.ceil(OPERATIONS / Object.keys(DEVICES).length);
+    const count = Math.ceil(OPERATIONS / Object.keys(SUBJECTS).length);
     for (let i = 0; i < count; i++) {
       const broken = (driver.get(VirtioMmioRegister.Status) & VirtioStatus.NEEDS_RESET) !== 0;
       if (broken && random.below(4) === 0) fresh();
-      operate(driver, random, fresh);
+      operate(driver, random, fresh, poke);
     }
+    end?.();
     const work = Object.values(driver.device.metrics()).reduce((sum, value) => sum + value, 0);
     assert.ok(work > 0, "some of it was served");
     driver.initialize();

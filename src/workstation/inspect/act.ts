@@ -2,6 +2,8 @@
 
 import { Intid } from "../../hypervisor/gic-registers.ts";
 import type { Vgic } from "../../hypervisor/vgic.ts";
+import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
+import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
 import type { Action } from "./action.ts";
 import { QueryError, type View, withPrefix } from "./inspected.ts";
 
@@ -29,6 +31,10 @@ export function act(view: View, action: Action): void {
     }
     case "irq.raise":
       return raise(view, action.irq);
+    case "balloon.set":
+      return setBalloon(view, action.vm, action.bytes);
+    case "input.send":
+      return sendInput(view, action.vm, action.events);
     case "vcpu.kill": {
       const vcpu = view.findVcpu(action.vcpu);
       if (vcpu.isDead) throw new QueryError(`${action.vcpu} is ${vcpu.life} already`);
@@ -43,6 +49,28 @@ function findQueue(view: View, id: string) {
   const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
   if (!queue) throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
   return queue;
+}
+
+/** The virtio devices of a VM that are of one class. @throws QueryError where it has none */
+function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, option: string): D[] {
+  const name = withPrefix("vm", vm).slice("vm:".length);
+  const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
+  if (found.length === 0) throw new QueryError(`vm:${name} has no such device; give it one with ${option}`);
+  return found;
+}
+
+function setBalloon(view: View, vm: string, bytes: number): void {
+  const [balloon] = devicesOf(view, vm, BalloonDevice, "--balloon");
+  balloon.setTarget(bytes);
+}
+
+function sendInput(view: View, vm: string, events: readonly (readonly InputEvent[])[]): void {
+  const devices = devicesOf(view, vm, InputDevice, "--input keyboard or --input tablet");
+  for (const together of events) {
+    const device = devices.find((one) => together.every((event) => one.has(event)));
+    if (!device) throw new QueryError(`vm:${vm} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot say this`);
+    if (!device.send(together)) throw new QueryError(`vm:${vm} does not read its ${device.type}: no driver, or it is behind`);
+  }
 }
 
 function raise(view: View, id: string): void {

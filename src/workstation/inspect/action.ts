@@ -1,5 +1,7 @@
 // What people can do to a machine beside typing: plain data, the same in process and over a socket.
 
+import type { InputEvent } from "../../virtio/input/input.ts";
+
 /** An action on an object. */
 export type Action =
   /** Asks the VM's owner to stop it (VM_STOP); `force` does not wait for the guest. */
@@ -12,5 +14,9 @@ export type Action =
   | { readonly kind: "doorbell.ring"; readonly doorbell: string; readonly flags: bigint }
   /** Gives an interrupt a pulse (GICD_ISPENDR). */
   | { readonly kind: "irq.raise"; readonly irq: string }
+  /** Wants a VM's balloon to have this many bytes. */
+  | { readonly kind: "balloon.set"; readonly vm: string; readonly bytes: number }
+  /** Events of a VM's keyboard or tablet: what stands together happens at once. */
+  | { readonly kind: "input.send"; readonly vm: string; readonly events: readonly (readonly InputEvent[])[] }
   /** Ends the life of a vCPU (vcpu_kill). */
   | { readonly kind: "vcpu.kill"; readonly vcpu: string };

@@ -7,14 +7,30 @@ import type { HypervisorObject } from "../../hypervisor/object.ts";
 import type { ObjectTypes } from "../../hypervisor/object-types.ts";
 import type { Vcpu } from "../../hypervisor/vcpu.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
+import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "../guest-names.ts";
 import type { EventLog } from "./event-log.ts";
+
+/** A virtio device where a VM sees it. */
+export interface VirtioSlot {
+  /** Name of the VM. */
+  readonly vm: string;
+  /** `dev:VM/blk0`. */
+  readonly id: string;
+  readonly device: VirtioDevice;
+  /** Of its registers. */
+  readonly ipa: number;
+  readonly size: number;
+  readonly intid: number;
+}
 
 /** A system to look at. */
 export interface Inspected {
   readonly hypervisor: Hypervisor;
   readonly manager: ResourceManager;
   readonly log: EventLog;
+  /** The virtio devices of its VMs, by VM and slot. */
+  readonly virtio: readonly VirtioSlot[];
   /** Whether the VM of this name has a console. */
   hasConsole(vm: string): boolean;
   /** Has a VM's owner stop it. @throws QueryError where nobody can */

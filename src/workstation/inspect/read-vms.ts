@@ -53,7 +53,7 @@ export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" 
 /** The devices of one VM. */
 export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVICES>[] {
   const name = view.vmName(space.vmid);
-  const none = { ipa: null, size: null, peer: null, virq: null };
+  const none = { ipa: null, size: null, peer: null, virq: null, metrics: null };
   const rows: RowOf<typeof DEVICES>[] = space.devices.map(({ ipa, size, device }) => ({
     ...none,
     id: `dev:${name}/${hex(ipa)}`,
@@ -77,14 +77,27 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
   for (const { config, peer, objects } of findVm(view.system.manager.state, space.vmid)?.vdevices ?? []) {
     const end = objects.flatMap((object) => object.ends).find(({ vmid, virq }) => vmid === space.vmid && virq !== undefined);
     rows.push({
+      ...none,
       id: `dev:${name}/${config.type}-${config.label}`,
       vm: `vm:${name}`,
       kind: config.type,
-      ipa: null,
-      size: null,
       by: "hypervisor",
       peer: peer === undefined ? null : view.vm(peer),
       virq: end?.virq === undefined ? null : `irq:${name}/${end.virq}`,
+    });
+  }
+  for (const { vm, id, device, ipa, size, intid } of view.system.virtio) {
+    if (vm !== name) continue;
+    rows.push({
+      ...none,
+      id,
+      vm: `vm:${name}`,
+      kind: `virtio-${device.name}`,
+      ipa: hex(ipa),
+      size,
+      by: "el2",
+      virq: `irq:${name}/${intid}`,
+      metrics: { ...device.metrics() },
     });
   }
   return rows;

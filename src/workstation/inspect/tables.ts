@@ -373,6 +373,7 @@ export const DEVICES = defineTable({
     by: { kind: "text", doc: "who answers accesses", width: 12 },
     peer: { kind: "id", doc: "the VM at the other end", optional: true, width: 12 },
     virq: { kind: "id", doc: "its interrupt", optional: true, width: 14 },
+    metrics: { kind: "detail", doc: "what a virtio device has done: counters by name; null for other devices" },
   },
 });
 

@@ -93,7 +93,7 @@ export class Nat implements NetBackend {
   constructor(readonly options: NatOptions) {
     for (const { protocol, host, guest } of options.forward) {
       if (protocol === "tcp") this.#forward(host, guest);
-      else options.onProblem(`forwarding of UDP port ${host} is not built; TCP is`);
+      else this.#forwardDatagrams(host, guest);
     }
   }
 
@@ -155,23 +155,42 @@ export class Nat implements NetBackend {
     }
     if (packet.destination === BROADCAST) return;
     const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
-    const known = this.#flows.get(key);
-    let datagrams = known?.datagrams;
-    if (known) {
-      known.forget();
-      this.#flows.delete(key);
-    }
-    if (!datagrams) {
-      if (this.#flows.size >= UDP_MAX) this.#closeFlow(this.#flows.keys().next().value!);
+    const datagrams = this.#flow(key, () => {
       const back = (bytes: Uint8Array) => {
         if (bytes.length > UDP_PAYLOAD_MAX) return;
         this.options.device.receive(writeUdp(this.#route(packet.destination, packet.source), destinationPort, sourcePort, bytes));
       };
-      datagrams = this.options.network.datagrams(this.#outside(packet.destination, destinationPort), destinationPort, back);
+      return this.options.network.datagrams(this.#outside(packet.destination, destinationPort), destinationPort, back);
+    });
+    datagrams.send(payload.slice());
+  }
+
+  /** The flow with this key, opened where there is none; it is kept for a while from now on. */
+  #flow(key: string, open: () => HostDatagrams): HostDatagrams {
+    const known = this.#flows.get(key);
+    if (known) {
+      known.forget();
+      this.#flows.delete(key);
+    } else if (this.#flows.size >= UDP_MAX) {
+      this.#closeFlow(this.#flows.keys().next().value!);
     }
+    const datagrams = known?.datagrams ?? open();
     const forget = this.options.network.later(UDP_IDLE_MS, () => this.#closeFlow(key));
     this.#flows.set(key, { datagrams, forget });
-    datagrams.send(payload.slice());
+    return datagrams;
+  }
+
+  /** Datagrams to a port of the host come from the router, each peer by its own port; the guest's answers go back to the peer. */
+  #forwardDatagrams(hostPort: number, guestPort: number): void {
+    const port = this.options.network.datagramPort(hostPort, (peer, bytes) => {
+      if (bytes.length > UDP_PAYLOAD_MAX) return;
+      this.#flow(`${guestPort}:${NatAddress.Router}:${peer.port}`, () => ({
+        send: (answer) => port.send(peer, answer),
+        close: () => {},
+      }));
+      this.options.device.receive(writeUdp(this.#route(NatAddress.Router, NatAddress.Guest), peer.port, guestPort, bytes));
+    }, this.options.onProblem);
+    this.#listeners.push(port);
   }
 
   #closeFlow(key: string): void {

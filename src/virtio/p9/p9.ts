@@ -1,0 +1,106 @@
+// The 9P transport device (Linux' virtio_9p; device id 9 of virtio 1.2 section 5): one queue of requests, each with room for its answer.
+// What serves them stands outside of the machine, so an answer comes between two slices, like a word of a socket.
+
+import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import type { Chain } from "../virtqueue.ts";
+
+const P9Feature = { MOUNT_TAG: 0 } as const;
+/** Bytes of a tag. */
+const TAG_MAX = 255;
+
+/** What serves the requests of one device. */
+export interface P9Backend {
+  /** Takes a request; the device's `answer` is called once with its ticket, later or at once. `room`: bytes for the answer. */
+  request(ticket: number, bytes: Uint8Array, room: number): void;
+  /** The device was reset: no fid is left. */
+  reset(): void;
+  metrics(): Readonly<Record<string, number>>;
+  save(): unknown;
+  restore(state: unknown): void;
+}
+
+interface P9State {
+  readonly next: number;
+  /** Requests without an answer yet: the guest's chains by their first descriptor. */
+  readonly pending: readonly { readonly ticket: number; readonly head: number }[];
+  readonly backend: unknown;
+}
+
+/** A share of a folder. */
+export class P9Device implements VirtioDevice {
+  readonly id = VirtioId.P9;
+  readonly name = "9p";
+  readonly queueCount = 1;
+  readonly features = [P9Feature.MOUNT_TAG];
+  #port: VirtioPort | undefined;
+  readonly #tag: Uint8Array;
+  readonly #pending = new Map<number, Chain>();
+  #next = 0;
+
+  /** @param tag what the guest mounts, 1 to 255 bytes */
+  constructor(tag: string, readonly backend: P9Backend) {
+    this.#tag = new TextEncoder().encode(tag);
+    if (this.#tag.length < 1 || this.#tag.length > TAG_MAX) throw new RangeError(`a tag has 1 to ${TAG_MAX} bytes: ${JSON.stringify(tag)}`);
+  }
+
+  attach(port: VirtioPort): void {
+    this.#port = port;
+  }
+
+  configuration(): Uint8Array {
+    return Uint8Array.of(this.#tag.length & 0xff, this.#tag.length >> 8, ...this.#tag);
+  }
+
+  notify(): void {
+    const queue = this.#port!.queues[0];
+    // A ring with more requests than entries is one that a hostile guest fills again: they wait until answers have gone out.
+    while (this.#pending.size < queue.size) {
+      const chain = queue.pop();
+      if (!chain) break;
+      const bytes = chain.readAll();
+      const ticket = this.#next++;
+      this.#pending.set(ticket, chain);
+      this.backend.request(ticket, bytes, chain.writable);
+    }
+  }
+
+  /** The answer to a request; undefined where the request was no message, which the guest sees by an answer without bytes. */
+  answer(ticket: number, bytes: Uint8Array | undefined): void {
+    const port = this.#port!;
+    const chain = this.#pending.get(ticket);
+    if (!chain) return; // asked for before a reset
+    this.#pending.delete(ticket);
+    port.perform(() => {
+      if (!port.running) return;
+      if (bytes) chain.write(bytes);
+      port.queues[0].push(chain);
+      port.signal(port.queues[0]);
+      this.notify();
+    });
+  }
+
+  reset(): void {
+    this.#pending.clear();
+    this.backend.reset();
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    return { pending: this.#pending.size, ...this.backend.metrics() };
+  }
+
+  save(): P9State {
+    const pending = [...this.#pending].map(([ticket, { head }]) => ({ ticket, head }));
+    return { next: this.#next, pending, backend: this.backend.save() };
+  }
+
+  restore(state: unknown): void {
+    const { next, pending, backend } = state as P9State;
+    this.#next = next;
+    this.#pending.clear();
+    const port = this.#port!;
+    port.perform(() => {
+      for (const { ticket, head } of pending) this.#pending.set(ticket, port.queues[0].walk(head));
+    });
+    this.backend.restore(backend);
+  }
+}
