@@ -1,26 +1,38 @@
 // The network device (virtio 1.2 section 5.1): frames between two queues and a backend (user-mode NAT, a switch between VMs, none).
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import type { Chain, Virtqueue } from "../virtqueue.ts";
+import { finish, NET_HEADER_SIZE, type Offload, readOffload, WHOLE, writeOffload } from "./offload.ts";
 
-const NetFeature = { MTU: 3, MAC: 5, STATUS: 16 } as const;
+const NetFeature = {
+  CSUM: 0,
+  GUEST_CSUM: 1,
+  MTU: 3,
+  MAC: 5,
+  GUEST_TSO4: 7,
+  GUEST_TSO6: 8,
+  HOST_TSO4: 11,
+  HOST_TSO6: 12,
+  MRG_RXBUF: 15,
+  STATUS: 16,
+} as const;
 const RX = 0, TX = 1;
-/** `struct virtio_net_hdr` with num_buffers, as VERSION_1 has it. */
-const HEADER_SIZE = 12;
-const NUM_BUFFERS_OFFSET = 10;
 const Config = { Mac: 0, Status: 6, MaxVirtqueuePairs: 8, Mtu: 10, Size: 12 } as const;
 const STATUS_LINK_UP = 1;
 
 /** Bytes of an Ethernet frame without its checksum. */
 export const FRAME_MIN = 14;
 export const FRAME_MAX = 1514;
+/** The same of one that is still to be cut into segments. */
+const LONG_FRAME_MAX = 14 + 40 + 65_535;
 const MTU = 1500;
 /** Frames that wait for buffers of the guest; more are lost, as on any wire. */
 const WAITING_MAX = 256;
 
 /** What a network device is connected to. */
 export interface NetBackend {
-  /** A frame from the guest. The bytes are the callee's. */
-  send(frame: Uint8Array): void;
+  /** A frame from the guest, and what is still to be done to it. The bytes stay as they are. */
+  send(frame: Uint8Array, offload: Offload): void;
   /** The guest has room for frames again. */
   drained(): void;
 }
@@ -30,14 +42,14 @@ export class NetDevice implements VirtioDevice {
   readonly id = VirtioId.Net;
   readonly name = "net";
   readonly queueCount = 2;
-  readonly features = [NetFeature.MTU, NetFeature.MAC, NetFeature.STATUS];
+  readonly features = Object.values(NetFeature);
   /** What it is connected to; frames are lost while there is nothing. */
   backend: NetBackend | undefined;
   /** Sees every frame in both directions, for captures. */
   onFrame: ((direction: "to-guest" | "from-guest", frame: Uint8Array) => void) | undefined;
   #port: VirtioPort | undefined;
   /** Frames for the guest, oldest first. */
-  #waiting: Uint8Array[] = [];
+  #waiting: WaitingFrame[] = [];
   #metrics = { rx_frames: 0, rx_bytes: 0, tx_frames: 0, tx_bytes: 0, rx_dropped: 0, tx_dropped: 0 };
 
   /** @param mac its address, 6 bytes */
@@ -65,15 +77,16 @@ export class NetDevice implements VirtioDevice {
     }
     serve(this.#port!, this.#port!.queues[TX], (chain) => {
       const bytes = chain.readAll();
-      const frame = bytes.subarray(HEADER_SIZE);
-      if (frame.length < FRAME_MIN || frame.length > FRAME_MAX) {
+      const frame = bytes.subarray(NET_HEADER_SIZE);
+      const offload = frame.length < FRAME_MIN ? undefined : readOffload(bytes, frame);
+      if (!offload || frame.length > (offload.segments ? LONG_FRAME_MAX : FRAME_MAX)) {
         this.#metrics.tx_dropped++;
         return;
       }
       this.#metrics.tx_frames++;
       this.#metrics.tx_bytes += frame.length;
       this.onFrame?.("from-guest", frame);
-      this.backend?.send(frame);
+      this.backend?.send(frame, offload);
     });
   }
 
@@ -82,14 +95,20 @@ export class NetDevice implements VirtioDevice {
     return this.#waiting.length < WAITING_MAX;
   }
 
-  /** A frame for the guest, from outside of its own accesses. */
-  receive(frame: Uint8Array): void {
+  /** A frame for the guest, from outside of its own accesses. What is still to be done to it is done here, where the guest does not. */
+  receive(frame: Uint8Array, offload = WHOLE): void {
     const port = this.#port!;
     if (!port.running || !this.room) {
       this.#metrics.rx_dropped++;
       return;
     }
-    this.#waiting.push(frame);
+    const checksum = port.accepted(NetFeature.GUEST_CSUM);
+    const taker = {
+      checksum,
+      tcp4: checksum && port.accepted(NetFeature.GUEST_TSO4),
+      tcp6: checksum && port.accepted(NetFeature.GUEST_TSO6),
+    };
+    this.#waiting.push(...finish(frame, offload, taker));
     port.perform(() => this.#deliver());
   }
 
@@ -102,12 +121,12 @@ export class NetDevice implements VirtioDevice {
   }
 
   save(): unknown {
-    return { waiting: this.#waiting.map((frame) => frame.slice()), metrics: { ...this.#metrics } };
+    return { waiting: copied(this.#waiting), metrics: { ...this.#metrics } };
   }
 
   restore(state: unknown): void {
-    const { waiting, metrics } = state as { waiting: Uint8Array[]; metrics: Record<string, number> };
-    this.#waiting = waiting.map((frame) => frame.slice());
+    const { waiting, metrics } = state as { waiting: WaitingFrame[]; metrics: Record<string, number> };
+    this.#waiting = copied(waiting);
     Object.assign(this.#metrics, metrics);
   }
 
@@ -115,22 +134,53 @@ export class NetDevice implements VirtioDevice {
     const port = this.#port!;
     const queue = port.queues[RX];
     while (this.#waiting.length) {
-      const chain = queue.pop();
-      if (!chain) break;
-      const frame = this.#waiting.shift()!;
-      if (chain.writable < HEADER_SIZE + frame.length) {
+      const { frame, offload } = this.#waiting[0];
+      const chains = this.#room(queue, NET_HEADER_SIZE + frame.length);
+      if (!chains) break;
+      this.#waiting.shift();
+      if (chains.reduce((sum, { writable }) => sum + writable, 0) < NET_HEADER_SIZE + frame.length) {
         this.#metrics.rx_dropped++;
       } else {
-        const header = new Uint8Array(HEADER_SIZE);
-        header[NUM_BUFFERS_OFFSET] = 1;
-        chain.write(header);
-        chain.write(frame);
+        this.onFrame?.("to-guest", frame);
         this.#metrics.rx_frames++;
         this.#metrics.rx_bytes += frame.length;
-        this.onFrame?.("to-guest", frame);
+        chains[0].write(writeOffload(offload, frame, chains.length));
+        let done = 0;
+        for (const chain of chains) done += chain.write(frame.subarray(done));
       }
-      queue.push(chain);
+      for (const chain of chains) queue.push(chain);
     }
     port.signal(queue);
   }
+
+  /**
+   * Buffers of the guest for so many bytes: one, or with MRG_RXBUF as many as it takes. Where they are too small, no others will come.
+   * @returns undefined where they are not there yet
+   */
+  #room(queue: Virtqueue, bytes: number): Chain[] | undefined {
+    const most = this.#port!.accepted(NetFeature.MRG_RXBUF) ? queue.size : 1;
+    const chains: Chain[] = [];
+    for (let room = 0; room < bytes && chains.length < most;) {
+      const chain = queue.pop();
+      if (!chain) {
+        for (let count = chains.length; count > 0; count--) queue.unpop();
+        return undefined;
+      }
+      chains.push(chain);
+      // The header does not go over from one to the next.
+      if (chains.length === 1 && chain.writable < NET_HEADER_SIZE) break;
+      room += chain.writable;
+    }
+    return chains;
+  }
+}
+
+/** A frame that waits for buffers of the guest. */
+interface WaitingFrame {
+  readonly frame: Uint8Array;
+  readonly offload: Offload;
+}
+
+function copied(frames: readonly WaitingFrame[]): WaitingFrame[] {
+  return frames.map(({ frame, offload }) => ({ frame: frame.slice(), offload }));
 }

@@ -1,6 +1,7 @@
 // A switch between the VMs of a session: it learns which address is behind which port, and floods what it does not know.
 
 import type { NetDevice } from "./net.ts";
+import type { Offload } from "./offload.ts";
 
 /** Addresses that are remembered. */
 const ADDRESSES_MAX = 1024;
@@ -14,19 +15,19 @@ export class NetSwitch {
   /** Connects a device. */
   plug(device: NetDevice): void {
     this.#ports.push(device);
-    device.backend = { send: (frame) => this.#forward(device, frame), drained: () => {} };
+    device.backend = { send: (frame, offload) => this.#forward(device, frame, offload), drained: () => {} };
   }
 
-  #forward(from: NetDevice, frame: Uint8Array): void {
+  #forward(from: NetDevice, frame: Uint8Array, offload: Offload): void {
     if (!this.#addresses.has(macOf(frame, 6)) && this.#addresses.size >= ADDRESSES_MAX) this.#addresses.clear();
     this.#addresses.set(macOf(frame, 6), from);
     const multicast = (frame[0] & 1) === 1;
     const to = multicast ? undefined : this.#addresses.get(macOf(frame, 0));
     if (to) {
-      if (to !== from) to.receive(frame.slice());
+      if (to !== from) to.receive(frame, offload);
       return;
     }
-    for (const port of this.#ports) if (port !== from) port.receive(frame.slice());
+    for (const port of this.#ports) if (port !== from) port.receive(frame, offload);
   }
 }
 
