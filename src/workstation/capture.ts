@@ -4,17 +4,20 @@ import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../formats
 import type { NetDevice } from "../virtio/net/net.ts";
 import { VERSION } from "./version.ts";
 
-/**
- * Writes what a device sends and receives to `path`, from now on. Where the file cannot be written to any more, `problem` is told once.
- * @param name of the interface
- * @param now virtual time in ns
- * @throws Error where the file cannot be made
- */
-export function captureFrames(device: NetDevice, path: string, name: string, now: () => number, problem: (message: string) => void): void {
-  const file = Deno.openSync(path, { write: true, create: true, truncate: true });
-  const write = (bytes: Uint8Array) => {
-    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
-  };
+/** A capture that is being made. */
+export interface CaptureOptions {
+  /** Name of the interface. */
+  readonly name: string;
+  /** Virtual time in ns. */
+  readonly now: () => number;
+  /** Appends to the file. @throws Error where it cannot */
+  readonly write: (bytes: Uint8Array) => void;
+  /** Told once why the capture ends: the file cannot be written to any more. */
+  readonly onProblem: (message: string) => void;
+}
+
+/** Captures what a device sends and receives, from now on. @throws Error where nothing can be written */
+export function captureFrames(device: NetDevice, { name, now, write, onProblem }: CaptureOptions): void {
   write(sectionHeader(`el2 ${VERSION}`));
   write(interfaceBlock({ name, description: "virtio-net", linkType: LinkType.Ethernet }));
   device.onFrame = (direction, bytes) => {
@@ -22,8 +25,15 @@ export function captureFrames(device: NetDevice, path: string, name: string, now
       write(packetBlock({ interface: 0, time: Math.floor(now()), bytes, direction: direction === "to-guest" ? "in" : "out" }));
     } catch (error) {
       device.onFrame = undefined;
-      file.close();
-      problem(`capture ${path} ends here: ${error instanceof Error ? error.message : String(error)}`);
+      onProblem(`the capture ends here: ${error instanceof Error ? error.message : String(error)}`);
     }
+  };
+}
+
+/** A new file to append to. @throws Error where it cannot be made */
+export function captureFile(path: string): (bytes: Uint8Array) => void {
+  const file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  return (bytes) => {
+    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
   };
 }

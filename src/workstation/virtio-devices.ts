@@ -14,7 +14,7 @@ import { P9Device } from "../virtio/p9/p9.ts";
 import { P9Server } from "../virtio/p9/server.ts";
 import { deviceId, type DevicePlan } from "../virtio/plan.ts";
 import { RngDevice } from "../virtio/rng/rng.ts";
-import { captureFrames } from "./capture.ts";
+import { captureFile, captureFrames } from "./capture.ts";
 import { DiskFile } from "./disk-file.ts";
 import { SessionFabric } from "../virtio/vsock/fabric.ts";
 import { HostEndpoint } from "../virtio/vsock/host-endpoint.ts";
@@ -79,7 +79,8 @@ export class DeviceMaker {
       case "net": {
         const device = new NetDevice(Uint8Array.of(...MAC_PREFIX, number >> 8, number & 0xff));
         if (plan.capture !== undefined && !this.outside.replayed) {
-          captureFrames(device, plan.capture, name, this.now, (message) => this.onProblem(name, message));
+          const write = captureFile(plan.capture);
+          captureFrames(device, { name, now: this.now, write, onProblem: (message) => this.onProblem(name, message) });
         }
         if (plan.backend === "user") {
           const nat = new Nat({
