@@ -321,7 +321,7 @@ export class App {
     "list.follow": () => this.#onTable((pane) => pane.follow(true)),
     "list.mark": () => this.#onTable((pane) => pane.toggleMark()),
     "list.compare": () => this.#compare(),
-    "list.view": () => this.#windows.nextView() || this.#say("this pane has one view"),
+    "list.view": () => this.#nextView(),
     "list.wider": () => this.#onLanes((lanes) => lanes.zoom(1)),
     "list.closer": () => this.#onLanes((lanes) => lanes.zoom(-1)),
     "window.prefix": () => this.#windowPrefix = true,
@@ -397,6 +397,12 @@ export class App {
     } else this.#windows.focusOn(this.#windows.screen.panes[0]);
   }
 
+  /** The tree's other view has the devices; lists have theirs. */
+  #nextView(): void {
+    if (this.#focus === this.#tree) return this.#tree.toggleDevices();
+    if (!this.#windows.nextView()) this.#say("this pane has one view");
+  }
+
   #onTable(act: (pane: TablePane) => void): void {
     const pane = this.#focus;
     if (pane instanceof TablePane) act(pane);
@@ -427,8 +433,9 @@ export class App {
     this.#overlay = new MenuOverlay(`from ${row.id} to`, links.slice(0, 20).map((id) => ({ label: id, run: () => this.#jump(id) })));
   }
 
-  /** From the tree: a vCPU to its screen, a VM to its first vCPU. */
+  /** From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its counters. */
   #treeLinks(row: Row): string[] {
+    if (row.id.startsWith("dev:")) return [];
     return [row.id.startsWith("vm:") ? `vcpu:${row.id.slice(3)}/0` : row.id];
   }
 

@@ -1,4 +1,5 @@
-// The VM tree: a row a VM, a row a vCPU below it, with state, load and what it waits for. Selection goes by identity, not by row.
+// The VM tree: a row a VM, a row a vCPU below it, with state, load and what it waits for, and where people want it a row a virtio device with
+// its counters. Selection goes by identity, not by row.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { count, percent } from "./format.ts";
@@ -6,13 +7,14 @@ import { sparkline } from "./glyphs.ts";
 import type { Pane } from "./pane.ts";
 import type { Look, Role } from "./theme.ts";
 import type { Row, Table } from "../workstation/inspect/table.ts";
-import { VCPUS, VMS } from "../workstation/inspect/tables.ts";
-import type { MachineSample, VcpuSample, VmSample } from "../workstation/protocol.ts";
+import { DEVICES, VCPUS, VMS } from "../workstation/inspect/tables.ts";
+import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../workstation/protocol.ts";
 
 interface TreeRow {
   readonly id: string;
   readonly vm: VmSample;
   readonly vcpu: VcpuSample | undefined;
+  readonly device: DeviceSample | undefined;
 }
 
 /** Loads that a sparkline shows. */
@@ -28,13 +30,14 @@ export class TreePane implements Pane {
   #selected = "";
   /** Whether a person has chosen the selected row. */
   #chosen = false;
+  #devices = false;
   #top = 0;
   #height = 1;
   #sample: MachineSample | undefined;
 
   title(): string {
     const below = this.#rows.length - this.#top - this.#height;
-    return `VMs  by vmid${below > 0 ? `  ${below} below` : ""}`;
+    return `VMs${this.#devices ? " and devices" : ""}  by vmid${below > 0 ? `  ${below} below` : ""}`;
   }
 
   wants(): undefined {
@@ -68,7 +71,8 @@ export class TreePane implements Pane {
   get selection(): { table: Table; row: Row } | undefined {
     const row = this.#rows.find(({ id }) => id === this.#selected);
     if (!row) return undefined;
-    const { id, vm, vcpu } = row;
+    const { id, vm, vcpu, device } = row;
+    if (device) return { table: DEVICES, row: { id, vm: `vm:${vm.name}`, kind: device.kind, metrics: { ...device.metrics } } };
     if (!vcpu) return { table: VMS, row: { id, state: vm.state.toLowerCase(), console: vm.console ? `con:${vm.name}/0` : null } };
     return { table: VCPUS, row: { id, state: vcpu.state.toLowerCase(), waits: vcpu.waitsFor, vcpu: id } };
   }
@@ -81,6 +85,12 @@ export class TreePane implements Pane {
   /** Folds these VMs. */
   foldAll(vms: readonly string[]): void {
     for (const vm of vms) this.#folded.add(vm);
+    this.#arrange();
+  }
+
+  /** Shows the devices, or shows them no more. */
+  toggleDevices(): void {
+    this.#devices = !this.#devices;
     this.#arrange();
   }
 
@@ -132,7 +142,7 @@ export class TreePane implements Pane {
     this.#rows.slice(this.#top, this.#top + this.#height).forEach((row, index) => {
       const y = area.y + 1 + index, chosen = row.id === this.#selected;
       const role = rowRole(row);
-      const text = row.vcpu ? this.#vcpuText(row.id, row.vcpu, wide, look) : this.#vmText(row.vm, wide);
+      const text = this.#rowText(row, wide, look);
       if (chosen) screen.fill({ ...area, y, height: 1 }, look.selected("text"));
       const mark = role === "refused" ? "!" : chosen ? ">" : " ";
       screen.text(area.x, y, fit(`${mark} ${text}`, area.width), chosen ? look.selected(role) : look.style(role));
@@ -147,12 +157,19 @@ export class TreePane implements Pane {
 
   #arrange(): void {
     this.#rows = (this.#sample?.vms ?? []).flatMap((vm) => [
-      { id: `vm:${vm.name}`, vm, vcpu: undefined },
-      ...(this.#folded.has(vm.name) ? [] : vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu }))),
+      { id: `vm:${vm.name}`, vm, vcpu: undefined, device: undefined },
+      ...this.#folded.has(vm.name) ? [] : [
+        ...vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu, device: undefined })),
+        ...this.#devices ? vm.devices.map((device) => ({ id: device.id, vm, vcpu: undefined, device })) : [],
+      ],
     ]);
     if (this.#chosen && this.#rows.some((row) => row.id === this.#selected)) return;
     this.#chosen = false;
     this.#selected = (this.#rows.find((row) => row.vm.console !== undefined) ?? this.#rows[0])?.id ?? "";
+  }
+
+  #rowText({ id, vm, vcpu, device }: TreeRow, wide: boolean, look: Look): string {
+    return device ? deviceText(device) : vcpu ? this.#vcpuText(id, vcpu, wide, look) : this.#vmText(vm, wide);
   }
 
   #vmText(vm: VmSample, wide: boolean): string {
@@ -187,7 +204,14 @@ export class TreePane implements Pane {
   }
 }
 
-function rowRole({ vm, vcpu }: TreeRow): Role {
+/** `blk0  virtio-block  reads 12  writes 3`: counters that are not 0. */
+function deviceText({ id, kind, metrics }: DeviceSample): string {
+  const counters = Object.entries(metrics).filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${count(value)}`);
+  return `   ${id.slice(id.indexOf("/") + 1).padEnd(8)} ${kind.padEnd(14)} ${counters.join("  ") || "-"}`;
+}
+
+function rowRole({ vm, vcpu, device }: TreeRow): Role {
+  if (device) return "waiting";
   if (!vcpu) return /FAIL|CRASH/.test(vm.state) ? "refused" : "text";
   return vcpu.state === "RUN" || vcpu.state === "READY" ? "running" : vcpu.state === "FAULT" ? "refused" : "waiting";
 }

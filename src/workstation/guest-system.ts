@@ -203,6 +203,8 @@ export class GuestSystem implements System, Inspected {
         schedule: scheduleOf(vcpus),
         console: this.consoles.has(name) ? name : undefined,
         vcpus: vcpus.sort((a, b) => a.index - b.index).map((vcpu) => this.#sampleVcpu(vcpu, elapsed)),
+        devices: this.virtio.filter(({ vm }) => vm === name)
+          .map(({ id, device }) => ({ id, kind: `virtio-${device.name}`, metrics: device.metrics() })),
       };
     });
   }

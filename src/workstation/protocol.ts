@@ -86,6 +86,16 @@ export interface VcpuSample {
   readonly pc: string;
 }
 
+/** A virtio device in a sample. */
+export interface DeviceSample {
+  /** `dev:VM/blk0`. */
+  readonly id: string;
+  /** `virtio-block`. */
+  readonly kind: string;
+  /** What it has done: counters by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
 /** One VM in a sample. */
 export interface VmSample {
   readonly name: string;
@@ -96,6 +106,8 @@ export interface VmSample {
   /** Its console's name, or undefined. */
   readonly console: string | undefined;
   readonly vcpus: readonly VcpuSample[];
+  /** Its virtio devices. */
+  readonly devices: readonly DeviceSample[];
 }
 
 /** The periodic picture of the machine. */

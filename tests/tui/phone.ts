@@ -30,6 +30,7 @@ export const PHONE_SAMPLE: MachineSample = {
       schedule: "native",
       console: undefined,
       vcpus: [vcpu(0, "WFI", 0, 0.03, "irq:host/961 mq:1", "", 0), vcpu(1, "RUN", 1, 0.28, "", "", 0)],
+      devices: [],
     },
     {
       name: "debian",
@@ -41,6 +42,10 @@ export const PHONE_SAMPLE: MachineSample = {
         vcpu(0, "RUN", 0, 0.66, "", "0xffff80008001f2c4", 2_650_000_000),
         vcpu(1, "VMMIO", 1, 0, "its VMM (device access)", "0xffff800080a41190", 7_000_000),
       ],
+      devices: [
+        { id: "dev:debian/blk0", kind: "virtio-block", metrics: { reads: 812, writes: 0, read_bytes: 3_325_952 } },
+        { id: "dev:debian/net1", kind: "virtio-net", metrics: { rx_frames: 0, tx_frames: 0 } },
+      ],
     },
     {
       name: "rt",
@@ -49,6 +54,7 @@ export const PHONE_SAMPLE: MachineSample = {
       schedule: "own",
       console: "rt",
       vcpus: [vcpu(0, "WFI", 1, 0.05, "irq:rt/27 +0.6ms", "0x0000000080000184", 4_118)],
+      devices: [],
     },
     {
       name: "rm",
@@ -57,6 +63,7 @@ export const PHONE_SAMPLE: MachineSample = {
       schedule: "native",
       console: undefined,
       vcpus: [vcpu(0, "WFI", 0, 0.01, "irq:rm/33 mq:0", "", 0)],
+      devices: [],
     },
   ],
 };

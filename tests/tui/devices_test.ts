@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { Rig } from "./rig.ts";
+
+Deno.test("v adds a VM's virtio devices to the tree with their counters, Enter shows all of them, and v takes them away", async () => {
+  const rig = new Rig(160, 48);
+  assert.doesNotMatch(await rig.text(), /virtio-block/);
+  await rig.type("gv");
+  assert.match(await rig.text(), /blk0 +virtio-block +reads 812 +read_bytes 3326K/);
+  assert.match(await rig.text(), /net1 +virtio-net +-/);
+  await rig.type("jjjjjj");
+  await rig.press("enter");
+  assert.match(await rig.text(), /id=dev:debian\/blk0 .*metrics=reads=812 writes=0/);
+  await rig.press("esc");
+  await rig.type("v");
+  assert.doesNotMatch(await rig.text(), /virtio-block/);
+});
