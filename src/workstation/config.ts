@@ -41,7 +41,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
   }
   for (const change of changes) applyChange(raw, change);
   const positions = new TomlPositions(text);
-  const errors = new Errors(positions);
+  const errors = new ConfigErrors(positions);
   checkKeys(raw, errors);
   const result = v.safeParse(Schema, raw, { abortPipeEarly: true });
   if (result.success) {
@@ -76,7 +76,7 @@ export function formatConfigError(file: string, { line, column, message }: Confi
 }
 
 /** Collects errors by key path. */
-class Errors {
+export class ConfigErrors {
   readonly found: ConfigError[] = [];
 
   constructor(readonly positions: TomlPositions) {}
@@ -113,7 +113,7 @@ function isTable(value: unknown): value is Record<string, unknown> {
 }
 
 /** Keys that nothing knows, and keys of the design that are not built. Values of a wrong type are left to the schema. */
-function checkKeys(raw: Record<string, unknown>, errors: Errors): void {
+function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
   checkTable(raw, [], KNOWN_KEYS.root, errors);
   for (const name of ["machine", "host", "rm", "ui"] as const) {
     if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
@@ -134,7 +134,7 @@ function checkKeys(raw: Record<string, unknown>, errors: Errors): void {
   }
 }
 
-function checkTable(table: Record<string, unknown>, path: KeyPath, known: KnownKeys, errors: Errors): void {
+function checkTable(table: Record<string, unknown>, path: KeyPath, known: KnownKeys, errors: ConfigErrors): void {
   const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
   for (const key of Object.keys(table)) {
     if (path[0] === "vm" && OWN_SCHEDULE_KEYS.includes(key) && table.schedule !== "own") {
@@ -151,7 +151,7 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: KnownK
 }
 
 /** Rules between keys. */
-function checkTogether(file: File, errors: Errors): void {
+function checkTogether(file: File, errors: ConfigErrors): void {
   const { cpus } = file.machine;
   const vms = Object.entries(file.vm);
   if (vms.length === 0) errors.atKey(["vm"], NO_VM);
@@ -172,7 +172,7 @@ function checkTogether(file: File, errors: Errors): void {
   checkLinks(Object.entries(file.link), file, errors);
 }
 
-function checkVm(name: string, vm: FileVm, cpus: number, errors: Errors): void {
+function checkVm(name: string, vm: FileVm, cpus: number, errors: ConfigErrors): void {
   const path = ["vm", name];
   if (vm.kernel === undefined && vm.image === undefined) errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
   if (vm.kernel !== undefined && vm.image !== undefined) {
@@ -191,7 +191,7 @@ function checkVm(name: string, vm: FileVm, cpus: number, errors: Errors): void {
   }
 }
 
-function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: Errors): void {
+function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: ConfigErrors): void {
   const map = vm.affinity_map;
   if (map !== undefined && map.length !== vm.vcpus) {
     const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
@@ -213,7 +213,7 @@ function linkEnds(link: FileLink): { vm: string; key: KeyPath }[] {
   return [{ vm: link.from, key: ["from"] }, { vm: link.to, key: ["to"] }];
 }
 
-function checkLinks(links: readonly [string, FileLink][], file: File, errors: Errors): void {
+function checkLinks(links: readonly [string, FileLink][], file: File, errors: ConfigErrors): void {
   const names = Object.keys(file.vm);
   links.forEach(([name, link], index) => {
     const ends = linkEnds(link);
