@@ -20,6 +20,23 @@ export const TRACE_KINDS = [
 ] as const;
 export type TraceKind = typeof TRACE_KINDS[number];
 
+/** What events of each kind tell, for people. */
+export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
+  hvc: "a hypercall, from its decoding to its answer: name and arguments as the ABI declares them, results, the error",
+  rpc: "a request to the resource manager, from its arrival to its reply; and a notification",
+  ioctl: "an ioctl of a process on the host's kernel, from the call to its return",
+  trap: "an exit to EL2 that is no call: a system register, an abort, WFI; and an instruction that is UNDEFINED, once each",
+  virq: "an interrupt: its source raises it, the guest acknowledges and ends it",
+  sched: "another vCPU runs on a physical CPU, or none; and a VMM's RUN",
+  mmio: "an access to an emulated device, or to where nothing is",
+  mem: "memory changes hands or mappings: donations, maps, unmaps, orders to the platform's firmware",
+  state: "an object or a VM enters another state of its life",
+  psci: "a PSCI call: CPUs on and off, suspend, the system's end",
+  dev: "what a device or the host's side of it has to say: a driver that breaks a rule, a disk that is full",
+  rule: "what no rule covers, and faults that were injected",
+  log: "a message of the host",
+};
+
 /** Plain data: strings, numbers, bigints, booleans, and arrays and records of them. Object ids are the strings of WORKSTATION §2 (`vm:rt`). */
 export type TraceFields = Readonly<Record<string, unknown>>;
 

@@ -1,18 +1,29 @@
-// The reference pages that follow from tables: commands, keys, and the rows that --json prints.
+// The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls, keys of configurations, events, faults.
 
+import { hypercallReference } from "../abi/hypercall-reference.ts";
+import { ioctlReference } from "../abi/ioctl/reference.ts";
+import { TRACE_KIND_DOCS } from "../abi/trace.ts";
 import { commandTree } from "./command-tree.ts";
+import { configurationReference } from "./config-reference.ts";
 import { makeProgram } from "./main.ts";
 import { commandReference } from "./man.ts";
 import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/actions.ts";
 import { OBJECT_ACTIONS } from "../tui/object-actions.ts";
 import { schemaName, type Table } from "../workstation/inspect/table.ts";
-import { TABLES } from "../workstation/inspect/tables.ts";
+import { FAULTS } from "../workstation/fault-rules.ts";
+import { QUIET_KINDS } from "../workstation/inspect/event-log.ts";
+import { EVENTS, TABLES } from "../workstation/inspect/tables.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
 export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly text: () => string }[] = [
   { file: "commands.md", text: () => commandReference(commandTree(makeProgram(new URL(import.meta.url), () => {}))) },
   { file: "keys.md", text: keyReference },
   { file: "json.md", text: jsonReference },
+  { file: "hypercalls.md", text: hypercallReference },
+  { file: "ioctls.md", text: ioctlReference },
+  { file: "configuration.md", text: configurationReference },
+  { file: "events.md", text: eventReference },
+  { file: "faults.md", text: faultReference },
 ];
 
 const CONTEXTS: readonly Context[] = ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"];
@@ -32,6 +43,42 @@ function keyReference(): string {
     lines.push(`| ${on.join(", ")} | ${danger ? "`!` " : ""}\`${key}\` | ${label} | \`${command(`${on[0]}:X`)}\` |`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+function eventReference(): string {
+  const lines = [
+    "# Events",
+    "",
+    "Made from the kinds that the trace knows (`src/abi/trace.ts`). Filters name them: `el2 events --filter 'kind=rpc name=VM_START'`.",
+    "An operation (hvc, rpc, ioctl) is one event, given out when it ends; events inside it name it as their `parent`.",
+    `The fields of an event's row are those of [${schemaName(EVENTS)}](json.md).`,
+    "",
+    "| Kind | Recorded | Tells |",
+    "|---|---|---|",
+  ];
+  for (const [kind, doc] of Object.entries(TRACE_KIND_DOCS)) {
+    lines.push(`| ${kind} | ${QUIET_KINDS.some((quiet) => quiet === kind) ? "always" : "while somebody looks"} | ${doc} |`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function faultReference(): string {
+  const lines = ["# Faults", "", "Made from the table that reads rules (`src/workstation/fault-rules.ts`).", ""];
+  lines.push("A rule is `KIND FIELD=VALUE .. -> EFFECT`; [fault-injection.md](../fault-injection.md) says how to use it.", "");
+  for (const [kind, { doc, fields, words, errors, effects }] of Object.entries(FAULTS)) {
+    lines.push(`## ${kind}`, "", `${doc[0].toUpperCase()}${doc.slice(1)}.`, "", "| Field | Is |", "|---|---|");
+    for (const [field, what] of Object.entries(fields)) {
+      const few = words[field] !== undefined && words[field].length <= 4 ? `: ${words[field].join(", ")}` : "";
+      lines.push(`| \`${field}\` | ${what}${what.includes(words[field]?.[0] ?? " ") ? "" : few} |`);
+    }
+    lines.push("", "| Effect | The operation |", "|---|---|");
+    for (const [effect, what] of Object.entries(effects)) lines.push(`| \`${effect}${effect === "delay" ? " TIME" : ""}\` | ${what} |`);
+    if (Object.keys(errors).length) {
+      lines.push(`| ${Object.keys(errors).map((name) => `\`${name}\``).join(" ")} | is refused with this error |`);
+    }
+    lines.push("");
+  }
+  return lines.join("\n");
 }
 
 function jsonReference(): string {

@@ -5,14 +5,16 @@ import { makeProgram } from "../../src/cli/main.ts";
 import { manualPage } from "../../src/cli/man.ts";
 import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
 import { ACTIONS } from "../../src/tui/actions.ts";
+import { KNOWN_KEYS } from "../../src/workstation/config-schema.ts";
+import { STEPS } from "../../src/workstation/scenario/scenario.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
 import { el2 } from "./program.ts";
 
 const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 
 for (const { file, text } of WORKSTATION_REFERENCES) {
-  // Every change of an option would touch that page: it has all commands, and is written anew for a release.
-  if (file === "commands.md") continue;
+  // Every change of an option or key would touch these pages: they have all of them, and are written anew for a release.
+  if (file === "commands.md" || file === "configuration.md") continue;
   Deno.test(`docs/reference/${file} is what the tables say (deno task reference writes it)`, () => {
     assert.equal(Deno.readTextFileSync(new URL(`../../docs/reference/${file}`, import.meta.url)), text());
   });
@@ -24,6 +26,13 @@ Deno.test("docs/reference/commands.md has a section for every command (deno task
     for (const path of commands.length ? commands.map((child) => `${name} ${child.name}`) : [name]) {
       assert.ok(page.includes(`\n## ${path}\n`), path);
     }
+  }
+});
+
+Deno.test("docs/reference/configuration.md has every key of a configuration and every step of a scenario (deno task reference writes it)", () => {
+  const page = Deno.readTextFileSync(new URL("../../docs/reference/configuration.md", import.meta.url));
+  for (const key of [...KNOWN_KEYS.machine.built, ...KNOWN_KEYS.host.built, ...KNOWN_KEYS.vm.built, ...Object.keys(STEPS)]) {
+    assert.ok(page.includes(`| \`${key}\` |`), key);
   }
 });
 

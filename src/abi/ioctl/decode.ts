@@ -23,6 +23,11 @@ const KVM_MAGIC = 0xae;
 const ALL: readonly Request[] = [...ALL_REQUESTS, ...GZVM_REQUESTS];
 const BY_CODE = new Map(ALL.map((request) => [request.code, request]));
 
+/** Names of all requests, of any driver. */
+export function requestNames(): string[] {
+  return [...new Set(ALL.map(({ name }) => name))];
+}
+
 /** The request with exactly this code, of any driver. */
 export function findRequest(code: number): Request | undefined {
   return BY_CODE.get(code >>> 0);

@@ -1,0 +1,53 @@
+// docs/reference/ioctls.md: every request of /dev/gunyah, in each generation, and of /dev/gzvm, made from the declarations.
+
+import { GZVM_REQUESTS } from "./geniezone.ts";
+import { ALL_REQUESTS, PERSONA_NAMES, PERSONAS, personasWith } from "./personas.ts";
+import type { Request } from "./request.ts";
+import type { Struct } from "./struct.ts";
+
+/** The page. */
+export function ioctlReference(): string {
+  const gunyah = [...new Map(ALL_REQUESTS.map((request) => [request.code, request])).values()];
+  const structs = new Set([...gunyah, ...GZVM_REQUESTS].flatMap(({ struct }) => struct ? [struct] : []));
+  return [
+    "# ioctls",
+    "",
+    "Made from the declarations that drivers and traces follow (`src/abi/ioctl`). `el2 ioctl decode CODE` says the same of one code,",
+    "`el2 personas` how the generations behave.",
+    "",
+    "## Generations",
+    "",
+    "| Name | Is found in | Requests |",
+    "|---|---|---|",
+    ...PERSONA_NAMES.map((name) => `| ${name} | ${PERSONAS[name].title} | ${PERSONAS[name].requests.length} |`),
+    "",
+    "## /dev/gunyah",
+    "",
+    ...table(gunyah, (request) => personasWith(request.code).join(", ")),
+    "",
+    "## /dev/gzvm",
+    "",
+    ...table(GZVM_REQUESTS, () => "geniezone"),
+    "",
+    "## Structures",
+    "",
+    ...[...structs].flatMap(structSection),
+  ].join("\n");
+}
+
+function table(requests: readonly Request[], of: (request: Request) => string): string[] {
+  const rows = [...requests].sort((a, b) => a.code - b.code).map((request) => {
+    const { name, code, on, struct } = request;
+    return `| \`0x${code.toString(16).padStart(8, "0")}\` | ${name} | ${on} | ${struct ? struct.name : "a value, or none"} | ${
+      of(request)
+    } |`;
+  });
+  return ["| Code | Name | On | Argument | Generations |", "|---|---|---|---|---|", ...rows];
+}
+
+function structSection({ name, size, fields }: Struct): string[] {
+  const rows = fields.map(({ name, offset, type }) =>
+    `| ${offset} | ${typeof type === "string" ? type : `${type.array}[${type.length}]`} | ${name} |`
+  );
+  return [`### ${name}`, "", `${size} bytes.`, "", "| Offset | Type | Field |", "|---|---|---|", ...rows, ""];
+}

@@ -1,0 +1,29 @@
+// docs/promises.md: each promise names a test that is there, or a command that is.
+
+import assert from "node:assert/strict";
+
+const ROOT = new URL("../../", import.meta.url);
+const PAGE = Deno.readTextFileSync(new URL("docs/promises.md", ROOT));
+
+/** The third cell of each row: what holds the promise. */
+const HOLDERS = PAGE.split("\n").filter((line) => /^\| (?!Promise|-)/.test(line)).map((line) =>
+  line.split(" | ").slice(2, -1).join(" | ").trim()
+);
+
+Deno.test("every promise names a test that is there, or a command of the repository", async () => {
+  const tasks = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT))).tasks as Record<string, unknown>;
+  const bench = await Deno.readTextFile(new URL("bench/main.ts", ROOT));
+  assert.ok(HOLDERS.length >= 20, `${HOLDERS.length} promises`);
+  for (const holder of HOLDERS) {
+    const command = /^`deno task (\w+) (\w+)`$/.exec(holder);
+    if (command) {
+      assert.ok(tasks[command[1]], holder);
+      assert.match(bench, new RegExp(`^  "?${command[2]}"?: `, "m"), holder);
+      continue;
+    }
+    const test = /^`(tests\/[\w./-]+)`: (.*)$/.exec(holder);
+    assert.ok(test, `neither test nor command: ${holder}`);
+    const text = await Deno.readTextFile(new URL(test[1], ROOT));
+    assert.ok(text.includes(test[2]), `${test[1]} has no test ${JSON.stringify(test[2])}`);
+  }
+});

@@ -1,0 +1,136 @@
+// The commands of the tutorials: each names a command and options that there are; with EL2_LONG each is run, and prints what is shown.
+
+import assert from "node:assert/strict";
+import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
+import { makeProgram } from "../../src/cli/main.ts";
+import { nativeProgram } from "../../scripts/native-tools.ts";
+import { el2Command } from "../support/el2.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const ROOT = new URL("../../", import.meta.url);
+const FOLDER = new URL("docs/tutorials/", ROOT);
+/** The port that a tutorial writes; each run has one of its own. */
+const PORT = "4711";
+
+/** A block of commands, and what some of their output looks like. */
+interface Block {
+  readonly script: string;
+  readonly shows: readonly string[];
+}
+
+const FILES = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => /^\d\d-.*\.md$/.test(name)).sort();
+
+function blocksOf(file: string): Block[] {
+  const text = Deno.readTextFileSync(new URL(file, FOLDER));
+  const blocks: Block[] = [];
+  for (const [, language, body] of text.matchAll(/^```(sh|text)\n([\s\S]*?)^```$/gm)) {
+    if (language === "sh") blocks.push({ script: body, shows: [] });
+    else blocks.push({ ...blocks.pop()!, shows: body.trim().split("\n").map((line) => line.trim()).filter((line) => line !== "..") });
+  }
+  return blocks;
+}
+
+/** The `el2 ..` commands of a script, as words. */
+function* commandsOf(script: string): Generator<string[]> {
+  const joined = script.replaceAll(/<<'END'[\s\S]*?^END$/gm, "");
+  for (const [, words] of joined.matchAll(/(?:^|\| |&& )el2((?: (?:'[^']*'|"[^"]*"|[^\s'"|&#]+))*)/gm)) {
+    yield [...words.matchAll(/'[^']*'|"[^"]*"|\S+/g)].map(([word]) => word.replace(/^['"]|['"]$/g, ""));
+  }
+}
+
+Deno.test("there is a tutorial for each of the ten jobs, and the list names them", () => {
+  const list = Deno.readTextFileSync(new URL("README.md", FOLDER));
+  assert.equal(FILES.length, 10);
+  for (const file of FILES) {
+    const title = /^# (.*)$/m.exec(Deno.readTextFileSync(new URL(file, FOLDER)))![1];
+    assert.ok(list.includes(`[${title}](${file})`), file);
+  }
+});
+
+Deno.test("every command of the tutorials exists, with its options", () => {
+  const tree = commandTree(makeProgram(new URL(import.meta.url), () => {}));
+  let count = 0;
+  for (const file of FILES) {
+    for (const { script } of blocksOf(file)) {
+      for (const words of commandsOf(script)) {
+        count++;
+        let node: CommandNode = tree, known = 0;
+        for (const word of words) {
+          const next = node.commands.find(({ name }) => name === word);
+          if (!next) break;
+          node = next;
+          known++;
+        }
+        assert.ok(known > 0 && node.commands.length === 0, `${file}: el2 ${words.join(" ")}`);
+        // Behind -- stands another command line.
+        const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+        for (const word of own.filter((word) => word.startsWith("--"))) {
+          assert.ok(node.options.some(({ long }) => long === word), `${file}: el2 ${words.join(" ")}: ${word}`);
+        }
+      }
+    }
+  }
+  assert.ok(count > 40, `${count} commands`);
+});
+
+/** A shell script that runs the lines of a tutorial one by one, and ends with the number of the first one that is not as it says. */
+function scriptOf({ script }: Block, port: number): string {
+  const lines = script.replaceAll(PORT, String(port))
+    .replaceAll(/^(.*?) # exit (\d+)$/gm, (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`);
+  return `set -e\n${lines}`;
+}
+
+/** Output with any number in place of its numbers. */
+const plain = (text: string) => text.replaceAll(/0x[0-9a-f]+|\d+/g, "N");
+
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+async function runTutorial(file: string, folder: string): Promise<void> {
+  await Deno.mkdir(`${folder}/bin`);
+  await Deno.writeTextFile(`${folder}/bin/el2`, `#!/bin/sh\nexec ${el2Command().map((word) => `'${word}'`).join(" ")} "$@"\n`, {
+    mode: 0o755,
+  });
+  const gdb = await nativeProgram("gdb-multiarch");
+  await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec '${gdb}' "$@"\n`, { mode: 0o755 });
+  await Deno.copyFile(new URL("assets/demo.toml", ROOT), `${folder}/demo.toml`);
+  await Deno.symlink(new URL("assets/guests", ROOT).pathname, `${folder}/guests`);
+  const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
+  const port = freePort();
+  for (const block of blocksOf(file)) {
+    const shell = new Deno.Command("bash", {
+      args: ["-c", scriptOf(block, port)],
+      cwd: folder,
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    });
+    const { code, stdout, stderr } = await shell.output();
+    const shown = new TextDecoder().decode(stdout);
+    assert.equal(code, 0, `${file}:\n${block.script}\n${shown}\n${new TextDecoder().decode(stderr)}`);
+    for (const line of block.shows) assert.ok(plain(shown).includes(plain(line)), `${file}: ${JSON.stringify(line)} is not in\n${shown}`);
+  }
+}
+
+if (LONG) {
+  for (const file of FILES) {
+    Deno.test(`docs/tutorials/${file} does what it says`, async () => {
+      const folder = await Deno.makeTempDir({ prefix: "el2-tutorial-" });
+      try {
+        await runTutorial(file, folder);
+      } finally {
+        const env = { XDG_RUNTIME_DIR: folder };
+        const [program, ...args] = el2Command("ls", "--json");
+        const { stdout } = await new Deno.Command(program, { args, env, stdin: "null" }).output();
+        for (const { name } of JSON.parse(new TextDecoder().decode(stdout)).data) {
+          const [el2, ...down] = el2Command("down", name);
+          await new Deno.Command(el2, { args: down, env, stdin: "null" }).output();
+        }
+        await Deno.remove(folder, { recursive: true });
+      }
+    });
+  }
+}
