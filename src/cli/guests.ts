@@ -1,5 +1,6 @@
 // `el2 guests`: fetches guests into the catalogue and lists them (WORKSTATION section 2).
 
+import { cacheFolder } from "../workstation/cache.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../workstation/catalog.ts";
 import { ExitCode, Failure } from "./failure.ts";
@@ -39,6 +40,13 @@ export function registerGuests(program: Command): void {
 
 /** Whatever stops a fetch (network, apt, disk) is the user's to mend. */
 function refused(error: unknown): never {
+  const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
+  const nowhere = [NotFound, NotADirectory, PermissionDenied].some((kind) => error instanceof kind) ||
+    error instanceof Error && /read-only file system|no space left/i.test(error.message);
+  if (nowhere) {
+    const reason = (error as Error).message;
+    throw new Failure(`guests fetch: cannot write to ${cacheFolder()}: ${reason}; name another folder with EL2_CACHE`, ExitCode.Failed);
+  }
   throw new Failure(`guests fetch: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
 }
 

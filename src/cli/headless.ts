@@ -119,6 +119,8 @@ class ConsoleOutput {
   readonly #writer = Deno.stdout.writable.getWriter();
   readonly #partial = new Map<string, number[]>();
   #last: Promise<void> = Promise.resolve();
+  /** Nothing can be written any more, and that was said. */
+  #full = false;
 
   constructor(
     readonly names: boolean,
@@ -159,8 +161,9 @@ class ConsoleOutput {
   }
 
   #put(bytes: Uint8Array): void {
-    const written = this.#writer.write(bytes).catch((error) => {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    const written = this.#writer.write(bytes).catch((error: Error) => {
+      if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) console.error(`el2: stdout: ${error.message}; the run is over`);
+      this.#full = true;
       this.closed();
     });
     this.#last = this.#last.then(() => written);

@@ -2,6 +2,7 @@
 
 import { Failure } from "./failure.ts";
 import type { SessionClient } from "../workstation/client.ts";
+import { writeAll, WriteFailure } from "../workstation/write-all.ts";
 import type { MachineEvent, SessionEvent } from "../workstation/protocol.ts";
 
 /** The client, with each event written to `path` before the listener gets it. @throws Failure when the file cannot be written. */
@@ -9,9 +10,17 @@ export function withLog(client: SessionClient, path: string | undefined): Sessio
   if (path === undefined) return client;
   const file = open(path);
   const text = new TextEncoder();
+  let full = false;
   const line = (content: string) => {
-    const bytes = text.encode(`${content}\n`);
-    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
+    if (full) return;
+    try {
+      writeAll(file, text.encode(`${content}\n`), `--log ${path}`);
+    } catch (error) {
+      if (!(error instanceof WriteFailure)) throw error;
+      // The run is worth more than its log.
+      full = true;
+      console.error(`el2: ${error.message}; nothing more is logged`);
+    }
   };
   let listener: (event: SessionEvent) => void = () => {};
   client.onEvent = (event) => {

@@ -3,13 +3,13 @@
 import type { Answer } from "../workstation/inspect/query.ts";
 import { alignsRight, cellText } from "../workstation/inspect/format.ts";
 import { type Column, type Json, type Row, schemaName, type Table } from "../workstation/inspect/table.ts";
+import { writeAll } from "../workstation/write-all.ts";
 import { TABLES } from "../workstation/inspect/tables.ts";
 
 /** Writes to stdout; when nobody reads any more, the program ends quietly. */
 export function output(text: string): void {
-  const bytes = new TextEncoder().encode(text);
   try {
-    for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+    writeAll(Deno.stdout, new TextEncoder().encode(text), "stdout");
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
     throw error;

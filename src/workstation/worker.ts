@@ -4,6 +4,7 @@
 import { assemble } from "./assemble.ts";
 import { Engine } from "./engine.ts";
 import type { Connection } from "./client.ts";
+import { WriteFailure } from "./write-all.ts";
 import type { Request, SessionEvent } from "./protocol.ts";
 
 const NOTHING_RECORDED = { inputs: [], checks: [], end: undefined };
@@ -20,6 +21,7 @@ export function serveMachine(): void {
       work();
     } catch (error) {
       engine?.halt();
+      if (error instanceof WriteFailure) return post({ kind: "ended", end: { code: 1, message: error.message } });
       post({ kind: "failed", message: error instanceof Error ? error.stack ?? error.message : String(error) });
     }
   };

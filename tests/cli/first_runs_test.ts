@@ -45,3 +45,72 @@ Deno.test("first run: no place for sockets", async () => {
     /^el2: sessions need \/dev\/null\/el2: .*; set XDG_RUNTIME_DIR to a folder of your own\n$/,
   );
 });
+
+/** Runs `el2 ARGS` with every permission, so that devices can stand for a disk that is full; stdout goes where `to` says. */
+async function onFullDisk(args: readonly string[], to = "/dev/null") {
+  const own = Deno.env.get("EL2_PROGRAM");
+  const program = own ? [own] : [Deno.execPath(), "run", "-q", "--no-check", "-A", `${ROOT}main.ts`];
+  const shell = ["-c", `exec "$@" >${to}`, "sh", ...program, ...args];
+  const { code, stderr } = await new Deno.Command("/bin/sh", { args: shell, env: { NO_COLOR: "1" }, stdin: "null" }).output();
+  return { code, stderr: new TextDecoder().decode(stderr) };
+}
+
+const DEMO = [`${ROOT}assets/demo.toml`, "--turbo", "--for", "20ms"];
+
+Deno.test("first run: the disk is full", async (t) => {
+  const runs: readonly (readonly [args: readonly string[], to: string | undefined, code: number, says: RegExp])[] = [
+    [
+      ["run", ...DEMO, "--record", "/dev/full"],
+      undefined,
+      1,
+      /^el2: --record \/dev\/full: No space left.*; make room, or name another place$/m,
+    ],
+    [["run", ...DEMO, "--log", "/dev/full"], undefined, 0, /^el2: --log \/dev\/full: No space left.*; nothing more is logged$/m],
+    [["run", ...DEMO], "/dev/full", 1, /^el2: stdout: No space left.*; the run is over$/m],
+    [["schema"], "/dev/full", 1, /^el2: stdout: No space left.*; make room/m],
+    [["--help"], "/dev/full", 1, /^el2: stdout: No space left.*; make room/m],
+    [["test", `${ROOT}examples/refused-lend.test.toml`, "--junit", "/dev/full"], undefined, 1, /^el2: --junit \/dev\/full: No space left/m],
+  ];
+  for (const [args, to, code, says] of runs) {
+    await t.step(`${args.join(" ")}${to ? ` >${to}` : ""}`, async () => {
+      const run = await onFullDisk(args, to);
+      assert.match(run.stderr, says);
+      assert.equal(run.code, code, run.stderr);
+      assert.doesNotMatch(run.stderr, /\n {4}at /);
+    });
+  }
+});
+
+Deno.test("first run: a cache folder that cannot be written", async () => {
+  const [program, ...rest] = el2Command("guests", "fetch", "debian");
+  // A file where a folder should be refuses even root. Programs of el2 itself stay where they are.
+  const home = await Deno.makeTempFile();
+  const env = { XDG_CACHE_HOME: home, EL2_CACHE: "", NO_COLOR: "1", DENO_DIR: denoDir() };
+  try {
+    const { code, stderr } = await new Deno.Command(program, { args: rest, env, stdin: "null" }).output();
+    assert.equal(code, 1);
+    const text = new TextDecoder().decode(stderr).trim();
+    assert.ok(text.startsWith(`el2: guests fetch: cannot write to ${home}/el2: `), text);
+    assert.ok(text.endsWith("; name another folder with EL2_CACHE"), text);
+  } finally {
+    await Deno.remove(home);
+  }
+});
+
+/** Where Deno keeps the packages of this run. */
+function denoDir(): string {
+  return Deno.env.get("DENO_DIR") || `${Deno.env.get("XDG_CACHE_HOME") || `${Deno.env.get("HOME")}/.cache`}/deno`;
+}
+
+Deno.test("first run: ctrl-C at any time of a start ends it at once, without a stack", async () => {
+  for (const wait of [0, 60, 200, 500]) {
+    const [program, ...args] = el2Command("run", ...DEMO.slice(0, 1));
+    const child = new Deno.Command(program, { args, env: { NO_COLOR: "1" }, stdin: "null", stdout: "null", stderr: "piped" }).spawn();
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    child.kill("SIGINT");
+    const { code, signal, stderr } = await child.output();
+    const text = new TextDecoder().decode(stderr);
+    // Before the program listens the system ends it; afterwards it says so.
+    assert.ok(signal === "SIGINT" && text === "" || code === 130 && text === "el2: interrupted\n", `${wait} ms: ${code} ${signal} ${text}`);
+  }
+});

@@ -1,5 +1,7 @@
 // A console as a file, from its first byte: a file that is full becomes NAME.1, that one NAME.2, and so on.
 
+import { writeAll } from "../write-all.ts";
+
 const LARGEST = 16 * 1024 * 1024;
 const KEPT = 3;
 
@@ -20,7 +22,7 @@ export class ConsoleLog {
     if (this.failed !== undefined) return;
     try {
       if (this.#size > 0 && this.#size + bytes.length > this.largest) this.#rotate();
-      for (let at = 0; at < bytes.length;) at += this.#file.writeSync(bytes.subarray(at));
+      writeAll(this.#file, bytes, this.path);
       this.#size += bytes.length;
     } catch (error) {
       if (!(error instanceof Error)) throw error;

@@ -15,6 +15,7 @@ import type { Action } from "../inspect/action.ts";
 import type { SessionPlan } from "../plan.ts";
 import { decodePlain, encodePlain } from "../plain-json.ts";
 import { VERSION } from "../version.ts";
+import { writeAll } from "../write-all.ts";
 
 const SCHEMA = "el2.recording/1";
 /** Bytes of a file from which on it is kept in the cache. */
@@ -109,7 +110,7 @@ export class RecordingWriter {
   #write(text: string): void {
     const bytes = new TextEncoder().encode(text);
     this.#sum.update(bytes);
-    for (let done = 0; done < bytes.length;) done += this.#file.writeSync(bytes.subarray(done));
+    writeAll(this.#file, bytes, `--record ${this.path}`);
   }
 }
 

@@ -1,0 +1,23 @@
+// Writing to what may be full: a disk, a device, a quota. Who writes says what it is, for the message.
+
+/** Something cannot be written any more; the message names it and the system's reason. */
+export class WriteFailure extends Error {}
+
+/** What takes bytes, and how many it took. */
+export interface SyncWriter {
+  writeSync(bytes: Uint8Array): number;
+}
+
+/**
+ * Writes all of `bytes`.
+ * @param what for people: `--record bug.rec`
+ * @throws WriteFailure; Deno.errors.BrokenPipe where nobody reads
+ */
+export function writeAll(writer: SyncWriter, bytes: Uint8Array, what: string): void {
+  try {
+    for (let at = 0; at < bytes.length;) at += writer.writeSync(bytes.subarray(at));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
+    throw new WriteFailure(`${what}: ${error.message}; make room, or name another place`);
+  }
+}
