@@ -1,11 +1,13 @@
 // `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a screen, in interleaved rounds: process CPU,
-// guest instructions per CPU second, bytes a frame, and 0 bytes when nothing changes (WORKSTATION section 7).
+// guest instructions per CPU second, bytes a frame, and 0 bytes when nothing changes; then what a person waits for (WORKSTATION section 7).
 
 import { cpuUsage } from "node:process";
 import { runTui } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
+import { type Held, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
 import { connectEmbedded } from "../src/workstation/client.ts";
 import { planText } from "../src/workstation/config-plan.ts";
+import type { SessionPlan } from "../src/workstation/plan.ts";
 import { SessionHub } from "../src/workstation/control/hub.ts";
 
 /** Wall time before and of a measurement, ms. */
@@ -62,10 +64,15 @@ interface Round {
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function measure(withTui: boolean): Promise<Round> {
+async function busyPlan(): Promise<SessionPlan> {
   const planned = await planText(configuration(), undefined, new URL("../assets/guests", import.meta.url).pathname);
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
-  const { host, ...machine } = planned.run;
+  const { host, ui: _, ...machine } = planned.run;
+  return { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
+}
+
+async function measure(withTui: boolean): Promise<Round> {
+  const plan = await busyPlan();
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));
   const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
   const terminal = new CountingTerminal();
@@ -77,7 +84,7 @@ async function measure(withTui: boolean): Promise<Round> {
     if (event.kind === "sample") instructions = event.sample.instructions;
     else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
   });
-  client.send({ kind: "start", plan: { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } } });
+  client.send({ kind: "start", plan });
   await sleep(WARM_UP);
   const before = { cpu: cpuUsage(), instructions, bytes: terminal.bytes, frames: terminal.frames, wall: performance.now() };
   await sleep(MEASURED);
@@ -103,12 +110,30 @@ async function measure(withTui: boolean): Promise<Round> {
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
+/** A slow link, bytes a second, and how long it is looked at, ms. */
+const SLOW_LINK = 50_000;
+const SLOW_TIME = 5000;
+
+/** The busy machine behind a slow link. */
+async function measureSlowLink(): Promise<Held> {
+  const plan = await busyPlan();
+  const client = connectEmbedded(new URL("../main.ts", import.meta.url));
+  const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
+  const held = await measureLink(hub.connect(), () => client.send({ kind: "start", plan }), SLOW_LINK, SLOW_TIME);
+  hub.close();
+  return held;
+}
+
 /** Prints the medians of interleaved rounds. */
 export async function benchTui(rounds: number, json: boolean): Promise<void> {
-  const bare: Round[] = [], tui: Round[] = [];
+  const bare: Round[] = [], tui: Round[] = [], links: Held[] = [], starts: number[] = [], keys: number[] = [];
+  await measureStart(); // what is read from disk the first time is no warm start
   for (let round = 0; round < rounds; round++) {
     bare.push(await measure(false));
     tui.push(await measure(true));
+    links.push(await measureSlowLink());
+    starts.push(await measureStart());
+    keys.push(...await measureKeys());
   }
   const of = (all: readonly Round[], name: keyof Round) => median(all.map((one) => one[name]));
   const result = {
@@ -119,6 +144,11 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     bytes_per_frame: of(tui, "bytesPerFrame"),
     frames_per_second: of(tui, "framesPerSecond"),
     paused_bytes: Math.max(...tui.map(({ pausedBytes }) => pausedBytes)),
+    key_to_frame_p50_ms: percentile(keys, 0.5),
+    key_to_frame_p99_ms: percentile(keys, 0.99),
+    slow_link_longest_key_ms: median(links.map((one) => one.keys)),
+    slow_link_longest_machine_ms: median(links.map((one) => one.machine)),
+    start_to_answer_seconds: median(starts),
   };
   if (json) return console.log(JSON.stringify(result));
   for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(36)} ${value.toFixed(2)}`);

@@ -4,8 +4,10 @@ import { nativeProgram } from "../../scripts/native-tools.ts";
 
 const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
 
-/** The command line of `el2 ARGS`. */
+/** The command line of `el2 ARGS`; of the program that EL2_PROGRAM names, where it names one: `deno task test:dist` tests the one file so. */
 export function el2Command(...args: string[]): string[] {
+  const own = Deno.env.get("EL2_PROGRAM");
+  if (own) return [own, ...args];
   const permissions = ["--allow-read", "--allow-write", "--allow-env", "--allow-net", "--allow-run"];
   return [Deno.execPath(), "run", "-q", "--no-check", ...permissions, PROGRAM, ...args];
 }

@@ -1,0 +1,191 @@
+// What a person waits for: a key until the frame that shows it, behind much to show and behind a slow link, and a start until a guest answers.
+
+import { runTui, type TuiOptions } from "../src/tui/run.ts";
+import type { TerminalPort } from "../src/tui/terminal.ts";
+import type { SessionClient } from "../src/workstation/client.ts";
+import type { Answer, Query } from "../src/workstation/inspect/query.ts";
+import type { Row } from "../src/workstation/inspect/table.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "../tests/tui/phone.ts";
+
+const OPTIONS: TuiOptions = { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false };
+/** What there is to show (WORKSTATION section 7). */
+const EVENTS = 100_000;
+const PARCELS = 5_000;
+/** Keys that are measured on each screen. */
+const KEYS = 250;
+/** Wall time between two pictures of the machine, ms. */
+const SAMPLES = 200;
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The value below which a share of the values lies. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+}
+
+/** A terminal to which a bench types, and which says when frames come. */
+class TypedTerminal implements TerminalPort {
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  readonly input = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) });
+  #next = Promise.withResolvers<void>();
+
+  /** @param take resolves when the terminal has taken so many bytes */
+  constructor(readonly take: (bytes: number) => Promise<void> = () => Promise.resolve()) {}
+
+  type(text: string): void {
+    this.#controller.enqueue(new TextEncoder().encode(text));
+  }
+
+  /** Resolves when the next frame is handed over. */
+  frame(): Promise<void> {
+    return this.#next.promise;
+  }
+
+  end(): void {
+    this.#controller.close();
+  }
+
+  size() {
+    return { columns: 160, rows: 48 };
+  }
+  write(bytes: Uint8Array): Promise<void> {
+    const { resolve } = this.#next;
+    this.#next = Promise.withResolvers();
+    resolve();
+    return this.take(bytes.length);
+  }
+  setRaw(): void {}
+  onResize(): () => void {
+    return () => {};
+  }
+}
+
+/** A session that answers with many rows. */
+function largeSession(): SessionClient {
+  const [events, parcels] = (["events", "mem.parcels"] as const).map((table) => phoneAnswer({ table, args: {} }).rows);
+  const manyEvents: Row[] = Array.from({ length: EVENTS }, (_, index) => ({ ...events[index % events.length], id: `ev:${index}` }));
+  const manyParcels: Row[] = Array.from({ length: PARCELS }, (_, index) => ({ ...parcels[1], id: `parcel:0x${index.toString(16)}` }));
+  const answer = (query: Query): Answer => {
+    if (query.table === "mem.parcels") return { ...phoneAnswer({ table: query.table, args: {} }), rows: manyParcels };
+    if (query.table !== "events") return phoneAnswer(query);
+    return { ...phoneAnswer({ table: query.table, args: {} }), rows: manyEvents.slice(-(query.args.limit ?? 1000)) };
+  };
+  const session: SessionClient = {
+    onEvent() {},
+    close() {},
+    send(request) {
+      if (request.kind === "query") {
+        queueMicrotask(() => session.onEvent({ kind: "answer", id: request.id, answer: answer(request.query) }));
+      }
+    },
+  };
+  return session;
+}
+
+/** Milliseconds from each key to the write of the frame that it makes, on the screens with the most rows. */
+export async function measureKeys(): Promise<number[]> {
+  const session = largeSession();
+  const terminal = new TypedTerminal();
+  const left = runTui(session, terminal, OPTIONS);
+  const sample = () => session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
+  const samples = setInterval(sample, SAMPLES);
+  const times: number[] = [];
+  for (const screen of ["9", "4\t\t"]) {
+    terminal.type(screen);
+    sample();
+    await sleep(500);
+    for (let count = 0; count < KEYS; count++) {
+      const shown = terminal.frame();
+      const start = performance.now();
+      // Where the selection stands at an end, the key changes nothing and makes no frame.
+      terminal.type(count % 2 ? "j" : "k");
+      await Promise.race([shown, sleep(1000)]);
+      times.push(performance.now() - start);
+      await sleep(5);
+    }
+  }
+  clearInterval(samples);
+  terminal.end();
+  await left;
+  return times;
+}
+
+/** What a link did to those behind it, in ms. */
+export interface Held {
+  /** Longest time for which a key waited until the program had it. */
+  readonly keys: number;
+  /** Longest time for which the machine waited until its output was taken. */
+  readonly machine: number;
+}
+
+/**
+ * Shows a session on a link of so many bytes a second for `ms`.
+ * @param start begins the machine, when the screen is there
+ */
+export async function measureLink(client: SessionClient, start: () => void, bytesPerSecond: number, ms: number): Promise<Held> {
+  const terminal = new TypedTerminal((bytes) => sleep(bytes / bytesPerSecond * 1000).then(() => {}));
+  let machine = 0, keys = 0, measuring = false;
+  const waiting: { bytes: number; since: number }[] = [];
+  const between: SessionClient = {
+    onEvent() {},
+    close: () => client.close(),
+    send(request) {
+      for (let taken = request.kind === "taken" ? request.bytes : 0; taken > 0 && waiting.length > 0;) {
+        const first = waiting[0];
+        if (measuring) machine = Math.max(machine, performance.now() - first.since);
+        const part = Math.min(taken, first.bytes);
+        taken -= part;
+        if ((first.bytes -= part) === 0) waiting.shift();
+      }
+      client.send(request);
+    },
+  };
+  client.onEvent = (event) => {
+    if (event.kind === "console") waiting.push({ bytes: event.bytes.length, since: performance.now() });
+    between.onEvent(event);
+  };
+  const left = runTui(between, terminal, OPTIONS);
+  start();
+  await sleep(2000);
+  measuring = true;
+  for (const end = performance.now() + ms; performance.now() < end;) {
+    // A key waits in the stream until the program's loop turns.
+    const typed = performance.now();
+    terminal.type("j");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    keys = Math.max(keys, performance.now() - typed);
+    await sleep(20);
+  }
+  measuring = false;
+  terminal.end();
+  await left;
+  return { keys, machine };
+}
+
+/** Seconds from the start of the program until a guest of the demo answers what is typed. */
+export async function measureStart(): Promise<number> {
+  const program = new URL("../main.ts", import.meta.url).pathname;
+  const demo = new URL("../assets/demo.toml", import.meta.url).pathname;
+  const start = performance.now();
+  const args = ["run", "-q", "--no-check", "-A", program, "run", demo, "--stdio", "--console", "hello"];
+  const child = new Deno.Command(Deno.execPath(), { args, stdin: "piped", stdout: "piped", stderr: "null" }).spawn();
+  const writer = child.stdin.getWriter();
+  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let typed = false;
+  for (let text = ""; !text.includes("you typed 'x'");) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`the demo ended without an answer; its console said ${JSON.stringify(text)}`);
+    text += value;
+    if (!typed && text.includes("hello from EL1")) {
+      typed = true;
+      await writer.write(new TextEncoder().encode("x"));
+    }
+  }
+  const seconds = (performance.now() - start) / 1000;
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel().catch(() => {});
+  await writer.abort().catch(() => {});
+  return seconds;
+}

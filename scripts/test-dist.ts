@@ -1,0 +1,59 @@
+// `deno task test:dist`: the end-to-end tests (commands, sessions, terminals) on the one file in place of the sources, with no deno on the
+// PATH and, where the system allows that without root, without a network.
+
+import { VERSION } from "../src/workstation/version.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const PROGRAM = `${ROOT}dist/el2-${VERSION}-${Deno.build.target}`;
+/** Tests of the program as people start it. Those that need apt are about a network. */
+const SUITES = ["tests/cli/first_runs_test.ts", "tests/cli/run_options_test.ts", "tests/cli/usage_test.ts", "tests/cli/headless_test.ts"]
+  .concat(["tests/cli/test_test.ts", "tests/cli/record_test.ts", "tests/cli/sessions_test.ts", "tests/terminal"]);
+
+try {
+  Deno.statSync(PROGRAM);
+} catch (error) {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
+  console.error(`test:dist: ${PROGRAM} is not there; run: deno task dist`);
+  Deno.exit(2);
+}
+
+/** A command without a network but its own loopback; the command itself where the system does not allow that. */
+async function alone(command: string[]): Promise<string[]> {
+  const wrapped = ["unshare", "--map-root-user", "--net", "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
+  const [program, ...args] = [...wrapped, "true"];
+  const probe = await new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null" }).output().catch(() => undefined);
+  if (probe?.success) return [...wrapped, ...command];
+  console.error("test:dist: this system lets nobody leave the network; the tests run with it");
+  return command;
+}
+
+// The file unpacks itself once, before anything measures or waits.
+await new Deno.Command(PROGRAM, { args: ["--version"], stdin: "null" }).output();
+const folders = await Promise.all((Deno.env.get("PATH") ?? "").split(":").map(withoutDeno));
+const [program, ...args] = await alone([Deno.execPath(), "test", "-A", "--no-check", "--cached-only", ...SUITES]);
+const { code } = await new Deno.Command(program, {
+  args,
+  cwd: ROOT,
+  env: { EL2_PROGRAM: PROGRAM, PATH: folders.map(({ path }) => path).join(":") },
+  stdin: "null",
+}).spawn()
+  .status;
+for (const { temporary, path } of folders) if (temporary) await Deno.remove(path, { recursive: true });
+Deno.exit(code);
+
+/** A folder of the PATH; where deno is in it, another one with links to all else. */
+async function withoutDeno(path: string): Promise<{ path: string; temporary: boolean }> {
+  if (!exists(`${path}/deno`)) return { path, temporary: false };
+  const links = await Deno.makeTempDir({ prefix: "el2-path-" });
+  for await (const { name } of Deno.readDir(path)) if (name !== "deno") await Deno.symlink(`${path}/${name}`, `${links}/${name}`);
+  return { path: links, temporary: true };
+}
+
+function exists(file: string): boolean {
+  try {
+    return Deno.statSync(file).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}
