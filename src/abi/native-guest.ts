@@ -2,6 +2,7 @@
 // They are event handlers with plain state, and all they can do is what this file offers: hypercalls, their own guest memory,
 // their virtual timer and interrupts. Names and numbers of the calls are in `hypercalls.ts`.
 
+import type { FaultPort } from "./faults.ts";
 import type { TracePort } from "./trace.ts";
 
 /** Results X0..X7 of a hypercall. The array is reused by the next call. */
@@ -15,6 +16,8 @@ export interface NativeVcpu {
   readonly now: number;
   /** Where the program says what it does, for people. */
   readonly trace: TracePort;
+  /** What people want to go wrong. */
+  readonly faults: FaultPort;
   /** HVC #(0x6000 + number) with X0..X7; absent arguments are zero. Answers at once, through the same table as any caller. */
   hvc(number: number, ...args: bigint[]): HypercallResult;
   /** SMC #0 with W0 = `functionId` and X1..X7: PSCI and the other services of SMCCC. CPU_ON's entry is an IPA, as for any caller. */
@@ -36,6 +39,9 @@ export interface NativeVcpu {
   /** Arms the virtual timer: `timer` is called at that virtual time (ns) or soon after; undefined disarms it. */
   setTimer(at: number | undefined): void;
 }
+
+/** What a native program throws when it cannot go on: its machine stops, with this message. Other exceptions are bugs of ours. */
+export class NativePanic extends Error {}
 
 /** A native program. One instance serves all vCPUs of its VM. Handlers run to the end; each costs a declared virtual time. */
 export interface NativeGuest {

@@ -1,6 +1,8 @@
 // The options of `boot` and `run` that choose how the hypervisor behaves (`Behaviour`).
 
 import { Option } from "@commander-js/extra-typings";
+import { Failure } from "./failure.ts";
+import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
 import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../workstation/plan.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `how capability ids look (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
@@ -11,6 +13,22 @@ export const quirksOption = new Option(
 ).choices(QUIRKS);
 export const strictOption = new Option("--strict", "stop at the first call or access of a guest that no rule covers");
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop where one is broken");
+
+/** Rules of injected faults that hold from the start. */
+export function injectOption(): Option<"--inject <rule>", undefined, string[], undefined, false, string[] | undefined> {
+  return new Option("--inject <rule>", "a fault from the start, such as 'rpc msg=MEM_LEND nth=3 -> NOMEM'; may be repeated")
+    .argParser((text: string, before: string[] | undefined) => [...before ?? [], checkedRule(text)]);
+}
+
+/** A rule of injected faults. @throws Failure that says what is wrong with it */
+export function checkedRule(text: string): string {
+  try {
+    return parseFaultRule(text).text;
+  } catch (error) {
+    if (!(error instanceof FaultRuleError)) throw error;
+    throw new Failure(`inject ${error.message}; el2 inject --help shows rules`);
+  }
+}
 
 /** The options again, for a command line of one's own. */
 export function behaviourArguments({ capIds, quirks, strict, check }: Partial<Behaviour>): string[] {

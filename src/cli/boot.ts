@@ -1,7 +1,7 @@
 // `el2 boot IMAGE`: IMAGE becomes the primary VM; resource manager and hypervisor run beneath it.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { behaviourOf, capIdsOption, checkOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
 import { balloonOption, devicesOf, diskOption, forwardOption, inputOption, netOption, shareOption, vsockOption } from "./devices.ts";
 import { Failure, readNamedFile } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
@@ -53,6 +53,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .addOption(quirksOption)
     .addOption(strictOption)
     .addOption(checkOption)
+    .addOption(injectOption())
     .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
     .addOption(new Option("--stats", "print what the core did at the end (JSON on stderr)"))
     .addHelpText(
@@ -77,6 +78,7 @@ Examples:
         seed: options.seed,
         tier: options.tier,
         behaviour: behaviourOf(options),
+        inject: options.inject,
         duration: undefined,
         hashAt: options.hashAt,
         debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,

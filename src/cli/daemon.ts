@@ -1,7 +1,15 @@
 // `el2 up`, `serve`, `attach`, `down`, `ls`: sessions that live without a terminal, in a process of their own behind a Unix socket.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { behaviourArguments, behaviourOf, capIdsOption, checkOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import {
+  behaviourArguments,
+  behaviourOf,
+  capIdsOption,
+  checkOption,
+  injectOption,
+  quirksOption,
+  strictOption,
+} from "./behaviour-options.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { planOf } from "./run.ts";
@@ -18,6 +26,8 @@ import { type SessionPlan, TIERS } from "../workstation/plan.ts";
 const START_TIME = 30_000;
 /** How long `down` waits for the session to end, ms. */
 const END_TIME = 5_000;
+/** How long `up` waits for the first VM, ms. */
+const FIRST_VMS = 2_000;
 const POLL = 50;
 
 /** Adds the commands. */
@@ -32,6 +42,7 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .addOption(quirksOption)
     .addOption(strictOption)
     .addOption(checkOption)
+    .addOption(injectOption())
     .addHelpText(
       "after",
       "\nConsoles are logged beside the socket; el2 ls says where.\n\nExamples:\n  el2 up phone.toml --name phone\n  el2 attach phone",
@@ -48,6 +59,7 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
         ...options.turbo ? ["--turbo"] : [],
         ...options.tier ? ["--tier", options.tier] : [],
         ...behaviourArguments(options),
+        ...(options.inject ?? []).flatMap((rule) => ["--inject", rule]),
       ]);
     });
   program.command("serve", { hidden: true })
@@ -60,10 +72,11 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .addOption(quirksOption)
     .addOption(strictOption)
     .addOption(checkOption)
-    .action(async (what, { name, turbo, tier, ...options }) => {
+    .addOption(injectOption())
+    .action(async (what, { name, turbo, tier, inject, ...options }) => {
       const plan = await planOf(what);
       const behaviour = { ...plan.behaviour, ...behaviourOf(options) };
-      exit(await serveSession(entry, name, what, { ...plan, behaviour, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
+      exit(await serveSession(entry, name, what, { ...plan, behaviour, inject, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
     });
   const attach = program.command("attach")
     .description("show a session that runs in the background")
@@ -125,7 +138,18 @@ async function startSession(entry: URL, name: string, args: string[]): Promise<v
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
+  await firstVms(path);
   console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
+}
+
+/** Waits until the host has made a VM, so that who asks next finds what was started; not for long, as not every host makes one. */
+async function firstVms(path: string): Promise<void> {
+  using open = await openSession({ socket: path, readOnly: true });
+  for (const limit = Date.now() + FIRST_VMS; Date.now() < limit;) {
+    const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via=gunyah state=running" } });
+    if (rows.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
 }
 
 function shellPath(): string {

@@ -124,7 +124,10 @@ async function why(reason: string, { json = false, socket, list, vm, about, filt
   if (reason !== "last" && number === undefined) throw new Failure(`${reason} is no reason; write last or why:NUMBER`);
   using open = await openSession({ socket });
   const terms = [filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`].filter(Boolean).join(" ");
-  const answer = await open.asker.ask({ table: "why", args: { filter: terms, limit: list ? undefined : 1 } });
+  const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
+  // What was refused on the way to a success is seldom what somebody asks for.
+  const failed = reason === "last" && !list ? await ask(`${terms} err!=OK`) : undefined;
+  const answer = failed?.rows.length ? failed : await ask(terms);
   if (answer.error !== undefined) throw new Failure(answer.error);
   if (json || list) printAnswer(open.session.info.name, answer, json);
   else for (const row of answer.rows) output(reasonText(row as unknown as RowOf<typeof REASONS>));

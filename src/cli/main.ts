@@ -14,16 +14,20 @@ import { registerEvents } from "./events.ts";
 import { registerGdb } from "./gdb.ts";
 import { registerGuests } from "./guests.ts";
 import { registerIoctl } from "./ioctl.ts";
+import { registerInject } from "./inject.ts";
+import { output } from "./print.ts";
 import { registerPersonas } from "./personas.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerMan } from "./man.ts";
 import { registerDiff, registerRecord } from "./record.ts";
 import { registerRun, runDemo } from "./run.ts";
 import { registerSchema } from "./schema.ts";
+import { registerTest } from "./test.ts";
 import { registerVmm } from "./vmm.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { NoPlace } from "../workstation/control/places.ts";
 import { PlanError } from "../workstation/plan.ts";
+import { WriteFailure } from "../workstation/write-all.ts";
 import { VERSION } from "../workstation/version.ts";
 
 /** The program with all its commands. `entry` is its module, for the machine's worker; `exit` takes the exit code. */
@@ -32,7 +36,7 @@ export function makeProgram(entry: URL, exit: (code: number) => void): Command {
     .description("a Gunyah workstation in a terminal: runs arm64 software as VMs under a Gunyah-compatible hypervisor")
     .version(VERSION, "--version", "print the version")
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`) })
+    .configureOutput({ writeOut: output, outputError: (text, write) => write(`el2: ${text.replace(/^error: /, "")}`) })
     .showHelpAfterError("(--help shows the options and examples)")
     .addHelpText(
       "after",
@@ -50,6 +54,8 @@ Examples:
   registerDiff(program, exit);
   registerDaemon(program, entry, exit);
   registerInspect(program, exit);
+  registerInject(program);
+  registerTest(program, exit);
   registerConsole(program, exit);
   registerBack(program, exit);
   registerEvents(program, exit);
@@ -81,6 +87,10 @@ export async function main(args: readonly string[], entry: URL): Promise<number>
     return code || (Deno.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
+    if (error instanceof WriteFailure) {
+      console.error(`el2: ${error.message}`);
+      return ExitCode.Failed;
+    }
     if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace) {
       const code = error instanceof Failure ? error.code : ExitCode.Usage;
       console.error(args.includes("--json") ? errorJson(code, error.message) : `el2: ${error.message}`);

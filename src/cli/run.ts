@@ -1,7 +1,7 @@
 // `el2 run WHAT` and bare `el2`: VMs under the native host.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { behaviourOf, capIdsOption, checkOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
 import { Failure } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
@@ -39,6 +39,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .addOption(quirksOption)
     .addOption(strictOption)
     .addOption(checkOption)
+    .addOption(injectOption())
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
@@ -62,6 +63,7 @@ Examples:
         turbo,
         tier: options.tier,
         behaviour: { ...run.behaviour, ...behaviourOf(options) },
+        inject: options.inject,
         duration: options.for,
         until: options.until,
         debug,

@@ -160,19 +160,28 @@ class CurrentCall implements Call {
 /** The table. */
 export class HypercallTable {
   readonly #entries: (Entry | undefined)[] = new Array(HYPERCALL_COUNT);
+  readonly #definitions = new Map<HypercallName, HypercallDefinition>();
   readonly #call = new CurrentCall();
   readonly #frame: Frame = { source: new ListedArguments([]), objects: [] };
 
   constructor(definitions: Iterable<HypercallDefinition>) {
-    const byName = new Map<HypercallName, HypercallDefinition>();
     for (const definition of definitions) {
-      if (byName.has(definition.name)) throw new Error(`${definition.name} is defined twice`);
-      byName.set(definition.name, definition);
+      if (this.#definitions.has(definition.name)) throw new Error(`${definition.name} is defined twice`);
+      this.#definitions.set(definition.name, definition);
     }
     for (const name of Object.keys(HYPERCALLS) as HypercallName[]) {
-      const definition = byName.get(name);
+      const definition = this.#definitions.get(name);
       if (definition || !NOT_IN_THIS_BUILD.has(name)) this.#entries[HYPERCALLS[name].number] = makeEntry(name, definition, this.#frame);
     }
+  }
+
+  /** Puts something around a call, made of its own definition, or takes that away again. Other calls pay nothing for it. */
+  around(name: HypercallName, make: ((definition: HypercallDefinition) => HypercallDefinition) | undefined): void {
+    const { number } = HYPERCALLS[name];
+    const definition = this.#definitions.get(name);
+    // What this build has no module for does not happen, and cannot go wrong.
+    if (!definition) return;
+    this.#entries[number] = makeEntry(name, make ? make(definition) : definition, this.#frame);
   }
 
   /**

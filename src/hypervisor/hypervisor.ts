@@ -10,6 +10,7 @@ import { type Behaviour, DEFAULT_BEHAVIOUR } from "./behaviour.ts";
 import { CapabilityUses } from "./capability-uses.ts";
 import type { Checker } from "./check.ts";
 import type { DebugControl } from "./debug-control.ts";
+import { Faults } from "./faults.ts";
 import { DEFINITIONS } from "./hypercall-list.ts";
 import { HypercallTable } from "./hypercalls.ts";
 import type { Hwirq } from "./hwirq.ts";
@@ -57,6 +58,8 @@ export class Hypervisor implements El2 {
   /** Active address spaces by VMID. */
   readonly addressSpaces = new Map<number, AddressSpace>();
   readonly hypercalls = new HypercallTable(DEFINITIONS);
+  /** What people want to go wrong. */
+  readonly faults = new Faults(this);
   readonly capabilityUses = new CapabilityUses();
   readonly natives = new NativePrograms(this);
   readonly traceClasses = new TraceClasses();
@@ -119,9 +122,14 @@ export class Hypervisor implements El2 {
     return this.#tablesLeft;
   }
 
+  /** Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. */
+  failsAllocation(what: "heap" | "tables", amount: number): boolean {
+    return this.faults.armed.alloc && this.faults.hit("alloc", { what, amount }) !== undefined;
+  }
+
   /** Promises an address space this many page tables of the machine's pool; false, and nothing is promised, when there are fewer. */
   promiseTables(count: number): boolean {
-    if (count > this.#tablesLeft) return false;
+    if (count > this.#tablesLeft || this.failsAllocation("tables", count)) return false;
     this.#tablesLeft -= count;
     return true;
   }

@@ -1,7 +1,8 @@
 // Native guests: TypeScript programs as the code of vCPUs (src/abi/native-guest.ts; DESIGN "Native guests"). A program stands for the
 // instructions at a physical address: a vCPU that is powered on with an entry point that stage 2 maps there executes it.
 
-import type { HypercallResult, NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
+import { type HypercallResult, type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
+import type { FaultPort } from "../abi/faults.ts";
 import { Hypercall } from "../abi/hypercalls.ts";
 import type { TracePort } from "../abi/trace.ts";
 import { Stage2Flags } from "../core/interface.ts";
@@ -84,9 +85,11 @@ export class NativeExecution implements NativeVcpu {
   #insideRun = false;
   #accesses = 0;
   readonly trace: TracePort;
+  readonly faults: FaultPort;
 
   constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, entry: bigint, x0: bigint) {
     this.trace = vcpu.trace;
+    this.faults = vcpu.hypervisor.faults;
     this.#pending = { kind: "start", entry, x0 };
   }
 
@@ -102,6 +105,19 @@ export class NativeExecution implements NativeVcpu {
 
   /** Handles one event. Gives the virtual time (ns) that it took; 0 when there was nothing to do. */
   step(): number {
+    try {
+      return this.#handle();
+    } catch (error) {
+      const { hypervisor } = this.vcpu;
+      // Programs rely on what they have asked for; where somebody lets it go wrong, that they end is an answer.
+      if (!(error instanceof NativePanic || hypervisor.faults.injected > 0 && error instanceof Error)) throw error;
+      const injected = hypervisor.faults.injected > 0 ? ` (faults injected: ${hypervisor.faults.injected})` : "";
+      hypervisor.stop(`vcpu:${hypervisor.names.vcpu(this.vcpu)}: ${error.message}${injected}`);
+      return EVENT_COST;
+    }
+  }
+
+  #handle(): number {
     this.#accesses = 0;
     const pending = this.#pending;
     if (pending?.kind === "start") {

@@ -32,7 +32,7 @@ export class Partition extends HypervisorObject {
 
   /** Takes `bytes` of the heap; false, and nothing is taken, when there are fewer. */
   allocate(bytes: number): boolean {
-    if (bytes > this.#free) return false;
+    if (bytes > this.#free || this.hypervisor.failsAllocation("heap", bytes)) return false;
     this.#free -= bytes;
     return true;
   }

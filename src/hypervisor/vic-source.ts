@@ -14,6 +14,9 @@ interface Binding {
   readonly intid: number;
 }
 
+/** Virtual time (ns) from an interrupt that is doubled to the second one: its handler has run by then. */
+const SECOND_AFTER = 100_000;
+
 /** One source. An unbound one may be asserted; nothing comes of it. */
 export class VirqSource implements LevelSource {
   #binding: Binding | undefined;
@@ -53,18 +56,39 @@ export class VirqSource implements LevelSource {
 
   /** Raises the line: seen as an edge or as a level, as the guest has configured it. */
   assertLevel(): void {
-    const binding = this.#binding;
-    if (!binding) return;
-    this.#trace("assert");
-    binding.vic.gic.assertLevel(binding.cpu, binding.intid);
+    if (!this.#binding || this.#goesWrong("assert")) return;
+    this.#deliver("assert");
   }
 
   /** Gives a pulse, which only an edge-triggered interrupt sees. */
   assertEdge(): void {
+    if (!this.#binding || this.#goesWrong("pulse")) return;
+    this.#deliver("pulse");
+  }
+
+  #deliver(how: "assert" | "pulse"): void {
     const binding = this.#binding;
+    // It may have been unbound since it was delayed.
     if (!binding) return;
-    this.#trace("pulse");
-    binding.vic.gic.assertEdge(binding.cpu, binding.intid);
+    this.#trace(how);
+    if (how === "assert") binding.vic.gic.assertLevel(binding.cpu, binding.intid);
+    else binding.vic.gic.assertEdge(binding.cpu, binding.intid);
+  }
+
+  /** Whether somebody wants this interrupt not to come now: it is lost, or comes later. A doubled one comes now and again. */
+  #goesWrong(how: "assert" | "pulse"): boolean {
+    const { faults, names } = this.object.hypervisor;
+    const binding = this.#binding;
+    if (!faults.armed.virq || !binding) return false;
+    const { vic, cpu, intid } = binding;
+    const irq = names.irq(vic, intid);
+    const vm = irq.slice("irq:".length, irq.lastIndexOf("/"));
+    const hit = faults.hit("virq", { vm, intid, vcpu: `${vm}/${cpu.index}`, source: names.object(this.object), why: this.what });
+    if (!hit) return false;
+    // A level that has gone meanwhile is late for good.
+    if (hit.effect.kind === "delay") faults.later(hit.effect.ns, () => (how === "pulse" || this.stillPending()) && this.#deliver(how));
+    if (hit.effect.kind === "double") faults.later(SECOND_AFTER, () => this.#deliver(how));
+    return hit.effect.kind !== "double";
   }
 
   /** Lowers the line. */

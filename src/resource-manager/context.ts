@@ -7,7 +7,6 @@ import { RmError } from "../abi/rpc/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../abi/words.ts";
 import { Calls, type CreatableObject } from "./calls.ts";
 import { Log } from "./log.ts";
-import type { AssignOrder } from "./memory-assignment.ts";
 import { EXTENT_SIZE, LOG_OFFSET, LOG_SIZE, PAGE_SIZE, PAGES_OFFSET } from "./memory-layout.ts";
 import { allocateNumber } from "./numbers.ts";
 import type { TraceId } from "../abi/trace.ts";
@@ -30,8 +29,6 @@ export class Context {
   /** Operations in the trace of requests without an answer yet, by their cause. */
   readonly unanswered = new Map<string, TraceId>();
   state: RmState = newState();
-  /** Has the platform's firmware fail an order: answers why. For who injects failures. */
-  failAssignment: (order: AssignOrder) => string | undefined = () => undefined;
 
   /** The environment that the hypervisor gave. @throws Error before the boot. */
   get environment(): RootEnvironment {
@@ -53,6 +50,12 @@ export class Context {
     this.state = state;
     this.calls.cspace = state.environment?.resources.cspace_capid ?? 0n;
     this.calls.partition = state.environment?.resources.partition_capid ?? 0n;
+  }
+
+  /** Has `timer` called at this virtual time (ns), or earlier for who else asks. */
+  wakeAt(at: number): void {
+    this.state.wakeAt = Math.min(at, this.state.wakeAt ?? Infinity);
+    this.calls.vcpu.setTimer(this.state.wakeAt);
   }
 
   log(text: string): void {
@@ -106,7 +109,7 @@ export class Context {
 
   /** A vIRQ of the Resource Manager's own VIC, enabled. @throws Refusal with NORESOURCE */
   allocateVirq(): number {
-    const virq = allocateNumber(this.state.virqs);
+    const virq = this.#failsAllocation("virq") ? undefined : allocateNumber(this.state.virqs);
     if (virq === undefined) {
       throw new Refusal(RmError.NORESOURCE, "the resource manager has no vIRQ left", { used: this.state.virqs.used.size }, {
         section: "6.3",
@@ -117,6 +120,12 @@ export class Context {
     return virq;
   }
 
+  /** Whether somebody wants the Resource Manager to be out of these now. */
+  #failsAllocation(what: "virq" | "page"): boolean {
+    const { faults } = this.calls.vcpu;
+    return faults.armed.alloc && faults.hit("alloc", { what, amount: 1 }) !== undefined;
+  }
+
   freeVirq(virq: number): void {
     this.state.virqs.used.delete(virq);
   }
@@ -125,7 +134,7 @@ export class Context {
   allocatePage(): number {
     const { app_heap_ipa, resources } = this.environment;
     const first = app_heap_ipa - resources.me_ipa_base + PAGES_OFFSET;
-    const pages = heapPageCount(this.environment);
+    const pages = this.#failsAllocation("page") ? 0 : heapPageCount(this.environment);
     for (let offset = first; offset < first + pages * PAGE_SIZE; offset += PAGE_SIZE) {
       if (this.state.heapPages.has(offset)) continue;
       this.state.heapPages.add(offset);

@@ -56,7 +56,7 @@ export function driveExits(context: Context): void {
     } else {
       const { code, results: [, vcpuState, data0] } = calls.try("vcpu_run_check", vcpu.cap);
       if (code === ErrorCode.OK && (Number(vcpuState) !== VcpuRunState.PoweredOff || data0 !== TERMINATED)) {
-        calls.vcpu.setTimer(calls.vcpu.now + POLL_INTERVAL);
+        context.wakeAt(calls.vcpu.now + POLL_INTERVAL);
         return;
       }
       record.vcpu++;
@@ -73,7 +73,7 @@ export function exitRunReturned(context: Context, error: bigint, vcpuState: bigi
     state.exits[0].vcpu++;
   } else if (code !== ErrorCode.OK) {
     // Its owner runs it just now and will see it end; look again soon.
-    calls.vcpu.setTimer(calls.vcpu.now + POLL_INTERVAL);
+    context.wakeAt(calls.vcpu.now + POLL_INTERVAL);
     return;
   }
   driveExits(context);

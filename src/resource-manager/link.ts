@@ -35,8 +35,13 @@ export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcN
   const { trace } = context.calls;
   if (trace.wants("rpc")) trace.event("rpc", message.name, { to: vm.vmid, sequence, lost: vm.link === undefined, ...traceFields(value) });
   if (vm.link === undefined) return;
-  if (vm.link.notifications.length === NOTIFICATIONS_MAX) vm.link.notifications.shift();
-  vm.link.notifications.push({ type: PacketType.Notification, sequence, id: message.id, payload: message.layout.encode(value) });
+  const { faults } = context.calls.vcpu;
+  const hit = faults.armed.rpc ? faults.hit("rpc", { msg: message.name, vm: vm.vmid, seq: sequence, type: "notification" }) : undefined;
+  if (hit?.effect.kind === "lose") return;
+  for (let times = hit?.effect.kind === "double" ? 2 : 1; times > 0; times--) {
+    if (vm.link.notifications.length === NOTIFICATIONS_MAX) vm.link.notifications.shift();
+    vm.link.notifications.push({ type: PacketType.Notification, sequence, id: message.id, payload: message.layout.encode(value) });
+  }
   flush(context, vm.link);
 }
 

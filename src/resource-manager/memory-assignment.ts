@@ -3,6 +3,7 @@
 // it from one set to the other. On Qualcomm's platforms this is qcom_scm_assign_mem; this one is like it: it knows ids up to 0x3f, and all
 // VMs above stand under one id that the Resource Manager manages. A parcel is made or reclaimed whole, or the request is refused.
 
+import { INJECTED, INJECTED_SECTION, injectedValues } from "../abi/faults.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { Access } from "../abi/words.ts";
@@ -61,11 +62,14 @@ export function setText(vms: readonly AssignedVm[]): string {
  * @throws Refusal with DENIED where it does not: the memory is not what the order says, or a failure was injected.
  */
 export function assignMemory(context: Context, order: AssignOrder): void {
-  const { trace } = context.calls;
+  const { trace, vcpu: { faults } } = context.calls;
   const [from, to] = [firmwareSet(order.from), firmwareSet(order.to)];
   const fields = (range: AddressRange) => ({ pa: range.base, size: range.size, from: setText(from), to: setText(to) });
-  const injected = context.failAssignment(order);
-  if (injected !== undefined) throw new Refusal(RmError.DENIED, `the platform's firmware refuses: ${injected}`, fields(order.ranges[0]));
+  const hit = faults.armed.assign ? faults.hit("assign", { from: setText(from), to: setText(to) }) : undefined;
+  if (hit) {
+    const values = { ...fields(order.ranges[0]), ...injectedValues(hit) };
+    throw new Refusal(RmError.DENIED, `the platform's firmware refuses: ${INJECTED}`, values, { foreign: INJECTED_SECTION });
+  }
   for (const range of order.ranges) {
     const other = setsIn(context.state.assigned, range).find((set) => !sameSet(set, from));
     if (other === undefined) continue;

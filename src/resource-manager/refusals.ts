@@ -9,6 +9,8 @@ import { HypercallFailure } from "./calls.ts";
 export interface About {
   /** Section of spec/resource-manager.md: `5.3`. */
   readonly section?: string;
+  /** Where the rule is said, if not in spec/resource-manager.md. */
+  readonly foreign?: string;
   /** Id of the object, as `parcel:0x12`. */
   readonly object?: string;
   /** What the requester can do about it. */
@@ -71,7 +73,7 @@ export function brokenRule(refusal: Refusal, section: string): BrokenRule {
   const { rule, values, about, error } = refusal;
   const known = about.wayOut === undefined ? WAYS_OUT.get(error) : about.wayOut;
   return {
-    section: `resource-manager ${about.section ?? section}`,
+    section: about.foreign ?? `resource-manager ${about.section ?? section}`,
     rule,
     object: about.object ?? objectOf(values),
     values,

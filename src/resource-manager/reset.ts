@@ -22,8 +22,7 @@ export function beginReset(context: Context, vm: Vm): void {
 
 /** Asks for the next step when a reset is under way. */
 export function scheduleReset(context: Context): void {
-  const { vcpu } = context.calls;
-  if (context.state.vms.some(({ reset }) => reset !== undefined)) vcpu.setTimer(vcpu.now + STEP_INTERVAL);
+  if (context.state.vms.some(({ reset }) => reset !== undefined)) context.wakeAt(context.calls.vcpu.now + STEP_INTERVAL);
 }
 
 /** One step of every reset under way. */

@@ -1,14 +1,15 @@
 // The Resource Manager: a native guest that boots the primary VM and then serves requests (spec/resource-manager.md §9).
 // All it can do is make hypercalls and read and write its own memory.
 
-import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
+import { type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
 import { boot } from "./boot.ts";
+import { HypercallFailure } from "./calls.ts";
 import { Context } from "./context.ts";
-import { serve, serveAll } from "./dispatch.ts";
+import { serve, serveAll, serveDelayed } from "./dispatch.ts";
 import { driveExits, exitRunReturned, handleHalt } from "./exit.ts";
 import { limits, type LimitUse } from "./limits.ts";
 import { flush } from "./link.ts";
-import type { AssignOrder } from "./memory-assignment.ts";
+import { Refusal } from "./refusals.ts";
 import { stepResets } from "./reset.ts";
 import type { RmState } from "./state.ts";
 
@@ -26,14 +27,14 @@ export class ResourceManager implements NativeGuest {
     return limits(this.#context.state);
   }
 
-  /** Has the platform's firmware fail orders to assign memory: answers why. For who injects failures. */
-  set failAssignment(fail: (order: AssignOrder) => string | undefined) {
-    this.#context.failAssignment = fail;
-  }
-
   start(vcpu: NativeVcpu, _entry: bigint, x0: bigint): void {
     this.#context.calls.vcpu = vcpu;
-    boot(this.#context, Number(x0));
+    try {
+      boot(this.#context, Number(x0));
+    } catch (failure) {
+      if (!(failure instanceof HypercallFailure || failure instanceof Refusal)) throw failure;
+      throw new NativePanic(`the resource manager cannot boot: ${failure.message}`);
+    }
   }
 
   virq(vcpu: NativeVcpu, intid: number): void {
@@ -53,9 +54,10 @@ export class ResourceManager implements NativeGuest {
   timer(vcpu: NativeVcpu): void {
     const context = this.#context;
     context.calls.vcpu = vcpu;
-    // A vCPU that is polled asks for the timer before the steps of a reset do, as those come sooner.
+    context.state.wakeAt = undefined;
     driveExits(context);
     stepResets(context);
+    serveDelayed(context);
     serveAll(context);
   }
 

@@ -299,6 +299,10 @@ export interface RmState {
   firmware: { readonly ipa: number; readonly size: number } | undefined;
   /** FW_MILESTONE was sent. */
   firmwareLocked: boolean;
+  /** When the timer goes off, virtual ns. */
+  wakeAt: number | undefined;
+  /** Requests that are taken up later, as somebody wants it: when, virtual ns, and whose. */
+  readonly delayed: { readonly at: number; readonly vmid: number; readonly message: RpcMessage }[];
   /** State of the generator that steps in for prng_get_entropy when its limit is reached. */
   entropy: bigint;
 }
@@ -321,6 +325,8 @@ export function newState(): RmState {
     running: false,
     firmware: undefined,
     firmwareLocked: false,
+    wakeAt: undefined,
+    delayed: [],
     entropy: 0n,
   };
 }

@@ -22,6 +22,8 @@ import { TreePane } from "./tree-pane.ts";
 import { Windows } from "./windows.ts";
 import type { UiState } from "./ui-state.ts";
 import { Asker } from "../workstation/control/asker.ts";
+import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
+import type { Action as MachineAction } from "../workstation/inspect/action.ts";
 import { cellText } from "../workstation/inspect/format.ts";
 import type { Row, Table } from "../workstation/inspect/table.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
@@ -550,11 +552,40 @@ export class App {
     const { act, question } = action;
     if (!act || !question) throw new Error(`${action.name} has no code`);
     this.#overlay = new ConfirmOverlay(question(id), () => {
-      this.#asker.act(act(id)).then((error) => {
-        this.#say(error ?? `${action.name} ${id}: done`, error === undefined ? "text" : "refused");
-        this.port.changed(true);
-      });
+      this.#perform(act(id), `${action.name} ${id}: done`);
     });
+  }
+
+  /** Has the machine do it, and says what came of it. */
+  #perform(action: MachineAction, done: string): void {
+    this.#asker.act(action).then((error) => {
+      this.#say(error ?? done, error === undefined ? "text" : "refused");
+      this.port.changed(true);
+    });
+  }
+
+  /** What the palette makes of `inject RULE`: a fault from now on, once the rule is right. */
+  #injection(rule: string): Choice {
+    const text = `inject ${rule}`;
+    if (this.options.readOnly) {
+      return {
+        text,
+        detail: "off: --read-only",
+        run: () => this.#say("inject changes the machine; --read-only forbids it", "refused"),
+      };
+    }
+    try {
+      const { text: checked } = parseFaultRule(rule);
+      return {
+        text,
+        detail: "a fault from now on",
+        run: () => this.#perform({ kind: "inject.add", rule: checked }, `${checked}: from now on`),
+      };
+    } catch (error) {
+      if (!(error instanceof FaultRuleError)) throw error;
+      const { message } = error;
+      return { text, detail: message, run: () => this.#say(message, "refused") };
+    }
   }
 
   #copyMenu(): void {
@@ -594,6 +625,7 @@ export class App {
     if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) {
       return [{ text: text.trim(), detail: "go to it", run: () => this.#jump(text.trim()) }];
     }
+    if (/^inject\s+\S/.test(wanted)) return [this.#injection(text.trim().replace(/^inject\s+/i, ""))];
     const offers: Choice[] = this.#keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
       .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => this.#run(action, NO_KEY) }));
     for (const on of [true, false]) {
@@ -603,6 +635,11 @@ export class App {
         run: () => this.port.mouse(on),
       });
     }
+    offers.push({
+      text: "inject",
+      detail: "RULE behind it: let operations go wrong, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
+      run: () => this.#say("inject KIND FIELD=VALUE .. -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
+    });
     for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colours", run: () => this.setTheme(theme) });
     for (const { pane } of this.#windows.visible) {
       if (!(pane instanceof TablePane)) continue;
@@ -631,7 +668,10 @@ export class App {
         const error = pane.filterError;
         return error ? { text: `/${text.slice(0, error.at)}>${text.slice(error.at)}   ${error.message}`, role: "refused" } : undefined;
       },
-      accept: () => {},
+      accept: (text) => {
+        // The rows are still those of the last good one.
+        if (pane.filterError) this.#say(`/${text}: ${pane.filterError.message}`, "refused");
+      },
       leave: () => {
         pane.setFilter("");
         this.#questions.ask(pane);

@@ -1,7 +1,8 @@
 // What every virtio device is to its transport (virtio 1.2 sections 2.1-2.5): an id, features, queues, configuration bytes, and what it does
 // when the driver notifies a queue. A device's folder has the device, its metrics and its state.
 
-import type { Virtqueue } from "./virtqueue.ts";
+import { VirtioFault } from "./memory.ts";
+import type { Chain, Virtqueue } from "./virtqueue.ts";
 
 /** Device ids (virtio 1.2 section 5). */
 export const VirtioId = { Net: 1, Block: 2, Console: 3, Entropy: 4, Balloon: 5, P9: 9, Input: 18, Vsock: 19 } as const;
@@ -21,9 +22,29 @@ export interface VirtioPort {
   signal(queue: Virtqueue): void;
   /** The configuration bytes have changed. */
   configurationChanged(): void;
+  /** Asks what is to happen to a chain instead of being served, where somebody may want that. */
+  readonly intercept: ChainInterceptor | undefined;
+  /** Answers a chain with the device's error. */
+  fail(queue: Virtqueue, chain: Chain): void;
   /** Runs work that was not started by the driver (input from outside): faults of the guest's rings are the transport's to deal with. */
   perform(work: () => void): void;
 }
+
+/** What happens to a chain that is not just served. */
+export type ChainFate =
+  /** The device answers with its error. */
+  | { readonly kind: "error" }
+  /** The driver never gets it back. */
+  | { readonly kind: "lose" }
+  /** It is served twice. */
+  | { readonly kind: "double" }
+  /** It is served when `later` calls what it is given. */
+  | { readonly kind: "delay"; readonly later: (serve: () => void) => void }
+  /** The device needs a reset from then on; `why` is for people. */
+  | { readonly kind: "die"; readonly why: string };
+
+/** Says what happens to a chain; undefined: it is served. */
+export type ChainInterceptor = (queue: Virtqueue, chain: Chain) => ChainFate | undefined;
 
 /** A device model. */
 export interface VirtioDevice {
@@ -43,6 +64,10 @@ export interface VirtioDevice {
   notify(queue: number): void;
   /** The driver is ready (DRIVER_OK). */
   start?(): void;
+  /** What a chain asks for, for rules that name it: `read`; absent where a queue has one kind of request. */
+  operation?(queue: number, chain: Chain): string;
+  /** Answers a chain with an error of the device; absent where it has none. */
+  fail?(queue: number, chain: Chain): void;
   /** Back to the state after power-on. */
   reset(): void;
   /** Counters for people. */
@@ -53,12 +78,41 @@ export interface VirtioDevice {
 }
 
 /** Takes chains from a queue and serves each, at most a queueful: a ring that the device itself fills again must not keep it for ever. */
-export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: NonNullable<ReturnType<Virtqueue["pop"]>>) => void): void {
+export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain) => void): void {
   for (let count = 0; count < queue.size; count++) {
     const chain = queue.pop();
     if (!chain) break;
+    const fate = port.intercept?.(queue, chain);
+    if (fate) {
+      meet(port, queue, chain, fate, one);
+      continue;
+    }
     one(chain);
     queue.push(chain);
   }
   port.signal(queue);
+}
+
+/** A chain meets its fate. */
+function meet(port: VirtioPort, queue: Virtqueue, chain: Chain, fate: ChainFate, one: (chain: Chain) => void): void {
+  switch (fate.kind) {
+    case "lose":
+      return;
+    case "error":
+      port.fail(queue, chain);
+      return queue.push(chain);
+    case "double":
+      one(chain);
+      chain.rewind();
+      one(chain);
+      return queue.push(chain);
+    case "delay":
+      return fate.later(() => {
+        one(chain);
+        queue.push(chain);
+        port.signal(queue);
+      });
+    case "die":
+      throw new VirtioFault("2.1.2", fate.why, { head: chain.head });
+  }
 }

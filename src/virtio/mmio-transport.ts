@@ -1,9 +1,9 @@
 // Virtio over MMIO, version 2 (virtio 1.2 section 4.2): the registers of one slot, and the device behind them.
 
 import { VirtioMmioRegister, VirtioStatus } from "../devices/virtio-mmio-registers.ts";
-import { Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
+import { type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
 import { type GuestMemory, VirtioFault } from "./memory.ts";
-import { QUEUE_SIZE_MAX, Virtqueue, type VirtqueueState } from "./virtqueue.ts";
+import { type Chain, QUEUE_SIZE_MAX, Virtqueue, type VirtqueueState } from "./virtqueue.ts";
 
 /** Bytes of a slot's registers. */
 export const VIRTIO_MMIO_SIZE = 0x200;
@@ -34,7 +34,22 @@ export interface MmioTransportOptions {
   readonly onInterrupt: (level: boolean) => void;
   /** The guest broke a rule; the device waits for its reset. */
   readonly onFault: (fault: VirtioFault) => void;
+  /** Says what happens to a chain: for who injects faults. Undefined while nobody does. */
+  readonly faults?: DeviceFaults;
 }
+
+/** Faults that people want of a device. */
+export interface DeviceFaults {
+  /** Whether there are any: what each chain pays. */
+  readonly armed: boolean;
+  /** What happens to a chain that asks for `operation`. */
+  fate(operation: string): InjectedFate | undefined;
+  /** Does something so much later, virtual ns. */
+  later(ns: number, act: () => void): void;
+}
+
+/** What `DeviceFaults` says of a chain. */
+export type InjectedFate = Exclude<ChainFate, { kind: "delay" }> | { readonly kind: "delay"; readonly ns: number };
 
 /** One slot with its device. Registers are 32 bits; the configuration space takes 1, 2, 4 and 8 bytes. */
 export class MmioTransport implements VirtioPort {
@@ -45,6 +60,8 @@ export class MmioTransport implements VirtioPort {
   #deviceFeaturesSel = 0;
   #driverFeaturesSel = 0;
   #queueSel = 0;
+  /** How often the driver has reset it: what was begun before is void. */
+  #resets = 0;
   readonly #driverFeatures: [number, number] = [0, 0];
   readonly #deviceFeatures: readonly [number, number];
 
@@ -54,6 +71,20 @@ export class MmioTransport implements VirtioPort {
     for (const bit of [...device.features, ...Object.values(Feature)]) features[bit >> 5] |= 1 << (bit & 31);
     this.#deviceFeatures = features;
     device.attach(this);
+  }
+
+  get intercept(): ChainInterceptor | undefined {
+    const { faults } = this.options;
+    if (!faults?.armed) return undefined;
+    return (queue, chain) => {
+      const index = this.queues.indexOf(queue);
+      const fate = faults.fate(this.device.operation?.(index, chain) ?? `queue${index}`);
+      return fate?.kind === "delay" ? { kind: "delay", later: (act) => this.#later(faults, fate.ns, act) } : fate;
+    };
+  }
+
+  fail(queue: Virtqueue, chain: Chain): void {
+    this.device.fail?.(this.queues.indexOf(queue), chain);
   }
 
   get running(): boolean {
@@ -124,6 +155,14 @@ export class MmioTransport implements VirtioPort {
       queue.eventIndex = this.accepted(Feature.EVENT_IDX);
     });
     this.device.restore(state.device);
+  }
+
+  /** Does something later, unless the device is reset before. */
+  #later(faults: DeviceFaults, ns: number, act: () => void): void {
+    const resets = this.#resets;
+    faults.later(ns, () => {
+      if (this.#resets === resets && this.running) this.perform(act);
+    });
   }
 
   #readRegister(offset: number): number {
@@ -222,6 +261,7 @@ export class MmioTransport implements VirtioPort {
   }
 
   #reset(): void {
+    this.#resets++;
     this.#status = 0;
     this.#interrupts = 0;
     this.#deviceFeaturesSel = this.#driverFeaturesSel = this.#queueSel = 0;

@@ -105,6 +105,26 @@ export class Chain {
     return done;
   }
 
+  /** Copies the first bytes that are left to read, which stay to be read; gives how many there were. */
+  peek(into: Uint8Array): number {
+    const before = [this.#readIndex, this.#readOffset, this.#readLeft];
+    const done = this.read(into);
+    [this.#readIndex, this.#readOffset, this.#readLeft] = before;
+    return done;
+  }
+
+  /** Back to where nothing was read or written. */
+  rewind(): void {
+    this.#readIndex =
+      this.#readOffset =
+      this.#writeIndex =
+      this.#writeOffset =
+      this.#written =
+        0;
+    this.#readLeft = this.#readable.reduce((sum, { length }) => sum + length, 0);
+    this.#writeLeft = this.#writable.reduce((sum, { length }) => sum + length, 0);
+  }
+
   /** Leaves all but the last `bytes` of the room unwritten, as a device does that has a status to give and no data. They count as written. */
   skipTo(bytes: number): void {
     let skip = this.#writeLeft - bytes;

@@ -17,6 +17,7 @@ import { type MemoryMap, memoryMap, PL011_BASE, PL011_INTID, PL011_SIZE, RAM_BAS
 import type { VirtioDevice } from "../virtio/device.ts";
 import { deviceId } from "../virtio/plan.ts";
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
+import { parseFaultRule } from "./fault-rules.ts";
 import { Vmid } from "./guest-names.ts";
 import { GuestSystem } from "./guest-system.ts";
 import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "./plan.ts";
@@ -51,6 +52,7 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
   const { behaviour, seed } = plan;
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, images });
   system.install(hypervisor);
+  for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
   if (plan.debug !== undefined) system.debugVm(plan.debug);
   attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);

@@ -57,6 +57,8 @@ export interface SessionPlan {
   readonly behaviour?: Partial<Behaviour>;
   /** Seed of all guest-visible randomness. */
   readonly seed: number;
+  /** Rules of injected faults that hold from the start (`fault-rules.ts`). */
+  readonly inject?: readonly string[];
   /** End after this much virtual time (ns). */
   readonly duration: number | undefined;
   /** End when an event passes this filter. With `duration` it is a failure when none does before. */

@@ -6,6 +6,7 @@ import type { Machine } from "../machine/machine.ts";
 import { VIRTIO_MMIO_BASE, VIRTIO_MMIO_INTID, VIRTIO_MMIO_SLOTS, VIRTIO_MMIO_STRIDE } from "../machine/memory-map.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { MmioTransport } from "../virtio/mmio-transport.ts";
+import { deviceFaults } from "./device-faults.ts";
 import { VmMemory } from "./vm-memory.ts";
 
 const SPI = 0;
@@ -52,6 +53,7 @@ export function attachVirtio(
     const ipa = VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE, intid = VIRTIO_MMIO_INTID + slot;
     const transport = new MmioTransport(device, {
       memory,
+      faults: deviceFaults(hypervisor.faults, `${hypervisor.names.vm(vmid)}/${device.name}${slot}`, device),
       onInterrupt: (level) => machine.interrupt(intid, level),
       onFault: (fault) => onProblem(device, `${fault.message}: ${JSON.stringify(fault.values)}`),
     });

@@ -2,6 +2,7 @@
 // the host does. Answers follow spec/observed.md sections 6 and 8.
 
 import assert from "node:assert/strict";
+import { NO_FAULTS } from "../../src/abi/faults.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
@@ -132,6 +133,7 @@ export class FakePlatform {
     // deno-lint-ignore no-this-alias -- the object's getters have a `this` of their own
     const platform = this;
     return {
+      faults: NO_FAULTS,
       index,
       trace: { ...NO_TRACE, refuse: (rule) => this.rules.push(rule) },
       get now() {

@@ -4,6 +4,7 @@
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts";
+import { NO_FAULTS } from "../../src/abi/faults.ts";
 import { TraceHub } from "../../src/hypervisor/trace-hub.ts";
 import { encodeRootEnvironment } from "../../src/abi/root-environment.ts";
 import { capId, HWIRQS, recordedEnvironment } from "../support/recorded-environment.ts";
@@ -20,6 +21,7 @@ export class FakeVcpu implements NativeVcpu {
   readonly index = 0;
   now = 1_500_000;
   readonly trace = new TraceHub(() => this.now).port(() => "rm/0");
+  readonly faults = NO_FAULTS;
   readonly calls: RecordedCall[] = [];
   readonly enabled = new Set<number>();
   timerAt: number | undefined;

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { VM_ALLOCATE } from "../../src/abi/rpc/messages/vm.ts";
 import { setText } from "../../src/resource-manager/memory-assignment.ts";
+import { parseFaultRule } from "../../src/workstation/fault-rules.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Machine } from "./machine.ts";
 
@@ -31,10 +32,7 @@ class Rig {
 
   /** The firmware fails the next order. */
   fail(): void {
-    this.machine.system.rm.failAssignment = () => {
-      this.machine.system.rm.failAssignment = () => undefined;
-      return "injected";
-    };
+    this.machine.system.hypervisor.faults.add(parseFaultRule("assign nth=1 -> DENIED"));
   }
 }
 
@@ -62,7 +60,7 @@ Deno.test("a lend that the firmware refuses is DENIED and leaves everything as i
   const before = machine.usage();
   rig.fail();
   assert.equal(primary.ask(MEM_LEND, { ...give, acl: [{ vmid, rights: 7 }], sgl: [range(0x4700_0000, 2)] }).error, "DENIED");
-  assert.match(machine.system.hypervisor.trace.reasons.last!.rule, /the platform's firmware refuses: injected/);
+  assert.match(machine.system.hypervisor.trace.reasons.last!.rule, /the platform's firmware refuses: a fault was injected/);
   assert.deepEqual(machine.usage(), before);
   assert.deepEqual(rig.assigned(), []);
   machine.system.act((vcpu) => assert.ok(vcpu.write(0x4700_0000, Uint8Array.of(1)), "the owner has its memory"));
@@ -116,7 +114,7 @@ Deno.test("whatever is lent and reclaimed, with failures in between, the firmwar
           const made = primary.ask(MEM_LEND, { ...give, acl: [{ vmid, rights: 7 }], sgl });
           if (made.value !== undefined) handles.push(made.value.handle);
         }
-        rig.machine.system.rm.failAssignment = () => undefined;
+        rig.machine.system.hypervisor.faults.clear();
         const { parcels, assigned } = rig.machine.system.rm.state;
         const size = (ranges: readonly { size: number }[]) => ranges.reduce((sum, each) => sum + each.size, 0);
         assert.equal(size(assigned), size(parcels.flatMap(({ regions }) => regions)));

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { type ErrorCode, errorName } from "../../src/abi/errors.ts";
 import { Hypercall, type HypercallName, hypercallName } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
+import type { FaultPort } from "../../src/abi/faults.ts";
 import type { TracePort } from "../../src/abi/trace.ts";
 import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
@@ -71,6 +72,10 @@ class FaultyVcpu implements NativeVcpu {
 
   get trace(): TracePort {
     return this.vcpu.trace;
+  }
+
+  get faults(): FaultPort {
+    return this.vcpu.faults;
   }
 
   hvc(number: number, ...args: bigint[]): HypercallResult {

@@ -23,6 +23,18 @@ for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
   }
 }
 
+for (const [depth, name] of [["16", "in 16 colours"], ["none", "without colour"]] as const) {
+  for (const key of SCREENS) {
+    Deno.test(`screen ${key} ${name}, every byte`, async (t) => {
+      const rig = new Rig(80, 24, {}, depth);
+      await rig.type(key);
+      await rig.lines();
+      rig.screen.invalidate();
+      await t.assertSnapshot(rig.frame());
+    });
+  }
+}
+
 Deno.test("W3: at 120x36 tree, console and events are all visible", async () => {
   assert.match(await new Rig(120, 36).text(), /VMs[\s\S]*con:debian[\s\S]*Debian GNU\/Linux[\s\S]*events/);
 });
@@ -436,6 +448,30 @@ Deno.test("the palette finds actions, themes and objects, and goes to any id", a
   assert.equal(rig.redrawn, 1);
   await rig.type(":nothing of the kind\r");
   assert.match(await rig.text(), /nothing is called/);
+});
+
+Deno.test("the palette injects faults once their rule is right, and not with --read-only", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  await rig.type(":inject virq vm=rt nth=3 -> loose");
+  assert.match(await rig.text(), /none of virq; did you mean "lose"/);
+  await rig.type("\r");
+  assert.deepEqual(rig.acted, []);
+  await rig.type(":inject virq vm=rt nth=3 -> lose\r");
+  assert.deepEqual(rig.acted, [{ kind: "inject.add", rule: "virq vm=rt nth=3 -> lose" }]);
+  const looking = new Rig(120, 36, { readOnly: true });
+  await looking.lines();
+  await looking.type(":inject virq -> lose\r");
+  assert.deepEqual(looking.acted, []);
+  assert.match(await looking.text(), /--read-only forbids it/);
+});
+
+Deno.test("a bad filter that is accepted says once more what is wrong with it", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/bad=1\r");
+  assert.match((await rig.lines()).at(-1)!, /\/bad=1: no field "bad"/);
 });
 
 Deno.test("w goes to the reason, x to the events that name the object", async () => {

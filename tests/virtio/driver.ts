@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
 import type { GuestMemory, VirtioFault } from "../../src/virtio/memory.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
-import { MmioTransport } from "../../src/virtio/mmio-transport.ts";
+import { type DeviceFaults, MmioTransport } from "../../src/virtio/mmio-transport.ts";
 
 const QUEUE_STRIDE = 0x4000;
 const BUFFERS = 0x8_0000;
@@ -54,9 +54,10 @@ export class TestDriver {
   readonly #next: number[] = [];
   readonly #used: number[] = [];
 
-  constructor(readonly device: VirtioDevice) {
+  constructor(readonly device: VirtioDevice, wanted?: DeviceFaults) {
     this.transport = new MmioTransport(device, {
       memory: this.memory,
+      faults: wanted,
       onInterrupt: (level) => {
         if (level && !this.level) this.interrupts++;
         this.level = level;

@@ -3,6 +3,7 @@
 // (docs/architecture.md, "Host").
 
 import type { NativeVcpu } from "../../abi/native-guest.ts";
+import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
 import type { BrokenRule, TraceFields } from "../../abi/trace.ts";
 import { findRequest } from "../../abi/ioctl/decode.ts";
 import { GZVM } from "../../abi/ioctl/geniezone.ts";
@@ -33,6 +34,8 @@ interface Task {
   readonly file: number;
   /** A signal waits for it. */
   signalled: boolean;
+  /** Somebody wants it to wait until a signal comes: no driver knows of it. */
+  lost?: true;
   /** Its operation in the trace; not kept over a restore. */
   trace: number | undefined;
 }
@@ -335,11 +338,25 @@ export class HostKernel {
     const task: Task = { id, pid, space: this.spaceOf(pid).id, file: file.id, signalled: false, trace: operation };
     this.state.tasks[id] = task;
     file.refs++;
-    const { ioctl } = this.#of(file);
-    const result = ioctl === undefined ? -Errno.ENOTTY : this.#of(file).ioctl!(id, file, code >>> 0, argument);
+    const result = this.#perform(task, file, name, code >>> 0, argument);
     if (result === undefined) trace.suspend(operation);
     else this.#end(task, result);
     return { task: id, result };
+  }
+
+  /** Has the file's driver do it, unless somebody wants something else to happen. Undefined while it waits. */
+  #perform(task: Task, file: OpenFile, name: string, code: number, argument: bigint): number | undefined {
+    const { faults } = this.cpu;
+    const hit = faults.armed.ioctl ? faults.hit("ioctl", { name, pid: task.pid }) : undefined;
+    const effect = hit?.effect;
+    if (effect?.kind === "error") return this.refuse(effect.code, INJECTED_SECTION, INJECTED, injectedValues(hit!));
+    if (effect?.kind === "lose") {
+      task.lost = true;
+      return undefined;
+    }
+    if (effect?.kind === "delay") faults.spend(effect.ns);
+    const { ioctl } = this.#of(file);
+    return ioctl === undefined ? -Errno.ENOTTY : this.#of(file).ioctl!(task.id, file, code, argument);
   }
 
   /** The argument for people: the fields of its structure where it points to one. */
@@ -354,6 +371,10 @@ export class HostKernel {
     const waiting = this.state.tasks[task];
     if (waiting === undefined) return false;
     waiting.signalled = true;
+    if (waiting.lost) {
+      this.finish(task, -Errno.EINTR);
+      return true;
+    }
     const file = this.#file(waiting.file);
     this.#of(file).interrupt?.(task, file);
     return true;

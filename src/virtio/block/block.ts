@@ -13,6 +13,16 @@ export const BlockRequest = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, W
 /** The byte that ends each request. */
 export const BlockStatus = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
 
+/** What rules of injected faults call the requests. */
+const OPERATIONS: ReadonlyMap<number, string> = new Map([
+  [BlockRequest.IN, "read"],
+  [BlockRequest.OUT, "write"],
+  [BlockRequest.FLUSH, "flush"],
+  [BlockRequest.GET_ID, "identify"],
+  [BlockRequest.DISCARD, "discard"],
+  [BlockRequest.WRITE_ZEROES, "zero"],
+] as [number, string][]);
+
 const HEADER_SIZE = 16;
 const RANGE_SIZE = 16;
 const ID_SIZE = 20;
@@ -84,6 +94,17 @@ export class BlockDevice implements VirtioDevice {
 
   notify(): void {
     serve(this.#port!, this.#port!.queues[0], (chain) => this.#serve(chain));
+  }
+
+  operation(_queue: number, chain: Chain): string {
+    if (chain.peek(this.#header) < HEADER_SIZE) return "malformed";
+    return OPERATIONS.get(new DataView(this.#header.buffer).getUint32(0, true)) ?? "unknown";
+  }
+
+  fail(_queue: number, chain: Chain): void {
+    this.#errors++;
+    if (chain.writable > 0) chain.skipTo(1);
+    chain.write(Uint8Array.of(BlockStatus.IOERR));
   }
 
   reset(): void {}

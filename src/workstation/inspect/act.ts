@@ -4,6 +4,7 @@ import { Intid } from "../../hypervisor/gic-registers.ts";
 import type { Vgic } from "../../hypervisor/vgic.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
+import { FaultRuleError, parseFaultRule } from "../fault-rules.ts";
 import type { Action } from "./action.ts";
 import { QueryError, type View, withPrefix } from "./inspected.ts";
 
@@ -29,6 +30,10 @@ export function act(view: View, action: Action): void {
       doorbell.send(action.flags);
       return;
     }
+    case "inject.add":
+      return addFault(view, action.rule);
+    case "inject.remove":
+      return removeFault(view, action.rule);
     case "irq.raise":
       return raise(view, action.irq);
     case "balloon.set":
@@ -41,6 +46,22 @@ export function act(view: View, action: Action): void {
       if (vcpu.isCritical) throw new QueryError(`${action.vcpu} is one that the system cannot go on without`);
       return vcpu.kill();
     }
+  }
+}
+
+function addFault({ hypervisor }: View, text: string): void {
+  try {
+    hypervisor.faults.add(parseFaultRule(text));
+  } catch (error) {
+    if (!(error instanceof FaultRuleError)) throw error;
+    throw new QueryError(error.message);
+  }
+}
+
+function removeFault({ hypervisor: { faults } }: View, id: string): void {
+  if (id === "all") return faults.clear();
+  if (!faults.remove(withPrefix("inject", id))) {
+    throw new QueryError(`no ${withPrefix("inject", id)}; el2 inject --list shows what there is`);
   }
 }
 

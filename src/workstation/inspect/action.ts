@@ -18,5 +18,9 @@ export type Action =
   | { readonly kind: "balloon.set"; readonly vm: string; readonly bytes: number }
   /** Events of a VM's keyboard or tablet: what stands together happens at once. */
   | { readonly kind: "input.send"; readonly vm: string; readonly events: readonly (readonly InputEvent[])[] }
+  /** A rule of injected faults holds from now on (`fault-rules.ts`). */
+  | { readonly kind: "inject.add"; readonly rule: string }
+  /** It holds no more: `inject:N`, or `all`. */
+  | { readonly kind: "inject.remove"; readonly rule: string }
   /** Ends the life of a vCPU (vcpu_kill). */
   | { readonly kind: "vcpu.kill"; readonly vcpu: string };

@@ -7,6 +7,7 @@ import type { Action } from "./action.ts";
 import { type Filter, FilterError, parseFilter } from "./filter.ts";
 import { type Inspected, QueryError, Rates, View } from "./inspected.ts";
 import type { Answer, Query, QueryArguments } from "./query.ts";
+import { readInjections } from "./read-injections.ts";
 import { readCaps, readObjects } from "./read-caps.ts";
 import { readIrqs } from "./read-irqs.ts";
 import { physical, readBytes, readMemory, readOwner, readViolations } from "./read-memory.ts";
@@ -117,6 +118,7 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
   "obj.ls": (view) => ({ rows: readObjects(view) }),
   "queue.ls": (view) => ({ rows: readQueues(view) }),
   "queue.ring": (view, args) => ({ rows: readMessages(view, required(args, "queue")) }),
+  "inject.ls": (view) => ({ rows: readInjections(view) }),
   "events": (view, args, filter) => fromLog(view, args, filter, kindsOf(args.kinds), eventRow),
   "rpc.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["rpc"]), (event) => rpcRow(view, event)),
   "sched.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["sched"]), sliceRow),

@@ -402,6 +402,21 @@ export const VIOLATIONS = defineTable({
   },
 });
 
+export const INJECTIONS = defineTable({
+  name: "inject.ls",
+  version: 1,
+  command: "inject --list",
+  doc: "rules of injected faults, and what has come of them",
+  empty: "nothing is injected; el2 inject --help shows rules",
+  columns: {
+    id: { kind: "id", doc: "inject:NUMBER", width: 10 },
+    kind: { kind: "word", doc: "kind of the operations that go wrong", width: 6 },
+    seen: { kind: "count", doc: "operations that its conditions fitted", width: 7 },
+    hits: { kind: "count", doc: "those that went wrong", width: 7 },
+    rule: { kind: "text", doc: "the rule", width: 80 },
+  },
+});
+
 export const HASHES = defineTable({
   name: "hash",
   version: 1,
@@ -436,6 +451,7 @@ export const TABLES = {
   "events": EVENTS,
   "why": REASONS,
   "sched.ls": SLICES,
+  "inject.ls": INJECTIONS,
   "hash": HASHES,
 } as const satisfies Readonly<Record<string, Table>>;
 

@@ -1,0 +1,79 @@
+// Injected faults: rules that say which operation shall go wrong, and how (docs/fault-injection.md). Who performs operations asks a
+// `FaultPort` what is to happen to each; without rules nobody asks. Rules are counted in the order of virtual time, so that a run with
+// the same rules is the same run.
+
+/** Kinds of operations that can go wrong. */
+export const FAULT_KINDS = ["hvc", "rpc", "ioctl", "alloc", "virq", "dev", "assign"] as const;
+export type FaultKind = typeof FAULT_KINDS[number];
+
+/** What happens to an operation. */
+export type FaultEffect =
+  /** It is refused; `code` is the number that its kind's callers get. */
+  | { readonly kind: "error"; readonly name: string; readonly code: number }
+  /** It happens so much later: virtual ns. */
+  | { readonly kind: "delay"; readonly ns: number }
+  /** It never happens, and nobody says so. */
+  | { readonly kind: "lose" }
+  /** It happens twice. */
+  | { readonly kind: "double" }
+  /** What performs it ends its service. */
+  | { readonly kind: "die" };
+
+/** The operation that is asked about: values of the fields of its kind. A `vm` that is a number is a VMID. */
+export type FaultSubject = Readonly<Record<string, string | number>>;
+
+/** One condition: a field is, or is not, one of these words, in which `*` stands for anything. */
+export interface FaultCondition {
+  readonly field: string;
+  readonly negated: boolean;
+  readonly words: readonly string[];
+}
+
+/** A rule, checked. */
+export interface FaultRule {
+  /** As it was written. */
+  readonly text: string;
+  readonly kind: FaultKind;
+  readonly conditions: readonly FaultCondition[];
+  /** The first and the last operation that it hits, of those that its conditions fit: from 1; the last may be Infinity. */
+  readonly first: number;
+  readonly last: number;
+  /** It hits every so many of them. */
+  readonly step: number;
+  readonly effect: FaultEffect;
+}
+
+/** Whom performers of operations ask. */
+export interface FaultPort {
+  /** Whether there are rules of a kind: what each operation pays while there are none. */
+  readonly armed: Readonly<Record<FaultKind, boolean>>;
+  /** Counts an operation, and gives what is to happen to it. */
+  hit(kind: FaultKind, subject: FaultSubject): FaultHit | undefined;
+  /** The CPU that is running spends this much virtual time (ns). */
+  spend(ns: number): void;
+}
+
+/** An operation that a rule hits. */
+export interface FaultHit {
+  /** `inject:N`. */
+  readonly id: string;
+  readonly rule: FaultRule;
+  readonly effect: FaultEffect;
+}
+
+/** The phrase that stands as the rule of a refusal that was injected. */
+export const INJECTED = "a fault was injected";
+/** Where that is specified. */
+export const INJECTED_SECTION = "el2 inject";
+
+/** The values of that refusal, for its reason. */
+export function injectedValues({ id, rule }: FaultHit): Readonly<Record<string, string>> {
+  return { inject: id, rule_text: rule.text };
+}
+
+/** No rules, for good. */
+export const NO_FAULTS: FaultPort = {
+  armed: Object.fromEntries(FAULT_KINDS.map((kind) => [kind, false])) as Record<FaultKind, boolean>,
+  hit: () => undefined,
+  spend: () => {},
+};
