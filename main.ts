@@ -2,9 +2,13 @@
 // No top-level await here: messages posted to a worker that is still loading would be lost.
 
 import { WORKER_NAME } from "./src/workstation/client.ts";
+import { VERSION } from "./src/workstation/version.ts";
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/workstation/worker.ts").then((worker) => worker.serveMachine());
+} else if (Deno.args.length === 1 && Deno.args[0] === "--version") {
+  // Who asks only for that need not wait for all commands to be loaded.
+  console.log(VERSION);
 } else {
   import("./src/cli/main.ts").then((cli) => cli.main(Deno.args, new URL(import.meta.url))).then((code) => Deno.exit(code));
 }

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { Failure, readNamedFile } from "./failure.ts";
-import { disassemble } from "../isa/disassemble.ts";
+import type { disassemble } from "../isa/disassemble.ts";
 import { isElf, readElf } from "../workstation/elf.ts";
 import { imageHeader, unwrapImage } from "../workstation/kernel-image.ts";
 import { parseAddress, parseWhole } from "./values.ts";
@@ -31,9 +31,11 @@ Examples:
   el2 disasm d503201f,d65f03c0
   el2 disasm guest.elf --start 0x40100000 --count 32`,
     )
-    .action((what, options) => {
+    .action(async (what, options) => {
+      // The table of instructions is loaded by who needs it.
+      const isa = await import("../isa/disassemble.ts");
       let left = options.count;
-      for (const code of codeOf(what, options.address)) left -= print(code, options.start, left);
+      for (const code of codeOf(what, options.address)) left -= print(code, options.start, left, isa.disassemble);
     });
 }
 
@@ -74,7 +76,7 @@ function isWrapped(file: Uint8Array): boolean {
 }
 
 /** Prints at most `limit` instructions from `start` on; returns how many there were. */
-function print({ address, bytes }: Code, start: number, limit: number): number {
+function print({ address, bytes }: Code, start: number, limit: number, text: typeof disassemble): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let lines: string[] = [];
   let printed = 0;
@@ -86,7 +88,7 @@ function print({ address, bytes }: Code, start: number, limit: number): number {
   for (let at = first; at + 4 <= bytes.length && printed < limit; at += 4, printed++) {
     const word = view.getUint32(at, true);
     const shown = (address + at).toString(16).padStart(8, "0");
-    lines.push(`${shown}:\t${word.toString(16).padStart(8, "0")}\t${disassemble(word, BigInt(address + at))}`);
+    lines.push(`${shown}:\t${word.toString(16).padStart(8, "0")}\t${text(word, BigInt(address + at))}`);
     if (lines.length === CHUNK) flush();
   }
   flush();

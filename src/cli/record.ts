@@ -4,7 +4,6 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
-import { diffRecordings } from "../workstation/record/diff.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
 import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
 
@@ -113,6 +112,8 @@ export function registerDiff(program: Command, exit: (code: number) => void): vo
     .action(async (a, b, options) => {
       const [first, second] = [await read(a), await read(b)];
       let told = performance.now();
+      // Two machines in this thread: what they are made of is loaded by who needs it.
+      const { diffRecordings } = await import("../workstation/record/diff.ts");
       const { compared, difference } = diffRecordings(first, second, (instructions) => {
         if (performance.now() - told < PROGRESS) return;
         told = performance.now();

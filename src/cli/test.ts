@@ -6,7 +6,7 @@ import { output } from "./print.ts";
 import { junitReport } from "./test-junit.ts";
 import { parseDuration, parseWhole } from "./values.ts";
 import { planScenario } from "../workstation/scenario/plan.ts";
-import { type ScenarioResult, ScenarioRun, type StepResult } from "../workstation/scenario/run.ts";
+import type { ScenarioResult, ScenarioRun, StepResult } from "../workstation/scenario/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../workstation/scenario/scenario.ts";
 
 /** Adds the command. */
@@ -69,6 +69,8 @@ async function read(file: string): Promise<Scenario> {
 
 /** Runs a scenario; the path of its recording where it failed. */
 async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOptions) {
+  // A machine in this thread: what it is made of is loaded by who needs it.
+  const { ScenarioRun } = await import("../workstation/scenario/run.ts");
   let run: ScenarioRun;
   try {
     run = new ScenarioRun(scenario, await planScenario(scenario, seed), {

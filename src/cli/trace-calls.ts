@@ -3,7 +3,6 @@
 // creates, starts, stops and resets VMs (spec/observed.md §7, §8).
 
 import type { TraceEvent } from "../abi/trace.ts";
-import { assemble } from "../workstation/assemble.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 import { output } from "./print.ts";
 
@@ -23,7 +22,9 @@ export interface TraceCallsOptions {
 }
 
 /** Runs the plan and prints the calls. */
-export function traceCalls(plan: SessionPlan, options: TraceCallsOptions): void {
+export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions): Promise<void> {
+  // A machine in this thread: what it is made of is loaded by who needs it.
+  const { assemble } = await import("../workstation/assemble.ts");
   const system = assemble(plan);
   const { machine, hypervisor } = system;
   /** Calls of requests in progress, by the request's event. */

@@ -4,7 +4,6 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
-import { assemble } from "../workstation/assemble.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { planOf } from "./run.ts";
@@ -31,6 +30,8 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       const { host } = plan.what;
       const device = options.device ?? host.driver?.device ?? "union";
       const driver = { gzvm: false, memlock: Number.MAX_SAFE_INTEGER, ...host.driver, device };
+      // A machine in this thread: what it is made of is loaded by who needs it.
+      const { assemble } = await import("../workstation/assemble.ts");
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
       const { machine, hypervisor } = system;
       hypervisor.trace.listen(options.run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
