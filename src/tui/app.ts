@@ -182,6 +182,8 @@ export class App {
       case "paused":
         this.#paused = event.paused;
         this.#past = event.past ?? false;
+        // Steps and moves have no speed; what goes on has one from its second picture on.
+        this.#speed = undefined;
         break;
       case "moved":
         this.#say(event.error ?? `at ${event.instructions} instructions`, event.error === undefined ? "text" : "refused");
@@ -210,7 +212,9 @@ export class App {
 
   #takeSample(sample: MachineSample): void {
     const now = performance.now();
-    if (this.#sample && now > this.#sampledAt) this.#speed = (sample.time - this.#sample.time) / 1e6 / (now - this.#sampledAt);
+    if (this.#sample && now > this.#sampledAt && !this.#paused) {
+      this.#speed = (sample.time - this.#sample.time) / 1e6 / (now - this.#sampledAt);
+    }
     this.#sample = sample;
     this.#sampledAt = now;
     this.#tree.update(sample);

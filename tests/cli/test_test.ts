@@ -21,13 +21,13 @@ Deno.test("a scenario that fails ends with 1, says where, and leaves a recording
     const file = `${folder}/bug.test.toml`;
     await Deno.writeTextFile(
       file,
-      `el2_test = 1\n[[step]]\nboot = "demo"\n[[step]]\nat = "20ms"\n[[step]]\nsend = "hi"\nto = "hello"
+      `el2_test = 1\ninject = ["virq vm=ping nth=9 -> delay 10us"]\n[[step]]\nboot = "demo"\n[[step]]\nat = "20ms"\n[[step]]\nsend = "hi"\nto = "hello"
 [[step]]\ninject = "virq vm=pong -> lose"\n[[step]]\nexpect_console = "<never> & \\"so\\""\nof = "ping"\nwithin = "30ms"\n[[step]]\nat = "1s"\n`,
     );
     const run = await el2("test", file, "--recordings", `${folder}/failed`, "--junit", `${folder}/junit.xml`, "--seed", "7");
     assert.equal(run.code, 1, run.stderr);
     assert.match(run.stdout, /^not ok 5 - bug: console ping shows/m);
-    assert.match(run.stdout, /^ {2}at: ".*bug\.test\.toml:12"$/m);
+    assert.match(run.stdout, /^ {2}at: ".*bug\.test\.toml:13"$/m);
     assert.match(run.stdout, /^ {2}seed: 7$/m);
     assert.match(run.stdout, /^ok 6 - bug: at 1 s # SKIP/m);
     const replay = /^ {2}replay: "el2 (.*)"$/m.exec(run.stdout)![1].split(" ");

@@ -474,6 +474,16 @@ Deno.test("a bad filter that is accepted says once more what is wrong with it", 
   assert.match((await rig.lines()).at(-1)!, /\/bad=1: no field "bad"/);
 });
 
+Deno.test("what is paused or past has no speed", async () => {
+  const rig = new Rig(120, 36);
+  const sampleAt = (time: number) => rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, time } });
+  sampleAt(13e9);
+  assert.match((await rig.lines())[0], / x\d/);
+  rig.apply({ kind: "paused", paused: true, past: true });
+  sampleAt(2e9);
+  assert.doesNotMatch((await rig.lines())[0], / x-?\d/);
+});
+
 Deno.test("w goes to the reason, x to the events that name the object", async () => {
   const rig = new Rig();
   await rig.type("7");
