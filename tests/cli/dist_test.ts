@@ -43,6 +43,9 @@ if (LONG) {
 
       const sums = await run("sha256sum", ["-c", "SHA256SUMS"], env, `${ROOT}dist`);
       assert.equal(sums.code, 0, sums.stdout + sums.stderr);
+
+      const same = await run(Deno.execPath(), ["task", "-q", "test:dist"], Deno.env.toObject(), ROOT);
+      assert.equal(same.code, 0, `the end-to-end tests on the one file:\n${same.stdout}${same.stderr}`);
     } finally {
       await Deno.remove(home, { recursive: true });
     }
