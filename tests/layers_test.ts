@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   "resource-manager": ["abi", "devicetree"],
   virtio: ["devices", "formats"],
   host: ["abi", "devices", "devicetree", "virtio"],
-  workstation: ["host", "resource-manager", "hypervisor", "virtio", "devices", "devicetree", "abi", "machine", "core", "formats"],
+  workstation: ["host", "resource-manager", "hypervisor", "virtio", "devices", "devicetree", "abi", "machine", "core", "isa", "formats"],
   debug: ["host", "resource-manager", "hypervisor", "abi", "machine", "core", "isa"],
   tui: ["workstation", "debug", "abi"],
   cli: ["tui", "workstation", "debug", "abi", "machine", "isa", "formats"],

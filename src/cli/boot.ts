@@ -6,6 +6,7 @@ import { balloonOption, devicesOf, diskOption, forwardOption, inputOption, netOp
 import { Failure, readNamedFile } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
+import { readSymbolFile } from "./symbols.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
 import { checkBootPlan } from "../workstation/boot-plan.ts";
@@ -44,6 +45,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .option("--symbols <file>", "ELF file with symbols, such as a kernel's vmlinux", readSymbolFile)
     .option("--seed <n>", "seed of all randomness that the guest sees", parseWhole(0, 2 ** 32 - 1), 1)
     .option("--gdb <port>", "a gdb server on this port of 127.0.0.1 (0: a free one); the VM waits for gdb", parsePort)
     .addOption(
@@ -83,6 +85,7 @@ Examples:
         hashAt: options.hashAt,
         debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,
         root,
+        ...options.symbols && { symbols: { [PRIMARY_CONSOLE]: options.symbols } },
         what: {
           kind: "boot",
           image: image === undefined ? undefined : readNamedFile(image, "image"),

@@ -1,10 +1,12 @@
 // `el2 disasm FILE|HEX`: instructions as text, from a file (ELF, arm64 Image with or without container, raw) or from words.
 
 import type { Command } from "@commander-js/extra-typings";
-import { Failure, readNamedFile } from "./failure.ts";
+import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import type { disassemble } from "../isa/disassemble.ts";
 import { isElf, readElf } from "../workstation/elf.ts";
 import { imageHeader, unwrapImage } from "../workstation/kernel-image.ts";
+import { answer } from "./inspect.ts";
+import { openSession, withSessionOptions } from "./session.ts";
 import { parseAddress, parseWhole } from "./values.ts";
 
 /** Instructions at an address. */
@@ -17,24 +19,38 @@ interface Code {
 const CHUNK = 4096;
 
 /** Adds the command. */
-export function registerDisasm(program: Command): void {
-  program.command("disasm")
-    .description("disassemble a file, or instruction words in hexadecimal, as objdump -M no-aliases prints them")
-    .argument("<what>", "file (ELF, arm64 Image, raw), or words separated by commas")
+export function registerDisasm(program: Command, exit: (code: number) => void): void {
+  withSessionOptions(
+    program.command("disasm")
+      .description("disassemble a file, instruction words in hexadecimal, or a VM's memory, as objdump -M no-aliases prints them"),
+  )
+    .argument("<what>", "file (ELF, arm64 Image, raw), words separated by commas, or VM:ADDRESS, VM:SYMBOL, VM/INDEX:pc of a session")
     .option("--address <address>", "address of the first instruction; ELF files have their own", parseAddress, 0)
     .option("--start <address>", "leave out what is below this address", parseAddress, 0)
-    .option("--count <n>", "stop after this many instructions", parseWhole(1, Number.MAX_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
+    .option(
+      "--count <n>",
+      "stop after this many instructions; of a VM's memory 16 where nothing is said",
+      parseWhole(1, Number.MAX_SAFE_INTEGER),
+    )
     .addHelpText(
       "after",
       `
 Examples:
   el2 disasm d503201f,d65f03c0
-  el2 disasm guest.elf --start 0x40100000 --count 32`,
+  el2 disasm guest.elf --start 0x40100000 --count 32
+  el2 disasm debian:__do_softirq+0x40 --count 8
+  el2 disasm debian/1:pc`,
     )
     .action(async (what, options) => {
+      if (/^(vm:|vcpu:)?[^/:,]+(\/\d+)?:./.test(what) && !isFile(what)) {
+        using open = await openSession(options);
+        await answer(open, { table: "code", args: { at: what, size: options.count } }, options.json ?? false);
+        return exit(ExitCode.Done);
+      }
+      if (options.json) throw new Failure("disasm: --json is for a VM's memory; a file's instructions come as text");
       // The table of instructions is loaded by who needs it.
       const isa = await import("../isa/disassemble.ts");
-      let left = options.count;
+      let left = options.count ?? Number.MAX_SAFE_INTEGER;
       for (const code of codeOf(what, options.address)) left -= print(code, options.start, left, isa.disassemble);
     });
 }

@@ -6,6 +6,7 @@ import { Failure } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
 import { parseDuration, parsePort } from "./values.ts";
+import { collectSymbols } from "./symbols.ts";
 import { KeyClash, Keymap } from "../tui/actions.ts";
 import type { FileUi } from "../workstation/config-schema.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
@@ -30,6 +31,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .option("--headless", "no screen: consoles as text, also on a terminal")
     .option("--console <vm>", "show, or with --stdio join, the console of this VM alone")
     .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect, [])
+    .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols, {})
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(
       new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
@@ -67,6 +69,7 @@ Examples:
         duration: options.for,
         until: options.until,
         debug,
+        symbols: { ...run.symbols, ...options.symbols },
       };
       exit(
         await showSession(entry, await recorded(plan, options.record), {

@@ -130,7 +130,7 @@ function vcpuScreen(): ScreenModel {
   let asked = "";
   const pane = new TextPane({
     name: "registers",
-    title: () => `registers of ${vcpus.selectedId ?? "-"}  * changed  (v: stack, fields)`,
+    title: () => `registers of ${vcpus.selectedId ?? "-"}  * changed  (v: stack, code, fields)`,
     lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
     wants() {
       asked = vcpus.selectedId ?? "";
@@ -144,7 +144,13 @@ function vcpuScreen(): ScreenModel {
     title: "call frames by frame pointers, the innermost first",
     args: () => vcpus.selectedId ? { vcpu: vcpus.selectedId } : undefined,
   });
-  return listScreen("2", vcpus, [pane, stack, inspector("fields", vcpus)]);
+  const code = new TablePane({
+    name: "code",
+    table: "code",
+    title: "instructions from the PC on",
+    args: () => vcpus.selectedId ? { at: `${vcpus.selectedId.slice("vcpu:".length)}:pc` } : undefined,
+  });
+  return listScreen("2", vcpus, [pane, stack, code, inspector("fields", vcpus)]);
 }
 
 function irqScreen(): ScreenModel {

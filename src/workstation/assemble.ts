@@ -26,6 +26,7 @@ import { attachVirtio } from "./primary-devices.ts";
 import { primaryDevicetree } from "./primary-devicetree.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
 import { readRootImages } from "./root-images.ts";
+import { compactSymbols } from "./symbols/elf-symbols.ts";
 import { DeviceMaker } from "./virtio-devices.ts";
 
 const WASM_PAGE = 0x1_0000;
@@ -53,11 +54,19 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
   const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, images });
   system.install(hypervisor);
   for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
+  giveSymbols(plan, system);
   if (plan.debug !== undefined) system.debugVm(plan.debug);
   attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
   return system;
+}
+
+/** Names of addresses: those of ELF images, and what the plan brings beside them. */
+function giveSymbols({ what, symbols = {} }: SessionPlan, system: GuestSystem): void {
+  const image = what.kind === "boot" && what.image ? compactSymbols(what.image) : undefined;
+  if (image) system.symbols.give(PRIMARY_CONSOLE, image, "image");
+  for (const [vm, file] of Object.entries(symbols)) system.symbols.give(vm, file, "symbols");
 }
 
 /** The primary's virtio devices. */

@@ -4,6 +4,7 @@ import { type HostDriver, type NativeHostPlan, type OwnSchedule, type VmImage, t
 import { neededMemory } from "../host/vm-layout.ts";
 import type { Behaviour } from "../hypervisor/behaviour.ts";
 import { checkRoot } from "./boot-plan.ts";
+import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-symbols.ts";
 import { catalogPath, DEBIAN_RELEASES } from "./catalog.ts";
 import { type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
 import type { FileHost, FileLink, FileRm, FileUi, FileVm } from "./config-schema.ts";
@@ -24,6 +25,8 @@ export interface RunConfiguration {
   /** What runs in the root VM in place of our resource manager. */
   readonly root?: RootPlan;
   readonly host: NativeHostPlan;
+  /** ELF files with symbols of VMs, by VM. */
+  readonly symbols?: Readonly<Record<string, Uint8Array>>;
   /** What the file says of the screens. */
   readonly ui: FileUi;
 }
@@ -97,6 +100,7 @@ export async function planText(
 
 async function planConfig({ file, positions }: Config, folder: string, errors: ConfigError[]): Promise<RunConfiguration> {
   const vms: VmPlan[] = [];
+  const symbols: Record<string, Uint8Array> = {};
   for (const [name, vm] of Object.entries(file.vm)) {
     const refuse = (key: string, message: string) => {
       const position = positions.value(["vm", name, key]) ?? positions.key(["vm", name]) ?? { line: 1, column: 1 };
@@ -104,6 +108,10 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
     };
     const plan = await planVm(name, vm, linksOf(name, Object.values(file.link)), folder, refuse);
     if (plan === undefined) continue;
+    // What a person names is looked at before what comes with the image.
+    const named = await load("symbols", vm.symbols, folder, refuse, (file) => writeElfSymbols(readElfSymbols(file)));
+    const known = named ?? await load("image", vm.image, folder, refuse, compactSymbols);
+    if (known) symbols[name] = known;
     const before = vms.find(({ firmware }) => firmware !== undefined);
     if (before !== undefined && plan.firmware !== undefined && !sameBytes(before.firmware!.bytes, plan.firmware.bytes)) {
       refuse("firmware", `firmware ${vm.firmware} is not vm ${JSON.stringify(before.name)}'s; RM holds one for all protected VMs`);
@@ -123,6 +131,7 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
     turbo,
     seed,
     behaviour,
+    ...Object.keys(symbols).length > 0 && { symbols },
     host: { memory: file.host.memory, vcpus: file.host.vcpus ?? Math.min(2, cpus), vms, driver: driverOf(file.host) },
     ui: file.ui,
   };

@@ -144,6 +144,7 @@ const vm = v.object({
   kernel: v.optional(text),
   image: v.optional(text),
   initrd: v.optional(text),
+  symbols: v.optional(text),
   cmdline: v.optional(text, ""),
   memory: v.optional(size(2 * MiB), "256MiB"),
   base: v.optional(

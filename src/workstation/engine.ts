@@ -71,6 +71,8 @@ export class Engine {
   /** Where steps forward began, and how many instructions had been retired there: a step back ends exactly there. */
   #trail: { readonly moment: Moment; readonly instructions: number }[] = [];
   #nextCheck = CHECK_INTERVAL;
+  /** Symbols that were given since the start. */
+  readonly #symbols: { readonly vm: string; readonly file: Uint8Array }[] = [];
 
   constructor(
     readonly present: System,
@@ -176,6 +178,26 @@ export class Engine {
     this.port.post({ kind: "answer", id, answer: this.system.inspector.answer(query) });
   }
 
+  /** Takes an ELF file's symbols for a VM. */
+  symbols(id: number, vm: string, file: Uint8Array): void {
+    let error: string | undefined;
+    try {
+      this.present.symbols.give(vm, file, "symbols");
+      this.#past?.system.symbols.give(vm, file, "symbols");
+      this.#symbols.push({ vm, file });
+    } catch (thrown) {
+      error = thrown instanceof Error ? thrown.message : String(thrown);
+    }
+    this.port.post({ kind: "acted", id, error });
+  }
+
+  /** A second machine at its start, for whose addresses people have the same names. */
+  #again(): System {
+    const system = this.port.again();
+    for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
+    return system;
+  }
+
   /** Does what a person asks, between two slices: an input to the run like typing. */
   act(id: number, action: Action): void {
     if (this.#done) return this.port.post({ kind: "acted", id, error: "the machine has ended" });
@@ -218,7 +240,7 @@ export class Engine {
       this.#stepOn(target);
       return shown();
     }
-    if (!this.#past || target <= here) this.#past = new Past(this.port.again(), [...this.#inputs]);
+    if (!this.#past || target <= here) this.#past = new Past(this.#again(), [...this.#inputs]);
     const past = this.#past;
     const go = () => {
       if (this.#past !== past || this.#done) return moved("went elsewhere");

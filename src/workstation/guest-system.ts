@@ -19,6 +19,7 @@ import { Inspector } from "./inspect/inspector.ts";
 import { vcpuWord, Vmid } from "./guest-names.ts";
 import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
 import { Outside } from "./outside.ts";
+import { VmSymbols } from "./symbols/vm-symbols.ts";
 import type { System } from "./system.ts";
 
 /** Events kept between two slices. */
@@ -30,6 +31,7 @@ export class GuestSystem implements System, Inspected {
   readonly consoles = new Consoles();
   readonly inspector: Inspector;
   readonly virtio: VirtioSlot[] = [];
+  readonly symbols: VmSymbols;
   /** Has the native host stop a VM, where there is one. */
   stopInput: ((vm: string, force: boolean) => void) | undefined;
   #hypervisor: Hypervisor | undefined;
@@ -54,6 +56,7 @@ export class GuestSystem implements System, Inspected {
     readonly manager: ResourceManager,
     readonly outside: Outside = new Outside(),
   ) {
+    this.symbols = new VmSymbols(core, () => this.hypervisor);
     this.inspector = new Inspector(this, () => this.instructions(), () => this.#hashes());
   }
 

@@ -69,6 +69,8 @@ export interface SessionPlan {
   readonly debug?: string;
   /** What runs in the root VM in place of our resource manager. */
   readonly root?: RootPlan;
+  /** ELF files with symbols of VMs, by VM: guests see nothing of them. */
+  readonly symbols?: Readonly<Record<string, Uint8Array>>;
   /** File that everything which enters the machine is recorded to, and its first line. */
   readonly record?: { readonly path: string; readonly header: string };
   /** A recording that is run again. */

@@ -31,6 +31,8 @@ export type Request =
   | { kind: "query"; id: number; query: Query }
   /** Events of these kinds are recorded from now on, beside those that always are; of busy ones at most `budget` between two samples. */
   | { kind: "watch"; kinds: readonly TraceKind[]; budget?: number }
+  /** Takes the symbols of an ELF file for a VM; changes nothing in the machine. One `acted` with the same number follows. */
+  | { kind: "symbols"; id: number; vm: string; file: Uint8Array }
   /** Does something to the machine; one `acted` with the same number follows. */
   | { kind: "act"; id: number; action: Action }
   /** Gives a VM to the debugger that asks; one `debug-attached` follows. Nothing stops yet. */

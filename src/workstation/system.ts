@@ -5,6 +5,7 @@ import type { DebugControl } from "../hypervisor/debug-control.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
 import type { Outside } from "./outside.ts";
+import type { VmSymbols } from "./symbols/vm-symbols.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "./protocol.ts";
 
 /** A machine with everything on it, ready to run. */
@@ -20,6 +21,8 @@ export interface System {
   attachDebugger(vm: string): string | undefined;
   /** Answers questions about it. */
   readonly inspector: Inspector;
+  /** Names of the guests' addresses. */
+  readonly symbols: VmSymbols;
   /** Instructions that guests have retired, all vCPUs together. */
   instructions(): number;
   /** The machine is suspended, in the middle of a turn, when so many instructions are retired; Infinity: it is not. */

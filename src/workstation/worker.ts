@@ -59,6 +59,8 @@ export function serveMachine(): void {
         return engine.move(request.id, request.to);
       case "act":
         return engine.act(request.id, request.action);
+      case "symbols":
+        return engine.symbols(request.id, request.vm, request.file);
       case "watch":
         return engine.watch(request.kinds, request.budget);
       case "debug-attach":

@@ -3,7 +3,7 @@
 import type { SessionClient } from "../client.ts";
 import type { Answer, Query } from "../inspect/query.ts";
 import type { Action } from "../inspect/action.ts";
-import type { Move, SessionEvent } from "../protocol.ts";
+import type { Move, Request, SessionEvent } from "../protocol.ts";
 
 /** Asks through a client. Give it each event that the client hears. */
 export class Asker {
@@ -23,11 +23,12 @@ export class Asker {
 
   /** Does something to the machine; the text says what went wrong, undefined that it was done. */
   act(action: Action): Promise<string | undefined> {
-    const id = ++this.#next;
-    return new Promise((resolve) => {
-      this.#waiting.set(id, (event) => resolve(event.kind === "answer" ? event.answer.error : event.error));
-      this.client.send({ kind: "act", id, action });
-    });
+    return this.#done((id) => ({ kind: "act", id, action }));
+  }
+
+  /** Takes symbols for a VM; the text says what went wrong, undefined that it was done. */
+  symbols(vm: string, file: Uint8Array): Promise<string | undefined> {
+    return this.#done((id) => ({ kind: "symbols", id, vm, file }));
   }
 
   /** Goes to another place of the run: how many instructions are retired there, or what is wrong. */
@@ -38,6 +39,14 @@ export class Asker {
         if (event.kind === "moved") resolve(event.error === undefined ? { instructions: event.instructions } : { error: event.error });
       });
       this.client.send({ kind: "move", id, to });
+    });
+  }
+
+  #done(make: (id: number) => Request): Promise<string | undefined> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => resolve(event.kind === "answer" ? event.answer.error : event.error));
+      this.client.send(make(id));
     });
   }
 

@@ -137,6 +137,7 @@ export class SessionHub {
         return this.machine.send({ ...message, id });
       }
       case "act":
+      case "symbols":
       case "move": {
         const id = ++this.#nextId;
         this.#asked.set(id, { client, id: message.id });

@@ -9,6 +9,7 @@ import type { Vcpu } from "../../hypervisor/vcpu.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "../guest-names.ts";
+import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
 
 /** A virtio device where a VM sees it. */
@@ -31,6 +32,8 @@ export interface Inspected {
   readonly log: EventLog;
   /** The virtio devices of its VMs, by VM and slot. */
   readonly virtio: readonly VirtioSlot[];
+  /** Names of the guests' addresses. */
+  readonly symbols: VmSymbols;
   /** Whether the VM of this name has a console. */
   hasConsole(vm: string): boolean;
   /** Has a VM's owner stop it. @throws QueryError where nobody can */

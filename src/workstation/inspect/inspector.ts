@@ -17,11 +17,14 @@ import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./read-trace.ts"
 import { readDevices, readVms } from "./read-vms.ts";
 import { readRegisters, readVcpus } from "./read-vcpus.ts";
 import { readStack } from "./read-stack.ts";
+import { readCode, readSymbols } from "./read-symbols.ts";
 import type { Row } from "./table.ts";
 import { type TableName, TABLES } from "./tables.ts";
 
 /** Rows of an answer, where nothing else is asked. */
 const DEFAULT_LIMIT = 1000;
+/** Instructions of an answer, where nothing else is asked. */
+const DEFAULT_CODE = 16;
 
 type Reader = (view: View, args: QueryArguments, filter: Filter) => { rows: readonly object[]; dropped?: number; cursor?: string };
 
@@ -103,6 +106,8 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
   "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
   "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),
   "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),
+  "symbols": (view, args) => ({ rows: readSymbols(view, required(args, "vm")) }),
+  "code": (view, args) => ({ rows: readCode(view, required(args, "at"), args.size ?? DEFAULT_CODE) }),
   "irq.ls": (view) => ({ rows: readIrqs(view) }),
   "mem.map": (view) => ({ rows: readMemory(view) }),
   "mem.owner": (view, args) => ({ rows: readOwner(view, required(args, "at")) }),
@@ -119,7 +124,10 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
   "queue.ls": (view) => ({ rows: readQueues(view) }),
   "queue.ring": (view, args) => ({ rows: readMessages(view, required(args, "queue")) }),
   "inject.ls": (view) => ({ rows: readInjections(view) }),
-  "events": (view, args, filter) => fromLog(view, args, filter, kindsOf(args.kinds), eventRow),
+  "events": (view, args, filter) => {
+    const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
+    return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));
+  },
   "rpc.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["rpc"]), (event) => rpcRow(view, event)),
   "sched.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["sched"]), sliceRow),
   "why": (view, args, filter) => {

@@ -21,9 +21,9 @@ export interface QueryArguments {
   readonly vcpu?: string;
   /** `mq:NUMBER`. */
   readonly queue?: string;
-  /** `pa:ADDRESS` or `ipa:VM/ADDRESS`. */
+  /** `pa:ADDRESS` or `ipa:VM/ADDRESS`; of code `VM:ADDRESS`, `VM:SYMBOL` or `VM/INDEX:pc`. */
   readonly at?: string;
-  /** Bytes. */
+  /** Bytes, or instructions. */
   readonly size?: number;
 }
 

@@ -2,12 +2,15 @@
 
 import type { Vcpu } from "../../hypervisor/vcpu.ts";
 import type { View } from "./inspected.ts";
+import { nameIn } from "../symbols/vm-symbols.ts";
+import type { SymbolTable } from "../symbols/symbol-table.ts";
 import { hex, type RowOf } from "./table.ts";
 import type { STACK } from "./tables.ts";
 
 const FRAME_POINTER = 29;
 const LINK_REGISTER = 30;
 const RECORD_SIZE = 16;
+const CALL_SIZE = 4n;
 const MOST = 64;
 /** Bits of a virtual address; those above repeat bit 55 where an address is not signed (pointer authentication). */
 const ADDRESS_BITS = 48n;
@@ -18,8 +21,10 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   if (vcpu.native) return [];
   const name = view.vcpu(vcpu).slice("vcpu:".length);
   const rows: RowOf<typeof STACK>[] = [];
+  const tables = view.system.symbols.all(view.vmOf(vcpu.addressSpace).slice("vm:".length));
   const add = (pc: bigint, frame: bigint | null, note: string | null) => {
-    rows.push({ id: `frame:${name}/${rows.length}`, pc: hex(pc, 16), frame: frame === null ? null : hex(frame, 16), note });
+    const symbol = (rows.length ? callerIn(tables, pc) : nameIn(tables, pc)) ?? null;
+    rows.push({ id: `frame:${name}/${rows.length}`, pc: hex(pc, 16), symbol, frame: frame === null ? null : hex(frame, 16), note });
   };
   const { registers } = vcpu;
   add(registers.pc, null, null);
@@ -42,6 +47,13 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
     frame = record.frame;
   }
   return rows;
+}
+
+/** A return address may be behind the last instruction of the caller: what is named is the symbol that the call belongs to. */
+function callerIn(tables: readonly SymbolTable[], pc: bigint): string | undefined {
+  if (pc === 0n) return undefined;
+  const place = tables.map((table) => table.at(pc - CALL_SIZE)).find((one) => one !== undefined);
+  return place && `${place.symbol.name}+0x${(place.offset + CALL_SIZE).toString(16)}`;
 }
 
 /** Without the signature that pointer authentication puts into the upper bits. */

@@ -58,10 +58,15 @@ const vcpuId = (name: string) => name === "" ? null : `vcpu:${name}`;
 const vmId = (name: string) => name === "" ? null : `vm:${name.split("/")[0]}`;
 const whyId = (why: number | undefined) => why === undefined ? null : `why:${why}`;
 
-/** One event. */
-export function eventRow(event: TraceEvent): RowOf<typeof EVENTS> {
+/** Names an address of a VM, where that is possible. */
+export type NameOf = (vm: string, address: bigint) => string | undefined;
+
+/** One event. With `nameOf`, a PC says where it stands. */
+export function eventRow(event: TraceEvent, nameOf?: NameOf): RowOf<typeof EVENTS> {
   const { id, time, end, pcpu, vcpu, kind, name, fields, result, parent, why } = event;
-  const { refused = false, ...args } = fields;
+  const { refused = false, ...given } = fields;
+  const symbol = typeof given.pc === "bigint" ? nameOf?.(vcpu.split("/")[0], given.pc) : undefined;
+  const args = symbol === undefined ? given : { ...given, symbol };
   const words = fieldsText(args);
   const outcome = result ? ` -> ${result.name}${result.fields ? ` ${fieldsText(result.fields)}` : ""}` : "";
   return {

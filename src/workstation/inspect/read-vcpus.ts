@@ -39,6 +39,7 @@ export function readVcpus(view: View): RowOf<typeof VCPUS>[] {
       since: String(Math.max(0, Math.round(view.now - vcpu.ranUntil))),
       wakes: wakes(view, vcpu),
       pc: vcpu.native ? null : hex(vcpu.registers.pc, 16),
+      symbol: vcpu.native ? null : view.system.symbols.nameOf(view.vmOf(vcpu.addressSpace).slice(3), vcpu.registers.pc) ?? null,
       cpu: view.rate(`${id} time`, vcpu.time) / 1e9,
       exits: String(vcpu.exits),
       exits_rate: view.rate(`${id} exits`, vcpu.exits),

@@ -41,6 +41,7 @@ export const VCPUS = defineTable({
     since: { kind: "duration", doc: "virtual time since it ran last, ns", width: 8 },
     wakes: { kind: "list", doc: "what ends the wait: interrupts that are enabled, timers with the time left", width: 22, from: 100 },
     pc: { kind: "address", doc: "program counter", width: 18, optional: true },
+    symbol: { kind: "text", doc: "the same by name, where symbols are known", optional: true, width: 24, from: 170 },
     cpu: { kind: "share", doc: "share of one physical CPU", width: 5 },
     exits: { kind: "count", doc: "exits to the hypervisor", width: 7 },
     exits_rate: { kind: "rate", doc: "exits a second of virtual time", title: "exits/s", width: 7 },
@@ -78,6 +79,7 @@ export const STACK = defineTable({
   columns: {
     id: { kind: "id", doc: "frame:VM/INDEX/NUMBER", width: 20 },
     pc: { kind: "address", doc: "where it is, or where the call returns to", width: 18 },
+    symbol: { kind: "text", doc: "the same by name, where symbols are known", optional: true, width: 32 },
     frame: {
       kind: "address",
       doc: "address of its frame record: the caller's frame pointer, and the return address",
@@ -85,6 +87,37 @@ export const STACK = defineTable({
       width: 18,
     },
     note: { kind: "text", doc: "why the walk ends here", optional: true, width: 40 },
+  },
+});
+
+export const SYMBOLS = defineTable({
+  name: "symbols",
+  version: 1,
+  command: "symbols",
+  doc: "names of a VM's addresses: of ELF files that are known, and of the Linux kernel that runs there, by address",
+  empty: "no symbols: no ELF file is known (--symbols), and no Linux kernel with kallsyms runs here",
+  columns: {
+    id: { kind: "id", doc: "sym:VM/NAME@ADDRESS" },
+    address: { kind: "address", doc: "virtual address", width: 18 },
+    type: { kind: "word", doc: "as nm has it: t code, d b r data, w weak, a absolute; capitals are global", width: 4 },
+    name: { kind: "text", doc: "the name", width: 48 },
+    source: { kind: "text", doc: "kallsyms, image, symbols", width: 9, from: 100 },
+  },
+});
+
+export const CODE = defineTable({
+  name: "code",
+  version: 1,
+  command: "disasm",
+  doc: "instructions in a VM's memory, by virtual address",
+  empty: "no instructions",
+  columns: {
+    id: { kind: "id", doc: "va:VM/ADDRESS" },
+    address: { kind: "address", doc: "virtual address", width: 18 },
+    word: { kind: "address", doc: "the instruction's word", width: 10 },
+    text: { kind: "text", doc: "as the assembler writes it; targets of branches by name", width: 48 },
+    symbol: { kind: "text", doc: "where this is", optional: true, width: 32, from: 100 },
+    pc: { kind: "flag", doc: "the vCPU stands here" },
   },
 });
 
@@ -373,7 +406,7 @@ export const DEVICES = defineTable({
     by: { kind: "text", doc: "who answers accesses", width: 12 },
     peer: { kind: "id", doc: "the VM at the other end", optional: true, width: 12 },
     virq: { kind: "id", doc: "its interrupt", optional: true, width: 14 },
-    metrics: { kind: "detail", doc: "what a virtio device has done: counters by name; null for other devices" },
+    metrics: { kind: "detail", doc: "what a virtio device has done: counters by name; null for other devices", optional: true },
   },
 });
 
@@ -436,6 +469,8 @@ export const TABLES = {
   "vcpu.ls": VCPUS,
   "vcpu.regs": REGISTERS,
   "vcpu.stack": STACK,
+  "symbols": SYMBOLS,
+  "code": CODE,
   "irq.ls": IRQS,
   "mem.map": MEMORY,
   "mem.owner": MEMORY_OWNER,

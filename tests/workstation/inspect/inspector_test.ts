@@ -7,6 +7,7 @@ import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { assemble } from "../../../src/workstation/assemble.ts";
 import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
 import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
+import { writeElfSymbols } from "../../../src/workstation/symbols/elf-symbols.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 const HALF_SECOND = 5e8;
@@ -14,19 +15,23 @@ const HALF_SECOND = 5e8;
 const OWN_ABOVE_OWNER = { affinity: "static", affinityMap: [0], priority: 4, timeslice: 5000 } as const;
 const NAMES = Object.keys(TABLES) as TableName[];
 
+/** Names the first instruction of the demo's VMs. */
+const START = writeElfSymbols([{ name: "start", type: "T", address: 0x8000_0000n }]);
+
 /** What a query of each table needs, for the demo. */
-function argumentsOf(queue: string): QueryArguments {
-  return { vm: "ping", vcpu: "ping/0", at: "ipa:ping/0x80000000", queue, size: 64 };
+function argumentsOf(table: TableName, queue: string): QueryArguments {
+  return { vm: "ping", vcpu: "ping/0", at: table === "code" ? "ping:start" : "ipa:ping/0x80000000", queue, size: 64 };
 }
 
 Deno.test("W47: looking changes nothing: state and its hash are equal before and after, and the run goes on as one without looking", async () => {
   const looked = await demoSystem(), plain = await demoSystem();
   runUntil(looked, HALF_SECOND);
   runUntil(plain, HALF_SECOND);
+  looked.symbols.give("ping", START, "test");
   const before = dumpHypervisor(looked.hypervisor), hash = rows(looked, "hash");
   looked.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
   const [queue] = rows(looked, "queue.ls");
-  for (const table of NAMES) rows(looked, table, argumentsOf(queue.id));
+  for (const table of NAMES) rows(looked, table, argumentsOf(table, queue.id));
   assert.deepEqual(dumpHypervisor(looked.hypervisor), before);
   assert.deepEqual(rows(looked, "hash"), hash);
   runUntil(looked, 2 * HALF_SECOND);
@@ -65,10 +70,11 @@ function check(table: TableName, name: string, column: Column, value: unknown): 
 Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addresses 0x.., every row has a unique id", async () => {
   const system = await demoSystem();
   system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
+  system.symbols.give("ping", START, "test");
   runUntil(system, HALF_SECOND);
   const [queue] = rows(system, "queue.ls");
   for (const table of NAMES) {
-    const found = rows(system, table, argumentsOf(queue.id));
+    const found = rows(system, table, argumentsOf(table, queue.id));
     const { columns } = TABLES[table];
     if (!["queue.ring", "mem.check"].includes(table)) assert.notEqual(found.length, 0, table);
     assert.equal(new Set(found.map(({ id }) => id)).size, found.length, `ids of ${table}`);

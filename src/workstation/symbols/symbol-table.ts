@@ -1,0 +1,72 @@
+// Names of a guest's addresses, and back.
+
+/** One symbol, from an ELF file or a kernel's own table. */
+export interface GuestSymbol {
+  readonly name: string;
+  /** Virtual address, 64 bits. */
+  readonly address: bigint;
+  /** Type letter as `nm` prints it: `T`, `t` code, `D`, `d`, `B`, `b`, `R`, `r` data, `A` absolute, `W` weak. */
+  readonly type: string;
+}
+
+/** A place behind a symbol. */
+export interface SymbolPlace {
+  readonly symbol: GuestSymbol;
+  /** Bytes behind it. */
+  readonly offset: bigint;
+}
+
+/** How far behind a symbol an address may be to be named after it, where no other symbol ends it. */
+const REACH = 1n << 20n;
+/** Symbols that tell compilers and debuggers something, and people nothing. */
+const MAPPING = /^\$[xd](\.|$)/;
+
+/** Symbols by address and by name. */
+export class SymbolTable {
+  /** In the order of addresses; of equal ones in the order they came in. */
+  readonly symbols: readonly GuestSymbol[];
+  readonly #byName = new Map<string, GuestSymbol>();
+
+  /** @param source where they are from, for people: `vmlinux`, `kallsyms of Linux` */
+  constructor(symbols: Iterable<GuestSymbol>, readonly source: string) {
+    const named = [...symbols].filter(({ name }) => name !== "" && !MAPPING.test(name));
+    this.symbols = named.sort((a, b) => a.address < b.address ? -1 : a.address > b.address ? 1 : 0);
+    for (const symbol of this.symbols) if (!this.#byName.has(symbol.name)) this.#byName.set(symbol.name, symbol);
+  }
+
+  /** The symbol of this name; of several the lowest. */
+  find(name: string): GuestSymbol | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The symbol that an address belongs to: the first of those at the highest address below it. */
+  at(address: bigint): SymbolPlace | undefined {
+    let low = 0, high = this.symbols.length;
+    while (low < high) {
+      const middle = low + high >> 1;
+      if (this.symbols[middle].address <= address) low = middle + 1;
+      else high = middle;
+    }
+    let index = low - 1;
+    if (index < 0) return undefined;
+    const { address: start } = this.symbols[index];
+    if (address - start >= REACH) return undefined;
+    while (index > 0 && this.symbols[index - 1].address === start) index--;
+    return { symbol: this.symbols[index], offset: address - start };
+  }
+
+  /** `cpu_do_idle+0x14`; undefined where no symbol is near. */
+  nameOf(address: bigint): string | undefined {
+    const place = this.at(address);
+    return place && (place.offset === 0n ? place.symbol.name : `${place.symbol.name}+0x${place.offset.toString(16)}`);
+  }
+
+  /** The address that `NAME` or `NAME+0xOFFSET` means. */
+  resolve(text: string): bigint | undefined {
+    const whole = this.find(text);
+    if (whole) return whole.address;
+    const match = /^(.+)\+(0x[0-9a-f]+|\d+)$/i.exec(text);
+    const symbol = match && this.find(match[1]);
+    return symbol ? symbol.address + BigInt(match[2]) : undefined;
+  }
+}
