@@ -4,10 +4,8 @@
 
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/workstation/catalog.ts";
 import { fetchDebian } from "../src/workstation/catalog-debian.ts";
+import { installedPackages } from "../src/workstation/unpacked-programs.ts";
 import { fetchNativePackages, missingPackages } from "./native-tools.ts";
-
-/** What dpkg has installed on this machine. */
-const DPKG_STATUS = "/var/lib/dpkg/status";
 
 await attempt("native tools", async () => {
   const packages = await missingPackages();
@@ -21,13 +19,6 @@ for (const name of wanted) {
   await attempt(`guest debian-${release}`, async () => {
     if (!await present(`debian-${release}`)) await fetchDebian({ release, progress: report() });
   });
-}
-
-/** Names of the packages that dpkg has installed. */
-async function installedPackages(): Promise<Set<string>> {
-  const status = await Deno.readTextFile(DPKG_STATUS);
-  const installed = status.split("\n\n").filter((paragraph) => /^Status: .* installed$/m.test(paragraph));
-  return new Set(installed.map((paragraph) => /^Package: (.*)$/m.exec(paragraph)?.[1] ?? ""));
 }
 
 /** Whether the catalogue has a guest with all that this version makes of it. */

@@ -1,16 +1,29 @@
 // `el2 boot IMAGE`: IMAGE becomes the primary VM; resource manager and hypervisor run beneath it.
 
+import { InvalidArgumentError } from "commander";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
-import { balloonOption, devicesOf, diskOption, forwardOption, inputOption, netOption, shareOption, vsockOption } from "./devices.ts";
+import {
+  balloonOption,
+  type DeviceOptions,
+  devicesOf,
+  diskOption,
+  forwardOption,
+  inputOption,
+  netOption,
+  shareOption,
+  vsockOption,
+} from "./devices.ts";
 import { Failure, readNamedFile } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
+import { diskGuestBoot } from "../workstation/catalog-boot.ts";
 import { checkBootPlan } from "../workstation/boot-plan.ts";
-import { DEFAULT_TIER, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../workstation/plan.ts";
+import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../workstation/plan.ts";
+import { readVars } from "../workstation/firmware-layout.ts";
 
 /** The images of the root VM, where they are named. */
 function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {
@@ -19,16 +32,67 @@ function rootOf(runtime: string | undefined, app: string | undefined): RootPlan 
   return { runtime: readNamedFile(runtime, "root runtime"), app: readNamedFile(app, "root application") };
 }
 
+/** Options that say what a guest of the catalogue has by itself. */
+const IMAGES = ["initrd", "dtb", "firmware", "rootRuntime"] as const;
+
+/** The guest of the catalogue that is named in place of an image; undefined where it names none that is there. */
+async function guestOf(
+  name: string,
+  options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & { append?: string; rtc?: number },
+) {
+  const guest = await diskGuestBoot(name, { append: options.append, more: devicesOf(options) });
+  const extra = guest && IMAGES.find((option) => options[option] !== undefined);
+  if (extra) throw new Failure(`boot ${name}: the guest has its own images; leave --${extra.toLowerCase()} out`);
+  return guest && { ...guest, clock: options.rtc ?? guest.clock };
+}
+
+/** The firmware and the file of its variables, where they are named. */
+function firmwareOf(code: string | undefined, vars: string | undefined): FirmwarePlan | undefined {
+  if (code === undefined) {
+    if (vars !== undefined) throw new Failure("boot: --firmware-vars needs --firmware");
+    return undefined;
+  }
+  try {
+    return { code: readNamedFile(code, "firmware"), vars: vars === undefined ? undefined : readVars(vars) };
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw new Failure(`boot: --firmware-vars: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** `--rtc TIME`. */
+function clockOption() {
+  return new Option(
+    "--rtc <time>",
+    "a real time clock that starts at this time: now, or a date such as 2026-01-31T12:00:00Z (with --firmware: now)",
+  )
+    .argParser(parseClock);
+}
+
+function parseClock(text: string): number {
+  const seconds = text === "now" ? now() : Math.floor(Date.parse(text) / 1000);
+  if (!(seconds >= 0 && seconds < 2 ** 32)) throw new InvalidArgumentError(`"${text}" is no time; write now or 2026-01-31T12:00:00Z.`);
+  return seconds;
+}
+
+/** Seconds since 1970. */
+function now(): number {
+  return Math.floor(Date.now() / 1000);
+}
+
 const MIB = 1024 * 1024;
 
 /** Adds the command. `entry` is the program's module, for the machine's worker; `exit` takes the exit code. */
 export function registerBoot(program: Command, entry: URL, exit: (code: number) => void): void {
   program.command("boot")
     .description("boot an arm64 Linux Image or ELF as the primary VM")
-    .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF; needed unless a root VM of one's own runs")
+    .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalogue's with a disk")
     .option("--initrd <file>", "initial ramdisk")
     .option("--dtb <file>", "devicetree to use instead of the generated one")
     .option("--append <string>", "kernel command line")
+    .option("--firmware <file>", "start from this firmware (U-Boot, EDK2) in flash; the image, if any, is what it is offered by fw_cfg")
+    .option("--firmware-vars <file>", "keep the firmware's variables in this file (default: they are lost at the end)")
+    .addOption(clockOption())
     .option("--root-runtime <file>", "AArch64 program that runs in the root VM in place of our resource manager: position-independent ELF")
     .option("--root-app <file>", "the application that the root runtime starts: position-independent ELF")
     .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(parseSize).default(1024 * MIB, "1GiB"))
@@ -72,7 +136,11 @@ Examples:
     )
     .action(async (image, options) => {
       const root = rootOf(options.rootRuntime, options.rootApp);
-      if (image === undefined && !root) throw new Failure("boot: an image is missing; name one, or --root-runtime and --root-app");
+      const firmware = firmwareOf(options.firmware, options.firmwareVars);
+      if (image === undefined && !root && !firmware) {
+        throw new Failure("boot: an image is missing; name one, or --firmware, or --root-runtime and --root-app");
+      }
+      const guest = image === undefined ? undefined : await guestOf(image, options);
       const plan = {
         cpus: options.cpus,
         memory: options.memory,
@@ -86,16 +154,18 @@ Examples:
         debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,
         root,
         ...options.symbols && { symbols: { [PRIMARY_CONSOLE]: options.symbols } },
-        what: {
+        what: guest ?? {
           kind: "boot",
           image: image === undefined ? undefined : readNamedFile(image, "image"),
           initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
           dtb: options.dtb === undefined ? undefined : readNamedFile(options.dtb, "devicetree"),
           append: options.append,
+          firmware,
+          clock: options.rtc ?? (firmware && now()),
           devices: devicesOf(options),
         },
       } as const;
-      const name = image ?? options.rootApp ?? "";
+      const name = options.firmware ?? image ?? options.rootApp ?? "";
       checkBootPlan(plan, plan.what, name);
       exit(
         await showSession(entry, await recorded(plan, options.record), {

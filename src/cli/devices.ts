@@ -66,7 +66,7 @@ export function inputOption() {
 }
 
 /** What the device options of `boot` say. */
-interface DeviceOptions {
+export interface DeviceOptions {
   readonly disk?: DevicePlan[];
   readonly share?: DevicePlan[];
   readonly vsock?: string;

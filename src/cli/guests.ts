@@ -13,11 +13,14 @@ export function registerGuests(program: Command): void {
     .description("fetch an unmodified guest: kernel and busybox initramfs by apt in a private folder, no root needed")
     .argument("<guest>", "what to fetch: debian")
     .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
+    .option("--disk", "make the guest with a disk: the ordinary kernel and a root file system of packages, configured in a first boot")
     .option("--mirror <url>", "Debian mirror (default: the one of this machine's apt)")
     .option("--json", "print the manifest as JSON")
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guest ${guest}: nothing of that name can be fetched; there is: debian`);
-      const manifest = await fetchDebian({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch(refused);
+      // The one with a disk boots it, and needs the machine.
+      const fetch = options.disk ? (await import("../workstation/catalog-debian-disk.ts")).fetchDebianDisk : fetchDebian;
+      const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch(refused);
       console.log(options.json ? JSON.stringify(manifest) : describe(manifest).join("\n"));
     });
   guests.command("ls")

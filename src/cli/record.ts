@@ -26,6 +26,8 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
       `--record: disk ${disk.image} is written to, and would be another one at the replay; use --disk ${disk.image},overlay`,
     );
   }
+  const vars = plan.what.kind === "boot" ? plan.what.firmware?.vars : undefined;
+  if (vars) throw new Failure(`--record: ${vars.path} is written to, and would be another one at the replay; leave --firmware-vars out`);
   const header = await recordingHeader(plan);
   try {
     // The worker opens it again; what is wrong with the path is said here.

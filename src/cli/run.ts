@@ -2,18 +2,20 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
 import { parseDuration, parsePort } from "./values.ts";
 import { collectSymbols } from "./symbols.ts";
 import { KeyClash, Keymap } from "../tui/actions.ts";
-import type { FileUi } from "../workstation/config-schema.ts";
+import { DISK_GUEST_MEMORY, diskGuestBoot } from "../workstation/catalog-boot.ts";
+import { DEFAULT_UI, type FileUi } from "../workstation/config-schema.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { planDemo, planRun, type RunResult } from "../workstation/config-plan.ts";
 import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
 import { EVENTS } from "../workstation/inspect/tables.ts";
-import { DEFAULT_TIER, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { DEFAULT_TIER, type DevicePlan, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
 
 /** What bare `el2` runs where it is there. */
 const OWN_CONFIGURATION = "el2.toml";
@@ -24,7 +26,7 @@ const DEMO_TIME = 5e9;
 export function registerRun(program: Command, entry: URL, exit: (code: number) => void): void {
   program.command("run")
     .description("run the VMs of a configuration, an image, or a guest of the catalogue under the native host")
-    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian")
+    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian: with a disk, where guests fetch --disk has made one")
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option("--until <filter>", "end when an event passes this filter; with --for, exit code 4 when none does before", parseUntil)
@@ -32,6 +34,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .option("--console <vm>", "show, or with --stdio join, the console of this VM alone")
     .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect, [])
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols, {})
+    .addOption(shareOption())
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(
       new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
@@ -52,12 +55,13 @@ Exit codes: 0 --for or --until was reached or each VM ended by its own will; 1 a
 
 Examples:
   el2 run phone.toml
-  el2 run debian --stdio
+  el2 run debian --stdio --share .
   el2 run guest.bin --for 10s --turbo`,
     )
     .action(async (what, options) => {
       const headless = options.headless || options.stdio || options.console !== undefined;
-      const { plan: run, ui } = headless ? checked(await planRun(what, options.set)) : await mended(what, options.set);
+      const { plan: run, ui } = await diskGuest(what, options) ??
+        (headless ? checked(await planRun(what, options.set)) : await mended(what, options.set));
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const turbo = run.turbo || (options.turbo ?? false);
       const plan: SessionPlan = {
@@ -111,7 +115,7 @@ function parseGdb(text: string): { vm: string | undefined; port: number } {
 
 /** The VM that `--gdb` names, or the first. */
 function debuggedVm({ what }: SessionPlan, name: string | undefined): string {
-  const names = what.kind === "run" ? what.host.vms.map((vm) => vm.name) : [];
+  const names = what.kind === "run" ? what.host.vms.map((vm) => vm.name) : [PRIMARY_CONSOLE];
   if (name === undefined) return names[0];
   if (!names.includes(name)) throw new Failure(`--gdb ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
   return name;
@@ -135,7 +139,21 @@ export async function runDemo(entry: URL): Promise<number> {
 
 /** The plan of what `el2 up` names: as for `run`, or `demo`. @throws Failure that says all that is wrong */
 export async function planOf(what: string): Promise<SessionPlan> {
+  const guest = await diskGuest(what, { set: [] });
+  if (guest) return guest.plan;
   return checked(what === "demo" ? await planDemo() : await planRun(what)).plan;
+}
+
+/** A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the cache. */
+async function diskGuest(what: string, { set, share }: { set: readonly string[]; share?: DevicePlan[] }): Promise<Planned | undefined> {
+  const boot = await diskGuestBoot(what, { more: share });
+  if (!boot) {
+    if (share) throw new Failure(`--share: ${what} is no guest with a disk that is here; el2 guests fetch debian --disk makes one`);
+    return undefined;
+  }
+  if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; el2 boot ${what} has options for its machine`);
+  const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1, duration: undefined, hashAt: [] };
+  return { plan: { ...machine, what: boot }, ui: DEFAULT_UI };
 }
 
 /** The plan of a configuration; on a terminal its errors are a screen, from which the person can mend them. */
@@ -186,5 +204,5 @@ function checkedUi(file: string, ui: FileUi): FileUi {
 
 /** The console that `--stdio` joins: that of the first VM that has one. */
 function firstConsole(plan: SessionPlan): string | undefined {
-  return plan.what.kind === "run" ? plan.what.host.vms.find((vm) => vm.console)?.name : undefined;
+  return plan.what.kind === "run" ? plan.what.host.vms.find((vm) => vm.console)?.name : PRIMARY_CONSOLE;
 }

@@ -2,6 +2,7 @@
 
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemoryType, VmmioOperation } from "../abi/words.ts";
 import { ErrorCode } from "../abi/errors.ts";
+import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { Stage2Flags, type Stage2Table } from "../core/interface.ts";
 import { MAX_CPUS, PAGE_SIZE } from "../machine/memory-map.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -285,6 +286,7 @@ export class AddressSpace extends HypervisorObject {
     this.#stage2 = this.hypervisor.options.stage2.create();
     this.hypervisor.addressSpaces.set(this.vmid, this);
     this.#infoArea?.extent.zero();
+    if (this.vmid === Vmid.Hlos) { for (const bank of this.hypervisor.flash) bank.attach(this); }
     return ErrorCode.OK;
   }
 

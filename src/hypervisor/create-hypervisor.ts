@@ -3,6 +3,7 @@
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Checker } from "./check.ts";
+import type { FlashPlan } from "./flash.ts";
 import { Hypervisor, type HypervisorOptions } from "./hypervisor.ts";
 import type { RootPackage } from "./root-package.ts";
 import { createRootVm, DEFAULT_PRIMARY_IMAGES, type PrimaryImages, type RootVm } from "./root-vm.ts";
@@ -13,6 +14,8 @@ export interface BootOptions extends HypervisorOptions {
   readonly resourceManager: NativeGuestFactory | RootPackage;
   /** Where the primary VM's images lie in RAM; as on the recorded platform unless given. */
   readonly images?: PrimaryImages;
+  /** Flash of the primary VM, where it starts from firmware. */
+  readonly flash?: readonly FlashPlan[];
 }
 
 /**
@@ -21,7 +24,7 @@ export interface BootOptions extends HypervisorOptions {
  */
 export function createHypervisor(machine: Machine, options: BootOptions): { hypervisor: Hypervisor; root: RootVm } {
   const hypervisor = new Hypervisor(machine, options);
-  const root = createRootVm(hypervisor, options.resourceManager, options.images ?? DEFAULT_PRIMARY_IMAGES);
+  const root = createRootVm(hypervisor, options.resourceManager, options.images ?? DEFAULT_PRIMARY_IMAGES, options.flash);
   if (hypervisor.behaviour.check) hypervisor.checker = new Checker(hypervisor);
   return { hypervisor, root };
 }

@@ -13,6 +13,7 @@ import type { DebugControl } from "./debug-control.ts";
 import { Faults } from "./faults.ts";
 import { DEFINITIONS } from "./hypercall-list.ts";
 import { HypercallTable } from "./hypercalls.ts";
+import type { FlashBank } from "./flash.ts";
 import type { Hwirq } from "./hwirq.ts";
 import { MemoryDatabase } from "./memdb.ts";
 import { NativePrograms } from "./native.ts";
@@ -71,6 +72,8 @@ export class Hypervisor implements El2 {
   readonly hwirqs = new Map<number, Hwirq>();
   /** Active virtio-mmio devices by the physical address of their page. */
   readonly virtioPages = new Map<number, VirtioMmio>();
+  /** Flash of the primary VM. */
+  readonly flash: FlashBank[] = [];
   /** Told of accesses to a physical address where no device answers, for logs. */
   onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
   /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */

@@ -31,6 +31,7 @@ import {
 } from "../machine/memory-map.ts";
 import { AddressSpace } from "./addrspace.ts";
 import { Cspace } from "./cspace.ts";
+import { FlashBank, type FlashPlan } from "./flash.ts";
 import { Hwirq } from "./hwirq.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { HypervisorObject } from "./object.ts";
@@ -44,6 +45,8 @@ export interface PrimaryImages {
   readonly entry: number;
   readonly devicetree: number;
   readonly ramdisk: number;
+  /** Bytes of the primary's RAM, where it is not all that the machine has for it. */
+  readonly memory?: number;
 }
 
 /** The recorded platform's places for the primary's images. */
@@ -78,9 +81,15 @@ const FIRST_SPI = 32;
 const HWIRQ_END = 256;
 
 /** Makes the root VM and powers its vCPU on. `program` is the resource manager: a native program, or a package of AArch64 images. */
-export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory | RootPackage, images: PrimaryImages): RootVm {
+export function createRootVm(
+  hypervisor: Hypervisor,
+  program: NativeGuestFactory | RootPackage,
+  images: PrimaryImages,
+  flash: readonly FlashPlan[] = [],
+): RootVm {
   const { rootPartition: partition, machine } = hypervisor;
   const { map } = machine;
+  const primarySize = images.memory ?? map.primarySize;
   const native = typeof program === "function";
   const layout = native ? NATIVE_LAYOUT : layoutPackage(program, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE);
 
@@ -107,7 +116,7 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
   const memory = createMemory(hypervisor, addressSpace);
   if (!native) loadPackage(hypervisor, addressSpace, memory, program, layout);
   const me_capid = cap(memory);
-  const devices = createDevices(hypervisor);
+  const devices = createDevices(hypervisor, flash);
   const device_me_capid = cap(devices.all);
   const uart_me_capid = cap(devices.uart);
 
@@ -138,7 +147,7 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
       addrspace_capid,
       vic: vicCap,
       vic_hwirq,
-      free_ranges: [[RAM_BASE, map.primarySize], [map.rootBase, map.ramEnd - map.rootBase]],
+      free_ranges: [[RAM_BASE, primarySize], [map.rootBase, map.ramEnd - map.rootBase]],
       gicd_base: GICD_BASE,
       gicr_stride: GICR_STRIDE,
       gicr_ranges: [[GICR_BASE, MAX_CPUS]],
@@ -150,7 +159,7 @@ export function createRootVm(hypervisor: Hypervisor, program: NativeGuestFactory
       boot_core: BOOT_CPU,
       usable_cores: (1 << machine.cpus.length) - 1,
       hlos_vm_base: RAM_BASE,
-      hlos_vm_size: map.primarySize,
+      hlos_vm_size: primarySize,
       entry_hlos: images.entry,
       hlos_dt_base: images.devicetree,
       hlos_ramfs_base: images.ramdisk,
@@ -232,8 +241,8 @@ function loadPackage(
   expectOk(memory.updateAccess(addressSpace, BigInt(memory.base), 0, RESOURCE_MANAGER_SIZE, rest), "access to the root VM's other memory");
 }
 
-/** All device memory, and the UART out of it. The GIC's frames are taken out for good: no capability names them. */
-function createDevices(hypervisor: Hypervisor): { all: Memextent; uart: Memextent } {
+/** All device memory, and the UART out of it. The GIC's frames and flash are taken out for good: no capability names them. */
+function createDevices(hypervisor: Hypervisor, flash: readonly FlashPlan[]): { all: Memextent; uart: Memextent } {
   const { rootPartition, privatePartition } = hypervisor;
   const all = create(rootPartition.create(Memextent));
   const sparse = memextentAttributes(Access.RW, ExtentMemoryType.Device, ExtentType.Sparse);
@@ -249,6 +258,10 @@ function createDevices(hypervisor: Hypervisor): { all: Memextent; uart: Memexten
   };
   derive(GICD_BASE, GICD_SIZE);
   derive(GICR_BASE, MAX_CPUS * GICR_STRIDE);
+  for (const plan of flash) {
+    derive(plan.ipa, plan.size);
+    hypervisor.flash.push(new FlashBank(hypervisor, plan));
+  }
   return { all, uart: derive(PL011_BASE, PL011_SIZE) };
 }
 

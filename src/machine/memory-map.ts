@@ -2,7 +2,7 @@
 //
 //   physical address                          Wasm memory
 //   0x0000_0000  devices (QEMU "virt")        0                CPU record, Wasm functions' tables, TLB sets, decoded records,
-//   0x0900_0000    PL011                                       stage-2 tables, vCPU contexts: the core's own (src/core/cpu-record.ts)
+//   0x0900_0000    PL011, PL031, fw_cfg                        stage-2 tables, vCPU contexts: the core's own (src/core/cpu-record.ts)
 //   0x0a00_0000    virtio-mmio, 32 slots
 //   0x4000_0000  primary VM's RAM             RAM_OFFSET       the byte at physical address 0x4000_0000
 //   hypervisorBase                            ...              linear from here: Wasm address = PA - RAM_BASE + RAM_OFFSET
@@ -27,11 +27,19 @@ export const CORE_REGION_SIZE = 0x0c00_0000;
 /** Address in the Wasm memory of the byte at RAM_BASE. */
 export const RAM_OFFSET = CORE_REGION_SIZE;
 
-/** Device addresses of the platform. */
+/** Device addresses of the platform. Firmware's flash: code, then variables. */
+export const FLASH_BASES = [0, 0x0400_0000] as const;
+/** Room for each. */
+export const FLASH_MAX = 0x0400_0000;
 export const PL011_BASE = 0x0900_0000;
 export const PL011_SIZE = 0x1000;
 /** INTID of the PL011's interrupt: SPI 1. */
 export const PL011_INTID = 33;
+export const PL031_BASE = 0x0901_0000;
+export const PL031_SIZE = 0x1000;
+/** INTID of the PL031's interrupt: SPI 2. */
+export const PL031_INTID = 34;
+export const FW_CFG_BASE = 0x0902_0000;
 /** Slots of virtio-mmio devices, each with an SPI of its own. */
 export const VIRTIO_MMIO_BASE = 0x0a00_0000;
 export const VIRTIO_MMIO_STRIDE = 0x200;

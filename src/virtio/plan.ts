@@ -4,8 +4,11 @@ import type { InputType } from "./input/input.ts";
 
 /** A TCP or UDP port of the host (127.0.0.1) that leads to one of the guest. */
 export interface PortForward {
+  /** TCP, or UDP. */
   readonly protocol: "tcp" | "udp";
+  /** Port of 127.0.0.1. */
   readonly host: number;
+  /** Port of the guest. */
   readonly guest: number;
 }
 

@@ -2,6 +2,7 @@
 // The mirror is the one that the machine's apt already uses, unless the caller names another; apt checks the signatures.
 
 import { exists, withLock } from "./cache.ts";
+import { runTool } from "./tool.ts";
 
 /** What an `Apt` state folder is for. */
 export interface AptOptions {
@@ -34,7 +35,7 @@ const DISTRIBUTION_PATH = /\/(debian|debian-security|ubuntu|ubuntu-ports)\/?$/;
 /** The machine's own distribution archives, third parties left out. Empty where apt is not configured. */
 export async function machineSources(): Promise<MachineSource[]> {
   const format = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ARCHITECTURE)";
-  const text = await run(["apt-get", "indextargets", "--format", format, "Created-By: Packages"]);
+  const text = await runTool(["apt-get", "indextargets", "--format", format, "Created-By: Packages"]);
   return text.split("\n").filter((line) => line !== "").map((line) => {
     const [uri, suite, component, architecture] = line.split("\t");
     return { uri, suite, component, architecture };
@@ -148,7 +149,7 @@ export class Apt {
 
   #apt(tool: "apt-get" | "apt-cache", args: string[], what: string, cwd?: string): Promise<string> {
     const progress = this.#options.progress;
-    return run([tool, ...this.#flags, ...args], cwd, (line) => {
+    return runTool([tool, ...this.#flags, ...args], cwd, (line) => {
       // APT::Status-Fd: "dlstatus:COUNT:PERCENT:TEXT"
       const [kind, , percent] = line.split(":");
       if (kind !== "dlstatus") return false;
@@ -160,12 +161,12 @@ export class Apt {
 
 /** Unpacks a .deb into `folder`, which may hold other packages' files. */
 export async function unpackDeb(deb: string, folder: string): Promise<void> {
-  await run(["dpkg-deb", "-x", deb, folder]);
+  await runTool(["dpkg-deb", "-x", deb, folder]);
 }
 
 /** Control fields of a .deb. */
 export async function debFields(deb: string): Promise<PackageFields> {
-  return fieldsOf(await run(["dpkg-deb", "-f", deb]));
+  return fieldsOf(await runTool(["dpkg-deb", "-f", deb]));
 }
 
 async function debs(folder: string): Promise<string[]> {
@@ -193,38 +194,4 @@ function fieldsOf(paragraph: string): PackageFields {
 async function absolute(folder: string): Promise<string> {
   await Deno.mkdir(folder, { recursive: true });
   return await Deno.realPath(folder);
-}
-
-/**
- * Runs a tool and returns its standard output, without the lines that `consumed` takes.
- * @throws Error with the tool's own words when it fails or is not there.
- */
-async function run(command: string[], cwd?: string, consumed?: (line: string) => boolean): Promise<string> {
-  const [tool, ...args] = command;
-  const child = spawn(tool, args, cwd);
-  const kept: string[] = [];
-  let rest = "";
-  const reading = (async () => {
-    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) if (!consumed?.(line)) kept.push(line);
-    }
-    if (rest !== "") kept.push(rest);
-  })();
-  const complaining = new Response(child.stderr).text();
-  const [status, complaint] = await Promise.all([child.status, complaining, reading]);
-  if (!status.success) throw new Error(`${tool} failed: ${complaint.trim() || kept.join("\n").trim() || `exit code ${status.code}`}`);
-  return kept.join("\n");
-}
-
-function spawn(tool: string, args: string[], cwd?: string): Deno.ChildProcess {
-  try {
-    return new Deno.Command(tool, { args, cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).spawn();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) {
-      throw new Error(`${tool} is not installed on this machine; el2 fetches Debian packages with it`);
-    }
-    throw error;
-  }
 }

@@ -4,16 +4,29 @@
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { WasmCore } from "../core/core.ts";
 import { Pl011 } from "../devices/pl011.ts";
+import { Pl031 } from "../devices/pl031.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
 import { vmmHost } from "../host/vmm-host.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
+import type { FlashPlan } from "../hypervisor/flash.ts";
 import { RandomGenerator } from "../hypervisor/prng.ts";
 import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../hypervisor/root-vm.ts";
 import { Machine } from "../machine/machine.ts";
-import { type MemoryMap, memoryMap, PL011_BASE, PL011_INTID, PL011_SIZE, RAM_BASE, RAM_OFFSET } from "../machine/memory-map.ts";
+import {
+  type MemoryMap,
+  memoryMap,
+  PL011_BASE,
+  PL011_INTID,
+  PL011_SIZE,
+  PL031_BASE,
+  PL031_INTID,
+  PL031_SIZE,
+  RAM_BASE,
+  RAM_OFFSET,
+} from "../machine/memory-map.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { deviceId } from "../virtio/plan.ts";
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
@@ -23,7 +36,9 @@ import { GuestSystem } from "./guest-system.ts";
 import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "./plan.ts";
 import { Outside } from "./outside.ts";
 import { attachVirtio } from "./primary-devices.ts";
-import { primaryDevicetree } from "./primary-devicetree.ts";
+import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./primary-devicetree.ts";
+import { layoutFirmware } from "./firmware-layout.ts";
+import { attachFwCfg, firmwareImages, makeFlash } from "./primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
 import { readRootImages } from "./root-images.ts";
 import { compactSymbols } from "./symbols/elf-symbols.ts";
@@ -48,10 +63,12 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
   const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
   const manager = new ResourceManager();
   const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined));
-  const images = plan.what.kind === "boot" ? loadPrimary(machine, map, plan, plan.what, random) : DEFAULT_PRIMARY_IMAGES;
+  const primary: Primary = plan.what.kind === "boot"
+    ? loadPrimary(machine, map, plan, plan.what, random)
+    : { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
   const resourceManager = plan.root ? readRootImages(plan.root) : () => manager;
   const { behaviour, seed } = plan;
-  const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, images });
+  const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, ...primary });
   system.install(hypervisor);
   for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
   giveSymbols(plan, system);
@@ -69,8 +86,10 @@ function giveSymbols({ what, symbols = {} }: SessionPlan, system: GuestSystem): 
   for (const [vm, file] of Object.entries(symbols)) system.symbols.give(vm, file, "symbols");
 }
 
-/** The primary's virtio devices. */
+/** The primary's devices beside its UART. */
 function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
+  if (boot.clock !== undefined) attachClock(machine, boot.clock);
+  if (boot.firmware) attachFwCfg(machine, system.hypervisor, boot);
   const problem = (device: string, message: string) => system.deviceProblem(device, message);
   const output = (console: string, bytes: Uint8Array) => {
     for (const byte of bytes) system.consoles.transmit(console, byte);
@@ -87,29 +106,56 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   }
 }
 
-/** Puts image, ramdisk and devicetree of the primary VM into RAM. */
-function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): PrimaryImages {
-  if (!boot.image) return DEFAULT_PRIMARY_IMAGES;
+/** The primary VM before its first instruction: where its images are, and its flash where it starts from firmware. */
+interface Primary {
+  readonly images: PrimaryImages;
+  readonly flash: readonly FlashPlan[];
+}
+
+/** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
+function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): Primary {
+  const platform = { append: boot.append, clock: boot.clock !== undefined, virtioSlots: boot.devices?.length };
+  if (boot.firmware) {
+    const layout = layoutFirmware(boot.firmware, map.primarySize);
+    const flash = makeFlash(machine, boot.firmware, layout);
+    const images = firmwareImages(layout);
+    const tree = boot.dtb ?? generatedTree(plan, layout.memory, random, { ...platform, flash: layout.banks.map(({ size }) => size) });
+    writeTree(machine, images, tree);
+    return { images, flash };
+  }
+  if (!boot.image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
   const layout = layoutPrimary(boot.image, boot.initrd, RAM_BASE, map.primarySize);
   for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
-  const tree = boot.dtb ?? generatedTree(plan, map, boot.append, layout.initrd, random, boot.devices?.length);
+  const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
+  writeTree(machine, images, boot.dtb ?? generatedTree(plan, map.primarySize, random, { ...platform, initrd: layout.initrd }));
+  return { images, flash: [] };
+}
+
+function writeTree(machine: Machine, { devicetree }: PrimaryImages, tree: Uint8Array): void {
   if (tree.length > DEVICETREE_WINDOW) throw new Error(`the devicetree has ${tree.length} bytes, there is room for ${DEVICETREE_WINDOW}`);
-  machine.ram.write(layout.devicetree, tree);
-  return { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
+  machine.ram.write(devicetree, tree);
 }
 
 function generatedTree(
   plan: SessionPlan,
-  map: MemoryMap,
-  append: string | undefined,
-  initrd: { start: number; end: number } | undefined,
+  memory: number,
   random: RandomGenerator,
-  virtioSlots = 0,
+  platform: Omit<PrimaryDevicetreeOptions, "cpus" | "memory" | "rngSeed"> = {},
 ): Uint8Array {
   const rngSeed = new Uint8Array(32);
   const words = new DataView(rngSeed.buffer);
   for (let i = 0; i < rngSeed.length; i += 4) words.setUint32(i, random.next());
-  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory: map.primarySize, append, initrd, rngSeed, virtioSlots }));
+  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, ...platform }));
+}
+
+/** The platform's clock, which starts at `start` (seconds since 1970) and goes with virtual time. */
+function attachClock(machine: Machine, start: number): void {
+  const clock = new Pl031({
+    seconds: () => Math.floor(machine.time / 1e9),
+    at: (seconds, action) => machine.events.schedule(Math.max(machine.time, seconds * 1e9), action),
+  }, start);
+  clock.onInterrupt = (level) => machine.interrupt(PL031_INTID, level);
+  machine.bus.attach({ name: "PL031", base: PL031_BASE, size: PL031_SIZE, device: clock });
 }
 
 /** Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver empties the FIFO meanwhile. */
@@ -149,7 +195,7 @@ function startHost(
   random: RandomGenerator,
   own: NativeGuestFactory | undefined,
 ): void {
-  const tree = generatedTree(plan, map, undefined, undefined, random);
+  const tree = generatedTree(plan, map.primarySize, random);
   machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, tree);
   const input = new ConsoleInput(() => {
     machine.interrupt(CONSOLE_INPUT_INTID, true);

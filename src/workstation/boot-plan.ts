@@ -4,6 +4,7 @@ import { ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
 import { layoutPackage, segmentParts } from "../hypervisor/root-package.ts";
 import { type BootPlan, PlanError, type RootPlan, type SessionPlan } from "./plan.ts";
 import { readRootImages } from "./root-images.ts";
+import { layoutFirmware } from "./firmware-layout.ts";
 import { layoutPrimary } from "./primary-image.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { memoryMap, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-map.ts";
@@ -17,9 +18,10 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
     throw new PlanError(`--memory: ${messageOf(error)}`);
   }
   try {
-    if (boot.image) layoutPrimary(boot.image, boot.initrd, RAM_BASE, plan.memory);
+    if (boot.firmware) layoutFirmware(boot.firmware, plan.memory);
+    else if (boot.image) layoutPrimary(boot.image, boot.initrd, RAM_BASE, plan.memory);
   } catch (error) {
-    throw new PlanError(`image ${imageName}: ${messageOf(error)}`);
+    throw new PlanError(`${boot.firmware ? "firmware" : "image"} ${imageName}: ${messageOf(error)}`);
   }
   const read = boot.dtb && readDevicetree(boot.dtb);
   if (read && !read.ok) throw new PlanError(`--dtb: ${read.problem}`);

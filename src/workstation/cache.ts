@@ -1,6 +1,8 @@
 // Where el2 keeps what it fetched or built, and how files get there: written beside their place and renamed,
 // so that an interrupted run leaves either the old file or the new one, never half of one.
 
+import { createHash } from "node:crypto";
+
 /**
  * The cache folder: `$EL2_CACHE`, else `$XDG_CACHE_HOME/el2`, else `~/.cache/el2`. It need not exist.
  * @throws Error when the environment names no home at all.
@@ -46,6 +48,14 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
 export async function sha256(data: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", data as BufferSource);
   return new Uint8Array(digest).toHex();
+}
+
+/** SHA-256 of a file of any size in lower-case hexadecimal. */
+export async function fileSha256(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  const file = await Deno.open(path); // the stream closes it
+  for await (const bytes of file.readable) hash.update(bytes);
+  return hash.digest("hex");
 }
 
 /** True where something exists at `path`; a broken link does not. */

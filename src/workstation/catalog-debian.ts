@@ -3,13 +3,14 @@
 import { Apt, debFields, debianMirror, debianSource, unpackDeb } from "./apt.ts";
 import { cacheFolder, exists, sha256, withLock } from "./cache.ts";
 import { addToCatalog, catalogFiles, type CatalogPackage, type DebianRelease, type Manifest } from "./catalog.ts";
-import { type CpioEntry, writeCpio } from "./cpio.ts";
+import { archiveFile, archiveFolder, busyboxArchive } from "./busybox-archive.ts";
 import { type KernelModule, kernelModules, VIRTIO_MODULES } from "./kernel-modules.ts";
 import { unwrapImage } from "./kernel-image.ts";
 
-const ARCHITECTURE = "arm64";
-/** Depends on the newest kernel of its release. */
-const KERNEL_METAPACKAGE = `linux-image-cloud-${ARCHITECTURE}`;
+/** Debian's name of the guests' architecture. */
+export const ARCHITECTURE = "arm64";
+/** Depends on the newest kernel of its release for virtual machines. */
+const CLOUD_KERNEL = `linux-image-cloud-${ARCHITECTURE}`;
 
 /**
  * PID 1 of the initramfs. Its first line says that user space runs. The kernel's command line may hold `el2=poweroff`;
@@ -64,19 +65,10 @@ export interface FetchOptions {
  * An interrupted fetch leaves the catalogue as it was.
  */
 export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
-  const { release, progress } = options;
+  const { release } = options;
   const name = `debian-${release}`;
-  const state = `${cacheFolder()}/apt/${release}-${ARCHITECTURE}`;
-  await Deno.mkdir(state, { recursive: true });
-  return await withLock(`${state}/fetch.lock`, async () => {
-    const source = await debianSource(await debianMirror(options.mirror), release);
-    const apt = await Apt.open({ folder: state, sources: [source], architecture: ARCHITECTURE, progress });
-    await apt.update();
-
-    const work = `${state}/work`;
-    if (await exists(work)) await Deno.remove(work, { recursive: true }); // what an interrupted fetch left
-    await Deno.mkdir(work);
-    const kernel = await fetchKernel(apt, work);
+  return await withDebianArchive(options, async (apt, work) => {
+    const kernel = await fetchKernel(apt, CLOUD_KERNEL, VIRTIO_MODULES, work);
     const busybox = await fetchBusybox(apt, work);
 
     const files = new Map([
@@ -93,27 +85,49 @@ export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
       packages: [...kernel.packages, busybox.package],
     };
     await addToCatalog(manifest, files);
-    await Deno.remove(work, { recursive: true });
     return manifest;
   });
 }
 
-interface Kernel {
+/** Runs `work` with the release's package lists and an empty folder, alone among all sessions; what an interrupted one left is removed. */
+export async function withDebianArchive<T>(
+  { release, mirror, progress }: FetchOptions,
+  work: (apt: Apt, folder: string) => Promise<T>,
+): Promise<T> {
+  const state = `${cacheFolder()}/apt/${release}-${ARCHITECTURE}`;
+  await Deno.mkdir(state, { recursive: true });
+  return await withLock(`${state}/fetch.lock`, async () => {
+    const source = await debianSource(await debianMirror(mirror), release);
+    const apt = await Apt.open({ folder: state, sources: [source], architecture: ARCHITECTURE, progress });
+    await apt.update();
+    const folder = `${state}/work`;
+    if (await exists(folder)) await Deno.remove(folder, { recursive: true });
+    await Deno.mkdir(folder);
+    const result = await work(apt, folder);
+    await Deno.remove(folder, { recursive: true });
+    return result;
+  });
+}
+
+/** A kernel out of its packages. */
+export interface Kernel {
   /** The raw Image. */
   image: Uint8Array;
   /** `uname -r`. */
   version: string;
   container: string;
-  /** What virtio devices need, in the order of loading. */
+  /** The modules that were asked for, in the order of loading. */
   modules: KernelModule[];
+  /** Folder into which its packages are unpacked. */
+  root: string;
   packages: CatalogPackage[];
 }
 
-/** The kernel that the release's metapackage depends on. In newer releases vmlinuz and modules are in packages that the image's depends on. */
-async function fetchKernel(apt: Apt, work: string): Promise<Kernel> {
-  const metapackage = await apt.show(KERNEL_METAPACKAGE);
-  const image = dependencies(metapackage.get("Depends")).find((name) => name.startsWith("linux-image-"));
-  if (!image) throw new Error(`${KERNEL_METAPACKAGE} depends on no kernel: ${metapackage.get("Depends")}`);
+/** The kernel that a metapackage depends on. In newer releases vmlinuz and modules are in packages that the image's depends on. */
+export async function fetchKernel(apt: Apt, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
+  const depends = (await apt.show(metapackage)).get("Depends");
+  const image = dependencies(depends).find((name) => name.startsWith("linux-image-"));
+  if (!image) throw new Error(`${metapackage} depends on no kernel: ${depends}`);
 
   const root = `${work}/kernel`;
   await Deno.mkdir(root);
@@ -122,12 +136,12 @@ async function fetchKernel(apt: Apt, work: string): Promise<Kernel> {
   let found: string | undefined;
   for (;;) {
     found ??= await vmlinuz(root);
-    const modules = found ? await kernelModules(root, VIRTIO_MODULES) : [];
+    const modules = found ? await kernelModules(root, wanted) : [];
     if (found && modules.length > 0) {
-      return { ...unwrapImage(await Deno.readFile(found)), version: found.replace(/^.*vmlinuz-/, ""), modules, packages };
+      return { ...unwrapImage(await Deno.readFile(found)), version: found.replace(/^.*vmlinuz-/, ""), modules, root, packages };
     }
     const name = names.shift();
-    if (!name) throw new Error(`no ${found ? "virtio modules" : "vmlinuz"} in ${image} or the kernel packages that it depends on`);
+    if (!name) throw new Error(`no ${found ? "modules" : "vmlinuz"} in ${image} or the kernel packages that it depends on`);
     const [deb] = await apt.download([name], work);
     packages.push(await describe(deb));
     await unpackDeb(deb, root);
@@ -157,7 +171,8 @@ async function vmlinuz(root: string): Promise<string | undefined> {
   }
 }
 
-async function fetchBusybox(apt: Apt, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
+/** The program of busybox-static. */
+export async function fetchBusybox(apt: Apt, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
   const [deb] = await apt.download(["busybox-static"], work);
   const root = `${work}/busybox`;
   await Deno.mkdir(root);
@@ -178,29 +193,16 @@ async function describe(deb: string): Promise<CatalogPackage> {
   return { name: fields.get("Package") ?? "", version: fields.get("Version") ?? "", sha256: await sha256(await Deno.readFile(deb)) };
 }
 
-/** An initramfs with busybox as its only program, and these modules. The kernel's console needs its device node before /dev is mounted. */
+/** A busybox shell with these modules. */
 function initramfs(busybox: Uint8Array, modules: readonly KernelModule[]): Uint8Array {
-  const folder = (path: string): CpioEntry => ({ path, kind: "folder", permissions: 0o755 });
-  const file = (path: string, data: Uint8Array | string, permissions: number): CpioEntry => ({
-    path,
-    kind: "file",
-    permissions,
-    data: typeof data === "string" ? new TextEncoder().encode(data) : data,
-  });
-  const order = modules.map((module) => `${module.file}\n`).join("");
-  const virtio: CpioEntry[] = modules.length === 0 ? [] : [
-    ...["etc", "lib", "lib/modules"].map(folder),
-    ...modules.map((module) => file(`lib/modules/${module.file}`, module.bytes, 0o644)),
-    file("lib/modules/order", order, 0o644),
-    file("lib/virtio", VIRTIO, 0o755),
-    file("lib/lease", LEASE, 0o755),
-  ];
-  return writeCpio([
-    ...["bin", "dev", "proc", "root", "sys", "tmp"].map(folder),
-    file("bin/busybox", busybox, 0o755),
-    { path: "dev/console", kind: "device", permissions: 0o600, major: 5, minor: 1 },
-    { path: "dev/null", kind: "device", permissions: 0o666, major: 1, minor: 3 },
-    file("init", INIT, 0o755),
-    ...virtio,
-  ]);
+  return busyboxArchive(
+    busybox,
+    INIT,
+    modules,
+    modules.length === 0 ? [] : [
+      archiveFolder("etc"),
+      archiveFile("lib/virtio", VIRTIO, 0o755),
+      archiveFile("lib/lease", LEASE, 0o755),
+    ],
+  );
 }

@@ -1,7 +1,7 @@
 // The catalogue: guests that el2 has fetched, each a folder of files with a manifest of sizes and hashes.
 // `guests/NAME` in the cache is a symbolic link to one complete version, so that a reader never sees half of one.
 
-import { cacheFolder, exists, replaceLink, sha256 } from "./cache.ts";
+import { cacheFolder, exists, fileSha256, replaceLink, sha256 } from "./cache.ts";
 
 /** A file of a guest. */
 export interface CatalogFile {
@@ -54,6 +54,11 @@ export function catalogName(name: string): string {
   return name === "debian" ? `debian-${DEFAULT_DEBIAN_RELEASE}` : name;
 }
 
+/** The guest of a release that has a disk. */
+export function diskGuestName(release: string): string {
+  return `debian-${release}-disk`;
+}
+
 function guestsFolder(): string {
   return `${cacheFolder()}/guests`;
 }
@@ -93,13 +98,19 @@ export async function catalogPath(reference: string): Promise<string> {
   return `${entry.folder}/${file}`;
 }
 
+/** What a file of a guest is made of: bytes, or a file in the cache's file system, which is moved. */
+export type CatalogSource = Uint8Array | { readonly path: string };
+
 /** Adds a guest, or puts a new version in the place of an old one in one step. Returns its folder. */
-export async function addToCatalog(manifest: Manifest, files: ReadonlyMap<string, Uint8Array>): Promise<string> {
+export async function addToCatalog(manifest: Manifest, files: ReadonlyMap<string, CatalogSource>): Promise<string> {
   const versions = `${guestsFolder()}/.versions`;
   await Deno.mkdir(versions, { recursive: true });
   const fresh = `${manifest.name}-${crypto.randomUUID()}`;
   await Deno.mkdir(`${versions}/${fresh}`);
-  for (const [name, data] of files) await Deno.writeFile(`${versions}/${fresh}/${name}`, data);
+  for (const [name, source] of files) {
+    const path = `${versions}/${fresh}/${name}`;
+    await (source instanceof Uint8Array ? Deno.writeFile(path, source) : Deno.rename(source.path, path));
+  }
   await Deno.writeTextFile(`${versions}/${fresh}/manifest.json`, JSON.stringify(manifest, undefined, 2) + "\n");
   const link = `${guestsFolder()}/${manifest.name}`;
   await replaceLink(link, `.versions/${fresh}`);
@@ -108,8 +119,11 @@ export async function addToCatalog(manifest: Manifest, files: ReadonlyMap<string
 }
 
 /** Sizes and hashes of `files` as a manifest lists them. */
-export async function catalogFiles(files: ReadonlyMap<string, Uint8Array>): Promise<CatalogFile[]> {
-  return await Promise.all([...files].map(async ([name, data]) => ({ name, size: data.length, sha256: await sha256(data) })));
+export async function catalogFiles(files: ReadonlyMap<string, CatalogSource>): Promise<CatalogFile[]> {
+  return await Promise.all([...files].map(async ([name, source]) => {
+    if (source instanceof Uint8Array) return { name, size: source.length, sha256: await sha256(source) };
+    return { name, size: (await Deno.stat(source.path)).size, sha256: await fileSha256(source.path) };
+  }));
 }
 
 /** Files of `entry` that are missing or differ from the manifest. */
@@ -117,8 +131,7 @@ export async function damagedFiles(entry: CatalogEntry): Promise<string[]> {
   const damaged: string[] = [];
   for (const { name, size, sha256: expected } of entry.manifest.files) {
     const path = `${entry.folder}/${name}`;
-    const data = await exists(path) ? await Deno.readFile(path) : undefined;
-    if (data?.length !== size || await sha256(data) !== expected) damaged.push(name);
+    if (!await exists(path) || (await Deno.stat(path)).size !== size || await fileSha256(path) !== expected) damaged.push(name);
   }
   return damaged;
 }

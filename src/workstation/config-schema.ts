@@ -254,6 +254,8 @@ export type FileRm = v.InferOutput<typeof rm>;
 export type FileHost = v.InferOutput<typeof host>;
 /** `[ui]`. */
 export type FileUi = v.InferOutput<typeof ui>;
+/** `[ui]` of a file that says nothing of it. */
+export const DEFAULT_UI: FileUi = v.parse(ui, {});
 /** One `[vm.NAME]`. */
 export type FileVm = v.InferOutput<typeof vm>;
 /** One key of `[link]`. */

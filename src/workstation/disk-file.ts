@@ -52,6 +52,11 @@ export class DiskFile implements BlockBacking {
     }
   }
 
+  /** Gives the file back. */
+  close(): void {
+    this.#file.close();
+  }
+
   /** A read-only disk has no state; a writable one cannot be saved (`savable`). */
   save(): undefined {
     if (!this.savable) {

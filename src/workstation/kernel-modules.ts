@@ -23,6 +23,9 @@ export const VIRTIO_MODULES = [
   "af_packet",
 ];
 
+/** What an initial ramdisk needs to mount a disk: its driver, ext4 and the checksums that ext4 asks for by name. */
+export const DISK_MODULES = ["virtio_mmio", "virtio_blk", "crc32c_generic", "ext4"];
+
 const SUFFIX = /\.ko(\.xz)?$/;
 
 /** The modules named `wanted` that are under `root`, dependencies first. */

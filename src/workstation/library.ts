@@ -2,7 +2,7 @@
 
 import { assemble } from "./assemble.ts";
 import { checkBootPlan } from "./boot-plan.ts";
-import { PRIMARY_CONSOLE, type SessionPlan } from "./plan.ts";
+import { type DevicePlan, PRIMARY_CONSOLE, type SessionPlan } from "./plan.ts";
 import type { System } from "./system.ts";
 
 /** What a `PrimaryMachine` is made of. */
@@ -21,6 +21,8 @@ export interface PrimaryMachineOptions {
   cpus?: number;
   /** Seed of all randomness that the guest sees. Default 1. */
   seed?: number;
+  /** Virtio devices, in the order of their slots. */
+  devices?: readonly DevicePlan[];
 }
 
 /** Why `PrimaryMachine.run` came back. */
@@ -54,7 +56,14 @@ export class PrimaryMachine {
       seed: options.seed ?? 1,
       duration: undefined,
       hashAt: [],
-      what: { kind: "boot", image: options.image, initrd: options.initrd, dtb: options.dtb, append: options.append },
+      what: {
+        kind: "boot",
+        image: options.image,
+        initrd: options.initrd,
+        dtb: options.dtb,
+        append: options.append,
+        devices: options.devices,
+      },
     } as const satisfies SessionPlan;
     checkBootPlan(plan, plan.what, "of the primary VM");
     this.#system = assemble(plan);

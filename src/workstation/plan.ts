@@ -15,16 +15,30 @@ export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hyperviso
 /** Name of the primary VM, and of its console. */
 export const PRIMARY_CONSOLE = "host";
 
+/** Firmware that the primary VM starts from. */
+export interface FirmwarePlan {
+  /** Content of the first flash, whose first byte is the entry. */
+  readonly code: Uint8Array;
+  /** File that the second flash is kept in, and bytes of it that are the flash; without one its changes are lost at the end. */
+  readonly vars: { readonly path: string; readonly size: number } | undefined;
+}
+
 /** `el2 boot`: an image is the primary VM. */
 export interface BootPlan {
   readonly kind: "boot";
-  /** arm64 Linux Image or ELF. Undefined only beside `SessionPlan.root`, whose program may want no primary VM. */
+  /**
+   * arm64 Linux Image or ELF; with firmware, the kernel that it is offered. Undefined only with firmware, and beside `SessionPlan.root`,
+   * whose program may want no primary VM.
+   */
   readonly image: Uint8Array | undefined;
   readonly initrd: Uint8Array | undefined;
   /** A devicetree to use instead of the generated one. */
   readonly dtb: Uint8Array | undefined;
   /** Kernel command line. */
   readonly append: string | undefined;
+  readonly firmware?: FirmwarePlan;
+  /** What the real time clock has at the start, seconds since 1970; without one there is no such clock. */
+  readonly clock?: number;
   /** Its virtio devices, in the order of their slots. */
   readonly devices?: readonly DevicePlan[];
 }

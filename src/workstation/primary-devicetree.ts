@@ -1,8 +1,23 @@
 // The devicetree of the platform as the primary VM finds it before the resource manager adds /hypervisor: QEMU's `virt` layout, no ITS.
 // Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
-import { cells, cells64, type Devicetree, devicetree, node } from "../devicetree/tree.ts";
-import { GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE, PL011_BASE, PL011_INTID, PL011_SIZE, RAM_BASE } from "../machine/memory-map.ts";
+import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
+import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import {
+  FLASH_BASES,
+  FW_CFG_BASE,
+  GICD_BASE,
+  GICD_SIZE,
+  GICR_BASE,
+  GICR_STRIDE,
+  PL011_BASE,
+  PL011_INTID,
+  PL011_SIZE,
+  PL031_BASE,
+  PL031_INTID,
+  PL031_SIZE,
+  RAM_BASE,
+} from "../machine/memory-map.ts";
 import { virtioNodes } from "./primary-devices.ts";
 
 /** What the tree depends on. */
@@ -11,15 +26,19 @@ export interface PrimaryDevicetreeOptions {
   /** Bytes of RAM. */
   readonly memory: number;
   /** Kernel command line. */
-  readonly append: string | undefined;
-  readonly initrd: { readonly start: number; readonly end: number } | undefined;
+  readonly append?: string;
+  readonly initrd?: { readonly start: number; readonly end: number };
   /**
    * Seed of the kernel's random pool, 32 bytes. There is none for KASLR: a kernel at its link address is easier to debug, and needs no
    * page-table isolation.
    */
   readonly rngSeed: Uint8Array;
-  /** Slots with virtio devices. */
-  readonly virtioSlots: number;
+  /** Slots with virtio devices; 0 unless given. */
+  readonly virtioSlots?: number;
+  /** Whether there is a real time clock. */
+  readonly clock?: boolean;
+  /** Sizes of the banks of flash that firmware runs from, which finds fw_cfg as well; none unless given. */
+  readonly flash?: readonly number[];
 }
 
 const PHANDLE_GIC = 1;
@@ -71,7 +90,9 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
       "clock-names": ["uartclk", "apb_pclk"],
     }),
-    ...virtioNodes(options.virtioSlots),
+    ...options.clock ? [clockNode()] : [],
+    ...options.flash ? firmwareNodes(options.flash) : [],
+    ...virtioNodes(options.virtioSlots ?? 0),
     node("aliases", { serial0: `/${uart}` }),
     node("chosen", {
       bootargs: options.append,
@@ -81,6 +102,32 @@ export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree
       "rng-seed": options.rngSeed,
     }),
   ]));
+}
+
+function clockNode(): DevicetreeNode {
+  return node(`pl031@${PL031_BASE.toString(16)}`, {
+    compatible: ["arm,pl031", "arm,primecell"],
+    reg: cells64(PL031_BASE, PL031_SIZE),
+    interrupts: [SPI, PL031_INTID - FIRST_SPI, LEVEL_HIGH],
+    clocks: [PHANDLE_CLOCK],
+    "clock-names": ["apb_pclk"],
+  });
+}
+
+/** One node for both banks, as `virt` has it. */
+function firmwareNodes(banks: readonly number[]): DevicetreeNode[] {
+  return [
+    node(`flash@${FLASH_BASES[0].toString(16)}`, {
+      compatible: "cfi-flash",
+      reg: cells64(...banks.flatMap((size, index) => [FLASH_BASES[index], size])),
+      "bank-width": 4,
+    }),
+    node(`fw-cfg@${FW_CFG_BASE.toString(16)}`, {
+      compatible: "qemu,fw-cfg-mmio",
+      reg: cells64(FW_CFG_BASE, FW_CFG_SIZE),
+      "dma-coherent": true,
+    }),
+  ];
 }
 
 function cpuNodes(count: number) {

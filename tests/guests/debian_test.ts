@@ -71,7 +71,7 @@ for (const release of RELEASES) {
 
 Deno.test("Debian runs as a secondary VM of the native host, works and powers off", async () => {
   await catalogEntry("debian");
-  await using console = new ConsoleProgram(el2Command("run", "debian", "--stdio", "--turbo"));
+  await using console = new ConsoleProgram(el2Command("run", "debian-bookworm", "--stdio", "--turbo"));
   await work(console, 1);
   await powerOff(console);
 });

@@ -52,9 +52,9 @@ export class ConsoleProgram {
     }
   }
 
-  /** Types a line. */
-  async type(line: string): Promise<void> {
-    await this.#writer.write(new TextEncoder().encode(line + "\n"));
+  /** Types a line. `enter` is what the key sends: programs without a terminal driver take a carriage return. */
+  async type(line: string, enter = "\n"): Promise<void> {
+    await this.#writer.write(new TextEncoder().encode(line + enter));
   }
 
   /** Peak resident memory so far (VmHWM) in MiB. Deno reads /proc only with all permissions, so that another program has to. */

@@ -2,47 +2,18 @@
 
 import assert from "node:assert/strict";
 import { Apt, debFields, unpackDeb } from "../../src/workstation/apt.ts";
-import { sha256 } from "../../src/workstation/cache.ts";
+import { buildRepository, type TestPackage } from "../support/debian-repository.ts";
 
-/** A package of the test repository. */
-interface TestPackage {
-  name: string;
-  depends?: string;
-  file: string;
-}
-
-const PACKAGES: TestPackage[] = [
+const PACKAGES: readonly TestPackage[] = [
   { name: "el2-test-kernel", depends: "el2-test-base (>= 1.0)", file: "boot/vmlinuz" },
   { name: "el2-test-base", file: "etc/base" },
 ];
-
-/** Builds .debs and the list of a flat repository in `folder`. */
-async function buildRepository(folder: string): Promise<void> {
-  const paragraphs: string[] = [];
-  for (const { name, depends, file } of PACKAGES) {
-    const tree = `${folder}/tree-${name}`;
-    await Deno.mkdir(`${tree}/DEBIAN`, { recursive: true });
-    await Deno.mkdir(`${tree}/${file.replace(/\/[^/]*$/, "")}`, { recursive: true });
-    await Deno.writeTextFile(`${tree}/${file}`, `contents of ${name}`);
-    const fields = ["Package: " + name, "Version: 1:1.0-2", "Architecture: arm64", "Maintainer: el2", "Description: test"];
-    if (depends) fields.push(`Depends: ${depends}`);
-    await Deno.writeTextFile(`${tree}/DEBIAN/control`, fields.join("\n") + "\n");
-    const deb = `${name}_1.0-2_arm64.deb`;
-    const { success, stderr } = await new Deno.Command("dpkg-deb", { args: ["--root-owner-group", "-b", tree, `${folder}/${deb}`] })
-      .output();
-    assert.ok(success, new TextDecoder().decode(stderr));
-    const data = await Deno.readFile(`${folder}/${deb}`);
-    paragraphs.push([...fields, `Filename: ./${deb}`, `Size: ${data.length}`, `SHA256: ${await sha256(data)}`].join("\n"));
-  }
-  await Deno.writeTextFile(`${folder}/Packages`, paragraphs.join("\n\n") + "\n");
-}
 
 /** Runs `body` with a repository and an apt state that knows it. */
 async function withApt(body: (apt: Apt, folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "el2-apt-" });
   try {
-    await Deno.mkdir(`${folder}/repository`);
-    await buildRepository(`${folder}/repository`);
+    await buildRepository(`${folder}/repository`, PACKAGES);
     const sources = [`[trusted=yes] file:${folder}/repository ./`];
     const apt = await Apt.open({ folder: `${folder}/state`, sources, architecture: "arm64" });
     await apt.update();

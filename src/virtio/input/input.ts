@@ -15,7 +15,9 @@ const WAITING_MAX = 1024;
 /** Places of a tablet on each axis: 0 to this. */
 export const TABLET_MAX = 32_767;
 
+/** Kinds of input devices. */
 export const INPUT_TYPES = ["keyboard", "tablet"] as const;
+/** One of `INPUT_TYPES`. */
 export type InputType = (typeof INPUT_TYPES)[number];
 
 /** An event: type, code and value as Linux has them; the value is 32 bits. */

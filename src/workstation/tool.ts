@@ -1,0 +1,35 @@
+// Programs of the machine that el2 runs to fetch and make guests.
+
+/**
+ * Runs a tool and returns its standard output, without the lines that `consumed` takes.
+ * @throws Error with the tool's own words when it fails or is not there.
+ */
+export async function runTool(command: string[], cwd?: string, consumed?: (line: string) => boolean): Promise<string> {
+  const [tool, ...args] = command;
+  const child = spawn(tool, args, cwd);
+  const kept: string[] = [];
+  let rest = "";
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (!consumed?.(line)) kept.push(line);
+    }
+    if (rest !== "") kept.push(rest);
+  })();
+  const complaining = new Response(child.stderr).text();
+  const [status, complaint] = await Promise.all([child.status, complaining, reading]);
+  if (!status.success) throw new Error(`${tool} failed: ${complaint.trim() || kept.join("\n").trim() || `exit code ${status.code}`}`);
+  return kept.join("\n");
+}
+
+function spawn(tool: string, args: string[], cwd?: string): Deno.ChildProcess {
+  try {
+    return new Deno.Command(tool, { args, cwd, stdin: "null", stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Error(`${tool} is not installed on this machine; el2 fetches Debian packages with it`);
+    }
+    throw error;
+  }
+}

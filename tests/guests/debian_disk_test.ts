@@ -1,0 +1,130 @@
+// A Debian with a disk from an empty cache: made without root, interrupted once, then run with network, a shared folder, apt and a power cut.
+// It fetches 120 MB and takes minutes: EL2_LONG.
+
+import assert from "node:assert/strict";
+import { nativeProgram } from "../../scripts/native-tools.ts";
+import { fileSha256 } from "../../src/workstation/cache.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { buildRepository } from "../support/debian-repository.ts";
+import { el2Command } from "../support/el2.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const BOOT = 280;
+const COMMAND = 120;
+const PROMPT = /root@debian:~# $/;
+const FILE_MIB = 64;
+
+/** Starts `el2 ARGS` with a cache of its own. */
+function start(cache: string, ...args: string[]): Deno.ChildProcess {
+  const [program, ...rest] = el2Command(...args);
+  return new Deno.Command(program, { args: rest, env: { EL2_CACHE: cache }, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
+}
+
+/** Runs `el2 ARGS` to its end. */
+async function finish(cache: string, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await start(cache, ...args).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+/** Starts a fetch and kills it when the guest has configured some packages. */
+async function interruptedFetch(cache: string): Promise<void> {
+  const child = start(cache, "guests", "fetch", "debian", "--disk");
+  let text = "";
+  for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    if (text.includes("configured in the guest")) child.kill("SIGKILL");
+  }
+  await child.stdout.cancel();
+  const { signal } = await child.status;
+  assert.equal(signal, "SIGKILL", text);
+}
+
+function login(cache: string, ...args: string[]): ConsoleProgram {
+  return new ConsoleProgram(["env", `EL2_CACHE=${cache}`, ...el2Command(...args, "--stdio", "--turbo")]);
+}
+
+async function logIn(console: ConsoleProgram): Promise<void> {
+  await console.expect(/debian login: $/, BOOT);
+  await console.type("root");
+  await console.expect(PROMPT, COMMAND);
+}
+
+async function usesNetworkAndShare(cache: string, work: string): Promise<void> {
+  const share = `${work}/share`;
+  await Deno.mkdir(share);
+  await Deno.writeTextFile(`${share}/from-host`, "hello guest\n");
+  await buildRepository(`${work}/repository`, [{
+    name: "el2-test",
+    file: "usr/bin/el2-test",
+    content: "#!/bin/sh\necho it runs\n",
+    mode: 0o755,
+  }]);
+  await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, async (request) => {
+    const path = `${work}/repository${new URL(request.url).pathname}`;
+    try {
+      return new Response(await Deno.readFile(path));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return new Response(null, { status: 404 });
+      throw error;
+    }
+  });
+  const { port } = server.addr as Deno.NetAddr;
+
+  await using console = login(cache, "run", "debian", "--share", share);
+  await logIn(console);
+  await console.type(
+    "systemctl --failed --no-legend --plain | cat; cat /mnt/share/from-host; echo hello host > /mnt/share/from-guest; echo shared",
+  );
+  await console.expect(/\nhello guest\nshared\n/, COMMAND);
+  assert.equal(await Deno.readTextFile(`${share}/from-guest`), "hello host\n");
+  await console.type(
+    `echo 'deb [trusted=yes] http://10.0.2.2:${port}/ ./' > /etc/apt/sources.list; apt-get update && apt-get install -y el2-test && el2-test`,
+  );
+  await console.expect(/\nit runs\n/, COMMAND);
+  await console.type("stat -c '%U:%G %a' /usr/sbin/unix_chkpwd /usr/bin/passwd; dpkg --audit; echo audited");
+  await console.expect(/\nroot:shadow 2755\nroot:root 4755\naudited\n/, COMMAND);
+  await console.type("poweroff");
+  const { code, stderr } = await console.end();
+  assert.equal(code, 0, stderr);
+}
+
+/** What was synced is there after the program was killed, and the file system needs no more than its journal. */
+async function survivesPowerCut(cache: string, work: string): Promise<void> {
+  const guest = `${cache}/guests/debian-bookworm-disk`;
+  const disk = `${work}/root.img`;
+  await Deno.copyFile(`${guest}/root.img`, disk);
+  const images = [`${guest}/Image`, "--initrd", `${guest}/initrd`, "--append", "console=ttyAMA0 root=/dev/vda"];
+  let written: string;
+  {
+    await using console = login(cache, "boot", ...images, "--disk", disk, "--memory", "512MiB");
+    await logIn(console);
+    await console.type(`dd if=/dev/urandom of=/root/f bs=1M count=${FILE_MIB} 2>/dev/null; sync; sha256sum /root/f`);
+    [, written] = await console.expect(/^([0-9a-f]{64}) {2}\/root\/f$/m, COMMAND);
+  }
+  const fsck = await new Deno.Command(await nativeProgram("e2fsck"), { args: ["-p", disk] }).output();
+  assert.ok(fsck.code === 0 || fsck.code === 1, new TextDecoder().decode(fsck.stdout));
+  const dump = await new Deno.Command(await nativeProgram("debugfs"), { args: ["-R", `dump /root/f ${work}/f`, disk] }).output();
+  assert.equal(dump.code, 0, new TextDecoder().decode(dump.stderr));
+  assert.equal(await fileSha256(`${work}/f`), written);
+}
+
+if (LONG) {
+  Deno.test("a Debian with a disk is made from nothing, runs with network and share, installs a package, and survives a power cut", async () => {
+    const work = await Deno.makeTempDir({ prefix: "el2-debian-disk-" });
+    const cache = `${work}/cache`;
+    try {
+      await interruptedFetch(cache);
+      const none = await finish(cache, "guests", "ls");
+      assert.deepEqual([none.code, none.stdout], [0, ""], "nothing is half made");
+      const fetched = await finish(cache, "guests", "fetch", "debian", "--disk", "--json");
+      assert.equal(fetched.code, 0, fetched.stderr);
+      const files = JSON.parse(fetched.stdout).files.map(({ name }: { name: string }) => name);
+      assert.deepEqual(files, ["Image", "initrd", "root.img"]);
+      assert.equal((await finish(cache, "guests", "ls", "--check")).code, 0);
+      await usesNetworkAndShare(cache, work);
+      await survivesPowerCut(cache, work);
+    } finally {
+      await Deno.remove(work, { recursive: true });
+    }
+  });
+}

@@ -1,0 +1,120 @@
+// Firmware that others wrote for QEMU's `virt` starts from flash, reaches its prompt, keeps what it is told, and boots what is on a disk.
+
+import assert from "node:assert/strict";
+import { nativeFirmware, nativeProgram } from "../../scripts/native-tools.ts";
+import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+const SECONDS = 120;
+/** What EDK2 takes for the end of a line. */
+const CR = "\r";
+/** The shell colours its prompt. */
+const SHELL = /Shell> /;
+const VARS_SIZE = 2 << 20;
+
+function boot(firmware: string, ...args: string[]): ConsoleProgram {
+  const common = ["--firmware", firmware, "--stdio", "--turbo", "--rtc", "2026-01-31T12:00:00Z"];
+  return new ConsoleProgram(el2Command("boot", ...common, ...args));
+}
+
+/** Waits for EDK2's shell, and does not let it wait for somebody who wants no startup script. */
+async function enterShell(console: ConsoleProgram): Promise<void> {
+  await console.expect(/any other key to continue/, SECONDS);
+  await console.type("", CR);
+  await console.expect(SHELL, SECONDS);
+}
+
+/** Runs `body` with a folder and an empty file for variables in it. */
+async function withVars(body: (folder: string, vars: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-firmware-" });
+  try {
+    await Deno.writeFile(`${folder}/vars`, new Uint8Array(VARS_SIZE).fill(0xff));
+    await body(folder, `${folder}/vars`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("U-Boot reaches its prompt, finds flash, disk and clock, and keeps its environment over a kill -9", async () => {
+  const firmware = await nativeFirmware("U-Boot");
+  await withVars(async (folder, vars) => {
+    const disk = `${folder}/disk`;
+    await Deno.writeFile(disk, new TextEncoder().encode("first sector".padEnd(512 * 8, ".")));
+    const args = ["--memory", "128MiB", "--check", "--firmware-vars", vars, "--disk", disk];
+    {
+      await using console = boot(firmware, ...args);
+      await console.expect(/Hit any key to stop autoboot/, SECONDS);
+      await console.type("");
+      await console.expect(/=> $/, SECONDS);
+      await console.type("virtio scan; virtio read 42000000 0 1; md.b 42000000 10");
+      await console.expect(/first sector/, SECONDS);
+      await console.type("date");
+      await console.expect(/Date: 2026-01-31 .*Time: 12:0/, SECONDS);
+      await console.type("setenv el2 kept; saveenv");
+      await console.expect(/Writing to Flash\.\.\. .*done[^]*OK[^]*=> $/, SECONDS);
+    }
+    await using console = boot(firmware, ...args);
+    await console.expect(/Hit any key to stop autoboot/, SECONDS);
+    await console.type("");
+    await console.expect(/=> $/, SECONDS);
+    await console.type("printenv el2");
+    await console.expect(/^el2=kept$/m, SECONDS);
+    await console.type("poweroff");
+    const { code, stderr } = await console.end();
+    assert.equal(code, 0, stderr);
+  });
+});
+
+if (LONG) {
+  Deno.test("EDK2 reaches its shell, which sees the disk, and keeps a variable", async () => {
+    const firmware = await nativeFirmware("EDK2");
+    await withVars(async (folder, vars) => {
+      const disk = `${folder}/disk`;
+      await Deno.writeFile(disk, new Uint8Array(1 << 20));
+      const args = ["--memory", "256MiB", "--firmware-vars", vars, "--disk", disk];
+      {
+        await using console = boot(firmware, ...args);
+        await enterShell(console);
+        await console.type("map", CR);
+        await console.expect(/BLK0:[^]*Shell> /, SECONDS);
+        await console.type("set kept yes", CR);
+        await console.expect(SHELL, SECONDS);
+      }
+      await using console = boot(firmware, ...args);
+      await enterShell(console);
+      await console.type("set kept", CR);
+      await console.expect(/kept = yes/, SECONDS);
+      await console.type("reset -s", CR);
+      const { code, stderr } = await console.end();
+      assert.equal(code, 0, stderr);
+    });
+  });
+
+  Deno.test("EDK2 boots the Linux that it is offered, and U-Boot the one on a disk", async () => {
+    const { folder: guest } = await catalogEntry("debian-bookworm");
+    const append = "console=ttyAMA0 el2=poweroff";
+    {
+      const images = [`${guest}/Image`, "--initrd", `${guest}/initrd`, "--append", append];
+      await using console = boot(await nativeFirmware("EDK2"), ...images);
+      await console.expect(/EFI stub: Exiting boot services/, SECONDS);
+      await console.expect(/EL2-READY/, SECONDS);
+      assert.equal((await console.end()).code, 0);
+    }
+    await withVars(async (folder) => {
+      const disk = `${folder}/disk`;
+      const made = await new Deno.Command(await nativeProgram("mke2fs"), { args: ["-q", "-d", guest, disk, "256M"] }).output();
+      assert.ok(made.success, new TextDecoder().decode(made.stderr));
+      await using console = boot(await nativeFirmware("U-Boot"), "--disk", `${disk},ro`);
+      await console.expect(/Hit any key to stop autoboot/, SECONDS);
+      await console.type("");
+      await console.expect(/=> $/, SECONDS);
+      await console.type(`setenv bootargs ${append}; virtio scan; load virtio 0 42000000 Image; load virtio 0 4a000000 initrd`);
+      await console.expect(/bytes read[^]*bytes read[^]*=> $/, SECONDS);
+      await console.type("booti 42000000 4a000000:$filesize $fdtcontroladdr");
+      await console.expect(/EL2-READY/, SECONDS);
+      assert.equal((await console.end()).code, 0);
+    });
+  });
+}

@@ -1,0 +1,56 @@
+// Debian packages and a repository of them in a folder, as tests make them.
+
+import assert from "node:assert/strict";
+import { sha256 } from "../../src/workstation/cache.ts";
+
+/** A package with one file. */
+export interface TestPackage {
+  readonly name: string;
+  readonly depends?: string;
+  readonly file: string;
+  /** Of the file. */
+  readonly content?: string;
+  readonly mode?: number;
+}
+
+/** Control fields that every package of the tests has. */
+export const VERSION = "1:1.0-2";
+
+/** Builds the .deb of a tree that `fill` makes in `tree`; all of it is root's. */
+export async function buildDeb(
+  tree: string,
+  deb: string,
+  fields: readonly string[],
+  fill: (tree: string) => Promise<void>,
+): Promise<void> {
+  await Deno.mkdir(`${tree}/DEBIAN`, { recursive: true });
+  await Deno.writeTextFile(`${tree}/DEBIAN/control`, fields.join("\n") + "\n");
+  await fill(tree);
+  const { success, stderr } = await new Deno.Command("dpkg-deb", { args: ["--root-owner-group", "-b", tree, deb] }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+}
+
+/** Writes a file and the folders above it. */
+export async function putFile(path: string, text: string, mode = 0o644): Promise<void> {
+  await Deno.mkdir(path.replace(/\/[^/]*$/, ""), { recursive: true });
+  await Deno.writeTextFile(path, text);
+  await Deno.chmod(path, mode);
+}
+
+/** Control fields of a package, one a line. */
+export function controlFields(name: string, ...more: string[]): string[] {
+  return [`Package: ${name}`, `Version: ${VERSION}`, "Architecture: arm64", "Maintainer: el2", ...more];
+}
+
+/** Builds .debs and the list of a flat repository in `folder`. */
+export async function buildRepository(folder: string, packages: readonly TestPackage[]): Promise<void> {
+  const paragraphs: string[] = [];
+  for (const { name, depends, file, content = `contents of ${name}`, mode } of packages) {
+    const deb = `${name}_1.0-2_arm64.deb`;
+    const fields = controlFields(name, "Description: test", ...depends ? [`Depends: ${depends}`] : []);
+    await buildDeb(`${folder}/tree-${name}`, `${folder}/${deb}`, fields, (tree) => putFile(`${tree}/${file}`, content, mode));
+    const data = await Deno.readFile(`${folder}/${deb}`);
+    paragraphs.push([...fields, `Filename: ./${deb}`, `Size: ${data.length}`, `SHA256: ${await sha256(data)}`].join("\n"));
+  }
+  await Deno.writeTextFile(`${folder}/Packages`, paragraphs.join("\n\n") + "\n");
+}
