@@ -45,43 +45,35 @@ export function prefer(tier: Tier | undefined, tree: string = TREE): void {
   Object.assign(preferred, { tier, tree });
 }
 
+/** QEMU with one CPU, its console on standard output, and no device that is not asked for. */
+export async function qemu(memory: number): Promise<string[]> {
+  const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-accel", "tcg,thread=single", "-smp", "1", "-m", String(memory)];
+  return [await nativeProgram("qemu-system-aarch64"), ...platform, "-nographic", "-no-reboot"];
+}
+
+/** The command that runs el2 of the build that is measured. */
+export function el2(...words: string[]): string[] {
+  // The permissions of the task `el2`, but for what a bench never needs.
+  const { tree } = preferred;
+  const deno = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--allow-read", "--allow-write", "--allow-env"];
+  return [...deno, `${tree}/main.ts`, ...words];
+}
+
 /** The command that runs `guest` with one CPU and its console on standard output. */
 async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
   const initrd = guest.initrd ? ["initrd", guest.initrd] : [];
   const append = guest.append ? ["append", guest.append] : [];
   if (machine === "el2") {
     const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `--${word}` : word);
-    // The permissions of the task `el2`, but for what a boot never needs.
-    const { tree, tier: usual } = preferred, tier = guest.tier ?? usual;
-    const deno = [Deno.execPath(), "run", "--config", `${tree}/deno.json`, "--allow-read", "--allow-write", "--allow-env"];
+    const tier = guest.tier ?? preferred.tier;
     const image = guest.kernel === undefined ? [] : [guest.kernel];
     const root = guest.root ? ["--root-runtime", guest.root.runtime, "--root-app", guest.root.app] : [];
     const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], "--memory", `${guest.memory}MiB`, "--stdio"];
-    return [...deno, `${tree}/main.ts`, "boot", ...image, ...root, ...options, ...tail];
+    return el2("boot", ...image, ...root, ...options, ...tail);
   }
   const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `-${word}` : word);
-  const platform = [
-    "-M",
-    "virt,gic-version=3",
-    "-cpu",
-    "cortex-a57",
-    "-accel",
-    "tcg,thread=single",
-    "-smp",
-    "1",
-    "-m",
-    String(guest.memory),
-  ];
-  return [
-    await nativeProgram("qemu-system-aarch64"),
-    ...platform,
-    ...guest.kernel === undefined ? [] : ["-kernel", guest.kernel],
-    ...options,
-    "-nographic",
-    "-nic",
-    "none",
-    "-no-reboot",
-  ];
+  const kernel = guest.kernel === undefined ? [] : ["-kernel", guest.kernel];
+  return [...await qemu(guest.memory), ...kernel, ...options, "-nic", "none"];
 }
 
 /** A line of the console and when it was complete. */
@@ -94,6 +86,8 @@ export interface StampedLine {
 /** What a run gave. */
 export interface Run {
   lines: StampedLine[];
+  /** When the process was started: what `performance.now` said. */
+  started: number;
   /** From the start of the process to its end. */
   milliseconds: number;
   /** Peak resident memory in MiB, where the run was cut off by `until`. */
@@ -107,7 +101,11 @@ export interface Run {
  * @throws Error with the end of the console when the line does not come within `timeout` seconds.
  */
 export async function stopwatch(machine: Machine, guest: Guest, timeout: number, until?: RegExp): Promise<Run> {
-  const [program, ...args] = await commandLine(machine, guest);
+  return await watch(machine, await commandLine(machine, guest), timeout, until);
+}
+
+/** Runs a command line as `stopwatch` does a guest. `name` is for messages. */
+export async function watch(name: string, [program, ...args]: readonly string[], timeout: number, until?: RegExp): Promise<Run> {
   const started = performance.now();
   const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   const complaint = new Response(child.stderr).text();
@@ -132,9 +130,9 @@ export async function stopwatch(machine: Machine, guest: Guest, timeout: number,
   clearTimeout(timer);
   if (!found || (!until && !success)) {
     const end = [...lines.slice(-10).map((line) => line.text), rest, (await complaint).trim()].join("\n");
-    throw new Error(`${machine} did not get there within ${timeout} s:\n${end}`);
+    throw new Error(`${name} did not get there within ${timeout} s:\n${end}`);
   }
-  return { lines, milliseconds, peakMemory, core: coreStats(await complaint) };
+  return { lines, started, milliseconds, peakMemory, core: coreStats(await complaint) };
 }
 
 /** The line of `--stats` in what el2 wrote to stderr. */

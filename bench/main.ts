@@ -1,4 +1,4 @@
-// `deno task bench core|calls|boot|mark|userland|tui|dist|all [--rounds N] [--guest NAME] [--set base|cc] [--tier interp|jit|auto] [--json]`: how
+// `deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc] [--tier interp|jit|auto] [--json]`: how
 // fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
 // comparing: machines and their load differ. `core --ab REV` compares this tree with a revision instead.
 
@@ -10,11 +10,12 @@ import { benchCore } from "./core.ts";
 import { prefer } from "./machines.ts";
 import { benchDist } from "./dist.ts";
 import { benchMark } from "./mark.ts";
+import { benchNet } from "./net.ts";
 import { benchTui } from "./tui.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, USERLAND_SETS } from "./userland.ts";
 
-const USAGE = "usage: deno task bench core|calls|boot|mark|userland|tui|dist|all [--rounds N] [--guest NAME] [--set base|cc] " +
+const USAGE = "usage: deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc] " +
   "[--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
@@ -39,6 +40,7 @@ const benches: Record<string, () => Promise<void>> = {
   boot: () => benchBoot(values.guest, rounds, values.json),
   mark: () => benchMark(rounds, values.json),
   dist: () => benchDist(rounds, values.json),
+  net: () => benchNet(rounds, values.json),
   tui: () => benchTui(rounds, values.json),
   userland: () => benchUserland(sets, rounds, values.json),
 };

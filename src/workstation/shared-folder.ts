@@ -23,6 +23,7 @@ const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants
 /** A folder of the host. Its owner and group are the guest's root. */
 export class HostFolder implements SharedFolder {
   readonly #root: string;
+  readonly #device: bigint;
   readonly #uid: bigint;
   readonly #gid: bigint;
 
@@ -31,6 +32,7 @@ export class HostFolder implements SharedFolder {
     this.#root = Deno.realPathSync(folder);
     const status = fs.lstatSync(this.#root, { bigint: true });
     if (!status.isDirectory()) throw new Error(`${folder} is no folder`);
+    this.#device = status.dev;
     this.#uid = status.uid;
     this.#gid = status.gid;
   }
@@ -50,15 +52,15 @@ export class HostFolder implements SharedFolder {
 
   open(path: SharePath, access: { read: boolean; write: boolean; truncate: boolean }): OpenFile {
     return this.#within(path, (place) => {
-      const status = fs.lstatSync(place, { bigint: true });
-      if (status.isSymbolicLink()) throw new ShareError("ELOOP", "a symbolic link is not followed");
-      if (status.isDirectory()) throw new ShareError("EISDIR", "it is a folder");
-      if (!status.isFile()) throw new ShareError("ENXIO", "devices, sockets and pipes of the host are not opened");
+      const { kind, inode, device } = this.#statusOf(fs.lstatSync(place, { bigint: true }));
+      if (kind === "symlink") throw new ShareError("ELOOP", "a symbolic link is not followed");
+      if (kind === "folder") throw new ShareError("EISDIR", "it is a folder");
+      if (kind === "other") throw new ShareError("ENXIO", "devices, sockets and pipes of the host are not opened");
       const writes = access.write || access.truncate;
       // What has become a pipe since must not hold us up.
       const file = this.#file(fs.openSync(place, (writes ? access.read ? O_RDWR : O_WRONLY : O_RDONLY) | O_NONBLOCK));
       const opened = file.status();
-      if (opened.inode !== status.ino || opened.device !== status.dev) {
+      if (opened.inode !== inode || opened.device !== device) {
         file.close();
         throw new ShareError("ESTALE", "the file was replaced while it was opened");
       }
@@ -180,7 +182,7 @@ export class HostFolder implements SharedFolder {
   #statusOf(status: fs.BigIntStats): FileStatus {
     return {
       kind: status.isFile() ? "file" : status.isDirectory() ? "folder" : status.isSymbolicLink() ? "symlink" : "other",
-      device: status.dev,
+      device: status.dev ^ this.#device,
       inode: status.ino,
       mode: Number(status.mode),
       uid: status.uid === this.#uid ? OWNER_IN_GUEST : NOBODY,

@@ -47,7 +47,7 @@ export type SharePath = readonly string[];
 /** What a file is. Times are nanoseconds since 1970. */
 export interface FileStatus {
   readonly kind: "file" | "folder" | "symlink" | "other";
-  /** Numbers that tell it from all others of the host. */
+  /** Numbers that tell it from all others of the host; `device` is 0 for that of the shared folder. */
   readonly device: bigint;
   readonly inode: bigint;
   /** Permissions and file type as `st_mode`. */
