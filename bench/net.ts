@@ -2,7 +2,7 @@
 // cards are joined by a socket. Both run the same Debian kernel and the same busybox; the host takes the time of a fetch over HTTP.
 
 import { catalogEntry } from "../src/workstation/catalog.ts";
-import { writeCpio } from "../src/workstation/cpio.ts";
+import { withEntries } from "../src/workstation/cpio.ts";
 import { el2, type Machine, MACHINES, qemu, type Run, watch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
@@ -25,15 +25,10 @@ interface Files {
 
 const commandLine = (number: 1 | 2) => `console=ttyAMA0 quiet el2net=${number} el2size=${SIZE}`;
 
-/** The guest's ramdisk with another init: of two archives, the later one's files count. */
+/** The guest's ramdisk with another init. */
 async function writeInitrd(base: string, path: string): Promise<void> {
   const data = await Deno.readFile(new URL("net/init.sh", import.meta.url));
-  const archive = await Deno.readFile(base);
-  const own = writeCpio([{ path: "init", kind: "file", permissions: 0o755, data }]);
-  const joined = new Uint8Array((archive.length + 3 & ~3) + own.length);
-  joined.set(archive);
-  joined.set(own, joined.length - own.length);
-  await Deno.writeFile(path, joined);
+  await Deno.writeFile(path, withEntries(await Deno.readFile(base), [{ path: "init", kind: "file", permissions: 0o755, data }]));
 }
 
 async function runEl2({ kernel, initrd, folder }: Files): Promise<Run> {

@@ -65,3 +65,16 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
   }
   return archive;
 }
+
+/** Words of an archive's headers: where the next archive may begin. */
+const ARCHIVE_ALIGN = 4;
+
+/** An initramfs of `archive` and these entries: the kernel unpacks one archive after another, and a later file replaces an earlier one. */
+export function withEntries(archive: Uint8Array, entries: readonly CpioEntry[]): Uint8Array<ArrayBuffer> {
+  const own = writeCpio(entries);
+  const start = Math.ceil(archive.length / ARCHIVE_ALIGN) * ARCHIVE_ALIGN;
+  const joined = new Uint8Array(start + own.length);
+  joined.set(archive);
+  joined.set(own, start);
+  return joined;
+}

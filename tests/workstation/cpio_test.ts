@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type CpioEntry, writeCpio } from "../../src/workstation/cpio.ts";
+import { type CpioEntry, withEntries, writeCpio } from "../../src/workstation/cpio.ts";
 
 /** Reads an archive back, field by field as buffer-format.rst lays them out. */
 function members(archive: Uint8Array): { name: string; mode: number; data: string; rdev: string; offset: number }[] {
@@ -47,4 +47,13 @@ Deno.test("headers lie on 4-byte boundaries and the archive is whole blocks", ()
 
 Deno.test("equal entries give equal bytes", () => {
   assert.deepEqual(writeCpio(entries), writeCpio(entries));
+});
+
+Deno.test("entries are added to an archive behind it, on a 4-byte boundary", () => {
+  const own: CpioEntry[] = [{ path: "init", kind: "file", permissions: 0o700, data: new TextEncoder().encode("other") }];
+  const archive = Uint8Array.of(...writeCpio(entries), 0);
+  const both = withEntries(archive, own);
+  assert.deepEqual(both.subarray(0, archive.length), archive);
+  assert.deepEqual([...both.subarray(archive.length, archive.length + 3)], [0, 0, 0]);
+  assert.deepEqual(both.subarray(archive.length + 3), writeCpio(own));
 });

@@ -1,0 +1,95 @@
+// Debian's own driver on the socket device: a program in the guest calls one of the host, and one of the host calls it.
+
+import assert from "node:assert/strict";
+import { nativeProgram } from "../../scripts/native-tools.ts";
+import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { withEntries } from "../../src/workstation/cpio.ts";
+import { ConsoleProgram } from "../support/console.ts";
+import { el2Command } from "../support/el2.ts";
+
+const WAIT = 120;
+const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
+/** Bytes that go there and back: more than the guest's and our buffers together. */
+const ECHO = 1 << 20;
+
+/** The guest's ramdisk with the program in it. */
+async function ramdisk(base: string, folder: string): Promise<string> {
+  const program = `${folder}/vsock`;
+  const source = new URL("programs/vsock.c", import.meta.url).pathname;
+  const args = [
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-static",
+    "-nostdlib",
+    "-ffreestanding",
+    "-fno-pic",
+    "-no-pie",
+    source,
+    "-o",
+    program,
+  ];
+  const { success, stderr } = await new Deno.Command(await nativeProgram("aarch64-linux-gnu-gcc"), { args }).output();
+  assert.ok(success, new TextDecoder().decode(stderr));
+  const path = `${folder}/initrd`;
+  const data = await Deno.readFile(program);
+  await Deno.writeFile(path, withEntries(await Deno.readFile(base), [{ path: "bin/vsock", kind: "file", permissions: 0o755, data }]));
+  return path;
+}
+
+/** Takes one connection: gives what came first, answers, and ends it. */
+async function answerOnce(listener: Deno.UnixListener, answer: string): Promise<string> {
+  using connection = await listener.accept();
+  const bytes = new Uint8Array(100);
+  const count = await connection.read(bytes);
+  await connection.write(new TextEncoder().encode(answer));
+  await connection.closeWrite();
+  return new TextDecoder().decode(bytes.subarray(0, count ?? 0));
+}
+
+/** Calls a port of the guest, sends, and reads until the guest sends no more. */
+async function echo(path: string, port: number, sent: Uint8Array): Promise<Uint8Array> {
+  using connection = await Deno.connect({ transport: "unix", path });
+  const reader = connection.readable.getReader();
+  const writer = connection.writable.getWriter();
+  await writer.write(new TextEncoder().encode(`CONNECT ${port}\n`));
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const written = writer.write(sent as Uint8Array<ArrayBuffer>);
+  const greeting = /^OK \d+\n/;
+  for (let header: string | undefined; header === undefined || length < header.length + sent.length;) {
+    const { value, done } = await reader.read();
+    assert.ok(!done, `the guest ended after ${length} bytes`);
+    parts.push(value);
+    length += value.length;
+    header ??= greeting.exec(new TextDecoder("latin1").decode(parts[0]))?.[0];
+  }
+  await written;
+  const all = await new Blob(parts as BlobPart[]).bytes();
+  return all.subarray(all.indexOf(0x0a) + 1);
+}
+
+Deno.test("Debian's sockets reach a program of the host, and a program of the host reaches them and gets back what it sent", async () => {
+  const { folder } = await catalogEntry("debian-bookworm");
+  const work = await Deno.makeTempDir({ prefix: "el2-vsock-" });
+  try {
+    const path = `${work}/vm`;
+    using listener = Deno.listen({ transport: "unix", path: `${path}_1234` });
+    const asked = answerOnce(listener, "the host answers\n");
+    const initrd = await ramdisk(`${folder}/initrd-virtio`, work);
+    const args = ["--append", "console=ttyAMA0", "--memory", "256MiB", "--stdio", "--turbo", "--vsock", path];
+    await using console = new ConsoleProgram(el2Command("boot", `${folder}/Image`, "--initrd", initrd, ...args));
+    await console.expect(PROMPT, WAIT);
+    await console.type("vsock");
+    await console.expect(/VSOCK-ANSWER the host answers/, WAIT);
+    assert.equal(await asked, "guest calls");
+    await console.expect(/VSOCK-LISTENS/, WAIT);
+    const sent = crypto.getRandomValues(new Uint8Array(ECHO).subarray(0, 65_536));
+    const all = Uint8Array.from({ length: ECHO }, (_, index) => sent[index % sent.length] ^ index >> 16);
+    assert.deepEqual(await echo(path, 99, all), all);
+    await console.expect(/VSOCK-DONE/, WAIT);
+  } finally {
+    await Deno.remove(work, { recursive: true });
+  }
+});
