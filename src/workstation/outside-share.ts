@@ -26,7 +26,7 @@ export class OutsideShare implements P9Backend, OutsideUser {
   #waiting = 0;
 
   /** @param server undefined in a replay */
-  constructor(outside: Outside, readonly server: P9Server | undefined) {
+  constructor(outside: Pick<Outside, "open" | "add">, readonly server: P9Server | undefined) {
     this.#source = outside.open((data) => {
       const { ticket, bytes } = data as Answer;
       this.#waiting--;
