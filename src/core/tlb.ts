@@ -193,7 +193,8 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
     const end = c.let(index.add(count));
     c.doWhile(() => {
       c.set(entry, c.load("i64.load", set.add(index.shl(3)), table));
-      body(entry, entry.and(DataEntry.TagMask).or(index.shl(PAGE_SHIFT).and(~DataEntry.TagMask).wide()), index);
+      // VA[24] is in the number too, and in a slow entry it is the other way round.
+      body(entry, entry.and(DataEntry.TagMask & ~DISABLING_BIT).or(index.shl(PAGE_SHIFT).wide()), index);
       c.set(index, index.add(1));
     }, () => index.ne(end));
   };

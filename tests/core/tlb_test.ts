@@ -13,6 +13,8 @@ const ATTRIBUTES = Leaf.Accessed | Leaf.NonGlobal;
 
 const load = (rig: Rig, va: bigint) => rig.call("slowLoad", va, 8).value;
 
+const store = (rig: Rig, va: bigint, value: bigint) => rig.call("slowStore", va, 8, value);
+
 function mapped(attributes: bigint = ATTRIBUTES): { rig: Rig; tables: PageTables } {
   const rig = new Rig();
   const tables = new PageTables(rig);
@@ -176,6 +178,39 @@ Deno.test("a change of stage 2 drops the translations of its VM", () => {
   rig.stage2.map(OLD, NEW, 4096, 3);
   rig.functions.tlbFlushStage2(rig.stage2.id);
   assert.equal(load(rig, VA), 2n);
+});
+
+/** A store to VA whose page has decoded instructions: it is cached as one that takes the slow path. */
+function cachedAsSlow(attributes: bigint): { rig: Rig; tables: PageTables } {
+  const made = mapped(attributes);
+  const { rig } = made;
+  rig.codePages.add(rig.host(OLD));
+  store(rig, VA, 3n);
+  assert.equal(rig.peek(OLD), 3n);
+  return made;
+}
+
+Deno.test("a page with instructions that stage 2 takes away is written no more", () => {
+  const { rig } = cachedAsSlow(Leaf.Accessed);
+  rig.stage2.map(OLD, NEW, 4096, 3);
+  rig.functions.tlbFlushHosts(rig.stage2.id, rig.host(OLD), rig.host(OLD) + 4096);
+  store(rig, VA, 4n);
+  assert.deepEqual([rig.peek(OLD), rig.peek(NEW)], [3n, 4n]);
+});
+
+Deno.test("a TLBI by any address of a block drops its pages with instructions, too", () => {
+  const rig = new Rig();
+  const tables = new PageTables(rig);
+  const block = 0x80_0000_0000n, va = block + BigInt(OLD - RAM_BASE);
+  tables.map(block, RAM_BASE, Leaf.Accessed, 2);
+  enable(rig, tables);
+  rig.codePages.add(rig.host(OLD));
+  store(rig, va, 3n);
+  assert.equal(rig.peek(OLD), 3n);
+  rig.poke(tables.descriptor(block, 2), 0n);
+  tlbi(rig, 1, page(block + 0x10_0000n));
+  store(rig, va, 4n);
+  assert.equal(rig.peek(OLD), 3n);
 });
 
 Deno.test("a space that changed hands does not take its last ASID for the vCPU's", () => {
