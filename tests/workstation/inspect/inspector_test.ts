@@ -71,6 +71,7 @@ Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addr
   const system = await demoSystem();
   system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
   system.symbols.give("ping", START, "test");
+  system.inspector.act({ kind: "inject.add", rule: "virq vm=pong nth=999999999 -> lose" });
   runUntil(system, HALF_SECOND);
   const [queue] = rows(system, "queue.ls");
   for (const table of NAMES) {
