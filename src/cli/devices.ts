@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 import { Option } from "@commander-js/extra-typings";
+import { Failure } from "./failure.ts";
 import { DEFAULT_TAG, type DevicePlan, INPUT_TYPES, type InputType, parseForward, type PortForward } from "../workstation/plan.ts";
 
 /** Context id of the primary VM. */
@@ -78,11 +79,11 @@ export interface DeviceOptions {
 
 /** What the options ask for, in the order of their slots. */
 export function devicesOf(options: DeviceOptions): DevicePlan[] {
-  if (options.forward && options.net?.backend !== "user") throw new InvalidArgumentError("--forward needs --net user.");
+  if (options.forward && options.net?.backend !== "user") throw new Failure("boot: --forward needs --net user");
   const shares = options.share ?? [];
   const tags = shares.map((share) => share.kind === "9p" ? share.tag : "");
   const twice = tags.find((tag, index) => tags.indexOf(tag) !== index);
-  if (twice !== undefined) throw new InvalidArgumentError(`two shares have the tag "${twice}"; name one with --share DIR,tag=NAME.`);
+  if (twice !== undefined) throw new Failure(`boot: two shares have the tag "${twice}"; name one with --share DIR,tag=NAME`);
   return [
     ...options.disk ?? [],
     ...shares,

@@ -20,6 +20,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot assets/guests/hello.bin --share LICENSE,ro", /LICENSE is no folder/],
   ["boot assets/guests/hello.bin --share src,tag=a/b", /"a\/b" is no tag/],
   ["boot assets/guests/hello.bin --share src --share docs,ro", /two shares have the tag "share"; name one with --share DIR,tag=NAME/],
+  ["boot assets/guests/hello.bin --forward 2222:22", /--forward needs --net user/],
   ["boot assets/guests/hello.bin --input mouse", /"mouse" is no input device; there are keyboard and tablet/],
   ["boot assets/guests/hello.bin --net tap", /"tap" is no network; write it like user, none or user,capture=frames\.pcapng/],
   ["boot assets/guests/hello.bin --net user --forward udp:1", /"udp:1" is no pair of ports; write it like 2222:22 or udp:5353:53/],
