@@ -1,6 +1,6 @@
-// `deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc] [--tier interp|jit|auto] [--json]`: how
-// fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only ratios of one session are worth
-// comparing: machines and their load differ. `core --ab REV` compares this tree with a revision instead.
+// `deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc [--only PROGRAM,..]]
+// [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only
+// ratios of one session are worth comparing: machines and their load differ. `core --ab REV` compares this tree with a revision instead.
 
 import { parseArgs } from "node:util";
 import { benchBoot } from "./boot.ts";
@@ -15,7 +15,8 @@ import { benchTui } from "./tui.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, USERLAND_SETS } from "./userland.ts";
 
-const USAGE = "usage: deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc] " +
+const USAGE =
+  "usage: deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc [--only PROGRAM,..]] " +
   "[--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
@@ -25,6 +26,7 @@ const { values, positionals: [what] } = parseArgs({
     rounds: { type: "string", default: "3" },
     guest: { type: "string", default: "debian" },
     set: { type: "string" },
+    only: { type: "string" },
     tier: { type: "string" },
     ab: { type: "string" },
     json: { type: "boolean", default: false },
@@ -42,12 +44,13 @@ const benches: Record<string, () => Promise<void>> = {
   dist: () => benchDist(rounds, values.json),
   net: () => benchNet(rounds, values.json),
   tui: () => benchTui(rounds, values.json),
-  userland: () => benchUserland(sets, rounds, values.json),
+  userland: () => benchUserland(sets, rounds, values.json, values.only?.split(",")),
 };
 /** What `all` runs: the issue's figures of speed. */
 const ALL = ["core", "mark", "boot", "userland", "calls"];
 const chosen = what === "all" ? ALL : [what ?? ""];
-const refused = values.tier !== undefined && !tier || values.ab !== undefined && what !== "core";
+const refused = values.tier !== undefined && !tier || values.ab !== undefined && what !== "core" ||
+  values.only !== undefined && (what !== "userland" || values.set === undefined);
 if (refused || !chosen.every((name) => Object.hasOwn(benches, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {
   console.error(USAGE);
   Deno.exit(2);

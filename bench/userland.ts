@@ -24,10 +24,11 @@ export interface ProgramRun {
   outcome: string;
 }
 
-/** The guest of a suite whose script `script` runs. */
-export async function suiteGuest(suite: Suite, script: string): Promise<Guest> {
+/** The guest of a suite whose script `script` runs: all of it, or these programs. */
+export async function suiteGuest(suite: Suite, script: string, only: readonly string[] = []): Promise<Guest> {
   const { folder } = await catalogEntry("debian-bookworm");
-  return { kernel: `${folder}/Image`, initrd: await suiteInitrd(suite), append: `console=ttyAMA0 quiet el2=run:${script}`, memory: MEMORY };
+  const words = ["console=ttyAMA0", "quiet", `el2=run:${script}`, ...only.length ? [`el2=only:${only}`] : []];
+  return { kernel: `${folder}/Image`, initrd: await suiteInitrd(suite), append: words.join(" "), memory: MEMORY };
 }
 
 /** Runs a set on a machine: what each program took and gave, in order. */
@@ -46,9 +47,14 @@ export async function runSet(machine: Machine, guest: Guest): Promise<Map<string
   return programs;
 }
 
-/** Runs the bench and prints it, as text or as one JSON object. */
-export async function benchUserland(sets: readonly UserlandSet[], rounds: number, json: boolean): Promise<void> {
-  const guests = await Promise.all(sets.map((set) => suiteGuest(set, set)));
+/** Runs the bench, of these programs where there are names, and prints it, as text or as one JSON object. */
+export async function benchUserland(
+  sets: readonly UserlandSet[],
+  rounds: number,
+  json: boolean,
+  only: readonly string[] = [],
+): Promise<void> {
+  const guests = await Promise.all(sets.map((set) => suiteGuest(set, set, only)));
   const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
     const round = { el2: new Map<string, ProgramRun>(), qemu: new Map<string, ProgramRun>() };
     for (const guest of guests) {
@@ -60,7 +66,8 @@ export async function benchUserland(sets: readonly UserlandSet[], rounds: number
     }
     return round;
   });
-  const names = [...results[0].qemu.keys()];
+  const names = [...results[0].qemu.keys()], unknown = only.filter((name) => !names.includes(name));
+  if (unknown.length) throw new Error(`no program of the set ${sets.join(" or ")} is called ${unknown.join(", ")}`);
   const times = (machine: Machine, name: string) => results.map((round) => round[machine].get(name)!.milliseconds);
   const ratios = names.map((name) => results.map((round) => round.qemu.get(name)!.milliseconds / round.el2.get(name)!.milliseconds));
   // A geomean a round, so that it has a spread of its own.

@@ -6,6 +6,7 @@ import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import { defineInterpreter, type Dispatch } from "./interpreter/interpreter.ts";
 import { type Link, OutlinedFunctions } from "./interpreter/outlined.ts";
 import { TLB_POOL } from "./layout.ts";
+import { defineLandings } from "./landings.ts";
 import { defineLazyFlags } from "./lazy-flags.ts";
 import { Library } from "./library.ts";
 import { defineMemoryAccess } from "./memory-access.ts";
@@ -97,6 +98,7 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   defineSystemInstructions(library);
   defineIntegerFunctions(library);
   defineLazyFlags(library);
+  defineLandings(library);
   defineFloatingPoint(library);
   const outlined = new OutlinedFunctions(library, imported);
   const dispatch = defineInterpreter(library, outlined, decode);

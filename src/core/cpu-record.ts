@@ -155,6 +155,11 @@ export const CPU = {
   WATCHING: word(),
   /** Not zero when `watched` wants to hear of data accesses that take the slow path. i32. */
   WATCHING_DATA: word(),
+  /** Where regions may begin (landings.ts): how often the interpreter has to land at a place. i32. */
+  LANDING_LIMIT: word(),
+  /** The record of such a place, or 0, and its virtual address. i32, i64. */
+  LANDING: word(),
+  LANDING_PC: doubleword(),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
 } as const;

@@ -6,6 +6,7 @@
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of record pages, counts of stores into them
 //   0x0028_0000  for each arm of the interpreter, the arm of its first instruction; regions of each record page
+//   0x0034_0000  counters of landings (landings.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (tlb.ts)
 //   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its record page
 //   0x0080_0000  TLB spaces (tlb.ts)
@@ -60,6 +61,9 @@ export const RECORD_STORES = 0x30_0000;
 
 /** i32 for each record page: regions of the translator in it. */
 export const RECORD_REGIONS = 0x2a_0000;
+
+/** A u16 for each place, by its record's address: how often the interpreter went on there. Places that are as many apart share one. */
+export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 
 /** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
 export const CODE_PAGES = 4 * MiB;

@@ -108,7 +108,7 @@ Deno.test(`interrupts and breakpoints at ${POINTS} random counts leave every tie
   const folder = await Deno.makeTempDir({ prefix: "el2-points-" });
   try {
     const elf = await Deno.readFile(await buildMark(folder, 1));
-    const eager = { samples: 1, slice: 1000 };
+    const eager = { samples: 1, landings: 2, slice: 1000 };
     const subjects = [...TIERS.map((tier) => new Subject(elf, tier)), new Subject(elf, "jit", eager)];
     const random = new Random(5);
     const all = (action: (subject: Subject) => void) => subjects.forEach(action);

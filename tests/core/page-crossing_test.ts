@@ -15,7 +15,7 @@ const FIRST_RAM = RAM_BASE + 0x8000, SECOND_RAM = RAM_BASE + 0x3_0000;
 const RIGHTS = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1;
 const TIERS: readonly (readonly [string, CoreOptions])[] = [
   ["interp", {}],
-  ["jit", { tier: "jit", hotness: { samples: 1, slice: 20 } }],
+  ["jit", { tier: "jit", hotness: { samples: 1, landings: 2, slice: 20 } }],
 ];
 
 /** Loads that begin this many bytes before the page's end, into X or V registers from number 1 on; bytes of each. */

@@ -17,7 +17,7 @@ import { randomWord } from "../differential/random-words.ts";
 import { Random } from "../support/random.ts";
 import { type Line, Machine, RAM_BASE } from "./program.ts";
 
-const EAGER = { tier: "jit", hotness: { samples: 1, slice: 50 } } as const;
+const EAGER = { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } } as const;
 const CODE = RAM_BASE + 0x1000;
 
 const SUM: Line[] = [

@@ -7,7 +7,7 @@ import { type Line, Machine, RAM_BASE } from "./program.ts";
 
 const CODE = RAM_BASE + 0x1000;
 const DATA = RAM_BASE + 0x10_0000;
-const EAGER = { tier: "jit", hotness: { samples: 1, slice: 50 } } as const;
+const EAGER = { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } } as const;
 
 /** Walks X20 through memory, eight bytes at a time, with a load and a store each. */
 const WALK: Line[] = [

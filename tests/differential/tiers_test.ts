@@ -48,7 +48,7 @@ class Tiers {
     for (let index = 0; index < Layout.dataSize / 4; index++) words[(Layout.data - Layout.base) / 4 + index] = random.word();
     this.interpreter = new El2Processor(memory);
     // What a slice ends at is translated at once.
-    this.translator = new El2Processor(memory, { tier: "jit", hotness: { samples: 1, slice: 100_000 } });
+    this.translator = new El2Processor(memory, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 100_000 } });
   }
 
   /** Places programs, and has the translator make a region of each. */

@@ -1,8 +1,9 @@
 # What the scripts of the userland benches share.
 
-# b NAME COMMAND..: runs it between two markers. The second has the exit code and a digest of standard output.
+# b NAME COMMAND..: runs it between two markers. The second has the exit code and a digest of standard output. Not what $ONLY leaves out.
 b() {
   name=$1; shift
+  case ,${ONLY:-$name}, in *,$name,*) ;; *) return ;; esac
   echo "BENCH-BEGIN $name"
   "$@" > /tmp/o 2> /tmp/e; rc=$?
   echo "BENCH-END $name rc=$rc md5=$(md5sum < /tmp/o | cut -c1-12) $(tail -n1 /tmp/o | tr -cd ' -~' | cut -c1-60)"

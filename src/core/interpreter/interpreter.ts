@@ -27,7 +27,7 @@ export const REGION_PARAMETERS: readonly ValueType[] = ["i64", "i32", "i32"];
 export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
 
 /** Calls of regions that may nest: their frames are on the host's stack. */
-const CALL_DEPTH = 128;
+export const CALL_DEPTH = 128;
 
 /**
  * Where the functions of regions begin in the table: two each, the region and its first instruction alone. The functions of cold
@@ -81,6 +81,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
   f.loop((enter) => {
     f.i32(0).memory("i32.load", CPU.PENDING).i32(Pending.Exit).op("i32.eq");
     f.if(() => void returnRemaining());
+    f.i32(0).memory("i32.load", CPU.PENDING).set(scratch);
     f.i32(0).i32(0).memory("i32.store", CPU.PENDING);
     f.get(remaining).i32(0).op("i32.le_s");
     f.if(() => {
@@ -92,6 +93,8 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
       // The fetch faulted. That counts, so that a guest whose vectors cannot be fetched uses up its budget.
       f.get(remaining).i32(RECORD_SIZE).op("i32.sub").set(remaining).br(enter);
     });
+    // Where a slice begins is no place of the program.
+    f.get(scratch).if(() => void f.get(ip).call(library.named("landed")));
     f.get(ip).get(remaining).op("i32.add").set(end);
     f.i32(0).memory("i32.load", CPU.TLB).set(tlb);
 
@@ -149,6 +152,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
       f.get(scratch).i32(4).op("i32.shl").set(remaining);
       // The branch there has been counted, so that a fetch that faults does not count.
       f.get(address).call(library.named("lookup")).tee(ip).op("i32.eqz").brIf(enter);
+      f.get(ip).call(library.named("landed"));
       f.get(ip).get(remaining).op("i32.add").set(end).br(taken);
     });
     storePosition();

@@ -4,7 +4,7 @@
 import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
 import { Arm } from "../interpreter/arms.ts";
 import { RECORD_SIZE } from "../interpreter/operands.ts";
-import { RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../layout.ts";
+import { FIRST_REGION_ARM, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../layout.ts";
 import type { Code } from "./region.ts";
 
 /** log2 of `RECORDS_PER_PAGE`. */
@@ -51,6 +51,15 @@ export class CodeView implements Code {
   isKnown(index: number): boolean {
     const arm = this.arm(index);
     return arm !== Arm.Decode && arm !== Arm.Breakpoint;
+  }
+
+  isHead(index: number): boolean {
+    return this.arm(index) >= FIRST_REGION_ARM;
+  }
+
+  /** Whether the page of instruction 0 is mapped there now, in the current regime. */
+  get isCurrent(): boolean {
+    return this.#look(this.low) === this.page;
   }
 
   /** The arm of an instruction's record. */

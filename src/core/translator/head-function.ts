@@ -4,11 +4,12 @@
 import { CPU, Pending } from "../cpu-record.ts";
 import { emitChecks } from "../interpreter/handlers.ts";
 import type { Surroundings } from "../interpreter/emitter.ts";
-import { evaluateNumber, OperandLayout } from "../interpreter/operands.ts";
+import { OperandLayout } from "../interpreter/operands.ts";
 import type { Callees } from "../library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { Instruction } from "./region.ts";
 import { ConstantEmitter } from "./region-emitter.ts";
+import { numberOf } from "./static-values.ts";
 
 /** Appends the function to `f`, whose parameter is the address of the record. */
 export function emitHead(f: FunctionBuilder, library: Callees, { encoding, semantics, word, basedOnStack }: Instruction): void {
@@ -27,7 +28,7 @@ export function emitHead(f: FunctionBuilder, library: Callees, { encoding, seman
     fault: () => void f.op("return"),
     branch: (offset) => {
       f.i32(0).i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-      f.i64(evaluateNumber(offset)(word)).op("i64.add");
+      f.i64(numberOf(offset, word)).op("i64.add");
       redirect();
     },
     branchTo: (address) => {

@@ -2,36 +2,23 @@
 // does not serve leaves the region before the instruction, so that the interpreter executes it, fault and all.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
-import { CPU, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
+import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
 import { accessDescriptor, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
-import { evaluateBig, evaluateNumber, OperandLayout } from "../interpreter/operands.ts";
+import { OperandLayout } from "../interpreter/operands.ts";
 import { FlagsKind } from "../lazy-flags.ts";
 import type { Callees } from "../library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import type { GroupMember } from "./access-groups.ts";
 import { inlineCall } from "./inline-calls.ts";
 import type { Instruction } from "./region.ts";
+import { bigOf, numberOf } from "./static-values.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 
 const SP_ALIGNMENT = 16;
+/** Of the smallest granule, which TLB entries are of. */
+const PAGE_SIZE = 4096;
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
-
-const evaluators = new WeakMap<Node, (word: number) => number>();
-
-/** The value of a static i32, or of a static i64 with known bounds, for an instruction word. */
-function numberOf(node: Node, word: number): number {
-  let evaluate = evaluators.get(node);
-  if (!evaluate) evaluators.set(node, evaluate = evaluateNumber(node));
-  return evaluate(word);
-}
-
-const bigEvaluators = new WeakMap<Node, (word: number) => bigint>();
-
-function bigOf(node: Node, word: number): bigint {
-  let evaluate = bigEvaluators.get(node);
-  if (!evaluate) bigEvaluators.set(node, evaluate = evaluateBig(node));
-  return evaluate(word);
-}
 
 const SHIFTS = /\.(shl|shr_u|shr_s|rotr)$/;
 
@@ -262,6 +249,19 @@ export function surroundings({ f, library, temporaries, tlb }: RegionContext): S
   };
 }
 
+/** A member of a group of accesses, and the local for where the group's bytes are: zero where the compare did not serve. */
+export type LocatedMember = GroupMember & { readonly host: number };
+
+/** Where an instruction stands in its block. */
+export interface Site {
+  /** Emits the way out of the region, at the instruction. */
+  leave(flags: KnownFlags | undefined): void;
+  /** Its access, where that is in a group. */
+  readonly member: LocatedMember | undefined;
+  /** SP is known to be aligned. */
+  readonly stackAligned: boolean;
+}
+
 /** Emits one instruction of a region. */
 export class RegionEmitter extends ConstantEmitter {
   readonly state: StateLocals;
@@ -271,7 +271,6 @@ export class RegionEmitter extends ConstantEmitter {
   /**
    * @param flags what the instructions before it know of the flags.
    * @param index of the instruction.
-   * @param leave emits the way out of the region, at the instruction.
    */
   constructor(
     readonly instruction: Instruction,
@@ -279,7 +278,7 @@ export class RegionEmitter extends ConstantEmitter {
     readonly context: RegionContext,
     flags: KnownFlags | undefined,
     readonly index: number,
-    readonly leave: (flags: KnownFlags | undefined) => void,
+    readonly site: Site,
   ) {
     super(instruction.semantics, at, instruction.word);
     this.state = context.state;
@@ -293,9 +292,9 @@ export class RegionEmitter extends ConstantEmitter {
 
   /** All statements but a branch at the end. */
   emitBody(): void {
-    if (this.instruction.basedOnStack) {
+    if (this.instruction.basedOnStack && !this.site.stackAligned) {
       this.f.get(this.state.general(Slot.SP)).op("i32.wrap_i64").i32(SP_ALIGNMENT - 1).op("i32.and");
-      this.f.ifLikely(false, () => this.leave(this.knownFlags));
+      this.f.ifLikely(false, () => this.site.leave(this.knownFlags));
     }
     if (this.#isRotation) this.#rotate();
     else this.statements(this.$.statements);
@@ -519,18 +518,50 @@ export class RegionEmitter extends ConstantEmitter {
     options: AccessOptions,
     hit: (host: number) => void,
   ): void {
-    const f = this.f, va = this.at.local("i64"), host = this.at.local("i32");
-    this.compareTlb(address, va, size, count, table, options);
-    f.ifLikely(true, () => {
-      this.hostOfHit(va);
-      f.set(host);
-    }, () => {
-      f.get(va).i32(accessDescriptor(count * size, options));
-      this.seam(table === TlbSet.Read ? "readableAt" : "writableAt");
-      f.tee(host).op("i32.eqz");
-      f.ifLikely(false, () => this.leave(this.knownFlags));
-    });
+    const f = this.f, host = this.at.local("i32"), { member } = this.site;
+    if (member) {
+      if (member.first) this.#compareGroup(member, address);
+      f.get(member.host).i32(member.offset).op("i32.add").set(host);
+      f.get(member.host).op("i32.eqz").ifLikely(false, () => {
+        this.value(address);
+        this.#tryAgain(host, count * size, table, options);
+      });
+    } else {
+      const va = this.at.local("i64");
+      this.compareTlb(address, va, size, count, table, options);
+      f.ifLikely(true, () => {
+        this.hostOfHit(va);
+        f.set(host);
+      }, () => {
+        f.get(va);
+        this.#tryAgain(host, count * size, table, options);
+      });
+    }
     hit(host);
+  }
+
+  /** Leaves the region where the function does not serve the address on the stack either. */
+  #tryAgain(host: number, bytes: number, table: number, options: AccessOptions): void {
+    const f = this.f;
+    f.i32(accessDescriptor(bytes, options));
+    this.seam(table === TlbSet.Read ? "readableAt" : "writableAt");
+    f.tee(host).op("i32.eqz");
+    f.ifLikely(false, () => this.site.leave(this.knownFlags));
+  }
+
+  /** Finds where the bytes of a group are, by the address of its first member. */
+  #compareGroup({ group: { span, alignment, write }, offset, host }: LocatedMember, address: Node): void {
+    const f = this.f, low = this.at.local("i64"), entry = this.at.local("i64");
+    this.value(address);
+    if (offset) f.i64(offset).op("i64.sub");
+    f.tee(low).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
+    this.at.tlb();
+    f.op("i32.add").memory("i64.load", write ? TlbSet.Write : TlbSet.Read).set(entry);
+    f.get(low).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").i32(0);
+    f.get(low).get(entry).op("i64.xor").i64(DataEntry.TagMask | (alignment - 1)).op("i64.and");
+    // The last byte is in the same page: else it changes the lowest bit of the page's number.
+    f.get(low).i64(span - 1).op("i64.add").get(low).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
+    f.op("i64.eqz").op("select").set(host);
   }
 
   protected override hostAddress(id: number, size: number, address: Node, zero: boolean): void {

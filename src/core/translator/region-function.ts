@@ -8,12 +8,13 @@
 
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
-import type { KnownFlags } from "../interpreter/emitter.ts";
-import { REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
+import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
+import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
 import type { Callees } from "../library.ts";
 import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
+import { type AccessGroup, accessGroups, keepsStackAlignment } from "./access-groups.ts";
 import { type Block, successorsOf } from "./region.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
@@ -77,6 +78,7 @@ class RegionFunction {
   readonly #data: DataFlow;
   readonly #state: StateLocals;
   readonly #context: RegionContext;
+  readonly #surroundings: Surroundings;
   readonly #temporaries = new Temporaries(this.#body);
   readonly #nodes: ReadonlyMap<number, number>;
   /** Locals: the virtual address of instruction 0; the TLB set; what leaving adds to the first. */
@@ -89,6 +91,7 @@ class RegionFunction {
   /** Labels of loops, and of the code behind blocks, by node. */
   readonly #labels = new Map<number, Label>();
   readonly #longest: (number | undefined)[] = [];
+  readonly #flagsNeeded: (boolean | undefined)[] = [];
   /** Ways out that code shares, by a text of what they do. */
   readonly #exits = new Map<string, Exit>();
   /** What a call answered. */
@@ -129,6 +132,7 @@ class RegionFunction {
       refreshFast: this.#usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
       fusedMultiplyAdd,
     };
+    this.#surroundings = surroundings(this.#context);
   }
 
   emit(): FunctionBuilder {
@@ -215,15 +219,28 @@ class RegionFunction {
     const f = this.#body, { first, instructions, ending } = this.blocks[node];
     const dirty = { ...this.#data.dirty[node] };
     let flags = before;
-    let last: RegionEmitter | undefined;
+    let last: RegionEmitter | undefined, stackAligned = false;
+    const groups = accessGroups(instructions), hosts = new Map<AccessGroup, number>();
+    const memberAt = (i: number) => {
+      const member = groups.get(i);
+      if (!member) return undefined;
+      let host = hosts.get(member.group);
+      if (host === undefined) hosts.set(member.group, host = f.local("i32"));
+      return { ...member, host };
+    };
     instructions.forEach((instruction, i) => {
       const leave = (known: KnownFlags | undefined) => {
         this.#spend(i);
         this.#leave(first + i, dirty, known, false);
       };
       this.#temporaries.releaseAll();
-      last = new RegionEmitter(instruction, surroundings(this.#context), this.#context, flags, first + i, leave);
+      last = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, {
+        leave,
+        member: memberAt(i),
+        stackAligned,
+      });
       last.emitBody();
+      stackAligned = (stackAligned || instruction.basedOnStack) && keepsStackAlignment(instruction);
       flags = last.flagsAfter;
       add(dirty, instruction.use.written);
     });
@@ -261,16 +278,24 @@ class RegionFunction {
         this.#spend(count);
         this.#state.store(f, dirty);
         settleFlags(f, flags);
-        f.get(this.#answer).get(LEFT).get(DEPTH).callLate(ENTER, true);
+        this.#chain();
         break;
       case "return":
         this.#spend(count);
         this.#state.store(f, dirty);
         settleFlags(f, flags);
         pushTarget();
-        f.get(LEFT).op("return");
+        f.set(this.#answer);
+        // Where no region waits for the return, execution goes on there.
+        f.get(DEPTH).i32(CALL_DEPTH).op("i32.eq").ifLikely(false, () => this.#chain());
+        f.get(this.#answer).get(LEFT).op("return");
         break;
     }
+  }
+
+  /** Ends in the region at the address in `#answer`; all state is in the CPU record. */
+  #chain(): void {
+    this.#body.get(this.#answer).get(LEFT).get(DEPTH).callLate(ENTER, true);
   }
 
   /** Calls the address in `#answer`, and goes on behind that. */
@@ -288,7 +313,7 @@ class RegionFunction {
     f.op("i64.ne").ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
     const to = this.#nodes.get(next);
     if (to === undefined || !this.#flow.successors[node].includes(to)) {
-      f.get(this.#answer).get(LEFT).op("return");
+      this.#chain();
       return;
     }
     f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
@@ -370,6 +395,10 @@ class RegionFunction {
 
   /** Whether somebody may look at flags that were set before a node. */
   #needsFlags(node: number): boolean {
+    return this.#flagsNeeded[node] ??= this.#looksAtFlags(node);
+  }
+
+  #looksAtFlags(node: number): boolean {
     const { instructions, ending } = this.blocks[node];
     for (const { use, mayLeave } of instructions) {
       if (use.readsFlags || mayLeave) return true;

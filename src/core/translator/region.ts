@@ -11,8 +11,10 @@ import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { baseRegister, statementsOf, usesFloatingPoint } from "../interpreter/handlers.ts";
 import { evaluateNumber } from "../interpreter/operands.ts";
 import { RECORDS_PER_PAGE } from "../layout.ts";
+import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./access-groups.ts";
 import { inlineCall } from "./inline-calls.ts";
 import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
+import { numberOf } from "./static-values.ts";
 
 /** Instructions of a region at most. */
 const REGION_SIZE = 512;
@@ -28,6 +30,8 @@ interface Meaning {
   readonly inlinesFloat: boolean;
   /** It may leave the region before it does anything. */
   readonly mayLeave: boolean;
+  /** It has an access, or a sum as its result (access-groups.ts). */
+  readonly hasAddresses: boolean;
   /** The branch that it is. */
   readonly branch: Statement & { kind: "branch" | "branchTo" } | undefined;
   /** It writes the link register. */
@@ -42,6 +46,7 @@ export interface Instruction extends Meaning {
   readonly use: RegisterUse;
   /** SP is the base of an access. */
   readonly basedOnStack: boolean;
+  readonly addresses: AddressEffects;
 }
 
 /** How a block ends. Numbers are of instructions; those that begin no block of the region are left to the interpreter. */
@@ -71,6 +76,8 @@ export interface Code {
   word(index: number): number;
   /** Whether the instruction was executed, or at least decoded, and no breakpoint is there. */
   isKnown(index: number): boolean;
+  /** Whether a region begins there. */
+  isHead(index: number): boolean;
 }
 
 /** Instructions by word, which compiled code repeats a lot; dropped together when there are too many. */
@@ -93,7 +100,9 @@ function analyse(word: number): Instruction | undefined {
   const { index } = encoding;
   const meaning = index in meanings ? meanings[index] : meanings[index] = meaningOf(encoding);
   if (!meaning) return undefined;
-  return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack: meaning.base?.(word) === STACK_POINTER };
+  const basedOnStack = meaning.base?.(word) === STACK_POINTER;
+  const addresses = meaning.hasAddresses ? addressEffects(meaning.semantics, word) : NO_ADDRESSES;
+  return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack, addresses };
 }
 
 const STACK_POINTER = 31;
@@ -116,14 +125,18 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, true) !== undefined),
     mayLeave: statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "hostAddress"),
+    hasAddresses: hasAddresses(semantics),
     branch,
     isCall: branch !== undefined && semantics.statements.some((s) => s.kind === "setRegister"),
     base: base && evaluateNumber(base),
   };
 }
 
-/** The blocks of the region with this head, which is the first; none when the head cannot be translated. */
-export function discover(code: Code, head: number): Block[] {
+/**
+ * The blocks of the region with this head, which is the first; none when the head cannot be translated.
+ * @param ends the region ends where another begins.
+ */
+export function discover(code: Code, head: number, ends = false): Block[] {
   const reaches = (at: number) => at >= -RECORDS_PER_PAGE && at < 2 * RECORDS_PER_PAGE && code.has(at);
   const instructions = new Map<number, { readonly instruction: Instruction; readonly ending: Ending | undefined }>();
   const leaders = new Set([head]);
@@ -131,7 +144,7 @@ export function discover(code: Code, head: number): Block[] {
   while (pending.length && instructions.size < REGION_SIZE) {
     for (let at = pending.pop()!; !instructions.has(at) && instructions.size < REGION_SIZE; at++) {
       const instruction = reaches(at) && code.isKnown(at) ? translatable(code.word(at)) : undefined;
-      if (!instruction) break;
+      if (!instruction || ends && at !== head && code.isHead(at)) break;
       const ending = endingOf(instruction, at, code);
       // Where the next page is not known, the interpreter goes there, which counts a fetch that faults.
       if ((!ending || ending.kind === "condition") && !reaches(at + 1)) break;
@@ -181,7 +194,7 @@ function endingOf(instruction: Instruction, at: number, code: Code): Ending | un
     if (instruction.encoding.shape.opc === RET) return { kind: "return" };
     return { kind: "indirect", targets: isSwitch(code, at) ? switchTargets(code, at) : [] };
   }
-  const to = at + evaluateNumber(branch.offset)(word) / 4;
+  const to = at + numberOf(branch.offset, word) / 4;
   if (branch.condition) return { kind: "condition", to, next };
   return isCall ? { kind: "call", to, next } : { kind: "jump", to };
 }

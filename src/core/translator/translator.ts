@@ -7,7 +7,7 @@
 import { CPU } from "../cpu-record.ts";
 import type { GeneratedCore } from "../core-module.ts";
 import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
-import { evaluateNumber, RECORD_SIZE } from "../interpreter/operands.ts";
+import { RECORD_SIZE } from "../interpreter/operands.ts";
 import { ImportedFunctions, type Link } from "../interpreter/outlined.ts";
 import {
   FIRST_REGION_ARM,
@@ -25,11 +25,14 @@ import { type CodeMemory, CodeView, recordPageAddress } from "./code-view.ts";
 import { emitEnter } from "./enter-function.ts";
 import { type Block, discover, translatable } from "./region.ts";
 import { type Callee, emitRegion, ENTER, type NeighbourPage } from "./region-function.ts";
+import { numberOf } from "./static-values.ts";
 
 /** When regions are compiled. */
 export interface Hotness {
   /** Samples of a place that make it hot. */
   readonly samples: number;
+  /** How often the interpreter has to land at a place (landings.ts). */
+  readonly landings: number;
 }
 
 /** What the translator has done so far. */
@@ -56,6 +59,12 @@ interface Region {
   readonly covers: ReadonlyMap<number, ReadonlySet<number>>;
   /** Of its code. */
   readonly bytes: number;
+}
+
+/** An instruction in execution, as its page sees it. */
+interface Instant {
+  readonly code: CodeView;
+  readonly at: number;
 }
 
 /** Where a region would begin. */
@@ -123,33 +132,66 @@ export class Translator {
     readonly hotness: Hotness,
   ) {
     this.#memory = { words: new Int32Array(link.memory.buffer), halves: new Uint16Array(link.memory.buffer) };
+    this.#memory.words[CPU.LANDING_LIMIT >> 2] = hotness.landings;
   }
 
-  /** Takes a sample where the interpreter stopped, and compiles what is hot. Between slices only: no STOP arm is in the records. */
+  /** Compiles what is hot, by where the interpreter stopped and has landed. Between slices only: no STOP arm is in the records. */
   sample(): void {
-    const low = (address: number) => this.#memory.words[address >> 2];
-    const pc = low(CPU.PC) >>> 0;
-    const record = ((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0;
+    const { words } = this.#memory, low = (address: number) => words[address >> 2];
+    if (low(CPU.LANDING)) {
+      this.#land(this.#placeAt(low(CPU.LANDING), CPU.LANDING_PC));
+      words[CPU.LANDING >> 2] = 0;
+    }
+    const place = this.#placeAt(((low(CPU.PC) - low(CPU.PC_DELTA)) << 2) >>> 0, CPU.PC);
+    if (place) this.#count(place);
+  }
+
+  /** An instruction by its record, and by where its virtual address is. Undefined when code has changed there. */
+  #placeAt(record: number, address: number): Instant | undefined {
+    const { words } = this.#memory, pc = words[address >> 2] >>> 0;
     const page = Math.floor((record - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
-    if (record < RECORD_PAGES.base || page >= RECORD_PAGES.count || !low(RECORD_OWNERS + 4 * page)) return;
+    if (record < RECORD_PAGES.base || page >= RECORD_PAGES.count || !words[(RECORD_OWNERS >> 2) + page]) return undefined;
     const at = (record - recordPageAddress(page)) / RECORD_SIZE;
-    if (!Number.isInteger(at) || at >= RECORDS_PER_PAGE || (at << 2) !== (pc & 0xfff)) return;
-    const code = new CodeView(this.#memory, page, (pc & ~0xfff) >>> 0, low(CPU.PC + 4));
-    if (code.arm(at) >= FIRST_REGION_ARM) return;
+    if (!Number.isInteger(at) || at >= RECORDS_PER_PAGE || (at << 2) !== (pc & 0xfff)) return undefined;
+    const code = new CodeView(this.#memory, page, (pc & ~0xfff) >>> 0, words[(address >> 2) + 1]);
+    return code.arm(at) >= FIRST_REGION_ARM ? undefined : { code, at };
+  }
+
+  /** How much hotter a page has to be than others. */
+  #patience(page: number): number {
+    return 1 + (this.#rewritten.get(this.#memory.words[(RECORD_OWNERS >> 2) + page]) ?? 0);
+  }
+
+  /** Adds a sample; true when there are so many, which are forgotten then. */
+  #isHot(record: number, samples: number): boolean {
+    const count = (this.#samples.get(record) ?? 0) + 1;
+    if (count < samples) this.#samples.set(record, count);
+    else this.#samples.delete(record);
+    return count >= samples;
+  }
+
+  /** Begins a region where the interpreter lands, or behind what it has to execute there. It ends where others begin. */
+  #land(place: Instant | undefined): void {
+    if (!place?.code.isCurrent) return;
+    const { code } = place, page = code.page;
+    let { at } = place;
+    while (at < RECORDS_PER_PAGE && code.isKnown(at) && !translatable(code.word(at))) at++;
+    if (at === RECORDS_PER_PAGE || !code.isKnown(at) || code.isHead(at)) return;
+    if (this.#isHot(code.record(at), this.#patience(page))) this.#compile(code, at, true);
+  }
+
+  #count({ code, at }: Instant): void {
+    const record = code.record(at), { page } = code;
     let place = this.#places.get(record);
     if (!place) {
       if (this.#places.size >= PLACES_KEPT) this.#places.clear();
       this.#places.set(record, place = this.#headFor(code, at));
     }
     const { head, isLoop } = place, key = code.record(head);
-    if (code.arm(head) >= FIRST_REGION_ARM) return;
-    const samples = (this.#samples.get(key) ?? 0) + 1;
-    this.#samples.set(key, samples);
+    if (code.isHead(head)) return;
     // The interpreter soon finds its way from inside of a region to one of its loops.
-    const patience = !isLoop && this.#isCovered(page, at) ? COVERED_FACTOR : 1;
-    if (samples < this.hotness.samples * patience * (1 + (this.#rewritten.get(low(RECORD_OWNERS + 4 * page)) ?? 0))) return;
-    this.#samples.delete(key);
-    this.#compile(code, head);
+    const factor = !isLoop && this.#isCovered(page, at) ? COVERED_FACTOR : 1;
+    if (this.#isHot(key, this.hotness.samples * factor * this.#patience(page))) this.#compile(code, head, false);
   }
 
   #isCovered(page: number, at: number): boolean {
@@ -192,19 +234,19 @@ export class Translator {
     return flow;
   }
 
-  /** The region at a hot place, and those that it calls as far as they have been executed. */
-  #plan(code: CodeView, head: number): Plan[] {
+  /** The region at a hot place, and those that it calls as far as they have been executed; `ends` where other regions begin. */
+  #plan(code: CodeView, head: number, ends: boolean): Plan[] {
     const plans: Plan[] = [], heads = new Set([code.record(head)]);
     const pending = [{ code, head }];
     while (pending.length && plans.length < MODULE_SIZE) {
       const { code, head } = pending.shift()!;
-      const blocks = discover(code, head);
+      const blocks = discover(code, head, ends && !plans.length);
       if (!blocks.length) continue;
       plans.push({ code, head, blocks });
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined) continue;
         const callee = code.around(ending.to), at = ending.to & RECORDS_PER_PAGE - 1;
-        if (!callee?.isKnown(at) || callee.arm(at) >= FIRST_REGION_ARM || heads.has(callee.record(at))) continue;
+        if (!callee?.isKnown(at) || callee.isHead(at) || heads.has(callee.record(at))) continue;
         heads.add(callee.record(at));
         pending.push({ code: callee, head: at });
       }
@@ -212,9 +254,9 @@ export class Translator {
     return plans;
   }
 
-  #compile(code: CodeView, head: number): void {
+  #compile(code: CodeView, head: number, ends: boolean): void {
     const start = performance.now();
-    const plans = this.#plan(code, head);
+    const plans = this.#plan(code, head, ends);
     if (!plans.length) return;
     this.#makeRoom(plans.length);
     const numbers = plans.map(() => this.#free.pop() ?? this.#next++);
@@ -350,5 +392,5 @@ function flowOf(word: number): Flow {
   const branch = instruction?.branch;
   if (!branch) return { ends: !instruction };
   if (branch.kind === "branchTo") return { ends: true };
-  return { ends: !branch.condition, offset: evaluateNumber(branch.offset)(word) / 4 };
+  return { ends: !branch.condition, offset: numberOf(branch.offset, word) / 4 };
 }

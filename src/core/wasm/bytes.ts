@@ -2,6 +2,8 @@
 
 const INITIAL_SIZE = 64;
 
+const encoder = new TextEncoder();
+
 /** Bytes, appended one after the other. */
 export class Bytes {
   #data = new Uint8Array(INITIAL_SIZE);
@@ -35,6 +37,28 @@ export class Bytes {
     if (this.#length + to - from > this.#data.length) this.#grow(to - from);
     this.#data.set(source.#data.subarray(from, to), this.#length);
     this.#length += to - from;
+  }
+
+  append(bytes: Bytes): void {
+    this.copy(bytes, 0, bytes.#length);
+  }
+
+  /** Appends bytes behind their number. */
+  sized(bytes: Bytes): void {
+    this.unsigned(bytes.#length);
+    this.append(bytes);
+  }
+
+  /** Appends a name behind its length. */
+  text(text: string): this {
+    const bytes = encoder.encode(text);
+    this.unsigned(bytes.length);
+    this.pushAll(bytes);
+    return this;
+  }
+
+  clear(): void {
+    this.#length = 0;
   }
 
   /** Appends unsigned LEB128 of an integer below 2^53. */

@@ -306,6 +306,8 @@ interface Global {
 /** A module under construction. Declare all imported functions before the first function of its own. */
 export class WasmModule {
   readonly #types = new Map<string, number>();
+  /** The types as the module has them. */
+  readonly #encodings: number[][] = [];
   readonly #imports: Import[] = [];
   readonly #functions: FunctionBuilder[] = [];
   readonly #exports: { name: string; index: number }[] = [];
@@ -377,87 +379,123 @@ export class WasmModule {
 
   /** The binary module. */
   encode(): Uint8Array<ArrayBuffer> {
-    const out: ArrayLike<number>[] = [[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]];
-    const section = (id: number, body: number[]) => out.push([id, ...unsignedLeb(body.length)], body);
-    const vector = (items: number[][]) => [...unsignedLeb(items.length), ...items.flat()];
-    const functionTypes = this.#functions.map((f) => unsignedLeb(this.#type(f.parameters, f.results)));
+    const out = new Bytes();
+    out.pushAll([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const body = new Bytes();
+    /** Appends a section; `fill` appends its items to `body`, of which there are `count`. */
+    const section = (id: number, count: number, fill: () => void) => {
+      body.clear();
+      body.unsigned(count);
+      fill();
+      out.push(id);
+      out.sized(body);
+    };
+    const functionTypes = this.#functions.map((f) => this.#type(f.parameters, f.results));
 
-    section(1, vector([...this.#types.keys()].map((key) => JSON.parse(key) as number[])));
-    const imports = this.#imports.map((i) => [...text(i.module), ...text(i.name), 0, ...unsignedLeb(i.type)]);
-    if (this.#memory) imports.push(memoryImport(this.#memory));
-    if (this.#importedTable) {
-      const { module, name, size } = this.#importedTable;
-      imports.push([...text(module), ...text(name), 1, 0x70, 0, ...unsignedLeb(size)]);
+    section(1, this.#types.size, () => this.#encodings.forEach((type) => body.pushAll(type)));
+    const table = this.#importedTable;
+    section(2, this.#imports.length + (this.#memory ? 1 : 0) + (table ? 1 : 0), () => {
+      for (const { module, name, type } of this.#imports) {
+        body.text(module).text(name).push(0);
+        body.unsigned(type);
+      }
+      if (this.#memory) importMemory(body, this.#memory);
+      if (table) {
+        body.text(table.module).text(table.name).pushAll([1, 0x70, 0]);
+        body.unsigned(table.size);
+      }
+    });
+    section(3, functionTypes.length, () => functionTypes.forEach((type) => body.unsigned(type)));
+    if (this.#table) {
+      const { size } = this.#table;
+      section(4, 1, () => {
+        body.pushAll([0x70, 0]);
+        body.unsigned(size);
+      });
     }
-    section(2, vector(imports));
-    section(3, vector(functionTypes));
-    if (this.#table) section(4, vector([[0x70, 0, ...unsignedLeb(this.#table.size)]]));
     if (this.#globals.length) {
-      section(6, vector(this.#globals.map((g) => [VALUE_TYPES[g.type], 1, g.type === "i32" ? 0x41 : 0x42, ...signedLeb(g.value), 0x0b])));
+      section(6, this.#globals.length, () => {
+        for (const { type, value } of this.#globals) {
+          body.pushAll([VALUE_TYPES[type], 1, type === "i32" ? 0x41 : 0x42, ...signedLeb(value), 0x0b]);
+        }
+      });
     }
-    const exports = this.#exports.map((e) => [...text(e.name), 0, ...unsignedLeb(e.index)]);
-    this.#globals.forEach((g, index) => g.name !== undefined && exports.push([...text(g.name), 3, ...unsignedLeb(index)]));
-    if (this.#table) exports.push([...text(this.#table.name), 1, 0]);
-    section(7, vector(exports));
+    const exports = this.#exports.map(({ name, index }) => ({ name, kind: 0, index }));
+    this.#globals.forEach(({ name }, index) => name !== undefined && exports.push({ name, kind: 3, index }));
+    if (this.#table) exports.push({ name: this.#table.name, kind: 1, index: 0 });
+    section(7, exports.length, () => {
+      for (const { name, kind, index } of exports) {
+        body.text(name).push(kind);
+        body.unsigned(index);
+      }
+    });
 
-    const bodies: ArrayLike<number>[] = [];
-    for (const f of this.#functions) {
-      const locals = localsVector(f);
-      bodies.push([...unsignedLeb(locals.length + f.code.length + 1), ...locals], f.code.view, [0x0b]);
-    }
-    out.push(...this.#branchHints());
-    const count = unsignedLeb(this.#functions.length);
-    const size = bodies.reduce((sum, b) => sum + b.length, count.length);
-    out.push([10, ...unsignedLeb(size), ...count], ...bodies);
-
-    const bytes = new Uint8Array(out.reduce((sum, b) => sum + b.length, 0));
-    let at = 0;
-    for (const part of out) {
-      bytes.set(part, at);
-      at += part.length;
-    }
-    return bytes;
+    const locals = this.#functions.map(localsVector);
+    this.#branchHints(out, locals);
+    section(10, this.#functions.length, () => {
+      this.#functions.forEach(({ code }, i) => {
+        body.unsigned(locals[i].length + code.length + 1);
+        body.append(locals[i]);
+        body.append(code);
+        body.push(0x0b);
+      });
+    });
+    return out.view.slice();
   }
 
-  /** The custom section with branch hints; it stands before the code. Offsets count from the start of a function's locals. */
-  #branchHints(): number[][] {
+  /** Appends the custom section with branch hints; it stands before the code. Offsets count from the start of a function's locals. */
+  #branchHints(out: Bytes, locals: readonly Bytes[]): void {
     const hinted = this.#functions.filter((f) => f.hints.length);
-    if (!hinted.length) return [];
-    const body = [...text("metadata.code.branch_hint"), ...unsignedLeb(hinted.length)];
-    for (const f of hinted) {
-      const start = localsVector(f).length;
-      body.push(...unsignedLeb(f.index), ...unsignedLeb(f.hints.length));
-      for (const { at, likely } of f.hints) body.push(...unsignedLeb(start + at), 1, likely ? 1 : 0);
-    }
-    return [[0, ...unsignedLeb(body.length)], body];
+    if (!hinted.length) return;
+    const body = new Bytes().text("metadata.code.branch_hint");
+    body.unsigned(hinted.length);
+    this.#functions.forEach(({ index, hints }, i) => {
+      if (!hints.length) return;
+      const start = locals[i].length;
+      body.unsigned(index);
+      body.unsigned(hints.length);
+      for (const { at, likely } of hints) {
+        body.unsigned(start + at);
+        body.push(1);
+        body.push(likely ? 1 : 0);
+      }
+    });
+    out.push(0);
+    out.sized(body);
   }
 
   #type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
-    const list = (types: readonly ValueType[]) => [types.length, ...types.map((t) => VALUE_TYPES[t])];
-    const key = JSON.stringify([0x60, ...list(parameters), ...list(results)]);
+    const key = `${parameters}>${results}`;
     let index = this.#types.get(key);
-    if (index === undefined) this.#types.set(key, index = this.#types.size);
+    if (index === undefined) {
+      this.#types.set(key, index = this.#types.size);
+      const list = (types: readonly ValueType[]) => [types.length, ...types.map((t) => VALUE_TYPES[t])];
+      this.#encodings.push([0x60, ...list(parameters), ...list(results)]);
+    }
     return index;
   }
 }
 
 /** The locals of a function as its body encodes them: runs of one type. */
-function localsVector(f: FunctionBuilder): number[] {
+function localsVector({ locals }: FunctionBuilder): Bytes {
   const runs: { type: ValueType; count: number }[] = [];
-  for (const type of f.locals) {
+  for (const type of locals) {
     const last = runs.at(-1);
     if (last?.type === type) last.count++;
     else runs.push({ type, count: 1 });
   }
-  return [...unsignedLeb(runs.length), ...runs.flatMap((r) => [...unsignedLeb(r.count), VALUE_TYPES[r.type]])];
+  const bytes = new Bytes();
+  bytes.unsigned(runs.length);
+  for (const { type, count } of runs) {
+    bytes.unsigned(count);
+    bytes.push(VALUE_TYPES[type]);
+  }
+  return bytes;
 }
 
-function text(value: string): number[] {
-  const bytes = new TextEncoder().encode(value);
-  return [...unsignedLeb(bytes.length), ...bytes];
-}
-
-function memoryImport(memory: ImportedMemory): number[] {
-  const limits = [memory.shared ? 3 : 1, ...unsignedLeb(memory.minimum), ...unsignedLeb(memory.maximum)];
-  return [...text(memory.module), ...text(memory.name), 2, ...limits];
+function importMemory(body: Bytes, { module, name, shared, minimum, maximum }: ImportedMemory): void {
+  body.text(module).text(name).push(2);
+  body.push(shared ? 3 : 1);
+  body.unsigned(minimum);
+  body.unsigned(maximum);
 }

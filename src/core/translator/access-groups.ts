@@ -1,0 +1,170 @@
+// Loads and stores of a block that go to neighbouring addresses, such as the fields of a structure or the slots of a stack frame: one compare
+// with the TLB serves all of them. spec/core-jit.md section 2 ("one TLB check for several accesses off the same base").
+
+import type { AccessOptions, Builder, Node } from "../../isa/builder.ts";
+import { Slot } from "../cpu-record.ts";
+import { constantSlot } from "../interpreter/emitter.ts";
+import type { Instruction } from "./region.ts";
+import { generalBit, generalSlots } from "./register-use.ts";
+import { bigOf, numberOf } from "./static-values.ts";
+
+/** The value of a register as it was before the instruction, and what was added to it. */
+interface Sum {
+  readonly slot: number;
+  readonly offset: number;
+}
+
+/** What an instruction does to addresses that are known up to a constant. */
+export interface AddressEffects {
+  /** Its only access: `count` neighbours of `size` bytes. */
+  readonly access: Sum & { readonly size: number; readonly count: number; readonly write: boolean } | undefined;
+  /** General registers that it writes, by slot; with their new values where these are sums. */
+  readonly updates: ReadonlyMap<number, Sum | undefined>;
+}
+
+const SP_ALIGNMENT = 16;
+
+/** The bytes that a group may span: what lies further apart would often be in two pages. */
+const LONGEST_SPAN = 256;
+
+/** Accesses with one compare. */
+export interface AccessGroup {
+  /** Bytes from the first one, which is a multiple of `alignment` where all are aligned, to the end of the last. */
+  readonly span: number;
+  readonly alignment: number;
+  readonly write: boolean;
+}
+
+/** An access in its group. */
+export interface GroupMember {
+  readonly group: AccessGroup;
+  /** Its bytes in the group's span. */
+  readonly offset: number;
+  /** It is the first in the block. */
+  readonly first: boolean;
+}
+
+/** Of an instruction that has no access, and whose results are no sums. */
+export const NO_ADDRESSES: AddressEffects = { access: undefined, updates: new Map() };
+
+/** Whether instructions with this meaning have others than `NO_ADDRESSES`. */
+export function hasAddresses({ statements }: Builder): boolean {
+  return statements.some((s) =>
+    s.kind.startsWith("load") || s.kind.startsWith("store") ||
+    s.kind === "setRegister" && (s.value.kind === "local" || s.value.kind === "op" && /^i64.(add|sub)$/.test(s.value.name))
+  );
+}
+
+const isPlain = ({ aligned, unprivileged, part }: AccessOptions) => !aligned && !unprivileged && !part;
+
+/** What an instruction word does, by its meaning. */
+export function addressEffects({ statements }: Builder, word: number): AddressEffects {
+  const locals = new Map<number, Sum | undefined>(), updates = new Map<number, Sum | undefined>();
+  const accesses: AddressEffects["access"][] = [];
+  const sum = (node: Node): Sum | undefined => {
+    if (node.kind === "local") return locals.get(node.id);
+    if (node.kind === "register") {
+      const slot = constantSlot(node.bank, numberOf(node.index, word), false);
+      return slot === Slot.Zero || slot === Slot.Dump || updates.has(slot) ? undefined : { slot, offset: 0 };
+    }
+    if (node.kind !== "op" || node.name !== "i64.add" && node.name !== "i64.sub" || !node.operands[1].isStatic) return undefined;
+    const before = sum(node.operands[0]), added = before && Number(bigOf(node.operands[1], word));
+    return before && added !== undefined
+      ? { slot: before.slot, offset: before.offset + (node.name === "i64.add" ? added : -added) }
+      : undefined;
+  };
+  const access = (address: Node, size: number, count: number, write: boolean, plain: boolean) => {
+    const at = plain ? sum(address) : undefined;
+    accesses.push(at && { ...at, size, count, write });
+  };
+  for (const s of statements) {
+    switch (s.kind) {
+      case "let":
+        locals.set(s.id, sum(s.value));
+        break;
+      case "load":
+      case "loadPair":
+      case "store":
+        access(s.address, s.size, s.kind === "loadPair" ? 2 : 1, s.kind === "store", isPlain(s.options));
+        break;
+      case "storePair":
+        access(s.address, s.size, 2, true, true);
+        break;
+      case "hostAddress":
+      case "if":
+        accesses.push(undefined, undefined);
+        break;
+      case "setRegister": {
+        const value = sum(s.value);
+        updates.set(constantSlot(s.bank, numberOf(s.index, word), true), value);
+        break;
+      }
+    }
+  }
+  return { access: accesses.length === 1 ? accesses[0] : undefined, updates };
+}
+
+/** An access of a block, at a distance from what is the same for all with this `base`. */
+interface Candidate {
+  readonly index: number;
+  readonly base: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly end: number;
+  readonly write: boolean;
+}
+
+/** Where a group of these would begin, and how much it would span; undefined when one compare cannot serve them. */
+function extent(members: readonly Candidate[]): { readonly low: number; readonly span: number; readonly alignment: number } | undefined {
+  const alignment = Math.max(...members.map(({ size }) => size));
+  const anchor = members.find(({ size }) => size === alignment)!.offset;
+  if (members.some(({ offset, size }) => (offset - anchor) % size !== 0)) return undefined;
+  const low = anchor - Math.ceil((anchor - Math.min(...members.map(({ offset }) => offset))) / alignment) * alignment;
+  const span = Math.max(...members.map(({ end }) => end)) - low;
+  return span <= LONGEST_SPAN ? { low, span, alignment } : undefined;
+}
+
+/** Groups of two and more in a block, by the indices of its instructions. */
+export function accessGroups(instructions: readonly Instruction[]): ReadonlyMap<number, GroupMember> {
+  const registers = new Map<number, { readonly base: number; readonly offset: number }>();
+  const members = new Map<number, GroupMember>(), open = new Map<number, Candidate[]>();
+  let bases = 0;
+  const valueOf = (slot: number) => {
+    let value = registers.get(slot);
+    if (!value) registers.set(slot, value = { base: bases++, offset: 0 });
+    return value;
+  };
+  const close = (candidates: readonly Candidate[]) => {
+    if (candidates.length < 2) return;
+    const { low, span, alignment } = extent(candidates)!;
+    const group = { span, alignment, write: candidates.some(({ write }) => write) };
+    candidates.forEach(({ index, offset }, i) => members.set(index, { group, offset: offset - low, first: i === 0 }));
+  };
+  instructions.forEach(({ addresses: { access, updates }, use }, index) => {
+    if (access) {
+      const { base, offset } = valueOf(access.slot), { size, count, write } = access;
+      const at = offset + access.offset, candidate = { index, base, offset: at, size, end: at + count * size, write };
+      const before = open.get(base);
+      if (before && extent([...before, candidate])) before.push(candidate);
+      else {
+        if (before) close(before);
+        open.set(base, [candidate]);
+      }
+    }
+    const after = [...updates].map(([slot, sum]) => {
+      const before = sum && valueOf(sum.slot);
+      return [slot, before && sum ? { base: before.base, offset: before.offset + sum.offset } : { base: bases++, offset: 0 }] as const;
+    });
+    for (const slot of generalSlots(use.written.general)) registers.set(slot, { base: bases++, offset: 0 });
+    for (const [slot, value] of after) registers.set(slot, value);
+  });
+  for (const candidates of open.values()) close(candidates);
+  return members;
+}
+
+/** Whether SP is as aligned after an instruction as it was before. */
+export function keepsStackAlignment({ addresses: { updates }, use }: Instruction): boolean {
+  if (!(use.written.general & generalBit(Slot.SP))) return true;
+  const sum = updates.get(Slot.SP);
+  return sum?.slot === Slot.SP && sum.offset % SP_ALIGNMENT === 0;
+}
