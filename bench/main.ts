@@ -1,4 +1,4 @@
-// `deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc [--only PROGRAM,..]]
+// `deno task bench core|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME] [--set base|cc [--only PROGRAM,..]]
 // [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only
 // ratios of one session are worth comparing: machines and their load differ. `core --ab REV` compares this tree with a revision instead.
 
@@ -9,6 +9,7 @@ import { compareCore } from "./compare.ts";
 import { benchCore } from "./core.ts";
 import { prefer } from "./machines.ts";
 import { benchDist } from "./dist.ts";
+import { benchInstant } from "./instant.ts";
 import { benchMark } from "./mark.ts";
 import { benchNet } from "./net.ts";
 import { benchTui } from "./tui.ts";
@@ -16,7 +17,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, USERLAND_SETS } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|calls|boot|mark|userland|tui|dist|net|all [--rounds N] [--guest NAME] [--set base|cc [--only PROGRAM,..]] " +
+  "usage: deno task bench core|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME] [--set base|cc [--only PROGRAM,..]] " +
   "[--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
@@ -42,6 +43,7 @@ const benches: Record<string, () => Promise<void>> = {
   boot: () => benchBoot(values.guest, rounds, values.json),
   mark: () => benchMark(rounds, values.json),
   dist: () => benchDist(rounds, values.json),
+  instant: () => benchInstant(rounds, values.json),
   net: () => benchNet(rounds, values.json),
   tui: () => benchTui(rounds, values.json),
   userland: () => benchUserland(sets, rounds, values.json, values.only?.split(",")),

@@ -15,6 +15,7 @@ import {
   vsockOption,
 } from "./devices.ts";
 import { Failure, readNamedFile } from "./failure.ts";
+import { instantly } from "./instant.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
@@ -106,6 +107,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .addOption(inputOption())
     .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
     .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
     .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
     .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
@@ -168,7 +170,7 @@ Examples:
       const name = options.firmware ?? image ?? options.rootApp ?? "";
       checkBootPlan(plan, plan.what, name);
       exit(
-        await showSession(entry, await recorded(plan, options.record), {
+        await showSession(entry, await instantly(await recorded(plan, options.record), options.instant), {
           title: name.split("/").at(-1) ?? name,
           stdio: options.stdio ?? false,
           log: options.log,

@@ -185,7 +185,7 @@ async function serveSession(entry: URL, name: string, what: string, plan: Sessio
     if (!(error instanceof SocketInUse)) throw error;
     throw new Failure(`a session ${name} runs already`, ExitCode.Failed);
   }
-  machine.send({ kind: "start", plan });
+  machine.send({ kind: "start", plan: { ...plan, history: true } });
   const code = await ended.promise;
   server.close();
   hub.close();

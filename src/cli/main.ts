@@ -2,6 +2,7 @@
 
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { registerBack } from "./back.ts";
+import { registerSnapshot } from "./snapshot.ts";
 import { registerBoot } from "./boot.ts";
 import { commandTree } from "./command-tree.ts";
 import { registerCompletion } from "./completion.ts";
@@ -59,6 +60,7 @@ Examples:
   registerTest(program, exit);
   registerConsole(program, exit);
   registerBack(program, exit);
+  registerSnapshot(program, entry, exit);
   registerEvents(program, exit);
   registerGdb(program, exit);
   registerSymbols(program, exit);

@@ -4,6 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
 import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
+import { instantly } from "./instant.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
 import { parseDuration, parsePort } from "./values.ts";
@@ -36,6 +37,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols, {})
     .addOption(shareOption())
     .option("--turbo", "skip idle time instead of sleeping through it")
+    .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
     .addOption(
       new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
     )
@@ -76,7 +78,7 @@ Examples:
         symbols: { ...run.symbols, ...options.symbols },
       };
       exit(
-        await showSession(entry, await recorded(plan, options.record), {
+        await showSession(entry, await instantly(await recorded(plan, options.record), options.instant), {
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,

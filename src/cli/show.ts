@@ -53,9 +53,11 @@ function terminalOfProcess(): ProcessTerminal {
 /** Runs the plan in a worker and returns the exit code. */
 export async function showSession(entry: URL, plan: SessionPlan, options: ShowOptions): Promise<number> {
   const client = withGdb(withLog(connectEmbedded(entry), options.log), options.gdb);
-  const start = () => client.send({ kind: "start", plan });
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  if (options.stdio || options.headless || !terminal) {
+  const headless = options.stdio || options.headless || !terminal;
+  // Without a screen nobody can go back.
+  const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless } });
+  if (headless) {
     const ended = runHeadless(client, {
       stdio: options.stdio,
       console: options.console,

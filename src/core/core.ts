@@ -8,7 +8,15 @@ import { type CoreExports, generateCore, instantiateCore } from "./core-module.t
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
 import { Access } from "./functions.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
-import { type CachedPage, type DebugCore, type Exit, ExitReason, type Translation, type VcpuState } from "./interface.ts";
+import {
+  type CachedPage,
+  type DebugCore,
+  type Exit,
+  ExitReason,
+  type Translation,
+  type VcpuProgress,
+  type VcpuState,
+} from "./interface.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL } from "./layout.ts";
 import { loadStoreSyndrome } from "./load-store-syndrome.ts";
@@ -261,6 +269,32 @@ export class WasmCore implements DebugCore {
     this.#enter(this.#own(vcpu));
     this.#exports.injectException(esr | 0, far);
     this.#words[CPU.PENDING >> 2] = Pending.None;
+  }
+
+  progress(vcpu: VcpuState): VcpuProgress {
+    const context = this.#own(vcpu), words = this.#words, view = this.#view;
+    const marked = context === this.#resident && words[CPU.EXCLUSIVE >> 2] !== 0;
+    const monitor = marked
+      ? {
+        size: words[CPU.EXCLUSIVE_SIZE >> 2],
+        address: view.getBigUint64(CPU.EXCLUSIVE_ADDRESS, true),
+        low: view.getBigUint64(CPU.EXCLUSIVE_VALUE, true),
+        high: words[CPU.EXCLUSIVE_SIZE >> 2] === 16 ? view.getBigUint64(CPU.EXCLUSIVE_VALUE + 8, true) : 0n,
+      }
+      : undefined;
+    return { monitor, stepped: context.stepped };
+  }
+
+  setProgress(vcpu: VcpuState, { monitor, stepped }: VcpuProgress): void {
+    const context = this.#own(vcpu), words = this.#words, view = this.#view;
+    context.stepped = stepped;
+    if (!monitor) return;
+    this.#enter(context);
+    words[CPU.EXCLUSIVE >> 2] = 1;
+    words[CPU.EXCLUSIVE_SIZE >> 2] = monitor.size;
+    view.setBigUint64(CPU.EXCLUSIVE_ADDRESS, monitor.address, true);
+    view.setBigUint64(CPU.EXCLUSIVE_VALUE, monitor.low, true);
+    view.setBigUint64(CPU.EXCLUSIVE_VALUE + 8, monitor.high, true);
   }
 
   inspect(vcpu: VcpuState, va: bigint): Translation {

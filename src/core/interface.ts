@@ -127,6 +127,14 @@ export type Translation =
   | { ok: true; pa: number; ipa: number }
   | { ok: false; stage: 1 | 2; /** Fault status code as in ESR_ELx.DFSC. */ fsc: number; ipa: number };
 
+/** What a core keeps of a vCPU between two calls of `run`, beside its registers. */
+export interface VcpuProgress {
+  /** The local exclusive monitor while it is set: address and size in bytes of what is marked, and what that held. */
+  readonly monitor: { readonly size: number; readonly address: bigint; readonly low: bigint; readonly high: bigint } | undefined;
+  /** The instruction that a software step exception is due behind. */
+  readonly stepped: "none" | "other" | "exclusive";
+}
+
 /** A page that a TLB holds. */
 export interface CachedPage {
   /** The page's virtual address as accessed, 64 bits. */
@@ -160,6 +168,10 @@ export interface Core {
   invalidateStage2(stage2: number, ipa: number, size: number): void;
   /** Something other than a vCPU wrote RAM: decoded instructions in `[pa, pa + size)` go. */
   memoryWritten(pa: number, size: number): void;
+  /** For a snapshot: what is in progress on a vCPU. */
+  progress(vcpu: VcpuState): VcpuProgress;
+  /** Puts that back, after the registers and the stage-2 tables. At most one vCPU has a monitor. */
+  setProgress(vcpu: VcpuState, progress: VcpuProgress): void;
   /** Drops everything derived (TLBs, records, page caches). */
   flush(): void;
   /** What TLBs hold of data accesses to RAM through tables `stage2`. For checkers of invariants; a core without TLBs has none. */

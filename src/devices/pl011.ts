@@ -138,7 +138,7 @@ export class Pl011 {
     this.#line = state.line;
     this.#flagReads = state.flagReads;
     this.#settled = state.settled;
-    if (state.settling) this.#settle();
+    if (state.settling) this.#wait();
   }
 
   #readRegister(offset: number): number {
@@ -242,6 +242,11 @@ export class Pl011 {
   #settle(): void {
     if (!this.#receiveInterrupts) this.#settled = false;
     if (!this.#receiveInterrupts || this.#settled || this.#settling) return;
+    this.#wait();
+  }
+
+  /** The while begins, or goes on after a restore, even where interrupts are off again. */
+  #wait(): void {
     this.#settling = true;
     this.later(() => {
       this.#settling = false;

@@ -37,6 +37,16 @@ export class ConsoleInput {
     this.interrupt();
   }
 
+  /** What waits, for a snapshot. */
+  save(): readonly (Typed | StopWanted)[] {
+    return this.#waiting.map((one) => ({ ...one }));
+  }
+
+  /** Puts it back; the interrupt was raised before. */
+  restore(waiting: readonly (Typed | StopWanted)[]): void {
+    this.#waiting = [...waiting];
+  }
+
   /** Everything that has come since the last call. */
   take(): (Typed | StopWanted)[] {
     const taken = this.#waiting;

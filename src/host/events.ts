@@ -14,16 +14,20 @@
 export type VmState = "creating" | "ready" | "running" | "exited" | "stopped" | "failed";
 
 /** Why a VM exited: the exit types of VM_EXITED (spec/resource-manager.md section 4.3). */
-export type VmExitReason =
-  | "exit"
-  | "system-off"
-  | "system-reset"
-  | "system-reset2"
-  | "watchdog"
-  | "fault"
-  | "hardware-error"
-  | "forced"
-  | "unknown";
+export const VM_EXIT_REASONS = [
+  "exit",
+  "system-off",
+  "system-reset",
+  "system-reset2",
+  "watchdog",
+  "fault",
+  "hardware-error",
+  "forced",
+  "unknown",
+] as const;
+
+/** One of `VM_EXIT_REASONS`. */
+export type VmExitReason = typeof VM_EXIT_REASONS[number];
 
 /** One thing that happened in the native host. `at` is virtual time in ns; `vm` is the name in the configuration. */
 export type HostEvent =

@@ -4,7 +4,8 @@ import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemoryType, VmmioO
 import { ErrorCode } from "../abi/errors.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { Stage2Flags, type Stage2Table } from "../core/interface.ts";
-import { MAX_CPUS, PAGE_SIZE } from "../machine/memory-map.ts";
+import { MAX_CPUS, PAGE_SIZE, PHYSICAL_END } from "../machine/memory-map.ts";
+import type { ObjectArchive } from "./archive.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Memextent } from "./memextent.ts";
 import { HypervisorObject } from "./object.ts";
@@ -61,6 +62,27 @@ export function stage2Flags(attributes: number): number {
   if (user & Access.X) flags |= Stage2Flags.ExecuteEl0;
   if (memoryType <= MemoryType.DeviceGRE) flags |= Stage2Flags.Device;
   return flags;
+}
+
+/** A run of pages that are mapped in order with one set of flags. */
+interface MappedRun {
+  readonly ipa: number;
+  readonly pa: number;
+  size: number;
+  readonly flags: number;
+}
+
+const ALL_STAGE2_FLAGS = Object.values(Stage2Flags).reduce<number>((all, flag) => all | flag, 0);
+
+/** What tables map, as few runs as there are. */
+function mappedRuns(stage2: Stage2Table): MappedRun[] {
+  const runs: MappedRun[] = [];
+  for (const { ipa, pa, size, flags } of stage2.entries()) {
+    const last = runs.at(-1);
+    if (last && last.ipa + last.size === ipa && last.pa + last.size === pa && last.flags === flags) last.size += size;
+    else runs.push({ ipa, pa, size, flags });
+  }
+  return runs;
 }
 
 /** Numbers of the parts of an address space, each of one page table, that a range reaches into; what lies outside counts for nothing. */
@@ -262,6 +284,59 @@ export class AddressSpace extends HypervisorObject {
 
   override held(): HypervisorObject[] {
     return this.#infoArea ? [...super.held(), this.#infoArea.extent] : super.held();
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.vmid = archive.integer("vmid", this.vmid, 0, VMID_END - 1);
+    this.threads = archive.integer("threads", this.threads, 0, MAX_CPUS);
+    const ranges = archive.list("vmmioRanges", this.vmmioRanges, (range) => ({
+      base: archive.word("base", range?.base, BigInt(ADDRESS_SPACE_SIZE)),
+      size: archive.word("size", range?.size, BigInt(ADDRESS_SPACE_SIZE)),
+    }), VMMIO_RANGES);
+    if (archive.loading) this.vmmioRanges.push(...ranges);
+    this.#infoArea = archive.maybe("infoArea", this.#infoArea, (area) => ({
+      extent: archive.object("extent", area?.extent, "memextent"),
+      ipa: archive.integer("ipa", area?.ipa, 0, ADDRESS_SPACE_SIZE - PAGE_SIZE),
+    }));
+    for (const extent of archive.list("extents", this.#extents, (one) => archive.object("extent", one, "memextent"))) {
+      this.#extents.add(extent);
+    }
+    const tables = archive.list("tables", [...this.#tables].sort(([a], [b]) => a - b), (table): [number, number] => [
+      archive.integer("part", table?.[0], 0, ADDRESS_SPACE_SIZE / TABLE_REACH - 1),
+      archive.integer("users", table?.[1], 1),
+    ]);
+    if (this.state === "active") this.#archiveActive(archive, tables);
+    else archive.require(tables.length === 0, "what is not active has no page tables");
+  }
+
+  /** The page tables: what is paid for, and what is mapped. */
+  #archiveActive(archive: ObjectArchive, tables: readonly [number, number][]): void {
+    if (archive.loading) {
+      for (const [part, users] of tables) this.#tables.set(part, users);
+      const { addressSpaces, options } = this.hypervisor;
+      archive.require(this.#tables.size === tables.length, "a page table is paid for once");
+      archive.require(this.vmid !== 0 && !addressSpaces.has(this.vmid), "a VMID is one address space's");
+      archive.require(this.hypervisor.promiseTables(1 + tables.length), "there are as many page tables in the machine");
+      this.#stage2 = options.stage2.create();
+      addressSpaces.set(this.vmid, this);
+    }
+    archive.list("mapped", mappedRuns(this.stage2), (run) => {
+      const ipa = archive.integer("ipa", run?.ipa, 0, ADDRESS_SPACE_SIZE);
+      const pa = archive.integer("pa", run?.pa, 0, PHYSICAL_END);
+      const size = archive.integer("size", run?.size, PAGE_SIZE, PHYSICAL_END);
+      const flags = archive.integer("flags", run?.flags, 0, ALL_STAGE2_FLAGS);
+      if (run) return run;
+      const pages = ipa % PAGE_SIZE === 0 && pa % PAGE_SIZE === 0 && size % PAGE_SIZE === 0;
+      archive.require(pages && ipa + size <= ADDRESS_SPACE_SIZE && pa + size <= PHYSICAL_END, "what is mapped is pages");
+      archive.require(tablesOf(ipa, size).every((part) => this.#tables.has(part)), "what is mapped is paid for");
+      if (!this.stage2.map(ipa, pa, size, flags)) archive.fail("there are not as many page tables");
+      return { ipa, pa, size, flags };
+    });
+  }
+
+  override discard(): void {
+    super.discard();
+    if (this.#stage2) this.stage2.release();
   }
 
   protected fields(): Fields {

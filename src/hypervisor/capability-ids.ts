@@ -1,5 +1,6 @@
 // Capability ids of one cspace: slot numbers, plain or scrambled so that a guest cannot guess them (spec/hypervisor.md §3.3).
 
+import type { Archive } from "../machine/archive.ts";
 import type { Behaviour } from "./behaviour.ts";
 import type { RandomGenerator } from "./prng.ts";
 
@@ -13,8 +14,8 @@ const UPPER_END = 0xffff_ff00;
 export class CapabilityIds {
   /** Plain ids, which need no arithmetic. */
   readonly plain: boolean;
-  readonly #multiplier: bigint;
-  readonly #base: bigint;
+  #multiplier: bigint;
+  #base: bigint;
 
   /** Draws multiplier and base where ids are random; plain ones are the slots themselves. */
   constructor(kind: Behaviour["capIds"], random: RandomGenerator) {
@@ -29,6 +30,16 @@ export class CapabilityIds {
     while (upper >= UPPER_END) upper = random.next();
     this.#multiplier = BigInt(multiplier);
     this.#base = BigInt(upper) << 32n | BigInt(random.next());
+  }
+
+  /** Multiplier and base, saved or loaded. */
+  archive(archive: Archive): void {
+    this.#multiplier = archive.word("multiplier", this.#multiplier, SLOT_END - 1n);
+    this.#base = archive.word("base", this.#base);
+    archive.require(
+      this.#multiplier !== 0n && this.plain === (this.#multiplier === 1n && this.#base === 0n),
+      "ids are plain as the machine's are",
+    );
   }
 
   /** The id of a slot, 64 bits. */

@@ -1,5 +1,6 @@
 // A capability: the occupant of a cspace slot, which names an object with a set of rights (spec/hypervisor.md §3.2, §3.4).
 
+import type { ObjectArchive } from "./archive.ts";
 import type { Cspace } from "./cspace.ts";
 import type { HypervisorObject } from "./object.ts";
 
@@ -40,6 +41,25 @@ export class Capability {
     if (!object) throw new Error("a revoked capability has no copies");
     const capability = new Capability(object, cspace, slot, rights, false);
     object.holders.splice(object.holders.indexOf(this) + 1, 0, capability);
+    return capability;
+  }
+
+  /** One of a cspace, saved or loaded. Its place among the holders of its object is a field of it. */
+  static archive(archive: ObjectArchive, cspace: Cspace, slot: number, value: Capability | undefined): Capability {
+    const held = archive.maybe("object", value?.object, (object) => archive.any("object", object));
+    const rights = archive.integer("rights", value?.rights, 0, 0xffff_ffff);
+    const master = archive.bool("master", value?.master);
+    const rank = archive.maybe("rank", held && value ? held.holders.indexOf(value) : held && 0, (at) => archive.integer("rank", at));
+    if (value) return value;
+    const capability = new Capability(held as HypervisorObject, cspace, slot, rights, master);
+    archive.require((held !== undefined) === (rank !== undefined), "a capability of no object has no place among holders");
+    if (held && rank !== undefined) {
+      archive.require(
+        held.holders[rank] === undefined && !(master && rank > 0),
+        "each capability has a place among holders, the master the first",
+      );
+      held.holders[rank] = capability;
+    }
     return capability;
   }
 

@@ -2,6 +2,7 @@
 
 import { ErrorCode } from "../abi/errors.ts";
 import { ACTIVATE, allRights, CspaceRight, type ObjectType, rightNames } from "../abi/rights.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { Capability } from "./capability.ts";
 import { CapabilityIds } from "./capability-ids.ts";
 import { active, type CapRule, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
@@ -154,6 +155,29 @@ export class Cspace extends HypervisorObject {
   /** What occupies a slot. */
   occupant(slot: number): Capability | undefined {
     return this.#tables[slot >> 8]?.slots[slot & 0xff];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#maximum = archive.integer("maximum", this.#maximum, 0, SLOTS * TABLES);
+    archive.within("ids", () => this.#ids.archive(archive));
+    const occupied = [...this.capabilities()].map(([, capability]) => capability);
+    archive.list("capabilities", occupied, (capability) => {
+      const slot = archive.integer("slot", capability?.slot, 0, 0xffff);
+      const result = Capability.archive(archive, this, slot, capability);
+      if (!capability) this.#adopt(archive, result);
+      return result;
+    }, SLOTS * TABLES);
+    archive.require(this.#used <= this.#maximum || this.state === "failed", "it holds more capabilities than it can");
+  }
+
+  /** Puts a capability that was loaded into its slot. */
+  #adopt(archive: ObjectArchive, capability: Capability): void {
+    const index = capability.slot >> 8, slot = capability.slot & 0xff;
+    archive.require(index < TABLES && slot < SLOTS && !this.occupant(capability.slot), "a slot is there, and has one capability");
+    const table = this.#tables[index] ??= { slots: new Array(SLOTS), used: 0 };
+    table.slots[slot] = capability;
+    table.used++;
+    this.#used++;
   }
 
   protected fields(): Fields {

@@ -2,6 +2,7 @@
 
 import { ErrorCode } from "../abi/errors.ts";
 import { DoorbellRight, VicRight } from "../abi/rights.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { creation } from "./hypercall-create.ts";
 import { active, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -78,6 +79,13 @@ export class Doorbell extends HypervisorObject {
 
   override virqSources(): VirqSource[] {
     return [this.virq];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#flags = archive.word("flags", this.#flags);
+    this.#enabled = archive.word("enabled", this.#enabled);
+    this.#autoAck = archive.word("autoAck", this.#autoAck);
+    this.virq.archive("virq", archive);
   }
 
   protected fields(): Fields {

@@ -2,8 +2,10 @@
 
 import { ErrorCode } from "../abi/errors.ts";
 import { HwirqRight, VicRight } from "../abi/rights.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { Intid } from "./gic-registers.ts";
 import { active, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import { MAX_CPUS } from "../machine/memory-map.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
@@ -88,6 +90,26 @@ export class Hwirq extends HypervisorObject {
 
   override virqSources(): VirqSource[] {
     return [this.#source, ...this.#ppi?.sources.values() ?? []];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#level = archive.bool("level", this.#level);
+    this.#source.archive("source", archive);
+    const ppi = archive.maybe("ppi", this.#ppi, (forwarding) => ({
+      vic: archive.object("vic", forwarding?.vic, "vic"),
+      virq: archive.integer("virq", forwarding?.virq, Intid.SgiEnd, Intid.PrivateEnd - 1),
+      sources: new Map(archive.list("sources", forwarding?.sources ?? [], (entry): [number, VirqSource] => {
+        const index = archive.integer("index", entry?.[0], 0, MAX_CPUS - 1);
+        const source = entry?.[1] ?? new VirqSource(this, "line", () => this.#level);
+        source.archive("source", archive);
+        return [index, source];
+      }, MAX_CPUS)),
+    }));
+    if (!archive.loading) return;
+    archive.require(!this.hypervisor.hwirqs.has(this.intid), "a physical interrupt is one object");
+    this.hypervisor.hwirqs.set(this.intid, this);
+    this.#ppi = ppi;
+    ppi?.vic.addPpi(this);
   }
 
   protected fields(): Fields {

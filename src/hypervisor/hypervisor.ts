@@ -5,6 +5,7 @@ import type { Core, Stage2Table } from "../core/interface.ts";
 import type { El2, PhysicalCpu } from "../machine/el2.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
 import { DEVICE_END, RAM_BASE } from "../machine/memory-map.ts";
+import type { Archive } from "../machine/archive.ts";
 import type { AddressSpace } from "./addrspace.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "./behaviour.ts";
 import { CapabilityUses } from "./capability-uses.ts";
@@ -24,7 +25,7 @@ import { Scheduler } from "./scheduler.ts";
 import { TraceClasses } from "./trace.ts";
 import { TraceHub } from "./trace-hub.ts";
 import { TraceNames } from "./trace-names.ts";
-import type { Vcpu } from "./vcpu.ts";
+import { Vcpu } from "./vcpu.ts";
 import type { VirtioMmio } from "./virtio-mmio.ts";
 
 /** Where page tables come from: `Stage2Pool` of the core. */
@@ -118,6 +119,32 @@ export class Hypervisor implements El2 {
   /** Numbers objects in order of creation, from 1. */
   nextSerial(): number {
     return ++this.#serial;
+  }
+
+  /** Makes an object with the number that it had when it was saved. */
+  numbered<O extends HypervisorObject>(serial: number, make: () => O): O {
+    this.#serial = serial - 1;
+    return make();
+  }
+
+  /** The number of the newest object, saved or loaded: it may be gone. */
+  archiveSerial(archive: Archive): void {
+    const newest = this.#serial;
+    this.#serial = archive.integer("serial", this.#serial, archive.loading ? newest : 0);
+  }
+
+  /** Forgets every object but the partitions, before another state is loaded. Nothing has run. */
+  clear(): void {
+    for (const object of this.objects) object.discard();
+    this.addressSpaces.clear();
+    this.hwirqs.clear();
+    this.virtioPages.clear();
+    this.#tablesLeft = this.options.stage2.available;
+  }
+
+  /** Most vCPUs: what the root partition's heap has room for, which is less than the core's contexts. */
+  get vcpuLimit(): number {
+    return Math.floor(ROOT_HEAP / Vcpu.SIZE);
   }
 
   /** Page tables that can still be promised. */

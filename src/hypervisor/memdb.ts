@@ -1,6 +1,7 @@
 // The memory ownership database: every page of physical memory has exactly one owner, or none where there is no memory
 // (spec/hypervisor.md §8.6). A page belongs to a partition, to a partition's heap, or to the deepest extent that claimed it.
 
+import type { Archive } from "../machine/archive.ts";
 import { PAGE_SHIFT, PAGE_SIZE, PHYSICAL_END } from "../machine/memory-map.ts";
 
 /** Who can own pages. */
@@ -63,6 +64,28 @@ export class MemoryDatabase {
       page = first + 1;
       while (page < end && owners[page] === owner.serial) page++;
       yield { pa: first * PAGE_SIZE, size: (page - first) * PAGE_SIZE };
+    }
+  }
+
+  /** Who owns what, saved or loaded. `owner` finds an owner by its serial. */
+  archive(archive: Archive, owner: (serial: number) => MemoryOwner | undefined): void {
+    const runs = archive.list("runs", this.all(), (run) => ({
+      pa: archive.integer("page", run && run.pa / PAGE_SIZE, 0, this.#owners.length - 1) * PAGE_SIZE,
+      size: archive.integer("pages", run && run.size / PAGE_SIZE, 1, this.#owners.length) * PAGE_SIZE,
+      owner: archive.integer("owner", run?.owner.serial, 1),
+    }));
+    const known = archive.list("owners", this.#bySerial.keys(), (serial) => archive.integer("serial", serial, 1));
+    if (!archive.loading) return;
+    this.#owners.fill(0);
+    this.#bySerial.clear();
+    for (const serial of known) {
+      this.#bySerial.set(serial, owner(serial) ?? archive.fail(`object ${serial}, which owns memory, is not there`));
+    }
+    let end = 0;
+    for (const { pa, size, owner } of runs) {
+      archive.require(pa >= end && pa + size <= PHYSICAL_END && this.#bySerial.has(owner), "runs of pages ascend, and have owners");
+      this.#owners.fill(owner, pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
+      end = pa + size;
     }
   }
 

@@ -2,7 +2,10 @@
 // whether the extent owns them now or not; only owned pages are in the page tables.
 
 import { ErrorCode } from "../abi/errors.ts";
+import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
+import type { ObjectArchive } from "./archive.ts";
+import type { Memextent } from "./memextent.ts";
 import type { Plain } from "./state-dump.ts";
 
 /** How many slots an extent has. */
@@ -94,6 +97,27 @@ export class ExtentMappings {
     const forgotten = this.#slots.filter((slot) => !addressSpace || slot.addressSpace === addressSpace);
     for (const { addressSpace: space, ranges } of forgotten) for (const { ipa, size } of ranges) space.repayTables(ipa, size);
     this.#slots = this.#slots.filter((slot) => !forgotten.includes(slot));
+  }
+
+  /** The slots, saved or loaded. The address spaces are paid for them already. */
+  archive(archive: ObjectArchive, extent: Memextent): void {
+    this.#slots = archive.list("slots", this.#slots, (slot) => {
+      const addressSpace = archive.object("addressSpace", slot?.addressSpace, "addrspace");
+      const ranges = archive.list("ranges", slot?.ranges ?? [], (range) => ({
+        offset: archive.integer("offset", range?.offset, 0, extent.extentSize),
+        size: archive.integer("size", range?.size, PAGE_SIZE, extent.extentSize),
+        ipa: archive.integer("ipa", range?.ipa),
+        attributes: archive.integer("attributes", range?.attributes, 0, 0xffff_ffff),
+      }));
+      for (let index = 0; index < ranges.length; index++) {
+        const { offset, size, ipa } = ranges[index], before = ranges[index - 1];
+        const pages = (offset | size) % PAGE_SIZE === 0 && ipa % PAGE_SIZE === 0;
+        const apart = !before || before.offset + before.size <= offset;
+        archive.require(pages && apart && offset + size <= extent.extentSize, "ranges are pages of the extent, ascend and do not overlap");
+      }
+      archive.require(ranges.length > 0, "a slot maps something");
+      return slot ?? { addressSpace, ranges };
+    }, SLOTS);
   }
 
   /** The slots as plain data. */

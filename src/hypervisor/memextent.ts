@@ -4,6 +4,7 @@
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttributes, MemoryType } from "../abi/words.ts";
 import { ErrorCode } from "../abi/errors.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { ADDRESS_SPACE_SIZE, type AddressSpace, stage2Flags } from "./addrspace.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
@@ -201,6 +202,19 @@ export class Memextent extends HypervisorObject {
 
   override held(): HypervisorObject[] {
     return this.parent ? [...super.held(), this.parent] : super.held();
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.base = archive.integer("base", this.base);
+    this.extentSize = archive.integer("extentSize", this.extentSize);
+    this.access = archive.integer("access", this.access, 0, Access.RWX);
+    this.memoryType = archive.integer("memoryType", this.memoryType, 0, 3);
+    this.kind = archive.choice("kind", this.kind, [ExtentType.Basic, ExtentType.Sparse]);
+    this.parent = archive.objectOrNone("parent", this.parent, "memextent");
+    this.#configured = archive.bool("configured", this.#configured);
+    this.#attachments = archive.integer("attachments", this.#attachments);
+    archive.require(this.base % PAGE_SIZE === 0 && this.extentSize % PAGE_SIZE === 0, "extents are whole pages");
+    archive.within("mappings", () => this.mappings.archive(archive, this));
   }
 
   protected fields(): Fields {

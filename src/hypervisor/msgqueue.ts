@@ -3,6 +3,7 @@
 import { ErrorCode } from "../abi/errors.ts";
 import { MsgqueueRight, VicRight } from "../abi/rights.ts";
 import { MsgqueueSendFlags, MsgqueueThreshold } from "../abi/words.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { creation } from "./hypercall-create.ts";
 import { active, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -131,6 +132,22 @@ export class Msgqueue extends HypervisorObject {
 
   override virqSources(): VirqSource[] {
     return [this.sendVirq, this.receiveVirq];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#depth = archive.integer("depth", this.#depth, 0, DEPTH_END - 1);
+    this.#maximumSize = archive.integer("maximumSize", this.#maximumSize, 0, MESSAGE_SIZE_END - 1);
+    this.#notFullThreshold = archive.integer("notFullThreshold", this.#notFullThreshold, 0, DEPTH_END);
+    this.#notEmptyThreshold = archive.integer("notEmptyThreshold", this.#notEmptyThreshold, 0, DEPTH_END);
+    const messages = archive.list(
+      "messages",
+      this.#messages,
+      (message) => archive.bytes("message", message, this.#maximumSize),
+      this.#depth,
+    );
+    if (archive.loading) this.#messages.push(...messages);
+    this.sendVirq.archive("sendVirq", archive);
+    this.receiveVirq.archive("receiveVirq", archive);
   }
 
   protected fields(): Fields {

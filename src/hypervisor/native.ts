@@ -9,6 +9,7 @@ import { Stage2Flags } from "../core/interface.ts";
 import { NS_PER_TICK } from "../machine/clock.ts";
 import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { Icc, Intid } from "./gic-registers.ts";
 import { DEFERRED } from "./hypercall-definition.ts";
 import type { EncodedResults } from "./hypercalls.ts";
@@ -44,6 +45,8 @@ export class NativePrograms {
   readonly #factories = new Map<number, NativeGuestFactory>();
   /** Weak: a program goes with its VM. */
   readonly #guests = new WeakMap<AddressSpace, NativeGuest>();
+  /** Where they stand. */
+  readonly #places = new WeakMap<NativeGuest, number>();
 
   constructor(readonly hypervisor: Hypervisor) {}
 
@@ -60,11 +63,34 @@ export class NativePrograms {
     const ipa = Number(entry);
     const page = addressSpace.stage2.lookup(ipa);
     if (!page || !(page.flags & Stage2Flags.ExecuteEl1)) return undefined;
-    const factory = this.#factories.get(page.pa + ipa % PAGE_SIZE);
-    if (!factory) return undefined;
-    let guest = this.#guests.get(addressSpace);
-    if (!guest) this.#guests.set(addressSpace, guest = factory());
+    const pa = page.pa + ipa % PAGE_SIZE;
+    if (!this.#factories.has(pa)) return undefined;
+    const guest = this.#guests.get(addressSpace) ?? this.#make(addressSpace, pa)!;
     return new NativeExecution(vcpu, guest, entry, x0);
+  }
+
+  /** The programs of address spaces, saved or loaded, with their state. */
+  archive(archive: ObjectArchive): void {
+    const spaces = [...this.hypervisor.addressSpaces.values()].filter((space) => this.#guests.has(space));
+    archive.list("programs", spaces.sort((a, b) => a.serial - b.serial), (space) => {
+      const addressSpace = archive.object("addressSpace", space, "addrspace");
+      const known = this.#guests.get(addressSpace);
+      const pa = archive.integer("pa", known && this.#places.get(known));
+      const guest = known ?? this.#make(addressSpace, pa);
+      if (!guest) return archive.fail(`there is no native program at 0x${pa.toString(16)}`);
+      const state = archive.plain("state", known?.save());
+      if (!known) archive.takeUp("state", () => guest.restore(state));
+      return addressSpace;
+    });
+  }
+
+  /** Makes the program at a physical address that of an address space. */
+  #make(addressSpace: AddressSpace, pa: number): NativeGuest | undefined {
+    const guest = this.#factories.get(pa)?.();
+    if (!guest) return undefined;
+    this.#guests.set(addressSpace, guest);
+    this.#places.set(guest, pa);
+    return guest;
   }
 
   /** The program of an address space, where it runs one. */
@@ -91,6 +117,26 @@ export class NativeExecution implements NativeVcpu {
     this.trace = vcpu.trace;
     this.faults = vcpu.hypervisor.faults;
     this.#pending = { kind: "start", entry, x0 };
+  }
+
+  /** The execution of a vCPU that is being loaded; its program is, by then. */
+  static loaded(archive: ObjectArchive, vcpu: Vcpu): NativeExecution {
+    const guest = vcpu.addressSpace && vcpu.hypervisor.natives.guestOf(vcpu.addressSpace);
+    return guest ? new NativeExecution(vcpu, guest, 0n, 0n) : archive.fail("its address space has no native program");
+  }
+
+  /** What waits to be handled, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    this.#insideRun = archive.bool("insideRun", this.#insideRun);
+    this.#pending = archive.maybe("pending", this.#pending, (pending): Pending => {
+      const kind = archive.choice("kind", pending?.kind, ["start", "run"]);
+      if (kind === "run") {
+        const results = pending?.kind === "run" ? pending.results : [];
+        return { kind, results: archive.list("results", results, (value) => archive.word("value", value), REGISTERS) };
+      }
+      const start = pending?.kind === "start" ? pending : undefined;
+      return { kind, entry: archive.word("entry", start?.entry), x0: archive.word("x0", start?.x0) };
+    });
   }
 
   /** Whether the vCPU is inside vcpu_run: nothing is handled before it comes back. */

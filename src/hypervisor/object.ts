@@ -6,11 +6,15 @@ import type { ObjectType } from "../abi/rights.ts";
 import type { Capability } from "./capability.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Partition } from "./partition.ts";
+import type { ObjectArchive } from "./archive.ts";
 import type { VirqSource } from "./vic-source.ts";
 import type { Fields } from "./state-dump.ts";
 
 /** States in the life of an object, in order; `failed` is what a refused activation leaves. */
 export type ObjectState = "init" | "active" | "failed" | "destroying";
+
+/** States in which an object can be saved: all but the last, which passes inside a call. */
+const LASTING_STATES = ["init", "active", "failed"] as const;
 
 /** An object that capabilities can name. */
 export abstract class HypervisorObject {
@@ -99,6 +103,22 @@ export abstract class HypervisorObject {
     const holders = this.holders.map((holder) => [holder.cspace.name, holder.slot, holder.rights, holder.master]);
     return { name, state, references, holders, ...this.fields() };
   }
+
+  /** Saves its state, or loads it into an object that was just made (`hypervisor-archive.ts`). */
+  archive(archive: ObjectArchive): void {
+    this.state = archive.choice("state", this.state as typeof LASTING_STATES[number], LASTING_STATES);
+    this.#references = archive.integer("references", this.#references, 1);
+    this.#charged = archive.integer("charged", this.#charged);
+    this.archiveFields(archive);
+  }
+
+  /** It is forgotten, with what it has of the core, as if it had never been made: another state is loaded. */
+  discard(): void {
+    this.hypervisor.objects.delete(this);
+  }
+
+  /** What the type adds to `archive`. What follows from other fields is not there. */
+  protected abstract archiveFields(archive: ObjectArchive): void;
 
   /** What the type adds to `dump`. */
   protected abstract fields(): Fields;

@@ -3,6 +3,7 @@
 
 import { CAP_INVALID } from "../abi/words.ts";
 import { ErrorCode } from "../abi/errors.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { ObjectClass } from "./hypercall-create.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -52,6 +53,15 @@ export class Partition extends HypervisorObject {
   /** Nobody's but its own: partitions are there for good. */
   override held(): HypervisorObject[] {
     return [this];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#free = archive.integer("free", this.#free, 0, this.heapSize);
+  }
+
+  /** It stays, without whoever holds it. */
+  override discard(): void {
+    this.holders.length = 0;
   }
 
   protected fields(): Fields {

@@ -2,6 +2,7 @@
 // (spec/hypervisor.md section 4.10).
 
 import { ErrorCode } from "../abi/errors.ts";
+import type { Archive } from "../machine/archive.ts";
 import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Plain } from "./state-dump.ts";
 
@@ -22,9 +23,19 @@ export class RandomGenerator {
     for (let i = 0; i < 12; i++) this.next();
   }
 
-  /** The state as plain data. */
-  dump(): Plain {
+  /** The state as plain data: four words. */
+  dump(): readonly number[] {
     return [...this.#state];
+  }
+
+  /** Puts a state back. */
+  restore(words: readonly number[]): void {
+    this.#state.set(words);
+  }
+
+  /** The state, saved or loaded. */
+  archive(archive: Archive): void {
+    archive.fill("state", this.#state);
   }
 
   /** The next 32 bits, unsigned. */
@@ -47,6 +58,12 @@ export class EntropyBudget {
   /** The state as plain data. */
   dump(): Plain {
     return [this.#windowStart, this.#calls];
+  }
+
+  /** The state, saved or loaded. */
+  archive(archive: Archive): void {
+    this.#windowStart = archive.float("windowStart", this.#windowStart);
+    this.#calls = archive.integer("calls", this.#calls, 0, CALLS_PER_WINDOW);
   }
 
   /** Counts a call at virtual time `now` (ns); false when there were too many. */

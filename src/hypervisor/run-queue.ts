@@ -1,5 +1,6 @@
 // The run queue of a physical CPU: first in, first out, for each of 64 priorities (spec/hypervisor.md section 5.1).
 
+import type { ObjectArchive } from "./archive.ts";
 import type { Plain } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
 
@@ -25,6 +26,18 @@ export class RunQueue {
     queue.splice(queue.indexOf(vcpu), 1);
     vcpu.queued = false;
     this.#size--;
+  }
+
+  /** The waiting vCPUs in order, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    const waiting = archive.list("waiting", this.#queues.flat(), (vcpu) => archive.object("vcpu", vcpu, "thread"));
+    if (!archive.loading) return;
+    for (const queue of this.#queues) queue.length = 0;
+    this.#size = 0;
+    for (const [index, vcpu] of waiting.entries()) {
+      archive.require(index === 0 || waiting[index - 1].priority <= vcpu.priority, "queues stand in the order of their priorities");
+      this.add(vcpu, "tail");
+    }
   }
 
   /** The waiting vCPUs in order, as plain data. */

@@ -6,6 +6,7 @@ import { ThreadRight } from "../abi/rights.ts";
 import { CPU_INVALID, YieldHint } from "../abi/words.ts";
 import { ExitReason } from "../core/interface.ts";
 import type { PhysicalCpu } from "../machine/el2.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { active, type Call, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { abandonCall } from "./hypercall-trace.ts";
@@ -165,6 +166,28 @@ export class Scheduler {
   /** Who runs and waits where, as plain data. */
   dump(): Plain {
     return this.#cpus.map(({ queue, current, primary }) => [queue.dump(), current?.name, primary?.name]);
+  }
+
+  /** Who runs and waits where, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    const vcpus = archive.list("vcpus", this.vcpus, (vcpu) => archive.object("vcpu", vcpu, "thread"));
+    if (archive.loading) this.vcpus.clear();
+    for (const vcpu of vcpus) this.vcpus.add(vcpu);
+    archive.require(this.vcpus.size === vcpus.length, "a vCPU is scheduled once");
+    this.retired = archive.integer("retired", this.retired);
+    this.#turnOver = archive.bool("turnOver", this.#turnOver);
+    for (const [index, cpu] of this.#cpus.entries()) archive.within(`cpu${index}`, () => this.#archiveCpu(archive, cpu));
+  }
+
+  #archiveCpu(archive: ObjectArchive, cpu: CpuState): void {
+    archive.within("queue", () => cpu.queue.archive(archive));
+    cpu.current = archive.objectOrNone("current", cpu.current, "thread");
+    cpu.primary = archive.objectOrNone("primary", cpu.primary, "thread");
+    cpu.runs = archive.objectOrNone("runs", cpu.runs, "thread");
+    const active = [cpu.current, cpu.primary, cpu.runs].every((vcpu) => vcpu === undefined || this.vcpus.has(vcpu));
+    archive.require(active, "who has a CPU is scheduled");
+    // It follows from the vCPUs' timers.
+    if (archive.loading) cpu.deadline = undefined;
   }
 
   /** Instructions that all vCPUs have retired together. */

@@ -4,6 +4,7 @@
 import { NS_PER_TICK, timeOfTicks } from "../machine/clock.ts";
 import type { Scheduled } from "../machine/events.ts";
 import type { RegisterName } from "../core/interface.ts";
+import type { ObjectArchive } from "./archive.ts";
 import type { Plain } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
 import { VirqSource } from "./vic-source.ts";
@@ -45,6 +46,14 @@ class Timer {
     this.#level = level;
     if (level) this.source.assertLevel();
     else this.source.clear();
+  }
+
+  /** The state, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    this.#due = archive.float("due", this.#due);
+    this.#masked = archive.bool("masked", this.#masked);
+    this.#level = archive.bool("level", this.#level);
+    this.source.archive("source", archive);
   }
 
   /** The state as plain data. */
@@ -97,6 +106,16 @@ export class VcpuTimers {
     this.reload(now);
   }
 
+  /** Both timers, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    archive.within("virtual", () => this.virtual.archive(archive));
+    archive.within("physical", () => this.physical.archive(archive));
+    this.deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+    const { events } = this.vcpu.hypervisor.machine;
+    this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
+    archive.require(this.deadline >= (this.#event?.at ?? Infinity) || this.deadline === Infinity, "a timer that will fire has its event");
+  }
+
   /** Both timers as plain data. */
   dump(): Plain {
     return [this.deadline, this.virtual.dump(), this.physical.dump()];
@@ -115,10 +134,12 @@ export class VcpuTimers {
     const { machine } = this.vcpu.hypervisor;
     // A deadline is the start of a tick; never schedule it before its time by rounding.
     const at = Math.ceil(this.deadline / NS_PER_TICK) * NS_PER_TICK;
-    this.#event = machine.events.schedule(at, () => {
-      this.#event = undefined;
-      this.update(machine.time);
-      if (this.deadline !== Infinity && !this.#event) this.#schedule();
-    });
+    this.#event = machine.events.schedule(at, () => this.#due());
+  }
+
+  #due(): void {
+    this.#event = undefined;
+    this.update(this.vcpu.hypervisor.now);
+    if (this.deadline !== Infinity && !this.#event) this.#schedule();
   }
 }

@@ -7,15 +7,18 @@ import { CPU_INVALID, VcpuOption } from "../abi/words.ts";
 import { Pstate, Sctlr } from "../core/exceptions.ts";
 import type { Translation, VcpuState } from "../core/interface.ts";
 import type { AddressSpace } from "./addrspace.ts";
+import type { ObjectArchive } from "./archive.ts";
 import type { Cspace } from "./cspace.ts";
 import type { Entrance } from "./hypercalls.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import { MAX_CPUS } from "../machine/memory-map.ts";
 import { MIDR_DEFAULT, MIDR_PINNED } from "./id-registers.ts";
-import type { NativeExecution } from "./native.ts";
+import { NativeExecution } from "./native.ts";
 import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
 import { EntropyBudget } from "./prng.ts";
 import { DEEPEST_POWER_STATE, type SystemReset } from "./psci.ts";
+import { archiveRegisters } from "./registers-archive.ts";
 import { dumpRegisters, type Fields } from "./state-dump.ts";
 import { TimerPpi, VcpuTimers } from "./timer.ts";
 import type { VcpuTrace } from "./trace-hub.ts";
@@ -72,7 +75,11 @@ export interface VmmioAccess {
   readonly esr: number;
 }
 
+const LIVES = ["ready", "killed", "exited"] as const;
+const ALL_BLOCKS = Object.values(Block).reduce<number>((all, bit) => all | bit, 0);
+
 const DEFAULT_PRIORITY = 32;
+const PRIORITY_END = 64;
 /** ns. */
 const DEFAULT_TIMESLICE = 5_000_000;
 
@@ -330,6 +337,96 @@ export class Vcpu extends HypervisorObject {
     return [this.haltVirq, this.wakeupVirq, this.timers.virtual.source, this.timers.physical.source];
   }
 
+  protected archiveFields(archive: ObjectArchive): void {
+    this.options = archive.word("options", this.options);
+    this.priority = archive.integer("priority", this.priority, 0, PRIORITY_END - 1);
+    this.timeslice = archive.integer("timeslice", this.timeslice, 1);
+    this.affinity = archive.integer("affinity", this.affinity, 0, CPU_INVALID);
+    this.index = archive.integer("index", this.index, 0, MAX_CPUS - 1);
+    this.vpmIndex = archive.integer("vpmIndex", this.vpmIndex, 0, MAX_CPUS - 1);
+    this.cspace = archive.objectOrNone("cspace", this.cspace, "cspace");
+    this.addressSpace = archive.objectOrNone("addressSpace", this.addressSpace, "addrspace");
+    this.vic = archive.objectOrNone("vic", this.vic, "vic");
+    this.vpmGroup = archive.objectOrNone("vpmGroup", this.vpmGroup, "vpm_group");
+    archiveRegisters(archive, this.hypervisor.core, this.registers);
+    archive.within("timers", () => this.timers.archive(archive));
+    archive.within("entropy", () => this.entropy.archive(archive));
+    this.#archiveLife(archive);
+    this.#archiveTurn(archive);
+    if (archive.loading && this.state === "active") this.#takeUp(archive);
+  }
+
+  /** What its native program is about to handle, saved or loaded; after the programs. */
+  archiveNative(archive: ObjectArchive): void {
+    this.native = archive.maybe("native", this.native, (native) => {
+      const execution = native ?? NativeExecution.loaded(archive, this);
+      execution.archive(archive);
+      return execution;
+    });
+  }
+
+  /** Power, and what it waits for. */
+  #archiveLife(archive: ObjectArchive): void {
+    this.life = archive.choice("life", this.life, LIVES);
+    this.#blocks = archive.integer("blocks", this.#blocks, 0, ALL_BLOCKS);
+    this.powerState = archive.integer("powerState", this.powerState, 0, 0xffff_ffff);
+    this.#resume = archive.maybe("resume", this.#resume, (resume) => ({
+      entry: archive.word("entry", resume?.entry),
+      context: archive.word("context", resume?.context),
+    }));
+    this.vmmio = archive.maybe("vmmio", this.vmmio, (access) => ({
+      write: archive.bool("write", access?.write),
+      ipa: archive.integer("ipa", access?.ipa),
+      size: archive.choice("size", access?.size, [1, 2, 4, 8]),
+      value: archive.word("value", access?.value),
+      esr: archive.integer("esr", access?.esr, 0, 0xffff_ffff),
+    }));
+    this.systemReset = archive.maybe("systemReset", this.systemReset, (reset) => ({
+      kind: archive.choice("kind", reset?.kind, ["reset", "reset2"]),
+      wide: archive.bool("wide", reset?.wide),
+      type: archive.integer("type", reset?.type, 0, 0xffff_ffff),
+      cookie: archive.word("cookie", reset?.cookie),
+    }));
+    this.haltVirq.archive("haltVirq", archive);
+    this.wakeupVirq.archive("wakeupVirq", archive);
+  }
+
+  /** What the scheduler notes of it. */
+  #archiveTurn(archive: ObjectArchive): void {
+    this.sliceLeft = archive.float("sliceLeft", this.sliceLeft);
+    this.queued = archive.bool("queued", this.queued);
+    this.yieldTo = archive.objectOrNone("yieldTo", this.yieldTo, "thread");
+    this.donor = archive.objectOrNone("donor", this.donor, "thread");
+    this.insideRun = archive.bool("insideRun", this.insideRun);
+    this.entrance = archive.choice("entrance", this.entrance, ["native", "smccc"]);
+    this.instructions = archive.integer("instructions", this.instructions);
+    this.time = archive.float("time", this.time);
+    this.ranUntil = archive.float("ranUntil", this.ranUntil);
+    this.exits = archive.integer("exits", this.exits);
+  }
+
+  /** It was active when it was saved: it has its places again. */
+  #takeUp(archive: ObjectArchive): void {
+    const { vic, addressSpace, vpmGroup } = this;
+    if (!vic || !addressSpace || !this.cspace) return archive.fail("an active vCPU has a VIC, an address space and a cspace");
+    const free = vic.occupy(this, this.index) === ErrorCode.OK && (vpmGroup?.occupy(this, this.vpmIndex) ?? ErrorCode.OK) === ErrorCode.OK;
+    archive.require(free, "vCPUs of a VIC or VPM group have an index each");
+    archive.later(() => {
+      archive.require(
+        vic.state === "active" && this.index < vic.maxVcpus && addressSpace.state === "active",
+        "a vCPU's VIC and address space are active",
+      );
+      this.#connect(vic);
+      this.registers.stage2 = addressSpace.stage2.id;
+    });
+  }
+
+  override discard(): void {
+    super.discard();
+    this.timers.release();
+    this.hypervisor.core.releaseVcpu(this.registers);
+  }
+
   protected fields(): Fields {
     return {
       cspace: this.cspace?.name,
@@ -407,12 +504,17 @@ export class Vcpu extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  #enterMachine(vic: Vic, addressSpace: AddressSpace): void {
+  /** Its CPU interface is that of its index. */
+  #connect(vic: Vic): void {
     this.#gic = vic.gic.cpus[this.index];
     this.#gic.onSignal = () => {
       this.hypervisor.scheduler.disturb();
       if (this.hasInterrupt) this.#wake();
     };
+  }
+
+  #enterMachine(vic: Vic, addressSpace: AddressSpace): void {
+    this.#connect(vic);
     vic.attachDefaultFrames(addressSpace, this.index);
     for (
       const [source, ppi] of [[this.timers.virtual.source, TimerPpi.Virtual], [this.timers.physical.source, TimerPpi.Physical]] as const

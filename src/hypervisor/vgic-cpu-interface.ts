@@ -1,6 +1,7 @@
 // The CPU interface of one vCPU: what is signalled to it, acknowledge, priority drop, and the ICC_* system registers
 // (Arm IHI 0069 section 4.8; spec/hypervisor.md section 6.2, spec/observed.md section 3).
 
+import type { Archive } from "../machine/archive.ts";
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
 import { type Fields, unusual } from "./state-dump.ts";
 import { Irq, IrqBank, type Vgic } from "./vgic.ts";
@@ -80,6 +81,28 @@ export class VgicCpu {
       groupEnable: this.#groupEnable,
       activePriorities: [...this.#activePriorities],
     };
+  }
+
+  /** The state, saved or loaded; `derive` follows when the whole VIC is loaded. */
+  archive(archive: Archive): void {
+    archive.within("bank", () => this.bank.archive(archive));
+    this.acknowledged = archive.integer("acknowledged", this.acknowledged, -(2 ** 31), 2 ** 31 - 1);
+    this.sleep = archive.bool("sleep", this.sleep);
+    this.#pmr = archive.integer("pmr", this.#pmr, 0, PRIORITY_MASK);
+    this.#ctlr = archive.integer("ctlr", this.#ctlr, 0, 0xff);
+    for (const group of [0, 1] as const) {
+      this.#bpr[group] = archive.integer(`bpr${group}`, this.#bpr[group], BPR_MIN[group], 7);
+      this.#groupEnable[group] = archive.bool(`groupEnable${group}`, this.#groupEnable[group]);
+    }
+    archive.fill("activePriorities", this.#activePriorities);
+  }
+
+  /** What is ready here, and what is signalled, after the VIC's state; nobody is told. */
+  derive(): void {
+    for (let intid = 0; intid < Intid.SpiEnd; intid++) {
+      if (this.gic.isReadyFor(this, intid)) this.#ready[intid >>> 5] |= 1 << (intid & 31);
+    }
+    this.evaluate();
   }
 
   /** Whether an interrupt is on the list of those that are ready for this vCPU. */

@@ -10,7 +10,8 @@ const MESSAGE_INTID = 0x1fff;
 
 /** One register frame for all vCPUs of a VIC; each access says which vCPU makes it. */
 export class Distributor {
-  #status = 0;
+  /** STATUSR. */
+  status = 0;
 
   constructor(readonly gic: Vgic) {}
 
@@ -41,7 +42,7 @@ export class Distributor {
 
   #readByte(cpu: VgicCpu, offset: number): number {
     if (offset < Gicd.ITARGETSR) return this.gic.bank(cpu, offset - Gicd.IPRIORITYR).priority[offset - Gicd.IPRIORITYR];
-    if (offset >= Gicd.IROUTER) this.#status |= Statusr.RRD;
+    if (offset >= Gicd.IROUTER) this.status |= Statusr.RRD;
     return 0;
   }
 
@@ -58,11 +59,11 @@ export class Distributor {
       case Gicd.CLRSPI_SR:
         return 0;
       case Gicd.STATUSR:
-        return this.#status;
+        return this.status;
       case Gicd.SETSPI_NSR:
       case Gicd.CLRSPI_NSR:
       case Gicd.SGIR:
-        this.#status |= Statusr.RWOD;
+        this.status |= Statusr.RWOD;
         return 0;
       case Gicd.PIDR2:
         return GIC_PIDR2;
@@ -88,7 +89,7 @@ export class Distributor {
       return intid < Intid.SpiEnd ? priority[intid] | priority[intid + 1] << 8 | priority[intid + 2] << 16 | priority[intid + 3] << 24 : 0;
     }
     if (offset >= Gicd.ICFGR && offset < Gicd.IGRPMODR) return this.#readConfiguration(cpu, (offset - Gicd.ICFGR) * 4);
-    if (!isZero(offset)) this.#status |= Statusr.RRD;
+    if (!isZero(offset)) this.status |= Statusr.RRD;
     return 0;
   }
 
@@ -107,10 +108,10 @@ export class Distributor {
       case Gicd.IIDR:
       case Gicd.TYPER2:
       case Gicd.PIDR2:
-        this.#status |= Statusr.WROD;
+        this.status |= Statusr.WROD;
         return true;
       case Gicd.STATUSR:
-        this.#status &= ~value;
+        this.status &= ~value;
         return true;
       case Gicd.SETSPI_NSR:
       case Gicd.CLRSPI_NSR:
@@ -155,7 +156,7 @@ export class Distributor {
       return true;
     }
     if (isZero(offset)) return true;
-    this.#status |= Statusr.WRD;
+    this.status |= Statusr.WRD;
     return false;
   }
 

@@ -12,7 +12,8 @@ const SGI = Gicr.SgiFrame;
 
 /** Register frames of one vCPU; any vCPU of the VIC may access them. */
 export class Redistributor {
-  #status = 0;
+  /** STATUSR. */
+  status = 0;
 
   /** @param last gives GICR_TYPER.Last: no redistributor follows this one */
   constructor(readonly gic: Vgic, readonly cpu: VgicCpu, readonly last: () => boolean) {}
@@ -61,14 +62,14 @@ export class Redistributor {
       case Gicr.IIDR:
         return GIC_IIDR;
       case Gicr.STATUSR:
-        return this.#status;
+        return this.status;
       case Gicr.WAKER:
         return this.cpu.sleep ? Waker.ProcessorSleep | (this.cpu.anyGroupEnabled ? 0 : Waker.ChildrenAsleep) : 0;
       case Gicr.SETLPIR:
       case Gicr.CLRLPIR:
       case Gicr.INVLPIR:
       case Gicr.INVALLR:
-        this.#status |= Statusr.RWOD;
+        this.status |= Statusr.RWOD;
         return 0;
       case Gicr.PIDR2:
         return GIC_PIDR2;
@@ -93,7 +94,7 @@ export class Redistributor {
       const { priority } = this.cpu.bank;
       return priority[intid] | priority[intid + 1] << 8 | priority[intid + 2] << 16 | priority[intid + 3] << 24;
     }
-    this.#status |= Statusr.RRD;
+    this.status |= Statusr.RRD;
     return 0;
   }
 
@@ -111,10 +112,10 @@ export class Redistributor {
       case Gicr.TYPER:
       case Gicr.SYNCR:
       case Gicr.PIDR2:
-        this.#status |= Statusr.WROD;
+        this.status |= Statusr.WROD;
         return true;
       case Gicr.STATUSR:
-        this.#status &= ~value;
+        this.status &= ~value;
         return true;
       case Gicr.WAKER:
         cpu.sleep = (value & Waker.ProcessorSleep) !== 0;
@@ -148,7 +149,7 @@ export class Redistributor {
       for (let byte = 0; byte < 4; byte++) gic.setPriority(cpu, offset - SGI - Gicd.IPRIORITYR + byte, value >>> (8 * byte) & 0xff);
       return true;
     }
-    this.#status |= Statusr.WRD;
+    this.status |= Statusr.WRD;
     return false;
   }
 

@@ -2,6 +2,7 @@
 // (spec/hypervisor.md sections 6.1 to 6.3, spec/observed.md section 3). It has no list registers: any number of interrupts
 // can be pending or active at once. Register frames are in vgic-distributor.ts and vgic-redistributor.ts.
 
+import type { Archive } from "../machine/archive.ts";
 import { Intid, PRIORITY_MASK } from "./gic-registers.ts";
 import { type Fields, unusual } from "./state-dump.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
@@ -48,6 +49,14 @@ export class IrqBank {
   /** State and priority as plain data. */
   dump(): Fields {
     return { flags: unusual(this.flags, 0), priority: unusual(this.priority, 0) };
+  }
+
+  /** State, priority and counts, saved or loaded. Sources bind themselves. */
+  archive(archive: Archive): void {
+    archive.fill("flags", this.flags);
+    archive.fill("priority", this.priority);
+    archive.fill("taken", this.taken);
+    archive.require(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
   }
 
   /** Pending in the sense of ISPENDR: what counts depends on the trigger mode. */
@@ -102,6 +111,19 @@ export class Vgic {
       acknowledgedBy: unusual(this.#acknowledgedBy, -1),
       cpus: this.cpus.map((cpu) => cpu.dump()),
     };
+  }
+
+  /** Every interrupt and CPU interface, saved or loaded. What is ready and signalled follows. */
+  archive(archive: Archive): void {
+    const end = this.cpus.length;
+    this.#groups = archive.integer("groups", this.#groups, 0, 3);
+    archive.within("shared", () => this.shared.archive(archive));
+    archive.fill("routes", this.#route);
+    archive.fill("acknowledgedBy", this.#acknowledgedBy);
+    const inRange = (index: number) => index >= -1 && index < end;
+    archive.require(this.#route.every(inRange) && this.#acknowledgedBy.every(inRange), "interrupts go to vCPUs of their VIC");
+    archive.within("cpus", () => this.cpus.forEach((cpu, index) => archive.within(String(index), () => cpu.archive(archive))));
+    if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
   }
 
   /** GICD_CTLR.EnableGrp1 and EnableGrp0 (bits 1, 0). */

@@ -1,7 +1,8 @@
 // Where the register frames of a VIC lie: by addrspace_attach_vdevice, or at the platform's own addresses (spec/hypervisor.md §4.6, §6.1).
 
-import { GICD_BASE, GICR_BASE } from "../machine/memory-map.ts";
-import type { AddressSpace, AttachedDevice, VirtualDevice } from "./addrspace.ts";
+import { GICD_BASE, GICR_BASE, MAX_CPUS, PAGE_SIZE } from "../machine/memory-map.ts";
+import { ADDRESS_SPACE_SIZE, type AddressSpace, type AttachedDevice, type VirtualDevice } from "./addrspace.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { Gicd, Gicr } from "./gic-registers.ts";
 import { Distributor } from "./vgic-distributor.ts";
 import { Redistributor } from "./vgic-redistributor.ts";
@@ -15,6 +16,9 @@ interface Place {
   readonly frame: number;
   readonly addressSpace: AddressSpace;
   readonly attached: AttachedDevice;
+  /** GICR_TYPER.Last, where that was said; at the platform's own addresses it follows from the VIC. */
+  readonly last: boolean | undefined;
+  readonly registers: { status: number };
 }
 
 /** The frames of one VIC. */
@@ -38,17 +42,14 @@ export class VicFrames {
 
   /** Puts a frame into a free range of an address space. `last` is GICR_TYPER.Last of a redistributor. */
   attach(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean): void {
-    const device = this.#device(frame, () => last, () => void this.#places.delete(frame));
-    this.#places.set(frame, place(frame, addressSpace, ipa, size, device));
+    this.#places.set(frame, this.#place(frame, addressSpace, ipa, size, last));
   }
 
   /** A vCPU comes: the distributor and its redistributor appear at the platform's addresses where nothing is there yet. */
   attachDefaults(addressSpace: AddressSpace, index: number): void {
     const attach = (frame: number, ipa: number, size: number) => {
       if (addressSpace.deviceIn(ipa, size)) return;
-      const device = this.#device(frame, () => index === this.vic.lastIndex, () => void this.#defaults.delete(made));
-      const made = place(frame, addressSpace, ipa, size, device);
-      this.#defaults.add(made);
+      this.#defaults.add(this.#place(frame, addressSpace, ipa, size, undefined));
     };
     attach(DISTRIBUTOR, GICD_BASE, Gicd.Size);
     attach(index + 1, GICR_BASE + index * Gicr.Stride, Gicr.Stride);
@@ -69,21 +70,49 @@ export class VicFrames {
     attached.device.detach?.();
   }
 
-  #device(frame: number, last: () => boolean, detach: () => void): VirtualDevice {
-    return frame === DISTRIBUTOR ? distributorDevice(this.vic, detach) : redistributorDevice(this.vic, frame - 1, last, detach);
+  /** Where the frames are, and their own registers, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    archive.list("places", [...this.#places.values(), ...this.#defaults], (made) => {
+      const frame = archive.integer("frame", made?.frame, DISTRIBUTOR, this.vic.maxVcpus);
+      const addressSpace = archive.object("addressSpace", made?.addressSpace, "addrspace");
+      const ipa = archive.integer("ipa", made?.attached.ipa, 0, ADDRESS_SPACE_SIZE);
+      const size = archive.integer("size", made?.attached.size, PAGE_SIZE, ADDRESS_SPACE_SIZE);
+      const last = archive.maybe("last", made?.last, (value) => archive.bool("last", value));
+      const status = archive.integer("status", made?.registers.status, 0, 0xffff_ffff);
+      if (made) return made;
+      archive.require(ipa + size <= ADDRESS_SPACE_SIZE && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
+      archive.require(this.vic.state === "active" && (last === undefined || !this.has(frame)), "a frame is attached by call once");
+      const result = this.#place(frame, addressSpace, ipa, size, last);
+      result.registers.status = status;
+      if (last === undefined) this.#defaults.add(result);
+      else this.#places.set(frame, result);
+      return result;
+    }, 2 * (MAX_CPUS + 1) + MAX_CPUS * MAX_CPUS);
+  }
+
+  #place(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean | undefined): Place {
+    const { vic } = this;
+    const detach = () => {
+      if (last === undefined) this.#defaults.delete(made);
+      else this.#places.delete(frame);
+    };
+    const index = frame - 1;
+    const registers = frame === DISTRIBUTOR
+      ? new Distributor(vic.gic)
+      : new Redistributor(vic.gic, vic.gic.cpus[index], () => last ?? index === vic.lastIndex);
+    const device = registers instanceof Distributor
+      ? distributorDevice(vic, registers, detach)
+      : redistributorDevice(vic, registers, index, detach);
+    const attached = { ipa, size, device };
+    const made: Place = { frame, addressSpace, attached, last, registers };
+    addressSpace.devices.push(attached);
+    return made;
   }
 }
 
-function place(frame: number, addressSpace: AddressSpace, ipa: number, size: number, device: VirtualDevice): Place {
-  const attached = { ipa, size, device };
-  addressSpace.devices.push(attached);
-  return { frame, addressSpace, attached };
-}
-
 /** The distributor shows each vCPU its own SGIs and PPIs; a vCPU of another VIC has none here, and gets an external abort. */
-function distributorDevice(vic: Vic, detach: () => void): VirtualDevice {
+function distributorDevice(vic: Vic, frame: Distributor, detach: () => void): VirtualDevice {
   const { gic } = vic;
-  const frame = new Distributor(gic);
   return {
     name: `GICD of ${vic.name}`,
     read: (thread, offset, size) => thread.vic === vic ? frame.read(gic.cpus[thread.index], offset, size) : undefined,
@@ -93,8 +122,7 @@ function distributorDevice(vic: Vic, detach: () => void): VirtualDevice {
   };
 }
 
-function redistributorDevice(vic: Vic, index: number, last: () => boolean, detach: () => void): VirtualDevice {
-  const frame = new Redistributor(vic.gic, vic.gic.cpus[index], last);
+function redistributorDevice(vic: Vic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
   return {
     name: `GICR ${index} of ${vic.name}`,
     read: (_thread, offset, size) => frame.read(offset, size),

@@ -1,6 +1,8 @@
 // A producer of a virtual interrupt and its binding to a VIC (spec/hypervisor.md section 6.3).
 
+import type { ObjectArchive } from "./archive.ts";
 import { Intid } from "./gic-registers.ts";
+import { MAX_CPUS } from "../machine/memory-map.ts";
 import type { HypervisorObject } from "./object.ts";
 import type { Plain } from "./state-dump.ts";
 import type { Vic } from "./vic.ts";
@@ -99,6 +101,17 @@ export class VirqSource implements LevelSource {
   /** The binding as plain data. */
   dump(): Plain {
     return this.#binding && [this.#binding.vic.name, this.#binding.cpu.index, this.#binding.intid];
+  }
+
+  /** The binding, saved or loaded. */
+  archive(name: string, archive: ObjectArchive): void {
+    const place = archive.maybe(name, this.#binding, (binding) => ({
+      vic: archive.object("vic", binding?.vic, "vic"),
+      cpu: archive.integer("cpu", binding?.cpu.index, 0, MAX_CPUS - 1),
+      intid: archive.integer("intid", binding?.intid, Intid.SgiEnd, Intid.SpiEnd - 1),
+    }));
+    // The VIC's interrupts are loaded by then, and with them the state of the line.
+    if (place) archive.later(() => place.vic.rebind(archive, this, place.cpu, place.intid));
   }
 
   /** Called by the VIC. */

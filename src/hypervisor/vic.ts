@@ -6,6 +6,7 @@ import { VicRight } from "../abi/rights.ts";
 import { VdeviceFlags, VicOption } from "../abi/words.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { ANY_CAP } from "./cspace.ts";
 import { Intid } from "./gic-registers.ts";
 import { creation } from "./hypercall-create.ts";
@@ -16,7 +17,7 @@ import { HypervisorObject } from "./object.ts";
 import type { Partition } from "./partition.ts";
 import type { Fields } from "./state-dump.ts";
 import type { Vcpu } from "./vcpu.ts";
-import { DEFAULT_MPIDR_MAPPING, Irq, Vgic } from "./vgic.ts";
+import { DEFAULT_MPIDR_MAPPING, Irq, type MpidrMapping, Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 import { VicFrames } from "./vic-frames.ts";
 import type { VirqSource } from "./vic-source.ts";
@@ -212,6 +213,32 @@ export class Vic extends HypervisorObject {
     return this.#sources;
   }
 
+  /** A source that is loaded is bound again; its line is in the state of the interrupt. */
+  rebind(archive: ObjectArchive, source: VirqSource, index: number, intid: number): void {
+    archive.require(this.state === "active" && index < this.#vcpus, "a source is bound to a VIC's interrupt");
+    const cpu = this.gic.cpus[index], { sources } = this.gic.bank(cpu, intid);
+    const shared = intid < Intid.PrivateEnd || index === 0 && intid - Intid.PrivateEnd < this.#virqs;
+    archive.require(shared && !sources[intid], "an interrupt of a VIC has one source");
+    sources[intid] = source;
+    this.#sources.add(source);
+    source.bound(this, cpu, intid);
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#vcpus = archive.integer("vcpus", this.#vcpus, 1, MAX_CPUS);
+    this.#virqs = archive.integer("virqs", this.#virqs, 0, MAXIMUM_VIRQS);
+    this.#defaultAddress = archive.bool("defaultAddress", this.#defaultAddress);
+    this.#mapping = archive.within("mapping", () => archiveMapping(archive, this.#mapping));
+    this.#gic = archive.maybe("gic", this.#gic, (gic) => {
+      const result = gic ?? new Vgic(this.#vcpus);
+      result.mapping = this.#mapping;
+      result.archive(archive);
+      return result;
+    });
+    archive.require((this.#gic !== undefined) === (this.state === "active"), "an active VIC has interrupts");
+    archive.within("frames", () => this.#frames.archive(archive));
+  }
+
   protected fields(): Fields {
     const { mask, shift, mt } = this.#mapping;
     return {
@@ -249,6 +276,14 @@ export class Vic extends HypervisorObject {
     if (source.edgeOnly) this.gic.update(cpu, intid, Irq.Edge, 0);
     return ErrorCode.OK;
   }
+}
+
+function archiveMapping(archive: ObjectArchive, { mask, shift, mt }: MpidrMapping): MpidrMapping {
+  const levels = (name: string, values: readonly number[], max: number) => {
+    const [a0, a1, a2, a3] = values.map((value, level) => archive.integer(`${name}${level}`, value, 0, max));
+    return [a0, a1, a2, a3] as const;
+  };
+  return { mask: levels("mask", mask, 0xff), shift: levels("shift", shift, 31), mt: archive.bool("mt", mt) };
 }
 
 export const calls: readonly HypercallDefinition[] = [

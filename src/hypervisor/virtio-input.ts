@@ -1,6 +1,7 @@
 // The config space of a virtio input device, which the hypervisor answers from data that the backend has set
 // (spec/hypervisor.md sections 4.11, 7.1; virtio 1.x, "Input Device").
 
+import type { Archive } from "../machine/archive.ts";
 import type { Fields } from "./state-dump.ts";
 
 /** Offsets in the config space. */
@@ -36,6 +37,20 @@ export class VirtioInput {
     const { evTypes, absAxes } = this;
     const entries = [...this.#entries].map(([selection, bytes]) => [selection, bytes.join()]);
     return { evTypes, absAxes, entries, select: this.#select, subsel: this.#subsel };
+  }
+
+  /** The state, saved or loaded. */
+  archive(archive: Archive): void {
+    this.evTypes = archive.integer("evTypes", this.evTypes, 0, INPUT_LIMITS.evTypes);
+    this.absAxes = archive.integer("absAxes", this.absAxes, 0, INPUT_LIMITS.absAxes);
+    const entries = archive.list("entries", this.#entries, (entry): [number, Uint8Array] => [
+      archive.integer("selection", entry?.[0], 0, 0xffff),
+      archive.bytes("bytes", entry?.[1], Config.UnionSize),
+    ]);
+    for (const [selection, bytes] of entries) this.#entries.set(selection, bytes);
+    archive.require(this.#entries.size === entries.length, "a selection has one entry");
+    this.#select = archive.integer("select", this.#select, 0, 0xff);
+    this.#subsel = archive.integer("subsel", this.#subsel, 0, 0xff);
   }
 
   /** Largest entry for a selection; undefined where the selection is none. */

@@ -5,6 +5,7 @@ import { ErrorCode } from "../abi/errors.ts";
 import { Access, ExtentType } from "../abi/words.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
+import type { ObjectArchive } from "./archive.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { Memextent } from "./memextent.ts";
 import { HypervisorObject } from "./object.ts";
@@ -148,6 +149,40 @@ export class VirtioMmio extends HypervisorObject {
 
   override virqSources(): VirqSource[] {
     return [this.backendVirq, this.frontendVirq];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    const word = (name: string, value: number | undefined) => archive.integer(name, value, 0, 0xffff_ffff);
+    this.#extent = archive.objectOrNone("extent", this.#extent, "memextent");
+    this.#queues = archive.list("queues", this.#queues, (queue) => ({
+      numMax: word("numMax", queue?.numMax),
+      num: word("num", queue?.num),
+      ready: word("ready", queue?.ready),
+      desc: archive.word("desc", queue?.desc),
+      driver: archive.word("driver", queue?.driver),
+      device: archive.word("device", queue?.device),
+    }), MAXIMUM_QUEUES);
+    this.#queueSel = archive.integer("queueSel", this.#queueSel, 0, Math.max(0, this.#queues.length - 1));
+    for (let bank = 0; bank < FEATURE_BANKS; bank++) {
+      this.#deviceFeatures[bank] = word(`deviceFeatures${bank}`, this.#deviceFeatures[bank]);
+      this.#driverFeatures[bank] = word(`driverFeatures${bank}`, this.#driverFeatures[bank]);
+    }
+    this.#driverFeaturesSel = archive.integer("driverFeaturesSel", this.#driverFeaturesSel, 0, FEATURE_BANKS - 1);
+    this.#notifiedQueues = archive.word("notifiedQueues", this.#notifiedQueues);
+    this.#reason = archive.word("reason", this.#reason);
+    this.input = archive.maybe("input", this.input, (input) => {
+      const result = input ?? new VirtioInput();
+      result.archive(archive);
+      return result;
+    });
+    this.backendVirq.archive("backendVirq", archive);
+    this.frontendVirq.archive("frontendVirq", archive);
+    archive.later(() => {
+      if (this.state !== "active") return;
+      const { virtioPages, machine } = this.hypervisor, base = this.#extent?.base;
+      archive.require(base !== undefined && !virtioPages.has(base) && machine.ram.contains(base, PAGE_SIZE), "a device has a page of RAM");
+      virtioPages.set(base!, this);
+    });
   }
 
   protected fields(): Fields {

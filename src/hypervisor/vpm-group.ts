@@ -4,6 +4,7 @@ import { ErrorCode } from "../abi/errors.ts";
 import { VicRight, VpmGroupRight } from "../abi/rights.ts";
 import { VpmGroupFlags, VpmState } from "../abi/words.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
+import type { ObjectArchive } from "./archive.ts";
 import { creation } from "./hypercall-create.ts";
 import { active, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
@@ -57,6 +58,11 @@ export class VpmGroup extends HypervisorObject {
 
   override virqSources(): VirqSource[] {
     return [this.virq];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.aggregates = archive.bool("aggregates", this.aggregates);
+    this.virq.archive("virq", archive);
   }
 
   protected fields(): Fields {

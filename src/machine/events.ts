@@ -1,9 +1,17 @@
 // The event queue: what happens at a virtual time. Events of one time happen in the order in which they were made.
 
-/** A scheduled event; `cancel` forgets it. */
-export interface Scheduled {
+import type { Archive } from "./archive.ts";
+
+/** Where an event stands among others. */
+export interface EventPlace {
   /** Virtual time in ns. */
   readonly at: number;
+  /** Its number in the order of making. */
+  readonly order: number;
+}
+
+/** A scheduled event; `cancel` forgets it. */
+export interface Scheduled extends EventPlace {
   cancel(): void;
 }
 
@@ -31,10 +39,35 @@ export class EventQueue {
 
   /** Calls `action` when virtual time reaches `at` (ns). */
   schedule(at: number, action: () => void): Scheduled {
-    const event = new Event(at, this.#made++, action, () => this.#cancelled++);
     if (this.#cancelled > CANCELLED_LIMIT) this.#compact();
+    return this.put({ at, order: this.#made++ }, action);
+  }
+
+  /** Number of the next event, saved or loaded. */
+  archive(archive: Archive): void {
+    this.#made = archive.integer("made", this.#made);
+  }
+
+  /** An event, saved or loaded by whom it belongs to. */
+  archiveEvent(name: string, archive: Archive, event: Scheduled | undefined, action: () => void): Scheduled | undefined {
+    return archive.maybe(name, event, (known) => {
+      const at = archive.float("at", known?.at), order = archive.integer("order", known?.order);
+      archive.require(at >= 0 && at < Infinity, "an event has a time");
+      return known ?? this.put({ at, order }, action);
+    });
+  }
+
+  /** An event that is loaded, at its place. */
+  put({ at, order }: EventPlace, action: () => void): Scheduled {
+    const event = new Event(at, order, action, () => this.#cancelled++);
     this.#push(event);
     return event;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#heap = [];
+    this.#cancelled = 0;
   }
 
   /** How many events are kept, cancelled ones included. */

@@ -2,6 +2,7 @@
 // (DESIGN "Seven decisions", 3). Nothing here knows what runs at EL2.
 
 import type { Core } from "../core/interface.ts";
+import type { Archive } from "./archive.ts";
 import { Bus } from "./bus.ts";
 import { QUANTUM } from "./clock.ts";
 import type { El2, PhysicalCpu } from "./el2.ts";
@@ -66,6 +67,24 @@ export class Machine {
   install(el2: El2): void {
     if (this.#el2) throw new Error("there is software at EL2 already");
     this.#el2 = el2;
+  }
+
+  /** Where time and turns stand, saved or loaded; whose the events are saves them. A machine that has stopped is not saved. */
+  archive(archive: Archive): void {
+    if (this.#stopped) throw new Error("a machine that has stopped has no state to go on from");
+    if (archive.loading) this.events.clear();
+    archive.require(this.cpus.length === archive.integer("cpus", this.cpus.length), "the machine has as many physical CPUs");
+    this.#now = archive.float("now", this.#now);
+    this.#settled = archive.float("settled", this.#settled);
+    this.#turnEnd = archive.maybe("turnEnd", this.#turnEnd, (end) => archive.float("end", end));
+    this.#turnCpu = archive.integer("turnCpu", this.#turnCpu, 0, this.cpus.length);
+    archive.require(this.#now >= 0 && this.#now < Infinity, "there is a time");
+    for (const cpu of this.cpus) {
+      cpu.position = archive.float(`position${cpu.index}`, cpu.position);
+      cpu.idle = archive.float(`idle${cpu.index}`, cpu.idle);
+      archive.require(cpu.position >= 0 && cpu.position < Infinity, "a CPU has a position");
+    }
+    this.events.archive(archive);
   }
 
   /** Where the turns stand (ns): between turns, the end of the last one. */

@@ -6,6 +6,7 @@ import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
 /** RAM as devices, hypervisor and native guests see it. Writes tell the core, which may hold decoded instructions of a page. */
 export class Ram {
   readonly #bytes: Uint8Array;
+  #unwritten = false;
 
   constructor(memory: WebAssembly.Memory, readonly map: MemoryMap, readonly core: Pick<Core, "memoryWritten">) {
     this.#bytes = new Uint8Array(memory.buffer, RAM_OFFSET, map.ramEnd - RAM_BASE);
@@ -23,16 +24,27 @@ export class Ram {
     return this.#bytes.subarray(pa - RAM_BASE, pa - RAM_BASE + size);
   }
 
+  /** Does something with writes to RAM, by `write` and `zero`, left out: what they would fill is loaded afterwards. */
+  unwritten<T>(work: () => T): T {
+    this.#unwritten = true;
+    try {
+      return work();
+    } finally {
+      this.#unwritten = false;
+    }
+  }
+
   /** Writes bytes. Throws a RangeError outside RAM. */
   write(pa: number, bytes: Uint8Array): void {
     this.#check(pa, bytes.length);
+    if (this.#unwritten) return;
     this.#bytes.set(bytes, pa - RAM_BASE);
     this.core.memoryWritten(pa, bytes.length);
   }
 
   /** Zeroes the part of the range that is RAM. */
   zero(pa: number, size: number): void {
-    if (!this.contains(pa, size)) return;
+    if (!this.contains(pa, size) || this.#unwritten) return;
     this.#bytes.fill(0, pa - RAM_BASE, pa - RAM_BASE + size);
     this.core.memoryWritten(pa, size);
   }

@@ -1,6 +1,7 @@
 // Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its root VM, and the primary VM: an image
 // (`boot`), or the native host with its VMs (`run`).
 
+import * as v from "valibot";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { WasmCore } from "../core/core.ts";
 import { Pl011 } from "../devices/pl011.ts";
@@ -10,6 +11,10 @@ import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
 import { vmmHost } from "../host/vmm-host.ts";
+import type { EventPlace } from "../machine/events.ts";
+import { ArchiveError } from "../machine/archive.ts";
+import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
+import type { SavedPart } from "./snapshot/parts.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/flash.ts";
 import { RandomGenerator } from "../hypervisor/prng.ts";
@@ -51,6 +56,20 @@ const WASM_PAGE = 0x1_0000;
  * @param own the host's program in place of what the plan of a `run` asks for
  */
 export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
+  return assembleWith(plan, own, (_machine, work) => work());
+}
+
+/** The same without images and whatever else would be in RAM, for `System.load`. */
+export function assembleEmpty(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
+  // Rules of faults are state, which is loaded last: nothing is to go wrong meanwhile.
+  return assembleWith({ ...plan, inject: undefined }, own, (machine, work) => machine.ram.unwritten(work));
+}
+
+function assembleWith(
+  plan: SessionPlan,
+  own: NativeGuestFactory | undefined,
+  within: (machine: Machine, work: () => void) => void,
+): GuestSystem {
   const map = memoryMap(plan.memory);
   const pages = map.wasmSize / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -59,10 +78,18 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
     onUndefined: (instruction) => system.undefinedInstruction(instruction),
   });
   const machine = new Machine(memory, map, core, plan.cpus);
-  // Its own generator, so that what the session draws does not move what guests get from the hypervisor.
-  const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
   const manager = new ResourceManager();
   const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined));
+  within(machine, () => furnish(plan, map, system, core, own));
+  system.outside.begin();
+  return system;
+}
+
+/** Puts software and devices of the plan into a machine. */
+function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: WasmCore, own: NativeGuestFactory | undefined): void {
+  const { machine, manager } = system;
+  // Its own generator, so that what the session draws does not move what guests get from the hypervisor.
+  const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
   const primary: Primary = plan.what.kind === "boot"
     ? loadPrimary(machine, map, plan, plan.what, random)
     : { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
@@ -76,7 +103,6 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
   attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
-  return system;
 }
 
 /** Names of addresses: those of ELF images, and what the plan brings beside them. */
@@ -101,9 +127,16 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
     return deviceId(PRIMARY_CONSOLE, boot.devices![slot].kind, slot);
   };
   const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (device, message) => problem(id(device), message));
-  for (const { transport: { device }, ipa, size, intid } of places) {
+  for (const { transport, ipa, size, intid } of places) {
+    const { device } = transport;
+    system.parts.push(savedTransport(id(device), transport));
     system.virtio.push({ vm: PRIMARY_CONSOLE, id: id(device), device, ipa, size, intid });
   }
+}
+
+/** A virtio slot with its device. */
+function savedTransport(name: string, transport: MmioTransport): SavedPart {
+  return { name, save: () => transport.save(), restore: (state) => transport.restore(state as MmioTransportState) };
 }
 
 /** The primary VM before its first instruction: where its images are, and its flash where it starts from firmware. */
@@ -158,12 +191,39 @@ function attachClock(machine: Machine, start: number): void {
   machine.bus.attach({ name: "PL031", base: PL031_BASE, size: PL031_SIZE, device: clock });
 }
 
+/** What was typed into VMs of the native host, and which are to stop. */
+const SAVED_INPUT = v.array(v.union([
+  v.strictObject({ vm: v.string(), bytes: v.instance(Uint8Array) }),
+  v.strictObject({ vm: v.string(), stop: v.strictObject({ force: v.boolean() }) }),
+]));
+
+const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xff));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+/** What is saved of the PL011: the device, when it will take input, and what was typed ahead. */
+const SAVED_UART = v.strictObject({
+  uart: v.strictObject({
+    fifo: v.array(byte),
+    registers: v.pipe(v.array(count), v.length(9)),
+    line: v.boolean(),
+    flagReads: count,
+    settled: v.boolean(),
+    settling: v.boolean(),
+  }),
+  settling: v.optional(v.strictObject({ at: v.number(), order: count })),
+  waiting: v.array(byte),
+});
+
 /** Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver empties the FIFO meanwhile. */
 const UART_SETTLE_TIME = 1_000_000;
 
 /** The platform's PL011: the console of the primary VM, where that has one (`input`). */
 function attachUart(machine: Machine, system: GuestSystem, input: boolean): void {
-  const uart = new Pl011((action) => machine.events.schedule(machine.time + UART_SETTLE_TIME, action));
+  const { events } = machine;
+  let settling: EventPlace | undefined;
+  let loaded: EventPlace | undefined;
+  const uart = new Pl011((action) => {
+    settling = loaded ? events.put(loaded, action) : events.schedule(machine.time + UART_SETTLE_TIME, action);
+  });
   uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
   uart.onInterrupt = (level) => machine.interrupt(PL011_INTID, level);
   machine.bus.attach({
@@ -172,8 +232,24 @@ function attachUart(machine: Machine, system: GuestSystem, input: boolean): void
     size: PL011_SIZE,
     device: uart,
   });
-  if (!input) return;
   const waiting: number[] = [];
+  system.parts.push({
+    name: "PL011",
+    save() {
+      const state = uart.save();
+      const place = state.settling && settling ? { at: settling.at, order: settling.order } : undefined;
+      return v.parse(SAVED_UART, { uart: state, settling: place, waiting: [...waiting] });
+    },
+    restore(state) {
+      const saved = v.parse(SAVED_UART, state);
+      if (saved.uart.settling !== (saved.settling !== undefined)) throw new ArchiveError("a UART that settles has an event");
+      loaded = saved.settling;
+      uart.restore(saved.uart);
+      loaded = undefined;
+      waiting.push(...saved.waiting);
+    },
+  });
+  if (!input) return;
   const feed = () => {
     const room = uart.receivable;
     if (room > 0 && waiting.length) uart.receive(Uint8Array.from(waiting.splice(0, room)));
@@ -203,6 +279,11 @@ function startHost(
   });
   for (const vm of run.host.vms) if (vm.console) system.consoles.add(vm.name, (bytes) => input.push(vm.name, bytes));
   system.stopInput = (vm, force) => input.stop(vm, force);
+  system.parts.push({
+    name: "console input",
+    save: () => v.parse(SAVED_INPUT, input.save()),
+    restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
+  });
   const common = { plan: run.host, events: (event: HostEvent) => system.hostEvent(event), input };
   const program = own ?? (run.host.driver === undefined ? nativeHost(common) : vmmHost({ ...common, ...run.host.driver }));
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);

@@ -1,9 +1,20 @@
 // Consoles of a system: who takes what is typed, and what guests have written since it was last taken. A guest that floods its console
 // fills a bounded buffer that is emptied after each slice; nothing is lost, the guest just waits for its next slice.
 
+/** Bytes of what a console has shown that a snapshot keeps. */
+const TAIL = 16 * 1024;
+
+/** The end of what a console shows. */
+export interface ConsoleTail {
+  readonly console: string;
+  readonly bytes: Uint8Array;
+}
+
 /** Named consoles in both directions. */
 export class Consoles {
   readonly #inputs = new Map<string, (bytes: Uint8Array) => void>();
+  /** The end of what each has shown. */
+  readonly #shown = new Map<string, Uint8Array>();
   #output: { console: string; bytes: number[] }[] = [];
 
   /** Adds a console; `input` takes what is typed. */
@@ -37,8 +48,33 @@ export class Consoles {
 
   /** What guests wrote since the last call, in order. */
   take(): { console: string; bytes: Uint8Array }[] {
-    const taken = this.#output;
+    const taken = this.#output.map(({ console, bytes }) => ({ console, bytes: Uint8Array.from(bytes) }));
     this.#output = [];
-    return taken.map(({ console, bytes }) => ({ console, bytes: Uint8Array.from(bytes) }));
+    for (const { console, bytes } of taken) this.#shown.set(console, this.#tail(console, bytes));
+    return taken;
+  }
+
+  /** The end of what each console shows, for a snapshot. */
+  save(): readonly ConsoleTail[] {
+    const waiting = new Map<string, number[]>();
+    for (const { console, bytes } of this.#output) waiting.set(console, [...waiting.get(console) ?? [], ...bytes]);
+    const names = [...new Set([...this.#shown.keys(), ...waiting.keys()])].sort();
+    return names.map((name) => ({ console: name, bytes: this.#tail(name, Uint8Array.from(waiting.get(name) ?? [])) }));
+  }
+
+  /** Shows that again, as the first output. */
+  restore(tails: readonly ConsoleTail[]): void {
+    this.#shown.clear();
+    this.#output = tails.map(({ console, bytes }) => ({ console, bytes: [...bytes] }));
+  }
+
+  #tail(console: string, bytes: Uint8Array): Uint8Array {
+    if (bytes.length >= TAIL) return bytes.slice(-TAIL);
+    const before = this.#shown.get(console) ?? new Uint8Array(0);
+    const tail = new Uint8Array(Math.min(TAIL, before.length + bytes.length));
+    const kept = before.subarray(before.length - (tail.length - bytes.length));
+    tail.set(kept);
+    tail.set(bytes, kept.length);
+    return tail;
   }
 }

@@ -1,5 +1,6 @@
 // A disk's bytes in a file of the host, written through: what a guest has flushed survives whatever happens to this program.
 
+import { UnsavableError } from "./snapshot/parts.ts";
 import type { BlockBacking } from "../virtio/block/backing.ts";
 
 const ZEROES = new Uint8Array(1 << 16);
@@ -60,7 +61,7 @@ export class DiskFile implements BlockBacking {
   /** A read-only disk has no state; a writable one cannot be saved (`savable`). */
   save(): undefined {
     if (!this.savable) {
-      throw new Error(`disk ${this.path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
+      throw new UnsavableError(`disk ${this.path} is written through to its file, and cannot be part of a snapshot; use mode "overlay"`);
     }
   }
 

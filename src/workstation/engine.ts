@@ -13,6 +13,12 @@ import type { Query } from "./inspect/query.ts";
 import type { SessionPlan } from "./plan.ts";
 import type { DebugRequest, DebugStopped, Move, SessionEvent } from "./protocol.ts";
 import type { System } from "./system.ts";
+import { writeSnapshot } from "./snapshot/file.ts";
+import { History, type Milestone } from "./snapshot/history.ts";
+import { InstantSnapshot } from "./snapshot/instant.ts";
+import { isHostError, snapshotOf } from "./snapshot/save.ts";
+import { UnsavableError } from "./snapshot/parts.ts";
+import type { SystemState } from "./snapshot/system-state.ts";
 
 /** Wall time (ms) after which a slice ends. */
 const SLICE = 5;
@@ -33,6 +39,14 @@ const PAST = "this is the past, which takes no input; go to now first (t n)";
 /** Wall time (ms) for which going to a place keeps requests waiting. */
 const MOVE_SLICE = 20;
 
+/** Wall time (ms) between two states that are kept, and how many times as long as keeping one takes. */
+const MILESTONE_INTERVAL = 1000;
+const MILESTONE_SHARE = 50;
+/** Instructions before a place at which a state is kept on the way. */
+const LANDING = 4_000_000;
+/** Virtual time (ns) for which all wait at a prompt. */
+const PROMPT_IDLE = 50e6;
+
 /** Exit code of a run that waited in vain (WORKSTATION section 2). */
 const TIMED_OUT = 4;
 
@@ -43,8 +57,8 @@ export interface EnginePort {
   readonly guarded: (work: () => void) => void;
   /** Whether a request waits to be let in. */
   readonly requested: () => boolean;
-  /** Another machine of the same plan, at its start, without sockets. */
-  readonly again: () => System;
+  /** Another machine of the same plan, at its start or in a state, without sockets. */
+  readonly again: (state?: SystemState) => System;
 }
 
 /** The loop of one session. */
@@ -73,17 +87,32 @@ export class Engine {
   #nextCheck = CHECK_INTERVAL;
   /** Symbols that were given since the start. */
   readonly #symbols: { readonly vm: string; readonly file: Uint8Array }[] = [];
+  /** States of the run, and wall time (ms) before which no other is kept. */
+  readonly #history: History;
+  #nextMilestone = 0;
+  /** Snapshots on their way to files. */
+  readonly #writing = new Set<() => boolean>();
+  /** Keeps console input while a snapshot of the first prompt is awaited. */
+  readonly #instant: InstantSnapshot | undefined;
 
   constructor(
     readonly present: System,
     readonly plan: SessionPlan,
     readonly port: EnginePort,
+    origin?: SystemState,
   ) {
+    this.#history = new History(origin);
     this.#hashes = [...plan.hashAt];
     this.#recorder = plan.record && new RecordingWriter(plan.record.path, plan.record.header);
     this.#replay = plan.replay && new Replay(plan.replay);
+    this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
     present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
     this.#channel.port1.onmessage = () => port.guarded(() => this.#scheduledSlice());
+  }
+
+  /** Everything that has entered until now, in order. */
+  get inputs(): readonly RecordedInput[] {
+    return this.#inputs;
   }
 
   /** What is shown: the machine, or its past. */
@@ -100,6 +129,7 @@ export class Engine {
 
   /** Input from outside, now. */
   input(console: string, bytes: Uint8Array): void {
+    if (this.#instant?.keep(console, bytes)) return;
     this.#enter({ kind: "console", console, bytes });
   }
 
@@ -191,9 +221,9 @@ export class Engine {
     this.port.post({ kind: "acted", id, error });
   }
 
-  /** A second machine at its start, for whose addresses people have the same names. */
-  #again(): System {
-    const system = this.port.again();
+  /** A second machine at its start or in a state, for whose addresses people have the same names. */
+  #again(state?: SystemState): System {
+    const system = this.port.again(state);
     for (const { vm, file } of this.#symbols) system.symbols.give(vm, file, "symbols");
     return system;
   }
@@ -240,14 +270,94 @@ export class Engine {
       this.#stepOn(target);
       return shown();
     }
-    if (!this.#past || target <= here) this.#past = new Past(this.#again(), [...this.#inputs]);
+    const milestone = this.#history.before(moment);
+    const nearer = milestone !== undefined && milestone.instructions > here;
+    if (!this.#past || target <= here || nearer) this.#past = this.#pastAt(milestone);
     const past = this.#past;
+    const stops: Moment[] = this.#landing(past, target) ? [target - LANDING, moment] : [moment];
     const go = () => {
       if (this.#past !== past || this.#done) return moved("went elsewhere");
-      if (past.advance(moment, MOVE_SLICE)) shown();
-      else setTimeout(() => this.port.guarded(go), 0);
+      if (!past.advance(stops[0], MOVE_SLICE)) return void setTimeout(() => this.port.guarded(go), 0);
+      stops.shift();
+      if (stops.length === 0) return shown();
+      this.#keep(past.system, past.entered);
+      go();
     };
     go();
+  }
+
+  /** Whether to keep a state on the way to a place: who goes back once goes back again. */
+  #landing(past: Past, target: number): boolean {
+    const first = target - LANDING;
+    return past.system.instructions() < first - LANDING && !this.#history.hasBetween(first - LANDING, target);
+  }
+
+  #pastAt(milestone: Milestone | undefined): Past {
+    return new Past(this.#again(milestone?.state), [...this.#inputs], Infinity, milestone?.inputs);
+  }
+
+  /** Keeps the state of the run, for going back. A machine that cannot be saved now keeps none: going back takes longer then. */
+  #keep(system: System, inputs: number): void {
+    const instructions = system.instructions();
+    try {
+      const state = system.save(this.#history.stateBefore(instructions));
+      this.#history.add({ at: system.machine.boundary, instructions, inputs, state });
+    } catch (error) {
+      if (!(error instanceof UnsavableError)) throw error;
+    }
+  }
+
+  /** Keeps the present now and then: seldom enough that it costs a fiftieth of the time. */
+  #keepPresent(): void {
+    const began = performance.now();
+    if (!this.plan.history || this.#replay || this.#done || began < this.#nextMilestone || this.present.ended()) return;
+    if (this.#nextMilestone > 0) this.#keep(this.present, this.#inputs.length);
+    const took = performance.now() - began;
+    this.#nextMilestone = began + Math.max(MILESTONE_INTERVAL, MILESTONE_SHARE * took);
+  }
+
+  /** Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. */
+  snapshot(id: number, path: string, title: string): void {
+    let total = 0;
+    const tell = (done: number, whole: boolean, error?: string) => this.port.post({ kind: "snapshotted", id, done, total, whole, error });
+    if (this.#done) return tell(0, false, "the machine has ended");
+    this.#flush();
+    this.#inTurns(() => {
+      const snapshot = snapshotOf(this.system, this.plan, title);
+      total = snapshot.header.pages;
+      return writeSnapshot(path, snapshot);
+    }, tell);
+  }
+
+  /** Lets a snapshot be written between slices. What the host refuses is told, not thrown. */
+  #inTurns(begin: () => Generator<number>, tell: (done: number, whole: boolean, error?: string) => void): void {
+    let steps: Generator<number> | undefined;
+    /** True when nothing is left to do. */
+    const step = () => {
+      try {
+        steps ??= begin();
+        const { done, value } = steps.next();
+        tell(value ?? 0, done === true);
+        return done === true;
+      } catch (error) {
+        if (!isHostError(error)) throw error;
+        tell(0, false, error.message);
+        return true;
+      }
+    };
+    this.#writing.add(step);
+    const next = () => {
+      if (!this.#writing.has(step)) return;
+      if (step()) this.#writing.delete(step);
+      else setTimeout(() => this.port.guarded(next), 0);
+    };
+    next();
+  }
+
+  /** Snapshots that are being written are written to their end: the machine goes. */
+  #finishWriting(): void {
+    for (const step of this.#writing) while (!step());
+    this.#writing.clear();
   }
 
   /** Lets the paused machine go on until so many instructions are retired, or it waits for something from outside. */
@@ -316,6 +426,7 @@ export class Engine {
     }
     this.#flush();
     if (performance.now() - this.#sampled.wall >= SAMPLE_INTERVAL) this.#sample();
+    this.#keepPresent();
     this.#schedule();
   }
 
@@ -367,6 +478,7 @@ export class Engine {
   /** All wait until `next` (ns, Infinity: for input). */
   #idle(next: number): boolean {
     const { machine } = this.system;
+    if (this.#instant?.waiting && next - machine.time > PROMPT_IDLE) this.#takeInstant(this.#instant);
     if (next === Infinity) {
       if (!this.#inputEnded || this.system.outside.expects) return false;
       this.#end(1, ["nothing can ever happen again", ...this.system.describeWaits()].join("; "));
@@ -388,6 +500,28 @@ export class Engine {
     const timer = setTimeout(() => this.port.guarded(() => this.#wake()), wait);
     this.#sleep = { timer, since: since + wait - (next - machine.time) / 1e6, until: next };
     return true;
+  }
+
+  /** All wait: where that is at a prompt, its snapshot is made, and what was typed meanwhile enters. */
+  #takeInstant(instant: InstantSnapshot): void {
+    this.#flush();
+    if (instant.atPrompt()) this.#inTurns(() => instant.write(), (_done, _whole, error) => error && this.#instantFailed(error));
+    else if (instant.urged) {
+      instant.giveUp();
+      this.#instantFailed("all wait, and the console shows no prompt");
+    } else return;
+    for (const { console, bytes } of instant.release()) this.#enter({ kind: "console", console, bytes });
+  }
+
+  #instantFailed(why: string): void {
+    const event = {
+      time: this.present.machine.time,
+      pcpu: undefined,
+      kind: "log",
+      vcpu: "session",
+      text: `no instant snapshot: ${why}`,
+    } as const;
+    this.port.post({ kind: "events", events: [{ ...event, refused: true }], dropped: 0 });
   }
 
   /** Ends a sleep: as much virtual time has passed as wall time, at most until the event that was waited for. */
@@ -466,6 +600,7 @@ export class Engine {
 
   #flush(): void {
     for (const { console, bytes } of this.system.takeOutput()) {
+      this.#instant?.see(bytes);
       this.#console.update(bytes);
       this.#outputUnderWay += bytes.length;
       this.port.post({ kind: "console", console, bytes });
@@ -512,6 +647,7 @@ export class Engine {
   #finish(code: number, message: string): void {
     this.#flush();
     this.#sample();
+    this.#finishWriting();
     this.halt();
     this.port.post({ kind: "ended", end: { code, message } });
   }

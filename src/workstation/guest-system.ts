@@ -1,12 +1,14 @@
 // An assembled machine as the engine sees it: consoles, samples, events, hashes, and how it ended.
 
 import { createHash } from "node:crypto";
+import * as v from "valibot";
 import { VcpuOption } from "../abi/words.ts";
 import type { UndefinedInstruction } from "../core/core.ts";
 import { REGISTER_NAMES } from "../core/interface.ts";
-import { endedByOwnWill, type HostEvent, type VmExitReason } from "../host/events.ts";
+import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, type VmExitReason } from "../host/events.ts";
 import { DebugControl } from "../hypervisor/debug-control.ts";
 import type { DebugCore } from "../core/interface.ts";
+import type { FaultsState } from "../hypervisor/faults.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/vcpu.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
@@ -20,15 +22,39 @@ import { vcpuWord, Vmid } from "./guest-names.ts";
 import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
 import { Outside } from "./outside.ts";
 import { VmSymbols } from "./symbols/vm-symbols.ts";
+import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
+import { loadSystem, saveSystem, type SystemState } from "./snapshot/system-state.ts";
 import type { System } from "./system.ts";
 
 /** Events kept between two slices. */
 const EVENT_RING = 1000;
 const PAGE = 4096;
 
+const TAILS = v.array(v.strictObject({ console: v.string(), bytes: v.instance(Uint8Array) }));
+const byVmid = v.array(v.tuple([v.number(), v.string()]));
+/** What the session saves of itself. */
+const SAVED = v.strictObject({
+  names: byVmid,
+  states: byVmid,
+  exits: v.array(v.tuple([v.string(), v.picklist(VM_EXIT_REASONS)])),
+  firstError: v.optional(v.string()),
+  crashed: v.optional(v.array(v.string())),
+});
+
 /** The system. The hypervisor is installed once, before it runs. */
 export class GuestSystem implements System, Inspected {
   readonly consoles = new Consoles();
+  /** What of it is saved beside the hypervisor, in order. */
+  readonly parts: SavedPart[] = [
+    { name: "outside", save: () => this.outside.save(), restore: (state) => this.outside.restore(state) },
+    {
+      name: "consoles",
+      save: () => v.parse(TAILS, this.consoles.save()),
+      restore: (state) => this.consoles.restore(v.parse(TAILS, state)),
+    },
+    { name: "faults", save: () => this.#saveFaults(), restore: (state) => this.hypervisor.faults.restore(state as FaultsState) },
+    { name: "session", save: () => this.#save(), restore: (state) => this.#restore(state) },
+  ];
   readonly inspector: Inspector;
   readonly virtio: VirtioSlot[] = [];
   readonly symbols: VmSymbols;
@@ -212,6 +238,14 @@ export class GuestSystem implements System, Inspected {
     });
   }
 
+  save(before?: SystemState): SystemState {
+    return saveSystem(this, before);
+  }
+
+  load(state: SystemState, trusted: boolean): void {
+    loadSystem(this, state, trusted);
+  }
+
   ended(): SessionEnd | undefined {
     const reason = this.machine.stopReason;
     return reason && this.#describeEnd(reason);
@@ -243,6 +277,37 @@ export class GuestSystem implements System, Inspected {
       }
     }
     return hash.digest("hex");
+  }
+
+  #saveFaults(): FaultsState {
+    const { faults } = this.hypervisor;
+    if (faults.delayed > 0) {
+      throw new UnsavableError("an injected fault has delayed something that is still to happen; save a little later");
+    }
+    return faults.save();
+  }
+
+  /** What the session knows of its VMs. */
+  #save(): unknown {
+    return v.parse(SAVED, {
+      names: [...this.#names],
+      states: [...this.#states],
+      exits: [...this.#exits],
+      firstError: this.#firstError,
+      crashed: this.#crashed && [...this.#crashed],
+    });
+  }
+
+  #restore(saved: unknown): void {
+    const { names, states, exits, firstError, crashed } = v.parse(SAVED, saved);
+    for (const [vmid, name] of names) {
+      this.#names.set(vmid, name);
+      this.hypervisor.names.set(vmid, name);
+    }
+    for (const [vmid, state] of states) this.#states.set(vmid, state);
+    for (const [vm, reason] of exits) this.#exits.set(vm, reason);
+    this.#firstError = firstError;
+    this.#crashed = crashed;
   }
 
   #hashes(): { id: string; hash: string }[] {

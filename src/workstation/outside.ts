@@ -1,6 +1,9 @@
 // The door through which things enter the machine that happen outside of it: sockets, timers. They come between slices, as plain data that
 // names its source, so that a recording of them can take the place of the sources (`record/`).
 
+import { ArchiveError } from "../machine/archive.ts";
+import { UnsavableError } from "./snapshot/parts.ts";
+
 /** Something that brings things in. Sources are numbered in the order of their making, which is the machine's doing. */
 export interface OutsideSource {
   /** Something has happened: the handler gets `data` when it enters. */
@@ -27,6 +30,8 @@ export class Outside {
   readonly #handlers = new Map<number, (data: unknown) => void>();
   readonly #users: OutsideUser[] = [];
   #made = 0;
+  /** Number of the first source that was not there from the start. */
+  #first = 0;
 
   constructor(replayed = false) {
     this.replayed = replayed;
@@ -47,6 +52,28 @@ export class Outside {
   /** Hands what a source has emitted to its handler, if that still wants it. */
   deliver(source: number, data: unknown): void {
     this.#handlers.get(source)?.(data);
+  }
+
+  /** What is open now is there in every machine of the plan: what listens. */
+  begin(): void {
+    this.#first = this.#made;
+  }
+
+  /** For a snapshot. @throws UnsavableError while anything is connected. */
+  save(): unknown {
+    const users = this.#users.filter((user) => user.busy);
+    const open = [...this.#handlers.keys()].filter((number) => number >= this.#first);
+    if (users.length || open.length) {
+      throw new UnsavableError(
+        "a guest has a connection to the outside, which cannot be saved; end it (or wait: DNS and DHCP take seconds)",
+      );
+    }
+    return this.#made;
+  }
+
+  restore(made: unknown): void {
+    if (typeof made !== "number" || !(made >= this.#first)) throw new ArchiveError(`${made} is no number of sources`);
+    this.#made = made;
   }
 
   /** Adds who may bring something in. */

@@ -89,6 +89,12 @@ export interface SessionPlan {
   readonly record?: { readonly path: string; readonly header: string };
   /** A recording that is run again. */
   readonly replay?: ReplayPlan;
+  /** A snapshot that the machine begins with, in place of its start. */
+  readonly from?: { readonly path: string; /** Where it cannot be loaded the machine starts all the same. */ readonly spare: boolean };
+  /** File for a snapshot of the machine when it first shows a prompt; until then nothing enters. */
+  readonly instant?: string;
+  /** Keep states of the run, so that going back is quick. */
+  readonly history?: boolean;
   readonly what: BootPlan | RunPlan;
 }
 

@@ -25,6 +25,8 @@ export type Request =
   | { kind: "resume" }
   /** Shows another place of the run; the machine is paused. One `moved` with the same number follows. */
   | { kind: "move"; id: number; to: Move }
+  /** Writes a snapshot of what is shown; `snapshotted` events with the same number follow, the last of which is `whole` or has an error. */
+  | { kind: "snapshot"; id: number; path: string; title: string }
   /** Stops in order; `ended` follows. */
   | { kind: "stop" }
   /** A question about the machine; one `answer` with the same number follows. Changes nothing. */
@@ -169,6 +171,8 @@ export type SessionEvent =
   | { kind: "paused"; paused: boolean; past?: boolean }
   | { kind: "moved"; id: number; error: string | undefined; instructions: number }
   | { kind: "answer"; id: number; answer: Answer }
+  /** A snapshot on its way: pages of RAM that are written, of all. */
+  | { kind: "snapshotted"; id: number; done: number; total: number; whole: boolean; error?: string }
   /** `error` says why it was not done. */
   | { kind: "acted"; id: number; error: string | undefined }
   /** `error` says why not. */

@@ -6,6 +6,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
 import type { Outside } from "./outside.ts";
 import type { VmSymbols } from "./symbols/vm-symbols.ts";
+import type { SystemState } from "./snapshot/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "./protocol.ts";
 
 /** A machine with everything on it, ready to run. */
@@ -35,6 +36,17 @@ export interface System {
   takeEvents(): { events: MachineEvent[]; dropped: number };
   /** The VMs now. `elapsed` is the virtual time (ns) since the last call, for loads. */
   sample(elapsed: number): VmSample[];
+  /**
+   * The whole state, for `load`; it shares pages of RAM with an earlier one. The machine may be in the middle of a turn.
+   * @throws UnsavableError that names what has no place in it.
+   */
+  save(before?: SystemState): SystemState;
+  /**
+   * Takes up a state. The system was assembled for that, and is of no use where it fails.
+   * @param trusted it was saved by this process: it need not be looked through
+   * @throws ArchiveError that names what is wrong with it.
+   */
+  load(state: SystemState, trusted: boolean): void;
   /** How the session has ended by its guests' doing, once it has. */
   ended(): SessionEnd | undefined;
   /** Digest of all vCPU registers, in order. */

@@ -13,7 +13,7 @@ import { NetSwitch } from "../virtio/net/switch.ts";
 import { P9Device } from "../virtio/p9/p9.ts";
 import { P9Server } from "../virtio/p9/server.ts";
 import { deviceId, type DevicePlan } from "../virtio/plan.ts";
-import { RngDevice } from "../virtio/rng/rng.ts";
+import { type RandomBytes, RngDevice } from "../virtio/rng/rng.ts";
 import { captureFile, captureFrames } from "./capture.ts";
 import { DiskFile } from "./disk-file.ts";
 import { SessionFabric } from "../virtio/vsock/fabric.ts";
@@ -57,7 +57,7 @@ export class DeviceMaker {
       case "block":
         return new BlockDevice(backing(plan.image, plan.mode), `el2-${vm}-${index}`, (message) => this.onProblem(name, message));
       case "rng":
-        return new RngDevice(filler(new RandomGenerator(this.seed + number >>> 0)));
+        return new RngDevice(bytesOf(new RandomGenerator(this.seed + number >>> 0)));
       case "vsock": {
         const device = new VsockDevice(plan.cid);
         const host = plan.path === undefined ? undefined : new HostEndpoint({
@@ -122,12 +122,16 @@ function backing(image: string, mode: "ro" | "rw" | "overlay"): BlockBacking {
   return mode === "overlay" ? new OverlayBacking(file) : file;
 }
 
-/** Fills arrays from a generator of 32-bit numbers. */
-function filler(generator: RandomGenerator): (into: Uint8Array) => void {
-  return (into) => {
-    for (let at = 0; at < into.length; at += 4) {
-      const word = generator.next();
-      for (let byte = 0; byte < 4 && at + byte < into.length; byte++) into[at + byte] = word >>> 8 * byte;
-    }
+/** Bytes of a generator of 32-bit numbers. */
+function bytesOf(generator: RandomGenerator): RandomBytes {
+  return {
+    fill(into) {
+      for (let at = 0; at < into.length; at += 4) {
+        const word = generator.next();
+        for (let byte = 0; byte < 4 && at + byte < into.length; byte++) into[at + byte] = word >>> 8 * byte;
+      }
+    },
+    save: () => generator.dump(),
+    restore: (state) => generator.restore(state as number[]),
   };
 }

@@ -3,10 +3,14 @@
 
 import { assemble } from "./assemble.ts";
 import { Engine } from "./engine.ts";
+import { beginSystem, loaded } from "./snapshot/begin.ts";
+import type { SystemState } from "./snapshot/system-state.ts";
 import type { Connection } from "./client.ts";
 import { WriteFailure } from "./write-all.ts";
 import type { Request, SessionEvent } from "./protocol.ts";
 
+/** Exit code for a snapshot that cannot be loaded. */
+const UNUSABLE = 2;
 const NOTHING_RECORDED = { inputs: [], checks: [], end: undefined };
 
 /** Listens to requests. Call it once, in the worker. */
@@ -32,8 +36,14 @@ export function serveMachine(): void {
       if (engine) throw new Error("the machine was started already");
       const { plan } = request;
       // A second machine beside the first has what is recorded for its outside.
-      const again = () => assemble({ ...plan, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } });
-      engine = new Engine(assemble(plan), plan, { post, guarded, requested, again });
+      const alone = { ...plan, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } };
+      const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
+      const begun = beginSystem(plan);
+      if ("refused" in begun) {
+        post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
+        return;
+      }
+      engine = new Engine(begun.system, begun.plan, { post, guarded, requested, again }, begun.state);
       if (inputEnded) engine.endInput();
       engine.start();
       return;
@@ -57,6 +67,8 @@ export function serveMachine(): void {
         return engine.query(request.id, request.query);
       case "move":
         return engine.move(request.id, request.to);
+      case "snapshot":
+        return engine.snapshot(request.id, request.path, request.title);
       case "act":
         return engine.act(request.id, request.action);
       case "symbols":

@@ -9,6 +9,7 @@ import {
   Stage2Flags,
   type Stage2Table,
   type Translation,
+  type VcpuProgress,
   type VcpuState,
 } from "../../src/core/interface.ts";
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
@@ -121,6 +122,10 @@ export class ScriptedCore implements Core {
   invalidateStage2(): void {}
   memoryWritten(): void {}
   flush(): void {}
+  progress(): VcpuProgress {
+    return { monitor: undefined, stepped: "none" };
+  }
+  setProgress(): void {}
 
   #trap(vcpu: ScriptedVcpu, step: Exclude<Step, { do: "work" }>, retired: number): Exit {
     switch (step.do) {

@@ -50,6 +50,8 @@ function fakeCore(log: CoreLog, tables: ReadonlyMap<number, Stage2Table>): Core 
   return {
     createVcpu: () => new PlainVcpuState(RESET_PSTATE),
     releaseVcpu: () => {},
+    progress: () => ({ monitor: undefined, stepped: "none" }),
+    setProgress: () => {},
     run: no("run"),
     completeRead: no("completeRead"),
     storeValue: no("storeValue"),

@@ -11,6 +11,7 @@ import {
   Stage2Flags,
   type Stage2Table,
   type Translation,
+  type VcpuProgress,
   type VcpuState,
 } from "../../src/core/interface.ts";
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
@@ -105,6 +106,10 @@ class ScriptedCore implements Core {
   invalidateStage2(): void {}
   memoryWritten(): void {}
   flush(): void {}
+  progress(): VcpuProgress {
+    return { monitor: undefined, stepped: "none" };
+  }
+  setProgress(): void {}
 }
 
 // Exits, as scripts yield them.

@@ -45,7 +45,7 @@ interface Subject {
 
 const SUBJECTS: Record<string, () => Subject> = {
   block: () => ({ device: new BlockDevice(new OverlayBacking({ size: 1 << 16, read: (_offset, into) => into.fill(1) }), "d", () => {}) }),
-  rng: () => ({ device: new RngDevice((into) => into.fill(7)) }),
+  rng: () => ({ device: new RngDevice({ fill: (into) => into.fill(7), save: () => 0, restore: () => {} }) }),
   console: () => {
     const device = new ConsoleDevice({ ports: ["console", "log"], onOutput: () => {} });
     const poke = (random: Random) => {

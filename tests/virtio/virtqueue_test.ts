@@ -4,7 +4,7 @@ import { VirtioMmioRegister as R, VirtioStatus } from "../../src/devices/virtio-
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
 
 function rng() {
-  const driver = new TestDriver(new RngDevice((into) => into.fill(0x5a)));
+  const driver = new TestDriver(new RngDevice({ fill: (into) => into.fill(0x5a), save: () => 0, restore: () => {} }));
   return driver;
 }
 

@@ -2,20 +2,33 @@
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/workstation/assemble.ts";
+import { Past } from "../../src/workstation/record/past.ts";
+import type { System } from "../../src/workstation/system.ts";
+import { Random } from "../support/random.ts";
 import { planDemo } from "../../src/workstation/config-plan.ts";
 import { Engine } from "../../src/workstation/engine.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
+import { loaded } from "../../src/workstation/snapshot/begin.ts";
+import type { SystemState } from "../../src/workstation/snapshot/system-state.ts";
 import type { Move, SessionEvent } from "../../src/workstation/protocol.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+
+function hashesOf(system: System): string {
+  return `${system.instructions()} ${system.hashRegisters()} ${system.hashMemory()}`;
+}
 
 /** A session in this thread. */
 class Session {
   readonly engine: Engine;
+  readonly again: () => System;
   readonly #events: SessionEvent[] = [];
   #wake: () => void = () => {};
 
   constructor(plan: SessionPlan) {
-    const again = () =>
-      assemble({ ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } });
+    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
+    const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
+    this.again = again;
     this.engine = new Engine(assemble(plan), plan, {
       post: (event) => {
         if (event.kind === "console") this.engine.taken(event.bytes.length);
@@ -30,8 +43,7 @@ class Session {
   }
 
   get hashes(): string {
-    const { system } = this.engine;
-    return `${system.instructions()} ${system.hashRegisters()} ${system.hashMemory()}`;
+    return hashesOf(this.engine.system);
   }
 
   /** Waits for an event that passes. */
@@ -41,6 +53,13 @@ class Session {
       if (at >= 0) return this.#events.splice(0, at + 1)[at] as Extract<SessionEvent, { kind: K }>;
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
+  }
+
+  /** The hashes of another machine that runs to a count from the start, with the same inputs. */
+  fromStart(count: number): string {
+    const past = new Past(this.again(), this.engine.inputs);
+    while (!past.advance(count, Infinity));
+    return hashesOf(past.system);
   }
 
   async move(to: Move): Promise<string | undefined> {
@@ -58,11 +77,11 @@ class Session {
   }
 }
 
-async function demo(): Promise<Session> {
+async function demo(options: Partial<SessionPlan> = {}): Promise<Session> {
   const result = await planDemo();
   assert.ok(result.ok);
   const { cpus, memory, seed, host } = result.run;
-  return new Session({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } });
+  return new Session({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host }, ...options });
 }
 
 Deno.test("W52: an instruction on and one back restore the state hash, wherever the machine is", async () => {
@@ -97,6 +116,31 @@ Deno.test("a place in the past is the same from wherever it is gone to, and now 
   assert.equal(await session.move({ kind: "now" }), undefined);
   assert.equal(session.hashes, now);
   assert.equal(await session.move({ kind: "instructions", count: -1 }), "that is before the start");
+  session.engine.stop();
+});
+
+Deno.test("random steps back land on the exact state, from states that are kept on the way", async () => {
+  const session = await demo({ history: true });
+  await session.runAWhile();
+  const { system } = session.engine;
+  const total = system.instructions();
+  const random = new Random(5);
+  const seen = new Map<number, string>();
+  for (let round = 0; round < (LONG ? 500 : 6); round++) {
+    const count = Math.max(0, total - random.below(total));
+    assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    seen.set(count, session.hashes);
+  }
+  // The same by a machine that starts at the beginning and never stops on the way.
+  for (const [count, hashes] of [...seen].sort(() => random.below(3) - 1)) {
+    if (seen.size > 20 && random.below(10) > 0) continue;
+    assert.equal(session.fromStart(count), hashes, `at ${count} instructions`);
+  }
+  for (let round = 0; round < (LONG ? 500 : 4); round++) {
+    const [count, hashes] = [...seen][random.below(seen.size)];
+    assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    assert.equal(session.hashes, hashes, `at ${count} instructions`);
+  }
   session.engine.stop();
 });
 

@@ -5,6 +5,13 @@ import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.t
 /** Bytes that one buffer gets at most: a driver asks again. */
 const BUFFER_MAX = 4096;
 
+/** Where the bytes come from. Its state is plain data, and saved with the device's. */
+export interface RandomBytes {
+  fill(into: Uint8Array): void;
+  save(): unknown;
+  restore(state: unknown): void;
+}
+
 /** A source of randomness. */
 export class RngDevice implements VirtioDevice {
   readonly id = VirtioId.Entropy;
@@ -14,8 +21,7 @@ export class RngDevice implements VirtioDevice {
   #port: VirtioPort | undefined;
   #bytes = 0;
 
-  /** @param random fills an array with random bytes; its state belongs to the machine */
-  constructor(readonly random: (into: Uint8Array) => void) {}
+  constructor(readonly random: RandomBytes) {}
 
   attach(port: VirtioPort): void {
     this.#port = port;
@@ -28,7 +34,7 @@ export class RngDevice implements VirtioDevice {
   notify(): void {
     serve(this.#port!, this.#port!.queues[0], (chain) => {
       const bytes = new Uint8Array(Math.min(BUFFER_MAX, chain.writable));
-      this.random(bytes);
+      this.random.fill(bytes);
       this.#bytes += chain.write(bytes);
     });
   }
@@ -40,10 +46,12 @@ export class RngDevice implements VirtioDevice {
   }
 
   save(): unknown {
-    return this.#bytes;
+    return { bytes: this.#bytes, generator: this.random.save() };
   }
 
   restore(state: unknown): void {
-    this.#bytes = state as number;
+    const { bytes, generator } = state as { bytes: number; generator: unknown };
+    this.#bytes = bytes;
+    this.random.restore(generator);
   }
 }

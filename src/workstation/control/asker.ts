@@ -5,9 +5,11 @@ import type { Answer, Query } from "../inspect/query.ts";
 import type { Action } from "../inspect/action.ts";
 import type { Move, Request, SessionEvent } from "../protocol.ts";
 
+type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "snapshotted" }>;
+
 /** Asks through a client. Give it each event that the client hears. */
 export class Asker {
-  readonly #waiting = new Map<number, (event: Extract<SessionEvent, { kind: "answer" | "acted" | "moved" }>) => void>();
+  readonly #waiting = new Map<number, (event: Answering) => void>();
   #next = 0;
 
   constructor(readonly client: Pick<SessionClient, "send">) {}
@@ -42,17 +44,36 @@ export class Asker {
     });
   }
 
+  /** Has a snapshot written; `progress` hears of pages. What is wrong, or undefined when the file is whole. */
+  snapshot(path: string, title: string, progress: (done: number, total: number) => void): Promise<string | undefined> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      const hear = (event: Answering) => {
+        if (event.kind === "answer") return resolve(event.answer.error);
+        if (event.kind !== "snapshotted") return;
+        if (event.whole || event.error !== undefined) return resolve(event.error);
+        progress(event.done, event.total);
+        this.#waiting.set(id, hear);
+      };
+      this.#waiting.set(id, hear);
+      this.client.send({ kind: "snapshot", id, path, title });
+    });
+  }
+
   #done(make: (id: number) => Request): Promise<string | undefined> {
     const id = ++this.#next;
     return new Promise((resolve) => {
-      this.#waiting.set(id, (event) => resolve(event.kind === "answer" ? event.answer.error : event.error));
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "answer") resolve(event.answer.error);
+        else if (event.kind === "acted") resolve(event.error);
+      });
       this.client.send(make(id));
     });
   }
 
   /** Whether the event was an answer to this asker. */
   take(event: SessionEvent): boolean {
-    if (event.kind !== "answer" && event.kind !== "acted" && event.kind !== "moved") return false;
+    if (event.kind !== "answer" && event.kind !== "acted" && event.kind !== "moved" && event.kind !== "snapshotted") return false;
     const waiting = this.#waiting.get(event.id);
     this.#waiting.delete(event.id);
     waiting?.(event);

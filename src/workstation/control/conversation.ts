@@ -62,6 +62,7 @@ const CHANGING: ReadonlySet<string> = new Set(
     "stop",
     "act",
     "move",
+    "snapshot",
     "debug-attach",
     "debug",
     "debug-stop",

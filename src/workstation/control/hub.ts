@@ -138,6 +138,7 @@ export class SessionHub {
       }
       case "act":
       case "symbols":
+      case "snapshot":
       case "move": {
         const id = ++this.#nextId;
         this.#asked.set(id, { client, id: message.id });
@@ -176,9 +177,10 @@ export class SessionHub {
     switch (event.kind) {
       case "answer":
       case "acted":
+      case "snapshotted":
       case "moved": {
         const asked = this.#asked.get(event.id);
-        this.#asked.delete(event.id);
+        if (event.kind !== "snapshotted" || event.whole || event.error !== undefined) this.#asked.delete(event.id);
         asked?.client.listener({ ...event, id: asked.id });
         return;
       }

@@ -22,14 +22,22 @@ export function momentOf(system: Pick<System, "machine" | "instructions">): Mome
 
 /** A machine on its way to a place in the past, and there. */
 export class Past {
-  #next = 0;
+  #next: number;
 
   /**
-   * @param system a machine at its start
+   * @param system a machine at its start, or at a milestone
    * @param inputs what entered the session until now, in order
    * @param end virtual time (ns) at which it ended, where it did
+   * @param entered how many of the inputs had entered at the milestone
    */
-  constructor(readonly system: System, readonly inputs: readonly RecordedInput[], readonly end: number = Infinity) {}
+  constructor(readonly system: System, readonly inputs: readonly RecordedInput[], readonly end: number = Infinity, entered = 0) {
+    this.#next = entered;
+  }
+
+  /** How many inputs have entered. */
+  get entered(): number {
+    return this.#next;
+  }
 
   /**
    * Goes on to a moment, for at most `milliseconds` of wall time.

@@ -1,0 +1,63 @@
+// `deno task bench instant`: from the start of the process to the prompt of a Debian guest, with a snapshot of it in the cache.
+
+import { PROMPT } from "../src/workstation/snapshot/instant.ts";
+import { median } from "./statistics.ts";
+
+const PROGRAM = new URL("../main.ts", import.meta.url).pathname;
+/** Starts in a round. */
+const STARTS = 3;
+
+/** Prints median and longest of all starts, seconds. The first start, which boots, counts for itself. */
+export async function benchInstant(rounds: number, json: boolean): Promise<void> {
+  const cache = await Deno.makeTempDir({ prefix: "el2-bench-" });
+  try {
+    const first = await promptAfter(cache);
+    const times: number[] = [];
+    for (let start = 0; start < rounds * STARTS; start++) times.push(await promptAfter(cache));
+    const result = { boot_seconds: first, starts: times.length, prompt_seconds: median(times), prompt_seconds_longest: Math.max(...times) };
+    if (json) return console.log(JSON.stringify({ schema: "el2.bench.instant/1", ...result }));
+    for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(24)} ${value.toFixed(3)}`);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+}
+
+/** Seconds until the prompt is on stdout. The program ends in order, so that it can leave its snapshot. */
+async function promptAfter(cache: string): Promise<number> {
+  // The guests are where they are; the snapshot is not to be one that was there.
+  const own = await Deno.realPath(Deno.env.get("EL2_CACHE") ?? `${Deno.env.get("HOME")}/.cache/el2`);
+  await linkAll(own, cache);
+  const began = performance.now();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-q", "--no-check", "-A", PROGRAM, "run", "debian", "--instant", "--stdio"],
+    env: { EL2_CACHE: cache },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let text = "", seconds = NaN;
+  for await (const chunk of child.stdout) {
+    text += new TextDecoder().decode(chunk);
+    if (Number.isNaN(seconds) && PROMPT.test(text.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]/g, ""))) {
+      seconds = (performance.now() - began) / 1000;
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode("poweroff -f\n"));
+      await writer.close();
+    }
+  }
+  const { code } = await child.status;
+  if (code !== 0 || Number.isNaN(seconds)) throw new Error(`no prompt; exit code ${code}:\n${text.slice(-2000)}`);
+  return seconds;
+}
+
+/** Links to everything in a cache but its instant snapshots. */
+async function linkAll(from: string, to: string): Promise<void> {
+  for await (const { name } of Deno.readDir(from)) {
+    if (name === "instant") continue;
+    try {
+      await Deno.symlink(`${from}/${name}`, `${to}/${name}`);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    }
+  }
+}

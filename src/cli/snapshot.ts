@@ -1,0 +1,112 @@
+// `el2 snapshot save|load|info|verify`: the whole state of a machine as a file.
+
+import { resolve } from "node:path";
+import { type Command, Option } from "@commander-js/extra-typings";
+import { ExitCode, Failure } from "./failure.ts";
+import { openSession, withSessionOptions } from "./session.ts";
+import { showSession } from "./show.ts";
+import { parseDuration } from "./values.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../workstation/snapshot/file.ts";
+import { verifySnapshot } from "../workstation/snapshot/verify.ts";
+
+/** Wall time (ms) between two lines of progress. */
+const PROGRESS = 1000;
+
+/** Adds the commands. */
+export function registerSnapshot(program: Command, entry: URL, exit: (code: number) => void): void {
+  const group = program.command("snapshot").description("the whole state of a machine as a file");
+  withSessionOptions(group.command("save").description("save the machine of a session; it goes on meanwhile"))
+    .argument("<file>", "snapshot to write")
+    .addHelpText("after", "\nExamples:\n  el2 snapshot save before.snap\n  el2 snapshot load before.snap")
+    .action(async (file, options) => exit(await save(file, options)));
+  group.command("load").description("start a session with the machine of a snapshot, which goes on to the instruction")
+    .argument("<file>", "snapshot")
+    .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
+    .option("--headless", "no screen: consoles as text, also on a terminal")
+    .option("--for <time>", "end after this much virtual time more", parseDuration)
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .addOption(new Option("--tier <tier>", "what executes instructions; snapshots know no difference").choices(TIERS))
+    .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
+    .addHelpText(
+      "after",
+      `
+Exit codes: as of el2 run; 2 the snapshot cannot be loaded.
+
+Examples:
+  el2 snapshot load before.snap
+  el2 snapshot load before.snap --stdio --tier interp`,
+    )
+    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless }) => {
+      const { header, plan } = await read(file, readSnapshot);
+      const loaded: SessionPlan = {
+        ...plan,
+        turbo: turbo ?? plan.turbo,
+        ...tier && { tier },
+        duration: more === undefined ? undefined : Number(header.ns) + more,
+        from: { path: file, spare: false },
+      };
+      const single = plan.what.kind === "boot";
+      exit(
+        await showSession(entry, loaded, {
+          title: header.title,
+          stdio: stdio ?? false,
+          log: undefined,
+          timeout: timeout === undefined ? undefined : timeout / 1e6,
+          names: !single,
+          headless,
+          console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : plan.what.host.vms.find((vm) => vm.console)?.name,
+        }),
+      );
+    });
+  group.command("info").description("what a snapshot says of itself")
+    .argument("<file>", "snapshot")
+    .option("--json", "print JSON")
+    .action(async (file, { json }) => {
+      const header = await read(file, readSnapshotHeader);
+      console.log(json ? JSON.stringify(header) : describe(header));
+      exit(ExitCode.Done);
+    });
+  group.command("verify").description("load a snapshot and look whether all that must hold does; exit code 1 where it does not")
+    .argument("<file>", "snapshot")
+    .option("--json", "print JSON")
+    .action(async (file, { json }) => {
+      const snapshot = await read(file, readSnapshot, ExitCode.Failed);
+      const wrong = verifySnapshot(snapshot);
+      if (json) console.log(JSON.stringify({ schema: "el2.snapshot.verify/1", good: wrong === undefined, rule: wrong ?? null }));
+      else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`);
+      exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
+    });
+}
+
+function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
+  const time = (Number(ns) / 1e9).toFixed(6);
+  return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / 2 ** 20} MiB, ${pages} pages in use; el2 ${version}`;
+}
+
+async function save(file: string, options: { socket?: string; json?: boolean }): Promise<number> {
+  using open = await openSession(options);
+  const began = performance.now();
+  let told = began;
+  const error = await open.asker.snapshot(resolve(file), open.session.info.what, (done, total) => {
+    if (performance.now() - told < PROGRESS) return;
+    told = performance.now();
+    console.error(`el2: ${done} of ${total} pages`);
+  });
+  if (error !== undefined) throw new Failure(`snapshot ${file}: ${error}`, ExitCode.Failed);
+  const { size } = await Deno.stat(file);
+  console.log(options.json ? JSON.stringify({ schema: "el2.snapshot.saved/1", file, bytes: size }) : `${file}: ${size} bytes`);
+  return ExitCode.Done;
+}
+
+/** What a reader gives of a file. */
+async function read<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
+  try {
+    return await reader(file);
+  } catch (error) {
+    if (error instanceof SnapshotError) throw new Failure(error.message, code);
+    if (error instanceof Deno.errors.NotFound) throw new Failure(`snapshot ${file}: no such file`);
+    if (error instanceof Deno.errors.IsADirectory) throw new Failure(`snapshot ${file}: is a folder`);
+    throw error;
+  }
+}

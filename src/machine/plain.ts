@@ -1,0 +1,276 @@
+// Plain data as bytes: what structured cloning copies, as far as programs and devices use it for their state, with objects that are reached
+// in two ways kept one. A value is a tag and what the tag says; one value has one encoding. Decoding takes hostile bytes: a RangeError says
+// what is wrong, memory stays in proportion to the input, and depth is bounded.
+
+const Tag = {
+  Undefined: 0,
+  Null: 1,
+  False: 2,
+  True: 3,
+  /** IEEE double. */
+  Number: 4,
+  /** Sign, count of words and 64-bit words of the magnitude. */
+  BigInt: 5,
+  Text: 6,
+  Bytes: 7,
+  Array: 8,
+  Object: 9,
+  Map: 10,
+  Set: 11,
+  /** An object that stood before: its number, from 0, in the order in which objects begin. */
+  Again: 12,
+} as const;
+
+const DEPTH_LIMIT = 100;
+const WORD = 64n;
+const BIGINT_WORDS = 64;
+
+/** Plain data as bytes. @throws TypeError for what is no plain data: functions, objects with a class. */
+export function encodePlain(value: unknown): Uint8Array {
+  const writer = new Writer();
+  writer.value(value);
+  return writer.taken;
+}
+
+/** The value. @throws RangeError that says what is wrong with the bytes. */
+export function decodePlain(bytes: Uint8Array): unknown {
+  const reader = new Reader(bytes);
+  const value = reader.value(0);
+  if (reader.left > 0) throw new RangeError(`${reader.left} bytes stand behind plain data`);
+  return value;
+}
+
+class Writer {
+  #bytes = new Uint8Array(1024);
+  #view = new DataView(this.#bytes.buffer);
+  #at = 0;
+  readonly #numbers = new Map<object, number>();
+
+  get taken(): Uint8Array {
+    return this.#bytes.slice(0, this.#at);
+  }
+
+  value(value: unknown): void {
+    switch (typeof value) {
+      case "undefined":
+        return this.#byte(Tag.Undefined);
+      case "boolean":
+        return this.#byte(value ? Tag.True : Tag.False);
+      case "number":
+        return this.#number(value);
+      case "bigint":
+        return this.#bigint(value);
+      case "string":
+        this.#byte(Tag.Text);
+        return this.#raw(new TextEncoder().encode(value));
+      case "object":
+        return value === null ? this.#byte(Tag.Null) : this.#object(value);
+      default:
+        throw new TypeError(`a ${typeof value} is no plain data`);
+    }
+  }
+
+  #object(value: object): void {
+    const number = this.#numbers.get(value);
+    if (number !== undefined) {
+      this.#byte(Tag.Again);
+      return this.#count(number);
+    }
+    this.#numbers.set(value, this.#numbers.size);
+    if (value instanceof Uint8Array) {
+      this.#byte(Tag.Bytes);
+      this.#raw(value);
+    } else if (Array.isArray(value)) this.#items(Tag.Array, value.length, value);
+    else if (value instanceof Map) this.#items(Tag.Map, value.size, [...value].flat(1));
+    else if (value instanceof Set) this.#items(Tag.Set, value.size, value);
+    else this.#fields(value);
+  }
+
+  #fields(value: object): void {
+    const prototype = Object.getPrototypeOf(value);
+    if (prototype !== Object.prototype && prototype !== null) {
+      throw new TypeError(`an object of class ${value.constructor.name} is no plain data`);
+    }
+    this.#items(Tag.Object, Object.keys(value).length, Object.entries(value).flat(1));
+  }
+
+  #items(tag: number, count: number, items: Iterable<unknown>): void {
+    this.#byte(tag);
+    this.#count(count);
+    for (const item of items) this.value(item);
+  }
+
+  #bigint(value: bigint): void {
+    this.#byte(Tag.BigInt);
+    this.#byte(value < 0n ? 1 : 0);
+    const words: bigint[] = [];
+    for (let rest = value < 0n ? -value : value; rest > 0n; rest >>= WORD) words.push(BigInt.asUintN(64, rest));
+    this.#byte(words.length);
+    for (const word of words) {
+      const at = this.#room(8);
+      this.#view.setBigUint64(at, word, true);
+    }
+  }
+
+  #number(value: number): void {
+    this.#byte(Tag.Number);
+    const at = this.#room(8);
+    this.#view.setFloat64(at, value, true);
+  }
+
+  #raw(bytes: Uint8Array): void {
+    this.#count(bytes.length);
+    const at = this.#room(bytes.length);
+    this.#bytes.set(bytes, at);
+  }
+
+  #byte(value: number): void {
+    const at = this.#room(1);
+    this.#bytes[at] = value;
+  }
+
+  #count(value: number): void {
+    const at = this.#room(4);
+    this.#view.setUint32(at, value, true);
+  }
+
+  #room(size: number): number {
+    const at = this.#at;
+    this.#at += size;
+    if (this.#at > this.#bytes.length) {
+      const bytes = new Uint8Array(Math.max(this.#at, 2 * this.#bytes.length));
+      bytes.set(this.#bytes);
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer);
+    }
+    return at;
+  }
+}
+
+class Reader {
+  readonly #view: DataView;
+  #at = 0;
+  readonly #objects: object[] = [];
+
+  constructor(readonly bytes: Uint8Array) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get left(): number {
+    return this.bytes.length - this.#at;
+  }
+
+  value(depth: number): unknown {
+    if (depth > DEPTH_LIMIT) throw new RangeError(`plain data nests deeper than ${DEPTH_LIMIT}`);
+    const tag = this.bytes[this.#take(1)];
+    switch (tag) {
+      case Tag.Undefined:
+        return undefined;
+      case Tag.Null:
+        return null;
+      case Tag.False:
+      case Tag.True:
+        return tag === Tag.True;
+      case Tag.Number:
+        return this.#view.getFloat64(this.#take(8), true);
+      case Tag.BigInt:
+        return this.#bigint();
+      case Tag.Text:
+        return this.#text();
+      case Tag.Again: {
+        const number = this.#count(0);
+        if (number >= this.#objects.length) throw new RangeError(`plain data names object ${number} before it stands`);
+        return this.#objects[number];
+      }
+      default:
+        return this.#object(tag, depth + 1);
+    }
+  }
+
+  #object(tag: number, depth: number): object {
+    switch (tag) {
+      case Tag.Bytes: {
+        const bytes = this.#raw();
+        this.#objects.push(bytes);
+        return bytes;
+      }
+      case Tag.Array: {
+        const array: unknown[] = [];
+        this.#objects.push(array);
+        for (let left = this.#count(1); left > 0; left--) array.push(this.value(depth));
+        return array;
+      }
+      case Tag.Map: {
+        const map = new Map<unknown, unknown>();
+        this.#objects.push(map);
+        const count = this.#count(2);
+        for (let left = count; left > 0; left--) map.set(this.value(depth), this.value(depth));
+        if (map.size !== count) throw new RangeError("plain data has a key of a map twice");
+        return map;
+      }
+      case Tag.Set: {
+        const set = new Set<unknown>();
+        this.#objects.push(set);
+        const count = this.#count(1);
+        for (let left = count; left > 0; left--) set.add(this.value(depth));
+        if (set.size !== count) throw new RangeError("plain data has an element of a set twice");
+        return set;
+      }
+      case Tag.Object:
+        return this.#fields(depth);
+      default:
+        throw new RangeError(`plain data has no tag ${tag}`);
+    }
+  }
+
+  #fields(depth: number): object {
+    const fields: Record<string, unknown> = {};
+    this.#objects.push(fields);
+    for (let left = this.#count(2); left > 0; left--) {
+      const name = this.value(depth);
+      if (typeof name !== "string" || name === "__proto__" || Object.hasOwn(fields, name)) {
+        throw new RangeError("plain data has a field without a name of its own");
+      }
+      fields[name] = this.value(depth);
+    }
+    return fields;
+  }
+
+  #bigint(): bigint {
+    const negative = this.bytes[this.#take(1)], count = this.bytes[this.#take(1)];
+    let value = 0n, last = 1n;
+    if (count > BIGINT_WORDS) throw new RangeError("plain data has a number of too many words");
+    for (let index = 0n; index < count; index++) value |= (last = this.#view.getBigUint64(this.#take(8), true)) << WORD * index;
+    if (negative > 1 || last === 0n || negative && value === 0n) throw new RangeError("plain data has a number in two forms");
+    return negative ? -value : value;
+  }
+
+  #text(): string {
+    const bytes = this.#raw();
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      throw new RangeError("plain data has a text that is no UTF-8");
+    }
+  }
+
+  #raw(): Uint8Array {
+    const length = this.#count(1);
+    const at = this.#take(length);
+    return this.bytes.slice(at, at + length);
+  }
+
+  /** A count of things of at least `size` bytes each, which must all be there. */
+  #count(size: number): number {
+    const count = this.#view.getUint32(this.#take(4), true);
+    if (count * size > this.left) throw new RangeError(`plain data says ${count} where ${this.left} bytes are left`);
+    return count;
+  }
+
+  #take(size: number): number {
+    if (size > this.left) throw new RangeError("plain data ends early");
+    const at = this.#at;
+    this.#at += size;
+    return at;
+  }
+}
