@@ -11,10 +11,9 @@ import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
 import { vmmHost } from "../host/vmm-host.ts";
-import type { EventPlace } from "../machine/events.ts";
-import { ArchiveError } from "../machine/archive.ts";
 import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
-import type { SavedPart } from "./snapshot/parts.ts";
+import { SavedEvent } from "./snapshot/saved-event.ts";
+import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/flash.ts";
 import { RandomGenerator } from "../hypervisor/prng.ts";
@@ -114,7 +113,8 @@ function giveSymbols({ what, symbols = {} }: SessionPlan, system: GuestSystem): 
 
 /** The primary's devices beside its UART. */
 function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
-  if (boot.clock !== undefined) attachClock(machine, boot.clock);
+  if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
+  if (boot.firmware) system.parts.push(UNSAVED_FIRMWARE);
   if (boot.firmware) attachFwCfg(machine, system.hypervisor, boot);
   const problem = (device: string, message: string) => system.deviceProblem(device, message);
   const output = (console: string, bytes: Uint8Array) => {
@@ -133,6 +133,15 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
     system.virtio.push({ vm: PRIMARY_CONSOLE, id: id(device), device, ipa, size, intid });
   }
 }
+
+/** Flash is memory of the hypervisor's with a device in front, which no archive has yet. */
+const UNSAVED_FIRMWARE: SavedPart = {
+  name: "firmware",
+  save() {
+    throw new UnsavableError("the flash of a machine with --firmware is not part of snapshots; boot the kernel itself");
+  },
+  restore() {},
+};
 
 /** A virtio slot with its device. */
 function savedTransport(name: string, transport: MmioTransport): SavedPart {
@@ -182,11 +191,23 @@ function generatedTree(
 }
 
 /** The platform's clock, which starts at `start` (seconds since 1970) and goes with virtual time. */
-function attachClock(machine: Machine, start: number): void {
+function attachClock(machine: Machine, system: GuestSystem, start: number): void {
+  const alarm = new SavedEvent(machine.events);
   const clock = new Pl031({
     seconds: () => Math.floor(machine.time / 1e9),
-    at: (seconds, action) => machine.events.schedule(Math.max(machine.time, seconds * 1e9), action),
+    at: (seconds, action) => alarm.schedule(Math.max(machine.time, seconds * 1e9), action),
   }, start);
+  system.parts.push({
+    name: "PL031",
+    save() {
+      const state = clock.save();
+      return v.parse(SAVED_CLOCK, { clock: state, alarm: state.armed ? alarm.place : undefined });
+    },
+    restore(state) {
+      const saved = v.parse(SAVED_CLOCK, state);
+      alarm.load(saved.alarm, saved.clock.armed, () => clock.restore(saved.clock));
+    },
+  });
   clock.onInterrupt = (level) => machine.interrupt(PL031_INTID, level);
   machine.bus.attach({ name: "PL031", base: PL031_BASE, size: PL031_SIZE, device: clock });
 }
@@ -199,6 +220,11 @@ const SAVED_INPUT = v.array(v.union([
 
 const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xff));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const EVENT_PLACE = v.strictObject({ at: v.number(), order: count });
+const SAVED_CLOCK = v.strictObject({
+  clock: v.strictObject({ offset: v.number(), match: count, mask: count, raised: v.boolean(), armed: v.boolean() }),
+  alarm: v.optional(EVENT_PLACE),
+});
 /** What is saved of the PL011: the device, when it will take input, and what was typed ahead. */
 const SAVED_UART = v.strictObject({
   uart: v.strictObject({
@@ -209,7 +235,7 @@ const SAVED_UART = v.strictObject({
     settled: v.boolean(),
     settling: v.boolean(),
   }),
-  settling: v.optional(v.strictObject({ at: v.number(), order: count })),
+  settling: v.optional(EVENT_PLACE),
   waiting: v.array(byte),
 });
 
@@ -218,12 +244,8 @@ const UART_SETTLE_TIME = 1_000_000;
 
 /** The platform's PL011: the console of the primary VM, where that has one (`input`). */
 function attachUart(machine: Machine, system: GuestSystem, input: boolean): void {
-  const { events } = machine;
-  let settling: EventPlace | undefined;
-  let loaded: EventPlace | undefined;
-  const uart = new Pl011((action) => {
-    settling = loaded ? events.put(loaded, action) : events.schedule(machine.time + UART_SETTLE_TIME, action);
-  });
+  const settling = new SavedEvent(machine.events);
+  const uart = new Pl011((action) => settling.schedule(machine.time + UART_SETTLE_TIME, action));
   uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
   uart.onInterrupt = (level) => machine.interrupt(PL011_INTID, level);
   machine.bus.attach({
@@ -237,15 +259,11 @@ function attachUart(machine: Machine, system: GuestSystem, input: boolean): void
     name: "PL011",
     save() {
       const state = uart.save();
-      const place = state.settling && settling ? { at: settling.at, order: settling.order } : undefined;
-      return v.parse(SAVED_UART, { uart: state, settling: place, waiting: [...waiting] });
+      return v.parse(SAVED_UART, { uart: state, settling: state.settling ? settling.place : undefined, waiting: [...waiting] });
     },
     restore(state) {
       const saved = v.parse(SAVED_UART, state);
-      if (saved.uart.settling !== (saved.settling !== undefined)) throw new ArchiveError("a UART that settles has an event");
-      loaded = saved.settling;
-      uart.restore(saved.uart);
-      loaded = undefined;
+      settling.load(saved.settling, saved.uart.settling, () => uart.restore(saved.uart));
       waiting.push(...saved.waiting);
     },
   });
