@@ -132,6 +132,7 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
     system.parts.push(savedTransport(id(device), transport));
     system.virtio.push({ vm: PRIMARY_CONSOLE, id: id(device), device, ipa, size, intid });
   }
+  system.parts.push(...maker.parts);
 }
 
 /** Flash is memory of the hypervisor's with a device in front, which no archive has yet. */

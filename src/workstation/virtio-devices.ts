@@ -1,5 +1,7 @@
 // Makes the virtio devices of a plan, with what is behind them on the host: files, sockets, consoles.
 
+import * as v from "valibot";
+import type { SavedPart } from "./snapshot/parts.ts";
 import { RandomGenerator } from "../hypervisor/prng.ts";
 import { BalloonDevice } from "../virtio/balloon/balloon.ts";
 import { BlockDevice } from "../virtio/block/block.ts";
@@ -27,10 +29,16 @@ import { HostFolder } from "./shared-folder.ts";
 /** Locally administered, and nobody else's: the last two bytes number VM and device. */
 const MAC_PREFIX = [0x52, 0x54, 0x00, 0xe1];
 
+const NUMBER = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const NAT = v.strictObject({ guestMac: v.pipe(v.instance(Uint8Array), v.length(6)), forwarded: NUMBER, sequence: NUMBER });
+const ADDRESSES = v.array(v.tuple([NUMBER, NUMBER]));
+
 /** What devices are made with. One maker serves all VMs of a session: its switches connect them. */
 export class DeviceMaker {
   readonly #switches = new Map<string, NetSwitch>();
   readonly #fabric = new SessionFabric();
+  /** What of the surroundings of devices is saved. */
+  readonly parts: SavedPart[] = [];
   #made = 0;
 
   /**
@@ -67,7 +75,10 @@ export class DeviceMaker {
           deliver: (packet) => device.receive(packet),
           onProblem: (message) => this.onProblem(name, message),
         });
-        if (host) this.outside.add(host);
+        if (host) {
+          this.outside.add(host);
+          this.parts.push({ name: `${name}, host`, save: () => host.save(), restore: (state) => host.restore(v.parse(NUMBER, state)) });
+        }
         this.#fabric.plug(device, host);
         return device;
       }
@@ -91,6 +102,7 @@ export class DeviceMaker {
           });
           device.backend = nat;
           this.outside.add(nat);
+          this.parts.push({ name: `${name}, NAT`, save: () => nat.save(), restore: (state) => nat.restore(v.parse(NAT, state)) });
         } else if (plan.backend !== "none") {
           this.#switch(plan.backend.slice("pair:".length)).plug(device);
         }
@@ -111,9 +123,12 @@ export class DeviceMaker {
   }
 
   #switch(name: string): NetSwitch {
-    const found = this.#switches.get(name) ?? new NetSwitch();
-    this.#switches.set(name, found);
-    return found;
+    const found = this.#switches.get(name);
+    if (found) return found;
+    const made = new NetSwitch();
+    this.#switches.set(name, made);
+    this.parts.push({ name: `switch ${name}`, save: () => made.save(), restore: (state) => made.restore(v.parse(ADDRESSES, state)) });
+    return made;
   }
 }
 

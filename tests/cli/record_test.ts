@@ -103,6 +103,36 @@ Deno.test("a run with a disk that is written to, or with gdb, is not recorded, b
     assert.match((await el2("run", DEMO, "--gdb", "1", "--record", `${folder}/x.rec`)).stderr, /--record with --gdb/);
   }));
 
+/** Recorded once by recordings/record.ts: registers every 10,000,000 instructions, and everything at the end. */
+const DEBIAN_RECORDING = new URL("../recordings/debian.rec", import.meta.url).pathname;
+
+/** The files that the recording names by hash, where the catalogue has these very ones. */
+async function recordedImages(): Promise<Map<string, string> | undefined> {
+  const text = await Deno.readTextFile(DEBIAN_RECORDING);
+  const wanted = [...text.matchAll(/"\$file":"([0-9a-f]{64})"/g)].map(([, hash]) => hash);
+  const { folder } = await catalogEntry("debian-bookworm");
+  const files = new Map<string, string>();
+  for (const path of [`${folder}/Image`, `${folder}/initrd`]) {
+    files.set(createHash("sha256").update(await Deno.readFile(path)).digest("hex"), path);
+  }
+  return wanted.every((hash) => files.has(hash)) ? files : undefined;
+}
+
+const images = LONG ? await recordedImages() : undefined;
+if (images) {
+  Deno.test("a Debian boot with typed input replays from a recording of another day, in every tier", () =>
+    inFolder(async (folder) => {
+      await Deno.mkdir(`${folder}/recorded`);
+      for (const [hash, path] of images) await Deno.symlink(path, `${folder}/recorded/${hash}`);
+      for (const tier of TIERS) {
+        const [program, ...args] = el2Command("replay", DEBIAN_RECORDING, "--verify", "--tier", tier);
+        const outcome = await new Deno.Command(program, { args, stdin: "null", env: { EL2_CACHE: folder, NO_COLOR: "1" } }).output();
+        assert.equal(outcome.code, 0, new TextDecoder().decode(outcome.stderr));
+        assert.match(new TextDecoder().decode(outcome.stdout), /^42-from-aarch64\r?$/m);
+      }
+    }));
+}
+
 if (LONG) {
   Deno.test("a Debian boot with typed input and HTTP over the NAT replays with equal registers every 10,000,000 instructions in every tier", () =>
     inFolder(async (folder) => {

@@ -18,6 +18,16 @@ export class NetSwitch {
     device.backend = { send: (frame, offload) => this.#forward(device, frame, offload), drained: () => {} };
   }
 
+  /** What it has learned: addresses, and numbers of ports in the order of plugging. */
+  save(): [number, number][] {
+    return [...this.#addresses].map(([mac, device]) => [mac, this.#ports.indexOf(device)]);
+  }
+
+  restore(addresses: readonly [number, number][]): void {
+    this.#addresses.clear();
+    for (const [mac, port] of addresses) if (this.#ports[port]) this.#addresses.set(mac, this.#ports[port]);
+  }
+
   #forward(from: NetDevice, frame: Uint8Array, offload: Offload): void {
     if (!this.#addresses.has(macOf(frame, 6)) && this.#addresses.size >= ADDRESSES_MAX) this.#addresses.clear();
     this.#addresses.set(macOf(frame, 6), from);

@@ -196,6 +196,15 @@ export class HostEndpoint {
     }, options.onProblem);
   }
 
+  /** The port of the next program that connects: what outlives connections. */
+  save(): number {
+    return this.#nextPort;
+  }
+
+  restore(nextPort: number): void {
+    this.#nextPort = nextPort;
+  }
+
   /** Programs of the host may connect. */
   readonly listens = true;
 

@@ -79,6 +79,14 @@ export interface NatOptions {
   readonly onProblem: (message: string) => void;
 }
 
+/** State of a NAT without connections. */
+export interface NatState {
+  readonly guestMac: Uint8Array;
+  /** Connections that were forwarded, and the last initial sequence number. */
+  readonly forwarded: number;
+  readonly sequence: number;
+}
+
 /** The NAT of one network device. */
 export class Nat implements NetBackend {
   #guestMac: Uint8Array = BROADCAST_MAC;
@@ -102,6 +110,17 @@ export class Nat implements NetBackend {
     for (const listener of this.#listeners) listener.close();
     for (const connection of [...this.#connections.values()]) connection.destroy();
     for (const key of [...this.#flows.keys()]) this.#closeFlow(key);
+  }
+
+  /** What outlives its connections, as plain data. It is saved only while there are none. */
+  save(): NatState {
+    return { guestMac: this.#guestMac.slice(), forwarded: this.#forwarded, sequence: this.#sequence };
+  }
+
+  restore({ guestMac, forwarded, sequence }: NatState): void {
+    this.#guestMac = guestMac.slice();
+    this.#forwarded = forwarded;
+    this.#sequence = sequence;
   }
 
   /** Whether the host may connect to the guest. */
