@@ -1,7 +1,8 @@
 // Images of the suites: initramfs archives of Debian's own arm64 programs for the userland benches, stress-ng, and programs of Debian's source
 // package qemu (its tests/tcg, and its copy of Berkeley TestFloat) built here. All by apt into .state, without root, when first asked for.
 
-import { Apt, debianMirror, debianSource, unpackDeb } from "../src/workstation/apt.ts";
+import { Apt, debianMirror, debianSource } from "../src/workstation/apt.ts";
+import { Deb } from "../src/workstation/deb.ts";
 import { exists, withLock, writeWhole } from "../src/workstation/cache.ts";
 import { type CpioEntry, writeCpio } from "../src/workstation/cpio.ts";
 import { nativeProgram } from "./native-tools.ts";
@@ -82,7 +83,7 @@ async function unpack(apt: Apt, packages: readonly string[], folder: string): Pr
   const downloads = `${folder}.debs`;
   if (await exists(downloads)) await Deno.remove(downloads, { recursive: true });
   await Deno.mkdir(folder, { recursive: true });
-  for (const deb of await apt.download(names, downloads)) await unpackDeb(deb, folder);
+  for (const deb of await apt.download(names, downloads)) await new Deb(deb).unpack(folder);
   await Deno.remove(downloads, { recursive: true });
 }
 

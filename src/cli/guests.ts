@@ -14,7 +14,7 @@ export function registerGuests(program: Command): void {
     .argument("<guest>", "what to fetch: debian")
     .addOption(new Option("--release <name>", "Debian release").choices(DEBIAN_RELEASES).default(DEFAULT_DEBIAN_RELEASE))
     .option("--disk", "make the guest with a disk: the ordinary kernel and a root file system of packages, configured in a first boot")
-    .option("--mirror <url>", "Debian mirror (default: the one of this machine's apt)")
+    .option("--mirror <url>", "Debian mirror (default: the one of this machine's apt; https where there is no apt)")
     .option("--json", "print the manifest as JSON")
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guest ${guest}: nothing of that name can be fetched; there is: debian`);

@@ -8,7 +8,6 @@ import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
 import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../workstation/snapshot/file.ts";
-import { verifySnapshot } from "../workstation/snapshot/verify.ts";
 
 /** Wall time (ms) between two lines of progress. */
 const PROGRESS = 1000;
@@ -72,6 +71,8 @@ Examples:
     .option("--json", "print JSON")
     .action(async (file, { json }) => {
       const snapshot = await read(file, readSnapshot, ExitCode.Failed);
+      // It has a machine of its own.
+      const { verifySnapshot } = await import("../workstation/snapshot/verify.ts");
       const wrong = verifySnapshot(snapshot);
       if (json) console.log(JSON.stringify({ schema: "el2.snapshot.verify/1", good: wrong === undefined, rule: wrong ?? null }));
       else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`);

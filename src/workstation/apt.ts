@@ -2,7 +2,9 @@
 // The mirror is the one that the machine's apt already uses, unless the caller names another; apt checks the signatures.
 
 import { exists, withLock } from "./cache.ts";
-import { runTool } from "./tool.ts";
+import { type PackageFields, parseFields } from "./deb.ts";
+import { MirrorArchive, type MirrorOptions, type PackageArchive } from "./mirror-archive.ts";
+import { hasTool, runTool } from "./tool.ts";
 
 /** What an `Apt` state folder is for. */
 export interface AptOptions {
@@ -17,9 +19,6 @@ export interface AptOptions {
   /** Called with 0..100 and what is being done. */
   progress?: (percent: number, what: string) => void;
 }
-
-/** Fields of a package as `apt-cache show` prints them; continuation lines are joined. */
-export type PackageFields = ReadonlyMap<string, string>;
 
 /** A source of packages in the machine's own apt configuration. */
 export interface MachineSource {
@@ -54,6 +53,24 @@ export async function debianMirror(override?: string): Promise<string> {
   throw new Error("apt on this machine knows no Debian mirror; name one with --mirror URL or EL2_MIRROR");
 }
 
+/**
+ * Debian's archive of a release: by apt where the machine has it, else straight from the mirror that is named.
+ * @param folder apt's state
+ * @throws Error where there is no apt, and no mirror or none that can be trusted
+ */
+export async function debianArchive(
+  options: Omit<MirrorOptions, "mirror"> & { mirror?: string; folder: string },
+): Promise<PackageArchive> {
+  const { suite, architecture, folder, progress } = options;
+  if (await hasTool("apt-get")) {
+    const source = await debianSource(await debianMirror(options.mirror), suite);
+    return await Apt.open({ folder, sources: [source], architecture, progress });
+  }
+  const mirror = options.mirror ?? Deno.env.get("EL2_MIRROR");
+  if (!mirror) throw new Error("there is no apt on this machine; name a mirror with --mirror https://deb.debian.org/debian");
+  return new MirrorArchive({ mirror, suite, architecture, progress });
+}
+
 /** A Debian `sources.list` line without its `deb`: checked against the archive's keyring. */
 export async function debianSource(mirror: string, suite: string): Promise<string> {
   for (const name of ["gpg", "pgp"]) {
@@ -63,8 +80,11 @@ export async function debianSource(mirror: string, suite: string): Promise<strin
   throw new Error("the Debian archive's keys are missing; install the package debian-archive-keyring");
 }
 
+/** apt's pattern for the packages without which there is no system. */
+const REQUIRED = "?priority(required)";
+
 /** One private apt state. */
-export class Apt {
+export class Apt implements PackageArchive {
   readonly #options: AptOptions;
   readonly #flags: string[];
 
@@ -115,7 +135,7 @@ export class Apt {
    */
   async show(name: string): Promise<PackageFields> {
     const text = await this.#apt("apt-cache", ["show", "--no-all-versions", name], name);
-    return fieldsOf(text.split("\n\n")[0]);
+    return parseFields(text.split("\n\n")[0]);
   }
 
   /** Downloads packages, not their dependencies, into `folder`. Returns the paths of the .debs; their checksums have been verified. */
@@ -137,9 +157,13 @@ export class Apt {
     return (await Array.fromAsync(Deno.readDir(folder), (entry) => `${folder}/${entry.name}`)).sort();
   }
 
-  /** Names of `names` and every package that they depend on, as a system with nothing installed would get them. */
-  async closure(names: readonly string[]): Promise<string[]> {
-    const plan = await this.#apt("apt-get", ["install", "--simulate", ...names], "dependencies");
+  /**
+   * Names of `names`, with `required` also of the packages of that priority, and every package that they depend on, as a system with nothing
+   * installed would get them.
+   */
+  async closure(names: readonly string[], required = false): Promise<string[]> {
+    const wanted = required ? [REQUIRED, ...names] : names;
+    const plan = await this.#apt("apt-get", ["install", "--simulate", ...wanted], "dependencies");
     return [...plan.matchAll(/^Inst (\S+)/gm)].map(([, name]) => name);
   }
 
@@ -159,36 +183,10 @@ export class Apt {
   }
 }
 
-/** Unpacks a .deb into `folder`, which may hold other packages' files. */
-export async function unpackDeb(deb: string, folder: string): Promise<void> {
-  await runTool(["dpkg-deb", "-x", deb, folder]);
-}
-
-/** Control fields of a .deb. */
-export async function debFields(deb: string): Promise<PackageFields> {
-  return fieldsOf(await runTool(["dpkg-deb", "-f", deb]));
-}
-
 async function debs(folder: string): Promise<string[]> {
   const names: string[] = [];
   for await (const entry of Deno.readDir(folder)) if (entry.name.endsWith(".deb")) names.push(entry.name);
   return names.sort();
-}
-
-function fieldsOf(paragraph: string): PackageFields {
-  const fields = new Map<string, string>();
-  let last = "";
-  for (const line of paragraph.split("\n")) {
-    if (/^\s/.test(line)) {
-      fields.set(last, `${fields.get(last) ?? ""}\n${line.trim()}`);
-      continue;
-    }
-    const colon = line.indexOf(":");
-    if (colon < 0) continue;
-    last = line.slice(0, colon);
-    fields.set(last, line.slice(colon + 1).trim());
-  }
-  return fields;
 }
 
 async function absolute(folder: string): Promise<string> {

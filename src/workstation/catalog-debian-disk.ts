@@ -1,7 +1,6 @@
 // Makes the catalogue's Debian with a disk: a release's ordinary kernel, an initramfs that mounts the disk, and a root file system made of
 // packages. All is unpacked here; what the packages' own scripts do happens in the guest, in a first boot that ends with a disk to keep.
 
-import type { Apt } from "./apt.ts";
 import { busyboxArchive } from "./busybox-archive.ts";
 import { exists } from "./cache.ts";
 import { addToCatalog, catalogFiles, type CatalogSource, diskGuestName, type Manifest } from "./catalog.ts";
@@ -11,6 +10,8 @@ import { CONFIGURE_SCRIPT, configureDisk, configureScript, DISK_INIT } from "./d
 import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
 import { DISK_MODULES } from "./kernel-modules.ts";
+import type { PackageArchive } from "./mirror-archive.ts";
+import { hasTool } from "./tool.ts";
 import { installedPackages, UnpackedPrograms } from "./unpacked-programs.ts";
 import { cacheFolder } from "./cache.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
@@ -20,7 +21,6 @@ import { ipText } from "../virtio/net/nat/packets.ts";
 const KERNEL = `linux-image-${ARCHITECTURE}`;
 /** What a system has beside the packages without which there is none: init, devices, network. */
 const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login", "iproute2", "iputils-ping", "netbase"];
-const REQUIRED = "?priority(required)";
 
 /** Bytes of the disk, most of which are no bytes of the file. */
 const DISK_SIZE = 2048 * MiB;
@@ -90,17 +90,17 @@ async function ext4Tools(progress: FetchOptions["progress"]): Promise<Ext4Tools>
   const programs = new UnpackedPrograms(`${cacheFolder()}/tools`, `${cacheFolder()}/apt/tools`);
   const find = async () => ({ mke2fs: await programs.find("mke2fs"), debugfs: await programs.find("debugfs") });
   let found = await find();
-  if (!found.mke2fs || !found.debugfs) {
+  if ((!found.mke2fs || !found.debugfs) && await hasTool("apt-get")) {
     await programs.fetch(["e2fsprogs"], ["mke2fs", "debugfs"], await installedPackages(), progress);
     found = await find();
   }
   const { mke2fs, debugfs } = found;
-  if (!mke2fs || !debugfs) throw new Error("mke2fs and debugfs are in no package of this machine's apt; install e2fsprogs");
+  if (!mke2fs || !debugfs) throw new Error("mke2fs and debugfs are missing on this machine; install e2fsprogs");
   return { mke2fs, debugfs };
 }
 
-async function rootTree(apt: Apt, work: string, progress: FetchOptions["progress"]): Promise<RootTree> {
-  const names = await apt.closure([REQUIRED, ...PACKAGES]);
+async function rootTree(apt: PackageArchive, work: string, progress: FetchOptions["progress"]): Promise<RootTree> {
+  const names = await apt.closure(PACKAGES, true);
   const debs = await apt.download(names, `${work}/debs`);
   const tree = await unpackRoot(debs, `${work}/tree`, progress);
   await Deno.remove(`${work}/debs`, { recursive: true });

@@ -1,6 +1,8 @@
 // Makes the catalogue's Debian guests: an unmodified arm64 cloud kernel of a release, and an initramfs around its busybox.
 
-import { Apt, debFields, debianMirror, debianSource, unpackDeb } from "./apt.ts";
+import { debianArchive } from "./apt.ts";
+import type { PackageArchive } from "./mirror-archive.ts";
+import { Deb } from "./deb.ts";
 import { cacheFolder, exists, sha256, withLock } from "./cache.ts";
 import { addToCatalog, catalogFiles, type CatalogPackage, type DebianRelease, type Manifest } from "./catalog.ts";
 import { archiveFile, archiveFolder, busyboxArchive } from "./busybox-archive.ts";
@@ -92,13 +94,12 @@ export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
 /** Runs `work` with the release's package lists and an empty folder, alone among all sessions; what an interrupted one left is removed. */
 export async function withDebianArchive<T>(
   { release, mirror, progress }: FetchOptions,
-  work: (apt: Apt, folder: string) => Promise<T>,
+  work: (apt: PackageArchive, folder: string) => Promise<T>,
 ): Promise<T> {
   const state = `${cacheFolder()}/apt/${release}-${ARCHITECTURE}`;
   await Deno.mkdir(state, { recursive: true });
   return await withLock(`${state}/fetch.lock`, async () => {
-    const source = await debianSource(await debianMirror(mirror), release);
-    const apt = await Apt.open({ folder: state, sources: [source], architecture: ARCHITECTURE, progress });
+    const apt = await debianArchive({ mirror, suite: release, architecture: ARCHITECTURE, folder: state, progress });
     await apt.update();
     const folder = `${state}/work`;
     if (await exists(folder)) await Deno.remove(folder, { recursive: true });
@@ -124,7 +125,7 @@ export interface Kernel {
 }
 
 /** The kernel that a metapackage depends on. In newer releases vmlinuz and modules are in packages that the image's depends on. */
-export async function fetchKernel(apt: Apt, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
+export async function fetchKernel(apt: PackageArchive, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
   const depends = (await apt.show(metapackage)).get("Depends");
   const image = dependencies(depends).find((name) => name.startsWith("linux-image-"));
   if (!image) throw new Error(`${metapackage} depends on no kernel: ${depends}`);
@@ -144,9 +145,9 @@ export async function fetchKernel(apt: Apt, metapackage: string, wanted: readonl
     if (!name) throw new Error(`no ${found ? "modules" : "vmlinuz"} in ${image} or the kernel packages that it depends on`);
     const [deb] = await apt.download([name], work);
     packages.push(await describe(deb));
-    await unpackDeb(deb, root);
+    await new Deb(deb).unpack(root);
     if (name === image) {
-      const depends = dependencies((await debFields(deb)).get("Depends"));
+      const depends = dependencies((await new Deb(deb).fields()).get("Depends"));
       names.push(...depends.filter((dependency) => /^linux-(base|binary|image|modules)-/.test(dependency)));
     }
   }
@@ -172,11 +173,11 @@ async function vmlinuz(root: string): Promise<string | undefined> {
 }
 
 /** The program of busybox-static. */
-export async function fetchBusybox(apt: Apt, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
+export async function fetchBusybox(apt: PackageArchive, work: string): Promise<{ binary: Uint8Array; package: CatalogPackage }> {
   const [deb] = await apt.download(["busybox-static"], work);
   const root = `${work}/busybox`;
   await Deno.mkdir(root);
-  await unpackDeb(deb, root);
+  await new Deb(deb).unpack(root);
   for (const path of [`${root}/bin/busybox`, `${root}/usr/bin/busybox`]) {
     if (await exists(path)) return { binary: await Deno.readFile(path), package: await describe(deb) };
   }
@@ -189,7 +190,7 @@ function dependencies(field = ""): string[] {
 }
 
 async function describe(deb: string): Promise<CatalogPackage> {
-  const fields = await debFields(deb);
+  const fields = await new Deb(deb).fields();
   return { name: fields.get("Package") ?? "", version: fields.get("Version") ?? "", sha256: await sha256(await Deno.readFile(deb)) };
 }
 

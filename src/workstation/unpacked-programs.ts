@@ -1,6 +1,7 @@
 // Programs of the machine's own distribution, unpacked into a folder without root and started with the libraries beside them.
 
-import { Apt, machineSources, unpackDeb } from "./apt.ts";
+import { Apt, machineSources } from "./apt.ts";
+import { Deb } from "./deb.ts";
 import { exists, withLock, writeWhole } from "./cache.ts";
 
 /** Never unpacked: a second C library beside the machine's dynamic loader cannot work. */
@@ -71,7 +72,7 @@ export class UnpackedPrograms {
       await Deno.mkdir(root, { recursive: true });
       for (const [index, deb] of debs.entries()) {
         progress?.(Math.round(100 * index / debs.length), "unpacking");
-        await unpackDeb(deb, root);
+        await new Deb(deb).unpack(root);
       }
       progress?.(100, "unpacking");
       await Deno.mkdir(bin, { recursive: true });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { el2Command } from "../support/el2.ts";
 import { el2 } from "./program.ts";
 
 Deno.test("guests fetch of what cannot be fetched is a usage error", async () => {
@@ -22,6 +23,28 @@ Deno.test("guests fetch from a mirror that does not answer fails with apt's own 
     if (before === undefined) Deno.env.delete("EL2_CACHE");
     else Deno.env.set("EL2_CACHE", before);
     await Deno.remove(cache, { recursive: true });
+  }
+});
+
+Deno.test("guests fetch without apt asks for a mirror that can be trusted", async () => {
+  const empty = await Deno.makeTempDir({ prefix: "el2-guests-" });
+  const run = async (...args: string[]) => {
+    const [program, ...rest] = el2Command("guests", "fetch", "debian", ...args);
+    const env = { PATH: empty, EL2_CACHE: empty, EL2_MIRROR: "" };
+    const { code, stderr } = await new Deno.Command(program, { args: rest, env, stdin: "null", stdout: "null", stderr: "piped" }).output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  };
+  try {
+    for (const more of [[], ["--disk"]]) {
+      const none = await run(...more);
+      assert.equal(none.code, 1);
+      assert.match(none.stderr, /no apt on this machine; name a mirror with --mirror https|install e2fsprogs/);
+    }
+    const plain = await run("--mirror", "http://mirror.example/debian");
+    assert.equal(plain.code, 1);
+    assert.match(plain.stderr, /name an https mirror/);
+  } finally {
+    await Deno.remove(empty, { recursive: true });
   }
 });
 

@@ -1,7 +1,8 @@
 // The private apt state against a repository in a folder: no network.
 
 import assert from "node:assert/strict";
-import { Apt, debFields, unpackDeb } from "../../src/workstation/apt.ts";
+import { Apt } from "../../src/workstation/apt.ts";
+import { Deb } from "../../src/workstation/deb.ts";
 import { buildRepository, type TestPackage } from "../support/debian-repository.ts";
 
 const PACKAGES: readonly TestPackage[] = [
@@ -27,8 +28,8 @@ Deno.test("a package is shown, downloaded and unpacked without root and without 
   withApt(async (apt, folder) => {
     assert.equal((await apt.show("el2-test-kernel")).get("Depends"), "el2-test-base (>= 1.0)");
     const [deb] = await apt.download(["el2-test-kernel"], `${folder}/work`);
-    assert.equal((await debFields(deb)).get("Version"), "1:1.0-2");
-    await unpackDeb(deb, `${folder}/root`);
+    assert.equal((await new Deb(deb).fields()).get("Version"), "1:1.0-2");
+    await new Deb(deb).unpack(`${folder}/root`);
     assert.equal(await Deno.readTextFile(`${folder}/root/boot/vmlinuz`), "contents of el2-test-kernel");
   }));
 

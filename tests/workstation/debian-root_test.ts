@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import { isUsefulModule } from "../../src/workstation/catalog-debian-disk.ts";
-import { debEntries, unpackRoot } from "../../src/workstation/debian-root.ts";
+import { unpackRoot } from "../../src/workstation/debian-root.ts";
 import { makeExt4 } from "../../src/workstation/ext4-image.ts";
 import { buildDeb, controlFields, putFile, VERSION } from "../support/debian-repository.ts";
 
@@ -79,19 +79,6 @@ Deno.test("a tree of packages has a merged /usr, and dpkg's record says unpacked
       (await output("dpkg-query", `--admindir=${database}`, "-W", "-f", "${Package} ${db:Status-Abbrev}\\n")).trim(),
       ["base-passwd iU ", "library iU ", "tool iU"].join("\n"),
     );
-  });
-});
-
-Deno.test("a listing names owners and takes links and odd names for what they are", async () => {
-  await inFolder(async (folder) => {
-    const [, tool] = await packages(folder);
-    const entries = await debEntries(tool);
-    assert.deepEqual(entries.find(({ path }) => path === "/bin/twin" || path === "/bin/tool")?.owner, "root");
-    assert.deepEqual(entries.map(({ path }) => path).filter((path) => path.startsWith("/etc/")).sort(), [
-      "/etc/größe",
-      "/etc/tool.conf",
-      "/etc/with space",
-    ]);
   });
 });
 
