@@ -26,7 +26,7 @@ Deno.test("a root VM's program runs in place of the resource manager, without a 
 Deno.test("boot needs an image or both files of a root VM", async () => {
   const file = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
   const cases: [string[], RegExp][] = [
-    [[], /^el2: boot: an image is missing; name one, or --root-runtime and --root-app\n$/],
+    [[], /^el2: boot: an image is missing; name one, or --firmware, or --root-runtime and --root-app\n$/],
     [["--root-runtime", file], /^el2: boot: --root-runtime and --root-app need one another; name both\n$/],
     [["--root-runtime", file, "--root-app", file], /^el2: root runtime: no ELF file/],
     [["--root-runtime", "/nowhere", "--root-app", file], /^el2: root runtime \/nowhere: no such file/],
