@@ -48,7 +48,7 @@ export type DevicePlan =
 /** Tag of a share that was given none. */
 export const DEFAULT_TAG = "share";
 
-/** How a device of a VM is called: `blk0` in `dev:debian/blk0`, whose number is that of its slot. */
-export function deviceId(vm: string, kind: DevicePlan["kind"], slot: number): string {
-  return `dev:${vm}/${kind === "block" ? "blk" : kind}${slot}`;
+/** How a device of a VM is called: `dev:debian/blk0`, whose number is that of its slot. `name` is the device's own, such as `block`. */
+export function deviceId(vm: string, name: string, slot: number): string {
+  return `dev:${vm}/${name === "block" ? "blk" : name}${slot}`;
 }

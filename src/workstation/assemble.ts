@@ -31,8 +31,6 @@ import {
   RAM_BASE,
   RAM_OFFSET,
 } from "../machine/memory-map.ts";
-import type { VirtioDevice } from "../virtio/device.ts";
-import { deviceId } from "../virtio/plan.ts";
 import { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { parseFaultRule } from "./fault-rules.ts";
 import { Vmid } from "./guest-names.ts";
@@ -122,15 +120,10 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   };
   const maker = new DeviceMaker(plan.seed ^ 0x0de5_1ce5, system.outside, () => machine.time, output, problem);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
-  const id = (device: VirtioDevice) => {
-    const slot = devices.indexOf(device);
-    return deviceId(PRIMARY_CONSOLE, boot.devices![slot].kind, slot);
-  };
-  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (device, message) => problem(id(device), message));
-  for (const { transport, ipa, size, intid } of places) {
-    const { device } = transport;
-    system.parts.push(savedTransport(id(device), transport));
-    system.virtio.push({ vm: PRIMARY_CONSOLE, id: id(device), device, ipa, size, intid });
+  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, problem);
+  for (const { transport, ...place } of places) {
+    system.parts.push(savedTransport(place.id, transport));
+    system.virtio.push({ vm: PRIMARY_CONSOLE, device: transport.device, ...place });
   }
   system.parts.push(...maker.parts);
 }

@@ -2,7 +2,7 @@
 //
 //     KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
 //
-// `dev=debian/block0` is short for `dev dev=debian/block0`. A value is a word, several with commas, with `*` for anything.
+// `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, several with commas, with `*` for anything.
 
 import { ErrorCode } from "../abi/errors.ts";
 import { FAULT_KINDS, type FaultCondition, type FaultEffect, type FaultKind, type FaultRule } from "../abi/faults.ts";
@@ -89,7 +89,7 @@ export const FAULTS: Readonly<Record<FaultKind, FaultKindInfo>> = {
   dev: {
     doc: "requests of a virtio device, as its driver makes them available",
     fields: {
-      dev: "VM/DEVICE, such as host/block0",
+      dev: "VM/DEVICE, such as host/blk0",
       op: "read, write, flush, identify, discard, zero of a disk; queue0, queue1.. of others",
     },
     words: {},

@@ -6,6 +6,7 @@ import type { Machine } from "../machine/machine.ts";
 import { VIRTIO_MMIO_BASE, VIRTIO_MMIO_INTID, VIRTIO_MMIO_SLOTS, VIRTIO_MMIO_STRIDE } from "../machine/memory-map.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { MmioTransport } from "../virtio/mmio-transport.ts";
+import { deviceId } from "../virtio/plan.ts";
 import { deviceFaults } from "./device-faults.ts";
 import { VmMemory } from "./vm-memory.ts";
 
@@ -28,6 +29,8 @@ export function virtioNodes(count: number): DevicetreeNode[] {
 
 /** Where a device is. */
 export interface VirtioPlace {
+  /** `dev:VM/blk0`. */
+  readonly id: string;
   readonly transport: MmioTransport;
   readonly ipa: number;
   readonly size: number;
@@ -43,19 +46,20 @@ export function attachVirtio(
   hypervisor: Hypervisor,
   vmid: number,
   devices: readonly VirtioDevice[],
-  onProblem: (device: VirtioDevice, message: string) => void,
+  onProblem: (id: string, message: string) => void,
 ): VirtioPlace[] {
   if (devices.length > VIRTIO_MMIO_SLOTS) {
     throw new RangeError(`${devices.length} virtio devices: the platform has ${VIRTIO_MMIO_SLOTS} slots`);
   }
   const memory = new VmMemory(hypervisor, vmid);
   return devices.map((device, slot) => {
+    const id = deviceId(hypervisor.names.vm(vmid), device.name, slot);
     const ipa = VIRTIO_MMIO_BASE + slot * VIRTIO_MMIO_STRIDE, intid = VIRTIO_MMIO_INTID + slot;
     const transport = new MmioTransport(device, {
       memory,
-      faults: deviceFaults(hypervisor.faults, `${hypervisor.names.vm(vmid)}/${device.name}${slot}`, device),
+      faults: deviceFaults(hypervisor.faults, id.slice("dev:".length), device),
       onInterrupt: (level) => machine.interrupt(intid, level),
-      onFault: (fault) => onProblem(device, `${fault.message}: ${JSON.stringify(fault.values)}`),
+      onFault: (fault) => onProblem(id, `${fault.message}: ${JSON.stringify(fault.values)}`),
     });
     machine.bus.attach({
       name: `virtio-${device.name} in slot ${slot}`,
@@ -63,6 +67,6 @@ export function attachVirtio(
       size: VIRTIO_MMIO_STRIDE,
       device: transport,
     });
-    return { transport, ipa, size: VIRTIO_MMIO_STRIDE, intid };
+    return { id, transport, ipa, size: VIRTIO_MMIO_STRIDE, intid };
   });
 }
