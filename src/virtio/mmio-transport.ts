@@ -251,6 +251,10 @@ export class MmioTransport implements VirtioPort {
     if (fresh & VirtioStatus.DRIVER_OK) {
       for (const queue of this.queues) queue.eventIndex = this.accepted(Feature.EVENT_IDX);
       this.device.start?.();
+      // A driver may have filled queues before it was ready (section 3.1.1), and its notifications were for nobody.
+      this.queues.forEach((queue, index) => {
+        if (this.running && queue.available > 0) this.device.notify(index);
+      });
     }
   }
 

@@ -13,8 +13,17 @@ export function archiveFile(path: string, data: Uint8Array | string, permissions
   return { path, kind: "file", permissions, data: typeof data === "string" ? new TextEncoder().encode(data) : data };
 }
 
+/** Modules in `/lib/modules`, where `order` lists them as insmod takes them. */
+export function moduleFiles(modules: readonly KernelModule[]): CpioEntry[] {
+  const order = modules.map((module) => `${module.file}\n`).join("");
+  return [
+    ...modules.map((module) => archiveFile(`lib/modules/${module.file}`, module.bytes, 0o644)),
+    archiveFile("lib/modules/order", order, 0o644),
+  ];
+}
+
 /**
- * An initramfs with busybox as its only program, `init`, and modules in `/lib/modules`, where `order` lists them as insmod takes them.
+ * An initramfs with busybox as its only program, `init`, and modules (`moduleFiles`).
  * The kernel's console needs its device node before /dev is mounted.
  */
 export function busyboxArchive(
@@ -23,12 +32,7 @@ export function busyboxArchive(
   modules: readonly KernelModule[],
   more: readonly CpioEntry[] = [],
 ): Uint8Array {
-  const order = modules.map((module) => `${module.file}\n`).join("");
-  const library: CpioEntry[] = modules.length === 0 ? [] : [
-    ...["lib", "lib/modules"].map(archiveFolder),
-    ...modules.map((module) => archiveFile(`lib/modules/${module.file}`, module.bytes, 0o644)),
-    archiveFile("lib/modules/order", order, 0o644),
-  ];
+  const library = modules.length === 0 ? [] : [...["lib", "lib/modules"].map(archiveFolder), ...moduleFiles(modules)];
   return writeCpio([
     ...["bin", "dev", "proc", "root", "sys", "tmp"].map(archiveFolder),
     archiveFile("bin/busybox", busybox, 0o755),

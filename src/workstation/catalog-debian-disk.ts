@@ -4,7 +4,7 @@
 import { busyboxArchive } from "./busybox-archive.ts";
 import { exists } from "./cache.ts";
 import { addToCatalog, catalogFiles, type CatalogSource, diskGuestName, type Manifest } from "./catalog.ts";
-import { ARCHITECTURE, fetchBusybox, fetchKernel, type FetchOptions, type Kernel, withDebianArchive } from "./catalog-debian.ts";
+import { fetchBusybox, fetchKernel, type FetchOptions, type Kernel, ORDINARY_KERNEL, withDebianArchive } from "./catalog-debian.ts";
 import { MiB } from "./config-units.ts";
 import { CONFIGURE_SCRIPT, configureDisk, configureScript, DISK_INIT } from "./debian-first-boot.ts";
 import { type RootTree, unpackRoot } from "./debian-root.ts";
@@ -17,8 +17,6 @@ import { cacheFolder } from "./cache.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../virtio/net/nat/packets.ts";
 
-/** The ordinary kernel: unlike the cloud one it has 9p and all of virtio. */
-const KERNEL = `linux-image-${ARCHITECTURE}`;
 /** What a system has beside the packages without which there is none: init, devices, network. */
 const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login", "iproute2", "iputils-ping", "netbase"];
 
@@ -46,7 +44,7 @@ export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> 
   const { release, progress } = options;
   const tools = await ext4Tools(progress);
   return await withDebianArchive(options, async (apt, work) => {
-    const kernel = await fetchKernel(apt, KERNEL, DISK_MODULES, work);
+    const kernel = await fetchKernel(apt, ORDINARY_KERNEL, DISK_MODULES, work);
     const busybox = await fetchBusybox(apt, work);
     const tree = await rootTree(apt, work, progress);
     await copyModules(kernel, tree.folder);

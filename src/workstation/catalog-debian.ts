@@ -13,6 +13,8 @@ import { unwrapImage } from "./kernel-image.ts";
 export const ARCHITECTURE = "arm64";
 /** Depends on the newest kernel of its release for virtual machines. */
 const CLOUD_KERNEL = `linux-image-cloud-${ARCHITECTURE}`;
+/** The ordinary kernel: unlike the cloud one it has 9p, input devices and all of virtio. */
+export const ORDINARY_KERNEL = `linux-image-${ARCHITECTURE}`;
 
 /**
  * PID 1 of the initramfs. Its first line says that user space runs. The kernel's command line may hold `el2=poweroff`;

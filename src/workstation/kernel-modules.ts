@@ -20,6 +20,8 @@ export const VIRTIO_MODULES = [
   "9pnet_virtio",
   "9p",
   "vmw_vsock_virtio_transport",
+  "virtio_input",
+  "evdev",
   "af_packet",
 ];
 

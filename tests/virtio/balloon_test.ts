@@ -108,3 +108,16 @@ Deno.test("a chain with too many pages needs a reset", () => {
   driver.set(R.QueueNotify, INFLATE);
   assert.match(driver.faults[0].message, /lists at most 4096 pages/);
 });
+
+Deno.test("statistics that a driver offers before it is ready are taken when it is", () => {
+  const device = new BalloonDevice();
+  const driver = new TestDriver(device);
+  driver.initialize();
+  const status = driver.get(R.Status);
+  const state = driver.transport.save();
+  driver.transport.restore({ ...state, status: status & ~4 });
+  driver.offer(STATS, [{ out: stat(4, 1000n) }]);
+  assert.equal(device.metrics().guest_free_bytes, undefined);
+  driver.set(R.Status, status);
+  assert.equal(device.metrics().guest_free_bytes, 1000);
+});
