@@ -55,10 +55,10 @@ if (LONG) {
       assert.equal((await Deno.stat(`${folder}/big`)).size, 3_000_000);
       await command("rm -r /m/e /m/big; ls /m | wc -l", /\n2\n/);
 
-      await command(`hexdump -e '8/2 " %d" "\\n"' -n 48 /dev/input/event0 > /tmp/keys & sleep 1; echo reads-$?`, /reads-0\n/);
+      await command(`hexdump -e '12/2 " %d" "\\n"' -n 48 /dev/input/event0 > /tmp/keys & sleep 1; echo reads-$?`, /reads-0\n/);
       assert.equal(guest.system.inspector.act({ kind: "input.send", vm: "host", events: keyEvents("a") }), undefined);
       // 48 bytes are two events of 24: a time each, then type 1 (a key), code 30, value 1; then its end.
-      await command("wait; cat /tmp/keys; echo read-$?", / 1 30 1 0\n[\s\S]* 0 0 0 0\n[\s\S]*read-0\n/);
+      await command("wait; cat /tmp/keys; echo read-$?", / 1 30 1 0\n.* 0 0 0 0\n[^]*read-0\n/);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
