@@ -122,6 +122,7 @@ export class Engine {
 
   start(): void {
     this.#sampled.wall = performance.now();
+    this.#nextMilestone = performance.now() + MILESTONE_INTERVAL;
     if (this.plan.until !== undefined) this.system.inspector.until(this.plan.until);
     this.#sample();
     this.#schedule();
@@ -311,7 +312,9 @@ export class Engine {
   #keepPresent(): void {
     const began = performance.now();
     if (!this.plan.history || this.#replay || this.#done || began < this.#nextMilestone || this.present.ended()) return;
-    if (this.#nextMilestone > 0) this.#keep(this.present, this.#inputs.length);
+    // A machine that idles is near its last state anyway.
+    const instructions = this.present.instructions();
+    if (!this.#history.hasBetween(instructions - LANDING, instructions)) this.#keep(this.present, this.#inputs.length);
     const took = performance.now() - began;
     this.#nextMilestone = began + Math.max(MILESTONE_INTERVAL, MILESTONE_SHARE * took);
   }

@@ -15,7 +15,7 @@ export interface Milestone {
 
 /** Milestones that are kept, and bytes of pages. */
 const COUNT_LIMIT = 48;
-const BYTES_LIMIT = 384 << 20;
+const BYTES_LIMIT = 160 << 20;
 const PAGE_BYTES = 4096;
 
 /** The milestones of a session, in the order of the run. */
