@@ -12,7 +12,7 @@ const OPTIONS: TuiOptions = { title: "bench", depth: "256", ascii: false, mouse:
 const EVENTS = 100_000;
 const PARCELS = 5_000;
 /** Keys that are measured on each screen. */
-const KEYS = 250;
+const KEYS = 150;
 /** Wall time between two pictures of the machine, ms. */
 const SAMPLES = 200;
 

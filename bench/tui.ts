@@ -4,22 +4,35 @@
 import { cpuUsage } from "node:process";
 import { runTui } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
+import { median } from "./statistics.ts";
 import { type Held, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
 import { connectEmbedded } from "../src/workstation/client.ts";
 import { planText } from "../src/workstation/config-plan.ts";
 import type { SessionPlan } from "../src/workstation/plan.ts";
+import { Asker } from "../src/workstation/control/asker.ts";
 import { SessionHub } from "../src/workstation/control/hub.ts";
 
 /** Wall time before and of a measurement, ms. */
-const WARM_UP = 2000;
-const MEASURED = 5000;
-const PAIRS = 3;
+const WARM_UP = 1500;
+const MEASURED = 3000;
+/** Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps and interrupts. */
+const PAIRS = 2;
+const BALLS = 100;
 
-/** Three pairs of guests that play ping-pong by queue and doorbell: some 10,000 hypercalls, traps and interrupts a second. */
-function configuration(): string {
+/** A guest that computes for ever: it adds, mixes and branches. */
+const COMPUTING = Uint32Array.of(0x9100_0400, 0xca00_0021, 0x17ff_fffe);
+
+/**
+ * Pairs of guests that play ping-pong by queue and doorbell.
+ * @param computing an image that computes, as one more VM: the machine is never idle then
+ */
+function configuration(computing: string | undefined): string {
   const vms: string[] = [], links: string[] = [];
+  if (computing !== undefined) vms.push(`[vm.computing]\nimage = ${JSON.stringify(computing)}\nmemory = "4MiB"`);
   for (let pair = 0; pair < PAIRS; pair++) {
-    for (const name of ["ping", "pong"]) vms.push(`[vm.${name}${pair}]\nimage = "${name}.bin"\nmemory = "4MiB"`);
+    for (const name of ["ping", "pong"]) {
+      vms.push(`[vm.${name}${pair}]\nimage = "${name}.bin"\nmemory = "4MiB"\ncmdline = "balls=${BALLS}"`);
+    }
     links.push(`m${pair} = { kind = "msgqueue-pair", label = 1, between = ["ping${pair}", "pong${pair}"], depth = 8, size = 64 }`);
     links.push(`b${pair} = { kind = "doorbell", label = 2, from = "ping${pair}", to = "pong${pair}" }`);
   }
@@ -54,25 +67,44 @@ class CountingTerminal implements TerminalPort {
 interface Round {
   /** Of one core, 0..1 and more. */
   readonly cpu: number;
-  /** Millions of guest instructions a CPU second. */
+  /** Millions of guest instructions a CPU second of the machine's worker. */
   readonly instructions: number;
+  /** Exits of guests to the hypervisor, a second: each is an event or more. */
+  readonly exits: number;
   readonly bytesPerFrame: number;
   readonly framesPerSecond: number;
-  /** Bytes written in 2 s while the machine is paused. */
+  /** Bytes written in 1.5 s while the machine is paused. */
   readonly pausedBytes: number;
 }
 
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function busyPlan(): Promise<SessionPlan> {
-  const planned = await planText(configuration(), undefined, new URL("../assets/guests", import.meta.url).pathname);
+/** CPU time (s) of this process's workers that live, by thread. */
+function workerTimes(): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { name } of Deno.readDirSync("/proc/self/task")) {
+    const folder = `/proc/self/task/${name}`;
+    if (Deno.readTextFileSync(`${folder}/comm`).startsWith("worker-")) {
+      times.set(name, Number(Deno.readTextFileSync(`${folder}/schedstat`).split(" ")[0]) / 1e9);
+    }
+  }
+  return times;
+}
+
+/** How much they have grown. */
+function workerSeconds(before: ReadonlyMap<string, number>): number {
+  return [...workerTimes()].reduce((sum, [name, seconds]) => sum + seconds - (before.get(name) ?? 0), 0);
+}
+
+async function busyPlan(computing?: string): Promise<SessionPlan> {
+  const planned = await planText(configuration(computing), undefined, new URL("../assets/guests", import.meta.url).pathname);
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
   const { host, ui: _, ...machine } = planned.run;
   return { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
 }
 
-async function measure(withTui: boolean): Promise<Round> {
-  const plan = await busyPlan();
+async function measure(withTui: boolean, computing?: string): Promise<Round> {
+  const plan = await busyPlan(computing);
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));
   const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
   const terminal = new CountingTerminal();
@@ -81,38 +113,51 @@ async function measure(withTui: boolean): Promise<Round> {
     : undefined;
   let instructions = 0;
   const listener = hub.join({ readOnly: true, follow: true, patient: false }, (event) => {
-    if (event.kind === "sample") instructions = event.sample.instructions;
+    if (event.kind === "answer") asker.take(event);
+    else if (event.kind === "sample") instructions = event.sample.instructions;
     else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
   });
+  const asker = new Asker(listener);
+  const exits = async () => (await asker.ask({ table: "vcpu.ls", args: {} })).rows.reduce((sum, row) => sum + Number(row.exits), 0);
   client.send({ kind: "start", plan });
   await sleep(WARM_UP);
-  const before = { cpu: cpuUsage(), instructions, bytes: terminal.bytes, frames: terminal.frames, wall: performance.now() };
+  const before = {
+    exits: await exits(),
+    workers: workerTimes(),
+    cpu: cpuUsage(),
+    instructions,
+    bytes: terminal.bytes,
+    frames: terminal.frames,
+    wall: performance.now(),
+  };
   await sleep(MEASURED);
   const used = cpuUsage(before.cpu), wall = (performance.now() - before.wall) / 1000;
   const seconds = (used.user + used.system) / 1e6;
   const frames = terminal.frames - before.frames;
   const round = {
     cpu: seconds / wall,
-    instructions: (instructions - before.instructions) / 1e6 / seconds,
+    instructions: (instructions - before.instructions) / 1e6 / workerSeconds(before.workers),
+    exits: (await exits() - before.exits) / wall,
     bytesPerFrame: frames ? (terminal.bytes - before.bytes) / frames : 0,
     framesPerSecond: frames / wall,
   };
-  client.send({ kind: "pause" });
-  await sleep(1500);
-  const paused = terminal.bytes;
-  await sleep(2000);
-  const pausedBytes = terminal.bytes - paused;
+  let pausedBytes = 0;
+  if (withTui) {
+    client.send({ kind: "pause" });
+    await sleep(1000);
+    const paused = terminal.bytes;
+    await sleep(1500);
+    pausedBytes = terminal.bytes - paused;
+  }
   terminal.end();
   await shown;
   hub.close();
   return { ...round, pausedBytes };
 }
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
-
 /** A slow link, bytes a second, and how long it is looked at, ms. */
 const SLOW_LINK = 50_000;
-const SLOW_TIME = 5000;
+const SLOW_TIME = 3000;
 
 /** The busy machine behind a slow link. */
 async function measureSlowLink(): Promise<Held> {
@@ -126,21 +171,35 @@ async function measureSlowLink(): Promise<Held> {
 
 /** Prints the medians of interleaved rounds. */
 export async function benchTui(rounds: number, json: boolean): Promise<void> {
-  const bare: Round[] = [], tui: Round[] = [], links: Held[] = [], starts: number[] = [], keys: number[] = [];
+  const folder = await Deno.makeTempDir({ prefix: "el2-bench-" });
+  const image = `${folder}/computing.bin`;
+  await Deno.writeFile(image, new Uint8Array(COMPUTING.buffer));
+  const bare: Round[] = [],
+    tui: Round[] = [],
+    bareComputing: Round[] = [],
+    tuiComputing: Round[] = [],
+    links: Held[] = [],
+    starts: number[] = [],
+    keys: number[] = [];
   await measureStart(); // what is read from disk the first time is no warm start
   for (let round = 0; round < rounds; round++) {
     bare.push(await measure(false));
     tui.push(await measure(true));
+    bareComputing.push(await measure(false, image));
+    tuiComputing.push(await measure(true, image));
     links.push(await measureSlowLink());
     starts.push(await measureStart());
     keys.push(...await measureKeys());
   }
+  await Deno.remove(folder, { recursive: true });
   const of = (all: readonly Round[], name: keyof Round) => median(all.map((one) => one[name]));
   const result = {
     rounds,
     cpu_points_over_headless: (of(tui, "cpu") - of(bare, "cpu")) * 100,
     cpu_headless: of(bare, "cpu") * 100,
-    instructions_per_cpu_second_ratio: of(tui, "instructions") / of(bare, "instructions"),
+    exits_per_second: of(tui, "exits"),
+    instructions_per_worker_second_ratio: of(tui, "instructions") / of(bare, "instructions"),
+    instructions_per_worker_second_ratio_computing: of(tuiComputing, "instructions") / of(bareComputing, "instructions"),
     bytes_per_frame: of(tui, "bytesPerFrame"),
     frames_per_second: of(tui, "framesPerSecond"),
     paused_bytes: Math.max(...tui.map(({ pausedBytes }) => pausedBytes)),
