@@ -30,9 +30,8 @@ function configuration(computing: string | undefined): string {
   const vms: string[] = [], links: string[] = [];
   if (computing !== undefined) vms.push(`[vm.computing]\nimage = ${JSON.stringify(computing)}\nmemory = "4MiB"`);
   for (let pair = 0; pair < PAIRS; pair++) {
-    for (const name of ["ping", "pong"]) {
-      vms.push(`[vm.${name}${pair}]\nimage = "${name}.bin"\nmemory = "4MiB"\ncmdline = "balls=${BALLS}"`);
-    }
+    vms.push(`[vm.ping${pair}]\nimage = "ping.bin"\nmemory = "4MiB"\ncmdline = "balls=${BALLS}"`);
+    vms.push(`[vm.pong${pair}]\nimage = "pong.bin"\nmemory = "4MiB"`);
     links.push(`m${pair} = { kind = "msgqueue-pair", label = 1, between = ["ping${pair}", "pong${pair}"], depth = 8, size = 64 }`);
     links.push(`b${pair} = { kind = "doorbell", label = 2, from = "ping${pair}", to = "pong${pair}" }`);
   }
@@ -103,7 +102,7 @@ async function busyPlan(computing?: string): Promise<SessionPlan> {
   return { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
 }
 
-async function measure(withTui: boolean, computing?: string): Promise<Round> {
+export async function measure(withTui: boolean, computing?: string): Promise<Round> {
   const plan = await busyPlan(computing);
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));
   const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
