@@ -91,8 +91,8 @@ function workerTimes(): Map<string, number> {
 }
 
 /** How much they have grown. */
-function workerSeconds(before: ReadonlyMap<string, number>): number {
-  return [...workerTimes()].reduce((sum, [name, seconds]) => sum + seconds - (before.get(name) ?? 0), 0);
+function grown(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return [...after].reduce((sum, [name, seconds]) => sum + seconds - (before.get(name) ?? 0), 0);
 }
 
 async function busyPlan(computing?: string): Promise<SessionPlan> {
@@ -102,7 +102,7 @@ async function busyPlan(computing?: string): Promise<SessionPlan> {
   return { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
 }
 
-export async function measure(withTui: boolean, computing?: string): Promise<Round> {
+async function measure(withTui: boolean, computing?: string): Promise<Round> {
   const plan = await busyPlan(computing);
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));
   const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
@@ -110,34 +110,31 @@ export async function measure(withTui: boolean, computing?: string): Promise<Rou
   const shown = withTui
     ? runTui(hub.connect(), terminal, { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false })
     : undefined;
-  let instructions = 0;
   const listener = hub.join({ readOnly: true, follow: true, patient: false }, (event) => {
     if (event.kind === "answer") asker.take(event);
-    else if (event.kind === "sample") instructions = event.sample.instructions;
     else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
   });
   const asker = new Asker(listener);
-  const exits = async () => (await asker.ask({ table: "vcpu.ls", args: {} })).rows.reduce((sum, row) => sum + Number(row.exits), 0);
+  const look = async () => {
+    const { at, rows } = await asker.ask({ table: "vcpu.ls", args: {} });
+    const exits = rows.reduce((sum, row) => sum + Number(row.exits), 0);
+    const { bytes, frames } = terminal;
+    return { exits, instructions: Number(at.insn), workers: workerTimes(), bytes, frames, wall: performance.now() };
+  };
   client.send({ kind: "start", plan });
   await sleep(WARM_UP);
-  const before = {
-    exits: await exits(),
-    workers: workerTimes(),
-    cpu: cpuUsage(),
-    instructions,
-    bytes: terminal.bytes,
-    frames: terminal.frames,
-    wall: performance.now(),
-  };
+  const before = await look();
+  const cpu = cpuUsage();
   await sleep(MEASURED);
-  const used = cpuUsage(before.cpu), wall = (performance.now() - before.wall) / 1000;
-  const seconds = (used.user + used.system) / 1e6;
-  const frames = terminal.frames - before.frames;
+  const used = cpuUsage(cpu);
+  const after = await look();
+  const wall = (after.wall - before.wall) / 1000;
+  const frames = after.frames - before.frames;
   const round = {
-    cpu: seconds / wall,
-    instructions: (instructions - before.instructions) / 1e6 / workerSeconds(before.workers),
-    exits: (await exits() - before.exits) / wall,
-    bytesPerFrame: frames ? (terminal.bytes - before.bytes) / frames : 0,
+    cpu: (used.user + used.system) / 1e6 / wall,
+    instructions: (after.instructions - before.instructions) / 1e6 / grown(before.workers, after.workers),
+    exits: (after.exits - before.exits) / wall,
+    bytesPerFrame: frames ? (after.bytes - before.bytes) / frames : 0,
     framesPerSecond: frames / wall,
   };
   let pausedBytes = 0;
