@@ -7,14 +7,19 @@ import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
 import { ACTIONS } from "../../src/tui/actions.ts";
 import { KNOWN_KEYS } from "../../src/workstation/config-schema.ts";
 import { STEPS } from "../../src/workstation/scenario/scenario.ts";
+import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import { requestNames } from "../../src/abi/ioctl/decode.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
 import { el2 } from "./program.ts";
 
 const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 
+/** Pages of which only the names are compared. */
+const BY_NAME = ["commands.md", "configuration.md", "hypercalls.md", "ioctls.md"];
+
 for (const { file, text } of WORKSTATION_REFERENCES) {
   // Every change of an option or key would touch these pages: they have all of them, and are written anew for a release.
-  if (file === "commands.md" || file === "configuration.md") continue;
+  if (BY_NAME.includes(file)) continue;
   Deno.test(`docs/reference/${file} is what the tables say (deno task reference writes it)`, () => {
     assert.equal(Deno.readTextFileSync(new URL(`../../docs/reference/${file}`, import.meta.url)), text());
   });
@@ -34,6 +39,12 @@ Deno.test("docs/reference/configuration.md has every key of a configuration and 
   for (const key of [...KNOWN_KEYS.machine.built, ...KNOWN_KEYS.host.built, ...KNOWN_KEYS.vm.built, ...Object.keys(STEPS)]) {
     assert.ok(page.includes(`| \`${key}\` |`), key);
   }
+});
+
+Deno.test("docs/reference has a section for every hypercall, and a row for every ioctl (deno task reference writes them)", () => {
+  const page = (file: string) => Deno.readTextFileSync(new URL(`../../docs/reference/${file}`, import.meta.url));
+  for (const name of Object.keys(HYPERCALLS)) assert.ok(page("hypercalls.md").includes(`\n## ${name}\n`), name);
+  for (const name of requestNames()) assert.ok(page("ioctls.md").includes(`| ${name} |`), name);
 });
 
 Deno.test("W9: the reference of keys lists every action of the table", () => {
