@@ -2,7 +2,7 @@
 // packages. All is unpacked here; what the packages' own scripts do happens in the guest, in a first boot that ends with a disk to keep.
 
 import { busyboxArchive } from "./busybox-archive.ts";
-import { exists } from "./cache.ts";
+import { cacheFolder, exists } from "./cache.ts";
 import { addToCatalog, catalogFiles, type CatalogSource, diskGuestName, type Manifest } from "./catalog.ts";
 import { fetchBusybox, fetchKernel, type FetchOptions, type Kernel, ORDINARY_KERNEL, withDebianArchive } from "./catalog-debian.ts";
 import { MiB } from "./config-units.ts";
@@ -13,7 +13,6 @@ import { DISK_MODULES } from "./kernel-modules.ts";
 import type { PackageArchive } from "./mirror-archive.ts";
 import { hasTool } from "./tool.ts";
 import { installedPackages, UnpackedPrograms } from "./unpacked-programs.ts";
-import { cacheFolder } from "./cache.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../virtio/net/nat/packets.ts";
 

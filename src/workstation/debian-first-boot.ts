@@ -1,5 +1,6 @@
 // The first boot of a Debian disk: packages that lie there unpacked are configured by their own scripts, in the guest, under el2.
 
+import { ARCHITECTURE } from "./catalog-debian.ts";
 import { PrimaryMachine } from "./library.ts";
 import { MiB } from "./config-units.ts";
 
@@ -67,12 +68,12 @@ set -e
 cd /var/lib/dpkg/info
 for name in base-passwd $(ls *.preinst | sed 's/\\.preinst$//' | grep -v '^base-passwd$'); do
   [ -e $name.preinst ] || continue
-  DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE=\${name%:*} DPKG_MAINTSCRIPT_ARCH=${"arm64"} DPKG_RUNNING_VERSION=1 \\
+  DPKG_MAINTSCRIPT_NAME=preinst DPKG_MAINTSCRIPT_PACKAGE=\${name%:*} DPKG_MAINTSCRIPT_ARCH=${ARCHITECTURE} DPKG_RUNNING_VERSION=1 \\
     ./$name.preinst install || { echo "$name: preinst failed"; exit 1; }
 done
 configure() {
   dpkg --force-unsafe-io --status-fd 3 --configure "$@" 3>&1 >/tmp/dpkg.log 2>&1 | sed -n 's/^status: \\(.*\\): installed *$/${STEP} \\1/p'
-  # The shell knows the exit code of sed only; dpkg's record is what counts.
+  # The shell has the exit code of sed only: dpkg's record is looked at below.
 }
 # Scripts of others use what these set up: users, and awk.
 configure --force-depends base-passwd base-files mawk
