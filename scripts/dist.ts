@@ -26,12 +26,15 @@ await checksums();
 
 /** The real thing: `deno compile` with the runtime that DENORT_BIN names. */
 async function compile(): Promise<void> {
-  await run("compile", Deno.execPath(), "compile", "-q", "-A", "--no-check", "--include", BUNDLE, "-o", PROGRAM, BUNDLE);
+  const tried = `${PROGRAM}.tried`;
+  await run("compile", Deno.execPath(), "compile", "-q", "-A", "--no-check", "--include", BUNDLE, "-o", tried, BUNDLE);
   // Some binaries that `deno compile` takes are no runtime, and ignore the program in them.
-  const { stdout } = await new Deno.Command(PROGRAM, { args: ["--version"], stdout: "piped", stdin: "null" }).output();
+  const { stdout } = await new Deno.Command(tried, { args: ["--version"], stdout: "piped", stdin: "null" }).output();
   if (new TextDecoder().decode(stdout).trim() !== VERSION) {
+    await Deno.remove(tried);
     throw new Error(`dist: the result of deno compile does not run el2; DENORT_BIN=${runtime} is not denort ${Deno.version.deno}`);
   }
+  await Deno.rename(tried, PROGRAM);
   console.log(`${PROGRAM}: by deno compile`);
 }
 
