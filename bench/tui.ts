@@ -17,7 +17,7 @@ const WARM_UP = 1500;
 const MEASURED = 3000;
 /** Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps and interrupts. */
 const PAIRS = 2;
-const BALLS = 100;
+const BALLS = 200;
 
 /** A guest that computes for ever: it adds, mixes and branches. */
 const COMPUTING = Uint32Array.of(0x9100_0400, 0xca00_0021, 0x17ff_fffe);

@@ -26,7 +26,7 @@ export interface TablePaneOptions {
 
 /** Rows of a stream that are asked for: by who has moved away from its end, and by who follows. */
 const STREAM_ROWS = 2000;
-const FOLLOWED_ROWS = 50;
+const FOLLOWED_ROWS = 16;
 /** How long (ms) a changed word is marked. */
 const CHANGED = 1000;
 
