@@ -33,7 +33,7 @@ async function promptAfter(cache: string): Promise<number> {
     env: { EL2_CACHE: cache },
     stdin: "piped",
     stdout: "piped",
-    stderr: "inherit",
+    stderr: "null",
   }).spawn();
   let text = "", seconds = NaN;
   for await (const chunk of child.stdout) {

@@ -170,7 +170,7 @@ Examples:
       const name = options.firmware ?? image ?? options.rootApp ?? "";
       checkBootPlan(plan, plan.what, name);
       exit(
-        await showSession(entry, await instantly(await recorded(plan, options.record), options.instant), {
+        await showSession(entry, instantly(await recorded(plan, options.record), options.instant), {
           title: name.split("/").at(-1) ?? name,
           stdio: options.stdio ?? false,
           log: options.log,

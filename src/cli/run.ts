@@ -78,7 +78,7 @@ Examples:
         symbols: { ...run.symbols, ...options.symbols },
       };
       exit(
-        await showSession(entry, await instantly(await recorded(plan, options.record), options.instant), {
+        await showSession(entry, instantly(await recorded(plan, options.record), options.instant), {
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,

@@ -50,9 +50,13 @@ function terminalOfProcess(): ProcessTerminal {
   return process ??= new ProcessTerminal();
 }
 
-/** Runs the plan in a worker and returns the exit code. */
-export async function showSession(entry: URL, plan: SessionPlan, options: ShowOptions): Promise<number> {
+/** Runs the plan in a worker and returns the exit code. The worker starts while the plan is still being made. */
+export async function showSession(entry: URL, planned: SessionPlan | Promise<SessionPlan>, options: ShowOptions): Promise<number> {
   const client = withGdb(withLog(connectEmbedded(entry), options.log), options.gdb);
+  const plan = await Promise.resolve(planned).catch((error) => {
+    client.close();
+    throw error;
+  });
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
   // Without a screen nobody can go back.

@@ -45,6 +45,8 @@ export class NativePrograms {
   readonly #factories = new Map<number, NativeGuestFactory>();
   /** Weak: a program goes with its VM. */
   readonly #guests = new WeakMap<AddressSpace, NativeGuest>();
+  /** Their state came from a file that anybody may have written: that one ends in it is no bug of ours. */
+  foreign = false;
   /** Where they stand. */
   readonly #places = new WeakMap<NativeGuest, number>();
 
@@ -156,9 +158,11 @@ export class NativeExecution implements NativeVcpu {
     } catch (error) {
       const { hypervisor } = this.vcpu;
       // Programs rely on what they have asked for; where somebody lets it go wrong, that they end is an answer.
-      if (!(error instanceof NativePanic || hypervisor.faults.injected > 0 && error instanceof Error)) throw error;
+      const disturbed = hypervisor.faults.injected > 0 || hypervisor.natives.foreign;
+      if (!(error instanceof NativePanic || disturbed && error instanceof Error)) throw error;
       const injected = hypervisor.faults.injected > 0 ? ` (faults injected: ${hypervisor.faults.injected})` : "";
-      hypervisor.stop(`vcpu:${hypervisor.names.vcpu(this.vcpu)}: ${error.message}${injected}`);
+      const foreign = hypervisor.natives.foreign ? " (its state came from a file)" : "";
+      hypervisor.stop(`vcpu:${hypervisor.names.vcpu(this.vcpu)}: ${error.message}${injected}${foreign}`);
       return EVENT_COST;
     }
   }

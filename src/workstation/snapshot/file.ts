@@ -60,6 +60,7 @@ export interface SnapshotHeader {
 /** A snapshot. */
 export interface Snapshot {
   readonly header: SnapshotHeader;
+  /** What the machine was made from. */
   readonly plan: SessionPlan;
   readonly state: SystemState;
 }
@@ -135,10 +136,11 @@ export function readSnapshot(path: string, own = false): Snapshot {
   if (header.version !== VERSION) {
     reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}; only the same version loads it`);
   }
-  const plan = reader.decoded("plan", () => decodePlain(reader.section(Kind.Plan))) as SessionPlan;
+  const encoded = reader.section(Kind.Plan);
+  const plan = reader.decoded("plan", () => decodePlain(encoded)) as SessionPlan;
   const fields = reader.section(Kind.Fields);
   const pages = new Map<number, Uint8Array>();
-  for (let last = -1; reader.kind === Kind.Pages;) last = decodePages(reader, reader.section(Kind.Pages), pages, last);
+  for (let last = -1; reader.kind === Kind.Pages;) last = decodePages(reader, reader.section(Kind.Pages), pages, last, own);
   if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);
   if (own) reader.section(Kind.End);
   else reader.end();
@@ -262,17 +264,19 @@ function encodePages(pages: readonly [number, Uint8Array][]): Uint8Array {
 }
 
 /** Takes the pages of a chunk, which come behind page `last`. Gives the number of the last one. */
-function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number, Uint8Array>, last: number): number {
+function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number, Uint8Array>, last: number, own: boolean): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = bytes.length < 4 ? 0 : view.getUint32(0, true);
   if (count === 0 || count > PAGES_PER_CHUNK || bytes.length !== 4 + count * (4 + PAGE_SIZE)) reader.fail("no chunk of pages");
+  // Words of pages are compared, and stand at multiples of four only in a copy.
+  const chunk = own ? bytes.slice() : bytes;
   for (let index = 0; index < count; index++) {
     const page = view.getUint32(4 + 4 * index, true);
     if (page <= last) reader.fail("pages do not ascend");
     last = page;
     const start = 4 + 4 * count + index * PAGE_SIZE;
-    // Its own memory: a page of an image may live longer than the file.
-    const content = bytes.slice(start, start + PAGE_SIZE);
+    // Its own memory, as a page may live longer than others; of one's own snapshot all live long, in chunks.
+    const content = own ? chunk.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
     if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and need not be there`);
     pages.set(page, content);
   }

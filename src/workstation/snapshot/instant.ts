@@ -24,6 +24,11 @@ export async function instantPath(plan: SessionPlan): Promise<string> {
   return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
 }
 
+/** The plan of a file that is only loaded by who has the plan. */
+function withoutImages(plan: SessionPlan): SessionPlan {
+  return { ...plan, root: undefined, what: { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } };
+}
+
 /** The making of one. */
 export class InstantSnapshot {
   #tail = "";
@@ -70,7 +75,7 @@ export class InstantSnapshot {
     this.#made = true;
     Deno.mkdirSync(dirname(this.path), { recursive: true });
     // Not compressed: reading it is what must be quick.
-    return writeSnapshot(this.path, snapshotOf(this.system, this.plan, "instant"), false);
+    return writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false);
   }
 
   /** What was typed meanwhile, in order. */
