@@ -133,6 +133,25 @@ Deno.test("interrupts are lost, late or doubled", async () => {
   assert.ok(hits(await demo(10, count, "virq vm=ping every=3 -> double"))[1] > 0);
 });
 
+Deno.test("ioctls of a VMM fail, wait or take longer as a rule says", async () => {
+  const configuration = `el2 = 1\n[machine]\nmemory = "96MiB"\n[host]\nmemory = "64MiB"\ndevice = "v17"
+[vm.hello]\nimage = "hello.bin"\nmemory = "4MiB"\n`;
+  const started = async (rule: string) => {
+    const system = await demoSystem(configuration);
+    system.hypervisor.faults.add(parseFaultRule(rule));
+    runUntil(system, 10e6);
+    return { system, running: rows(system, "vm.ls", { filter: "id=vm:hello state=running" }).length === 1 };
+  };
+  const refused = await started("ioctl name=GH_VM_START nth=1 -> EBUSY");
+  assert.match(refused.system.ended()!.message, /START: EBUSY/);
+  assert.deepEqual((injectedReason(refused.system).chain as { name: string }[]).map(({ name }) => name), ["GH_VM_START"]);
+  const waiting = await started("ioctl name=GH_VM_START -> lose");
+  assert.deepEqual([waiting.running, waiting.system.ended()], [false, undefined]);
+  const late = await started("ioctl name=GH_VM_START -> delay 3ms");
+  assert.ok(late.running);
+  assert.deepEqual(hits(late.system), [1]);
+});
+
 Deno.test("rules come and go while the machine runs, and end with their number", async () => {
   const system = await demo(1);
   const { inspector } = system;
