@@ -15,6 +15,7 @@ import { defineRecords } from "./record-functions.ts";
 import { defineSystemInstructions } from "./system-instructions.ts";
 import { defineSystemRegisters } from "./system-registers.ts";
 import { defineTlb } from "./tlb.ts";
+import { defineContextMove, defineRun } from "./run-function.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
 
 const WASM_PAGE = 0x1_0000;
@@ -35,20 +36,22 @@ export interface CoreImports {
   watched(va: bigint, access: number): number;
   /** Execution enters the page at `host` by virtual address `va`; only while CPU.WATCHING is set. */
   pageEntered(va: bigint, host: number): void;
+  /** An exception to EL2 with so much of the budget left, while CPU.EL2_CALLED is set: the budget of what follows, 0 ends the run. */
+  exited(left: number): number;
 }
 
 /** What the module offers to TypeScript; see `functions.ts` and the files that define the functions. */
 export interface CoreExports {
   /** Runs the resident vCPU for at most `budget` instructions from CPU.PC; answers with what is left. CPU.EXIT_REASON says why. */
   run(budget: number): number;
+  /** Copies a vCPU's context to an address from another: into the CPU record, or out of it (run-function.ts). */
+  moveContext(to: number, from: number): void;
   /** What derives from the context (functions.ts). */
   updateRegime(): void;
   /** Exceptions (exception-entry.ts). */
   injectException(esr: number, far: bigint): void;
   /** Host address, or 0 with CPU.FAULT (mmu.ts). */
   translate(va: bigint, access: number): number;
-  /** The instruction at CPU.IP (record-functions.ts). */
-  currentWord(): number;
   /** TLB maintenance (tlb.ts). */
   tlbFlushSpace(space: number): void;
   tlbFlushAll(): void;
@@ -88,6 +91,7 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
+  const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
   const library = new Library(module);
   defineRecords(library, { allocateRecords, releaseRecords, regionsWritten, pageEntered });
   defineExceptions(library, undefinedInstruction);
@@ -102,6 +106,8 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   defineFloatingPoint(library);
   const outlined = new OutlinedFunctions(library, imported);
   const dispatch = defineInterpreter(library, outlined, decode);
+  defineRun(library, exited);
+  defineContextMove(library);
   library.exportAll();
   library.check();
   return { bytes: module.encode(), dispatch, outlined, library, importedMemory: imported };

@@ -3,7 +3,7 @@
 
 import { disassemble } from "../isa/disassemble.ts";
 import { Breakpoints } from "./breakpoints.ts";
-import { CONTEXT_SIZE, CPU, CPU_RECORD, Pending } from "./cpu-record.ts";
+import { CPU, CPU_RECORD, Pending } from "./cpu-record.ts";
 import { type CoreExports, generateCore, instantiateCore } from "./core-module.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
 import { Access } from "./functions.ts";
@@ -12,6 +12,7 @@ import {
   type CachedPage,
   type DebugCore,
   type Exit,
+  type ExitHandler,
   ExitReason,
   type Translation,
   type VcpuProgress,
@@ -45,6 +46,9 @@ import { completeRead, storeValue, VcpuContext } from "./vcpu-state.ts";
  * seconds want short slices.
  */
 const SLICE = 100_000;
+
+/** Bits of MDSCR_EL1 with which the guest debugs itself. */
+const DEBUGGED = Mdscr.MDE | Mdscr.SS;
 
 /** Distinct UNDEFINED instruction words that are told of: what a guest executes must not take up memory without bound. */
 const UNDEFINED_WORDS = 4096;
@@ -91,8 +95,8 @@ export class WasmCore implements DebugCore {
   readonly #translator: Translator | undefined;
   readonly #slice: number;
   readonly #tlbs: TlbPool;
-  readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
+  readonly #doubles: Float64Array;
   readonly #view: DataView;
   readonly #freeContexts: number[] = [];
   readonly #undefinedWords = new Set<number>();
@@ -105,6 +109,15 @@ export class WasmCore implements DebugCore {
   /** Whether breakpoints and watchpoints stop the run in progress. */
   #stops = true;
   #resident: VcpuContext | undefined;
+  /** What handles exits of the run in progress. */
+  #el2: ExitHandler | undefined;
+  /** The load or store that left last, and its part of the syndrome: who waits for a device does so in a loop. */
+  #accessWord = 0;
+  #accessSyndrome = loadStoreSyndrome(0);
+  /** Where the budget began that the run in progress has, in virtual time (ns); the budget; and what is left of it behind the slice. */
+  #begun = NaN;
+  #budget = 0;
+  #behind = 0;
   readonly #exit: Exit;
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
@@ -113,8 +126,8 @@ export class WasmCore implements DebugCore {
     const core = generateCore(ram, memory.buffer.byteLength);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
-    this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
+    this.#doubles = new Float64Array(memory.buffer);
     const view = this.#view = new DataView(memory.buffer);
     // Few who handle an exit want FAR, which is a bigint: it is read when asked for.
     this.#exit = {
@@ -135,6 +148,7 @@ export class WasmCore implements DebugCore {
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
       watched: (va, access) => this.#watched(va, access),
       pageEntered: (va, host) => this.#pageEntered(BigInt.asUintN(64, va), host >>> 0),
+      exited: (left) => this.#exited(left),
     });
     this.#exports = functions;
     const { tier = "interp" } = options;
@@ -176,12 +190,12 @@ export class WasmCore implements DebugCore {
     return this.#translator?.counters;
   }
 
-  run(vcpu: VcpuState, now: number, budget: number, floor: number): Exit {
-    return this.#run(vcpu, now, budget, floor, true);
+  run(vcpu: VcpuState, now: number, budget: number, floor: number, el2?: ExitHandler): Exit {
+    return this.#run(vcpu, now, budget, floor, el2, true);
   }
 
   step(vcpu: VcpuState, now: number, floor: number): Exit {
-    return this.#run(vcpu, now, 1, floor, false);
+    return this.#run(vcpu, now, 1, floor, undefined, false);
   }
 
   insertBreakpoint(stage2: number, address: bigint): void {
@@ -207,31 +221,35 @@ export class WasmCore implements DebugCore {
     return this.#watchpoints.hit;
   }
 
-  #run(vcpu: VcpuState, now: number, budget: number, floor: number, stops: boolean): Exit {
+  #run(vcpu: VcpuState, now: number, budget: number, floor: number, el2: ExitHandler | undefined, stops: boolean): Exit {
     this.#stops = stops;
     const context = this.#own(vcpu);
     this.#enter(context);
-    const view = this.#view, words = this.#words, exit = this.#exit;
+    const words = this.#words, exit = this.#exit;
     const mdscr = words[CPU.MDSCR_EL1 >> 2];
     if (mdscr & Mdscr.MDE || context.armed) this.#arm(context, mdscr);
-    view.setFloat64(CPU.TIME_FLOOR, floor, true);
+    this.#doubles[CPU.TIME_FLOOR >> 3] = floor;
     words[CPU.PENDING >> 2] = Pending.None;
+    // Who debugs sees every exit.
+    this.#el2 = mdscr & DEBUGGED ? undefined : el2;
+    words[CPU.EL2_CALLED >> 2] = this.#el2 ? 1 : 0;
+    this.#begun = now;
+    this.#budget = budget;
     let left = budget;
     do {
       const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
       const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice);
       // What is stepped is not where time is spent, and an exception from here leaves no instruction in progress.
       let samples = !(mdscr & Mdscr.SS);
-      // Time passes with the instructions of this slice up to its end.
-      view.setFloat64(CPU.RUN_END, now + budget - left + slice, true);
-      left -= slice - this.#exports.run(slice);
+      this.#beginSlice(left, slice);
+      left = this.#exports.run(slice) + this.#behind;
       exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
       if (exit.reason === ExitReason.Breakpoint && !(stops && this.#breakpoints.has(vcpu.stage2, vcpu.pc))) {
         if (this.#guestBreaks(context, mdscr)) {
           exit.reason = ExitReason.Budget;
           samples = false;
         } else {
-          view.setFloat64(CPU.RUN_END, now + budget - left + 1, true);
+          this.#beginSlice(left, 1);
           left -= this.#passMark(vcpu, stops);
           exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
         }
@@ -248,9 +266,41 @@ export class WasmCore implements DebugCore {
     } while (left > 0 && exit.reason === ExitReason.Budget);
     // Unlike what an abort stops, the instruction will be executed again, and counted then.
     if (exit.reason === ExitReason.Watchpoint) left++;
-    exit.retired = budget - left;
-    if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) this.#readSyndrome();
+    exit.retired = this.#budget - left;
+    if (this.#budget === 0) exit.reason = ExitReason.Budget;
+    else if (exit.reason === ExitReason.Trap || exit.reason === ExitReason.Bus) this.#readSyndrome();
     return exit;
+  }
+
+  /** Time passes with the instructions of a slice up to its end. */
+  #beginSlice(left: number, slice: number): void {
+    this.#behind = left - slice;
+    this.#doubles[CPU.RUN_END >> 3] = this.#begun + (this.#budget - this.#behind);
+  }
+
+  /** An exit in the middle of a run, where EL2 is called: the slice that follows, or 0. */
+  #exited(left: number): number {
+    const exit = this.#exit, words = this.#words, el2 = this.#el2, context = this.#resident;
+    if (!el2 || !context) throw new Error("an exit outside of a run");
+    exit.reason = words[CPU.EXIT_REASON >> 2] as ExitReason;
+    exit.retired = this.#budget - (this.#behind + left);
+    this.#readSyndrome();
+    const budget = el2.handle(exit);
+    if (budget > 0) {
+      // A handler may have looked through the eyes of another vCPU.
+      this.#enter(context);
+      if (!(words[CPU.MDSCR_EL1 >> 2] & DEBUGGED)) {
+        words[CPU.PENDING >> 2] = Pending.None;
+        this.#begun = el2.now;
+        this.#budget = budget;
+        const slice = Math.min(budget, this.#slice);
+        this.#beginSlice(budget, slice);
+        return slice;
+      }
+    }
+    this.#budget = 0;
+    this.#behind = 0;
+    return 0;
   }
 
   completeRead(vcpu: VcpuState, esr: number, value: bigint): void {
@@ -419,6 +469,8 @@ export class WasmCore implements DebugCore {
   #passMark(vcpu: VcpuState, unwanted: boolean): number {
     const { pc } = vcpu;
     const host = this.#records.hostOf(this.#words[CPU.IP >> 2]);
+    // What this one instruction leaves with is the caller's.
+    this.#words[CPU.EL2_CALLED >> 2] = 0;
     const retired = this.#records.pass(host, () => 1 - this.#exports.run(1));
     if (unwanted && this.#breakpoints.forget(vcpu.stage2, pc)) {
       this.#records.unmark(host);
@@ -472,7 +524,7 @@ export class WasmCore implements DebugCore {
   #enter(vcpu: VcpuContext): void {
     if (vcpu !== this.#resident) {
       this.#evict();
-      this.#bytes.copyWithin(CPU_RECORD, vcpu.address, vcpu.address + CONTEXT_SIZE);
+      this.#exports.moveContext(CPU_RECORD, vcpu.address);
       vcpu.resident = true;
       vcpu.derivedStale = true;
       this.#resident = vcpu;
@@ -492,28 +544,28 @@ export class WasmCore implements DebugCore {
   #evict(): void {
     const vcpu = this.#resident;
     if (!vcpu) return;
-    this.#bytes.copyWithin(vcpu.address, CPU_RECORD, CPU_RECORD + CONTEXT_SIZE);
+    this.#exports.moveContext(vcpu.address, CPU_RECORD);
     vcpu.resident = false;
     this.#resident = undefined;
   }
 
   /** ESR, FAR and addresses of a Trap or Bus exit; aborts get the part of the syndrome that the encoding gives. */
   #readSyndrome(): void {
-    const exit = this.#exit;
-    exit.esr = this.#words[CPU.EXIT_ESR >> 2] >>> 0;
+    const exit = this.#exit, words = this.#words;
+    exit.esr = words[CPU.EXIT_ESR >> 2] >>> 0;
     const kind = exceptionClass(exit.esr);
     if (kind !== ExceptionClass.DataAbortLower && kind !== ExceptionClass.InstructionAbortLower) return;
-    exit.ipa = this.#address(CPU.EXIT_IPA);
-    exit.pa = this.#address(CPU.EXIT_PA);
+    exit.ipa = this.#doubles[CPU.EXIT_IPA >> 3];
+    exit.pa = this.#doubles[CPU.EXIT_PA >> 3];
     const special = AbortSyndrome.S1ptw | AbortSyndrome.Cm;
     if (kind === ExceptionClass.DataAbortLower && !(exit.esr & special)) {
-      exit.esr = (exit.esr | loadStoreSyndrome(this.#exports.currentWord())) >>> 0;
+      const word = words[CPU.EXIT_WORD >> 2];
+      if (word !== this.#accessWord) {
+        this.#accessWord = word;
+        this.#accessSyndrome = loadStoreSyndrome(word);
+      }
+      exit.esr = (exit.esr | this.#accessSyndrome) >>> 0;
     }
-  }
-
-  /** An address below 2^53 in a field of the CPU record. */
-  #address(field: number): number {
-    return (this.#words[field >> 2] >>> 0) + (this.#words[(field >> 2) + 1] >>> 0) * 2 ** 32;
   }
 
   #own(vcpu: VcpuState): VcpuContext {

@@ -115,12 +115,14 @@ export const CPU = {
   FLAGS_A: doubleword(),
   FLAGS_B: doubleword(),
 
-  /** `Exit` of interface.ts. i32, i32, i64, i64, i64. */
+  /** `Exit` of interface.ts. i32, i32, i64, f64, f64. */
   EXIT_REASON: word(),
   EXIT_ESR: word(),
   EXIT_FAR: doubleword(),
   EXIT_IPA: doubleword(),
   EXIT_PA: doubleword(),
+  /** The load or store of a data abort to EL2. i32. */
+  EXIT_WORD: word(),
 
   /** What the latest stage-1 walk or translation left (mmu.ts): IPA and PA, i64; `Rights` of the leaf, i32. */
   WALK_IPA: doubleword(),
@@ -145,6 +147,9 @@ export const CPU = {
   RUN_END: doubleword(),
   /** `floor` of this `run`, ns. f64. */
   TIME_FLOOR: doubleword(),
+
+  /** Not zero when `exited` is called for exceptions to EL2. i32. */
+  EL2_CALLED: word(),
 
   /** The record that holds the STOP arm of tail mode, or 0; and the arm that it had. i32. */
   STOP: word(),

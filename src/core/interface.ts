@@ -92,6 +92,8 @@ export interface VcpuState {
   getHigh(index: number): number;
   /** Sets X0..X30 to an unsigned 32-bit number. */
   setLow(index: number, value: number): void;
+  /** Whether both halves of X[first] to X[last] are all this 32-bit number, signed. */
+  areHalves(first: number, last: number, half: number): boolean;
   /** Sets X0, X1, .. from the low and high halves of each in turn. */
   setHalves(halves: Uint32Array): void;
   /** Zeroes X[first] to X[last]. */
@@ -144,6 +146,18 @@ export interface CachedPage {
   readonly write: boolean;
 }
 
+/** EL2, as a run of the core calls it. */
+export interface ExitHandler {
+  /**
+   * Handles an exit with `ExitReason.Trap` or `Bus` in the middle of a run, as the caller of `Core.run` would. `exit.retired` counts from the
+   * exit before.
+   * @returns the budget of instructions that follow at once, from virtual time `now`; 0 ends the run
+   */
+  handle(exit: Exit): number;
+  /** Virtual time (ns) behind the exit that was handled last. */
+  readonly now: number;
+}
+
 /** The AArch64 core. One instance serves all physical CPUs of a worker, one at a time. */
 export interface Core {
   /** A vCPU whose registers are all zero; PSTATE is EL1h with DAIF masked. */
@@ -152,8 +166,9 @@ export interface Core {
   /**
    * Runs `vcpu` for at most `budget` instructions (1 or more) from virtual time `now` (ns).
    * @param floor the highest position in virtual time that any physical CPU has reached: no counter read returns less.
+   * @param el2 handles exits, as far as it is called; `Budget` is what a run ends with that it has ended. A core need not call it.
    */
-  run(vcpu: VcpuState, now: number, budget: number, floor: number): Exit;
+  run(vcpu: VcpuState, now: number, budget: number, floor: number, el2?: ExitHandler): Exit;
   /** Completes a trapped or Bus load: writes `value` to the register that the syndrome names, sign- or zero-extended, and steps PC. */
   completeRead(vcpu: VcpuState, esr: number, value: bigint): void;
   /** The register that a trapped or Bus store carries, cut to the access size. */

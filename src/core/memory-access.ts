@@ -366,9 +366,10 @@ function defineAborts(library: Library): void {
     c.store("i32.store", CPU.EXIT_REASON, fault.eq(Fault.Bus).select(constant("i32", ExitReason.Bus), ExitReason.Trap));
     const onWalk = fault.eq(Fault.Stage2OnWalk).mul(AbortSyndrome.S1ptw);
     c.store("i32.store", CPU.EXIT_ESR, esr(ExceptionClass.DataAbortLower, ExceptionClass.InstructionAbortLower).or(onWalk));
+    c.if(execute.not(), () => c.store("i32.store", CPU.EXIT_WORD, c.call(callee(library, "currentWord"))));
     c.store("i64.store", CPU.EXIT_FAR, va);
-    c.store("i64.store", CPU.EXIT_IPA, c.load("i64.load", CPU.WALK_IPA));
-    c.store("i64.store", CPU.EXIT_PA, c.load("i64.load", CPU.WALK_PA));
+    c.store("f64.store", CPU.EXIT_IPA, c.load("i64.load", CPU.WALK_IPA).op("f64.convert_i64_u", "f64"));
+    c.store("f64.store", CPU.EXIT_PA, c.load("i64.load", CPU.WALK_PA).op("f64.convert_i64_u", "f64"));
     c.store("i64.store", CPU.PC, pc);
     c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
   }

@@ -198,7 +198,7 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     c.result(c.load("i64.load", CPU.PC_DELTA).add(c.load("i32.load", CPU.IP).shrU(2).wide()));
   }
   {
-    const c = new Code(define(library, "currentWord", true));
+    const c = new Code(define(library, "currentWord"));
     const ip = c.let(c.load("i32.load", CPU.IP));
     const index = c.let(recordPageIndex(ip));
     const offset = ip.sub(index.mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base)).shrU(2);

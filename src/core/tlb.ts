@@ -433,7 +433,7 @@ export class TlbPool {
 
   /** Address of the space of `owner` for translations through stage-2 tables `stage2`; empty if the owner had none. */
   acquire(owner: object, stage2: number): number {
-    let index = this.#owners.findIndex((entry) => entry.owner === owner);
+    let index = this.#find(owner);
     const found = index >= 0;
     if (!found) index = this.#owners.reduce((oldest, entry, i) => entry.used < this.#owners[oldest].used ? i : oldest, 0);
     const space = this.layout.base + index * TlbSpace.Size;
@@ -441,8 +441,17 @@ export class TlbPool {
       this.flush(space);
       this.#words[(space + TlbSpace.Stage2Id) >>> 2] = stage2;
     }
-    this.#owners[index] = { owner, used: ++this.#clock };
+    const entry = this.#owners[index];
+    entry.owner = owner;
+    entry.used = ++this.#clock;
     return space;
+  }
+
+  /** Index of the space of `owner`; -1 where it has none. Two vCPUs that take turns come here often. */
+  #find(owner: object): number {
+    const owners = this.#owners;
+    for (let index = 0; index < owners.length; index++) if (owners[index].owner === owner) return index;
+    return -1;
   }
 
   /** What the data tables of all spaces hold for stage-2 tables `stage2`: pages of virtual addresses and of the Wasm memory. */
@@ -469,7 +478,7 @@ export class TlbPool {
 
   /** Drops what is cached for `owner`: its translation registers were written from outside. */
   invalidate(owner: object): void {
-    const index = this.#owners.findIndex((entry) => entry.owner === owner);
+    const index = this.#find(owner);
     if (index >= 0) this.flush(this.layout.base + index * TlbSpace.Size);
   }
 

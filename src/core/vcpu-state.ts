@@ -38,6 +38,8 @@ export class VcpuContext implements VcpuState {
   // The memory as doublewords and as words. Fields are aligned; hosts that run this are little-endian.
   readonly #doublewords: BigUint64Array;
   readonly #words: Uint32Array;
+  /** As doubles, of which zero is stored most cheaply. */
+  readonly #doubles: Float64Array;
   readonly #stage2Root: (id: number) => number;
 
   /**
@@ -48,6 +50,7 @@ export class VcpuContext implements VcpuState {
   constructor(memory: WebAssembly.Memory, readonly address: number, stage2Root: (id: number) => number) {
     this.#doublewords = new BigUint64Array(memory.buffer);
     this.#words = new Uint32Array(memory.buffer);
+    this.#doubles = new Float64Array(memory.buffer);
     this.#stage2Root = stage2Root;
     new Uint8Array(memory.buffer, address, CONTEXT_SIZE).fill(0);
     this.pstate = Pstate.EL1h | Pstate.Daif;
@@ -78,6 +81,14 @@ export class VcpuContext implements VcpuState {
     this.#words[at + 1] = 0;
   }
 
+  areHalves(first: number, last: number, half: number): boolean {
+    const words = this.#words;
+    const at = this.#at(xAddress(first)) >>> 2;
+    let differences = 0;
+    for (let index = at + 2 * (last - first) + 1; index >= at; index--) differences |= words[index] ^ half;
+    return differences === 0;
+  }
+
   setHalves(halves: Uint32Array): void {
     const words = this.#words;
     const at = this.#at(xAddress(0)) >>> 2;
@@ -85,9 +96,9 @@ export class VcpuContext implements VcpuState {
   }
 
   clearX(first: number, last: number): void {
-    const words = this.#words;
-    const at = this.#at(xAddress(first)) >>> 2;
-    for (let index = at + 2 * (last - first) + 1; index >= at; index--) words[index] = 0;
+    const doubles = this.#doubles;
+    const at = this.#at(xAddress(first)) >>> 3;
+    for (let index = at + last - first; index >= at; index--) doubles[index] = 0;
   }
 
   getV(index: number): readonly [bigint, bigint] {

@@ -44,10 +44,10 @@ export interface AttachedDevice {
   readonly device: VirtualDevice;
 }
 
-/** A range that the VMM emulates. Bytes. */
+/** A range that the VMM emulates: IPAs of its first byte, and behind its last. */
 export interface VmmioRange {
-  readonly base: bigint;
-  readonly size: bigint;
+  readonly base: number;
+  readonly end: number;
 }
 
 /** Stage-2 flags of a `map_attrs` word. The kernel's field rules reading and writing, as hardware has one pair of bits for both. */
@@ -177,23 +177,28 @@ export class AddressSpace extends HypervisorObject {
     if (size === 0n) return this.refuse(ErrorCode.ARGUMENT_SIZE, "a range has a size", values);
     if (base + size > 1n << 64n) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps", values);
     if (base + size > BigInt(ADDRESS_SPACE_SIZE)) return this.refuse(ErrorCode.ARGUMENT_SIZE, "the range leaves the address space", values);
+    const made = { base: Number(base), end: Number(base + size) };
     if (operation === VmmioOperation.Remove) {
-      const index = this.vmmioRanges.findIndex((range) => range.base === base && range.size === size);
+      const index = this.vmmioRanges.findIndex((range) => range.base === made.base && range.end === made.end);
       if (index < 0) return this.refuse(ErrorCode.BUSY, "no range is exactly this one", values);
       this.vmmioRanges.splice(index, 1);
       return ErrorCode.OK;
     }
     if (this.vmmioRanges.length === VMMIO_RANGES) return this.refuse(ErrorCode.NORESOURCES, "too many ranges", { limit: VMMIO_RANGES });
-    if (this.vmmioRanges.some((range) => base < range.base + range.size && range.base < base + size)) {
+    if (this.vmmioRanges.some((range) => made.base < range.end && range.base < made.end)) {
       return this.refuse(ErrorCode.BUSY, "the range overlaps another", values);
     }
-    this.vmmioRanges.push({ base, size });
+    this.vmmioRanges.push(made);
     return ErrorCode.OK;
   }
 
   /** Whether an access lies wholly inside one range that the VMM emulates. */
   isVmmio(ipa: number, size: number): boolean {
-    return this.vmmioRanges.some((range) => BigInt(ipa) >= range.base && BigInt(ipa + size) <= range.base + range.size);
+    for (let index = 0; index < this.vmmioRanges.length; index++) {
+      const { base, end } = this.vmmioRanges[index];
+      if (ipa >= base && ipa + size <= end) return true;
+    }
+    return false;
   }
 
   /** A virtual device is taken away. */
@@ -290,8 +295,8 @@ export class AddressSpace extends HypervisorObject {
     this.vmid = archive.integer("vmid", this.vmid, 0, VMID_END - 1);
     this.threads = archive.integer("threads", this.threads, 0, MAX_CPUS);
     const ranges = archive.list("vmmioRanges", this.vmmioRanges, (range) => ({
-      base: archive.word("base", range?.base, BigInt(ADDRESS_SPACE_SIZE)),
-      size: archive.word("size", range?.size, BigInt(ADDRESS_SPACE_SIZE)),
+      base: archive.integer("base", range?.base, 0, ADDRESS_SPACE_SIZE),
+      end: archive.integer("end", range?.end, 0, ADDRESS_SPACE_SIZE),
     }), VMMIO_RANGES);
     if (archive.loading) this.vmmioRanges.push(...ranges);
     this.#infoArea = archive.maybe("infoArea", this.#infoArea, (area) => ({
@@ -344,7 +349,7 @@ export class AddressSpace extends HypervisorObject {
       vmid: this.vmid,
       threads: this.threads,
       devices: this.devices.map(({ ipa, size, device }) => [ipa, size, device.name]),
-      vmmioRanges: this.vmmioRanges.map(({ base, size }) => [base, size]),
+      vmmioRanges: this.vmmioRanges.map(({ base, end }) => [base, end]),
       infoArea: this.#infoArea && [this.#infoArea.extent.name, this.#infoArea.ipa],
       extents: [...this.#extents].map((extent) => extent.name),
       stage2: this.#stage2 && [...this.#stage2.entries()].map(({ ipa, pa, size, flags }) => [ipa, pa, size, flags]),

@@ -33,7 +33,7 @@ export interface EncodedResults {
 }
 
 /** Where a call's arguments are: the caller's registers, or a list of values. Halves are unsigned. */
-type Arguments = Pick<VcpuState, "getX" | "getLow" | "getHigh">;
+type Arguments = Pick<VcpuState, "getX" | "getLow" | "getHigh" | "areHalves">;
 
 /** Arguments that are in no registers: a native guest's, or those of an SMCCC call, which begin at X1. */
 class ListedArguments implements Arguments {
@@ -48,6 +48,11 @@ class ListedArguments implements Arguments {
   getHigh(index: number): number {
     return Number(this.getX(index) >> 32n);
   }
+  areHalves(first: number, last: number, half: number): boolean {
+    const value = BigInt.asUintN(64, BigInt(half));
+    for (let index = first; index <= last; index++) if (this.getX(index) !== value) return false;
+    return true;
+  }
 }
 
 /** Registers that carry arguments and results of a native call; behind X8, which stays, those that it leaves zero. */
@@ -58,18 +63,24 @@ const CLEARED_LAST = 17;
 /** What a handler answered. */
 type ReplyValue = ErrorCode | Readonly<Record<string, unknown>>;
 
+/** Reserved arguments in a row: their indices, and what both halves of each must be: 0 or, all ones, -1, which a small integer holds. */
+interface ReservedArguments {
+  readonly first: number;
+  last: number;
+  readonly half: number;
+}
+
 /** A call of the table. */
 interface Entry {
   readonly name: HypercallName;
   readonly signature: HypercallSignature;
-  /** Reserved arguments: their index, and what both their halves must be: 0 or, all ones, -1, which a small integer holds. */
-  readonly reserved: readonly { readonly index: number; readonly half: number }[];
+  readonly reserved: readonly ReservedArguments[];
   readonly resultNames: readonly string[];
   readonly resultKinds: readonly ResultKind[];
   readonly definition: HypercallDefinition | undefined;
   readonly hasError: boolean;
-  /** Low and high halves of X0, X1, .. for a call whose results are always the same; empty for others. */
-  readonly constantHalves: Uint32Array;
+  /** Low and high halves of the results of a call that always has the same, and no error; undefined for others. */
+  readonly constantHalves: Uint32Array | undefined;
   /** Indices of the arguments that are looked up, in the order of `definition.caps`. */
   readonly lookedUp: readonly number[];
   /** Whether a capability must name an object that is still configurable. */
@@ -92,12 +103,12 @@ function makeEntry(name: HypercallName, definition: HypercallDefinition | undefi
   const signature: HypercallSignature = HYPERCALLS[name];
   const names = Object.keys(signature.arguments);
   const lookedUp = definition?.caps.map(([argument]) => names.indexOf(argument)) ?? [];
-  const reserved: { index: number; half: number }[] = [];
+  const reserved: ReservedArguments[] = [];
   // A prototype of its own makes it a shape of its own: objects that have accessors of one name but not of one function share none otherwise,
   // and are hash tables, in which every read is a search.
   const decoded = Object.create({});
   for (const [index, kind] of Object.values(signature.arguments).entries()) {
-    if (kind === "res0" || kind === "res1") reserved.push({ index, half: kind === "res0" ? 0 : -1 });
+    if (kind === "res0" || kind === "res1") addReserved(reserved, index, kind === "res0" ? 0 : -1);
     else Object.defineProperty(decoded, names[index], { enumerable: true, get: reader(frame, kind, index, lookedUp.indexOf(index)) });
   }
   return {
@@ -108,19 +119,23 @@ function makeEntry(name: HypercallName, definition: HypercallDefinition | undefi
     resultKinds: Object.values(signature.results),
     definition,
     hasError: !WITHOUT_ERROR.has(name),
-    constantHalves: definition?.constant ? halvesOf(definition.constant, signature, !WITHOUT_ERROR.has(name)) : new Uint32Array(0),
+    constantHalves: definition?.constant && halvesOf(definition.constant, signature, !WITHOUT_ERROR.has(name)),
     lookedUp,
     configures: definition?.caps.some(([, rule]) => rule.state === "init") ?? false,
     decoded,
   };
 }
 
-/** The registers X0..X7 of a native call that answers this and no error. */
+function addReserved(reserved: ReservedArguments[], index: number, half: number): void {
+  const before = reserved.at(-1);
+  if (before?.last === index - 1 && before.half === half) before.last = index;
+  else reserved.push({ first: index, last: index, half });
+}
+
+/** The registers from X0 on of a native call that answers this and no error. */
 function halvesOf(reply: Readonly<Record<string, unknown>>, signature: HypercallSignature, hasError: boolean): Uint32Array {
   const values = Object.entries(signature.results).map(([result, kind]) => encodeResult(kind, reply[result]));
-  const registers = new BigUint64Array(REGISTERS);
-  registers.set(values, hasError ? 1 : 0);
-  return new Uint32Array(registers.buffer);
+  return new Uint32Array(BigUint64Array.from(hasError ? [0n, ...values] : values).buffer);
 }
 
 /** Reads an argument. `place` is a looked-up capability's in `Frame.objects`, else -1; its id shows where the lookup failed. */
@@ -191,8 +206,15 @@ export class HypercallTable {
   call(caller: Vcpu, number: number): boolean {
     const entry = this.#entries[number];
     if (!entry) return false;
+    const { trace, checker } = caller.hypervisor;
+    if (entry.constantHalves && !trace.wanted.hvc && !checker) {
+      trace.clearNote();
+      caller.registers.setHalves(entry.constantHalves);
+      clearBehind(caller, entry.constantHalves.length / 2);
+      return true;
+    }
     const reply = this.#dispatch(entry, caller, caller.registers, "native");
-    if (caller.hypervisor.checker) verify(caller.hypervisor.checker, entry, caller);
+    if (checker) verify(checker, entry, caller);
     if (reply !== DEFERRED) this.#write(entry, reply, caller);
     return true;
   }
@@ -264,8 +286,10 @@ export class HypercallTable {
     for (let index = 0; index < lookedUp.length; index++) objects[index] = undefined;
     // The SMCCC entrance has fewer registers, and looks at no reserved ones.
     for (let at = 0; at < reserved.length && entrance === "native"; at++) {
-      const { index, half } = reserved[at];
-      if ((args.getLow(index) | 0) === half && (args.getHigh(index) | 0) === half) continue;
+      const { first, last, half } = reserved[at];
+      if (args.areHalves(first, last, half)) continue;
+      let index = first;
+      while (args.areHalves(index, index, half)) index++;
       const rule = half === 0 ? "a reserved argument must be zero" : "a reserved argument must be all ones";
       return call.refuse(ErrorCode.ARGUMENT_INVALID, rule, { argument: index, value: args.getX(index) }, "hypervisor 1.3");
     }
@@ -297,13 +321,8 @@ export class HypercallTable {
   }
 
   /** Writes the results of a native call into the caller's registers. */
-  #write({ hasError, resultNames, resultKinds, definition, constantHalves }: Entry, reply: ReplyValue, caller: Vcpu): void {
+  #write({ hasError, resultNames, resultKinds }: Entry, reply: ReplyValue, caller: Vcpu): void {
     const { registers } = caller;
-    if (definition && reply === definition.constant) {
-      registers.setHalves(constantHalves);
-      clearBehind(caller, REGISTERS);
-      return;
-    }
     let count = 0;
     if (hasError) registers.setLow(count++, errorOf(reply));
     if (typeof reply !== "number") {

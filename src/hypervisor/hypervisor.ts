@@ -181,11 +181,12 @@ export class Hypervisor implements El2 {
 
   /** Something that must not happen happened, or something is not built: the machine stops with this message. */
   stop(message: string): void {
-    this.machine.stop({ kind: "crash", message });
+    this.end({ kind: "crash", message });
   }
 
   /** The machine stops for this reason. */
   end(reason: StopReason): void {
+    this.scheduler.disturb();
     this.machine.stop(reason);
   }
 

@@ -4,23 +4,18 @@
 import { ErrorCode } from "../abi/errors.ts";
 import { ThreadRight } from "../abi/rights.ts";
 import { CPU_INVALID, YieldHint } from "../abi/words.ts";
-import { ExitReason } from "../core/interface.ts";
 import type { PhysicalCpu } from "../machine/el2.ts";
 import type { ObjectArchive } from "./archive.ts";
+import { Execution, EXIT_COST } from "./execution.ts";
 import { active, type Call, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import { abandonCall } from "./hypercall-trace.ts";
 import { RunQueue } from "./run-queue.ts";
 import type { Plain } from "./state-dump.ts";
-import { handleExit, writeSmccc } from "./traps.ts";
+import { writeSmccc } from "./traps.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
 import { type RunState, runState } from "./vcpu-run.ts";
 
-/**
- * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on hardware. Time must pass in every loop,
- * and at a like pace: a guest that polls a device would hold up everybody's timers otherwise.
- */
-export const EXIT_COST = 1_000;
 /** scheduler_yield's `control`: the hint, and the implementation-defined bit, of which there is no meaning. */
 const YIELD_HINT_MASK = 0xffff;
 const YIELD_IMPLEMENTATION_DEFINED = 0x8000_0000;
@@ -45,10 +40,11 @@ export class Scheduler {
   readonly #cpus: readonly CpuState[];
   /** Set while an exit is handled that ends the turn: what runs can only wait for another CPU. */
   #turnOver = false;
-  /** Set while an exit is handled that may change who runs. */
-  #disturbed = false;
+  /** What runs vCPUs that execute instructions. */
+  readonly execution: Execution;
 
   constructor(readonly hypervisor: Hypervisor) {
+    this.execution = new Execution(hypervisor);
     this.#cpus = hypervisor.machine.cpus.map(() => ({
       queue: new RunQueue(),
       current: undefined,
@@ -88,7 +84,7 @@ export class Scheduler {
 
   /** Something changed that the choice of the next vCPU looks at: who can run, slices, timers, interrupts. */
   disturb(): void {
-    this.#disturbed = true;
+    this.execution.disturb();
   }
 
   /** A reason to be blocked is gone: queues the vCPU if it can run. */
@@ -174,7 +170,7 @@ export class Scheduler {
     if (archive.loading) this.vcpus.clear();
     for (const vcpu of vcpus) this.vcpus.add(vcpu);
     archive.require(this.vcpus.size === vcpus.length, "a vCPU is scheduled once");
-    this.retired = archive.integer("retired", this.retired);
+    this.execution.retired = archive.integer("retired", this.execution.retired);
     this.#turnOver = archive.bool("turnOver", this.#turnOver);
     for (const [index, cpu] of this.#cpus.entries()) archive.within(`cpu${index}`, () => this.#archiveCpu(archive, cpu));
   }
@@ -189,11 +185,6 @@ export class Scheduler {
     // It follows from the vCPUs' timers.
     if (archive.loading) cpu.deadline = undefined;
   }
-
-  /** Instructions that all vCPUs have retired together. */
-  retired = 0;
-  /** The machine is suspended when so many are retired; that is more than there are. */
-  stopAt = Infinity;
 
   /** The turn of a CPU: see `El2.run`. */
   run(cpu: PhysicalCpu, until: number): void {
@@ -238,6 +229,7 @@ export class Scheduler {
   /** Ends the turn of the CPU that is running. */
   endTurn(): void {
     this.#turnOver = true;
+    this.disturb();
   }
 
   /** Chooses the vCPU whose turn it is. */
@@ -282,7 +274,7 @@ export class Scheduler {
     const start = cpu.position;
     this.hypervisor.trace.actor = target.trace;
     if (target.native) this.#runNative(cpu, target, target.native);
-    else if (limit > start) this.#runCore(cpu, target, limit);
+    else if (limit > start) this.execution.run(cpu, target, limit);
     this.hypervisor.trace.actor = undefined;
     this.hypervisor.checker?.verifyAfter(() => `a run of ${this.hypervisor.names.vcpu(target)}`);
     const spent = cpu.position - start;
@@ -324,48 +316,6 @@ export class Scheduler {
     const { time } = this.hypervisor.machine;
     if (deadline > time) return;
     for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
-  }
-
-  /** Runs a vCPU's instructions, and goes on after exits that change nothing for anybody else: most calls and device accesses. */
-  #runCore(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
-    const { machine, debug } = this.hypervisor;
-    if (debug?.holds(vcpu)) return;
-    const { registers, gic } = vcpu;
-    // Both stay until the loop ends: a change of either line disturbs, and no other CPU gets on meanwhile.
-    registers.irq = gic.irq;
-    registers.fiq = gic.fiq;
-    const floor = machine.time;
-    this.#disturbed = false;
-    do {
-      this.#runOnce(cpu, vcpu, limit, floor);
-    } while (!this.#disturbed && this.#goesOn(cpu, vcpu, limit));
-  }
-
-  /** Whether the choices that led to this vCPU would lead to it again. Who changes what they look at calls `disturb`. */
-  #goesOn(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): boolean {
-    const { machine, debug, checker } = this.hypervisor;
-    return cpu.position < limit && vcpu.isRunnable && !vcpu.yieldTo && !this.#turnOver && !machine.stopReason && !machine.suspended &&
-      !debug &&
-      !checker;
-  }
-
-  /** @param floor what counters show at least, beside the CPU's own position */
-  #runOnce(cpu: PhysicalCpu, vcpu: Vcpu, limit: number, floor: number): void {
-    const { core, machine, debug } = this.hypervisor;
-    const exit = debug?.stepping === vcpu
-      ? debug.step(vcpu, cpu.position, floor)
-      : core.run(vcpu.registers, cpu.position, Math.min(Math.ceil(limit - cpu.position), this.stopAt - this.retired), floor);
-    const { reason } = exit;
-    cpu.position += exit.retired;
-    vcpu.instructions += exit.retired;
-    this.retired += exit.retired;
-    if (this.retired >= this.stopAt) machine.suspend();
-    if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
-      vcpu.exits++;
-      if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
-      handleExit(vcpu, exit);
-    }
-    debug?.ran(vcpu, reason);
   }
 
   #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: NonNullable<Vcpu["native"]>): void {

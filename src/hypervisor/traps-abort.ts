@@ -4,7 +4,6 @@
 import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate, Vector } from "../core/exceptions.ts";
 import type { Exit } from "../core/interface.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
-import type { VirtualDevice } from "./addrspace.ts";
 import { traceMmio } from "./traps-trace.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
 
@@ -23,6 +22,7 @@ function decode(esr: number): Access | undefined {
 
 /** A data abort at stage 2: the IPA is not mapped, or not for this. */
 export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
+  if (readWord(vcpu, exit)) return;
   const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
   if (access && (accessVirtualDevice(vcpu, exit, access) || writeVirtioPage(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
   vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
@@ -74,7 +74,6 @@ function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): b
   if (!attached) return false;
   const { core } = vcpu.hypervisor;
   const offset = exit.ipa - attached.ipa;
-  if (readWord(vcpu, exit, attached.device, offset)) return true;
   const traced = vcpu.hypervisor.trace.wanted.mmio;
   if (write) {
     const value = core.storeValue(vcpu.registers, exit.esr);
@@ -90,14 +89,19 @@ function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): b
   return true;
 }
 
-/** The part of a syndrome that says how wide an access is, and whether it is a store; and its value for a load of a word, zero-extended. */
-const WIDTH = AbortSyndrome.Isv | 3 << AbortSyndrome.SasShift | AbortSyndrome.Sse | AbortSyndrome.WnR;
+/**
+ * The part of a syndrome that says how wide an access is, and whether it is a store or the walk's; and its value for a load of a word,
+ * zero-extended.
+ */
+const WIDTH = AbortSyndrome.Isv | 3 << AbortSyndrome.SasShift | AbortSyndrome.Sse | AbortSyndrome.WnR | AbortSyndrome.S1ptw;
 const WORD_LOAD = AbortSyndrome.Isv | 2 << AbortSyndrome.SasShift;
 
-/** What most accesses to devices are. False where it is another one, or somebody wants to see it. */
-function readWord(vcpu: Vcpu, { esr }: Exit, device: VirtualDevice, offset: number): boolean {
+/** What most accesses to virtual devices are. False where it is another one, or somebody wants to see it. */
+function readWord(vcpu: Vcpu, exit: Exit): boolean {
+  const { esr, ipa } = exit;
   if ((esr & WIDTH) !== WORD_LOAD || vcpu.hypervisor.trace.wanted.mmio) return false;
-  const value = device.readWord?.(vcpu, offset);
+  const attached = vcpu.addressSpace!.deviceAt(ipa);
+  const value = attached?.device.readWord?.(vcpu, ipa - attached.ipa);
   if (value === undefined) return false;
   vcpu.registers.setLow(esr >>> AbortSyndrome.SrtShift & 0x1f, value);
   vcpu.hypervisor.core.skip(vcpu.registers);

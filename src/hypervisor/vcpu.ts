@@ -6,6 +6,7 @@ import type { TraceId } from "../abi/trace.ts";
 import { CPU_INVALID, VcpuOption } from "../abi/words.ts";
 import { Pstate, Sctlr } from "../core/exceptions.ts";
 import type { Translation, VcpuState } from "../core/interface.ts";
+import { DOUBLE } from "../machine/clock.ts";
 import type { AddressSpace } from "./addrspace.ts";
 import type { ObjectArchive } from "./archive.ts";
 import type { Cspace } from "./cspace.ts";
@@ -143,15 +144,16 @@ export class Vcpu extends HypervisorObject {
 
   readonly entropy = new EntropyBudget();
   /** Instructions that it has retired, and virtual time (ns) that it has run. */
-  instructions = 0;
-  time = 0;
+  instructions = DOUBLE;
+  time = DOUBLE;
   /** Virtual time (ns) at which it ran last. */
-  ranUntil = 0;
+  ranUntil = DOUBLE;
   /** Exits to the hypervisor. */
   exits = 0;
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
     super(hypervisor, partition, Vcpu.SIZE);
+    this.instructions = this.time = this.ranUntil = 0;
     this.registers = hypervisor.core.createVcpu();
     this.timers = new VcpuTimers(this);
     this.trace = hypervisor.trace.port(() => hypervisor.names.vcpu(this));
@@ -274,8 +276,7 @@ export class Vcpu extends HypervisorObject {
 
   /** Powers it off: no interrupts and no timers until it is powered on again. */
   powerOff(): void {
-    this.hypervisor.scheduler.disturb();
-    this.#blocks |= Block.Off;
+    this.block(Block.Off);
     this.traceState("powered off");
     this.#quiesce();
   }
@@ -288,7 +289,7 @@ export class Vcpu extends HypervisorObject {
 
   /** It cannot go on, not even by an exception, which its halt vIRQ tells. */
   fault(): void {
-    this.#blocks |= Block.Fault;
+    this.block(Block.Fault);
     this.traceState("faulted");
     this.haltVirq.assertEdge();
   }
@@ -296,13 +297,13 @@ export class Vcpu extends HypervisorObject {
   /** WFI. Without a VPM group it counts as a suspend to the deepest state. */
   waitForInterrupt(): void {
     if (this.hasInterrupt) return;
-    if (this.vpmGroup) this.#blocks |= Block.Wfi;
+    if (this.vpmGroup) this.block(Block.Wfi);
     else this.suspend(DEEPEST_POWER_STATE, undefined);
   }
 
   /** Sleeps until an interrupt. With `resume`, its registers are reset then and it goes on there. */
   suspend(powerState: number, resume: ResumePoint | undefined): void {
-    this.#blocks |= Block.Suspend;
+    this.block(Block.Suspend);
     this.powerState = powerState;
     this.#resume = resume;
   }
@@ -320,7 +321,7 @@ export class Vcpu extends HypervisorObject {
   exit(): void {
     this.life = "exited";
     this.traceState("exited");
-    this.#blocks |= Block.Lifecycle;
+    this.block(Block.Lifecycle);
     this.vmmio = undefined;
     this.#quiesce();
     if (this.isCritical) this.hypervisor.stop(`${this.name}, which the system needs, has exited`);

@@ -9,6 +9,12 @@ export const NS_PER_TICK = 1_000_000_000 / CNTFRQ;
 /** A physical CPU runs this long (ns) before the next one has its turn. */
 export const QUANTUM = 20_000;
 
+/**
+ * What a field or variable of virtual time begins with, before it is set. V8 keeps small integers and doubles apart: a time that passes 2^31
+ * (after 2 s) changes its form, and all code that was optimized for the other is thrown away at once. With this it is a double from the start.
+ */
+export const DOUBLE = NaN;
+
 /** The value of the system counter at a virtual time (ns). */
 export function ticksAt(ns: number): bigint {
   return BigInt(Math.floor(ns / NS_PER_TICK));

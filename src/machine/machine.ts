@@ -4,7 +4,7 @@
 import type { Core } from "../core/interface.ts";
 import type { Archive } from "./archive.ts";
 import { Bus } from "./bus.ts";
-import { QUANTUM } from "./clock.ts";
+import { DOUBLE, QUANTUM } from "./clock.ts";
 import type { El2, PhysicalCpu } from "./el2.ts";
 import { EventQueue } from "./events.ts";
 import { MAX_CPUS, type MemoryMap } from "./memory-map.ts";
@@ -39,9 +39,9 @@ export class Machine {
   #el2: El2 | undefined;
   #stopped: StopReason | undefined;
   /** Where the turns stand: every CPU has been offered the time up to here. */
-  #now = 0;
+  #now = DOUBLE;
   /** The time whose events have happened. */
-  #settled = -1;
+  #settled = DOUBLE;
   /** The turn in progress: where it ends, and the CPU whose part comes next. Undefined between turns. */
   #turnEnd: number | undefined;
   #turnCpu = 0;
@@ -60,7 +60,10 @@ export class Machine {
   ) {
     if (!(cpuCount >= 1 && cpuCount <= MAX_CPUS)) throw new RangeError(`${cpuCount} CPUs: 1 to ${MAX_CPUS} are possible`);
     this.ram = new Ram(memory, map, core);
-    this.cpus = Array.from({ length: cpuCount }, (_, index) => ({ index, position: 0, idle: 0 }));
+    this.cpus = Array.from({ length: cpuCount }, (_, index) => ({ index, position: DOUBLE, idle: DOUBLE }));
+    for (const cpu of this.cpus) cpu.position = cpu.idle = 0;
+    this.#now = 0;
+    this.#settled = -1;
   }
 
   /** Installs the software at EL2, once. */

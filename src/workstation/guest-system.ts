@@ -156,11 +156,11 @@ export class GuestSystem implements System, Inspected {
   }
 
   instructions(): number {
-    return this.hypervisor.scheduler.retired;
+    return this.hypervisor.scheduler.execution.retired;
   }
 
   stopAt(instructions: number): void {
-    this.hypervisor.scheduler.stopAt = instructions;
+    this.hypervisor.scheduler.execution.stopAt = instructions;
   }
 
   input(console: string, bytes: Uint8Array): boolean {

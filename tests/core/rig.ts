@@ -193,8 +193,8 @@ export class Rig {
       exit: this.getWord("EXIT_REASON"),
       esr: this.getWord("EXIT_ESR"),
       far: this.get("EXIT_FAR"),
-      ipa: Number(this.get("EXIT_IPA")),
-      pa: Number(this.get("EXIT_PA")),
+      ipa: this.view.getFloat64(CPU.EXIT_IPA, true),
+      pa: this.view.getFloat64(CPU.EXIT_PA, true),
       pc: this.get("PC"),
     };
   }

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Doorbell } from "../../src/hypervisor/doorbell.ts";
-import { EXIT_COST } from "../../src/hypervisor/scheduler.ts";
+import { EXIT_COST } from "../../src/hypervisor/execution.ts";
 import { hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
 
 /** Computes in pieces, for ever. */

@@ -43,6 +43,10 @@ export class PlainVcpuState implements VcpuState {
     this.setX(index, BigInt(value >>> 0));
   }
 
+  areHalves(first: number, last: number, half: number): boolean {
+    return this.x.slice(first, last + 1).every((value) => value === BigInt.asUintN(64, BigInt(half)));
+  }
+
   setHalves(halves: Uint32Array): void {
     for (let index = 0; index < halves.length; index += 2) this.setX(index / 2, BigInt(halves[index]) | BigInt(halves[index + 1]) << 32n);
   }

@@ -48,10 +48,9 @@ export interface Dispatch {
   readonly fused: FusedArms;
 }
 
-/** Defines `run` (budget -> what is left of it, in instructions) and answers with what the decoder fills records for. */
+/** Defines `execute` (budget -> what is left of it, in instructions) and answers with what the decoder fills records for. */
 export function defineInterpreter(library: Library, outlined: OutlinedFunctions, decode: number): Dispatch {
-  const run = library.define("run", ["i32"], ["i32"], true);
-  const f = run;
+  const f = library.define("execute", ["i32"], ["i32"]);
   /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
   const remaining = 0;
   const address = f.local("i64");

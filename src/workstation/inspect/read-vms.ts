@@ -63,14 +63,14 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
     size,
     by: "hypervisor",
   }));
-  for (const { base, size } of space.vmmioRanges) {
+  for (const { base, end } of space.vmmioRanges) {
     rows.push({
       ...none,
       id: `dev:${name}/${hex(base)}`,
       vm: `vm:${name}`,
       kind: "emulated",
       ipa: hex(base),
-      size: Number(size),
+      size: end - base,
       by: "its VMM",
     });
   }
