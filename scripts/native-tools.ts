@@ -73,13 +73,19 @@ export async function nativeFirmware(name: NativeFirmware): Promise<string> {
   throw new Error(`${name} is missing; run: deno task setup (or install the package ${FIRMWARE[name].package})`);
 }
 
-/** Packages of the programs, libraries and firmware that this machine and .state/tools lack. */
+/** Packages of the programs and libraries that this machine and .state/tools lack. */
 export async function missingPackages(): Promise<string[]> {
   const missing = new Set<string>();
   for (const [name, packageName] of Object.entries(PROGRAMS)) if (!await UNPACKED.find(name)) missing.add(packageName);
   for (const [name, packageName] of Object.entries(LIBRARIES)) if (!await findLibrary(name)) missing.add(packageName);
-  for (const name of Object.keys(FIRMWARE) as NativeFirmware[]) if (!await findFirmware(name)) missing.add(FIRMWARE[name].package);
   return [...missing];
+}
+
+/** Packages of the firmware that this machine and .state/tools lack. Not every distribution has them: they are fetched apart. */
+export async function missingFirmware(): Promise<string[]> {
+  const missing: string[] = [];
+  for (const name of Object.keys(FIRMWARE) as NativeFirmware[]) if (!await findFirmware(name)) missing.push(FIRMWARE[name].package);
+  return missing;
 }
 
 /**

@@ -5,12 +5,14 @@
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/workstation/catalog.ts";
 import { fetchDebian } from "../src/workstation/catalog-debian.ts";
 import { installedPackages } from "../src/workstation/unpacked-programs.ts";
-import { fetchNativePackages, missingPackages } from "./native-tools.ts";
+import { fetchNativePackages, missingFirmware, missingPackages } from "./native-tools.ts";
 
-await attempt("native tools", async () => {
-  const packages = await missingPackages();
-  if (packages.length > 0) await fetchNativePackages(packages, await installedPackages(), report());
-});
+for (const [what, missing] of [["native tools", missingPackages], ["firmware", missingFirmware]] as const) {
+  await attempt(what, async () => {
+    const packages = await missing();
+    if (packages.length > 0) await fetchNativePackages(packages, await installedPackages(), report());
+  });
+}
 
 const wanted = Deno.args.length > 0 ? Deno.args : [DEFAULT_DEBIAN_RELEASE];
 for (const name of wanted) {

@@ -7,7 +7,7 @@ import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
-const SECONDS = 120;
+const SECONDS = 300;
 const PROMPT = /=> $/;
 /** What EDK2 takes for the end of a line. */
 const CR = "\r";
