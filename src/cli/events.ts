@@ -5,6 +5,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output, printAnswer, printStreamRow } from "./print.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { traceCalls } from "./trace-calls.ts";
+import { registerTraceExport } from "./trace-export.ts";
 import { planOf } from "./run.ts";
 import { parseDuration, parseWhole } from "./values.ts";
 import { reasonText } from "./why.ts";
@@ -19,7 +20,7 @@ const POLL = 50;
 const BATCH = 20_000;
 
 /** Adds the commands. */
-export function registerEvents(program: Command, exit: (code: number) => void): void {
+export function registerEvents(program: Command, entry: URL, exit: (code: number) => void): void {
   withSessionOptions(program.command("events").description("what happened in a session, oldest first"))
     .option("--filter <filter>", "only events that it lets through, such as kind=rpc or vm=debian")
     .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}, or all`, parseKinds)
@@ -41,6 +42,7 @@ export function registerEvents(program: Command, exit: (code: number) => void): 
     .option("--filter <filter>", "only reasons that it lets through")
     .action(async (reason, options) => exit(await why(reason, options)));
   const trace = program.command("trace").description("calls of a VM, and what is recorded");
+  registerTraceExport(trace as unknown as Command, entry, exit, parseKinds);
   withSessionOptions(
     trace.command("calls").description(
       "hypercalls in order, with arguments and results: that a session recorded, or of a run from its start",

@@ -4,10 +4,15 @@ import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { connectNamed } from "./session.ts";
 import { parsePort } from "./values.ts";
+import { writeSymbols } from "./symbols.ts";
+import { Asker } from "../workstation/control/asker.ts";
 import { GdbServer } from "../debug/gdb-server.ts";
 import type { GdbTarget } from "../debug/gdb-session.ts";
 import type { SessionClient } from "../workstation/client.ts";
 import type { DebugAnswer, SessionEvent } from "../workstation/protocol.ts";
+
+/** Others may ask through the same client, with numbers of their own. */
+const FIRST_QUESTION = 1e9;
 
 /** Adds the command. */
 export function registerGdb(program: Command, exit: (code: number) => void): void {
@@ -23,7 +28,7 @@ export function registerGdb(program: Command, exit: (code: number) => void): voi
 async function serveGdb(vm: string, { port, socket }: { readonly port: number; readonly socket?: string }): Promise<number> {
   const session = await connectNamed({ socket });
   const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
-  const link = new DebugLink(session);
+  const link = new DebugLink(session, () => vm);
   session.onEvent = (event) => {
     if (event.kind !== "debug-attached") link.take(event);
     else if (event.error === undefined) attached.resolve();
@@ -46,9 +51,9 @@ async function serveGdb(vm: string, { port, socket }: { readonly port: number; r
 }
 
 /** The client with a gdb server between it and the machine; as it is without a port. Says on stderr where gdb finds it. */
-export function withGdb(client: SessionClient, port: number | undefined): SessionClient {
+export function withGdb(client: SessionClient, port: number | undefined, vm: () => string): SessionClient {
   if (port === undefined) return client;
-  const link = new DebugLink(client);
+  const link = new DebugLink(client, vm);
   link.serve(port, true);
   const joined: SessionClient = {
     send: (request) => client.send(request),
@@ -73,7 +78,12 @@ class DebugLink {
   #announces = false;
   #gone = false;
 
-  constructor(readonly session: SessionClient) {}
+  readonly #asker: Asker;
+
+  /** @param vm the VM that gdb has */
+  constructor(readonly session: SessionClient, readonly vm: () => string) {
+    this.#asker = new Asker(session, FIRST_QUESTION);
+  }
 
   /** Starts the server, and says on stderr where gdb finds it, with `fromStart` once the VM stands before its first instruction. */
   serve(port: number, fromStart: boolean): void {
@@ -88,6 +98,8 @@ class DebugLink {
       },
       stop: () => session.send({ kind: "debug-stop" }),
       go: (step, range) => session.send({ kind: "debug-continue", step, range }),
+      back: (step) => session.send({ kind: "debug-back", step }),
+      monitor: (command, ...args) => this.#monitor(command, args),
       detach: () => session.send({ kind: "debug-detach" }),
       kill: () => session.send({ kind: "stop" }),
     };
@@ -100,12 +112,24 @@ class DebugLink {
 
   /** What the session says. */
   take(event: SessionEvent): void {
+    if (this.#asker.take(event)) return;
     if (event.kind === "debug-answer") this.#answers.shift()?.(event.answer);
     else if (event.kind === "debug-stopped") {
       this.#announce();
       this.#server?.stopped(event.stop);
     } else if (event.kind === "ended") this.end(event.end.code);
     else if (event.kind === "failed") this.end(1);
+  }
+
+  async #monitor(command: string, args: readonly string[]): Promise<string | undefined> {
+    if (command !== "symbols") return undefined;
+    if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
+    try {
+      return `${await writeSymbols(this.#asker, this.vm(), args[0])}; now: symbol-file ${args[0]}\n`;
+    } catch (error) {
+      if (error instanceof Failure) return `monitor symbols: ${error.message}\n`;
+      throw error;
+    }
   }
 
   #announce(): void {

@@ -61,7 +61,7 @@ Examples:
   registerConsole(program, exit);
   registerBack(program, exit);
   registerSnapshot(program, entry, exit);
-  registerEvents(program, exit);
+  registerEvents(program, entry, exit);
   registerGdb(program, exit);
   registerSymbols(program, exit);
   registerSchema(program);

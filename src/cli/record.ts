@@ -77,7 +77,7 @@ Examples:
     .action(async (file, options) => {
       const tier = TIERS.find((one) => one === options.tier);
       if (options.tier !== undefined && tier === undefined) throw new Failure(`--tier ${options.tier}: there are ${TIERS.join(", ")}`);
-      const { plan, ...recording } = await read(file);
+      const { plan, ...recording } = await readNamedRecording(file);
       const replayed: SessionPlan = {
         ...plan,
         ...tier && { tier },
@@ -112,7 +112,7 @@ export function registerDiff(program: Command, exit: (code: number) => void): vo
       "\nExit codes: 0 the runs are equal; 1 they differ; 2 a recording cannot be read.\n\nExamples:\n  el2 diff good.rec bad.rec",
     )
     .action(async (a, b, options) => {
-      const [first, second] = [await read(a), await read(b)];
+      const [first, second] = [await readNamedRecording(a), await readNamedRecording(b)];
       let told = performance.now();
       // Two machines in this thread: what they are made of is loaded by who needs it.
       const { diffRecordings } = await import("../workstation/record/diff.ts");
@@ -135,7 +135,8 @@ export function registerDiff(program: Command, exit: (code: number) => void): vo
     });
 }
 
-async function read(file: string) {
+/** A recording that a person names. @throws Failure where it is none */
+export async function readNamedRecording(file: string) {
   try {
     return await readRecording(file);
   } catch (error) {

@@ -52,15 +52,17 @@ function terminalOfProcess(): ProcessTerminal {
 
 /** Runs the plan in a worker and returns the exit code. The worker starts while the plan is still being made. */
 export async function showSession(entry: URL, planned: SessionPlan | Promise<SessionPlan>, options: ShowOptions): Promise<number> {
-  const client = withGdb(withLog(connectEmbedded(entry), options.log), options.gdb);
+  let debugged = "";
+  const client = withGdb(withLog(connectEmbedded(entry), options.log), options.gdb, () => debugged);
   const plan = await Promise.resolve(planned).catch((error) => {
     client.close();
     throw error;
   });
+  debugged = plan.debug ?? "";
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
-  // Without a screen nobody can go back.
-  const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless } });
+  // Without a screen or gdb nobody can go back.
+  const start = () => client.send({ kind: "start", plan: { ...plan, history: !headless || options.gdb !== undefined } });
   if (headless) {
     const ended = runHeadless(client, {
       stdio: options.stdio,

@@ -5,6 +5,7 @@ import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import { answer } from "./inspect.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseWhole } from "./values.ts";
+import type { Asker } from "../workstation/control/asker.ts";
 import { readElfSymbols, writeElfSymbols } from "../workstation/symbols/elf-symbols.ts";
 import type { RowOf } from "../workstation/inspect/table.ts";
 import type { SYMBOLS } from "../workstation/inspect/tables.ts";
@@ -39,13 +40,17 @@ Examples:
         const error = await open.asker.symbols(name, readSymbolFile(options.add));
         if (error !== undefined) throw new Failure(error, ExitCode.Failed);
       }
-      if (options.output !== undefined) return exit(await writeSymbols(open, name, options.output));
+      if (options.output !== undefined) {
+        console.error(`el2: ${await writeSymbols(open.asker, name, options.output)}`);
+        return exit(ExitCode.Done);
+      }
       await answer(open, { table: "symbols", args: { vm: name, filter, limit: options.limit } }, options.json ?? false);
       exit(ExitCode.Done);
     });
 }
 
-async function writeSymbols({ asker }: Awaited<ReturnType<typeof openSession>>, vm: string, path: string): Promise<number> {
+/** Writes an ELF file with all symbols of a VM; says how many. @throws Failure where there are none, or the file cannot be written */
+export async function writeSymbols(asker: Asker, vm: string, path: string): Promise<string> {
   const got = await asker.ask({ table: "symbols", args: { vm } });
   if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
   const rows = got.rows as unknown as readonly RowOf<typeof SYMBOLS>[];
@@ -56,10 +61,9 @@ async function writeSymbols({ asker }: Awaited<ReturnType<typeof openSession>>, 
   try {
     await Deno.writeFile(path, file);
   } catch (error) {
-    throw new Failure(`-o ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new Failure(`${path}: ${error instanceof Error ? error.message : error}`);
   }
-  console.error(`el2: ${rows.length} symbols in ${path}`);
-  return ExitCode.Done;
+  return `${rows.length} symbols in ${path}`;
 }
 
 /** The symbols of a file that a flag names, as an ELF file that has nothing else. @throws Failure that says what is wrong with it */

@@ -30,6 +30,11 @@ export class GdbServer {
         this.#goesOn();
         target.go(step, range);
       },
+      back: (step) => {
+        this.#goesOn();
+        target.back(step);
+      },
+      monitor: (command, ...args) => target.monitor(command, ...args),
       detach: () => {
         this.#goesOn();
         target.detach();

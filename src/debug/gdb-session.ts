@@ -2,7 +2,7 @@
 // its vCPUs as threads, numbered from 1. Packets that are not known get the empty answer, as the protocol has it; bad ones get an error.
 
 import type { WatchHit, WatchKind } from "../core/watchpoints.ts";
-import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer } from "../hypervisor/debug-access.ts";
+import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace } from "../hypervisor/debug-access.ts";
 import type { StepRange } from "../hypervisor/debug-control.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
 import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
@@ -14,6 +14,10 @@ export interface GdbTarget {
   stop(): void;
   /** Goes on; with `step` until that vCPU has executed one instruction, and its PC is not in `range`. */
   go(step: number | undefined, range?: StepRange): void;
+  /** Goes back: to the stop before, or with `step` to before that vCPU's last instruction; the session's `stopped` follows. */
+  back(step: number | undefined): void;
+  /** Does a `monitor` command that the session does not know: the text for the person; undefined: unknown. */
+  monitor(command: string, ...args: string[]): Promise<string | undefined>;
   /** Takes all breakpoints back and goes on. */
   detach(): void;
   /** Ends the whole machine. */
@@ -22,7 +26,9 @@ export interface GdbTarget {
 
 /** Why the VM stands still: `workstation/protocol.ts` has the same words. */
 export interface GdbStop {
-  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked";
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked" | "history-start" | "history-end";
+  /** Something that the person should know. */
+  readonly note?: string;
   readonly vcpu: number;
   /** Its PC. */
   readonly pc: bigint;
@@ -39,6 +45,16 @@ const WATCH_PACKETS: ReadonlyMap<string, WatchKind> = new Map([["2", "write"], [
 const WATCH_REASONS: Readonly<Record<WatchKind, string>> = { write: "watch", read: "rwatch", access: "awatch" };
 /** An action of vCont: continue, step, step while PC is in a range; for one thread or all. */
 const ACTION = /^(?:[cs]|[CS][0-9a-f]{2}|r(?<start>[0-9a-f]{1,16}),(?<end>[0-9a-f]{1,16}))(?::(?<thread>-1|[0-9a-f]+))?$/i;
+/** The edges of what can be gone back to, as stop replies name them. */
+const HISTORY: Partial<Record<GdbStop["cause"], string>> = { "history-start": "replaylog:begin;", "history-end": "replaylog:end;" };
+const SPACES: Readonly<Record<DebugSpace, string>> = {
+  va: "virtual addresses of the selected vCPU",
+  ipa: "intermediate physical addresses of the VM",
+  pa: "physical addresses of the machine",
+};
+const HELP = `monitor space [va|ipa|pa]   what addresses of memory mean from now on (at first va)
+monitor symbols FILE        write an ELF file with the VM's symbols, for symbol-file FILE
+`;
 const OK = "OK";
 const UNKNOWN = "";
 
@@ -58,6 +74,8 @@ export class GdbSession {
   readonly #breakpoints = new Map<bigint, "swbreak" | "hwbreak">();
   #knows = { swbreak: false, hwbreak: false };
   #closed = false;
+  /** What addresses mean. */
+  #space: DebugSpace = "va";
   readonly #handlers: readonly (readonly [prefix: string, Handler])[];
 
   /** @param send takes bytes for gdb. @param close ends the connection. */
@@ -92,6 +110,9 @@ export class GdbSession {
       ["z", (text) => this.#remove(text)],
       ["H", (text) => this.#select(text)],
       ["T", (text) => this.#isAlive(text)],
+      ["qRcmd,", (text) => this.#monitor(text)],
+      ["bc", (text) => text ? INVALID : this.#back(undefined)],
+      ["bs", (text) => text ? INVALID : this.#back(this.#vcpu)],
       ["vCont?", () => "vCont;c;C;s;S;r"],
       ["vCont", (text) => this.#continue(text)],
       ["vKill", () => this.#kill(OK)],
@@ -117,6 +138,7 @@ export class GdbSession {
     this.#running = false;
     this.#stop = stop;
     this.#vcpu = stop.vcpu;
+    if (stop.note !== undefined) this.#answer(`O${toHex(toBytes(`${stop.note}\n`))}`);
     this.#answer(this.#stopReply());
   }
 
@@ -175,7 +197,9 @@ export class GdbSession {
   #supported(text: string): string {
     const features = text.replace(/^:/, "").split(";");
     this.#knows = { swbreak: features.includes("swbreak+"), hwbreak: features.includes("hwbreak+") };
-    return `PacketSize=${PACKET_SIZE.toString(16)};QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+`;
+    return `PacketSize=${
+      PACKET_SIZE.toString(16)
+    };QStartNoAckMode+;qXfer:features:read+;vContSupported+;swbreak+;hwbreak+;ReverseStep+;ReverseContinue+`;
   }
 
   #startNoAckMode(): string {
@@ -188,7 +212,7 @@ export class GdbSession {
     const signal = toHex([cause === "asked" ? SIGINT : SIGTRAP]);
     const kind = cause === "breakpoint" ? this.#breakpoints.get(pc) : undefined;
     const why = kind && this.#knows[kind] ? `${kind}:;` : watch ? `${WATCH_REASONS[watch.kind]}:${watch.address.toString(16)};` : "";
-    return `T${signal}thread:${threadOf(vcpu)};${why}`;
+    return `T${signal}thread:${threadOf(vcpu)};${HISTORY[cause] ?? why}`;
   }
 
   async #threads(): Promise<string> {
@@ -260,7 +284,7 @@ export class GdbSession {
     const range = parseRange(text);
     if (!range) return INVALID;
     const size = Math.min(range.size, PACKET_SIZE / 2);
-    const answer = await this.target.ask({ kind: "read", vcpu: this.#vcpu, address: range.address, size });
+    const answer = await this.target.ask({ kind: "read", vcpu: this.#vcpu, space: this.#space, address: range.address, size });
     return answer.kind === "memory" ? toHex(answer.bytes) : BAD_ADDRESS;
   }
 
@@ -268,7 +292,7 @@ export class GdbSession {
     const [where, data] = split(text, ":");
     const range = parseRange(where), bytes = decode(data);
     if (!range || bytes?.length !== range.size) return INVALID;
-    return await this.#done({ kind: "write", vcpu: this.#vcpu, address: range.address, bytes }) ? OK : BAD_ADDRESS;
+    return await this.#done({ kind: "write", vcpu: this.#vcpu, space: this.#space, address: range.address, bytes }) ? OK : BAD_ADDRESS;
   }
 
   async #insert(text: string): Promise<string> {
@@ -321,6 +345,32 @@ export class GdbSession {
   #go(step: number | undefined, range?: StepRange): undefined {
     this.#running = true;
     this.target.go(step, range);
+  }
+
+  #back(step: number | undefined): undefined {
+    this.#running = true;
+    this.target.back(step);
+  }
+
+  /** `monitor`: the answer is text for the person. */
+  async #monitor(text: string): Promise<string> {
+    const bytes = fromHex(text);
+    if (!bytes) return INVALID;
+    const [command = "help", ...args] = new TextDecoder().decode(bytes).trim().split(/\s+/).filter(Boolean);
+    const answer = command === "help"
+      ? HELP
+      : command === "space"
+      ? this.#setSpace(args)
+      : await this.target.monitor(command, ...args) ?? `monitor ${command}: no such command; there are:\n${HELP}`;
+    return toHex(toBytes(answer));
+  }
+
+  #setSpace([space]: string[]): string {
+    if (space !== undefined && !Object.hasOwn(SPACES, space)) {
+      return `monitor space ${space}: there are ${Object.keys(SPACES).join(", ")}\n`;
+    }
+    if (space !== undefined) this.#space = space as DebugSpace;
+    return `memory is read and written by ${SPACES[this.#space]}\n`;
   }
 
   #detach(): string {

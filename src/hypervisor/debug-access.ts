@@ -10,6 +10,8 @@ import type { Vcpu } from "./vcpu.ts";
 /** Bytes in one `read` or `write`. */
 export const MAXIMUM_ACCESS = 0x4000;
 const PAGE_SIZE = 4096;
+/** Stage 2 knows addresses of 36 bits. */
+const MAXIMUM_PHYSICAL = (1n << 36n) - 1n;
 const VECTORS = 32;
 const GENERAL = 31;
 /** Exception levels and stack pointers that a guest can be at: M[4:0] of EL0t, EL1t, EL1h. */
@@ -111,6 +113,9 @@ function writePstate({ registers }: Vcpu, value: bigint): boolean {
   return true;
 }
 
+/** What addresses mean: virtual ones of a vCPU (where nothing is said), its VM's intermediate physical ones, or the machine's physical ones. */
+export type DebugSpace = "va" | "ipa" | "pa";
+
 /** What a debugger asks about its VM while that is stopped. vCPUs by index; virtual addresses of 64 bits. */
 export type DebugAccess =
   | { readonly kind: "vcpus" }
@@ -118,10 +123,10 @@ export type DebugAccess =
   | { readonly kind: "registers"; readonly vcpu: number }
   /** One register by its number. */
   | { readonly kind: "write-register"; readonly vcpu: number; readonly register: number; readonly value: bigint }
-  /** At most `MAXIMUM_ACCESS` bytes, translated for this vCPU; fewer come back when the rest is no RAM. */
-  | { readonly kind: "read"; readonly vcpu: number; readonly address: bigint; readonly size: number }
+  /** At most `MAXIMUM_ACCESS` bytes; fewer come back when the rest is no RAM. */
+  | { readonly kind: "read"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly size: number }
   /** All or nothing. Read-only mappings do not matter. */
-  | { readonly kind: "write"; readonly vcpu: number; readonly address: bigint; readonly bytes: Uint8Array }
+  | { readonly kind: "write"; readonly vcpu: number; readonly space?: DebugSpace; readonly address: bigint; readonly bytes: Uint8Array }
   | { readonly kind: "insert-breakpoint" | "remove-breakpoint"; readonly address: bigint }
   | {
     readonly kind: "insert-watchpoint" | "remove-watchpoint";
@@ -173,9 +178,9 @@ export function answerDebugger(control: DebugControl, access: DebugAccess): Debu
       return fits ? DONE : refused(`${register.name} cannot have this value`);
     }
     case "read":
-      return read(control, vcpu, access.address, access.size);
+      return read(control, vcpu, access);
     case "write":
-      return write(control, vcpu, access.address, access.bytes);
+      return write(control, vcpu, access);
   }
 }
 
@@ -187,32 +192,46 @@ interface Piece {
   readonly size: number;
 }
 
-/** The physical pieces of virtual memory, up to the first that is no RAM. */
-function* pieces({ core, hypervisor }: DebugControl, vcpu: Vcpu, address: bigint, size: number): Generator<Piece> {
+/** The physical address behind one of a space; undefined where nothing is mapped. */
+function physical({ core }: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint): number | undefined {
+  if (space === "va") {
+    const translation = core.inspect(vcpu.registers, address);
+    return translation.ok ? translation.pa : undefined;
+  }
+  if (address > MAXIMUM_PHYSICAL) return undefined;
+  if (space === "pa") return Number(address);
+  const page = vcpu.addressSpace?.stage2.lookup(Number(address));
+  return page && page.pa + Number(address) % PAGE_SIZE;
+}
+
+/** The physical pieces of memory, up to the first that is no RAM. */
+function* pieces(control: DebugControl, vcpu: Vcpu, space: DebugSpace, address: bigint, size: number): Generator<Piece> {
   for (let offset = 0; offset < size;) {
     const va = BigInt.asUintN(64, address + BigInt(offset));
     const length = Math.min(size - offset, PAGE_SIZE - Number(va % BigInt(PAGE_SIZE)));
-    const translation = core.inspect(vcpu.registers, va);
-    if (!translation.ok || !hypervisor.machine.ram.contains(translation.pa, length)) return;
-    yield { pa: translation.pa, offset, size: length };
+    const pa = physical(control, vcpu, space, va);
+    if (pa === undefined || !control.hypervisor.machine.ram.contains(pa, length)) return;
+    yield { pa, offset, size: length };
     offset += length;
   }
 }
 
-function read(control: DebugControl, vcpu: Vcpu, address: bigint, size: number): DebugAnswer {
+type MemoryAccess<K extends "read" | "write"> = Extract<DebugAccess, { kind: K }>;
+
+function read(control: DebugControl, vcpu: Vcpu, { space = "va", address, size }: MemoryAccess<"read">): DebugAnswer {
   if (size > MAXIMUM_ACCESS) return refused(`more than ${MAXIMUM_ACCESS} bytes`);
   const bytes = new Uint8Array(size);
   let end = 0;
-  for (const piece of pieces(control, vcpu, address, size)) {
+  for (const piece of pieces(control, vcpu, space, address, size)) {
     bytes.set(control.hypervisor.machine.ram.bytes(piece.pa, piece.size), piece.offset);
     end = piece.offset + piece.size;
   }
   return end > 0 || size === 0 ? { kind: "memory", bytes: bytes.subarray(0, end) } : refused("no RAM is mapped there");
 }
 
-function write(control: DebugControl, vcpu: Vcpu, address: bigint, bytes: Uint8Array): DebugAnswer {
+function write(control: DebugControl, vcpu: Vcpu, { space = "va", address, bytes }: MemoryAccess<"write">): DebugAnswer {
   if (bytes.length > MAXIMUM_ACCESS) return refused(`more than ${MAXIMUM_ACCESS} bytes`);
-  const places = [...pieces(control, vcpu, address, bytes.length)];
+  const places = [...pieces(control, vcpu, space, address, bytes.length)];
   if (places.reduce((sum, { size }) => sum + size, 0) < bytes.length) return refused("no RAM is mapped there");
   for (const { pa, offset, size } of places) control.hypervisor.machine.ram.write(pa, bytes.subarray(offset, offset + size));
   return DONE;

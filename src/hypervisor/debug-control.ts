@@ -103,6 +103,19 @@ export class DebugControl {
     if (found && this.#stage2 !== undefined) this.core.removeWatchpoint(this.#stage2, address, length, kind);
   }
 
+  /** Stops where another control stops as well, also before the VM has a vCPU. */
+  adopt(other: DebugControl): void {
+    for (const address of other.#breakpoints) {
+      this.#breakpoints.add(address);
+      if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
+    }
+    for (const [key, watchpoint] of other.#watchpoints) {
+      const { address, length, kind } = watchpoint;
+      this.#watchpoints.set(key, watchpoint);
+      if (this.#stage2 !== undefined) this.core.insertWatchpoint(this.#stage2, address, length, kind);
+    }
+  }
+
   /** Nothing stops the VM any more. */
   clear(): void {
     for (const address of [...this.#breakpoints]) this.remove(address);

@@ -78,6 +78,7 @@ export class Msgqueue extends HypervisorObject {
 
   /** Appends a message; the queue is not full and the message not too big. `push` tells the receiver at once. */
   append(message: Uint8Array, push: boolean): void {
+    this.#tell("send", message, push);
     this.#messages.push(message);
     if (push || this.#messages.length === this.#notEmptyThreshold) this.receiveVirq.assertLevel();
   }
@@ -89,7 +90,8 @@ export class Msgqueue extends HypervisorObject {
 
   /** Takes the oldest message away. */
   remove(): void {
-    this.#messages.shift();
+    const message = this.#messages.shift();
+    if (message) this.#tell("receive", message);
     if (this.#messages.length === this.#notFullThreshold) this.sendVirq.assertLevel();
   }
 
@@ -100,6 +102,12 @@ export class Msgqueue extends HypervisorObject {
       this.receiveVirq.clear();
     }
     this.#messages.length = 0;
+  }
+
+  /** A message comes or goes. */
+  #tell(name: "send" | "receive", bytes: Uint8Array, push?: boolean): void {
+    const { trace, names } = this.hypervisor;
+    if (trace.wants("msg")) trace.event("msg", name, { queue: names.object(this), size: bytes.length, push, bytes });
   }
 
   /** Sets the sender's threshold: 0 to depth - 1. */

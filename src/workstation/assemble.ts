@@ -96,7 +96,7 @@ function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: W
   system.install(hypervisor);
   for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
   giveSymbols(plan, system);
-  if (plan.debug !== undefined) system.debugVm(plan.debug);
+  if (plan.debug !== undefined) system.debugVm(plan.debug, true);
   attachUart(machine, system, plan.what.kind === "boot");
   if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
   if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);

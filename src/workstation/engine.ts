@@ -6,12 +6,14 @@ import { answerDebugger } from "../hypervisor/debug-access.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "./inspect/action.ts";
 import { letIn } from "./record/input.ts";
+import { stoppedAt, wayBack } from "./record/rewind.ts";
+import type { DebugControl } from "../hypervisor/debug-control.ts";
 import { type Moment, momentOf, Past } from "./record/past.ts";
 import { type EndState, type Input, type RecordedInput, RecordingWriter } from "./record/recording.ts";
 import { describeDivergence, type Divergence, Replay } from "./record/replay.ts";
 import type { Query } from "./inspect/query.ts";
 import type { SessionPlan } from "./plan.ts";
-import type { DebugRequest, DebugStopped, Move, SessionEvent } from "./protocol.ts";
+import type { DebugAccess, DebugAnswer, DebugRequest, DebugStopped, Move, SessionEvent } from "./protocol.ts";
 import type { System } from "./system.ts";
 import { writeSnapshot } from "./snapshot/file.ts";
 import { History, type Milestone } from "./snapshot/history.ts";
@@ -82,6 +84,10 @@ export class Engine {
   /** Everything that has entered. */
   readonly #inputs: RecordedInput[] = [];
   #past: Past | undefined;
+  /** What a debugger's machine does on its way through the past. */
+  #debugMove: (() => DebugStopped | undefined) | undefined;
+  /** A debugger has written memory or registers. */
+  #written = false;
   /** Where steps forward began, and how many instructions had been retired there: a step back ends exactly there. */
   #trail: { readonly moment: Moment; readonly instructions: number }[] = [];
   #nextCheck = CHECK_INTERVAL;
@@ -189,24 +195,100 @@ export class Engine {
     if (!control) throw new Error("no VM of this session is for a debugger");
     switch (request.kind) {
       case "debug":
-        return this.port.post({ kind: "debug-answer", answer: answerDebugger(control, request.access) });
+        return this.port.post({ kind: "debug-answer", answer: this.#debugAnswer(control, request.access) });
       case "debug-stop":
+        if (this.#debugMove) return this.#hold(this.#asked(control));
         if (this.#held) return;
         this.#wake();
         control.goOn(undefined);
-        return this.#hold({ cause: "asked", vcpu: 0, pc: control.vcpus()[0]?.registers.pc ?? 0n });
+        return this.#hold(this.#asked(control));
       case "debug-continue":
         control.goOn(control.vcpus().find(({ index }) => index === request.step), request.range);
-        return this.#release();
+        return this.#past ? this.#debugOn(this.#past) : this.#release();
+      case "debug-back":
+        return this.#debugBack(control, request.step);
       case "debug-detach":
-        control.clear();
+        this.#past = undefined;
+        this.system.debug?.clear();
         return this.#release();
     }
+  }
+
+  #asked(control: DebugControl): DebugStopped {
+    const [vcpu] = control.vcpus();
+    return { cause: "asked", vcpu: vcpu?.index ?? 0, pc: vcpu?.registers.pc ?? 0n };
+  }
+
+  /** What a debugger writes makes another run: the past cannot be changed, and there is no way back to before a change. */
+  #debugAnswer(control: DebugControl, access: DebugAccess): DebugAnswer {
+    const writes = access.kind === "write" || access.kind === "write-register";
+    if (writes && this.#past) return { kind: "refused", message: PAST };
+    this.#written ||= writes;
+    return answerDebugger(control, access);
+  }
+
+  /** Goes back to where the debugger wants, in another machine. */
+  #debugBack(control: DebugControl, step: number | undefined): void {
+    const { debuggedVm } = this.system;
+    const stay = (note: string) => this.#hold({ ...this.#asked(control), note });
+    if (!this.#held || debuggedVm === undefined) return;
+    if (this.#replay) return stay("a replay goes forward only");
+    if (this.#written) return stay("memory or registers were written with the debugger: there is no way back to before that");
+    const way = wayBack({
+      milestone: (instructions) => this.#history.before(instructions),
+      pastAt: (milestone) => this.#pastAt(milestone),
+      instructions: this.system.instructions(),
+      vm: debuggedVm,
+      control,
+    }, step);
+    this.#debugSlices(() => {
+      const stop = way.advance(MOVE_SLICE);
+      if (stop) this.#past = way.past;
+      return stop;
+    });
+  }
+
+  /** Goes on in the past, at most to where the machine really is. */
+  #debugOn(past: Past): void {
+    let stop: DebugStopped | undefined;
+    past.onStop = (reached) => {
+      stop = stoppedAt(reached);
+      return true;
+    };
+    this.#debugSlices(() => {
+      const there = past.advance(this.present.instructions(), MOVE_SLICE);
+      if (stop || !there) return stop;
+      const { debug: control } = past.system;
+      this.#past = undefined;
+      this.present.debug?.clear();
+      if (control) this.present.debug?.adopt(control);
+      const [vcpu] = this.present.debug?.vcpus() ?? [];
+      return { cause: "history-end", vcpu: vcpu?.index ?? 0, pc: vcpu?.registers.pc ?? 0n };
+    });
+  }
+
+  /** Does something piece by piece until it gives a stop, or the debugger asks for one. */
+  #debugSlices(slice: () => DebugStopped | undefined): void {
+    this.#debugMove = slice;
+    const go = () => {
+      if (this.#debugMove !== slice || this.#done) return;
+      const stop = slice();
+      if (stop) this.#hold(stop);
+      else setTimeout(() => this.port.guarded(go), 0);
+    };
+    go();
   }
 
   /** A question. It changes nothing. */
   query(id: number, query: Query): void {
     this.port.post({ kind: "answer", id, answer: this.system.inspector.answer(query) });
+  }
+
+  /** Which events are recorded to be taken away. */
+  trace(kinds: readonly TraceKind[]): void {
+    const { recorder } = this.present;
+    if (kinds.length) recorder.start(kinds);
+    else recorder.stop();
   }
 
   /** Takes an ELF file's symbols for a VM. */
@@ -408,6 +490,7 @@ export class Engine {
 
   #hold(stop: DebugStopped): void {
     this.#held = true;
+    this.#debugMove = undefined;
     this.#flush();
     this.#sample();
     this.port.post({ kind: "debug-stopped", stop });
@@ -461,7 +544,7 @@ export class Engine {
       case "suspended": {
         const stop = this.system.debug?.takeStop();
         if (!stop) throw new Error("the machine was suspended for nobody");
-        this.#hold({ cause: stop.cause, vcpu: stop.vcpu.index, pc: stop.vcpu.registers.pc, watch: stop.watch });
+        this.#hold(stoppedAt(stop));
         return false;
       }
       case "stopped":

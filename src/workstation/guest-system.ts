@@ -15,6 +15,7 @@ import type { Machine, StopReason } from "../machine/machine.ts";
 import { RAM_BASE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
+import { TraceRecorder } from "./inspect/trace-recorder.ts";
 import { EventLog } from "./inspect/event-log.ts";
 import { type Inspected, QueryError, type VirtioSlot } from "./inspect/inspected.ts";
 import { Inspector } from "./inspect/inspector.ts";
@@ -58,6 +59,7 @@ export class GuestSystem implements System, Inspected {
   readonly inspector: Inspector;
   readonly virtio: VirtioSlot[] = [];
   readonly symbols: VmSymbols;
+  readonly recorder = new TraceRecorder(() => this.hypervisor.trace);
   /** Has the native host stop a VM, where there is one. */
   stopInput: ((vm: string, force: boolean) => void) | undefined;
   #hypervisor: Hypervisor | undefined;
@@ -75,6 +77,7 @@ export class GuestSystem implements System, Inspected {
 
   /** The VM that the plan gives to a debugger. */
   #debugged: string | undefined;
+  #debuggedVm: string | undefined;
 
   constructor(
     readonly machine: Machine,
@@ -131,9 +134,12 @@ export class GuestSystem implements System, Inspected {
     return this.hypervisor.debug;
   }
 
-  /** Gives a VM to a debugger, before the machine runs: it stops before its first instruction. */
-  debugVm(name: string): void {
-    this.hypervisor.debug = this.#debugControl(name, true);
+  debugVm(name: string, fromStart: boolean): DebugControl {
+    return this.hypervisor.debug = this.#debugControl(name, fromStart);
+  }
+
+  get debuggedVm(): string | undefined {
+    return this.#debuggedVm;
   }
 
   attachDebugger(name: string): string | undefined {
@@ -150,6 +156,7 @@ export class GuestSystem implements System, Inspected {
   }
 
   #debugControl(name: string, fromStart: boolean): DebugControl {
+    this.#debuggedVm = name;
     const debugs = (vcpu: Vcpu) => vcpu.addressSpace !== undefined && this.#nameOf(vcpu.addressSpace.vmid) === name;
     if (fromStart) this.#debugged = name;
     return new DebugControl(this.hypervisor, this.core, debugs, fromStart);

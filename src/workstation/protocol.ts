@@ -33,6 +33,8 @@ export type Request =
   | { kind: "query"; id: number; query: Query }
   /** Events of these kinds are recorded from now on, beside those that always are; of busy ones at most `budget` between two samples. */
   | { kind: "watch"; kinds: readonly TraceKind[]; budget?: number }
+  /** Records events of these kinds from now on, to be taken away (`trace.events`); of none: no more. Changes nothing in the machine. */
+  | { kind: "trace"; kinds: readonly TraceKind[] }
   /** Takes the symbols of an ELF file for a VM; changes nothing in the machine. One `acted` with the same number follows. */
   | { kind: "symbols"; id: number; vm: string; file: Uint8Array }
   /** Does something to the machine; one `acted` with the same number follows. */
@@ -45,6 +47,8 @@ export type Request =
   | { kind: "debug-stop" }
   /** It goes on; where `step` names a vCPU, until that has executed one instruction, and its PC is not in `range`. */
   | { kind: "debug-continue"; step: number | undefined; range?: StepRange }
+  /** Goes back to the stop before, or where `step` names a vCPU, to before its last instruction; `debug-stopped` follows. */
+  | { kind: "debug-back"; step: number | undefined }
   /** Breakpoints go, and it goes on. */
   | { kind: "debug-detach" };
 
@@ -60,9 +64,14 @@ export type Move =
 /** The requests of a debugger. */
 export type DebugRequest = Extract<Request, { kind: `debug${string}` }>;
 
-/** Why the machine stopped for a debugger: the causes of `hypervisor/debug-control.ts`, or the debugger asked. */
+/**
+ * Why the machine stopped for a debugger: the causes of `hypervisor/debug-control.ts`, or the debugger asked, or it went back to before the first
+ * instruction, or from the past on to where the machine really is.
+ */
 export interface DebugStopped {
-  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked";
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked" | "history-start" | "history-end";
+  /** Something that the person should know. */
+  readonly note?: string;
   /** The vCPU of the debugged VM that it is about; 0 where the debugger asked. */
   readonly vcpu: number;
   /** Its PC. */

@@ -4,6 +4,7 @@ import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/debug-control.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
+import type { TraceRecorder } from "./inspect/trace-recorder.ts";
 import type { Outside } from "./outside.ts";
 import type { VmSymbols } from "./symbols/vm-symbols.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
@@ -20,8 +21,14 @@ export interface System {
   readonly debug: DebugControl | undefined;
   /** Gives a VM to a debugger while the machine runs. Says why not. */
   attachDebugger(vm: string): string | undefined;
+  /** Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first instruction. */
+  debugVm(vm: string, fromStart: boolean): DebugControl;
+  /** The VM that a debugger has. */
+  readonly debuggedVm: string | undefined;
   /** Answers questions about it. */
   readonly inspector: Inspector;
+  /** What is recorded to be taken away. */
+  readonly recorder: TraceRecorder;
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Instructions that guests have retired, all vCPUs together. */

@@ -71,6 +71,8 @@ export function serveMachine(): void {
         return engine.snapshot(request.id, request.path, request.title);
       case "act":
         return engine.act(request.id, request.action);
+      case "trace":
+        return engine.trace(request.kinds);
       case "symbols":
         return engine.symbols(request.id, request.vm, request.file);
       case "watch":
@@ -79,6 +81,7 @@ export function serveMachine(): void {
       case "debug":
       case "debug-stop":
       case "debug-continue":
+      case "debug-back":
       case "debug-detach":
         return engine.debug(request);
     }

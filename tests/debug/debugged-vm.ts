@@ -35,7 +35,7 @@ export class DebuggedVm {
   readonly system: System;
   readonly session: GdbSession;
   /** What the session did to the machine. */
-  readonly done: ("stop" | "detach" | "kill" | "close")[] = [];
+  readonly done: ("stop" | "detach" | "kill" | "close" | "back" | `back ${number}`)[] = [];
   readonly #reader = new PacketReader();
   #answers: string[] = [];
   #wantsToRun = false;
@@ -51,6 +51,8 @@ export class DebuggedVm {
         debug.goOn(debug.vcpus().find(({ index }) => index === step), range);
         this.#wantsToRun = true;
       },
+      back: (step) => void this.done.push(step === undefined ? "back" : `back ${step}`),
+      monitor: (command, ...args) => Promise.resolve(command === "known" ? `${args.join(" and ")}\n` : undefined),
       detach: () => {
         debug.clear();
         this.done.push("detach");

@@ -9,6 +9,8 @@ import { el2Command } from "../support/el2.ts";
 import { runNative } from "../support/oracles.ts";
 import { CODE, ENTRY } from "./debugged-vm.ts";
 
+const LONG = Deno.env.get("EL2_LONG");
+
 /** Seconds of wall time for one thing to happen. Far more than it takes on an idle machine. */
 const PATIENCE = 120;
 
@@ -18,10 +20,10 @@ class Debugged implements AsyncDisposable {
 
   /** Starts `el2 ARGS --gdb 0` and gdb. */
   static async start(...args: string[]): Promise<Debugged> {
-    // One stream for both: the port is on stderr.
+    // One stream for both: the port is on stderr, and so is what gdb says of the target.
     const el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args, "--gdb", "0")]);
     const [, port] = await el2.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
-    const gdb = new ConsoleProgram([await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
+    const gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
     const debugged = new Debugged(el2, gdb);
     for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
       await gdb.type(command);
@@ -80,6 +82,57 @@ Deno.test("gdb goes with a guest from its first instruction to its last", async 
     await vm.el2.expect(/^el2: SYSTEM_OFF$/m, PATIENCE);
   } finally {
     await Deno.remove(file);
+  }
+});
+
+Deno.test("gdb goes back: by steps, to a breakpoint, to a watched store, to the start, and on to where the machine is", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-back-" });
+  const file = `${folder}/count.bin`;
+  // Stores X0, which counts up, at X1, for ever.
+  await Deno.writeFile(file, imageOf([0xd2800000, A64.loadX1High(0x4030), 0x91000400, 0xf9000020, A64.branch(-2)]));
+  const add = CODE + 8, store = CODE + 12;
+  try {
+    await using vm = await Debugged.start("boot", file, "--memory", "64MiB", "--turbo", "--cpus", "2");
+    await vm.ask(`break *${store}`, /Breakpoint 1 at/);
+    for (let count = 1n; count <= 4n; count++) {
+      await vm.ask("continue", /Thread 1 hit Breakpoint 1, 0x/);
+      assert.equal(await vm.value("$x0"), count);
+    }
+    await vm.ask("reverse-stepi", /0x[0-9a-f]{16} in/);
+    assert.equal(await vm.value("$pc"), BigInt(add));
+    assert.equal(await vm.value("$x0"), 3n);
+    await vm.ask("reverse-stepi", /0x[0-9a-f]{16} in/);
+    assert.equal(await vm.value("$pc"), BigInt(store + 4));
+    assert.equal(await vm.value("*(long *)0x40300000"), 3n);
+    await vm.ask("stepi", /0x[0-9a-f]{16} in/);
+    assert.equal(await vm.value("$pc"), BigInt(add));
+    await vm.ask("reverse-continue", /hit Breakpoint 1, 0x/);
+    assert.equal(await vm.value("$x0"), 3n);
+    assert.equal(await vm.value("*(long *)0x40300000"), 2n, "memory is as it was");
+    await vm.ask("set var $x0 = 7", /Could not write register/);
+    await vm.gdb.type("delete");
+    await vm.ask("watch *(long *)0x40300000", /Hardware watchpoint 2/);
+    await vm.ask("reverse-continue", /Hardware watchpoint 2: [^]*Old value = 2[^]*New value = 1/);
+    await vm.gdb.type("delete");
+    await vm.ask("reverse-continue", /No more reverse-execution history|Reached end of recorded history/);
+    assert.equal(await vm.value("$pc"), BigInt(ENTRY));
+    await vm.ask("continue", /No more reverse-execution history|Reached end of recorded history/);
+    assert.equal(await vm.value("$x0"), 4n, "where it really is");
+    assert.equal(await vm.value("$pc"), BigInt(store));
+
+    await vm.ask("monitor space ipa", /intermediate physical addresses of the VM/);
+    assert.equal(await vm.value("*(long *)0x40300000"), 3n);
+    await vm.ask("monitor space pa", /physical addresses of the machine/);
+    assert.equal(await vm.value("*(long *)0x40300000"), 3n, "the primary VM is mapped one to one");
+    await vm.ask("monitor space moon", /there are va, ipa, pa/);
+    await vm.ask("monitor space va", /virtual addresses/);
+    await vm.ask("monitor symbols", /name one file/);
+    await vm.ask("monitor fly", /no such command; there are:/);
+    await vm.gdb.type("set var *(long *)0x40300000 = 9");
+    await vm.ask("reverse-stepi", /there is no way back to before that/);
+    await vm.ask("detach", /detached/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 
@@ -166,3 +219,55 @@ Deno.test("gdb breaks in a running Debian kernel by symbol and address, watches 
     await Deno.remove(temporary, { recursive: true });
   }
 });
+
+if (LONG) {
+  Deno.test("gdb breaks in a Debian kernel by its own symbols, watches, steps, goes back, and detaches, beside another VM", async () => {
+    const folder = await Deno.makeTempDir({ prefix: "el2-gdb-debian-" });
+    const { folder: debian } = await catalogEntry("debian-trixie");
+    const hello = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+    await Deno.writeTextFile(
+      `${folder}/two.toml`,
+      `el2 = 1
+[machine]
+memory = "768MiB"
+[vm.debian]
+kernel = "${debian}/Image"
+initrd = "${debian}/initrd"
+cmdline = "console=ttyAMA0"
+memory = "512MiB"
+[vm.hello]
+image = "${hello}"
+memory = "4MiB"
+`,
+    );
+    try {
+      await using vm = await Debugged.start("run", `${folder}/two.toml`, "--turbo", "--headless", "--gdb", "debian:0");
+      await vm.gdb.type("continue &");
+      await vm.el2.expect(/debian\| .*Booting Linux on physical CPU/, PATIENCE);
+      await vm.el2.expect(/debian\| .*SMP: Total of/, PATIENCE);
+      await vm.ask("interrupt", /received signal SIGINT/);
+      await vm.ask(`monitor symbols ${folder}/kernel.elf`, /\d{5,} symbols in/);
+      await vm.gdb.type(`symbol-file ${folder}/kernel.elf`);
+      await vm.ask("break vfs_open", /Breakpoint 1 at/);
+      const files: bigint[] = [];
+      for (let round = 0; round < 3; round++) {
+        await vm.ask("continue", /hit Breakpoint 1, 0x[0-9a-f]{16} in vfs_open \(\)/);
+        files.push(await vm.value("$x1"));
+      }
+      await vm.ask("backtrace 2", /#0 .* in vfs_open \(\)[^]*#1 .* in do_/);
+      await vm.ask("stepi", /in vfs_open \(\)/);
+      await vm.ask("reverse-stepi", /in vfs_open \(\)/);
+      await vm.ask("reverse-continue", /hit Breakpoint 1, 0x[0-9a-f]{16} in vfs_open \(\)/);
+      assert.equal(await vm.value("$x1"), files[1]);
+      await vm.gdb.type("delete");
+      await vm.ask(`watch *(long *)($sp - 16)`, /Hardware watchpoint 2/);
+      await vm.ask("continue", /Hardware watchpoint 2: /);
+      await vm.gdb.type("delete");
+      await vm.ask("detach", /detached/);
+      await vm.el2.expect(/^debian\| EL2-READY/m, PATIENCE);
+      await vm.el2.expect(/^hello\| tick/m, PATIENCE);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}

@@ -10,9 +10,12 @@ type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "s
 /** Asks through a client. Give it each event that the client hears. */
 export class Asker {
   readonly #waiting = new Map<number, (event: Answering) => void>();
-  #next = 0;
+  #next: number;
 
-  constructor(readonly client: Pick<SessionClient, "send">) {}
+  /** @param first below the number of the first question */
+  constructor(readonly client: Pick<SessionClient, "send">, first = 0) {
+    this.#next = first;
+  }
 
   /** The answer to a query. */
   ask(query: Query): Promise<Answer> {
@@ -77,6 +80,6 @@ export class Asker {
     const waiting = this.#waiting.get(event.id);
     this.#waiting.delete(event.id);
     waiting?.(event);
-    return true;
+    return waiting !== undefined;
   }
 }

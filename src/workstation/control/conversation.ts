@@ -67,6 +67,7 @@ const CHANGING: ReadonlySet<string> = new Set(
     "debug",
     "debug-stop",
     "debug-continue",
+    "debug-back",
     "debug-detach",
     "down",
   ],

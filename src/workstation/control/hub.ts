@@ -153,6 +153,7 @@ export class SessionHub {
       case "debug":
       case "debug-stop":
       case "debug-continue":
+      case "debug-back":
       case "debug-detach":
         // Before it is attached, there is nothing that a debugger could mean.
         if (client === this.#debugger) this.machine.send(message);

@@ -6,7 +6,7 @@ import type { TraceHub } from "../../hypervisor/trace-hub.ts";
 /** Kinds that are always recorded: they are few. */
 export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci", "dev", "rule", "log"];
 /** Kinds that are recorded while somebody looks. */
-export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "sched", "mmio", "mem"];
+export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "msg", "sched", "mmio", "mem"];
 
 const QUIET_CAPACITY = 20_000;
 const BUSY_CAPACITY = 80_000;

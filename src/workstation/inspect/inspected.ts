@@ -11,6 +11,7 @@ import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "../guest-names.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
+import type { TraceRecorder } from "./trace-recorder.ts";
 
 /** A virtio device where a VM sees it. */
 export interface VirtioSlot {
@@ -32,6 +33,8 @@ export interface Inspected {
   readonly log: EventLog;
   /** The virtio devices of its VMs, by VM and slot. */
   readonly virtio: readonly VirtioSlot[];
+  /** What is recorded to be taken away. */
+  readonly recorder: TraceRecorder;
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Whether the VM of this name has a console. */

@@ -98,7 +98,7 @@ export class Inspector {
 }
 
 /** Tables whose readers filter by themselves, as they look at no more than they need. */
-const STREAMS: ReadonlySet<TableName> = new Set(["events", "rpc.ls", "why", "sched.ls"]);
+const STREAMS: ReadonlySet<TableName> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
 
 const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
   "vm.ls": (view) => ({ rows: readVms(view) }),
@@ -127,6 +127,18 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
   "events": (view, args, filter) => {
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
     return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));
+  },
+  "trace.stats": (view) => {
+    const { recorder } = view.system;
+    return {
+      rows: recorder.counts().map(({ kind, recorded, events }) => ({ id: `trace:${kind}`, recorded, events, lost: recorder.dropped })),
+    };
+  },
+  "trace.events": (view, args, filter) => {
+    const { events, end, dropped } = view.system.recorder.page(Number(args.after ?? 0), args.limit ?? DEFAULT_LIMIT);
+    const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
+    const rows = events.map((event) => eventRow(event, nameOf)).filter((row) => filter.matches(row as unknown as Row));
+    return { rows, dropped, cursor: String(end) };
   },
   "rpc.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["rpc"]), (event) => rpcRow(view, event)),
   "sched.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["sched"]), sliceRow),

@@ -340,7 +340,7 @@ export const EVENTS = defineTable({
     pcpu: { kind: "id", doc: "physical CPU", optional: true, width: 6, from: 90 },
     vcpu: { kind: "id", doc: "who did it", optional: true, width: 15 },
     vm: { kind: "id", doc: "its VM", optional: true },
-    kind: { kind: "word", doc: "hvc rpc ioctl trap virq sched mmio mem state psci dev rule log", width: 5 },
+    kind: { kind: "word", doc: "hvc rpc ioctl trap virq msg sched mmio mem state psci dev rule log", width: 5 },
     name: { kind: "word", doc: "call, message, register or state as the specification names it" },
     text: { kind: "text", doc: "what happened, in a line", width: 70 },
     res: { kind: "word", doc: "result: the specification's name of the code", optional: true, alias: ["err"] },
@@ -351,6 +351,28 @@ export const EVENTS = defineTable({
     fields: { kind: "detail", doc: "arguments, decoded" },
     results: { kind: "detail", doc: "results, decoded" },
   },
+});
+
+export const TRACE_STATS = defineTable({
+  name: "trace.stats",
+  version: 1,
+  command: "trace stats",
+  doc: "what el2 trace start has recorded, by kind of event",
+  empty: "nothing is recorded; el2 trace start begins",
+  columns: {
+    id: { kind: "id", doc: "trace:KIND", width: 12 },
+    recorded: { kind: "flag", doc: "events of this kind are recorded now", width: 8 },
+    events: { kind: "number", doc: "events that are kept", width: 8 },
+    lost: { kind: "number", doc: "events of all kinds that there was no room for", width: 8 },
+  },
+});
+
+export const TRACE_EVENTS = defineTable({
+  ...EVENTS,
+  name: "trace.events",
+  command: "trace export",
+  doc: "what el2 trace start has recorded, oldest first",
+  empty: "nothing is recorded; el2 trace start begins",
 });
 
 export const REASONS = defineTable({
@@ -484,6 +506,8 @@ export const TABLES = {
   "queue.ring": MESSAGES,
   "rpc.ls": RPCS,
   "events": EVENTS,
+  "trace.stats": TRACE_STATS,
+  "trace.events": TRACE_EVENTS,
   "why": REASONS,
   "sched.ls": SLICES,
   "inject.ls": INJECTIONS,

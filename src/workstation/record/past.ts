@@ -1,6 +1,7 @@
 // The past of a session: the same plan in a second machine, which gets the inputs of the first up to a place. Going back is running again; as
 // runs repeat to the instruction, the place is exactly what it was.
 
+import type { DebugStop } from "../../hypervisor/debug-control.ts";
 import type { System } from "../system.ts";
 import { letIn } from "./input.ts";
 import type { Place, RecordedInput } from "./recording.ts";
@@ -23,6 +24,8 @@ export function momentOf(system: Pick<System, "machine" | "instructions">): Mome
 /** A machine on its way to a place in the past, and there. */
 export class Past {
   #next: number;
+  /** Called when the machine stops for a debugger; true: `advance` ends there. */
+  onStop: (stop: DebugStop) => boolean = () => false;
 
   /**
    * @param system a machine at its start, or at a milestone
@@ -59,6 +62,8 @@ export class Past {
       system.takeOutput();
       system.takeEvents();
       if (result.kind === "stopped") return true;
+      const stop = result.kind === "suspended" ? system.debug?.takeStop() : undefined;
+      if (stop && this.onStop(stop)) return true;
       if (result.kind !== "idle") continue;
       if (result.next === Infinity && upTo === Infinity) return true;
       machine.skipTo(Math.min(result.next, upTo));

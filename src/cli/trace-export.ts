@@ -1,0 +1,174 @@
+// `el2 trace start|stop|stats|export`: events of a session, or of a recording that is run again, in formats of others.
+
+import type { Command } from "@commander-js/extra-typings";
+import { ExitCode, Failure } from "./failure.ts";
+import { answer } from "./inspect.ts";
+import { readNamedRecording } from "./record.ts";
+import { openSession, withSessionOptions } from "./session.ts";
+import { parseDuration } from "./values.ts";
+import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
+import { connectEmbedded } from "../workstation/client.ts";
+import { Asker } from "../workstation/control/asker.ts";
+import type { EventRow } from "../workstation/export/event-row.ts";
+import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../workstation/export/mod.ts";
+import type { QueueEnds } from "../workstation/export/message-capture.ts";
+import type { TableName } from "../workstation/inspect/tables.ts";
+
+/** Events of one question. */
+const PAGE = 20_000;
+/** Formats by the end of a file's name. */
+const BY_ENDING: Readonly<Record<string, ExportFormat>> = {
+  ".pftrace": "perfetto",
+  ".perfetto-trace": "perfetto",
+  ".json": "chrome",
+  ".ndjson": "ndjson",
+  ".pcapng": "pcapng",
+};
+/** Wall time (ms) between two looks at a recording that runs. */
+const POLL = 100;
+
+/** Adds the commands below `trace`. */
+export function registerTraceExport(
+  trace: Command,
+  entry: URL,
+  exit: (code: number) => void,
+  parseKinds: (text: string) => TraceKind[],
+): void {
+  withSessionOptions(trace.command("start").description("record events from now on, to be exported; what was recorded before goes"))
+    .option("--kinds <kinds>", `kinds to record: ${TRACE_KINDS.join(",")}; all where nothing is said`, parseKinds, [...TRACE_KINDS])
+    .action(async (options) => {
+      using open = await openSession(options);
+      open.session.send({ kind: "trace", kinds: options.kinds });
+      await answer(open, { table: "trace.stats", args: { filter: "recorded=yes" } }, options.json ?? false);
+    });
+  withSessionOptions(trace.command("stop").description("record no more; what there is can be exported"))
+    .action(async (options) => {
+      using open = await openSession(options);
+      open.session.send({ kind: "trace", kinds: [] });
+      await answer(open, { table: "trace.stats", args: { filter: "events>0" } }, options.json ?? false);
+    });
+  withSessionOptions(trace.command("stats").description("what is recorded, by kind"))
+    .action(async (options) => {
+      using open = await openSession(options);
+      await answer(open, { table: "trace.stats", args: {} }, options.json ?? false);
+    });
+  withSessionOptions(trace.command("export").description("write what is recorded, or the events of a recording, to a file"))
+    .argument("<file>", `file to write: ${Object.keys(BY_ENDING).join(", ")} say the format`)
+    .option("--format <format>", `format: ${EXPORT_FORMATS.join(", ")}`, parseFormat)
+    .option("--recording <file>", "run this recording again, from its start, and take its events")
+    .option("--kinds <kinds>", "with --recording: kinds to record; all where nothing is said", parseKinds)
+    .option("--to <time>", "with --recording: as far as this virtual time", parseDuration)
+    .option("--filter <filter>", "only events that it lets through")
+    .addHelpText(
+      "after",
+      `
+perfetto is for ui.perfetto.dev, chrome for chrome://tracing; pcapng has the messages of all queues, RM RPC among them (docs/captures.md).
+
+Examples:
+  el2 trace start; sleep 5; el2 trace stop; el2 trace export phone.pftrace
+  el2 trace export rpc.pcapng --recording bug.rec --kinds msg`,
+    )
+    .action(async (file, options) => {
+      const format = options.format ?? Object.entries(BY_ENDING).find(([ending]) => file.endsWith(ending))?.[1];
+      if (!format) throw new Failure(`trace export ${file}: no format; --format ${EXPORT_FORMATS.join("|")}`);
+      if (options.recording === undefined && (options.kinds || options.to !== undefined)) {
+        throw new Failure("trace export: --kinds and --to are for --recording; el2 trace start --kinds says what a session records");
+      }
+      const recorded = options.recording === undefined
+        ? await ofSession(options)
+        : await ofRecording(entry, options.recording, options.kinds ?? [...TRACE_KINDS], options.to, options.filter);
+      await write(file, recorded, format);
+      exit(ExitCode.Done);
+    });
+}
+
+function parseFormat(text: string): ExportFormat {
+  const format = EXPORT_FORMATS.find((one) => one === text);
+  if (!format) throw new Failure(`--format ${text}: there are ${EXPORT_FORMATS.join(", ")}`);
+  return format;
+}
+
+async function write(path: string, recorded: Recorded, format: ExportFormat): Promise<void> {
+  let bytes = 0;
+  try {
+    using file = await Deno.open(path, { write: true, create: true, truncate: true });
+    const writer = file.writable.getWriter();
+    for (const piece of exportTrace(recorded, format)) {
+      await writer.write(piece as Uint8Array<ArrayBuffer>);
+      bytes += piece.length;
+    }
+    await writer.close();
+  } catch (error) {
+    throw new Failure(`trace export ${path}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+  }
+  console.error(`el2: ${recorded.events.length} events, ${bytes} bytes in ${path}`);
+}
+
+/** What a session has recorded. */
+async function ofSession(options: { readonly socket?: string; readonly filter?: string }): Promise<Recorded> {
+  using open = await openSession(options);
+  const pages = new Pages(open.asker, options.filter);
+  await pages.take();
+  if (!pages.events.length) throw new Failure("nothing is recorded; el2 trace start begins", ExitCode.Failed);
+  return await pages.recorded();
+}
+
+/** The events of a recording, which is run again. */
+async function ofRecording(
+  entry: URL,
+  path: string,
+  kinds: readonly TraceKind[],
+  to: number | undefined,
+  filter: string | undefined,
+): Promise<Recorded> {
+  const { plan, ...recording } = await readNamedRecording(path);
+  const client = connectEmbedded(entry);
+  const asker = new Asker(client), pages = new Pages(asker, filter);
+  let ended: string | undefined;
+  client.onEvent = (event) => {
+    if (asker.take(event)) return;
+    if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
+    if (event.kind === "ended") ended = event.end.message;
+    if (event.kind === "failed") throw new Error(event.message);
+  };
+  try {
+    client.send({ kind: "start", plan: { ...plan, replay: { recording, verify: false, to } } });
+    client.send({ kind: "trace", kinds });
+    while (ended === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, POLL));
+      await pages.take();
+    }
+    await pages.take();
+    return await pages.recorded();
+  } finally {
+    client.close();
+  }
+}
+
+/** Takes events page by page. */
+class Pages {
+  readonly events: EventRow[] = [];
+  #after = "0";
+
+  constructor(readonly asker: Asker, readonly filter: string | undefined) {}
+
+  /** All that there is now. */
+  async take(): Promise<void> {
+    for (;;) {
+      const got = await this.asker.ask({ table: "trace.events", args: { after: this.#after, limit: PAGE, filter: this.filter } });
+      if (got.error !== undefined) throw new Failure(got.error);
+      if (got.dropped) console.error(`el2: ${got.dropped} events were lost: there was no room for more`);
+      this.events.push(...got.rows as unknown as EventRow[]);
+      if (got.cursor === undefined || got.cursor === this.#after) return;
+      this.#after = got.cursor;
+    }
+  }
+
+  /** These, with what names mean. */
+  async recorded(): Promise<Recorded> {
+    const rows = async (table: TableName) => (await this.asker.ask({ table, args: {} })).rows;
+    const vmids = new Map((await rows("vm.ls")).map((row) => [row.id.slice("vm:".length), Number(row.vmid)]));
+    const queues = new Map((await rows("queue.ls")).map((row) => [row.id, { from: row.from, to: row.to } as QueueEnds]));
+    return { events: this.events, vmids, queues };
+  }
+}

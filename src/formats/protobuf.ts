@@ -1,0 +1,46 @@
+// Protocol Buffers' wire format, as far as messages are written (protobuf.dev/programming-guides/encoding).
+
+const WireType = { Varint: 0, Bytes: 2 } as const;
+const SEVEN_BITS = 0x7fn;
+
+/** A field's value: whole numbers as varints, text, messages, and repeated ones. Undefined is not written. */
+export type Field = number | bigint | boolean | string | Message | readonly Field[] | undefined;
+
+/** A message: fields by number, in the order in which they are written. */
+export type Message = ReadonlyMap<number, Field>;
+
+/** A message of [number, value] pairs. */
+export function message(...fields: readonly (readonly [number, Field])[]): Message {
+  return new Map(fields);
+}
+
+/** The bytes of a message. */
+export function encodeMessage(fields: Message): Uint8Array<ArrayBuffer> {
+  const bytes: number[] = [];
+  for (const [number, value] of fields) putField(bytes, number, value);
+  return Uint8Array.from(bytes);
+}
+
+function putField(bytes: number[], number: number, value: Field): void {
+  if (value === undefined) return;
+  if (typeof value === "string") return putBytes(bytes, number, new TextEncoder().encode(value));
+  if (value instanceof Map) return putBytes(bytes, number, encodeMessage(value));
+  if (Array.isArray(value)) {
+    for (const one of value) putField(bytes, number, one);
+    return;
+  }
+  putVarint(bytes, BigInt(number << 3 | WireType.Varint));
+  putVarint(bytes, BigInt.asUintN(64, BigInt(value as number | bigint | boolean)));
+}
+
+function putBytes(bytes: number[], number: number, value: Uint8Array): void {
+  putVarint(bytes, BigInt(number << 3 | WireType.Bytes));
+  putVarint(bytes, BigInt(value.length));
+  for (const byte of value) bytes.push(byte);
+}
+
+function putVarint(bytes: number[], value: bigint): void {
+  let rest = value;
+  for (; rest > SEVEN_BITS; rest >>= 7n) bytes.push(Number(rest & SEVEN_BITS) | 0x80);
+  bytes.push(Number(rest));
+}
