@@ -7,6 +7,7 @@ import { openSession, withSessionOptions } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { hostResources } from "../workstation/snapshot/host-resources.ts";
 import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../workstation/snapshot/file.ts";
 
 /** Wall time (ms) between two lines of progress. */
@@ -21,6 +22,7 @@ export function registerSnapshot(program: Command, entry: URL, exit: (code: numb
     .action(async (file, options) => exit(await save(file, options)));
   group.command("load").description("start a session with the machine of a snapshot, which goes on to the instruction")
     .argument("<file>", "snapshot")
+    .addOption(hostOption())
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--headless", "no screen: consoles as text, also on a terminal")
     .option("--for <time>", "end after this much virtual time more", parseDuration)
@@ -36,8 +38,9 @@ Examples:
   el2 snapshot load before.snap
   el2 snapshot load before.snap --stdio --tier interp`,
     )
-    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless }) => {
+    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost }) => {
       const { header, plan } = await read(file, readSnapshot);
+      checkHost(file, plan, allowHost);
       const loaded: SessionPlan = {
         ...plan,
         turbo: turbo ?? plan.turbo,
@@ -68,9 +71,11 @@ Examples:
     });
   group.command("verify").description("load a snapshot and look whether all that must hold does; exit code 1 where it does not")
     .argument("<file>", "snapshot")
+    .addOption(hostOption())
     .option("--json", "print JSON")
-    .action(async (file, { json }) => {
+    .action(async (file, { json, allowHost }) => {
       const snapshot = await read(file, readSnapshot, ExitCode.Failed);
+      checkHost(file, snapshot.plan, allowHost);
       // It has a machine of its own.
       const { verifySnapshot } = await import("../workstation/snapshot/verify.ts");
       const wrong = verifySnapshot(snapshot);
@@ -78,6 +83,17 @@ Examples:
       else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`);
       exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
     });
+}
+
+function hostOption() {
+  return new Option("--allow-host", "let the machine have what it had of this computer: disks, folders, sockets, the network");
+}
+
+/** A snapshot may be anybody's, and its plan name any file. */
+function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
+  const wanted = hostResources(plan);
+  if (allowed || wanted.length === 0) return;
+  throw new Failure(`snapshot ${file}: its machine wants of this computer: ${wanted.join(", ")}; --allow-host lets it`);
 }
 
 function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {

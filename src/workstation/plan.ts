@@ -98,5 +98,10 @@ export interface SessionPlan {
   readonly what: BootPlan | RunPlan;
 }
 
+/** What of a plan makes the machine: not how it is recorded, shown or ended. */
+export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
+  return { cpus, memory, turbo, seed, behaviour, root, what, duration: undefined, hashAt: [] };
+}
+
 /** A plan that cannot become a machine: the user's to mend. */
 export class PlanError extends Error {}

@@ -1,6 +1,11 @@
 // Snapshots through the command line (docs/snapshots.md).
 
 import assert from "node:assert/strict";
+import { assemble } from "../../src/workstation/assemble.ts";
+import { exists } from "../../src/workstation/cache.ts";
+import type { SessionPlan } from "../../src/workstation/plan.ts";
+import { writeSnapshot } from "../../src/workstation/snapshot/file.ts";
+import { snapshotOf } from "../../src/workstation/snapshot/save.ts";
 import { catalogEntry } from "../../src/workstation/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
@@ -62,6 +67,37 @@ Deno.test("a snapshot that is none, cut off or changed is refused with its place
     }
     assert.equal((await run("snapshot", "verify", file)).code, 1);
     assert.match((await run("snapshot", "info", `${folder}/none`)).stderr, /none: no such file/);
+  }));
+
+Deno.test("what a snapshot wants of the computer is named, and needs a word", () =>
+  inFolder(async (folder, run) => {
+    const [file, image, disk] = [`${folder}/x.snap`, `${folder}/p.bin`, `${folder}/disk.img`];
+    await Deno.writeFile(image, imageOf(PROMPTER));
+    await Deno.writeFile(disk, new Uint8Array(4096));
+    const devices = [{ kind: "block", image: disk, mode: "overlay" } as const, { kind: "9p", folder, mode: "rw", tag: "share" } as const];
+    const what = {
+      kind: "boot",
+      image: await Deno.readFile(image),
+      initrd: undefined,
+      dtb: undefined,
+      append: undefined,
+      devices,
+    } as const;
+    const plan: SessionPlan = { cpus: 1, memory: 64 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what };
+    const system = assemble(plan);
+    const snapshot = snapshotOf(system, plan, "x");
+    system.outside.close();
+    // A plan in a file says nothing of files that are to be written.
+    for (const _done of writeSnapshot(file, { ...snapshot, plan: { ...plan, record: { path: `${folder}/r`, header: "" } } }));
+    for (const command of ["load", "verify"]) {
+      const refused = await run("snapshot", command, file);
+      assert.equal(refused.code, 2);
+      assert.ok(refused.stderr.includes(`wants of this computer: disk ${disk} (overlay), folder ${folder} (rw); --allow-host lets it`));
+    }
+    assert.equal((await run("snapshot", "verify", file, "--allow-host")).code, 0);
+    const loaded = await run("snapshot", "load", file, "--allow-host", "--headless", "--for", "1ms");
+    assert.equal(loaded.stdout, "> ", loaded.stderr);
+    assert.ok(!await exists(`${folder}/r`));
   }));
 
 /** Writes "> " to the PL011, then waits for interrupts. */

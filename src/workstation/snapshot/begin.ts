@@ -21,13 +21,25 @@ export function loaded(plan: SessionPlan, state: SystemState): System {
   return system;
 }
 
+/**
+ * A machine of a plan that may be a file's, for its state.
+ * @throws ArchiveError where the plan makes none.
+ */
+export function assembleFrom(plan: SessionPlan): System {
+  try {
+    return assembleEmpty(plan);
+  } catch (error) {
+    throw new ArchiveError(`its plan makes no machine: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
 /** Makes the machine of a plan. `refused` says what is wrong with the snapshot that it should begin with. */
 export function beginSystem(plan: SessionPlan): Begun | { readonly refused: string } {
   const { from } = plan;
   if (!from) return { system: assemble(plan), plan, state: undefined };
   try {
     const { state } = readSnapshot(from.path, from.spare);
-    const system = assembleEmpty(plan);
+    const system = assembleFrom(plan);
     system.load(state, from.spare);
     return { system, plan, state };
   } catch (error) {

@@ -7,7 +7,7 @@ import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { decodePlain, encodePlain } from "../../machine/plain.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
-import type { SessionPlan } from "../plan.ts";
+import { bare, type SessionPlan } from "../plan.ts";
 import { VERSION } from "../version.ts";
 import { isZeroPage, type Pages } from "./pages.ts";
 import type { SystemState } from "./system-state.ts";
@@ -137,7 +137,7 @@ export function readSnapshot(path: string, own = false): Snapshot {
     reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}; only the same version loads it`);
   }
   const encoded = reader.section(Kind.Plan);
-  const plan = reader.decoded("plan", () => decodePlain(encoded)) as SessionPlan;
+  const plan = reader.decoded("plan", () => checkedPlan(decodePlain(encoded)));
   const fields = reader.section(Kind.Fields);
   const pages = new Map<number, Uint8Array>();
   for (let last = -1; reader.kind === Kind.Pages;) last = decodePages(reader, reader.section(Kind.Pages), pages, last, own);
@@ -145,6 +145,15 @@ export function readSnapshot(path: string, own = false): Snapshot {
   if (own) reader.section(Kind.End);
   else reader.end();
   return { header, plan, state: { fields, pages } };
+}
+
+/** Of a plan, what makes the machine. @throws Error where it has not even the parts of one */
+function checkedPlan(value: unknown): SessionPlan {
+  const plan = bare(value as SessionPlan);
+  const { what } = plan;
+  const parts = what.kind === "boot" ? what.devices ?? [] : what.host.vms;
+  if (!Array.isArray(parts)) throw new TypeError("it has no machine");
+  return plan;
 }
 
 /** The header alone, of which the checksum of the whole file is not asked. @throws SnapshotError */

@@ -5,11 +5,11 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { encodePlain } from "../../machine/plain.ts";
 import { cacheFolder } from "../cache.ts";
-import type { SessionPlan } from "../plan.ts";
+import { bare, type SessionPlan } from "../plan.ts";
 import type { System } from "../system.ts";
 import { writeSnapshot } from "./file.ts";
 import { programIdentity } from "./program-identity.ts";
-import { bare, snapshotOf } from "./save.ts";
+import { snapshotOf } from "./save.ts";
 
 /** What a console shows last when somebody may type: a shell's prompt, or a login's. */
 export const PROMPT = /(?:[#$>]|login:) $/;

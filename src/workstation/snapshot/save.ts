@@ -1,6 +1,6 @@
 // A system as a snapshot, and a snapshot as a system.
 
-import type { SessionPlan } from "../plan.ts";
+import { bare, type SessionPlan } from "../plan.ts";
 import type { System } from "../system.ts";
 import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
 import { UnsavableError } from "./parts.ts";
@@ -17,11 +17,6 @@ export function snapshotOf(system: System, plan: SessionPlan, title: string): Sn
     pages: state.pages.size,
   });
   return { header, plan: bare(plan), state };
-}
-
-/** What of a plan makes the machine: not how it is recorded, shown or ended. */
-export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
-  return { cpus, memory, turbo, seed, behaviour, root, what, duration: undefined, hashAt: [] };
 }
 
 /** Whether something went wrong that is the person's to mend: a file that cannot be written, a state that cannot be saved. */

@@ -2,14 +2,16 @@
 
 import { Buffer } from "node:buffer";
 import { ArchiveError } from "../../machine/archive.ts";
-import { assembleEmpty } from "../assemble.ts";
+import type { System } from "../system.ts";
+import { assembleFrom } from "./begin.ts";
 import type { Snapshot } from "./file.ts";
 import type { SystemState } from "./system-state.ts";
 
 /** What is wrong with a snapshot that was read; undefined where it is good. */
 export function verifySnapshot({ plan, state }: Pick<Snapshot, "plan" | "state">): string | undefined {
-  const system = assembleEmpty(plan);
+  let system: System;
   try {
+    system = assembleFrom(plan);
     system.load(state, false);
   } catch (error) {
     if (error instanceof ArchiveError) return error.message;

@@ -1,0 +1,33 @@
+// What a plan wants of this computer: files, folders, sockets, the network. A snapshot's plan is as foreign as its state, so that whoever
+// loads it has to allow this by name.
+
+import type { DevicePlan } from "../../virtio/plan.ts";
+import type { SessionPlan } from "../plan.ts";
+
+/** Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside. */
+export function hostResources({ what }: SessionPlan): readonly string[] {
+  const devices = what.kind === "boot" ? what.devices ?? [] : [];
+  return devices.flatMap(resourcesOf);
+}
+
+function resourcesOf(device: DevicePlan): string[] {
+  switch (device.kind) {
+    case "block":
+      return [`disk ${device.image} (${device.mode})`];
+    case "9p":
+      return [`folder ${device.folder} (${device.mode})`];
+    case "vsock":
+      return device.path === undefined ? [] : [`socket ${device.path}`];
+    case "net":
+      return [
+        ...device.backend === "user" ? ["the network"] : [],
+        ...device.forward.map(({ protocol, host }) => `${protocol} port ${host} of 127.0.0.1`),
+        ...device.capture === undefined ? [] : [`file ${device.capture}`],
+      ];
+    case "rng":
+    case "console":
+    case "balloon":
+    case "input":
+      return [];
+  }
+}
