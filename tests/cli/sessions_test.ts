@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
 import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
+import { writeElfSymbols } from "../../src/workstation/symbols/elf-symbols.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
 import type { Outcome } from "./program.ts";
 
@@ -57,6 +58,44 @@ Deno.test("sessions in the background", async (t) => {
     });
   });
   await place.up("one");
+  await t.step("a trace is recorded, counted, and written in the format that the file's name says", async () => {
+    const nothing = await place.el2("trace", "export", `${place.folder}/none.pftrace`);
+    assert.deepEqual([nothing.code, nothing.stderr], [1, "el2: nothing is recorded; el2 trace start begins\n"]);
+    assert.equal((await place.el2("trace", "export", `${place.folder}/none.txt`)).code, 2);
+    const started = await place.json("trace", "start", "--kinds", "hvc,msg");
+    assert.deepEqual(started.data.map(({ id }) => id), ["trace:hvc", "trace:msg"]);
+    const events = async () => (await place.json("trace", "stats")).data.reduce((sum, row) => sum + Number(row.events), 0);
+    for (const limit = Date.now() + 60_000; await events() === 0;) assert.ok(Date.now() < limit, "nothing is recorded");
+    const stopped = await place.json("trace", "stop");
+    const count = stopped.data.reduce((sum, row) => sum + Number(row.events), 0);
+    for (
+      const [name, first] of [["rows.ndjson", '{"id":"ev:'], ["calls.pftrace", "\n"], ["calls.json", "{"], ["messages.pcapng", "\n\r\r\n"]]
+    ) {
+      const file = `${place.folder}/${name}`;
+      const { code, stderr } = await place.el2("trace", "export", file);
+      assert.equal(code, 0, stderr);
+      assert.ok(stderr.startsWith(`el2: ${count} events, `), stderr);
+      const written = text.decode(await Deno.readFile(file));
+      assert.ok(written.startsWith(first), name);
+      if (name === "rows.ndjson") assert.equal(written.trimEnd().split("\n").length, count);
+    }
+  });
+  await t.step("code and symbols of a VM: an ELF file names what is there", async () => {
+    const elf = `${place.folder}/hello.elf`;
+    await Deno.writeFile(elf, writeElfSymbols([{ name: "entry", type: "T", address: 0x8000_0000n }]));
+    const none = await place.el2("disasm", "hello:entry");
+    assert.equal(none.code, 1);
+    assert.match(none.stderr, /vm:hello has no symbol "entry"; it has none: .* no ELF file is known/);
+    const added = await place.json("symbols", "hello", "--add", elf);
+    assert.deepEqual(added.data.map(({ name, address }) => [name, address]), [["entry", "0x0000000080000000"]]);
+    const code = await place.json("disasm", "hello:entry", "--count", "2");
+    assert.deepEqual(code.data.map(({ id, symbol }) => [id, symbol]), [["va:hello/0x80000000", "entry"], [
+      "va:hello/0x80000004",
+      "entry+0x4",
+    ]]);
+    const bad = await place.el2("symbols", "hello", "--add", "/dev/null");
+    assert.deepEqual([bad.code, bad.stderr], [2, "el2: symbols /dev/null: no ELF file, or cut off in its header\n"]);
+  });
   await t.step("W66: the socket is 0600 in a folder of 0700, and a second up of a name ends with 1", async () => {
     assert.equal(Deno.statSync(`${place.folder}/el2/one.sock`).mode! & 0o777, 0o600);
     assert.equal(Deno.statSync(`${place.folder}/el2`).mode! & 0o777, 0o700);
