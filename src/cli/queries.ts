@@ -142,6 +142,7 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     record: true,
     failsOnNone: true,
   },
+  { path: "caps refused", help: "capabilities whose last use was refused", table: "caps.ls", query: () => ({ filter: "err=yes" }) },
   {
     path: "caps graph",
     help: "objects, with the capabilities that hold each",
