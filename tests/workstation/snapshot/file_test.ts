@@ -152,8 +152,8 @@ Deno.test("of files with changes, checksums mended in half of them, none is take
     assert.equal(refusal(path), undefined);
     const random = new Random(11);
     let refused = 0, taken = 0;
-    for (let round = 0; round < (LONG ? 10_000 : 120); round++) {
-      const mended = round % (LONG ? 2 : 4) === 0;
+    for (let round = 0; round < (LONG ? 10_000 : 100); round++) {
+      const mended = round % (LONG ? 2 : 5) === 0;
       if (mended) {
         // In the fields: pages are anything, and the plan is the person's.
         const changed = sections.map(({ kind, content }) => ({ kind, content: kind === 3 ? mutated(content, random) : content }));
