@@ -106,7 +106,7 @@ if (LONG) {
       await using console = boot(firmware, ...args);
       await enterShell(console);
       await console.type("set kept", CR);
-      await console.expect(/kept[^\n]* = [^\n]*yes/, SECONDS);
+      await console.expect(/kept [^\n]*= [^\n]*yes/, SECONDS);
       await console.type("reset -s", CR);
       const { code, stderr } = await console.end();
       assert.equal(code, 0, stderr);
