@@ -3,7 +3,16 @@
 import { InvalidArgumentError } from "commander";
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
-import { DEFAULT_TAG, type DevicePlan, INPUT_TYPES, type InputType, parseForward, type PortForward } from "../workstation/plan.ts";
+import {
+  DEFAULT_TAG,
+  type DevicePlan,
+  INPUT_TYPES,
+  type InputType,
+  isTag,
+  parseForward,
+  type PortForward,
+  TAG_LENGTH,
+} from "../workstation/plan.ts";
 
 /** Context id of the primary VM. */
 const PRIMARY_CID = 3;
@@ -119,12 +128,10 @@ function parseNet(text: string): NetChoice {
   return { backend: match[1] as "user" | "none", ...match[2] !== undefined && { capture: match[2] } };
 }
 
-const TAG_LENGTH = 31;
-
 function parseShare(text: string): DevicePlan {
   const [, folder, mode, tag] = /^(.*?)(,ro|,rw)?(?:,tag=([^,]*))?$/s.exec(text)!;
   if (!folder) throw new InvalidArgumentError(`"${text}" names no folder; write it like . or results,tag=out or sources,ro.`);
-  if (tag !== undefined && !/^[\w.-]+$/.test(tag) || (tag?.length ?? 0) > TAG_LENGTH) {
+  if (tag !== undefined && !isTag(tag)) {
     throw new InvalidArgumentError(`"${tag}" is no tag; it has up to ${TAG_LENGTH} letters, digits, and . _ -`);
   }
   let isFolder: boolean;

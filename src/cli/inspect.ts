@@ -57,6 +57,13 @@ function inputCommand(
 /** The table of commands that change something. */
 export const ACTION_COMMANDS: readonly ActionCommand[] = [
   {
+    path: "vm start",
+    help: 'start a VM of the configuration that is not running, such as one with start = "manual"',
+    arguments: [{ name: "vm", help: "vm:NAME or NAME" }],
+    action: (vm) => ({ kind: "vm.start", vm }),
+    done: (vm) => `${vm} is being started`,
+  },
+  {
     path: "vm stop",
     help: "ask a VM to shut down (VM_STOP)",
     arguments: [VM_ARGUMENT],

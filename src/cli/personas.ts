@@ -65,6 +65,7 @@ const ROWS: readonly Row[] = [
   ["label used once", ({ memory }) => yes(memory.uniqueLabels)],
   ["memory limit", ({ memory }) => yes(memory.limited)],
   ["creator only", ({ memory }) => yes(memory.callerChecked)],
+  ["shared is executable", ({ memory }) => yes(memory.sharedExecutable)],
   ["VMID allocated", ({ vmidAtCreate }) => vmidAtCreate ? "at create" : "at START"],
   ["START again", ({ startAgain }) => startAgain],
   ["RM errors", ({ anyRmErrorIsInvalid }) => anyRmErrorIsInvalid ? "EINVAL" : "by table"],

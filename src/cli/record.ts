@@ -20,11 +20,11 @@ export const recordOption = new Option(
 export async function recorded(plan: SessionPlan, path: string | undefined): Promise<SessionPlan> {
   if (path === undefined) return plan;
   if (plan.debug !== undefined) throw new Failure("--record with --gdb: what a debugger does is not recorded; leave one out");
-  const disk = plan.what.kind === "boot" ? plan.what.devices?.find((device) => device.kind === "block" && device.mode === "rw") : undefined;
+  const devices = plan.what.kind === "boot" ? plan.what.devices ?? [] : plan.what.host.vms.flatMap(({ devices = [] }) => devices);
+  const disk = devices.find((device) => device.kind === "block" && device.mode === "rw");
   if (disk?.kind === "block") {
-    throw new Failure(
-      `--record: disk ${disk.image} is written to, and would be another one at the replay; use --disk ${disk.image},overlay`,
-    );
+    const other = plan.what.kind === "boot" ? `--disk ${disk.image},overlay` : 'mode = "overlay"';
+    throw new Failure(`--record: disk ${disk.image} is written to, and would be another one at the replay; use ${other}`);
   }
   const vars = plan.what.kind === "boot" ? plan.what.firmware?.vars : undefined;
   if (vars) throw new Failure(`--record: ${vars.path} is written to, and would be another one at the replay; leave --firmware-vars out`);

@@ -62,7 +62,7 @@ Examples:
     )
     .action(async (what, options) => {
       const headless = options.headless || options.stdio || options.console !== undefined;
-      const { plan: run, ui } = await diskGuest(what, options) ??
+      const { plan: run, ui, record } = await diskGuest(what, options) ??
         (headless ? checked(await planRun(what, options.set)) : await mended(what, options.set));
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const turbo = run.turbo || (options.turbo ?? false);
@@ -78,7 +78,7 @@ Examples:
         symbols: { ...run.symbols, ...options.symbols },
       };
       exit(
-        await showSession(entry, instantly(await recorded(plan, options.record), options.instant), {
+        await showSession(entry, instantly(await recorded(plan, options.record ?? record), options.instant), {
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,
@@ -126,9 +126,9 @@ function debuggedVm({ what }: SessionPlan, name: string | undefined): string {
 /** `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five virtual seconds. */
 export async function runDemo(entry: URL): Promise<number> {
   const own = await exists(OWN_CONFIGURATION);
-  const { plan, ui } = own ? await mended(OWN_CONFIGURATION, []) : checked(await planDemo());
+  const { plan, ui, record } = own ? await mended(OWN_CONFIGURATION, []) : checked(await planDemo());
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
-  return await showSession(entry, terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, {
+  return await showSession(entry, await recorded(terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
     title: own ? OWN_CONFIGURATION : "demo",
     stdio: false,
     log: undefined,
@@ -143,7 +143,8 @@ export async function runDemo(entry: URL): Promise<number> {
 export async function planOf(what: string): Promise<SessionPlan> {
   const guest = await diskGuest(what, { set: [] });
   if (guest) return guest.plan;
-  return checked(what === "demo" ? await planDemo() : await planRun(what)).plan;
+  const { plan, record } = checked(what === "demo" ? await planDemo() : await planRun(what));
+  return await recorded(plan, record);
 }
 
 /** A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the cache. */
@@ -155,7 +156,7 @@ async function diskGuest(what: string, { set, share }: { set: readonly string[];
   }
   if (set.length > 0) throw new Failure(`--set ${set[0]}: ${what} has no configuration; el2 boot ${what} has options for its machine`);
   const machine = { cpus: 1, memory: DISK_GUEST_MEMORY, turbo: false, seed: 1, duration: undefined, hashAt: [] };
-  return { plan: { ...machine, what: boot }, ui: DEFAULT_UI };
+  return { plan: { ...machine, what: boot }, ui: DEFAULT_UI, record: undefined };
 }
 
 /** The plan of a configuration; on a terminal its errors are a screen, from which the person can mend them. */
@@ -184,13 +185,15 @@ async function exists(path: string): Promise<boolean> {
 interface Planned {
   readonly plan: SessionPlan;
   readonly ui: FileUi;
+  /** File that the run is recorded to. */
+  readonly record: string | undefined;
 }
 
 function checked(result: RunResult): Planned {
   if (!result.ok) throw new Failure(result.errors.join("\n     "));
-  const { host, ...machine } = result.run;
+  const { host, ui, recordTo: record, ...machine } = result.run;
   const plan: SessionPlan = { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
-  return { plan, ui: result.run.ui };
+  return { plan, ui, record };
 }
 
 /** Keys that clash, or belong to no action, are errors of the configuration. */

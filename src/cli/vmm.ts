@@ -28,8 +28,8 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       const plan = await planOf(what);
       if (plan.what.kind !== "run") throw new Failure(`vmm ${what}: no VMs`);
       const { host } = plan.what;
-      const device = options.device ?? host.driver?.device ?? "union";
-      const driver = { gzvm: false, memlock: Number.MAX_SAFE_INTEGER, ...host.driver, device };
+      const device = options.device ?? host.driver.device;
+      const driver = { ...host.driver, device };
       // A machine in this thread: what it is made of is loaded by who needs it.
       const { assemble } = await import("../workstation/assemble.ts");
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });

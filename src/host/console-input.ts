@@ -18,9 +18,26 @@ export interface StopWanted {
   readonly stop: { readonly force: boolean };
 }
 
+/** Somebody wants a VM to start. */
+export interface StartWanted {
+  /** Name in the configuration. */
+  readonly vm: string;
+  readonly start: true;
+}
+
+/** Something that a device of a VM has to do, as the host's program does it: what came for it from outside. */
+export interface DeviceWork {
+  readonly work: () => void;
+}
+
+/** What may come in. */
+export type HostInput = SavedInput | DeviceWork;
+/** What of it is data. */
+export type SavedInput = Typed | StopWanted | StartWanted;
+
 /** Input on its way to the host. */
 export class ConsoleInput {
-  #waiting: (Typed | StopWanted)[] = [];
+  #waiting: HostInput[] = [];
 
   /** @param interrupt raises `CONSOLE_INPUT_INTID`. */
   constructor(readonly interrupt: () => void) {}
@@ -37,18 +54,33 @@ export class ConsoleInput {
     this.interrupt();
   }
 
-  /** What waits, for a snapshot. */
-  save(): readonly (Typed | StopWanted)[] {
-    return this.#waiting.map((one) => ({ ...one }));
+  /** What waits, for a snapshot. @throws Error where something is on its way to a device, which is no data */
+  save(): readonly SavedInput[] {
+    return this.#waiting.map((one) => {
+      if ("work" in one) throw new Error("something from outside is on its way to a VM's device; try again in a moment");
+      return { ...one };
+    });
   }
 
   /** Puts it back; the interrupt was raised before. */
-  restore(waiting: readonly (Typed | StopWanted)[]): void {
+  restore(waiting: readonly SavedInput[]): void {
     this.#waiting = [...waiting];
   }
 
+  /** A VM is to start. */
+  start(vm: string): void {
+    this.#waiting.push({ vm, start: true });
+    this.interrupt();
+  }
+
+  /** Something has come for a device. */
+  work(work: () => void): void {
+    this.#waiting.push({ work });
+    this.interrupt();
+  }
+
   /** Everything that has come since the last call. */
-  take(): (Typed | StopWanted)[] {
+  take(): HostInput[] {
     const taken = this.#waiting;
     this.#waiting = [];
     return taken;

@@ -1,6 +1,8 @@
 // What the native host tells the session that runs it, as plain data that can cross a worker: console bytes, states of VMs, failures.
 // States follow the resource manager's VM states (spec/resource-manager.md section 4.1) as the owner of the VMs sees them.
 
+import { ExitType } from "../abi/rpc/messages/vm.ts";
+
 /**
  * Life of a VM of the native host.
  *
@@ -9,7 +11,7 @@
  * - `running`: its vCPUs are scheduled (RUNNING);
  * - `exited`: it ended and is being torn down (EXITED, RESETTING);
  * - `stopped`: torn down, its memory is the host's again;
- * - `failed`: the resource manager refused a step; an `error` event said which one.
+ * - `failed`: a step was refused; an `error` event said which one.
  */
 export type VmState = "creating" | "ready" | "running" | "exited" | "stopped" | "failed";
 
@@ -28,6 +30,22 @@ export const VM_EXIT_REASONS = [
 
 /** One of `VM_EXIT_REASONS`. */
 export type VmExitReason = typeof VM_EXIT_REASONS[number];
+
+const EXIT_REASONS: Readonly<Record<number, VmExitReason>> = {
+  [ExitType.VmExit]: "exit",
+  [ExitType.PlatformOff]: "system-off",
+  [ExitType.PlatformReset]: "system-reset",
+  [ExitType.PsciSystemReset2]: "system-reset2",
+  [ExitType.WatchdogBite]: "watchdog",
+  [ExitType.SoftwareError]: "fault",
+  [ExitType.AsyncHwError]: "hardware-error",
+  [ExitType.VmStopForced]: "forced",
+};
+
+/** Why a VM exited, by the exit type of VM_EXITED. */
+export function exitReason(type: number): VmExitReason {
+  return EXIT_REASONS[type] ?? "unknown";
+}
 
 /** One thing that happened in the native host. `at` is virtual time in ns; `vm` is the name in the configuration. */
 export type HostEvent =

@@ -1,7 +1,6 @@
 // The early boot stage of a host with protected VMs: it donates their firmware to the resource manager, and then closes the door by the
 // milestone (spec/resource-manager.md sections 3.12 and 4.6). No VM is created before that.
 
-import type { NativeVcpu } from "../abi/native-guest.ts";
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";
 import { decodeReply, encodeRequest, type RpcRequest } from "../abi/rpc/message.ts";
@@ -9,60 +8,53 @@ import { MEM_DONATE, MemType } from "../abi/rpc/messages/memory.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE } from "../abi/rpc/messages/platform.ts";
 import { AuthType, Vmid } from "../abi/rpc/messages/vm.ts";
 import { Access } from "../abi/words.ts";
-import type { RmClient } from "./rm-client.ts";
+import type { HostServices } from "./host-guest.ts";
+import { PAGE_SIZE } from "./kernel/page-allocator.ts";
 import { wholePages } from "./vm-layout.ts";
-
-/** Tag of the stage's requests; those of VMs are their places in the plan. */
-export const FIRMWARE_STAGE_TAG = -1;
 
 /** The request whose reply is awaited; `done` when there is none. */
 export type FirmwareStep = "donate" | "set" | "milestone" | "done";
 
-/** Gives the firmware away. */
+/** Gives the firmware away. Its state is `step` and `tag`. */
 export class FirmwareStage {
   step: FirmwareStep = "done";
+  /** Of that request. */
+  tag = 0;
 
-  /**
-   * @param place IPA in the host's memory, page aligned, whose pages the firmware takes with it.
-   * @param problem is told what the resource manager refused; protected VMs will then not start.
-   */
-  constructor(
-    readonly rm: RmClient,
-    readonly firmware: Uint8Array,
-    readonly place: number,
-    readonly problem: (message: string) => void,
-  ) {}
+  /** @param problem is told what the resource manager refused; protected VMs will then not start. */
+  constructor(readonly firmware: Uint8Array, readonly problem: (message: string) => void) {}
 
-  begin(vcpu: NativeVcpu): void {
-    const bytes = new Uint8Array(wholePages(this.firmware.length));
-    bytes.set(this.firmware);
-    if (!vcpu.write(this.place, bytes)) {
-      this.problem("the place of the firmware is not writable memory of the host");
-      return this.#milestone(vcpu);
+  begin(host: HostServices): void {
+    const size = wholePages(this.firmware.length);
+    // The pages go with it, for good.
+    const ipa = host.kernel.memory.createContiguous(size / PAGE_SIZE)?.runs[0].ipa;
+    if (ipa === undefined || !host.kernel.cpu.write(ipa, this.firmware)) {
+      this.problem(`firmware: the host has no ${size} bytes of memory for it`);
+      return this.#send(host, "milestone", FW_MILESTONE, {});
     }
-    this.#send(vcpu, "donate", MEM_DONATE, {
+    this.#send(host, "donate", MEM_DONATE, {
       mem_type: MemType.Normal,
       flags: 0,
       label: 0,
       acl: [{ vmid: Vmid.ResourceManager, rights: Access.RWX }],
-      sgl: [{ address: BigInt(this.place), size: BigInt(bytes.length) }],
+      sgl: [{ address: BigInt(ipa), size: BigInt(size) }],
       attributes: [],
     });
   }
 
   /** The reply to the request in progress. True when the stage is over. */
-  reply(vcpu: NativeVcpu, payload: Uint8Array): boolean {
+  reply(host: HostServices, payload: Uint8Array): boolean {
     const { step } = this;
     if (step === "donate") {
       const reply = this.#read("donate", MEM_DONATE, payload);
-      if (reply === undefined) this.#milestone(vcpu);
+      if (reply === undefined) this.#send(host, "milestone", FW_MILESTONE, {});
       else {
         const size = BigInt(this.firmware.length);
-        this.#send(vcpu, "set", FW_SET_VM_FIRMWARE, { auth_type: AuthType.Android, handle: reply.handle, offset: 0n, size });
+        this.#send(host, "set", FW_SET_VM_FIRMWARE, { auth_type: AuthType.Android, handle: reply.handle, offset: 0n, size });
       }
     } else if (step === "set") {
       this.#read("set", FW_SET_VM_FIRMWARE, payload);
-      this.#milestone(vcpu);
+      this.#send(host, "milestone", FW_MILESTONE, {});
     } else if (step === "milestone") {
       this.#read("milestone", FW_MILESTONE, payload);
       this.step = "done";
@@ -70,13 +62,9 @@ export class FirmwareStage {
     return this.step === "done";
   }
 
-  #milestone(vcpu: NativeVcpu): void {
-    this.#send(vcpu, "milestone", FW_MILESTONE, {});
-  }
-
-  #send<Q extends Fields, R extends Fields>(vcpu: NativeVcpu, step: FirmwareStep, message: RpcRequest<Q, R>, value: Values<Q>): void {
+  #send<Q extends Fields, R extends Fields>(host: HostServices, step: FirmwareStep, message: RpcRequest<Q, R>, value: Values<Q>): void {
     this.step = step;
-    this.rm.request(vcpu, message.id, encodeRequest(message, value), FIRMWARE_STAGE_TAG);
+    this.tag = host.request(message.id, encodeRequest(message, value));
   }
 
   /** The fields of a reply; undefined, and told, where it is a refusal. */

@@ -1,11 +1,12 @@
-// The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, the console, and `gunyah-vm-config`, in which the resource
+// The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and virtio devices, and `gunyah-vm-config`, in which the resource
 // manager reads how to make the VM (spec/resource-manager.md sections 7.1 to 7.3). RM adds /hypervisor at VM_START.
 // Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import type { VmLink, VmPlan } from "./plan.ts";
 import {
-  CONSOLE_BELL_LABEL,
+  bellLabel,
+  virtioBase,
   VM_GICD_BASE,
   VM_GICD_SIZE,
   VM_GICR_BASE,
@@ -13,6 +14,8 @@ import {
   VM_PL011_BASE,
   VM_PL011_SIZE,
   VM_PL011_SPI,
+  VM_VIRTIO_SPI,
+  VM_VIRTIO_STRIDE,
   type VmLayout,
 } from "./vm-layout.ts";
 
@@ -55,6 +58,8 @@ export function guestDevicetree(plan: VmPlan, layout: VmLayout): Devicetree {
       phandle: PHANDLE_GIC,
     }),
     ...plan.console ? consoleNodes() : [],
+    ...(plan.devices ?? []).map((_, slot) => virtioNode(slot)),
+    ...plan.firmware ? [imageNode(plan)] : [],
     vmConfig(plan),
   ]));
 }
@@ -97,13 +102,27 @@ function consoleNodes(): DevicetreeNode[] {
   ];
 }
 
+function virtioNode(slot: number): DevicetreeNode {
+  return node(`virtio_mmio@${virtioBase(slot).toString(16)}`, {
+    compatible: "virtio,mmio",
+    reg: cells64(virtioBase(slot), VM_VIRTIO_STRIDE),
+    interrupts: [SPI, VM_VIRTIO_SPI + slot, LEVEL_HIGH],
+    "dma-coherent": true,
+  });
+}
+
+/** Where the firmware of a protected VM finds what it is to check and to enter, as Android's does. */
+function imageNode({ base, image }: VmPlan): DevicetreeNode {
+  return node("config", { "kernel-address": cells64(base + image.offset), "kernel-size": cells64(image.size) });
+}
+
 /** RM takes cell sizes from the parent of the node that holds a number: they stand here, not in `memory`. */
 function vmConfig(plan: VmPlan): DevicetreeNode {
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
     node("memory", { "base-address": cells64(plan.base) }),
     node("interrupts", { config: `/${GIC_NAME}` }),
     vcpuConfig(plan.schedule),
-    node("vdevices", {}, [...plan.console ? [consoleBell()] : [], ...plan.links.map(linkNode)]),
+    node("vdevices", {}, [...interruptLines(plan).map(bell), ...plan.links.map(linkNode)]),
   ]);
 }
 
@@ -119,23 +138,36 @@ function vcpuConfig(schedule: VmPlan["schedule"]): DevicetreeNode {
   });
 }
 
-/** The doorbell by which the VMM drives the console's interrupt line: level-high, and the VMM takes the level back. */
-function consoleBell(): DevicetreeNode {
-  return node(`bell-${VM_PL011_SPI.toString(16)}`, {
+/** SPIs that the VMM drives. */
+function interruptLines({ console, devices = [] }: VmPlan): number[] {
+  return [...console ? [VM_PL011_SPI] : [], ...devices.map((_, slot) => VM_VIRTIO_SPI + slot)];
+}
+
+/** The doorbell by which the VMM drives an interrupt line: level-high, and the VMM takes the level back. */
+function bell(spi: number): DevicetreeNode {
+  return node(`bell-${spi.toString(16)}`, {
     "vdevice-type": "doorbell",
-    generate: `/hypervisor/bell-${VM_PL011_SPI.toString(16)}`,
-    "qcom,label": CONSOLE_BELL_LABEL,
+    generate: `/hypervisor/bell-${spi.toString(16)}`,
+    "qcom,label": bellLabel(spi),
     "peer-default": true,
     "source-can-clear": true,
-    interrupts: [SPI, VM_PL011_SPI, LEVEL_HIGH],
+    interrupts: [SPI, spi, LEVEL_HIGH],
   });
 }
 
 function linkNode(link: VmLink): DevicetreeNode {
   const name = `${link.kind}-${link.label.toString(16)}`;
+  if (link.kind === "shared-memory") return sharedMemoryNode(name, link.label);
   const common = { generate: `/hypervisor/${name}`, "qcom,label": link.label, peer: `vm-name:${link.peer}` };
   if (link.kind === "message-queue-pair") {
     return node(name, { "vdevice-type": link.kind, ...common, "message-size": link.size, "queue-depth": link.depth });
   }
   return node(name, { "vdevice-type": link.kind, ...common, "source-can-clear": link.sourceCanClear ? true : undefined });
+}
+
+/** The resource manager puts the buffer where it has room, and says where. */
+function sharedMemoryNode(name: string, label: number): DevicetreeNode {
+  return node(name, { "vdevice-type": "shm", generate: `/hypervisor/${name}`, "qcom,label": label, "peer-default": true }, [
+    node("memory", { label, "allocate-base": true }),
+  ]);
 }

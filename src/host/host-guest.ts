@@ -40,6 +40,10 @@ export interface HostProgram {
   input(): void;
   /** A VM of /dev/gunyah has changed, or is gone. */
   changed(vm: Vm): void;
+  /** Whether a VM that is ready may start now; all may where nothing is said. */
+  mayStart?(vm: Vm): boolean;
+  /** The resource manager's reply to a request of the program's own; false where the tag is none of its. */
+  reply?(tag: number, payload: Uint8Array): boolean;
   /** An eventfd was signalled. */
   signalled(eventfd: number): void;
   /** Something that should not happen. */
@@ -52,6 +56,9 @@ export interface HostProgram {
 /** What a program has. */
 export interface HostServices {
   readonly kernel: HostKernel;
+  readonly engine: Engine;
+  /** Sends a request of the program's own to the resource manager. Gives the tag that its reply has. */
+  request(id: number, payload: Uint8Array): number;
   readonly gunyah: GunyahDriver;
   /** Undefined where the host has no /dev/gzvm. */
   readonly gzvm: GzvmDriver | undefined;
@@ -95,16 +102,12 @@ interface HostState {
   readonly program: unknown;
 }
 
-interface Running {
+interface Running extends HostServices {
   readonly platform: HostPlatform;
   readonly buffer: number;
   /** Feature bits of hypervisor_identify. */
   readonly features: bigint;
   readonly rm: RmClient;
-  readonly kernel: HostKernel;
-  readonly engine: Engine;
-  readonly gunyah: GunyahDriver;
-  readonly gzvm: GzvmDriver | undefined;
 }
 
 /** The drivers' states in a saved host. */
@@ -226,11 +229,17 @@ class HostGuest implements NativeGuest {
       runners: Math.min(vcpus, platform.cpus.length),
       features,
       changed: (vm) => program.changed(vm),
+      mayStart: (vm) => program.mayStart?.(vm) ?? true,
     });
     const gunyah = new GunyahDriver(kernel, engine, device);
     const withGzvm = this.#options.gzvm;
     const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, engine, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
-    return { platform, buffer, features, rm, kernel, engine, gunyah, gzvm };
+    const request = (id: number, payload: Uint8Array) => {
+      const tag = kernel.state.nextId++;
+      rm.request(kernel.cpu, id, payload, tag);
+      return tag;
+    };
+    return { platform, buffer, features, rm, kernel, engine, gunyah, gzvm, request };
   }
 
   #enable(vcpu: NativeVcpu, platform: HostPlatform, virq: number, runner: number): void {
@@ -243,7 +252,9 @@ class HostGuest implements NativeGuest {
   #receive(vcpu: NativeVcpu, { rm, engine, gunyah }: Running): void {
     for (const message of rm.receive(vcpu)) {
       if (message.kind === "notification") engine.notification(message.id, message.payload);
-      else if (!engine.reply(message.tag, message.payload)) gunyah.reply(message.tag, message.payload);
+      else if (!engine.reply(message.tag, message.payload) && this.#options.program.reply?.(message.tag, message.payload) !== true) {
+        gunyah.reply(message.tag, message.payload);
+      }
     }
   }
 }

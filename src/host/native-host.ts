@@ -1,282 +1,356 @@
-// The native host: the program of the primary VM (VMID 3) that stands in for a Linux with Gunyah drivers and a VMM. It talks to the resource
-// manager, runs its VMs' vCPUs, and emulates their consoles. It is a native guest: hypercalls and its own memory are all it has.
-//
-// The host's memory, as IPA from its start:
-//   entry + 0x1000   a page for RPC packets
-//   entry + 0x2000   the firmware of protected VMs, until it is donated to the resource manager
-//   plan.memory      the VMs' memory, one behind the other, in the order of the plan
+// The native host: runs the VMs of a plan by the sample VMM, a process each, on its /dev/gunyah and /dev/gzvm. What no process can do is done
+// here: firmware is given away before the first VM, VMs that are linked start together, and a VM is asked to shut down.
 
-import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
-import { CONSOLE_INPUT_INTID, type ConsoleInput } from "./console-input.ts";
-import type { HostEvents } from "./events.ts";
-import { FIRMWARE_STAGE_TAG, FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
-import { type HostPlatform, readAvailable, readPlatform } from "./platform.ts";
-import type { NativeHostPlan } from "./plan.ts";
-import { RmClient, type RmClientState } from "./rm-client.ts";
-import { type MmioAccess, VcpuRunner, type VcpuRunnerState } from "./vcpu-runner.ts";
-import { newVmState, saveVm, type VmRecord, type VmRecordState } from "./vm.ts";
-import { VmConsole, type VmConsoleState } from "./vm-console.ts";
-import { PAGE_SIZE, VM_PL011_BASE, VM_PL011_SIZE } from "./vm-layout.ts";
-import { type VcpuResource, VmManager } from "./vm-manager.ts";
+import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
+import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";
+import { VM_STOP } from "../abi/rpc/messages/vm.ts";
+import type { NativeGuestFactory } from "../abi/native-guest.ts";
+import type { ConsoleInput, HostInput } from "./console-input.ts";
+import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./events.ts";
+import { FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
+import type { Vm } from "./gunyah/state.ts";
+import { GunyahVmm } from "./gunyah-vmm.ts";
+import { GzvmVmm } from "./gzvm-vmm.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { hostGuest, type HostProgram, type HostServices } from "./host-guest.ts";
+import { linkGroups } from "./link-groups.ts";
+import type { NativeHostPlan, VmPlan } from "./plan.ts";
+import type { DevicePlan } from "../virtio/plan.ts";
+import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
+import { VmDevices } from "./vm-devices.ts";
+import type { VmmEvents, VmmProcess } from "./vmm-process.ts";
 
-/** PSCI calls (SMC64 and SMC32). */
-const PSCI_CPU_ON = 0xc400_0003;
 const PSCI_SYSTEM_OFF = 0x8400_0008;
-const GICD_IROUTER = 0x6000;
-/** Most bytes of a devicetree that the host looks at. */
-const DEVICETREE_MAX = 0x10_0000;
-/** Accesses of a VM to no device that are reported; the rest would flood the log. */
-const REPORTED_ACCESSES = 16;
+/** What of the host's own memory is not for processes: its image and devicetree lie in the first 16 MiB. Bytes. */
+const RESERVED = 18 * 2 ** 20;
+/** Accesses to no device and other complaints of a VM that are reported; the rest would flood the log. */
+const REPORTED = 16;
 
 /** What a native host is made of. */
 export interface NativeHostOptions {
-  /** The VMs to run. */
   readonly plan: NativeHostPlan;
   /** Is told what happens. */
   readonly events: HostEvents;
-  /** What people type. */
+  /** What people want. */
   readonly input: ConsoleInput;
+  /** The device number `index` of a VM of the plan. @throws Error where it cannot be made */
+  readonly device?: (plan: DevicePlan, vm: string, index: number) => VirtioDevice;
 }
 
 /** The program, for `NativePrograms.register`. */
 export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
-  return () => new NativeHost(options);
+  const { vms, vcpus, driver } = options.plan;
+  const firmware = firmwareOf(vms, "geniezone");
+  return () =>
+    hostGuest({
+      ...{ device: driver.device, memlock: driver.memlock, reserved: RESERVED, vcpus, gzvm: driver.gzvm ? { firmware } : undefined },
+      program: new VmmProgram(options),
+    })();
 }
 
-/** What exists once the boot vCPU has read the devicetree. */
-interface Running {
-  readonly platform: HostPlatform;
-  /** IPA of the page for RPC packets. */
-  readonly buffer: number;
-  readonly rm: RmClient;
+/** The firmware of the protected VMs of a hypervisor: all have the same. */
+function firmwareOf(vms: readonly VmPlan[], hypervisor: "gunyah" | "geniezone"): Uint8Array | undefined {
+  return vms.find((vm) => vm.firmware !== undefined && (vm.hypervisor ?? "gunyah") === hypervisor)?.firmware?.bytes;
+}
+
+/** A VM of the plan. */
+interface Entry {
+  readonly plan: VmPlan;
+  /** Undefined without virtio devices. */
+  readonly devices: VmDevices | undefined;
+  vmm: VmmProcess | undefined;
+  /** Id and VMID of the VM in the driver, and how far it has come; no state before it is first made. */
+  engine: number | undefined;
+  vmid: number;
+  state: VmState | undefined;
+  exit: VmExitReason | undefined;
+  /** It may start: its group is complete. */
+  released: boolean;
+  reported: number;
+  /** Tag of a VM_STOP whose reply is awaited. */
+  stopping: number | undefined;
+}
+
+/** Saved state: plain data. */
+interface ProgramState {
+  readonly entries: readonly (Omit<Entry, "plan" | "vmm" | "devices"> & { readonly vmm: unknown; readonly devices: unknown })[];
+  readonly firmware: { readonly step: FirmwareStep; readonly tag: number } | undefined;
+  readonly buffers: SharedBuffersState;
+  readonly finished: boolean;
+}
+
+class VmmProgram implements HostProgram {
+  readonly #options: NativeHostOptions;
+  readonly #entries: Entry[];
+  /** Entries that start together. */
+  readonly #groups: readonly (readonly Entry[])[];
   /** Undefined without protected VMs. */
-  readonly firmware: FirmwareStage | undefined;
-  readonly manager: VmManager;
-  readonly vms: readonly VmRecord[];
-}
+  readonly #firmware: FirmwareStage | undefined;
+  readonly #buffers: SharedBuffers;
+  #host: HostServices | undefined;
+  #finished = false;
 
-/** Saved state of the host: plain data. */
-interface NativeHostState {
-  readonly runner: VcpuRunnerState;
-  readonly nextRunner: number;
-  /** Undefined before the boot vCPU has started. */
-  readonly running: {
-    readonly platform: HostPlatform;
-    readonly buffer: number;
-    readonly rm: RmClientState;
-    readonly firmware: FirmwareStep | undefined;
-    readonly finished: boolean;
-    readonly vms: readonly { readonly record: VmRecordState; readonly console: VmConsoleState | undefined }[];
-  } | undefined;
-}
+  constructor(options: NativeHostOptions) {
+    this.#options = options;
+    const { plan } = options;
+    this.#entries = plan.vms.map((vm) => this.#newEntry(vm));
+    this.#groups = linkGroups(plan).map((names) => this.#entries.filter(({ plan }) => names.includes(plan.name)));
+    const firmware = firmwareOf(plan.vms, "gunyah");
+    this.#firmware = firmware && new FirmwareStage(firmware, (message) => this.problem(message));
+    this.#buffers = new SharedBuffers(plan.buffers ?? [], (message) => this.problem(message));
+  }
 
-class NativeHost implements NativeGuest {
-  readonly #plan: NativeHostPlan;
-  readonly #events: HostEvents;
-  readonly #input: ConsoleInput;
-  readonly #runner: VcpuRunner;
-  #running: Running | undefined;
-  /** Host vCPU that gets the next vCPU of a VM. */
-  #nextRunner = 0;
-  /** Virtual time of the event that is handled. */
-  #now = 0;
+  begin(host: HostServices): void {
+    this.#host = host;
+  }
 
-  constructor({ plan, events, input }: NativeHostOptions) {
-    this.#plan = plan;
-    this.#events = events;
-    this.#input = input;
-    this.#runner = new VcpuRunner({
-      mmio: (vcpu, vm, access) => this.#mmio(vcpu, vm, access),
-      refused: (vm, index, message) => this.#error(vm, `vCPU ${index}: ${message}`),
+  /** The host has booted. */
+  boot(): void {
+    if (this.#firmware === undefined) this.#startAll();
+    else this.#firmware.begin(this.#host!);
+  }
+
+  finished(task: number, pid: number, result: number): void {
+    this.#entries.find(({ vmm }) => vmm?.pid === pid)?.vmm?.finished(task, result);
+    this.#armTimer();
+  }
+
+  input(): void {
+    for (const input of this.#options.input.take()) this.#take(input);
+    this.#armTimer();
+  }
+
+  timer(): void {
+    for (const { vmm } of this.#entries) vmm?.timer();
+    this.#armTimer();
+  }
+
+  changed(vm: Vm): void {
+    const entry = this.#entryOf(vm);
+    if (entry === undefined) return;
+    entry.engine = vm.id;
+    entry.vmid = vm.vmid;
+    if (this.#host?.engine.state.vms[vm.id] === undefined) return this.#gone(entry);
+    if (vm.status === "ready" || vm.status === "running") this.#setState(entry, vm.status);
+    if (vm.exit !== undefined && entry.exit === undefined) {
+      entry.exit = exitReason(vm.exit.type);
+      this.#setState(entry, "exited", entry.exit);
+      // RUN tells a VMM of the end; without vCPUs of its own nothing does.
+      if (entry.plan.schedule !== "proxy") entry.vmm?.end();
+    }
+    this.#releaseGroups();
+    if (vm.status === "running") this.#startAfter(entry);
+  }
+
+  mayStart(vm: Vm): boolean {
+    return this.#entryOf(vm)?.released !== false;
+  }
+
+  reply(tag: number, payload: Uint8Array): boolean {
+    const stopping = this.#entries.find((entry) => entry.stopping === tag);
+    if (stopping !== undefined) {
+      stopping.stopping = undefined;
+      const decoded = decodeReply(VM_STOP, payload);
+      const error = decoded.ok ? decoded.value.error : decoded.error;
+      if (error !== RmError.OK) this.#complain(stopping, `VM_STOP: ${rmErrorName(error)}`);
+      return true;
+    }
+    if (this.#firmware !== undefined && this.#firmware.step !== "done" && this.#firmware.tag === tag) {
+      if (this.#firmware.reply(this.#host!, payload)) this.#startAll();
+      return true;
+    }
+    if (!this.#buffers.reply(tag, payload)) return false;
+    this.#releaseGroups();
+    return true;
+  }
+
+  signalled(eventfd: number): void {
+    for (const { vmm } of this.#entries) vmm?.signalled(eventfd);
+  }
+
+  problem(message: string): void {
+    this.#options.events({ kind: "error", at: this.#now, message });
+  }
+
+  save(): ProgramState {
+    const entries = this.#entries.map(({ plan: _, vmm, devices, ...entry }) => {
+      return { ...entry, vmm: vmm?.save(), devices: devices?.save() };
     });
-  }
-
-  start(vcpu: NativeVcpu, entry: bigint, x0: bigint): void {
-    this.#now = vcpu.now;
-    // The others wait for the wakeup vIRQs of the vCPUs that are given to them.
-    if (vcpu.index === 0) this.#boot(vcpu, Number(entry), Number(x0));
-  }
-
-  virq(vcpu: NativeVcpu, intid: number): void {
-    this.#now = vcpu.now;
-    if (this.#running === undefined) return;
-    const { rm, platform } = this.#running;
-    if (intid === platform.rm.rxVirq) this.#receive(vcpu, this.#running);
-    else if (intid === platform.rm.txVirq) rm.flush(vcpu);
-    else if (intid === CONSOLE_INPUT_INTID) this.#type(vcpu);
-    else this.#runner.wake(intid);
-    this.#runNext(vcpu);
-  }
-
-  timer(vcpu: NativeVcpu): void {
-    this.#now = vcpu.now;
-    for (const { console } of this.#running?.vms ?? []) console?.timer(vcpu);
-    this.#armTimer(vcpu);
-    this.#runNext(vcpu);
-  }
-
-  runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, data1: bigint, data2: bigint): void {
-    this.#now = vcpu.now;
-    this.#runner.returned(vcpu, error, state, data0, data1, data2);
-    this.#runNext(vcpu);
-  }
-
-  save(): NativeHostState {
-    const running = this.#running && {
-      platform: this.#running.platform,
-      buffer: this.#running.buffer,
-      rm: this.#running.rm.save(),
-      firmware: this.#running.firmware?.step,
-      finished: this.#running.manager.save(),
-      vms: this.#running.vms.map((record) => ({ record: saveVm(record), console: record.console?.save() })),
-    };
-    return { runner: this.#runner.save(), nextRunner: this.#nextRunner, running };
+    const firmware = this.#firmware && { step: this.#firmware.step, tag: this.#firmware.tag };
+    return { entries, firmware, buffers: this.#buffers.save(), finished: this.#finished };
   }
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { runner, nextRunner, running } = saved as NativeHostState;
-    this.#runner.restore(runner);
-    this.#nextRunner = nextRunner;
-    this.#running = undefined;
-    if (running === undefined) return;
-    const vms = this.#placeVms(running.platform);
-    if (vms === undefined) throw new Error("the saved state belongs to a host of another size");
-    this.#running = this.#assemble(running.platform, running.buffer, vms);
-    this.#running.rm.restore(running.rm);
-    if (this.#running.firmware !== undefined) this.#running.firmware.step = running.firmware!;
-    this.#running.manager.restore(running.finished);
-    running.vms.forEach(({ record, console }, vm) => {
-      Object.assign(vms[vm], record);
-      if (console !== undefined) vms[vm].console?.restore(console);
+    const { entries, firmware, buffers, finished } = saved as ProgramState;
+    this.#finished = finished;
+    this.#buffers.restore(buffers);
+    if (this.#firmware !== undefined) Object.assign(this.#firmware, firmware);
+    entries.forEach(({ vmm, devices, ...state }, index) => {
+      const entry = this.#entries[index];
+      Object.assign(entry, state);
+      entry.devices?.restore(devices as ReturnType<VmDevices["save"]>);
+      if (vmm === undefined) return;
+      entry.vmm = this.#newVmm(entry);
+      entry.vmm.restore(vmm);
     });
   }
 
-  #boot(vcpu: NativeVcpu, entry: number, devicetree: number): void {
-    const read = readPlatform(readAvailable(vcpu, devicetree, DEVICETREE_MAX));
-    if (!read.ok) return this.#giveUp(vcpu, read.problem);
-    const { platform } = read;
-    const vms = this.#placeVms(platform);
-    if (vms === undefined) return this.#giveUp(vcpu, `the VMs need more than the host's ${platform.memory.size} bytes of memory`);
-    this.#running = this.#assemble(platform, entry + PAGE_SIZE, vms);
-    for (const intid of [platform.rm.rxVirq, platform.rm.txVirq, CONSOLE_INPUT_INTID]) vcpu.enableIrq(intid, true);
-    for (const mpidr of platform.cpus.slice(1, this.#plan.vcpus)) {
-      const [result] = vcpu.smc(PSCI_CPU_ON, BigInt(mpidr), BigInt(entry), 0n);
-      if (result !== 0n) this.#error(undefined, `CPU_ON of CPU ${mpidr}: ${BigInt.asIntN(64, result)}`);
-    }
-    if (this.#running.firmware === undefined) this.#running.manager.createAll(vcpu);
-    else this.#running.firmware.begin(vcpu);
-    // What was typed before the interrupt was enabled.
-    this.#type(vcpu);
+  get #now(): number {
+    return this.#host?.kernel.cpu.now ?? 0;
   }
 
-  #assemble(platform: HostPlatform, buffer: number, vms: VmRecord[]): Running {
-    const rm = new RmClient(platform.rm, buffer, (message) => this.#error(undefined, message));
-    const manager = new VmManager(rm, vms, {
-      state: (vm, state, exit) => {
-        const { plan, vmid } = vms[vm];
-        this.#events({ kind: "state", at: this.#now, vm: plan.name, vmid, state, ...exit && { exit } });
-      },
-      error: (vm, message) => this.#error(vm, message),
-      vcpus: (vcpu, vm, vcpus) => this.#takeVcpus(vcpu, vm, vcpus),
-      gone: (vm) => this.#runner.remove(vm),
-      finished: (vcpu, crashed) => this.#finish(vcpu, crashed),
+  #newEntry(plan: VmPlan): Entry {
+    const { device } = this.#options;
+    const made = (plan.devices ?? []).map((each, index) => {
+      if (device === undefined) throw new Error(`${plan.name} has virtio devices, and nobody makes them`);
+      return device(each, plan.name, index);
     });
-    const image = this.#plan.vms.find(({ firmware }) => firmware !== undefined)?.firmware;
-    const firmware = image && new FirmwareStage(rm, image.bytes, buffer + PAGE_SIZE, (message) => this.#error(undefined, message));
-    return { platform, buffer, rm, firmware, manager, vms };
+    const entry: Entry = {
+      ...{ plan, vmm: undefined, engine: undefined, vmid: 0, state: undefined, exit: undefined },
+      ...{ released: false, reported: 0, stopping: undefined },
+      devices: made.length === 0 ? undefined : new VmDevices(made, (message) => this.#report(entry, message)),
+    };
+    return entry;
   }
 
-  /** The VMs of the plan, each with its place in the host's memory; undefined where that is too small. */
-  #placeVms(platform: HostPlatform): VmRecord[] | undefined {
-    let next = platform.memory.base + this.#plan.memory;
-    const vms = this.#plan.vms.map((plan): VmRecord => {
-      const memory = next;
-      next += plan.memory;
-      const output = (byte: number) => this.#events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) });
-      const problem = (message: string) => this.#events({ kind: "error", at: this.#now, vm: plan.name, message });
-      return { ...newVmState(), plan, memory, console: plan.console ? new VmConsole(output, problem) : undefined };
-    });
-    return next <= platform.memory.base + platform.memory.size ? vms : undefined;
+  #newVmm(entry: Entry): VmmProcess {
+    const { kernel } = this.#host!;
+    const { plan, devices } = entry;
+    const events: VmmEvents = {
+      output: (byte) => this.#options.events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) }),
+      problem: (message) => this.#report(entry, message),
+    };
+    return plan.hypervisor === "geniezone"
+      ? new GzvmVmm(kernel, plan, events, devices)
+      : new GunyahVmm(kernel, this.#options.plan.driver.device, plan, events, devices);
   }
 
-  #receive(vcpu: NativeVcpu, { rm, firmware, manager }: Running): void {
-    for (const message of rm.receive(vcpu)) {
-      if (message.kind === "reply" && message.tag === FIRMWARE_STAGE_TAG) {
-        if (firmware!.reply(vcpu, message.payload)) manager.createAll(vcpu);
-      } else if (message.kind === "reply") manager.reply(vcpu, message.tag, message.payload);
-      else manager.notification(vcpu, message.id, message.payload);
+  /** Tells what a VM does wrong, as often as people can read it. */
+  #report(entry: Entry, message: string): void {
+    entry.reported++;
+    if (entry.reported <= REPORTED) this.#complain(entry, message);
+  }
+
+  #entryOf(vm: Vm): Entry | undefined {
+    return this.#entries.find(({ engine, vmm }) => engine === vm.id || engine === undefined && vmm !== undefined && this.#owns(vmm, vm));
+  }
+
+  #owns(vmm: VmmProcess, vm: Vm): boolean {
+    const { kernel } = this.#host!;
+    return kernel.exists(vmm.pid) && kernel.spaceOf(vmm.pid).id === vm.space;
+  }
+
+  // ---- the life of VMs ----
+
+  /** Makes all VMs that nobody has to ask for, in the order of the plan. */
+  #startAll(): void {
+    for (const entry of this.#entries) if ((entry.plan.start ?? "auto") === "auto") this.#start(entry);
+  }
+
+  /** Makes those that wait for this one to run. */
+  #startAfter({ plan: { name } }: Entry): void {
+    for (const entry of this.#entries) {
+      const { start } = entry.plan;
+      if (entry.state === undefined && typeof start === "object" && start.after === name) this.#start(entry);
     }
   }
 
-  #type(vcpu: NativeVcpu): void {
-    for (const input of this.#input.take()) {
-      const vm = this.#running?.vms.findIndex(({ plan }) => plan.name === input.vm) ?? -1;
-      const console = this.#running?.vms[vm]?.console;
-      if ("stop" in input) {
-        if (vm < 0) this.#error(undefined, `there is no VM ${JSON.stringify(input.vm)} to stop`);
-        else this.#running!.manager.stop(vcpu, vm, input.stop.force);
-      } else if (console === undefined) this.#error(undefined, `there is no console ${JSON.stringify(input.vm)} to type into`);
-      else console.type(vcpu, input.bytes);
+  #start(entry: Entry): void {
+    entry.vmm = this.#newVmm(entry);
+    Object.assign(entry, { exit: undefined, released: false });
+    this.#setState(entry, "creating");
+    entry.vmm.start();
+    // Nothing waits: a step was refused before there was a VM that could be told of.
+    if (entry.engine === undefined && !this.#host!.kernel.exists(entry.vmm.pid)) this.#gone(entry);
+  }
+
+  /** Lets those start that are complete: each of their group is ready, or will not be. */
+  #releaseGroups(): void {
+    for (const group of this.#groups) {
+      const ready = group.filter((entry) => !entry.released && this.#vmOf(entry)?.sequence?.waits === "gate");
+      const pending = group.some((entry) => !ready.includes(entry) && (entry.state === "creating" || entry.state === "ready"));
+      if (ready.length === 0 || pending) continue;
+      if (!this.#buffers.share(this.#host!, new Map(ready.map(({ plan, vmid }) => [plan.name, vmid])))) continue;
+      for (const entry of ready) entry.released = true;
+      for (const entry of ready) this.#host!.engine.retryStart(this.#vmOf(entry)!);
     }
   }
 
-  /** Spreads the vCPUs of a VM over the host's, and has their wakeup vIRQs delivered there. */
-  #takeVcpus(vcpu: NativeVcpu, vm: number, vcpus: readonly VcpuResource[]): void {
-    const { platform } = this.#running!;
-    const runners = Math.min(this.#plan.vcpus, platform.cpus.length);
-    for (const { index, cap, wakeup } of vcpus) {
-      const runner = this.#nextRunner++ % runners;
-      vcpu.enableIrq(wakeup, true);
-      if (!vcpu.writeDevice(platform.gicd + GICD_IROUTER + 8 * wakeup, 8, BigInt(platform.cpus[runner]))) {
-        this.#error(vm, `the wakeup interrupt ${wakeup} of vCPU ${index} cannot be routed`);
-      }
-      this.#runner.add({ vm, index, cap, wakeup, runner });
+  #vmOf({ engine }: Entry): Vm | undefined {
+    return engine === undefined ? undefined : this.#host!.engine.state.vms[engine];
+  }
+
+  // ---- what people want ----
+
+  #take(input: HostInput): void {
+    if ("work" in input) return input.work();
+    const entry = this.#entries.find(({ plan }) => plan.name === input.vm);
+    const name = JSON.stringify(input.vm);
+    if ("bytes" in input) {
+      if (entry?.vmm?.type(input.bytes) !== true) this.problem(`there is no console ${name} to type into`);
+    } else if (entry === undefined) this.problem(`there is no VM ${name} to ${"stop" in input ? "stop" : "start"}`);
+    else if ("start" in input) this.#startAsked(entry);
+    else this.#stop(entry, input.stop.force);
+  }
+
+  #startAsked(entry: Entry): void {
+    const { state } = entry;
+    if (state === undefined || isOver(entry)) this.#start(entry);
+    else this.#complain(entry, `it is ${state} already`);
+  }
+
+  /** /dev/gunyah has no way to ask a VM, only to close it: the host asks the resource manager. */
+  #stop(entry: Entry, force: boolean): void {
+    const { state, vmid } = entry;
+    if (state === undefined || isOver(entry)) return this.#complain(entry, `it is ${state ?? "not started"} and cannot be stopped`);
+    if (force) return entry.vmm?.end();
+    if (state !== "running" || entry.stopping !== undefined) {
+      const now = entry.stopping === undefined ? state : "being stopped";
+      return this.#complain(entry, `it is ${now} and cannot be asked to stop now`);
     }
+    entry.stopping = this.#host!.request(VM_STOP.id, encodeRequest(VM_STOP, { vmid, flags: 0, reason: 0 }));
   }
 
-  #mmio(vcpu: NativeVcpu, vm: number, { address, size, value }: MmioAccess): bigint {
-    const record = this.#running!.vms[vm];
-    const offset = address - VM_PL011_BASE;
-    if (record.console !== undefined && offset >= 0 && offset < VM_PL011_SIZE) {
-      const { wakeAt } = record.console;
-      const result = value === undefined ? record.console.read(vcpu, offset, size) : 0n;
-      if (value !== undefined) record.console.write(vcpu, offset, size, BigInt.asUintN(8 * size, value));
-      if (record.console.wakeAt !== wakeAt) this.#armTimer(vcpu);
-      return result;
-    }
-    // Reads as zero, ignores writes.
-    record.reported++;
-    if (record.reported <= REPORTED_ACCESSES) {
-      const what = `${value === undefined ? "load" : "store"} of ${size} bytes at 0x${address.toString(16)}, where no device is`;
-      this.#error(vm, record.reported < REPORTED_ACCESSES ? what : `${what}; more of these are not reported`);
-    }
-    return 0n;
+  // ---- the end ----
+
+  /** Nothing of the VM is left. */
+  #gone(entry: Entry): void {
+    this.#setState(entry, entry.exit === undefined ? "failed" : "stopped");
+    const { exit, plan } = entry;
+    Object.assign(entry, { engine: undefined, vmid: 0, reported: 0, stopping: undefined });
+    this.#buffers.reclaim(this.#host!, new Set(this.#entries.filter(({ engine }) => engine !== undefined).map(({ plan }) => plan.name)));
+    if (exit !== undefined && plan.onExit === "restart" && !this.#finished) return this.#start(entry);
+    // Others may have waited for this one only.
+    this.#releaseGroups();
+    this.#checkFinished(exit !== undefined && plan.onExit === "end-session");
   }
 
-  /** The earliest time that a console waits for. A console may be served twice at its time, by two host vCPUs. */
-  #armTimer(vcpu: NativeVcpu): void {
-    const times = this.#running!.vms.flatMap(({ console }) => console?.wakeAt ?? []);
-    if (times.length > 0) vcpu.setTimer(Math.min(...times));
+  /** The session ends when no VM runs, and none will by itself. */
+  #checkFinished(end: boolean): void {
+    if (this.#finished || !end && !this.#entries.every((entry) => entry.state === undefined || isOver(entry))) return;
+    this.#finished = true;
+    const crashed = this.#entries.filter(({ state, exit }) => state === "failed" || exit !== undefined && !endedByOwnWill(exit));
+    this.#options.events({ kind: "finished", at: this.#now, crashed: crashed.map(({ plan }) => plan.name) });
+    this.#host!.kernel.cpu.smc(PSCI_SYSTEM_OFF);
   }
 
-  #runNext(vcpu: NativeVcpu): void {
-    if (this.#running?.manager.finished !== true) this.#runner.run(vcpu);
+  #setState(entry: Entry, state: VmState, exit?: VmExitReason): void {
+    if (entry.state === state && state !== "creating") return;
+    entry.state = state;
+    this.#options.events({ kind: "state", at: this.#now, vm: entry.plan.name, vmid: entry.vmid, state, ...exit && { exit } });
   }
 
-  #finish(vcpu: NativeVcpu, crashed: readonly string[]): void {
-    this.#events({ kind: "finished", at: this.#now, crashed });
-    vcpu.smc(PSCI_SYSTEM_OFF);
+  #complain({ plan: { name } }: Entry, message: string): void {
+    this.#options.events({ kind: "error", at: this.#now, vm: name, message });
   }
 
-  /** The host itself cannot work. */
-  #giveUp(vcpu: NativeVcpu, message: string): void {
-    this.#error(undefined, message);
-    this.#finish(vcpu, this.#plan.vms.map(({ name }) => name));
+  #armTimer(): void {
+    const times = this.#entries.flatMap(({ vmm }) => vmm?.wakeAt ?? []);
+    if (times.length > 0) this.#host!.kernel.cpu.setTimer(Math.min(...times));
   }
+}
 
-  #error(vm: number | undefined, message: string): void {
-    const name = vm === undefined ? undefined : this.#plan.vms[vm].name;
-    this.#events({ kind: "error", at: this.#now, ...name !== undefined && { vm: name }, message });
-  }
+function isOver({ state }: Entry): boolean {
+  return state === "stopped" || state === "failed";
 }

@@ -2,6 +2,7 @@
 // The configuration is checked before a plan is made; the host takes a plan's numbers as they are.
 
 import type { PersonaName } from "../abi/ioctl/personas.ts";
+import type { DevicePlan } from "../virtio/plan.ts";
 
 /** What a VM is loaded with. Offsets are from the start of its memory. */
 export interface VmImage {
@@ -21,7 +22,21 @@ export type VmLink =
   /** This VM is rung. */
   | { readonly kind: "doorbell"; readonly label: number; readonly peer: string; readonly sourceCanClear: boolean }
   /** This VM rings. */
-  | { readonly kind: "doorbell-source"; readonly label: number; readonly peer: string; readonly sourceCanClear: boolean };
+  | { readonly kind: "doorbell-source"; readonly label: number; readonly peer: string; readonly sourceCanClear: boolean }
+  /** It sees the `SharedBuffer` of this label. */
+  | { readonly kind: "shared-memory"; readonly label: number };
+
+/** Memory of the host that it shares with VMs. */
+export interface SharedBuffer {
+  readonly label: number;
+  /** Bytes, whole pages. */
+  readonly size: number;
+  /** Who sees it, and whether to write. */
+  readonly access: readonly { readonly vm: string; readonly write: boolean }[];
+}
+
+/** When a VM is made: with the host, when somebody asks for it, or once another one runs. */
+export type VmStart = "auto" | "manual" | { readonly after: string };
 
 /** What happens when a VM has exited. */
 export type OnExit = "stop" | "restart" | "end-session";
@@ -44,7 +59,7 @@ export interface OwnSchedule {
   readonly timeslice: number;
 }
 
-/** One VM. Its memory is lent. */
+/** One VM. */
 export interface VmPlan {
   readonly name: string;
   /** Whose device its VMM uses; Gunyah's where nothing is said. */
@@ -53,6 +68,8 @@ export interface VmPlan {
   /** A VM with firmware is protected: the firmware runs first, and the VM's memory comes back as zeros. All such VMs have the same one. */
   readonly firmware: VmFirmware | undefined;
   readonly initrd: Uint8Array | undefined;
+  /** A devicetree in the place of ours, with a `gunyah-vm-config`; at most `DEVICETREE_SIZE` bytes. */
+  readonly devicetree?: Uint8Array;
   /** `/chosen/bootargs`. */
   readonly cmdline: string;
   /** Bytes of RAM, a multiple of 2 MiB. */
@@ -65,11 +82,15 @@ export interface VmPlan {
   readonly schedule: "proxy" | OwnSchedule;
   /** Whether it has a PL011, its console: only with "proxy", as nobody else answers a VM's accesses to it. */
   readonly console: boolean;
+  /** Its virtio devices, in the order of their slots: only with "proxy". Their VMM shares the VM's memory where it may. */
+  readonly devices?: readonly DevicePlan[];
   readonly links: readonly VmLink[];
+  /** "auto" where nothing is said. */
+  readonly start?: VmStart;
   readonly onExit: OnExit;
 }
 
-/** The drivers of a host that runs its VMs by VMMs. */
+/** The drivers of a host, whose VMMs run its VMs. */
 export interface HostDriver {
   /** Generation of /dev/gunyah. */
   readonly device: PersonaName;
@@ -87,6 +108,7 @@ export interface NativeHostPlan {
   readonly vcpus: number;
   /** Started in this order. */
   readonly vms: readonly VmPlan[];
-  /** Undefined where the host talks to the resource manager itself. */
-  readonly driver?: HostDriver;
+  /** None where nothing is said. */
+  readonly buffers?: readonly SharedBuffer[];
+  readonly driver: HostDriver;
 }

@@ -4,8 +4,9 @@
 //   0x0800_0000  GICD                 image.offset          image (Linux: at text_offset)
 //   0x080a_0000  GICR, one a vCPU     ...                   free
 //   0x0900_0000  PL011, its console   below the next        initial ramdisk, page aligned
-//   0x4000_0000  (info page)          below the next        firmware of a protected VM, whole pages
-//   base         RAM                  end - 64 KiB          devicetree, which the resource manager extends in place
+//   0x0a00_0000  virtio-mmio slots    below the next        firmware of a protected VM, whole pages
+//   0x4000_0000  (info page)          end - 64 KiB          devicetree, which the resource manager extends in place
+//   base         RAM
 //
 // Addresses of devices are those of QEMU's `virt` machine; accesses below 0x4000_0000 that the hypervisor does not serve exit to the VMM
 // (spec/resource-manager.md section 8.2, VMMIO range).
@@ -28,10 +29,30 @@ export const VM_PL011_BASE = 0x0900_0000;
 export const VM_PL011_SIZE = 0x1000;
 export const VM_PL011_SPI = 1;
 
+const FIRST_SPI = 32;
+/** Virtio devices: slots of virtio-mmio, as QEMU's `virt` has them, each with the SPI of its number from here on. */
+export const VM_VIRTIO_BASE = 0x0a00_0000;
+export const VM_VIRTIO_STRIDE = 0x200;
+export const VM_VIRTIO_SPI = 16;
+/** GenieZone's VMs have 32 shared interrupts. */
+export const VM_VIRTIO_SLOTS = 16;
+
+/** INTID of a slot's interrupt. */
+export function virtioIntid(slot: number): number {
+  return FIRST_SPI + VM_VIRTIO_SPI + slot;
+}
+
+/** Address of a slot. */
+export function virtioBase(slot: number): number {
+  return VM_VIRTIO_BASE + slot * VM_VIRTIO_STRIDE;
+}
+
 /** Labels from here up are the host's own; those of links lie below. */
 export const FIRST_RESERVED_LABEL = 0x8000_0000;
-/** Label of the doorbell that drives the console's interrupt. */
-export const CONSOLE_BELL_LABEL = FIRST_RESERVED_LABEL + VM_PL011_SPI;
+/** Label of the doorbell that drives a shared interrupt of the VM. */
+export function bellLabel(spi: number): number {
+  return FIRST_RESERVED_LABEL + spi;
+}
 
 /** Offsets in a VM's memory. */
 export interface VmLayout {

@@ -1,7 +1,17 @@
-// What the sample VMMs have in common: how whoever runs them sees one, and their console.
+// What the sample VMMs have in common: a process with a VM's memory, its console and devices, and the run loop. How a VM is made differs, and
+// how a vCPU's exit reads (`gunyah-vmm.ts`, `gzvm-vmm.ts`). Where a VMM stands is plain data: it goes on when the calls that wait end.
 
-import type { NativeVcpu } from "../abi/native-guest.ts";
-import { VmConsole } from "./vm-console.ts";
+import { Errno, errnoName } from "../abi/ioctl/errno.ts";
+import type { Request } from "../abi/ioctl/request.ts";
+import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
+import { writeDevicetree } from "../devicetree/writer.ts";
+import { guestDevicetree } from "./guest-devicetree.ts";
+import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
+import type { VmPlan } from "./plan.ts";
+import { VmConsole, type VmConsoleState } from "./vm-console.ts";
+import type { VmDevices } from "./vm-devices.ts";
+import { layoutVm, PAGE_SIZE, virtioBase, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI, VM_VIRTIO_SPI } from "./vm-layout.ts";
+import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
 
 /** What a VMM tells whoever runs it. */
 export interface VmmEvents {
@@ -20,6 +30,8 @@ export interface VmmProcess {
   end(): void;
   /** An ioctl of the process has ended; whether it was the VMM's. */
   finished(task: number, result: number): boolean;
+  /** An eventfd was signalled. */
+  signalled(eventfd: number): void;
   /** Bytes from the person at the console; false where there is none. */
   type(bytes: Uint8Array): boolean;
   /** Some time has passed. */
@@ -29,33 +41,330 @@ export interface VmmProcess {
   restore(saved: unknown): void;
 }
 
-/** Registers of the PL011 whose writes end its interrupts: IMSC and ICR. */
-const PL011_IMSC = 0x038, PL011_ICR = 0x044;
-
-/** A console whose interrupt line is an irqfd: writing the eventfd rings the VM's doorbell, which the VM's delivery takes back. */
-export class EventfdConsole extends VmConsole {
-  #signal: (() => void) | undefined;
-
-  /** @param signal writes the eventfd */
-  connect(signal: () => void): void {
-    this.#signal = signal;
-  }
-
-  protected override get connected(): boolean {
-    return this.#signal !== undefined;
-  }
-
-  protected override drive(_vcpu: NativeVcpu, level: boolean): void {
-    if (level) this.#signal?.();
-  }
-
-  /** After a write that ends interrupts there may be others left, which the doorbell has to tell again. */
-  override write(vcpu: NativeVcpu, offset: number, size: number, value: bigint): void {
-    const before = this.level;
-    super.write(vcpu, offset, size, value);
-    if (before && this.level && (offset === PL011_IMSC || offset === PL011_ICR)) this.#signal?.();
-  }
-}
+/** What makes an eventfd's counter one more. */
+const ONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
 /** A step that was refused. */
 export class Refused extends Error {}
+
+/** A vCPU as its VMM has it. Plain data. */
+export interface VmmVcpu {
+  readonly fd: number;
+  /** User address of the structure that RUN fills. */
+  readonly page: number;
+  /** The RUN that waits. */
+  task: number | undefined;
+}
+
+/** The ioeventfd of a device's queue. Plain data. */
+interface Notifier {
+  readonly fd: number;
+  /** Id of the eventfd. */
+  readonly eventfd: number;
+  readonly slot: number;
+  readonly queue: number;
+}
+
+/** What a VMM remembers between two events: plain data. */
+export interface VmmData {
+  pid: number;
+  /** User address of the VM's memory, 0 before it has any. */
+  memory: number;
+  /** User address of a page for structures. */
+  scratch: number;
+  /** Descriptors of the irqfds of the console, 0 without, and of the devices by slot. */
+  consoleLine: number;
+  lines: number[];
+  notifiers: Notifier[];
+  vcpus: VmmVcpu[];
+  /** The process has ended. */
+  ended: boolean;
+}
+
+/** The data of a VMM that has not begun. */
+export function newVmmData(): VmmData {
+  return { pid: 0, memory: 0, scratch: 0, consoleLine: 0, lines: [], notifiers: [], vcpus: [], ended: false };
+}
+
+/** Saved state of a VMM. */
+interface VmmState<D extends VmmData> {
+  readonly data: D;
+  readonly console: VmConsoleState | undefined;
+}
+
+/** An exit of a vCPU. Addresses are the guest's. */
+export type VmmExit =
+  | { readonly kind: "mmio"; readonly address: number; readonly length: number; readonly write: boolean; readonly data: readonly number[] }
+  | { readonly kind: "end" }
+  | { readonly kind: "other"; readonly reason: number };
+
+/** One VMM with its VM. */
+export abstract class Vmm<D extends VmmData> implements VmmProcess {
+  protected readonly kernel: HostKernel;
+  readonly #events: VmmEvents;
+  readonly #console: VmConsole | undefined;
+  readonly #devices: VmDevices | undefined;
+
+  constructor(kernel: HostKernel, readonly plan: VmPlan, events: VmmEvents, devices: VmDevices | undefined, protected data: D) {
+    this.kernel = kernel;
+    this.#events = events;
+    this.#console = plan.console ? new VmConsole(events.output) : undefined;
+    this.#devices = devices;
+  }
+
+  /** Makes the VM and starts it. @throws Refused */
+  protected abstract make(): void;
+  /** Has an eventfd raise an interrupt line of the VM, number `spi` of the shared ones. @throws Refused */
+  protected abstract addLine(fd: number, spi: number): void;
+  /** Has the guest's store of this 32-bit value signal an eventfd instead of leaving RUN. @throws Refused */
+  protected abstract addNotifier(fd: number, address: number, value: number): void;
+  /** RUN of a vCPU. */
+  protected abstract run(vcpu: VmmVcpu): IoctlResult;
+  /** What RUN has left for. @throws Refused */
+  protected abstract exitOf(vcpu: VmmVcpu): VmmExit;
+  /** Offset of a load's data in the structure of RUN. */
+  protected abstract readonly dataOffset: number;
+
+  /** The process. */
+  get pid(): number {
+    return this.data.pid;
+  }
+
+  get wakeAt(): number | undefined {
+    return this.#console?.wakeAt;
+  }
+
+  save(): VmmState<D> {
+    return { data: structuredClone(this.data), console: this.#console?.save() };
+  }
+
+  restore(saved: unknown): void {
+    // Only what `save` gave, for the same plan, is ever restored.
+    const { data, console } = saved as VmmState<D>;
+    this.data = structuredClone(data);
+    if (console !== undefined) this.#console?.restore(console);
+    if (this.data.ended) return;
+    if (this.data.consoleLine !== 0) this.#connectConsole();
+    if (this.data.memory !== 0) this.#connectDevices();
+  }
+
+  start(): void {
+    this.data.pid = this.kernel.spawn();
+    this.attempt(() => this.make());
+  }
+
+  end(): void {
+    if (this.data.ended) return;
+    this.data.ended = true;
+    this.#devices?.disconnect();
+    this.kernel.exit(this.pid);
+  }
+
+  finished(task: number, result: number): boolean {
+    const vcpu = this.data.ended ? undefined : this.data.vcpus.find((each) => each.task === task);
+    if (vcpu !== undefined) this.attempt(() => this.#left(vcpu, result));
+    return vcpu !== undefined;
+  }
+
+  signalled(eventfd: number): void {
+    const notifier = this.data.ended ? undefined : this.data.notifiers.find((each) => each.eventfd === eventfd);
+    if (notifier === undefined) return;
+    const { fd, slot, queue } = notifier;
+    if (typeof this.kernel.read(this.pid, fd, 8) !== "number") this.#devices!.notify(slot, queue);
+  }
+
+  type(bytes: Uint8Array): boolean {
+    this.#console?.type(this.kernel.cpu.now, bytes);
+    return this.#console !== undefined;
+  }
+
+  timer(): void {
+    this.#console?.timer(this.kernel.cpu.now);
+  }
+
+  // ---- steps ----
+
+  /** Loads the VM's memory, which is at this user address now. @throws Refused */
+  protected load(memory: number): void {
+    const { plan } = this;
+    const layout = layoutVm(plan);
+    this.data.memory = memory;
+    this.#connectDevices();
+    this.store(memory + plan.image.offset, plan.image.bytes);
+    if (layout.initrd !== undefined) this.store(memory + layout.initrd, plan.initrd!);
+    this.store(memory + layout.devicetree, plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout)));
+  }
+
+  /** Guest address of the devicetree. */
+  protected get devicetree(): number {
+    return this.plan.base + layoutVm(this.plan).devicetree;
+  }
+
+  /** Interrupt lines of console and devices, and a notifier for each queue. @throws Refused */
+  protected addLines(): void {
+    if (this.#console !== undefined) {
+      this.data.consoleLine = this.#eventfd();
+      this.addLine(this.data.consoleLine, VM_PL011_SPI);
+      this.#connectConsole();
+    }
+    this.#devices?.transports.forEach(({ queues }, slot) => {
+      const line = this.data.lines[slot] = this.#eventfd();
+      this.addLine(line, VM_VIRTIO_SPI + slot);
+      queues.forEach((_, queue) => {
+        const fd = this.#eventfd();
+        this.addNotifier(fd, virtioBase(slot) + VirtioMmioRegister.QueueNotify, queue);
+        this.data.notifiers.push({ fd, eventfd: this.kernel.fileOf(this.pid, fd)!.target, slot, queue });
+      });
+    });
+  }
+
+  #eventfd(): number {
+    return this.must("eventfd", this.kernel.eventfd(this.pid, 0));
+  }
+
+  #connectConsole(): void {
+    this.#console?.connect(() => this.kernel.write(this.pid, this.data.consoleLine, ONE));
+  }
+
+  #connectDevices(): void {
+    const { kernel, plan: { base, memory } } = this;
+    const userAddress = (address: number, length: number) =>
+      address >= base && address + length <= base + memory ? this.data.memory + address - base : undefined;
+    this.#devices?.connect({
+      read: (address, into) => {
+        const at = userAddress(address, into.length);
+        const result = at === undefined ? undefined : kernel.load(this.pid, at, into.length);
+        if (result?.ok !== true) return false;
+        into.set(result.value);
+        return true;
+      },
+      write: (address, from) => {
+        const at = userAddress(address, from.length);
+        return at !== undefined && kernel.store(this.pid, at, from).ok;
+      },
+      interrupt: (slot) => void kernel.write(this.pid, this.data.lines[slot], ONE),
+    });
+  }
+
+  // ---- the run loop ----
+
+  /** RUN, again and again while it ends at once. @throws Refused */
+  protected enter(vcpu: VmmVcpu): void {
+    const { task, result } = this.run(vcpu);
+    vcpu.task = result === undefined ? task : undefined;
+    if (result !== undefined) this.#left(vcpu, result);
+  }
+
+  /** RUN has ended. */
+  #left(vcpu: VmmVcpu, result: number): void {
+    vcpu.task = undefined;
+    if (result === -Errno.EINTR) return this.enter(vcpu);
+    this.must("RUN", result);
+    const exit = this.exitOf(vcpu);
+    if (exit.kind === "other") throw new Refused(`RUN left with exit reason ${exit.reason}`);
+    if (exit.kind === "end") return this.end();
+    this.#mmio(vcpu, exit);
+    this.enter(vcpu);
+  }
+
+  #mmio(vcpu: VmmVcpu, { address, length, write, data }: VmmExit & { kind: "mmio" }): void {
+    const stored = write ? data.slice(0, length).reduceRight((value, byte) => value << 8n | BigInt(byte), 0n) : undefined;
+    const answer = this.#access(address, length, stored);
+    if (answer === undefined) {
+      this.#events.problem(`${write ? "store" : "load"} of ${length} bytes at 0x${address.toString(16)}, where no device is`);
+    }
+    if (write) return;
+    // What no device answers reads as zero.
+    const value = answer ?? 0n;
+    const bytes = Uint8Array.from({ length }, (_, index) => Number(value >> BigInt(8 * index) & 0xffn));
+    this.store(vcpu.page + this.dataOffset, bytes);
+  }
+
+  /** The value of a load, 0 for a store; undefined where no device is. */
+  #access(address: number, size: number, value: bigint | undefined): bigint | undefined {
+    const offset = address - VM_PL011_BASE;
+    if (this.#console === undefined || offset < 0 || offset >= VM_PL011_SIZE) return this.#devices?.access(address, size, value);
+    if (value === undefined) return this.#console.read(this.kernel.cpu.now, offset, size);
+    this.#console.write(this.kernel.cpu.now, offset, size, value);
+    return 0n;
+  }
+
+  // ---- calls ----
+
+  protected must(what: string, result: number): number {
+    if (result < 0) throw new Refused(`${what}: ${errnoName(result)}`);
+    return result;
+  }
+
+  /** An ioctl with a structure. */
+  protected structured<F extends StructFields>(
+    fd: number,
+    { code }: Request,
+    struct: Struct<F>,
+    values: Partial<StructValues<F>>,
+  ): IoctlResult {
+    return this.kernel.ioctl(this.pid, fd, code, BigInt(this.place(struct.encode(values), 0)));
+  }
+
+  /** An ioctl that waits in no generation. @throws Refused */
+  protected ioctl(what: string, fd: number, { code }: Request, argument: bigint): number {
+    return this.#ended(what, this.kernel.ioctl(this.pid, fd, code, argument));
+  }
+
+  /** The same with a structure. @throws Refused */
+  protected call<F extends StructFields>(
+    what: string,
+    fd: number,
+    request: Request,
+    struct: Struct<F>,
+    values: Partial<StructValues<F>>,
+  ): number {
+    return this.#ended(what, this.structured(fd, request, struct, values));
+  }
+
+  #ended(what: string, { result }: IoctlResult): number {
+    if (result === undefined) throw new Refused(`${what} waits`);
+    return this.must(what, result);
+  }
+
+  /** Bytes in the page for structures. @throws Refused */
+  protected place(bytes: Uint8Array, offset: number): number {
+    this.data.scratch ||= this.mapPage();
+    this.store(this.data.scratch + offset, bytes);
+    return this.data.scratch + offset;
+  }
+
+  /** A page of the process's own. @throws Refused */
+  protected mapPage(): number {
+    return this.must("mmap", this.kernel.mapAnonymous(this.pid, PAGE_SIZE, { read: true, write: true }));
+  }
+
+  /** Memory for the VM, in one piece. @throws Refused */
+  protected mapMemory(): number {
+    const options = { read: true, write: true, contiguous: true };
+    return this.must("mmap of the VM's memory", this.kernel.mapAnonymous(this.pid, this.plan.memory, options));
+  }
+
+  protected store(address: number, bytes: Uint8Array): void {
+    const result = this.kernel.store(this.pid, address, bytes);
+    if (!result.ok) throw new Refused(`memory at 0x${address.toString(16)}: signal ${result.signal}`);
+  }
+
+  /** Bytes of the structure that RUN has filled. @throws Refused */
+  protected filled(vcpu: VmmVcpu, length: number): Uint8Array {
+    const read = this.kernel.load(this.pid, vcpu.page, length);
+    if (!read.ok) throw new Refused("the structure of RUN cannot be read");
+    return read.value;
+  }
+
+  /** Whatever a step answers, the VM is taken down. */
+  protected attempt(steps: () => void): void {
+    try {
+      steps();
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.#events.problem(error.message);
+      this.end();
+    }
+  }
+}

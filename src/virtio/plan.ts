@@ -21,20 +21,15 @@ export function parseForward(text: string): PortForward | undefined {
   return isPort(host) && isPort(guest) ? { protocol: match[1] === "udp" ? "udp" : "tcp", host, guest } : undefined;
 }
 
+/** Where a network card's cable ends: `user`: NAT to the host's network; `pair:NAME`: a switch that all with this name share; `none`. */
+export type NetBackend = "none" | "user" | `pair:${string}`;
+
 /** One device. */
 export type DevicePlan =
   /** `overlay`: changes stay in memory; `rw`: they go to the file; `ro`: there are none. */
   | { readonly kind: "block"; readonly image: string; readonly mode: "ro" | "rw" | "overlay" }
-  /**
-   * `user`: NAT to the host's network; `pair:NAME`: a switch that all with this name share; `none`: no cable. `capture`: a pcapng file of all
-   * frames.
-   */
-  | {
-    readonly kind: "net";
-    readonly backend: "none" | "user" | `pair:${string}`;
-    readonly forward: readonly PortForward[];
-    readonly capture?: string;
-  }
+  /** `capture`: a pcapng file of all frames. */
+  | { readonly kind: "net"; readonly backend: NetBackend; readonly forward: readonly PortForward[]; readonly capture?: string }
   | { readonly kind: "rng" }
   /** `path`: the Unix socket where the host's programs meet the guest; none without. */
   | { readonly kind: "vsock"; readonly cid: number; readonly path: string | undefined }
@@ -44,6 +39,14 @@ export type DevicePlan =
   | { readonly kind: "9p"; readonly folder: string; readonly mode: "ro" | "rw"; readonly tag: string }
   | { readonly kind: "balloon" }
   | { readonly kind: "input"; readonly type: InputType };
+
+/** Most characters of a tag. */
+export const TAG_LENGTH = 31;
+
+/** Whether a text is a tag that guests can mount. */
+export function isTag(text: string): boolean {
+  return /^[\w.-]+$/.test(text) && text.length <= TAG_LENGTH;
+}
 
 /** Tag of a share that was given none. */
 export const DEFAULT_TAG = "share";

@@ -10,10 +10,10 @@ import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
-import { vmmHost } from "../host/vmm-host.ts";
 import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
 import { SavedEvent } from "./snapshot/saved-event.ts";
 import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
+import { virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/flash.ts";
 import { RandomGenerator } from "../hypervisor/prng.ts";
@@ -36,7 +36,7 @@ import { parseFaultRule } from "./fault-rules.ts";
 import { Vmid } from "./guest-names.ts";
 import { GuestSystem } from "./guest-system.ts";
 import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "./plan.ts";
-import { Outside } from "./outside.ts";
+import { Outside, type OutsideDoor } from "./outside.ts";
 import { attachVirtio } from "./primary-devices.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./primary-devicetree.ts";
 import { layoutFirmware } from "./firmware-layout.ts";
@@ -109,18 +109,26 @@ function giveSymbols({ what, symbols = {} }: SessionPlan, system: GuestSystem): 
   for (const [vm, file] of Object.entries(symbols)) system.symbols.give(vm, file, "symbols");
 }
 
+/** Makes the devices of a system's VMs. `outside` is how what comes from outside reaches them. */
+function deviceMaker({ seed }: SessionPlan, system: GuestSystem, outside: OutsideDoor): DeviceMaker {
+  return new DeviceMaker(seed ^ 0x0de5_1ce5, outside, {
+    now: () => system.machine.time,
+    output: (console, bytes) => {
+      for (const byte of bytes) system.consoles.transmit(console, byte);
+    },
+    input: (console, type) => system.consoles.add(console, type),
+    problem: (device, message) => system.deviceProblem(device, message),
+  });
+}
+
 /** The primary's devices beside its UART. */
 function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
   if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
   if (boot.firmware) system.parts.push(UNSAVED_FIRMWARE);
   if (boot.firmware) attachFwCfg(machine, system.hypervisor, boot);
-  const problem = (device: string, message: string) => system.deviceProblem(device, message);
-  const output = (console: string, bytes: Uint8Array) => {
-    for (const byte of bytes) system.consoles.transmit(console, byte);
-  };
-  const maker = new DeviceMaker(plan.seed ^ 0x0de5_1ce5, system.outside, () => machine.time, output, problem);
+  const maker = deviceMaker(plan, system, system.outside);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
-  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, problem);
+  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (id, message) => system.deviceProblem(id, message));
   for (const { transport, ...place } of places) {
     system.parts.push(savedTransport(place.id, transport));
     system.virtio.push({ vm: PRIMARY_CONSOLE, device: transport.device, ...place });
@@ -133,6 +141,15 @@ const UNSAVED_FIRMWARE: SavedPart = {
   name: "firmware",
   save() {
     throw new UnsavableError("the flash of a machine with --firmware is not part of snapshots; boot the kernel itself");
+  },
+  restore() {},
+};
+
+/** What is behind the devices of a secondary VM is its VMM's, and partly in processes of the host, which no archive has yet. */
+const UNSAVED_DEVICES: SavedPart = {
+  name: "devices of VMs",
+  save() {
+    throw new UnsavableError("virtio devices of VMs are not part of snapshots; take them out of the configuration");
   },
   restore() {},
 };
@@ -209,6 +226,7 @@ function attachClock(machine: Machine, system: GuestSystem, start: number): void
 /** What was typed into VMs of the native host, and which are to stop. */
 const SAVED_INPUT = v.array(v.union([
   v.strictObject({ vm: v.string(), bytes: v.instance(Uint8Array) }),
+  v.strictObject({ vm: v.string(), start: v.literal(true) }),
   v.strictObject({ vm: v.string(), stop: v.strictObject({ force: v.boolean() }) }),
 ]));
 
@@ -296,7 +314,21 @@ function startHost(
     save: () => v.parse(SAVED_INPUT, input.save()),
     restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
   });
-  const common = { plan: run.host, events: (event: HostEvent) => system.hostEvent(event), input };
-  const program = own ?? (run.host.driver === undefined ? nativeHost(common) : vmmHost({ ...common, ...run.host.driver }));
+  system.startInput = (vm) => input.start(vm);
+  system.configured = run.host.vms.map(({ name }) => name);
+  if (run.host.vms.some(({ devices = [] }) => devices.length > 0)) system.parts.push(UNSAVED_DEVICES);
+  // What comes from outside reaches the devices as the host's program, whose memory and interrupts they have.
+  const maker = deviceMaker(plan, system, system.outside.through((work) => input.work(work)));
+  const program = own ?? nativeHost({
+    plan: run.host,
+    events: (event: HostEvent) => system.hostEvent(event),
+    input,
+    device: (plan, vm, slot) => {
+      const device = maker.make(plan, vm, slot);
+      const place = { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE, intid: virtioIntid(slot) };
+      system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
+      return device;
+    },
+  });
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
 }

@@ -1,13 +1,15 @@
 // From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan of a native host: reads the files.
 
-import { type HostDriver, type NativeHostPlan, type OwnSchedule, type VmImage, type VmLink, type VmPlan } from "../host/plan.ts";
-import { neededMemory } from "../host/vm-layout.ts";
+import type { NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../host/plan.ts";
+import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
+import { readDevicetree } from "../devicetree/reader.ts";
+import type { DevicePlan } from "../virtio/plan.ts";
 import type { Behaviour } from "../hypervisor/behaviour.ts";
 import { checkRoot } from "./boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-symbols.ts";
 import { catalogPath, DEBIAN_RELEASES } from "./catalog.ts";
-import { type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
-import type { FileHost, FileLink, FileRm, FileUi, FileVm } from "./config-schema.ts";
+import { afterOf, type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
+import type { FileDevice, FileLink, FileRm, FileUi, FileVm } from "./config-schema.ts";
 import { DEMO, EMBEDDED_FOLDER, embeddedFile } from "./embedded.ts";
 import { formatSize, MiB } from "./config-units.ts";
 import { PlanError, type RootPlan } from "./plan.ts";
@@ -27,6 +29,10 @@ export interface RunConfiguration {
   readonly host: NativeHostPlan;
   /** ELF files with symbols of VMs, by VM. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  /** File that the run is recorded to. */
+  readonly recordTo: string | undefined;
+  /** Files that consoles are written to, by console. */
+  readonly logs: Readonly<Record<string, string>>;
   /** What the file says of the screens. */
   readonly ui: FileUi;
 }
@@ -34,6 +40,8 @@ export interface RunConfiguration {
 /** Result of planning: the configuration, or lines that say what is wrong. */
 export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | { readonly ok: false; readonly errors: readonly string[] };
 
+/** Context id of the first VM's vsock device: 3 is the primary's. */
+const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
 
@@ -101,12 +109,16 @@ export async function planText(
 async function planConfig({ file, positions }: Config, folder: string, errors: ConfigError[]): Promise<RunConfiguration> {
   const vms: VmPlan[] = [];
   const symbols: Record<string, Uint8Array> = {};
-  for (const [name, vm] of Object.entries(file.vm)) {
+  const logs: Record<string, string> = {};
+  for (const [index, [name, vm]] of Object.entries(file.vm).entries()) {
+    const log = vm.devices?.find((device) => device.kind === "pl011")?.log;
+    if (log !== undefined) logs[name] = inFolder(log, folder);
     const refuse = (key: string, message: string) => {
       const position = positions.value(["vm", name, key]) ?? positions.key(["vm", name]) ?? { line: 1, column: 1 };
       errors.push({ ...position, message });
     };
-    const plan = await planVm(name, vm, linksOf(name, Object.values(file.link)), folder, refuse);
+    const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)) };
+    const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
     // What a person names is looked at before what comes with the image.
     const named = await load("symbols", vm.symbols, folder, refuse, (file) => writeElfSymbols(readElfSymbols(file)));
@@ -124,6 +136,7 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
     const position = positions.value(["rm", key]) ?? positions.key(["rm"]) ?? { line: 1, column: 1 };
     errors.push({ ...position, message });
   });
+  const { device, gzvm, memlock } = file.host;
   return {
     root,
     cpus,
@@ -132,14 +145,17 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
     seed,
     behaviour,
     ...Object.keys(symbols).length > 0 && { symbols },
-    host: { memory: file.host.memory, vcpus: file.host.vcpus ?? Math.min(2, cpus), vms, driver: driverOf(file.host) },
+    host: {
+      memory: file.host.memory,
+      vcpus: file.host.vcpus ?? Math.min(2, cpus),
+      vms,
+      buffers: buffersOf(Object.values(file.link)),
+      driver: { device, gzvm, memlock },
+    },
+    recordTo: file.machine.record === "off" ? undefined : inFolder(file.machine.record, folder),
+    logs,
     ui: file.ui,
   };
-}
-
-/** `[host] device` and `gzvm`: the VMs are then run by VMMs on /dev/gunyah. */
-function driverOf({ device, gzvm, memlock }: FileHost): HostDriver | undefined {
-  return device || gzvm ? { device: device ?? "union", gzvm, memlock } : undefined;
 }
 
 /** The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something is wrong. */
@@ -172,11 +188,24 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 type Refuse = (key: string, message: string) => void;
 
-async function planVm(name: string, vm: FileVm, links: VmLink[], folder: string, refuse: Refuse): Promise<VmPlan | undefined> {
+/** What a VM's plan takes from its place in the file. */
+interface VmPlace {
+  /** What paths are relative to. */
+  readonly folder: string;
+  readonly links: readonly VmLink[];
+  /** Context id of its vsock device, where that has none of its own. */
+  readonly cid: number;
+}
+
+async function planVm(name: string, vm: FileVm, { folder, links, cid }: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
   const kernel = await load("kernel", vm.kernel, folder, refuse, linuxImage);
   const bareMetal = await load("image", vm.image, folder, refuse, (file) => bareMetalImage(file, vm.base, vm.memory));
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
+  const devicetree = await load("dtb", vm.dtb, folder, refuse, checkedDevicetree);
+  const devices = await Promise.all(
+    (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
+  );
   const image: VmImage | undefined = kernel ?? bareMetal;
   if (image === undefined) return undefined;
   const needed = neededMemory({ image, firmware, initrd });
@@ -196,10 +225,64 @@ async function planVm(name: string, vm: FileVm, links: VmLink[], folder: string,
     vcpus: vm.vcpus,
     schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
     // Without the key a VM has a console where somebody can answer for it.
-    console: vm.devices === undefined ? vm.schedule === "proxy" : vm.devices.length > 0,
+    console: vm.devices === undefined ? vm.schedule === "proxy" : vm.devices.some(({ kind }) => kind === "pl011"),
+    devices: devices.filter((device) => device !== undefined),
+    devicetree,
+    start: startOf(vm.start),
     links,
     onExit: vm.on_exit,
   };
+}
+
+function startOf(start: string): VmStart {
+  const after = afterOf(start);
+  return after === undefined ? start as "auto" | "manual" : { after };
+}
+
+/** A devicetree of the user's, which the resource manager completes in place. @throws PlanError */
+function checkedDevicetree(file: Uint8Array): Uint8Array {
+  if (file.length > DEVICETREE_SIZE) throw new PlanError(`it has ${file.length} bytes, there is room for ${DEVICETREE_SIZE}`);
+  const read = readDevicetree(file);
+  if (!read.ok) throw new PlanError(`this is no devicetree: ${read.problem}`);
+  return file;
+}
+
+/** The virtio device that an entry of `devices` asks for; undefined for the PL011, and where something is wrong. */
+async function planDevice(
+  device: FileDevice,
+  cid: number,
+  folder: string,
+  refuse: (message: string) => void,
+): Promise<DevicePlan | undefined> {
+  switch (device.kind) {
+    case "pl011":
+      return undefined;
+    case "block":
+      try {
+        const image = await pathOf(device.image, folder);
+        if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
+        refuse(`image ${device.image}: this is a folder`);
+      } catch (error) {
+        refuse(error instanceof Deno.errors.NotFound ? `image ${device.image}: there is no such file` : reason(error));
+      }
+      return undefined;
+    case "vsock":
+      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, folder) };
+    case "net":
+      return { ...device, capture: device.capture === undefined ? undefined : inFolder(device.capture, folder) };
+    case "9p": {
+      const shared = inFolder(device.folder, folder);
+      const found = await Deno.stat(shared).catch(() => undefined);
+      if (found?.isDirectory === true) return { ...device, folder: shared };
+      refuse(`folder ${device.folder}: there is no such folder`);
+      return undefined;
+    }
+    case "rng":
+    case "console":
+    case "balloon":
+    case "input":
+      return device;
+  }
 }
 
 function ownSchedule(vm: FileVm): OwnSchedule {
@@ -209,6 +292,15 @@ function ownSchedule(vm: FileVm): OwnSchedule {
     priority: vm.priority ?? -1,
     timeslice: vm.timeslice ?? DEFAULT_TIMESLICE,
   };
+}
+
+/** The path of a file that a key names. @throws Error where the catalogue does not have it */
+async function pathOf(reference: string, folder: string): Promise<string> {
+  return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);
+}
+
+function inFolder(path: string, folder: string): string {
+  return path.startsWith("/") ? path : `${folder}/${path}`;
 }
 
 /** Reads the file that a key names and makes something of it; a failure is an error at the key's value. */
@@ -222,11 +314,7 @@ async function load<T>(
   if (reference === undefined) return undefined;
   let path: string;
   try {
-    path = reference.startsWith("catalog:")
-      ? await catalogPath(reference)
-      : reference.startsWith("/")
-      ? reference
-      : `${folder}/${reference}`;
+    path = await pathOf(reference, folder);
   } catch (error) {
     refuse(key, reason(error));
     return undefined;
@@ -265,8 +353,18 @@ function linksOf(vm: string, links: readonly FileLink[]): VmLink[] {
       const { label, between: [a, b], depth, size } = link;
       return vm === a || vm === b ? [{ kind: "message-queue-pair", label, peer: vm === a ? b : a, depth, size }] : [];
     }
+    if (link.kind === "shm") return vm in link.access ? [{ kind: "shared-memory", label: link.label }] : [];
     const { label, from, to, source_can_clear: sourceCanClear } = link;
     if (vm === to) return [{ kind: "doorbell", label, peer: from, sourceCanClear }];
     return vm === from ? [{ kind: "doorbell-source", label, peer: to, sourceCanClear }] : [];
+  });
+}
+
+/** The memory that the host shares. */
+function buffersOf(links: readonly FileLink[]): SharedBuffer[] {
+  return links.flatMap((link) => {
+    if (link.kind !== "shm") return [];
+    const { label, size, access } = link;
+    return [{ label, size, access: Object.entries(access).map(([vm, rights]) => ({ vm, write: rights === "rw" })) }];
   });
 }

@@ -3,9 +3,11 @@
 
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
-import { FIRST_RESERVED_LABEL } from "../host/vm-layout.ts";
+import { FIRST_RESERVED_LABEL, PAGE_SIZE, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../machine/memory-map.ts";
+import { INPUT_TYPES } from "../virtio/input/input.ts";
+import { DEFAULT_TAG, isTag, type NetBackend, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
 import { formatSize, MiB, parseDuration, parseSize } from "./config-units.ts";
 
 /** IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and the DTB agree. */
@@ -47,9 +49,9 @@ function whole(min: number, max: number, outside: string) {
   return v.pipe(v.number(number), v.integer(number), v.minValue(min, outside), v.maxValue(max, outside));
 }
 
-function oneOf<const T extends readonly string[]>(built: T, notBuilt: readonly string[] = []) {
-  const words = built.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1");
-  return v.picklist(built, (issue) => {
+function oneOf<const T extends readonly string[]>(known: T, notBuilt: readonly string[] = []) {
+  const words = known.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1");
+  return v.picklist(known, (issue) => {
     if (notBuilt.some((word) => issue.input === word)) return `is not built yet; use ${words}`;
     return issue.received === "undefined" ? "is missing" : `is not known; use ${words}`;
   });
@@ -97,6 +99,8 @@ const machine = v.object({
   cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
   memory: v.optional(size(MINIMUM_PRIMARY_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
+  /** "off", or the file that the run is recorded to. */
+  record: v.optional(text, "off"),
   seed: v.optional(whole(0, Number.MAX_SAFE_INTEGER, "is negative"), 1),
   cap_ids: v.optional(oneOf(CAP_IDS), DEFAULT_BEHAVIOUR.capIds),
   quirks: v.optional(oneOf(QUIRKS), DEFAULT_BEHAVIOUR.quirks),
@@ -123,7 +127,7 @@ const host = v.object({
   kind: v.optional(oneOf(["native"], ["image"]), "native"),
   memory: v.optional(size(32 * MiB), "128MiB"),
   vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
-  device: v.optional(oneOf(DEVICE_PERSONAS)),
+  device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
   gzvm: v.optional(boolean, false),
   memlock: v.optional(memlock, "unlimited"),
 });
@@ -134,8 +138,63 @@ const rm = v.object({
   app: v.optional(text),
 });
 
-const DEVICE_KINDS_NOT_BUILT = ["console", "block", "net", "vsock", "rng", "9p", "balloon", "input"];
-const device = v.object({ kind: oneOf(["pl011"], DEVICE_KINDS_NOT_BUILT) }, mustBe("a table with a kind"));
+const nameList = mustBe("a list of names");
+/** `HOST:GUEST`. */
+const forward = v.pipe(
+  text,
+  v.rawTransform<string, PortForward>(({ dataset, addIssue, NEVER }) => {
+    const parsed = parseForward(dataset.value);
+    if (parsed !== undefined) return parsed;
+    addIssue({ message: 'is no pair of ports; write HOST:GUEST, such as "2222:22"' });
+    return NEVER;
+  }),
+);
+/** Context ids from here up are guests' (virtio 1.2 section 5.10.4). */
+const MIN_CID = 3;
+
+/** Devices by kind. All but the PL011 are virtio's, in slots of virtio-mmio. */
+const DEVICES = [
+  v.object({ kind: v.literal("pl011"), log: v.optional(text) }),
+  v.object({
+    kind: v.literal("console"),
+    ports: v.optional(v.pipe(v.array(text, nameList), v.minLength(1, "names no port")), () => ["hvc0"]),
+  }),
+  v.object({ kind: v.literal("block"), image: text, mode: v.optional(oneOf(["ro", "rw", "overlay"]), "rw") }),
+  v.object({
+    kind: v.literal("net"),
+    backend: v.optional(
+      v.pipe(
+        text,
+        v.check((backend) => /^(none|user|pair:.+)$/.test(backend), 'is not known; use "none", "user" or "pair:NAME"'),
+        v.transform((backend) => backend as NetBackend),
+      ),
+      "user",
+    ),
+    forward: v.optional(v.array(forward, mustBe("a list of ports")), () => []),
+    capture: v.optional(text),
+  }),
+  v.object({
+    kind: v.literal("vsock"),
+    cid: v.optional(whole(MIN_CID, 2 ** 32 - 2, `is outside ${MIN_CID}..4294967294`)),
+    path: v.optional(text),
+  }),
+  v.object({ kind: v.literal("rng") }),
+  v.object({
+    kind: v.literal("9p"),
+    folder: text,
+    mode: v.optional(oneOf(["ro", "rw"]), "rw"),
+    tag: v.optional(v.pipe(text, v.check(isTag, `is no tag; it has up to ${TAG_LENGTH} letters, digits, and . _ -`)), DEFAULT_TAG),
+  }),
+  v.object({ kind: v.literal("balloon") }),
+  v.object({ kind: v.literal("input"), type: v.optional(oneOf(INPUT_TYPES), "keyboard") }),
+] as const;
+/** Kinds of devices that VMs can have. */
+export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
+const device = v.variant("kind", DEVICES, (issue) => {
+  const words = DEVICE_KINDS.map((kind) => JSON.stringify(kind)).join(", ").replace(/, ([^,]*)$/, " or $1");
+  if (issue.received === "undefined") return "is missing";
+  return `is not known; use ${words}`;
+});
 
 const vm = v.object({
   hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
@@ -185,18 +244,32 @@ const vm = v.object({
   )),
   timeslice: v.optional(microseconds(TIMESLICE_MIN, TIMESLICE_MAX)),
   start: v.optional(
-    v.pipe(
-      text,
-      v.check((start) => start === "auto", (issue) => {
-        const known = issue.input === "manual" || (issue.input as string).startsWith("after:");
-        return `is not ${known ? "built yet" : "known"}; use "auto"`;
-      }),
-    ),
+    v.pipe(text, v.check((start) => /^(auto|manual|after:.+)$/.test(start), 'is not known; use "auto", "manual" or "after:NAME"')),
     "auto",
   ),
   on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),
-  devices: v.optional(v.pipe(v.array(device, mustBe("a list of devices")), v.maxLength(1, "has more than one pl011"))),
+  dtb: v.optional(text),
+  devices: v.optional(v.pipe(
+    v.array(device, mustBe("a list of devices")),
+    v.check((devices) => devices.filter(({ kind }) => kind === "pl011").length <= 1, "has more than one pl011"),
+    v.check(
+      (devices) => devices.filter(({ kind }) => kind !== "pl011").length <= VM_VIRTIO_SLOTS,
+      `has more than ${VM_VIRTIO_SLOTS} virtio devices`,
+    ),
+  )),
 });
+
+/** A size in whole pages. */
+const bufferSize = v.pipe(
+  v.string(mustBe('a size, such as "64KiB"')),
+  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+    const bytes = parseSize(dataset.value);
+    const whole = bytes !== undefined && bytes > 0 && bytes % PAGE_SIZE === 0 && bytes <= MAXIMUM_PRIMARY_MEMORY;
+    if (whole) return bytes;
+    addIssue({ message: bytes === undefined ? 'is no size; write a number and a unit, such as "64KiB"' : "is not whole pages of 4KiB" });
+    return NEVER;
+  }),
+);
 
 const label = whole(0, FIRST_RESERVED_LABEL - 1, "is outside 0..0x7fffffff");
 const vmName = text;
@@ -218,8 +291,17 @@ const link = v.variant(
       to: vmName,
       source_can_clear: v.optional(boolean, false),
     }),
+    v.object({
+      kind: v.literal("shm"),
+      label,
+      size: bufferSize,
+      access: v.pipe(
+        v.record(vmName, oneOf(["r", "rw"]), mustBe("a table of VMs")),
+        v.check((access) => Object.keys(access).length > 0, "names no VM"),
+      ),
+    }),
   ],
-  (issue) => issue.input === "shm" ? 'is not built yet; use "msgqueue-pair" or "doorbell"' : mustBe('"msgqueue-pair" or "doorbell"')(issue),
+  mustBe('"msgqueue-pair", "doorbell" or "shm"'),
 );
 
 const table = mustBe("a table");
@@ -258,6 +340,8 @@ export type FileUi = v.InferOutput<typeof ui>;
 export const DEFAULT_UI: FileUi = v.parse(ui, {});
 /** One `[vm.NAME]`. */
 export type FileVm = v.InferOutput<typeof vm>;
+/** One device of a VM. */
+export type FileDevice = NonNullable<FileVm["devices"]>[number];
 /** One key of `[link]`. */
 export type FileLink = v.InferOutput<typeof link>;
 
@@ -270,15 +354,21 @@ export interface KnownKeys {
 /** Known keys of each kind of table. `link` is by the link's own kind. */
 export const KNOWN_KEYS = {
   root: { built: Object.keys(Schema.entries), notBuilt: [] },
-  machine: { built: Object.keys(machine.entries), notBuilt: ["record"] },
+  machine: { built: Object.keys(machine.entries), notBuilt: [] },
   host: { built: Object.keys(host.entries), notBuilt: [] },
   rm: { built: Object.keys(rm.entries), notBuilt: [] },
   ui: { built: Object.keys(ui.entries), notBuilt: ["layout", "console_prefix", "braille"] },
-  vm: { built: Object.keys(vm.entries), notBuilt: ["dtb"] },
-  device: { built: Object.keys(device.entries), notBuilt: ["log", "image", "mode", "backend", "forward"] },
+  vm: { built: Object.keys(vm.entries), notBuilt: [] },
   "msgqueue-pair": { built: Object.keys(link.options[0].entries), notBuilt: [] },
   doorbell: { built: Object.keys(link.options[1].entries), notBuilt: [] },
+  shm: { built: Object.keys(link.options[2].entries), notBuilt: [] },
 } as const satisfies Record<string, KnownKeys>;
+
+/** Known keys of a device of this kind; undefined where there is no such kind. */
+export function deviceKeys(kind: unknown): KnownKeys | undefined {
+  const found = DEVICES.find(({ entries }) => entries.kind.literal === kind);
+  return found && { built: Object.keys(found.entries), notBuilt: [] };
+}
 
 /** Keys of a VM that only `schedule = "own"` gives a meaning. */
 export const OWN_SCHEDULE_KEYS: readonly string[] = ["affinity", "affinity_map", "priority", "timeslice"];

@@ -4,7 +4,17 @@
 import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
 import { type KeyPath, type Position, TomlPositions } from "./config-positions.ts";
-import { type File, type FileLink, type FileVm, KNOWN_KEYS, type KnownKeys, OWN_SCHEDULE_KEYS, Schema, shown } from "./config-schema.ts";
+import {
+  deviceKeys,
+  type File,
+  type FileLink,
+  type FileVm,
+  KNOWN_KEYS,
+  type KnownKeys,
+  OWN_SCHEDULE_KEYS,
+  Schema,
+  shown,
+} from "./config-schema.ts";
 import { formatSize } from "./config-units.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
@@ -125,12 +135,15 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
     checkTable(vm, ["vm", name], KNOWN_KEYS.vm, errors);
     const devices = Array.isArray(vm.devices) ? vm.devices as unknown[] : [];
     devices.forEach((device, index) => {
-      if (isTable(device)) checkTable(device, ["vm", name, "devices", index], KNOWN_KEYS.device, errors);
+      const known = isTable(device) ? deviceKeys(device.kind) : undefined;
+      if (known !== undefined) checkTable(device as Record<string, unknown>, ["vm", name, "devices", index], known, errors);
     });
   }
   for (const [name, link] of Object.entries(isTable(raw.link) ? raw.link : {})) {
     if (!isTable(link)) continue;
-    if (link.kind === "msgqueue-pair" || link.kind === "doorbell") checkTable(link, ["link", name], KNOWN_KEYS[link.kind], errors);
+    if (link.kind === "msgqueue-pair" || link.kind === "doorbell" || link.kind === "shm") {
+      checkTable(link, ["link", name], KNOWN_KEYS[link.kind], errors);
+    }
   }
 }
 
@@ -160,16 +173,34 @@ function checkTogether(file: File, errors: ConfigErrors): void {
   }
   for (const [name, vm] of vms) {
     checkVm(name, vm, cpus, errors);
+    checkStart(name, vm.start, file, errors);
     if (vm.hypervisor === "geniezone" && !file.host.gzvm) {
       errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; write gzvm = true into [host]');
     }
   }
-  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, file.host.memory);
+  const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
+  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, file.host.memory + buffers);
   if (needed > file.machine.memory) {
     const has = formatSize(file.machine.memory);
     errors.atValue(["machine", "memory"], `memory ${has} is under the ${formatSize(needed)} that host and VMs need together`);
   }
+  checkContextIds(vms, errors);
   checkLinks(Object.entries(file.link), file, errors);
+}
+
+/** Context ids that devices are given: the network of sockets has each once. */
+function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors): void {
+  const users = new Map<number, string>();
+  for (const [name, { devices = [] }] of vms) {
+    devices.forEach((device, index) => {
+      if (device.kind !== "vsock" || device.cid === undefined) return;
+      const other = users.get(device.cid);
+      if (other !== undefined) {
+        errors.atValue(["vm", name, "devices", index, "cid"], `cid ${device.cid} is vm ${JSON.stringify(other)}'s already; change one`);
+      }
+      users.set(device.cid, name);
+    });
+  }
 }
 
 function checkVm(name: string, vm: FileVm, cpus: number, errors: ConfigErrors): void {
@@ -191,6 +222,27 @@ function checkVm(name: string, vm: FileVm, cpus: number, errors: ConfigErrors): 
   }
 }
 
+/** `start = "after:NAME"`: another VM, which does not wait for this one in turn. */
+function checkStart(name: string, start: string, { vm: vms }: File, errors: ConfigErrors): void {
+  const path = ["vm", name, "start"];
+  const other = afterOf(start);
+  if (other === undefined) return;
+  if (vms[other] === undefined) {
+    return errors.atValue(path, `there is no vm ${JSON.stringify(other)}${didYouMean(other, Object.keys(vms))}`);
+  }
+  const seen = [name];
+  for (let next: string | undefined = other; next !== undefined; next = afterOf(vms[next]?.start ?? "auto")) {
+    if (next === name) return errors.atValue(path, `start ${JSON.stringify(start)} waits for itself: ${[...seen, name].join(" -> ")}`);
+    if (seen.includes(next)) return;
+    seen.push(next);
+  }
+}
+
+/** The VM that a VM waits for, by its `start`. */
+export function afterOf(start: string): string | undefined {
+  return start.startsWith("after:") ? start.slice("after:".length) : undefined;
+}
+
 function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: ConfigErrors): void {
   const map = vm.affinity_map;
   if (map !== undefined && map.length !== vm.vcpus) {
@@ -210,8 +262,11 @@ function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: Confi
 /** Names that `link` mentions, with the keys that hold them. */
 function linkEnds(link: FileLink): { vm: string; key: KeyPath }[] {
   if (link.kind === "msgqueue-pair") return link.between.map((vm, index) => ({ vm, key: ["between", index] }));
+  if (link.kind === "shm") return Object.keys(link.access).map((vm) => ({ vm, key: ["access", vm] }));
   return [{ vm: link.from, key: ["from"] }, { vm: link.to, key: ["to"] }];
 }
+
+const LINK_NAMES = { "msgqueue-pair": "message queue pairs", doorbell: "doorbells", shm: "shared memories" } as const;
 
 function checkLinks(links: readonly [string, FileLink][], file: File, errors: ConfigErrors): void {
   const names = Object.keys(file.vm);
@@ -221,7 +276,7 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
       if (names.includes(vm)) continue;
       errors.atValue(["link", name, ...key], `there is no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
     }
-    if (ends[0].vm === ends[1].vm) {
+    if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {
       errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} joins ${ends[0].vm} with itself`);
     }
     // The first link keeps the label; each later one that meets it is told so.
@@ -229,7 +284,7 @@ function checkLinks(links: readonly [string, FileLink][], file: File, errors: Co
       if (before.kind !== link.kind || before.label !== link.label) continue;
       const shared = ends.find(({ vm }) => linkEnds(before).some((end) => end.vm === vm));
       if (shared === undefined) continue;
-      const kind = link.kind === "doorbell" ? "doorbells" : "message queue pairs";
+      const kind = LINK_NAMES[link.kind];
       const both = `${JSON.stringify(other)} and ${JSON.stringify(name)}`;
       errors.atValue(["link", name, "label"], `label ${link.label}: ${kind} ${both} meet in vm ${JSON.stringify(shared.vm)}; change one`);
     }

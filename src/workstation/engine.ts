@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { answerDebugger } from "../hypervisor/debug-access.ts";
 import type { TraceKind } from "../abi/trace.ts";
+import { ConsoleLog } from "./control/console-log.ts";
 import type { Action } from "./inspect/action.ts";
 import { letIn } from "./record/input.ts";
 import { stoppedAt, wayBack } from "./record/rewind.ts";
@@ -67,6 +68,7 @@ export interface EnginePort {
 export class Engine {
   readonly #channel = new MessageChannel();
   readonly #console = createHash("sha256");
+  readonly #logs: ReadonlyMap<string, ConsoleLog>;
   #hashes: number[];
   #paused = false;
   /** A debugger has stopped the machine. */
@@ -109,6 +111,8 @@ export class Engine {
   ) {
     this.#history = new History(origin);
     this.#hashes = [...plan.hashAt];
+    const logs = plan.replay ? [] : Object.entries(plan.logs ?? {});
+    this.#logs = new Map(logs.map(([console, path]) => [console, new ConsoleLog(path)]));
     this.#recorder = plan.record && new RecordingWriter(plan.record.path, plan.record.header);
     this.#replay = plan.replay && new Replay(plan.replay);
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
@@ -472,6 +476,7 @@ export class Engine {
     this.#done = true;
     this.#channel.port1.close();
     if (this.#sleep) clearTimeout(this.#sleep.timer);
+    for (const log of this.#logs.values()) log.close();
     this.system.outside.close();
   }
 
@@ -689,6 +694,7 @@ export class Engine {
       this.#instant?.see(bytes);
       this.#console.update(bytes);
       this.#outputUnderWay += bytes.length;
+      this.#logs.get(console)?.write(bytes);
       this.port.post({ kind: "console", console, bytes });
     }
     const { events, dropped } = this.system.takeEvents();

@@ -62,6 +62,10 @@ export class GuestSystem implements System, Inspected {
   readonly recorder = new TraceRecorder(() => this.hypervisor.trace);
   /** Has the native host stop a VM, where there is one. */
   stopInput: ((vm: string, force: boolean) => void) | undefined;
+  /** Has it start one. */
+  startInput: ((vm: string) => void) | undefined;
+  /** VMs of the configuration. */
+  configured: readonly string[] = [];
   #hypervisor: Hypervisor | undefined;
   #log: EventLog | undefined;
   #events: MachineEvent[] = [];
@@ -111,6 +115,12 @@ export class GuestSystem implements System, Inspected {
       throw new QueryError(`vm:${vm} is what the others need; el2 down ends the session`);
     }
     this.stopInput(vm, force);
+  }
+
+  startVm(vm: string): void {
+    if (!this.startInput) throw new QueryError(`${vm}: the primary VM is an image, and starts its VMs by itself`);
+    if (!this.configured.includes(vm)) throw new QueryError(`no vm:${vm} in the configuration; there are ${this.configured.join(", ")}`);
+    this.startInput(vm);
   }
 
   get knownVms(): ReadonlyMap<number, string> {

@@ -69,7 +69,7 @@ export class HostMachine {
       ...{ device, memlock, vcpus: cpus, reserved: RESERVED, gzvm: { firmware: undefined } },
       program: this.#visits,
     });
-    const host = { memory: RESERVED, vcpus: cpus, vms: [] };
+    const host = { memory: RESERVED, vcpus: cpus, vms: [], driver: { device, gzvm: true, memlock } };
     const plan = { cpus, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what: { kind: "run", host } } as const;
     this.#system = assemble(plan, program);
     this.#pid = this.#visit(({ kernel }) => kernel.spawn());

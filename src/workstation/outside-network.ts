@@ -3,7 +3,7 @@
 
 import type { DatagramPeer, HostListener, HostNetwork, HostStream, StreamListener, UnixSockets } from "../virtio/host-network.ts";
 import { hostSockets, unixSockets } from "./host-sockets.ts";
-import type { Outside, OutsideSource } from "./outside.ts";
+import type { OutsideDoor, OutsideSource } from "./outside.ts";
 
 /** What a stream says, as data. */
 type StreamWord =
@@ -15,7 +15,7 @@ const NO_STREAM: HostStream = { write: () => {}, end: () => {}, destroy: () => {
 const NO_LISTENER: HostListener = { close: () => {} };
 
 /** The host's network through the door. */
-export function outsideNetwork(outside: Outside): HostNetwork {
+export function outsideNetwork(outside: OutsideDoor): HostNetwork {
   const sockets = outside.replayed ? undefined : hostSockets();
   return {
     connect(address, port, listener) {
@@ -64,7 +64,7 @@ export function outsideNetwork(outside: Outside): HostNetwork {
 }
 
 /** The host's Unix sockets through the door. */
-export function outsideUnixSockets(outside: Outside): UnixSockets {
+export function outsideUnixSockets(outside: OutsideDoor): UnixSockets {
   const sockets = outside.replayed ? undefined : unixSockets();
   return {
     connect(path, listener) {
@@ -76,7 +76,7 @@ export function outsideUnixSockets(outside: Outside): UnixSockets {
 }
 
 /** A source whose words reach a stream's listener. */
-function streamSource(outside: Outside, listener: StreamListener): OutsideSource {
+function streamSource(outside: OutsideDoor, listener: StreamListener): OutsideSource {
   const source = outside.open((data) => {
     const word = data as StreamWord;
     if (word.kind === "data") return listener.data(word.bytes);
@@ -105,7 +105,7 @@ function speaker(source: OutsideSource): StreamListener {
  * @param listen opens the socket; undefined in a replay
  */
 function listenOutside(
-  outside: Outside,
+  outside: OutsideDoor,
   accept: (stream: HostStream) => StreamListener,
   listen: ((take: (stream: HostStream) => StreamListener) => HostListener) | undefined,
 ): HostListener {

@@ -3,7 +3,7 @@
 
 import type { P9Backend } from "../virtio/p9/p9.ts";
 import type { P9Server, P9ServerState } from "../virtio/p9/server.ts";
-import type { Outside, OutsideSource, OutsideUser } from "./outside.ts";
+import type { OutsideDoor, OutsideSource, OutsideUser } from "./outside.ts";
 
 /** An answer on its way into the machine. */
 interface Answer {
@@ -26,7 +26,7 @@ export class OutsideShare implements P9Backend, OutsideUser {
   #waiting = 0;
 
   /** @param server undefined in a replay */
-  constructor(outside: Pick<Outside, "open" | "add">, readonly server: P9Server | undefined) {
+  constructor(outside: Pick<OutsideDoor, "open" | "add">, readonly server: P9Server | undefined) {
     this.#source = outside.open((data) => {
       const { ticket, bytes } = data as Answer;
       this.#waiting--;

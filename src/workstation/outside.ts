@@ -21,8 +21,20 @@ export interface OutsideUser {
   close(): void;
 }
 
+/** What makes sources, and hears what they say. */
+export interface OutsideDoor {
+  /** Whether the sources are those of a recording: then there are no sockets. */
+  readonly replayed: boolean;
+  /** A source, and what handles what it emits. */
+  open(handle: (data: unknown) => void): OutsideSource;
+  /** Does what has entered already, where devices do their work. */
+  run(work: () => void): void;
+  /** Adds who may bring something in. */
+  add(user: OutsideUser): void;
+}
+
 /** One door per machine. The engine takes it over (`enter`); until then things enter at once. */
-export class Outside {
+export class Outside implements OutsideDoor {
   /** What sources emit goes here; it comes back by `deliver`. */
   enter: (source: number, data: unknown) => void = (source, data) => this.deliver(source, data);
   /** Whether the sources are those of a recording: then there are no sockets. */
@@ -46,6 +58,20 @@ export class Outside {
         if (this.#handlers.has(number)) this.enter(number, data);
       },
       close: () => this.#handlers.delete(number),
+    };
+  }
+
+  run(work: () => void): void {
+    work();
+  }
+
+  /** The same door, whose handlers run where `run` has them run. */
+  through(run: (work: () => void) => void): OutsideDoor {
+    return {
+      replayed: this.replayed,
+      open: (handle) => this.open((data) => run(() => handle(data))),
+      run,
+      add: (user) => this.add(user),
     };
   }
 

@@ -7,7 +7,7 @@ import type { ReplayPlan } from "./record/replay.ts";
 import type { NativeHostPlan } from "../host/plan.ts";
 import type { Behaviour } from "../hypervisor/behaviour.ts";
 
-export { DEFAULT_TAG, type DevicePlan, parseForward, type PortForward } from "../virtio/plan.ts";
+export { DEFAULT_TAG, type DevicePlan, isTag, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
 export { INPUT_TYPES, type InputType } from "../virtio/input/input.ts";
 export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
 export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
@@ -85,6 +85,8 @@ export interface SessionPlan {
   readonly root?: RootPlan;
   /** ELF files with symbols of VMs, by VM: guests see nothing of them. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  /** Files that consoles are written to, by console; a replay writes none. */
+  readonly logs?: Readonly<Record<string, string>>;
   /** File that everything which enters the machine is recorded to, and its first line. */
   readonly record?: { readonly path: string; readonly header: string };
   /** A recording that is run again. */

@@ -23,7 +23,7 @@ import { HostEndpoint } from "../virtio/vsock/host-endpoint.ts";
 import { VsockDevice } from "../virtio/vsock/vsock.ts";
 import { outsideNetwork, outsideUnixSockets } from "./outside-network.ts";
 import { OutsideShare } from "./outside-share.ts";
-import type { Outside } from "./outside.ts";
+import type { OutsideDoor } from "./outside.ts";
 import { HostFolder } from "./shared-folder.ts";
 
 /** Locally administered, and nobody else's: the last two bytes number VM and device. */
@@ -33,6 +33,18 @@ const NUMBER = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const NAT = v.strictObject({ guestMac: v.pipe(v.instance(Uint8Array), v.length(6)), forwarded: NUMBER, sequence: NUMBER });
 const ADDRESSES = v.array(v.tuple([NUMBER, NUMBER]));
 
+/** What devices have of the session. */
+export interface DeviceSession {
+  /** Virtual time in ns, for captures. */
+  now(): number;
+  /** A guest has written to a console. */
+  output(console: string, bytes: Uint8Array): void;
+  /** There is a console; `type` takes what people type. */
+  input(console: string, type: (bytes: Uint8Array) => void): void;
+  /** Something goes wrong on the host's side. */
+  problem(device: string, message: string): void;
+}
+
 /** What devices are made with. One maker serves all VMs of a session: its switches connect them. */
 export class DeviceMaker {
   readonly #switches = new Map<string, NetSwitch>();
@@ -41,18 +53,8 @@ export class DeviceMaker {
   readonly parts: SavedPart[] = [];
   #made = 0;
 
-  /**
-   * @param seed of what the devices draw, 32 bits
-   * @param onProblem is told what goes wrong on the host's side
-   */
-  constructor(
-    readonly seed: number,
-    readonly outside: Outside,
-    /** Virtual time in ns, for captures. */
-    readonly now: () => number,
-    readonly onOutput: (console: string, bytes: Uint8Array) => void,
-    readonly onProblem: (device: string, message: string) => void,
-  ) {}
+  /** @param seed of what the devices draw, 32 bits */
+  constructor(readonly seed: number, readonly outside: OutsideDoor, readonly session: DeviceSession) {}
 
   /**
    * The device number `index` of VM `vm`.
@@ -63,7 +65,7 @@ export class DeviceMaker {
     const number = this.#made++;
     switch (plan.kind) {
       case "block":
-        return new BlockDevice(backing(plan.image, plan.mode), `el2-${vm}-${index}`, (message) => this.onProblem(name, message));
+        return new BlockDevice(backing(plan.image, plan.mode), `el2-${vm}-${index}`, (message) => this.session.problem(name, message));
       case "rng":
         return new RngDevice(bytesOf(new RandomGenerator(this.seed + number >>> 0)));
       case "vsock": {
@@ -73,7 +75,7 @@ export class DeviceMaker {
           path: plan.path,
           sockets: outsideUnixSockets(this.outside),
           deliver: (packet) => device.receive(packet),
-          onProblem: (message) => this.onProblem(name, message),
+          onProblem: (message) => this.session.problem(name, message),
         });
         if (host) {
           this.outside.add(host);
@@ -82,23 +84,28 @@ export class DeviceMaker {
         this.#fabric.plug(device, host);
         return device;
       }
-      case "console":
-        return new ConsoleDevice({
+      case "console": {
+        const device = new ConsoleDevice({
           ports: plan.ports,
-          onOutput: (port, bytes) => this.onOutput(`${vm}/${plan.ports[port]}`, bytes),
+          onOutput: (port, bytes) => this.session.output(`${vm}/${plan.ports[port]}`, bytes),
         });
+        plan.ports.forEach((port, index) => {
+          this.session.input(`${vm}/${port}`, (bytes) => this.outside.run(() => void device.type(index, bytes)));
+        });
+        return device;
+      }
       case "net": {
         const device = new NetDevice(Uint8Array.of(...MAC_PREFIX, number >> 8, number & 0xff));
         if (plan.capture !== undefined && !this.outside.replayed) {
           const write = captureFile(plan.capture);
-          captureFrames(device, { name, now: this.now, write, onProblem: (message) => this.onProblem(name, message) });
+          captureFrames(device, { name, now: this.session.now, write, onProblem: (message) => this.session.problem(name, message) });
         }
         if (plan.backend === "user") {
           const nat = new Nat({
             device,
             network: outsideNetwork(this.outside),
             forward: plan.forward,
-            onProblem: (message) => this.onProblem(name, message),
+            onProblem: (message) => this.session.problem(name, message),
           });
           device.backend = nat;
           this.outside.add(nat);

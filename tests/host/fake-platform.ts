@@ -17,7 +17,7 @@ import type { BrokenRule } from "../../src/abi/trace.ts";
 import { API_FLAGS_0, API_INFO } from "../../src/abi/words.ts";
 import { cells, cells64, devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { CONSOLE_BELL_LABEL } from "../../src/host/vm-layout.ts";
+import { bellLabel, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
 import { NO_TRACE } from "../support/no-trace.ts";
 
 export const RAM = 0x4000_0000;
@@ -97,8 +97,13 @@ export class FakePlatform {
   }
 
   boot(host: NativeGuest): void {
-    host.start(this.vcpu(0), BigInt(ENTRY), BigInt(DTB));
+    this.begin(host);
     this.settle(host);
+  }
+
+  /** Starts the host, and delivers nothing to it. */
+  begin(host: NativeGuest): void {
+    host.start(this.vcpu(0), BigInt(ENTRY), BigInt(DTB));
   }
 
   /** Delivers the resource manager's messages until there are none. */
@@ -270,7 +275,7 @@ export class FakePlatform {
           // Past seven VMs the numbers of interrupts repeat.
           virq: wakeup(vm % 7, index),
         }));
-        const bell = { ...none, type: ResourceType.DoorbellSource, label: CONSOLE_BELL_LABEL, cap: bellCap(vm), virq: 0 };
+        const bell = { ...none, type: ResourceType.DoorbellSource, label: bellLabel(VM_PL011_SPI), cap: bellCap(vm), virq: 0 };
         const paged = this.requests.some(({ name, value: { vmid } }) => name === "VM_SET_DEMAND_PAGING" && vmid === value.vmid);
         const extents = paged
           ? [0, 1, 2, 3].map((label) => ({ ...none, type: ResourceType.MemoryExtent, label, cap: 0x900n, virq: 0 }))

@@ -5,7 +5,7 @@ import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
 import { readPlatform } from "../../src/host/platform.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { CONSOLE_BELL_LABEL, DEVICETREE_SIZE, layoutVm, neededMemory } from "../../src/host/vm-layout.ts";
+import { bellLabel, DEVICETREE_SIZE, layoutVm, neededMemory, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
 import { readVmConfig } from "../../src/resource-manager/vm-config.ts";
 import { hostDevicetree, RX_VIRQ, TX_VIRQ } from "./fake-platform.ts";
 
@@ -46,7 +46,7 @@ Deno.test("the resource manager reads from a VM's devicetree what the plan says"
   assert.deepEqual(config.gic?.frames, { gicd: 0x0800_0000, gicr: 0x080a_0000 });
   const [bell, pair, rung, rings] = config.vdevices;
   assert.deepEqual([bell.type, bell.label, bell.peerDefault, bell.sourceCanClear, bell.virqs], [
-    ...["doorbell", CONSOLE_BELL_LABEL, true, true],
+    ...["doorbell", bellLabel(VM_PL011_SPI), true, true],
     [{ intid: 33, edge: false }],
   ]);
   assert.deepEqual([pair.type, pair.label, pair.peer, pair.queueDepth, pair.messageSize], ["message-queue-pair", 5, "vm-name:b", 4, 128]);

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { VM_PL011_BASE } from "../../src/host/vm-layout.ts";
-import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { HOST_MEMORY, vmPlan } from "./plans.ts";
 import type { Step } from "./scripted-core.ts";
 import { Stack } from "./stack.ts";
@@ -66,9 +65,10 @@ Deno.test('on_exit = "restart" makes a VM again, whose memory holds nothing of t
     scripts: {
       [BASE]: function* () {
         starts++;
-        const mark = HOST_MEMORY + 0x10_0000;
-        contents.push(BigInt(stack.machine.ram.bytes(RAM_BASE + mark, 1)[0]));
-        stack.machine.ram.write(RAM_BASE + mark, Uint8Array.of(0xaa));
+        const { addressSpace } = [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === 0x80)!;
+        const mark = addressSpace!.stage2.lookup(BASE + 0x10_0000)!.pa;
+        contents.push(BigInt(stack.machine.ram.bytes(mark, 1)[0]));
+        stack.machine.ram.write(mark, Uint8Array.of(0xaa));
         if (starts < 3) yield* psci(SYSTEM_RESET);
         for (;;) yield { do: "work", count: 1_000_000 };
       },

@@ -6,8 +6,7 @@ import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
-import { nativeHost } from "../../src/host/native-host.ts";
-import { vmmHost } from "../../src/host/vmm-host.ts";
+import { nativeHost, type NativeHostOptions } from "../../src/host/native-host.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
@@ -28,10 +27,14 @@ export class Stack {
 
   /**
    * @param scripts what vCPUs execute instead of instructions; without them there is a real core.
-   * @param device runs the VMs by the sample VMM on this generation's /dev/gunyah, instead of the native host
+   * @param device generation of /dev/gunyah. Default "union"
+   * @param devices makes virtio devices of VMs
    */
-  constructor(readonly plan: NativeHostPlan, options: { cpus: number; memory?: number; scripts?: Scripts; device?: PersonaName }) {
-    const { cpus, memory = 64 * MIB, scripts, device } = options;
+  constructor(
+    plan: Omit<NativeHostPlan, "driver">,
+    options: { cpus: number; memory?: number; scripts?: Scripts; device?: PersonaName; devices?: NativeHostOptions["device"] },
+  ) {
+    const { cpus, memory = 64 * MIB, scripts, device = "union" } = options;
     const map = memoryMap(memory);
     const pages = map.wasmSize / 0x1_0000;
     const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -49,8 +52,9 @@ export class Stack {
       this.machine.interrupt(CONSOLE_INPUT_INTID, true);
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);
     });
-    const common = { plan, events: (event: HostEvent) => void this.events.push(event), input: this.input };
-    const host = device === undefined ? nativeHost(common) : vmmHost({ ...common, device, memlock: 65_536, gzvm: true });
+    const driver = { device, memlock: 65_536, gzvm: true };
+    const events = (event: HostEvent) => void this.events.push(event);
+    const host = nativeHost({ plan: { ...plan, driver }, events, input: this.input, device: options.devices });
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, host);
   }
 

@@ -5,7 +5,7 @@ import { VcpuRunState } from "../../src/abi/words.ts";
 import { ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
 import { VM_PL011_BASE } from "../../src/host/vm-layout.ts";
-import { vmmHost } from "../../src/host/vmm-host.ts";
+import { nativeHost } from "../../src/host/native-host.ts";
 import { FakePlatform } from "./fake-platform.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "./plans.ts";
 
@@ -13,8 +13,9 @@ for (const hypervisor of ["gunyah", "geniezone"] as const) {
   Deno.test(`a VM of ${hypervisor} prints on after its host was saved and restored`, () => {
     const events: HostEvent[] = [];
     const input = new ConsoleInput(() => {});
-    const plan = { memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", { hypervisor })] };
-    const make = vmmHost({ plan, device: "v14", memlock: 65_536, gzvm: true, events: (event) => void events.push(event), input });
+    const driver = { device: "v14", memlock: 65_536, gzvm: true } as const;
+    const plan = { memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", { hypervisor })], driver };
+    const make = nativeHost({ plan, events: (event) => void events.push(event), input });
     const platform = new FakePlatform(HOST_MEMORY + 8 * MIB, 1);
     const first = make();
     platform.boot(first);

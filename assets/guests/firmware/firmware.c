@@ -1,7 +1,8 @@
 // firmware: runs in front of a protected VM's own image (spec/resource-manager.md sections 3.12 and 4.6). The resource manager put it into
 // memory that the VM's owner cannot write any more; everything else here was the owner's, and is looked at before it is used: the
 // devicetree, the place of the image, its header, and its SHA-256 where this firmware carries a list of the images that it accepts.
-// Entry: x0 devicetree, x1 image, x2 bytes of image. What is accepted gets x0 as Linux's boot protocol wants it; what is not ends the VM by
+// Entry: x0 devicetree, x1 image, x2 bytes of image. Linux's drivers name no image: x2 is 0 then, and the devicetree's /config says where the
+// image lies (kernel-address and kernel-size, two cells each). What is accepted gets x0 as Linux's boot protocol wants it; what is not ends the VM by
 // SYSTEM_RESET2 with a vendor's type, which the owner sees in VM_EXITED.
 #include "../common/guest.h"
 
@@ -152,6 +153,11 @@ void guest_start(const void *devicetree, const uint8_t *image, uint64_t size) {
   if (!tree_is_sound(devicetree)) refuse(BAD_TREE, "the devicetree");
   fdt_use(devicetree);
   console_begin();
+  fdt_node config = fdt_named("config");
+  if (size == 0 && config) {
+    image = (const uint8_t *)fdt_cells2(config, "kernel-address", 0);
+    size = fdt_cells2(config, "kernel-size", 0);
+  }
   uint64_t self = (uintptr_t)_start, self_size = (uint64_t)(__stack_top - _start), place = (uintptr_t)image;
   uint64_t tree = (uintptr_t)devicetree, tree_size = big((const char *)devicetree + 4);
   if (!in_memory(place, size) || !in_memory(tree, tree_size)) refuse(BAD_PLACE, "image or devicetree lie outside the VM's memory");

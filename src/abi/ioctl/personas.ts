@@ -56,6 +56,8 @@ export interface MemoryRules {
   readonly needsMemextent: boolean;
   /** Pins with write intent whatever the flags ask. */
   readonly pinsForWrite: boolean;
+  /** What the host shares, and keeps, may be executed where EXEC is asked for; else it is data (§5.4). */
+  readonly sharedExecutable: boolean;
 }
 
 /** How a generation treats the range of the devicetree. */
@@ -116,6 +118,11 @@ export interface Persona {
   readonly asksOwnVmid: boolean;
   /** A VM whose CONFIG_IMAGE or firmware was refused is given back without VM_RESET, so that its VMID is lost (observed-ioctl.md §10). */
   readonly losesFailedVmid: boolean;
+  /**
+   * The region of a protected VM that holds the devicetree is one parcel, firmware included: what the resource manager takes back from such
+   * a VM it empties, which nobody does with pages that are given one by one.
+   */
+  readonly protectedAsParcel: boolean;
 }
 
 const NO_VCPUS = undefined;
@@ -137,6 +144,7 @@ const v6: Persona = {
     limited: false,
     needsMemextent: false,
     pinsForWrite: true,
+    sharedExecutable: true,
   },
   devicetree: { wrap: undefined, region: "inside", missing: "EINVAL", roundedUp: true, empty: undefined },
   functions: NO_VCPUS,
@@ -147,6 +155,7 @@ const v6: Persona = {
   teardown: ["stop", "reclaim", "deallocate"],
   asksOwnVmid: true,
   losesFailedVmid: false,
+  protectedAsParcel: false,
 };
 
 const v9: Persona = {
@@ -202,7 +211,7 @@ const v17: Persona = {
     ...[GH.CREATE_VM, GH.SET_DTB_CONFIG, GH.START, GH.ADD_FUNCTION, GH.REMOVE_FUNCTION, GH.RUN, GH.MMAP_SIZE],
     ...[GH.CREATE_GUEST_MEM, GH.MAP_MEM, GH.SET_BOOT_CONTEXT],
   ],
-  memory: { ...v14.memory, given: "on-demand", wrapChecked: true, needsMemextent: false },
+  memory: { ...v14.memory, given: "on-demand", wrapChecked: true, needsMemextent: false, sharedExecutable: false },
   devicetree: { wrap: "EOVERFLOW", region: "inside", missing: "ENOENT", roundedUp: false, empty: "EINVAL" },
   functions: {
     removeMissing: "ENOENT",
@@ -255,6 +264,8 @@ const union: Persona = {
   name: "union",
   title: "version 17 and android16-6.12 together",
   requests: [...ack612.requests, GH.CREATE_GUEST_MEM, GH.MAP_MEM],
+  memory: { ...ack612.memory, sharedExecutable: true },
+  protectedAsParcel: true,
 };
 
 const legacy: Persona = {

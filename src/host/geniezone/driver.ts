@@ -47,7 +47,7 @@ const GPA_BITS = 36n;
 /** Pages of a slot at most. */
 const MAX_PAGES = 2n ** 31n - 1n;
 /** Sub-commands of the capability PROTECTED_VM. */
-const Protection = { SetFirmwareAddress: 0n, GetFirmwareSize: 1n, SetProtected: 2n } as const;
+export const GzvmProtection = { SetFirmwareAddress: 0n, GetFirmwareSize: 1n, SetProtected: 2n } as const;
 /** `type` of IRQ_LINE's interrupt. */
 const IrqType = { Spi: 1 } as const;
 /** Register ids: architecture, classes and the width's code. */
@@ -294,10 +294,10 @@ export class GzvmDriver implements EngineFront {
     const { cap, args } = argument;
     if (cap !== GzvmCap.ProtectedVm) return this.#refuse(Errno.EINVAL, "the only capability to enable is PROTECTED_VM", { cap });
     switch (args[0]) {
-      case Protection.SetFirmwareAddress:
+      case GzvmProtection.SetFirmwareAddress:
         vm.firmwareAddress = args[1];
         return 0;
-      case Protection.GetFirmwareSize: {
+      case GzvmProtection.GetFirmwareSize: {
         const size = BigInt(this.#el2.firmwareSize);
         if (size === 0n) return this.#refuse(Errno.EINVAL, "there is no firmware for protected VMs");
         const bytes = GZVM_ENABLE_CAP.encode({ cap, args: [args[0], size, ...args.slice(2)] });
@@ -305,7 +305,7 @@ export class GzvmDriver implements EngineFront {
           ? 0
           : this.#refuse(Errno.EFAULT, "the result has to be writable");
       }
-      case Protection.SetProtected:
+      case GzvmProtection.SetProtected:
         vm.protected = true;
         return 0;
       default:

@@ -155,7 +155,7 @@ export class GzvmEl2 {
         source: { kind: "user" as const, address: userAddress },
       })),
       {
-        ...{ guestAddress: BigInt(base), size: BigInt(CONFIG_SIZE), flags: 0x70, lent: true },
+        ...{ guestAddress: BigInt(base), size: BigInt(CONFIG_SIZE), flags: 0x70, lent: true, executable: true },
         source: { kind: "memfd" as const, object: object.id, offset: 0 },
       },
     ];

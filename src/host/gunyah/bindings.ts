@@ -86,7 +86,8 @@ function bind(kernel: HostKernel, state: GunyahState, vm: Vm, place: Place, flag
   if (twice) return refuse("a part of a guest memfd is bound once, in one VM");
   kernel.memory.holdObject(object);
   const lent = (flags & MapFlagsV17.AccessMask) !== MapFlagsV17.Share;
-  vm.bindings.unshift({ guestAddress, size, flags, lent, source: { kind: "memfd", object, offset } });
+  const executable = lent || ENGINES[vm.persona].memory.sharedExecutable && (flags & MapFlagsV17.Exec) !== 0;
+  vm.bindings.unshift({ guestAddress, size, flags, lent, executable, source: { kind: "memfd", object, offset } });
   return 0;
 }
 

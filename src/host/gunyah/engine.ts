@@ -32,6 +32,8 @@ export interface EngineHost {
   readonly features: bigint;
   /** A VM begins, changes or ends: for whoever shows it. */
   changed?(vm: Vm): void;
+  /** Whether a VM that is ready may start now: those that share objects start together. `retryStart` asks again. */
+  mayStart?(vm: Vm): boolean;
 }
 
 /** A driver whose VMs the engine runs. */
@@ -61,6 +63,7 @@ export class Engine {
       bound: (vm) => {
         for (const irqfd of vm.irqfds) bindIrqfd(kernel, vm, irqfd);
       },
+      mayStart: (vm) => host.mayStart?.(vm) ?? true,
       ended: (vm, sequence, result, rule) => this.#sequenceEnded(vm, sequence, result, rule),
       freed: (vm) => this.#freed(vm),
     });
@@ -158,8 +161,9 @@ export class Engine {
     this.state.waiting[task] = { code, argument };
   }
 
-  /** A signal for an ioctl that waits so. */
+  /** A signal for an ioctl that waits so, or for a START that may not go on yet. */
   interruptWaiter(vm: Vm, task: number): void {
+    if (vm.sequence?.task === task) return this.#sequences.abandon(vm);
     const at = vm.waiters.indexOf(task);
     if (at < 0) return;
     vm.waiters.splice(at, 1);
@@ -169,7 +173,14 @@ export class Engine {
 
   /** A descriptor of a VM is gone; with the last one the VM goes. */
   release(vm: Vm): void {
-    if (--vm.refs === 0 && vm.sequence === undefined) this.#end(vm);
+    if (--vm.refs > 0) return;
+    if (vm.sequence === undefined) this.#end(vm);
+    else this.#sequences.abandon(vm);
+  }
+
+  /** Asks again whether a VM may start. */
+  retryStart(vm: Vm): void {
+    this.#sequences.retry(vm);
   }
 
   /** What the resource manager lists for a VM. */

@@ -14,8 +14,7 @@ export interface Giving {
   /** The host keeps its access. */
   readonly shared: boolean;
   readonly write: boolean;
-  /** Even if the host keeps them. */
-  readonly executable?: boolean;
+  readonly executable: boolean;
 }
 
 /** An error of a hypercall, by its call. */
@@ -42,7 +41,7 @@ export function givePages(
   resources: readonly Resource[],
   { ipa, count }: PageRange,
   guestAddress: bigint,
-  { shared, write, executable = !shared }: Giving,
+  { shared, write, executable }: Giving,
 ): GivenPages | PagingError {
   const caps = capsOf(resources, shared);
   if (caps === undefined) return { call: "VM_GET_HYP_RESOURCES lists no extents", code: ErrorCode.CSPACE_CAP_NULL };
@@ -50,7 +49,6 @@ export function givePages(
   const offset = BigInt(ipa), size = BigInt(count * PAGE_SIZE);
   const donated = invoke(kernel, "memextent_donate", SIBLING, host, guest, offset, size);
   if (donated !== undefined) return donated;
-  // A private page may be executed; of a shared one the host could change the instructions.
   const rights = (write ? Access.RW : Access.R) | (executable ? Access.X : 0);
   const attributes = BigInt(mapAttributes(rights, rights, MemoryType.NormalWB));
   const mapped = invoke(kernel, "addrspace_map", space, guest, guestAddress, attributes, PARTIAL, offset, size);

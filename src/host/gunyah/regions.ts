@@ -56,7 +56,8 @@ export function prepareRegion(kernel: HostKernel, task: number, vm: Vm, pointer:
   }
   if (rules.given === "on-demand") {
     // Whether the pages are there is seen when they are touched.
-    return { binding: { guestAddress: guest, size, flags, lent: lend, source: { kind: "user", address: user } } };
+    const executable = lend || rules.sharedExecutable && (flags & RegionFlags.Exec) !== 0;
+    return { binding: { guestAddress: guest, size, flags, lent: lend, executable, source: { kind: "user", address: user } } };
   }
   return pinned(kernel, task, vm, argument, lend || (flags & RegionFlags.Lent) !== 0);
 }

@@ -49,6 +49,8 @@ export interface SequenceEvents {
   place(resource: { type: number; virq: number }): number;
   /** All resources of a VM are there. */
   bound(vm: Vm): void;
+  /** Whether VM_START may be sent now; if not, `retry` asks again. */
+  mayStart(vm: Vm): boolean;
   /** A START or a call inside an ioctl has ended: zero, or a negative errno with the rule. */
   ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void;
   /** Nothing is left of the VM in the resource manager. */
@@ -103,6 +105,20 @@ export class Sequences {
     this.#go(vm, "next");
   }
 
+  /** The host may let a VM start that waits for that. */
+  retry(vm: Vm): void {
+    const { sequence } = vm;
+    if (sequence?.waits !== "gate") return;
+    sequence.waits = undefined;
+    this.#go(vm, this.#step(vm, sequence, sequence.steps[sequence.at]));
+  }
+
+  /** Nobody wants a VM any more that waits to be started. */
+  abandon(vm: Vm): void {
+    const { sequence } = vm;
+    if (sequence?.waits === "gate") this.#end(vm, sequence, -Errno.EINTR);
+  }
+
   #go(vm: Vm, result: StepResult): void {
     const { sequence } = vm;
     if (sequence === undefined || result === "wait") return;
@@ -154,7 +170,9 @@ export class Sequences {
       case "resources":
         return this.#send(vm, VM_GET_HYP_RESOURCES, { vmid });
       case "start":
-        return this.#send(vm, VM_START, { vmid });
+        if (this.#events.mayStart(vm)) return this.#send(vm, VM_START, { vmid });
+        sequence.waits = "gate";
+        return "wait";
       case "stop":
         return vm.status !== "running" ? "next" : this.#send(vm, VM_STOP, { vmid, flags: StopFlags.Force, reason: STOP_REASON_CLOSED });
       case "reset":
@@ -166,16 +184,16 @@ export class Sequences {
       case "deallocate":
         return vmid === 0 ? "next" : this.#send(vm, VM_DEALLOCATE, { vmid });
       case "config-parcel":
-        return this.#rangeParcel(vm, "configParcel", vm.devicetree);
+        return this.#rangeParcel(vm, "configParcel", configRange(vm));
       case "firmware-parcel":
-        return vm.firmware === undefined ? "next" : this.#rangeParcel(vm, "firmwareParcel", vm.firmware);
+        return vm.firmware === undefined || isOneParcel(vm) ? "next" : this.#rangeParcel(vm, "firmwareParcel", vm.firmware);
       case "demand-paging": {
         const ranges = vm.bindings.map(({ guestAddress, size }) => ({ base: guestAddress, size }));
         return this.#send(vm, VM_SET_DEMAND_PAGING, { vmid, ranges });
       }
       case "address-layout": {
         // The parcel with the devicetree is all that is given before START.
-        const { address: base, size } = vm.devicetree;
+        const { address: base, size } = configRange(vm);
         const page = BigInt(PAGE_SIZE);
         return this.#send(vm, VM_SET_ADDRESS_LAYOUT, { vmid, range_id: AddressRange.Image, base, size: (size + page - 1n) / page * page });
       }
@@ -205,7 +223,7 @@ export class Sequences {
       const rule = { section: "vm-manager 7", rule: "the range has to lie in one binding, with pages behind it", object: `vm ${vm.id}` };
       return { errno: -pinned, rule: { ...rule, values: { address, size } } };
     }
-    vm[which] = { pinned, handle: undefined };
+    vm[which] = { guestAddress: address, pinned, handle: undefined };
     return this.#send(vm, MEM_LEND, {
       mem_type: MemType.Normal,
       flags: 0,
@@ -320,9 +338,7 @@ export class Sequences {
 
   #configure(vm: Vm): StepResult {
     const { address, size } = vm.devicetree;
-    // A parcel of its own begins with the devicetree.
-    const own = vm.configParcel && { handle: vm.configParcel.handle, guestAddress: address };
-    const { handle, guestAddress } = own ?? this.#regionOf(vm, vm.devicetree)!;
+    const { handle, guestAddress } = vm.configParcel ?? this.#regionOf(vm, vm.devicetree)!;
     const page = BigInt(PAGE_SIZE);
     const dt_size = ENGINES[vm.persona].devicetree.roundedUp ? (size + page - 1n) / page * page : size;
     vm.configured = true;
@@ -343,7 +359,7 @@ export class Sequences {
       const { handle } = vm.firmwareParcel;
       return this.#send(vm, VM_SET_FIRMWARE_MEM, { vmid: vm.vmid, handle: handle!, offset: 0n, size: vm.firmware.size });
     }
-    const region = this.#regionOf(vm, vm.firmware);
+    const region = isOneParcel(vm) ? vm.configParcel : this.#regionOf(vm, vm.firmware);
     if (region === undefined) {
       const { address, size } = vm.firmware;
       const rule = {
@@ -480,6 +496,18 @@ export class Sequences {
     }
     this.#events.bound(vm);
   }
+}
+
+/** Whether what the VM is loaded with is one parcel in a generation that gives pages one by one. */
+function isOneParcel(vm: Vm): boolean {
+  return vm.auth === AuthType.Android && ENGINES[vm.persona].protectedAsParcel;
+}
+
+/** The range that the resource manager gets as the VM's configuration: the devicetree, or all of the binding that it lies in. */
+function configRange(vm: Vm): Vm["devicetree"] {
+  const { address, size } = vm.devicetree;
+  const binding = isOneParcel(vm) ? bindingOf(vm, address, size) : undefined;
+  return binding === undefined ? vm.devicetree : { address: binding.guestAddress, size: binding.size };
 }
 
 /** Whether the guest may write a binding's pages: guest memfds say it in their own bits. */

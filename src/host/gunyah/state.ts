@@ -29,8 +29,8 @@ export interface Binding {
   /** The flags of the call that made it. */
   readonly flags: number;
   readonly lent: boolean;
-  /** Pages that the host keeps may be executed all the same. */
-  readonly executable?: boolean;
+  /** The guest may execute its pages. */
+  readonly executable: boolean;
   readonly source: { readonly kind: "memfd"; readonly object: number; offset: number } | {
     readonly kind: "user";
     readonly address: bigint;
@@ -49,6 +49,8 @@ export interface GivenPages {
 
 /** Pages that START gives as a parcel of their own, for the time of START. */
 export interface RangeParcel {
+  /** Where it begins in the guest. */
+  readonly guestAddress: bigint;
   readonly pinned: Pinned;
   handle: number | undefined;
 }
@@ -142,8 +144,8 @@ export interface Sequence {
   /** Where the step is: place in the VM's regions or registers, and entries of the region that are sent. */
   item: number;
   sent: number;
-  /** The step has sent its request or waits for a notification. */
-  waits: "reply" | "notification" | undefined;
+  /** The step has sent its request, waits for a notification, or for the host to let the VM start. */
+  waits: "reply" | "notification" | "gate" | undefined;
   /** The ioctl that waits for the end. */
   task: number | undefined;
 }

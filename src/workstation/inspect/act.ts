@@ -13,6 +13,8 @@ export function act(view: View, action: Action): void {
   switch (action.kind) {
     case "vm.stop":
       return view.system.stopVm(withPrefix("vm", action.vm).slice("vm:".length), action.force);
+    case "vm.start":
+      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length));
     case "queue.send": {
       const queue = findQueue(view, action.queue);
       if (queue.isFull) throw new QueryError(`${action.queue} is full: ${queue.count} of ${queue.depth}`);

@@ -6,6 +6,8 @@ import type { InputEvent } from "../../virtio/input/input.ts";
 export type Action =
   /** Asks the VM's owner to stop it (VM_STOP); `force` does not wait for the guest. */
   | { readonly kind: "vm.stop"; readonly vm: string; readonly force: boolean }
+  /** Makes and starts a VM of the configuration that is not there. */
+  | { readonly kind: "vm.start"; readonly vm: string }
   /** Puts a message into a queue, as its sender would. */
   | { readonly kind: "queue.send"; readonly queue: string; readonly bytes: Uint8Array }
   /** Takes all messages out of a queue. */

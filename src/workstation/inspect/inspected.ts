@@ -41,6 +41,8 @@ export interface Inspected {
   hasConsole(vm: string): boolean;
   /** Has a VM's owner stop it. @throws QueryError where nobody can */
   stopVm(vm: string, force: boolean): void;
+  /** Has the native host start a VM. @throws QueryError */
+  startVm(vm: string): void;
   /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */
   readonly knownVms: ReadonlyMap<number, string>;
   /** Why the VM of this name ended, if it did. */

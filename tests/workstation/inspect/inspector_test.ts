@@ -6,6 +6,8 @@ import { type TableName, TABLES } from "../../../src/workstation/inspect/tables.
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { assemble } from "../../../src/workstation/assemble.ts";
 import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
+import { MiB } from "../../../src/workstation/config-units.ts";
+import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
 import { writeElfSymbols } from "../../../src/workstation/symbols/elf-symbols.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
@@ -91,10 +93,14 @@ Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addr
 Deno.test("W36: mem owner names owner, parcel, mappings and rights", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
-  const [page] = rows(system, "mem.owner", { at: "ipa:ping/0x80001000" });
+  const [given] = rows(system, "mem.owner", { at: "ipa:ping/0x80001000" });
+  assert.deepEqual([given.owner, given.parcel, given.mapped], ["vm:ping", null, ["ipa:ping/0x80001000 rwx"]], "given page by page");
+  // The devicetree is lent, at the end of the VM's memory.
+  const at = `ipa:ping/0x${(0x8000_0000 + 4 * MiB - DEVICETREE_SIZE).toString(16)}`;
+  const [page] = rows(system, "mem.owner", { at });
   assert.equal(page.owner, "vm:host");
   assert.match(page.parcel ?? "", /^parcel:0x/);
-  assert.deepEqual(page.mapped, ["ipa:ping/0x80001000 rwx"]);
+  assert.deepEqual(page.mapped, [`${at} rwx`]);
   const [same] = rows(system, "mem.owner", { at: page.id });
   assert.deepEqual(same, page);
   const [parcel] = rows(system, "mem.parcels", { filter: `id=${page.parcel}` });

@@ -1,0 +1,246 @@
+// The sample VMM on /dev/gunyah: what a program on it does to run a VM, in the order in which it does it (spec/vm-manager.md §7.1 and §14).
+// START and RUN are the only calls that wait in every generation; whatever a step answers, closing everything takes the VM down.
+
+import {
+  BOOT_CONTEXT,
+  CREATE_MEM_ARGS,
+  ExitReason,
+  FN_DESC,
+  FN_IOEVENTFD_ARG,
+  FN_IRQFD_ARG,
+  FN_VCPU_ARG,
+  FunctionType,
+  GH,
+  GH_ANDROID,
+  GH_V6,
+  IoeventfdFlags,
+  IrqfdFlags,
+  MAP_MEM_ARGS,
+  MapFlagsV17,
+  RegionFlags,
+  RUN_MMIO,
+  RUN_PAGE,
+  USER_MEM_REGION,
+  VM_RANGE,
+} from "../abi/ioctl/gunyah.ts";
+import { type Persona, type PersonaName, PERSONAS } from "../abi/ioctl/personas.ts";
+import type { Request } from "../abi/ioctl/request.ts";
+import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
+import { RegisterSet } from "../abi/words.ts";
+import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
+import type { VmPlan } from "./plan.ts";
+import type { VmDevices } from "./vm-devices.ts";
+import { bellLabel, DEVICETREE_SIZE, layoutVm, PAGE_SIZE, wholePages } from "./vm-layout.ts";
+import { newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, type VmmVcpu } from "./vmm-process.ts";
+
+/** Label of the VM's memory. */
+const MEMORY_LABEL = 0;
+
+/** How a VM comes to be. Each step ends in an ioctl, which may wait: v6 and v9 ask the resource manager for a VMID in CREATE_VM. */
+const STEPS = ["create", "memory", "functions", "start"] as const;
+type Step = typeof STEPS[number];
+const STEP_CALLS: Readonly<Record<Step, string>> = {
+  ...{ create: "CREATE_VM", memory: "giving the VM its memory", functions: "SET_DTB_CONFIG", start: "START" },
+};
+
+/** Plain data. */
+interface GunyahVmmData extends VmmData {
+  device: number;
+  vm: number;
+  /** Which of `STEPS` comes next, or waits. */
+  step: number;
+  /** The ioctl of that step that waits. */
+  waiting: number | undefined;
+}
+
+/** One VMM with its VM. */
+export class GunyahVmm extends Vmm<GunyahVmmData> {
+  protected readonly dataOffset = RUN_MMIO.offsetOf("data");
+  readonly #persona: Persona;
+
+  constructor(kernel: HostKernel, device: PersonaName, plan: VmPlan, events: VmmEvents, devices?: VmDevices) {
+    super(kernel, plan, events, devices, { ...newVmmData(), device: 0, vm: 0, step: 0, waiting: undefined });
+    this.#persona = PERSONAS[device];
+  }
+
+  override finished(task: number, result: number): boolean {
+    if (this.data.ended || task !== this.data.waiting) return super.finished(task, result);
+    this.data.waiting = undefined;
+    this.attempt(() => {
+      this.#done(STEPS[this.data.step], result);
+      this.#go();
+    });
+    return true;
+  }
+
+  // ---- steps ----
+
+  protected make(): void {
+    this.#go();
+  }
+
+  /** Takes steps until one waits. */
+  #go(): void {
+    while (this.data.step < STEPS.length) {
+      const step = STEPS[this.data.step];
+      const { task, result } = this.#begin(step);
+      if (result === undefined) {
+        this.data.waiting = task;
+        return;
+      }
+      this.#done(step, result);
+    }
+  }
+
+  /** Does a step up to the ioctl that may wait. */
+  #begin(step: Step): IoctlResult {
+    switch (step) {
+      case "create": {
+        this.data.device = this.must("open /dev/gunyah", this.kernel.open(this.pid, "/dev/gunyah"));
+        return this.kernel.ioctl(this.pid, this.data.device, this.#request(GH.CREATE_VM, GH_V6.CREATE_VM).code, 0n);
+      }
+      case "memory":
+        return this.#giveMemory();
+      case "functions": {
+        if (this.plan.schedule === "proxy") this.#addVcpus();
+        this.addLines();
+        if (this.plan.firmware === undefined) this.#setEntry();
+        else this.#setFirmware(this.plan.firmware.size);
+        const range = { guest_phys_addr: BigInt(this.devicetree), size: BigInt(DEVICETREE_SIZE) };
+        return this.structured(this.data.vm, this.#request(GH.SET_DTB_CONFIG, GH_V6.SET_DTB_CONFIG), VM_RANGE, range);
+      }
+      case "start":
+        return this.kernel.ioctl(this.pid, this.data.vm, this.#request(GH.START, GH_V6.START).code, 0n);
+    }
+  }
+
+  /** That ioctl has ended. */
+  #done(step: Step, result: number): void {
+    this.must(STEP_CALLS[step], result);
+    this.data.step++;
+    if (step === "create") this.data.vm = result;
+    if (step === "start") { for (const vcpu of this.data.vcpus) this.enter(vcpu); }
+  }
+
+  /**
+   * Whether the VMM keeps its access to the VM's memory. Without devices nothing is lost by lending it; a protected VM's is lent whatever
+   * that costs its devices, and so is what could not be executed otherwise.
+   */
+  get #shares(): boolean {
+    const { devices = [], firmware } = this.plan;
+    return devices.length > 0 && firmware === undefined && this.#persona.memory.sharedExecutable;
+  }
+
+  /** Memory for the VM, loaded, then given: what is lent is the VM's from then on. */
+  #giveMemory(): IoctlResult {
+    const regions = [GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION].some((request) => this.#persona.requests.includes(request));
+    const memory = regions ? this.#anonymousMemory() : this.#guestMemory();
+    this.load(memory.address);
+    return memory.give();
+  }
+
+  #anonymousMemory(): { address: number; give(): IoctlResult } {
+    const { base, memory: size } = this.plan;
+    const address = this.mapMemory();
+    const lendCall = !this.#shares && this.#persona.requests.includes(GH_ANDROID.LEND_USER_MEM);
+    const lendFlag = !this.#shares && !lendCall ? RegionFlags.Lent : 0;
+    const request = lendCall ? GH_ANDROID.LEND_USER_MEM : this.#request(GH.SET_USER_MEM_REGION, GH_V6.SET_USER_MEM_REGION);
+    return {
+      address,
+      give: () =>
+        this.structured(this.data.vm, request, USER_MEM_REGION, {
+          ...{ label: MEMORY_LABEL, flags: RegionFlags.Read | RegionFlags.Write | RegionFlags.Exec | lendFlag },
+          ...{ guest_phys_addr: BigInt(base), memory_size: BigInt(size), userspace_addr: BigInt(address) },
+        }),
+    };
+  }
+
+  #guestMemory(): { address: number; give(): IoctlResult } {
+    const { base, memory: size } = this.plan;
+    const fd = this.call("CREATE_GUEST_MEM", this.data.device, GH.CREATE_GUEST_MEM, CREATE_MEM_ARGS, { size: BigInt(size) });
+    const shared = { read: true, write: true, private: false, offset: 0 };
+    const { Read, Write, Exec, Lend, Share } = MapFlagsV17;
+    return {
+      address: this.must("mmap", this.kernel.mapFile(this.pid, fd, size, shared)),
+      give: () =>
+        this.structured(this.data.vm, GH.MAP_MEM, MAP_MEM_ARGS, {
+          ...{ guest_addr: BigInt(base), flags: Read | Write | Exec | (this.#shares ? Share : Lend), guest_mem_fd: fd, size: BigInt(size) },
+        }),
+    };
+  }
+
+  #addVcpus(): void {
+    // Older generations have no functions at all.
+    if (this.#persona.functions === undefined) throw new Refused(`${this.#persona.name} has no vCPUs to run; schedule = "own" needs none`);
+    for (let id = 0; id < this.plan.vcpus; id++) {
+      const fd = this.#addFunction(FunctionType.Vcpu, FN_VCPU_ARG, { id });
+      const options = { read: true, write: true, private: false, offset: 0 };
+      const page = this.must("mmap of a vCPU", this.kernel.mapFile(this.pid, fd, PAGE_SIZE, options));
+      this.data.vcpus.push({ fd, page, task: undefined });
+    }
+  }
+
+  protected addLine(fd: number, spi: number): void {
+    this.#addFunction(FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label: bellLabel(spi), flags: IrqfdFlags.Level });
+  }
+
+  protected addNotifier(fd: number, address: number, value: number): void {
+    const place = { addr: BigInt(address), len: 4, datamatch: BigInt(value), flags: IoeventfdFlags.Datamatch };
+    this.#addFunction(FunctionType.Ioeventfd, FN_IOEVENTFD_ARG, { fd, ...place });
+  }
+
+  /** The resource manager puts the firmware of protected VMs here, and it is what the boot vCPU begins with. */
+  #setFirmware(size: number): void {
+    const { name, requests } = this.#persona;
+    if (!requests.includes(GH_ANDROID.SET_FW_CONFIG)) {
+      throw new Refused(`${name} has no SET_FW_CONFIG, by which a VM is protected; [host] device = "v14" and Android's kernels have`);
+    }
+    const range = { guest_phys_addr: BigInt(this.plan.base + layoutVm(this.plan).firmware!), size: BigInt(wholePages(size)) };
+    this.call("SET_FW_CONFIG", this.data.vm, GH_ANDROID.SET_FW_CONFIG, VM_RANGE, range);
+  }
+
+  /** Where the boot vCPU begins; older generations begin with the first byte of the memory. */
+  #setEntry(): void {
+    const { base, image } = this.plan;
+    if (this.#persona.requests.includes(GH.SET_BOOT_CONTEXT)) {
+      const set = (register: number, index: number, value: number) =>
+        void this.call("SET_BOOT_CONTEXT", this.data.vm, GH.SET_BOOT_CONTEXT, BOOT_CONTEXT, {
+          reg: register << 8 | index,
+          value: BigInt(value),
+        });
+      set(RegisterSet.PC, 0, base + image.entry);
+      set(RegisterSet.X, 0, this.devicetree);
+    } else if (image.entry !== 0) {
+      throw new Refused(
+        `${this.#persona.name} enters a VM at the first byte of its memory, the image at offset 0x${image.entry.toString(16)}`,
+      );
+    }
+  }
+
+  // ---- the run loop ----
+
+  protected run(vcpu: VmmVcpu): IoctlResult {
+    return this.kernel.ioctl(this.pid, vcpu.fd, GH.RUN.code, 0n);
+  }
+
+  protected exitOf(vcpu: VmmVcpu): VmmExit {
+    const page = this.filled(vcpu, RUN_MMIO.size);
+    const { exit_reason: reason } = RUN_PAGE.decode(page);
+    if (reason === ExitReason.Status) return { kind: "end" };
+    if (reason !== ExitReason.Mmio) return { kind: "other", reason };
+    const { phys_addr, data, len: length, is_write } = RUN_MMIO.decode(page);
+    return { kind: "mmio", address: Number(phys_addr), length, write: is_write !== 0, data };
+  }
+
+  // ---- calls ----
+
+  /** Which of two generations' requests the device has. */
+  #request(request: Request, older: Request): Request {
+    return this.#persona.requests.includes(request) ? request : older;
+  }
+
+  #addFunction<F extends StructFields>(type: number, struct: Struct<F>, values: Partial<StructValues<F>>): number {
+    const arg = BigInt(this.place(struct.encode(values), PAGE_SIZE / 2));
+    return this.call("ADD_FUNCTION", this.data.vm, GH.ADD_FUNCTION, FN_DESC, { type, arg_size: struct.size, arg });
+  }
+}

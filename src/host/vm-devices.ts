@@ -1,0 +1,73 @@
+// The virtio devices of a VM as its VMM has them: slots of virtio-mmio at the VM's addresses, memory that is the VMM's own view of the
+// VM's, and interrupt lines that are irqfds. What the VMM has lent away it cannot read, so that a queue there is a fault of that name.
+
+import type { VirtioDevice } from "../virtio/device.ts";
+import type { GuestMemory } from "../virtio/memory.ts";
+import { MmioTransport, type MmioTransportState } from "../virtio/mmio-transport.ts";
+import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./vm-layout.ts";
+
+/** What devices have of the VMM's process. */
+export interface DeviceProcess extends GuestMemory {
+  /** Signals the irqfd of a slot. */
+  interrupt(slot: number): void;
+}
+
+/** The devices of one VM, in the order of their slots. They outlive the VM: where it starts again, they begin anew. */
+export class VmDevices {
+  readonly transports: readonly MmioTransport[];
+  #process: DeviceProcess | undefined;
+
+  /** @param problem is told what a guest did wrong, with the device */
+  constructor(devices: readonly VirtioDevice[], problem: (message: string) => void) {
+    const memory: GuestMemory = {
+      read: (address, into) => this.#process?.read(address, into) === true,
+      write: (address, from) => this.#process?.write(address, from) === true,
+    };
+    this.transports = devices.map((device, slot) =>
+      new MmioTransport(device, {
+        memory,
+        onInterrupt: (level) => {
+          if (level) this.#process?.interrupt(slot);
+        },
+        onFault: (fault) => problem(`virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}`),
+      })
+    );
+  }
+
+  /** The process that runs the VM from now on. */
+  connect(process: DeviceProcess): void {
+    this.#process = process;
+  }
+
+  /** The VM is gone. */
+  disconnect(): void {
+    for (const transport of this.transports) transport.write(VirtioMmioRegister.Status, 4, 0n);
+    this.#process = undefined;
+  }
+
+  /** An access of the guest: the value of a load, 0 for a store; undefined where no device is. */
+  access(address: number, size: number, value: bigint | undefined): bigint | undefined {
+    const slot = Math.floor((address - VM_VIRTIO_BASE) / VM_VIRTIO_STRIDE);
+    const transport = this.transports[slot];
+    if (transport === undefined) return undefined;
+    const offset = address - VM_VIRTIO_BASE - slot * VM_VIRTIO_STRIDE;
+    if (value === undefined) return transport.read(offset, size);
+    transport.write(offset, size, value);
+    return 0n;
+  }
+
+  /** The ioeventfd of a queue was signalled. */
+  notify(slot: number, queue: number): void {
+    this.transports[slot].write(VirtioMmioRegister.QueueNotify, 4, BigInt(queue));
+  }
+
+  /** Plain data. @throws Error where a device's state is not ours to keep, as that of a disk that is written through */
+  save(): MmioTransportState[] {
+    return this.transports.map((transport) => transport.save());
+  }
+
+  restore(states: readonly MmioTransportState[]): void {
+    this.transports.forEach((transport, slot) => transport.restore(states[slot]));
+  }
+}
