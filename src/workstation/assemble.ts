@@ -44,6 +44,7 @@ import { attachFwCfg, firmwareImages, makeFlash } from "./primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
 import { readRootImages } from "./root-images.ts";
 import { compactSymbols } from "./symbols/elf-symbols.ts";
+import { deviceId } from "../virtio/plan.ts";
 import { DeviceMaker } from "./virtio-devices.ts";
 
 const WASM_PAGE = 0x1_0000;

@@ -51,7 +51,7 @@ function run(device: PersonaName, changes: Partial<VmPlan> = {}) {
   const ram = (address: number) => vcpu().addressSpace!.stage2.lookup(address)!.pa;
   const stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [plan] }, {
     ...{ cpus: 1, device },
-    devices: () => new RngDevice((into) => into.fill(0x5a)),
+    devices: () => new RngDevice({ fill: (into) => void into.fill(0x5a), save: () => null, restore() {} }),
     scripts: {
       [BASE]: function* () {
         const descriptor = new DataView(new ArrayBuffer(16));
