@@ -15,12 +15,13 @@ Deno.test("trace calls --vm rm shows the Resource Manager's hypercalls from its 
       "MEM_LEND",
       "VM_CONFIG_IMAGE of VM 0x80",
       "VM_INIT of VM 0x80",
+      "VM_SET_BOOT_CONTEXT of VM 0x80",
       "VM_START of VM 0x80",
       "between requests",
       "MEM_RECLAIM",
     ]);
     assert.match(lines[1], /^ {2}0\.\d{6} {2}prng_get_entropy num_bytes 0x8 -> ok/);
-    assert.match(stdout, /\nVM_START of VM 0x80\n {2}\S+ {2}addrspace_map addrspace obj:\d+, memextent obj:\d+, vbase 0x80000000,/);
+    assert.match(stdout, /\nVM_START of VM 0x80\n {2}\S+ {2}addrspace_map addrspace obj:\d+, memextent obj:\d+, vbase 0x803f0000,/);
     assert.match(stdout, /\nbetween requests\n {2}\S+ {2}vcpu_run_check [^]*cspace_delete_cap_from/);
 
     const json = await el2("trace", "calls", "--json", "--for", "1us", `${folder}/el2.toml`);
