@@ -24,7 +24,7 @@ import { registerDiff, registerRecord } from "./record.ts";
 import { registerRun, runDemo } from "./run.ts";
 import { registerSymbols } from "./symbols.ts";
 import { registerSchema } from "./schema.ts";
-import { registerTest } from "./test.ts";
+import { registerTest } from "./test-scenarios.ts";
 import { registerVmm } from "./vmm.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { NoPlace } from "../workstation/control/places.ts";
