@@ -1,5 +1,5 @@
 // What the hypervisor, the resource manager and the host say of their work, for people (DESIGN "Seven decisions", 6; WORKSTATION §2).
-// Nothing here changes what a guest sees: a run with every kind of event wanted is the same run. The hub is `hypervisor/trace-hub.ts`;
+// Nothing here changes what a guest sees: a run with every kind of event wanted is the same run. The hub is `hypervisor/trace/trace-hub.ts`;
 // native guests reach it through `NativeVcpu.trace`.
 
 /** What an event is about. */

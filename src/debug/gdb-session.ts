@@ -3,7 +3,7 @@
 
 import type { WatchHit, WatchKind } from "../core/watchpoints.ts";
 import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace } from "../hypervisor/debug-access.ts";
-import type { StepRange } from "../hypervisor/debug-control.ts";
+import type { StepRange } from "../hypervisor/traps/debug-control.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";
 import { decodeRegister, encodeRegister, GENERAL_REGISTERS, targetDescription } from "./target-description.ts";
 

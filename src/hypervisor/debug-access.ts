@@ -4,8 +4,8 @@
 import { Pstate } from "../core/exceptions.ts";
 import type { RegisterName } from "../core/interface.ts";
 import type { WatchKind } from "../core/watchpoints.ts";
-import type { DebugControl } from "./debug-control.ts";
-import type { Vcpu } from "./vcpu.ts";
+import type { DebugControl } from "./traps/debug-control.ts";
+import type { Vcpu } from "./scheduling/vcpu.ts";
 
 /** Bytes in one `read` or `write`. */
 export const MAXIMUM_ACCESS = 0x4000;

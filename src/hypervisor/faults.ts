@@ -15,8 +15,8 @@ import {
   injectedValues,
 } from "../abi/faults.ts";
 import { type HypercallName, HYPERCALLS } from "../abi/hypercalls.ts";
-import type { Call, HypercallDefinition } from "./hypercall-definition.ts";
-import { DEFERRED } from "./hypercall-definition.ts";
+import type { Call, HypercallDefinition } from "./calls/hypercall-definition.ts";
+import { DEFERRED } from "./calls/hypercall-definition.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 
 /** A rule and what has come of it. */

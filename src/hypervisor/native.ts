@@ -8,16 +8,16 @@ import type { TracePort } from "../abi/trace.ts";
 import { Stage2Flags } from "../core/interface.ts";
 import { NS_PER_TICK } from "../machine/clock.ts";
 import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../machine/memory-map.ts";
-import type { AddressSpace } from "./addrspace.ts";
-import type { ObjectArchive } from "./archive.ts";
-import { Icc, Intid } from "./gic-registers.ts";
-import { DEFERRED } from "./hypercall-definition.ts";
-import type { EncodedResults } from "./hypercalls.ts";
+import type { AddressSpace } from "./memory/addrspace.ts";
+import type { ObjectArchive } from "./archive/archive.ts";
+import { Icc, Intid } from "./gic/gic-registers.ts";
+import { DEFERRED } from "./calls/hypercall-definition.ts";
+import type { EncodedResults } from "./calls/hypercalls.ts";
 import type { Hypervisor } from "./hypervisor.ts";
-import { smccc } from "./smccc.ts";
-import { TimerPpi } from "./timer.ts";
-import { traceInterrupt } from "./traps-trace.ts";
-import type { Vcpu } from "./vcpu.ts";
+import { smccc } from "./firmware/smccc.ts";
+import { TimerPpi } from "./scheduling/timer.ts";
+import { traceInterrupt } from "./traps/traps-trace.ts";
+import type { Vcpu } from "./scheduling/vcpu.ts";
 
 /** Virtual time (ns) that an event takes a native guest, and each call or device access that its handler makes. */
 const EVENT_COST = 2_000;

@@ -29,16 +29,16 @@ import {
   RAM_BASE,
   RESOURCE_MANAGER_SIZE,
 } from "../machine/memory-map.ts";
-import { AddressSpace } from "./addrspace.ts";
-import { Cspace } from "./cspace.ts";
-import { FlashBank, type FlashPlan } from "./flash.ts";
-import { Hwirq } from "./hwirq.ts";
+import { AddressSpace } from "./memory/addrspace.ts";
+import { Cspace } from "./capabilities/cspace.ts";
+import { FlashBank, type FlashPlan } from "./traps/flash.ts";
+import { Hwirq } from "./gic/hwirq.ts";
 import type { Hypervisor } from "./hypervisor.ts";
-import type { HypervisorObject } from "./object.ts";
-import { Memextent } from "./memextent.ts";
+import type { HypervisorObject } from "./capabilities/object.ts";
+import { Memextent } from "./memory/memextent.ts";
 import { layoutPackage, type RootLayout, type RootPackage, segmentParts } from "./root-package.ts";
-import { Vcpu } from "./vcpu.ts";
-import { Vic } from "./vic.ts";
+import { Vcpu } from "./scheduling/vcpu.ts";
+import { Vic } from "./gic/vic.ts";
 
 /** Where the primary VM's images lie, for the resource manager to start it. Physical addresses. */
 export interface PrimaryImages {

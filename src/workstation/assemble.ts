@@ -15,8 +15,8 @@ import { SavedEvent } from "./snapshot/saved-event.ts";
 import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
 import { virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
-import type { FlashPlan } from "../hypervisor/flash.ts";
-import { RandomGenerator } from "../hypervisor/prng.ts";
+import type { FlashPlan } from "../hypervisor/traps/flash.ts";
+import { RandomGenerator } from "../hypervisor/firmware/prng.ts";
 import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../hypervisor/root-vm.ts";
 import { Machine } from "../machine/machine.ts";
 import {

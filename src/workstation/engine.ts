@@ -8,7 +8,7 @@ import { ConsoleLog } from "./control/console-log.ts";
 import type { Action } from "./inspect/action.ts";
 import { letIn } from "./record/input.ts";
 import { stoppedAt, wayBack } from "./record/rewind.ts";
-import type { DebugControl } from "../hypervisor/debug-control.ts";
+import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
 import { type Moment, momentOf, Past } from "./record/past.ts";
 import { type EndState, type Input, type RecordedInput, RecordingWriter } from "./record/recording.ts";
 import { describeDivergence, type Divergence, Replay } from "./record/replay.ts";

@@ -1,7 +1,7 @@
 // Names of VMs by VMID, and what a vCPU does in the words of the screens (WORKSTATION section 4).
 
-import type { Vcpu } from "../hypervisor/vcpu.ts";
-import { Block } from "../hypervisor/vcpu.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { Block } from "../hypervisor/scheduling/vcpu.ts";
 import type { VcpuWord } from "./protocol.ts";
 
 /** VMIDs that always mean the same VM. */

@@ -2,7 +2,7 @@
 
 import { CfiFlash, type FlashArray } from "../devices/cfi-flash.ts";
 import { FW_CFG_SIZE, FwCfg } from "../devices/fw-cfg.ts";
-import type { FlashPlan } from "../hypervisor/flash.ts";
+import type { FlashPlan } from "../hypervisor/traps/flash.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { PrimaryImages } from "../hypervisor/root-vm.ts";
 import type { Machine } from "../machine/machine.ts";

@@ -3,7 +3,7 @@
 
 import type { WatchHit } from "../core/watchpoints.ts";
 import type { DebugAccess, DebugAnswer } from "../hypervisor/debug-access.ts";
-import type { StepRange } from "../hypervisor/debug-control.ts";
+import type { StepRange } from "../hypervisor/traps/debug-control.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "./inspect/action.ts";
 import type { Answer, Query } from "./inspect/query.ts";
@@ -65,7 +65,7 @@ export type Move =
 export type DebugRequest = Extract<Request, { kind: `debug${string}` }>;
 
 /**
- * Why the machine stopped for a debugger: the causes of `hypervisor/debug-control.ts`, or the debugger asked, or it went back to before the first
+ * Why the machine stopped for a debugger: the causes of `hypervisor/traps/debug-control.ts`, or the debugger asked, or it went back to before the first
  * instruction, or from the past on to where the machine really is.
  */
 export interface DebugStopped {

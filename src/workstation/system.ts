@@ -1,7 +1,7 @@
 // What the engine needs of an assembled system: the machine, its consoles, its picture and its hashes.
 
 import type { DebugCore } from "../core/interface.ts";
-import type { DebugControl } from "../hypervisor/debug-control.ts";
+import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
 import type { TraceRecorder } from "./inspect/trace-recorder.ts";

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { errorName } from "../../src/abi/errors.ts";
-import { CapabilityIds } from "../../src/hypervisor/capability-ids.ts";
+import { CapabilityIds } from "../../src/hypervisor/capabilities/capability-ids.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { RandomGenerator } from "../../src/hypervisor/prng.ts";
+import { RandomGenerator } from "../../src/hypervisor/firmware/prng.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../src/devices/virtio-mmio-registers.ts";
-import type { VirtioMmio } from "../../src/hypervisor/virtio-mmio.ts";
+import type { VirtioMmio } from "../../src/hypervisor/ipc/virtio-mmio.ts";
 import { filled } from "./errors/recipes.ts";
 import { createTestHypervisor } from "./fixture.ts";
 import { Rig } from "./checklist/rig.ts";

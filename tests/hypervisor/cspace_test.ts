@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ACTIVATE, allRights, CspaceRight, DoorbellRight, PartitionRight } from "../../src/abi/rights.ts";
-import { Cspace } from "../../src/hypervisor/cspace.ts";
+import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { createTestHypervisor, TestGuest } from "./fixture.ts";
 

@@ -2,12 +2,12 @@
 // only names them loses them, and nothing of them stays.
 
 import assert from "node:assert/strict";
-import { Checker } from "../../src/hypervisor/check.ts";
-import type { AddressSpace } from "../../src/hypervisor/addrspace.ts";
-import type { Doorbell } from "../../src/hypervisor/doorbell.ts";
-import type { HypervisorObject } from "../../src/hypervisor/object.ts";
-import type { Memextent } from "../../src/hypervisor/memextent.ts";
-import type { Vcpu } from "../../src/hypervisor/vcpu.ts";
+import { Checker } from "../../src/hypervisor/check/check.ts";
+import type { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
+import type { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
+import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
+import type { Memextent } from "../../src/hypervisor/memory/memextent.ts";
+import type { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { bind, FREE_IPA, mapped } from "./errors/recipes.ts";
 import { Rig } from "./checklist/rig.ts";
 

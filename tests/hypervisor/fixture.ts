@@ -9,11 +9,11 @@ import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY } from "../../src/machine/memory-map.ts";
-import { Cspace } from "../../src/hypervisor/cspace.ts";
-import { DEFERRED } from "../../src/hypervisor/hypercall-definition.ts";
-import type { Entrance } from "../../src/hypervisor/hypercalls.ts";
+import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
+import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import type { Entrance } from "../../src/hypervisor/calls/hypercalls.ts";
 import type { Hypervisor, Stage2Source } from "../../src/hypervisor/hypervisor.ts";
-import { Vcpu } from "../../src/hypervisor/vcpu.ts";
+import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 
 /** Access RWX for EL0 and EL1, write-back memory; and access RW to a device. */
 export const RWX_NORMAL = BigInt(mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB));

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { HYPERCALL_COUNT, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { DEFERRED } from "../../src/hypervisor/hypercall-definition.ts";
-import { HypercallTable } from "../../src/hypervisor/hypercalls.ts";
-import { DEFINITIONS } from "../../src/hypervisor/hypercall-list.ts";
+import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { HypercallTable } from "../../src/hypervisor/calls/hypercalls.ts";
+import { DEFINITIONS } from "../../src/hypervisor/calls/hypercall-list.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { createTestHypervisor, TestGuest } from "./fixture.ts";
 

@@ -1,7 +1,7 @@
 // What must hold after every operation, for tests: a sweep of the hypervisor's own checker.
 
 import assert from "node:assert/strict";
-import { Checker, describeViolation } from "../../src/hypervisor/check.ts";
+import { Checker, describeViolation } from "../../src/hypervisor/check/check.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 
 /**

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Access, ExtentType, mapAttributes, MemoryType, ModifyOperation } from "../../src/abi/words.ts";
 import { Stage2Flags } from "../../src/core/interface.ts";
-import type { AddressSpace } from "../../src/hypervisor/addrspace.ts";
+import type { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { attributes, createTestHypervisor, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "./fixture.ts";

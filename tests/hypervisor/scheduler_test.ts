@@ -1,8 +1,8 @@
 // Scheduling: priorities, slices, sleep and wake-up, timers, directed yields (spec/hypervisor.md sections 5.1 to 5.5).
 
 import assert from "node:assert/strict";
-import { Doorbell } from "../../src/hypervisor/doorbell.ts";
-import { EXIT_COST } from "../../src/hypervisor/execution.ts";
+import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
+import { EXIT_COST } from "../../src/hypervisor/scheduling/execution.ts";
 import { hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
 
 /** Computes in pieces, for ever. */

@@ -18,17 +18,17 @@ import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
-import { AddressSpace } from "../../src/hypervisor/addrspace.ts";
+import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import type { Behaviour } from "../../src/hypervisor/behaviour.ts";
-import { Cspace } from "../../src/hypervisor/cspace.ts";
-import { Icc } from "../../src/hypervisor/gic-registers.ts";
-import type { ObjectClass } from "../../src/hypervisor/hypercall-create.ts";
+import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
+import { Icc } from "../../src/hypervisor/gic/gic-registers.ts";
+import type { ObjectClass } from "../../src/hypervisor/calls/hypercall-create.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import type { HypervisorObject } from "../../src/hypervisor/object.ts";
-import { Vcpu } from "../../src/hypervisor/vcpu.ts";
-import { Vic } from "../../src/hypervisor/vic.ts";
-import { Irq } from "../../src/hypervisor/vgic.ts";
-import { VpmGroup } from "../../src/hypervisor/vpm-group.ts";
+import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
+import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
+import { Vic } from "../../src/hypervisor/gic/vic.ts";
+import { Irq } from "../../src/hypervisor/gic/vgic.ts";
+import { VpmGroup } from "../../src/hypervisor/scheduling/vpm-group.ts";
 
 /** One step of a script: instructions, or an exit. */
 export type Step = { readonly compute: number } | Partial<Exit> & { readonly reason: number };

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../src/abi/trace.ts";
-import { Doorbell } from "../../src/hypervisor/doorbell.ts";
+import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
 import { GICD_BASE } from "../../src/machine/memory-map.ts";
 import { dataAbort, hvc, type Script, ScriptedMachine, ScriptedVm, smc, sysreg, wfi } from "./scripted.ts";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { errorName } from "../../src/abi/errors.ts";
 import type { Translation } from "../../src/core/interface.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { readUser, writeUser } from "../../src/hypervisor/user-access.ts";
+import { readUser, writeUser } from "../../src/hypervisor/memory/user-access.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { createTestHypervisor, TestGuest } from "./fixture.ts";
 

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { Gicd, Gicr, Icc, Intid } from "../../src/hypervisor/gic-registers.ts";
-import { Distributor } from "../../src/hypervisor/vgic-distributor.ts";
-import { Redistributor } from "../../src/hypervisor/vgic-redistributor.ts";
-import { Irq, Vgic } from "../../src/hypervisor/vgic.ts";
+import { Gicd, Gicr, Icc, Intid } from "../../src/hypervisor/gic/gic-registers.ts";
+import { Distributor } from "../../src/hypervisor/gic/vgic-distributor.ts";
+import { Redistributor } from "../../src/hypervisor/gic/vgic-redistributor.ts";
+import { Irq, Vgic } from "../../src/hypervisor/gic/vgic.ts";
 
 class Rig {
   readonly gic = new Vgic(8);

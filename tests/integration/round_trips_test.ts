@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
-import { Checker } from "../../src/hypervisor/check.ts";
+import { Checker } from "../../src/hypervisor/check/check.ts";
 import { assemble } from "../../src/workstation/assemble.ts";
 import type { RootPlan } from "../../src/workstation/plan.ts";
 

@@ -2,8 +2,8 @@
 // becomes of it: registers and scheduling of vCPUs, interrupts and packets on their way, the counters of handles and notifications, and
 // the random numbers that were drawn.
 
-import type { HypervisorObject } from "../../src/hypervisor/object.ts";
-import { dumpHypervisor } from "../../src/hypervisor/state-dump.ts";
+import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
+import { dumpHypervisor } from "../../src/hypervisor/check/state-dump.ts";
 import type { System } from "./system.ts";
 
 /** Objects that carry what is on its way: only their presence counts. */

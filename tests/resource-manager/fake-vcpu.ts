@@ -5,7 +5,7 @@ import { ErrorCode } from "../../src/abi/errors.ts";
 import { type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { NO_FAULTS } from "../../src/abi/faults.ts";
-import { TraceHub } from "../../src/hypervisor/trace-hub.ts";
+import { TraceHub } from "../../src/hypervisor/trace/trace-hub.ts";
 import { encodeRootEnvironment } from "../../src/abi/root-environment.ts";
 import { capId, HWIRQS, recordedEnvironment } from "../support/recorded-environment.ts";
 

@@ -27,7 +27,7 @@ import {
   VmState,
 } from "../../src/abi/rpc/messages/vm.ts";
 import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
-import { Cspace } from "../../src/hypervisor/cspace.ts";
+import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { cells64, devicetree, type DevicetreeNode, findNode, node, setProperties } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { parseFaultRule } from "../../src/workstation/fault-rules.ts";

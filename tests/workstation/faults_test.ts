@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/workstation/guest-system.ts";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
-import { Checker } from "../../src/hypervisor/check.ts";
+import { Checker } from "../../src/hypervisor/check/check.ts";
 import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/workstation/fault-rules.ts";
 import { Random } from "../support/random.ts";
 import { demoSystem, rows, runUntil } from "./inspect/system.ts";

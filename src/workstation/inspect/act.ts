@@ -1,7 +1,7 @@
 // Does what people ask: each action is what a VM could have done through a hypercall, and input to the run as typing is.
 
-import { Intid } from "../../hypervisor/gic-registers.ts";
-import type { Vgic } from "../../hypervisor/vgic.ts";
+import { Intid } from "../../hypervisor/gic/gic-registers.ts";
+import type { Vgic } from "../../hypervisor/gic/vgic.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { InputDevice, type InputEvent } from "../../virtio/input/input.ts";
 import { FaultRuleError, parseFaultRule } from "../fault-rules.ts";

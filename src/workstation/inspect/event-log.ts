@@ -1,7 +1,7 @@
 // The events that a session keeps: two bounded rings, so that what happens often does not push out what happens seldom.
 
 import type { TraceEvent, TraceKind } from "../../abi/trace.ts";
-import type { TraceHub } from "../../hypervisor/trace-hub.ts";
+import type { TraceHub } from "../../hypervisor/trace/trace-hub.ts";
 
 /** Kinds that are always recorded: they are few. */
 export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci", "dev", "rule", "log"];

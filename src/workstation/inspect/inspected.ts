@@ -1,11 +1,11 @@
 // What readers look at, and what they share. Nothing here changes the machine: a run that is looked at is the same run.
 
-import type { AddressSpace } from "../../hypervisor/addrspace.ts";
-import type { Cspace } from "../../hypervisor/cspace.ts";
+import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
+import type { Cspace } from "../../hypervisor/capabilities/cspace.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
-import type { HypervisorObject } from "../../hypervisor/object.ts";
-import type { ObjectTypes } from "../../hypervisor/object-types.ts";
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
+import type { ObjectTypes } from "../../hypervisor/capabilities/object-types.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "../guest-names.ts";

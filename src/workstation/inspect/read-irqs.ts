@@ -1,11 +1,11 @@
 // Rows about interrupts: state, route, how often, and what is wrong with one that cannot come or comes too often.
 
-import { Icc, Intid } from "../../hypervisor/gic-registers.ts";
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
-import { Irq, type IrqBank, type LevelSource, type Vgic } from "../../hypervisor/vgic.ts";
-import type { VgicCpu } from "../../hypervisor/vgic-cpu-interface.ts";
-import type { Vic } from "../../hypervisor/vic.ts";
-import { VirqSource } from "../../hypervisor/vic-source.ts";
+import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { Irq, type IrqBank, type LevelSource, type Vgic } from "../../hypervisor/gic/vgic.ts";
+import type { VgicCpu } from "../../hypervisor/gic/vgic-cpu-interface.ts";
+import type { Vic } from "../../hypervisor/gic/vic.ts";
+import { VirqSource } from "../../hypervisor/gic/vic-source.ts";
 import { countText } from "./format.ts";
 import type { View } from "./inspected.ts";
 import { hex, type RowOf } from "./table.ts";

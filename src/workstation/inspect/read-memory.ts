@@ -1,12 +1,12 @@
 // Rows about physical memory: who owns which pages, where they are mapped, and what they contain.
 
 import { Access, MapAttributes } from "../../abi/words.ts";
-import type { AddressSpace } from "../../hypervisor/addrspace.ts";
-import { describeViolation } from "../../hypervisor/check.ts";
-import { checkConservation, checkTables } from "../../hypervisor/check-memory.ts";
-import { checkObject, checkRegistries } from "../../hypervisor/check-objects.ts";
-import type { MemoryOwner, PageRun } from "../../hypervisor/memdb.ts";
-import { Memextent } from "../../hypervisor/memextent.ts";
+import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
+import { describeViolation } from "../../hypervisor/check/check.ts";
+import { checkConservation, checkTables } from "../../hypervisor/check/check-memory.ts";
+import { checkObject, checkRegistries } from "../../hypervisor/check/check-objects.ts";
+import type { MemoryOwner, PageRun } from "../../hypervisor/memory/memdb.ts";
+import { Memextent } from "../../hypervisor/memory/memextent.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { Vmid } from "../guest-names.ts";
 import { asciiText, bytesText } from "./bytes.ts";

@@ -1,8 +1,8 @@
 // Rows about message queues and doorbells, and the messages in a queue.
 
 import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
-import { Doorbell } from "../../hypervisor/doorbell.ts";
-import type { HypervisorObject } from "../../hypervisor/object.ts";
+import { Doorbell } from "../../hypervisor/ipc/doorbell.ts";
+import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
 import { Vmid } from "../guest-names.ts";
 import { asciiText, bytesText } from "./bytes.ts";
 import { QueryError, type View, withPrefix } from "./inspected.ts";

@@ -1,6 +1,6 @@
 // The call frames of a vCPU: x29 leads to frame records of two words, the caller's x29 and the return address (AAPCS64 section 6.4.6).
 
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { View } from "./inspected.ts";
 import { nameIn } from "../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";

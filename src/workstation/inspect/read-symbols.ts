@@ -1,7 +1,7 @@
 // Rows of symbols, and of instructions in a guest's memory.
 
 import { disassemble } from "../../isa/disassemble.ts";
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import { nameIn } from "../symbols/vm-symbols.ts";
 import type { SymbolTable } from "../symbols/symbol-table.ts";
 import { QueryError, type View } from "./inspected.ts";

@@ -1,9 +1,9 @@
 // Rows about vCPUs: what each does, waits for, and its registers.
 
-import { Icc, Intid } from "../../hypervisor/gic-registers.ts";
-import { Block, type Vcpu } from "../../hypervisor/vcpu.ts";
-import { TimerPpi } from "../../hypervisor/timer.ts";
-import { Irq } from "../../hypervisor/vgic.ts";
+import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
+import { Block, type Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
+import { TimerPpi } from "../../hypervisor/scheduling/timer.ts";
+import { Irq } from "../../hypervisor/gic/vgic.ts";
 import { REGISTER_NAMES } from "../../core/interface.ts";
 import { vcpuWord } from "../guest-names.ts";
 import { durationText } from "./format.ts";

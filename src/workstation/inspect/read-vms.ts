@@ -2,8 +2,8 @@
 
 import { VcpuOption } from "../../abi/words.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";
-import type { AddressSpace } from "../../hypervisor/addrspace.ts";
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import { findVm, type Vm } from "../../resource-manager/state.ts";
 import { Vmid } from "../guest-names.ts";
 import type { View } from "./inspected.ts";

@@ -1,7 +1,7 @@
 // Events that somebody wants to take away: recorded from `start` to `stop`, the oldest first, in a bounded list that counts what it lost.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
-import type { TraceHub } from "../../hypervisor/trace-hub.ts";
+import type { TraceHub } from "../../hypervisor/trace/trace-hub.ts";
 
 /** Events that are kept. */
 const CAPACITY = 500_000;

@@ -1,7 +1,7 @@
 // Who raises which interrupt: the sources of all objects, by the object that the VIC holds for each.
 
-import type { LevelSource } from "../../hypervisor/vgic.ts";
-import type { VirqSource } from "../../hypervisor/vic-source.ts";
+import type { LevelSource } from "../../hypervisor/gic/vgic.ts";
+import type { VirqSource } from "../../hypervisor/gic/vic-source.ts";
 import type { View } from "./inspected.ts";
 
 /** Names of vIRQ sources for people: `mq:7 rx`, `db:3`, `vtimer`, `vcpu:rt/0 halted`. */

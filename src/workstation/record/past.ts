@@ -1,7 +1,7 @@
 // The past of a session: the same plan in a second machine, which gets the inputs of the first up to a place. Going back is running again; as
 // runs repeat to the instruction, the place is exactly what it was.
 
-import type { DebugStop } from "../../hypervisor/debug-control.ts";
+import type { DebugStop } from "../../hypervisor/traps/debug-control.ts";
 import type { System } from "../system.ts";
 import { letIn } from "./input.ts";
 import type { Place, RecordedInput } from "./recording.ts";

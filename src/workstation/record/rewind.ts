@@ -1,8 +1,8 @@
 // Going back with a debugger: the session's run is run again in another machine, which stops at what the debugger has set. The last stop
 // before the place where it stood is what a person who goes back wants to see.
 
-import type { DebugControl, DebugStop } from "../../hypervisor/debug-control.ts";
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { DebugControl, DebugStop } from "../../hypervisor/traps/debug-control.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { DebugStopped } from "../protocol.ts";
 import type { Milestone } from "../snapshot/history.ts";
 import type { Past } from "./past.ts";

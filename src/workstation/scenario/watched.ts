@@ -1,7 +1,7 @@
 // What a scenario's expectations look at: what consoles showed, and the events that passed.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
-import type { TraceHub } from "../../hypervisor/trace-hub.ts";
+import type { TraceHub } from "../../hypervisor/trace/trace-hub.ts";
 import { type Filter, parseFilter } from "../inspect/filter.ts";
 import { eventRow } from "../inspect/read-trace.ts";
 import type { Row } from "../inspect/table.ts";

@@ -1,8 +1,8 @@
 // The state of a whole system: hypervisor, native guests and parts as fields of an archive, RAM as pages.
 
 import { ArchiveError } from "../../machine/archive.ts";
-import { ObjectArchive } from "../../hypervisor/archive.ts";
-import { archiveHypervisor, violationOf } from "../../hypervisor/hypervisor-archive.ts";
+import { ObjectArchive } from "../../hypervisor/archive/archive.ts";
+import { archiveHypervisor, violationOf } from "../../hypervisor/archive/hypervisor-archive.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import { type Pages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";

@@ -2,7 +2,7 @@
 
 import type { DebugCore } from "../../core/interface.ts";
 import type { Ram } from "../../machine/ram.ts";
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { KernelMemory } from "./kallsyms.ts";
 
 const PAGE = 4096n;

@@ -3,7 +3,7 @@
 
 import type { DebugCore } from "../../core/interface.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
-import type { Vcpu } from "../../hypervisor/vcpu.ts";
+import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import { readElfSymbols } from "./elf-symbols.ts";
 import { readKallsyms } from "./kallsyms.ts";
 import { readKernelMemory } from "./kernel-memory.ts";

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { ACTIVATE, allRights, CspaceRight, DoorbellRight, PartitionRight } from "../../../src/abi/rights.ts";
-import type { Cspace } from "../../../src/hypervisor/cspace.ts";
-import type { Vcpu } from "../../../src/hypervisor/vcpu.ts";
+import type { Cspace } from "../../../src/hypervisor/capabilities/cspace.ts";
+import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { NEVER } from "../errors/recipes.ts";
 import { Rig } from "./rig.ts";
 

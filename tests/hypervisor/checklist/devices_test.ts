@@ -6,8 +6,8 @@ import { decodeRootEnvironment, ROOT_ENVIRONMENT_SIZE } from "../../../src/abi/r
 import { Access, ExtentType, mapAttributes, MemoryType } from "../../../src/abi/words.ts";
 import { createHypervisor } from "../../../src/hypervisor/create-hypervisor.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../../../src/devices/virtio-mmio-registers.ts";
-import type { AddressSpace } from "../../../src/hypervisor/addrspace.ts";
-import type { Memextent } from "../../../src/hypervisor/memextent.ts";
+import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
+import type { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
 import { encodeSystemRegister } from "../../../src/core/system-registers.ts";
 import { Rig as CoreRig } from "../../core/rig.ts";
 import { page } from "../errors/recipes.ts";

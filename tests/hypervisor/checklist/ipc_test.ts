@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { msgqueueCreateInfo, MsgqueueSendFlags } from "../../../src/abi/words.ts";
-import type { Msgqueue } from "../../../src/hypervisor/msgqueue.ts";
+import type { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
 import { ALL_ONES, Rig } from "./rig.ts";
 
 const VIRQ = 40;

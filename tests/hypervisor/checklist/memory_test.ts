@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { Access, DonateType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../../../src/abi/words.ts";
-import type { AddressSpace } from "../../../src/hypervisor/addrspace.ts";
-import type { Memextent } from "../../../src/hypervisor/memextent.ts";
+import type { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
+import type { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
 import { FREE_IPA, mapped, RECIPES } from "../errors/recipes.ts";
 import { type Args, RW_NORMAL, RWX_BASIC } from "../errors/world.ts";
 import { Rig } from "./rig.ts";

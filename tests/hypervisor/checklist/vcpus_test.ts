@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { ThreadRight } from "../../../src/abi/rights.ts";
 import { CPU_INVALID, VcpuOption, VcpuRunState } from "../../../src/abi/words.ts";
-import { DEEPEST_POWER_STATE } from "../../../src/hypervisor/psci.ts";
-import type { Partition } from "../../../src/hypervisor/partition.ts";
-import { Block, Vcpu } from "../../../src/hypervisor/vcpu.ts";
-import { Irq } from "../../../src/hypervisor/vgic.ts";
-import type { VpmGroup } from "../../../src/hypervisor/vpm-group.ts";
+import { DEEPEST_POWER_STATE } from "../../../src/hypervisor/firmware/psci.ts";
+import type { Partition } from "../../../src/hypervisor/memory/partition.ts";
+import { Block, Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import { Irq } from "../../../src/hypervisor/gic/vgic.ts";
+import type { VpmGroup } from "../../../src/hypervisor/scheduling/vpm-group.ts";
 import {
   dataAbort,
   hvc,

@@ -14,14 +14,14 @@ import {
   VcpuOption,
 } from "../../../src/abi/words.ts";
 import { RAM_BASE } from "../../../src/machine/memory-map.ts";
-import { AddressSpace } from "../../../src/hypervisor/addrspace.ts";
-import type { Cspace } from "../../../src/hypervisor/cspace.ts";
-import type { Doorbell } from "../../../src/hypervisor/doorbell.ts";
-import { Memextent } from "../../../src/hypervisor/memextent.ts";
-import { Msgqueue } from "../../../src/hypervisor/msgqueue.ts";
-import { Partition } from "../../../src/hypervisor/partition.ts";
-import { Vcpu } from "../../../src/hypervisor/vcpu.ts";
-import type { VirtioMmio } from "../../../src/hypervisor/virtio-mmio.ts";
+import { AddressSpace } from "../../../src/hypervisor/memory/addrspace.ts";
+import type { Cspace } from "../../../src/hypervisor/capabilities/cspace.ts";
+import type { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
+import { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
+import { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
+import { Partition } from "../../../src/hypervisor/memory/partition.ts";
+import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
+import type { VirtioMmio } from "../../../src/hypervisor/ipc/virtio-mmio.ts";
 import type { Case } from "./case.ts";
 import { bind, FREE_IPA, FREE_VIRQ, inputDevice, page } from "./recipes.ts";
 import type { Args, World } from "./world.ts";

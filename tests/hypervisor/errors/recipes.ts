@@ -2,13 +2,13 @@
 
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
 import { ModifyFlags, ModifyOperation, msgqueueCreateInfo, VcpuOption } from "../../../src/abi/words.ts";
-import type { Doorbell } from "../../../src/hypervisor/doorbell.ts";
-import type { Memextent } from "../../../src/hypervisor/memextent.ts";
-import type { Msgqueue } from "../../../src/hypervisor/msgqueue.ts";
-import type { Vic } from "../../../src/hypervisor/vic.ts";
-import type { VirqSource } from "../../../src/hypervisor/vic-source.ts";
-import type { VirtioMmio } from "../../../src/hypervisor/virtio-mmio.ts";
-import type { VpmGroup } from "../../../src/hypervisor/vpm-group.ts";
+import type { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
+import type { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
+import type { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
+import type { Vic } from "../../../src/hypervisor/gic/vic.ts";
+import type { VirqSource } from "../../../src/hypervisor/gic/vic-source.ts";
+import type { VirtioMmio } from "../../../src/hypervisor/ipc/virtio-mmio.ts";
+import type { VpmGroup } from "../../../src/hypervisor/scheduling/vpm-group.ts";
 import { type Args, RW_NORMAL, RWX_BASIC, type World } from "./world.ts";
 
 /** A vIRQ that nothing is bound to, and one for what a recipe binds itself. */

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../../src/abi/errors.ts";
 import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
-import { Checker } from "../../../src/hypervisor/check.ts";
+import { Checker } from "../../../src/hypervisor/check/check.ts";
 import { NEVER, READ_ONLY, RECIPES } from "./recipes.ts";
 import { World } from "./world.ts";
 

@@ -2,7 +2,7 @@
 // (DESIGN "Seven decisions", 7). 50,000 actions, with EL2_LONG=1 a million. A failure prints the script that replays it.
 
 import assert from "node:assert/strict";
-import { Doorbell } from "../../../src/hypervisor/doorbell.ts";
+import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
 import type { Behaviour } from "../../../src/hypervisor/behaviour.ts";
 import { type Entry, format, parse, replay, runEpoch, shrink } from "./script.ts";
 import { HostileWorld } from "./world.ts";

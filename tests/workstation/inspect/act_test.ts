@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Checker } from "../../../src/hypervisor/check.ts";
+import { Checker } from "../../../src/hypervisor/check/check.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 Deno.test("a guest that is ended at once, in the middle of its work, breaks no invariant", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dumpHypervisor } from "../../../src/hypervisor/state-dump.ts";
+import { dumpHypervisor } from "../../../src/hypervisor/check/state-dump.ts";
 import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
 import type { Column } from "../../../src/workstation/inspect/table.ts";
 import { type TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";

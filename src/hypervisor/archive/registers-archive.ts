@@ -1,0 +1,58 @@
+// The architectural state of a vCPU in an archive: registers with flags resolved, and what the core keeps between two instructions.
+
+import { type Core, REGISTER_NAMES, type VcpuState } from "../../core/interface.ts";
+import type { Archive } from "../../machine/archive.ts";
+
+const X_REGISTERS = 31;
+const V_REGISTERS = 32;
+const STEPPED = ["none", "other", "exclusive"] as const;
+
+/** Saves the registers, or loads them into a vCPU that has just been made. Stage 2 and interrupt inputs follow from the vCPU's objects. */
+export function archiveRegisters(archive: Archive, core: Core, registers: VcpuState): void {
+  archive.within("registers", () => {
+    archiveGeneral(archive, registers);
+    for (const name of REGISTER_NAMES) {
+      const value = archive.word(name, registers.getRegister(name));
+      if (archive.loading) registers.setRegister(name, value);
+    }
+    registers.event = archive.bool("event", registers.event);
+    registers.defaultCacheable = archive.bool("defaultCacheable", registers.defaultCacheable);
+    archiveDebug(archive, registers);
+    archiveProgress(archive, core, registers);
+  });
+}
+
+function archiveGeneral(archive: Archive, registers: VcpuState): void {
+  // First, as it says which stack pointer is in use.
+  registers.pstate = archive.integer("pstate", registers.pstate, 0, 0xffff_ffff);
+  registers.pc = archive.word("pc", registers.pc);
+  for (let index = 0; index < X_REGISTERS; index++) registers.setX(index, archive.word(`x${index}`, registers.getX(index)));
+  for (let index = 0; index < V_REGISTERS; index++) {
+    const [low, high] = registers.getV(index);
+    registers.setV(index, archive.word(`v${index}.low`, low), archive.word(`v${index}.high`, high));
+  }
+}
+
+function archiveDebug(archive: Archive, { debug }: VcpuState): void {
+  for (const name of ["bvr", "bcr", "wvr", "wcr"] as const) {
+    const values = debug[name];
+    for (let index = 0; index < values.length; index++) values[index] = archive.word(`${name}${index}`, values[index]);
+  }
+  if (archive.loading) debug.version++;
+}
+
+/** The exclusive monitor, and a software step that is due. */
+function archiveProgress(archive: Archive, core: Core, registers: VcpuState): void {
+  const { monitor, stepped } = archive.loading ? { monitor: undefined, stepped: undefined } : core.progress(registers);
+  const loaded = {
+    stepped: archive.choice("stepped", stepped, STEPPED),
+    monitor: archive.maybe("monitor", monitor, (marked) => ({
+      size: archive.choice("size", marked?.size, [1, 2, 4, 8, 16]),
+      address: archive.word("address", marked?.address),
+      low: archive.word("low", marked?.low),
+      high: archive.word("high", marked?.high),
+    })),
+  };
+  // The monitor is the CPU's: it is set when nothing else makes another vCPU resident.
+  archive.later(() => core.setProgress(registers, loaded));
+}

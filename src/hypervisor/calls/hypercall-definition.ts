@@ -1,0 +1,140 @@
+// How a hypercall is defined beside the object that it works on: which capabilities it looks up, in which order, with which rights, and
+// its handler. The shape of the call itself is the ABI's (src/abi/hypercalls.ts). Order of checks: spec/hypervisor.md §1.3, §3.3.
+//
+//     export const calls: HypercallDefinition[] = [
+//       hypercall("doorbell_send", {
+//         caps: { doorbell: active("doorbell", DoorbellRight.Send) },
+//         handler: (_call, { doorbell, new_flags }) => ({ old_flags: doorbell.send(new_flags) }),
+//       }),
+//     ];
+
+import type { ErrorCode } from "../../abi/errors.ts";
+import type { ArgumentKind, HypercallName, HYPERCALLS, ResultKind } from "../../abi/hypercalls.ts";
+import { ACTIVATE, type ObjectType } from "../../abi/rights.ts";
+import type { Cspace } from "../capabilities/cspace.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { HypervisorObject } from "../capabilities/object.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
+
+/** What a capability argument must be. */
+export interface CapRule<T extends ObjectType | "any" = ObjectType | "any"> {
+  readonly type: T;
+  /** Rights that the capability must have, all of them. */
+  readonly rights: number;
+  /** Whether rights are checked before the type (lookups that accept any type at first). */
+  readonly untyped: boolean;
+  /** The state that the object must have. `init` is checked when every lookup has succeeded. */
+  readonly state: "active" | "init" | "any";
+}
+
+/** A typed capability with `rights` to an active object: what the specification calls "right R". */
+export function active<T extends ObjectType>(type: T, rights: number): CapRule<T> {
+  return { type, rights, untyped: false, state: "active" };
+}
+
+/** A typed capability with `rights`; the object may be in any state. */
+export function anyState<T extends ObjectType>(type: T, rights: number): CapRule<T> {
+  return { type, rights, untyped: false, state: "any" };
+}
+
+/** A capability of any type with the right to activate, then of type `type`; the object must still be configurable (state INIT). */
+export function configurable<T extends ObjectType>(type: T): CapRule<T> {
+  return { type, rights: ACTIVATE, untyped: true, state: "init" };
+}
+
+/** A capability of any type with the right to activate. */
+export function activatable(): CapRule<"any"> {
+  return { type: "any", rights: ACTIVATE, untyped: true, state: "any" };
+}
+
+type ObjectOfRule<R> = R extends CapRule<infer T> ? (T extends ObjectType ? ObjectOf<T> : HypervisorObject) : never;
+
+type ArgumentValue<K extends ArgumentKind> = K extends "u16" | "u32" ? number : K extends "bool" ? boolean : bigint;
+type ResultValue<K extends ResultKind> = K extends "u32" ? number : K extends "bool" ? boolean : bigint;
+
+type ArgumentsOf<N extends HypercallName> = typeof HYPERCALLS[N]["arguments"];
+type ResultsOf<N extends HypercallName> = typeof HYPERCALLS[N]["results"];
+
+/** Which capability arguments of a call are looked up in the caller's cspace. Others stay ids. */
+export type CapRules<N extends HypercallName> = {
+  readonly [A in keyof ArgumentsOf<N> as ArgumentsOf<N>[A] extends "cap" ? A : never]?: CapRule;
+};
+
+/** Decoded arguments: numbers to 32 bits, bigint above, user pointers and capability ids as bigint. */
+export type RawArguments<N extends HypercallName> = {
+  readonly [A in keyof ArgumentsOf<N> as ArgumentsOf<N>[A] extends "res0" | "res1" ? never : A]: ArgumentsOf<N>[A] extends ArgumentKind
+    ? ArgumentValue<ArgumentsOf<N>[A]>
+    : never;
+};
+
+/** What a handler gets: the arguments, looked-up capabilities replaced by their objects. */
+export type Arguments<N extends HypercallName, C> = {
+  readonly [A in keyof RawArguments<N>]: A extends keyof C ? ObjectOfRule<C[A]> : RawArguments<N>[A];
+};
+
+/** The results of a call by name, and its error unless that is OK. */
+export type Results<N extends HypercallName> =
+  & {
+    -readonly [R in keyof ResultsOf<N>]: ResultsOf<N>[R] extends ResultKind ? ResultValue<ResultsOf<N>[R]> : never;
+  }
+  & { error?: ErrorCode };
+
+/**
+ * A handler's answer that there is none yet: the caller is no longer running when the handler returns. Either it gets its results later
+ * through `HypercallTable.encode` (vcpu_run), or never (vcpu_poweroff, vcpu_kill of oneself).
+ */
+export const DEFERRED: unique symbol = Symbol("deferred");
+
+/** What a handler answers: an error (all data results are zero), the results by name, or nothing yet. */
+export type Reply<N extends HypercallName> = ErrorCode | Results<N> | typeof DEFERRED;
+
+/** Who calls, for handlers. */
+export interface Call {
+  readonly hypervisor: Hypervisor;
+  readonly caller: ObjectOf<"thread">;
+  /** The caller's cspace. */
+  readonly cspace: Cspace;
+  /** Looks up a capability that only some arguments of a call need (scheduler_yield, vcpu_set_affinity). */
+  lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode;
+  /** Notes why the call is refused, and gives back the error. `section`: where the rule is specified, if not with the call. */
+  refuse<E extends ErrorCode>(error: E, rule: string, values?: Readonly<Record<string, unknown>>, section?: string): E;
+}
+
+/** What `hypercall` makes: a definition without its call's types, for the table. */
+export interface HypercallDefinition {
+  readonly name: HypercallName;
+  /** In order of lookup. */
+  readonly caps: readonly (readonly [argument: string, rule: CapRule])[];
+  readonly validate: ((call: Call, args: Readonly<Record<string, unknown>>) => ErrorCode) | undefined;
+  readonly handler:
+    | ((call: Call, args: Readonly<Record<string, unknown>>) => ErrorCode | Readonly<Record<string, unknown>> | typeof DEFERRED)
+    | undefined;
+  /** The one object that the handler answers, where it always answers the same. */
+  readonly constant: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * Defines a call.
+ * - `caps`: the capability arguments to look up, written in order of lookup
+ * - `validate`: checks that come before every lookup (reserved bits of words); gives OK or an error
+ * - `constant`: instead of a handler: the results, which are always the same
+ * - `handler`: absent where the call is not built: its checks are made, then the machine stops and names it
+ */
+export function hypercall<N extends HypercallName, const C extends CapRules<N> = Record<never, never>>(
+  name: N,
+  definition: {
+    readonly caps?: C;
+    readonly validate?: (call: Call, args: RawArguments<N>) => ErrorCode;
+    readonly handler?: (call: Call, args: Arguments<N, C>) => Reply<N>;
+    readonly constant?: Results<N>;
+  },
+): HypercallDefinition {
+  const { constant } = definition;
+  return {
+    name,
+    caps: Object.entries(definition.caps ?? {}) as [string, CapRule][],
+    validate: definition.validate as HypercallDefinition["validate"],
+    handler: constant ? () => constant : definition.handler as HypercallDefinition["handler"],
+    constant,
+  };
+}

@@ -1,0 +1,379 @@
+// The table of hypercalls: the only decoder of their arguments and the only encoder of their results, for both entrances and for native
+// guests (spec/hypervisor.md §1.1-1.3). Definitions live with their objects; this file collects them.
+
+import { ErrorCode } from "../../abi/errors.ts";
+import {
+  type ArgumentKind,
+  HYPERCALL_COUNT,
+  type HypercallName,
+  HYPERCALLS,
+  type HypercallSignature,
+  type ResultKind,
+} from "../../abi/hypercalls.ts";
+import type { ObjectType } from "../../abi/rights.ts";
+import type { VcpuState } from "../../core/interface.ts";
+import type { Checker } from "../check/check.ts";
+import type { Cspace } from "../capabilities/cspace.ts";
+import { beginCall, describeCall, endCall, isRefusal, leaveCall } from "../trace/hypercall-trace.ts";
+import { type Call, type CapRule, DEFERRED, type HypercallDefinition, type Results } from "./hypercall-definition.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { HypervisorObject } from "../capabilities/object.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC wrapper behind `HVC #0` and `SMC #0`. */
+export type Entrance = "native" | "smccc";
+
+/** Results of a call as register values. */
+export interface EncodedResults {
+  /** X0..X7, unsigned 64 bits. */
+  readonly values: readonly bigint[];
+  /** How many of them the call defines: the SMCCC entrance writes no others. */
+  readonly count: number;
+}
+
+/** Where a call's arguments are: the caller's registers, or a list of values. Halves are unsigned. */
+type Arguments = Pick<VcpuState, "getX" | "getLow" | "getHigh" | "areHalves">;
+
+/** Arguments that are in no registers: a native guest's, or those of an SMCCC call, which begin at X1. */
+class ListedArguments implements Arguments {
+  constructor(readonly values: readonly bigint[]) {}
+
+  getX(index: number): bigint {
+    return this.values[index] ?? 0n;
+  }
+  getLow(index: number): number {
+    return Number(this.getX(index) & 0xffff_ffffn);
+  }
+  getHigh(index: number): number {
+    return Number(this.getX(index) >> 32n);
+  }
+  areHalves(first: number, last: number, half: number): boolean {
+    const value = BigInt.asUintN(64, BigInt(half));
+    for (let index = first; index <= last; index++) if (this.getX(index) !== value) return false;
+    return true;
+  }
+}
+
+/** Registers that carry arguments and results of a native call; behind X8, which stays, those that it leaves zero. */
+const REGISTERS = 8;
+const CLEARED_FIRST = 9;
+const CLEARED_LAST = 17;
+
+/** What a handler answered. */
+type ReplyValue = ErrorCode | Readonly<Record<string, unknown>>;
+
+/** Reserved arguments in a row: their indices, and what both halves of each must be: 0 or, all ones, -1, which a small integer holds. */
+interface ReservedArguments {
+  readonly first: number;
+  last: number;
+  readonly half: number;
+}
+
+/** A call of the table. */
+interface Entry {
+  readonly name: HypercallName;
+  readonly signature: HypercallSignature;
+  readonly reserved: readonly ReservedArguments[];
+  readonly resultNames: readonly string[];
+  readonly resultKinds: readonly ResultKind[];
+  readonly definition: HypercallDefinition | undefined;
+  readonly hasError: boolean;
+  /** Low and high halves of the results of a call that always has the same, and no error; undefined for others. */
+  readonly constantHalves: Uint32Array | undefined;
+  /** Indices of the arguments that are looked up, in the order of `definition.caps`. */
+  readonly lookedUp: readonly number[];
+  /** Whether a capability must name an object that is still configurable. */
+  readonly configures: boolean;
+  /** The arguments by name: read from where they are when a handler, or the trace, asks for them. Valid until the call's results are written. */
+  readonly decoded: Readonly<Record<string, unknown>>;
+}
+
+/** Calls whose X0 is no error. */
+const WITHOUT_ERROR: ReadonlySet<HypercallName> = new Set(["hypervisor_identify"]);
+
+/** The arguments of the call in progress. Calls do not nest. */
+interface Frame {
+  source: Arguments;
+  /** Objects of the capabilities that are looked up, as far as they are. */
+  readonly objects: (HypervisorObject | undefined)[];
+}
+
+function makeEntry(name: HypercallName, definition: HypercallDefinition | undefined, frame: Frame): Entry {
+  const signature: HypercallSignature = HYPERCALLS[name];
+  const names = Object.keys(signature.arguments);
+  const lookedUp = definition?.caps.map(([argument]) => names.indexOf(argument)) ?? [];
+  const reserved: ReservedArguments[] = [];
+  // A prototype of its own makes it a shape of its own: objects that have accessors of one name but not of one function share none otherwise,
+  // and are hash tables, in which every read is a search.
+  const decoded = Object.create({});
+  for (const [index, kind] of Object.values(signature.arguments).entries()) {
+    if (kind === "res0" || kind === "res1") addReserved(reserved, index, kind === "res0" ? 0 : -1);
+    else Object.defineProperty(decoded, names[index], { enumerable: true, get: reader(frame, kind, index, lookedUp.indexOf(index)) });
+  }
+  return {
+    name,
+    signature,
+    reserved,
+    resultNames: Object.keys(signature.results),
+    resultKinds: Object.values(signature.results),
+    definition,
+    hasError: !WITHOUT_ERROR.has(name),
+    constantHalves: definition?.constant && halvesOf(definition.constant, signature, !WITHOUT_ERROR.has(name)),
+    lookedUp,
+    configures: definition?.caps.some(([, rule]) => rule.state === "init") ?? false,
+    decoded,
+  };
+}
+
+function addReserved(reserved: ReservedArguments[], index: number, half: number): void {
+  const before = reserved.at(-1);
+  if (before?.last === index - 1 && before.half === half) before.last = index;
+  else reserved.push({ first: index, last: index, half });
+}
+
+/** The registers from X0 on of a native call that answers this and no error. */
+function halvesOf(reply: Readonly<Record<string, unknown>>, signature: HypercallSignature, hasError: boolean): Uint32Array {
+  const values = Object.entries(signature.results).map(([result, kind]) => encodeResult(kind, reply[result]));
+  return new Uint32Array(BigUint64Array.from(hasError ? [0n, ...values] : values).buffer);
+}
+
+/** Reads an argument. `place` is a looked-up capability's in `Frame.objects`, else -1; its id shows where the lookup failed. */
+function reader(frame: Frame, kind: Exclude<ArgumentKind, "res0" | "res1">, index: number, place: number): () => unknown {
+  if (place >= 0) return () => frame.objects[place] ?? frame.source.getX(index);
+  switch (kind) {
+    case "u16":
+      return () => frame.source.getLow(index) & 0xffff;
+    case "u32":
+      return () => frame.source.getLow(index);
+    case "bool":
+      return () => (frame.source.getLow(index) & 0xff) !== 0;
+    case "cap":
+    case "u64":
+    case "user_ptr":
+      return () => frame.source.getX(index);
+  }
+}
+
+const NO_VALUES = {};
+
+/** The call in progress, as its handler sees it. One object serves all calls of a table. */
+class CurrentCall implements Call {
+  hypervisor!: Hypervisor;
+  caller!: Vcpu;
+  cspace!: Cspace;
+
+  lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode {
+    return this.cspace.lookup(id, rule);
+  }
+
+  refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>> = NO_VALUES, section?: string): E {
+    return this.hypervisor.trace.refuse(error, rule, values, section);
+  }
+}
+
+/** The table. */
+export class HypercallTable {
+  readonly #entries: (Entry | undefined)[] = new Array(HYPERCALL_COUNT);
+  readonly #definitions = new Map<HypercallName, HypercallDefinition>();
+  readonly #call = new CurrentCall();
+  readonly #frame: Frame = { source: new ListedArguments([]), objects: [] };
+
+  constructor(definitions: Iterable<HypercallDefinition>) {
+    for (const definition of definitions) {
+      if (this.#definitions.has(definition.name)) throw new Error(`${definition.name} is defined twice`);
+      this.#definitions.set(definition.name, definition);
+    }
+    for (const name of Object.keys(HYPERCALLS) as HypercallName[]) {
+      const definition = this.#definitions.get(name);
+      if (definition || !NOT_IN_THIS_BUILD.has(name)) this.#entries[HYPERCALLS[name].number] = makeEntry(name, definition, this.#frame);
+    }
+  }
+
+  /** Puts something around a call, made of its own definition, or takes that away again. Other calls pay nothing for it. */
+  around(name: HypercallName, make: ((definition: HypercallDefinition) => HypercallDefinition) | undefined): void {
+    const { number } = HYPERCALLS[name];
+    const definition = this.#definitions.get(name);
+    // What this build has no module for does not happen, and cannot go wrong.
+    if (!definition) return;
+    this.#entries[number] = makeEntry(name, make ? make(definition) : definition, this.#frame);
+  }
+
+  /**
+   * Makes a native call whose arguments are in the caller's registers, and writes the results there.
+   * False when the number is not assigned; nothing is written then.
+   */
+  call(caller: Vcpu, number: number): boolean {
+    const entry = this.#entries[number];
+    if (!entry) return false;
+    const { trace, checker } = caller.hypervisor;
+    if (entry.constantHalves && !trace.wanted.hvc && !checker) {
+      trace.clearNote();
+      caller.registers.setHalves(entry.constantHalves);
+      clearBehind(caller, entry.constantHalves.length / 2);
+      return true;
+    }
+    const reply = this.#dispatch(entry, caller, caller.registers, "native");
+    if (checker) verify(checker, entry, caller);
+    if (reply !== DEFERRED) this.#write(entry, reply, caller);
+    return true;
+  }
+
+  /**
+   * Makes a call with listed arguments: X0..X7 (native) or X1..X7 (SMCCC).
+   * Gives the results; `DEFERRED` when the caller does not go on now; undefined when the number is not assigned.
+   */
+  dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined {
+    const entry = this.#entries[number];
+    if (!entry) return undefined;
+    const reply = this.#dispatch(entry, caller, new ListedArguments(args), entrance);
+    const results = reply === DEFERRED ? DEFERRED : this.#encode(entry, reply, entrance);
+    if (caller.hypervisor.checker) verify(caller.hypervisor.checker, entry, caller);
+    return results;
+  }
+
+  /** The results of vcpu_run, which come when its caller has done something else meanwhile: see `DEFERRED`. */
+  encodeRun(reply: Results<"vcpu_run">, caller: Vcpu, target: Vcpu): EncodedResults {
+    const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
+    if (caller.tracedCall !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, reply);
+    return this.#encode(entry, reply, caller.entrance);
+  }
+
+  /** As `encodeRun`, into the registers of a caller that executes instructions and has made a native call. */
+  deliverRun(reply: Results<"vcpu_run">, caller: Vcpu, target: Vcpu): void {
+    const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
+    if (caller.tracedCall !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, reply);
+    this.#write(entry, reply, caller);
+  }
+
+  #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
+    const { trace, machine, capabilityUses } = caller.hypervisor;
+    trace.clearNote();
+    capabilityUses.begin(entry.signature.number, trace.pcpu === undefined ? machine.time : machine.cpus[trace.pcpu].position);
+    if (trace.wanted.hvc) beginCall(caller, entry.name);
+    const reply = this.#perform(entry, caller, args, entrance);
+    if (reply === DEFERRED) {
+      if (caller.tracedCall !== undefined) leaveCall(caller, entry.name, entry.decoded);
+      return reply;
+    }
+    const error = entry.hasError ? errorOf(reply) : ErrorCode.OK;
+    if (error !== ErrorCode.OK) capabilityUses.refused(error);
+    if (caller.tracedCall !== undefined || isRefusal(error)) endCall(caller, entry.name, error, entry.decoded, reply);
+    return reply;
+  }
+
+  #perform(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
+    const { hypervisor, cspace } = caller;
+    const { definition, decoded } = entry;
+    if (!cspace) throw new Error(`${caller.name} makes a hypercall without a cspace`);
+    const call = this.#call;
+    call.hypervisor = hypervisor;
+    call.caller = caller;
+    call.cspace = cspace;
+    this.#frame.source = args;
+    const invalid = this.#begin(call, entry, args, entrance);
+    if (invalid !== ErrorCode.OK) return invalid;
+    if (!definition?.handler) {
+      hypervisor.stop(`hypercall ${entry.name} (0x${entry.signature.number.toString(16)}) by ${caller.name} is not built yet`);
+      return DEFERRED;
+    }
+    return definition.handler(call, decoded);
+  }
+
+  /** What comes before every handler: reserved arguments, the call's own early checks, capabilities. */
+  #begin(call: Call, { definition, decoded, reserved, lookedUp, configures }: Entry, args: Arguments, entrance: Entrance): ErrorCode {
+    const { objects } = this.#frame;
+    for (let index = 0; index < lookedUp.length; index++) objects[index] = undefined;
+    // The SMCCC entrance has fewer registers, and looks at no reserved ones.
+    for (let at = 0; at < reserved.length && entrance === "native"; at++) {
+      const { first, last, half } = reserved[at];
+      if (args.areHalves(first, last, half)) continue;
+      let index = first;
+      while (args.areHalves(index, index, half)) index++;
+      const rule = half === 0 ? "a reserved argument must be zero" : "a reserved argument must be all ones";
+      return call.refuse(ErrorCode.ARGUMENT_INVALID, rule, { argument: index, value: args.getX(index) }, "hypervisor 1.3");
+    }
+    if (!definition) return ErrorCode.OK;
+    const invalid = definition.validate?.(call, decoded) ?? ErrorCode.OK;
+    if (invalid !== ErrorCode.OK) return invalid;
+    const { caps } = definition;
+    for (let index = 0; index < caps.length; index++) {
+      const rule = caps[index][1];
+      const at = lookedUp[index];
+      const object: HypervisorObject | ErrorCode = call.cspace.lookupPlain(args.getHigh(at), args.getLow(at), rule) ??
+        call.cspace.lookup(args.getX(at), rule as CapRule);
+      if (typeof object === "number") return object;
+      objects[index] = object;
+      call.hypervisor.checker?.touch(object);
+    }
+    return configures ? checkConfigurable(call, caps, objects) : ErrorCode.OK;
+  }
+
+  #encode(entry: Entry, reply: ReplyValue, entrance: Entrance): EncodedResults {
+    const values = new Array<bigint>(REGISTERS).fill(0n);
+    let count = 0;
+    // An implemented call answers a 32-bit enumeration; the SMCCC wrapper extends its sign.
+    if (entry.hasError) values[count++] = BigInt.asUintN(entrance === "native" ? 32 : 64, BigInt(errorOf(reply)));
+    for (const [index, name] of entry.resultNames.entries()) {
+      values[count++] = typeof reply === "number" ? 0n : encodeResult(entry.resultKinds[index], reply[name]);
+    }
+    return { values, count };
+  }
+
+  /** Writes the results of a native call into the caller's registers. */
+  #write({ hasError, resultNames, resultKinds }: Entry, reply: ReplyValue, caller: Vcpu): void {
+    const { registers } = caller;
+    let count = 0;
+    if (hasError) registers.setLow(count++, errorOf(reply));
+    if (typeof reply !== "number") {
+      for (let index = 0; index < resultNames.length; index++) {
+        const value = reply[resultNames[index]];
+        const kind = resultKinds[index];
+        if (kind === "cap" || kind === "u64") registers.setX(count++, value as bigint);
+        else registers.setLow(count++, Number(value));
+      }
+    }
+    clearBehind(caller, count);
+  }
+}
+
+/** What a native call leaves in the registers behind its `count` results: zeros, but in X8 what was there. */
+export function clearBehind({ registers, hypervisor }: Vcpu, count: number): void {
+  if (count < REGISTERS) registers.clearX(count, REGISTERS - 1);
+  registers.clearX(CLEARED_FIRST, CLEARED_LAST);
+  if (hypervisor.hasQuirks) registers.setX(CLEARED_FIRST, registers.pc);
+}
+
+function verify(checker: Checker, { name, decoded }: Entry, caller: Vcpu): void {
+  checker.verifyAfter(() => describeCall(caller, name, decoded));
+}
+
+function errorOf(reply: ReplyValue): ErrorCode {
+  return typeof reply === "number" ? reply : reply.error as ErrorCode | undefined ?? ErrorCode.OK;
+}
+
+/** Numbers that the ABI assigns but this build has no module for; they answer like unassigned ones. */
+const NOT_IN_THIS_BUILD: ReadonlySet<HypercallName> = new Set(["partition_create_watchdog"]);
+
+/** When every lookup has succeeded: objects that are to be configured must still be in state INIT. */
+function checkConfigurable(call: Call, caps: HypercallDefinition["caps"], objects: Frame["objects"]): ErrorCode {
+  for (const [index, [, rule]] of caps.entries()) {
+    const object = objects[index];
+    if (rule.state !== "init" || !object || object.state === "init") continue;
+    const values = { object: call.hypervisor.names.object(object), state: object.state };
+    return call.refuse(ErrorCode.OBJECT_STATE, "the object is no longer configurable", values, "hypervisor 3.3");
+  }
+  return ErrorCode.OK;
+}
+
+function encodeResult(kind: ResultKind, value: unknown): bigint {
+  switch (kind) {
+    case "bool":
+      return value ? 1n : 0n;
+    case "u32":
+      return BigInt.asUintN(32, BigInt(value as number));
+    case "cap":
+    case "u64":
+      return BigInt.asUintN(64, value as bigint);
+  }
+}

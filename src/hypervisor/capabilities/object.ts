@@ -1,0 +1,158 @@
+// The header that every object of the hypervisor has: type, state, owner, references and the capabilities that hold it
+// (spec/hypervisor.md §3.1, §3.4).
+
+import { ErrorCode } from "../../abi/errors.ts";
+import type { ObjectType } from "../../abi/rights.ts";
+import type { Capability } from "./capability.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { Partition } from "../memory/partition.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { VirqSource } from "../gic/vic-source.ts";
+import type { Fields } from "../check/state-dump.ts";
+
+/** States in the life of an object, in order; `failed` is what a refused activation leaves. */
+export type ObjectState = "init" | "active" | "failed" | "destroying";
+
+/** States in which an object can be saved: all but the last, which passes inside a call. */
+const LASTING_STATES = ["init", "active", "failed"] as const;
+
+/** An object that capabilities can name. */
+export abstract class HypervisorObject {
+  abstract readonly type: ObjectType;
+  state: ObjectState = "init";
+  /** Number of the object in order of creation: a name for people, traces and snapshots. Guests never see it. */
+  readonly serial: number;
+  /** Valid capabilities, master first, each copy behind its parent. Together they count as one reference. */
+  readonly holders: Capability[] = [];
+  #references = 1;
+  /** Bytes of the heap that it took beside `size`. */
+  #charged = 0;
+
+  /**
+   * @param partition the partition that owns the object and pays for it; only the two partitions themselves have none
+   * @param size bytes of the partition's heap that the object takes
+   */
+  constructor(readonly hypervisor: Hypervisor, readonly partition: Partition | undefined, readonly size: number) {
+    this.serial = hypervisor.nextSerial();
+    hypervisor.objects.add(this);
+    partition?.retain();
+    hypervisor.checker?.touch(this);
+  }
+
+  /** `vic#12`: the object's name for people. */
+  get name(): string {
+    return `${this.type}#${this.serial}`;
+  }
+
+  get references(): number {
+    return this.#references;
+  }
+
+  /** Leaves `init`: to `active`, or to `failed` with the error that the type's own checks gave. OBJECT_STATE when it has left already. */
+  activate(): ErrorCode {
+    if (this.state !== "init") return this.refuse(ErrorCode.OBJECT_STATE, "an object is activated once", { state: this.state });
+    const error = this.onActivate();
+    this.state = error === ErrorCode.OK ? "active" : "failed";
+    if (error !== ErrorCode.OK) {
+      this.discharge(this.#charged);
+      this.hypervisor.trace.cite("hypervisor 3.6");
+    }
+    this.hypervisor.checker?.touch(this);
+    this.traceState(this.state);
+    return error;
+  }
+
+  /** An attachment holds the object. */
+  retain(): void {
+    this.#references++;
+    this.hypervisor.checker?.touch(this);
+  }
+
+  /** An attachment, or the last capability, lets go. With the last reference the object is destroyed. */
+  release(): void {
+    if (this.#references === 0) throw new Error(`${this.name}: released more often than retained`);
+    this.hypervisor.checker?.touch(this);
+    if (--this.#references > 0) return;
+    const wasActive = this.state === "active";
+    this.state = "destroying";
+    this.traceState("destroyed");
+    this.onDestroy(wasActive);
+    this.hypervisor.objects.delete(this);
+    this.partition?.free(this.heapBytes);
+    this.partition?.release();
+  }
+
+  /** The objects that it holds a reference to, each as often as it does. For the invariant checker. */
+  held(): HypervisorObject[] {
+    return this.partition ? [this.partition] : [];
+  }
+
+  /** What it raises virtual interrupts with. */
+  virqSources(): readonly VirqSource[] {
+    return [];
+  }
+
+  /** Bytes of its partition's heap that it takes now. */
+  get heapBytes(): number {
+    return this.size + this.#charged;
+  }
+
+  /** Its whole state as plain data (state-dump.ts). */
+  dump(): Fields {
+    const { name, state, references } = this;
+    const holders = this.holders.map((holder) => [holder.cspace.name, holder.slot, holder.rights, holder.master]);
+    return { name, state, references, holders, ...this.fields() };
+  }
+
+  /** Saves its state, or loads it into an object that was just made (`hypervisor-archive.ts`). */
+  archive(archive: ObjectArchive): void {
+    this.state = archive.choice("state", this.state as typeof LASTING_STATES[number], LASTING_STATES);
+    this.#references = archive.integer("references", this.#references, 1);
+    this.#charged = archive.integer("charged", this.#charged);
+    this.archiveFields(archive);
+  }
+
+  /** It is forgotten, with what it has of the core, as if it had never been made: another state is loaded. */
+  discard(): void {
+    this.hypervisor.objects.delete(this);
+  }
+
+  /** What the type adds to `archive`. What follows from other fields is not there. */
+  protected abstract archiveFields(archive: ObjectArchive): void;
+
+  /** What the type adds to `dump`. */
+  protected abstract fields(): Fields;
+
+  /** Notes why the call in progress is refused, and gives back the error. `section`: where the rule is specified, if not with the call. */
+  protected refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>> = {}, section?: string): E {
+    const { trace, names } = this.hypervisor;
+    return trace.refuse(error, rule, { object: names.object(this), ...values }, section);
+  }
+
+  /** Takes more of the partition's heap, until `discharge` or the object's end. NOMEM. */
+  protected charge(bytes: number): ErrorCode {
+    if (!this.partition!.allocate(bytes)) {
+      return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { partition: this.partition!.name, bytes });
+    }
+    this.#charged += bytes;
+    return ErrorCode.OK;
+  }
+
+  /** Gives a part of that back. */
+  protected discharge(bytes: number): void {
+    this.#charged -= bytes;
+    this.partition!.free(bytes);
+  }
+
+  /** Tells of a change in the object's life. */
+  protected traceState(to: string): void {
+    const { trace, names } = this.hypervisor;
+    if (trace.wants("state")) trace.event("state", to, { object: names.object(this), type: this.type });
+  }
+
+  /** The type's checks and effects at activation (§3.6). */
+  protected abstract onActivate(): ErrorCode;
+
+  /** Undoes what configuration, attachments and activation did. `wasActive`: whether activation had succeeded. */
+  protected abstract onDestroy(wasActive: boolean): void;
+}

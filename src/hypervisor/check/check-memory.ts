@@ -1,0 +1,99 @@
+// What must hold of memory: every page has one owner, and page tables and TLBs lead only where a page's owner has recorded a mapping
+// (spec/hypervisor.md §4.6, §4.8, §8.6).
+
+import { Stage2Flags } from "../../core/interface.ts";
+import { DEVICE_END, PAGE_SIZE } from "../../machine/memory-map.ts";
+import { ADDRESS_SPACE_SIZE, type AddressSpace, stage2Flags } from "../memory/addrspace.ts";
+import type { Violation } from "./check.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { Memextent } from "../memory/memextent.ts";
+import type { HypervisorObject } from "../capabilities/object.ts";
+import { Partition } from "../memory/partition.ts";
+
+/** Ranges up to this size are looked up page by page, larger ones by going through the tables. */
+const LOOKED_UP = 0x100_0000;
+
+const hex = (value: number) => `0x${value.toString(16)}`;
+
+/** Every byte of memory has an owner, which is a partition or an active extent over that memory. */
+export function* checkConservation(hypervisor: Hypervisor): Generator<Violation> {
+  const { map } = hypervisor.machine;
+  let owned = 0;
+  for (const { pa, size } of hypervisor.memory.all()) {
+    owned += size;
+    yield* checkOwners(hypervisor, pa, size);
+  }
+  const memory = DEVICE_END + map.primarySize + (map.ramEnd - map.hypervisorBase);
+  if (owned !== memory) yield { object: "memory", rule: "every byte of memory has an owner", values: { owned, memory } };
+}
+
+/** The owners of a range of physical memory. */
+export function* checkOwners(hypervisor: Hypervisor, pa: number, size: number): Generator<Violation> {
+  for (let at = pa; at < pa + size;) {
+    const owner = hypervisor.memory.ownerOf(at);
+    if (owner instanceof Partition) {
+      at += PAGE_SIZE;
+      continue;
+    }
+    if (!(owner instanceof Memextent) || owner.state !== "active" || !hypervisor.objects.has(owner)) {
+      yield { object: owner?.name ?? "memory", rule: "a page belongs to a partition or to an active extent", values: { pa: hex(at) } };
+    } else if (at < owner.base || at >= owner.base + owner.extentSize) {
+      const values = { pa: hex(at), base: hex(owner.base), size: owner.extentSize };
+      yield { object: owner.name, rule: "an extent owns memory inside its range only", values };
+    }
+    at += PAGE_SIZE;
+  }
+}
+
+/** Pages that were taken from an extent are no longer mapped where it is mapped, unless their owner is mapped in the same place. */
+export function* checkGiver(giver: HypervisorObject, pa: number, size: number): Generator<Violation> {
+  if (!(giver instanceof Memextent)) return;
+  for (const { addressSpace, range } of giver.mappings.within(pa - giver.base, size)) {
+    if (addressSpace.state !== "active") continue;
+    yield* checkTables(addressSpace, range.ipa, range.size);
+  }
+}
+
+/** Every entry of the page tables, in a range or anywhere, is a recorded mapping of the page's owner, with its access. */
+export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_SIZE): Generator<Violation> {
+  const end = ipa + size;
+  if (size <= LOOKED_UP) {
+    for (let at = ipa; at < end; at += PAGE_SIZE) {
+      const page = space.stage2.lookup(at);
+      if (page) yield* checkPage(space, at, page.pa, page.flags);
+    }
+    return;
+  }
+  for (const entry of space.stage2.entries()) {
+    const first = Math.max(entry.ipa, ipa), last = Math.min(entry.ipa + entry.size, end);
+    for (let at = first; at < last; at += PAGE_SIZE) yield* checkPage(space, at, entry.pa + at - entry.ipa, entry.flags);
+  }
+}
+
+function* checkPage(space: AddressSpace, ipa: number, pa: number, flags: number): Generator<Violation> {
+  const owner = space.hypervisor.memory.ownerOf(pa);
+  const values = { ipa: hex(ipa), pa: hex(pa), owner: owner?.name };
+  if (!(owner instanceof Memextent)) {
+    yield { object: space.name, rule: "what is mapped belongs to an extent", values };
+    return;
+  }
+  for (const { addressSpace, range } of owner.mappings.within(pa - owner.base, PAGE_SIZE)) {
+    if (addressSpace === space && range.ipa === ipa && stage2Flags(range.attributes) === flags) return;
+  }
+  yield { object: space.name, rule: "what is mapped is a recorded mapping of the page's owner", values: { ...values, flags } };
+}
+
+/** What TLBs hold of an address space leads to pages whose owner is mapped in it, with that access. */
+export function* checkCachedPages(space: AddressSpace): Generator<Violation> {
+  const { core, memory } = space.hypervisor;
+  if (space.state !== "active" || !core.cachedPages) return;
+  for (const { va, pa, write } of core.cachedPages(space.stage2.id)) {
+    const owner = memory.ownerOf(pa);
+    const needs = write ? Stage2Flags.Write : Stage2Flags.Read;
+    const mapped = owner instanceof Memextent && [...owner.mappings.within(pa - owner.base, PAGE_SIZE)]
+      .some(({ addressSpace, range }) => addressSpace === space && stage2Flags(range.attributes) & needs);
+    if (mapped) continue;
+    const values = { va: `0x${va.toString(16)}`, pa: hex(pa), write, owner: owner?.name };
+    yield { object: space.name, rule: "a TLB leads to pages that are mapped in its address space", values };
+  }
+}

@@ -1,0 +1,201 @@
+// PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (spec/hypervisor.md sections 5.6, 6.5; spec/observed.md section 4).
+
+import { DEFERRED } from "../calls/hypercall-definition.ts";
+import type { SmcccReply } from "./smccc.ts";
+import { affinityOfMpidr } from "../gic/vgic.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { VpmGroup } from "../scheduling/vpm-group.ts";
+
+/** Function numbers (bits 15:0 of the ids). */
+const Psci = {
+  Version: 0x00,
+  CpuSuspend: 0x01,
+  CpuOff: 0x02,
+  CpuOn: 0x03,
+  AffinityInfo: 0x04,
+  SystemOff: 0x08,
+  SystemReset: 0x09,
+  Features: 0x0a,
+  CpuDefaultSuspend: 0x0c,
+  SetSuspendMode: 0x0f,
+  SystemReset2: 0x12,
+} as const;
+
+const VERSION = 0x1_0001n;
+const SMCCC_VERSION_ID = 0x8000_0000;
+/** Ids of PSCI with bit 30, the 64-bit convention, cleared. */
+const PSCI_ID = 0x8400_0000;
+const SMC64 = 0x4000_0000;
+
+/** Return codes, signed. */
+const Status = {
+  Success: 0n,
+  NotSupported: -1n,
+  InvalidParameters: -2n,
+  Denied: -3n,
+  AlreadyOn: -4n,
+  InternalFailure: -6n,
+} as const;
+
+/** AFFINITY_INFO. */
+const Affinity = { On: 0n, Off: 1n } as const;
+
+/** CPU_SUSPEND's feature flag: the extended StateID format. */
+const FEATURE_EXTENDED_STATE_ID = 2n;
+/** power_state: the CPU loses its registers. The platform uses the original format. */
+const POWER_STATE_POWERDOWN = 1 << 16;
+/** The deepest state of a CPU, which CPU_DEFAULT_SUSPEND enters. */
+export const DEEPEST_POWER_STATE = POWER_STATE_POWERDOWN | 1;
+/** Bits of an MPIDR argument that are no affinity; bit 31 is tolerated. */
+const MPIDR_RESERVED = ~0xff_80ff_ffffn;
+
+/** Functions that exist, with whether they do in the 32-bit and in the 64-bit convention. */
+const IMPLEMENTED = new Map<number, { readonly narrow: boolean; readonly wide: boolean }>([
+  [Psci.Version, { narrow: true, wide: false }],
+  [Psci.CpuSuspend, { narrow: true, wide: true }],
+  [Psci.CpuOff, { narrow: true, wide: false }],
+  [Psci.CpuOn, { narrow: true, wide: true }],
+  [Psci.AffinityInfo, { narrow: true, wide: true }],
+  [Psci.SystemOff, { narrow: true, wide: false }],
+  [Psci.SystemReset, { narrow: true, wide: false }],
+  [Psci.Features, { narrow: true, wide: false }],
+  [Psci.CpuDefaultSuspend, { narrow: true, wide: true }],
+  [Psci.SetSuspendMode, { narrow: true, wide: false }],
+  [Psci.SystemReset2, { narrow: true, wide: true }],
+]);
+
+/**
+ * Answers function `fn`.
+ * @param wide whether the id is of the 64-bit convention; else arguments and results are 32 bits
+ * @param x X0..X7
+ * @returns undefined where the function does not exist for this vCPU
+ */
+export function psci(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply | undefined {
+  const group = vcpu.vpmGroup;
+  if (!isImplemented(fn, wide) || !group && fn !== Psci.Features) return undefined;
+  const args = wide ? x.slice(1, 4) : x.slice(1, 4).map((value) => value & 0xffff_ffffn);
+  const status = vcpu.trace.wants("psci") ? performTraced(vcpu, group, fn, wide, args) : perform(vcpu, group, fn, wide, args);
+  if (status === DEFERRED) return DEFERRED;
+  // Calls of the 32-bit convention write back X1..X3 cut to 32 bits.
+  return wide ? [BigInt.asUintN(64, status)] : [BigInt.asUintN(32, status), ...args];
+}
+
+function isImplemented(fn: number, wide: boolean): boolean {
+  const function_ = IMPLEMENTED.get(fn);
+  return function_ !== undefined && (wide ? function_.wide : function_.narrow);
+}
+
+/** As `perform`, as an operation of the trace. */
+function performTraced(...call: Parameters<typeof perform>): ReturnType<typeof perform> {
+  const [vcpu, , fn, , args] = call;
+  const name = nameOf(Psci, fn);
+  const id = vcpu.trace.begin("psci", name, { args });
+  const status = perform(...call);
+  const result = status === DEFERRED ? undefined : Number(status);
+  const known = result === undefined ? "no return" : result > 0 ? `0x${result.toString(16)}` : nameOf(Status, status);
+  vcpu.trace.end(id, { code: result ?? 0, name: known, refused: false });
+  return status;
+}
+
+/** The key of a value, as the specification writes it: CPU_ON. */
+function nameOf(values: Readonly<Record<string, unknown>>, value: unknown): string {
+  const key = Object.keys(values).find((key) => values[key] === value);
+  return key ? key.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "_").toUpperCase() : String(value);
+}
+
+function perform(vcpu: Vcpu, group: VpmGroup | undefined, fn: number, wide: boolean, args: readonly bigint[]): bigint | typeof DEFERRED {
+  if (fn === Psci.Features) return features(Number(args[0] & 0xffff_ffffn), group !== undefined);
+  if (!group) return Status.NotSupported;
+  switch (fn) {
+    case Psci.Version:
+      return VERSION;
+    case Psci.CpuSuspend:
+      return suspend(vcpu, Number(args[0] & 0xffff_ffffn), args[1], args[2]);
+    case Psci.CpuDefaultSuspend:
+      return suspend(vcpu, DEEPEST_POWER_STATE, args[0], args[1]);
+    case Psci.CpuOff:
+      if (group.aggregates && group.isLastOnline(vcpu)) return Status.Denied;
+      vcpu.powerOff();
+      return DEFERRED;
+    case Psci.CpuOn:
+      return cpuOn(group, args[0], args[1], args[2]);
+    case Psci.AffinityInfo:
+      return affinityInfo(group, args[0], args[1]);
+    case Psci.SystemOff:
+      return systemOff(vcpu, group);
+    case Psci.SystemReset:
+      return systemReset(vcpu, group, { kind: "reset", wide: false, type: 0, cookie: 0n });
+    case Psci.SystemReset2:
+      return systemReset(vcpu, group, { kind: "reset2", wide, type: Number(args[0] & 0xffff_ffffn), cookie: args[1] });
+    case Psci.SetSuspendMode:
+      return args[0] === 0n ? Status.Success : Status.InvalidParameters;
+    default:
+      throw new Error(`PSCI function ${fn} is listed as implemented and has no code`);
+  }
+}
+
+function features(id: number, inGroup: boolean): bigint {
+  if (id === SMCCC_VERSION_ID) return Status.Success;
+  const fn = id & 0xffff;
+  const known = inGroup && (id & ~SMC64) >>> 0 === PSCI_ID + fn && isImplemented(fn, (id & SMC64) !== 0);
+  if (!known) return Status.NotSupported;
+  return fn === Psci.CpuSuspend ? FEATURE_EXTENDED_STATE_ID : Status.Success;
+}
+
+/** Sleeps until an interrupt; a vCPU that loses its registers comes back at `entry` with X0 = `context`. */
+function suspend(vcpu: Vcpu, powerState: number, entry: bigint, context: bigint): bigint {
+  if (!vcpu.hasInterrupt) vcpu.suspend(powerState, powerState & POWER_STATE_POWERDOWN ? { entry, context } : undefined);
+  return Status.Success;
+}
+
+function cpuOn(group: VpmGroup, mpidr: bigint, entry: bigint, context: bigint): bigint {
+  const target = find(group, mpidr);
+  if (target === "invalid") return Status.InvalidParameters;
+  if (!target || target.isDead) return Status.InternalFailure;
+  if (!target.isPoweredOff) return Status.AlreadyOn;
+  target.powerOn(entry, context);
+  return Status.Success;
+}
+
+function affinityInfo(group: VpmGroup, mpidr: bigint, level: bigint): bigint {
+  const target = find(group, mpidr);
+  if (level !== 0n || target === "invalid" || !target) return Status.InvalidParameters;
+  return target.isPoweredOff ? Affinity.Off : Affinity.On;
+}
+
+/** The vCPU with this MPIDR; undefined where it could exist and does not. */
+function find(group: VpmGroup, mpidr: bigint): Vcpu | undefined | "invalid" {
+  const first = group.vcpus[0];
+  const index = mpidr & MPIDR_RESERVED ? undefined : first?.vic?.gic.indexOf(affinityOfMpidr(mpidr));
+  return index === undefined ? "invalid" : group.vcpus.find((vcpu) => vcpu.index === index);
+}
+
+function systemOff(vcpu: Vcpu, group: VpmGroup): typeof DEFERRED {
+  if (vcpu.isCritical) vcpu.hypervisor.end({ kind: "system-off", vcpu: vcpu.name });
+  else endSystem(vcpu, group);
+  return DEFERRED;
+}
+
+/** What a reset was asked for with, as vcpu_run reports it. */
+export interface SystemReset {
+  readonly kind: "reset" | "reset2";
+  /** SYSTEM_RESET2 of the 64-bit convention. */
+  readonly wide: boolean;
+  readonly type: number;
+  readonly cookie: bigint;
+}
+
+function systemReset(vcpu: Vcpu, group: VpmGroup, reset: SystemReset): typeof DEFERRED {
+  if (vcpu.isCritical) vcpu.hypervisor.end({ kind: "system-reset", vcpu: vcpu.name });
+  else {
+    vcpu.systemReset = reset;
+    endSystem(vcpu, group);
+  }
+  return DEFERRED;
+}
+
+/** The others are killed; the caller is powered off by force, which its halt vIRQ tells. */
+function endSystem(vcpu: Vcpu, group: VpmGroup): void {
+  for (const other of group.vcpus) if (other !== vcpu) other.kill();
+  vcpu.halt();
+}

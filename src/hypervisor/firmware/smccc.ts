@@ -1,0 +1,100 @@
+// SMCCC: what HVC #0 and SMC #0 reach (spec/hypervisor.md sections 1.5, 6.6; spec/observed.md section 4).
+
+import { API_INFO } from "../../abi/words.ts";
+import { DEFERRED } from "../calls/hypercall-definition.ts";
+import { psci } from "./psci.ts";
+import { isTrng, trng } from "./trng.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/**
+ * The registers X0, X1, .. that a call writes, unsigned 64 bits; others keep their values. `DEFERRED`: the caller does not go on now, and
+ * gets its results otherwise or never.
+ */
+export type SmcccReply = readonly bigint[] | typeof DEFERRED;
+
+/** Parts of a function id. */
+const Fid = {
+  Fast: 0x8000_0000,
+  Smc64: 0x4000_0000,
+  OwnerShift: 24,
+  OwnerMask: 0x3f,
+  /** Must be zero. Bit 16 is a hint about SVE. */
+  Reserved: 0x00fe_0000,
+} as const;
+
+const Owner = { Arch: 0, StandardSecure: 4, StandardHyp: 5, VendorHyp: 6 } as const;
+
+/** SMCCC_VERSION and SMCCC_ARCH_FEATURES, whole ids. */
+const SMCCC_VERSION = 0x8000_0000;
+const SMCCC_ARCH_FEATURES = 0x8000_0001;
+const VERSION = 0x1_0003n;
+
+/** Numbers that hypervisor owners share. */
+const HypFunction = { CallCount: 0xff00, CallUid: 0xff01, Revision: 0xff03 } as const;
+const UID = [0xcd8f_d5c1n, 0xdb5f_53a4n, 0x36ce_6592n, 0x145f_3d67n];
+
+/** Vendor functions with bits 15:14 = 0b10 are hypercalls, numbered by the rest. */
+const HYPERCALL_CLASS = 0x8000;
+const HYPERCALL_CLASS_MASK = 0xc000;
+
+/** A function that nobody has heard of, and one that is known not to be there. */
+const UNKNOWN: SmcccReply = [0xffff_ffff_ffff_ffffn];
+const NOT_THERE: SmcccReply = [0xffff_ffff_ffff_ffffn];
+/** SOC_ID, workarounds 1, 2 and 3, PV_TIME_FEATURES and PV_TIME_ST: guests ask for them by calling them, and the specification says that they are not there. */
+const KNOWN_ABSENT: ReadonlySet<number> = new Set([0x8000_0002, 0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0xc500_0020, 0xc500_0021]);
+const NOT_SUPPORTED_32 = 0xffff_ffffn;
+
+/** PSCI's function numbers in the standard owner's range. */
+const PSCI_END = 0x20;
+
+/**
+ * Makes the call that `x` (X0..X7, unsigned 64 bits) describes for `vcpu`.
+ * Unknown functions answer -1 in X0 and change nothing else.
+ */
+export function smccc(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
+  const reply = perform(vcpu, x);
+  const id = Number(x[0] & 0xffff_ffffn);
+  if (reply === UNKNOWN && !KNOWN_ABSENT.has(id)) vcpu.hypervisor.uncovered(vcpu, `SMCCC function 0x${id.toString(16)}`);
+  return reply;
+}
+
+function perform(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
+  const id = Number(x[0] & 0xffff_ffffn);
+  if (!(id & Fid.Fast) || id & Fid.Reserved) return UNKNOWN;
+  const wide = (id & Fid.Smc64) !== 0;
+  const fn = id & 0xffff;
+  switch (id >>> Fid.OwnerShift & Fid.OwnerMask) {
+    case Owner.Arch:
+      if (id === SMCCC_VERSION) return [VERSION];
+      if (id === SMCCC_ARCH_FEATURES) return [archFeatures(Number(x[1] & 0xffff_ffffn))];
+      return UNKNOWN;
+    case Owner.StandardSecure:
+      if (fn < PSCI_END) return psci(vcpu, fn, wide, x) ?? NOT_THERE;
+      return isTrng(fn) ? trng(vcpu, fn, wide, x[1]) : UNKNOWN;
+    case Owner.StandardHyp:
+      if (wide) return UNKNOWN;
+      if (fn === HypFunction.CallUid) return UID;
+      return fn === HypFunction.Revision ? [1n, 0n] : UNKNOWN;
+    case Owner.VendorHyp:
+      return vendorHyp(vcpu, fn, wide, x);
+    default:
+      return UNKNOWN;
+  }
+}
+
+function archFeatures(id: number): bigint {
+  return id === SMCCC_VERSION || id === SMCCC_ARCH_FEATURES ? 0n : NOT_SUPPORTED_32;
+}
+
+function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply {
+  if ((fn & HYPERCALL_CLASS_MASK) === HYPERCALL_CLASS) {
+    if (!wide) return UNKNOWN;
+    const reply = vcpu.hypervisor.hypercalls.dispatch(vcpu, fn & ~HYPERCALL_CLASS_MASK, x.slice(1), "smccc");
+    if (reply === DEFERRED) return DEFERRED;
+    return reply ? reply.values.slice(0, reply.count) : UNKNOWN;
+  }
+  if (wide) return UNKNOWN;
+  if (fn === HypFunction.CallUid) return UID;
+  if (fn === HypFunction.CallCount) return NOT_THERE;
+  return fn === HypFunction.Revision ? [API_INFO] : UNKNOWN;
+}

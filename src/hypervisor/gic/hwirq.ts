@@ -1,0 +1,151 @@
+// Hardware interrupts: one object for each physical PPI and SPI, forwarded to a vIRQ (spec/hypervisor.md sections 4.5, 6.3).
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { HwirqRight, VicRight } from "../../abi/rights.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import { Intid } from "./gic-registers.ts";
+import { active, hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import { MAX_CPUS } from "../../machine/memory-map.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { HypervisorObject } from "../capabilities/object.ts";
+import type { Partition } from "../memory/partition.ts";
+import type { Fields } from "../check/state-dump.ts";
+import type { Vic } from "./vic.ts";
+import { VirqSource } from "./vic-source.ts";
+
+/** A hardware interrupt. Created at boot only, and active from then on. */
+export class Hwirq extends HypervisorObject {
+  static readonly SIZE = 128;
+  readonly type = "hwirq";
+  /** Level of the physical line. */
+  #level = false;
+  /** An SPI's forwarding. */
+  readonly #source = new VirqSource(this, "line", () => this.#level);
+  /** A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. No device of this platform raises one. */
+  #ppi: { readonly vic: Vic; readonly virq: number; readonly sources: Map<number, VirqSource> } | undefined;
+
+  /** @param intid physical INTID, 16..1019 */
+  constructor(hypervisor: Hypervisor, partition: Partition, readonly intid: number) {
+    super(hypervisor, partition, Hwirq.SIZE);
+    this.state = "active";
+  }
+
+  /** The vIRQ that it is forwarded to, or undefined. */
+  get virq(): number | undefined {
+    return this.#ppi?.virq ?? this.#source.intid;
+  }
+
+  /** The physical line changed. */
+  setLevel(level: boolean): void {
+    this.#level = level;
+    if (level) this.#source.assertLevel();
+    else this.#source.clear();
+  }
+
+  /** Forwards it to `virq` of `vic`. A PPI is bound for every vCPU of the VIC, now and later. */
+  bind(vic: Vic, virq: number): ErrorCode {
+    if (this.intid >= Intid.PrivateEnd) {
+      const error = vic.bindShared(this.#source, virq);
+      if (error === ErrorCode.OK && this.#level) this.#source.assertLevel();
+      return error;
+    }
+    if (this.#ppi) return this.refuse(ErrorCode.DENIED, "the PPI is forwarded already", { virq: this.#ppi.virq });
+    if (virq < Intid.SgiEnd || virq >= Intid.PrivateEnd) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "a PPI is forwarded to a PPI", { virq });
+    }
+    if (!vic.everyVcpuPinned()) return this.refuse(ErrorCode.DENIED, "PPIs go to pinned vCPUs only", { vic: vic.name });
+    this.#ppi = { vic, virq, sources: new Map() };
+    for (const index of vic.indices()) {
+      const error = this.forwardTo(index);
+      if (error === ErrorCode.OK) continue;
+      this.unbind();
+      return error;
+    }
+    vic.addPpi(this);
+    return ErrorCode.OK;
+  }
+
+  /** The PPI comes to one more vCPU of its VIC. BUSY where that has something else there. */
+  forwardTo(index: number): ErrorCode {
+    const { vic, virq, sources } = this.#ppi!;
+    const source = new VirqSource(this, "line", () => this.#level);
+    const error = vic.bindPrivate(source, index, virq);
+    if (error === ErrorCode.OK) sources.set(index, source);
+    return error;
+  }
+
+  /** The vCPU is gone. */
+  withdrawFrom(index: number): void {
+    const { sources } = this.#ppi!;
+    sources.get(index)?.unbind();
+    sources.delete(index);
+  }
+
+  unbind(): ErrorCode {
+    if (this.intid < Intid.PrivateEnd) this.#unbindPpi();
+    else if (this.#source.intid === undefined) return this.refuse(ErrorCode.VIRQ_NOT_BOUND, "the interrupt is not forwarded");
+    else this.#source.unbind();
+    return ErrorCode.OK;
+  }
+
+  override virqSources(): VirqSource[] {
+    return [this.#source, ...this.#ppi?.sources.values() ?? []];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#level = archive.bool("level", this.#level);
+    this.#source.archive("source", archive);
+    const ppi = archive.maybe("ppi", this.#ppi, (forwarding) => ({
+      vic: archive.object("vic", forwarding?.vic, "vic"),
+      virq: archive.integer("virq", forwarding?.virq, Intid.SgiEnd, Intid.PrivateEnd - 1),
+      sources: new Map(archive.list("sources", forwarding?.sources ?? [], (entry): [number, VirqSource] => {
+        const index = archive.integer("index", entry?.[0], 0, MAX_CPUS - 1);
+        const source = entry?.[1] ?? new VirqSource(this, "line", () => this.#level);
+        source.archive("source", archive);
+        return [index, source];
+      }, MAX_CPUS)),
+    }));
+    if (!archive.loading) return;
+    archive.require(!this.hypervisor.hwirqs.has(this.intid), "a physical interrupt is one object");
+    this.hypervisor.hwirqs.set(this.intid, this);
+    this.#ppi = ppi;
+    ppi?.vic.addPpi(this);
+  }
+
+  protected fields(): Fields {
+    return {
+      intid: this.intid,
+      level: this.#level,
+      source: this.#source.dump(),
+      ppi: this.#ppi && [this.#ppi.vic.name, this.#ppi.virq, ...this.#ppi.sources.keys()],
+    };
+  }
+
+  protected onActivate(): ErrorCode {
+    return this.refuse(ErrorCode.OBJECT_STATE, "hardware interrupts are active from the start");
+  }
+
+  #unbindPpi(): void {
+    if (!this.#ppi) return;
+    for (const source of this.#ppi.sources.values()) source.unbind();
+    this.#ppi.vic.removePpi(this);
+    this.#ppi = undefined;
+  }
+
+  protected onDestroy(): void {
+    this.#source.unbind();
+    this.#unbindPpi();
+    this.hypervisor.hwirqs.delete(this.intid);
+  }
+}
+
+export const calls: readonly HypercallDefinition[] = [
+  hypercall("hwirq_bind_virq", {
+    caps: { hwirq: active("hwirq", HwirqRight.BindVic), vic: active("vic", VicRight.BindSource) },
+    handler: (_call, { hwirq, vic, virq }) => hwirq.bind(vic, virq),
+  }),
+  hypercall("hwirq_unbind_virq", {
+    caps: { hwirq: active("hwirq", HwirqRight.BindVic) },
+    handler: (_call, { hwirq }) => hwirq.unbind(),
+  }),
+];

@@ -1,0 +1,325 @@
+// The interrupts of one VIC: state, priority, routing and delivery of SGIs, PPIs and SPIs as a GICv3 with one security state
+// (spec/hypervisor.md sections 6.1 to 6.3, spec/observed.md section 3). It has no list registers: any number of interrupts
+// can be pending or active at once. Register frames are in vgic-distributor.ts and vgic-redistributor.ts.
+
+import type { Archive } from "../../machine/archive.ts";
+import { Intid, PRIORITY_MASK } from "./gic-registers.ts";
+import { type Fields, unusual } from "../check/state-dump.ts";
+import { VgicCpu } from "./vgic-cpu-interface.ts";
+
+/** State bits of one interrupt. */
+export const Irq = {
+  Enabled: 1,
+  Group1: 2,
+  /** Edge-triggered; else level. */
+  Edge: 4,
+  Active: 8,
+  /** Pending by an edge. */
+  Latched: 16,
+  /** The source holds its line high. */
+  Source: 32,
+  /** Pended by ISPENDR while level. */
+  Software: 64,
+  /** Pended by SETSPI while level. */
+  Message: 128,
+} as const;
+
+const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
+
+/** What a vIRQ's producer is to the VIC: it says at the guest's EOI whether a level interrupt goes on. */
+export interface LevelSource {
+  stillPending(): boolean;
+}
+
+/** A range of interrupts, indexed by INTID. */
+export class IrqBank {
+  readonly flags: Uint8Array;
+  readonly priority: Uint8Array;
+  readonly sources: (LevelSource | undefined)[];
+  /** How often each was acknowledged, for people. */
+  readonly taken: Uint32Array;
+
+  constructor(end: number) {
+    this.taken = new Uint32Array(end);
+    this.flags = new Uint8Array(end);
+    this.priority = new Uint8Array(end);
+    this.sources = new Array(end).fill(undefined);
+  }
+
+  /** State and priority as plain data. */
+  dump(): Fields {
+    return { flags: unusual(this.flags, 0), priority: unusual(this.priority, 0) };
+  }
+
+  /** State, priority and counts, saved or loaded. Sources bind themselves. */
+  archive(archive: Archive): void {
+    archive.fill("flags", this.flags);
+    archive.fill("priority", this.priority);
+    archive.fill("taken", this.taken);
+    archive.require(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
+  }
+
+  /** Pending in the sense of ISPENDR: what counts depends on the trigger mode. */
+  isPending(intid: number): boolean {
+    const flags = this.flags[intid];
+    return (flags & Irq.Edge ? flags & Irq.Latched : flags & LEVEL_PENDING) !== 0;
+  }
+}
+
+/** How MPIDR affinities follow from VIC indices: Aff<n> = (index >> shift[n]) & mask[n]. */
+export interface MpidrMapping {
+  readonly mask: readonly [number, number, number, number];
+  readonly shift: readonly [number, number, number, number];
+  /** The MT bit of MPIDR_EL1. */
+  readonly mt: boolean;
+}
+
+/** The platform's own mapping: Aff0 is the index, 8 vCPUs at most. */
+export const DEFAULT_MPIDR_MAPPING: MpidrMapping = { mask: [7, 0, 0, 0], shift: [0, 0, 0, 0], mt: false };
+
+/** Aff3.Aff2.Aff1.Aff0, 8 bits each, as one unsigned 32-bit number. */
+export type Affinity = number;
+
+/** Affinity in MPIDR_EL1 layout (Aff3 in bits 39:32) as an `Affinity`; other bits are dropped. */
+export function affinityOfMpidr(mpidr: bigint): Affinity {
+  return Number((mpidr >> 32n & 0xffn) << 24n | mpidr & 0xff_ffffn);
+}
+
+/** The interrupts of one VIC and the CPU interfaces of its vCPUs. */
+export class Vgic {
+  readonly cpus: readonly VgicCpu[];
+  /** SPIs; entries below 32 are unused. */
+  readonly shared = new IrqBank(Intid.SpiEnd);
+  mapping: MpidrMapping = DEFAULT_MPIDR_MAPPING;
+  #groups = 0;
+  /** VIC index of the vCPU an SPI goes to, or -1. */
+  readonly #route = new Int16Array(Intid.SpiEnd);
+  /** VIC index of the vCPU that acknowledged an active SPI, or -1 (set active by a register write). */
+  readonly #acknowledgedBy = new Int16Array(Intid.SpiEnd).fill(-1);
+
+  /** @param vcpus number of vCPUs that can attach */
+  constructor(vcpus: number) {
+    this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index));
+  }
+
+  /** The state of every interrupt and CPU interface as plain data. */
+  dump(): Fields {
+    return {
+      groups: this.#groups,
+      shared: this.shared.dump(),
+      routes: unusual(this.#route, 0),
+      acknowledgedBy: unusual(this.#acknowledgedBy, -1),
+      cpus: this.cpus.map((cpu) => cpu.dump()),
+    };
+  }
+
+  /** Every interrupt and CPU interface, saved or loaded. What is ready and signalled follows. */
+  archive(archive: Archive): void {
+    const end = this.cpus.length;
+    this.#groups = archive.integer("groups", this.#groups, 0, 3);
+    archive.within("shared", () => this.shared.archive(archive));
+    archive.fill("routes", this.#route);
+    archive.fill("acknowledgedBy", this.#acknowledgedBy);
+    const inRange = (index: number) => index >= -1 && index < end;
+    archive.require(this.#route.every(inRange) && this.#acknowledgedBy.every(inRange), "interrupts go to vCPUs of their VIC");
+    archive.within("cpus", () => this.cpus.forEach((cpu, index) => archive.within(String(index), () => cpu.archive(archive))));
+    if (archive.loading) { for (const cpu of this.cpus) cpu.derive(); }
+  }
+
+  /** GICD_CTLR.EnableGrp1 and EnableGrp0 (bits 1, 0). */
+  get groups(): number {
+    return this.#groups;
+  }
+  set groups(value: number) {
+    this.#groups = value;
+    for (const cpu of this.cpus) cpu.evaluate();
+  }
+
+  /** Affinity of the vCPU with this index. */
+  affinityOf(index: number): Affinity {
+    const { mask, shift } = this.mapping;
+    let affinity = 0;
+    for (let level = 3; level >= 0; level--) affinity = affinity << 8 | (index >> shift[level]) & mask[level] & 0xff;
+    return affinity >>> 0;
+  }
+
+  /** Index that an affinity maps to; undefined where no index does. There may be no vCPU with the index. */
+  indexOf(affinity: Affinity): number | undefined {
+    const { mask, shift } = this.mapping;
+    let index = 0;
+    for (let level = 0; level < 4; level++) {
+      const field = affinity >>> (8 * level) & 0xff;
+      if (field & ~mask[level]) return undefined;
+      index |= field << shift[level];
+    }
+    return index;
+  }
+
+  /** The bank that holds an INTID as `cpu` sees it. */
+  bank(cpu: VgicCpu, intid: number): IrqBank {
+    return intid < Intid.PrivateEnd ? cpu.bank : this.shared;
+  }
+
+  /** Sets and clears state bits, and delivers or withdraws the interrupt accordingly. */
+  update(cpu: VgicCpu, intid: number, set: number, clear: number): void {
+    const { flags } = this.bank(cpu, intid);
+    flags[intid] = flags[intid] & ~clear | set;
+    this.#offer(cpu, intid);
+  }
+
+  /** Whether an interrupt is edge-triggered. */
+  isEdge(cpu: VgicCpu, intid: number): boolean {
+    return (this.bank(cpu, intid).flags[intid] & Irq.Edge) !== 0;
+  }
+
+  /** Sets the priority; the five implemented bits are kept. */
+  setPriority(cpu: VgicCpu, intid: number, priority: number): void {
+    this.bank(cpu, intid).priority[intid] = priority & PRIORITY_MASK;
+    this.#offer(cpu, intid);
+  }
+
+  /** ICFGR. A line that is raised already counts as the edge of an interrupt that becomes edge-triggered. */
+  setTrigger(cpu: VgicCpu, intid: number, edge: boolean): void {
+    const flags = this.bank(cpu, intid).flags[intid];
+    const rose = edge && !(flags & Irq.Edge) && flags & Irq.Source;
+    this.update(cpu, intid, (edge ? Irq.Edge : 0) | (rose ? Irq.Latched : 0), edge ? 0 : Irq.Edge);
+  }
+
+  /** ISPENDR: an edge is latched, a level is held until ICPENDR. */
+  setPending(cpu: VgicCpu, intid: number): void {
+    const edge = this.bank(cpu, intid).flags[intid] & Irq.Edge;
+    this.update(cpu, intid, edge ? Irq.Latched : Irq.Software, 0);
+  }
+
+  /** ICPENDR. A level that its source or a message holds stays pending. */
+  clearPending(cpu: VgicCpu, intid: number): void {
+    this.update(cpu, intid, 0, Irq.Latched | Irq.Software);
+  }
+
+  /** SETSPI and CLRSPI; INTIDs that are no SPI are ignored. */
+  setMessage(intid: number, pending: boolean): void {
+    if (intid < Intid.PrivateEnd || intid >= Intid.SpiEnd) return;
+    const edge = this.shared.flags[intid] & Irq.Edge;
+    if (pending) this.update(this.cpus[0], intid, edge ? Irq.Latched : Irq.Message, 0);
+    else this.update(this.cpus[0], intid, 0, Irq.Latched | Irq.Message);
+  }
+
+  /** The source raises its line: latched when edge-triggered, held when level-triggered. */
+  assertLevel(cpu: VgicCpu, intid: number): void {
+    const edge = this.bank(cpu, intid).flags[intid] & Irq.Edge;
+    this.update(cpu, intid, edge ? Irq.Source | Irq.Latched : Irq.Source, 0);
+  }
+
+  /** The source gives a pulse: an interrupt that is configured as level does not see it. */
+  assertEdge(cpu: VgicCpu, intid: number): void {
+    if (this.bank(cpu, intid).flags[intid] & Irq.Edge) this.update(cpu, intid, Irq.Latched, 0);
+  }
+
+  /** The source lowers its line. A latched edge stays. */
+  lower(cpu: VgicCpu, intid: number): void {
+    this.update(cpu, intid, 0, Irq.Source);
+  }
+
+  /** Routes an SPI to the vCPU with this affinity, or nowhere. */
+  setRoute(intid: number, affinity: Affinity): void {
+    const before = this.#route[intid];
+    const index = this.indexOf(affinity) ?? -1;
+    this.#route[intid] = index < this.cpus.length ? index : -1;
+    if (before >= 0 && before !== this.#route[intid]) this.cpus[before].offer(intid, false);
+    this.#offer(this.cpus[0], intid);
+  }
+
+  /** Index of the vCPU that an SPI goes to; undefined where it goes nowhere. */
+  routeOf(intid: number): number | undefined {
+    const index = this.#route[intid];
+    return index < 0 ? undefined : index;
+  }
+
+  /** The vCPU with this index is gone. SPIs that are routed to it wait for the next one there; none is active by its acknowledge any more. */
+  vacate(index: number): void {
+    this.cpus[index].reset();
+    for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
+      if (this.#acknowledgedBy[intid] === index) this.#acknowledgedBy[intid] = -1;
+      if (this.#route[intid] === index) this.#offer(this.cpus[index], intid);
+    }
+  }
+
+  /** IAR: the interrupt becomes active on `cpu`; an edge is no longer pending. */
+  activate(cpu: VgicCpu, intid: number): void {
+    if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = cpu.index;
+    else cpu.acknowledged |= 1 << intid;
+    this.bank(cpu, intid).taken[intid]++;
+    this.update(cpu, intid, Irq.Active, Irq.Latched);
+  }
+
+  /** EOIR or DIR: no longer active; a level interrupt whose source is content drops. Inactive interrupts are left alone. */
+  deactivate(cpu: VgicCpu, intid: number): void {
+    if (intid >= Intid.SpiEnd) return;
+    const bank = this.bank(cpu, intid);
+    if (!(bank.flags[intid] & Irq.Active)) return;
+    if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = -1;
+    else cpu.acknowledged &= ~(1 << intid);
+    const drops = bank.flags[intid] & Irq.Source && !bank.sources[intid]?.stillPending();
+    this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
+  }
+
+  /** Whether another vCPU has acknowledged an SPI: as on the real hypervisor, ICC_DIR leaves it alone then. */
+  isAcknowledgedElsewhere(cpu: VgicCpu, intid: number): boolean {
+    return intid >= Intid.PrivateEnd && intid < Intid.SpiEnd && this.#acknowledgedBy[intid] >= 0 &&
+      this.#acknowledgedBy[intid] !== cpu.index;
+  }
+
+  /** ISACTIVER or ICACTIVER. As on the real hypervisor, an interrupt that a vCPU has acknowledged is not touched. */
+  setActive(cpu: VgicCpu, intid: number, active: boolean): void {
+    if (this.#isAcknowledged(cpu, intid)) return;
+    this.update(cpu, intid, active ? Irq.Active : 0, active ? 0 : Irq.Active);
+  }
+
+  /** Active as `reader` sees it: as on the real hypervisor, what another vCPU has acknowledged does not show. */
+  isActive(reader: VgicCpu, intid: number): boolean {
+    if (!(this.bank(reader, intid).flags[intid] & Irq.Active)) return false;
+    if (intid < Intid.PrivateEnd) return true;
+    const by = this.#acknowledgedBy[intid];
+    return by < 0 || by === reader.index;
+  }
+
+  /** ICC_SGI0R, SGI1R: `group` is the register's; SGIs that their target has in the other group are not raised. */
+  sendSgi(from: VgicCpu, group: 0 | 1, value: bigint): void {
+    const intid = Number(value >> 24n & 0xfn);
+    const toOthers = (value >> 40n & 1n) !== 0n;
+    if (toOthers) {
+      for (const cpu of this.cpus) if (cpu !== from) this.#raiseSgi(cpu, group, intid);
+      return;
+    }
+    const cluster = (Number(value >> 48n & 0xffn) << 24 | Number(value >> 32n & 0xffn) << 16 | Number(value >> 16n & 0xffn) << 8) >>> 0;
+    const firstAff0 = Number(value >> 44n & 0xfn) * 16;
+    for (let targets = Number(value & 0xffffn); targets !== 0; targets &= targets - 1) {
+      const index = this.indexOf((cluster | firstAff0 + 31 - Math.clz32(targets & -targets)) >>> 0);
+      if (index !== undefined && index < this.cpus.length) this.#raiseSgi(this.cpus[index], group, intid);
+    }
+  }
+
+  #raiseSgi(cpu: VgicCpu, group: 0 | 1, intid: number): void {
+    const isGroup1 = (cpu.bank.flags[intid] & Irq.Group1) !== 0;
+    if (isGroup1 === (group === 1)) this.update(cpu, intid, Irq.Latched, 0);
+  }
+
+  #isAcknowledged(cpu: VgicCpu, intid: number): boolean {
+    return intid < Intid.PrivateEnd ? (cpu.acknowledged >>> intid & 1) !== 0 : this.#acknowledgedBy[intid] >= 0;
+  }
+
+  /** Whether the interrupt should be on the list of `cpu`: it is pending, enabled, not active, and goes there. */
+  isReadyFor(cpu: VgicCpu, intid: number): boolean {
+    if (intid >= Intid.PrivateEnd && this.#route[intid] !== cpu.index) return false;
+    const bank = this.bank(cpu, intid);
+    return (bank.flags[intid] & (Irq.Enabled | Irq.Active)) === Irq.Enabled && bank.isPending(intid);
+  }
+
+  /** Puts the interrupt on the list of its target, or takes it off. */
+  #offer(cpu: VgicCpu, intid: number): void {
+    const bank = this.bank(cpu, intid);
+    const target = intid < Intid.PrivateEnd ? cpu : this.cpus[this.#route[intid]];
+    const ready = (bank.flags[intid] & (Irq.Enabled | Irq.Active)) === Irq.Enabled && bank.isPending(intid);
+    target?.offer(intid, ready);
+  }
+}

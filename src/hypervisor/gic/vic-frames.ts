@@ -1,0 +1,132 @@
+// Where the register frames of a VIC lie: by addrspace_attach_vdevice, or at the platform's own addresses (spec/hypervisor.md §4.6, §6.1).
+
+import { GICD_BASE, GICR_BASE, MAX_CPUS, PAGE_SIZE } from "../../machine/memory-map.ts";
+import { ADDRESS_SPACE_SIZE, type AddressSpace, type AttachedDevice, type VirtualDevice } from "../memory/addrspace.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import { Gicd, Gicr } from "./gic-registers.ts";
+import { Distributor } from "./vgic-distributor.ts";
+import { Redistributor } from "./vgic-redistributor.ts";
+import type { Vic } from "./vic.ts";
+
+/** The frame of the distributor; the redistributor of vCPU n is frame n + 1. */
+const DISTRIBUTOR = 0;
+
+/** One frame in one address space. */
+interface Place {
+  readonly frame: number;
+  readonly addressSpace: AddressSpace;
+  readonly attached: AttachedDevice;
+  /** GICR_TYPER.Last, where that was said; at the platform's own addresses it follows from the VIC. */
+  readonly last: boolean | undefined;
+  readonly registers: { status: number };
+}
+
+/** The frames of one VIC. */
+export class VicFrames {
+  /** Attached by call: each frame in one place at most. */
+  readonly #places = new Map<number, Place>();
+  /** At the platform's addresses, in the address spaces of the VIC's vCPUs. */
+  readonly #defaults = new Set<Place>();
+
+  constructor(readonly vic: Vic) {}
+
+  /** Whether a frame is attached by call. */
+  has(frame: number): boolean {
+    return this.#places.has(frame);
+  }
+
+  /** The frames that are attached by call. */
+  get frames(): readonly number[] {
+    return [...this.#places.keys()];
+  }
+
+  /** Puts a frame into a free range of an address space. `last` is GICR_TYPER.Last of a redistributor. */
+  attach(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean): void {
+    this.#places.set(frame, this.#place(frame, addressSpace, ipa, size, last));
+  }
+
+  /** A vCPU comes: the distributor and its redistributor appear at the platform's addresses where nothing is there yet. */
+  attachDefaults(addressSpace: AddressSpace, index: number): void {
+    const attach = (frame: number, ipa: number, size: number) => {
+      if (addressSpace.deviceIn(ipa, size)) return;
+      this.#defaults.add(this.#place(frame, addressSpace, ipa, size, undefined));
+    };
+    attach(DISTRIBUTOR, GICD_BASE, Gicd.Size);
+    attach(index + 1, GICR_BASE + index * Gicr.Stride, Gicr.Stride);
+  }
+
+  /** The vCPU with this index is gone, and its redistributor from the platform's address. */
+  vacate(index: number): void {
+    for (const made of this.#defaults) if (made.frame === index + 1) this.#remove(made);
+  }
+
+  /** The VIC is gone. */
+  release(): void {
+    for (const made of [...this.#places.values(), ...this.#defaults]) this.#remove(made);
+  }
+
+  #remove({ addressSpace, attached }: Place): void {
+    addressSpace.removeDevice(attached);
+    attached.device.detach?.();
+  }
+
+  /** Where the frames are, and their own registers, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    archive.list("places", [...this.#places.values(), ...this.#defaults], (made) => {
+      const frame = archive.integer("frame", made?.frame, DISTRIBUTOR, this.vic.maxVcpus);
+      const addressSpace = archive.object("addressSpace", made?.addressSpace, "addrspace");
+      const ipa = archive.integer("ipa", made?.attached.ipa, 0, ADDRESS_SPACE_SIZE);
+      const size = archive.integer("size", made?.attached.size, PAGE_SIZE, ADDRESS_SPACE_SIZE);
+      const last = archive.maybe("last", made?.last, (value) => archive.bool("last", value));
+      const status = archive.integer("status", made?.registers.status, 0, 0xffff_ffff);
+      if (made) return made;
+      archive.require(ipa + size <= ADDRESS_SPACE_SIZE && !addressSpace.deviceIn(ipa, size), "frames lie in free ranges");
+      archive.require(this.vic.state === "active" && (last === undefined || !this.has(frame)), "a frame is attached by call once");
+      const result = this.#place(frame, addressSpace, ipa, size, last);
+      result.registers.status = status;
+      if (last === undefined) this.#defaults.add(result);
+      else this.#places.set(frame, result);
+      return result;
+    }, 2 * (MAX_CPUS + 1) + MAX_CPUS * MAX_CPUS);
+  }
+
+  #place(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean | undefined): Place {
+    const { vic } = this;
+    const detach = () => {
+      if (last === undefined) this.#defaults.delete(made);
+      else this.#places.delete(frame);
+    };
+    const index = frame - 1;
+    const registers = frame === DISTRIBUTOR
+      ? new Distributor(vic.gic)
+      : new Redistributor(vic.gic, vic.gic.cpus[index], () => last ?? index === vic.lastIndex);
+    const device = registers instanceof Distributor
+      ? distributorDevice(vic, registers, detach)
+      : redistributorDevice(vic, registers, index, detach);
+    const attached = { ipa, size, device };
+    const made: Place = { frame, addressSpace, attached, last, registers };
+    addressSpace.devices.push(attached);
+    return made;
+  }
+}
+
+/** The distributor shows each vCPU its own SGIs and PPIs; a vCPU of another VIC has none here, and gets an external abort. */
+function distributorDevice(vic: Vic, frame: Distributor, detach: () => void): VirtualDevice {
+  const { gic } = vic;
+  return {
+    name: `GICD of ${vic.name}`,
+    read: (thread, offset, size) => thread.vic === vic ? frame.read(gic.cpus[thread.index], offset, size) : undefined,
+    readWord: (thread, offset) => thread.vic === vic ? frame.readWord(gic.cpus[thread.index], offset) : undefined,
+    write: (thread, offset, size, value) => thread.vic === vic && frame.write(gic.cpus[thread.index], offset, size, value),
+    detach,
+  };
+}
+
+function redistributorDevice(vic: Vic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
+  return {
+    name: `GICR ${index} of ${vic.name}`,
+    read: (_thread, offset, size) => frame.read(offset, size),
+    write: (_thread, offset, size, value) => frame.write(offset, size, value),
+    detach,
+  };
+}

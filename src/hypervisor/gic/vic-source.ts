@@ -1,0 +1,151 @@
+// A producer of a virtual interrupt and its binding to a VIC (spec/hypervisor.md section 6.3).
+
+import type { ObjectArchive } from "../archive/archive.ts";
+import { Intid } from "./gic-registers.ts";
+import { MAX_CPUS } from "../../machine/memory-map.ts";
+import type { HypervisorObject } from "../capabilities/object.ts";
+import type { Plain } from "../check/state-dump.ts";
+import type { Vic } from "./vic.ts";
+import type { LevelSource } from "./vgic.ts";
+import type { VgicCpu } from "./vgic-cpu-interface.ts";
+
+/** Where a source is bound: shared vIRQs have no vCPU of their own. */
+interface Binding {
+  readonly vic: Vic;
+  readonly cpu: VgicCpu;
+  readonly intid: number;
+}
+
+/** Virtual time (ns) from an interrupt that is doubled to the second one: its handler has run by then. */
+const SECOND_AFTER = 100_000;
+
+/** One source. An unbound one may be asserted; nothing comes of it. */
+export class VirqSource implements LevelSource {
+  #binding: Binding | undefined;
+
+  /**
+   * @param object whose source it is
+   * @param what condition it stands for, for people: `not empty`
+   * @param stillPending asked at the guest's EOI of a level interrupt: whether its condition holds on
+   * @param edgeOnly the source fixes its interrupt's mode to edge (the halt vIRQ)
+   */
+  constructor(
+    readonly object: HypervisorObject,
+    readonly what: string,
+    readonly stillPending: () => boolean,
+    readonly edgeOnly = false,
+  ) {}
+
+  /** The INTID it is bound to, or undefined. */
+  get intid(): number | undefined {
+    return this.#binding?.intid;
+  }
+
+  /** The CPU interface whose private interrupt it is, or the one of vCPU 0 for shared ones; undefined while it is unbound. */
+  get cpu(): VgicCpu | undefined {
+    return this.#binding?.cpu;
+  }
+
+  /** The VIC it is bound to, or undefined. */
+  get vic(): Vic | undefined {
+    return this.#binding?.vic;
+  }
+
+  /** Whether the guest has configured its interrupt as edge-triggered. */
+  get isEdge(): boolean {
+    return this.#binding !== undefined && this.#binding.vic.gic.isEdge(this.#binding.cpu, this.#binding.intid);
+  }
+
+  /** Raises the line: seen as an edge or as a level, as the guest has configured it. */
+  assertLevel(): void {
+    if (!this.#binding || this.#goesWrong("assert")) return;
+    this.#deliver("assert");
+  }
+
+  /** Gives a pulse, which only an edge-triggered interrupt sees. */
+  assertEdge(): void {
+    if (!this.#binding || this.#goesWrong("pulse")) return;
+    this.#deliver("pulse");
+  }
+
+  #deliver(how: "assert" | "pulse"): void {
+    const binding = this.#binding;
+    // It may have been unbound since it was delayed.
+    if (!binding) return;
+    this.#trace(how);
+    if (how === "assert") binding.vic.gic.assertLevel(binding.cpu, binding.intid);
+    else binding.vic.gic.assertEdge(binding.cpu, binding.intid);
+  }
+
+  /** Whether somebody wants this interrupt not to come now: it is lost, or comes later. A doubled one comes now and again. */
+  #goesWrong(how: "assert" | "pulse"): boolean {
+    const { faults, names } = this.object.hypervisor;
+    const binding = this.#binding;
+    if (!faults.armed.virq || !binding) return false;
+    const { vic, cpu, intid } = binding;
+    const irq = names.irq(vic, intid);
+    const vm = irq.slice("irq:".length, irq.lastIndexOf("/"));
+    const hit = faults.hit("virq", { vm, intid, vcpu: `${vm}/${cpu.index}`, source: names.object(this.object), why: this.what });
+    if (!hit) return false;
+    // A level that has gone meanwhile is late for good.
+    if (hit.effect.kind === "delay") faults.later(hit.effect.ns, () => (how === "pulse" || this.stillPending()) && this.#deliver(how));
+    if (hit.effect.kind === "double") faults.later(SECOND_AFTER, () => this.#deliver(how));
+    return hit.effect.kind !== "double";
+  }
+
+  /** Lowers the line. */
+  clear(): void {
+    if (this.#binding) this.#binding.vic.gic.lower(this.#binding.cpu, this.#binding.intid);
+  }
+
+  /** The binding as plain data. */
+  dump(): Plain {
+    return this.#binding && [this.#binding.vic.name, this.#binding.cpu.index, this.#binding.intid];
+  }
+
+  /** The binding, saved or loaded. */
+  archive(name: string, archive: ObjectArchive): void {
+    const place = archive.maybe(name, this.#binding, (binding) => ({
+      vic: archive.object("vic", binding?.vic, "vic"),
+      cpu: archive.integer("cpu", binding?.cpu.index, 0, MAX_CPUS - 1),
+      intid: archive.integer("intid", binding?.intid, Intid.SgiEnd, Intid.SpiEnd - 1),
+    }));
+    // The VIC's interrupts are loaded by then, and with them the state of the line.
+    if (place) archive.later(() => place.vic.rebind(archive, this, place.cpu, place.intid));
+  }
+
+  /** Called by the VIC. */
+  bound(vic: Vic, cpu: VgicCpu, intid: number): void {
+    this.#binding = { vic, cpu, intid };
+    this.#touch(vic);
+  }
+
+  /** Ends the binding, if there is one; the line is low from then on. */
+  unbind(): void {
+    const binding = this.#binding;
+    if (!binding) return;
+    this.clear();
+    this.#binding = undefined;
+    binding.vic.unbound(this, binding.cpu, binding.intid);
+    this.#touch(binding.vic);
+  }
+
+  #touch(vic: Vic): void {
+    const { checker } = this.object.hypervisor;
+    checker?.touch(this.object);
+    checker?.touch(vic);
+  }
+
+  #trace(name: string): void {
+    const { trace, names } = this.object.hypervisor;
+    if (!this.#binding || !trace.wants("virq")) return;
+    const { vic, cpu, intid } = this.#binding;
+    const irq = names.irq(vic, intid);
+    trace.event("virq", name, {
+      irq,
+      vcpu: intid < Intid.PrivateEnd ? cpu.index : undefined,
+      source: names.object(this.object),
+      why: this.what,
+    });
+  }
+}

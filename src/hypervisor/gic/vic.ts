@@ -1,0 +1,317 @@
+// Virtual interrupt controllers: configuration, attachment of vCPUs and sources, register frames (spec/hypervisor.md sections 4.5, 6.1, 6.3).
+// The interrupts themselves are in vgic.ts.
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { VicRight } from "../../abi/rights.ts";
+import { VdeviceFlags, VicOption } from "../../abi/words.ts";
+import { MAX_CPUS } from "../../machine/memory-map.ts";
+import type { AddressSpace } from "../memory/addrspace.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import { ANY_CAP } from "../capabilities/cspace.ts";
+import { Intid } from "./gic-registers.ts";
+import { creation } from "../calls/hypercall-create.ts";
+import { active, configurable, hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { Hwirq } from "./hwirq.ts";
+import { HypervisorObject } from "../capabilities/object.ts";
+import type { Partition } from "../memory/partition.ts";
+import type { Fields } from "../check/state-dump.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+import { DEFAULT_MPIDR_MAPPING, Irq, type MpidrMapping, Vgic } from "./vgic.ts";
+import type { VgicCpu } from "./vgic-cpu-interface.ts";
+import { VicFrames } from "./vic-frames.ts";
+import type { VirqSource } from "./vic-source.ts";
+
+/** SPIs that a VIC can have. */
+const MAXIMUM_VIRQS = Intid.SpiEnd - Intid.PrivateEnd;
+/** Heap bytes of what an active VIC keeps of a vCPU, and of a shared vIRQ. */
+const VCPU_STATE_SIZE = 2048;
+const SOURCE_STATE_SIZE = 32;
+/** MPIDR_EL1: bit 31 reads as one; U says that there is one CPU only, MT that Aff0 is a thread. */
+const MPIDR_RES1 = 1n << 31n;
+const MPIDR_U = 1n << 30n;
+const MPIDR_MT = 1n << 24n;
+
+/** A VIC. */
+export class Vic extends HypervisorObject {
+  static readonly SIZE = 2048;
+  readonly type = "vic";
+  #vcpus = 1;
+  #virqs = 0;
+  #defaultAddress = true;
+  #mapping = DEFAULT_MPIDR_MAPPING;
+  #gic: Vgic | undefined;
+  readonly #attached: (Vcpu | undefined)[] = [];
+  readonly #sources = new Set<VirqSource>();
+  /** Physical PPIs that are forwarded to its vCPUs. */
+  readonly #ppis = new Set<Hwirq>();
+  readonly #frames = new VicFrames(this);
+
+  constructor(hypervisor: Hypervisor, partition: Partition) {
+    super(hypervisor, partition, Vic.SIZE);
+  }
+
+  /** The interrupts. The VIC is or was active. */
+  get gic(): Vgic {
+    if (!this.#gic) throw new Error(`${this.name} has not been activated`);
+    return this.#gic;
+  }
+
+  /** vCPUs that can attach, and shared vIRQs that sources can be bound to. */
+  get maxVcpus(): number {
+    return this.#vcpus;
+  }
+  get maxVirqs(): number {
+    return this.#virqs;
+  }
+
+  /** Sets the sizes, while in state INIT. */
+  configure(vcpus: number, virqs: number, options: bigint, msis: number): ErrorCode {
+    const invalid = (rule: string) => this.refuse(ErrorCode.ARGUMENT_INVALID, rule, { vcpus, virqs, options, msis });
+    if (options & ~VicOption.Defined) return invalid("unknown options");
+    if (vcpus === 0 || vcpus > MAX_CPUS) return invalid("1 to 8 vCPUs");
+    if (virqs > MAXIMUM_VIRQS) return invalid("at most 988 shared vIRQs");
+    if (options & VicOption.MaxMsisValid && msis !== 0) return invalid("there are no message-signalled interrupts");
+    this.#vcpus = vcpus;
+    this.#virqs = virqs;
+    this.#defaultAddress = (options & VicOption.DisableDefaultAddress) === 0n;
+    return ErrorCode.OK;
+  }
+
+  /** Sets how MPIDRs follow from indices, while in state INIT. `mask` is in MPIDR layout. */
+  setMpidrMapping(mask: bigint, shift: readonly [number, number, number, number], mt: boolean): ErrorCode {
+    const masks = [mask & 0xffn, mask >> 8n & 0xffn, mask >> 16n & 0xffn, mask >> 32n & 0xffn].map(Number) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const invalid = (rule: string) => this.refuse(ErrorCode.ARGUMENT_INVALID, rule, { mask, shift });
+    if (shift.some((one) => one >= 32)) return invalid("shifts are below 32");
+    let union = 0n;
+    for (let level = 0; level < 4; level++) {
+      const field = BigInt(masks[level]) << BigInt(shift[level]);
+      if (union & field) return invalid("the fields of the index overlap");
+      union |= field;
+    }
+    if (union & union + 1n || union >= 0xffffn) return invalid("the index is not 2^k - 1 values without a gap");
+    this.#mapping = { mask: masks, shift: [...shift], mt };
+    return ErrorCode.OK;
+  }
+
+  /** MPIDR_EL1 of the vCPU with this index. */
+  mpidr(index: number): bigint {
+    const { mask, shift, mt } = this.#mapping;
+    let affinity = 0n;
+    for (let level = 0; level < 4; level++) {
+      affinity |= BigInt(index >> shift[level] & mask[level]) << BigInt(level === 3 ? 32 : 8 * level);
+    }
+    const single = mask.every((one) => one === 0);
+    return MPIDR_RES1 | affinity | (single ? MPIDR_U : 0n) | (mt ? MPIDR_MT : 0n);
+  }
+
+  /** Whether `index` can be a vCPU's. */
+  hasIndex(index: number): boolean {
+    return index < this.#vcpus;
+  }
+
+  /** A physical PPI is forwarded to every vCPU, or no more. */
+  addPpi(hwirq: Hwirq): void {
+    this.#ppis.add(hwirq);
+  }
+  removePpi(hwirq: Hwirq): void {
+    this.#ppis.delete(hwirq);
+  }
+
+  /** Indices of the active vCPUs. */
+  *indices(): Generator<number> {
+    for (let index = 0; index < this.#vcpus; index++) if (this.#attached[index]) yield index;
+  }
+
+  /** The highest of them; -1 where there is none. */
+  get lastIndex(): number {
+    return this.#attached.findLastIndex((vcpu) => vcpu !== undefined);
+  }
+
+  /** A vCPU's activation takes its index; BUSY where another has it. */
+  occupy(vcpu: Vcpu, index: number): ErrorCode {
+    if (this.#attached[index]) {
+      return this.refuse(ErrorCode.BUSY, "another vCPU has this index", { index, holder: this.#attached[index].name });
+    }
+    this.#attached[index] = vcpu;
+    return ErrorCode.OK;
+  }
+
+  /** The vCPU is active: what comes to every vCPU comes to it, if it is pinned. */
+  forwardPpis(vcpu: Vcpu, index: number): void {
+    if (vcpu.isPinned) { for (const hwirq of this.#ppis) hwirq.forwardTo(index); }
+  }
+
+  /** The vCPU is gone. */
+  vacate(vcpu: Vcpu, index: number): void {
+    if (this.#attached[index] !== vcpu) return;
+    for (const hwirq of this.#ppis) hwirq.withdrawFrom(index);
+    this.#attached[index] = undefined;
+    this.#frames.vacate(index);
+    this.gic.vacate(index);
+  }
+
+  /** Whether all active vCPUs are pinned. */
+  everyVcpuPinned(): boolean {
+    return this.#attached.every((vcpu) => vcpu === undefined || vcpu.isPinned);
+  }
+
+  /** The active vCPU with this index. */
+  vcpu(index: number): Vcpu | undefined {
+    return this.#attached[index];
+  }
+
+  /** Binds a source to a shared vIRQ. */
+  bindShared(source: VirqSource, virq: number): ErrorCode {
+    if (source.intid !== undefined) return this.refuse(ErrorCode.VIRQ_BOUND, "the source is bound already", { virq: source.intid });
+    if (virq < Intid.PrivateEnd || virq - Intid.PrivateEnd >= this.#virqs) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "not a shared vIRQ of this VIC", { virq, limit: Intid.PrivateEnd + this.#virqs });
+    }
+    return this.#bind(source, this.gic.cpus[0], virq);
+  }
+
+  /** Binds a source to a PPI of one vCPU. */
+  bindPrivate(source: VirqSource, index: number, virq: number): ErrorCode {
+    if (source.intid !== undefined) return this.refuse(ErrorCode.VIRQ_BOUND, "the source is bound already", { virq: source.intid });
+    if (virq < Intid.SgiEnd || virq >= Intid.PrivateEnd) return this.refuse(ErrorCode.ARGUMENT_INVALID, "not a PPI", { virq });
+    return this.#bind(source, this.gic.cpus[index], virq);
+  }
+
+  /** Called by the source: it is no longer bound. */
+  unbound(source: VirqSource, cpu: VgicCpu, intid: number): void {
+    this.gic.bank(cpu, intid).sources[intid] = undefined;
+    this.#sources.delete(source);
+  }
+
+  /**
+   * Attaches a register frame to a free range of an address space. Bytes.
+   * @param index 0 for the distributor, n + 1 for the redistributor of vCPU n
+   */
+  attachVdevice(addressSpace: AddressSpace, index: number, flags: bigint, ipa: number, size: number): ErrorCode {
+    if (index > this.#vcpus) return this.refuse(ErrorCode.ARGUMENT_INVALID, "no such frame", { index });
+    const defined = index === 0 ? 0n : VdeviceFlags.Defined;
+    if (flags & ~defined) return this.refuse(ErrorCode.ARGUMENT_INVALID, "unknown flags", { flags });
+    if (index > 0 && !this.#attached[index - 1]) return this.refuse(ErrorCode.IDLE, "no active vCPU has this index", { index });
+    if (this.#frames.has(index)) return this.refuse(ErrorCode.BUSY, "the frame is attached already", { index });
+    const last = flags & VdeviceFlags.LastValid ? (flags & VdeviceFlags.Last) !== 0n : index === this.#vcpus;
+    this.#frames.attach(index, addressSpace, ipa, size, last);
+    return ErrorCode.OK;
+  }
+
+  /** A vCPU's frames appear at the platform's own addresses, unless configured not to. */
+  attachDefaultFrames(addressSpace: AddressSpace, index: number): void {
+    if (this.#defaultAddress) this.#frames.attachDefaults(addressSpace, index);
+  }
+
+  /** Sources that are bound to it. */
+  get sources(): ReadonlySet<VirqSource> {
+    return this.#sources;
+  }
+
+  /** A source that is loaded is bound again; its line is in the state of the interrupt. */
+  rebind(archive: ObjectArchive, source: VirqSource, index: number, intid: number): void {
+    archive.require(this.state === "active" && index < this.#vcpus, "a source is bound to a VIC's interrupt");
+    const cpu = this.gic.cpus[index], { sources } = this.gic.bank(cpu, intid);
+    const shared = intid < Intid.PrivateEnd || index === 0 && intid - Intid.PrivateEnd < this.#virqs;
+    archive.require(shared && !sources[intid], "an interrupt of a VIC has one source");
+    sources[intid] = source;
+    this.#sources.add(source);
+    source.bound(this, cpu, intid);
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#vcpus = archive.integer("vcpus", this.#vcpus, 1, MAX_CPUS);
+    this.#virqs = archive.integer("virqs", this.#virqs, 0, MAXIMUM_VIRQS);
+    this.#defaultAddress = archive.bool("defaultAddress", this.#defaultAddress);
+    this.#mapping = archive.within("mapping", () => archiveMapping(archive, this.#mapping));
+    this.#gic = archive.maybe("gic", this.#gic, (gic) => {
+      const result = gic ?? new Vgic(this.#vcpus);
+      result.mapping = this.#mapping;
+      result.archive(archive);
+      return result;
+    });
+    archive.require((this.#gic !== undefined) === (this.state === "active"), "an active VIC has interrupts");
+    archive.within("frames", () => this.#frames.archive(archive));
+  }
+
+  protected fields(): Fields {
+    const { mask, shift, mt } = this.#mapping;
+    return {
+      vcpus: this.#vcpus,
+      virqs: this.#virqs,
+      defaultAddress: this.#defaultAddress,
+      mapping: [...mask, ...shift, mt],
+      attached: Object.entries(this.#attached).filter(([, vcpu]) => vcpu).map(([index, vcpu]) => [index, vcpu?.name]),
+      sources: this.#sources.size,
+      frames: this.#frames.frames,
+      gic: this.#gic?.dump(),
+    };
+  }
+
+  protected onActivate(): ErrorCode {
+    const tables = this.charge(this.#vcpus * VCPU_STATE_SIZE + this.#virqs * SOURCE_STATE_SIZE);
+    if (tables !== ErrorCode.OK) return tables;
+    this.#gic = new Vgic(this.#vcpus);
+    this.#gic.mapping = this.#mapping;
+    return ErrorCode.OK;
+  }
+
+  protected onDestroy(): void {
+    for (const hwirq of [...this.#ppis]) hwirq.unbind();
+    for (const source of [...this.#sources]) source.unbind();
+    this.#frames.release();
+  }
+
+  #bind(source: VirqSource, cpu: VgicCpu, intid: number): ErrorCode {
+    const { sources } = this.gic.bank(cpu, intid);
+    if (sources[intid]) return this.refuse(ErrorCode.BUSY, "another source has this vIRQ", { virq: intid });
+    sources[intid] = source;
+    this.#sources.add(source);
+    source.bound(this, cpu, intid);
+    if (source.edgeOnly) this.gic.update(cpu, intid, Irq.Edge, 0);
+    return ErrorCode.OK;
+  }
+}
+
+function archiveMapping(archive: ObjectArchive, { mask, shift, mt }: MpidrMapping): MpidrMapping {
+  const levels = (name: string, values: readonly number[], max: number) => {
+    const [a0, a1, a2, a3] = values.map((value, level) => archive.integer(`${name}${level}`, value, 0, max));
+    return [a0, a1, a2, a3] as const;
+  };
+  return { mask: levels("mask", mask, 0xff), shift: levels("shift", shift, 31), mt: archive.bool("mt", mt) };
+}
+
+export const calls: readonly HypercallDefinition[] = [
+  creation("partition_create_vic", Vic),
+
+  hypercall("vic_configure", {
+    caps: { vic: configurable("vic") },
+    handler: (_call, { vic, max_vcpus, max_virqs, vic_options, max_msis }) => vic.configure(max_vcpus, max_virqs, vic_options, max_msis),
+  }),
+  hypercall("vgic_set_mpidr_mapping", {
+    caps: { vic: configurable("vic") },
+    handler: (_call, { vic, mask, aff0_shift, aff1_shift, aff2_shift, aff3_shift, mt }) =>
+      vic.setMpidrMapping(mask, [aff0_shift, aff1_shift, aff2_shift, aff3_shift], mt),
+  }),
+  hypercall("vic_attach_vcpu", {
+    caps: { vic: active("vic", VicRight.AttachVcpu), vcpu: configurable("thread") },
+    handler(call, { vic, vcpu, index }) {
+      if (!vic.hasIndex(index)) return call.refuse(ErrorCode.ARGUMENT_INVALID, "the VIC has no such index", { index, limit: vic.maxVcpus });
+      vcpu.attachVic(vic, index);
+      return ErrorCode.OK;
+    },
+  }),
+  hypercall("vic_bind_msi_source", {
+    caps: { vic: active("vic", VicRight.BindSource) },
+    handler(call, { msi_source }) {
+      const source = call.cspace.lookup(msi_source, ANY_CAP);
+      if (typeof source === "number") return source;
+      return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "there is no source of message-signalled interrupts", { target: source.name });
+    },
+  }),
+];

@@ -1,0 +1,148 @@
+// Doorbells: 64 flags that one side sets and the other takes, with one vIRQ (spec/hypervisor.md section 4.2).
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { DoorbellRight, VicRight } from "../../abi/rights.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import { creation } from "../calls/hypercall-create.ts";
+import { active, hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { HypervisorObject } from "../capabilities/object.ts";
+import type { Partition } from "../memory/partition.ts";
+import type { Fields } from "../check/state-dump.ts";
+import { VirqSource } from "../gic/vic-source.ts";
+
+const ALL_FLAGS = 0xffff_ffff_ffff_ffffn;
+
+/** A doorbell. */
+export class Doorbell extends HypervisorObject {
+  static readonly SIZE = 512;
+  readonly type = "doorbell";
+  #flags = 0n;
+  /** Flags that raise the vIRQ. */
+  #enabled = ALL_FLAGS;
+  /** Flags that clear themselves when they have raised it. */
+  #autoAck = 0n;
+  readonly virq = new VirqSource(this, "flags", () => (this.#flags & this.#enabled) !== 0n);
+
+  constructor(hypervisor: Hypervisor, partition: Partition) {
+    super(hypervisor, partition, Doorbell.SIZE);
+  }
+
+  /** The flags that are set, for people. */
+  get flags(): bigint {
+    return this.#flags;
+  }
+
+  /** The masks: flags that raise the vIRQ, flags that clear themselves then. */
+  get enabled(): bigint {
+    return this.#enabled;
+  }
+  get autoAck(): bigint {
+    return this.#autoAck;
+  }
+
+  /** Sets flags; gives all that were set before. */
+  send(flags: bigint): bigint {
+    const old = this.#flags;
+    this.#flags |= flags;
+    if (this.#flags & this.#enabled) this.#raise();
+    // An edge-triggered vIRQ sees every send, enabled or not.
+    else this.virq.assertEdge();
+    return old;
+  }
+
+  /** Clears flags; gives all that were set before. A level vIRQ drops at its next check. */
+  receive(clear: bigint): bigint {
+    const old = this.#flags;
+    this.#flags &= ~clear;
+    return old;
+  }
+
+  /** Clears the flags and both masks. */
+  reset(): void {
+    this.virq.clear();
+    this.#flags = 0n;
+    this.#autoAck = 0n;
+    this.#enabled = ALL_FLAGS;
+  }
+
+  /** Sets both masks; the vIRQ follows the flags that are enabled now. */
+  setMasks(enabled: bigint, autoAck: bigint): void {
+    const was = (this.#flags & this.#enabled) !== 0n;
+    const is = (this.#flags & enabled) !== 0n;
+    this.#enabled = enabled;
+    this.#autoAck = autoAck;
+    if (was && !is) this.virq.clear();
+    else if (!was && is) this.#raise();
+    else if (is) this.#flags &= ~autoAck;
+  }
+
+  override virqSources(): VirqSource[] {
+    return [this.virq];
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.#flags = archive.word("flags", this.#flags);
+    this.#enabled = archive.word("enabled", this.#enabled);
+    this.#autoAck = archive.word("autoAck", this.#autoAck);
+    this.virq.archive("virq", archive);
+  }
+
+  protected fields(): Fields {
+    return { flags: this.#flags, enabled: this.#enabled, autoAck: this.#autoAck, virq: this.virq.dump() };
+  }
+
+  protected onActivate(): ErrorCode {
+    return ErrorCode.OK;
+  }
+
+  protected onDestroy(): void {
+    this.virq.unbind();
+  }
+
+  #raise(): void {
+    this.virq.assertLevel();
+    this.#flags &= ~this.#autoAck;
+  }
+}
+
+export const calls: readonly HypercallDefinition[] = [
+  creation("partition_create_doorbell", Doorbell),
+
+  hypercall("doorbell_bind_virq", {
+    caps: { doorbell: active("doorbell", DoorbellRight.Bind), vic: active("vic", VicRight.BindSource) },
+    handler: (_call, { doorbell, vic, virq }) => vic.bindShared(doorbell.virq, virq),
+  }),
+  hypercall("doorbell_unbind_virq", {
+    caps: { doorbell: active("doorbell", DoorbellRight.Bind) },
+    handler(_call, { doorbell }) {
+      doorbell.virq.unbind();
+      return ErrorCode.OK;
+    },
+  }),
+  hypercall("doorbell_send", {
+    caps: { doorbell: active("doorbell", DoorbellRight.Send) },
+    handler: (_call, { doorbell, new_flags }) => ({ old_flags: doorbell.send(new_flags) }),
+  }),
+  hypercall("doorbell_receive", {
+    caps: { doorbell: active("doorbell", DoorbellRight.Receive) },
+    handler(call, { doorbell, clear_flags }) {
+      if (clear_flags === 0n) return call.refuse(ErrorCode.ARGUMENT_INVALID, "clear_flags names at least one flag");
+      return { old_flags: doorbell.receive(clear_flags) };
+    },
+  }),
+  hypercall("doorbell_reset", {
+    caps: { doorbell: active("doorbell", DoorbellRight.Receive) },
+    handler(_call, { doorbell }) {
+      doorbell.reset();
+      return ErrorCode.OK;
+    },
+  }),
+  hypercall("doorbell_mask", {
+    caps: { doorbell: active("doorbell", DoorbellRight.Receive) },
+    handler(_call, { doorbell, enable_mask, ack_mask }) {
+      doorbell.setMasks(enable_mask, ack_mask);
+      return ErrorCode.OK;
+    },
+  }),
+];

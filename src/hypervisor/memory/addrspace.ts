@@ -1,0 +1,410 @@
+// Address spaces: a VM's stage 2, its info area, its virtual devices and the ranges that its VMM emulates (spec/hypervisor.md §4.6, §4.7).
+
+import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemoryType, VmmioOperation } from "../../abi/words.ts";
+import { ErrorCode } from "../../abi/errors.ts";
+import { Vmid } from "../../abi/rpc/messages/vm.ts";
+import { Stage2Flags, type Stage2Table } from "../../core/interface.ts";
+import { MAX_CPUS, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { Memextent } from "./memextent.ts";
+import { HypervisorObject } from "../capabilities/object.ts";
+import type { Partition } from "./partition.ts";
+import type { Fields } from "../check/state-dump.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** IPAs are below 2^36 (PLATFORM_VM_ADDRESS_SPACE_BITS). */
+export const ADDRESS_SPACE_SIZE = 2 ** 36;
+
+/** VMIDs are 1..255; 255 is the root VM's. */
+const VMID_END = 256;
+const VMMIO_RANGES = 128;
+/** Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it. */
+const TABLE_SIZE = 16 * 1024;
+/** Bytes that one page table maps below the root, which is also the size of a block. */
+const TABLE_REACH = 0x100_0000;
+
+/** A device that answers a VM's accesses instead of memory: a GIC frame. */
+export interface VirtualDevice {
+  readonly name: string;
+  /** A load of 1, 2, 4 or 8 bytes at a byte offset; undefined is a synchronous external abort. */
+  read(vcpu: Vcpu, offset: number, size: number): bigint | undefined;
+  /** `read` of 4 bytes as an unsigned number, where the device has that; undefined where `read` has to answer. */
+  readWord?(vcpu: Vcpu, offset: number): number | undefined;
+  /** A store; false is a synchronous external abort. */
+  write(vcpu: Vcpu, offset: number, size: number, value: bigint): boolean;
+  /** The address space goes. */
+  detach?(): void;
+}
+
+/** A virtual device at its place. Bytes. */
+export interface AttachedDevice {
+  readonly ipa: number;
+  readonly size: number;
+  readonly device: VirtualDevice;
+}
+
+/** A range that the VMM emulates: IPAs of its first byte, and behind its last. */
+export interface VmmioRange {
+  readonly base: number;
+  readonly end: number;
+}
+
+/** Stage-2 flags of a `map_attrs` word. The kernel's field rules reading and writing, as hardware has one pair of bits for both. */
+export function stage2Flags(attributes: number): number {
+  const user = attributes >> MapAttributes.UserShift & Access.RWX;
+  const kernel = attributes >> MapAttributes.KernelShift & Access.RWX;
+  const memoryType = attributes >> MapAttributes.MemoryTypeShift & 0xff;
+  let flags = 0;
+  if (kernel & Access.R) flags |= Stage2Flags.Read;
+  if (kernel & Access.W) flags |= Stage2Flags.Write;
+  if (kernel & Access.X) flags |= Stage2Flags.ExecuteEl1;
+  if (user & Access.X) flags |= Stage2Flags.ExecuteEl0;
+  if (memoryType <= MemoryType.DeviceGRE) flags |= Stage2Flags.Device;
+  return flags;
+}
+
+/** A run of pages that are mapped in order with one set of flags. */
+interface MappedRun {
+  readonly ipa: number;
+  readonly pa: number;
+  size: number;
+  readonly flags: number;
+}
+
+const ALL_STAGE2_FLAGS = Object.values(Stage2Flags).reduce<number>((all, flag) => all | flag, 0);
+
+/** What tables map, as few runs as there are. */
+function mappedRuns(stage2: Stage2Table): MappedRun[] {
+  const runs: MappedRun[] = [];
+  for (const { ipa, pa, size, flags } of stage2.entries()) {
+    const last = runs.at(-1);
+    if (last && last.ipa + last.size === ipa && last.pa + last.size === pa && last.flags === flags) last.size += size;
+    else runs.push({ ipa, pa, size, flags });
+  }
+  return runs;
+}
+
+/** Numbers of the parts of an address space, each of one page table, that a range reaches into; what lies outside counts for nothing. */
+function tablesOf(ipa: number, size: number): number[] {
+  const end = Math.min(ipa + size, ADDRESS_SPACE_SIZE);
+  const parts: number[] = [];
+  for (let part = Math.floor(ipa / TABLE_REACH); part * TABLE_REACH < end; part++) parts.push(part);
+  return parts;
+}
+
+/** An address space. */
+export class AddressSpace extends HypervisorObject {
+  static readonly SIZE = 1024;
+  readonly type = "addrspace";
+  /** 0 until configured. */
+  vmid = 0;
+  readonly devices: AttachedDevice[] = [];
+  readonly vmmioRanges: VmmioRange[] = [];
+  /** Attached threads, whether they are active or not. */
+  threads = 0;
+  #stage2: Stage2Table | undefined;
+  #infoArea: { extent: Memextent; ipa: number } | undefined;
+  /** Extents with recorded mappings in this address space. */
+  readonly #extents = new Set<Memextent>();
+  /** How many recorded mappings reach into each part of the address space that one page table maps: those that are paid for. */
+  readonly #tables = new Map<number, number>();
+
+  constructor(hypervisor: Hypervisor, partition: Partition) {
+    super(hypervisor, partition, AddressSpace.SIZE);
+  }
+
+  /** The page tables. The address space is or was active. */
+  get stage2(): Stage2Table {
+    if (!this.#stage2) throw new Error(`${this.name} has no page tables`);
+    return this.#stage2;
+  }
+
+  /** IPA of the info area, or undefined. */
+  get infoAreaIpa(): number | undefined {
+    return this.#infoArea?.ipa;
+  }
+
+  /** Sets the VMID, while in state INIT. */
+  configure(vmid: number): ErrorCode {
+    if (vmid === 0 || vmid >= VMID_END) return this.refuse(ErrorCode.ARGUMENT_INVALID, "VMIDs are 1 to 255", { vmid });
+    this.vmid = vmid;
+    return ErrorCode.OK;
+  }
+
+  /** Sets the extent that is the info area and its IPA, while in state INIT. */
+  configureInfoArea(extent: Memextent, ipa: bigint): ErrorCode {
+    const values = { extent: extent.name, ipa };
+    if (extent.extentSize > PAGE_SIZE) return this.refuse(ErrorCode.ARGUMENT_INVALID, "an info area is one page", values);
+    if (ipa % BigInt(PAGE_SIZE) !== 0n || ipa >= BigInt(ADDRESS_SPACE_SIZE)) {
+      return this.refuse(ErrorCode.ADDR_INVALID, "an info area lies at a page of the address space", values);
+    }
+    const fits = extent.kind === ExtentType.Basic && extent.memoryType === ExtentMemoryType.Any &&
+      (extent.access & Access.RW) === Access.RW;
+    if (!fits) {
+      return this.refuse(ErrorCode.ARGUMENT_INVALID, "an info area is a BASIC extent, readable and writable, of any memory type", values);
+    }
+    extent.attach();
+    this.#infoArea?.extent.detach();
+    this.#infoArea = { extent, ipa: Number(ipa) };
+    return ErrorCode.OK;
+  }
+
+  /** Makes `vcpu` run in this address space. NOMEM beyond as many threads as there can be CPUs. */
+  attachThread(vcpu: Vcpu): ErrorCode {
+    if (this.threads >= MAX_CPUS) {
+      return this.refuse(ErrorCode.NOMEM, "as many threads are attached as there can be CPUs", { limit: MAX_CPUS });
+    }
+    this.retain();
+    this.threads++;
+    vcpu.addressSpace?.detachThread();
+    vcpu.addressSpace = this;
+    return ErrorCode.OK;
+  }
+
+  /** A thread that was attached is gone or attached elsewhere. */
+  detachThread(): void {
+    this.threads--;
+    this.release();
+  }
+
+  /** Adds or removes a range that the VMM emulates. */
+  configureVmmio(base: bigint, size: bigint, operation: number): ErrorCode {
+    const values = { base, size };
+    if (operation !== VmmioOperation.Add && operation !== VmmioOperation.Remove) {
+      return this.refuse(ErrorCode.UNIMPLEMENTED, "ranges are added or removed", { operation });
+    }
+    if (size === 0n) return this.refuse(ErrorCode.ARGUMENT_SIZE, "a range has a size", values);
+    if (base + size > 1n << 64n) return this.refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps", values);
+    if (base + size > BigInt(ADDRESS_SPACE_SIZE)) return this.refuse(ErrorCode.ARGUMENT_SIZE, "the range leaves the address space", values);
+    const made = { base: Number(base), end: Number(base + size) };
+    if (operation === VmmioOperation.Remove) {
+      const index = this.vmmioRanges.findIndex((range) => range.base === made.base && range.end === made.end);
+      if (index < 0) return this.refuse(ErrorCode.BUSY, "no range is exactly this one", values);
+      this.vmmioRanges.splice(index, 1);
+      return ErrorCode.OK;
+    }
+    if (this.vmmioRanges.length === VMMIO_RANGES) return this.refuse(ErrorCode.NORESOURCES, "too many ranges", { limit: VMMIO_RANGES });
+    if (this.vmmioRanges.some((range) => made.base < range.end && range.base < made.end)) {
+      return this.refuse(ErrorCode.BUSY, "the range overlaps another", values);
+    }
+    this.vmmioRanges.push(made);
+    return ErrorCode.OK;
+  }
+
+  /** Whether an access lies wholly inside one range that the VMM emulates. */
+  isVmmio(ipa: number, size: number): boolean {
+    for (let index = 0; index < this.vmmioRanges.length; index++) {
+      const { base, end } = this.vmmioRanges[index];
+      if (ipa >= base && ipa + size <= end) return true;
+    }
+    return false;
+  }
+
+  /** A virtual device is taken away. */
+  removeDevice(attached: AttachedDevice): void {
+    const index = this.devices.indexOf(attached);
+    if (index >= 0) this.devices.splice(index, 1);
+  }
+
+  /** The virtual device at an IPA. */
+  deviceAt(ipa: number): AttachedDevice | undefined {
+    for (let index = 0; index < this.devices.length; index++) {
+      const one = this.devices[index];
+      if (ipa >= one.ipa && ipa < one.ipa + one.size) return one;
+    }
+    return undefined;
+  }
+
+  /** Whether a virtual device lies in any part of the range. */
+  deviceIn(ipa: number, size: number): boolean {
+    return this.devices.some((one) => ipa < one.ipa + one.size && one.ipa < ipa + size);
+  }
+
+  /**
+   * A mapping is recorded here: the heap pays every page table that its range can come to need, whether blocks would do for now or not. So
+   * splitting a block, and pages that come back to an extent, never lack one. NOMEM, and nothing is paid.
+   */
+  payTables(ipa: number, size: number): ErrorCode {
+    const parts = tablesOf(ipa, size);
+    const fresh = parts.filter((part) => !this.#tables.has(part)).length;
+    if (!this.hypervisor.promiseTables(fresh)) {
+      return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left: this.hypervisor.tablesLeft });
+    }
+    const charged = this.charge(fresh * TABLE_SIZE);
+    if (charged !== ErrorCode.OK) {
+      this.hypervisor.returnTables(fresh);
+      return charged;
+    }
+    for (const part of parts) this.#tables.set(part, (this.#tables.get(part) ?? 0) + 1);
+    this.hypervisor.checker?.touch(this);
+    return ErrorCode.OK;
+  }
+
+  /** A mapping that was paid for is recorded no more. */
+  repayTables(ipa: number, size: number): void {
+    let unused = 0;
+    for (const part of tablesOf(ipa, size)) {
+      const users = this.#tables.get(part);
+      if (!users) throw new Error(`${this.name}: nobody paid for the table of part ${part}`);
+      if (users > 1) this.#tables.set(part, users - 1);
+      else {
+        this.#tables.delete(part);
+        unused++;
+      }
+    }
+    this.discharge(unused * TABLE_SIZE);
+    this.hypervisor.returnTables(unused);
+    this.hypervisor.checker?.touch(this);
+  }
+
+  /** Enters pages into the tables in place of what was there. They are in a range that is paid for. */
+  install(ipa: number, pa: number, size: number, attributes: number): void {
+    if (!this.#map(ipa, pa, size, attributes)) throw new Error(`${this.name}: a page table was not paid for`);
+  }
+
+  /** Takes the pages out of the tables that map to `pa` onward; others in the range stay. */
+  uninstall(ipa: number, pa: number, size: number): void {
+    this.#eachMapped(ipa, pa, size, (at, _pa, length) => {
+      if (!this.stage2.unmap(at, length)) throw new Error(`${this.name}: a page table was not paid for`);
+      this.#trace("unmap", at, { size: length });
+      this.#invalidate(at, length);
+    });
+  }
+
+  /** Gives the pages new attributes that map to `pa` onward; others in the range stay. */
+  reinstall(ipa: number, pa: number, size: number, attributes: number): void {
+    this.#eachMapped(ipa, pa, size, (at, to, length) => this.install(at, to, length, attributes));
+  }
+
+  /** An extent has recorded mappings here. */
+  noteExtent(extent: Memextent): void {
+    this.#extents.add(extent);
+  }
+
+  /** An extent has none any more. */
+  forgetExtent(extent: Memextent): void {
+    this.#extents.delete(extent);
+  }
+
+  override held(): HypervisorObject[] {
+    return this.#infoArea ? [...super.held(), this.#infoArea.extent] : super.held();
+  }
+
+  protected archiveFields(archive: ObjectArchive): void {
+    this.vmid = archive.integer("vmid", this.vmid, 0, VMID_END - 1);
+    this.threads = archive.integer("threads", this.threads, 0, MAX_CPUS);
+    const ranges = archive.list("vmmioRanges", this.vmmioRanges, (range) => ({
+      base: archive.integer("base", range?.base, 0, ADDRESS_SPACE_SIZE),
+      end: archive.integer("end", range?.end, 0, ADDRESS_SPACE_SIZE),
+    }), VMMIO_RANGES);
+    if (archive.loading) this.vmmioRanges.push(...ranges);
+    this.#infoArea = archive.maybe("infoArea", this.#infoArea, (area) => ({
+      extent: archive.object("extent", area?.extent, "memextent"),
+      ipa: archive.integer("ipa", area?.ipa, 0, ADDRESS_SPACE_SIZE - PAGE_SIZE),
+    }));
+    for (const extent of archive.list("extents", this.#extents, (one) => archive.object("extent", one, "memextent"))) {
+      this.#extents.add(extent);
+    }
+    const tables = archive.list("tables", [...this.#tables].sort(([a], [b]) => a - b), (table): [number, number] => [
+      archive.integer("part", table?.[0], 0, ADDRESS_SPACE_SIZE / TABLE_REACH - 1),
+      archive.integer("users", table?.[1], 1),
+    ]);
+    if (this.state === "active") this.#archiveActive(archive, tables);
+    else archive.require(tables.length === 0, "what is not active has no page tables");
+  }
+
+  /** The page tables: what is paid for, and what is mapped. */
+  #archiveActive(archive: ObjectArchive, tables: readonly [number, number][]): void {
+    if (archive.loading) {
+      for (const [part, users] of tables) this.#tables.set(part, users);
+      const { addressSpaces, options } = this.hypervisor;
+      archive.require(this.#tables.size === tables.length, "a page table is paid for once");
+      archive.require(this.vmid !== 0 && !addressSpaces.has(this.vmid), "a VMID is one address space's");
+      archive.require(this.hypervisor.promiseTables(1 + tables.length), "there are as many page tables in the machine");
+      this.#stage2 = options.stage2.create();
+      addressSpaces.set(this.vmid, this);
+    }
+    archive.list("mapped", mappedRuns(this.stage2), (run) => {
+      const ipa = archive.integer("ipa", run?.ipa, 0, ADDRESS_SPACE_SIZE);
+      const pa = archive.integer("pa", run?.pa, 0, PHYSICAL_END);
+      const size = archive.integer("size", run?.size, PAGE_SIZE, PHYSICAL_END);
+      const flags = archive.integer("flags", run?.flags, 0, ALL_STAGE2_FLAGS);
+      if (run) return run;
+      const pages = ipa % PAGE_SIZE === 0 && pa % PAGE_SIZE === 0 && size % PAGE_SIZE === 0;
+      archive.require(pages && ipa + size <= ADDRESS_SPACE_SIZE && pa + size <= PHYSICAL_END, "what is mapped is pages");
+      archive.require(tablesOf(ipa, size).every((part) => this.#tables.has(part)), "what is mapped is paid for");
+      if (!this.stage2.map(ipa, pa, size, flags)) archive.fail("there are not as many page tables");
+      return { ipa, pa, size, flags };
+    });
+  }
+
+  override discard(): void {
+    super.discard();
+    if (this.#stage2) this.stage2.release();
+  }
+
+  protected fields(): Fields {
+    return {
+      vmid: this.vmid,
+      threads: this.threads,
+      devices: this.devices.map(({ ipa, size, device }) => [ipa, size, device.name]),
+      vmmioRanges: this.vmmioRanges.map(({ base, end }) => [base, end]),
+      infoArea: this.#infoArea && [this.#infoArea.extent.name, this.#infoArea.ipa],
+      extents: [...this.#extents].map((extent) => extent.name),
+      stage2: this.#stage2 && [...this.#stage2.entries()].map(({ ipa, pa, size, flags }) => [ipa, pa, size, flags]),
+    };
+  }
+
+  protected onActivate(): ErrorCode {
+    if (this.vmid === 0 || this.hypervisor.addressSpaces.has(this.vmid)) {
+      return this.refuse(ErrorCode.BUSY, "the VMID is taken (0 always is)", { vmid: this.vmid });
+    }
+    const root = this.charge(TABLE_SIZE);
+    if (root !== ErrorCode.OK) return root;
+    if (!this.hypervisor.promiseTables(1)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    this.#stage2 = this.hypervisor.options.stage2.create();
+    this.hypervisor.addressSpaces.set(this.vmid, this);
+    this.#infoArea?.extent.zero();
+    if (this.vmid === Vmid.Hlos) { for (const bank of this.hypervisor.flash) bank.attach(this); }
+    return ErrorCode.OK;
+  }
+
+  protected onDestroy(wasActive: boolean): void {
+    this.#infoArea?.extent.detach();
+    for (const extent of this.#extents) extent.mappings.clear(this);
+    if (!wasActive) return;
+    for (const { device } of this.devices) device.detach?.();
+    this.hypervisor.addressSpaces.delete(this.vmid);
+    this.#invalidate(0, ADDRESS_SPACE_SIZE);
+    this.stage2.release();
+    this.hypervisor.returnTables(1);
+  }
+
+  /** Calls `act` for each run of pages in the range that are mapped to `pa` onward. */
+  #eachMapped(ipa: number, pa: number, size: number, act: (ipa: number, pa: number, size: number) => void): void {
+    for (let done = 0; done < size;) {
+      const first = done;
+      while (done < size && this.stage2.lookup(ipa + done)?.pa === pa + done) done += PAGE_SIZE;
+      if (done > first) act(ipa + first, pa + first, done - first);
+      else done += PAGE_SIZE;
+    }
+  }
+
+  #map(ipa: number, pa: number, size: number, attributes: number): boolean {
+    if (!this.stage2.map(ipa, pa, size, stage2Flags(attributes))) return false;
+    this.#trace("map", ipa, { pa: `pa:0x${pa.toString(16)}`, size, map_attrs: attributes });
+    this.#invalidate(ipa, size);
+    return true;
+  }
+
+  #trace(name: string, ipa: number, fields: Readonly<Record<string, unknown>>): void {
+    const { trace, names } = this.hypervisor;
+    if (trace.wants("mem")) trace.event("mem", name, { ipa: `ipa:${names.vm(this.vmid)}/0x${ipa.toString(16)}`, ...fields });
+  }
+
+  #invalidate(ipa: number, size: number): void {
+    this.hypervisor.checker?.touchRange(this, ipa, size);
+    this.hypervisor.core.invalidateStage2(this.stage2.id, ipa, size);
+  }
+}

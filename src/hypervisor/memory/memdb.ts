@@ -1,0 +1,109 @@
+// The memory ownership database: every page of physical memory has exactly one owner, or none where there is no memory
+// (spec/hypervisor.md §8.6). A page belongs to a partition, to a partition's heap, or to the deepest extent that claimed it.
+
+import type { Archive } from "../../machine/archive.ts";
+import { PAGE_SHIFT, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
+
+/** Who can own pages. */
+export interface MemoryOwner {
+  /** Not zero; unique among owners. */
+  readonly serial: number;
+  readonly name: string;
+}
+
+/** A run of pages: physical address and size in bytes. */
+export interface PageRun {
+  readonly pa: number;
+  readonly size: number;
+}
+
+/** The database. Addresses and sizes are multiples of the page size; ranges beyond the physical addresses own nothing. */
+export class MemoryDatabase {
+  /** Serial of the owner of each page; 0 where there is none. */
+  readonly #owners = new Uint32Array(PHYSICAL_END / PAGE_SIZE);
+  readonly #bySerial = new Map<number, MemoryOwner>();
+
+  /** Enters memory that has no owner so far. For the platform's start. */
+  insert(owner: MemoryOwner, pa: number, size: number): void {
+    for (let page = pa / PAGE_SIZE; page < (pa + size) / PAGE_SIZE; page++) {
+      if (this.#owners[page] !== 0) throw new Error(`page 0x${(page * PAGE_SIZE).toString(16)} has an owner already`);
+      this.#owners[page] = owner.serial;
+    }
+    this.#bySerial.set(owner.serial, owner);
+  }
+
+  /** The owner of the page at `pa`. */
+  ownerOf(pa: number): MemoryOwner | undefined {
+    return this.#bySerial.get(this.#owners[Math.floor(pa / PAGE_SIZE)]);
+  }
+
+  /** Whether `owner` owns every page of the range. */
+  owns(owner: MemoryOwner, pa: number, size: number): boolean {
+    if (pa + size > PHYSICAL_END) return false;
+    const end = (pa + size) >>> PAGE_SHIFT || PHYSICAL_END / PAGE_SIZE;
+    for (let page = pa >>> PAGE_SHIFT; page < end; page++) if (this.#owners[page] !== owner.serial) return false;
+    return true;
+  }
+
+  /** Moves a whole range from one owner to another; false, and nothing moves, unless `from` owns all of it. */
+  transfer(from: MemoryOwner, to: MemoryOwner, pa: number, size: number): boolean {
+    if (!this.owns(from, pa, size)) return false;
+    this.#bySerial.set(to.serial, to);
+    this.#owners.fill(to.serial, pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
+    return true;
+  }
+
+  /** The runs of pages in the range that `owner` owns, from low to high. */
+  *runs(owner: MemoryOwner, pa: number, size: number): Generator<PageRun> {
+    const end = Math.min(pa + size, PHYSICAL_END) / PAGE_SIZE;
+    // Most ranges are all memory and most owners own little of it: the engine searches much faster than a loop.
+    const owners = this.#owners.subarray(0, end);
+    for (let page = pa / PAGE_SIZE;;) {
+      const first = owners.indexOf(owner.serial, page);
+      if (first < 0) return;
+      page = first + 1;
+      while (page < end && owners[page] === owner.serial) page++;
+      yield { pa: first * PAGE_SIZE, size: (page - first) * PAGE_SIZE };
+    }
+  }
+
+  /** Who owns what, saved or loaded. `owner` finds an owner by its serial. */
+  archive(archive: Archive, owner: (serial: number) => MemoryOwner | undefined): void {
+    const runs = archive.list("runs", this.all(), (run) => ({
+      pa: archive.integer("page", run && run.pa / PAGE_SIZE, 0, this.#owners.length - 1) * PAGE_SIZE,
+      size: archive.integer("pages", run && run.size / PAGE_SIZE, 1, this.#owners.length) * PAGE_SIZE,
+      owner: archive.integer("owner", run?.owner.serial, 1),
+    }));
+    const known = archive.list("owners", this.#bySerial.keys(), (serial) => archive.integer("serial", serial, 1));
+    if (!archive.loading) return;
+    this.#owners.fill(0);
+    this.#bySerial.clear();
+    for (const serial of known) {
+      this.#bySerial.set(serial, owner(serial) ?? archive.fail(`object ${serial}, which owns memory, is not there`));
+    }
+    let end = 0;
+    for (const { pa, size, owner } of runs) {
+      archive.require(pa >= end && pa + size <= PHYSICAL_END && this.#bySerial.has(owner), "runs of pages ascend, and have owners");
+      this.#owners.fill(owner, pa / PAGE_SIZE, (pa + size) / PAGE_SIZE);
+      end = pa + size;
+    }
+  }
+
+  /** Forgets an owner that owns nothing any more. */
+  forget(owner: MemoryOwner): void {
+    this.#bySerial.delete(owner.serial);
+  }
+
+  /** All owned pages as runs with their owner, from low to high. For people and for the invariant checker. */
+  *all(): Generator<PageRun & { readonly owner: MemoryOwner }> {
+    for (let page = 0; page < this.#owners.length;) {
+      const serial = this.#owners[page];
+      const first = page;
+      while (page < this.#owners.length && this.#owners[page] === serial) page++;
+      if (serial === 0) continue;
+      const owner = this.#bySerial.get(serial);
+      if (!owner) throw new Error(`pages from 0x${(first * PAGE_SIZE).toString(16)} belong to a forgotten owner ${serial}`);
+      yield { pa: first * PAGE_SIZE, size: (page - first) * PAGE_SIZE, owner };
+    }
+  }
+}

@@ -1,0 +1,152 @@
+// Where an extent is mapped: at most four slots, each of one address space (spec/hypervisor.md §4.6). What is recorded here covers pages
+// whether the extent owns them now or not; only owned pages are in the page tables.
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { PAGE_SIZE } from "../../machine/memory-map.ts";
+import type { AddressSpace } from "./addrspace.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { Memextent } from "./memextent.ts";
+import type { Plain } from "../check/state-dump.ts";
+
+/** How many slots an extent has. */
+const SLOTS = 4;
+
+/** A recorded mapping of a part of an extent. Offsets are relative to the extent's base; bytes, whole pages. */
+export interface MappedRange {
+  readonly offset: number;
+  readonly size: number;
+  /** IPA of `offset`. */
+  readonly ipa: number;
+  /** `map_attrs` word. */
+  readonly attributes: number;
+}
+
+interface Slot {
+  readonly addressSpace: AddressSpace;
+  /** In order of offset, not overlapping. */
+  ranges: MappedRange[];
+}
+
+/** The part of `range` inside [offset, offset + size), or undefined. */
+export function clip(range: MappedRange, offset: number, size: number): MappedRange | undefined {
+  const start = Math.max(range.offset, offset);
+  const end = Math.min(range.offset + range.size, offset + size);
+  if (start >= end) return undefined;
+  return { offset: start, size: end - start, ipa: range.ipa + (start - range.offset), attributes: range.attributes };
+}
+
+/** The mapping slots of one extent. */
+export class ExtentMappings {
+  #slots: Slot[] = [];
+
+  /** Records a mapping, for which the address space pays. MEMEXTENT_MAPPINGS_FULL when it needs a slot and none is free, NOMEM. */
+  add(addressSpace: AddressSpace, range: MappedRange): ErrorCode {
+    let slot = this.#slots.find((one) => one.addressSpace === addressSpace && !one.ranges.some((r) => clip(r, range.offset, range.size)));
+    if (!slot && this.#slots.length === SLOTS) return ErrorCode.MEMEXTENT_MAPPINGS_FULL;
+    const paid = addressSpace.payTables(range.ipa, range.size);
+    if (paid !== ErrorCode.OK) return paid;
+    if (!slot) {
+      slot = { addressSpace, ranges: [] };
+      this.#slots.push(slot);
+    }
+    slot.ranges.push(range);
+    slot.ranges.sort((a, b) => a.offset - b.offset);
+    return ErrorCode.OK;
+  }
+
+  /** Whether any mapping in the address space is recorded. */
+  includes(addressSpace: AddressSpace): boolean {
+    return this.#slots.some((slot) => slot.addressSpace === addressSpace);
+  }
+
+  /** Whether some slot maps all of [offset, offset + size) to `ipa` onward. */
+  has(addressSpace: AddressSpace, offset: number, size: number, ipa: number): boolean {
+    return this.#find(addressSpace, offset, size, ipa) !== undefined;
+  }
+
+  /** Takes a recorded mapping out; ranges that reach further are cut. The caller has asked `has`. */
+  remove(addressSpace: AddressSpace, offset: number, size: number, ipa: number): void {
+    this.#replace(addressSpace, offset, size, ipa, () => []);
+  }
+
+  /** Changes the attributes of a recorded mapping. The caller has asked `has`. */
+  update(addressSpace: AddressSpace, offset: number, size: number, ipa: number, change: (attributes: number) => number): void {
+    this.#replace(addressSpace, offset, size, ipa, (part) => [{ ...part, attributes: change(part.attributes) }]);
+  }
+
+  /** Every recorded mapping of a part of [offset, offset + size), cut to it. */
+  *within(offset: number, size: number): Generator<{ addressSpace: AddressSpace; range: MappedRange }> {
+    for (const { addressSpace, ranges } of this.#slots) {
+      for (const range of ranges) {
+        const part = clip(range, offset, size);
+        if (part) yield { addressSpace, range: part };
+      }
+    }
+  }
+
+  /** Whether a slot maps some but not all of [offset, offset + size). */
+  partlyCovers(offset: number, size: number): boolean {
+    return this.#slots.some(({ ranges }) => {
+      const covered = ranges.reduce((sum, range) => sum + (clip(range, offset, size)?.size ?? 0), 0);
+      return covered > 0 && covered < size;
+    });
+  }
+
+  /** Forgets the mappings in one address space (it is being destroyed), or all. */
+  clear(addressSpace?: AddressSpace): void {
+    const forgotten = this.#slots.filter((slot) => !addressSpace || slot.addressSpace === addressSpace);
+    for (const { addressSpace: space, ranges } of forgotten) for (const { ipa, size } of ranges) space.repayTables(ipa, size);
+    this.#slots = this.#slots.filter((slot) => !forgotten.includes(slot));
+  }
+
+  /** The slots, saved or loaded. The address spaces are paid for them already. */
+  archive(archive: ObjectArchive, extent: Memextent): void {
+    this.#slots = archive.list("slots", this.#slots, (slot) => {
+      const addressSpace = archive.object("addressSpace", slot?.addressSpace, "addrspace");
+      const ranges = archive.list("ranges", slot?.ranges ?? [], (range) => ({
+        offset: archive.integer("offset", range?.offset, 0, extent.extentSize),
+        size: archive.integer("size", range?.size, PAGE_SIZE, extent.extentSize),
+        ipa: archive.integer("ipa", range?.ipa),
+        attributes: archive.integer("attributes", range?.attributes, 0, 0xffff_ffff),
+      }));
+      for (let index = 0; index < ranges.length; index++) {
+        const { offset, size, ipa } = ranges[index], before = ranges[index - 1];
+        const pages = (offset | size) % PAGE_SIZE === 0 && ipa % PAGE_SIZE === 0;
+        const apart = !before || before.offset + before.size <= offset;
+        archive.require(pages && apart && offset + size <= extent.extentSize, "ranges are pages of the extent, ascend and do not overlap");
+      }
+      archive.require(ranges.length > 0, "a slot maps something");
+      return slot ?? { addressSpace, ranges };
+    }, SLOTS);
+  }
+
+  /** The slots as plain data. */
+  dump(): Plain {
+    return this.#slots.map(({ addressSpace, ranges }) => [addressSpace.name, ranges.map((range) => ({ ...range }))]);
+  }
+
+  #find(addressSpace: AddressSpace, offset: number, size: number, ipa: number): Slot | undefined {
+    return this.#slots.find((slot) => {
+      if (slot.addressSpace !== addressSpace) return false;
+      const parts = slot.ranges.map((range) => clip(range, offset, size)).filter((part) => part !== undefined);
+      return parts.every((part) => part.ipa - part.offset === ipa - offset) && parts.reduce((sum, part) => sum + part.size, 0) === size;
+    });
+  }
+
+  #replace(addressSpace: AddressSpace, offset: number, size: number, ipa: number, change: (part: MappedRange) => MappedRange[]): void {
+    const slot = this.#find(addressSpace, offset, size, ipa);
+    if (!slot) throw new Error("no such mapping is recorded");
+    slot.ranges = slot.ranges.flatMap((range) => {
+      const part = clip(range, offset, size);
+      if (!part) return [range];
+      const before = clip(range, range.offset, part.offset - range.offset);
+      const behind = clip(range, part.offset + part.size, range.offset + range.size - part.offset - part.size);
+      const pieces = [before, ...change(part), behind].filter((piece) => piece !== undefined);
+      // The pieces reach into no part of the address space that is not paid for.
+      for (const piece of pieces) addressSpace.payTables(piece.ipa, piece.size);
+      addressSpace.repayTables(range.ipa, range.size);
+      return pieces;
+    });
+    if (slot.ranges.length === 0) this.#slots = this.#slots.filter((one) => one !== slot);
+  }
+}

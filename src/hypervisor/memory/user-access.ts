@@ -1,0 +1,52 @@
+// Buffers that a guest names by virtual address: copied page by page through its own translation (spec/hypervisor.md §1.3).
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { PAGE_SIZE } from "../../machine/memory-map.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** Permission faults are 0b0011xx, xx being the level. */
+const isPermissionFault = (fsc: number) => (fsc & 0x3c) === 0x0c;
+
+/** Calls `copy` for each piece of [va, va + size) that lies in one page, with its physical address. A copy may be partly done when a page fails. */
+function forEachPage(
+  vcpu: Vcpu,
+  va: bigint,
+  size: number,
+  access: "read" | "write",
+  copy: (pa: number, done: number, length: number) => void,
+): ErrorCode {
+  const { hypervisor } = vcpu;
+  const refuse = <E extends ErrorCode>(error: E, rule: string) =>
+    hypervisor.trace.refuse(error, rule, { va, size, access }, "hypervisor 1.3");
+  if (size === 0) return refuse(ErrorCode.ARGUMENT_SIZE, "a buffer has a size");
+  if (va + BigInt(size) > 1n << 64n) return refuse(ErrorCode.ADDR_OVERFLOW, "the buffer wraps");
+  for (let done = 0; done < size;) {
+    const at = va + BigInt(done);
+    const length = Math.min(size - done, PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
+    const found = vcpu.translate(at, access);
+    if (!found.ok) {
+      if (found.stage === 1) return refuse(ErrorCode.ARGUMENT_INVALID, "the guest's own tables do not map the buffer");
+      return isPermissionFault(found.fsc)
+        ? refuse(ErrorCode.DENIED, "stage 2 does not allow the access")
+        : refuse(ErrorCode.ADDR_INVALID, "stage 2 does not map the buffer");
+    }
+    if (!hypervisor.machine.ram.contains(found.pa, length)) return refuse(ErrorCode.ADDR_INVALID, "the buffer is no RAM");
+    copy(found.pa, done, length);
+    done += length;
+  }
+  return ErrorCode.OK;
+}
+
+/** A copy of a guest's buffer. */
+export function readUser(vcpu: Vcpu, va: bigint, size: number): Uint8Array | ErrorCode {
+  const bytes = new Uint8Array(size);
+  const { ram } = vcpu.hypervisor.machine;
+  const error = forEachPage(vcpu, va, size, "read", (pa, done, length) => bytes.set(ram.bytes(pa, length), done));
+  return error === ErrorCode.OK ? bytes : error;
+}
+
+/** Writes `bytes` to a guest's buffer. */
+export function writeUser(vcpu: Vcpu, va: bigint, bytes: Uint8Array): ErrorCode {
+  const { ram } = vcpu.hypervisor.machine;
+  return forEachPage(vcpu, va, bytes.length, "write", (pa, done, length) => ram.write(pa, bytes.subarray(done, done + length)));
+}

@@ -1,0 +1,102 @@
+// A vCPU's instructions on a physical CPU, exit by exit (docs/architecture.md, "Virtual time" and "Exits").
+
+import { type Exit, type ExitHandler, ExitReason } from "../../core/interface.ts";
+import { DOUBLE } from "../../machine/clock.ts";
+import type { PhysicalCpu } from "../../machine/el2.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { handleExit } from "../traps/traps.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/**
+ * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on hardware. Time must pass in every loop,
+ * and at a like pace: a guest that polls a device would hold up everybody's timers otherwise.
+ */
+export const EXIT_COST = 1_000;
+
+/** Runs vCPUs that execute instructions, one at a time. */
+export class Execution implements ExitHandler {
+  /** Instructions that all vCPUs have retired together. */
+  retired = DOUBLE;
+  /** The machine is suspended when so many are retired; that is more than there are. */
+  stopAt = Infinity;
+  /** Set while an exit is handled that may change who runs. */
+  #disturbed = false;
+  /** The run in progress: who, where, and the virtual time (ns) at which it ends. */
+  #vcpu!: Vcpu;
+  #cpu!: PhysicalCpu;
+  #limit = DOUBLE;
+
+  constructor(readonly hypervisor: Hypervisor) {
+    this.retired = 0;
+  }
+
+  /** Something changed that the choice of what runs looks at: the run in progress ends behind its exit. */
+  disturb(): void {
+    this.#disturbed = true;
+  }
+
+  /** Runs a vCPU up to a virtual time (ns); goes on after exits that change nothing for anybody else: most calls and device accesses. */
+  run(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
+    const { machine, debug, checker } = this.hypervisor;
+    if (debug?.holds(vcpu)) return;
+    const { registers, gic } = vcpu;
+    // Both stay until the loop ends: a change of either line disturbs, and no other CPU gets on meanwhile.
+    registers.irq = gic.irq;
+    registers.fiq = gic.fiq;
+    const floor = machine.time;
+    const before = this.retired;
+    this.#cpu = cpu;
+    this.#vcpu = vcpu;
+    this.#limit = limit;
+    this.#disturbed = false;
+    // A debugger, the checker and who counts instructions look at every exit.
+    const watched = debug !== undefined || checker !== undefined || this.stopAt !== Infinity;
+    do {
+      this.#runOnce(cpu, vcpu, floor, watched ? undefined : this);
+    } while (this.#goesOn() && debug === undefined && checker === undefined);
+    vcpu.instructions += this.retired - before;
+  }
+
+  /** An exit in the middle of a run of the core. */
+  handle(exit: Exit): number {
+    const vcpu = this.#vcpu, cpu = this.#cpu;
+    const { retired } = exit;
+    this.retired += retired;
+    cpu.position += retired + EXIT_COST;
+    vcpu.exits++;
+    handleExit(vcpu, exit);
+    return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
+  }
+
+  /** Virtual time (ns) of the physical CPU that runs. */
+  get now(): number {
+    return this.#cpu.position;
+  }
+
+  /** Whether the choices that led to this vCPU would lead to it again. Who changes what they look at calls `disturb`. */
+  #goesOn(): boolean {
+    return !this.#disturbed && this.#cpu.position < this.#limit;
+  }
+
+  /** @param floor what counters show at least, beside the CPU's own position */
+  #runOnce(cpu: PhysicalCpu, vcpu: Vcpu, floor: number, el2: ExitHandler | undefined): void {
+    const { core, machine, debug } = this.hypervisor;
+    const { position } = cpu;
+    const exit = debug?.stepping === vcpu
+      ? debug.step(vcpu, position, floor)
+      : core.run(vcpu.registers, position, Math.min(Math.ceil(this.#limit - position), this.stopAt - this.retired), floor, el2);
+    const { reason, retired } = exit;
+    cpu.position += retired;
+    this.retired += retired;
+    if (this.retired >= this.stopAt) {
+      this.disturb();
+      machine.suspend();
+    }
+    if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
+      vcpu.exits++;
+      if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
+      handleExit(vcpu, exit);
+    }
+    debug?.ran(vcpu, reason);
+  }
+}

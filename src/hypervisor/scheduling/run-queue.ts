@@ -1,0 +1,61 @@
+// The run queue of a physical CPU: first in, first out, for each of 64 priorities (spec/hypervisor.md section 5.1).
+
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { Plain } from "../check/state-dump.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+const PRIORITIES = 64;
+
+/** vCPUs that wait for one physical CPU. The one that runs is not in it. */
+export class RunQueue {
+  readonly #queues: Vcpu[][] = Array.from({ length: PRIORITIES }, () => []);
+  #size = 0;
+
+  /** Queues a vCPU behind the others of its priority, or before them. */
+  add(vcpu: Vcpu, where: "head" | "tail"): void {
+    const queue = this.#queues[vcpu.priority];
+    if (where === "head") queue.unshift(vcpu);
+    else queue.push(vcpu);
+    vcpu.queued = true;
+    this.#size++;
+  }
+
+  /** Takes a vCPU out; it is in this queue. */
+  remove(vcpu: Vcpu): void {
+    const queue = this.#queues[vcpu.priority];
+    queue.splice(queue.indexOf(vcpu), 1);
+    vcpu.queued = false;
+    this.#size--;
+  }
+
+  /** The waiting vCPUs in order, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    const waiting = archive.list("waiting", this.#queues.flat(), (vcpu) => archive.object("vcpu", vcpu, "thread"));
+    if (!archive.loading) return;
+    for (const queue of this.#queues) queue.length = 0;
+    this.#size = 0;
+    for (const [index, vcpu] of waiting.entries()) {
+      archive.require(index === 0 || waiting[index - 1].priority <= vcpu.priority, "queues stand in the order of their priorities");
+      this.add(vcpu, "tail");
+    }
+  }
+
+  /** The waiting vCPUs in order, as plain data. */
+  dump(): Plain {
+    return this.#queues.flat().map((vcpu) => vcpu.name);
+  }
+
+  /** How often a vCPU is in the queue. */
+  count(vcpu: Vcpu): number {
+    return this.#queues.reduce((sum, queue) => sum + queue.filter((one) => one === vcpu).length, 0);
+  }
+
+  /** The first vCPU of the highest priority; it stays. */
+  get best(): Vcpu | undefined {
+    if (this.#size === 0) return undefined;
+    for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
+      if (this.#queues[priority].length > 0) return this.#queues[priority][0];
+    }
+    return undefined;
+  }
+}

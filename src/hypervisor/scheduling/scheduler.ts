@@ -1,0 +1,404 @@
+// The scheduler: fixed priorities, round robin within one, for each physical CPU; directed yields; and the turn of a physical CPU
+// (spec/hypervisor.md sections 5.1 to 5.5; docs/architecture.md, "Virtual time").
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { ThreadRight } from "../../abi/rights.ts";
+import { CPU_INVALID, YieldHint } from "../../abi/words.ts";
+import type { PhysicalCpu } from "../../machine/el2.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import { Execution, EXIT_COST } from "./execution.ts";
+import { active, type Call, hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { abandonCall } from "../trace/hypercall-trace.ts";
+import { RunQueue } from "./run-queue.ts";
+import type { Plain } from "../check/state-dump.ts";
+import { writeSmccc } from "../traps/traps.ts";
+import { Block, type Vcpu } from "./vcpu.ts";
+import { type RunState, runState } from "./vcpu-run.ts";
+
+/** scheduler_yield's `control`: the hint, and the implementation-defined bit, of which there is no meaning. */
+const YIELD_HINT_MASK = 0xffff;
+const YIELD_IMPLEMENTATION_DEFINED = 0x8000_0000;
+
+/** One physical CPU. */
+interface CpuState {
+  readonly queue: RunQueue;
+  /** The vCPU whose turn it is; it is not in the queue. */
+  current: Vcpu | undefined;
+  /** The vCPU of the primary VM that has it. */
+  primary: Vcpu | undefined;
+  /** When the next timer of one of its vCPUs fires (ns); undefined while that must be looked up. */
+  deadline: number | undefined;
+  /** The vCPU that ran last, in whoever's place, unless the CPU slept since. */
+  runs: Vcpu | undefined;
+}
+
+/** The scheduler of one machine. */
+export class Scheduler {
+  /** Active vCPUs, in the order of their activation. */
+  readonly vcpus = new Set<Vcpu>();
+  readonly #cpus: readonly CpuState[];
+  /** Set while an exit is handled that ends the turn: what runs can only wait for another CPU. */
+  #turnOver = false;
+  /** What runs vCPUs that execute instructions. */
+  readonly execution: Execution;
+
+  constructor(readonly hypervisor: Hypervisor) {
+    this.execution = new Execution(hypervisor);
+    this.#cpus = hypervisor.machine.cpus.map(() => ({
+      queue: new RunQueue(),
+      current: undefined,
+      primary: undefined,
+      deadline: undefined,
+      runs: undefined,
+    }));
+  }
+
+  /** Whether there is a physical CPU of this index. */
+  hasCpu(index: number): boolean {
+    return index < this.#cpus.length;
+  }
+
+  /** Whether a vCPU of the primary VM has a CPU. */
+  hasPrimary(index: number): boolean {
+    return this.#cpus[index].primary !== undefined;
+  }
+
+  /** A vCPU was activated. */
+  add(vcpu: Vcpu): void {
+    this.vcpus.add(vcpu);
+    this.deadlineChanged(vcpu);
+    if (vcpu.isPrimary) this.#cpus[vcpu.affinity].primary = vcpu;
+  }
+
+  /** A vCPU is being destroyed. */
+  remove(vcpu: Vcpu): void {
+    this.#dequeue(vcpu);
+    this.vcpus.delete(vcpu);
+    this.deadlineChanged(vcpu);
+    for (const cpu of this.#cpus) {
+      if (cpu.primary === vcpu) cpu.primary = undefined;
+      if (cpu.runs === vcpu) cpu.runs = undefined;
+    }
+  }
+
+  /** Something changed that the choice of the next vCPU looks at: who can run, slices, timers, interrupts. */
+  disturb(): void {
+    this.execution.disturb();
+  }
+
+  /** A reason to be blocked is gone: queues the vCPU if it can run. */
+  ready(vcpu: Vcpu): void {
+    this.disturb();
+    if (!vcpu.isRunnable || vcpu.queued || vcpu.donor || vcpu.affinity === CPU_INVALID) return;
+    const cpu = this.#cpus[vcpu.affinity];
+    if (cpu.current === vcpu) return;
+    vcpu.sliceLeft = vcpu.timeslice;
+    cpu.queue.add(vcpu, "tail");
+  }
+
+  /** Moves a vCPU to another CPU, or to none. */
+  migrate(vcpu: Vcpu, affinity: number): void {
+    this.disturb();
+    this.#dequeue(vcpu);
+    this.deadlineChanged(vcpu);
+    vcpu.affinity = affinity;
+    this.deadlineChanged(vcpu);
+    if (vcpu.state === "active") this.ready(vcpu);
+  }
+
+  /** The deadline of a vCPU's timers, or its physical CPU, changed. */
+  deadlineChanged({ affinity }: Vcpu): void {
+    this.disturb();
+    if (affinity < this.#cpus.length) this.#cpus[affinity].deadline = undefined;
+  }
+
+  /** vcpu_run: `target` runs in the place of `caller` until it stops, its slice is over or the caller is wanted. */
+  lend(caller: Vcpu, target: Vcpu): void {
+    this.migrate(target, caller.affinity);
+    this.#yieldTo(caller, target, true);
+    target.unblock(Block.Run);
+  }
+
+  /** scheduler_yield without a target: the rest of the slice is given up, which ends a directed yield that the caller runs in. */
+  yield(caller: Vcpu): void {
+    this.disturb();
+    caller.sliceLeft = 0;
+  }
+
+  /** scheduler_yield to a thread. */
+  yieldToThread(caller: Vcpu, target: Vcpu): void {
+    // Who runs in the place of another that yielded redirects that yield, or gives the place back. What vcpu_run lends stays the lender's.
+    const donor = caller.donor?.insideRun === false ? caller.donor : undefined;
+    if (donor && target === donor) {
+      this.#endYield(donor, caller);
+      return;
+    }
+    const from = donor ?? caller;
+    const eligible = target !== caller && isHere(target, from) && !target.donor && !target.yieldTo && target.isRunnable;
+    if (!eligible || from.hasInterrupt) return;
+    if (donor) this.#endYield(donor, caller);
+    this.#yieldTo(from, target, false);
+  }
+
+  /** Whether a CPU has anything to run. */
+  runnable(cpu: PhysicalCpu): boolean {
+    const { current, queue } = this.#cpus[cpu.index];
+    return current !== undefined && current.isRunnable || queue.best !== undefined;
+  }
+
+  /** What every vCPU waits for, a line each. */
+  describeWaits(): string[] {
+    return [...this.vcpus].map((vcpu) => `${vcpu.name} waits for ${vcpu.waits || "its turn"}`);
+  }
+
+  /** How often a vCPU is in run queues, and whether it has the turn of a CPU. For the invariant checker. */
+  placesOf(vcpu: Vcpu): { readonly queued: number; readonly current: boolean } {
+    let queued = 0;
+    for (const { queue } of this.#cpus) queued += queue.count(vcpu);
+    return { queued, current: this.#cpus.some(({ current }) => current === vcpu) };
+  }
+
+  /** Who runs and waits where, as plain data. */
+  dump(): Plain {
+    return this.#cpus.map(({ queue, current, primary }) => [queue.dump(), current?.name, primary?.name]);
+  }
+
+  /** Who runs and waits where, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    const vcpus = archive.list("vcpus", this.vcpus, (vcpu) => archive.object("vcpu", vcpu, "thread"));
+    if (archive.loading) this.vcpus.clear();
+    for (const vcpu of vcpus) this.vcpus.add(vcpu);
+    archive.require(this.vcpus.size === vcpus.length, "a vCPU is scheduled once");
+    this.execution.retired = archive.integer("retired", this.execution.retired);
+    this.#turnOver = archive.bool("turnOver", this.#turnOver);
+    for (const [index, cpu] of this.#cpus.entries()) archive.within(`cpu${index}`, () => this.#archiveCpu(archive, cpu));
+  }
+
+  #archiveCpu(archive: ObjectArchive, cpu: CpuState): void {
+    archive.within("queue", () => cpu.queue.archive(archive));
+    cpu.current = archive.objectOrNone("current", cpu.current, "thread");
+    cpu.primary = archive.objectOrNone("primary", cpu.primary, "thread");
+    cpu.runs = archive.objectOrNone("runs", cpu.runs, "thread");
+    const active = [cpu.current, cpu.primary, cpu.runs].every((vcpu) => vcpu === undefined || this.vcpus.has(vcpu));
+    archive.require(active, "who has a CPU is scheduled");
+    // It follows from the vCPUs' timers.
+    if (archive.loading) cpu.deadline = undefined;
+  }
+
+  /** The turn of a CPU: see `El2.run`. */
+  run(cpu: PhysicalCpu, until: number): void {
+    const state = this.#cpus[cpu.index];
+    const { machine, trace } = this.hypervisor;
+    this.#turnOver = false;
+    trace.pcpu = cpu.index;
+    this.#turn(cpu, state, until);
+    trace.pcpu = undefined;
+    // A debugger's stop must not make more of the turn than there was: it has no memory of being over.
+    if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
+  }
+
+  #turn(cpu: PhysicalCpu, state: CpuState, until: number): void {
+    const { machine } = this.hypervisor;
+    while (cpu.position < until && !this.#turnOver && !machine.stopReason && !machine.suspended) {
+      const thread = this.#schedule(state);
+      if (!thread) {
+        if (state.runs) this.#switch(state, undefined);
+        if (!this.#sleep(cpu, until)) return;
+        continue;
+      }
+      const target = this.#follow(thread);
+      if (state.runs !== target) this.#switch(state, target);
+      if (target.life === "killed") this.#exit(state, target);
+      else this.#execute(cpu, until, thread, target);
+      // Waiting for another CPU takes the rest of the turn, and is paid with the slice.
+      if (this.#turnOver) thread.sliceLeft -= until - cpu.position;
+    }
+  }
+
+  /** Another vCPU runs from now on, or none. */
+  #switch(cpu: CpuState, next: Vcpu | undefined): void {
+    const { trace, names } = this.hypervisor;
+    const last = cpu.runs;
+    cpu.runs = next;
+    if (!trace.wants("sched")) return;
+    const from = last && `vcpu:${names.vcpu(last)}`;
+    trace.event("sched", next ? "run" : "idle", { from, blocked: last?.waits || undefined, to: next && `vcpu:${names.vcpu(next)}` });
+  }
+
+  /** Ends the turn of the CPU that is running. */
+  endTurn(): void {
+    this.#turnOver = true;
+    this.disturb();
+  }
+
+  /** Chooses the vCPU whose turn it is. */
+  #schedule(cpu: CpuState): Vcpu | undefined {
+    const best = cpu.queue.best;
+    const current = cpu.current?.isRunnable ? cpu.current : undefined;
+    if (current) {
+      const over = current.sliceLeft <= 0;
+      if (over) this.#renewSlice(current);
+      if (!best || best.priority < current.priority || best.priority === current.priority && !over) return current;
+      cpu.queue.add(current, over ? "tail" : "head");
+    }
+    cpu.current = best;
+    if (best) cpu.queue.remove(best);
+    return best;
+  }
+
+  /** A slice is over, and with it what is lent from it. */
+  #renewSlice(vcpu: Vcpu): void {
+    vcpu.sliceLeft = vcpu.timeslice;
+    if (vcpu.yieldTo) this.#endYield(vcpu, vcpu.yieldTo);
+  }
+
+  /** Follows directed yields from a thread to the one that runs in its place, and ends those that are over. */
+  #follow(thread: Vcpu): Vcpu {
+    let target = thread;
+    while (target.yieldTo) {
+      const next = target.yieldTo;
+      const over = next.sliceLeft <= 0 || target.hasInterrupt || target.isDead;
+      if (over || !next.isRunnable || !isHere(next, target)) {
+        this.#endYield(target, next);
+        break;
+      }
+      target = next;
+    }
+    return target;
+  }
+
+  #execute(cpu: PhysicalCpu, until: number, thread: Vcpu, target: Vcpu): void {
+    const slice = target === thread ? thread.sliceLeft : Math.min(thread.sliceLeft, target.sliceLeft);
+    const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
+    const start = cpu.position;
+    this.hypervisor.trace.actor = target.trace;
+    if (target.native) this.#runNative(cpu, target, target.native);
+    else if (limit > start) this.execution.run(cpu, target, limit);
+    this.hypervisor.trace.actor = undefined;
+    this.hypervisor.checker?.verifyAfter(() => `a run of ${this.hypervisor.names.vcpu(target)}`);
+    const spent = cpu.position - start;
+    target.time += spent;
+    target.ranUntil = cpu.position;
+    target.sliceLeft -= spent;
+    if (target !== thread) thread.sliceLeft -= spent;
+    this.#updateTimers(cpu);
+  }
+
+  /** Lets a CPU wait until `until`. */
+  #skip(cpu: PhysicalCpu, until: number): void {
+    cpu.idle += Math.max(0, until - cpu.position);
+    cpu.position = Math.max(until, cpu.position);
+  }
+
+  /** Lets a CPU with nothing to run sleep until a timer of one of its vCPUs; false when there is none before the end of the turn. */
+  #sleep(cpu: PhysicalCpu, until: number): boolean {
+    const deadline = this.#nextDeadline(cpu);
+    if (deadline >= until) return false;
+    this.#skip(cpu, deadline);
+    this.#updateTimers(cpu);
+    return true;
+  }
+
+  /** When the next timer of a vCPU of this CPU fires (ns). */
+  #nextDeadline(cpu: PhysicalCpu): number {
+    const state = this.#cpus[cpu.index];
+    if (state.deadline !== undefined) return state.deadline;
+    let next = Infinity;
+    for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index) next = Math.min(next, vcpu.timers.deadline);
+    return state.deadline = next;
+  }
+
+  /** Fires the timers of this CPU's vCPUs that are due. */
+  #updateTimers(cpu: PhysicalCpu): void {
+    const deadline = this.#nextDeadline(cpu);
+    if (deadline === Infinity) return;
+    const { time } = this.hypervisor.machine;
+    if (deadline > time) return;
+    for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
+  }
+
+  #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: NonNullable<Vcpu["native"]>): void {
+    if (!native.hasWork()) {
+      if (!native.insideRun) vcpu.waitForInterrupt();
+      // Nothing to handle although an interrupt is signalled (a group it does not take): the next turn looks again.
+      if (vcpu.isRunnable && !vcpu.yieldTo) this.endTurn();
+      return;
+    }
+    cpu.position += Math.max(native.step(), EXIT_COST);
+    vcpu.exits++;
+    if (vcpu.native === native) vcpu.timers.reload(this.hypervisor.now);
+  }
+
+  #yieldTo(caller: Vcpu, target: Vcpu, insideRun: boolean): void {
+    this.disturb();
+    target.retain();
+    this.hypervisor.checker?.touch(caller);
+    target.donor = caller;
+    target.sliceLeft = target.timeslice;
+    caller.yieldTo = target;
+    caller.insideRun = insideRun;
+  }
+
+  #endYield(caller: Vcpu, target: Vcpu): void {
+    this.hypervisor.checker?.touch(caller);
+    caller.yieldTo = undefined;
+    target.donor = undefined;
+    target.sliceLeft = target.timeslice;
+    if (caller.insideRun) {
+      caller.insideRun = false;
+      const results = runState(target);
+      target.block(Block.Run);
+      if (caller.isDead) abandonCall(caller);
+      else this.#deliver(caller, target, results);
+    } else {
+      this.ready(target);
+    }
+    target.release();
+  }
+
+  /** vcpu_run of `target` comes back to its caller. */
+  #deliver(caller: Vcpu, target: Vcpu, state: RunState): void {
+    const { hypercalls } = this.hypervisor;
+    if (caller.native) caller.native.completeRun(hypercalls.encodeRun(state, caller, target));
+    else if (caller.entrance === "smccc") writeSmccc(caller, hypercalls.encodeRun(state, caller, target));
+    else hypercalls.deliverRun(state, caller, target);
+  }
+
+  #exit(cpu: CpuState, vcpu: Vcpu): void {
+    if (vcpu.yieldTo) this.#endYield(vcpu, vcpu.yieldTo);
+    if (cpu.current === vcpu) cpu.current = undefined;
+    this.#dequeue(vcpu);
+    vcpu.exit();
+  }
+
+  #dequeue(vcpu: Vcpu): void {
+    if (vcpu.queued) this.#cpus[vcpu.affinity].queue.remove(vcpu);
+    for (const cpu of this.#cpus) if (cpu.current === vcpu) cpu.current = undefined;
+  }
+}
+
+/** Whether a vCPU may run on the CPU of another. */
+function isHere(vcpu: Vcpu, other: Vcpu): boolean {
+  return vcpu.affinity === other.affinity || vcpu.affinity === CPU_INVALID;
+}
+
+function schedulerYield(call: Call, control: number, target: bigint): ErrorCode {
+  const { hypervisor, caller } = call;
+  const hint = control & YIELD_HINT_MASK;
+  if (control & YIELD_IMPLEMENTATION_DEFINED || hint !== YieldHint.Yield && hint !== YieldHint.ToThread) {
+    return call.refuse(ErrorCode.ARGUMENT_INVALID, "a yield, or a yield to a thread", { control });
+  }
+  if (hint === YieldHint.Yield) {
+    hypervisor.scheduler.yield(caller);
+    return ErrorCode.OK;
+  }
+  const thread = call.lookup(target, active("thread", ThreadRight.YieldTo));
+  if (typeof thread === "number") return thread;
+  hypervisor.scheduler.yieldToThread(caller, thread);
+  return ErrorCode.OK;
+}
+
+export const calls: readonly HypercallDefinition[] = [
+  hypercall("scheduler_yield", { handler: (call, { control, arg1 }) => schedulerYield(call, control, arg1) }),
+];

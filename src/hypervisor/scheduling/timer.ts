@@ -1,0 +1,145 @@
+// The architectural timers of a vCPU: when they fire, and the level of their PPIs (spec/hypervisor.md section 6.4).
+// The registers are the core's; it says when one was written.
+
+import { NS_PER_TICK, timeOfTicks } from "../../machine/clock.ts";
+import type { Scheduled } from "../../machine/events.ts";
+import type { RegisterName } from "../../core/interface.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { Plain } from "../check/state-dump.ts";
+import type { Vcpu } from "./vcpu.ts";
+import { VirqSource } from "../gic/vic-source.ts";
+
+/** INTIDs of the timers. */
+export const TimerPpi = { Virtual: 27, Physical: 30 } as const;
+
+/** CNTx_CTL_EL0. */
+const Ctl = { Enable: 1n, Imask: 2n } as const;
+
+/** One timer: its registers and its interrupt line. */
+class Timer {
+  /** Virtual time (ns) from which its condition holds; Infinity while it is off. */
+  #due = Infinity;
+  #masked = false;
+  #level = false;
+  readonly source: VirqSource;
+
+  constructor(readonly vcpu: Vcpu, what: string, readonly control: RegisterName, readonly comparator: RegisterName) {
+    this.source = new VirqSource(vcpu, what, () => this.#level);
+  }
+
+  /** When the line will rise (ns); Infinity when it is high already or cannot. */
+  get deadline(): number {
+    return this.#level || this.#masked ? Infinity : this.#due;
+  }
+
+  /** The registers may have changed. */
+  reload(): void {
+    const control = this.vcpu.registers.getRegister(this.control);
+    this.#masked = (control & Ctl.Imask) !== 0n;
+    this.#due = control & Ctl.Enable ? timeOfTicks(this.vcpu.registers.getRegister(this.comparator)) : Infinity;
+  }
+
+  /** Sets the line for virtual time `now` (ns). */
+  update(now: number): void {
+    const level = !this.#masked && now >= this.#due;
+    if (level === this.#level) return;
+    this.#level = level;
+    if (level) this.source.assertLevel();
+    else this.source.clear();
+  }
+
+  /** The state, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    this.#due = archive.float("due", this.#due);
+    this.#masked = archive.bool("masked", this.#masked);
+    this.#level = archive.bool("level", this.#level);
+    this.source.archive("source", archive);
+  }
+
+  /** The state as plain data. */
+  dump(): Plain {
+    return [this.#due, this.#masked, this.#level, this.source.dump()];
+  }
+
+  disable(): void {
+    this.vcpu.registers.setRegister(this.control, 0n);
+  }
+}
+
+/** The virtual and the physical timer. There is no offset between them. */
+export class VcpuTimers {
+  readonly virtual: Timer;
+  readonly physical: Timer;
+  /** When a line will rise next (ns). */
+  deadline = Infinity;
+  /** The machine's event for the deadline; it may come too early, never too late. */
+  #event: Scheduled | undefined;
+
+  constructor(readonly vcpu: Vcpu) {
+    this.virtual = new Timer(vcpu, "vtimer", "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
+    this.physical = new Timer(vcpu, "ptimer", "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
+  }
+
+  /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
+  reload(now: number): void {
+    this.virtual.reload();
+    this.physical.reload();
+    this.update(now);
+  }
+
+  /** Virtual time has come to `now` (ns). */
+  update(now: number): void {
+    this.virtual.update(now);
+    this.physical.update(now);
+    const deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+    if (deadline !== this.deadline) {
+      this.deadline = deadline;
+      this.vcpu.hypervisor.scheduler.deadlineChanged(this.vcpu);
+    }
+    if (this.deadline < (this.#event?.at ?? Infinity)) this.#schedule();
+  }
+
+  /** Turns both off, as a power-off does. */
+  disable(now: number): void {
+    this.virtual.disable();
+    this.physical.disable();
+    this.reload(now);
+  }
+
+  /** Both timers, saved or loaded. */
+  archive(archive: ObjectArchive): void {
+    archive.within("virtual", () => this.virtual.archive(archive));
+    archive.within("physical", () => this.physical.archive(archive));
+    this.deadline = Math.min(this.virtual.deadline, this.physical.deadline);
+    const { events } = this.vcpu.hypervisor.machine;
+    this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
+    archive.require(this.deadline >= (this.#event?.at ?? Infinity) || this.deadline === Infinity, "a timer that will fire has its event");
+  }
+
+  /** Both timers as plain data. */
+  dump(): Plain {
+    return [this.deadline, this.virtual.dump(), this.physical.dump()];
+  }
+
+  /** The vCPU is gone. */
+  release(): void {
+    this.virtual.source.unbind();
+    this.physical.source.unbind();
+    this.#event?.cancel();
+    this.#event = undefined;
+  }
+
+  #schedule(): void {
+    this.#event?.cancel();
+    const { machine } = this.vcpu.hypervisor;
+    // A deadline is the start of a tick; never schedule it before its time by rounding.
+    const at = Math.ceil(this.deadline / NS_PER_TICK) * NS_PER_TICK;
+    this.#event = machine.events.schedule(at, () => this.#due());
+  }
+
+  #due(): void {
+    this.#event = undefined;
+    this.update(this.vcpu.hypervisor.now);
+    if (this.deadline !== Infinity && !this.#event) this.#schedule();
+  }
+}

@@ -1,0 +1,93 @@
+// Hypercalls as operations of the trace: decoded arguments and results, built only for who wants them and for refusals.
+
+import { ErrorCode, errorName } from "../../abi/errors.ts";
+import { type HypercallName, HYPERCALLS, type HypercallSignature } from "../../abi/hypercalls.ts";
+import { HYPERCALL_ERRORS } from "../../abi/hypercall-errors.ts";
+import type { TraceFields, TraceResult } from "../../abi/trace.ts";
+import { HypervisorObject } from "../capabilities/object.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** Whether an answer is a refusal: of the errors, two are part of normal work, which whoever polls a queue gets. */
+export function isRefusal(error: ErrorCode): boolean {
+  return error !== ErrorCode.OK && error !== ErrorCode.MSGQUEUE_EMPTY && error !== ErrorCode.MSGQUEUE_FULL;
+}
+
+/** The result of a call that its caller does not see. */
+const NO_RETURN: TraceResult = { code: ErrorCode.OK, name: "no return", refused: false };
+
+/** A call begins that somebody wants to see. */
+export function beginCall(caller: Vcpu, name: HypercallName): void {
+  caller.tracedCall = caller.trace.begin("hvc", name, {});
+}
+
+/** A call has its answer: one that somebody wants to see, or an error. */
+export function endCall(
+  caller: Vcpu,
+  name: HypercallName,
+  error: ErrorCode,
+  decoded: TraceFields,
+  reply: ErrorCode | TraceFields,
+): void {
+  const refused = isRefusal(error);
+  if (caller.tracedCall === undefined && !refused) return;
+  const { trace } = caller;
+  const call = caller.tracedCall ?? trace.begin("hvc", name, {});
+  caller.tracedCall = undefined;
+  trace.describe(call, argumentFields(caller, name, decoded));
+  if (refused) {
+    const rule = caller.hypervisor.trace.brokenRule(HYPERCALL_ERRORS[name].section);
+    trace.refuse(rule.object === "" ? { ...rule, object: mainObject(caller, decoded) } : rule);
+  }
+  const result: TraceResult = { code: error, name: errorName(error), refused };
+  trace.end(call, error === ErrorCode.OK && typeof reply !== "number" ? { ...result, fields: resultFields(caller, name, reply) } : result);
+}
+
+/** The caller does not go on now: its call comes back later (vcpu_run), or never. */
+export function leaveCall(caller: Vcpu, name: HypercallName, decoded: TraceFields): void {
+  const call = caller.tracedCall;
+  if (call === undefined) return;
+  caller.trace.describe(call, argumentFields(caller, name, decoded));
+  if (name === "vcpu_run") caller.trace.suspend(call);
+  else abandonCall(caller);
+}
+
+/** The call in progress never comes back. */
+export function abandonCall(caller: Vcpu): void {
+  if (caller.tracedCall === undefined) return;
+  caller.trace.end(caller.tracedCall, NO_RETURN);
+  caller.tracedCall = undefined;
+}
+
+/** The call in one line: `debian/0: msgqueue_send msgqueue mq:7, size 24`. */
+export function describeCall(caller: Vcpu, name: HypercallName, decoded: TraceFields): string {
+  const fields = Object.entries(argumentFields(caller, name, decoded));
+  const text = fields.map(([key, value]) => `${key} ${typeof value === "bigint" ? `0x${value.toString(16)}` : value}`);
+  return `${caller.hypervisor.names.vcpu(caller)}: ${name} ${text.join(", ")}`;
+}
+
+function argumentFields(caller: Vcpu, name: HypercallName, decoded: TraceFields): TraceFields {
+  const { names } = caller.hypervisor;
+  const kinds: HypercallSignature["arguments"] = HYPERCALLS[name].arguments;
+  const fields: Record<string, unknown> = {};
+  for (const [argument, value] of Object.entries(decoded)) {
+    if (value instanceof HypervisorObject) fields[argument] = names.object(value);
+    else fields[argument] = kinds[argument] === "cap" ? names.cap(caller, value as bigint) : value;
+  }
+  return fields;
+}
+
+/** The object that a call works on: the first that was looked up; empty where none was. */
+function mainObject(caller: Vcpu, decoded: TraceFields): string {
+  for (const value of Object.values(decoded)) if (value instanceof HypervisorObject) return caller.hypervisor.names.object(value);
+  return "";
+}
+
+function resultFields(caller: Vcpu, name: HypercallName, reply: TraceFields): TraceFields {
+  const { names } = caller.hypervisor;
+  const kinds: HypercallSignature["results"] = HYPERCALLS[name].results;
+  const fields: Record<string, unknown> = {};
+  for (const [result, kind] of Object.entries(kinds)) {
+    fields[result] = kind === "cap" ? names.cap(caller, reply[result] as bigint) : reply[result];
+  }
+  return fields;
+}

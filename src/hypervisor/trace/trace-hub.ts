@@ -1,0 +1,291 @@
+// The hub of everything that hypervisor, resource manager and host say of their work (src/abi/trace.ts; DESIGN "Seven decisions", 6).
+// Events go to who wants their kind, and are not built when nobody does. Operations nest per vCPU; one that another vCPU has published
+// may be the cause of a new one. An operation that is refused leaves a reason, whoever listens.
+
+import type { ErrorCode } from "../../abi/errors.ts";
+import {
+  type BrokenRule,
+  TRACE_KINDS,
+  type TraceEvent,
+  type TraceFields,
+  type TraceId,
+  type TraceKind,
+  type TracePort,
+  type TraceResult,
+} from "../../abi/trace.ts";
+import { Reasons } from "./reasons.ts";
+import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
+
+/** Events that are kept for readers. */
+const RING_CAPACITY = 65_536;
+/** Keys that are published at a time; a publisher that forgets to end its operations loses the oldest. */
+const PUBLISHED_CAPACITY = 4096;
+
+/** An operation, in progress or ended. */
+export interface Operation {
+  readonly id: TraceId;
+  readonly time: number;
+  readonly pcpu: number | undefined;
+  readonly vcpu: string;
+  readonly kind: TraceKind;
+  readonly name: string;
+  fields: TraceFields;
+  /** The operation inside which this one was begun. */
+  readonly parent: Operation | undefined;
+  /** Undefined while it is in progress. */
+  result: TraceResult | undefined;
+  /** What it noted itself; or the reason that an operation inside it got first. */
+  rule: BrokenRule | undefined;
+  reason: number | undefined;
+}
+
+/** What is given back when an operation goes: the one that was in progress on its vCPU before. */
+interface Frame {
+  readonly operation: Operation;
+  below: Frame | undefined;
+}
+
+const NO_RULE: BrokenRule = { section: "", rule: "no rule was recorded", object: "", values: {} };
+
+/** The hub of one machine. */
+export class TraceHub {
+  readonly reasons = new Reasons();
+  /** Index of the physical CPU whose turn it is. The scheduler sets it. */
+  pcpu: number | undefined;
+  /** The vCPU that runs, or whose exit is handled. The scheduler sets it. */
+  actor: VcpuTrace | undefined;
+  readonly #ring = new TraceRing(RING_CAPACITY);
+  readonly #readers = new Set<TraceReader>();
+  readonly #listeners = new Set<{ readonly mask: number; readonly listener: (event: TraceEvent) => void }>();
+  readonly #open = new Map<TraceId, Operation>();
+  readonly #published = new Map<string, Operation>();
+  #wanted = flagsOf(0);
+  #nextId = 0;
+  /** The rule that the hypercall in progress breaks, as its handler noted it, with its values; undefined: none. */
+  #rule: string | undefined;
+  #values: TraceFields = NO_RULE.values;
+  #section: string | undefined;
+
+  /** @param now virtual time in ns */
+  constructor(readonly now: () => number) {}
+
+  /** Whether somebody wants events of a kind, as fields: what every call and exit asks. */
+  get wanted(): Readonly<Record<TraceKind, boolean>> {
+    return this.#wanted;
+  }
+
+  /** The same for one kind. */
+  wants(kind: TraceKind): boolean {
+    return this.#wanted[kind];
+  }
+
+  /** Somebody wants events of these kinds from now on, and takes them from the ring when there is time. */
+  read(kinds: Iterable<TraceKind>): TraceReader {
+    const reader = new TraceReader(this.#ring, kindMask(kinds), this.#ring.end, (closed) => {
+      this.#readers.delete(closed);
+      this.#recount();
+    });
+    this.#readers.add(reader);
+    this.#recount();
+    return reader;
+  }
+
+  /** Calls `listener` with each event of these kinds, at once. Gives the function that ends it. */
+  listen(kinds: Iterable<TraceKind>, listener: (event: TraceEvent) => void): () => void {
+    const entry = { mask: kindMask(kinds), listener };
+    this.#listeners.add(entry);
+    this.#recount();
+    return () => {
+      this.#listeners.delete(entry);
+      this.#recount();
+    };
+  }
+
+  /** The way in for one vCPU; `name` gives its name whenever it does something. */
+  port(name: () => string): VcpuTrace {
+    return new VcpuTrace(this, name);
+  }
+
+  /** Something happened by what the acting vCPU did, or by no vCPU. */
+  event(kind: TraceKind, name: string, fields: TraceFields): void {
+    if (this.actor) this.actor.event(kind, name, fields);
+    else this.record("", kind, name, fields, undefined);
+  }
+
+  // For handlers of hypercalls.
+
+  /** Notes the rule that the hypercall in progress breaks; the first note of an error stands. Gives back the error. */
+  refuse<E extends ErrorCode>(error: E, rule: string, values: TraceFields, section?: string): E {
+    if (this.#rule === undefined) {
+      this.#rule = rule;
+      this.#values = values;
+      this.#section = section;
+    }
+    return error;
+  }
+
+  /** Says where the rule that was noted is specified, if its note does not. */
+  cite(section: string): void {
+    if (this.#rule !== undefined) this.#section ??= section;
+  }
+
+  /** A hypercall begins, or another try of it: notes of what went before are void. */
+  clearNote(): void {
+    this.#rule = undefined;
+  }
+
+  /** What the hypercall in progress, or the last one, has noted. */
+  get note(): { readonly rule: string; readonly values: TraceFields } | undefined {
+    return this.#rule === undefined ? undefined : { rule: this.#rule, values: this.#values };
+  }
+
+  /** That as a broken rule. `section` is where the call is specified, for notes that do not say where the rule is. */
+  brokenRule(section: string): BrokenRule {
+    if (this.#rule === undefined) return { ...NO_RULE, section };
+    const { object = "", ...values } = this.#values;
+    return { section: this.#section ?? section, rule: this.#rule, object: String(object), values };
+  }
+
+  // For ports.
+
+  /** Gives an event out, if anybody wants it. */
+  record(vcpu: string, kind: TraceKind, name: string, fields: TraceFields, parent: number | undefined): void {
+    if (!this.wants(kind)) return;
+    const time = this.now();
+    const id = ++this.#nextId;
+    this.#give({ id, time, end: time, pcpu: this.pcpu, vcpu, kind, name, fields, result: undefined, parent, why: undefined });
+  }
+
+  open(vcpu: string, kind: TraceKind, name: string, fields: TraceFields, parent: Operation | undefined): Operation {
+    const time = this.now();
+    const id = ++this.#nextId;
+    const open = { id, time, pcpu: this.pcpu, vcpu, kind, name, fields, parent, result: undefined, rule: undefined, reason: undefined };
+    this.#open.set(id, open);
+    return open;
+  }
+
+  /** The operation in progress with this id. Throws where there is none. */
+  find(id: TraceId): Operation {
+    const operation = this.#open.get(id);
+    if (!operation) throw new Error(`ev:${id} is no operation in progress`);
+    return operation;
+  }
+
+  close(operation: Operation, result: TraceResult): void {
+    const { id, time, pcpu, vcpu, kind, name, fields, parent } = operation;
+    operation.result = result;
+    this.#open.delete(id);
+    let why: number | undefined;
+    if (result.refused) {
+      why = operation.reason ?? this.reasons.add(operation, operation.rule ?? NO_RULE);
+      if (parent && !parent.result && !parent.rule) parent.reason ??= why;
+    }
+    if (this.wants(kind)) {
+      this.#give({ id, time, end: this.now(), pcpu, vcpu, kind, name, fields, result, parent: parent?.id, why });
+    }
+  }
+
+  publish(key: string, operation: Operation): void {
+    this.#published.delete(key);
+    this.#published.set(key, operation);
+    if (this.#published.size > PUBLISHED_CAPACITY) {
+      for (const oldest of this.#published.keys()) {
+        this.#published.delete(oldest);
+        break;
+      }
+    }
+  }
+
+  published(key: string): Operation | undefined {
+    return this.#published.get(key);
+  }
+
+  #give(event: TraceEvent): void {
+    const bit = kindBit(event.kind);
+    if (this.#readers.size > 0) this.#ring.add(event, this.#readers);
+    for (const { mask, listener } of this.#listeners) if (mask & bit) listener(event);
+  }
+
+  #recount(): void {
+    let wanted = 0;
+    for (const { mask } of this.#readers) wanted |= mask;
+    for (const { mask } of this.#listeners) wanted |= mask;
+    this.#wanted = flagsOf(wanted);
+  }
+}
+
+/** A field for each kind: whether its bit is set. */
+function flagsOf(mask: number): Record<TraceKind, boolean> {
+  return Object.fromEntries(TRACE_KINDS.map((kind) => [kind, (mask & kindBit(kind)) !== 0])) as Record<TraceKind, boolean>;
+}
+
+/** The hub as one vCPU has it. */
+export class VcpuTrace implements TracePort {
+  #top: Frame | undefined;
+
+  constructor(readonly hub: TraceHub, readonly name: () => string) {}
+
+  wants(kind: TraceKind): boolean {
+    return this.hub.wants(kind);
+  }
+
+  event(kind: TraceKind, name: string, fields: TraceFields): void {
+    this.hub.record(this.name(), kind, name, fields, this.#top?.operation.id);
+  }
+
+  begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string): TraceId {
+    const parent = cause === undefined ? undefined : this.hub.published(cause);
+    const operation = this.hub.open(this.name(), kind, name, fields, parent ?? this.#top?.operation);
+    this.#top = { operation, below: this.#top };
+    return operation.id;
+  }
+
+  publish(key: string): void {
+    if (this.#top) this.hub.publish(key, this.#top.operation);
+  }
+
+  refuse(rule: BrokenRule): void {
+    const operation = this.#top?.operation;
+    if (operation && operation.reason === undefined) operation.rule ??= rule;
+  }
+
+  disregard(): void {
+    if (this.#top) this.#top.operation.reason = undefined;
+  }
+
+  end(id: TraceId, result: TraceResult): void {
+    const operation = this.hub.find(id);
+    this.#leave(operation);
+    this.hub.close(operation, result);
+  }
+
+  resume(id: TraceId): void {
+    this.#top = { operation: this.hub.find(id), below: this.#top };
+  }
+
+  suspend(id: TraceId): void {
+    this.#leave(this.hub.find(id));
+  }
+
+  /** Sets the fields of an operation in progress, where they are known only at its end. */
+  describe(id: TraceId, fields: TraceFields): void {
+    this.hub.find(id).fields = fields;
+  }
+
+  /** The program that ran on the vCPU is gone, and with it what it had in progress. */
+  reset(): void {
+    this.#top = undefined;
+  }
+
+  #leave(operation: Operation): void {
+    if (this.#top?.operation === operation) {
+      this.#top = this.#top.below;
+      return;
+    }
+    for (let frame = this.#top; frame?.below; frame = frame.below) {
+      if (frame.below.operation !== operation) continue;
+      frame.below = frame.below.below;
+      return;
+    }
+  }
+}

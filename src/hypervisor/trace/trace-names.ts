@@ -1,0 +1,60 @@
+// Ids of objects as people see them everywhere (WORKSTATION section 2): `vcpu:debian/0`, `cap:host/0x3`, `mq:7`, `irq:rt/27`.
+
+import type { HypervisorObject } from "../capabilities/object.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { Vic } from "../gic/vic.ts";
+
+/** Prefixes of the types whose objects have ids of their own; others are `obj:N`. */
+const PREFIXES: Partial<Record<HypervisorObject["type"], string>> = { msgqueue: "mq", doorbell: "db" };
+
+/** Names of VMs, and ids that are made with them. */
+export class TraceNames {
+  readonly #vms = new Map<number, string>();
+
+  /** Names the VM with this VMID; the hypervisor itself knows numbers only. */
+  set(vmid: number, name: string): void {
+    this.#vms.set(vmid, name);
+  }
+
+  /** `debian`, or `vm-0x80` while nobody has named it. */
+  vm(vmid: number): string {
+    return this.#vms.get(vmid) ?? `vm-0x${vmid.toString(16)}`;
+  }
+
+  /** `debian/0`; `obj:41` where the vCPU has no VM. */
+  vcpu(vcpu: Vcpu): string {
+    const { addressSpace } = vcpu;
+    return addressSpace ? `${this.vm(addressSpace.vmid)}/${vcpu.index}` : `obj:${vcpu.serial}`;
+  }
+
+  /** `mq:7`, `db:3`, `vcpu:debian/0`, `obj:41`. */
+  object(object: HypervisorObject): string {
+    if (isVcpu(object) && object.addressSpace) return `vcpu:${this.vcpu(object)}`;
+    return `${PREFIXES[object.type] ?? "obj"}:${object.serial}`;
+  }
+
+  /** `cap:host/0x3`: a capability id in the cspace of `vcpu`. */
+  cap(vcpu: Vcpu, id: bigint): string {
+    const { addressSpace } = vcpu;
+    return `cap:${addressSpace ? this.vm(addressSpace.vmid) : `obj:${vcpu.serial}`}/0x${id.toString(16)}`;
+  }
+
+  /** `ipa:debian/0xa050`. */
+  ipa(vcpu: Vcpu, ipa: number): string {
+    const { addressSpace } = vcpu;
+    return `ipa:${addressSpace ? this.vm(addressSpace.vmid) : `obj:${vcpu.serial}`}/0x${ipa.toString(16)}`;
+  }
+
+  /** `irq:rt/27`. A VIC's VM is the one of its vCPUs. */
+  irq(vic: Vic, intid: number): string {
+    for (let index = 0; index < vic.maxVcpus; index++) {
+      const vmid = vic.vcpu(index)?.addressSpace?.vmid;
+      if (vmid !== undefined) return `irq:${this.vm(vmid)}/${intid}`;
+    }
+    return `irq:obj:${vic.serial}/${intid}`;
+  }
+}
+
+function isVcpu(object: HypervisorObject): object is Vcpu {
+  return object.type === "thread";
+}

@@ -1,0 +1,31 @@
+// Trace class flags: which classes of events the hypervisor would log (spec/hypervisor.md section 4.10). Any VM may change the public ones.
+
+import type { Archive } from "../../machine/archive.ts";
+import { hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+
+/** Classes at start: ERROR, DEBUG, USER, LOG_BUFFER, 5, INFO, MEMDB, PSCI, VGIC, VGIC_DEBUG. */
+const INITIAL = 0x7_00f7n;
+/** ERROR and LOG_BUFFER are the hypervisor's own. */
+const PRIVATE = 1n << 0n | 1n << 4n;
+
+/** The flags, one bit a class. */
+export class TraceClasses {
+  flags = INITIAL;
+
+  /** Saved or loaded. */
+  archive(archive: Archive): void {
+    this.flags = archive.word("flags", this.flags);
+  }
+
+  /** Clears, then sets public classes; gives all flags. */
+  update(set: bigint, clear: bigint): bigint {
+    this.flags = this.flags & ~(clear & ~PRIVATE) | set & ~PRIVATE;
+    return this.flags;
+  }
+}
+
+export const calls: readonly HypercallDefinition[] = [
+  hypercall("trace_update_class_flags", {
+    handler: ({ hypervisor }, { set_flags, clear_flags }) => ({ flags: hypervisor.traceClasses.update(set_flags, clear_flags) }),
+  }),
+];

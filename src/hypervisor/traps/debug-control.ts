@@ -1,0 +1,193 @@
+// Where a debugger stops a VM: before the first instruction, at breakpoints and watchpoints, after a step. The scheduler asks and tells; a stop
+// suspends the whole machine, so virtual time stands still and going on is the same run.
+//
+// The core knows a VM by its tables of stage 2. A VM that was reset has others: what the debugger has set follows it there.
+
+import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
+import type { WatchHit, WatchKind } from "../../core/watchpoints.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+const INSTRUCTION_SIZE = 4n;
+/** Breakpoints that a VM may have. */
+const MAXIMUM_BREAKPOINTS = 1000;
+/** Watchpoints that a VM may have, and the bytes of one. */
+const MAXIMUM_WATCHPOINTS = 64, MAXIMUM_WATCHED = 1 << 20;
+
+interface Watchpoint {
+  readonly address: bigint;
+  readonly length: number;
+  readonly kind: WatchKind;
+}
+
+const watchKey = (address: bigint, length: number, kind: WatchKind) => `${kind} ${address.toString(16)} ${length}`;
+
+/** Virtual addresses of instructions; `end` is not included. */
+export interface StepRange {
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+/** Why a vCPU stopped. */
+export interface DebugStop {
+  readonly vcpu: Vcpu;
+  /**
+   * `start`: before its first instruction; `breakpoint`: before that instruction; `watchpoint`: before the access of that instruction; `step`:
+   * after one instruction.
+   */
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step";
+  /** What a watchpoint stopped. */
+  readonly watch?: WatchHit;
+}
+
+/** The stops of one VM. */
+export class DebugControl {
+  #stepping: Vcpu | undefined;
+  /** Stepping goes on as long as PC is in here. */
+  #range: StepRange | undefined;
+  /** Whether the step in progress is past its first instruction. */
+  #inRange = false;
+  #awaitsStart: boolean;
+  #stop: DebugStop | undefined;
+  readonly #breakpoints = new Set<bigint>();
+  readonly #watchpoints = new Map<string, Watchpoint>();
+  /** The tables of stage 2 that the VM had when it ran last. */
+  #stage2: number | undefined;
+
+  /** @param debugs whether a vCPU belongs to the VM. @param fromStart stops before the first instruction. */
+  constructor(readonly hypervisor: Hypervisor, readonly core: DebugCore, readonly debugs: (vcpu: Vcpu) => boolean, fromStart: boolean) {
+    this.#awaitsStart = fromStart;
+  }
+
+  /** The VM's vCPUs by index. */
+  vcpus(): Vcpu[] {
+    const all = [...this.hypervisor.scheduler.vcpus];
+    return all.filter((vcpu) => !vcpu.native && vcpu.life !== "exited" && this.debugs(vcpu)).sort((a, b) => a.index - b.index);
+  }
+
+  /** The stop that suspended the machine; the next call has none. */
+  takeStop(): DebugStop | undefined {
+    const stop = this.#stop;
+    this.#stop = undefined;
+    return stop;
+  }
+
+  /** Stops before `address` from now on. False when no instruction can be there, when there are too many, or no VM. */
+  insert(address: bigint): boolean {
+    const [vcpu] = this.vcpus();
+    if (!vcpu || address % INSTRUCTION_SIZE || this.#breakpoints.size >= MAXIMUM_BREAKPOINTS) return false;
+    this.#follow(vcpu);
+    this.#breakpoints.add(address);
+    this.core.insertBreakpoint(vcpu.registers.stage2, address);
+    return true;
+  }
+
+  /** Takes a breakpoint back, if there is one. */
+  remove(address: bigint): void {
+    if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.removeBreakpoint(this.#stage2, address);
+  }
+
+  /** Stops before accesses to `length` bytes from now on. False when that is nothing or too much, when there are too many, or no VM. */
+  watch(address: bigint, length: number, kind: WatchKind): boolean {
+    const [vcpu] = this.vcpus();
+    if (!vcpu || length < 1 || length > MAXIMUM_WATCHED || this.#watchpoints.size >= MAXIMUM_WATCHPOINTS) return false;
+    this.#follow(vcpu);
+    this.#watchpoints.set(watchKey(address, length, kind), { address, length, kind });
+    this.core.insertWatchpoint(vcpu.registers.stage2, address, length, kind);
+    return true;
+  }
+
+  /** Takes a watchpoint back, if there is one. */
+  unwatch(address: bigint, length: number, kind: WatchKind): void {
+    const found = this.#watchpoints.delete(watchKey(address, length, kind));
+    if (found && this.#stage2 !== undefined) this.core.removeWatchpoint(this.#stage2, address, length, kind);
+  }
+
+  /** Stops where another control stops as well, also before the VM has a vCPU. */
+  adopt(other: DebugControl): void {
+    for (const address of other.#breakpoints) {
+      this.#breakpoints.add(address);
+      if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
+    }
+    for (const [key, watchpoint] of other.#watchpoints) {
+      const { address, length, kind } = watchpoint;
+      this.#watchpoints.set(key, watchpoint);
+      if (this.#stage2 !== undefined) this.core.insertWatchpoint(this.#stage2, address, length, kind);
+    }
+  }
+
+  /** Nothing stops the VM any more. */
+  clear(): void {
+    for (const address of [...this.#breakpoints]) this.remove(address);
+    for (const { address, length, kind } of [...this.#watchpoints.values()]) this.unwatch(address, length, kind);
+    this.goOn(undefined);
+    this.#awaitsStart = false;
+  }
+
+  /** The scheduler is about to run a vCPU: whether it must not, because the VM stops before its first instruction. */
+  holds(vcpu: Vcpu): boolean {
+    if (!this.debugs(vcpu)) return false;
+    this.#follow(vcpu);
+    if (!this.#awaitsStart || vcpu.instructions > 0) return false;
+    this.#awaitsStart = false;
+    this.#suspend({ vcpu, cause: "start" });
+    return true;
+  }
+
+  /** The vCPU that executes one instruction when its turn comes. */
+  get stepping(): Vcpu | undefined {
+    return this.#stepping;
+  }
+
+  /** How the VM goes on, or stays when the debugger stops it: `vcpu` stops after one instruction that leads out of `range`. */
+  goOn(vcpu: Vcpu | undefined, range?: StepRange): void {
+    this.#stepping = vcpu;
+    this.#range = range;
+    this.#inRange = false;
+  }
+
+  /** Executes one instruction of the vCPU that is stepping. What stops there stops behind the first one only, or a step would never begin. */
+  step({ registers }: Vcpu, now: number, floor: number): Exit {
+    return this.#inRange ? this.core.run(registers, now, 1, floor) : this.core.step(registers, now, floor);
+  }
+
+  /** A vCPU ran, and stopped for this reason. */
+  ran(vcpu: Vcpu, reason: ExitReason): void {
+    if (reason === ExitReason.Breakpoint || reason === ExitReason.Watchpoint) return this.#reached(vcpu, reason);
+    if (this.#stepping !== vcpu) return;
+    const { pc } = vcpu.registers, range = this.#range;
+    this.#inRange = range !== undefined && pc >= range.start && pc < range.end;
+    if (!this.#inRange) this.#suspend({ vcpu, cause: "step" });
+  }
+
+  #reached(vcpu: Vcpu, reason: ExitReason): void {
+    // The tables that the VM had are another one's now.
+    if (!this.debugs(vcpu)) this.#leave();
+    else if (reason === ExitReason.Breakpoint) this.#suspend({ vcpu, cause: "breakpoint" });
+    else this.#suspend({ vcpu, cause: "watchpoint", watch: this.core.watchHit });
+  }
+
+  /** Everything that is set moves to the tables that the VM has now. */
+  #follow({ registers: { stage2 } }: Vcpu): void {
+    if (stage2 === this.#stage2) return;
+    this.#leave();
+    this.#stage2 = stage2;
+    for (const address of this.#breakpoints) this.core.insertBreakpoint(stage2, address);
+    for (const { address, length, kind } of this.#watchpoints.values()) this.core.insertWatchpoint(stage2, address, length, kind);
+  }
+
+  /** Nothing is set for the tables that the VM had. */
+  #leave(): void {
+    const stage2 = this.#stage2;
+    this.#stage2 = undefined;
+    if (stage2 === undefined) return;
+    for (const address of this.#breakpoints) this.core.removeBreakpoint(stage2, address);
+    for (const { address, length, kind } of this.#watchpoints.values()) this.core.removeWatchpoint(stage2, address, length, kind);
+  }
+
+  #suspend(stop: DebugStop): void {
+    this.goOn(undefined);
+    this.#stop = stop;
+    this.hypervisor.machine.suspend();
+  }
+}

@@ -1,0 +1,31 @@
+// The identification registers that vCPUs read through the hypervisor: group 3 (op0 3, op1 0, CRn 0, CRm 1..7), and MIDR
+// (spec/hypervisor.md section 6.7). The values are those of the core; there is no AArch32, so its registers read as zero.
+
+import { IDENTIFICATION } from "../../core/features.ts";
+
+/** MIDR_EL1 of pinned vCPUs: what the platform's CPU calls itself. */
+export const MIDR_PINNED = 0x000f_0510n;
+/** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
+export const MIDR_DEFAULT = 0x000f_0480n;
+
+/** ID_AA64PFR0_EL1 says that EL2 and EL3 exist, in AArch64 only, although a guest never sees them. */
+const PFR0_UPPER_LEVELS = 1n << 8n | 1n << 12n;
+
+/** ID_AA64MMFR2_EL1.IDS: reads of unallocated identification registers are reported with EC 0x18 (traps-sysreg.ts). */
+const MMFR2_IDS = 1n << 36n;
+
+/** Values by CRm and op2, as `CRm << 3 | op2`. */
+const VALUES = new Map<number, bigint>([
+  [4 << 3 | 0, IDENTIFICATION.ID_AA64PFR0_EL1 | PFR0_UPPER_LEVELS],
+  [5 << 3 | 0, IDENTIFICATION.ID_AA64DFR0_EL1],
+  [6 << 3 | 0, IDENTIFICATION.ID_AA64ISAR0_EL1],
+  [6 << 3 | 1, IDENTIFICATION.ID_AA64ISAR1_EL1],
+  [7 << 3 | 0, IDENTIFICATION.ID_AA64MMFR0_EL1],
+  [7 << 3 | 1, IDENTIFICATION.ID_AA64MMFR1_EL1],
+  [7 << 3 | 2, MMFR2_IDS],
+]);
+
+/** A register of group 3; what is not there or not allocated reads as zero. */
+export function idRegister(crm: number, op2: number): bigint {
+  return VALUES.get(crm << 3 | op2) ?? 0n;
+}

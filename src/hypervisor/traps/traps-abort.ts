@@ -1,0 +1,149 @@
+// Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In order: virtual device, page of a
+// virtio-mmio device, range that the VMM emulates, else the guest takes a synchronous external abort.
+
+import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate, Vector } from "../../core/exceptions.ts";
+import type { Exit } from "../../core/interface.ts";
+import { PAGE_SIZE } from "../../machine/memory-map.ts";
+import { traceMmio } from "./traps-trace.ts";
+import { Block, type Vcpu } from "../scheduling/vcpu.ts";
+
+/** A load or store of one general-purpose register, which is all that can be emulated. */
+interface Access {
+  readonly write: boolean;
+  /** 1, 2, 4 or 8 bytes. */
+  readonly size: number;
+}
+
+/** undefined where the syndrome does not describe the access. */
+function decode(esr: number): Access | undefined {
+  if (!(esr & AbortSyndrome.Isv)) return undefined;
+  return { write: (esr & AbortSyndrome.WnR) !== 0, size: 1 << (esr >>> AbortSyndrome.SasShift & 3) };
+}
+
+/** A data abort at stage 2: the IPA is not mapped, or not for this. */
+export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
+  if (readWord(vcpu, exit)) return;
+  const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
+  if (access && (accessVirtualDevice(vcpu, exit, access) || writeVirtioPage(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
+  vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
+  injectExternalAbort(vcpu, exit, 0);
+}
+
+/**
+ * An instruction fetch that stage 2 refuses. At the vector that the abort would be taken to it would repeat for ever: the vCPU halts with a
+ * fault (spec/observed-ioctl.md section 7.1). A critical one goes on faulting.
+ */
+export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
+  vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
+  const { registers } = vcpu;
+  const fromEl1h = (registers.pstate & Pstate.Mode) === Pstate.EL1h;
+  const vector = BigInt.asUintN(64, registers.getRegister("VBAR_EL1") + BigInt(Vector.CurrentSpx));
+  if (!vcpu.isCritical && fromEl1h && exit.far === vector) return vcpu.fault();
+  injectExternalAbort(vcpu, exit, 0);
+}
+
+/** An access to a physical address that is no RAM. */
+export function handleBusAccess(vcpu: Vcpu, exit: Exit): void {
+  const access = decode(exit.esr);
+  if (access && accessBus(vcpu, exit, access)) return;
+  vcpu.hypervisor.onUnmappedDevice?.(vcpu, exit.pa);
+  // The bus itself refuses here, which the hypervisor never sees: the syndrome says whether it was a write.
+  injectExternalAbort(vcpu, exit, exit.esr & AbortSyndrome.WnR);
+}
+
+function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  const { core, machine } = vcpu.hypervisor;
+  const traced = vcpu.hypervisor.trace.wanted.mmio;
+  if (write) {
+    const value = core.storeValue(vcpu.registers, exit.esr);
+    if (!machine.bus.write(exit.pa, size, value)) return false;
+    if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, "bus");
+    core.skip(vcpu.registers);
+    return true;
+  }
+  const value = machine.bus.read(exit.pa, size);
+  if (value === undefined) return false;
+  if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, "bus");
+  core.completeRead(vcpu.registers, exit.esr, value);
+  return true;
+}
+
+/** False when there is no device; an access that the device refuses is an abort. */
+function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  const attached = vcpu.addressSpace!.deviceAt(exit.ipa);
+  if (!attached) return false;
+  const { core } = vcpu.hypervisor;
+  const offset = exit.ipa - attached.ipa;
+  const traced = vcpu.hypervisor.trace.wanted.mmio;
+  if (write) {
+    const value = core.storeValue(vcpu.registers, exit.esr);
+    if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, attached.device.name);
+    if (attached.device.write(vcpu, offset, size, value)) core.skip(vcpu.registers);
+    else injectExternalAbort(vcpu, exit, 0);
+    return true;
+  }
+  const value = attached.device.read(vcpu, offset, size);
+  if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, attached.device.name);
+  if (value === undefined) injectExternalAbort(vcpu, exit, 0);
+  else core.completeRead(vcpu.registers, exit.esr, value);
+  return true;
+}
+
+/**
+ * The part of a syndrome that says how wide an access is, and whether it is a store or the walk's; and its value for a load of a word,
+ * zero-extended.
+ */
+const WIDTH = AbortSyndrome.Isv | 3 << AbortSyndrome.SasShift | AbortSyndrome.Sse | AbortSyndrome.WnR | AbortSyndrome.S1ptw;
+const WORD_LOAD = AbortSyndrome.Isv | 2 << AbortSyndrome.SasShift;
+
+/** What most accesses to virtual devices are. False where it is another one, or somebody wants to see it. */
+function readWord(vcpu: Vcpu, exit: Exit): boolean {
+  const { esr, ipa } = exit;
+  if ((esr & WIDTH) !== WORD_LOAD || vcpu.hypervisor.trace.wanted.mmio) return false;
+  const attached = vcpu.addressSpace!.deviceAt(ipa);
+  const value = attached?.device.readWord?.(vcpu, ipa - attached.ipa);
+  if (value === undefined) return false;
+  vcpu.registers.setLow(esr >>> AbortSyndrome.SrtShift & 0x1f, value);
+  vcpu.hypervisor.core.skip(vcpu.registers);
+  return true;
+}
+
+/** A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False when it is none. */
+function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  const { hypervisor } = vcpu;
+  const { core, virtioPages } = hypervisor;
+  if (!write || virtioPages.size === 0) return false;
+  const page = vcpu.addressSpace!.stage2.lookup(exit.ipa);
+  const device = page && virtioPages.get(page.pa);
+  if (!device) return false;
+  const value = Number(core.storeValue(vcpu.registers, exit.esr) & 0xffff_ffffn);
+  if (vcpu.hypervisor.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, BigInt(value), hypervisor.names.object(device));
+  if (device.write(exit.ipa % PAGE_SIZE, size, value)) core.skip(vcpu.registers);
+  else injectExternalAbort(vcpu, exit, 0);
+  return true;
+}
+
+/** A vCPU that somebody runs by vcpu_run leaves its accesses in the ranges of the VMM to that one. */
+function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
+  if (!vcpu.donor?.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
+  const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
+  if (vcpu.hypervisor.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
+  vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr };
+  vcpu.block(Block.Vmmio);
+  return true;
+}
+
+/** A synchronous external abort; the syndrome says nothing else but `flags`. */
+function injectExternalAbort(vcpu: Vcpu, exit: Exit, flags: number): void {
+  const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
+  const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;
+  const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
+  const { trace, hypervisor } = vcpu;
+  hypervisor.uncovered(vcpu, `the access to ${hypervisor.names.ipa(vcpu, exit.ipa)}`);
+  if (trace.wants("trap")) {
+    trace.event("trap", "external abort", { address: hypervisor.names.ipa(vcpu, exit.ipa), fetch: isFetch, pc: vcpu.registers.pc });
+  }
+  // The classes for the same level follow those for a lower one.
+  const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | FaultStatus.External) >>> 0;
+  vcpu.hypervisor.core.takeException(vcpu.registers, esr, exit.far);
+}

@@ -1,0 +1,132 @@
+// System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug (spec/hypervisor.md section 6.7,
+// spec/observed.md section 3). What is not here is undefined for the guest.
+
+import { iccKey } from "../gic/gic-registers.ts";
+import { idRegister } from "./id-registers.ts";
+import { traceRegister } from "./traps-trace.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** The ISS of a trapped MSR or MRS (Arm ARM, ESR_EL2 for EC 0x18). */
+class Access {
+  readonly op0: number;
+  readonly op1: number;
+  readonly crn: number;
+  readonly crm: number;
+  readonly op2: number;
+  readonly isRead: boolean;
+
+  constructor(esr: number) {
+    this.op0 = esr >>> 20 & 3;
+    this.op2 = esr >>> 17 & 7;
+    this.op1 = esr >>> 14 & 7;
+    this.crn = esr >>> 10 & 15;
+    this.crm = esr >>> 1 & 15;
+    this.isRead = (esr & 1) !== 0;
+  }
+
+  is(op0: number, op1: number, crn: number, crm: number, op2: number): boolean {
+    return this.op0 === op0 && this.op1 === op1 && this.crn === crn && this.crm === crm && this.op2 === op2;
+  }
+}
+
+/** Makes the access; false where it is undefined. */
+export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
+  const { core } = vcpu.hypervisor;
+  const access = new Access(esr);
+  if (access.isRead) {
+    const value = read(vcpu, access);
+    traceRegister(vcpu, access, true, value);
+    if (value === undefined) return false;
+    core.completeRead(vcpu.registers, esr, value);
+    return true;
+  }
+  const value = core.storeValue(vcpu.registers, esr);
+  const written = write(vcpu, access, value);
+  traceRegister(vcpu, access, false, written ? value : undefined);
+  if (!written) return false;
+  core.skip(vcpu.registers);
+  return true;
+}
+
+/**
+ * Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). With FEAT_IDST what is not allocated there goes to EL1 as a
+ * trapped access, EC 0x18, so that EL1 can emulate it.
+ */
+export function isIdentificationRead(esr: number): boolean {
+  const { op0, op1, crn, crm, isRead } = new Access(esr);
+  return isRead && op0 === 3 && crn === 0 && crm <= 7 && (op1 === 0 || op1 === 1 || op1 === 3);
+}
+
+function read(vcpu: Vcpu, access: Access): bigint | undefined {
+  if (access.op0 === 2) return readDebug(vcpu, access);
+  if (isIdentification(access)) return idRegister(access.crm, access.op2);
+  if (isActlr(access)) return 0n;
+  if (isIcc(access)) {
+    const value = vcpu.gic.readRegister(iccKey(access.crn, access.crm, access.op2));
+    return value === undefined ? undefined : BigInt(value);
+  }
+  return undefined;
+}
+
+function write(vcpu: Vcpu, access: Access, value: bigint): boolean {
+  if (access.op0 === 2) return writeDebug(vcpu, access, value);
+  if (isActlr(access)) return true;
+  return isIcc(access) && vcpu.gic.writeRegister(iccKey(access.crn, access.crm, access.op2), value);
+}
+
+function isIdentification({ op0, op1, crn, crm }: Access): boolean {
+  return op0 === 3 && op1 === 0 && crn === 0 && crm >= 1 && crm <= 7;
+}
+
+function isActlr(access: Access): boolean {
+  return access.is(3, 0, 1, 0, 1);
+}
+
+function isIcc({ op0, op1, crn, crm }: Access): boolean {
+  return op0 === 3 && op1 === 0 && (crn === 4 && crm === 6 || crn === 12 && crm >= 8);
+}
+
+/** Debug registers that are there read as zero and ignore writes, but for MDSCR and the comparators, which the core obeys. */
+function readDebug(vcpu: Vcpu, access: Access): bigint | undefined {
+  if (isMdscr(access)) return vcpu.registers.getRegister("MDSCR_EL1");
+  const comparators = comparatorsOf(vcpu, access);
+  if (comparators) return comparators[access.crm];
+  return isPlainDebug(access) || isOslsr(access) ? 0n : undefined;
+}
+
+function writeDebug(vcpu: Vcpu, access: Access, value: bigint): boolean {
+  const comparators = comparatorsOf(vcpu, access);
+  if (isMdscr(access)) vcpu.registers.setRegister("MDSCR_EL1", value);
+  else if (comparators) {
+    comparators[access.crm] = value;
+    vcpu.registers.debug.version++;
+  } else return isPlainDebug(access) || isOslar(access);
+  return true;
+}
+
+function isMdscr(access: Access): boolean {
+  return access.is(2, 0, 0, 2, 2);
+}
+
+/** The OS lock is never locked; its access register is write-only, its status register read-only. */
+function isOslar(access: Access): boolean {
+  return access.is(2, 0, 1, 0, 4);
+}
+
+function isOslsr(access: Access): boolean {
+  return access.is(2, 0, 1, 1, 4);
+}
+
+/** The communication channel, the double lock and the rest of CRn 0. */
+function isPlainDebug(access: Access): boolean {
+  const { op1, crn } = access;
+  return crn === 0 && (op1 === 0 || op1 === 3) || access.is(2, 0, 1, 3, 4) || access.is(2, 0, 1, 0, 0);
+}
+
+/** The registers DBGBVR, DBGBCR, DBGWVR or DBGWCR (op2 4..7), of which CRm is the number; undefined where there is no such comparator. */
+function comparatorsOf(vcpu: Vcpu, { op1, crn, crm, op2 }: Access): bigint[] | undefined {
+  if (op1 !== 0 || crn !== 0 || op2 < 4) return undefined;
+  const { bvr, bcr, wvr, wcr } = vcpu.registers.debug;
+  const registers = [bvr, bcr, wvr, wcr][op2 - 4];
+  return crm < registers.length ? registers : undefined;
+}

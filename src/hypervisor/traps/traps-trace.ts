@@ -1,0 +1,52 @@
+// What exits are as events of the trace: device accesses, trapped registers, waits, injected aborts. Callers ask first whether anybody
+// wants the kind.
+
+import { Icc, iccKey, Intid } from "../gic/gic-registers.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** The encoding of a trapped system register. */
+export interface RegisterEncoding {
+  readonly op0: number;
+  readonly op1: number;
+  readonly crn: number;
+  readonly crm: number;
+  readonly op2: number;
+}
+
+const ICC_NAMES: ReadonlyMap<number, string> = new Map(Object.entries(Icc).map(([name, key]) => [key, `ICC_${name}_EL1`]));
+
+/** `ICC_PMR_EL1`, or the generic name S3_0_C4_C6_0. */
+function registerName({ op0, op1, crn, crm, op2 }: RegisterEncoding): string {
+  const icc = op0 === 3 && op1 === 0 ? ICC_NAMES.get(iccKey(crn, crm, op2)) : undefined;
+  return icc ?? `S${op0}_${op1}_C${crn}_C${crm}_${op2}`;
+}
+
+/** MRS or MSR of a register that traps; `value` is undefined where the access is undefined. */
+export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: boolean, value: bigint | undefined): void {
+  const { trace } = vcpu;
+  if (trace.wants("trap")) {
+    trace.event("trap", registerName(register), { access: isRead ? "read" : "write", value, undefined: value === undefined });
+  }
+  if (value === undefined || register.op0 !== 3 || !trace.wants("virq")) return;
+  const key = iccKey(register.crn, register.crm, register.op2);
+  if (isRead && (key === Icc.IAR0 || key === Icc.IAR1)) traceInterrupt(vcpu, "acknowledge", Number(value));
+  if (!isRead && (key === Icc.EOIR0 || key === Icc.EOIR1)) traceInterrupt(vcpu, "end", Number(value & 0xff_ffffn));
+}
+
+/** A vCPU acknowledges or ends an interrupt. */
+export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: number): void {
+  const { trace, hypervisor, vic } = vcpu;
+  if (vic && intid < Intid.SpiEnd && trace.wants("virq")) trace.event("virq", name, { irq: hypervisor.names.irq(vic, intid) });
+}
+
+/** A load or store that a device, or the VMM, answers. `target` says who; `value` is undefined where a load waits, or was refused. */
+export function traceMmio(
+  vcpu: Vcpu,
+  ipa: number,
+  access: { readonly write: boolean; readonly size: number },
+  value: bigint | undefined,
+  target: string,
+): void {
+  const { trace, hypervisor } = vcpu;
+  trace.event("mmio", access.write ? "write" : "read", { address: hypervisor.names.ipa(vcpu, ipa), size: access.size, value, target });
+}

@@ -1,0 +1,119 @@
+// The exception handler of EL2: what a vCPU's exits mean (spec/hypervisor.md sections 1.1, 1.2, 4.7, 5.5, 6.7, 6.8).
+// Trapped system registers are in traps-sysreg.ts, aborts in traps-abort.ts.
+
+import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
+import { ExceptionClass, exceptionClass, syndrome } from "../../core/exceptions.ts";
+import { type Exit, ExitReason } from "../../core/interface.ts";
+import { DEFERRED } from "../calls/hypercall-definition.ts";
+import { clearBehind, type EncodedResults } from "../calls/hypercalls.ts";
+import { smccc } from "../firmware/smccc.ts";
+import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";
+import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
+
+/** ISS of HVC and SMC: the immediate. */
+const IMMEDIATE_MASK = 0xffff;
+/** ISS of WFx: WFE rather than WFI. */
+const WFX_WFE = 1;
+/** Registers that carry arguments and results, and the ones that a native call leaves zero. */
+const ARGUMENTS = 8;
+const ALL_ONES = 0xffff_ffff_ffff_ffffn;
+
+/** Handles an exit of `vcpu` other than the end of its budget. */
+export function handleExit(vcpu: Vcpu, exit: Exit): void {
+  switch (exit.reason) {
+    case ExitReason.Timer:
+      vcpu.timers.reload(vcpu.hypervisor.now);
+      break;
+    case ExitReason.Yield:
+      vcpu.hypervisor.scheduler.endTurn();
+      break;
+    case ExitReason.Bus:
+      handleBusAccess(vcpu, exit);
+      break;
+    case ExitReason.Trap:
+      handleTrap(vcpu, exit);
+      break;
+  }
+}
+
+function handleTrap(vcpu: Vcpu, exit: Exit): void {
+  const { core, scheduler } = vcpu.hypervisor;
+  switch (exceptionClass(exit.esr)) {
+    case ExceptionClass.Hvc:
+      callHvc(vcpu, exit.esr & IMMEDIATE_MASK);
+      break;
+    case ExceptionClass.Smc:
+      // SMC traps with PC at itself, HVC behind itself.
+      core.skip(vcpu.registers);
+      if (exit.esr & IMMEDIATE_MASK) refuseUnknown(vcpu, "SMC", exit.esr & IMMEDIATE_MASK);
+      else callSmccc(vcpu);
+      break;
+    case ExceptionClass.Wfx:
+      if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", exit.esr & WFX_WFE ? "WFE" : "WFI", { pc: vcpu.registers.pc });
+      core.skip(vcpu.registers);
+      if (exit.esr & WFX_WFE) scheduler.endTurn();
+      else vcpu.waitForInterrupt();
+      break;
+    case ExceptionClass.SystemRegister:
+      if (handleSystemRegister(vcpu, exit.esr)) break;
+      if (isIdentificationRead(exit.esr)) vcpu.hypervisor.core.takeException(vcpu.registers, exit.esr);
+      else injectUndefined(vcpu);
+      break;
+    case ExceptionClass.DataAbortLower:
+      handleDataAbort(vcpu, exit);
+      break;
+    case ExceptionClass.InstructionAbortLower:
+      handleInstructionAbort(vcpu, exit);
+      break;
+    default:
+      injectUndefined(vcpu);
+  }
+}
+
+/** A trapped instruction that nobody handles is undefined for the guest. */
+function injectUndefined(vcpu: Vcpu): void {
+  vcpu.hypervisor.uncovered(vcpu, "the trapped instruction");
+  if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
+  vcpu.hypervisor.core.takeException(vcpu.registers, syndrome(ExceptionClass.Unknown, 0));
+}
+
+function callHvc(vcpu: Vcpu, immediate: number): void {
+  if (immediate === 0) {
+    callSmccc(vcpu);
+    return;
+  }
+  const number = immediate - HVC_BASE;
+  if (number < 0 || number >= HYPERCALL_COUNT) {
+    refuseUnknown(vcpu, "HVC", immediate);
+    return;
+  }
+  vcpu.entrance = "native";
+  if (vcpu.hypervisor.hypercalls.call(vcpu, number)) return;
+  vcpu.hypervisor.uncovered(vcpu, `hypercall 0x${immediate.toString(16)}`);
+  vcpu.registers.setX(0, ALL_ONES);
+  clearBehind(vcpu, 1);
+}
+
+/** A call that nobody answers: -1, and nothing else changes. */
+function refuseUnknown(vcpu: Vcpu, instruction: "HVC" | "SMC", immediate: number): void {
+  vcpu.hypervisor.uncovered(vcpu, `${instruction} #0x${immediate.toString(16)}`);
+  vcpu.registers.setX(0, ALL_ONES);
+}
+
+function callSmccc(vcpu: Vcpu): void {
+  vcpu.entrance = "smccc";
+  const reply = smccc(vcpu, argumentsOf(vcpu));
+  if (reply === DEFERRED) return;
+  for (let index = 0; index < reply.length; index++) vcpu.registers.setX(index, reply[index]);
+}
+
+function argumentsOf(vcpu: Vcpu): bigint[] {
+  const { registers } = vcpu;
+  return Array.from({ length: ARGUMENTS }, (_, index) => registers.getX(index));
+}
+
+/** Gives the results of an SMCCC call to its caller, which executes instructions. */
+export function writeSmccc({ registers }: Vcpu, { values, count }: EncodedResults): void {
+  for (let index = 0; index < count; index++) registers.setX(index, values[index]);
+}
