@@ -12,7 +12,7 @@ import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
 import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
 import { SavedEvent } from "./snapshot/saved-event.ts";
-import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
+import { type SavedPart, unsavedPart } from "./snapshot/parts.ts";
 import { virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/traps/flash.ts";
@@ -138,22 +138,16 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
 }
 
 /** Flash is memory of the hypervisor's with a device in front, which no archive has yet. */
-const UNSAVED_FIRMWARE: SavedPart = {
-  name: "firmware",
-  save() {
-    throw new UnsavableError("the flash of a machine with --firmware is not part of snapshots; boot the kernel itself");
-  },
-  restore() {},
-};
+const UNSAVED_FIRMWARE = unsavedPart(
+  "firmware",
+  "the flash of a machine with --firmware is not part of snapshots; boot the kernel itself",
+);
 
 /** What is behind the devices of a secondary VM is its VMM's, and partly in processes of the host, which no archive has yet. */
-const UNSAVED_DEVICES: SavedPart = {
-  name: "devices of VMs",
-  save() {
-    throw new UnsavableError("virtio devices of VMs are not part of snapshots; take them out of the configuration");
-  },
-  restore() {},
-};
+const UNSAVED_DEVICES = unsavedPart(
+  "devices of VMs",
+  "virtio devices of VMs are not part of snapshots; take them out of the configuration",
+);
 
 /** A virtio slot with its device. */
 function savedTransport(name: string, transport: MmioTransport): SavedPart {

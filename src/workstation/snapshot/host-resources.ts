@@ -6,8 +6,9 @@ import type { SessionPlan } from "../plan.ts";
 
 /** Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside. */
 export function hostResources({ what }: SessionPlan): readonly string[] {
-  const devices = what.kind === "boot" ? what.devices ?? [] : [];
-  return devices.flatMap(resourcesOf);
+  if (what.kind === "run") return what.host.vms.flatMap(({ devices = [] }) => devices.flatMap(resourcesOf));
+  const vars = what.firmware?.vars;
+  return [...vars === undefined ? [] : [`firmware variables ${vars.path} (rw)`], ...(what.devices ?? []).flatMap(resourcesOf)];
 }
 
 function resourcesOf(device: DevicePlan): string[] {
