@@ -4,7 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
-import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenFile } from "../workstation/plan.ts";
 import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
 
 /** `--record FILE`, of commands that run a machine. */
@@ -20,14 +20,12 @@ export const recordOption = new Option(
 export async function recorded(plan: SessionPlan, path: string | undefined): Promise<SessionPlan> {
   if (path === undefined) return plan;
   if (plan.debug !== undefined) throw new Failure("--record with --gdb: what a debugger does is not recorded; leave one out");
-  const devices = plan.what.kind === "boot" ? plan.what.devices ?? [] : plan.what.host.vms.flatMap(({ devices = [] }) => devices);
-  const disk = devices.find((device) => device.kind === "block" && device.mode === "rw");
-  if (disk?.kind === "block") {
-    const other = plan.what.kind === "boot" ? `--disk ${disk.image},overlay` : 'mode = "overlay"';
-    throw new Failure(`--record: disk ${disk.image} is written to, and would be another one at the replay; use ${other}`);
+  const written = writtenFile(plan);
+  if (written) {
+    const overlay = plan.what.kind === "boot" ? `--disk ${written.path},overlay` : 'mode = "overlay"';
+    const [what, other] = written.kind === "disk" ? ["disk ", `use ${overlay}`] : ["", "leave --firmware-vars out"];
+    throw new Failure(`--record: ${what}${written.path} is written to, and would be another one at the replay; ${other}`);
   }
-  const vars = plan.what.kind === "boot" ? plan.what.firmware?.vars : undefined;
-  if (vars) throw new Failure(`--record: ${vars.path} is written to, and would be another one at the replay; leave --firmware-vars out`);
   const header = await recordingHeader(plan);
   try {
     // The worker opens it again; what is wrong with the path is said here.

@@ -105,5 +105,24 @@ export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: Sessi
   return { cpus, memory, turbo, seed, behaviour, root, what, duration: undefined, hashAt: [] };
 }
 
+/** The virtio devices of a machine's VMs. */
+export function plannedDevices({ what }: SessionPlan): readonly DevicePlan[] {
+  return what.kind === "boot" ? what.devices ?? [] : what.host.vms.flatMap(({ devices = [] }) => devices);
+}
+
+/** The file that keeps a machine's firmware variables. */
+export function plannedVariables({ what }: SessionPlan): string | undefined {
+  return what.kind === "boot" ? what.firmware?.vars?.path : undefined;
+}
+
+/** A file that a machine's guests write through to: its disk, or the variables of its firmware. A run of it cannot be had again. */
+export function writtenFile(plan: SessionPlan): { readonly kind: "disk" | "variables"; readonly path: string } | undefined {
+  for (const device of plannedDevices(plan)) {
+    if (device.kind === "block" && device.mode === "rw") return { kind: "disk", path: device.image };
+  }
+  const path = plannedVariables(plan);
+  return path === undefined ? undefined : { kind: "variables", path };
+}
+
 /** A plan that cannot become a machine: the user's to mend. */
 export class PlanError extends Error {}

@@ -92,6 +92,32 @@ Deno.test("a recording that was cut off, changed or is none is refused by line, 
     assert.equal((await el2("replay", `${folder}/none`)).code, 2);
   }));
 
+/** What of a recording's plan the test below changes. */
+interface WrittenPlan {
+  what: { host?: { vms: { devices?: unknown[] }[] } };
+  instant?: string;
+}
+
+Deno.test("what a recording's plan would write is not written: a machine that does is refused, files of the session are left out", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/demo.rec`, disk = `${folder}/disk.img`, snapshot = `${folder}/snapshot`;
+    assert.equal((await el2("record", file, "--", DEMO, "--for", "100ms")).code, 0);
+    const [header] = (await Deno.readTextFile(file)).split("\n");
+    const replayOf = async (change: (plan: WrittenPlan) => void) => {
+      const changed = JSON.parse(header) as { plan: WrittenPlan };
+      change(changed.plan);
+      await Deno.writeTextFile(file, `${JSON.stringify(changed)}\n`);
+      return await el2("replay", file);
+    };
+    await Deno.writeFile(disk, new Uint8Array(4096));
+    const disks = await replayOf(({ what }) => what.host!.vms[0].devices = [{ kind: "block", image: disk, mode: "rw" }]);
+    assert.equal(disks.code, 2);
+    assert.match(disks.stderr, /demo\.rec:1: its machine writes to .*disk\.img; none that is recorded does/);
+    assert.match((await replayOf((plan) => plan.what = {})).stderr, /demo\.rec:1: its plan makes no machine/);
+    assert.match((await replayOf((plan) => plan.instant = snapshot)).stderr, /the recording ends here/);
+    await assert.rejects(Deno.stat(snapshot), Deno.errors.NotFound);
+  }));
+
 Deno.test("a run with a disk that is written to, or with gdb, is not recorded, by name", () =>
   inFolder(async (folder) => {
     const disk = `${folder}/disk.img`;

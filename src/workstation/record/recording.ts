@@ -12,7 +12,7 @@
 import { createHash } from "node:crypto";
 import { cacheFolder, exists, sha256, writeWhole } from "../cache.ts";
 import type { Action } from "../inspect/action.ts";
-import type { SessionPlan } from "../plan.ts";
+import { type SessionPlan, writtenFile } from "../plan.ts";
 import { decodePlain, encodePlain } from "../plain-json.ts";
 import { VERSION } from "../version.ts";
 import { writeAll } from "../write-all.ts";
@@ -154,7 +154,25 @@ export async function readRecording(path: string): Promise<Recording> {
     else if (line.end !== undefined) end = { at: line.at, end: line.end };
     else throw new RecordingError(`${path}:${index + 1}: neither input, check nor end`);
   }
-  return { plan: await withFiles(path, header.plan) as SessionPlan, inputs, checks, end: sealed ? end : undefined };
+  return {
+    plan: await withFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan,
+    inputs,
+    checks,
+    end: sealed ? end : undefined,
+  };
+}
+
+/** A recording may be anybody's: what its plan says of files to write is left out, and a machine that writes through to files is refused. */
+function foreignPlan(path: string, { record: _record, from: _from, instant: _instant, logs: _logs, ...plan }: SessionPlan): SessionPlan {
+  let written: ReturnType<typeof writtenFile>;
+  try {
+    written = writtenFile(plan);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new RecordingError(`${path}:1: its plan makes no machine`);
+  }
+  if (written) throw new RecordingError(`${path}:1: its machine writes to ${written.path}; none that is recorded does`);
+  return plan;
 }
 
 function lineOf(path: string, lines: readonly string[], index: number): Record<string, unknown> {

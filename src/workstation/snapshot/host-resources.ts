@@ -2,13 +2,12 @@
 // loads it has to allow this by name.
 
 import type { DevicePlan } from "../../virtio/plan.ts";
-import type { SessionPlan } from "../plan.ts";
+import { plannedDevices, plannedVariables, type SessionPlan } from "../plan.ts";
 
 /** Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside. */
-export function hostResources({ what }: SessionPlan): readonly string[] {
-  if (what.kind === "run") return what.host.vms.flatMap(({ devices = [] }) => devices.flatMap(resourcesOf));
-  const vars = what.firmware?.vars;
-  return [...vars === undefined ? [] : [`firmware variables ${vars.path} (rw)`], ...(what.devices ?? []).flatMap(resourcesOf)];
+export function hostResources(plan: SessionPlan): readonly string[] {
+  const variables = plannedVariables(plan);
+  return [...variables === undefined ? [] : [`firmware variables ${variables} (rw)`], ...plannedDevices(plan).flatMap(resourcesOf)];
 }
 
 function resourcesOf(device: DevicePlan): string[] {
