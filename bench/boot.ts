@@ -1,9 +1,9 @@
 // `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process to the first line of user space.
 
-import { catalogEntry } from "../src/workstation/catalog.ts";
-import { type Machine, MACHINES, stopwatch } from "./machines.ts";
-import { trustedRounds } from "./rounds.ts";
-import { median, withSpread } from "./statistics.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../src/workstation/catalog.ts";
+import { type Machine, stopwatch } from "./machines.ts";
+import { type Rounds, trustedRounds } from "./rounds.ts";
+import { withSpread } from "./statistics.ts";
 
 /** First line of the initramfs's init. */
 const READY = /^EL2-READY/;
@@ -12,40 +12,68 @@ const TIMEOUT = 300;
 /** MiB. */
 const MEMORY = 512;
 
-/** Runs the bench for catalogue guest `name` and prints it, as text or as one JSON object. */
-export async function benchBoot(name: string, rounds: number, json: boolean): Promise<void> {
-  const { folder, manifest } = await catalogEntry(name);
-  const guest = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY };
-  const seconds: Record<Machine, number[]> = { el2: [], qemu: [] };
-  let peakMemory = 0;
-  const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
-    const times: Record<Machine, number> = { el2: NaN, qemu: NaN };
-    for (const machine of MACHINES) {
-      const run = await stopwatch(machine, guest, TIMEOUT, READY);
-      times[machine] = run.lines.find(({ text }) => READY.test(text))!.at / 1000;
-      if (machine === "el2") peakMemory = Math.max(peakMemory, run.peakMemory ?? 0);
+/** Guests of the catalogue that are booted where none are named. */
+export const BOOT_GUESTS: readonly string[] = DEBIAN_RELEASES.map((release) => `debian-${release}`);
+/** Numbers of CPUs where none are named. */
+export const BOOT_CPUS: readonly number[] = [1, 4];
+
+/** What one guest with one number of CPUs took. */
+interface BootFigures extends Rounds<Record<Machine, number>> {
+  readonly about: string;
+  readonly name: string;
+  readonly cpus: number;
+  /** MiB: the most that a process of el2 had resident. */
+  readonly peakMemory: number;
+}
+
+/** Runs the bench for these guests of the catalogue, each with each number of CPUs, and prints it, as text or as one JSON object. */
+export async function benchBoot(names: readonly string[], cpuCounts: readonly number[], rounds: number, json: boolean): Promise<void> {
+  const all: BootFigures[] = [];
+  if (!json) console.log(`${MEMORY} MiB; seconds from process start to EL2-READY, and their ratio: median (least-greatest) of ${rounds}`);
+  for (const name of names) {
+    for (const cpus of cpuCounts) {
+      const figures = await measureBoot(name, cpus, rounds);
+      all.push(figures);
+      if (!json) print(figures);
     }
-    return times;
-  });
-  for (const times of results) for (const machine of MACHINES) seconds[machine].push(times[machine]);
-  const ratios = seconds.qemu.map((qemu, round) => qemu / seconds.el2[round]);
-  if (json) {
-    console.log(
-      JSON.stringify({
-        schema: "el2.bench.boot/1",
-        guest: manifest.name,
-        rounds,
-        repeated,
-        doubtful,
-        seconds,
-        ratios,
-        peak_memory_mib: Math.round(peakMemory),
-      }),
-    );
-    return;
   }
-  console.log(`${manifest.about}, ${MEMORY} MiB, 1 CPU; process start to EL2-READY, median (least-greatest) of ${rounds}`);
-  console.log(`el2    ${withSpread(seconds.el2)} s, peak ${peakMemory.toFixed(0)} MiB`);
-  console.log(`QEMU   ${withSpread(seconds.qemu)} s`);
-  console.log(`QEMU time / el2 time  ${withSpread(ratios)}; of the medians ${(median(seconds.qemu) / median(seconds.el2)).toFixed(2)}`);
+  if (json) console.log(JSON.stringify({ schema: "el2.bench.boot/2", rounds, boots: all.map(jsonOf) }));
+}
+
+async function measureBoot(name: string, cpus: number, rounds: number): Promise<BootFigures> {
+  const { folder, manifest } = await catalogEntry(name);
+  const guest = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY, cpus };
+  let peakMemory = 0;
+  const seconds = async (machine: Machine) => {
+    const run = await stopwatch(machine, guest, TIMEOUT, READY);
+    if (machine === "el2") peakMemory = Math.max(peakMemory, run.peakMemory ?? 0);
+    return run.lines.find(({ text }) => READY.test(text))!.at / 1000;
+  };
+  const trusted = await trustedRounds(rounds, async () => ({ el2: await seconds("el2"), qemu: await seconds("qemu") }));
+  return { ...trusted, about: manifest.about, name: manifest.name, cpus, peakMemory };
+}
+
+/** QEMU time / el2 time of each round. */
+function ratiosOf({ results }: BootFigures): number[] {
+  return results.map(({ qemu, el2 }) => qemu / el2);
+}
+
+function print(figures: BootFigures): void {
+  const { about, cpus, results, peakMemory } = figures;
+  const [el2, qemu] = (["el2", "qemu"] as const).map((machine) => withSpread(results.map((times) => times[machine])));
+  console.log(`${about}, ${cpus} CPU${cpus === 1 ? "" : "s"}: el2 ${el2}, QEMU ${qemu}`);
+  console.log(`  QEMU time / el2 time ${withSpread(ratiosOf(figures))}; el2's peak ${peakMemory.toFixed(0)} MiB`);
+}
+
+function jsonOf(figures: BootFigures): unknown {
+  const { name, cpus, results, repeated, doubtful, peakMemory } = figures;
+  return {
+    guest: name,
+    cpus,
+    repeated,
+    doubtful,
+    seconds: { el2: results.map(({ el2 }) => el2), qemu: results.map(({ qemu }) => qemu) },
+    ratios: ratiosOf(figures),
+    peak_memory_mib: Math.round(peakMemory),
+  };
 }

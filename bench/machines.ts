@@ -21,6 +21,8 @@ export interface Guest {
   append?: string;
   /** RAM in MiB. */
   memory: number;
+  /** vCPUs; one by default. */
+  cpus?: number;
   /** What executes instructions in el2; by default what `el2 boot` takes. */
   tier?: Tier;
   /** el2 says at its end what its core did: `Run.core`. Not with builds that cannot. */
@@ -45,9 +47,9 @@ export function prefer(tier: Tier | undefined, tree: string = TREE): void {
   Object.assign(preferred, { tier, tree });
 }
 
-/** QEMU with one CPU, its console on standard output, and no device that is not asked for. */
-export async function qemu(memory: number): Promise<string[]> {
-  const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-accel", "tcg,thread=single", "-smp", "1", "-m", String(memory)];
+/** QEMU with its vCPUs in one thread, its console on standard output, and no device that is not asked for. */
+export async function qemu(memory: number, cpus = 1): Promise<string[]> {
+  const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-accel", "tcg,thread=single", "-smp", `${cpus}`, "-m", `${memory}`];
   return [await nativeProgram("qemu-system-aarch64"), ...platform, "-nographic", "-no-reboot"];
 }
 
@@ -59,7 +61,7 @@ export function el2(...words: string[]): string[] {
   return [...deno, `${tree}/main.ts`, ...words];
 }
 
-/** The command that runs `guest` with one CPU and its console on standard output. */
+/** The command that runs `guest` with its console on standard output. */
 async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
   const initrd = guest.initrd ? ["initrd", guest.initrd] : [];
   const append = guest.append ? ["append", guest.append] : [];
@@ -68,12 +70,13 @@ async function commandLine(machine: Machine, guest: Guest): Promise<string[]> {
     const tier = guest.tier ?? preferred.tier;
     const image = guest.kernel === undefined ? [] : [guest.kernel];
     const root = guest.root ? ["--root-runtime", guest.root.runtime, "--root-app", guest.root.app] : [];
-    const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], "--memory", `${guest.memory}MiB`, "--stdio"];
+    const cpus = guest.cpus === undefined ? [] : ["--cpus", `${guest.cpus}`];
+    const tail = [...tier ? ["--tier", tier] : [], ...guest.stats ? ["--stats"] : [], ...cpus, "--memory", `${guest.memory}MiB`, "--stdio"];
     return el2("boot", ...image, ...root, ...options, ...tail);
   }
   const options = [...initrd, ...append].map((word, index) => index % 2 === 0 ? `-${word}` : word);
   const kernel = guest.kernel === undefined ? [] : ["-kernel", guest.kernel];
-  return [...await qemu(guest.memory), ...kernel, ...options, "-nic", "none"];
+  return [...await qemu(guest.memory, guest.cpus), ...kernel, ...options, "-nic", "none"];
 }
 
 /** A line of the console and when it was complete. */

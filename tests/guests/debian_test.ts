@@ -18,7 +18,7 @@ const COMMAND = 120;
 const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 const MEMORY = "512MiB";
 /** MiB that the whole program may have resident with `MEMORY`. */
-const PEAK_MEMORY = 912;
+const PEAK_MEMORY = 800;
 
 /** SHA-256 of 64 MiB of zeros. */
 const ZEROS = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(64 << 20))).toHex();
