@@ -61,6 +61,15 @@ for (const device of ["v6", "v9"] as const) {
   });
 }
 
+Deno.test("a START of v6 or v9 that fails before its first call ends at once, on the real stack as well", () => {
+  for (const [device, create, start] of [["v6", GH_V6.CREATE_VM, GH_V6.START], ["v9", GH.CREATE_VM, GH.START]] as const) {
+    const vmm = new Client(new HostStack({ device, scripts: {} }));
+    const vm = vmm.ioctl(vmm.open(), create);
+    const { result } = vmm.begin(vm, start);
+    vmm.refused(result!, "EINVAL", /devicetree has to lie inside one region/);
+  }
+});
+
 Deno.test("a host that is saved with an ioctl in progress, and restored into a new one, finishes it", () => {
   const fake = new FakeHost("v14");
   const vmm = new Client(fake);

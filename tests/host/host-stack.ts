@@ -11,6 +11,7 @@ import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID } from "../../src/host/console-input.ts";
 import { hostGuest, type HostProgram, type HostServices } from "../../src/host/host-guest.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
+import { DEFAULT_BEHAVIOUR } from "../../src/hypervisor/behaviour.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
@@ -129,6 +130,8 @@ export interface HostStackOptions {
   readonly gzvm?: boolean;
   /** Firmware of GenieZone's protected VMs. */
   readonly firmware?: Uint8Array;
+  /** Whether the hypervisor checks its invariants after each operation, and stops where one is broken. */
+  readonly check?: boolean;
   /** Feature bits of hypervisor_identify in place of the real ones. */
   readonly features?: bigint;
 }
@@ -142,7 +145,8 @@ export class HostStack implements Visitor {
   readonly #program = new VisitedProgram();
 
   constructor(
-    { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, gzvm = true }: HostStackOptions = {},
+    { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, gzvm = true, check = false }:
+      HostStackOptions = {},
   ) {
     const map = memoryMap(memory);
     const pages = map.wasmSize / 0x1_0000;
@@ -151,7 +155,10 @@ export class HostStack implements Visitor {
     const real = scripted ? undefined : new WasmCore(wasm, { base: RAM_BASE, size: map.ramEnd - RAM_BASE, host: RAM_OFFSET });
     this.machine = new Machine(wasm, map, scripted ?? real!, cpus);
     const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
-    this.hypervisor = createHypervisor(this.machine, { stage2, seed: 1, resourceManager: createResourceManager }).hypervisor;
+    this.hypervisor = createHypervisor(this.machine, {
+      ...{ stage2, seed: 1, resourceManager: createResourceManager },
+      behaviour: { ...DEFAULT_BEHAVIOUR, check },
+    }).hypervisor;
     const tree = primaryDevicetree({
       ...{ cpus, memory, append: undefined, initrd: undefined, virtioSlots: 0 },
       ...{ kaslrSeed: 1n, rngSeed: new Uint8Array(32) },

@@ -72,6 +72,12 @@ export interface IoctlResult {
   readonly result: number | undefined;
 }
 
+/** An ioctl whose driver is at it: with its result, where it has ended within. */
+interface Beginning {
+  readonly task: number;
+  result: number | undefined;
+}
+
 /** RUN ends as often as a guest touches a device: it is told with what vCPUs do, not with what VMMs ask for. */
 const RUNS: readonly number[] = [GH.RUN.code, GZVM.RUN.code];
 /** Bytes of a process's own program and data. */
@@ -96,6 +102,8 @@ export class HostKernel {
   readonly #operations = new Map<FileKind, FileOperations>();
   readonly #devices = new Map<string, FileKind>();
   #cpu: NativeVcpu | undefined;
+  /** The ioctl that its driver has not answered yet. */
+  #beginning: Beginning | undefined;
 
   constructor(readonly state: KernelState, options: KernelOptions) {
     this.#options = options;
@@ -338,7 +346,10 @@ export class HostKernel {
     const task: Task = { id, pid, space: this.spaceOf(pid).id, file: file.id, signalled: false, trace: operation };
     this.state.tasks[id] = task;
     file.refs++;
-    const result = this.#perform(task, file, name, code >>> 0, argument);
+    const began: Beginning = { task: id, result: undefined };
+    this.#beginning = began;
+    const result = this.#perform(task, file, name, code >>> 0, argument) ?? began.result;
+    this.#beginning = undefined;
     if (result === undefined) trace.suspend(operation);
     else this.#end(task, result);
     return { task: id, result };
@@ -418,6 +429,12 @@ export class HostKernel {
     const waiting = this.state.tasks[task];
     if (waiting === undefined) return;
     const { trace } = this.cpu;
+    if (this.#beginning?.task === task) {
+      // What it would have waited for was over before it could wait: `ioctl` gives the result.
+      if (rule !== undefined) trace.refuse(rule);
+      this.#beginning.result = result;
+      return;
+    }
     if (waiting.trace !== undefined) trace.resume(waiting.trace);
     if (rule !== undefined) trace.refuse(rule);
     this.#end(waiting, result);
