@@ -1,24 +1,99 @@
-// A Linux guest in the test's own thread: what it does until its console shows something, in virtual time, the same in every run.
+// Linux guests in the test's own thread: what they do until a console shows something, in virtual time, the same in every run.
 
+import assert from "node:assert/strict";
 import { assemble } from "../../src/workstation/assemble.ts";
+import { moduleFiles } from "../../src/workstation/busybox-archive.ts";
+import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/workstation/catalog-debian.ts";
+import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { planText } from "../../src/workstation/config-plan.ts";
+import { withEntries } from "../../src/workstation/cpio.ts";
 import type { GuestSystem } from "../../src/workstation/guest-system.ts";
+import { VIRTIO_MODULES } from "../../src/workstation/kernel-modules.ts";
 import { type DevicePlan, PRIMARY_CONSOLE } from "../../src/workstation/plan.ts";
 
-/** Turns of the CPUs between two looks at the console. */
+/** Turns of the CPUs between two looks at the consoles. */
 const TURNS = 200;
 /** Text that a failure shows. */
 const SHOWN = 2000;
+/** What the catalogue's guests show where they wait for a command. */
+export const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 
-/** A primary VM with virtio devices, booted from a kernel and a ramdisk. */
-export class Guest {
-  readonly system: GuestSystem;
+/** A system that runs while somebody waits for its consoles. */
+export class Guests {
+  readonly #consoles = new Map<string, GuestConsole>();
+
+  constructor(readonly system: GuestSystem) {}
+
+  /** The VMs of a configuration; paths in it are relative to `folder`. */
+  static async configured(text: string, folder = "."): Promise<Guests> {
+    const result = await planText(text, undefined, folder);
+    assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+    const { host, ...machine } = result.run;
+    return new Guests(assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } }));
+  }
+
+  /** A console by name. */
+  console(name: string): GuestConsole {
+    return this.#consoles.get(name) ?? new GuestConsole(this, name);
+  }
+
+  /** It shows what is written to it from now on. */
+  add(console: GuestConsole): void {
+    this.#consoles.set(console.name, console);
+  }
+
+  /**
+   * Runs until `done`.
+   * @param limit virtual time (ns)
+   * @returns what ended it before: the machine's own end, or that the time is over; undefined when it is done
+   */
+  async run(limit: number, done: () => boolean): Promise<string | undefined> {
+    const { machine } = this.system;
+    while (!done()) {
+      const ended = this.system.ended();
+      if (ended) return ended.message;
+      if (machine.time >= limit) return "nothing of that in its time";
+      const result = machine.run(limit, TURNS);
+      // Answers from outside enter between two runs; a guest that waits for one has no time to pass.
+      const { busy } = this.system.outside;
+      await Promise.resolve();
+      if (result.kind === "idle" && !busy) machine.skipTo(Math.min(result.next, limit));
+      for (const { console, bytes } of this.system.takeOutput()) this.console(console).show(bytes);
+    }
+    return undefined;
+  }
+
+  /** Runs to the machine's own end, and gives what it says. @param seconds virtual time that it may take */
+  async end(seconds: number): Promise<string | undefined> {
+    return await this.run(this.system.machine.time + seconds * 1e9, () => false);
+  }
+
+  /** Counters of a device. */
+  metrics(id: string): Readonly<Record<string, number>> {
+    const slot = this.system.virtio.find((one) => one.id === id);
+    if (!slot) throw new Error(`no ${id}`);
+    return slot.device.metrics();
+  }
+}
+
+/** A console of one of them. */
+export class GuestConsole {
   readonly #decoder = new TextDecoder();
   #text = "";
   #seen = 0;
 
-  constructor(image: Uint8Array, initrd: Uint8Array, devices: readonly DevicePlan[], memory = 256 << 20) {
-    const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0 quiet", devices } as const;
-    this.system = assemble({ cpus: 1, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what });
+  constructor(readonly guests: Guests, readonly name: string) {
+    guests.add(this);
+  }
+
+  /** Everything that it has shown, without carriage returns. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** The guest has written. */
+  show(bytes: Uint8Array): void {
+    this.#text += this.#decoder.decode(bytes, { stream: true }).replaceAll("\r", "");
   }
 
   /**
@@ -26,37 +101,47 @@ export class Guest {
    * @param seconds virtual time that it may take
    */
   async expect(pattern: RegExp, seconds: number): Promise<RegExpExecArray> {
-    const { machine } = this.system;
-    const limit = machine.time + seconds * 1e9;
-    for (;;) {
-      const match = pattern.exec(this.#text.slice(this.#seen));
-      if (match) {
-        this.#seen += match.index + match[0].length;
-        return match;
-      }
-      const ended = this.system.ended();
-      if (ended || machine.time >= limit) {
-        const why = ended?.message ?? `nothing of that in ${seconds} s`;
-        throw new Error(`expected ${pattern}: ${why}. The console ends with:\n${this.#text.slice(-SHOWN)}`);
-      }
-      const result = machine.run(limit, TURNS);
-      // Answers from outside enter between two runs; a guest that waits for one has no time to pass.
-      const { busy } = this.system.outside;
-      await Promise.resolve();
-      if (result.kind === "idle" && !busy) machine.skipTo(Math.min(result.next, limit));
-      for (const { bytes } of this.system.takeOutput()) this.#text += this.#decoder.decode(bytes, { stream: true }).replaceAll("\r", "");
-    }
+    let match: RegExpExecArray | null = null;
+    const limit = this.guests.system.machine.time + seconds * 1e9;
+    const why = await this.guests.run(limit, () => (match = pattern.exec(this.#text.slice(this.#seen))) !== null);
+    if (!match) throw new Error(`expected ${pattern}: ${why}. The console ${this.name} ends with:\n${this.#text.slice(-SHOWN)}`);
+    const found = match as RegExpExecArray;
+    this.#seen += found.index + found[0].length;
+    return found;
   }
 
   /** Types a line. */
   type(line: string): void {
-    this.system.input(PRIMARY_CONSOLE, new TextEncoder().encode(`${line}\n`));
+    assert.ok(this.guests.system.input(this.name, new TextEncoder().encode(`${line}\n`)), `no console ${this.name}`);
   }
 
-  /** Counters of the VM's device with this id. */
-  metrics(id: string): Readonly<Record<string, number>> {
-    const slot = this.system.virtio.find((one) => one.id === id);
-    if (!slot) throw new Error(`no ${id}`);
-    return slot.device.metrics();
+  /** Types a command of a shell that waits, and expects what it prints, then the prompt. */
+  async command(line: string, pattern: RegExp, seconds: number): Promise<RegExpExecArray> {
+    this.type(line);
+    const match = await this.expect(pattern, seconds);
+    await this.expect(PROMPT, seconds);
+    return match;
   }
+}
+
+/** A primary VM with virtio devices, booted from a kernel and a ramdisk. */
+export class Guest extends GuestConsole {
+  readonly system: GuestSystem;
+
+  constructor(image: Uint8Array, initrd: Uint8Array, devices: readonly DevicePlan[], memory = 256 << 20) {
+    const what = { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0 quiet", devices } as const;
+    const system = assemble({ cpus: 1, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what });
+    super(new Guests(system), PRIMARY_CONSOLE);
+    this.system = system;
+  }
+}
+
+/** Debian's ordinary kernel, which has drivers that the cloud one lacks, and the cloud guest's ramdisk with its modules. It is fetched. */
+export async function ordinaryGuest(): Promise<{ image: Uint8Array; initrd: Uint8Array }> {
+  const { folder } = await catalogEntry("debian-bookworm");
+  const { image, modules } = await withDebianArchive(
+    { release: "bookworm" },
+    (apt, work) => fetchKernel(apt, ORDINARY_KERNEL, VIRTIO_MODULES, work),
+  );
+  return { image, initrd: withEntries(await Deno.readFile(`${folder}/initrd-virtio`), moduleFiles(modules)) };
 }

@@ -1,28 +1,12 @@
 // Debian's ordinary kernel, which has drivers that the cloud kernel lacks, on a shared folder and an input device. It fetches a kernel: EL2_LONG.
 
 import assert from "node:assert/strict";
-import { moduleFiles } from "../../src/workstation/busybox-archive.ts";
-import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/workstation/catalog-debian.ts";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
-import { withEntries } from "../../src/workstation/cpio.ts";
-import { VIRTIO_MODULES } from "../../src/workstation/kernel-modules.ts";
 import { keyEvents } from "../../src/cli/input-events.ts";
-import { Guest } from "./guest.ts";
+import { Guest, ordinaryGuest, PROMPT } from "./guest.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 30;
-const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
-
-/** The ordinary kernel, and the cloud guest's ramdisk with its modules. */
-async function ordinaryGuest(): Promise<{ image: Uint8Array; initrd: Uint8Array }> {
-  const { folder } = await catalogEntry("debian-bookworm");
-  const { image, modules } = await withDebianArchive(
-    { release: "bookworm" },
-    (apt, work) => fetchKernel(apt, ORDINARY_KERNEL, VIRTIO_MODULES, work),
-  );
-  return { image, initrd: withEntries(await Deno.readFile(`${folder}/initrd-virtio`), moduleFiles(modules)) };
-}
 
 if (LONG) {
   Deno.test("Debian lists, reads and writes a shared folder by 9p, and sees the keys that people press", async () => {
@@ -35,12 +19,7 @@ if (LONG) {
         { kind: "9p", folder, mode: "rw", tag: "share" },
         { kind: "input", type: "keyboard" },
       ], 512 << 20);
-      const command = async (line: string, pattern: RegExp) => {
-        guest.type(line);
-        const match = await guest.expect(pattern, COMMAND);
-        await guest.expect(PROMPT, COMMAND);
-        return match;
-      };
+      const command = (line: string, pattern: RegExp) => guest.command(line, pattern, COMMAND);
       await guest.expect(PROMPT, BOOT);
       await command("mkdir /m; mount -t 9p -o trans=virtio,version=9p2000.L share /m; echo mounted-$?", /mounted-0\n/);
       await command("ls /m", /from-host {2}out\n/);

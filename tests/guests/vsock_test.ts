@@ -1,42 +1,15 @@
 // Debian's own driver on the socket device: a program in the guest calls one of the host, and one of the host calls it.
 
 import assert from "node:assert/strict";
-import { nativeProgram } from "../../scripts/native-tools.ts";
 import { catalogEntry } from "../../src/workstation/catalog.ts";
-import { withEntries } from "../../src/workstation/cpio.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { withPrograms } from "./programs.ts";
 
 const WAIT = 120;
 const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 /** Bytes that go there and back: more than the guest's and our buffers together. */
 const ECHO = 1 << 20;
-
-/** The guest's ramdisk with the program in it. */
-async function ramdisk(base: string, folder: string): Promise<string> {
-  const program = `${folder}/vsock`;
-  const source = new URL("programs/vsock.c", import.meta.url).pathname;
-  const args = [
-    "-O2",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-static",
-    "-nostdlib",
-    "-ffreestanding",
-    "-fno-pic",
-    "-no-pie",
-    source,
-    "-o",
-    program,
-  ];
-  const { success, stderr } = await new Deno.Command(await nativeProgram("aarch64-linux-gnu-gcc"), { args }).output();
-  assert.ok(success, new TextDecoder().decode(stderr));
-  const path = `${folder}/initrd`;
-  const data = await Deno.readFile(program);
-  await Deno.writeFile(path, withEntries(await Deno.readFile(base), [{ path: "bin/vsock", kind: "file", permissions: 0o755, data }]));
-  return path;
-}
 
 /** Takes one connection: gives what came first, answers, and ends it. */
 async function answerOnce(listener: Deno.UnixListener, answer: string): Promise<string> {
@@ -78,7 +51,8 @@ Deno.test("Debian's sockets reach a program of the host, and a program of the ho
     const path = `${work}/vm`;
     using listener = Deno.listen({ transport: "unix", path: `${path}_1234` });
     const asked = answerOnce(listener, "the host answers\n");
-    const initrd = await ramdisk(`${folder}/initrd-virtio`, work);
+    const initrd = `${work}/initrd`;
+    await Deno.writeFile(initrd, await withPrograms(await Deno.readFile(`${folder}/initrd-virtio`), "vsock"));
     const args = ["--append", "console=ttyAMA0", "--memory", "256MiB", "--stdio", "--turbo", "--vsock", path];
     await using console = new ConsoleProgram(el2Command("boot", `${folder}/Image`, "--initrd", initrd, ...args));
     await console.expect(PROMPT, WAIT);

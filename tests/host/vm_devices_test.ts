@@ -14,13 +14,13 @@ import { Stack } from "./stack.ts";
 
 const BASE = 0x8000_0000;
 const OFF = 0x8400_0008n;
-/** Where the queue is in the VM's memory, and the buffer that it offers. */
-const QUEUE = BASE + 0x10_0000, DRIVER = QUEUE + 0x1000, DEVICE = QUEUE + 0x2000, BUFFER = QUEUE + 0x3000;
+/** Where the queue is in a VM's memory, and the buffer that it offers: offsets. */
+const QUEUE = 0x10_0000, DRIVER = QUEUE + 0x1000, DEVICE = QUEUE + 0x2000, BUFFER = QUEUE + 0x3000;
 const BYTES = 16;
 const INTID = 32 + VM_VIRTIO_SPI;
 
 /** What a driver does: features, one queue of one descriptor, DRIVER_OK, notification. */
-function* drive(slot: number, wait: () => Generator<Step, void, bigint>): Generator<Step, void, bigint> {
+function* drive(base: number, slot: number, wait: () => Generator<Step, void, bigint>): Generator<Step, void, bigint> {
   const store = (offset: number, value: number): Step => ({
     do: "store",
     address: virtioBase(slot) + offset,
@@ -33,9 +33,9 @@ function* drive(slot: number, wait: () => Generator<Step, void, bigint>): Genera
   yield store(R.DriverFeatures, 1 << Feature.VERSION_1 - 32);
   yield store(R.Status, ACKNOWLEDGE | HAS_DRIVER | FEATURES_OK);
   yield store(R.QueueNum, 1);
-  yield store(R.QueueDescLow, QUEUE);
-  yield store(R.QueueDriverLow, DRIVER);
-  yield store(R.QueueDeviceLow, DEVICE);
+  yield store(R.QueueDescLow, base + QUEUE);
+  yield store(R.QueueDriverLow, base + DRIVER);
+  yield store(R.QueueDeviceLow, base + DEVICE);
   yield store(R.QueueReady, 1);
   yield store(R.Status, ACKNOWLEDGE | HAS_DRIVER | FEATURES_OK | DRIVER_OK);
   yield store(R.QueueNotify, 0);
@@ -43,36 +43,57 @@ function* drive(slot: number, wait: () => Generator<Step, void, bigint>): Genera
   yield { do: "hvc", immediate: 0, x: [OFF] };
 }
 
-/** Runs a VM with an entropy device to its end. */
-function run(device: PersonaName, changes: Partial<VmPlan> = {}) {
-  const plan = vmPlan("a", { memory: 4 * MIB, devices: [{ kind: "rng" }], ...changes });
-  const seen = { used: 0, buffer: new Uint8Array(0), status: 0n, pending: false };
-  const vcpu = () => [...stack.hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === 0x80)!;
-  const ram = (address: number) => vcpu().addressSpace!.stage2.lookup(address)!.pa;
-  const stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [plan] }, {
+/** What the guest of a VM saw. */
+interface Seen {
+  used: number;
+  buffer: Uint8Array;
+  status: bigint;
+  pending: boolean;
+}
+
+/** The driver in the VM with this id and memory: offers a buffer, and looks at it when it has notified. */
+function guest(stack: () => Stack, vmid: number, base: number, seen: Seen): () => Generator<Step, void, bigint> {
+  const vcpu = () => [...stack().hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === vmid)!;
+  const ram = (offset: number) => vcpu().addressSpace!.stage2.lookup(base + offset)!.pa;
+  return function* () {
+    const descriptor = new DataView(new ArrayBuffer(16));
+    descriptor.setBigUint64(0, BigInt(base + BUFFER), true);
+    descriptor.setUint32(8, BYTES, true);
+    descriptor.setUint16(12, 2, true);
+    const { ram: memory } = stack().machine;
+    memory.write(ram(QUEUE), new Uint8Array(descriptor.buffer));
+    // One entry, of descriptor 0.
+    memory.write(ram(DRIVER), Uint8Array.of(0, 0, 1, 0, 0, 0));
+    yield* drive(base, 0, function* () {
+      seen.used = memory.bytes(ram(DEVICE) + 2, 1)[0];
+      seen.buffer = memory.bytes(ram(BUFFER), BYTES).slice();
+      const { gic } = vcpu();
+      seen.pending = gic.gic.bank(gic, INTID).isPending(INTID);
+      seen.status = yield { do: "load", address: virtioBase(0) + R.Status, size: 4 };
+    });
+  };
+}
+
+const FIRST_VMID = 0x80;
+/** What the entropy device of a VM gives. */
+const entropyOf = (name: string) => 0x5a + name.charCodeAt(0);
+
+/** Runs VMs with an entropy device each to their end. */
+function runAll(device: PersonaName, plans: readonly VmPlan[]) {
+  const seen = plans.map((): Seen => ({ used: 0, buffer: new Uint8Array(0), status: 0n, pending: false }));
+  const stack: Stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: plans }, {
     ...{ cpus: 1, device },
-    devices: () => new RngDevice({ fill: (into) => void into.fill(0x5a), save: () => null, restore() {} }),
-    scripts: {
-      [BASE]: function* () {
-        const descriptor = new DataView(new ArrayBuffer(16));
-        descriptor.setBigUint64(0, BigInt(BUFFER), true);
-        descriptor.setUint32(8, BYTES, true);
-        descriptor.setUint16(12, 2, true);
-        stack.machine.ram.write(ram(QUEUE), new Uint8Array(descriptor.buffer));
-        // One entry, of descriptor 0.
-        stack.machine.ram.write(ram(DRIVER), Uint8Array.of(0, 0, 1, 0, 0, 0));
-        yield* drive(0, function* () {
-          seen.used = stack.machine.ram.bytes(ram(DEVICE) + 2, 1)[0];
-          seen.buffer = stack.machine.ram.bytes(ram(BUFFER), BYTES).slice();
-          const { gic } = vcpu();
-          seen.pending = gic.gic.bank(gic, INTID).isPending(INTID);
-          seen.status = yield { do: "load", address: virtioBase(0) + R.Status, size: 4 };
-        });
-      },
-    },
+    devices: (_plan, vm) => new RngDevice({ fill: (into) => void into.fill(entropyOf(vm)), save: () => null, restore() {} }),
+    scripts: Object.fromEntries(plans.map(({ base }, index) => [base, guest(() => stack, FIRST_VMID + index, base, seen[index])])),
   });
   stack.run(1e9);
-  return { ...seen, log: stack.log() };
+  return { seen, log: stack.log() };
+}
+
+/** Runs a VM with an entropy device to its end. */
+function run(device: PersonaName, changes: Partial<VmPlan> = {}) {
+  const { seen: [seen], log } = runAll(device, [vmPlan("a", { memory: 4 * MIB, base: BASE, devices: [{ kind: "rng" }], ...changes })]);
+  return { ...seen, log };
 }
 
 const DONE = ["a creating", "a ready", "a running", "a exited system-off", "a stopped", "finished"];
@@ -84,10 +105,24 @@ for (
     const { used, buffer, pending, log } = run(device, { hypervisor });
     assert.deepEqual(log, DONE);
     assert.equal(used, 1);
-    assert.deepEqual(buffer, new Uint8Array(BYTES).fill(0x5a));
+    assert.deepEqual(buffer, new Uint8Array(BYTES).fill(entropyOf("a")));
     assert.equal(pending, true);
   });
 }
+
+Deno.test("a VM of Gunyah and one of GenieZone have a device each at the same time, and neither sees what the other gets", () => {
+  const shared = { memory: 4 * MIB, devices: [{ kind: "rng" }] } as const;
+  const { seen, log } = runAll("union", [
+    vmPlan("a", { ...shared, base: BASE }),
+    vmPlan("b", { ...shared, base: BASE + 0x1000_0000, hypervisor: "geniezone" }),
+  ]);
+  assert.ok(log.indexOf("b running") < log.indexOf("a exited system-off"), log.join("\n"));
+  for (const [index, name] of ["a", "b"].entries()) {
+    const { used, buffer, pending } = seen[index];
+    assert.deepEqual([used, pending, buffer], [1, true, new Uint8Array(BYTES).fill(entropyOf(name))], log.join("\n"));
+    assert.ok(log.includes(`${name} exited system-off`), log.join("\n"));
+  }
+});
 
 // These generations give what the host keeps without the right to execute it, so that the VMM lends all.
 for (const device of ["v17", "ack-6.6", "ack-6.12"] as const) {
@@ -96,7 +131,7 @@ for (const device of ["v17", "ack-6.6", "ack-6.12"] as const) {
     assert.equal(used, 0);
     assert.equal(Number(status) & VirtioStatus.NEEDS_RESET, VirtioStatus.NEEDS_RESET);
     assert.match(log[3], /^error a: virtio-rng in slot 0: .* lies in memory that the device's side may not read: lent/);
-    assert.match(log[3], new RegExp(`"ipa":(${DRIVER}|${DRIVER + 2}),`));
+    assert.match(log[3], new RegExp(`"ipa":(${BASE + DRIVER}|${BASE + DRIVER + 2}),`));
     assert.deepEqual(log.toSpliced(3, 1), DONE);
   });
 }
