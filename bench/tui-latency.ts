@@ -1,5 +1,6 @@
 // What a person waits for: a key until the frame that shows it, behind much to show and behind a slow link, and a start until a guest answers.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { runTui, type TuiOptions } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
 import type { SessionClient } from "../src/workstation/client.ts";
@@ -15,8 +16,6 @@ const PARCELS = 5_000;
 const KEYS = 150;
 /** Wall time between two pictures of the machine, ms. */
 const SAMPLES = 200;
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The value below which a share of the values lies. */
 export function percentile(values: readonly number[], share: number): number {
@@ -124,7 +123,7 @@ export interface Held {
  * @param start begins the machine, when the screen is there
  */
 export async function measureLink(client: SessionClient, start: () => void, bytesPerSecond: number, ms: number): Promise<Held> {
-  const terminal = new TypedTerminal((bytes) => sleep(bytes / bytesPerSecond * 1000).then(() => {}));
+  const terminal = new TypedTerminal((bytes) => sleep(bytes / bytesPerSecond * 1000));
   let machine = 0, keys = 0, measuring = false;
   const waiting: { bytes: number; since: number }[] = [];
   const between: SessionClient = {

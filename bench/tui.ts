@@ -1,6 +1,7 @@
 // `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a screen, in interleaved rounds: process CPU,
 // guest instructions per CPU second, bytes a frame, and 0 bytes when nothing changes; then what a person waits for (WORKSTATION section 7).
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
 import { runTui } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
@@ -75,8 +76,6 @@ interface Round {
   /** Bytes written in 1.5 s while the machine is paused. */
   readonly pausedBytes: number;
 }
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** CPU time (s) of this process's workers that live, by thread. */
 function workerTimes(): Map<string, number> {

@@ -10,6 +10,7 @@ import { showConfigErrors, showSession } from "./show.ts";
 import { parseDuration, parsePort } from "./values.ts";
 import { collectSymbols } from "./symbols.ts";
 import { KeyClash, Keymap } from "../tui/actions.ts";
+import { exists } from "../workstation/cache.ts";
 import { DISK_GUEST_MEMORY, diskGuestBoot } from "../workstation/catalog-boot.ts";
 import { DEFAULT_UI, type FileUi } from "../workstation/config-schema.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
@@ -169,16 +170,6 @@ async function mended(what: string, changes: readonly string[]): Promise<Planned
   });
   if (!right) throw new Failure(first.errors.join("\n     "));
   return checked(await planRun(what, changes));
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** A machine, and what its configuration says of the screens. */

@@ -2,10 +2,11 @@
 // happens inside the machine, at a point of virtual time.
 
 import type { PersonaName } from "../abi/ioctl/personas.ts";
-import { CONSOLE_INPUT_INTID } from "../host/console-input.ts";
-import { hostGuest, type HostProgram, type HostServices } from "../host/host-guest.ts";
+import { hostGuest } from "../host/host-guest.ts";
+import type { Visit } from "../host/visited-program.ts";
 import { assemble } from "./assemble.ts";
 import type { GuestSystem } from "./guest-system.ts";
+import { VisitedHost } from "./visited-host.ts";
 
 /** What a `HostMachine` is made of. */
 export interface HostMachineOptions {
@@ -24,39 +25,13 @@ const RESERVED = 32 << 20;
 /** Virtual time (ns) that an ioctl may take that has to end. */
 const PATIENCE = 1e12;
 
-/** The caller's program: what waits to be done inside the host, and how ioctls ended. */
-class Visits implements HostProgram {
-  readonly waiting: ((host: HostServices) => void)[] = [];
-  readonly results = new Map<number, number>();
-  #host: HostServices | undefined;
-
-  begin(host: HostServices): void {
-    this.#host = host;
-  }
-  finished(task: number, _pid: number, result: number): void {
-    this.results.set(task, result);
-  }
-  input(): void {
-    for (let visit = this.waiting.shift(); visit !== undefined; visit = this.waiting.shift()) visit(this.#host!);
-  }
-  problem(message: string): void {
-    throw new Error(message);
-  }
-  boot(): void {}
-  timer(): void {}
-  changed(): void {}
-  signalled(): void {}
-  save(): undefined {}
-  restore(): void {}
-}
-
 /**
  * A machine whose primary VM has the drivers of Gunyah and GenieZone, and a process on it: its methods are the process's system calls.
  * Results below zero are negative errnos, as the kernel returns them.
  */
 export class HostMachine {
   readonly #system: GuestSystem;
-  readonly #visits = new Visits();
+  readonly #host = new VisitedHost(() => this.#system.machine);
   readonly #pid: number;
 
   /**
@@ -67,7 +42,7 @@ export class HostMachine {
     const { device = "union", memory = 256 << 20, cpus = 2, memlock = 64 << 10 } = options;
     const program = hostGuest({
       ...{ device, memlock, vcpus: cpus, reserved: RESERVED, gzvm: { firmware: undefined } },
-      program: this.#visits,
+      program: this.#host.program,
     });
     const host = { memory: RESERVED, vcpus: cpus, vms: [], driver: { device, gzvm: true, memlock } };
     const plan = { cpus, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what: { kind: "run", host } } as const;
@@ -107,14 +82,13 @@ export class HostMachine {
   /** Begins an ioctl in a thread of its own; the number is for `wait` and `signal`. */
   start(fd: number, code: number, argument: number | bigint = 0): number {
     const { task, result } = this.#begin(fd, code, argument);
-    if (result !== undefined) this.#visits.results.set(task, result);
+    if (result !== undefined) this.#host.program.results.set(task, result);
     return task;
   }
 
   /** The result of an ioctl that was started, or undefined when it has none within this virtual time (ns). */
   wait(task: number, time: number): number | undefined {
-    this.#runWhile(() => !this.#visits.results.has(task), time);
-    return this.#visits.results.get(task);
+    return this.#host.await(task, time);
   }
 
   /** A signal for the thread that is in this ioctl. */
@@ -158,33 +132,18 @@ export class HostMachine {
 
   /** Lets virtual time (ns) pass. */
   sleep(time: number): void {
-    this.#runWhile(() => true, time);
+    this.#host.pass(time);
   }
 
   #begin(fd: number, code: number, argument: number | bigint) {
     return this.#visit(({ kernel }) => kernel.ioctl(this.#pid, fd, code, BigInt.asUintN(64, BigInt(argument))));
   }
 
-  /** Does something inside the host, as an event of its last vCPU. */
-  #visit<T>(act: (host: HostServices) => T): T {
-    const { machine } = this.#system;
-    let outcome: { readonly value: T } | undefined;
-    this.#visits.waiting.push((host) => outcome = { value: act(host) });
-    machine.interrupt(CONSOLE_INPUT_INTID, true);
-    machine.interrupt(CONSOLE_INPUT_INTID, false);
-    this.#runWhile(() => outcome === undefined, PATIENCE);
-    if (outcome === undefined) throw new Error("the host does not answer");
-    return outcome.value;
-  }
-
-  #runWhile(goOn: () => boolean, time: number): void {
-    const { machine } = this.#system;
-    const until = machine.time + time;
-    while (goOn() && machine.time < until) {
-      const result = machine.run(until, 1);
-      if (result.kind === "stopped") return;
-      if (result.kind !== "idle") continue;
-      machine.skipTo(Math.min(result.next, until));
-    }
+  /** @throws Error where the host met what should not happen. */
+  #visit<T>(act: Visit<T>): T {
+    const value = this.#host.visit(act);
+    const [problem] = this.#host.program.problems;
+    if (problem !== undefined) throw new Error(problem);
+    return value;
   }
 }

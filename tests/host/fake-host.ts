@@ -1,12 +1,14 @@
 // The host on the platform without hypervisor: the resource manager is scripted, and vcpu_run comes back when the test says so.
 
+import assert from "node:assert/strict";
 import type { NativeGuest } from "../../src/abi/native-guest.ts";
 import type { BrokenRule } from "../../src/abi/trace.ts";
 import { CONSOLE_INPUT_INTID } from "../../src/host/console-input.ts";
-import { hostGuest, type HostServices } from "../../src/host/host-guest.ts";
+import { hostGuest } from "../../src/host/host-guest.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { FakePlatform } from "./fake-platform.ts";
-import { VisitedProgram, type Visitor } from "./host-stack.ts";
+import { type Visit, VisitedProgram } from "../../src/host/visited-program.ts";
+import type { Visitor } from "./host-stack.ts";
 import { MIB } from "./plans.ts";
 
 /** RAM of the fake host, and what it keeps for itself. */
@@ -35,12 +37,14 @@ export class FakeHost implements Visitor {
   }
 
   /** @param settle false leaves messages of the resource manager for later */
-  visit<T>(act: (host: HostServices) => T, settle = true): T {
-    let outcome: { value: T } | undefined;
-    this.#program.visits.push((host) => outcome = { value: act(host) });
+  visit<T>(act: Visit<T>, settle = true): T {
+    const outcome = this.#program.ask(act);
     this.guest.virq(this.platform.vcpu(this.platform.cpus - 1), CONSOLE_INPUT_INTID);
     if (settle) this.platform.settle(this.guest);
-    return outcome!.value;
+    const result = outcome();
+    assert.ok(result !== undefined);
+    if ("error" in result) throw result.error;
+    return result.value;
   }
 
   await(task: number): number | undefined {

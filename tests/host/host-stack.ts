@@ -1,26 +1,20 @@
 // Machine, hypervisor, resource manager and a host whose processes are driven by the test: each call of the test becomes an event of the
 // host, so that it happens inside the machine at a point of virtual time.
 
-import { WasmCore } from "../../src/core/core.ts";
-import { Stage2Pool } from "../../src/core/stage2.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/packet.ts";
 import type { BrokenRule } from "../../src/abi/trace.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { CONSOLE_INPUT_INTID } from "../../src/host/console-input.ts";
-import { hostGuest, type HostProgram, type HostServices } from "../../src/host/host-guest.ts";
+import { hostGuest } from "../../src/host/host-guest.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
-import { DEFAULT_BEHAVIOUR } from "../../src/hypervisor/behaviour.ts";
-import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
+import type { Visit } from "../../src/host/visited-program.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
-import { Machine } from "../../src/machine/machine.ts";
-import { CORE_REGION_SIZE, memoryMap, RAM_BASE, RAM_OFFSET } from "../../src/machine/memory-map.ts";
-import { createResourceManager } from "../../src/resource-manager/resource-manager.ts";
-import { primaryDevicetree } from "../../src/workstation/primary-devicetree.ts";
+import type { Machine } from "../../src/machine/machine.ts";
+import { VisitedHost } from "../../src/workstation/visited-host.ts";
 import { MIB } from "./plans.ts";
-import { ScriptedCore, type Scripts } from "./scripted-core.ts";
+import type { Scripts } from "./scripted-core.ts";
+import { stackMachine } from "./stack-machine.ts";
 
 /** A message between host and resource manager. */
 export interface Exchange {
@@ -29,46 +23,14 @@ export interface Exchange {
   readonly payload: Uint8Array;
 }
 
-/** What the test does inside the host. */
-type Visit = (host: HostServices) => void;
-
 /** Where a test's processes live. */
 export interface Visitor {
   /** Does something inside the host, and gives what it gives. */
-  visit<T>(act: (host: HostServices) => T): T;
+  visit<T>(act: Visit<T>): T;
   /** The result of an ioctl that waits, or undefined when it has none within this virtual time (ns). */
   await(task: number, time: number): number | undefined;
   /** The rule that the last refused operation broke, where reasons are kept. */
   lastRule?(): BrokenRule | undefined;
-}
-
-/** The processes of a test: each visit is something that they do. */
-export class VisitedProgram implements HostProgram {
-  readonly visits: Visit[] = [];
-  readonly results = new Map<number, number>();
-  readonly problems: string[] = [];
-  #host: HostServices | undefined;
-
-  begin(host: HostServices): void {
-    this.#host = host;
-  }
-  finished(task: number, _pid: number, result: number): void {
-    this.results.set(task, result);
-  }
-  input(): void {
-    for (let visit = this.visits.shift(); visit !== undefined; visit = this.visits.shift()) visit(this.#host!);
-  }
-  boot(): void {}
-  timer(): void {}
-  changed(): void {}
-  signalled(): void {}
-  problem(message: string): void {
-    this.problems.push(message);
-  }
-  save(): unknown {
-    return undefined;
-  }
-  restore(): void {}
 }
 
 /** The guest with its message queues listened to. */
@@ -142,34 +104,19 @@ export class HostStack implements Visitor {
   readonly hypervisor: Hypervisor;
   /** Messages with the resource manager, in order. */
   readonly exchanges: Exchange[] = [];
-  readonly #program = new VisitedProgram();
+  readonly #host = new VisitedHost(() => this.machine);
 
   constructor(
     { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, gzvm = true, check = false }:
       HostStackOptions = {},
   ) {
-    const map = memoryMap(memory);
-    const pages = map.wasmSize / 0x1_0000;
-    const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const scripted = scripts && new ScriptedCore(scripts);
-    const real = scripted ? undefined : new WasmCore(wasm, { base: RAM_BASE, size: map.ramEnd - RAM_BASE, host: RAM_OFFSET });
-    this.machine = new Machine(wasm, map, scripted ?? real!, cpus);
-    const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
-    this.hypervisor = createHypervisor(this.machine, {
-      ...{ stage2, seed: 1, resourceManager: createResourceManager },
-      behaviour: { ...DEFAULT_BEHAVIOUR, check },
-    }).hypervisor;
-    const tree = primaryDevicetree({
-      ...{ cpus, memory, append: undefined, initrd: undefined, virtioSlots: 0 },
-      ...{ kaslrSeed: 1n, rngSeed: new Uint8Array(32) },
-    });
-    this.machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, writeDevicetree(tree));
+    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, check));
     const factory = hostGuest({
       device,
       memlock,
       reserved: 32 * MIB,
       vcpus: cpus,
-      program: this.#program,
+      program: this.#host.program,
       gzvm: gzvm ? { firmware } : undefined,
     });
     const heard = () => listened(factory(), (exchange) => this.exchanges.push(exchange), features);
@@ -179,38 +126,21 @@ export class HostStack implements Visitor {
 
   /** Messages of the host about what should not happen. */
   get problems(): readonly string[] {
-    return this.#program.problems;
+    return this.#host.program.problems;
   }
 
   /** Does something inside the host, and gives what it gives. */
-  visit<T>(act: (host: HostServices) => T): T {
-    let outcome: { value: T } | { error: unknown } | undefined;
-    this.#program.visits.push((host) => {
-      try {
-        outcome = { value: act(host) };
-      } catch (error) {
-        outcome = { error };
-      }
-    });
-    this.machine.interrupt(CONSOLE_INPUT_INTID, true);
-    this.machine.interrupt(CONSOLE_INPUT_INTID, false);
-    this.#runWhile(() => outcome === undefined, 1e9);
-    if (outcome === undefined) throw new Error("the host does not answer");
-    if ("error" in outcome) throw outcome.error;
-    return outcome.value;
+  visit<T>(act: Visit<T>): T {
+    return this.#host.visit(act);
   }
 
   /** Lets virtual time (ns) pass. */
   pass(time: number): void {
-    const until = this.machine.time + time;
-    this.#runWhile(() => this.machine.time < until, time);
+    this.#host.pass(time);
   }
 
-  /** The result of an ioctl that waits, or undefined when it has none within this virtual time (ns). */
   await(task: number, time: number): number | undefined {
-    const { results } = this.#program;
-    this.#runWhile(() => !results.has(task), time);
-    return results.get(task);
+    return this.#host.await(task, time);
   }
 
   /** An ioctl and its end; waits at most `time` ns. */
@@ -221,19 +151,5 @@ export class HostStack implements Visitor {
 
   lastRule(): BrokenRule | undefined {
     return this.hypervisor.trace.reasons.last;
-  }
-
-  #runWhile(goOn: () => boolean, time: number): void {
-    const until = this.machine.time + time;
-    while (goOn() && this.machine.time < until) {
-      const result = this.machine.run(until, 1);
-      if (result.kind === "idle") {
-        if (result.next === Infinity || result.next >= until) {
-          this.machine.skipTo(until);
-          return;
-        }
-        this.machine.skipTo(result.next);
-      } else if (result.kind === "stopped") return;
-    }
   }
 }

@@ -1,22 +1,16 @@
 // Machine, hypervisor, resource manager and native host in one process, without session: what the tests of the whole stack run on.
 
-import { WasmCore } from "../../src/core/core.ts";
-import { Stage2Pool } from "../../src/core/stage2.ts";
-import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { nativeHost, type NativeHostOptions } from "../../src/host/native-host.ts";
 import type { NativeHostPlan } from "../../src/host/plan.ts";
-import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
-import { Machine, type RunResult } from "../../src/machine/machine.ts";
-import { CORE_REGION_SIZE, memoryMap, RAM_BASE, RAM_OFFSET } from "../../src/machine/memory-map.ts";
-import { createResourceManager } from "../../src/resource-manager/resource-manager.ts";
-import { primaryDevicetree } from "../../src/workstation/primary-devicetree.ts";
+import type { Machine, RunResult } from "../../src/machine/machine.ts";
 import { MIB } from "./plans.ts";
-import { ScriptedCore, type Scripts } from "./scripted-core.ts";
+import type { Scripts } from "./scripted-core.ts";
+import { stackMachine } from "./stack-machine.ts";
 
 /** What a test sees of the stack. */
 export class Stack {
@@ -35,19 +29,7 @@ export class Stack {
     options: { cpus: number; memory?: number; scripts?: Scripts; device?: PersonaName; devices?: NativeHostOptions["device"] },
   ) {
     const { cpus, memory = 64 * MIB, scripts, device = "union" } = options;
-    const map = memoryMap(memory);
-    const pages = map.wasmSize / 0x1_0000;
-    const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const scripted = scripts && new ScriptedCore(scripts);
-    const real = scripted ? undefined : new WasmCore(wasm, { base: RAM_BASE, size: map.ramEnd - RAM_BASE, host: RAM_OFFSET });
-    this.machine = new Machine(wasm, map, scripted ?? real!, cpus);
-    const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
-    this.hypervisor = createHypervisor(this.machine, { stage2, seed: 1, resourceManager: createResourceManager }).hypervisor;
-    const tree = primaryDevicetree({
-      ...{ cpus, memory, append: undefined, initrd: undefined },
-      ...{ kaslrSeed: 1n, virtioSlots: 0, rngSeed: new Uint8Array(32) },
-    });
-    this.machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, writeDevicetree(tree));
+    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts));
     this.input = new ConsoleInput(() => {
       this.machine.interrupt(CONSOLE_INPUT_INTID, true);
       this.machine.interrupt(CONSOLE_INPUT_INTID, false);
