@@ -2,6 +2,7 @@
 // the host connects to the Unix socket `PATH`, writes `CONNECT P\n` and reads `OK N\n`; then it is connected to port P of the guest.
 
 import type { HostListener, HostStream, StreamListener, UnixSockets } from "../host-network.ts";
+import { StreamBacklog } from "../stream-backlog.ts";
 import { Cid, resetOf, VSOCK_STREAM, VsockOp, type VsockPacket, VsockShutdown } from "./packet.ts";
 
 /** Bytes from a guest that may wait for the host's program, a connection. */
@@ -27,17 +28,14 @@ export interface HostEndpointOptions {
 
 /** One connection. */
 class Connection implements StreamListener {
-  stream: HostStream | undefined;
   /** Bytes for the guest that its credit does not cover yet. */
-  #out: Uint8Array[] = [];
-  #outBytes = 0;
+  readonly #out = new StreamBacklog(BUFFER);
   #sent = 0;
   #guestBuffer = 0;
   #guestForwarded = 0;
   #received = 0;
   #forwarded = 0;
   #open = false;
-  #paused = false;
   #hostEnded = false;
   /** The host's program takes nothing for now. */
   #stuck = false;
@@ -51,6 +49,15 @@ class Connection implements StreamListener {
     greets: boolean,
   ) {
     if (greets) this.#greeting = [];
+  }
+
+  get stream(): HostStream | undefined {
+    return this.#out.stream;
+  }
+
+  /** The stream that it carries, before anything else. */
+  set stream(stream: HostStream) {
+    this.#out.stream = stream;
   }
 
   connected(): void {
@@ -74,11 +81,6 @@ class Connection implements StreamListener {
     }
     if (rest.length === 0) return;
     this.#out.push(rest);
-    this.#outBytes += rest.length;
-    if (this.#outBytes > BUFFER && !this.#paused) {
-      this.#paused = true;
-      this.stream!.pause();
-    }
     this.#transmit();
   }
 
@@ -99,7 +101,7 @@ class Connection implements StreamListener {
 
   closed(problem: string | undefined): void {
     if (!this.endpoint.has(this)) return;
-    if (problem === undefined && this.#hostEnded && this.#outBytes > 0) return;
+    if (problem === undefined && this.#hostEnded && this.#out.length > 0) return;
     this.#send(VsockOp.RST);
     this.endpoint.remove(this);
   }
@@ -149,21 +151,16 @@ class Connection implements StreamListener {
 
   #transmit(): void {
     if (!this.#open) return;
-    while (this.#out.length) {
+    while (this.#out.length > 0) {
       const credit = this.#guestBuffer - (this.#sent - this.#guestForwarded >>> 0);
       if (credit <= 0) break;
-      const piece = this.#out[0].subarray(0, Math.min(credit, PAYLOAD_MAX));
+      const piece = this.#out.front(Math.min(credit, PAYLOAD_MAX));
       this.#sent = this.#sent + piece.length >>> 0;
-      this.#outBytes -= piece.length;
-      if (piece.length === this.#out[0].length) this.#out.shift();
-      else this.#out[0] = this.#out[0].subarray(piece.length);
-      this.#send(VsockOp.RW, 0, piece.slice());
+      this.#out.drop(piece.length);
+      this.#send(VsockOp.RW, 0, piece);
     }
-    if (this.#paused && this.#outBytes < BUFFER / 2) {
-      this.#paused = false;
-      this.stream!.resume();
-    }
-    if (this.#hostEnded && this.#outBytes === 0) this.#send(VsockOp.SHUTDOWN, VsockShutdown.SEND);
+    this.#out.relieve();
+    if (this.#hostEnded && this.#out.length === 0) this.#send(VsockOp.SHUTDOWN, VsockShutdown.SEND);
   }
 
   #send(op: number, flags = 0, payload = NOTHING): void {

@@ -2,6 +2,7 @@
 // nothing but what the guest itself drops, so that a timer that sends again from the last acknowledgment is enough.
 
 import type { HostStream, StreamListener } from "../../host-network.ts";
+import { StreamBacklog } from "../../stream-backlog.ts";
 import { TcpFlag, type TcpSegment } from "./packets.ts";
 
 const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
@@ -49,9 +50,7 @@ export class TcpConnection implements StreamListener {
   #scales = false;
   #guestMss = DEFAULT_MSS;
   /** Bytes for the guest from `#unacknowledged` on. */
-  #out: Uint8Array[] = [];
-  #outBytes = 0;
-  #paused = false;
+  readonly #out = new StreamBacklog(BUFFER_MAX);
   /** Bytes that the host's stream has not taken. */
   #stuck = false;
   #hostEnded = false;
@@ -68,10 +67,9 @@ export class TcpConnection implements StreamListener {
 
   /** The stream that carries it on; before anything else. */
   open(stream: HostStream): void {
-    this.#stream = stream;
+    this.#stream = this.#out.stream = stream;
     if (this.#state === "syn-sent") {
-      stream.pause();
-      this.#paused = true;
+      this.#out.hold();
       this.#synchronize();
     }
   }
@@ -87,11 +85,6 @@ export class TcpConnection implements StreamListener {
   data(bytes: Uint8Array): void {
     if (this.#state === "closed") return;
     this.#out.push(bytes);
-    this.#outBytes += bytes.length;
-    if (this.#outBytes > BUFFER_MAX && !this.#paused) {
-      this.#paused = true;
-      this.#stream!.pause();
-    }
     this.#transmit();
   }
 
@@ -186,35 +179,17 @@ export class TcpConnection implements StreamListener {
   #establish(): void {
     this.#state = "open";
     this.#stopTimer();
-    if (this.#paused) {
-      this.#paused = false;
-      this.#stream!.resume();
-    }
+    this.#out.flow();
     this.#transmit();
   }
 
   /** The guest has this many more bytes. */
   #release(count: number): void {
     this.#unacknowledged = this.#unacknowledged + count >>> 0;
-    let bytes = count;
-    while (bytes > 0 && this.#out.length) {
-      const first = this.#out[0];
-      if (bytes < first.length) {
-        this.#out[0] = first.subarray(bytes);
-        this.#outBytes -= bytes;
-        bytes = 0;
-      } else {
-        this.#out.shift();
-        this.#outBytes -= first.length;
-        bytes -= first.length;
-      }
-    }
+    this.#out.drop(count);
     this.#stopTimer();
     if (this.#unacknowledged !== this.#sendNext) this.#startTimer();
-    if (this.#paused && this.#outBytes < BUFFER_MAX / 2) {
-      this.#paused = false;
-      this.#stream!.resume();
-    }
+    this.#out.relieve();
     if (this.#finSent && this.#unacknowledged === this.#sendNext && this.#guestEnded) this.#finish();
   }
 
@@ -241,34 +216,22 @@ export class TcpConnection implements StreamListener {
   #transmit(): void {
     if (this.#state !== "open") return;
     let inFlight = distance(this.#sendNext, this.#unacknowledged) - (this.#finSent ? 1 : 0);
-    while (inFlight < this.#outBytes && inFlight < this.#guestWindow) {
-      const size = Math.min(this.#guestMss, this.#outBytes - inFlight, this.#guestWindow - inFlight);
-      const payload = this.#slice(inFlight, size);
-      const last = inFlight + size === this.#outBytes;
+    while (inFlight < this.#out.length && inFlight < this.#guestWindow) {
+      const size = Math.min(this.#guestMss, this.#out.length - inFlight, this.#guestWindow - inFlight);
+      const payload = this.#out.copy(inFlight, size);
+      const last = inFlight + size === this.#out.length;
       if (!this.#segment(this.#sendNext, ACK | (last ? PSH : 0), payload)) return;
       this.#sendNext = this.#sendNext + size >>> 0;
       inFlight += size;
       this.#startTimer();
     }
-    if (this.#hostEnded && !this.#finSent && inFlight === this.#outBytes && this.#segment(this.#sendNext, FIN | ACK, NOTHING)) {
+    if (this.#hostEnded && !this.#finSent && inFlight === this.#out.length && this.#segment(this.#sendNext, FIN | ACK, NOTHING)) {
       this.#finSent = true;
       this.#sendNext = this.#sendNext + 1 >>> 0;
       this.#startTimer();
     }
     // A closed window is probed by the same timer.
-    if (this.#outBytes > 0 && this.#guestWindow === 0) this.#startTimer();
-  }
-
-  #slice(start: number, size: number): Uint8Array {
-    const bytes = new Uint8Array(size);
-    let at = -start;
-    for (const piece of this.#out) {
-      const from = Math.max(0, -at);
-      if (from < piece.length) bytes.set(piece.subarray(from, Math.min(piece.length, size - at)), at + from);
-      at += piece.length;
-      if (at >= size) break;
-    }
-    return bytes;
+    if (this.#out.length > 0 && this.#guestWindow === 0) this.#startTimer();
   }
 
   #synchronize(): void {
@@ -316,8 +279,8 @@ export class TcpConnection implements StreamListener {
     if (this.#state !== "open") return this.#synchronize();
     this.#sendNext = this.#unacknowledged;
     this.#finSent = false;
-    if (this.#outBytes > 0 && this.#guestWindow === 0) {
-      this.#segment(this.#sendNext, ACK, this.#slice(0, 1));
+    if (this.#out.length > 0 && this.#guestWindow === 0) {
+      this.#segment(this.#sendNext, ACK, this.#out.copy(0, 1));
       this.#startTimer();
     }
     this.#transmit();
