@@ -2,8 +2,9 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
+import { checkHypervisorNode } from "../workstation/boot-plan.ts";
 import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
-import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../workstation/plan.ts";
+import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS, type SessionPlan } from "../workstation/plan.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `how capability ids look (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
   .choices(CAP_IDS);
@@ -11,6 +12,10 @@ export const quirksOption = new Option(
   "--quirks <kind>",
   `defects of the recorded hypervisor against its document (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
 ).choices(QUIRKS);
+export const hypervisorNodeOption = new Option(
+  "--hypervisor-node <form>",
+  `form of /hypervisor in the primary's devicetree: the platform's, or one of the Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
+).choices(HYPERVISOR_NODES);
 export const strictOption = new Option("--strict", "stop at the first call or access of a guest that no rule covers");
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop where one is broken");
 
@@ -31,17 +36,31 @@ export function checkedRule(text: string): string {
 }
 
 /** The options again, for a command line of one's own. */
-export function behaviourArguments({ capIds, quirks, strict, check }: Partial<Behaviour>): string[] {
+export function behaviourArguments({ capIds, quirks, hypervisorNode, strict, check }: Partial<Behaviour>): string[] {
   return [
     ...capIds ? ["--cap-ids", capIds] : [],
     ...quirks ? ["--quirks", quirks] : [],
+    ...hypervisorNode ? ["--hypervisor-node", hypervisorNode] : [],
     ...strict ? ["--strict"] : [],
     ...check ? ["--check"] : [],
   ];
 }
 
+/** A plan with what the options choose. @throws PlanError where its root VM has no such choice */
+export function withBehaviour<P extends Pick<SessionPlan, "root" | "behaviour">>(plan: P, options: Partial<Behaviour>): P {
+  const chosen = { ...plan, behaviour: { ...plan.behaviour, ...behaviourOf(options) } };
+  checkHypervisorNode(chosen);
+  return chosen;
+}
+
 /** What the options that were given choose. */
 export function behaviourOf(options: Partial<Behaviour>): Partial<Behaviour> {
-  const { capIds, quirks, strict, check } = options;
-  return { ...capIds && { capIds }, ...quirks && { quirks }, ...strict && { strict }, ...check && { check } };
+  const { capIds, quirks, hypervisorNode, strict, check } = options;
+  return {
+    ...capIds && { capIds },
+    ...quirks && { quirks },
+    ...hypervisorNode && { hypervisorNode },
+    ...strict && { strict },
+    ...check && { check },
+  };
 }

@@ -2,7 +2,15 @@
 
 import { InvalidArgumentError } from "commander";
 import { type Command, Option } from "@commander-js/extra-typings";
-import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import {
+  behaviourOf,
+  capIdsOption,
+  checkOption,
+  hypervisorNodeOption,
+  injectOption,
+  quirksOption,
+  strictOption,
+} from "./behaviour-options.ts";
 import {
   balloonOption,
   type DeviceOptions,
@@ -119,6 +127,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     )
     .addOption(capIdsOption)
     .addOption(quirksOption)
+    .addOption(hypervisorNodeOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())

@@ -3,12 +3,13 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import {
   behaviourArguments,
-  behaviourOf,
   capIdsOption,
   checkOption,
+  hypervisorNodeOption,
   injectOption,
   quirksOption,
   strictOption,
+  withBehaviour,
 } from "./behaviour-options.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
@@ -40,6 +41,7 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
     .addOption(capIdsOption)
     .addOption(quirksOption)
+    .addOption(hypervisorNodeOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
@@ -51,7 +53,7 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
       const name = options.name ?? defaultName(what);
       if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
       // All that can be wrong with the configuration is said here, before anything starts.
-      await planOf(what);
+      withBehaviour(await planOf(what), options);
       await startSession(entry, name, [
         what,
         "--name",
@@ -70,13 +72,13 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .addOption(new Option("--tier <tier>").choices(TIERS))
     .addOption(capIdsOption)
     .addOption(quirksOption)
+    .addOption(hypervisorNodeOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
     .action(async (what, { name, turbo, tier, inject, ...options }) => {
-      const plan = await planOf(what);
-      const behaviour = { ...plan.behaviour, ...behaviourOf(options) };
-      exit(await serveSession(entry, name, what, { ...plan, behaviour, inject, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
+      const plan = withBehaviour(await planOf(what), options);
+      exit(await serveSession(entry, name, what, { ...plan, inject, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
     });
   const attach = program.command("attach")
     .description("show a session that runs in the background")

@@ -1,7 +1,15 @@
 // `el2 run WHAT` and bare `el2`: VMs under the native host.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import {
+  capIdsOption,
+  checkOption,
+  hypervisorNodeOption,
+  injectOption,
+  quirksOption,
+  strictOption,
+  withBehaviour,
+} from "./behaviour-options.ts";
 import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
 import { instantly } from "./instant.ts";
@@ -45,6 +53,7 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .option("--gdb <[vm:]port>", "a gdb server for a VM, else the first, on this port of 127.0.0.1; the VM waits for gdb", parseGdb)
     .addOption(capIdsOption)
     .addOption(quirksOption)
+    .addOption(hypervisorNodeOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
@@ -68,10 +77,9 @@ Examples:
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const turbo = run.turbo || (options.turbo ?? false);
       const plan: SessionPlan = {
-        ...run,
+        ...withBehaviour(run, options),
         turbo,
         tier: options.tier,
-        behaviour: { ...run.behaviour, ...behaviourOf(options) },
         inject: options.inject,
         duration: options.for,
         until: options.until,

@@ -1,4 +1,7 @@
-// Where the hypervisor has a choice: what a person may ask of a machine (`--cap-ids`, `--quirks`, `--strict`, `--check`; `[machine]`).
+// Where the hypervisor or its resource manager has a choice: what a person may ask of a machine (`--cap-ids`, `--quirks`,
+// `--hypervisor-node`, `--strict`, `--check`; `[machine]`).
+
+import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 
 /** How capability ids look: numbers of slots, as in the recorded build, or scrambled for each cspace, as in production (spec/hypervisor.md §3.3). */
 export const CAP_IDS = ["plain", "random"] as const;
@@ -10,6 +13,8 @@ export const QUIRKS = ["fixed", "as-observed"] as const;
 export interface Behaviour {
   readonly capIds: typeof CAP_IDS[number];
   readonly quirks: typeof QUIRKS[number];
+  /** How the primary's drivers are told of the hypervisor. The choice of our resource manager: another one has its own. */
+  readonly hypervisorNode: HypervisorNode;
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
   /** Check after every operation that what must hold does. */
@@ -17,4 +22,10 @@ export interface Behaviour {
 }
 
 /** What a machine does that nobody has asked for anything else. */
-export const DEFAULT_BEHAVIOUR: Behaviour = { capIds: "plain", quirks: "fixed", strict: false, check: false };
+export const DEFAULT_BEHAVIOUR: Behaviour = {
+  capIds: "plain",
+  quirks: "fixed",
+  hypervisorNode: "platform",
+  strict: false,
+  check: false,
+};

@@ -2,6 +2,7 @@
 
 import { ErrorCode } from "../abi/errors.ts";
 import type { HypercallName } from "../abi/hypercalls.ts";
+import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import type { RootEnvironment, RootResources } from "../abi/root-environment.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../abi/words.ts";
@@ -29,6 +30,9 @@ export class Context {
   /** Operations in the trace of requests without an answer yet, by their cause. */
   readonly unanswered = new Map<string, TraceId>();
   state: RmState = newState();
+
+  /** @param hypervisorNode form of /hypervisor in the primary's devicetree */
+  constructor(readonly hypervisorNode: HypervisorNode = "platform") {}
 
   /** The environment that the hypervisor gave. @throws Error before the boot. */
   get environment(): RootEnvironment {

@@ -4,6 +4,7 @@ import { devicetreeSize, readDevicetree } from "../devicetree/reader.ts";
 import { applyOverlay, OverlayBuilder } from "../devicetree/overlay.ts";
 import { cells64, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
+import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { Access, mapAttributes, MapFlags, MemoryType } from "../abi/words.ts";
 import type { Context } from "./context.ts";
@@ -26,10 +27,42 @@ export function edgeInterrupt(intid: number): number[] {
   return intid < 32 ? [1, intid - 16, 1] : [0, intid - 32, 1];
 }
 
-/** The overlay of the primary VM: its identity and its link to the Resource Manager. */
-export function primaryOverlay(link: { txCap: bigint; rxCap: bigint; txVirq: number; rxVirq: number }): DevicetreeNode {
+/** The primary's link to the Resource Manager: capabilities of its message queues, and INTIDs. */
+interface PrimaryLink {
+  readonly txCap: bigint;
+  readonly rxCap: bigint;
+  readonly txVirq: number;
+  readonly rxVirq: number;
+}
+
+/** The overlay of the primary VM: its link to the Resource Manager and, as recorded, its identity. */
+export function primaryOverlay(link: PrimaryLink, form: HypervisorNode): DevicetreeNode {
   const overlay = new OverlayBuilder();
-  overlay.fragment("/").children.push(node("hypervisor", {
+  overlay.fragment("/").children.push(form === "platform" ? platformNode(link) : bindingNode(link, form === "binding-v6"));
+  return overlay.root;
+}
+
+/** What the binding of the Linux series describes, and no more. */
+function bindingNode(link: PrimaryLink, versions: boolean): DevicetreeNode {
+  return node("hypervisor", {
+    compatible: versions ? ["gunyah-hypervisor-1.0", "gunyah-hypervisor"] : ["gunyah-hypervisor"],
+    "#address-cells": 2,
+    "#size-cells": 0,
+  }, [
+    node(`gunyah-resource-mgr@${link.txCap.toString(16)}`, {
+      compatible: versions ? ["gunyah-resource-manager-1-0", "gunyah-resource-manager"] : ["gunyah-resource-manager"],
+      ...linkProperties(link),
+    }),
+  ]);
+}
+
+/** Both queues, transmission first. */
+function linkProperties({ txCap, rxCap, txVirq, rxVirq }: PrimaryLink) {
+  return { interrupts: [...edgeInterrupt(txVirq), ...edgeInterrupt(rxVirq)], reg: cells64(txCap, rxCap) };
+}
+
+function platformNode(link: PrimaryLink): DevicetreeNode {
+  return node("hypervisor", {
     "#address-cells": 2,
     "#size-cells": 0,
     compatible: ["qcom,gunyah-hypervisor-1.0", "qcom,gunyah-hypervisor", "simple-bus"],
@@ -41,8 +74,7 @@ export function primaryOverlay(link: { txCap: bigint; rxCap: bigint; txVirq: num
     }),
     node(`qcom,resource-manager-rpc@${link.txCap.toString(16).padStart(16, "0")}`, {
       compatible: ["gunyah-resource-manager", "qcom,resource-manager-1-0", "qcom,resource-manager"],
-      interrupts: [...edgeInterrupt(link.txVirq), ...edgeInterrupt(link.rxVirq)],
-      reg: cells64(link.txCap, link.rxCap),
+      ...linkProperties(link),
       "qcom,is-full-duplex": true,
       "qcom,free-irq-start": VM_FIRST_VIRQ,
       "qcom,tx-message-size": 240,
@@ -50,8 +82,7 @@ export function primaryOverlay(link: { txCap: bigint; rxCap: bigint; txVirq: num
       "qcom,tx-queue-depth": 8,
       "qcom,rx-queue-depth": 8,
     }),
-  ]));
-  return overlay.root;
+  ]);
 }
 
 /** Patches the tree in the primary's memory, at most once. A primary without a readable tree starts without the node. */
@@ -74,7 +105,7 @@ export function patchPrimaryDevicetree(
     if (bytes === undefined) throw new Error("the primary's devicetree is not readable");
     const needed = (devicetreeSize(bytes) ?? 0) + OVERLAY_SIZE;
     if (needed > size && needed <= room) return needed;
-    const problem = patchTree(bytes, link, size);
+    const problem = patchTree(bytes, primaryOverlay(link, context.hypervisorNode), size);
     if (typeof problem === "string") context.log(`the primary's devicetree is left as it is: ${problem}`);
     else calls.vcpu.write(base, problem);
     return undefined;
@@ -86,10 +117,10 @@ export function patchPrimaryDevicetree(
 }
 
 /** The patched tree, or why there is none. */
-function patchTree(bytes: Uint8Array, link: Parameters<typeof primaryOverlay>[0], room: number): Uint8Array | string {
+function patchTree(bytes: Uint8Array, overlay: DevicetreeNode, room: number): Uint8Array | string {
   const read = readDevicetree(bytes);
   if (!read.ok) return `${read.problem} (offset ${read.offset})`;
-  const applied = applyOverlay(read.tree.root, primaryOverlay(link));
+  const applied = applyOverlay(read.tree.root, overlay);
   if (!applied.ok) return applied.problem;
   const patched = writeDevicetree(read.tree);
   return patched.length <= room ? patched : `${patched.length} bytes do not fit into ${room}`;

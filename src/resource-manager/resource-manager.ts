@@ -2,6 +2,7 @@
 // All it can do is make hypercalls and read and write its own memory.
 
 import { type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
+import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import { boot } from "./boot.ts";
 import { HypercallFailure } from "./calls.ts";
 import { Context } from "./context.ts";
@@ -15,7 +16,12 @@ import type { RmState } from "./state.ts";
 
 /** The program. */
 export class ResourceManager implements NativeGuest {
-  readonly #context = new Context();
+  readonly #context: Context;
+
+  /** @param options.hypervisorNode form of /hypervisor in the primary's devicetree; as recorded unless given */
+  constructor(options: { readonly hypervisorNode?: HypervisorNode } = {}) {
+    this.#context = new Context(options.hypervisorNode);
+  }
 
   /** The state, for views: it must not be changed. */
   get state(): RmState {

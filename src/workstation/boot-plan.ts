@@ -2,7 +2,7 @@
 
 import { ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
 import { layoutPackage, segmentParts } from "../hypervisor/root-package.ts";
-import { type BootPlan, PlanError, type RootPlan, type SessionPlan } from "./plan.ts";
+import { type BootPlan, DEFAULT_BEHAVIOUR, PlanError, type RootPlan, type SessionPlan } from "./plan.ts";
 import { readRootImages } from "./root-images.ts";
 import { layoutFirmware } from "./firmware-layout.ts";
 import { layoutPrimary } from "./primary-image.ts";
@@ -12,6 +12,7 @@ import { memoryMap, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-ma
 /** @throws PlanError that names the file and what is wrong with it. */
 export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
   if (plan.root) checkRoot(plan.root);
+  checkHypervisorNode(plan);
   try {
     memoryMap(plan.memory);
   } catch (error) {
@@ -25,6 +26,13 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
   }
   const read = boot.dtb && readDevicetree(boot.dtb);
   if (read && !read.ok) throw new PlanError(`--dtb: ${read.problem}`);
+}
+
+/** @throws PlanError where a choice of our resource manager is asked of another one. */
+export function checkHypervisorNode({ root, behaviour }: Pick<SessionPlan, "root" | "behaviour">): void {
+  const { hypervisorNode = DEFAULT_BEHAVIOUR.hypervisorNode } = behaviour ?? {};
+  if (root === undefined || hypervisorNode === DEFAULT_BEHAVIOUR.hypervisorNode) return;
+  throw new PlanError(`--hypervisor-node ${hypervisorNode}: the images of the root VM write /hypervisor as they do; leave it out`);
 }
 
 /** @throws PlanError that says which of the two files is wrong, or that they do not fit. */

@@ -4,7 +4,7 @@ import type { NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan
 import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
-import type { Behaviour } from "../hypervisor/behaviour.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/behaviour.ts";
 import { checkRoot } from "./boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-symbols.ts";
 import { catalogPath, DEBIAN_RELEASES } from "./catalog.ts";
@@ -130,12 +130,16 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
     }
     vms.push(plan);
   }
-  const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, strict, check } = file.machine;
-  const behaviour = { capIds, quirks, strict, check };
+  const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
+  const behaviour = { capIds, quirks, hypervisorNode, strict, check };
   const root = await planRoot(file.rm, folder, (key, message) => {
     const position = positions.value(["rm", key]) ?? positions.key(["rm"]) ?? { line: 1, column: 1 };
     errors.push({ ...position, message });
   });
+  if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
+    const position = positions.value(["machine", "hypervisor_node"]) ?? { line: 1, column: 1 };
+    errors.push({ ...position, message: 'hypervisor_node is of the native resource manager; with [rm] kind = "image" leave it out' });
+  }
   const { device, gzvm, memlock } = file.host;
   return {
     root,

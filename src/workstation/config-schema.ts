@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { FIRST_RESERVED_LABEL, PAGE_SIZE, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
+import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../machine/memory-map.ts";
 import { INPUT_TYPES } from "../virtio/input/input.ts";
@@ -104,6 +105,7 @@ const machine = v.object({
   seed: v.optional(whole(0, Number.MAX_SAFE_INTEGER, "is negative"), 1),
   cap_ids: v.optional(oneOf(CAP_IDS), DEFAULT_BEHAVIOUR.capIds),
   quirks: v.optional(oneOf(QUIRKS), DEFAULT_BEHAVIOUR.quirks),
+  hypervisor_node: v.optional(oneOf(HYPERVISOR_NODES), DEFAULT_BEHAVIOUR.hypervisorNode),
   strict: v.optional(boolean, DEFAULT_BEHAVIOUR.strict),
   check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
 });

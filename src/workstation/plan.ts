@@ -10,6 +10,7 @@ import type { Behaviour } from "../hypervisor/behaviour.ts";
 export { DEFAULT_TAG, type DevicePlan, isTag, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
 export { INPUT_TYPES, type InputType } from "../virtio/input/input.ts";
 export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
+export { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
 
 /** Name of the primary VM, and of its console. */

@@ -1,4 +1,4 @@
-// --cap-ids, --quirks, --strict and --check reach the machine, from the command line and from [machine].
+// --cap-ids, --quirks, --hypervisor-node, --strict and --check reach the machine, from the command line and from [machine].
 
 import assert from "node:assert/strict";
 import { A64, boot, el2, SYSTEM_OFF } from "./program.ts";
@@ -18,10 +18,10 @@ Deno.test("a guest's call that no rule covers ends a run with --strict, and no o
   assert.match(strict.stderr, /--strict: .* at PC 0x\w+: no rule covers HVC #0x7000/);
 });
 
-Deno.test("--quirks as-observed brings the recorded X9 back; --check and --cap-ids random change nothing for a guest", async () => {
+Deno.test("--quirks as-observed brings the recorded X9 back; --check, --cap-ids random and --hypervisor-node change nothing for a guest", async () => {
   const [fixed, observed] = await Promise.all([
     boot(X9_TELLS),
-    boot(X9_TELLS, "--quirks", "as-observed", "--check", "--cap-ids", "random"),
+    boot(X9_TELLS, "--quirks", "as-observed", "--check", "--cap-ids", "random", "--hypervisor-node", "binding-v6"),
   ]);
   assert.deepEqual([fixed.code, observed.code], [1, 0]);
 });
@@ -31,7 +31,7 @@ Deno.test("[machine] has the same choices", async () => {
   try {
     const words = new Uint32Array([...UNKNOWN_CALL, A64.branch(0)]);
     await Deno.writeFile(`${folder}/guest.bin`, new Uint8Array(words.buffer));
-    const machine = 'strict = true\ncheck = true\ncap_ids = "random"\nquirks = "as-observed"';
+    const machine = 'hypervisor_node = "binding"\nstrict = true\ncheck = true\ncap_ids = "random"\nquirks = "as-observed"';
     await Deno.writeTextFile(`${folder}/a.toml`, `el2 = 1\n[machine]\n${machine}\n[vm.a]\nimage = "guest.bin"\nmemory = "16MiB"\n`);
     const { code, stderr } = await el2("run", `${folder}/a.toml`, "--turbo", "--for", "1s");
     assert.match(stderr, /--strict: .*no rule covers HVC #0x7000/);

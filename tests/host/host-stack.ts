@@ -1,6 +1,7 @@
 // Machine, hypervisor, resource manager and a host whose processes are driven by the test: each call of the test becomes an event of the
 // host, so that it happens inside the machine at a point of virtual time.
 
+import type { HypervisorNode } from "../../src/abi/hypervisor-node.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/packet.ts";
@@ -92,6 +93,8 @@ export interface HostStackOptions {
   readonly gzvm?: boolean;
   /** Firmware of GenieZone's protected VMs. */
   readonly firmware?: Uint8Array;
+  /** Form of /hypervisor in the host's devicetree. */
+  readonly hypervisorNode?: HypervisorNode;
   /** Whether the hypervisor checks its invariants after each operation, and stops where one is broken. */
   readonly check?: boolean;
   /** Feature bits of hypervisor_identify in place of the real ones. */
@@ -107,10 +110,10 @@ export class HostStack implements Visitor {
   readonly #host = new VisitedHost(() => this.machine);
 
   constructor(
-    { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, gzvm = true, check = false }:
+    { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, gzvm = true, ...behaviour }:
       HostStackOptions = {},
   ) {
-    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, check));
+    ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, behaviour));
     const factory = hostGuest({
       device,
       memlock,

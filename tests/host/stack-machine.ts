@@ -3,13 +3,13 @@
 import { WasmCore } from "../../src/core/core.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { DEFAULT_BEHAVIOUR } from "../../src/hypervisor/behaviour.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../src/hypervisor/behaviour.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, RAM_BASE, RAM_OFFSET } from "../../src/machine/memory-map.ts";
-import { createResourceManager } from "../../src/resource-manager/resource-manager.ts";
+import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { primaryDevicetree } from "../../src/workstation/primary-devicetree.ts";
 import { MIB } from "./plans.ts";
 import { ScriptedCore, type Scripts } from "./scripted-core.ts";
@@ -17,9 +17,13 @@ import { ScriptedCore, type Scripts } from "./scripted-core.ts";
 /**
  * @param memory bytes of the primary VM's RAM
  * @param scripts what vCPUs execute instead of instructions; without them there is a real core.
- * @param check whether the hypervisor checks its invariants after each operation, and stops where one is broken
  */
-export function stackMachine(cpus: number, memory: number, scripts?: Scripts, check = false): { machine: Machine; hypervisor: Hypervisor } {
+export function stackMachine(
+  cpus: number,
+  memory: number,
+  scripts?: Scripts,
+  { check, hypervisorNode }: Partial<Pick<Behaviour, "check" | "hypervisorNode">> = {},
+): { machine: Machine; hypervisor: Hypervisor } {
   const map = memoryMap(memory);
   const pages = map.wasmSize / 0x1_0000;
   const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -28,8 +32,8 @@ export function stackMachine(cpus: number, memory: number, scripts?: Scripts, ch
   const machine = new Machine(wasm, map, scripted ?? real!, cpus);
   const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
   const { hypervisor } = createHypervisor(machine, {
-    ...{ stage2, seed: 1, resourceManager: createResourceManager },
-    behaviour: { ...DEFAULT_BEHAVIOUR, check },
+    ...{ stage2, seed: 1, resourceManager: () => new ResourceManager({ hypervisorNode }) },
+    behaviour: { ...DEFAULT_BEHAVIOUR, ...check && { check } },
   });
   const tree = primaryDevicetree({
     ...{ cpus, memory, append: undefined, initrd: undefined },

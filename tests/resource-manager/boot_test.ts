@@ -2,20 +2,32 @@
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
+import { HYPERVISOR_NODES, type HypervisorNode } from "../../src/abi/hypervisor-node.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells64, devicetree, findNode, node, readCells, readNumber, readString, readStrings } from "../../src/devicetree/tree.ts";
+import {
+  cells64,
+  devicetree,
+  findNode,
+  node,
+  type PropertyValue,
+  readCells,
+  readNumber,
+  readString,
+  readStrings,
+  walk,
+} from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { ENVIRONMENT_IPA, type FakeVcpu, recordedVcpu } from "./fake-vcpu.ts";
 
 const DT = 0x40f0_0000;
 
-function booted(): { vcpu: FakeVcpu; rm: ResourceManager } {
+function booted(hypervisorNode?: HypervisorNode): { vcpu: FakeVcpu; rm: ResourceManager } {
   const vcpu = recordedVcpu();
   vcpu.write(DT, writeDevicetree(devicetree(node("", { "#address-cells": 2, "#size-cells": 2 }, [node("chosen")]))));
   // The machine has no ITS.
   vcpu.fail = (name, args) => name === "vic_configure" && args[4] !== undefined ? ErrorCode.ARGUMENT_INVALID : undefined;
-  const rm = new ResourceManager();
+  const rm = new ResourceManager({ hypervisorNode });
   rm.start(vcpu, 0x8048_1000n, BigInt(ENVIRONMENT_IPA));
   return { vcpu, rm };
 }
@@ -153,6 +165,57 @@ Deno.test("the primary's devicetree gets /hypervisor and keeps everything else",
   assert.deepEqual(rpc.properties.get("reg"), cells64(0n, 1n));
   assert.deepEqual(readCells(rpc, "interrupts"), [0, 0x3a0, 1, 0, 0x3a1, 1]);
 });
+
+/** All that /hypervisor is, in each form: nodes by path with their properties. */
+const FORMS: Record<HypervisorNode, Record<string, Record<string, PropertyValue>>> = {
+  platform: {
+    "": {
+      "#address-cells": 2,
+      "#size-cells": 0,
+      compatible: ["qcom,gunyah-hypervisor-1.0", "qcom,gunyah-hypervisor", "simple-bus"],
+    },
+    "/qcom,gunyah-vm": { compatible: ["qcom,gunyah-vm-id-1.0", "qcom,gunyah-vm-id"], "qcom,vendor": "Qualcomm", "qcom,vmid": 3 },
+    "/qcom,resource-manager-rpc@0000000000000000": {
+      compatible: ["gunyah-resource-manager", "qcom,resource-manager-1-0", "qcom,resource-manager"],
+      interrupts: [0, 0x3a0, 1, 0, 0x3a1, 1],
+      reg: cells64(0n, 1n),
+      "qcom,is-full-duplex": true,
+      "qcom,free-irq-start": 0x3c0,
+      "qcom,tx-message-size": 240,
+      "qcom,rx-message-size": 240,
+      "qcom,tx-queue-depth": 8,
+      "qcom,rx-queue-depth": 8,
+    },
+  },
+  binding: {
+    "": { compatible: ["gunyah-hypervisor"], "#address-cells": 2, "#size-cells": 0 },
+    "/gunyah-resource-mgr@0": {
+      compatible: ["gunyah-resource-manager"],
+      interrupts: [0, 0x3a0, 1, 0, 0x3a1, 1],
+      reg: cells64(0n, 1n),
+    },
+  },
+  "binding-v6": {
+    "": { compatible: ["gunyah-hypervisor-1.0", "gunyah-hypervisor"], "#address-cells": 2, "#size-cells": 0 },
+    "/gunyah-resource-mgr@0": {
+      compatible: ["gunyah-resource-manager-1-0", "gunyah-resource-manager"],
+      interrupts: [0, 0x3a0, 1, 0, 0x3a1, 1],
+      reg: cells64(0n, 1n),
+    },
+  },
+};
+
+for (const form of HYPERVISOR_NODES) {
+  Deno.test(`/hypervisor of the form ${form} has the nodes, properties and interrupts that are documented, and no others`, () => {
+    const { vcpu } = booted(form);
+    const read = readDevicetree(vcpu.read(DT, 0x4000)!);
+    assert.ok(read.ok);
+    const nodes = [...walk(findNode(read.tree.root, "/hypervisor")!)];
+    const found = nodes.map(({ path, node: { properties } }) => [path.replace(/^\/$/, ""), Object.fromEntries(properties)]);
+    const documented = Object.entries(FORMS[form]).map(([path, properties]) => [path, Object.fromEntries(node("", properties).properties)]);
+    assert.deepEqual(Object.fromEntries(found), Object.fromEntries(documented));
+  });
+}
 
 Deno.test("a devicetree of more than 16 KiB is patched in a larger window", () => {
   const vcpu = recordedVcpu();
