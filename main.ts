@@ -1,8 +1,11 @@
 // The entry. The same file plays two roles, so that one bundle is enough: the command line, and the worker that the machine runs in.
 // No top-level await here: messages posted to a worker that is still loading would be lost.
 
-import { WORKER_NAME } from "./src/workstation/client.ts";
+import { warmUp, WORKER_NAME } from "./src/workstation/client.ts";
 import { VERSION } from "./src/workstation/version.ts";
+
+/** Commands that run a machine: its worker loads beside the command line. */
+const RUNNING = [undefined, "run", "boot", "record", "replay"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
   import("./src/workstation/worker.ts").then((worker) => worker.serveMachine());
@@ -10,5 +13,6 @@ if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined")
   // Who asks only for that need not wait for all commands to be loaded.
   console.log(VERSION);
 } else {
+  if (RUNNING.includes(Deno.args[0]) && !Deno.args.includes("--help")) warmUp(new URL(import.meta.url));
   import("./src/cli/main.ts").then((cli) => cli.main(Deno.args, new URL(import.meta.url))).then((code) => Deno.exit(code));
 }

@@ -23,7 +23,6 @@ import {
   vsockOption,
 } from "./devices.ts";
 import { Failure, readNamedFile } from "./failure.ts";
-import { instantly } from "./instant.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
@@ -179,7 +178,8 @@ Examples:
       const name = options.firmware ?? image ?? options.rootApp ?? "";
       checkBootPlan(plan, plan.what, name);
       exit(
-        await showSession(entry, instantly(await recorded(plan, options.record), options.instant), {
+        await showSession(entry, await recorded(plan, options.record), {
+          instant: options.instant,
           title: name.split("/").at(-1) ?? name,
           stdio: options.stdio ?? false,
           log: options.log,

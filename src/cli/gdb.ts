@@ -28,7 +28,7 @@ export function registerGdb(program: Command, exit: (code: number) => void): voi
 async function serveGdb(vm: string, { port, socket }: { readonly port: number; readonly socket?: string }): Promise<number> {
   const session = await connectNamed({ socket });
   const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
-  const link = new DebugLink(session, () => vm);
+  const link = new DebugLink(session, vm);
   session.onEvent = (event) => {
     if (event.kind !== "debug-attached") link.take(event);
     else if (event.error === undefined) attached.resolve();
@@ -51,7 +51,7 @@ async function serveGdb(vm: string, { port, socket }: { readonly port: number; r
 }
 
 /** The client with a gdb server between it and the machine; as it is without a port. Says on stderr where gdb finds it. */
-export function withGdb(client: SessionClient, port: number | undefined, vm: () => string): SessionClient {
+export function withGdb(client: SessionClient, port: number | undefined, vm: string): SessionClient {
   if (port === undefined) return client;
   const link = new DebugLink(client, vm);
   link.serve(port, true);
@@ -81,7 +81,7 @@ class DebugLink {
   readonly #asker: Asker;
 
   /** @param vm the VM that gdb has */
-  constructor(readonly session: SessionClient, readonly vm: () => string) {
+  constructor(readonly session: SessionClient, readonly vm: string) {
     this.#asker = new Asker(session, FIRST_QUESTION);
   }
 
@@ -125,7 +125,7 @@ class DebugLink {
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
     try {
-      return `${await writeSymbols(this.#asker, this.vm(), args[0])}; now: symbol-file ${args[0]}\n`;
+      return `${await writeSymbols(this.#asker, this.vm, args[0])}; now: symbol-file ${args[0]}\n`;
     } catch (error) {
       if (error instanceof Failure) return `monitor symbols: ${error.message}\n`;
       throw error;

@@ -12,7 +12,6 @@ import {
 } from "./behaviour-options.ts";
 import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
-import { instantly } from "./instant.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
 import { parseDuration, parsePort } from "./values.ts";
@@ -87,7 +86,8 @@ Examples:
         symbols: { ...run.symbols, ...options.symbols },
       };
       exit(
-        await showSession(entry, instantly(await recorded(plan, options.record ?? record), options.instant), {
+        await showSession(entry, await recorded(plan, options.record ?? record), {
+          instant: options.instant,
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,

@@ -7,6 +7,7 @@ import { colourDepth, runTui, type TuiOptions } from "../tui/run.ts";
 import { runConfigErrors } from "../tui/run-config-errors.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
+import { instantly } from "./instant.ts";
 import { withLog } from "./log.ts";
 import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
@@ -25,6 +26,8 @@ export interface ShowOptions {
   readonly stdio: boolean;
   /** File that gets a line for each event. */
   readonly log: string | undefined;
+  /** Begin at the first prompt, where the cache has that (`instant.ts`). */
+  readonly instant?: boolean;
   /** Wall time in ms. */
   readonly timeout: number | undefined;
   /** Without a screen: print what the core did at the end. */
@@ -50,15 +53,15 @@ function terminalOfProcess(): ProcessTerminal {
   return process ??= new ProcessTerminal();
 }
 
-/** Runs the plan in a worker and returns the exit code. The worker starts while the plan is still being made. */
-export async function showSession(entry: URL, planned: SessionPlan | Promise<SessionPlan>, options: ShowOptions): Promise<number> {
-  let debugged = "";
-  const client = withGdb(withLog(connectEmbedded(entry), options.log), options.gdb, () => debugged);
-  const plan = await Promise.resolve(planned).catch((error) => {
-    client.close();
+/** Runs the plan in a worker and returns the exit code. */
+export async function showSession(entry: URL, planned: SessionPlan, options: ShowOptions): Promise<number> {
+  const machine = connectEmbedded(entry);
+  if (options.instant) machine.send({ kind: "prepare", memory: planned.memory });
+  const plan = await instantly(planned, options.instant).catch((error) => {
+    machine.close();
     throw error;
   });
-  debugged = plan.debug ?? "";
+  const client = withGdb(withLog(machine, options.log), options.gdb, plan.debug ?? "");
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
   // Without a screen or gdb nobody can go back.

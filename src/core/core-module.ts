@@ -4,7 +4,7 @@ import { defineExceptions } from "./exception-entry.ts";
 import { defineFloatingPoint } from "./fp/functions.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
 import { defineInterpreter, type Dispatch } from "./interpreter/interpreter.ts";
-import { type Link, OutlinedFunctions } from "./interpreter/outlined.ts";
+import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
 import { TLB_POOL } from "./layout.ts";
 import { defineLandings } from "./landings.ts";
 import { defineLazyFlags } from "./lazy-flags.ts";
@@ -60,12 +60,12 @@ export interface CoreExports {
   tlbForgetRecords(page: number): void;
 }
 
-/** A module's bytes, and how its decoder fills records. */
+/** A module, and how its decoder fills records. Nothing in it belongs to one machine: all whose RAM lies in the same place share it. */
 export interface GeneratedCore {
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly module: WebAssembly.Module;
   /** Arms and handlers. */
   readonly dispatch: Dispatch;
-  /** The cold instructions, which are linked to the instance. */
+  /** The cold instructions. */
   readonly outlined: OutlinedFunctions;
   /** What other modules need to call its functions. */
   readonly library: Library;
@@ -76,6 +76,22 @@ export interface GeneratedCore {
 export interface InstantiatedCore {
   readonly functions: CoreExports;
   readonly link: Link;
+  readonly outlined: OutlinedTable;
+}
+
+/** Cores that are kept for further machines: a session has one size of memory, a replay beside it the same. */
+const KEPT = 2;
+const kept = new Map<string, GeneratedCore>();
+
+/** The module for RAM at `ram` in a memory of `wasmSize` bytes, generated once for all machines that are made so. */
+export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
+  const key = [ram.base, ram.host, ram.size, wasmSize].join();
+  const core = kept.get(key) ?? generateCore(ram, wasmSize);
+  kept.delete(key);
+  kept.set(key, core);
+  const [oldest] = kept.keys();
+  if (kept.size > KEPT) kept.delete(oldest);
+  return core;
 }
 
 /** Generates the module for RAM at `ram` in a memory of `wasmSize` bytes. */
@@ -110,17 +126,15 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   defineContextMove(library);
   library.exportAll();
   library.check();
-  return { bytes: module.encode(), dispatch, outlined, library, importedMemory: imported };
+  return { module: new WebAssembly.Module(module.encode()), dispatch, outlined, library, importedMemory: imported };
 }
 
-/** Instantiates a generated module over the memory that it was generated for. */
+/** Instantiates a generated module over a memory of the size that it was generated for. */
 export function instantiateCore(core: GeneratedCore, memory: WebAssembly.Memory, imports: CoreImports): InstantiatedCore {
-  const module = new WebAssembly.Module(core.bytes);
-  const { exports } = new WebAssembly.Instance(module, { env: { memory, ...imports } });
+  const { exports } = new WebAssembly.Instance(core.module, { env: { memory, ...imports } });
   const { outlined: table } = exports;
   if (!(table instanceof WebAssembly.Table)) throw new TypeError("the core's module has no table of outlined instructions");
   const link = { memory, exports, table };
-  core.outlined.link(link);
   // The exports are what `generateCore` defined under these names.
-  return { functions: exports as unknown as CoreExports, link };
+  return { functions: exports as unknown as CoreExports, link, outlined: new OutlinedTable(core.outlined, link) };
 }

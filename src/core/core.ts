@@ -4,7 +4,7 @@
 import { disassemble } from "../isa/disassemble.ts";
 import { Breakpoints } from "./breakpoints.ts";
 import { CPU, CPU_RECORD, Pending } from "./cpu-record.ts";
-import { type CoreExports, generateCore, instantiateCore } from "./core-module.ts";
+import { type CoreExports, coreFor, instantiateCore } from "./core-module.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
 import { Access } from "./functions.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
@@ -123,7 +123,7 @@ export class WasmCore implements DebugCore {
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
   constructor(readonly memory: WebAssembly.Memory, readonly ram: RamLayout, options: CoreOptions = {}) {
     if (ram.host < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
-    const core = generateCore(ram, memory.buffer.byteLength);
+    const core = coreFor(ram, memory.buffer.byteLength);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
     this.#words = new Int32Array(memory.buffer);
@@ -140,7 +140,7 @@ export class WasmCore implements DebugCore {
       ipa: 0,
       pa: 0,
     };
-    const { functions, link } = instantiateCore(core, memory, {
+    const { functions, link, outlined } = instantiateCore(core, memory, {
       decode: (ip) => this.#records.decode(ip),
       allocateRecords: (host) => this.#records.allocate(host >>> 0),
       releaseRecords: (page) => this.#records.release(page),
@@ -161,6 +161,7 @@ export class WasmCore implements DebugCore {
     this.#records = new RecordPool(memory, core.dispatch, {
       forgetRecordPage: (page) => this.#exports.tlbForgetRecords(page),
       regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),
+      provideOutlined: (index) => outlined.provide(index),
     }, options.recordPages);
     writeCrcTables(memory);
     writeAesTables(memory);

@@ -6,7 +6,7 @@ import { Arm } from "./interpreter/arms.ts";
 import type { FusedArms } from "./interpreter/fusion.ts";
 import type { Filling, Handler, Variant } from "./interpreter/handlers.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
-import { RECORD_SIZE, RecordWriter } from "./interpreter/operands.ts";
+import { FIRST_OPERAND, RECORD_SIZE, RecordWriter } from "./interpreter/operands.ts";
 import {
   ARM_NUMBERS,
   CODE_PAGES,
@@ -26,6 +26,8 @@ export interface RecordCallbacks {
   forgetRecordPage(page: number): void;
   /** Instructions [first, end) of the record page with this index change: regions of the translator with any of them go. */
   regionsWritten(index: number, first: number, end: number): void;
+  /** A record with the OUTLINED arm names the function with this index in the core's table. */
+  provideOutlined(index: number): void;
 }
 
 /** Index of the record page at an address, or of the one that holds this record. */
@@ -183,6 +185,7 @@ export class RecordPool {
   #fill(ip: number, { arm, operands }: Filling, word: number): number {
     for (let i = 0; i < operands.length; i++) this.#writer.store(ip, operands[i], word);
     this.#halves[ip >> 1] = arm;
+    if (arm === Arm.Outlined) this.callbacks.provideOutlined(this.#halves[(ip + FIRST_OPERAND) >> 1]);
     return arm;
   }
 

@@ -67,8 +67,10 @@ const HYPERVISOR_ALIGNMENT = 0x20_0000;
 /** Memory that the root VM (the resource manager) runs in. */
 export const RESOURCE_MANAGER_SIZE = 0xa_0000;
 
-/** Sizes of the primary's RAM that a machine can have. */
-export const MINIMUM_PRIMARY_MEMORY = 64 * 1024 * 1024;
+/** Sizes of the primary's RAM that a machine can have: a bare-metal program needs little. */
+export const MINIMUM_PRIMARY_MEMORY = 8 * 1024 * 1024;
+/** What firmware, and whoever starts from the recorded platform's places, needs at least. */
+export const MINIMUM_PLATFORM_MEMORY = 64 * 1024 * 1024;
 export const MAXIMUM_PRIMARY_MEMORY = PHYSICAL_END - RAM_BASE - HYPERVISOR_REGION_SIZE;
 
 /** Where things lie for one size of the primary's RAM. Physical addresses; ends are exclusive. */
@@ -94,7 +96,8 @@ export function memoryMap(primarySize: number): MemoryMap {
     primarySize > MAXIMUM_PRIMARY_MEMORY
   ) {
     throw new RangeError(
-      `memory of ${primarySize} bytes: a multiple of 2 MiB from 64 MiB to ${MAXIMUM_PRIMARY_MEMORY / 0x10_0000} MiB is possible`,
+      `memory of ${primarySize} bytes: a multiple of 2 MiB from ${MINIMUM_PRIMARY_MEMORY / 0x10_0000} MiB to ` +
+        `${MAXIMUM_PRIMARY_MEMORY / 0x10_0000} MiB is possible`,
     );
   }
   const primaryEnd = RAM_BASE + primarySize;

@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { WasmCore } from "../core/core.ts";
+import { coreFor } from "../core/core-module.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent } from "../host/events.ts";
@@ -44,6 +45,14 @@ export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSyst
   return assembleWith(plan, own, (_machine, work) => work());
 }
 
+/** Makes what every machine with so many bytes of memory has in common (`SessionPlan.memory`), before one is assembled. */
+export function prepare(memory: number): void {
+  const map = memoryMap(memory);
+  coreFor(ramLayout(map), map.wasmSize);
+}
+
+const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, host: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
+
 /** The same without images and whatever else would be in RAM, for `System.load`. */
 export function assembleEmpty(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
   // Rules of faults are state, which is loaded last: nothing is to go wrong meanwhile.
@@ -58,7 +67,7 @@ function assembleWith(
   const map = memoryMap(plan.memory);
   const pages = map.wasmSize / WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const core = new WasmCore(memory, { base: RAM_BASE, host: RAM_OFFSET, size: map.ramEnd - RAM_BASE }, {
+  const core = new WasmCore(memory, ramLayout(map), {
     tier: plan.tier ?? DEFAULT_TIER,
     onUndefined: (instruction) => system.undefinedInstruction(instruction),
   });

@@ -23,11 +23,25 @@ export interface Connection {
   readonly bell: SharedArrayBuffer;
 }
 
+/** A worker that was started before anybody knew what it will run. */
+let spare: SessionClient | undefined;
+
+/** Starts the worker that the next `connectEmbedded` takes: loading it takes as long as finding out what to run. */
+export function warmUp(entry: URL): void {
+  spare = startWorker(entry);
+}
+
 /**
- * Starts the machine's worker.
+ * The machine's worker: the one that was started early, or another.
  * @param entry the module to run; it must call `serveMachine` when its global is a worker named `WORKER_NAME`.
  */
 export function connectEmbedded(entry: URL): SessionClient {
+  const client = spare ?? startWorker(entry);
+  spare = undefined;
+  return client;
+}
+
+function startWorker(entry: URL): SessionClient {
   const worker = new Worker(entry, { type: "module", name: WORKER_NAME });
   const early: Request[] = [];
   let ready = false;

@@ -6,7 +6,7 @@ import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { FIRST_RESERVED_LABEL, PAGE_SIZE, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
-import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PRIMARY_MEMORY } from "../machine/memory-map.ts";
+import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
 import { INPUT_TYPES } from "../virtio/input/input.ts";
 import { DEFAULT_TAG, isTag, type NetBackend, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
 import { formatSize, MiB, parseDuration, parseSize } from "./config-units.ts";
@@ -98,7 +98,7 @@ function microseconds(min: number, max: number) {
 
 const machine = v.object({
   cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
-  memory: v.optional(size(MINIMUM_PRIMARY_MEMORY), "1GiB"),
+  memory: v.optional(size(MINIMUM_PLATFORM_MEMORY), "1GiB"),
   turbo: v.optional(boolean, false),
   /** "off", or the file that the run is recorded to. */
   record: v.optional(text, "off"),

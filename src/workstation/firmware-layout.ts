@@ -1,7 +1,7 @@
 // How much flash firmware needs, and where its arrays lie in RAM.
 
 import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
-import { FLASH_MAX, MINIMUM_PRIMARY_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
+import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
 import { formatSize, MiB } from "./config-units.ts";
 import { DiskFile } from "./disk-file.ts";
 import type { FirmwarePlan } from "./plan.ts";
@@ -30,7 +30,7 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
   if (used === 0) throw new Error("the firmware is empty");
   const sizes = [bankSize("the firmware", used), bankSize("the variables", vars?.size ?? 0)];
   const left = memory - sizes.reduce((sum, size) => sum + size);
-  if (left < MINIMUM_PRIMARY_MEMORY) {
+  if (left < MINIMUM_PLATFORM_MEMORY) {
     throw new Error(`the flash leaves ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
   }
   let storage = RAM_BASE + left;

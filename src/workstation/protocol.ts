@@ -15,6 +15,8 @@ export type { DebugAccess, DebugAnswer };
 export type Request =
   /** Builds the machine of a plan and runs it. The first request. */
   | { kind: "start"; plan: SessionPlan }
+  /** Before `start`: its machine will have so much memory. What follows from that alone is made meanwhile. */
+  | { kind: "prepare"; memory: number }
   /** Bytes typed into a guest's console. */
   | { kind: "input"; console: string; bytes: Uint8Array }
   /** The client has dealt with this many bytes of console output: the machine waits when too many are under way. */

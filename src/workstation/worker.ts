@@ -1,7 +1,7 @@
 // The machine's side of the protocol, in a worker: it builds the machine of the first request and runs it in slices, and returns to its
 // event loop between them, so that input and requests are never far away.
 
-import { assemble } from "./assemble.ts";
+import { assemble, prepare } from "./assemble.ts";
 import { Engine } from "./engine.ts";
 import { beginSystem, loaded } from "./snapshot/begin.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
@@ -32,6 +32,7 @@ export function serveMachine(): void {
   const requested = () => Atomics.load(bell, 0) !== answered;
   const handle = (request: Request) => {
     answered++;
+    if (request.kind === "prepare") return prepare(request.memory);
     if (request.kind === "start") {
       if (engine) throw new Error("the machine was started already");
       const { plan } = request;

@@ -12,7 +12,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot .", /image \.: is a folder/],
   [`boot ${NOT_AN_IMAGE} --cpus 9`, /"9" is outside 1\.\.8/],
   [`boot ${NOT_AN_IMAGE} --memory 1XB`, /"1XB" is no size; write it like 512MiB/],
-  [`boot ${NOT_AN_IMAGE} --memory 3MiB`, /a multiple of 2 MiB from 64 MiB/],
+  [`boot ${NOT_AN_IMAGE} --memory 3MiB`, /a multiple of 2 MiB from 8 MiB/],
   [`boot ${NOT_AN_IMAGE} --timeout 5`, /"5" is no duration/],
   [`boot ${NOT_AN_IMAGE} --hash-at 5,4`, /no ascending list/],
   [`boot ${NOT_AN_IMAGE} --cpsu 3`, /Did you mean --cpus\?/],

@@ -1,4 +1,4 @@
-// Cold instructions: each is a Wasm function of its own, generated and linked when the decoder first meets it. Most of the table's encodings
+// Cold instructions: each is a Wasm function of its own, generated when a decoder first meets it, and linked to each core that does. Most of the table's encodings
 // never occur in a run; making all of them at start-up would take longer than a kernel's boot takes to need any.
 //
 // Such a function is the only one of a small module, which imports the memory and what it calls from the core's module, and goes into the
@@ -43,18 +43,18 @@ export class ImportedFunctions implements Callees {
   }
 }
 
-/** The cold instructions of one core. */
+/** The code of the cold instructions that were met, whichever core met them. */
 export class OutlinedFunctions {
-  #link: Link | undefined;
-  #count = 0;
+  /** By place in the cores' tables. */
+  readonly #modules: WebAssembly.Module[] = [];
   /** Encodings with equal code share a function. */
   readonly #indices = new Map<string, number>();
 
   constructor(readonly library: Library, readonly memory: ImportedMemory) {}
 
-  /** Says where the functions go. Before the first record is decoded. */
-  link(link: Link): void {
-    this.#link = link;
+  /** The module of the function that belongs into this place of a core's table. */
+  module(index: number): WebAssembly.Module {
+    return this.#modules[index];
   }
 
   /** Makes the function of an encoding with these operand fields fixed, and says how its records are filled. */
@@ -91,22 +91,34 @@ export class OutlinedFunctions {
     return { arm: Arm.Outlined, operands: [tableIndex, ...layout.operands] };
   }
 
-  /** Instantiates the module with this code as its function; the place in the core's table. */
+  /** Compiles the module with this code as its function; the place in the cores' tables. */
   #place(module: WasmModule, code: FunctionBuilder): number {
-    const link = this.#link;
-    if (!link) throw new Error("instructions are decoded before the core's module is linked");
     module.place(code, "execute");
     const bytes = module.encode();
     const key = bytes.join();
     let index = this.#indices.get(key);
     if (index === undefined) {
-      const imports = { env: { memory: link.memory }, core: link.exports as WebAssembly.ModuleImports };
-      const { execute } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports;
-      if (typeof execute !== "function") throw new TypeError("an outlined instruction is no function");
-      index = this.#count++;
-      link.table.set(index, execute);
+      index = this.#modules.push(new WebAssembly.Module(bytes)) - 1;
       this.#indices.set(key, index);
     }
     return index;
+  }
+}
+
+/** The cold instructions in one core's table. */
+export class OutlinedTable {
+  readonly #present = new Set<number>();
+
+  constructor(readonly functions: OutlinedFunctions, readonly link: Link) {}
+
+  /** Puts the function into its place, unless it is there. Before a record that names it is executed. */
+  provide(index: number): void {
+    if (this.#present.has(index)) return;
+    const { memory, exports, table } = this.link;
+    const imports = { env: { memory }, core: exports as WebAssembly.ModuleImports };
+    const { execute } = new WebAssembly.Instance(this.functions.module(index), imports).exports;
+    if (typeof execute !== "function") throw new TypeError("an outlined instruction is no function");
+    table.set(index, execute);
+    this.#present.add(index);
   }
 }

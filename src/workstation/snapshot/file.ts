@@ -131,7 +131,7 @@ export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, 
  * @throws SnapshotError, or what the system says of the file.
  */
 export function readSnapshot(path: string, own = false): Snapshot {
-  const reader = new SectionReader(path, Deno.readFileSync(path));
+  const reader = new SectionReader(path, readWhole(path));
   const header = parseHeader(reader);
   if (header.version !== VERSION) {
     reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}; only the same version loads it`);
@@ -156,13 +156,27 @@ function checkedPlan(value: unknown): SessionPlan {
   return plan;
 }
 
+/** `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one. */
+function readWhole(path: string): Uint8Array {
+  using file = Deno.openSync(path);
+  const { isFile, size } = file.statSync();
+  if (!isFile) return Deno.readFileSync(path);
+  const bytes = new Uint8Array(size);
+  return bytes.subarray(0, fill(file, bytes));
+}
+
+/** Reads up to the end, or as far as there is room; how many bytes that were. */
+function fill(file: Deno.FsFile, bytes: Uint8Array): number {
+  let length = 0;
+  for (let read = file.readSync(bytes); read !== null && read > 0; read = file.readSync(bytes.subarray(length))) length += read;
+  return length;
+}
+
 /** The header alone, of which the checksum of the whole file is not asked. @throws SnapshotError */
 export function readSnapshotHeader(path: string): SnapshotHeader {
   using file = Deno.openSync(path);
   const bytes = new Uint8Array(MAGIC.length + SECTION_HEADER + LIMITS[Kind.Header]);
-  let length = 0;
-  for (let read = file.readSync(bytes); read !== null && read > 0; read = file.readSync(bytes.subarray(length))) length += read;
-  return parseHeader(new SectionReader(path, bytes.subarray(0, length)));
+  return parseHeader(new SectionReader(path, bytes.subarray(0, fill(file, bytes))));
 }
 
 function parseHeader(reader: SectionReader): SnapshotHeader {
@@ -277,15 +291,13 @@ function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const count = bytes.length < 4 ? 0 : view.getUint32(0, true);
   if (count === 0 || count > PAGES_PER_CHUNK || bytes.length !== 4 + count * (4 + PAGE_SIZE)) reader.fail("no chunk of pages");
-  // Words of pages are compared, and stand at multiples of four only in a copy.
-  const chunk = own ? bytes.slice() : bytes;
   for (let index = 0; index < count; index++) {
     const page = view.getUint32(4 + 4 * index, true);
     if (page <= last) reader.fail("pages do not ascend");
     last = page;
     const start = 4 + 4 * count + index * PAGE_SIZE;
-    // Its own memory, as a page may live longer than others; of one's own snapshot all live long, in chunks.
-    const content = own ? chunk.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
+    // Its own memory, as a page may live longer than others; of one's own snapshot all live as long as the file's bytes.
+    const content = own ? bytes.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
     if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and need not be there`);
     pages.set(page, content);
   }

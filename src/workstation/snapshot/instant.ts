@@ -18,10 +18,21 @@ const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
 /** Bytes of the end of output that are looked at. */
 const TAIL = 64;
 
+/** Seconds by which a clock may differ from this computer's and show the time. */
+const NOW = 60;
+
 /** Where the snapshot of a plan's first prompt belongs. */
 export async function instantPath(plan: SessionPlan): Promise<string> {
-  const hash = createHash("sha256").update(await programIdentity()).update(encodePlain({ ...bare(plan), inject: plan.inject }));
+  const wanted = withoutNow({ ...bare(plan), inject: plan.inject });
+  const hash = createHash("sha256").update(await programIdentity()).update(encodePlain(wanted));
   return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
+}
+
+/** The plan without a clock that shows the time: plans of the same machine differ in it whenever they are made. */
+function withoutNow(plan: SessionPlan): SessionPlan {
+  const { what } = plan;
+  if (what.kind !== "boot" || what.clock === undefined || Math.abs(what.clock - Date.now() / 1000) > NOW) return plan;
+  return { ...plan, what: { ...what, clock: NaN } };
 }
 
 /** The plan of a file that is only loaded by who has the plan. */

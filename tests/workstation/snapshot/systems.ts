@@ -18,7 +18,7 @@ export async function demoPlan(options: Partial<SessionPlan> = {}): Promise<Sess
 /** A bare-metal program as the primary VM. */
 export async function bootPlan(options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
   const what = { kind: "boot", image: await Deno.readFile(HELLO), initrd: undefined, dtb: undefined, append: undefined } as const;
-  return { cpus: 1, memory: 64 << 20, seed: 7, turbo: true, duration: undefined, hashAt: [], what, ...options };
+  return { cpus: 1, memory: 8 << 20, seed: 7, turbo: true, duration: undefined, hashAt: [], what, ...options };
 }
 
 /** Runs a machine until its guests have retired exactly so many instructions, in the middle of a turn or not. */
