@@ -3,29 +3,60 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { connectNamed } from "./session.ts";
-import { parsePort } from "./values.ts";
+import { checkedEventFilter, parsePort } from "./values.ts";
 import { writeSymbols } from "./symbols.ts";
 import { Asker } from "../workstation/control/asker.ts";
+import { LoopbackPort, StandardStreams } from "../debug/gdb-connections.ts";
 import { GdbServer } from "../debug/gdb-server.ts";
 import type { GdbTarget } from "../debug/gdb-session.ts";
 import type { SessionClient } from "../workstation/client.ts";
-import type { DebugAnswer, SessionEvent } from "../workstation/protocol.ts";
+import { EVERY_VM } from "../workstation/guest-names.ts";
+import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../workstation/protocol.ts";
 
 /** Others may ask through the same client, with numbers of their own. */
 const FIRST_QUESTION = 1e9;
+/** What of all events is the hypervisor's own doing: calls, requests, power, life cycles, and whatever is refused. */
+const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
 
 /** Adds the command. */
 export function registerGdb(program: Command, exit: (code: number) => void): void {
   program.command("gdb")
     .description("a gdb server for a VM of a session, until it is interrupted")
-    .argument("<vm>", "the VM: NAME or vm:NAME")
+    .argument("<vm>", "the VM: NAME or vm:NAME; el2: all vCPUs, and continue stops at the hypervisor's events")
     .option("--port <n>", "port of 127.0.0.1 (default: a free one)", parsePort, 0)
+    .option("--stdio", "speak with gdb on stdin and stdout instead of a port: target remote | el2 gdb VM --stdio")
+    .option(
+      "--events <filter>",
+      `with el2: events at which continue stops (default: ${HYPERVISOR_EVENTS})`,
+      (text) => checkedEventFilter("--events", text),
+    )
     .option("--socket <session>", "the session: its name, or the path of its socket")
-    .addHelpText("after", "\nThe VM goes on until gdb connects, and when it has gone.\n\nExamples:\n  el2 gdb debian --port 1234")
-    .action(async (vm, options) => exit(await serveGdb(vm.replace(/^vm:/, ""), options)));
+    .addHelpText(
+      "after",
+      `
+The VM goes on until gdb connects, and when it has gone. A VM that is called el2 is vm:el2.
+
+Examples:
+  el2 gdb debian --port 1234
+  gdb-multiarch -ex 'target remote | el2 gdb debian --stdio'
+  el2 gdb el2 --events 'refused=yes'               then in gdb: continue, monitor events kind=rpc`,
+    )
+    .action(async (vm, options) => {
+      if (vm !== "el2" && options.events !== undefined) {
+        throw new Failure("gdb: --events is for el2 gdb el2; el2 break stops a session at events");
+      }
+      exit(await serveGdb(vm === "el2" ? EVERY_VM : vm.replace(/^vm:/, ""), options));
+    });
 }
 
-async function serveGdb(vm: string, { port, socket }: { readonly port: number; readonly socket?: string }): Promise<number> {
+interface ServeOptions {
+  readonly port: number;
+  readonly stdio?: boolean;
+  readonly events?: string;
+  readonly socket?: string;
+}
+
+async function serveGdb(vm: string, { port, stdio, events, socket }: ServeOptions): Promise<number> {
   const session = await connectNamed({ socket });
   const attached = Promise.withResolvers<void>(), ended = Promise.withResolvers<number>();
   const link = new DebugLink(session, vm);
@@ -42,8 +73,9 @@ async function serveGdb(vm: string, { port, socket }: { readonly port: number; r
   session.send({ kind: "debug-attach", vm });
   try {
     await attached.promise;
-    link.serve(port, false);
-    return await ended.promise;
+    if (vm === EVERY_VM) await link.stopAtEvents(events ?? HYPERVISOR_EVENTS);
+    link.serve(stdio ? "stdio" : port, false);
+    return await Promise.race([ended.promise, link.served.then(() => ExitCode.Done)]);
   } finally {
     link.end(0);
     session.close();
@@ -77,25 +109,26 @@ class DebugLink {
   /** Whether it is still to be said where gdb finds the server. */
   #announces = false;
   #gone = false;
+  /** Events at which the machine stops. */
+  #events: string | undefined;
 
   readonly #asker: Asker;
+  /** Nobody will be served any more. */
+  served: Promise<void> = Promise.resolve();
 
   /** @param vm the VM that gdb has */
   constructor(readonly session: SessionClient, readonly vm: string) {
     this.#asker = new Asker(session, FIRST_QUESTION);
   }
 
-  /** Starts the server, and says on stderr where gdb finds it, with `fromStart` once the VM stands before its first instruction. */
-  serve(port: number, fromStart: boolean): void {
+  /**
+   * Starts the server, and says on stderr where gdb finds it, with `fromStart` once the VM stands before its first instruction.
+   * @param where a port, or stdin and stdout
+   */
+  serve(where: number | "stdio", fromStart: boolean): void {
     const { session } = this;
     const target: GdbTarget = {
-      ask: (access) => {
-        if (this.#gone) return Promise.resolve<DebugAnswer>({ kind: "refused", message: "the machine is gone" });
-        const { promise, resolve } = Promise.withResolvers<DebugAnswer>();
-        this.#answers.push(resolve);
-        session.send({ kind: "debug", access });
-        return promise;
-      },
+      ask: (access) => this.#ask(access),
       stop: () => session.send({ kind: "debug-stop" }),
       go: (step, range) => session.send({ kind: "debug-continue", step, range }),
       back: (step) => session.send({ kind: "debug-back", step }),
@@ -103,11 +136,11 @@ class DebugLink {
       detach: () => session.send({ kind: "debug-detach" }),
       kill: () => session.send({ kind: "stop" }),
     };
-    this.#server = listen(port, target);
+    this.#server = new GdbServer(where === "stdio" ? new StandardStreams() : listen(where), target);
     // gdb asks again when it hears nothing for two seconds, and is confused by the second answer: it comes when there is one.
-    this.#announces = true;
+    this.#announces = where !== "stdio";
     if (!fromStart) this.#announce();
-    this.#server.serve(fromStart);
+    this.served = this.#server.serve(fromStart);
   }
 
   /** What the session says. */
@@ -121,7 +154,33 @@ class DebugLink {
     else if (event.kind === "failed") this.end(1);
   }
 
+  #ask(access: SessionDebugAccess): Promise<DebugAnswer> {
+    if (this.#gone) return Promise.resolve<DebugAnswer>({ kind: "refused", message: "the machine is gone" });
+    const { promise, resolve } = Promise.withResolvers<DebugAnswer>();
+    this.#answers.push(resolve);
+    this.session.send({ kind: "debug", access });
+    return promise;
+  }
+
+  /** Which events stop the machine from now on; undefined: none. What is wrong with the filter, or undefined. */
+  async stopAtEvents(filter: string | undefined): Promise<string | undefined> {
+    const answer = await this.#ask({ kind: "stop-at-events", filter });
+    if (answer.kind === "refused") return answer.message;
+    this.#events = filter;
+    return undefined;
+  }
+
+  /** `monitor events`. */
+  async #monitorEvents(words: readonly string[]): Promise<string> {
+    if (this.vm() !== EVERY_VM) return "monitor events: this is one VM's gdb; el2 gdb el2 stops at events\n";
+    const filter = words.join(" ");
+    const error = filter === "" ? undefined : await this.stopAtEvents(filter === "off" ? undefined : filter);
+    if (error !== undefined) return `monitor events: ${error}\n`;
+    return this.#events === undefined ? "continue stops at no event\n" : `continue stops at events with ${this.#events}\n`;
+  }
+
   async #monitor(command: string, args: readonly string[]): Promise<string | undefined> {
+    if (command === "events") return await this.#monitorEvents(args);
     if (command !== "symbols") return undefined;
     if (args.length !== 1) return "monitor symbols FILE: name one file to write\n";
     try {
@@ -133,7 +192,7 @@ class DebugLink {
   }
 
   #announce(): void {
-    if (this.#announces) console.error(`el2: gdb-multiarch -ex 'target remote 127.0.0.1:${this.#server?.port}'`);
+    if (this.#announces) console.error(`el2: gdb-multiarch -ex 'target remote ${this.#server?.connections.name}'`);
     this.#announces = false;
   }
 
@@ -145,9 +204,9 @@ class DebugLink {
   }
 }
 
-function listen(port: number, target: GdbTarget): GdbServer {
+function listen(port: number): LoopbackPort {
   try {
-    return new GdbServer(port, target);
+    return new LoopbackPort(port);
   } catch (error) {
     if (error instanceof Deno.errors.AddrInUse) throw new Failure(`port ${port} of 127.0.0.1 is in use: 0 takes any that is free`);
     if (error instanceof Deno.errors.NotCapable) throw new Failure("a gdb server needs the permission to listen: --allow-net");

@@ -11,6 +11,7 @@ import type { InputEvent } from "../workstation/inspect/input-events.ts";
 import type { Query } from "../workstation/inspect/query.ts";
 import { TABLES } from "../workstation/inspect/tables.ts";
 import { clickEvents, keyEvents, placeEvents, textEvents, wheelEvents } from "./input-events.ts";
+import { registerBreak } from "./break.ts";
 import { registerRpcDecode } from "./rpc-decode.ts";
 import { registerVmLint } from "./vm-lint.ts";
 
@@ -162,6 +163,7 @@ export function registerInspect(program: Command, exit: (code: number) => void):
   }
   registerRead(group("mem"));
   registerTop(group("irq"));
+  registerBreak(program, group("vcpu"), exit);
   registerVmLint(group("vm"), exit);
   registerRpcDecode(group("rpc"));
 }

@@ -14,7 +14,7 @@ import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
-import { parseDuration, parsePort } from "./values.ts";
+import { checkedEventFilter, parseDuration, parsePort } from "./values.ts";
 import { collectSymbols } from "./symbols.ts";
 import { KeyClash, Keymap } from "../tui/actions.ts";
 import { exists } from "../workstation/cache.ts";
@@ -22,8 +22,6 @@ import { DISK_GUEST_MEMORY, diskGuestBoot } from "../workstation/catalog-boot.ts
 import { DEFAULT_UI, type FileUi } from "../workstation/config-schema.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { planDemo, planRun, type RunResult } from "../workstation/config-plan.ts";
-import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
-import { EVENTS } from "../workstation/inspect/tables.ts";
 import { DEFAULT_TIER, type DevicePlan, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
 
 /** What bare `el2` runs where it is there. */
@@ -38,7 +36,11 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian: with a disk, where guests fetch --disk has made one")
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--for <time>", "end after this much virtual time", parseDuration)
-    .option("--until <filter>", "end when an event passes this filter; with --for, exit code 4 when none does before", parseUntil)
+    .option(
+      "--until <filter>",
+      "end when an event passes this filter; with --for, exit code 4 when none does before",
+      (text) => checkedEventFilter("--until", text),
+    )
     .option("--headless", "no screen: consoles as text, also on a terminal")
     .option("--console <vm>", "show, or with --stdio join, the console of this VM alone")
     .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect, [])
@@ -101,16 +103,6 @@ Examples:
         }),
       );
     });
-}
-
-/** `--until`: a filter of events. */
-function parseUntil(text: string): string {
-  try {
-    return parseFilter(text, EVENTS).text;
-  } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    throw new Failure(`--until: ${error.marked}`);
-  }
 }
 
 function collect(text: string, before: string[]): string[] {

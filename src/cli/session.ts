@@ -4,12 +4,15 @@ import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { Asker } from "../workstation/control/asker.ts";
 import { sessionNames, socketPath } from "../workstation/control/places.ts";
+import type { SessionEvent } from "../workstation/protocol.ts";
 import { connectSession, NoSession, type RemoteSession } from "../workstation/control/remote.ts";
 
 /** A session, and questions to it. */
 export interface OpenSession extends Disposable {
   readonly session: RemoteSession;
   readonly asker: Asker;
+  /** The first event of the session from now on of which something can be made. Rejects when the machine ends. */
+  next<T>(make: (event: SessionEvent) => T | undefined): Promise<T>;
 }
 
 /** How a command connects. */
@@ -27,8 +30,11 @@ export interface SessionOptions {
 export async function openSession(options: SessionOptions, onConsole?: (console: string, bytes: Uint8Array) => void): Promise<OpenSession> {
   const session = await connectNamed(options);
   const asker = new Asker(session);
+  const waiting = new Set<(event: SessionEvent) => void>();
   session.onEvent = (event) => {
-    if (asker.take(event) || event.kind !== "console") return;
+    if (asker.take(event)) return;
+    for (const hear of [...waiting]) hear(event);
+    if (event.kind !== "console") return;
     session.send({ kind: "taken", bytes: event.bytes.length });
     onConsole?.(event.console, event.bytes);
   };
@@ -40,7 +46,21 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     console.error(`el2: ${message}`);
     Deno.exit(ExitCode.ReadOnly);
   };
-  return { session, asker, [Symbol.dispose]: () => session.close() };
+  const next = <T>(make: (event: SessionEvent) => T | undefined): Promise<T> => {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    // Who does not wait for it any more has no use for its end.
+    promise.catch(() => {});
+    const hear = (event: SessionEvent) => {
+      const made = make(event);
+      if (made !== undefined) resolve(made);
+      else if (event.kind === "ended") reject(new Failure(`the machine has ended: ${event.end.message}`, ExitCode.Failed));
+      else return;
+      waiting.delete(hear);
+    };
+    waiting.add(hear);
+    return promise;
+  };
+  return { session, asker, next, [Symbol.dispose]: () => session.close() };
 }
 
 /** Connects; events wait until somebody listens. @throws Failure with exit code 3 where there is no session. */

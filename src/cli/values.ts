@@ -1,6 +1,9 @@
 // Values on the command line: sizes, durations, counts. Each parser says what is wrong and what would be right.
 
 import { InvalidArgumentError } from "commander";
+import { Failure } from "./failure.ts";
+import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import { EVENTS } from "../workstation/inspect/tables.ts";
 
 const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
 const TIMES: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };
@@ -27,6 +30,16 @@ export function parseWhole(minimum: number, maximum: number): (text: string) => 
     if (!(value >= minimum && value <= maximum)) throw new InvalidArgumentError(`"${text}" is outside ${minimum}..${maximum}.`);
     return value;
   };
+}
+
+/** A filter of events. @param flag what it is for @throws Failure that marks the character that is wrong */
+export function checkedEventFilter(flag: string, text: string): string {
+  try {
+    return parseFilter(text, EVENTS).text;
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    throw new Failure(`${flag}: ${error.marked}`);
+  }
 }
 
 /** A TCP port; 0 is any that is free. */

@@ -1,28 +1,19 @@
-// The gdb server of one VM: listens on the loopback interface and gives each connection, one at a time, a session. The VM stops for a
-// connection and goes on when it ends.
+// The gdb server of one VM: gives each connection, one at a time, a session. The VM stops for a connection and goes on when it ends.
 
+import type { GdbConnection, GdbConnections } from "./gdb-connections.ts";
 import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";
-
-const LOOPBACK = "127.0.0.1";
 
 /** A server. */
 export class GdbServer {
-  readonly #listener: Deno.TcpListener;
   readonly #target: GdbTarget;
   #session: GdbSession | undefined;
-  #connection: Deno.TcpConn | undefined;
   /** Why the VM stands still, while it does. */
   #stop: GdbStop | undefined;
   #stopping = Promise.withResolvers<void>();
   #closed = false;
 
-  /**
-   * Listens. Nobody is served before `serve`.
-   * @param port 0: any that is free.
-   * @throws Deno.errors.AddrInUse and the like.
-   */
-  constructor(port: number, target: GdbTarget) {
-    this.#listener = Deno.listen({ hostname: LOOPBACK, port });
+  /** Nobody is served before `serve`. */
+  constructor(readonly connections: GdbConnections, target: GdbTarget) {
     this.#target = {
       ask: (access) => target.ask(access),
       stop: () => target.stop(),
@@ -43,22 +34,13 @@ export class GdbServer {
     };
   }
 
-  /** The port. */
-  get port(): number {
-    return this.#listener.addr.port;
-  }
-
-  /** Serves until `ended`. With `fromStart`, nobody before the VM has stopped at its first instruction. */
+  /** Serves until `ended`, or nobody will come any more. With `fromStart`, nobody before the VM has stopped at its first instruction. */
   async serve(fromStart: boolean): Promise<void> {
     if (fromStart) await this.#stopping.promise;
     while (!this.#closed) {
-      try {
-        this.#connection = await this.#listener.accept();
-      } catch (error) {
-        if (this.#closed) return;
-        throw error;
-      }
-      await this.#converse(this.#connection);
+      const connection = await this.connections.accept();
+      if (!connection) return;
+      await this.#converse(connection);
     }
   }
 
@@ -75,7 +57,7 @@ export class GdbServer {
     this.#closed = true;
     this.#session?.ended(code);
     this.#stopping.resolve();
-    this.#listener.close();
+    this.connections.close();
   }
 
   #goesOn(): void {
@@ -83,7 +65,7 @@ export class GdbServer {
     this.#stopping = Promise.withResolvers();
   }
 
-  async #converse(connection: Deno.TcpConn): Promise<void> {
+  async #converse(connection: GdbConnection): Promise<void> {
     if (!this.#stop) {
       this.#target.stop();
       await this.#stopping.promise;

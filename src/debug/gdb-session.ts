@@ -26,7 +26,7 @@ export interface GdbTarget {
 
 /** Why the VM stands still: `workstation/protocol.ts` has the same words. */
 export interface GdbStop {
-  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked" | "history-start" | "history-end";
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
   /** Something that the person should know. */
   readonly note?: string;
   readonly vcpu: number;
@@ -53,6 +53,7 @@ const SPACES: Readonly<Record<DebugSpace, string>> = {
   pa: "physical addresses of the machine",
 };
 const HELP = `monitor space [va|ipa|pa]   what addresses of memory mean from now on (at first va)
+monitor events [FILTER|off] with el2 gdb el2: the events at which continue stops
 monitor symbols FILE        write an ELF file with the VM's symbols, for symbol-file FILE
 `;
 const OK = "OK";
@@ -223,7 +224,7 @@ export class GdbSession {
   async #threadInfo(text: string): Promise<string> {
     const vcpu = await this.#vcpuOf(text);
     if (!vcpu) return INVALID;
-    return toHex(toBytes(`vCPU ${vcpu.index}${vcpu.waits ? `, waits for ${vcpu.waits}` : ""}`));
+    return toHex(toBytes(`vCPU ${vcpu.name}${vcpu.waits ? `, waits for ${vcpu.waits}` : ""}`));
   }
 
   async #select(text: string): Promise<string> {

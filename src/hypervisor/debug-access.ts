@@ -135,10 +135,17 @@ export type DebugAccess =
     readonly watch: WatchKind;
   };
 
+/** A vCPU that a debugger has: its number, its name for people, and what it waits for. */
+export interface DebuggedVcpu {
+  readonly index: number;
+  readonly name: string;
+  readonly waits: string;
+}
+
 /** The answer to a `DebugAccess`. */
 export type DebugAnswer =
   | { readonly kind: "done" }
-  | { readonly kind: "vcpus"; readonly vcpus: readonly { readonly index: number; readonly waits: string }[] }
+  | { readonly kind: "vcpus"; readonly vcpus: readonly DebuggedVcpu[] }
   | { readonly kind: "registers"; readonly values: readonly bigint[] }
   | { readonly kind: "memory"; readonly bytes: Uint8Array }
   /** Why not, for people. */
@@ -147,12 +154,18 @@ export type DebugAnswer =
 const DONE: DebugAnswer = { kind: "done" };
 const refused = (message: string): DebugAnswer => ({ kind: "refused", message });
 
+/** A vCPU for people: its index in the VM, its VM too where there are several. */
+function describe({ debuggee: { all, numberOf }, hypervisor: { names } }: DebugControl, vcpu: Vcpu): DebuggedVcpu {
+  const index = numberOf(vcpu);
+  return { index, waits: vcpu.waits, name: all ? names.vcpu(vcpu) : String(index) };
+}
+
 /** Answers a debugger. */
 export function answerDebugger(control: DebugControl, access: DebugAccess): DebugAnswer {
   const vcpus = control.vcpus();
   switch (access.kind) {
     case "vcpus":
-      return { kind: "vcpus", vcpus: vcpus.map(({ index, waits }) => ({ index, waits })) };
+      return { kind: "vcpus", vcpus: vcpus.map((vcpu) => describe(control, vcpu)) };
     case "insert-breakpoint":
       return control.insert(access.address) ? DONE : refused("no VM, too many breakpoints, or no address of an instruction");
     case "remove-breakpoint":
@@ -166,7 +179,7 @@ export function answerDebugger(control: DebugControl, access: DebugAccess): Debu
       control.unwatch(access.address, access.length, access.watch);
       return DONE;
   }
-  const vcpu = vcpus.find(({ index }) => index === access.vcpu);
+  const vcpu = control.vcpu(access.vcpu);
   if (!vcpu) return refused(`there is no vCPU ${access.vcpu}`);
   switch (access.kind) {
     case "registers":

@@ -7,14 +7,17 @@ import type { TraceKind } from "../abi/trace.ts";
 import { ConsoleLog } from "./control/console-log.ts";
 import type { Action } from "./inspect/action.ts";
 import { letIn } from "./record/input.ts";
-import { stoppedAt, wayBack } from "./record/rewind.ts";
+import { standing, stoppedAt, wayBack } from "./record/rewind.ts";
 import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
 import { type Moment, momentOf, Past } from "./record/past.ts";
 import { type EndState, type Input, type RecordedInput, RecordingWriter } from "./record/recording.ts";
 import { describeDivergence, type Divergence, Replay } from "./record/replay.ts";
+import { FilterError } from "./inspect/filter.ts";
+import { QueryError } from "./inspect/inspected.ts";
 import type { Query } from "./inspect/query.ts";
 import type { SessionPlan } from "./plan.ts";
-import type { DebugAccess, DebugAnswer, DebugRequest, DebugStopped, Move, SessionEvent } from "./protocol.ts";
+import type { DebugAnswer, DebugRequest, DebugStopped, Move, SessionDebugAccess, SessionEvent } from "./protocol.ts";
+import { stopAtEvents, type StopChange, type StopHit } from "./stop-rules.ts";
 import type { System } from "./system.ts";
 import { writeSnapshot } from "./snapshot/file.ts";
 import { History, type Milestone } from "./snapshot/history.ts";
@@ -158,7 +161,7 @@ export class Engine {
   #record(input: Input): void {
     const { machine } = this.present;
     // A step may have left the machine in the middle of a turn, which is no place for input.
-    if (machine.inTurn) machine.run(Infinity, 1);
+    if (machine.inTurn) this.present.stops.muted(() => machine.run(Infinity, 1));
     const place = { at: machine.boundary, settled: machine.settled };
     this.#inputs.push({ ...place, input });
     this.#recorder?.input(place, input);
@@ -182,6 +185,7 @@ export class Engine {
     this.#past = undefined;
     this.present.stopAt(Infinity);
     this.#paused = paused;
+    if (!paused) this.present.stops.goOn();
     this.#flush();
     this.#sample();
     this.port.post({ kind: "paused", paused });
@@ -201,13 +205,13 @@ export class Engine {
       case "debug":
         return this.port.post({ kind: "debug-answer", answer: this.#debugAnswer(control, request.access) });
       case "debug-stop":
-        if (this.#debugMove) return this.#hold(this.#asked(control));
+        if (this.#debugMove) return this.#hold(standing(control, "asked"));
         if (this.#held) return;
         this.#wake();
         control.goOn(undefined);
-        return this.#hold(this.#asked(control));
+        return this.#hold(standing(control, "asked"));
       case "debug-continue":
-        control.goOn(control.vcpus().find(({ index }) => index === request.step), request.range);
+        control.goOn(control.vcpu(request.step), request.range);
         return this.#past ? this.#debugOn(this.#past) : this.#release();
       case "debug-back":
         return this.#debugBack(control, request.step);
@@ -215,16 +219,16 @@ export class Engine {
         this.#past = undefined;
         this.system.debug?.clear();
         return this.#release();
+      case "debug-release":
+        this.#past = undefined;
+        this.system.releaseDebugger();
+        return this.#release();
     }
   }
 
-  #asked(control: DebugControl): DebugStopped {
-    const [vcpu] = control.vcpus();
-    return { cause: "asked", vcpu: vcpu?.index ?? 0, pc: vcpu?.registers.pc ?? 0n };
-  }
-
   /** What a debugger writes makes another run: the past cannot be changed, and there is no way back to before a change. */
-  #debugAnswer(control: DebugControl, access: DebugAccess): DebugAnswer {
+  #debugAnswer(control: DebugControl, access: SessionDebugAccess): DebugAnswer {
+    if (access.kind === "stop-at-events") return stopAtEvents(control, access.filter);
     const writes = access.kind === "write" || access.kind === "write-register";
     if (writes && this.#past) return { kind: "refused", message: PAST };
     this.#written ||= writes;
@@ -234,9 +238,10 @@ export class Engine {
   /** Goes back to where the debugger wants, in another machine. */
   #debugBack(control: DebugControl, step: number | undefined): void {
     const { debuggedVm } = this.system;
-    const stay = (note: string) => this.#hold({ ...this.#asked(control), note });
+    const stay = (note: string) => this.#hold({ ...standing(control, "asked"), note });
     if (!this.#held || debuggedVm === undefined) return;
     if (this.#replay) return stay("a replay goes forward only");
+    if (control.debuggee.all && step === undefined) return stay("from event to event the way leads forward only; reverse-stepi goes back");
     if (this.#written) return stay("memory or registers were written with the debugger: there is no way back to before that");
     const way = wayBack({
       milestone: (instructions) => this.#history.before(instructions),
@@ -256,18 +261,18 @@ export class Engine {
   #debugOn(past: Past): void {
     let stop: DebugStopped | undefined;
     past.onStop = (reached) => {
-      stop = stoppedAt(reached);
+      stop = stoppedAt(reached, past.system.debug!);
       return true;
     };
     this.#debugSlices(() => {
       const there = past.advance(this.present.instructions(), MOVE_SLICE);
       if (stop || !there) return stop;
-      const { debug: control } = past.system;
+      const { debug: control } = this.present;
       this.#past = undefined;
-      this.present.debug?.clear();
-      if (control) this.present.debug?.adopt(control);
-      const [vcpu] = this.present.debug?.vcpus() ?? [];
-      return { cause: "history-end", vcpu: vcpu?.index ?? 0, pc: vcpu?.registers.pc ?? 0n };
+      if (!control) throw new Error("a debugger has gone on in the past of a machine that it does not have");
+      control.clear();
+      if (past.system.debug) control.adopt(past.system.debug);
+      return standing(control, "history-end");
     });
   }
 
@@ -285,7 +290,9 @@ export class Engine {
 
   /** A question. It changes nothing. */
   query(id: number, query: Query): void {
-    this.port.post({ kind: "answer", id, answer: this.system.inspector.answer(query) });
+    // Stop rules are the present's, whatever is shown.
+    const { inspector } = query.table === "stop.ls" ? this.present : this.system;
+    this.port.post({ kind: "answer", id, answer: inspector.answer(query) });
   }
 
   /** Which events are recorded to be taken away. */
@@ -306,6 +313,27 @@ export class Engine {
       error = thrown instanceof Error ? thrown.message : String(thrown);
     }
     this.port.post({ kind: "acted", id, error });
+  }
+
+  /** Takes a rule by which the machine stops, or lets one go. */
+  stopRule(id: number, change: StopChange): void {
+    const acted = (error?: string) => this.port.post({ kind: "acted", id, error });
+    if (this.#done) return acted("the machine has ended");
+    if (this.#past && change.kind === "step") return acted(PAST);
+    try {
+      this.present.stops.change(change);
+      acted();
+      if (change.kind === "step") this.pause(false);
+    } catch (error) {
+      if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
+      acted(error instanceof FilterError ? error.marked : error.message);
+    }
+  }
+
+  /** A stop rule's turn: the machine is paused there. */
+  #stopped({ rule, text }: StopHit): void {
+    this.pause(true);
+    this.port.post({ kind: "stopped", rule, text });
   }
 
   /** A second machine at its start or in a state, for whose addresses people have the same names. */
@@ -451,15 +479,22 @@ export class Engine {
 
   /** Lets the paused machine go on until so many instructions are retired, or it waits for something from outside. */
   #stepOn(target: number): void {
-    const { machine } = this.present;
     this.present.stopAt(target);
-    while (this.present.instructions() < target) {
-      const result = machine.run(Infinity, TURNS);
-      if (result.kind === "stopped" || result.kind === "idle" && result.next === Infinity) break;
-      if (result.kind === "idle") machine.skipTo(result.next);
-    }
+    this.present.stops.muted(() => {
+      while (this.present.instructions() < target && this.#stepped());
+    });
     this.present.stopAt(Infinity);
     this.#flush();
+  }
+
+  /** Lets the paused machine go on a little; false where it cannot. */
+  #stepped(): boolean {
+    const { machine, debug } = this.present;
+    const result = machine.run(Infinity, TURNS);
+    if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);
+    const stop = result.kind === "suspended" ? debug?.takeStop() : undefined;
+    if (debug && stop) this.#hold(stoppedAt(stop, debug));
+    return !stop && result.kind !== "stopped" && !(result.kind === "idle" && result.next === Infinity);
   }
 
   /** Which events are recorded from now on. */
@@ -530,6 +565,12 @@ export class Engine {
     const result = machine.run(Math.min(limit, this.#nextHash()), TURNS);
     this.#takeHash();
     this.#takeCheck();
+    const hit = this.present.stops.take();
+    if (hit === "passed") return true;
+    if (hit) {
+      this.#stopped(hit);
+      return false;
+    }
     const { reached } = this.system.inspector;
     if (reached !== undefined) {
       this.#end(0, `--until: ${reached}`);
@@ -547,9 +588,9 @@ export class Engine {
         if (machine.time >= end) this.#endOfTime(end);
         return true;
       case "suspended": {
-        const stop = this.system.debug?.takeStop();
-        if (!stop) throw new Error("the machine was suspended for nobody");
-        this.#hold(stoppedAt(stop));
+        const { debug } = this.system, stop = debug?.takeStop();
+        if (!debug || !stop) throw new Error("the machine was suspended for nobody");
+        this.#hold(stoppedAt(stop, debug));
         return false;
       }
       case "stopped":

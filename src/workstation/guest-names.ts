@@ -20,3 +20,6 @@ export function vcpuWord(vcpu: Vcpu): VcpuWord {
   if (is(Block.Run)) return "PROXY";
   return "RUN";
 }
+
+/** In the place of a VM's name, for debuggers: all of them. No VM can have this name. */
+export const EVERY_VM = "*";

@@ -6,7 +6,7 @@ import { VcpuOption } from "../abi/words.ts";
 import type { UndefinedInstruction } from "../core/core.ts";
 import { REGISTER_NAMES } from "../core/interface.ts";
 import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, type VmExitReason } from "../host/events.ts";
-import { DebugControl } from "../hypervisor/traps/debug-control.ts";
+import { DebugControl, type Debuggee } from "../hypervisor/traps/debug-control.ts";
 import type { DebugCore } from "../core/interface.ts";
 import type { FaultsState } from "../hypervisor/faults.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
@@ -17,11 +17,13 @@ import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
 import { TraceRecorder } from "./inspect/trace-recorder.ts";
 import { EventLog } from "./inspect/event-log.ts";
-import { type Inspected, QueryError, type VirtioSlot } from "./inspect/inspected.ts";
+import { type Inspected, QueryError, Rates, View, type VirtioSlot } from "./inspect/inspected.ts";
+import { codePlace } from "./inspect/read-symbols.ts";
 import { Inspector } from "./inspect/inspector.ts";
-import { vcpuWord, Vmid } from "./guest-names.ts";
+import { EVERY_VM, vcpuWord, Vmid } from "./guest-names.ts";
 import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
 import { Outside } from "./outside.ts";
+import { type BreakPlace, StopRules } from "./stop-rules.ts";
 import { VmSymbols } from "./symbols/vm-symbols.ts";
 import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
 import { loadSystem, saveSystem, type SystemState } from "./snapshot/system-state.ts";
@@ -57,6 +59,7 @@ export class GuestSystem implements System, Inspected {
     { name: "session", save: () => this.#save(), restore: (state) => this.#restore(state) },
   ];
   readonly inspector: Inspector;
+  readonly stops: StopRules;
   readonly virtio: VirtioSlot[] = [];
   readonly symbols: VmSymbols;
   readonly recorder = new TraceRecorder(() => this.hypervisor.trace);
@@ -90,6 +93,13 @@ export class GuestSystem implements System, Inspected {
     readonly outside: Outside = new Outside(),
   ) {
     this.symbols = new VmSymbols(core, () => this.hypervisor);
+    this.stops = new StopRules({
+      hypervisor: () => this.hypervisor,
+      placeOf: (at) => this.#placeOf(at),
+      vcpuOf: (id) => this.#steppable(id),
+      controlOf: (vm) => this.#breakIn(vm),
+      releaseControl: () => this.hypervisor.debug = undefined,
+    });
     this.inspector = new Inspector(this, () => this.instructions(), () => this.#hashes());
   }
 
@@ -154,8 +164,9 @@ export class GuestSystem implements System, Inspected {
 
   attachDebugger(name: string): string | undefined {
     if (this.#debugged !== undefined) return `vm:${this.#debugged} was given to a debugger with --gdb; one VM at a time`;
+    if (this.stops.vm !== undefined) return `vm:${this.stops.vm} has breakpoints of el2 break; el2 break --remove all takes them back`;
     const control = this.#debugControl(name, false);
-    if (control.vcpus().length) {
+    if (control.vcpus().length || name === EVERY_VM) {
       this.hypervisor.debug?.clear();
       this.hypervisor.debug = control;
       return undefined;
@@ -165,11 +176,39 @@ export class GuestSystem implements System, Inspected {
     return `no vm:${name} that executes instructions; there are ${[...names].join(", ") || "none"}`;
   }
 
+  releaseDebugger(): void {
+    this.hypervisor.debug?.clear();
+    if (this.#debugged === undefined) this.hypervisor.debug = undefined;
+  }
+
+  /** A place of code for a stop rule. */
+  #placeOf(at: string): BreakPlace {
+    const view = new View(this, new Rates());
+    const { vcpu, address } = codePlace(view, at);
+    return { vm: view.vmOf(vcpu.addressSpace).slice("vm:".length), address };
+  }
+
+  #steppable(id: string): { vm: string; vcpu: Vcpu } {
+    const vcpu = new View(this, new Rates()).findVcpu(id);
+    if (vcpu.native || !vcpu.addressSpace) throw new QueryError(`${id} executes no instructions: a program of ours runs there`);
+    return { vm: this.#nameOf(vcpu.addressSpace.vmid), vcpu };
+  }
+
+  /** The stops of a VM, for stop rules. */
+  #breakIn(vm: string): DebugControl {
+    if (this.hypervisor.debug) throw new QueryError(`a debugger has vm:${this.#debuggedVm}; set breakpoints there`);
+    return this.hypervisor.debug = this.#debugControl(vm, false);
+  }
+
   #debugControl(name: string, fromStart: boolean): DebugControl {
     this.#debuggedVm = name;
-    const debugs = (vcpu: Vcpu) => vcpu.addressSpace !== undefined && this.#nameOf(vcpu.addressSpace.vmid) === name;
     if (fromStart) this.#debugged = name;
-    return new DebugControl(this.hypervisor, this.core, debugs, fromStart);
+    return new DebugControl(this.hypervisor, this.core, name === EVERY_VM ? EVERYBODY : this.#vcpusOf(name), fromStart);
+  }
+
+  #vcpusOf(name: string): Debuggee {
+    const has = ({ addressSpace }: Vcpu) => addressSpace !== undefined && this.#nameOf(addressSpace.vmid) === name;
+    return { has, numberOf: ({ index }) => index, all: false };
   }
 
   instructions(): number {
@@ -387,6 +426,15 @@ export class GuestSystem implements System, Inspected {
     else this.#events.push({ time, pcpu: undefined, kind, vcpu, text, refused });
   }
 }
+
+/** Bits of a vCPU's index in its number among those of all VMs. */
+const INDEX_BITS = 8;
+/** The vCPUs of all VMs: their numbers have the VMID in front, so that they are the same in another machine of the plan. */
+const EVERYBODY: Debuggee = {
+  has: ({ addressSpace }) => addressSpace !== undefined,
+  numberOf: ({ addressSpace, index }) => (addressSpace?.vmid ?? 0) << INDEX_BITS | index,
+  all: true,
+};
 
 /** Who schedules a VM's vCPUs: they are native, somebody runs them by vcpu_run, or the hypervisor does. */
 function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {

@@ -7,6 +7,7 @@ import type { StepRange } from "../hypervisor/traps/debug-control.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "./inspect/action.ts";
 import type { Answer, Query } from "./inspect/query.ts";
+import type { StopChange } from "./stop-rules.ts";
 import type { SessionPlan } from "./plan.ts";
 
 export type { DebugAccess, DebugAnswer };
@@ -39,12 +40,14 @@ export type Request =
   | { kind: "trace"; kinds: readonly TraceKind[] }
   /** Takes the symbols of an ELF file for a VM; changes nothing in the machine. One `acted` with the same number follows. */
   | { kind: "symbols"; id: number; vm: string; file: Uint8Array }
+  /** Takes a rule by which the machine stops, or lets one go; changes nothing in the machine. One `acted` with the same number follows. */
+  | { kind: "stop-rule"; id: number; change: StopChange }
   /** Does something to the machine; one `acted` with the same number follows. */
   | { kind: "act"; id: number; action: Action }
-  /** Gives a VM to the debugger that asks; one `debug-attached` follows. Nothing stops yet. */
+  /** Gives a VM, or with `EVERY_VM` all, to the debugger that asks; one `debug-attached` follows. Nothing stops yet. */
   | { kind: "debug-attach"; vm: string }
   /** A debugger's question about its VM, which is stopped; one `debug-answer` follows each. */
-  | { kind: "debug"; access: DebugAccess }
+  | { kind: "debug"; access: SessionDebugAccess }
   /** The machine stops for the debugger; `debug-stopped` follows, unless it did already. */
   | { kind: "debug-stop" }
   /** It goes on; where `step` names a vCPU, until that has executed one instruction, and its PC is not in `range`. */
@@ -52,7 +55,12 @@ export type Request =
   /** Goes back to the stop before, or where `step` names a vCPU, to before its last instruction; `debug-stopped` follows. */
   | { kind: "debug-back"; step: number | undefined }
   /** Breakpoints go, and it goes on. */
-  | { kind: "debug-detach" };
+  | { kind: "debug-detach" }
+  /** The same, and the debugger is gone: the VM is nobody's. */
+  | { kind: "debug-release" };
+
+/** What a debugger asks of a session: of its VM, or to stop at events that a filter lets through; at none without one. */
+export type SessionDebugAccess = DebugAccess | { readonly kind: "stop-at-events"; readonly filter: string | undefined };
 
 /** Where in its run a session goes. */
 export type Move =
@@ -71,10 +79,10 @@ export type DebugRequest = Extract<Request, { kind: `debug${string}` }>;
  * instruction, or from the past on to where the machine really is.
  */
 export interface DebugStopped {
-  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "asked" | "history-start" | "history-end";
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
   /** Something that the person should know. */
   readonly note?: string;
-  /** The vCPU of the debugged VM that it is about; 0 where the debugger asked. */
+  /** Number of the vCPU that it is about: its index in the debugged VM. */
   readonly vcpu: number;
   /** Its PC. */
   readonly pc: bigint;
@@ -180,6 +188,8 @@ export type SessionEvent =
   | { kind: "hash"; hash: StateHash }
   /** `past`: what is shown is an earlier place of the run, which takes no input. */
   | { kind: "paused"; paused: boolean; past?: boolean }
+  /** A stop rule has paused the machine: which, and what it stopped at. */
+  | { kind: "stopped"; rule: string; text: string }
   | { kind: "moved"; id: number; error: string | undefined; instructions: number }
   | { kind: "answer"; id: number; answer: Answer }
   /** A snapshot on its way: pages of RAM that are written, of all. */

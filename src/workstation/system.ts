@@ -6,6 +6,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
 import type { TraceRecorder } from "./inspect/trace-recorder.ts";
 import type { Outside } from "./outside.ts";
+import type { StopRules } from "./stop-rules.ts";
 import type { VmSymbols } from "./symbols/vm-symbols.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
 import type { MachineEvent, SessionEnd, VmSample } from "./protocol.ts";
@@ -21,6 +22,8 @@ export interface System {
   readonly debug: DebugControl | undefined;
   /** Gives a VM to a debugger while the machine runs. Says why not. */
   attachDebugger(vm: string): string | undefined;
+  /** The debugger is gone: nothing of it stops the VM. */
+  releaseDebugger(): void;
   /** Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first instruction. */
   debugVm(vm: string, fromStart: boolean): DebugControl;
   /** The VM that a debugger has. */
@@ -29,6 +32,8 @@ export interface System {
   readonly inspector: Inspector;
   /** What is recorded to be taken away. */
   readonly recorder: TraceRecorder;
+  /** What the machine stops for, for people to look. */
+  readonly stops: StopRules;
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Instructions that guests have retired, all vCPUs together. */

@@ -76,6 +76,8 @@ export function serveMachine(): void {
         return engine.trace(request.kinds);
       case "symbols":
         return engine.symbols(request.id, request.vm, request.file);
+      case "stop-rule":
+        return engine.stopRule(request.id, request.change);
       case "watch":
         return engine.watch(request.kinds, request.budget);
       case "debug-attach":
@@ -84,6 +86,7 @@ export function serveMachine(): void {
       case "debug-continue":
       case "debug-back":
       case "debug-detach":
+      case "debug-release":
         return engine.debug(request);
     }
   };

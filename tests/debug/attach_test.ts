@@ -61,8 +61,41 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on",
     }
     // The server is gone, and with it the debugger: the VM runs and another one may come.
     await runs();
-    await using ping = server("ping");
-    await ping.expect(/target remote 127\.0\.0\.1:\d+/, PATIENCE);
+    {
+      await using ping = server("ping");
+      await ping.expect(/target remote 127\.0\.0\.1:\d+/, PATIENCE);
+    }
+
+    // All VMs at once, on gdb's own pipe: continue stops at the hypervisor's events.
+    await using gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
+    for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
+      await gdb.type(command);
+    }
+    const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+    const program = el2Command("gdb", "el2", "--stdio", "--events", "kind=hvc vm=ping").map((word) => `'${word}'`);
+    await gdb.type(`target remote | env ${settings.join(" ")} ${program.join(" ")}`);
+    await gdb.expect(/0x[0-9a-f]{16} in \?\? \(\)/, PATIENCE);
+    await gdb.type("info threads");
+    await gdb.expect(/\(vCPU hello\/0[^]*\(vCPU ping\/0[^]*\(vCPU pong\/0/, PATIENCE);
+    await gdb.type("continue");
+    await gdb.expect(/ev:\d+ vcpu:ping\/0 hvc \w+ [^]*received signal SIGTRAP/, PATIENCE);
+    await gdb.type("monitor events kind=virq vm=hello");
+    await gdb.expect(/continue stops at events with kind=virq vm=hello/, PATIENCE);
+    await gdb.type("continue");
+    await gdb.expect(/ev:\d+ vcpu:hello\/0 virq [^]*received signal SIGTRAP/, PATIENCE);
+    await gdb.type("print/x $pc");
+    const [, pc] = await gdb.expect(/= (0x[0-9a-f]+)\n/, PATIENCE);
+    await gdb.type("stepi");
+    await gdb.expect(/0x[0-9a-f]{16} in/, PATIENCE);
+    await gdb.type("reverse-stepi");
+    await gdb.expect(new RegExp(`0x0*${pc.slice(2)} in`), PATIENCE);
+    await gdb.type("monitor events kynd=hvc");
+    await gdb.expect(/no field "kynd"/, PATIENCE);
+    await gdb.type("monitor events off");
+    await gdb.expect(/continue stops at no event/, PATIENCE);
+    await gdb.type("detach");
+    await gdb.expect(/detached/, PATIENCE);
+    await runs();
   } finally {
     await el2("down", "debugged");
     await Deno.remove(folder, { recursive: true });

@@ -5,6 +5,7 @@
 
 import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
 import type { WatchHit, WatchKind } from "../../core/watchpoints.ts";
+import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
@@ -33,14 +34,29 @@ export interface DebugStop {
   readonly vcpu: Vcpu;
   /**
    * `start`: before its first instruction; `breakpoint`: before that instruction; `watchpoint`: before the access of that instruction; `step`:
-   * after one instruction.
+   * after one instruction; `event`: behind the exit in which events came that it stops at.
    */
-  readonly cause: "start" | "breakpoint" | "watchpoint" | "step";
+  readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event";
   /** What a watchpoint stopped. */
   readonly watch?: WatchHit;
+  /** The events, in order, for people. */
+  readonly events?: readonly string[];
 }
 
-/** The stops of one VM. */
+/** Whose vCPUs a debugger has. */
+export interface Debuggee {
+  /** Whether a vCPU is one of them. */
+  readonly has: (vcpu: Vcpu) => boolean;
+  /** Its number among them. */
+  readonly numberOf: (vcpu: Vcpu) => number;
+  /** All VMs: breakpoints and watchpoints, which are addresses of one, cannot be set. */
+  readonly all: boolean;
+}
+
+/** What becomes of an event: its text where the debugger stops at it. */
+export type EventMatcher = (event: TraceEvent) => string | undefined;
+
+/** The stops of one VM, or of events of all. */
 export class DebugControl {
   #stepping: Vcpu | undefined;
   /** Stepping goes on as long as PC is in here. */
@@ -49,33 +65,64 @@ export class DebugControl {
   #inRange = false;
   #awaitsStart: boolean;
   #stop: DebugStop | undefined;
+  /** Events since the last stop at which it stops. */
+  #events: string[] = [];
+  #matcher: EventMatcher | undefined;
+  #endListening: (() => void) | undefined;
   readonly #breakpoints = new Set<bigint>();
   readonly #watchpoints = new Map<string, Watchpoint>();
   /** The tables of stage 2 that the VM had when it ran last. */
   #stage2: number | undefined;
 
-  /** @param debugs whether a vCPU belongs to the VM. @param fromStart stops before the first instruction. */
-  constructor(readonly hypervisor: Hypervisor, readonly core: DebugCore, readonly debugs: (vcpu: Vcpu) => boolean, fromStart: boolean) {
+  /** @param fromStart stops before the first instruction. */
+  constructor(readonly hypervisor: Hypervisor, readonly core: DebugCore, readonly debuggee: Debuggee, fromStart: boolean) {
     this.#awaitsStart = fromStart;
   }
 
-  /** The VM's vCPUs by index. */
+  /** The debugger's vCPUs by number. */
   vcpus(): Vcpu[] {
+    const { has, numberOf } = this.debuggee;
     const all = [...this.hypervisor.scheduler.vcpus];
-    return all.filter((vcpu) => !vcpu.native && vcpu.life !== "exited" && this.debugs(vcpu)).sort((a, b) => a.index - b.index);
+    return all.filter((vcpu) => !vcpu.native && vcpu.life !== "exited" && has(vcpu)).sort((a, b) => numberOf(a) - numberOf(b));
+  }
+
+  /** The vCPU with a number. */
+  vcpu(number: number | undefined): Vcpu | undefined {
+    return this.vcpus().find((vcpu) => this.debuggee.numberOf(vcpu) === number);
   }
 
   /** The stop that suspended the machine; the next call has none. */
   takeStop(): DebugStop | undefined {
-    const stop = this.#stop;
+    const stop = this.#stop, events = this.#events;
     this.#stop = undefined;
-    return stop;
+    this.#events = [];
+    return stop && events.length ? { ...stop, events } : stop;
+  }
+
+  /** Stops at events from now on: behind the exit or the native guest's step in which they come. Undefined: at none. */
+  stopAtEvents(matcher: EventMatcher | undefined): void {
+    this.#matcher = matcher;
+    this.#endListening?.();
+    this.#endListening = matcher && this.hypervisor.trace.listen(TRACE_KINDS, (event) => this.#see(event, matcher));
+  }
+
+  #see(event: TraceEvent, matcher: EventMatcher): void {
+    const text = matcher(event);
+    if (text === undefined) return;
+    const all = this.vcpus();
+    const vcpu = all.find((one) => this.hypervisor.names.vcpu(one) === event.vcpu) ?? all[0];
+    // Before the first guest there is nothing that a debugger could look at.
+    if (!vcpu) return;
+    this.#events.push(text);
+    if (this.#stop) return;
+    this.hypervisor.scheduler.disturb();
+    this.#suspend({ vcpu, cause: "event" });
   }
 
   /** Stops before `address` from now on. False when no instruction can be there, when there are too many, or no VM. */
   insert(address: bigint): boolean {
     const [vcpu] = this.vcpus();
-    if (!vcpu || address % INSTRUCTION_SIZE || this.#breakpoints.size >= MAXIMUM_BREAKPOINTS) return false;
+    if (!vcpu || this.debuggee.all || address % INSTRUCTION_SIZE || this.#breakpoints.size >= MAXIMUM_BREAKPOINTS) return false;
     this.#follow(vcpu);
     this.#breakpoints.add(address);
     this.core.insertBreakpoint(vcpu.registers.stage2, address);
@@ -90,7 +137,7 @@ export class DebugControl {
   /** Stops before accesses to `length` bytes from now on. False when that is nothing or too much, when there are too many, or no VM. */
   watch(address: bigint, length: number, kind: WatchKind): boolean {
     const [vcpu] = this.vcpus();
-    if (!vcpu || length < 1 || length > MAXIMUM_WATCHED || this.#watchpoints.size >= MAXIMUM_WATCHPOINTS) return false;
+    if (!vcpu || this.debuggee.all || length < 1 || length > MAXIMUM_WATCHED || this.#watchpoints.size >= MAXIMUM_WATCHPOINTS) return false;
     this.#follow(vcpu);
     this.#watchpoints.set(watchKey(address, length, kind), { address, length, kind });
     this.core.insertWatchpoint(vcpu.registers.stage2, address, length, kind);
@@ -105,6 +152,7 @@ export class DebugControl {
 
   /** Stops where another control stops as well, also before the VM has a vCPU. */
   adopt(other: DebugControl): void {
+    if (other.#matcher) this.stopAtEvents(other.#matcher);
     for (const address of other.#breakpoints) {
       this.#breakpoints.add(address);
       if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
@@ -120,14 +168,15 @@ export class DebugControl {
   clear(): void {
     for (const address of [...this.#breakpoints]) this.remove(address);
     for (const { address, length, kind } of [...this.#watchpoints.values()]) this.unwatch(address, length, kind);
+    this.stopAtEvents(undefined);
     this.goOn(undefined);
     this.#awaitsStart = false;
   }
 
   /** The scheduler is about to run a vCPU: whether it must not, because the VM stops before its first instruction. */
   holds(vcpu: Vcpu): boolean {
-    if (!this.debugs(vcpu)) return false;
-    this.#follow(vcpu);
+    if (!this.debuggee.has(vcpu)) return false;
+    if (!this.debuggee.all) this.#follow(vcpu);
     if (!this.#awaitsStart || vcpu.instructions > 0) return false;
     this.#awaitsStart = false;
     this.#suspend({ vcpu, cause: "start" });
@@ -162,7 +211,7 @@ export class DebugControl {
 
   #reached(vcpu: Vcpu, reason: ExitReason): void {
     // The tables that the VM had are another one's now.
-    if (!this.debugs(vcpu)) this.#leave();
+    if (!this.debuggee.has(vcpu)) this.#leave();
     else if (reason === ExitReason.Breakpoint) this.#suspend({ vcpu, cause: "breakpoint" });
     else this.#suspend({ vcpu, cause: "watchpoint", watch: this.core.watchHit });
   }

@@ -3,6 +3,7 @@
 import type { SessionClient } from "../client.ts";
 import type { Answer, Query } from "../inspect/query.ts";
 import type { Action } from "../inspect/action.ts";
+import type { StopChange } from "../stop-rules.ts";
 import type { Move, Request, SessionEvent } from "../protocol.ts";
 
 type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "snapshotted" }>;
@@ -34,6 +35,11 @@ export class Asker {
   /** Takes symbols for a VM; the text says what went wrong, undefined that it was done. */
   symbols(vm: string, file: Uint8Array): Promise<string | undefined> {
     return this.#done((id) => ({ kind: "symbols", id, vm, file }));
+  }
+
+  /** Takes a stop rule, or lets one go; the text says what went wrong, undefined that it was done. */
+  stopRule(change: StopChange): Promise<string | undefined> {
+    return this.#done((id) => ({ kind: "stop-rule", id, change }));
   }
 
   /** Goes to another place of the run: how many instructions are retired there, or what is wrong. */

@@ -69,6 +69,8 @@ const CHANGING: ReadonlySet<string> = new Set(
     "debug-continue",
     "debug-back",
     "debug-detach",
+    "debug-release",
+    "stop-rule",
     "down",
   ],
 );

@@ -90,7 +90,7 @@ export class SessionHub {
         if (client.watched.length && !this.#end) this.#watch();
         if (client === this.#debugger) {
           this.#debugger = undefined;
-          if (!this.#end) this.machine.send({ kind: "debug-detach" });
+          if (!this.#end) this.machine.send({ kind: "debug-release" });
         }
         this.#confirm();
       },
@@ -137,6 +137,7 @@ export class SessionHub {
         return this.machine.send({ ...message, id });
       }
       case "act":
+      case "stop-rule":
       case "symbols":
       case "snapshot":
       case "move": {
@@ -155,6 +156,7 @@ export class SessionHub {
       case "debug-continue":
       case "debug-back":
       case "debug-detach":
+      case "debug-release":
         // Before it is attached, there is nothing that a debugger could mean.
         if (client === this.#debugger) this.machine.send(message);
         return;
@@ -208,7 +210,7 @@ export class SessionHub {
         this.#finish({ code: 1, message: event.message });
         break;
     }
-    const always = event.kind === "ended" || event.kind === "failed" || event.kind === "paused";
+    const always = event.kind === "ended" || event.kind === "failed" || event.kind === "paused" || event.kind === "stopped";
     for (const client of [...this.#clients]) if (always || client.options.follow) client.listener(event);
   }
 

@@ -9,6 +9,7 @@ import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { ResourceManager } from "../../resource-manager/resource-manager.ts";
 import type { VirtioDevice } from "../../virtio/device.ts";
 import { Vmid } from "../guest-names.ts";
+import type { StopRule } from "../stop-rules.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
 import type { TraceRecorder } from "./trace-recorder.ts";
@@ -35,6 +36,8 @@ export interface Inspected {
   readonly virtio: readonly VirtioSlot[];
   /** What is recorded to be taken away. */
   readonly recorder: TraceRecorder;
+  /** What the machine stops for. */
+  readonly stops: { readonly rules: readonly StopRule[] };
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Whether the VM of this name has a console. */

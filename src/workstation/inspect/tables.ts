@@ -472,6 +472,22 @@ export const INJECTIONS = defineTable({
   },
 });
 
+export const STOPS = defineTable({
+  name: "stop.ls",
+  version: 1,
+  command: "break --list",
+  doc: "rules by which the machine stops, and what they have stopped at",
+  empty: "nothing stops the machine; el2 break --help shows rules",
+  columns: {
+    id: { kind: "id", doc: "stop:NUMBER", width: 8 },
+    kind: { kind: "word", doc: "event: a filter of events; place: before an instruction", width: 5 },
+    rule: { kind: "text", doc: "the filter, or the place", width: 40 },
+    hits: { kind: "count", doc: "how often it has stopped the machine", width: 6 },
+    t: { kind: "time", doc: "when it did so last", width: 12, optional: true },
+    last: { kind: "text", doc: "what it stopped at then", width: 60, optional: true },
+  },
+});
+
 export const HASHES = defineTable({
   name: "hash",
   version: 1,
@@ -511,6 +527,7 @@ export const TABLES = {
   "why": REASONS,
   "sched.ls": SLICES,
   "inject.ls": INJECTIONS,
+  "stop.ls": STOPS,
   "hash": HASHES,
 } as const satisfies Readonly<Record<string, Table>>;
 

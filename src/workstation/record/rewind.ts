@@ -32,8 +32,13 @@ export interface WayBack {
 }
 
 /** A stop as debuggers see it. */
-export function stoppedAt({ cause, vcpu, watch }: DebugStop): DebugStopped {
-  return { cause, vcpu: vcpu.index, pc: vcpu.registers.pc, watch };
+export function stoppedAt({ cause, vcpu, watch, events }: DebugStop, control: DebugControl): DebugStopped {
+  return { ...standing(control, cause, vcpu), watch, note: events?.join("\n") };
+}
+
+/** What a debugger sees of a vCPU that stands still; where none is named, of the first one. */
+export function standing(control: DebugControl, cause: DebugStopped["cause"], vcpu: Vcpu | undefined = control.vcpus()[0]): DebugStopped {
+  return { cause, vcpu: vcpu ? control.debuggee.numberOf(vcpu) : 0, pc: vcpu?.registers.pc ?? 0n };
 }
 
 /** A machine at a milestone whose VM is the debugger's. */
@@ -54,10 +59,9 @@ class ToStart implements WayBack {
     const origin = run.milestone(0);
     const { past, control } = begin(run, origin, true);
     this.past = past;
-    const [vcpu] = control.vcpus();
-    if (origin) this.#found = { cause: "history-start", vcpu: vcpu?.index ?? 0, pc: vcpu?.registers.pc ?? 0n };
+    if (origin) this.#found = standing(control, "history-start");
     this.past.onStop = ({ vcpu }) => {
-      this.#found = { cause: "history-start", vcpu: vcpu.index, pc: vcpu.registers.pc };
+      this.#found = standing(control, "history-start", vcpu);
       return true;
     };
   }
@@ -80,8 +84,8 @@ class StepBack implements WayBack {
   #before = -1;
   #stepped = false;
 
-  /** @param index of the vCPU. @param own what it is to have retired */
-  constructor(readonly run: RunSoFar, readonly index: number, readonly own: number) {
+  /** @param number of the vCPU. @param own what it is to have retired */
+  constructor(readonly run: RunSoFar, readonly number: number, readonly own: number) {
     ({ past: this.#past, control: this.#control } = this.#beginBefore(run.instructions));
     if (own <= 0) this.#start = new ToStart(run);
   }
@@ -104,7 +108,7 @@ class StepBack implements WayBack {
     }
     const end = performance.now() + milliseconds;
     while (performance.now() < end) {
-      const vcpu = this.#control.vcpus().find(({ index }) => index === this.index);
+      const vcpu = this.#control.vcpu(this.number);
       const left = this.own - (vcpu?.instructions ?? 0);
       if (left < 0) {
         // The milestone is behind the place, or there is nothing before it.
@@ -112,7 +116,7 @@ class StepBack implements WayBack {
         else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from!.instructions));
         return undefined;
       }
-      if (vcpu && left === 0) return { cause: "step", vcpu: vcpu.index, pc: vcpu.registers.pc };
+      if (vcpu && left === 0) return standing(this.#control, "step", vcpu);
       this.#approach(vcpu, left, end - performance.now());
     }
     return undefined;
@@ -218,7 +222,7 @@ class ContinueBack implements WayBack {
     past.onStop = (stop) => {
       if (stop.cause === "step") control.goOn(undefined);
       else if (stop.vcpu.index === last.vcpu && stop.vcpu.instructions === last.own) {
-        this.#found = stoppedAt(stop);
+        this.#found = stoppedAt(stop, control);
         return true;
       } else control.goOn(stop.vcpu);
       return false;
@@ -229,6 +233,6 @@ class ContinueBack implements WayBack {
 /** The way back from where a debugger stands: to the stop before, or with `step` one instruction of that vCPU. */
 export function wayBack(run: RunSoFar, step: number | undefined): WayBack {
   if (step === undefined) return new ContinueBack(run);
-  const vcpu = run.control.vcpus().find(({ index }) => index === step);
+  const vcpu = run.control.vcpu(step);
   return new StepBack(run, step, (vcpu?.instructions ?? 0) - 1);
 }
