@@ -172,7 +172,7 @@ class DebugLink {
 
   /** `monitor events`. */
   async #monitorEvents(words: readonly string[]): Promise<string> {
-    if (this.vm() !== EVERY_VM) return "monitor events: this is one VM's gdb; el2 gdb el2 stops at events\n";
+    if (this.vm !== EVERY_VM) return "monitor events: this is one VM's gdb; el2 gdb el2 stops at events\n";
     const filter = words.join(" ");
     const error = filter === "" ? undefined : await this.stopAtEvents(filter === "off" ? undefined : filter);
     if (error !== undefined) return `monitor events: ${error}\n`;
