@@ -65,6 +65,27 @@ Deno.test("every folder of src/ is a layer and imports only layers below it", as
   assert.deepEqual(wrong, []);
 });
 
+/** Specifiers of the modules whose values a module has before its own code runs: its static imports, but for types. */
+function valueImportsOf(text: string): string[] {
+  const statements = text.matchAll(/^(?:import|export)\s+(?!type\b)(?:([^;"']*?)\bfrom\s*)?"(\.[^"]+\.ts)"/gm);
+  const isTypes = (names: string) => /^\s*\{(\s*type\s[^,}]*,?)+\s*\}\s*$/.test(names);
+  return [...statements].filter(([, names]) => names === undefined || !isTypes(names)).map((match) => match[2]);
+}
+
+Deno.test("no module waits for the values of one that waits for its own", async () => {
+  const imports = new Map<string, string[]>();
+  for await (const file of sourceFiles(SOURCE)) {
+    const targets = valueImportsOf(await Deno.readTextFile(file)).map((specifier) => new URL(specifier, file).href);
+    imports.set(file.href, targets.filter((target) => target.startsWith(SOURCE.href)));
+  }
+  // What imports nothing that is left cannot be in a circle.
+  for (let before = Infinity; before > imports.size;) {
+    before = imports.size;
+    for (const [file, targets] of imports) if (!targets.some((target) => imports.has(target))) imports.delete(file);
+  }
+  assert.deepEqual([...imports.keys()].map((file) => file.slice(SOURCE.href.length)), []);
+});
+
 Deno.test("src/ imports packages only by the names in deno.json, and Node built-ins", async () => {
   const wrong: string[] = [];
   for await (const file of sourceFiles(SOURCE)) {
@@ -88,4 +109,7 @@ const e = await import("./e.ts");
 new Worker(new URL("./f.ts", import.meta.url));
 const text = "import from nowhere";`;
   assert.deepEqual(importsOf(text), ["./a.ts", "./b.ts", "./c.ts", "./d.ts", "./e.ts", "./f.ts"]);
+  assert.deepEqual(valueImportsOf(`${text}\nimport { type G, type H } from "./g.ts";\nimport { i, type J } from "./i.ts";`), [
+    ...["./b.ts", "./c.ts", "./d.ts", "./i.ts"],
+  ]);
 });

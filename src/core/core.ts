@@ -27,7 +27,8 @@ import { writeAesTables } from "./simd/crypto.ts";
 import { Stage2Pool } from "./stage2.ts";
 import { TlbPool, TlbSpace } from "./tlb.ts";
 import type { Tier } from "./tiers.ts";
-import { type Hotness, Translator, type TranslatorCounters } from "./translator/translator.ts";
+import type { TranslatorCounters } from "./translator/counters.ts";
+import { type Hotness, Translator } from "./translator/translator.ts";
 import {
   ArmedDebug,
   breakpointSyndrome,

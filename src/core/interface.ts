@@ -3,7 +3,7 @@
 // syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM D13.2.37), so that the hypervisor reads like one at EL2.
 
 import type { DebugComparators } from "./self-hosted-debug.ts";
-import type { TranslatorCounters } from "./translator/translator.ts";
+import type { TranslatorCounters } from "./translator/counters.ts";
 import type { WatchHit, WatchKind } from "./watchpoints.ts";
 
 /** Why `Core.run` came back. */

@@ -4,7 +4,7 @@
 import { decode } from "../isa/decode.ts";
 import { Arm } from "./interpreter/arms.ts";
 import type { FusedArms } from "./interpreter/fusion.ts";
-import type { Filling, Handler, Variant } from "./interpreter/handlers.ts";
+import type { Filling, Handler, Variant } from "./interpreter/variants.ts";
 import type { Dispatch } from "./interpreter/interpreter.ts";
 import { FIRST_OPERAND, RECORD_SIZE, RecordWriter } from "./interpreter/operands.ts";
 import {

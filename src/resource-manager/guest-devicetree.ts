@@ -16,23 +16,10 @@ import {
 } from "../devicetree/tree.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { require } from "./refusals.ts";
-import type { Parcel, Vm } from "./state.ts";
+import type { AddressRange } from "./addresses.ts";
+import type { Parcel, PlacedParcel, Vm } from "./state.ts";
 import { describeVdevice } from "./vdevice-nodes.ts";
 import { GICD_SIZE, guidText } from "./vm-config.ts";
-
-/** A range of the guest's addresses, bytes. */
-export interface MemoryRange {
-  readonly base: number;
-  readonly size: number;
-}
-
-/** A parcel that the VM has, and where. */
-export interface PlacedParcel {
-  readonly parcel: Parcel;
-  readonly ranges: readonly MemoryRange[];
-  /** Private memory, with the image; a buffer, which stands under /reserved-memory; a firmware parcel; device memory of an iomem vdevice. */
-  readonly kind: "private" | "shared" | "firmware" | "iomem";
-}
 
 /** What goes into the tree. */
 export interface GuestFacts {
@@ -78,14 +65,14 @@ class Phandles {
 }
 
 /** All memory of the VM, also what its owner gives later: sorted, with touching ranges merged, in the root's cells. */
-function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[], paged: readonly MemoryRange[]): void {
+function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[], paged: readonly AddressRange[]): void {
   const memory = parcels.filter(({ parcel, kind }) => parcel.memType !== MemType.Io && kind !== "firmware");
   const ranges = mergeRanges([...memory.flatMap((placed) => placed.ranges), ...paged]);
   setProperties(ensureNode(root, "/memory"), { device_type: "memory", reg: encodeRanges(ranges, cellSizes(root)) });
 }
 
 /** Sorts ranges and joins those that touch or overlap. */
-export function mergeRanges(ranges: readonly MemoryRange[]): MemoryRange[] {
+export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
   const merged: { base: number; size: number }[] = [];
   for (const { base, size } of [...ranges].sort((a, b) => a.base - b.base)) {
     const last = merged.at(-1);
@@ -96,7 +83,7 @@ export function mergeRanges(ranges: readonly MemoryRange[]): MemoryRange[] {
 }
 
 /** Ranges as `reg` has them. */
-export function encodeRanges(ranges: readonly MemoryRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
+export function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {
     const low = value % 2 ** 32;
     return Array.from({ length: width }, (_, index) => index === width - 1 ? low : index === width - 2 ? (value - low) / 2 ** 32 : 0);

@@ -10,17 +10,7 @@ import { Access } from "../abi/words.ts";
 import type { AddressRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { Refusal } from "./refusals.ts";
-
-/** A VM of a set, with what it may do there: bits of `Access`. */
-export interface AssignedVm {
-  readonly vmid: number;
-  readonly rights: number;
-}
-
-/** Memory that is not the primary's alone: plain data, ascending, without overlaps. */
-export interface AssignedRange extends AddressRange {
-  readonly vms: readonly AssignedVm[];
-}
+import type { AssignedRange, AssignedVm } from "./state.ts";
 
 /** One order to the firmware. */
 export interface AssignOrder {

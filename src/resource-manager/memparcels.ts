@@ -8,10 +8,10 @@ import { Access, DonateOptions, DonateType, mapAttributes, MapFlags, MemoryType,
 import { type AddressRange, allocateRange, freeRange, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { notify } from "./link.ts";
-import { type AssignedVm, assignMemory, resetAssignment } from "./memory-assignment.ts";
+import { assignMemory, resetAssignment } from "./memory-assignment.ts";
 import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
 import { Refusal, refuseAs, require } from "./refusals.ts";
-import type { Borrower, Parcel, ParcelRegion, Vm } from "./state.ts";
+import type { AssignedVm, Borrower, Parcel, ParcelRegion, Vm } from "./state.ts";
 
 /** Most parcels of one owner. */
 export const PARCELS_MAX = 64;

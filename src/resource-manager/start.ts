@@ -8,13 +8,13 @@ import { ModifyFlags, ModifyOperation } from "../abi/words.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import type { Context } from "./context.ts";
 import { poweronFlags } from "./demand-paging.ts";
-import { extendGuestDevicetree, mergeRanges, type PlacedParcel } from "./guest-devicetree.ts";
+import { extendGuestDevicetree, mergeRanges } from "./guest-devicetree.ts";
 import { loadFirmware, passImage, placeFirmware, requireFirmware } from "./firmware.ts";
 import { borrowerOf, parcelOf } from "./memparcels.ts";
 import { asRefusal, Refusal, require } from "./refusals.ts";
 import { withVmDevicetree } from "./secondary-vm.ts";
 import { acceptImage, acceptOthers, iomemOf, isPrivate } from "./start-parcels.ts";
-import type { Parcel, Vm } from "./state.ts";
+import type { Parcel, PlacedParcel, Vm } from "./state.ts";
 import { enterState } from "./status.ts";
 
 const FLUSH = (ModifyOperation.CacheFlushRange | ModifyFlags.NoSync) >>> 0;

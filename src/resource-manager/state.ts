@@ -5,7 +5,6 @@ import type { RootEnvironment } from "../abi/root-environment.ts";
 import { AuthType, Vmid, VmState } from "../abi/rpc/messages/vm.ts";
 import type { PartialMessage, RpcMessage } from "../abi/rpc/packet.ts";
 import type { Addresses, AddressRange } from "./addresses.ts";
-import type { AssignedRange } from "./memory-assignment.ts";
 import { type Numbers, numbers, RM_FIRST_VIRQ, RM_LAST_VIRQ, VM_FIRST_VIRQ, VM_LAST_VIRQ } from "./numbers.ts";
 import type { VdeviceConfig } from "./vdevice-config.ts";
 import type { VmConfig } from "./vm-config.ts";
@@ -249,6 +248,25 @@ export interface Parcel {
   readonly acl: readonly { readonly vmid: number; readonly rights: number }[];
   readonly attributes: readonly { readonly attribute: number; readonly vmid: number }[];
   readonly regions: ParcelRegion[];
+}
+
+/** A parcel that the VM has, and where. */
+export interface PlacedParcel {
+  readonly parcel: Parcel;
+  readonly ranges: readonly AddressRange[];
+  /** Private memory, with the image; a buffer, which stands under /reserved-memory; a firmware parcel; device memory of an iomem vdevice. */
+  readonly kind: "private" | "shared" | "firmware" | "iomem";
+}
+
+/** A VM of a set, with what it may do there: bits of `Access`. */
+export interface AssignedVm {
+  readonly vmid: number;
+  readonly rights: number;
+}
+
+/** Memory that is not the primary's alone: plain data, ascending, without overlaps. */
+export interface AssignedRange extends AddressRange {
+  readonly vms: readonly AssignedVm[];
 }
 
 /** A hardware interrupt that is lent (§3.13). */

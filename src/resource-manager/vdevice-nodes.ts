@@ -2,10 +2,9 @@
 
 import { cells64, type DevicetreeNode, ensureNode, findNode, node, type PropertyValue, setProperties } from "../devicetree/tree.ts";
 import { RmError } from "../abi/rpc/errors.ts";
-import type { PlacedParcel } from "./guest-devicetree.ts";
 import { PAGE_SIZE } from "./memory-layout.ts";
 import { require } from "./refusals.ts";
-import type { Parcel, Vdevice, VdeviceEnd, Vm } from "./state.ts";
+import type { Parcel, PlacedParcel, Vdevice, VdeviceEnd, Vm } from "./state.ts";
 
 /** What a vdevice's node refers to. */
 export interface NodeContext {

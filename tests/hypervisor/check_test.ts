@@ -9,7 +9,7 @@ import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { Memextent } from "../../src/hypervisor/memory/memextent.ts";
 import { Msgqueue } from "../../src/hypervisor/ipc/msgqueue.ts";
-import { Irq } from "../../src/hypervisor/gic/vgic.ts";
+import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { createTestHypervisor, RWX_NORMAL, TestGuest } from "./fixture.ts";
 import { ScriptedMachine, ScriptedVm } from "./scripted.ts";

@@ -11,7 +11,7 @@ import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
 import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
 import { Hwirq } from "../../src/hypervisor/gic/hwirq.ts";
 import { Msgqueue } from "../../src/hypervisor/ipc/msgqueue.ts";
-import { Irq } from "../../src/hypervisor/gic/vgic.ts";
+import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { Vic } from "../../src/hypervisor/gic/vic.ts";
 import { VpmGroup } from "../../src/hypervisor/scheduling/vpm-group.ts";
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";

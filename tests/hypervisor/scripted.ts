@@ -27,7 +27,7 @@ import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { Vic } from "../../src/hypervisor/gic/vic.ts";
-import { Irq } from "../../src/hypervisor/gic/vgic.ts";
+import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { VpmGroup } from "../../src/hypervisor/scheduling/vpm-group.ts";
 
 /** One step of a script: instructions, or an exit. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { VcpuOption } from "../../src/abi/words.ts";
 import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
-import { Irq } from "../../src/hypervisor/gic/vgic.ts";
+import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { Block, type Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { dataAbort, hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "./scripted.ts";
 

@@ -5,7 +5,8 @@ import fc from "fast-check";
 import { Gicd, Gicr, Icc, Intid } from "../../src/hypervisor/gic/gic-registers.ts";
 import { Distributor } from "../../src/hypervisor/gic/vgic-distributor.ts";
 import { Redistributor } from "../../src/hypervisor/gic/vgic-redistributor.ts";
-import { Irq, Vgic } from "../../src/hypervisor/gic/vgic.ts";
+import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
+import { Vgic } from "../../src/hypervisor/gic/vgic.ts";
 
 class Rig {
   readonly gic = new Vgic(8);

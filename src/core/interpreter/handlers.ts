@@ -1,20 +1,18 @@
 // Handlers: each encoding of the table becomes an arm of the interpreter loop or, when it is cold, a function of its own (outlined.ts).
 // Handlers with equal code are one. spec/core-interpreter.md sections 2 and 3 (why one function, and why it must stay small).
 
-import type { Builder, Node, Statement } from "../../isa/builder.ts";
-import type { FieldValues } from "../../isa/insn.ts";
+import type { Builder } from "../../isa/builder.ts";
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
-import { CPU, Slot, xAddress } from "../cpu-record.ts";
-import { callee } from "../functions.ts";
+import { CPU } from "../cpu-record.ts";
 import type { Library } from "../library.ts";
 import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
+import { emitChecks } from "./checks.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
-import { evaluateNumber, OperandLayout, RECORD_SIZE, type RecordOperand } from "./operands.ts";
+import { baseField, STACK_POINTER, statementsOf } from "./meaning.ts";
+import { evaluateNumber, OperandLayout, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
-
-const STACK_POINTER = 31;
-const SP_ALIGNMENT = 16;
+import type { Filling, Fixed, Handler, Variant } from "./variants.ts";
 
 /** Labels of the interpreter loop that arms branch to. */
 export const Target = {
@@ -37,31 +35,6 @@ export interface LoopLocals {
   /** Free for any use inside an arm. i32. */
   readonly scratch: number;
 }
-
-/** How the record of an encoding is filled. */
-export interface Filling {
-  /** Number of the arm, which the record begins with. */
-  readonly arm: number;
-  /** What follows it. */
-  readonly operands: readonly RecordOperand[];
-}
-
-/** What the decoder knows of an encoding, or of one with certain operand fields. */
-export interface Variant {
-  readonly filling: Filling;
-  /** For direct branches: the offset in bytes, and how the record is filled when the target is in the same page. */
-  readonly branch?: { readonly offset: (word: number) => number; readonly near: Filling };
-}
-
-/** The variants of an encoding: the first special one whose fields match, else the general one. */
-export interface Handler extends Variant {
-  readonly encoding: Encoding;
-  /** With the bits of the instruction word that choose them. */
-  readonly specials: readonly { readonly mask: number; readonly value: number; readonly variant: Variant }[];
-}
-
-/** Operand fields with fixed values. */
-export type Fixed = Partial<FieldValues>;
 
 /** An instruction as an arm, or as half of one, executes it. */
 export interface Part {
@@ -87,66 +60,6 @@ class LocalPool {
 
   releaseAll(): void {
     for (const pool of this.#locals.values()) pool.used = 0;
-  }
-}
-
-/** The statements of a list, those inside of others included. */
-export function statementsOf(list: readonly Statement[]): Statement[] {
-  return list.flatMap((s) => s.kind === "if" ? [s, ...statementsOf(s.then), ...statementsOf(s.otherwise)] : [s]);
-}
-
-/** True when the instruction uses the vector registers or the floating-point control registers. */
-export function usesFloatingPoint($: Builder): boolean {
-  const inNode = (node: Node): boolean => {
-    if (node.kind === "vector" || node.kind === "state" && (node.name === "FPCR" || node.name === "FPSR")) return true;
-    return "operands" in node && node.operands.some(inNode);
-  };
-  return statementsOf($.statements).some((s) => {
-    if (s.kind === "setVector" || s.kind === "setState" && (s.name === "FPCR" || s.name === "FPSR")) return true;
-    return "value" in s && inNode(s.value);
-  });
-}
-
-/** The number of the base register, in the bank of SP, of an instruction that accesses memory. */
-export function baseRegister($: Builder): Node | undefined {
-  const statements = statementsOf($.statements);
-  if (!statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "hostAddress")) return undefined;
-  for (const s of statements) {
-    if (s.kind === "let" && s.value.kind === "register" && s.value.bank === "sp") return s.value.index;
-  }
-  return undefined;
-}
-
-/** The field that names the base register of an access, where that may be SP. */
-function baseField($: Builder): string | undefined {
-  const base = baseRegister($);
-  return base?.kind === "field" ? base.name : undefined;
-}
-
-/** Whether SP is the base of an access. Where it may be, a variant of its own knows that it is. */
-export function hasStackPointerBase($: Builder): boolean {
-  const base = baseRegister($);
-  return base?.kind === "constant" && base.value === STACK_POINTER;
-}
-
-/** What an instruction tests before it does anything else: the FP trap, the alignment of SP. */
-export function emitChecks($: Builder, encoding: Encoding, at: Surroundings, basedOnStack = hasStackPointerBase($)): void {
-  const { f, library } = at;
-  const check = (name: "raiseFpTrap" | "raiseSpAlignment") =>
-    f.ifLikely(false, () => {
-      at.beforeCall(false);
-      f.call(callee(library, name));
-      // Whether a misaligned SP faults is for SCTLR_EL1 to say.
-      if (name === "raiseFpTrap") at.fault();
-      else f.i32(0).memory("i32.load", CPU.PENDING).if(() => at.fault());
-    });
-  if (encoding.instruction.fp || usesFloatingPoint($)) {
-    f.i32(0).memory("i32.load", CPU.FP_TRAP);
-    check("raiseFpTrap");
-  }
-  if (basedOnStack) {
-    f.i32(0).memory("i32.load", xAddress(Slot.SP)).i32(SP_ALIGNMENT - 1).op("i32.and");
-    check("raiseSpAlignment");
   }
 }
 

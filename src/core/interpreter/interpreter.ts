@@ -18,9 +18,10 @@ import { STRAIGHT_LINE } from "../record-functions.ts";
 import type { Label, ValueType } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
 import { FusedArms } from "./fusion.ts";
-import { type Handler, HandlerSet, Target } from "./handlers.ts";
+import { HandlerSet, Target } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
+import type { Handler } from "./variants.ts";
 
 /** The signature of a region's function: (address, what is left of the budget, calls that may nest) -> (address, what is left). */
 export const REGION_PARAMETERS: readonly ValueType[] = ["i64", "i32", "i32"];

@@ -9,9 +9,10 @@ import { CPU, Pending } from "../cpu-record.ts";
 import type { Callees, Library } from "../library.ts";
 import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
+import { emitChecks } from "./checks.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
-import { emitChecks, type Filling, type Fixed } from "./handlers.ts";
 import { FIRST_OPERAND, OperandLayout, type RecordOperand } from "./operands.ts";
+import type { Filling, Fixed } from "./variants.ts";
 
 /** Where the functions go. */
 export interface Link {

@@ -2,7 +2,7 @@
 // instruction needs the slow path. It is called as an outlined instruction is (interpreter/outlined.ts).
 
 import { CPU, Pending } from "../cpu-record.ts";
-import { emitChecks } from "../interpreter/handlers.ts";
+import { emitChecks } from "../interpreter/checks.ts";
 import type { Surroundings } from "../interpreter/emitter.ts";
 import { OperandLayout } from "../interpreter/operands.ts";
 import type { Callees } from "../library.ts";

@@ -8,7 +8,7 @@
 import type { Builder, Statement } from "../../isa/builder.ts";
 import { decode } from "../../isa/decode.ts";
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
-import { baseRegister, statementsOf, usesFloatingPoint } from "../interpreter/handlers.ts";
+import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../interpreter/meaning.ts";
 import { evaluateNumber } from "../interpreter/operands.ts";
 import { RECORDS_PER_PAGE } from "../layout.ts";
 import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./access-groups.ts";
@@ -104,8 +104,6 @@ function analyse(word: number): Instruction | undefined {
   const addresses = meaning.hasAddresses ? addressEffects(meaning.semantics, word) : NO_ADDRESSES;
   return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack, addresses };
 }
-
-const STACK_POINTER = 31;
 
 /** By the index of the encoding; undefined for those that are left to the interpreter. */
 const meanings: (Meaning | undefined)[] = [];

@@ -22,6 +22,7 @@ import { FunctionBuilder, WasmModule } from "../wasm/module.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
 import { type CodeMemory, CodeView, recordPageAddress } from "./code-view.ts";
+import type { TranslatorCounters } from "./counters.ts";
 import { emitEnter } from "./enter-function.ts";
 import { type Block, discover, translatable } from "./region.ts";
 import { type Callee, emitRegion, ENTER, type NeighbourPage } from "./region-function.ts";
@@ -33,19 +34,6 @@ export interface Hotness {
   readonly samples: number;
   /** How often the interpreter has to land at a place (landings.ts). */
   readonly landings: number;
-}
-
-/** What the translator has done so far. */
-export interface TranslatorCounters {
-  regions: number;
-  modules: number;
-  instructions: number;
-  wasmBytes: number;
-  /** Regions that were taken back, and how many of these to make room. */
-  dropped: number;
-  evicted: number;
-  /** Milliseconds of host time in compilation. */
-  milliseconds: number;
 }
 
 /** A region that is in use. */

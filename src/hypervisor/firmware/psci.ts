@@ -2,7 +2,7 @@
 
 import { DEFERRED } from "../calls/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc.ts";
-import { affinityOfMpidr } from "../gic/vgic.ts";
+import { affinityOfMpidr } from "../gic/affinity.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { VpmGroup } from "../scheduling/vpm-group.ts";
 

@@ -2,7 +2,9 @@
 // An access that returns undefined or false is answered with a synchronous external abort.
 
 import { GIC_IIDR, GIC_PIDR2, Gicd, GICD_CTLR_FIXED, GICD_CTLR_GROUPS, GICD_TYPER, Intid, Statusr } from "./gic-registers.ts";
-import { affinityOfMpidr, Irq, type Vgic } from "./vgic.ts";
+import { affinityOfMpidr } from "./affinity.ts";
+import { Irq } from "./irq-bank.ts";
+import type { Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** INTID field of SETSPI_NSR and CLRSPI_NSR. */

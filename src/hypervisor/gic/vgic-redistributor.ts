@@ -2,7 +2,8 @@
 // An access that returns undefined or false is answered with a synchronous external abort.
 
 import { GIC_IIDR, GIC_PIDR2, Gicd, Gicr, Intid, Statusr, Waker } from "./gic-registers.ts";
-import { Irq, type Vgic } from "./vgic.ts";
+import { Irq } from "./irq-bank.ts";
+import type { Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** GICR_TYPER.Last. */

@@ -3,87 +3,11 @@
 // can be pending or active at once. Register frames are in vgic-distributor.ts and vgic-redistributor.ts.
 
 import type { Archive } from "../../machine/archive.ts";
+import { type Affinity, DEFAULT_MPIDR_MAPPING, type MpidrMapping } from "./affinity.ts";
 import { Intid, PRIORITY_MASK } from "./gic-registers.ts";
+import { Irq, IrqBank } from "./irq-bank.ts";
 import { type Fields, unusual } from "../check/state-dump.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
-
-/** State bits of one interrupt. */
-export const Irq = {
-  Enabled: 1,
-  Group1: 2,
-  /** Edge-triggered; else level. */
-  Edge: 4,
-  Active: 8,
-  /** Pending by an edge. */
-  Latched: 16,
-  /** The source holds its line high. */
-  Source: 32,
-  /** Pended by ISPENDR while level. */
-  Software: 64,
-  /** Pended by SETSPI while level. */
-  Message: 128,
-} as const;
-
-const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
-
-/** What a vIRQ's producer is to the VIC: it says at the guest's EOI whether a level interrupt goes on. */
-export interface LevelSource {
-  stillPending(): boolean;
-}
-
-/** A range of interrupts, indexed by INTID. */
-export class IrqBank {
-  readonly flags: Uint8Array;
-  readonly priority: Uint8Array;
-  readonly sources: (LevelSource | undefined)[];
-  /** How often each was acknowledged, for people. */
-  readonly taken: Uint32Array;
-
-  constructor(end: number) {
-    this.taken = new Uint32Array(end);
-    this.flags = new Uint8Array(end);
-    this.priority = new Uint8Array(end);
-    this.sources = new Array(end).fill(undefined);
-  }
-
-  /** State and priority as plain data. */
-  dump(): Fields {
-    return { flags: unusual(this.flags, 0), priority: unusual(this.priority, 0) };
-  }
-
-  /** State, priority and counts, saved or loaded. Sources bind themselves. */
-  archive(archive: Archive): void {
-    archive.fill("flags", this.flags);
-    archive.fill("priority", this.priority);
-    archive.fill("taken", this.taken);
-    archive.require(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
-  }
-
-  /** Pending in the sense of ISPENDR: what counts depends on the trigger mode. */
-  isPending(intid: number): boolean {
-    const flags = this.flags[intid];
-    return (flags & Irq.Edge ? flags & Irq.Latched : flags & LEVEL_PENDING) !== 0;
-  }
-}
-
-/** How MPIDR affinities follow from VIC indices: Aff<n> = (index >> shift[n]) & mask[n]. */
-export interface MpidrMapping {
-  readonly mask: readonly [number, number, number, number];
-  readonly shift: readonly [number, number, number, number];
-  /** The MT bit of MPIDR_EL1. */
-  readonly mt: boolean;
-}
-
-/** The platform's own mapping: Aff0 is the index, 8 vCPUs at most. */
-export const DEFAULT_MPIDR_MAPPING: MpidrMapping = { mask: [7, 0, 0, 0], shift: [0, 0, 0, 0], mt: false };
-
-/** Aff3.Aff2.Aff1.Aff0, 8 bits each, as one unsigned 32-bit number. */
-export type Affinity = number;
-
-/** Affinity in MPIDR_EL1 layout (Aff3 in bits 39:32) as an `Affinity`; other bits are dropped. */
-export function affinityOfMpidr(mpidr: bigint): Affinity {
-  return Number((mpidr >> 32n & 0xffn) << 24n | mpidr & 0xff_ffffn);
-}
 
 /** The interrupts of one VIC and the CPU interfaces of its vCPUs. */
 export class Vgic {

@@ -6,7 +6,7 @@ import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
 import type { Plain } from "../check/state-dump.ts";
 import type { Vic } from "./vic.ts";
-import type { LevelSource } from "./vgic.ts";
+import type { LevelSource } from "./irq-bank.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** Where a source is bound: shared vIRQs have no vCPU of their own. */

@@ -1,7 +1,7 @@
 // Why operations were refused (DESIGN "Seven decisions", 6): the rule that was broken, and the operations inside which that happened.
 
 import type { BrokenRule, Reason, ReasonStep, TraceResult } from "../../abi/trace.ts";
-import type { Operation } from "./trace-hub.ts";
+import type { Operation } from "./operation.ts";
 
 /** One refusal as it is kept: its operations may still be in progress. */
 interface Refusal {

@@ -13,6 +13,7 @@ import {
   type TracePort,
   type TraceResult,
 } from "../../abi/trace.ts";
+import type { Operation } from "./operation.ts";
 import { Reasons } from "./reasons.ts";
 import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
 
@@ -20,24 +21,6 @@ import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
 const RING_CAPACITY = 65_536;
 /** Keys that are published at a time; a publisher that forgets to end its operations loses the oldest. */
 const PUBLISHED_CAPACITY = 4096;
-
-/** An operation, in progress or ended. */
-export interface Operation {
-  readonly id: TraceId;
-  readonly time: number;
-  readonly pcpu: number | undefined;
-  readonly vcpu: string;
-  readonly kind: TraceKind;
-  readonly name: string;
-  fields: TraceFields;
-  /** The operation inside which this one was begun. */
-  readonly parent: Operation | undefined;
-  /** Undefined while it is in progress. */
-  result: TraceResult | undefined;
-  /** What it noted itself; or the reason that an operation inside it got first. */
-  rule: BrokenRule | undefined;
-  reason: number | undefined;
-}
 
 /** What is given back when an operation goes: the one that was in progress on its vCPU before. */
 interface Frame {

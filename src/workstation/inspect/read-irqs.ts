@@ -2,7 +2,8 @@
 
 import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
 import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
-import { Irq, type IrqBank, type LevelSource, type Vgic } from "../../hypervisor/gic/vgic.ts";
+import { Irq, type IrqBank, type LevelSource } from "../../hypervisor/gic/irq-bank.ts";
+import type { Vgic } from "../../hypervisor/gic/vgic.ts";
 import type { VgicCpu } from "../../hypervisor/gic/vgic-cpu-interface.ts";
 import type { Vic } from "../../hypervisor/gic/vic.ts";
 import { VirqSource } from "../../hypervisor/gic/vic-source.ts";

@@ -3,7 +3,7 @@
 import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
 import { Block, type Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import { TimerPpi } from "../../hypervisor/scheduling/timer.ts";
-import { Irq } from "../../hypervisor/gic/vgic.ts";
+import { Irq } from "../../hypervisor/gic/irq-bank.ts";
 import { REGISTER_NAMES } from "../../core/interface.ts";
 import { vcpuWord } from "../guest-names.ts";
 import { durationText } from "./format.ts";

@@ -4,7 +4,7 @@
 import type { DebugStop } from "../../hypervisor/traps/debug-control.ts";
 import type { System } from "../system.ts";
 import { letIn } from "./input.ts";
-import type { Place, RecordedInput } from "./recording.ts";
+import type { Place, RecordedInput } from "./recorded-run.ts";
 
 /** Turns between two looks at the clock. */
 const TURNS = 64;

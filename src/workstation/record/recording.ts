@@ -11,60 +11,19 @@
 
 import { createHash } from "node:crypto";
 import { cacheFolder, exists, sha256, writeWhole } from "../cache.ts";
-import type { Action } from "../inspect/action.ts";
 import { type SessionPlan, writtenFile } from "../plan.ts";
 import { decodePlain, encodePlain } from "../plain-json.ts";
 import { VERSION } from "../version.ts";
 import { writeAll } from "../write-all.ts";
+import type { Check, EndState, Input, Place, RecordedInput, RecordedRun } from "./recorded-run.ts";
 
 const SCHEMA = "el2.recording/1";
 /** Bytes of a file from which on it is kept in the cache. */
 const LARGE = 64 * 1024;
 
-/** Something that enters the machine from outside. */
-export type Input =
-  | { readonly kind: "console"; readonly console: string; readonly bytes: Uint8Array }
-  /** What a socket or timer says (`outside.ts`). */
-  | { readonly kind: "outside"; readonly source: number; readonly data: unknown }
-  | { readonly kind: "act"; readonly action: Action };
-
-/** A place between two turns of the machine. */
-export interface Place {
-  /** Virtual time in ns. */
-  readonly at: number;
-  /** Whether the machine's events of that time had happened. */
-  readonly settled: boolean;
-}
-
-/** An input at its place. */
-export interface RecordedInput extends Place {
-  readonly input: Input;
-}
-
-/** The state at a place, cheaply. */
-export interface Check {
-  readonly instructions: number;
-  /** Hexadecimal digest of all vCPU registers. */
-  readonly registers: string;
-}
-
-/** The state at the end, whole. */
-export interface EndState extends Check {
-  /** Whether the machine or its plan ended the run: then a replay comes to its end by itself. Else a person did, between two turns. */
-  readonly own: boolean;
-  readonly code: number;
-  readonly message: string;
-  readonly memory: string;
-  readonly console: string;
-}
-
 /** A recording, read. */
-export interface Recording {
+export interface Recording extends RecordedRun {
   readonly plan: SessionPlan;
-  readonly inputs: readonly RecordedInput[];
-  readonly checks: readonly { readonly at: number; readonly check: Check }[];
-  /** Undefined where the recording was cut off: its program was killed. */
-  readonly end: { readonly at: number; readonly end: EndState } | undefined;
 }
 
 /** What is wrong with a recording: the user's to mend. */

@@ -1,6 +1,6 @@
 // The inputs of a recording on their way into a machine again, and the comparison with what was.
 
-import type { Check, EndState, Input, Recording } from "./recording.ts";
+import type { Check, EndState, Input, RecordedRun } from "./recorded-run.ts";
 
 /** A difference between a run and its recording. */
 export interface Divergence {
@@ -14,7 +14,7 @@ export interface Divergence {
 
 /** How a recording is run again: part of a session's plan. */
 export interface ReplayPlan {
-  readonly recording: Omit<Recording, "plan">;
+  readonly recording: RecordedRun;
   /** Compare with what was recorded, and fail at the first difference. */
   readonly verify: boolean;
   /** Stop at this virtual time (ns). */

@@ -1,6 +1,6 @@
 // Places of a run whose state is kept, so that going back starts from the nearest one and not from the beginning.
 
-import type { Place } from "../record/recording.ts";
+import type { Place } from "../record/recorded-run.ts";
 import type { SystemState } from "./system-state.ts";
 
 /** A place of a run, and what a machine needs to go on from there. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { AbortSyndrome } from "../../../src/core/exceptions.ts";
 import { Gicd, Gicr, Icc, Statusr } from "../../../src/hypervisor/gic/gic-registers.ts";
 import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
-import { Irq } from "../../../src/hypervisor/gic/vgic.ts";
+import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
 import type { Args } from "../errors/world.ts";
 import { dataAbort, ScriptedMachine, ScriptedVm, timerWritten, wfi } from "../scripted.ts";
 import { Rig } from "./rig.ts";

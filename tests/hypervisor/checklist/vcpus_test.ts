@@ -6,7 +6,7 @@ import { CPU_INVALID, VcpuOption, VcpuRunState } from "../../../src/abi/words.ts
 import { DEEPEST_POWER_STATE } from "../../../src/hypervisor/firmware/psci.ts";
 import type { Partition } from "../../../src/hypervisor/memory/partition.ts";
 import { Block, Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
-import { Irq } from "../../../src/hypervisor/gic/vgic.ts";
+import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
 import type { VpmGroup } from "../../../src/hypervisor/scheduling/vpm-group.ts";
 import {
   dataAbort,

@@ -1,0 +1,64 @@
+// State and priority of a range of interrupts, as GICv3 keeps them (spec/hypervisor.md section 6.2).
+
+import type { Archive } from "../../machine/archive.ts";
+import { PRIORITY_MASK } from "./gic-registers.ts";
+import { type Fields, unusual } from "../check/state-dump.ts";
+
+/** State bits of one interrupt. */
+export const Irq = {
+  Enabled: 1,
+  Group1: 2,
+  /** Edge-triggered; else level. */
+  Edge: 4,
+  Active: 8,
+  /** Pending by an edge. */
+  Latched: 16,
+  /** The source holds its line high. */
+  Source: 32,
+  /** Pended by ISPENDR while level. */
+  Software: 64,
+  /** Pended by SETSPI while level. */
+  Message: 128,
+} as const;
+
+const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
+
+/** What a vIRQ's producer is to the VIC: it says at the guest's EOI whether a level interrupt goes on. */
+export interface LevelSource {
+  stillPending(): boolean;
+}
+
+/** A range of interrupts, indexed by INTID. */
+export class IrqBank {
+  readonly flags: Uint8Array;
+  readonly priority: Uint8Array;
+  readonly sources: (LevelSource | undefined)[];
+  /** How often each was acknowledged, for people. */
+  readonly taken: Uint32Array;
+
+  constructor(end: number) {
+    this.taken = new Uint32Array(end);
+    this.flags = new Uint8Array(end);
+    this.priority = new Uint8Array(end);
+    this.sources = new Array(end).fill(undefined);
+  }
+
+  /** State and priority as plain data. */
+  dump(): Fields {
+    return { flags: unusual(this.flags, 0), priority: unusual(this.priority, 0) };
+  }
+
+  /** State, priority and counts, saved or loaded. Sources bind themselves. */
+  archive(archive: Archive): void {
+    archive.fill("flags", this.flags);
+    archive.fill("priority", this.priority);
+    archive.fill("taken", this.taken);
+    archive.require(this.priority.every((priority) => (priority & ~PRIORITY_MASK) === 0), "priorities have five bits");
+  }
+
+  /** Pending in the sense of ISPENDR: what counts depends on the trigger mode. */
+  isPending(intid: number): boolean {
+    const flags = this.flags[intid];
+    return (flags & Irq.Edge ? flags & Irq.Latched : flags & LEVEL_PENDING) !== 0;
+  }
+}
