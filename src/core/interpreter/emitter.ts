@@ -418,8 +418,8 @@ export class Emitter {
   }
 
   /**
-   * Evaluates the address and compares it with its TLB entry: `hit` runs with a local that holds the host address. A group of `count`
-   * neighbours is checked at its last element; see `TlbSet`.
+   * Evaluates the address and compares it with its TLB entry: `hit` emits the access, given a local and the distance of the host address from
+   * what is in it. A group of `count` neighbours is checked at its last element; see `TlbSet`.
    */
   protected access(
     address: Node,
@@ -427,7 +427,7 @@ export class Emitter {
     count: number,
     table: number,
     options: AccessOptions,
-    hit: (host: number) => void,
+    hit: (host: number, offset: number) => void,
     miss: (va: number) => void,
   ): void {
     const f = this.f;
@@ -436,7 +436,7 @@ export class Emitter {
     f.ifLikely(true, () => {
       this.hostOfHit(va);
       f.set(host);
-      hit(host);
+      hit(host, 0);
     }, () => miss(va));
   }
 
@@ -468,8 +468,8 @@ export class Emitter {
 
   protected load(id: number, size: number, address: Node, options: AccessOptions): void {
     const f = this.f, type = this.$.locals[id], target = this.local(id);
-    this.access(address, size, 1, TlbSet.Read, options, (host) => {
-      f.get(host).memory(loadInstruction(type, size, options.signed ?? false)).set(target);
+    this.access(address, size, 1, TlbSet.Read, options, (host, offset) => {
+      f.get(host).memory(loadInstruction(type, size, options.signed ?? false), offset).set(target);
     }, (va) => {
       this.at.beforeCall(false);
       f.get(va);
@@ -482,8 +482,9 @@ export class Emitter {
   protected loadPair(ids: readonly [number, number], size: number, address: Node, options: AccessOptions): void {
     const f = this.f, type = this.$.locals[ids[0]];
     const targets = ids.map((id) => this.local(id));
-    this.access(address, size, 2, TlbSet.Read, options, (host) => {
-      targets.forEach((target, i) => f.get(host).memory(loadInstruction(type, size, options.signed ?? false), i * size).set(target));
+    this.access(address, size, 2, TlbSet.Read, options, (host, offset) => {
+      const load = loadInstruction(type, size, options.signed ?? false);
+      targets.forEach((target, i) => f.get(host).memory(load, offset + i * size).set(target));
     }, (va) => {
       this.at.beforeCall(false);
       targets.forEach((target, i) => {
@@ -512,8 +513,8 @@ export class Emitter {
 
   protected store(size: number, address: Node, value: Node, options: AccessOptions): void {
     const f = this.f, stored = this.bind(value);
-    this.access(address, size, 1, TlbSet.Write, options, (host) => {
-      f.get(host).get(stored).memory(storeInstruction(value.type, size));
+    this.access(address, size, 1, TlbSet.Write, options, (host, offset) => {
+      f.get(host).get(stored).memory(storeInstruction(value.type, size), offset);
     }, (va) => {
       this.at.beforeCall(false);
       f.get(va);
@@ -525,8 +526,8 @@ export class Emitter {
   protected storePair(size: number, address: Node, values: readonly [Node, Node]): void {
     const f = this.f;
     const stored = values.map((value) => this.bind(value));
-    this.access(address, size, 2, TlbSet.Write, {}, (host) => {
-      values.forEach((value, i) => f.get(host).get(stored[i]).memory(storeInstruction(value.type, size), i * size));
+    this.access(address, size, 2, TlbSet.Write, {}, (host, offset) => {
+      values.forEach((value, i) => f.get(host).get(stored[i]).memory(storeInstruction(value.type, size), offset + i * size));
     }, (va) => {
       this.at.beforeCall(false);
       values.forEach((value, i) => {

@@ -509,35 +509,41 @@ export class RegionEmitter extends ConstantEmitter {
     f.i32(0).memory(`${FLAG_TYPES[flag]}.load`, CPU[flag]);
   }
 
-  /** What the inline compare does not serve is tried again by a function; what that does not serve either leaves the region. */
+  /**
+   * What the inline compare does not serve is tried again by a function; what that does not serve either leaves the region. Each way has the
+   * access itself: a host address that may come from either would have to be extended by an instruction before each use.
+   */
   protected override access(
     address: Node,
     size: number,
     count: number,
     table: number,
     options: AccessOptions,
-    hit: (host: number) => void,
+    hit: (host: number, offset: number) => void,
   ): void {
     const f = this.f, host = this.at.local("i32"), { member } = this.site;
+    const again = () => {
+      this.#tryAgain(host, count * size, table, options);
+      hit(host, 0);
+    };
     if (member) {
       if (member.first) this.#compareGroup(member, address);
-      f.get(member.host).i32(member.offset).op("i32.add").set(host);
-      f.get(member.host).op("i32.eqz").ifLikely(false, () => {
+      f.get(member.host).ifLikely(true, () => hit(member.host, member.offset), () => {
         this.value(address);
-        this.#tryAgain(host, count * size, table, options);
+        again();
       });
-    } else {
-      const va = this.at.local("i64");
-      this.compareTlb(address, va, size, count, table, options);
-      f.ifLikely(true, () => {
-        this.hostOfHit(va);
-        f.set(host);
-      }, () => {
-        f.get(va);
-        this.#tryAgain(host, count * size, table, options);
-      });
+      return;
     }
-    hit(host);
+    const va = this.at.local("i64");
+    this.compareTlb(address, va, size, count, table, options);
+    f.ifLikely(true, () => {
+      this.hostOfHit(va);
+      f.set(host);
+      hit(host, 0);
+    }, () => {
+      f.get(va);
+      again();
+    });
   }
 
   /** Leaves the region where the function does not serve the address on the stack either. */
