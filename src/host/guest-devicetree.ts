@@ -3,9 +3,13 @@
 // Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import { type VirtioDevice, VirtioId } from "../virtio/device.ts";
+import type { DevicePlan } from "../virtio/plan.ts";
 import type { VmLink, VmPlan } from "./plan.ts";
 import {
+  backendLabel,
   bellLabel,
+  DEVICE_BUFFER_LABEL,
   virtioBase,
   VM_GICD_BASE,
   VM_GICD_SIZE,
@@ -31,8 +35,14 @@ const CLOCK_HZ = 24_000_000;
 const GIC_NAME = `intc@${VM_GICD_BASE.toString(16)}`;
 const UART_NAME = `pl011@${VM_PL011_BASE.toString(16)}`;
 
-/** Builds the tree of a VM. */
-export function guestDevicetree(plan: VmPlan, layout: VmLayout): Devicetree {
+/** What the tree says of a virtio device whose registers are the hypervisor's. */
+export type VirtioModel = Pick<VirtioDevice, "id" | "queueCount">;
+
+/**
+ * Builds the tree of a VM.
+ * @param objects its devices, where the hypervisor has their registers
+ */
+export function guestDevicetree(plan: VmPlan, layout: VmLayout, objects: readonly VirtioModel[] = []): Devicetree {
   return devicetree(node("", {
     "#address-cells": 2,
     "#size-cells": 2,
@@ -58,9 +68,9 @@ export function guestDevicetree(plan: VmPlan, layout: VmLayout): Devicetree {
       phandle: PHANDLE_GIC,
     }),
     ...plan.console ? consoleNodes() : [],
-    ...(plan.devices ?? []).map((_, slot) => virtioNode(slot)),
+    ...emulated(plan).map((_, slot) => virtioNode(slot)),
     ...plan.firmware ? [imageNode(plan)] : [],
-    vmConfig(plan),
+    vmConfig(plan, objects),
   ]));
 }
 
@@ -117,12 +127,12 @@ function imageNode({ base, image }: VmPlan): DevicetreeNode {
 }
 
 /** RM takes cell sizes from the parent of the node that holds a number: they stand here, not in `memory`. */
-function vmConfig(plan: VmPlan): DevicetreeNode {
+function vmConfig(plan: VmPlan, objects: readonly VirtioModel[]): DevicetreeNode {
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
     node("memory", { "base-address": cells64(plan.base) }),
     node("interrupts", { config: `/${GIC_NAME}` }),
     vcpuConfig(plan.schedule),
-    node("vdevices", {}, [...interruptLines(plan).map(bell), ...plan.links.map(linkNode)]),
+    node("vdevices", {}, [...interruptLines(plan).map(bell), ...plan.links.map(linkNode), ...objects.map(virtioObject)]),
   ]);
 }
 
@@ -138,9 +148,28 @@ function vcpuConfig(schedule: VmPlan["schedule"]): DevicetreeNode {
   });
 }
 
+/** Virtio devices whose registers are the VMM's. */
+function emulated({ schedule, devices = [] }: VmPlan): readonly DevicePlan[] {
+  return schedule === "proxy" ? devices : [];
+}
+
+/** The resource manager makes the object and places its page; its node is where a guest looks for virtio devices. */
+function virtioObject({ id, queueCount }: VirtioModel, slot: number): DevicetreeNode {
+  return node(`virtio-${slot.toString(16)}`, {
+    "vdevice-type": "virtio-mmio",
+    generate: "/virtio_mmio",
+    "qcom,label": backendLabel(slot),
+    "peer-default": true,
+    "vqs-num": queueCount,
+    "virtio,device-type": id === VirtioId.Input ? id : undefined,
+    "dma-coherent": true,
+    interrupts: [SPI, VM_VIRTIO_SPI + slot, LEVEL_HIGH],
+  }, [node("memory", { label: DEVICE_BUFFER_LABEL, "allocate-base": true })]);
+}
+
 /** SPIs that the VMM drives. */
-function interruptLines({ console, devices = [] }: VmPlan): number[] {
-  return [...console ? [VM_PL011_SPI] : [], ...devices.map((_, slot) => VM_VIRTIO_SPI + slot)];
+function interruptLines(plan: VmPlan): number[] {
+  return [...plan.console ? [VM_PL011_SPI] : [], ...emulated(plan).map((_, slot) => VM_VIRTIO_SPI + slot)];
 }
 
 /** The doorbell by which the VMM drives an interrupt line: level-high, and the VMM takes the level back. */

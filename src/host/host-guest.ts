@@ -46,6 +46,8 @@ export interface HostProgram {
   reply?(tag: number, payload: Uint8Array): boolean;
   /** An eventfd was signalled. */
   signalled(eventfd: number): void;
+  /** A vIRQ that the program listens to; false where it is none of its. */
+  virq?(intid: number): boolean;
   /** Something that should not happen. */
   problem(message: string): void;
   /** Plain data. */
@@ -59,6 +61,8 @@ export interface HostServices {
   readonly engine: Engine;
   /** Sends a request of the program's own to the resource manager. Gives the tag that its reply has. */
   request(id: number, payload: Uint8Array): number;
+  /** Has a vIRQ delivered to the program. */
+  listen(intid: number): void;
   readonly gunyah: GunyahDriver;
   /** Undefined where the host has no /dev/gzvm. */
   readonly gzvm: GzvmDriver | undefined;
@@ -134,7 +138,7 @@ class HostGuest implements NativeGuest {
     if (intid === platform.rm.rxVirq) this.#receive(vcpu, running);
     else if (intid === platform.rm.txVirq) rm.flush(vcpu);
     else if (intid === CONSOLE_INPUT_INTID) this.#options.program.input();
-    else engine.virq(intid);
+    else if (!engine.virq(intid)) this.#options.program.virq?.(intid);
     engine.run(vcpu);
   }
 
@@ -197,8 +201,7 @@ class HostGuest implements NativeGuest {
       const [result] = vcpu.smc(PSCI_CPU_ON, BigInt(mpidr), BigInt(entry), 0n);
       if (result !== 0n) program.problem(`CPU_ON of CPU ${mpidr}: ${BigInt.asIntN(64, result)}`);
     }
-    // Processes live on the last vCPU: the first answers the resource manager.
-    this.#enable(vcpu, platform, CONSOLE_INPUT_INTID, Math.min(vcpus, platform.cpus.length) - 1);
+    running.listen(CONSOLE_INPUT_INTID);
     program.begin(running);
     program.boot();
     // What came before the interrupt was enabled.
@@ -239,7 +242,9 @@ class HostGuest implements NativeGuest {
       rm.request(kernel.cpu, id, payload, tag);
       return tag;
     };
-    return { platform, buffer, features, rm, kernel, engine, gunyah, gzvm, request };
+    // Processes live on the last vCPU: the first answers the resource manager.
+    const listen = (intid: number) => this.#enable(kernel.cpu, platform, intid, Math.min(vcpus, platform.cpus.length) - 1);
+    return { platform, buffer, features, rm, kernel, engine, gunyah, gzvm, request, listen };
   }
 
   #enable(vcpu: NativeVcpu, platform: HostPlatform, virq: number, runner: number): void {

@@ -14,10 +14,11 @@ import { GzvmVmm } from "./gzvm-vmm.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import { hostGuest, type HostProgram, type HostServices } from "./host-guest.ts";
 import { linkGroups } from "./link-groups.ts";
-import type { NativeHostPlan, VmPlan } from "./plan.ts";
+import type { NativeHostPlan, SharedBuffer, VmPlan } from "./plan.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
 import { VmDevices } from "./vm-devices.ts";
+import { DEVICE_BUFFER_LABEL, PAGE_SIZE } from "./vm-layout.ts";
 import type { VmmEvents, VmmProcess } from "./vmm-process.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
@@ -51,6 +52,12 @@ export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
 /** The firmware of the protected VMs of a hypervisor: all have the same. */
 function firmwareOf(vms: readonly VmPlan[], hypervisor: "gunyah" | "geniezone"): Uint8Array | undefined {
   return vms.find((vm) => vm.firmware !== undefined && (vm.hypervisor ?? "gunyah") === hypervisor)?.firmware?.bytes;
+}
+
+/** The page that the resource manager wants to be shared for the virtio-mmio objects of a VM. What they reach is the VM's own memory. */
+function deviceBuffers(vms: readonly VmPlan[]): SharedBuffer[] {
+  return vms.filter(({ schedule, devices = [] }) => schedule !== "proxy" && devices.length > 0)
+    .map(({ name }) => ({ label: DEVICE_BUFFER_LABEL, size: PAGE_SIZE, access: [{ vm: name, write: true }] }));
 }
 
 /** A VM of the plan. */
@@ -97,7 +104,8 @@ class VmmProgram implements HostProgram {
     this.#groups = linkGroups(plan).map((names) => this.#entries.filter(({ plan }) => names.includes(plan.name)));
     const firmware = firmwareOf(plan.vms, "gunyah");
     this.#firmware = firmware && new FirmwareStage(firmware, (message) => this.problem(message));
-    this.#buffers = new SharedBuffers(plan.buffers ?? [], (message) => this.problem(message));
+    const buffers = [...plan.buffers ?? [], ...deviceBuffers(plan.vms)];
+    this.#buffers = new SharedBuffers(buffers, (message) => this.problem(message));
   }
 
   begin(host: HostServices): void {
@@ -168,6 +176,10 @@ class VmmProgram implements HostProgram {
     for (const { vmm } of this.#entries) vmm?.signalled(eventfd);
   }
 
+  virq(intid: number): boolean {
+    return this.#entries.some(({ devices }) => devices?.backends?.virq(intid));
+  }
+
   problem(message: string): void {
     this.#options.events({ kind: "error", at: this.#now, message });
   }
@@ -209,7 +221,9 @@ class VmmProgram implements HostProgram {
     const entry: Entry = {
       ...{ plan, vmm: undefined, engine: undefined, vmid: 0, state: undefined, exit: undefined },
       ...{ released: false, reported: 0, stopping: undefined },
-      devices: made.length === 0 ? undefined : new VmDevices(made, (message) => this.#report(entry, message)),
+      devices: made.length === 0 ? undefined : new VmDevices(made, plan.schedule === "proxy" ? "vmm" : "hypervisor", (message) => {
+        this.#report(entry, message);
+      }),
     };
     return entry;
   }
@@ -272,9 +286,14 @@ class VmmProgram implements HostProgram {
       const pending = group.some((entry) => !ready.includes(entry) && (entry.state === "creating" || entry.state === "ready"));
       if (ready.length === 0 || pending) continue;
       if (!this.#buffers.share(this.#host!, new Map(ready.map(({ plan, vmid }) => [plan.name, vmid])))) continue;
-      for (const entry of ready) entry.released = true;
+      for (const entry of ready) this.#release(entry);
       for (const entry of ready) this.#host!.engine.retryStart(this.#vmOf(entry)!);
     }
+  }
+
+  #release(entry: Entry): void {
+    entry.released = true;
+    entry.devices?.backends?.connect(this.#host!, this.#vmOf(entry)!.resources ?? []);
   }
 
   #vmOf({ engine }: Entry): Vm | undefined {

@@ -82,7 +82,10 @@ export interface VmPlan {
   readonly schedule: "proxy" | OwnSchedule;
   /** Whether it has a PL011, its console: only with "proxy", as nobody else answers a VM's accesses to it. */
   readonly console: boolean;
-  /** Its virtio devices, in the order of their slots: only with "proxy". Their VMM shares the VM's memory where it may. */
+  /**
+   * Its virtio devices, in the order of their slots. Their VMM shares the VM's memory where it may. Registers are the VMM's with "proxy", else
+   * those of the hypervisor's virtio-mmio objects.
+   */
   readonly devices?: readonly DevicePlan[];
   readonly links: readonly VmLink[];
   /** "auto" where nothing is said. */

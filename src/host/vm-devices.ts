@@ -5,6 +5,7 @@ import type { VirtioDevice } from "../virtio/device.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
 import { MmioTransport, type MmioTransportState } from "../virtio/mmio-transport.ts";
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
+import { VirtioBackends } from "./virtio-backend.ts";
 import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./vm-layout.ts";
 
 /** What devices have of the VMM's process. */
@@ -16,10 +17,15 @@ export interface DeviceProcess extends GuestMemory {
 /** The devices of one VM, in the order of their slots. They outlive the VM: where it starts again, they begin anew. */
 export class VmDevices {
   readonly transports: readonly MmioTransport[];
+  /** Where the registers are the hypervisor's; else they are here. */
+  readonly backends: VirtioBackends | undefined;
   #process: DeviceProcess | undefined;
 
-  /** @param problem is told what a guest did wrong, with the device */
-  constructor(devices: readonly VirtioDevice[], problem: (message: string) => void) {
+  /**
+   * @param registers who answers accesses: the VMM, or the hypervisor's objects
+   * @param problem is told what a guest did wrong, with the device
+   */
+  constructor(devices: readonly VirtioDevice[], registers: "vmm" | "hypervisor", problem: (message: string) => void) {
     const memory: GuestMemory = {
       read: (address, into) => this.#process?.read(address, into) === true,
       write: (address, from) => this.#process?.write(address, from) === true,
@@ -28,11 +34,12 @@ export class VmDevices {
       new MmioTransport(device, {
         memory,
         onInterrupt: (level) => {
-          if (level) this.#process?.interrupt(slot);
+          if (level) (this.backends ?? this.#process)?.interrupt(slot);
         },
         onFault: (fault) => problem(`virtio-${device.name} in slot ${slot}: ${fault.message}: ${JSON.stringify(fault.values)}`),
       })
     );
+    this.backends = registers === "hypervisor" ? new VirtioBackends(this.transports, problem) : undefined;
   }
 
   /** The process that runs the VM from now on. */
@@ -42,6 +49,7 @@ export class VmDevices {
 
   /** The VM is gone. */
   disconnect(): void {
+    this.backends?.disconnect();
     for (const transport of this.transports) transport.write(VirtioMmioRegister.Status, 4, 0n);
     this.#process = undefined;
   }

@@ -54,6 +54,13 @@ export function bellLabel(spi: number): number {
   return FIRST_RESERVED_LABEL + spi;
 }
 
+/** Label of the virtio-mmio object of a slot, where the hypervisor has the registers. */
+export function backendLabel(slot: number): number {
+  return FIRST_RESERVED_LABEL + 0x1000 + slot;
+}
+/** Label of the page that the resource manager wants to be shared for such objects. */
+export const DEVICE_BUFFER_LABEL = FIRST_RESERVED_LABEL + 0x2000;
+
 /** Offsets in a VM's memory. */
 export interface VmLayout {
   /** Undefined where there is no initial ramdisk. */

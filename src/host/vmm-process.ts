@@ -192,7 +192,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.#connectDevices();
     this.store(memory + plan.image.offset, plan.image.bytes);
     if (layout.initrd !== undefined) this.store(memory + layout.initrd, plan.initrd!);
-    this.store(memory + layout.devicetree, plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout)));
+    const objects = this.#devices?.backends?.transports.map(({ device }) => device);
+    this.store(memory + layout.devicetree, plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects)));
   }
 
   /** Guest address of the devicetree. */
@@ -207,6 +208,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
       this.addLine(this.data.consoleLine, VM_PL011_SPI);
       this.#connectConsole();
     }
+    // Accesses to objects of the hypervisor's never leave to the VMM.
+    if (this.#devices?.backends !== undefined) return;
     this.#devices?.transports.forEach(({ queues }, slot) => {
       const line = this.data.lines[slot] = this.#eventfd();
       this.addLine(line, VM_VIRTIO_SPI + slot);

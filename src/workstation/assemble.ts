@@ -11,7 +11,7 @@ import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
 import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
 import { type SavedPart, unsavedPart } from "./snapshot/parts.ts";
-import { virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
+import { PAGE_SIZE, virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/traps/flash.ts";
 import { RandomGenerator } from "../hypervisor/firmware/prng.ts";
@@ -233,7 +233,9 @@ function startHost(
     input,
     device: (plan, vm, slot) => {
       const device = maker.make(plan, vm, slot);
-      const place = { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE, intid: virtioIntid(slot) };
+      const object = run.host.vms.find(({ name }) => name === vm)?.schedule !== "proxy";
+      const registers = object ? { ipa: undefined, size: PAGE_SIZE } : { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE };
+      const place = { ...registers, intid: virtioIntid(slot) };
       system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
       return device;
     },

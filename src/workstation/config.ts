@@ -243,7 +243,13 @@ export function afterOf(start: string): string | undefined {
   return start.startsWith("after:") ? start.slice("after:".length) : undefined;
 }
 
+/** Ports of a console whose registers are a virtio-mmio object's: that has 16 queues, of which two are for control. */
+const OBJECT_PORTS = 7;
+
 function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: ConfigErrors): void {
+  if (vm.hypervisor === "geniezone") {
+    errors.atValue([...path, "schedule"], 'schedule "own" needs hypervisor = "gunyah"; GenieZone\'s host runs every vCPU');
+  }
   const map = vm.affinity_map;
   if (map !== undefined && map.length !== vm.vcpus) {
     const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
@@ -253,10 +259,18 @@ function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: Confi
     if (cpu < cpus) return;
     errors.atValue([...path, "affinity_map", index], `affinity_map names CPU ${cpu}; [machine] has ${cpus}; use 0..${cpus - 1}`);
   });
-  if (vm.devices !== undefined && vm.devices.length > 0) {
-    const why = "nobody answers accesses of a VM that the hypervisor schedules";
-    errors.atKey([...path, "devices"], `devices need schedule = "proxy"; ${why}; use devices = []`);
-  }
+  vm.devices?.forEach((device, index) => {
+    const place = [...path, "devices", index, "kind"];
+    if (device.kind === "pl011") {
+      const why = "nobody answers accesses of a VM that the hypervisor schedules";
+      errors.atValue(place, `a pl011 needs schedule = "proxy"; ${why}; use { kind = "console" }`);
+    } else if (device.kind === "console" && device.ports.length > OBJECT_PORTS) {
+      errors.atValue(
+        place,
+        `a console of ${device.ports.length} ports has more queues than an object of the hypervisor's; use ${OBJECT_PORTS}`,
+      );
+    }
+  });
 }
 
 /** Names that `link` mentions, with the keys that hold them. */

@@ -488,11 +488,11 @@ export class Sequences {
     return this.#step(vm, vm.sequence!, "reclaim");
   }
 
-  #bind(vm: Vm, resources: readonly { type: number; label: number; cap: bigint; virq: number }[]): void {
+  #bind(vm: Vm, resources: readonly { type: number; label: number; cap: bigint; virq: number; base: bigint }[]): void {
     const list: Resource[] = vm.resources = [];
-    for (const { type, label, cap, virq: given } of resources) {
+    for (const { type, label, cap, virq: given, base } of resources) {
       const virq = NO_VIRQ.includes(given) ? 0 : given;
-      list.push({ type, label, cap, virq, signalled: false, runner: this.#events.place({ type, virq }) });
+      list.push({ type, label, cap, virq, base: Number(base), signalled: false, runner: this.#events.place({ type, virq }) });
     }
     this.#events.bound(vm);
   }

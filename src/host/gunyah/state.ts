@@ -62,6 +62,8 @@ export interface Resource {
   readonly cap: bigint;
   /** INTID, 0 where there is none. */
   readonly virq: number;
+  /** IPA of its page in the host, 0 where there is none. */
+  readonly base: number;
   /** Its vIRQ came while nobody waited for it. */
   signalled: boolean;
   /** Index of the host vCPU that its vIRQ goes to. */

@@ -21,8 +21,8 @@ export interface VirtioSlot {
   /** `dev:VM/blk0`. */
   readonly id: string;
   readonly device: VirtioDevice;
-  /** Of its registers. */
-  readonly ipa: number;
+  /** Of its registers; undefined where they are a page of the hypervisor's, which the resource manager places. */
+  readonly ipa: number | undefined;
   readonly size: number;
   readonly intid: number;
 }

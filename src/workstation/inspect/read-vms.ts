@@ -93,7 +93,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
       id,
       vm: `vm:${name}`,
       kind: `virtio-${device.name}`,
-      ipa: hex(ipa),
+      ipa: ipa === undefined ? null : hex(ipa),
       size,
       by: "el2",
       virq: `irq:${name}/${intid}`,
