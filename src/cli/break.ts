@@ -1,8 +1,8 @@
 // `el2 break`, `pause`, `resume`, `vcpu step`: where a session's machine stands still, and goes on.
 
 import type { Command } from "@commander-js/extra-typings";
+import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
-import { answer } from "./inspect.ts";
 import { type OpenSession, openSession, withSessionOptions } from "./session.ts";
 import { checkedEventFilter, parseDuration, parseWhole } from "./values.ts";
 import type { StopChange } from "../workstation/stop-rules.ts";

@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { checkedRule } from "./behaviour-options.ts";
 import { ExitCode, Failure } from "./failure.ts";
-import { answer } from "./inspect.ts";
+import { answer } from "./answer.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { FAULTS } from "../workstation/fault-rules.ts";
 import type { Action } from "../workstation/inspect/action.ts";

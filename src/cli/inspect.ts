@@ -1,15 +1,14 @@
 // `el2 vm|vcpu|irq|mem|caps|queue|rpc ..`: commands that look into a session, and the few that change something there.
 
 import type { Command } from "@commander-js/extra-typings";
+import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
-import { output, printAnswer, recordText } from "./print.ts";
 import { QUERY_COMMANDS, type QueryCommand } from "./queries.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseBytes, parseDuration, parseSize, parseWhole } from "./values.ts";
 import type { Action } from "../workstation/inspect/action.ts";
 import type { InputEvent } from "../workstation/inspect/input-events.ts";
 import type { Query } from "../workstation/inspect/query.ts";
-import { TABLES } from "../workstation/inspect/tables.ts";
 import { clickEvents, keyEvents, placeEvents, textEvents, wheelEvents } from "./input-events.ts";
 import { registerBreak } from "./break.ts";
 import { registerRpcDecode } from "./rpc-decode.ts";
@@ -214,18 +213,4 @@ async function runQuery(command: QueryCommand, argument: string | undefined, opt
     throw new Failure(`no ${argument}; el2 ${command.path.split(" ")[0]} ls shows what there is`, ExitCode.Failed);
   }
   return rows > 0 && command.failsOnRows ? ExitCode.Failed : ExitCode.Done;
-}
-
-/** Asks and prints. Gives the number of rows. @throws Failure when the query is wrong */
-export async function answer(
-  { asker, session }: Awaited<ReturnType<typeof openSession>>,
-  query: Query,
-  json: boolean,
-  record = false,
-): Promise<number> {
-  const got = await asker.ask(query);
-  if (got.error !== undefined) throw new Failure(got.error, got.error.startsWith("--filter") ? ExitCode.Usage : ExitCode.Failed);
-  if (record && !json) output(got.rows.map((row) => recordText(TABLES[query.table], row)).join("\n"));
-  else printAnswer(session.info.name, got, json);
-  return got.rows.length;
 }

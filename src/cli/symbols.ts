@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
-import { answer } from "./inspect.ts";
+import { answer } from "./answer.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseWhole } from "./values.ts";
 import type { Asker } from "../workstation/control/asker.ts";

@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { answer } from "./inspect.ts";
+import { answer } from "./answer.ts";
 import { readNamedRecording } from "./record.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseDuration } from "./values.ts";
