@@ -1,5 +1,6 @@
 // `el2 completion SHELL`: a script for the shell that asks `el2 complete` what may come next; so VM names of a running session complete too.
 
+import { requestNames } from "../abi/rpc/compose.ts";
 import { type Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "./command-tree.ts";
 import { Failure } from "./failure.ts";
@@ -96,6 +97,7 @@ const IDS = {
 async function argumentsOf(name: string | undefined): Promise<string[]> {
   if (name === "session") return sessionNames();
   if (name === "shell") return Object.keys(SCRIPTS);
+  if (name === "message") return requestNames();
   const ids = IDS[name as keyof typeof IDS];
   if (!ids) return [];
   try {

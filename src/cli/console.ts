@@ -8,9 +8,9 @@ import { parseDuration } from "./values.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
 
-/** Adds the command. */
-export function registerConsole(program: Command, exit: (code: number) => void): void {
-  program.command("console")
+/** Adds the command, to the program or to the group `vm`. */
+export function registerConsole(parent: Command, exit: (code: number) => void): void {
+  parent.command("console")
     .description("a guest's console in a session: what it shows, typing into it, waiting for what it says")
     .argument("<vm>", "the VM: NAME, vm:NAME or con:NAME/0")
     .option("--log", "print what the console has shown so far (the default)")

@@ -11,6 +11,8 @@ import type { InputEvent } from "../workstation/inspect/input-events.ts";
 import type { Query } from "../workstation/inspect/query.ts";
 import { clickEvents, keyEvents, placeEvents, textEvents, wheelEvents } from "./input-events.ts";
 import { registerBreak } from "./break.ts";
+import { registerConsole } from "./console.ts";
+import { registerRpcSend } from "./rpc-send.ts";
 import { registerRpcDecode } from "./rpc-decode.ts";
 import { registerVmLint } from "./vm-lint.ts";
 
@@ -62,6 +64,20 @@ export const ACTION_COMMANDS: readonly ActionCommand[] = [
     arguments: [{ name: "vm", help: "vm:NAME or NAME" }],
     action: (vm) => ({ kind: "vm.start", vm }),
     done: (vm) => `${vm} is being started`,
+  },
+  {
+    path: "vm create",
+    help: "make a VM of the configuration as far as VM_INIT, ready to look at; vm start lets it run",
+    arguments: [VM_ARGUMENT],
+    action: (vm) => ({ kind: "vm.create", vm }),
+    done: (vm) => `${vm} is being made; el2 vm timeline ${vm} shows how far it is`,
+  },
+  {
+    path: "vm reset",
+    help: "end a VM at once, and make and start it anew",
+    arguments: [VM_ARGUMENT],
+    action: (vm) => ({ kind: "vm.reset", vm }),
+    done: (vm) => `${vm} is being ended, and starts anew`,
   },
   {
     path: "vm stop",
@@ -165,6 +181,8 @@ export function registerInspect(program: Command, exit: (code: number) => void):
   registerBreak(program, group("vcpu"), exit);
   registerVmLint(group("vm"), exit);
   registerRpcDecode(group("rpc"));
+  registerRpcSend(group("rpc"), exit);
+  registerConsole(group("vm"), exit);
 }
 
 /** Time (ns) over which `irq top` counts. */

@@ -18,11 +18,16 @@ export interface StopWanted {
   readonly stop: { readonly force: boolean };
 }
 
-/** Somebody wants a VM to start. */
+/** Somebody wants a VM to start; `create`: only to be made, as far as VM_INIT; `reset`: to end at once and start anew. */
 export interface StartWanted {
   /** Name in the configuration. */
   readonly vm: string;
-  readonly start: true;
+  readonly start: "start" | "create" | "reset";
+}
+
+/** Somebody wants a request to be sent to the resource manager in the host's name. */
+export interface RequestWanted {
+  readonly request: { readonly id: number; readonly payload: Uint8Array };
 }
 
 /** Something that a device of a VM has to do, as the host's program does it: what came for it from outside. */
@@ -33,7 +38,7 @@ export interface DeviceWork {
 /** What may come in. */
 export type HostInput = SavedInput | DeviceWork;
 /** What of it is data. */
-export type SavedInput = Typed | StopWanted | StartWanted;
+export type SavedInput = Typed | StopWanted | StartWanted | RequestWanted;
 
 /** Input on its way to the host. */
 export class ConsoleInput {
@@ -67,9 +72,15 @@ export class ConsoleInput {
     this.#waiting = [...waiting];
   }
 
-  /** A VM is to start. */
-  start(vm: string): void {
-    this.#waiting.push({ vm, start: true });
+  /** A VM is to start, to be made, or to start anew. */
+  start(vm: string, start: StartWanted["start"]): void {
+    this.#waiting.push({ vm, start });
+    this.interrupt();
+  }
+
+  /** A request is to be sent to the resource manager. */
+  request(id: number, payload: Uint8Array): void {
+    this.#waiting.push({ request: { id, payload: payload.slice() } });
     this.interrupt();
   }
 

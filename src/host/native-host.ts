@@ -5,7 +5,7 @@ import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";
 import { VM_STOP } from "../abi/rpc/messages/vm.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
-import type { ConsoleInput, HostInput } from "./console-input.ts";
+import type { ConsoleInput, HostInput, StartWanted } from "./console-input.ts";
 import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./events.ts";
 import { FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
 import type { Vm } from "./gunyah/state.ts";
@@ -73,6 +73,10 @@ interface Entry {
   exit: VmExitReason | undefined;
   /** It may start: its group is complete. */
   released: boolean;
+  /** It is to be made only: it does not start before somebody says so. */
+  held: boolean;
+  /** It starts anew when nothing of it is left. */
+  again: boolean;
   reported: number;
   /** Tag of a VM_STOP whose reply is awaited. */
   stopping: number | undefined;
@@ -84,6 +88,7 @@ interface ProgramState {
   readonly firmware: { readonly step: FirmwareStep; readonly tag: number } | undefined;
   readonly buffers: SharedBuffersState;
   readonly finished: boolean;
+  readonly asked: readonly number[];
 }
 
 class VmmProgram implements HostProgram {
@@ -96,6 +101,8 @@ class VmmProgram implements HostProgram {
   readonly #buffers: SharedBuffers;
   #host: HostServices | undefined;
   #finished = false;
+  /** Tags of requests that people have sent. */
+  readonly #asked = new Set<number>();
 
   constructor(options: NativeHostOptions) {
     this.#options = options;
@@ -155,6 +162,8 @@ class VmmProgram implements HostProgram {
   }
 
   reply(tag: number, payload: Uint8Array): boolean {
+    // Who has asked reads the answer in the trace.
+    if (this.#asked.delete(tag)) return true;
     const stopping = this.#entries.find((entry) => entry.stopping === tag);
     if (stopping !== undefined) {
       stopping.stopping = undefined;
@@ -189,13 +198,15 @@ class VmmProgram implements HostProgram {
       return { ...entry, vmm: vmm?.save(), devices: devices?.save() };
     });
     const firmware = this.#firmware && { step: this.#firmware.step, tag: this.#firmware.tag };
-    return { entries, firmware, buffers: this.#buffers.save(), finished: this.#finished };
+    return { entries, firmware, buffers: this.#buffers.save(), finished: this.#finished, asked: [...this.#asked] };
   }
 
   restore(saved: unknown): void {
     // Only what `save` gave, for the same plan, is ever restored.
-    const { entries, firmware, buffers, finished } = saved as ProgramState;
+    const { entries, firmware, buffers, finished, asked } = saved as ProgramState;
     this.#finished = finished;
+    this.#asked.clear();
+    for (const tag of asked) this.#asked.add(tag);
     this.#buffers.restore(buffers);
     if (this.#firmware !== undefined) Object.assign(this.#firmware, firmware);
     entries.forEach(({ vmm, devices, ...state }, index) => {
@@ -220,7 +231,7 @@ class VmmProgram implements HostProgram {
     });
     const entry: Entry = {
       ...{ plan, vmm: undefined, engine: undefined, vmid: 0, state: undefined, exit: undefined },
-      ...{ released: false, reported: 0, stopping: undefined },
+      ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
       devices: made.length === 0 ? undefined : new VmDevices(made, plan.schedule === "proxy" ? "vmm" : "hypervisor", (message) => {
         this.#report(entry, message);
       }),
@@ -272,7 +283,7 @@ class VmmProgram implements HostProgram {
 
   #start(entry: Entry): void {
     entry.vmm = this.#newVmm(entry);
-    Object.assign(entry, { exit: undefined, released: false });
+    Object.assign(entry, { exit: undefined, released: false, again: false });
     this.#setState(entry, "creating");
     entry.vmm.start();
     // Nothing waits: a step was refused before there was a VM that could be told of.
@@ -282,7 +293,7 @@ class VmmProgram implements HostProgram {
   /** Lets those start that are complete: each of their group is ready, or will not be. */
   #releaseGroups(): void {
     for (const group of this.#groups) {
-      const ready = group.filter((entry) => !entry.released && this.#vmOf(entry)?.sequence?.waits === "gate");
+      const ready = group.filter((entry) => !entry.released && !entry.held && this.#vmOf(entry)?.sequence?.waits === "gate");
       const pending = group.some((entry) => !ready.includes(entry) && (entry.state === "creating" || entry.state === "ready"));
       if (ready.length === 0 || pending) continue;
       if (!this.#buffers.share(this.#host!, new Map(ready.map(({ plan, vmid }) => [plan.name, vmid])))) continue;
@@ -304,19 +315,31 @@ class VmmProgram implements HostProgram {
 
   #take(input: HostInput): void {
     if ("work" in input) return input.work();
+    if ("request" in input) return void this.#asked.add(this.#host!.request(input.request.id, input.request.payload));
     const entry = this.#entries.find(({ plan }) => plan.name === input.vm);
     const name = JSON.stringify(input.vm);
     if ("bytes" in input) {
       if (entry?.vmm?.type(input.bytes) !== true) this.problem(`there is no console ${name} to type into`);
     } else if (entry === undefined) this.problem(`there is no VM ${name} to ${"stop" in input ? "stop" : "start"}`);
-    else if ("start" in input) this.#startAsked(entry);
+    else if ("start" in input) this.#startAsked(entry, input.start);
     else this.#stop(entry, input.stop.force);
   }
 
-  #startAsked(entry: Entry): void {
+  #startAsked(entry: Entry, how: StartWanted["start"]): void {
     const { state } = entry;
-    if (state === undefined || isOver(entry)) this.#start(entry);
-    else this.#complain(entry, `it is ${state} already`);
+    if (how === "create" && entry.plan.hypervisor === "geniezone") {
+      return this.#complain(entry, "it is a VM of GenieZone, which is made when it first runs; start it");
+    }
+    if (state === undefined || isOver(entry)) {
+      entry.held = how === "create";
+      this.#start(entry);
+    } else if (how === "reset") {
+      Object.assign(entry, { held: false, again: true });
+      entry.vmm?.end();
+    } else if (how === "start" && entry.held) {
+      entry.held = false;
+      this.#releaseGroups();
+    } else this.#complain(entry, `it is ${state} already`);
   }
 
   /** /dev/gunyah has no way to ask a VM, only to close it: the host asks the resource manager. */
@@ -339,7 +362,8 @@ class VmmProgram implements HostProgram {
     const { exit, plan } = entry;
     Object.assign(entry, { engine: undefined, vmid: 0, reported: 0, stopping: undefined });
     this.#buffers.reclaim(this.#host!, new Set(this.#entries.filter(({ engine }) => engine !== undefined).map(({ plan }) => plan.name)));
-    if (exit !== undefined && plan.onExit === "restart" && !this.#finished) return this.#start(entry);
+    const again = entry.again || exit !== undefined && plan.onExit === "restart";
+    if (again && !this.#finished) return this.#start(entry);
     // Others may have waited for this one only.
     this.#releaseGroups();
     this.#checkFinished(exit !== undefined && plan.onExit === "end-session");

@@ -195,7 +195,8 @@ function generatedTree(
 /** What was typed into VMs of the native host, and which are to stop. */
 const SAVED_INPUT = v.array(v.union([
   v.strictObject({ vm: v.string(), bytes: v.instance(Uint8Array) }),
-  v.strictObject({ vm: v.string(), start: v.literal(true) }),
+  v.strictObject({ vm: v.string(), start: v.picklist(["start", "create", "reset"]) }),
+  v.strictObject({ request: v.strictObject({ id: v.number(), payload: v.instance(Uint8Array) }) }),
   v.strictObject({ vm: v.string(), stop: v.strictObject({ force: v.boolean() }) }),
 ]));
 
@@ -216,13 +217,12 @@ function startHost(
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
   for (const vm of run.host.vms) if (vm.console) system.consoles.add(vm.name, (bytes) => input.push(vm.name, bytes));
-  system.stopInput = (vm, force) => input.stop(vm, force);
+  system.host = input;
   system.parts.push({
     name: "console input",
     save: () => v.parse(SAVED_INPUT, input.save()),
     restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
   });
-  system.startInput = (vm) => input.start(vm);
   system.configured = run.host.vms.map(({ name }) => name);
   if (run.host.vms.some(({ devices = [] }) => devices.length > 0)) system.parts.push(UNSAVED_DEVICES);
   // What comes from outside reaches the devices as the host's program, whose memory and interrupts they have.

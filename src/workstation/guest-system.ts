@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { VcpuOption } from "../abi/words.ts";
 import type { UndefinedInstruction } from "../core/core.ts";
 import { REGISTER_NAMES } from "../core/interface.ts";
+import type { ConsoleInput, StartWanted } from "../host/console-input.ts";
 import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, type VmExitReason } from "../host/events.ts";
 import { DebugControl, type Debuggee } from "../hypervisor/traps/debug-control.ts";
 import type { DebugCore } from "../core/interface.ts";
@@ -63,10 +64,8 @@ export class GuestSystem implements System, Inspected {
   readonly virtio: VirtioSlot[] = [];
   readonly symbols: VmSymbols;
   readonly recorder = new TraceRecorder(() => this.hypervisor.trace);
-  /** Has the native host stop a VM, where there is one. */
-  stopInput: ((vm: string, force: boolean) => void) | undefined;
-  /** Has it start one. */
-  startInput: ((vm: string) => void) | undefined;
+  /** The door to the native host, where there is one. */
+  host: ConsoleInput | undefined;
   /** VMs of the configuration. */
   configured: readonly string[] = [];
   #hypervisor: Hypervisor | undefined;
@@ -119,18 +118,29 @@ export class GuestSystem implements System, Inspected {
   }
 
   stopVm(vm: string, force: boolean): void {
-    if (!this.stopInput) throw new QueryError(`${vm}: the primary VM is an image, and stops its VMs by itself`);
+    const host = this.#hostFor(vm);
     if (![...this.#names.values()].includes(vm)) throw new QueryError(`no vm:${vm}; there are ${[...this.#names.values()].join(", ")}`);
     if (!this.#states.size || vm === "host" || vm === "rm") {
       throw new QueryError(`vm:${vm} is what the others need; el2 down ends the session`);
     }
-    this.stopInput(vm, force);
+    host.stop(vm, force);
   }
 
-  startVm(vm: string): void {
-    if (!this.startInput) throw new QueryError(`${vm}: the primary VM is an image, and starts its VMs by itself`);
+  startVm(vm: string, how: StartWanted["start"]): void {
+    const host = this.#hostFor(vm);
     if (!this.configured.includes(vm)) throw new QueryError(`no vm:${vm} in the configuration; there are ${this.configured.join(", ")}`);
-    this.startInput(vm);
+    host.start(vm, how);
+  }
+
+  sendRpc(id: number, payload: Uint8Array): void {
+    this.#hostFor("rpc send").request(id, payload);
+  }
+
+  #hostFor(what: string): ConsoleInput {
+    if (!this.host) {
+      throw new QueryError(`${what}: the primary VM is an image, which has its VMs and its link to the resource manager for itself`);
+    }
+    return this.host;
   }
 
   get knownVms(): ReadonlyMap<number, string> {
@@ -254,9 +264,13 @@ export class GuestSystem implements System, Inspected {
         for (const byte of event.bytes) this.consoles.transmit(event.vm, byte);
         return;
       case "state": {
-        this.#names.set(event.vmid, event.vm);
-        this.hypervisor.names.set(event.vmid, event.vm);
-        this.#states.set(event.vmid, event.state.toUpperCase());
+        // Who is being created has no VMID yet, and its life before is over.
+        if (event.state === "creating") this.#exits.delete(event.vm);
+        if (event.state !== "creating" || event.vmid !== 0) {
+          this.#names.set(event.vmid, event.vm);
+          this.hypervisor.names.set(event.vmid, event.vm);
+          this.#states.set(event.vmid, event.state.toUpperCase());
+        }
         if (event.exit) this.#exits.set(event.vm, event.exit);
         const why = event.exit ? ` (${event.exit})` : "";
         const refused = event.state === "failed" || event.exit !== undefined && !endedByOwnWill(event.exit);

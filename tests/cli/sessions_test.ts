@@ -219,6 +219,24 @@ Deno.test("sessions in the background", async (t) => {
     const { data } = await place.json("trace", "calls", "--vm", "ping", "--count", "3");
     for (const row of data) assert.equal(row.kind, "hvc");
   });
+  await t.step("rpc send asks the resource manager as the host does, and prints what it answers", async () => {
+    const { data: [vm] } = await place.json("vm", "show", "ping");
+    const { data: [answer] } = await place.json("rpc", "send", "VM_GET_STATE", `vmid=${vm.vmid}`);
+    assert.deepEqual([answer.msg, answer.about, answer.res], ["VM_GET_STATE", "vm:ping", "ok"]);
+    const refused = await place.el2("rpc", "send", "VM_GET_STATE", "--payload", "99000000");
+    assert.deepEqual([refused.code, /res +0x02 NORESOURCE/.test(refused.stdout)], [1, true]);
+    const fields = await place.el2("rpc", "send", "VM_GET_STATE");
+    assert.deepEqual([fields.code, fields.stderr], [2, "el2: rpc send VM_GET_STATE: its fields are vmid u16\n"]);
+    assert.match((await place.el2("rpc", "send", "VM_GET_STAT", "vmid=1")).stderr, /no request "VM_GET_STAT"; did you mean "VM_GET_STATE"/);
+  });
+  await t.step("vm reset ends a VM and starts it anew", async () => {
+    assert.equal((await place.el2("vm", "reset", "hello")).code, 0);
+    const made = async () => (await place.json("vm", "timeline", "hello")).data.filter(({ msg }) => msg === "VM_ALLOCATE").length;
+    for (const limit = Date.now() + 60_000; await made() < 2;) assert.ok(Date.now() < limit, "nothing is made anew");
+    const { code } = await place.el2("vm", "console", "hello", "--send", "y", "--expect", "typed 'y'", "--timeout", "60s");
+    assert.equal(code, 0);
+    assert.equal((await place.json("vm", "show", "hello")).data[0].exit, null, "its life before is over");
+  });
   await t.step("vm kill ends a VM, the others go on", async () => {
     assert.equal((await place.el2("vm", "kill", "pong")).code, 0);
     for (let tries = 0; tries < 50; tries++) {

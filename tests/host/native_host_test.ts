@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { RmError } from "../../src/abi/rpc/errors.ts";
-import { ExitType } from "../../src/abi/rpc/messages/vm.ts";
+import { encodeRequest } from "../../src/abi/rpc/message.ts";
+import { ExitType, VM_GET_STATE } from "../../src/abi/rpc/messages/vm.ts";
 import { VcpuRunState } from "../../src/abi/words.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { findNode, readString } from "../../src/devicetree/tree.ts";
@@ -90,11 +91,38 @@ Deno.test("a VM whose peer cannot be made starts alone", () => {
 Deno.test("a VM starts when it is asked for, or when another one runs", () => {
   const { platform, host, input, states } = boot([linked[0], { ...linked[1], start: "manual" }, vmPlan("c", { start: { after: "b" } })]);
   assert.deepEqual(states(), ["a creating", "a ready", "a running"], "who is not asked for is not waited for");
-  input.start("b");
+  input.start("b", "start");
   host.virq(platform.vcpu(0), CONSOLE_INPUT_INTID);
   platform.settle(host);
   assert.deepEqual(states().slice(3, 6), ["b creating", "b ready", "b running"]);
   assert.equal(states().at(-1), "c running");
+});
+
+Deno.test("a VM that is to be made only is ready and waits, its peer with it, until it is told to start", () => {
+  const { platform, host, input, states, errors } = boot([{ ...linked[0], start: "manual" }, { ...linked[1], start: "manual" }]);
+  const ask = (...wanted: Parameters<ConsoleInput["start"]>) => {
+    input.start(...wanted);
+    host.virq(platform.vcpu(0), CONSOLE_INPUT_INTID);
+    platform.settle(host);
+  };
+  ask("a", "create");
+  ask("b", "start");
+  assert.deepEqual(states(), ["a creating", "a ready", "b creating", "b ready"]);
+  assert.deepEqual(started(platform), []);
+  ask("a", "create");
+  assert.deepEqual(errors(), ["a: it is ready already"]);
+  ask("a", "start");
+  assert.deepEqual(states().slice(4).sort(), ["a running", "b running"]);
+});
+
+Deno.test("what people send to the resource manager goes out as they wrote it, and its reply is nobody else's", () => {
+  const { platform, host, input, errors } = boot([vmPlan("a")]);
+  const before = platform.requests.length;
+  input.request(VM_GET_STATE.id, encodeRequest(VM_GET_STATE, { vmid: 0x80 }));
+  host.virq(platform.vcpu(0), CONSOLE_INPUT_INTID);
+  platform.settle(host);
+  assert.deepEqual(platform.requests.slice(before).map(({ name, value }) => [name, value]), [["VM_GET_STATE", { vmid: 0x80 }]]);
+  assert.deepEqual(errors(), []);
 });
 
 Deno.test("a VM that is stopped while it waits for its peer is taken down, and its peer starts alone", () => {

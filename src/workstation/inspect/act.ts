@@ -14,7 +14,13 @@ export function act(view: View, action: Action): void {
     case "vm.stop":
       return view.system.stopVm(withPrefix("vm", action.vm).slice("vm:".length), action.force);
     case "vm.start":
-      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length));
+      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "start");
+    case "vm.create":
+      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "create");
+    case "vm.reset":
+      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "reset");
+    case "rpc.send":
+      return view.system.sendRpc(action.id, action.payload);
     case "queue.send": {
       const queue = findQueue(view, action.queue);
       if (queue.isFull) throw new QueryError(`${action.queue} is full: ${queue.count} of ${queue.depth}`);

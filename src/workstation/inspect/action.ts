@@ -6,8 +6,14 @@ import type { InputEvent } from "../../virtio/input/input.ts";
 export type Action =
   /** Asks the VM's owner to stop it (VM_STOP); `force` does not wait for the guest. */
   | { readonly kind: "vm.stop"; readonly vm: string; readonly force: boolean }
-  /** Makes and starts a VM of the configuration that is not there. */
+  /** Makes and starts a VM of the configuration that is not there, or that `create` has made. */
   | { readonly kind: "vm.start"; readonly vm: string }
+  /** Makes a VM of the configuration, as far as VM_INIT: it is ready, and does not run. */
+  | { readonly kind: "vm.create"; readonly vm: string }
+  /** Ends a VM at once, and makes and starts it anew. */
+  | { readonly kind: "vm.reset"; readonly vm: string }
+  /** Sends a request to the resource manager in the host's name: a message by its id, with its payload. */
+  | { readonly kind: "rpc.send"; readonly id: number; readonly payload: Uint8Array }
   /** Puts a message into a queue, as its sender would. */
   | { readonly kind: "queue.send"; readonly queue: string; readonly bytes: Uint8Array }
   /** Takes all messages out of a queue. */

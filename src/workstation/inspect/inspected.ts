@@ -1,5 +1,6 @@
 // What readers look at, and what they share. Nothing here changes the machine: a run that is looked at is the same run.
 
+import type { StartWanted } from "../../host/console-input.ts";
 import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
 import type { Cspace } from "../../hypervisor/capabilities/cspace.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
@@ -44,8 +45,10 @@ export interface Inspected {
   hasConsole(vm: string): boolean;
   /** Has a VM's owner stop it. @throws QueryError where nobody can */
   stopVm(vm: string, force: boolean): void;
-  /** Has the native host start a VM. @throws QueryError */
-  startVm(vm: string): void;
+  /** Has the native host start a VM, make it, or start it anew. @throws QueryError */
+  startVm(vm: string, how: StartWanted["start"]): void;
+  /** Has the native host send a request to the resource manager. @throws QueryError where nobody can */
+  sendRpc(id: number, payload: Uint8Array): void;
   /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */
   readonly knownVms: ReadonlyMap<number, string>;
   /** Why the VM of this name ended, if it did. */
