@@ -29,6 +29,20 @@ export const Slot = {
   Dump: 33,
 } as const;
 
+/** Pages that the accesses of a region keep at most. */
+export const KEPT_PAGES = 32;
+
+/** What a region keeps of a page. */
+export const KeptPage = {
+  /** i64: its virtual address, */
+  Page: 0,
+  /** i64: how far from there an access may begin, or 0 while nothing is kept, */
+  Limit: 8,
+  /** i32: host address - virtual address. */
+  Distance: 16,
+  Size: 24,
+} as const;
+
 /** Addresses of the fields. */
 export const CPU = {
   // ---- Context of a vCPU ----
@@ -165,6 +179,8 @@ export const CPU = {
   /** The record of such a place, or 0, and its virtual address. i32, i64. */
   LANDING: word(),
   LANDING_PC: doubleword(),
+  /** Pages that a region's accesses keep: `KeptPage`s (kept-pages.ts). They belong to the region that runs. */
+  KEPT_PAGES: field(8, 3 * KEPT_PAGES),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
 } as const;

@@ -2,23 +2,18 @@
 // wherever the base is: unaligned, at the end of a page whose successor lies elsewhere, cannot be written or is not there.
 
 import assert from "node:assert/strict";
-import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
 import { Pstate, Sctlr } from "../../src/core/exceptions.ts";
-import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/layout.ts";
+import { ExitReason } from "../../src/core/interface.ts";
 import { decode } from "../../src/isa/decode.ts";
 import { accessGroups } from "../../src/core/translator/access-groups.ts";
 import { translatable } from "../../src/core/translator/region.ts";
 import { Random } from "../support/random.ts";
+import { BASE, COPY, PagedProgram, PAGES } from "./paged-program.ts";
 
-const RAM_BASE = 0x4000_0000, RAM_SIZE = 0x10_0000, CODE = RAM_BASE + 0x1000;
-/** What follows each other in virtual memory: two pages that lie apart, one that can only be read, and nothing. */
-const PAGES = 0x5000_0000, PAGE_RAM = [0x8000, 0x3_0000, 0x1_0000] as const;
-const EXECUTABLE = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1;
 const BLOCK = 24, PROGRAMS = Deno.env.get("EL2_LONG") ? 400 : 12, TURNS = 60;
 
 const EL1H = Pstate.EL1h;
-const BASE = 20, COPY = 22, SP = 31;
+const SP = 31;
 
 /** A random access near a base register, or a change of it. */
 function instruction(random: Random): number {
@@ -48,40 +43,6 @@ function instruction(random: Random): number {
   return choices[random.below(choices.length)] >>> 0;
 }
 
-class Subject {
-  readonly core: WasmCore;
-  readonly vcpu;
-  readonly ram: Uint8Array;
-
-  constructor(program: readonly number[], checksStack: boolean, options: CoreOptions) {
-    const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.ram = new Uint8Array(memory.buffer, CORE_SIZE, RAM_SIZE);
-    for (let i = 0x8000; i < RAM_SIZE; i++) this.ram[i] = i * 7 + (i >> 8);
-    this.core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE }, options);
-    const stage2 = this.core.stage2Pool.create()!;
-    stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, EXECUTABLE);
-    PAGE_RAM.forEach((at, i) => stage2.map(PAGES + 0x1000 * i, RAM_BASE + at, 0x1000, i < 2 ? EXECUTABLE : Stage2Flags.Read));
-    this.vcpu = this.core.createVcpu();
-    this.vcpu.stage2 = stage2.id;
-    this.vcpu.defaultCacheable = true;
-    this.vcpu.setRegister("CPACR_EL1", 3n << 20n);
-    if (checksStack) this.vcpu.setRegister("SCTLR_EL1", BigInt(Sctlr.SA));
-    new Uint32Array(memory.buffer, CORE_SIZE + CODE - RAM_BASE, program.length).set(program);
-  }
-
-  /** Once through the block, with the bases at an address; what can be told of it. */
-  turn(address: number, length: number): string {
-    const { vcpu, core } = this;
-    for (const register of [BASE, COPY]) vcpu.setX(register, BigInt(address));
-    vcpu.setRegister("SP_EL1", BigInt(address));
-    vcpu.pc = BigInt(CODE);
-    const { reason, retired, esr } = core.run(vcpu, 0, length, 0);
-    const x = Array.from({ length: 31 }, (_, i) => vcpu.getX(i).toString(16));
-    return [reason, retired, reason === ExitReason.Trap ? esr : 0, vcpu.pc, vcpu.getRegister("SP_EL1"), ...x].join(" ");
-  }
-}
-
 Deno.test("accesses in groups do what they do one by one", () => {
   const random = new Random(20);
   let grouped = 0, trapped = 0, translated = 0;
@@ -93,8 +54,8 @@ Deno.test("accesses in groups do what they do one by one", () => {
       return known;
     })).size;
     program.push(0x17ffffff - BLOCK + 1 >>> 0); // b to the block's start
-    const interpreter = new Subject(program, i % 2 > 0, {});
-    const translator = new Subject(program, i % 2 > 0, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 20 } });
+    const interpreter = new PagedProgram(program, i % 2 ? Sctlr.SA : 0, {});
+    const translator = new PagedProgram(program, i % 2 ? Sctlr.SA : 0, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 20 } });
     for (let turn = 0; turn < TURNS; turn++) {
       const address = PAGES + (turn < 20 ? 0x800 : random.below(0x4000)) + 16 * random.below(4) & (random.below(2) ? ~0 : ~15);
       const length = turn % 4 ? BLOCK + 1 : random.below(3 * BLOCK);
@@ -113,8 +74,8 @@ Deno.test("accesses in groups do what they do one by one", () => {
 Deno.test("a stack pointer that was aligned is looked at again when it has been changed", () => {
   // movz x0, #63; subs x0, x0, #1; b.ne -4; ldr x1, [sp]; add sp, sp, #8; ldr x1, [sp]
   const program = [0xd28007e0, 0xf1000400, 0x54ffffe1, 0xf94003e1, 0x910023ff, 0xf94003e1];
-  const interpreter = new Subject(program, true, {});
-  const translator = new Subject(program, true, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 20 } });
+  const interpreter = new PagedProgram(program, Sctlr.SA, {});
+  const translator = new PagedProgram(program, Sctlr.SA, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 20 } });
   for (let turn = 0; turn < 12; turn++) {
     const expected = interpreter.turn(PAGES, 200);
     assert.equal(translator.turn(PAGES, 200), expected);

@@ -432,7 +432,9 @@ export class Emitter {
   ): void {
     const f = this.f;
     const va = this.at.local("i64"), host = this.at.local("i32");
-    this.compareTlb(address, va, size, count, table, options);
+    this.value(address);
+    f.set(va);
+    this.compareTlb(va, size, count, table, options);
     f.ifLikely(true, () => {
       this.hostOfHit(va);
       f.set(host);
@@ -440,11 +442,10 @@ export class Emitter {
     }, () => miss(va));
   }
 
-  /** Evaluates the address into `va` and puts 1 on the stack when its TLB entry, which goes into `entry`, serves the access. */
-  protected compareTlb(address: Node, va: number, size: number, count: number, table: number, options: AccessOptions): void {
+  /** Puts 1 on the stack when the TLB entry of the address in `va`, which goes into `tlbEntry`, serves the access. */
+  protected compareTlb(va: number, size: number, count: number, table: number, options: AccessOptions): void {
     const f = this.f;
-    this.value(address);
-    f.tee(va).get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
+    f.get(va).get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     if (options.unprivileged) f.i32(0).memory("i32.load", CPU.TLB_UNPRIVILEGED);
     else this.at.tlb();
     f.op("i32.add").memory("i64.load", table).tee(this.tlbEntry());

@@ -18,6 +18,8 @@ interface Sum {
 export interface AddressEffects {
   /** Its only access: `count` neighbours of `size` bytes. */
   readonly access: Sum & { readonly size: number; readonly count: number; readonly write: boolean } | undefined;
+  /** The general registers that the address of its only access is computed from, as in `RegisterSet`; 0 where there is none such. */
+  readonly bases: number;
   /** General registers that it writes, by slot; with their new values where these are sums. */
   readonly updates: ReadonlyMap<number, Sum | undefined>;
 }
@@ -45,7 +47,7 @@ export interface GroupMember {
 }
 
 /** Of an instruction that has no access, and whose results are no sums. */
-export const NO_ADDRESSES: AddressEffects = { access: undefined, updates: new Map() };
+export const NO_ADDRESSES: AddressEffects = { access: undefined, bases: 0, updates: new Map() };
 
 /** Whether instructions with this meaning have others than `NO_ADDRESSES`. */
 export function hasAddresses({ statements }: Builder): boolean {
@@ -59,8 +61,9 @@ const isPlain = ({ aligned, unprivileged, part }: AccessOptions) => !aligned && 
 
 /** What an instruction word does, by its meaning. */
 export function addressEffects({ statements }: Builder, word: number): AddressEffects {
-  const locals = new Map<number, Sum | undefined>(), updates = new Map<number, Sum | undefined>();
+  const locals = new Map<number, Sum | undefined>(), updates = new Map<number, Sum | undefined>(), sources = new Map<number, number>();
   const accesses: AddressEffects["access"][] = [];
+  let bases = 0;
   const sum = (node: Node): Sum | undefined => {
     if (node.kind === "local") return locals.get(node.id);
     if (node.kind === "register") {
@@ -73,14 +76,21 @@ export function addressEffects({ statements }: Builder, word: number): AddressEf
       ? { slot: before.slot, offset: before.offset + (node.name === "i64.add" ? added : -added) }
       : undefined;
   };
+  const registersOf = (node: Node): number => {
+    if (node.kind === "local") return sources.get(node.id) ?? 0;
+    if (node.kind === "register") return generalBit(constantSlot(node.bank, numberOf(node.index, word), false));
+    return node.kind === "op" ? node.operands.reduce((all, operand) => all | registersOf(operand), 0) : 0;
+  };
   const access = (address: Node, size: number, count: number, write: boolean, plain: boolean) => {
     const at = plain ? sum(address) : undefined;
+    if (plain) bases = registersOf(address);
     accesses.push(at && { ...at, size, count, write });
   };
   for (const s of statements) {
     switch (s.kind) {
       case "let":
         locals.set(s.id, sum(s.value));
+        sources.set(s.id, registersOf(s.value));
         break;
       case "load":
       case "loadPair":
@@ -101,7 +111,7 @@ export function addressEffects({ statements }: Builder, word: number): AddressEf
       }
     }
   }
-  return { access: accesses.length === 1 ? accesses[0] : undefined, updates };
+  return accesses.length === 1 ? { access: accesses[0], bases, updates } : { access: undefined, bases: 0, updates };
 }
 
 /** An access of a block, at a distance from what is the same for all with this `base`. */

@@ -2,11 +2,12 @@
 // does not serve leaves the region before the instruction, so that the interpreter executes it, fault and all.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
-import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
+import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
 import { accessDescriptor, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
 import { OperandLayout } from "../interpreter/operands.ts";
 import { FlagsKind } from "../lazy-flags.ts";
 import type { Callees } from "../library.ts";
+import { TlbFlags } from "../tlb.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import type { GroupMember } from "./access-groups.ts";
 import { inlineCall } from "./inline-calls.ts";
@@ -17,6 +18,7 @@ import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices }
 const SP_ALIGNMENT = 16;
 /** Of the smallest granule, which TLB entries are of. */
 const PAGE_SIZE = 4096;
+const PAGE_SHIFT = 12;
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
 
@@ -258,6 +260,8 @@ export interface Site {
   leave(flags: KnownFlags | undefined): void;
   /** Its access, where that is in a group. */
   readonly member: LocatedMember | undefined;
+  /** Address of what its access, or the group of that, keeps of its page, if it does. */
+  readonly kept: number | undefined;
   /** SP is known to be aligned. */
   readonly stackAligned: boolean;
 }
@@ -521,29 +525,60 @@ export class RegionEmitter extends ConstantEmitter {
     options: AccessOptions,
     hit: (host: number, offset: number) => void,
   ): void {
-    const f = this.f, host = this.at.local("i32"), { member } = this.site;
-    const again = () => {
-      this.#tryAgain(host, count * size, table, options);
-      hit(host, 0);
-    };
+    const f = this.f, host = this.at.local("i32"), { member, kept } = this.site;
+    const again = () => this.#tryAgain(host, count * size, table, options);
     if (member) {
-      if (member.first) this.#compareGroup(member, address);
+      if (member.first) this.#locateGroup(member, address);
       f.get(member.host).ifLikely(true, () => hit(member.host, member.offset), () => {
         this.value(address);
         again();
+        hit(host, 0);
       });
       return;
     }
     const va = this.at.local("i64");
-    this.compareTlb(address, va, size, count, table, options);
-    f.ifLikely(true, () => {
-      this.hostOfHit(va);
-      f.set(host);
-      hit(host, 0);
-    }, () => {
-      f.get(va);
-      again();
+    this.value(address);
+    f.set(va);
+    const look = (found: () => void, missed: () => void) => {
+      this.compareTlb(va, size, count, table, options);
+      f.ifLikely(true, () => {
+        this.hostOfHit(va);
+        f.set(host);
+        found();
+      }, () => {
+        f.get(va);
+        again();
+        missed();
+      });
+    };
+    const use = () => hit(host, 0);
+    if (!kept) return look(use, use);
+    this.#serveFromPage(kept, va, host, use, () => {
+      look(() => this.#keepPage(kept, va, host, count * size, table), () => {});
+      use();
     });
+  }
+
+  /** Computes the host address where the page that was kept serves the access, and goes on with `use`; with `look` where not. */
+  #serveFromPage(kept: number, va: number, host: number, use: () => void, look: () => void): void {
+    const f = this.f;
+    f.get(va).i32(0).memory("i64.load", kept + KeptPage.Page).op("i64.sub");
+    f.i32(0).memory("i64.load", kept + KeptPage.Limit).op("i64.lt_u").ifLikely(true, () => {
+      f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", kept + KeptPage.Distance).op("i32.add").set(host);
+      use();
+    }, look);
+  }
+
+  /** Keeps the page of an access of `bytes` that its TLB entry serves; not where unaligned accesses fault, as nobody will ask for that. */
+  #keepPage(kept: number, va: number, host: number, bytes: number, table: number): void {
+    const f = this.f;
+    f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", kept + KeptPage.Page);
+    f.i32(0).get(host).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", kept + KeptPage.Distance).i32(0);
+    f.get(va).op("i32.wrap_i64").i32(PAGE_SHIFT).op("i32.shr_u").i32(TlbSet.Entries - 1).op("i32.and");
+    this.at.tlb();
+    f.op("i32.add").memory("i32.load8_u", table === TlbSet.Read ? TlbSet.ReadFlags : TlbSet.WriteFlags);
+    f.i32(TlbFlags.Aligned).op("i32.and").op("i32.eqz").op("i64.extend_i32_u").i64(PAGE_SIZE - bytes + 1).op("i64.mul");
+    f.memory("i64.store", kept + KeptPage.Limit);
   }
 
   /** Leaves the region where the function does not serve the address on the stack either. */
@@ -556,11 +591,22 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /** Finds where the bytes of a group are, by the address of its first member. */
-  #compareGroup({ group: { span, alignment, write }, offset, host }: LocatedMember, address: Node): void {
-    const f = this.f, low = this.at.local("i64"), entry = this.at.local("i64");
+  #locateGroup(member: LocatedMember, address: Node): void {
+    const f = this.f, low = this.at.local("i64"), { group: { span, write }, offset, host } = member, { kept } = this.site;
     this.value(address);
     if (offset) f.i64(offset).op("i64.sub");
-    f.tee(low).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
+    f.set(low);
+    if (!kept) return this.#compareGroup(member, low);
+    this.#serveFromPage(kept, low, host, () => {}, () => {
+      this.#compareGroup(member, low);
+      f.get(host).if(() => this.#keepPage(kept, low, host, span, write ? TlbSet.Write : TlbSet.Read));
+    });
+  }
+
+  /** Computes where the bytes of a group are by the TLB entry of its first byte; zero where that does not serve. */
+  #compareGroup({ group: { span, alignment, write }, host }: LocatedMember, low: number): void {
+    const f = this.f, entry = this.at.local("i64");
+    f.get(low).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     this.at.tlb();
     f.op("i32.add").memory("i64.load", write ? TlbSet.Write : TlbSet.Read).set(entry);
     f.get(low).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").i32(0);

@@ -7,14 +7,15 @@
 // comes back is compared with the return address, and anything else is handed on to the caller, with all state in the CPU record.
 
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
-import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
+import { CPU, FetchEntry, KeptPage, TlbSet } from "../cpu-record.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
 import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
 import type { Callees } from "../library.ts";
 import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
-import { type AccessGroup, accessGroups, keepsStackAlignment } from "./access-groups.ts";
+import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
+import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type Block, successorsOf } from "./region.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
@@ -76,6 +77,11 @@ class RegionFunction {
   readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS);
   readonly #flow: ControlFlow;
   readonly #data: DataFlow;
+  /** Of the accesses of each node; and the accesses that keep their pages. */
+  readonly #groups: readonly ReadonlyMap<number, GroupMember>[];
+  readonly #keepPages: ReadonlyMap<number, ReadonlyMap<number, number>>;
+  /** Addresses of what they keep. */
+  readonly #kept: readonly number[];
   readonly #state: StateLocals;
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
@@ -110,6 +116,9 @@ class RegionFunction {
     this.#flow = controlFlow(graph, new Set(blocks.flatMap(({ ending }, node) => ending.kind === "indirect" ? [node] : [])));
     const order = blocks.map((_, node) => node).filter((node) => this.#flow.position[node] >= 0)
       .sort((a, b) => this.#flow.position[a] - this.#flow.position[b]);
+    this.#groups = blocks.map(({ instructions }) => accessGroups(instructions));
+    this.#keepPages = accessesThatKeepPages(blocks, this.#flow, this.#groups);
+    this.#kept = [...this.#keepPages.values()].flatMap((kept) => [...kept.values()]);
     const flowBlocks = blocks.map((block, node) => {
       const read = noRegisters(), written = noRegisters();
       for (const { use } of block.instructions) {
@@ -190,6 +199,7 @@ class RegionFunction {
     }
     f.ifLikely(false, () => void f.get(ADDRESS).get(LEFT).op("return"));
     if (this.#usesFast) emitFast(f, this.#fast);
+    this.#keepNothing(f);
     this.#state.load(f, this.#data.needed[0]);
   }
 
@@ -220,7 +230,7 @@ class RegionFunction {
     const dirty = { ...this.#data.dirty[node] };
     let flags = before;
     let last: RegionEmitter | undefined, stackAligned = false;
-    const groups = accessGroups(instructions), hosts = new Map<AccessGroup, number>();
+    const groups = this.#groups[node], hosts = new Map<AccessGroup, number>(), keeps = this.#keepPages.get(node);
     const memberAt = (i: number) => {
       const member = groups.get(i);
       if (!member) return undefined;
@@ -237,6 +247,7 @@ class RegionFunction {
       last = new RegionEmitter(instruction, this.#surroundings, this.#context, flags, first + i, {
         leave,
         member: memberAt(i),
+        kept: keeps?.get(i),
         stackAligned,
       });
       last.emitBody();
@@ -319,8 +330,14 @@ class RegionFunction {
     f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
     f.ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
     if (this.#usesFast) emitFast(f, this.#fast);
+    this.#keepNothing(f);
     this.#state.load(f, this.#data.needed[to]);
     this.#go(node, to, undefined);
+  }
+
+  /** What is kept was kept by another region. */
+  #keepNothing(f: FunctionBuilder): void {
+    for (const kept of this.#kept) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
   }
 
   /** Goes to the address in `#answer` where that is of the region. */

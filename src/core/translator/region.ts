@@ -30,6 +30,8 @@ interface Meaning {
   readonly inlinesFloat: boolean;
   /** It may leave the region before it does anything. */
   readonly mayLeave: boolean;
+  /** It reads memory. */
+  readonly loads: boolean;
   /** It has an access, or a sum as its result (access-groups.ts). */
   readonly hasAddresses: boolean;
   /** The branch that it is. */
@@ -123,6 +125,7 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, true) !== undefined),
     mayLeave: statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "hostAddress"),
+    loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "hostAddress"),
     hasAddresses: hasAddresses(semantics),
     branch,
     isCall: branch !== undefined && semantics.statements.some((s) => s.kind === "setRegister"),

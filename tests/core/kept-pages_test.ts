@@ -1,0 +1,132 @@
+// Loops that walk through pages, whose accesses keep the page that they used last: every tier has the same registers, memory, exits and counts,
+// also where pages end in the middle of an access, cannot be written, or are not there, where functions with such loops are called in between,
+// and where unaligned accesses fault.
+
+import assert from "node:assert/strict";
+import { Sctlr } from "../../src/core/exceptions.ts";
+import { ExitReason } from "../../src/core/interface.ts";
+import { controlFlow } from "../../src/core/translator/control-flow.ts";
+import { accessGroups } from "../../src/core/translator/access-groups.ts";
+import { accessesThatKeepPages } from "../../src/core/translator/kept-pages.ts";
+import { type Block, translatable } from "../../src/core/translator/region.ts";
+import { Random } from "../support/random.ts";
+import { BASE, COPY, PagedProgram, PAGES } from "./paged-program.ts";
+
+const PROGRAMS = Deno.env.get("EL2_LONG") ? 400 : 10, TURNS = 40;
+const INDEX = 11, SP = 31;
+
+/** A random access that moves its base on by multiples of `unit`, or has an index that moves on. */
+function walk(random: Random, unit: number): number[] {
+  const rn = [BASE, BASE, COPY, SP][random.below(4)] << 5, rt = random.below(8), rt2 = (12 + random.below(4)) << 10;
+  const step = ((random.below(72) - 24) & -unit & 511) << 12, pair = (random.below(12) - 4 & 127) << 15;
+  const choices = [
+    [0xf8400400 | step | rn | rt], // ldr x, post-index
+    [0xf8000400 | step | rn | rt], // str x
+    [0x38400c00 | step | rn | rt], // ldrb, pre-index
+    [0x38000400 | step | rn | rt], // strb
+    [0x78800400 | step | rn | rt], // ldrsh
+    [0xb8000400 | step | rn | rt], // str w
+    [0xa8c00000 | pair | rt2 | rn | rt], // ldp x, post-index
+    [0xa9800000 | pair | rt2 | rn | rt], // stp x, pre-index
+    [0x3c800400 | step | rn | rt], // str q, post-index
+    [0xf8606800 | 1 << 12 | INDEX << 16 | BASE << 5 | rt, 0x91000400 | INDEX << 5 | INDEX], // ldr x, [base, index, lsl 3]; add index, index, #1
+    [0xf9400000 | rn | rt, 0xf9000400 | rn | rt, 0x91002000 | rn | rn >>> 5], // ldr x, [n]; str x, [n, #8]; add n, n, #8
+    [0xf9400000 | BASE << 5 | 16, 0x92400000 | 5 << 10 | 16 << 5 | 16, 0x38706800 | COPY << 5 | rt], // a byte at a place that was loaded
+  ];
+  return choices[random.below(choices.length)].map((word) => word >>> 0);
+}
+
+/** A loop of so many turns. */
+function loop(random: Random, unit: number, counter: number): number[] {
+  const body = Array.from({ length: 1 + random.below(4) }, () => walk(random, unit)).flat();
+  const turns = 0xd2800000 | (1 + random.below(30)) << 5 | counter; // movz
+  return [turns, ...body, 0xf1000400 | counter << 5 | counter, 0x54000001 | (-body.length - 1 & 0x7ffff) << 5].map((word) => word >>> 0);
+}
+
+/** Two loops, a call of a function with a loop between them, and from the start again. */
+function program(random: Random, unit: number): number[] {
+  const first = loop(random, unit, 9), second = loop(random, unit, 9), called = loop(random, unit, 10);
+  const call = 0x94000000 | second.length + 2, again = 0x14000000 | -(first.length + second.length + 1) & 0x3ffffff;
+  return [0xd280000b, ...first, call, ...second, again, ...called, 0xd65f03c0].map((word) => word >>> 0);
+}
+
+Deno.test("loops walk through pages as they do in the interpreter", () => {
+  const random = new Random(7);
+  let trapped = 0, translated = 0, aligned = 0;
+  for (let i = 0; i < PROGRAMS; i++) {
+    const sctlr = i % 3 ? 0 : Sctlr.A, words = program(random, sctlr ? 8 : 1);
+    const interpreter = new PagedProgram(words, sctlr, {});
+    const translator = new PagedProgram(words, sctlr, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } });
+    for (let turn = 0; turn < TURNS; turn++) {
+      const address = PAGES + random.below(0x3000) & (sctlr || random.below(3) ? ~15 : ~0), length = 20 + random.below(1500);
+      const expected = interpreter.turn(address, length);
+      assert.equal(translator.turn(address, length), expected, `program ${i}, turn ${turn} at 0x${address.toString(16)}`);
+      if (expected.startsWith(`${ExitReason.Trap} `)) trapped++;
+      else if (sctlr) aligned++;
+    }
+    assert.deepEqual(translator.ram, interpreter.ram, `memory after program ${i}`);
+    translated += translator.core.translatorCounters!.regions;
+  }
+  assert.ok(translated >= 2 * PROGRAMS, "little was translated");
+  assert.ok(trapped > PROGRAMS, "few accesses fault");
+  assert.ok(aligned > PROGRAMS, "few accesses are aligned where they must be");
+});
+
+/** Runs a program in both tiers from the start of `PAGES`, with other values of a register in turn; the last run must trap. */
+function compare(words: readonly number[], sctlr: number, register: number, values: readonly number[]): void {
+  const interpreter = new PagedProgram(words, sctlr, {});
+  const translator = new PagedProgram(words, sctlr, { tier: "jit", hotness: { samples: 1, landings: 2, slice: 50 } });
+  let last = "";
+  for (const value of values) {
+    for (const { vcpu } of [interpreter, translator]) vcpu.setX(register, BigInt(value));
+    last = interpreter.turn(PAGES, 400);
+    assert.equal(translator.turn(PAGES, 400), last);
+  }
+  assert.ok(last.startsWith(`${ExitReason.Trap} `), last);
+  assert.deepEqual(translator.ram, interpreter.ram);
+  assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
+}
+
+Deno.test("a page that a function has read is none that its caller may write", () => {
+  compare(
+    [
+      ...[0xd2800069, 0xf8008680, 0xf1000529, 0x54ffffc1], // movz x9, #3; str x0, [x20], #8; subs x9, x9, #1; b.ne
+      ...[0x94000002, 0x17fffffb], // bl f; b to the start
+      ...[0xd280006a, 0xaa1703f6, 0xf84086c1, 0xf100054a, 0x54ffffc1], // f: movz x10, #3; mov x22, x23; ldr x1, [x22], #8; subs; b.ne
+      ...[0xaa1703f4, 0xd65f03c0], // mov x20, x23; ret
+    ],
+    0,
+    23,
+    [...Array.from({ length: 10 }, () => PAGES), PAGES + 0x2000],
+  );
+});
+
+Deno.test("a loop whose accesses were aligned faults where they no longer are", () => {
+  // ldr x0, [x20]; add x20, x20, x12; b to the start
+  compare([0xf9400280, 0x8b0c0294, 0x17fffffe], Sctlr.A, 12, [...Array.from({ length: 10 }, () => 8), 4]);
+});
+
+/** A block of a loop. */
+function block(words: readonly number[]): Block {
+  const instructions = words.map((word) => translatable(word) ?? assert.fail(`0x${word.toString(16)}`));
+  return { first: 0, instructions, ending: { kind: "condition", to: 0, next: words.length } };
+}
+
+/** The accesses of a loop of one block that keep their pages. */
+function kept(words: readonly number[]): number[] {
+  const blocks = [block(words)];
+  const pages = accessesThatKeepPages(blocks, controlFlow([[0]]), blocks.map(({ instructions }) => accessGroups(instructions)));
+  assert.equal(new Set(pages.get(0)?.values()).size, pages.get(0)?.size ?? 0, "each has a place of its own");
+  return [...pages.get(0)?.keys() ?? []];
+}
+
+Deno.test("accesses keep their pages where their bases walk, not where these are loaded", () => {
+  const LDR_X0_FROM_X0 = 0xf9400000, LDR_X5_POST_X3 = 0xf8408465, LDR_X4_FROM_X5 = 0xf94000a4, BRANCH = 0x54ffffc1;
+  assert.deepEqual(kept([LDR_X5_POST_X3, BRANCH]), [0]);
+  assert.deepEqual(kept([LDR_X0_FROM_X0, BRANCH]), [], "a list");
+  assert.deepEqual(kept([LDR_X5_POST_X3, LDR_X4_FROM_X5, BRANCH]), [0]);
+  // ldr x4, [x5]; add x5, x3, #8; ldr x6, [x5]; ldr x5, [x3]: loaded at the start of the next turn, a sum behind that.
+  assert.deepEqual(kept([LDR_X4_FROM_X5, 0x91002065, 0xf94000a6, 0xf9400065, BRANCH]), [2]);
+  // ldr x1, [sp]; ldr x2, [sp, #8]; str x1, [sp, #16]: a group.
+  assert.deepEqual(kept([0xf94003e1, 0xf94007e2, 0xf9000be1, BRANCH]), [0]);
+});
