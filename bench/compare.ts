@@ -1,6 +1,6 @@
 // `deno task bench core --ab REV`: the kernels on el2 of this tree and of a revision, in turn, and how likely a difference is chance.
 
-import { buildGuest, measure } from "./core.ts";
+import { buildGuest, measure } from "./kernels.ts";
 import { prefer } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, permutationTest } from "./statistics.ts";
@@ -17,7 +17,7 @@ export async function compareCore(revision: string, tier: Parameters<typeof pref
   const folder = await Deno.makeTempDir({ prefix: "el2-bench-" }), other = `${folder}/tree`;
   await git("worktree", "add", "--detach", other, revision);
   try {
-    const kernel = await buildGuest(folder);
+    const kernel = await buildGuest("core", folder);
     const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
       prefer(tier, other);
       const before = await measure("el2", kernel, false);

@@ -1,10 +1,11 @@
-// `deno task bench core|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME,..] [--cpus N,..]
+// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME,..] [--cpus N,..]
 // [--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only
 // ratios of one session are worth comparing: machines and their load differ. `core --ab REV` compares this tree with a revision instead.
 
 import { parseArgs } from "node:util";
 import { benchBoot, BOOT_CPUS, BOOT_GUESTS } from "./boot.ts";
 import { benchCalls } from "./calls.ts";
+import { benchCode } from "./code.ts";
 import { compareCore } from "./compare.ts";
 import { benchCore } from "./core.ts";
 import { prefer } from "./machines.ts";
@@ -17,7 +18,7 @@ import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, USERLAND_SETS } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
@@ -42,6 +43,7 @@ const tier = TIERS.find((tier) => tier === values.tier);
 prefer(tier);
 const benches: Record<string, () => Promise<void>> = {
   core: () => values.ab === undefined ? benchCore(rounds, values.json) : compareCore(values.ab, tier, rounds, values.json),
+  code: () => benchCode(rounds, values.json),
   calls: () => benchCalls(rounds, values.json),
   boot: () => benchBoot(guests, cpus, rounds, values.json),
   mark: () => benchMark(rounds, values.json),

@@ -22,7 +22,7 @@ struct kernel {
 };
 
 #define ENTRY(name, count) {#name, kernel_##name, count},
-static const struct kernel kernels[] = {CORE_KERNELS(ENTRY) MORE_KERNELS(ENTRY) VECTOR_KERNELS(ENTRY)};
+static const struct kernel kernels[] = {KERNELS(ENTRY)};
 
 void main(void) {
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {

@@ -4,14 +4,19 @@
 import { CPU } from "./cpu-record.ts";
 import { FIRST_REGION_ARM, LANDINGS } from "./layout.ts";
 import type { Library } from "./library.ts";
-import { Code } from "./wasm/expression.ts";
+import { Code, type Value } from "./wasm/expression.ts";
+
+/** Offset in LANDINGS of the counter of a record. */
+export function landingCounter(record: Value): Value {
+  return record.shrU(4).and(LANDINGS.count - 1).shl(1);
+}
 
 /** Defines `landed` (address of a record): the interpreter goes on there; when it has often done so, `CPU.LANDING` tells. */
 export function defineLandings(library: Library): void {
   const c = new Code(library.define("landed", ["i32"], []));
   const ip = c.parameter(0);
   c.if(c.load("i32.load16_u", ip).geU(FIRST_REGION_ARM), () => c.return());
-  const counter = c.let(ip.shrU(4).and(LANDINGS.count - 1).shl(1));
+  const counter = c.let(landingCounter(ip));
   const count = c.let(c.load("i32.load16_u", counter, LANDINGS.base).add(1));
   c.if(count.geU(c.load("i32.load", CPU.LANDING_LIMIT)), () => {
     // One at a time: another will come again.

@@ -56,8 +56,10 @@ export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
 
 /** i32 for each record page: the host address of the code page that it stands for, 0 when it is free. */
 export const RECORD_OWNERS = 0x20_0000;
-/** i32 for each record page: stores into its code page since it was filled. */
+/** i32 for each record page: minus the stores that its code page may get before its records are given up (`records.ts`). */
 export const RECORD_STORES = 0x30_0000;
+/** Stores beside its instructions that a code page gets before its records are given up for the first time, so that it can be write-mapped. */
+export const STORES_BEFORE_RELEASE = 0x4000;
 
 /** i32 for each record page: regions of the translator in it. */
 export const RECORD_REGIONS = 0x2a_0000;

@@ -8,13 +8,16 @@ import { RECORD_SIZE } from "./interpreter/operands.ts";
 import {
   CODE_PAGES,
   FIRST_ARMS,
+  LANDINGS,
   RECORD_OWNERS,
   RECORD_PAGE_SIZE,
   RECORD_PAGES,
   RECORD_REGIONS,
   RECORD_STORES,
   RECORDS_PER_PAGE,
+  STORES_BEFORE_RELEASE,
 } from "./layout.ts";
+import { landingCounter } from "./landings.ts";
 import type { Library } from "./library.ts";
 import { fetchEntryOffset } from "./tlb.ts";
 import { Code, constant, type Value } from "./wasm/expression.ts";
@@ -31,11 +34,7 @@ export interface RecordImports {
   readonly pageEntered: number;
 }
 
-/**
- * Stores into a code page after which it loses all its records, so that it can be write-mapped again: these many beside its instructions,
- * fewer by this factor that change some.
- */
-const STORES_BEFORE_RELEASE = 0x4000;
+/** A store that changes an instruction counts as these many beside instructions. */
 const STORE_INTO_CODE = 0x100;
 
 /** The longest straight line: with less budget than this left, the STOP arm marks the end. */
@@ -148,7 +147,11 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     const index = recordPageIndex(page).shl(2);
     const stores = c.let(c.load("i32.load", index, RECORD_STORES).add(1));
     c.store("i32.store", index, stores, RECORD_STORES);
-    c.if(stores.gtU(STORES_BEFORE_RELEASE), () => c.return(constant("i32", 1)));
+    c.if(stores.gtS(0), () => {
+      // Code that writes beside itself stays.
+      c.if(recordPageIndex(c.load("i32.load", CPU.IP)).shl(2).ne(index), () => c.return(constant("i32", 1)));
+      c.store("i32.store", index, constant("i32", -STORES_BEFORE_RELEASE), RECORD_STORES);
+    });
     const record = c.let(page.add(host.and(0xffc).shl(2)));
     const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
     c.doWhile(() => {
@@ -167,7 +170,7 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     const stores = c.let(c.load("i32.load", index.shl(2), RECORD_STORES).add(STORE_INTO_CODE));
     c.store("i32.store", index.shl(2), stores, RECORD_STORES);
     const current = recordPageIndex(c.load("i32.load", CPU.IP));
-    c.if(stores.gtU(STORES_BEFORE_RELEASE).and(current.ne(index)), () => {
+    c.if(stores.gtS(0).and(current.ne(index)), () => {
       page.emit(c.f);
       c.f.call(imports.releaseRecords);
       c.return();
@@ -189,6 +192,8 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     c.if(c.load("i32.load", CPU.STOP).sub(record).leU(last.sub(record)), () => c.store("i32.store", CPU.STOP_ARM, constant("i32", 0)));
     c.doWhile(() => {
       c.if(c.load("i32.load16_u", record).ne(Arm.Stop), () => c.store("i32.store16", record, constant("i32", Arm.Decode)));
+      // Other code begins to be counted.
+      c.store("i32.store16", landingCounter(record), constant("i32", 0), LANDINGS.base);
       c.set(record, record.add(RECORD_SIZE));
     }, () => record.leU(last));
   }

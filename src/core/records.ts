@@ -11,14 +11,20 @@ import {
   ARM_NUMBERS,
   CODE_PAGES,
   FIRST_ARMS,
+  LANDINGS,
   RECORD_OWNERS,
   RECORD_PAGE_SIZE,
   RECORD_PAGES,
   RECORD_STORES,
   RECORDS_PER_PAGE,
+  STORES_BEFORE_RELEASE,
 } from "./layout.ts";
 
 const PAGE_SIZE = 4096;
+/** How much more than before a page may be written to after each time that its records were given up, and how often that grows. */
+const PATIENCE_FACTOR = 4, PATIENCE_STEPS = 6;
+/** Pages for which that is remembered. */
+const RELEASES_KEPT = 4096;
 
 /** What the pool asks of the core's Wasm module. */
 export interface RecordCallbacks {
@@ -45,6 +51,8 @@ export class RecordPool {
   /** Index of the page that was used last when none is free: eviction goes round. */
   #hand = -1;
   #used = 0;
+  /** How often records were given up, by the host address of their code page: where code and data stand side by side, stores go on. */
+  readonly #releases = new Map<number, number>();
   /** Host addresses of instructions with a breakpoint, and of the one that is executed all the same. */
   readonly #marks = new Set<number>();
   #passed = 0;
@@ -78,15 +86,22 @@ export class RecordPool {
     const page = RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
     this.#bytes.fill(0, page, page + RECORD_PAGE_SIZE);
     this.#halves[(page + RECORDS_PER_PAGE * RECORD_SIZE) >> 1] = Arm.PageEnd;
+    // Landings on what was there before say nothing of this.
+    for (let record = 0; record < RECORDS_PER_PAGE; record++) {
+      this.#halves[(LANDINGS.base >> 1) + (page / RECORD_SIZE + record & LANDINGS.count - 1)] = 0;
+    }
     this.#words[RECORD_OWNERS / 4 + index] = host;
-    this.#words[RECORD_STORES / 4 + index] = 0;
+    this.#words[RECORD_STORES / 4 + index] = -STORES_BEFORE_RELEASE * PATIENCE_FACTOR ** (this.#releases.get(host) ?? 0);
     this.#words[CODE_PAGES / 4 + (host >>> 12)] = page;
     return page;
   }
 
-  /** Gives a record page up. Nothing may be executing in it. */
+  /** Gives a record page up, as its code page is written to more than is executed. Nothing may be executing in it. */
   release(page: number): void {
     const index = (page - RECORD_PAGES.base) / RECORD_PAGE_SIZE;
+    const host = this.#words[RECORD_OWNERS / 4 + index];
+    if (this.#releases.size >= RELEASES_KEPT) this.#releases.clear();
+    this.#releases.set(host, Math.min((this.#releases.get(host) ?? 0) + 1, PATIENCE_STEPS));
     this.#forget(index);
     this.#free.push(index);
   }

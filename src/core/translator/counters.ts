@@ -9,6 +9,8 @@ export interface TranslatorCounters {
   /** Regions that were taken back, and how many of these to make room. */
   dropped: number;
   evicted: number;
+  /** Stores into code pages for which the translator was asked whether they change regions. */
+  rewrites: number;
   /** Milliseconds of host time in compilation. */
   milliseconds: number;
 }

@@ -96,6 +96,7 @@ export class Translator {
     wasmBytes: 0,
     dropped: 0,
     evicted: 0,
+    rewrites: 0,
     milliseconds: 0,
   };
   readonly #memory: CodeMemory;
@@ -189,6 +190,7 @@ export class Translator {
 
   /** The words of instructions [first, end) of a page change: regions with any of them go. */
   written(index: number, first: number, end: number): void {
+    this.counters.rewrites++;
     const before = this.#regions.get(index)?.size;
     for (const region of [...this.#regions.get(index) ?? []]) {
       const covered = region.covers.get(index)!;
