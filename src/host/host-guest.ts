@@ -10,6 +10,7 @@ import { HYPERCALLS } from "../abi/hypercalls.ts";
 import { CONSOLE_INPUT_INTID } from "./console-input.ts";
 import { GunyahDriver } from "./gunyah/driver.ts";
 import { Engine } from "./gunyah/engine.ts";
+import type { SignedVm } from "./gunyah/signed-vm.ts";
 import { type GunyahState, newGunyahState, type Vm } from "./gunyah/state.ts";
 import { GzvmDriver } from "./geniezone/driver.ts";
 import { type GzvmState, newGzvmState } from "./geniezone/state.ts";
@@ -87,6 +88,8 @@ export interface HostOptions {
   readonly program: HostProgram;
   /** Undefined leaves /dev/gzvm out. */
   readonly gzvm?: GzvmOptions;
+  /** VMs that the vendor driver loads by name. */
+  readonly signed?: readonly SignedVm[];
 }
 
 /** The program, for `NativePrograms.register`. */
@@ -234,7 +237,7 @@ class HostGuest implements NativeGuest {
       changed: (vm) => program.changed(vm),
       mayStart: (vm) => program.mayStart?.(vm) ?? true,
     });
-    const gunyah = new GunyahDriver(kernel, engine, device);
+    const gunyah = new GunyahDriver(kernel, engine, device, this.#options.signed ?? []);
     const withGzvm = this.#options.gzvm;
     const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, engine, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
     const request = (id: number, payload: Uint8Array) => {

@@ -9,6 +9,7 @@ import type { ConsoleInput, HostInput, StartWanted } from "./console-input.ts";
 import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./events.ts";
 import { FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
 import type { Vm } from "./gunyah/state.ts";
+import { signedVms } from "./gunyah/signed-vm.ts";
 import { GunyahVmm } from "./gunyah-vmm.ts";
 import { GzvmVmm } from "./gzvm-vmm.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
@@ -17,6 +18,7 @@ import { linkGroups } from "./link-groups.ts";
 import type { NativeHostPlan, SharedBuffer, VmPlan } from "./plan.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
+import { VendorVmm } from "./vendor-vmm.ts";
 import { VmDevices } from "./vm-devices.ts";
 import { DEVICE_BUFFER_LABEL, PAGE_SIZE } from "./vm-layout.ts";
 import type { VmmEvents, VmmProcess } from "./vmm-process.ts";
@@ -45,6 +47,7 @@ export function nativeHost(options: NativeHostOptions): NativeGuestFactory {
   return () =>
     hostGuest({
       ...{ device: driver.device, memlock: driver.memlock, reserved: RESERVED, vcpus, gzvm: driver.gzvm ? { firmware } : undefined },
+      signed: driver.device === "legacy" ? signedVms(vms.filter(({ hypervisor }) => hypervisor !== "geniezone")) : [],
       program: new VmmProgram(options),
     })();
 }
@@ -246,9 +249,10 @@ class VmmProgram implements HostProgram {
       output: (byte) => this.#options.events({ kind: "console", at: this.#now, vm: plan.name, bytes: Uint8Array.of(byte) }),
       problem: (message) => this.#report(entry, message),
     };
-    return plan.hypervisor === "geniezone"
-      ? new GzvmVmm(kernel, plan, events, devices)
-      : new GunyahVmm(kernel, this.#options.plan.driver.device, plan, events, devices);
+    const { device } = this.#options.plan.driver;
+    if (plan.hypervisor === "geniezone") return new GzvmVmm(kernel, plan, events, devices);
+    if (device === "legacy") return new VendorVmm(kernel, plan, events);
+    return new GunyahVmm(kernel, device, plan, events, devices);
   }
 
   /** Tells what a VM does wrong, as often as people can read it. */

@@ -4,10 +4,9 @@
 import { Errno, errnoName } from "../abi/ioctl/errno.ts";
 import type { Request } from "../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
-import { writeDevicetree } from "../devicetree/writer.ts";
-import { guestDevicetree } from "./guest-devicetree.ts";
 import type { HostKernel, IoctlResult } from "./kernel/kernel.ts";
 import type { VmPlan } from "./plan.ts";
+import { vmContents } from "./vm-contents.ts";
 import { VmConsole, type VmConsoleState } from "./vm-console.ts";
 import type { VmDevices } from "./vm-devices.ts";
 import { layoutVm, PAGE_SIZE, virtioBase, VM_PL011_BASE, VM_PL011_SIZE, VM_PL011_SPI, VM_VIRTIO_SPI } from "./vm-layout.ts";
@@ -186,14 +185,10 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   /** Loads the VM's memory, which is at this user address now. @throws Refused */
   protected load(memory: number): void {
-    const { plan } = this;
-    const layout = layoutVm(plan);
     this.data.memory = memory;
     this.#connectDevices();
-    this.store(memory + plan.image.offset, plan.image.bytes);
-    if (layout.initrd !== undefined) this.store(memory + layout.initrd, plan.initrd!);
     const objects = this.#devices?.backends?.transports.map(({ device }) => device);
-    this.store(memory + layout.devicetree, plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects)));
+    for (const { offset, bytes } of vmContents(this.plan, objects)) this.store(memory + offset, bytes);
   }
 
   /** Guest address of the devicetree. */

@@ -15,12 +15,16 @@ import {
   FunctionType,
   GH,
   GH_ANDROID,
+  GH_LEGACY,
   GH_V6,
+  LEGACY_NAME,
   MAP_MEM_ARGS,
 } from "../../src/abi/ioctl/gunyah.ts";
 import { PERSONA_NAMES, type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
+import { signedVms } from "../../src/host/gunyah/signed-vm.ts";
 import { BASE, Client } from "./client.ts";
 import { FakeHost } from "./fake-host.ts";
+import { MIB, vmPlan } from "./plans.ts";
 
 /** A misuse on a fresh host: what it answers. */
 interface Misuse {
@@ -58,6 +62,28 @@ function refusedStart(error: number, errno: ErrnoName, generations: readonly Per
   };
 }
 
+const newVendorVm = (vmm: Client) => vmm.ioctl(vmm.open(), GH_LEGACY.CREATE_VM);
+const loadVendorVm = (vmm: Client, vm: number) =>
+  vmm.call(vm, GH_LEGACY.SET_FW_NAME, LEGACY_NAME, { name: [...new TextEncoder().encode("trustedvm")] });
+
+/** A load by the vendor driver that ends with an error of the resource manager. */
+function refusedLoad(error: number, errno: ErrnoName): Misuse {
+  return {
+    ...{ errno, in: ["legacy"], reason: /resource manager refused VM_AUTH_IMAGE/ },
+    run: (vmm, fake) => {
+      fake.platform.refusals.set("VM_AUTH_IMAGE", error);
+      return loadVendorVm(vmm, newVendorVm(vmm));
+    },
+  };
+}
+
+/** Takes all descriptors of the process that are free. */
+function fillDescriptors(vmm: Client, fd: number): void {
+  vmm.kernel((kernel, pid) => {
+    while (kernel.dup(pid, fd) >= 0);
+  });
+}
+
 /** A RUN whose vcpu_run is refused. */
 function refusedRun(error: number, errno: ErrnoName): Misuse {
   return {
@@ -73,12 +99,52 @@ function refusedRun(error: number, errno: ErrnoName): Misuse {
 }
 
 const MISUSES: readonly Misuse[] = [
-  { errno: "ENOTTY", in: ["legacy", ...SERIES], reason: /unknown magic/, run: (vmm) => vmm.ioctl(vmm.open(), 0x5401) },
-  { errno: "EINVAL", in: ["legacy"], reason: /VM type/, run: (vmm) => vmm.ioctl(vmm.open(), 0xb201, 1) },
+  { errno: "ENOTTY", in: SERIES, reason: /unknown magic/, run: (vmm) => vmm.ioctl(vmm.open(), 0x5401) },
+  // The vendor driver; a resource manager's errors come as by SET_FW_NAME and RUN.
+  { errno: "EINVAL", in: ["legacy"], reason: /unknown magic/, run: (vmm) => vmm.ioctl(vmm.open(), 0x5401) },
   {
-    ...{ errno: "EOPNOTSUPP", in: ["legacy"], reason: /has not built/ },
-    run: (vmm) => vmm.ioctl(vmm.ioctl(vmm.open(), 0xb201), 0xb240),
+    ...{ errno: "EFAULT", in: ["legacy"], reason: /has to be readable/ },
+    run: (vmm) => vmm.ioctl(newVendorVm(vmm), GH_LEGACY.SET_FW_NAME, 0),
   },
+  {
+    ...{ errno: "EEXIST", in: ["legacy"], reason: /loaded already/ },
+    run: (vmm) => {
+      const vm = newVendorVm(vmm);
+      assert.equal(loadVendorVm(vmm, vm), 0);
+      return loadVendorVm(vmm, vm);
+    },
+  },
+  {
+    ...{ errno: "EAGAIN", in: ["legacy"], reason: /not yet run/ },
+    run: (vmm) => {
+      const vm = newVendorVm(vmm);
+      assert.equal(loadVendorVm(vmm, vm), 0);
+      vmm.begin(vmm.ioctl(vm, GH_LEGACY.CREATE_VCPU, 0), GH_LEGACY.RUN);
+      return vmm.ioctl(vm, GH_LEGACY.GET_VCPU_COUNT);
+    },
+  },
+  {
+    ...{ errno: "ENOMEM", in: ["legacy"], reason: /in one piece/ },
+    run: (vmm) => {
+      const vm = newVendorVm(vmm);
+      vmm.place(new Uint8Array(1));
+      while (vmm.kernel((kernel, pid) => kernel.mapAnonymous(pid, MIB, { read: true, write: true, contiguous: true })) > 0);
+      return loadVendorVm(vmm, vm);
+    },
+  },
+  {
+    ...{ errno: "EMFILE", in: ["legacy"], reason: /no free descriptor/ },
+    run: (vmm) => {
+      const vm = newVendorVm(vmm);
+      fillDescriptors(vmm, vm);
+      return vmm.ioctl(vm, GH_LEGACY.CREATE_VCPU, 0);
+    },
+  },
+  refusedLoad(RmError.UNIMPLEMENTED, "EOPNOTSUPP"),
+  refusedLoad(RmError.NORESOURCE, "ENODEV"),
+  refusedLoad(RmError.DENIED, "EPERM"),
+  refusedLoad(RmError.BUSY, "EBUSY"),
+  refusedLoad(RmError.VM_STATE, "EBADMSG"),
   {
     errno: "EINVAL",
     in: SERIES,
@@ -136,9 +202,7 @@ const MISUSES: readonly Misuse[] = [
     ...{ errno: "EMFILE", in: SERIES, reason: /no free descriptor/ },
     run: (vmm, _, persona) => {
       const device = vmm.open();
-      vmm.kernel((kernel, pid) => {
-        while (kernel.dup(pid, device) >= 0);
-      });
+      fillDescriptors(vmm, device);
       return vmm.ioctl(device, persona === "v6" ? GH_V6.CREATE_VM : GH.CREATE_VM);
     },
   },
@@ -243,7 +307,7 @@ for (const persona of PERSONA_NAMES) {
     const reached = new Set<ErrnoName>();
     for (const misuse of MISUSES) {
       if (!misuse.in.includes(persona)) continue;
-      const fake = new FakeHost(persona);
+      const fake = new FakeHost(persona, { signed: signedVms([vmPlan("trustedvm", { console: false })]) });
       const vmm = new Client(fake);
       const result = misuse.run(vmm, fake, persona);
       vmm.refused(result, misuse.errno, misuse.reason);
@@ -259,7 +323,7 @@ const WITH_FUNCTIONS = ["EACCES", "EBADF", "EBADMSG", "EBUSY", "EIO", "ENOENT", 
 
 /** What each generation can answer. EINTR is no refusal. */
 const EXPECTED: Readonly<Partial<Record<PersonaName, readonly ErrnoName[]>>> = {
-  legacy: ["EINVAL", "ENOTTY", "EOPNOTSUPP"],
+  legacy: ["EAGAIN", "EBADMSG", "EBUSY", "EEXIST", "EFAULT", "EINVAL", "EMFILE", "ENODEV", "ENOMEM", "EOPNOTSUPP", "EPERM"],
   v6: [...OF_SERIES],
   v9: [...OF_SERIES],
   v14: [...OF_SERIES, ...WITH_FUNCTIONS].sort(),

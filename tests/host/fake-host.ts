@@ -5,6 +5,7 @@ import type { NativeGuest } from "../../src/abi/native-guest.ts";
 import type { BrokenRule } from "../../src/abi/trace.ts";
 import { CONSOLE_INPUT_INTID } from "../../src/host/console-input.ts";
 import { hostGuest } from "../../src/host/host-guest.ts";
+import type { SignedVm } from "../../src/host/gunyah/signed-vm.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import { FakePlatform } from "./fake-platform.ts";
 import { type Visit, VisitedProgram } from "../../src/host/visited-program.ts";
@@ -21,10 +22,13 @@ export class FakeHost implements Visitor {
   readonly #program = new VisitedProgram();
   readonly #make: () => NativeGuest;
 
-  constructor(device: PersonaName, options: { cpus?: number; memlock?: number; firmware?: Uint8Array } = {}) {
-    const { cpus = 1, memlock = 65_536, firmware } = options;
+  constructor(
+    device: PersonaName,
+    options: { cpus?: number; memlock?: number; firmware?: Uint8Array; signed?: readonly SignedVm[] } = {},
+  ) {
+    const { cpus = 1, memlock = 65_536, firmware, signed } = options;
     this.platform = new FakePlatform(FAKE_MEMORY, cpus);
-    this.#make = hostGuest({ device, memlock, reserved: FAKE_RESERVED, vcpus: cpus, program: this.#program, gzvm: { firmware } });
+    this.#make = hostGuest({ device, memlock, reserved: FAKE_RESERVED, vcpus: cpus, program: this.#program, gzvm: { firmware }, signed });
     this.guest = this.#make();
     this.platform.boot(this.guest);
   }

@@ -7,6 +7,7 @@ import { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/packet.ts";
 import type { BrokenRule } from "../../src/abi/trace.ts";
 import { hostGuest } from "../../src/host/host-guest.ts";
+import type { SignedVm } from "../../src/host/gunyah/signed-vm.ts";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
 import type { Visit } from "../../src/host/visited-program.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
@@ -91,6 +92,8 @@ export interface HostStackOptions {
   readonly scripts?: Scripts;
   /** Whether there is /dev/gzvm. */
   readonly gzvm?: boolean;
+  /** VMs that the vendor driver loads by name. */
+  readonly signed?: readonly SignedVm[];
   /** Firmware of GenieZone's protected VMs. */
   readonly firmware?: Uint8Array;
   /** Form of /hypervisor in the host's devicetree. */
@@ -110,7 +113,7 @@ export class HostStack implements Visitor {
   readonly #host = new VisitedHost(() => this.machine);
 
   constructor(
-    { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, gzvm = true, ...behaviour }:
+    { device = "v14", memlock = 65_536, cpus = 2, memory = 64 * MIB, scripts, features, firmware, signed, gzvm = true, ...behaviour }:
       HostStackOptions = {},
   ) {
     ({ machine: this.machine, hypervisor: this.hypervisor } = stackMachine(cpus, memory, scripts, behaviour));
@@ -121,6 +124,7 @@ export class HostStack implements Visitor {
       vcpus: cpus,
       program: this.#host.program,
       gzvm: gzvm ? { firmware } : undefined,
+      signed,
     });
     const heard = () => listened(factory(), (exchange) => this.exchanges.push(exchange), features);
     this.hypervisor.natives.register(DEFAULT_PRIMARY_IMAGES.entry, heard);

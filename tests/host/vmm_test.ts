@@ -119,7 +119,7 @@ Deno.test("a step that is refused is told, and the VM is taken down", () => {
   ]);
 });
 
-for (const device of ["v6", "v9", "v14", "union"] as const) {
+for (const device of ["legacy", "v6", "v9", "v14", "union"] as const) {
   Deno.test(`a VM that the hypervisor schedules runs on ${device} to its SYSTEM_OFF`, () => {
     const schedule = { affinity: "static", affinityMap: [0], priority: -1, timeslice: 5000 } as const;
     const stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [vmPlan("a", { schedule, console: false })] }, {

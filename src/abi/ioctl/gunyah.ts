@@ -158,7 +158,7 @@ const legacy = (name: string, on: "device" | "vm" | "vcpu", number: number) => p
 /** The vendor driver's, as far as their layouts are known. */
 export const GH_LEGACY = {
   CREATE_VM: legacy("GH_CREATE_VM (legacy)", "device", 0x01),
-  WAIT_FOR_EXIT: pointer("GH_WAIT_FOR_EXIT", "vm", LEGACY_MAGIC, 0x02, LEGACY_EXIT, Direction.ReadWrite),
+  WAIT_FOR_EXIT: pointer("GH_WAIT_FOR_EXIT", "device", LEGACY_MAGIC, 0x02, LEGACY_EXIT, Direction.ReadWrite),
   CREATE_VCPU: legacy("GH_CREATE_VCPU", "vm", 0x40),
   SET_FW_NAME: pointer("GH_VM_SET_FW_NAME", "vm", LEGACY_MAGIC, 0x41, LEGACY_NAME),
   GET_FW_NAME: pointer("GH_VM_GET_FW_NAME", "vm", LEGACY_MAGIC, 0x42, LEGACY_NAME, Direction.Read),

@@ -102,6 +102,8 @@ export interface Persona {
   /** False for a generation without a device of its own. */
   readonly device: boolean;
   readonly requests: readonly Request[];
+  /** An unknown request on the device or a VM. */
+  readonly unknownRequest: ErrnoName;
   readonly memory: MemoryRules;
   readonly devicetree: DevicetreeRules;
   /** Undefined where there are none. */
@@ -114,6 +116,8 @@ export interface Persona {
   /** Every error of the resource manager becomes EINVAL. */
   readonly anyRmErrorIsInvalid: boolean;
   readonly teardown: readonly TeardownStep[];
+  /** `reason` of VM_STOP at the end of a VM that runs. */
+  readonly stopReason: number;
   /** The driver asks for its own VMID before it first shares memory. */
   readonly asksOwnVmid: boolean;
   /** A VM whose CONFIG_IMAGE or firmware was refused is given back without VM_RESET, so that its VMID is lost (observed-ioctl.md §10). */
@@ -126,6 +130,8 @@ export interface Persona {
 }
 
 const NO_VCPUS = undefined;
+/** `reason` of VM_STOP. */
+const StopReason = { Restart: 1, Forced: 3 } as const;
 const { Read, Write, Exec, Lent } = RegionFlags;
 
 const v6: Persona = {
@@ -133,6 +139,7 @@ const v6: Persona = {
   title: "mail series version 6 (October 2022)",
   device: true,
   requests: Object.values(GH_V6),
+  unknownRequest: "ENOTTY",
   memory: {
     given: "at-set",
     flags: Read | Write | Exec | Lent,
@@ -153,6 +160,7 @@ const v6: Persona = {
   startAgain: "EINVAL",
   anyRmErrorIsInvalid: true,
   teardown: ["stop", "reclaim", "deallocate"],
+  stopReason: StopReason.Forced,
   asksOwnVmid: true,
   losesFailedVmid: false,
   protectedAsParcel: false,
@@ -269,12 +277,18 @@ const union: Persona = {
 };
 
 const legacy: Persona = {
-  ...v6,
+  ...v14,
   name: "legacy",
   title: "vendor driver of phones with 5.15 kernels (magic 0xb2)",
   requests: Object.values(GH_LEGACY),
-  start: [],
-  teardown: [],
+  unknownRequest: "EINVAL",
+  devicetree: { ...v14.devicetree, region: "inside" },
+  // SET_FW_NAME does all but the last, RUN that.
+  start: ["allocate", "regions", "configure", "authenticate", "init", "resources", "start"],
+  startAgain: "EINVAL",
+  stopReason: StopReason.Restart,
+  asksOwnVmid: false,
+  losesFailedVmid: false,
 };
 
 const kvmRfc: Persona = {

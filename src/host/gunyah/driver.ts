@@ -31,6 +31,8 @@ import { bindingOf, createGuestMemory, mapMemory } from "./bindings.ts";
 import type { Engine, EngineFront } from "./engine.ts";
 import { addIoeventfd, addIrqfd, removeIoeventfds, removeIrqfds, wrongSize } from "./functions.ts";
 import { prepareRegion, releaseRegion } from "./regions.ts";
+import type { SignedVm } from "./signed-vm.ts";
+import { VendorRequests } from "./vendor-requests.ts";
 import type { GunyahState, Sequence, VcpuFunction, Vm } from "./state.ts";
 
 const U64 = 1n << 64n;
@@ -42,11 +44,17 @@ export class GunyahDriver implements EngineFront {
   readonly #kernel: HostKernel;
   readonly #engine: Engine;
   readonly #persona: Persona;
+  /** What VMs of the vendor driver answer. */
+  readonly #vendor: VendorRequests;
 
-  /** @param persona the generation that the device speaks. */
-  constructor(kernel: HostKernel, engine: Engine, persona: PersonaName) {
+  /**
+   * @param persona the generation that the device speaks
+   * @param signed VMs that the vendor driver loads by name
+   */
+  constructor(kernel: HostKernel, engine: Engine, persona: PersonaName, signed: readonly SignedVm[]) {
     this.#kernel = kernel;
     this.#engine = engine;
+    this.#vendor = new VendorRequests(kernel, engine, signed);
     this.#persona = PERSONAS[persona];
     engine.attach(persona, this);
     kernel.register("gunyah", this.#deviceFile(), this.#persona.device ? "/dev/gunyah" : undefined);
@@ -80,6 +88,7 @@ export class GunyahDriver implements EngineFront {
   ended(vm: Vm, { kind, task, label }: Sequence, result: number): number {
     if (kind === "create" && result === 0) return this.#vmDescriptor(task!, vm);
     if (kind === "create") this.#engine.release(vm);
+    else if (vm.signed !== undefined && (kind === "load" || kind === "start")) this.#vendor.ended(vm, kind, result);
     else if (kind === "delete" || kind === "region" && result < 0) {
       this.#dropRegion(
         vm,
@@ -93,8 +102,12 @@ export class GunyahDriver implements EngineFront {
     return this.#vmIoctl(task, vm, code, argument);
   }
 
-  leaving(_vcpu: VcpuFunction, _task: number, result: number): number {
-    return result;
+  leaving(vcpu: VcpuFunction, _task: number, result: number): number {
+    return this.state.vms[vcpu.vm].signed === undefined ? result : this.#vendor.leaving(vcpu, result);
+  }
+
+  exited(vm: Vm): void {
+    this.#vendor.exited(vm);
   }
 
   freed(): void {}
@@ -105,6 +118,7 @@ export class GunyahDriver implements EngineFront {
     return {
       name: () => "/dev/gunyah",
       ioctl: (task, _file, code, argument) => this.#deviceIoctl(task, code, argument),
+      interrupt: (task) => this.#vendor.interruptWait(task),
     };
   }
 
@@ -124,19 +138,23 @@ export class GunyahDriver implements EngineFront {
         return `anon_inode:${ENGINES[this.state.vms[vm].persona].functions!.vcpuName}:${number}`;
       },
       ioctl: (task, file, code) => this.#vcpuIoctl(task, this.state.vcpus[file.target], code),
-      interrupt: (task, file) => this.#engine.interrupt(task, this.state.vcpus[file.target]),
+      interrupt: (task, file) => this.#vendor.interruptRun(task, this.state.vcpus[file.target]),
       memory: (file) => this.state.vcpus[file.target].page,
       release: (file) => this.#engine.closeVcpu(this.state.vcpus[file.target]),
     };
   }
 
   #deviceIoctl(task: number, code: number, argument: bigint): number | undefined {
-    if (!this.#answers(this.#persona, "device", code)) return this.#unknown(this.#persona, "device", code, Errno.ENOTTY);
+    if (!this.#answers(this.#persona, "device", code)) return this.#unknown(this.#persona, "device", code);
     switch (code) {
       case GH.CREATE_VM.code:
       case GH_V6.CREATE_VM.code:
-      case GH_LEGACY.CREATE_VM.code:
         return this.#createVm(task, argument);
+      case GH_LEGACY.CREATE_VM.code:
+        // The argument is not looked at.
+        return this.#createVm(task, 0n);
+      case GH_LEGACY.WAIT_FOR_EXIT.code:
+        return this.#vendor.waitForExit(task, argument);
       case GH_ANDROID.TENTATIVE_UAPI.code:
         return 0;
       case GH.CREATE_GUEST_MEM.code:
@@ -148,7 +166,8 @@ export class GunyahDriver implements EngineFront {
 
   #vmIoctl(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
     const persona = ENGINES[vm.persona];
-    if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code, Errno.ENOTTY);
+    if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code);
+    if (persona.name === "legacy") return this.#vendor.onVm(task, vm, code, argument);
     switch (code) {
       case GH.SET_USER_MEM_REGION.code:
       case GH_V6.SET_USER_MEM_REGION.code:
@@ -175,10 +194,6 @@ export class GunyahDriver implements EngineFront {
         return this.#setAuthType(task, argument);
       case GH.SET_BOOT_CONTEXT.code:
         return this.#setBootContext(task, vm, argument);
-      case GH_LEGACY.GET_VCPU_COUNT.code:
-      case GH_LEGACY.GET_MEM_COUNT.code:
-        // No signed image is loaded, which would have them.
-        return 0;
       default:
         return this.#notBuilt(code);
     }
@@ -187,8 +202,11 @@ export class GunyahDriver implements EngineFront {
   #vcpuIoctl(task: number, vcpu: VcpuFunction, code: number): number | undefined {
     const persona = ENGINES[this.state.vms[vcpu.vm].persona];
     const rules = persona.functions!;
+    if (persona.name === "legacy") {
+      return code === GH_LEGACY.RUN.code ? this.#vendor.run(task, vcpu) : this.#unknown(persona, "vcpu", code, rules.unknownRequest);
+    }
     if (code === GH.MMAP_SIZE.code) return PAGE_SIZE;
-    if (code !== GH.RUN.code) return this.#unknown(persona, "vcpu", code, Errno[rules.unknownRequest]);
+    if (code !== GH.RUN.code) return this.#unknown(persona, "vcpu", code, rules.unknownRequest);
     const vm = this.state.vms[vcpu.vm];
     if (rules.runByOther !== undefined && this.#kernel.callerSpace(task).id !== vm.space) {
       return this.#kernel.refuse(Errno[rules.runByOther], "vm-manager 4", "only the address space that created the VM may run its vCPUs");
@@ -202,10 +220,10 @@ export class GunyahDriver implements EngineFront {
     return persona.requests.some((request) => request.code === code && request.on === on);
   }
 
-  #unknown(persona: Persona, on: DescriptorKind, code: number, errno: number): number {
+  #unknown(persona: Persona, on: DescriptorKind, code: number, errno = persona.unknownRequest): number {
     const { rule, looksLike, wayOut } = explainUnknown(code, on, persona.name);
     const values = { code: `0x${code.toString(16)}`, persona: persona.name, ...looksLike && { looks_like: looksLike } };
-    return this.#kernel.refuse(errno, "vm-manager 2", rule, values, wayOut === undefined ? {} : { wayOut });
+    return this.#kernel.refuse(Errno[errno], "vm-manager 2", rule, values, wayOut === undefined ? {} : { wayOut });
   }
 
   #notBuilt(code: number): number {
@@ -393,19 +411,8 @@ export class GunyahDriver implements EngineFront {
   }
 
   #addVcpu(task: number, vm: Vm, bytes: Uint8Array): number {
-    const kernel = this.#kernel;
-    if (bytes.length !== FN_VCPU_ARG.size) return wrongSize(kernel, "vCPU", bytes.length, FN_VCPU_ARG.size);
-    const { id: number } = FN_VCPU_ARG.decode(bytes);
-    if (this.#engine.vcpusOf(vm).some((vcpu) => vcpu.number === number && !vcpu.removed)) {
-      return kernel.refuse(Errno.EEXIST, "vm-manager 9", "a vCPU's number is used once", { id: number });
-    }
-    const vcpu = this.#engine.createVcpu(vm, number);
-    if (vcpu === undefined) return kernel.refuse(Errno.ENOMEM, "vm-manager 9", "the host has no page for the run structure");
-    const fd = kernel.install(kernel.task(task).pid, "gunyah-vcpu", vcpu.id, true);
-    if (fd >= 0) return fd;
-    vcpu.removed = true;
-    this.#engine.closeVcpu(vcpu);
-    return kernel.refuse(-fd, "vm-manager 9", "the process has no free descriptor");
+    if (bytes.length !== FN_VCPU_ARG.size) return wrongSize(this.#kernel, "vCPU", bytes.length, FN_VCPU_ARG.size);
+    return this.#engine.openVcpu(task, vm, FN_VCPU_ARG.decode(bytes).id);
   }
 
   #removeFunction(task: number, vm: Vm, pointer: bigint): number {

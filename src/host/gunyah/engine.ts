@@ -42,6 +42,8 @@ export interface EngineFront {
   ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): number;
   /** An ioctl that waited for the VM is made again. */
   again(vm: Vm, task: number, code: number, argument: bigint): number | undefined;
+  /** One of its VMs has exited. */
+  exited?(vm: Vm): void;
   /** RUN of one of its vCPUs ends: the result that user space gets. */
   leaving(vcpu: VcpuFunction, task: number, result: number): number;
   /** Nothing is left of one of its VMs. */
@@ -101,6 +103,7 @@ export class Engine {
       vm.status = "exited";
       this.host.changed?.(vm);
       this.#runner.exited(vm);
+      this.#frontOf(vm).exited?.(vm);
       this.#sequences.notified(vm);
     } else if (id === VM_STATUS.id) {
       const status = VM_STATUS.layout.decode(payload);
@@ -138,7 +141,7 @@ export class Engine {
     const vm: Vm = {
       ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: 0 },
       ...{ regions: [], bindings: [], given: [], pinned: [], configParcel: undefined, firmwareParcel: undefined },
-      ...{ devicetree: { address: 0n, size: 0n }, firmware: undefined, auth: AuthType.None, bootContext: [] },
+      ...{ devicetree: { address: 0n, size: 0n }, firmware: undefined, auth: AuthType.None, signed: undefined, bootContext: [] },
       ...{ irqfds: [], ioeventfds: [], resources: undefined, exit: undefined, sequence: undefined, waiters: [], resetDone: false },
     };
     return this.state.vms[vm.id] = vm;
@@ -200,6 +203,21 @@ export class Engine {
     };
     vm.refs++;
     return this.state.vcpus[vcpu.id] = vcpu;
+  }
+
+  /** A vCPU with a descriptor of the caller's; a number below zero is a negative errno. A number is used once. */
+  openVcpu(task: number, vm: Vm, number: number): number {
+    const kernel = this.#kernel;
+    if (this.vcpusOf(vm).some((vcpu) => vcpu.number === number && !vcpu.removed)) {
+      return kernel.refuse(Errno.EEXIST, "vm-manager 9", "a vCPU's number is used once", { id: number });
+    }
+    const vcpu = this.createVcpu(vm, number);
+    if (vcpu === undefined) return kernel.refuse(Errno.ENOMEM, "vm-manager 9", "the host has no page for the run structure");
+    const fd = kernel.install(kernel.task(task).pid, "gunyah-vcpu", vcpu.id, true);
+    if (fd >= 0) return fd;
+    vcpu.removed = true;
+    this.closeVcpu(vcpu);
+    return kernel.refuse(-fd, "vm-manager 9", "the process has no free descriptor");
   }
 
   vcpusOf(vm: Vm): VcpuFunction[] {

@@ -12,6 +12,7 @@ import {
   AuthType,
   StopFlags,
   VM_ALLOCATE,
+  VM_AUTH_IMAGE,
   VM_CONFIG_IMAGE,
   VM_DEALLOCATE,
   VM_INIT,
@@ -35,8 +36,8 @@ import type { Binding, RangeParcel, Region, Resource, Sequence, Vm } from "./sta
 
 /** Entries of a memory list in one request. */
 const ENTRIES_MAX = 512;
-/** `reason` of VM_STOP when a VM's descriptors are closed. */
-const STOP_REASON_CLOSED = 3;
+/** Type of the one parameter of VM_AUTH_IMAGE: the number of the image. */
+const AUTH_PERIPHERAL = 0;
 const U64_BITS = 64;
 /** Resources without a vIRQ have one of these. */
 const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
@@ -174,7 +175,9 @@ export class Sequences {
         sequence.waits = "gate";
         return "wait";
       case "stop":
-        return vm.status !== "running" ? "next" : this.#send(vm, VM_STOP, { vmid, flags: StopFlags.Force, reason: STOP_REASON_CLOSED });
+        return vm.status !== "running"
+          ? "next"
+          : this.#send(vm, VM_STOP, { vmid, flags: StopFlags.Force, reason: ENGINES[vm.persona].stopReason });
       case "reset":
         return this.#needsReset(vm) ? this.#send(vm, VM_RESET, { vmid }) : "next";
       case "reclaim": {
@@ -209,9 +212,11 @@ export class Sequences {
         return this.#takePages(vm);
       case "reclaim-unstarted":
         return vm.status === "exited" ? "next" : this.#step(vm, sequence, "reclaim");
-      // Only trusted VMs are authenticated, and nothing registers that type.
       case "authenticate":
-        return "next";
+        // Only signed VMs are; nothing registers that type in the generations whose user space loads VMs.
+        return vm.signed === undefined
+          ? "next"
+          : this.#send(vm, VM_AUTH_IMAGE, { vmid, parameters: [{ type: AUTH_PERIPHERAL, value: vm.signed.peripheral }] });
     }
   }
 
@@ -346,7 +351,7 @@ export class Sequences {
       vmid: vm.vmid,
       auth_type: vm.auth,
       handle: handle!,
-      image_offset: 0n,
+      image_offset: BigInt(vm.signed?.entry ?? 0),
       image_size: 0n,
       dt_offset: BigInt.asUintN(U64_BITS, address - guestAddress),
       dt_size,
@@ -401,6 +406,8 @@ export class Sequences {
       }
       case "configure":
         return this.#read(vm, VM_CONFIG_IMAGE, payload);
+      case "authenticate":
+        return this.#read(vm, VM_AUTH_IMAGE, payload);
       case "firmware":
         return this.#read(vm, VM_SET_FIRMWARE_MEM, payload);
       case "init": {

@@ -136,9 +136,27 @@ export interface VmExit {
   readonly reason: number[];
 }
 
+/** A VM that the vendor driver has loaded by name. */
+export interface SignedLoad {
+  readonly name: string;
+  /** Number of its image for the firmware that authenticates it. */
+  readonly peripheral: number;
+  /** Offset of the first instruction in its memory. */
+  readonly entry: number;
+  /** Memory object. */
+  readonly memory: number;
+  /** How many vCPUs have to be created before it runs. */
+  vcpus: number;
+  /** RUN was tried. */
+  ran: boolean;
+  /** RUNs that wait for its start or its end, and calls of WAIT_FOR_EXIT with the address of their structure. */
+  runners: { readonly task: number; readonly vcpu: number }[];
+  watchers: { readonly task: number; readonly pointer: bigint }[];
+}
+
 /** The calls to the resource manager that go on: a START, a teardown, or one call inside another ioctl. */
 export interface Sequence {
-  readonly kind: "create" | "start" | "teardown" | "region" | "delete";
+  readonly kind: "create" | "load" | "start" | "teardown" | "region" | "delete";
   readonly steps: readonly (StartStep | TeardownStep)[];
   at: number;
   /** The region that it is about, where it is about one. */
@@ -179,6 +197,8 @@ export interface Vm {
   devicetree: { address: bigint; size: bigint };
   firmware: { address: bigint; size: bigint } | undefined;
   auth: number;
+  /** Undefined in the generations whose VMs are loaded by user space. */
+  signed: SignedLoad | undefined;
   bootContext: { set: number; index: number; value: bigint }[];
   irqfds: Irqfd[];
   ioeventfds: Ioeventfd[];

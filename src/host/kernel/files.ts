@@ -4,7 +4,17 @@
 import { Errno } from "../../abi/ioctl/errno.ts";
 
 /** What an open file is. */
-export type FileKind = "gunyah" | "gunyah-vm" | "gunyah-vcpu" | "guest-memfd" | "gzvm" | "gzvm-vm" | "gzvm-vcpu" | "eventfd" | "memfd";
+export type FileKind =
+  | "gunyah"
+  | "gunyah-vm"
+  | "gunyah-vcpu"
+  | "gunyah-mem"
+  | "guest-memfd"
+  | "gzvm"
+  | "gzvm-vm"
+  | "gzvm-vcpu"
+  | "eventfd"
+  | "memfd";
 
 /** An open file description. Plain data. */
 export interface OpenFile {
@@ -32,6 +42,8 @@ export interface FileOperations {
   poll?(file: OpenFile): number;
   /** The memory object that mappings of the file show. */
   memory?(file: OpenFile): number;
+  /** Mappings show all of it, or are refused with EINVAL. */
+  readonly mappedWhole?: boolean;
   /** The last reference is gone. */
   release?(file: OpenFile): void;
 }

@@ -306,6 +306,7 @@ export class HostKernel {
     if (object === undefined) return -Errno.ENODEV;
     const pages = Math.ceil(size / PAGE_SIZE);
     if (pages === 0 || options.offset % PAGE_SIZE !== 0) return -Errno.EINVAL;
+    if (this.#of(file).mappedWhole && pages !== this.memory.object(object).pages) return -Errno.EINVAL;
     this.memory.holdObject(object);
     file.refs++;
     const { read, write } = options;

@@ -76,13 +76,14 @@ const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request)
   notify(context, vm, VM_SHUTDOWN, { reason });
 });
 
-const resettable: readonly VmState[] = [VmState.Exited, VmState.Ready, VmState.InitFailed];
+/** AUTH and INIT are el2's own: a VM whose configuration is not finished could never be given back (docs/differences.md). */
+const resettable: readonly VmState[] = [VmState.Exited, VmState.Ready, VmState.InitFailed, VmState.Auth, VmState.Init];
 
 const reset = handle(VM_RESET, (context, caller, { vmid }, request) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.VMID_INVALID);
   require(vm.config?.noReset !== true, RmError.DENIED, "the VM's configuration forbids to reset it", { vmid });
   const ready = resettable.includes(vm.state) && vm.objects !== undefined;
-  require(ready, RmError.VM_STATE, "the VM is not in the state EXITED, READY or INIT_FAILED", { vmid, state: vm.state });
+  require(ready, RmError.VM_STATE, "the VM is not in the state EXITED, READY, INIT_FAILED, AUTH or INIT", { vmid, state: vm.state });
   if (vm.state === VmState.Exited) {
     beginReset(context, vm);
     return;

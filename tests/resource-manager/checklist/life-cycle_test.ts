@@ -206,6 +206,19 @@ Deno.test("R42: VM_RESET in READY, EXITED and INIT_FAILED is OK, and VM_STATUS 1
   }
 });
 
+Deno.test("a VM whose configuration is not finished, in INIT or AUTH, is reset as one whose initialisation failed, and given back", () => {
+  for (const [authType, state] of [[0, VmState.Init], [1, VmState.Auth]] as const) {
+    const machine = new Machine();
+    const before = machine.usage();
+    const made = machine.configured(TREE, authType);
+    assert.equal(stateOf(machine, made.vmid), state);
+    machine.reset(made.vmid);
+    machine.primary.get(MEM_RECLAIM, { handle: made.handle, flags: 0 });
+    machine.primary.get(VM_DEALLOCATE, { vmid: made.vmid });
+    assert.deepEqual(machine.usage(), before);
+  }
+});
+
 Deno.test("R43: behind VM_STATUS 11 every parcel of the VM can be reclaimed", () => {
   const machine = new Machine();
   const { vmid, handle } = machine.start(TREE);

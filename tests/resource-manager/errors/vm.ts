@@ -169,7 +169,7 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
     }),
     VM_STATE: (machine) => ({
       ...encode(vm.VM_RESET, { vmid: running(machine).vmid }),
-      rule: "the VM is not in the state EXITED, READY or INIT_FAILED",
+      rule: "the VM is not in the state EXITED, READY, INIT_FAILED, AUTH or INIT",
       object: "vm:0x80",
     }),
   },

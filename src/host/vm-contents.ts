@@ -1,0 +1,25 @@
+// What a VM's memory holds when it starts, by where it lies.
+
+import { writeDevicetree } from "../devicetree/writer.ts";
+import { guestDevicetree, type VirtioModel } from "./guest-devicetree.ts";
+import type { VmPlan } from "./plan.ts";
+import { layoutVm } from "./vm-layout.ts";
+
+/** Bytes, and their offset in the VM's memory. */
+export interface Content {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Image, initial ramdisk and devicetree of a plan. What lies between is zero.
+ * @param objects its virtio devices, where the hypervisor has their registers
+ */
+export function vmContents(plan: VmPlan, objects: readonly VirtioModel[] = []): Content[] {
+  const layout = layoutVm(plan);
+  return [
+    { offset: plan.image.offset, bytes: plan.image.bytes },
+    ...layout.initrd === undefined ? [] : [{ offset: layout.initrd, bytes: plan.initrd! }],
+    { offset: layout.devicetree, bytes: plan.devicetree ?? writeDevicetree(guestDevicetree(plan, layout, objects)) },
+  ];
+}
