@@ -4,7 +4,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
-import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenFile } from "../workstation/plan.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
 import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
 
 /** `--record FILE`, of commands that run a machine. */
@@ -20,11 +20,10 @@ export const recordOption = new Option(
 export async function recorded(plan: SessionPlan, path: string | undefined): Promise<SessionPlan> {
   if (path === undefined) return plan;
   if (plan.debug !== undefined) throw new Failure("--record with --gdb: what a debugger does is not recorded; leave one out");
-  const written = writtenFile(plan);
-  if (written) {
-    const overlay = plan.what.kind === "boot" ? `--disk ${written.path},overlay` : 'mode = "overlay"';
-    const [what, other] = written.kind === "disk" ? ["disk ", `use ${overlay}`] : ["", "leave --firmware-vars out"];
-    throw new Failure(`--record: ${what}${written.path} is written to, and would be another one at the replay; ${other}`);
+  const disk = writtenDisk(plan);
+  if (disk !== undefined) {
+    const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
+    throw new Failure(`--record: disk ${disk} is written to, and would be another one at the replay; use ${overlay}`);
   }
   const header = await recordingHeader(plan);
   try {

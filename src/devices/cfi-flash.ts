@@ -23,9 +23,11 @@ export const FlashStatus = { Ready: 0x80, EraseError: 0x20, ProgramError: 0x10 }
 export const FLASH_SECTOR = 0x4_0000;
 
 /** What reads give. */
-type ReadMode = "array" | "id" | "cfi" | "status";
+export const READ_MODES = ["array", "id", "cfi", "status"] as const;
+type ReadMode = typeof READ_MODES[number];
 /** What the next write means. */
-type WriteState = "command" | "program" | "erase" | "count" | "buffer" | "confirm" | "lock";
+export const WRITE_STATES = ["command", "program", "erase", "count", "buffer", "confirm", "lock"] as const;
+type WriteState = typeof WRITE_STATES[number];
 
 /** State of a `CfiFlash` beside its array: plain data. */
 export interface CfiFlashState {
@@ -46,6 +48,8 @@ export interface FlashArray {
   write(offset: number, bytes: Uint8Array): void;
   /** What was written before is safe when this returns. */
   flush(): void;
+  /** The bytes are others than what was written: those of a state that was put back. */
+  replaced(): void;
 }
 
 /** Width of the bus in bytes, and of a chip in bits. */
@@ -57,7 +61,7 @@ const MANUFACTURER = 0x89, DEVICE = 0x18;
 const BUFFER_LOG2 = 10;
 const BUFFER_SIZE = 2 << BUFFER_LOG2;
 /** Writes of 16 bits fill it as well. */
-const BUFFER_WRITES = BUFFER_SIZE / 2;
+export const BUFFER_WRITES = BUFFER_SIZE / 2;
 /** Where the tables of the CFI query are, in words of a chip. */
 const Cfi = { Query: 0x10, System: 0x1b, Geometry: 0x27, Extended: 0x31, End: 0x40 } as const;
 
@@ -149,6 +153,7 @@ export class CfiFlash {
     this.#status = state.status;
     this.#left = state.left;
     this.#buffer = state.buffer.map(([offset, size, value]) => [offset, size, value]);
+    this.array.replaced();
   }
 
   #byte(offset: number): number {

@@ -30,15 +30,14 @@ export interface RequestWanted {
   readonly request: { readonly id: number; readonly payload: Uint8Array };
 }
 
-/** Something that a device of a VM has to do, as the host's program does it: what came for it from outside. */
-export interface DeviceWork {
-  readonly work: () => void;
+/** Something has come from outside for a device of a VM, whose work the host's program does: plain data, and the number of who takes it. */
+export interface DeviceInput {
+  readonly taker: number;
+  readonly data: unknown;
 }
 
-/** What may come in. */
-export type HostInput = SavedInput | DeviceWork;
-/** What of it is data. */
-export type SavedInput = Typed | StopWanted | StartWanted | RequestWanted;
+/** What may come in: plain data. */
+export type HostInput = Typed | StopWanted | StartWanted | RequestWanted | DeviceInput;
 
 /** Input on its way to the host. */
 export class ConsoleInput {
@@ -59,16 +58,13 @@ export class ConsoleInput {
     this.interrupt();
   }
 
-  /** What waits, for a snapshot. @throws Error where something is on its way to a device, which is no data */
-  save(): readonly SavedInput[] {
-    return this.#waiting.map((one) => {
-      if ("work" in one) throw new Error("something from outside is on its way to a VM's device; try again in a moment");
-      return { ...one };
-    });
+  /** What waits, for a snapshot. */
+  save(): readonly HostInput[] {
+    return this.#waiting.map((one) => ({ ...one }));
   }
 
   /** Puts it back; the interrupt was raised before. */
-  restore(waiting: readonly SavedInput[]): void {
+  restore(waiting: readonly HostInput[]): void {
     this.#waiting = [...waiting];
   }
 
@@ -85,8 +81,8 @@ export class ConsoleInput {
   }
 
   /** Something has come for a device. */
-  work(work: () => void): void {
-    this.#waiting.push({ work });
+  forDevice(taker: number, data: unknown): void {
+    this.#waiting.push({ taker, data });
     this.interrupt();
   }
 

@@ -19,7 +19,7 @@ import type { NativeHostPlan, SharedBuffer, VmPlan } from "./plan.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import { SharedBuffers, type SharedBuffersState } from "./shared-buffers.ts";
 import { VendorVmm } from "./vendor-vmm.ts";
-import { VmDevices } from "./vm-devices.ts";
+import { VmDevices, type VmDevicesState } from "./vm-devices.ts";
 import { DEVICE_BUFFER_LABEL, PAGE_SIZE } from "./vm-layout.ts";
 import type { VmmEvents, VmmProcess } from "./vmm-process.ts";
 
@@ -38,6 +38,8 @@ export interface NativeHostOptions {
   readonly input: ConsoleInput;
   /** The device number `index` of a VM of the plan. @throws Error where it cannot be made */
   readonly device?: (plan: DevicePlan, vm: string, index: number) => VirtioDevice;
+  /** Hands something from outside to the device that takes it (`ConsoleInput.forDevice`). */
+  readonly takeInput?: (taker: number, data: unknown) => void;
 }
 
 /** The program, for `NativePrograms.register`. */
@@ -215,10 +217,11 @@ class VmmProgram implements HostProgram {
     entries.forEach(({ vmm, devices, ...state }, index) => {
       const entry = this.#entries[index];
       Object.assign(entry, state);
-      entry.devices?.restore(devices as ReturnType<VmDevices["save"]>);
-      if (vmm === undefined) return;
-      entry.vmm = this.#newVmm(entry);
-      entry.vmm.restore(vmm);
+      if (vmm !== undefined) {
+        entry.vmm = this.#newVmm(entry);
+        entry.vmm.restore(vmm);
+      }
+      entry.devices?.restore(devices as VmDevicesState, this.#host!, this.#vmOf(entry)?.resources ?? []);
     });
   }
 
@@ -318,7 +321,7 @@ class VmmProgram implements HostProgram {
   // ---- what people want ----
 
   #take(input: HostInput): void {
-    if ("work" in input) return input.work();
+    if ("taker" in input) return this.#options.takeInput?.(input.taker, input.data);
     if ("request" in input) return void this.#asked.add(this.#host!.request(input.request.id, input.request.payload));
     const entry = this.#entries.find(({ plan }) => plan.name === input.vm);
     const name = JSON.stringify(input.vm);

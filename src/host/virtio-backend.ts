@@ -30,6 +30,13 @@ const INPUT_SIZE = R.Config + 2, INPUT_DATA = R.Config + 8;
 
 type BackendCall = Extract<keyof typeof HYPERCALLS, `virtio_${string}`>;
 
+/** State of a backend that is connected: plain data. */
+export interface BackendState {
+  readonly slot: number;
+  readonly configuration: Uint8Array;
+  readonly generation: number;
+}
+
 /** The device of one slot and its object. */
 class Backend {
   /** Configuration space as the page has it from us: what is different there, the frontend has written. */
@@ -81,6 +88,16 @@ class Backend {
     const { code } = this.#try("virtio_mmio_backend_assert_virq", BigInt(status));
     if (code !== ErrorCode.DENIED) this.#succeeded("virtio_mmio_backend_assert_virq", code);
     if (broken) this.#call("virtio_mmio_backend_update_status", BigInt(VirtioStatus.NEEDS_RESET));
+  }
+
+  save(): BackendState {
+    return { slot: this.slot, configuration: this.#configuration.slice(), generation: this.#generation };
+  }
+
+  /** Puts back what the frontend was told; the object has its own state. */
+  restore({ configuration, generation }: BackendState): void {
+    this.#configuration = configuration.slice();
+    this.#generation = generation;
   }
 
   get #isInput(): boolean {
@@ -256,6 +273,21 @@ export class VirtioBackends {
     for (const backend of this.#backends) {
       backend.begin();
       host.listen(backend.resource.virq);
+    }
+  }
+
+  /** What is connected. */
+  save(): BackendState[] {
+    return this.#backends.map((backend) => backend.save());
+  }
+
+  /** Connects what was; the vIRQs are enabled already. */
+  restore(states: readonly BackendState[], host: HostServices, resources: readonly Resource[]): void {
+    this.#backends = states.length === 0 ? [] : this.#find(host, resources);
+    for (const state of states) {
+      const backend = this.#backends.find(({ slot }) => slot === state.slot);
+      if (!backend) throw new Error(`virtio slot ${state.slot} has no object`);
+      backend.restore(state);
     }
   }
 

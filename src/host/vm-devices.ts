@@ -5,13 +5,22 @@ import type { VirtioDevice } from "../virtio/device.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
 import { MmioTransport, type MmioTransportState } from "../virtio/mmio-transport.ts";
 import { VirtioMmioRegister } from "../devices/virtio-mmio-registers.ts";
-import { VirtioBackends } from "./virtio-backend.ts";
+import type { Resource } from "./gunyah/state.ts";
+import type { HostServices } from "./host-guest.ts";
+import { type BackendState, VirtioBackends } from "./virtio-backend.ts";
 import { VM_VIRTIO_BASE, VM_VIRTIO_STRIDE } from "./vm-layout.ts";
 
 /** What devices have of the VMM's process. */
 export interface DeviceProcess extends GuestMemory {
   /** Signals the irqfd of a slot. */
   interrupt(slot: number): void;
+}
+
+/** State of a VM's devices: plain data. */
+export interface VmDevicesState {
+  /** By slot. */
+  readonly transports: readonly MmioTransportState[];
+  readonly backends: readonly BackendState[];
 }
 
 /** The devices of one VM, in the order of their slots. They outlive the VM: where it starts again, they begin anew. */
@@ -71,11 +80,13 @@ export class VmDevices {
   }
 
   /** Plain data. @throws Error where a device's state is not ours to keep, as that of a disk that is written through */
-  save(): MmioTransportState[] {
-    return this.transports.map((transport) => transport.save());
+  save(): VmDevicesState {
+    return { transports: this.transports.map((transport) => transport.save()), backends: this.backends?.save() ?? [] };
   }
 
-  restore(states: readonly MmioTransportState[]): void {
-    this.transports.forEach((transport, slot) => transport.restore(states[slot]));
+  /** @param resources of the VM, where it has any */
+  restore({ transports, backends }: VmDevicesState, host: HostServices, resources: readonly Resource[]): void {
+    this.transports.forEach((transport, slot) => transport.restore(transports[slot]));
+    this.backends?.restore(backends, host, resources);
   }
 }

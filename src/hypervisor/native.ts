@@ -81,7 +81,8 @@ export class NativePrograms {
       const guest = known ?? this.#make(addressSpace, pa);
       if (!guest) return archive.fail(`there is no native program at 0x${pa.toString(16)}`);
       const state = archive.plain("state", known?.save());
-      if (!known) archive.takeUp("state", () => guest.restore(state));
+      // Programs have devices, which have something in memory.
+      if (!known) archive.later(() => archive.takeUp("state", () => guest.restore(state)));
       return addressSpace;
     });
   }

@@ -21,6 +21,13 @@ interface Segment {
   readonly length: number;
 }
 
+/** A chain that a device keeps, with what it has to read behind it: plain data. Segments are address and length. */
+export interface ChainState {
+  readonly head: number;
+  readonly readable: readonly (readonly [address: number, length: number])[];
+  readonly writable: readonly (readonly [address: number, length: number])[];
+}
+
 /** What a driver has made available: bytes for the device to read, then room for it to write. */
 export class Chain {
   readonly #readable: Segment[] = [];
@@ -49,6 +56,18 @@ export class Chain {
   /** Bytes written so far: what goes into the used ring. */
   get written(): number {
     return this.#written;
+  }
+
+  /** The chain for `Virtqueue.kept`: nothing has been written to it. */
+  save(): ChainState {
+    const plain = (segments: readonly Segment[]) => segments.map(({ address, length }) => [address, length] as const);
+    return { head: this.head, readable: plain(this.#readable), writable: plain(this.#writable) };
+  }
+
+  /** Leaves what is left to read. */
+  skipReadable(): void {
+    this.#readIndex = this.#readable.length;
+    this.#readLeft = 0;
   }
 
   /** Appends a segment. */
@@ -231,7 +250,21 @@ export class Virtqueue {
     const head = this.#words.readU16(driver + Ring.ENTRIES + 2 * (nextAvail % size), "the driver area of a queue");
     this.#state.nextAvail = nextAvail + 1 & 0xffff;
     if (this.eventIndex) this.#askForNotification();
-    return this.walk(head);
+    return this.#walk(head);
+  }
+
+  /** A chain that was popped before its device was saved. @throws RangeError where the state is none of a chain */
+  kept({ head, readable, writable }: ChainState): Chain {
+    const chain = new Chain(head, this.memory, this.chainBytesMax);
+    const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;
+    for (const [write, segments] of [[false, readable], [true, writable]] as const) {
+      for (const [address, length] of segments) {
+        if (!isCount(address) || !isCount(length)) throw new RangeError(`a segment of ${length} bytes at ${address}`);
+        chain.add(address, length, write);
+      }
+    }
+    chain.skipReadable();
+    return chain;
   }
 
   /** Gives the newest chain back to the available ring: the device cannot serve it yet. */
@@ -264,7 +297,7 @@ export class Virtqueue {
   }
 
   /** The chain that begins with this descriptor, as it stands in the guest's table. */
-  walk(head: number): Chain {
+  #walk(head: number): Chain {
     const chain = new Chain(head, this.memory, this.chainBytesMax);
     const { size } = this.#state;
     let table = this.#state.descriptors, entries = size, indirect = false;

@@ -9,8 +9,10 @@ import { writeDevicetree } from "../devicetree/writer.ts";
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
 import type { HostEvent } from "../host/events.ts";
 import { nativeHost } from "../host/native-host.ts";
+import type { VmPlan } from "../host/plan.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
 import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
-import { type SavedPart, unsavedPart } from "./snapshot/parts.ts";
+import type { SavedPart } from "./snapshot/parts.ts";
 import { PAGE_SIZE, virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/traps/flash.ts";
@@ -28,7 +30,7 @@ import { attachClock, attachUart } from "./platform-devices.ts";
 import { attachVirtio } from "./primary-devices.ts";
 import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./primary-devicetree.ts";
 import { layoutFirmware } from "./firmware-layout.ts";
-import { attachFwCfg, firmwareImages, makeFlash } from "./primary-firmware.ts";
+import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./primary-firmware.ts";
 import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
 import { readRootImages } from "./root-images.ts";
 import { compactSymbols } from "./symbols/elf-symbols.ts";
@@ -121,8 +123,8 @@ function deviceMaker({ seed }: SessionPlan, system: GuestSystem, outside: Outsid
 /** The primary's devices beside its UART. */
 function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
   if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
-  if (boot.firmware) system.parts.push(UNSAVED_FIRMWARE);
-  if (boot.firmware) attachFwCfg(machine, system.hypervisor, boot);
+  if (boot.firmware) attachFwCfg(machine, system, boot);
+  system.parts.push(...system.hypervisor.flash.map(savedFlash));
   const maker = deviceMaker(plan, system, system.outside);
   const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
   const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (id, message) => system.deviceProblem(id, message));
@@ -132,18 +134,6 @@ function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, syst
   }
   system.parts.push(...maker.parts);
 }
-
-/** Flash is memory of the hypervisor's with a device in front, which no archive has yet. */
-const UNSAVED_FIRMWARE = unsavedPart(
-  "firmware",
-  "the flash of a machine with --firmware is not part of snapshots; boot the kernel itself",
-);
-
-/** What is behind the devices of a secondary VM is its VMM's, and partly in processes of the host, which no archive has yet. */
-const UNSAVED_DEVICES = unsavedPart(
-  "devices of VMs",
-  "virtio devices of VMs are not part of snapshots; take them out of the configuration",
-);
 
 /** A virtio slot with its device. */
 function savedTransport(name: string, transport: MmioTransport): SavedPart {
@@ -161,7 +151,7 @@ function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: 
   const platform = { append: boot.append, clock: boot.clock !== undefined, virtioSlots: boot.devices?.length };
   if (boot.firmware) {
     const layout = layoutFirmware(boot.firmware, map.primarySize);
-    const flash = makeFlash(machine, boot.firmware, layout);
+    const flash = makeFlash(machine, boot.firmware, layout, plan.replay !== undefined);
     const images = firmwareImages(layout);
     const tree = boot.dtb ?? generatedTree(plan, layout.memory, random, { ...platform, flash: layout.banks.map(({ size }) => size) });
     writeTree(machine, images, tree);
@@ -198,6 +188,7 @@ const SAVED_INPUT = v.array(v.union([
   v.strictObject({ vm: v.string(), start: v.picklist(["start", "create", "reset"]) }),
   v.strictObject({ request: v.strictObject({ id: v.number(), payload: v.instance(Uint8Array) }) }),
   v.strictObject({ vm: v.string(), stop: v.strictObject({ force: v.boolean() }) }),
+  v.strictObject({ taker: v.number(), data: v.unknown() }),
 ]));
 
 /** Puts the native host where the resource manager starts the primary VM. */
@@ -224,21 +215,30 @@ function startHost(
     restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
   });
   system.configured = run.host.vms.map(({ name }) => name);
-  if (run.host.vms.some(({ devices = [] }) => devices.length > 0)) system.parts.push(UNSAVED_DEVICES);
   // What comes from outside reaches the devices as the host's program, whose memory and interrupts they have.
-  const maker = deviceMaker(plan, system, system.outside.through((work) => input.work(work)));
+  const outside = system.outside.through((taker, data) => input.forDevice(taker, data));
+  const maker = deviceMaker(plan, system, outside);
+  // They are there before the host is, which may be loaded in the middle of its life.
+  const devices = new Map(run.host.vms.map((vm) => [vm.name, own ? [] : vmDevices(vm, maker, system)]));
+  system.parts.push(...maker.parts);
   const program = own ?? nativeHost({
     plan: run.host,
     events: (event: HostEvent) => system.hostEvent(event),
     input,
-    device: (plan, vm, slot) => {
-      const device = maker.make(plan, vm, slot);
-      const object = run.host.vms.find(({ name }) => name === vm)?.schedule !== "proxy";
-      const registers = object ? { ipa: undefined, size: PAGE_SIZE } : { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE };
-      const place = { ...registers, intid: virtioIntid(slot) };
-      system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
-      return device;
-    },
+    device: (_plan, vm, slot) => devices.get(vm)![slot],
+    takeInput: (taker, data) => outside.take(taker, data),
   });
   system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
+}
+
+/** The virtio devices of a secondary VM, in the order of their slots. */
+function vmDevices({ name: vm, devices = [], schedule }: VmPlan, maker: DeviceMaker, system: GuestSystem): VirtioDevice[] {
+  return devices.map((plan, slot) => {
+    const device = maker.make(plan, vm, slot);
+    const object = schedule !== "proxy";
+    const registers = object ? { ipa: undefined, size: PAGE_SIZE } : { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE };
+    const place = { ...registers, intid: virtioIntid(slot) };
+    system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
+    return device;
+  });
 }

@@ -28,7 +28,7 @@ export interface FirmwareLayout {
 export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): FirmwareLayout {
   const used = contentSize(code);
   if (used === 0) throw new Error("the firmware is empty");
-  const sizes = [bankSize("the firmware", used), bankSize("the variables", vars?.size ?? 0)];
+  const sizes = [bankSize("the firmware", used), bankSize("the variables", vars?.content.length ?? 0)];
   const left = memory - sizes.reduce((sum, size) => sum + size);
   if (left < MINIMUM_PLATFORM_MEMORY) {
     throw new Error(`the flash leaves ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
@@ -49,7 +49,7 @@ export function readVars(path: string): FirmwarePlan["vars"] {
         `${path} has ${formatSize(file.size)}, the flash of variables ${formatSize(size)}; make it with: truncate -s ${size} ${path}`,
       );
     }
-    return { path, size };
+    return { path, content: bytes.subarray(0, size) };
   } finally {
     file.close();
   }

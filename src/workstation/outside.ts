@@ -27,8 +27,8 @@ export interface OutsideDoor {
   readonly replayed: boolean;
   /** A source, and what handles what it emits. */
   open(handle: (data: unknown) => void): OutsideSource;
-  /** Does what has entered already, where devices do their work. */
-  run(work: () => void): void;
+  /** What takes data that has entered already to `handle`, where devices do their work. */
+  taker(handle: (data: unknown) => void): (data: unknown) => void;
   /** Adds who may bring something in. */
   add(user: OutsideUser): void;
 }
@@ -61,16 +61,36 @@ export class Outside implements OutsideDoor {
     };
   }
 
-  run(work: () => void): void {
-    work();
+  taker(handle: (data: unknown) => void): (data: unknown) => void {
+    return handle;
   }
 
-  /** The same door, whose handlers run where `run` has them run. */
-  through(run: (work: () => void) => void): OutsideDoor {
+  /** The same door for devices that do their work elsewhere: what takes data gives it to `pass` with its number, and gets it by `take`. */
+  through(pass: (taker: number, data: unknown) => void): OutsideDoor & { take(taker: number, data: unknown): void } {
+    const takers = new Map<number, (data: unknown) => void>();
+    const add = (handle: (data: unknown) => void) => {
+      const number = this.#made++;
+      takers.set(number, handle);
+      return number;
+    };
     return {
       replayed: this.replayed,
-      open: (handle) => this.open((data) => run(() => handle(data))),
-      run,
+      open: (handle) => {
+        const number = add(handle);
+        const source = this.open((data) => pass(number, data));
+        return {
+          emit: (data) => source.emit(data),
+          close() {
+            takers.delete(number);
+            source.close();
+          },
+        };
+      },
+      taker: (handle) => {
+        const number = add(handle);
+        return (data) => pass(number, data);
+      },
+      take: (number, data) => takers.get(number)?.(data),
       add: (user) => this.add(user),
     };
   }

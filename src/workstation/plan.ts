@@ -20,8 +20,11 @@ export const PRIMARY_CONSOLE = "host";
 export interface FirmwarePlan {
   /** Content of the first flash, whose first byte is the entry. */
   readonly code: Uint8Array;
-  /** File that the second flash is kept in, and bytes of it that are the flash; without one its changes are lost at the end. */
-  readonly vars: { readonly path: string; readonly size: number } | undefined;
+  /**
+   * File that the second flash is kept in, and what it has at the start, as many bytes as the flash. Without one its changes are lost at the
+   * end.
+   */
+  readonly vars: { readonly path: string; readonly content: Uint8Array } | undefined;
 }
 
 /** `el2 boot`: an image is the primary VM. */
@@ -116,13 +119,10 @@ export function plannedVariables({ what }: SessionPlan): string | undefined {
   return what.kind === "boot" ? what.firmware?.vars?.path : undefined;
 }
 
-/** A file that a machine's guests write through to: its disk, or the variables of its firmware. A run of it cannot be had again. */
-export function writtenFile(plan: SessionPlan): { readonly kind: "disk" | "variables"; readonly path: string } | undefined {
-  for (const device of plannedDevices(plan)) {
-    if (device.kind === "block" && device.mode === "rw") return { kind: "disk", path: device.image };
-  }
-  const path = plannedVariables(plan);
-  return path === undefined ? undefined : { kind: "variables", path };
+/** The file of a disk that a machine's guests write through to. A run of it cannot be had again. */
+export function writtenDisk(plan: SessionPlan): string | undefined {
+  for (const device of plannedDevices(plan)) if (device.kind === "block" && device.mode === "rw") return device.image;
+  return undefined;
 }
 
 /** A plan that cannot become a machine: the user's to mend. */

@@ -90,7 +90,7 @@ export class DeviceMaker {
           onOutput: (port, bytes) => this.session.output(`${vm}/${plan.ports[port]}`, bytes),
         });
         plan.ports.forEach((port, index) => {
-          this.session.input(`${vm}/${port}`, (bytes) => this.outside.run(() => void device.type(index, bytes)));
+          this.session.input(`${vm}/${port}`, this.outside.taker((bytes) => void device.type(index, bytes as Uint8Array)));
         });
         return device;
       }

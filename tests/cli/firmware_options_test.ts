@@ -28,15 +28,6 @@ Deno.test("firmware that cannot be used is a usage error that says why and what 
       [/--firmware-vars: .*No such file/, "--firmware", idle, "--firmware-vars", `${folder}/absent`],
       [/the flash leaves 60 *MiB of RAM; use a larger --memory/, "--firmware", idle, "--memory", "64MiB"],
       [/"noon" is no time; write now or/, "--firmware", idle, "--rtc", "noon"],
-      [
-        /vars is written to.*leave --firmware-vars out/,
-        "--firmware",
-        idle,
-        "--record",
-        `${folder}/rec`,
-        "--firmware-vars",
-        await put("vars", new Uint8Array(2 << 20)),
-      ],
     ];
     for (const [message, ...args] of cases) {
       const { code, stdout, stderr } = await el2("boot", ...args);

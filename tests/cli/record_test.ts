@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { catalogEntry } from "../../src/workstation/catalog.ts";
 import { TIERS } from "../../src/workstation/plan.ts";
+import { Random } from "../support/random.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { el2 } from "./program.ts";
@@ -163,7 +164,7 @@ if (LONG) {
   Deno.test("a Debian boot with typed input and HTTP over the NAT replays with equal registers every 10,000,000 instructions in every tier", () =>
     inFolder(async (folder) => {
       const { folder: guest } = await catalogEntry("debian-bookworm");
-      const page = crypto.getRandomValues(new Uint8Array(200_000));
+      const page = new Uint8Array(new Random(9).bytes(200_000));
       await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => new Response(page));
       const port = (server.addr as Deno.NetAddr).port;
       const file = `${folder}/debian.rec`;

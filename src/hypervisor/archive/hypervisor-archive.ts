@@ -53,6 +53,7 @@ export function archiveHypervisor(hypervisor: Hypervisor, archive: ObjectArchive
   if (archive.loading) hypervisor.clear();
   archive.within("machine", () => hypervisor.machine.archive(archive));
   const objects = archiveObjects(hypervisor, archive);
+  for (const bank of hypervisor.flash) archive.within(bank.name, () => bank.archive(archive));
   archive.within("memory", () => hypervisor.memory.archive(archive, (serial) => ownerOf(archive, serial)));
   archive.within("scheduler", () => hypervisor.scheduler.archive(archive));
   archive.within("natives", () => hypervisor.natives.archive(archive));

@@ -3,7 +3,9 @@
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, mapAttributes, memextentAttributes, MemoryType } from "../../abi/words.ts";
+import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { CfiFlash } from "../../devices/cfi-flash.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
 import type { AddressSpace, VirtualDevice } from "../memory/addrspace.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { Memextent } from "../memory/memextent.ts";
@@ -25,7 +27,9 @@ const READ_EXECUTE = mapAttributes(Access.RX, Access.RX, MemoryType.NormalWB);
 /** One bank, attached to the address space whose flash it is. */
 export class FlashBank implements VirtualDevice {
   readonly name: string;
-  readonly #extent: Memextent;
+  #extent: Memextent;
+  /** Whose flash it is, while there is one. */
+  #space: AddressSpace | undefined;
 
   constructor(readonly hypervisor: Hypervisor, readonly plan: FlashPlan) {
     this.name = `flash@${plan.ipa.toString(16)}`;
@@ -39,10 +43,32 @@ export class FlashBank implements VirtualDevice {
 
   /** Puts the bank into an address space. */
   attach(space: AddressSpace): void {
+    this.#enter(space);
+    if (this.plan.device.readsArray) this.#map(space);
+  }
+
+  /** The address space is gone. */
+  detach(): void {
+    this.#space = undefined;
+    this.plan.device.onMode = () => {};
+  }
+
+  /** Whether it is mapped just where it is to be: in an address space while reads give the array. */
+  get isMappedRight(): boolean {
     const { device, ipa, size } = this.plan;
-    space.devices.push({ ipa, size, device: this });
-    device.onMode = (readsArray) => readsArray ? this.#map(space) : this.#unmap(space);
-    if (device.readsArray) this.#map(space);
+    const mapped = this.#space !== undefined && this.#extent.mappings.has(this.#space, 0, size, ipa);
+    return mapped === (this.#space !== undefined && device.readsArray);
+  }
+
+  /** Its extent and whose it is, saved or loaded. The device is saved by who made it. */
+  archive(archive: ObjectArchive): void {
+    const { storage, size } = this.plan;
+    this.#extent = archive.object("extent", this.#extent, "memextent");
+    archive.require(this.#extent.base === storage && this.#extent.extentSize === size, "the extent is the array of the flash");
+    const space = archive.objectOrNone("space", this.#space, "addrspace");
+    if (!archive.loading || !space) return;
+    archive.require(space.vmid === Vmid.Hlos && !space.deviceIn(this.plan.ipa, size), "the flash is the primary VM's");
+    this.#enter(space);
   }
 
   read(_vcpu: Vcpu, offset: number, size: number): bigint {
@@ -52,6 +78,13 @@ export class FlashBank implements VirtualDevice {
   write(_vcpu: Vcpu, offset: number, size: number, value: bigint): boolean {
     this.plan.device.write(offset, size, value);
     return true;
+  }
+
+  #enter(space: AddressSpace): void {
+    const { device, ipa, size } = this.plan;
+    this.#space = space;
+    space.devices.push({ ipa, size, device: this });
+    device.onMode = (readsArray) => readsArray ? this.#map(space) : this.#unmap(space);
   }
 
   #map(space: AddressSpace): void {

@@ -3,7 +3,7 @@
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
-import type { Chain } from "../virtqueue.ts";
+import type { Chain, ChainState } from "../virtqueue.ts";
 
 const BalloonFeature = { STATS_VQ: 1, DEFLATE_ON_OOM: 2, PAGE_REPORTING: 5 } as const;
 const INFLATE = 0, DEFLATE = 1, STATS = 2;
@@ -38,8 +38,8 @@ interface BalloonState {
   readonly target: number;
   readonly actual: number;
   readonly stats: readonly (readonly [name: string, value: number])[];
-  /** The guest's buffer for statistics: its first descriptor. */
-  readonly statsHead: number | undefined;
+  /** The guest's buffer for statistics. */
+  readonly statsChain: ChainState | undefined;
   readonly metrics: Readonly<Record<string, number>>;
 }
 
@@ -118,19 +118,18 @@ export class BalloonDevice implements VirtioDevice {
       target: this.#target,
       actual: this.#actual,
       stats: [...this.#stats],
-      statsHead: this.#statsChain?.head,
+      statsChain: this.#statsChain?.save(),
       metrics: { ...this.#metrics },
     };
   }
 
   restore(state: unknown): void {
-    const { target, actual, stats, statsHead, metrics } = state as BalloonState;
+    const { target, actual, stats, statsChain, metrics } = state as BalloonState;
     this.#target = target;
     this.#actual = actual;
     this.#stats = new Map(stats);
-    this.#statsChain = undefined;
+    this.#statsChain = statsChain && this.#port!.queues[STATS].kept(statsChain);
     Object.assign(this.#metrics, metrics);
-    if (statsHead !== undefined) this.#port!.perform(() => this.#statsChain = this.#port!.queues[STATS].walk(statsHead));
   }
 
   #inflate(chain: Chain): void {

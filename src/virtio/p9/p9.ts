@@ -2,7 +2,7 @@
 // What serves them stands outside of the machine, so an answer comes between two slices, like a word of a socket.
 
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
-import type { Chain } from "../virtqueue.ts";
+import type { Chain, ChainState } from "../virtqueue.ts";
 
 const P9Feature = { MOUNT_TAG: 0 } as const;
 /** Bytes of a tag. */
@@ -21,8 +21,8 @@ export interface P9Backend {
 
 interface P9State {
   readonly next: number;
-  /** Requests without an answer yet: the guest's chains by their first descriptor. */
-  readonly pending: readonly { readonly ticket: number; readonly head: number }[];
+  /** Requests without an answer yet: the guest's chains. */
+  readonly pending: readonly { readonly ticket: number; readonly chain: ChainState }[];
   readonly backend: unknown;
 }
 
@@ -89,7 +89,7 @@ export class P9Device implements VirtioDevice {
   }
 
   save(): P9State {
-    const pending = [...this.#pending].map(([ticket, { head }]) => ({ ticket, head }));
+    const pending = [...this.#pending].map(([ticket, chain]) => ({ ticket, chain: chain.save() }));
     return { next: this.#next, pending, backend: this.backend.save() };
   }
 
@@ -97,10 +97,8 @@ export class P9Device implements VirtioDevice {
     const { next, pending, backend } = state as P9State;
     this.#next = next;
     this.#pending.clear();
-    const port = this.#port!;
-    port.perform(() => {
-      for (const { ticket, head } of pending) this.#pending.set(ticket, port.queues[0].walk(head));
-    });
+    const [queue] = this.#port!.queues;
+    for (const { ticket, chain } of pending) this.#pending.set(ticket, queue.kept(chain));
     this.backend.restore(backend);
   }
 }

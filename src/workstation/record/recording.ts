@@ -11,7 +11,7 @@
 
 import { createHash } from "node:crypto";
 import { cacheFolder, exists, sha256, writeWhole } from "../cache.ts";
-import { type SessionPlan, writtenFile } from "../plan.ts";
+import { type SessionPlan, writtenDisk } from "../plan.ts";
 import { decodePlain, encodePlain } from "../plain-json.ts";
 import { VERSION } from "../version.ts";
 import { writeAll } from "../write-all.ts";
@@ -121,16 +121,16 @@ export async function readRecording(path: string): Promise<Recording> {
   };
 }
 
-/** A recording may be anybody's: what its plan says of files to write is left out, and a machine that writes through to files is refused. */
+/** A recording may be anybody's: what its plan says of files to write is left out, and a machine that writes through to a disk is refused. */
 function foreignPlan(path: string, { record: _record, from: _from, instant: _instant, logs: _logs, ...plan }: SessionPlan): SessionPlan {
-  let written: ReturnType<typeof writtenFile>;
+  let written: string | undefined;
   try {
-    written = writtenFile(plan);
+    written = writtenDisk(plan);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new RecordingError(`${path}:1: its plan makes no machine`);
   }
-  if (written) throw new RecordingError(`${path}:1: its machine writes to ${written.path}; none that is recorded does`);
+  if (written !== undefined) throw new RecordingError(`${path}:1: its machine writes to ${written}; none that is recorded does`);
   return plan;
 }
 

@@ -1,7 +1,5 @@
 // Parts of a session's machine beside hypervisor and native guests: devices of the platform, what was typed ahead, the session's own notes.
 
-import { ArchiveError } from "../../machine/archive.ts";
-
 /** A part that is saved as plain data. */
 export interface SavedPart {
   readonly name: string;
@@ -13,16 +11,3 @@ export interface SavedPart {
 
 /** Something has no place in a snapshot: a file that is written through, a connection to the outside. The message names it and the way out. */
 export class UnsavableError extends Error {}
-
-/** A part whose state no archive has yet: it is not saved, and whatever a file says of it is not one of its states. */
-export function unsavedPart(name: string, why: string): SavedPart {
-  return {
-    name,
-    save() {
-      throw new UnsavableError(why);
-    },
-    restore() {
-      throw new ArchiveError(why);
-    },
-  };
-}

@@ -1,9 +1,7 @@
 // A snapshot's plan may be anybody's: whatever it wants of this computer is named, and what no archive has is taken from no file.
 
 import assert from "node:assert/strict";
-import { ArchiveError } from "../../../src/machine/archive.ts";
 import { hostResources } from "../../../src/workstation/snapshot/host-resources.ts";
-import { UnsavableError, unsavedPart } from "../../../src/workstation/snapshot/parts.ts";
 import type { DevicePlan } from "../../../src/virtio/plan.ts";
 import { bootPlan, demoPlan } from "./systems.ts";
 
@@ -24,16 +22,10 @@ Deno.test("what a machine wants of the computer is named: of the primary, its fi
   assert.ok(boot.what.kind === "boot" && run.what.kind === "run");
   assert.deepEqual(hostResources(boot), []);
   assert.deepEqual(hostResources({ ...boot, what: { ...boot.what, devices: DEVICES } }), NAMED);
-  const firmware = { code: new Uint8Array(4), vars: { path: "/vars", size: 4096 } };
+  const firmware = { code: new Uint8Array(4), vars: { path: "/vars", content: new Uint8Array(4096) } };
   assert.deepEqual(hostResources({ ...boot, what: { ...boot.what, firmware } }), ["firmware variables /vars (rw)"]);
   assert.deepEqual(hostResources(run), []);
   const { host } = run.what;
   const vms = host.vms.map((vm, index) => index === 1 ? { ...vm, devices: DEVICES } : vm);
   assert.deepEqual(hostResources({ ...run, what: { ...run.what, host: { ...host, vms } } }), NAMED);
-});
-
-Deno.test("a part that no archive has is neither saved nor taken from a file", () => {
-  const part = unsavedPart("flash", "it is not part of snapshots");
-  assert.throws(() => part.save(), UnsavableError);
-  assert.throws(() => part.restore(undefined), ArchiveError);
 });
