@@ -13,7 +13,7 @@ import type { FaultsState } from "../hypervisor/faults.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
-import { RAM_BASE } from "../machine/memory-map.ts";
+import { PAGE_SIZE, RAM_BASE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
 import { TraceRecorder } from "./inspect/trace-recorder.ts";
@@ -26,13 +26,13 @@ import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.
 import { Outside } from "./outside.ts";
 import { type BreakPlace, StopRules } from "./stop-rules.ts";
 import { VmSymbols } from "./symbols/vm-symbols.ts";
+import { isZeroPage } from "./snapshot/pages.ts";
 import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
 import { loadSystem, saveSystem, type SystemState } from "./snapshot/system-state.ts";
 import type { System } from "./system.ts";
 
 /** Events kept between two slices. */
 const EVENT_RING = 1000;
-const PAGE = 4096;
 
 const TAILS = v.array(v.strictObject({ console: v.string(), bytes: v.instance(Uint8Array) }));
 const byVmid = v.array(v.tuple([v.number(), v.string()]));
@@ -339,9 +339,9 @@ export class GuestSystem implements System, Inspected {
     const { map, ram } = this.machine;
     for (const [start, end] of [[RAM_BASE, map.primaryEnd], [map.hypervisorBase, map.ramEnd]]) {
       const bytes = ram.bytes(start, end - start);
-      for (let at = 0; at < bytes.length; at += PAGE) {
-        const chunk = bytes.subarray(at, at + PAGE);
-        if (isZero(chunk)) continue;
+      for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
+        const chunk = bytes.subarray(at, at + PAGE_SIZE);
+        if (isZeroPage(chunk)) continue;
         hash.update(`${start + at}:`);
         hash.update(chunk);
       }
@@ -454,11 +454,4 @@ const EVERYBODY: Debuggee = {
 function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {
   if (vcpus.some((vcpu) => vcpu.native)) return "native";
   return vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) ? "proxy" : "own";
-}
-
-/** Whether a page is all zero. */
-function isZero(page: Uint8Array): boolean {
-  const words = new Int32Array(page.buffer, page.byteOffset, page.length >> 2);
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
-  return true;
 }

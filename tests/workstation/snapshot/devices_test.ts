@@ -186,14 +186,17 @@ const COMMAND = 20;
 const ASSETS = new URL("../../../assets/guests", import.meta.url).pathname;
 const WAYS = [
   ["VMM", "", ""],
-  ["VMM of GenieZone", 'hypervisor = "geniezone"', "[host]\ngzvm = true"],
+  ["VMM of GenieZone", 'hypervisor = "geniezone"', "gzvm = true"],
   ["hypervisor", 'schedule = "own"\naffinity = "pinned"\naffinity_map = [1]', ""],
 ];
 
-for (const [who, keys, machine] of WAYS) {
+for (const [who, keys, host] of WAYS) {
   Deno.test(`a driver whose console's registers are the ${who}'s is saved in the middle of a conversation, and answers`, async () => {
     const vm = `[vm.tty]\nimage = "teletype.bin"\nmemory = "4MiB"\n${keys}\n`;
-    const plan = await configured(`el2 = 1\n${machine}\n${vm}devices = [{ kind = "rng" }, { kind = "console" }]\n`, ASSETS);
+    const plan = await configured(
+      `el2 = 1\n[machine]\nmemory = "96MiB"\n[host]\nmemory = "64MiB"\n${host}\n${vm}devices = [{ kind = "rng" }, { kind = "console" }]\n`,
+      ASSETS,
+    );
     const guests = new Guests(assemble(plan));
     const console = guests.console("tty/hvc0");
     await console.expect(/^teletype, interrupt 49$/m, COMMAND);
