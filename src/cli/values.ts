@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
+import { bytesOf } from "../workstation/inspect/bytes.ts";
 import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
 import { EVENTS } from "../workstation/inspect/tables.ts";
 
@@ -63,8 +64,7 @@ export function parseAddress(text: string): number {
 
 /** Bytes: hexadecimal digits, blanks between allowed, or text behind `text:`. */
 export function parseBytes(text: string): Uint8Array {
-  if (text.startsWith("text:")) return new TextEncoder().encode(text.slice("text:".length));
-  const digits = text.replaceAll(/[\s_]|^0x/g, "");
-  if (!/^([0-9a-f]{2})+$/i.test(digits)) throw new InvalidArgumentError(`"${text}" are no bytes; write them like 21010f00 or text:hello.`);
-  return Uint8Array.from(digits.match(/../g)!, (pair) => parseInt(pair, 16));
+  const bytes = bytesOf(text);
+  if (!bytes) throw new InvalidArgumentError(`"${text}" are no bytes; write them like 21010f00 or text:hello.`);
+  return bytes;
 }

@@ -84,6 +84,12 @@ export const ACTIONS: readonly Action[] = [
   { name: "list.wider", context: "lists", keys: ["+"], help: "more time in a column of the timeline" },
   { name: "list.closer", context: "lists", keys: ["-"], help: "less time in a column of the timeline" },
   { name: "machine.pause", context: "lists", keys: ["p"], help: "pause the machine, or let it go on" },
+  {
+    name: "machine.stop-rule",
+    context: "lists",
+    keys: ["b"],
+    help: "stop the machine at events like the selected one, or before an instruction",
+  },
   { name: "time.on", context: "lists", keys: ["."], help: "an instruction on, the machine paused" },
   { name: "time.back", context: "lists", keys: [","], help: "an instruction back: the past, which takes no input" },
   { name: "time.now", context: "lists", keys: ["t"], help: "from the past to where the machine is" },

@@ -9,22 +9,18 @@ import type { Key } from "./keys.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
-import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
-import { type Choice, ConfirmOverlay, HelpOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { Menus } from "./menus.ts";
+import { HelpOverlay, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
 import type { Line, Pane } from "./pane.ts";
 import { plainText } from "./records.ts";
-import { suiting } from "./palette.ts";
 import { Questions } from "./questions.ts";
 import { makeScreens, type Placed } from "./screens.ts";
 import { TablePane } from "./table-pane.ts";
-import { Look, THEME_NAMES, type ThemeName } from "./theme.ts";
+import { Look, type ThemeName } from "./theme.ts";
 import { TreePane } from "./tree-pane.ts";
 import { Windows } from "./windows.ts";
 import type { UiState } from "./ui-state.ts";
 import { Asker } from "../workstation/control/asker.ts";
-import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
-import type { Action as MachineAction } from "../workstation/inspect/action.ts";
-import { cellText } from "../workstation/inspect/format.ts";
 import type { Row, Table } from "../workstation/inspect/table.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
 
@@ -83,6 +79,7 @@ export class App {
   readonly #console: ConsolePane;
   readonly #windows: Windows;
   readonly #questions: Questions;
+  readonly #menus: Menus;
   #sample: MachineSample | undefined;
   #sampledAt = 0;
   #speed: number | undefined;
@@ -103,7 +100,6 @@ export class App {
   readonly #back: Visit[] = [];
   readonly #forward: Visit[] = [];
   readonly #filterHistory: string[] = [];
-  readonly #paletteHistory: string[] = [];
   #search: { text: string; by: number } | undefined;
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
@@ -121,6 +117,22 @@ export class App {
       () => !this.#failed && !this.#lost && !this.#frozen && this.#sample !== undefined,
       () => port.changed(false),
     );
+    this.#menus = new Menus({
+      ...{ asker: this.#asker, keymap: this.#keymap, windows: this.#windows, console: this.#console },
+      readOnly: options.readOnly ?? false,
+      ended: () => this.#end !== undefined,
+      focus: () => this.#focus,
+      selected: () => this.#onlySelected(),
+      show: (overlay) => this.#overlay = overlay,
+      say: (text, role) => this.#say(text, role),
+      changed: () => port.changed(true),
+      jump: (id) => this.#jump(id),
+      typeInto: (vm) => this.#typeInto(vm),
+      run: (action, key) => this.#run(action, key),
+      copy: (text) => this.#copy(text),
+      mouse: (on) => port.mouse(on),
+      theme: (theme) => this.setTheme(theme),
+    });
     if (options.state) this.#restore(options.state);
   }
 
@@ -184,6 +196,9 @@ export class App {
         this.#past = event.past ?? false;
         // Steps and moves have no speed; what goes on has one from its second picture on.
         this.#speed = undefined;
+        break;
+      case "stopped":
+        this.#say(`${event.rule} stopped the machine: ${event.text}`, "warning");
         break;
       case "moved":
         this.#say(event.error ?? `at ${event.instructions} instructions`, event.error === undefined ? "text" : "refused");
@@ -309,9 +324,10 @@ export class App {
     "object.references": () => this.#references(),
     "object.inspect": () => this.#inspect(),
     "object.why": () => this.#why(),
-    "object.actions": () => this.#menu(false),
-    "danger.menu": () => this.#menu(true),
-    "copy.menu": () => this.#copyMenu(),
+    "object.actions": () => this.#menus.actions(false),
+    "danger.menu": () => this.#menus.actions(true),
+    "copy.menu": () => this.#menus.copy(),
+    "machine.stop-rule": () => this.#menus.stopRule(),
     "filter.edit": () => this.#editFilter(),
     "console.enter": () => this.#enterConsole(),
     "console.next": () => this.#next(1),
@@ -344,7 +360,7 @@ export class App {
     "time.back": () => this.#timeTravel({ kind: "step", by: -1 }),
     "time.now": () => this.#timeTravel({ kind: "now" }),
     "display.freeze": () => this.#freeze(),
-    "palette.show": () => this.#palette(),
+    "palette.show": () => this.#menus.palette(),
     "help.show": () => this.#overlay = new HelpOverlay(this.#keymap),
     "leave": () => this.port.leave(),
     "step.out": () => this.#stepOut(),
@@ -527,135 +543,17 @@ export class App {
     });
   }
 
-  // ---- menus ----
-
-  #circumstances(): Circumstances {
-    return { readOnly: this.options.readOnly ?? false, ended: this.#end !== undefined, hasConsole: (vm) => this.#console.has(vm) };
-  }
-
-  #menu(danger: boolean): void {
-    const selected = this.#onlySelected();
-    if (!selected) return;
-    const { id } = selected.row;
-    const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
-    if (!found.length) {
-      return this.#say(danger ? `nothing dangerous can be done with ${id}` : `nothing can be done with ${id}; i shows its fields`);
-    }
-    const items = found.map(({ action, reason }): MenuItem => ({
-      key: action.key,
-      label: `${action.label.padEnd(32)} ${action.command(id)}`,
-      reason,
-      danger: action.danger,
-      run: () => this.#do(action, id),
-    }));
-    this.#overlay = new MenuOverlay(`${danger ? "! " : ""}${id}`, items);
-  }
-
-  #do(action: ObjectAction, id: string): void {
-    if (action.name === "console.enter") return this.#typeInto(vmOf(id) ?? "");
-    const { act, question } = action;
-    if (!act || !question) throw new Error(`${action.name} has no code`);
-    this.#overlay = new ConfirmOverlay(question(id), () => {
-      this.#perform(act(id), `${action.name} ${id}: done`);
-    });
-  }
-
-  /** Has the machine do it, and says what came of it. */
-  #perform(action: MachineAction, done: string): void {
-    this.#asker.act(action).then((error) => {
-      this.#say(error ?? done, error === undefined ? "text" : "refused");
-      this.port.changed(true);
-    });
-  }
-
-  /** What the palette makes of `inject RULE`: a fault from now on, once the rule is right. */
-  #injection(rule: string): Choice {
-    const text = `inject ${rule}`;
-    if (this.options.readOnly) {
-      return {
-        text,
-        detail: "off: --read-only",
-        run: () => this.#say("inject changes the machine; --read-only forbids it", "refused"),
-      };
-    }
-    try {
-      const { text: checked } = parseFaultRule(rule);
-      return {
-        text,
-        detail: "a fault from now on",
-        run: () => this.#perform({ kind: "inject.add", rule: checked }, `${checked}: from now on`),
-      };
-    } catch (error) {
-      if (!(error instanceof FaultRuleError)) throw error;
-      const { message } = error;
-      return { text, detail: message, run: () => this.#say(message, "refused") };
-    }
-  }
-
-  #copyMenu(): void {
-    const selected = this.#onlySelected();
-    if (!selected) return;
-    const { table, row } = selected;
-    const copy = (key: string, label: string, text: string): MenuItem => ({
-      key,
-      label: `${label.padEnd(8)} ${text}`,
-      run: () => {
-        this.port.copy(text);
-        this.#say(`copied: ${text}`);
-      },
-    });
-    const cells = Object.entries(table.columns).filter(([, { width }]) => width !== undefined);
-    const filter = this.#focus instanceof TablePane && this.#focus.filterText ? ` --filter '${this.#focus.filterText}'` : "";
-    this.#overlay = new MenuOverlay(`copy ${row.id}`, [
-      copy("y", "row", cells.map(([name, column]) => cellText(column, row[name])).join("  ")),
-      copy("i", "id", row.id),
-      copy("j", "JSON", JSON.stringify(row)),
-      copy("c", "command", `el2 ${table.command}${filter}`),
-    ]);
-  }
-
-  #palette(): void {
-    this.#overlay = new TextOverlay({
-      sign: ":",
-      history: this.#paletteHistory,
-      choices: (text) => this.#choices(text),
-      accept: (text) => this.#say(`nothing is called ${JSON.stringify(text)}; ? shows all`),
-    });
-  }
-
-  /** What the palette offers for a text, best first. */
-  #choices(text: string): Choice[] {
-    const wanted = text.trim().toLowerCase();
-    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) {
-      return [{ text: text.trim(), detail: "go to it", run: () => this.#jump(text.trim()) }];
-    }
-    if (/^inject\s+\S/.test(wanted)) return [this.#injection(text.trim().replace(/^inject\s+/i, ""))];
-    const offers: Choice[] = this.#keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
-      .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => this.#run(action, NO_KEY) }));
-    for (const on of [true, false]) {
-      offers.push({
-        text: `mouse ${on ? "on" : "off"}`,
-        detail: `${on ? "take" : "leave the terminal its"} mouse reports`,
-        run: () => this.port.mouse(on),
-      });
-    }
-    offers.push({
-      text: "inject",
-      detail: "RULE behind it: let operations go wrong, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
-      run: () => this.#say("inject KIND FIELD=VALUE .. -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
-    });
-    for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colours", run: () => this.setTheme(theme) });
-    for (const { pane } of this.#windows.visible) {
-      if (!(pane instanceof TablePane)) continue;
-      for (const { id } of pane.rows.slice(0, 200)) offers.push({ text: id, detail: "go to it", run: () => this.#jump(id) });
-    }
-    return suiting(text, offers);
-  }
+  // ---- looks and filters ----
 
   /** Takes other colours. */
   setTheme(theme: ThemeName): void {
     this.#look = new Look(theme, this.#look.ascii);
     this.port.redraw();
+  }
+
+  #copy(text: string): void {
+    this.port.copy(text);
+    this.#say(`copied: ${text}`);
   }
 
   #editFilter(): void {
@@ -819,5 +717,3 @@ export class App {
     return hints.map(({ keys, hint }) => `${keys[0]} ${hint}`).join("  ");
   }
 }
-
-const NO_KEY: Key = { name: "", bytes: new Uint8Array() };

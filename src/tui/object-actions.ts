@@ -1,6 +1,9 @@
 // What can be done with an object: one table for the menus `a` and `!`. What cannot be done now says why.
 
 import { kindOf, vmOf } from "./links.ts";
+import { encodeRequest } from "../abi/rpc/message.ts";
+import { MEM_RECLAIM } from "../abi/rpc/messages/memory.ts";
+import { bytesOf } from "../workstation/inspect/bytes.ts";
 import type { Action } from "../workstation/inspect/action.ts";
 
 /** What an action's availability depends on. */
@@ -22,10 +25,12 @@ export interface ObjectAction {
   readonly label: string;
   /** It changes the machine: it stands in the menu of `!`, and asks. */
   readonly danger: boolean;
+  /** What has to be typed first: what stands before it, and what is right where it cannot be taken. */
+  readonly prompt?: { readonly sign: (id: string) => string; readonly wrong: string };
   /** The question that it asks. */
-  readonly question?: (id: string) => string;
-  /** What it does to the machine; what it does to the screen is the application's. */
-  readonly act?: (id: string) => Action;
+  readonly question?: (id: string, text: string) => string;
+  /** What it does to the machine, with what was typed; undefined where that is wrong. What it does to the screen is the application's. */
+  readonly act?: (id: string, text: string) => Action | undefined;
   /** The command that does the same. */
   readonly command: (id: string) => string;
   /** Why it cannot be done; undefined where it can. */
@@ -34,6 +39,8 @@ export interface ObjectAction {
 
 const PLATFORM: ReadonlySet<string> = new Set(["host", "rm"]);
 const neededVm = (id: string) => PLATFORM.has(vmOf(id) ?? "") ? `${id} is what the others need` : undefined;
+
+const handleOf = (id: string) => Number(id.slice("parcel:".length));
 
 /** The table. */
 export const OBJECT_ACTIONS: readonly ObjectAction[] = [
@@ -69,6 +76,17 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     disabled: neededVm,
   },
   {
+    name: "vm.reset",
+    on: ["vm"],
+    key: "r",
+    label: "reset: end it at once, start anew",
+    danger: true,
+    question: (id) => `Reset ${id}?`,
+    act: (id) => ({ kind: "vm.reset", vm: id }),
+    command: (id) => `el2 vm reset ${id}`,
+    disabled: neededVm,
+  },
+  {
     name: "vcpu.kill",
     on: ["vcpu"],
     key: "k",
@@ -88,6 +106,20 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     question: (id) => `Make ${id} pending?`,
     act: (id) => ({ kind: "irq.raise", irq: id }),
     command: (id) => `el2 irq raise ${id}`,
+  },
+  {
+    name: "queue.send",
+    on: ["mq"],
+    key: "w",
+    label: "send: put a message in",
+    danger: true,
+    prompt: { sign: (id) => `message for ${id}, hexadecimal or text:TEXT`, wrong: "no bytes; write them like 21010f00 or text:hello" },
+    question: (id, text) => `Send ${text} into ${id}?`,
+    act: (id, text) => {
+      const bytes = bytesOf(text);
+      return bytes && { kind: "queue.send", queue: id, bytes };
+    },
+    command: (id) => `el2 queue send ${id} BYTES`,
   },
   {
     name: "queue.flush",
@@ -115,8 +147,9 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     key: "r",
     label: "reclaim it",
     danger: true,
-    command: (id) => `el2 mem parcel ${id}`,
-    disabled: () => "only the owner can: the native host reclaims what it lent when the VM has ended",
+    question: (id) => `Ask the resource manager, as the host, to reclaim ${id}?`,
+    act: (id) => ({ kind: "rpc.send", id: MEM_RECLAIM.id, payload: encodeRequest(MEM_RECLAIM, { handle: handleOf(id), flags: 0 }) }),
+    command: (id) => `el2 rpc send MEM_RECLAIM handle=${id.slice("parcel:".length)} flags=0`,
   },
 ];
 

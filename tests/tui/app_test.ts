@@ -154,14 +154,72 @@ Deno.test("W15: Enter on an id jumps, Backspace returns to the same row", async 
 
 Deno.test("W16: an action that cannot be done says why", async () => {
   const rig = new Rig();
+  await rig.type("g!");
+  assert.match(await rig.text(), /stop: ask it to shut down .*vm:host is what the others need/);
+  await rig.type("s");
+  assert.match(await rig.text(), /stop: ask it to shut down.*vm:host is what the others need[^\n]*$/);
+  await rig.press("esc");
   await rig.type("4");
   await rig.lines();
   await rig.press("tab", "tab");
-  await rig.type("a");
-  assert.match(await rig.text(), /reclaim it .*only the owner can/);
-  await rig.type("r");
-  assert.match(await rig.text(), /reclaim it.*only the owner can[^\n]*$/);
-  assert.deepEqual(rig.acted, []);
+  const readOnly = new Rig(120, 36, { readOnly: true });
+  await readOnly.type("4");
+  await readOnly.lines();
+  await readOnly.press("tab", "tab");
+  await readOnly.type("ar");
+  assert.match(await readOnly.text(), /reclaim it.*off: --read-only[^\n]*$/);
+  assert.deepEqual([rig.acted, readOnly.acted], [[], []]);
+});
+
+Deno.test("! resets a VM, sends what was typed into a queue, reclaims a parcel: each asks first", async () => {
+  const rig = new Rig();
+  await rig.type("gjjj!r");
+  assert.match(await rig.text(), /Reset vm:debian\? y\/N/);
+  await rig.type("y");
+  await rig.type("6");
+  await rig.lines();
+  await rig.type("!w");
+  assert.match(await rig.text(), /message for mq:7, hexadecimal or text:TEXT:/m);
+  await rig.type("nonsense\r");
+  assert.match(await rig.text(), /nonsense: no bytes; write them like 21010f00 or text:hello/);
+  await rig.type("!wtext:hi\r");
+  assert.match(await rig.text(), /Send text:hi into mq:7\? y\/N/);
+  await rig.type("y");
+  await rig.type("4");
+  await rig.lines();
+  await rig.press("tab", "tab");
+  await rig.type("!r");
+  assert.match(await rig.text(), /Ask the resource manager, as the host, to reclaim parcel:0x12\? y\/N/);
+  await rig.type("y");
+  const payload = Uint8Array.of(0x12, 0, 0, 0, 0, 0, 0, 0);
+  assert.deepEqual(rig.acted, [
+    { kind: "vm.reset", vm: "vm:debian" },
+    { kind: "queue.send", queue: "mq:7", bytes: textBytes("hi") },
+    { kind: "rpc.send", id: 0x5100_0015, payload },
+  ]);
+});
+
+Deno.test("b makes a stop rule of what is selected, marks what is wrong with it, and a stop is told", async () => {
+  const rig = new Rig();
+  await rig.type("9");
+  await rig.lines();
+  await rig.type("gb");
+  assert.match(await rig.text(), /stop at: kind=\w+ name=\w+ vcpu=vcpu:\S+$/m);
+  await rig.press("enter");
+  const [rule] = rig.stops;
+  assert.ok(rule.kind === "event" && /^kind=\w+ name=/.test(rule.filter));
+  assert.match(await rig.text(), /the machine stops at kind=.*p lets it go on/);
+  await rig.type("b\x15kynd=hvc");
+  assert.match(await rig.text(), /stop at: >kynd=hvc .*no field "kynd"/);
+  await rig.press("enter");
+  await rig.type("b\x15at debian:vfs_open\r:stop off\r");
+  assert.deepEqual(rig.stops.slice(1), [{ kind: "place", at: "debian:vfs_open" }, { kind: "remove", rule: "all" }]);
+  rig.apply({ kind: "paused", paused: true });
+  rig.apply({ kind: "stopped", rule: "stop:1", text: "ev:5 vcpu:rm/0 hvc addrspace_map" });
+  assert.match(await rig.text(), /PAUSED[^]*stop:1 stopped the machine: ev:5 vcpu:rm\/0 hvc addrspace_map/);
+  const readOnly = new Rig(120, 36, { readOnly: true });
+  await readOnly.type("b");
+  assert.match(await readOnly.text(), /the machine goes on: --read-only/);
 });
 
 Deno.test("W17: rebinding shows in the help", async () => {

@@ -6,6 +6,7 @@ import { KeyParser, textBytes } from "../../src/tui/keys.ts";
 import type { Action } from "../../src/workstation/inspect/action.ts";
 import type { Answer, Query } from "../../src/workstation/inspect/query.ts";
 import type { Request, SessionEvent } from "../../src/workstation/protocol.ts";
+import type { StopChange } from "../../src/workstation/stop-rules.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 
 /** What the console of debian shows. */
@@ -16,6 +17,7 @@ const CONSOLE =
 export class Rig {
   readonly requests: Request[] = [];
   readonly acted: Action[] = [];
+  readonly stops: StopChange[] = [];
   readonly copied: string[] = [];
   readonly mouse: boolean[] = [];
   readonly app: App;
@@ -102,6 +104,9 @@ export class Rig {
     if (request.kind === "query") {
       const answer = this.answer(request.query);
       queueMicrotask(() => this.app.apply({ kind: "answer", id: request.id, answer }));
+    } else if (request.kind === "stop-rule") {
+      this.stops.push(request.change);
+      queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: undefined }));
     } else if (request.kind === "act") {
       this.acted.push(request.action);
       queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: undefined }));

@@ -1,4 +1,4 @@
-// Bytes as people read them.
+// Bytes as people read and write them.
 
 /** Two hexadecimal digits a byte, blanks between. */
 export function bytesText(bytes: Uint8Array): string {
@@ -8,4 +8,12 @@ export function bytesText(bytes: Uint8Array): string {
 /** Printable ASCII; every other byte is a dot. */
 export function asciiText(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".").join("");
+}
+
+/** Hexadecimal digits, blanks between allowed, or text behind `text:`; undefined where it is neither. */
+export function bytesOf(text: string): Uint8Array | undefined {
+  if (text.startsWith("text:")) return new TextEncoder().encode(text.slice("text:".length));
+  const digits = text.replaceAll(/[\s_]|^0x/g, "");
+  if (!/^([0-9a-f]{2})+$/i.test(digits)) return undefined;
+  return Uint8Array.from(digits.match(/../g)!, (pair) => parseInt(pair, 16));
 }

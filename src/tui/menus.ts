@@ -1,0 +1,280 @@
+// What is chosen or typed over a screen: actions on objects, copies, the palette, stop rules.
+
+import type { Action, Keymap } from "./actions.ts";
+import type { ConsolePane } from "./console-pane.ts";
+import type { Key } from "./keys.ts";
+import { kindOf, placeOf, vmOf } from "./links.ts";
+import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
+import { type Choice, ConfirmOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { suiting } from "./palette.ts";
+import type { Line, Pane } from "./pane.ts";
+import { TablePane } from "./table-pane.ts";
+import { THEME_NAMES, type ThemeName } from "./theme.ts";
+import type { Windows } from "./windows.ts";
+import type { Asker } from "../workstation/control/asker.ts";
+import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
+import type { Action as MachineAction } from "../workstation/inspect/action.ts";
+import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import { cellText } from "../workstation/inspect/format.ts";
+import type { Row, Table } from "../workstation/inspect/table.ts";
+import { EVENTS } from "../workstation/inspect/tables.ts";
+import type { StopChange } from "../workstation/stop-rules.ts";
+
+/** Objects of a palette's list. */
+const OFFERED_ROWS = 200;
+
+/** What the menus need of the application. */
+export interface MenuHost {
+  readonly asker: Asker;
+  readonly keymap: Keymap;
+  readonly windows: Windows;
+  readonly console: ConsolePane;
+  readonly readOnly: boolean;
+  /** The machine has ended. */
+  readonly ended: () => boolean;
+  readonly focus: () => Pane;
+  /** The selected row; says where there is none. */
+  readonly selected: () => { readonly table: Table; readonly row: Row } | undefined;
+  readonly show: (overlay: Overlay) => void;
+  readonly say: (text: string, role?: Line["role"]) => void;
+  /** Something was answered: draw. */
+  readonly changed: () => void;
+  readonly jump: (id: string) => void;
+  readonly typeInto: (vm: string) => void;
+  readonly run: (action: Action, key: Key) => void;
+  readonly copy: (text: string) => void;
+  readonly mouse: (on: boolean) => void;
+  readonly theme: (theme: ThemeName) => void;
+}
+
+const NO_KEY: Key = { name: "", bytes: new Uint8Array() };
+
+/** The menus of an application. */
+export class Menus {
+  readonly #paletteHistory: string[] = [];
+  readonly #stopHistory: string[] = [];
+
+  constructor(readonly host: MenuHost) {}
+
+  /** What can be done with the selected object; of `danger` only what changes the machine. */
+  actions(danger: boolean): void {
+    const { host } = this;
+    const selected = host.selected();
+    if (!selected) return;
+    const { id } = selected.row;
+    const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
+    if (!found.length) {
+      return host.say(danger ? `nothing dangerous can be done with ${id}` : `nothing can be done with ${id}; i shows its fields`);
+    }
+    const items = found.map(({ action, reason }): MenuItem => ({
+      key: action.key,
+      label: `${action.label.padEnd(32)} ${action.command(id)}`,
+      reason,
+      danger: action.danger,
+      run: () => this.#do(action, id),
+    }));
+    host.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, items));
+  }
+
+  /** The row as text, id, JSON or command, for the clipboard. */
+  copy(): void {
+    const { host } = this;
+    const selected = host.selected();
+    if (!selected) return;
+    const { table, row } = selected;
+    const copy = (key: string, label: string, text: string): MenuItem => ({
+      key,
+      label: `${label.padEnd(8)} ${text}`,
+      run: () => host.copy(text),
+    });
+    const cells = Object.entries(table.columns).filter(([, { width }]) => width !== undefined);
+    const focus = host.focus();
+    const filter = focus instanceof TablePane && focus.filterText ? ` --filter '${focus.filterText}'` : "";
+    host.show(
+      new MenuOverlay(`copy ${row.id}`, [
+        copy("y", "row", cells.map(([name, column]) => cellText(column, row[name])).join("  ")),
+        copy("i", "id", row.id),
+        copy("j", "JSON", JSON.stringify(row)),
+        copy("c", "command", `el2 ${table.command}${filter}`),
+      ]),
+    );
+  }
+
+  /** Finds any action, screen or object by its name. */
+  palette(): void {
+    this.host.show(
+      new TextOverlay({
+        sign: ":",
+        history: this.#paletteHistory,
+        choices: (text) => this.#choices(text),
+        accept: (text) => this.host.say(`nothing is called ${JSON.stringify(text)}; ? shows all`),
+      }),
+    );
+  }
+
+  /** A rule by which the machine stops, from what is selected. */
+  stopRule(): void {
+    const { host } = this;
+    if (host.readOnly) return host.say("the machine goes on: --read-only");
+    host.show(
+      new TextOverlay({
+        sign: "stop at: ",
+        text: stopFilter(host.focus()),
+        history: this.#stopHistory,
+        changed: (text) => {
+          const error = filterError(text);
+          return error && { text: `stop at: ${text.slice(0, error.at)}>${text.slice(error.at)}   ${error.message}`, role: "refused" };
+        },
+        accept: (text) => this.#stopAt(text),
+      }),
+    );
+  }
+
+  #stopAt(text: string): void {
+    const { host } = this;
+    const filter = text.trim();
+    if (filter === "") {
+      return host.say("a filter of events, such as kind=rpc refused=yes, or at debian:vfs_open; :stop off takes all rules back");
+    }
+    const error = filterError(filter);
+    if (error) return host.say(`${filter}: ${error.message}`, "refused");
+    const at = placeOfCode(filter);
+    this.#changeStops(
+      at === undefined ? { kind: "event", filter } : { kind: "place", at },
+      `the machine stops at ${filter}; p lets it go on, :stop off takes all rules back`,
+    );
+  }
+
+  #changeStops(change: StopChange, done: string): void {
+    this.#answered(this.host.asker.stopRule(change), done);
+  }
+
+  #answered(answer: Promise<string | undefined>, done: string): void {
+    answer.then((error) => {
+      this.host.say(error ?? done, error === undefined ? "text" : "refused");
+      this.host.changed();
+    });
+  }
+
+  #circumstances(): Circumstances {
+    const { readOnly, ended, console } = this.host;
+    return { readOnly, ended: ended(), hasConsole: (vm) => console.has(vm) };
+  }
+
+  #do(action: ObjectAction, id: string): void {
+    const { host } = this;
+    if (action.name === "console.enter") return host.typeInto(vmOf(id) ?? "");
+    const { act, question, prompt } = action;
+    if (!act || !question) throw new Error(`${action.name} has no code`);
+    const ask = (text: string) => {
+      const done = act(id, text);
+      if (done === undefined) return host.say(`${text}: ${prompt?.wrong}`, "refused");
+      host.show(new ConfirmOverlay(question(id, text), () => this.#perform(done, `${action.name} ${id}: done`)));
+    };
+    if (prompt) host.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
+    else ask("");
+  }
+
+  /** Has the machine do it, and says what came of it. */
+  #perform(action: MachineAction, done: string): void {
+    this.#answered(this.host.asker.act(action), done);
+  }
+
+  /** What the palette makes of `inject RULE`: a fault from now on, once the rule is right. */
+  #injection(rule: string): Choice {
+    const { host } = this;
+    const text = `inject ${rule}`;
+    if (host.readOnly) {
+      return {
+        text,
+        detail: "off: --read-only",
+        run: () => host.say("inject changes the machine; --read-only forbids it", "refused"),
+      };
+    }
+    try {
+      const { text: checked } = parseFaultRule(rule);
+      return {
+        text,
+        detail: "a fault from now on",
+        run: () => this.#perform({ kind: "inject.add", rule: checked }, `${checked}: from now on`),
+      };
+    } catch (error) {
+      if (!(error instanceof FaultRuleError)) throw error;
+      const { message } = error;
+      return { text, detail: message, run: () => host.say(message, "refused") };
+    }
+  }
+
+  /** What the palette offers for a text, best first. */
+  #choices(text: string): Choice[] {
+    const { host } = this;
+    const wanted = text.trim().toLowerCase();
+    if (/^[a-z]+:./.test(wanted) && placeOf(wanted)) {
+      return [{ text: text.trim(), detail: "go to it", run: () => host.jump(text.trim()) }];
+    }
+    if (/^inject\s+\S/.test(wanted)) return [this.#injection(text.trim().replace(/^inject\s+/i, ""))];
+    const offers: Choice[] = host.keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
+      .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => host.run(action, NO_KEY) }));
+    for (const on of [true, false]) {
+      offers.push({
+        text: `mouse ${on ? "on" : "off"}`,
+        detail: `${on ? "take" : "leave the terminal its"} mouse reports`,
+        run: () => host.mouse(on),
+      });
+    }
+    offers.push({
+      text: "inject",
+      detail: "RULE behind it: let operations go wrong, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
+      run: () => host.say("inject KIND FIELD=VALUE .. -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
+    });
+    offers.push({
+      text: "stop off",
+      detail: "take all stop rules back",
+      run: () => this.#changeStops({ kind: "remove", rule: "all" }, "nothing stops the machine"),
+    });
+    for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colours", run: () => host.theme(theme) });
+    for (const { pane } of host.windows.visible) {
+      if (!(pane instanceof TablePane)) continue;
+      for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => host.jump(id) });
+    }
+    return suiting(text, offers);
+  }
+}
+
+/** `at VM:PLACE`: a place of code in the place of a filter. */
+function placeOfCode(text: string): string | undefined {
+  return /^at\s+(\S+)$/.exec(text)?.[1];
+}
+
+function filterError(text: string): FilterError | undefined {
+  if (placeOfCode(text) !== undefined) return undefined;
+  try {
+    parseFilter(text, EVENTS);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FilterError) return error;
+    throw error;
+  }
+}
+
+/** The events that are about what is selected in a pane. */
+function stopFilter(pane: Pane): string {
+  const { selection } = pane;
+  if (!selection) return pane instanceof TablePane && pane.table === EVENTS ? pane.filterText : "";
+  const { table, row } = selection;
+  if (table === EVENTS) return `kind=${row.kind} name=${row.name}${row.vcpu === null ? "" : ` vcpu=${row.vcpu}`}`;
+  switch (kindOf(row.id)) {
+    case "vm":
+      return `vm=${row.id}`;
+    case "vcpu":
+      return `vcpu=${row.id}`;
+    case "irq":
+      return `kind=virq "${row.id}"`;
+    case "rpc":
+      return `kind=rpc name=${row.msg}`;
+    case "why":
+      return `refused=yes name=${row.call}`;
+    default:
+      return `"${row.id}"`;
+  }
+}
