@@ -97,8 +97,8 @@ function grown(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, n
 async function busyPlan(computing?: string): Promise<SessionPlan> {
   const planned = await planText(configuration(computing), undefined, new URL("../assets/guests", import.meta.url).pathname);
   if (!planned.ok) throw new Error(planned.errors.join("\n"));
-  const { host, ui: _, ...machine } = planned.run;
-  return { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
+  const { ui: _, ...machine } = planned.run;
+  return { ...machine, duration: undefined, hashAt: [] };
 }
 
 async function measure(withTui: boolean, computing?: string): Promise<Round> {

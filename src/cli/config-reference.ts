@@ -1,7 +1,7 @@
 // docs/reference/configuration.md: the keys of a configuration with their types and defaults, read from the schema that checks them.
 // What each means stands in docs/configuration.md.
 
-import { KNOWN_KEYS, Schema } from "../workstation/config-schema.ts";
+import { Schema } from "../workstation/config-schema.ts";
 import { STEPS } from "../workstation/scenario/scenario.ts";
 
 /** What is read of a schema of valibot, whatever it is. */
@@ -32,8 +32,6 @@ export function configurationReference(): string {
     else if (table.value && unwrapped(table.value).entries) lines.push(...section(`[${name}.NAME]`, unwrapped(table.value).entries!));
     else if (table.value) lines.push(...variants(name, unwrapped(table.value)));
   }
-  const notBuilt = Object.entries(KNOWN_KEYS).flatMap(([table, keys]) => keys.notBuilt.map((key) => `\`${key}\` in [${table}]`));
-  if (notBuilt.length) lines.push("## Not built", "", `Refused by name: ${notBuilt.join(", ")}.`, "");
   lines.push("# Scenario steps", "", "Of the files that `el2 test` runs; [scenarios.md](../scenarios.md) says what each does.", "");
   for (const [kind, schema] of Object.entries(STEPS)) lines.push(...section(kind, node(schema).entries!));
   return lines.join("\n");

@@ -18,8 +18,10 @@ export interface HeadlessOptions {
   readonly only?: string;
   /** Print what the core did at the end, as a line of JSON on stderr. */
   readonly stats?: boolean;
-  /** Bytes that end a run on a terminal: ctrl-] d. */
+  /** It is on a terminal: a prefix and `d` end it. */
   readonly interactive: boolean;
+  /** The prefix, `ctrl-]` where nothing is said. */
+  readonly prefix?: string;
 }
 
 /** Runs a started session to its end and returns the exit code. */
@@ -73,7 +75,8 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
   const raw = options.stdio && options.interactive;
   if (raw) Deno.stdin.setRaw(true);
   if (options.stdio) {
-    const leave = () => finish(ExitCode.Interrupted, "left by ctrl-] d");
+    const { prefix = DEFAULT_PREFIX } = options;
+    const leave = { prefix: controlByte(prefix), call: () => finish(ExitCode.Interrupted, `left by ${prefix} d`) };
     readInput(raw ? leave : undefined, (bytes) => {
       if (joined !== undefined) client.send({ kind: "input", console: joined, bytes });
     }).then(() => client.send({ kind: "input-ended" }));
@@ -90,11 +93,22 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
   }
 }
 
-const PREFIX = 0x1d;
+const DEFAULT_PREFIX = "ctrl-]";
 const LEAVE = "d".charCodeAt(0);
 
-/** Hands stdin on until it ends; the end of input does not end the run. With `leave`, ctrl-] d calls it and ctrl-] ctrl-] is one ctrl-]. */
-async function readInput(leave: (() => void) | undefined, give: (bytes: Uint8Array) => void): Promise<void> {
+/** What a terminal sends for `ctrl-X`. */
+function controlByte(key: string): number {
+  return key.charCodeAt(key.length - 1) & 0x1f;
+}
+
+/** What ends a run on a terminal: its prefix and `d`; the prefix twice is one for the guest. */
+interface Leave {
+  readonly prefix: number;
+  readonly call: () => void;
+}
+
+/** Hands stdin on until it ends; the end of input does not end the run. */
+async function readInput(leave: Leave | undefined, give: (bytes: Uint8Array) => void): Promise<void> {
   let prefix = false;
   for await (const chunk of Deno.stdin.readable) {
     if (!leave) {
@@ -103,8 +117,8 @@ async function readInput(leave: (() => void) | undefined, give: (bytes: Uint8Arr
     }
     const bytes: number[] = [];
     for (const byte of chunk) {
-      if (prefix && byte === LEAVE) return leave();
-      if (byte === PREFIX && !prefix) prefix = true;
+      if (prefix && byte === LEAVE) return leave.call();
+      if (byte === leave.prefix && !prefix) prefix = true;
       else {
         bytes.push(byte);
         prefix = false;

@@ -16,7 +16,7 @@ import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
 import { checkedEventFilter, parseDuration, parsePort } from "./values.ts";
 import { collectSymbols } from "./symbols.ts";
-import { KeyClash, Keymap } from "../tui/actions.ts";
+import { KeyClash, Keymap, withPrefix } from "../tui/actions.ts";
 import { exists } from "../workstation/cache.ts";
 import { DISK_GUEST_MEMORY, diskGuestBoot } from "../workstation/catalog-boot.ts";
 import { DEFAULT_UI, type FileUi } from "../workstation/config-schema.ts";
@@ -182,19 +182,19 @@ interface Planned {
 
 function checked(result: RunResult): Planned {
   if (!result.ok) throw new Failure(result.errors.join("\n     "));
-  const { host, ui, recordTo: record, ...machine } = result.run;
-  const plan: SessionPlan = { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
+  const { ui, recordTo: record, ...machine } = result.run;
+  const plan: SessionPlan = { ...machine, duration: undefined, hashAt: [] };
   return { plan, ui, record };
 }
 
 /** Keys that clash, or belong to no action, are errors of the configuration. */
 function checkedUi(file: string, ui: FileUi): FileUi {
   try {
-    new Keymap(ui.keys);
+    new Keymap(withPrefix(ui.keys, ui.console_prefix));
     return ui;
   } catch (error) {
     if (!(error instanceof KeyClash)) throw error;
-    throw new Failure(`${file}: [ui] keys: ${error.message}`);
+    throw new Failure(`${file}: [ui] ${ui.console_prefix === undefined ? "keys" : "keys and console_prefix"}: ${error.message}`);
   }
 }
 

@@ -9,6 +9,7 @@ import { ProcessTerminal } from "../tui/terminal.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { instantly } from "./instant.ts";
 import { withLog } from "./log.ts";
+import { withPrefix } from "../tui/actions.ts";
 import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import type { FileUi } from "../workstation/config-schema.ts";
@@ -73,6 +74,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       names: !options.stdio && options.names,
       timeout: options.timeout,
       interactive: terminal,
+      prefix: options.ui?.console_prefix,
       only: options.only,
       stats: options.stats,
     });
@@ -86,7 +88,9 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     const ended = runTui(hub.connect(), terminalOfProcess(), {
       title: options.title,
       state: await loadUiState(name),
-      keys: options.ui?.keys,
+      keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
+      layout: options.ui?.layout,
+      braille: options.ui?.braille,
       ...surroundings({ ascii: options.ui?.ascii, mouse: options.ui?.mouse, theme: options.ui?.theme }),
     });
     start();

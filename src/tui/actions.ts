@@ -168,6 +168,21 @@ export const CONTEXT_TITLES: Readonly<Record<Context, string>> = {
   text: "while typing",
 };
 
+/** The keys in `CONTEXT_TITLES`, by their actions. */
+const CONTEXT_ENTRIES = { "window.prefix": "ctrl-w", "console.prefix": "ctrl-]" } as const;
+
+/** Keys by action name, with this one for what takes the keys back from a guest, and for itself behind that. */
+export function withPrefix(keys: Readonly<Record<string, string>>, prefix: string | undefined): Readonly<Record<string, string>> {
+  return prefix === undefined ? keys : { "console.prefix": prefix, "console.send-prefix": prefix, ...keys };
+}
+
+/** An action with another key, which its hint names. */
+function rebound(action: Action, key: string): Action {
+  const [before] = action.keys;
+  const hint = action.hint?.startsWith(`${before} `) ? key + action.hint.slice(before.length) : action.hint;
+  return { ...action, keys: [key], hint };
+}
+
 /** Two actions have one key in one context. */
 export class KeyClash extends Error {}
 
@@ -184,7 +199,7 @@ export class Keymap {
   constructor(changes: Readonly<Record<string, string>> = {}) {
     const unknown = Object.keys(changes).find((name) => !ACTIONS.some((action) => action.name === name));
     if (unknown !== undefined) throw new KeyClash(`there is no action ${JSON.stringify(unknown)}`);
-    this.actions = ACTIONS.map((action) => changes[action.name] === undefined ? action : { ...action, keys: [changes[action.name]] });
+    this.actions = ACTIONS.map((action) => changes[action.name] === undefined ? action : rebound(action, changes[action.name]));
     for (const action of this.actions) {
       for (const key of action.keys) {
         const place = `${action.context} ${key}`, other = this.#keys.get(place);
@@ -192,6 +207,17 @@ export class Keymap {
         this.#keys.set(place, action);
       }
     }
+  }
+
+  /** The first key of an action. */
+  keyOf(name: string): string {
+    return this.actions.find((action) => action.name === name)!.keys[0];
+  }
+
+  /** What a context is called, with the key that leads to it here. */
+  titleOf(context: Context): string {
+    const entries = Object.entries(CONTEXT_ENTRIES).map(([name, key]) => [key, this.keyOf(name)]);
+    return entries.reduce((title, [key, here]) => title.replace(key, () => here), CONTEXT_TITLES[context]);
   }
 
   /** The action of a key in a context; `everywhere` counts in all but the console. */

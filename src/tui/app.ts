@@ -61,6 +61,10 @@ export interface AppOptions {
   readonly logs?: string;
   /** How the person left the screens the last time. */
   readonly state?: UiState;
+  /** Which screens are shown at the start where there is no `state`, as `Windows.layout` says it. */
+  readonly layout?: string;
+  /** Timelines have finer steps, in dots. */
+  readonly braille?: boolean;
 }
 
 /** A place to come back to. */
@@ -105,8 +109,8 @@ export class App {
   constructor(readonly options: AppOptions, readonly port: AppPort) {
     this.#asker = new Asker(port);
     this.#keymap = new Keymap(options.keys);
-    this.#look = new Look(options.theme ?? "terminal", options.ascii ?? false);
-    this.#console = new ConsolePane(() => port.changed(false), (console, bytes) => {
+    this.#look = new Look(options.theme ?? "terminal", options.ascii ?? false, options.braille);
+    this.#console = new ConsolePane(this.#keymap.keyOf("console.prefix"), () => port.changed(false), (console, bytes) => {
       if (!this.#end && !options.readOnly) port.send({ kind: "input", console, bytes });
     });
     this.#windows = new Windows(makeScreens(this.#tree, this.#console), () => this.#questions.all());
@@ -134,20 +138,23 @@ export class App {
       theme: (theme) => this.setTheme(theme),
     });
     if (options.state) this.#restore(options.state);
+    else if (options.layout) this.#windows.load(options.layout);
   }
 
   /** What the person has made of the screens. */
   get state(): UiState {
     const filters = this.#tablePanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
-    return { screen: this.#windows.screen.key, filters: Object.fromEntries(filters), folded: this.#tree.folded, theme: this.#look.theme };
+    const { layout, screen } = this.#windows;
+    return { layout, screen: screen.key, filters: Object.fromEntries(filters), folded: this.#tree.folded, theme: this.#look.theme };
   }
 
-  #restore({ screen, filters, folded, theme }: UiState): void {
+  #restore({ layout, screen, filters, folded, theme }: UiState): void {
+    this.#windows.load(layout);
     this.#windows.show(screen);
     this.#tree.foldAll(folded);
     for (const [name, pane] of this.#tablePanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
     // What the environment says beats what was kept.
-    if (!this.options.theme) this.#look = new Look(theme, this.#look.ascii);
+    if (!this.options.theme) this.#look = this.#look.with(theme);
   }
 
   #tablePanes(): [string, TablePane][] {
@@ -547,7 +554,7 @@ export class App {
 
   /** Takes other colours. */
   setTheme(theme: ThemeName): void {
-    this.#look = new Look(theme, this.#look.ascii);
+    this.#look = this.#look.with(theme);
     this.port.redraw();
   }
 
@@ -707,13 +714,17 @@ export class App {
   }
 
   #hints(wide: boolean): string {
-    if (this.#console.typing && !this.#prefix) return "keys go to the guest; ctrl-] then d takes them back";
+    if (this.#console.typing && !this.#prefix) {
+      return `keys go to the guest; ${this.#keymap.keyOf("console.prefix")} then d takes them back`;
+    }
     const context = this.#context();
     const hints = this.#keymap.actions.filter((action) =>
       action.context === context && action.hint !== undefined && (wide || !action.wide)
     );
-    if (context === "window") return `ctrl-w then  ${hints.map(({ hint }) => hint).join("  ")}`;
-    if (context === "prefix") return `ctrl-] then  ${hints.map(({ hint }) => hint).join("  ")}`;
+    if (context === "window" || context === "prefix") {
+      const prefix = this.#keymap.keyOf(context === "window" ? "window.prefix" : "console.prefix");
+      return `${prefix} then  ${hints.map(({ hint }) => hint).join("  ")}`;
+    }
     return hints.map(({ keys, hint }) => `${keys[0]} ${hint}`).join("  ");
   }
 }

@@ -19,7 +19,8 @@ export class ConsolePane implements Pane {
    * @param changed called when an emulator has taken in output
    * @param answer answers of an emulator to its guest
    */
-  constructor(readonly changed: () => void, readonly answer: (console: string, bytes: Uint8Array) => void) {}
+  /** @param prefix the key that takes the keys back from a guest */
+  constructor(readonly prefix: string, readonly changed: () => void, readonly answer: (console: string, bytes: Uint8Array) => void) {}
 
   /** Name of the console that is shown; empty while there is none. */
   get shown(): string {
@@ -59,7 +60,7 @@ export class ConsolePane implements Pane {
   title(): string {
     const { view } = this;
     if (!view) return "no console yet";
-    return `con:${view.name}  ${this.typing ? "KEYS GO TO THE GUEST  ctrl-] then d takes them back" : view.position}`;
+    return `con:${view.name}  ${this.typing ? `KEYS GO TO THE GUEST  ${this.prefix} then d takes them back` : view.position}`;
   }
 
   wants(): undefined {

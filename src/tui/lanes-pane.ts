@@ -1,6 +1,7 @@
 // The scheduler's timeline: a lane for each physical CPU, a letter for each VM, `_` for idle; a column is a span of virtual time.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
+import { dots } from "./glyphs.ts";
 import type { Pane } from "./pane.ts";
 import type { Look } from "./theme.ts";
 import { durationText, timeText } from "../workstation/inspect/format.ts";
@@ -66,12 +67,15 @@ export class LanesPane implements Pane {
     this.#drawScale(screen, area, start, step, look);
     const cpus = [...new Set(this.#rows.map(({ pcpu }) => Number(pcpu)))].sort((a, b) => a - b);
     const letters = letterOf([...new Set(this.#rows.flatMap(({ vm }) => typeof vm === "string" ? [vm] : []))]);
-    cpus.slice(0, area.height - 2).forEach((cpu, index) => {
-      const lane = this.#lane(cpu, start, step, width, letters);
-      screen.text(area.x, area.y + 1 + index, ` p${cpu}`.padEnd(6), look.style("heading"));
-      screen.text(area.x + 6, area.y + 1 + index, lane);
+    // With dots there is a second line for each: how much of each half of a column it was busy.
+    const height = look.glyphs.dots ? 2 : 1;
+    cpus.slice(0, Math.floor((area.height - 2) / height)).forEach((cpu, index) => {
+      const y = area.y + 1 + index * height;
+      screen.text(area.x, y, ` p${cpu}`.padEnd(6), look.style("heading"));
+      screen.text(area.x + 6, y, this.#lane(cpu, start, step, width, letters));
+      if (look.glyphs.dots) screen.text(area.x + 6, y + 1, dots(this.#load(cpu, start, step / 2, width * 2)), look.style("dim"));
     });
-    const y = area.y + 2 + cpus.length;
+    const y = area.y + 2 + cpus.length * height;
     const legend = [...letters].map(([vm, letter]) => `${letter} ${vm}`).join("   ");
     if (y < area.y + area.height) {
       screen.text(area.x, y, fit(cpus.length ? ` ${legend}   _ idle` : ` ${SLICES.empty}`, area.width), look.style("dim"));
@@ -98,14 +102,30 @@ export class LanesPane implements Pane {
     }
   }
 
-  /** What ran longest in each column. */
+  /** How much of each span a CPU was busy, 0 to 1. */
+  #load(cpu: number, start: number, step: number, width: number): number[] {
+    return this.#spent(cpu, start, step, width).map((span) => {
+      return [...span].reduce((sum, [vm, time]) => vm === undefined ? sum : sum + time, 0) / step;
+    });
+  }
+
+  /** What ran longest in each column: its letter, `_` for nothing. */
   #lane(cpu: number, start: number, step: number, width: number, letters: ReadonlyMap<string, string>): string {
+    return this.#spent(cpu, start, step, width).map((column) => {
+      // A VM that ran at all in a column shows before idleness.
+      const best = [...column].filter(([vm]) => vm !== undefined).sort(([, a], [, b]) => b - a)[0]?.[0];
+      return best === undefined ? (column.size ? "_" : " ") : letters.get(best) ?? "?";
+    }).join("");
+  }
+
+  /** Time (ns) that VMs have had of a CPU in each of `width` spans; undefined is nobody. */
+  #spent(cpu: number, start: number, step: number, width: number): Map<string | undefined, number>[] {
     const slices = this.#rows.filter((row) => row.pcpu === cpu);
-    const spent: Map<string, number>[] = Array.from({ length: width }, () => new Map());
+    const spent: Map<string | undefined, number>[] = Array.from({ length: width }, () => new Map());
     const end = start + width * step;
     slices.forEach((slice, index) => {
       const from = Math.max(Number(slice.t), start), to = Math.min(index + 1 < slices.length ? Number(slices[index + 1].t) : end, end);
-      const who = typeof slice.vm === "string" ? letters.get(slice.vm) ?? "?" : "_";
+      const who = typeof slice.vm === "string" ? slice.vm : undefined;
       for (let at = from; at < to;) {
         const column = Math.floor((at - start) / step);
         const next = Math.min(to, start + (column + 1) * step);
@@ -114,11 +134,7 @@ export class LanesPane implements Pane {
         at = next;
       }
     });
-    return spent.map((column) => {
-      // A VM that ran at all in a column shows before idleness.
-      const best = [...column].filter(([who]) => who !== "_").sort(([, a], [, b]) => b - a)[0];
-      return best?.[0] ?? (column.size ? "_" : " ");
-    }).join("");
+    return spent;
   }
 }
 

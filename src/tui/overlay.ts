@@ -1,6 +1,6 @@
 // What lies over a screen and takes the keys until it goes: help, menus, questions, a line of text.
 
-import { type Action, type Context, CONTEXT_TITLES, type Keymap } from "./actions.ts";
+import { type Action, type Context, type Keymap } from "./actions.ts";
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { type Key, keyText } from "./keys.ts";
 import type { Line } from "./pane.ts";
@@ -61,7 +61,7 @@ export class HelpOverlay implements Overlay {
     const lines: Line[] = [];
     for (const context of ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"] as const) {
       const actions = this.keymap.actions.filter((action) => action.context === context && matches(action, wanted));
-      if (actions.length) lines.push({ text: CONTEXT_TITLES[context], role: "changed" });
+      if (actions.length) lines.push({ text: this.keymap.titleOf(context), role: "changed" });
       for (const { keys, name, help } of actions) lines.push({ text: ` ${keys.join("  ").padEnd(16)} ${help.padEnd(66)} ${name}` });
     }
     return lines.length ? lines : [{ text: "no action is called that", role: "dim" }];

@@ -36,6 +36,10 @@ export interface TuiOptions {
   readonly logs?: string;
   /** How the person left the screens the last time. */
   readonly state?: UiState;
+  /** Which screens are shown at the start where there is no `state`. */
+  readonly layout?: string;
+  /** Timelines have finer steps, in dots. */
+  readonly braille?: boolean;
   /** Reaches a session again whose connection was lost; it rejects where there is none. */
   readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
 }

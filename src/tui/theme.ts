@@ -2,7 +2,7 @@
 
 import { Attribute, type Colour, palette, rgb, type Style } from "./cells.ts";
 import { THEMES } from "../workstation/config-schema.ts";
-import { ASCII_GLYPHS, type Glyphs, UNICODE_GLYPHS } from "./glyphs.ts";
+import { ASCII_GLYPHS, BRAILLE_GLYPHS, type Glyphs, UNICODE_GLYPHS } from "./glyphs.ts";
 
 /** What a piece of text means. */
 export type Role =
@@ -50,9 +50,13 @@ export class Look {
   readonly #styles: Readonly<Record<Role, Style>>;
   readonly glyphs: Glyphs;
 
-  constructor(readonly theme: ThemeName, readonly ascii: boolean) {
+  /**
+   * @param ascii nothing but ASCII, whatever else is asked for
+   * @param dots timelines have dots
+   */
+  constructor(readonly theme: ThemeName, readonly ascii: boolean, readonly dots = false) {
     const { running, refused, warning, link } = THEME_COLOURS[theme];
-    this.glyphs = ascii ? ASCII_GLYPHS : UNICODE_GLYPHS;
+    this.glyphs = ascii ? ASCII_GLYPHS : dots ? BRAILLE_GLYPHS : UNICODE_GLYPHS;
     this.#styles = {
       text: {},
       dim: { attributes: Attribute.Dim },
@@ -69,6 +73,11 @@ export class Look {
       guest: { attributes: Attribute.Reverse | Attribute.Bold },
       lost: { attributes: Attribute.Dim },
     };
+  }
+
+  /** The same in other colours. */
+  with(theme: ThemeName): Look {
+    return new Look(theme, this.ascii, this.dots);
   }
 
   /** The style of a role. */

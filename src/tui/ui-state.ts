@@ -4,7 +4,9 @@ import { THEME_NAMES, type ThemeName } from "./theme.ts";
 
 /** It. Plain data. */
 export interface UiState {
+  /** The screen that has the keys, and all that are shown (`Windows.layout`). */
   readonly screen: string;
+  readonly layout: string;
   /** Filters by screen and pane: `2/vcpus`. */
   readonly filters: Readonly<Record<string, string>>;
   readonly folded: readonly string[];
@@ -24,5 +26,7 @@ export function parseUiState(text: string): UiState | undefined {
   const theme = THEME_NAMES.find((name) => name === value.theme);
   const filters = Object.entries(value.filters ?? {}).filter(([, filter]) => typeof filter === "string");
   const folded = value.folded.filter((name) => typeof name === "string");
-  return theme && { screen: value.screen, filters: Object.fromEntries(filters), folded, theme };
+  // Files of before there were layouts have none.
+  const layout = typeof value.layout === "string" ? value.layout : value.screen;
+  return theme && { screen: value.screen, layout, filters: Object.fromEntries(filters), folded, theme };
 }

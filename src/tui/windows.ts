@@ -48,6 +48,22 @@ export class Windows {
     return this.#body.width;
   }
 
+  /** Which screens are where: `1`, `1|9` side by side, `1/9` one above the other. */
+  get layout(): string {
+    const split = this.#split;
+    if (!split) return this.#screen.key;
+    const [first, second] = split.focusedFirst ? [this.#screen, split.other] : [split.other, this.#screen];
+    return `${first.key}${split.sideBySide ? "|" : "/"}${second.key}`;
+  }
+
+  /** Shows such a layout; the first screen has the keys. */
+  load([first, how, second]: string): void {
+    this.#split = undefined;
+    this.show(first);
+    const other = this.screens.find(({ key }) => key === second);
+    if (other && other !== this.#screen) this.split(how === "|", other);
+  }
+
   /** Shows a screen by its key. Where it is the other half already, that gets the keys. */
   show(key: string): void {
     const screen = this.screens.find((one) => one.key === key);

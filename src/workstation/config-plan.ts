@@ -2,31 +2,32 @@
 
 import type { NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../host/plan.ts";
 import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
-import { readDevicetree } from "../devicetree/reader.ts";
-import type { DevicePlan } from "../virtio/plan.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/behaviour.ts";
 import { checkRoot } from "./boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-symbols.ts";
-import { catalogPath, DEBIAN_RELEASES } from "./catalog.ts";
+import { DEBIAN_RELEASES } from "./catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
-import type { FileDevice, FileLink, FileRm, FileUi, FileVm } from "./config-schema.ts";
-import { DEMO, EMBEDDED_FOLDER, embeddedFile } from "./embedded.ts";
+import { cannotRead, checkedDevicetree, inFolder, load, planDevice, type Refuse } from "./config-files.ts";
+import { planHostImage } from "./config-host-image.ts";
+import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./config-schema.ts";
+import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
 import { formatSize, MiB } from "./config-units.ts";
-import { PlanError, type RootPlan } from "./plan.ts";
+import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "./plan.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "./images.ts";
 
-/** A machine and the native host on it: what a configuration says, with all files read. */
+/** A machine and what runs on it: what a configuration says, with all files read. */
 export interface RunConfiguration {
   /** Physical CPUs. */
   readonly cpus: number;
-  /** Bytes of all guests' memory together. */
+  /** Bytes of all guests' memory together; where the primary VM is an image, of that one. */
   readonly memory: number;
   readonly turbo: boolean;
   readonly behaviour?: Behaviour;
   readonly seed: number;
   /** What runs in the root VM in place of our resource manager. */
   readonly root?: RootPlan;
-  readonly host: NativeHostPlan;
+  /** The native host with its VMs, or an image as the primary VM. */
+  readonly what: RunPlan | BootPlan;
   /** ELF files with symbols of VMs, by VM. */
   readonly symbols?: Readonly<Record<string, Uint8Array>>;
   /** File that the run is recorded to. */
@@ -106,17 +107,46 @@ export async function planText(
   return { ok: false, errors: errors.map((error) => name === undefined ? error.message : formatConfigError(name, error)) };
 }
 
-async function planConfig({ file, positions }: Config, folder: string, errors: ConfigError[]): Promise<RunConfiguration> {
-  const vms: VmPlan[] = [];
+async function planConfig({ file, positions }: Config, folder: string, errors: ConfigError[]): Promise<RunConfiguration | undefined> {
   const symbols: Record<string, Uint8Array> = {};
   const logs: Record<string, string> = {};
+  /** Notes errors at keys of a table. */
+  const refuseIn = (...table: string[]): Refuse => (key, message) => {
+    const position = positions.value([...table, key]) ?? positions.key(table) ?? { line: 1, column: 1 };
+    errors.push({ ...position, message });
+  };
+  const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
+  const behaviour = { capIds, quirks, hypervisorNode, strict, check };
+  const root = await planRoot(file.rm, folder, refuseIn("rm"));
+  if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
+    refuseIn("machine")("hypervisor_node", 'hypervisor_node is of the native resource manager; with [rm] kind = "image" leave it out');
+  }
+  const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, folder);
+  const common = { root, cpus, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
+  const named = () => Object.keys(symbols).length > 0 && { symbols };
+  if (file.host.kind === "image") {
+    const planned = await planHostImage(file.host, { cpus, memory, folder }, refuseIn("host"));
+    if (planned === undefined) return undefined;
+    if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
+    if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
+    return { ...common, ...named(), memory: planned.memory, what: planned.boot };
+  }
+  const vms = await planVms(file, folder, { symbols, logs }, (name) => refuseIn("vm", name));
+  return { ...common, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
+}
+
+/** What VMs bring beside their plans, by VM. */
+interface Brought {
+  readonly symbols: Record<string, Uint8Array>;
+  readonly logs: Record<string, string>;
+}
+
+async function planVms(file: File, folder: string, { symbols, logs }: Brought, refuseIn: (vm: string) => Refuse): Promise<VmPlan[]> {
+  const vms: VmPlan[] = [];
   for (const [index, [name, vm]] of Object.entries(file.vm).entries()) {
     const log = vm.devices?.find((device) => device.kind === "pl011")?.log;
     if (log !== undefined) logs[name] = inFolder(log, folder);
-    const refuse = (key: string, message: string) => {
-      const position = positions.value(["vm", name, key]) ?? positions.key(["vm", name]) ?? { line: 1, column: 1 };
-      errors.push({ ...position, message });
-    };
+    const refuse = refuseIn(name);
     const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)) };
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
@@ -130,36 +160,12 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
     }
     vms.push(plan);
   }
-  const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
-  const behaviour = { capIds, quirks, hypervisorNode, strict, check };
-  const root = await planRoot(file.rm, folder, (key, message) => {
-    const position = positions.value(["rm", key]) ?? positions.key(["rm"]) ?? { line: 1, column: 1 };
-    errors.push({ ...position, message });
-  });
-  if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
-    const position = positions.value(["machine", "hypervisor_node"]) ?? { line: 1, column: 1 };
-    errors.push({ ...position, message: 'hypervisor_node is of the native resource manager; with [rm] kind = "image" leave it out' });
-  }
-  const { device, gzvm, memlock } = file.host;
-  return {
-    root,
-    cpus,
-    memory,
-    turbo,
-    seed,
-    behaviour,
-    ...Object.keys(symbols).length > 0 && { symbols },
-    host: {
-      memory: file.host.memory,
-      vcpus: file.host.vcpus ?? Math.min(2, cpus),
-      vms,
-      buffers: buffersOf(Object.values(file.link)),
-      driver: { device, gzvm, memlock },
-    },
-    recordTo: file.machine.record === "off" ? undefined : inFolder(file.machine.record, folder),
-    logs,
-    ui: file.ui,
-  };
+  return vms;
+}
+
+function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): NativeHostPlan {
+  const { device, gzvm, memlock, memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
+  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock } };
 }
 
 /** The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something is wrong. */
@@ -190,8 +196,6 @@ function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-type Refuse = (key: string, message: string) => void;
-
 /** What a VM's plan takes from its place in the file. */
 interface VmPlace {
   /** What paths are relative to. */
@@ -206,7 +210,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid }: VmPlace,
   const bareMetal = await load("image", vm.image, folder, refuse, (file) => bareMetalImage(file, vm.base, vm.memory));
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
-  const devicetree = await load("dtb", vm.dtb, folder, refuse, checkedDevicetree);
+  const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_SIZE));
   const devices = await Promise.all(
     (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
   );
@@ -243,52 +247,6 @@ function startOf(start: string): VmStart {
   return after === undefined ? start as "auto" | "manual" : { after };
 }
 
-/** A devicetree of the user's, which the resource manager completes in place. @throws PlanError */
-function checkedDevicetree(file: Uint8Array): Uint8Array {
-  if (file.length > DEVICETREE_SIZE) throw new PlanError(`it has ${file.length} bytes, there is room for ${DEVICETREE_SIZE}`);
-  const read = readDevicetree(file);
-  if (!read.ok) throw new PlanError(`this is no devicetree: ${read.problem}`);
-  return file;
-}
-
-/** The virtio device that an entry of `devices` asks for; undefined for the PL011, and where something is wrong. */
-async function planDevice(
-  device: FileDevice,
-  cid: number,
-  folder: string,
-  refuse: (message: string) => void,
-): Promise<DevicePlan | undefined> {
-  switch (device.kind) {
-    case "pl011":
-      return undefined;
-    case "block":
-      try {
-        const image = await pathOf(device.image, folder);
-        if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
-        refuse(`image ${device.image}: this is a folder`);
-      } catch (error) {
-        refuse(error instanceof Deno.errors.NotFound ? `image ${device.image}: there is no such file` : reason(error));
-      }
-      return undefined;
-    case "vsock":
-      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, folder) };
-    case "net":
-      return { ...device, capture: device.capture === undefined ? undefined : inFolder(device.capture, folder) };
-    case "9p": {
-      const shared = inFolder(device.folder, folder);
-      const found = await Deno.stat(shared).catch(() => undefined);
-      if (found?.isDirectory === true) return { ...device, folder: shared };
-      refuse(`folder ${device.folder}: there is no such folder`);
-      return undefined;
-    }
-    case "rng":
-    case "console":
-    case "balloon":
-    case "input":
-      return device;
-  }
-}
-
 function ownSchedule(vm: FileVm): OwnSchedule {
   return {
     affinity: vm.affinity ?? "static",
@@ -296,58 +254,6 @@ function ownSchedule(vm: FileVm): OwnSchedule {
     priority: vm.priority ?? -1,
     timeslice: vm.timeslice ?? DEFAULT_TIMESLICE,
   };
-}
-
-/** The path of a file that a key names. @throws Error where the catalogue does not have it */
-async function pathOf(reference: string, folder: string): Promise<string> {
-  return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);
-}
-
-function inFolder(path: string, folder: string): string {
-  return path.startsWith("/") ? path : `${folder}/${path}`;
-}
-
-/** Reads the file that a key names and makes something of it; a failure is an error at the key's value. */
-async function load<T>(
-  key: string,
-  reference: string | undefined,
-  folder: string,
-  refuse: Refuse,
-  make: (file: Uint8Array) => T,
-): Promise<T | undefined> {
-  if (reference === undefined) return undefined;
-  let path: string;
-  try {
-    path = await pathOf(reference, folder);
-  } catch (error) {
-    refuse(key, reason(error));
-    return undefined;
-  }
-  let file: Uint8Array;
-  try {
-    file = embeddedFile(path) ?? await Deno.readFile(path);
-  } catch (error) {
-    refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
-    return undefined;
-  }
-  try {
-    return make(file);
-  } catch (error) {
-    refuse(key, `${key} ${reference}: ${reason(error)}`);
-    return undefined;
-  }
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** Why a file could not be read. Anything that is not about the file is a bug of ours and goes on. */
-function cannotRead(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.IsADirectory) return "this is a folder";
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "this may not be read";
-  throw error;
 }
 
 /** The links of one VM, as it sees them. */

@@ -1,4 +1,4 @@
-// The keys of el2.toml that are built, their types, ranges and defaults (WORKSTATION.md section 3), and those that are not built yet.
+// The keys of el2.toml, their types, ranges and defaults (WORKSTATION.md section 3).
 // A message is what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
 
 import * as v from "valibot";
@@ -50,12 +50,9 @@ function whole(min: number, max: number, outside: string) {
   return v.pipe(v.number(number), v.integer(number), v.minValue(min, outside), v.maxValue(max, outside));
 }
 
-function oneOf<const T extends readonly string[]>(known: T, notBuilt: readonly string[] = []) {
+function oneOf<const T extends readonly string[]>(known: T) {
   const words = known.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1");
-  return v.picklist(known, (issue) => {
-    if (notBuilt.some((word) => issue.input === word)) return `is not built yet; use ${words}`;
-    return issue.received === "undefined" ? "is missing" : `is not known; use ${words}`;
-  });
+  return v.picklist(known, (issue) => issue.received === "undefined" ? "is missing" : `is not known; use ${words}`);
 }
 
 /** A size in bytes between `min` and what a machine can have, a multiple of 2 MiB. */
@@ -125,14 +122,15 @@ const memlock = v.pipe(
   }),
 );
 
-const host = v.object({
-  kind: v.optional(oneOf(["native"], ["image"]), "native"),
-  memory: v.optional(size(32 * MiB), "128MiB"),
+/** Bytes that the native host keeps where nothing is said. */
+export const DEFAULT_HOST_MEMORY = 128 * MiB;
+
+const nativeHost = {
   vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
   device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
   gzvm: v.optional(boolean, false),
   memlock: v.optional(memlock, "unlimited"),
-});
+};
 
 const rm = v.object({
   kind: v.optional(oneOf(["native", "image"]), "native"),
@@ -261,6 +259,29 @@ const vm = v.object({
   )),
 });
 
+/** Keys of a host that is an image: a VM's, as far as they mean something there. */
+const imageHost = {
+  kernel: vm.entries.kernel,
+  image: vm.entries.image,
+  initrd: vm.entries.initrd,
+  symbols: vm.entries.symbols,
+  cmdline: v.optional(text),
+  dtb: vm.entries.dtb,
+  firmware: vm.entries.firmware,
+  firmware_vars: v.optional(text),
+  devices: vm.entries.devices,
+};
+
+const host = v.object({
+  kind: v.optional(oneOf(["native", "image"]), "native"),
+  memory: v.optional(size(32 * MiB)),
+  ...nativeHost,
+  ...imageHost,
+});
+
+/** Keys of `[host]` that only one of its kinds has, by that kind. */
+export const HOST_KEYS = { native: Object.keys(nativeHost), image: Object.keys(imageHost) } as const;
+
 /** A size in whole pages. */
 const bufferSize = v.pipe(
   v.string(mustBe('a size, such as "64KiB"')),
@@ -311,10 +332,28 @@ const table = mustBe("a table");
 /** Names of the colours that screens can have; `src/tui/theme.ts` has the colours. */
 export const THEMES = ["terminal", "dark", "light", "high-contrast", "solarized", "gruvbox", "nord", "deuteranopia"] as const;
 
+/** A key that types nothing, but for those that are other keys in a terminal: tab, enter, backspace. */
+const PREFIX_KEY = /^ctrl-[a-gk-ln-z\]\\^_]$/;
+
+/** One screen, or two: side by side `1|9`, one above the other `1/9`. The first has the keys. */
+const layout = v.pipe(
+  text,
+  v.check((layout) => /^\d([|/]\d)?$/.test(layout), 'is no layout; write a screen "1", or two "1|9", "1/9"'),
+  v.check((layout) => layout.length === 1 || layout[0] !== layout[2], "shows a screen twice"),
+);
+
 const ui = v.object({
   theme: v.optional(oneOf(THEMES)),
   mouse: v.optional(boolean, true),
   ascii: v.optional(boolean),
+  /** Timelines have finer steps, in dots. */
+  braille: v.optional(boolean, false),
+  /** What is shown at the start where the session's last layout is not kept. */
+  layout: v.optional(layout),
+  /** The key that takes the keys back from a guest. */
+  console_prefix: v.optional(
+    v.pipe(text, v.check((key) => PREFIX_KEY.test(key), "is no key for this; use ctrl- and a letter or ] \\ ^ _")),
+  ),
   /** Keys by action name; which actions and keys there are is the screens' to say. */
   keys: v.optional(v.record(v.string(), text, table), {}),
 });
@@ -347,29 +386,23 @@ export type FileDevice = NonNullable<FileVm["devices"]>[number];
 /** One key of `[link]`. */
 export type FileLink = v.InferOutput<typeof link>;
 
-/** The keys of one kind of table: built ones, and those of the design that are not. */
-export interface KnownKeys {
-  readonly built: readonly string[];
-  readonly notBuilt: readonly string[];
-}
-
 /** Known keys of each kind of table. `link` is by the link's own kind. */
 export const KNOWN_KEYS = {
-  root: { built: Object.keys(Schema.entries), notBuilt: [] },
-  machine: { built: Object.keys(machine.entries), notBuilt: [] },
-  host: { built: Object.keys(host.entries), notBuilt: [] },
-  rm: { built: Object.keys(rm.entries), notBuilt: [] },
-  ui: { built: Object.keys(ui.entries), notBuilt: ["layout", "console_prefix", "braille"] },
-  vm: { built: Object.keys(vm.entries), notBuilt: [] },
-  "msgqueue-pair": { built: Object.keys(link.options[0].entries), notBuilt: [] },
-  doorbell: { built: Object.keys(link.options[1].entries), notBuilt: [] },
-  shm: { built: Object.keys(link.options[2].entries), notBuilt: [] },
-} as const satisfies Record<string, KnownKeys>;
+  root: Object.keys(Schema.entries),
+  machine: Object.keys(machine.entries),
+  host: Object.keys(host.entries),
+  rm: Object.keys(rm.entries),
+  ui: Object.keys(ui.entries),
+  vm: Object.keys(vm.entries),
+  "msgqueue-pair": Object.keys(link.options[0].entries),
+  doorbell: Object.keys(link.options[1].entries),
+  shm: Object.keys(link.options[2].entries),
+} as const satisfies Record<string, readonly string[]>;
 
 /** Known keys of a device of this kind; undefined where there is no such kind. */
-export function deviceKeys(kind: unknown): KnownKeys | undefined {
+export function deviceKeys(kind: unknown): readonly string[] | undefined {
   const found = DEVICES.find(({ entries }) => entries.kind.literal === kind);
-  return found && { built: Object.keys(found.entries), notBuilt: [] };
+  return found && Object.keys(found.entries);
 }
 
 /** Keys of a VM that only `schedule = "own"` gives a meaning. */

@@ -5,12 +5,13 @@ import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
 import { type KeyPath, type Position, TomlPositions } from "./config-positions.ts";
 import {
+  DEFAULT_HOST_MEMORY,
   deviceKeys,
   type File,
   type FileLink,
   type FileVm,
+  HOST_KEYS,
   KNOWN_KEYS,
-  type KnownKeys,
   OWN_SCHEDULE_KEYS,
   Schema,
   shown,
@@ -50,6 +51,8 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
     return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }] };
   }
   for (const change of changes) applyChange(raw, change);
+  // Such a host makes its VMs by itself, so that none are missing.
+  if (isTable(raw.host) && raw.host.kind === "image") raw.vm ??= {};
   const positions = new TomlPositions(text);
   const errors = new ConfigErrors(positions);
   checkKeys(raw, errors);
@@ -122,12 +125,13 @@ function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
-/** Keys that nothing knows, and keys of the design that are not built. Values of a wrong type are left to the schema. */
+/** Keys that nothing knows. Values of a wrong type are left to the schema. */
 function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
   checkTable(raw, [], KNOWN_KEYS.root, errors);
   for (const name of ["machine", "host", "rm", "ui"] as const) {
     if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
   }
+  if (isTable(raw.host)) checkHostKeys(raw.host, errors);
   for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
     if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
     if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
@@ -147,19 +151,21 @@ function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
   }
 }
 
-function checkTable(table: Record<string, unknown>, path: KeyPath, known: KnownKeys, errors: ConfigErrors): void {
+/** Keys that only the other kind of host has. */
+function checkHostKeys(host: Record<string, unknown>, errors: ConfigErrors): void {
+  const other = host.kind === "image" ? "native" : "image";
+  for (const key of HOST_KEYS[other]) if (key in host) errors.atKey(["host", key], `${key} belongs to kind = "${other}"`);
+}
+
+function checkTable(table: Record<string, unknown>, path: KeyPath, known: readonly string[], errors: ConfigErrors): void {
   const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
   for (const key of Object.keys(table)) {
     if (path[0] === "vm" && OWN_SCHEDULE_KEYS.includes(key) && table.schedule !== "own") {
       errors.atKey([...path, key], `${key} needs schedule = "own"; a proxied vCPU runs where its caller runs`);
       continue;
     }
-    if (known.built.includes(key)) continue;
-    if (known.notBuilt.includes(key)) {
-      errors.atKey([...path, key], `${key}${where} is not built yet; leave it out`);
-    } else {
-      errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${didYouMean(key, [...known.built, ...known.notBuilt])}`);
-    }
+    if (known.includes(key)) continue;
+    errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${didYouMean(key, known)}`);
   }
 }
 
@@ -167,6 +173,7 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: KnownK
 function checkTogether(file: File, errors: ConfigErrors): void {
   const { cpus } = file.machine;
   const vms = Object.entries(file.vm);
+  if (file.host.kind === "image") return checkHostImage(file, errors);
   if (vms.length === 0) errors.atKey(["vm"], NO_VM);
   if (file.host.vcpus !== undefined && file.host.vcpus > cpus) {
     errors.atValue(["host", "vcpus"], `vcpus ${file.host.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
@@ -179,13 +186,20 @@ function checkTogether(file: File, errors: ConfigErrors): void {
     }
   }
   const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
-  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, file.host.memory + buffers);
+  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
   if (needed > file.machine.memory) {
     const has = formatSize(file.machine.memory);
     errors.atValue(["machine", "memory"], `memory ${has} is under the ${formatSize(needed)} that host and VMs need together`);
   }
   checkContextIds(vms, errors);
   checkLinks(Object.entries(file.link), file, errors);
+}
+
+/** An image as the primary VM makes its own VMs. */
+function checkHostImage({ vm, link }: File, errors: ConfigErrors): void {
+  const way = 'take it out, or use [host] kind = "native"';
+  for (const name of Object.keys(vm)) errors.atKey(["vm", name], `the primary VM is an image, which makes its VMs by itself; ${way}`);
+  for (const name of Object.keys(link)) errors.atKey(["link", name], `links are between VMs of the native host; ${way}`);
 }
 
 /** Context ids that devices are given: the network of sockets has each once. */

@@ -28,8 +28,7 @@ export class Guests {
   static async configured(text: string, folder = "."): Promise<Guests> {
     const result = await planText(text, undefined, folder);
     assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
-    const { host, ...machine } = result.run;
-    return new Guests(assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } }));
+    return new Guests(assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [] }));
   }
 
   /** A console by name. */

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog.ts";
 import { planText } from "../../src/workstation/config-plan.ts";
+import { nativeHostOf } from "../host/plans.ts";
 import { Guests, ordinaryGuest, PROMPT } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
 
@@ -44,7 +45,7 @@ Deno.test("the example of two hypervisors loads with the catalogue's guest: a VM
     for (const name of NAMES) await Deno.writeFile(`${folder}/${name}.img`, new Uint8Array(512));
     const result = await planText(await Deno.readTextFile(EXAMPLE), "two-hypervisors.toml", folder);
     assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
-    const { vms, driver } = result.run.host;
+    const { vms, driver } = nativeHostOf(result.run);
     assert.equal(driver.gzvm, true);
     assert.deepEqual(vms.map(({ name, hypervisor }) => [name, hypervisor]), NAMES.map((name) => [name, name]));
     for (const { devices = [] } of vms) {

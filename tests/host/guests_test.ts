@@ -3,13 +3,15 @@
 import assert from "node:assert/strict";
 import { planDemo } from "../../src/workstation/config-plan.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
+import { nativeHostOf } from "./plans.ts";
 import { Stack } from "./stack.ts";
 
 /** The demo with other command lines. */
 async function demo(cmdlines: Record<string, string>): Promise<{ stack: Stack }> {
   const result = await planDemo();
   assert.ok(result.ok);
-  const { host, cpus, memory } = result.run;
+  const { cpus, memory } = result.run;
+  const host = nativeHostOf(result.run);
   const vms = host.vms.filter(({ name }) => name in cmdlines).map((vm): VmPlan => ({ ...vm, cmdline: cmdlines[vm.name] }));
   return { stack: new Stack({ ...host, vms }, { cpus, memory }) };
 }

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { planDemo } from "../../src/workstation/config-plan.ts";
-import { MIB, vmPlan } from "./plans.ts";
+import { MIB, nativeHostOf, vmPlan } from "./plans.ts";
 import { Stack } from "./stack.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -120,7 +120,7 @@ for (let seed = 1; seed <= SEEDS; seed++) {
   Deno.test(`random code in ${HOSTILE_VMS} VMs disturbs neither the program nor another VM (seed ${seed})`, async () => {
     const demo = await planDemo();
     assert.ok(demo.ok);
-    const hello: VmPlan = { ...demo.run.host.vms[0], cmdline: "ms=2" };
+    const hello: VmPlan = { ...nativeHostOf(demo.run).vms[0], cmdline: "ms=2" };
     const hostile = Array.from({ length: HOSTILE_VMS }, (_, index) => {
       const bytes = hostileImage(seed * 1000 + index);
       return vmPlan(`hostile-${index}`, {

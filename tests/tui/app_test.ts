@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ACTIONS, KeyClash, Keymap } from "../../src/tui/actions.ts";
+import { ACTIONS, KeyClash, Keymap, withPrefix } from "../../src/tui/actions.ts";
+import type { AppOptions } from "../../src/tui/app.ts";
 import { OBJECT_ACTIONS } from "../../src/tui/object-actions.ts";
 import { textBytes } from "../../src/tui/keys.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
@@ -718,4 +719,43 @@ Deno.test("o shows the object that a row names beside its screen", async () => {
   const shown = await rig.text();
   assert.match(shown, /== requests to the resource manager/);
   assert.match(shown, /-- (parcels|VMs|refused)/);
+});
+
+Deno.test("a layout of the configuration is shown at the start; one that was kept, with its halves, beats it", async () => {
+  const rig = new Rig(160, 48, { layout: "2|3" });
+  assert.match(await rig.text(), /== vCPUs[^\n]*\|-- interrupts/);
+  await rig.type("\x17w");
+  const { state } = rig.app;
+  assert.deepEqual([state.layout, state.screen], ["2|3", "3"]);
+  const again = new Rig(160, 48, { layout: "1", state });
+  assert.match(await again.text(), /-- vCPUs[^\n]*\|== interrupts/);
+  assert.match(await new Rig(160, 48, { layout: "2/3" }).text(), /== vCPUs[^]*\n-- interrupts/);
+  assert.match(await new Rig(160, 48, { layout: "4" }).text(), /\[4 mem\]/);
+});
+
+Deno.test("another console prefix takes the keys back, sends itself, and stands in hints, titles and help", async () => {
+  const rig = new Rig(120, 36, { keys: withPrefix({}, "ctrl-a") });
+  await rig.type("cx\x1d\x01\x01");
+  assert.deepEqual(rig.typed, [...textBytes("x\x1d\x01")]);
+  assert.match(await rig.text(), /KEYS GO TO THE GUEST {2}ctrl-a then d/);
+  await rig.type("\x01");
+  assert.match(await rig.text(), /ctrl-a then {2}d leave.*ctrl-a send it/);
+  await rig.type("d?");
+  await rig.type("/send the prefix");
+  assert.doesNotMatch(await rig.text(), /ctrl-\]/);
+});
+
+Deno.test("with braille each lane of the scheduler has the CPU's load in dots beneath, without it it has none", async () => {
+  const lanes = async (options: Partial<AppOptions>) => {
+    const rig = new Rig(120, 36, options);
+    await rig.type("8");
+    return (await rig.lines()).filter((line) => /^ p\d|^ {6}[\u2800-\u28ff]/.test(line)).map((line) => line.trim().split(/\s+/).at(-1)!);
+  };
+  assert.deepEqual((await lanes({ ascii: false })).length, 2);
+  const [first, load, second, other] = await lanes({ ascii: false, braille: true });
+  assert.match(first, /D+H+/);
+  assert.match(load, /^[\u2800-\u28ff]*\u28ff+[\u2800-\u28ff]*$/);
+  assert.match(second, /R+_+/);
+  assert.match(other, /\u28ff\u2800/, "what was busy, then idle");
+  assert.equal((await lanes({ ascii: true, braille: true })).length, 2, "--ascii has no dots");
 });

@@ -80,8 +80,8 @@ class Session {
 async function demo(options: Partial<SessionPlan> = {}): Promise<Session> {
   const result = await planDemo();
   assert.ok(result.ok);
-  const { cpus, memory, seed, host } = result.run;
-  return new Session({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host }, ...options });
+  const { cpus, memory, seed, what } = result.run;
+  return new Session({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what, ...options });
 }
 
 Deno.test("W52: an instruction on and one back restore the state hash, wherever the machine is", async () => {

@@ -23,8 +23,8 @@ async function planVms(scenario: Scenario, step: Boot, what: string): Promise<Se
   const isFile = what !== "demo" && !/^debian(-[a-z]+)?$/.test(what);
   const result = what === "demo" ? await planDemo() : await planRun(isFile ? beside(scenario, what) : what, step.set);
   if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
-  const { host, ui: _, recordTo: _recordTo, ...machine } = result.run;
-  return { ...machine, duration: undefined, hashAt: [], what: { kind: "run", host } };
+  const { ui: _, recordTo: _recordTo, ...machine } = result.run;
+  return { ...machine, duration: undefined, hashAt: [] };
 }
 
 async function planPrimary(scenario: Scenario, step: Boot, { image, initrd, append, memory, cpus }: Primary): Promise<SessionPlan> {

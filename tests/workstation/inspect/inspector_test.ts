@@ -5,6 +5,7 @@ import type { Column } from "../../../src/workstation/inspect/table.ts";
 import { type TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { assemble } from "../../../src/workstation/assemble.ts";
+import { nativeHostOf } from "../../host/plans.ts";
 import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
 import { MiB } from "../../../src/workstation/config-units.ts";
 import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
@@ -235,10 +236,16 @@ Deno.test("a reason about a VM or an interrupt that the resource manager knows b
 Deno.test("W49: the timeline of a VM ends at the step that failed", async () => {
   const planned = await planDemo();
   assert.ok(planned.ok);
-  const { host, ...machine } = planned.run;
+  const host = nativeHostOf(planned.run);
   // Memory that is no multiple of what RM takes: the configuration would refuse it, a VMM of one's own may not.
   const broken = { ...host, vms: host.vms.map((vm) => vm.name === "hello" ? { ...vm, vcpus: 9 } : vm) };
-  const system = assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host: broken } }) as GuestSystem;
+  const system = assemble({
+    ...planned.run,
+    turbo: true,
+    duration: undefined,
+    hashAt: [],
+    what: { kind: "run", host: broken },
+  }) as GuestSystem;
   runUntil(system, HALF_SECOND);
   const steps = rows(system, "rpc.ls", { filter: "about=vm-0x80 | about=hello" });
   const refused = steps.findIndex((step) => step.refused);
@@ -274,10 +281,16 @@ Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and
     "assets/guests",
   );
   assert.ok(planned.ok);
-  const { host, ...machine } = planned.run;
+  const host = nativeHostOf(planned.run);
   // A priority above the owner's: the configuration would refuse that, a VMM of one's own may not.
   const broken = { ...host, vms: host.vms.map((vm) => ({ ...vm, schedule: OWN_ABOVE_OWNER })) };
-  const system = assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host: broken } }) as GuestSystem;
+  const system = assemble({
+    ...planned.run,
+    turbo: true,
+    duration: undefined,
+    hashAt: [],
+    what: { kind: "run", host: broken },
+  }) as GuestSystem;
   runUntil(system, HALF_SECOND);
   const starts = rows(system, "why", { filter: "call~VM_START" });
   assert.equal(starts.length, 1, JSON.stringify(rows(system, "why").map(({ call, err }) => `${call} ${err}`)));

@@ -11,8 +11,7 @@ import type { TableName, TABLES } from "../../../src/workstation/inspect/tables.
 export async function demoSystem(configuration?: string): Promise<GuestSystem> {
   const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, "assets/guests");
   if (!result.ok) throw new Error(result.errors.join("\n"));
-  const { host, ...machine } = result.run;
-  const system = assemble({ ...machine, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } });
+  const system = assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [] });
   return system as GuestSystem;
 }
 

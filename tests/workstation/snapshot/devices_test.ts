@@ -67,8 +67,8 @@ devices = [
 async function configured(text: string, folder: string): Promise<SessionPlan> {
   const result = await planText(text, undefined, folder);
   assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
-  const { host, cpus, memory, seed } = result.run;
-  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } };
+  const { cpus, memory, seed, what } = result.run;
+  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what };
 }
 
 /** Saves a machine, which goes on, and its copy with it; the copy saved again is the same. */

@@ -11,8 +11,8 @@ const HELLO = new URL("../../../assets/guests/hello.bin", import.meta.url);
 export async function demoPlan(options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
   const result = await planDemo();
   assert.ok(result.ok);
-  const { cpus, memory, seed, host } = result.run;
-  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host }, ...options };
+  const { cpus, memory, seed, what } = result.run;
+  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what, ...options };
 }
 
 /** A bare-metal program as the primary VM. */

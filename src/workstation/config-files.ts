@@ -1,0 +1,109 @@
+// What keys of a configuration name: files, which are read, and devices. A failure is an error at the key.
+
+import { readDevicetree } from "../devicetree/reader.ts";
+import { catalogPath } from "./catalog.ts";
+import type { FileDevice } from "./config-schema.ts";
+import { embeddedFile } from "./embedded.ts";
+import { type DevicePlan, PlanError } from "./plan.ts";
+
+/** Notes an error at a key of the table that is read. */
+export type Refuse = (key: string, message: string) => void;
+
+/** The path of a file that a key names. @throws Error where the catalogue does not have it */
+async function pathOf(reference: string, folder: string): Promise<string> {
+  return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);
+}
+
+/** A path that is relative to the folder of its configuration. */
+export function inFolder(path: string, folder: string): string {
+  return path.startsWith("/") ? path : `${folder}/${path}`;
+}
+
+/** Reads the file that a key names and makes something of it; a failure is an error at the key's value. */
+export async function load<T>(
+  key: string,
+  reference: string | undefined,
+  folder: string,
+  refuse: Refuse,
+  make: (file: Uint8Array) => T,
+): Promise<T | undefined> {
+  if (reference === undefined) return undefined;
+  let path: string;
+  try {
+    path = await pathOf(reference, folder);
+  } catch (error) {
+    refuse(key, reason(error));
+    return undefined;
+  }
+  let file: Uint8Array;
+  try {
+    file = embeddedFile(path) ?? await Deno.readFile(path);
+  } catch (error) {
+    refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
+    return undefined;
+  }
+  try {
+    return make(file);
+  } catch (error) {
+    refuse(key, `${key} ${reference}: ${reason(error)}`);
+    return undefined;
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Why a file could not be read. Anything that is not about the file is a bug of ours and goes on. */
+export function cannotRead(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound) return "there is no such file";
+  if (error instanceof Deno.errors.IsADirectory) return "this is a folder";
+  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "this may not be read";
+  throw error;
+}
+
+/** A devicetree of the user's, for which there are so many bytes. @throws PlanError */
+export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
+  if (file.length > room) throw new PlanError(`it has ${file.length} bytes, there is room for ${room}`);
+  const read = readDevicetree(file);
+  if (!read.ok) throw new PlanError(`this is no devicetree: ${read.problem}`);
+  return file;
+}
+
+/** The virtio device that an entry of `devices` asks for; undefined for the PL011, and where something is wrong. */
+export async function planDevice(
+  device: FileDevice,
+  cid: number,
+  folder: string,
+  refuse: (message: string) => void,
+): Promise<DevicePlan | undefined> {
+  switch (device.kind) {
+    case "pl011":
+      return undefined;
+    case "block":
+      try {
+        const image = await pathOf(device.image, folder);
+        if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
+        refuse(`image ${device.image}: this is a folder`);
+      } catch (error) {
+        refuse(error instanceof Deno.errors.NotFound ? `image ${device.image}: there is no such file` : reason(error));
+      }
+      return undefined;
+    case "vsock":
+      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, folder) };
+    case "net":
+      return { ...device, capture: device.capture === undefined ? undefined : inFolder(device.capture, folder) };
+    case "9p": {
+      const shared = inFolder(device.folder, folder);
+      const found = await Deno.stat(shared).catch(() => undefined);
+      if (found?.isDirectory === true) return { ...device, folder: shared };
+      refuse(`folder ${device.folder}: there is no such folder`);
+      return undefined;
+    }
+    case "rng":
+    case "console":
+    case "balloon":
+    case "input":
+      return device;
+  }
+}
