@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type BlockBacking, OverlayBacking } from "../../src/virtio/block/backing.ts";
 import { BlockDevice, BlockRequest, BlockStatus } from "../../src/virtio/block/block.ts";
-import { TestDriver } from "./driver.ts";
+import { VirtioMmioRegister } from "../../src/devices/virtio-mmio-registers.ts";
+import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";
 
 const SIZE = 64 * 1024 + 512;
 
@@ -97,4 +98,23 @@ Deno.test("a disk's changes are saved and restored", () => {
   assert.deepEqual(other.driver.transport.save(), state);
   const read = other.driver.request([{ out: header(BlockRequest.IN, 1) }, { in: 512 }, { in: 1 }]);
   assert.ok(read.subarray(0, 512).every((byte) => byte === 0xaa));
+});
+
+Deno.test("a request has as many bytes as the disk's limits allow: segments, their size, header and status", () => {
+  const size = 16 << 20;
+  const { driver } = disk(new OverlayBacking({ size, read: (_, into) => into.fill(0) }));
+  const [sizeMax, segMax] = [8, 12].map((offset) => Number(driver.transport.read(0x100 + offset, 4)));
+  assert.ok(sizeMax >= 4096 && segMax > 0, "there are limits");
+  // All segments are one piece of memory, and fewer and longer ones than a driver would make: the sum counts.
+  const segments = QUEUE_SIZE - 2, each = sizeMax * segMax / segments;
+  assert.ok(Number.isInteger(each));
+  const data = Array.from({ length: segments }, () => ({ out: new Uint8Array(1) }));
+  const addresses = driver.offer(0, [{ out: header(BlockRequest.OUT, 0) }, ...data, { in: 1 }], false);
+  const NEXT = 1;
+  for (let index = 1; index <= segments; index++) driver.descriptor(0, index, MEMORY_BASE + 0x1_0000, each, NEXT, index + 1);
+  driver.memory.bytes[addresses.at(-1)!] = 0xff;
+  driver.set(VirtioMmioRegister.QueueNotify, 0);
+  assert.deepEqual(driver.faults, []);
+  assert.equal(driver.memory.bytes[addresses.at(-1)!], BlockStatus.OK);
+  assert.equal(driver.device.metrics().written_bytes, sizeMax * segMax);
 });

@@ -7,7 +7,7 @@ import type { Chain } from "../virtqueue.ts";
 import type { BlockBacking } from "./backing.ts";
 
 const SECTOR = 512;
-const BlockFeature = { SEG_MAX: 2, RO: 5, BLK_SIZE: 6, FLUSH: 9, DISCARD: 13, WRITE_ZEROES: 14 } as const;
+const BlockFeature = { SIZE_MAX: 1, SEG_MAX: 2, RO: 5, BLK_SIZE: 6, FLUSH: 9, DISCARD: 13, WRITE_ZEROES: 14 } as const;
 /** Request types (section 5.2.6). */
 export const BlockRequest = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, WRITE_ZEROES: 13 } as const;
 /** The byte that ends each request. */
@@ -27,6 +27,10 @@ const HEADER_SIZE = 16;
 const RANGE_SIZE = 16;
 const ID_SIZE = 20;
 const SEGMENTS_MAX = 126;
+/** Bytes of a segment. Without a limit drivers make requests as long as they like, and a guest must not keep the device busy for long. */
+const SEGMENT_MAX = 1 << 16;
+/** A request with as many segments as it may have, its header and its status. */
+const REQUEST_MAX = HEADER_SIZE + SEGMENTS_MAX * SEGMENT_MAX + 1;
 const RANGE_SECTORS_MAX = 1 << 22;
 const RANGES_MAX = 16;
 /** Bytes that move at a time. */
@@ -35,6 +39,7 @@ const PIECE = 1 << 16;
 /** Sections 5.2.4: offsets in the configuration space. */
 const Config = {
   Capacity: 0,
+  SizeMax: 8,
   SegMax: 12,
   BlkSize: 20,
   NumQueues: 34,
@@ -68,18 +73,20 @@ export class BlockDevice implements VirtioDevice {
    * @param onError is told why the host could not do what the guest asked
    */
   constructor(readonly backing: BlockBacking, readonly serial: string, readonly onError: (message: string) => void) {
-    const { SEG_MAX, BLK_SIZE, FLUSH, RO, DISCARD, WRITE_ZEROES } = BlockFeature;
-    this.features = [SEG_MAX, BLK_SIZE, FLUSH, ...backing.readOnly ? [RO] : [DISCARD, WRITE_ZEROES]];
+    const { SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, RO, DISCARD, WRITE_ZEROES } = BlockFeature;
+    this.features = [SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, ...backing.readOnly ? [RO] : [DISCARD, WRITE_ZEROES]];
   }
 
   attach(port: VirtioPort): void {
     this.#port = port;
+    for (const queue of port.queues) queue.chainBytesMax = REQUEST_MAX;
   }
 
   configuration(): Uint8Array {
     const bytes = new Uint8Array(Config.Size);
     const view = new DataView(bytes.buffer);
     view.setBigUint64(Config.Capacity, BigInt(this.#sectors), true);
+    view.setUint32(Config.SizeMax, SEGMENT_MAX, true);
     view.setUint32(Config.SegMax, SEGMENTS_MAX, true);
     view.setUint32(Config.BlkSize, SECTOR, true);
     view.setUint16(Config.NumQueues, 1, true);
