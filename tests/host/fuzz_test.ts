@@ -302,7 +302,7 @@ class Fuzzer {
   /** Whether the descriptor is one of the drivers' files: others answer ioctls as Linux does. */
   #drives(fd: number): boolean {
     const kind = this.bed.visit(({ kernel }) => kernel.fileOf(this.#pid, fd)?.kind);
-    return kind !== undefined && kind !== "eventfd" && kind !== "memfd" && kind !== "guest-memfd";
+    return kind !== undefined && !["eventfd", "memfd", "guest-memfd", "gunyah-mem"].includes(kind);
   }
 
   #struct(struct: Struct): Uint8Array {
