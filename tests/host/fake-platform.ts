@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { NO_FAULTS } from "../../src/abi/faults.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import { hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { RmError } from "../../src/abi/rpc/errors.ts";
 import { encodeError, encodeReply } from "../../src/abi/rpc/message.ts";
@@ -55,11 +55,26 @@ export function hostDevicetree(size: number, cpus: number): Uint8Array {
   ])));
 }
 
+/** A field of a request as text, numbers in hexadecimal: of lists of memory how many entries and bytes they have; zeros are left out. */
+function describeField(name: string, field: unknown): string[] {
+  if (name === "sgl") {
+    const entries = field as readonly { readonly size: bigint }[];
+    return [`entries=${entries.length}`, `bytes=${entries.reduce((sum, { size }) => sum + size, 0n).toString(16)}`];
+  }
+  if (Array.isArray(field)) {
+    const items = field.map((item: Record<string, number | bigint>) => Object.values(item).map((value) => value.toString(16)).join(":"));
+    return items.length === 0 ? [] : [`${name}=${items.join(",")}`];
+  }
+  return typeof field === "number" || typeof field === "bigint" ? (BigInt(field) === 0n ? [] : [`${name}=${field.toString(16)}`]) : [];
+}
+
 /** The platform. Each host vCPU is one `vcpu(index)`. */
 export class FakePlatform {
   readonly memory: Uint8Array;
   readonly requests: Request[] = [];
   readonly calls: string[] = [];
+  /** Requests and hypercalls that give and take memory, in order, as texts. */
+  readonly log: string[] = [];
   /** vIRQs that the host enabled, and where they are routed by GICD_IROUTER writes. */
   readonly enabled = new Set<number>();
   readonly routes = new Map<number, number>();
@@ -73,6 +88,8 @@ export class FakePlatform {
   readonly timers = new Map<number, number | undefined>();
   /** Errors for requests by name, used once each. */
   readonly refusals = new Map<string, number>();
+  /** Errors for the next hypercalls that give and take memory. */
+  readonly hypercallErrors: ErrorCode[] = [];
   /** Vcpus that VM_GET_HYP_RESOURCES lists. */
   vcpusOf: (vm: number) => number = () => 1;
   #vms = 0;
@@ -199,7 +216,8 @@ export class FakePlatform {
       case HYPERCALLS.memextent_donate.number:
       case HYPERCALLS.addrspace_map.number:
       case HYPERCALLS.addrspace_unmap.number:
-        return result(ErrorCode.OK);
+        this.log.push([hypercallName(number), ...args.map((arg) => arg.toString(16))].join(" "));
+        return result(this.hypercallErrors.shift() ?? ErrorCode.OK);
       case HYPERCALLS.doorbell_mask.number:
         this.calls.push(`mask 0x${args[0].toString(16)} ${args[1]} ${args[2]}`);
         return result(ErrorCode.OK);
@@ -222,6 +240,7 @@ export class FakePlatform {
     assert.ok(decoded.ok, declared.name);
     const value = decoded.value as Record<string, unknown>;
     this.requests.push({ name: declared.name, id, payload, value });
+    this.log.push([declared.name, ...Object.entries(value).flatMap(([name, field]) => describeField(name, field))].join(" "));
     const error = this.refusals.get(declared.name);
     this.refusals.delete(declared.name);
     const answer = this.answers.get(declared.name);
@@ -242,7 +261,7 @@ export class FakePlatform {
   /** All VMs are gone: what was noted of them goes too. */
   forget(): void {
     this.#vms = 0;
-    for (const list of [this.requests, this.calls, this.rules]) list.length = 0;
+    for (const list of [this.requests, this.calls, this.rules, this.log]) list.length = 0;
   }
 
   /** A notification from the resource manager. */
@@ -259,7 +278,7 @@ export class FakePlatform {
         return encodeReply(VM_ALLOCATE, { vmid });
       }
       case MEM_LEND.id:
-        return encodeReply(MEM_LEND, { handle: 7 + this.#vms });
+        return encodeReply(MEM_LEND, { handle: 7 + this.#vms + 0x10 * this.#lentBefore(value.acl) });
       case MEM_SHARE.id:
         return encodeReply(MEM_SHARE, { handle: ++this.#handles });
       case VM_GET_VMID.id:
@@ -286,6 +305,12 @@ export class FakePlatform {
       default:
         return encodeError(RmError.OK);
     }
+  }
+
+  /** How many parcels the VM of these rights was lent before this one. */
+  #lentBefore(acl: unknown): number {
+    const vmidOf = (list: unknown) => (list as readonly { readonly vmid: number }[])[0].vmid;
+    return this.requests.filter(({ id, value }) => id === MEM_LEND.id && vmidOf(value.acl) === vmidOf(acl)).length - 1;
   }
 
   #notify(id: number, payload: Uint8Array): void {

@@ -38,7 +38,12 @@ export class Puppet implements NativeGuest {
     this.timer(vcpu);
   }
 
-  virq(): void {}
+  /** A vIRQ that a test has enabled. */
+  interrupted: (intid: number) => void = () => {};
+
+  virq(_vcpu: NativeVcpu, intid: number): void {
+    this.interrupted(intid);
+  }
 
   timer(vcpu: NativeVcpu): void {
     const action = this.action;

@@ -1,0 +1,44 @@
+// Versions 10 to 14 of the series and android14-6.1, as recorded: the VMID is allocated at START, a VM whose configuration was refused is
+// given back without VM_RESET (spec/observed-ioctl.md §5 and §8).
+
+import { sequenceTests } from "./generation.ts";
+
+const END = `
+VM_RESET vmid=80
+MEM_RECLAIM handle=101
+VM_DEALLOCATE vmid=80
+`;
+
+sequenceTests("v14", {
+  made: "VM_GET_VMID",
+  start: `
+VM_ALLOCATE
+MEM_SHARE label=1 acl=80:7,3:7 entries=1 bytes=200000
+VM_CONFIG_IMAGE vmid=80 handle=101 dt_offset=100000 dt_size=4000
+VM_INIT vmid=80
+VM_GET_HYP_RESOURCES vmid=80
+VM_START vmid=80
+`,
+  protectedStart: `
+VM_ALLOCATE
+MEM_LEND label=1 acl=80:7 entries=1 bytes=200000
+VM_CONFIG_IMAGE vmid=80 auth_type=2 handle=8 dt_offset=100000 dt_size=4000
+VM_SET_FIRMWARE_MEM vmid=80 handle=8 size=2000
+VM_INIT vmid=80
+VM_GET_HYP_RESOURCES vmid=80
+VM_START vmid=80
+`,
+  stopped: `
+VM_STOP vmid=80 flags=1 reason=3
+${END}`,
+  exited: END,
+  unstarted: "",
+  failures: {
+    VM_ALLOCATE: ["ENODEV"],
+    MEM_SHARE: ["ENODEV", "VM_DEALLOCATE"],
+    VM_CONFIG_IMAGE: ["ENODEV", "MEM_RECLAIM", "VM_DEALLOCATE"],
+    VM_INIT: ["ENODEV", "VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"],
+    VM_GET_HYP_RESOURCES: ["ENODEV", "VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"],
+    VM_START: ["ENODEV", "VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"],
+  },
+});

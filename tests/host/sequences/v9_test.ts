@@ -1,0 +1,33 @@
+// Version 9 of the series: START shares all memory; every error of the resource manager is EINVAL.
+
+import { sequenceTests } from "./generation.ts";
+
+const END = `
+VM_RESET vmid=80
+MEM_RECLAIM handle=101
+VM_DEALLOCATE vmid=80
+`;
+
+sequenceTests("v9", {
+  made: `
+VM_ALLOCATE
+VM_GET_VMID
+`,
+  start: `
+MEM_SHARE label=1 acl=80:7,3:7 entries=1 bytes=200000
+VM_CONFIG_IMAGE vmid=80 handle=101 dt_offset=100000 dt_size=4000
+VM_INIT vmid=80
+VM_START vmid=80
+`,
+  stopped: `
+VM_STOP vmid=80 flags=1 reason=3
+${END}`,
+  exited: END,
+  unstarted: "VM_DEALLOCATE vmid=80",
+  failures: {
+    MEM_SHARE: ["EINVAL", "VM_DEALLOCATE"],
+    VM_CONFIG_IMAGE: ["EINVAL", "VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"],
+    VM_INIT: ["EINVAL", "VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"],
+    VM_START: ["EINVAL", "VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"],
+  },
+});
