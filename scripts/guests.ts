@@ -7,7 +7,7 @@
 
 import { nativeProgram } from "./native-tools.ts";
 
-const GUESTS = ["firmware", "hello", "ping", "pong", "teletype"] as const;
+const GUESTS = ["blackboard", "firmware", "hello", "ping", "pong", "teletype"] as const;
 const FOLDER = new URL("../assets/guests", import.meta.url).pathname;
 const COMPILER_FILE = `${FOLDER}/compiler.txt`;
 

@@ -109,6 +109,30 @@ async function survivesPowerCut(cache: string, work: string): Promise<void> {
 }
 
 if (LONG) {
+  for (const release of ["trixie", "sid"]) {
+    Deno.test(`a ${release} with a disk is made from nothing, gives a login with network, and powers off`, async () => {
+      const work = await Deno.makeTempDir({ prefix: "el2-debian-disk-" });
+      const cache = `${work}/cache`;
+      try {
+        const fetched = await finish(cache, "guests", "fetch", "debian", "--disk", "--release", release);
+        assert.equal(fetched.code, 0, fetched.stderr);
+        await using console = login(cache, "boot", `debian-${release}-disk`);
+        await logIn(console);
+        await console.type(
+          ". /etc/os-release; echo codename-$VERSION_CODENAME; systemctl --failed --no-legend --plain | cat; echo checked",
+        );
+        await console.expect(new RegExp(`codename-${release}\nchecked\n`), COMMAND);
+        await console.type("ip -4 addr show scope global | grep -c inet; dpkg --audit; echo audited");
+        await console.expect(/\n1\naudited\n/, COMMAND);
+        await console.type("poweroff");
+        const { code, stderr } = await console.end();
+        assert.equal(code, 0, stderr);
+      } finally {
+        await Deno.remove(work, { recursive: true });
+      }
+    });
+  }
+
   Deno.test("a Debian with a disk is made from nothing, runs with network and share, installs a package, and survives a power cut", async () => {
     const work = await Deno.makeTempDir({ prefix: "el2-debian-disk-" });
     const cache = `${work}/cache`;
