@@ -43,6 +43,9 @@ export const KeptPage = {
   Size: 24,
 } as const;
 
+/** No page: differences from it are no multiples of 16. */
+export const NO_STACK_PAGE = 1;
+
 /** Addresses of the fields. */
 export const CPU = {
   // ---- Context of a vCPU ----
@@ -181,6 +184,10 @@ export const CPU = {
   LANDING_PC: doubleword(),
   /** Pages that a region's accesses keep: `KeptPage`s (kept-pages.ts). They belong to the region that runs. */
   KEPT_PAGES: field(8, 3 * KEPT_PAGES),
+  /** The page of the stack, for all regions that run until the interpreter does: its virtual address, or `NO_STACK_PAGE`. i64. */
+  STACK_PAGE: doubleword(),
+  /** Host address - virtual address. i32. */
+  STACK_DISTANCE: word(),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
 } as const;

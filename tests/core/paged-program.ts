@@ -17,6 +17,7 @@ export class PagedProgram {
   readonly core: WasmCore;
   readonly vcpu;
   readonly ram: Uint8Array;
+  readonly stage2;
 
   /** @param sctlr bits of SCTLR_EL1. */
   constructor(program: readonly number[], sctlr: number, options: CoreOptions) {
@@ -25,7 +26,7 @@ export class PagedProgram {
     this.ram = new Uint8Array(memory.buffer, CORE_SIZE, RAM_SIZE);
     for (let i = 0x8000; i < RAM_SIZE; i++) this.ram[i] = i * 7 + (i >> 8);
     this.core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE }, options);
-    const stage2 = this.core.stage2Pool.create()!;
+    const stage2 = this.stage2 = this.core.stage2Pool.create()!;
     stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, EXECUTABLE);
     PAGE_RAM.forEach((at, i) => stage2.map(PAGES + 0x1000 * i, RAM_BASE + at, 0x1000, i < 2 ? EXECUTABLE : Stage2Flags.Read));
     this.vcpu = this.core.createVcpu();

@@ -9,7 +9,7 @@
 // both. Near the end of the budget a STOP arm takes the place of the record at `end`.
 
 import { encodings } from "../../isa/table.ts";
-import { CPU, Pending } from "../cpu-record.ts";
+import { CPU, NO_STACK_PAGE, Pending } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import { ExitReason } from "../interface.ts";
 import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../layout.ts";
@@ -139,6 +139,8 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
       f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
     };
     const left = () => f.get(end).get(ip).op("i32.sub").i32(4).op("i32.shr_s");
+    // The interpreter may have changed translations.
+    f.i32(0).i64(NO_STACK_PAGE).memory("i64.store", CPU.STACK_PAGE);
     pushPosition();
     left().i32(CALL_DEPTH);
     pushSlot(0);

@@ -2,13 +2,18 @@
 // the TLB as long as the access stays in it. Translations do not change while a region runs, so that nothing has to be invalidated: whatever
 // changes one leaves the region first. In locals they would be values of V8's that merge wherever ways meet, which costs more than loads.
 //
+// The page of the stack is kept for all functions together: calls stay in it.
+//
 // Accesses whose addresses come from memory are as likely to go to another page each time, and are not worth a try.
 
-import { CPU, KEPT_PAGES, KeptPage } from "../cpu-record.ts";
+import { CPU, KEPT_PAGES, KeptPage, Slot } from "../cpu-record.ts";
 import type { GroupMember } from "./access-groups.ts";
 import type { ControlFlow } from "./control-flow.ts";
 import type { Block, Instruction } from "./region.ts";
 import { generalBit } from "./register-use.ts";
+
+/** SP alone, in `RegisterSet.general`. */
+const STACK = generalBit(Slot.SP);
 
 /** Registers that a call may leave with any value (AAPCS64 section 6.1.1), and the link register. */
 const CORRUPTIBLE = 0x4007_ffff;
@@ -30,7 +35,7 @@ export function accessesThatKeepPages(
       let from = loaded.get(node)!;
       blocks[node].instructions.forEach((instruction, i) => {
         const { bases } = instruction.addresses;
-        if (bases && !(bases & from) && count < KEPT_PAGES && (groups[node].get(i)?.first ?? true)) {
+        if (bases && bases !== STACK && !(bases & from) && count < KEPT_PAGES && (groups[node].get(i)?.first ?? true)) {
           let kept = result.get(node);
           if (!kept) result.set(node, kept = new Map());
           kept.set(i, CPU.KEPT_PAGES + KeptPage.Size * count++);

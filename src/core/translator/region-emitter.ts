@@ -552,6 +552,13 @@ export class RegionEmitter extends ConstantEmitter {
       });
     };
     const use = () => hit(host, 0);
+    const offset = this.#stackOffset;
+    if (offset !== undefined && offset % size === 0) {
+      return this.#serveFromStack(offset, count * size, va, host, use, () => {
+        look(() => table === TlbSet.Write && this.#keepStack(va, host), () => {});
+        use();
+      });
+    }
     if (!kept) return look(use, use);
     this.#serveFromPage(kept, va, host, use, () => {
       look(() => this.#keepPage(kept, va, host, count * size, table), () => {});
@@ -567,6 +574,34 @@ export class RegionEmitter extends ConstantEmitter {
       f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", kept + KeptPage.Distance).op("i32.add").set(host);
       use();
     }, look);
+  }
+
+  /** How far from SP, which is aligned, the access is. */
+  get #stackOffset(): number | undefined {
+    const { access } = this.instruction.addresses;
+    return access?.slot === Slot.SP ? access.offset : undefined;
+  }
+
+  /**
+   * The same for an aligned access of `bytes` at a distance from SP: what is left of a page that is kept is counted in sixteens, so that a
+   * compare with a constant tells everything.
+   */
+  #serveFromStack(offset: number, bytes: number, va: number, host: number, use: () => void, look: () => void): void {
+    const f = this.f, odd = offset & SP_ALIGNMENT - 1;
+    f.get(va);
+    if (odd) f.i64(odd).op("i64.sub");
+    f.i32(0).memory("i64.load", CPU.STACK_PAGE).op("i64.sub").i64(4).op("i64.rotr");
+    f.i64((PAGE_SIZE - bytes - odd) / SP_ALIGNMENT | 0).op("i64.le_u").ifLikely(true, () => {
+      f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", CPU.STACK_DISTANCE).op("i32.add").set(host);
+      use();
+    }, look);
+  }
+
+  /** Keeps the page of the stack, which an entry for writes serves: reads may go there as well. */
+  #keepStack(va: number, host: number): void {
+    const f = this.f;
+    f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", CPU.STACK_PAGE);
+    f.i32(0).get(host).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
   }
 
   /** Keeps the page of an access of `bytes` that its TLB entry serves; not where unaligned accesses fault, as nobody will ask for that. */
@@ -592,10 +627,17 @@ export class RegionEmitter extends ConstantEmitter {
 
   /** Finds where the bytes of a group are, by the address of its first member. */
   #locateGroup(member: LocatedMember, address: Node): void {
-    const f = this.f, low = this.at.local("i64"), { group: { span, write }, offset, host } = member, { kept } = this.site;
+    const f = this.f, low = this.at.local("i64"), { group: { span, alignment, write }, offset, host } = member, { kept } = this.site;
     this.value(address);
     if (offset) f.i64(offset).op("i64.sub");
     f.set(low);
+    const stack = this.#stackOffset;
+    if (stack !== undefined && (stack - offset) % alignment === 0) {
+      return this.#serveFromStack(stack - offset, span, low, host, () => {}, () => {
+        this.#compareGroup(member, low);
+        if (write) f.get(host).if(() => this.#keepStack(low, host));
+      });
+    }
     if (!kept) return this.#compareGroup(member, low);
     this.#serveFromPage(kept, low, host, () => {}, () => {
       this.#compareGroup(member, low);
