@@ -110,6 +110,8 @@ export interface Reason extends BrokenRule {
   readonly time: number;
   /** Name of the vCPU that asked first. */
   readonly askedBy: string;
+  /** Virtual address of the guest's instruction that did; undefined for native guests. */
+  readonly at: bigint | undefined;
   readonly chain: readonly ReasonStep[];
 }
 

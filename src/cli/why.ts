@@ -3,7 +3,7 @@
 import type { RowOf } from "../workstation/inspect/table.ts";
 import type { Json } from "../workstation/inspect/table.ts";
 import type { REASONS } from "../workstation/inspect/tables.ts";
-import { timeText } from "../workstation/inspect/format.ts";
+import { askedByText, timeText } from "../workstation/inspect/format.ts";
 import { inline } from "./print.ts";
 
 interface Step {
@@ -16,7 +16,7 @@ interface Step {
 
 /** The text of one reason. */
 export function reasonText(row: RowOf<typeof REASONS>): string {
-  const lines = [`${row.id}  t=${timeText(Number(row.t))}s  asked by ${row.asked_by}`];
+  const lines = [`${row.id}  t=${timeText(Number(row.t))}s  asked by ${askedByText(row)}`];
   const chain = row.chain as unknown as readonly Step[];
   chain.forEach((step, depth) => {
     const arms = depth === 0 ? "" : `${"   ".repeat(depth - 1)}\`- `;

@@ -1,7 +1,7 @@
 // Rows and reasons as lines: what inspectors show.
 
 import type { Line } from "./pane.ts";
-import { cellText, timeText } from "../workstation/inspect/format.ts";
+import { askedByText, cellText, timeText } from "../workstation/inspect/format.ts";
 import type { Json, Row, Table } from "../workstation/inspect/table.ts";
 
 /** Every field of a row, exact. */
@@ -58,7 +58,7 @@ function wrap(text: string, margin: number, width: number): string[] {
 /** A reason as WORKSTATION section 4 draws it. */
 export function reasonLines(row: Row, width: number): Line[] {
   const chain = row.chain as readonly { id: string; kind: string; name: string; args: Json; result: { code: number; name: string } }[];
-  const lines: Line[] = [{ text: `${row.id}  t=${timeText(Number(row.t))}s  asked by ${row.asked_by}`, role: "changed" }];
+  const lines: Line[] = [{ text: `${row.id}  t=${timeText(Number(row.t))}s  asked by ${askedByText(row)}`, role: "changed" }];
   chain.forEach((step, depth) => {
     const arms = depth === 0 ? "" : `${"   ".repeat(depth - 1)}\`- `;
     lines.push({

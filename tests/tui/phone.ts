@@ -349,6 +349,8 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       id: "why:37",
       t: "12481102000",
       asked_by: "vcpu:host/0",
+      pc: null,
+      symbol: null,
       vm: "vm:host",
       call: "VM_START",
       err: "EINVAL",

@@ -12,6 +12,8 @@ export function isRefusal(error: ErrorCode): boolean {
   return error !== ErrorCode.OK && error !== ErrorCode.MSGQUEUE_EMPTY && error !== ErrorCode.MSGQUEUE_FULL;
 }
 
+const INSTRUCTION_SIZE = 4n;
+
 /** The result of a call that its caller does not see. */
 const NO_RETURN: TraceResult = { code: ErrorCode.OK, name: "no return", refused: false };
 
@@ -35,6 +37,8 @@ export function endCall(
   caller.tracedCall = undefined;
   trace.describe(call, argumentFields(caller, name, decoded));
   if (refused) {
+    // A guest's HVC: PC is behind it.
+    if (caller.native === undefined) trace.locate(call, caller.registers.pc - INSTRUCTION_SIZE);
     const rule = caller.hypervisor.trace.brokenRule(HYPERCALL_ERRORS[name].section);
     trace.refuse(rule.object === "" ? { ...rule, object: mainObject(caller, decoded) } : rule);
   }

@@ -11,6 +11,8 @@ export interface Operation {
   readonly kind: TraceKind;
   readonly name: string;
   fields: TraceFields;
+  /** Virtual address of the guest's instruction that asked for it; undefined where it was none. */
+  at: bigint | undefined;
   /** The operation inside which this one was begun. */
   readonly parent: Operation | undefined;
   /** Undefined while it is in progress. */

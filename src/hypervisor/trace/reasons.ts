@@ -59,5 +59,5 @@ function describe({ id, operation, rule }: Refusal): Reason {
     const { id, kind, name, fields, result } = step;
     chain.unshift({ id, kind, name, fields, result: result ?? IN_PROGRESS });
   }
-  return { id, time: operation.time, askedBy: first.vcpu, chain, ...rule };
+  return { id, time: operation.time, askedBy: first.vcpu, at: first.at, chain, ...rule };
 }

@@ -142,7 +142,20 @@ export class TraceHub {
   open(vcpu: string, kind: TraceKind, name: string, fields: TraceFields, parent: Operation | undefined): Operation {
     const time = this.now();
     const id = ++this.#nextId;
-    const open = { id, time, pcpu: this.pcpu, vcpu, kind, name, fields, parent, result: undefined, rule: undefined, reason: undefined };
+    const open = {
+      id,
+      time,
+      pcpu: this.pcpu,
+      vcpu,
+      kind,
+      name,
+      fields,
+      at: undefined,
+      parent,
+      result: undefined,
+      rule: undefined,
+      reason: undefined,
+    };
     this.#open.set(id, open);
     return open;
   }
@@ -253,6 +266,11 @@ export class VcpuTrace implements TracePort {
   /** Sets the fields of an operation in progress, where they are known only at its end. */
   describe(id: TraceId, fields: TraceFields): void {
     this.hub.find(id).fields = fields;
+  }
+
+  /** Says where the guest's instruction is that asked for an operation in progress. */
+  locate(id: TraceId, at: bigint): void {
+    this.hub.find(id).at = at;
   }
 
   /** The program that ran on the vCPU is gone, and with it what it had in progress. */

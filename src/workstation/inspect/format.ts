@@ -67,3 +67,8 @@ export function cellText(column: Column, value: Json | undefined): string {
 export function alignsRight({ kind }: Column): boolean {
   return ["number", "rate", "size", "share", "count", "duration"].includes(kind);
 }
+
+/** Who asked for what was refused, and where in its code. */
+export function askedByText({ asked_by, pc, symbol }: { readonly [name: string]: Json }): string {
+  return [asked_by, ...pc === null ? [] : ["at", pc], ...symbol === null ? [] : [symbol]].join(" ");
+}

@@ -132,13 +132,15 @@ function objectId(view: View, object: string): string {
 
 /** One reason. */
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
-  const { id, time, askedBy, chain, section, rule, object, values, wayOut } = reason;
+  const { id, time, askedBy, at, chain, section, rule, object, values, wayOut } = reason;
   const { shared_errno: shared, ...broken } = values;
   const first = chain[0];
   return {
     id: `why:${id}`,
     t: String(Math.round(time)),
     asked_by: vcpuId(askedBy) ?? "vcpu:?",
+    pc: at === undefined ? null : hex(at, 16),
+    symbol: at === undefined ? null : view.system.symbols.nameOf(askedBy.split("/")[0], at) ?? null,
     vm: vmId(askedBy) ?? "vm:?",
     call: first?.name ?? "?",
     err: first ? first.result.name : "?",

@@ -385,6 +385,8 @@ export const REASONS = defineTable({
     id: { kind: "id", doc: "why:NUMBER", width: 8, alias: ["why"] },
     t: AT,
     asked_by: { kind: "id", doc: "the vCPU that asked first", width: 13 },
+    pc: { kind: "address", doc: "virtual address of the instruction that did, where a guest executed one", optional: true },
+    symbol: { kind: "text", doc: "the same by name: function+0x14", optional: true },
     vm: { kind: "id", doc: "its VM" },
     call: { kind: "word", doc: "the outermost operation", width: 26 },
     err: { kind: "word", doc: "what it answered", width: 26 },

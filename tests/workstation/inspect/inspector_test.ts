@@ -8,6 +8,10 @@ import { assemble } from "../../../src/workstation/assemble.ts";
 import { nativeHostOf } from "../../host/plans.ts";
 import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
 import { MiB } from "../../../src/workstation/config-units.ts";
+import { HVC_BASE, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
+import { reasonText } from "../../../src/cli/why.ts";
+import { A64 } from "../../cli/program.ts";
+import { CODE, machineWith } from "../../debug/debugged-vm.ts";
 import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
 import { writeElfSymbols } from "../../../src/workstation/symbols/elf-symbols.ts";
@@ -318,4 +322,20 @@ Deno.test("the stack of a guest's vCPU begins where it is and ends with a reason
   assert.ok(frames.length > 1);
   assert.ok(frames.at(-1)!.note, JSON.stringify(frames));
   assert.deepEqual(rows(system, "vcpu.stack", { vcpu: "rm/0" }), []);
+});
+
+Deno.test("a call of a guest that is refused says at which instruction, by name where that is known", () => {
+  // A queue of which the guest has no capability: capability 0x77 in X0.
+  const send = (0xd4000002 | (HVC_BASE + HYPERCALLS.msgqueue_send.number) << 5) >>> 0;
+  const system = machineWith([0xd2800ee0, send, A64.wfi, A64.branch(-1)], 1, false) as GuestSystem;
+  system.symbols.give("host", writeElfSymbols([{ name: "talk", type: "T", address: BigInt(CODE) }]), "test");
+  runUntil(system, 50e6);
+  const [reason] = rows(system, "why");
+  assert.deepEqual([reason.asked_by, reason.call, reason.pc], [
+    "vcpu:host/0",
+    "msgqueue_send",
+    `0x${(CODE + 4).toString(16).padStart(16, "0")}`,
+  ]);
+  assert.equal(reason.symbol, "talk+0x4");
+  assert.match(reasonText(reason), /asked by vcpu:host\/0 at 0x0000000040200044 talk\+0x4\n/);
 });
