@@ -3,7 +3,9 @@
 import { cacheFolder } from "../workstation/cache.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../workstation/catalog.ts";
-import { ExitCode, Failure } from "./failure.ts";
+import { ExitCode, Failure, readNamedFile } from "./failure.ts";
+import { output } from "./print.ts";
+import { addGuest, wrongGuestName } from "../workstation/catalog-add.ts";
 import { fetchDebian } from "../workstation/catalog-debian.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
@@ -20,8 +22,39 @@ export function registerGuests(program: Command): void {
       if (guest !== "debian") throw new Failure(`guest ${guest}: nothing of that name can be fetched; there is: debian`);
       // The one with a disk boots it, and needs the machine.
       const fetch = options.disk ? (await import("../workstation/catalog-debian-disk.ts")).fetchDebianDisk : fetchDebian;
-      const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch(refused);
+      const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch((error) =>
+        refused("fetch", error)
+      );
       console.log(options.json ? JSON.stringify(manifest) : describe(manifest).join("\n"));
+    });
+  guests.command("add")
+    .description("keep a guest of your own in the cache under a name that el2 run takes")
+    .argument("<name>", "its name, and its VM's")
+    .argument("<image>", "arm64 Linux Image (also gzip or EFI zboot), ELF or raw image")
+    .option("--initrd <file>", "initial ramdisk")
+    .option("--append <string>", "kernel command line (default: console=ttyAMA0)")
+    .option("--about <text>", "one line about it")
+    .option("--json", "print the manifest as JSON")
+    .addHelpText(
+      "after",
+      `
+Configurations name its files as catalog:NAME/image and catalog:NAME/initrd. A guest of the same name is replaced.
+
+Examples:
+  el2 guests add mine Image --initrd rootfs.cpio.gz && el2 run mine
+  el2 guests add rtos rtos.elf --about "our RTOS, nightly"`,
+    )
+    .action(async (name, image, options) => {
+      const wrong = wrongGuestName(name);
+      if (wrong) throw new Failure(`guests add ${name}: ${wrong}`);
+      const manifest = await addGuest({
+        name,
+        about: options.about ?? image.split("/").at(-1)!,
+        image: readNamedFile(image, "image"),
+        initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
+        cmdline: options.append,
+      }).catch((error) => refused("add", error));
+      output(options.json ? `${JSON.stringify(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
     });
   guests.command("ls")
     .description("list the guests in the cache with sizes and hashes")
@@ -41,16 +74,19 @@ export function registerGuests(program: Command): void {
     });
 }
 
-/** Whatever stops a fetch (network, apt, disk) is the user's to mend. */
-function refused(error: unknown): never {
+/** Whatever stops it (network, apt, disk) is the user's to mend. */
+function refused(command: "fetch" | "add", error: unknown): never {
   const { NotFound, NotADirectory, PermissionDenied } = Deno.errors;
   const nowhere = [NotFound, NotADirectory, PermissionDenied].some((kind) => error instanceof kind) ||
     error instanceof Error && /read-only file system|no space left/i.test(error.message);
   if (nowhere) {
     const reason = (error as Error).message;
-    throw new Failure(`guests fetch: cannot write to ${cacheFolder()}: ${reason}; name another folder with EL2_CACHE`, ExitCode.Failed);
+    throw new Failure(
+      `guests ${command}: cannot write to ${cacheFolder()}: ${reason}; name another folder with EL2_CACHE`,
+      ExitCode.Failed,
+    );
   }
-  throw new Failure(`guests fetch: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+  throw new Failure(`guests ${command}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
 }
 
 function describe(manifest: Manifest, folder = ""): string[] {

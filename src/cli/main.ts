@@ -25,6 +25,7 @@ import { registerRun, runDemo } from "./run.ts";
 import { registerSymbols } from "./symbols.ts";
 import { registerSchema } from "./schema.ts";
 import { registerTest } from "./test-scenarios.ts";
+import { registerVersion } from "./version.ts";
 import { registerVmm } from "./vmm.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { NoPlace } from "../workstation/control/places.ts";
@@ -70,6 +71,7 @@ Examples:
   registerIoctl(program);
   registerPersonas(program);
   registerVmm(program, exit);
+  registerVersion(program);
   registerCompletion(program);
   registerMan(program);
   registerDoctor(program, exit);

@@ -31,6 +31,8 @@ export interface Manifest {
   fetched: string;
   files: CatalogFile[];
   packages: CatalogPackage[];
+  /** Of a guest that a person has added: how it is run. */
+  added?: { cmdline: string };
 }
 
 /** A guest in the cache. */
@@ -77,8 +79,14 @@ export async function catalogEntries(): Promise<CatalogEntry[]> {
  */
 export async function catalogEntry(name: string): Promise<CatalogEntry> {
   const full = catalogName(name);
-  if (await exists(`${guestsFolder()}/${full}/manifest.json`)) return await readEntry(full);
+  const entry = await findEntry(full);
+  if (entry) return entry;
   throw new Error(`guest ${name} is not here; run: ${fetchCommand(full)}`);
+}
+
+/** The guest of exactly this name; undefined where the cache has none. */
+export async function findEntry(name: string): Promise<CatalogEntry | undefined> {
+  return await exists(`${guestsFolder()}/${name}/manifest.json`) ? await readEntry(name) : undefined;
 }
 
 /**

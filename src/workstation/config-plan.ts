@@ -5,6 +5,7 @@ import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/behaviour.ts";
 import { checkRoot } from "./boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-symbols.ts";
+import { addedConfiguration } from "./catalog-add.ts";
 import { DEBIAN_RELEASES } from "./catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
 import { cannotRead, checkedDevicetree, inFolder, load, planDevice, type Refuse } from "./config-files.ts";
@@ -46,9 +47,11 @@ const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
 
-/** Plans what `el2 run WHAT` names: FILE.toml, a Debian of the catalogue (`debian`, `debian-trixie`), or a bare-metal or Linux image. */
+/** Plans what `el2 run WHAT` names: FILE.toml, a guest of the catalogue (`debian`, `debian-trixie`, or added), or a bare-metal or Linux image. */
 export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
   if (what.endsWith(".toml")) return await planFile(what, changes);
+  const own = await addedConfiguration(what);
+  if (own !== undefined) return await planText(own, undefined, ".", changes);
   const catalogued = what === "debian" || DEBIAN_RELEASES.some((release) => what === `debian-${release}`);
   return await planText(catalogued ? debianConfiguration(what) : imageConfiguration(what), undefined, ".", changes);
 }

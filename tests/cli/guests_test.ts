@@ -57,3 +57,40 @@ Deno.test("guests ls --json names every file with its size and hash", async () =
   assert.deepEqual(bookworm.files.map(({ name }: { name: string }) => name), ["Image", "initrd", "initrd-virtio"]);
   for (const { size, sha256 } of bookworm.files) assert.ok(size > 1e6 && /^[0-9a-f]{64}$/.test(sha256));
 });
+
+Deno.test("guests add keeps an image under a name that run takes, with its command line", async () => {
+  const cache = await Deno.makeTempDir({ prefix: "el2-guests-" });
+  const image = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+  const run = async (...args: string[]) => {
+    const [program, ...rest] = el2Command(...args);
+    const { code, stdout, stderr } = await new Deno.Command(program, {
+      args: rest,
+      env: { EL2_CACHE: cache, NO_COLOR: "1" },
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder();
+    return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  };
+  try {
+    const added = await run("guests", "add", "mine", image, "--append", "hello there", "--about", "a guest", "--json");
+    assert.equal(added.code, 0, added.stderr);
+    const manifest = JSON.parse(added.stdout);
+    assert.deepEqual([manifest.name, manifest.about, manifest.added], ["mine", "a guest", { cmdline: "hello there" }]);
+    assert.deepEqual(manifest.files.map(({ name, size }: { name: string; size: number }) => [name, size]), [[
+      "image",
+      Deno.statSync(image).size,
+    ]]);
+    assert.match((await run("guests", "ls", "--check")).stdout, /^mine {2}a guest/);
+    const ran = await run("run", "mine", "--turbo", "--for", "100ms");
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /hello from EL1[^]*VM "mine"/);
+    for (const [name, message] of [["Mine", /lower case/], ["debian-mine", /guests fetch/], ["rm", /el2's own/]] as const) {
+      const wrong = await run("guests", "add", name, image);
+      assert.equal(wrong.code, 2);
+      assert.match(wrong.stderr, message);
+    }
+    assert.match((await run("guests", "add", "x", "/no/such")).stderr, /image \/no\/such: no such file/);
+  } finally {
+    await Deno.remove(cache, { recursive: true });
+  }
+});

@@ -1,0 +1,55 @@
+// Guests of a person's own in the catalogue: an image, perhaps with a ramdisk and a command line, under a name that `el2 run` takes.
+
+import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifest } from "./catalog.ts";
+
+/** File of the guest's image: an arm64 Linux Image, an ELF file or raw. */
+export const ADDED_IMAGE = "image";
+/** File of its ramdisk. */
+export const ADDED_INITRD = "initrd";
+/** Command line where nothing is said. */
+const DEFAULT_CMDLINE = "console=ttyAMA0";
+
+/** What a guest is made of. */
+export interface AddedGuest {
+  readonly name: string;
+  /** One line for people. */
+  readonly about: string;
+  readonly image: Uint8Array;
+  readonly initrd: Uint8Array | undefined;
+  readonly cmdline: string | undefined;
+}
+
+/** Why a guest cannot have this name; undefined where it can. It becomes a VM's name. */
+export function wrongGuestName(name: string): string | undefined {
+  if (!/^[a-z][a-z0-9-]{0,78}$/.test(name)) return "a guest's name has lower case letters, digits and -, and begins with a letter";
+  if (name === "debian" || name.startsWith("debian-")) return "names that begin with debian are those of guests fetch";
+  if (name === "demo" || name === "host" || name === "rm") return `${name} is el2's own`;
+  return undefined;
+}
+
+/** Adds it, in the place of one of the same name. */
+export async function addGuest({ name, about, image, initrd, cmdline }: AddedGuest): Promise<Manifest> {
+  const files = new Map<string, CatalogSource>([[ADDED_IMAGE, image]]);
+  if (initrd) files.set(ADDED_INITRD, initrd);
+  const manifest: Manifest = {
+    schema: "el2.guest/1",
+    name,
+    about,
+    fetched: new Date().toISOString(),
+    files: await catalogFiles(files),
+    packages: [],
+    added: { cmdline: cmdline ?? DEFAULT_CMDLINE },
+  };
+  await addToCatalog(manifest, files);
+  return manifest;
+}
+
+/** The configuration that runs the guest that was added under a name; undefined where none was. */
+export async function addedConfiguration(name: string): Promise<string | undefined> {
+  const entry = wrongGuestName(name) === undefined ? await findEntry(name) : undefined;
+  if (!entry?.manifest.added) return undefined;
+  const { files, added } = entry.manifest;
+  const initrd = files.some((file) => file.name === ADDED_INITRD) ? `initrd = "catalog:${name}/${ADDED_INITRD}"\n` : "";
+  const cmdline = JSON.stringify(added.cmdline);
+  return `el2 = 1\n[vm.${name}]\nimage = "catalog:${name}/${ADDED_IMAGE}"\n${initrd}cmdline = ${cmdline}\non_exit = "end-session"\n`;
+}
