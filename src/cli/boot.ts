@@ -23,6 +23,7 @@ import {
   vsockOption,
 } from "./devices.ts";
 import { Failure, readNamedFile } from "./failure.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
@@ -115,7 +116,12 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .option("--stdio", "join the console to stdin and stdout byte for byte (on a terminal ctrl-] d ends it)")
     .option("--turbo", "skip idle time instead of sleeping through it")
     .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
-    .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
+    .option("--reboot", "start again when the guest asks for a reset (default: the run ends with 1); changes of overlay disks are lost")
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
     .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .option("--symbols <file>", "ELF file with symbols, such as a kernel's vmlinux", readSymbolFile)
@@ -135,7 +141,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .addHelpText(
       "after",
       `
-Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET, a crash, or nothing can ever happen again; 2 usage; 4 --timeout passed.
+Exit codes: 0 SYSTEM_OFF; 1 SYSTEM_RESET without --reboot, a crash, or nothing can ever happen again; 2 usage; 4 --timeout passed.
 
 Examples:
   el2 boot Image --initrd initrd --append console=ttyAMA0 --stdio
@@ -145,6 +151,9 @@ Examples:
   el2 boot guest.elf --gdb 1234                    and: gdb-multiarch -ex 'target remote 127.0.0.1:1234'`,
     )
     .action(async (image, options) => {
+      if (options.reboot && options.record !== undefined) {
+        throw new Failure("boot: a recording is one life of a machine: --record or --reboot");
+      }
       const root = rootOf(options.rootRuntime, options.rootApp);
       const firmware = firmwareOf(options.firmware, options.firmwareVars);
       if (image === undefined && !root && !firmware) {
@@ -163,6 +172,7 @@ Examples:
         hashAt: options.hashAt,
         debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,
         root,
+        ...options.reboot && { reboot: true },
         ...options.symbols && { symbols: { [PRIMARY_CONSOLE]: options.symbols } },
         what: guest ?? {
           kind: "boot",
@@ -183,6 +193,9 @@ Examples:
           title: name.split("/").at(-1) ?? name,
           stdio: options.stdio ?? false,
           log: options.log,
+          logLevel: options.logLevel,
+          look: options,
+          readOnly: options.readOnly,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb,
           names: false,

@@ -12,6 +12,7 @@ import {
   withBehaviour,
 } from "./behaviour-options.ts";
 import { ExitCode, Failure } from "./failure.ts";
+import { asciiOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { output } from "./print.ts";
 import { planOf } from "./run.ts";
 import { connectNamed, openSession, withSessionOptions } from "./session.ts";
@@ -83,9 +84,9 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
   const attach = program.command("attach")
     .description("show a session that runs in the background")
     .argument("[session]", "its name, or the path of its socket")
-    .option("--read-only", "look only: no key reaches a guest, nothing can be changed")
-    .option("--no-color", "no colour: marks and words say everything")
-    .option("--ascii", "nothing but ASCII outside of guests' text");
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption);
   attach.action(async (session, options) => {
     if (!Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) {
       throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");

@@ -5,8 +5,12 @@ import type { SessionClient } from "../workstation/client.ts";
 import { writeAll, WriteFailure } from "../workstation/write-all.ts";
 import type { MachineEvent, SessionEvent } from "../workstation/protocol.ts";
 
+/** What is logged: what was refused or is wrong, or all. */
+export const LOG_LEVELS = ["error", "info"] as const;
+export type LogLevel = typeof LOG_LEVELS[number];
+
 /** The client, with each event written to `path` before the listener gets it. @throws Failure when the file cannot be written. */
-export function withLog(client: SessionClient, path: string | undefined): SessionClient {
+export function withLog(client: SessionClient, path: string | undefined, level: LogLevel = "info"): SessionClient {
   if (path === undefined) return client;
   const file = open(path);
   const text = new TextEncoder();
@@ -25,7 +29,7 @@ export function withLog(client: SessionClient, path: string | undefined): Sessio
   let listener: (event: SessionEvent) => void = () => {};
   client.onEvent = (event) => {
     if (event.kind === "events") {
-      for (const one of event.events) line(eventLine(one));
+      for (const one of event.events) if (level === "info" || one.refused) line(eventLine(one));
       if (event.dropped) line(`${event.dropped} events were lost here`);
     } else if (event.kind === "ended") {
       line(`ended with ${event.end.code}: ${event.end.message}`);

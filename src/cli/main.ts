@@ -16,6 +16,7 @@ import { registerGdb } from "./gdb.ts";
 import { registerGuests } from "./guests.ts";
 import { registerIoctl } from "./ioctl.ts";
 import { registerInject } from "./inject.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { output } from "./print.ts";
 import { registerPersonas } from "./personas.ts";
 import { registerInspect } from "./inspect.ts";
@@ -50,7 +51,14 @@ Examples:
   el2 run debian                               Debian as a VM of the native host
   el2 boot Image --initrd initrd --stdio       a kernel as the primary VM, its console on this terminal`,
     )
-    .action(async () => exit(await runDemo(entry)));
+    .enablePositionalOptions()
+    .option("--config <file>", "configuration in the place of ./el2.toml")
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
+    .action(async (options) => exit(await runDemo(entry, options)));
   registerBoot(program, entry, exit);
   registerRun(program, entry, exit);
   registerRecord(program, entry, exit, async (args) => void await makeProgram(entry, exit).parseAsync(args, { from: "user" }));

@@ -55,6 +55,9 @@ export function manualPage(tree: CommandNode): string {
     "[COMMAND] [OPTIONS]",
     ".SH DESCRIPTION",
     roff(tree.help),
+    ".SH OPTIONS",
+    "Of el2 without a command:",
+    ...tree.options.flatMap(({ flags, help }) => [".TP", `.B ${roff(flags)}`, roff(help)]),
     ".SH COMMANDS",
   ];
   for (const { path, command } of leaves(tree)) {
@@ -75,7 +78,9 @@ function roff(text: string): string {
 
 /** The reference as Markdown. */
 export function commandReference(tree: CommandNode): string {
-  const lines = ["# Commands", "", "Made from the commands themselves by `el2 man --markdown`.", ""];
+  const lines = ["# Commands", "", "Made from the commands themselves by `el2 man --markdown`.", "", "## el2", "", "```", "el2", "```", ""];
+  lines.push("The screens on ./el2.toml, else on the demo; without a terminal, 5 s of it as text.", "");
+  lines.push(...tree.options.map(({ flags, help }) => `- \`${flags}\`: ${help}`), "");
   for (const { path, command } of leaves(tree)) {
     lines.push(`## ${path}`, "", "```", usage(path, command), "```", "", `${command.help}.`, "");
     for (const { name, help } of command.arguments) lines.push(`- \`${name}\`: ${help}`);

@@ -2,6 +2,7 @@
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
+import { asciiOption, noColorOption } from "./look-options.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
@@ -61,6 +62,8 @@ Examples:
     .option("--to <time>", "stop at this virtual time", parseDuration)
     .option("--tui", "show it on the screen, also without --verify; otherwise consoles as text")
     .option("--tier <tier>", `what executes instructions (${TIERS.join(", ")}); recordings know no difference`)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
     .option("--timeout <time>", "wall time after which the replay ends with exit code 4", parseDuration)
     .addHelpText(
       "after",
@@ -88,6 +91,7 @@ Examples:
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           names: plan.what.kind === "run",
           headless: !options.tui,
+          look: options,
           console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : undefined,
         }),
       );

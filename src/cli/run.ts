@@ -12,6 +12,8 @@ import {
 } from "./behaviour-options.ts";
 import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
+import type { LogLevel } from "./log.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { recorded, recordOption } from "./record.ts";
 import { showConfigErrors, showSession } from "./show.ts";
 import { checkedEventFilter, parseDuration, parsePort } from "./values.ts";
@@ -58,7 +60,11 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
-    .option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions")
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .addOption(readOnlyOption)
+    .addOption(noColorOption)
+    .addOption(asciiOption)
     .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(
@@ -93,6 +99,9 @@ Examples:
           title: what.split("/").at(-1) ?? what,
           stdio: options.stdio ?? false,
           log: options.log,
+          logLevel: options.logLevel,
+          look: options,
+          readOnly: options.readOnly,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           gdb: options.gdb?.port,
           names: options.console === undefined,
@@ -124,19 +133,33 @@ function debuggedVm({ what }: SessionPlan, name: string | undefined): string {
   return name;
 }
 
+/** Options of `el2` alone. */
+export interface BareOptions {
+  /** A configuration in the place of `./el2.toml`. */
+  readonly config?: string;
+  readonly log?: string;
+  readonly logLevel?: LogLevel;
+  readonly readOnly?: boolean;
+  readonly color?: boolean;
+  readonly ascii?: boolean;
+}
+
 /** `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five virtual seconds. */
-export async function runDemo(entry: URL): Promise<number> {
-  const own = await exists(OWN_CONFIGURATION);
-  const { plan, ui, record } = own ? await mended(OWN_CONFIGURATION, []) : checked(await planDemo());
+export async function runDemo(entry: URL, options: BareOptions): Promise<number> {
+  const own = options.config ?? (await exists(OWN_CONFIGURATION) ? OWN_CONFIGURATION : undefined);
+  const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, []);
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   return await showSession(entry, await recorded(terminal ? plan : { ...plan, turbo: true, duration: DEMO_TIME }, record), {
-    title: own ? OWN_CONFIGURATION : "demo",
+    title: own?.split("/").at(-1) ?? "demo",
     stdio: false,
-    log: undefined,
+    log: options.log,
+    logLevel: options.logLevel,
+    look: options,
+    readOnly: options.readOnly,
     timeout: undefined,
     names: true,
     console: firstConsole(plan),
-    ui: checkedUi(OWN_CONFIGURATION, ui),
+    ui: checkedUi(own ?? "demo", ui),
   });
 }
 

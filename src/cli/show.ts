@@ -8,7 +8,7 @@ import { runConfigErrors } from "../tui/run-config-errors.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { instantly } from "./instant.ts";
-import { withLog } from "./log.ts";
+import { type LogLevel, withLog } from "./log.ts";
 import { withPrefix } from "../tui/actions.ts";
 import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
@@ -27,6 +27,12 @@ export interface ShowOptions {
   readonly stdio: boolean;
   /** File that gets a line for each event. */
   readonly log: string | undefined;
+  /** What of the events. */
+  readonly logLevel?: LogLevel;
+  /** What the command line says of the screens. */
+  readonly look?: { readonly ascii?: boolean; readonly color?: boolean };
+  /** The screens only look. */
+  readonly readOnly?: boolean;
   /** Begin at the first prompt, where the cache has that (`instant.ts`). */
   readonly instant?: boolean;
   /** Wall time in ms. */
@@ -62,7 +68,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     machine.close();
     throw error;
   });
-  const client = withGdb(withLog(machine, options.log), options.gdb, plan.debug ?? "");
+  const client = withGdb(withLog(machine, options.log, options.logLevel), options.gdb, plan.debug ?? "");
   const terminal = Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   const headless = options.stdio || options.headless || !terminal;
   // Without a screen or gdb nobody can go back.
@@ -85,13 +91,19 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const hub = new SessionHub(client, { name, what: options.title, started: new Date().toISOString(), logs: undefined });
   const server = await listen(hub, name);
   try {
-    const ended = runTui(hub.connect(), terminalOfProcess(), {
+    const ended = runTui(hub.connect(options.readOnly), terminalOfProcess(), {
       title: options.title,
+      readOnly: options.readOnly,
       state: await loadUiState(name),
       keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
       layout: options.ui?.layout,
       braille: options.ui?.braille,
-      ...surroundings({ ascii: options.ui?.ascii, mouse: options.ui?.mouse, theme: options.ui?.theme }),
+      ...surroundings({
+        ascii: options.look?.ascii ?? options.ui?.ascii,
+        color: options.look?.color,
+        mouse: options.ui?.mouse,
+        theme: options.ui?.theme,
+      }),
     });
     start();
     const { end, state } = await ended;

@@ -170,7 +170,8 @@ export class Engine {
 
   /** The client has dealt with console output. */
   taken(bytes: number): void {
-    this.#outputUnderWay -= bytes;
+    // Some may be of a machine before this one.
+    this.#outputUnderWay = Math.max(0, this.#outputUnderWay - bytes);
     this.#schedule();
   }
 
@@ -783,6 +784,7 @@ export class Engine {
     this.#sample();
     this.#finishWriting();
     this.halt();
-    this.port.post({ kind: "ended", end: { code, message } });
+    const reset = this.present.ended()?.reset;
+    this.port.post({ kind: "ended", end: { code, message, ...reset && { reset } } });
   }
 }

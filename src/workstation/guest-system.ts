@@ -413,7 +413,7 @@ export class GuestSystem implements System, Inspected {
       return { code: 1, message: `crashed: ${how}${this.#firstError === undefined ? "" : `; first error: ${this.#firstError}`}` };
     }
     if (this.#crashed) return { code: 0, message: "every VM has ended" };
-    return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET" };
+    return reason.kind === "system-off" ? { code: 0, message: "SYSTEM_OFF" } : { code: 1, message: "SYSTEM_RESET", reset: true };
   }
 
   /** A guest's access to nothing, which it takes as a synchronous external abort. */

@@ -99,6 +99,8 @@ export interface SessionPlan {
   readonly from?: { readonly path: string; /** Where it cannot be loaded the machine starts all the same. */ readonly spare: boolean };
   /** File for a snapshot of the machine when it first shows a prompt; until then nothing enters. */
   readonly instant?: string;
+  /** The machine starts again when its primary VM asks for a reset. */
+  readonly reboot?: boolean;
   /** Keep states of the run, so that going back is quick. */
   readonly history?: boolean;
   readonly what: BootPlan | RunPlan;

@@ -177,6 +177,8 @@ export interface SessionEnd {
   readonly code: number;
   /** One line. */
   readonly message: string;
+  /** The primary VM has asked for a reset. */
+  readonly reset?: true;
 }
 
 /** What the machine says. */

@@ -7,11 +7,22 @@ import { beginSystem, loaded } from "./snapshot/begin.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
 import type { Connection } from "./client.ts";
 import { WriteFailure } from "./write-all.ts";
+import { readVars } from "./firmware-layout.ts";
+import type { SessionPlan } from "./plan.ts";
 import type { Request, SessionEvent } from "./protocol.ts";
 
 /** Exit code for a snapshot that cannot be loaded. */
 const UNUSABLE = 2;
 const NOTHING_RECORDED = { inputs: [], checks: [], end: undefined };
+
+/** The plan of a machine's next life: from its start, with what its firmware has stored. */
+function rebooted(plan: SessionPlan): SessionPlan {
+  const { from: _from, instant: _instant, ...next } = plan;
+  const { what } = plan;
+  const vars = what.kind === "boot" ? what.firmware?.vars : undefined;
+  if (what.kind !== "boot" || !what.firmware || !vars) return { ...next, hashAt: [] };
+  return { ...next, hashAt: [], what: { ...what, firmware: { ...what.firmware, vars: readVars(vars.path) } } };
+}
 
 /** Listens to requests. Call it once, in the worker. */
 export function serveMachine(): void {
@@ -19,7 +30,17 @@ export function serveMachine(): void {
   let inputEnded = false;
   let bell: Int32Array = new Int32Array(1);
   let answered = 0;
-  const post = (event: SessionEvent) => globalThis.postMessage(event);
+  let plan: SessionPlan | undefined;
+  const post = (event: SessionEvent) => {
+    if (event.kind === "ended" && event.end.reset && plan?.reboot) return reboot(plan, event.end.message);
+    globalThis.postMessage(event);
+  };
+  /** The machine that has ended is behind us when it returns. */
+  const reboot = (ended: SessionPlan, why: string) => {
+    const note = { time: 0, pcpu: undefined, kind: "state", vcpu: "vm:host", text: `${why}: it starts again`, refused: false } as const;
+    globalThis.postMessage({ kind: "events", events: [note], dropped: 0 } satisfies SessionEvent);
+    setTimeout(() => guarded(() => begin(rebooted(ended))), 0);
+  };
   const guarded = (work: () => void) => {
     try {
       work();
@@ -30,24 +51,23 @@ export function serveMachine(): void {
     }
   };
   const requested = () => Atomics.load(bell, 0) !== answered;
+  const begin = (wanted: SessionPlan) => {
+    plan = wanted;
+    // A second machine beside the first has what is recorded for its outside.
+    const alone = { ...wanted, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } };
+    const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
+    const begun = beginSystem(wanted);
+    if ("refused" in begun) return post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
+    engine = new Engine(begun.system, begun.plan, { post, guarded, requested, again }, begun.state);
+    if (inputEnded) engine.endInput();
+    engine.start();
+  };
   const handle = (request: Request) => {
     answered++;
     if (request.kind === "prepare") return prepare(request.memory);
     if (request.kind === "start") {
       if (engine) throw new Error("the machine was started already");
-      const { plan } = request;
-      // A second machine beside the first has what is recorded for its outside.
-      const alone = { ...plan, record: undefined, replay: { recording: NOTHING_RECORDED, verify: false, to: undefined } };
-      const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
-      const begun = beginSystem(plan);
-      if ("refused" in begun) {
-        post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
-        return;
-      }
-      engine = new Engine(begun.system, begun.plan, { post, guarded, requested, again }, begun.state);
-      if (inputEnded) engine.endInput();
-      engine.start();
-      return;
+      return begin(request.plan);
     }
     if (request.kind === "input-ended") inputEnded = true;
     if (!engine) return;

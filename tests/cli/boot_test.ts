@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { A64, boot, imageOf, SYSTEM_OFF, SYSTEM_RESET } from "./program.ts";
 
@@ -13,6 +14,32 @@ Deno.test("SYSTEM_OFF ends with 0, and only the guest's bytes are on stdout", as
   assert.equal(stdout, "hi\n");
   assert.equal(stderr, "el2: SYSTEM_OFF\n");
   assert.equal(code, 0);
+});
+
+Deno.test("--reboot starts again where the guest asks for a reset, and SYSTEM_OFF still ends it", async () => {
+  // Says A, then waits for a key: r asks for a reset, any other is SYSTEM_OFF.
+  const words = [
+    ...[A64.loadX1High(0x0900), A64.loadW2("A".charCodeAt(0)), A64.storeByte],
+    ...[0xb9401823, 0x3727ffe3, 0xb9400024], // ldr w3, [x1, #UARTFR]; tbnz w3, #4, .-4; ldr w4, [x1]
+    ...A64.loadW0(SYSTEM_OFF),
+    ...[0x7101c89f, 0x54000061], // cmp w4, #'r'; b.ne .+12
+    ...A64.loadW0(SYSTEM_RESET),
+    A64.hvc,
+  ];
+  const file = await Deno.makeTempFile({ suffix: ".bin" });
+  try {
+    await Deno.writeFile(file, imageOf(words));
+    await using el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command("boot", file, "--stdio", "--reboot")]);
+    for (let life = 0; life < 3; life++) {
+      await el2.expect(/A/, 60);
+      await el2.type(life < 2 ? "r" : "q", "");
+    }
+    await el2.expect(/el2: SYSTEM_OFF\n/, 60);
+  } finally {
+    await Deno.remove(file);
+  }
+  const refused = await boot(words, "--reboot", "--record", "/tmp/never.rec");
+  assert.deepEqual([refused.code, /one life of a machine: --record or --reboot/.test(refused.stderr)], [2, true]);
 });
 
 Deno.test("SYSTEM_RESET ends with 1", async () => {
