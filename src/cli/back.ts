@@ -3,7 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { openSession, withSessionOptions } from "./session.ts";
-import { parseWhole } from "./values.ts";
+import { checkedEventFilter, parseWhole } from "./values.ts";
 import type { Move } from "../workstation/protocol.ts";
 
 const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
@@ -15,29 +15,46 @@ export function registerBack(program: Command, exit: (code: number) => void): vo
   )
     .option("--by <n>", "so many instructions back (default 1)", COUNT)
     .option("--to <n>", "the place where so many instructions had been retired", parseWhole(0, Number.MAX_SAFE_INTEGER))
+    .option("--event <filter>", "to the last event before that the filter lets through; again: to the one before that")
+    .option("--at <place>", "to the last time that this instruction was about to be executed: VM:SYMBOL, VM:ADDRESS")
     .option("--now", "where the machine really is")
-    .addHelpText("after", "\nExamples:\n  el2 back                  one instruction back\n  el2 back --to 120000\n  el2 back --now")
-    .action(async (options) => {
-      if ([options.by, options.to, options.now].filter((one) => one !== undefined).length > 1) {
-        throw new Failure("back: --by, --to and --now exclude each other; give one");
-      }
-      const to: Move = options.now
-        ? { kind: "now" }
-        : options.to !== undefined
-        ? { kind: "instructions", count: options.to }
-        : { kind: "step", by: -(options.by ?? 1) };
-      exit(await move(options, to));
-    });
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 back                  one instruction back
+  el2 back --to 120000
+  el2 back --event 'kind=rpc refused=yes'
+  el2 back --event 'kind=state vm=debian'
+  el2 back --at debian:vfs_open && el2 vcpu stack debian/0
+  el2 back --now`,
+    )
+    .action(async (options) => exit(await move(options, wantedPlace(options))));
   withSessionOptions(program.command("on").description("let a paused machine, or its past, go on by instructions; changes the machine"))
     .option("--by <n>", "so many instructions (default 1)", COUNT)
     .action(async (options) => exit(await move(options, { kind: "step", by: options.by ?? 1 })));
+}
+
+/** The place that the options name. @throws Failure where they name several, or none that can be */
+function wantedPlace(options: { by?: number; to?: number; event?: string; at?: string; now?: true }): Move {
+  const places: readonly (Move | undefined)[] = [
+    options.by === undefined ? undefined : { kind: "step", by: -options.by },
+    options.to === undefined ? undefined : { kind: "instructions", count: options.to },
+    options.event === undefined ? undefined : { kind: "event", filter: checkedEventFilter("--event", options.event) },
+    options.at === undefined ? undefined : { kind: "place", at: options.at },
+    options.now && { kind: "now" },
+  ];
+  const [place = { kind: "step", by: -1 }, ...others] = places.filter((one) => one !== undefined);
+  if (others.length) throw new Failure("back: --by, --to, --event, --at and --now exclude each other; give one");
+  return place;
 }
 
 async function move(options: { socket?: string; json?: boolean }, to: Move): Promise<number> {
   using open = await openSession(options);
   const moved = await open.asker.move(to);
   if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
-  const { instructions } = moved;
-  console.log(options.json ? JSON.stringify({ schema: "el2.place/1", insn: String(instructions) }) : `at ${instructions} instructions`);
+  const { instructions, text } = moved;
+  const place = { schema: "el2.place/1", insn: String(instructions), reached: text ?? null };
+  console.log(options.json ? JSON.stringify(place) : `at ${instructions} instructions${text === undefined ? "" : `: ${text}`}`);
   return ExitCode.Done;
 }

@@ -17,12 +17,14 @@ import { output } from "./print.ts";
 import { planOf } from "./run.ts";
 import { connectNamed, openSession, withSessionOptions } from "./session.ts";
 import { showRemote } from "./show.ts";
+import { hostOption, planOfSnapshot } from "./snapshot.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import { SessionHub } from "../workstation/control/hub.ts";
 import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
 import { connectSession, NoSession } from "../workstation/control/remote.ts";
 import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
-import { type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { type Behaviour, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { isSnapshot } from "../workstation/snapshot/file.ts";
 
 /** How long a session may take to listen, ms of wall time. */
 const START_TIME = 30_000;
@@ -36,7 +38,7 @@ const POLL = 50;
 export function registerDaemon(program: Command, entry: URL, exit: (code: number) => void): void {
   program.command("up")
     .description("start a session in the background; el2 attach shows it, el2 down ends it")
-    .argument("<what>", "FILE.toml, an image, debian, or demo")
+    .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
     .option("--name <session>", "name of the session (default: from WHAT)")
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
@@ -46,15 +48,22 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
+    .addOption(hostOption())
     .addHelpText(
       "after",
-      "\nConsoles are logged beside the socket; el2 ls says where.\n\nExamples:\n  el2 up phone.toml --name phone\n  el2 attach phone",
+      `
+Consoles are logged beside the socket; el2 ls says where.
+
+Examples:
+  el2 up phone.toml --name phone
+  el2 attach phone
+  el2 up before.snap --name again`,
     )
     .action(async (what, options) => {
       const name = options.name ?? defaultName(what);
       if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
       // All that can be wrong with the configuration is said here, before anything starts.
-      withBehaviour(await planOf(what), options);
+      await sessionPlan(what, options);
       await startSession(entry, name, [
         what,
         "--name",
@@ -63,6 +72,7 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
         ...options.tier ? ["--tier", options.tier] : [],
         ...behaviourArguments(options),
         ...(options.inject ?? []).flatMap((rule) => ["--inject", rule]),
+        ...options.allowHost ? ["--allow-host"] : [],
       ]);
     });
   program.command("serve", { hidden: true })
@@ -77,9 +87,10 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
-    .action(async (what, { name, turbo, tier, inject, ...options }) => {
-      const plan = withBehaviour(await planOf(what), options);
-      exit(await serveSession(entry, name, what, { ...plan, inject, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
+    .addOption(hostOption())
+    .action(async (what, { name, turbo, tier, ...options }) => {
+      const plan = await sessionPlan(what, options);
+      exit(await serveSession(entry, name, what, { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
     });
   const attach = program.command("attach")
     .description("show a session that runs in the background")
@@ -106,6 +117,20 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
   withSessionOptions(program.command("ls").description("list the sessions")).action(async (options) =>
     exit(await list(options.json ?? false))
   );
+}
+
+/** What says how a machine begins. */
+interface BeginOptions extends Partial<Behaviour> {
+  readonly inject?: string[];
+  readonly allowHost?: true;
+}
+
+/** The plan of what a session runs. @throws Failure that says all that is wrong with it */
+async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: BeginOptions): Promise<SessionPlan> {
+  if (!isSnapshot(what)) return { ...withBehaviour(await planOf(what), behaviour), inject };
+  const [extra] = [...behaviourArguments(behaviour), ...inject ? ["--inject"] : []];
+  if (extra) throw new Failure(`${extra}: snapshot ${what} has what its machine began with; leave it out`);
+  return (await planOfSnapshot(what, allowHost)).plan;
 }
 
 /** Starts the process and waits until it listens. */

@@ -39,14 +39,12 @@ Examples:
   el2 snapshot load before.snap --stdio --tier interp`,
     )
     .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost }) => {
-      const { header, plan } = await read(file, readSnapshot);
-      checkHost(file, plan, allowHost);
+      const { header, plan } = await planOfSnapshot(file, allowHost);
       const loaded: SessionPlan = {
         ...plan,
         turbo: turbo ?? plan.turbo,
         ...tier && { tier },
         duration: more === undefined ? undefined : Number(header.ns) + more,
-        from: { path: file, spare: false },
       };
       const single = plan.what.kind === "boot";
       exit(
@@ -85,7 +83,18 @@ Examples:
     });
 }
 
-function hostOption() {
+/**
+ * The plan of a session that begins with a snapshot.
+ * @throws Failure where it cannot be read, or wants something of this computer that is not allowed.
+ */
+export async function planOfSnapshot(file: string, allowHost: true | undefined): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
+  const { header, plan } = await read(file, readSnapshot);
+  checkHost(file, plan, allowHost);
+  return { header, plan: { ...plan, from: { path: resolve(file), spare: false } } };
+}
+
+/** `--allow-host`, of commands that load a snapshot. */
+export function hostOption() {
   return new Option("--allow-host", "let the machine have what it had of this computer: disks, folders, sockets, the network");
 }
 

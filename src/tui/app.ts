@@ -208,7 +208,10 @@ export class App {
         this.#say(`${event.rule} stopped the machine: ${event.text}`, "warning");
         break;
       case "moved":
-        this.#say(event.error ?? `at ${event.instructions} instructions`, event.error === undefined ? "text" : "refused");
+        this.#say(
+          event.error ?? `at ${event.instructions} instructions${event.text ? `: ${event.text}` : ""}`,
+          event.error === undefined ? "text" : "refused",
+        );
         break;
       case "ended":
         this.#finish(event.end, { text: `ended: ${event.end.message}; q leaves`, role: event.end.code ? "refused" : "text" });

@@ -9,6 +9,7 @@ import type { Action } from "./inspect/action.ts";
 import { letIn } from "./record/input.ts";
 import { standing, stoppedAt, wayBack } from "./record/rewind.ts";
 import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
+import { BackTo, type Reached } from "./record/back-to.ts";
 import { type Moment, momentOf, Past } from "./record/past.ts";
 import type { EndState, Input, RecordedInput } from "./record/recorded-run.ts";
 import { RecordingWriter } from "./record/recording.ts";
@@ -102,6 +103,10 @@ export class Engine {
   /** States of the run, and wall time (ms) before which no other is kept. */
   readonly #history: History;
   #nextMilestone = 0;
+  /** Instructions that had been retired where the session began. */
+  readonly #first: number;
+  /** What was gone back to, while that is shown. */
+  #reached: Reached | undefined;
   /** Snapshots on their way to files. */
   readonly #writing = new Set<() => boolean>();
   /** Keeps console input while a snapshot of the first prompt is awaited. */
@@ -114,6 +119,7 @@ export class Engine {
     origin?: SystemState,
   ) {
     this.#history = new History(origin);
+    this.#first = origin ? present.instructions() : 0;
     this.#hashes = [...plan.hashAt];
     const logs = plan.replay ? [] : Object.entries(plan.logs ?? {});
     this.#logs = new Map(logs.map(([console, path]) => [console, new ConsoleLog(path)]));
@@ -358,26 +364,26 @@ export class Engine {
 
   /** Goes to another place of the run. */
   move(id: number, to: Move): void {
-    const moved = (error?: string) => this.port.post({ kind: "moved", id, error, instructions: this.system.instructions() });
+    const moved = (error?: string, text?: string) => {
+      this.port.post({ kind: "moved", id, error, instructions: this.system.instructions(), text });
+    };
     if (this.#done) return moved("the machine has ended");
     if (this.#replay || this.#held) {
       return moved(`${this.#replay ? "a replay" : "a machine that a debugger has stopped"} goes on in its own way`);
     }
     if (!this.#paused) this.pause(true);
+    if (to.kind === "event" || to.kind === "place") return this.#moveBackTo(to, moved);
+    this.#reached = undefined;
     const now = this.present.instructions();
     const here = this.system.instructions();
     const target = to.kind === "now" ? now : to.kind === "step" ? here + to.by : to.count;
-    if (target < 0) return moved("that is before the start");
+    if (target < this.#first) return moved(`that is before ${this.#start}`);
     const from = this.#trail.at(-1);
     let moment: Moment = target;
     if (to.kind === "step" && to.by > 0) this.#trail.push({ moment: momentOf(this.system), instructions: here });
     else if (to.kind === "step" && from?.instructions === target) moment = this.#trail.pop()!.moment;
     else this.#trail = [];
-    const shown = () => {
-      this.#sample();
-      this.port.post({ kind: "paused", paused: true, past: this.#past !== undefined });
-      moved();
-    };
+    const shown = () => this.#shown(moved);
     if (to.kind === "now" || target === now) {
       this.#past = undefined;
       return shown();
@@ -403,6 +409,49 @@ export class Engine {
     go();
   }
 
+  get #start(): string {
+    return this.plan.from ? "the snapshot with which the session began" : "the start";
+  }
+
+  /** Another place is shown. */
+  #shown(moved: () => void): void {
+    this.#sample();
+    this.port.post({ kind: "paused", paused: true, past: this.#past !== undefined });
+    moved();
+  }
+
+  /** Goes back to where something happened. */
+  #moveBackTo(to: Extract<Move, { kind: "event" | "place" }>, moved: (error?: string, text?: string) => void): void {
+    const shown = this.#past, before = this.#reached?.past === shown ? this.#reached : undefined;
+    let way: BackTo;
+    try {
+      way = new BackTo(
+        {
+          milestone: (moment) => this.#history.before(moment),
+          pastAt: (milestone) => this.#pastAt(milestone),
+          moment: momentOf(this.system),
+          instructions: this.system.instructions(),
+        },
+        to.kind === "event" ? to : { kind: "place", place: this.present.stops.system.placeOf(to.at) },
+        before,
+      );
+    } catch (error) {
+      if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
+      return moved(error instanceof FilterError ? error.marked : error.message);
+    }
+    const go = () => {
+      if (this.#past !== shown || this.#done || !this.#paused) return moved("went elsewhere");
+      const reached = way.advance(MOVE_SLICE);
+      if (reached === undefined) return void setTimeout(() => this.port.guarded(go), 0);
+      if (reached === "none") return moved(`nothing like that is between ${this.#start} and here`);
+      this.#trail = [];
+      this.#reached = reached;
+      this.#past = reached.past;
+      this.#shown(() => moved(undefined, reached.text));
+    };
+    go();
+  }
+
   /** Whether to keep a state on the way to a place: who goes back once goes back again. */
   #landing(past: Past, target: number): boolean {
     const first = target - LANDING;
@@ -418,7 +467,7 @@ export class Engine {
     const instructions = system.instructions();
     try {
       const state = system.save(this.#history.stateBefore(instructions));
-      this.#history.add({ at: system.machine.boundary, instructions, inputs, state });
+      this.#history.add({ at: system.machine.boundary, instructions, moment: momentOf(system), inputs, state });
     } catch (error) {
       if (!(error instanceof UnsavableError)) throw error;
     }

@@ -68,6 +68,10 @@ export type Move =
   | { readonly kind: "step"; readonly by: number }
   /** Where so many instructions had been retired. */
   | { readonly kind: "instructions"; readonly count: number }
+  /** Back to the last event that a filter lets through. */
+  | { readonly kind: "event"; readonly filter: string }
+  /** Back to where an instruction was about to be executed: `VM:SYMBOL` or `VM:ADDRESS`. */
+  | { readonly kind: "place"; readonly at: string }
   /** To where the machine really is. */
   | { readonly kind: "now" };
 
@@ -192,7 +196,8 @@ export type SessionEvent =
   | { kind: "paused"; paused: boolean; past?: boolean }
   /** A stop rule has paused the machine: which, and what it stopped at. */
   | { kind: "stopped"; rule: string; text: string }
-  | { kind: "moved"; id: number; error: string | undefined; instructions: number }
+  /** Another place is shown; `text` says what was gone back to. */
+  | { kind: "moved"; id: number; error: string | undefined; instructions: number; text?: string }
   | { kind: "answer"; id: number; answer: Answer }
   /** A snapshot on its way: pages of RAM that are written, of all. */
   | { kind: "snapshotted"; id: number; done: number; total: number; whole: boolean; error?: string }

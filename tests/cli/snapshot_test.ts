@@ -56,6 +56,43 @@ Deno.test("a session is saved, looked at, verified and loaded by another process
     assert.match(loaded.stderr, new RegExp(`${end / 1e9} s of virtual time passed`));
   }));
 
+Deno.test("a session in the background goes on from a snapshot, and goes back no further than that", () =>
+  inFolder(async (folder, run) => {
+    const file = `${folder}/demo.snap`;
+    assert.equal((await run("up", "demo", "--name", "first", "--turbo")).code, 0);
+    assert.equal((await run("snapshot", "save", file, "--socket", "first")).code, 0);
+    await run("down", "first");
+    const { insn } = JSON.parse((await run("snapshot", "info", file, "--json")).stdout);
+    assert.match((await run("up", file, "--name", "second", "--cap-ids", "random")).stderr, /--cap-ids: snapshot .* leave it out/);
+    const up = await run("up", file, "--name", "second");
+    assert.equal(up.code, 0, up.stderr);
+    try {
+      const { at, data } = JSON.parse(
+        (await run("vm", "ls", "--filter", "via=gunyah state=running", "--json", "--socket", "second")).stdout,
+      );
+      assert.ok(Number(at.insn) >= Number(insn));
+      assert.deepEqual(data.map(({ id }: { id: string }) => id), ["vm:hello", "vm:ping", "vm:pong"]);
+      const back = await run("back", "--to", insn, "--json", "--socket", "second");
+      assert.equal(JSON.parse(back.stdout).insn, insn, back.stderr);
+      const before = await run("back", "--to", String(insn - 1), "--socket", "second");
+      assert.equal(before.code, 1, before.stdout);
+      assert.match(before.stderr, /that is before the snapshot with which the session began/);
+      await run("back", "--now", "--socket", "second");
+      const event = await run("back", "--event", "kind=hvc vm=ping", "--json", "--socket", "second");
+      const { schema, insn: there, reached } = JSON.parse(event.stdout);
+      assert.equal(schema, "el2.place/1");
+      assert.ok(Number(there) >= Number(insn));
+      assert.match(reached, /^ev:\d+ vcpu:ping\/0 hvc /);
+      assert.match(
+        (await run("back", "--event", "kind=state name=creating", "--socket", "second")).stderr,
+        /nothing like that is between the snapshot/,
+      );
+      assert.match((await run("back", "--event", "x", "--now", "--socket", "second")).stderr, /exclude each other/);
+    } finally {
+      await run("down", "second");
+    }
+  }));
+
 Deno.test("a snapshot that is none, cut off or changed is refused with its place, exit code 2; verify says 1", () =>
   inFolder(async (folder, run) => {
     const file = `${folder}/x.snap`;

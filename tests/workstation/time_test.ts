@@ -157,3 +157,37 @@ Deno.test("W53: the past refuses what is typed and done, and says how to get out
   assert.equal((await session.event("paused")).paused, false);
   session.engine.stop();
 });
+
+Deno.test("back to an event or an instruction shows that, and says what it is; what there is not leaves the session where it is", async () => {
+  const session = await demo({ history: true });
+  const filter = "kind=hvc vm=ping name=msgqueue_send";
+  session.engine.stopRule(1, { kind: "event", filter });
+  const passed: string[] = [];
+  for (let count = 0; count < 5; count++) {
+    passed.push((await session.event("stopped")).text);
+    if (count < 4) session.engine.pause(false);
+  }
+  const back = async (to: Move) => {
+    session.engine.move(1, to);
+    return await session.event("moved");
+  };
+  for (const text of passed.slice(1, -1).toReversed()) assert.equal((await back({ kind: "event", filter })).text, text);
+
+  const before = session.engine.system.instructions();
+  const { pc } = session.engine.system.sample(0).find(({ name }) => name === "ping")!.vcpus[0];
+  const { instructions, text } = await back({ kind: "place", at: `ping:${pc}` });
+  assert.equal(text, `vm:ping at ${pc}`);
+  assert.ok(instructions < before, `${instructions}, from ${before}`);
+  assert.equal(session.hashes, session.fromStart(instructions));
+
+  assert.match((await back({ kind: "event", filter: "kind=state name=running" })).text ?? "", /running/);
+  const here = session.hashes;
+  assert.match(
+    (await back({ kind: "event", filter: "kind=psci name=nothing" })).error ?? "",
+    /nothing like that is between the start and here/,
+  );
+  assert.match((await back({ kind: "place", at: "nobody:0x0" })).error ?? "", /nobody/);
+  assert.equal(session.hashes, here);
+  assert.equal(await session.move({ kind: "now" }), undefined);
+  session.engine.stop();
+});

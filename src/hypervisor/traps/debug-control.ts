@@ -129,6 +129,12 @@ export class DebugControl {
     return true;
   }
 
+  /** The same in a VM that need not be there yet: how it was found, the place can have an instruction. */
+  insertAhead(address: bigint): void {
+    this.#breakpoints.add(address);
+    if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
+  }
+
   /** Takes a breakpoint back, if there is one. */
   remove(address: bigint): void {
     if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.removeBreakpoint(this.#stage2, address);

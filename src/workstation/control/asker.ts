@@ -43,11 +43,13 @@ export class Asker {
   }
 
   /** Goes to another place of the run: how many instructions are retired there, or what is wrong. */
-  move(to: Move): Promise<{ readonly instructions: number } | { readonly error: string }> {
+  move(to: Move): Promise<{ readonly instructions: number; readonly text?: string } | { readonly error: string }> {
     const id = ++this.#next;
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
-        if (event.kind === "moved") resolve(event.error === undefined ? { instructions: event.instructions } : { error: event.error });
+        if (event.kind !== "moved") return;
+        const { error, instructions, text } = event;
+        resolve(error === undefined ? { instructions, text } : { error });
       });
       this.client.send({ kind: "move", id, to });
     });

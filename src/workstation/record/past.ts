@@ -2,6 +2,7 @@
 // runs repeat to the instruction, the place is exactly what it was.
 
 import type { DebugStop } from "../../hypervisor/traps/debug-control.ts";
+import type { StopHit } from "../stop-rules.ts";
 import type { System } from "../system.ts";
 import { letIn } from "./input.ts";
 import type { Place, RecordedInput } from "./recorded-run.ts";
@@ -26,6 +27,8 @@ export class Past {
   #next: number;
   /** Called when the machine stops for a debugger; true: `advance` ends there. */
   onStop: (stop: DebugStop) => boolean = () => false;
+  /** Called when a stop rule has stopped the machine; true: `advance` ends there. */
+  onHit: (hit: StopHit) => boolean = () => false;
 
   /**
    * @param system a machine at its start, or at a milestone
@@ -62,8 +65,7 @@ export class Past {
       system.takeOutput();
       system.takeEvents();
       if (result.kind === "stopped") return true;
-      const stop = result.kind === "suspended" ? system.debug?.takeStop() : undefined;
-      if (stop && this.onStop(stop)) return true;
+      if (result.kind === "suspended" && this.#suspended()) return true;
       if (result.kind !== "idle") continue;
       if (result.next === Infinity && upTo === Infinity) return true;
       machine.skipTo(Math.min(result.next, upTo));
@@ -72,6 +74,14 @@ export class Past {
     if (place) this.#enter();
     if (place?.settled) machine.settle();
     return true;
+  }
+
+  /** Whether what has suspended the machine ends the way. */
+  #suspended(): boolean {
+    const hit = this.system.stops.take();
+    if (hit && hit !== "passed") return this.onHit(hit);
+    const stop = this.system.debug?.takeStop();
+    return stop !== undefined && this.onStop(stop);
   }
 
   #enter(): void {

@@ -172,6 +172,19 @@ function fill(file: Deno.FsFile, bytes: Uint8Array): number {
   return length;
 }
 
+/** Whether a file says that it is a snapshot. */
+export function isSnapshot(path: string): boolean {
+  try {
+    using file = Deno.openSync(path);
+    const start = new Uint8Array(MAGIC.length);
+    return fill(file, start) === start.length && startsWith(start, MAGIC);
+  } catch (error) {
+    // Whatever it is, who wants to read it says what is wrong.
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}
+
 /** The header alone, of which the checksum of the whole file is not asked. @throws SnapshotError */
 export function readSnapshotHeader(path: string): SnapshotHeader {
   using file = Deno.openSync(path);

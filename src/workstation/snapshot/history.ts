@@ -1,5 +1,6 @@
 // Places of a run whose state is kept, so that going back starts from the nearest one and not from the beginning.
 
+import type { Moment } from "../record/past.ts";
 import type { Place } from "../record/recorded-run.ts";
 import type { SystemState } from "./system-state.ts";
 
@@ -8,6 +9,8 @@ export interface Milestone {
   /** Virtual time (ns) of the last boundary between turns, and instructions that had been retired. */
   readonly at: number;
   readonly instructions: number;
+  /** The same as a machine that is run again goes there. */
+  readonly moment: Moment;
   /** How many inputs had entered. */
   readonly inputs: number;
   readonly state: SystemState;
@@ -25,7 +28,7 @@ export class History {
 
   /** @param origin the state that the session began with, where that is not its plan's start; it is kept for good */
   constructor(readonly origin?: SystemState) {
-    if (origin) this.#milestones.push({ at: -1, instructions: -1, inputs: 0, state: origin });
+    if (origin) this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: origin });
   }
 
   get length(): number {

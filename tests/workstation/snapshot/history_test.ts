@@ -6,7 +6,13 @@ import type { SystemState } from "../../../src/workstation/snapshot/system-state
 
 const EMPTY: SystemState = { fields: new Uint8Array(0), pages: new Map() };
 
-const milestone = (instructions: number, state = EMPTY): Milestone => ({ at: 10 * instructions, instructions, inputs: 0, state });
+const milestone = (instructions: number, state = EMPTY): Milestone => ({
+  at: 10 * instructions,
+  instructions,
+  moment: instructions,
+  inputs: 0,
+  state,
+});
 
 /** A state with so many pages of its own. */
 function ofPages(count: number): SystemState {
