@@ -160,12 +160,16 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     const fd = this.call("CREATE_GUEST_MEM", this.data.device, GH.CREATE_GUEST_MEM, CREATE_MEM_ARGS, { size: BigInt(size) });
     const shared = { read: true, write: true, private: false, offset: 0 };
     const { Read, Write, Exec, Lend, Share } = MapFlagsV17;
+    const address = this.must("mmap", this.kernel.mapFile(this.pid, fd, size, shared));
     return {
-      address: this.must("mmap", this.kernel.mapFile(this.pid, fd, size, shared)),
-      give: () =>
-        this.structured(this.data.vm, GH.MAP_MEM, MAP_MEM_ARGS, {
+      address,
+      give: () => {
+        // What is lent may not stay mapped.
+        if (!this.#shares) this.must("munmap", this.kernel.munmap(this.pid, address));
+        return this.structured(this.data.vm, GH.MAP_MEM, MAP_MEM_ARGS, {
           ...{ guest_addr: BigInt(base), flags: Read | Write | Exec | (this.#shares ? Share : Lend), guest_mem_fd: fd, size: BigInt(size) },
-        }),
+        });
+      },
     };
   }
 

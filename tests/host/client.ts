@@ -160,17 +160,20 @@ export class Client {
     return { vm, memory };
   }
 
-  /** The same in a guest memfd, as v17 has it. */
-  guestMemoryVm(): { vm: number; memory: number } {
+  /** The same in a guest memfd, as v17 has it. What is lent is not mapped; `map` maps it. */
+  guestMemoryVm({ flags = 0x70 } = {}): { vm: number; fd: number; map: () => number } {
     const device = this.open();
     const vm = this.ioctl(device, GH.CREATE_VM);
     const fd = this.call(device, GH.CREATE_GUEST_MEM, CREATE_MEM_ARGS, { size: BigInt(VM_SIZE) });
-    const memory = this.kernel((kernel, pid) => kernel.mapFile(pid, fd, VM_SIZE, { read: true, write: true, private: false, offset: 0 }));
+    const map = () =>
+      this.kernel((kernel, pid) => kernel.mapFile(pid, fd, VM_SIZE, { read: true, write: true, private: false, offset: 0 }));
+    const memory = map();
     this.write(memory + DTB - BASE, Deno.readFileSync(FOLDER + "vm1.dtb"));
-    const binding = { guest_addr: BigInt(BASE), flags: 0x70, guest_mem_fd: fd, offset: 0n, size: BigInt(VM_SIZE) };
+    this.kernel((kernel, pid) => kernel.munmap(pid, memory));
+    const binding = { guest_addr: BigInt(BASE), flags, guest_mem_fd: fd, offset: 0n, size: BigInt(VM_SIZE) };
     assert.equal(this.call(vm, GH.MAP_MEM, MAP_MEM_ARGS, binding), 0);
     assert.equal(this.setDevicetree(vm, DTB, DTB_SIZE), 0);
-    return { vm, memory };
+    return { vm, fd, map };
   }
 
   /** The same for a host of version 6. */

@@ -26,8 +26,10 @@ for (const device of ["v14", "v17", "ack-6.6", "ack-6.12", "union"] as const) {
     });
     const vmm = new Client(stack);
     const objects = stack.hypervisor.objects.size;
-    const { vm, memory } = device === "v17" ? vmm.guestMemoryVm() : vmm.loadedVm();
+    const guestMemory = device === "v17" ? vmm.guestMemoryVm() : undefined;
+    const { vm, memory } = guestMemory ? { ...guestMemory, memory: guestMemory.map() } : vmm.loadedVm();
     vmm.write(memory + 0x8000, [1, 2, 3]);
+    if (guestMemory) vmm.kernel((kernel, pid) => kernel.munmap(pid, memory));
     const vcpu = vmm.vcpu(vm), page = vmm.runPage(vcpu);
     if (device !== "v14") {
       for (const [reg, value] of [[0x100, BigInt(BASE)], [5, 55n]] as const) {
@@ -42,7 +44,7 @@ for (const device of ["v14", "v17", "ack-6.6", "ack-6.12", "union"] as const) {
     vmm.kernel((kernel, pid) => kernel.munmap(pid, page));
     stack.pass(1e9);
     assert.deepEqual(stack.visit(({ gunyah }) => gunyah.state.vms), {});
-    assert.deepEqual([...vmm.read(memory + 0x8000, 3)], [1, 2, 3]);
+    assert.deepEqual([...vmm.read((guestMemory?.map() ?? memory) + 0x8000, 3)], [1, 2, 3]);
     assert.equal(stack.hypervisor.objects.size, objects);
     checkInvariants(stack.hypervisor);
     assert.deepEqual(stack.problems, []);

@@ -121,7 +121,10 @@ export function bindingOf(vm: Vm, address: bigint, size: bigint): Binding | unde
   return vm.bindings.find((each) => address >= each.guestAddress && address + size <= each.guestAddress + each.size);
 }
 
-/** Pins the pages behind a range of one binding. A number is the negative errno. */
+/**
+ * Pins the pages behind a range of one binding. A number is the negative errno: EPERM for pages of a guest memfd that are to be lent while a
+ * process has them mapped (§14.2).
+ */
 export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: bigint, size: bigint): Pinned | number {
   const pages = Number((size + BigInt(PAGE_SIZE) - 1n) / BigInt(PAGE_SIZE));
   const shift = address - binding.guestAddress;
@@ -131,6 +134,7 @@ export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: 
     return space === undefined ? -Errno.EFAULT : kernel.memory.pin(space, source.address + shift, pages, true);
   }
   const object = kernel.memory.object(source.object);
+  if (binding.lent && kernel.memory.isMapped(source.object, (source.offset + Number(shift)) / PAGE_SIZE, pages)) return -Errno.EPERM;
   const ranges: { ipa: number; count: number }[] = [];
   for (let page = 0; page < pages; page++) {
     const ipa = kernel.memory.objectPage(object, (source.offset + Number(shift)) / PAGE_SIZE + page);

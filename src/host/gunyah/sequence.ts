@@ -39,6 +39,7 @@ const ENTRIES_MAX = 512;
 /** Type of the one parameter of VM_AUTH_IMAGE: the number of the image. */
 const AUTH_PERIPHERAL = 0;
 const U64_BITS = 64;
+const LENT_IS_MAPPED = "pages of a guest memfd that are lent may not be mapped by a process: munmap them before START";
 /** Resources without a vIRQ have one of these. */
 const NO_VIRQ: readonly number[] = [0, 0xffff_ffff];
 
@@ -225,15 +226,15 @@ export class Sequences {
     const binding = bindingOf(vm, address, size);
     const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
     if (typeof pinned === "number") {
-      const rule = { section: "vm-manager 7", rule: "the range has to lie in one binding, with pages behind it", object: `vm ${vm.id}` };
-      return { errno: -pinned, rule: { ...rule, values: { address, size } } };
+      const rule = pinned === -Errno.EPERM ? LENT_IS_MAPPED : "the range has to lie in one binding, with pages behind it";
+      return { errno: -pinned, rule: { section: "vm-manager 7", rule, object: `vm ${vm.id}`, values: { address, size } } };
     }
     vm[which] = { guestAddress: address, pinned, handle: undefined };
     return this.#send(vm, MEM_LEND, {
       mem_type: MemType.Normal,
       flags: 0,
       label: 0,
-      acl: [{ vmid: vm.vmid, rights: Access.RWX }],
+      acl: [{ vmid: vm.vmid, rights: bindingRights(binding!) }],
       sgl: pinned.ranges.slice(0, ENTRIES_MAX).map(({ ipa, count }) => ({ address: BigInt(ipa), size: BigInt(count * PAGE_SIZE) })),
       attributes: [],
     });
@@ -285,7 +286,9 @@ export class Sequences {
     for (const binding of vm.bindings) {
       const { guestAddress, size, lent } = binding;
       const pinned = pinRange(this.#kernel, vm, binding, guestAddress, size);
-      if (typeof pinned === "number") return this.#notGiven(vm, -pinned, "every page of a binding has to be there", binding);
+      if (typeof pinned === "number") {
+        return this.#notGiven(vm, -pinned, pinned === -Errno.EPERM ? LENT_IS_MAPPED : "every page of a binding has to be there", binding);
+      }
       vm.pinned.push(pinned);
       let at = guestAddress;
       for (const range of pinned.ranges) {
@@ -517,9 +520,15 @@ function configRange(vm: Vm): Vm["devicetree"] {
   return binding === undefined ? vm.devicetree : { address: binding.guestAddress, size: binding.size };
 }
 
-/** Whether the guest may write a binding's pages: guest memfds say it in their own bits. */
-function writable({ flags, source }: Binding): boolean {
-  return (flags & (source.kind === "memfd" ? MapFlagsV17.Write : RegionFlags.Write)) !== 0;
+/** The rights that a binding asks for: guest memfds say them in their own bits. */
+function bindingRights({ flags, source }: Binding): number {
+  if (source.kind === "user") return rightsOf(flags);
+  const { Read, Write, Exec } = MapFlagsV17;
+  return (flags & Read ? Access.R : 0) | (flags & Write ? Access.W : 0) | (flags & Exec ? Access.X : 0);
+}
+
+function writable(binding: Binding): boolean {
+  return (bindingRights(binding) & Access.W) !== 0;
 }
 
 /** The parts of a range of pages that lie in none of the others. */

@@ -128,6 +128,19 @@ export class HostMemory {
     delete this.state.objects[id];
   }
 
+  /** Whether a process has a mapping that shows one of these pages of an object; those that nobody has touched count for nothing. */
+  isMapped(id: number, page: number, count: number): boolean {
+    const object = this.object(id);
+    return Object.values(this.state.spaces).some(({ mappings }) =>
+      mappings.some((mapping) => {
+        if (mapping.object !== id) return false;
+        const first = Math.max(page, mapping.offset), end = Math.min(page + count, mapping.offset + mapping.pages);
+        for (let each = first; each < end; each++) if (lookup(object, each) !== undefined) return true;
+        return false;
+      })
+    );
+  }
+
   /** IPA of a page of an object, allocated where it was not; undefined beyond its end or where memory is used up. */
   objectPage(object: MemoryObject, page: number): number | undefined {
     return page >= object.pages ? undefined : lookup(object, page) ?? this.#allocatePage(object, page);
