@@ -651,11 +651,13 @@ export class RegionEmitter extends ConstantEmitter {
     f.get(low).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     this.at.tlb();
     f.op("i32.add").memory("i64.load", write ? TlbSet.Write : TlbSet.Read).set(entry);
-    f.get(low).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").i32(0);
     f.get(low).get(entry).op("i64.xor").i64(DataEntry.TagMask | (alignment - 1)).op("i64.and");
     // The last byte is in the same page: else it changes the lowest bit of the page's number.
-    f.get(low).i64(span - 1).op("i64.add").get(low).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or");
-    f.op("i64.eqz").op("select").set(host);
+    f.get(low).i64(span - 1).op("i64.add").get(low).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or").op("i64.eqz");
+    // A branch can be predicted: the accesses would have to wait for a selection.
+    f.ifLikely(true, () => {
+      f.get(low).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").set(host);
+    }, () => void f.i32(0).set(host));
   }
 
   protected override hostAddress(id: number, size: number, address: Node, zero: boolean): void {

@@ -176,10 +176,16 @@ class RegionFunction {
     const head = this.blocks[0].first;
     f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
+    const leaveIf = () => f.ifLikely(false, () => void f.get(ADDRESS).get(LEFT).op("return"));
     f.get(LEFT).i32(this.#longestFrom(0)).op("i32.lt_s");
-    if (this.blocks.some(({ ending }) => ending.kind === "call")) f.get(DEPTH).op("i32.eqz").op("i32.or");
+    leaveIf();
+    if (this.blocks.some(({ ending }) => ending.kind === "call")) {
+      f.get(DEPTH).op("i32.eqz");
+      leaveIf();
+    }
     if (this.blocks.some(({ instructions }) => instructions.some(({ usesVectors }) => usesVectors))) {
-      f.i32(0).memory("i32.load", CPU.FP_TRAP).op("i32.or");
+      f.i32(0).memory("i32.load", CPU.FP_TRAP);
+      leaveIf();
     }
     for (const { offset, records } of this.neighbours) {
       // The address of the page, which is the tag as well.
@@ -193,11 +199,12 @@ class RegionFunction {
       entry();
       f.memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
       page();
-      f.op("i64.ne").op("i32.or");
+      f.op("i64.ne");
+      leaveIf();
       entry();
-      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Records).i32(records).op("i32.ne").op("i32.or");
+      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Records).i32(records).op("i32.ne");
+      leaveIf();
     }
-    f.ifLikely(false, () => void f.get(ADDRESS).get(LEFT).op("return"));
     if (this.#usesFast) emitFast(f, this.#fast);
     this.#keepNothing(f);
     this.#state.load(f, this.#data.needed[0]);
