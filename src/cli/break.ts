@@ -110,10 +110,11 @@ async function within<T>(coming: Promise<T>, timeout: number | undefined, failur
 async function setPaused(options: { socket?: string; readOnly?: boolean; json?: boolean }, paused: boolean): Promise<number> {
   using open = await openSession(options);
   const { session } = open;
-  if (session.info.paused !== paused) {
-    const done = open.next((event) => event.kind === "paused" && event.paused === paused ? event : undefined);
-    session.send({ kind: paused ? "pause" : "resume" });
-    await done;
-  }
+  const done = session.info.paused === paused
+    ? undefined
+    : open.next((event) => event.kind === "paused" && event.paused === paused ? event : undefined);
+  // Also where it is so already: who may not change it hears that.
+  session.send({ kind: paused ? "pause" : "resume" });
+  await done;
   return await answer(open, { table: "vcpu.ls", args: {} }, options.json ?? false) > 0 ? ExitCode.Done : ExitCode.Failed;
 }

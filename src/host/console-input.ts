@@ -39,8 +39,17 @@ export interface DeviceInput {
 /** What may come in: plain data. */
 export type HostInput = Typed | StopWanted | StartWanted | RequestWanted | DeviceInput;
 
-/** Input on its way to the host. */
+/** Memory that the VMM of a VM has locked, and how much it may, bytes. */
+export interface LockedMemory {
+  readonly vm: string;
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** Input on its way to the host, and what can be seen of it from outside. */
 export class ConsoleInput {
+  /** What the VMMs have locked. The host says it once it runs. */
+  locked: () => readonly LockedMemory[] = () => [];
   #waiting: HostInput[] = [];
 
   /** @param interrupt raises `CONSOLE_INPUT_INTID`. */

@@ -5,7 +5,7 @@ import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";
 import { VM_STOP } from "../abi/rpc/messages/vm.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
-import type { ConsoleInput, HostInput, StartWanted } from "./console-input.ts";
+import type { ConsoleInput, HostInput, LockedMemory, StartWanted } from "./console-input.ts";
 import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./events.ts";
 import { FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
 import type { Vm } from "./gunyah/state.ts";
@@ -122,6 +122,14 @@ class VmmProgram implements HostProgram {
 
   begin(host: HostServices): void {
     this.#host = host;
+    this.#options.input.locked = () => this.#locked(host);
+  }
+
+  #locked({ kernel }: HostServices): LockedMemory[] {
+    return this.#entries.flatMap(({ plan, vmm }) => {
+      if (vmm === undefined || !kernel.exists(vmm.pid)) return [];
+      return [{ vm: plan.name, used: kernel.lockedBytes(vmm.pid), limit: kernel.lockLimit(vmm.pid) }];
+    });
   }
 
   /** The host has booted. */

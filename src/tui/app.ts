@@ -4,7 +4,7 @@
 import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
 import { ConsolePane } from "./console-pane.ts";
-import { drawFrame, type FrameState } from "./frame.ts";
+import { drawFrame, type FrameState, type LostState } from "./frame.ts";
 import type { Key } from "./keys.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
@@ -26,6 +26,9 @@ import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../
 
 /** Smallest terminal that shows the screen. */
 export const MINIMUM = { columns: 60, rows: 16 } as const;
+
+/** Between two tries to reach a lost session, ms. */
+export const RETRY = 3000;
 
 /** From this width on all hints are shown. */
 const WIDE_HINTS = 104;
@@ -65,6 +68,8 @@ export interface AppOptions {
   readonly layout?: string;
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
+  /** Wall time in ms; the process's where nothing is said. */
+  readonly clock?: () => number;
 }
 
 /** A place to come back to. */
@@ -77,6 +82,7 @@ interface Visit {
 /** The application. */
 export class App {
   readonly #asker: Asker;
+  readonly #clock: () => number;
   readonly #keymap: Keymap;
   #look: Look;
   readonly #tree = new TreePane();
@@ -108,6 +114,7 @@ export class App {
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
     this.#asker = new Asker(port);
+    this.#clock = options.clock ?? (() => performance.now());
     this.#keymap = new Keymap(options.keys);
     this.#look = new Look(options.theme ?? "terminal", options.ascii ?? false, options.braille);
     this.#console = new ConsolePane(this.#keymap.keyOf("console.prefix"), () => port.changed(false), (console, bytes) => {
@@ -170,7 +177,7 @@ export class App {
 
   /** The connection to the session is gone, for now. */
   lost(message: string): void {
-    this.#lost = { message, since: performance.now() };
+    this.#lost = { message, since: this.#clock() };
     this.#console.typing = false;
     this.port.changed(true);
   }
@@ -236,7 +243,7 @@ export class App {
   }
 
   #takeSample(sample: MachineSample): void {
-    const now = performance.now();
+    const now = this.#clock();
     if (this.#sample && now > this.#sampledAt && !this.#paused) {
       this.#speed = (sample.time - this.#sample.time) / 1e6 / (now - this.#sampledAt);
     }
@@ -703,7 +710,7 @@ export class App {
       state: this.#lost ? "LOST" : this.#end ? "ENDED" : this.#past ? "PAST" : this.#paused ? "PAUSED" : "LIVE",
       readOnly: this.options.readOnly ?? false,
       frozen: this.#frozen?.missed,
-      lost: this.#lost && { message: this.#lost.message, seconds: Math.floor((performance.now() - this.#lost.since) / 1000) },
+      lost: this.#lost && lostState(this.#lost.message, this.#clock() - this.#lost.since),
       sample: this.#sample,
       speed: this.#speed,
       dropped: this.#dropped,
@@ -717,6 +724,7 @@ export class App {
   }
 
   #hints(wide: boolean): string {
+    if (this.#lost) return "r retry now  q leave";
     if (this.#console.typing && !this.#prefix) {
       return `keys go to the guest; ${this.#keymap.keyOf("console.prefix")} then d takes them back`;
     }
@@ -730,4 +738,14 @@ export class App {
     }
     return hints.map(({ keys, hint }) => `${keys[0]} ${hint}`).join("  ");
   }
+}
+
+/** A session that has been gone for so many milliseconds: it is tried again in equal steps. */
+function lostState(message: string, gone: number): LostState {
+  const tried = Math.floor(gone / RETRY);
+  return {
+    message,
+    seconds: Math.floor(gone / 1000),
+    next: { number: tried + 1, seconds: Math.ceil(((tried + 1) * RETRY - gone) / 1000) },
+  };
 }

@@ -109,6 +109,10 @@ export class Screen {
   #height = 0;
   #back = new Plane(0);
   #front = new Plane(0);
+  /** What the terminal showed when it was first to be kept. */
+  #kept: Plane | undefined;
+  /** The terminal shows something of this size. */
+  #shown = false;
   #repaint = true;
   /** Where the terminal's own cursor stands, or undefined to hide it. */
   cursor: { x: number; y: number } | undefined;
@@ -132,6 +136,8 @@ export class Screen {
     this.#height = height;
     this.#back = new Plane(width * height);
     this.#front = new Plane(width * height);
+    this.#kept = undefined;
+    this.#shown = false;
     this.#repaint = true;
   }
 
@@ -142,14 +148,24 @@ export class Screen {
 
   /** Blanks everything that will be drawn. */
   clear(): void {
+    this.#kept = undefined;
     this.#back.blank();
     this.cursor = undefined;
   }
 
-  /** What will be drawn starts as what the terminal shows. */
-  keep(): void {
-    this.#back.copy(this.#front);
+  /**
+   * What will be drawn starts as what the terminal showed when it was last cleared for drawing; false, and blank, where nothing of this size
+   * was shown.
+   */
+  keep(): boolean {
     this.cursor = undefined;
+    if (!this.#kept && this.#shown) {
+      this.#kept = new Plane(this.#width * this.#height);
+      this.#kept.copy(this.#front);
+    }
+    if (this.#kept) this.#back.copy(this.#kept);
+    else this.#back.blank();
+    return this.#kept !== undefined;
   }
 
   /** Fills a rectangle with blanks of a style. */
@@ -226,6 +242,7 @@ export class Screen {
     this.#back = front;
     this.#front = back;
     this.#repaint = false;
+    this.#shown = true;
     const cursor = this.cursor ? `\x1b[${this.cursor.y + 1};${this.cursor.x + 1}H\x1b[?25h` : "\x1b[?25l";
     if (out.empty && cursor === this.#shownCursor) return "";
     this.#shownCursor = cursor;

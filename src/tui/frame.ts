@@ -12,6 +12,14 @@ import type { MachineSample } from "../workstation/protocol.ts";
 /** From this width on tabs have a row of their own. */
 const WIDE = 100;
 
+/** A session whose connection is gone. */
+export interface LostState {
+  readonly message: string;
+  readonly seconds: number;
+  /** The next try to reach it: its number, and seconds until then. */
+  readonly next: { readonly number: number; readonly seconds: number };
+}
+
 /** What the frame says. */
 export interface FrameState {
   readonly title: string;
@@ -21,7 +29,7 @@ export interface FrameState {
   readonly readOnly: boolean;
   /** How much came since the display was frozen. */
   readonly frozen: number | undefined;
-  readonly lost: { readonly message: string; readonly seconds: number } | undefined;
+  readonly lost: LostState | undefined;
   readonly sample: MachineSample | undefined;
   /** Virtual time over wall time. */
   readonly speed: number | undefined;
@@ -38,18 +46,15 @@ export interface FrameState {
 /** Draws all; `place` gives the panes and their places in the body. */
 export function drawFrame(screen: Screen, look: Look, state: FrameState, place: (body: Rectangle) => readonly Placed[]): void {
   // A frozen display keeps its body; so does one whose session is gone.
-  const still = state.frozen !== undefined || state.lost !== undefined;
-  if (still) screen.keep();
-  else screen.clear();
+  const still = (state.frozen !== undefined || state.lost !== undefined) && screen.keep();
+  if (!still) screen.clear();
   const top = drawBar(screen, look, state);
   const body = { x: 0, y: top, width: screen.width, height: screen.height - top - 2 };
+  if (!still && !state.overlay?.whole) { for (const placed of place(body)) drawPane(screen, look, placed, state); }
   if (state.lost) drawLost(screen, look, body, state.lost);
-  else if (state.overlay?.whole) {
-    screen.fill(body);
+  else if (state.overlay) {
+    if (state.overlay.whole) screen.fill(body);
     state.overlay.draw(screen, body, look);
-  } else if (!still) {
-    for (const placed of place(body)) drawPane(screen, look, placed, state);
-    state.overlay?.draw(screen, body, look);
   }
   drawFoot(screen, look, state);
 }
@@ -107,12 +112,12 @@ function drawPane(screen: Screen, look: Look, { pane, area }: Placed, state: Fra
   pane.draw(screen, { ...area, y: area.y + 1, height: area.height - 1 }, look);
 }
 
-function drawLost(screen: Screen, look: Look, body: Rectangle, { message, seconds: since }: { message: string; seconds: number }): void {
+function drawLost(screen: Screen, look: Look, body: Rectangle, { message, seconds: since, next }: LostState): void {
   screen.dim(body);
   const lines = [
     `-- connection lost ${since}s ago; the machine may still run`,
     ` ${message}   last frame: grey`,
-    ` tries again every 2 s   r now   q leave (exit 3)`,
+    ` retry ${next.number} in ${next.seconds}s   r now   q leave (exit 3)`,
   ];
   lines.forEach((text, row) => {
     screen.fill({ ...body, y: body.y + row, height: 1 });

@@ -20,6 +20,9 @@ export interface Overlay {
   readonly cursor: number | undefined;
 }
 
+/** Terminals at least so wide have room for the names of actions in the help. */
+const NAMES_FROM = 104;
+
 /** The help: every action with its keys, and a search. */
 export class HelpOverlay implements Overlay {
   readonly context = "help";
@@ -47,7 +50,7 @@ export class HelpOverlay implements Overlay {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    const lines = this.#lines();
+    const lines = this.#lines(area.width >= NAMES_FROM);
     screen.text(area.x, area.y, fit("== help  (type to search, arrows scroll, Esc leaves)", area.width), look.style("focusedHeading"));
     const height = area.height - 1;
     this.#top = Math.min(this.#top, Math.max(lines.length - height, 0));
@@ -56,13 +59,16 @@ export class HelpOverlay implements Overlay {
     });
   }
 
-  #lines(): Line[] {
+  /** @param names with the actions' names, by which keys can be changed */
+  #lines(names: boolean): Line[] {
     const wanted = this.#search.toLowerCase();
     const lines: Line[] = [];
     for (const context of ["lists", "window", "everywhere", "console", "prefix", "menu", "text", "help"] as const) {
       const actions = this.keymap.actions.filter((action) => action.context === context && matches(action, wanted));
       if (actions.length) lines.push({ text: this.keymap.titleOf(context), role: "changed" });
-      for (const { keys, name, help } of actions) lines.push({ text: ` ${keys.join("  ").padEnd(16)} ${help.padEnd(66)} ${name}` });
+      for (const { keys, name, help } of actions) {
+        lines.push({ text: ` ${keys.join("  ").padEnd(16)} ${names ? `${help.padEnd(66)} ${name}` : help}` });
+      }
     }
     return lines.length ? lines : [{ text: "no action is called that", role: "dim" }];
   }

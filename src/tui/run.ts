@@ -1,6 +1,6 @@
 // Runs the TUI on a terminal until the person leaves: wires keys, session events, frames and signals, and gives the terminal back whatever happens.
 
-import { App } from "./app.ts";
+import { App, RETRY } from "./app.ts";
 import { type ColourDepth, Screen } from "./cells.ts";
 import { copySequence, LONGEST_COPY } from "./clipboard.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
@@ -44,8 +44,8 @@ export interface TuiOptions {
   readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
 }
 
-/** Between two tries to reach a lost session, ms. */
-const RETRY = 2000;
+/** Between two pictures of the countdown to the next try, ms. */
+const TICK = 1000;
 
 /** How a TUI was left. */
 export interface TuiEnd {
@@ -69,6 +69,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
   let current: SessionClient & { onGone?: () => void } = client;
   let lost = false;
   let retry: ReturnType<typeof setInterval> | undefined;
+  let countdown: ReturnType<typeof setInterval> | undefined;
   /** What goes to the terminal beside the cells, in front of the next frame. */
   let aside = "";
 
@@ -103,6 +104,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
         lost = true;
         app.lost(`session ${options.title}: its socket is gone`);
         retry = setInterval(reconnect, RETRY);
+        countdown = setInterval(() => pump.request(true), TICK);
       };
     }
   };
@@ -111,6 +113,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     try {
       const next = await options.reconnect();
       clearInterval(retry);
+      clearInterval(countdown);
       lost = false;
       adopt(next);
       app.found();
@@ -137,6 +140,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     await Promise.race([left.promise, readKeys(port, app)]);
   } finally {
     clearInterval(retry);
+    clearInterval(countdown);
     pump.close();
     endResize();
     for (const signal of signals) Deno.removeSignalListener(signal, onSignal);

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { VcpuOption } from "../abi/words.ts";
 import type { UndefinedInstruction } from "../core/core.ts";
 import { REGISTER_NAMES } from "../core/interface.ts";
-import type { ConsoleInput, StartWanted } from "../host/console-input.ts";
+import type { ConsoleInput, LockedMemory, StartWanted } from "../host/console-input.ts";
 import { endedByOwnWill, type HostEvent, VM_EXIT_REASONS, type VmExitReason } from "../host/events.ts";
 import { DebugControl, type Debuggee } from "../hypervisor/traps/debug-control.ts";
 import type { DebugCore } from "../core/interface.ts";
@@ -134,6 +134,10 @@ export class GuestSystem implements System, Inspected {
 
   sendRpc(id: number, payload: Uint8Array): void {
     this.#hostFor("rpc send").request(id, payload);
+  }
+
+  lockedMemory(): readonly LockedMemory[] {
+    return this.host?.locked() ?? [];
   }
 
   #hostFor(what: string): ConsoleInput {

@@ -2,12 +2,24 @@
 
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
+import { ACTION_COMMANDS } from "../../src/cli/inspect.ts";
 import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
 import { writeElfSymbols } from "../../src/workstation/symbols/elf-symbols.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
 import type { Outcome } from "./program.ts";
 
 const text = new TextDecoder();
+const decoded = (bytes: Uint8Array) => text.decode(bytes);
+
+/** Runs a program; undefined where the machine has none of that name. */
+async function runIfThere(program: string, args: string[], env: Record<string, string>): Promise<Deno.CommandOutput | undefined> {
+  try {
+    return await new Deno.Command(program, { args, env, stdin: "null" }).output();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
 
 /** A runtime folder of its own: no other session is seen. */
 class Place implements AsyncDisposable {
@@ -145,6 +157,56 @@ Deno.test("sessions in the background", async (t) => {
       assert.match(answer.at.insn, /^\d+$/);
     }
   });
+  await t.step("W59: every other command of a session with --json prints lines of JSON with schema and at", async () => {
+    const commands = [
+      ...[["mem", "read", "ipa:ping/0x80000000"], ["irq", "top", "--for", "10ms"], ["trace", "stats"], ["trace", "start"], [
+        "trace",
+        "stop",
+      ]],
+      ...[["events", "--count", "3"], ["why"], ["why", "--list"], ["inject"], ["break"], ["disasm", "hello:0x80000000"], [
+        "symbols",
+        "hello",
+      ]],
+      ["trace", "calls", "--count", "3"],
+    ];
+    for (const args of commands) {
+      const { code, stdout, stderr } = await place.el2(...args, "--json");
+      assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+      const lines = stdout.trimEnd().split("\n");
+      assert.ok(lines.length > 0);
+      for (const line of lines) {
+        const { schema, session, at } = JSON.parse(line);
+        assert.match(schema, /^el2\.[a-z.]+\/\d+$/, args.join(" "));
+        assert.equal(session, "one");
+        assert.ok(/^\d+$/.test(at.ns) && /^\d+$/.test(at.insn), args.join(" "));
+      }
+    }
+  });
+  await t.step("W65: the completion scripts load, and complete names of VMs", async () => {
+    const [program, ...args] = el2Command().map((word) => `'${word}'`);
+    const script = async (shell: string) => {
+      const file = `${place.folder}/completion.${shell}`;
+      await Deno.writeTextFile(file, (await place.el2("completion", shell)).stdout);
+      return file;
+    };
+    const calls: Record<string, (file: string) => string> = {
+      bash: (file) =>
+        `el2() { ${program} ${args.join(" ")} "$@"; }; . ${file}
+COMP_WORDS=(el2 vm show p); COMP_CWORD=3; _el2; printf '%s\\n' "\${COMPREPLY[@]}"`,
+      zsh: (file) =>
+        `el2() { ${program} ${args.join(" ")} "$@"; }; compdef() {}; compadd() { shift; print -rl -- "$@"; }; . ${file}
+words=(el2 vm show p); CURRENT=4; _el2`,
+      fish: (file) => `function el2; ${program} ${args.join(" ")} $argv; end; source ${file}; complete -C "el2 vm show p"`,
+    };
+    for (const [shell, text] of Object.entries(calls)) {
+      const file = await script(shell);
+      const env = { XDG_RUNTIME_DIR: place.folder, HOME: place.folder };
+      const ran = await runIfThere(shell, ["-c", text(file)], env);
+      // Not every machine has each shell; bash is everywhere.
+      assert.ok(ran || shell !== "bash", "there is no bash");
+      if (ran) assert.deepEqual([shell, decoded(ran.stdout).trim().split(/\s+/)], [shell, ["ping", "pong"]], decoded(ran.stderr));
+    }
+  });
   await t.step("break stops the machine at an event or before an instruction, vcpu step executes one, resume lets it go on", async () => {
     const hit = await place.json("break", "kind=hvc name=msgqueue_send vm=ping", "--wait", "--timeout", "60s");
     assert.equal(hit.schema, "el2.stop.ls/1");
@@ -177,21 +239,27 @@ Deno.test("sessions in the background", async (t) => {
     await place.json("break", "--remove", "all");
     await place.json("resume");
   });
-  await t.step("W62: --read-only refuses each changing command with 5", async () => {
+  await t.step("W62: --read-only refuses each changing command with 5, and nothing is changed", async () => {
+    const queue = (await place.json("queue", "ls", "--filter", "kind=msgqueue")).data[0].id as string;
+    const bell = (await place.json("queue", "ls", "--filter", "kind=doorbell")).data[0]?.id as string | undefined;
+    const named: Record<string, string> = {
+      ...{ vm: "ping", vcpu: "ping/0", irq: "irq:ping/27", queue, doorbell: bell ?? "db:1", bytes: "00", flags: "0x1", size: "0" },
+      ...{ keys: "a", text: "a", place: "1,1", button: "left", steps: "1" },
+    };
+    const commands = [
+      ...ACTION_COMMANDS.map(({ path, arguments: args }) => [...path.split(" "), ...args.map(({ name }) => named[name])]),
+      ...[["pause"], ["resume"], ["back"], ["on"], ["break", "kind=hvc"], ["vcpu", "step", "ping/0"], ["rpc", "send", "VM_GET_OWNER"]],
+      ...[["inject", "hvc -> BUSY"], ["snapshot", "save", `${place.folder}/no.snap`], ["console", "hello", "--send", "x"]],
+      ["vm", "console", "hello", "--send", "x"],
+    ];
     const before = (await place.json("vm", "ls")).data.length;
-    for (
-      const args of [["vm", "kill", "ping"], ["vm", "stop", "ping"], ["vcpu", "kill", "ping/0"], ["irq", "raise", "irq:ping/27"], [
-        "console",
-        "hello",
-        "--send",
-        "x",
-      ]]
-    ) {
+    for (const args of commands) {
       const { code, stderr } = await place.el2(...args, "--read-only");
-      assert.equal(code, 5, args.join(" "));
-      assert.match(stderr, /--read-only forbids it/);
+      assert.deepEqual([code, /--read-only forbids it/.test(stderr)], [5, true], `${args.join(" ")}: ${stderr}`);
     }
     assert.equal((await place.json("vm", "ls")).data.length, before);
+    for (const list of [["break"], ["inject"]]) assert.deepEqual((await place.json(...list)).data, [], "no rule was taken");
+    assert.throws(() => Deno.statSync(`${place.folder}/no.snap`), Deno.errors.NotFound);
   });
   await t.step("W63: events | head -1 prints no error", async () => {
     const [program, ...args] = el2Command("events", "--follow", "--kinds", "hvc");

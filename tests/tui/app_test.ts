@@ -24,6 +24,50 @@ for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
   }
 }
 
+/** What lies over a screen, or stands in its place: how it comes, by keys or otherwise. */
+const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Promise<void> | void])[] = [
+  ["help", (rig) => rig.type("?")],
+  ["help, searched", (rig) => rig.type("?fold")],
+  ["palette", (rig) => rig.type(":mem")],
+  ["actions of a VM", (rig) => rig.type("gjjja")],
+  ["danger of a VM", (rig) => rig.type("gjjj!")],
+  ["a question", (rig) => rig.type("gjjj!s")],
+  ["copies", (rig) => rig.keys("2y")],
+  ["a filter that is wrong", (rig) => rig.keys("2/stat=on")],
+  ["a stop rule", (rig) => rig.keys("2b")],
+  ["typing into a console", (rig) => rig.type("c")],
+  ["two screens", (rig) => rig.type("2\x17v")],
+  ["zoomed", (rig) => rig.type("3z")],
+  ["paused", (rig) => rig.apply({ kind: "paused", paused: true })],
+  ["the past", (rig) => rig.apply({ kind: "paused", paused: true, past: true })],
+  ["frozen", (rig) => rig.type(" ")],
+  ["ended", (rig) => rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } })],
+  ["lost", (rig) => rig.app.lost("session phone: its socket is gone")],
+];
+
+for (const [name, begin] of STATES) {
+  for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
+    Deno.test(`${name} at ${width}x${height}`, async (t) => {
+      const rig = new Rig(width, height);
+      await rig.lines();
+      rig.frame();
+      await begin(rig);
+      await t.assertSnapshot(await rig.lines());
+    });
+  }
+  for (const depth of ["16", "none"] as const) {
+    Deno.test(`${name} ${depth === "16" ? "in 16 colours" : "without colour"}, every byte`, async (t) => {
+      const rig = new Rig(80, 24, {}, depth);
+      await rig.lines();
+      rig.frame();
+      await begin(rig);
+      await rig.lines();
+      rig.screen.invalidate();
+      await t.assertSnapshot(rig.frame());
+    });
+  }
+}
+
 for (const [depth, name] of [["16", "in 16 colours"], ["none", "without colour"]] as const) {
   for (const key of SCREENS) {
     Deno.test(`screen ${key} ${name}, every byte`, async (t) => {
@@ -460,13 +504,25 @@ Deno.test("W82: every mark shows without colour", async () => {
   assert.doesNotMatch(rig.frame(), /\x1b\[[0-9;]*(3[0-7]|9[0-7])[0-9;]*m/);
 });
 
+Deno.test("W84: events that were lost count in row 1, at every width", async () => {
+  for (const [width, height] of [[80, 24], [120, 36], [200, 60]]) {
+    const rig = new Rig(width, height);
+    assert.match((await rig.lines())[0], /drop 0/);
+    rig.apply({ kind: "events", events: [], dropped: 17 });
+    rig.apply({ kind: "events", events: [], dropped: 25 });
+    assert.match((await rig.lines())[0], /drop 42/);
+  }
+});
+
 Deno.test("W83: when the session is gone: LOST, since when, what to do, the last frame dim", async () => {
   const rig = new Rig();
   await rig.lines();
   rig.frame();
   rig.app.lost("session phone: its socket is gone");
   const shown = await rig.text();
-  assert.match(shown, /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*r now {3}q leave \(exit 3\)/);
+  assert.match(shown, /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s {3}r now {3}q leave \(exit 3\)/);
+  rig.time += 4500;
+  assert.match(await rig.text(), /connection lost 4s ago[\s\S]*retry 2 in 2s/);
   await rig.type("r");
   assert.equal(rig.reconnects, 1);
   rig.app.found();
@@ -535,7 +591,10 @@ Deno.test("a bad filter that is accepted says once more what is wrong with it", 
 
 Deno.test("what is paused or past has no speed", async () => {
   const rig = new Rig(120, 36);
-  const sampleAt = (time: number) => rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, time } });
+  const sampleAt = (time: number) => {
+    rig.time += 200;
+    rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, time } });
+  };
   sampleAt(13e9);
   assert.match((await rig.lines())[0], / x\d/);
   rig.apply({ kind: "paused", paused: true, past: true });
@@ -691,6 +750,22 @@ Deno.test("themes keep a contrast of 4.5 or better on their background", () => {
       assert.ok(contrast >= 4.5, `${theme} ${role}: ${contrast.toFixed(2)}`);
     }
   }
+});
+
+Deno.test("a frozen display keeps what it shows under menus, and draws itself anew in another size", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  rig.frame();
+  await rig.type(" ");
+  const frozen = (await rig.lines()).slice(2, -2);
+  rig.frame();
+  await rig.type("gjjja");
+  assert.match(await rig.text(), /type into its console/);
+  rig.frame();
+  await rig.press("esc");
+  const after = (await rig.lines()).slice(2, -2);
+  assert.deepEqual(after, frozen);
+  assert.match((await rig.lines(80, 24)).join("\n"), /FROZEN[^]*VMs[^]*debian login:/);
 });
 
 Deno.test("ctrl-w v shows a second screen, w goes to it, q closes it", async () => {

@@ -21,6 +21,8 @@ export class Rig {
   readonly copied: string[] = [];
   readonly mouse: boolean[] = [];
   readonly app: App;
+  /** Wall time, ms. */
+  time = 1000;
   left = false;
   suspended = 0;
   redrawn = 0;
@@ -31,7 +33,7 @@ export class Rig {
 
   constructor(width = 120, height = 36, options: Partial<AppOptions> = {}, depth: ColourDepth = "16") {
     this.screen = new Screen(width, height, depth);
-    this.app = new App({ title: "phone", ascii: true, ...options }, {
+    this.app = new App({ title: "phone", ascii: true, clock: () => this.time, ...options }, {
       send: (request) => this.#send(request),
       changed() {},
       leave: () => this.left = true,
@@ -62,6 +64,14 @@ export class Rig {
   async type(text: string): Promise<void> {
     for (const key of this.#parser.push(textBytes(text))) this.app.key(key);
     await settle();
+  }
+
+  /** Types keys one by one, as people do: each has its picture. */
+  async keys(text: string): Promise<void> {
+    for (const key of text) {
+      await this.type(key);
+      await this.lines();
+    }
   }
 
   /** Presses keys by what a terminal sends for them. */

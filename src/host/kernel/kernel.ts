@@ -187,6 +187,11 @@ export class HostKernel {
     return this.spaceOf(pid).locked * PAGE_SIZE;
   }
 
+  /** RLIMIT_MEMLOCK of a process, bytes. */
+  lockLimit(pid: number): number {
+    return this.#process(pid).memlock;
+  }
+
   // ---- files ----
 
   open(pid: number, path: string, _mode: OpenMode = "rw"): number {

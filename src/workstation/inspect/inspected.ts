@@ -1,6 +1,6 @@
 // What readers look at, and what they share. Nothing here changes the machine: a run that is looked at is the same run.
 
-import type { StartWanted } from "../../host/console-input.ts";
+import type { LockedMemory, StartWanted } from "../../host/console-input.ts";
 import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
 import type { Cspace } from "../../hypervisor/capabilities/cspace.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
@@ -47,6 +47,8 @@ export interface Inspected {
   stopVm(vm: string, force: boolean): void;
   /** Has the native host start a VM, make it, or start it anew. @throws QueryError */
   startVm(vm: string, how: StartWanted["start"]): void;
+  /** What the host's VMMs have locked; nothing where the host is an image. */
+  lockedMemory(): readonly LockedMemory[];
   /** Has the native host send a request to the resource manager. @throws QueryError where nobody can */
   sendRpc(id: number, payload: Uint8Array): void;
   /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */

@@ -82,6 +82,9 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   for (const { what, vmid, used, limit, unit } of view.system.manager.limits) {
     add(what, vmid === undefined ? null : view.vm(vmid), used, limit, unit);
   }
+  for (const { vm, used, limit } of view.system.lockedMemory()) {
+    add("locked memory", `vm:${vm}`, used, limit === Number.MAX_SAFE_INTEGER ? null : limit, "bytes");
+  }
   for (const space of hypervisor.addressSpaces.values()) {
     let pages = 0;
     for (const { size } of space.stage2.entries()) pages += size;

@@ -48,6 +48,21 @@ Deno.test("every request can be written, and says the same when it is read", () 
   }
 });
 
+Deno.test("W43: the fields of a request cover every byte of its payload", () => {
+  for (const name of requestNames()) {
+    const message = findRequest(name);
+    const shapes = written(message.request.shapes);
+    const payload = composeRequest(message, new Map(shapes.map(([field, shape]) => [field, fitting(shape)])));
+    const told = JSON.stringify(describePayload(PacketType.Request, message.id, payload));
+    for (let at = 0; at < payload.length; at++) {
+      const other = payload.slice();
+      other[at] ^= 0x40;
+      const otherwise = JSON.stringify(describePayload(PacketType.Request, message.id, other));
+      assert.notEqual(otherwise, told, `${name}: byte ${at} is in no field`);
+    }
+  }
+});
+
 Deno.test("a request is found by name in any case, and by id", () => {
   assert.equal(findRequest("vm_get_state").name, "VM_GET_STATE");
   assert.equal(findRequest(`0x${findRequest("VM_GET_STATE").id.toString(16)}`).name, "VM_GET_STATE");

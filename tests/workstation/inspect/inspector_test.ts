@@ -3,18 +3,22 @@ import { dumpHypervisor } from "../../../src/hypervisor/check/state-dump.ts";
 import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
 import type { Column } from "../../../src/workstation/inspect/table.ts";
 import { type TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
+import { encodeRequest } from "../../../src/abi/rpc/message.ts";
+import { MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { assemble } from "../../../src/workstation/assemble.ts";
 import { nativeHostOf } from "../../host/plans.ts";
 import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
 import { MiB } from "../../../src/workstation/config-units.ts";
 import { HVC_BASE, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
+import { QUERY_COMMANDS } from "../../../src/cli/queries.ts";
 import { reasonText } from "../../../src/cli/why.ts";
 import { A64 } from "../../cli/program.ts";
 import { CODE, machineWith } from "../../debug/debugged-vm.ts";
 import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
 import { writeElfSymbols } from "../../../src/workstation/symbols/elf-symbols.ts";
+import { Rig } from "../../tui/rig.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
 const HALF_SECOND = 5e8;
@@ -114,15 +118,28 @@ Deno.test("W36: mem owner names owner, parcel, mappings and rights", async () =>
   assert.ok(page.chain.includes(parcel.extent ?? ""));
 });
 
-Deno.test("W38: limits: heaps, page tables, parcels, capabilities, vIRQs", async () => {
-  const system = await demoSystem();
+Deno.test("W38: limits: heap, page tables, parcels, entries, capabilities, vIRQs, locked memory", async () => {
+  // A generation that locks what it lends, with a limit that just suffices.
+  const system = await demoSystem(
+    `el2 = 1\n[host]\ndevice = "v14"\nmemlock = "5MiB"\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n`,
+  );
   runUntil(system, HALF_SECOND);
-  const what = new Set(rows(system, "mem.limits").map((row) => row.what));
-  for (
-    const name of ["root heap", "free page tables", "parcels", "regions of parcels", "capabilities", "vIRQs", "mapped"]
-  ) {
-    assert.ok(what.has(name), name);
-  }
+  const limits = rows(system, "mem.limits");
+  const of = (what: string, vm: string | null) => {
+    const found = limits.find((row) => row.what === what && row.vm === vm);
+    assert.ok(found, `${what} of ${vm}`);
+    return found;
+  };
+  const heap = of("root heap", null);
+  assert.ok(heap.used > 0 && heap.limit !== null && heap.used < heap.limit && heap.share === heap.used / heap.limit);
+  assert.ok(of("free page tables", null).used > 0);
+  assert.ok(of("parcels", "vm:host").used > 0);
+  assert.ok(of("regions of parcels", null).used >= of("parcels", "vm:host").used, "entries: each parcel has one at least");
+  assert.ok(of("capabilities", "vm:a").used > 0);
+  assert.ok(of("vIRQs", "vm:a").limit! > 0);
+  assert.equal(of("mapped", "vm:a").used > 0, true);
+  const locked = of("locked memory", "vm:a");
+  assert.deepEqual([locked.used, locked.limit, locked.unit], [4 * MiB, 5 * MiB, "bytes"]);
 });
 
 Deno.test("W39, W40: a blocked vCPU shows a reason of the specification's list, one in WFI what wakes it and when", async () => {
@@ -145,7 +162,7 @@ Deno.test("W43: the trace of an RPC has its fields, decoded", async () => {
   assert.equal((start.request as { vmid: number }).vmid, 0x81);
 });
 
-Deno.test("W45: capabilities show rights by name, and their object's holders", async () => {
+Deno.test("W45: capabilities show rights by name, holders, and what their last use was and answered", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
   const caps = rows(system, "caps.ls", { filter: "vm=ping type=msgqueue" });
@@ -155,6 +172,9 @@ Deno.test("W45: capabilities show rights by name, and their object's holders", a
     assert.equal(object.holders.length, holders);
     assert.ok(object.holders.some((holder) => holder.startsWith("cap:ping/")));
   }
+  const [sender] = caps.filter(({ rights }) => rights.includes("Send"));
+  assert.deepEqual([sender.res, sender.err], ["msgqueue_send -> OK", false]);
+  assert.ok(Number(sender.used) > 0 && Number(sender.used) <= HALF_SECOND);
 });
 
 Deno.test("W46: depth, size and thresholds are what the configuration says", async () => {
@@ -172,6 +192,27 @@ Deno.test("W33: each reason names a section of a specification", async () => {
   const reasons = rows(system, "why");
   assert.notEqual(reasons.length, 0);
   for (const { rule } of reasons) assert.match(rule, /^(hypervisor|resource-manager|vm-manager|geniezone) \d+(\.\d+)*: ./);
+});
+
+Deno.test("W21: /state=blocked and --filter state=blocked give the same ids", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  // A parcel that pong still has mapped: its owner is refused.
+  const [held] = rows(system, "mem.parcels").filter(({ vm }) => vm.includes("vm:pong"));
+  const payload = encodeRequest(MEM_RECLAIM, { handle: Number(held.id.slice("parcel:".length)), flags: 0 });
+  assert.equal(system.inspector.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload }), undefined);
+  runUntil(system, HALF_SECOND + 1e7);
+  const wanted = rows(system, "mem.parcels", { filter: "state=blocked" }).map(({ id }) => id);
+  assert.deepEqual(wanted, [held.id]);
+  const rig = new Rig(200, 60);
+  rig.answer = (query) => system.inspector.answer(query);
+  await rig.type("4");
+  await rig.lines();
+  await rig.press("tab", "tab");
+  const parcels = (lines: string[]) => lines.flatMap((line) => line.match(/parcel:0x[0-9a-f]+/g) ?? []);
+  assert.ok(new Set(parcels(await rig.lines())).size > 1, "there are others");
+  await rig.type("/state=blocked\r");
+  assert.deepEqual([...new Set(parcels((await rig.lines()).filter((line) => /SHARE|LEND|share|lend|blocked/i.test(line))))], wanted);
 });
 
 Deno.test("W21: a filter gives the rows that it says, in any table with that field", async () => {
@@ -276,6 +317,7 @@ Deno.test("W50: mem check finds nothing on the demo, and a page that is mapped w
   const stolen = spaceOf("pong").stage2.lookup(0x8000_0000)!;
   spaceOf("ping").stage2.map(0x9000_0000, stolen.pa, 0x1000, stolen.flags);
   assert.match(rows(system, "mem.check")[0].rule, /breaks the invariant/);
+  assert.equal(QUERY_COMMANDS.find(({ path }) => path === "mem check")?.failsOnRows, true, "the command ends with 1 then");
 });
 
 Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and way out", async () => {
