@@ -424,11 +424,10 @@ export class TlbPool {
   readonly #owners: { owner: object | undefined; used: number }[];
   #clock = 0;
 
-  /** `flush` is the module's `tlbFlushSpace`. */
+  /** `flush` is the module's `tlbFlushSpace`. A space belongs to no tables, and is looked at by nobody, before it is first acquired. */
   constructor(memory: WebAssembly.Memory, readonly layout: TlbPoolLayout, readonly flush: (space: number) => void) {
     this.#words = new Uint32Array(memory.buffer);
     this.#owners = Array.from({ length: layout.spaces }, () => ({ owner: undefined, used: 0 }));
-    for (let i = 0; i < layout.spaces; i++) flush(layout.base + i * TlbSpace.Size);
   }
 
   /** Address of the space of `owner` for translations through stage-2 tables `stage2`; empty if the owner had none. */

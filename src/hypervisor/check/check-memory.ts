@@ -6,6 +6,7 @@ import { DEVICE_END, PAGE_SIZE } from "../../machine/memory-map.ts";
 import { ADDRESS_SPACE_SIZE, type AddressSpace, stage2Flags } from "../memory/addrspace.ts";
 import type { Violation } from "./check.ts";
 import type { Hypervisor } from "../hypervisor.ts";
+import type { MemoryOwner } from "../memory/memdb.ts";
 import { Memextent } from "../memory/memextent.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
 import { Partition } from "../memory/partition.ts";
@@ -19,12 +20,19 @@ const hex = (value: number) => `0x${value.toString(16)}`;
 export function* checkConservation(hypervisor: Hypervisor): Generator<Violation> {
   const { map } = hypervisor.machine;
   let owned = 0;
-  for (const { pa, size } of hypervisor.memory.all()) {
+  for (const { pa, size, owner } of hypervisor.memory.all()) {
     owned += size;
-    yield* checkOwners(hypervisor, pa, size);
+    if (!isRightOwner(hypervisor, owner, pa, size)) yield* checkOwners(hypervisor, pa, size);
   }
   const memory = DEVICE_END + map.primarySize + (map.ramEnd - map.hypervisorBase);
   if (owned !== memory) yield { object: "memory", rule: "every byte of memory has an owner", values: { owned, memory } };
+}
+
+/** Whether a run of pages may be this owner's, all of them. */
+function isRightOwner(hypervisor: Hypervisor, owner: MemoryOwner, pa: number, size: number): boolean {
+  if (!(owner instanceof Memextent)) return owner instanceof Partition;
+  const inside = pa >= owner.base && pa + size <= owner.base + owner.extentSize;
+  return inside && owner.state === "active" && hypervisor.objects.has(owner);
 }
 
 /** The owners of a range of physical memory. */
@@ -60,27 +68,40 @@ export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_
   if (size <= LOOKED_UP) {
     for (let at = ipa; at < end; at += PAGE_SIZE) {
       const page = space.stage2.lookup(at);
-      if (page) yield* checkPage(space, at, page.pa, page.flags);
+      const wrong = page && wrongPage(space, at, page.pa, page.flags);
+      if (wrong) yield wrong;
     }
     return;
   }
   for (const entry of space.stage2.entries()) {
     const first = Math.max(entry.ipa, ipa), last = Math.min(entry.ipa + entry.size, end);
-    for (let at = first; at < last; at += PAGE_SIZE) yield* checkPage(space, at, entry.pa + at - entry.ipa, entry.flags);
+    for (let at = first; at < last;) {
+      const pa = entry.pa + at - entry.ipa;
+      const right = rightBytes(space, at, pa, last - at, entry.flags);
+      const wrong = right ? undefined : wrongPage(space, at, pa, entry.flags);
+      if (wrong) yield wrong;
+      at += right || PAGE_SIZE;
+    }
   }
 }
 
-function* checkPage(space: AddressSpace, ipa: number, pa: number, flags: number): Generator<Violation> {
+/** How much of a run of the page tables is right, from its start. */
+function rightBytes(space: AddressSpace, ipa: number, pa: number, size: number, flags: number): number {
+  const { memory } = space.hypervisor;
+  const owner = memory.ownerOf(pa);
+  if (!(owner instanceof Memextent)) return 0;
+  const recorded = owner.mappings.recordedBytes(space, pa - owner.base, ipa, (attributes) => stage2Flags(attributes) === flags);
+  return memory.ownedBytes(owner, pa, Math.min(recorded, size));
+}
+
+/** What is wrong with an entry of the page tables. */
+function wrongPage(space: AddressSpace, ipa: number, pa: number, flags: number): Violation | undefined {
+  if (rightBytes(space, ipa, pa, PAGE_SIZE, flags)) return undefined;
   const owner = space.hypervisor.memory.ownerOf(pa);
   const values = { ipa: hex(ipa), pa: hex(pa), owner: owner?.name };
-  if (!(owner instanceof Memextent)) {
-    yield { object: space.name, rule: "what is mapped belongs to an extent", values };
-    return;
-  }
-  for (const { addressSpace, range } of owner.mappings.within(pa - owner.base, PAGE_SIZE)) {
-    if (addressSpace === space && range.ipa === ipa && stage2Flags(range.attributes) === flags) return;
-  }
-  yield { object: space.name, rule: "what is mapped is a recorded mapping of the page's owner", values: { ...values, flags } };
+  return owner instanceof Memextent
+    ? { object: space.name, rule: "what is mapped is a recorded mapping of the page's owner", values: { ...values, flags } }
+    : { object: space.name, rule: "what is mapped belongs to an extent", values };
 }
 
 /** What TLBs hold of an address space leads to pages whose owner is mapped in it, with that access. */

@@ -45,6 +45,14 @@ export class MemoryDatabase {
     return true;
   }
 
+  /** How many bytes from `pa` on `owner` owns, at most `size`. */
+  ownedBytes(owner: MemoryOwner, pa: number, size: number): number {
+    const first = pa / PAGE_SIZE, end = Math.min(pa + size, PHYSICAL_END) / PAGE_SIZE;
+    let page = first;
+    while (page < end && this.#owners[page] === owner.serial) page++;
+    return (page - first) * PAGE_SIZE;
+  }
+
   /** Moves a whole range from one owner to another; false, and nothing moves, unless `from` owns all of it. */
   transfer(from: MemoryOwner, to: MemoryOwner, pa: number, size: number): boolean {
     if (!this.owns(from, pa, size)) return false;

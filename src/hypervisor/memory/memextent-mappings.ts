@@ -84,6 +84,18 @@ export class ExtentMappings {
     }
   }
 
+  /** How many bytes from an offset on are recorded at `ipa` by one mapping whose attributes pass. */
+  recordedBytes(addressSpace: AddressSpace, offset: number, ipa: number, passes: (attributes: number) => boolean): number {
+    for (const slot of this.#slots) {
+      if (slot.addressSpace !== addressSpace) continue;
+      for (const range of slot.ranges) {
+        const within = offset - range.offset;
+        if (within >= 0 && within < range.size && range.ipa + within === ipa && passes(range.attributes)) return range.size - within;
+      }
+    }
+    return 0;
+  }
+
   /** Whether a slot maps some but not all of [offset, offset + size). */
   partlyCovers(offset: number, size: number): boolean {
     return this.#slots.some(({ ranges }) => {
