@@ -182,7 +182,9 @@ export const CPU = {
   /** The record of such a place, or 0, and its virtual address. i32, i64. */
   LANDING: word(),
   LANDING_PC: doubleword(),
-  /** Pages that a region's accesses keep: `KeptPage`s (kept-pages.ts). They belong to the region that runs. */
+  /** The region whose accesses keep their pages in `KEPT_PAGES`: its arm, or 0 for none. i32. */
+  KEPT_BY: word(),
+  /** `KeptPage`s (kept-pages.ts). */
   KEPT_PAGES: field(8, 3 * KEPT_PAGES),
   /** The page of the stack, for all regions that run until the interpreter does: its virtual address, or `NO_STACK_PAGE`. i64. */
   STACK_PAGE: doubleword(),

@@ -141,6 +141,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
     const left = () => f.get(end).get(ip).op("i32.sub").i32(4).op("i32.shr_s");
     // The interpreter may have changed translations.
     f.i32(0).i64(NO_STACK_PAGE).memory("i64.store", CPU.STACK_PAGE);
+    f.i32(0).i32(0).memory("i32.store", CPU.KEPT_BY);
     pushPosition();
     left().i32(CALL_DEPTH);
     pushSlot(0);

@@ -38,9 +38,9 @@ export interface NeighbourPage {
 export function emitRegion(
   library: Callees,
   blocks: readonly Block[],
-  { neighbours, callees, fusedMultiplyAdd }: RegionOptions,
+  { arm, neighbours, callees, fusedMultiplyAdd }: RegionOptions,
 ): FunctionBuilder {
-  return new RegionFunction(library, blocks, neighbours, callees, fusedMultiplyAdd).emit();
+  return new RegionFunction(library, blocks, arm, neighbours, callees, fusedMultiplyAdd).emit();
 }
 
 /** Another region of the same module. */
@@ -54,6 +54,8 @@ export interface Callee {
 
 /** What a region is made for. */
 export interface RegionOptions {
+  /** The number of its arm. */
+  readonly arm: number;
   readonly neighbours: readonly NeighbourPage[];
   /** Regions of the module in pages of this one, by the number of their heads here. */
   readonly callees: ReadonlyMap<number, Callee>;
@@ -106,6 +108,7 @@ class RegionFunction {
   constructor(
     readonly library: Callees,
     readonly blocks: readonly Block[],
+    readonly arm: number,
     readonly neighbours: readonly NeighbourPage[],
     readonly callees: ReadonlyMap<number, Callee>,
     fusedMultiplyAdd: boolean,
@@ -206,7 +209,7 @@ class RegionFunction {
       leaveIf();
     }
     if (this.#usesFast) emitFast(f, this.#fast);
-    this.#keepNothing(f);
+    this.#ownKeptPages(f);
     this.#state.load(f, this.#data.needed[0]);
   }
 
@@ -337,14 +340,18 @@ class RegionFunction {
     f.get(LEFT).i32(this.#longestFrom(to)).op("i32.lt_s");
     f.ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
     if (this.#usesFast) emitFast(f, this.#fast);
-    this.#keepNothing(f);
+    this.#ownKeptPages(f);
     this.#state.load(f, this.#data.needed[to]);
     this.#go(node, to, undefined);
   }
 
-  /** What is kept was kept by another region. */
-  #keepNothing(f: FunctionBuilder): void {
-    for (const kept of this.#kept) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
+  /** Forgets what is kept where another region has kept it, or where the interpreter was at work since. */
+  #ownKeptPages(f: FunctionBuilder): void {
+    if (!this.#kept.length) return;
+    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32(this.arm).op("i32.ne").ifLikely(false, () => {
+      f.i32(0).i32(this.arm).memory("i32.store", CPU.KEPT_BY);
+      for (const kept of this.#kept) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
+    });
   }
 
   /** Goes to the address in `#answer` where that is of the region. */

@@ -257,7 +257,7 @@ export class Translator {
       const record = code.record(head);
       byRecord.set(record, { name: `region${i}`, record, arm: FIRST_REGION_ARM + numbers[i] });
     });
-    const functions = plans.map(({ code, blocks }) => {
+    const functions = plans.map(({ code, blocks }, i) => {
       const head = new FunctionBuilder(-1, "head", ["i32"], []);
       emitHead(head, library, blocks[0].instructions[0]);
       const beside = neighbours(code, blocks), callees = new Map<number, Callee>();
@@ -266,7 +266,8 @@ export class Translator {
         const offset = Math.floor(ending.to / RECORDS_PER_PAGE), callee = byRecord.get(code.record(ending.to));
         if (callee && (offset === 0 || beside.some((page) => page.offset === offset))) callees.set(ending.to, callee);
       }
-      return { region: emitRegion(library, blocks, { neighbours: beside, callees, fusedMultiplyAdd: hasFusedMultiplyAdd() }), head };
+      const options = { arm: FIRST_REGION_ARM + numbers[i], neighbours: beside, callees, fusedMultiplyAdd: hasFusedMultiplyAdd() };
+      return { region: emitRegion(library, blocks, options), head };
     });
     // Imports precede functions: only now is known what the code calls.
     const enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
