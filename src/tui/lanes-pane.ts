@@ -85,7 +85,10 @@ export class LanesPane implements Pane {
       screen.text(
         area.x,
         y + 1,
-        fit(` at ${timeText(Number(row.t))} pcpu:${row.pcpu} -> ${row.vcpu ?? "idle"}: ${row.reason}`, area.width),
+        fit(
+          ` at ${timeText(Number(row.t))} pcpu:${row.pcpu} -> ${row.vcpu ?? (row.seen === false ? "?" : "idle")}: ${row.reason}`,
+          area.width,
+        ),
       );
     }
   }
@@ -124,6 +127,7 @@ export class LanesPane implements Pane {
     const spent: Map<string | undefined, number>[] = Array.from({ length: width }, () => new Map());
     const end = start + width * step;
     slices.forEach((slice, index) => {
+      if (slice.seen === false) return;
       const from = Math.max(Number(slice.t), start), to = Math.min(index + 1 < slices.length ? Number(slices[index + 1].t) : end, end);
       const who = typeof slice.vm === "string" ? slice.vm : undefined;
       for (let at = from; at < to;) {

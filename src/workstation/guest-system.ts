@@ -158,7 +158,7 @@ export class GuestSystem implements System, Inspected {
   /** Takes the hypervisor, and listens to what it tells. */
   install(hypervisor: Hypervisor): void {
     this.#hypervisor = hypervisor;
-    this.#log = new EventLog(hypervisor.trace);
+    this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length);
     for (const [vmid, name] of this.#names) hypervisor.names.set(vmid, name);
     hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, `pa:0x${pa.toString(16)}`);
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);

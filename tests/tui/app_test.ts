@@ -834,3 +834,17 @@ Deno.test("with braille each lane of the scheduler has the CPU's load in dots be
   assert.match(other, /\u28ff\u2800/, "what was busy, then idle");
   assert.equal((await lanes({ ascii: true, braille: true })).length, 2, "--ascii has no dots");
 });
+
+Deno.test("a lane is blank where nobody recorded who ran", async () => {
+  const rig = new Rig(120, 36);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    if (query.table !== "sched.ls") return answer;
+    const [first] = answer.rows;
+    const unseen = { ...first, id: "ev:9", t: "12474000000", pcpu: 1, vcpu: null, vm: null, seen: false };
+    const again = { ...first, id: "ev:10", t: "12477000000", pcpu: 1, vcpu: "vcpu:rt/0", vm: "vm:rt" };
+    return { ...answer, rows: [...answer.rows, unseen, again].sort((a, b) => Number(a.t) - Number(b.t)) };
+  };
+  await rig.type("8");
+  assert.match(await rig.text(), /^ p1 +R+_+ +R+$/m);
+});

@@ -84,6 +84,11 @@ export class TraceHub {
     };
   }
 
+  /** A number among those of events, for what is in a log and is no event. */
+  takeId(): number {
+    return ++this.#nextId;
+  }
+
   /** The way in for one vCPU; `name` gives its name whenever it does something. */
   port(name: () => string): VcpuTrace {
     return new VcpuTrace(this, name);

@@ -8,6 +8,9 @@ export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci
 /** Kinds that are recorded while somebody looks. */
 export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "msg", "sched", "mmio", "mem"];
 
+/** Name of what stands in the log where nobody records any more who runs. */
+export const UNSEEN = "unseen";
+
 const QUIET_CAPACITY = 20_000;
 const BUSY_CAPACITY = 80_000;
 
@@ -21,7 +24,8 @@ export class EventLog {
   #left = 0;
   #endWatch: (() => void) | undefined;
 
-  constructor(readonly hub: TraceHub) {
+  /** @param cpus physical CPUs of the machine */
+  constructor(readonly hub: TraceHub, readonly cpus = 0) {
     hub.listen(QUIET_KINDS, (event) => (isFrequent(event) ? this.#busy : this.#quiet).add(event));
   }
 
@@ -40,9 +44,19 @@ export class EventLog {
     if (same && budget === this.#budget) return;
     this.#endWatch?.();
     this.#endWatch = undefined;
+    if (this.#watched.has("sched") && !wanted.includes("sched")) this.#lookAway();
     this.#watched = new Set(wanted);
     this.#budget = budget;
     this.renew();
+  }
+
+  /** Who runs on each physical CPU is not known from now on. */
+  #lookAway(): void {
+    const time = this.hub.now();
+    for (let pcpu = 0; pcpu < this.cpus; pcpu++) {
+      const nothing = { vcpu: "", fields: {}, result: undefined, parent: undefined, why: undefined };
+      this.#busy.add({ id: this.hub.takeId(), time, end: time, pcpu, kind: "sched", name: UNSEEN, ...nothing });
+    }
   }
 
   /** A new interval: the budget of busy events is whole again. */

@@ -6,6 +6,7 @@ import { errnoName } from "../../abi/ioctl/errno.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import { PERSONAS } from "../../abi/ioctl/personas.ts";
 import { rmErrno } from "../../host/gunyah/rm-errors.ts";
+import { UNSEEN } from "./event-log.ts";
 import type { View } from "./inspected.ts";
 import type { Json, RowOf } from "./table.ts";
 import { hex } from "./table.ts";
@@ -134,7 +135,8 @@ function objectId(view: View, object: string): string {
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, wayOut } = reason;
   const { shared_errno: shared, ...broken } = values;
-  const first = chain[0];
+  // What is around it may have gone on all the same.
+  const first = chain.find(({ result }) => result.refused) ?? chain[0];
   return {
     id: `why:${id}`,
     t: String(Math.round(time)),
@@ -161,14 +163,15 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
 
 /** One change of who runs on a physical CPU. */
 export function sliceRow({ id, time, pcpu, vcpu, name, fields }: TraceEvent): RowOf<typeof SLICES> {
-  const to = name === "idle" ? null : typeof fields.to === "string" ? fields.to : vcpuId(vcpu);
+  const to = name === "idle" || name === UNSEEN ? null : typeof fields.to === "string" ? fields.to : vcpuId(vcpu);
   return {
     id: `ev:${id}`,
     t: String(Math.round(time)),
     pcpu: pcpu ?? 0,
     vcpu: to,
     vm: to === null ? null : `vm:${to.replace("vcpu:", "").split("/")[0]}`,
-    reason: sliceReason(fields),
+    reason: name === UNSEEN ? "not recorded from here on" : sliceReason(fields),
+    seen: name !== UNSEEN,
   };
 }
 

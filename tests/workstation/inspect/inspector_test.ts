@@ -381,3 +381,26 @@ Deno.test("a call of a guest that is refused says at which instruction, by name 
   assert.equal(reason.symbol, "talk+0x4");
   assert.match(reasonText(reason), /asked by vcpu:host\/0 at 0x0000000040200044 talk\+0x4\n/);
 });
+
+Deno.test("what nobody recorded of who ran is not told as who ran last", async () => {
+  const system = await demoSystem();
+  system.inspector.watch(["sched"]);
+  runUntil(system, 20e6);
+  system.inspector.watch([]);
+  runUntil(system, HALF_SECOND);
+  system.inspector.watch(["sched"]);
+  runUntil(system, HALF_SECOND + 20e6);
+  const slices = rows(system, "sched.ls");
+  const unseen = slices.filter(({ seen }) => !seen);
+  assert.deepEqual(unseen.map(({ pcpu, vcpu }) => [pcpu, vcpu]), [[0, null], [1, null]], "each physical CPU, once");
+  for (const { t } of unseen) assert.equal(Number(t), 20e6);
+  assert.equal(new Set(slices.map(({ id }) => id)).size, slices.length);
+});
+
+Deno.test("a reason is listed under what was refused, not under what went on around it", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const reasons = rows(system, "why");
+  assert.ok(reasons.length > 0);
+  for (const { err } of reasons) assert.notEqual(err, "OK");
+});
