@@ -5,41 +5,78 @@
 //   dist/SHA256SUMS
 //
 // The executable comes from `deno compile` where its runtime is at hand (DENORT_BIN names it, or Deno's cache holds it); otherwise it is a
-// shell script with the deno binary and the bundle behind it, which unpacks itself once into the user's cache folder.
+// shell script with the deno binary and the bundle behind it, which unpacks itself once into the user's cache folder. What was in dist/ stays
+// until all of it is there.
 
 import { VERSION } from "../src/workstation/version.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = `${ROOT}dist`;
-const BUNDLE = `${DIST}/el2.js`;
 const TARGET = Deno.build.target;
-const PROGRAM = `${DIST}/el2-${VERSION}-${TARGET}`;
+const PROGRAM_NAME = `el2-${VERSION}-${TARGET}`;
+const FRESH = await Deno.makeTempDir({ prefix: "el2-dist-" });
+const BUNDLE = `${FRESH}/el2.js`;
+const PROGRAM = `${FRESH}/${PROGRAM_NAME}`;
 /** A program that loads nothing from elsewhere: no configuration of the folder where it is started, no network, no package. */
 const RUN_FLAGS = "-A --no-config --no-lock --no-npm --no-remote --cached-only";
 
-await Deno.mkdir(DIST, { recursive: true });
-await run("bundle", Deno.execPath(), "bundle", "-q", "--platform", "deno", "--minify", "-o", BUNDLE, `${ROOT}main.ts`);
-const runtime = Deno.env.get("DENORT_BIN");
-if (runtime) await compile();
-else await pack();
-await checksums();
+/** What is wrong is the surroundings' to mend. */
+class DistError extends Error {}
 
-/** The real thing: `deno compile` with the runtime that DENORT_BIN names. */
-async function compile(): Promise<void> {
-  const tried = `${PROGRAM}.tried`;
-  await run("compile", Deno.execPath(), "compile", "-q", "-A", "--no-check", "--include", BUNDLE, "-o", tried, BUNDLE);
-  // Some binaries that `deno compile` takes are no runtime, and ignore the program in them.
-  const { stdout } = await new Deno.Command(tried, { args: ["--version"], stdout: "piped", stdin: "null" }).output();
-  if (new TextDecoder().decode(stdout).trim() !== VERSION) {
-    await Deno.remove(tried);
-    throw new Error(`dist: the result of deno compile does not run el2; DENORT_BIN=${runtime} is not denort ${Deno.version.deno}`);
-  }
-  await Deno.rename(tried, PROGRAM);
-  console.log(`${PROGRAM}: by deno compile`);
+try {
+  await run("bundle", Deno.execPath(), "bundle", "-q", "--platform", "deno", "--minify", "-o", BUNDLE, `${ROOT}main.ts`);
+  const runtime = await compileRuntime();
+  const how = runtime === undefined ? await pack() : await compile(runtime);
+  await checksums();
+  await Deno.mkdir(DIST, { recursive: true });
+  for (const name of ["el2.js", PROGRAM_NAME, "SHA256SUMS"]) await replace(`${FRESH}/${name}`, `${DIST}/${name}`);
+  console.log(`${DIST}/${PROGRAM_NAME}: ${how}`);
+} catch (error) {
+  if (!(error instanceof DistError)) throw error;
+  console.error(`dist: ${error.message}`);
+  Deno.exitCode = 1;
+} finally {
+  await Deno.remove(FRESH, { recursive: true });
 }
 
-/** Header, then gzip of a tar with `deno` and `el2.js`. */
-async function pack(): Promise<void> {
+/** The runtime of `deno compile`: the one that DENORT_BIN names, or in Deno's cache; undefined where neither is. */
+async function compileRuntime(): Promise<string | undefined> {
+  const named = Deno.env.get("DENORT_BIN");
+  if (named) {
+    const file = await Deno.stat(named).catch(() => undefined);
+    if (!file?.isFile) throw new DistError(`DENORT_BIN=${named}: no such file; name denort ${Deno.version.deno}, or unset it`);
+    return `DENORT_BIN=${named}`;
+  }
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"], stdin: "null" }).output();
+  const { denoDir } = JSON.parse(new TextDecoder().decode(stdout)) as { denoDir: string };
+  const cached = `${denoDir}/dl/release/v${Deno.version.deno}/denort-${TARGET}.zip`;
+  return (await Deno.stat(cached).catch(() => undefined))?.isFile ? cached : undefined;
+}
+
+/** The real thing: `deno compile`. Says how it was done. */
+async function compile(runtime: string): Promise<string> {
+  const wayOut = `${runtime} is not denort ${Deno.version.deno}; without it the program is a file that unpacks itself`;
+  await run("deno compile", Deno.execPath(), "compile", "-q", "-A", "--no-check", "--include", BUNDLE, "-o", PROGRAM, BUNDLE)
+    .catch(() => fail(`deno compile failed; ${wayOut}`));
+  // Some binaries that `deno compile` takes are no runtime, and ignore the program in them.
+  const { stdout } = await new Deno.Command(PROGRAM, { args: ["--version"], stdout: "piped", stderr: "null", stdin: "null" }).output();
+  if (new TextDecoder().decode(stdout).trim() !== VERSION) fail(`what deno compile made does not run el2; ${wayOut}`);
+  return `by deno compile with ${runtime}`;
+}
+
+function fail(message: string): never {
+  throw new DistError(message);
+}
+
+/** Moves a file into another folder, in one step there. */
+async function replace(from: string, to: string): Promise<void> {
+  const part = `${to}.part`;
+  await Deno.copyFile(from, part);
+  await Deno.rename(part, to);
+}
+
+/** Header, then gzip of a tar with `deno` and `el2.js`. Says what it is. */
+async function pack(): Promise<string> {
   const work = await Deno.makeTempDir({ prefix: "el2-dist-" });
   try {
     await Deno.copyFile(await Deno.realPath(Deno.execPath()), `${work}/deno`);
@@ -55,7 +92,8 @@ async function pack(): Promise<void> {
     file.set(payload, header.length);
     await Deno.writeFile(PROGRAM, file, { mode: 0o755 });
     await Deno.chmod(PROGRAM, 0o755);
-    console.log(`${PROGRAM}: self-extracting, ${(file.length / 1e6).toFixed(1)} MB (no runtime for deno compile: DENORT_BIN is not set)`);
+    const size = (file.length / 1e6).toFixed(1);
+    return `self-extracting, ${size} MB (no runtime for deno compile: DENORT_BIN is not set, and Deno's cache has none)`;
   } finally {
     await Deno.remove(work, { recursive: true });
   }
@@ -99,8 +137,8 @@ exit 0 # payload
 
 async function checksums(): Promise<void> {
   const lines: string[] = [];
-  for (const path of [BUNDLE, PROGRAM]) lines.push(`${await digest(await Deno.readFile(path))}  ${path.slice(DIST.length + 1)}\n`);
-  await Deno.writeTextFile(`${DIST}/SHA256SUMS`, lines.join(""));
+  for (const path of [BUNDLE, PROGRAM]) lines.push(`${await digest(await Deno.readFile(path))}  ${path.slice(FRESH.length + 1)}\n`);
+  await Deno.writeTextFile(`${FRESH}/SHA256SUMS`, lines.join(""));
 }
 
 async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
@@ -109,5 +147,5 @@ async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 
 async function run(what: string, program: string, ...args: string[]): Promise<void> {
   const { success } = await new Deno.Command(program, { args, stdin: "null", stdout: "inherit", stderr: "inherit" }).output();
-  if (!success) throw new Error(`dist: ${what} failed`);
+  if (!success) fail(`${what} failed`);
 }

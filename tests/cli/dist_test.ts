@@ -41,6 +41,16 @@ if (LONG) {
       assert.equal((await run(program, ["--version"], { EL2_RUNTIME: kept, PATH: env.PATH })).code, 0);
       assert.ok((await Deno.stat(`${kept}/mine`)).isDirectory, "a folder that is not el2's stays");
 
+      // What is no runtime is named, and what was there stays.
+      for (const denort of ["/bin/true", Deno.execPath(), `${home}/none`]) {
+        const before = await Deno.readTextFile(`${ROOT}dist/SHA256SUMS`);
+        const refused = await run(Deno.execPath(), ["task", "-q", "dist"], { ...Deno.env.toObject(), DENORT_BIN: denort }, ROOT);
+        assert.equal(refused.code, 1, denort);
+        assert.match(refused.stderr, new RegExp(`^dist: .*DENORT_BIN=${denort}.* denort ${Deno.version.deno}`, "m"));
+        assert.doesNotMatch(refused.stderr, /\bat .*\.ts:\d+/, "no stack trace");
+        assert.equal(await Deno.readTextFile(`${ROOT}dist/SHA256SUMS`), before);
+      }
+
       const sums = await run("sha256sum", ["-c", "SHA256SUMS"], env, `${ROOT}dist`);
       assert.equal(sums.code, 0, sums.stdout + sums.stderr);
 
