@@ -102,6 +102,9 @@ export const VcpuRunState = {
   PsciSystemReset: 0x100,
 } as const;
 
+/** `resume_data_1` of vcpu_run: the access is emulated, made again, or an abort (spec/vm-manager.md §9). */
+export const VcpuResume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;
+
 /** `state_data_1` of ExpectsWakeup: what puts the vCPU to sleep. */
 export const WakeupFrom = { Unspecified: 0n, Wfi: 1n, PsciCpuSuspend: 2n, PsciSystemSuspend: 3n } as const;
 

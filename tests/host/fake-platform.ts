@@ -196,6 +196,11 @@ export class FakePlatform {
   }
 
   #hvc(number: number, args: bigint[]): HypercallResult {
+    const name = hypercallName(number);
+    const kinds: readonly string[] = name === undefined ? [] : Object.values(HYPERCALLS[name].arguments);
+    args.forEach((arg, index) =>
+      assert.ok(arg === 0n || kinds[index] !== undefined && kinds[index] !== "res0", `${name}: reserved argument`)
+    );
     const result = (error: number, ...values: bigint[]) => [BigInt(error), ...values, 0n, 0n, 0n];
     switch (number) {
       case HYPERCALLS.msgqueue_send.number: {

@@ -1,7 +1,7 @@
 // Proxy scheduling: vcpu_run, its exits and resumptions, wakeup and halt vIRQs (spec/hypervisor.md section 5.4, spec/observed.md section 8).
 
 import assert from "node:assert/strict";
-import { VcpuOption } from "../../src/abi/words.ts";
+import { VcpuOption, VcpuResume, VcpuRunState } from "../../src/abi/words.ts";
 import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
 import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { Block, type Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
@@ -16,7 +16,7 @@ type RunResult = readonly bigint[];
 /** A host whose only vCPU does `host`, and a proxy-scheduled guest, powered on. */
 function pair(
   guestScript: Script,
-  host: (run: (resume?: bigint) => Generator<Step, RunResult, void>, guest: Vcpu) => Generator<Step, void, void>,
+  host: (run: (resume?: bigint, action?: bigint) => Generator<Step, RunResult, void>, guest: Vcpu) => Generator<Step, void, void>,
   hostSlice?: number,
 ) {
   const machine = new ScriptedMachine();
@@ -30,8 +30,8 @@ function pair(
   const guest = guestVm.vcpus[0];
   let finished = false;
   const hostVm: ScriptedVm = new ScriptedVm(machine, 3, [function* (registers: ScriptedState) {
-    const run = function* (resume = 0n): Generator<Step, RunResult, void> {
-      [cap, resume, 0n, 0n, 0n].forEach((value, index) => registers.setX(index, value));
+    const run = function* (resume = 0n, action = 0n): Generator<Step, RunResult, void> {
+      [cap, resume, action, 0n, 0n].forEach((value, index) => registers.setX(index, value));
       yield hvc(RUN);
       return registers.x.slice(0, 5);
     };
@@ -131,6 +131,22 @@ Deno.test("a store in a VMM's range leaves with the whole register", () => {
   }, function* (run) {
     assert.deepEqual(yield* run(), [0n, 5n, 0x900_0000n, 1n, 0xfedc_ba98_7654_3210n]);
     assert.deepEqual(yield* run(), [0n, 0n, 0n, 0n, 0n]);
+  });
+  test.go();
+});
+
+Deno.test("an access that the VMM does not want emulated is an abort of the guest's", () => {
+  const test = pair(function* (registers: ScriptedState) {
+    registers.setX(2, 9n);
+    yield dataAbort(false, 0x900_0000, 2);
+    yield dataAbort(true, 0x900_0004, 2);
+    const aborts = [0x900_0000n, 0x900_0004n].map((far) => ({ esr: 0x9600_0010, far }));
+    assert.deepEqual([registers.exceptions, registers.getX(2)], [aborts, 9n]);
+    yield wfi;
+  }, function* (run) {
+    assert.equal((yield* run())[1], BigInt(VcpuRunState.AddrspaceVmmioRead));
+    assert.equal((yield* run(5n, VcpuResume.Fault))[1], BigInt(VcpuRunState.AddrspaceVmmioWrite));
+    assert.equal((yield* run(0n, VcpuResume.Fault))[1], BigInt(VcpuRunState.ExpectsWakeup));
   });
   test.go();
 });
@@ -264,7 +280,7 @@ Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", ()
   const hostVm = new ScriptedVm(machine, 3, [function* () {}]);
   const guest = guestVm.vcpus[0];
   guestVm.start();
-  const access = { write: false, ipa: 0x1000, size: 4, value: 0n, esr: 0 };
+  const access = { write: false, ipa: 0x1000, size: 4, value: 0n, esr: 0, far: 0x1000n };
   guest.vmmio = access;
   guest.block(Block.Vmmio);
   const reply = machine.hypervisor.hypercalls.dispatch(hostVm.vcpus[0], 0x65, [hostVm.grant(guest), 5n, 0n, 0n, 0n], "native");

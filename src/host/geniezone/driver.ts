@@ -115,7 +115,8 @@ export class GzvmDriver implements EngineFront {
   leaving(vcpu: VcpuFunction, task: number, result: number): number {
     const pointer = this.state.runs[task];
     delete this.state.runs[task];
-    if (result === -Errno.EINTR && this.#kernel.task(task).signalled) this.#call("INFORM_EXIT", this.#vmOf(vcpu), this.#vmOf(vcpu).el2Id);
+    const vm = this.#vmOf(vcpu);
+    if (result === -Errno.EINTR && vm !== undefined && this.#kernel.task(task).signalled) this.#call("INFORM_EXIT", vm, vm.el2Id);
     if (result < 0 || pointer === undefined) return result;
     const exit = this.#exitOf(vcpu);
     // The process may have ended while its vCPU ran.
@@ -220,7 +221,8 @@ export class GzvmDriver implements EngineFront {
     return this.#refuse(Errno.EFAULT, `the argument has to be readable: ${struct.size} bytes of ${struct.name}`, { pointer });
   }
 
-  #vmOf(vcpu: VcpuFunction): GzvmVm {
+  /** Undefined once the VM's descriptor is closed and it is gone. */
+  #vmOf(vcpu: VcpuFunction): GzvmVm | undefined {
     return this.state.vms[this.state.ofEngine[vcpu.vm]];
   }
 
@@ -244,7 +246,11 @@ export class GzvmDriver implements EngineFront {
   #closeVm(vm: GzvmVm): void {
     for (const irqfd of vm.irqfds) this.#dropIrqfd(irqfd);
     vm.irqfds = [];
-    this.#engine.release(this.#engine.state.vms[vm.engine]);
+    for (const { task } of vm.starting.splice(0)) {
+      delete this.state.runs[task];
+      this.#kernel.finish(task, -Errno.ENODEV);
+    }
+    this.#engine.destroy(this.#engine.state.vms[vm.engine]);
   }
 
   #checkExtension(task: number, pointer: bigint): number {
@@ -448,12 +454,14 @@ export class GzvmDriver implements EngineFront {
     const value = bytes.reduceRight((sum, byte) => sum << 8n | BigInt(byte), 0n);
     // Every vCPU but the first is started by PSCI, which sets its registers.
     if (vcpu.number !== 0) return 0;
-    return this.#must("SET_ONE_REG", this.#vmOf(vcpu), [id & 0xffffn, value]);
+    const vm = this.#vmOf(vcpu);
+    if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, "the VM is gone: its descriptor is closed");
+    return this.#must("SET_ONE_REG", vm, [id & 0xffffn, value]);
   }
 
   #run(task: number, vcpu: VcpuFunction, pointer: bigint): number | undefined {
     const vm = this.#vmOf(vcpu);
-    if (vm === undefined) return this.#refuse(Errno.ENODEV, "the VM is gone");
+    if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, "the VM is gone: its descriptor is closed");
     const run = this.#argument(task, GZVM_RUN, pointer);
     if (typeof run === "number") return run;
     if (run.padding.some((byte) => byte !== 0)) return this.#refuse(Errno.EINVAL, "the padding has to be 0", { padding: run.padding });
@@ -471,16 +479,17 @@ export class GzvmDriver implements EngineFront {
   }
 
   #enter(task: number, vcpu: VcpuFunction): number | undefined {
-    this.#call("RUN", this.#vmOf(vcpu), packTuple(this.#vmOf(vcpu).el2Id, vcpu.number));
+    const vm = this.#vmOf(vcpu)!;
+    this.#call("RUN", vm, packTuple(vm.el2Id, vcpu.number));
     const result = this.#engine.enter(task, vcpu);
     return result === undefined ? undefined : this.leaving(vcpu, task, result);
   }
 
   #interrupt(task: number, vcpu: VcpuFunction): void {
     const vm = this.#vmOf(vcpu);
-    const waiting = vm.starting.findIndex((each) => each.task === task);
+    const waiting = vm?.starting.findIndex((each) => each.task === task) ?? -1;
     if (waiting < 0) return this.#engine.interrupt(task, vcpu);
-    vm.starting.splice(waiting, 1);
+    vm!.starting.splice(waiting, 1);
     delete this.state.runs[task];
     this.#kernel.finish(task, -Errno.EINTR);
   }

@@ -2,7 +2,7 @@
 // page will come from (spec/vm-manager.md §5.1 and §5.3).
 
 import { Errno } from "../../abi/ioctl/errno.ts";
-import { CREATE_MEM_ARGS, GuestMemFlags, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";
+import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";
 import { ENGINES } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import type { Pinned } from "../kernel/memory.ts";
@@ -60,6 +60,25 @@ export function mapMemory(kernel: HostKernel, task: number, state: GunyahState, 
   if ((flags & MapFlagsV17.Unmap) !== 0) return unmap(kernel, vm, place, flags & ~MapFlagsV17.Unmap);
   if (offset + size > BigInt(memory.size)) return refuse(Errno.EINVAL, "the range has to lie in the guest memfd", { offset, size });
   return bind(kernel, state, vm, place, flags);
+}
+
+/** MAP_CMA_MEM: the platform has no pool of CMA, so that no descriptor is one's (§5.3). */
+export function mapCmaMemory(kernel: HostKernel, task: number, vm: Vm, pointer: bigint): number {
+  const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}) => kernel.refuse(errno, SECTION, rule, values);
+  const space = kernel.callerSpace(task);
+  if (space.id !== vm.space) return refuse(Errno.EPERM, "only the address space that created the VM may give it memory");
+  const bytes = kernel.memory.copyIn(space, pointer, MAP_CMA_MEM_ARGS.size);
+  if (bytes === undefined) return refuse(Errno.EFAULT, "the argument has to be readable", { pointer });
+  const { guest_addr, guest_mem_fd, offset, size } = MAP_CMA_MEM_ARGS.decode(bytes);
+  if (size === 0n || ![guest_addr, offset, size].every(aligned)) {
+    return refuse(Errno.EINVAL, "address, offset and size are whole pages", { guest_addr, offset, size });
+  }
+  if (guest_addr + size > U64 || offset + size > U64) {
+    return refuse(Errno.EOVERFLOW, "address or offset + size may not wrap", { guest_addr, offset, size });
+  }
+  const file = kernel.fileOf(kernel.task(task).pid, guest_mem_fd | 0);
+  if (file === undefined) return refuse(Errno.EBADF, "the descriptor has to be open", { guest_mem_fd });
+  return refuse(Errno.ENODEV, "the descriptor has to be memory of a CMA pool, and this platform has none", { guest_mem_fd });
 }
 
 /** Where a binding is, in the guest and in its memory. Sizes and offsets in bytes. */

@@ -27,9 +27,11 @@ import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.
 import type { FileOperations } from "../kernel/files.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
-import { bindingOf, createGuestMemory, mapMemory } from "./bindings.ts";
+import { bindingOf, createGuestMemory, mapCmaMemory, mapMemory } from "./bindings.ts";
 import type { Engine, EngineFront } from "./engine.ts";
 import { addIoeventfd, addIrqfd, removeIoeventfds, removeIrqfds, wrongSize } from "./functions.ts";
+import { reclaimPages } from "./paging.ts";
+import { hypercallErrno } from "./rm-errors.ts";
 import { prepareRegion, releaseRegion } from "./regions.ts";
 import type { SignedVm } from "./signed-vm.ts";
 import { VendorRequests } from "./vendor-requests.ts";
@@ -159,8 +161,14 @@ export class GunyahDriver implements EngineFront {
         return 0;
       case GH.CREATE_GUEST_MEM.code:
         return createGuestMemory(this.#kernel, task, this.state, argument);
+      case GH_ANDROID.CREATE_CMA_MEM_FD.code:
+        return this.#kernel.refuse(
+          Errno.ENOTTY,
+          "vm-manager 2.2",
+          "each pool of CMA has a device of its own, and this platform has no pool",
+        );
       default:
-        return this.#notBuilt(code);
+        return this.#unknown(this.#persona, "device", code);
     }
   }
 
@@ -189,13 +197,15 @@ export class GunyahDriver implements EngineFront {
       case GH.MAP_MEM.code:
         return mapMemory(this.#kernel, task, this.state, vm, argument);
       case GH_ANDROID.RECLAIM_REGION.code:
-        return this.#reclaimRange(task, vm, argument);
+        return this.#reclaimRange(task, vm, code, argument);
       case GH_ANDROID.SET_AUTH_TYPE.code:
         return this.#setAuthType(task, argument);
       case GH.SET_BOOT_CONTEXT.code:
         return this.#setBootContext(task, vm, argument);
+      case GH_ANDROID.MAP_CMA_MEM.code:
+        return mapCmaMemory(this.#kernel, task, vm, argument);
       default:
-        return this.#notBuilt(code);
+        return this.#unknown(persona, "vm", code);
     }
   }
 
@@ -224,10 +234,6 @@ export class GunyahDriver implements EngineFront {
     const { rule, looksLike, wayOut } = explainUnknown(code, on, persona.name);
     const values = { code: `0x${code.toString(16)}`, persona: persona.name, ...looksLike && { looks_like: looksLike } };
     return this.#kernel.refuse(Errno[errno], "vm-manager 2", rule, values, wayOut === undefined ? {} : { wayOut });
-  }
-
-  #notBuilt(code: number): number {
-    return this.#kernel.refuse(Errno.EOPNOTSUPP, "vm-manager 2", `el2 has not built the request 0x${code.toString(16)}`);
   }
 
   #createVm(task: number, argument: bigint): number | undefined {
@@ -319,8 +325,9 @@ export class GunyahDriver implements EngineFront {
     return 0;
   }
 
-  /** Nothing is given page by page before START, and no START of these generations ends well: there is never a page to take back. */
-  #reclaimRange(task: number, vm: Vm, pointer: bigint): number {
+  /** RECLAIM_REGION: pages of a VM that runs come back to the process; what START has in parcels stays. */
+  #reclaimRange(task: number, vm: Vm, code: number, pointer: bigint): number | undefined {
+    if (vm.sequence !== undefined) return this.#engine.wait(vm, task, code, pointer);
     const refuse = (errno: number, rule: string, values: Record<string, unknown>) =>
       this.#kernel.refuse(errno, "vm-manager 5.3", rule, values);
     const caller = this.#kernel.callerSpace(task).id;
@@ -332,8 +339,15 @@ export class GunyahDriver implements EngineFront {
     if (size === 0n || address % page !== 0n || size % page !== 0n) {
       return refuse(Errno.EINVAL, "the range is whole pages", { address, size });
     }
-    if (bindingOf(vm, address, size) !== undefined) return 0;
-    return refuse(Errno.ENOENT, "the range has to lie in one region", { address, size });
+    if (bindingOf(vm, address, size) === undefined) return refuse(Errno.ENOENT, "the range has to lie in one region", { address, size });
+    const busy = [vm.configParcel, vm.firmwareParcel].some((parcel) => {
+      if (parcel === undefined) return false;
+      const pages = parcel.pinned.ranges.reduce((sum, { count }) => sum + count, 0);
+      return address < parcel.guestAddress + BigInt(pages) * page && parcel.guestAddress < address + size;
+    });
+    if (busy) return refuse(Errno.EAGAIN, "pages of the devicetree's and the firmware's parcels are in use", { address, size });
+    const failed = reclaimPages(this.#kernel, vm, address, size);
+    return failed === undefined ? 0 : refuse(hypercallErrno(failed.code), failed.call, { address, size });
   }
 
   /** No handler of a type is registered: protected VMs are made by SET_FW_CONFIG. */

@@ -71,7 +71,7 @@ export class Engine {
     });
     this.#runner = new VcpuRunner(kernel, state, {
       pageIn: () => -Errno.ENOENT,
-      leaving: (vcpu, task, result) => this.#frontOf(state.vms[vcpu.vm]).leaving(vcpu, task, result),
+      leaving: (vcpu, task, result) => this.#frontOf(vcpu).leaving(vcpu, task, result),
       kick: (resource) => host.trigger(resource.virq),
     });
   }
@@ -174,6 +174,17 @@ export class Engine {
     this.#kernel.finish(task, -Errno.EINTR);
   }
 
+  /** Ends a VM whatever descriptors its vCPUs have: RUN of those is ENODEV from now on. */
+  destroy(vm: Vm): void {
+    for (const vcpu of this.vcpusOf(vm)) {
+      if (!vcpu.removed) this.removeVcpu(vcpu);
+      if (!vcpu.open) continue;
+      vcpu.detached = true;
+      vm.refs--;
+    }
+    this.release(vm);
+  }
+
   /** A descriptor of a VM is gone; with the last one the VM goes. */
   release(vm: Vm): void {
     if (--vm.refs > 0) return;
@@ -198,7 +209,18 @@ export class Engine {
     const page = this.#kernel.memory.createContiguous(1);
     if (page === undefined) return undefined;
     const vcpu: VcpuFunction = {
-      ...{ id: this.#kernel.state.nextId++, vm: vm.id, number, page: page.id, removed: false, open: true, task: undefined, waiters: [] },
+      ...{
+        id: this.#kernel.state.nextId++,
+        persona: vm.persona,
+        vm: vm.id,
+        number,
+        page: page.id,
+        removed: false,
+        open: true,
+        detached: false,
+        task: undefined,
+        waiters: [],
+      },
       ...{ phase: "idle", exit: undefined, resume: [0n, 0n], turnEnd: 0 },
     };
     vm.refs++;
@@ -227,9 +249,8 @@ export class Engine {
   /** Its last descriptor is closed. It stays until the VM goes or it is removed. */
   closeVcpu(vcpu: VcpuFunction): void {
     vcpu.open = false;
-    const vm = this.state.vms[vcpu.vm];
     this.#forgetVcpu(vcpu);
-    this.release(vm);
+    if (!vcpu.detached) this.release(this.state.vms[vcpu.vm]);
   }
 
   /** It is taken out of its VM; descriptors stay. */
@@ -266,7 +287,7 @@ export class Engine {
 
   // ---- inside ----
 
-  #frontOf({ persona }: Vm): EngineFront {
+  #frontOf({ persona }: Vm | VcpuFunction): EngineFront {
     const front = this.#fronts.get(persona);
     if (front === undefined) throw new Error(`no driver has VMs of ${persona}`);
     return front;
@@ -330,8 +351,8 @@ export class Engine {
     for (const region of vm.regions) releaseRegion(this.#kernel, region);
     for (const vcpu of this.vcpusOf(vm)) {
       vcpu.removed = true;
-      // Descriptors of it keep the VM, so that none is open now.
-      vcpu.open = false;
+      // Others' descriptors keep the VM, so that none is open now.
+      if (!vcpu.detached) vcpu.open = false;
       this.#forgetVcpu(vcpu);
     }
     delete this.state.vms[vm.id];

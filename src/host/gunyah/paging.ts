@@ -7,7 +7,7 @@ import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { PAGE_SIZE, type PageRange } from "../kernel/page-allocator.ts";
-import type { GivenPages, Resource } from "./state.ts";
+import type { GivenPages, Resource, Vm } from "./state.ts";
 
 /** How pages are given. */
 export interface Giving {
@@ -70,6 +70,27 @@ export function takePages(
   const offset = BigInt(ipa), size = BigInt(count * PAGE_SIZE);
   return invoke(kernel, "addrspace_unmap", caps.space, caps.guest, guestAddress, PARTIAL, offset, size) ??
     invoke(kernel, "memextent_donate", SIBLING, caps.guest, caps.host, offset, size);
+}
+
+/**
+ * Takes back what a VM has of a range of its addresses, and leaves the rest to it. The error is of the first piece that it keeps; what was
+ * taken before stays the host's.
+ */
+export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: bigint): PagingError | undefined {
+  const page = BigInt(PAGE_SIZE), end = address + size;
+  for (const given of [...vm.given]) {
+    const first = given.guestAddress, last = first + BigInt(given.count) * page;
+    const from = address > first ? address : first, to = end < last ? end : last;
+    if (from >= to) continue;
+    const part = (begin: bigint, stop: bigint): GivenPages => ({
+      ...{ guestAddress: begin, count: Number((stop - begin) / page), shared: given.shared },
+      ipa: given.ipa + Number(begin - first),
+    });
+    const failed = takePages(kernel, vm.resources ?? [], part(from, to));
+    if (failed !== undefined) return failed;
+    const rest = [part(first, from), part(to, last)].filter(({ count }) => count > 0);
+    vm.given.splice(vm.given.indexOf(given), 1, ...rest);
+  }
 }
 
 function invoke(

@@ -107,6 +107,8 @@ export type VcpuPhase =
 /** A vCPU function. */
 export interface VcpuFunction {
   readonly id: number;
+  /** Its VM's, which it may outlive. */
+  readonly persona: EngineName;
   readonly vm: number;
   /** The number that user space gave it: its label. */
   readonly number: number;
@@ -116,6 +118,8 @@ export interface VcpuFunction {
   removed: boolean;
   /** Open files of it. */
   open: boolean;
+  /** Its VM was destroyed under its open files, which keep nothing but it. */
+  detached: boolean;
   /** The task inside RUN, and those that wait for it. */
   task: number | undefined;
   waiters: number[];

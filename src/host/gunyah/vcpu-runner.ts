@@ -5,7 +5,7 @@
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
-import { VcpuRunState } from "../../abi/words.ts";
+import { VcpuResume, VcpuRunState } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { ExitReason, ResumeAction, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS, VmStatusCode } from "../../abi/ioctl/gunyah.ts";
 import { ENGINES } from "../../abi/ioctl/personas.ts";
@@ -17,8 +17,6 @@ import type { GunyahState, Resource, VcpuFunction, Vm } from "./state.ts";
 /** Length of a turn (ns): the time slice that the resource manager gives proxy-scheduled vCPUs. */
 const TURN = 100_000;
 const SECTION = "vm-manager 9";
-/** resume_data_1. */
-const Resume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;
 
 /** What the runner needs of the driver. */
 export interface RunnerHooks {
@@ -137,9 +135,10 @@ export class VcpuRunner {
     delete this.#state.inside[cpu.index];
     const vcpu = id === undefined ? undefined : this.#state.vcpus[id];
     if (vcpu === undefined || vcpu.task === undefined) return;
-    const vm = this.#vmOf(vcpu);
-    const resource = this.#resourceOf(vm, vcpu);
-    if (resource === undefined) return this.#leave(vcpu, -Errno.ENODEV);
+    // Its VM may have been destroyed meanwhile.
+    const vm: Vm | undefined = this.#state.vms[vcpu.vm];
+    const resource = vm && this.#resourceOf(vm, vcpu);
+    if (resource === undefined || vcpu.removed) return this.#leave(vcpu, -Errno.ENODEV);
     const code = Number(BigInt.asIntN(32, error));
     if (code === ErrorCode.OK) return this.#next(vm, vcpu, resource, Number(state), data);
     if (code === ErrorCode.RETRY) return this.#makeReady(vcpu, resource, true);
@@ -192,7 +191,7 @@ export class VcpuRunner {
     const { address, length, value } = access;
     const write = value !== undefined;
     if (this.#hooks.pageIn(vm, address, write) === 0) {
-      vcpu.resume = [0n, Resume.Retry];
+      vcpu.resume = [0n, VcpuResume.Retry];
       return this.#makeReady(vcpu, resource, true);
     }
     const cut = write ? BigInt.asUintN(8 * length, value) : 0n;
@@ -219,7 +218,7 @@ export class VcpuRunner {
     const address = Number(data[0]);
     const attempt = this.#hooks.pageIn(vm, address, data[1] !== 0n);
     if (attempt === 0) {
-      vcpu.resume = [0n, Resume.Retry];
+      vcpu.resume = [0n, VcpuResume.Retry];
       return this.#makeReady(vcpu, resource, true);
     }
     const page = this.#page(vcpu, 0, RUN_PAGE_FAULT.size);
@@ -299,8 +298,8 @@ export class VcpuRunner {
         vcpu.exit = exit;
         return false;
       }
-      if (action === ResumeAction.Fault) vcpu.resume[1] = Resume.Fault;
-      else if (exit.kind === "fault") vcpu.resume[1] = Resume.Retry;
+      if (action === ResumeAction.Fault) vcpu.resume[1] = VcpuResume.Fault;
+      else if (exit.kind === "fault") vcpu.resume[1] = VcpuResume.Retry;
     }
     if (exit.kind === "read") {
       const at = RUN_MMIO.offsetOf("data");

@@ -3,9 +3,10 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight } from "../../abi/rights.ts";
-import { VcpuRunState, WakeupFrom } from "../../abi/words.ts";
+import { VcpuResume, VcpuRunState, WakeupFrom } from "../../abi/words.ts";
 import { AbortSyndrome } from "../../core/exceptions.ts";
 import { active, type Call, DEFERRED, hypercall, type HypercallDefinition, type Results } from "../calls/hypercall-definition.ts";
+import { takeExternalAbort } from "../traps/traps-abort.ts";
 import { Block, type Vcpu, type VmmioAccess } from "./vcpu.ts";
 
 /** What vcpu_run answers when it answers OK. */
@@ -37,10 +38,11 @@ function state(vcpu_state: number, state_data_0 = 0n, state_data_1 = 0n, state_d
   return { vcpu_state, state_data_0, state_data_1, state_data_2 };
 }
 
-/** Lets the access that waits for the VMM complete, a load with `value`. */
-function resume(vcpu: Vcpu, access: VmmioAccess, value: bigint): void {
+/** Lets the access that waits for the VMM complete, a load with `value`; or has the guest take an abort for it. */
+function resume(vcpu: Vcpu, access: VmmioAccess, value: bigint, action: bigint): void {
   const { core } = vcpu.hypervisor;
-  if (access.write) core.skip(vcpu.registers);
+  if (action === VcpuResume.Fault) takeExternalAbort(vcpu, access, 0);
+  else if (access.write) core.skip(vcpu.registers);
   else completeLoad(vcpu, access, value);
   vcpu.vmmio = undefined;
   vcpu.unblock(Block.Vmmio);
@@ -61,7 +63,7 @@ function completeLoad(vcpu: Vcpu, access: VmmioAccess, value: bigint): void {
   vcpu.hypervisor.core.skip(vcpu.registers);
 }
 
-function run(call: Call, vcpu: Vcpu, value: bigint): ErrorCode | RunState | typeof DEFERRED {
+function run(call: Call, vcpu: Vcpu, value: bigint, action: bigint): ErrorCode | RunState | typeof DEFERRED {
   const { caller } = call;
   if (vcpu.life === "exited") return runState(vcpu);
   if (!vcpu.isBlockedBy(Block.Run)) {
@@ -71,7 +73,7 @@ function run(call: Call, vcpu: Vcpu, value: bigint): ErrorCode | RunState | type
   if (canRun && vcpu.isPinned && vcpu.affinity !== caller.affinity) {
     return call.refuse(ErrorCode.DENIED, "a pinned vCPU stays", { affinity: vcpu.affinity, caller: caller.affinity });
   }
-  if (vcpu.vmmio && !vcpu.isDead) resume(vcpu, vcpu.vmmio, value);
+  if (vcpu.vmmio && !vcpu.isDead) resume(vcpu, vcpu.vmmio, value, action);
   if (!vcpu.isRunnableByProxy || !vcpu.isDead && caller.hasInterrupt) return runState(vcpu);
   call.hypervisor.scheduler.lend(caller, vcpu);
   return DEFERRED;
@@ -88,7 +90,7 @@ function check(call: Call, vcpu: Vcpu): ErrorCode | RunState {
 export const calls: readonly HypercallDefinition[] = [
   hypercall("vcpu_run", {
     caps: { cap: active("thread", ThreadRight.Affinity | ThreadRight.YieldTo) },
-    handler: (call, { cap, resume_data_0 }) => run(call, cap, resume_data_0),
+    handler: (call, { cap, resume_data_0, resume_data_1 }) => run(call, cap, resume_data_0, resume_data_1),
   }),
   hypercall("vcpu_run_check", {
     caps: { cap: active("thread", ThreadRight.BindVirq | ThreadRight.State) },

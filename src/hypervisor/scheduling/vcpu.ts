@@ -74,6 +74,8 @@ export interface VmmioAccess {
   /** The register of a store, whole. */
   readonly value: bigint;
   readonly esr: number;
+  /** The virtual address. */
+  readonly far: bigint;
 }
 
 const LIVES = ["ready", "killed", "exited"] as const;
@@ -381,6 +383,7 @@ export class Vcpu extends HypervisorObject {
       size: archive.choice("size", access?.size, [1, 2, 4, 8]),
       value: archive.word("value", access?.value),
       esr: archive.integer("esr", access?.esr, 0, 0xffff_ffff),
+      far: archive.word("far", access?.far),
     }));
     this.systemReset = archive.maybe("systemReset", this.systemReset, (reset) => ({
       kind: archive.choice("kind", reset?.kind, ["reset", "reset2"]),

@@ -128,18 +128,23 @@ function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   if (!vcpu.donor?.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
   if (vcpu.hypervisor.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
-  vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr };
+  vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr, far: exit.far };
   vcpu.block(Block.Vmmio);
   return true;
 }
 
-/** A synchronous external abort; the syndrome says nothing else but `flags`. */
+/** An access that nothing answers. */
 function injectExternalAbort(vcpu: Vcpu, exit: Exit, flags: number): void {
+  vcpu.hypervisor.uncovered(vcpu, `the access to ${vcpu.hypervisor.names.ipa(vcpu, exit.ipa)}`);
+  takeExternalAbort(vcpu, exit, flags);
+}
+
+/** The guest takes a synchronous external abort; the syndrome says nothing else but `flags`. */
+export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "ipa">, flags: number): void {
   const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
   const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;
   const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
   const { trace, hypervisor } = vcpu;
-  hypervisor.uncovered(vcpu, `the access to ${hypervisor.names.ipa(vcpu, exit.ipa)}`);
   if (trace.wants("trap")) {
     trace.event("trap", "external abort", { address: hypervisor.names.ipa(vcpu, exit.ipa), fetch: isFetch, pc: vcpu.registers.pc });
   }

@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import {
   CREATE_MEM_ARGS,
+  FN_IOEVENTFD_ARG,
+  FN_IRQFD_ARG,
+  FunctionType,
   GH,
   GH_ANDROID,
   GH_LEGACY,
@@ -14,7 +17,8 @@ import {
 } from "../../../src/abi/ioctl/gunyah.ts";
 import { type PersonaName, PERSONAS } from "../../../src/abi/ioctl/personas.ts";
 import { requestParts } from "../../../src/abi/ioctl/request.ts";
-import { BASE, Client, VM_SIZE } from "../client.ts";
+import { checkInvariants } from "../../hypervisor/invariants.ts";
+import { BASE, Client, DTB, VM_SIZE } from "../client.ts";
 import { FakeHost } from "../fake-host.ts";
 import { HostStack } from "../host-stack.ts";
 
@@ -67,6 +71,9 @@ Deno.test("V2: the right number with another size or direction is an unknown req
   const device = vmm.open(), vm = vmm.createVm();
   for (const code of [0x4004_4700, 0x8004_4700]) vmm.refused(vmm.ioctl(device, code), "ENOTTY", /another size or direction/);
   for (const code of [0x4018_4701, 0xc020_4701, 0x0020_4701]) vmm.refused(vmm.ioctl(vm, code), "ENOTTY", /another size or direction/);
+  const later = client("v17");
+  const vcpu = later.vcpu(later.createVm());
+  for (const code of [0x4004_4705, 0x8000_4706]) later.refused(later.ioctl(vcpu, code), "ENOTTY", /another size or direction/);
 });
 
 Deno.test("V3: CREATE_VM with 0 gives a new VM, any other argument is EINVAL and makes nothing", () => {
@@ -121,6 +128,9 @@ Deno.test("V8: labels, addresses and functions of two VMs never collide", () => 
   for (const vm of [a, b]) {
     assert.equal(vmm.region(vm, { userspace_addr: userspace_addr + (vm === a ? 0n : 0x1000n) }), 0);
     assert.ok(vmm.vcpu(vm) > 0);
+    const fd = vmm.kernel((kernel, pid) => kernel.eventfd(pid, 0));
+    assert.equal(vmm.add(vm, FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label: 4 }), 0);
+    assert.equal(vmm.add(vm, FunctionType.Ioeventfd, FN_IOEVENTFD_ARG, { fd, addr: 0x6000n, len: 4 }), 0);
   }
 });
 
@@ -164,29 +174,51 @@ Deno.test("V13: a guest range that wraps is EOVERFLOW after v14, whose own check
   assert.equal(v14.region(v14.createVm(), { ...wrapping, userspace_addr: BigInt(v14.memory(0x2000)) }), 0);
 });
 
-Deno.test("V14: size 0 deletes by label in v9, and is EINVAL from v14 on", () => {
-  const v9 = client("v9");
-  const vm = v9.createVm(), userspace_addr = BigInt(v9.memory(0x1000));
-  v9.refused(v9.region(vm, { label: 5, memory_size: 0n }), "ENODEV", /there is none/);
-  assert.equal(v9.region(vm, { label: 5, userspace_addr }), 0);
-  assert.equal(v9.region(vm, { label: 5, memory_size: 0n }), 0);
-  v9.refused(v9.region(vm, { label: 5, memory_size: 0n }), "ENODEV");
-  const v14 = client("v14");
-  v14.refused(v14.region(v14.createVm(), { memory_size: 0n }), "EINVAL", /may not be 0/);
+/** A VM of a generation, and the request by which it gets memory. */
+function regions(name: PersonaName) {
+  const vmm = client(name);
+  const vm = vmm.ioctl(vmm.open(), name === "v6" ? GH_V6.CREATE_VM : GH.CREATE_VM);
+  const request = name === "v6" ? GH_V6.SET_USER_MEM_REGION : GH.SET_USER_MEM_REGION;
+  return { vmm, region: (changes: Parameters<Client["region"]>[1]) => vmm.region(vm, changes, request) };
+}
+
+Deno.test("V14: size 0 deletes by label in v6 and v9, and is EINVAL from v14 on", () => {
+  for (const name of ["v6", "v9"] as const) {
+    const { vmm, region } = regions(name);
+    const userspace_addr = BigInt(vmm.memory(0x1000));
+    vmm.refused(region({ label: 5, memory_size: 0n }), "ENODEV", /there is none/);
+    assert.equal(region({ label: 5, userspace_addr }), 0);
+    assert.equal(region({ label: 5, memory_size: 0n }), 0);
+    vmm.refused(region({ label: 5, memory_size: 0n }), "ENODEV");
+    assert.equal(region({ label: 5, userspace_addr }), 0, "label and range are free again");
+  }
+  for (const name of ["v14", "ack-6.6", "ack-6.12", "union"] as const) {
+    const { vmm, region } = regions(name);
+    vmm.refused(region({ memory_size: 0n }), "EINVAL", /may not be 0/);
+  }
 });
 
 Deno.test("V15: a label is used once, but not from android15-6.6 on", () => {
-  for (const [name, unique] of [["v9", true], ["v14", true], ["ack-6.6", false]] as const) {
-    const vmm = client(name);
-    const vm = vmm.createVm(), userspace_addr = BigInt(vmm.memory(0x2000));
-    assert.equal(vmm.region(vm, { userspace_addr }), 0);
-    const again = vmm.region(vm, { guest_phys_addr: 0x9000_0000n, userspace_addr: userspace_addr + 0x1000n });
+  for (const [name, unique] of [["v6", true], ["v9", true], ["v14", true], ["ack-6.6", false]] as const) {
+    const { vmm, region } = regions(name);
+    const userspace_addr = BigInt(vmm.memory(0x2000));
+    assert.equal(region({ userspace_addr }), 0);
+    const again = region({ guest_phys_addr: 0x9000_0000n, userspace_addr: userspace_addr + 0x1000n });
     if (unique) vmm.refused(again, "EEXIST", /label names one region/);
     else assert.equal(again, 0);
   }
 });
 
-Deno.test("V16: an overlap by one page at either end is EEXIST, neighbours are fine", () => {
+Deno.test("V16: an overlap by one byte, or by one page where addresses are aligned, at either end is EEXIST, neighbours are fine", () => {
+  for (const name of ["v6", "v9"] as const) {
+    const { vmm, region } = regions(name);
+    const memory = BigInt(vmm.memory(0x3000));
+    const at = (label: number, offset: bigint) =>
+      region({ label, guest_phys_addr: BigInt(BASE) + offset, userspace_addr: memory + BigInt(label) * 0x1000n });
+    assert.equal(at(0, 0n), 0);
+    for (const offset of [0xfffn, -0xfffn]) vmm.refused(at(1, offset), "EEXIST", /may not overlap/);
+    assert.deepEqual([at(1, 0x1000n), at(2, -0x1000n)], [0, 0]);
+  }
   const vmm = client();
   const vm = vmm.createVm(), userspace_addr = BigInt(vmm.memory(0x2000));
   assert.equal(vmm.region(vm, { label: 0, memory_size: 0x2000n, userspace_addr }), 0);
@@ -241,6 +273,13 @@ Deno.test("V20: another address space than the creator's is EPERM from v14 on", 
     if (name === "v9") assert.equal(result, 0);
     else child.refused(result, "EPERM", /address space that created/);
   }
+  const others = [["v14", GH_ANDROID.LEND_USER_MEM], ["v17", GH.MAP_MEM], ["ack-6.12", GH_ANDROID.RECLAIM_REGION]] as const;
+  for (const [name, request] of [...others, ["ack-6.12", GH_ANDROID.MAP_CMA_MEM] as const]) {
+    const vmm = client(name);
+    const vm = vmm.createVm();
+    const child = new Client(vmm.host, vmm.kernel((kernel, pid) => kernel.fork(pid)));
+    child.refused(child.ioctl(vm, request, 0), "EPERM", /address space that created/);
+  }
 });
 
 Deno.test("V21: SHARE leaves the host its access, LEND takes it away until the memory is back", () => {
@@ -249,10 +288,13 @@ Deno.test("V21: SHARE leaves the host its access, LEND takes it away until the m
     const vmm = new Client(stack);
     const { vm, memory } = vmm.loadedVm({ lend });
     assert.equal(vmm.ioctl(vm, GH.START), 0);
+    const load = () => vmm.kernel((kernel, pid) => kernel.load(pid, memory, 3));
     assert.deepEqual(vmm.write(memory, [1, 2, 3]), lend ? { ok: false, signal: 7 } : { ok: true, value: undefined });
+    assert.deepEqual(load(), lend ? { ok: false, signal: 7 } : { ok: true, value: Uint8Array.of(1, 2, 3) });
     vmm.close(vm);
     stack.pass(1e7);
-    assert.ok(vmm.write(memory, [1, 2, 3]).ok);
+    assert.ok(vmm.write(memory, [4, 5, 6]).ok);
+    assert.deepEqual(load(), { ok: true, value: Uint8Array.of(4, 5, 6) });
   }
 });
 
@@ -347,7 +389,30 @@ Deno.test("V27: an unmap has to match a binding, trims either end, and does not 
   vmm.refused(unmap(page, page), "ENOENT");
 });
 
-Deno.test("V30: RECLAIM_REGION of what is unaligned or empty is EINVAL", () => {
+Deno.test("V30: RECLAIM_REGION gives pages of a running VM back; what is unaligned or empty is EINVAL, what START has in a parcel EAGAIN", () => {
+  for (const device of ["ack-6.6", "ack-6.12", "union"] as const) {
+    for (const lend of [false, true]) {
+      const stack = new HostStack({ device, scripts: {} });
+      const running = new Client(stack);
+      const { vm, memory } = running.loadedVm({ lend });
+      const reclaim = (guest_phys_addr: number, size: number) =>
+        running.call(vm, GH_ANDROID.RECLAIM_REGION, VM_RANGE, { guest_phys_addr: BigInt(guest_phys_addr), size: BigInt(size) });
+      assert.equal(reclaim(BASE + 0x2000, 0x3000), 0, "before START there is nothing to give back");
+      assert.equal(running.ioctl(vm, GH.START), 0, stack.lastRule()?.rule);
+      const touch = (offset: number) => running.write(memory + offset, [1]).ok;
+      const pages = [0x1000, 0x2000, 0x4000, 0x5000];
+      assert.deepEqual(pages.map(touch), pages.map(() => !lend));
+      assert.deepEqual([reclaim(BASE + 0x2000, 0x3000), reclaim(BASE + 0x2000, 0x3000)], [0, 0]);
+      assert.deepEqual(pages.map(touch), [!lend, true, true, !lend]);
+      running.refused(reclaim(DTB + 0x1000, 0x1000), "EAGAIN", /parcels are in use/);
+      checkInvariants(stack.hypervisor);
+      running.close(vm);
+      stack.pass(1e9);
+      assert.deepEqual(pages.map(touch), pages.map(() => true));
+      assert.deepEqual(stack.visit(({ gunyah }) => gunyah.state.vms), {});
+      checkInvariants(stack.hypervisor);
+    }
+  }
   const vmm = client("ack-6.12");
   const vm = vmm.createVm();
   const reclaim = (guest_phys_addr: bigint, size: bigint) => vmm.call(vm, GH_ANDROID.RECLAIM_REGION, VM_RANGE, { guest_phys_addr, size });

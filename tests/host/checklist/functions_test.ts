@@ -129,6 +129,10 @@ Deno.test("V54: ioeventfds at one address collide unless both match data that di
   vmm.refused(ioeventfd({ len: 0 }), "EEXIST");
   assert.equal(ioeventfd({ addr: 0x6004n, len: 0 }), 0);
   vmm.refused(ioeventfd({ addr: 0x6004n, flags, datamatch: 9n }), "EEXIST");
+  // Where the length counts without DATAMATCH too, other lengths do not collide.
+  const later = setUp("ack-6.6");
+  assert.deepEqual([later.ioeventfd(), later.ioeventfd({ len: 2 })], [0, 0]);
+  for (const same of [{}, { flags, datamatch: 1n }, { len: 0 }]) later.vmm.refused(later.ioeventfd(same), "EEXIST", /one ioeventfd/);
 });
 
 Deno.test("V55: an ioeventfd takes matching writes without an exit, never loads, and leaves other writes to user space", () => {
@@ -159,11 +163,15 @@ Deno.test("V56: REMOVE_FUNCTION without a match is ENOENT, and takes what matche
 });
 
 Deno.test("V57: a function that is added after START is bound at once", () => {
-  const { fake, vmm, vm, irqfd, signal, start } = setUp();
+  const { fake, vmm, vm, irqfd, ioeventfd, signal, counter, start } = setUp();
   start();
   assert.equal(irqfd(), 0);
   signal();
   assert.deepEqual(fake.platform.calls.filter((call) => call.startsWith("send")), ["send 0x77 1"]);
+  assert.equal(ioeventfd(), 0);
   assert.equal(vmm.begin(vmm.vcpu(vm), GH.RUN).result, undefined);
   assert.equal(fake.platform.inside.get(0)?.cap, vcpuCap(0));
+  counter();
+  fake.returnRun(VcpuRunState.AddrspaceVmmioWrite, 0x6000n, 4n, 1n);
+  assert.deepEqual(counter(), Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), "the ioeventfd as well");
 });

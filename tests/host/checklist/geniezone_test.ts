@@ -25,11 +25,13 @@ import {
   GZVM_IRQFD,
   GZVM_ONE_REG,
   GZVM_RUN,
+  GZVM_RUN_EXCEPTION,
   GZVM_RUN_MMIO,
   GZVM_RUN_SYSTEM_EVENT,
   GZVM_U64,
   GZVM_USER_MEMORY_REGION,
   GzvmCap,
+  GzvmExit,
   GzvmIoeventfdFlags,
   GzvmIrqfdFlags,
 } from "../../../src/abi/ioctl/geniezone.ts";
@@ -370,16 +372,19 @@ Deno.test("G33: the run structure has section 4's offsets and 264 bytes", () => 
   const mmio = (["phys_addr", "data", "size", "reg_nr", "is_write"] as const).map((name) => GZVM_RUN_MMIO.offsetOf(name));
   assert.deepEqual(mmio, [8, 16, 24, 32, 36]);
   assert.deepEqual((["type", "ndata", "data"] as const).map((name) => GZVM_RUN_SYSTEM_EVENT.offsetOf(name)), [8, 12, 16]);
+  const exception = (["exception", "error_code", "fault_gpa", "reserved"] as const).map((name) => GZVM_RUN_EXCEPTION.offsetOf(name));
+  assert.deepEqual(exception, [8, 12, 16, 24]);
+  assert.deepEqual([GZVM_RUN.offsetOf("exit_reason"), GZVM_RUN.offsetOf("immediate_exit"), GZVM_RUN.offsetOf("padding")], [0, 4, 5]);
 });
 
 Deno.test("G34: the data of a load reaches the guest's register with the access's size", () => {
   const seen: bigint[] = [];
   const { vmm } = onStack(function* () {
-    for (const size of [1, 4, 8]) seen.push(yield { do: "load", address: 0x6000, size });
+    for (const size of [1, 2, 4, 8]) seen.push(yield { do: "load", address: 0x6000, size });
     yield { do: "hvc", immediate: 0, x: [OFF] };
   });
   const { vcpu, run } = vmm.loaded();
-  for (const size of [1, 4, 8]) {
+  for (const size of [1, 2, 4, 8]) {
     assert.equal(vmm.ioctl(vcpu, GZVM.RUN, run), 0);
     const { reason, bytes } = exitOf(vmm, run);
     const { phys_addr, size: length, is_write } = GZVM_RUN_MMIO.decode(bytes);
@@ -387,7 +392,7 @@ Deno.test("G34: the data of a load reaches the guest's register with the access'
     vmm.write(run + 16, [1, 2, 3, 4, 5, 6, 7, 8]);
   }
   assert.equal(vmm.ioctl(vcpu, GZVM.RUN, run), 0);
-  assert.deepEqual(seen, [1n, 0x0403_0201n, 0x0807_0605_0403_0201n]);
+  assert.deepEqual(seen, [1n, 0x0201n, 0x0403_0201n, 0x0807_0605_0403_0201n]);
 });
 
 /** IOEVENTFD with the usual values. */
@@ -424,6 +429,10 @@ Deno.test("G36: exit reasons are 0x92920000 + n", () => {
   const { vcpu, run } = vmm.loaded();
   const reasons = [0, 0].map(() => (assert.equal(vmm.ioctl(vcpu, GZVM.RUN, run), 0), exitOf(vmm, run).reason));
   assert.deepEqual(reasons, [0x9292_0001, 0x9292_0008]);
+  const { Unknown, Mmio, Hypercall, Irq, Exception, Debug, FailEntry, InternalError, SystemEvent, Shutdown } = GzvmExit;
+  assert.deepEqual([Unknown, Mmio, Hypercall, Irq, Exception, Debug, FailEntry, InternalError, SystemEvent, Shutdown], [
+    ...Array(10).keys(),
+  ]);
 });
 
 /** A VM that runs on the scripted platform. */
@@ -572,24 +581,39 @@ Deno.test("G55: the end of a VM destroys its vCPUs, then the VM", () => {
   });
   const names: string[] = [];
   stack.hypervisor.trace.listen(["hvc"], ({ name }) => name.startsWith("GZVM ") && names.push(name.slice(5)));
-  const { vcpu, run } = vmm.loaded();
+  const { vcpu, run } = vmm.loaded({ vcpus: 2 });
   assert.equal(vmm.ioctl(vcpu, GZVM.RUN, run), 0);
   vmm.exit();
   stack.pass(1e9);
-  assert.deepEqual(names.slice(-2), ["DESTROY_VCPU", "DESTROY_VM"]);
+  assert.deepEqual(names.slice(-3), ["DESTROY_VCPU", "DESTROY_VCPU", "DESTROY_VM"]);
 });
 
-Deno.test("G56: a vCPU's descriptor that is open when the VM's is closed is safe to use", () => {
-  const { stack, vmm } = onStack(function* () {
-    yield { do: "store", address: 0x6000, size: 1, value: 1n };
-    yield { do: "hvc", immediate: 0, x: [OFF] };
-  });
-  const { vm, vcpu, run } = vmm.loaded();
-  vmm.close(vm);
-  assert.deepEqual([vmm.ioctl(vcpu, GZVM.RUN, run), vmm.ioctl(vcpu, GZVM.RUN, run)], [0, 0]);
-  vmm.close(vcpu);
-  stack.pass(1e9);
-  assert.deepEqual(vmm.state((state) => state.vms), {});
+Deno.test("G56: the VM goes with its own descriptor; a vCPU's that is still open is safe to use, and RUN of it an error", () => {
+  const script: Script = function* () {
+    for (;;) yield { do: "work", count: 1000 };
+  };
+  // Before its first RUN, while RUN waits for the start, while the guest runs, and between two RUNs.
+  for (const when of ["new", "starting", "running", "interrupted"] as const) {
+    const { stack, vmm } = onStack(script);
+    const { vm, vcpu, run } = vmm.loaded();
+    const task = when === "new" ? undefined : vmm.begin(vcpu, GZVM.RUN, run).task;
+    if (when === "running" || when === "interrupted") stack.pass(1e7);
+    if (when === "interrupted") vmm.kernel((kernel) => kernel.signal(task!));
+    vmm.close(vm);
+    if (task !== undefined) assert.equal(stack.await(task, 1e9), when === "interrupted" ? EINTR : -19, when);
+    vmm.refused(vmm.ioctl(vcpu, GZVM.RUN, run), "ENODEV", /the VM is gone/);
+    vmm.refused(vmm.setRegister(vcpu, PC, 0n), "ENODEV", /the VM is gone/);
+    stack.pass(1e9);
+    assert.deepEqual(vmm.state((state) => state.vms), {}, when);
+    assert.equal(vmm.kernel((kernel, pid) => kernel.descriptorName(pid, vcpu)), "anon_inode:gzvm-vcpu:0");
+    vmm.refused(vmm.ioctl(vcpu, GZVM.RUN, run), "ENODEV", /the VM is gone/);
+    vmm.exit();
+    stack.visit(({ kernel, gunyah }) => {
+      const { files, tasks, memory } = kernel.state;
+      assert.deepEqual([gunyah.state.vms, gunyah.state.vcpus, files, tasks, memory.objects], [{}, {}, {}, {}, {}], when);
+    });
+    assert.deepEqual(stack.problems, []);
+  }
 });
 
 Deno.test("G57: crosvm's sequence of calls runs", () => {

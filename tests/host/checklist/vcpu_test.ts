@@ -1,7 +1,7 @@
 // Lines 58 to 71 of the checklist of spec/vm-manager.md §17: vCPUs.
 
 import assert from "node:assert/strict";
-import { ExitType } from "../../../src/abi/rpc/messages/vm.ts";
+import { ExitType, VM_EXITED } from "../../../src/abi/rpc/messages/vm.ts";
 import { VcpuRunState } from "../../../src/abi/words.ts";
 import { GH, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS } from "../../../src/abi/ioctl/gunyah.ts";
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
@@ -9,6 +9,7 @@ import { BASE, Client } from "../client.ts";
 import { FakeHost } from "../fake-host.ts";
 import { wakeup } from "../fake-platform.ts";
 import { HostStack } from "../host-stack.ts";
+import { HoldingCell } from "../test_vmm/holding-cell.ts";
 import type { Script } from "../scripted-core.ts";
 
 const EINTR = -4;
@@ -115,7 +116,11 @@ Deno.test("V64: a store leaves its value in the first bytes of data, little endi
   const { vmm, vcpu, page } = scripted(function* () {
     for (const size of [8, 4, 2, 1]) yield { do: "store", address: 0x6000 + size, size, value: 0x1122_3344_5566_7788n };
   });
-  for (const [size, bytes] of [[8, [0x88, 0x77, 0x66, 0x55]], [4, [0x88, 0x77, 0x66, 0x55]], [2, [0x88, 0x77]], [1, [0x88]]] as const) {
+  for (
+    const [size, bytes] of [[8, [0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11]], [4, [0x88, 0x77, 0x66, 0x55]], [2, [0x88, 0x77]], [1, [
+      0x88,
+    ]]] as const
+  ) {
     assert.equal(vmm.ioctl(vcpu, GH.RUN), 0);
     const exit = vmm.read(page, 40);
     assert.deepEqual([u32(exit, 8), u32(exit, 16), u32(exit, 32), exit[36]], [1, 0x6000 + size, size, 1]);
@@ -123,7 +128,15 @@ Deno.test("V64: a store leaves its value in the first bytes of data, little endi
   }
 });
 
-Deno.test("V65: the resume action FAULT goes to the hypervisor, which aborts the guest's access", () => {
+Deno.test("V65: the resume action FAULT injects an abort into the guest at the address of its access", () => {
+  const cell = new HoldingCell();
+  assert.equal(cell.start(), 0);
+  for (const address of [0x6_0000n, 0x6_1008n]) {
+    assert.deepEqual(cell.tryWrite(address, 7n).exit, { address, write: true, data: 7n });
+    cell.vmm.write(cell.vcpus[0].page + RUN_MMIO.offsetOf("resume_action"), [1]);
+    assert.deepEqual(cell.outcome(0), { result: 0n, faults: [address], exit: undefined });
+  }
+  assert.equal(cell.loopback(5n), 5n, "the guest goes on");
   const { fake, vmm, vcpu, page, run, inside } = running("v17");
   const first = run();
   fake.returnRun(VcpuRunState.AddrspaceVmmioWrite, 0x6000n, 4n, 1n);
@@ -154,18 +167,27 @@ Deno.test("V67: in WFI RUN sleeps without calls, and one wakeup makes it go on",
   assert.ok(inside());
 });
 
-Deno.test("V68: after the exit every RUN of every vCPU gives STATUS with the same type and reason", () => {
-  const { fake, vmm, vm, vcpu, page } = running();
-  const other = vmm.vcpu(vm, 1);
-  fake.platform.exited(fake.guest, 0x80, ExitType.PlatformOff);
-  const status = [];
+Deno.test("V68: after the exit every RUN of every vCPU, also of one that never ran, gives STATUS with the same type and reason", () => {
+  const fake = new FakeHost("v14");
+  fake.platform.vcpusOf = () => 2;
+  const vmm = new Client(fake);
+  const { vm } = vmm.loadedVm();
+  const vcpus = [0, 1].map((id) => vmm.vcpu(vm, id)), pages = vcpus.map((vcpu) => vmm.runPage(vcpu));
+  assert.equal(vmm.ioctl(vm, GH.START), 0);
+  const { task } = vmm.begin(vcpus[0], GH.RUN);
+  fake.returnRun(VcpuRunState.ExpectsWakeup);
+  const exited = { vmid: 0x80, exit_type: ExitType.PsciSystemReset2, reason_size: 4, reason: Uint8Array.of(9, 8, 7, 6) };
+  fake.platform.notify(fake.guest, VM_EXITED.id, VM_EXITED.layout.encode(exited));
+  assert.equal(fake.await(task), 0);
   for (let turn = 0; turn < 3; turn++) {
-    assert.equal(vmm.ioctl(vcpu, GH.RUN), 0);
-    const exit = vmm.read(page, 40);
-    status.push([u32(exit, 8), u32(exit, 16), exit[20], u32(exit, 24)]);
+    for (const [index, vcpu] of vcpus.entries()) {
+      assert.equal(vmm.ioctl(vcpu, GH.RUN), 0);
+      const exit = vmm.read(pages[index], 40);
+      assert.deepEqual([u32(exit, 8), u32(exit, 16), exit[20], u32(exit, 24)], [2, 2, 3, 4]);
+      assert.deepEqual([...exit.subarray(28, 36)], [9, 8, 7, 6, 0, 0, 0, 0]);
+    }
   }
-  assert.deepEqual(status, Array(3).fill([2, 2, 1, 4]));
-  vmm.refused(vmm.ioctl(other, GH.RUN), "ENODEV");
+  vmm.refused(vmm.ioctl(vmm.vcpu(vm, 5), GH.RUN), "ENODEV");
 });
 
 Deno.test("V69: SYSTEM_OFF, RESET and RESET2 give exit types 1, 2 and 3, a forced stop 7", () => {
@@ -205,6 +227,11 @@ Deno.test("V71: a page fault without a binding is exit reason 3 with -ENOENT whe
   assert.equal(fake.await(task), 0);
   const exit = vmm.read(page, 40);
   assert.deepEqual([u32(exit, 8), u32(exit, 16), u32(exit, 24) | 0], [3, 0x9000_0000, -2]);
+  const devices = running("v17");
+  const load = devices.run();
+  devices.fake.returnRun(VcpuRunState.AddrspaceVmmioRead, 0x9000n, 4n);
+  assert.equal(devices.fake.await(load), 0);
+  assert.deepEqual([8, 16].map((at) => u32(devices.vmm.read(devices.page, 40), at)), [1, 0x9000], "among devices it is an MMIO exit");
   const old = running("v14");
   const waits = old.run();
   old.fake.returnRun(VcpuRunState.Fault);

@@ -283,7 +283,11 @@ export class HoldingCell {
   /** Has a vCPU do something, and runs it until it tells what came of that. */
   command(words: readonly bigint[], on: number): Outcome {
     const first = this.#feed(words, on);
-    if (first !== undefined) return { result: undefined, faults: [], exit: first };
+    return first === undefined ? this.outcome(on) : { result: undefined, faults: [], exit: first };
+  }
+
+  /** Runs a vCPU until it tells what came of what it was told. */
+  outcome(on: number): Outcome {
     const faults: bigint[] = [];
     for (;;) {
       const { address, write, data } = this.#run(on);
