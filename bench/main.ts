@@ -1,4 +1,4 @@
-// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME,..] [--cpus N,..]
+// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..]
 // [--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn. Only
 // ratios of one session are worth comparing: machines and their load differ. `core --ab REV` compares this tree with a revision instead.
 
@@ -13,12 +13,13 @@ import { benchDist } from "./dist.ts";
 import { benchInstant } from "./instant.ts";
 import { benchMark } from "./mark.ts";
 import { benchNet } from "./net.ts";
+import { benchRecord } from "./record.ts";
 import { benchTui } from "./tui.ts";
 import { TIERS } from "../src/core/tiers.ts";
 import { benchUserland, USERLAND_SETS } from "./userland.ts";
 
 const USAGE =
-  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
+  "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
   "[--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--ab REV] [--json]";
 
 const { values, positionals: [what] } = parseArgs({
@@ -49,6 +50,7 @@ const benches: Record<string, () => Promise<void>> = {
   mark: () => benchMark(rounds, values.json),
   dist: () => benchDist(rounds, values.json),
   instant: () => benchInstant(rounds, values.json),
+  record: () => benchRecord(rounds, values.json),
   net: () => benchNet(rounds, values.json),
   tui: () => benchTui(rounds, values.json),
   userland: () => benchUserland(sets, rounds, values.json, values.only?.split(",")),

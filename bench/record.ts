@@ -1,0 +1,80 @@
+// `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same run with and without `--record`, in turn.
+
+import { catalogEntry } from "../src/workstation/catalog.ts";
+import { el2 } from "./machines.ts";
+import { type Rounds, trustedRounds } from "./rounds.ts";
+import { median, withSpread } from "./statistics.ts";
+
+const DEMO = new URL("../assets/demo.toml", import.meta.url).pathname;
+/** Virtual time that the demo runs: VMs that call, wait and talk all the time. */
+const DEMO_TIME = "60s";
+/** The shell's own `time`: seconds of user and of system time, on stderr. */
+const TIMED = 'TIMEFORMAT="%U %S"; time "$@"';
+
+/** CPU seconds of a run without and with a recording, and bytes of that. */
+interface Costs {
+  readonly plain: number;
+  readonly recorded: number;
+  readonly bytes: number;
+}
+
+/** Runs the bench and prints it, as text or as one JSON object. */
+export async function benchRecord(rounds: number, json: boolean): Promise<void> {
+  const { folder } = await catalogEntry("debian");
+  const boot = [
+    "boot",
+    `${folder}/Image`,
+    "--initrd",
+    `${folder}/initrd`,
+    "--append",
+    "console=ttyAMA0 el2=poweroff",
+    "--memory",
+    "512MiB",
+  ];
+  const runs: Record<string, readonly string[]> = {
+    "Debian boots and powers off": [...boot, "--turbo", "--stdio"],
+    [`the demo, ${DEMO_TIME}`]: ["run", DEMO, "--turbo", "--for", DEMO_TIME],
+  };
+  if (!json) console.log(`CPU seconds without and with --record, and what it costs: median (least-greatest) of ${rounds}`);
+  const all: Record<string, unknown>[] = [];
+  for (const [name, words] of Object.entries(runs)) {
+    const measured = await trustedRounds(rounds, () => measure(words));
+    if (json) all.push({ run: name, ...measured, cost: costs(measured).map((cost) => cost / 100) });
+    else print(name, measured);
+  }
+  if (json) console.log(JSON.stringify({ schema: "el2.bench.record/1", rounds, runs: all }));
+}
+
+async function measure(words: readonly string[]): Promise<Costs> {
+  const file = await Deno.makeTempFile({ prefix: "el2-bench-", suffix: ".rec" });
+  try {
+    const plain = await cpuSeconds(el2(...words));
+    const recorded = await cpuSeconds(el2(...words, "--record", file));
+    return { plain, recorded, bytes: (await Deno.stat(file)).size };
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+/** User and system time of a program and what it started. */
+async function cpuSeconds(command: readonly string[]): Promise<number> {
+  const { code, stderr } = await new Deno.Command("bash", { args: ["-c", TIMED, "bash", ...command], stdin: "null" }).output();
+  const text = new TextDecoder().decode(stderr);
+  const times = text.trim().split("\n").at(-1)?.match(/^([\d.]+) ([\d.]+)$/);
+  if (code !== 0 || !times) throw new Error(`exit code ${code}:\n${text.slice(-2000)}`);
+  return Number(times[1]) + Number(times[2]);
+}
+
+/** Percent of each round. */
+function costs({ results }: Rounds<Costs>): number[] {
+  return results.map(({ plain, recorded }) => 100 * (recorded / plain - 1));
+}
+
+function print(name: string, measured: Rounds<Costs>): void {
+  const { results, repeated, doubtful } = measured;
+  const [plain, recorded] = (["plain", "recorded"] as const).map((key) => withSpread(results.map((one) => one[key])));
+  console.log(
+    `${name}: ${plain}, ${recorded}; ${median(results.map(({ bytes }) => bytes))} bytes; ${repeated} repeated, ${doubtful} doubtful`,
+  );
+  console.log(`  recording costs ${withSpread(costs(measured), 1)} %`);
+}
