@@ -16,6 +16,7 @@ import { asciiOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { output } from "./print.ts";
 import { planOf } from "./run.ts";
 import { connectNamed, openSession, withSessionOptions } from "./session.ts";
+import { answers, startSession } from "./start-session.ts";
 import { showRemote } from "./show.ts";
 import { hostOption, planOfSnapshot } from "./snapshot.ts";
 import { connectEmbedded } from "../workstation/client.ts";
@@ -26,13 +27,8 @@ import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
 import { type Behaviour, type SessionPlan, TIERS } from "../workstation/plan.ts";
 import { isSnapshot } from "../workstation/snapshot/file.ts";
 
-/** How long a session may take to listen, ms of wall time. */
-const START_TIME = 30_000;
 /** How long `down` waits for the session to end, ms. */
 const END_TIME = 5_000;
-/** How long `up` waits for the first VM, ms. */
-const FIRST_VMS = 2_000;
-const POLL = 50;
 
 /** Adds the commands. */
 export function registerDaemon(program: Command, entry: URL, exit: (code: number) => void): void {
@@ -74,6 +70,7 @@ Examples:
         ...(options.inject ?? []).flatMap((rule) => ["--inject", rule]),
         ...options.allowHost ? ["--allow-host"] : [],
       ]);
+      console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
     });
   program.command("serve", { hidden: true })
     .description("be the process of a session")
@@ -106,7 +103,7 @@ Examples:
       await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true }), {
         ascii: options.ascii,
         color: options.color,
-      }),
+      }, entry),
     );
   });
   program.command("down")
@@ -131,67 +128,6 @@ async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: Be
   const [extra] = [...behaviourArguments(behaviour), ...inject ? ["--inject"] : []];
   if (extra) throw new Failure(`${extra}: snapshot ${what} has what its machine began with; leave it out`);
   return (await planOfSnapshot(what, allowHost)).plan;
-}
-
-/** Starts the process and waits until it listens. */
-async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
-  const path = socketPath(name);
-  if (await answers(path)) {
-    throw new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
-  }
-  const log = `${sessionFolder()}/${name}.log`;
-  await Deno.writeTextFile(log, "", { mode: 0o600 });
-  const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
-  const child = new Deno.Command(shellPath(), {
-    // The shell gives the process a log for what it says last, which Deno's own pipes would not outlive.
-    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtime, "serve", ...args],
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    detached: true,
-  }).spawn();
-  child.unref();
-  let ended: number | undefined;
-  child.status.then(({ code }) => ended = code);
-  const limit = Date.now() + START_TIME;
-  while (!await answers(path)) {
-    if (ended !== undefined) {
-      throw new Failure(
-        (await Deno.readTextFile(log)).replace(/^el2: /, "").trim() || `the session ended at once (${ended})`,
-        ended || ExitCode.Failed,
-      );
-    }
-    if (Date.now() > limit) {
-      throw new Failure(`session ${name} does not listen after ${START_TIME / 1000} s; its log: ${log}`, ExitCode.Failed);
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL));
-  }
-  await firstVms(path);
-  console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
-}
-
-/** Waits until the host has made a VM, so that who asks next finds what was started; not for long, as not every host makes one. */
-async function firstVms(path: string): Promise<void> {
-  using open = await openSession({ socket: path, readOnly: true });
-  for (const limit = Date.now() + FIRST_VMS; Date.now() < limit;) {
-    const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via=gunyah state=running" } });
-    if (rows.length > 0) return;
-    await new Promise((resolve) => setTimeout(resolve, POLL));
-  }
-}
-
-function shellPath(): string {
-  return "/bin/sh";
-}
-
-async function answers(path: string): Promise<boolean> {
-  try {
-    (await connectSession(path, { readOnly: true, follow: false })).close();
-    return true;
-  } catch (error) {
-    if (!(error instanceof NoSession)) throw error;
-    return error.otherVersion;
-  }
 }
 
 /** The process of a session: until it is told to end. */

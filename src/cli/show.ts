@@ -6,6 +6,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { colourDepth, runTui, type TuiOptions } from "../tui/run.ts";
 import { runConfigErrors } from "../tui/run-config-errors.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
+import { forkOf } from "./start-session.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { instantly } from "./instant.ts";
 import { type LogLevel, withLog } from "./log.ts";
@@ -94,6 +95,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     const ended = runTui(hub.connect(options.readOnly), terminalOfProcess(), {
       title: options.title,
       readOnly: options.readOnly,
+      fork: forkOf(entry, name),
       state: await loadUiState(name),
       keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
       layout: options.ui?.layout,
@@ -128,12 +130,13 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
 }
 
 /** Shows a session that runs elsewhere; leaving leaves it running. */
-export async function showRemote(session: RemoteSession, look: { ascii?: boolean; color?: boolean }): Promise<number> {
+export async function showRemote(session: RemoteSession, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<number> {
   const { info, readOnly } = session;
   let current = session;
   const { lost, state } = await runTui(session, terminalOfProcess(), {
     title: info.name,
     readOnly,
+    fork: forkOf(entry, info.name),
     logs: info.logs,
     state: await loadUiState(info.name),
     reconnect: async () => current = await connectSession(socketPath(info.name), { readOnly, follow: true }),

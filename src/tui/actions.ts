@@ -92,7 +92,7 @@ export const ACTIONS: readonly Action[] = [
   },
   { name: "time.on", context: "lists", keys: ["."], help: "an instruction on, the machine paused" },
   { name: "time.back", context: "lists", keys: [","], help: "an instruction back: the past, which takes no input" },
-  { name: "time.now", context: "lists", keys: ["t"], help: "from the past to where the machine is" },
+  { name: "time.travel", context: "lists", keys: ["t"], help: "other places of the run: go to, back to an event, now; a snapshot, a fork" },
   { name: "display.freeze", context: "lists", keys: ["Space"], help: "freeze the display alone, and count what comes meanwhile" },
   {
     name: "danger.menu",

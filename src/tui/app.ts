@@ -9,7 +9,8 @@ import type { Key } from "./keys.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
-import { Menus } from "./menus.ts";
+import { type MenuHost, Menus } from "./menus.ts";
+import { type Fork, TimeMenu } from "./time-menu.ts";
 import { HelpOverlay, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
 import type { Line, Pane } from "./pane.ts";
 import { plainText } from "./records.ts";
@@ -68,6 +69,7 @@ export interface AppOptions {
   readonly layout?: string;
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
+  readonly fork?: Fork;
   /** Wall time in ms; the process's where nothing is said. */
   readonly clock?: () => number;
 }
@@ -90,6 +92,7 @@ export class App {
   readonly #windows: Windows;
   readonly #questions: Questions;
   readonly #menus: Menus;
+  readonly #time: TimeMenu;
   #sample: MachineSample | undefined;
   #sampledAt = 0;
   #speed: number | undefined;
@@ -128,7 +131,7 @@ export class App {
       () => !this.#failed && !this.#lost && !this.#frozen && this.#sample !== undefined,
       () => port.changed(false),
     );
-    this.#menus = new Menus({
+    const host: MenuHost = {
       ...{ asker: this.#asker, keymap: this.#keymap, windows: this.#windows, console: this.#console },
       readOnly: options.readOnly ?? false,
       ended: () => this.#end !== undefined,
@@ -143,7 +146,9 @@ export class App {
       copy: (text) => this.#copy(text),
       mouse: (on) => port.mouse(on),
       theme: (theme) => this.setTheme(theme),
-    });
+    };
+    this.#menus = new Menus(host);
+    this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork, move: (to) => this.#timeTravel(to) });
     if (options.state) this.#restore(options.state);
     else if (options.layout) this.#windows.load(options.layout);
   }
@@ -375,7 +380,7 @@ export class App {
     "machine.pause": () => this.#pause(),
     "time.on": () => this.#timeTravel({ kind: "step", by: 1 }),
     "time.back": () => this.#timeTravel({ kind: "step", by: -1 }),
-    "time.now": () => this.#timeTravel({ kind: "now" }),
+    "time.travel": () => this.#time.show(),
     "display.freeze": () => this.#freeze(),
     "palette.show": () => this.#menus.palette(),
     "help.show": () => this.#overlay = new HelpOverlay(this.#keymap),

@@ -3,7 +3,8 @@
 import type { Action, Keymap } from "./actions.ts";
 import type { ConsolePane } from "./console-pane.ts";
 import type { Key } from "./keys.ts";
-import { kindOf, placeOf, vmOf } from "./links.ts";
+import { filterPrompt, placeOfCode, stopFilter } from "./event-filter.ts";
+import { placeOf, vmOf } from "./links.ts";
 import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
 import { type Choice, ConfirmOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
 import { suiting } from "./palette.ts";
@@ -14,10 +15,8 @@ import type { Windows } from "./windows.ts";
 import type { Asker } from "../workstation/control/asker.ts";
 import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
 import type { Action as MachineAction } from "../workstation/inspect/action.ts";
-import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
 import { cellText } from "../workstation/inspect/format.ts";
 import type { Row, Table } from "../workstation/inspect/table.ts";
-import { EVENTS } from "../workstation/inspect/tables.ts";
 import type { StopChange } from "../workstation/stop-rules.ts";
 
 /** Objects of a palette's list. */
@@ -116,28 +115,17 @@ export class Menus {
   stopRule(): void {
     const { host } = this;
     if (host.readOnly) return host.say("the machine goes on: --read-only");
-    host.show(
-      new TextOverlay({
-        sign: "stop at: ",
-        text: stopFilter(host.focus()),
-        history: this.#stopHistory,
-        changed: (text) => {
-          const error = filterError(text);
-          return error && { text: `stop at: ${text.slice(0, error.at)}>${text.slice(error.at)}   ${error.message}`, role: "refused" };
-        },
-        accept: (text) => this.#stopAt(text),
-      }),
-    );
+    const prompt = filterPrompt("stop at: ", stopFilter(host.focus()), this.#stopHistory, (filter) => this.#stopAt(filter), (message) => {
+      host.say(message, "refused");
+    });
+    host.show(prompt);
   }
 
-  #stopAt(text: string): void {
+  #stopAt(filter: string): void {
     const { host } = this;
-    const filter = text.trim();
     if (filter === "") {
       return host.say("a filter of events, such as kind=rpc refused=yes, or at debian:vfs_open; :stop off takes all rules back");
     }
-    const error = filterError(filter);
-    if (error) return host.say(`${filter}: ${error.message}`, "refused");
     const at = placeOfCode(filter);
     this.#changeStops(
       at === undefined ? { kind: "event", filter } : { kind: "place", at },
@@ -238,43 +226,5 @@ export class Menus {
       for (const { id } of pane.rows.slice(0, OFFERED_ROWS)) offers.push({ text: id, detail: "go to it", run: () => host.jump(id) });
     }
     return suiting(text, offers);
-  }
-}
-
-/** `at VM:PLACE`: a place of code in the place of a filter. */
-function placeOfCode(text: string): string | undefined {
-  return /^at\s+(\S+)$/.exec(text)?.[1];
-}
-
-function filterError(text: string): FilterError | undefined {
-  if (placeOfCode(text) !== undefined) return undefined;
-  try {
-    parseFilter(text, EVENTS);
-    return undefined;
-  } catch (error) {
-    if (error instanceof FilterError) return error;
-    throw error;
-  }
-}
-
-/** The events that are about what is selected in a pane. */
-function stopFilter(pane: Pane): string {
-  const { selection } = pane;
-  if (!selection) return pane instanceof TablePane && pane.table === EVENTS ? pane.filterText : "";
-  const { table, row } = selection;
-  if (table === EVENTS) return `kind=${row.kind} name=${row.name}${row.vcpu === null ? "" : ` vcpu=${row.vcpu}`}`;
-  switch (kindOf(row.id)) {
-    case "vm":
-      return `vm=${row.id}`;
-    case "vcpu":
-      return `vcpu=${row.id}`;
-    case "irq":
-      return `kind=virq "${row.id}"`;
-    case "rpc":
-      return `kind=rpc name=${row.msg}`;
-    case "why":
-      return `refused=yes name=${row.call}`;
-    default:
-      return `"${row.id}"`;
   }
 }

@@ -6,6 +6,7 @@ import { copySequence, LONGEST_COPY } from "./clipboard.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
 import type { ThemeName } from "./theme.ts";
+import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { SessionClient } from "../workstation/client.ts";
 import type { SessionEnd } from "../workstation/protocol.ts";
@@ -40,6 +41,7 @@ export interface TuiOptions {
   readonly layout?: string;
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
+  readonly fork?: Fork;
   /** Reaches a session again whose connection was lost; it rejects where there is none. */
   readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
 }

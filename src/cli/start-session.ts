@@ -1,0 +1,99 @@
+// Sessions in the background: their processes, and forks of what a screen shows.
+
+import { ExitCode, Failure } from "./failure.ts";
+import { openSession } from "./session.ts";
+import type { Fork } from "../tui/time-menu.ts";
+import { sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
+import { connectSession, NoSession } from "../workstation/control/remote.ts";
+
+/** How long a session may take to listen, ms of wall time. */
+const START_TIME = 30_000;
+/** How long is waited for the first VM, ms. */
+const FIRST_VMS = 2_000;
+const POLL = 50;
+
+/**
+ * Starts the process of a session and waits until it listens.
+ * @param args what it is called with, behind `serve`
+ * @throws Failure that says why there is none
+ */
+export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
+  const path = socketPath(name);
+  if (await answers(path)) {
+    throw new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
+  }
+  const log = `${sessionFolder()}/${name}.log`;
+  await Deno.writeTextFile(log, "", { mode: 0o600 });
+  const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
+  const child = new Deno.Command(shellPath(), {
+    // The shell gives the process a log for what it says last, which Deno's own pipes would not outlive.
+    args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtime, "serve", ...args],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    detached: true,
+  }).spawn();
+  child.unref();
+  let ended: number | undefined;
+  child.status.then(({ code }) => ended = code);
+  const limit = Date.now() + START_TIME;
+  while (!await answers(path)) {
+    if (ended !== undefined) {
+      throw new Failure(
+        (await Deno.readTextFile(log)).replace(/^el2: /, "").trim() || `the session ended at once (${ended})`,
+        ended || ExitCode.Failed,
+      );
+    }
+    if (Date.now() > limit) {
+      throw new Failure(`session ${name} does not listen after ${START_TIME / 1000} s; its log: ${log}`, ExitCode.Failed);
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+  await firstVms(path);
+}
+
+/** Waits until the host has made a VM, so that who asks next finds what was started; not for long, as not every host makes one. */
+async function firstVms(path: string): Promise<void> {
+  using open = await openSession({ socket: path, readOnly: true });
+  for (const limit = Date.now() + FIRST_VMS; Date.now() < limit;) {
+    const { rows } = await open.asker.ask({ table: "vm.ls", args: { filter: "via=gunyah state=running" } });
+    if (rows.length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+  }
+}
+
+function shellPath(): string {
+  return "/bin/sh";
+}
+
+/** Whether a session listens there. */
+export async function answers(path: string): Promise<boolean> {
+  try {
+    (await connectSession(path, { readOnly: true, follow: false })).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof NoSession)) throw error;
+    return error.otherVersion;
+  }
+}
+
+/** Starts forks of session `of`, which may have what that has of this computer. */
+export function forkOf(entry: URL, of: string): Fork {
+  return async (save) => {
+    const taken = sessionNames();
+    let number = 1;
+    while (taken.includes(`${of}-fork${number}`)) number++;
+    const name = `${of}-fork${number}`, file = `${sessionFolder()}/${name}.snap`;
+    try {
+      const error = await save(file);
+      if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+      await startSession(entry, name, [file, "--name", name, "--allow-host"]);
+    } finally {
+      // The session has read it.
+      await Deno.remove(file).catch((error) => {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      });
+    }
+    return name;
+  };
+}

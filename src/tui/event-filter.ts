@@ -1,0 +1,72 @@
+// Filters of events that people type to stop the machine or to go back: what is selected offers one.
+
+import { kindOf } from "./links.ts";
+import { TextOverlay } from "./overlay.ts";
+import type { Pane } from "./pane.ts";
+import { TablePane } from "./table-pane.ts";
+import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import { EVENTS } from "../workstation/inspect/tables.ts";
+
+/** Asks for a filter, or a place of code. */
+export function filterPrompt(
+  sign: string,
+  text: string,
+  history: string[],
+  accept: (filter: string) => void,
+  refuse: (message: string) => void,
+): TextOverlay {
+  return new TextOverlay({
+    sign,
+    text,
+    history,
+    changed: (text) => {
+      const error = filterError(text);
+      return error && { text: `${sign}${text.slice(0, error.at)}>${text.slice(error.at)}   ${error.message}`, role: "refused" };
+    },
+    accept: (text) => {
+      const filter = text.trim();
+      const error = filter === "" ? undefined : filterError(filter);
+      if (error) refuse(`${filter}: ${error.message}`);
+      else accept(filter);
+    },
+  });
+}
+
+/** `at VM:PLACE`: a place of code in the place of a filter. */
+export function placeOfCode(text: string): string | undefined {
+  return /^at\s+(\S+)$/.exec(text)?.[1];
+}
+
+/** What is wrong with a filter; undefined for a place of code. */
+export function filterError(text: string): FilterError | undefined {
+  if (placeOfCode(text) !== undefined) return undefined;
+  try {
+    parseFilter(text, EVENTS);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FilterError) return error;
+    throw error;
+  }
+}
+
+/** The events that are about what is selected in a pane. */
+export function stopFilter(pane: Pane): string {
+  const { selection } = pane;
+  if (!selection) return pane instanceof TablePane && pane.table === EVENTS ? pane.filterText : "";
+  const { table, row } = selection;
+  if (table === EVENTS) return `kind=${row.kind} name=${row.name}${row.vcpu === null ? "" : ` vcpu=${row.vcpu}`}`;
+  switch (kindOf(row.id)) {
+    case "vm":
+      return `vm=${row.id}`;
+    case "vcpu":
+      return `vcpu=${row.id}`;
+    case "irq":
+      return `kind=virq "${row.id}"`;
+    case "rpc":
+      return `kind=rpc name=${row.msg}`;
+    case "why":
+      return `refused=yes name=${row.call}`;
+    default:
+      return `"${row.id}"`;
+  }
+}

@@ -1,0 +1,102 @@
+// `t`: other places of the run, and what is shown as a file or a session of its own.
+
+import { filterPrompt, placeOfCode, stopFilter } from "./event-filter.ts";
+import type { MenuHost } from "./menus.ts";
+import { type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
+import type { Move } from "../workstation/protocol.ts";
+
+/** Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or says what is wrong with that. */
+export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
+
+/** What the menu needs beside the other menus. */
+export interface TimeHost extends MenuHost {
+  /** What the session shows: a name for files. */
+  readonly title: string;
+  readonly move: (to: Move) => void;
+  /** Undefined where nobody can. */
+  readonly fork: Fork | undefined;
+}
+
+/** The menu of `t`. */
+export class TimeMenu {
+  readonly #places: string[] = [];
+  readonly #events: string[] = [];
+
+  constructor(readonly host: TimeHost) {}
+
+  /** Shows it. */
+  show(): void {
+    const { host } = this;
+    const readOnly = host.readOnly ? "off: --read-only" : undefined;
+    const ended = host.ended() ? "off: the machine has ended" : undefined;
+    const item = (key: string, label: string, run: () => void, reason = readOnly ?? ended): MenuItem => ({ key, label, reason, run });
+    const nobody = host.fork ? undefined : "off: nobody can start sessions here";
+    host.show(
+      new MenuOverlay("time", [
+        item("g", "go to so many instructions", () => this.#goTo()),
+        item("b", "back to an event or an instruction", () => this.#back()),
+        item("n", "now: where the machine is", () => host.move({ kind: "now" })),
+        item("s", "snapshot of what is shown, to a file", () => this.#snapshot()),
+        item("f", "fork here: another session goes on from what is shown", () => this.#fork(), readOnly ?? ended ?? nobody),
+      ]),
+    );
+  }
+
+  #goTo(): void {
+    const { host } = this;
+    host.show(
+      new TextOverlay({
+        sign: "go to instruction: ",
+        history: this.#places,
+        accept: (text) => {
+          const count = Number(text.replaceAll(/[_, ]/g, "") || NaN);
+          if (!Number.isSafeInteger(count) || count < 0) return host.say(`${text}: no count of instructions; such as 120000`, "refused");
+          host.move({ kind: "instructions", count });
+        },
+      }),
+    );
+  }
+
+  #back(): void {
+    const { host } = this;
+    host.show(
+      filterPrompt("back to: ", stopFilter(host.focus()), this.#events, (filter) => {
+        if (filter === "") return host.say("a filter of events, such as kind=state vm=debian, or at debian:vfs_open");
+        const at = placeOfCode(filter);
+        host.say("going back ..");
+        host.move(at === undefined ? { kind: "event", filter } : { kind: "place", at });
+      }, (message) => host.say(message, "refused")),
+    );
+  }
+
+  #snapshot(): void {
+    const { host } = this;
+    const name = host.title.replaceAll(/[^\w.-]+/g, "-");
+    host.show(new TextOverlay({ sign: "snapshot to: ", text: `${name}.snap`, accept: (path) => void this.#save(path) }));
+  }
+
+  async #save(path: string): Promise<void> {
+    if (path.trim() === "") return this.#tell("a snapshot needs a file", "refused");
+    const error = await this.#written(path);
+    this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "text" : "refused");
+  }
+
+  /** Has a snapshot written; what is wrong with it. */
+  #written(path: string): Promise<string | undefined> {
+    return this.host.asker.snapshot(path, this.host.title, (done, total) => this.#tell(`${path}: ${done} of ${total} pages`));
+  }
+
+  async #fork(): Promise<void> {
+    try {
+      const name = await this.host.fork!((path) => this.#written(path));
+      this.#tell(`session ${name} goes on from here; el2 attach ${name} shows it`);
+    } catch (error) {
+      this.#tell(error instanceof Error ? error.message : String(error), "refused");
+    }
+  }
+
+  #tell(text: string, role?: "text" | "refused"): void {
+    this.host.say(text, role);
+    this.host.changed();
+  }
+}

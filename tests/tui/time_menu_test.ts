@@ -1,0 +1,94 @@
+// The menu of `t`: other places of the run, a snapshot, a fork.
+
+import assert from "node:assert/strict";
+import type { Move, Request, SessionEvent } from "../../src/workstation/protocol.ts";
+import { Rig, settle } from "./rig.ts";
+
+const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
+
+/** The last snapshot that was asked for. */
+function snapshotRequest(rig: Rig): Extract<Request, { kind: "snapshot" }> {
+  const found = rig.requests.findLast((request) => request.kind === "snapshot");
+  assert.ok(found?.kind === "snapshot");
+  return found;
+}
+
+/** A snapshot is on its way, or at its end. */
+async function snapshotted(rig: Rig, { id }: { id: number }, rest: Omit<Extract<SessionEvent, { kind: "snapshotted" }>, "kind" | "id">) {
+  rig.apply({ kind: "snapshotted", id, ...rest });
+  await settle();
+}
+
+Deno.test("t n goes to now, t g to a count, t b back to an event or an instruction, offered from what is selected", async () => {
+  const rig = new Rig();
+  await rig.keys("tn");
+  await rig.keys("tg120_000");
+  await rig.press("enter");
+  await rig.keys("tgsoon");
+  await rig.press("enter");
+  assert.match(await rig.text(), /soon: no count of instructions; such as 120000/);
+  await rig.keys("tb");
+  assert.match(await rig.text(), /back to: vm=vm:debian/);
+  await rig.press("esc");
+  const retype = async (text: string) => {
+    await rig.keys("tb");
+    await rig.type("\x15" + text);
+  };
+  await retype("kind=state");
+  await rig.press("enter");
+  await retype("at debian:vfs_open");
+  await rig.press("enter");
+  await retype("kind=");
+  assert.match(await rig.text(), /back to: kind=>/);
+  assert.deepEqual(moves(rig), [
+    { kind: "now" },
+    { kind: "instructions", count: 120_000 },
+    { kind: "event", filter: "kind=state" },
+    { kind: "place", at: "debian:vfs_open" },
+  ]);
+});
+
+Deno.test("t s writes a snapshot of what is shown to a file, and tells how far it is and what is wrong", async () => {
+  const rig = new Rig();
+  await rig.keys("ts");
+  assert.match(await rig.text(), /snapshot to: phone\.snap/);
+  await rig.press("enter");
+  const asked = snapshotRequest(rig);
+  assert.equal(asked.path, "phone.snap");
+  assert.equal(asked.title, "phone");
+  await snapshotted(rig, asked, { done: 256, total: 700, whole: false });
+  assert.match(await rig.text(), /phone\.snap: 256 of 700 pages/);
+  await snapshotted(rig, asked, { done: 700, total: 700, whole: true });
+  assert.match(await rig.text(), /phone\.snap: the snapshot is whole/);
+  await rig.keys("ts");
+  await rig.press("enter");
+  await snapshotted(rig, snapshotRequest(rig), { done: 0, total: 0, whole: false, error: "No space left on device" });
+  assert.match(await rig.text(), /phone\.snap: No space left on device/);
+});
+
+Deno.test("t f has another session go on from what is shown; who cannot, or may not, says so", async () => {
+  const saved: string[] = [];
+  const rig = new Rig(120, 36, {
+    fork: async (save) => {
+      const error = await save("/run/x.snap");
+      if (error !== undefined) throw new Error(error);
+      saved.push("/run/x.snap");
+      return "phone-fork1";
+    },
+  });
+  await rig.keys("tf");
+  await snapshotted(rig, snapshotRequest(rig), { done: 1, total: 1, whole: true });
+  assert.deepEqual(saved, ["/run/x.snap"]);
+  assert.match(await rig.text(), /session phone-fork1 goes on from here; el2 attach phone-fork1 shows it/);
+  await rig.keys("tf");
+  await snapshotted(rig, snapshotRequest(rig), { done: 0, total: 0, whole: false, error: "a guest has a connection" });
+  assert.match(await rig.text(), /a guest has a connection/);
+
+  const alone = new Rig();
+  await alone.keys("tf");
+  assert.match(await alone.text(), /off: nobody can start sessions here/);
+  const reader = new Rig(120, 36, { readOnly: true });
+  await reader.keys("ts");
+  assert.match(await reader.text(), /off: --read-only/);
+  assert.ok(!reader.requests.some(({ kind }) => kind === "snapshot"));
+});
