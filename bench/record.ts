@@ -7,7 +7,7 @@ import { median, withSpread } from "./statistics.ts";
 
 const DEMO = new URL("../assets/demo.toml", import.meta.url).pathname;
 /** Virtual time that the demo runs: VMs that call, wait and talk all the time. */
-const DEMO_TIME = "60s";
+const DEMO_TIME = "300s";
 /** The shell's own `time`: seconds of user and of system time, on stderr. */
 const TIMED = 'TIMEFORMAT="%U %S"; time "$@"';
 
