@@ -43,6 +43,9 @@ export const KeptPage = {
   Size: 24,
 } as const;
 
+/** Calls whose targets are known: a power of two. */
+export const KNOWN_CALLS = 16;
+
 /** No page: differences from it are no multiples of 16. */
 export const NO_STACK_PAGE = 1;
 
@@ -190,6 +193,9 @@ export const CPU = {
   STACK_PAGE: doubleword(),
   /** Host address - virtual address. i32. */
   STACK_DISTANCE: word(),
+  /** Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0: see enter-function.ts. */
+  CALLED: field(8, KNOWN_CALLS),
+  CALLED_SLOTS: field(16, KNOWN_CALLS / 4),
   /** Second results of helper functions that return more than one value. */
   SCRATCH: field(16, 8),
 } as const;

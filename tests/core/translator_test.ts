@@ -7,7 +7,7 @@ import { ImportedFunctions } from "../../src/core/interpreter/outlined.ts";
 import { CORE_SIZE } from "../../src/core/layout.ts";
 import { controlFlow } from "../../src/core/translator/control-flow.ts";
 import { ExitReason } from "../../src/core/interface.ts";
-import { emitEnter } from "../../src/core/translator/enter-function.ts";
+import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "../../src/core/translator/enter-function.ts";
 import { emitHead } from "../../src/core/translator/head-function.ts";
 import { translatable } from "../../src/core/translator/region.ts";
 import { emitRegion, ENTER } from "../../src/core/translator/region-function.ts";
@@ -74,12 +74,14 @@ Deno.test("every encoding can be part of a region or is left to the interpreter"
       arm: 0x4000,
       neighbours: [],
       callees: new Map(),
+      callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
       fusedMultiplyAdd: true,
     });
     emitHead(head, library, instruction);
-    const enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-    emitEnter(enter, module);
-    for (const code of [region, head]) module.place(code, code.name, { [ENTER]: enter });
+    const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+    emitFind(find);
+    emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
+    for (const code of [region, head]) module.place(code, code.name, { [FIND]: find, [ENTER]: enter });
     assert.ok(WebAssembly.validate(module.encode()), `0x${word.toString(16)} ${instruction.encoding.instruction.name}`);
   }
 });

@@ -9,7 +9,7 @@
 // both. Near the end of the budget a STOP arm takes the place of the record at `end`.
 
 import { encodings } from "../../isa/table.ts";
-import { CPU, NO_STACK_PAGE, Pending } from "../cpu-record.ts";
+import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import { ExitReason } from "../interface.ts";
 import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../layout.ts";
@@ -142,6 +142,7 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
     // The interpreter may have changed translations.
     f.i32(0).i64(NO_STACK_PAGE).memory("i64.store", CPU.STACK_PAGE);
     f.i32(0).i32(0).memory("i32.store", CPU.KEPT_BY);
+    for (let at = 0; at < 4 * KNOWN_CALLS; at += 16) f.i32(0).v128(0n, 0n).memory("v128.store", CPU.CALLED_SLOTS + at);
     pushPosition();
     left().i32(CALL_DEPTH);
     pushSlot(0);

@@ -1,15 +1,22 @@
 // How one region leads to another: looks an address up as the interpreter does on a branch, and ends in the region whose head is there; where
 // there is none, or the fetch TLB does not know, it comes back, and the interpreter goes on. spec/core-jit.md section 7 (chaining).
+//
+// Calls remember what they found (`CPU.CALLED`), each at a place that its instruction gives, which others may have as well: neither regions
+// nor translations change until the interpreter runs, and that forgets all of it before it calls a region.
 
-import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
-import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
+import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../cpu-record.ts";
+import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
 import { FIRST_REGION_ARM } from "../layout.ts";
-import type { FunctionBuilder, WasmModule } from "../wasm/module.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
 
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
 
-/** Appends the function, which has the signature of regions. */
-export function emitEnter(f: FunctionBuilder, module: WasmModule): void {
+/** Name of the function that finds the region at an address, and its signature: (address) -> (its place in the table, or 0). */
+export const FIND = "find";
+export const FIND_PARAMETERS = ["i64"] as const, FIND_RESULTS = ["i32"] as const;
+
+/** Appends the function. */
+export function emitFind(f: FunctionBuilder): void {
   const entry = f.local("i32"), arm = f.local("i32");
   f.get(ADDRESS).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");
   f.i32(0).memory("i32.load", CPU.TLB).op("i32.add").tee(entry).memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
@@ -19,11 +26,28 @@ export function emitEnter(f: FunctionBuilder, module: WasmModule): void {
     f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Records);
     f.get(ADDRESS).op("i32.wrap_i64").i32(0xffc).op("i32.and").i32(2).op("i32.shl").op("i32.add");
     f.memory("i32.load16_u").tee(arm).i32(FIRST_REGION_ARM).op("i32.ge_u");
-    f.if(() => {
-      f.get(ADDRESS).get(LEFT).get(DEPTH);
-      f.get(arm).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM).op("i32.add");
-      module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS);
-    });
+    f.if(() => void f.get(arm).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM).op("i32.add").op("return"));
+  });
+  f.i32(0);
+}
+
+/** Appends the function that ends in the region at an address, which has the signature of regions; `tailCall` calls a place in the table. */
+export function emitEnter(f: FunctionBuilder, find: FunctionBuilder, tailCall: (f: FunctionBuilder) => void): void {
+  const slot = f.local("i32");
+  f.get(ADDRESS).call(find).tee(slot).if(() => {
+    f.get(ADDRESS).get(LEFT).get(DEPTH).get(slot);
+    tailCall(f);
   });
   f.get(ADDRESS).get(LEFT);
+}
+
+/** Appends code that puts the place in the table of the region at the address in a local into `slot`, or 0; `site` is the calling instruction. */
+export function emitFindAgain(f: FunctionBuilder, address: number, slot: number, site: number): void {
+  const at = site & KNOWN_CALLS - 1, called = CPU.CALLED + 8 * at, calledSlot = CPU.CALLED_SLOTS + 4 * at;
+  f.i32(0).memory("i64.load", called).get(address).op("i64.eq");
+  f.ifLikely(true, () => void f.i32(0).memory("i32.load", calledSlot).set(slot), () => void f.i32(0).set(slot));
+  f.get(slot).op("i32.eqz").ifLikely(false, () => {
+    f.i32(0).get(address).memory("i64.store", called);
+    f.i32(0).get(address).callLate(FIND).tee(slot).memory("i32.store", calledSlot);
+  });
 }

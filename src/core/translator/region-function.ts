@@ -14,6 +14,7 @@ import type { Callees } from "../library.ts";
 import { FunctionBuilder, type Label } from "../wasm/module.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
+import { emitFindAgain } from "./enter-function.ts";
 import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
 import { type Block, successorsOf } from "./region.ts";
@@ -38,9 +39,9 @@ export interface NeighbourPage {
 export function emitRegion(
   library: Callees,
   blocks: readonly Block[],
-  { arm, neighbours, callees, fusedMultiplyAdd }: RegionOptions,
+  options: RegionOptions,
 ): FunctionBuilder {
-  return new RegionFunction(library, blocks, arm, neighbours, callees, fusedMultiplyAdd).emit();
+  return new RegionFunction(library, blocks, options).emit();
 }
 
 /** Another region of the same module. */
@@ -59,6 +60,8 @@ export interface RegionOptions {
   readonly neighbours: readonly NeighbourPage[];
   /** Regions of the module in pages of this one, by the number of their heads here. */
   readonly callees: ReadonlyMap<number, Callee>;
+  /** Appends a call of a region at a place in the table. */
+  readonly callIndirect: (f: FunctionBuilder) => void;
   /** Whether the host's multiply-add is a fused one. */
   readonly fusedMultiplyAdd: boolean;
 }
@@ -104,14 +107,13 @@ class RegionFunction {
   readonly #exits = new Map<string, Exit>();
   /** What a call answered. */
   readonly #answer = this.#body.local("i64");
+  /** Where a call leads, in the table. */
+  readonly #slot = this.#body.local("i32");
 
   constructor(
     readonly library: Callees,
     readonly blocks: readonly Block[],
-    readonly arm: number,
-    readonly neighbours: readonly NeighbourPage[],
-    readonly callees: ReadonlyMap<number, Callee>,
-    fusedMultiplyAdd: boolean,
+    readonly options: RegionOptions,
   ) {
     this.#nodes = new Map(blocks.map(({ first }, node) => [first, node]));
     const inside = (index: number) => this.#nodes.get(index);
@@ -142,7 +144,7 @@ class RegionFunction {
       base: this.#base,
       fast: this.#fast,
       refreshFast: this.#usesFast ? () => emitFast(this.#body, this.#fast) : undefined,
-      fusedMultiplyAdd,
+      fusedMultiplyAdd: options.fusedMultiplyAdd,
     };
     this.#surroundings = surroundings(this.#context);
   }
@@ -190,7 +192,7 @@ class RegionFunction {
       f.i32(0).memory("i32.load", CPU.FP_TRAP);
       leaveIf();
     }
-    for (const { offset, records } of this.neighbours) {
+    for (const { offset, records } of this.options.neighbours) {
       // The address of the page, which is the tag as well.
       const page = () => f.get(this.#base).i64(-4096).op("i64.and").i64(4096 * offset).op("i64.add");
       const entry = () => {
@@ -290,7 +292,7 @@ class RegionFunction {
         if (ending.to === undefined) pushTarget();
         else this.#address(ending.to);
         f.set(this.#answer);
-        this.#call(node, ending.next, ending.to === undefined ? undefined : this.callees.get(ending.to));
+        this.#call(node, ending.next, ending.to === undefined ? undefined : this.options.callees.get(ending.to));
         break;
       case "indirect":
         pushTarget();
@@ -328,7 +330,14 @@ class RegionFunction {
     if (callee) {
       f.i32(callee.record).memory("i32.load16_u").i32(callee.arm).op("i32.eq");
       f.ifLikely(true, () => call(callee.name), () => call(ENTER));
-    } else call(ENTER);
+    } else {
+      emitFindAgain(f, this.#answer, this.#slot, next - 1);
+      f.get(this.#slot).ifLikely(true, () => {
+        f.get(this.#answer).get(LEFT).get(DEPTH).i32(1).op("i32.sub").get(this.#slot);
+        this.options.callIndirect(f);
+        f.set(LEFT).set(this.#answer);
+      });
+    }
     f.get(this.#answer);
     this.#address(next);
     f.op("i64.ne").ifLikely(false, () => void f.get(this.#answer).get(LEFT).op("return"));
@@ -348,8 +357,8 @@ class RegionFunction {
   /** Forgets what is kept where another region has kept it, or where the interpreter was at work since. */
   #ownKeptPages(f: FunctionBuilder): void {
     if (!this.#kept.length) return;
-    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32(this.arm).op("i32.ne").ifLikely(false, () => {
-      f.i32(0).i32(this.arm).memory("i32.store", CPU.KEPT_BY);
+    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32(this.options.arm).op("i32.ne").ifLikely(false, () => {
+      f.i32(0).i32(this.options.arm).memory("i32.store", CPU.KEPT_BY);
       for (const kept of this.#kept) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
     });
   }

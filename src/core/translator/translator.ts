@@ -23,7 +23,7 @@ import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
 import { emitHead } from "./head-function.ts";
 import { type CodeMemory, CodeView, recordPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
-import { emitEnter } from "./enter-function.ts";
+import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { type Block, discover, translatable } from "./region.ts";
 import { type Callee, emitRegion, ENTER, type NeighbourPage } from "./region-function.ts";
 import { numberOf } from "./static-values.ts";
@@ -266,13 +266,20 @@ export class Translator {
         const offset = Math.floor(ending.to / RECORDS_PER_PAGE), callee = byRecord.get(code.record(ending.to));
         if (callee && (offset === 0 || beside.some((page) => page.offset === offset))) callees.set(ending.to, callee);
       }
-      const options = { arm: FIRST_REGION_ARM + numbers[i], neighbours: beside, callees, fusedMultiplyAdd: hasFusedMultiplyAdd() };
-      return { region: emitRegion(library, blocks, options), head };
+      const region = emitRegion(library, blocks, {
+        arm: FIRST_REGION_ARM + numbers[i],
+        neighbours: beside,
+        callees,
+        callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
+        fusedMultiplyAdd: hasFusedMultiplyAdd(),
+      });
+      return { region, head };
     });
     // Imports precede functions: only now is known what the code calls.
-    const enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
-    emitEnter(enter, module);
-    const names: Record<string, FunctionBuilder> = { [ENTER]: enter };
+    const find = module.function(FIND, FIND_PARAMETERS, FIND_RESULTS), enter = module.function(ENTER, REGION_PARAMETERS, REGION_RESULTS);
+    emitFind(find);
+    emitEnter(enter, find, (f) => module.returnCallIndirect(f, REGION_PARAMETERS, REGION_RESULTS));
+    const names: Record<string, FunctionBuilder> = { [FIND]: find, [ENTER]: enter };
     functions.forEach((_, i) => names[`region${i}`] = module.function(`region${i}`, REGION_PARAMETERS, REGION_RESULTS, true));
     functions.forEach(({ region, head }, i) => {
       const f = names[`region${i}`];
