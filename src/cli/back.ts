@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { checkedEventFilter, parseWhole } from "./values.ts";
+import { documentText, PLACE } from "../workstation/inspect/documents.ts";
 import type { Move } from "../workstation/protocol.ts";
 
 const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
@@ -54,7 +55,7 @@ async function move(options: { socket?: string; json?: boolean }, to: Move): Pro
   const moved = await open.asker.move(to);
   if ("error" in moved) throw new Failure(moved.error, ExitCode.Failed);
   const { instructions, text } = moved;
-  const place = { schema: "el2.place/1", insn: String(instructions), reached: text ?? null };
-  console.log(options.json ? JSON.stringify(place) : `at ${instructions} instructions${text === undefined ? "" : `: ${text}`}`);
+  const place = documentText(PLACE, { insn: String(instructions), reached: text ?? null });
+  console.log(options.json ? place : `at ${instructions} instructions${text === undefined ? "" : `: ${text}`}`);
   return ExitCode.Done;
 }

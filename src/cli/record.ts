@@ -5,6 +5,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { asciiOption, noColorOption } from "./look-options.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
+import { DIFF, documentText } from "../workstation/inspect/documents.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
 import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
 
@@ -124,7 +125,7 @@ export function registerDiff(program: Command, exit: (code: number) => void): vo
       });
       if (options.json) {
         const places = difference && { insn: String(difference.instructions), ns: difference.times.map(String), vcpus: difference.vcpus };
-        console.log(JSON.stringify({ schema: "el2.diff/1", compared: String(compared), difference: places ?? null }));
+        console.log(documentText(DIFF, { compared: String(compared), difference: places ?? null }));
       } else if (difference) {
         const [t1, t2] = difference.times.map((ns) => (ns / 1e9).toFixed(6));
         console.log(`the runs differ after ${difference.instructions} instructions, t=${t1}${t1 === t2 ? "" : ` and t=${t2}`}`);

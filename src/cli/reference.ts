@@ -9,7 +9,8 @@ import { makeProgram } from "./main.ts";
 import { commandReference } from "./man.ts";
 import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/actions.ts";
 import { OBJECT_ACTIONS } from "../tui/object-actions.ts";
-import { schemaName, type Table } from "../workstation/inspect/table.ts";
+import { DOCUMENTS } from "../workstation/inspect/documents.ts";
+import { type Column, schemaName, type Table } from "../workstation/inspect/table.ts";
 import { FAULTS } from "../workstation/fault-rules.ts";
 import { QUIET_KINDS } from "../workstation/inspect/event-log.ts";
 import { EVENTS, TABLES } from "../workstation/inspect/tables.ts";
@@ -81,23 +82,31 @@ function faultReference(): string {
   return lines.join("\n");
 }
 
+function jsonSection(
+  { name, version, command, doc }: Pick<Table, "name" | "version" | "command" | "doc">,
+  fields: Readonly<Record<string, Column>>,
+): string[] {
+  const lines = [`## ${schemaName({ name, version })}`, "", `\`el2 ${command}\`: ${doc}.`, "", "| Field | Kind | Means |", "|---|---|---|"];
+  for (const [name, { kind, doc, optional, alias }] of Object.entries(fields)) {
+    const names = [name, ...alias ?? []].map((one) => `\`${one}\``).join(", ");
+    lines.push(`| ${names} | ${kind}${optional ? " or null" : ""} | ${doc} |`);
+  }
+  return [...lines, ""];
+}
+
 function jsonReference(): string {
   const lines = [
     "# JSON",
     "",
-    "Made from the declarations of the rows (`src/workstation/inspect/tables.ts`); `el2 schema NAME` prints the JSON Schema.",
+    "Made from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/workstation/inspect`); `el2 schema NAME` prints",
+    "the JSON Schema.",
     "",
     "A query prints one document: `schema`, `session`, `at` (`ns` of virtual time, `insn` retired), `data` (the rows), `dropped`.",
     "A stream prints such a document a row. Names of fields are those of filters. Numbers of 64 bits are decimal strings, addresses `0x..`.",
     "",
   ];
-  for (const table of Object.values(TABLES) as Table[]) {
-    lines.push(`## ${schemaName(table)}`, "", `\`el2 ${table.command}\`: ${table.doc}.`, "", "| Field | Kind | Means |", "|---|---|---|");
-    for (const [name, { kind, doc, optional, alias }] of Object.entries(table.columns)) {
-      const names = [name, ...alias ?? []].map((one) => `\`${one}\``).join(", ");
-      lines.push(`| ${names} | ${kind}${optional ? " or null" : ""} | ${doc} |`);
-    }
-    lines.push("");
-  }
+  for (const table of Object.values(TABLES) as Table[]) lines.push(...jsonSection(table, table.columns));
+  lines.push("Other documents have `schema` and these fields, without rows.", "");
+  for (const document of DOCUMENTS) lines.push(...jsonSection(document, document.fields));
   return lines.join("\n");
 }

@@ -4,6 +4,7 @@ import type { Command } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
+import { DOCUMENTS, documentSchema } from "../workstation/inspect/documents.ts";
 import { jsonSchema, schemaName } from "../workstation/inspect/table.ts";
 import { TABLES } from "../workstation/inspect/tables.ts";
 
@@ -14,11 +15,14 @@ export function registerSchema(program: Command): void {
     .argument("[name]", "el2.mem.parcels/1, el2.mem.parcels or mem.parcels; all names where it is left out")
     .action((name) => {
       if (name === undefined) {
-        return output(Object.values(TABLES).map((table) => `${schemaName(table).padEnd(20)} ${table.doc}\n`).join(""));
+        const all = [...Object.values(TABLES), ...DOCUMENTS];
+        return output(all.map((one) => `${schemaName(one).padEnd(20)} ${one.doc}\n`).join(""));
       }
       const wanted = name.replace(/^el2\./, "").replace(/\/\d+$/, "");
       const table = Object.values(TABLES).find((one) => one.name === wanted);
-      if (!table) throw new Failure(`no schema ${name}${didYouMean(wanted, Object.keys(TABLES))}; el2 schema lists them`);
-      output(`${JSON.stringify(jsonSchema(table), null, 2)}\n`);
+      const document = DOCUMENTS.find((one) => one.name === wanted);
+      const known = [...Object.keys(TABLES), ...DOCUMENTS.map(({ name }) => name)];
+      if (!table && !document) throw new Failure(`no schema ${name}${didYouMean(wanted, known)}; el2 schema lists them`);
+      output(`${JSON.stringify(table ? jsonSchema(table) : documentSchema(document!), null, 2)}\n`);
     });
 }

@@ -6,6 +6,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
+import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../workstation/inspect/documents.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
 import { hostResources } from "../workstation/snapshot/host-resources.ts";
 import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../workstation/snapshot/file.ts";
@@ -64,7 +65,8 @@ Examples:
     .option("--json", "print JSON")
     .action(async (file, { json }) => {
       const header = await read(file, readSnapshotHeader);
-      console.log(json ? JSON.stringify(header) : describe(header));
+      const { schema: _, ...fields } = header;
+      console.log(json ? documentText(SNAPSHOT, fields) : describe(header));
       exit(ExitCode.Done);
     });
   group.command("verify").description("load a snapshot and look whether all that must hold does; exit code 1 where it does not")
@@ -77,7 +79,7 @@ Examples:
       // It has a machine of its own.
       const { verifySnapshot } = await import("../workstation/snapshot/verify.ts");
       const wrong = verifySnapshot(snapshot);
-      if (json) console.log(JSON.stringify({ schema: "el2.snapshot.verify/1", good: wrong === undefined, rule: wrong ?? null }));
+      if (json) console.log(documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null }));
       else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`);
       exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
     });
@@ -121,7 +123,7 @@ async function save(file: string, options: { socket?: string; json?: boolean }):
   });
   if (error !== undefined) throw new Failure(`snapshot ${file}: ${error}`, ExitCode.Failed);
   const { size } = await Deno.stat(file);
-  console.log(options.json ? JSON.stringify({ schema: "el2.snapshot.saved/1", file, bytes: size }) : `${file}: ${size} bytes`);
+  console.log(options.json ? documentText(SNAPSHOT_SAVED, { file, bytes: size }) : `${file}: ${size} bytes`);
   return ExitCode.Done;
 }
 

@@ -9,6 +9,7 @@ import { KNOWN_KEYS } from "../../src/workstation/config-schema.ts";
 import { STEPS } from "../../src/workstation/scenario/scenario.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { requestNames } from "../../src/abi/ioctl/decode.ts";
+import { DOCUMENTS } from "../../src/workstation/inspect/documents.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
 import { el2 } from "./program.ts";
 
@@ -83,6 +84,10 @@ Deno.test("schema lists all tables and prints the JSON Schema of each", async ()
   for (const name of Object.keys(TABLES)) assert.match(stdout, new RegExp(`^el2\\.${name.replace(".", "\\.")}/\\d+ `, "m"));
   const schema = JSON.parse((await el2("schema", "el2.mem.parcels/1")).stdout);
   assert.deepEqual(schema.required, ["schema", "session", "at", "data", "dropped"]);
+  for (const { name, fields } of DOCUMENTS) {
+    assert.match(stdout, new RegExp(`^el2\\.${name.replace(".", "\\.")}/\\d+ `, "m"));
+    assert.deepEqual(JSON.parse((await el2("schema", name)).stdout).required, ["schema", ...Object.keys(fields)]);
+  }
   assert.equal((await el2("schema", "nothing")).code, 2);
 });
 

@@ -78,8 +78,8 @@ export function defineTable<const T extends Table>(table: T): T {
 }
 
 /** `el2.mem.parcels/1`. */
-export function schemaName(table: Table): string {
-  return `el2.${table.name}/${table.version}`;
+export function schemaName({ name, version }: Pick<Table, "name" | "version">): string {
+  return `el2.${name}/${version}`;
 }
 
 /** A number of 64 bits or less as an address or register. */
@@ -87,12 +87,15 @@ export function hex(value: number | bigint, digits = 1): string {
   return `0x${value.toString(16).padStart(digits, "0")}`;
 }
 
+/** The JSON Schema that schemas are written in. */
+export const SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema";
+
 /** JSON Schema of a table's rows. */
 export function jsonSchema(table: Table): Json {
   const properties: Record<string, Json> = {};
   for (const [name, column] of Object.entries(table.columns)) properties[name] = columnSchema(column);
   return {
-    $schema: "https://json-schema.org/draft/2020-12/schema",
+    $schema: SCHEMA_DIALECT,
     title: schemaName(table),
     description: table.doc,
     type: "object",
@@ -112,7 +115,8 @@ export function jsonSchema(table: Table): Json {
   };
 }
 
-function columnSchema(column: Column): Json {
+/** JSON Schema of what a column holds. */
+export function columnSchema(column: Column): Json {
   const described = { description: column.doc };
   const type = (name: string): Json => column.optional ? [name, "null"] : name;
   switch (column.kind) {

@@ -1,0 +1,106 @@
+// What commands print as one JSON document that is no list of rows: its fields, once, for the commands, their schemas and the reference.
+
+import { type Column, columnSchema, type ColumnTypes, type Json, SCHEMA_DIALECT, schemaName } from "./table.ts";
+
+/** A kind of document. */
+export interface Document {
+  /** In the schema `el2.NAME/VERSION`. */
+  readonly name: string;
+  /** Rises when a field goes or changes, not when one comes. */
+  readonly version: number;
+  /** The command that prints it, without `el2`. */
+  readonly command: string;
+  readonly doc: string;
+  readonly fields: Readonly<Record<string, Column>>;
+}
+
+/** The fields of a document. */
+export type FieldsOf<D extends Document> = {
+  readonly [N in keyof D["fields"]]: D["fields"][N] extends { readonly optional: true } ? ColumnTypes[D["fields"][N]["kind"]] | null
+    : ColumnTypes[D["fields"][N]["kind"]];
+};
+
+const define = <const D extends Document>(document: D): D => document;
+
+export const SNAPSHOT = define({
+  name: "snapshot",
+  version: 1,
+  command: "snapshot info --json",
+  doc: "what a snapshot says of itself",
+  fields: {
+    version: { kind: "text", doc: "version of el2 that saved it, and the only one that loads it" },
+    title: { kind: "text", doc: "what runs" },
+    ns: { kind: "time", doc: "virtual time in ns" },
+    insn: { kind: "count", doc: "instructions that guests had retired" },
+    cpus: { kind: "number", doc: "physical CPUs" },
+    memory: { kind: "size", doc: "bytes of RAM" },
+    pages: { kind: "number", doc: "pages of RAM that are not zero" },
+  },
+});
+
+export const SNAPSHOT_SAVED = define({
+  name: "snapshot.saved",
+  version: 1,
+  command: "snapshot save --json",
+  doc: "a snapshot that is whole",
+  fields: { file: { kind: "text", doc: "the file, as it was named" }, bytes: { kind: "size", doc: "its size" } },
+});
+
+export const SNAPSHOT_VERIFIED = define({
+  name: "snapshot.verify",
+  version: 1,
+  command: "snapshot verify --json",
+  doc: "whether a snapshot can be loaded, and all holds that must",
+  fields: {
+    good: { kind: "flag", doc: "it does" },
+    rule: { kind: "text", optional: true, doc: "what does not hold" },
+  },
+});
+
+export const PLACE = define({
+  name: "place",
+  version: 1,
+  command: "back --json, on --json",
+  doc: "which place of a session's run is shown from now on",
+  fields: {
+    insn: { kind: "count", doc: "instructions that guests had retired there" },
+    reached: { kind: "text", optional: true, doc: "the event or the instruction that was gone back to" },
+  },
+});
+
+export const DIFF = define({
+  name: "diff",
+  version: 1,
+  command: "diff --json",
+  doc: "whether two recorded runs are the same",
+  fields: {
+    compared: { kind: "count", doc: "instructions that were compared" },
+    difference: {
+      kind: "detail",
+      optional: true,
+      doc: "where they part: `insn`, `ns` of both, and `vcpus` that differ there (`id`, `first`, `second`); null where they are equal",
+    },
+  },
+});
+
+/** All of them. */
+export const DOCUMENTS: readonly Document[] = [SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED, PLACE, DIFF];
+
+/** A document as a command prints it. */
+export function documentText<D extends Document>(document: D, fields: FieldsOf<D>): string {
+  return JSON.stringify({ schema: schemaName(document), ...fields });
+}
+
+/** JSON Schema of a document. */
+export function documentSchema(document: Document): Json {
+  const properties: Record<string, Json> = { schema: { const: schemaName(document) } };
+  for (const [name, field] of Object.entries(document.fields)) properties[name] = columnSchema(field);
+  return {
+    $schema: SCHEMA_DIALECT,
+    title: schemaName(document),
+    description: document.doc,
+    type: "object",
+    required: Object.keys(properties),
+    properties,
+  };
+}
