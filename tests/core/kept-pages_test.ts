@@ -10,7 +10,7 @@ import { accessGroups } from "../../src/core/translator/access-groups.ts";
 import { accessesThatKeepPages } from "../../src/core/translator/kept-pages.ts";
 import { type Block, translatable } from "../../src/core/translator/region.ts";
 import { Random } from "../support/random.ts";
-import { BASE, COPY, PagedProgram, PAGES } from "./paged-program.ts";
+import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES } from "./paged-program.ts";
 
 const PROGRAMS = Deno.env.get("EL2_LONG") ? 400 : 10, TURNS = 40;
 /** The page of `PAGES` that cannot be written. */
@@ -128,6 +128,19 @@ Deno.test("what is kept of pages does not outlive their mapping", () => {
       return PAGES;
     });
   }
+});
+
+Deno.test("a call that remembers where it went forgets that with the mapping", () => {
+  // blr x21; b to the start. There: add x1, x1, #1; ret
+  compare([0xd63f02a0, 0x17ffffff], 0, ({ core, stage2, vcpu, ram }, isLast) => {
+    new Uint32Array(ram.buffer, ram.byteOffset + PAGE_RAM[0], 2).set([0x91000421, 0xd65f03c0]);
+    vcpu.setX(21, BigInt(PAGES));
+    if (isLast) {
+      stage2.unmap(PAGES, 0x1000);
+      core.invalidateStage2(stage2.id, PAGES, 0x1000);
+    }
+    return PAGES;
+  });
 });
 
 Deno.test("an access over the end of the stack's page takes what follows from the next one", () => {

@@ -7,7 +7,8 @@ import { CORE_SIZE } from "../../src/core/layout.ts";
 const RAM_BASE = 0x4000_0000, RAM_SIZE = 0x10_0000, CODE = RAM_BASE + 0x1000;
 /** What follows each other in virtual memory: two pages that lie apart, one that can only be read, and nothing. */
 export const PAGES = 0x5000_0000;
-const PAGE_RAM = [0x8000, 0x3_0000, 0x1_0000] as const;
+/** Where they are in RAM. */
+export const PAGE_RAM = [0x8000, 0x3_0000, 0x1_0000] as const;
 const EXECUTABLE = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1;
 /** Registers that have the address of a turn, as SP has. */
 export const BASE = 20, COPY = 22;
