@@ -263,10 +263,10 @@ class Fuzzer {
 
   #ioctl(request = this.#anyRequest()): void {
     const { random, bed } = this;
-    const fd = !this.#usual && random.below(8) === 0 ? random.pick(this.#fds) : this.#descriptorFor(request);
     const code = !this.#usual && random.below(20) === 0 ? request.code ^ 1 << random.below(31) : request.code;
     const before = bed.refusals();
-    const { task, result } = bed.visit(({ kernel }) => {
+    const { fd, task, result } = bed.visit(({ kernel }) => {
+      const fd = !this.#usual && random.below(8) === 0 ? random.pick(this.#fds) : this.#descriptorFor(kernel, request);
       let argument = this.#usual ? 0n : BigInt(random.pick(NUMBERS));
       if (request.struct !== undefined && (this.#usual || random.below(10) > 0)) {
         const nested = this.#usual ? FN_VCPU_ARG : random.pick(ARGUMENT_STRUCTS);
@@ -278,7 +278,7 @@ class Fuzzer {
         kernel.store(this.#pid, this.#scratch, new Uint8Array(0x800));
         argument = request.name === "GZVM_RUN" ? BigInt(this.#scratch) : 0n;
       }
-      return kernel.ioctl(this.#pid, fd, code, argument);
+      return { fd, ...kernel.ioctl(this.#pid, fd, code, argument) };
     });
     if (result === undefined) this.#tasks.push(task);
     else if (result > 2) this.#fds.push(result);
@@ -288,10 +288,10 @@ class Fuzzer {
   }
 
   /** The newest or any descriptor of the kind that the request is for. */
-  #descriptorFor({ on, code }: Request): number {
+  #descriptorFor(kernel: HostKernel, { on, code }: Request): number {
     const driver = (code >>> 8 & 0xff) === GZVM_MAGIC ? "gzvm" : "gunyah";
     const kind = on === "device" ? driver : `${driver}-${on}`;
-    const fitting = this.bed.visit(({ kernel }) => this.#fds.filter((fd) => kernel.fileOf(this.#pid, fd)?.kind === kind));
+    const fitting = this.#fds.filter((fd) => kernel.fileOf(this.#pid, fd)?.kind === kind);
     return fitting.length === 0
       ? this.#fds[driver === "gzvm" ? 1 : 0]
       : this.#usual || this.random.below(2) > 0

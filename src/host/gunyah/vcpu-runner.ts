@@ -42,8 +42,8 @@ export class VcpuRunner {
 
   /** RUN: the result, or undefined while it goes on. */
   enter(task: number, vcpu: VcpuFunction): number | undefined {
-    const vm = this.#vmOf(vcpu);
     if (vcpu.removed) return this.#kernel.refuse(Errno.ENODEV, SECTION, "the vCPU's function was removed", { vcpu: vcpu.number });
+    const vm = this.#vmOf(vcpu);
     if (vcpu.task !== undefined) {
       vcpu.waiters.push(task);
       return undefined;

@@ -597,10 +597,13 @@ Deno.test("G56: the VM goes with its own descriptor; a vCPU's that is still open
     const { stack, vmm } = onStack(script);
     const { vm, vcpu, run } = vmm.loaded();
     const task = when === "new" ? undefined : vmm.begin(vcpu, GZVM.RUN, run).task;
+    // Another thread waits for its turn.
+    const second = when === "running" ? vmm.begin(vcpu, GZVM.RUN, vmm.place(new Uint8Array(GZVM_RUN.size))).task : undefined;
     if (when === "running" || when === "interrupted") stack.pass(1e7);
     if (when === "interrupted") vmm.kernel((kernel) => kernel.signal(task!));
     vmm.close(vm);
     if (task !== undefined) assert.equal(stack.await(task, 1e9), when === "interrupted" ? EINTR : -19, when);
+    if (second !== undefined) assert.equal(stack.await(second, 1e9), -19);
     vmm.refused(vmm.ioctl(vcpu, GZVM.RUN, run), "ENODEV", /the VM is gone/);
     vmm.refused(vmm.setRegister(vcpu, PC, 0n), "ENODEV", /the VM is gone/);
     stack.pass(1e9);
