@@ -27,14 +27,19 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
     const overlay = plan.what.kind === "boot" ? `--disk ${disk},overlay` : 'mode = "overlay"';
     throw new Failure(`--record: disk ${disk} is written to, and would be another one at the replay; use ${overlay}`);
   }
-  const header = await recordingHeader(plan);
+  const { from } = plan;
+  // The snapshot goes into the recording, as whoever runs that again has no other.
+  const whole = from && !from.bytes
+    ? { ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes: await Deno.readFile(from.path) } }
+    : plan;
+  const header = await recordingHeader(whole);
   try {
     // The worker opens it again; what is wrong with the path is said here.
     Deno.openSync(path, { write: true, create: true }).close();
   } catch (error) {
     throw new Failure(`--record ${path}: ${error instanceof Error ? error.message : error}`);
   }
-  return { ...plan, record: { path, header } };
+  return { ...whole, record: { path, header } };
 }
 
 /** Adds the commands. `again` runs another command line. */
@@ -42,17 +47,18 @@ export function registerRecord(program: Command, entry: URL, exit: (code: number
   program.command("record")
     .description("run WHAT and record everything that enters it (run --record, boot --record)")
     .argument("<file>", "recording to write")
-    .argument("<what...>", "behind --: what el2 run takes, or a whole command: boot IMAGE ..")
+    .argument("<what...>", "behind --: what el2 run takes, or a whole command: boot IMAGE .., snapshot load FILE ..")
     .addHelpText(
       "after",
       `
 Examples:
   el2 record bug.rec -- phone.toml --for 10s
   el2 record bug.rec -- boot Image --initrd initrd --stdio
+  el2 record bug.rec -- snapshot load before.snap --stdio
   el2 replay bug.rec --verify`,
     )
     .action(async (file, what) => {
-      const command = what[0] === "run" || what[0] === "boot" ? what : ["run", ...what];
+      const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await again([...command, "--record", file]);
     });
 

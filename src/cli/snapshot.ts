@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
+import { recorded, recordOption } from "./record.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
@@ -29,6 +30,7 @@ export function registerSnapshot(program: Command, entry: URL, exit: (code: numb
     .option("--for <time>", "end after this much virtual time more", parseDuration)
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(new Option("--tier <tier>", "what executes instructions; snapshots know no difference").choices(TIERS))
+    .addOption(recordOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(
       "after",
@@ -39,7 +41,7 @@ Examples:
   el2 snapshot load before.snap
   el2 snapshot load before.snap --stdio --tier interp`,
     )
-    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost }) => {
+    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost, record }) => {
       const { header, plan } = await planOfSnapshot(file, allowHost);
       const loaded: SessionPlan = {
         ...plan,
@@ -49,7 +51,7 @@ Examples:
       };
       const single = plan.what.kind === "boot";
       exit(
-        await showSession(entry, loaded, {
+        await showSession(entry, await recorded(loaded, record), {
           title: header.title,
           stdio: stdio ?? false,
           log: undefined,

@@ -61,6 +61,16 @@ export interface RootPlan {
   readonly app: Uint8Array;
 }
 
+/** A snapshot to begin with. */
+export interface BeginPlan {
+  /** The file; where there are `bytes`, a name for people. */
+  readonly path: string;
+  /** Where it cannot be loaded the machine starts all the same. */
+  readonly spare: boolean;
+  /** Its content, in a recording. */
+  readonly bytes?: Uint8Array;
+}
+
 /** What makes a machine. */
 export interface SessionPlan {
   /** Physical CPUs, 1..8. */
@@ -96,7 +106,7 @@ export interface SessionPlan {
   /** A recording that is run again. */
   readonly replay?: ReplayPlan;
   /** A snapshot that the machine begins with, in place of its start. */
-  readonly from?: { readonly path: string; /** Where it cannot be loaded the machine starts all the same. */ readonly spare: boolean };
+  readonly from?: BeginPlan;
   /** File for a snapshot of the machine when it first shows a prompt; until then nothing enters. */
   readonly instant?: string;
   /** The machine starts again when its primary VM asks for a reset. */

@@ -5,8 +5,12 @@ import { createHash } from "node:crypto";
 import { catalogEntry } from "../../src/workstation/catalog.ts";
 import { TIERS } from "../../src/workstation/plan.ts";
 import { Random } from "../support/random.ts";
+import { assemble } from "../../src/workstation/assemble.ts";
+import { writeSnapshot } from "../../src/workstation/snapshot/file.ts";
+import { snapshotOf } from "../../src/workstation/snapshot/save.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
+import { demoPlan, runTo } from "../workstation/snapshot/systems.ts";
 import { el2 } from "./program.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
@@ -72,6 +76,26 @@ Deno.test("W56: diff A A is 0; two seeds are 1, and the first difference is name
     const { difference } = JSON.parse(other.stdout);
     assert.match(difference.insn, /^\d+$/);
     assert.equal(difference.ns.length, 2);
+  }));
+
+Deno.test("a run from a snapshot is recorded with it, and replays in every tier when the snapshot is gone", () =>
+  inFolder(async (folder) => {
+    const [snapshot, file] = [`${folder}/demo.snap`, `${folder}/demo.rec`];
+    const plan = await demoPlan();
+    const system = assemble(plan);
+    runTo(system, 300_000);
+    for (const _done of writeSnapshot(snapshot, snapshotOf(system, plan, "demo")));
+    const run = await el2("record", file, "--", "snapshot", "load", snapshot, "--headless", "--turbo", "--for", "2s");
+    assert.equal(run.code, 0, run.stderr);
+    assert.match(run.stdout, /^hello\| tick 1$/m);
+    await Deno.remove(snapshot);
+    assert.ok(!(await Deno.readTextFile(file)).includes(folder));
+    for (const tier of TIERS) {
+      const replayed = await el2("replay", file, "--verify", "--tier", tier);
+      assert.equal(replayed.code, 0, replayed.stderr);
+      assert.equal(replayed.stdout, run.stdout);
+    }
+    assert.equal((await el2("diff", file, file)).code, 0);
   }));
 
 Deno.test("a recording that was cut off, changed or is none is refused by line, or said to be cut off", () =>

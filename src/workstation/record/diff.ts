@@ -1,10 +1,10 @@
 // Two recordings side by side: both runs again, and the first instruction after which they are not the same.
 
-import { assemble } from "../assemble.ts";
 import type { VmSample } from "../protocol.ts";
 import type { System } from "../system.ts";
+import { beginSystem } from "../snapshot/begin.ts";
 import { Past } from "./past.ts";
-import type { Recording } from "./recording.ts";
+import { type Recording, RecordingError } from "./recording.ts";
 
 /** Instructions between comparisons, coarse to fine: each level looks closer at where the one before found a difference. */
 const STRIDES = [1_000_000, 1_000, 1];
@@ -52,7 +52,9 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
 
 function begin({ plan, inputs, end }: Recording): Past {
   const replay = { recording: { inputs, checks: [], end }, verify: false, to: undefined };
-  return new Past(assemble({ ...plan, replay }), inputs, end?.at);
+  const begun = beginSystem({ ...plan, replay });
+  if ("refused" in begun) throw new RecordingError(begun.refused);
+  return new Past(begun.system, inputs, end?.at);
 }
 
 function describe([first, second]: readonly [System, System]): RunDifference {

@@ -113,8 +113,12 @@ export async function readRecording(path: string): Promise<Recording> {
     else if (line.end !== undefined) end = { at: line.at, end: line.end };
     else throw new RecordingError(`${path}:${index + 1}: neither input, check nor end`);
   }
+  const plan = await withFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan;
+  if (plan.from && !(plan.from.bytes instanceof Uint8Array)) {
+    throw new RecordingError(`${path}:1: the snapshot that it begins with is none`);
+  }
   return {
-    plan: await withFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan,
+    plan,
     inputs,
     checks,
     end: sealed ? end : undefined,
@@ -122,7 +126,7 @@ export async function readRecording(path: string): Promise<Recording> {
 }
 
 /** A recording may be anybody's: what its plan says of files to write is left out, and a machine that writes through to a disk is refused. */
-function foreignPlan(path: string, { record: _record, from: _from, instant: _instant, logs: _logs, ...plan }: SessionPlan): SessionPlan {
+function foreignPlan(path: string, { record: _record, from, instant: _instant, logs: _logs, ...plan }: SessionPlan): SessionPlan {
   let written: string | undefined;
   try {
     written = writtenDisk(plan);
@@ -131,7 +135,8 @@ function foreignPlan(path: string, { record: _record, from: _from, instant: _ins
     throw new RecordingError(`${path}:1: its plan makes no machine`);
   }
   if (written !== undefined) throw new RecordingError(`${path}:1: its machine writes to ${written}; none that is recorded does`);
-  return plan;
+  // A snapshot is in the recording, or there is none.
+  return from?.bytes ? { ...plan, from: { path: `${path}: its snapshot`, spare: false, bytes: from.bytes } } : plan;
 }
 
 function lineOf(path: string, lines: readonly string[], index: number): Record<string, unknown> {

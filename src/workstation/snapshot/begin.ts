@@ -38,7 +38,7 @@ export function beginSystem(plan: SessionPlan): Begun | { readonly refused: stri
   const { from } = plan;
   if (!from) return { system: assemble(plan), plan, state: undefined };
   try {
-    const { state } = readSnapshot(from.path, from.spare);
+    const { state } = readSnapshot(from.path, from.spare, from.bytes);
     const system = assembleFrom(plan);
     system.load(state, from.spare);
     return { system, plan, state };

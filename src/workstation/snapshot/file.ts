@@ -128,10 +128,11 @@ export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, 
 /**
  * @param own the file is one of the user's own cache: checksums of sections find accidents, and the one of the whole file, against others,
  * is left out
+ * @param bytes its content, where that is known
  * @throws SnapshotError, or what the system says of the file.
  */
-export function readSnapshot(path: string, own = false): Snapshot {
-  const reader = new SectionReader(path, readWhole(path));
+export function readSnapshot(path: string, own = false, bytes: Uint8Array = readWhole(path)): Snapshot {
+  const reader = new SectionReader(path, bytes);
   const header = parseHeader(reader);
   if (header.version !== VERSION) {
     reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}; only the same version loads it`);

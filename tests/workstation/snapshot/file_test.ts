@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import { assemble } from "../../../src/workstation/assemble.ts";
+import type { SessionPlan } from "../../../src/workstation/plan.ts";
 import { readSnapshot, readSnapshotHeader, type Snapshot, SnapshotError, writeSnapshot } from "../../../src/workstation/snapshot/file.ts";
 import { snapshotOf } from "../../../src/workstation/snapshot/save.ts";
 import { verifySnapshot } from "../../../src/workstation/snapshot/verify.ts";
@@ -26,12 +27,13 @@ function write(path: string, snapshot: Snapshot, packed?: boolean): void {
   for (const _done of writeSnapshot(path, snapshot, packed));
 }
 
-async function demoSnapshot(): Promise<Snapshot> {
-  const plan = await demoPlan();
+function snapshotAt(plan: SessionPlan, instructions: number): Snapshot {
   const system = assemble(plan);
-  runTo(system, 300_000);
+  runTo(system, instructions);
   return snapshotOf(system, plan, "demo");
 }
+
+const demoSnapshot = async () => snapshotAt(await demoPlan(), 300_000);
 
 /** A section of a file. */
 interface Section {
@@ -135,31 +137,33 @@ Deno.test("a file that is cut off, of another version or none is refused by plac
     await refused(fileOf([{ kind: 1, content: new TextEncoder().encode(other) }, ...rest]), /saved by el2 9\.9\.9/);
   }));
 
-Deno.test("of files with changes, checksums mended in half of them, none is taken that is not what it says", () =>
-  inFolder(async (folder) => {
-    const path = `${folder}/x`;
-    write(path, await demoSnapshot());
-    const whole = await Deno.readFile(path), sections = sectionsOf(whole);
-    assert.equal(refusal(path), undefined);
-    const random = new Random(11);
-    let refused = 0, taken = 0;
-    for (let round = 0; round < (LONG ? 10_000 : 100); round++) {
-      const mended = round % (LONG ? 2 : 5) === 0;
-      if (mended) {
-        // In the fields: pages are anything, and the plan is the person's.
-        const changed = sections.map(({ kind, content }) => ({ kind, content: kind === 3 ? mutated(content, random) : content }));
-        await Deno.writeFile(path, fileOf(changed));
-      } else await Deno.writeFile(path, mutated(whole, random));
-      const rule = refusal(path);
-      if (rule !== undefined) refused++;
-      else {
-        assert.ok(mended, `round ${round}: a change that no checksum tells is taken`);
-        taken++;
+for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootPlan]] as const) {
+  Deno.test(`of files of ${what} with changes, checksums mended in half of them, none is taken that is not what it says`, () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/x`;
+      write(path, await snapshotAt(await make(), 300_000));
+      const whole = await Deno.readFile(path), sections = sectionsOf(whole);
+      assert.equal(refusal(path), undefined);
+      const random = new Random(11);
+      let refused = 0, taken = 0;
+      for (let round = 0; round < (LONG ? 10_000 : 100); round++) {
+        const mended = round % (LONG ? 2 : 5) === 0;
+        if (mended) {
+          // In the fields: pages are anything, and the plan is the person's.
+          const changed = sections.map(({ kind, content }) => ({ kind, content: kind === 3 ? mutated(content, random) : content }));
+          await Deno.writeFile(path, fileOf(changed));
+        } else await Deno.writeFile(path, mutated(whole, random));
+        const rule = refusal(path);
+        if (rule !== undefined) refused++;
+        else {
+          assert.ok(mended, `round ${round}: a change that no checksum tells is taken`);
+          taken++;
+        }
       }
-    }
-    // A register may hold anything: such a state is another one, and whole.
-    assert.ok(refused > taken, `${refused} refused, ${taken} taken`);
-  }));
+      // A register may hold anything: such a state is another one, and whole.
+      assert.ok(refused > taken, `${refused} refused, ${taken} taken`);
+    }));
+}
 
 /** A copy with a byte or a few changed, a run of bytes moved, or an end cut off. */
 function mutated(bytes: Uint8Array, random: Random): Uint8Array {

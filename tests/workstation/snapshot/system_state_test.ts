@@ -36,22 +36,26 @@ Deno.test("a machine that was saved at any instruction and loaded goes on with t
   }
 });
 
-Deno.test("save, load, save gives the same bytes at random instruction counts", async () => {
-  const plan = await demoPlan();
-  const random = new Random(LONG ? 2 : 1);
-  const counts = Array.from({ length: LONG ? 1_000 : 30 }, () => random.word() % 3_000_000).sort((a, b) => a - b);
-  const system = assemble(plan);
-  for (const count of counts) {
-    runTo(system, count);
-    const state = system.save();
-    const copy = assembleEmpty(plan);
-    copy.load(state, !LONG);
-    const again = copy.save();
-    assert.ok(equalBytes(again.fields, state.fields), `fields at ${count} instructions`);
-    assert.deepEqual([...again.pages.keys()], [...state.pages.keys()]);
-    for (const [page, bytes] of state.pages) assert.ok(equalBytes(again.pages.get(page)!, bytes), `page ${page} at ${count} instructions`);
-  }
-});
+for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootPlan]] as const) {
+  Deno.test(`save, load, save of ${what} gives the same bytes at random instruction counts`, async () => {
+    const plan = await make();
+    const random = new Random(LONG ? 2 : 1);
+    const counts = Array.from({ length: LONG ? 1_000 : 30 }, () => random.word() % 3_000_000).sort((a, b) => a - b);
+    const system = assemble(plan);
+    for (const count of counts) {
+      runTo(system, count);
+      const state = system.save();
+      const copy = assembleEmpty(plan);
+      copy.load(state, !LONG);
+      const again = copy.save();
+      assert.ok(equalBytes(again.fields, state.fields), `fields at ${count} instructions`);
+      assert.deepEqual([...again.pages.keys()], [...state.pages.keys()]);
+      for (const [page, bytes] of state.pages) {
+        assert.ok(equalBytes(again.pages.get(page)!, bytes), `page ${page} at ${count} instructions`);
+      }
+    }
+  });
+}
 
 Deno.test("what was typed ahead and not read yet is in the state", async () => {
   const plan = await bootPlan();
