@@ -17,6 +17,7 @@ import {
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
 import { Client } from "../client.ts";
 import { FakeHost } from "../fake-host.ts";
+import { HostStack } from "../host-stack.ts";
 import { vcpuCap, wakeup } from "../fake-platform.ts";
 
 const BELL = 0x20, BELL_CAP = 0x77n;
@@ -95,6 +96,14 @@ Deno.test("V51: a signal before the doorbell is there is dropped, not queued", (
   assert.equal(signal(), 8);
   assert.deepEqual(fake.platform.calls.filter((call) => call.startsWith("send")), ["send 0x77 1"]);
   assert.deepEqual(counter(), Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0));
+  const stack = new HostStack({ scripts: {} });
+  const shown: string[] = [];
+  stack.hypervisor.trace.listen(["ioctl"], ({ name }) => shown.push(name));
+  const seen = new Client(stack);
+  const fd = seen.kernel((kernel, pid) => kernel.eventfd(pid, 0));
+  assert.equal(seen.add(seen.createVm(), FunctionType.Irqfd, FN_IRQFD_ARG, { fd, label: BELL }), 0);
+  seen.kernel((kernel, pid) => kernel.write(pid, fd, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0)));
+  assert.ok(shown.includes("irqfd signal dropped: its doorbell is not bound"), shown.join("\n"));
 });
 
 Deno.test("V52: a LEVEL irqfd sets the doorbell's masks to 1 and 1 when it is bound, an edge one does not", () => {

@@ -1,6 +1,7 @@
 // Lines 72 to 83 of the checklist of spec/vm-manager.md §17: the end of VMs, probing, and what VMMs in the field do.
 
 import assert from "node:assert/strict";
+import { ErrorCode } from "../../../src/abi/errors.ts";
 import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { VM_GET_HYP_RESOURCES } from "../../../src/abi/rpc/messages/resources.ts";
 import { readDevicetree } from "../../../src/devicetree/reader.ts";
@@ -127,8 +128,23 @@ Deno.test("V80: unknown functions of the vendor's range answer -1", () => {
 });
 
 Deno.test("V81: the guest's devicetree has the hypervisor node and the resource manager's, its TX capability and interrupt first", () => {
-  const vmm = new Client(new HostStack({ scripts: {} }));
+  const errors: bigint[] = [];
+  let caps: readonly bigint[] = [];
+  const vmm = new Client(
+    new HostStack({
+      scripts: {
+        [BASE]: function* () {
+          for (const cap of caps) {
+            const x = [cap, BigInt(BASE + 0x1000), 240n];
+            errors.push(yield { do: "hvc", immediate: 0x6000 + HYPERCALLS.msgqueue_receive.number, x });
+          }
+          yield { do: "hvc", immediate: 0, x: [0x8400_0008n] };
+        },
+      },
+    }),
+  );
   const { vm, memory } = vmm.loadedVm();
+  const vcpu = vmm.vcpu(vm);
   assert.equal(vmm.ioctl(vm, GH.START), 0);
   const read = readDevicetree(vmm.read(memory + DTB - BASE, 0x4000));
   assert.ok(read.ok);
@@ -140,6 +156,10 @@ Deno.test("V81: the guest's devicetree has the hypervisor node and the resource 
   const reg = readCells(rm, "reg")!, interrupts = readCells(rm, "interrupts")!;
   assert.deepEqual([reg.length, interrupts.length], [4, 6]);
   assert.ok(interrupts[1] < interrupts[4], "the TX interrupt was allocated first");
+  // The first capability is to send by, the second to receive by.
+  caps = [reg[1], reg[3]].map(BigInt);
+  assert.equal(vmm.ioctl(vcpu, GH.RUN), 0);
+  assert.deepEqual(errors.map(Number), [ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, ErrorCode.MSGQUEUE_EMPTY]);
 });
 
 /** The groups of gunyah-test-vmm one by one: `../test_vmm`. */
