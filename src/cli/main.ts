@@ -3,6 +3,7 @@
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { registerBack } from "./back.ts";
 import { registerSnapshot } from "./snapshot.ts";
+import { registerBench } from "./bench.ts";
 import { registerBoot } from "./boot.ts";
 import { commandTree } from "./command-tree.ts";
 import { registerCompletion } from "./completion.ts";
@@ -79,6 +80,7 @@ Examples:
   registerIoctl(program);
   registerPersonas(program);
   registerVmm(program, exit);
+  registerBench(program, entry, exit);
   registerVersion(program);
   registerCompletion(program);
   registerMan(program);

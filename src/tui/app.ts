@@ -461,7 +461,7 @@ export class App {
 
   #onlySelected(): { table: Table; row: Row } | undefined {
     const { selection } = this.#focus;
-    if (!selection) this.#say("nothing is selected here");
+    if (!selection) this.#say("nothing is selected in this pane; Tab goes to the next");
     return selection;
   }
 
