@@ -13,6 +13,8 @@ import type { SystemState } from "../../src/workstation/snapshot/system-state.ts
 import type { Move, SessionEvent } from "../../src/workstation/protocol.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Instructions that a session has executed at least when it is paused. */
+const LENGTH = LONG ? 3_000_000 : 600_000;
 
 function hashesOf(system: System): string {
   return `${system.instructions()} ${system.hashRegisters()} ${system.hashMemory()}`;
@@ -67,13 +69,17 @@ class Session {
     return (await this.event("moved")).error;
   }
 
-  /** Lets it run for a while, types, and pauses it. */
+  /** Lets it run, types on the way, and pauses it. */
   async runAWhile(): Promise<void> {
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await this.#runTo(LENGTH / 2);
     this.engine.input("hello", new TextEncoder().encode("t"));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await this.#runTo(LENGTH);
     this.engine.pause(true);
     await this.event("paused");
+  }
+
+  async #runTo(instructions: number): Promise<void> {
+    while (this.engine.system.instructions() < instructions) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }
 
