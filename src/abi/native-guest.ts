@@ -29,6 +29,8 @@ export interface NativeVcpu {
   vcpuRun(cap: bigint, resume0: bigint, resume1: bigint, resume2: bigint): void;
   /** Bytes of the VM's own address space, through stage 2 with read rights; undefined where a page is not readable RAM. */
   read(ipa: number, length: number): Uint8Array | undefined;
+  /** The same into bytes that are there. False where a page is not readable RAM; bytes before it may be filled then. */
+  readInto(ipa: number, into: Uint8Array): boolean;
   /** False, and nothing is written, where a page is not writable RAM. */
   write(ipa: number, bytes: Uint8Array): boolean;
   /** A load or store of 1, 2, 4 or 8 bytes to a device of the VM (GIC frames, UART); undefined is an external abort. */

@@ -231,10 +231,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.#devices?.connect({
       read: (address, into) => {
         const at = userAddress(address, into.length);
-        const result = at === undefined ? undefined : kernel.load(this.pid, at, into.length);
-        if (result?.ok !== true) return false;
-        into.set(result.value);
-        return true;
+        return at !== undefined && kernel.loadInto(this.pid, at, into) === undefined;
       },
       write: (address, from) => {
         const at = userAddress(address, from.length);

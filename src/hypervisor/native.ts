@@ -228,15 +228,38 @@ export class NativeExecution implements NativeVcpu {
 
   read(ipa: number, length: number): Uint8Array | undefined {
     const bytes = new Uint8Array(length);
+    return this.readInto(ipa, bytes) ? bytes : undefined;
+  }
+
+  readInto(ipa: number, into: Uint8Array): boolean {
     const { ram } = this.vcpu.hypervisor.machine;
-    const done = this.#eachPage(ipa, length, Stage2Flags.Read, (pa, at, size) => bytes.set(ram.bytes(pa, size), at));
-    return done ? bytes : undefined;
+    const { length } = into;
+    for (let done = 0; done < length;) {
+      const size = pieceAt(ipa + done, length - done);
+      const pa = this.#ramPa(ipa + done, size, Stage2Flags.Read);
+      if (pa === undefined) return false;
+      ram.read(pa, size === length ? into : into.subarray(done, done + size));
+      done += size;
+    }
+    return true;
   }
 
   write(ipa: number, bytes: Uint8Array): boolean {
     const { ram } = this.vcpu.hypervisor.machine;
-    const check = this.#eachPage(ipa, bytes.length, Stage2Flags.Write, () => {});
-    return check && this.#eachPage(ipa, bytes.length, Stage2Flags.Write, (pa, at, size) => ram.write(pa, bytes.subarray(at, at + size)));
+    const { length } = bytes;
+    const places: number[] = [];
+    for (let done = 0; done < length; done += pieceAt(ipa + done, length - done)) {
+      const pa = this.#ramPa(ipa + done, pieceAt(ipa + done, length - done), Stage2Flags.Write);
+      if (pa === undefined) return false;
+      places.push(pa);
+    }
+    let done = 0;
+    for (const pa of places) {
+      const size = pieceAt(ipa + done, length - done);
+      ram.write(pa, size === length ? bytes : bytes.subarray(done, done + size));
+      done += size;
+    }
+    return true;
   }
 
   readDevice(ipa: number, size: number): bigint | undefined {
@@ -333,19 +356,16 @@ export class NativeExecution implements NativeVcpu {
     return this.vcpu.hypervisor.machine.ram.contains(pa, 1) ? undefined : pa;
   }
 
-  /** Calls `act` for each piece in one page; false at the first page that is no RAM or that does not allow it. */
-  #eachPage(ipa: number, length: number, flag: number, act: (pa: number, at: number, size: number) => void): boolean {
-    const { ram } = this.vcpu.hypervisor.machine;
-    for (let done = 0; done < length;) {
-      const at = ipa + done;
-      const size = Math.min(length - done, PAGE_SIZE - at % PAGE_SIZE);
-      const page = this.#addressSpace.stage2.lookup(at);
-      if (!page || !(page.flags & flag)) return false;
-      const pa = page.pa + at % PAGE_SIZE;
-      if (!ram.contains(pa, size)) return false;
-      act(pa, done, size);
-      done += size;
-    }
-    return true;
+  /** Where a piece that lies in one page is; undefined where that is no RAM or does not allow it. */
+  #ramPa(ipa: number, size: number, flag: number): number | undefined {
+    const page = this.#addressSpace.stage2.lookup(ipa);
+    if (!page || !(page.flags & flag)) return undefined;
+    const pa = page.pa + ipa % PAGE_SIZE;
+    return this.vcpu.hypervisor.machine.ram.contains(pa, size) ? pa : undefined;
   }
+}
+
+/** Bytes from `address` on, of `length`, that lie in its page. */
+function pieceAt(address: number, length: number): number {
+  return Math.min(length, PAGE_SIZE - address % PAGE_SIZE);
 }

@@ -3,6 +3,8 @@
 import type { Core } from "../core/interface.ts";
 import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
 
+const FEW_BYTES = 16;
+
 /** RAM as devices, hypervisor and native guests see it. Writes tell the core, which may hold decoded instructions of a page. */
 export class Ram {
   readonly #bytes: Uint8Array;
@@ -22,6 +24,16 @@ export class Ram {
   bytes(pa: number, size: number): Uint8Array {
     this.#check(pa, size);
     return this.#bytes.subarray(pa - RAM_BASE, pa - RAM_BASE + size);
+  }
+
+  /** Fills `into` from `pa` on. Throws a RangeError outside RAM. */
+  read(pa: number, into: Uint8Array): void {
+    const { length } = into;
+    this.#check(pa, length);
+    const from = pa - RAM_BASE;
+    // A view costs more than a few bytes do.
+    if (length <= FEW_BYTES) { for (let i = 0; i < length; i++) into[i] = this.#bytes[from + i]; }
+    else into.set(this.#bytes.subarray(from, from + length));
   }
 
   /** Does something with writes to RAM, by `write` and `zero`, left out: what they would fill is loaded afterwards. */

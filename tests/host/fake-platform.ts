@@ -171,6 +171,11 @@ export class FakePlatform {
         this.inside.set(index, { cap, resume, action });
       },
       read: (ipa, length) => ipa >= RAM && ipa + length <= RAM + this.size ? this.memory.slice(ipa - RAM, ipa - RAM + length) : undefined,
+      readInto: (ipa, into) => {
+        if (ipa < RAM || ipa + into.length > RAM + this.size) return false;
+        into.set(this.memory.subarray(ipa - RAM, ipa - RAM + into.length));
+        return true;
+      },
       write: (ipa, bytes) => {
         if (ipa < RAM || ipa + bytes.length > RAM + this.size) return false;
         this.memory.set(bytes, ipa - RAM);

@@ -106,6 +106,11 @@ export class FakeVcpu implements NativeVcpu {
     this.running = args;
   }
 
+  readInto(ipa: number, into: Uint8Array): boolean {
+    into.set(this.read(ipa, into.length)!);
+    return true;
+  }
+
   read(ipa: number, length: number): Uint8Array | undefined {
     const bytes = new Uint8Array(length);
     for (let at = 0; at < length;) {

@@ -106,6 +106,10 @@ class FaultyVcpu implements NativeVcpu {
     return this.vcpu.read(ipa, length);
   }
 
+  readInto(ipa: number, into: Uint8Array): boolean {
+    return this.vcpu.readInto(ipa, into);
+  }
+
   write(ipa: number, bytes: Uint8Array): boolean {
     return this.vcpu.write(ipa, bytes);
   }

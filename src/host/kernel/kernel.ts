@@ -334,6 +334,11 @@ export class HostKernel {
     return this.memory.load(this.spaceOf(pid), address, length);
   }
 
+  /** A load into bytes that are there; the signal where it cannot be. */
+  loadInto(pid: number, address: number, into: Uint8Array): number | undefined {
+    return this.memory.loadInto(this.spaceOf(pid), address, into);
+  }
+
   store(pid: number, address: number, bytes: Uint8Array): Access<void> {
     return this.memory.store(this.spaceOf(pid), address, bytes);
   }

@@ -210,7 +210,10 @@ export class HostMemory {
 
   /** The mapping that holds this address. */
   mappingAt(space: UserSpace, address: number): Mapping | undefined {
-    return space.mappings.find(({ start, pages }) => address >= start && address < start + pages * PAGE_SIZE);
+    for (const mapping of space.mappings) {
+      if (address >= mapping.start && address < mapping.start + mapping.pages * PAGE_SIZE) return mapping;
+    }
+    return undefined;
   }
 
   // ---- access by the process ----
@@ -218,19 +221,38 @@ export class HostMemory {
   /** A load by the process. */
   load(space: UserSpace, address: number, length: number): Access<Uint8Array> {
     const bytes = new Uint8Array(length);
-    const fault = this.#each(space, address, length, false, (ipa, at, size) => {
-      const piece = this.#cpu().read(ipa, size);
-      if (piece !== undefined) bytes.set(piece, at);
-      return piece !== undefined;
-    });
+    const fault = this.loadInto(space, address, bytes);
     return fault === undefined ? { ok: true, value: bytes } : { ok: false, signal: fault };
+  }
+
+  /** The same into bytes that are there; the signal where it cannot be. */
+  loadInto(space: UserSpace, address: number, into: Uint8Array): number | undefined {
+    const { length } = into;
+    for (let done = 0; done < length;) {
+      const at = address + done;
+      const size = Math.min(length - done, PAGE_SIZE - at % PAGE_SIZE);
+      const page = this.#pageAt(space, at, false);
+      if (page < 0) return -page;
+      // Memory that a VM has now: the access takes an external abort.
+      if (!this.#cpu().readInto(page + at % PAGE_SIZE, size === length ? into : into.subarray(done, done + size))) return Signal.SIGBUS;
+      done += size;
+    }
+    return undefined;
   }
 
   /** A store by the process; what lies before a fault is written. */
   store(space: UserSpace, address: number, bytes: Uint8Array): Access<void> {
-    const write = (ipa: number, at: number, size: number) => this.#cpu().write(ipa, bytes.subarray(at, at + size));
-    const fault = this.#each(space, address, bytes.length, true, write);
-    return fault === undefined ? { ok: true, value: undefined } : { ok: false, signal: fault };
+    const { length } = bytes;
+    for (let done = 0; done < length;) {
+      const at = address + done;
+      const size = Math.min(length - done, PAGE_SIZE - at % PAGE_SIZE);
+      const page = this.#pageAt(space, at, true);
+      if (page < 0) return { ok: false, signal: -page };
+      const piece = size === length ? bytes : bytes.subarray(done, done + size);
+      if (!this.#cpu().write(page + at % PAGE_SIZE, piece)) return { ok: false, signal: Signal.SIGBUS };
+      done += size;
+    }
+    return { ok: true, value: undefined };
   }
 
   /** The kernel's copy_from_user: undefined is EFAULT. */
@@ -327,26 +349,12 @@ export class HostMemory {
     return ipa === undefined ? Signal.SIGBUS : { ipa, object: undefined };
   }
 
-  /** Calls `act` for each piece in one page; the signal at the first that cannot be touched. */
-  #each(
-    space: UserSpace,
-    address: number,
-    length: number,
-    write: boolean,
-    act: (ipa: number, at: number, size: number) => boolean,
-  ): number | undefined {
-    for (let done = 0; done < length;) {
-      const at = address + done;
-      const size = Math.min(length - done, PAGE_SIZE - at % PAGE_SIZE);
-      const mapping = this.mappingAt(space, at);
-      if (mapping === undefined || !(write ? mapping.write : mapping.read)) return Signal.SIGSEGV;
-      const found = this.#resolve(mapping, Math.floor((at - mapping.start) / PAGE_SIZE), write);
-      if (typeof found === "number") return found;
-      // Memory that a VM has now: the access takes an external abort.
-      if (!act(found.ipa + at % PAGE_SIZE, done, size)) return Signal.SIGBUS;
-      done += size;
-    }
-    return undefined;
+  /** IPA of the page that holds an address of a process; minus the signal that touching it raises. */
+  #pageAt(space: UserSpace, address: number, write: boolean): number {
+    const mapping = this.mappingAt(space, address);
+    if (mapping === undefined || !(write ? mapping.write : mapping.read)) return -Signal.SIGSEGV;
+    const found = this.#resolve(mapping, Math.floor((address - mapping.start) / PAGE_SIZE), write);
+    return typeof found === "number" ? -found : found.ipa;
   }
 }
 
