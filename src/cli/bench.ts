@@ -5,6 +5,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { parseWhole } from "./values.ts";
+import { BENCH, documentText } from "../workstation/inspect/documents.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import { type SessionPlan, type Tier, TIERS } from "../workstation/plan.ts";
 
@@ -127,7 +128,7 @@ export function registerBench(program: Command, entry: URL, exit: (code: number)
       }
       const rows = [{ machine: `el2 ${tier}`, mips: median(el2) }, ...against ? [{ machine: against, mips: median(qemu) }] : []];
       const ratio = against && median(el2.map((mips, round) => mips / qemu[round]));
-      if (json) output(`${JSON.stringify({ schema: "el2.bench/1", rounds, rows, ratio: ratio ?? null })}\n`);
+      if (json) output(`${documentText(BENCH, { rounds, rows, ratio: ratio ?? null })}\n`);
       else {
         output(rows.map(({ machine, mips }) => `${machine.padEnd(12)}${mips.toFixed(0).padStart(8)} MIPS\n`).join(""));
         if (ratio !== undefined) output(`${"ratio".padEnd(12)}${ratio.toFixed(2).padStart(8)}\n`);

@@ -2,6 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { output } from "./print.ts";
+import { ABOUT, documentText } from "../workstation/inspect/documents.ts";
 import { PROTOCOL_VERSION } from "../workstation/control/wire.ts";
 import { VERSION } from "../workstation/version.ts";
 
@@ -19,7 +20,7 @@ export function registerVersion(program: Command): void {
         v8: Deno.version.v8,
         target: Deno.build.target,
       };
-      if (json) output(`${JSON.stringify({ schema: "el2.version/1", ...about })}\n`);
+      if (json) output(`${documentText(ABOUT, about)}\n`);
       else output(Object.entries(about).map(([name, value]) => `${name.padEnd(9)}${value}\n`).join(""));
     });
 }

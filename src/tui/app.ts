@@ -5,13 +5,14 @@ import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
 import { ConsolePane } from "./console-pane.ts";
 import { drawFrame, type FrameState, type LostState } from "./frame.ts";
+import { LONGEST_COPY } from "./clipboard.ts";
 import type { Key } from "./keys.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { type MenuHost, Menus } from "./menus.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
-import { HelpOverlay, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { HelpOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
 import type { Line, Pane } from "./pane.ts";
 import { plainText } from "./records.ts";
 import { Questions } from "./questions.ts";
@@ -27,6 +28,9 @@ import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../
 
 /** Smallest terminal that shows the screen. */
 export const MINIMUM = { columns: 60, rows: 16 } as const;
+
+/** Two clicks at one place within so many ms are Enter. */
+const DOUBLE_CLICK = 400;
 
 /** Between two tries to reach a lost session, ms. */
 export const RETRY = 3000;
@@ -45,6 +49,8 @@ export interface AppPort {
   redraw(): void;
   /** Puts a text on the person's clipboard. */
   copy(text: string): void;
+  /** Writes a text to a file in the folder where el2 runs; says where, or why not. */
+  save(name: string, text: string): Promise<{ readonly path: string } | { readonly error: string }>;
   /** Goes to the shell until the person comes back. */
   suspend(): void;
   /** Reports of the mouse, or not. */
@@ -110,6 +116,10 @@ export class App {
   #failed = false;
   #lost: { message: string; since: number } | undefined;
   #message: Line = { text: "" };
+  /** Layouts that the person has saved, by digit. */
+  readonly #layouts = new Map<string, string>();
+  /** The last click: where, and when. */
+  #clicked = { x: -1, y: -1, at: -Infinity };
   readonly #back: Visit[] = [];
   readonly #forward: Visit[] = [];
   readonly #filterHistory: string[] = [];
@@ -157,10 +167,19 @@ export class App {
   get state(): UiState {
     const filters = this.#tablePanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
     const { layout, screen } = this.#windows;
-    return { layout, screen: screen.key, filters: Object.fromEntries(filters), folded: this.#tree.folded, theme: this.#look.theme };
+    const layouts = Object.fromEntries(this.#layouts);
+    return {
+      layout,
+      layouts,
+      screen: screen.key,
+      filters: Object.fromEntries(filters),
+      folded: this.#tree.folded,
+      theme: this.#look.theme,
+    };
   }
 
-  #restore({ layout, screen, filters, folded, theme }: UiState): void {
+  #restore({ layout, layouts, screen, filters, folded, theme }: UiState): void {
+    for (const [digit, saved] of Object.entries(layouts)) this.#layouts.set(digit, saved);
     this.#windows.load(layout);
     this.#windows.show(screen);
     this.#tree.foldAll(folded);
@@ -364,6 +383,7 @@ export class App {
     "list.sort-reverse": () => this.#onTable((pane) => pane.sortReverse()),
     "list.follow": () => this.#onTable((pane) => pane.follow(true)),
     "list.mark": () => this.#onTable((pane) => pane.toggleMark()),
+    "list.export": () => this.#exportRows(),
     "list.compare": () => this.#compare(),
     "list.view": () => this.#nextView(),
     "list.wider": () => this.#onLanes((lanes) => lanes.zoom(1)),
@@ -372,6 +392,8 @@ export class App {
     "window.right": () => this.#windows.split(true),
     "window.below": () => this.#windows.split(false),
     "window.other": () => this.#windows.shown.length > 1 ? this.#windows.swap() : this.#say("there is one screen; ctrl-w v or s makes two"),
+    "window.save": () => this.#saveLayout(),
+    "window.load": (key) => this.#loadLayout(key.name),
     "window.close": () => this.#windows.close() || this.#say("there is one screen; q leaves"),
     "window.grow": () => this.#windows.size(1),
     "window.shrink": () => this.#windows.size(-1),
@@ -573,7 +595,9 @@ export class App {
     this.port.redraw();
   }
 
+  /** To the clipboard; what is more than terminals take, to a file. */
   #copy(text: string): void {
+    if (text.length > LONGEST_COPY) return this.#toFile("el2-copy.txt", text, "too long for a clipboard:");
     this.port.copy(text);
     this.#say(`copied: ${text}`);
   }
@@ -667,6 +691,44 @@ export class App {
     this.port.send({ kind: this.#paused ? "resume" : "pause" });
   }
 
+  // ---- files and layouts ----
+
+  /** Writes the rows of the list that are shown to a file. */
+  #exportRows(): void {
+    this.#onTable((pane) => {
+      if (pane.rows.length === 0) return this.#say("there is no row to write");
+      this.#toFile(`el2-${pane.name}.ndjson`, pane.rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${pane.rows.length} rows`);
+    });
+  }
+
+  #toFile(name: string, text: string, what: string): void {
+    this.port.save(name, text).then((saved) => {
+      this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "text" : "refused");
+      this.port.changed(true);
+    });
+  }
+
+  #saveLayout(): void {
+    const items = Array.from({ length: 9 }, (_, index): MenuItem => {
+      const digit = String(index + 1), saved = this.#layouts.get(digit);
+      return {
+        key: digit,
+        label: saved ? `now ${saved}` : "free",
+        run: () => {
+          this.#layouts.set(digit, this.#windows.layout);
+          this.#say(`ctrl-w ${digit} shows ${this.#windows.layout} from now on`);
+        },
+      };
+    });
+    this.#overlay = new MenuOverlay(`save ${this.#windows.layout} under`, items);
+  }
+
+  #loadLayout(digit: string): void {
+    const saved = this.#layouts.get(digit);
+    if (saved === undefined) return this.#say(`nothing is saved under ${digit}; ctrl-w w saves what is shown`);
+    this.#windows.load(saved);
+  }
+
   /** Another place of the run is shown. */
   #timeTravel(to: Move): void {
     if (this.options.readOnly) return this.#say("time stays as it is: --read-only");
@@ -693,6 +755,10 @@ export class App {
       this.#windows.focusOn(pane);
       pane.click(y - area.y - 1);
       if (pane === this.#tree) this.#showSelectedConsole();
+      const now = this.#clock(), last = this.#clicked;
+      const again = last.x === x && last.y === y && now - last.at < DOUBLE_CLICK;
+      this.#clicked = again ? { x: -1, y: -1, at: -Infinity } : { x, y, at: now };
+      if (again && pane !== this.#console) this.#go();
     } else if (key.name === "WheelUp" || key.name === "WheelDown") pane.move(key.name === "WheelUp" ? -3 : 3);
   }
 

@@ -2,7 +2,7 @@
 
 import { App, RETRY } from "./app.ts";
 import { type ColourDepth, Screen } from "./cells.ts";
-import { copySequence, LONGEST_COPY } from "./clipboard.ts";
+import { copySequence } from "./clipboard.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
 import type { ThemeName } from "./theme.ts";
@@ -87,10 +87,10 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     leave: () => left.resolve(),
     redraw: () => screen.invalidate(),
     copy(text) {
-      if (text.length > LONGEST_COPY) return;
       aside += copySequence(text, options.tmux ?? false);
       pump.request(true);
     },
+    save: saveFile,
     suspend: () => suspend(mode, pump, screen),
     mouse(on) {
       aside += mouseSequence(on);
@@ -151,6 +151,20 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     globalThis.removeEventListener("unhandledrejection", onCrash);
   }
   return { end: app.end, lost, state: app.state };
+}
+
+/** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */
+async function saveFile(name: string, text: string): Promise<{ path: string } | { error: string }> {
+  const dot = name.lastIndexOf(".");
+  for (let number = 1;; number++) {
+    const path = number === 1 ? name : `${name.slice(0, dot)}-${number}${name.slice(dot)}`;
+    try {
+      await Deno.writeTextFile(path, text, { createNew: true });
+      return { path };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AlreadyExists)) return { error: error instanceof Error ? error.message : String(error) };
+    }
+  }
 }
 
 /** Gives the terminal to the shell and stops, until SIGCONT. */

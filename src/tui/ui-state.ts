@@ -7,6 +7,8 @@ export interface UiState {
   /** The screen that has the keys, and all that are shown (`Windows.layout`). */
   readonly screen: string;
   readonly layout: string;
+  /** Layouts that were saved, by their digit. */
+  readonly layouts: Readonly<Record<string, string>>;
   /** Filters by screen and pane: `2/vcpus`. */
   readonly filters: Readonly<Record<string, string>>;
   readonly folded: readonly string[];
@@ -28,5 +30,7 @@ export function parseUiState(text: string): UiState | undefined {
   const folded = value.folded.filter((name) => typeof name === "string");
   // Files of before there were layouts have none.
   const layout = typeof value.layout === "string" ? value.layout : value.screen;
-  return theme && { screen: value.screen, layout, filters: Object.fromEntries(filters), folded, theme };
+  const layouts = Object.entries(value.layouts ?? {}).filter(([digit, saved]) => /^[1-9]$/.test(digit) && typeof saved === "string");
+  return theme &&
+    { screen: value.screen, layout, layouts: Object.fromEntries(layouts), filters: Object.fromEntries(filters), folded, theme };
 }

@@ -768,14 +768,14 @@ Deno.test("a frozen display keeps what it shows under menus, and draws itself an
   assert.match((await rig.lines(80, 24)).join("\n"), /FROZEN[^]*VMs[^]*debian login:/);
 });
 
-Deno.test("ctrl-w v shows a second screen, w goes to it, q closes it", async () => {
+Deno.test("ctrl-w v shows a second screen, o goes to it, q closes it", async () => {
   const rig = new Rig(160, 48);
   await rig.type("2");
   await rig.lines();
   await rig.type("\x17v");
   const both = await rig.text();
   assert.match(both, /== vCPUs[^\n]*\|-- interrupts/);
-  await rig.type("\x17w");
+  await rig.type("\x17o");
   assert.match(await rig.text(), /-- vCPUs[^\n]*\|== interrupts/);
   await rig.type("\x17+");
   const wider = (await rig.lines()).find((line) => line.includes("== interrupts"))!;
@@ -799,7 +799,7 @@ Deno.test("o shows the object that a row names beside its screen", async () => {
 Deno.test("a layout of the configuration is shown at the start; one that was kept, with its halves, beats it", async () => {
   const rig = new Rig(160, 48, { layout: "2|3" });
   assert.match(await rig.text(), /== vCPUs[^\n]*\|-- interrupts/);
-  await rig.type("\x17w");
+  await rig.type("\x17o");
   const { state } = rig.app;
   assert.deepEqual([state.layout, state.screen], ["2|3", "3"]);
   const again = new Rig(160, 48, { layout: "1", state });
@@ -847,4 +847,49 @@ Deno.test("a lane is blank where nobody recorded who ran", async () => {
   };
   await rig.type("8");
   assert.match(await rig.text(), /^ p1 +R+_+ +R+$/m);
+});
+
+Deno.test("e writes the rows of a list to a file, and what is too long for a clipboard goes to one", async () => {
+  const rig = new Rig();
+  await rig.keys("2e");
+  const [[name, text]] = rig.saved;
+  assert.equal(name, "el2-vcpus.ndjson");
+  assert.deepEqual(text.trimEnd().split("\n").map((line) => JSON.parse(line).id), ["vcpu:debian/0", "vcpu:debian/1", "vcpu:rt/0"]);
+  assert.match(await rig.text(), /3 rows in el2-vcpus\.ndjson/);
+  const long = "x".repeat(70_000);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    return query.table === "events" ? { ...answer, rows: answer.rows.map((row) => ({ ...row, text: long })) } : answer;
+  };
+  await rig.keys("9gyj");
+  assert.deepEqual([rig.copied, rig.saved.length, rig.saved[1][0]], [[], 2, "el2-copy.txt"]);
+  assert.ok(rig.saved[1][1].length > 70_000);
+});
+
+Deno.test("ctrl-w w saves a layout under a digit, ctrl-w and the digit shows it, also after leave and attach", async () => {
+  const rig = new Rig(160, 48);
+  await rig.keys("2\x17v\x17w3");
+  assert.match(await rig.text(), /ctrl-w 3 shows 2\|3 from now on/);
+  await rig.keys("\x17q1");
+  assert.doesNotMatch(await rig.text(), /interrupts/);
+  const again = new Rig(160, 48, { state: parseUiState(JSON.stringify(rig.app.state)) });
+  await again.keys("\x174");
+  assert.match(await again.text(), /nothing is saved under 4/);
+  await again.keys("\x173");
+  assert.match(await again.text(), /== vCPUs[^\n]*\|-- interrupts/);
+});
+
+Deno.test("two clicks at one place are Enter, two at different times are not", async () => {
+  const rig = new Rig();
+  await rig.keys("7");
+  const row = (await rig.lines()).findIndex((line) => line.includes("rpc:214")) + 1;
+  const click = `\x1b[<0;6;${row}M`;
+  await rig.type(click);
+  rig.time += 1000;
+  await rig.type(click);
+  assert.match(await rig.text(), /\[7 rpc\]/);
+  assert.doesNotMatch(await rig.text(), /from rpc:214 to/);
+  rig.time += 100;
+  await rig.type(click);
+  assert.match(await rig.text(), /from rpc:214 to/);
 });

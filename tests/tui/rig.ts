@@ -19,6 +19,7 @@ export class Rig {
   readonly acted: Action[] = [];
   readonly stops: StopChange[] = [];
   readonly copied: string[] = [];
+  readonly saved: [name: string, text: string][] = [];
   readonly mouse: boolean[] = [];
   readonly app: App;
   /** Wall time, ms. */
@@ -42,6 +43,10 @@ export class Rig {
         this.screen.invalidate();
       },
       copy: (text) => this.copied.push(text),
+      save: (name, text) => {
+        this.saved.push([name, text]);
+        return Promise.resolve({ path: name });
+      },
       suspend: () => this.suspended++,
       mouse: (on) => this.mouse.push(on),
       reconnect: () => this.reconnects++,

@@ -83,8 +83,34 @@ export const DIFF = define({
   },
 });
 
+export const ABOUT = define({
+  name: "version",
+  version: 1,
+  command: "version --json",
+  doc: "which el2 this is, and what it runs on",
+  fields: {
+    el2: { kind: "text", doc: "its version" },
+    protocol: { kind: "number", doc: "version of what sessions and commands say to each other" },
+    deno: { kind: "text", doc: "version of the runtime" },
+    v8: { kind: "text", doc: "version of its engine" },
+    target: { kind: "text", doc: "the machine and system that it is for" },
+  },
+});
+
+export const BENCH = define({
+  name: "bench",
+  version: 1,
+  command: "bench --json",
+  doc: "how fast guests run",
+  fields: {
+    rounds: { kind: "number", doc: "measurements of each machine" },
+    rows: { kind: "detail", doc: "each `machine`, and the median of its `mips`: millions of instructions a second" },
+    ratio: { kind: "rate", optional: true, doc: "median of el2's speed over the other machine's; null where there is none" },
+  },
+});
+
 /** All of them. */
-export const DOCUMENTS: readonly Document[] = [SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED, PLACE, DIFF];
+export const DOCUMENTS: readonly Document[] = [SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED, PLACE, DIFF, ABOUT, BENCH];
 
 /** A document as a command prints it. */
 export function documentText<D extends Document>(document: D, fields: FieldsOf<D>): string {
