@@ -90,6 +90,12 @@ function compare(words: readonly number[], sctlr: number, prepare: (program: Pag
   assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");
 }
 
+/** Takes the first of `PAGES` away. */
+function unmap({ core, stage2 }: PagedProgram): void {
+  stage2.unmap(PAGES, 0x1000);
+  core.invalidateStage2(stage2.id, PAGES, 0x1000);
+}
+
 Deno.test("a page that a function has read is none that its caller may write", () => {
   compare(
     [
@@ -120,11 +126,8 @@ const STACK_LOOP = [0xd2800069, 0xf90003e1, 0xf1000529, 0x54ffffc1, 0xf84043e0, 
 Deno.test("what is kept of pages does not outlive their mapping", () => {
   // A loop of ldr x0, [x20], #8.
   for (const words of [STACK_LOOP, [0xf8408680, 0x17ffffff]]) {
-    compare(words, 0, ({ core, stage2 }, isLast) => {
-      if (isLast) {
-        stage2.unmap(PAGES, 0x1000);
-        core.invalidateStage2(stage2.id, PAGES, 0x1000);
-      }
+    compare(words, 0, (program, isLast) => {
+      if (isLast) unmap(program);
       return PAGES;
     });
   }
@@ -132,13 +135,11 @@ Deno.test("what is kept of pages does not outlive their mapping", () => {
 
 Deno.test("a call that remembers where it went forgets that with the mapping", () => {
   // blr x21; b to the start. There: add x1, x1, #1; ret
-  compare([0xd63f02a0, 0x17ffffff], 0, ({ core, stage2, vcpu, ram }, isLast) => {
+  compare([0xd63f02a0, 0x17ffffff], 0, (program, isLast) => {
+    const { vcpu, ram } = program;
     new Uint32Array(ram.buffer, ram.byteOffset + PAGE_RAM[0], 2).set([0x91000421, 0xd65f03c0]);
     vcpu.setX(21, BigInt(PAGES));
-    if (isLast) {
-      stage2.unmap(PAGES, 0x1000);
-      core.invalidateStage2(stage2.id, PAGES, 0x1000);
-    }
+    if (isLast) unmap(program);
     return PAGES;
   });
 });
