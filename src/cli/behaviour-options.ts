@@ -4,7 +4,7 @@ import { Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
 import { checkHypervisorNode } from "../workstation/boot-plan.ts";
 import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
-import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, HYPERVISOR_NODES, QUIRKS, type SessionPlan } from "../workstation/plan.ts";
+import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS, type SessionPlan } from "../workstation/plan.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `how capability ids look (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
   .choices(CAP_IDS);
@@ -12,10 +12,6 @@ export const quirksOption = new Option(
   "--quirks <kind>",
   `defects of the recorded hypervisor against its document (default: "${DEFAULT_BEHAVIOUR.quirks}")`,
 ).choices(QUIRKS);
-export const hypervisorNodeOption = new Option(
-  "--hypervisor-node <form>",
-  `form of /hypervisor in the primary's devicetree: the platform's, or one of the Linux series (default: "${DEFAULT_BEHAVIOUR.hypervisorNode}")`,
-).choices(HYPERVISOR_NODES);
 export const strictOption = new Option("--strict", "stop at the first call or access of a guest that no rule covers");
 export const checkOption = new Option("--check", "check the hypervisor's invariants after every operation, and stop where one is broken");
 

@@ -2,15 +2,8 @@
 
 import { InvalidArgumentError } from "commander";
 import { type Command, Option } from "@commander-js/extra-typings";
-import {
-  behaviourOf,
-  capIdsOption,
-  checkOption,
-  hypervisorNodeOption,
-  injectOption,
-  quirksOption,
-  strictOption,
-} from "./behaviour-options.ts";
+import { behaviourOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption } from "./behaviour-options.ts";
+import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import {
   balloonOption,
   type DeviceOptions,
@@ -98,6 +91,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .argument("[image]", "arm64 Linux Image (also gzip or EFI zboot) or ELF, or debian: the catalogue's with a disk")
     .option("--initrd <file>", "initial ramdisk")
     .option("--dtb <file>", "devicetree to use instead of the generated one")
+    .addOption(hypervisorNodeOption)
     .option("--append <string>", "kernel command line")
     .option("--firmware <file>", "start from this firmware (U-Boot, EDK2) in flash; the image, if any, is what it is offered by fw_cfg")
     .option("--firmware-vars <file>", "keep the firmware's variables in this file (default: they are lost at the end)")
@@ -132,7 +126,6 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     )
     .addOption(capIdsOption)
     .addOption(quirksOption)
-    .addOption(hypervisorNodeOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())

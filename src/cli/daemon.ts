@@ -5,12 +5,12 @@ import {
   behaviourArguments,
   capIdsOption,
   checkOption,
-  hypervisorNodeOption,
   injectOption,
   quirksOption,
   strictOption,
   withBehaviour,
 } from "./behaviour-options.ts";
+import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { asciiOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { output } from "./print.ts";
@@ -38,9 +38,9 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .option("--name <session>", "name of the session (default: from WHAT)")
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
+    .addOption(hypervisorNodeOption)
     .addOption(capIdsOption)
     .addOption(quirksOption)
-    .addOption(hypervisorNodeOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())

@@ -1,15 +1,8 @@
 // `el2 run WHAT` and bare `el2`: VMs under the native host.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import {
-  capIdsOption,
-  checkOption,
-  hypervisorNodeOption,
-  injectOption,
-  quirksOption,
-  strictOption,
-  withBehaviour,
-} from "./behaviour-options.ts";
+import { capIdsOption, checkOption, injectOption, quirksOption, strictOption, withBehaviour } from "./behaviour-options.ts";
+import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import { shareOption } from "./devices.ts";
 import { Failure } from "./failure.ts";
 import type { LogLevel } from "./log.ts";
@@ -54,9 +47,9 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
       new Option("--tier <tier>", "what executes instructions; guests see no difference").choices(TIERS).default(DEFAULT_TIER),
     )
     .option("--gdb <[vm:]port>", "a gdb server for a VM, else the first, on this port of 127.0.0.1; the VM waits for gdb", parseGdb)
+    .addOption(hypervisorNodeOption)
     .addOption(capIdsOption)
     .addOption(quirksOption)
-    .addOption(hypervisorNodeOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())

@@ -33,6 +33,16 @@ export function createGuestMemory(kernel: HostKernel, task: number, state: Gunya
   return kernel.refuse(-fd, SECTION, "the process has no free descriptor");
 }
 
+/** What is wrong with the place of a binding: the negative errno, or 0. */
+function refusedPlace(kernel: HostKernel, place: { readonly guest_addr: bigint; readonly offset: bigint; readonly size: bigint }): number {
+  const { guest_addr, offset, size } = place;
+  if (size === 0n || ![guest_addr, offset, size].every(aligned)) {
+    return kernel.refuse(Errno.EINVAL, SECTION, "address, offset and size are whole pages", place);
+  }
+  if (guest_addr + size <= U64 && offset + size <= U64) return 0;
+  return kernel.refuse(Errno.EOVERFLOW, SECTION, "address or offset + size may not wrap", place);
+}
+
 /** MAP_MEM: binds a part of a guest memfd to guest addresses, or takes a binding away. */
 export function mapMemory(kernel: HostKernel, task: number, state: GunyahState, vm: Vm, pointer: bigint): number {
   const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}) => kernel.refuse(errno, SECTION, rule, values);
@@ -47,12 +57,8 @@ export function mapMemory(kernel: HostKernel, task: number, state: GunyahState, 
   }
   const rights = flags & (MapFlagsV17.Read | MapFlagsV17.Write | MapFlagsV17.Exec);
   if (rights === 0) return refuse(Errno.EINVAL, "a mapping has some of READ, WRITE and EXEC", { flags });
-  if (size === 0n || ![guest_addr, offset, size].every(aligned)) {
-    return refuse(Errno.EINVAL, "address, offset and size are whole pages", { guest_addr, offset, size });
-  }
-  if (guest_addr + size > U64 || offset + size > U64) {
-    return refuse(Errno.EOVERFLOW, "address or offset + size may not wrap", { guest_addr, offset, size });
-  }
+  const misplaced = refusedPlace(kernel, { guest_addr, offset, size });
+  if (misplaced < 0) return misplaced;
   const file = kernel.fileOf(kernel.task(task).pid, guest_mem_fd | 0);
   if (file?.kind !== "guest-memfd") return refuse(Errno.EINVAL, "the descriptor has to be a guest memfd", { guest_mem_fd });
   const memory = state.guestMemory[file.target];
@@ -70,12 +76,8 @@ export function mapCmaMemory(kernel: HostKernel, task: number, vm: Vm, pointer: 
   const bytes = kernel.memory.copyIn(space, pointer, MAP_CMA_MEM_ARGS.size);
   if (bytes === undefined) return refuse(Errno.EFAULT, "the argument has to be readable", { pointer });
   const { guest_addr, guest_mem_fd, offset, size } = MAP_CMA_MEM_ARGS.decode(bytes);
-  if (size === 0n || ![guest_addr, offset, size].every(aligned)) {
-    return refuse(Errno.EINVAL, "address, offset and size are whole pages", { guest_addr, offset, size });
-  }
-  if (guest_addr + size > U64 || offset + size > U64) {
-    return refuse(Errno.EOVERFLOW, "address or offset + size may not wrap", { guest_addr, offset, size });
-  }
+  const misplaced = refusedPlace(kernel, { guest_addr, offset, size });
+  if (misplaced < 0) return misplaced;
   const file = kernel.fileOf(kernel.task(task).pid, guest_mem_fd | 0);
   if (file === undefined) return refuse(Errno.EBADF, "the descriptor has to be open", { guest_mem_fd });
   return refuse(Errno.ENODEV, "the descriptor has to be memory of a CMA pool, and this platform has none", { guest_mem_fd });

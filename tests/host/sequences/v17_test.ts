@@ -1,58 +1,13 @@
-// Version 17 of the series: guest memfds, the devicetree's pages alone are a parcel. That is taken back before the reset of a VM that never ran.
+// Version 17 of the series: guest memfds, the devicetree's pages alone are a parcel. That is taken back before the reset of a VM that never
+// ran.
 
 import { sequenceTests } from "./generation.ts";
+import { pagedSequences } from "./paged.ts";
 
-const END = `
-addrspace_unmap 901 900 80000000 1 42005000 100000
-memextent_donate 2 900 900 42005000 100000
-addrspace_unmap 901 900 80104000 1 42105000 fc000
-memextent_donate 2 900 900 42105000 fc000
-VM_RESET vmid=80
-MEM_RECLAIM handle=8
-VM_DEALLOCATE vmid=80
-`;
-
-sequenceTests("v17", {
-  made: "",
-  start: `
-VM_ALLOCATE
-MEM_LEND acl=80:7 entries=1 bytes=4000
-VM_CONFIG_IMAGE vmid=80 handle=8 dt_size=4000
-VM_SET_DEMAND_PAGING vmid=80 ranges=80000000:200000
-VM_SET_ADDRESS_LAYOUT vmid=80 base=80100000 size=4000
-VM_INIT vmid=80
-VM_SET_BOOT_CONTEXT vmid=80 register_set=1 value=80000000
-VM_SET_BOOT_CONTEXT vmid=80 register_index=5 value=37
-VM_GET_HYP_RESOURCES vmid=80
-memextent_donate 2 900 900 42005000 100000
-addrspace_map 901 900 80000000 f0077 1 42005000 100000
-memextent_donate 2 900 900 42105000 fc000
-addrspace_map 901 900 80104000 f0077 1 42105000 fc000
-VM_START vmid=80
-`,
-  stopped: `
-VM_STOP vmid=80 flags=1 reason=3
-${END}`,
-  exited: END,
-  unstarted: "",
-  failures: {
-    VM_ALLOCATE: ["ENODEV"],
-    MEM_LEND: ["ENODEV", "VM_DEALLOCATE"],
-    VM_CONFIG_IMAGE: ["ENODEV", "MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
-    VM_SET_DEMAND_PAGING: ["ENODEV", "MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
-    VM_SET_ADDRESS_LAYOUT: ["ENODEV", "MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
-    VM_INIT: ["ENODEV", "MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
-    VM_SET_BOOT_CONTEXT: ["ENODEV", "MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
-    VM_GET_HYP_RESOURCES: ["ENODEV", "MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
-    VM_START: [
-      "ENODEV",
-      "addrspace_unmap",
-      "memextent_donate",
-      "addrspace_unmap",
-      "memextent_donate",
-      "MEM_RECLAIM",
-      "VM_RESET",
-      "VM_DEALLOCATE",
-    ],
-  },
-});
+sequenceTests(
+  "v17",
+  pagedSequences({
+    ...{ attributes: "f0077", front: "42005000", behind: "42105000" },
+    end: ["MEM_RECLAIM", "VM_RESET", "VM_DEALLOCATE"],
+  }),
+);
