@@ -38,12 +38,12 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .option("--name <session>", "name of the session (default: from WHAT)")
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
-    .addOption(hypervisorNodeOption)
     .addOption(capIdsOption)
     .addOption(quirksOption)
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
+    .addOption(hypervisorNodeOption)
     .addOption(hostOption())
     .addHelpText(
       "after",

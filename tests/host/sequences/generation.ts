@@ -27,6 +27,14 @@ export interface Sequences {
   readonly failures: Readonly<Record<string, readonly [errno: string, ...end: string[]]>>;
 }
 
+/** The end of a VM whose memory is one shared region, once it has exited, and when it runs. */
+export const EXITED = `
+VM_RESET vmid=80
+MEM_RECLAIM handle=101
+VM_DEALLOCATE vmid=80
+`;
+export const STOPPED = `VM_STOP vmid=80 flags=1 reason=3${EXITED}`;
+
 /** What a process does of a generation. */
 class Driver {
   readonly fake: FakeHost;

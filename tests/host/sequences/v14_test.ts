@@ -1,13 +1,7 @@
 // Versions 10 to 14 of the series and android14-6.1, as recorded: the VMID is allocated at START, a VM whose configuration was refused is
 // given back without VM_RESET (spec/observed-ioctl.md §5 and §8).
 
-import { sequenceTests } from "./generation.ts";
-
-const END = `
-VM_RESET vmid=80
-MEM_RECLAIM handle=101
-VM_DEALLOCATE vmid=80
-`;
+import { EXITED, sequenceTests, STOPPED } from "./generation.ts";
 
 sequenceTests("v14", {
   made: "VM_GET_VMID",
@@ -28,10 +22,8 @@ VM_INIT vmid=80
 VM_GET_HYP_RESOURCES vmid=80
 VM_START vmid=80
 `,
-  stopped: `
-VM_STOP vmid=80 flags=1 reason=3
-${END}`,
-  exited: END,
+  stopped: STOPPED,
+  exited: EXITED,
   unstarted: "",
   failures: {
     VM_ALLOCATE: ["ENODEV"],

@@ -1,12 +1,6 @@
 // Version 9 of the series: START shares all memory; every error of the resource manager is EINVAL.
 
-import { sequenceTests } from "./generation.ts";
-
-const END = `
-VM_RESET vmid=80
-MEM_RECLAIM handle=101
-VM_DEALLOCATE vmid=80
-`;
+import { EXITED, sequenceTests, STOPPED } from "./generation.ts";
 
 sequenceTests("v9", {
   made: `
@@ -19,10 +13,8 @@ VM_CONFIG_IMAGE vmid=80 handle=101 dt_offset=100000 dt_size=4000
 VM_INIT vmid=80
 VM_START vmid=80
 `,
-  stopped: `
-VM_STOP vmid=80 flags=1 reason=3
-${END}`,
-  exited: END,
+  stopped: STOPPED,
+  exited: EXITED,
   unstarted: "VM_DEALLOCATE vmid=80",
   failures: {
     MEM_SHARE: ["EINVAL", "VM_DEALLOCATE"],
