@@ -9,11 +9,12 @@ import type { Action } from "./inspect/action.ts";
 import { letIn } from "./record/input.ts";
 import { standing, stoppedAt, wayBack } from "./record/rewind.ts";
 import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
-import { BackTo, type Reached } from "./record/back-to.ts";
+import { BackTo, type Reached, type RunUpTo } from "./record/back-to.ts";
 import { type Moment, momentOf, Past } from "./record/past.ts";
 import type { EndState, Input, RecordedInput } from "./record/recorded-run.ts";
 import { RecordingWriter } from "./record/recording.ts";
 import { describeDivergence, type Divergence, Replay } from "./record/replay.ts";
+import { EVERY_VM } from "./guest-names.ts";
 import { FilterError } from "./inspect/filter.ts";
 import { QueryError } from "./inspect/inspected.ts";
 import type { Query } from "./inspect/query.ts";
@@ -93,6 +94,8 @@ export class Engine {
   #past: Past | undefined;
   /** What a debugger's machine does on its way through the past. */
   #debugMove: (() => DebugStopped | undefined) | undefined;
+  /** Events at which a debugger stops. */
+  #debugEvents: string | undefined;
   /** A debugger has written memory or registers. */
   #written = false;
   /** Where steps forward began, and how many instructions had been retired there: a step back ends exactly there. */
@@ -236,7 +239,11 @@ export class Engine {
 
   /** What a debugger writes makes another run: the past cannot be changed, and there is no way back to before a change. */
   #debugAnswer(control: DebugControl, access: SessionDebugAccess): DebugAnswer {
-    if (access.kind === "stop-at-events") return stopAtEvents(control, access.filter);
+    if (access.kind === "stop-at-events") {
+      const answer = stopAtEvents(control, access.filter);
+      if (answer.kind === "done") this.#debugEvents = access.filter;
+      return answer;
+    }
     const writes = access.kind === "write" || access.kind === "write-register";
     if (writes && this.#past) return { kind: "refused", message: PAST };
     this.#written ||= writes;
@@ -249,8 +256,11 @@ export class Engine {
     const stay = (note: string) => this.#hold({ ...standing(control, "asked"), note });
     if (!this.#held || debuggedVm === undefined) return;
     if (this.#replay) return stay("a replay goes forward only");
-    if (control.debuggee.all && step === undefined) return stay("from event to event the way leads forward only; reverse-stepi goes back");
     if (this.#written) return stay("memory or registers were written with the debugger: there is no way back to before that");
+    if (control.debuggee.all && step === undefined) {
+      const filter = this.#debugEvents;
+      return filter === undefined ? stay("there is no event to go back to: monitor events FILTER") : this.#debugBackTo(control, filter);
+    }
     const way = wayBack({
       milestone: (instructions) => this.#history.before(instructions),
       pastAt: (milestone) => this.#pastAt(milestone),
@@ -263,6 +273,38 @@ export class Engine {
       if (stop) this.#past = way.past;
       return stop;
     });
+  }
+
+  /** Goes back to the last event that a debugger of all VMs wants. */
+  #debugBackTo(control: DebugControl, filter: string): void {
+    const way = new BackTo(this.#runUpToHere(), { kind: "event", filter }, this.#reachedHere());
+    this.#debugSlices(() => {
+      const reached = way.advance(MOVE_SLICE);
+      if (reached === undefined) return undefined;
+      if (reached === "none") {
+        return { ...standing(control, "history-start"), note: `nothing like that is between ${this.#start} and here` };
+      }
+      this.#reached = reached;
+      this.#past = reached.past;
+      const there = reached.past.system.debugVm(EVERY_VM, false);
+      there.adopt(control);
+      const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.hypervisor.names.vcpu(one)} `));
+      return { ...standing(there, "event", vcpu), note: reached.text };
+    });
+  }
+
+  #runUpToHere(): RunUpTo {
+    return {
+      milestone: (moment) => this.#history.before(moment),
+      pastAt: (milestone) => this.#pastAt(milestone),
+      moment: momentOf(this.system),
+      instructions: this.system.instructions(),
+    };
+  }
+
+  /** How the place that is shown was reached, where it was gone back to. */
+  #reachedHere(): Reached | undefined {
+    return this.#reached?.past === this.#past ? this.#reached : undefined;
   }
 
   /** Goes on in the past, at most to where the machine really is. */
@@ -422,18 +464,13 @@ export class Engine {
 
   /** Goes back to where something happened. */
   #moveBackTo(to: Extract<Move, { kind: "event" | "place" }>, moved: (error?: string, text?: string) => void): void {
-    const shown = this.#past, before = this.#reached?.past === shown ? this.#reached : undefined;
+    const shown = this.#past;
     let way: BackTo;
     try {
       way = new BackTo(
-        {
-          milestone: (moment) => this.#history.before(moment),
-          pastAt: (milestone) => this.#pastAt(milestone),
-          moment: momentOf(this.system),
-          instructions: this.system.instructions(),
-        },
+        this.#runUpToHere(),
         to.kind === "event" ? to : { kind: "place", place: this.present.stops.system.placeOf(to.at) },
-        before,
+        this.#reachedHere(),
       );
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
