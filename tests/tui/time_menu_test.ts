@@ -39,7 +39,7 @@ Deno.test("t n goes to now, t g to a count, t b back to an event or an instructi
   await retype("at debian:vfs_open");
   await rig.press("enter");
   await retype("kind=");
-  assert.match(await rig.text(), /back to: kind>=   a value follows here/);
+  assert.match(await rig.text(), /back to: kind>= {3}a value follows here/);
   assert.deepEqual(moves(rig), [
     { kind: "now" },
     { kind: "instructions", count: 120_000 },
