@@ -3,6 +3,7 @@
 
 import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
+import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
 import { drawFrame, type FrameState, type LostState } from "./frame.ts";
 import { LONGEST_COPY } from "./clipboard.ts";
@@ -98,6 +99,7 @@ export class App {
   readonly #windows: Windows;
   readonly #questions: Questions;
   readonly #menus: Menus;
+  readonly #consoles: ConsoleActions;
   readonly #time: TimeMenu;
   #sample: MachineSample | undefined;
   #sampledAt = 0;
@@ -123,7 +125,6 @@ export class App {
   readonly #back: Visit[] = [];
   readonly #forward: Visit[] = [];
   readonly #filterHistory: string[] = [];
-  #search: { text: string; by: number } | undefined;
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
     this.#asker = new Asker(port);
@@ -151,12 +152,18 @@ export class App {
       say: (text, role) => this.#say(text, role),
       changed: () => port.changed(true),
       jump: (id) => this.#jump(id),
-      typeInto: (vm) => this.#typeInto(vm),
+      typeInto: (vm) => this.#consoles.typeInto(vm),
       run: (action, key) => this.#run(action, key),
       copy: (text) => this.#copy(text),
       mouse: (on) => port.mouse(on),
       theme: (theme) => this.setTheme(theme),
     };
+    this.#consoles = new ConsoleActions({
+      ...{ windows: this.#windows, console: this.#console, tree: this.#tree, readOnly: options.readOnly ?? false },
+      ended: () => this.#end !== undefined,
+      show: (overlay) => this.#overlay = overlay,
+      say: (text) => this.#say(text),
+    });
     this.#menus = new Menus(host);
     this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork, move: (to) => this.#timeTravel(to) });
     if (options.state) this.#restore(options.state);
@@ -370,9 +377,9 @@ export class App {
     "copy.menu": () => this.#menus.copy(),
     "machine.stop-rule": () => this.#menus.stopRule(),
     "filter.edit": () => this.#editFilter(),
-    "console.enter": () => this.#enterConsole(),
-    "console.next": () => this.#next(1),
-    "console.previous": () => this.#next(-1),
+    "console.enter": () => this.#consoles.enter(),
+    "console.next": () => this.#consoles.next(1),
+    "console.previous": () => this.#consoles.next(-1),
     "console.show-next": () => this.#console.cycle(1),
     "console.show-previous": () => this.#console.cycle(-1),
     "pane.next": () => this.#windows.cycle(1),
@@ -412,8 +419,8 @@ export class App {
     "screen.redraw": () => this.port.redraw(),
     "suspend": () => this.port.suspend(),
     "console.leave": () => this.#console.typing = false,
-    "console.search": () => this.#searchConsole(),
-    "console.scroll": () => this.#scrollConsole(),
+    "console.search": () => this.#consoles.search(),
+    "console.scroll": () => this.#consoles.scroll(),
     "console.log": () =>
       this.#say(this.options.logs ? `log: ${this.options.logs}/${this.#console.shown}.log` : "this session keeps no log; el2 up does"),
     "console.send-prefix": (key) => this.#input(key.bytes),
@@ -458,8 +465,7 @@ export class App {
     if (pane instanceof TablePane && pane.filterText) pane.setFilter("");
     else if (this.#windows.zoomed) this.#windows.zoom();
     else if (pane === this.#console) {
-      this.#console.view?.follow();
-      this.#search = undefined;
+      this.#consoles.follow();
     } else this.#windows.focusOn(this.#windows.screen.panes[0]);
   }
 
@@ -625,63 +631,6 @@ export class App {
         this.#questions.ask(pane);
       },
     });
-  }
-
-  // ---- consoles ----
-
-  #enterConsole(): void {
-    // Where nobody has chosen a VM, keys go to the console in sight: early samples do not name consoles yet.
-    const unchosen = this.#focus === this.#console || this.#focus === this.#tree && !this.#tree.chosen;
-    const selected = unchosen ? undefined : this.#focus.selection;
-    const vm = selected && (vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? "")));
-    this.#typeInto(vm ?? this.#console.shown);
-  }
-
-  #typeInto(vm: string): void {
-    if (this.#end) return this.#say("the session has ended: no guest takes keys; q leaves");
-    if (this.options.readOnly) return this.#say("no key reaches a guest: --read-only");
-    if (!this.#console.has(vm)) return this.#say(`vm:${vm} has no console`);
-    this.#windows.show("1");
-    this.#console.show(vm);
-    this.#windows.focusOn(this.#console);
-    this.#console.typing = true;
-    this.#console.view?.follow();
-  }
-
-  #scrollConsole(): void {
-    this.#console.typing = false;
-    this.#windows.focusOn(this.#console);
-    this.#console.view?.scroll(1);
-  }
-
-  #searchConsole(): void {
-    this.#console.typing = false;
-    this.#windows.focusOn(this.#console);
-    this.#overlay = new TextOverlay({
-      sign: "search: ",
-      accept: (text) => {
-        this.#search = text ? { text, by: 0 } : undefined;
-        this.#showMatch();
-      },
-    });
-  }
-
-  /** `n`, `N`: the next match of a search, else the next console. */
-  #next(by: number): void {
-    if (this.#search && this.#focus === this.#console) {
-      this.#search = { ...this.#search, by: this.#search.by + by };
-      return this.#showMatch();
-    }
-    this.#console.cycle(by);
-  }
-
-  #showMatch(): void {
-    if (!this.#search) return;
-    const { text, by } = this.#search;
-    const found = this.#console.view?.search(text, by);
-    this.#say(
-      found ? `"${text}" ${found.shown} of ${found.count}   n older  N newer  G follows` : `"${text}" is nowhere in the scrollback`,
-    );
   }
 
   // ---- the machine ----

@@ -1,0 +1,98 @@
+// What people do with consoles: typing into one, scrolling, searching.
+
+import type { ConsolePane } from "./console-pane.ts";
+import { vmOf } from "./links.ts";
+import { type Overlay, TextOverlay } from "./overlay.ts";
+import type { TreePane } from "./tree-pane.ts";
+import type { Windows } from "./windows.ts";
+
+/** What they need of the application. */
+export interface ConsoleHost {
+  readonly windows: Windows;
+  readonly console: ConsolePane;
+  readonly tree: TreePane;
+  readonly readOnly: boolean;
+  /** The machine has ended. */
+  readonly ended: () => boolean;
+  readonly show: (overlay: Overlay) => void;
+  readonly say: (text: string) => void;
+}
+
+/** The consoles' actions of an application. */
+export class ConsoleActions {
+  #search: { readonly text: string; readonly by: number } | undefined;
+
+  constructor(readonly host: ConsoleHost) {}
+
+  /** Keys go to the console of what is selected. */
+  enter(): void {
+    const { windows: { focus }, console, tree } = this.host;
+    // Where nobody has chosen a VM, keys go to the console in sight: early samples do not name consoles yet.
+    const unchosen = focus === console || focus === tree && !tree.chosen;
+    const selected = unchosen ? undefined : focus.selection;
+    const vm = selected && (vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? "")));
+    this.typeInto(vm ?? console.shown);
+  }
+
+  /** Keys go to the console of a VM. */
+  typeInto(vm: string): void {
+    const { windows, console, readOnly, ended, say } = this.host;
+    if (ended()) return say("the session has ended: no guest takes keys; q leaves");
+    if (readOnly) return say("no key reaches a guest: --read-only");
+    if (!console.has(vm)) return say(`vm:${vm} has no console`);
+    windows.show("1");
+    console.show(vm);
+    windows.focusOn(console);
+    console.typing = true;
+    console.view?.follow();
+  }
+
+  /** Takes the keys back and scrolls. */
+  scroll(): void {
+    this.#leave();
+    this.host.console.view?.scroll(1);
+  }
+
+  /** Searches the scrollback. */
+  search(): void {
+    this.#leave();
+    this.host.show(
+      new TextOverlay({
+        sign: "search: ",
+        accept: (text) => {
+          this.#search = text ? { text, by: 0 } : undefined;
+          this.#showMatch();
+        },
+      }),
+    );
+  }
+
+  /** `n`, `N`: the next match of a search, else the next console. */
+  next(by: number): void {
+    const { windows, console } = this.host;
+    if (!this.#search || windows.focus !== console) return console.cycle(by);
+    this.#search = { ...this.#search, by: this.#search.by + by };
+    this.#showMatch();
+  }
+
+  /** Follows again, without a search. */
+  follow(): void {
+    this.host.console.view?.follow();
+    this.#search = undefined;
+  }
+
+  #leave(): void {
+    const { windows, console } = this.host;
+    console.typing = false;
+    windows.focusOn(console);
+  }
+
+  #showMatch(): void {
+    if (!this.#search) return;
+    const { text, by } = this.#search;
+    const found = this.host.console.view?.search(text, by);
+    this.host.say(
+      found ? `"${text}" ${found.shown} of ${found.count}   n older  N newer  G follows` : `"${text}" is nowhere in the scrollback`,
+    );
+  }
+}
