@@ -110,6 +110,20 @@ Deno.test("v6 deletes the region of the label that it is asked for, and takes ba
   assert.deepEqual(fake.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0].regions.map(({ label }) => label)), [2, 0]);
 });
 
+Deno.test("a region whose memory the resource manager keeps is not deleted: v6 and v9 answer EINVAL, and it stays", () => {
+  for (
+    const [device, request, start] of [["v6", GH_V6.SET_USER_MEM_REGION, GH_V6.START], ["v9", GH.SET_USER_MEM_REGION, GH.START]] as const
+  ) {
+    const stack = new HostStack({ device, scripts: {} });
+    const vmm = new Client(stack);
+    const { vm } = device === "v6" ? vmm.loadedVmV6() : vmm.loadedVm();
+    assert.equal(vmm.ioctl(vm, start), 0, stack.lastRule()?.rule);
+    const remove = () => vmm.region(vm, { label: 1, memory_size: 0n }, request);
+    for (let turn = 0; turn < 2; turn++) vmm.refused(remove(), "EINVAL");
+    assert.deepEqual(stack.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0].regions.map(({ label }) => label)), [1]);
+  }
+});
+
 Deno.test("eventfds of a VM that is closed while it starts are closed when it is gone", () => {
   const fake = new FakeHost("v14");
   const vmm = new Client(fake);

@@ -91,7 +91,7 @@ export class GunyahDriver implements EngineFront {
     if (kind === "create" && result === 0) return this.#vmDescriptor(task!, vm);
     if (kind === "create") this.#engine.release(vm);
     else if (vm.signed !== undefined && (kind === "load" || kind === "start")) this.#vendor.ended(vm, kind, result);
-    else if (kind === "delete" || kind === "region" && result < 0) {
+    else if (kind === "delete" && result === 0 || kind === "region" && result < 0) {
       this.#dropRegion(
         vm,
         vm.regions.find((region) => region.label === label)!,

@@ -492,6 +492,9 @@ export class Sequences {
   #reclaimed(vm: Vm, payload: Uint8Array): StepResult {
     const parcel = nextParcel(vm, vm.sequence!)!;
     const decoded = decodeReply(MEM_RECLAIM, payload);
+    // A delete that is refused leaves the region as it is.
+    const refused = vm.sequence!.kind === "delete" ? this.#read(vm, MEM_RECLAIM, payload) : "next";
+    if (refused !== "next") return refused;
     parcel.handle = undefined;
     // What the resource manager keeps, the process never gets back.
     if (!decoded.ok || decoded.value.error !== RmError.OK) forget(vm, parcel);
