@@ -71,13 +71,13 @@ export class GdbServer {
       await this.#stopping.promise;
     }
     const writer = connection.writable.getWriter();
-    let open = true;
+    let open = true, farewell: Promise<void> | undefined;
     // A reader that is gone shows in the other direction as well.
     const send = (bytes: Uint8Array<ArrayBuffer>) => void writer.write(bytes).catch(() => open = false);
     const close = () => {
       open = false;
-      // What is under way arrives before the end.
-      writer.close().catch(() => {});
+      // What is under way arrives before the end; nobody may be there to hear it.
+      farewell = writer.close().catch(() => {});
     };
     if (!this.#stop) return close();
     const session = this.#session = new GdbSession(this.#target, this.#stop, send, close);
@@ -93,6 +93,7 @@ export class GdbServer {
       this.#session = undefined;
       session.lost();
     }
+    await farewell;
   }
 }
 

@@ -8,7 +8,7 @@ import { type Core, Stage2Flags, type Stage2Table, type Translation } from "../.
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine } from "../../src/machine/machine.ts";
-import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY } from "../../src/machine/memory-map.ts";
+import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY } from "../../src/machine/memory-map.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
 import type { Entrance } from "../../src/hypervisor/calls/hypercalls.ts";
@@ -70,7 +70,7 @@ function fakeCore(log: CoreLog, tables: ReadonlyMap<number, Stage2Table>): Core 
 }
 
 /** A machine with a hypervisor, the fake core beneath. */
-export function createTestHypervisor(cpus = 1, memory = MINIMUM_PRIMARY_MEMORY) {
+export function createTestHypervisor(cpus = 1, memory = MINIMUM_PLATFORM_MEMORY) {
   const map = memoryMap(memory);
   const pages = map.wasmSize / 0x1_0000;
   const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });

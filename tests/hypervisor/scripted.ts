@@ -17,7 +17,7 @@ import {
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
-import { CORE_REGION_SIZE, memoryMap, MINIMUM_PRIMARY_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
+import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
 import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import type { Behaviour } from "../../src/hypervisor/behaviour.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
@@ -137,7 +137,7 @@ export class ScriptedMachine {
   readonly hypervisor: Hypervisor;
 
   constructor(cpus = 1, script: Script = function* () {}, behaviour: Partial<Behaviour> = {}) {
-    const map = memoryMap(MINIMUM_PRIMARY_MEMORY);
+    const map = memoryMap(MINIMUM_PLATFORM_MEMORY);
     const pages = map.wasmSize / 0x1_0000;
     const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const core = new ScriptedCore(script);
