@@ -8,13 +8,14 @@ import { MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { assemble } from "../../../src/workstation/assemble.ts";
 import { nativeHostOf } from "../../host/plans.ts";
-import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
+import { planDemo, planText, type RunConfiguration } from "../../../src/workstation/config-plan.ts";
 import { MiB } from "../../../src/workstation/config-units.ts";
 import { HVC_BASE, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { QUERY_COMMANDS } from "../../../src/cli/queries.ts";
 import { reasonText } from "../../../src/cli/why.ts";
 import { A64 } from "../../cli/program.ts";
 import { CODE, machineWith } from "../../debug/debugged-vm.ts";
+import type { NativeHostPlan } from "../../../src/host/plan.ts";
 import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
 import { writeElfSymbols } from "../../../src/workstation/symbols/elf-symbols.ts";
@@ -278,19 +279,18 @@ Deno.test("a reason about a VM or an interrupt that the resource manager knows b
   assert.deepEqual(objects, ["vm:hello", "irq:host/40", "parcel:0x1"]);
 });
 
+/** The system of a configuration with other VMs than it says. */
+function systemOf(run: RunConfiguration, host: NativeHostPlan): GuestSystem {
+  return assemble({ ...run, turbo: true, duration: undefined, hashAt: [], what: { kind: "run", host } }) as GuestSystem;
+}
+
 Deno.test("W49: the timeline of a VM ends at the step that failed", async () => {
   const planned = await planDemo();
   assert.ok(planned.ok);
   const host = nativeHostOf(planned.run);
   // Memory that is no multiple of what RM takes: the configuration would refuse it, a VMM of one's own may not.
   const broken = { ...host, vms: host.vms.map((vm) => vm.name === "hello" ? { ...vm, vcpus: 9 } : vm) };
-  const system = assemble({
-    ...planned.run,
-    turbo: true,
-    duration: undefined,
-    hashAt: [],
-    what: { kind: "run", host: broken },
-  }) as GuestSystem;
+  const system = systemOf(planned.run, broken);
   runUntil(system, HALF_SECOND);
   const steps = rows(system, "rpc.ls", { filter: "about=vm-0x80 | about=hello" });
   const refused = steps.findIndex((step) => step.refused);
@@ -330,13 +330,7 @@ Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and
   const host = nativeHostOf(planned.run);
   // A priority above the owner's: the configuration would refuse that, a VMM of one's own may not.
   const broken = { ...host, vms: host.vms.map((vm) => ({ ...vm, schedule: OWN_ABOVE_OWNER })) };
-  const system = assemble({
-    ...planned.run,
-    turbo: true,
-    duration: undefined,
-    hashAt: [],
-    what: { kind: "run", host: broken },
-  }) as GuestSystem;
+  const system = systemOf(planned.run, broken);
   runUntil(system, HALF_SECOND);
   const starts = rows(system, "why", { filter: "call~VM_START" });
   assert.equal(starts.length, 1, JSON.stringify(rows(system, "why").map(({ call, err }) => `${call} ${err}`)));
