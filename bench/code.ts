@@ -1,7 +1,8 @@
 // `deno task bench code`: kernels whose code changes as it runs, on el2 and on QEMU: a JIT compiler in a guest, code that patches itself, and
 // data in the page of the code that writes to it. An emulator that throws a page's code away at each store falls far behind here.
 
-import { guestMips, measureKernels, printKernels, printRounds } from "./kernels.ts";
+import { guestMips } from "./core-stats.ts";
+import { measureKernels, printKernels, printRounds } from "./kernels.ts";
 import { MACHINES } from "./machines.ts";
 
 /** Runs the bench and prints it, as text or as one JSON object. */
@@ -9,8 +10,8 @@ export async function benchCode(rounds: number, json: boolean): Promise<void> {
   const measured = await measureKernels("code", rounds);
   const { kernels, results, repeated, doubtful } = measured;
   if (json) {
-    const { core } = results[rounds - 1].el2;
-    const summary = { guest_mips: guestMips(results), core };
+    const { core, milliseconds } = results[rounds - 1].el2;
+    const summary = { guest_mips: guestMips(core, milliseconds), core };
     console.log(JSON.stringify({ schema: "el2.bench.code/1", rounds, repeated, doubtful, machines: MACHINES, kernels, ...summary }));
     return;
   }

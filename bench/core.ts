@@ -1,6 +1,7 @@
 // `deno task bench core`: 18 bare-metal kernels, integer code, vectors and floating point, on el2 and on QEMU.
 
-import { guestMips, measureKernels, printKernels, printRounds } from "./kernels.ts";
+import { guestMips } from "./core-stats.ts";
+import { measureKernels, printKernels, printRounds } from "./kernels.ts";
 import { MACHINES } from "./machines.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
 
@@ -23,8 +24,8 @@ export async function benchCore(rounds: number, json: boolean): Promise<void> {
   const worst = kernels.filter(({ name }) => (CORE_KERNELS as readonly string[]).includes(name))
     .toSorted((a, b) => median(a.ratios) - median(b.ratios))[0];
   if (json) {
-    const { core } = results[rounds - 1].el2;
-    const summary = { core9, vector4, all18, worst: worst.name, guest_mips: guestMips(results), core };
+    const { core, milliseconds } = results[rounds - 1].el2;
+    const summary = { core9, vector4, all18, worst: worst.name, guest_mips: guestMips(core, milliseconds), core };
     console.log(JSON.stringify({ schema: "el2.bench.core/2", rounds, repeated, doubtful, machines: MACHINES, kernels, ...summary }));
     return;
   }

@@ -2,6 +2,7 @@
 // the host takes the time.
 
 import { nativeProgram } from "../scripts/native-tools.ts";
+import { printCore } from "./core-stats.ts";
 import { type CoreStats, type Machine, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
@@ -129,15 +130,7 @@ export function printKernels({ kernels, results }: KernelRounds): void {
 
 /** How far the rounds can be trusted, and what el2's core did in the last of them. */
 export function printRounds({ results, repeated, doubtful }: KernelRounds): void {
-  const { core } = results[results.length - 1].el2;
-  console.log(`${repeated} rounds repeated, ${doubtful} doubtful; whole process ${guestMips(results)?.toFixed(0)} guest MIPS`);
-  if (core?.translator) {
-    console.log(`translator: ${Object.entries(core.translator).map(([what, n]) => `${what} ${Math.round(n)}`).join(", ")}`);
-  }
-}
-
-/** Million instructions a second in the last round. */
-export function guestMips(results: readonly Record<Machine, Measurement>[]): number | undefined {
   const { core, milliseconds } = results[results.length - 1].el2;
-  return core && core.instructions / milliseconds / 1000;
+  console.log(`${repeated} rounds repeated, ${doubtful} doubtful`);
+  printCore(core, milliseconds);
 }

@@ -1,6 +1,7 @@
 // `deno task bench mark`: the bare-metal program `mark` (bench/suites/mark) on el2 and on QEMU in turn, whole processes and each kernel.
 
-import { type Machine, MACHINES, stopwatch } from "./machines.ts";
+import { guestMips, printCore } from "./core-stats.ts";
+import { type CoreStats, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
 import { buildMark } from "./suites/bare-metal.ts";
@@ -17,11 +18,12 @@ interface Measurement {
   milliseconds: number;
   /** Milliseconds and checksum of each kernel, in order; the last is their total. */
   kernels: Map<string, { milliseconds: number; checksum: string }>;
+  core: CoreStats | undefined;
 }
 
 /** Kernels are timed by when their lines come: the guest's clock counts instructions on el2. */
 async function measure(machine: Machine, kernel: string): Promise<Measurement> {
-  const { lines, milliseconds } = await stopwatch(machine, { kernel, memory: MEMORY }, TIMEOUT);
+  const { lines, milliseconds, core } = await stopwatch(machine, { kernel, memory: MEMORY, stats: true }, TIMEOUT);
   const kernels = new Map<string, { milliseconds: number; checksum: string }>();
   let before = 0;
   for (const { text, at } of lines) {
@@ -31,7 +33,7 @@ async function measure(machine: Machine, kernel: string): Promise<Measurement> {
     before = at;
   }
   if (!kernels.has("total")) throw new Error(`${machine} did not finish: ${lines.map(({ text }) => text).join("\n")}`);
-  return { milliseconds, kernels };
+  return { milliseconds, kernels, core };
 }
 
 /** Runs the bench and prints it, as text or as one JSON object. */
@@ -52,9 +54,10 @@ export async function benchMark(rounds: number, json: boolean): Promise<void> {
     const process = (machine: Machine) => results.map((round) => round[machine].milliseconds);
     const ratiosOf = (el2: number[], qemu: number[]) => qemu.map((time, round) => time / el2[round]);
     const ratios = ratiosOf(process("el2"), process("qemu"));
+    const { core, milliseconds } = results[rounds - 1].el2;
     if (json) {
       const kernels = names.map((name) => ({ name, el2: times("el2", name), qemu: times("qemu", name) }));
-      const measured = { el2: process("el2"), qemu: process("qemu"), ratios, kernels };
+      const measured = { el2: process("el2"), qemu: process("qemu"), ratios, kernels, guest_mips: guestMips(core, milliseconds), core };
       console.log(
         JSON.stringify({ schema: "el2.bench.mark/1", scale: SCALE, rounds, repeated, doubtful, machines: MACHINES, ...measured }),
       );
@@ -68,6 +71,7 @@ export async function benchMark(rounds: number, json: boolean): Promise<void> {
     }
     console.log(`whole process: el2 ${withSpread(process("el2"), 0)} ms, QEMU ${withSpread(process("qemu"), 0)} ms`);
     console.log(`QEMU time / el2 time  ${withSpread(ratios)}; ${repeated} rounds repeated, ${doubtful} doubtful`);
+    printCore(core, milliseconds);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -3,7 +3,8 @@
 
 import { catalogEntry } from "../src/workstation/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
-import { type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
+import { guestMips, printCore } from "./core-stats.ts";
+import { type CoreStats, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
 
@@ -24,6 +25,15 @@ export interface ProgramRun {
   outcome: string;
 }
 
+/** A set's run. */
+export interface SetRun {
+  /** In order. */
+  programs: Map<string, ProgramRun>;
+  /** The whole process. */
+  milliseconds: number;
+  core: CoreStats | undefined;
+}
+
 /** The guest of a suite whose script `script` runs: all of it, or these programs. */
 export async function suiteGuest(suite: Suite, script: string, only: readonly string[] = []): Promise<Guest> {
   const { folder } = await catalogEntry("debian-bookworm");
@@ -31,9 +41,9 @@ export async function suiteGuest(suite: Suite, script: string, only: readonly st
   return { kernel: `${folder}/Image`, initrd: await suiteInitrd(suite), append: words.join(" "), memory: MEMORY };
 }
 
-/** Runs a set on a machine: what each program took and gave, in order. */
-export async function runSet(machine: Machine, guest: Guest): Promise<Map<string, ProgramRun>> {
-  const { lines } = await stopwatch(machine, guest, TIMEOUT);
+/** Runs a set on a machine. */
+export async function runSet(machine: Machine, guest: Guest): Promise<SetRun> {
+  const { lines, milliseconds, core } = await stopwatch(machine, { ...guest, stats: true }, TIMEOUT);
   const programs = new Map<string, ProgramRun>();
   let begun = 0;
   for (const { text, at } of lines) {
@@ -44,7 +54,7 @@ export async function runSet(machine: Machine, guest: Guest): Promise<Map<string
   if (!lines.some(({ text }) => text.startsWith("EL2-DONE rc=0"))) {
     throw new Error(`${machine} did not finish: ${lines.slice(-10).map(({ text }) => text).join("\n")}`);
   }
-  return programs;
+  return { programs, milliseconds, core };
 }
 
 /** Runs the bench, of these programs where there are names, and prints it, as text or as one JSON object. */
@@ -55,10 +65,17 @@ export async function benchUserland(
   only: readonly string[] = [],
 ): Promise<void> {
   const guests = await Promise.all(sets.map((set) => suiteGuest(set, set, only)));
+  /** What el2's core did in each set of the last round. */
+  let cores: Pick<SetRun, "core" | "milliseconds">[] = [];
   const { results, repeated, doubtful } = await trustedRounds(rounds, async () => {
     const round = { el2: new Map<string, ProgramRun>(), qemu: new Map<string, ProgramRun>() };
+    cores = [];
     for (const guest of guests) {
-      for (const machine of MACHINES) for (const [name, run] of await runSet(machine, guest)) round[machine].set(name, run);
+      for (const machine of MACHINES) {
+        const { programs, ...whole } = await runSet(machine, guest);
+        for (const [name, run] of programs) round[machine].set(name, run);
+        if (machine === "el2") cores.push(whole);
+      }
     }
     for (const [name, { outcome }] of round.qemu) {
       const ours = round.el2.get(name)?.outcome;
@@ -75,7 +92,8 @@ export async function benchUserland(
   const worst = ratios.map(median).reduce((least, ratio, index, all) => ratio < all[least] ? index : least, 0);
   if (json) {
     const programs = names.map((name, index) => ({ name, el2: times("el2", name), qemu: times("qemu", name), ratios: ratios[index] }));
-    const summary = { geomean: overall, worst: names[worst] };
+    const core = cores.map(({ core, milliseconds }) => ({ guest_mips: guestMips(core, milliseconds), ...core }));
+    const summary = { geomean: overall, worst: names[worst], core };
     console.log(JSON.stringify({ schema: "el2.bench.userland/1", sets, rounds, repeated, doubtful, programs, ...summary }));
     return;
   }
@@ -86,4 +104,5 @@ export async function benchUserland(
   });
   console.log(`geomean of ${names.length}   ${withSpread(overall)}; ${repeated} rounds repeated, ${doubtful} doubtful`);
   console.log(`worst           ${withSpread(ratios[worst])} ${names[worst]}`);
+  for (const { core, milliseconds } of cores) printCore(core, milliseconds);
 }

@@ -14,8 +14,8 @@ const TIMEOUT = 3600;
 for (const set of LONG ? USERLAND_SETS : []) {
   Deno.test(`programs of Debian's set ${set} print what they print on QEMU, in each tier`, async () => {
     const guest = await suiteGuest(set, set);
-    const outcomes = (runs: Awaited<ReturnType<typeof runSet>>) =>
-      Object.fromEntries([...runs].map(([name, { outcome }]) => [name, outcome]));
+    const outcomes = ({ programs }: Awaited<ReturnType<typeof runSet>>) =>
+      Object.fromEntries([...programs].map(([name, { outcome }]) => [name, outcome]));
     const expected = outcomes(await runSet("qemu", guest));
     assert.ok(Object.values(expected).every((outcome) => outcome.startsWith("rc=0 ")), JSON.stringify(expected));
     for (const tier of TIERS) assert.deepEqual(outcomes(await runSet("el2", { ...guest, tier })), expected, tier);
