@@ -19,7 +19,8 @@ import {
   type VcpuState,
 } from "./interface.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
-import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL } from "./layout.ts";
+import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL, WRITTEN_PAGES } from "./layout.ts";
+import { hasPageBit, setPageBits } from "./page-bits.ts";
 import { loadStoreSyndrome } from "./load-store-syndrome.ts";
 import { AccessKind, Fault, type RamLayout } from "./mmu.ts";
 import { recordPageIndex, RecordPool } from "./records.ts";
@@ -96,6 +97,7 @@ export class WasmCore implements DebugCore {
   readonly #translator: Translator | undefined;
   readonly #slice: number;
   readonly #tlbs: TlbPool;
+  readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #doubles: Float64Array;
   readonly #view: DataView;
@@ -127,6 +129,7 @@ export class WasmCore implements DebugCore {
     const core = coreFor(ram, memory.buffer.byteLength);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
+    this.#bytes = new Uint8Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#doubles = new Float64Array(memory.buffer);
     const view = this.#view = new DataView(memory.buffer);
@@ -392,6 +395,11 @@ export class WasmCore implements DebugCore {
     const host = pa - this.ram.base + this.ram.host;
     if (host < this.ram.host || host + size > this.ram.host + this.ram.size) throw new RangeError(`0x${pa.toString(16)} is not in RAM`);
     this.#records.written(host, size);
+    setPageBits(this.#bytes, WRITTEN_PAGES, host, size);
+  }
+
+  mayBeWritten(pa: number): boolean {
+    return hasPageBit(this.#bytes, WRITTEN_PAGES, pa - this.ram.base + this.ram.host);
   }
 
   flush(): void {

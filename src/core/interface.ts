@@ -183,6 +183,8 @@ export interface Core {
   invalidateStage2(stage2: number, ipa: number, size: number): void;
   /** Something other than a vCPU wrote RAM: decoded instructions in `[pa, pa + size)` go. */
   memoryWritten(pa: number, size: number): void;
+  /** Whether anything, a vCPU or another, may have written to the page at `pa`; else it is all zero. A core may not know: it may be so. */
+  mayBeWritten?(pa: number): boolean;
   /** For a snapshot: what is in progress on a vCPU. */
   progress(vcpu: VcpuState): VcpuProgress;
   /** Puts that back, after the registers and the stage-2 tables. At most one vCPU has a monitor. */

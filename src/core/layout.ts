@@ -8,6 +8,7 @@
 //   0x0028_0000  for each arm of the interpreter, the arm of its first instruction; regions of each record page
 //   0x0034_0000  counters of landings (landings.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (tlb.ts)
+//   0x003a_0000  a bit for each 4 KiB of the Wasm memory: something may have been written there (page-bits.ts)
 //   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its record page
 //   0x0080_0000  TLB spaces (tlb.ts)
 //   0x0200_0000  stage-2 tables (stage2.ts)
@@ -69,6 +70,9 @@ export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 
 /** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
 export const CODE_PAGES = 4 * MiB;
+
+/** A bit for each 4 KiB of the Wasm memory: a guest or its host may have written there. RAM elsewhere is as it was made, zero. */
+export const WRITTEN_PAGES = 0x3a_0000;
 
 /** TLB spaces. */
 export const TLB_POOL: TlbPoolLayout = {

@@ -9,7 +9,9 @@ import { FaultStatus, Pstate, Sctlr } from "./exceptions.ts";
 import { PHYSICAL_ADDRESS_BITS } from "./features.ts";
 import { Access, define as defineFunction } from "./functions.ts";
 import { Stage2Flags } from "./interface.ts";
+import { WRITTEN_PAGES } from "./layout.ts";
 import type { Library } from "./library.ts";
+import { setPageBit } from "./page-bits.ts";
 import { IPA_BITS, Stage2Entry } from "./stage2.ts";
 import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder, ValueType } from "./wasm/module.ts";
@@ -225,7 +227,10 @@ export function defineMmu(library: Library, ram: RamLayout): void {
     c.store("i64.store", CPU.WALK_PA, pa.wide());
     const offset = c.let(pa.sub(ram.base));
     c.if(offset.geU(ram.size), () => fail(c, Fault.Bus, status(FaultStatus.Translation, 3)));
-    c.result(offset.add(ram.host));
+    const host = c.let(offset.add(ram.host));
+    // Every write of a guest comes here before its page has an entry in a TLB.
+    c.if(access.and(AccessKind.Write), () => setPageBit(c, host, WRITTEN_PAGES));
+    c.result(host);
   }, true);
 }
 

@@ -9,6 +9,7 @@
 import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-record.ts";
 import { callee, define as defineFunction } from "./functions.ts";
 import type { Library } from "./library.ts";
+import { pageBit, setPageBit } from "./page-bits.ts";
 import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder, ValueType } from "./wasm/module.ts";
 
@@ -141,15 +142,9 @@ export interface TlbPoolLayout {
   readonly writeMapped: number;
 }
 
-/** Where the write-mapped bit of a page is: offset of its byte in `TlbPoolLayout.writeMapped`, and its mask. */
-function writeMappedBit(c: Code, host: Value): { byte: Local; mask: Local } {
-  return { byte: c.let(host.shrU(15)), mask: c.let(constant("i32", 1).shl(host.shrU(12).and(7))) };
-}
-
 /** The page at this host address gets a write entry. */
 export function markWriteMapped(c: Code, host: Value, pool: TlbPoolLayout): void {
-  const { byte, mask } = writeMappedBit(c, host);
-  c.store("i32.store8", byte, c.load("i32.load8_u", byte, pool.writeMapped).or(mask), pool.writeMapped);
+  setPageBit(c, host, pool.writeMapped);
 }
 
 /** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
@@ -382,7 +377,7 @@ export function defineTlb(library: Library, pool: TlbPoolLayout): void {
   {
     // Most pages that come to hold decoded instructions have no write entry: a scan of all spaces is for those that may have one.
     const c = new Code(defineFunction(library, "protectCodePage"));
-    const { byte, mask } = writeMappedBit(c, c.parameter(0));
+    const { byte, mask } = pageBit(c, c.parameter(0));
     const bits = c.let(c.load("i32.load8_u", byte, pool.writeMapped));
     c.if(bits.and(mask).not(), () => c.return());
     c.store("i32.store8", byte, bits.xor(mask), pool.writeMapped);

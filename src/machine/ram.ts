@@ -10,7 +10,7 @@ export class Ram {
   readonly #bytes: Uint8Array;
   #unwritten = false;
 
-  constructor(memory: WebAssembly.Memory, readonly map: MemoryMap, readonly core: Pick<Core, "memoryWritten">) {
+  constructor(memory: WebAssembly.Memory, readonly map: MemoryMap, readonly core: Pick<Core, "memoryWritten" | "mayBeWritten">) {
     this.#bytes = new Uint8Array(memory.buffer, RAM_OFFSET, map.ramEnd - RAM_BASE);
   }
 
@@ -18,6 +18,11 @@ export class Ram {
   contains(pa: number, size: number): boolean {
     const { primaryEnd, hypervisorBase, ramEnd } = this.map;
     return pa >= RAM_BASE && pa + size <= primaryEnd || pa >= hypervisorBase && pa + size <= ramEnd;
+  }
+
+  /** Whether anybody may have written to the page at `pa`; else it is all zero, which need not be read to be known. */
+  mayBeWritten(pa: number): boolean {
+    return this.core.mayBeWritten?.(pa) ?? true;
   }
 
   /** The bytes themselves, for reading. Throws a RangeError outside RAM. */

@@ -13,7 +13,7 @@ import type { FaultsState } from "../hypervisor/faults.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
-import { PAGE_SIZE, RAM_BASE } from "../machine/memory-map.ts";
+import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
 import { TraceRecorder } from "./inspect/trace-recorder.ts";
@@ -26,7 +26,7 @@ import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.
 import { Outside } from "./outside.ts";
 import { type BreakPlace, StopRules } from "./stop-rules.ts";
 import { VmSymbols } from "./symbols/vm-symbols.ts";
-import { isZeroPage } from "./snapshot/pages.ts";
+import { filledPages } from "./snapshot/pages.ts";
 import { type SavedPart, UnsavableError } from "./snapshot/parts.ts";
 import { loadSystem, saveSystem, type SystemState } from "./snapshot/system-state.ts";
 import type { System } from "./system.ts";
@@ -340,16 +340,7 @@ export class GuestSystem implements System, Inspected {
 
   hashMemory(): string {
     const hash = createHash("sha256");
-    const { map, ram } = this.machine;
-    for (const [start, end] of [[RAM_BASE, map.primaryEnd], [map.hypervisorBase, map.ramEnd]]) {
-      const bytes = ram.bytes(start, end - start);
-      for (let at = 0; at < bytes.length; at += PAGE_SIZE) {
-        const chunk = bytes.subarray(at, at + PAGE_SIZE);
-        if (isZeroPage(chunk)) continue;
-        hash.update(`${start + at}:`);
-        hash.update(chunk);
-      }
-    }
+    for (const [page, content] of filledPages(this.machine)) hash.update(`${page * PAGE_SIZE}:`).update(content);
     return hash.digest("hex");
   }
 

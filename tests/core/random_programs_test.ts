@@ -14,6 +14,7 @@ const DATA = RAM_BASE + 0x10_0000;
 const ERET = 0xd69f_03e0;
 const EC_HVC = 0x16;
 const INSTRUCTIONS = 2500;
+const PAGE_SIZE = 4096;
 
 const accesses = encodings.filter(({ instruction }) => /^(LD|ST|SWP|CAS|DC)/.test(instruction.name));
 const branches = encodings.filter(({ instruction }) => /^(B\/BL|B.cond|CB|TB)/.test(instruction.name));
@@ -111,6 +112,22 @@ Deno.test("a random program's state after so many instructions does not depend o
     const budgetOf = seed % 3 === 0 ? () => 1 : seed % 3 === 1 ? () => 1 + random.word() % 9 : () => 1 + random.word() % 300;
     assert.equal(execute(cut, budgetOf), expected, `seed ${seed}`);
   }
+});
+
+Deno.test("what a random program changes is known to be written", () => {
+  let changed = 0;
+  for (let seed = 1; seed <= 12; seed++) {
+    const machine = new Machine(), { memory, view, core } = machine;
+    prepare(machine, seed);
+    const ram = new Uint8Array(memory.buffer, view.byteOffset, 0x20_0000), before = ram.slice();
+    execute(machine, () => INSTRUCTIONS);
+    for (let at = 0; at < ram.length; at += PAGE_SIZE) {
+      if (ram.subarray(at, at + PAGE_SIZE).every((byte, index) => byte === before[at + index])) continue;
+      changed++;
+      assert.ok(core.mayBeWritten(RAM_BASE + at), `seed ${seed}: page 0x${at.toString(16)}`);
+    }
+  }
+  assert.ok(changed > 10, `${changed} pages`);
 });
 
 Deno.test("breakpoints stop a random program at every instruction that has one, at the same counts, and change nothing", () => {

@@ -19,17 +19,25 @@ export function ramRanges({ map }: Pick<Machine, "map">): readonly (readonly [fi
 /** An image of RAM. It shares pages with `before`, where they have not changed since. */
 export function takePages(machine: Machine, before?: Pages): Pages {
   const pages = new Map<number, Uint8Array>();
-  for (const [first, end] of ramRanges(machine)) {
-    const bytes = machine.ram.bytes(first * PAGE_SIZE, (end - first) * PAGE_SIZE);
-    for (let page = first; page < end; page++) {
-      const start = (page - first) * PAGE_SIZE;
-      const content = bytes.subarray(start, start + PAGE_SIZE);
-      if (isZeroPage(content)) continue;
-      const known = before?.get(page);
-      pages.set(page, known && Buffer.compare(known, content) === 0 ? known : content.slice());
-    }
+  for (const [page, content] of filledPages(machine)) {
+    const known = before?.get(page);
+    pages.set(page, known && Buffer.compare(known, content) === 0 ? known : content.slice());
   }
   return pages;
+}
+
+/** The pages of RAM that are not zero, ascending: their numbers, and views of their content. What nobody has written to is not touched. */
+export function* filledPages(machine: Pick<Machine, "map" | "ram">): Generator<[page: number, content: Uint8Array]> {
+  const { ram } = machine;
+  for (const [first, end] of ramRanges(machine)) {
+    const bytes = ram.bytes(first * PAGE_SIZE, (end - first) * PAGE_SIZE);
+    for (let page = first; page < end; page++) {
+      if (!ram.mayBeWritten(page * PAGE_SIZE)) continue;
+      const start = (page - first) * PAGE_SIZE;
+      const content = bytes.subarray(start, start + PAGE_SIZE);
+      if (!isZeroPage(content)) yield [page, content];
+    }
+  }
 }
 
 /** Puts an image into RAM that is all zero. */
