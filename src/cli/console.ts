@@ -14,17 +14,26 @@ export function registerConsole(parent: Command, exit: (code: number) => void): 
     .description("a guest's console in a session: what it shows, typing into it, waiting for what it says")
     .argument("<vm>", "the VM: NAME, vm:NAME or con:NAME/0")
     .option("--log", "print what the console has shown so far (the default)")
+    .option("--break", "send a break on its line first, which Linux takes as SysRq: the key behind it says what to do")
     .option("--send <text>", "type this; \\n is Enter, \\xNN a byte")
     .option("--expect <regex>", "wait until what comes from now on matches, print the match")
     .option("--follow", "print what comes until interrupted")
     .option("--timeout <time>", "wall time for --expect; exit code 4 after it", parseDuration)
     .option("--socket <session>", "the session: its name, or the path of its socket")
-    .option("--read-only", "change nothing; --send is refused with exit code 5")
-    .addHelpText("after", "\nExamples:\n  el2 console debian\n  el2 console debian --send 'root\\n' --expect '# $' --timeout 60s")
+    .option("--read-only", "change nothing; --send and --break are refused with exit code 5")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  el2 console debian
+  el2 console debian --send 'root\\n' --expect '# $' --timeout 60s
+  el2 console debian --break --send h --expect 'sysrq: HELP'`,
+    )
     .action(async (vm, options) => exit(await console_(vm, options)));
 }
 
 interface ConsoleOptions {
+  readonly break?: boolean;
   readonly send?: string;
   readonly expect?: string;
   readonly follow?: boolean;
@@ -61,6 +70,10 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   if (!found) throw new Failure(`no vm:${name}; there are ${answer.rows.map(({ id }) => id).join(", ")}`, ExitCode.Failed);
   if (found.console === null && shown === "") throw new Failure(`vm:${name} has no console`, ExitCode.Failed);
   live = true;
+  if (options.break) {
+    const error = await asker.act({ kind: "console.break", console: name });
+    if (error !== undefined) throw new Failure(error, ExitCode.Failed);
+  }
   if (options.send !== undefined) {
     session.send({ kind: "input", console: name, bytes: unescape(options.send) });
     // A refusal comes before this answer.
@@ -79,7 +92,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
   if (options.follow) {
     output(shown);
     await new Promise(() => {}); // until interrupted
-  } else if (options.send === undefined) output(shown);
+  } else if (options.send === undefined && !options.break) output(shown);
   return ExitCode.Done;
 }
 

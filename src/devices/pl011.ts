@@ -24,8 +24,11 @@ export const Pl011Register = {
 /** Flag register. */
 export const Pl011Flag = { RXFE: 0x10, TXFF: 0x20, RXFF: 0x40, TXFE: 0x80 } as const;
 
+/** A received character is eight bits of data, and what was wrong with it: here only a break, which comes with data of 0. */
+export const Pl011Data = { BE: 0x400 } as const;
+
 /** Interrupt bits of IMSC, RIS, MIS and ICR. */
-export const Pl011Interrupt = { RX: 0x10, TX: 0x20, RT: 0x40, All: 0x7ff } as const;
+export const Pl011Interrupt = { RX: 0x10, TX: 0x20, RT: 0x40, BE: 0x200, All: 0x7ff } as const;
 
 /** Part 0x011, designer 0x41, revision 1, which has FIFOs of 16. */
 const ID_BYTES = [0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1];
@@ -38,10 +41,13 @@ const POLLS_FOR_INPUT = 16;
 const CR_RESET = 0x300;
 const IFLS_RESET = 0x12;
 
+/** How far above the data the errors of a character stand in DR: RSR has them from bit 0 on. */
+const ERRORS_SHIFT = 8;
+
 /** State of a `Pl011`: plain data. */
 export interface Pl011State {
   readonly fifo: readonly number[];
-  /** ILPR, IBRD, FBRD, LCR_H, CR, IFLS, IMSC, RIS, DMACR. */
+  /** ILPR, IBRD, FBRD, LCR_H, CR, IFLS, IMSC, RIS, DMACR, RSR. */
   readonly registers: readonly number[];
   readonly line: boolean;
   readonly flagReads: number;
@@ -69,6 +75,7 @@ export class Pl011 {
   #imsc = 0;
   #ris = 0;
   #dmacr = 0;
+  #rsr = 0;
   #line = false;
   #flagReads = 0;
   /** Whether receive interrupts have been enabled for a while, and whether that while is being waited for. */
@@ -92,11 +99,14 @@ export class Pl011 {
     return listens ? this.#depth() - this.#fifo.length : 0;
   }
 
-  /** Gives at most `receivable` characters to the guest; the result says how many were taken. */
-  receive(bytes: Uint8Array): number {
-    const count = Math.min(bytes.length, this.receivable);
+  /** Gives at most `receivable` characters (bytes, or `Pl011Data.BE`) to the guest; the result says how many were taken. */
+  receive(characters: ArrayLike<number>): number {
+    const count = Math.min(characters.length, this.receivable);
     if (count === 0) return 0;
-    for (let i = 0; i < count; i++) this.#fifo.push(bytes[i]);
+    for (let i = 0; i < count; i++) {
+      this.#fifo.push(characters[i]);
+      if (characters[i] & Pl011Data.BE) this.#ris |= Pl011Interrupt.BE;
+    }
     // Without a baud rate, the 32 bit periods of the receive timeout are over at once.
     this.#ris |= Pl011Interrupt.RT;
     if (this.#fifo.length >= this.#trigger()) this.#ris |= Pl011Interrupt.RX;
@@ -120,7 +130,7 @@ export class Pl011 {
   save(): Pl011State {
     return {
       fifo: [...this.#fifo],
-      registers: [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr],
+      registers: [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr, this.#rsr],
       line: this.#line,
       flagReads: this.#flagReads,
       settled: this.#settled,
@@ -134,7 +144,7 @@ export class Pl011 {
    */
   restore(state: Pl011State): void {
     this.#fifo.splice(0, Infinity, ...state.fifo);
-    [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr] = state.registers;
+    [this.#ilpr, this.#ibrd, this.#fbrd, this.#lcrH, this.#cr, this.#ifls, this.#imsc, this.#ris, this.#dmacr, this.#rsr] = state.registers;
     this.#line = state.line;
     this.#flagReads = state.flagReads;
     this.#settled = state.settled;
@@ -146,6 +156,8 @@ export class Pl011 {
     switch (offset) {
       case Pl011Register.DR:
         return this.#readData();
+      case Pl011Register.RSR:
+        return this.#rsr;
       case Pl011Register.FR:
         return this.#readFlags();
       case Pl011Register.ILPR:
@@ -169,7 +181,7 @@ export class Pl011 {
       case Pl011Register.DMACR:
         return this.#dmacr;
       default:
-        // RSR without errors, write-only and reserved registers.
+        // Write-only and reserved registers.
         return 0;
     }
   }
@@ -181,6 +193,10 @@ export class Pl011 {
         this.onTransmit(value & 0xff);
         this.#ris |= Pl011Interrupt.TX;
         this.#updateLine();
+        break;
+      case Pl011Register.RSR:
+        // Whatever is written to ECR, which stands here, clears the errors.
+        this.#rsr = 0;
         break;
       case Pl011Register.ILPR:
         this.#ilpr = value & 0xff;
@@ -219,13 +235,14 @@ export class Pl011 {
   }
 
   #readData(): number {
-    const byte = this.#fifo.shift();
-    if (byte === undefined) return 0;
+    const character = this.#fifo.shift();
+    if (character === undefined) return 0;
+    this.#rsr = character >> ERRORS_SHIFT;
     if (this.#fifo.length < this.#trigger()) this.#ris &= ~Pl011Interrupt.RX;
     if (this.#fifo.length === 0) this.#ris &= ~Pl011Interrupt.RT;
     this.#updateLine();
     if (this.receivable > 0) this.onReceivable();
-    return byte;
+    return character;
   }
 
   #readFlags(): number {

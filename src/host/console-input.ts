@@ -11,6 +11,13 @@ export interface Typed {
   readonly bytes: Uint8Array;
 }
 
+/** A break on the line of a VM's console. */
+export interface BreakSent {
+  /** Name in the configuration. */
+  readonly vm: string;
+  readonly break: true;
+}
+
 /** Somebody wants a VM to end: `force` ends it at once, else it is asked to shut down. */
 export interface StopWanted {
   /** Name in the configuration. */
@@ -37,7 +44,7 @@ export interface DeviceInput {
 }
 
 /** What may come in: plain data. */
-export type HostInput = Typed | StopWanted | StartWanted | RequestWanted | DeviceInput;
+export type HostInput = Typed | BreakSent | StopWanted | StartWanted | RequestWanted | DeviceInput;
 
 /** Memory that the VMM of a VM has locked, and how much it may, bytes. */
 export interface LockedMemory {
@@ -58,6 +65,12 @@ export class ConsoleInput {
   /** Input from outside, now. */
   push(vm: string, bytes: Uint8Array): void {
     this.#waiting.push({ vm, bytes: bytes.slice() });
+    this.interrupt();
+  }
+
+  /** A break on the line of a VM's console. */
+  pushBreak(vm: string): void {
+    this.#waiting.push({ vm, break: true });
     this.interrupt();
   }
 

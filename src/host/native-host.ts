@@ -1,6 +1,7 @@
 // The native host: runs the VMs of a plan by the sample VMM, a process each, on its /dev/gunyah and /dev/gzvm. What no process can do is done
 // here: firmware is given away before the first VM, VMs that are linked start together, and a VM is asked to shut down.
 
+import { Pl011Data } from "../devices/pl011.ts";
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";
 import { VM_STOP } from "../abi/rpc/messages/vm.ts";
@@ -333,8 +334,10 @@ class VmmProgram implements HostProgram {
     if ("request" in input) return void this.#asked.add(this.#host!.request(input.request.id, input.request.payload));
     const entry = this.#entries.find(({ plan }) => plan.name === input.vm);
     const name = JSON.stringify(input.vm);
-    if ("bytes" in input) {
-      if (entry?.vmm?.type(input.bytes) !== true) this.problem(`there is no console ${name} to type into`);
+    if ("bytes" in input || "break" in input) {
+      if (entry?.vmm?.type("bytes" in input ? input.bytes : [Pl011Data.BE]) !== true) {
+        this.problem(`there is no console ${name} to type into`);
+      }
     } else if (entry === undefined) this.problem(`there is no VM ${name} to ${"stop" in input ? "stop" : "start"}`);
     else if ("start" in input) this.#startAsked(entry, input.start);
     else this.#stop(entry, input.stop.force);

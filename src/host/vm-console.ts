@@ -11,8 +11,8 @@ const IMSC = 0x038, ICR = 0x044;
 /** State of a `VmConsole`: plain data. */
 export interface VmConsoleState {
   readonly uart: Pl011State;
-  /** Bytes that the UART has not taken yet. */
-  readonly typed: Uint8Array;
+  /** Characters that the UART has not taken yet. */
+  readonly typed: readonly number[];
   /** The level that the line shows. */
   readonly level: boolean;
   /** Virtual time (ns) that the UART waits for. */
@@ -25,8 +25,8 @@ export class VmConsole {
   /** What the UART wants to be done, and when (ns). */
   #later: (() => void) | undefined;
   #wakeAt: number | undefined;
-  /** Typed bytes, oldest first, and how many of them the UART has taken. */
-  #typed = new Uint8Array(0);
+  /** Typed characters as the UART receives them, oldest first, and how many of them it has taken. */
+  #typed = new Uint16Array(0);
   #taken = 0;
   /** Writes the eventfd. */
   #signal: (() => void) | undefined;
@@ -59,25 +59,25 @@ export class VmConsole {
     if (before && this.#level && (offset === IMSC || offset === ICR)) this.#signal?.();
   }
 
-  /** Bytes from the person at the console. They wait until the guest takes them. */
-  type(now: number, bytes: Uint8Array): void {
+  /** Bytes from the person at the console, or breaks (`Pl011Data.BE`). They wait until the guest takes them. */
+  type(now: number, characters: ArrayLike<number>): void {
     const waiting = this.#typed.subarray(this.#taken);
-    this.#typed = new Uint8Array(waiting.length + bytes.length);
+    this.#typed = new Uint16Array(waiting.length + characters.length);
     this.#typed.set(waiting);
-    this.#typed.set(bytes, waiting.length);
+    this.#typed.set(characters, waiting.length);
     this.#taken = 0;
     this.#settle(now);
   }
 
   /** The state, as plain data. */
   save(): VmConsoleState {
-    return { uart: this.#uart.save(), typed: this.#typed.slice(this.#taken), level: this.#level, wakeAt: this.#wakeAt };
+    return { uart: this.#uart.save(), typed: [...this.#typed.subarray(this.#taken)], level: this.#level, wakeAt: this.#wakeAt };
   }
 
   /** Puts a saved state back. */
   restore({ uart, typed, level, wakeAt }: VmConsoleState): void {
     this.#uart.restore(uart);
-    this.#typed = typed.slice();
+    this.#typed = Uint16Array.from(typed);
     this.#taken = 0;
     this.#level = level;
     this.#wakeAt = wakeAt;

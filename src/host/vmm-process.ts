@@ -31,8 +31,8 @@ export interface VmmProcess {
   finished(task: number, result: number): boolean;
   /** An eventfd was signalled. */
   signalled(eventfd: number): void;
-  /** Bytes from the person at the console; false where there is none. */
-  type(bytes: Uint8Array): boolean;
+  /** Bytes from the person at the console, or breaks (`Pl011Data.BE`); false where there is none. */
+  type(characters: ArrayLike<number>): boolean;
   /** Some time has passed. */
   timer(): void;
   /** Plain data. */
@@ -172,8 +172,8 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (typeof this.kernel.read(this.pid, fd, 8) !== "number") this.#devices!.notify(slot, queue);
   }
 
-  type(bytes: Uint8Array): boolean {
-    this.#console?.type(this.kernel.cpu.now, bytes);
+  type(characters: ArrayLike<number>): boolean {
+    this.#console?.type(this.kernel.cpu.now, characters);
     return this.#console !== undefined;
   }
 

@@ -137,6 +137,7 @@ export const ACTIONS: readonly Action[] = [
   { name: "console.show-next", context: "prefix", keys: ["n"], help: "the next console", hint: "n next" },
   { name: "console.show-previous", context: "prefix", keys: ["p"], help: "the console before", hint: "p previous" },
   { name: "console.search", context: "prefix", keys: ["/"], help: "search the scrollback", hint: "/ search" },
+  { name: "console.break", context: "prefix", keys: ["b"], help: "send a break on its line: SysRq of Linux", hint: "b break" },
   { name: "console.scroll", context: "prefix", keys: ["["], help: "take the keys back and scroll", hint: "[ scroll" },
   { name: "console.zoom", context: "prefix", keys: ["z"], help: "give the console the whole body, and back", hint: "z zoom" },
   { name: "console.log", context: "prefix", keys: ["l"], help: "say where the console's log is", hint: "l log" },

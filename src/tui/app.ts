@@ -159,10 +159,11 @@ export class App {
       theme: (theme) => this.setTheme(theme),
     };
     this.#consoles = new ConsoleActions({
-      ...{ windows: this.#windows, console: this.#console, tree: this.#tree, readOnly: options.readOnly ?? false },
+      ...{ asker: this.#asker, windows: this.#windows, console: this.#console, tree: this.#tree, readOnly: options.readOnly ?? false },
       ended: () => this.#end !== undefined,
       show: (overlay) => this.#overlay = overlay,
-      say: (text) => this.#say(text),
+      say: (text, role) => this.#say(text, role),
+      changed: () => port.changed(true),
     });
     this.#menus = new Menus(host);
     this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork, move: (to) => this.#timeTravel(to) });
@@ -420,6 +421,7 @@ export class App {
     "suspend": () => this.port.suspend(),
     "console.leave": () => this.#console.typing = false,
     "console.search": () => this.#consoles.search(),
+    "console.break": () => void this.#consoles.sendBreak(),
     "console.scroll": () => this.#consoles.scroll(),
     "console.log": () =>
       this.#say(this.options.logs ? `log: ${this.options.logs}/${this.#console.shown}.log` : "this session keeps no log; el2 up does"),

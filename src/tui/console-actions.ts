@@ -3,19 +3,24 @@
 import type { ConsolePane } from "./console-pane.ts";
 import { vmOf } from "./links.ts";
 import { type Overlay, TextOverlay } from "./overlay.ts";
+import type { Line } from "./pane.ts";
 import type { TreePane } from "./tree-pane.ts";
 import type { Windows } from "./windows.ts";
+import type { Asker } from "../workstation/control/asker.ts";
 
 /** What they need of the application. */
 export interface ConsoleHost {
   readonly windows: Windows;
+  readonly asker: Asker;
   readonly console: ConsolePane;
   readonly tree: TreePane;
   readonly readOnly: boolean;
   /** The machine has ended. */
   readonly ended: () => boolean;
   readonly show: (overlay: Overlay) => void;
-  readonly say: (text: string) => void;
+  readonly say: (text: string, role?: Line["role"]) => void;
+  /** Something was answered: draw. */
+  readonly changed: () => void;
 }
 
 /** The consoles' actions of an application. */
@@ -45,6 +50,15 @@ export class ConsoleActions {
     windows.focusOn(console);
     console.typing = true;
     console.view?.follow();
+  }
+
+  /** A break on the line of the console that is shown; keys still go there. */
+  async sendBreak(): Promise<void> {
+    const { asker, console: { shown }, say, changed } = this.host;
+    const error = await asker.act({ kind: "console.break", console: shown });
+    if (error === undefined) say(`a break was sent to con:${shown}`);
+    else say(error, "refused");
+    changed();
   }
 
   /** Takes the keys back and scrolls. */

@@ -115,7 +115,7 @@ function deviceMaker({ seed }: SessionPlan, system: GuestSystem, outside: Outsid
     output: (console, bytes) => {
       for (const byte of bytes) system.consoles.transmit(console, byte);
     },
-    input: (console, type) => system.consoles.add(console, type),
+    input: (console, type) => system.consoles.add(console, { type }),
     problem: (device, message) => system.deviceProblem(device, message),
   });
 }
@@ -185,6 +185,7 @@ function generatedTree(
 /** What was typed into VMs of the native host, and which are to stop. */
 const SAVED_INPUT = v.array(v.union([
   v.strictObject({ vm: v.string(), bytes: v.instance(Uint8Array) }),
+  v.strictObject({ vm: v.string(), break: v.literal(true) }),
   v.strictObject({ vm: v.string(), start: v.picklist(["start", "create", "reset"]) }),
   v.strictObject({ request: v.strictObject({ id: v.number(), payload: v.instance(Uint8Array) }) }),
   v.strictObject({ vm: v.string(), stop: v.strictObject({ force: v.boolean() }) }),
@@ -207,7 +208,9 @@ function startHost(
     machine.interrupt(CONSOLE_INPUT_INTID, true);
     machine.interrupt(CONSOLE_INPUT_INTID, false);
   });
-  for (const vm of run.host.vms) if (vm.console) system.consoles.add(vm.name, (bytes) => input.push(vm.name, bytes));
+  for (const { name, console } of run.host.vms) {
+    if (console) system.consoles.add(name, { type: (bytes) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) });
+  }
   system.host = input;
   system.parts.push({
     name: "console input",

@@ -10,33 +10,49 @@ export interface ConsoleTail {
   readonly bytes: Uint8Array;
 }
 
+/** Where what people do at a console goes. */
+export interface ConsoleDoor {
+  /** Bytes typed. */
+  type(bytes: Uint8Array): void;
+  /** A break on its line; what is no serial line has none. */
+  sendBreak?(): void;
+}
+
 /** Named consoles in both directions. */
 export class Consoles {
-  readonly #inputs = new Map<string, (bytes: Uint8Array) => void>();
+  readonly #doors = new Map<string, ConsoleDoor>();
   /** The end of what each has shown. */
   readonly #shown = new Map<string, Uint8Array>();
   #output: { console: string; bytes: number[] }[] = [];
 
-  /** Adds a console; `input` takes what is typed. */
-  add(name: string, input: (bytes: Uint8Array) => void): void {
-    if (this.#inputs.has(name)) throw new Error(`there is a console ${name} already`);
-    this.#inputs.set(name, input);
+  /** Adds a console. */
+  add(name: string, door: ConsoleDoor): void {
+    if (this.#doors.has(name)) throw new Error(`there is a console ${name} already`);
+    this.#doors.set(name, door);
   }
 
   /** Names of all consoles. */
   get names(): readonly string[] {
-    return [...this.#inputs.keys()];
+    return [...this.#doors.keys()];
   }
 
   has(name: string): boolean {
-    return this.#inputs.has(name);
+    return this.#doors.has(name);
   }
 
   /** Bytes typed. False where there is no such console. */
   type(name: string, bytes: Uint8Array): boolean {
-    const input = this.#inputs.get(name);
-    input?.(bytes);
-    return input !== undefined;
+    const door = this.#doors.get(name);
+    door?.type(bytes);
+    return door !== undefined;
+  }
+
+  /** A break on a console's line. False where it has none; undefined where there is no such console. */
+  sendBreak(name: string): boolean | undefined {
+    const door = this.#doors.get(name);
+    if (!door) return undefined;
+    door.sendBreak?.();
+    return door.sendBreak !== undefined;
   }
 
   /** A byte that a guest wrote. */

@@ -126,6 +126,12 @@ export class GuestSystem implements System, Inspected {
     host.stop(vm, force);
   }
 
+  sendBreak(console: string): void {
+    const sent = this.consoles.sendBreak(console);
+    if (sent === undefined) throw new QueryError(`no console ${console}; there are ${this.consoles.names.join(", ") || "none"}`);
+    if (!sent) throw new QueryError(`${console} is a virtio console, which is no serial line and has no break; Linux takes ctrl-o there`);
+  }
+
   startVm(vm: string, how: StartWanted["start"]): void {
     const host = this.#hostFor(vm);
     if (!this.configured.includes(vm)) throw new QueryError(`no vm:${vm} in the configuration; there are ${this.configured.join(", ")}`);

@@ -1,7 +1,7 @@
 // Devices of the platform that are not virtio: the PL011 that is the primary's console, and the PL031 that tells it the time.
 
 import * as v from "valibot";
-import { Pl011 } from "../devices/pl011.ts";
+import { Pl011, Pl011Data } from "../devices/pl011.ts";
 import { Pl031 } from "../devices/pl031.ts";
 import type { Machine } from "../machine/machine.ts";
 import { PL011_BASE, PL011_INTID, PL011_SIZE, PL031_BASE, PL031_INTID, PL031_SIZE } from "../machine/memory-map.ts";
@@ -9,7 +9,8 @@ import type { GuestSystem } from "./guest-system.ts";
 import { PRIMARY_CONSOLE } from "./plan.ts";
 import { SavedEvent } from "./snapshot/saved-event.ts";
 
-const byte = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xff));
+/** A byte, or a break. */
+const character = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Pl011Data.BE));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const EVENT_PLACE = v.strictObject({ at: v.number(), order: count });
 const SAVED_CLOCK = v.strictObject({
@@ -42,15 +43,15 @@ export function attachClock(machine: Machine, system: GuestSystem, start: number
 /** What is saved of the PL011: the device, when it will take input, and what was typed ahead. */
 const SAVED_UART = v.strictObject({
   uart: v.strictObject({
-    fifo: v.array(byte),
-    registers: v.pipe(v.array(count), v.length(9)),
+    fifo: v.array(character),
+    registers: v.pipe(v.array(count), v.length(10)),
     line: v.boolean(),
     flagReads: count,
     settled: v.boolean(),
     settling: v.boolean(),
   }),
   settling: v.optional(EVENT_PLACE),
-  waiting: v.array(byte),
+  waiting: v.array(character),
 });
 
 /** Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver empties the FIFO meanwhile. */
@@ -84,11 +85,12 @@ export function attachUart(machine: Machine, system: GuestSystem, input: boolean
   if (!input) return;
   const feed = () => {
     const room = uart.receivable;
-    if (room > 0 && waiting.length) uart.receive(Uint8Array.from(waiting.splice(0, room)));
+    if (room > 0 && waiting.length) uart.receive(waiting.splice(0, room));
   };
   uart.onReceivable = feed;
-  system.consoles.add(PRIMARY_CONSOLE, (bytes) => {
-    waiting.push(...bytes);
+  const type = (characters: Iterable<number>) => {
+    waiting.push(...characters);
     feed();
-  });
+  };
+  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]) });
 }

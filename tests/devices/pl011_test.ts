@@ -1,7 +1,7 @@
 // PL011: data, flags, interrupts, identification and access sizes.
 
 import assert from "node:assert/strict";
-import { Pl011, Pl011Flag, Pl011Interrupt, Pl011Register } from "../../src/devices/pl011.ts";
+import { Pl011, Pl011Data, Pl011Flag, Pl011Interrupt, Pl011Register } from "../../src/devices/pl011.ts";
 
 function listening(fifo = true): Pl011 {
   const uart = new Pl011();
@@ -56,6 +56,30 @@ Deno.test("the transmit interrupt is raised by sending and cleared by ICR", () =
   assert.ok(uart.interrupt);
   uart.write(Pl011Register.ICR, 2, BigInt(Pl011Interrupt.TX));
   assert.ok(!uart.interrupt);
+});
+
+Deno.test("a break comes among the characters, with its error and its interrupt; ECR clears what RSR says of it", () => {
+  const uart = listening();
+  uart.write(Pl011Register.IMSC, 2, BigInt(Pl011Interrupt.RX | Pl011Interrupt.RT | Pl011Interrupt.BE));
+  assert.equal(uart.receive([0x41, Pl011Data.BE, 0x42]), 3);
+  assert.equal(uart.read(Pl011Register.MIS, 4), BigInt(Pl011Interrupt.RT | Pl011Interrupt.BE));
+  assert.equal(uart.read(Pl011Register.DR, 4), 0x41n);
+  assert.equal(uart.read(Pl011Register.RSR, 4), 0n);
+  const copy = new Pl011();
+  copy.restore(uart.save());
+  for (const one of [uart, copy]) {
+    assert.equal(one.read(Pl011Register.DR, 4), 0x400n);
+    assert.equal(one.read(Pl011Register.RSR, 4), 4n, "RSR has BE in bit 2");
+    const again = new Pl011();
+    again.restore(one.save());
+    assert.equal(again.read(Pl011Register.RSR, 4), 4n);
+    one.write(Pl011Register.RSR, 4, 0n);
+    assert.equal(one.read(Pl011Register.RSR, 4), 0n);
+    assert.equal(one.read(Pl011Register.DR, 4), 0x42n);
+    assert.equal(one.read(Pl011Register.MIS, 4), BigInt(Pl011Interrupt.BE), "until ICR clears it");
+    one.write(Pl011Register.ICR, 4, BigInt(Pl011Interrupt.BE));
+    assert.ok(!one.interrupt);
+  }
 });
 
 Deno.test("input waits until the guest listens, by interrupt or by polling the flags", () => {

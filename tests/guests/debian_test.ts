@@ -76,6 +76,27 @@ Deno.test("Debian runs as a secondary VM of the native host, works and powers of
   await powerOff(console);
 });
 
+Deno.test("a break on its console is SysRq to Linux", async () => {
+  await catalogEntry("debian");
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  const el2 = async (...args: string[]) => {
+    const [program, ...rest] = el2Command(...args);
+    const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env: { XDG_RUNTIME_DIR: folder } })
+      .output();
+    return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+  };
+  try {
+    assert.equal((await el2("up", "debian-bookworm", "--name", "s")).code, 0);
+    const ready = await el2("console", "debian", "--expect", PROMPT.source, "--timeout", `${BOOT}s`);
+    assert.equal(ready.code, 0, ready.stderr);
+    const help = await el2("console", "debian", "--break", "--send", "h", "--expect", "sysrq: HELP", "--timeout", `${COMMAND}s`);
+    assert.deepEqual(help, { code: 0, stdout: "sysrq: HELP\n", stderr: "" });
+  } finally {
+    await el2("down", "s");
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("a boot has the same state at ten instruction counts in every tier", async () => {
   const counts = Array.from({ length: 10 }, (_, index) => 70_000_000 * (index + 1));
   const args = [...await bootArguments("bookworm", "console=ttyAMA0 el2=poweroff"), "--hash-at", counts.join(",")];

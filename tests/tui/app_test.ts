@@ -400,6 +400,20 @@ Deno.test("W31: the why screen shows who asked, chain, rule, values, shared errn
   for (const part of [/rule +resource-manager 5\.4/, /values +holder=vm:rt/, /way out +vm:rt releases/]) assert.match(shown, part);
 });
 
+Deno.test("ctrl-] b sends a break to the console that is shown, and says what is wrong with that", async () => {
+  const rig = new Rig();
+  await rig.type("c\x1d");
+  assert.match(await rig.text(), /ctrl-\] then .*b break/);
+  await rig.type("b");
+  assert.deepEqual(rig.acted, [{ kind: "console.break", console: "debian" }]);
+  assert.match(await rig.text(), /a break was sent to con:debian/);
+  rig.actError = "debian is a virtio console";
+  await rig.type("\x1db");
+  assert.match(await rig.text(), /debian is a virtio console/);
+  await rig.type("x");
+  assert.deepEqual(rig.typed, [0x78], "keys still go to the guest");
+});
+
 Deno.test("W34: a refusal by the resource manager says that no hypercall was made", async () => {
   const rig = new Rig();
   await rig.type("0");

@@ -29,6 +29,8 @@ export class Rig {
   redrawn = 0;
   reconnects = 0;
   screen: Screen;
+  /** What is wrong with actions. */
+  actError: string | undefined;
   answer: (query: Query) => Answer = phoneAnswer;
   readonly #parser = new KeyParser();
 
@@ -124,7 +126,7 @@ export class Rig {
       queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: undefined }));
     } else if (request.kind === "act") {
       this.acted.push(request.action);
-      queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: undefined }));
+      queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: this.actError }));
     }
   }
 }

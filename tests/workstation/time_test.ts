@@ -58,8 +58,8 @@ class Session {
   }
 
   /** The hashes of another machine that runs to a count from the start, with the same inputs. */
-  fromStart(count: number): string {
-    const past = new Past(this.again(), this.engine.inputs);
+  fromStart(count: number, inputs = this.engine.inputs): string {
+    const past = new Past(this.again(), inputs);
     while (!past.advance(count, Infinity));
     return hashesOf(past.system);
   }
@@ -76,6 +76,11 @@ class Session {
     await this.#runTo(LENGTH);
     this.engine.pause(true);
     await this.event("paused");
+  }
+
+  /** Lets it run for so many instructions more. */
+  runOn(instructions: number): Promise<void> {
+    return this.#runTo(this.engine.system.instructions() + instructions);
   }
 
   async #runTo(instructions: number): Promise<void> {
@@ -161,6 +166,23 @@ Deno.test("W53: the past refuses what is typed and done, and says how to get out
   assert.equal(session.hashes, before);
   session.engine.pause(false);
   assert.equal((await session.event("paused")).paused, false);
+  session.engine.stop();
+});
+
+Deno.test("a break is an input of the run: it is there again in every machine that goes through the past", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  session.engine.pause(false);
+  session.engine.act(7, { kind: "console.break", console: "hello" });
+  assert.equal((await session.event("acted")).error, undefined);
+  await session.runOn(LENGTH);
+  session.engine.act(8, { kind: "console.break", console: "nobody" });
+  assert.match((await session.event("acted")).error ?? "", /no console nobody; there are hello, ping, pong/);
+  const count = session.engine.system.instructions() - 1000;
+  assert.equal(await session.move({ kind: "instructions", count }), undefined);
+  assert.equal(session.hashes, session.fromStart(count));
+  const typed = session.engine.inputs.filter(({ input }) => input.kind === "console");
+  assert.notEqual(session.hashes, session.fromStart(count, typed), "without the break it is another run");
   session.engine.stop();
 });
 

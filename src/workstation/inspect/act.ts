@@ -19,6 +19,8 @@ export function act(view: View, action: Action): void {
       return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "create");
     case "vm.reset":
       return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "reset");
+    case "console.break":
+      return view.system.sendBreak(action.console);
     case "rpc.send":
       return view.system.sendRpc(action.id, action.payload);
     case "queue.send": {

@@ -12,6 +12,8 @@ export type Action =
   | { readonly kind: "vm.create"; readonly vm: string }
   /** Ends a VM at once, and makes and starts it anew. */
   | { readonly kind: "vm.reset"; readonly vm: string }
+  /** A break on the line of a console. */
+  | { readonly kind: "console.break"; readonly console: string }
   /** Sends a request to the resource manager in the host's name: a message by its id, with its payload. */
   | { readonly kind: "rpc.send"; readonly id: number; readonly payload: Uint8Array }
   /** Puts a message into a queue, as its sender would. */

@@ -43,6 +43,8 @@ export interface Inspected {
   readonly symbols: VmSymbols;
   /** Whether the VM of this name has a console. */
   hasConsole(vm: string): boolean;
+  /** A break on a console's line. @throws QueryError where there is none */
+  sendBreak(console: string): void;
   /** Has a VM's owner stop it. @throws QueryError where nobody can */
   stopVm(vm: string, force: boolean): void;
   /** Has the native host start a VM, make it, or start it anew. @throws QueryError */
