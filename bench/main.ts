@@ -59,7 +59,8 @@ const benches: Record<string, () => Promise<void>> = {
 const ALL = ["core", "mark", "boot", "userland", "calls"];
 const chosen = what === "all" ? ALL : [what ?? ""];
 const refused = values.tier !== undefined && !tier || values.ab !== undefined && what !== "core" ||
-  (values.guest ?? values.cpus) !== undefined && what !== "boot" || !cpus.every((count) => count >= 1 && count <= 8) ||
+  (values.guest ?? values.cpus) !== undefined && !chosen.includes("boot") ||
+  !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
   values.only !== undefined && (what !== "userland" || values.set === undefined);
 if (refused || !chosen.every((name) => Object.hasOwn(benches, name)) || !Number.isInteger(rounds) || rounds < 1 || sets.length === 0) {
   console.error(USAGE);

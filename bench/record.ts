@@ -39,7 +39,7 @@ export async function benchRecord(rounds: number, json: boolean): Promise<void> 
   const all: Record<string, unknown>[] = [];
   for (const [name, words] of Object.entries(runs)) {
     const measured = await trustedRounds(rounds, () => measure(words));
-    if (json) all.push({ run: name, ...measured, cost: costs(measured).map((cost) => cost / 100) });
+    if (json) all.push({ run: name, ...measured, cost: costs(measured) });
     else print(name, measured);
   }
   if (json) console.log(JSON.stringify({ schema: "el2.bench.record/1", rounds, runs: all }));
@@ -65,9 +65,9 @@ async function cpuSeconds(command: readonly string[]): Promise<number> {
   return Number(times[1]) + Number(times[2]);
 }
 
-/** Percent of each round. */
+/** What recording costs in each round, as a share of the run without. */
 function costs({ results }: Rounds<Costs>): number[] {
-  return results.map(({ plain, recorded }) => 100 * (recorded / plain - 1));
+  return results.map(({ plain, recorded }) => recorded / plain - 1);
 }
 
 function print(name: string, measured: Rounds<Costs>): void {
@@ -76,5 +76,5 @@ function print(name: string, measured: Rounds<Costs>): void {
   console.log(
     `${name}: ${plain}, ${recorded}; ${median(results.map(({ bytes }) => bytes))} bytes; ${repeated} repeated, ${doubtful} doubtful`,
   );
-  console.log(`  recording costs ${withSpread(costs(measured), 1)} %`);
+  console.log(`  recording costs ${withSpread(costs(measured).map((cost) => 100 * cost), 1)} %`);
 }

@@ -18,7 +18,7 @@ import { registerGuests } from "./guests.ts";
 import { registerIoctl } from "./ioctl.ts";
 import { registerInject } from "./inject.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
-import { output } from "./print.ts";
+import { output, printable } from "./print.ts";
 import { registerPersonas } from "./personas.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerMan } from "./man.ts";
@@ -104,12 +104,12 @@ export async function main(args: readonly string[], entry: URL): Promise<number>
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.Done : ExitCode.Usage;
     if (error instanceof WriteFailure) {
-      console.error(`el2: ${error.message}`);
+      console.error(`el2: ${printable(error.message)}`);
       return ExitCode.Failed;
     }
     if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace) {
       const code = error instanceof Failure ? error.code : ExitCode.Usage;
-      console.error(args.includes("--json") ? errorJson(code, error.message) : `el2: ${error.message}`);
+      console.error(args.includes("--json") ? errorJson(code, error.message) : `el2: ${printable(error.message)}`);
       return code;
     }
     throw error;

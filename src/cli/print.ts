@@ -16,6 +16,11 @@ export function output(text: string): void {
   }
 }
 
+/** Text that may be anybody's, for a terminal: control characters, which could move its cursor, become U+FFFD. Line breaks stay. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
+}
+
 /** Prints an answer. On a terminal lists are as wide as it is; elsewhere nothing is cut. */
 export function printAnswer(session: string, answer: Answer, json: boolean): void {
   const table: Table = TABLES[answer.table];

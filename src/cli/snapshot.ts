@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
+import { printable } from "./print.ts";
 import { recorded, recordOption } from "./record.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { showSession } from "./show.ts";
@@ -82,7 +83,7 @@ Examples:
       const { verifySnapshot } = await import("../workstation/snapshot/verify.ts");
       const wrong = verifySnapshot(snapshot);
       if (json) console.log(documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null }));
-      else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : `${file}: ${wrong}`);
+      else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : printable(`${file}: ${wrong}`));
       exit(wrong === undefined ? ExitCode.Done : ExitCode.Failed);
     });
 }
@@ -111,7 +112,9 @@ function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): 
 
 function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
   const time = (Number(ns) / 1e9).toFixed(6);
-  return `${title} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / 2 ** 20} MiB, ${pages} pages in use; el2 ${version}`;
+  return `${printable(title)} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${
+    memory / 2 ** 20
+  } MiB, ${pages} pages in use; el2 ${version}`;
 }
 
 async function save(file: string, options: { socket?: string; json?: boolean }): Promise<number> {

@@ -99,7 +99,7 @@ export class RecordPool {
   /** Gives a record page up, as its code page is written to more than is executed. Nothing may be executing in it. */
   release(page: number): void {
     const index = (page - RECORD_PAGES.base) / RECORD_PAGE_SIZE;
-    const host = this.#words[RECORD_OWNERS / 4 + index];
+    const host = this.#words[RECORD_OWNERS / 4 + index] >>> 0;
     if (this.#releases.size >= RELEASES_KEPT) this.#releases.clear();
     this.#releases.set(host, Math.min((this.#releases.get(host) ?? 0) + 1, PATIENCE_STEPS));
     this.#forget(index);

@@ -16,10 +16,10 @@ export class ConsolePane implements Pane {
   typing = false;
 
   /**
+   * @param prefix the key that takes the keys back from a guest
    * @param changed called when an emulator has taken in output
    * @param answer answers of an emulator to its guest
    */
-  /** @param prefix the key that takes the keys back from a guest */
   constructor(readonly prefix: string, readonly changed: () => void, readonly answer: (console: string, bytes: Uint8Array) => void) {}
 
   /** Name of the console that is shown; empty while there is none. */
@@ -27,10 +27,12 @@ export class ConsolePane implements Pane {
     return this.#shown;
   }
 
+  /** The view of the console that is shown; undefined while there is none. */
   get view(): ConsoleView | undefined {
     return this.#views.get(this.#shown);
   }
 
+  /** Whether there is a console of that name. */
   has(name: string): boolean {
     return this.#views.has(name);
   }
@@ -57,28 +59,35 @@ export class ConsolePane implements Pane {
     return view;
   }
 
+  /** The console's name, and where its view stands or who has the keys. */
   title(): string {
     const { view } = this;
     if (!view) return "no console yet";
     return `con:${view.name}  ${this.typing ? `KEYS GO TO THE GUEST  ${this.prefix} then d takes them back` : view.position}`;
   }
 
+  /** It asks nothing of the session: output comes by itself. */
   wants(): undefined {
     return undefined;
   }
 
+  /** No answers come, as nothing is asked. */
   take(): void {}
 
+  /** Scrolls by so many lines, down where positive. */
   move(by: number): void {
     this.view?.scroll(-by);
   }
 
+  /** Nothing of a console can be chosen. */
   click(): void {}
 
+  /** Lines that a page has: as many as were drawn last. */
   get page(): number {
     return this.#height;
   }
 
+  /** Draws the console that is shown, with its cursor where the keys go to the guest. */
   draw(screen: Screen, area: Rectangle, _look: Look): void {
     this.#height = area.height;
     this.view?.draw(screen, area, this.typing);

@@ -1,5 +1,6 @@
 // `t`: other places of the run, and what is shown as a file or a session of its own.
 
+import { resolve } from "node:path";
 import { filterPrompt, placeOfCode, stopFilter } from "./event-filter.ts";
 import type { MenuHost } from "./menus.ts";
 import { type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
@@ -81,9 +82,9 @@ export class TimeMenu {
     this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "text" : "refused");
   }
 
-  /** Has a snapshot written; what is wrong with it. */
+  /** Has a snapshot written, from this program's folder, as the session's process has another one; what is wrong with it. */
   #written(path: string): Promise<string | undefined> {
-    return this.host.asker.snapshot(path, this.host.title, (done, total) => this.#tell(`${path}: ${done} of ${total} pages`));
+    return this.host.asker.snapshot(resolve(path), this.host.title, (done, total) => this.#tell(`${path}: ${done} of ${total} pages`));
   }
 
   async #fork(): Promise<void> {

@@ -241,7 +241,7 @@ function checkStart(name: string, start: string, { vm: vms }: File, errors: Conf
   const path = ["vm", name, "start"];
   const other = afterOf(start);
   if (other === undefined) return;
-  if (vms[other] === undefined) {
+  if (!Object.hasOwn(vms, other)) {
     return errors.atValue(path, `there is no vm ${JSON.stringify(other)}${didYouMean(other, Object.keys(vms))}`);
   }
   const seen = [name];

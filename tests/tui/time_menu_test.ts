@@ -1,6 +1,7 @@
 // The menu of `t`: other places of the run, a snapshot, a fork.
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import type { Move, Request, SessionEvent } from "../../src/workstation/protocol.ts";
 import { Rig, settle } from "./rig.ts";
 
@@ -54,7 +55,7 @@ Deno.test("t s writes a snapshot of what is shown to a file, and tells how far i
   assert.match(await rig.text(), /snapshot to: phone\.snap/);
   await rig.press("enter");
   const asked = snapshotRequest(rig);
-  assert.equal(asked.path, "phone.snap");
+  assert.equal(asked.path, resolve("phone.snap"));
   assert.equal(asked.title, "phone");
   await snapshotted(rig, asked, { done: 256, total: 700, whole: false });
   assert.match(await rig.text(), /phone\.snap: 256 of 700 pages/);

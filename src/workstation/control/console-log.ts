@@ -35,12 +35,13 @@ export class ConsoleLog {
   }
 
   #rotate(): void {
-    this.#file.close();
     for (let number = this.kept - 1; number > 0; number--) {
       const from = number === 1 ? this.path : `${this.path}.${number - 1}`;
       if (exists(from)) Deno.renameSync(from, `${this.path}.${number}`);
     }
-    this.#file = open(this.path);
+    const next = open(this.path);
+    this.#file.close();
+    this.#file = next;
     this.#size = 0;
   }
 }

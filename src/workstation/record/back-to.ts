@@ -2,7 +2,7 @@
 // once more up to the last of these places. Where there is none, from the state before that one.
 
 import type { DebugControl } from "../../hypervisor/traps/debug-control.ts";
-import type { Milestone } from "../snapshot/history.ts";
+import { isFirst, type Milestone } from "../snapshot/history.ts";
 import type { BreakPlace } from "../stop-rules.ts";
 import type { Moment, Past } from "./past.ts";
 
@@ -110,9 +110,6 @@ export class BackTo {
     return true;
   }
 }
-
-/** Nothing is before it: the plan's start, or the state that the session began with. */
-const isFirst = (milestone: Milestone | undefined) => milestone === undefined || milestone.instructions < 0;
 
 function isSame(a: Sought, b: Sought): boolean {
   if (a.kind === "event") return b.kind === "event" && a.filter === b.filter;

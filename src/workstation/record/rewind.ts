@@ -4,7 +4,7 @@
 import type { DebugControl, DebugStop } from "../../hypervisor/traps/debug-control.ts";
 import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { DebugStopped } from "../protocol.ts";
-import type { Milestone } from "../snapshot/history.ts";
+import { isFirst, type Milestone } from "../snapshot/history.ts";
 import type { Past } from "./past.ts";
 
 /** With so many instructions to go, a vCPU that sleeps is waited for by its own next instruction. */
@@ -46,9 +46,6 @@ function begin({ pastAt, vm }: RunSoFar, milestone: Milestone | undefined, fromS
   const past = pastAt(milestone);
   return { past, control: past.system.debugVm(vm, fromStart) };
 }
-
-/** Nothing is before it: the plan's start, or the state that the session began with. */
-const isFirst = (milestone: Milestone | undefined) => milestone === undefined || milestone.instructions < 0;
 
 /** To before the VM's first instruction, or to the state that the session began with. */
 class ToStart implements WayBack {

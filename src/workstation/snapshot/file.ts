@@ -9,6 +9,7 @@ import { decodePlain, encodePlain } from "../../machine/plain.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { bare, type SessionPlan } from "../plan.ts";
 import { VERSION } from "../version.ts";
+import { hostResources } from "./host-resources.ts";
 import { isZeroPage, type Pages } from "./pages.ts";
 import type { SystemState } from "./system-state.ts";
 
@@ -148,12 +149,13 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   return { header, plan, state: { fields, pages } };
 }
 
-/** Of a plan, what makes the machine. @throws Error where it has not even the parts of one */
+/** Of a plan, what makes the machine. @throws Error where it has not even the parts of one, or parts whose wants nobody can name */
 function checkedPlan(value: unknown): SessionPlan {
   const plan = bare(value as SessionPlan);
   const { what } = plan;
   const parts = what.kind === "boot" ? what.devices ?? [] : what.host.vms;
   if (!Array.isArray(parts)) throw new TypeError("it has no machine");
+  hostResources(plan);
   return plan;
 }
 

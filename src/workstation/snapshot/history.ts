@@ -16,6 +16,11 @@ export interface Milestone {
   readonly state: SystemState;
 }
 
+/** Whether nothing is before a milestone: the plan's start (undefined), or the state that the session began with. */
+export function isFirst(milestone: Milestone | undefined): boolean {
+  return milestone === undefined || milestone.instructions < 0;
+}
+
 /** Milestones that are kept, and bytes of pages. */
 const COUNT_LIMIT = 48;
 const BYTES_LIMIT = 160 << 20;

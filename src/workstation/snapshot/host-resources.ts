@@ -4,7 +4,10 @@
 import type { DevicePlan } from "../../virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "../plan.ts";
 
-/** Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside. */
+/**
+ * Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside.
+ * @throws TypeError where a device of a foreign plan is of no kind that there is, or has not the parts of its kind.
+ */
 export function hostResources(plan: SessionPlan): readonly string[] {
   const variables = plannedVariables(plan);
   return [...variables === undefined ? [] : [`firmware variables ${variables} (rw)`], ...plannedDevices(plan).flatMap(resourcesOf)];
@@ -29,5 +32,7 @@ function resourcesOf(device: DevicePlan): string[] {
     case "balloon":
     case "input":
       return [];
+    default:
+      throw new TypeError("it has a device of no known kind");
   }
 }

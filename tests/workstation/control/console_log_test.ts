@@ -27,6 +27,7 @@ Deno.test("a log that cannot be written any more says why, and stops", () => {
   log.write(bytes("12345678")); // the next file has no folder
   assert.match(log.failed ?? "", /No such file/);
   log.write(bytes("more"));
+  log.close();
 });
 
 Deno.test("a ring keeps the end of a console, from a line's start, and counts what it lost", () => {
