@@ -14,7 +14,8 @@ import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { asciiOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { output } from "./print.ts";
-import { planOf } from "./run.ts";
+import { type Planned, plannedOf } from "./run.ts";
+import { recorded } from "./record.ts";
 import { connectNamed, openSession, withSessionOptions } from "./session.ts";
 import { answers, startSession } from "./start-session.ts";
 import { showRemote } from "./show.ts";
@@ -86,8 +87,9 @@ Examples:
     .addOption(injectOption())
     .addOption(hostOption())
     .action(async (what, { name, turbo, tier, ...options }) => {
-      const plan = await sessionPlan(what, options);
-      exit(await serveSession(entry, name, what, { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } }));
+      const { plan, record } = await sessionPlan(what, options);
+      const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } };
+      exit(await serveSession(entry, name, what, await recorded(whole, record)));
     });
   const attach = program.command("attach")
     .description("show a session that runs in the background")
@@ -122,12 +124,15 @@ interface BeginOptions extends Partial<Behaviour> {
   readonly allowHost?: true;
 }
 
-/** The plan of what a session runs. @throws Failure that says all that is wrong with it */
-async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: BeginOptions): Promise<SessionPlan> {
-  if (!isSnapshot(what)) return { ...withBehaviour(await planOf(what), behaviour), inject };
+/** The plan of what a session runs, and where it is to be recorded. @throws Failure that says all that is wrong with it */
+async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
+  if (!isSnapshot(what)) {
+    const { plan, record } = await plannedOf(what);
+    return { plan: { ...withBehaviour(plan, behaviour), inject }, record };
+  }
   const [extra] = [...behaviourArguments(behaviour), ...inject ? ["--inject"] : []];
   if (extra) throw new Failure(`${extra}: snapshot ${what} has what its machine began with; leave it out`);
-  return (await planOfSnapshot(what, allowHost)).plan;
+  return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
 }
 
 /** The process of a session: until it is told to end. */
@@ -152,7 +157,7 @@ async function serveSession(entry: URL, name: string, what: string, plan: Sessio
   machine.send({ kind: "start", plan: { ...plan, history: true } });
   const code = await ended.promise;
   server.close();
-  hub.close();
+  await hub.endInOrder();
   return code;
 }
 

@@ -6,7 +6,7 @@ import { output, printAnswer, printStreamRow } from "./print.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { traceCalls } from "./trace-calls.ts";
 import { registerTraceExport } from "./trace-export.ts";
-import { planOf } from "./run.ts";
+import { plannedOf } from "./run.ts";
 import { parseDuration, parseWhole } from "./values.ts";
 import { reasonText } from "./why.ts";
 import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
@@ -55,7 +55,7 @@ export function registerEvents(program: Command, entry: URL, exit: (code: number
     .addHelpText("after", "\nExample:\n  el2 trace calls --vm rm assets/guests/hello.bin --for 100ms")
     .action(async (what, options) => {
       if (what !== undefined) {
-        return traceCalls(await planOf(what), { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
+        return traceCalls((await plannedOf(what)).plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
       }
       using open = await openSession(options);
       const filter = ["kind=hvc", options.vm && `vm=${options.vm}`].filter(Boolean).join(" ");

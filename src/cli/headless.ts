@@ -4,6 +4,9 @@ import { ExitCode } from "./failure.ts";
 import type { SessionClient } from "../workstation/client.ts";
 import type { MachineSample, SessionEvent } from "../workstation/protocol.ts";
 
+/** Wall time (ms) that a machine has to end in order; a second ctrl-C does not wait. */
+const ORDERLY_END = 4_000;
+
 /** How a headless session talks. */
 export interface HeadlessOptions {
   /** Join one console to stdin and stdout byte for byte. */
@@ -46,12 +49,22 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
       if (options.stats && last) {
         console.error(JSON.stringify({ schema: "el2.core/1", instructions: last.instructions, translator: last.translator }));
       }
-      finish(event.end.code, event.end.message);
+      const { code, message } = cut ?? event.end;
+      finish(code, message);
     } else if (event.kind === "failed") {
       finish(ExitCode.Failed, `bug: ${event.message}`);
     }
   };
   let finished = false, last: MachineSample | undefined;
+  let cut: { readonly code: number; readonly message: string } | undefined;
+  let late: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the run from here: the machine ends in order, which seals its recording; one that does not answer in time is left. */
+  const leave = (code: number, message: string) => {
+    if (cut) return;
+    cut = { code, message };
+    client.send({ kind: "stop" });
+    late = setTimeout(() => finish(code, message), ORDERLY_END);
+  };
   const finish = (code: number, message: string) => {
     // One line says how it ended: what comes while output drains, such as the machine's answer to `stop`, is not another end.
     if (finished) return;
@@ -63,21 +76,20 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
   };
   const timer = options.timeout === undefined
     ? undefined
-    : setTimeout(() => finish(ExitCode.TimedOut, `timeout: ${options.timeout! / 1000} s of wall time passed`), options.timeout);
+    : setTimeout(() => leave(ExitCode.TimedOut, `timeout: ${options.timeout! / 1000} s of wall time passed`), options.timeout);
   let interrupted = false;
   const interrupt = () => {
     if (interrupted) Deno.exit(ExitCode.Interrupted);
     interrupted = true;
-    client.send({ kind: "stop" });
-    finish(ExitCode.Interrupted, "interrupted");
+    leave(ExitCode.Interrupted, "interrupted");
   };
   Deno.addSignalListener("SIGINT", interrupt);
   const raw = options.stdio && options.interactive;
   if (raw) Deno.stdin.setRaw(true);
   if (options.stdio) {
     const { prefix = DEFAULT_PREFIX } = options;
-    const leave = { prefix: controlByte(prefix), call: () => finish(ExitCode.Interrupted, `left by ${prefix} d`) };
-    readInput(raw ? leave : undefined, (bytes) => {
+    const left = { prefix: controlByte(prefix), call: () => leave(ExitCode.Interrupted, `left by ${prefix} d`) };
+    readInput(raw ? left : undefined, (bytes) => {
       if (joined !== undefined) client.send({ kind: "input", console: joined, bytes });
     }).then(() => client.send({ kind: "input-ended" }));
   } else {
@@ -87,6 +99,7 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
     return await ended.promise;
   } finally {
     clearTimeout(timer);
+    clearTimeout(late);
     if (raw) Deno.stdin.setRaw(false);
     Deno.removeSignalListener("SIGINT", interrupt);
     client.close();

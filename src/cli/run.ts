@@ -156,12 +156,9 @@ export async function runDemo(entry: URL, options: BareOptions): Promise<number>
   });
 }
 
-/** The plan of what `el2 up` names: as for `run`, or `demo`. @throws Failure that says all that is wrong */
-export async function planOf(what: string): Promise<SessionPlan> {
-  const guest = await diskGuest(what, { set: [] });
-  if (guest) return guest.plan;
-  const { plan, record } = checked(what === "demo" ? await planDemo() : await planRun(what));
-  return await recorded(plan, record);
+/** What `el2 up` names: as for `run`, or `demo`. Nothing is written yet. @throws Failure that says all that is wrong */
+export async function plannedOf(what: string): Promise<Planned> {
+  return await diskGuest(what, { set: [] }) ?? checked(what === "demo" ? await planDemo() : await planRun(what));
 }
 
 /** A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the cache. */
@@ -188,11 +185,11 @@ async function mended(what: string, changes: readonly string[]): Promise<Planned
   return checked(await planRun(what, changes));
 }
 
-/** A machine, and what its configuration says of the screens. */
-interface Planned {
+/** A machine, and what its configuration says of the screens and of a recording. */
+export interface Planned {
   readonly plan: SessionPlan;
   readonly ui: FileUi;
-  /** File that the run is recorded to. */
+  /** File that the run is to be recorded to, by `recorded` once the plan is complete. */
   readonly record: string | undefined;
 }
 

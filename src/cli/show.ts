@@ -115,7 +115,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     return end?.code ?? 0;
   } finally {
     server?.close();
-    hub.close();
+    await hub.endInOrder();
   }
 }
 

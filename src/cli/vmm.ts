@@ -6,7 +6,7 @@ import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
-import { planOf } from "./run.ts";
+import { plannedOf } from "./run.ts";
 import { parseDuration } from "./values.ts";
 
 const TURNS = 10_000;
@@ -25,7 +25,7 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
     .option("--json", "a line of JSON for each ioctl, and no console", false)
     .addHelpText("after", "\nExamples:\n  el2 vmm phone.toml --device v14\n  el2 vmm guest.bin --run --for 100ms")
     .action(async (what, options) => {
-      const plan = await planOf(what);
+      const { plan } = await plannedOf(what);
       if (plan.what.kind !== "run") throw new Failure(`vmm ${what}: no VMs`);
       const { host } = plan.what;
       const device = options.device ?? host.driver.device;

@@ -43,6 +43,8 @@ const SHORTEST_SLEEP = 2e6;
 /** Retired instructions between two checks of a recording. */
 const CHECK_INTERVAL = 10_000_000;
 
+/** Tables of what a person has set up in the session, which is the present's whatever is shown: stop rules, what is recorded of events. */
+const OF_THE_PRESENT = /^(stop|trace)\./;
 /** Why nothing can be done to what is shown. */
 const PAST = "this is the past, which takes no input; go to now first (t n)";
 /** Wall time (ms) for which going to a place keeps requests waiting. */
@@ -170,11 +172,16 @@ export class Engine {
 
   #record(input: Input): void {
     const { machine } = this.present;
-    // A step may have left the machine in the middle of a turn, which is no place for input.
-    if (machine.inTurn) this.present.stops.muted(() => machine.run(Infinity, 1));
+    this.#endTurn();
     const place = { at: machine.boundary, settled: machine.settled };
     this.#inputs.push({ ...place, input });
     this.#recorder?.input(place, input);
+  }
+
+  /** A step may have left the machine in the middle of a turn, which is no place of a recording. */
+  #endTurn(): void {
+    const { machine } = this.present;
+    if (machine.inTurn) this.present.stops.muted(() => machine.run(Infinity, 1));
   }
 
   /** The client has dealt with console output. */
@@ -340,8 +347,7 @@ export class Engine {
 
   /** A question. It changes nothing. */
   query(id: number, query: Query): void {
-    // Stop rules are the present's, whatever is shown.
-    const { inspector } = query.table === "stop.ls" ? this.present : this.system;
+    const { inspector } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
     this.port.post({ kind: "answer", id, answer: inspector.answer(query) });
   }
 
@@ -591,7 +597,11 @@ export class Engine {
   }
 
   stop(): void {
-    if (!this.#done) this.#end(0, "stopped");
+    if (this.#done) return;
+    // What ends is the machine, wherever in its past somebody looks.
+    this.#past = undefined;
+    if (this.#recorder) this.#endTurn();
+    this.#end(0, "stopped");
   }
 
   /** Nothing runs any more. */
@@ -600,7 +610,7 @@ export class Engine {
     this.#channel.port1.close();
     if (this.#sleep) clearTimeout(this.#sleep.timer);
     for (const log of this.#logs.values()) log.close();
-    this.system.outside.close();
+    this.present.outside.close();
   }
 
   #schedule(): void {
@@ -784,14 +794,15 @@ export class Engine {
 
   /** Notes registers for `replay --verify`. */
   #takeCheck(): void {
-    if (!this.#recorder || this.system.instructions() < this.#nextCheck) return;
+    const { machine } = this.present;
+    if (!this.#recorder || machine.inTurn || this.present.instructions() < this.#nextCheck) return;
     const check = this.#checkState();
-    this.#recorder.check(this.system.machine.boundary, check);
+    this.#recorder.check(machine.boundary, check);
     this.#nextCheck = check.instructions + CHECK_INTERVAL;
   }
 
   #checkState(): { instructions: number; registers: string } {
-    return { instructions: this.system.instructions(), registers: this.system.hashRegisters() };
+    return { instructions: this.present.instructions(), registers: this.present.hashRegisters() };
   }
 
   /** Virtual time before which the next wanted instruction count cannot be passed: each CPU retires at most one instruction a ns. */
@@ -853,7 +864,9 @@ export class Engine {
   /** The run is over: what was recorded is sealed, a replay is compared. */
   #end(code: number, message: string, own = false): void {
     this.#flush();
-    const { boundary } = this.system.machine;
+    const { machine } = this.present, { boundary } = machine;
+    // Where somebody else ends it, events of that very time may have happened or not: in the recording and its replay they all have.
+    if (!own && (this.#recorder || this.#replay)) machine.settle();
     if (this.#recorder) this.#recorder.end(boundary, this.#endState(code, message, own));
     const divergence = this.plan.replay?.verify ? this.#replay?.compareEnd(boundary, this.#endState(code, message, own)) : undefined;
     if (divergence) this.#diverged(divergence);
@@ -861,8 +874,7 @@ export class Engine {
   }
 
   #endState(code: number, message: string, own: boolean): EndState {
-    const { system } = this;
-    return { ...this.#checkState(), code, message, own, memory: system.hashMemory(), console: this.#console.copy().digest("hex") };
+    return { ...this.#checkState(), code, message, own, memory: this.present.hashMemory(), console: this.#console.copy().digest("hex") };
   }
 
   #finish(code: number, message: string): void {

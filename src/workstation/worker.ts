@@ -70,7 +70,10 @@ export function serveMachine(): void {
       return begin(request.plan);
     }
     if (request.kind === "input-ended") inputEnded = true;
-    if (!engine) return;
+    if (!engine) {
+      if (request.kind === "stop") post({ kind: "ended", end: { code: 0, message: "stopped before it began" } });
+      return;
+    }
     switch (request.kind) {
       case "input":
         return engine.input(request.console, request.bytes);

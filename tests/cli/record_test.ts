@@ -11,7 +11,7 @@ import { snapshotOf } from "../../src/workstation/snapshot/save.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { demoPlan, runTo } from "../workstation/snapshot/systems.ts";
-import { el2 } from "./program.ts";
+import { A64, el2, imageOf, SYSTEM_RESET } from "./program.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -141,6 +141,61 @@ Deno.test("what a recording's plan would write is not written: a machine that do
     assert.match((await replayOf((plan) => plan.what = {})).stderr, /demo\.rec:1: its plan makes no machine/);
     assert.match((await replayOf((plan) => plan.instant = snapshot)).stderr, /the recording ends here/);
     await assert.rejects(Deno.stat(snapshot), Deno.errors.NotFound);
+  }));
+
+Deno.test("a recording whose plan says that its machine starts again after a reset ends all the same", () =>
+  inFolder(async (folder) => {
+    const image = `${folder}/reset.bin`, file = `${folder}/reset.rec`;
+    await Deno.writeFile(image, imageOf([...A64.loadW0(SYSTEM_RESET), A64.hvc]));
+    assert.equal((await el2("boot", image, "--memory", "64MiB", "--turbo", "--record", file)).code, 1);
+    await rewrite(file, (line) => line.replace('"plan":{', '"plan":{"reboot":true,'));
+    assert.match(await Deno.readTextFile(file), /"reboot":true/);
+    const replayed = await el2("replay", file, "--verify", "--timeout", "30s");
+    assert.equal(replayed.code, 1, replayed.stderr);
+    assert.match(replayed.stderr, /SYSTEM_RESET/);
+  }));
+
+Deno.test("a session of a configuration that says record is recorded with the plan that runs; vmm and trace calls record nothing", () =>
+  inFolder(async (folder) => {
+    const config = `${folder}/c.toml`, file = `${folder}/c.rec`;
+    await Deno.copyFile(new URL("../../assets/guests/hello.bin", import.meta.url), `${folder}/hello.bin`);
+    await Deno.writeTextFile(config, 'el2 = 1\n[machine]\nrecord = "c.rec"\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n');
+    assert.equal((await el2("vmm", config, "--for", "100ms")).code, 0);
+    assert.equal((await el2("trace", "calls", config, "--vm", "rm", "--for", "100ms")).code, 0);
+    await assert.rejects(Deno.stat(file), Deno.errors.NotFound);
+    // Which VM has which capability is guest-visible, so that the run is another one where the recording lacks an option of `up`.
+    const options = ["--turbo", "--cap-ids", "random", "--tier", "interp"];
+    const session = async (...args: string[]) => {
+      const [program, ...rest] = el2Command(...args);
+      const { code, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env: { XDG_RUNTIME_DIR: folder } }).output();
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+    };
+    await session("up", config, "--name", "r", ...options);
+    await session("down", "r");
+    const { plan } = JSON.parse((await Deno.readTextFile(file)).split("\n")[0]);
+    assert.deepEqual([plan.turbo, plan.tier, plan.behaviour.capIds], [true, "interp", "random"]);
+    const replayed = await el2("replay", file, "--verify");
+    assert.equal(replayed.code, 0, replayed.stderr);
+  }));
+
+Deno.test("a run that a person ends is recorded whole: ctrl-C, and --timeout", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/ended.rec`;
+    const verified = async () => {
+      const { code, stderr } = await el2("replay", file, "--verify");
+      assert.equal(code, 0, stderr);
+      await Deno.remove(file);
+    };
+    const [program, ...args] = el2Command("run", DEMO, "--record", file);
+    const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "null" }).spawn();
+    const reader = child.stdout.getReader();
+    for (let text = ""; !text.includes("tick 1");) text += new TextDecoder().decode((await reader.read()).value);
+    child.kill("SIGINT");
+    while (!(await reader.read()).done);
+    assert.equal((await child.status).code, 130);
+    await verified();
+    assert.equal((await el2("run", DEMO, "--record", file, "--timeout", "2s")).code, 4);
+    await verified();
   }));
 
 Deno.test("a run with a disk that is written to, or with gdb, is not recorded, by name", () =>

@@ -6,6 +6,7 @@ import { Past } from "../../src/workstation/record/past.ts";
 import type { System } from "../../src/workstation/system.ts";
 import { Random } from "../support/random.ts";
 import { planDemo } from "../../src/workstation/config-plan.ts";
+import type { TableName } from "../../src/workstation/inspect/tables.ts";
 import { Engine } from "../../src/workstation/engine.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
 import { loaded } from "../../src/workstation/snapshot/begin.ts";
@@ -128,6 +129,25 @@ Deno.test("a place in the past is the same from wherever it is gone to, and now 
   assert.equal(session.hashes, now);
   assert.equal(await session.move({ kind: "instructions", count: -1 }), "that is before the start");
   session.engine.stop();
+});
+
+Deno.test("what is recorded of events, and stop rules, are the present's while the past is shown", async () => {
+  const session = await demo();
+  const { engine } = session;
+  engine.trace(["sched"]);
+  await session.runAWhile();
+  const rows = async (table: TableName) => {
+    engine.query(1, { table, args: {} });
+    return (await session.event("answer")).answer.rows;
+  };
+  const [stats, events] = [await rows("trace.stats"), await rows("trace.events")];
+  assert.ok(events.length > 0);
+  engine.stopRule(2, { kind: "event", filter: "kind=state" });
+  assert.equal((await session.event("acted")).error, undefined);
+  assert.equal(await session.move({ kind: "instructions", count: 100_000 }), undefined);
+  assert.deepEqual([await rows("trace.stats"), await rows("trace.events")], [stats, events]);
+  assert.equal((await rows("stop.ls")).length, 1);
+  engine.stop();
 });
 
 Deno.test("random steps back land on the exact state, from states that are kept on the way", async () => {

@@ -12,6 +12,9 @@ import { changes, type ClientMessage, type ServerMessage, type SessionInfo } fro
 /** Bytes of console output that may be under way to one client. */
 const UNDER_WAY = 1 << 20;
 
+/** Wall time (ms) that a machine has to end in order: less than `el2 down` waits for a session. */
+const ORDERLY_END = 4_000;
+
 /** How a client takes part. */
 export interface ClientOptions {
   readonly readOnly: boolean;
@@ -105,6 +108,19 @@ export class SessionHub {
     });
     client.send = send;
     return client;
+  }
+
+  /** Has the machine end in order, which seals its recording, and waits for that; one that does not answer in time is ended all the same. */
+  async endInOrder(): Promise<void> {
+    if (!this.#end) {
+      const ended = Promise.withResolvers<void>();
+      this.onEnd = () => ended.resolve();
+      const late = setTimeout(() => ended.resolve(), ORDERLY_END);
+      this.machine.send({ kind: "stop" });
+      await ended.promise;
+      clearTimeout(late);
+    }
+    this.close();
   }
 
   /** Ends the machine at once. */

@@ -125,8 +125,12 @@ export async function readRecording(path: string): Promise<Recording> {
   };
 }
 
-/** A recording may be anybody's: what its plan says of files to write is left out, and a machine that writes through to a disk is refused. */
-function foreignPlan(path: string, { record: _record, from, instant: _instant, logs: _logs, ...plan }: SessionPlan): SessionPlan {
+/**
+ * A recording may be anybody's: what its plan says of files to write is left out, as is a start over and over (a recording is one life of a
+ * machine), and a machine that writes through to a disk is refused.
+ */
+function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
+  const { record: _record, from, instant: _instant, logs: _logs, reboot: _reboot, ...plan } = foreign;
   let written: string | undefined;
   try {
     written = writtenDisk(plan);
