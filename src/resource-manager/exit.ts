@@ -28,6 +28,11 @@ export function exitReason(flags: number, code: number, ...more: number[]): Uint
   return bytes;
 }
 
+/** Whether a VM is being ended, or has been: nothing can end it again before it is reset. */
+export function isEnded({ state }: Context, { vmid, state: vmState }: Vm): boolean {
+  return vmState >= VmState.Exited || state.exits.some((record) => record.vmid === vmid);
+}
+
 /** Begins to end a VM. What `record` says is done when its last vCPU is gone, at once or later. */
 export function beginExit(context: Context, record: Omit<ExitRecord, "vcpu">): void {
   const vm = context.vm(record.vmid)!;
@@ -96,8 +101,7 @@ export function handleHalt(context: Context, virq: number): boolean {
   for (const vm of context.state.vms) {
     const vcpu = vm.objects?.vcpus.find(({ haltVirq }) => haltVirq === virq);
     if (vcpu === undefined) continue;
-    const ending = context.state.exits.some(({ vmid }) => vmid === vm.vmid);
-    if (vm.state >= VmState.Exited || ending || vm.config === undefined) return true;
+    if (isEnded(context, vm) || vm.config === undefined) return true;
     const { code, results: [, state, data0, data1] } = context.calls.try("vcpu_run_check", vcpu.cap);
     if (code !== ErrorCode.OK) return true;
     const crashed = vm.crashMessage !== undefined;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hypercall } from "../../src/abi/hypercalls.ts";
+import type { NativeVcpu } from "../../src/abi/native-guest.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../src/abi/rpc/messages/platform.ts";
 import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
@@ -10,17 +11,22 @@ import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/r
 import {
   VM_ALLOCATE,
   VM_DEALLOCATE,
+  VM_EXIT,
   VM_GET_STATE,
   VM_GET_VMID,
   VM_INIT,
+  VM_RESET,
   VM_START,
   VM_STOP,
   VmState,
 } from "../../src/abi/rpc/messages/vm.ts";
+import { encodeRequest } from "../../src/abi/rpc/message.ts";
+import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
 import { cells, cells64, type DevicetreeNode, findNode, node, readCell, readNumber, walk } from "../../src/devicetree/tree.ts";
 import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
+import type { Client } from "./client.ts";
 import { BASE, bell, DT_OFFSET, DT_SIZE, guestTree, Machine, MEMORY, pair, rmRpc } from "./machine.ts";
 
 Deno.test("a VM that is made, started, stopped and freed leaves nothing behind, again and again", () => {
@@ -274,6 +280,56 @@ Deno.test("the owner is told of every state, and of the end", () => {
   machine.primary.receive();
   const states = machine.primary.notifications.map((text) => /vm_state=(\w+)/.exec(text)?.[1] ?? text.split(" ")[0]);
   assert.deepEqual(states, ["1", "2", "3", "9", "VM_EXITED", "0xa", "MEM_RELEASED", "0xb"]);
+});
+
+/** VM_EXIT as a packet. */
+function exitPacket(sequence: number): Uint8Array {
+  const payload = encodeRequest(VM_EXIT, { exit_flags: 0, exit_code: 0 });
+  return encodePackets({ type: PacketType.Request, sequence, id: VM_EXIT.id, payload })[0];
+}
+
+/** What the primary has heard since it last looked: states, and the names of other notifications. */
+function heard({ primary }: Machine): string[] {
+  primary.receive();
+  return primary.notifications.splice(0).map((text) => /vm_state=(\w+)/.exec(text)?.[1] ?? text.split(" ")[0]);
+}
+
+Deno.test("a VM that asks for its end twice ends once", () => {
+  const machine = new Machine();
+  const { vmid, handle } = machine.start(guestTree("eager", [rmRpc()]));
+  const guest = machine.guest(vmid);
+  heard(machine);
+  for (const sequence of [1, 2]) guest.send(exitPacket(sequence));
+  machine.system.wait(1_000_000);
+  assert.deepEqual(heard(machine), ["9", "VM_EXITED"]);
+  machine.reset(vmid);
+  assert.deepEqual(heard(machine), ["0xa", "MEM_RELEASED", "0xb"]);
+  machine.primary.get(MEM_RECLAIM, { handle, flags: 0 });
+  checkInvariants(machine.system.hypervisor);
+});
+
+Deno.test("what a VM has sent before its owner stops it does not end it again, not even while it is reset", () => {
+  const machine = new Machine();
+  const { vmid } = machine.start(guestTree("late", [rmRpc()]));
+  const { primary } = machine;
+  const guest = machine.guest(vmid);
+  heard(machine);
+  const request = (id: number, sequence: number, payload: Uint8Array) =>
+    encodePackets({ type: PacketType.Request, sequence, id, payload })[0];
+  const stop = request(VM_STOP.id, 100, encodeRequest(VM_STOP, { vmid, flags: 1, reason: 0 }));
+  const reset = request(VM_RESET.id, 101, encodeRequest(VM_RESET, { vmid }));
+  const send = (vcpu: NativeVcpu, { buffer, tx }: Client["place"], packet: Uint8Array) => {
+    vcpu.write(buffer, packet);
+    vcpu.hvc(Hypercall.msgqueue_send, tx, BigInt(packet.length), BigInt(buffer), 1n);
+  };
+  // The Resource Manager finds all of it at once.
+  primary.on((vcpu) => {
+    for (const packet of [stop, reset]) send(vcpu, primary.place, packet);
+    send(machine.system.guest(vmid), guest.place, exitPacket(1));
+  });
+  machine.system.wait(10_000_000);
+  assert.deepEqual(heard(machine), ["9", "VM_EXITED", "0xa", "MEM_RELEASED", "0xb"]);
+  checkInvariants(machine.system.hypervisor);
 });
 
 Deno.test("random requests in any state break nothing: ownership of memory holds and the Resource Manager goes on", () => {

@@ -17,7 +17,7 @@ import {
 } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import type { Context } from "../context.ts";
-import { beginExit, exitReason } from "../exit.ts";
+import { beginExit, exitReason, isEnded } from "../exit.ts";
 import { notify } from "../link.ts";
 import { require } from "../refusals.ts";
 import { beginReset } from "../reset.ts";
@@ -98,6 +98,8 @@ const guestExitCodes: readonly number[] = [ExitCode.Normal, ExitCode.SoftwareErr
 const exit = handle(VM_EXIT, (context, caller, { exit_flags, exit_code }, request) => {
   require(caller.owner !== Vmid.ResourceManager, RmError.DENIED, "the primary VM cannot exit this way");
   require(guestExitCodes.includes(exit_code), RmError.MSG_INVALID, "there is no such exit code for a VM", { exit_code });
+  // What a VM sent before somebody else ended it comes too late; what it sent twice, once.
+  require(!isEnded(context, caller), RmError.VM_STATE, "the VM has ended already", { vmid: caller.vmid, state: caller.state });
   const code = exit_code === ExitCode.Normal && caller.crashMessage !== undefined ? ExitCode.SoftwareError : exit_code;
   const exited = { type: ExitType.VmExit, reason: exitReason(exit_flags, code) };
   beginExit(context, { vmid: caller.vmid, exited, request: origin(caller, request) });

@@ -181,6 +181,16 @@ export const VM_CASES: Readonly<Record<string, Cases>> = {
       values: { exit_code: 2 },
     }),
     DENIED: () => ({ ...encode(vm.VM_EXIT, { exit_flags: 0, exit_code: 0 }), rule: "the primary VM cannot exit this way" }),
+    VM_STATE: (machine) => {
+      const { vmid } = running(machine);
+      machine.primary.get(vm.VM_STOP, { vmid, flags: 1, reason: 0 });
+      return {
+        ...encode(vm.VM_EXIT, { exit_flags: 0, exit_code: 0 }),
+        by: machine.guest(vmid),
+        rule: "the VM has ended already",
+        object: "vm:0x80",
+      };
+    },
   },
   VM_CONFIG_IMAGE: {
     ...aboutVm(40, { foreign: "DENIED", onlyHlos: true }),

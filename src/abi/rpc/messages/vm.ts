@@ -84,7 +84,7 @@ export const VM_RESET = request("VM_RESET", 0x5600_0006, vmidOnly, {
 /** A VM about itself. */
 export const VM_EXIT = request("VM_EXIT", 0x5600_0085, { exit_flags: u16, exit_code: u8, reserved: mustBeZero(1) }, {
   section: "3.7",
-  errors: ["MSG_INVALID", "DENIED"],
+  errors: ["MSG_INVALID", "DENIED", "VM_STATE"],
 });
 
 /** Offsets are from the start of the parcel, bytes. */
