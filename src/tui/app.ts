@@ -5,6 +5,7 @@ import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
 import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
+import type { Divider } from "./divider.ts";
 import { drawFrame, type FrameState, type LostState } from "./frame.ts";
 import { LONGEST_COPY } from "./clipboard.ts";
 import type { Key } from "./keys.ts";
@@ -120,6 +121,8 @@ export class App {
   #message: Line = { text: "" };
   /** Layouts that the person has saved, by digit. */
   readonly #layouts = new Map<string, string>();
+  /** What the mouse drags. */
+  #dragged: Divider | undefined;
   /** The last click: where, and when. */
   #clicked = { x: -1, y: -1, at: -Infinity };
   readonly #back: Visit[] = [];
@@ -180,16 +183,18 @@ export class App {
       layout,
       layouts,
       screen: screen.key,
+      sizes: this.#windows.sizes,
       filters: Object.fromEntries(filters),
       folded: this.#tree.folded,
       theme: this.#look.theme,
     };
   }
 
-  #restore({ layout, layouts, screen, filters, folded, theme }: UiState): void {
+  #restore({ layout, layouts, screen, sizes, filters, folded, theme }: UiState): void {
     for (const [digit, saved] of Object.entries(layouts)) this.#layouts.set(digit, saved);
     this.#windows.load(layout);
     this.#windows.show(screen);
+    this.#windows.sizes = sizes;
     this.#tree.foldAll(folded);
     for (const [name, pane] of this.#tablePanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
     // What the environment says beats what was kept.
@@ -403,9 +408,9 @@ export class App {
     "window.save": () => this.#saveLayout(),
     "window.load": (key) => this.#loadLayout(key.name),
     "window.close": () => this.#windows.close() || this.#say("there is one screen; q leaves"),
-    "window.grow": () => this.#windows.size(1),
-    "window.shrink": () => this.#windows.size(-1),
-    "window.even": () => this.#windows.size(0),
+    "window.grow": (key) => this.#size(1, key),
+    "window.shrink": (key) => this.#size(-1, key),
+    "window.even": () => this.#windows.even(),
     "object.open": () => this.#openObject(),
     "machine.pause": () => this.#pause(),
     "time.on": () => this.#timeTravel({ kind: "step", by: 1 }),
@@ -680,6 +685,16 @@ export class App {
     this.#windows.load(saved);
   }
 
+  /** More or less room for the first part of a divider: that of the halves, else of panes; Left and Right move one that stands upright. */
+  #size(by: number, key: Key): void {
+    const { dividers } = this.#windows;
+    const upright = key.name === "Left" || key.name === "Right", level = key.name === "Up" || key.name === "Down";
+    const suits = ({ sideBySide }: Divider) => sideBySide ? !level : !upright;
+    const divider = dividers.find(suits) ?? dividers[0];
+    if (!divider) return this.#say("there is one pane; nothing divides it");
+    this.#windows.size(divider, (one) => one.step(by));
+  }
+
   /** Another place of the run is shown. */
   #timeTravel(to: Move): void {
     if (this.options.readOnly) return this.#say("time stays as it is: --read-only");
@@ -697,6 +712,11 @@ export class App {
   // ---- mouse ----
 
   #mouse(key: Key, x: number, y: number): void {
+    if (key.name === "Drag") {
+      if (this.#dragged) this.#windows.size(this.#dragged, (divider) => divider.moveTo(x, y));
+      return;
+    }
+    this.#dragged = key.name === "Click" ? this.#windows.dividers.find((divider) => divider.isAt(x, y)) : undefined;
     const inside = ({ area }: Placed) => x >= area.x && y >= area.y && x < area.x + area.width && y < area.y + area.height;
     const placed = this.#windows.visible.find(inside);
     if (!placed) return;

@@ -100,6 +100,7 @@ function facts({ sample, speed, dropped, newReasons }: FrameState, wide: boolean
 }
 
 function drawPane(screen: Screen, look: Look, { pane, area }: Placed, state: FrameState): void {
+  if (area.height < 1) return;
   const focused = pane === state.focus;
   const typing = state.typing && pane.name === "console";
   const title = `${focused ? "==" : "--"} ${pane.title()}`;

@@ -123,7 +123,8 @@ function parsePaste(bytes: readonly number[]): { key: Key; length: number } | un
 
 function mouse(body: string, final: string, raw: readonly number[]): Key {
   const [button, column, row] = body.split(";").map(Number);
-  const names: Record<number, string> = { 0: final === "M" ? "Click" : "Release", 64: "WheelUp", 65: "WheelDown" };
+  // 32 is added while the mouse moves with its button down.
+  const names: Record<number, string> = { 0: final === "M" ? "Click" : "Release", 32: "Drag", 64: "WheelUp", 65: "WheelDown" };
   return { ...key(names[button] ?? "?", raw), x: column - 1, y: row - 1 };
 }
 

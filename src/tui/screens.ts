@@ -2,6 +2,7 @@
 
 import type { Rectangle } from "./cells.ts";
 import type { ConsolePane } from "./console-pane.ts";
+import { Divider } from "./divider.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import type { Line, Pane } from "./pane.ts";
@@ -25,6 +26,8 @@ export interface ScreenModel {
   readonly panes: readonly Pane[];
   /** Panes that take each other's place, by `v`. */
   readonly views: readonly (readonly Pane[])[];
+  /** What stands between its panes, in this layout or another. */
+  readonly dividers: readonly Divider[];
   /** Where panes stand; `focused` decides where there is no room for all. */
   layout(body: Rectangle, focused: Pane): Placed[];
 }
@@ -34,15 +37,18 @@ const TALL = 30;
 const SIDE_BY_SIDE = 160;
 const TWO_COLUMNS = 100;
 
-/** Cuts a body in two, one above the other. */
-function rows(body: Rectangle, upper: number): [Rectangle, Rectangle] {
-  const height = Math.min(Math.max(upper, 3), body.height - 3);
-  return [{ ...body, height }, { ...body, y: body.y + height, height: body.height - height }];
+/** A title and two rows. */
+const LEAST_ROWS = 3;
+const LEAST_COLUMNS = 20;
+
+/** Between one pane and those below it, of which at most so many stand one below the other. */
+function below(name: string, panes = 1): Divider {
+  return new Divider(name, false, [LEAST_ROWS, LEAST_ROWS * panes]);
 }
 
-/** Cuts a body in two, side by side, with a column between. */
-function columns(body: Rectangle, left: number): [Rectangle, Rectangle] {
-  return [{ ...body, width: left }, { ...body, x: body.x + left + 1, width: body.width - left - 1 }];
+/** Between one pane and another at its right. */
+function beside(name: string): Divider {
+  return new Divider(name, true, [LEAST_COLUMNS, LEAST_COLUMNS]);
 }
 
 /** The screens of a session. */
@@ -69,24 +75,27 @@ function overview(tree: TreePane, console: ConsolePane): ScreenModel {
     stream: true,
     filter: "kind!=sched",
   });
+  const underTree = below("under-tree"), underTreeOfThree = below("under-tree-of-three", 2);
+  const besideTree = beside("beside-tree"), overEvents = below("over-events"), overEventsOfThree = below("over-events-of-three");
   return {
     key: "1",
     panes: [tree, console, events],
     views: [],
+    dividers: [underTree, underTreeOfThree, besideTree, overEvents, overEventsOfThree],
     layout(body, focused) {
       if (body.width >= SIDE_BY_SIDE) {
-        const [upper, lower] = rows(body, body.height - Math.max(Math.floor(body.height / 3), 4));
-        const [left, right] = columns(upper, Math.floor(body.width * 0.5));
+        const [upper, lower] = overEvents.cut(body, body.height - Math.max(Math.floor(body.height / 3), 4));
+        const [left, right] = besideTree.cut(upper, body.width * 0.5);
         return [{ pane: tree, area: left }, { pane: console, area: right }, { pane: events, area: lower }];
       }
       const wanted = tree.length + 2;
       if (body.height < TALL - 4) {
-        const [upper, lower] = rows(body, Math.min(Math.max(wanted, 4), Math.floor(body.height / 2)));
+        const [upper, lower] = underTree.cut(body, Math.min(Math.max(wanted, 4), body.height / 2));
         return [{ pane: tree, area: upper }, { pane: focused === events ? events : console, area: lower }];
       }
       const eventRows = Math.max(Math.floor(body.height / 4), 4);
-      const [upper, rest] = rows(body, Math.min(Math.max(wanted, 5), Math.floor((body.height - eventRows) / 2)));
-      const [middle, lower] = rows(rest, rest.height - eventRows);
+      const [upper, rest] = underTreeOfThree.cut(body, Math.min(Math.max(wanted, 5), (body.height - eventRows) / 2));
+      const [middle, lower] = overEventsOfThree.cut(rest, rest.height - eventRows);
       return [{ pane: tree, area: upper }, { pane: console, area: middle }, { pane: events, area: lower }];
     },
   };
@@ -101,15 +110,17 @@ function listScreen(
   views: readonly (readonly Pane[])[] = [lower],
 ): ScreenModel {
   let shown = 0;
+  const divider = below("under-list");
   const screen = {
     key,
     panes: [list, ...lower],
     views,
+    dividers: [divider],
     layout(body: Rectangle, focused: Pane): Placed[] {
       const at = lower.indexOf(focused);
       if (at >= 0) shown = at;
-      const [above, below] = rows(body, Math.floor(body.height * share));
-      return [{ pane: list, area: above }, { pane: lower[shown], area: below }];
+      const [above, under] = divider.cut(body, body.height * share);
+      return [{ pane: list, area: above }, { pane: lower[shown], area: under }];
     },
   };
   return screen;
@@ -176,17 +187,19 @@ function memoryScreen(): ScreenModel {
   const parcels = new TablePane({ name: "parcels", table: "mem.parcels", title: "parcels" });
   const fields = inspector("fields", parcels);
   let upper: Pane = map, lower: Pane = parcels;
+  const underMap = below("under-map"), besideMap = beside("beside-map");
   return {
     key: "4",
     panes: [map, list, limits, parcels, fields],
     views: [[map, list], [parcels, fields]],
+    dividers: [underMap, besideMap],
     layout(body, focused) {
       if (focused === map || focused === list) upper = focused;
       if (focused === parcels || focused === fields) lower = focused;
-      const [above, below] = rows(body, Math.floor(body.height * 0.55));
-      if (body.width < TWO_COLUMNS) return [{ pane: focused === limits ? limits : upper, area: above }, { pane: lower, area: below }];
-      const [left, right] = columns(above, Math.floor(body.width * 0.55));
-      return [{ pane: upper, area: left }, { pane: limits, area: right }, { pane: lower, area: below }];
+      const [above, under] = underMap.cut(body, body.height * 0.55);
+      if (body.width < TWO_COLUMNS) return [{ pane: focused === limits ? limits : upper, area: above }, { pane: lower, area: under }];
+      const [left, right] = besideMap.cut(above, body.width * 0.55);
+      return [{ pane: upper, area: left }, { pane: limits, area: right }, { pane: lower, area: under }];
     },
   };
 }

@@ -14,11 +14,11 @@ export interface TerminalPort {
 
 const encoder = new TextEncoder();
 
-/** Alternate screen, bracketed paste, application cursor keys off; mouse reports (SGR 1006) where wanted. */
+/** Alternate screen, bracketed paste, application cursor keys off; mouse reports (SGR 1006; 1002: also while it is dragged) where wanted. */
 const ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l";
-const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
-const MOUSE_ON = "\x1b[?1000h\x1b[?1006h";
-const MOUSE_OFF = "\x1b[?1006l\x1b[?1000l";
+const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
+const MOUSE_ON = "\x1b[?1002h\x1b[?1006h";
+const MOUSE_OFF = "\x1b[?1006l\x1b[?1002l";
 
 /** What turns mouse reports on or off. */
 export function mouseSequence(on: boolean): string {

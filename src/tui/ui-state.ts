@@ -9,6 +9,8 @@ export interface UiState {
   readonly layout: string;
   /** Layouts that were saved, by their digit. */
   readonly layouts: Readonly<Record<string, string>>;
+  /** Where dividers were put (`Windows.sizes`). */
+  readonly sizes: Readonly<Record<string, number>>;
   /** Filters by screen and pane: `2/vcpus`. */
   readonly filters: Readonly<Record<string, string>>;
   readonly folded: readonly string[];
@@ -28,9 +30,18 @@ export function parseUiState(text: string): UiState | undefined {
   const theme = THEME_NAMES.find((name) => name === value.theme);
   const filters = Object.entries(value.filters ?? {}).filter(([, filter]) => typeof filter === "string");
   const folded = value.folded.filter((name) => typeof name === "string");
+  const isShare = (share: unknown) => typeof share === "number" && share > 0 && share < 1;
+  const sizes = Object.entries(value.sizes ?? {}).filter(([, share]) => isShare(share));
   // Files of before there were layouts have none.
   const layout = typeof value.layout === "string" ? value.layout : value.screen;
   const layouts = Object.entries(value.layouts ?? {}).filter(([digit, saved]) => /^[1-9]$/.test(digit) && typeof saved === "string");
-  return theme &&
-    { screen: value.screen, layout, layouts: Object.fromEntries(layouts), filters: Object.fromEntries(filters), folded, theme };
+  return theme && {
+    screen: value.screen,
+    layout,
+    layouts: Object.fromEntries(layouts),
+    sizes: Object.fromEntries(sizes),
+    filters: Object.fromEntries(filters),
+    folded,
+    theme,
+  };
 }

@@ -1,6 +1,7 @@
 // Which screen is shown, which pane has the keys, what is zoomed, and where everything stands.
 
 import type { Rectangle } from "./cells.ts";
+import type { Divider } from "./divider.ts";
 import type { Pane } from "./pane.ts";
 import type { Placed, ScreenModel } from "./screens.ts";
 import { Split } from "./split.ts";
@@ -140,10 +141,41 @@ export class Windows {
     return true;
   }
 
-  /** More or less room for the first half; 0 makes both alike. */
-  size(by: number): void {
-    this.#split?.size(by);
+  /** Dividers that stand somewhere: that of the halves, then those of panes. */
+  get dividers(): readonly Divider[] {
+    return this.#dividers().map(({ divider }) => divider).filter(({ stands }) => stands);
+  }
+
+  /** Moves a divider. */
+  size(divider: Divider, move: (divider: Divider) => void): void {
+    move(divider);
     this.#arrange();
+  }
+
+  /** All dividers of what is shown stand where they were made to. */
+  even(): void {
+    for (const { divider } of this.#dividers()) divider.share = undefined;
+    this.#arrange();
+  }
+
+  /** Where a person has put dividers: shares of the first part, by `SCREEN/NAME`; `split` is that of the halves. */
+  get sizes(): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      this.#dividers(this.screens).flatMap(({ name, divider: { share } }): [string, number][] =>
+        share === undefined ? [] : [[name, share]]
+      ),
+    );
+  }
+
+  set sizes(sizes: Readonly<Record<string, number>>) {
+    for (const { name, divider } of this.#dividers(this.screens)) divider.share = sizes[name];
+    this.#arrange();
+  }
+
+  /** Dividers of the halves and of screens, whether they stand anywhere or not. */
+  #dividers(screens = this.shown): { readonly name: string; readonly divider: Divider }[] {
+    const inside = screens.flatMap(({ key, dividers }) => dividers.map((divider) => ({ name: `${key}/${divider.name}`, divider })));
+    return this.#split ? [{ name: this.#split.divider.name, divider: this.#split.divider }, ...inside] : inside;
   }
 
   /** Places the panes in a body, which may have another size than before. */
@@ -166,6 +198,7 @@ export class Windows {
   #arrange(): void {
     if (!this.#body.width) return;
     const { focus } = this;
+    for (const { divider } of this.#dividers(this.screens)) divider.remove();
     this.#visible = this.#zoomed ? [{ pane: focus, area: this.#body }] : this.#placed(focus);
     if (!this.#visible.some(({ pane }) => pane === focus) && this.#visible[0]) this.#focused.set(this.#screen, this.#visible[0].pane);
   }

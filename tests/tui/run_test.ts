@@ -36,7 +36,7 @@ class ScriptedTerminal implements TerminalPort {
   /** Whether the terminal is as it was found: cooked, main screen, cursor, no reports. */
   restored(): boolean {
     const last = (on: string, off: string) => this.written.lastIndexOf(off) > this.written.lastIndexOf(on);
-    return !this.raw && last("\x1b[?1049h", "\x1b[?1049l") && last("\x1b[?25l", "\x1b[?25h") && last("\x1b[?1000h", "\x1b[?1000l") &&
+    return !this.raw && last("\x1b[?1049h", "\x1b[?1049l") && last("\x1b[?25l", "\x1b[?25h") && last("\x1b[?1002h", "\x1b[?1002l") &&
       last("\x1b[?2004h", "\x1b[?2004l");
   }
 }

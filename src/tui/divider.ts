@@ -1,0 +1,81 @@
+// What stands between two panes, or two screens: it cuts a place in two, where it was made to or where a person has put it.
+
+import type { Rectangle } from "./cells.ts";
+
+/** Share of a place by which a key moves a divider. */
+const STEP = 0.1;
+
+/** A divider. */
+export class Divider {
+  /** Share of the first part where a person has put it. */
+  #share: number | undefined;
+  #place: Rectangle | undefined;
+  /** Columns or rows of the first part. */
+  #first = 0;
+
+  /**
+   * @param name unique in its screen
+   * @param sideBySide the parts stand side by side, with a column between; else one below the other
+   * @param least columns or rows that the first part keeps, and the second
+   */
+  constructor(readonly name: string, readonly sideBySide: boolean, readonly least: readonly [first: number, second: number]) {}
+
+  /** Share of the first part where a person has put it; undefined where nobody has. */
+  get share(): number | undefined {
+    return this.#share;
+  }
+
+  set share(share: number | undefined) {
+    this.#share = share;
+  }
+
+  /** Whether it stands anywhere now. */
+  get stands(): boolean {
+    return this.#place !== undefined;
+  }
+
+  /** Cuts a place; `wanted` is for the first part, columns or rows, where nobody has moved it. */
+  cut(place: Rectangle, wanted: number): [Rectangle, Rectangle] {
+    const length = this.#length(place);
+    const first = this.#share === undefined ? Math.floor(wanted) : Math.round(length * this.#share);
+    this.#place = place;
+    this.#first = Math.max(Math.min(first, length - this.least[1]), Math.min(this.least[0], length));
+    const at = this.#first;
+    if (this.sideBySide) return [{ ...place, width: at }, { ...place, x: place.x + at + 1, width: length - at }];
+    return [{ ...place, height: at }, { ...place, y: place.y + at, height: length - at }];
+  }
+
+  /** It stands nowhere until the next cut. */
+  remove(): void {
+    this.#place = undefined;
+  }
+
+  /** Whether a cell is of it: the column between, or the row in which the second part begins. */
+  isAt(x: number, y: number): boolean {
+    const place = this.#place;
+    if (!place || x < place.x || y < place.y || x >= place.x + place.width || y >= place.y + place.height) return false;
+    return this.sideBySide ? x === place.x + this.#first : y === place.y + this.#first;
+  }
+
+  /** Puts it where a cell is, as near as the parts may come. */
+  moveTo(x: number, y: number): void {
+    const place = this.#place;
+    if (place) this.#put(this.sideBySide ? x - place.x : y - place.y, place);
+  }
+
+  /** Moves it by steps: more room for the first part, or less. */
+  step(by: number): void {
+    const place = this.#place;
+    if (place) this.#put(this.#first + Math.round(by * STEP * this.#length(place)), place);
+  }
+
+  #put(first: number, place: Rectangle): void {
+    const length = this.#length(place);
+    if (length > 0) this.#share = Math.max(this.least[0], Math.min(first, length - this.least[1])) / length;
+  }
+
+  /** Columns that both parts share, or rows. */
+  #length(place: Rectangle): number {
+    return this.sideBySide ? place.width - 1 : place.height;
+  }
+}
