@@ -100,6 +100,31 @@ Deno.test("a disk's changes are saved and restored", () => {
   assert.ok(read.subarray(0, 512).every((byte) => byte === 0xaa));
 });
 
+Deno.test("discarded blocks of a disk take no memory, in a saved disk neither, and are zeros also around what is written later", () => {
+  const backing = new OverlayBacking(base());
+  const { driver } = disk(backing);
+  const sectors = SIZE / 512;
+  driver.request([{ out: header(BlockRequest.OUT, 8) }, { out: new Uint8Array(2048).fill(0xaa) }, { in: 1 }]);
+  assert.deepEqual([...driver.request([{ out: header(BlockRequest.DISCARD, 0) }, { out: range(0, sectors - 1) }, { in: 1 }])], [
+    BlockStatus.OK,
+  ]);
+  assert.equal(backing.changed, 0);
+  driver.request([{ out: header(BlockRequest.OUT, 17) }, { out: new Uint8Array(512).fill(0xbb) }, { in: 1 }]);
+  assert.equal(backing.changed, 4096);
+  const saved = backing.save();
+  assert.equal(saved.reduce((sum, { bytes }) => sum + bytes.length, 0), 4096);
+  const other = new OverlayBacking(base());
+  other.restore(saved);
+  for (const each of [backing, other]) {
+    const bytes = new Uint8Array(SIZE);
+    each.read(0, bytes);
+    const found = Array.from({ length: sectors }, (_, sector) => bytes.subarray(sector * 512, sector * 512 + 512));
+    assert.ok(found[17].every((byte) => byte === 0xbb));
+    assert.ok(found.every((sector, index) => index === 17 || index === sectors - 1 || sector.every((byte) => byte === 0)));
+    assert.ok(found[sectors - 1].every((byte) => byte === (sectors - 1 & 0xff)));
+  }
+});
+
 Deno.test("a request has as many bytes as the disk's limits allow: segments, their size, header and status", () => {
   const size = 16 << 20;
   const { driver } = disk(new OverlayBacking({ size, read: (_, into) => into.fill(0) }));

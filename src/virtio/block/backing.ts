@@ -19,6 +19,11 @@ export interface BlockBacking {
 
 const BLOCK = 4096;
 
+/** Stands for every block that is all zeros: a guest that discards a whole disk shall not take a disk's size of memory. Nobody writes to it. */
+const ZEROS = new Uint8Array(BLOCK);
+/** A block of zeros as it is saved. */
+const NO_BYTES = new Uint8Array(0);
+
 /** Changes of a disk in memory over a base that is never written. */
 export class OverlayBacking implements BlockBacking {
   readonly readOnly = false;
@@ -34,7 +39,9 @@ export class OverlayBacking implements BlockBacking {
 
   /** Bytes of host memory that the changes take. */
   get changed(): number {
-    return this.#blocks.size * BLOCK;
+    let blocks = 0;
+    for (const bytes of this.#blocks.values()) if (bytes !== ZEROS) blocks++;
+    return blocks * BLOCK;
   }
 
   read(offset: number, into: Uint8Array): void {
@@ -54,27 +61,34 @@ export class OverlayBacking implements BlockBacking {
   flush(): void {}
 
   zero(offset: number, size: number): void {
-    this.#pieces(offset, size, (block, within, _at, length) => this.#block(block, length === BLOCK).fill(0, within, within + length));
+    this.#pieces(offset, size, (block, within, _at, length) => {
+      if (length === BLOCK) this.#blocks.set(block, ZEROS);
+      else this.#block(block, false).fill(0, within, within + length);
+    });
   }
 
   save(): { number: number; bytes: Uint8Array }[] {
-    return [...this.#blocks].sort(([a], [b]) => a - b).map(([number, bytes]) => ({ number, bytes: bytes.slice() }));
+    return [...this.#blocks].sort(([a], [b]) => a - b).map(([number, bytes]) => ({
+      number,
+      bytes: bytes === ZEROS ? NO_BYTES : bytes.slice(),
+    }));
   }
 
   restore(state: unknown): void {
     this.#blocks.clear();
-    for (const { number, bytes } of state as { number: number; bytes: Uint8Array }[]) this.#blocks.set(number, bytes.slice());
+    for (const { number, bytes } of state as { number: number; bytes: Uint8Array }[]) {
+      this.#blocks.set(number, bytes.length ? bytes.slice() : ZEROS);
+    }
   }
 
   /** A block that may be changed; `whole` when all of it is about to be. */
   #block(number: number, whole: boolean): Uint8Array {
-    let block = this.#blocks.get(number);
-    if (!block) {
-      block = new Uint8Array(BLOCK);
-      const start = number * BLOCK;
-      if (!whole) this.base.read(start, block.subarray(0, Math.min(BLOCK, this.size - start)));
-      this.#blocks.set(number, block);
-    }
+    const changed = this.#blocks.get(number);
+    if (changed && changed !== ZEROS) return changed;
+    const block = new Uint8Array(BLOCK);
+    const start = number * BLOCK;
+    if (!whole && !changed) this.base.read(start, block.subarray(0, Math.min(BLOCK, this.size - start)));
+    this.#blocks.set(number, block);
     return block;
   }
 
