@@ -6,7 +6,7 @@ import { Pstate, Sctlr } from "../../src/core/exceptions.ts";
 import { ExitReason } from "../../src/core/interface.ts";
 import { decode } from "../../src/isa/decode.ts";
 import { accessGroups } from "../../src/core/translator/access-groups.ts";
-import { translatable } from "../../src/core/translator/region.ts";
+import { translatable } from "../../src/core/translator/instruction.ts";
 import { Random } from "../support/random.ts";
 import { BASE, COPY, PagedProgram, PAGES } from "./paged-program.ts";
 

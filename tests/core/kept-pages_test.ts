@@ -8,7 +8,8 @@ import { ExitReason } from "../../src/core/interface.ts";
 import { controlFlow } from "../../src/core/translator/control-flow.ts";
 import { accessGroups } from "../../src/core/translator/access-groups.ts";
 import { accessesThatKeepPages } from "../../src/core/translator/kept-pages.ts";
-import { type Block, translatable } from "../../src/core/translator/region.ts";
+import { translatable } from "../../src/core/translator/instruction.ts";
+import type { Block } from "../../src/core/translator/region.ts";
 import { Random } from "../support/random.ts";
 import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES } from "./paged-program.ts";
 

@@ -1,5 +1,5 @@
-// Random loops and call trees in both tiers: bodies of any instructions, branches forwards and by tables, calls over pages, and accesses to two
-// pages and to themselves, run long enough to be translated, and cut at random.
+// Random loops, call trees and threaded code in both tiers: bodies of any instructions, branches forwards and by tables, calls over pages, and
+// accesses to two pages and to themselves, run long enough to be translated, and cut at random.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";
@@ -110,6 +110,53 @@ function callTree(random: Random): Program {
   return program;
 }
 
+/** Pieces of threaded code, and where its table is, in words from the start of the code. */
+const PIECES = 8, TABLE = 0xe00;
+/** The register with its address. */
+const LINK = 30;
+/** Instructions from the start to pieces that no other is near. */
+const FAR = 0xc00;
+
+/** Pieces that each end in a branch of their own by the same table; some change the table, and some of it leads far away. */
+function threadedCode(random: Random): Program {
+  const program: Program = new Map();
+  let at = 0;
+  const put = (...words: number[]) => words.forEach((word) => program.set(at++, word >>> 0));
+  const branch = (to: number) => put(0x14000000 | to - at & 0x3ffffff);
+  // adr LINK, table; movz COUNTER, #n
+  put(0x10000000 | TABLE << 5 | LINK, 0xd2800000 | (random.word() & 0xffff) << 5 | COUNTER);
+  const start = 960 + random.word() % 60, pieces: number[] = [];
+  branch(start);
+  at = start;
+  for (let number = 0; number < PIECES; number++) {
+    pieces.push(at);
+    for (let i = random.word() % 6; i > 0; i--) {
+      // b.cond or cbnz over the next.
+      if (random.word() % 4 === 0) put(random.word() % 2 ? 0x54000040 | random.word() % 14 : 0x35000040 | random.word() % 20);
+      put(tame(randomWord(random)));
+    }
+    const place = random.word() % PIECES;
+    // ldr x16, [LINK, #8 * place]; ldr x17, [LINK]; stores that exchange them
+    if (random.word() % 4 === 0) {
+      put(...[0xf9400010 | place << 10, 0xf9400011, 0xf9000011 | place << 10, 0xf9000010].map((word) => word | LINK << 5));
+    }
+    // add COUNTER, COUNTER, COUNTER, lsl #2; add COUNTER, COUNTER, #1; ubfx x16, COUNTER, #20, #3
+    put(0x8b000800 | COUNTER << 16 | COUNTER << 5 | COUNTER, 0x91000400 | COUNTER << 5 | COUNTER, 0xd3545810 | COUNTER << 5);
+    // ldr x16, [LINK, x16, lsl #3]; br x16
+    put(0xf8707810 | LINK << 5, 0xd61f0200);
+    if (random.word() % 3 === 0) put(random.word());
+  }
+  const back = pieces[0];
+  at = FAR;
+  put(0x91000421);
+  branch(back);
+  pieces.forEach((piece, number) => {
+    const address = CODE + 4 * (random.word() % 8 ? piece : FAR);
+    program.set(TABLE + 2 * number, address).set(TABLE + 2 * number + 1, 0);
+  });
+  return program;
+}
+
 /** No access with SP as its base, which would lose the return addresses. */
 function tame(word: number): number {
   return (word >>> 25 & 5) === 4 && (word >>> 5 & 31) === 31 ? 0xd503201f : word;
@@ -160,7 +207,7 @@ function execute(machine: Machine, seed: number): string[] {
 
 const SEEDS = Number(Deno.env.get("EL2_LOOP_SEEDS") ?? 40);
 
-for (const [what, generate] of [["loops", loops], ["call trees", callTree]] as const) {
+for (const [what, generate] of [["loops", loops], ["call trees", callTree], ["pieces of threaded code", threadedCode]] as const) {
   Deno.test(`random ${what} reach the same states at the same instructions in both tiers`, () => {
     const interpreter = new Machine();
     const translator = new Machine({ tier: "jit", hotness: { samples: 1, landings: 2, slice: 37 } });

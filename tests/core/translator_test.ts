@@ -9,7 +9,7 @@ import { controlFlow } from "../../src/core/translator/control-flow.ts";
 import { ExitReason } from "../../src/core/interface.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "../../src/core/translator/enter-function.ts";
 import { emitHead } from "../../src/core/translator/head-function.ts";
-import { translatable } from "../../src/core/translator/region.ts";
+import { translatable } from "../../src/core/translator/instruction.ts";
 import { emitRegion, ENTER } from "../../src/core/translator/region-function.ts";
 import { FunctionBuilder, WasmModule } from "../../src/core/wasm/module.ts";
 import { encodings } from "../../src/isa/table.ts";

@@ -2,7 +2,7 @@
 // A case is NOP, the instruction and HVC, which neither tier can execute as a part of what is translated.
 
 import assert from "node:assert/strict";
-import { translatable } from "../../src/core/translator/region.ts";
+import { translatable } from "../../src/core/translator/instruction.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { encodings } from "../../src/isa/table.ts";
 import { Random } from "../support/random.ts";

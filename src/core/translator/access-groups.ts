@@ -4,7 +4,7 @@
 import type { AccessOptions, Builder, Node } from "../../isa/builder.ts";
 import { Slot } from "../cpu-record.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
-import type { Instruction } from "./region.ts";
+import type { Instruction } from "./instruction.ts";
 import { generalBit, generalSlots } from "./register-use.ts";
 import { bigOf, numberOf } from "./static-values.ts";
 

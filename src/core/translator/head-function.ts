@@ -7,7 +7,7 @@ import type { Surroundings } from "../interpreter/emitter.ts";
 import { OperandLayout } from "../interpreter/operands.ts";
 import type { Callees } from "../library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import type { Instruction } from "./region.ts";
+import type { Instruction } from "./instruction.ts";
 import { ConstantEmitter } from "./region-emitter.ts";
 import { numberOf } from "./static-values.ts";
 

@@ -9,7 +9,8 @@
 import { CPU, KEPT_PAGES, KeptPage, Slot } from "../cpu-record.ts";
 import type { GroupMember } from "./access-groups.ts";
 import type { ControlFlow } from "./control-flow.ts";
-import type { Block, Instruction } from "./region.ts";
+import type { Instruction } from "./instruction.ts";
+import type { Block } from "./region.ts";
 import { generalBit } from "./register-use.ts";
 
 /** SP alone, in `RegisterSet.general`. */

@@ -11,7 +11,7 @@ import { TlbFlags } from "../tlb.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import type { GroupMember } from "./access-groups.ts";
 import { inlineCall } from "./inline-calls.ts";
-import type { Instruction } from "./region.ts";
+import type { Instruction } from "./instruction.ts";
 import { bigOf, numberOf } from "./static-values.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 

@@ -17,7 +17,7 @@ import { type DataFlow, dataFlow } from "./data-flow.ts";
 import { emitFindAgain } from "./enter-function.ts";
 import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
-import { type Block, successorsOf } from "./region.ts";
+import { type Block, type Ending, successorsOf } from "./region.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
 
@@ -91,7 +91,12 @@ class RegionFunction {
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
   readonly #temporaries = new Temporaries(this.#body);
+  /** The blocks of the region, and behind them its dispatchers. */
+  readonly #blocks: readonly Block[];
+  /** By the number of a block's first instruction. */
   readonly #nodes: ReadonlyMap<number, number>;
+  /** By the table. */
+  readonly #dispatchers = new Map<number, number>();
   /** Locals: the virtual address of instruction 0; the TLB set; what leaving adds to the first. */
   readonly #base = this.#body.local("i64");
   readonly #tlb = this.#body.local("i32");
@@ -112,12 +117,18 @@ class RegionFunction {
 
   constructor(
     readonly library: Callees,
-    readonly blocks: readonly Block[],
+    regionBlocks: readonly Block[],
     readonly options: RegionOptions,
   ) {
-    this.#nodes = new Map(blocks.map(({ first }, node) => [first, node]));
+    this.#nodes = new Map(regionBlocks.map(({ first }, node) => [first, node]));
+    const dispatchers = dispatchersOf(regionBlocks);
+    [...dispatchers.keys()].forEach((table, i) => this.#dispatchers.set(table, regionBlocks.length + i));
+    const blocks = this.#blocks = [...regionBlocks, ...dispatchers.values()];
     const inside = (index: number) => this.#nodes.get(index);
-    const graph = blocks.map(({ ending }) => successorsOf(ending).map(inside).filter((node) => node !== undefined));
+    const graph = blocks.map(({ ending }) => {
+      const dispatcher = this.#dispatcherOf(ending);
+      return dispatcher === undefined ? successorsOf(ending).map(inside).filter((node) => node !== undefined) : [dispatcher];
+    });
     this.#flow = controlFlow(graph, new Set(blocks.flatMap(({ ending }, node) => ending.kind === "indirect" ? [node] : [])));
     const order = blocks.map((_, node) => node).filter((node) => this.#flow.position[node] >= 0)
       .sort((a, b) => this.#flow.position[a] - this.#flow.position[b]);
@@ -178,17 +189,17 @@ class RegionFunction {
 
   /** Looks whether the region can run, and loads what it needs. */
   #enter(f: FunctionBuilder): void {
-    const head = this.blocks[0].first;
+    const head = this.#blocks[0].first;
     f.get(ADDRESS).i64(-4 * head).op("i64.add").set(this.#base);
     f.i32(0).memory("i32.load", CPU.TLB).set(this.#tlb);
     const leaveIf = () => f.ifLikely(false, () => void f.get(ADDRESS).get(LEFT).op("return"));
     f.get(LEFT).i32(this.#longestFrom(0)).op("i32.lt_s");
     leaveIf();
-    if (this.blocks.some(({ ending }) => ending.kind === "call")) {
+    if (this.#blocks.some(({ ending }) => ending.kind === "call")) {
       f.get(DEPTH).op("i32.eqz");
       leaveIf();
     }
-    if (this.blocks.some(({ instructions }) => instructions.some(({ usesVectors }) => usesVectors))) {
+    if (this.#blocks.some(({ instructions }) => instructions.some(({ usesVectors }) => usesVectors))) {
       f.i32(0).memory("i32.load", CPU.FP_TRAP);
       leaveIf();
     }
@@ -238,7 +249,8 @@ class RegionFunction {
   }
 
   #block(node: number, before: KnownFlags | undefined): void {
-    const f = this.#body, { first, instructions, ending } = this.blocks[node];
+    const f = this.#body, { first, instructions, ending } = this.#blocks[node];
+    if (!instructions.length) return this.#dispatch(node, before);
     const dirty = { ...this.#data.dirty[node] };
     let flags = before;
     let last: RegionEmitter | undefined, stackAligned = false;
@@ -294,15 +306,22 @@ class RegionFunction {
         f.set(this.#answer);
         this.#call(node, ending.next, ending.to === undefined ? undefined : this.options.callees.get(ending.to));
         break;
-      case "indirect":
+      case "indirect": {
         pushTarget();
         f.set(this.#answer);
+        const dispatcher = this.#dispatcherOf(ending);
+        if (dispatcher !== undefined && this.#flow.successors[node].includes(dispatcher)) {
+          this.#spend(count);
+          this.#go(node, dispatcher, flags);
+          break;
+        }
         this.#switch(node, dirty, flags);
         this.#spend(count);
         this.#state.store(f, dirty);
         settleFlags(f, flags);
         this.#chain();
         break;
+      }
       case "return":
         this.#spend(count);
         this.#state.store(f, dirty);
@@ -365,10 +384,42 @@ class RegionFunction {
 
   /** Goes to the address in `#answer` where that is of the region. */
   #switch(node: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined): void {
-    const f = this.#body, flow = this.#flow, { first, instructions } = this.blocks[node];
-    const targets = flow.successors[node];
+    const f = this.#body, { first, instructions } = this.#blocks[node];
+    const targets = this.#flow.successors[node];
     if (!targets.length) return;
-    const indices = targets.map((to) => this.blocks[to].first);
+    this.#jump(targets, (jump) => {
+      f.get(LEFT).i32(instructions.length + this.#longestOf(targets)).op("i32.lt_s");
+      f.ifLikely(false, () => {
+        this.#spend(instructions.length - 1);
+        this.#leave(first + instructions.length - 1, dirty, flags, false);
+      });
+      // The budget is counted for the way inside; the other one does it itself.
+      f.block((elsewhere) => {
+        this.#spend(instructions.length);
+        if (targets.some((to) => this.#needsFlags(to))) settleFlags(f, flags);
+        jump(elsewhere);
+      });
+      this.#spend(-instructions.length);
+    });
+  }
+
+  /** The same where the branches by a table meet, which are counted. */
+  #dispatch(node: number, flags: KnownFlags | undefined): void {
+    const f = this.#body, targets = this.#flow.successors[node];
+    settleFlags(f, flags);
+    if (targets.length) {
+      f.block((elsewhere) => {
+        f.get(LEFT).i32(this.#longestOf(targets)).op("i32.lt_s").ifLikely(false, () => void f.br(elsewhere));
+        this.#jump(targets, (jump) => jump(elsewhere));
+      });
+    }
+    this.#state.store(f, this.#data.dirty[node]);
+    this.#chain();
+  }
+
+  /** Where the address in `#answer` is among these nodes `go` is emitted, and what that is given, which jumps there or elsewhere. */
+  #jump(targets: readonly number[], go: (jump: (elsewhere: Label) => void) => void): void {
+    const f = this.#body, indices = targets.map((to) => this.#blocks[to].first);
     const low = Math.min(...indices), size = Math.max(...indices) - low + 1;
     // Misaligned addresses become large numbers.
     const pushNumber = () => {
@@ -377,22 +428,18 @@ class RegionFunction {
       f.op("i64.sub").i64(2).op("i64.rotr");
     };
     pushNumber();
-    f.i64(size).op("i64.lt_u").if(() => {
-      f.get(LEFT).i32(instructions.length + Math.max(...targets.map((to) => this.#longestFrom(to)))).op("i32.lt_s");
-      f.ifLikely(false, () => {
-        this.#spend(instructions.length - 1);
-        this.#leave(first + instructions.length - 1, dirty, flags, false);
-      });
-      f.block((elsewhere) => {
-        // The budget is counted for the way inside; the other one does it itself.
-        this.#spend(instructions.length);
-        if (targets.some((to) => this.#needsFlags(to))) settleFlags(f, flags);
+    f.i64(size).op("i64.lt_u").if(() =>
+      go((elsewhere) => {
         pushNumber();
-        const labels = new Map(targets.map((to) => [this.blocks[to].first, this.#labels.get(to)!]));
+        const labels = new Map(targets.map((to) => [this.#blocks[to].first, this.#labels.get(to)!]));
         f.op("i32.wrap_i64").brTable(Array.from({ length: size }, (_, i) => labels.get(low + i) ?? elsewhere), elsewhere);
-      });
-      this.#spend(-instructions.length);
-    });
+      })
+    );
+  }
+
+  /** The node that an indirect branch leads to where others go by the same table. */
+  #dispatcherOf(ending: Ending): number | undefined {
+    return ending.kind === "indirect" && ending.table !== undefined ? this.#dispatchers.get(ending.table) : undefined;
   }
 
   /** Control goes from a node to an instruction; where that is none of the region's, `chains` says whether it may be one of another's. */
@@ -439,25 +486,43 @@ class RegionFunction {
   }
 
   #looksAtFlags(node: number): boolean {
-    const { instructions, ending } = this.blocks[node];
+    const { instructions, ending } = this.#blocks[node];
     for (const { use, mayLeave } of instructions) {
       if (use.readsFlags || mayLeave) return true;
       if (use.setsFlags) return false;
     }
     // Where a loop is entered the budget may be used up.
     const flow = this.#flow, followers = successorsOf(ending);
-    return ending.kind === "call" || followers.length === 0 ||
+    return ending.kind === "call" || ending.kind === "indirect" || followers.length === 0 ||
       followers.some((index) => {
         const to = this.#nodes.get(index);
         return to === undefined || !flow.successors[node].includes(to) || flow.isLoop[to] || this.#needsFlags(to);
       });
   }
 
+  /** The longest of the ways from some nodes. */
+  #longestOf(nodes: readonly number[]): number {
+    return Math.max(...nodes.map((node) => this.#longestFrom(node)));
+  }
+
   /** Instructions on the longest way from a node to where the budget is looked at again. */
   #longestFrom(node: number): number {
-    const { instructions, ending } = this.blocks[node];
+    const { instructions, ending } = this.#blocks[node];
     if (ending.kind === "call" || ending.kind === "indirect") return instructions.length;
     return this.#longest[node] ??= instructions.length +
       Math.max(0, ...this.#flow.successors[node].map((to) => this.#flow.isLoop[to] ? 0 : this.#longestFrom(to)));
   }
+}
+
+/**
+ * Blocks without instructions where the indirect branches by the same table meet, by table: with an edge from each of them to each of their
+ * targets the control flow would be irreducible.
+ */
+function dispatchersOf(blocks: readonly Block[]): ReadonlyMap<number, Block> {
+  const dispatchers = new Map<number, Block>();
+  for (const { ending } of blocks) {
+    if (ending.kind !== "indirect" || ending.table === undefined) continue;
+    dispatchers.set(ending.table, { first: Number.NaN, instructions: [], ending: { ...ending, table: undefined } });
+  }
+  return dispatchers;
 }

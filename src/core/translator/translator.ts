@@ -24,7 +24,8 @@ import { emitHead } from "./head-function.ts";
 import { type CodeMemory, CodeView, recordPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
-import { type Block, discover, translatable } from "./region.ts";
+import { translatable } from "./instruction.ts";
+import { type Block, discover } from "./region.ts";
 import { type Callee, emitRegion, ENTER, type NeighbourPage } from "./region-function.ts";
 import { numberOf } from "./static-values.ts";
 

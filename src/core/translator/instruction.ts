@@ -1,0 +1,93 @@
+// What the translator knows of an instruction by its word alone.
+
+import type { Builder, Statement } from "../../isa/builder.ts";
+import { decode } from "../../isa/decode.ts";
+import { type Encoding, semanticsOf } from "../../isa/table.ts";
+import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../interpreter/meaning.ts";
+import { evaluateNumber } from "../interpreter/operands.ts";
+import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./access-groups.ts";
+import { inlineCall } from "./inline-calls.ts";
+import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
+
+/** What the translator knows of an encoding. */
+interface Meaning {
+  readonly encoding: Encoding;
+  readonly semantics: Builder;
+  readonly accesses: RegisterAccesses;
+  /** It uses vector registers or FPCR and FPSR. */
+  readonly usesVectors: boolean;
+  /** It has floating-point arithmetic that is expanded inline. */
+  readonly inlinesFloat: boolean;
+  /** It may leave the region before it does anything. */
+  readonly mayLeave: boolean;
+  /** It reads memory. */
+  readonly loads: boolean;
+  /** It has an access, or a sum as its result (access-groups.ts). */
+  readonly hasAddresses: boolean;
+  /** The branch that it is. */
+  readonly branch: Statement & { kind: "branch" | "branchTo" } | undefined;
+  /** It writes the link register. */
+  readonly isCall: boolean;
+  /** The word's number of the register that an access has as its base, where that may be SP. */
+  readonly base: ((word: number) => number) | undefined;
+}
+
+/** An instruction as a region has it. */
+export interface Instruction extends Meaning {
+  readonly word: number;
+  readonly use: RegisterUse;
+  /** SP is the base of an access. */
+  readonly basedOnStack: boolean;
+  readonly addresses: AddressEffects;
+}
+
+/** Instructions by word, which compiled code repeats a lot; dropped together when there are too many. */
+const known = new Map<number, Instruction | undefined>();
+const KNOWN_AT_MOST = 0x4000;
+
+/** The instruction, or undefined when it is left to the interpreter. */
+export function translatable(word: number): Instruction | undefined {
+  let instruction = known.get(word);
+  if (instruction || known.has(word)) return instruction;
+  instruction = analyse(word);
+  if (known.size >= KNOWN_AT_MOST) known.clear();
+  known.set(word, instruction);
+  return instruction;
+}
+
+function analyse(word: number): Instruction | undefined {
+  const encoding = decode(word);
+  if (!encoding) return undefined;
+  const { index } = encoding;
+  const meaning = index in meanings ? meanings[index] : meanings[index] = meaningOf(encoding);
+  if (!meaning) return undefined;
+  const basedOnStack = meaning.base?.(word) === STACK_POINTER;
+  const addresses = meaning.hasAddresses ? addressEffects(meaning.semantics, word) : NO_ADDRESSES;
+  return { ...meaning, word, use: meaning.accesses.of(word), basedOnStack, addresses };
+}
+
+/** By the index of the encoding; undefined for those that are left to the interpreter. */
+const meanings: (Meaning | undefined)[] = [];
+
+function meaningOf(encoding: Encoding): Meaning | undefined {
+  const semantics = semanticsOf(encoding);
+  const statements = statementsOf(semantics.statements);
+  if (statements.some((s) => s.kind === "call" && s.faults)) return undefined;
+  const last = semantics.statements.at(-1);
+  const branch = last?.kind === "branch" || last?.kind === "branchTo" ? last : undefined;
+  if (statements.some((s) => (s.kind === "branch" || s.kind === "branchTo") && s !== branch)) return undefined;
+  const base = baseRegister(semantics);
+  return {
+    encoding,
+    semantics,
+    accesses: new RegisterAccesses(semantics),
+    usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
+    inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, true) !== undefined),
+    mayLeave: statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "hostAddress"),
+    loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "hostAddress"),
+    hasAddresses: hasAddresses(semantics),
+    branch,
+    isCall: branch !== undefined && semantics.statements.some((s) => s.kind === "setRegister"),
+    base: base && evaluateNumber(base),
+  };
+}
