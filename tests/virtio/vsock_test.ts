@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { VirtioMmioRegister } from "../../src/devices/virtio-mmio-registers.ts";
 import type { HostStream, StreamListener } from "../../src/virtio/host-network.ts";
 import { SessionFabric } from "../../src/virtio/vsock/fabric.ts";
 import { HostEndpoint } from "../../src/virtio/vsock/host-endpoint.ts";
 import { Cid, readVsock, VSOCK_STREAM, VsockOp, type VsockPacket, VsockShutdown, writeVsock } from "../../src/virtio/vsock/packet.ts";
 import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
-import { TestDriver } from "./driver.ts";
+import { MEMORY_BASE, TestDriver } from "./driver.ts";
 
 const RX = 0, TX = 1;
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -169,4 +170,22 @@ Deno.test("a guest cannot speak for another, and what is no packet is counted", 
   };
   guest.driver.offer(TX, [{ out: writeVsock({ ...forged, payload: new Uint8Array(0) }) }]);
   assert.equal(guest.device.metrics().malformed, 2);
+});
+
+Deno.test("a guest's packet carries at most 64 KiB, so that what waits for another guest is bounded", () => {
+  const { guest } = withHost();
+  const packet = { sourceCid: guest.cid, destinationCid: Cid.HOST, sourcePort: 1, destinationPort: 2, type: VSOCK_STREAM, op: VsockOp.RST };
+  const header = writeVsock({ ...packet, flags: 0, bufferSize: 0, forwarded: 0, payload: new Uint8Array(0) });
+  const send = (first: number, payload: number) => {
+    new DataView(header.buffer, header.byteOffset).setUint32(24, payload, true);
+    guest.driver.offer(TX, [{ out: header }, { out: new Uint8Array(1) }], false);
+    guest.driver.descriptor(TX, first + 1, MEMORY_BASE, payload, 0, 0);
+    guest.driver.set(VirtioMmioRegister.QueueNotify, TX);
+  };
+  send(0, 1 << 16);
+  assert.equal(guest.device.metrics().tx_bytes, 1 << 16);
+  assert.equal(guest.driver.faults.length, 0);
+  send(2, (1 << 16) + 1);
+  assert.equal(guest.device.metrics().tx_bytes, 1 << 16);
+  assert.match(guest.driver.faults[0].message, /too many bytes/);
 });

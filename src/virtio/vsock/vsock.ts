@@ -7,6 +7,8 @@ const RX = 0, TX = 1;
 const CONFIG_SIZE = 8;
 /** Packets that wait for buffers of the guest. Credits bound the data; a peer that ignores them loses its connections. */
 const WAITING_MAX = 1024;
+/** Bytes of a packet that a guest sends; Linux makes none that are longer. Credit is between the peers, so only this and `WAITING_MAX` bound what waits. */
+const PAYLOAD_MAX = 1 << 16;
 
 /** Who carries packets on. */
 export interface VsockFabric {
@@ -30,6 +32,7 @@ export class VsockDevice implements VirtioDevice {
 
   attach(port: VirtioPort): void {
     this.#port = port;
+    port.queues[TX].chainBytesMax = VSOCK_HEADER_SIZE + PAYLOAD_MAX;
   }
 
   configuration(): Uint8Array {
