@@ -56,6 +56,7 @@ export const ACTIONS: readonly Action[] = [
   { name: "pane.previous", context: "lists", keys: ["S-Tab"], help: "focus the pane before" },
   { name: "pane.zoom", context: "lists", keys: ["z"], help: "give the focused pane the whole body, and back", hint: "zoom" },
   { name: "console.enter", context: "lists", keys: ["c"], help: "type into the console of the selected VM", hint: "console" },
+  { name: "console.all", context: "lists", keys: ["C"], help: "show all consoles in one, each line behind its VM's name; and back" },
   { name: "object.why", context: "lists", keys: ["w"], help: "why it is refused or blocked", hint: "why" },
   {
     name: "object.actions",
@@ -72,7 +73,14 @@ export const ACTIONS: readonly Action[] = [
     hint: "copy",
     wide: true,
   },
-  { name: "filter.edit", context: "lists", keys: ["/"], help: "show only rows that a filter lets through", hint: "filter", wide: true },
+  {
+    name: "filter.edit",
+    context: "lists",
+    keys: ["/"],
+    help: "show only rows that a filter lets through; in a console, search it",
+    hint: "filter",
+    wide: true,
+  },
   { name: "console.next", context: "lists", keys: ["n"], help: "show the next console" },
   { name: "console.previous", context: "lists", keys: ["N"], help: "show the console before" },
   { name: "list.sort", context: "lists", keys: ["s"], help: "sort by the next column" },

@@ -234,7 +234,7 @@ export class App {
     if (this.#frozen) this.#frozen.missed++;
     switch (event.kind) {
       case "console":
-        this.#console.open(event.console).write(event.bytes, () => this.port.send({ kind: "taken", bytes: event.bytes.length }));
+        this.#console.write(event.console, event.bytes, () => this.port.send({ kind: "taken", bytes: event.bytes.length }));
         return;
       case "sample":
         this.#takeSample(event.sample);
@@ -287,6 +287,7 @@ export class App {
     this.#sample = sample;
     this.#sampledAt = now;
     this.#tree.update(sample);
+    this.#console.settle();
     for (const vm of sample.vms) if (vm.console !== undefined) this.#console.open(vm.console);
     if (!this.#tree.chosen && this.#focus === this.#tree) this.#showSelectedConsole();
     this.#questions.all();
@@ -384,6 +385,7 @@ export class App {
     "machine.stop-rule": () => this.#menus.stopRule(),
     "filter.edit": () => this.#editFilter(),
     "console.enter": () => this.#consoles.enter(),
+    "console.all": () => this.#consoles.all(),
     "console.next": () => this.#consoles.next(1),
     "console.previous": () => this.#consoles.next(-1),
     "console.show-next": () => this.#console.cycle(1),
@@ -459,7 +461,7 @@ export class App {
 
   #showSelectedConsole(): void {
     const name = this.#tree.selectedVm?.console;
-    if (name !== undefined) this.#console.show(name);
+    if (name !== undefined) this.#console.prefer(name);
   }
 
   #fold(folded: boolean): void {
@@ -617,6 +619,7 @@ export class App {
 
   #editFilter(): void {
     const pane = this.#focus;
+    if (pane === this.#console) return this.#consoles.search();
     if (!(pane instanceof TablePane)) return this.#say("this pane is no list: nothing to filter");
     const before = pane.filterText;
     this.#overlay = new TextOverlay({

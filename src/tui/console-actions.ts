@@ -39,6 +39,15 @@ export class ConsoleActions {
     this.typeInto(vm ?? console.shown);
   }
 
+  /** Shows all consoles in one; or one of them again. */
+  all(): void {
+    const { windows, console } = this.host;
+    windows.show("1");
+    console.showAll(!console.all);
+    windows.focusOn(console);
+    this.#search = undefined;
+  }
+
   /** Keys go to the console of a VM. */
   typeInto(vm: string): void {
     const { windows, console, readOnly, ended, say } = this.host;

@@ -2,6 +2,7 @@
 
 import type { Rectangle, Screen } from "./cells.ts";
 import { ConsoleView } from "./console-view.ts";
+import { MergedConsoles } from "./merged-consoles.ts";
 import type { Pane } from "./pane.ts";
 import type { Look } from "./theme.ts";
 
@@ -10,6 +11,7 @@ export class ConsolePane implements Pane {
   readonly name = "console";
   readonly selection = undefined;
   readonly #views = new Map<string, ConsoleView>();
+  readonly #merged: MergedConsoles;
   #shown = "";
   #height = 1;
   /** Keys go to the guest. */
@@ -20,16 +22,28 @@ export class ConsolePane implements Pane {
    * @param changed called when an emulator has taken in output
    * @param answer answers of an emulator to its guest
    */
-  constructor(readonly prefix: string, readonly changed: () => void, readonly answer: (console: string, bytes: Uint8Array) => void) {}
+  constructor(readonly prefix: string, readonly changed: () => void, readonly answer: (console: string, bytes: Uint8Array) => void) {
+    this.#merged = new MergedConsoles(changed);
+  }
 
   /** Name of the console that is shown; empty while there is none. */
   get shown(): string {
     return this.#shown;
   }
 
-  /** The view of the console that is shown; undefined while there is none. */
+  /** What is shown; undefined while there is no console. */
   get view(): ConsoleView | undefined {
-    return this.#views.get(this.#shown);
+    return this.#merged.view ?? this.#views.get(this.#shown);
+  }
+
+  /** Whether all consoles are shown in one. */
+  get all(): boolean {
+    return this.#merged.view !== undefined;
+  }
+
+  /** Shows all consoles in one, or one of them. */
+  showAll(all: boolean): void {
+    this.#merged.look(all);
   }
 
   /** Whether there is a console of that name. */
@@ -39,11 +53,30 @@ export class ConsolePane implements Pane {
 
   /** Shows a console, if there is one of that name. */
   show(name: string): void {
+    if (!this.#views.has(name)) return;
+    this.#shown = name;
+    this.showAll(false);
+  }
+
+  /** Shows a console where one is shown and not all. */
+  prefer(name: string): void {
     if (this.#views.has(name)) this.#shown = name;
+  }
+
+  /** Output of a console; `taken` is called when its emulator is done with it. */
+  write(name: string, bytes: Uint8Array, taken: () => void): void {
+    this.open(name).write(bytes, taken);
+    this.#merged.write(name, bytes);
+  }
+
+  /** Some time has passed. */
+  settle(): void {
+    this.#merged.settle();
   }
 
   /** Shows the console that stands `by` places on. */
   cycle(by: number): void {
+    this.showAll(false);
     const names = [...this.#views.keys()];
     if (names.length) this.#shown = names[(names.indexOf(this.#shown) + by + names.length) % names.length];
   }
@@ -54,6 +87,7 @@ export class ConsolePane implements Pane {
     if (!view) {
       view = new ConsoleView(name, this.changed, (bytes) => this.answer(name, bytes));
       this.#views.set(name, view);
+      this.#merged.add(name);
       this.#shown ||= name;
     }
     return view;
@@ -63,6 +97,7 @@ export class ConsolePane implements Pane {
   title(): string {
     const { view } = this;
     if (!view) return "no console yet";
+    if (this.all) return `all consoles  ${view.position}`;
     return `con:${view.name}  ${this.typing ? `KEYS GO TO THE GUEST  ${this.prefix} then d takes them back` : view.position}`;
   }
 

@@ -1,0 +1,134 @@
+// All consoles in one: their lines in the order in which they came, each behind its console's name.
+
+import { ConsoleView } from "./console-view.ts";
+
+/** Bytes of output that are kept for who looks later. */
+const KEPT = 1 << 20;
+/** An escape sequence is no longer than this; what is longer is text. */
+const LONGEST_SEQUENCE = 256;
+
+/**
+ * Control sequences, strings (OSC, DCS, APC, PM, SOS), other escapes, and C0 and C1 characters. Colours are let through, and what stays within
+ * a line: the rest would write over lines of others.
+ */
+// deno-lint-ignore no-control-regex
+const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x1f\x7f-\x9f]/g;
+// deno-lint-ignore no-control-regex
+const COLOUR = /^\x1b\[[0-9;:]*m$/;
+/** The beginning of a sequence at the end of a text. */
+// deno-lint-ignore no-control-regex
+const UNFINISHED = /\x1b(?:\[[0-?]*[ -/]*|[\]P_^X][^\x07\x1b]*\x1b?|[ -/]*)$/;
+
+/** One console's output on its way into lines. */
+class Source {
+  readonly #decoder = new TextDecoder();
+  /** What has come of a line that has not ended, and what of that the view has. */
+  line = "";
+  shown = 0;
+  /** It stood there at the last look already. */
+  old = false;
+  /** The beginning of an escape sequence. */
+  #rest = "";
+
+  constructor(readonly name: string) {}
+
+  /** Lines that have ended; the rest stays in `line`. */
+  take(bytes: Uint8Array): string[] {
+    const text = this.#rest + this.#decoder.decode(bytes, { stream: true });
+    const cut = UNFINISHED.exec(text);
+    const whole = cut && text.length - cut.index <= LONGEST_SEQUENCE ? text.slice(0, cut.index) : text;
+    this.#rest = text.slice(whole.length);
+    const kept = whole.replaceAll("\r\n", "\n").replaceAll(
+      CONTROLS,
+      (found) => found === "\n" || found === "\t" || COLOUR.test(found) ? found : found === "\r" ? "\n" : "",
+    );
+    const lines = (this.line + kept).split("\n");
+    this.line = lines.pop()!;
+    this.old = false;
+    return lines;
+  }
+}
+
+/** The consoles of a session as one. It is bounded; its emulator is there only while somebody looks. */
+export class MergedConsoles {
+  readonly #kept: { readonly name: string; readonly bytes: Uint8Array }[] = [];
+  #size = 0;
+  #width = 0;
+  #view: ConsoleView | undefined;
+  #sources = new Map<string, Source>();
+  /** Who has begun the last line, which has not ended. */
+  #open: Source | undefined;
+
+  /** @param changed called when there is something new to draw */
+  constructor(readonly changed: () => void) {}
+
+  /** What is shown; undefined while nobody looks. */
+  get view(): ConsoleView | undefined {
+    return this.#view;
+  }
+
+  /** Somebody looks from now on, or nobody any more. */
+  look(looking: boolean): void {
+    if (looking === (this.#view !== undefined)) return;
+    this.#view = undefined;
+    if (!looking) return;
+    this.#sources.clear();
+    this.#open = undefined;
+    this.#view = new ConsoleView("all", this.changed, () => {});
+    for (const { name, bytes } of this.#kept) this.#show(this.#view, name, bytes);
+    this.settle();
+    this.settle();
+  }
+
+  /** There is a console of this name: names stand in a column. */
+  add(name: string): void {
+    this.#width = Math.max(this.#width, name.length);
+  }
+
+  /** Output of a console. */
+  write(name: string, bytes: Uint8Array): void {
+    this.#kept.push({ name, bytes });
+    this.#size += bytes.length;
+    while (this.#size - this.#kept[0].bytes.length >= KEPT) this.#size -= this.#kept.shift()!.bytes.length;
+    if (this.#view) this.#show(this.#view, name, bytes);
+  }
+
+  /** Some time has passed: a line that has not ended is shown as far as it goes, such as a prompt. */
+  settle(): void {
+    if (!this.#view) return;
+    for (const source of this.#sources.values()) {
+      if (source.old && source.shown < source.line.length) this.#part(this.#view, source);
+      source.old = true;
+    }
+  }
+
+  #show(view: ConsoleView, name: string, bytes: Uint8Array): void {
+    let source = this.#sources.get(name);
+    if (!source) this.#sources.set(name, source = new Source(name));
+    for (const line of source.take(bytes)) this.#whole(view, source, line);
+  }
+
+  /** A line to its end. */
+  #whole(view: ConsoleView, source: Source, line: string): void {
+    this.#put(view, `${this.#lead(source)}${line.slice(source.shown)}\x1b[0m\r\n`);
+    source.shown = 0;
+    this.#open = undefined;
+  }
+
+  /** A line as far as it goes. */
+  #part(view: ConsoleView, source: Source): void {
+    this.#put(view, `${this.#lead(source)}${source.line.slice(source.shown)}`);
+    source.shown = source.line.length;
+    this.#open = source;
+  }
+
+  /** What stands before more of a line: nothing where it goes on in place. */
+  #lead(source: Source): string {
+    if (this.#open === source) return "";
+    return `${this.#open ? "\x1b[0m\r\n" : ""}${source.name.padEnd(this.#width)}| `;
+  }
+
+  #put(view: ConsoleView, text: string): void {
+    view.write(new TextEncoder().encode(text));
+  }
+}
