@@ -1,5 +1,6 @@
 // The command line: every command is a file of this folder that registers itself here.
 
+import { registerDiff } from "./diff.ts";
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { registerBack } from "./back.ts";
 import { registerSnapshot } from "./snapshot.ts";
@@ -22,7 +23,7 @@ import { output, printable } from "./print.ts";
 import { registerPersonas } from "./personas.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerMan } from "./man.ts";
-import { registerDiff, registerRecord } from "./record.ts";
+import { registerRecord } from "./record.ts";
 import { registerRun, runDemo } from "./run.ts";
 import { registerSymbols } from "./symbols.ts";
 import { registerSchema } from "./schema.ts";

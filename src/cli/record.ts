@@ -1,11 +1,10 @@
 // `el2 record F -- WHAT`, `el2 replay F`: a run with everything that enters it, and the same run again.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { ExitCode, Failure } from "./failure.ts";
+import { Failure } from "./failure.ts";
 import { asciiOption, noColorOption } from "./look-options.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
-import { DIFF, documentText } from "../workstation/inspect/documents.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
 import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
 
@@ -102,44 +101,6 @@ Examples:
           console: plan.what.kind === "boot" ? PRIMARY_CONSOLE : undefined,
         }),
       );
-    });
-}
-
-/** Wall time (ms) between two lines of progress. */
-const PROGRESS = 1000;
-
-/** Adds `el2 diff`. */
-export function registerDiff(program: Command, exit: (code: number) => void): void {
-  program.command("diff")
-    .description("run two recordings side by side and name the first instruction after which they differ")
-    .argument("<a>", "recording")
-    .argument("<b>", "recording")
-    .option("--json", "the answer as JSON")
-    .addHelpText(
-      "after",
-      "\nExit codes: 0 the runs are equal; 1 they differ; 2 a recording cannot be read.\n\nExamples:\n  el2 diff good.rec bad.rec",
-    )
-    .action(async (a, b, options) => {
-      const [first, second] = [await readNamedRecording(a), await readNamedRecording(b)];
-      let told = performance.now();
-      // Two machines in this thread: what they are made of is loaded by who needs it.
-      const { diffRecordings } = await import("../workstation/record/diff.ts");
-      const { compared, difference } = diffRecordings(first, second, (instructions) => {
-        if (performance.now() - told < PROGRESS) return;
-        told = performance.now();
-        console.error(`el2: compared ${instructions} instructions`);
-      });
-      if (options.json) {
-        const places = difference && { insn: String(difference.instructions), ns: difference.times.map(String), vcpus: difference.vcpus };
-        console.log(documentText(DIFF, { compared: String(compared), difference: places ?? null }));
-      } else if (difference) {
-        const [t1, t2] = difference.times.map((ns) => (ns / 1e9).toFixed(6));
-        console.log(`the runs differ after ${difference.instructions} instructions, t=${t1}${t1 === t2 ? "" : ` and t=${t2}`}`);
-        for (const { id, first, second } of difference.vcpus) console.log(` ${id}  ${first}  |  ${second}`);
-      } else {
-        console.log(`the runs are equal: ${compared} instructions`);
-      }
-      exit(difference ? ExitCode.Failed : ExitCode.Done);
     });
 }
 

@@ -67,7 +67,7 @@ Examples:
     .argument("<file>", "snapshot")
     .option("--json", "print JSON")
     .action(async (file, { json }) => {
-      const header = await read(file, readSnapshotHeader);
+      const header = await readNamedSnapshot(file, readSnapshotHeader);
       const { schema: _, ...fields } = header;
       console.log(json ? documentText(SNAPSHOT, fields) : describe(header));
       exit(ExitCode.Done);
@@ -77,7 +77,7 @@ Examples:
     .addOption(hostOption())
     .option("--json", "print JSON")
     .action(async (file, { json, allowHost }) => {
-      const snapshot = await read(file, readSnapshot, ExitCode.Failed);
+      const snapshot = await readNamedSnapshot(file, readSnapshot, ExitCode.Failed);
       checkHost(file, snapshot.plan, allowHost);
       // It has a machine of its own.
       const { verifySnapshot } = await import("../workstation/snapshot/verify.ts");
@@ -93,7 +93,7 @@ Examples:
  * @throws Failure where it cannot be read, or wants something of this computer that is not allowed.
  */
 export async function planOfSnapshot(file: string, allowHost: true | undefined): Promise<{ header: SnapshotHeader; plan: SessionPlan }> {
-  const { header, plan } = await read(file, readSnapshot);
+  const { header, plan } = await readNamedSnapshot(file, readSnapshot);
   checkHost(file, plan, allowHost);
   return { header, plan: { ...plan, from: { path: resolve(file), spare: false } } };
 }
@@ -103,8 +103,8 @@ export function hostOption() {
   return new Option("--allow-host", "let the machine have what it had of this computer: disks, folders, sockets, the network");
 }
 
-/** A snapshot may be anybody's, and its plan name any file. */
-function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
+/** A snapshot may be anybody's, and its plan name any file. @throws Failure where that is not allowed */
+export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
   const wanted = hostResources(plan);
   if (allowed || wanted.length === 0) return;
   throw new Failure(`snapshot ${file}: its machine wants of this computer: ${wanted.join(", ")}; --allow-host lets it`);
@@ -132,8 +132,8 @@ async function save(file: string, options: { socket?: string; json?: boolean }):
   return ExitCode.Done;
 }
 
-/** What a reader gives of a file. */
-async function read<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
+/** What a reader gives of a snapshot. @throws Failure where it is none */
+export async function readNamedSnapshot<T>(file: string, reader: (path: string) => T, code: number = ExitCode.Usage): Promise<T> {
   try {
     return await reader(file);
   } catch (error) {

@@ -13,6 +13,9 @@ export class ArchiveError extends Error {}
 /** Arrays of numbers that are saved as they lie in memory; hosts that run this are little-endian. */
 type Numbers = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
+/** Is told of each field that is loaded: its path, and what it holds. One path may come several times: a length, then content. */
+export type FieldListener = (path: string, value: number | bigint | Uint8Array) => void;
+
 const FIRST_CAPACITY = 1 << 16;
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 /** Items of a list that says nothing else. */
@@ -26,8 +29,11 @@ export class Archive {
   readonly #path: string[] = [];
   readonly #last: (() => void)[] = [];
 
-  /** @param source what is loaded; absent, a state is saved */
-  constructor(source?: Uint8Array) {
+  /**
+   * @param source what is loaded; absent, a state is saved
+   * @param loaded is told of each field that is loaded
+   */
+  constructor(source?: Uint8Array, readonly loaded?: FieldListener) {
     this.loading = source !== undefined;
     this.#bytes = source ?? new Uint8Array(FIRST_CAPACITY);
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
@@ -97,6 +103,7 @@ export class Archive {
     if (!this.loading) this.#view.setFloat64(at, value!, true);
     const result = this.#view.getFloat64(at, true);
     if (Number.isNaN(result)) this.#wrong("it is no number");
+    this.#tell(result);
     this.#path.pop();
     return result;
   }
@@ -108,6 +115,7 @@ export class Archive {
     if (!this.loading) this.#view.setBigUint64(at, value!, true);
     const result = this.#view.getBigUint64(at, true);
     if (result > max || !this.loading && result !== value) this.#wrong(`0x${result.toString(16)} is over 0x${max.toString(16)}`);
+    this.#tell(result);
     this.#path.pop();
     return result;
   }
@@ -118,7 +126,9 @@ export class Archive {
     return this.within(name, () => {
       const at = this.#take(length);
       if (!this.loading) this.#bytes.set(value!, at);
-      return this.#bytes.slice(at, at + length);
+      const result = this.#bytes.slice(at, at + length);
+      this.#tell(result);
+      return result;
     });
   }
 
@@ -129,6 +139,7 @@ export class Archive {
       const at = this.#take(bytes.length);
       if (this.loading) bytes.set(this.#bytes.subarray(at, at + bytes.length));
       else this.#bytes.set(bytes, at);
+      this.#tell(bytes);
     });
   }
 
@@ -189,6 +200,11 @@ export class Archive {
         this.fail(`it is none of its states: ${error instanceof Error ? error.message : error}`);
       }
     });
+  }
+
+  /** Tells of the field in progress. */
+  #tell(value: number | bigint | Uint8Array): void {
+    if (this.loading) this.loaded?.(this.#path.join("."), value);
   }
 
   /** A value that is out of its range: a file's fault, or while saving our own. */

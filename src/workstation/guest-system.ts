@@ -12,6 +12,7 @@ import type { DebugCore } from "../core/interface.ts";
 import type { FaultsState } from "../hypervisor/faults.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { FieldListener } from "../machine/archive.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
@@ -322,8 +323,8 @@ export class GuestSystem implements System, Inspected {
     return saveSystem(this, before);
   }
 
-  load(state: SystemState, trusted: boolean): void {
-    loadSystem(this, state, trusted);
+  load(state: SystemState, trusted: boolean, loaded?: FieldListener): void {
+    loadSystem(this, state, trusted, loaded);
   }
 
   ended(): SessionEnd | undefined {

@@ -2,6 +2,7 @@
 
 import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
+import type { FieldListener } from "../machine/archive.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
 import type { TraceRecorder } from "./inspect/trace-recorder.ts";
@@ -56,9 +57,10 @@ export interface System {
   /**
    * Takes up a state. The system was assembled for that, and is of no use where it fails.
    * @param trusted it was saved by this process: it need not be looked through
+   * @param loaded is told of each field of the state
    * @throws ArchiveError that names what is wrong with it.
    */
-  load(state: SystemState, trusted: boolean): void;
+  load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
   /** How the session has ended by its guests' doing, once it has. */
   ended(): SessionEnd | undefined;
   /** Digest of all vCPU registers, in order. */

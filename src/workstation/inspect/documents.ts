@@ -83,6 +83,49 @@ export const DIFF = define({
   },
 });
 
+export const SNAPSHOT_DIFF = define({
+  name: "diff.snapshot",
+  version: 1,
+  command: "diff --json",
+  doc: "what two snapshots differ in",
+  fields: {
+    equal: { kind: "flag", doc: "nothing differs" },
+    ns: { kind: "list", doc: "virtual time of both, ns" },
+    insn: { kind: "list", doc: "instructions that guests had retired in both" },
+    groups: {
+      kind: "detail",
+      doc:
+        "by what was compared (`name`: `plan`, a table, or `state`, the fields that are saved): things that `differ`, `of` how many, and " +
+        "`rows` with `id`, `field` (null: the whole thing), `first` and `second`, as many as --rows says",
+    },
+    memory: {
+      kind: "detail",
+      doc:
+        "pages that `differ`, `of` how many that are not zero, and `places` by who has them mapped: `vms`, `pages`, and of the first byte " +
+        "that differs `ipas`, `pa`, `first` and `second`",
+    },
+  },
+});
+
+export const TRACE_DIFF = define({
+  name: "diff.trace",
+  version: 1,
+  command: "diff --json",
+  doc: "what two traces differ in",
+  fields: {
+    events: { kind: "detail", doc: "events in both: two numbers" },
+    difference: {
+      kind: "detail",
+      optional: true,
+      doc:
+        "the first difference: number of the `event` from 1, `fields` that differ (none: a trace has ended), events `before` it, which both " +
+        "have, and events of the `first` and the `second` from there on; null where they are equal",
+    },
+    other_event: { kind: "detail", optional: true, doc: "the same for the first event that differs in more than its times and its pCPU" },
+    kinds: { kind: "detail", doc: "how often each `kind` is in the `first` and in the `second`" },
+  },
+});
+
 export const ABOUT = define({
   name: "version",
   version: 1,
@@ -110,7 +153,17 @@ export const BENCH = define({
 });
 
 /** All of them. */
-export const DOCUMENTS: readonly Document[] = [SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED, PLACE, DIFF, ABOUT, BENCH];
+export const DOCUMENTS: readonly Document[] = [
+  SNAPSHOT,
+  SNAPSHOT_SAVED,
+  SNAPSHOT_VERIFIED,
+  PLACE,
+  DIFF,
+  SNAPSHOT_DIFF,
+  TRACE_DIFF,
+  ABOUT,
+  BENCH,
+];
 
 /** A document as a command prints it. */
 export function documentText<D extends Document>(document: D, fields: FieldsOf<D>): string {

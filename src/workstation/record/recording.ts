@@ -18,6 +18,8 @@ import { writeAll } from "../write-all.ts";
 import type { Check, EndState, Input, Place, RecordedInput, RecordedRun } from "./recorded-run.ts";
 
 const SCHEMA = "el2.recording/1";
+/** What every recording begins with, of any version. */
+export const RECORDING_START = '{"schema":"el2.recording/';
 /** Bytes of a file from which on it is kept in the cache. */
 const LARGE = 64 * 1024;
 

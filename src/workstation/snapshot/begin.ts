@@ -2,6 +2,7 @@
 
 import { ArchiveError } from "../../machine/archive.ts";
 import { assemble, assembleEmpty } from "../assemble.ts";
+import type { GuestSystem } from "../guest-system.ts";
 import type { SessionPlan } from "../plan.ts";
 import type { System } from "../system.ts";
 import { readSnapshot, SnapshotError } from "./file.ts";
@@ -25,7 +26,7 @@ export function loaded(plan: SessionPlan, state: SystemState): System {
  * A machine of a plan that may be a file's, for its state.
  * @throws ArchiveError where the plan makes none.
  */
-export function assembleFrom(plan: SessionPlan): System {
+export function assembleFrom(plan: SessionPlan): GuestSystem {
   try {
     return assembleEmpty(plan);
   } catch (error) {

@@ -14,7 +14,9 @@ import { isZeroPage, type Pages } from "./pages.ts";
 import type { SystemState } from "./system-state.ts";
 
 const SCHEMA = "el2.snapshot/1";
-const MAGIC = new TextEncoder().encode("EL2SNAP\n");
+/** What every snapshot begins with. */
+export const SNAPSHOT_START = "EL2SNAP\n";
+const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
 /** Bytes before the content of a section: kind, coding, two zero bytes, stored size, content size, CRC-32 of what is stored. */
 const SECTION_HEADER = 16;
 const MIB = 1 << 20;

@@ -1,6 +1,6 @@
 // The state of a whole system: hypervisor, native guests and parts as fields of an archive, RAM as pages.
 
-import { ArchiveError } from "../../machine/archive.ts";
+import { ArchiveError, type FieldListener } from "../../machine/archive.ts";
 import { ObjectArchive } from "../../hypervisor/archive/archive.ts";
 import { archiveHypervisor, violationOf } from "../../hypervisor/archive/hypervisor-archive.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
@@ -30,11 +30,12 @@ export function saveSystem(system: Savable, before?: SystemState): SystemState {
 /**
  * Loads a state into a system of the same plan that was just assembled without images (`assemble`). It is of no use where that fails.
  * @param trusted the state is one of this process: it need not be looked through
+ * @param loaded is told of each field of the state
  * @throws ArchiveError that says what is wrong with the state.
  */
-export function loadSystem(system: Savable, { fields, pages }: SystemState, trusted: boolean): void {
+export function loadSystem(system: Savable, { fields, pages }: SystemState, trusted: boolean, loaded?: FieldListener): void {
   const { machine } = system.hypervisor;
-  const archive = new ObjectArchive(fields);
+  const archive = new ObjectArchive(fields, loaded);
   archiveSystem(system, archive);
   for (const page of pages.keys()) {
     if (!machine.ram.contains(page * 4096, 4096)) throw new ArchiveError(`page 0x${page.toString(16)} is not in this machine's RAM`);

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import { assemble } from "../../../src/workstation/assemble.ts";
 import type { SessionPlan } from "../../../src/workstation/plan.ts";
+import { diffSnapshots } from "../../../src/workstation/snapshot/diff.ts";
 import { readSnapshot, readSnapshotHeader, type Snapshot, SnapshotError, writeSnapshot } from "../../../src/workstation/snapshot/file.ts";
 import { snapshotOf } from "../../../src/workstation/snapshot/save.ts";
 import { verifySnapshot } from "../../../src/workstation/snapshot/verify.ts";
@@ -144,6 +145,7 @@ for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootP
       write(path, await snapshotAt(await make(), 300_000));
       const whole = await Deno.readFile(path), sections = sectionsOf(whole);
       assert.equal(refusal(path), undefined);
+      const original = readSnapshot(path);
       const random = new Random(11);
       let refused = 0, taken = 0;
       for (let round = 0; round < (LONG ? 10_000 : 100); round++) {
@@ -158,6 +160,8 @@ for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootP
         else {
           assert.ok(mended, `round ${round}: a change that no checksum tells is taken`);
           taken++;
+          const { equal } = diffSnapshots({ path, snapshot: readSnapshot(path) }, { path, snapshot: original }, 1);
+          assert.ok(!equal, `round ${round}: diff does not see what was changed`);
         }
       }
       // A register may hold anything: such a state is another one, and whole.
