@@ -152,9 +152,9 @@ export class Hypervisor implements El2 {
     return this.#tablesLeft;
   }
 
-  /** Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. */
+  /** Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. One of nothing never does, as no caller expects. */
   failsAllocation(what: "heap" | "tables", amount: number): boolean {
-    return this.faults.armed.alloc && this.faults.hit("alloc", { what, amount }) !== undefined;
+    return amount > 0 && this.faults.armed.alloc && this.faults.hit("alloc", { what, amount }) !== undefined;
   }
 
   /** Promises an address space this many page tables of the machine's pool; false, and nothing is promised, when there are fewer. */

@@ -6,6 +6,7 @@ import { Stage2Flags } from "../../src/core/interface.ts";
 import type { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
+import { parseFaultRule } from "../../src/workstation/fault-rules.ts";
 import { attributes, createTestHypervisor, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "./fixture.ts";
 import { checkInvariants } from "./invariants.ts";
 
@@ -467,6 +468,22 @@ Deno.test("a mapping is refused when the heap cannot pay for its page tables, an
   guest.ok("addrspace_configure", second, 2n);
   assert.equal(guest.error("object_activate", second), "NOMEM");
   guest.ok("addrspace_unmap", space, extent, IPA, NO_SYNC);
+});
+
+Deno.test("injected faults of allocations hit what allocates something, and no change of a mapping that is paid for", () => {
+  const { guest, hypervisor } = setup();
+  const space = guest.addrspace(1), root = rootExtent(guest, 4 * PAGE), child = guest.create("memextent");
+  const part = (page: number, pages: number) => [BigInt(RAM_BASE + page * PAGE), BigInt(pages * PAGE)];
+  guest.ok("addrspace_map", space, root, IPA, RWX_NORMAL, PARTIAL, ...part(0, 4));
+  guest.ok("memextent_configure_derive", child, root, BigInt(RAM_BASE), BigInt(PAGE), attributes(Access.RWX, 0));
+  hypervisor.faults.add(parseFaultRule("alloc -> NOMEM"));
+  const refused = guest.error("addrspace_map", space, root, IPA + BigInt(BLOCK), RWX_NORMAL, PARTIAL, ...part(0, 1));
+  assert.equal(refused, "NOMEM");
+  guest.ok("addrspace_update_access", space, root, IPA, 0x44n, PARTIAL, ...part(0, 4));
+  guest.ok("addrspace_unmap", space, root, IPA + BigInt(PAGE), PARTIAL, ...part(1, 1));
+  guest.ok("object_activate", child);
+  guest.ok("addrspace_unmap", space, child, IPA, NO_SYNC);
+  checkInvariants(hypervisor);
 });
 
 Deno.test("whatever is paid for can be cut to pieces: no split of a block finds the pool of page tables empty", () => {
