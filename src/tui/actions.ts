@@ -56,7 +56,7 @@ export const ACTIONS: readonly Action[] = [
   { name: "pane.previous", context: "lists", keys: ["S-Tab"], help: "focus the pane before" },
   { name: "pane.zoom", context: "lists", keys: ["z"], help: "give the focused pane the whole body, and back", hint: "zoom" },
   { name: "console.enter", context: "lists", keys: ["c"], help: "type into the console of the selected VM", hint: "console" },
-  { name: "console.all", context: "lists", keys: ["C"], help: "show all consoles in one, each line behind its VM's name; and back" },
+  { name: "console.all", context: "lists", keys: ["C"], help: "all consoles in one, each line behind its VM's name; and back" },
   { name: "object.why", context: "lists", keys: ["w"], help: "why it is refused or blocked", hint: "why" },
   {
     name: "object.actions",
@@ -77,7 +77,7 @@ export const ACTIONS: readonly Action[] = [
     name: "filter.edit",
     context: "lists",
     keys: ["/"],
-    help: "show only rows that a filter lets through; in a console, search it",
+    help: "show only rows that a filter lets through; search a console",
     hint: "filter",
     wide: true,
   },
