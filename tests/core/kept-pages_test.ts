@@ -4,14 +4,14 @@
 
 import assert from "node:assert/strict";
 import { Sctlr } from "../../src/core/exceptions.ts";
-import { ExitReason } from "../../src/core/interface.ts";
+import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { controlFlow } from "../../src/core/translator/control-flow.ts";
 import { accessGroups } from "../../src/core/translator/access-groups.ts";
 import { accessesThatKeepPages } from "../../src/core/translator/kept-pages.ts";
 import { translatable } from "../../src/core/translator/instruction.ts";
 import type { Block } from "../../src/core/translator/region.ts";
 import { Random } from "../support/random.ts";
-import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES } from "./paged-program.ts";
+import { BASE, COPY, PAGE_RAM, PagedProgram, PAGES, RAM_BASE } from "./paged-program.ts";
 
 const PROGRAMS = Deno.env.get("EL2_LONG") ? 400 : 10, TURNS = 40;
 /** The page of `PAGES` that cannot be written. */
@@ -123,6 +123,23 @@ Deno.test("a loop whose accesses were aligned faults where they no longer are", 
 
 // movz x9, #3; str x1, [sp]; subs x9, x9, #1; b.ne to the store; ldur x0, [sp, #4]; b to the start
 const STACK_LOOP = [0xd2800069, 0xf90003e1, 0xf1000529, 0x54ffffc1, 0xf84043e0, 0x17fffffb];
+
+Deno.test("the page of a stack that may be written but not read serves no load", () => {
+  // The same with a load that is aligned; and with two stores and two loads that each go together.
+  const loops = [
+    [0xd2800069, 0xf90003e1, 0xf1000529, 0x54ffffc1, 0xf94007e0, 0x17fffffb],
+    [0xd2800069, 0xf90003e1, 0xf90007e2, 0xf1000529, 0x54ffffa1, 0xf94003e0, 0xf94007e3, 0x17fffff9],
+  ];
+  for (const words of loops) {
+    compare(words, 0, ({ core, stage2 }, isLast) => {
+      if (isLast) {
+        stage2.map(PAGES, RAM_BASE + PAGE_RAM[0], 0x1000, Stage2Flags.Write);
+        core.invalidateStage2(stage2.id, PAGES, 0x1000);
+      }
+      return PAGES;
+    });
+  }
+});
 
 Deno.test("what is kept of pages does not outlive their mapping", () => {
   // A loop of ldr x0, [x20], #8.

@@ -4,7 +4,8 @@ import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/layout.ts";
 
-const RAM_BASE = 0x4000_0000, RAM_SIZE = 0x10_0000, CODE = RAM_BASE + 0x1000;
+export const RAM_BASE = 0x4000_0000;
+const RAM_SIZE = 0x10_0000, CODE = RAM_BASE + 0x1000;
 /** What follows each other in virtual memory: two pages that lie apart, one that can only be read, and nothing. */
 export const PAGES = 0x5000_0000;
 /** Where they are in RAM. */
