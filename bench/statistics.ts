@@ -1,11 +1,8 @@
 // Figures over repeated measurements.
 
-/** The middle value. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
+import { median } from "../src/workstation/statistics.ts";
+
+export { median };
 
 /** The geometric mean. */
 export function geometricMean(values: readonly number[]): number {

@@ -77,26 +77,20 @@ async function replace(from: string, to: string): Promise<void> {
 
 /** Header, then gzip of a tar with `deno` and `el2.js`. Says what it is. */
 async function pack(): Promise<string> {
-  const work = await Deno.makeTempDir({ prefix: "el2-dist-" });
-  try {
-    await Deno.copyFile(await Deno.realPath(Deno.execPath()), `${work}/deno`);
-    await Deno.copyFile(BUNDLE, `${work}/el2.js`);
-    await Deno.chmod(`${work}/deno`, 0o755);
-    const archive = `${work}/payload.tar.gz`;
-    const options = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
-    await run("tar", "tar", ...options, "--use-compress-program=gzip -9n", "-cf", archive, "-C", work, "deno", "el2.js");
-    const payload = await Deno.readFile(archive);
-    const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16)));
-    const file = new Uint8Array(header.length + payload.length);
-    file.set(header);
-    file.set(payload, header.length);
-    await Deno.writeFile(PROGRAM, file, { mode: 0o755 });
-    await Deno.chmod(PROGRAM, 0o755);
-    const size = (file.length / 1e6).toFixed(1);
-    return `self-extracting, ${size} MB (no runtime for deno compile: DENORT_BIN is not set, and Deno's cache has none)`;
-  } finally {
-    await Deno.remove(work, { recursive: true });
-  }
+  await Deno.copyFile(await Deno.realPath(Deno.execPath()), `${FRESH}/deno`);
+  await Deno.chmod(`${FRESH}/deno`, 0o755);
+  const archive = `${FRESH}/payload.tar.gz`;
+  const options = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"];
+  await run("tar", "tar", ...options, "--use-compress-program=gzip -9n", "-cf", archive, "-C", FRESH, "deno", "el2.js");
+  const payload = await Deno.readFile(archive);
+  const header = new TextEncoder().encode(launcher((await digest(payload)).slice(0, 16)));
+  const file = new Uint8Array(header.length + payload.length);
+  file.set(header);
+  file.set(payload, header.length);
+  await Deno.writeFile(PROGRAM, file, { mode: 0o755 });
+  await Deno.chmod(PROGRAM, 0o755);
+  const size = (file.length / 1e6).toFixed(1);
+  return `self-extracting, ${size} MB (no runtime for deno compile: DENORT_BIN is not set, and Deno's cache has none)`;
 }
 
 /**

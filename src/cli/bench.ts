@@ -8,6 +8,7 @@ import { parseWhole } from "./values.ts";
 import { BENCH, documentText } from "../workstation/inspect/documents.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import { type SessionPlan, type Tier, TIERS } from "../workstation/plan.ts";
+import { median } from "../workstation/statistics.ts";
 
 const MIB = 2 ** 20;
 const MEMORY = 64 * MIB;
@@ -135,10 +136,4 @@ export function registerBench(program: Command, entry: URL, exit: (code: number)
       }
       exit(ExitCode.Done);
     });
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -49,7 +49,7 @@ export function withLog(client: SessionClient, path: string | undefined, level: 
 }
 
 /** One event: `!` where something was refused, time in seconds, who, kind, what. */
-export function eventLine(event: MachineEvent): string {
+function eventLine(event: MachineEvent): string {
   return `${event.refused ? "!" : " "}${(event.time / 1e9).toFixed(6)} ${event.vcpu} ${event.kind} ${event.text}`;
 }
 

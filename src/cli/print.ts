@@ -30,7 +30,7 @@ export function printAnswer(session: string, answer: Answer, json: boolean): voi
 }
 
 /** The document of `--json`. */
-export function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {
+function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {
   return { schema: schemaName(TABLES[table]), session, at, data: rows, dropped };
 }
 
@@ -42,7 +42,7 @@ export function printStreamRow(session: string, answer: Answer, row: Row, json: 
 }
 
 /** Width of the terminal on stdout; undefined where there is none. */
-export function terminalWidth(): number | undefined {
+function terminalWidth(): number | undefined {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
 }
 
@@ -55,7 +55,7 @@ function listed(table: Table, width: number | undefined): Listed {
 }
 
 /** A list with its heading. Columns are as wide as their contents; the last one is not padded. */
-export function listText(table: Table, rows: readonly Row[], width: number | undefined): string {
+function listText(table: Table, rows: readonly Row[], width: number | undefined): string {
   if (!rows.length) return `${table.empty}\n`;
   const columns = listed(table, width).map(([name, column]): [string, Column] => {
     const contents = rows.map((row) => cellText(column, row[name]).length);

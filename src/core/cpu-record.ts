@@ -204,7 +204,7 @@ export const CPU = {
 export const CPU_RECORD_END = next;
 
 /** The context is [CPU_RECORD, CONTEXT_END). */
-export const CONTEXT_END = CPU.DERIVED;
+const CONTEXT_END = CPU.DERIVED;
 
 /** Bytes of a vCPU's context. */
 export const CONTEXT_SIZE = CONTEXT_END - CPU_RECORD;

@@ -14,7 +14,7 @@ import { Code, constant, type Operand, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder } from "./wasm/module.ts";
 
 /** Functions for the MMU and the system registers, beside those of the seam (`functions.ts`) that are defined here. */
-export const EXCEPTION_FUNCTIONS = {
+const EXCEPTION_FUNCTIONS = {
   /** () -> i32: N, Z, C and V in bits 31:28. */
   readFlags: [[], ["i32"]],
   /** (i32): sets N, Z, C and V from bits 31:28. */

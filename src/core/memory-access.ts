@@ -21,12 +21,12 @@ import {
   tlbFunction,
   type TlbPoolLayout,
 } from "./tlb.ts";
+import { SP_ALIGNMENT } from "./interpreter/meaning.ts";
 import { Watch } from "./watchpoints.ts";
 import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 
 const PAGE_SIZE = 4096;
 const INSTRUCTION_SIZE = 4;
-const SP_ALIGNMENT = 16;
 
 const zero = constant("i32", 0);
 const sizeOf = (access: Value) => access.and(Access.SizeMask);

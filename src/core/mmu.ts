@@ -74,7 +74,7 @@ export const AccessKind = {
 } as const;
 
 /** Functions of the MMU that other parts call, with `mmuFunction`. */
-export const MMU_FUNCTIONS = {
+const MMU_FUNCTIONS = {
   /** (va i64, access i32) -> i32: host address, or 0 with `CPU.FAULT`. `access` is of `Access` and `AccessKind`; the size is looked at for alignment only. */
   translate: [["i64", "i32"], ["i32"]],
   /** (va i64, access i32) -> i32: stage 1 alone and its permissions. `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */

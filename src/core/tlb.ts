@@ -68,7 +68,7 @@ export const DISABLING_BIT = 1 << 24;
 const ListKind = { Fetch: 0, Read: 1, Write: 1 + REGIMES, Mask: 7 } as const;
 
 /** Functions that other parts of the core call by name, with `tlbFunction`. */
-export const TLB_FUNCTIONS = {
+const TLB_FUNCTIONS = {
   /** (set i32, va i64, distance i32, flags i32, write i32): fills an entry of Read or Write in a set of the current space. */
   tlbFillData: [["i32", "i64", "i32", "i32", "i32"], []],
   /** (entry i32, va i64, records i32, flags i32): fills an entry of Fetch in the current space; `entry` is its address. */

@@ -112,8 +112,7 @@ export function toHex(bytes: Iterable<number>): string {
 
 /** The bytes of pairs of hexadecimal digits; undefined when the text is none. */
 export function fromHex(text: string): Uint8Array | undefined {
-  if (text.length % 2 || !/^[0-9a-f]*$/i.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, index) => parseInt(text.slice(2 * index, 2 * index + 2), 16));
+  return text.length % 2 === 0 && /^[0-9a-f]*$/i.test(text) ? Uint8Array.fromHex(text) : undefined;
 }
 
 /** The characters' codes. */

@@ -17,7 +17,7 @@ export const FlashCommand = {
 } as const;
 
 /** Bits of a chip's status register. */
-export const FlashStatus = { Ready: 0x80, EraseError: 0x20, ProgramError: 0x10 } as const;
+const FlashStatus = { Ready: 0x80, EraseError: 0x20, ProgramError: 0x10 } as const;
 
 /** Bytes of an erase block of both chips. */
 export const FLASH_SECTOR = 0x4_0000;

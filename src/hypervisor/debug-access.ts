@@ -8,7 +8,7 @@ import type { DebugControl } from "./traps/debug-control.ts";
 import type { Vcpu } from "./scheduling/vcpu.ts";
 
 /** Bytes in one `read` or `write`. */
-export const MAXIMUM_ACCESS = 0x4000;
+const MAXIMUM_ACCESS = 0x4000;
 const PAGE_SIZE = 4096;
 /** Stage 2 knows addresses of 36 bits. */
 const MAXIMUM_PHYSICAL = (1n << 36n) - 1n;

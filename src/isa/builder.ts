@@ -38,7 +38,7 @@ export type Bank = "zr" | "sp" | "update";
 export type Flag = "N" | "Z" | "C" | "V";
 
 /** State beside the register files that instructions read or write directly, and its types. */
-export const STATE_TYPES = {
+const STATE_TYPES = {
   FPCR: "i32",
   FPSR: "i32",
   PSTATE: "i32",

@@ -17,10 +17,6 @@ export const vector = (size: number, Q: number, index: number): string => `v${in
 /** "v1.s[2]". */
 export const element = (size: number, index: number, lane: number): string => `v${index}.${SCALARS[size]}[${lane}]`;
 
-/** "d1" where `isScalar`, else "v1.4s": many instructions exist in both forms. */
-export const scalarOrVector = (isScalar: number, size: number, Q: number, index: number): string =>
-  isScalar ? scalar(size, index) : vector(size, Q, index);
-
 /** A floating-point immediate as objdump prints it. */
 export function floatImmediate(value: number): string {
   const [digits, exponent] = value.toExponential(18).split("e");

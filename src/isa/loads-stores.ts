@@ -42,7 +42,7 @@ export function registerOffset(base: number, index: number, option: number, S: n
 }
 
 /** The address of a register offset. `S` and `option` are shape fields. */
-export function registerOffsetAddress($: Builder, Rn: Node, Rm: Node, option: number, S: number, shift: number): Node {
+function registerOffsetAddress($: Builder, Rn: Node, Rm: Node, option: number, S: number, shift: number): Node {
   return $.add($.XSP(Rn), extendRegister($, $.X(Rm), option, S ? shift : 0));
 }
 

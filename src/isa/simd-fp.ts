@@ -76,7 +76,7 @@ function vectorForm(entry: Entry): Instruction {
 }
 
 /** All ones or all zeros for a comparison's result, as a float register's bits. */
-export function comparisonMask($: Builder, format: FloatFormat, holds: Node): Node {
+function comparisonMask($: Builder, format: FloatFormat, holds: Node): Node {
   return $.neg(format.width === 64 ? $.zeroExtend64(holds) : holds);
 }
 

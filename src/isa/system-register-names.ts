@@ -62,7 +62,7 @@ for (let n = 0; n < 31; n++) {
 }
 
 /** A system register as one number: op0:op1:CRn:CRm:op2, 16 bits. */
-export function systemRegisterNumber(op0: number, op1: number, CRn: number, CRm: number, op2: number): number {
+function systemRegisterNumber(op0: number, op1: number, CRn: number, CRm: number, op2: number): number {
   return op0 << 14 | op1 << 11 | CRn << 7 | CRm << 3 | op2;
 }
 

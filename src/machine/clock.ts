@@ -15,11 +15,6 @@ export const QUANTUM = 20_000;
  */
 export const DOUBLE = NaN;
 
-/** The value of the system counter at a virtual time (ns). */
-export function ticksAt(ns: number): bigint {
-  return BigInt(Math.floor(ns / NS_PER_TICK));
-}
-
 /** The first virtual time (ns) at which the system counter shows `ticks`; Infinity where that is beyond every run. */
 export function timeOfTicks(ticks: bigint): number {
   const ns = Number(ticks) * NS_PER_TICK;

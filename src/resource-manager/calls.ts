@@ -34,7 +34,7 @@ const RM_ERRORS: ReadonlyMap<number, RmError> = new Map<number, RmError>([
 ]);
 
 /** How the Resource Manager forwards a hypervisor's error. */
-export function toRmError(code: number): RmError {
+function toRmError(code: number): RmError {
   return RM_ERRORS.get(code) ?? RmError.DENIED;
 }
 

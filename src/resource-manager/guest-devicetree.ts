@@ -83,7 +83,7 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
 }
 
 /** Ranges as `reg` has them. */
-export function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
+function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {
     const low = value % 2 ** 32;
     return Array.from({ length: width }, (_, index) => index === width - 1 ? low : index === width - 2 ? (value - low) / 2 ** 32 : 0);

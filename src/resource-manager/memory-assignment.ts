@@ -28,7 +28,7 @@ const RM_MANAGED = 0x3a;
 const INITIAL: readonly AssignedVm[] = [{ vmid: Vmid.Hlos, rights: Access.RWX }];
 
 /** A set as the firmware knows it: each id once, with all rights of those who stand under it. */
-export function firmwareSet(vms: readonly AssignedVm[]): AssignedVm[] {
+function firmwareSet(vms: readonly AssignedVm[]): AssignedVm[] {
   const rights = new Map<number, number>();
   for (const { vmid, rights: more } of vms) {
     const id = vmid > MANAGED_MAX ? RM_MANAGED : vmid;

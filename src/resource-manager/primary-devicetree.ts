@@ -23,7 +23,7 @@ const READ_WRITE = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
 const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
 
 /** An edge-triggered interrupt as a GIC specifier of three cells. */
-export function edgeInterrupt(intid: number): number[] {
+function edgeInterrupt(intid: number): number[] {
   return intid < 32 ? [1, intid - 16, 1] : [0, intid - 32, 1];
 }
 
@@ -36,7 +36,7 @@ interface PrimaryLink {
 }
 
 /** The overlay of the primary VM: its link to the Resource Manager and, as recorded, its identity. */
-export function primaryOverlay(link: PrimaryLink, form: HypervisorNode): DevicetreeNode {
+function primaryOverlay(link: PrimaryLink, form: HypervisorNode): DevicetreeNode {
   const overlay = new OverlayBuilder();
   overlay.fragment("/").children.push(form === "platform" ? platformNode(link) : bindingNode(link, form === "binding-v6"));
   return overlay.root;

@@ -26,7 +26,7 @@ export interface Operation {
 }
 
 /** The key under which the sender of a request publishes the operation that sent it. */
-export function causeOf({ vmid, sequence }: Origin): string {
+function causeOf({ vmid, sequence }: Origin): string {
   return `rpc:${vmid}:0x${sequence.toString(16)}`;
 }
 

@@ -21,7 +21,7 @@ export function beginReset(context: Context, vm: Vm): void {
 }
 
 /** Asks for the next step when a reset is under way. */
-export function scheduleReset(context: Context): void {
+function scheduleReset(context: Context): void {
   if (context.state.vms.some(({ reset }) => reset !== undefined)) context.wakeAt(context.calls.vcpu.now + STEP_INTERVAL);
 }
 

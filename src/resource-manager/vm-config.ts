@@ -165,14 +165,12 @@ function readGuid(config: DevicetreeNode): Uint8Array {
     property: "vm-guid",
     text,
   });
-  const digits = text.replaceAll("-", "");
-  return Uint8Array.from({ length: 16 }, (_, index) => parseInt(digits.slice(index * 2, index * 2 + 2), 16));
+  return Uint8Array.fromHex(text.replaceAll("-", ""));
 }
 
 /** A GUID as text, lower case. */
 export function guidText(guid: Uint8Array): string {
-  const digits = [...guid].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  return guid.toHex().replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "sizeMax" | "sizeMin" | "firmwareAddress" | "firmwareSizeMax"> {

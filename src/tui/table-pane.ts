@@ -271,7 +271,7 @@ function aligned(column: Column, text: string): string {
 }
 
 /** A refused or broken row: `!` stands before it. */
-export function isBad(row: Row): boolean {
+function isBad(row: Row): boolean {
   return row.refused === true || row.err === true || row.over === true || typeof row.finding === "string" ||
     BAD_STATES.has(String(row.state));
 }

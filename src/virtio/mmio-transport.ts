@@ -5,9 +5,6 @@ import { type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type
 import { type GuestMemory, VirtioFault } from "./memory.ts";
 import { type Chain, QUEUE_SIZE_MAX, Virtqueue, type VirtqueueState } from "./virtqueue.ts";
 
-/** Bytes of a slot's registers. */
-export const VIRTIO_MMIO_SIZE = 0x200;
-
 const R = VirtioMmioRegister;
 const MAGIC = 0x7472_6976;
 const VERSION = 2;

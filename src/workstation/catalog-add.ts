@@ -3,9 +3,9 @@
 import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifest } from "./catalog.ts";
 
 /** File of the guest's image: an arm64 Linux Image, an ELF file or raw. */
-export const ADDED_IMAGE = "image";
+const ADDED_IMAGE = "image";
 /** File of its ramdisk. */
-export const ADDED_INITRD = "initrd";
+const ADDED_INITRD = "initrd";
 /** Command line where nothing is said. */
 const DEFAULT_CMDLINE = "console=ttyAMA0";
 

@@ -52,7 +52,7 @@ export const DEBIAN_RELEASES = ["bookworm", "trixie", "sid"] as const;
 export type DebianRelease = typeof DEBIAN_RELEASES[number];
 
 /** The full name of a catalogue guest: `debian` is Debian's default release. */
-export function catalogName(name: string): string {
+function catalogName(name: string): string {
   return name === "debian" ? `debian-${DEFAULT_DEBIAN_RELEASE}` : name;
 }
 

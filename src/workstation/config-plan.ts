@@ -266,7 +266,7 @@ function linksOf(vm: string, links: readonly FileLink[]): VmLink[] {
       const { label, between: [a, b], depth, size } = link;
       return vm === a || vm === b ? [{ kind: "message-queue-pair", label, peer: vm === a ? b : a, depth, size }] : [];
     }
-    if (link.kind === "shm") return vm in link.access ? [{ kind: "shared-memory", label: link.label }] : [];
+    if (link.kind === "shm") return Object.hasOwn(link.access, vm) ? [{ kind: "shared-memory", label: link.label }] : [];
     const { label, from, to, source_can_clear: sourceCanClear } = link;
     if (vm === to) return [{ kind: "doorbell", label, peer: from, sourceCanClear }];
     return vm === from ? [{ kind: "doorbell-source", label, peer: to, sourceCanClear }] : [];

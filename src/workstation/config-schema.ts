@@ -51,8 +51,16 @@ function whole(min: number, max: number, outside: string) {
 }
 
 function oneOf<const T extends readonly string[]>(known: T) {
-  const words = known.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1");
-  return v.picklist(known, (issue) => issue.received === "undefined" ? "is missing" : `is not known; use ${words}`);
+  return v.picklist(known, missingOrNot(known));
+}
+
+/** What is wrong with a word that is none of those that there are. */
+function notKnown(...words: readonly string[]): string {
+  return `is not known; use ${words.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`;
+}
+
+function missingOrNot(known: readonly string[]): (issue: v.BaseIssue<unknown>) => string {
+  return (issue) => issue.received === "undefined" ? "is missing" : notKnown(...known);
 }
 
 /** A size in bytes between `min` and what a machine can have, a multiple of 2 MiB. */
@@ -165,7 +173,7 @@ const DEVICES = [
     backend: v.optional(
       v.pipe(
         text,
-        v.check((backend) => /^(none|user|pair:.+)$/.test(backend), 'is not known; use "none", "user" or "pair:NAME"'),
+        v.check((backend) => /^(none|user|pair:.+)$/.test(backend), notKnown("none", "user", "pair:NAME")),
         v.transform((backend) => backend as NetBackend),
       ),
       "user",
@@ -190,11 +198,7 @@ const DEVICES = [
 ] as const;
 /** Kinds of devices that VMs can have. */
 export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
-const device = v.variant("kind", DEVICES, (issue) => {
-  const words = DEVICE_KINDS.map((kind) => JSON.stringify(kind)).join(", ").replace(/, ([^,]*)$/, " or $1");
-  if (issue.received === "undefined") return "is missing";
-  return `is not known; use ${words}`;
-});
+const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
 
 const vm = v.object({
   hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
@@ -244,7 +248,7 @@ const vm = v.object({
   )),
   timeslice: v.optional(microseconds(TIMESLICE_MIN, TIMESLICE_MAX)),
   start: v.optional(
-    v.pipe(text, v.check((start) => /^(auto|manual|after:.+)$/.test(start), 'is not known; use "auto", "manual" or "after:NAME"')),
+    v.pipe(text, v.check((start) => /^(auto|manual|after:.+)$/.test(start), notKnown("auto", "manual", "after:NAME"))),
     "auto",
   ),
   on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),

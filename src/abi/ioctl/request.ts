@@ -29,7 +29,7 @@ export interface Request {
 }
 
 /** Composes a code. */
-export function requestCode({ direction, size, magic, number }: RequestParts): number {
+function requestCode({ direction, size, magic, number }: RequestParts): number {
   return (direction << 30 | size << 16 | magic << 8 | number) >>> 0;
 }
 

@@ -17,8 +17,6 @@ export interface DescribedField {
   readonly value: string;
 }
 
-const hex = (bytes: Uint8Array) => [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-
 /** Name of a field's type, for tables. */
 export function shapeName(shape: Shape): string {
   switch (shape.kind) {
@@ -109,7 +107,7 @@ class Walker {
   #take(type: string, name: string, size: number): boolean {
     const bytes = this.payload.subarray(this.#at, this.#at + size);
     if (bytes.length < size) return this.#missing(type, name) !== undefined;
-    this.#add(type, name, hex(bytes), size);
+    this.#add(type, name, bytes.toHex(), size);
     return true;
   }
 

@@ -181,7 +181,7 @@ export const rest: Field<Uint8Array> = {
 };
 
 function printBytes(value: Uint8Array): string {
-  const shown = [...value.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const shown = value.subarray(0, 16).toHex();
   return value.length > 16 ? `${shown}.. (${value.length} bytes)` : shown;
 }
 
@@ -276,7 +276,7 @@ export function listWhen<T>(selector: string, value: number, field: Field<T[]>):
 }
 
 /** Longest list that the Resource Manager takes. */
-export const RPC_LIST_MAX = 512;
+const RPC_LIST_MAX = 512;
 
 /** A list with a count of 16 bits (§1.6): a missing list at the end of the payload is empty; the whole is padded to a multiple of 4. */
 export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): Field<Values<F>[]> {

@@ -48,7 +48,7 @@ export function traceFields(value: object): TraceFields {
 }
 
 function plain(value: unknown): unknown {
-  if (value instanceof Uint8Array) return [...value].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (value instanceof Uint8Array) return value.toHex();
   if (Array.isArray(value)) return value.map(plain);
   return typeof value === "object" && value !== null ? traceFields(value) : value;
 }

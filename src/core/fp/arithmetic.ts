@@ -7,7 +7,7 @@
 import { CPU } from "../cpu-record.ts";
 import { type Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, Rounding, signBit, SINGLE } from "./formats.ts";
+import { DOUBLE, type Format, Fpcr, Fpsr, Rounding, signBit, SINGLE } from "./formats.ts";
 import { isInfinite, isNaN, isSignalling, isZero } from "./significands.ts";
 import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 
@@ -162,7 +162,7 @@ function productError(code: Code, a: Value, b: Value, product: Value): Value {
 }
 
 /** What rounding lost: a + b - r exactly, where r is a + b rounded to nearest. */
-export function sumError(code: Code, a: Value, b: Value, r: Value): Value {
+function sumError(code: Code, a: Value, b: Value, r: Value): Value {
   const fromB = code.let(r.sub(a));
   return a.sub(r.sub(fromB)).add(b.sub(fromB));
 }
@@ -297,6 +297,3 @@ export function roundToIntegral(code: Code, x: Local, mode: Operand): Local {
   chain(0);
   return r;
 }
-
-/** The default NaN as a float of the format. */
-export const defaultNaNFloat = (format: Format): Value => fromBits(format, constant("i64", defaultNaN(format)));

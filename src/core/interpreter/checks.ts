@@ -5,10 +5,7 @@ import type { Encoding } from "../../isa/table.ts";
 import { CPU, Slot, xAddress } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import type { Surroundings } from "./emitter.ts";
-import { hasStackPointerBase, usesFloatingPoint } from "./meaning.ts";
-
-/** Bytes that SP is aligned to where it is the base of an access. */
-const SP_ALIGNMENT = 16;
+import { hasStackPointerBase, SP_ALIGNMENT, usesFloatingPoint } from "./meaning.ts";
 
 /** The FP trap, the alignment of SP. */
 export function emitChecks($: Builder, encoding: Encoding, at: Surroundings, basedOnStack = hasStackPointerBase($)): void {

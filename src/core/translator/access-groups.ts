@@ -4,6 +4,7 @@
 import type { AccessOptions, Builder, Node } from "../../isa/builder.ts";
 import { Slot } from "../cpu-record.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
+import { SP_ALIGNMENT } from "../interpreter/meaning.ts";
 import type { Instruction } from "./instruction.ts";
 import { generalBit, generalSlots } from "./register-use.ts";
 import { bigOf, numberOf } from "./static-values.ts";
@@ -23,8 +24,6 @@ export interface AddressEffects {
   /** General registers that it writes, by slot; with their new values where these are sums. */
   readonly updates: ReadonlyMap<number, Sum | undefined>;
 }
-
-const SP_ALIGNMENT = 16;
 
 /** The bytes that a group may span: what lies further apart would often be in two pages. */
 const LONGEST_SPAN = 256;

@@ -4,6 +4,7 @@
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
 import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
 import { accessDescriptor, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
+import { SP_ALIGNMENT } from "../interpreter/meaning.ts";
 import { OperandLayout } from "../interpreter/operands.ts";
 import { FlagsKind } from "../lazy-flags.ts";
 import type { Callees } from "../library.ts";
@@ -15,7 +16,6 @@ import type { Instruction } from "./instruction.ts";
 import { bigOf, numberOf } from "./static-values.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 
-const SP_ALIGNMENT = 16;
 /** Of the smallest granule, which TLB entries are of. */
 const PAGE_SIZE = 4096;
 const PAGE_SHIFT = 12;

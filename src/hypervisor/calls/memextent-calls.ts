@@ -10,7 +10,7 @@ import { Memextent } from "../memory/memextent.ts";
 import { Partition } from "../memory/partition.ts";
 
 /** Checks [offset, offset + size) of an extent: whole pages, not empty, no wrap, inside; each failure has the error of its call. */
-export function checkRange(
+function checkRange(
   call: Call,
   offset: bigint,
   size: bigint,

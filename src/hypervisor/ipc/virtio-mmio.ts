@@ -15,7 +15,7 @@ import { VirqSource } from "../gic/vic-source.ts";
 import { VirtioInput } from "./virtio-input.ts";
 
 /** Why the backend is notified. */
-export const NotifyReason = { NewBuffer: 1n << 0n, ResetRequest: 1n << 1n, DriverOk: 1n << 3n, Failed: 1n << 4n } as const;
+const NotifyReason = { NewBuffer: 1n << 0n, ResetRequest: 1n << 1n, DriverOk: 1n << 3n, Failed: 1n << 4n } as const;
 
 /** Queues that a device can have. */
 const MAXIMUM_QUEUES = 16;

@@ -28,7 +28,7 @@ interface Slot {
 }
 
 /** The part of `range` inside [offset, offset + size), or undefined. */
-export function clip(range: MappedRange, offset: number, size: number): MappedRange | undefined {
+function clip(range: MappedRange, offset: number, size: number): MappedRange | undefined {
   const start = Math.max(range.offset, offset);
   const end = Math.min(range.offset + range.size, offset + size);
   if (start >= end) return undefined;

@@ -11,7 +11,7 @@ const INFLATE = 0, DEFLATE = 1, STATS = 2;
 const QUEUES = 5;
 const Config = { NumPages: 0, Actual: 4, Size: 8 } as const;
 /** Bytes of a balloon's page, whatever pages the guest has. */
-export const BALLOON_PAGE = 4096;
+const BALLOON_PAGE = 4096;
 /** Page numbers in one chain: Linux sends 256. */
 const PAGES_MAX = 4096;
 /** Bytes that one report may give back. */

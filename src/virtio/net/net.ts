@@ -22,7 +22,7 @@ const STATUS_LINK_UP = 1;
 
 /** Bytes of an Ethernet frame without its checksum. */
 export const FRAME_MIN = 14;
-export const FRAME_MAX = 1514;
+const FRAME_MAX = 1514;
 /** The same of one that is still to be cut into segments. */
 const LONG_FRAME_MAX = 14 + 40 + 65_535;
 const MTU = 1500;

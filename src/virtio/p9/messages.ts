@@ -36,7 +36,7 @@ export const NO_FID = 0xffff_ffff;
 /** Bytes of an Rread or Rreaddir beside its data. */
 export const READ_OVERHEAD = P9_HEADER_SIZE + 4;
 /** Elements of one Twalk (MAXWELEM). */
-export const WALK_MAX = 16;
+const WALK_MAX = 16;
 
 /** Type of the answer that is an error: ecode[4]. */
 export const RLERROR = 7;

@@ -6,7 +6,7 @@ import { VERSION } from "../version.ts";
 import type { EventRow } from "./event-row.ts";
 
 /** The header in front of a message: little-endian; offset and bytes of each field. */
-export const MESSAGE_HEADER = {
+const MESSAGE_HEADER = {
   /** 1. */
   version: { offset: 0, size: 1 },
   /** `MessageType`. */
@@ -25,7 +25,7 @@ const HEADER_SIZE = 16;
 const NOBODY = 0xffff;
 
 /** What a message is: the index of its interface in the capture. */
-export const MessageType = { Queue: 0, Rpc: 1 } as const;
+const MessageType = { Queue: 0, Rpc: 1 } as const;
 
 /** A queue's two ends. */
 export interface QueueEnds {
@@ -51,7 +51,7 @@ export function messagePacket(
   vmids: ReadonlyMap<string, number>,
 ): Uint8Array | undefined {
   if (kind !== "msg" || name !== "send") return undefined;
-  const queue = String(fields.queue), message = bytesOf(String(fields.bytes));
+  const queue = String(fields.queue), message = Uint8Array.fromHex(String(fields.bytes));
   const { from = null, to = null } = queues.get(queue) ?? {};
   const rpc = from === RESOURCE_MANAGER || to === RESOURCE_MANAGER;
   const vmid = (vm: string | null) => vm === null ? NOBODY : vmids.get(vm.slice("vm:".length)) ?? NOBODY;
@@ -78,7 +78,3 @@ export function messagePacket(
 }
 
 const RESOURCE_MANAGER = "vm:rm";
-
-function bytesOf(digits: string): Uint8Array {
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-}

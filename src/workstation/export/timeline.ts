@@ -27,17 +27,13 @@ export interface Item {
 /** Kinds that are operations: they have a beginning and an end. */
 const OPERATIONS: ReadonlySet<string> = new Set(["hvc", "rpc", "ioctl", "psci"]);
 
-/** What a track's slices leave open, by lane. */
-interface Lanes {
-  readonly ends: number[][];
-}
-
 /** Makes tracks and items of events. */
 export class Timeline {
   readonly tracks: Track[] = [];
   readonly items: Item[] = [];
   readonly #byKey = new Map<string, number>();
-  readonly #lanes = new Map<string, Lanes>();
+  /** When the open slices of a track end (ns), by lane. */
+  readonly #lanes = new Map<string, number[][]>();
   /** Who runs on each physical CPU, and since when. */
   readonly #running = new Map<string, { vcpu: string; since: number }>();
 
@@ -88,9 +84,9 @@ export class Timeline {
   /** The first lane of a vCPU's calls into which a slice fits: behind or inside of what is there. */
   #lane(vcpu: string, start: number, end: number): number {
     let lanes = this.#lanes.get(vcpu);
-    if (!lanes) this.#lanes.set(vcpu, lanes = { ends: [] });
+    if (!lanes) this.#lanes.set(vcpu, lanes = []);
     for (let lane = 0;; lane++) {
-      const open = lanes.ends[lane] ??= [];
+      const open = lanes[lane] ??= [];
       while (open.length && open.at(-1)! <= start) open.pop();
       if (open.length && open.at(-1)! < end) continue;
       open.push(end);

@@ -14,6 +14,5 @@ export function asciiText(bytes: Uint8Array): string {
 export function bytesOf(text: string): Uint8Array | undefined {
   if (text.startsWith("text:")) return new TextEncoder().encode(text.slice("text:".length));
   const digits = text.replaceAll(/[\s_]|^0x/g, "");
-  if (!/^([0-9a-f]{2})+$/i.test(digits)) return undefined;
-  return Uint8Array.from(digits.match(/../g)!, (pair) => parseInt(pair, 16));
+  return /^([0-9a-f]{2})+$/i.test(digits) ? Uint8Array.fromHex(digits) : undefined;
 }

@@ -93,7 +93,7 @@ function ownerName(view: View, owner: MemoryOwner): string {
 }
 
 /** Parcels by their extents. */
-export function parcelExtents(view: View): Map<MemoryOwner, string> {
+function parcelExtents(view: View): Map<MemoryOwner, string> {
   const found = new Map<MemoryOwner, string>();
   for (const { extent, handle } of view.system.manager.state.parcels) {
     const object = view.rootObject(extent);

@@ -24,7 +24,7 @@ export function plain(value: unknown): Json {
       return Number.isFinite(value) ? value : String(value);
     case "object":
       if (value === null) return null;
-      if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      if (value instanceof Uint8Array) return value.toHex();
       if (Array.isArray(value)) return value.map(plain);
       return Object.fromEntries(
         Object.entries(value).filter(([, field]) => field !== undefined).map(([name, field]) => [name, plain(field)]),
@@ -35,7 +35,7 @@ export function plain(value: unknown): Json {
 }
 
 /** Fields as people read them in a line: `mq:8 size 24 push`. Ids speak for themselves, and so do flags; what is absent is not said. */
-export function fieldsText(fields: TraceFields): string {
+function fieldsText(fields: TraceFields): string {
   const words: string[] = [];
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || value === false || value === "") continue;

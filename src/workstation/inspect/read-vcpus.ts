@@ -23,7 +23,7 @@ const BLOCK_NAMES: readonly (readonly [bit: number, name: string])[] = [
 ];
 
 /** The reasons for which a vCPU does not run. */
-export function blockNames(vcpu: Vcpu): string[] {
+function blockNames(vcpu: Vcpu): string[] {
   return BLOCK_NAMES.filter(([bit]) => vcpu.blocks & bit).map(([, name]) => name);
 }
 

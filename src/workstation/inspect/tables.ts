@@ -353,7 +353,7 @@ export const EVENTS = defineTable({
   },
 });
 
-export const TRACE_STATS = defineTable({
+const TRACE_STATS = defineTable({
   name: "trace.stats",
   version: 1,
   command: "trace stats",
@@ -367,7 +367,7 @@ export const TRACE_STATS = defineTable({
   },
 });
 
-export const TRACE_EVENTS = defineTable({
+const TRACE_EVENTS = defineTable({
   ...EVENTS,
   name: "trace.events",
   command: "trace export",
@@ -491,7 +491,7 @@ export const STOPS = defineTable({
   },
 });
 
-export const HASHES = defineTable({
+const HASHES = defineTable({
   name: "hash",
   version: 1,
   command: "state hash",

@@ -32,11 +32,11 @@ export const NotifyFlags = { Shared: 1, Released: 2, Accepted: 4, Recall: 8 } as
 export const ACCEPT_INCOMPLETE = 1;
 
 /** Who may do what: `rights` is one of `Access` (X 1, W 2, R 4). */
-export const aclEntry = { vmid: u16, rights: u8, reserved: reserved(1) } as const;
+const aclEntry = { vmid: u16, rights: u8, reserved: reserved(1) } as const;
 /** A range of addresses, bytes. */
-export const sglEntry = { address: u64, size: u64 } as const;
+const sglEntry = { address: u64, size: u64 } as const;
 /** The attribute of one VM's mapping. */
-export const attributeEntry = { attribute: u16, vmid: u16 } as const;
+const attributeEntry = { attribute: u16, vmid: u16 } as const;
 
 const create = {
   mem_type: u8,

@@ -44,7 +44,7 @@ export const VM_SET_TIME_BASE = request("VM_SET_TIME_BASE", 0x5600_0030, {
 /** `type` of IPA_RESERVE. */
 export const IpaReserveType = { Fixed: 0, Allocate: 1 } as const;
 /** Most entries of IPA_RESERVE. */
-export const IPA_RESERVE_MAX = 30;
+const IPA_RESERVE_MAX = 30;
 /** `region_base` of a request for addresses anywhere. */
 export const ANYWHERE = 0xffff_ffff_ffff_ffffn;
 /** Which list there is depends on `type`. Only allocated ranges are answered. */

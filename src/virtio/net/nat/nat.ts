@@ -17,7 +17,6 @@ import {
   ip,
   type IpPacket,
   IpProtocol,
-  ipText,
   readArp,
   readEthernet,
   readIp,
@@ -289,6 +288,3 @@ export class Nat implements NetBackend {
 function isOurs(address: Ip): boolean {
   return address === NatAddress.Router || address === NatAddress.Dns;
 }
-
-/** `10.0.2.15`, for people. */
-export const GUEST_ADDRESS = ipText(NatAddress.Guest);
