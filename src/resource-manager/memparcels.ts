@@ -139,25 +139,38 @@ function refuseMemory(context: Context, owner: Vm, parcel: Parcel, range: Addres
 function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRegion): void {
   require(parcel.regions.length < REGIONS_MAX, RmError.DENIED, `a parcel has at most ${REGIONS_MAX} regions`);
   const { calls } = context;
+  const { ownerIpa, offset, size } = region;
   const own = parcel.acl.find(({ vmid }) => vmid === owner.vmid);
-  if (own !== undefined) {
-    // What is shared stays mapped in the owner, now through the parcel and with the rights that the ACL leaves.
-    const attributes = mapping(own.rights, attributeOf(parcel, owner.vmid));
-    refuseAs(RmError.MAP_FAILED, "the owner's mapping of the parcel is refused", () => {
-      calls.do("addrspace_map", addressSpace(owner), parcel.extent, region.ownerIpa, attributes, PARTIAL, region.offset, region.size);
+  context.allOrNothing((onFailure) => {
+    if (own !== undefined) {
+      // What is shared stays mapped in the owner, now through the parcel and with the rights that the ACL leaves.
+      const attributes = mapping(own.rights, attributeOf(parcel, owner.vmid));
+      refuseAs(RmError.MAP_FAILED, "the owner's mapping of the parcel is refused", () => {
+        calls.do("addrspace_map", addressSpace(owner), parcel.extent, ownerIpa, attributes, PARTIAL, offset, size);
+      });
+      onFailure(() => unmapAtOwner(context, owner, parcel, region));
+    }
+    refuseAs(RmError.MEM_INVALID, "the memory cannot leave its owner", () => {
+      calls.do("memextent_donate", TO_SIBLING, ownedExtent(owner, parcel.memType), parcel.extent, offset, size);
     });
-  }
-  refuseAs(RmError.MEM_INVALID, "the memory cannot leave its owner", () => {
-    calls.do("memextent_donate", TO_SIBLING, ownedExtent(owner, parcel.memType), parcel.extent, region.offset, region.size);
   });
   parcel.regions.push(region);
+}
+
+/** Takes the mapping of a region away that its owner has through the parcel. An extent has few places for mappings. */
+function unmapAtOwner(context: Context, owner: Vm, parcel: Parcel, { ownerIpa, offset, size }: ParcelRegion): void {
+  context.undo("addrspace_unmap", addressSpace(owner), parcel.extent, ownerIpa, PARTIAL, offset, size);
 }
 
 /** Gives what was added back to the owner, from region `first` on: for a request that failed. */
 export function returnRegions(context: Context, owner: Vm, parcel: Parcel, first: number): void {
   const extent = ownedExtent(owner, parcel.memType);
   const regions = parcel.regions.splice(first).reverse();
-  for (const { offset, size } of regions) context.undo("memextent_donate", TO_SIBLING, parcel.extent, extent, offset, size);
+  const shared = parcel.acl.some(({ vmid }) => vmid === owner.vmid);
+  for (const region of regions) {
+    context.undo("memextent_donate", TO_SIBLING, parcel.extent, extent, region.offset, region.size);
+    if (shared) unmapAtOwner(context, owner, parcel, region);
+  }
   const { from, to } = sets(parcel);
   resetAssignment(context, { from: to, to: from, ranges: regions.map(rangeOf) });
 }

@@ -149,6 +149,19 @@ Deno.test("a shared parcel is every borrower's, with the rights of each", () => 
   checkInvariants(parties.machine.system.hypervisor);
 });
 
+Deno.test("what fails to be appended to a shared parcel leaves nothing behind, however often it is tried", () => {
+  const { primary, vmid, machine } = new Parties();
+  const rights = (vmid: number) => ({ vmid, rights: 7 });
+  const shared = { mem_type: 0, flags: CreateFlags.Append, label: 0, acl: [rights(3), rights(vmid)], sgl: [range(PA)], attributes: [] };
+  const { handle } = primary.get(MEM_SHARE, shared);
+  const good = range(PA + 2 * PAGE);
+  for (let attempt = 0; attempt < 6; attempt++) {
+    assert.equal(primary.ask(MEM_APPEND, { handle, flags: 0, sgl: [good, good] }).error, "MEM_INVALID");
+  }
+  assert.equal(primary.ask(MEM_APPEND, { handle, flags: 1, sgl: [good] }).error, "OK");
+  checkInvariants(machine.system.hypervisor);
+});
+
 Deno.test("IPA_RESERVE allocates aligned addresses that begin in the region asked for, all or none", () => {
   const { guest } = new Parties();
   const ask = (requests: { at?: [number, number]; size: number; alignment?: number }[]) =>
