@@ -1,14 +1,16 @@
-// The core's Wasm module: all its functions, generated and instantiated over a machine's memory. DESIGN "The core".
+// The core's Wasm module: all its functions, generated and instantiated over a machine's memory. DESIGN "The core". What is generated is plain
+// data (`CoreBlueprint`); a core is built of that, whether it was generated just now or in another process.
 
 import { defineExceptions } from "./exception-entry.ts";
 import { defineFloatingPoint } from "./fp/functions.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
-import { defineInterpreter, type Dispatch } from "./interpreter/interpreter.ts";
+import type { ArmTable } from "./interpreter/arms.ts";
+import { defineInterpreter, type Dispatch, makeDispatch } from "./interpreter/interpreter.ts";
 import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
 import { TLB_POOL } from "./layout.ts";
 import { defineLandings } from "./landings.ts";
 import { defineLazyFlags } from "./lazy-flags.ts";
-import { Library } from "./library.ts";
+import { type Callees, type KnownFunction, KnownFunctions, Library } from "./library.ts";
 import { defineMemoryAccess } from "./memory-access.ts";
 import { defineMmu, type RamLayout } from "./mmu.ts";
 import { defineRecords } from "./record-functions.ts";
@@ -60,6 +62,20 @@ export interface CoreExports {
   tlbForgetRecords(page: number): void;
 }
 
+/** What generating a core comes to. Plain data, which follows from the sources and where RAM lies: a cache may keep it. */
+export interface CoreBlueprint {
+  /** The binary module. */
+  readonly code: Uint8Array<ArrayBuffer>;
+  readonly functions: readonly KnownFunction[];
+  readonly arms: ArmTable;
+}
+
+/** Where blueprints are kept beyond the process, by a key that says where RAM lies. */
+export interface BlueprintStore {
+  load(key: string): CoreBlueprint | undefined;
+  keep(key: string, blueprint: CoreBlueprint): void;
+}
+
 /** A module, and how its decoder fills records. Nothing in it belongs to one machine: all whose RAM lies in the same place share it. */
 export interface GeneratedCore {
   readonly module: WebAssembly.Module;
@@ -68,7 +84,7 @@ export interface GeneratedCore {
   /** The cold instructions. */
   readonly outlined: OutlinedFunctions;
   /** What other modules need to call its functions. */
-  readonly library: Library;
+  readonly library: Callees;
   readonly importedMemory: ImportedMemory;
 }
 
@@ -82,11 +98,19 @@ export interface InstantiatedCore {
 /** Cores that are kept for further machines: a session has one size of memory, a replay beside it the same. */
 const KEPT = 2;
 const kept = new Map<string, GeneratedCore>();
+let blueprints: BlueprintStore | undefined;
 
-/** The module for RAM at `ram` in a memory of `wasmSize` bytes, generated once for all machines that are made so. */
+/** From now on cores of this process are built of blueprints that are kept there. */
+export function keepBlueprints(store: BlueprintStore): void {
+  blueprints = store;
+}
+
+const keyOf = ({ base, host, size }: RamLayout, wasmSize: number) => [base, host, size, wasmSize].join();
+
+/** The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines that are made so. */
 export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
-  const key = [ram.base, ram.host, ram.size, wasmSize].join();
-  const core = kept.get(key) ?? generateCore(ram, wasmSize);
+  const key = keyOf(ram, wasmSize);
+  const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints);
   kept.delete(key);
   kept.set(key, core);
   const [oldest] = kept.keys();
@@ -94,12 +118,35 @@ export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
   return core;
 }
 
-/** Generates the module for RAM at `ram` in a memory of `wasmSize` bytes. */
-export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
-  const module = new WasmModule();
+/**
+ * Makes the module for RAM at `ram` in a memory of `wasmSize` bytes.
+ * @param store may have its blueprint, or keeps the one that is generated
+ */
+export function generateCore(ram: RamLayout, wasmSize: number, store?: BlueprintStore): GeneratedCore {
+  const key = keyOf(ram, wasmSize);
+  const stored = store?.load(key);
+  if (stored) return build(stored, wasmSize);
+  const blueprint = generateBlueprint(ram, wasmSize);
+  store?.keep(key, blueprint);
+  return build(blueprint, wasmSize);
+}
+
+function build({ code, functions, arms }: CoreBlueprint, wasmSize: number): GeneratedCore {
+  const library = new KnownFunctions(functions), importedMemory = memoryOf(wasmSize);
+  const outlined = new OutlinedFunctions(library, importedMemory);
+  const dispatch = makeDispatch(arms, library, outlined);
+  return { module: new WebAssembly.Module(code), dispatch, outlined, library, importedMemory };
+}
+
+function memoryOf(wasmSize: number): ImportedMemory {
   const pages = wasmSize / WASM_PAGE;
-  const imported: ImportedMemory = { module: "env", name: "memory", minimum: pages, maximum: pages, shared: false };
-  module.importMemory(imported);
+  return { module: "env", name: "memory", minimum: pages, maximum: pages, shared: false };
+}
+
+/** Generates the blueprint for RAM at `ram` in a memory of `wasmSize` bytes: equal bytes whenever it is done. */
+export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBlueprint {
+  const module = new WasmModule();
+  module.importMemory(memoryOf(wasmSize));
   const decode = module.importFunction("env", "decode", ["i32"], []);
   const allocateRecords = module.importFunction("env", "allocateRecords", ["i32"], ["i32"]);
   const releaseRecords = module.importFunction("env", "releaseRecords", ["i32"], []);
@@ -120,13 +167,12 @@ export function generateCore(ram: RamLayout, wasmSize: number): GeneratedCore {
   defineLazyFlags(library);
   defineLandings(library);
   defineFloatingPoint(library);
-  const outlined = new OutlinedFunctions(library, imported);
-  const dispatch = defineInterpreter(library, outlined, decode);
+  const arms = defineInterpreter(library, decode);
   defineRun(library, exited);
   defineContextMove(library);
   library.exportAll();
   library.check();
-  return { module: new WebAssembly.Module(module.encode()), dispatch, outlined, library, importedMemory: imported };
+  return { code: module.encode(), functions: library.known, arms };
 }
 
 /** Instantiates a generated module over a memory of the size that it was generated for. */

@@ -11,6 +11,36 @@ export interface Callees {
   named(name: string): FunctionBuilder;
 }
 
+/** What others need to know of a function to call it. Plain data. */
+export interface KnownFunction {
+  readonly name: string;
+  /** In the module's function space. */
+  readonly index: number;
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+/** The functions of a module that is complete. */
+export class KnownFunctions implements Callees {
+  readonly #functions: ReadonlyMap<string, FunctionBuilder>;
+
+  constructor(functions: readonly KnownFunction[]) {
+    this.#functions = new Map(
+      functions.map(({ name, index, parameters, results }) => [name, new FunctionBuilder(index, name, parameters, results)]),
+    );
+  }
+
+  get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
+    return withSignature(this.named(name), parameters, results);
+  }
+
+  named(name: string): FunctionBuilder {
+    const f = this.#functions.get(name);
+    if (!f) throw new Error(`the module has no function ${name}`);
+    return f;
+  }
+}
+
 /** A registry of functions: one part defines, any part calls. */
 export class Library implements Callees {
   readonly #functions = new Map<string, { builder: FunctionBuilder; defined: boolean }>();
@@ -43,6 +73,14 @@ export class Library implements Callees {
     for (const { builder } of this.#functions.values()) this.module.export(builder);
   }
 
+  /** All functions, in the order in which they were declared. */
+  get known(): KnownFunction[] {
+    return Array.from(
+      this.#functions.values(),
+      ({ builder: { name, index, parameters, results } }) => ({ name, index, parameters, results }),
+    );
+  }
+
   /** Throws when a function is called but not defined. */
   check(): void {
     const missing = [...this.#functions].filter(([, entry]) => !entry.defined).map(([name]) => name);
@@ -55,10 +93,15 @@ export class Library implements Callees {
       entry = { builder: this.module.function(name, parameters, results), defined: false };
       this.#functions.set(name, entry);
     }
-    const { builder } = entry;
-    if (builder.parameters.join() !== parameters.join() || builder.results.join() !== results.join()) {
-      throw new Error(`function ${name} has the signature (${builder.parameters}) -> (${builder.results})`);
-    }
+    withSignature(entry.builder, parameters, results);
     return entry;
   }
+}
+
+/** The function, which must have this signature. */
+function withSignature(f: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
+  if (f.parameters.join() !== parameters.join() || f.results.join() !== results.join()) {
+    throw new Error(`function ${f.name} has the signature (${f.parameters}) -> (${f.results})`);
+  }
+  return f;
 }

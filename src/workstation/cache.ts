@@ -8,13 +8,34 @@ import { createHash } from "node:crypto";
  * @throws Error when the environment names no home at all.
  */
 export function cacheFolder(): string {
+  const folder = findCacheFolder();
+  if (folder === undefined) throw new Error("no cache folder: neither EL2_CACHE, XDG_CACHE_HOME nor HOME is set");
+  return folder;
+}
+
+/** The same for who can do without; undefined when the environment names no home at all. */
+export function findCacheFolder(): string | undefined {
   const own = Deno.env.get("EL2_CACHE");
   if (own) return own;
   const xdg = Deno.env.get("XDG_CACHE_HOME");
   if (xdg) return `${xdg}/el2`;
   const home = Deno.env.get("HOME");
-  if (home) return `${home}/.cache/el2`;
-  throw new Error("no cache folder: neither EL2_CACHE, XDG_CACHE_HOME nor HOME is set");
+  return home ? `${home}/.cache/el2` : undefined;
+}
+
+/** Whether an error says that the system or Deno does not let us do something with files, and is none of ours. */
+export function isOfSystem(error: unknown): boolean {
+  return error instanceof Deno.errors.NotCapable || error instanceof Error && "code" in error;
+}
+
+/** The bytes of a file; undefined where there is none. */
+export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** Writes `data` to a neighbour of `path` and renames it into place. */
@@ -26,6 +47,20 @@ export async function writeWhole(path: string, data: Uint8Array | string, mode =
     await Deno.rename(partial, path);
   } catch (error) {
     await Deno.remove(partial).catch(() => {}); // it may never have been created; `error` is what counts
+    throw error;
+  }
+}
+
+/** The same for who cannot wait. */
+export function writeWholeSync(path: string, data: Uint8Array): void {
+  const partial = `${path}.partial-${crypto.randomUUID()}`;
+  try {
+    Deno.writeFileSync(partial, data);
+    Deno.renameSync(partial, path);
+  } catch (error) {
+    try {
+      Deno.removeSync(partial);
+    } catch { /* it may never have been created; `error` is what counts */ }
     throw error;
   }
 }

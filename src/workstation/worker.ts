@@ -2,6 +2,7 @@
 // event loop between them, so that input and requests are never far away.
 
 import { assemble, prepare } from "./assemble.ts";
+import { keepCores } from "./core-cache.ts";
 import { Engine } from "./engine.ts";
 import { beginSystem, loaded } from "./snapshot/begin.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
@@ -117,5 +118,6 @@ export function serveMachine(): void {
     if (data.kind === "connect") bell = new Int32Array(data.bell);
     else guarded(() => handle(data));
   };
+  keepCores();
   post({ kind: "ready" });
 }

@@ -1,4 +1,4 @@
-// The arms of the interpreter loop that belong to no instruction; those of instructions follow.
+// The arms of the interpreter loop: those that belong to no instruction, and which of the others are whose.
 
 /** Numbers of arms, as the first 16 bits of a record hold them. */
 export const Arm = {
@@ -16,3 +16,16 @@ export const Arm = {
   Breakpoint: 5,
   FirstInstruction: 6,
 } as const;
+
+/** Numbers of the arms of one variant of an encoding: for direct branches one more, for targets in the same page. */
+export type VariantArms = readonly [arm: number, near?: number];
+
+/** An arm for two instructions in a row, and the arms of each of them alone. */
+export type FusedArm = readonly [first: number, second: number, fused: number];
+
+/** Which arms a generated loop has for what. Plain data. */
+export interface ArmTable {
+  /** By index of the encoding: the arms of its special variants in their order, then those of the general one. Empty where it is cold. */
+  readonly variants: readonly (readonly VariantArms[])[];
+  readonly fused: readonly FusedArm[];
+}

@@ -4,7 +4,9 @@
 // Both records stay as they are but for the number of the first one's arm, so that a branch to the second finds it, and the pair can be
 // parted again: when the budget ends between the two, or when the second instruction is overwritten.
 
-import type { HandlerSet, Part } from "./handlers.ts";
+import type { Part } from "./arm-emitter.ts";
+import type { ArmSet } from "./arm-set.ts";
+import type { FusedArm } from "./arms.ts";
 
 /** Instructions by entry, some shape fields, and the fixed operand fields of a special variant (none given: the general one). */
 interface Pick {
@@ -71,27 +73,27 @@ function matches({ encoding, fixed }: Part, pick: Pick): boolean {
   return names.length === Object.keys(fixed).length && names.every((name) => fixed[name] === pick.fixed![name]);
 }
 
+/** Adds the arms of all pairs to the set. */
+export function fusePairs(set: ArmSet): FusedArm[] {
+  const parts = [...set.parts], fused: FusedArm[] = [];
+  const picked = (pick: Pick) => parts.filter(([, part]) => matches(part, pick));
+  for (const [firstPick, secondPick] of PAIRS) {
+    const seconds = picked(secondPick).filter(([, part]) => part.near || !isDirectBranch(part));
+    for (const [firstArm, first] of picked(firstPick)) {
+      for (const [secondArm, second] of seconds) fused.push([firstArm, secondArm, set.fuse(first, second)]);
+    }
+  }
+  return fused;
+}
+
 /** The arms for pairs. */
 export class FusedArms {
   readonly #arms = new Map<number, Map<number, number>>();
-  /** All pairs that have an arm. */
-  readonly pairs: { readonly first: Part; readonly second: Part }[] = [];
   /** For each fused arm, the one that executes its first instruction alone. */
   readonly #first: number[] = [];
 
-  /** Adds the arms of all pairs to the set. */
-  constructor(set: HandlerSet) {
-    const parts = [...set.parts];
-    const picked = (pick: Pick) => parts.filter(([, part]) => matches(part, pick));
-    for (const [firstPick, secondPick] of PAIRS) {
-      const seconds = picked(secondPick).filter(([, part]) => part.near || !isDirectBranch(part));
-      for (const [firstArm, first] of picked(firstPick)) {
-        for (const [secondArm, second] of seconds) {
-          this.#add(firstArm, secondArm, set.fuse(first, second));
-          this.pairs.push({ first, second });
-        }
-      }
-    }
+  constructor(readonly pairs: readonly FusedArm[]) {
+    for (const [first, second, fused] of pairs) this.#add(first, second, fused);
   }
 
   /** Whether any pair begins with this arm. */

@@ -1,67 +1,16 @@
-// Handlers: each encoding of the table becomes an arm of the interpreter loop or, when it is cold, a function of its own (outlined.ts).
-// Handlers with equal code are one. spec/core-interpreter.md sections 2 and 3 (why one function, and why it must stay small).
+// Handlers: how the decoder fills the records of each encoding of the table. A handler says nothing before the decoder asks it, as a run meets
+// few of the encodings: a cold one gets a function of its own then (outlined.ts), the others have their arms in the interpreter loop, and
+// their operands are laid out by emitting the arm once more.
 
-import type { Builder } from "../../isa/builder.ts";
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
-import { CPU } from "../cpu-record.ts";
-import type { Library } from "../library.ts";
-import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
-import { Arm } from "./arms.ts";
-import { emitChecks } from "./checks.ts";
-import { Emitter, type Surroundings } from "./emitter.ts";
-import { baseField, STACK_POINTER, statementsOf } from "./meaning.ts";
-import { evaluateNumber, OperandLayout, RECORD_SIZE } from "./operands.ts";
+import type { Callees } from "../library.ts";
+import { FunctionBuilder } from "../wasm/module.ts";
+import { ArmEmitter } from "./arm-emitter.ts";
+import type { ArmTable, VariantArms } from "./arms.ts";
+import { baseField, directBranch, STACK_POINTER } from "./meaning.ts";
+import { evaluateNumber } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 import type { Filling, Fixed, Handler, Variant } from "./variants.ts";
-
-/** Labels of the interpreter loop that arms branch to. */
-export const Target = {
-  /** The next record is at `ip`. */
-  Next: "next",
-  /** A branch was taken: `ip` and `end` are new, the budget is to be checked. */
-  Taken: "taken",
-  /** `CPU.PENDING` is set; `ip` is the instruction that did it. */
-  Pending: "pending",
-} as const;
-
-/** Locals of the interpreter loop that arms use. */
-export interface LoopLocals {
-  /** Address of the record in execution. i32. */
-  readonly ip: number;
-  /** See `CPU.END`. i32. */
-  readonly end: number;
-  /** `CPU.TLB`. i32. */
-  readonly tlb: number;
-  /** Free for any use inside an arm. i32. */
-  readonly scratch: number;
-}
-
-/** An instruction as an arm, or as half of one, executes it. */
-export interface Part {
-  readonly encoding: Encoding;
-  readonly fixed: Fixed;
-  readonly semantics: Builder;
-  /** For direct branches: the target is in the same page. */
-  readonly near: boolean;
-}
-
-/** Locals that the arms take turns in using. */
-class LocalPool {
-  readonly #locals = new Map<ValueType, { all: number[]; used: number }>();
-
-  constructor(readonly f: FunctionBuilder) {}
-
-  take(type: ValueType): number {
-    let pool = this.#locals.get(type);
-    if (!pool) this.#locals.set(type, pool = { all: [], used: 0 });
-    if (pool.used === pool.all.length) pool.all.push(this.f.local(type));
-    return pool.all[pool.used++];
-  }
-
-  releaseAll(): void {
-    for (const pool of this.#locals.values()) pool.used = 0;
-  }
-}
 
 /** A variant whose function is made when the decoder asks for it. */
 class ColdVariant implements Variant {
@@ -74,7 +23,60 @@ class ColdVariant implements Variant {
   }
 }
 
-/** The handler of a cold encoding. Nothing of it is made before the decoder meets it. */
+/** A variant with an arm in the interpreter loop, described when the decoder asks for it. */
+class HotVariant implements Variant {
+  #filling: Filling | undefined;
+  #branch: Variant["branch"];
+
+  constructor(readonly encoding: Encoding, readonly fixed: Fixed, readonly arms: VariantArms, readonly emitter: ArmEmitter) {}
+
+  get filling(): Filling {
+    return this.#filling ??= this.#describe(this.arms[0], false);
+  }
+
+  get branch(): Variant["branch"] {
+    const [, near] = this.arms;
+    if (near === undefined) return undefined;
+    return this.#branch ??= { offset: this.#offset(), near: this.#describe(near, true) };
+  }
+
+  #describe(arm: number, near: boolean): Filling {
+    const { encoding, fixed } = this;
+    const { layouts } = this.emitter.emit([{ encoding, fixed, semantics: semanticsOf(encoding, fixed), near }]);
+    return { arm, operands: layouts[0].operands };
+  }
+
+  #offset(): (word: number) => number {
+    const branch = directBranch(semanticsOf(this.encoding, this.fixed));
+    if (!branch) throw new Error(`${this.encoding.instruction.name}: an arm for near targets, but no direct branch`);
+    return evaluateNumber(branch.offset);
+  }
+}
+
+/** The handler of an encoding with arms. */
+class HotHandler extends HotVariant implements Handler {
+  #specials: Handler["specials"] | undefined;
+
+  constructor(encoding: Encoding, readonly variants: readonly VariantArms[], emitter: ArmEmitter, readonly functions: OutlinedFunctions) {
+    super(encoding, {}, variants[variants.length - 1], emitter);
+  }
+
+  get specials(): Handler["specials"] {
+    return this.#specials ??= this.#makeSpecials();
+  }
+
+  #makeSpecials(): Handler["specials"] {
+    const { encoding, variants, emitter, functions } = this;
+    const fixedFields = encoding.instruction.special(encoding.shape);
+    if (fixedFields.length !== variants.length - 1) throw new Error(`${encoding.instruction.name}: not the variants that have arms`);
+    const specials = fixedFields.map((fixed, index) => special(new HotVariant(encoding, fixed, variants[index], emitter)));
+    const base = baseField(semanticsOf(encoding));
+    if (base && fixedFields.some((fixed) => fixed[base] === STACK_POINTER)) return specials;
+    return [...specials, ...onStack(encoding, base, functions)];
+  }
+}
+
+/** The handler of a cold encoding. */
 class ColdHandler extends ColdVariant implements Handler {
   #specials: Handler["specials"] | undefined;
 
@@ -83,15 +85,18 @@ class ColdHandler extends ColdVariant implements Handler {
   }
 
   get specials(): Handler["specials"] {
-    return this.#specials ??= this.#makeSpecials();
+    return this.#specials ??= onStack(this.encoding, baseField(semanticsOf(this.encoding)), this.functions);
   }
+}
 
-  #makeSpecials(): Handler["specials"] {
-    const base = baseField(semanticsOf(this.encoding));
-    if (!base) return [];
-    const fixed = { [base]: STACK_POINTER };
-    return [{ ...match(this.encoding, fixed), variant: new ColdVariant(this.encoding, fixed, this.functions) }];
-  }
+/** The variant for SP as the base, where the encoding has a field for that. */
+function onStack(encoding: Encoding, base: string | undefined, functions: OutlinedFunctions): Handler["specials"] {
+  return base ? [special(new ColdVariant(encoding, { [base]: STACK_POINTER }, functions))] : [];
+}
+
+/** A variant with what chooses it. */
+function special<V extends Variant & { readonly encoding: Encoding; readonly fixed: Fixed }>(variant: V): Handler["specials"][number] {
+  return { ...match(variant.encoding, variant.fixed), variant };
 }
 
 /** Mask and value of fixed fields in the instruction word. */
@@ -105,143 +110,11 @@ function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number 
   return { mask, value };
 }
 
-/** Makes the handlers of all encodings. The arms of those that are not cold are collected in `arms`. */
-export class HandlerSet {
-  /** By index of the encoding. */
-  readonly handlers: Handler[] = [];
-  /** Code of the arms from `Arm.FirstInstruction` on. */
-  readonly arms: FunctionBuilder[] = [];
-  /** What the arms of single instructions execute, by number. */
-  readonly parts = new Map<number, Part>();
-  readonly #armNumbers = new Map<string, number>();
-  readonly #pool: LocalPool;
-
-  constructor(readonly library: Library, readonly functions: OutlinedFunctions, loop: FunctionBuilder, readonly locals: LoopLocals) {
-    this.#pool = new LocalPool(loop);
-    for (const encoding of encodings) this.handlers.push(this.#handler(encoding));
-  }
-
-  /** An arm for two instructions, one behind the other; the number of the arm. */
-  fuse(first: Part, second: Part): number {
-    return this.#add(this.#emit([first, second]).f, undefined);
-  }
-
-  #handler(encoding: Encoding): Handler {
-    const { instruction, shape } = encoding;
-    if (instruction.cold(shape)) return new ColdHandler(encoding, this.functions);
-    const $ = semanticsOf(encoding), fixedFields = instruction.special(shape);
-    const specials = fixedFields.map((fixed) => ({
-      ...match(encoding, fixed),
-      variant: this.#variant({ encoding, fixed, semantics: semanticsOf(encoding, fixed), near: false }),
-    }));
-    const base = baseField($);
-    if (base && !fixedFields.some((fixed) => fixed[base] === STACK_POINTER)) {
-      const fixed = { [base]: STACK_POINTER };
-      specials.push({ ...match(encoding, fixed), variant: new ColdVariant(encoding, fixed, this.functions) });
-    }
-    return { encoding, specials, ...this.#variant({ encoding, fixed: {}, semantics: $, near: false }) };
-  }
-
-  #variant(part: Part): Variant {
-    const branch = statementsOf(part.semantics.statements).find((s) => s.kind === "branch");
-    const filling = this.#arm(part);
-    if (!branch) return { filling };
-    return { filling, branch: { offset: evaluateNumber(branch.offset), near: this.#arm({ ...part, near: true }) } };
-  }
-
-  #arm(part: Part): Filling {
-    const { f, layouts } = this.#emit([part]);
-    return { arm: this.#add(f, part), operands: layouts[0].operands };
-  }
-
-  /** The number of the arm with this code; arms with equal code are one. */
-  #add(f: FunctionBuilder, part: Part | undefined): number {
-    const key = f.fingerprint;
-    let number = this.#armNumbers.get(key);
-    if (number === undefined) {
-      number = Arm.FirstInstruction + this.arms.push(f) - 1;
-      this.#armNumbers.set(key, number);
-      if (part) this.parts.set(number, part);
-    }
-    return number;
-  }
-
-  /** The code of an arm for one instruction, or for several in a straight line. */
-  #emit(parts: readonly Part[]): { f: FunctionBuilder; layouts: OperandLayout[] } {
-    const f = new FunctionBuilder(-1, parts.map(({ encoding }) => encoding.instruction.name).join(" + "), [], []);
-    const layouts: OperandLayout[] = [];
-    this.#pool.releaseAll();
-    let before: Emitter | undefined, ended = false;
-    parts.forEach((part, index) => {
-      const layout = new OperandLayout(part.encoding.instruction.name);
-      layouts.push(layout);
-      const $ = part.semantics;
-      const at = this.#surroundings(f, $, layout, part.near, index * RECORD_SIZE);
-      emitChecks($, part.encoding, at);
-      before = new Emitter($, at, before);
-      ended = before.emit();
-    });
-    if (!ended) f.get(this.locals.ip).i32(parts.length * RECORD_SIZE).op("i32.add").set(this.locals.ip).brOuter(Target.Next);
-    return { f, layouts };
-  }
-
-  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, near: boolean, recordOffset: number): Surroundings {
-    const { ip, end, tlb, scratch } = this.locals;
-    const getIp = () => {
-      f.get(ip);
-      if (recordOffset) f.i32(recordOffset).op("i32.add");
-    };
-    const jumpToStack = () => {
-      f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
-      f.ifLikely(false, () => {
-        getIp();
-        f.set(ip).brOuter(Target.Pending);
-      });
-      f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").i32(recordOffset + RECORD_SIZE).op("i32.sub").set(end);
-      f.get(scratch).set(ip).brOuter(Target.Taken);
-    };
-    return {
-      f,
-      library: this.library,
-      layout,
-      ip,
-      recordOffset,
-      local: (type) => this.#pool.take(type),
-      tlb: () => void f.get(tlb),
-      beforeCall: (time) => {
-        f.i32(0);
-        getIp();
-        f.memory("i32.store", CPU.IP);
-        if (time) f.i32(0).get(end).memory("i32.store", CPU.END);
-      },
-      fault: () => {
-        if (recordOffset) {
-          getIp();
-          f.set(ip);
-        }
-        f.brOuter(Target.Pending);
-      },
-      branch: (offset) => {
-        if (near) {
-          // What is left of the budget shrinks by this instruction; both ends move by the distance.
-          const distance = layout.place($.lsl(offset, 2));
-          f.get(ip).memory("i32.load", recordOffset + distance.offset).set(scratch);
-          f.get(end).get(scratch).op("i32.add").i32(RECORD_SIZE).op("i32.sub").set(end);
-          getIp();
-          f.get(scratch).op("i32.add").set(ip).brOuter(Target.Taken);
-        } else {
-          const bytes = layout.place(offset);
-          f.i32(0).memory("i64.load", CPU.PC_DELTA);
-          getIp();
-          f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-          f.get(ip).memory("i64.load32_s", recordOffset + bytes.offset).op("i64.add");
-          jumpToStack();
-        }
-      },
-      branchTo: (address) => {
-        address();
-        jumpToStack();
-      },
-    };
-  }
+/** The handlers of all encodings, by index. */
+export function makeHandlers({ variants }: ArmTable, library: Callees, functions: OutlinedFunctions): Handler[] {
+  // Its code goes nowhere: what it says of operands is wanted.
+  const emitter = new ArmEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
+  return encodings.map((encoding, index) =>
+    variants[index].length ? new HotHandler(encoding, variants[index], emitter, functions) : new ColdHandler(encoding, functions)
+  );
 }

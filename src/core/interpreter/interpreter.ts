@@ -13,12 +13,14 @@ import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../cpu-record.ts";
 import { callee } from "../functions.ts";
 import { ExitReason } from "../interface.ts";
 import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../layout.ts";
-import type { Library } from "../library.ts";
+import type { Callees, Library } from "../library.ts";
 import { STRAIGHT_LINE } from "../record-functions.ts";
 import type { Label, ValueType } from "../wasm/module.ts";
-import { Arm } from "./arms.ts";
-import { FusedArms } from "./fusion.ts";
-import { HandlerSet, Target } from "./handlers.ts";
+import { ArmEmitter, Target } from "./arm-emitter.ts";
+import { ArmSet } from "./arm-set.ts";
+import { Arm, type ArmTable } from "./arms.ts";
+import { FusedArms, fusePairs } from "./fusion.ts";
+import { makeHandlers } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 import type { Handler } from "./variants.ts";
@@ -41,7 +43,7 @@ export const TABLE_NAME = "outlined";
 /** Functions that there is room for in it. */
 export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
-/** What the decoder fills records for. */
+/** How the decoder fills records. */
 export interface Dispatch {
   /** By index of the encoding. */
   readonly handlers: readonly Handler[];
@@ -49,15 +51,19 @@ export interface Dispatch {
   readonly fused: FusedArms;
 }
 
-/** Defines `execute` (budget -> what is left of it, in instructions) and answers with what the decoder fills records for. */
-export function defineInterpreter(library: Library, outlined: OutlinedFunctions, decode: number): Dispatch {
+/** How the decoder fills records for an `execute` with these arms. */
+export function makeDispatch(arms: ArmTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
+  return { handlers: makeHandlers(arms, library, outlined), fused: new FusedArms(arms.fused) };
+}
+
+/** Defines `execute` (budget -> what is left of it, in instructions) and answers with its arms. */
+export function defineInterpreter(library: Library, decode: number): ArmTable {
   const f = library.define("execute", ["i32"], ["i32"]);
   /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
   const remaining = 0;
   const address = f.local("i64");
-  const ip = f.local("i32"), end = f.local("i32"), tlb = f.local("i32"), scratch = f.local("i32");
-  const set = new HandlerSet(library, outlined, f, { ip, end, tlb, scratch });
-  const fused = new FusedArms(set);
+  const emitter = new ArmEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
+  const set = new ArmSet(emitter), fused = fusePairs(set);
   if (Arm.FirstInstruction + set.arms.length > MAXIMUM_ARMS) throw new Error("more arms than there is room for");
   library.module.table(TABLE_SIZE, TABLE_NAME);
 
@@ -203,5 +209,5 @@ export function defineInterpreter(library: Library, outlined: OutlinedFunctions,
     }
   }
 
-  return { handlers: set.handlers, fused };
+  return { variants: set.variants, fused };
 }

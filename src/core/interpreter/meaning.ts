@@ -13,6 +13,11 @@ export function statementsOf(list: readonly Statement[]): Statement[] {
   return list.flatMap((s) => s.kind === "if" ? [s, ...statementsOf(s.then), ...statementsOf(s.otherwise)] : [s]);
 }
 
+/** The direct branch among the statements of an instruction. */
+export function directBranch($: Builder): Statement & { kind: "branch" } | undefined {
+  return statementsOf($.statements).find((s) => s.kind === "branch");
+}
+
 /** True when the instruction uses the vector registers or the floating-point control registers. */
 export function usesFloatingPoint($: Builder): boolean {
   const inNode = (node: Node): boolean => {

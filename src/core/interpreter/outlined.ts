@@ -6,7 +6,7 @@
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { CPU, Pending } from "../cpu-record.ts";
-import type { Callees, Library } from "../library.ts";
+import type { Callees } from "../library.ts";
 import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from "../wasm/module.ts";
 import { Arm } from "./arms.ts";
 import { emitChecks } from "./checks.ts";
@@ -26,7 +26,7 @@ export interface Link {
 export class ImportedFunctions implements Callees {
   readonly #imported = new Map<string, FunctionBuilder>();
 
-  constructor(readonly library: Library, readonly module: WasmModule) {}
+  constructor(readonly library: Callees, readonly module: WasmModule) {}
 
   named(name: string): FunctionBuilder {
     let f = this.#imported.get(name);
@@ -51,7 +51,7 @@ export class OutlinedFunctions {
   /** Encodings with equal code share a function. */
   readonly #indices = new Map<string, number>();
 
-  constructor(readonly library: Library, readonly memory: ImportedMemory) {}
+  constructor(readonly library: Callees, readonly memory: ImportedMemory) {}
 
   /** The module of the function that belongs into this place of a core's table. */
   module(index: number): WebAssembly.Module {

@@ -6,9 +6,9 @@ import { dirname } from "node:path";
 import { encodePlain } from "../../machine/plain.ts";
 import { cacheFolder } from "../cache.ts";
 import { bare, type SessionPlan } from "../plan.ts";
+import { programDigest } from "../program-identity.ts";
 import type { System } from "../system.ts";
 import { writeSnapshot } from "./file.ts";
-import { programIdentity } from "./program-identity.ts";
 import { snapshotOf } from "./save.ts";
 
 /** What a console shows last when somebody may type: a shell's prompt, or a login's. */
@@ -22,9 +22,9 @@ const TAIL = 64;
 const NOW = 60;
 
 /** Where the snapshot of a plan's first prompt belongs. */
-export async function instantPath(plan: SessionPlan): Promise<string> {
+export function instantPath(plan: SessionPlan): string {
   const wanted = withoutNow({ ...bare(plan), inject: plan.inject });
-  const hash = createHash("sha256").update(await programIdentity()).update(encodePlain(wanted));
+  const hash = createHash("sha256").update(programDigest()).update(encodePlain(wanted));
   return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
 }
 

@@ -1,0 +1,152 @@
+// The code of arms: what the interpreter loop executes for an instruction, or for several in a straight line, and where their operands stand
+// in the records. spec/core-interpreter.md sections 2 and 3.
+
+import type { Builder } from "../../isa/builder.ts";
+import type { Encoding } from "../../isa/table.ts";
+import { CPU } from "../cpu-record.ts";
+import type { Callees } from "../library.ts";
+import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
+import { emitChecks } from "./checks.ts";
+import { Emitter, type Surroundings } from "./emitter.ts";
+import { OperandLayout, RECORD_SIZE } from "./operands.ts";
+import type { Fixed } from "./variants.ts";
+
+/** Labels of the interpreter loop that arms branch to. */
+export const Target = {
+  /** The next record is at `ip`. */
+  Next: "next",
+  /** A branch was taken: `ip` and `end` are new, the budget is to be checked. */
+  Taken: "taken",
+  /** `CPU.PENDING` is set; `ip` is the instruction that did it. */
+  Pending: "pending",
+} as const;
+
+/** Locals of the interpreter loop that arms use. */
+export interface LoopLocals {
+  /** Address of the record in execution. i32. */
+  readonly ip: number;
+  /** See `CPU.END`. i32. */
+  readonly end: number;
+  /** `CPU.TLB`. i32. */
+  readonly tlb: number;
+  /** Free for any use inside an arm. i32. */
+  readonly scratch: number;
+}
+
+/** An instruction as an arm, or as half of one, executes it. */
+export interface Part {
+  readonly encoding: Encoding;
+  readonly fixed: Fixed;
+  readonly semantics: Builder;
+  /** For direct branches: the target is in the same page. */
+  readonly near: boolean;
+}
+
+/** Locals that the arms take turns in using. */
+class LocalPool {
+  readonly #locals = new Map<ValueType, { all: number[]; used: number }>();
+
+  constructor(readonly f: FunctionBuilder) {}
+
+  take(type: ValueType): number {
+    let pool = this.#locals.get(type);
+    if (!pool) this.#locals.set(type, pool = { all: [], used: 0 });
+    if (pool.used === pool.all.length) pool.all.push(this.f.local(type));
+    return pool.all[pool.used++];
+  }
+
+  releaseAll(): void {
+    for (const pool of this.#locals.values()) pool.used = 0;
+  }
+}
+
+/** Emits arms into fragments for one function with the interpreter loop. */
+export class ArmEmitter {
+  readonly locals: LoopLocals;
+  readonly #pool: LocalPool;
+
+  /** @param loop the function; it gets the locals that arms use. */
+  constructor(readonly library: Callees, loop: FunctionBuilder) {
+    this.locals = { ip: loop.local("i32"), end: loop.local("i32"), tlb: loop.local("i32"), scratch: loop.local("i32") };
+    this.#pool = new LocalPool(loop);
+  }
+
+  /** The code of an arm for one instruction, or for several in a straight line. */
+  emit(parts: readonly Part[]): { f: FunctionBuilder; layouts: OperandLayout[] } {
+    const f = new FunctionBuilder(-1, parts.map(({ encoding }) => encoding.instruction.name).join(" + "), [], []);
+    const layouts: OperandLayout[] = [];
+    this.#pool.releaseAll();
+    let before: Emitter | undefined, ended = false;
+    parts.forEach((part, index) => {
+      const layout = new OperandLayout(part.encoding.instruction.name);
+      layouts.push(layout);
+      const $ = part.semantics;
+      const at = this.#surroundings(f, $, layout, part.near, index * RECORD_SIZE);
+      emitChecks($, part.encoding, at);
+      before = new Emitter($, at, before);
+      ended = before.emit();
+    });
+    if (!ended) f.get(this.locals.ip).i32(parts.length * RECORD_SIZE).op("i32.add").set(this.locals.ip).brOuter(Target.Next);
+    return { f, layouts };
+  }
+
+  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, near: boolean, recordOffset: number): Surroundings {
+    const { ip, end, tlb, scratch } = this.locals;
+    const getIp = () => {
+      f.get(ip);
+      if (recordOffset) f.i32(recordOffset).op("i32.add");
+    };
+    const jumpToStack = () => {
+      f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
+      f.ifLikely(false, () => {
+        getIp();
+        f.set(ip).brOuter(Target.Pending);
+      });
+      f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").i32(recordOffset + RECORD_SIZE).op("i32.sub").set(end);
+      f.get(scratch).set(ip).brOuter(Target.Taken);
+    };
+    return {
+      f,
+      library: this.library,
+      layout,
+      ip,
+      recordOffset,
+      local: (type) => this.#pool.take(type),
+      tlb: () => void f.get(tlb),
+      beforeCall: (time) => {
+        f.i32(0);
+        getIp();
+        f.memory("i32.store", CPU.IP);
+        if (time) f.i32(0).get(end).memory("i32.store", CPU.END);
+      },
+      fault: () => {
+        if (recordOffset) {
+          getIp();
+          f.set(ip);
+        }
+        f.brOuter(Target.Pending);
+      },
+      branch: (offset) => {
+        if (near) {
+          // What is left of the budget shrinks by this instruction; both ends move by the distance.
+          const distance = layout.place($.lsl(offset, 2));
+          f.get(ip).memory("i32.load", recordOffset + distance.offset).set(scratch);
+          f.get(end).get(scratch).op("i32.add").i32(RECORD_SIZE).op("i32.sub").set(end);
+          getIp();
+          f.get(scratch).op("i32.add").set(ip).brOuter(Target.Taken);
+        } else {
+          const bytes = layout.place(offset);
+          f.i32(0).memory("i64.load", CPU.PC_DELTA);
+          getIp();
+          f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
+          f.get(ip).memory("i64.load32_s", recordOffset + bytes.offset).op("i64.add");
+          jumpToStack();
+        }
+      },
+      branchTo: (address) => {
+        address();
+        jumpToStack();
+      },
+    };
+  }
+}
