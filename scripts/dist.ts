@@ -1,17 +1,18 @@
-// `deno task dist`: el2 as one file, for machines that have no Deno, and as a bundle for those that do.
+// `deno task dist [FOLDER]`: el2 as one file, for machines that have no Deno, and as a bundle for those that do. Without a folder, in dist/:
 //
-//   dist/el2.js                     the bundle: deno run -A el2.js
-//   dist/el2-VERSION-TARGET         one executable file
-//   dist/SHA256SUMS
+//   el2.js                     the bundle: deno run -A el2.js
+//   el2-VERSION-TARGET         one executable file
+//   SHA256SUMS
 //
 // The executable comes from `deno compile` where its runtime is at hand (DENORT_BIN names it, or Deno's cache holds it); otherwise it is a
-// shell script with the deno binary and the bundle behind it, which unpacks itself once into the user's cache folder. What was in dist/ stays
-// until all of it is there.
+// shell script with the deno binary and the bundle behind it, which unpacks itself once into the user's cache folder. What was in the folder
+// stays until all of it is there.
 
+import { resolve } from "node:path";
 import { VERSION } from "../src/workstation/version.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const DIST = `${ROOT}dist`;
+const DIST = resolve(Deno.args[0] ?? `${ROOT}dist`);
 const TARGET = Deno.build.target;
 const PROGRAM_NAME = `el2-${VERSION}-${TARGET}`;
 const FRESH = await Deno.makeTempDir({ prefix: "el2-dist-" });

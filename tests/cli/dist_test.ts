@@ -1,5 +1,6 @@
 // The one-file program: what `deno task dist` writes runs without Deno on the PATH, from a folder with hostile configuration.
 
+import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { VERSION } from "../../src/workstation/version.ts";
 
@@ -12,6 +13,110 @@ async function run(program: string, args: readonly string[], env: Record<string,
   const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: decode(stdout), stderr: decode(stderr) };
 }
+
+const dist = (folder: string, denort: string) =>
+  run(Deno.execPath(), ["task", "-q", "dist", folder], { ...Deno.env.toObject(), DENORT_BIN: denort }, ROOT);
+
+Deno.test("deno compile is run with what DENORT_BIN names; what is no runtime is refused by name, and what was there stays", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-dist-test-" });
+  try {
+    const [denort, script] = [`${folder}/denort`, `${folder}/script`];
+    await Deno.writeFile(denort, printer(`${VERSION}\n`), { mode: 0o755 });
+    const compiled = await dist(`${folder}/out`, denort);
+    assert.equal(compiled.code, 0, compiled.stderr);
+    assert.ok(compiled.stdout.trim().endsWith(`: by deno compile with DENORT_BIN=${denort}`), compiled.stdout);
+    // The runtime is in front, and the whole program is behind it.
+    const program = await Deno.readFile(`${folder}/out/el2-${VERSION}-${Deno.build.target}`);
+    const runtime = await Deno.readFile(denort);
+    assert.deepEqual(program.subarray(runtime.length - VERSION.length - 1, runtime.length), runtime.subarray(-VERSION.length - 1));
+    const bundle = await Deno.readFile(`${folder}/out/el2.js`);
+    assert.ok(Buffer.from(program.buffer).includes(Buffer.from(bundle.slice(bundle.length >> 1, (bundle.length >> 1) + 4096))));
+    const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
+
+    // Another program, the whole deno, a file that is no program, one that answers for another el2, and none.
+    await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
+    await Deno.writeFile(`${folder}/other`, printer("0.0.0\n"), { mode: 0o755 });
+    for (const wrong of ["/bin/true", Deno.execPath(), script, `${folder}/other`, `${folder}/none`]) {
+      const refused = await dist(`${folder}/out`, wrong);
+      assert.equal(refused.code, 1, wrong);
+      assert.match(refused.stderr, new RegExp(`^dist: .*DENORT_BIN=${wrong}.* denort ${Deno.version.deno}`, "m"));
+      assert.doesNotMatch(refused.stderr, /\bat .*\.ts:\d+/, "no stack trace");
+      assert.equal(await Deno.readTextFile(`${folder}/out/SHA256SUMS`), written);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+/** An ELF program of this machine that prints a text and ends: what stands for denort, which no package has. */
+function printer(text: string): Uint8Array<ArrayBuffer> {
+  const words = new TextEncoder().encode(text), size = words.length;
+  const [machine, code] = Deno.build.arch === "x86_64"
+    // mov eax, 1; mov edi, 1; lea rsi, [rip + 16]; mov edx, size; syscall; mov eax, 60; xor edi, edi; syscall
+    ? [62, [
+      0xb8,
+      1,
+      0,
+      0,
+      0,
+      0xbf,
+      1,
+      0,
+      0,
+      0,
+      0x48,
+      0x8d,
+      0x35,
+      16,
+      0,
+      0,
+      0,
+      0xba,
+      size,
+      0,
+      0,
+      0,
+      0x0f,
+      5,
+      0xb8,
+      60,
+      0,
+      0,
+      0,
+      0x31,
+      0xff,
+      0x0f,
+      5,
+    ]]
+    // mov x0, 1; adr x1, . + 28; mov x2, size; mov x8, 64; svc 0; mov x0, 0; mov x8, 93; svc 0
+    : [
+      183,
+      [0xd2800020, 0x100000e1, 0xd2800002 | size << 5, 0xd2800808, 0xd4000001, 0xd2800000, 0xd2800ba8, 0xd4000001].flatMap(littleEndian),
+    ];
+  const entry = 64 + 56, base = 0x400000n, bytes = new Uint8Array(entry + code.length + size), view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // 64 bits, little-endian
+  const half = (at: number, value: number) => view.setUint16(at, value, true);
+  const double = (at: number, value: bigint) => view.setBigUint64(at, value, true);
+  half(16, 2); // ET_EXEC
+  half(18, machine);
+  view.setUint32(20, 1, true);
+  double(24, base + BigInt(entry));
+  double(32, 64n); // where the program header is
+  half(52, 64);
+  half(54, 56);
+  half(56, 1);
+  half(58, 64);
+  view.setUint32(64, 1, true); // PT_LOAD, to be read and executed
+  view.setUint32(68, 5, true);
+  for (const at of [80, 88]) double(at, base);
+  for (const at of [96, 104]) double(at, BigInt(bytes.length));
+  double(112, 0x1000n);
+  bytes.set(code, entry);
+  bytes.set(words, entry + code.length);
+  return bytes;
+}
+
+const littleEndian = (word: number) => [word & 0xff, word >>> 8 & 0xff, word >>> 16 & 0xff, word >>> 24];
 
 if (LONG) {
   Deno.test("the one-file program unpacks once, runs the demo from a hostile folder, and names a way out where it cannot write", async () => {
@@ -40,16 +145,6 @@ if (LONG) {
       await Deno.mkdir(`${kept}/mine`, { recursive: true });
       assert.equal((await run(program, ["--version"], { EL2_RUNTIME: kept, PATH: env.PATH })).code, 0);
       assert.ok((await Deno.stat(`${kept}/mine`)).isDirectory, "a folder that is not el2's stays");
-
-      // What is no runtime is named, and what was there stays.
-      for (const denort of ["/bin/true", Deno.execPath(), `${home}/none`]) {
-        const before = await Deno.readTextFile(`${ROOT}dist/SHA256SUMS`);
-        const refused = await run(Deno.execPath(), ["task", "-q", "dist"], { ...Deno.env.toObject(), DENORT_BIN: denort }, ROOT);
-        assert.equal(refused.code, 1, denort);
-        assert.match(refused.stderr, new RegExp(`^dist: .*DENORT_BIN=${denort}.* denort ${Deno.version.deno}`, "m"));
-        assert.doesNotMatch(refused.stderr, /\bat .*\.ts:\d+/, "no stack trace");
-        assert.equal(await Deno.readTextFile(`${ROOT}dist/SHA256SUMS`), before);
-      }
 
       const sums = await run("sha256sum", ["-c", "SHA256SUMS"], env, `${ROOT}dist`);
       assert.equal(sums.code, 0, sums.stdout + sums.stderr);
