@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { BOOT_CONTEXT, FN_IRQFD_ARG, FunctionType, GH, GH_V6 } from "../../src/abi/ioctl/gunyah.ts";
+import { RmError } from "../../src/abi/rpc/errors.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { BASE, Client } from "./client.ts";
 import { FakeHost } from "./fake-host.ts";
@@ -108,6 +109,35 @@ Deno.test("v6 deletes the region of the label that it is asked for, and takes ba
   const reclaimed = fake.platform.requests.filter(({ name }) => name === "MEM_RECLAIM").map(({ value }) => value.handle);
   assert.deepEqual(reclaimed, [handles.find(([label]) => label === 1)![1]]);
   assert.deepEqual(fake.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0].regions.map(({ label }) => label)), [2, 0]);
+});
+
+Deno.test("a region whose last entries are refused is taken back before the ioctl fails: its pages are free again, or never given to anybody", () => {
+  for (const [device, keeps] of [["v6", false], ["v6", true], ["v9", false]] as const) {
+    const fake = new FakeHost(device);
+    const vmm = new Client(fake);
+    const pages = 600, size = pages * 4096;
+    const [memory, other] = [vmm.memory(size), vmm.memory(size)];
+    for (let page = 0; page < pages; page++) for (const at of [memory, other]) vmm.write(at + page * 4096, [1]);
+    const vm = vmm.ioctl(vmm.open(), device === "v6" ? GH_V6.CREATE_VM : GH.CREATE_VM);
+    const region = { memory_size: BigInt(size), userspace_addr: BigInt(memory) };
+    const set = (request = device === "v6" ? GH_V6.SET_USER_MEM_REGION : GH.SET_USER_MEM_REGION) => vmm.region(vm, region, request);
+    fake.platform.refusals.set("MEM_APPEND", RmError.NOMEM);
+    if (keeps) fake.platform.refusals.set("MEM_RECLAIM", RmError.MEM_INUSE);
+    if (device === "v6") vmm.refused(set(), "EINVAL", /refused MEM_APPEND/);
+    else {
+      assert.equal(set(), 0);
+      vmm.setDevicetree(vm, BASE, 0x1000);
+      vmm.refused(vmm.ioctl(vm, GH.START), "EINVAL", /refused MEM_APPEND/);
+    }
+    const sent = () => fake.platform.requests.filter(({ name }) => name.startsWith("MEM_"));
+    const [given, appended, taken] = sent();
+    assert.deepEqual([given.name, appended.name, taken.name], ["MEM_SHARE", "MEM_APPEND", "MEM_RECLAIM"]);
+    assert.equal(taken.value.handle, appended.value.handle);
+    const regions = fake.visit(({ gunyah }) => Object.values(gunyah.state.vms)[0].regions.map(({ handle }) => handle));
+    assert.deepEqual(regions, device === "v6" ? [] : [undefined]);
+    vmm.exit();
+    assert.equal(sent().length, 3, "no parcel is left");
+  }
 });
 
 Deno.test("a region whose memory the resource manager keeps is not deleted: v6 and v9 answer EINVAL, and it stays", () => {

@@ -92,10 +92,9 @@ export class GunyahDriver implements EngineFront {
     if (kind === "create") this.#engine.release(vm);
     else if (vm.signed !== undefined && (kind === "load" || kind === "start")) this.#vendor.ended(vm, kind, result);
     else if (kind === "delete" && result === 0 || kind === "region" && result < 0) {
-      this.#dropRegion(
-        vm,
-        vm.regions.find((region) => region.label === label)!,
-      );
+      // There is none where the resource manager keeps what is asked back of it.
+      const region = vm.regions.find((region) => region.label === label);
+      if (region !== undefined) this.#dropRegion(vm, region);
     }
     return result;
   }

@@ -32,7 +32,7 @@ import { bindingOf, isPaged, pinRange } from "./bindings.ts";
 import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
 import { givePages, takePages } from "./paging.ts";
 import { hypercallErrno, rmErrno } from "./rm-errors.ts";
-import type { Binding, RangeParcel, Region, Resource, Sequence, Vm } from "./state.ts";
+import type { Binding, RangeParcel, Region, Resource, Sequence, SequenceFailure, Vm } from "./state.ts";
 
 /** Entries of a memory list in one request. */
 const ENTRIES_MAX = 512;
@@ -60,7 +60,7 @@ export interface SequenceEvents {
 }
 
 /** How a step went: it is over, it waits, or the sequence fails. */
-type StepResult = "next" | "wait" | { readonly errno: number; readonly rule: BrokenRule };
+type StepResult = "next" | "wait" | SequenceFailure;
 
 /** The rights of a region's flags as the resource manager writes them. */
 function rightsOf(flags: number): number {
@@ -475,10 +475,19 @@ export class Sequences {
 
   #regionSent(vm: Vm, sequence: Sequence, payload: Uint8Array): StepResult {
     const region = vm.regions[sequence.item];
+    if (sequence.failure !== undefined) {
+      takenBack(vm, region, payload);
+      return sequence.failure;
+    }
     const result = region.handle === undefined
       ? this.#read(vm, region.lent ? MEM_LEND : MEM_SHARE, payload, ({ handle }) => region.handle = handle)
       : this.#read(vm, MEM_APPEND, payload);
-    if (result !== "next") return result;
+    if (result !== "next") {
+      if (region.handle === undefined || result === "wait") return result;
+      // Linux takes back at once what the parcel has already: v6 has forgotten the region when its ioctl ends.
+      sequence.failure = result;
+      return this.#send(vm, MEM_RECLAIM, { handle: region.handle, flags: 0 });
+    }
     sequence.sent += ENTRIES_MAX;
     if (sequence.sent >= region.pinned.ranges.length) {
       sequence.sent = 0;
@@ -491,13 +500,10 @@ export class Sequences {
 
   #reclaimed(vm: Vm, payload: Uint8Array): StepResult {
     const parcel = nextParcel(vm, vm.sequence!)!;
-    const decoded = decodeReply(MEM_RECLAIM, payload);
     // A delete that is refused leaves the region as it is.
     const refused = vm.sequence!.kind === "delete" ? this.#read(vm, MEM_RECLAIM, payload) : "next";
     if (refused !== "next") return refused;
-    parcel.handle = undefined;
-    // What the resource manager keeps, the process never gets back.
-    if (!decoded.ok || decoded.value.error !== RmError.OK) forget(vm, parcel);
+    takenBack(vm, parcel, payload);
     return this.#step(vm, vm.sequence!, "reclaim");
   }
 
@@ -553,6 +559,13 @@ function without(range: PageRange, others: readonly PageRange[]): PageRange[] {
 function nextParcel(vm: Vm, { kind, label }: Sequence): Region | RangeParcel | undefined {
   if (kind === "delete") return vm.regions.find((region) => region.label === label && region.handle !== undefined);
   return [...vm.regions, vm.configParcel, vm.firmwareParcel].find((parcel) => parcel?.handle !== undefined);
+}
+
+/** The reply to MEM_RECLAIM: what the resource manager keeps, the process never gets back. */
+function takenBack(vm: Vm, parcel: Region | RangeParcel, payload: Uint8Array): void {
+  parcel.handle = undefined;
+  const decoded = decodeReply(MEM_RECLAIM, payload);
+  if (!decoded.ok || decoded.value.error !== RmError.OK) forget(vm, parcel);
 }
 
 function forget(vm: Vm, parcel: Region | RangeParcel): void {

@@ -1,6 +1,7 @@
 // What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between two events (spec/vm-manager.md §5 to §11).
 
 import type { EngineName, StartStep, TeardownStep } from "../../abi/ioctl/personas.ts";
+import type { BrokenRule } from "../../abi/trace.ts";
 import type { Pinned } from "../kernel/memory.ts";
 
 /** Life of a VM in the driver. `none` until START or, in v6 and v9, CREATE_VM; `gone` once nothing refers to it. */
@@ -170,8 +171,16 @@ export interface Sequence {
   sent: number;
   /** The step has sent its request, waits for a notification, or for the host to let the VM start. */
   waits: "reply" | "notification" | "gate" | undefined;
+  /** Why it fails, while what it has given is taken back first. */
+  failure?: SequenceFailure;
   /** The ioctl that waits for the end. */
   task: number | undefined;
+}
+
+/** A positive errno, and the rule. */
+export interface SequenceFailure {
+  readonly errno: number;
+  readonly rule: BrokenRule;
 }
 
 /** A VM. */
