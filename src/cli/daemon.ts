@@ -156,8 +156,9 @@ async function serveSession(entry: URL, name: string, what: string, plan: Sessio
   }
   machine.send({ kind: "start", plan: { ...plan, history: true } });
   const code = await ended.promise;
-  server.close();
+  // `down` waits until the socket is gone: by then the recording is whole.
   await hub.endInOrder();
+  server.close();
   return code;
 }
 

@@ -78,12 +78,16 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
     ? undefined
     : setTimeout(() => leave(ExitCode.TimedOut, `timeout: ${options.timeout! / 1000} s of wall time passed`), options.timeout);
   let interrupted = false;
-  const interrupt = () => {
+  const interrupt = (by: string) => {
     if (interrupted) Deno.exit(ExitCode.Interrupted);
     interrupted = true;
-    leave(ExitCode.Interrupted, "interrupted");
+    leave(ExitCode.Interrupted, by);
   };
-  Deno.addSignalListener("SIGINT", interrupt);
+  const signals = endingSignals().map((signal) => {
+    const call = () => interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`);
+    Deno.addSignalListener(signal, call);
+    return { signal, call };
+  });
   const raw = options.stdio && options.interactive;
   if (raw) Deno.stdin.setRaw(true);
   if (options.stdio) {
@@ -101,13 +105,19 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
     clearTimeout(timer);
     clearTimeout(late);
     if (raw) Deno.stdin.setRaw(false);
-    Deno.removeSignalListener("SIGINT", interrupt);
+    for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
     client.close();
   }
 }
 
 const DEFAULT_PREFIX = "ctrl-]";
 const LEAVE = "d".charCodeAt(0);
+
+/** Signals that end a run in order. What hangs up is a terminal: a run that has none may have been started to go on without (nohup). */
+function endingSignals(): readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] {
+  const terminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
+  return terminal ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"];
+}
 
 /** What a terminal sends for `ctrl-X`. */
 function controlByte(key: string): number {

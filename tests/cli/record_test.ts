@@ -178,7 +178,7 @@ Deno.test("a session of a configuration that says record is recorded with the pl
     assert.equal(replayed.code, 0, replayed.stderr);
   }));
 
-Deno.test("a run that a person ends is recorded whole: ctrl-C, and --timeout", () =>
+Deno.test("a run that a person ends is recorded whole: ctrl-C, kill, --timeout", () =>
   inFolder(async (folder) => {
     const file = `${folder}/ended.rec`;
     const verified = async () => {
@@ -186,16 +186,58 @@ Deno.test("a run that a person ends is recorded whole: ctrl-C, and --timeout", (
       assert.equal(code, 0, stderr);
       await Deno.remove(file);
     };
-    const [program, ...args] = el2Command("run", DEMO, "--record", file);
-    const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "null" }).spawn();
-    const reader = child.stdout.getReader();
-    for (let text = ""; !text.includes("tick 1");) text += new TextDecoder().decode((await reader.read()).value);
-    child.kill("SIGINT");
-    while (!(await reader.read()).done);
-    assert.equal((await child.status).code, 130);
-    await verified();
+    for (const [signal, message] of [["SIGINT", "interrupted"], ["SIGTERM", "ended by SIGTERM"]] as const) {
+      const [program, ...args] = el2Command("run", DEMO, "--record", file);
+      await using child = new ConsoleProgram([program, ...args]);
+      await child.expect(/tick 1/, SECONDS);
+      child.kill(signal);
+      const { code, stderr } = await child.end();
+      assert.equal(code, 130);
+      assert.equal(stderr.trim(), `el2: ${message}`);
+      await verified();
+    }
     assert.equal((await el2("run", DEMO, "--record", file, "--timeout", "2s")).code, 4);
     await verified();
+  }));
+
+Deno.test("a session in the background is recorded whole whatever ends it, wherever it stands; a terminal that goes away does not", () =>
+  inFolder(async (folder) => {
+    const config = `${folder}/c.toml`, file = `${folder}/c.rec`;
+    await Deno.copyFile(new URL("../../assets/guests/hello.bin", import.meta.url), `${folder}/hello.bin`);
+    await Deno.writeTextFile(config, 'el2 = 1\n[machine]\nrecord = "c.rec"\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n');
+    const env = { XDG_RUNTIME_DIR: folder };
+    const ask = async (...args: string[]) => {
+      const [program, ...rest] = el2Command(...args);
+      const { code, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
+      return { code, stderr: new TextDecoder().decode(stderr) };
+    };
+    const session = async (...args: string[]) => {
+      const { code, stderr } = await ask(...args);
+      assert.equal(code, 0, stderr);
+    };
+    const cases: readonly { readonly prepare: readonly string[]; readonly signal?: "SIGTERM" }[] = [
+      { prepare: ["vm", "ls"], signal: "SIGTERM" },
+      { prepare: ["back", "--by", "2000"] },
+      { prepare: ["vcpu", "step", "a/0"] },
+    ];
+    for (const { prepare, signal } of cases) {
+      const [program, ...args] = el2Command("serve", config, "--name", "r");
+      const server = new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "null", env }).spawn();
+      const limit = performance.now() + SECONDS * 1000;
+      while ((await ask("vm", "show", "a")).code !== 0) assert.ok(performance.now() < limit, "the session has no VM");
+      await session(...prepare);
+      server.kill("SIGHUP");
+      await session("vm", "ls");
+      if (signal) {
+        server.kill(signal);
+        await server.status;
+      } else await session("down", "r");
+      // What `down` has ended is whole, though its process may be there for a moment more.
+      const replayed = await el2("replay", file, "--verify");
+      assert.equal(replayed.code, 0, `${prepare.join(" ")}: ${replayed.stderr}`);
+      assert.equal((await server.status).code, signal ? 130 : 0);
+      await Deno.remove(file);
+    }
   }));
 
 Deno.test("a run with a disk that is written to, or with gdb, is not recorded, by name", () =>

@@ -63,6 +63,11 @@ export class ConsoleProgram {
     return Number(/(\d+) kB/.exec(new TextDecoder().decode(stdout))?.[1]) / 1024;
   }
 
+  /** Sends it a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
   /** Waits for the program's end: its exit code and what it wrote to stderr. */
   async end(): Promise<{ code: number; stderr: string }> {
     const { code } = await this.#child.status;

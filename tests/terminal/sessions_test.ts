@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
 import { TmuxTerminal } from "./tmux.ts";
 
+const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;
+
 /** The command line for a shell, with a runtime folder of its own. */
 function shell(folder: string, ...args: string[]): string {
   return `XDG_RUNTIME_DIR=${folder} XDG_STATE_HOME=${folder}/state LANG=C.UTF-8 ${el2Command(...args).map((one) => `'${one}'`).join(" ")}`;
@@ -117,6 +119,26 @@ Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the
     await terminal.until(/editor \+6/);
     await terminal.keys("Enter");
     await terminal.until(/VMs[\s\S]*hello/);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a run without a screen ends in order when its terminal goes away: its recording is whole", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    const file = `${folder}/demo.rec`;
+    {
+      await using terminal = await TmuxTerminal.start(`exec env ${shell(folder, "run", DEMO, "--headless", "--record", file)}`, 100, 30);
+      await terminal.until(/hello\| tick 1/);
+    }
+    const limit = performance.now() + 60_000;
+    const whole = async () => (await Deno.readTextFile(file)).includes('{"sha256"');
+    while (!await whole()) {
+      assert.ok(performance.now() < limit, "the recording is not sealed");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    assert.equal((await run(folder, "replay", file, "--verify")).code, 0);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

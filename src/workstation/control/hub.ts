@@ -51,6 +51,7 @@ export class SessionHub {
   #paused = false;
   #past = false;
   #end: SessionEnd | undefined;
+  #ending = false;
   /** Bytes that the machine has given and nobody has confirmed to it. */
   #owed = 0;
   /** Called when the machine has ended. */
@@ -112,6 +113,7 @@ export class SessionHub {
 
   /** Has the machine end in order, which seals its recording, and waits for that; one that does not answer in time is ended all the same. */
   async endInOrder(): Promise<void> {
+    this.#ending = true;
     if (!this.#end) {
       const ended = Promise.withResolvers<void>();
       this.onEnd = () => ended.resolve();
@@ -221,6 +223,8 @@ export class SessionHub {
         break;
       case "ended":
         this.#finish(event.end);
+        // The session goes, not its machine alone: clients hear that from their connections.
+        if (this.#ending) return;
         break;
       case "failed":
         this.#finish({ code: 1, message: event.message });
