@@ -1,6 +1,7 @@
 // `el2 back`, `el2 on`: another place in the run of a session.
 
 import type { Command } from "@commander-js/extra-typings";
+import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { checkedEventFilter, parseWhole } from "./values.ts";
@@ -19,6 +20,7 @@ export function registerBack(program: Command, exit: (code: number) => void): vo
     .option("--event <filter>", "to the last event before that the filter lets through; again: to the one before that")
     .option("--at <place>", "to the last time that this instruction was about to be executed: VM:SYMBOL, VM:ADDRESS")
     .option("--now", "where the machine really is")
+    .option("--list", "go nowhere: list where the run began, its snapshots, what is shown and now")
     .addHelpText(
       "after",
       `
@@ -30,10 +32,16 @@ Examples:
   el2 back --at debian:vfs_open && el2 vcpu stack debian/0
   el2 back --now`,
     )
-    .action(async (options) => exit(await move(options, wantedPlace(options))));
+    .action(async (options) => exit(options.list ? await list(options) : await move(options, wantedPlace(options))));
   withSessionOptions(program.command("on").description("let a paused machine, or its past, go on by instructions; changes the machine"))
     .option("--by <n>", "so many instructions (default 1)", COUNT)
-    .action(async (options) => exit(await move(options, { kind: "step", by: options.by ?? 1 })));
+    .option("--event <filter>", "to the next event that the filter lets through; from now on the machine runs until it happens")
+    .action(async (options) => {
+      const { by, event } = options;
+      if (by !== undefined && event !== undefined) throw new Failure("on: --by and --event exclude each other; give one");
+      const next: Move | undefined = event === undefined ? undefined : { kind: "next-event", filter: checkedEventFilter("--event", event) };
+      exit(await move(options, next ?? { kind: "step", by: by ?? 1 }));
+    });
 }
 
 /** The place that the options name. @throws Failure where they name several, or none that can be */
@@ -48,6 +56,11 @@ function wantedPlace(options: { by?: number; to?: number; event?: string; at?: s
   const [place = { kind: "step", by: -1 }, ...others] = places.filter((one) => one !== undefined);
   if (others.length) throw new Failure("back: --by, --to, --event, --at and --now exclude each other; give one");
   return place;
+}
+
+async function list(options: { socket?: string; json?: boolean }): Promise<number> {
+  using open = await openSession(options);
+  return (await answer(open, { table: "time.ls", args: {} }, options.json ?? false)) ? ExitCode.Done : ExitCode.Failed;
 }
 
 async function move(options: { socket?: string; json?: boolean }, to: Move): Promise<number> {

@@ -206,7 +206,7 @@ async function list(json: boolean): Promise<number> {
   else {
     for (const { name, what, clients, ended, paused, started, logs } of rows) {
       const state = ended ? `ended: ${ended}` : paused ? "paused" : "runs";
-      output(`${name}  ${what}  ${state}  clients ${clients}  since ${started}  consoles in ${logs}\n`);
+      output(`${name}  ${what}  ${state}  clients ${clients}  since ${started}${logs === undefined ? "" : `  consoles in ${logs}`}\n`);
     }
   }
   return ExitCode.Done;

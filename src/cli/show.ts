@@ -9,6 +9,7 @@ import { ProcessTerminal } from "../tui/terminal.ts";
 import { forkOf } from "./start-session.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { instantly } from "./instant.ts";
+import { ownProgram } from "./own-program.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import { withPrefix } from "../tui/actions.ts";
 import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
@@ -96,6 +97,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       title: options.title,
       readOnly: options.readOnly,
       fork: forkOf(entry, name),
+      program: ownProgram(entry),
       state: await loadUiState(name),
       keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
       layout: options.ui?.layout,
@@ -137,6 +139,7 @@ export async function showRemote(session: RemoteSession, look: { ascii?: boolean
     title: info.name,
     readOnly,
     fork: forkOf(entry, info.name),
+    program: ownProgram(entry),
     logs: info.logs,
     state: await loadUiState(info.name),
     reconnect: async () => current = await connectSession(socketPath(info.name), { readOnly, follow: true }),

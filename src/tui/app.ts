@@ -6,6 +6,7 @@ import type { Screen } from "./cells.ts";
 import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
 import type { Divider } from "./divider.ts";
+import { markedLine } from "./event-filter.ts";
 import { drawFrame, type FrameState, type LostState } from "./frame.ts";
 import { LONGEST_COPY } from "./clipboard.ts";
 import type { Key } from "./keys.ts";
@@ -14,9 +15,10 @@ import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { type MenuHost, Menus } from "./menus.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
-import { HelpOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { HelpOverlay, LinesOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import type { OwnProgram } from "./own-program.ts";
 import type { Line, Pane } from "./pane.ts";
-import { plainText } from "./records.ts";
+import { comparedLines, plainText } from "./records.ts";
 import { Questions } from "./questions.ts";
 import { makeScreens, type Placed } from "./screens.ts";
 import { TablePane } from "./table-pane.ts";
@@ -78,6 +80,7 @@ export interface AppOptions {
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
   readonly fork?: Fork;
+  readonly program?: OwnProgram;
   /** Wall time in ms; the process's where nothing is said. */
   readonly clock?: () => number;
 }
@@ -159,6 +162,7 @@ export class App {
       run: (action, key) => this.#run(action, key),
       copy: (text) => this.#copy(text),
       mouse: (on) => port.mouse(on),
+      program: options.program,
       theme: (theme) => this.setTheme(theme),
     };
     this.#consoles = new ConsoleActions({
@@ -417,6 +421,8 @@ export class App {
     "machine.pause": () => this.#pause(),
     "time.on": () => this.#timeTravel({ kind: "step", by: 1 }),
     "time.back": () => this.#timeTravel({ kind: "step", by: -1 }),
+    "time.event-back": () => this.#time.event(false),
+    "time.event-on": () => this.#time.event(true),
     "time.travel": () => this.#time.show(),
     "display.freeze": () => this.#freeze(),
     "palette.show": () => this.#menus.palette(),
@@ -597,8 +603,10 @@ export class App {
       const [a, b] = pane.marked;
       if (pane.marked.length !== 2) return this.#say("mark two rows with m, then =");
       const differ = Object.keys(pane.table.columns).filter((name) => name !== "id" && plainText(a[name]) !== plainText(b[name]));
-      const text = differ.map((name) => `${name} ${plainText(a[name])} | ${plainText(b[name])}`).join("   ");
-      this.#say(`${a.id} | ${b.id}:  ${text || "equal"}`);
+      if (differ.length === 0) return this.#say(`${a.id} and ${b.id} are equal`);
+      const { width } = this.#windows;
+      const lines = differ.flatMap((name) => comparedLines(name, plainText(a[name]), plainText(b[name]), width - 1));
+      this.#overlay = new LinesOverlay(`${a.id} | ${b.id}  in what they differ`, lines);
     });
   }
 
@@ -630,7 +638,7 @@ export class App {
         pane.setFilter(text);
         this.#questions.ask(pane);
         const error = pane.filterError;
-        return error ? { text: `/${text.slice(0, error.at)}>${text.slice(error.at)}   ${error.message}`, role: "refused" } : undefined;
+        return error && markedLine("/", text, error);
       },
       accept: (text) => {
         // The rows are still those of the last good one.

@@ -2,7 +2,7 @@
 
 import { kindOf } from "./links.ts";
 import { TextOverlay } from "./overlay.ts";
-import type { Pane } from "./pane.ts";
+import type { Line, Pane } from "./pane.ts";
 import { TablePane } from "./table-pane.ts";
 import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
 import { EVENTS } from "../workstation/inspect/tables.ts";
@@ -21,7 +21,7 @@ export function filterPrompt(
     history,
     changed: (text) => {
       const error = filterError(text);
-      return error && { text: `${sign}${text.slice(0, error.at)}>${text.slice(error.at)}   ${error.message}`, role: "refused" };
+      return error && markedLine(sign, text, error);
     },
     accept: (text) => {
       const filter = text.trim();
@@ -32,13 +32,25 @@ export function filterPrompt(
   });
 }
 
-/** `at VM:PLACE`: a place of code in the place of a filter. */
-export function placeOfCode(text: string): string | undefined {
+/** A filter that is wrong, with a mark before the character. */
+export function markedLine(sign: string, text: string, { at, message }: FilterError): Line {
+  return { text: `${sign}${text.slice(0, at)}>${text.slice(at)}   ${message}`, role: "refused" };
+}
+
+/** What a text names: a place of code behind `at`, else events by a filter. */
+export function targetOf(
+  text: string,
+): { readonly kind: "place"; readonly at: string } | { readonly kind: "event"; readonly filter: string } {
+  const at = placeOfCode(text);
+  return at === undefined ? { kind: "event", filter: text } : { kind: "place", at };
+}
+
+function placeOfCode(text: string): string | undefined {
   return /^at\s+(\S+)$/.exec(text)?.[1];
 }
 
 /** What is wrong with a filter; undefined for a place of code. */
-export function filterError(text: string): FilterError | undefined {
+function filterError(text: string): FilterError | undefined {
   if (placeOfCode(text) !== undefined) return undefined;
   try {
     parseFilter(text, EVENTS);

@@ -3,11 +3,12 @@
 import type { Action, Keymap } from "./actions.ts";
 import type { ConsolePane } from "./console-pane.ts";
 import type { Key } from "./keys.ts";
-import { filterPrompt, placeOfCode, stopFilter } from "./event-filter.ts";
+import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import { placeOf, vmOf } from "./links.ts";
 import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
-import { type Choice, ConfirmOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { type Choice, ConfirmOverlay, LinesOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
 import { suiting } from "./palette.ts";
+import type { OwnProgram } from "./own-program.ts";
 import type { Line, Pane } from "./pane.ts";
 import { TablePane } from "./table-pane.ts";
 import { THEME_NAMES, type ThemeName } from "./theme.ts";
@@ -22,7 +23,7 @@ import type { StopChange } from "../workstation/stop-rules.ts";
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;
 
-/** What the menus need of the application. */
+/** What the menus need of the application. `program` is undefined where there is none. */
 export interface MenuHost {
   readonly asker: Asker;
   readonly keymap: Keymap;
@@ -43,6 +44,7 @@ export interface MenuHost {
   readonly run: (action: Action, key: Key) => void;
   readonly copy: (text: string) => void;
   readonly mouse: (on: boolean) => void;
+  readonly program: OwnProgram | undefined;
   readonly theme: (theme: ThemeName) => void;
 }
 
@@ -126,11 +128,7 @@ export class Menus {
     if (filter === "") {
       return host.say("a filter of events, such as kind=rpc refused=yes, or at debian:vfs_open; :stop off takes all rules back");
     }
-    const at = placeOfCode(filter);
-    this.#changeStops(
-      at === undefined ? { kind: "event", filter } : { kind: "place", at },
-      `the machine stops at ${filter}; p lets it go on, :stop off takes all rules back`,
-    );
+    this.#changeStops(targetOf(filter), `the machine stops at ${filter}; p lets it go on, :stop off takes all rules back`);
   }
 
   #changeStops(change: StopChange, done: string): void {
@@ -193,6 +191,21 @@ export class Menus {
     }
   }
 
+  /** What the palette makes of `diff A B`. */
+  #difference(a: string, b: string): Choice {
+    return { text: `diff ${a} ${b}`, detail: "where two runs differ first", run: () => void this.#showDifference(a, b) };
+  }
+
+  async #showDifference(a: string, b: string): Promise<void> {
+    const { host } = this;
+    if (!host.program) return host.say("nobody can run el2 diff here", "refused");
+    host.say(`comparing ${a} and ${b} ..`);
+    const { answer, complaint } = await host.program(["diff", a, b]);
+    if (answer === "") host.say(complaint.trim().split("\n").at(-1) ?? "", "refused");
+    else host.show(new LinesOverlay(`diff ${a} ${b}`, answer.trimEnd().split("\n").map((text) => ({ text }))));
+    host.changed();
+  }
+
   /** What the palette offers for a text, best first. */
   #choices(text: string): Choice[] {
     const { host } = this;
@@ -201,6 +214,8 @@ export class Menus {
       return [{ text: text.trim(), detail: "go to it", run: () => host.jump(text.trim()) }];
     }
     if (/^inject\s+\S/.test(wanted)) return [this.#injection(text.trim().replace(/^inject\s+/i, ""))];
+    const [, a, b] = /^diff\s+(\S+)\s+(\S+)$/i.exec(text.trim()) ?? [];
+    if (a !== undefined) return [this.#difference(a, b)];
     const offers: Choice[] = host.keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
       .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => host.run(action, NO_KEY) }));
     for (const on of [true, false]) {
@@ -214,6 +229,11 @@ export class Menus {
       text: "inject",
       detail: "RULE behind it: let operations go wrong, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
       run: () => host.say("inject KIND FIELD=VALUE .. -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
+    });
+    offers.push({
+      text: "diff",
+      detail: "A B behind it: where two recordings, snapshots or traces differ first",
+      run: () => host.say("diff A B compares two recordings, snapshots or traces: diff good.rec bad.rec"),
     });
     offers.push({
       text: "stop off",

@@ -79,6 +79,35 @@ function matches({ keys, name, help }: Action, wanted: string): boolean {
   return wanted === "" || keys.some((key) => key.toLowerCase() === wanted) || name.includes(wanted) || help.toLowerCase().includes(wanted);
 }
 
+/** Lines in place of the body, to scroll: what was asked for and does not fit the message row. */
+export class LinesOverlay implements Overlay {
+  readonly context = "help";
+  readonly whole = true;
+  readonly cursor = undefined;
+  readonly prompt: Line = { text: "arrows and PgUp PgDn scroll; Esc leaves", role: "dim" };
+  #top = 0;
+  #page = 1;
+
+  constructor(readonly heading: string, readonly lines: readonly Line[]) {}
+
+  key(key: Key, action: Action | undefined): boolean {
+    if (action?.name === "help.leave" || action?.name === "cancel") return false;
+    const by =
+      { Down: 1, j: 1, Up: -1, k: -1, PgDn: this.#page, Space: this.#page, PgUp: -this.#page, Home: -Infinity, End: Infinity }[key.name];
+    if (by !== undefined) this.#top += by;
+    return true;
+  }
+
+  draw(screen: Screen, area: Rectangle, look: Look): void {
+    screen.text(area.x, area.y, fit(`== ${this.heading}`, area.width), look.style("focusedHeading"));
+    this.#page = area.height - 1;
+    this.#top = Math.max(Math.min(this.#top, this.lines.length - this.#page), 0);
+    this.lines.slice(this.#top, this.#top + this.#page).forEach(({ text, role = "text" }, row) => {
+      screen.text(area.x + 1, area.y + 1 + row, fit(text, area.width - 1), look.style(role));
+    });
+  }
+}
+
 /** A line of a menu. */
 export interface MenuItem {
   /** The letter that does it at once. */

@@ -4,6 +4,9 @@ import type { Line } from "./pane.ts";
 import { askedByText, cellText, timeText } from "../workstation/inspect/format.ts";
 import type { Json, Row, Table } from "../workstation/inspect/table.ts";
 
+/** Columns of the names of fields that are compared. */
+const COMPARED_MARGIN = 14;
+
 /** Every field of a row, exact. */
 export function recordLines(table: Table, row: Row, width: number): Line[] {
   const names = Object.keys(table.columns).filter((name) => row[name] !== undefined);
@@ -36,6 +39,16 @@ export function plainText(value: Json): string {
   if (Array.isArray(value)) return value.map(plainText).join(" ");
   if (typeof value === "object") return Object.entries(value).map(([name, field]) => `${name}=${plainText(field)}`).join(" ");
   return String(value);
+}
+
+/** A field of two rows: side by side where there is room, else one below the other. */
+export function comparedLines(name: string, a: string, b: string, width: number): Line[] {
+  const half = Math.floor((width - COMPARED_MARGIN - 3) / 2);
+  const label = name.padEnd(COMPARED_MARGIN);
+  if (a.length <= half && b.length <= half) return [{ text: `${label}${a.padEnd(half)} | ${b}` }];
+  return [`${label}${a}`, `${" ".repeat(COMPARED_MARGIN)}${b}`].flatMap((text) => wrap(text, COMPARED_MARGIN, width)).map((text) => ({
+    text,
+  }));
 }
 
 /** A text in lines of at most `width`, continued behind a margin. */

@@ -4,6 +4,7 @@ import { App, RETRY } from "./app.ts";
 import { type ColourDepth, Screen } from "./cells.ts";
 import { copySequence } from "./clipboard.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
+import type { OwnProgram } from "./own-program.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
 import type { ThemeName } from "./theme.ts";
 import type { Fork } from "./time-menu.ts";
@@ -42,6 +43,7 @@ export interface TuiOptions {
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
   readonly fork?: Fork;
+  readonly program?: OwnProgram;
   /** Reaches a session again whose connection was lost; it rejects where there is none. */
   readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
 }

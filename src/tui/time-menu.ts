@@ -1,9 +1,12 @@
 // `t`: other places of the run, and what is shown as a file or a session of its own.
 
 import { resolve } from "node:path";
-import { filterPrompt, placeOfCode, stopFilter } from "./event-filter.ts";
+import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import type { MenuHost } from "./menus.ts";
 import { type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
+import { TablePane } from "./table-pane.ts";
+import { cellText } from "../workstation/inspect/format.ts";
+import { EVENTS, PLACES } from "../workstation/inspect/tables.ts";
 import type { Move } from "../workstation/protocol.ts";
 
 /** Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or says what is wrong with that. */
@@ -22,6 +25,8 @@ export interface TimeHost extends MenuHost {
 export class TimeMenu {
   readonly #places: string[] = [];
   readonly #events: string[] = [];
+  /** The events that were gone to the last time. */
+  #filter = "";
 
   constructor(readonly host: TimeHost) {}
 
@@ -37,10 +42,53 @@ export class TimeMenu {
         item("g", "go to so many instructions", () => this.#goTo()),
         item("b", "back to an event or an instruction", () => this.#back()),
         item("n", "now: where the machine is", () => host.move({ kind: "now" })),
+        item("l", "list: where the run began, its snapshots, what is shown, now", () => void this.#list(), readOnly),
         item("s", "snapshot of what is shown, to a file", () => this.#snapshot()),
         item("f", "fork here: another session goes on from what is shown", () => this.#fork(), readOnly ?? ended ?? nobody),
       ]),
     );
+  }
+
+  /** `<` and `>`: the event before, or the next one, that passes the filter of a list of events, else the filter of the last time. */
+  event(forward: boolean): void {
+    const { host } = this;
+    if (host.readOnly) return host.say("time stays as it is: --read-only");
+    const focus = host.focus();
+    const filter = (focus instanceof TablePane && focus.table === EVENTS ? focus.filterText : "") || this.#filter;
+    if (filter !== "") return this.#goToEvent(filter, forward);
+    const sign = forward ? "on to: " : "back to: ";
+    host.show(
+      filterPrompt(sign, stopFilter(focus), this.#events, (text) => {
+        if (targetOf(text).kind === "place") return host.say(`${text} is no filter of events; t b goes back to an instruction`, "refused");
+        if (text === "") return host.say("a filter of events, such as kind=state vm=debian");
+        this.#goToEvent(text, forward);
+      }, (message) => host.say(message, "refused")),
+    );
+  }
+
+  #goToEvent(filter: string, forward: boolean): void {
+    this.#filter = filter;
+    this.host.say(`${forward ? "on" : "back"} to ${filter} ..`);
+    this.host.move({ kind: forward ? "next-event" : "event", filter });
+  }
+
+  /** The places of the run, to go to. */
+  async #list(): Promise<void> {
+    const { host } = this;
+    const { rows, error } = await host.asker.ask({ table: "time.ls", args: {} });
+    if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "refused");
+    const items = rows.map((row): MenuItem => {
+      const [kind, t, insn, file] = ["kind", "t", "insn", "file"].map((name) =>
+        cellText(PLACES.columns[name as keyof typeof PLACES.columns], row[name])
+      );
+      return {
+        label: `${kind.padEnd(8)} t=${t}s  ${insn.padStart(12)} instructions  ${file === "-" ? "" : file}`.trimEnd(),
+        reason: row.kind === "shown" ? "here" : undefined,
+        run: () => host.move(row.kind === "now" ? { kind: "now" } : { kind: "instructions", count: Number(row.insn) }),
+      };
+    });
+    host.show(new MenuOverlay("places of the run; Enter goes there", items));
+    host.changed();
   }
 
   #goTo(): void {
@@ -63,9 +111,10 @@ export class TimeMenu {
     host.show(
       filterPrompt("back to: ", stopFilter(host.focus()), this.#events, (filter) => {
         if (filter === "") return host.say("a filter of events, such as kind=state vm=debian, or at debian:vfs_open");
-        const at = placeOfCode(filter);
+        const target = targetOf(filter);
+        if (target.kind === "event") this.#filter = filter;
         host.say("going back ..");
-        host.move(at === undefined ? { kind: "event", filter } : { kind: "place", at });
+        host.move(target);
       }, (message) => host.say(message, "refused")),
     );
   }

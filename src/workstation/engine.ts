@@ -10,6 +10,7 @@ import { letIn } from "./record/input.ts";
 import { standing, stoppedAt, wayBack } from "./record/rewind.ts";
 import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
 import { BackTo, type Reached, type RunUpTo } from "./record/back-to.ts";
+import { OnTo } from "./record/on-to.ts";
 import { type Moment, momentOf, Past } from "./record/past.ts";
 import type { EndState, Input, RecordedInput } from "./record/recorded-run.ts";
 import { RecordingWriter } from "./record/recording.ts";
@@ -18,6 +19,7 @@ import { EVERY_VM } from "./guest-names.ts";
 import { FilterError } from "./inspect/filter.ts";
 import { QueryError } from "./inspect/inspected.ts";
 import type { Query } from "./inspect/query.ts";
+import type { RunPlace } from "./inspect/read-places.ts";
 import type { SessionPlan } from "./plan.ts";
 import type { DebugAnswer, DebugRequest, DebugStopped, Move, SessionDebugAccess, SessionEvent } from "./protocol.ts";
 import { stopAtEvents, type StopChange, type StopHit } from "./stop-rules.ts";
@@ -44,7 +46,7 @@ const SHORTEST_SLEEP = 2e6;
 const CHECK_INTERVAL = 10_000_000;
 
 /** Tables of what a person has set up in the session, which is the present's whatever is shown: stop rules, what is recorded of events. */
-const OF_THE_PRESENT = /^(stop|trace)\./;
+const OF_THE_PRESENT = /^(stop|trace|time)\./;
 /** Why nothing can be done to what is shown. */
 const PAST = "this is the past, which takes no input; go to now first (t n)";
 /** Wall time (ms) for which going to a place keeps requests waiting. */
@@ -60,6 +62,9 @@ const PROMPT_IDLE = 50e6;
 
 /** Exit code of a run that waited in vain (WORKSTATION section 2). */
 const TIMED_OUT = 4;
+
+/** Told how going somewhere has ended: what is wrong, or what was reached. */
+type Told = (error?: string, text?: string) => void;
 
 /** What the engine needs of the worker that it runs in. */
 export interface EnginePort {
@@ -110,6 +115,14 @@ export class Engine {
   #nextMilestone = 0;
   /** Instructions that had been retired where the session began. */
   readonly #first: number;
+  /** Virtual time (ns) there. */
+  readonly #firstTime: number;
+  /** Snapshots that were written. */
+  readonly #snapshots: RunPlace[] = [];
+  /** The past on its way to an event. */
+  #onTo: OnTo | undefined;
+  /** The rule by which the machine stops at an event that a person waits for, and what to tell then. */
+  #awaited: { readonly rule: string; readonly tell: Told } | undefined;
   /** What was gone back to, while that is shown. */
   #reached: Reached | undefined;
   /** Snapshots on their way to files. */
@@ -125,6 +138,8 @@ export class Engine {
   ) {
     this.#history = new History(origin);
     this.#first = origin ? present.instructions() : 0;
+    this.#firstTime = present.machine.time;
+    present.places = () => this.#places();
     this.#hashes = [...plan.hashAt];
     const logs = plan.replay ? [] : Object.entries(plan.logs ?? {});
     this.#logs = new Map(logs.map(([console, path]) => [console, new ConsoleLog(path)]));
@@ -201,6 +216,7 @@ export class Engine {
     this.#wake();
     this.#trail = [];
     this.#past = undefined;
+    this.#leaveWayOn("paused before anything like that happened");
     this.present.stopAt(Infinity);
     this.#paused = paused;
     if (!paused) this.present.stops.goOn();
@@ -388,6 +404,13 @@ export class Engine {
 
   /** A stop rule's turn: the machine is paused there. */
   #stopped({ rule, text }: StopHit): void {
+    const awaited = this.#awaited;
+    if (awaited?.rule === rule) {
+      this.#awaited = undefined;
+      this.present.stops.change({ kind: "remove", rule });
+      this.pause(true);
+      return awaited.tell(undefined, text);
+    }
     this.pause(true);
     this.port.post({ kind: "stopped", rule, text });
   }
@@ -412,7 +435,7 @@ export class Engine {
 
   /** Goes to another place of the run. */
   move(id: number, to: Move): void {
-    const moved = (error?: string, text?: string) => {
+    const moved: Told = (error, text) => {
       this.port.post({ kind: "moved", id, error, instructions: this.system.instructions(), text });
     };
     if (this.#done) return moved("the machine has ended");
@@ -420,7 +443,9 @@ export class Engine {
       return moved(`${this.#replay ? "a replay" : "a machine that a debugger has stopped"} goes on in its own way`);
     }
     if (!this.#paused) this.pause(true);
+    this.#leaveWayOn("went elsewhere");
     if (to.kind === "event" || to.kind === "place") return this.#moveBackTo(to, moved);
+    if (to.kind === "next-event") return this.#moveOnTo(to.filter, moved);
     this.#reached = undefined;
     const now = this.present.instructions();
     const here = this.system.instructions();
@@ -468,8 +493,68 @@ export class Engine {
     moved();
   }
 
+  /** Goes on to where something happens. */
+  #moveOnTo(filter: string, moved: Told): void {
+    const past = this.#past;
+    this.#reached = undefined;
+    this.#trail = [];
+    let way: OnTo;
+    try {
+      if (!past) return this.#await(filter, moved);
+      way = new OnTo(past, filter, momentOf(this.present));
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      return moved(error.marked);
+    }
+    this.#onTo = way;
+    const go = () => {
+      if (this.#onTo !== way || this.#done) return moved("went elsewhere");
+      const reached = way.advance(MOVE_SLICE);
+      if (reached === undefined) return void setTimeout(() => this.port.guarded(go), 0);
+      this.#onTo = undefined;
+      if (reached === "none") this.#past = undefined;
+      this.#shown(() => moved(undefined, reached === "none" ? "now; nothing like that happened since" : reached.text));
+    };
+    go();
+  }
+
+  /** Lets the machine go on until something happens. @throws FilterError */
+  #await(filter: string, tell: Told): void {
+    const { stops } = this.present;
+    stops.change({ kind: "event", filter });
+    this.pause(false);
+    this.#awaited = { rule: stops.rules.at(-1)!.id, tell };
+  }
+
+  /** Nobody waits for an event any more. */
+  #leaveWayOn(why: string): void {
+    this.#onTo?.leave();
+    this.#onTo = undefined;
+    const awaited = this.#awaited;
+    if (!awaited) return;
+    this.#awaited = undefined;
+    this.present.stops.change({ kind: "remove", rule: awaited.rule });
+    awaited.tell(why);
+  }
+
+  /** Places of the run that have names. */
+  #places(): RunPlace[] {
+    if (this.#done) return [];
+    const here = (kind: RunPlace["kind"], system: System): RunPlace => ({
+      kind,
+      instructions: system.instructions(),
+      time: system.machine.time,
+    });
+    return [
+      { kind: "start", instructions: this.#first, time: this.#firstTime },
+      ...this.#snapshots,
+      ...this.#past ? [here("shown", this.#past.system)] : [],
+      here("now", this.present),
+    ];
+  }
+
   /** Goes back to where something happened. */
-  #moveBackTo(to: Extract<Move, { kind: "event" | "place" }>, moved: (error?: string, text?: string) => void): void {
+  #moveBackTo(to: Extract<Move, { kind: "event" | "place" }>, moved: Told): void {
     const shown = this.#past;
     let way: BackTo;
     try {
@@ -533,11 +618,15 @@ export class Engine {
     const tell = (done: number, whole: boolean, error?: string) => this.port.post({ kind: "snapshotted", id, done, total, whole, error });
     if (this.#done) return tell(0, false, "the machine has ended");
     this.#flush();
+    const place: RunPlace = { kind: "snapshot", instructions: this.system.instructions(), time: this.system.machine.time, file: path };
     this.#inTurns(() => {
       const snapshot = snapshotOf(this.system, this.plan, title);
       total = snapshot.header.pages;
       return writeSnapshot(path, snapshot);
-    }, tell);
+    }, (done, whole, error) => {
+      if (whole) this.#snapshots.push(place);
+      tell(done, whole, error);
+    });
   }
 
   /** Lets a snapshot be written between slices. What the host refuses is told, not thrown. */
@@ -878,6 +967,7 @@ export class Engine {
   }
 
   #finish(code: number, message: string): void {
+    this.#leaveWayOn(`nothing like that happened: ${message}`);
     this.#flush();
     this.#sample();
     this.#finishWriting();

@@ -17,6 +17,7 @@ import type { Machine, StopReason } from "../machine/machine.ts";
 import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
+import type { RunPlace } from "./inspect/read-places.ts";
 import { TraceRecorder } from "./inspect/trace-recorder.ts";
 import { EventLog } from "./inspect/event-log.ts";
 import { type Inspected, QueryError, Rates, View, type VirtioSlot } from "./inspect/inspected.ts";
@@ -65,6 +66,8 @@ export class GuestSystem implements System, Inspected {
   readonly virtio: VirtioSlot[] = [];
   readonly symbols: VmSymbols;
   readonly recorder = new TraceRecorder(() => this.hypervisor.trace);
+  /** Without a session that knows more. */
+  places = (): readonly RunPlace[] => [{ kind: "now", instructions: this.instructions(), time: this.machine.time }];
   /** The door to the native host, where there is one. */
   host: ConsoleInput | undefined;
   /** VMs of the configuration. */

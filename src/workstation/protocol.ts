@@ -70,6 +70,8 @@ export type Move =
   | { readonly kind: "instructions"; readonly count: number }
   /** Back to the last event that a filter lets through. */
   | { readonly kind: "event"; readonly filter: string }
+  /** On to the next event that a filter lets through: in the past at most to now; from there the machine goes on until it happens. */
+  | { readonly kind: "next-event"; readonly filter: string }
   /** Back to where an instruction was about to be executed: `VM:SYMBOL` or `VM:ADDRESS`. */
   | { readonly kind: "place"; readonly at: string }
   /** To where the machine really is. */

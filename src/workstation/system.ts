@@ -5,6 +5,7 @@ import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
 import type { FieldListener } from "../machine/archive.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
+import type { RunPlace } from "./inspect/read-places.ts";
 import type { TraceRecorder } from "./inspect/trace-recorder.ts";
 import type { Outside } from "./outside.ts";
 import type { StopRules } from "./stop-rules.ts";
@@ -35,6 +36,8 @@ export interface System {
   readonly recorder: TraceRecorder;
   /** What the machine stops for, for people to look. */
   readonly stops: StopRules;
+  /** Places of the run, which the session knows. */
+  places: () => readonly RunPlace[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Instructions that guests have retired, all vCPUs together. */

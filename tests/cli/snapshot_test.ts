@@ -83,6 +83,13 @@ Deno.test("a session in the background goes on from a snapshot, and goes back no
       assert.equal(schema, "el2.place/1");
       assert.ok(Number(there) >= Number(insn));
       assert.match(reached, /^ev:\d+ vcpu:ping\/0 hvc /);
+      const on = JSON.parse((await run("on", "--event", "kind=hvc vm=ping", "--json", "--socket", "second")).stdout);
+      assert.ok(Number(on.insn) >= Number(there));
+      assert.match(on.reached, /^ev:\d+ vcpu:ping\/0 hvc |^now; nothing like that/);
+      assert.match((await run("on", "--event", "x", "--by", "2", "--socket", "second")).stderr, /exclude each other/);
+      const places = JSON.parse((await run("back", "--list", "--json", "--socket", "second")).stdout);
+      assert.equal(places.schema, "el2.time.ls/1");
+      assert.deepEqual([places.data[0].kind, places.data[0].insn], ["start", String(insn)]);
       assert.match(
         (await run("back", "--event", "kind=state name=creating", "--socket", "second")).stderr,
         /nothing like that is between the snapshot/,

@@ -53,6 +53,40 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   await again.until(/typed 'x'/);
 });
 
+Deno.test("t f forks what is shown, also in the past: the fork goes on from there by itself, and the first session stays as it is", async () => {
+  await using s = await session();
+  const shown = async (name: string) => (await run(s.folder, "console", "hello", "--socket", name)).stdout;
+  await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 120, 36);
+  await terminal.until(/tick 2/);
+  await terminal.keys("c", "x");
+  await terminal.until(/typed 'x'/);
+  await terminal.keys("C-]", "d", "t", "f");
+  await terminal.until(/session s-fork1 goes on from here; el2 attach s-fork1 shows it/);
+  try {
+    assert.match(await shown("s-fork1"), /typed 'x'/);
+    assert.equal(
+      (await run(s.folder, "console", "hello", "--socket", "s-fork1", "--send", "y", "--expect", "typed .y.", "--timeout", "60s")).code,
+      0,
+    );
+    assert.doesNotMatch(await shown("s"), /typed 'y'/);
+    // Back before anybody typed: there it is another machine.
+    await terminal.keys("t", "g");
+    await terminal.until(/go to instruction:/);
+    await terminal.keys("5000", "Enter");
+    await terminal.until(/PAST[\s\S]*at 5000 instructions/);
+    await terminal.keys("t", "f");
+    await terminal.until(/session s-fork2 goes on from here/);
+    const { data } = JSON.parse((await run(s.folder, "back", "--list", "--json", "--socket", "s-fork2")).stdout);
+    assert.deepEqual([data[0].kind, data[0].insn], ["start", "5000"]);
+    assert.doesNotMatch(await shown("s-fork2"), /typed/);
+    await terminal.keys("t", "n");
+    await terminal.until(/PAUSED/);
+    assert.match(await shown("s"), /typed 'x'/);
+  } finally {
+    for (const name of ["s-fork1", "s-fork2"]) await run(s.folder, "down", name);
+  }
+});
+
 Deno.test("W83: when the session goes, the screen says LOST, counts, and q leaves with 3", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 100, 30);

@@ -633,7 +633,37 @@ Deno.test("m marks, = compares two rows", async () => {
   await rig.type("2");
   await rig.lines();
   await rig.type("mjm=");
-  assert.match((await rig.lines()).at(-1)!, /vcpu:debian\/0 \| vcpu:debian\/1: {2}state run \| vmmio/);
+  const shown = await rig.text();
+  assert.match(shown, /== vcpu:debian\/0 \| vcpu:debian\/1 {2}in what they differ/);
+  assert.match(shown, /^ state +run +\| vmmio$/m);
+  assert.doesNotMatch(shown, /^ vm +vm:debian/m, "what is equal is left out");
+  await rig.press("esc");
+  assert.match(await rig.text(), /== vCPUs/);
+});
+
+Deno.test(":diff A B runs el2 diff aside, and shows what it says; what is wrong is a line", async () => {
+  const asked: (readonly string[])[] = [];
+  let said = { answer: `the runs differ after 12 instructions, t=0.000001\n${"vcpu:a/0  RUN\n".repeat(60)}last\n`, complaint: "" };
+  const program = (args: readonly string[]) => {
+    asked.push(args);
+    return Promise.resolve(said);
+  };
+  const rig = new Rig(120, 36, { program });
+  await rig.type(":diff a.rec b.rec\r");
+  assert.deepEqual(asked, [["diff", "a.rec", "b.rec"]]);
+  assert.match(await rig.text(), /== diff a\.rec b\.rec\n +the runs differ after 12 instructions/);
+  assert.doesNotMatch(await rig.text(), /last/);
+  await rig.type("\x1b[F");
+  assert.match(await rig.text(), /last/);
+  await rig.press("esc");
+  said = { answer: "", complaint: "el2: recording b.rec: no such file\n" };
+  await rig.type(":diff a.rec b.rec\r");
+  assert.match(await rig.text(), /recording b\.rec: no such file/);
+  await rig.type(":diff\r");
+  assert.match(await rig.text(), /diff A B compares two recordings/);
+  const alone = new Rig();
+  await alone.type(":diff a b\r");
+  assert.match(await alone.text(), /nobody can run el2 diff here/);
 });
 
 Deno.test("s sorts by a column, S turns the order round, the selected id stays", async () => {

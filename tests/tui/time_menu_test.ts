@@ -93,3 +93,55 @@ Deno.test("t f has another session go on from what is shown; who cannot, or may 
   assert.match(await reader.text(), /off: --read-only/);
   assert.ok(!reader.requests.some(({ kind }) => kind === "snapshot"));
 });
+
+Deno.test("t l lists the places of the run, and goes to the one that is chosen", async () => {
+  const rig = new Rig();
+  const places = [
+    { id: "place:1", kind: "start", t: "0", insn: "0", file: null },
+    { id: "place:2", kind: "snapshot", t: "914207000", insn: "120000", file: "/home/me/phone.snap" },
+    { id: "place:3", kind: "shown", t: "1914207000", insn: "130000", file: null },
+    { id: "place:4", kind: "now", t: "2914207000", insn: "140000", file: null },
+  ];
+  const { answer } = rig;
+  rig.answer = (query) => query.table === "time.ls" ? { ...answer(query), table: "time.ls", rows: places } : answer(query);
+  await rig.keys("tl");
+  const shown = await rig.text();
+  assert.match(shown, /== places of the run; Enter goes there/);
+  assert.match(shown, /snapshot t=0\.914207s +120K instructions {2}\/home\/me\/phone\.snap/);
+  assert.match(shown, /shown +t=1\.914207s .*here/);
+  await rig.press("down", "enter");
+  await rig.keys("tl");
+  await rig.press("down", "down", "down", "enter");
+  assert.deepEqual(moves(rig), [{ kind: "instructions", count: 120_000 }, { kind: "now" }]);
+});
+
+Deno.test("< and > go to events that pass the list's filter, else the last one's, else one that is asked for", async () => {
+  const rig = new Rig();
+  await rig.keys("<");
+  assert.match(await rig.text(), /back to: vm=vm:debian/);
+  await rig.press("enter");
+  await rig.keys("2>");
+  assert.match(await rig.text(), /on to vm=vm:debian \.\./);
+  await rig.keys("9/");
+  await rig.type("kind=hvc\r");
+  await rig.keys("<>");
+  await rig.keys("1<");
+  assert.deepEqual(moves(rig), [
+    { kind: "event", filter: "vm=vm:debian" },
+    { kind: "next-event", filter: "vm=vm:debian" },
+    { kind: "event", filter: "kind=hvc" },
+    { kind: "next-event", filter: "kind=hvc" },
+    { kind: "event", filter: "kind=hvc" },
+  ]);
+  // What cannot be says why: a replay has no other way than its recording's.
+  rig.apply({ kind: "moved", id: 0, error: "a replay goes on in its own way", instructions: 5 });
+  assert.match(await rig.text(), /a replay goes on in its own way/);
+  const reader = new Rig(120, 36, { readOnly: true });
+  await reader.keys("<>");
+  assert.match(await reader.text(), /time stays as it is: --read-only/);
+  assert.deepEqual(moves(reader), []);
+  const place = new Rig();
+  await place.keys(">");
+  await place.type("\x15at debian:vfs_open\r");
+  assert.match(await place.text(), /at debian:vfs_open is no filter of events; t b goes back to an instruction/);
+});

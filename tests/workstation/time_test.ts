@@ -8,6 +8,7 @@ import { Random } from "../support/random.ts";
 import { planDemo } from "../../src/workstation/config-plan.ts";
 import type { TableName } from "../../src/workstation/inspect/tables.ts";
 import { Engine } from "../../src/workstation/engine.ts";
+import type { Row } from "../../src/workstation/inspect/table.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
 import { loaded } from "../../src/workstation/snapshot/begin.ts";
 import type { SystemState } from "../../src/workstation/snapshot/system-state.ts";
@@ -63,6 +64,10 @@ class Session {
     const past = new Past(this.again(), inputs);
     while (!past.advance(count, Infinity));
     return hashesOf(past.system);
+  }
+
+  rows(table: "stop.ls" | "time.ls"): readonly Row[] {
+    return this.engine.present.inspector.answer({ table, args: {} }).rows;
   }
 
   async move(to: Move): Promise<string | undefined> {
@@ -237,5 +242,77 @@ Deno.test("back to an event or an instruction shows that, and says what it is; w
   assert.match((await back({ kind: "place", at: "nobody:0x0" })).error ?? "", /nobody/);
   assert.equal(session.hashes, here);
   assert.equal(await session.move({ kind: "now" }), undefined);
+  session.engine.stop();
+});
+
+Deno.test("on to the next event shows the events in their order, in the past and then in the machine that goes on for it", async () => {
+  const session = await demo({ history: true });
+  const filter = "kind=hvc vm=ping name=msgqueue_send";
+  const go = async (to: Move) => {
+    session.engine.move(1, to);
+    return await session.event("moved");
+  };
+  // From the start of a machine that runs: the events as they happen.
+  const passed: string[] = [];
+  const places: number[] = [];
+  for (let count = 0; count < 4; count++) {
+    const { error, text, instructions } = await go({ kind: "next-event", filter });
+    assert.equal(error, undefined);
+    passed.push(text!);
+    places.push(instructions);
+  }
+  assert.equal(new Set(passed).size, 4);
+  assert.deepEqual(session.rows("stop.ls"), [], "no rule is left behind");
+  // Back beyond all, and from one to the next.
+  for (const text of passed.slice(0, -1).toReversed()) assert.equal((await go({ kind: "event", filter })).text, text);
+  for (const [index, text] of passed.slice(1, -1).entries()) {
+    const reached = await go({ kind: "next-event", filter });
+    assert.deepEqual([reached.text, reached.instructions], [text, places[index + 1]]);
+    assert.equal(session.hashes, session.fromStart(reached.instructions));
+  }
+  // Back from there is the one before, not that of the first way back.
+  assert.equal((await go({ kind: "event", filter })).text, passed[1]);
+  const end = await go({ kind: "next-event", filter: "kind=psci name=nothing" });
+  assert.match(end.text ?? "", /now; nothing like that happened since/);
+  assert.equal(session.engine.system, session.engine.present);
+  assert.match((await go({ kind: "next-event", filter: "kind=" })).error ?? "", /a value follows here/);
+  assert.deepEqual(session.rows("stop.ls"), []);
+  session.engine.move(2, { kind: "next-event", filter: "kind=psci name=nothing" });
+  session.engine.pause(true);
+  assert.match((await session.event("moved")).error ?? "", /paused before anything like that happened/);
+  assert.deepEqual(session.rows("stop.ls"), []);
+  session.engine.stop();
+});
+
+Deno.test("the places of a run are its start, the snapshots that were written, what is shown, and now", async () => {
+  const session = await demo({ history: true });
+  await session.runAWhile();
+  const file = await Deno.makeTempFile({ suffix: ".snap" });
+  try {
+    const now = session.engine.system.instructions();
+    assert.equal(await session.move({ kind: "instructions", count: now - 5000 }), undefined);
+    session.engine.snapshot(3, file, "demo");
+    for (;;) {
+      const { whole, error } = await session.event("snapshotted");
+      assert.equal(error, undefined);
+      if (whole) break;
+    }
+    await session.move({ kind: "step", by: -1 });
+    const kinds = () => session.rows("time.ls").map(({ kind, insn, file }) => [kind, Number(insn), file]);
+    assert.deepEqual(kinds(), [
+      ["start", 0, null],
+      ["shown", now - 5001, null],
+      ["snapshot", now - 5000, file],
+      ["now", now, null],
+    ]);
+    await session.move({ kind: "now" });
+    assert.deepEqual(kinds().map(([kind]) => kind), ["start", "snapshot", "now"]);
+    // What could not be written is no place.
+    session.engine.snapshot(4, "/nowhere/x.snap", "demo");
+    assert.ok((await session.event("snapshotted")).error);
+    assert.equal(kinds().length, 3);
+  } finally {
+    await Deno.remove(file);
+  }
   session.engine.stop();
 });

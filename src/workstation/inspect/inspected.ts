@@ -13,6 +13,7 @@ import { Vmid } from "../guest-names.ts";
 import type { StopRule } from "../stop-rules.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
+import type { RunPlace } from "./read-places.ts";
 import type { TraceRecorder } from "./trace-recorder.ts";
 
 /** A virtio device where a VM sees it. */
@@ -39,6 +40,8 @@ export interface Inspected {
   readonly recorder: TraceRecorder;
   /** What the machine stops for. */
   readonly stops: { readonly rules: readonly StopRule[] };
+  /** Places of the session's run. */
+  readonly places: () => readonly RunPlace[];
   /** Names of the guests' addresses. */
   readonly symbols: VmSymbols;
   /** Whether the VM of this name has a console. */

@@ -16,6 +16,7 @@ import { readMessages, readQueues } from "./read-queues.ts";
 import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./read-trace.ts";
 import { readDevices, readVms } from "./read-vms.ts";
 import { readRegisters, readVcpus } from "./read-vcpus.ts";
+import { readPlaces } from "./read-places.ts";
 import { readStops } from "./read-stops.ts";
 import { readStack } from "./read-stack.ts";
 import { readCode, readSymbols } from "./read-symbols.ts";
@@ -126,6 +127,7 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
   "queue.ring": (view, args) => ({ rows: readMessages(view, required(args, "queue")) }),
   "inject.ls": (view) => ({ rows: readInjections(view) }),
   "stop.ls": (view) => ({ rows: readStops(view) }),
+  "time.ls": (view) => ({ rows: readPlaces(view) }),
   "events": (view, args, filter) => {
     const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
     return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));

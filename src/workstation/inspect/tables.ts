@@ -491,6 +491,21 @@ export const STOPS = defineTable({
   },
 });
 
+export const PLACES = defineTable({
+  name: "time.ls",
+  version: 1,
+  command: "back --list",
+  doc: "places of a session's run: where it began, its snapshots, what is shown, and where the machine really is",
+  empty: "the machine has ended",
+  columns: {
+    id: { kind: "id", doc: "place:NUMBER, in the order of the run", width: 8 },
+    kind: { kind: "word", doc: "start, snapshot, shown or now", width: 8 },
+    t: { kind: "time", doc: "virtual time", width: 12 },
+    insn: { kind: "count", doc: "instructions that all guests had retired: el2 back --to goes there", width: 12 },
+    file: { kind: "text", doc: "the snapshot's file", width: 60, optional: true },
+  },
+});
+
 const HASHES = defineTable({
   name: "hash",
   version: 1,
@@ -531,6 +546,7 @@ export const TABLES = {
   "sched.ls": SLICES,
   "inject.ls": INJECTIONS,
   "stop.ls": STOPS,
+  "time.ls": PLACES,
   "hash": HASHES,
 } as const satisfies Readonly<Record<string, Table>>;
 
