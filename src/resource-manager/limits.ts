@@ -2,6 +2,7 @@
 
 import { heapPageCount } from "./context.ts";
 import { DYNAMIC_VMIDS } from "./handlers/lifecycle.ts";
+import { RESERVED_MAX } from "./handlers/platform.ts";
 import { NOTIFICATIONS_MAX, REPLIES_MAX } from "./link.ts";
 import { PARCELS_MAX, REGIONS_MAX } from "./memparcels.ts";
 import type { Numbers } from "./numbers.ts";
@@ -36,6 +37,7 @@ export function limits(state: RmState): LimitUse[] {
       const owned = parcels.filter(({ owner }) => owner === vm.vmid).length;
       return [
         of("parcels", owned, PARCELS_MAX, "parcels"),
+        ...vm.addresses === undefined ? [] : [of("reserved addresses", vm.addresses.reserved.length, RESERVED_MAX, "ranges")],
         of("vIRQs", inUse(vm.virqs), vm.virqs.last - vm.virqs.first + 1, "numbers"),
         ...vm.link === undefined ? [] : [
           of("waiting notifications", vm.link.notifications.length, NOTIFICATIONS_MAX, "messages"),

@@ -181,3 +181,16 @@ Deno.test("IPA_RESERVE allocates aligned addresses that begin in the region aske
   }
   assert.deepEqual(ask([]).value, { addresses: [] });
 });
+
+Deno.test("a VM reserves at most 1024 ranges of addresses", () => {
+  const { guest } = new Parties();
+  const reserve = (first: number, count: number) =>
+    guest.ask(IPA_RESERVE, {
+      ...{ type: IpaReserveType.Fixed, generic_constraints: 0, platform_constraints: 0, requested: [] },
+      fixed: Array.from({ length: count }, (_, index) => ({ base: BigInt(0x9000_0000 + (first + index) * PAGE), size: BigInt(PAGE) })),
+    }).error;
+  for (let first = 0; first < 1020; first += 30) assert.equal(reserve(first, 30), "OK");
+  assert.equal(reserve(1020, 5), "DENIED");
+  assert.equal(reserve(1020, 4), "OK");
+  assert.equal(reserve(1024, 1), "DENIED");
+});

@@ -46,6 +46,8 @@ const setTimeBase = handle(VM_SET_TIME_BASE, (context, caller, { vmid }) => {
   throw new Refusal(RmError.ARGUMENT_INVALID, "the platform has no virtual RTC", { vmid: vm.vmid });
 });
 
+/** Most ranges that a VM reserves: each one is looked at whenever an address is chosen. */
+export const RESERVED_MAX = 1024;
 /** Bytes up to the list. */
 const CONSTRAINTS_SIZE = 16;
 /** generic_constraints that the platform can promise: none, the base memory's, or normal memory (with ECC or tags). */
@@ -67,7 +69,13 @@ function possible(_context: Context, caller: Vm, { payload }: RpcMessage): void 
 }
 
 const reserve = handle(IPA_RESERVE, (_context, caller, { type, fixed, requested }) => {
-  if (fixed.length + requested.length > 0) requireMovable(caller);
+  const more = fixed.length + requested.length;
+  if (more > 0) requireMovable(caller);
+  const { length } = caller.addresses!.reserved;
+  require(length + more <= RESERVED_MAX, RmError.DENIED, `a VM reserves at most ${RESERVED_MAX} ranges`, {
+    vmid: caller.vmid,
+    reserved: length,
+  });
   if (type === IpaReserveType.Fixed) reserveFixed(caller, fixed);
   else return { addresses: reserveRequested(caller, requested) };
 }, possible);
