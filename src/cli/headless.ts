@@ -2,7 +2,7 @@
 
 import { ExitCode } from "./failure.ts";
 import type { SessionClient } from "../workstation/client.ts";
-import type { MachineSample, SessionEvent } from "../workstation/protocol.ts";
+import { type MachineSample, SESSION, type SessionEvent } from "../workstation/protocol.ts";
 
 /** Wall time (ms) that a machine has to end in order; a second ctrl-C does not wait. */
 const ORDERLY_END = 4_000;
@@ -43,6 +43,9 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
       } else client.send({ kind: "taken", bytes: event.bytes.length });
     } else if (event.kind === "hash") {
       console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
+    } else if (event.kind === "events") {
+      // Of all events, those that nobody else can tell.
+      for (const { vcpu, text } of event.events) if (vcpu === SESSION) console.error(`el2: ${text}`);
     } else if (event.kind === "sample") {
       last = event.sample;
     } else if (event.kind === "ended") {

@@ -1,5 +1,6 @@
 // What keys of a configuration name: files, which are read, and devices. A failure is an error at the key.
 
+import { dirname } from "node:path";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { catalogPath } from "./catalog.ts";
 import type { FileDevice } from "./config-schema.ts";
@@ -47,6 +48,37 @@ export async function load<T>(
   } catch (error) {
     refuse(key, `${key} ${reference}: ${reason(error)}`);
     return undefined;
+  }
+}
+
+/** The path of the log that a device names; a log that could not be written is an error at the devices. */
+export function logOf(devices: readonly FileDevice[] | undefined, folder: string, refuse: Refuse): string | undefined {
+  const log = devices?.find((device) => device.kind === "pl011")?.log;
+  if (log === undefined) return undefined;
+  const path = inFolder(log, folder);
+  const problem = cannotWrite(path, dirname(log));
+  if (problem !== undefined) refuse("devices", `log ${log}: ${problem}`);
+  return path;
+}
+
+/** Why a file in a folder of this name could not be written, and the way out, as far as that can be known without making it. */
+function cannotWrite(path: string, folder: string): string | undefined {
+  try {
+    const { isDirectory, isFile } = Deno.statSync(path);
+    if (isDirectory) return "this is a folder; name a file in it";
+    // Others, such as pipes, may wait for somebody when they are opened.
+    if (isFile) Deno.openSync(path, { append: true }).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory) return `${folder} is no folder; name another file`;
+    if (!(error instanceof Deno.errors.NotFound)) return `${reason(error)}; name a file that can be written`;
+  }
+  try {
+    Deno.statSync(dirname(path));
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return `there is no folder ${folder}; make it, or name another file`;
+    return `${reason(error)}; name a file that can be written`;
   }
 }
 

@@ -1,7 +1,7 @@
 // `[host] kind = "image"`: the primary VM is an image of the user's, as `el2 boot` runs it, with the keys of a VM.
 
 import { checkBootPlan } from "./boot-plan.ts";
-import { checkedDevicetree, inFolder, load, planDevice, type Refuse } from "./config-files.ts";
+import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./config-files.ts";
 import type { FileHost } from "./config-schema.ts";
 import { readVars } from "./firmware-layout.ts";
 import { type BootPlan, type FirmwarePlan, PlanError } from "./plan.ts";
@@ -67,8 +67,7 @@ export async function planHostImage(host: FileHost, place: HostPlace, refuse: Re
     if (!(error instanceof PlanError)) throw error;
     refuse(host.firmware === undefined ? named : "firmware", error.message.replace(/^--/, ""));
   }
-  const log = host.devices?.find((device) => device.kind === "pl011")?.log;
-  return { boot, memory, symbols, log: log === undefined ? undefined : inFolder(log, folder) };
+  return { boot, memory, symbols, log: logOf(host.devices, folder, refuse) };
 }
 
 async function planFirmware(

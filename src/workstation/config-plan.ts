@@ -8,7 +8,7 @@ import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-s
 import { addedConfiguration } from "./catalog-add.ts";
 import { DEBIAN_RELEASES } from "./catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
-import { cannotRead, checkedDevicetree, inFolder, load, planDevice, type Refuse } from "./config-files.ts";
+import { cannotRead, checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./config-files.ts";
 import { planHostImage } from "./config-host-image.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./config-schema.ts";
 import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
@@ -147,9 +147,9 @@ interface Brought {
 async function planVms(file: File, folder: string, { symbols, logs }: Brought, refuseIn: (vm: string) => Refuse): Promise<VmPlan[]> {
   const vms: VmPlan[] = [];
   for (const [index, [name, vm]] of Object.entries(file.vm).entries()) {
-    const log = vm.devices?.find((device) => device.kind === "pl011")?.log;
-    if (log !== undefined) logs[name] = inFolder(log, folder);
     const refuse = refuseIn(name);
+    const log = logOf(vm.devices, folder, refuse);
+    if (log !== undefined) logs[name] = log;
     const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)) };
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;

@@ -81,7 +81,7 @@ export interface EnginePort {
 export class Engine {
   readonly #channel = new MessageChannel();
   readonly #console = createHash("sha256");
-  readonly #logs: ReadonlyMap<string, ConsoleLog>;
+  readonly #logs: Map<string, ConsoleLog>;
   #hashes: number[];
   #paused = false;
   /** A debugger has stopped the machine. */
@@ -833,14 +833,8 @@ export class Engine {
   }
 
   #instantFailed(why: string): void {
-    const event = {
-      time: this.present.machine.time,
-      pcpu: undefined,
-      kind: "log",
-      vcpu: "session",
-      text: `no instant snapshot: ${why}`,
-    } as const;
-    this.port.post({ kind: "events", events: [{ ...event, refused: true }], dropped: 0 });
+    this.present.sessionProblem(`no instant snapshot: ${why}`);
+    this.#flush();
   }
 
   /** Ends a sleep: as much virtual time has passed as wall time, at most until the event that was waited for. */
@@ -926,8 +920,18 @@ export class Engine {
       this.#logs.get(console)?.write(bytes);
       this.port.post({ kind: "console", console, bytes });
     }
+    this.#lookAtLogs();
     const { events, dropped } = this.system.takeEvents();
     if (events.length || dropped) this.port.post({ kind: "events", events, dropped });
+  }
+
+  /** A log that cannot be written ends with a word about it; the machine goes on. */
+  #lookAtLogs(): void {
+    for (const [console, { failed }] of this.#logs) {
+      if (failed === undefined) continue;
+      this.#logs.delete(console);
+      this.present.sessionProblem(`log of console vm:${console}: ${failed}; the console goes on without it`);
+    }
   }
 
   #sample(): void {

@@ -24,7 +24,7 @@ import { type Inspected, QueryError, Rates, View, type VirtioSlot } from "./insp
 import { codePlace } from "./inspect/read-symbols.ts";
 import { Inspector } from "./inspect/inspector.ts";
 import { EVERY_VM, vcpuWord, Vmid } from "./guest-names.ts";
-import type { MachineEvent, SessionEnd, VcpuSample, VmSample } from "./protocol.ts";
+import { type MachineEvent, SESSION, type SessionEnd, type VcpuSample, type VmSample } from "./protocol.ts";
 import { Outside } from "./outside.ts";
 import { type BreakPlace, StopRules } from "./stop-rules.ts";
 import { VmSymbols } from "./symbols/vm-symbols.ts";
@@ -269,6 +269,10 @@ export class GuestSystem implements System, Inspected {
   /** Something about a device that people should know. */
   deviceProblem(device: string, message: string): void {
     this.#note(this.machine.time, "dev", device, message, true);
+  }
+
+  sessionProblem(message: string): void {
+    this.#note(this.machine.time, "log", SESSION, message, true);
   }
 
   /** What the native host tells. */

@@ -153,6 +153,9 @@ export interface MachineSample {
   readonly vms: readonly VmSample[];
 }
 
+/** In the place of a vCPU: the event is about the session itself. */
+export const SESSION = "session";
+
 /** Something that happened, for the event pane and `events`. */
 export interface MachineEvent {
   /** Virtual time in ns. */

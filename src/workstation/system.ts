@@ -64,6 +64,8 @@ export interface System {
    * @throws ArchiveError that names what is wrong with it.
    */
   load(state: SystemState, trusted: boolean, loaded?: FieldListener): void;
+  /** Something about the session itself that people should know: an event of kind `log`. */
+  sessionProblem(message: string): void;
   /** How the session has ended by its guests' doing, once it has. */
   ended(): SessionEnd | undefined;
   /** Digest of all vCPU registers, in order. */

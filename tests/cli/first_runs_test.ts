@@ -81,6 +81,35 @@ Deno.test("first run: the disk is full", async (t) => {
   }
 });
 
+Deno.test("first run: a console's log that cannot be written: the VM, the file and the reason are told, and the machine goes on", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(`${ROOT}assets/guests/hello.bin`, `${folder}/hello.bin`);
+    // What only opening it tells: it leads to where no folder is.
+    await Deno.symlink(`${folder}/none/b.log`, `${folder}/b.log`);
+    const vm = (name: string, log: string) =>
+      `[vm.${name}]\nimage = "hello.bin"\nmemory = "4MiB"\ndevices = [{ kind = "pl011", log = "${log}" }]\n`;
+    await Deno.writeTextFile(`${folder}/c.toml`, `el2 = 1\n${vm("a", "/dev/full")}${vm("b", "b.log")}${vm("c", "c.log")}`);
+    const events = `${folder}/events`;
+    const run = await onFullDisk(["run", `${folder}/c.toml`, "--turbo", "--for", "3s", "--log", events], `${folder}/out`);
+    assert.equal(run.code, 0, run.stderr);
+    const told = [
+      /log of console vm:a: \/dev\/full: No space left on device.*; make room, or name another place; the console goes on without it/,
+      /log of console vm:b: .*\/b\.log: No such file.*; name a file that can be written; the console goes on without it/,
+    ];
+    for (const line of told) {
+      assert.match(run.stderr, new RegExp(`^el2: ${line.source}$`, "m"));
+      assert.match(await Deno.readTextFile(events), new RegExp(`^!\\d+\\.\\d+ session log ${line.source}$`, "m"));
+    }
+    assert.doesNotMatch(run.stderr, /\n {4}at |vm:c/);
+    const shown = await Deno.readTextFile(`${folder}/out`);
+    for (const name of ["a", "b", "c"]) assert.match(shown, new RegExp(`^${name}\\| tick 2$`, "m"));
+    assert.match(await Deno.readTextFile(`${folder}/c.log`), /^tick 2\r?$/m);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("first run: a cache folder that cannot be written", async () => {
   const [program, ...rest] = el2Command("guests", "fetch", "debian");
   // A file where a folder should be refuses even root.

@@ -268,8 +268,7 @@ export class SessionHub {
     const log = this.#logs.get(name);
     log?.write(bytes);
     if (log?.failed === undefined) return;
-    console.error(`el2: ${log.path}: ${log.failed}; the console goes on without a log`);
-    log.close();
+    console.error(`el2: log of console ${name}: ${log.failed}; the console goes on without it`);
     this.#logs.delete(name);
   }
 

@@ -28,6 +28,10 @@ Deno.test("a log that cannot be written any more says why, and stops", () => {
   assert.match(log.failed ?? "", /No such file/);
   log.write(bytes("more"));
   log.close();
+  const none = new ConsoleLog(`${folder}/vm.log`);
+  assert.match(none.failed ?? "", /vm\.log: No such file.*; name a file that can be written$/);
+  none.write(bytes("more"));
+  none.close();
 });
 
 Deno.test("a ring keeps the end of a console, from a line's start, and counts what it lost", () => {
