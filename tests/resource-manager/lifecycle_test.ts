@@ -154,15 +154,18 @@ Deno.test("MEM_NOTIFY to a VM that does not run yet has its vdevice take the par
   const { vmid } = machine.ready(guestTree("early", [shm]));
   const offer = (label: number, address: bigint) => {
     const request = { mem_type: 0, flags: 0, label, acl: [{ vmid, rights: 6 }], sgl: [{ address, size: 0x1000n }], attributes: [] };
-    const { handle } = primary.get(MEM_LEND, request);
+    return primary.get(MEM_LEND, request).handle;
+  };
+  const told = (handle: number) => {
     primary.receive();
     primary.notifications.length = 0;
     primary.get(MEM_NOTIFY, { handle, flags: 1, mem_info_tag: 5, vmids: [{ vmid }] });
     primary.receive();
-    return primary.notifications;
+    return primary.notifications.join();
   };
-  assert.match(offer(1, 0x4700_0000n).join(), /^MEM_ACCEPTED handle=1 vmid=0x80 mem_info_tag=5$/);
-  assert.match(offer(2, 0x4710_0000n).join(), /^MEM_RELEASED handle=2 vmid=0x80 mem_info_tag=5$/);
+  const wanted = offer(1, 0x4700_0000n);
+  for (const _ of ["first", "again"]) assert.match(told(wanted), /^MEM_ACCEPTED handle=1 vmid=0x80 mem_info_tag=5$/);
+  assert.match(told(offer(2, 0x4710_0000n)), /^MEM_RELEASED handle=2 vmid=0x80 mem_info_tag=5$/);
   primary.get(VM_START, { vmid });
 });
 

@@ -276,9 +276,9 @@ function tellBorrower(context: Context, parcel: Parcel, vmid: number, flags: num
 
 /** A VM that cannot be asked, as it does not run yet, gets what one of its vdevices waits for; the owner hears whether it did. */
 function acceptForReady(context: Context, vm: Vm, parcel: Parcel): void {
-  let accepted = false;
+  let accepted = borrowerOf(parcel, vm.vmid)?.accepted ?? false;
   try {
-    accepted = acceptForVdevice(context, vm, parcel);
+    accepted ||= acceptForVdevice(context, vm, parcel);
   } catch (failure) {
     context.log(`VM ${vm.vmid}: parcel ${parcel.handle} is not placed: ${asRefusal(failure).rule}`);
   }
