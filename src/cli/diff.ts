@@ -7,6 +7,7 @@ import { readNamedRecording } from "./record.ts";
 import { checkHost, hostOption, readNamedSnapshot } from "./snapshot.ts";
 import { parseWhole } from "./values.ts";
 import { ArchiveError } from "../machine/archive.ts";
+import { cannotRead } from "../workstation/named-file.ts";
 import type { EventRow } from "../workstation/export/event-row.ts";
 import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceError } from "../workstation/export/diff.ts";
 import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../workstation/inspect/documents.ts";
@@ -96,9 +97,7 @@ function firstBytes(file: string): Uint8Array {
     using opened = Deno.openSync(file);
     return bytes.subarray(0, opened.readSync(bytes) ?? 0);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new Failure(`diff: ${file}: no such file`);
-    if (error instanceof Error && "code" in error) throw new Failure(`diff: ${file}: ${error.message}`);
-    throw error;
+    throw new Failure(`diff: ${file}: ${cannotRead(error)}`);
   }
 }
 

@@ -30,6 +30,7 @@ import { registerSchema } from "./schema.ts";
 import { registerTest } from "./test-scenarios.ts";
 import { registerVersion } from "./version.ts";
 import { registerVmm } from "./vmm.ts";
+import { isOfSystem, NoCacheFolder } from "../workstation/cache.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { NoPlace } from "../workstation/control/places.ts";
 import { PlanError } from "../workstation/plan.ts";
@@ -108,10 +109,15 @@ export async function main(args: readonly string[], entry: URL): Promise<number>
       console.error(`el2: ${printable(error.message)}`);
       return ExitCode.Failed;
     }
-    if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace) {
+    if (error instanceof PlanError || error instanceof Failure || error instanceof NoPlace || error instanceof NoCacheFolder) {
       const code = error instanceof Failure ? error.code : ExitCode.Usage;
       console.error(args.includes("--json") ? errorJson(code, error.message) : `el2: ${printable(error.message)}`);
       return code;
+    }
+    // The surroundings refuse something that nobody has asked them for by name.
+    if (error instanceof Error && isOfSystem(error)) {
+      console.error(args.includes("--json") ? errorJson(ExitCode.Failed, error.message) : `el2: ${printable(error.message)}`);
+      return ExitCode.Failed;
     }
     throw error;
   }

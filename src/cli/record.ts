@@ -6,6 +6,7 @@ import { asciiOption, noColorOption } from "./look-options.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
+import { cannotRead } from "../workstation/named-file.ts";
 import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
 
 /** `--record FILE`, of commands that run a machine. */
@@ -110,7 +111,6 @@ export async function readNamedRecording(file: string) {
     return await readRecording(file);
   } catch (error) {
     if (error instanceof RecordingError) throw new Failure(error.message);
-    if (error instanceof Deno.errors.NotFound) throw new Failure(`recording ${file}: no such file`);
-    throw error;
+    throw new Failure(`recording ${file}: ${cannotRead(error)}`);
   }
 }

@@ -28,7 +28,10 @@ const DEMO_TIME = 5e9;
 export function registerRun(program: Command, entry: URL, exit: (code: number) => void): void {
   program.command("run")
     .description("run the VMs of a configuration, an image, or a guest of the catalogue under the native host")
-    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian: with a disk, where guests fetch --disk has made one")
+    .argument(
+      "<what>",
+      "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian: with a disk, where guests fetch --disk has made one",
+    )
     .option("--stdio", "join the console of the first VM to stdin and stdout byte for byte")
     .option("--for <time>", "end after this much virtual time", parseDuration)
     .option(
@@ -156,9 +159,9 @@ export async function runDemo(entry: URL, options: BareOptions): Promise<number>
   });
 }
 
-/** What `el2 up` names: as for `run`, or `demo`. Nothing is written yet. @throws Failure that says all that is wrong */
+/** What `el2 up` names: as for `run`. Nothing is written yet. @throws Failure that says all that is wrong */
 export async function plannedOf(what: string): Promise<Planned> {
-  return await diskGuest(what, { set: [] }) ?? checked(what === "demo" ? await planDemo() : await planRun(what));
+  return await diskGuest(what, { set: [] }) ?? checked(await planRun(what));
 }
 
 /** A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the cache. */

@@ -10,6 +10,7 @@ import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
 import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../workstation/inspect/documents.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { cannotRead } from "../workstation/named-file.ts";
 import { hostResources } from "../workstation/snapshot/host-resources.ts";
 import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../workstation/snapshot/file.ts";
 
@@ -138,8 +139,6 @@ export async function readNamedSnapshot<T>(file: string, reader: (path: string) 
     return await reader(file);
   } catch (error) {
     if (error instanceof SnapshotError) throw new Failure(error.message, code);
-    if (error instanceof Deno.errors.NotFound) throw new Failure(`snapshot ${file}: no such file`);
-    if (error instanceof Deno.errors.IsADirectory) throw new Failure(`snapshot ${file}: is a folder`);
-    throw error;
+    throw new Failure(`snapshot ${file}: ${cannotRead(error)}`);
   }
 }

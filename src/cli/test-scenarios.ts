@@ -5,6 +5,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { junitReport } from "./test-junit.ts";
 import { parseDuration, parseWhole } from "./values.ts";
+import { cannotRead, readToEnd } from "../workstation/named-file.ts";
 import { planScenario } from "../workstation/scenario/plan.ts";
 import type { ScenarioResult, ScenarioRun, StepResult } from "../workstation/scenario/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../workstation/scenario/scenario.ts";
@@ -30,7 +31,7 @@ Examples:
   el2 test bug.test.toml --seed 7`,
     )
     .action(async (files, options) => {
-      const scenarios = await Promise.all(files.map(read));
+      const scenarios = files.map(read);
       const results: ScenarioResult[] = [];
       const report = options.json ? undefined : new Tap(scenarios);
       for (const scenario of scenarios) {
@@ -50,14 +51,13 @@ interface RunOptions {
   readonly recordings: string;
 }
 
-async function read(file: string): Promise<Scenario> {
+function read(file: string): Scenario {
   let text: string;
   try {
-    text = await Deno.readTextFile(file);
+    text = new TextDecoder().decode(readToEnd(file));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw new Failure(`scenario ${file}: no such file`);
-    if (error instanceof Deno.errors.IsADirectory) throw new Failure(`scenario ${file}: is a folder; name the files in it`);
-    throw new Failure(`scenario ${file}: ${error instanceof Error ? error.message : error}`);
+    const wayOut = error instanceof Deno.errors.IsADirectory ? "; name the files in it" : "";
+    throw new Failure(`scenario ${file}: ${cannotRead(error)}${wayOut}`);
   }
   try {
     return readScenario(file, text);

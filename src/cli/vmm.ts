@@ -18,7 +18,7 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
   const devices = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
   program.command("vmm")
     .description("run the VMs of a configuration by the sample VMM, a process each, and print its ioctls")
-    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), or debian")
+    .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian")
     .addOption(new Option("--device <generation>", "generation of /dev/gunyah").choices(devices))
     .option("--for <time>", "end after this much virtual time", parseDuration, 10e9)
     .option("--run", "print each RUN too", false)

@@ -11,7 +11,7 @@ import { ExitType } from "../abi/rpc/messages/vm.ts";
  * - `running`: its vCPUs are scheduled (RUNNING);
  * - `exited`: it ended and is being torn down (EXITED, RESETTING);
  * - `stopped`: torn down, its memory is the host's again;
- * - `failed`: a step was refused; an `error` event said which one.
+ * - `failed`: a step was refused, or its VMM gave it up as it ran; an `error` event said which one, or why.
  */
 export type VmState = "creating" | "ready" | "running" | "exited" | "stopped" | "failed";
 

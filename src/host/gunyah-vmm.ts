@@ -20,9 +20,11 @@ import {
   RegionFlags,
   RUN_MMIO,
   RUN_PAGE,
+  RUN_PAGE_FAULT,
   USER_MEM_REGION,
   VM_RANGE,
 } from "../abi/ioctl/gunyah.ts";
+import { errnoName } from "../abi/ioctl/errno.ts";
 import { type Persona, type PersonaName, PERSONAS } from "../abi/ioctl/personas.ts";
 import type { Request } from "../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../abi/ioctl/struct.ts";
@@ -231,7 +233,11 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     const page = this.filled(vcpu, RUN_MMIO.size);
     const { exit_reason: reason } = RUN_PAGE.decode(page);
     if (reason === ExitReason.Status) return { kind: "end" };
-    if (reason !== ExitReason.Mmio) return { kind: "other", reason };
+    if (reason === ExitReason.PageFault) {
+      const { phys_addr, attempt } = RUN_PAGE_FAULT.decode(this.filled(vcpu, RUN_PAGE_FAULT.size));
+      return { kind: "other", reason: `a page fault at 0x${phys_addr.toString(16)}: ${errnoName(attempt)} (exit reason ${reason})` };
+    }
+    if (reason !== ExitReason.Mmio) return { kind: "other", reason: `exit reason ${reason}` };
     const { phys_addr, data, len: length, is_write } = RUN_MMIO.decode(page);
     return { kind: "mmio", address: Number(phys_addr), length, write: is_write !== 0, data };
   }

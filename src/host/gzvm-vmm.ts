@@ -115,7 +115,7 @@ export class GzvmVmm extends Vmm<GzvmVmmData> {
     const bytes = this.filled(vcpu, GZVM_RUN_MMIO.size);
     const reason = new DataView(bytes.buffer).getUint32(0, true) - GZVM_EXIT_BASE;
     if (reason === GzvmExit.SystemEvent || reason === GzvmExit.Shutdown) return { kind: "end" };
-    if (reason !== GzvmExit.Mmio) return { kind: "other", reason };
+    if (reason !== GzvmExit.Mmio) return { kind: "other", reason: `exit reason ${reason}` };
     const { phys_addr, data, size, is_write } = GZVM_RUN_MMIO.decode(bytes);
     return { kind: "mmio", address: Number(phys_addr), length: Number(size), write: is_write !== 0, data };
   }

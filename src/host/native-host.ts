@@ -376,7 +376,7 @@ class VmmProgram implements HostProgram {
 
   /** Nothing of the VM is left. */
   #gone(entry: Entry): void {
-    this.#setState(entry, entry.exit === undefined ? "failed" : "stopped");
+    this.#setState(entry, entry.exit === undefined || entry.vmm?.gaveUp ? "failed" : "stopped");
     const { exit, plan } = entry;
     Object.assign(entry, { engine: undefined, vmid: 0, reported: 0, stopping: undefined });
     this.#buffers.reclaim(this.#host!, new Set(this.#entries.filter(({ engine }) => engine !== undefined).map(({ plan }) => plan.name)));

@@ -27,6 +27,8 @@ export interface VmmProcess {
   start(): void;
   /** Ends the process, and with it the VM. */
   end(): void;
+  /** A step was refused, or a vCPU left RUN for what nobody handles: the process has ended by itself. */
+  readonly gaveUp: boolean;
   /** An ioctl of the process has ended; whether it was the VMM's. */
   finished(task: number, result: number): boolean;
   /** An eventfd was signalled. */
@@ -78,11 +80,12 @@ export interface VmmData {
   vcpus: VmmVcpu[];
   /** The process has ended. */
   ended: boolean;
+  gaveUp: boolean;
 }
 
 /** The data of a VMM that has not begun. */
 export function newVmmData(): VmmData {
-  return { pid: 0, memory: 0, scratch: 0, consoleLine: 0, lines: [], notifiers: [], vcpus: [], ended: false };
+  return { pid: 0, memory: 0, scratch: 0, consoleLine: 0, lines: [], notifiers: [], vcpus: [], ended: false, gaveUp: false };
 }
 
 /** Saved state of a VMM. */
@@ -95,7 +98,7 @@ interface VmmState<D extends VmmData> {
 export type VmmExit =
   | { readonly kind: "mmio"; readonly address: number; readonly length: number; readonly write: boolean; readonly data: readonly number[] }
   | { readonly kind: "end" }
-  | { readonly kind: "other"; readonly reason: number };
+  | { readonly kind: "other"; readonly reason: string };
 
 /** One VMM with its VM. */
 export abstract class Vmm<D extends VmmData> implements VmmProcess {
@@ -157,6 +160,10 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     this.data.ended = true;
     this.#devices?.disconnect();
     this.kernel.exit(this.pid);
+  }
+
+  get gaveUp(): boolean {
+    return this.data.gaveUp;
   }
 
   finished(task: number, result: number): boolean {
@@ -256,7 +263,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     if (result === -Errno.EINTR) return this.enter(vcpu);
     this.must("RUN", result);
     const exit = this.exitOf(vcpu);
-    if (exit.kind === "other") throw new Refused(`RUN left with exit reason ${exit.reason}`);
+    if (exit.kind === "other") throw new Refused(`RUN left with ${exit.reason}`);
     if (exit.kind === "end") return this.end();
     this.#mmio(vcpu, exit);
     this.enter(vcpu);
@@ -359,6 +366,7 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.#events.problem(error.message);
+      this.data.gaveUp = true;
       this.end();
     }
   }

@@ -3,13 +3,16 @@
 
 import { createHash } from "node:crypto";
 
+/** The environment names no place for a cache. */
+export class NoCacheFolder extends Error {}
+
 /**
  * The cache folder: `$EL2_CACHE`, else `$XDG_CACHE_HOME/el2`, else `~/.cache/el2`. It need not exist.
- * @throws Error when the environment names no home at all.
+ * @throws NoCacheFolder when the environment names no home at all.
  */
 export function cacheFolder(): string {
   const folder = findCacheFolder();
-  if (folder === undefined) throw new Error("no cache folder: neither EL2_CACHE, XDG_CACHE_HOME nor HOME is set");
+  if (folder === undefined) throw new NoCacheFolder("no cache folder: HOME and XDG_CACHE_HOME are not set; name one with EL2_CACHE");
   return folder;
 }
 
@@ -25,7 +28,8 @@ export function findCacheFolder(): string | undefined {
 
 /** Whether an error says that the system or Deno does not let us do something with files, and is none of ours. */
 export function isOfSystem(error: unknown): boolean {
-  return error instanceof Deno.errors.NotCapable || error instanceof Error && "code" in error;
+  if (error instanceof Deno.errors.NotCapable) return true;
+  return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
 }
 
 /** The bytes of a file; undefined where there is none. */
@@ -99,7 +103,7 @@ export async function exists(path: string): Promise<boolean> {
     await Deno.stat(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
     throw error;
   }
 }

@@ -5,6 +5,7 @@ import { readDevicetree } from "../devicetree/reader.ts";
 import { catalogPath } from "./catalog.ts";
 import type { FileDevice } from "./config-schema.ts";
 import { embeddedFile } from "./embedded.ts";
+import { cannotRead, readToEnd } from "./named-file.ts";
 import { type DevicePlan, PlanError } from "./plan.ts";
 
 /** Notes an error at a key of the table that is read. */
@@ -38,7 +39,7 @@ export async function load<T>(
   }
   let file: Uint8Array;
   try {
-    file = embeddedFile(path) ?? await Deno.readFile(path);
+    file = embeddedFile(path) ?? readToEnd(path);
   } catch (error) {
     refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
     return undefined;
@@ -65,7 +66,7 @@ export function logOf(devices: readonly FileDevice[] | undefined, folder: string
 function cannotWrite(path: string, folder: string): string | undefined {
   try {
     const { isDirectory, isFile } = Deno.statSync(path);
-    if (isDirectory) return "this is a folder; name a file in it";
+    if (isDirectory) return "is a folder; name a file in it";
     // Others, such as pipes, may wait for somebody when they are opened.
     if (isFile) Deno.openSync(path, { append: true }).close();
     return undefined;
@@ -84,14 +85,6 @@ function cannotWrite(path: string, folder: string): string | undefined {
 
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** Why a file could not be read. Anything that is not about the file is a bug of ours and goes on. */
-export function cannotRead(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.IsADirectory) return "this is a folder";
-  if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) return "this may not be read";
-  throw error;
 }
 
 /** A devicetree of the user's, for which there are so many bytes. @throws PlanError */
@@ -116,9 +109,9 @@ export async function planDevice(
       try {
         const image = await pathOf(device.image, folder);
         if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
-        refuse(`image ${device.image}: this is a folder`);
+        refuse(`image ${device.image}: is a folder`);
       } catch (error) {
-        refuse(error instanceof Deno.errors.NotFound ? `image ${device.image}: there is no such file` : reason(error));
+        refuse(error instanceof Deno.errors.NotFound ? `image ${device.image}: no such file` : reason(error));
       }
       return undefined;
     case "vsock":

@@ -8,10 +8,11 @@ import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-s
 import { addedConfiguration } from "./catalog-add.ts";
 import { DEBIAN_RELEASES } from "./catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
-import { cannotRead, checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./config-files.ts";
+import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./config-files.ts";
 import { planHostImage } from "./config-host-image.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./config-schema.ts";
 import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
+import { cannotRead, readToEnd } from "./named-file.ts";
 import { formatSize, MiB } from "./config-units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "./plan.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "./images.ts";
@@ -47,9 +48,10 @@ const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
 
-/** Plans what `el2 run WHAT` names: FILE.toml, a guest of the catalogue (`debian`, `debian-trixie`, or added), or a bare-metal or Linux image. */
+/** Plans what `el2 run WHAT` names: FILE.toml, `demo`, a guest of the catalogue (`debian`, `debian-trixie`, or added), or a bare-metal or Linux image. */
 export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
   if (what.endsWith(".toml")) return await planFile(what, changes);
+  if (what === "demo") return await planDemo(changes);
   const own = await addedConfiguration(what);
   if (own !== undefined) return await planText(own, undefined, ".", changes);
   const catalogued = what === "debian" || DEBIAN_RELEASES.some((release) => what === `debian-${release}`);
@@ -57,8 +59,8 @@ export async function planRun(what: string, changes: readonly string[] = []): Pr
 }
 
 /** Plans the embedded three-VM demo. */
-export async function planDemo(): Promise<RunResult> {
-  return await planText(DEMO, "the demo", EMBEDDED_FOLDER);
+export async function planDemo(changes: readonly string[] = []): Promise<RunResult> {
+  return await planText(DEMO, "the demo", EMBEDDED_FOLDER, changes);
 }
 
 /** One VM with a kernel and a ramdisk of the catalogue. */
@@ -83,7 +85,7 @@ function imageConfiguration(path: string): string {
 async function planFile(path: string, changes: readonly string[] = []): Promise<RunResult> {
   let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    text = new TextDecoder().decode(readToEnd(path));
   } catch (error) {
     return { ok: false, errors: [`${path}: ${cannotRead(error)}`] };
   }

@@ -161,7 +161,7 @@ Deno.test("diff of what is no pair of one kind, damaged or hostile is exit code 
     await refused([snapshot, trace], /a\.snap is a snapshot, .*a\.ndjson is a trace; two of one kind can be compared/);
     await refused([recording, snapshot], /a\.rec is a recording, .*a\.snap is a snapshot/);
     await refused([trace, `${folder}/none`], /none: no such file/);
-    await refused([folder, trace], /directory/i);
+    await refused([folder, trace], /is a folder/);
     await damaged("\n\r\r\n pcapng", trace, /other is no recording, no snapshot, no trace; .* FILE\.ndjson/);
     await damaged("", snapshot, /other is empty/);
     await damaged(bytes.subarray(0, bytes.length - 100), snapshot, /other: at byte \d+: it is cut off/);

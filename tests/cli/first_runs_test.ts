@@ -6,8 +6,20 @@ import { el2Command } from "../support/el2.ts";
 const ROOT = new URL("../..", import.meta.url).pathname;
 
 const RUNS: readonly (readonly [what: string, args: readonly string[], code: number, says: RegExp])[] = [
-  ["a file that is not there", ["run", "nofile.toml"], 2, /nofile\.toml: there is no such file/],
-  ["a folder", ["run", ROOT], 2, /this is a folder/],
+  ["a file that is not there", ["run", "nofile.toml"], 2, /nofile\.toml: no such file/],
+  ["a folder", ["run", ROOT], 2, /is a folder/],
+  ["a folder as a recording", ["replay", ROOT], 2, /recording \S+: is a folder/],
+  ["a device as an image", ["run", "/dev/zero"], 2, /image \/dev\/zero: is a device/],
+  ["a device as a kernel", ["boot", "/dev/zero"], 2, /image \/dev\/zero: is a device/],
+  ["a device as a recording", ["replay", "/dev/zero"], 2, /recording \/dev\/zero: is a device/],
+  ["a device as a snapshot", ["snapshot", "load", "/dev/zero"], 2, /snapshot \/dev\/zero: is a device/],
+  ["a device as a scenario", ["test", "/dev/zero"], 2, /scenario \/dev\/zero: is a device/],
+  [
+    "a text as an image",
+    ["run", `${ROOT}README.md`],
+    1,
+    /crashed: guest .*; first error: guest: RUN left with a page fault at 0x0: ENOENT/,
+  ],
   ["no argument", ["run"], 2, /missing required argument 'what'[\s\S]*--help shows/],
   ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\?; there are .*\battach\b/],
   ["an image that is none", ["boot", `${ROOT}README.md`], 2, /not an arm64 Linux Image/],
@@ -107,6 +119,33 @@ Deno.test("first run: a console's log that cannot be written: the VM, the file a
     assert.match(await Deno.readTextFile(`${folder}/c.log`), /^tick 2\r?$/m);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("first run: no place for a cache", async () => {
+  const image = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+  const file = await Deno.makeTempFile();
+  try {
+    const refused = async (env: Record<string, string>, ...words: string[]) => {
+      const [program, ...args] = el2Command(...words);
+      const { PATH = "", DENO_DIR, HOME } = Deno.env.toObject();
+      // Deno itself is to find its own cache, whatever el2 is told.
+      const own = { PATH, DENO_DIR: DENO_DIR ?? `${HOME}/.cache/deno`, NO_COLOR: "1" };
+      const { code, stderr } = await new Deno.Command(program, { args, env: { ...own, ...env }, clearEnv: true, stdin: "null" }).output();
+      const text = new TextDecoder().decode(stderr);
+      assert.doesNotMatch(text, /\n {4}at /);
+      return { code, text };
+    };
+    const homeless = await refused({}, "run", image, "--instant", "--headless");
+    assert.deepEqual([homeless.code, homeless.text], [
+      2,
+      "el2: no cache folder: HOME and XDG_CACHE_HOME are not set; name one with EL2_CACHE\n",
+    ]);
+    const none = await refused({ EL2_CACHE: `${file}/el2` }, "run", "debian");
+    assert.equal(none.code, 2);
+    assert.match(none.text, /el2 guests fetch debian/);
+  } finally {
+    await Deno.remove(file);
   }
 });
 

@@ -25,7 +25,7 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot assets/guests/hello.bin --net tap", /"tap" is no network; write it like user, none or user,capture=frames\.pcapng/],
   ["boot assets/guests/hello.bin --net user --forward udp:1", /"udp:1" is no pair of ports; write it like 2222:22 or udp:5353:53/],
   ["boot assets/guests/hello.bin --log no/such/folder/file", /--log no\/such\/folder\/file/],
-  ["run no-such-file.toml", /no-such-file\.toml: there is no such file/],
+  ["run no-such-file.toml", /no-such-file\.toml: no such file/],
   ["bot x", /unknown command "bot"; did you mean "boot"\?/],
 ];
 

@@ -54,7 +54,7 @@ Deno.test("readConfig() gives the defaults of the design", () => {
 });
 
 Deno.test("planRun() of an image that is not there is one error without a position", async () => {
-  assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: ["image /nowhere/x.bin: there is no such file"] });
+  assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: ["image /nowhere/x.bin: no such file"] });
 });
 
 Deno.test("planRun() of an image plans one VM that ends the session", async () => {

@@ -106,7 +106,7 @@ Deno.test("a notification can be lost and doubled", async () => {
 });
 
 Deno.test("allocations fail by name, and nothing is left over", async () => {
-  for (const [what, nth] of [["heap", 70], ["tables", 28], ["virq", 6], ["page", 4]] as const) {
+  for (const [what, nth] of [["heap", 70], ["tables", 16], ["virq", 6], ["page", 4]] as const) {
     const system = await demo(50, `alloc what=${what} nth=${nth} -> NOMEM`);
     assert.deepEqual(hits(system), [1], `${what}: ${system.hypervisor.faults.entries[0].seen}`);
     assert.equal(system.ended(), undefined, what);

@@ -11,6 +11,7 @@
 
 import { createHash } from "node:crypto";
 import { cacheFolder, exists, sha256, writeWhole } from "../cache.ts";
+import { readToEnd } from "../named-file.ts";
 import { type SessionPlan, writtenDisk } from "../plan.ts";
 import { decodePlain, encodePlain } from "../plain-json.ts";
 import { VERSION } from "../version.ts";
@@ -77,10 +78,11 @@ export class RecordingWriter {
 
 /**
  * Reads a recording.
- * @throws RecordingError that names the line and what is wrong: no recording, another version, edited, or without its files.
+ * @throws RecordingError that names the line and what is wrong: no recording, another version, edited, or without its files; or what the system
+ * says of the file.
  */
 export async function readRecording(path: string): Promise<Recording> {
-  const text = new TextDecoder().decode(await Deno.readFile(path));
+  const text = new TextDecoder().decode(readToEnd(path));
   const lines = text.split("\n");
   // What is behind the last line break was being written when the program ended.
   lines.pop();

@@ -1,7 +1,8 @@
 // The machine of a scenario: what its first step boots, with nothing of the outside, so that every run is the same run.
 
 import { checkBootPlan } from "../boot-plan.ts";
-import { planDemo, planRun } from "../config-plan.ts";
+import { planRun } from "../config-plan.ts";
+import { cannotRead, readToEnd } from "../named-file.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../plan.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";
 
@@ -15,28 +16,27 @@ type Primary = Exclude<Boot["boot"], string>;
  */
 export async function planScenario(scenario: Scenario, seed: number | undefined): Promise<SessionPlan> {
   const step = scenario.steps[0] as Boot;
-  const plan = typeof step.boot === "string" ? await planVms(scenario, step, step.boot) : await planPrimary(scenario, step, step.boot);
+  const plan = typeof step.boot === "string" ? await planVms(scenario, step, step.boot) : planPrimary(scenario, step, step.boot);
   return { ...plan, seed: seed ?? scenario.seed ?? plan.seed, inject: scenario.inject, turbo: true };
 }
 
 async function planVms(scenario: Scenario, step: Boot, what: string): Promise<SessionPlan> {
   const isFile = what !== "demo" && !/^debian(-[a-z]+)?$/.test(what);
-  const result = what === "demo" ? await planDemo() : await planRun(isFile ? beside(scenario, what) : what, step.set);
+  const result = await planRun(isFile ? beside(scenario, what) : what, step.set);
   if (!result.ok) throw new ScenarioError(result.errors.map((error) => `${scenario.file}:${step.line}: boot: ${error}`).join("\n     "));
   const { ui: _, recordTo: _recordTo, ...machine } = result.run;
   return { ...machine, duration: undefined, hashAt: [] };
 }
 
-async function planPrimary(scenario: Scenario, step: Boot, { image, initrd, append, memory, cpus }: Primary): Promise<SessionPlan> {
-  const read = async (path: string) => {
+function planPrimary(scenario: Scenario, step: Boot, { image, initrd, append, memory, cpus }: Primary): SessionPlan {
+  const read = (path: string) => {
     try {
-      return await Deno.readFile(beside(scenario, path));
+      return readToEnd(beside(scenario, path));
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied)) throw error;
-      throw new ScenarioError(`${scenario.file}:${step.line}: ${beside(scenario, path)}: no such file, or not readable`);
+      throw new ScenarioError(`${scenario.file}:${step.line}: ${beside(scenario, path)}: ${cannotRead(error)}`);
     }
   };
-  const files = { image: await read(image), initrd: initrd === undefined ? undefined : await read(initrd) };
+  const files = { image: read(image), initrd: initrd === undefined ? undefined : read(initrd) };
   const what = { kind: "boot", ...files, dtb: undefined, append, devices: [] } as const;
   const plan: SessionPlan = { cpus, memory, turbo: true, seed: 1, duration: undefined, hashAt: [], what };
   checkBootPlan(plan, what, image);

@@ -7,6 +7,7 @@ import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { decodePlain, encodePlain } from "../../machine/plain.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
+import { readToEnd } from "../named-file.ts";
 import { bare, type SessionPlan } from "../plan.ts";
 import { VERSION } from "../version.ts";
 import { hostResources } from "./host-resources.ts";
@@ -165,7 +166,7 @@ function checkedPlan(value: unknown): SessionPlan {
 function readWhole(path: string): Uint8Array {
   using file = Deno.openSync(path);
   const { isFile, size } = file.statSync();
-  if (!isFile) return Deno.readFileSync(path);
+  if (!isFile) return readToEnd(path);
   const bytes = new Uint8Array(size);
   return bytes.subarray(0, fill(file, bytes));
 }
