@@ -2,7 +2,7 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { inline, output } from "./print.ts";
+import { inline, output, printable } from "./print.ts";
 import { readNamedRecording } from "./record.ts";
 import { checkHost, hostOption, readNamedSnapshot } from "./snapshot.ts";
 import { parseWhole } from "./values.ts";
@@ -106,14 +106,15 @@ async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promis
   let told = performance.now();
   // Two machines in this thread: what they are made of is loaded by who needs it.
   const { diffRecordings } = await import("../workstation/record/diff.ts");
-  const { compared, difference } = diffRecordings(first, second, (instructions) => {
+  const { compared, cut, difference } = diffRecordings(first, second, (instructions) => {
     if (performance.now() - told < PROGRESS) return;
     told = performance.now();
     console.error(`el2: compared ${instructions} instructions`);
   });
+  if (cut) console.error("el2: a recording is cut off, its program was killed: runs are compared up to the last thing that it says");
   if (json) {
     const places = difference && { insn: String(difference.instructions), ns: difference.times.map(String), vcpus: difference.vcpus };
-    output(`${documentText(DIFF, { compared: String(compared), difference: places ?? null })}\n`);
+    output(`${documentText(DIFF, { compared: String(compared), cut, difference: places ?? null })}\n`);
   } else if (difference) {
     const [t1, t2] = difference.times.map(timeText);
     output(`the runs differ after ${difference.instructions} instructions, t=${t1}${t1 === t2 ? "" : ` and t=${t2}`}\n`);
@@ -169,12 +170,7 @@ function snapshotText({ equal, headers: [first, second], groups, memory }: Snaps
     const bytes = [first, second].map((byte) => `0x${byte.toString(16).padStart(2, "0")}`).join(" | ");
     lines.push(`  ${vms.join(" ") || "mapped by nobody"}  ${pages} pages, first at ${[...ipas, pa].join(" ")}  ${bytes}`);
   }
-  return lines.map(plainLine).join("");
-}
-
-/** A line of what files say, which are anybody's: nothing in it moves a terminal's cursor. */
-function plainLine(line: string): string {
-  return `${line.replaceAll(/[\x00-\x1f\x7f-\x9f]/g, "\ufffd")}\n`;
+  return printable(lines.map((line) => `${line}\n`).join(""));
 }
 
 async function diffTraced(a: string, b: string, { json }: DiffOptions): Promise<boolean> {
@@ -203,7 +199,7 @@ function traceText({ events: [first, second], difference, otherEvent, kinds }: T
   if (!otherEvent) lines.push("they differ in times and CPUs only: the events are the same");
   else if (otherEvent.event > difference.event) lines.push(...differenceLines("first event that is another one", otherEvent));
   lines.push(...kinds.map(({ kind, first, second }) => `${kind.padEnd(6)} ${first} | ${second}`));
-  return lines.map(plainLine).join("");
+  return printable(lines.map((line) => `${line}\n`).join(""));
 }
 
 function differenceLines(title: string, { event, fields, before, first, second }: TraceDifference): string[] {

@@ -1,6 +1,7 @@
 // A session without a screen: consoles to stdout, one line about the end to stderr, input from stdin where asked.
 
 import { ExitCode } from "./failure.ts";
+import { printable } from "./print.ts";
 import type { SessionClient } from "../workstation/client.ts";
 import { type MachineSample, SESSION, type SessionEvent } from "../workstation/protocol.ts";
 
@@ -45,7 +46,7 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
       console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
     } else if (event.kind === "events") {
       // Of all events, those that nobody else can tell.
-      for (const { vcpu, text } of event.events) if (vcpu === SESSION) console.error(`el2: ${text}`);
+      for (const { vcpu, text } of event.events) if (vcpu === SESSION) console.error(`el2: ${printable(text)}`);
     } else if (event.kind === "sample") {
       last = event.sample;
     } else if (event.kind === "ended") {
@@ -73,7 +74,7 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
     if (finished) return;
     finished = true;
     out.drain().then(() => {
-      console.error(`el2: ${message}`);
+      console.error(`el2: ${printable(message)}`);
       ended.resolve(code);
     });
   };

@@ -1,7 +1,7 @@
 // `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the resource manager in the name of the host VM.
 
 import type { Command } from "@commander-js/extra-typings";
-import { ComposeError, composeRequest, fieldNames, findRequest, requestNames } from "../abi/rpc/compose.ts";
+import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, UnknownRequestError } from "../abi/rpc/compose.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output, printAnswer, recordText } from "./print.ts";
 import { openSession, withSessionOptions } from "./session.ts";
@@ -87,7 +87,7 @@ function composed(name: string, fields: readonly string[], bytes: Uint8Array | u
     return { message: message.name, payload: { id: message.id, payload: composeRequest(message, given) } };
   } catch (error) {
     if (!(error instanceof ComposeError)) throw error;
-    const meant = error.message.startsWith("no request")
+    const meant = error instanceof UnknownRequestError
       ? `${didYouMean(name.toUpperCase(), requestNames())}; el2 rpc send VM_GET_STATE vmid=0x80 is one`
       : "";
     throw new Failure(`rpc send: ${error.message}${meant}`);

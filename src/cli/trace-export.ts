@@ -124,22 +124,29 @@ async function ofRecording(
   const { plan, ...recording } = await readNamedRecording(path);
   const client = connectEmbedded(entry);
   const asker = new Asker(client), pages = new Pages(asker, filter);
-  let ended: string | undefined;
+  let over = false;
+  const failed = Promise.withResolvers<never>();
+  // It may fail while nobody waits.
+  failed.promise.catch(() => {});
   client.onEvent = (event) => {
     if (asker.take(event)) return;
     if (event.kind === "console") client.send({ kind: "taken", bytes: event.bytes.length });
-    if (event.kind === "ended") ended = event.end.message;
-    if (event.kind === "failed") throw new Error(event.message);
+    if (event.kind === "ended") over = true;
+    if (event.kind === "ended" && event.end.code === ExitCode.Usage) failed.reject(new Failure(event.end.message));
+    if (event.kind === "failed") failed.reject(new Failure(`trace export: ${path}: bug: ${event.message}`, ExitCode.Failed));
   };
   try {
     client.send({ kind: "start", plan: { ...plan, replay: { recording, verify: false, to } } });
     client.send({ kind: "trace", kinds });
-    while (ended === undefined) {
-      await new Promise((resolve) => setTimeout(resolve, POLL));
+    const all = async () => {
+      while (!over) {
+        await new Promise((resolve) => setTimeout(resolve, POLL));
+        await pages.take();
+      }
       await pages.take();
-    }
-    await pages.take();
-    return await pages.recorded();
+      return await pages.recorded();
+    };
+    return await Promise.race([all(), failed.promise]);
   } finally {
     client.close();
   }

@@ -15,6 +15,7 @@ import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
 import { cannotRead, readToEnd } from "./named-file.ts";
 import { formatSize, MiB } from "./config-units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "./plan.ts";
+import { RootImageError } from "./root-images.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "./images.ts";
 
 /** A machine and what runs on it: what a configuration says, with all files read. */
@@ -192,7 +193,7 @@ async function planRoot({ kind, runtime, app }: FileRm, folder: string, refuse: 
     checkRoot(root);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    refuse(error.message.startsWith("root runtime:") ? "runtime" : "app", error.message);
+    refuse(error instanceof RootImageError ? error.file : "app", error.message);
   }
   return root;
 }

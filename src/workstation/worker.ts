@@ -8,6 +8,7 @@ import { beginSystem, loaded } from "./snapshot/begin.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
 import type { Connection } from "./client.ts";
 import { WriteFailure } from "./write-all.ts";
+import { noAnswer } from "./inspect/query.ts";
 import { readVars } from "./firmware-layout.ts";
 import type { SessionPlan } from "./plan.ts";
 import type { Request, SessionEvent } from "./protocol.ts";
@@ -73,6 +74,8 @@ export function serveMachine(): void {
     if (request.kind === "input-ended") inputEnded = true;
     if (!engine) {
       if (request.kind === "stop") post({ kind: "ended", end: { code: 0, message: "stopped before it began" } });
+      // Nobody is to wait for an answer.
+      if ("id" in request) post({ kind: "answer", id: request.id, answer: noAnswer("there is no machine") });
       return;
     }
     switch (request.kind) {

@@ -240,6 +240,50 @@ Deno.test("a session in the background is recorded whole whatever ends it, where
     }
   }));
 
+Deno.test("inputs, checks and ends that are of no shape are refused by line and field, and nothing of them enters a machine", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/demo.rec`;
+    assert.equal((await el2("record", file, "--", DEMO, "--for", "50ms")).code, 0);
+    const [header] = (await Deno.readTextFile(file)).split("\n");
+    const cases: readonly (readonly [line: unknown, message: RegExp])[] = [
+      [{ at: 1, settled: true, input: 17 }, /demo\.rec:2: it: /],
+      [{ at: 1, settled: true, input: { kind: "zzz" } }, /demo\.rec:2: kind: /],
+      [{ at: 1, settled: true, input: { kind: "console", console: "hello", bytes: 17 } }, /demo\.rec:2: bytes: /],
+      [{ at: 1, settled: true, input: { kind: "act", action: null } }, /demo\.rec:2: action: /],
+      [
+        { at: 1, settled: true, input: { kind: "act", action: { kind: "rpc.send", id: 1, payload: "x" } } },
+        /demo\.rec:2: action\.payload: /,
+      ],
+      [{ at: 1, check: { instructions: "many", registers: "" } }, /demo\.rec:2: instructions: /],
+      [{ at: 1, end: { instructions: 1, registers: "", own: 1, code: 0, message: "", memory: "", console: "" } }, /demo\.rec:2: own: /],
+    ];
+    for (const [line, message] of cases) {
+      await Deno.writeTextFile(file, `${header}\n${JSON.stringify(line)}\n`);
+      for (const command of [["replay", file], ["diff", file, file]]) {
+        const outcome = await el2(...command);
+        assert.match(outcome.stderr, message);
+        assert.equal(outcome.code, 2);
+        assert.doesNotMatch(outcome.stderr, /\n {4}at /);
+      }
+    }
+  }));
+
+Deno.test("diff of recordings that were cut off compares up to the last thing that they say, and says so", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/demo.rec`;
+    assert.equal((await el2("record", file, "--", DEMO, "--turbo", "--for", "50ms")).code, 0);
+    // Without its end, this run has none.
+    const [header] = (await Deno.readTextFile(file)).split("\n");
+    const input = { at: 20_000_000, settled: false, input: { kind: "console", console: "hello", bytes: { $bytes: btoa("t") } } };
+    await Deno.writeTextFile(file, `${header.replace('"duration":50000000,', "")}\n${JSON.stringify(input)}\n`);
+    const outcome = await el2("diff", file, file, "--json");
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.match(outcome.stderr, /^el2: a recording is cut off.* compared up to the last thing that it says$/m);
+    const { cut, compared, difference } = JSON.parse(outcome.stdout);
+    assert.deepEqual([cut, difference], [true, null]);
+    assert.ok(Number(compared) > 10_000, compared);
+  }));
+
 Deno.test("a run with a disk that is written to, or with gdb, is not recorded, by name", () =>
   inFolder(async (folder) => {
     const disk = `${folder}/disk.img`;

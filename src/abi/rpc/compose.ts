@@ -9,6 +9,9 @@ import { shapeName } from "./describe.ts";
 /** A request that cannot be made of that: the message says why. */
 export class ComposeError extends Error {}
 
+/** No request has this name or id. */
+export class UnknownRequestError extends ComposeError {}
+
 /** The requests that are declared, by name. */
 export function requestNames(): string[] {
   return [...RPC_MESSAGES.values()].flatMap((message) => message.kind === "request" ? [message.name] : []);
@@ -19,7 +22,8 @@ export function findRequest(name: string): RpcRequest<Fields, Fields> {
   const wanted = name.toUpperCase();
   const found = [...RPC_MESSAGES.values()].find((message) => message.name === wanted || /^0x/i.test(name) && message.id === Number(name));
   if (found?.kind === "request") return found;
-  throw new ComposeError(found ? `${found.name} is a notification: the resource manager sends it` : `no request ${JSON.stringify(name)}`);
+  if (found) throw new ComposeError(`${found.name} is a notification: the resource manager sends it`);
+  throw new UnknownRequestError(`no request ${JSON.stringify(name)}`);
 }
 
 /** What a request's fields are called and take: `vmid u16`. */

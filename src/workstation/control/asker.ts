@@ -47,6 +47,7 @@ export class Asker {
     const id = ++this.#next;
     return new Promise((resolve) => {
       this.#waiting.set(id, (event) => {
+        if (event.kind === "answer") return resolve({ error: event.answer.error ?? "the machine does not answer" });
         if (event.kind !== "moved") return;
         const { error, instructions, text } = event;
         resolve(error === undefined ? { instructions, text } : { error });

@@ -3,7 +3,7 @@
 
 import type { TraceKind } from "../../abi/trace.ts";
 import type { SessionClient } from "../client.ts";
-import type { Answer } from "../inspect/query.ts";
+import { noAnswer } from "../inspect/query.ts";
 import type { MachineSample, Request, SessionEnd, SessionEvent } from "../protocol.ts";
 import { ConsoleLog } from "./console-log.ts";
 import { ConsoleRing } from "./console-ring.ts";
@@ -237,13 +237,7 @@ export class SessionHub {
   #finish(end: SessionEnd): void {
     this.#end ??= end;
     for (const { client, id } of this.#asked.values()) {
-      const answer: Answer = {
-        table: "vm.ls",
-        at: { ns: "0", insn: "0" },
-        rows: [],
-        dropped: 0,
-        error: `the machine has ended: ${end.message}`,
-      };
+      const answer = noAnswer(`the machine has ended: ${end.message}`);
       client.listener({ kind: "answer", id, answer });
     }
     this.#asked.clear();

@@ -75,6 +75,7 @@ export const DIFF = define({
   doc: "whether two recorded runs are the same",
   fields: {
     compared: { kind: "count", doc: "instructions that were compared" },
+    cut: { kind: "flag", doc: "a recording was cut off: it was compared up to the last thing that it says" },
     difference: {
       kind: "detail",
       optional: true,

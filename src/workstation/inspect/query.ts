@@ -33,6 +33,11 @@ export interface Query {
   readonly args: QueryArguments;
 }
 
+/** The answer of a machine that is not there (any more). */
+export function noAnswer(error: string): Answer {
+  return { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0, error };
+}
+
 /** The answer. */
 export interface Answer {
   readonly table: TableName;

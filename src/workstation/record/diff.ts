@@ -22,6 +22,8 @@ export interface RunDifference {
 /** How far two runs were compared, and where they part, if they do. */
 export interface DiffResult {
   readonly compared: number;
+  /** Whether one of them was cut off: it is compared up to the last thing that it says. */
+  readonly cut: boolean;
   readonly difference: RunDifference | undefined;
 }
 
@@ -30,6 +32,7 @@ export interface DiffResult {
  * @param progress is told the count that has been compared
  */
 export function diffRecordings(first: Recording, second: Recording, progress: (instructions: number) => void): DiffResult {
+  const cut = !first.end || !second.end;
   let from = 0;
   let compared = 0;
   for (const stride of STRIDES) {
@@ -40,21 +43,22 @@ export function diffRecordings(first: Recording, second: Recording, progress: (i
       progress(compared);
       const systems = [runs[0].system, runs[1].system] as const;
       if (systems[0].instructions() !== systems[1].instructions() || systems[0].hashRegisters() !== systems[1].hashRegisters()) {
-        if (stride === 1 || count === from) return { compared, difference: describe(systems) };
+        if (stride === 1 || count === from) return { compared, cut, difference: describe(systems) };
         from = count - stride;
         break;
       }
-      if (!there.every(Boolean)) return { compared, difference: undefined };
+      if (!there.every(Boolean)) return { compared, cut, difference: undefined };
     }
   }
   throw new Error("runs that differ at a stride do not at the finer one");
 }
 
-function begin({ plan, inputs, end }: Recording): Past {
+function begin({ plan, inputs, checks, end }: Recording): Past {
   const replay = { recording: { inputs, checks: [], end }, verify: false, to: undefined };
   const begun = beginSystem({ ...plan, replay });
   if ("refused" in begun) throw new RecordingError(begun.refused);
-  return new Past(begun.system, inputs, end?.at);
+  const last = end ?? [...inputs, ...checks].sort((a, b) => a.at - b.at).at(-1);
+  return new Past(begun.system, inputs, last?.at ?? 0);
 }
 
 function describe([first, second]: readonly [System, System]): RunDifference {

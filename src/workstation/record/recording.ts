@@ -10,11 +10,13 @@
 // Files of the plan above a size are not in it but in the cache, under their hash.
 
 import { createHash } from "node:crypto";
+import * as v from "valibot";
 import { cacheFolder, exists, sha256, writeWhole } from "../cache.ts";
 import { readToEnd } from "../named-file.ts";
 import { type SessionPlan, writtenDisk } from "../plan.ts";
 import { decodePlain, encodePlain } from "../plain-json.ts";
 import { VERSION } from "../version.ts";
+import { CHECK, END, INPUT } from "./line-schema.ts";
 import { writeAll } from "../write-all.ts";
 import type { Check, EndState, Input, Place, RecordedInput, RecordedRun } from "./recorded-run.ts";
 
@@ -109,12 +111,13 @@ export async function readRecording(path: string): Promise<Recording> {
       continue;
     }
     sum.update(`${lines[index]}\n`);
+    const place = `${path}:${index + 1}`;
     if (typeof line.at !== "number" || !(line.at >= last) || end) throw new RecordingError(`${path}:${index + 1}: out of order`);
     last = line.at;
     if (line.input !== undefined && typeof line.settled === "boolean") {
-      inputs.push({ at: line.at, settled: line.settled, input: line.input });
-    } else if (line.check !== undefined) checks.push({ at: line.at, check: line.check });
-    else if (line.end !== undefined) end = { at: line.at, end: line.end };
+      inputs.push({ at: line.at, settled: line.settled, input: checked(place, INPUT, line.input) });
+    } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(place, CHECK, line.check) });
+    else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
     else throw new RecordingError(`${path}:${index + 1}: neither input, check nor end`);
   }
   const plan = await withFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan;
@@ -145,6 +148,14 @@ function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
   if (written !== undefined) throw new RecordingError(`${path}:1: its machine writes to ${written}; none that is recorded does`);
   // A snapshot is in the recording, or there is none.
   return from?.bytes ? { ...plan, from: { path: `${path}: its snapshot`, spare: false, bytes: from.bytes } } : plan;
+}
+
+/** A value of a line, which is of a shape. @throws RecordingError that says which field is not */
+function checked<T>(place: string, schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new RecordingError(`${place}: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
 }
 
 function lineOf(path: string, lines: readonly string[], index: number): Record<string, unknown> {

@@ -1,0 +1,6 @@
+// A machine's worker that fails as soon as it is to run something (trace_export_test.ts).
+
+globalThis.onmessage = ({ data }: MessageEvent<{ kind: string }>) => {
+  if (data.kind === "start") globalThis.postMessage({ kind: "failed", message: "Error: the machine is broken" });
+};
+globalThis.postMessage({ kind: "ready" });
