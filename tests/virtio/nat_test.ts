@@ -106,6 +106,12 @@ Deno.test("a guest's own datagrams go out by a socket for each flow, which ends 
   assert.equal(network.sent.at(-1), "close 123");
 });
 
+Deno.test("a datagram to port 0, which sockets of the host refuse, goes nowhere", () => {
+  const { network, nat, send } = guest([]);
+  send(1000, 0x0808_0808, 0, "a");
+  assert.deepEqual([network.sent, nat.busy], [[], false]);
+});
+
 Deno.test("forwards are written HOST:GUEST, for UDP with udp: before", () => {
   assert.deepEqual(parseForward("2222:22"), { protocol: "tcp", host: 2222, guest: 22 });
   assert.deepEqual(parseForward("udp:1:65535"), { protocol: "udp", host: 1, guest: 65535 });

@@ -171,7 +171,8 @@ export class Nat implements NetBackend {
       if (answer) this.options.device.receive(writeUdp(route, DHCP_SERVER_PORT, DHCP_CLIENT_PORT, answer));
       return;
     }
-    if (packet.destination === BROADCAST) return;
+    // Nobody has port 0, and the host's sockets take it for a mistake of their user.
+    if (packet.destination === BROADCAST || destinationPort === 0) return;
     const key = `${sourcePort}:${packet.destination}:${destinationPort}`;
     const datagrams = this.#flow(key, () => {
       const back = (bytes: Uint8Array) => {
