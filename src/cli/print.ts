@@ -1,8 +1,9 @@
 // Answers on stdout: aligned columns for people, one JSON document or a row a line for programs (WORKSTATION section 2, "JSON").
 
 import type { Answer } from "../workstation/inspect/query.ts";
-import { alignsRight, cellText } from "../workstation/inspect/format.ts";
-import { type Column, type Json, type Row, schemaName, type Table } from "../workstation/inspect/table.ts";
+import { cellText } from "../workstation/inspect/format.ts";
+import { listed, listText, rowText } from "../workstation/inspect/list-text.ts";
+import { type Json, type Row, schemaName, type Table } from "../workstation/inspect/table.ts";
 import { writeAll } from "../workstation/write-all.ts";
 import { TABLES } from "../workstation/inspect/tables.ts";
 
@@ -44,38 +45,6 @@ export function printStreamRow(session: string, answer: Answer, row: Row, json: 
 /** Width of the terminal on stdout; undefined where there is none. */
 function terminalWidth(): number | undefined {
   return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
-}
-
-type Listed = readonly (readonly [name: string, column: Column])[];
-
-function listed(table: Table, width: number | undefined): Listed {
-  return Object.entries(table.columns).filter(([, column]) =>
-    column.width !== undefined && (width === undefined || (column.from ?? 0) <= width)
-  );
-}
-
-/** A list with its heading. Columns are as wide as their contents; the last one is not padded. */
-function listText(table: Table, rows: readonly Row[], width: number | undefined): string {
-  if (!rows.length) return `${table.empty}\n`;
-  const columns = listed(table, width).map(([name, column]): [string, Column] => {
-    const contents = rows.map((row) => cellText(column, row[name]).length);
-    return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
-  });
-  const heading = columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" ");
-  return cut(heading, width) + rows.map((row) => rowText(columns, row, width)).join("");
-}
-
-function rowText(columns: Listed, row: Row, width: number | undefined): string {
-  return cut(columns.map(([name, column]) => aligned(column, cellText(column, row[name]))).join(" "), width);
-}
-
-function aligned(column: Column, text: string): string {
-  return alignsRight(column) ? text.padStart(column.width ?? 0) : text.padEnd(column.width ?? 0);
-}
-
-function cut(line: string, width: number | undefined): string {
-  const text = line.trimEnd();
-  return `${width !== undefined && text.length > width ? `${text.slice(0, width - 1)}~` : text}\n`;
 }
 
 /** A row in full, a field a line. */

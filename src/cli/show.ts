@@ -98,6 +98,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       readOnly: options.readOnly,
       fork: forkOf(entry, name),
       program: ownProgram(entry),
+      replay: plan.replay !== undefined,
       state: await loadUiState(name),
       keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
       layout: options.ui?.layout,

@@ -81,6 +81,8 @@ export interface AppOptions {
   readonly braille?: boolean;
   readonly fork?: Fork;
   readonly program?: OwnProgram;
+  /** A recording is run again. */
+  readonly replay?: boolean;
   /** Wall time in ms; the process's where nothing is said. */
   readonly clock?: () => number;
 }
@@ -114,6 +116,8 @@ export class App {
   #windowPrefix = false;
   #frozen: { missed: number } | undefined;
   #paused = false;
+  /** Ways to other places that have not ended. */
+  #moving = 0;
   /** What is shown is an earlier place of the run. */
   #past = false;
   #overlay: Overlay | undefined;
@@ -163,6 +167,7 @@ export class App {
       copy: (text) => this.#copy(text),
       mouse: (on) => port.mouse(on),
       program: options.program,
+      move: (to) => this.#timeTravel(to),
       theme: (theme) => this.setTheme(theme),
     };
     this.#consoles = new ConsoleActions({
@@ -173,7 +178,7 @@ export class App {
       changed: () => port.changed(true),
     });
     this.#menus = new Menus(host);
-    this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork, move: (to) => this.#timeTravel(to) });
+    this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork });
     if (options.state) this.#restore(options.state);
     else if (options.layout) this.#windows.load(options.layout);
   }
@@ -256,6 +261,7 @@ export class App {
         this.#say(`${event.rule} stopped the machine: ${event.text}`, "warning");
         break;
       case "moved":
+        this.#moving = Math.max(0, this.#moving - 1);
         this.#say(
           event.error ?? `at ${event.instructions} instructions${event.text ? `: ${event.text}` : ""}`,
           event.error === undefined ? "text" : "refused",
@@ -338,6 +344,9 @@ export class App {
   }
 
   #input(bytes: Uint8Array): void {
+    if (this.options.replay) {
+      return this.#say("a replay takes no input: what was typed then is typed again; ctrl-] d takes the keys back", "refused");
+    }
     if (this.#past) return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "refused");
     if (this.#console.shown) this.port.send({ kind: "input", console: this.#console.shown, bytes });
   }
@@ -385,7 +394,7 @@ export class App {
     "object.why": () => this.#why(),
     "object.actions": () => this.#menus.actions(false),
     "danger.menu": () => this.#menus.actions(true),
-    "copy.menu": () => this.#menus.copy(),
+    "copy.menu": () => this.#focus === this.#console ? this.#menus.copyConsole() : this.#menus.copy(),
     "machine.stop-rule": () => this.#menus.stopRule(),
     "filter.edit": () => this.#editFilter(),
     "console.enter": () => this.#consoles.enter(),
@@ -400,7 +409,7 @@ export class App {
     "console.zoom": () => this.#windows.zoom(),
     "list.sort": () => this.#onTable((pane) => pane.sortNext()),
     "list.sort-reverse": () => this.#onTable((pane) => pane.sortReverse()),
-    "list.follow": () => this.#onTable((pane) => pane.follow(true)),
+    "list.follow": () => this.#follow(),
     "list.mark": () => this.#onTable((pane) => pane.toggleMark()),
     "list.export": () => this.#exportRows(),
     "list.compare": () => this.#compare(),
@@ -429,7 +438,7 @@ export class App {
     "help.show": () => this.#overlay = new HelpOverlay(this.#keymap),
     "leave": () => this.port.leave(),
     "step.out": () => this.#stepOut(),
-    "cancel": () => this.#say("nothing is pending; q leaves"),
+    "cancel": () => this.#cancel(),
     "screen.redraw": () => this.port.redraw(),
     "suspend": () => this.port.suspend(),
     "console.leave": () => this.#console.typing = false,
@@ -471,8 +480,19 @@ export class App {
   }
 
   #fold(folded: boolean): void {
-    if (this.#focus === this.#tree) this.#tree.fold(folded);
-    else this.#onLanes((lanes) => lanes.pan(folded ? -10 : 10));
+    const pane = this.#focus;
+    if (pane === this.#tree) this.#tree.fold(folded);
+    else if (pane instanceof TablePane) {
+      pane.pan(folded ? -1 : 1) || this.#say(folded ? "this is the first column" : "this is the last column");
+    } else this.#onLanes((lanes) => lanes.pan(folded ? -10 : 10));
+  }
+
+  #follow(): void {
+    if (this.#focus === this.#console) return this.#consoles.follow();
+    this.#onTable((pane) => {
+      if (pane.options.stream) pane.follow(!pane.following);
+      else this.#say("nothing comes in here: the list is what there is now");
+    });
   }
 
   #stepOut(): void {
@@ -706,9 +726,16 @@ export class App {
     this.#windows.size(divider, (one) => one.step(by));
   }
 
+  /** Ends the way to another place of the run. */
+  #cancel(): void {
+    if (!this.#moving) return this.#say("nothing is pending; q leaves");
+    this.port.send({ kind: "move", id: 0, to: { kind: "here" } });
+  }
+
   /** Another place of the run is shown. */
   #timeTravel(to: Move): void {
     if (this.options.readOnly) return this.#say("time stays as it is: --read-only");
+    this.#moving++;
     this.port.send({ kind: "move", id: 0, to });
   }
 
@@ -760,7 +787,17 @@ export class App {
     return {
       title: this.options.title,
       screen: this.#windows.screen.key,
-      state: this.#lost ? "LOST" : this.#end ? "ENDED" : this.#past ? "PAST" : this.#paused ? "PAUSED" : "LIVE",
+      state: this.#lost
+        ? "LOST"
+        : this.#end
+        ? "ENDED"
+        : this.#past
+        ? "PAST"
+        : this.#paused
+        ? "PAUSED"
+        : this.options.replay
+        ? "REPLAY"
+        : "LIVE",
       readOnly: this.options.readOnly ?? false,
       frozen: this.#frozen?.missed,
       lost: this.#lost && lostState(this.#lost.message, this.#clock() - this.#lost.since),

@@ -73,6 +73,18 @@ export class ConsoleView {
     return { count: hits.length, shown: place + 1 };
   }
 
+  /** What it shows as text: the rows that are visible, or all. */
+  text(visible: boolean): string {
+    const buffer = this.#terminal.buffer.active;
+    const top = visible ? buffer.baseY - this.#back : 0;
+    const rows = Array.from({ length: visible ? this.#terminal.rows : buffer.length }, (_, row) => buffer.getLine(top + row));
+    // A line that goes on in the next row is one line.
+    const text = rows.map((line, row) =>
+      `${row > 0 && !line?.isWrapped ? "\n" : ""}${line?.translateToString(!rows[row + 1]?.isWrapped) ?? ""}`
+    );
+    return text.join("").trimEnd();
+  }
+
   /** What the pane's title says: `follow`, or how far back and how much is new below. */
   get position(): string {
     return this.#back === 0 ? "follow" : `scrolled back ${this.#back} rows, ${this.#unseen} new below, G follows`;

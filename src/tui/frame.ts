@@ -25,7 +25,7 @@ export interface FrameState {
   readonly title: string;
   /** Key of the screen that is shown. */
   readonly screen: string;
-  readonly state: "LIVE" | "PAUSED" | "PAST" | "ENDED" | "LOST";
+  readonly state: "LIVE" | "REPLAY" | "PAUSED" | "PAST" | "ENDED" | "LOST";
   readonly readOnly: boolean;
   /** How much came since the display was frozen. */
   readonly frozen: number | undefined;

@@ -17,7 +17,11 @@ import type { Asker } from "../workstation/control/asker.ts";
 import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
 import type { Action as MachineAction } from "../workstation/inspect/action.ts";
 import { cellText } from "../workstation/inspect/format.ts";
+import { listText } from "../workstation/inspect/list-text.ts";
+import type { Query } from "../workstation/inspect/query.ts";
 import type { Row, Table } from "../workstation/inspect/table.ts";
+import { TABLES } from "../workstation/inspect/tables.ts";
+import type { Move } from "../workstation/protocol.ts";
 import type { StopChange } from "../workstation/stop-rules.ts";
 
 /** Objects of a palette's list. */
@@ -45,6 +49,7 @@ export interface MenuHost {
   readonly copy: (text: string) => void;
   readonly mouse: (on: boolean) => void;
   readonly program: OwnProgram | undefined;
+  readonly move: (to: Move) => void;
   readonly theme: (theme: ThemeName) => void;
 }
 
@@ -62,7 +67,7 @@ export class Menus {
     const { host } = this;
     const selected = host.selected();
     if (!selected) return;
-    const { id } = selected.row;
+    const { row } = selected, { id } = row;
     const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
     if (!found.length) {
       return host.say(danger ? `nothing dangerous can be done with ${id}` : `nothing can be done with ${id}; i shows its fields`);
@@ -72,7 +77,7 @@ export class Menus {
       label: `${action.label.padEnd(32)} ${action.command(id)}`,
       reason,
       danger: action.danger,
-      run: () => this.#do(action, id),
+      run: () => this.#do(action, row),
     }));
     host.show(new MenuOverlay(`${danger ? "! " : ""}${id}`, items));
   }
@@ -97,6 +102,19 @@ export class Menus {
         copy("i", "id", row.id),
         copy("j", "JSON", JSON.stringify(row)),
         copy("c", "command", `el2 ${table.command}${filter}`),
+      ]),
+    );
+  }
+
+  /** What the console shows, for the clipboard; what is too long goes to a file. */
+  copyConsole(): void {
+    const { host } = this;
+    const { view } = host.console;
+    if (!view) return host.say("there is no console yet");
+    host.show(
+      new MenuOverlay(`copy con:${view.name}`, [
+        { key: "y", label: "what is visible", run: () => host.copy(view.text(true)) },
+        { key: "a", label: "all of it, with what has scrolled away", run: () => host.copy(view.text(false)) },
       ]),
     );
   }
@@ -147,10 +165,14 @@ export class Menus {
     return { readOnly, ended: ended(), hasConsole: (vm) => console.has(vm) };
   }
 
-  #do(action: ObjectAction, id: string): void {
+  #do(action: ObjectAction, row: Row): void {
     const { host } = this;
+    const { id } = row;
     if (action.name === "console.enter") return host.typeInto(vmOf(id) ?? "");
-    const { act, question, prompt } = action;
+    const { act, question, prompt, query, say, place } = action;
+    if (say) return host.say(say(id));
+    if (query) return void this.#answer(`${id}  ${action.label}`, query(id, row));
+    if (place) return [{ kind: "now" } as const, place(row)].forEach((to) => host.move(to));
     if (!act || !question) throw new Error(`${action.name} has no code`);
     const ask = (text: string) => {
       const done = act(id, text);
@@ -159,6 +181,16 @@ export class Menus {
     };
     if (prompt) host.show(new TextOverlay({ sign: `${prompt.sign(id)}: `, accept: ask }));
     else ask("");
+  }
+
+  /** Shows what the machine answers. */
+  async #answer(heading: string, query: Query): Promise<void> {
+    const { host } = this;
+    const { rows, error } = await host.asker.ask(query);
+    const text = error ?? listText(TABLES[query.table], rows, host.windows.width - 1);
+    if (error !== undefined) host.say(text.split("\n", 1)[0], "refused");
+    else host.show(new LinesOverlay(heading, text.trimEnd().split("\n").map((text) => ({ text }))));
+    host.changed();
   }
 
   /** Has the machine do it, and says what came of it. */
@@ -206,6 +238,18 @@ export class Menus {
     host.changed();
   }
 
+  /** What can be done with the selected object, as lines of the palette. What cannot says why. */
+  #objectOffers(): Choice[] {
+    const { host } = this;
+    const row = host.focus().selection?.row;
+    if (!row) return [];
+    return actionsFor(row.id, this.#circumstances()).map(({ action, reason }) => ({
+      text: `${action.name} ${row.id}`,
+      detail: `${action.danger ? "! " : ""}${action.label}${reason === undefined ? action.danger ? "   asks" : "" : `   ${reason}`}`,
+      run: () => reason === undefined ? this.#do(action, row) : host.say(`${action.name} ${row.id}: ${reason}`),
+    }));
+  }
+
   /** What the palette offers for a text, best first. */
   #choices(text: string): Choice[] {
     const { host } = this;
@@ -240,6 +284,7 @@ export class Menus {
       detail: "take all stop rules back",
       run: () => this.#changeStops({ kind: "remove", rule: "all" }, "nothing stops the machine"),
     });
+    offers.push(...this.#objectOffers());
     for (const theme of THEME_NAMES) offers.push({ text: `theme ${theme}`, detail: "colours", run: () => host.theme(theme) });
     for (const { pane } of host.windows.visible) {
       if (!(pane instanceof TablePane)) continue;

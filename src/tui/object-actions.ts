@@ -5,6 +5,9 @@ import { encodeRequest } from "../abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../abi/rpc/messages/memory.ts";
 import { bytesOf } from "../workstation/inspect/bytes.ts";
 import type { Action } from "../workstation/inspect/action.ts";
+import type { Query } from "../workstation/inspect/query.ts";
+import type { Row } from "../workstation/inspect/table.ts";
+import type { Move } from "../workstation/protocol.ts";
 
 /** What an action's availability depends on. */
 export interface Circumstances {
@@ -29,6 +32,12 @@ export interface ObjectAction {
   readonly prompt?: { readonly sign: (id: string) => string; readonly wrong: string };
   /** The question that it asks. */
   readonly question?: (id: string, text: string) => string;
+  /** What it asks and shows. */
+  readonly query?: (id: string, row: Row) => Query;
+  /** What it says: something that is done elsewhere. */
+  readonly say?: (id: string) => string;
+  /** The place of the run to which it goes from now. */
+  readonly place?: (row: Row) => Move;
   /** What it does to the machine, with what was typed; undefined where that is wrong. What it does to the screen is the application's. */
   readonly act?: (id: string, text: string) => Action | undefined;
   /** The command that does the same. */
@@ -42,6 +51,13 @@ const neededVm = (id: string) => PLATFORM.has(vmOf(id) ?? "") ? `${id} is what t
 
 const handleOf = (id: string) => Number(id.slice("parcel:".length));
 
+/** Bytes of a page that are read. */
+const READ = 256;
+/** The object of a capability's row, or an object itself. */
+const objectOf = (id: string, row: Row) => id.startsWith("cap:") ? String(row.obj) : id;
+/** The event of a row, by what is the same whenever the run is gone through again: numbers of events are not. */
+const eventFilter = ({ kind, name, t }: Row) => `kind=${kind} name=${name} t=${t}ns`;
+
 /** The table. */
 export const OBJECT_ACTIONS: readonly ObjectAction[] = [
   {
@@ -52,6 +68,87 @@ export const OBJECT_ACTIONS: readonly ObjectAction[] = [
     danger: false,
     command: (id) => `el2 console ${vmOf(id)}`,
     disabled: (id, { hasConsole }) => hasConsole(vmOf(id) ?? "") ? undefined : `${id} has no console`,
+  },
+  {
+    name: "gdb.attach",
+    on: ["vm", "vcpu"],
+    key: "g",
+    label: "gdb here: how to debug it",
+    danger: false,
+    say: (id) => `in another terminal: el2 gdb ${vmOf(id)} --port 1234, then gdb-multiarch -ex 'target remote :1234'`,
+    command: (id) => `el2 gdb ${vmOf(id)}`,
+    disabled: (id) => PLATFORM.has(vmOf(id) ?? "") ? `${id} executes no instructions: a program of ours runs there` : undefined,
+  },
+  {
+    name: "mem.owner",
+    on: ["pa"],
+    key: "o",
+    label: "who owns it, and through what",
+    danger: false,
+    query: (id) => ({ table: "mem.owner", args: { at: id } }),
+    command: (id) => `el2 mem owner ${id}`,
+  },
+  {
+    name: "mem.read",
+    on: ["pa"],
+    key: "b",
+    label: "read its first bytes",
+    danger: false,
+    query: (id) => ({ table: "mem.read", args: { at: id, size: READ } }),
+    command: (id) => `el2 mem read ${id} ${READ}`,
+  },
+  {
+    name: "mem.check",
+    on: ["pa", "parcel"],
+    key: "k",
+    label: "check the invariants of ownership",
+    danger: false,
+    query: () => ({ table: "mem.check", args: {} }),
+    command: () => "el2 mem check",
+  },
+  {
+    name: "caps.graph",
+    on: ["cap", "obj"],
+    key: "g",
+    label: "graph: its object, and what holds that",
+    danger: false,
+    query: (id, row) => ({ table: "obj.ls", args: { filter: `id=${objectOf(id, row)} | name=${objectOf(id, row)}` } }),
+    command: (id) => `el2 caps graph ${id.startsWith("cap:") ? "OBJECT" : id}`,
+  },
+  {
+    name: "caps.holders",
+    on: ["cap", "obj"],
+    key: "h",
+    label: "holders: all capabilities to its object",
+    danger: false,
+    query: (id, row) => ({ table: "caps.ls", args: { filter: `obj=${objectOf(id, row)}` } }),
+    command: (id) => `el2 caps ls --filter obj=${id.startsWith("cap:") ? "OBJECT" : id}`,
+  },
+  {
+    name: "caps.refused",
+    on: ["cap"],
+    key: "r",
+    label: "refusals: capabilities whose last use was refused",
+    danger: false,
+    query: () => ({ table: "caps.ls", args: { filter: "err=yes" } }),
+    command: () => "el2 caps refused",
+  },
+  {
+    name: "time.event",
+    on: ["ev", "rpc", "why"],
+    key: "t",
+    label: "back to then",
+    danger: false,
+    place: (row) => ({
+      kind: "event",
+      filter: row.id.startsWith("why:")
+        ? `refused=yes t=${row.t}ns`
+        : row.id.startsWith("rpc:")
+        ? eventFilter({ ...row, kind: "rpc", name: row.msg })
+        : eventFilter(row),
+    }),
+    command: () => "el2 back --event FILTER",
+    disabled: (_id, { readOnly }) => readOnly ? "off: --read-only" : undefined,
   },
   {
     name: "vm.stop",

@@ -44,6 +44,8 @@ export interface TuiOptions {
   readonly braille?: boolean;
   readonly fork?: Fork;
   readonly program?: OwnProgram;
+  /** A recording is run again. */
+  readonly replay?: boolean;
   /** Reaches a session again whose connection was lost; it rejects where there is none. */
   readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
 }

@@ -52,6 +52,9 @@ export class TablePane implements Pane {
   readonly #changes = new Map<string, number>();
   readonly #marked = new Set<string>();
   #following: boolean;
+  /** Columns behind the first that are left out, and whether there are more than were drawn. */
+  #left = 0;
+  #cut = false;
 
   constructor(readonly options: TablePaneOptions) {
     this.name = options.name;
@@ -65,7 +68,8 @@ export class TablePane implements Pane {
     const hidden = this.#filterText ? `  /${this.#filterText}  ${this.#shown.length} of ${this.#rows.length}` : "";
     const followed = this.options.stream ? this.#following ? "  follow" : "  G follows" : "";
     const dropped = this.#dropped ? `  ${this.#dropped} lost` : "";
-    return `${this.options.title}${sorted}${hidden}${followed}${dropped}`;
+    const panned = this.#left ? `  ${this.#left} column${this.#left > 1 ? "s" : ""} left` : "";
+    return `${this.options.title}${sorted}${hidden}${followed}${dropped}${panned}`;
   }
 
   wants(): Query | undefined {
@@ -150,6 +154,19 @@ export class TablePane implements Pane {
     this.#arrange();
   }
 
+  /** Whether it follows what comes. */
+  get following(): boolean {
+    return this.#following;
+  }
+
+  /** Shows columns further right, or left; the first one stays. False where there are none. */
+  pan(by: number): boolean {
+    const to = this.#left + by;
+    if (to < 0 || by > 0 && !this.#cut) return false;
+    this.#left = to;
+    return true;
+  }
+
   /** Follows what comes, or stops. */
   follow(following: boolean): void {
     this.#following = following && this.options.stream === true;
@@ -206,8 +223,19 @@ export class TablePane implements Pane {
   }
 
   #columns(width: number): [string, Column][] {
-    const listed = Object.entries(this.table.columns).filter(([, column]) => column.width !== undefined && (column.from ?? 0) <= width);
-    return listed.map(([name, column]) => [name, { ...column, width: Math.max(column.width ?? 0, (column.title ?? name).length) }]);
+    const all = Object.entries(this.table.columns).filter(([, column]) => column.width !== undefined);
+    // Who looks further right sees what narrow terminals leave out, too.
+    const listed = this.#left === 0 ? all.filter(([, { from = 0 }]) => from <= width) : all;
+    const columns = listed.map(([name, column]): [string, Column] => [
+      name,
+      { ...column, width: Math.max(column.width ?? 0, (column.title ?? name).length) },
+    ]);
+    const [first, ...rest] = columns;
+    this.#left = Math.min(this.#left, Math.max(rest.length - 1, 0));
+    const shown = first ? [first, ...rest.slice(this.#left)] : rest;
+    const wanted = shown.reduce((sum, [, column]) => sum + (column.width ?? 0) + 1, 0);
+    this.#cut = rest.length > this.#left + 1 && (wanted > width || listed.length < all.length);
+    return shown;
   }
 
   #drawRow(screen: Screen, area: Rectangle, look: Look, columns: readonly [string, Column][], row: Row): void {

@@ -7,7 +7,6 @@ import { type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import { TablePane } from "./table-pane.ts";
 import { cellText } from "../workstation/inspect/format.ts";
 import { EVENTS, PLACES } from "../workstation/inspect/tables.ts";
-import type { Move } from "../workstation/protocol.ts";
 
 /** Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or says what is wrong with that. */
 export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
@@ -16,7 +15,6 @@ export type Fork = (save: (path: string) => Promise<string | undefined>) => Prom
 export interface TimeHost extends MenuHost {
   /** What the session shows: a name for files. */
   readonly title: string;
-  readonly move: (to: Move) => void;
   /** Undefined where nobody can. */
   readonly fork: Fork | undefined;
 }

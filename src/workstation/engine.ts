@@ -47,6 +47,8 @@ const CHECK_INTERVAL = 10_000_000;
 
 /** Tables of what a person has set up in the session, which is the present's whatever is shown: stop rules, what is recorded of events. */
 const OF_THE_PRESENT = /^(stop|trace|time)\./;
+/** What became of a way to another place. */
+const ELSEWHERE = "ended on the way";
 /** Why nothing can be done to what is shown. */
 const PAST = "this is the past, which takes no input; go to now first (t n)";
 /** Wall time (ms) for which going to a place keeps requests waiting. */
@@ -119,6 +121,8 @@ export class Engine {
   readonly #firstTime: number;
   /** Snapshots that were written. */
   readonly #snapshots: RunPlace[] = [];
+  /** Number of the way to another place that is under way, or was. */
+  #way = 0;
   /** The past on its way to an event. */
   #onTo: OnTo | undefined;
   /** The rule by which the machine stops at an event that a person waits for, and what to tell then. */
@@ -216,6 +220,7 @@ export class Engine {
     this.#wake();
     this.#trail = [];
     this.#past = undefined;
+    this.#way++;
     this.#leaveWayOn("paused before anything like that happened");
     this.present.stopAt(Infinity);
     this.#paused = paused;
@@ -443,7 +448,9 @@ export class Engine {
       return moved(`${this.#replay ? "a replay" : "a machine that a debugger has stopped"} goes on in its own way`);
     }
     if (!this.#paused) this.pause(true);
-    this.#leaveWayOn("went elsewhere");
+    const way = ++this.#way;
+    this.#leaveWayOn(ELSEWHERE);
+    if (to.kind === "here") return this.#shown(moved);
     if (to.kind === "event" || to.kind === "place") return this.#moveBackTo(to, moved);
     if (to.kind === "next-event") return this.#moveOnTo(to.filter, moved);
     this.#reached = undefined;
@@ -472,7 +479,7 @@ export class Engine {
     const past = this.#past;
     const stops: Moment[] = this.#landing(past, target) ? [target - LANDING, moment] : [moment];
     const go = () => {
-      if (this.#past !== past || this.#done) return moved("went elsewhere");
+      if (this.#way !== way || this.#done) return moved(ELSEWHERE);
       if (!past.advance(stops[0], MOVE_SLICE)) return void setTimeout(() => this.port.guarded(go), 0);
       stops.shift();
       if (stops.length === 0) return shown();
@@ -508,7 +515,7 @@ export class Engine {
     }
     this.#onTo = way;
     const go = () => {
-      if (this.#onTo !== way || this.#done) return moved("went elsewhere");
+      if (this.#onTo !== way || this.#done) return moved(ELSEWHERE);
       const reached = way.advance(MOVE_SLICE);
       if (reached === undefined) return void setTimeout(() => this.port.guarded(go), 0);
       this.#onTo = undefined;
@@ -555,7 +562,7 @@ export class Engine {
 
   /** Goes back to where something happened. */
   #moveBackTo(to: Extract<Move, { kind: "event" | "place" }>, moved: Told): void {
-    const shown = this.#past;
+    const number = this.#way;
     let way: BackTo;
     try {
       way = new BackTo(
@@ -568,7 +575,7 @@ export class Engine {
       return moved(error instanceof FilterError ? error.marked : error.message);
     }
     const go = () => {
-      if (this.#past !== shown || this.#done || !this.#paused) return moved("went elsewhere");
+      if (this.#way !== number || this.#done) return moved(ELSEWHERE);
       const reached = way.advance(MOVE_SLICE);
       if (reached === undefined) return void setTimeout(() => this.port.guarded(go), 0);
       if (reached === "none") return moved(`nothing like that is between ${this.#start} and here`);

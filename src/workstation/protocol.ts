@@ -74,6 +74,8 @@ export type Move =
   | { readonly kind: "next-event"; readonly filter: string }
   /** Back to where an instruction was about to be executed: `VM:SYMBOL` or `VM:ADDRESS`. */
   | { readonly kind: "place"; readonly at: string }
+  /** Nowhere else: the way that is under way ends. */
+  | { readonly kind: "here" }
   /** To where the machine really is. */
   | { readonly kind: "now" };
 

@@ -316,3 +316,23 @@ Deno.test("the places of a run are its start, the snapshots that were written, w
   }
   session.engine.stop();
 });
+
+Deno.test("a way to another place ends where somebody says so: what is shown stays, and nothing goes on by itself", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  const before = session.hashes;
+  session.engine.move(1, { kind: "event", filter: "kind=psci name=nothing" });
+  session.engine.move(2, { kind: "here" });
+  assert.deepEqual([(await session.event("moved")).error, (await session.event("moved")).error], [undefined, "ended on the way"]);
+  assert.equal(session.hashes, before);
+  await session.move({ kind: "instructions", count: 0 });
+  session.engine.move(3, { kind: "next-event", filter: "kind=psci name=nothing" });
+  session.engine.move(4, { kind: "here" });
+  const [first, second] = [await session.event("moved"), await session.event("moved")];
+  assert.deepEqual([first.error, second.error].toSorted(), ["ended on the way", undefined]);
+  const place = session.hashes;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(session.hashes, place);
+  assert.notEqual(session.engine.system, session.engine.present);
+  session.engine.stop();
+});

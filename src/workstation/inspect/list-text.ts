@@ -1,0 +1,39 @@
+// Lists as text: aligned columns for people.
+
+import { alignsRight, cellText } from "./format.ts";
+import type { Column, Row, Table } from "./table.ts";
+
+/** Columns of a list. */
+export type Listed = readonly (readonly [name: string, column: Column])[];
+
+/** The columns of a list that is so wide; undefined: as wide as it wants. */
+export function listed(table: Table, width: number | undefined): Listed {
+  return Object.entries(table.columns).filter(([, column]) =>
+    column.width !== undefined && (width === undefined || (column.from ?? 0) <= width)
+  );
+}
+
+/** A list with its heading. Columns are as wide as their contents; the last one is not padded. */
+export function listText(table: Table, rows: readonly Row[], width: number | undefined): string {
+  if (!rows.length) return `${table.empty}\n`;
+  const columns = listed(table, width).map(([name, column]): [string, Column] => {
+    const contents = rows.map((row) => cellText(column, row[name]).length);
+    return [name, { ...column, width: Math.max((column.title ?? name).length, ...contents) }];
+  });
+  const heading = columns.map(([name, column]) => aligned(column, column.title ?? name)).join(" ");
+  return cut(heading, width) + rows.map((row) => rowText(columns, row, width)).join("");
+}
+
+/** A row of a list. */
+export function rowText(columns: Listed, row: Row, width: number | undefined): string {
+  return cut(columns.map(([name, column]) => aligned(column, cellText(column, row[name]))).join(" "), width);
+}
+
+function aligned(column: Column, text: string): string {
+  return alignsRight(column) ? text.padStart(column.width ?? 0) : text.padEnd(column.width ?? 0);
+}
+
+function cut(line: string, width: number | undefined): string {
+  const text = line.trimEnd();
+  return `${width !== undefined && text.length > width ? `${text.slice(0, width - 1)}~` : text}\n`;
+}

@@ -1,0 +1,149 @@
+// What can be done with objects beside what changes the machine, and how lists and consoles are looked at.
+
+import assert from "node:assert/strict";
+import type { Query } from "../../src/workstation/inspect/query.ts";
+import type { Move } from "../../src/workstation/protocol.ts";
+import { textBytes } from "../../src/tui/keys.ts";
+import { Rig } from "./rig.ts";
+
+const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);
+const asked = (rig: Rig): Query[] => rig.requests.flatMap((request) => request.kind === "query" ? [request.query] : []);
+
+Deno.test("a on a vCPU says how gdb debugs it; a program of ours has no instructions", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("ag");
+  assert.match(await rig.text(), /in another terminal: el2 gdb debian --port 1234/);
+  await rig.type("1gag");
+  assert.match(await rig.text(), /vm:host executes no instructions: a program of ours runs there/);
+});
+
+Deno.test("a on memory reads bytes, names the owner and checks the invariants, in place of the body", async () => {
+  const rig = new Rig();
+  await rig.type("4");
+  await rig.lines();
+  const before = asked(rig).length;
+  await rig.type("ab");
+  assert.match(await rig.text(), /== pa:0x40000000 {2}read its first bytes/);
+  await rig.press("esc");
+  await rig.type("ak");
+  assert.match(await rig.text(), /== pa:0x40000000 {2}check the invariants of ownership/);
+  const wanted = asked(rig).slice(before).filter(({ table }) => table === "mem.read" || table === "mem.check");
+  assert.deepEqual(wanted, [{ table: "mem.read", args: { at: "pa:0x40000000", size: 256 } }, { table: "mem.check", args: {} }]);
+  await rig.press("esc");
+  assert.match(await rig.text(), /physical, 1 cell/);
+});
+
+Deno.test("a on a capability shows its object, who holds it, and what was refused", async () => {
+  const rig = new Rig();
+  await rig.type("5");
+  await rig.lines();
+  const shown: (string | undefined)[] = [];
+  for (const key of ["g", "h", "r"]) {
+    await rig.type(`a${key}`);
+    assert.match(await rig.text(), /== cap:host\/0x0 {2}(graph|holders|refusals):/);
+    shown.push(asked(rig).at(-1)?.args.filter);
+    await rig.press("esc");
+  }
+  assert.deepEqual(shown, ["id=mq:0 | name=mq:0", "obj=mq:0", "err=yes"]);
+});
+
+Deno.test("a on an event, a request or a refusal goes back to then, whatever its number is when the run is gone through again", async () => {
+  const rig = new Rig();
+  for (const screen of ["9", "7", "0"]) {
+    await rig.type(screen);
+    await rig.lines();
+    await rig.type("at");
+  }
+  const then = [
+    "kind=rpc name=MEM_RECLAIM t=12481102000ns",
+    "kind=rpc name=MEM_RECLAIM t=12481002000ns",
+    "refused=yes t=12481102000ns",
+  ];
+  assert.deepEqual(moves(rig), then.flatMap((filter): Move[] => [{ kind: "now" }, { kind: "event", filter }]));
+  const reader = new Rig(120, 36, { readOnly: true });
+  await reader.type("9");
+  await reader.lines();
+  await reader.type("at");
+  assert.match(await reader.text(), /back to then .*off: --read-only/);
+});
+
+Deno.test("the palette has what can be done with the selected object; what cannot says why", async () => {
+  const rig = new Rig();
+  await rig.type(":vm.stop");
+  assert.match(await rig.text(), /> vm\.stop vm:debian +! stop: ask it to shut down {3}asks/);
+  await rig.type("\r");
+  assert.match(await rig.text(), /Stop vm:debian\? y\/N/);
+  await rig.type("n");
+  assert.deepEqual(rig.acted, []);
+  await rig.type("g:vm.stop\r");
+  assert.match(await rig.text(), /vm\.stop vm:host: vm:host is what the others need/);
+});
+
+Deno.test("l shows columns further right, the first one stays; h goes back, and both say where they end", async () => {
+  const rig = new Rig(80, 24);
+  await rig.type("5");
+  const heading = async () => (await rig.lines()).find((line) => line.startsWith(" id "))!;
+  const before = await heading();
+  assert.match(before, /type/);
+  assert.doesNotMatch(before, /holders|slot/);
+  for (let i = 0; i < 5; i++) await rig.type("l"), await rig.lines();
+  assert.match(await heading(), /^ id +.*holders/);
+  assert.match(await rig.text(), /capabilities.*\d columns left/);
+  for (let i = 0; i < 20; i++) await rig.type("l"), await rig.lines();
+  assert.match(await rig.text(), /this is the last column/);
+  for (let i = 0; i < 30; i++) await rig.type("h"), await rig.lines();
+  assert.match(await rig.text(), /this is the first column/);
+  assert.equal(await heading(), before);
+});
+
+Deno.test("f stops following and follows again; a list of what there is does not follow", async () => {
+  const rig = new Rig();
+  await rig.type("9");
+  assert.match(await rig.text(), /== events {2}follow/);
+  await rig.type("f");
+  assert.match(await rig.text(), /== events {2}G follows/);
+  await rig.type("f");
+  assert.match(await rig.text(), /== events {2}follow/);
+  await rig.type("2f");
+  assert.match(await rig.text(), /nothing comes in here/);
+});
+
+Deno.test("y copies what a console shows, or all of it; a line that goes on in the next row is one", async () => {
+  const rig = new Rig(120, 36);
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes(`\r\n${"x".repeat(130)}\r\nlast line   \r\n`) });
+  await rig.lines();
+  await rig.press("tab");
+  await rig.type("yy");
+  const [visible] = rig.copied;
+  assert.match(visible, new RegExp(`\n${"x".repeat(130)}\nlast line$`));
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes(Array.from({ length: 50 }, (_, i) => `row ${i}\r\n`).join("")) });
+  await rig.lines();
+  await rig.type("yy");
+  await rig.type("ya");
+  assert.doesNotMatch(rig.copied[1], /EXT4-fs/);
+  assert.match(rig.copied[2], /EXT4-fs[\s\S]*last line[\s\S]*row 49$/);
+});
+
+Deno.test("a replay says so, and that it takes no input", async () => {
+  const rig = new Rig(120, 36, { replay: true });
+  assert.match((await rig.lines())[0], /phone {2}REPLAY/);
+  await rig.type("cx");
+  assert.match(await rig.text(), /a replay takes no input/);
+  assert.deepEqual(rig.typed, []);
+});
+
+Deno.test("ctrl-c ends a way to another place of the run; where nothing is pending it says so", async () => {
+  const rig = new Rig();
+  await rig.press("ctrl-c");
+  assert.match(await rig.text(), /nothing is pending/);
+  await rig.type("tb\r");
+  await rig.press("ctrl-c");
+  assert.deepEqual(moves(rig).map(({ kind }) => kind), ["event", "here"]);
+  rig.apply({ kind: "moved", id: 0, error: undefined, instructions: 5 });
+  rig.apply({ kind: "moved", id: 0, error: "ended on the way", instructions: 5 });
+  assert.match(await rig.text(), /ended on the way/);
+  await rig.press("ctrl-c");
+  assert.equal(moves(rig).length, 2);
+});
