@@ -15,6 +15,6 @@ export async function instantly(plan: SessionPlan, instant: boolean | undefined)
   if (plan.debug !== undefined) {
     throw new Failure("--instant with --gdb: gdb waits at the start; leave one out, or use el2 gdb in the session");
   }
-  const path = instantPath(plan);
+  const path = await instantPath(plan);
   return await exists(path) ? { ...plan, from: { path, spare: true } } : { ...plan, instant: path };
 }

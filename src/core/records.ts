@@ -70,7 +70,10 @@ export class RecordPool {
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
-    for (let arm = 0; arm < ARM_NUMBERS; arm++) this.#halves[FIRST_ARMS / 2 + arm] = fused.firstOf(arm);
+    const first = this.#halves.subarray(FIRST_ARMS / 2, FIRST_ARMS / 2 + ARM_NUMBERS);
+    // Most are their own first ones, and there are many.
+    for (let arm = 0; arm < ARM_NUMBERS; arm++) first[arm] = arm;
+    for (const [arm, , both] of fused.pairs) first[both] = arm;
   }
 
   /** A fresh record page for the code page at a host address. When the pool is used up, the oldest page goes. */

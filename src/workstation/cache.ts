@@ -34,12 +34,7 @@ export function isOfSystem(error: unknown): boolean {
 
 /** The bytes of a file; undefined where there is none. */
 export function readIfThere(path: string): Uint8Array<ArrayBuffer> | undefined {
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
+  return unlessGone(() => Deno.readFileSync(path));
 }
 
 /** Writes `data` to a neighbour of `path` and renames it into place. */
@@ -65,6 +60,25 @@ export function writeWholeSync(path: string, data: Uint8Array): void {
     try {
       Deno.removeSync(partial);
     } catch { /* it may never have been created; `error` is what counts */ }
+    throw error;
+  }
+}
+
+/** Removes all files of a folder but the `count` that were written last. Others may do the same at the same time. */
+export function keepNewest(folder: string, count: number): void {
+  const files = Array.from(Deno.readDirSync(folder), ({ name }) => {
+    const path = `${folder}/${name}`;
+    return { path, written: unlessGone(() => Deno.statSync(path).mtime?.getTime()) ?? 0 };
+  });
+  for (const { path } of files.sort((a, b) => b.written - a.written).slice(count)) unlessGone(() => Deno.removeSync(path));
+}
+
+/** What `work` gives; undefined where the file that it is about is not there. */
+function unlessGone<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

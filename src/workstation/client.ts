@@ -48,7 +48,7 @@ function startWorker(entry: URL): SessionClient {
   const bell = new Int32Array(new SharedArrayBuffer(4));
   const post = (request: Request) => {
     Atomics.add(bell, 0, 1);
-    worker.postMessage(request);
+    worker.postMessage(request, { transfer: request.kind === "start" ? largeFilesOf(request.plan) : [] });
   };
   const client: SessionClient = {
     send(request) {
@@ -74,4 +74,20 @@ function startWorker(entry: URL): SessionClient {
     client.onEvent({ kind: "failed", message: error.message });
   };
   return client;
+}
+
+/** Smaller ones cost less than they may be worth to others, such as the guests that are part of the program. */
+const LARGE_FILE = 1 << 20;
+
+/** The memory of the files in a plan: megabytes that need not be copied, as the sender has no more use for them. */
+function largeFilesOf(plan: unknown): ArrayBuffer[] {
+  const found = new Set<ArrayBuffer>();
+  const look = (value: unknown) => {
+    if (value instanceof Uint8Array) {
+      const { buffer } = value;
+      if (buffer instanceof ArrayBuffer && value.length >= LARGE_FILE && value.length === buffer.byteLength) found.add(buffer);
+    } else if (typeof value === "object" && value !== null) Object.values(value).forEach(look);
+  };
+  look(plan);
+  return [...found];
 }

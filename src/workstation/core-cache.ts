@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { type BlueprintStore, type CoreBlueprint, keepBlueprints } from "../core/core-module.ts";
-import { findCacheFolder, isOfSystem, readIfThere, writeWholeSync } from "./cache.ts";
+import { findCacheFolder, isOfSystem, keepNewest, readIfThere, writeWholeSync } from "./cache.ts";
 import { programChanged, programDigest } from "./program-identity.ts";
 
 /** Folders of the sources that decide what is generated: the core imports nothing else (tests/layers_test.ts). */
@@ -76,7 +76,7 @@ export class CoreCache implements BlueprintStore {
       if (path === undefined) return;
       Deno.mkdirSync(this.folder, { recursive: true });
       writeWholeSync(path, encodeBlueprint(blueprint));
-      this.#removeOld();
+      keepNewest(this.folder, KEPT);
     });
   }
 
@@ -90,15 +90,6 @@ export class CoreCache implements BlueprintStore {
   #identity(): string | undefined {
     const digest = programDigest(GENERATING);
     return programChanged(this.loaded, GENERATING) ? undefined : [digest, Deno.version.v8, Deno.build.target, ""].join();
-  }
-
-  /** Files of other versions and sizes go when there are many. */
-  #removeOld(): void {
-    const files = Array.from(Deno.readDirSync(this.folder), ({ name }) => {
-      const path = `${this.folder}/${name}`;
-      return { path, written: Deno.statSync(path).mtime?.getTime() ?? 0 };
-    });
-    for (const { path } of files.sort((a, b) => b.written - a.written).slice(KEPT)) Deno.removeSync(path);
   }
 }
 

@@ -14,7 +14,7 @@ export type { DebugAccess, DebugAnswer };
 
 /** What a client asks of the machine. */
 export type Request =
-  /** Builds the machine of a plan and runs it. The first request. */
+  /** Builds the machine of a plan and runs it. The first request. Large files of the plan go over to the machine: the sender has them no more. */
   | { kind: "start"; plan: SessionPlan }
   /** Before `start`: its machine will have so much memory. What follows from that alone is made meanwhile. */
   | { kind: "prepare"; memory: number }

@@ -3,8 +3,9 @@
 
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
+import { setImmediate } from "node:timers";
 import { encodePlain } from "../../machine/plain.ts";
-import { cacheFolder } from "../cache.ts";
+import { cacheFolder, keepNewest } from "../cache.ts";
 import { bare, type SessionPlan } from "../plan.ts";
 import { programDigest } from "../program-identity.ts";
 import type { System } from "../system.ts";
@@ -21,11 +22,34 @@ const TAIL = 64;
 /** Seconds by which a clock may differ from this computer's and show the time. */
 const NOW = 60;
 
+/** Bytes that are hashed at a time, which takes some milliseconds: the machine's worker starts meanwhile, and wants answers. */
+const PIECE = 1 << 22;
+/** Files that are kept: a machine has one for each version of el2. */
+const KEPT = 8;
+
 /** Where the snapshot of a plan's first prompt belongs. */
-export function instantPath(plan: SessionPlan): string {
-  const wanted = withoutNow({ ...bare(plan), inject: plan.inject });
+export async function instantPath(plan: SessionPlan): Promise<string> {
+  const wanted = await withDigests(withoutNow({ ...bare(plan), inject: plan.inject }));
   const hash = createHash("sha256").update(programDigest()).update(encodePlain(wanted));
   return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
+}
+
+/** Plain data with digests in the place of bytes, of which a plan has many. */
+async function withDigests(value: unknown): Promise<unknown> {
+  if (value instanceof Uint8Array) return { sha256: await digestInPieces(value) };
+  if (typeof value !== "object" || value === null) return value;
+  const parts: [string, unknown][] = [];
+  for (const [name, part] of Object.entries(value)) parts.push([name, await withDigests(part)]);
+  return Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts);
+}
+
+async function digestInPieces(bytes: Uint8Array): Promise<string> {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    hash.update(bytes.subarray(at, at + PIECE));
+    if (at + PIECE < bytes.length) await new Promise(setImmediate);
+  }
+  return hash.digest("hex");
 }
 
 /** The plan without a clock that shows the time: plans of the same machine differ in it whenever they are made. */
@@ -81,12 +105,17 @@ export class InstantSnapshot {
     this.#made = true;
   }
 
-  /** Takes the state now, and writes it in pieces. */
+  /** Takes the state now, and writes it in pieces. Files of other versions and plans go when there are many. */
   write(): Generator<number> {
     this.#made = true;
-    Deno.mkdirSync(dirname(this.path), { recursive: true });
+    const folder = dirname(this.path);
+    Deno.mkdirSync(folder, { recursive: true });
     // Not compressed: reading it is what must be quick.
-    return writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false);
+    const pieces = writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false);
+    return (function* () {
+      yield* pieces;
+      keepNewest(folder, KEPT);
+    })();
   }
 
   /** What was typed meanwhile, in order. */

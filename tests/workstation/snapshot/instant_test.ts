@@ -2,28 +2,57 @@
 
 import assert from "node:assert/strict";
 import type { SessionPlan } from "../../../src/workstation/plan.ts";
-import { instantPath } from "../../../src/workstation/snapshot/instant.ts";
+import { assemble } from "../../../src/workstation/assemble.ts";
+import { instantPath, InstantSnapshot } from "../../../src/workstation/snapshot/instant.ts";
 import { bootPlan } from "./systems.ts";
 
 /** Where the prompt of a machine belongs whose clock shows `clock`. */
-function pathAt(plan: SessionPlan, clock: number | undefined): string {
+async function pathAt(plan: SessionPlan, clock: number | undefined): Promise<string> {
   assert.equal(plan.what.kind, "boot");
-  return instantPath({ ...plan, what: { ...plan.what, clock } as SessionPlan["what"] });
+  return await instantPath({ ...plan, what: { ...plan.what, clock } as SessionPlan["what"] });
 }
 
 Deno.test("a clock that shows the time makes no other machine from one run to the next; any other clock does", async () => {
   const plan = await bootPlan();
   const now = Math.floor(Date.now() / 1000);
-  const first = pathAt(plan, now - 10);
-  assert.equal(pathAt(plan, now), first);
-  assert.notEqual(pathAt(plan, 0), first);
-  assert.notEqual(pathAt(plan, undefined), first);
+  const first = await pathAt(plan, now - 10);
+  assert.equal(await pathAt(plan, now), first);
+  assert.notEqual(await pathAt(plan, 0), first);
+  assert.notEqual(await pathAt(plan, undefined), first);
 });
 
 Deno.test("memory, seed and image make other machines; what executes them does not", async () => {
   const plan = await bootPlan();
-  const first = instantPath(plan);
-  assert.equal(instantPath({ ...plan, tier: "interp" }), first);
-  assert.notEqual(instantPath({ ...plan, memory: 2 * plan.memory }), first);
-  assert.notEqual(instantPath({ ...plan, seed: plan.seed + 1 }), first);
+  const first = await instantPath(plan);
+  assert.equal(await instantPath({ ...plan, tier: "interp" }), first);
+  assert.notEqual(await instantPath({ ...plan, memory: 2 * plan.memory }), first);
+  assert.notEqual(await instantPath({ ...plan, seed: plan.seed + 1 }), first);
+  assert.equal(plan.what.kind, "boot");
+  // A change in the middle of a file, and one behind the first pieces of a large file.
+  for (const [size, at] of [[1000, 500], [9 << 20, (9 << 20) - 1]]) {
+    const image = new Uint8Array(size), changed = image.slice();
+    changed[at] = 1;
+    const paths = await Promise.all(
+      [image, image.slice(), changed].map((image) => instantPath({ ...plan, what: { ...plan.what, image } as SessionPlan["what"] })),
+    );
+    assert.equal(paths[1], paths[0]);
+    assert.notEqual(paths[2], paths[0]);
+  }
+});
+
+Deno.test("the oldest snapshots of first prompts go when there are many", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-instant-" });
+  try {
+    for (let day = 1; day <= 12; day++) {
+      const old = `${folder}/${day}.snapshot`;
+      await Deno.writeTextFile(old, "");
+      await Deno.utime(old, 86400 * day, 86400 * day);
+    }
+    const plan = await bootPlan();
+    for (const _ of new InstantSnapshot(assemble(plan), plan, `${folder}/new.snapshot`).write());
+    const left = await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+    assert.deepEqual(left.sort(), ["10", "11", "12", "6", "7", "8", "9", "new"].map((name) => `${name}.snapshot`));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

@@ -1,0 +1,34 @@
+// The embedded session's end of the line.
+
+import assert from "node:assert/strict";
+import { connectEmbedded } from "../../src/workstation/client.ts";
+import type { SessionPlan } from "../../src/workstation/plan.ts";
+
+/** A worker that says of the plan that it gets how long its files are and what they begin with. */
+const WORKER = new URL(
+  `data:application/javascript,${
+    encodeURIComponent(`
+      onmessage = ({ data }) => {
+        if (data.kind !== "start") return;
+        const { image, initrd, dtb } = data.plan.what;
+        postMessage({ kind: "failed", message: [image, initrd, dtb].map((file) => file.length + ":" + file[0]).join() });
+      };
+      postMessage({ kind: "ready" });
+    `)
+  }`,
+);
+
+Deno.test("large files of a plan go to the machine without a copy; small ones, and parts of what others have, stay", async () => {
+  const image = new Uint8Array(2 << 20).fill(1), initrd = new Uint8Array(1000).fill(2), shared = new Uint8Array(4 << 20).fill(3);
+  const dtb = shared.subarray(2 << 20);
+  const what: SessionPlan["what"] = { kind: "boot", image, initrd, dtb, append: undefined };
+  const client = connectEmbedded(WORKER);
+  try {
+    const said = new Promise((resolve) => client.onEvent = (event) => event.kind === "failed" && resolve(event.message));
+    client.send({ kind: "start", plan: { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what } });
+    assert.equal(await said, `${2 << 20}:1,1000:2,${2 << 20}:3`);
+    assert.deepEqual([image.length, initrd.length, dtb.length, shared.length], [0, 1000, 2 << 20, 4 << 20]);
+  } finally {
+    client.close();
+  }
+});
