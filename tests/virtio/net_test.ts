@@ -135,9 +135,27 @@ Deno.test("a header that does not fit its frame is refused", () => {
   assert.equal(changed(1, 3), undefined, "UDP");
   assert.equal(changed(8, 6), undefined, "a checksum that is not TCP's");
   assert.equal(changed(7, 0xff), undefined, "a start beyond the frame");
-  const none = header.slice();
-  none[4] = none[5] = 0;
-  assert.equal(readOffload(none, frame), undefined, "segments of nothing");
+  const sized = (size: number) => {
+    const copy = header.slice();
+    [copy[4], copy[5]] = [size & 0xff, size >> 8];
+    return readOffload(copy, frame);
+  };
+  assert.equal(sized(0), undefined, "segments of nothing");
+  assert.equal(sized(1), undefined, "segments of a byte, which would be thousands");
+  assert.ok(sized(36));
+});
+
+Deno.test("a long segment whose header of IP does not end where that of TCP begins is lost, and none of its receivers fails", () => {
+  const lan = new NetSwitch();
+  const [from, to] = [new Card(1, lan, (bit) => bit === Bit.CSUM || bit === Bit.HOST_TSO4), new Card(2, lan, () => false)];
+  to.offer(8, 1600);
+  for (const words of [15, 6, 4]) {
+    const { header, frame } = longSegment(40, 36);
+    frame[14] = 0x40 | words;
+    from.send(header, frame);
+  }
+  assert.deepEqual(to.take(), []);
+  assert.equal(from.device.metrics().tx_dropped, 3);
 });
 
 Deno.test("a switch learns where addresses are, and floods what it does not know", () => {

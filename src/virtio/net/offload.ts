@@ -13,7 +13,11 @@ const Gso = { NONE: 0, TCP4: 1, TCP6: 4, KIND: 0x7f } as const;
 const NOTHING = new Uint8Array(0);
 const ETHERNET_HEADER = 14;
 const ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd;
-const IPV6_HEADER = 40;
+const IPV4_HEADER = 20, IPV6_HEADER = 40;
+/** Bytes of extension headers between IPv6's and TCP's. */
+const EXTENSIONS_MAX = 256;
+/** No sender makes shorter segments of much data; a guest that did could make memory of a frame a thousand times as long. */
+const SEGMENT_MIN = 32;
 const IP_PROTOCOL_TCP = 6;
 const TCP_HEADER = 20;
 const TcpByte = { Sequence: 4, Offset: 12, Flags: 13, Checksum: 16 } as const;
@@ -48,7 +52,7 @@ export function readOffload(header: Uint8Array, frame: Uint8Array): Offload | un
   if (kind === Gso.NONE) return { checksum: place };
   const size = view.getUint16(Header.GsoSize, true);
   const offload = { checksum: place, segments: { type, size } };
-  return size > 0 && headersOf(frame, offload) !== undefined ? offload : undefined;
+  return size >= SEGMENT_MIN && headersOf(frame, offload) !== undefined ? offload : undefined;
 }
 
 /** The header that a receiver gets, which spans `buffers` buffers. */
@@ -88,11 +92,13 @@ function headersOf(frame: Uint8Array, { checksum: place, segments }: Offload): n
   const { start, offset } = place!;
   if (offset !== TcpByte.Checksum || start + TCP_HEADER > frame.length) return undefined;
   const ethertype = frame[12] << 8 | frame[13];
+  const before = start - ETHERNET_HEADER;
   if (kind === Gso.TCP4) {
-    if (ethertype !== ETHERTYPE_IPV4 || start < ETHERNET_HEADER + 20 || frame[ETHERNET_HEADER + 9] !== IP_PROTOCOL_TCP) return undefined;
-  } else if (kind !== Gso.TCP6 || ethertype !== ETHERTYPE_IPV6 || start < ETHERNET_HEADER + IPV6_HEADER) {
-    return undefined;
-  }
+    const fits = before >= IPV4_HEADER && before === (frame[ETHERNET_HEADER] & 15) * 4;
+    if (ethertype !== ETHERTYPE_IPV4 || !fits || frame[ETHERNET_HEADER + 9] !== IP_PROTOCOL_TCP) return undefined;
+  } else if (
+    kind !== Gso.TCP6 || ethertype !== ETHERTYPE_IPV6 || before < IPV6_HEADER || before > IPV6_HEADER + EXTENSIONS_MAX
+  ) return undefined;
   const length = (frame[start + TcpByte.Offset] >> 4) * 4;
   return length >= TCP_HEADER && start + length <= frame.length ? start + length : undefined;
 }
