@@ -92,10 +92,13 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
     Deno.addSignalListener(signal, call);
     return { signal, call };
   });
+  const { prefix = DEFAULT_PREFIX } = options;
   const raw = options.stdio && options.interactive;
-  if (raw) Deno.stdin.setRaw(true);
+  if (raw) {
+    console.error(`el2: the keys go to the guest; ${prefix} d ends the run`);
+    Deno.stdin.setRaw(true);
+  }
   if (options.stdio) {
-    const { prefix = DEFAULT_PREFIX } = options;
     const left = { prefix: controlByte(prefix), call: () => leave(ExitCode.Interrupted, `left by ${prefix} d`) };
     readInput(raw ? left : undefined, (bytes) => {
       if (joined !== undefined) client.send({ kind: "input", console: joined, bytes });

@@ -15,10 +15,11 @@ import { withPrefix } from "../tui/actions.ts";
 import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import type { FileUi } from "../workstation/config-schema.ts";
+import { isOfSystem } from "../workstation/cache.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import { SessionHub } from "../workstation/control/hub.ts";
 import { defaultName, NoPlace, socketPath } from "../workstation/control/places.ts";
-import { connectSession, type RemoteSession } from "../workstation/control/remote.ts";
+import { answers, connectSession, type RemoteSession } from "../workstation/control/remote.ts";
 import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 
@@ -89,7 +90,8 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     start();
     return await ended;
   }
-  const name = defaultName(options.title);
+  const called = defaultName(options.title);
+  const name = await freeName(called);
   const hub = new SessionHub(client, { name, what: options.title, started: new Date().toISOString(), logs: undefined });
   const server = await listen(hub, name);
   try {
@@ -99,7 +101,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       fork: forkOf(entry, name),
       program: ownProgram(entry),
       replay: plan.replay !== undefined,
-      state: await loadUiState(name),
+      state: await loadUiState(called),
       keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
       layout: options.ui?.layout,
       braille: options.ui?.braille,
@@ -112,7 +114,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     });
     start();
     const { end, state } = await ended;
-    await saveUiState(name, state);
+    await saveUiState(called, state);
     // The screen is gone: what it said last must not be.
     if (end) console.error(`el2: ${end.message}`);
     return end?.code ?? 0;
@@ -122,12 +124,22 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   }
 }
 
-/** Commands find a session on this terminal too, unless another one has the name. */
+/** The name of a session, with a number behind it where another session has that. */
+async function freeName(wanted: string): Promise<string> {
+  try {
+    for (let name = wanted, number = 2;; name = `${wanted}-${number++}`) if (!await answers(socketPath(name))) return name;
+  } catch (error) {
+    if (error instanceof NoPlace || isOfSystem(error)) return wanted;
+    throw error;
+  }
+}
+
+/** Commands find a session on this terminal too, where sockets can be had. */
 async function listen(hub: SessionHub, name: string): Promise<SessionServer | undefined> {
   try {
     return await SessionServer.listen(hub, socketPath(name));
   } catch (error) {
-    if (error instanceof SocketInUse || error instanceof NoPlace || error instanceof Deno.errors.NotCapable) return undefined;
+    if (error instanceof SocketInUse || error instanceof NoPlace || isOfSystem(error)) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { openSession } from "./session.ts";
 import type { Fork } from "../tui/time-menu.ts";
 import { sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
-import { connectSession, NoSession } from "../workstation/control/remote.ts";
+import { answers } from "../workstation/control/remote.ts";
 
 /** How long a session may take to listen, ms of wall time. */
 const START_TIME = 30_000;
@@ -64,17 +64,6 @@ async function firstVms(path: string): Promise<void> {
 
 function shellPath(): string {
   return "/bin/sh";
-}
-
-/** Whether a session listens there. */
-export async function answers(path: string): Promise<boolean> {
-  try {
-    (await connectSession(path, { readOnly: true, follow: false })).close();
-    return true;
-  } catch (error) {
-    if (!(error instanceof NoSession)) throw error;
-    return error.otherVersion;
-  }
 }
 
 /** Starts forks of session `of`, which may have what that has of this computer. */

@@ -1,6 +1,7 @@
 // What can go wrong the first time ends clean, with a message that names the way out.
 
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { el2Command } from "../support/el2.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
@@ -119,6 +120,19 @@ Deno.test("first run: a console's log that cannot be written: the VM, the file a
     assert.match(await Deno.readTextFile(`${folder}/c.log`), /^tick 2\r?$/m);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("first run: a place for sockets whose name is too long", async () => {
+  const folder = `${await Deno.makeTempDir()}/${"x".repeat(100)}`;
+  try {
+    const [program, ...rest] = el2Command("up", "demo");
+    const run = await new Deno.Command(program, { args: rest, env: { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" }, stdin: "null" }).output();
+    assert.equal(run.code, 2);
+    const text = new TextDecoder().decode(run.stderr);
+    assert.match(text, /^el2: the socket \S+ has \d+ bytes in its path, 107 are possible; set XDG_RUNTIME_DIR to a shorter folder\n$/);
+  } finally {
+    await Deno.remove(dirname(folder), { recursive: true });
   }
 });
 

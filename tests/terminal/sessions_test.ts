@@ -53,6 +53,39 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   await again.until(/typed 'x'/);
 });
 
+Deno.test("a screen whose session's name another one has is a session of the next name, and both go on", async () => {
+  await using s = await session();
+  assert.equal((await run(s.folder, "up", "demo")).code, 0);
+  try {
+    await using terminal = await TmuxTerminal.start(`${shell(s.folder, "run", DEMO)}; echo "left with $?"; exec sleep 1000`, 120, 36);
+    await terminal.until(/hello from EL1/);
+    const listed = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { id: string; name: string }[] };
+    assert.deepEqual(listed.data.map(({ id, name }) => [id, name]), ["demo", "demo-2", "s"].map((name) => [`session:${name}`, name]));
+    await terminal.keys("q");
+    await terminal.until(/left with 0/);
+    assert.match((await run(s.folder, "ls")).stdout, /^demo .*\ns .*\n$/);
+  } finally {
+    await run(s.folder, "down", "demo");
+  }
+});
+
+Deno.test("--stdio on a terminal says how to leave, and gives the terminal back", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  try {
+    const command = shell(folder, "run", DEMO, "--stdio", "--console", "hello");
+    await using terminal = await TmuxTerminal.start(`${command}; echo "left with $?"; stty -a; exec sleep 1000`, 120, 36);
+    await terminal.until(/^el2: the keys go to the guest; ctrl-\] d ends the run\n/);
+    await terminal.until(/tick 1/);
+    // An interrupt is the guest's.
+    await terminal.keys("C-c");
+    await terminal.until(/you typed '/);
+    await terminal.keys("C-]", "d");
+    assert.match(await terminal.until(/left with 130[\s\S]*echoe/), / icanon [\s\S]* echo /);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("t f forks what is shown, also in the past: the fork goes on from there by itself, and the first session stays as it is", async () => {
   await using s = await session();
   const shown = async (name: string) => (await run(s.folder, "console", "hello", "--socket", name)).stdout;

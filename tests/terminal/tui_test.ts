@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
+import { el2Command } from "../support/el2.ts";
 import { TmuxTerminal } from "./tmux.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
-const PERMISSIONS = "--allow-read --allow-write --allow-env --allow-net --allow-run";
 /** Sessions and states of screens of their own: a person's are not touched. */
 const FOLDER = Deno.makeTempDirSync({ prefix: "el2-test-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(FOLDER, { recursive: true }));
 const APART = `env XDG_RUNTIME_DIR=${FOLDER} XDG_STATE_HOME=${FOLDER}`;
-const EL2 = `cd ${ROOT} && exec ${APART} ${Deno.execPath()} run -q ${PERMISSIONS} main.ts`;
+const PROGRAM = `${APART} ${el2Command().map((one) => `'${one}'`).join(" ")}`;
+const EL2 = `cd ${ROOT} && exec ${PROGRAM}`;
 /** A shell that stays after el2, as a person's does. */
-const IN_SHELL = `cd ${ROOT} && ${APART} ${Deno.execPath()} run -q ${PERMISSIONS} main.ts; echo "left with $?"; exec sleep 1000`;
+const IN_SHELL = `cd ${ROOT} && ${PROGRAM}; echo "left with $?"; exec sleep 1000`;
 
 Deno.test("W1: the demo shows a guest console line within 10 seconds, tree and hints at 80x24", async () => {
   await using terminal = await TmuxTerminal.start(EL2, 80, 24);
@@ -56,9 +57,8 @@ Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
 
 Deno.test("W77: SIGTERM gives the terminal back", async () => {
   const pid = `${FOLDER}/pid`;
-  const el2 = `${APART} ${Deno.execPath()} run -q ${PERMISSIONS} main.ts`;
   await using terminal = await TmuxTerminal.start(
-    `cd ${ROOT} && sh -c 'echo $$ > ${pid}; exec ${el2}'; echo gone; exec sleep 1000`,
+    `cd ${ROOT} && sh -c 'echo $$ > ${pid}; exec "$@"' sh ${PROGRAM}; echo gone; exec sleep 1000`,
     100,
     30,
   );

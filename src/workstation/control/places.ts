@@ -29,9 +29,19 @@ export function sessionFolder(environment: (name: string) => string | undefined 
   return folder;
 }
 
-/** The socket of a session: a name's, or a path as it stands. */
+/** Bytes of a socket's path (`sun_path` with the zero at its end). */
+const SOCKET_PATH_MAX = 107;
+
+/** The socket of a session: a name's, or a path as it stands. @throws NoPlace where no socket can be, as the path is too long */
 export function socketPath(session: string): string {
-  return session.includes("/") ? session : `${sessionFolder()}/${session}.sock`;
+  const path = session.includes("/") ? session : `${sessionFolder()}/${session}.sock`;
+  const bytes = new TextEncoder().encode(path).length;
+  if (bytes > SOCKET_PATH_MAX) {
+    throw new NoPlace(
+      `the socket ${path} has ${bytes} bytes in its path, ${SOCKET_PATH_MAX} are possible; set XDG_RUNTIME_DIR to a shorter folder`,
+    );
+  }
+  return path;
 }
 
 /** Names of the sessions whose sockets are there, whether somebody listens or not. */

@@ -61,6 +61,17 @@ export async function connectSession(
   return session;
 }
 
+/** Whether a session listens at a path. */
+export async function answers(path: string): Promise<boolean> {
+  try {
+    (await connectSession(path, { readOnly: true, follow: false })).close();
+    return true;
+  } catch (error) {
+    if (!(error instanceof NoSession)) throw error;
+    return error.otherVersion;
+  }
+}
+
 class Connection implements RemoteSession {
   readonly welcome = Promise.withResolvers<void>();
   onGone = () => {};

@@ -2,7 +2,7 @@
 
 import { type ClientMessage, type ServerMessage } from "./conversation.ts";
 import type { SessionHub } from "./hub.ts";
-import { connectSession, NoSession } from "./remote.ts";
+import { answers } from "./remote.ts";
 import { encodeMessage, MessageReader, PROTOCOL_VERSION } from "./wire.ts";
 
 /** Bytes that may wait for a client that does not read; what it can do without is dropped then. */
@@ -27,7 +27,7 @@ export class SessionServer {
    * @throws SocketInUse where a session answers.
    */
   static async listen(hub: SessionHub, path: string): Promise<SessionServer> {
-    if (await isAlive(path)) throw new SocketInUse(`a session listens at ${path}`);
+    if (await answers(path)) throw new SocketInUse(`a session listens at ${path}`);
     removeIfThere(path);
     return new SessionServer(hub, path);
   }
@@ -111,17 +111,6 @@ function isGone(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.Interrupted || error instanceof Deno.errors.NotConnected;
-}
-
-async function isAlive(path: string): Promise<boolean> {
-  try {
-    const { close } = await connectSession(path, { readOnly: true, follow: false });
-    close();
-    return true;
-  } catch (error) {
-    if (!(error instanceof NoSession)) throw error;
-    return error.otherVersion;
-  }
 }
 
 function removeIfThere(path: string): void {
