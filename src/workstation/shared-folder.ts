@@ -218,8 +218,15 @@ function translated<T>(work: () => T): T {
   } catch (error) {
     if (error instanceof ShareError || !(error instanceof Error)) throw error;
     if (error instanceof Deno.errors.NotCapable) throw new ShareError("EACCES", error.message);
-    const { code } = error as Error & { code?: string };
+    const code = (error as Error & { code?: string }).code ?? codeOf(error.message);
     if (code === undefined) throw error;
     throw new ShareError(code in Errno ? code as ErrnoName : "EIO", error.message);
   }
+}
+
+/** The host's error that a message names by its number, as in `File too large (os error 27)`: Deno has names for the more common ones only. */
+function codeOf(message: string): string | undefined {
+  const number = /\(os error (\d+)\)/.exec(message)?.[1];
+  if (number === undefined) return undefined;
+  return Object.entries(Errno).find(([, value]) => value === Number(number))?.[0] ?? number;
 }
