@@ -6,8 +6,9 @@ import { VERSION } from "../src/workstation/version.ts";
 const ROOT = new URL("..", import.meta.url).pathname;
 const PROGRAM = `${ROOT}dist/el2-${VERSION}-${Deno.build.target}`;
 /** Tests of the program as people start it. Those that need apt are about a network. */
-const SUITES = ["tests/cli/first_runs_test.ts", "tests/cli/run_options_test.ts", "tests/cli/usage_test.ts", "tests/cli/headless_test.ts"]
-  .concat(["tests/cli/test_test.ts", "tests/cli/record_test.ts", "tests/cli/sessions_test.ts", "tests/terminal"]);
+const COMMANDS =
+  "behaviour boot boot_root diff disasm first_runs headless ioctl record rpc_decode run_options secondary_vms sessions snapshot test trace_calls trace_export usage vm_lint";
+const SUITES = [...COMMANDS.split(" ").map((name) => `tests/cli/${name}_test.ts`), "tests/terminal", "tests/debug"];
 
 try {
   Deno.statSync(PROGRAM);

@@ -26,6 +26,7 @@ import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } f
 import { answers, connectSession, NoSession } from "../workstation/control/remote.ts";
 import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
 import { type Behaviour, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { warn } from "../workstation/warn.ts";
 import { isSnapshot } from "../workstation/snapshot/file.ts";
 
 /** How long `down` waits for the session to end, ms. */
@@ -143,7 +144,7 @@ async function serveSession(entry: URL, name: string, what: string, plan: Sessio
   const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs });
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);
-  hub.onEnd = ({ message }) => console.error(`el2: ${message}`);
+  hub.onEnd = ({ message }) => warn(message);
   for (const signal of ["SIGTERM", "SIGINT"] as const) Deno.addSignalListener(signal, () => ended.resolve(ExitCode.Interrupted));
   // A terminal that goes away is none of its business.
   Deno.addSignalListener("SIGHUP", () => {});

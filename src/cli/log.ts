@@ -4,6 +4,7 @@ import { Failure } from "./failure.ts";
 import type { SessionClient } from "../workstation/client.ts";
 import { writeAll, WriteFailure } from "../workstation/write-all.ts";
 import type { MachineEvent, SessionEvent } from "../workstation/protocol.ts";
+import { warn } from "../workstation/warn.ts";
 
 /** What is logged: what was refused or is wrong, or all. */
 export const LOG_LEVELS = ["error", "info"] as const;
@@ -23,7 +24,7 @@ export function withLog(client: SessionClient, path: string | undefined, level: 
       if (!(error instanceof WriteFailure)) throw error;
       // The run is worth more than its log.
       full = true;
-      console.error(`el2: ${error.message}; nothing more is logged`);
+      warn(`${error.message}; nothing more is logged`);
     }
   };
   let listener: (event: SessionEvent) => void = () => {};

@@ -1,7 +1,8 @@
 // Where the state of a session's screens is kept: a file by the session's name in the person's state folder.
 
 import { parseUiState, type UiState } from "../tui/ui-state.ts";
-import { writeWhole } from "../workstation/cache.ts";
+import { isOfSystem, writeWhole } from "../workstation/cache.ts";
+import { warn } from "../workstation/warn.ts";
 
 /** The file; undefined where there is no place for it. */
 function fileOf(session: string): string | undefined {
@@ -17,10 +18,8 @@ export async function loadUiState(session: string): Promise<UiState | undefined>
   try {
     return parseUiState(await Deno.readTextFile(file));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-      return undefined;
-    }
-    throw error;
+    if (!isOfSystem(error)) throw error;
+    return undefined;
   }
 }
 
@@ -32,9 +31,7 @@ export async function saveUiState(session: string, state: UiState): Promise<void
     await Deno.mkdir(file.slice(0, file.lastIndexOf("/")), { recursive: true });
     await writeWhole(file, JSON.stringify(state));
   } catch (error) {
-    const cannot = error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable ||
-      error instanceof Deno.errors.NotADirectory;
-    if (!(error instanceof Error) || !cannot && !/read-only file system/i.test(error.message)) throw error;
-    console.error(`el2: the layout is not kept: ${error.message}`);
+    if (!(error instanceof Error) || !isOfSystem(error)) throw error;
+    warn(`the layout is not kept: ${error.message}`);
   }
 }

@@ -142,9 +142,10 @@ Deno.test("first run: no place for a cache", async () => {
   try {
     const refused = async (env: Record<string, string>, ...words: string[]) => {
       const [program, ...args] = el2Command(...words);
-      const { PATH = "", DENO_DIR, HOME } = Deno.env.toObject();
-      // Deno itself is to find its own cache, whatever el2 is told.
-      const own = { PATH, DENO_DIR: DENO_DIR ?? `${HOME}/.cache/deno`, NO_COLOR: "1" };
+      const { PATH = "", DENO_DIR, HOME, XDG_CACHE_HOME } = Deno.env.toObject();
+      // Deno itself, or the one file, is to find its own cache, whatever el2 is told.
+      const { EL2_RUNTIME = `${XDG_CACHE_HOME ?? `${HOME}/.cache`}/el2/runtime` } = Deno.env.toObject();
+      const own = { PATH, EL2_RUNTIME, DENO_DIR: DENO_DIR ?? `${HOME}/.cache/deno`, NO_COLOR: "1" };
       const { code, stderr } = await new Deno.Command(program, { args, env: { ...own, ...env }, clearEnv: true, stdin: "null" }).output();
       const text = new TextDecoder().decode(stderr);
       assert.doesNotMatch(text, /\n {4}at /);
@@ -160,6 +161,33 @@ Deno.test("first run: no place for a cache", async () => {
     assert.match(none.text, /el2 guests fetch debian/);
   } finally {
     await Deno.remove(file);
+  }
+});
+
+Deno.test("first run: a session whose disk is full, so that neither its consoles nor its words are kept, goes on", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  const env = { XDG_RUNTIME_DIR: folder, NO_COLOR: "1" };
+  const [program, ...rest] = el2Command("serve", "demo", "--name", "s");
+  // A folder where the log should be refuses even root.
+  await Deno.mkdir(`${folder}/el2/s.consoles/hello.log`, { recursive: true });
+  const child = new Deno.Command("/bin/sh", { args: ["-c", 'exec "$@" 2>/dev/full', "sh", program, ...rest], env, stdin: "null" }).spawn();
+  let ended = false;
+  child.status.then(() => ended = true);
+  try {
+    const el2 = async (...words: string[]) => {
+      const [program, ...args] = el2Command(...words);
+      const { code, stdout } = await new Deno.Command(program, { args, env, stdin: "null", stderr: "null" }).output();
+      return { code, stdout: new TextDecoder().decode(stdout) };
+    };
+    const deadline = performance.now() + 90_000;
+    while (!(await el2("console", "hello")).stdout.includes("tick 1") && performance.now() < deadline);
+    assert.match((await el2("console", "hello")).stdout, /tick 1/);
+    assert.equal((await el2("down", "s")).code, 0);
+    assert.equal((await child.status).code, 0);
+  } finally {
+    if (!ended) child.kill("SIGKILL");
+    await child.status;
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

@@ -105,8 +105,10 @@ Deno.test("sessions in the background", async (t) => {
       "va:hello/0x80000004",
       "entry+0x4",
     ]]);
-    const bad = await place.el2("symbols", "hello", "--add", "/dev/null");
-    assert.deepEqual([bad.code, bad.stderr], [2, "el2: symbols /dev/null: no ELF file, or cut off in its header\n"]);
+    const empty = `${place.folder}/empty`;
+    await Deno.writeFile(empty, new Uint8Array(0));
+    const bad = await place.el2("symbols", "hello", "--add", empty);
+    assert.deepEqual([bad.code, bad.stderr], [2, `el2: symbols ${empty}: no ELF file, or cut off in its header\n`]);
   });
   await t.step("W66: the socket is 0600 in a folder of 0700, and a second up of a name ends with 1", async () => {
     assert.equal(Deno.statSync(`${place.folder}/el2/one.sock`).mode! & 0o777, 0o600);

@@ -5,6 +5,7 @@ import type { TraceKind } from "../../abi/trace.ts";
 import type { SessionClient } from "../client.ts";
 import { noAnswer } from "../inspect/query.ts";
 import type { MachineSample, Request, SessionEnd, SessionEvent } from "../protocol.ts";
+import { warn } from "../warn.ts";
 import { ConsoleLog } from "./console-log.ts";
 import { ConsoleRing } from "./console-ring.ts";
 import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
@@ -262,7 +263,7 @@ export class SessionHub {
     const log = this.#logs.get(name);
     log?.write(bytes);
     if (log?.failed === undefined) return;
-    console.error(`el2: log of console ${name}: ${log.failed}; the console goes on without it`);
+    warn(`log of console ${name}: ${log.failed}; the console goes on without it`);
     this.#logs.delete(name);
   }
 

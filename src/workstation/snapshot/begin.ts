@@ -7,6 +7,7 @@ import type { SessionPlan } from "../plan.ts";
 import type { System } from "../system.ts";
 import { readSnapshot, SnapshotError } from "./file.ts";
 import type { SystemState } from "./system-state.ts";
+import { warn } from "../warn.ts";
 
 /** A machine that is ready to run, and the state that it has where that is not the plan's start. */
 export interface Begun {
@@ -47,7 +48,7 @@ export function beginSystem(plan: SessionPlan): Begun | { readonly refused: stri
     if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
     const refused = error instanceof ArchiveError ? `${from.path}: ${error.message}` : error.message;
     if (!from.spare) return { refused };
-    console.error(`el2: ${refused}; the machine starts from the beginning and leaves another snapshot`);
+    warn(`${refused}; the machine starts from the beginning and leaves another snapshot`);
     return { system: assemble(plan), plan: { ...plan, instant: from.path }, state: undefined };
   }
 }

@@ -1,0 +1,12 @@
+// What goes wrong beside a run, in a line for people.
+
+import { isOfSystem } from "./cache.ts";
+
+/** Says it on stderr. Where that cannot be written, such as a log on a full disk, nobody hears it, and what runs goes on. */
+export function warn(text: string): void {
+  try {
+    console.error(`el2: ${text}`);
+  } catch (error) {
+    if (!isOfSystem(error)) throw error;
+  }
+}
