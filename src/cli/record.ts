@@ -1,8 +1,10 @@
 // `el2 record F -- WHAT`, `el2 replay F`: a run with everything that enters it, and the same run again.
 
 import { type Command, Option } from "@commander-js/extra-typings";
-import { Failure } from "./failure.ts";
+import { resolve } from "node:path";
+import { ExitCode, Failure } from "./failure.ts";
 import { asciiOption, noColorOption } from "./look-options.ts";
+import { openSession } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
@@ -45,9 +47,10 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
 /** Adds the commands. `again` runs another command line. */
 export function registerRecord(program: Command, entry: URL, exit: (code: number) => void, again: (args: string[]) => Promise<void>): void {
   program.command("record")
-    .description("run WHAT and record everything that enters it (run --record, boot --record)")
+    .description("run WHAT and record everything that enters it (run --record, boot --record); without WHAT the run of a session until now")
     .argument("<file>", "recording to write")
-    .argument("<what...>", "behind --: what el2 run takes, or a whole command: boot IMAGE .., snapshot load FILE ..")
+    .argument("[what...]", "behind --: what el2 run takes, or a whole command: boot IMAGE .., snapshot load FILE ..")
+    .option("--socket <session>", "the session whose run it is: its name, or the path of its socket")
     .addHelpText(
       "after",
       `
@@ -55,9 +58,12 @@ Examples:
   el2 record bug.rec -- phone.toml --for 10s
   el2 record bug.rec -- boot Image --initrd initrd --stdio
   el2 record bug.rec -- snapshot load before.snap --stdio
+  el2 record bug.rec --socket phone
   el2 replay bug.rec --verify`,
     )
-    .action(async (file, what) => {
+    .action(async (file, what, { socket }) => {
+      if (what.length === 0) return exit(await saveRun(file, socket));
+      if (socket !== undefined) throw new Failure("record: --socket is for the run of a session, which has no WHAT; leave one out");
       const command = ["run", "boot", "snapshot"].includes(what[0]) ? what : ["run", ...what];
       await again([...command, "--record", file]);
     });
@@ -103,6 +109,15 @@ Examples:
         }),
       );
     });
+}
+
+/** Writes the run of a session until now to a file. */
+async function saveRun(file: string, socket: string | undefined): Promise<number> {
+  using open = await openSession({ socket });
+  const error = await open.asker.saveRecording(resolve(file));
+  if (error !== undefined) throw new Failure(`record ${file}: ${error}`, ExitCode.Failed);
+  console.error(`el2: ${file}: the run until now; el2 replay ${file} goes through it again`);
+  return ExitCode.Done;
 }
 
 /** A recording that a person names. @throws Failure where it is none */

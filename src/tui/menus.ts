@@ -1,5 +1,6 @@
 // What is chosen or typed over a screen: actions on objects, copies, the palette, stop rules.
 
+import { resolve } from "node:path";
 import type { Action, Keymap } from "./actions.ts";
 import type { ConsolePane } from "./console-pane.ts";
 import type { Key } from "./keys.ts";
@@ -238,6 +239,25 @@ export class Menus {
     host.changed();
   }
 
+  /** What the palette makes of `record save FILE`. */
+  #recording(file: string): Choice {
+    const { host } = this;
+    const text = `record save ${file}`;
+    if (host.readOnly) {
+      return {
+        text,
+        detail: "off: --read-only",
+        run: () => host.say("a recording is not written: --read-only", "refused"),
+      };
+    }
+    const done = `${file}: the run until now; el2 replay ${file} --verify goes through it again`;
+    return {
+      text,
+      detail: "the run until now, to be gone through again",
+      run: () => this.#answered(host.asker.saveRecording(resolve(file)), done),
+    };
+  }
+
   /** What can be done with the selected object, as lines of the palette. What cannot says why. */
   #objectOffers(): Choice[] {
     const { host } = this;
@@ -260,6 +280,8 @@ export class Menus {
     if (/^inject\s+\S/.test(wanted)) return [this.#injection(text.trim().replace(/^inject\s+/i, ""))];
     const [, a, b] = /^diff\s+(\S+)\s+(\S+)$/i.exec(text.trim()) ?? [];
     if (a !== undefined) return [this.#difference(a, b)];
+    const [, recording] = /^record\s+save\s+(\S+)$/i.exec(text.trim()) ?? [];
+    if (recording !== undefined) return [this.#recording(recording)];
     const offers: Choice[] = host.keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
       .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => host.run(action, NO_KEY) }));
     for (const on of [true, false]) {
@@ -278,6 +300,11 @@ export class Menus {
       text: "diff",
       detail: "A B behind it: where two recordings, snapshots or traces differ first",
       run: () => host.say("diff A B compares two recordings, snapshots or traces: diff good.rec bad.rec"),
+    });
+    offers.push({
+      text: "record save",
+      detail: "FILE behind it: a recording of the run until now",
+      run: () => host.say("record save FILE writes the run until now: record save bug.rec"),
     });
     offers.push({
       text: "stop off",

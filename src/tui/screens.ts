@@ -37,6 +37,8 @@ const TALL = 30;
 const SIDE_BY_SIDE = 160;
 const TWO_COLUMNS = 100;
 
+/** PSCI calls of a vCPU that are shown. */
+const HISTORY = 200;
 /** A title and two rows. */
 const LEAST_ROWS = 3;
 const LEAST_COLUMNS = 20;
@@ -141,7 +143,7 @@ function vcpuScreen(): ScreenModel {
   let asked = "";
   const pane = new TextPane({
     name: "registers",
-    title: () => `registers of ${vcpus.selectedId ?? "-"}  * changed  (v: stack, code, fields)`,
+    title: () => `registers of ${vcpus.selectedId ?? "-"}  * changed  (v: stack, code, PSCI, fields)`,
     lines: (width) => registers.lines(width).length ? registers.lines(width) : [{ text: REGISTERS.empty, role: "dim" }],
     wants() {
       asked = vcpus.selectedId ?? "";
@@ -161,7 +163,13 @@ function vcpuScreen(): ScreenModel {
     title: "instructions from the PC on",
     args: () => vcpus.selectedId ? { at: `${vcpus.selectedId.slice("vcpu:".length)}:pc` } : undefined,
   });
-  return listScreen("2", vcpus, [pane, stack, code, inspector("fields", vcpus)]);
+  const psci = new TablePane({
+    name: "psci",
+    table: "events",
+    title: "power: its PSCI calls",
+    args: () => vcpus.selectedId ? { kinds: "psci", filter: `vcpu=${vcpus.selectedId}`, limit: HISTORY } : undefined,
+  });
+  return listScreen("2", vcpus, [pane, stack, code, psci, inspector("fields", vcpus)]);
 }
 
 function irqScreen(): ScreenModel {

@@ -76,11 +76,9 @@ export class TimeMenu {
     const { rows, error } = await host.asker.ask({ table: "time.ls", args: {} });
     if (error !== undefined || rows.length === 0) return this.#tell(error ?? PLACES.empty, "refused");
     const items = rows.map((row): MenuItem => {
-      const [kind, t, insn, file] = ["kind", "t", "insn", "file"].map((name) =>
-        cellText(PLACES.columns[name as keyof typeof PLACES.columns], row[name])
-      );
+      const [kind, t, file] = ["kind", "t", "file"].map((name) => cellText(PLACES.columns[name as keyof typeof PLACES.columns], row[name]));
       return {
-        label: `${kind.padEnd(8)} t=${t}s  ${insn.padStart(12)} instructions  ${file === "-" ? "" : file}`.trimEnd(),
+        label: `${kind.padEnd(8)} t=${t}s  ${String(row.insn).padStart(12)} instructions  ${file === "-" ? "" : file}`.trimEnd(),
         reason: row.kind === "shown" ? "here" : undefined,
         run: () => host.move(row.kind === "now" ? { kind: "now" } : { kind: "instructions", count: Number(row.insn) }),
       };

@@ -13,7 +13,8 @@ import { BackTo, type Reached, type RunUpTo } from "./record/back-to.ts";
 import { OnTo } from "./record/on-to.ts";
 import { type Moment, momentOf, Past } from "./record/past.ts";
 import type { EndState, Input, RecordedInput } from "./record/recorded-run.ts";
-import { RecordingWriter } from "./record/recording.ts";
+import { RecordingError, RecordingWriter } from "./record/recording.ts";
+import { savedHeader, saveRecording } from "./record/save.ts";
 import { describeDivergence, type Divergence, Replay } from "./record/replay.ts";
 import { EVERY_VM } from "./guest-names.ts";
 import { FilterError } from "./inspect/filter.ts";
@@ -30,6 +31,7 @@ import { InstantSnapshot } from "./snapshot/instant.ts";
 import { isHostError, snapshotOf } from "./snapshot/save.ts";
 import { UnsavableError } from "./snapshot/parts.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
+import { WriteFailure } from "./write-all.ts";
 
 /** Wall time (ms) after which a slice ends. */
 const SLICE = 5;
@@ -634,6 +636,44 @@ export class Engine {
       if (whole) this.#snapshots.push(place);
       tell(done, whole, error);
     });
+  }
+
+  /** Writes a recording of the run until now, which goes on. */
+  saveRecording(id: number, path: string): void {
+    const acted = (error?: string) => this.port.post({ kind: "acted", id, error });
+    const off = this.#unrecordable();
+    if (off !== undefined) return acted(off);
+    savedHeader(this.plan).then((header) => this.port.guarded(() => acted(this.#saveRecording(path, header))), (error) => {
+      this.port.guarded(() => {
+        if (!(error instanceof RecordingError) && !isHostError(error)) throw error;
+        acted(error.message);
+      });
+    });
+  }
+
+  /** Why what has happened cannot be a recording. */
+  #unrecordable(): string | undefined {
+    if (this.#done) return "the machine has ended";
+    if (this.#replay) return "a replay is a recording already";
+    if (this.#past) return PAST;
+    if (this.#written) return "memory or registers were written with the debugger, which no recording has";
+    return undefined;
+  }
+
+  /** What went wrong, or undefined. */
+  #saveRecording(path: string, header: string): string | undefined {
+    const off = this.#unrecordable();
+    if (off !== undefined) return off;
+    const { machine } = this.present;
+    if (machine.inTurn) this.present.stops.muted(() => machine.run(Infinity, 1));
+    this.#flush();
+    try {
+      saveRecording(path, header, this.#inputs, machine.boundary, this.#endState(0, "the run went on", false));
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof WriteFailure) && !isHostError(error)) throw error;
+      return error.message;
+    }
   }
 
   /** Lets a snapshot be written between slices. What the host refuses is told, not thrown. */

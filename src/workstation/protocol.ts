@@ -30,6 +30,8 @@ export type Request =
   | { kind: "move"; id: number; to: Move }
   /** Writes a snapshot of what is shown; `snapshotted` events with the same number follow, the last of which is `whole` or has an error. */
   | { kind: "snapshot"; id: number; path: string; title: string }
+  /** Writes a recording of the run until now, which goes on; one `acted` with the same number follows. */
+  | { kind: "save-recording"; id: number; path: string }
   /** Stops in order; `ended` follows. */
   | { kind: "stop" }
   /** A question about the machine; one `answer` with the same number follows. Changes nothing. */

@@ -97,6 +97,8 @@ export function serveMachine(): void {
         return engine.move(request.id, request.to);
       case "snapshot":
         return engine.snapshot(request.id, request.path, request.title);
+      case "save-recording":
+        return engine.saveRecording(request.id, request.path);
       case "act":
         return engine.act(request.id, request.action);
       case "trace":

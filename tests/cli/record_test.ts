@@ -26,6 +26,13 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
+/** Runs el2 with another environment. */
+async function el2With(env: Record<string, string>, ...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [program, ...rest] = el2Command(...args);
+  const { code, stdout, stderr } = await new Deno.Command(program, { args: rest, stdin: "null", env }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
 /** Records the demo with a line that is typed to `hello` at some time that nobody chose. */
 async function recordDemo(file: string): Promise<string> {
   await using program = new ConsoleProgram(el2Command("run", DEMO, "--stdio", "--console", "hello", "--for", "3s", "--record", file));
@@ -352,3 +359,32 @@ if (LONG) {
       }
     }));
 }
+
+Deno.test("record FILE writes the run of a session until now, which goes on: what was typed, a break and all; replay --verify is 0", () =>
+  inFolder(async (folder) => {
+    const file = `${folder}/session.rec`, env = { XDG_RUNTIME_DIR: folder };
+    assert.match((await el2With(env, "record", file)).stderr, /no session/);
+    assert.equal((await el2With(env, "up", "demo", "--name", "s")).code, 0);
+    try {
+      const typed = await el2With(env, "console", "hello", "--break", "--send", "t", "--expect", "ticks, counter", "--timeout", "60s");
+      assert.equal(typed.code, 0, typed.stderr);
+      const saved = await el2With(env, "record", file);
+      assert.equal(saved.code, 0, saved.stderr);
+      assert.match(await Deno.readTextFile(file), /"kind":"console\.break","console":"hello"/);
+      const replayed = await el2("replay", file, "--verify");
+      assert.equal(replayed.code, 0, replayed.stderr);
+      assert.match(replayed.stdout, /hello\| .*ticks, counter/);
+      assert.match(replayed.stderr, /the run went on/);
+      // It goes on, and is saved anew.
+      assert.equal((await el2With(env, "console", "hello", "--send", "e", "--expect", "MPIDR", "--timeout", "60s")).code, 0);
+      assert.equal((await el2With(env, "record", file)).code, 0);
+      const again = await el2("replay", file, "--verify");
+      assert.equal(again.code, 0, again.stderr);
+      assert.match((await el2With(env, "record", "/nowhere/x.rec")).stderr, /record \/nowhere\/x\.rec: .*No such file/);
+      await el2With(env, "back", "--by", "5");
+      assert.match((await el2With(env, "record", file)).stderr, /this is the past/);
+      assert.match((await el2With(env, "record", file, "--socket", "s", "--", "demo")).stderr, /leave one out/);
+    } finally {
+      await el2With(env, "down", "s");
+    }
+  }));

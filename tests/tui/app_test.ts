@@ -641,6 +641,21 @@ Deno.test("m marks, = compares two rows", async () => {
   assert.match(await rig.text(), /== vCPUs/);
 });
 
+Deno.test(":record save FILE has the run until now written beside the person", async () => {
+  const rig = new Rig();
+  await rig.type(":record save bug.rec\r");
+  const asked = rig.requests.find((request) => request.kind === "save-recording");
+  assert.deepEqual(asked, { kind: "save-recording", id: asked?.id, path: `${Deno.cwd()}/bug.rec` });
+  rig.apply({ kind: "acted", id: asked!.id, error: undefined });
+  await settle();
+  assert.match(await rig.text(), /bug\.rec: the run until now; el2 replay bug\.rec --verify goes through it again/);
+  await rig.type(":record save\r");
+  assert.match(await rig.text(), /record save FILE writes the run until now/);
+  const reader = new Rig(120, 36, { readOnly: true });
+  await reader.type(":record save bug.rec\r");
+  assert.match(await reader.text(), /a recording is not written: --read-only/);
+});
+
 Deno.test(":diff A B runs el2 diff aside, and shows what it says; what is wrong is a line", async () => {
   const asked: (readonly string[])[] = [];
   let said = { answer: `the runs differ after 12 instructions, t=0.000001\n${"vcpu:a/0  RUN\n".repeat(60)}last\n`, complaint: "" };

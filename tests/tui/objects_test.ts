@@ -19,6 +19,15 @@ Deno.test("a on a vCPU says how gdb debugs it; a program of ours has no instruct
   assert.match(await rig.text(), /vm:host executes no instructions: a program of ours runs there/);
 });
 
+Deno.test("v on a vCPU comes to its PSCI calls", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  for (let i = 0; i < 3; i++) await rig.type("v"), await rig.lines();
+  assert.match(await rig.text(), /-- power: its PSCI calls/);
+  assert.deepEqual(asked(rig).at(-1)?.args, { kinds: "psci", filter: "vcpu=vcpu:debian/0", limit: 200 });
+});
+
 Deno.test("a on memory reads bytes, names the owner and checks the invariants, in place of the body", async () => {
   const rig = new Rig();
   await rig.type("4");

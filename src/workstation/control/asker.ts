@@ -42,6 +42,11 @@ export class Asker {
     return this.#done((id) => ({ kind: "stop-rule", id, change }));
   }
 
+  /** Has a recording of the run until now written; the text says what went wrong, undefined that it is whole. */
+  saveRecording(path: string): Promise<string | undefined> {
+    return this.#done((id) => ({ kind: "save-recording", id, path }));
+  }
+
   /** Goes to another place of the run: how many instructions are retired there, or what is wrong. */
   move(to: Move): Promise<{ readonly instructions: number; readonly text?: string } | { readonly error: string }> {
     const id = ++this.#next;

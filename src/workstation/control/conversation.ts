@@ -63,6 +63,7 @@ const CHANGING: ReadonlySet<string> = new Set(
     "act",
     "move",
     "snapshot",
+    "save-recording",
     "debug-attach",
     "debug",
     "debug-stop",

@@ -159,6 +159,7 @@ export class SessionHub {
       case "stop-rule":
       case "symbols":
       case "snapshot":
+      case "save-recording":
       case "move": {
         const id = ++this.#nextId;
         this.#asked.set(id, { client, id: message.id });
