@@ -2,8 +2,9 @@
 // with tables of their own lead to what follows them, and the flags are right where a piece is left for code of another region.
 
 import assert from "node:assert/strict";
-import { type Code, discover, type Ending } from "../../src/core/translator/region.ts";
-import { assemble, type Line, Machine, RAM_BASE } from "./program.ts";
+import { discover, type Ending } from "../../src/core/translator/region.ts";
+import { executedCode } from "./executed-code.ts";
+import { type Line, Machine, RAM_BASE } from "./program.ts";
 
 const CODE = RAM_BASE + 0x1000, TABLE = RAM_BASE + 0x10_0000;
 
@@ -25,16 +26,9 @@ const SWITCH: Line[] = [
   ["b", 0x17fffffd],
 ];
 
-/** Code that has been executed, all of it. */
-function codeOf(lines: readonly Line[]): Code {
-  const words = assemble(lines);
-  const has = (index: number) => index in words;
-  return { has, isKnown: has, word: (index) => words[index], isHead: () => false };
-}
-
 /** The endings of blocks that begin at these instructions, by instruction. */
 function endings(lines: readonly Line[], head: number): Map<number, Ending> {
-  return new Map(discover(codeOf(lines), head).map(({ first, ending }) => [first, ending]));
+  return new Map(discover(executedCode(lines), head).map(({ first, ending }) => [first, ending]));
 }
 
 Deno.test("pieces of threaded code are of one region, wherever that begins, and go by the same table", () => {

@@ -22,16 +22,14 @@ export interface CodeMemory {
 
 /** Pages around one of them; instructions are counted from its first. */
 export class CodeView implements Code {
-  /** Index of the record page by pages from the first; -1 where there is none. */
+  /** Index of the record page by pages from the first, but for that; -1 where there is none. */
   readonly #pages = new Map<number, number>();
 
   /**
    * @param page index of the record page that instruction 0 is in.
    * @param low, high its virtual address.
    */
-  constructor(readonly memory: CodeMemory, readonly page: number, readonly low: number, readonly high: number) {
-    this.#pages.set(0, page);
-  }
+  constructor(readonly memory: CodeMemory, readonly page: number, readonly low: number, readonly high: number) {}
 
   /** The view around another instruction; undefined where its page is not known. */
   around(index: number): CodeView | undefined {
@@ -78,6 +76,7 @@ export class CodeView implements Code {
   }
 
   #pageOf(offset: number): number {
+    if (offset === 0) return this.page;
     let page = this.#pages.get(offset);
     if (page === undefined) this.#pages.set(offset, page = this.#look(this.low + offset * PAGE_SIZE));
     return page;

@@ -18,6 +18,8 @@ interface Meaning {
   readonly usesVectors: boolean;
   /** It has floating-point arithmetic that is expanded inline. */
   readonly inlinesFloat: boolean;
+  /** What it begins with where that only says when it takes an exception: the region is left there, before the instruction. */
+  readonly guard: Guard | undefined;
   /** It may leave the region before it does anything. */
   readonly mayLeave: boolean;
   /** It reads memory. */
@@ -71,8 +73,9 @@ const meanings: (Meaning | undefined)[] = [];
 
 function meaningOf(encoding: Encoding): Meaning | undefined {
   const semantics = semanticsOf(encoding);
-  const statements = statementsOf(semantics.statements);
-  if (statements.some((s) => s.kind === "call" && s.faults)) return undefined;
+  const guard = isGuard(semantics.statements[0]) ? semantics.statements[0] : undefined;
+  const statements = statementsOf(semantics.statements.slice(guard ? 1 : 0));
+  if (statements.some(mayFault)) return undefined;
   const last = semantics.statements.at(-1);
   const branch = last?.kind === "branch" || last?.kind === "branchTo" ? last : undefined;
   if (statements.some((s) => (s.kind === "branch" || s.kind === "branchTo") && s !== branch)) return undefined;
@@ -83,11 +86,22 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
     accesses: new RegisterAccesses(semantics),
     usesVectors: encoding.instruction.fp || usesFloatingPoint(semantics),
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, true) !== undefined),
-    mayLeave: statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "hostAddress"),
+    guard,
+    mayLeave: guard !== undefined ||
+      statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "hostAddress"),
     loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "hostAddress"),
     hasAddresses: hasAddresses(semantics),
     branch,
     isCall: branch !== undefined && semantics.statements.some((s) => s.kind === "setRegister"),
     base: base && evaluateNumber(base),
   };
+}
+
+/** An `if` that does nothing but take an exception. */
+type Guard = Statement & { kind: "if" };
+
+const mayFault = (s: Statement): boolean => s.kind === "call" && s.faults;
+
+function isGuard(s: Statement | undefined): s is Guard {
+  return s?.kind === "if" && s.then.every(mayFault) && !s.otherwise.length;
 }

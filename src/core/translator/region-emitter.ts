@@ -345,6 +345,11 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   protected override statement(s: Statement): boolean {
+    if (s === this.instruction.guard) {
+      this.value(s.condition);
+      this.f.ifLikely(false, () => this.site.leave(this.knownFlags));
+      return false;
+    }
     if (s.kind === "call" && !s.faults && this.#inlined(s)) return false;
     const done = s.kind === "if" && setsFlags(s.then) + setsFlags(s.otherwise) ? this.#choice(s) : super.statement(s);
     // The host's arithmetic may serve or not from now on.

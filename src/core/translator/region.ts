@@ -2,8 +2,8 @@
 // and 7. Like a page's records it is bound to no virtual address; instructions are counted from the first of the head's page, so that those
 // of the page before have negative numbers.
 //
-// A region ends at indirect branches, at those to pages that it does not know, at instructions that may take an exception by themselves or
-// that change the translation regime, and at code that was never executed.
+// A region ends at indirect branches, at those to pages that it does not know, at instructions that may take an exception by themselves, unless
+// all that matters for it is a test before they do anything, or that change the translation regime, and at code that was never executed.
 
 import { RECORDS_PER_PAGE } from "../layout.ts";
 import { type Instruction, translatable } from "./instruction.ts";
