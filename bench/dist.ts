@@ -1,25 +1,39 @@
-// `deno task bench dist`: how long the one file takes to say its version, warm: unpacked before, and read from disk.
+// `deno task bench dist`: how long the one file takes, warm: unpacked before, and read from disk. To say its version; and to run a machine whose
+// guest ends at once, with the generated core in the cache and without, in turn.
 
+import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
 import { VERSION } from "../src/workstation/version.ts";
 import { median } from "./statistics.ts";
 
 const PROGRAM = new URL(`../dist/el2-${VERSION}-${Deno.build.target}`, import.meta.url).pathname;
-/** Starts in a round. */
+/** Starts of each kind in a round. */
 const STARTS = 10;
 
-/** Prints the median of all starts, seconds. Builds the file where it is not there. */
+/** Prints the medians of all starts, seconds. Builds the file. */
 export async function benchDist(rounds: number, json: boolean): Promise<void> {
   await run(Deno.execPath(), "task", "-q", "dist");
   const home = await Deno.makeTempDir({ prefix: "el2-bench-" });
   try {
-    const times: number[] = [];
-    for (let start = -1; start < rounds * STARTS; start++) {
-      const began = performance.now();
-      await run("/usr/bin/env", "-i", `HOME=${home}`, "PATH=/usr/bin:/bin", PROGRAM, "--version");
-      // The first one unpacks.
-      if (start >= 0) times.push((performance.now() - began) / 1000);
+    const image = `${home}/guest.bin`, core = `${home}/.cache/el2/core`;
+    await Deno.writeFile(image, imageOf([...A64.loadW0(SYSTEM_OFF), A64.hvc]));
+    const version = () => timed(home, "--version");
+    const machine = () => timed(home, "boot", image, "--stdio");
+    // The first of each unpacks, and leaves a core.
+    for (const start of [version, machine]) await start();
+    const versions: number[] = [], cached: number[] = [], generated: number[] = [];
+    for (let start = 0; start < rounds * STARTS; start++) {
+      versions.push(await version());
+      cached.push(await machine());
+      await Deno.remove(core, { recursive: true });
+      generated.push(await machine());
     }
-    const result = { starts: times.length, version_seconds: median(times), version_seconds_longest: Math.max(...times) };
+    const result = {
+      starts: versions.length,
+      version_seconds: median(versions),
+      version_seconds_longest: Math.max(...versions),
+      machine_seconds: median(cached),
+      machine_seconds_core_generated: median(generated),
+    };
     if (json) return console.log(JSON.stringify(result));
     for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(36)} ${value.toFixed(3)}`);
   } finally {
@@ -27,7 +41,14 @@ export async function benchDist(rounds: number, json: boolean): Promise<void> {
   }
 }
 
+/** Seconds that the program takes. */
+async function timed(home: string, ...args: string[]): Promise<number> {
+  const began = performance.now();
+  await run("/usr/bin/env", "-i", `HOME=${home}`, "PATH=/usr/bin:/bin", PROGRAM, ...args);
+  return (performance.now() - began) / 1000;
+}
+
 async function run(program: string, ...args: string[]): Promise<void> {
-  const { code } = await new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "inherit" }).output();
-  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: exit code ${code}`);
+  const { code, stderr } = await new Deno.Command(program, { args, stdin: "null", stdout: "null", stderr: "piped" }).output();
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")}: exit code ${code}\n${new TextDecoder().decode(stderr)}`);
 }

@@ -1,5 +1,6 @@
 // `el2 diff A B`: two runs, two states or two traces side by side.
 
+import { useCoreCache } from "./machines-here.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { inline, output, printable } from "./print.ts";
@@ -106,6 +107,7 @@ async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promis
   let told = performance.now();
   // Two machines in this thread: what they are made of is loaded by who needs it.
   const { diffRecordings } = await import("../workstation/record/diff.ts");
+  await useCoreCache();
   const { compared, cut, difference } = diffRecordings(first, second, (instructions) => {
     if (performance.now() - told < PROGRESS) return;
     told = performance.now();
@@ -133,6 +135,7 @@ async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOp
   };
   const [first, second] = [await read(a), await read(b)];
   const { diffSnapshots } = await import("../workstation/snapshot/diff.ts");
+  await useCoreCache();
   let diff: SnapshotDiff;
   try {
     diff = diffSnapshots(first, second, rows);

@@ -1,5 +1,6 @@
 // `el2 snapshot save|load|info|verify`: the whole state of a machine as a file.
 
+import { useCoreCache } from "./machines-here.ts";
 import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
@@ -82,6 +83,7 @@ Examples:
       checkHost(file, snapshot.plan, allowHost);
       // It has a machine of its own.
       const { verifySnapshot } = await import("../workstation/snapshot/verify.ts");
+      await useCoreCache();
       const wrong = verifySnapshot(snapshot);
       if (json) console.log(documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null }));
       else console.log(wrong === undefined ? `${file} is whole: ${describe(snapshot.header)}` : printable(`${file}: ${wrong}`));

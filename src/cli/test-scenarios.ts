@@ -1,5 +1,6 @@
 // `el2 test FILE..`: runs scenarios, and says in TAP what became of each step.
 
+import { useCoreCache } from "./machines-here.ts";
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
@@ -71,6 +72,7 @@ function read(file: string): Scenario {
 async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOptions) {
   // A machine in this thread: what it is made of is loaded by who needs it.
   const { ScenarioRun } = await import("../workstation/scenario/run.ts");
+  await useCoreCache();
   let run: ScenarioRun;
   try {
     run = new ScenarioRun(scenario, await planScenario(scenario, seed), {

@@ -2,6 +2,7 @@
 // hypercalls that one VM made, under the requests that it made them for. With `--vm rm` this is the Resource Manager's boot and how it
 // creates, starts, stops and resets VMs (spec/observed.md §7, §8).
 
+import { useCoreCache } from "./machines-here.ts";
 import type { TraceEvent } from "../abi/trace.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 import { output } from "./print.ts";
@@ -25,6 +26,7 @@ export interface TraceCallsOptions {
 export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions): Promise<void> {
   // A machine in this thread: what it is made of is loaded by who needs it.
   const { assemble } = await import("../workstation/assemble.ts");
+  await useCoreCache();
   const system = assemble(plan);
   const { machine, hypervisor } = system;
   /** Calls of requests in progress, by the request's event. */

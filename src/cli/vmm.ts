@@ -1,6 +1,7 @@
 // `el2 vmm FILE`: the sample VMM with every ioctl that it makes printed as it ends, beside what the guest prints. The run is made here,
 // without a session, from its first instruction to its end.
 
+import { useCoreCache } from "./machines-here.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
@@ -32,6 +33,7 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       const driver = { ...host.driver, device };
       // A machine in this thread: what it is made of is loaded by who needs it.
       const { assemble } = await import("../workstation/assemble.ts");
+      await useCoreCache();
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
       const { machine, hypervisor } = system;
       hypervisor.trace.listen(options.run ? ["ioctl", "sched"] : ["ioctl"], (event) => {

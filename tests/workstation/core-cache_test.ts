@@ -178,3 +178,22 @@ Deno.test("a guest runs the same on a core that was generated, on one from the c
     assert.deepEqual(await files(), [file]);
   });
 });
+
+Deno.test("a command that makes a machine in its own thread takes its core from the cache too", async () => {
+  await inFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/guest.bin`, GUEST);
+    const trace = async () => {
+      const [program, ...args] = el2Command("trace", "calls", "--vm", "rm", `${folder}/guest.bin`);
+      const env = { EL2_CACHE: folder, NO_COLOR: "1" };
+      const { code, stdout, stderr } = await new Deno.Command(program, { args, env, stdin: "null" }).output();
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+      return new TextDecoder().decode(stdout);
+    };
+    const first = await trace();
+    const [{ name }, ...more] = await Array.fromAsync(Deno.readDir(`${folder}/core`));
+    assert.deepEqual(more, []);
+    const { mtime } = await Deno.stat(`${folder}/core/${name}`);
+    assert.equal(await trace(), first);
+    assert.deepEqual((await Deno.stat(`${folder}/core/${name}`)).mtime, mtime);
+  });
+});
