@@ -6,9 +6,9 @@ import { VERSION } from "../src/workstation/version.ts";
 const ROOT = new URL("..", import.meta.url).pathname;
 const PROGRAM = `${ROOT}dist/el2-${VERSION}-${Deno.build.target}`;
 /** Tests of the program as people start it. Those that need apt are about a network. */
-const COMMANDS =
-  "behaviour boot boot_root diff disasm first_runs headless ioctl record rpc_decode run_options secondary_vms sessions snapshot test trace_calls trace_export usage vm_lint";
-const SUITES = [...COMMANDS.split(" ").map((name) => `tests/cli/${name}_test.ts`), "tests/terminal", "tests/debug"];
+const COMMANDS = ["behaviour", "boot", "boot_root", "diff", "disasm", "first_runs", "record", "rpc_decode", "run_options", "secondary_vms"]
+  .concat(["sessions", "snapshot", "test", "trace_calls", "trace_export", "usage", "vm_lint"]);
+const SUITES = [...COMMANDS.map((name) => `tests/cli/${name}_test.ts`), "tests/terminal", "tests/debug"];
 
 try {
   Deno.statSync(PROGRAM);
