@@ -1,6 +1,7 @@
 // Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its root VM, and the primary VM: an image
 // (`boot`), or the native host with its VMs (`run`).
 
+import { PERSONAS } from "../abi/ioctl/personas.ts";
 import * as v from "valibot";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { WasmCore } from "../core/core.ts";
@@ -84,6 +85,7 @@ function assembleWith(
 /** Puts software and devices of the plan into a machine. */
 function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: WasmCore, own: NativeGuestFactory | undefined): void {
   const { machine, manager } = system;
+  if (plan.what.kind === "run") system.driver = PERSONAS[plan.what.host.driver.device];
   // Its own generator, so that what the session draws does not move what guests get from the hypervisor.
   const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
   const primary: Primary = plan.what.kind === "boot"

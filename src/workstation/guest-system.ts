@@ -1,5 +1,6 @@
 // An assembled machine as the engine sees it: consoles, samples, events, hashes, and how it ended.
 
+import { type Persona, PERSONAS } from "../abi/ioctl/personas.ts";
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { VcpuOption } from "../abi/words.ts";
@@ -86,6 +87,8 @@ export class GuestSystem implements System, Inspected {
   readonly #times = new WeakMap<Vcpu, number>();
 
   /** The VM that the plan gives to a debugger. */
+  /** The native host's driver. That of an image is the image's own; most are Linux's. */
+  driver: Persona = PERSONAS.v17;
   #debugged: string | undefined;
   #debuggedVm: string | undefined;
 

@@ -1,5 +1,6 @@
 // What readers look at, and what they share. Nothing here changes the machine: a run that is looked at is the same run.
 
+import type { Persona } from "../../abi/ioctl/personas.ts";
 import type { LockedMemory, StartWanted } from "../../host/console-input.ts";
 import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
 import type { Cspace } from "../../hypervisor/capabilities/cspace.ts";
@@ -36,6 +37,8 @@ export interface Inspected {
   readonly log: EventLog;
   /** The virtio devices of its VMs, by VM and slot. */
   readonly virtio: readonly VirtioSlot[];
+  /** The driver through which VMs are run: what it makes of errors. */
+  readonly driver: Persona;
   /** What is recorded to be taken away. */
   readonly recorder: TraceRecorder;
   /** What the machine stops for. */

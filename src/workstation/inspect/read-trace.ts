@@ -4,8 +4,9 @@ import type { Reason, TraceEvent, TraceFields, TraceKind } from "../../abi/trace
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { errnoName } from "../../abi/ioctl/errno.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
-import { PERSONAS } from "../../abi/ioctl/personas.ts";
-import { rmErrno } from "../../host/gunyah/rm-errors.ts";
+import { ErrorCode } from "../../abi/errors.ts";
+import { RmError } from "../../abi/rpc/errors.ts";
+import { hypercallErrno, rmErrno } from "../../host/gunyah/rm-errors.ts";
 import { UNSEEN } from "./event-log.ts";
 import type { View } from "./inspected.ts";
 import type { Json, RowOf } from "./table.ts";
@@ -110,7 +111,7 @@ export function rpcRow(view: View, { id, time, end, vcpu, name, fields, result, 
     about: about(view, fields.vmid === 0 && result?.fields ? { ...fields, ...result.fields } : fields),
     ms: String(Math.round(end - time)),
     res: result ? result.code === 0 ? "ok" : `${hex(result.code, 2)} ${result.name}` : null,
-    errno: result && result.code !== 0 ? errnoName(rmErrno(result.code, PERSONAS.v17)) : null,
+    errno: result && result.code !== 0 ? errnoName(rmErrno(result.code, view.system.driver)) : null,
     refused: result?.refused ?? false,
     why: whyId(why),
     request: plain(fields),
@@ -131,10 +132,22 @@ function objectId(view: View, object: string): string {
   return kind === "irq" ? `irq:${view.vmName(Vmid.Hlos)}/${Number(number)}` : object;
 }
 
+/** How many codes of the resource manager, or of hypercalls, become the errno that a refused ioctl of a chain gave; null for one or none. */
+function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
+  const refused = (kind: string) => chain.find((step) => step.kind === kind && step.result.refused)?.result;
+  const asked = refused("ioctl"), rm = refused("rpc"), hypercall = refused("hvc");
+  const cause = rm ?? hypercall;
+  if (!asked || !cause) return null;
+  const errnoOf = (code: number) => rm ? rmErrno(code, view.system.driver) : hypercallErrno(code);
+  // The driver may have had a reason of its own.
+  if (errnoOf(cause.code) !== -asked.code) return null;
+  const same = Object.values<number>(rm ? RmError : ErrorCode).filter((code) => code !== 0 && errnoOf(code) === -asked.code).length;
+  return same > 1 ? same : null;
+}
+
 /** One reason. */
 export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
   const { id, time, askedBy, at, chain, section, rule, object, values, wayOut } = reason;
-  const { shared_errno: shared, ...broken } = values;
   // What is around it may have gone on all the same.
   const first = chain.find(({ result }) => result.refused) ?? chain[0];
   return {
@@ -148,7 +161,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     err: first ? first.result.name : "?",
     rule: `${section}: ${rule}`,
     object: objectId(view, object),
-    values: plain(broken),
+    values: plain(values),
     chain: chain.map((step) => ({
       id: `ev:${step.id}`,
       kind: step.kind,
@@ -156,7 +169,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
       args: plain(step.fields),
       result: { code: step.result.code, name: step.result.name, ...plain(step.result.fields ?? {}) as Record<string, Json> },
     })),
-    shared_errno: typeof shared === "number" ? shared : null,
+    shared_errno: causesOfErrno(view, chain),
     way_out: wayOut ?? null,
   };
 }

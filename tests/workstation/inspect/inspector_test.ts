@@ -342,6 +342,28 @@ Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and
   assert.ok(reason.way_out, JSON.stringify(reason));
 });
 
+Deno.test("W35: an errno that several codes of the resource manager become says how many, by the driver", async () => {
+  const refused = async (device: string, answer: string, more = "") => {
+    const system = await demoSystem(`el2 = 1\n[host]\ndevice = "${device}"\n[vm.a]\nimage = "hello.bin"\nmemory = "4MiB"\n${more}`);
+    assert.equal(system.inspector.act({ kind: "inject.add", rule: `rpc msg=VM_START nth=1 -> ${answer}` }), undefined);
+    runUntil(system, HALF_SECOND);
+    const [{ err, shared_errno }] = rows(system, "why").filter(({ chain }) =>
+      (chain as { name: string }[]).some(({ name }) => name === "VM_START")
+    );
+    const [{ errno }] = rows(system, "rpc.ls", { filter: "msg=VM_START refused=yes" });
+    assert.equal(errno, err, "the list of requests has what this driver makes of it");
+    return { err, shared_errno };
+  };
+  // Codes 4 to 0x11 but BUSY.
+  assert.deepEqual(await refused("v17", "MEM_INUSE"), { err: "EINVAL", shared_errno: 13 });
+  assert.deepEqual(await refused("v17", "BUSY"), { err: "EBUSY", shared_errno: null });
+  // The first generation makes one of all.
+  assert.deepEqual(await refused("v6", "BUSY", 'schedule = "own"\naffinity = "static"\ndevices = []\n'), {
+    err: "EINVAL",
+    shared_errno: Object.keys(RmError).length - 1,
+  });
+});
+
 Deno.test("states of VMs are events that name the VM", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
