@@ -15,6 +15,10 @@ import { QUERY_COMMANDS } from "../../../src/cli/queries.ts";
 import { reasonText } from "../../../src/cli/why.ts";
 import { A64 } from "../../cli/program.ts";
 import { CODE, machineWith } from "../../debug/debugged-vm.ts";
+import { Icc } from "../../../src/hypervisor/gic/gic-registers.ts";
+import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";
+import { VirqSource } from "../../../src/hypervisor/gic/vic-source.ts";
+import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import type { NativeHostPlan } from "../../../src/host/plan.ts";
 import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
@@ -340,6 +344,74 @@ Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and
   assert.match(reason.err, /^E[A-Z]+$/);
   assert.notDeepEqual(reason.values, {});
   assert.ok(reason.way_out, JSON.stringify(reason));
+});
+
+/** The only vCPU of a VM of the demo. */
+function vcpuOf(system: GuestSystem, vm: string): Vcpu {
+  for (const object of system.hypervisor.objects) {
+    if (object.type === "thread" && system.hypervisor.names.vcpu(object as Vcpu) === `${vm}/0`) return object as Vcpu;
+  }
+  throw new Error(`no vCPU of ${vm}`);
+}
+
+Deno.test("W41: a storm is flagged within a second with its source and rate, what is no storm is not", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const { gic } = vcpuOf(system, "hello");
+  const sgi = 5;
+  gic.gic.update(gic, sgi, Irq.Group1 | Irq.Enabled, 0);
+  const flagged = () => rows(system, "irq.ls", { filter: "id=irq:hello/5" })[0];
+  /** The guest sends itself so many interrupts within half a second, and takes each. */
+  const burst = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      gic.gic.setPending(gic, sgi);
+      gic.gic.activate(gic, sgi);
+      gic.gic.deactivate(gic, sgi);
+    }
+    runUntil(system, system.machine.time + HALF_SECOND);
+  };
+  assert.deepEqual([flagged().rate, flagged().finding], [0, null]);
+  burst(4000);
+  assert.deepEqual([Math.round(flagged().rate / 100), flagged().finding], [80, null]);
+  burst(24_000);
+  const row = flagged();
+  assert.deepEqual([row.source, row.vcpu, row.finding], ["ICC_SGI1R", "vcpu:hello/0", "storm: 48.0K/s over 10000"]);
+  assert.equal(rows(system, "irq.ls")[0].id, row.id, "the busiest comes first");
+});
+
+Deno.test("W42: an interrupt that cannot fire says which mask, route or trigger", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const cpu = vcpuOf(system, "hello").gic, { gic } = cpu;
+  const spi = 300, bound = 301;
+  const finding = (intid = spi) => rows(system, "irq.ls", { filter: `id=irq:hello/${intid}` })[0]?.finding;
+  assert.equal(finding(), undefined, "nothing is to be said of it");
+  gic.update(cpu, spi, Irq.Group1 | Irq.Edge, 0);
+  gic.setPriority(cpu, spi, 0x80);
+  gic.setPending(cpu, spi);
+  assert.equal(finding(), "cannot fire: disabled (ISENABLER9 bit 12)");
+  gic.update(cpu, spi, Irq.Enabled, 0);
+  const pmr = BigInt(cpu.readRegister(Icc.PMR)!);
+  cpu.writeRegister(Icc.PMR, 0x80n);
+  assert.equal(finding(), "cannot fire: priority 0x80 is masked by PMR 0x80");
+  cpu.writeRegister(Icc.PMR, pmr);
+  assert.equal(finding(), null, "it fires");
+  gic.setRoute(spi, gic.affinityOf(7));
+  assert.equal(finding(), "cannot fire: IROUTER names no vCPU");
+  gic.setRoute(spi, gic.affinityOf(0));
+  const { groups } = gic;
+  gic.groups = 0;
+  assert.equal(finding(), "cannot fire: group 1 is disabled in GICD_CTLR");
+  gic.groups = groups;
+  gic.clearPending(cpu, spi);
+  assert.equal(finding(), "nothing raises it: no source is bound");
+  // A source that gives edges, at an interrupt that wants a level.
+  const source = new VirqSource(vcpuOf(system, "hello"), "halted", () => false, true);
+  gic.bank(cpu, bound).sources[bound] = source;
+  gic.update(cpu, bound, Irq.Group1 | Irq.Enabled, Irq.Edge);
+  assert.equal(finding(bound), "cannot fire: level-triggered while its source gives edges");
+  gic.update(cpu, bound, Irq.Edge, 0);
+  assert.equal(finding(bound), null);
 });
 
 Deno.test("W35: an errno that several codes of the resource manager become says how many, by the driver", async () => {
