@@ -1,5 +1,6 @@
 // `el2 up`, `serve`, `attach`, `down`, `ls`: sessions that live without a terminal, in a process of their own behind a Unix socket.
 
+import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import {
   behaviourArguments,
@@ -12,7 +13,8 @@ import {
 } from "./behaviour-options.ts";
 import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import { ExitCode, Failure } from "./failure.ts";
-import { asciiOption, noColorOption, readOnlyOption } from "./look-options.ts";
+import { withLog } from "./log.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { output } from "./print.ts";
 import { type Planned, plannedOf } from "./run.ts";
 import { recorded } from "./record.ts";
@@ -20,7 +22,7 @@ import { connectNamed, openSession, withSessionOptions } from "./session.ts";
 import { startSession } from "./start-session.ts";
 import { showRemote } from "./show.ts";
 import { hostOption, planOfSnapshot } from "./snapshot.ts";
-import { connectEmbedded } from "../workstation/client.ts";
+import { connectEmbedded, type SessionClient } from "../workstation/client.ts";
 import { SessionHub } from "../workstation/control/hub.ts";
 import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
 import { answers, connectSession, NoSession } from "../workstation/control/remote.ts";
@@ -47,6 +49,8 @@ export function registerDaemon(program: Command, entry: URL, exit: (code: number
     .addOption(injectOption())
     .addOption(hypervisorNodeOption)
     .addOption(hostOption())
+    .addOption(logOption)
+    .addOption(logLevelOption)
     .addHelpText(
       "after",
       `
@@ -71,6 +75,8 @@ Examples:
         ...behaviourArguments(options),
         ...(options.inject ?? []).flatMap((rule) => ["--inject", rule]),
         ...options.allowHost ? ["--allow-host"] : [],
+        ...options.log === undefined ? [] : ["--log", resolve(options.log)],
+        ...options.logLevel ? ["--log-level", options.logLevel] : [],
       ]);
       console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
     });
@@ -87,10 +93,12 @@ Examples:
     .addOption(checkOption)
     .addOption(injectOption())
     .addOption(hostOption())
-    .action(async (what, { name, turbo, tier, ...options }) => {
+    .addOption(logOption)
+    .addOption(logLevelOption)
+    .action(async (what, { name, turbo, tier, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } };
-      exit(await serveSession(entry, name, what, await recorded(whole, record)));
+      exit(await serveSession(withLog(connectEmbedded(entry), log, logLevel), name, what, await recorded(whole, record)));
     });
   const attach = program.command("attach")
     .description("show a session that runs in the background")
@@ -137,10 +145,9 @@ async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: Be
 }
 
 /** The process of a session: until it is told to end. */
-async function serveSession(entry: URL, name: string, what: string, plan: SessionPlan): Promise<number> {
+async function serveSession(machine: SessionClient, name: string, what: string, plan: SessionPlan): Promise<number> {
   const logs = `${sessionFolder()}/${name}.consoles`;
   await Deno.mkdir(logs, { recursive: true, mode: 0o700 });
-  const machine = connectEmbedded(entry);
   const hub = new SessionHub(machine, { name, what, started: new Date().toISOString(), logs });
   const ended = Promise.withResolvers<number>();
   hub.onDown = () => ended.resolve(ExitCode.Done);

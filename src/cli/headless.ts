@@ -4,6 +4,7 @@ import { ExitCode } from "./failure.ts";
 import { printable } from "./print.ts";
 import type { SessionClient } from "../workstation/client.ts";
 import { type MachineSample, SESSION, type SessionEvent } from "../workstation/protocol.ts";
+import { warn } from "../workstation/warn.ts";
 
 /** Wall time (ms) that a machine has to end in order; a second ctrl-C does not wait. */
 const ORDERLY_END = 4_000;
@@ -46,7 +47,7 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
       console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
     } else if (event.kind === "events") {
       // Of all events, those that nobody else can tell.
-      for (const { vcpu, text } of event.events) if (vcpu === SESSION) console.error(`el2: ${printable(text)}`);
+      for (const { vcpu, text } of event.events) if (vcpu === SESSION) warn(printable(text));
     } else if (event.kind === "sample") {
       last = event.sample;
     } else if (event.kind === "ended") {

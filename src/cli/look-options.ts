@@ -9,6 +9,7 @@ export const readOnlyOption = new Option("--read-only", "look only: no key reach
 export const logOption = new Option("--log <file>", "write a line for each event: refusals, accesses to nothing, undefined instructions");
 export const logLevelOption = new Option(
   "--log-level <level>",
-  "with --log: error, only what was refused or is wrong; info, all (default: info)",
+  "with --log: error, what was refused or is wrong; warn, also faults that were injected and logs that ended; info, also states; " +
+    "debug, also each call and message; trace, everything (default: info)",
 )
   .choices(LOG_LEVELS);

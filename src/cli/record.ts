@@ -3,7 +3,7 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";
 import { ExitCode, Failure } from "./failure.ts";
-import { asciiOption, noColorOption } from "./look-options.ts";
+import { asciiOption, logLevelOption, logOption, noColorOption } from "./look-options.ts";
 import { openSession } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
@@ -75,6 +75,8 @@ Examples:
     .option("--to <time>", "stop at this virtual time", parseDuration)
     .option("--tui", "show it on the screen, also without --verify; otherwise consoles as text")
     .option("--tier <tier>", `what executes instructions (${TIERS.join(", ")}); recordings know no difference`)
+    .addOption(logOption)
+    .addOption(logLevelOption)
     .addOption(noColorOption)
     .addOption(asciiOption)
     .option("--timeout <time>", "wall time after which the replay ends with exit code 4", parseDuration)
@@ -100,7 +102,8 @@ Examples:
         await showSession(entry, replayed, {
           title: `replay ${file.split("/").at(-1)}`,
           stdio: false,
-          log: undefined,
+          log: options.log,
+          logLevel: options.logLevel,
           timeout: options.timeout === undefined ? undefined : options.timeout / 1e6,
           names: plan.what.kind === "run",
           headless: !options.tui,

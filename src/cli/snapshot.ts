@@ -4,6 +4,7 @@ import { useCoreCache } from "./machines-here.ts";
 import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
+import { logLevelOption, logOption } from "./look-options.ts";
 import { printable } from "./print.ts";
 import { recorded, recordOption } from "./record.ts";
 import { openSession, withSessionOptions } from "./session.ts";
@@ -34,6 +35,8 @@ export function registerSnapshot(program: Command, entry: URL, exit: (code: numb
     .option("--turbo", "skip idle time instead of sleeping through it")
     .addOption(new Option("--tier <tier>", "what executes instructions; snapshots know no difference").choices(TIERS))
     .addOption(recordOption)
+    .addOption(logOption)
+    .addOption(logLevelOption)
     .option("--timeout <time>", "wall time after which the run ends with exit code 4", parseDuration)
     .addHelpText(
       "after",
@@ -44,7 +47,7 @@ Examples:
   el2 snapshot load before.snap
   el2 snapshot load before.snap --stdio --tier interp`,
     )
-    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost, record }) => {
+    .action(async (file, { for: more, turbo, tier, timeout, stdio, headless, allowHost, record, log, logLevel }) => {
       const { header, plan } = await planOfSnapshot(file, allowHost);
       const loaded: SessionPlan = {
         ...plan,
@@ -57,7 +60,8 @@ Examples:
         await showSession(entry, await recorded(loaded, record), {
           title: header.title,
           stdio: stdio ?? false,
-          log: undefined,
+          log,
+          logLevel,
           timeout: timeout === undefined ? undefined : timeout / 1e6,
           names: !single,
           headless,

@@ -19,6 +19,7 @@ import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
 import type { RunPlace } from "./inspect/read-places.ts";
+import { fieldsText } from "./inspect/read-trace.ts";
 import { TraceRecorder } from "./inspect/trace-recorder.ts";
 import { EventLog } from "./inspect/event-log.ts";
 import { type Inspected, QueryError, Rates, View, type VirtioSlot } from "./inspect/inspected.ts";
@@ -172,6 +173,10 @@ export class GuestSystem implements System, Inspected {
   install(hypervisor: Hypervisor): void {
     this.#hypervisor = hypervisor;
     this.#log = new EventLog(hypervisor.trace, this.machine.cpus.length);
+    hypervisor.trace.listen(
+      ["rule"],
+      ({ time, vcpu, name, fields }) => this.#tell(time, "rule", vcpu, `${name} ${fieldsText(fields)}`, true),
+    );
     for (const [vmid, name] of this.#names) hypervisor.names.set(vmid, name);
     hypervisor.onUnmappedDevice = (vcpu, pa) => this.#unmapped(vcpu, `pa:0x${pa.toString(16)}`);
     hypervisor.onUnmappedMemory = (vcpu, ipa) => this.#unmapped(vcpu, `ipa:0x${ipa.toString(16)}`);
@@ -448,6 +453,10 @@ export class GuestSystem implements System, Inspected {
   #note(time: number, kind: MachineEvent["kind"], vcpu: string, text: string, refused: boolean): void {
     // A refused call is in the trace already.
     if (kind !== "hvc") this.hypervisor.trace.event(kind, text, refused ? { about: vcpu, refused } : { about: vcpu });
+    this.#tell(time, kind, vcpu, text, refused);
+  }
+
+  #tell(time: number, kind: MachineEvent["kind"], vcpu: string, text: string, refused: boolean): void {
     if (this.#events.length >= EVENT_RING) this.#dropped++;
     else this.#events.push({ time, pcpu: undefined, kind, vcpu, text, refused });
   }

@@ -36,7 +36,7 @@ export function plain(value: unknown): Json {
 }
 
 /** Fields as people read them in a line: `mq:8 size 24 push`. Ids speak for themselves, and so do flags; what is absent is not said. */
-function fieldsText(fields: TraceFields): string {
+export function fieldsText(fields: TraceFields): string {
   const words: string[] = [];
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined || value === false || value === "") continue;
