@@ -173,6 +173,8 @@ export class TcpConnection implements StreamListener {
     const acknowledged = distance(segment.acknowledgment, this.#unacknowledged);
     if (acknowledged > 0 && distance(segment.acknowledgment, this.#sendNext) <= 0) this.#release(acknowledged);
     if (acknowledged >= 0) this.#guestWindow = segment.window << this.#guestScale;
+    // A guest may keep its window closed as long as it likes, while it answers (RFC 9293 section 3.8.6.1).
+    if (this.#guestWindow === 0) this.#retransmits = 0;
     this.#transmit();
   }
 
