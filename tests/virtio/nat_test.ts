@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { DatagramPeer, HostNetwork, HostStream } from "../../src/virtio/host-network.ts";
+import type { DatagramPeer, HostNetwork, HostStream, StreamListener } from "../../src/virtio/host-network.ts";
 import { Nat, NatAddress } from "../../src/virtio/net/nat/nat.ts";
 import { readEthernet, readIp, readUdp, type Route, writeUdp } from "../../src/virtio/net/nat/packets.ts";
 import { NetDevice } from "../../src/virtio/net/net.ts";
@@ -40,7 +40,11 @@ class FakeNetwork implements HostNetwork {
     };
   }
 
-  listen() {
+  /** Makes a connection to the port that is forwarded. */
+  accept: ((stream: HostStream) => StreamListener) | undefined;
+
+  listen(_port: number, accept: (stream: HostStream) => StreamListener) {
+    this.accept = accept;
     return { close: () => {} };
   }
 
@@ -110,6 +114,18 @@ Deno.test("a datagram to port 0, which sockets of the host refuse, goes nowhere"
   const { network, nat, send } = guest([]);
   send(1000, 0x0808_0808, 0, "a");
   assert.deepEqual([network.sent, nat.busy], [[], false]);
+});
+
+Deno.test("a forwarded connection that stays keeps its port, however many come and go beside it", () => {
+  const { network, nat } = guest(["2222:22"]);
+  const stream: HostStream = { write: () => {}, end: () => {}, destroy: () => {}, pause: () => {}, resume: () => {} };
+  const stays = network.accept!(stream);
+  for (let others = 1; others < 16_384; others++) network.accept!(stream).closed("gone");
+  const last = network.accept!(stream);
+  stays.closed("gone");
+  assert.equal(nat.busy, true);
+  last.closed("gone");
+  assert.equal(nat.busy, false);
 });
 
 Deno.test("forwards are written HOST:GUEST, for UDP with udp: before", () => {

@@ -249,13 +249,21 @@ export class Nat implements NetBackend {
   /** A connection of the host to a forwarded port becomes one from the router to the guest. */
   #forward(hostPort: number, guestPort: number): void {
     const listener = this.options.network.listen(hostPort, (stream) => {
-      const port = FORWARD_PORT_BASE + this.#forwarded++ % FORWARD_PORTS;
-      const key = `${guestPort}:${NatAddress.Router}:${port}`;
+      const { key, port } = this.#forwardPort(guestPort);
       const connection = this.#connection(key, NatAddress.Router, port, guestPort, false);
       connection.open(stream);
       return connection;
     }, this.options.onProblem);
     this.#listeners.push(listener);
+  }
+
+  /** The next port of the router that no connection to this port of the guest's has. */
+  #forwardPort(guestPort: number): { key: string; port: number } {
+    for (let tried = 1;; tried++) {
+      const port = FORWARD_PORT_BASE + this.#forwarded++ % FORWARD_PORTS;
+      const key = `${guestPort}:${NatAddress.Router}:${port}`;
+      if (!this.#connections.has(key) || tried === FORWARD_PORTS) return { key, port };
+    }
   }
 
   #connection(key: string, peer: Ip, peerPort: number, guestPort: number, incoming: boolean): TcpConnection {
