@@ -13,6 +13,7 @@ import { registerDaemon } from "./daemon.ts";
 import { registerDisasm } from "./disasm.ts";
 import { registerDoctor } from "./doctor.ts";
 import { ExitCode, Failure } from "./failure.ts";
+import { addExamples } from "./examples.ts";
 import { registerEvents } from "./events.ts";
 import { registerGdb } from "./gdb.ts";
 import { registerGuests } from "./guests.ts";
@@ -87,6 +88,7 @@ Examples:
   registerCompletion(program);
   registerMan(program);
   registerDoctor(program, exit);
+  addExamples(program);
   strict(program.commands);
   return program;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { commandTree } from "../../src/cli/command-tree.ts";
+import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
 import { complete } from "../../src/cli/completion.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { manualPage } from "../../src/cli/man.ts";
@@ -96,4 +96,46 @@ Deno.test("doctor says of everything that it looked at whether it is well", asyn
   const { data } = JSON.parse(stdout);
   assert.deepEqual(data.map(({ id }: { id: string }) => id), ["terminal", "colours", "locale", "memory", "sockets", "images"]);
   for (const { ok, remedy } of data) assert.ok(ok || remedy !== "");
+});
+
+/** What `--help` prints for a command. */
+function helpOf(path: readonly string[]): string {
+  let command = makeProgram(new URL(import.meta.url), () => {}) as unknown as Helped;
+  for (const name of path) command = command.commands.find((child) => child.name() === name)!;
+  let text = "";
+  command.configureOutput({ writeOut: (part) => text += part });
+  command.outputHelp();
+  return text;
+}
+
+/** What is used of a command, whatever its types. */
+interface Helped {
+  readonly commands: readonly Helped[];
+  name(): string;
+  configureOutput(to: { writeOut(text: string): void }): void;
+  outputHelp(): void;
+}
+
+Deno.test("the help of every command has examples, of commands and options that there are", () => {
+  const leaves = (node: CommandNode, path: string[]): string[][] =>
+    node.commands.length ? node.commands.flatMap((child) => leaves(child, [...path, child.name])) : [path];
+  for (const path of leaves(TREE, [])) {
+    const [, examples] = helpOf(path).split(/^Examples?:$/m);
+    assert.ok(examples, `el2 ${path.join(" ")} --help has no example`);
+    const lines = [...examples.matchAll(/\bel2 ((?:'[^'\n]*'|[^;|&'\n])+)/g)].map(([, words]) => words.match(/'[^']*'|\S+/g)!);
+    assert.ok(lines.length > 0, path.join(" "));
+    for (const words of lines) {
+      let node = TREE;
+      const rest = [...words];
+      while (node.commands.some(({ name }) => name === rest[0])) {
+        const name = rest.shift();
+        node = node.commands.find((child) => child.name === name)!;
+      }
+      assert.equal(node.commands.length, node === TREE ? TREE.commands.length : 0, `el2 ${words.join(" ")}`);
+      const end = rest.indexOf("--");
+      for (const word of end < 0 ? rest : rest.slice(0, end)) {
+        if (word.startsWith("--")) assert.ok(node.options.some(({ long }) => long === word), `el2 ${words.join(" ")}: ${word}`);
+      }
+    }
+  }
 });
