@@ -18,7 +18,7 @@ import type { FileUi } from "../workstation/config-schema.ts";
 import { isOfSystem } from "../workstation/cache.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import { SessionHub } from "../workstation/control/hub.ts";
-import { defaultName, NoPlace, socketPath } from "../workstation/control/places.ts";
+import { defaultName, NoPlace, sessionFolder, socketPath } from "../workstation/control/places.ts";
 import { answers, connectSession, type RemoteSession } from "../workstation/control/remote.ts";
 import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
@@ -154,6 +154,7 @@ export async function showRemote(session: RemoteSession, look: { ascii?: boolean
     fork: forkOf(entry, info.name),
     program: ownProgram(entry),
     logs: info.logs,
+    log: `${sessionFolder()}/${info.name}.log`,
     state: await loadUiState(info.name),
     reconnect: async () => current = await connectSession(socketPath(info.name), { readOnly, follow: true }),
     ...surroundings(look),

@@ -73,6 +73,8 @@ export interface AppOptions {
   readonly keys?: Readonly<Record<string, string>>;
   /** Folder of the console logs. */
   readonly logs?: string;
+  /** File in which the session's process says what it says last. */
+  readonly log?: string;
   /** How the person left the screens the last time. */
   readonly state?: UiState;
   /** Which screens are shown at the start where there is no `state`, as `Windows.layout` says it. */
@@ -319,6 +321,7 @@ export class App {
   #lostKey(key: Key): void {
     if (key.name === "q") this.port.leave();
     else if (key.name === "r") this.port.reconnect();
+    else if (key.name === "l") this.#say(this.options.log === undefined ? "this session has no log" : `its log: ${this.options.log}`);
     else if (key.name === "ctrl-z") this.port.suspend();
   }
 
@@ -814,7 +817,7 @@ export class App {
   }
 
   #hints(wide: boolean): string {
-    if (this.#lost) return "r retry now  q leave";
+    if (this.#lost) return "r retry now  l log  q leave";
     if (this.#console.typing && !this.#prefix) {
       return `keys go to the guest; ${this.#keymap.keyOf("console.prefix")} then d takes them back`;
     }

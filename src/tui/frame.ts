@@ -118,7 +118,7 @@ function drawLost(screen: Screen, look: Look, body: Rectangle, { message, second
   const lines = [
     `-- connection lost ${since}s ago; the machine may still run`,
     ` ${message}   last frame: grey`,
-    ` retry ${next.number} in ${next.seconds}s   r now   q leave (exit 3)`,
+    ` retry ${next.number} in ${next.seconds}s   r now   l log   q leave (exit 3)`,
   ];
   lines.forEach((text, row) => {
     screen.fill({ ...body, y: body.y + row, height: 1 });

@@ -36,6 +36,8 @@ export interface TuiOptions {
   readonly tmux?: boolean;
   /** Folder of the console logs. */
   readonly logs?: string;
+  /** File in which the session's process says what it says last. */
+  readonly log?: string;
   /** How the person left the screens the last time. */
   readonly state?: UiState;
   /** Which screens are shown at the start where there is no `state`. */

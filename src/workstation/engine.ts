@@ -329,6 +329,7 @@ export class Engine {
       pastAt: (milestone) => this.#pastAt(milestone),
       moment: momentOf(this.system),
       instructions: this.system.instructions(),
+      at: this.system.machine.boundary,
     };
   }
 

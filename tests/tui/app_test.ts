@@ -534,7 +534,12 @@ Deno.test("W83: when the session is gone: LOST, since when, what to do, the last
   rig.frame();
   rig.app.lost("session phone: its socket is gone");
   const shown = await rig.text();
-  assert.match(shown, /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s {3}r now {3}q leave \(exit 3\)/);
+  assert.match(
+    shown,
+    /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s {3}r now {3}l log {3}q leave \(exit 3\)/,
+  );
+  await rig.type("l");
+  assert.match(await rig.text(), /this session has no log/);
   rig.time += 4500;
   assert.match(await rig.text(), /connection lost 4s ago[\s\S]*retry 2 in 2s/);
   await rig.type("r");
@@ -544,6 +549,10 @@ Deno.test("W83: when the session is gone: LOST, since when, what to do, the last
   rig.app.lost("again");
   await rig.type("q");
   assert.equal(rig.left, true);
+  const attached = new Rig(120, 36, { log: "/run/el2/phone.log" });
+  attached.app.lost("again");
+  await attached.type("l");
+  assert.match(await attached.text(), /its log: \/run\/el2\/phone\.log/);
 });
 
 Deno.test("q leaves, and only outside a console", async () => {

@@ -336,3 +336,20 @@ Deno.test("a way to another place ends where somebody says so: what is shown sta
   assert.notEqual(session.engine.system, session.engine.present);
   session.engine.stop();
 });
+
+Deno.test("what happened before any guest has executed an instruction is gone back to from what happened later, whatever that was", async () => {
+  const session = await demo({ history: true });
+  await session.runAWhile();
+  const back = async (filter: string) => {
+    session.engine.move(1, { kind: "event", filter });
+    return await session.event("moved");
+  };
+  assert.match((await back("refused=yes kind=hvc")).text ?? "", /BUSY/);
+  for (const kind of ["rpc", "ioctl"]) {
+    const { instructions, text, error } = await back(`kind=${kind} name=${kind === "rpc" ? "VM_ALLOCATE" : "GH_CREATE_VM"}`);
+    assert.equal(error, undefined);
+    assert.equal(instructions, 0);
+    assert.match(text ?? "", kind === "rpc" ? /VM_ALLOCATE/ : /GH_CREATE_VM/);
+  }
+  session.engine.stop();
+});

@@ -18,6 +18,8 @@ export interface RunUpTo {
   readonly moment: Moment;
   /** Instructions that had been retired. */
   readonly instructions: number;
+  /** Virtual time (ns) of the last boundary between turns. */
+  readonly at: number;
 }
 
 /** A place where it happened. */
@@ -36,7 +38,9 @@ export class BackTo {
   #past: Past;
   #from: Milestone | undefined;
   /** How far is searched; where a count is wanted, nothing is. */
-  #end: { readonly moment: Moment; readonly instructions: number };
+  #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
+  /** It has come to the turn in the middle of which the end is. */
+  #inTurn = false;
   #wanted: number | undefined;
   #count = 0;
   #reached: Reached | undefined;
@@ -60,7 +64,7 @@ export class BackTo {
   /** Goes on for at most `milliseconds` of wall time: where it led; undefined: call again; `"none"`: nothing like it is before. */
   advance(milliseconds: number): Reached | "none" | undefined {
     if (this.#wanted === 0) return "none";
-    const there = this.#past.advance(this.#end.moment, milliseconds);
+    const there = this.#arrived(milliseconds);
     if (this.#reached) return this.#reached;
     if (!there) return undefined;
     if (this.#wanted !== undefined) throw new Error("what happened in a run does not when it is run again");
@@ -74,8 +78,19 @@ export class BackTo {
     return undefined;
   }
 
+  /** Goes on to the end. In the middle of a turn it is so many instructions on, and native guests retire none on the way to that turn. */
+  #arrived(milliseconds: number): boolean {
+    const { moment, at } = this.#end;
+    if (typeof moment === "number" && !this.#inTurn) {
+      if (!this.#past.advance({ at, settled: true }, milliseconds)) return false;
+      this.#inTurn = true;
+    }
+    return this.#reached !== undefined || this.#past.advance(moment, milliseconds);
+  }
+
   #begin(): Past {
     this.#count = 0;
+    this.#inTurn = false;
     const past = this.run.pastAt(this.#from);
     if (this.sought.kind === "event") {
       past.system.stops.change(this.sought);
@@ -98,10 +113,10 @@ export class BackTo {
 
   /** It happened: whether this is the time that was wanted. */
   #happened(past: Past, text: string, disarm: () => void): boolean {
-    const { instructions } = this.#end;
+    const { instructions, moment } = this.#end;
     // In the middle of a turn, what happened with the last instruction is what somebody stands at.
     const here = past.system.instructions();
-    if (here > instructions || here === instructions && typeof this.#end.moment === "number") return false;
+    if (here > instructions || here === instructions && typeof moment === "number" && this.#inTurn) return false;
     this.#count++;
     if (this.#count !== this.#wanted) return false;
     past.onHit = past.onStop = () => false;

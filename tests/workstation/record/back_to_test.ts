@@ -40,6 +40,13 @@ function statesAt(plan: SessionPlan, counts: readonly number[]): Milestone[] {
   });
 }
 
+/** Virtual time of the last boundary before a count of instructions. */
+function boundaryAt(plan: SessionPlan, count: number): number {
+  const past = new Past(assemble(plan), []);
+  while (!past.advance(count, Infinity));
+  return past.system.machine.boundary;
+}
+
 function back(run: RunUpTo, sought: Sought, before?: Reached): Reached | "none" {
   const way = new BackTo(run, sought, before);
   for (;;) {
@@ -63,6 +70,7 @@ for (const [what, counts] of [["the start alone", []], ["states", [60_000, 112_0
         pastAt: (milestone) => new Past(milestone ? loaded(plan, milestone.state) : assemble(plan), []),
         moment: HERE,
         instructions: HERE,
+        at: boundaryAt(plan, HERE),
       };
       let reached: Reached | undefined;
       for (const { text, hashes } of places.toReversed()) {
@@ -71,7 +79,8 @@ for (const [what, counts] of [["the start alone", []], ["states", [60_000, 112_0
         reached = found;
         assert.equal(unnumbered(reached.text), unnumbered(text));
         assert.equal(hashesOf(reached.past.system), hashes);
-        run = { ...run, moment: momentOf(reached.past.system), instructions: reached.past.system.instructions() };
+        const { system } = reached.past;
+        run = { ...run, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
       }
       return { count: places.length, before: () => back(run, sought, reached) };
     };
