@@ -1,9 +1,11 @@
 // `el2 rpc decode HEX`: what the bytes of a packet between a VM and the resource manager say. Needs no session.
 
 import type { Command } from "@commander-js/extra-typings";
-import { describePackets } from "../abi/rpc/describe.ts";
+import { describeMessage, describePackets } from "../abi/rpc/describe.ts";
 import { output } from "./print.ts";
 import { parseBytes } from "./values.ts";
+import { documentText, RPC_DECODED } from "../workstation/inspect/documents.ts";
+import { hex } from "../workstation/inspect/table.ts";
 
 /** Adds the command to the group `rpc`. */
 export function registerRpcDecode(rpc: Command): void {
@@ -13,6 +15,19 @@ export function registerRpcDecode(rpc: Command): void {
       ...bytes,
       parseBytes(text),
     ], [])
+    .option("--json", "print JSON: el2 schema rpc.decode describes it")
     .addHelpText("after", "\nExamples:\n  el2 rpc decode 210101000100005600000000\n  el2 rpc decode 21 02 07 00 04 00 00 56 03 00 00 00")
-    .action((parts) => output(`${describePackets(Uint8Array.from(parts.flatMap((part) => [...part]))).join("\n")}\n`));
+    .action((parts, { json }) => {
+      const bytes = Uint8Array.from(parts.flatMap((part) => [...part]));
+      output(`${json ? decodedText(bytes) : describePackets(bytes).join("\n")}\n`);
+    });
+}
+
+function decodedText(bytes: Uint8Array): string {
+  const { packets, fields, problem = null } = describeMessage(bytes);
+  return documentText(RPC_DECODED, {
+    packets: packets.map((packet) => ({ ...packet, id: hex(packet.id), sequence: hex(packet.sequence) })),
+    fields: fields.map((field) => ({ ...field })),
+    problem,
+  });
 }

@@ -14,3 +14,17 @@ Deno.test("el2 rpc decode of what are no bytes is a usage error", async () => {
   assert.match(stderr, /^el2: .*"packet" are no bytes; write them like/);
   assert.deepEqual([code, stdout], [2, ""]);
 });
+
+Deno.test("el2 rpc decode --json says the same for programs, and why bytes are no packet", async () => {
+  const { code, stdout } = await el2("rpc", "decode", "--json", "21020700 04000056 03000000");
+  assert.equal(code, 0);
+  assert.deepEqual(JSON.parse(stdout), {
+    schema: "el2.rpc.decode/1",
+    packets: [{ type: "reply", msg: "VM_START", id: "0x56000004", sequence: "0x7", continuations: 0, bytes: 12 }],
+    fields: [{ offset: 0, type: "u32", name: "error", value: "DENIED" }],
+    problem: null,
+  });
+  const none = JSON.parse((await el2("rpc", "decode", "--json", "2102")).stdout);
+  assert.deepEqual([none.packets, none.fields], [[], []]);
+  assert.match(none.problem, /./);
+});

@@ -136,22 +136,39 @@ export function describePayload(type: PacketType, id: number, payload: Uint8Arra
   return walker.fields;
 }
 
-/**
- * Lines about one message as it lies in a queue: its packets one behind the other, of which all but the last have 240 bytes.
- * What is no packet is named as such.
- */
-export function describePackets(bytes: Uint8Array): string[] {
-  const lines: string[] = [];
+/** A packet of a message. */
+export interface DescribedPacket {
+  readonly type: "continuation" | "request" | "reply" | "notification";
+  /** Name of the message, and its id. */
+  readonly msg: string;
+  readonly id: number;
+  readonly sequence: number;
+  /** Packets of the message that follow. */
+  readonly continuations: number;
+  readonly bytes: number;
+}
+
+/** A message, as far as its bytes go. */
+export interface DescribedMessage {
+  readonly packets: readonly DescribedPacket[];
+  /** Of its whole payload; none where a packet is none. */
+  readonly fields: readonly DescribedField[];
+  /** Why what follows the packets is none. */
+  readonly problem: string | undefined;
+}
+
+/** What one message says as it lies in a queue: its packets one behind the other, of which all but the last have 240 bytes. */
+export function describeMessage(bytes: Uint8Array): DescribedMessage {
+  const packets: DescribedPacket[] = [];
   const parts: Uint8Array[] = [];
   let first: { readonly type: PacketType; readonly id: number } | undefined;
   for (let at = 0; at < bytes.length || at === 0; at += RPC_PACKET_SIZE) {
     const packet = bytes.subarray(at, at + RPC_PACKET_SIZE);
     const decoded = decodeHeader(packet);
-    if (!decoded.ok) return [...lines, `no packet: ${decoded.problem}`];
-    const { type, fragments, sequence, id } = decoded.header;
-    const kind = ["continuation", "request", "reply", "notification"][type];
-    const more = fragments === 0 ? "" : `, ${fragments} continuations`;
-    lines.push(`${kind} ${rpcName(id)} 0x${id.toString(16).padStart(8, "0")} #0x${sequence.toString(16)}${more}, ${packet.length} bytes`);
+    if (!decoded.ok) return { packets, fields: [], problem: decoded.problem };
+    const { type, fragments: continuations, sequence, id } = decoded.header;
+    const kind = (["continuation", "request", "reply", "notification"] as const)[type];
+    packets.push({ type: kind, msg: rpcName(id), id, sequence, continuations, bytes: packet.length });
     first ??= { type, id };
     parts.push(packet.subarray(RPC_HEADER_SIZE));
   }
@@ -160,8 +177,19 @@ export function describePackets(bytes: Uint8Array): string[] {
     payload.set(part, at);
     return at + part.length;
   }, 0);
-  for (const { offset, type, name, value } of describePayload(first!.type, first!.id, payload)) {
-    lines.push(`${String(offset).padStart(5)} ${type.padEnd(10)} ${name.padEnd(24)} ${value}`);
-  }
-  return lines;
+  return { packets, fields: describePayload(first!.type, first!.id, payload), problem: undefined };
+}
+
+/** The same as lines for people. */
+export function describePackets(bytes: Uint8Array): string[] {
+  const { packets, fields, problem } = describeMessage(bytes);
+  const lines = packets.map(({ type, msg, id, sequence, continuations, bytes }) => {
+    const more = continuations === 0 ? "" : `, ${continuations} continuations`;
+    return `${type} ${msg} 0x${id.toString(16).padStart(8, "0")} #0x${sequence.toString(16)}${more}, ${bytes} bytes`;
+  });
+  if (problem !== undefined) return [...lines, `no packet: ${problem}`];
+  return [
+    ...lines,
+    ...fields.map(({ offset, type, name, value }) => `${String(offset).padStart(5)} ${type.padEnd(10)} ${name.padEnd(24)} ${value}`),
+  ];
 }

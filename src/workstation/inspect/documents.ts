@@ -127,6 +127,18 @@ export const TRACE_DIFF = define({
   },
 });
 
+export const RPC_DECODED = define({
+  name: "rpc.decode",
+  version: 1,
+  command: "rpc decode --json",
+  doc: "what the bytes of a message between a VM and the resource manager say",
+  fields: {
+    packets: { kind: "detail", doc: "each packet: `type`, `msg`, `id`, `sequence`, `continuations` that follow, `bytes`" },
+    fields: { kind: "detail", doc: "of the payload: `offset`, `type`, `name` and `value` of each field" },
+    problem: { kind: "text", optional: true, doc: "why what follows the packets is none" },
+  },
+});
+
 export const ABOUT = define({
   name: "version",
   version: 1,
@@ -162,6 +174,7 @@ export const DOCUMENTS: readonly Document[] = [
   DIFF,
   SNAPSHOT_DIFF,
   TRACE_DIFF,
+  RPC_DECODED,
   ABOUT,
   BENCH,
 ];
