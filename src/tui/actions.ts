@@ -90,8 +90,8 @@ export const ACTIONS: readonly Action[] = [
   { name: "list.mark", context: "lists", keys: ["m"], help: "mark the row, or take the mark away" },
   { name: "list.compare", context: "lists", keys: ["="], help: "show in which fields the marked rows differ" },
   { name: "list.export", context: "lists", keys: ["e"], help: "write the rows of the list to a file, a line of JSON each" },
-  { name: "list.wider", context: "lists", keys: ["+"], help: "more time in a column of the timeline" },
-  { name: "list.closer", context: "lists", keys: ["-"], help: "less time in a column of the timeline" },
+  { name: "list.wider", context: "lists", keys: ["+"], help: "more time in a column of the timeline, more memory in a cell" },
+  { name: "list.closer", context: "lists", keys: ["-"], help: "less time in a column of the timeline, less memory in a cell" },
   { name: "machine.pause", context: "lists", keys: ["p"], help: "pause the machine, or let it go on" },
   {
     name: "machine.stop-rule",

@@ -417,8 +417,8 @@ export class App {
     "list.export": () => this.#exportRows(),
     "list.compare": () => this.#compare(),
     "list.view": () => this.#nextView(),
-    "list.wider": () => this.#onLanes((lanes) => lanes.zoom(1)),
-    "list.closer": () => this.#onLanes((lanes) => lanes.zoom(-1)),
+    "list.wider": () => this.#scale(1),
+    "list.closer": () => this.#scale(-1),
     "window.prefix": () => this.#windowPrefix = true,
     "window.right": () => this.#windows.split(true),
     "window.below": () => this.#windows.split(false),
@@ -523,6 +523,12 @@ export class App {
     const pane = this.#focus;
     if (pane instanceof LanesPane) act(pane);
     else this.#say("this pane is no timeline");
+  }
+
+  #scale(by: number): void {
+    const pane = this.#focus;
+    if (pane instanceof LanesPane || pane instanceof MemoryPane) pane.zoom(by);
+    else this.#say("this pane has no scale");
   }
 
   #onlySelected(): { table: Table; row: Row } | undefined {

@@ -27,9 +27,17 @@ export class MemoryPane implements Pane {
   /** Index of the selected run of pages. */
   #selected: string | undefined;
   #cell = SMALLEST_CELL;
+  /** How often cells are halved from the size at which all memory fits. */
+  #closer = 0;
 
   title(): string {
-    return `physical, 1 cell = ${sizeText(this.#cell)}`;
+    return `physical, 1 cell = ${sizeText(this.#cell)}  (+ - scale)`;
+  }
+
+  /** More or less memory in a cell: from all that fits to single pages, around the selected run. */
+  zoom(by: number): void {
+    if (by > 0) this.#closer = Math.max(0, this.#closer - 1);
+    else if (this.#cell > SMALLEST_CELL) this.#closer++;
   }
 
   wants(): Query {
@@ -76,6 +84,7 @@ export class MemoryPane implements Pane {
     this.#cell = SMALLEST_CELL;
     let lines = this.#lines(columns);
     for (; lines.length > rows; lines = this.#lines(columns)) this.#cell *= 2;
+    if (this.#closer > 0) lines = this.#closerLines(columns, rows);
     lines.forEach((base, row) => this.#drawLine(screen, { ...area, y: area.y + row }, look, base, columns, letters));
     const legend = [...letters].map(([vm, letter]) => `${letter} ${vm.slice(3)}`).join("  ");
     const y = area.y + area.height - 2;
@@ -85,6 +94,16 @@ export class MemoryPane implements Pane {
       const text = `> ${row.id} ${sizeText(Number(row.size))} ${row.access} ${(row.mapped as string[]).join("  ")} ${row.parcel ?? ""}`;
       screen.text(area.x, y + 1, fit(text, area.width), look.style("focusedHeading"));
     }
+  }
+
+  /** The lines around the selected run, closer. */
+  #closerLines(columns: number, rows: number): (number | undefined)[] {
+    this.#cell = Math.max(SMALLEST_CELL, this.#cell / 2 ** this.#closer);
+    const lines = this.#lines(columns);
+    const pa = Number(this.selection?.row.pa ?? 0);
+    const at = lines.findLastIndex((base) => base !== undefined && base <= pa);
+    const top = Math.max(0, Math.min(at - Math.floor(rows / 2), lines.length - rows));
+    return lines.slice(top, top + rows);
   }
 
   /** Where each line begins: lines where no memory is are left out, one stands for all that follow each other. */

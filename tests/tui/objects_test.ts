@@ -160,3 +160,30 @@ Deno.test("ctrl-c ends a way to another place of the run; where nothing is pendi
   await rig.press("ctrl-c");
   assert.equal(moves(rig).length, 2);
 });
+
+Deno.test("- on the map of memory comes down to single pages around the selected run, + back to all that fits", async () => {
+  const rig = new Rig(120, 36);
+  await rig.type("4");
+  const whole = await rig.lines();
+  const cell = async () => /1 cell = (\S+)/.exec(await rig.text())?.[1];
+  assert.equal(await cell(), "2M");
+  await rig.type("+");
+  assert.equal(await cell(), "2M");
+  // The run that several can reach.
+  await rig.type("jjj");
+  const pa = /> (pa:0x[0-9a-f]+)/.exec(await rig.text())![1].slice("pa:".length);
+  for (const size of ["1M", "512K", "256K", "128K", "64K", "32K", "16K", "8K", "4K", "4K"]) {
+    await rig.type("-");
+    assert.equal(await cell(), size);
+  }
+  const lines = await rig.lines();
+  const addresses = lines.flatMap((line) => /^ (0x[0-9a-f]{8}) /.exec(line)?.[1] ?? []).map(Number);
+  assert.ok(addresses[0] <= Number(pa) && Number(pa) < addresses.at(-1)! + 48 * 4096, `${pa} in ${addresses}`);
+  assert.equal(addresses[1] - addresses[0], 48 * 4096);
+  for (let i = 0; i < 9; i++) await rig.type("+"), await rig.lines();
+  assert.equal(await cell(), "2M");
+  await rig.type("g");
+  assert.deepEqual(await rig.lines(), whole);
+  await rig.type("5+");
+  assert.match(await rig.text(), /this pane has no scale/);
+});
