@@ -2,8 +2,9 @@
 
 import { ConsoleView } from "./console-view.ts";
 
-/** Bytes of output that are kept for who looks later. */
+/** Bytes of output that are kept for who looks later, and pieces in which they came. */
 const KEPT = 1 << 20;
+const PIECES = 1 << 14;
 /** An escape sequence is no longer than this; what is longer is text. */
 const LONGEST_SEQUENCE = 256;
 
@@ -89,7 +90,7 @@ export class MergedConsoles {
   write(name: string, bytes: Uint8Array): void {
     this.#kept.push({ name, bytes });
     this.#size += bytes.length;
-    while (this.#size - this.#kept[0].bytes.length >= KEPT) this.#size -= this.#kept.shift()!.bytes.length;
+    while (this.#size - this.#kept[0].bytes.length >= KEPT || this.#kept.length > PIECES) this.#size -= this.#kept.shift()!.bytes.length;
     if (this.#view) this.#show(this.#view, name, bytes);
   }
 
