@@ -54,7 +54,8 @@ export function takeRange(from: Addresses, range: AddressRange): boolean {
  */
 export function allocateRange(from: Addresses, size: number, alignment: number, window?: AddressRange): number | undefined {
   if (size <= 0) return undefined;
-  const blocked = [...from.taken, ...from.reserved].sort((a, b) => a.base - b.base);
+  const { taken, reserved } = from;
+  const blocked = reserved.length === 0 ? taken : [...taken, ...reserved].sort((a, b) => a.base - b.base);
   const align = (value: number) => Math.ceil(value / alignment) * alignment;
   const last = window === undefined ? from.limit : window.base + window.size;
   let base = align(window?.base ?? 0);

@@ -35,13 +35,34 @@ function clip(range: MappedRange, offset: number, size: number): MappedRange | u
   return { offset: start, size: end - start, ipa: range.ipa + (start - range.offset), attributes: range.attributes };
 }
 
+/** Index of the first range that ends above an offset, of ranges that ascend and do not overlap. An extent can have a hundred thousand. */
+function firstAbove(ranges: readonly MappedRange[], offset: number): number {
+  let low = 0, high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ranges[middle].offset + ranges[middle].size > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+/** The parts of such ranges inside [offset, offset + size). */
+function* partsOf(ranges: readonly MappedRange[], offset: number, size: number): Generator<MappedRange> {
+  for (let at = firstAbove(ranges, offset); at < ranges.length; at++) {
+    const part = clip(ranges[at], offset, size);
+    if (!part) return;
+    yield part;
+  }
+}
+
 /** The mapping slots of one extent. */
 export class ExtentMappings {
   #slots: Slot[] = [];
 
   /** Records a mapping, for which the address space pays. MEMEXTENT_MAPPINGS_FULL when it needs a slot and none is free, NOMEM. */
   add(addressSpace: AddressSpace, range: MappedRange): ErrorCode {
-    let slot = this.#slots.find((one) => one.addressSpace === addressSpace && !one.ranges.some((r) => clip(r, range.offset, range.size)));
+    const isFree = ({ ranges }: Slot) => partsOf(ranges, range.offset, range.size).next().done;
+    let slot = this.#slots.find((one) => one.addressSpace === addressSpace && isFree(one));
     if (!slot && this.#slots.length === SLOTS) return ErrorCode.MEMEXTENT_MAPPINGS_FULL;
     const paid = addressSpace.payTables(range.ipa, range.size);
     if (paid !== ErrorCode.OK) return paid;
@@ -49,8 +70,7 @@ export class ExtentMappings {
       slot = { addressSpace, ranges: [] };
       this.#slots.push(slot);
     }
-    slot.ranges.push(range);
-    slot.ranges.sort((a, b) => a.offset - b.offset);
+    slot.ranges.splice(firstAbove(slot.ranges, range.offset), 0, range);
     return ErrorCode.OK;
   }
 
@@ -77,10 +97,7 @@ export class ExtentMappings {
   /** Every recorded mapping of a part of [offset, offset + size), cut to it. */
   *within(offset: number, size: number): Generator<{ addressSpace: AddressSpace; range: MappedRange }> {
     for (const { addressSpace, ranges } of this.#slots) {
-      for (const range of ranges) {
-        const part = clip(range, offset, size);
-        if (part) yield { addressSpace, range: part };
-      }
+      for (const range of partsOf(ranges, offset, size)) yield { addressSpace, range };
     }
   }
 
@@ -88,10 +105,9 @@ export class ExtentMappings {
   recordedBytes(addressSpace: AddressSpace, offset: number, ipa: number, passes: (attributes: number) => boolean): number {
     for (const slot of this.#slots) {
       if (slot.addressSpace !== addressSpace) continue;
-      for (const range of slot.ranges) {
-        const within = offset - range.offset;
-        if (within >= 0 && within < range.size && range.ipa + within === ipa && passes(range.attributes)) return range.size - within;
-      }
+      const range = slot.ranges[firstAbove(slot.ranges, offset)];
+      const within = range === undefined ? -1 : offset - range.offset;
+      if (within >= 0 && range.ipa + within === ipa && passes(range.attributes)) return range.size - within;
     }
     return 0;
   }
@@ -99,7 +115,7 @@ export class ExtentMappings {
   /** Whether a slot maps some but not all of [offset, offset + size). */
   partlyCovers(offset: number, size: number): boolean {
     return this.#slots.some(({ ranges }) => {
-      const covered = ranges.reduce((sum, range) => sum + (clip(range, offset, size)?.size ?? 0), 0);
+      const covered = partsOf(ranges, offset, size).reduce((sum, part) => sum + part.size, 0);
       return covered > 0 && covered < size;
     });
   }
@@ -140,7 +156,7 @@ export class ExtentMappings {
   #find(addressSpace: AddressSpace, offset: number, size: number, ipa: number): Slot | undefined {
     return this.#slots.find((slot) => {
       if (slot.addressSpace !== addressSpace) return false;
-      const parts = slot.ranges.map((range) => clip(range, offset, size)).filter((part) => part !== undefined);
+      const parts = [...partsOf(slot.ranges, offset, size)];
       return parts.every((part) => part.ipa - part.offset === ipa - offset) && parts.reduce((sum, part) => sum + part.size, 0) === size;
     });
   }
@@ -148,9 +164,11 @@ export class ExtentMappings {
   #replace(addressSpace: AddressSpace, offset: number, size: number, ipa: number, change: (part: MappedRange) => MappedRange[]): void {
     const slot = this.#find(addressSpace, offset, size, ipa);
     if (!slot) throw new Error("no such mapping is recorded");
-    slot.ranges = slot.ranges.flatMap((range) => {
-      const part = clip(range, offset, size);
-      if (!part) return [range];
+    const { ranges } = slot;
+    const first = firstAbove(ranges, offset);
+    const parts = [...partsOf(ranges, offset, size)];
+    const pieces = parts.flatMap((part, index) => {
+      const range = ranges[first + index];
       const before = clip(range, range.offset, part.offset - range.offset);
       const behind = clip(range, part.offset + part.size, range.offset + range.size - part.offset - part.size);
       const pieces = [before, ...change(part), behind].filter((piece) => piece !== undefined);
@@ -159,6 +177,7 @@ export class ExtentMappings {
       addressSpace.repayTables(range.ipa, range.size);
       return pieces;
     });
+    slot.ranges = ranges.slice(0, first).concat(pieces, ranges.slice(first + parts.length));
     if (slot.ranges.length === 0) this.#slots = this.#slots.filter((one) => one !== slot);
   }
 }
