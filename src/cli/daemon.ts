@@ -23,6 +23,8 @@ import { startSession } from "./start-session.ts";
 import { showRemote } from "./show.ts";
 import { hostOption, planOfSnapshot } from "./snapshot.ts";
 import { connectEmbedded, type SessionClient } from "../workstation/client.ts";
+import { documentText, SESSIONS } from "../workstation/inspect/documents.ts";
+import type { Json } from "../workstation/inspect/table.ts";
 import { SessionHub } from "../workstation/control/hub.ts";
 import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
 import { answers, connectSession, NoSession } from "../workstation/control/remote.ts";
@@ -209,7 +211,7 @@ async function list(json: boolean): Promise<number> {
       if (error.otherVersion) rows.push({ id: `session:${name}`, name, what: "?", ended: error.message });
     }
   }
-  if (json) output(`${JSON.stringify({ schema: "el2.ls/1", data: rows })}\n`);
+  if (json) output(`${documentText(SESSIONS, { data: rows as Json })}\n`);
   else if (!rows.length) console.error("el2: no session runs; el2 up WHAT starts one");
   else {
     for (const { name, what, clients, ended, paused, started, logs } of rows) {

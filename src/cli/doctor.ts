@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
+import { documentText, FINDINGS } from "../workstation/inspect/documents.ts";
 import { sessionFolder } from "../workstation/control/places.ts";
 import { catalogEntries } from "../workstation/catalog.ts";
 import { MINIMUM } from "../tui/app.ts";
@@ -28,7 +29,7 @@ export function registerDoctor(program: Command, exit: (code: number) => void): 
     .option("--json", "print JSON")
     .action(async ({ json }) => {
       const found = [terminal(), colours(), locale(), memory(), sockets(), await images()];
-      if (json) output(`${JSON.stringify({ schema: "el2.doctor/1", data: found })}\n`);
+      if (json) output(`${documentText(FINDINGS, { data: found.map((one) => ({ ...one })) })}\n`);
       else {for (const { id, ok, says, remedy } of found) {
           output(`${ok ? "ok " : "!! "} ${id.padEnd(9)} ${says}${remedy ? `\n              ${remedy}` : ""}\n`);
         }}

@@ -5,6 +5,7 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../workstation/catalog.ts";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import { output } from "./print.ts";
+import { documentText, GUEST } from "../workstation/inspect/documents.ts";
 import { addGuest, wrongGuestName } from "../workstation/catalog-add.ts";
 import { fetchDebian } from "../workstation/catalog-debian.ts";
 
@@ -25,7 +26,7 @@ export function registerGuests(program: Command): void {
       const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch((error) =>
         refused("fetch", error)
       );
-      console.log(options.json ? JSON.stringify(manifest) : describe(manifest).join("\n"));
+      console.log(options.json ? guestText(manifest) : describe(manifest).join("\n"));
     });
   guests.command("add")
     .description("keep a guest of your own in the cache under a name that el2 run takes")
@@ -54,7 +55,7 @@ Examples:
         initrd: options.initrd === undefined ? undefined : readNamedFile(options.initrd, "initrd"),
         cmdline: options.append,
       }).catch((error) => refused("add", error));
-      output(options.json ? `${JSON.stringify(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
+      output(options.json ? `${guestText(manifest)}\n` : `${describe(manifest).join("\n")}\n`);
     });
   guests.command("ls")
     .description("list the guests in the cache with sizes and hashes")
@@ -63,7 +64,7 @@ Examples:
     .action(async (options) => {
       for (const entry of await catalogEntries()) {
         console.log(
-          options.json ? JSON.stringify({ ...entry.manifest, folder: entry.folder }) : describe(entry.manifest, entry.folder).join("\n"),
+          options.json ? guestText(entry.manifest, entry.folder) : describe(entry.manifest, entry.folder).join("\n"),
         );
         if (!options.check) continue;
         const damaged = await damagedFiles(entry);
@@ -87,6 +88,20 @@ function refused(command: "fetch" | "add", error: unknown): never {
     );
   }
   throw new Failure(`guests ${command}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+}
+
+/** A guest for programs. */
+function guestText({ name, about, fetched, files, packages, added }: Manifest, folder: string | null = null): string {
+  const rows = (list: readonly object[]) => list.map((one) => ({ ...one }));
+  return documentText(GUEST, {
+    name,
+    about,
+    fetched,
+    files: rows(files),
+    packages: rows(packages),
+    added: added ? { ...added } : null,
+    folder,
+  });
 }
 
 function describe(manifest: Manifest, folder = ""): string[] {

@@ -1,6 +1,7 @@
 // `el2 ioctl decode CODE`: what a request code is in every generation of the drivers of Gunyah and GenieZone, and which structure it takes.
 
 import type { Command } from "@commander-js/extra-typings";
+import { documentText, type FieldsOf, IOCTL_DECODED } from "../workstation/inspect/documents.ts";
 import { Failure } from "./failure.ts";
 import { decodeRequest } from "../abi/ioctl/decode.ts";
 import { personasWith } from "../abi/ioctl/personas.ts";
@@ -17,7 +18,7 @@ export function registerIoctl(program: Command): void {
     .addHelpText("after", "\nExamples:\n  el2 ioctl decode 0xB201\n  el2 ioctl decode 0x40204701")
     .action((text, { json }) => {
       const code = parseCode(text);
-      console.log(json ? JSON.stringify(decodedAsJson(code), undefined, 2) : decodedAsText(code));
+      console.log(json ? documentText(IOCTL_DECODED, decodedAsJson(code)) : decodedAsText(code));
     });
 }
 
@@ -29,11 +30,11 @@ function parseCode(text: string): number {
 }
 
 /** What is known of a code, as plain data. */
-export function decodedAsJson(code: number): Record<string, unknown> {
+export function decodedAsJson(code: number): FieldsOf<typeof IOCTL_DECODED> {
   const { request, personas, geniezone, near } = decodeRequest(code);
   return {
     code: `0x${code.toString(16).padStart(8, "0")}`,
-    request: request && requestAsJson(request),
+    request: request ? requestAsJson(request) : null,
     personas,
     geniezone,
     near: near.map(requestAsJson),

@@ -34,6 +34,7 @@ import { registerVmm } from "./vmm.ts";
 import { isOfSystem, NoCacheFolder } from "../workstation/cache.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
 import { NoPlace } from "../workstation/control/places.ts";
+import { documentText, ERROR } from "../workstation/inspect/documents.ts";
 import { PlanError } from "../workstation/plan.ts";
 import { WriteFailure } from "../workstation/write-all.ts";
 import { VERSION } from "../workstation/version.ts";
@@ -148,5 +149,5 @@ function errorJson(code: number, text: string): string {
   const [message, hint] = split < 0 ? [text, null] : [text.slice(0, split), text.slice(split + 2)];
   const place = /^([^\s:]+):(\d+):(\d+): /.exec(message);
   const at = place ? { file: place[1], line: Number(place[2]), col: Number(place[3]) } : null;
-  return JSON.stringify({ schema: "el2.error/1", code: CODE_NAMES[code] ?? "failed", message, at, hint });
+  return documentText(ERROR, { code: CODE_NAMES[code] ?? "failed", message, at, hint });
 }

@@ -1,6 +1,7 @@
 // `el2 personas`: the generations of the Gunyah driver side by side, as `src/abi/ioctl/personas.ts` declares them.
 
 import type { Command } from "@commander-js/extra-typings";
+import type { Json } from "../workstation/inspect/table.ts";
 import { type Persona, PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6 } from "../abi/ioctl/gunyah.ts";
 import type { Request } from "../abi/ioctl/request.ts";
@@ -23,7 +24,7 @@ export function personasAsJson(): Record<string, unknown> {
 }
 
 /** A request as plain data. */
-export function requestAsJson({ name, code, on, struct }: Request): Record<string, unknown> {
+export function requestAsJson({ name, code, on, struct }: Request): Readonly<Record<string, Json>> {
   const fields = struct?.fields.map(({ name, offset, type }) => ({
     name,
     offset,
@@ -33,7 +34,7 @@ export function requestAsJson({ name, code, on, struct }: Request): Record<strin
     name,
     code: `0x${code.toString(16).padStart(8, "0")}`,
     on,
-    ...struct && { struct: { name: struct.name, size: struct.size, fields } },
+    ...struct && { struct: { name: struct.name, size: struct.size, fields: fields ?? [] } },
   };
 }
 

@@ -6,6 +6,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { junitReport } from "./test-junit.ts";
 import { parseDuration, parseWhole } from "./values.ts";
+import { documentText, TESTED } from "../workstation/inspect/documents.ts";
 import { cannotRead, readToEnd } from "../workstation/named-file.ts";
 import { planScenario } from "../workstation/scenario/plan.ts";
 import type { ScenarioResult, ScenarioRun, StepResult } from "../workstation/scenario/run.ts";
@@ -39,7 +40,7 @@ Examples:
         const { result, recording } = await runOne(scenario, options);
         results.push(result);
         if (report) report.scenario(result, recording);
-        else output(`${JSON.stringify(jsonOf(result, recording))}\n`);
+        else output(`${documentText(TESTED, jsonOf(result, recording))}\n`);
       }
       if (options.junit !== undefined) await writeReport(options.junit, junitReport(results));
       exit(results.every(({ ok }) => ok) ? ExitCode.Done : ExitCode.Failed);
@@ -151,7 +152,6 @@ function diagnostics(
 
 function jsonOf({ scenario, seed, ok, steps }: ScenarioResult, recording: string | undefined) {
   return {
-    schema: "el2.test/1",
     file: scenario.file,
     name: scenario.name,
     seed,

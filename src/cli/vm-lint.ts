@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, readNamedFile } from "./failure.ts";
 import { output } from "./print.ts";
+import { documentText, LINT } from "../workstation/inspect/documents.ts";
 import { lintVm } from "../workstation/vm-lint.ts";
 
 /** Adds the command to the group `vm`. */
@@ -19,7 +20,7 @@ export function registerVmLint(vm: Command, exit: (code: number) => void): void 
           found++;
           const { kind, path, property, offset, what, does } = finding;
           if (options.json) {
-            output(`${JSON.stringify({ schema: "el2.vm.lint/1", file, path, property: property ?? null, offset, kind, what, does })}\n`);
+            output(`${documentText(LINT, { file, path, property: property ?? null, offset, kind, what, does })}\n`);
           } else {output(
               `${file}:0x${offset.toString(16)}: ${kind}: ${path}${property === undefined ? "" : ` ${property}`}: ${what}; ${does}\n`,
             );}

@@ -139,3 +139,33 @@ Deno.test("the help of every command has examples, of commands and options that 
     }
   }
 });
+
+Deno.test("documents of commands that need no session have the fields of their schemas", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const dtb = `${folder}/bad.dtb`;
+    await Deno.writeFile(dtb, new Uint8Array(64));
+    const scenario = new URL("../../examples/refused-lend.test.toml", import.meta.url).pathname;
+    const lines: readonly (readonly [name: string, args: readonly string[]])[] = [
+      ["ls", ["ls", "--json"]],
+      ["doctor", ["doctor", "--json"]],
+      ["ioctl.decode", ["ioctl", "decode", "0x40204701", "--json"]],
+      ["ioctl.decode", ["ioctl", "decode", "0x5401", "--json"]],
+      ["rpc.decode", ["rpc", "decode", "2102", "--json"]],
+      ["vm.lint", ["vm", "lint", dtb, "--json"]],
+      ["test", ["test", scenario, "--json"]],
+      ["guest", ["guests", "ls", "--json"]],
+      ["version", ["version", "--json"]],
+      ["error", ["vm", "ls", "--json", "--socket", "none"]],
+    ];
+    for (const [name, args] of lines) {
+      const document = DOCUMENTS.find((one) => one.name === name)!;
+      const { stdout, stderr } = await el2(...args);
+      const printed = JSON.parse((name === "error" ? stderr : stdout).split("\n")[0]);
+      assert.equal(printed.schema, `el2.${name}/${document.version}`);
+      assert.deepEqual(Object.keys(printed).toSorted(), ["schema", ...Object.keys(document.fields)].toSorted(), args.join(" "));
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

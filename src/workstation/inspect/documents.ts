@@ -139,6 +139,103 @@ export const RPC_DECODED = define({
   },
 });
 
+export const SESSIONS = define({
+  name: "ls",
+  version: 1,
+  command: "ls --json",
+  doc: "the sessions that run",
+  fields: {
+    data: {
+      kind: "detail",
+      doc:
+        "each session: `id`, `name`, `what` runs, `started`, `clients`, `paused`, `logs` (folder of its consoles), and how it `ended`, once it " +
+        "has; of one that another version of el2 runs no more than its name and that",
+    },
+  },
+});
+
+export const ERROR = define({
+  name: "error",
+  version: 1,
+  command: "any command with --json",
+  doc: "why a command failed, on stderr",
+  fields: {
+    code: { kind: "word", doc: "failed, config, no_session, timeout, read_only or interrupted: its exit code" },
+    message: { kind: "text", doc: "what is wrong, and the rule" },
+    at: { kind: "detail", optional: true, doc: "`file`, `line` and `col`, where a file is wrong" },
+    hint: { kind: "text", optional: true, doc: "the way out" },
+  },
+});
+
+export const FINDINGS = define({
+  name: "doctor",
+  version: 1,
+  command: "doctor --json",
+  doc: "what el2 needs of its surroundings",
+  fields: { data: { kind: "detail", doc: "each need: `id`, whether it is `ok`, what there is to say, and a `remedy`" } },
+});
+
+export const LINT = define({
+  name: "vm.lint",
+  version: 1,
+  command: "vm lint --json",
+  doc: "what the resource manager makes of something in a VM's devicetree",
+  fields: {
+    file: { kind: "text", doc: "the devicetree" },
+    path: { kind: "text", doc: "the node" },
+    property: { kind: "text", optional: true, doc: "its property" },
+    offset: { kind: "number", doc: "where that is in the file" },
+    kind: { kind: "word", doc: "refused, changed or ignored" },
+    what: { kind: "text", doc: "what is wrong" },
+    does: { kind: "text", doc: "what the resource manager does with it" },
+  },
+});
+
+export const TESTED = define({
+  name: "test",
+  version: 1,
+  command: "test --json",
+  doc: "how a scenario went",
+  fields: {
+    file: { kind: "text", doc: "the file" },
+    name: { kind: "text", doc: "the scenario" },
+    seed: { kind: "number", doc: "the seed that it ran with" },
+    ok: { kind: "flag", doc: "all that was expected came" },
+    recording: { kind: "text", optional: true, doc: "where a failure left its run" },
+    steps: { kind: "detail", doc: "each step: `id`, `line`, `text`, `result`, virtual time `t`, `message` and `details` of a failure" },
+  },
+});
+
+export const GUEST = define({
+  name: "guest",
+  version: 1,
+  command: "guests ls --json",
+  doc: "a guest in the cache, one a line; guests fetch and add print the one that they made",
+  fields: {
+    name: { kind: "text", doc: "its name in the catalogue" },
+    about: { kind: "text", doc: "what it is" },
+    fetched: { kind: "text", doc: "when it was made, ISO 8601" },
+    files: { kind: "detail", doc: "each file: `name`, `size` in bytes, `sha256`" },
+    packages: { kind: "detail", doc: "packages that it was made from: `name`, `version`, `sha256`" },
+    added: { kind: "detail", optional: true, doc: "of a guest that a person has added: how it is run" },
+    folder: { kind: "text", optional: true, doc: "folder of its files" },
+  },
+});
+
+export const IOCTL_DECODED = define({
+  name: "ioctl.decode",
+  version: 1,
+  command: "ioctl decode --json",
+  doc: "what is known of a request code",
+  fields: {
+    code: { kind: "address", doc: "the code" },
+    request: { kind: "detail", optional: true, doc: "`name`, `code`, `on` which descriptor, and `struct` with its fields" },
+    personas: { kind: "list", doc: "drivers of Gunyah that have it" },
+    geniezone: { kind: "flag", doc: "/dev/gzvm has it" },
+    near: { kind: "detail", doc: "requests of the same magic and number, where it is none" },
+  },
+});
+
 export const ABOUT = define({
   name: "version",
   version: 1,
@@ -175,6 +272,13 @@ export const DOCUMENTS: readonly Document[] = [
   SNAPSHOT_DIFF,
   TRACE_DIFF,
   RPC_DECODED,
+  SESSIONS,
+  ERROR,
+  FINDINGS,
+  LINT,
+  TESTED,
+  GUEST,
+  IOCTL_DECODED,
   ABOUT,
   BENCH,
 ];
