@@ -61,9 +61,14 @@ export class Ram {
 
   /** Zeroes the part of the range that is RAM. */
   zero(pa: number, size: number): void {
-    if (!this.contains(pa, size) || this.#unwritten) return;
-    this.#bytes.fill(0, pa - RAM_BASE, pa - RAM_BASE + size);
-    this.core.memoryWritten(pa, size);
+    if (this.#unwritten) return;
+    const { primaryEnd, hypervisorBase, ramEnd } = this.map;
+    for (const [base, end] of [[RAM_BASE, primaryEnd], [hypervisorBase, ramEnd]]) {
+      const from = Math.max(pa, base), to = Math.min(pa + size, end);
+      if (from >= to) continue;
+      this.#bytes.fill(0, from - RAM_BASE, to - RAM_BASE);
+      this.core.memoryWritten(from, to - from);
+    }
   }
 
   #check(pa: number, size: number): void {

@@ -132,3 +132,16 @@ Deno.test("a suspended machine goes on in the middle of its turn", () => {
   assert.deepEqual(turns, [[0, 0, 1000], [0, 300, 1000], [1, 0, 1000]]);
   assert.equal(machine.time, 1000);
 });
+
+Deno.test("of a range that is RAM in part, that part is zeroed", () => {
+  const { machine, written } = machineWith(1, () => {});
+  const { primaryEnd, hypervisorBase } = machine.map;
+  const edges = [RAM_BASE, primaryEnd - 8, hypervisorBase];
+  for (const pa of edges) machine.ram.write(pa, new Uint8Array(8).fill(1));
+  written.length = 0;
+  machine.ram.zero(RAM_BASE - 4, 8);
+  machine.ram.zero(primaryEnd - 4, hypervisorBase - primaryEnd + 8);
+  const left = edges.map((pa) => [...machine.ram.bytes(pa, 8)]);
+  assert.deepEqual(left, [[0, 0, 0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 1, 1, 1, 1]]);
+  assert.deepEqual(written, [[RAM_BASE, 4], [primaryEnd - 4, 4], [hypervisorBase, 4]]);
+});
