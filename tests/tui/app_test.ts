@@ -490,7 +490,7 @@ Deno.test("W62: with --read-only each changing key is refused, and says so", asy
     await rig.lines();
     for (const menu of ["a", "!", "t"]) {
       for (const key of "abcdefghijklmnopqrstuvwxyz") {
-        await press(rig, menu, key, "y", "\x1b", "\x1b", screen);
+        await press(rig, "G", menu, key, "y", "\x1d", "d", "\x1b", "\x1b", screen);
       }
     }
   }
