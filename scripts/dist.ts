@@ -96,7 +96,7 @@ async function pack(): Promise<string> {
 
 /**
  * The script in front of the payload. It unpacks beside its final place and renames, so that several first starts at once end with one good
- * copy, and leaves no older versions behind.
+ * copy, and leaves no older versions behind but those that run.
  */
 function launcher(hash: string): string {
   return `#!/bin/sh
@@ -118,8 +118,11 @@ if [ ! -x "$home/deno" ]; then
   mv "$part" "$home" 2>/dev/null || [ -x "$home/deno" ] || fail "cannot make $home"
   trap - EXIT INT TERM HUP
   rm -rf "$part"
+  # Sessions of other versions may go on: what they run from stays, and is found by the next version.
+  used=$(ls -l /proc/[0-9]*/exe 2>/dev/null || true)
   for old in "$base"/el2-*-????????????????; do
-    [ "$old" = "$home" ] || [ ! -f "$old/el2.js" ] || rm -rf "$old"
+    [ "$old" != "$home" ] && [ -f "$old/el2.js" ] || continue
+    case "$used" in *" -> $(cd "$old" && pwd -P)/"*) ;; *) rm -rf "$old" ;; esac
   done
 fi
 [ -x "$home/deno" ] || fail "$home/deno cannot be executed; is $base mounted noexec? name another folder with EL2_RUNTIME"

@@ -129,8 +129,21 @@ if (LONG) {
       await Deno.writeTextFile(`${home}/package.json`, "{ broken");
       const env = { HOME: home, PATH: "/usr/bin:/bin" };
 
+      // Two older versions: one has a session that goes on.
+      const [running, idle] = ["0123456789abcdef", "fedcba9876543210"].map((hash) => `${home}/.cache/el2/runtime/el2-0.0.1-${hash}`);
+      for (const old of [running, idle]) {
+        await Deno.mkdir(old, { recursive: true });
+        await Deno.writeTextFile(`${old}/el2.js`, "");
+        await Deno.copyFile("/bin/sleep", `${old}/deno`);
+      }
+      const session = new Deno.Command(`${running}/deno`, { args: ["60"], stdin: "null" }).spawn();
+
       const first = await Promise.all([1, 2, 3].map(() => run(program, ["--version"], env, home)));
       for (const { code, stdout, stderr } of first) assert.deepEqual([code, stdout.trim(), stderr], [0, VERSION, ""]);
+      assert.ok((await Deno.stat(`${running}/deno`)).isFile, "what a session runs from stays");
+      await assert.rejects(Deno.stat(idle), Deno.errors.NotFound);
+      session.kill();
+      await session.status;
       const demo = await run(program, [], env, home);
       assert.equal(demo.code, 0, demo.stderr);
       assert.match(demo.stdout, /^ping\| .*message round trips/m);

@@ -12,8 +12,10 @@ const EL2 = `cd ${ROOT} && exec ${PROGRAM}`;
 /** A shell that stays after el2, as a person's does. */
 const IN_SHELL = `cd ${ROOT} && ${PROGRAM}; echo "left with $?"; exec sleep 1000`;
 
-Deno.test("W1: the demo shows a guest console line within 10 seconds, tree and hints at 80x24", async () => {
-  await using terminal = await TmuxTerminal.start(EL2, 80, 24);
+Deno.test("W1: in an empty folder the demo shows a guest console line within 10 seconds, tree and hints at 80x24", async () => {
+  const empty = `${FOLDER}/empty`;
+  await Deno.mkdir(empty);
+  await using terminal = await TmuxTerminal.start(`cd ${empty} && exec ${PROGRAM}`, 80, 24);
   const shown = await terminal.until(/v hello[\s\S]*(hello from EL1|tick \d)[\s\S]*\? help/, 10);
   assert.match(shown, /== VMs/);
   assert.ok(shown.split("\n").length >= 24);

@@ -84,6 +84,36 @@ Deno.test("direct colours become palette entries where the terminal has 16 or 25
   }
 });
 
+Deno.test("W79: wide, combining and ZWJ text keep columns aligned, also where the terminal measures them otherwise", async () => {
+  // The emulator here takes each part of a joined cluster for a glyph of its own, as many terminals do.
+  const texts = [
+    "漢字",
+    "e\u0301",
+    "a\u0308\u0323b",
+    "\u{1f469}\u200d\u{1f469}\u200d\u{1f467}",
+    "\u{1f1e9}\u{1f1ea} de",
+    "\u2714\ufe0f ok",
+    "x",
+  ];
+  const screen = new Screen(40, texts.length, "16"), terminal = emulator(40, texts.length);
+  // Each text once in every row, so that all take the place of all others.
+  for (let round = 0; round < texts.length; round++) {
+    screen.clear();
+    texts.forEach((_, y) => {
+      screen.text(0, y, fit(texts[(y + round) % texts.length], 12));
+      screen.text(14, y, `|row ${y}`);
+      screen.text(22, y, fit(texts[(y + 2 * round) % texts.length], 3));
+      screen.text(26, y, "end");
+    });
+    await terminal.write(screen.frame());
+    texts.forEach((text, y) => {
+      const at = (x: number, length: number) => Array.from({ length }, (_, index) => terminal.cell(x + index, y).getChars()).join("");
+      assert.deepEqual([at(14, 6), at(26, 3)], [`|row ${y}`.replace(" ", at(18, 1)), "end"], `round ${round}, ${JSON.stringify(text)}`);
+      assert.equal(at(18, 1).trim(), "");
+    });
+  }
+});
+
 Deno.test("W79: fit() cuts with ~ and measures wide characters", () => {
   assert.equal(fit("abcdef", 4), "abc~");
   assert.equal(fit("abc", 4), "abc");

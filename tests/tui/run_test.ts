@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/run.ts";
 import type { TerminalPort } from "../../src/tui/terminal.ts";
 import type { SessionClient } from "../../src/workstation/client.ts";
+import { copySequence } from "../../src/tui/clipboard.ts";
+import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import type { Request } from "../../src/workstation/protocol.ts";
 
 const OPTIONS = { title: "test", depth: "16", ascii: true, mouse: true, slowLink: false } as const;
@@ -73,6 +75,39 @@ Deno.test("what happens before the terminal is ready is drawn when it is, not be
   assert.equal(before, "");
   assert.match(after.join(""), /\? help/);
 });
+
+for (const tmux of [false, true]) {
+  Deno.test(`W18, W20: y i writes OSC 52 to the terminal${tmux ? ", wrapped as tmux wants it" : ""}; :mouse off ends its reports`, async () => {
+    const session = client();
+    session.send = (request: Request) => {
+      if (request.kind === "query") {
+        queueMicrotask(() => session.onEvent({ kind: "answer", id: request.id, answer: phoneAnswer(request.query) }));
+      }
+    };
+    const until = async (what: () => boolean) => {
+      for (const limit = performance.now() + 60_000; !what();) {
+        assert.ok(performance.now() < limit, terminal.written.slice(-2000));
+        session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    const key = (text: string) => new TextEncoder().encode(text);
+    const reports = () => terminal.written.lastIndexOf("\x1b[?1002h") > terminal.written.lastIndexOf("\x1b[?1002l");
+    const terminal = new ScriptedTerminal(async function* () {
+      yield key("2");
+      await until(() => terminal.written.includes("vcpu:debian/0"));
+      yield key("yi");
+      await until(() => terminal.written.includes(copySequence("vcpu:debian/0", tmux)));
+      assert.ok(reports());
+      yield key(":mouse off\r");
+      await until(() => !reports());
+      yield key("q");
+      await new Promise<void>(() => {});
+    });
+    await runTui(session, terminal, { ...OPTIONS, tmux });
+    assert.ok(terminal.restored());
+  });
+}
 
 Deno.test("a terminal that goes away ends the TUI", async () => {
   const terminal = new ScriptedTerminal(async function* () {});
