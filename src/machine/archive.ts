@@ -96,6 +96,14 @@ export class Archive {
     return result;
   }
 
+  /** An address or a size that is a multiple of `unit`, a power of two, in [min, max]: those of 64 bits are exact, too, if they are pages. */
+  multiple(name: string, value: number | undefined, unit: number, min = 0, max = 2 ** 64): number {
+    const result = this.float(name, value);
+    const good = Number.isSafeInteger(result / unit) && !Object.is(result, -0) && result >= min && result <= max;
+    if (!good) this.within(name, () => this.#wrong(`${result} is no multiple of ${unit} from ${min} to ${max}`));
+    return result;
+  }
+
   /** Any number; time in ns, which may be infinite. */
   float(name: string, value: number | undefined): number {
     this.#path.push(name);

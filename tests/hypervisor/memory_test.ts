@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { Access, ExtentType, mapAttributes, MemoryType, ModifyOperation } from "../../src/abi/words.ts";
 import { Stage2Flags } from "../../src/core/interface.ts";
+import { ObjectArchive } from "../../src/hypervisor/archive/archive.ts";
 import type { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
+import type { Memextent } from "../../src/hypervisor/memory/memextent.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { parseFaultRule } from "../../src/workstation/fault-rules.ts";
@@ -484,6 +486,19 @@ Deno.test("injected faults of allocations hit what allocates something, and no c
   guest.ok("object_activate", child);
   guest.ok("addrspace_unmap", space, child, IPA, NO_SYNC);
   checkInvariants(hypervisor);
+});
+
+Deno.test("extents of addresses that no machine has are saved and loaded like others", () => {
+  const { guest } = setup();
+  const made = (cap: bigint) => object(guest, cap) as Memextent;
+  for (const [base, size] of [[2n ** 60n + 0x1000n, 0x1000n], [0n, 2n ** 64n - 0x1000n]]) {
+    const [saved, loaded] = [guest.create("memextent"), guest.create("memextent")];
+    guest.ok("memextent_configure", saved, base, size, attributes(Access.RWX, 0) | BigInt(SPARSE) << 16n);
+    const archive = new ObjectArchive();
+    made(saved).archive(archive);
+    made(loaded).archive(new ObjectArchive(archive.saved));
+    assert.deepEqual([BigInt(made(loaded).base), BigInt(made(loaded).extentSize)], [base, size]);
+  }
 });
 
 Deno.test("whatever is paid for can be cut to pieces: no split of a block finds the pool of page tables empty", () => {

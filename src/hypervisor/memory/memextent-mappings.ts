@@ -132,16 +132,15 @@ export class ExtentMappings {
     this.#slots = archive.list("slots", this.#slots, (slot) => {
       const addressSpace = archive.object("addressSpace", slot?.addressSpace, "addrspace");
       const ranges = archive.list("ranges", slot?.ranges ?? [], (range) => ({
-        offset: archive.integer("offset", range?.offset, 0, extent.extentSize),
-        size: archive.integer("size", range?.size, PAGE_SIZE, extent.extentSize),
-        ipa: archive.integer("ipa", range?.ipa),
+        offset: archive.multiple("offset", range?.offset, PAGE_SIZE, 0, extent.extentSize),
+        size: archive.multiple("size", range?.size, PAGE_SIZE, PAGE_SIZE, extent.extentSize),
+        ipa: archive.multiple("ipa", range?.ipa, PAGE_SIZE),
         attributes: archive.integer("attributes", range?.attributes, 0, 0xffff_ffff),
       }));
       for (let index = 0; index < ranges.length; index++) {
-        const { offset, size, ipa } = ranges[index], before = ranges[index - 1];
-        const pages = (offset | size) % PAGE_SIZE === 0 && ipa % PAGE_SIZE === 0;
+        const { offset, size } = ranges[index], before = ranges[index - 1];
         const apart = !before || before.offset + before.size <= offset;
-        archive.require(pages && apart && offset + size <= extent.extentSize, "ranges are pages of the extent, ascend and do not overlap");
+        archive.require(apart && offset + size <= extent.extentSize, "ranges are pages of the extent, ascend and do not overlap");
       }
       archive.require(ranges.length > 0, "a slot maps something");
       return slot ?? { addressSpace, ranges };

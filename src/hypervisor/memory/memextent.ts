@@ -205,15 +205,15 @@ export class Memextent extends HypervisorObject {
   }
 
   protected archiveFields(archive: ObjectArchive): void {
-    this.base = archive.integer("base", this.base);
-    this.extentSize = archive.integer("extentSize", this.extentSize);
+    this.base = archive.multiple("base", this.base, PAGE_SIZE);
+    this.extentSize = archive.multiple("extentSize", this.extentSize, PAGE_SIZE);
     this.access = archive.integer("access", this.access, 0, Access.RWX);
     this.memoryType = archive.integer("memoryType", this.memoryType, 0, 3);
     this.kind = archive.choice("kind", this.kind, [ExtentType.Basic, ExtentType.Sparse]);
     this.parent = archive.objectOrNone("parent", this.parent, "memextent");
     this.#configured = archive.bool("configured", this.#configured);
     this.#attachments = archive.integer("attachments", this.#attachments);
-    archive.require(this.base % PAGE_SIZE === 0 && this.extentSize % PAGE_SIZE === 0, "extents are whole pages");
+    archive.require(this.base + this.extentSize <= 2 ** 64, "extents do not wrap");
     archive.within("mappings", () => this.mappings.archive(archive, this));
   }
 
