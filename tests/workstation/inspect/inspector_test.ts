@@ -31,6 +31,9 @@ const HALF_SECOND = 5e8;
 const OWN_ABOVE_OWNER = { affinity: "static", affinityMap: [0], priority: 4, timeslice: 5000 } as const;
 const NAMES = Object.keys(TABLES) as TableName[];
 
+/** Tables of the commands that list, by their words. */
+const TABLE_OF_COMMAND = Object.fromEntries(QUERY_COMMANDS.map(({ path, table }) => [path, table]));
+
 /** Names the first instruction of the demo's VMs. */
 const START = writeElfSymbols([{ name: "start", type: "T", address: 0x8000_0000n }]);
 
@@ -218,6 +221,37 @@ Deno.test("W21: /state=blocked and --filter state=blocked give the same ids", as
   assert.ok(new Set(parcels(await rig.lines())).size > 1, "there are others");
   await rig.type("/state=blocked\r");
   assert.deepEqual([...new Set(parcels((await rig.lines()).filter((line) => /SHARE|LEND|share|lend|blocked/i.test(line))))], wanted);
+});
+
+Deno.test("W19, W61: what a screen lists is what the command lists that y c copies, at the same instant, with a filter and without", async () => {
+  const system = await demoSystem();
+  system.inspector.watch(["hvc", "virq", "sched"]);
+  runUntil(system, HALF_SECOND);
+  const tables: Record<string, TableName> = { "events": "events", "why --list": "why", ...TABLE_OF_COMMAND };
+  const filters = { "2": "vm=ping", "3": "vm=pong", "5": "vm=ping", "6": "kind=msgqueue", "7": "about=ping", "0": "err=ARGUMENT_INVALID" };
+  for (const [key, filter] of Object.entries(filters)) {
+    for (const typed of [undefined, filter]) {
+      const rig = new Rig(200, 400);
+      rig.answer = (query) => system.inspector.answer(query);
+      await rig.type(key);
+      await rig.lines();
+      if (typed !== undefined) await rig.type(`/\x15${typed}\r`);
+      const lines = await rig.lines();
+      await rig.type("yc");
+      const [, command, said = ""] = /^el2 ([^-]*(?:--list)?) *(?:--filter '?([^']*)'?)?/.exec(rig.copied[0] ?? "") ?? [];
+      const table = tables[command?.trim()];
+      assert.ok(table, `${key}: ${rig.copied[0]}`);
+      assert.equal(said, typed ?? said, rig.copied[0]);
+      const ids = rows(system, table, { filter: said }).map(({ id }) => id);
+      // The list is on top; below it is what it says of one row.
+      const end = lines.findIndex((line, index) => index > 2 && line.startsWith("-- "));
+      const listed = lines.slice(0, end < 0 ? undefined : end).flatMap((line) => /^[ >!+*]([a-z]+:\S+) /.exec(line)?.[1] ?? []);
+      // As many as there is room for, in the same order.
+      assert.deepEqual(listed, ids.slice(0, listed.length), `${key} ${rig.copied[0]}`);
+      assert.ok(listed.length === ids.length || listed.length > 50, `${key}: ${listed.length} of ${ids.length}`);
+      assert.ok(ids.length > 0 && (typed === undefined || ids.length < rows(system, table, {}).length || key === "0"));
+    }
+  }
 });
 
 Deno.test("W21: a filter gives the rows that it says, in any table with that field", async () => {
