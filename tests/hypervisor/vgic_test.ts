@@ -100,6 +100,30 @@ Deno.test("a level SPI is pending as long as its source holds the line", () => {
   assert.ok(!rig.cpu.irq);
 });
 
+Deno.test("a level that its source raises while it is handled is taken once more, although the source is content at the end", () => {
+  const rig = new Rig().on();
+  rig.spi(40, false);
+  rig.gic.shared.sources[40] = { stillPending: () => false };
+  rig.gic.assertLevel(rig.cpu, 40);
+  assert.equal(rig.icc(Icc.IAR1), 40);
+  rig.gic.assertLevel(rig.cpu, 40);
+  rig.eoi(40);
+  assert.equal(rig.icc(Icc.IAR1), 40);
+  rig.eoi(40);
+  assert.ok(!rig.cpu.irq);
+});
+
+Deno.test("a level that was raised and lowered is no edge of an interrupt that becomes edge-triggered", () => {
+  const rig = new Rig().on();
+  rig.spi(40, false);
+  rig.gic.assertLevel(rig.cpu, 40);
+  rig.gic.lower(rig.cpu, 40);
+  rig.gicd(Gicd.ICFGR + 8, 2 << 16);
+  assert.ok(!rig.cpu.irq);
+  rig.gic.assertLevel(rig.cpu, 40);
+  assert.equal(rig.icc(Icc.IAR1), 40);
+});
+
 Deno.test("an edge-only source is not seen while its interrupt is configured as level", () => {
   const rig = new Rig().on();
   rig.spi(40, false);

@@ -11,7 +11,7 @@ export const Irq = {
   /** Edge-triggered; else level. */
   Edge: 4,
   Active: 8,
-  /** Pending by an edge. */
+  /** Pending by an edge; of a level, that its source raised it again since it was acknowledged. */
   Latched: 16,
   /** The source holds its line high. */
   Source: 32,

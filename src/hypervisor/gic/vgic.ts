@@ -105,8 +105,9 @@ export class Vgic {
   /** ICFGR. A line that is raised already counts as the edge of an interrupt that becomes edge-triggered. */
   setTrigger(cpu: VgicCpu, intid: number, edge: boolean): void {
     const flags = this.bank(cpu, intid).flags[intid];
-    const rose = edge && !(flags & Irq.Edge) && flags & Irq.Source;
-    this.update(cpu, intid, (edge ? Irq.Edge : 0) | (rose ? Irq.Latched : 0), edge ? 0 : Irq.Edge);
+    if (edge === ((flags & Irq.Edge) !== 0)) return;
+    if (edge) this.update(cpu, intid, Irq.Edge | (flags & Irq.Source ? Irq.Latched : 0), Irq.Latched);
+    else this.update(cpu, intid, 0, Irq.Edge);
   }
 
   /** ISPENDR: an edge is latched, a level is held until ICPENDR. */
@@ -128,10 +129,9 @@ export class Vgic {
     else this.update(this.cpus[0], intid, 0, Irq.Latched | Irq.Message);
   }
 
-  /** The source raises its line: latched when edge-triggered, held when level-triggered. */
+  /** The source raises its line: held when level-triggered, and latched, by which an edge is pending. */
   assertLevel(cpu: VgicCpu, intid: number): void {
-    const edge = this.bank(cpu, intid).flags[intid] & Irq.Edge;
-    this.update(cpu, intid, edge ? Irq.Source | Irq.Latched : Irq.Source, 0);
+    this.update(cpu, intid, Irq.Source | Irq.Latched, 0);
   }
 
   /** The source gives a pulse: an interrupt that is configured as level does not see it. */
@@ -168,7 +168,7 @@ export class Vgic {
     }
   }
 
-  /** IAR: the interrupt becomes active on `cpu`; an edge is no longer pending. */
+  /** IAR: the interrupt becomes active on `cpu`; an edge is no longer pending, and what raises a level from now on raises it again. */
   activate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = cpu.index;
     else cpu.acknowledged |= 1 << intid;
@@ -176,14 +176,17 @@ export class Vgic {
     this.update(cpu, intid, Irq.Active, Irq.Latched);
   }
 
-  /** EOIR or DIR: no longer active; a level interrupt whose source is content drops. Inactive interrupts are left alone. */
+  /**
+   * EOIR or DIR: no longer active; a level interrupt drops whose source is content and has not raised it again meanwhile
+   * (spec/hypervisor.md section 4.2). Inactive interrupts are left alone.
+   */
   deactivate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.SpiEnd) return;
     const bank = this.bank(cpu, intid);
     if (!(bank.flags[intid] & Irq.Active)) return;
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = -1;
     else cpu.acknowledged &= ~(1 << intid);
-    const drops = bank.flags[intid] & Irq.Source && !bank.sources[intid]?.stillPending();
+    const drops = (bank.flags[intid] & (Irq.Source | Irq.Latched)) === Irq.Source && !bank.sources[intid]?.stillPending();
     this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
   }
 
