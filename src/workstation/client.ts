@@ -46,6 +46,9 @@ function startWorker(entry: URL): SessionClient {
   const early: Request[] = [];
   let ready = false;
   const bell = new Int32Array(new SharedArrayBuffer(4));
+  // A worker that is started early may fail before anybody listens.
+  const unheard: SessionEvent[] = [];
+  let tell = (event: SessionEvent): void => void unheard.push(event);
   const post = (request: Request) => {
     Atomics.add(bell, 0, 1);
     worker.postMessage(request, { transfer: request.kind === "start" ? largeFilesOf(request.plan) : [] });
@@ -55,7 +58,13 @@ function startWorker(entry: URL): SessionClient {
       if (ready) post(request);
       else early.push(request);
     },
-    onEvent() {},
+    get onEvent() {
+      return tell;
+    },
+    set onEvent(listener) {
+      tell = listener;
+      queueMicrotask(() => unheard.splice(0).forEach(tell));
+    },
     close() {
       worker.terminate();
     },
@@ -67,11 +76,11 @@ function startWorker(entry: URL): SessionClient {
       worker.postMessage({ kind: "connect", bell: bell.buffer } satisfies Connection);
       for (const request of early.splice(0)) post(request);
     }
-    client.onEvent(message.data);
+    tell(message.data);
   };
   worker.onerror = (error) => {
     error.preventDefault();
-    client.onEvent({ kind: "failed", message: error.message });
+    tell({ kind: "failed", message: error.message });
   };
   return client;
 }

@@ -1,8 +1,9 @@
 // The embedded session's end of the line.
 
 import assert from "node:assert/strict";
-import { connectEmbedded } from "../../src/workstation/client.ts";
+import { connectEmbedded, warmUp } from "../../src/workstation/client.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
+import type { SessionEvent } from "../../src/workstation/protocol.ts";
 
 /** A worker that says of the plan that it gets how long its files are and what they begin with. */
 const WORKER = new URL(
@@ -28,6 +29,19 @@ Deno.test("large files of a plan go to the machine without a copy; small ones, a
     client.send({ kind: "start", plan: { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what } });
     assert.equal(await said, `${2 << 20}:1,1000:2,${2 << 20}:3`);
     assert.deepEqual([image.length, initrd.length, dtb.length, shared.length], [0, 1000, 2 << 20, 4 << 20]);
+  } finally {
+    client.close();
+  }
+});
+
+Deno.test("a worker that is started early and cannot be loaded is told to whoever listens first", async () => {
+  warmUp(new URL(`data:application/javascript,${encodeURIComponent('import "./none.js";')}`));
+  // Long enough for the failure to come before the listener; were it not, the test would see what it sees otherwise.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const client = connectEmbedded(WORKER);
+  try {
+    const told = await new Promise<SessionEvent>((resolve) => client.onEvent = resolve);
+    assert.equal(told.kind, "failed");
   } finally {
     client.close();
   }
