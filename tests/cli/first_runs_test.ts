@@ -144,7 +144,7 @@ Deno.test("first run: no place for a cache", async () => {
       const [program, ...args] = el2Command(...words);
       const { PATH = "", DENO_DIR, HOME, XDG_CACHE_HOME } = Deno.env.toObject();
       // Deno itself, or the one file, is to find its own cache, whatever el2 is told.
-      const { EL2_RUNTIME = `${XDG_CACHE_HOME ?? `${HOME}/.cache`}/el2/runtime` } = Deno.env.toObject();
+      const EL2_RUNTIME = Deno.env.get("EL2_RUNTIME") || `${XDG_CACHE_HOME ?? `${HOME}/.cache`}/el2/runtime`;
       const own = { PATH, EL2_RUNTIME, DENO_DIR: DENO_DIR ?? `${HOME}/.cache/deno`, NO_COLOR: "1" };
       const { code, stderr } = await new Deno.Command(program, { args, env: { ...own, ...env }, clearEnv: true, stdin: "null" }).output();
       const text = new TextDecoder().decode(stderr);

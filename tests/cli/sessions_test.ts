@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { el2Command } from "../support/el2.ts";
+import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
+import { makeProgram } from "../../src/cli/main.ts";
 import { ACTION_COMMANDS } from "../../src/cli/inspect.ts";
 import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
 import { writeElfSymbols } from "../../src/workstation/symbols/elf-symbols.ts";
@@ -52,6 +54,12 @@ class Place implements AsyncDisposable {
     for (const name of this.#up) await this.el2("down", name);
     await Deno.remove(this.folder, { recursive: true });
   }
+}
+
+/** The words of all commands with `--json`. */
+function jsonCommands(node: CommandNode, path: readonly string[]): string[] {
+  const own = node.options.some(({ long }) => long === "--json") ? [path.join(" ")] : [];
+  return [...own, ...node.commands.flatMap((command) => jsonCommands(command, [...path, command.name]))];
 }
 
 Deno.test("sessions in the background", async (t) => {
@@ -170,6 +178,7 @@ Deno.test("sessions in the background", async (t) => {
         "hello",
       ]],
       ["trace", "calls", "--count", "3"],
+      ["rpc", "send", "VM_GET_STATE", "vmid=3"],
     ];
     for (const args of commands) {
       const { code, stdout, stderr } = await place.el2(...args, "--json");
@@ -183,6 +192,44 @@ Deno.test("sessions in the background", async (t) => {
         assert.ok(/^\d+$/.test(at.ns) && /^\d+$/.test(at.insn), args.join(" "));
       }
     }
+    // Those of no session, or whose answer is no state of its machine, have a schema.
+    const guest = new URL("../../assets/guests/hello.bin", import.meta.url).pathname;
+    const others = [
+      ...[["ls"], ["version"], ["doctor"], ["guests", "ls"], ["ioctl", "decode", "0xB201"], ["rpc", "decode", "21010f00"]],
+      ...[["snapshot", "save", `${place.folder}/j.snap`], ["snapshot", "info", `${place.folder}/j.snap`]],
+      ...[["snapshot", "verify", `${place.folder}/j.snap`], ["diff", `${place.folder}/j.snap`, `${place.folder}/j.snap`]],
+    ];
+    for (const args of others) {
+      const { stdout, stderr } = await place.el2(...args, "--json");
+      assert.notEqual(stdout, "", `${args.join(" ")}: ${stderr}`);
+      for (const line of stdout.trimEnd().split("\n")) {
+        assert.match(String(JSON.parse(line).schema ?? ""), /^el2\.[a-z.]+\/\d+$/, args.join(" "));
+      }
+    }
+    // A table of drivers and rows of ioctls: JSON, and no schema yet.
+    assert.ok(JSON.parse((await place.el2("personas", "--json")).stdout).v17);
+    const ioctls = (await place.el2("vmm", guest, "--for", "1ms", "--json")).stdout.trimEnd().split("\n");
+    assert.ok(ioctls.length > 5 && ioctls.every((line) => typeof JSON.parse(line).name === "string"));
+    // Tested where what they need is: a machine that may stand still, a network, QEMU, scenarios, a recorded trace.
+    const elsewhere = [
+      "pause",
+      "resume",
+      "on",
+      "back",
+      "guests fetch",
+      "guests add",
+      "bench",
+      "test",
+      "vm lint",
+      "vcpu step",
+      "trace export",
+    ];
+    const tested = [...commands, ...others].map((args) => args.join(" ")).concat(elsewhere, ["personas", "vmm"]);
+    const own = [...QUERY_COMMANDS, ...ACTION_COMMANDS].map(({ path }) => path);
+    const missing = jsonCommands(commandTree(makeProgram(new URL(import.meta.url), () => {})), []).filter((path) =>
+      !own.includes(path) && !tested.some((words) => words === path || words.startsWith(`${path} `))
+    );
+    assert.deepEqual(missing, [], "commands with --json that no test has run");
   });
   await t.step("W65: the completion scripts load, and complete names of VMs", async () => {
     const [program, ...args] = el2Command().map((word) => `'${word}'`);
