@@ -6,7 +6,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { colourDepth, runTui, type TuiOptions } from "../tui/run.ts";
 import { runConfigErrors } from "../tui/run-config-errors.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
-import { forkOf } from "./start-session.ts";
+import { forkOf, freeName, starter } from "./start-session.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
 import { instantly } from "./instant.ts";
 import { ownProgram } from "./own-program.ts";
@@ -19,7 +19,7 @@ import { isOfSystem } from "../workstation/cache.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import { SessionHub } from "../workstation/control/hub.ts";
 import { defaultName, NoPlace, sessionFolder, socketPath } from "../workstation/control/places.ts";
-import { answers, connectSession, type RemoteSession } from "../workstation/control/remote.ts";
+import { connectSession, NoSession, type RemoteSession } from "../workstation/control/remote.ts";
 import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 
@@ -95,42 +95,39 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
   const hub = new SessionHub(client, { name, what: options.title, started: new Date().toISOString(), logs: undefined });
   const server = await listen(hub, name);
   try {
-    const ended = runTui(hub.connect(options.readOnly), terminalOfProcess(), {
-      title: options.title,
-      readOnly: options.readOnly,
-      fork: forkOf(entry, name),
-      program: ownProgram(entry),
-      replay: plan.replay !== undefined,
-      state: await loadUiState(called),
-      keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
-      layout: options.ui?.layout,
-      braille: options.ui?.braille,
-      ...surroundings({
-        ascii: options.look?.ascii ?? options.ui?.ascii,
-        color: options.look?.color,
-        mouse: options.ui?.mouse,
-        theme: options.ui?.theme,
-      }),
-    });
-    start();
-    const { end, state } = await ended;
-    await saveUiState(called, state);
-    // The screen is gone: what it said last must not be.
-    if (end) console.error(`el2: ${end.message}`);
-    return end?.code ?? 0;
+    for (let greeting: string | undefined, first = true;; first = false) {
+      const here = hub.connect(options.readOnly);
+      const shown = runTui(here, terminalOfProcess(), {
+        title: options.title,
+        greeting,
+        readOnly: options.readOnly,
+        ...beside(entry, name),
+        replay: plan.replay !== undefined,
+        state: await loadUiState(called),
+        keys: options.ui && withPrefix(options.ui.keys, options.ui.console_prefix),
+        layout: options.ui?.layout,
+        braille: options.ui?.braille,
+        ...surroundings({
+          ascii: options.look?.ascii ?? options.ui?.ascii,
+          color: options.look?.color,
+          mouse: options.ui?.mouse,
+          theme: options.ui?.theme,
+        }),
+      });
+      if (first) start();
+      const { end, state, next, over } = await shown;
+      here.close();
+      await saveUiState(called, state);
+      if (next === undefined || over || (await visit(next, options.title, options.look ?? {}, entry)).over) {
+        // The screen is gone: what it said last must not be.
+        if (end) console.error(`el2: ${end.message}`);
+        return end?.code ?? 0;
+      }
+      greeting = backFrom(next);
+    }
   } finally {
     server?.close();
     await hub.endInOrder();
-  }
-}
-
-/** The name of a session, with a number behind it where another session has that. */
-async function freeName(wanted: string): Promise<string> {
-  try {
-    for (let name = wanted, number = 2;; name = `${wanted}-${number++}`) if (!await answers(socketPath(name))) return name;
-  } catch (error) {
-    if (error instanceof NoPlace || isOfSystem(error)) return wanted;
-    throw error;
   }
 }
 
@@ -146,24 +143,67 @@ async function listen(hub: SessionHub, name: string): Promise<SessionServer | un
 
 /** Shows a session that runs elsewhere; leaving leaves it running. */
 export async function showRemote(session: RemoteSession, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<number> {
+  return (await showAttached(session, look, entry)).code;
+}
+
+/** How a session that runs elsewhere was left: the exit code; `over`: nothing more is to be shown. */
+interface Visit {
+  readonly code: number;
+  readonly over: boolean;
+}
+
+async function showAttached(
+  session: RemoteSession,
+  look: { ascii?: boolean; color?: boolean },
+  entry: URL,
+  from?: string,
+): Promise<Visit> {
   const { info, readOnly } = session;
+  const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
-  const { lost, state } = await runTui(session, terminalOfProcess(), {
-    title: info.name,
-    readOnly,
-    fork: forkOf(entry, info.name),
-    program: ownProgram(entry),
-    logs: info.logs,
-    log: `${sessionFolder()}/${info.name}.log`,
-    state: await loadUiState(info.name),
-    reconnect: async () => current = await connectSession(socketPath(info.name), { readOnly, follow: true }),
-    ...surroundings(look),
-  });
-  await saveUiState(info.name, state);
-  current.close();
-  if (lost) console.error(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
-  else console.error(`el2: session ${info.name} goes on; el2 attach ${info.name} shows it, el2 down ${info.name} ends it`);
-  return lost ? ExitCode.NoSession : ExitCode.Done;
+  for (let greeting = from === undefined ? undefined : `session ${info.name} runs; q comes back to ${from}`;;) {
+    const { lost, state, next, over } = await runTui(current, terminalOfProcess(), {
+      title: info.name,
+      greeting,
+      readOnly,
+      ...beside(entry, info.name),
+      logs: info.logs,
+      log: `${sessionFolder()}/${info.name}.log`,
+      state: await loadUiState(info.name),
+      reconnect: async () => current = await connect(),
+      ...surroundings(look),
+    });
+    await saveUiState(info.name, state);
+    current.close();
+    if (next === undefined || over || (await visit(next, info.name, look, entry)).over) {
+      if (lost) console.error(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
+      else console.error(`el2: session ${info.name} goes on; el2 attach ${info.name} shows it, el2 down ${info.name} ends it`);
+      return { code: lost ? ExitCode.NoSession : ExitCode.Done, over };
+    }
+    try {
+      current = await connect();
+    } catch (error) {
+      if (!(error instanceof NoSession)) throw error;
+      console.error(`el2: session ${info.name} has ended meanwhile; el2 ls shows what there is`);
+      return { code: ExitCode.NoSession, over: false };
+    }
+    greeting = backFrom(next);
+  }
+}
+
+/** Shows a session that a screen of session `from` has started. */
+async function visit(name: string, from: string, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<Visit> {
+  return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, from);
+}
+
+/** What a screen says to who comes back to it. */
+function backFrom(name: string): string {
+  return `session ${name} goes on; el2 attach ${name} shows it, el2 down ${name} ends it`;
+}
+
+/** What the screens of a session can start beside it. */
+function beside(entry: URL, name: string): Pick<TuiOptions, "fork" | "start" | "program"> {
+  return { fork: forkOf(entry, name), start: starter(entry), program: ownProgram(entry) };
 }
 
 /** What the environment says of the terminal. */

@@ -2,8 +2,10 @@
 
 import { ExitCode, Failure } from "./failure.ts";
 import { openSession } from "./session.ts";
+import type { Start } from "../tui/other-sessions.ts";
 import type { Fork } from "../tui/time-menu.ts";
-import { sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
+import { isOfSystem } from "../workstation/cache.ts";
+import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
 import { answers } from "../workstation/control/remote.ts";
 
 /** How long a session may take to listen, ms of wall time. */
@@ -64,6 +66,25 @@ async function firstVms(path: string): Promise<void> {
 
 function shellPath(): string {
   return "/bin/sh";
+}
+
+/** The name of a session, with a number behind it where another session has that. */
+export async function freeName(wanted: string): Promise<string> {
+  try {
+    for (let name = wanted, number = 2;; name = `${wanted}-${number++}`) if (!await answers(socketPath(name))) return name;
+  } catch (error) {
+    if (error instanceof NoPlace || isOfSystem(error)) return wanted;
+    throw error;
+  }
+}
+
+/** Starts sessions of what a person names on a screen; its process says what is wrong with that. */
+export function starter(entry: URL): Start {
+  return async (what, allowHost) => {
+    const name = await freeName(defaultName(what));
+    await startSession(entry, name, ["--name", name, ...allowHost ? ["--allow-host"] : [], "--", what]);
+    return name;
+  };
 }
 
 /** Starts forks of session `of`, which may have what that has of this computer. */

@@ -16,6 +16,7 @@ import { MemoryPane } from "./memory-pane.ts";
 import { type MenuHost, Menus } from "./menus.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
 import { HelpOverlay, LinesOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { OtherSessions, type Start } from "./other-sessions.ts";
 import type { OwnProgram } from "./own-program.ts";
 import type { Line, Pane } from "./pane.ts";
 import { comparedLines, plainText } from "./records.ts";
@@ -61,6 +62,8 @@ export interface AppPort {
   mouse(on: boolean): void;
   /** Tries to reach a lost session again, now. */
   reconnect(): void;
+  /** Shows another session in the place of this one. */
+  visit(name: string): void;
 }
 
 /** How the application behaves. */
@@ -82,6 +85,9 @@ export interface AppOptions {
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
   readonly fork?: Fork;
+  readonly start?: Start;
+  /** What the message row says first. */
+  readonly greeting?: string;
   readonly program?: OwnProgram;
   /** A recording is run again. */
   readonly replay?: boolean;
@@ -179,8 +185,17 @@ export class App {
       say: (text, role) => this.#say(text, role),
       changed: () => port.changed(true),
     });
-    this.#menus = new Menus(host);
+    const sessions = new OtherSessions({
+      ...{ title: options.title, readOnly: host.readOnly, start: options.start },
+      width: () => this.#windows.width,
+      show: host.show,
+      say: host.say,
+      changed: host.changed,
+      visit: (name) => port.visit(name),
+    });
+    this.#menus = new Menus(host, sessions);
     this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork });
+    if (options.greeting) this.#say(options.greeting);
     if (options.state) this.#restore(options.state);
     else if (options.layout) this.#windows.load(options.layout);
   }

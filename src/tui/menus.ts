@@ -8,6 +8,7 @@ import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import { placeOf, vmOf } from "./links.ts";
 import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
 import { type Choice, ConfirmOverlay, LinesOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import type { OtherSessions } from "./other-sessions.ts";
 import { suiting } from "./palette.ts";
 import type { OwnProgram } from "./own-program.ts";
 import type { Line, Pane } from "./pane.ts";
@@ -61,7 +62,7 @@ export class Menus {
   readonly #paletteHistory: string[] = [];
   readonly #stopHistory: string[] = [];
 
-  constructor(readonly host: MenuHost) {}
+  constructor(readonly host: MenuHost, readonly sessions: OtherSessions) {}
 
   /** What can be done with the selected object; of `danger` only what changes the machine. */
   actions(danger: boolean): void {
@@ -282,6 +283,8 @@ export class Menus {
     if (a !== undefined) return [this.#difference(a, b)];
     const [, recording] = /^record\s+save\s+(\S+)$/i.exec(text.trim()) ?? [];
     if (recording !== undefined) return [this.#recording(recording)];
+    const session = this.sessions.choice(text);
+    if (session) return [session];
     const offers: Choice[] = host.keymap.actions.filter(({ context }) => context === "lists" || context === "everywhere")
       .map((action) => ({ text: action.name, detail: `${action.keys[0].padEnd(8)} ${action.help}`, run: () => host.run(action, NO_KEY) }));
     for (const on of [true, false]) {
@@ -296,6 +299,7 @@ export class Menus {
       detail: "RULE behind it: let operations go wrong, such as rpc msg=MEM_LEND nth=1 -> NOMEM",
       run: () => host.say("inject KIND FIELD=VALUE .. -> EFFECT; el2 inject --help shows rules, el2 inject --remove all ends them"),
     });
+    offers.push(this.sessions.offer);
     offers.push({
       text: "diff",
       detail: "A B behind it: where two recordings, snapshots or traces differ first",

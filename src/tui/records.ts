@@ -52,7 +52,7 @@ export function comparedLines(name: string, a: string, b: string, width: number)
 }
 
 /** A text in lines of at most `width`, continued behind a margin. */
-function wrap(text: string, margin: number, width: number): string[] {
+export function wrap(text: string, margin: number, width: number): string[] {
   const room = Math.max(width - 1, margin + 10);
   const lines: string[] = [];
   for (let rest = text; rest;) {

@@ -7,6 +7,7 @@ import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
 import type { ThemeName } from "./theme.ts";
+import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
 import type { SessionClient } from "../workstation/client.ts";
@@ -45,6 +46,9 @@ export interface TuiOptions {
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
   readonly fork?: Fork;
+  readonly start?: Start;
+  /** What the message row says first. */
+  readonly greeting?: string;
   readonly program?: OwnProgram;
   /** A recording is run again. */
   readonly replay?: boolean;
@@ -61,6 +65,10 @@ export interface TuiEnd {
   readonly end: SessionEnd | undefined;
   /** The connection was gone when the person left. */
   readonly lost: boolean;
+  /** Another session that the person wants to see. */
+  readonly next: string | undefined;
+  /** The terminal has gone away, or a signal asked for the end: nothing more is to be shown. */
+  readonly over: boolean;
   /** What the person has made of the screens. */
   readonly state: UiState;
 }
@@ -75,7 +83,8 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
   const mode = new TerminalMode(port, options.mouse);
   const left = Promise.withResolvers<void>();
   let current: SessionClient & { onGone?: () => void } = client;
-  let lost = false;
+  let lost = false, over = false;
+  let next: string | undefined;
   let retry: ReturnType<typeof setInterval> | undefined;
   let countdown: ReturnType<typeof setInterval> | undefined;
   /** What goes to the terminal beside the cells, in front of the next frame. */
@@ -103,6 +112,10 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
       pump.request(true);
     },
     reconnect: () => void reconnect(),
+    visit(name) {
+      next = name;
+      left.resolve();
+    },
   });
   const adopt = (next: SessionClient & { onGone?: () => void }) => {
     current = next;
@@ -119,11 +132,11 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
   const reconnect = async () => {
     if (!lost || !options.reconnect) return;
     try {
-      const next = await options.reconnect();
+      const found = await options.reconnect();
       clearInterval(retry);
       clearInterval(countdown);
       lost = false;
-      adopt(next);
+      adopt(found);
       app.found();
     } catch {
       pump.request(true); // still nobody there: the screen says since when
@@ -137,26 +150,29 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     pump.request(true);
   });
   const signals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
-  const onSignal = () => left.resolve();
+  const end = () => {
+    over = true;
+    left.resolve();
+  };
   const onCrash = () => mode.leaveNow();
-  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  for (const signal of signals) Deno.addSignalListener(signal, end);
   globalThis.addEventListener("error", onCrash);
   globalThis.addEventListener("unhandledrejection", onCrash);
   try {
     await mode.enter();
     pump.open();
-    await Promise.race([left.promise, readKeys(port, app)]);
+    await Promise.race([left.promise, readKeys(port, app).then(end)]);
   } finally {
     clearInterval(retry);
     clearInterval(countdown);
     pump.close();
     endResize();
-    for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+    for (const signal of signals) Deno.removeSignalListener(signal, end);
     await mode.leave();
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);
   }
-  return { end: app.end, lost, state: app.state };
+  return { end: app.end, lost, next, over, state: app.state };
 }
 
 /** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */

@@ -25,10 +25,32 @@ export function mouseSequence(on: boolean): string {
   return on ? MOUSE_ON : MOUSE_OFF;
 }
 
+/** Bytes of one source for readers one after the other: who reads last has what comes, and who read before is at its end. */
+export class SharedInput implements AsyncIterable<Uint8Array> {
+  /** What was asked of the source and nobody has taken. */
+  #pending: Promise<IteratorResult<Uint8Array>> | undefined;
+  #reader: object | undefined;
+
+  constructor(readonly source: AsyncIterator<Uint8Array>) {}
+
+  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
+    const reader = this.#reader = {};
+    const ended = { done: true, value: undefined } as const;
+    return {
+      next: async () => {
+        if (this.#reader !== reader) return ended;
+        const bytes = await (this.#pending ??= this.source.next());
+        if (this.#reader !== reader) return ended;
+        this.#pending = undefined;
+        return bytes;
+      },
+    };
+  }
+}
+
 /** The process's own terminal on stdin and stdout. */
 export class ProcessTerminal implements TerminalPort {
-  // Who stops reading leaves the rest to who comes next.
-  readonly input: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => Deno.stdin.readable.values({ preventCancel: true }) };
+  readonly input: AsyncIterable<Uint8Array> = new SharedInput(Deno.stdin.readable.values());
   readonly #writer = Deno.stdout.writable.getWriter();
 
   size(): { columns: number; rows: number } {

@@ -5,12 +5,14 @@ import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/behaviour.ts";
 import { checkRoot } from "./boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "./symbols/elf-symbols.ts";
+import { exists } from "./cache.ts";
 import { addedConfiguration } from "./catalog-add.ts";
 import { DEBIAN_RELEASES } from "./catalog.ts";
 import { afterOf, type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
 import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./config-files.ts";
 import { planHostImage } from "./config-host-image.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./config-schema.ts";
+import { didYouMean } from "./did-you-mean.ts";
 import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
 import { cannotRead, readToEnd } from "./named-file.ts";
 import { formatSize, MiB } from "./config-units.ts";
@@ -55,9 +57,16 @@ export async function planRun(what: string, changes: readonly string[] = []): Pr
   if (what === "demo") return await planDemo(changes);
   const own = await addedConfiguration(what);
   if (own !== undefined) return await planText(own, undefined, ".", changes);
-  const catalogued = what === "debian" || DEBIAN_RELEASES.some((release) => what === `debian-${release}`);
-  return await planText(catalogued ? debianConfiguration(what) : imageConfiguration(what), undefined, ".", changes);
+  if (DEBIAN_NAMES.includes(what)) return await planText(debianConfiguration(what), undefined, ".", changes);
+  if (!what.includes("/") && !await exists(what)) {
+    const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
+    return { ok: false, errors: [`image ${what}: no such file, and no guest has this name${meant || "; el2 guests ls lists them"}`] };
+  }
+  return await planText(imageConfiguration(what), undefined, ".", changes);
 }
+
+/** Guests of the catalogue. */
+const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((release) => `debian-${release}`)];
 
 /** Plans the embedded three-VM demo. */
 export async function planDemo(changes: readonly string[] = []): Promise<RunResult> {

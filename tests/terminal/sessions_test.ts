@@ -120,6 +120,61 @@ Deno.test("t f forks what is shown, also in the past: the fork goes on from ther
   }
 });
 
+Deno.test(":run shows another session, also from an attached screen, and q comes back: both go on", async () => {
+  await using s = await session();
+  const there = `${s.folder}/work here`;
+  await Deno.mkdir(there);
+  await Deno.copyFile(new URL("../../assets/guests/hello.bin", import.meta.url), `${there}/Image`);
+  const attach = `cd '${there}'; ${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
+  await using terminal = await TmuxTerminal.start(attach, 120, 36);
+  await terminal.until(/el2 s [\s\S]*hello from EL1/);
+  await terminal.keys(":run debain", "Enter");
+  await terminal.until(/image debain: no such file, and no guest has this name; did you mean "debian"\?/);
+  await terminal.keys(":run Image", "Enter");
+  try {
+    await terminal.until(/el2 Image [\s\S]*con:guest[\s\S]*hello from EL1[\s\S]*session Image runs; q comes back to s/);
+    await terminal.keys("c", "x");
+    await terminal.until(/typed 'x'/);
+    await terminal.keys("C-]", "d", ":run demo", "Enter");
+    await terminal.until(/el2 demo [\s\S]*session demo runs; q comes back to Image/);
+    await terminal.keys("q");
+    await terminal.until(/el2 Image [\s\S]*session demo goes on; el2 attach demo shows it/);
+    await terminal.keys("q");
+    // What its console has shown is there again, and what is typed goes to it.
+    await terminal.until(/el2 s [\s\S]*hello from EL1[\s\S]*session Image goes on; el2 attach Image shows it/);
+    await terminal.keys("c", "y");
+    await terminal.until(/typed 'y'/);
+    assert.match((await run(s.folder, "console", "guest", "--socket", "Image")).stdout, /typed 'x'/);
+    await terminal.keys("C-]", "d", "q");
+    assert.match(await terminal.until(/left with 0/), /session demo goes on[\s\S]*session Image goes on[\s\S]*session s goes on/);
+  } finally {
+    for (const name of ["Image", "demo"]) await run(s.folder, "down", name);
+  }
+});
+
+Deno.test(":run in a foreground session: that goes on behind the other one, and SIGTERM ends both screens at once", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
+  const pid = `${folder}/pid`;
+  const own = `sh -c "echo \\$\\$ > ${pid}; exec env ${shell(folder, "run", DEMO)}"; echo "left with $?"; exec sleep 1000`;
+  try {
+    await using terminal = await TmuxTerminal.start(own, 120, 36);
+    await terminal.until(/tick 1/);
+    await terminal.keys(":run demo", "Enter");
+    await terminal.until(/session demo-2 runs; q comes back to demo/);
+    await terminal.keys("q");
+    await terminal.until(/LIVE[\s\S]*tick 3[\s\S]*session demo-2 goes on/);
+    await terminal.keys(":run demo", "Enter");
+    await terminal.until(/session demo-3 runs; q comes back to demo/);
+    Deno.kill(Number(await Deno.readTextFile(pid)), "SIGTERM");
+    await terminal.until(/left with 0/);
+    const { data } = JSON.parse((await run(folder, "ls", "--json")).stdout) as { data: { name: string }[] };
+    assert.deepEqual(data.map(({ name }) => name), ["demo-2", "demo-3"]);
+  } finally {
+    for (const name of ["demo-2", "demo-3"]) await run(folder, "down", name);
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("W83: when the session goes, the screen says LOST, counts, and q leaves with 3", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 100, 30);

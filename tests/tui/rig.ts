@@ -28,6 +28,7 @@ export class Rig {
   suspended = 0;
   redrawn = 0;
   reconnects = 0;
+  readonly visited: string[] = [];
   screen: Screen;
   /** What is wrong with actions. */
   actError: string | undefined;
@@ -52,6 +53,7 @@ export class Rig {
       suspend: () => this.suspended++,
       mouse: (on) => this.mouse.push(on),
       reconnect: () => this.reconnects++,
+      visit: (name) => this.visited.push(name),
     });
     this.app.apply({ kind: "console", console: "debian", bytes: textBytes(CONSOLE) });
     this.app.apply({ kind: "console", console: "rt", bytes: textBytes("rt ready\r\n") });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/run.ts";
-import type { TerminalPort } from "../../src/tui/terminal.ts";
+import { SharedInput, type TerminalPort } from "../../src/tui/terminal.ts";
 import type { SessionClient } from "../../src/workstation/client.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
@@ -122,6 +122,44 @@ Deno.test("W77: a crash while keys are read gives the terminal back and is not s
   });
   await assert.rejects(() => runTui(client(), terminal, OPTIONS), /crash/);
   assert.ok(terminal.restored());
+});
+
+Deno.test("another session that is wanted ends the screen; keys that come meanwhile belong to the next one", async () => {
+  const started = Promise.withResolvers<string>();
+  const keys = Promise.withResolvers<Uint8Array>();
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const source = async function* () {
+    yield bytes(":run Image\r");
+    // The first screen waits for this when it is left, and must not have it.
+    yield await keys.promise;
+    await new Promise<void>(() => {});
+  };
+  const terminal = new ScriptedTerminal(source);
+  Object.assign(terminal, { input: new SharedInput(source()) });
+  const first = runTui(client(), terminal, { ...OPTIONS, start: () => started.promise });
+  started.resolve("Image");
+  const { next, over } = await first;
+  assert.deepEqual({ next, over }, { next: "Image", over: false });
+  assert.ok(terminal.restored());
+  const second = runTui(client(), terminal, OPTIONS);
+  keys.resolve(bytes("q"));
+  assert.equal((await second).next, undefined);
+});
+
+Deno.test("a terminal that has gone away, or SIGTERM, leaves nothing to show", async () => {
+  assert.equal((await runTui(client(), new ScriptedTerminal(async function* () {}), OPTIONS)).over, true);
+  let ended = false;
+  const killed = new ScriptedTerminal(async function* () {
+    Deno.kill(Deno.pid, "SIGTERM");
+    for (; !ended; await new Promise((resolve) => setTimeout(resolve, 10))) yield new TextEncoder().encode("j");
+  });
+  assert.equal((await runTui(client(), killed, OPTIONS)).over, true);
+  ended = true;
+  const left = new ScriptedTerminal(async function* () {
+    yield new TextEncoder().encode("q");
+    await new Promise<void>(() => {});
+  });
+  assert.equal((await runTui(client(), left, OPTIONS)).over, false);
 });
 
 Deno.test("a session that ended is what runTui answers", async () => {

@@ -1,0 +1,93 @@
+// `:run WHAT`: another session, which is shown until the person comes back.
+
+import { type Choice, LinesOverlay, type Overlay } from "./overlay.ts";
+import type { Line } from "./pane.ts";
+import { wrap } from "./records.ts";
+
+/**
+ * Starts a session of its own of what `el2 up` takes, and gives its name. Rejects with what is wrong, and nothing runs then.
+ * `allowHost`: a snapshot's machine may have what it had of this computer.
+ */
+export type Start = (what: string, allowHost: boolean) => Promise<string>;
+
+/** What they need of the application. */
+export interface SessionsHost {
+  /** The session that is shown. */
+  readonly title: string;
+  readonly readOnly: boolean;
+  /** Undefined where nobody can. */
+  readonly start: Start | undefined;
+  readonly width: () => number;
+  readonly show: (overlay: Overlay) => void;
+  readonly say: (text: string, role?: Line["role"]) => void;
+  /** Something was answered: draw. */
+  readonly changed: () => void;
+  /** Shows another session in the place of this one. */
+  readonly visit: (name: string) => void;
+}
+
+/** `run WHAT`, with what a snapshot's machine may have. */
+const RUN = /^run\s+(\S.*?)(\s+--allow-host)?$/i;
+
+/** The sessions beside the one that is shown. */
+export class OtherSessions {
+  /** What is being started. */
+  #starting: string | undefined;
+
+  constructor(readonly host: SessionsHost) {}
+
+  /** The line of the palette where nothing stands behind `run` yet. */
+  readonly offer: Choice = {
+    text: "run",
+    detail: "WHAT behind it: a configuration, image, name or snapshot as another session",
+    run: () => this.host.say("run WHAT shows another session: run phone.toml, run Image, run debian, run before.snap"),
+  };
+
+  /** What the palette makes of `run WHAT`; undefined for another text. */
+  choice(text: string): Choice | undefined {
+    const [, what, allowHost] = RUN.exec(text.trim()) ?? [];
+    if (what === undefined) return undefined;
+    const off = this.#off();
+    return {
+      text: text.trim(),
+      detail: off ?? `another session, which is shown; q comes back to ${this.host.title}`,
+      run: () => off === undefined ? void this.run(what, allowHost !== undefined) : this.host.say(`run: ${off}`, "refused"),
+    };
+  }
+
+  /** Why there can be no other session. */
+  #off(): string | undefined {
+    if (this.host.readOnly) return "off: --read-only";
+    if (!this.host.start) return "off: nobody can start sessions here";
+    return this.#starting && `off: ${this.#starting} is being started`;
+  }
+
+  /** Starts a session and shows it; what is wrong is said here. */
+  async run(what: string, allowHost = false): Promise<void> {
+    const { host } = this;
+    this.#starting = what;
+    host.say(`starting ${what} ..`);
+    try {
+      host.visit(await host.start!(what, allowHost));
+    } catch (error) {
+      this.#refuse(`run ${what}`, error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#starting = undefined;
+      host.changed();
+    }
+  }
+
+  /** On the message row, or where that has no room for it over the screen. */
+  #refuse(heading: string, message: string): void {
+    const { host } = this;
+    const lines = message.split("\n").map((line) => line.trim());
+    if (lines.length === 1 && message.length < host.width()) return host.say(message, "refused");
+    host.say(`${heading}: nothing was started`, "refused");
+    host.show(
+      new LinesOverlay(
+        `${heading}: nothing was started`,
+        lines.flatMap((line) => wrap(line, 2, host.width() - 1)).map((text): Line => ({ text, role: "refused" })),
+      ),
+    );
+  }
+}
