@@ -522,9 +522,9 @@ export class App {
     } else this.#windows.focusOn(this.#windows.screen.panes[0]);
   }
 
-  /** The tree's other view has the devices; lists have theirs. */
+  /** Panes with views of their own go through those first. */
   #nextView(): void {
-    if (this.#focus === this.#tree) return this.#tree.toggleDevices();
+    if (this.#focus.nextView?.()) return;
     if (!this.#windows.nextView()) this.#say("this pane has one view");
   }
 

@@ -1,12 +1,13 @@
-// Physical memory as cells: who can reach which part. A capital is a VM alone, a small letter that VM and the host, `*` three or more.
+// Physical memory as cells: who can reach which part, whose it is, or in what state (`memory-views.ts`).
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { letterOf } from "./lanes-pane.ts";
 import type { Pane } from "./pane.ts";
-import type { Look, Role } from "./theme.ts";
+import { type Cell, type Letters, MEMORY_VIEWS, type MemoryView, ROLE_ORDER } from "./memory-views.ts";
+import type { Look } from "./theme.ts";
 import { sizeText } from "../workstation/inspect/format.ts";
 import type { Answer, Query } from "../workstation/inspect/query.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
+import type { Json, Row, Table } from "../workstation/inspect/table.ts";
 import { MEMORY } from "../workstation/inspect/tables.ts";
 
 const ADDRESS_COLUMNS = 12;
@@ -15,11 +16,6 @@ const GROUP = 8;
 const RAM_START = 0x4000_0000;
 const SMALLEST_CELL = 4096;
 
-interface Cell {
-  readonly letter: string;
-  readonly role: Role;
-}
-
 /** The map. */
 export class MemoryPane implements Pane {
   readonly name = "map";
@@ -27,11 +23,19 @@ export class MemoryPane implements Pane {
   /** Index of the selected run of pages. */
   #selected: string | undefined;
   #cell = SMALLEST_CELL;
+  #view: MemoryView = MEMORY_VIEWS[0];
   /** How often cells are halved from the size at which all memory fits. */
   #closer = 0;
 
   title(): string {
-    return `physical, 1 cell = ${sizeText(this.#cell)}  (+ - scale)`;
+    return `physical by ${this.#view.name}, 1 cell = ${sizeText(this.#cell)}  (v view, + - scale)`;
+  }
+
+  /** The next of its views; false where that is the first again. */
+  nextView(): boolean {
+    const next = (MEMORY_VIEWS.indexOf(this.#view) + 1) % MEMORY_VIEWS.length;
+    this.#view = MEMORY_VIEWS[next];
+    return next > 0;
   }
 
   /** More or less memory in a cell: from all that fits to single pages, around the selected run. */
@@ -80,19 +84,18 @@ export class MemoryPane implements Pane {
     if (!this.#rows.length) return void screen.text(area.x + 1, area.y, fit(MEMORY.empty, area.width - 1), look.style("dim"));
     const columns = Math.max(GROUP, Math.floor((area.width - ADDRESS_COLUMNS) / (GROUP + 1)) * GROUP);
     const rows = Math.max(area.height - 2, 1);
-    const letters = letterOf([...new Set(this.#rows.flatMap(({ vm }) => vm as string[]))]);
+    const letters = letterOf([...new Set(this.#rows.flatMap(({ vm, owner_vm }) => [...vm as string[], ...ownerOf(owner_vm)]))]);
     this.#cell = SMALLEST_CELL;
     let lines = this.#lines(columns);
     for (; lines.length > rows; lines = this.#lines(columns)) this.#cell *= 2;
     if (this.#closer > 0) lines = this.#closerLines(columns, rows);
     lines.forEach((base, row) => this.#drawLine(screen, { ...area, y: area.y + row }, look, base, columns, letters));
-    const legend = [...letters].map(([vm, letter]) => `${letter} ${vm.slice(3)}`).join("  ");
     const y = area.y + area.height - 2;
-    screen.text(area.x, y, fit(` ${legend}  small: with the host  * three or more  # hypervisor  . free`, area.width), look.style("dim"));
+    screen.text(area.x, y, fit(` ${this.#view.legend(letters, this.#rows)}`, area.width), look.style("dim"));
     const { row } = this.selection ?? {};
     if (row) {
-      const text = `> ${row.id} ${sizeText(Number(row.size))} ${row.access} ${(row.mapped as string[]).join("  ")} ${row.parcel ?? ""}`;
-      screen.text(area.x, y + 1, fit(text, area.width), look.style("focusedHeading"));
+      const words = [row.id, sizeText(Number(row.size)), this.#view.text(row), (row.mapped as string[]).join("  "), row.parcel ?? ""];
+      screen.text(area.x, y + 1, fit(`> ${words.join(" ")}`, area.width), look.style("focusedHeading"));
     }
   }
 
@@ -132,7 +135,7 @@ export class MemoryPane implements Pane {
     look: Look,
     base: number | undefined,
     columns: number,
-    letters: ReadonlyMap<string, string>,
+    letters: Letters,
   ): void {
     if (base === undefined) return void screen.text(area.x, area.y, " no memory", look.style("dim"));
     screen.text(area.x, area.y, ` 0x${base.toString(16).padStart(8, "0")}`, look.style("dim"));
@@ -144,30 +147,16 @@ export class MemoryPane implements Pane {
     }
   }
 
-  /** What a cell shows: of several runs in it, the one that the fewest can reach alone. */
-  #cellAt(from: number, to: number, letters: ReadonlyMap<string, string>): Cell & { selected: boolean } {
+  /** What a cell shows: of several runs in it, the one that matters most. */
+  #cellAt(from: number, to: number, letters: Letters): Cell & { selected: boolean } {
     const inside = this.#rows.filter((row) => Number(row.pa) < to && Number(row.pa) + Number(row.size) > from);
     const selected = inside.some(({ id }) => id === this.#selected);
-    const cells = inside.map((row) => cellOf(row, letters)).sort((a, b) => ORDER.indexOf(a.role) - ORDER.indexOf(b.role));
+    const cells = inside.map((row) => this.#view.cell(row, letters));
+    cells.sort((a, b) => ROLE_ORDER.indexOf(a.role) - ROLE_ORDER.indexOf(b.role));
     return { ...(cells[0] ?? { letter: " ", role: "dim" }), selected };
   }
 }
 
-const ORDER: readonly Role[] = ["warning", "link", "text", "dim"];
-
-function cellOf(row: Row, letters: ReadonlyMap<string, string>): Cell {
-  const vms = row.vm as string[];
-  switch (row.access) {
-    case "hypervisor":
-      return { letter: "#", role: "dim" };
-    case "free":
-    case "unmapped":
-      return { letter: ".", role: "dim" };
-    case "exclusive":
-      return { letter: letters.get(vms[0]) ?? "?", role: "text" };
-    case "host":
-      return { letter: (letters.get(vms.find((vm) => vm !== "vm:host") ?? "") ?? "?").toLowerCase(), role: "link" };
-    default:
-      return { letter: "*", role: "warning" };
-  }
+function ownerOf(vm: Json): string[] {
+  return typeof vm === "string" ? [vm] : [];
 }

@@ -18,6 +18,8 @@ export interface Pane {
   draw(screen: Screen, area: Rectangle, look: Look): void;
   /** Moves the selection, or scrolls; Infinity is the end. */
   move(by: number): void;
+  /** Shows its next view, where it has several of its own; false where that is the first again, and another pane's turn comes. */
+  nextView?(): boolean;
   /** A click on a row of the area it was drawn in. */
   click(row: number): void;
   /** The selected row and its table, where it is a list of rows. */

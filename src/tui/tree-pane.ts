@@ -89,9 +89,10 @@ export class TreePane implements Pane {
   }
 
   /** Shows the devices, or shows them no more. */
-  toggleDevices(): void {
+  nextView(): boolean {
     this.#devices = !this.#devices;
     this.#arrange();
+    return true;
   }
 
   /** How many rows there are. */

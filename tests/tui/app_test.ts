@@ -36,6 +36,8 @@ const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Promise<voi
   ["a filter that is wrong", (rig) => rig.keys("2/stat=on")],
   ["a stop rule", (rig) => rig.keys("2b")],
   ["typing into a console", (rig) => rig.type("c")],
+  ["memory by owner", (rig) => rig.keys("4v")],
+  ["memory by state", (rig) => rig.keys("4vv")],
   ["two screens", (rig) => rig.type("2\x17v")],
   ["zoomed", (rig) => rig.type("3z")],
   ["paused", (rig) => rig.apply({ kind: "paused", paused: true })],

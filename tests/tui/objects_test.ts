@@ -45,7 +45,7 @@ Deno.test("a on memory reads bytes, names the owner and checks the invariants, i
   const wanted = asked(rig).slice(before).filter(({ table }) => table === "mem.read" || table === "mem.check");
   assert.deepEqual(wanted, [{ table: "mem.read", args: { at: "pa:0x40000000", size: 256 } }, { table: "mem.check", args: {} }]);
   await rig.press("esc");
-  assert.match(await rig.text(), /physical, 1 cell/);
+  assert.match(await rig.text(), /physical by access, 1 cell/);
 });
 
 Deno.test("a on a capability shows its object, who holds it, and what was refused", async () => {
@@ -159,6 +159,39 @@ Deno.test("ctrl-c ends a way to another place of the run; where nothing is pendi
   assert.match(await rig.text(), /ended on the way/);
   await rig.press("ctrl-c");
   assert.equal(moves(rig).length, 2);
+});
+
+/** The letters of the map's cells, a line of them each, by address. */
+function cells(lines: readonly string[]): Map<string, string> {
+  const rows = lines.flatMap((line) => /^ (0x[0-9a-f]{8}) (.{53})/.exec(line) ?? []);
+  return new Map(rows.flatMap((_, at) => at % 3 === 0 ? [[rows[at + 1], rows[at + 2]]] : []));
+}
+
+Deno.test("v on the map of memory: who can reach it, whose it is, in what state, then the list of runs", async () => {
+  const rig = new Rig(120, 36);
+  await rig.type("4");
+  const access = await rig.lines();
+  assert.match(access.join("\n"), /== physical by access,/);
+  // debian's memory is the host's, lent to it; nobody has accepted rt's; the last page of the line is free.
+  const line = (lines: readonly string[]) => cells(lines).get("0x58000000");
+  assert.equal(line(access)?.slice(0, 4), "RR*.");
+  await rig.type("v");
+  const owner = await rig.lines();
+  assert.match(owner.join("\n"), /== physical by owner,.*[\s\S]*small: in a parcel[\s\S]*> pa:0x40000000 128M of vm:host/);
+  assert.equal(line(owner)?.slice(0, 4), "hhh.");
+  assert.match(cells(owner).get("0x40000000")!, /^[H ]+$/);
+  await rig.type("v");
+  const state = await rig.lines();
+  assert.match(
+    state.join("\n"),
+    /== physical by state,.*[\s\S]*! blocked {2}\? offered {2}a accepted {2}P private {2}\. free[\s\S]*> pa:0x40000000 128M private/,
+  );
+  assert.equal(line(state)?.slice(0, 4), "??!.");
+  assert.match(cells(state).get("0x40000000")!, /^[P ]+$/);
+  await rig.type("v");
+  assert.match(await rig.text(), /== physical memory, runs of pages/);
+  await rig.type("v");
+  assert.deepEqual(await rig.lines(), access);
 });
 
 Deno.test("- on the map of memory comes down to single pages around the selected run, + back to all that fits", async () => {

@@ -172,7 +172,9 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       access: "exclusive",
       vm: ["vm:host"],
       mapped: ["ipa:host/0x40000000 rwx"],
+      state: "private",
       owner: "obj:12",
+      owner_vm: "vm:host",
     },
     {
       id: "pa:0x48000000",
@@ -182,7 +184,9 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       vm: ["vm:debian", "vm:host"],
       mapped: ["ipa:debian/0x80000000 rwx", "ipa:host/0x48000000 rw"],
       parcel: "parcel:0x10",
+      state: "accepted",
       owner: "obj:60",
+      owner_vm: "vm:host",
     },
     {
       id: "pa:0x58000000",
@@ -192,7 +196,9 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       vm: ["vm:rt"],
       mapped: ["ipa:rt/0x80000000 rwx"],
       parcel: "parcel:0x11",
+      state: "offered",
       owner: "obj:61",
+      owner_vm: "vm:host",
     },
     {
       id: "pa:0x58400000",
@@ -202,9 +208,11 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       vm: ["vm:host", "vm:debian", "vm:rt"],
       mapped: ["ipa:rt/0x80400000 rw"],
       parcel: "parcel:0x12",
+      state: "blocked",
       owner: "obj:62",
+      owner_vm: "vm:host",
     },
-    { id: "pa:0x58410000", pa: "0x58410000", size: 666828800, access: "free", owner: "root partition" },
+    { id: "pa:0x58410000", pa: "0x58410000", size: 666828800, access: "free", state: "free", owner: "root partition" },
   ],
   "mem.parcels": [
     {

@@ -1,5 +1,6 @@
 // Values as lists show them (WORKSTATION section 6): binary sizes, virtual seconds with six decimals, `-` for none.
 
+import { Access } from "../../abi/words.ts";
 import type { Column, Json } from "./table.ts";
 
 /** A size in bytes with a binary unit: `64K`, `1.5M`. */
@@ -71,4 +72,9 @@ export function alignsRight({ kind }: Column): boolean {
 /** Who asked for what was refused, and where in its code. */
 export function askedByText({ asked_by, pc, symbol }: { readonly [name: string]: Json }): string {
   return [asked_by, ...pc === null ? [] : ["at", pc], ...symbol === null ? [] : [symbol]].join(" ");
+}
+
+/** `rwx` with what is allowed. */
+export function accessText(access: number): string {
+  return (access & Access.R ? "r" : "") + (access & Access.W ? "w" : "") + (access & Access.X ? "x" : "") || "none";
 }

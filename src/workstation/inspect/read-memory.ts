@@ -1,6 +1,6 @@
 // Rows about physical memory: who owns which pages, where they are mapped, and what they contain.
 
-import { Access, MapAttributes } from "../../abi/words.ts";
+import { MapAttributes } from "../../abi/words.ts";
 import type { AddressSpace } from "../../hypervisor/memory/addrspace.ts";
 import { describeViolation } from "../../hypervisor/check/check.ts";
 import { checkConservation, checkTables } from "../../hypervisor/check/check-memory.ts";
@@ -10,7 +10,9 @@ import { Memextent } from "../../hypervisor/memory/memextent.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { Vmid } from "../guest-names.ts";
 import { asciiText, bytesText } from "./bytes.ts";
+import { accessText } from "./format.ts";
 import { QueryError, type View } from "./inspected.ts";
+import { readParcels } from "./read-parcels.ts";
 import { hex, type RowOf } from "./table.ts";
 import type { BYTES, MEMORY, MEMORY_OWNER, VIOLATIONS } from "./tables.ts";
 
@@ -29,17 +31,21 @@ interface Mapping {
 /** Runs of pages with one owner and the same mappings, from low to high. */
 export function readMemory(view: View): RowOf<typeof MEMORY>[] {
   const parcels = parcelExtents(view);
+  const states = new Map(readParcels(view).map(({ id, state }) => [id, state]));
   return [...pieces(view)].map((piece) => {
     const { pa, size, owner, mappings } = piece;
+    const parcel = parcels.get(owner), access = accessOf(view, piece);
     return {
       id: `pa:${hex(pa)}`,
       pa: hex(pa),
       size,
-      access: accessOf(view, piece),
+      access,
       vm: [...new Set(mappings.map(({ space }) => view.vmOf(space)))],
       mapped: mappings.map((mapping) => mappingText(view, mapping)),
-      parcel: parcels.get(owner) ?? null,
+      parcel: parcel?.id ?? null,
+      state: parcel ? states.get(parcel.id)! : mappings.length ? "private" : access,
       owner: ownerName(view, owner),
+      owner_vm: ownerVm(view, piece, parcel),
     };
   });
 }
@@ -81,23 +87,31 @@ function mappingText(view: View, { space, ipa, attributes }: Mapping): string {
   return `ipa:${view.vmOf(space).slice(3)}/${hex(ipa)} ${accessText(attributes >> MapAttributes.KernelShift)}`;
 }
 
-/** `rwx` with what is allowed. */
-export function accessText(access: number): string {
-  return (access & Access.R ? "r" : "") + (access & Access.W ? "w" : "") + (access & Access.X ? "x" : "") || "none";
-}
-
 function ownerName(view: View, owner: MemoryOwner): string {
   if (owner === view.hypervisor.privatePartition) return "hypervisor";
   if (owner === view.hypervisor.rootPartition) return "root partition";
   return `obj:${owner.serial}`;
 }
 
+/** A parcel that a piece is in. */
+interface HeldIn {
+  /** `parcel:HANDLE`. */
+  readonly id: string;
+  /** VMID of the VM that lends or shares it. */
+  readonly owner: number;
+}
+
+/** The VM whose memory a piece is: what it has lent or shared stays its own. Null where no VM has it. */
+function ownerVm(view: View, { mappings }: Piece, parcel: HeldIn | undefined): string | null {
+  return parcel ? view.vm(parcel.owner) : mappings[0] ? view.vmOf(mappings[0].space) : null;
+}
+
 /** Parcels by their extents. */
-function parcelExtents(view: View): Map<MemoryOwner, string> {
-  const found = new Map<MemoryOwner, string>();
-  for (const { extent, handle } of view.system.manager.state.parcels) {
+function parcelExtents(view: View): Map<MemoryOwner, HeldIn> {
+  const found = new Map<MemoryOwner, HeldIn>();
+  for (const { extent, handle, owner } of view.system.manager.state.parcels) {
     const object = view.rootObject(extent);
-    if (object instanceof Memextent) found.set(object, `parcel:${hex(handle)}`);
+    if (object instanceof Memextent) found.set(object, { id: `parcel:${hex(handle)}`, owner });
   }
   return found;
 }
@@ -110,14 +124,11 @@ export function readOwner(view: View, place: string): RowOf<typeof MEMORY_OWNER>
     if (page < piece.pa || page >= piece.pa + piece.size) continue;
     const { owner, mappings } = piece;
     const here = mappings.map((mapping) => ({ ...mapping, ipa: mapping.ipa + page - piece.pa }));
-    const parcels = view.system.manager.state.parcels;
-    const handle = parcelExtents(view).get(owner);
-    const parcel = parcels.find((one) => `parcel:${hex(one.handle)}` === handle);
-    const first = mappings[0];
+    const parcel = parcelExtents(view).get(owner);
     return [{
       id: `pa:${hex(page)}`,
-      owner: parcel ? view.vm(parcel.owner) : first ? view.vmOf(first.space) : ownerName(view, owner),
-      parcel: handle ?? null,
+      owner: ownerVm(view, piece, parcel) ?? ownerName(view, owner),
+      parcel: parcel?.id ?? null,
       mapped: here.map((mapping) => mappingText(view, mapping)),
       access: accessOf(view, piece),
       chain: chain(view, owner),

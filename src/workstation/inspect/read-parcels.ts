@@ -3,7 +3,7 @@
 import { TransType } from "../../abi/rpc/messages/memory.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import type { Borrower, Parcel } from "../../resource-manager/state.ts";
-import { accessText } from "./read-memory.ts";
+import { accessText } from "./format.ts";
 import type { View } from "./inspected.ts";
 import { hex, type RowOf } from "./table.ts";
 import type { LIMITS, PARCELS } from "./tables.ts";

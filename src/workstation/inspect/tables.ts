@@ -165,7 +165,20 @@ export const MEMORY = defineTable({
     vm: { kind: "list", doc: "VMs in whose address space it is mapped", width: 16 },
     mapped: { kind: "list", doc: "IPA and rights of each mapping", width: 44 },
     parcel: { kind: "id", doc: "the memory parcel that it is in", optional: true, width: 11, from: 100 },
+    state: {
+      kind: "word",
+      doc: "the parcel's (open, offered, accepted, blocked); outside parcels private (mapped), unmapped, free, hypervisor",
+      width: 10,
+      from: 100,
+    },
     owner: { kind: "text", doc: "the partition or extent that owns the pages", width: 14, from: 110 },
+    owner_vm: {
+      kind: "id",
+      doc: "the VM whose memory it is: that lends or shares it, else that has it mapped",
+      optional: true,
+      width: 10,
+      from: 120,
+    },
   },
 });
 

@@ -292,6 +292,13 @@ Deno.test("W37: a parcel whose reclaim was refused names the VM that holds it, a
   port.end(port.begin("rpc", "MEM_RECLAIM", { from: 3, handle }), { code: RmError.MEM_INUSE, name: "MEM_INUSE", refused: true });
   const [first] = rows(system, "mem.parcels");
   assert.deepEqual([first.id, first.state, first.held_by], [held.id, "blocked", ["vm:pong"]]);
+  const runs = rows(system, "mem.map");
+  const [blocked, ...more] = runs.filter(({ state }) => state === "blocked");
+  assert.deepEqual([blocked.parcel, blocked.owner_vm, more], [held.id, "vm:host", []]);
+  const whose = (state: string) => new Set(runs.filter((run) => run.state === state).map(({ owner_vm }) => owner_vm));
+  assert.deepEqual(whose("free"), new Set([null]));
+  assert.deepEqual(whose("hypervisor"), new Set([null]));
+  assert.ok(whose("private").has("vm:ping"));
 });
 
 Deno.test("W44: a refused request shows code, name, and what a driver makes of it", async () => {
