@@ -75,6 +75,8 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watche
     });
     return found;
   };
+  /** Whether the latest translation, for a write, must get into no TLB: what is there may be read as well. */
+  const writeOnly = (c: Code) => c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Unreadable);
   /** Flags of an entry for the latest translation. */
   const entryFlags = (c: Code) => {
     const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
@@ -174,7 +176,7 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watche
         c.run(abort, va, access);
         c.return(zero);
       });
-      c.if(watch(c, va, access), () => {
+      c.if(watch(c, va, access).or(writeOnly(c)), () => {
         c.if(c.call(isCodePage, host), () => c.run(dropRecords, host, sizeOf(access)));
         c.return(host);
       });
@@ -238,7 +240,7 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watche
     c.set(host, c.call(translate, va, access));
     c.if(host.not(), () => c.return(zero));
     c.if(c.call(isCodePage, host), () => c.return(zero));
-    c.if(look(c, va, access), () => c.return(zero));
+    c.if(look(c, va, access).or(writeOnly(c)), () => c.return(zero));
     entry.fill(host, entryFlags(c));
     markWriteMapped(c, host, pool);
     c.result(host);
@@ -283,7 +285,6 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watche
     c.if(host, () => c.store("v128.store", host, value));
   }
   {
-    // Whoever may write may read: stage 1 knows no write-only memory, and a stage-2 page without read right faults as a write does.
     const c = new Code(defineFunction(library, "slowAddress"));
     const access = c.parameter(1);
     const kind = access.and(Access.Zero).select(zero, constant("i32", AccessKind.ReadModifyWrite));

@@ -54,6 +54,8 @@ export const Rights = {
   /** Leaf at level 2, at level 1. */
   Block: 512,
   Giant: 1024,
+  /** Stage 2 lets nobody read it: a TLB entry for writes would serve atomics, and loads from the page of the stack. */
+  Unreadable: 2048,
   /** Level of the leaf, 2 bits from here. */
   LevelShift: 12,
   /** Shareability, 2 bits from here; attributes from MAIR_EL1, 8 bits from here. */
@@ -69,7 +71,7 @@ export const AccessKind = {
   Maintenance: 0x4000,
   /** PSTATE.PAN does not count (AT). */
   IgnorePan: 0x8000,
-  /** The write is of an atomic, which reads as well: for watchpoints. */
+  /** The write is of an atomic, which reads as well: for stage 2 and watchpoints. */
   ReadModifyWrite: 0x1_0000,
 } as const;
 
@@ -210,6 +212,7 @@ export function defineMmu(library: Library, ram: RamLayout): void {
       entry.and(Stage2Flags.Device).nonZero().and(entry.and(Stage2Entry.Valid).nonZero()).and(data),
       () => c.set(rights, rights.or(Rights.Device)),
     );
+    c.if(entry.and(Stage2Flags.Read).not(), () => c.set(rights, rights.or(Rights.Unreadable)));
     c.store("i32.store", CPU.WALK_RIGHTS, rights);
     // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated devices see unaligned accesses.
     c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
@@ -220,9 +223,10 @@ export function defineMmu(library: Library, ram: RamLayout): void {
     const el0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
     const needed = access.and(AccessKind.Execute).select(
       el0.select(constant("i32", Stage2Flags.ExecuteEl0), Stage2Flags.ExecuteEl1),
-      access.and(AccessKind.Write).select(constant("i32", Stage2Flags.Write), Stage2Flags.Read),
+      access.and(AccessKind.Write).select(constant("i32", Stage2Flags.Write), Stage2Flags.Read)
+        .or(access.and(AccessKind.ReadModifyWrite).select(constant("i32", Stage2Flags.Read), 0)),
     );
-    c.if(entry.and(needed).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Permission, 3)));
+    c.if(entry.and(needed).ne(needed), () => fail(c, Fault.Stage2, status(FaultStatus.Permission, 3)));
     const pa = c.let(entry.and(Stage2Entry.AddressMask).or(va.wrap().and((1 << PAGE_SHIFT) - 1)));
     c.store("i64.store", CPU.WALK_PA, pa.wide());
     const offset = c.let(pa.sub(ram.base));

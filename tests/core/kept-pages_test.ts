@@ -3,7 +3,7 @@
 // and where unaligned accesses fault.
 
 import assert from "node:assert/strict";
-import { Sctlr } from "../../src/core/exceptions.ts";
+import { AbortSyndrome, Sctlr } from "../../src/core/exceptions.ts";
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { controlFlow } from "../../src/core/translator/control-flow.ts";
 import { accessGroups } from "../../src/core/translator/access-groups.ts";
@@ -124,6 +124,12 @@ Deno.test("a loop whose accesses were aligned faults where they no longer are", 
 // movz x9, #3; str x1, [sp]; subs x9, x9, #1; b.ne to the store; ldur x0, [sp, #4]; b to the start
 const STACK_LOOP = [0xd2800069, 0xf90003e1, 0xf1000529, 0x54ffffc1, 0xf84043e0, 0x17fffffb];
 
+/** Makes the first of `PAGES` one that may be written but not read. */
+function denyReads({ core, stage2 }: PagedProgram): void {
+  stage2.map(PAGES, RAM_BASE + PAGE_RAM[0], 0x1000, Stage2Flags.Write);
+  core.invalidateStage2(stage2.id, PAGES, 0x1000);
+}
+
 Deno.test("the page of a stack that may be written but not read serves no load", () => {
   // The same with a load that is aligned; and with two stores and two loads that each go together.
   const loops = [
@@ -131,13 +137,26 @@ Deno.test("the page of a stack that may be written but not read serves no load",
     [0xd2800069, 0xf90003e1, 0xf90007e2, 0xf1000529, 0x54ffffa1, 0xf94003e0, 0xf94007e3, 0x17fffff9],
   ];
   for (const words of loops) {
-    compare(words, 0, ({ core, stage2 }, isLast) => {
-      if (isLast) {
-        stage2.map(PAGES, RAM_BASE + PAGE_RAM[0], 0x1000, Stage2Flags.Write);
-        core.invalidateStage2(stage2.id, PAGES, 0x1000);
-      }
+    compare(words, 0, (program, isLast) => {
+      if (isLast) denyReads(program);
       return PAGES;
     });
+  }
+});
+
+Deno.test("an atomic reads: where only writes are allowed it faults as a read, also behind a store", () => {
+  // str x1, [x20]; ldadd x2, x3, [x20]; b to the start
+  const words = [0xf9000281, 0xf8220283, 0x17fffffe];
+  compare(words, 0, (program, isLast) => {
+    if (isLast) denyReads(program);
+    return PAGES;
+  });
+  for (const tier of ["interp", "jit"] as const) {
+    const program = new PagedProgram(words, 0, { tier });
+    denyReads(program);
+    const [reason, , esr] = program.turn(PAGES, 400).split(" ").map(Number);
+    assert.deepEqual([reason, program.vcpu.pc & 0xffn], [ExitReason.Trap, 4n], tier);
+    assert.equal(esr & AbortSyndrome.WnR, 0, `${tier}: the read faults`);
   }
 });
 

@@ -602,14 +602,11 @@ export class RegionEmitter extends ConstantEmitter {
     }, look);
   }
 
-  /** Keeps the page of the stack, which an entry for writes serves, where one for reads does as well. */
+  /** Keeps the page of the stack, which an entry for writes serves: reads may go there as well. */
   #keepStack(va: number, host: number): void {
     const f = this.f;
-    this.compareTlb(va, 1, 1, TlbSet.Read, {});
-    f.if(() => {
-      f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", CPU.STACK_PAGE);
-      f.i32(0).get(host).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
-    });
+    f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", CPU.STACK_PAGE);
+    f.i32(0).get(host).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
   }
 
   /** Keeps the page of an access of `bytes` that its TLB entry serves; not where unaligned accesses fault, as nobody will ask for that. */
