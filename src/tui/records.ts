@@ -6,6 +6,8 @@ import type { Json, Row, Table } from "../workstation/inspect/table.ts";
 
 /** Columns of the names of fields that are compared. */
 const COMPARED_MARGIN = 14;
+/** Columns before the fields of a packet. */
+const PACKET_MARGIN = 4;
 
 /** Every field of a row, exact. */
 export function recordLines(table: Table, row: Row, width: number): Line[] {
@@ -18,6 +20,14 @@ export function recordLines(table: Table, row: Row, width: number): Line[] {
     if (column.kind === "detail") return detailLines(name.padEnd(margin), value, width);
     return wrap(`${name.padEnd(margin)}${cellText(column, value)}${exact}`, margin, width).map((text): Line => ({ text, role }));
   });
+}
+
+/** Messages of a queue of the resource manager, each with its decoded fields; those of other queues say nothing here. */
+export function packetLines(messages: readonly Row[], width: number): Line[] {
+  return messages.filter(({ rpc }) => rpc !== null).flatMap(({ id, rpc, fields }) => [
+    ...wrap(`${id}  ${rpc}`, PACKET_MARGIN, width).map((text): Line => ({ text, role: "link" })),
+    ...Object.keys(fields as object).length ? detailLines(" ".repeat(PACKET_MARGIN), fields, width) : [],
+  ]);
 }
 
 function detailLines(name: string, value: Json, width: number): Line[] {

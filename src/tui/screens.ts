@@ -6,7 +6,7 @@ import { Divider } from "./divider.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import type { Line, Pane } from "./pane.ts";
-import { reasonLines, recordLines } from "./records.ts";
+import { packetLines, reasonLines, recordLines } from "./records.ts";
 import { RegisterLines } from "./registers.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
@@ -223,11 +223,26 @@ function queueScreen(): ScreenModel {
   const messages = new TablePane({
     name: "messages",
     table: "queue.ring",
-    title: "messages, oldest first",
+    title: "messages, oldest first  (v: RM RPC)",
     unasked: "select a message queue: a doorbell has flags, no messages",
     args: () => queues.selectedId?.startsWith("mq:") ? { queue: queues.selectedId } : undefined,
   });
-  return listScreen("6", queues, [messages, inspector("fields", queues)], 0.6);
+  return listScreen("6", queues, [messages, rpcFields(messages), inspector("fields", queues)], 0.6);
+}
+
+/** What messages between a VM and the resource manager say. */
+function rpcFields(messages: TablePane): TextPane {
+  return new TextPane({
+    name: "rpc",
+    title: () => "RM RPC: what the messages say  (v: fields of the queue)",
+    lines(width) {
+      const lines = packetLines(messages.rows, width);
+      if (lines.length) return lines;
+      return [{ text: messages.rows.length ? "neither end is the resource manager: v shows bytes" : messages.emptyText, role: "dim" }];
+    },
+    wants: () => messages.wants(),
+    take: (answer) => messages.take(answer),
+  });
 }
 
 function rpcScreen(): ScreenModel {

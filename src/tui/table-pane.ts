@@ -74,7 +74,12 @@ export class TablePane implements Pane {
 
   wants(): Query | undefined {
     const args = this.options.args ? this.options.args() : {};
-    if (!args) return undefined;
+    if (!args) {
+      // What it has shown was of another row.
+      this.#rows = [];
+      this.#arrange();
+      return undefined;
+    }
     const { stream, table } = this.options;
     // What happens is filtered where it is kept, so that the newest rows are those that pass.
     // Who follows sees the end only; who has moved away may look around.
@@ -211,11 +216,12 @@ export class TablePane implements Pane {
       this.#drawRow(screen, { ...area, y: area.y + 1 + index, height: 1 }, look, columns, row);
     });
     if (!this.#shown.length) {
-      screen.text(area.x + 1, area.y + 1, fit(this.#emptyText(), area.width - 1), look.style(this.#error ? "refused" : "dim"));
+      screen.text(area.x + 1, area.y + 1, fit(this.emptyText, area.width - 1), look.style(this.#error ? "refused" : "dim"));
     }
   }
 
-  #emptyText(): string {
+  /** Why it shows no row. */
+  get emptyText(): string {
     if (this.#error !== undefined) return this.#error.split("\n")[0];
     if (this.options.args && !this.options.args()) return this.options.unasked ?? this.table.empty;
     if (!this.#loaded) return "asking";

@@ -161,6 +161,22 @@ Deno.test("ctrl-c ends a way to another place of the run; where nothing is pendi
   assert.equal(moves(rig).length, 2);
 });
 
+Deno.test("v on the queues: what the messages of the resource manager's queues say, field by field; those of others are bytes", async () => {
+  const rig = new Rig(120, 36);
+  await rig.keys("6v");
+  assert.match(await rig.text(), /-- RM RPC[\s\S]*neither end is the resource manager: v shows bytes/);
+  await rig.keys("j");
+  const lines = await rig.lines();
+  const at = lines.findIndex((line) => line.startsWith("-- RM RPC"));
+  assert.deepEqual(lines.slice(at + 1, at + 5), [" mq:1/0  request MEM_RECLAIM 0x1f", "     handle 18", "     flags 0", ""]);
+  await rig.keys("j");
+  assert.match(await rig.text(), /-- RM RPC[\s\S]*a doorbell has flags, no messages/);
+  await rig.keys("kv");
+  assert.match(await rig.text(), /-- mq:1 {2}every field/);
+  await rig.keys("v");
+  assert.match(await rig.text(), /-- messages, oldest first[\s\S]*21 01 1f 00 15 00 00 51/);
+});
+
 /** The letters of the map's cells, a line of them each, by address. */
 function cells(lines: readonly string[]): Map<string, string> {
   const rows = lines.flatMap((line) => /^ (0x[0-9a-f]{8}) (.{53})/.exec(line) ?? []);

@@ -286,6 +286,21 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       obj: "obj:70",
     },
     {
+      id: "mq:1",
+      kind: "msgqueue",
+      from: "vm:host",
+      to: "vm:rm",
+      vm: ["vm:host", "vm:rm"],
+      count: 1,
+      depth: 8,
+      size: 240,
+      not_full: 7,
+      not_empty: 1,
+      send_virq: "irq:host/960",
+      receive_virq: "irq:rm/33",
+      obj: "obj:71",
+    },
+    {
       id: "db:3",
       kind: "doorbell",
       from: "vm:rt",
@@ -298,7 +313,17 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       obj: "obj:73",
     },
   ],
-  "queue.ring": [{ id: "mq:7/0", size: 24, bytes: "01 00 00 00 10 00", ascii: "......" }],
+  "queue.ring": [
+    { id: "mq:7/0", size: 24, bytes: "01 00 00 00 10 00", ascii: "......" },
+    {
+      id: "mq:1/0",
+      size: 16,
+      bytes: "21 01 1f 00 15 00 00 51 12 00 00 00 00 00 00 00",
+      ascii: "!......Q........",
+      rpc: "request MEM_RECLAIM 0x1f",
+      fields: { handle: 18, flags: 0 },
+    },
+  ],
   "rpc.ls": [
     { id: "rpc:213", t: "12480900000", vm: "vm:host", seq: "0x1e", msg: "MEM_SHARE", about: "parcel:0x12", ms: "90000", res: "ok" },
     {
@@ -422,7 +447,7 @@ export function phoneRows(name: TableName): Row[] {
 /** Answers a query as a session would. */
 export function phoneAnswer({ table, args }: Query): Answer {
   const filter = parseFilter(args.filter ?? "", TABLES[table]);
-  const rows = phoneRows(table).filter((row) => filter.matches(row));
+  const rows = phoneRows(table).filter((row) => filter.matches(row) && (args.queue === undefined || row.id.startsWith(`${args.queue}/`)));
   return {
     table,
     at: { ns: "12481306000", insn: "2657004118" },

@@ -1,7 +1,7 @@
 // All RPC messages by id, and their text for traces (spec/resource-manager.md §2).
 
 import { rmErrorName } from "./errors.ts";
-import type { Fields, Layout } from "./layout.ts";
+import type { Decoded, Fields, Layout } from "./layout.ts";
 import { decodeReply, type RpcNotification, type RpcRequest } from "./message.ts";
 import * as demand from "./messages/demand.ts";
 import * as console from "./messages/console.ts";
@@ -51,6 +51,25 @@ function plain(value: unknown): unknown {
   if (value instanceof Uint8Array) return value.toHex();
   if (Array.isArray(value)) return value.map(plain);
   return typeof value === "object" && value !== null ? traceFields(value) : value;
+}
+
+/** What a message says, as traces have it. */
+export interface MessageContent {
+  /** Of a reply: 0 is OK. */
+  readonly error: number | undefined;
+  readonly fields: TraceFields;
+}
+
+/** Decodes a message by its declaration; undefined where its id has none. */
+export function messageContent({ type, id, payload }: RpcMessage): Decoded<MessageContent> | undefined {
+  const declared = RPC_MESSAGES.get(id);
+  if (declared === undefined) return undefined;
+  if (declared.kind === "request" && type === PacketType.Reply) {
+    const reply = decodeReply(declared, payload);
+    return reply.ok ? { ok: true, value: { error: reply.value.error, fields: traceFields(reply.value.value ?? {}) } } : reply;
+  }
+  const decoded = (declared.kind === "request" ? declared.request : declared.layout as Layout<Fields>).decode(payload);
+  return decoded.ok ? { ok: true, value: { error: undefined, fields: traceFields(decoded.value) } } : decoded;
 }
 
 /** One line about a message: kind, name, sequence number and fields, or why its payload cannot be read. */

@@ -6,6 +6,7 @@ import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
 import { Vmid } from "../guest-names.ts";
 import { asciiText, bytesText } from "./bytes.ts";
 import { QueryError, type View, withPrefix } from "./inspected.ts";
+import { packetTexts } from "./rpc-packets.ts";
 import { hex, type RowOf } from "./table.ts";
 import type { MESSAGES, QUEUES } from "./tables.ts";
 import { virqOf } from "./virq-sources.ts";
@@ -70,6 +71,12 @@ function both(from: string | null, to: string | null): string[] {
   return [...new Set([from, to])].filter((vm) => vm !== null);
 }
 
+/** Whether a queue has the resource manager at one end. */
+function isRpc(view: View, queue: HypervisorObject): boolean {
+  const manager = view.vm(Vmid.ResourceManager);
+  return end(view, queue, MsgqueueRight.Send) === manager || end(view, queue, MsgqueueRight.Receive) === manager;
+}
+
 /** The messages in a queue. */
 export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
   const wanted = withPrefix("mq", id);
@@ -78,10 +85,13 @@ export function readMessages(view: View, id: string): RowOf<typeof MESSAGES>[] {
     if (view.objects("doorbell").some((one) => view.object(one) === id)) throw new QueryError(`${id} is a ${Doorbell.name}: no messages`);
     throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
   }
+  const texts = isRpc(view, queue) ? packetTexts(queue.messages) : undefined;
   return queue.messages.map((bytes, index) => ({
     id: `${wanted}/${index}`,
     size: bytes.length,
     bytes: bytesText(bytes),
     ascii: asciiText(bytes),
+    rpc: texts?.[index].rpc ?? null,
+    fields: texts?.[index].fields ?? {},
   }));
 }

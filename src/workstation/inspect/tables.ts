@@ -315,6 +315,14 @@ export const MESSAGES = defineTable({
     size: { kind: "size", doc: "bytes", width: 5 },
     bytes: { kind: "text", doc: "hexadecimal", width: 60 },
     ascii: { kind: "text", doc: "printable characters, others as dots", width: 24 },
+    rpc: {
+      kind: "text",
+      doc: "in a queue of the resource manager: kind of the packet, message, sequence number, result of a reply, what is wrong",
+      optional: true,
+      width: 40,
+      from: 150,
+    },
+    fields: { kind: "detail", doc: "decoded fields of the message that ends with this packet" },
   },
 });
 

@@ -3,8 +3,10 @@ import { dumpHypervisor } from "../../../src/hypervisor/check/state-dump.ts";
 import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
 import type { Column } from "../../../src/workstation/inspect/table.ts";
 import { type TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
-import { encodeRequest } from "../../../src/abi/rpc/message.ts";
-import { MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
+import { encodeError, encodeReply, encodeRequest } from "../../../src/abi/rpc/message.ts";
+import { encodePackets, PacketType } from "../../../src/abi/rpc/packet.ts";
+import type { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
+import { MEM_APPEND, MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { assemble } from "../../../src/workstation/assemble.ts";
 import { nativeHostOf } from "../../host/plans.ts";
@@ -271,6 +273,56 @@ Deno.test("a query that names nothing says what there is", async () => {
   assert.match(error("mem.read", { at: "pa:0x9000000" }), /no RAM/);
   assert.match(error("vm.devices", {}), /needs vm/);
   assert.match(error("vcpu.ls", { filter: "stat=on" }), /no field "stat"/);
+});
+
+Deno.test("messages in a queue of the resource manager are decoded, over several packets too; what is none says why", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const queueOf = (filter: string) => {
+    const [{ id }] = rows(system, "queue.ls", { filter });
+    const queue = [...system.hypervisor.objects].find((one): one is Msgqueue => one.type === "msgqueue" && `mq:${one.serial}` === id);
+    assert.ok(queue, id);
+    return { id, queue };
+  };
+  const said = (filter: string, packets: readonly Uint8Array[]) => {
+    const { id, queue } = queueOf(filter);
+    assert.equal(queue.count, 0);
+    for (const packet of packets) queue.append(packet, false);
+    return rows(system, "queue.ring", { queue: id }).map(({ rpc, fields }) => [rpc, fields]);
+  };
+  const reclaim = { type: PacketType.Request, sequence: 0x1f, id: MEM_RECLAIM.id };
+  const sgl = Array.from({ length: 20 }, (_, index) => ({ address: BigInt(index) * 0x1000n, size: 0x1000n }));
+  const append = encodeRequest(MEM_APPEND, { handle: 2, flags: 1, sgl });
+  assert.deepEqual(
+    said("from=vm:host to=vm:rm", [
+      ...encodePackets({ ...reclaim, payload: encodeRequest(MEM_RECLAIM, { handle: 0x12, flags: 0 }) }),
+      ...encodePackets({ type: PacketType.Request, sequence: 0x20, id: MEM_APPEND.id, payload: append }),
+      ...encodePackets({ ...reclaim, payload: new Uint8Array(3) }),
+      Uint8Array.of(0x33, 0, 0, 0, 0, 0, 0, 0),
+      encodePackets({ type: PacketType.Request, sequence: 0x21, id: MEM_APPEND.id, payload: append })[1],
+    ]),
+    [
+      ["request MEM_RECLAIM 0x1f", { handle: 0x12, flags: 0 }],
+      ["request MEM_APPEND 0x20 of 2 packets, goes on", {}],
+      ["continuation MEM_APPEND 0x20 of 2 packets", {
+        handle: 2,
+        flags: 1,
+        sgl: sgl.map(({ address }) => ({ address: `0x${address.toString(16)}`, size: "0x1000" })),
+      }],
+      ["request MEM_RECLAIM 0x1f: the payload of 3 bytes is too short", {}],
+      ["no packet: version byte 0x33 is not 0x21", {}],
+      ["continuation MEM_APPEND 0x21 of 2 packets: a continuation, but no message has begun", {}],
+    ],
+  );
+  const reply = { type: PacketType.Reply, sequence: 0x1f, id: MEM_RECLAIM.id };
+  assert.deepEqual(
+    said("from=vm:rm to=vm:host", [
+      ...encodePackets({ ...reclaim, ...reply, payload: encodeError(RmError.MEM_INUSE) }),
+      ...encodePackets({ ...reclaim, ...reply, payload: encodeReply(MEM_RECLAIM) }),
+    ]),
+    [["reply MEM_RECLAIM 0x1f 0x0b MEM_INUSE", {}], ["reply MEM_RECLAIM 0x1f ok", {}]],
+  );
+  assert.deepEqual(said("from=vm:ping to=vm:pong", [Uint8Array.of(0x21, 1, 0, 0, 0, 0, 0, 0)]), [[null, {}]], "of other VMs: bytes");
 });
 
 Deno.test("W84: events that were lost count", async () => {
