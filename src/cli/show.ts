@@ -123,7 +123,7 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
         if (end) console.error(`el2: ${end.message}`);
         return end?.code ?? 0;
       }
-      greeting = backFrom(next);
+      greeting = goesOn(next);
     }
   } finally {
     server?.close();
@@ -152,16 +152,21 @@ interface Visit {
   readonly over: boolean;
 }
 
+/** Where the person has come from, where that was another session that is there to come back to. */
+interface Arrival {
+  readonly from: string | undefined;
+}
+
 async function showAttached(
   session: RemoteSession,
   look: { ascii?: boolean; color?: boolean },
   entry: URL,
-  from?: string,
+  arrival?: Arrival,
 ): Promise<Visit> {
   const { info, readOnly } = session;
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
-  for (let greeting = from === undefined ? undefined : `session ${info.name} runs; q comes back to ${from}`;;) {
+  for (let greeting = arrival && `session ${info.name} runs${arrival.from === undefined ? "" : `; q comes back to ${arrival.from}`}`;;) {
     const { lost, state, next, over } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting,
@@ -175,10 +180,14 @@ async function showAttached(
     });
     await saveUiState(info.name, state);
     current.close();
+    if (lost) {
+      console.error(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
+      // There is nothing to come back to but where it was come from.
+      return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
+    }
     if (next === undefined || over || (await visit(next, info.name, look, entry)).over) {
-      if (lost) console.error(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
-      else console.error(`el2: session ${info.name} goes on; el2 attach ${info.name} shows it, el2 down ${info.name} ends it`);
-      return { code: lost ? ExitCode.NoSession : ExitCode.Done, over };
+      console.error(`el2: ${goesOn(info.name)}`);
+      return { code: ExitCode.Done, over };
     }
     try {
       current = await connect();
@@ -187,17 +196,17 @@ async function showAttached(
       console.error(`el2: session ${info.name} has ended meanwhile; el2 ls shows what there is`);
       return { code: ExitCode.NoSession, over: false };
     }
-    greeting = backFrom(next);
+    greeting = goesOn(next);
   }
 }
 
-/** Shows a session that a screen of session `from` has started. */
-async function visit(name: string, from: string, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<Visit> {
-  return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, from);
+/** Shows a session that a screen has started; `from` is the session to come back to. */
+async function visit(name: string, from: string | undefined, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<Visit> {
+  return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, { from });
 }
 
-/** What a screen says to who comes back to it. */
-function backFrom(name: string): string {
+/** That a session goes on which is not shown any more. */
+function goesOn(name: string): string {
   return `session ${name} goes on; el2 attach ${name} shows it, el2 down ${name} ends it`;
 }
 

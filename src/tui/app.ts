@@ -115,6 +115,7 @@ export class App {
   readonly #menus: Menus;
   readonly #consoles: ConsoleActions;
   readonly #time: TimeMenu;
+  readonly #sessions: OtherSessions;
   #sample: MachineSample | undefined;
   #sampledAt = 0;
   #speed: number | undefined;
@@ -132,6 +133,8 @@ export class App {
   #end: SessionEnd | undefined;
   /** The machine is gone by a bug of ours: nobody answers. What has ended in order can still be looked at. */
   #failed = false;
+  /** File of the last snapshot that was saved of this session. */
+  #snapshot: string | undefined;
   #lost: { message: string; since: number } | undefined;
   #message: Line = { text: "" };
   /** Layouts that the person has saved, by digit. */
@@ -185,7 +188,7 @@ export class App {
       say: (text, role) => this.#say(text, role),
       changed: () => port.changed(true),
     });
-    const sessions = new OtherSessions({
+    this.#sessions = new OtherSessions({
       ...{ title: options.title, readOnly: host.readOnly, start: options.start },
       width: () => this.#windows.width,
       show: host.show,
@@ -193,7 +196,7 @@ export class App {
       changed: host.changed,
       visit: (name) => port.visit(name),
     });
-    this.#menus = new Menus(host, sessions);
+    this.#menus = new Menus(host, this.#sessions);
     this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork });
     if (options.greeting) this.#say(options.greeting);
     if (options.state) this.#restore(options.state);
@@ -241,6 +244,8 @@ export class App {
   /** The connection to the session is gone, for now. */
   lost(message: string): void {
     this.#lost = { message, since: this.#clock() };
+    // What was asked is about a machine that may be another one once somebody answers again.
+    this.#overlay = undefined;
     this.#console.typing = false;
     this.port.changed(true);
   }
@@ -274,6 +279,9 @@ export class App {
         // Steps and moves have no speed; what goes on has one from its second picture on.
         this.#speed = undefined;
         break;
+      case "saved":
+        this.#snapshot = event.path;
+        return;
       case "stopped":
         this.#say(`${event.rule} stopped the machine: ${event.text}`, "warning");
         break;
@@ -325,8 +333,8 @@ export class App {
   /** Takes a key. */
   key(key: Key): void {
     if (!this.#end) this.#message = { text: "" };
-    if (this.#lost) this.#lostKey(key);
-    else if (this.#overlay) this.#overlayKey(this.#overlay, key);
+    if (this.#overlay) this.#overlayKey(this.#overlay, key);
+    else if (this.#lost) this.#lostKey(key);
     else if (key.x !== undefined && key.y !== undefined) this.#mouse(key, key.x, key.y);
     else if (this.#console.typing && !this.#prefix) this.#typed(key);
     else this.#command(key);
@@ -337,6 +345,7 @@ export class App {
     if (key.name === "q") this.port.leave();
     else if (key.name === "r") this.port.reconnect();
     else if (key.name === "l") this.#say(this.options.log === undefined ? "this session has no log" : `its log: ${this.options.log}`);
+    else if (key.name === "s") this.#sessions.openSnapshot(this.#snapshot);
     else if (key.name === "ctrl-z") this.port.suspend();
   }
 
@@ -838,7 +847,7 @@ export class App {
   }
 
   #hints(wide: boolean): string {
-    if (this.#lost) return "r retry now  l log  q leave";
+    if (this.#lost && !this.#overlay) return "r retry now  l log  s last snapshot  q leave";
     if (this.#console.typing && !this.#prefix) {
       return `keys go to the guest; ${this.#keymap.keyOf("console.prefix")} then d takes them back`;
     }

@@ -52,7 +52,7 @@ export function drawFrame(screen: Screen, look: Look, state: FrameState, place: 
   const body = { x: 0, y: top, width: screen.width, height: screen.height - top - 2 };
   if (!still && !state.overlay?.whole) { for (const placed of place(body)) drawPane(screen, look, placed, state); }
   if (state.lost) drawLost(screen, look, body, state.lost);
-  else if (state.overlay) {
+  if (state.overlay) {
     if (state.overlay.whole) screen.fill(body);
     state.overlay.draw(screen, body, look);
   }
@@ -118,7 +118,7 @@ function drawLost(screen: Screen, look: Look, body: Rectangle, { message, second
   const lines = [
     `-- connection lost ${since}s ago; the machine may still run`,
     ` ${message}   last frame: grey`,
-    ` retry ${next.number} in ${next.seconds}s   r now   l log   q leave (exit 3)`,
+    ` retry ${next.number} in ${next.seconds}s   r now   l log   s open last snapshot   q leave (exit 3)`,
   ];
   lines.forEach((text, row) => {
     screen.fill({ ...body, y: body.y + row, height: 1 });

@@ -1,6 +1,6 @@
-// `:run WHAT`: another session, which is shown until the person comes back.
+// Another session, which is shown until the person comes back: `:run WHAT`, and the last snapshot of a session that is lost.
 
-import { type Choice, LinesOverlay, type Overlay } from "./overlay.ts";
+import { type Choice, LinesOverlay, MenuOverlay, type Overlay } from "./overlay.ts";
 import type { Line } from "./pane.ts";
 import { wrap } from "./records.ts";
 
@@ -75,6 +75,24 @@ export class OtherSessions {
       this.#starting = undefined;
       host.changed();
     }
+  }
+
+  /** Offers to go on from the last snapshot of this session, where there is one. */
+  openSnapshot(file: string | undefined): void {
+    const { host } = this;
+    if (file === undefined) return host.say("no snapshot of this session is known; t s saves one while it runs");
+    const off = this.#off();
+    if (off !== undefined) return host.say(`${file}: ${off}`, "refused");
+    host.show(
+      new MenuOverlay(`last snapshot: ${file}`, [
+        { key: "s", label: "go on from it in another session", run: () => void this.run(file) },
+        {
+          key: "h",
+          label: "the same with what the machine had of this computer: disks, folders, sockets, the network",
+          run: () => void this.run(file, true),
+        },
+      ]),
+    );
   }
 
   /** On the message row, or where that has no room for it over the screen. */

@@ -128,13 +128,14 @@ export class TimeMenu {
   }
 
   /** Has a snapshot written, from this program's folder, as the session's process has another one; what is wrong with it. */
-  #written(path: string): Promise<string | undefined> {
-    return this.host.asker.snapshot(resolve(path), this.host.title, (done, total) => this.#tell(`${path}: ${done} of ${total} pages`));
+  #written(path: string, passing = false): Promise<string | undefined> {
+    const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
+    return this.host.asker.snapshot(resolve(path), this.host.title, progress, passing);
   }
 
   async #fork(): Promise<void> {
     try {
-      const name = await this.host.fork!((path) => this.#written(path));
+      const name = await this.host.fork!((path) => this.#written(path, true));
       this.#tell(`session ${name} goes on from here; el2 attach ${name} shows it`);
     } catch (error) {
       this.#tell(error instanceof Error ? error.message : String(error), "refused");

@@ -622,8 +622,8 @@ export class Engine {
     this.#nextMilestone = began + Math.max(MILESTONE_INTERVAL, MILESTONE_SHARE * took);
   }
 
-  /** Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. */
-  snapshot(id: number, path: string, title: string): void {
+  /** Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. A `passing` file is no place of the run. */
+  snapshot(id: number, path: string, title: string, passing = false): void {
     let total = 0;
     const tell = (done: number, whole: boolean, error?: string) => this.port.post({ kind: "snapshotted", id, done, total, whole, error });
     if (this.#done) return tell(0, false, "the machine has ended");
@@ -634,8 +634,10 @@ export class Engine {
       total = snapshot.header.pages;
       return writeSnapshot(path, snapshot);
     }, (done, whole, error) => {
-      if (whole) this.#snapshots.push(place);
+      const stays = whole && !passing;
+      if (stays) this.#snapshots.push(place);
       tell(done, whole, error);
+      if (stays) this.port.post({ kind: "saved", path });
     });
   }
 

@@ -29,7 +29,14 @@ export type Request =
   /** Shows another place of the run; the machine is paused. One `moved` with the same number follows. */
   | { kind: "move"; id: number; to: Move }
   /** Writes a snapshot of what is shown; `snapshotted` events with the same number follow, the last of which is `whole` or has an error. */
-  | { kind: "snapshot"; id: number; path: string; title: string }
+  | {
+    kind: "snapshot";
+    id: number;
+    path: string;
+    title: string;
+    /** The file is for somebody who takes it away at once: it is no place of the run, and no `saved` follows. */
+    passing?: true;
+  }
   /** Writes a recording of the run until now, which goes on; one `acted` with the same number follows. */
   | { kind: "save-recording"; id: number; path: string }
   /** Stops in order; `ended` follows. */
@@ -210,6 +217,8 @@ export type SessionEvent =
   | { kind: "answer"; id: number; answer: Answer }
   /** A snapshot on its way: pages of RAM that are written, of all. */
   | { kind: "snapshotted"; id: number; done: number; total: number; whole: boolean; error?: string }
+  /** A snapshot of this session is whole, and its file stays. */
+  | { kind: "saved"; path: string }
   /** `error` says why it was not done. */
   | { kind: "acted"; id: number; error: string | undefined }
   /** `error` says why not. */

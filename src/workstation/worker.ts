@@ -96,7 +96,7 @@ export function serveMachine(): void {
       case "move":
         return engine.move(request.id, request.to);
       case "snapshot":
-        return engine.snapshot(request.id, request.path, request.title);
+        return engine.snapshot(request.id, request.path, request.title, request.passing);
       case "save-recording":
         return engine.saveRecording(request.id, request.path);
       case "act":

@@ -190,6 +190,30 @@ Deno.test("W83: when the session goes, the screen says LOST, counts, and q leave
   await terminal.until(/left with 3/);
 });
 
+Deno.test("W83: a lost session goes on from its last snapshot, whoever saved that, in a session of its own", async () => {
+  await using s = await session();
+  await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 120, 36);
+  await terminal.until(/tick 2/);
+  await terminal.keys("c", "x");
+  await terminal.until(/typed 'x'/);
+  assert.equal((await run(s.folder, "snapshot", "save", `${s.folder}/last.snap`, "--socket", "s")).code, 0);
+  await run(s.folder, "down", "s");
+  await terminal.until(/LOST[\s\S]*s open last snapshot/);
+  await terminal.keys("s");
+  await terminal.until(/last snapshot: .*\/last\.snap/);
+  await terminal.keys("s");
+  try {
+    await terminal.until(/el2 last\.snap +LIVE[\s\S]*typed 'x'[\s\S]*session last\.snap runs/);
+    await terminal.keys("c", "y");
+    await terminal.until(/typed 'y'/);
+    await terminal.keys("C-]", "d", "q");
+    const left = await terminal.until(/left with 0/);
+    assert.match(left, /connection to s lost[\s\S]*session last\.snap goes on; el2 attach last\.snap shows it/);
+  } finally {
+    await run(s.folder, "down", "last.snap");
+  }
+});
+
 Deno.test("W62: attach --read-only lets no key through to a guest", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s", "--read-only")}`, 100, 30);

@@ -582,7 +582,7 @@ Deno.test("W83: when the session is gone: LOST, since when, what to do, the last
   const shown = await rig.text();
   assert.match(
     shown,
-    /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s {3}r now {3}l log {3}q leave \(exit 3\)/,
+    /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s {3}r now {3}l log {3}s open last snapshot {3}q leave \(exit 3\)/,
   );
   await rig.type("l");
   assert.match(await rig.text(), /this session has no log/);

@@ -1,4 +1,4 @@
-// `:run WHAT`: another session beside the one that is shown.
+// Another session beside the one that is shown: `:run WHAT`, and the last snapshot of one that is lost.
 
 import assert from "node:assert/strict";
 import { Rig, settle } from "./rig.ts";
@@ -88,4 +88,47 @@ Deno.test("a screen begins with what it was told to say, until the first key", a
   assert.match((await rig.lines()).at(-1)!, /^ session Image runs; q comes back to demo/);
   await rig.type("j");
   assert.doesNotMatch(await rig.text(), /comes back to demo/);
+});
+
+Deno.test("W83: s goes on from the last snapshot of a lost session, with what its machine had of this computer or without", async () => {
+  for (const [key, allowHost] of [["s", false], ["h", true]] as const) {
+    const { rig, asked, started } = rigWithStart();
+    rig.apply({ kind: "saved", path: "/home/me/old.snap" });
+    rig.apply({ kind: "saved", path: "/home/me/phone.snap" });
+    await rig.lines();
+    rig.app.lost("gone");
+    await rig.type("s");
+    assert.match(await rig.text(), /LOST[\s\S]*connection lost[\s\S]*last snapshot: \/home\/me\/phone\.snap[\s\S]*go on from it/);
+    await rig.type(key);
+    await started("phone.snap");
+    assert.deepEqual(asked, [["/home/me/phone.snap", allowHost]]);
+    assert.deepEqual(rig.visited, ["phone.snap"]);
+  }
+});
+
+Deno.test("W83: what is wrong with the last snapshot of a lost session is said, and the other keys go on to work", async () => {
+  const { rig, asked, refused } = rigWithStart();
+  await rig.lines();
+  rig.app.lost("gone");
+  await rig.type("s");
+  assert.match(await rig.text(), /no snapshot of this session is known; t s saves one while it runs/);
+  rig.apply({ kind: "saved", path: "/x.snap" });
+  await rig.type("ss");
+  await refused(`snapshot /x.snap: its machine wants of this computer: ${"disk /x, ".repeat(20)}--allow-host lets it`);
+  assert.match(await rig.text(), /run \/x\.snap: nothing was started[\s\S]*--allow-host lets it/);
+  await rig.press("esc");
+  assert.match(await rig.text(), /LOST[\s\S]*connection lost/);
+  assert.deepEqual([asked.length, rig.visited], [1, []]);
+  await rig.type("q");
+  assert.equal(rig.left, true);
+});
+
+Deno.test("what was asked before the session was lost is not answered after it", async () => {
+  const { rig } = rigWithStart();
+  await rig.type("!s");
+  assert.match(await rig.text(), /Stop vm:debian\? y\/N/);
+  rig.app.lost("gone");
+  rig.app.found();
+  await rig.type("y");
+  assert.deepEqual(rig.acted, []);
 });

@@ -80,6 +80,7 @@ Deno.test("t f has another session go on from what is shown; who cannot, or may 
   await rig.keys("tf");
   await snapshotted(rig, snapshotRequest(rig), { done: 1, total: 1, whole: true });
   assert.deepEqual(saved, ["/run/x.snap"]);
+  assert.equal(snapshotRequest(rig).passing, true, "its file does not stay");
   assert.match(await rig.text(), /session phone-fork1 goes on from here; el2 attach phone-fork1 shows it/);
   await rig.keys("tf");
   await snapshotted(rig, snapshotRequest(rig), { done: 0, total: 0, whole: false, error: "a guest has a connection" });

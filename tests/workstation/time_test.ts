@@ -59,6 +59,11 @@ class Session {
     }
   }
 
+  /** Whether such an event is there that nobody has waited for. */
+  heard(kind: SessionEvent["kind"]): boolean {
+    return this.#events.some((event) => event.kind === kind);
+  }
+
   /** The hashes of another machine that runs to a count from the start, with the same inputs. */
   fromStart(count: number, inputs = this.engine.inputs): string {
     const past = new Past(this.again(), inputs);
@@ -297,6 +302,7 @@ Deno.test("the places of a run are its start, the snapshots that were written, w
       assert.equal(error, undefined);
       if (whole) break;
     }
+    assert.equal((await session.event("saved")).path, file);
     await session.move({ kind: "step", by: -1 });
     const kinds = () => session.rows("time.ls").map(({ kind, insn, file }) => [kind, Number(insn), file]);
     assert.deepEqual(kinds(), [
@@ -307,10 +313,13 @@ Deno.test("the places of a run are its start, the snapshots that were written, w
     ]);
     await session.move({ kind: "now" });
     assert.deepEqual(kinds().map(([kind]) => kind), ["start", "snapshot", "now"]);
-    // What could not be written is no place.
+    // What could not be written is no place, nor is what will not stay.
     session.engine.snapshot(4, "/nowhere/x.snap", "demo");
     assert.ok((await session.event("snapshotted")).error);
+    session.engine.snapshot(5, file, "demo", true);
+    while (!(await session.event("snapshotted")).whole);
     assert.equal(kinds().length, 3);
+    assert.equal(session.heard("saved"), false);
   } finally {
     await Deno.remove(file);
   }

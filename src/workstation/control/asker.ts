@@ -61,8 +61,11 @@ export class Asker {
     });
   }
 
-  /** Has a snapshot written; `progress` hears of pages. What is wrong, or undefined when the file is whole. */
-  snapshot(path: string, title: string, progress: (done: number, total: number) => void): Promise<string | undefined> {
+  /**
+   * Has a snapshot written; `progress` hears of pages. What is wrong, or undefined when the file is whole.
+   * @param passing nobody else is told of the file, as it will not stay
+   */
+  snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<string | undefined> {
     const id = ++this.#next;
     return new Promise((resolve) => {
       const hear = (event: Answering) => {
@@ -73,7 +76,7 @@ export class Asker {
         this.#waiting.set(id, hear);
       };
       this.#waiting.set(id, hear);
-      this.client.send({ kind: "snapshot", id, path, title });
+      this.client.send({ kind: "snapshot", id, path, title, ...passing && { passing } });
     });
   }
 

@@ -49,6 +49,8 @@ export class SessionHub {
   /** The client that has a VM in its debugger: all else of debugging is between it and the machine. */
   #debugger: HubClient | undefined;
   #sample: MachineSample | undefined;
+  /** The last snapshot that was saved. */
+  #saved: Extract<SessionEvent, { kind: "saved" }> | undefined;
   #paused = false;
   #past = false;
   #end: SessionEnd | undefined;
@@ -82,6 +84,7 @@ export class SessionHub {
     const client = new HubClient(options, listener);
     if (options.follow) {
       for (const [console, ring] of this.#rings) this.#output(client, console, ring.contents());
+      if (this.#saved) listener(this.#saved);
       if (this.#sample) listener({ kind: "sample", sample: this.#sample });
     }
     if (this.#paused) listener({ kind: "paused", paused: true, past: this.#past });
@@ -218,6 +221,9 @@ export class SessionHub {
         return this.#console(event.console, event.bytes);
       case "sample":
         this.#sample = event.sample;
+        break;
+      case "saved":
+        this.#saved = event;
         break;
       case "paused":
         this.#paused = event.paused;

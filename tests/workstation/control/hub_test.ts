@@ -29,6 +29,16 @@ Deno.test("who joins later sees what the consoles showed", () => {
   assert.deepEqual(heard.map((message) => message.kind === "console" && new TextDecoder().decode(message.bytes)), ["before\n", "after\n"]);
 });
 
+Deno.test("who joins later hears of the last snapshot that was saved, and who is there of each", () => {
+  const vm = machine(), session = hub(vm);
+  const early: ServerMessage[] = [], late: ServerMessage[] = [];
+  session.join(BEHIND, (message) => early.push(message));
+  for (const path of ["/a.snap", "/b.snap"]) vm.onEvent({ kind: "saved", path });
+  session.join(BEHIND, (message) => late.push(message));
+  assert.deepEqual(early, ["/a.snap", "/b.snap"].map((path) => ({ kind: "saved", path })));
+  assert.deepEqual(late, [{ kind: "saved", path: "/b.snap" }]);
+});
+
 Deno.test("a client that does not keep up loses output and hears how much; the machine is not held up", () => {
   const vm = machine(), session = hub(vm);
   const heard: ServerMessage[] = [];
