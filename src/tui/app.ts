@@ -18,7 +18,7 @@ import { type Fork, TimeMenu } from "./time-menu.ts";
 import { HelpOverlay, LinesOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
 import { OtherSessions, type Start } from "./other-sessions.ts";
 import type { OwnProgram } from "./own-program.ts";
-import type { Line, Pane } from "./pane.ts";
+import { type FilteredPane, isFiltered, type Line, type Pane } from "./pane.ts";
 import { comparedLines, plainText } from "./records.ts";
 import { Questions } from "./questions.ts";
 import { makeScreens, type Placed } from "./screens.ts";
@@ -205,7 +205,7 @@ export class App {
 
   /** What the person has made of the screens. */
   get state(): UiState {
-    const filters = this.#tablePanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
+    const filters = this.#filteredPanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
     const { layout, screen } = this.#windows;
     const layouts = Object.fromEntries(this.#layouts);
     return {
@@ -225,14 +225,14 @@ export class App {
     this.#windows.show(screen);
     this.#windows.sizes = sizes;
     this.#tree.foldAll(folded);
-    for (const [name, pane] of this.#tablePanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
+    for (const [name, pane] of this.#filteredPanes()) if (filters[name] !== undefined) pane.setFilter(filters[name]);
     // What the environment says beats what was kept.
     if (!this.options.theme) this.#look = this.#look.with(theme);
   }
 
-  #tablePanes(): [string, TablePane][] {
+  #filteredPanes(): [string, FilteredPane][] {
     return this.#windows.screens.flatMap(({ key, panes }) =>
-      panes.flatMap((pane): [string, TablePane][] => pane instanceof TablePane ? [[`${key}/${pane.name}`, pane]] : [])
+      panes.flatMap((pane): [string, FilteredPane][] => isFiltered(pane) ? [[`${key}/${pane.name}`, pane]] : [])
     );
   }
 
@@ -524,7 +524,7 @@ export class App {
 
   #stepOut(): void {
     const pane = this.#focus;
-    if (pane instanceof TablePane && pane.filterText) pane.setFilter("");
+    if (isFiltered(pane) && pane.filterText) pane.setFilter("");
     else if (this.#windows.zoomed) this.#windows.zoom();
     else if (pane === this.#console) {
       this.#consoles.follow();
@@ -601,7 +601,7 @@ export class App {
     if (id === undefined) return;
     if (target === this.#console) this.#console.show(vmOf(id) ?? "");
     else if (target instanceof TablePane || target instanceof TreePane || target instanceof MemoryPane) {
-      if (target instanceof TablePane && target.filterText && !target.rows.some((row) => row.id === id)) target.setFilter("");
+      if (isFiltered(target) && target.filterText && !target.shows(id)) target.setFilter("");
       target.select(id);
     }
     this.#questions.ask(target);
@@ -681,7 +681,7 @@ export class App {
   #editFilter(): void {
     const pane = this.#focus;
     if (pane === this.#console) return this.#consoles.search();
-    if (!(pane instanceof TablePane)) return this.#say("this pane is no list: nothing to filter");
+    if (!isFiltered(pane)) return this.#say("this pane is no list: nothing to filter");
     const before = pane.filterText;
     this.#overlay = new TextOverlay({
       sign: "/",

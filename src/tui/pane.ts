@@ -2,6 +2,7 @@
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Look, Role } from "./theme.ts";
+import type { FilterError } from "../workstation/inspect/filter.ts";
 import type { Answer, Query } from "../workstation/inspect/query.ts";
 import type { Row, Table } from "../workstation/inspect/table.ts";
 
@@ -26,6 +27,28 @@ export interface Pane {
   readonly selection: { readonly table: Table; readonly row: Row } | undefined;
   /** Rows of a page. */
   readonly page: number;
+}
+
+/** A pane whose rows a person filters. */
+export interface FilteredPane extends Pane {
+  /** The filter in force; empty: there is none. */
+  readonly filterText: string;
+  /** What is wrong with the filter that was set last. */
+  readonly filterError: FilterError | undefined;
+  /** Sets the filter; a bad one leaves the last good one in force. */
+  setFilter(text: string): void;
+  /** Whether a row is there, and passes the filter. */
+  shows(id: string): boolean;
+}
+
+/** Whether a person can filter a pane. */
+export function isFiltered(pane: Pane): pane is FilteredPane {
+  return "setFilter" in pane;
+}
+
+/** What a pane says while its filter lets no row through. */
+export function nothingPasses(filter: string): string {
+  return `nothing passes /${filter}; Esc clears it`;
 }
 
 /** A line of text and what it means. */

@@ -1,10 +1,11 @@
 // A list of rows of one table: filter, sort, selection by id, marks. Rows come from the session; the selection follows its id while they move.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
-import type { Pane } from "./pane.ts";
+import { type FilteredPane, nothingPasses } from "./pane.ts";
+import { PaneFilter } from "./pane-filter.ts";
 import type { Look, Role } from "./theme.ts";
 import { alignsRight, cellText } from "../workstation/inspect/format.ts";
-import { type Filter, FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import type { FilterError } from "../workstation/inspect/filter.ts";
 import type { Answer, Query, QueryArguments } from "../workstation/inspect/query.ts";
 import type { Column, Json, Row, Table } from "../workstation/inspect/table.ts";
 import { type TableName, TABLES } from "../workstation/inspect/tables.ts";
@@ -31,7 +32,7 @@ const FOLLOWED_ROWS = 16;
 const CHANGED = 1000;
 
 /** A list. */
-export class TablePane implements Pane {
+export class TablePane implements FilteredPane {
   readonly name: string;
   readonly table: Table;
   #rows: readonly Row[] = [];
@@ -44,9 +45,7 @@ export class TablePane implements Pane {
   #at = 0;
   #top = 0;
   #height = 1;
-  #filter: Filter | undefined;
-  #filterText = "";
-  #filterError: FilterError | undefined;
+  readonly #filter: PaneFilter;
   #sort: { column: string; reverse: boolean } | undefined;
   /** When a word of a row changed, by row and column (wall ms). */
   readonly #changes = new Map<string, number>();
@@ -59,13 +58,14 @@ export class TablePane implements Pane {
   constructor(readonly options: TablePaneOptions) {
     this.name = options.name;
     this.table = TABLES[options.table];
+    this.#filter = new PaneFilter(this.table);
     this.#following = options.stream ?? false;
     if (options.filter !== undefined) this.setFilter(options.filter);
   }
 
   title(): string {
     const sorted = this.#sort ? `  by ${this.#sort.column}${this.#sort.reverse ? " down" : ""}` : "";
-    const hidden = this.#filterText ? `  /${this.#filterText}  ${this.#shown.length} of ${this.#rows.length}` : "";
+    const hidden = this.filterText ? `  /${this.filterText}  ${this.#shown.length} of ${this.#rows.length}` : "";
     const followed = this.options.stream ? this.#following ? "  follow" : "  G follows" : "";
     const dropped = this.#dropped ? `  ${this.#dropped} lost` : "";
     const panned = this.#left ? `  ${this.#left} column${this.#left > 1 ? "s" : ""} left` : "";
@@ -84,7 +84,7 @@ export class TablePane implements Pane {
     // What happens is filtered where it is kept, so that the newest rows are those that pass.
     // Who follows sees the end only; who has moved away may look around.
     const limit = this.#following ? Math.max(2 * this.#height, FOLLOWED_ROWS) : STREAM_ROWS;
-    return { table, args: stream ? { limit, filter: this.#filter?.text, ...args } : args };
+    return { table, args: stream ? { limit, filter: this.#filter.text || undefined, ...args } : args };
   }
 
   take(answer: Answer): void {
@@ -112,11 +112,11 @@ export class TablePane implements Pane {
   }
 
   get filterText(): string {
-    return this.#filterText;
+    return this.#filter.text;
   }
 
   get filterError(): FilterError | undefined {
-    return this.#filterError;
+    return this.#filter.error;
   }
 
   /** All rows that the filter lets through. */
@@ -126,16 +126,13 @@ export class TablePane implements Pane {
 
   /** Sets the filter; a bad one leaves the last good one in force. */
   setFilter(text: string): void {
-    this.#filterError = undefined;
-    try {
-      this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
-      this.#filterText = text.trim();
-    } catch (error) {
-      if (!(error instanceof FilterError)) throw error;
-      this.#filterError = error;
-      return;
-    }
-    this.#arrange();
+    this.#filter.set(text);
+    if (!this.#filter.error) this.#arrange();
+  }
+
+  /** Whether a row is there, and passes the filter. */
+  shows(id: string): boolean {
+    return this.#shown.some((row) => row.id === id);
   }
 
   /** Selects a row by id, now or when it comes. */
@@ -225,7 +222,7 @@ export class TablePane implements Pane {
     if (this.#error !== undefined) return this.#error.split("\n")[0];
     if (this.options.args && !this.options.args()) return this.options.unasked ?? this.table.empty;
     if (!this.#loaded) return "asking";
-    return this.#rows.length || this.#filterText ? `nothing passes /${this.#filterText}; Esc clears it` : this.table.empty;
+    return this.#rows.length || this.filterText ? nothingPasses(this.filterText) : this.table.empty;
   }
 
   #columns(width: number): [string, Column][] {
@@ -273,8 +270,7 @@ export class TablePane implements Pane {
   }
 
   #arrange(): void {
-    const filter = this.#filter;
-    const rows = filter ? this.#rows.filter((row) => filter.matches(row)) : [...this.#rows];
+    const rows = this.#rows.filter((row) => this.#filter.passes(row));
     if (this.#sort) sortRows(rows, this.table, this.#sort.column, this.#sort.reverse);
     this.#shown = rows;
     if (!rows.length) return;

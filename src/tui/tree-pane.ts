@@ -1,14 +1,38 @@
 // The VM tree: a row a VM, a row a vCPU below it, with state, load and what it waits for, and where people want it a row a virtio device with
-// its counters. Selection goes by identity, not by row.
+// its counters. Selection goes by identity, not by row. Of what a filter lets through, the VM is shown too.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { count, percent } from "./format.ts";
 import { sparkline } from "./glyphs.ts";
-import type { Pane } from "./pane.ts";
+import { type FilteredPane, nothingPasses } from "./pane.ts";
+import { PaneFilter } from "./pane-filter.ts";
 import type { Look, Role } from "./theme.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
+import type { FilterError } from "../workstation/inspect/filter.ts";
+import { defineTable, hex, type Row, type Table } from "../workstation/inspect/table.ts";
 import { DEVICES, VCPUS, VMS } from "../workstation/inspect/tables.ts";
 import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../workstation/protocol.ts";
+
+/** What filters of the tree see of its rows. */
+const TREE = defineTable({
+  name: "tree",
+  version: 1,
+  command: "vm ls",
+  doc: "VMs, their vCPUs and devices",
+  empty: "no VM yet: the resource manager is starting",
+  columns: {
+    id: { kind: "id", doc: "vm:NAME, vcpu:VM/INDEX or dev:VM/NAME" },
+    vm: { kind: "id", doc: "its VM" },
+    kind: { kind: "word", doc: "vm, vcpu or what device it is" },
+    vmid: { kind: "address", doc: "VMID of its VM" },
+    state: { kind: "word", doc: "state of the VM, or of the vCPU; in lower case", optional: true },
+    schedule: { kind: "word", doc: "how the VM's vCPUs are scheduled: native, proxy or own" },
+    cpu: { kind: "share", doc: "share of one physical CPU", optional: true },
+    pcpu: { kind: "number", doc: "the vCPU's physical CPU", optional: true },
+    instructions: { kind: "count", doc: "instructions retired", optional: true },
+    waits: { kind: "text", doc: "what the vCPU waits for", optional: true },
+    pc: { kind: "address", doc: "the vCPU's program counter", optional: true },
+  },
+});
 
 interface TreeRow {
   readonly id: string;
@@ -22,14 +46,18 @@ const LOADS = 4;
 const WIDE = 100;
 
 /** List of VMs and vCPUs. Its rows come with each sample. */
-export class TreePane implements Pane {
+export class TreePane implements FilteredPane {
   readonly name = "tree";
   #rows: TreeRow[] = [];
   readonly #folded = new Set<string>();
   readonly #loads = new Map<string, number[]>();
   #selected = "";
-  /** Whether a person has chosen the selected row. */
-  #chosen = false;
+  /** The row that a person has chosen, which a filter or a fold may hide. */
+  #chosen: string | undefined;
+  readonly #filter = new PaneFilter(TREE);
+  /** Rows that the filter lets through, and all. */
+  #passing = 0;
+  #all = 0;
   #devices = false;
   #top = 0;
   #height = 1;
@@ -37,7 +65,8 @@ export class TreePane implements Pane {
 
   title(): string {
     const below = this.#rows.length - this.#top - this.#height;
-    return `VMs${this.#devices ? " and devices" : ""}  by vmid${below > 0 ? `  ${below} below` : ""}`;
+    const filter = this.filterText && `  /${this.filterText}  ${this.#passing} of ${this.#all}`;
+    return `VMs${this.#devices ? " and devices" : ""}  by vmid${filter}${below > 0 ? `  ${below} below` : ""}`;
   }
 
   wants(): undefined {
@@ -60,7 +89,24 @@ export class TreePane implements Pane {
 
   /** Whether a person has chosen the selected row. */
   get chosen(): boolean {
-    return this.#chosen;
+    return this.#chosen !== undefined;
+  }
+
+  get filterText(): string {
+    return this.#filter.text;
+  }
+
+  get filterError(): FilterError | undefined {
+    return this.#filter.error;
+  }
+
+  setFilter(text: string): void {
+    this.#filter.set(text);
+    if (!this.#filter.error) this.#arrange();
+  }
+
+  shows(id: string): boolean {
+    return this.#rows.some((row) => row.id === id);
   }
 
   /** The VM of the selected row. */
@@ -102,14 +148,13 @@ export class TreePane implements Pane {
 
   /** Selects a row by id. */
   select(id: string): void {
-    this.#chosen = true;
-    this.#selected = id;
+    this.#chosen = this.#selected = id;
   }
 
   move(by: number): void {
-    this.#chosen = true;
     const at = this.#rows.findIndex((row) => row.id === this.#selected);
-    this.#selected = this.#rows[Math.min(Math.max(at + by, 0), this.#rows.length - 1)]?.id ?? "";
+    const to = this.#rows[Math.min(Math.max(at + by, 0), this.#rows.length - 1)];
+    if (to) this.select(to.id);
   }
 
   get page(): number {
@@ -119,10 +164,9 @@ export class TreePane implements Pane {
   fold(folded: boolean): void {
     const vm = this.selectedVm;
     if (!vm) return;
-    this.#chosen = true;
     if (folded) this.#folded.add(vm.name);
     else this.#folded.delete(vm.name);
-    if (folded) this.#selected = `vm:${vm.name}`;
+    this.select(folded ? `vm:${vm.name}` : this.#selected);
     this.#arrange();
   }
 
@@ -148,7 +192,9 @@ export class TreePane implements Pane {
       const mark = role === "refused" ? "!" : chosen ? ">" : " ";
       screen.text(area.x, y, fit(`${mark} ${text}`, area.width), chosen ? look.selected(role) : look.style(role));
     });
-    if (!this.#rows.length) screen.text(area.x + 2, area.y + 1, "no VM yet: the resource manager is starting", look.style("dim"));
+    if (this.#rows.length) return;
+    const empty = this.#all ? nothingPasses(this.filterText) : TREE.empty;
+    screen.text(area.x + 2, area.y + 1, fit(empty, area.width - 2), look.style("dim"));
   }
 
   #noteLoad(id: string, load: number): void {
@@ -157,16 +203,24 @@ export class TreePane implements Pane {
   }
 
   #arrange(): void {
-    this.#rows = (this.#sample?.vms ?? []).flatMap((vm) => [
+    const all = (this.#sample?.vms ?? []).map((vm): [TreeRow, ...TreeRow[]] => [
       { id: `vm:${vm.name}`, vm, vcpu: undefined, device: undefined },
-      ...this.#folded.has(vm.name) ? [] : [
-        ...vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu, device: undefined })),
-        ...this.#devices ? vm.devices.map((device) => ({ id: device.id, vm, vcpu: undefined, device })) : [],
-      ],
+      ...vm.vcpus.map((vcpu) => ({ id: `vcpu:${vm.name}/${vcpu.index}`, vm, vcpu, device: undefined })),
+      ...this.#devices ? vm.devices.map((device) => ({ id: device.id, vm, vcpu: undefined, device })) : [],
     ]);
-    if (this.#chosen && this.#rows.some((row) => row.id === this.#selected)) return;
-    this.#chosen = false;
-    this.#selected = (this.#rows.find((row) => row.vm.console !== undefined) ?? this.#rows[0])?.id ?? "";
+    const passing = new Set(all.flat().filter((row) => this.#filter.passes(filteredRow(row))));
+    this.#all = all.flat().length;
+    this.#passing = passing.size;
+    this.#rows = all.flatMap(([vm, ...inside]) => {
+      const found = inside.filter((row) => passing.has(row));
+      if (!passing.has(vm) && !found.length) return [];
+      return [vm, ...this.#folded.has(vm.vm.name) ? [] : found];
+    });
+    const chosen = all.flat().find(({ id }) => id === this.#chosen);
+    if (!chosen) this.#chosen = undefined;
+    // What is hidden is chosen again when it comes back; until then its VM stands for it.
+    const shown = chosen && (this.#rows.find(({ id }) => id === chosen.id) ?? this.#rows.find(({ vm }) => vm === chosen.vm));
+    this.#selected = (shown ?? this.#rows.find(({ vm }) => vm.console !== undefined) ?? this.#rows[0])?.id ?? "";
   }
 
   #rowText({ id, vm, vcpu, device }: TreeRow, wide: boolean, look: Look): string {
@@ -203,6 +257,26 @@ export class TreePane implements Pane {
       ...(wide ? [vcpu.pc] : []),
     ].join(" ");
   }
+}
+
+/** A row as filters see it. */
+function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
+  const vcpus = device ? [] : vcpu ? [vcpu] : vm.vcpus;
+  const sum = (of: (one: VcpuSample) => number) => device ? null : vcpus.reduce((total, one) => total + of(one), 0);
+  const instructions = sum((one) => one.instructions);
+  return {
+    id,
+    vm: `vm:${vm.name}`,
+    kind: device?.kind ?? (vcpu ? "vcpu" : "vm"),
+    vmid: hex(vm.vmid),
+    state: device ? null : (vcpu ?? vm).state.toLowerCase(),
+    schedule: vm.schedule,
+    cpu: sum((one) => one.load),
+    pcpu: vcpu?.pcpu ?? null,
+    instructions: instructions === null ? null : String(instructions),
+    waits: vcpu?.waitsFor || null,
+    pc: vcpu?.pc || null,
+  };
 }
 
 /** `blk0  virtio-block  reads 12  writes 3`: counters that are not 0. */

@@ -36,6 +36,7 @@ const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Promise<voi
   ["a filter that is wrong", (rig) => rig.keys("2/stat=on")],
   ["a stop rule", (rig) => rig.keys("2b")],
   ["typing into a console", (rig) => rig.type("c")],
+  ["a filter on the tree", (rig) => rig.keys("/state=wfi\r")],
   ["memory by owner", (rig) => rig.keys("4v")],
   ["memory by state", (rig) => rig.keys("4vv")],
   ["what a request in a queue says", (rig) => rig.keys("6jv")],

@@ -1,0 +1,40 @@
+// The filter of a pane, as a person types it: a bad one leaves the last good one in force.
+
+import { type Filter, FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import type { Row, Table } from "../workstation/inspect/table.ts";
+
+/** It. */
+export class PaneFilter {
+  #filter: Filter | undefined;
+  #text = "";
+  #error: FilterError | undefined;
+
+  constructor(readonly table: Table) {}
+
+  /** What is in force; empty: everything passes. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** What is wrong with what was typed last. */
+  get error(): FilterError | undefined {
+    return this.#error;
+  }
+
+  /** Takes another filter, if it is a right one. */
+  set(text: string): void {
+    this.#error = undefined;
+    try {
+      this.#filter = text.trim() === "" ? undefined : parseFilter(text, this.table);
+      this.#text = text.trim();
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      this.#error = error;
+    }
+  }
+
+  /** Whether it lets a row through. */
+  passes(row: Row): boolean {
+    return this.#filter?.matches(row) ?? true;
+  }
+}

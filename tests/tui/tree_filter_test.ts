@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { parseUiState } from "../../src/tui/ui-state.ts";
+import { Rig } from "./rig.ts";
+
+/** The rows of the tree: mark, and name of the VM or index of the vCPU. */
+async function tree(rig: Rig): Promise<string[]> {
+  const lines = await rig.lines();
+  const from = lines.findIndex((line) => /^(==|--) VMs/.test(line)), to = lines.findIndex((line) => /^(==|--) con:/.test(line));
+  return lines.slice(from + 2, to).map((line) => line.slice(0, 11).trim().replaceAll(/ +/g, " ")).filter(Boolean);
+}
+
+Deno.test("/ on the tree of VMs leaves rows that pass, each with its VM, and the title says how many", async () => {
+  const rig = new Rig();
+  await rig.keys("/state=wfi\r");
+  assert.deepEqual(await tree(rig), ["v host", "0", "> v rt", "0", "v rm", "0"]);
+  assert.match(await rig.text(), /== VMs {2}by vmid {2}\/state=wfi {2}3 of 10/);
+  await rig.press("esc");
+  assert.equal((await tree(rig)).length, 10);
+  assert.match(await rig.text(), /== VMs {2}by vmid\n/);
+});
+
+for (
+  const [filter, left] of [
+    ["debian", ["> v debian", "0", "1"]],
+    ["schedule=own", ["> v rt", "0"]],
+    ["kind=vm", ["v host", "> v debian", "v rt", "v rm"]],
+    ["cpu>0.5", ["> v debian", "0"]],
+    ["waits~mq", ["> v host", "0", "v rm", "0"]],
+    ["!vm=debian kind=vcpu pcpu=1", ["v host", "1", "> v rt", "0"]],
+  ] as const
+) {
+  Deno.test(`the tree filtered by ${filter}`, async () => {
+    const rig = new Rig();
+    await rig.keys(`/${filter}\r`);
+    assert.deepEqual(await tree(rig), left);
+  });
+}
+
+Deno.test("a row of the tree that a filter hides is selected again behind it; until then its VM is, or the first row", async () => {
+  const rig = new Rig();
+  // vcpu:debian/1.
+  await rig.keys("gjjjjj");
+  const before = await tree(rig);
+  assert.equal(before[5], "> 1");
+  await rig.keys("/state=run\r");
+  assert.deepEqual(await tree(rig), ["v host", "1", "> v debian", "0"]);
+  await rig.press("esc");
+  assert.deepEqual(await tree(rig), before);
+  await rig.keys("/rt\r");
+  rig.sample();
+  assert.deepEqual(await tree(rig), ["> v rt", "0"]);
+  await rig.press("esc");
+  assert.deepEqual(await tree(rig), before);
+});
+
+Deno.test("the tree says that nothing passes, and marks what is wrong with a filter while the last good one holds", async () => {
+  const rig = new Rig();
+  await rig.keys("/state=off\r");
+  assert.match(await rig.text(), /nothing passes \/state=off; Esc clears it/);
+  await rig.keys("jw");
+  assert.match(await rig.text(), /nothing is selected/);
+  await rig.press("esc");
+  await rig.keys("/rt\r/ cpu>x");
+  const lines = await rig.lines();
+  assert.match(lines.at(-1)!, /rt cpu>>x {3}/);
+  assert.deepEqual(await tree(rig), ["> v rt", "0"]);
+});
+
+Deno.test("a filter on the tree goes with folds and devices, and who goes to a VM that it hides takes it away", async () => {
+  const rig = new Rig();
+  await rig.keys("/kind~virtio\r");
+  assert.match(await rig.text(), /nothing passes/);
+  await rig.keys("v");
+  assert.match(await rig.text(), /VMs and devices {2}by vmid {2}\/kind~virtio {2}2 of 12/);
+  assert.deepEqual(await tree(rig), ["> v debian", "blk0", "net1"]);
+  await rig.keys("h");
+  assert.deepEqual(await tree(rig), ["> + debian"]);
+  await rig.type(":vm:rt\r");
+  assert.match((await tree(rig)).join(), /> v rt/);
+  assert.doesNotMatch(await rig.text(), /kind~virtio/);
+});
+
+Deno.test("a filter on the tree survives leave and attach", async () => {
+  const rig = new Rig();
+  await rig.keys("/rt\r");
+  const state = parseUiState(JSON.stringify(rig.app.state));
+  assert.deepEqual(await tree(new Rig(120, 36, { state })), ["> v rt", "0"]);
+});
