@@ -13,7 +13,8 @@ export interface Pane {
   /** What its title says behind `==` or `--`. */
   title(): string;
   /** What it wants to know now. */
-  wants(): Query | undefined;
+  wants(): Query | readonly Query[] | undefined;
+  /** Takes the answer to one of its queries. */
   take(answer: Answer): void;
   /** Draws below the title. */
   draw(screen: Screen, area: Rectangle, look: Look): void;

@@ -59,15 +59,15 @@ export class Questions {
       asking.again = true;
       return;
     }
-    const query = pane.wants();
-    if (!query) return;
+    const queries = [pane.wants() ?? []].flat();
+    if (!queries.length) return;
     const mine = { again: false };
     this.#asking.set(pane, mine);
-    this.asker.ask(query).then((answer) => {
+    Promise.all(queries.map((query) => this.asker.ask(query))).then((answers) => {
       this.#asking.delete(pane);
       if (!this.open()) return;
       const before = pane.selection?.row.id;
-      pane.take(answer);
+      for (const answer of answers) pane.take(answer);
       this.changed();
       if (mine.again) this.ask(pane);
       // What other panes show hangs on what this one has selected.

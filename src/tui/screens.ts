@@ -90,13 +90,13 @@ function overview(tree: TreePane, console: ConsolePane): ScreenModel {
         const [left, right] = besideTree.cut(upper, body.width * 0.5);
         return [{ pane: tree, area: left }, { pane: console, area: right }, { pane: events, area: lower }];
       }
-      const wanted = tree.length + 2;
+      const links = tree.linkLines(body.width), wanted = tree.length + links + 2;
       if (body.height < TALL - 4) {
         const [upper, lower] = underTree.cut(body, Math.min(Math.max(wanted, 4), body.height / 2));
         return [{ pane: tree, area: upper }, { pane: focused === events ? events : console, area: lower }];
       }
       const eventRows = Math.max(Math.floor(body.height / 4), 4);
-      const [upper, rest] = underTreeOfThree.cut(body, Math.min(Math.max(wanted, 5), (body.height - eventRows) / 2));
+      const [upper, rest] = underTreeOfThree.cut(body, Math.min(Math.max(wanted, 5), (body.height - eventRows) / 2 + links));
       const [middle, lower] = overEventsOfThree.cut(rest, rest.height - eventRows);
       return [{ pane: tree, area: upper }, { pane: console, area: middle }, { pane: events, area: lower }];
     },

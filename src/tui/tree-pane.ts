@@ -3,11 +3,13 @@
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { count, percent } from "./format.ts";
-import { sparkline } from "./glyphs.ts";
+import { ASCII_GLYPHS, sparkline } from "./glyphs.ts";
+import { drawPieces, LinkLines } from "./link-lines.ts";
 import { type FilteredPane, nothingPasses } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { Look, Role } from "./theme.ts";
 import type { FilterError } from "../workstation/inspect/filter.ts";
+import type { Answer, Query } from "../workstation/inspect/query.ts";
 import { defineTable, hex, type Row, type Table } from "../workstation/inspect/table.ts";
 import { DEVICES, VCPUS, VMS } from "../workstation/inspect/tables.ts";
 import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../workstation/protocol.ts";
@@ -55,6 +57,7 @@ export class TreePane implements FilteredPane {
   /** The row that a person has chosen, which a filter or a fold may hide. */
   #chosen: string | undefined;
   readonly #filter = new PaneFilter(TREE);
+  readonly #links = new LinkLines();
   /** Rows that the filter lets through, and all. */
   #passing = 0;
   #all = 0;
@@ -69,11 +72,13 @@ export class TreePane implements FilteredPane {
     return `VMs${this.#devices ? " and devices" : ""}  by vmid${filter}${below > 0 ? `  ${below} below` : ""}`;
   }
 
-  wants(): undefined {
-    return undefined;
+  wants(): readonly Query[] {
+    return this.#links.wants();
   }
 
-  take(): void {}
+  take(answer: Answer): void {
+    this.#links.take(answer);
+  }
 
   /** Takes a new sample; the selected id stays selected while it exists. */
   update(sample: MachineSample): void {
@@ -146,6 +151,11 @@ export class TreePane implements FilteredPane {
     return this.#rows.length;
   }
 
+  /** How many lines about queues, doorbells and parcels there are below the rows, where there is room for them. */
+  linkLines(width: number): number {
+    return this.#links.lines(width, Infinity, ASCII_GLYPHS).length;
+  }
+
   /** Selects a row by id. */
   select(id: string): void {
     this.#chosen = this.#selected = id;
@@ -176,7 +186,9 @@ export class TreePane implements FilteredPane {
   }
 
   draw(screen: Screen, area: Rectangle, look: Look): void {
-    this.#height = Math.max(area.height - 1, 1);
+    const below = Math.max(this.#rows.length, 1);
+    const links = this.#links.lines(area.width, area.height - 1 - below, look.glyphs);
+    this.#height = Math.max(area.height - 1 - links.length, 1);
     const wide = area.width >= WIDE;
     const heading = wide
       ? "  vm         id   state    schedule pcpu  cpu       instr waits for                  pc"
@@ -192,6 +204,7 @@ export class TreePane implements FilteredPane {
       const mark = role === "refused" ? "!" : chosen ? ">" : " ";
       screen.text(area.x, y, fit(`${mark} ${text}`, area.width), chosen ? look.selected(role) : look.style(role));
     });
+    links.forEach((pieces, line) => drawPieces(screen, { ...area, y: area.y + 1 + below + line, height: 1 }, look, pieces));
     if (this.#rows.length) return;
     const empty = this.#all ? nothingPasses(this.filterText) : TREE.empty;
     screen.text(area.x + 2, area.y + 1, fit(empty, area.width - 2), look.style("dim"));

@@ -6,7 +6,8 @@ import { Rig } from "./rig.ts";
 async function tree(rig: Rig): Promise<string[]> {
   const lines = await rig.lines();
   const from = lines.findIndex((line) => /^(==|--) VMs/.test(line)), to = lines.findIndex((line) => /^(==|--) con:/.test(line));
-  return lines.slice(from + 2, to).map((line) => line.slice(0, 11).trim().replaceAll(/ +/g, " ")).filter(Boolean);
+  const rows = lines.slice(from + 2, to).filter((line) => !/^( mq:|!parcel:)/.test(line));
+  return rows.map((line) => line.slice(0, 11).trim().replaceAll(/ +/g, " ")).filter(Boolean);
 }
 
 Deno.test("/ on the tree of VMs leaves rows that pass, each with its VM, and the title says how many", async () => {

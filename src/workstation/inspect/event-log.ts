@@ -8,6 +8,9 @@ export const QUIET_KINDS: readonly TraceKind[] = ["rpc", "ioctl", "state", "psci
 /** Kinds that are recorded while somebody looks. */
 export const BUSY_KINDS: readonly TraceKind[] = ["hvc", "trap", "virq", "msg", "sched", "mmio", "mem"];
 
+/** Kinds of which the ring of busy events has some. */
+const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
+
 /** Name of what stands in the log where nobody records any more who runs. */
 export const UNSEEN = "unseen";
 
@@ -91,7 +94,9 @@ export class EventLog {
   *newest(kinds: ReadonlySet<TraceKind>, after = "0.0"): Generator<TraceEvent> {
     const [afterQuiet, afterBusy] = parseCursor(after);
     const firstQuiet = Math.max(0, afterQuiet - this.#quiet.dropped), firstBusy = Math.max(0, afterBusy - this.#busy.dropped);
-    let quiet = this.#quiet.size, busy = this.#busy.size;
+    // Who asks for seldom things alone need not walk over all that happens often.
+    const isBusy = FREQUENT_KINDS.some((kind) => kinds.has(kind));
+    let quiet = this.#quiet.size, busy = isBusy ? this.#busy.size : firstBusy;
     while (quiet > firstQuiet || busy > firstBusy) {
       const a = quiet > firstQuiet ? this.#quiet.at(quiet - 1) : undefined;
       const b = busy > firstBusy ? this.#busy.at(busy - 1) : undefined;

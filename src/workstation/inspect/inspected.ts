@@ -72,6 +72,7 @@ export class QueryError extends Error {}
 export class View {
   readonly #rates: Rates;
   #cspaces: Map<Cspace, string> | undefined;
+  #rootObjects: Map<bigint, HypervisorObject | undefined> | undefined;
 
   constructor(readonly system: Inspected, rates: Rates) {
     this.#rates = rates;
@@ -153,11 +154,15 @@ export class View {
 
   /** The object behind a capability of the resource manager; undefined where there is none (any more). */
   rootObject(cap: bigint): HypervisorObject | undefined {
+    this.#rootObjects ??= new Map(this.#rootCapabilities());
+    return this.#rootObjects.get(cap);
+  }
+
+  *#rootCapabilities(): Generator<[bigint, HypervisorObject | undefined]> {
     for (const vcpu of this.objects("thread")) {
       if (vcpu.addressSpace?.vmid !== Vmid.ResourceManager || !vcpu.cspace) continue;
-      for (const [id, capability] of vcpu.cspace.capabilities()) if (id === cap) return capability.object;
+      for (const [id, capability] of vcpu.cspace.capabilities()) yield [id, capability.object];
     }
-    return undefined;
   }
 
   /** How fast a counter has risen, a second of virtual time, since it was looked at before. */

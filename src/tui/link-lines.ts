@@ -1,0 +1,94 @@
+// What VMs have in common, below the tree of VMs: how full their queues are, what their doorbells say, parcels that cannot be taken back.
+
+import { fit, type Rectangle, type Screen } from "./cells.ts";
+import { bar, type Glyphs } from "./glyphs.ts";
+import type { Line } from "./pane.ts";
+import type { Look } from "./theme.ts";
+import { sizeText } from "../workstation/inspect/format.ts";
+import type { Answer, Query } from "../workstation/inspect/query.ts";
+import type { Row } from "../workstation/inspect/table.ts";
+
+const QUERIES: readonly Query[] = [
+  // Those of the resource manager are every VM's; their requests are on screen 7.
+  { table: "queue.ls", args: { filter: "!vm=vm:rm" } },
+  { table: "mem.parcels", args: { filter: "state=blocked" } },
+];
+
+/** Lines of each kind. */
+const MOST = 2;
+const BAR = 8;
+const MARGIN = 1;
+const GAP = 4;
+
+/** The lines. */
+export class LinkLines {
+  #queues: readonly Row[] = [];
+  #parcels: readonly Row[] = [];
+
+  /** What has to be asked. */
+  wants(): readonly Query[] {
+    return QUERIES;
+  }
+
+  take({ table, rows }: Answer): void {
+    if (table === "queue.ls") this.#queues = rows;
+    else this.#parcels = rows;
+  }
+
+  /** At most `room` lines of a width, each of pieces that stand side by side. Parcels come before queues where there is room for few. */
+  lines(width: number, room: number, glyphs: Glyphs): readonly (readonly Line[])[] {
+    const parcels = packed(this.#parcels.map(parcelText), width, Math.min(room, MOST), "4");
+    const queues = packed(this.#queues.map((row) => queueText(row, glyphs)), width, Math.min(room - parcels.length, MOST), "6");
+    return [...queues, ...parcels];
+  }
+}
+
+/** Columns of a line. */
+function columns(line: readonly Line[]): number {
+  return line.reduce((sum, { text }) => sum + text.length + GAP, MARGIN);
+}
+
+/** Pieces in as few lines as they need, at most `most`; what there is no room for is counted, with the screen that has it. */
+function packed(pieces: readonly Line[], width: number, most: number, screen: string): Line[][] {
+  if (most <= 0) return [];
+  const lines: Line[][] = [];
+  for (const piece of pieces) {
+    const last = lines.at(-1);
+    if (last && columns(last) + piece.text.length <= width) last.push(piece);
+    else lines.push([piece]);
+  }
+  if (lines.length <= most) return lines;
+  const shown = lines.slice(0, most), last = shown[most - 1];
+  const more = (): Line => ({ text: `${pieces.length - shown.flat().length} more: ${screen}`, role: "dim" });
+  while (last.length > 1 && columns(last) + more().text.length > width) last.pop();
+  return [...shown.slice(0, -1), [...last, more()]];
+}
+
+function queueText({ id, from, to, count, depth, full, flags, enable }: Row, glyphs: Glyphs): Line {
+  const name = (vm: unknown) => typeof vm === "string" ? vm.slice("vm:".length) : "?";
+  if (flags !== null) {
+    const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
+    return { text: `${id} ${name(from)}=>${name(to)} ${flags}${pending ? " pending" : ""}`, role: pending ? "text" : "waiting" };
+  }
+  const fill = bar(glyphs, Number(count) / Number(depth), BAR);
+  const text = `${id} ${name(from)}->${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}`;
+  return { text, role: full ? "warning" : count === 0 ? "waiting" : "text" };
+}
+
+function parcelText({ id, kind, size, owner, held_by }: Row): Line {
+  const names = (vms: readonly unknown[]) => vms.map((vm) => String(vm).slice("vm:".length)).join(" ");
+  const text = `!${id} ${kind} ${sizeText(Number(size))} of ${names([owner])}  held by ${names(held_by as string[])}  reclaim refused`;
+  return { text, role: "refused" };
+}
+
+/** Draws a line of pieces, as far as there is room. */
+export function drawPieces(screen: Screen, area: Rectangle, look: Look, pieces: readonly Line[]): void {
+  const end = area.x + area.width;
+  let x = area.x + MARGIN;
+  for (const { text, role = "text" } of pieces) {
+    // What is marked stands at the edge, as marks of rows do.
+    const at = text.startsWith("!") && x === area.x + MARGIN ? area.x : x;
+    if (at < end) screen.text(at, area.y, fit(text, end - at), look.style(role));
+    x += text.length + GAP;
+  }
+}
