@@ -1,4 +1,4 @@
-// What the visible panes ask the session: each has one question under way; and which events the session records for them.
+// What the visible panes ask the session: each has its questions under way once; and which events the session records for them.
 
 import type { Pane } from "./pane.ts";
 import type { Windows } from "./windows.ts";
@@ -51,7 +51,7 @@ export class Questions {
     });
   }
 
-  /** Asks what one pane wants to know; once more, where a question of it is under way. */
+  /** Asks what one pane wants to know; once more, where it has not all its answers yet. */
   ask(pane: Pane): void {
     if (!this.open()) return;
     const asking = this.#asking.get(pane);

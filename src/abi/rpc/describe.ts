@@ -1,4 +1,4 @@
-// Packets and payloads field by field, for `el2 rpc decode` and screens: offset, type, name and value of each, as far as the bytes go.
+// Packets and payloads field by field, for `el2 rpc decode` and captures: offset, type, name and value of each, as far as the bytes go.
 
 import { rmErrorName } from "./errors.ts";
 import type { Shape, Shapes } from "./layout.ts";
