@@ -667,11 +667,10 @@ export class Engine {
   #saveRecording(path: string, header: string): string | undefined {
     const off = this.#unrecordable();
     if (off !== undefined) return off;
-    const { machine } = this.present;
-    if (machine.inTurn) this.present.stops.muted(() => machine.run(Infinity, 1));
+    this.#endTurn();
     this.#flush();
     try {
-      saveRecording(path, header, this.#inputs, machine.boundary, this.#endState(0, "the run went on", false));
+      saveRecording(path, header, this.#inputs, this.present.machine.boundary, this.#endState(0, "the run went on", false));
       return undefined;
     } catch (error) {
       if (!(error instanceof WriteFailure) && !isHostError(error)) throw error;
