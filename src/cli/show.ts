@@ -2,9 +2,11 @@
 
 import { withGdb } from "./gdb.ts";
 import { runHeadless } from "./headless.ts";
+import { printable } from "./print.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { colourDepth, runTui, type TuiOptions } from "../tui/run.ts";
 import { runConfigErrors } from "../tui/run-config-errors.ts";
+import type { UnseenStart } from "../tui/starts.ts";
 import { ProcessTerminal } from "../tui/terminal.ts";
 import { forkOf, freeName, starter } from "./start-session.ts";
 import { loadUiState, saveUiState } from "./ui-state-file.ts";
@@ -115,7 +117,8 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
         }),
       });
       if (first) start();
-      const { end, state, next, over } = await shown;
+      const { end, state, next, over, unseen } = await shown;
+      await nameUnseen(unseen);
       here.close();
       await saveUiState(called, state);
       if (next === undefined || over || (await visit(next, options.title, options.look ?? {}, entry)).over) {
@@ -167,7 +170,7 @@ async function showAttached(
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
   for (let greeting = arrival && `session ${info.name} runs${arrival.from === undefined ? "" : `; q comes back to ${arrival.from}`}`;;) {
-    const { lost, state, next, over } = await runTui(current, terminalOfProcess(), {
+    const { lost, state, next, over, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting,
       readOnly,
@@ -179,6 +182,7 @@ async function showAttached(
       ...surroundings(look),
     });
     await saveUiState(info.name, state);
+    await nameUnseen(unseen);
     current.close();
     if (lost) {
       console.error(`el2: connection to ${info.name} lost; el2 ls shows what there is`);
@@ -203,6 +207,18 @@ async function showAttached(
 /** Shows a session that a screen has started; `from` is the session to come back to. */
 async function visit(name: string, from: string | undefined, look: { ascii?: boolean; color?: boolean }, entry: URL): Promise<Visit> {
   return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, { from });
+}
+
+/** Waits for sessions that still started when their screen was left, and says what they are called, or what is wrong. */
+async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
+  for (const { what, started } of unseen) {
+    console.error(`el2: ${what} is being started ..`);
+    try {
+      console.error(`el2: ${goesOn(await started)}`);
+    } catch (error) {
+      console.error(`el2: ${what}: nothing was started: ${printable(error instanceof Error ? error.message : String(error))}`);
+    }
+  }
 }
 
 /** That a session goes on which is not shown any more. */

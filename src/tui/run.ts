@@ -5,6 +5,7 @@ import { type ColourDepth, Screen } from "./cells.ts";
 import { copySequence } from "./clipboard.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
 import type { OwnProgram } from "./own-program.ts";
+import { Starts, type UnseenStart } from "./starts.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
 import type { ThemeName } from "./theme.ts";
 import type { Start } from "./other-sessions.ts";
@@ -56,6 +57,7 @@ export interface TuiOptions {
   readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
 }
 
+const GONE = "the session is gone";
 /** Between two pictures of the countdown to the next try, ms. */
 const TICK = 1000;
 
@@ -69,6 +71,8 @@ export interface TuiEnd {
   readonly next: string | undefined;
   /** The terminal has gone away, or a signal asked for the end: nothing more is to be shown. */
   readonly over: boolean;
+  /** Sessions that were still being started: a fork needs the session that is shown until it has its snapshot. */
+  readonly unseen: readonly UnseenStart[];
   /** What the person has made of the screens. */
   readonly state: UiState;
 }
@@ -81,10 +85,17 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   const mode = new TerminalMode(port, options.mouse);
-  const left = Promise.withResolvers<void>();
+  const starts = new Starts();
+  /** Resolves with the session that is shown next, where there is one: what comes after it comes too late. */
+  const left = Promise.withResolvers<string | undefined>();
+  const leave = (next?: string) => {
+    starts.leave();
+    left.resolve(next);
+  };
   let current: SessionClient & { onGone?: () => void } = client;
   let lost = false, over = false;
-  let next: string | undefined;
+  /** Resolves when the session is lost: what it was asked to do is not answered then. */
+  let gone = Promise.withResolvers<string>();
   let retry: ReturnType<typeof setInterval> | undefined;
   let countdown: ReturnType<typeof setInterval> | undefined;
   /** What goes to the terminal beside the cells, in front of the next frame. */
@@ -96,10 +107,14 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     aside = "";
     return bytes;
   }, options.slowLink);
-  const app = new App(options, {
+  const { start, fork } = options;
+  const started: Start | undefined = start && ((what, allowHost) => starts.follow(what, start(what, allowHost)));
+  const forked: Fork | undefined = fork &&
+    ((save) => starts.follow("a fork", fork((path) => Promise.race([save(path), gone.promise]))));
+  const app = new App({ ...options, start: started, fork: forked }, {
     send: (request) => current.send(request),
     changed: (urgent) => pump.request(urgent),
-    leave: () => left.resolve(),
+    leave: () => leave(),
     redraw: () => screen.invalidate(),
     copy(text) {
       aside += copySequence(text, options.tmux ?? false);
@@ -112,10 +127,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
       pump.request(true);
     },
     reconnect: () => void reconnect(),
-    visit(name) {
-      next = name;
-      left.resolve();
-    },
+    visit: leave,
   });
   const adopt = (next: SessionClient & { onGone?: () => void }) => {
     current = next;
@@ -123,6 +135,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     if (options.reconnect) {
       current.onGone = () => {
         lost = true;
+        gone.resolve(GONE);
         app.lost(`session ${options.title}: its socket is gone`);
         retry = setInterval(reconnect, RETRY);
         countdown = setInterval(() => pump.request(true), TICK);
@@ -136,6 +149,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
       clearInterval(retry);
       clearInterval(countdown);
       lost = false;
+      gone = Promise.withResolvers();
       adopt(found);
       app.found();
     } catch {
@@ -152,19 +166,22 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
   const signals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
   const end = () => {
     over = true;
-    left.resolve();
+    leave();
   };
   const onCrash = () => mode.leaveNow();
   for (const signal of signals) Deno.addSignalListener(signal, end);
   globalThis.addEventListener("error", onCrash);
   globalThis.addEventListener("unhandledrejection", onCrash);
+  let next: string | undefined;
   try {
     await mode.enter();
     pump.open();
-    await Promise.race([left.promise, readKeys(port, app).then(end)]);
+    next = await Promise.race([left.promise, readKeys(port, app).then(end).then(() => undefined)]);
   } finally {
     clearInterval(retry);
     clearInterval(countdown);
+    // Nobody tries again from here on.
+    if (options.reconnect) current.onGone = () => gone.resolve(GONE);
     pump.close();
     endResize();
     for (const signal of signals) Deno.removeSignalListener(signal, end);
@@ -172,7 +189,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);
   }
-  return { end: app.end, lost, next, over, state: app.state };
+  return { end: app.end, lost, next, over, unseen: starts.unseen, state: app.state };
 }
 
 /** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */

@@ -175,6 +175,28 @@ Deno.test(":run in a foreground session: that goes on behind the other one, and 
   }
 });
 
+Deno.test("q while :run still starts a session, or t f a fork, names what comes, and what does not", async () => {
+  await using s = await session();
+  const here = `cd ${s.folder}; ${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`;
+  try {
+    await using terminal = await TmuxTerminal.start(here, 120, 36);
+    await terminal.until(/hello from EL1/);
+    // Keys that are read at once: no session is up before the last of them.
+    await terminal.keys(":run demo", "Enter", "t", "f", "q");
+    const left = await terminal.until(/left with 0/);
+    assert.match(left, /demo is being started \.\.[\s\S]*session demo goes on; el2 attach demo shows it, el2 down demo ends it/);
+    assert.match(left, /a fork is being started \.\.[\s\S]*session s-fork1 goes on[\s\S]*session s goes on/);
+    const { data } = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { name: string }[] };
+    assert.deepEqual(data.map(({ name }) => name), ["demo", "s", "s-fork1"]);
+    await using wrong = await TmuxTerminal.start(here, 120, 36);
+    await wrong.until(/hello from EL1/);
+    await wrong.keys(":run nosuch", "Enter", "q");
+    assert.match(await wrong.until(/left with 0/), /nosuch: nothing was started: image nosuch: no such file/);
+  } finally {
+    for (const name of ["demo", "s-fork1"]) await run(s.folder, "down", name);
+  }
+});
+
 Deno.test("W83: when the session goes, the screen says LOST, counts, and q leaves with 3", async () => {
   await using s = await session();
   await using terminal = await TmuxTerminal.start(`${shell(s.folder, "attach", "s")}; echo "left with $?"; exec sleep 1000`, 100, 30);

@@ -146,6 +146,42 @@ Deno.test("another session that is wanted ends the screen; keys that come meanwh
   assert.equal((await second).next, undefined);
 });
 
+Deno.test("q while another session still starts leaves, and hands on what is still to come", async () => {
+  const started = Promise.withResolvers<string>(), forked = Promise.withResolvers<string>();
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const terminal = new ScriptedTerminal(async function* () {
+    yield bytes(":run Image\r");
+    yield bytes("tf");
+    yield bytes("q");
+    await new Promise<void>(() => {});
+  });
+  const options = { ...OPTIONS, start: () => started.promise, fork: () => forked.promise };
+  const write = terminal.write.bind(terminal);
+  terminal.write = (part) => {
+    // The terminal is given back: what comes up from now on is shown by nobody.
+    if (new TextDecoder().decode(part).includes("\x1b[?1049l")) started.resolve("Image");
+    return write(part);
+  };
+  const { next, over, unseen } = await runTui(client(), terminal, options);
+  assert.deepEqual({ next, over }, { next: undefined, over: false });
+  assert.deepEqual(unseen.map(({ what }) => what), ["Image", "a fork"]);
+  assert.equal(await unseen[0].started, "Image");
+  forked.reject(new Error("no room"));
+  await assert.rejects(unseen[1].started, /no room/);
+});
+
+Deno.test("what the screen has said of a session that it started is said by nobody else", async () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+  const terminal = new ScriptedTerminal(async function* () {
+    yield bytes("tf");
+    while (!terminal.written.includes("no room")) await new Promise((resolve) => setTimeout(resolve, 10));
+    yield bytes("q");
+    await new Promise<void>(() => {});
+  });
+  const { unseen } = await runTui(client(), terminal, { ...OPTIONS, fork: () => Promise.reject(new Error("no room")) });
+  assert.deepEqual(unseen, []);
+});
+
 Deno.test("a terminal that has gone away, or SIGTERM, leaves nothing to show", async () => {
   assert.equal((await runTui(client(), new ScriptedTerminal(async function* () {}), OPTIONS)).over, true);
   let ended = false;
