@@ -1,6 +1,6 @@
 // `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process to the first line of user space.
 
-import { catalogEntry, DEBIAN_RELEASES } from "../src/workstation/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../src/workstation/catalog/catalog.ts";
 import { type Machine, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";

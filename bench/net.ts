@@ -1,8 +1,8 @@
 // `deno task bench net`: what TCP moves from one VM to another. el2: two VMs of a session on a switch (`pair:NAME`). QEMU: two machines whose
 // cards are joined by a socket. Both run the same Debian kernel and the same busybox; the host takes the time of a fetch over HTTP.
 
-import { catalogEntry } from "../src/workstation/catalog.ts";
-import { withEntries } from "../src/workstation/cpio.ts";
+import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
+import { withEntries } from "../src/workstation/catalog/cpio.ts";
 import { el2, type Machine, MACHINES, qemu, type Run, watch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";

@@ -1,6 +1,6 @@
 // `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same run with and without `--record`, in turn.
 
-import { catalogEntry } from "../src/workstation/catalog.ts";
+import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
 import { el2 } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";

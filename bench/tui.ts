@@ -8,7 +8,7 @@ import type { TerminalPort } from "../src/tui/terminal.ts";
 import { median } from "./statistics.ts";
 import { type Held, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
 import { connectEmbedded } from "../src/workstation/client.ts";
-import { planText } from "../src/workstation/config-plan.ts";
+import { planText } from "../src/workstation/config/plan.ts";
 import type { SessionPlan } from "../src/workstation/plan.ts";
 import { Asker } from "../src/workstation/control/asker.ts";
 import { SessionHub } from "../src/workstation/control/hub.ts";

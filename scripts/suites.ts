@@ -1,10 +1,10 @@
 // Images of the suites: initramfs archives of Debian's own arm64 programs for the userland benches, stress-ng, and programs of Debian's source
 // package qemu (its tests/tcg, and its copy of Berkeley TestFloat) built here. All by apt into .state, without root, when first asked for.
 
-import { Apt, debianMirror, debianSource } from "../src/workstation/apt.ts";
-import { Deb } from "../src/workstation/deb.ts";
+import { Apt, debianMirror, debianSource } from "../src/workstation/catalog/apt.ts";
+import { Deb } from "../src/workstation/catalog/deb.ts";
 import { exists, withLock, writeWhole } from "../src/workstation/cache.ts";
-import { type CpioEntry, writeCpio } from "../src/workstation/cpio.ts";
+import { type CpioEntry, writeCpio } from "../src/workstation/catalog/cpio.ts";
 import { nativeProgram } from "./native-tools.ts";
 
 /** Debian packages of each set, beside busybox. What is in the guest follows the suite's day, so digests are compared with a peer's. */

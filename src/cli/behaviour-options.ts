@@ -2,7 +2,7 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
-import { checkHypervisorNode } from "../workstation/boot-plan.ts";
+import { checkHypervisorNode } from "../workstation/assembly/boot-plan.ts";
 import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
 import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS, type SessionPlan } from "../workstation/plan.ts";
 

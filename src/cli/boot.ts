@@ -22,10 +22,10 @@ import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
-import { diskGuestBoot } from "../workstation/catalog-boot.ts";
-import { checkBootPlan } from "../workstation/boot-plan.ts";
+import { diskGuestBoot } from "../workstation/catalog/boot.ts";
+import { checkBootPlan } from "../workstation/assembly/boot-plan.ts";
 import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../workstation/plan.ts";
-import { readVars } from "../workstation/firmware-layout.ts";
+import { readVars } from "../workstation/assembly/firmware-layout.ts";
 
 /** The images of the root VM, where they are named. */
 function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {

@@ -5,7 +5,7 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { documentText, FINDINGS } from "../workstation/inspect/documents.ts";
 import { sessionFolder } from "../workstation/control/places.ts";
-import { catalogEntries } from "../workstation/catalog.ts";
+import { catalogEntries } from "../workstation/catalog/catalog.ts";
 import { MINIMUM } from "../tui/app.ts";
 import { colourDepth } from "../tui/run.ts";
 

@@ -2,6 +2,6 @@
 
 /** Cores come from the cache, and go there. What machines are made of is loaded only by who calls this. */
 export async function useCoreCache(): Promise<void> {
-  const { keepCores } = await import("../workstation/core-cache.ts");
+  const { keepCores } = await import("../workstation/assembly/core-cache.ts");
   keepCores();
 }

@@ -16,7 +16,7 @@ import { type LogLevel, withLog } from "./log.ts";
 import { withPrefix } from "../tui/actions.ts";
 import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
 import { didYouMean } from "../workstation/did-you-mean.ts";
-import type { FileUi } from "../workstation/config-schema.ts";
+import type { FileUi } from "../workstation/config/schema.ts";
 import { isOfSystem } from "../workstation/cache.ts";
 import { connectEmbedded } from "../workstation/client.ts";
 import { SessionHub } from "../workstation/control/hub.ts";

@@ -25,7 +25,7 @@ export interface TraceCallsOptions {
 /** Runs the plan and prints the calls. */
 export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions): Promise<void> {
   // A machine in this thread: what it is made of is loaded by who needs it.
-  const { assemble } = await import("../workstation/assemble.ts");
+  const { assemble } = await import("../workstation/assembly/assemble.ts");
   await useCoreCache();
   const system = assemble(plan);
   const { machine, hypervisor } = system;

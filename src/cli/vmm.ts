@@ -32,7 +32,7 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       const device = options.device ?? host.driver.device;
       const driver = { ...host.driver, device };
       // A machine in this thread: what it is made of is loaded by who needs it.
-      const { assemble } = await import("../workstation/assemble.ts");
+      const { assemble } = await import("../workstation/assembly/assemble.ts");
       await useCoreCache();
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
       const { machine, hypervisor } = system;

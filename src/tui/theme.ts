@@ -1,7 +1,7 @@
 // Roles of the screen and how they look. Meaning is never in the colour alone: each role has a mark or word as well (WORKSTATION section 6).
 
 import { Attribute, type Colour, palette, rgb, type Style } from "./cells.ts";
-import { THEMES } from "../workstation/config-schema.ts";
+import { THEMES } from "../workstation/config/schema.ts";
 import { ASCII_GLYPHS, BRAILLE_GLYPHS, type Glyphs, UNICODE_GLYPHS } from "./glyphs.ts";
 
 /** What a piece of text means. */

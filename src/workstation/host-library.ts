@@ -4,8 +4,8 @@
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import { hostGuest } from "../host/host-guest.ts";
 import type { Visit } from "../host/visited-program.ts";
-import { assemble } from "./assemble.ts";
-import type { GuestSystem } from "./guest-system.ts";
+import { assemble } from "./assembly/assemble.ts";
+import type { GuestSystem } from "./assembly/guest-system.ts";
 import { VisitedHost } from "./visited-host.ts";
 
 /** What a `HostMachine` is made of. */

@@ -1,7 +1,7 @@
 // What mod.ts offers: a machine with hypervisor and resource manager in the caller's own thread, turbo, one VM's console as text.
 
-import { assemble } from "./assemble.ts";
-import { checkBootPlan } from "./boot-plan.ts";
+import { assemble } from "./assembly/assemble.ts";
+import { checkBootPlan } from "./assembly/boot-plan.ts";
 import { type DevicePlan, PRIMARY_CONSOLE, type SessionPlan } from "./plan.ts";
 import type { System } from "./system.ts";
 

@@ -7,7 +7,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";
 import type { RunPlace } from "./inspect/read-places.ts";
 import type { TraceRecorder } from "./inspect/trace-recorder.ts";
-import type { Outside } from "./outside.ts";
+import type { Outside } from "./outside/outside.ts";
 import type { StopRules } from "./stop-rules.ts";
 import type { VmSymbols } from "./symbols/vm-symbols.ts";
 import type { SystemState } from "./snapshot/system-state.ts";

@@ -1,15 +1,15 @@
 // The machine's side of the protocol, in a worker: it builds the machine of the first request and runs it in slices, and returns to its
 // event loop between them, so that input and requests are never far away.
 
-import { assemble, prepare } from "./assemble.ts";
-import { keepCores } from "./core-cache.ts";
+import { assemble, prepare } from "./assembly/assemble.ts";
+import { keepCores } from "./assembly/core-cache.ts";
 import { Engine } from "./engine.ts";
 import { beginSystem, loaded } from "./snapshot/begin.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
 import type { Connection } from "./client.ts";
 import { WriteFailure } from "./write-all.ts";
 import { noAnswer } from "./inspect/query.ts";
-import { readVars } from "./firmware-layout.ts";
+import { readVars } from "./assembly/firmware-layout.ts";
 import type { SessionPlan } from "./plan.ts";
 import type { Request, SessionEvent } from "./protocol.ts";
 

@@ -1,8 +1,8 @@
 // `el2 diff` of snapshots and of traces, and of files that cannot be compared. Of recordings: record_test.ts (W56).
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/workstation/assemble.ts";
-import type { GuestSystem } from "../../src/workstation/guest-system.ts";
+import { assemble } from "../../src/workstation/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
 import { writeSnapshot } from "../../src/workstation/snapshot/file.ts";
 import { snapshotOf } from "../../src/workstation/snapshot/save.ts";

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
 import { TIERS } from "../../src/workstation/plan.ts";
 import { Random } from "../support/random.ts";
-import { assemble } from "../../src/workstation/assemble.ts";
+import { assemble } from "../../src/workstation/assembly/assemble.ts";
 import { writeSnapshot } from "../../src/workstation/snapshot/file.ts";
 import { snapshotOf } from "../../src/workstation/snapshot/save.ts";
 import { ConsoleProgram } from "../support/console.ts";

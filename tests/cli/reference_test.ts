@@ -5,7 +5,7 @@ import { makeProgram } from "../../src/cli/main.ts";
 import { manualPage } from "../../src/cli/man.ts";
 import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
 import { ACTIONS } from "../../src/tui/actions.ts";
-import { KNOWN_KEYS } from "../../src/workstation/config-schema.ts";
+import { KNOWN_KEYS } from "../../src/workstation/config/schema.ts";
 import { STEPS } from "../../src/workstation/scenario/scenario.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { requestNames } from "../../src/abi/ioctl/decode.ts";

@@ -10,7 +10,7 @@ import { CORE_SIZE } from "../../src/core/layout.ts";
 import type { Hotness } from "../../src/core/translator/translator.ts";
 import { type Tier, TIERS } from "../../src/core/tiers.ts";
 import type { VcpuContext } from "../../src/core/vcpu-state.ts";
-import { readElf } from "../../src/workstation/elf.ts";
+import { readElf } from "../../src/workstation/images/elf.ts";
 import { Random } from "../support/random.ts";
 import { assemble } from "./program.ts";
 

@@ -3,7 +3,7 @@
 import { answerDebugger } from "../../src/hypervisor/debug-access.ts";
 import { GdbSession, type GdbTarget } from "../../src/debug/gdb-session.ts";
 import { encodePacket, PacketReader } from "../../src/debug/packets.ts";
-import { assemble } from "../../src/workstation/assemble.ts";
+import { assemble } from "../../src/workstation/assembly/assemble.ts";
 import type { System } from "../../src/workstation/system.ts";
 import { imageOf } from "../cli/program.ts";
 

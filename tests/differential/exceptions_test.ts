@@ -7,7 +7,7 @@ import { ExceptionClass, exceptionClass, syndrome } from "../../src/core/excepti
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/layout.ts";
 import { storeValue, type VcpuContext } from "../../src/core/vcpu-state.ts";
-import { readElf } from "../../src/workstation/elf.ts";
+import { readElf } from "../../src/workstation/images/elf.ts";
 import { runNative } from "../support/oracles.ts";
 
 const RAM_BASE = 0x4000_0000;

@@ -1,7 +1,7 @@
 // Debian's own driver on the balloon.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
 import { Guest, PROMPT } from "./guest.ts";
 
 /** Seconds of virtual time. */

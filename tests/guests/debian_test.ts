@@ -2,7 +2,7 @@
 // with EL2_LONG=1 every release.
 
 import assert from "node:assert/strict";
-import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog/catalog.ts";
 import { type Tier, TIERS } from "../../src/workstation/plan.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command, qemuCommand } from "../support/el2.ts";

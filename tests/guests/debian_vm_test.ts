@@ -2,7 +2,7 @@
 // finds of Gunyah, and which end its owner hears of. Boots that only differ in their end run with EL2_LONG=1.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 

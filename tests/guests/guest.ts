@@ -1,14 +1,14 @@
 // Linux guests in the test's own thread: what they do until a console shows something, in virtual time, the same in every run.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/workstation/assemble.ts";
-import { moduleFiles } from "../../src/workstation/busybox-archive.ts";
-import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/workstation/catalog-debian.ts";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
-import { planText } from "../../src/workstation/config-plan.ts";
-import { withEntries } from "../../src/workstation/cpio.ts";
-import type { GuestSystem } from "../../src/workstation/guest-system.ts";
-import { VIRTIO_MODULES } from "../../src/workstation/kernel-modules.ts";
+import { assemble } from "../../src/workstation/assembly/assemble.ts";
+import { moduleFiles } from "../../src/workstation/catalog/busybox-archive.ts";
+import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/workstation/catalog/debian.ts";
+import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
+import { planText } from "../../src/workstation/config/plan.ts";
+import { withEntries } from "../../src/workstation/catalog/cpio.ts";
+import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
+import { VIRTIO_MODULES } from "../../src/workstation/catalog/kernel-modules.ts";
 import { type DevicePlan, PRIMARY_CONSOLE } from "../../src/workstation/plan.ts";
 
 /** Turns of the CPUs between two looks at the consoles. */

@@ -2,8 +2,8 @@
 // fetches Debian's ordinary kernel, which has 9p: EL2_LONG.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
-import { planText } from "../../src/workstation/config-plan.ts";
+import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
+import { planText } from "../../src/workstation/config/plan.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { Guests, ordinaryGuest, PROMPT } from "./guest.ts";
 import { withPrograms } from "./programs.ts";

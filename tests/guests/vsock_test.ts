@@ -1,7 +1,7 @@
 // Debian's own driver on the socket device: a program in the guest calls one of the host, and one of the host calls it.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/workstation/catalog.ts";
+import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { withPrograms } from "./programs.ts";

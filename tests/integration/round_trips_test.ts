@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
-import { assemble } from "../../src/workstation/assemble.ts";
+import { assemble } from "../../src/workstation/assembly/assemble.ts";
 import type { RootPlan } from "../../src/workstation/plan.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;

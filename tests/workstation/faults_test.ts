@@ -1,7 +1,7 @@
 // Injected faults on the whole stack: the demo, whose native host makes three VMs.
 
 import assert from "node:assert/strict";
-import type { GuestSystem } from "../../src/workstation/guest-system.ts";
+import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/workstation/fault-rules.ts";

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
 import { Stage2Flags } from "../../src/core/interface.ts";
 import { Checker, describeViolation } from "../../src/hypervisor/check/check.ts";
-import { assemble } from "../../src/workstation/assemble.ts";
-import { checkHypervisorNode, checkRoot } from "../../src/workstation/boot-plan.ts";
+import { assemble } from "../../src/workstation/assembly/assemble.ts";
+import { checkHypervisorNode, checkRoot } from "../../src/workstation/assembly/boot-plan.ts";
 import { PlanError, type RootPlan, type SessionPlan } from "../../src/workstation/plan.ts";
 
 const folder = await Deno.makeTempDir({ prefix: "el2-root-" });

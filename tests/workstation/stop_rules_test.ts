@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { EVERY_VM } from "../../src/workstation/guest-names.ts";
-import type { GuestSystem } from "../../src/workstation/guest-system.ts";
+import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
 import { FilterError } from "../../src/workstation/inspect/filter.ts";
 import { QueryError } from "../../src/workstation/inspect/inspected.ts";
 import { stopAtEvents, type StopHit } from "../../src/workstation/stop-rules.ts";

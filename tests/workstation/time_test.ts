@@ -1,11 +1,11 @@
 // Going back in a session: the past is the same run again.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/workstation/assemble.ts";
+import { assemble } from "../../src/workstation/assembly/assemble.ts";
 import { Past } from "../../src/workstation/record/past.ts";
 import type { System } from "../../src/workstation/system.ts";
 import { Random } from "../support/random.ts";
-import { planDemo } from "../../src/workstation/config-plan.ts";
+import { planDemo } from "../../src/workstation/config/plan.ts";
 import type { TableName } from "../../src/workstation/inspect/tables.ts";
 import { Engine } from "../../src/workstation/engine.ts";
 import type { Row } from "../../src/workstation/inspect/table.ts";

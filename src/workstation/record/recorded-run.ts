@@ -5,7 +5,7 @@ import type { Action } from "../inspect/action.ts";
 /** Something that enters the machine from outside. */
 export type Input =
   | { readonly kind: "console"; readonly console: string; readonly bytes: Uint8Array }
-  /** What a socket or timer says (`outside.ts`). */
+  /** What a socket or timer says (`outside/outside.ts`). */
   | { readonly kind: "outside"; readonly source: number; readonly data: unknown }
   | { readonly kind: "act"; readonly action: Action };
 

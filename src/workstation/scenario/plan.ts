@@ -1,7 +1,7 @@
 // The machine of a scenario: what its first step boots, with nothing of the outside, so that every run is the same run.
 
-import { checkBootPlan } from "../boot-plan.ts";
-import { planRun } from "../config-plan.ts";
+import { checkBootPlan } from "../assembly/boot-plan.ts";
+import { planRun } from "../config/plan.ts";
 import { cannotRead, readToEnd } from "../named-file.ts";
 import { PRIMARY_CONSOLE, type SessionPlan } from "../plan.ts";
 import { type Scenario, ScenarioError, type Step } from "./scenario.ts";

@@ -1,8 +1,8 @@
 // Runs a scenario in the caller's thread and in virtual time alone: the same scenario with the same seed is the same run, step by step.
 
 import { createHash } from "node:crypto";
-import { assemble } from "../assemble.ts";
-import type { GuestSystem } from "../guest-system.ts";
+import { assemble } from "../assembly/assemble.ts";
+import type { GuestSystem } from "../assembly/guest-system.ts";
 import { letIn } from "../record/input.ts";
 import type { EndState, Input, RecordedInput } from "../record/recorded-run.ts";
 import { recordingHeader, RecordingWriter } from "../record/recording.ts";

@@ -3,9 +3,9 @@
 
 import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
-import { type ConfigError, ConfigErrors, formatConfigError } from "../config.ts";
-import { TomlPositions } from "../config-positions.ts";
-import { parseDuration, parseSize } from "../config-units.ts";
+import { type ConfigError, ConfigErrors, formatConfigError } from "../config/config.ts";
+import { TomlPositions } from "../config/positions.ts";
+import { parseDuration, parseSize } from "../config/units.ts";
 import { didYouMean } from "../did-you-mean.ts";
 import { FaultRuleError, parseFaultRule } from "../fault-rules.ts";
 import { FilterError, parseFilter } from "../inspect/filter.ts";

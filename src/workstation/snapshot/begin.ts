@@ -1,8 +1,8 @@
 // How a session's machine begins: at its plan's start, or with a snapshot.
 
 import { ArchiveError } from "../../machine/archive.ts";
-import { assemble, assembleEmpty } from "../assemble.ts";
-import type { GuestSystem } from "../guest-system.ts";
+import { assemble, assembleEmpty } from "../assembly/assemble.ts";
+import type { GuestSystem } from "../assembly/guest-system.ts";
 import type { SessionPlan } from "../plan.ts";
 import type { System } from "../system.ts";
 import { readSnapshot, SnapshotError } from "./file.ts";

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import type { Stage2Table } from "../../core/interface.ts";
 import { ArchiveError } from "../../machine/archive.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
-import type { GuestSystem } from "../guest-system.ts";
+import type { GuestSystem } from "../assembly/guest-system.ts";
 import { hex, type Json, type Row, type Table } from "../inspect/table.ts";
 import { type TableName, TABLES } from "../inspect/tables.ts";
 import { assembleFrom } from "./begin.ts";

@@ -1,6 +1,6 @@
 // Symbols of ELF64 files for AArch64, read and written (ELF-64 Object File Format 1.5, sections 3 and 4).
 
-import { isElf } from "../elf.ts";
+import { isElf } from "../images/elf.ts";
 import type { GuestSymbol } from "./symbol-table.ts";
 
 const EM_AARCH64 = 183;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { keyEvents, placeEvents, textEvents, wheelEvents } from "../../../src/cli/input-events.ts";
-import { assemble } from "../../../src/workstation/assemble.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
 import type { DevicePlan } from "../../../src/workstation/plan.ts";
 import { A64, imageOf } from "../../cli/program.ts";
 

@@ -1,8 +1,8 @@
 // The demo as a system in the test's own thread, run to a virtual time.
 
-import { assemble } from "../../../src/workstation/assemble.ts";
-import { planDemo, planText } from "../../../src/workstation/config-plan.ts";
-import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
+import { planDemo, planText } from "../../../src/workstation/config/plan.ts";
+import type { GuestSystem } from "../../../src/workstation/assembly/guest-system.ts";
 import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
 import type { RowOf } from "../../../src/workstation/inspect/table.ts";
 import type { TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";

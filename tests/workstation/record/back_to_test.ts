@@ -1,7 +1,7 @@
 // Back to where something happened: the same places as a run from the start passes, whichever states were kept.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../../src/workstation/assemble.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
 import type { SessionPlan } from "../../../src/workstation/plan.ts";
 import { BackTo, type Reached, type RunUpTo, type Sought } from "../../../src/workstation/record/back-to.ts";
 import { momentOf, Past } from "../../../src/workstation/record/past.ts";

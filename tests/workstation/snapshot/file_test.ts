@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { crc32, gunzipSync, gzipSync } from "node:zlib";
-import { assemble } from "../../../src/workstation/assemble.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
 import type { SessionPlan } from "../../../src/workstation/plan.ts";
 import { diffSnapshots } from "../../../src/workstation/snapshot/diff.ts";
 import { readSnapshot, readSnapshotHeader, type Snapshot, SnapshotError, writeSnapshot } from "../../../src/workstation/snapshot/file.ts";

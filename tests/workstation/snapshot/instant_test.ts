@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { SessionPlan } from "../../../src/workstation/plan.ts";
-import { assemble } from "../../../src/workstation/assemble.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
 import { instantPath, InstantSnapshot } from "../../../src/workstation/snapshot/instant.ts";
 import { bootPlan } from "./systems.ts";
 

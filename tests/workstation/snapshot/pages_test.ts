@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { PAGE_SIZE } from "../../../src/machine/memory-map.ts";
-import { assemble } from "../../../src/workstation/assemble.ts";
-import { catalogEntry } from "../../../src/workstation/catalog.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
+import { catalogEntry } from "../../../src/workstation/catalog/catalog.ts";
 import { type SessionPlan, TIERS } from "../../../src/workstation/plan.ts";
 import { filledPages, isZeroPage, ramRanges } from "../../../src/workstation/snapshot/pages.ts";
 import type { System } from "../../../src/workstation/system.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { assemble, assembleEmpty } from "../../../src/workstation/assemble.ts";
+import { assemble, assembleEmpty } from "../../../src/workstation/assembly/assemble.ts";
 import { type SessionPlan, TIERS } from "../../../src/workstation/plan.ts";
 import { Random } from "../../support/random.ts";
 import { bootPlan, demoPlan, hashesOf, runTo } from "./systems.ts";

@@ -1,7 +1,7 @@
 // Systems to save: plans of small machines, and how far a machine runs.
 
 import assert from "node:assert/strict";
-import { planDemo } from "../../../src/workstation/config-plan.ts";
+import { planDemo } from "../../../src/workstation/config/plan.ts";
 import type { SessionPlan } from "../../../src/workstation/plan.ts";
 import type { System } from "../../../src/workstation/system.ts";
 

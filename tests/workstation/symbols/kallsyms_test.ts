@@ -1,9 +1,9 @@
 // Kernels' own symbol tables: made here in each layout, and those of Debian's kernels in the memory of a guest that boots.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../../src/workstation/assemble.ts";
-import { catalogEntry } from "../../../src/workstation/catalog.ts";
-import type { GuestSystem } from "../../../src/workstation/guest-system.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
+import { catalogEntry } from "../../../src/workstation/catalog/catalog.ts";
+import type { GuestSystem } from "../../../src/workstation/assembly/guest-system.ts";
 import { readKallsyms } from "../../../src/workstation/symbols/kallsyms.ts";
 import type { GuestSymbol } from "../../../src/workstation/symbols/symbol-table.ts";
 
