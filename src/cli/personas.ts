@@ -1,6 +1,8 @@
 // `el2 personas`: the generations of the Gunyah driver side by side, as `src/abi/ioctl/personas.ts` declares them.
 
 import type { Command } from "@commander-js/extra-typings";
+import { output } from "./print.ts";
+import { documentText, type FieldsOf, PERSONA } from "../workstation/inspect/documents.ts";
 import type { Json } from "../workstation/inspect/table.ts";
 import { type Persona, PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6 } from "../abi/ioctl/gunyah.ts";
@@ -10,17 +12,42 @@ import type { Request } from "../abi/ioctl/request.ts";
 export function registerPersonas(program: Command): void {
   program.command("personas")
     .description("print the generations of the Gunyah driver side by side: request codes, checks, order of calls")
-    .option("--json", "as JSON, with every request and structure", false)
-    .addHelpText("after", "\nExamples:\n  el2 personas\n  el2 personas --json | jq '.v14.requests'")
-    .action(({ json }) => console.log(json ? JSON.stringify(personasAsJson(), undefined, 2) : personasAsText()));
+    .option("--json", "a line of JSON for each, with every request and structure", false)
+    .addHelpText("after", "\nExamples:\n  el2 personas\n  el2 personas --json | jq 'select(.name == \"v14\").requests'")
+    .action(({ json }) => {
+      if (!json) return output(`${personasAsText()}\n`);
+      for (const name of PERSONA_NAMES) output(`${documentText(PERSONA, personaAsJson(PERSONAS[name]))}\n`);
+    });
 }
 
-/** Every generation with its requests, structures and rules, as plain data. */
-export function personasAsJson(): Record<string, unknown> {
-  return Object.fromEntries(PERSONA_NAMES.map((name) => {
-    const { requests, ...rules } = PERSONAS[name];
-    return [name, { ...rules, requests: requests.map(requestAsJson) }];
-  }));
+/** A generation as plain data. */
+export function personaAsJson({ memory, devicetree, functions, requests, ...persona }: Persona): FieldsOf<typeof PERSONA> {
+  return {
+    id: `persona:${persona.name}`,
+    name: persona.name,
+    title: persona.title,
+    device: persona.device,
+    requests: requests.map(requestAsJson),
+    unknown_request: persona.unknownRequest,
+    memory: rulesAsJson(memory),
+    devicetree: rulesAsJson(devicetree),
+    functions: functions ? rulesAsJson(functions) : null,
+    vmid_at_create: persona.vmidAtCreate,
+    start: persona.start,
+    start_again: persona.startAgain,
+    any_rm_error_is_invalid: persona.anyRmErrorIsInvalid,
+    teardown: persona.teardown,
+    stop_reason: persona.stopReason,
+    asks_own_vmid: persona.asksOwnVmid,
+    loses_failed_vmid: persona.losesFailedVmid,
+    protected_as_parcel: persona.protectedAsParcel,
+  };
+}
+
+/** Rules by name as JSON has names: `uniqueLabels` is `unique_labels`; null: there is no such check. */
+function rulesAsJson(rules: Persona["memory"] | Persona["devicetree"] | NonNullable<Persona["functions"]>): Json {
+  const named = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return Object.fromEntries(Object.entries<Json | undefined>({ ...rules }).map(([name, value]) => [named(name), value ?? null]));
 }
 
 /** A request as plain data. */

@@ -7,6 +7,8 @@ import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
+import { documentText, type FieldsOf, IOCTL } from "../workstation/inspect/documents.ts";
+import { eventRow } from "../workstation/inspect/read-trace.ts";
 import { plannedOf } from "./run.ts";
 import { parseDuration } from "./values.ts";
 
@@ -51,8 +53,9 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
 }
 
 /** One ioctl with its result. */
-function print({ time, end, name, fields, result, why }: TraceEvent, json: boolean): void {
-  if (json) return output(`${JSON.stringify({ time, end, name, fields, result, why }, wide)}\n`);
+function print(event: TraceEvent, json: boolean): void {
+  const { end, name, fields, result } = event;
+  if (json) return output(`${documentText(IOCTL, ioctlAsJson(event))}\n`);
   const answer = result!.code < 0 ? `-1 ${result!.name}` : `${result!.code}`;
   output(`[${(end / 1e9).toFixed(6)}] ${name}(${argumentText(fields)}) = ${answer}\n`);
 }
@@ -66,7 +69,7 @@ function shown(value: unknown): string {
   return (typeof value === "number" || typeof value === "bigint") && value > 9 ? `0x${value.toString(16)}` : String(value);
 }
 
-/** JSON has no integers of 64 bits: they are hexadecimal text. */
-function wide(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? `0x${value.toString(16)}` : value;
+function ioctlAsJson(event: TraceEvent): FieldsOf<typeof IOCTL> {
+  const { id, t, end, name, fields, res, refused, why } = eventRow(event);
+  return { id, t, end, name, fields, returned: event.result!.code, res: res!, refused, why };
 }

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { decodedAsJson, decodedAsText } from "../../src/cli/ioctl.ts";
-import { personasAsJson, personasAsText } from "../../src/cli/personas.ts";
-import { PERSONA_NAMES } from "../../src/abi/ioctl/personas.ts";
+import { personaAsJson, personasAsText } from "../../src/cli/personas.ts";
+import { PERSONA_NAMES, PERSONAS } from "../../src/abi/ioctl/personas.ts";
 
 Deno.test("the vendor driver's CREATE_VM is decoded and named", () => {
   assert.equal(
@@ -39,6 +39,10 @@ Deno.test("personas are printed side by side, and as JSON with every request", (
   assert.deepEqual(create.trim().split(/\s+/), [
     ...["CREATE_VM", "0xb201", "0x4740", "0x4700", "0x4700", "0x4700", "0x4700", "0x4700", "0x4700", "-"],
   ]);
-  const json = personasAsJson() as Record<string, { requests: { name: string; code: string }[] }>;
-  assert.deepEqual(json.v9.requests.map(({ code }) => code), ["0x00004700", "0x40204701", "0x40104702", "0x00004703"]);
+  const { requests, unknown_request, memory } = personaAsJson(PERSONAS.v9);
+  assert.deepEqual((requests as { code: string }[]).map(({ code }) => code), ["0x00004700", "0x40204701", "0x40104702", "0x00004703"]);
+  assert.deepEqual([unknown_request, (memory as { unique_labels: boolean }).unique_labels], [
+    PERSONAS.v9.unknownRequest,
+    PERSONAS.v9.memory.uniqueLabels,
+  ]);
 });

@@ -236,6 +236,51 @@ export const IOCTL_DECODED = define({
   },
 });
 
+export const PERSONA = define({
+  name: "persona",
+  version: 1,
+  command: "personas --json",
+  doc: "a generation of the Gunyah driver, one a line: what it answers, checks and calls (spec/vm-manager.md)",
+  fields: {
+    id: { kind: "id", doc: "persona:NAME" },
+    name: { kind: "word", doc: "its name, as [host] device and --device take it" },
+    title: { kind: "text", doc: "where it is found" },
+    device: { kind: "flag", doc: "it has a device of its own" },
+    requests: { kind: "detail", doc: "each request: `name`, `code`, `on` which descriptor, and `struct` with its fields" },
+    unknown_request: { kind: "word", doc: "errno of a request that it does not know, on the device or a VM" },
+    memory: { kind: "detail", doc: "when memory is `given` to a VM, and what is checked of its regions" },
+    devicetree: { kind: "detail", doc: "which region holds the devicetree, and errnos where none does" },
+    functions: { kind: "detail", optional: true, doc: "how functions and vCPUs answer; null where there are none" },
+    vmid_at_create: { kind: "flag", doc: "the VMID is allocated in CREATE_VM, else at START" },
+    start: { kind: "list", doc: "steps of START, in order" },
+    start_again: { kind: "word", doc: "errno of START after the end, or after one that failed" },
+    any_rm_error_is_invalid: { kind: "flag", doc: "every error of the resource manager becomes EINVAL" },
+    teardown: { kind: "list", doc: "steps of the end of a VM, in order" },
+    stop_reason: { kind: "number", doc: "`reason` of VM_STOP at the end of a VM that runs" },
+    asks_own_vmid: { kind: "flag", doc: "the driver asks for its own VMID before it first shares memory" },
+    loses_failed_vmid: { kind: "flag", doc: "the VMID of a VM whose image or firmware was refused is lost" },
+    protected_as_parcel: { kind: "flag", doc: "the region of a protected VM that holds the devicetree is one parcel" },
+  },
+});
+
+export const IOCTL = define({
+  name: "vmm",
+  version: 1,
+  command: "vmm --json",
+  doc: "an ioctl of the sample VMM, one a line, as it ends",
+  fields: {
+    id: { kind: "id", doc: "ev:NUMBER" },
+    t: { kind: "time", doc: "virtual time of the call, ns" },
+    end: { kind: "time", doc: "virtual time of its return, ns" },
+    name: { kind: "word", doc: "the request" },
+    fields: { kind: "detail", doc: "`fd`, and the fields of its structure" },
+    returned: { kind: "number", doc: "what the caller gets; below 0 an errno" },
+    res: { kind: "word", doc: "OK, or the errno by name" },
+    refused: { kind: "flag", doc: "it was refused" },
+    why: { kind: "id", optional: true, doc: "the reason" },
+  },
+});
+
 export const ABOUT = define({
   name: "version",
   version: 1,
@@ -279,6 +324,8 @@ export const DOCUMENTS: readonly Document[] = [
   TESTED,
   GUEST,
   IOCTL_DECODED,
+  PERSONA,
+  IOCTL,
   ABOUT,
   BENCH,
 ];

@@ -25,6 +25,7 @@ import type { NativeHostPlan } from "../../../src/host/plan.ts";
 import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../../src/workstation/assembly/guest-system.ts";
 import { writeElfSymbols } from "../../../src/workstation/symbols/elf-symbols.ts";
+import { checkColumn } from "../../support/columns.ts";
 import { Rig } from "../../tui/rig.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
 
@@ -60,34 +61,6 @@ Deno.test("W47: looking changes nothing: state and its hash are equal before and
   assert.deepEqual(rows(looked, "hash"), rows(plain, "hash"));
 });
 
-function check(table: TableName, name: string, column: Column, value: unknown): void {
-  const what = `${table}.${name}`;
-  if (value === null) return assert.equal(column.optional, true, `${what} is null`);
-  switch (column.kind) {
-    case "count":
-    case "time":
-    case "duration":
-      return assert.match(String(value), /^\d+$/, what);
-    case "address":
-      return assert.match(String(value), /^0x[0-9a-f]+$/, what);
-    case "id":
-      return assert.match(String(value), /^[a-z]+:.+$/, what);
-    case "number":
-    case "rate":
-    case "share":
-    case "size":
-      return assert.ok(typeof value === "number" && Number.isFinite(value), what);
-    case "flag":
-      return assert.equal(typeof value, "boolean", what);
-    case "list":
-      return assert.ok(Array.isArray(value) && value.every((one) => typeof one === "string"), what);
-    case "detail":
-      return assert.doesNotThrow(() => JSON.stringify(value), what);
-    default:
-      return assert.equal(typeof value, "string", what);
-  }
-}
-
 Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addresses 0x.., every row has a unique id", async () => {
   const system = await demoSystem();
   system.inspector.watch(["hvc", "virq", "sched", "mmio", "trap", "mem"]);
@@ -104,7 +77,7 @@ Deno.test("W60: rows are JSON as their tables declare: 64 bits are strings, addr
     assert.equal(new Set(found.map(({ id }) => id)).size, found.length, `ids of ${table}`);
     for (const row of found) {
       assert.deepEqual(Object.keys(row).sort(), Object.keys(columns).sort(), table);
-      for (const [name, value] of Object.entries(row)) check(table, name, (columns as Record<string, Column>)[name], value);
+      for (const [name, value] of Object.entries(row)) checkColumn(`${table}.${name}`, (columns as Record<string, Column>)[name], value);
     }
     assert.deepEqual(JSON.parse(JSON.stringify(found)), found);
   }
