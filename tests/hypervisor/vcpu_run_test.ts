@@ -1,9 +1,12 @@
 // Proxy scheduling: vcpu_run, its exits and resumptions, wakeup and halt vIRQs (spec/hypervisor.md section 5.4, spec/observed.md section 8).
 
 import assert from "node:assert/strict";
+import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { VcpuOption, VcpuResume, VcpuRunState } from "../../src/abi/words.ts";
+import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
 import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
 import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
+import { EXIT_COST } from "../../src/hypervisor/scheduling/execution.ts";
 import { Block, type Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { dataAbort, hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, smc, type Step, wfi } from "./scripted.ts";
 
@@ -287,4 +290,30 @@ Deno.test("a pinned vCPU is not run on another CPU, and its access waits on", ()
   assert.ok(typeof reply === "object" && reply.values[0] === 30n, "DENIED");
   assert.equal(guest.vmmio, access);
   assert.ok(guest.isBlockedBy(Block.Vmmio) && guest.isBlockedBy(Block.Run));
+});
+
+Deno.test("a vCPU that sleeps in another's place becomes proxy-scheduled by its wakeup vIRQ, when that yield is over too", () => {
+  const machine = new ScriptedMachine();
+  const sleeper = new ScriptedVm(machine, 4, [function* () {
+    yield wfi;
+    for (;;) yield { compute: 1000 };
+  }], { affinity: () => 0xffff, group: "aggregated" });
+  const caller: ScriptedVm = new ScriptedVm(machine, 3, [function* (registers) {
+    registers.setX(0, 1n);
+    registers.setX(1, cap);
+    yield hvc(0x603b);
+  }]);
+  const vcpu = sleeper.vcpus[0];
+  const cap = caller.grant(vcpu), vic = caller.grant(caller.vic);
+  sleeper.start();
+  caller.start();
+  machine.run(EXIT_COST + 1);
+  assert.ok(vcpu.isBlockedBy(Block.Wfi) && vcpu.donor === caller.vcpus[0], "it sleeps, and the yield is not over");
+  const { hypercalls, scheduler } = machine.hypervisor;
+  const bound = hypercalls.dispatch(caller.vcpus[0], HYPERCALLS.vcpu_bind_virq.number, [cap, vic, 42n, 1n, 0n], "native");
+  assert.ok(bound !== undefined && bound !== DEFERRED && bound.values[0] === 0n);
+  sleeper.vic.gic.setPending(vcpu.gic, 40);
+  scheduler.migrate(vcpu, 0);
+  machine.run(10_000_000);
+  assert.equal(vcpu.instructions, 0, "nobody called vcpu_run");
 });

@@ -71,7 +71,8 @@ function bindVirq(call: Call, vcpu: Vcpu, vic: Vic, virq: number, kind: number):
         return call.refuse(ErrorCode.BUSY, "the vCPU is running", { target: vcpu.name });
       }
       const error = vic.bindShared(vcpu.wakeupVirq, virq);
-      if (error === ErrorCode.OK && !vcpu.donor) vcpu.block(Block.Run);
+      // Inside vcpu_run it is proxy-scheduled already, and blocked again when that comes back.
+      if (error === ErrorCode.OK && !vcpu.donor?.insideRun) vcpu.block(Block.Run);
       return error;
     }
     default:
