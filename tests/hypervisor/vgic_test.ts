@@ -9,7 +9,9 @@ import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { Vgic } from "../../src/hypervisor/gic/vgic.ts";
 
 class Rig {
-  readonly gic = new Vgic(8);
+  /** Indices without a vCPU. */
+  readonly empty = new Set<number>();
+  readonly gic = new Vgic(8, (index) => !this.empty.has(index));
   readonly distributor = new Distributor(this.gic);
   readonly redistributors = this.gic.cpus.map((cpu, index) => new Redistributor(this.gic, cpu, () => index === 7));
   readonly cpu = this.gic.cpus[0];
@@ -83,6 +85,17 @@ Deno.test("an SGI to a vCPU that does not exist goes nowhere", () => {
   rig.private(4);
   for (const value of [4n << 24n, 4n << 24n | 0x100n, 4n << 24n | 1n << 16n | 1n]) rig.cpu.writeRegister(Icc.SGI1R, value);
   assert.ok(rig.gic.cpus.every((cpu) => !cpu.irq));
+});
+
+Deno.test("an SGI to an index without a vCPU is not there for the vCPU that comes to it", () => {
+  const rig = new Rig().on();
+  rig.empty.add(5);
+  rig.cpu.writeRegister(Icc.SGI0R, 1n << 40n | 3n << 24n);
+  rig.cpu.writeRegister(Icc.SGI0R, 4n << 24n | 1n << 5n);
+  rig.empty.clear();
+  assert.equal(rig.readSgiFrame(Gicd.ISPENDR, 5), 0);
+  rig.cpu.writeRegister(Icc.SGI0R, 4n << 24n | 1n << 5n);
+  assert.equal(rig.readSgiFrame(Gicd.ISPENDR, 5), 1 << 4);
 });
 
 Deno.test("a level SPI is pending as long as its source holds the line", () => {

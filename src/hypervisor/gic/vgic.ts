@@ -21,8 +21,11 @@ export class Vgic {
   /** VIC index of the vCPU that acknowledged an active SPI, or -1 (set active by a register write). */
   readonly #acknowledgedBy = new Int16Array(Intid.SpiEnd).fill(-1);
 
-  /** @param vcpus number of vCPUs that can attach */
-  constructor(vcpus: number) {
+  /**
+   * @param vcpus number of vCPUs that can attach
+   * @param isAttached whether an active vCPU has an index
+   */
+  constructor(vcpus: number, readonly isAttached: (index: number) => boolean) {
     this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index));
   }
 
@@ -210,7 +213,10 @@ export class Vgic {
     return by < 0 || by === reader.index;
   }
 
-  /** ICC_SGI0R, SGI1R: `group` is the register's; SGIs that their target has in the other group are not raised. */
+  /**
+   * ICC_SGI0R, SGI1R: `group` is the register's; SGIs that their target has in the other group are not raised, and none are where there is
+   * no vCPU.
+   */
   sendSgi(from: VgicCpu, group: 0 | 1, value: bigint): void {
     const intid = Number(value >> 24n & 0xfn);
     const toOthers = (value >> 40n & 1n) !== 0n;
@@ -227,6 +233,7 @@ export class Vgic {
   }
 
   #raiseSgi(cpu: VgicCpu, group: 0 | 1, intid: number): void {
+    if (!this.isAttached(cpu.index)) return;
     const isGroup1 = (cpu.bank.flags[intid] & Irq.Group1) !== 0;
     if (isGroup1 === (group === 1)) this.update(cpu, intid, Irq.Latched, 0);
   }

@@ -232,8 +232,7 @@ export class Vic extends HypervisorObject {
     this.#defaultAddress = archive.bool("defaultAddress", this.#defaultAddress);
     this.#mapping = archive.within("mapping", () => archiveMapping(archive, this.#mapping));
     this.#gic = archive.maybe("gic", this.#gic, (gic) => {
-      const result = gic ?? new Vgic(this.#vcpus);
-      result.mapping = this.#mapping;
+      const result = gic ?? this.#createGic();
       result.archive(archive);
       return result;
     });
@@ -258,8 +257,7 @@ export class Vic extends HypervisorObject {
   protected onActivate(): ErrorCode {
     const tables = this.charge(this.#vcpus * VCPU_STATE_SIZE + this.#virqs * SOURCE_STATE_SIZE);
     if (tables !== ErrorCode.OK) return tables;
-    this.#gic = new Vgic(this.#vcpus);
-    this.#gic.mapping = this.#mapping;
+    this.#gic = this.#createGic();
     return ErrorCode.OK;
   }
 
@@ -267,6 +265,13 @@ export class Vic extends HypervisorObject {
     for (const hwirq of [...this.#ppis]) hwirq.unbind();
     for (const source of [...this.#sources]) source.unbind();
     this.#frames.release();
+  }
+
+  /** The interrupts, as configured. */
+  #createGic(): Vgic {
+    const gic = new Vgic(this.#vcpus, (index) => this.#attached[index] !== undefined);
+    gic.mapping = this.#mapping;
+    return gic;
   }
 
   #bind(source: VirqSource, cpu: VgicCpu, intid: number): ErrorCode {
