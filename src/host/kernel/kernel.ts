@@ -288,14 +288,16 @@ export class HostKernel {
 
   // ---- memory of a process ----
 
-  /** Maps anonymous memory. `contiguous` allocates it at once as one physical block. Returns the address or a negative errno. */
+  /** Maps `size` bytes of anonymous memory. `contiguous` allocates it at once as one physical block. Returns the address or a negative errno. */
   mapAnonymous(pid: number, size: number, options: { read: boolean; write: boolean; contiguous?: boolean }): number {
+    if (!(size > 0)) return -Errno.EINVAL;
     const pages = Math.ceil(size / PAGE_SIZE);
-    if (pages === 0) return -Errno.EINVAL;
     const object = options.contiguous ? this.memory.createContiguous(pages) : this.memory.createObject("anonymous", pages);
     if (object === undefined) return -Errno.ENOMEM;
     const { read, write } = options;
-    return this.memory.map(this.spaceOf(pid), object, { pages, offset: 0, read, write, private: true });
+    const address = this.memory.map(this.spaceOf(pid), object, { pages, offset: 0, read, write, private: true });
+    if (address < 0) this.memory.dropObject(object.id);
+    return address;
   }
 
   /** Maps a file. `offset` and `size` in bytes. */
@@ -309,14 +311,16 @@ export class HostKernel {
     if (file === undefined) return -Errno.EBADF;
     const object = this.#of(file).memory?.(file);
     if (object === undefined) return -Errno.ENODEV;
+    if (!(size > 0 && options.offset >= 0 && options.offset % PAGE_SIZE === 0)) return -Errno.EINVAL;
     const pages = Math.ceil(size / PAGE_SIZE);
-    if (pages === 0 || options.offset % PAGE_SIZE !== 0) return -Errno.EINVAL;
     if (this.#of(file).mappedWhole && pages !== this.memory.object(object).pages) return -Errno.EINVAL;
-    this.memory.holdObject(object);
-    file.refs++;
     const { read, write } = options;
     const place = { pages, offset: options.offset / PAGE_SIZE, read, write, private: options.private, file: file.id };
-    return this.memory.map(this.spaceOf(pid), this.memory.object(object), place);
+    const address = this.memory.map(this.spaceOf(pid), this.memory.object(object), place);
+    if (address < 0) return address;
+    this.memory.holdObject(object);
+    file.refs++;
+    return address;
   }
 
   munmap(pid: number, address: number): number {

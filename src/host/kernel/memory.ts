@@ -74,6 +74,8 @@ export interface MemoryState {
 /** How an access went. */
 export type Access<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly signal: number };
 
+/** Mappings begin here (vm.mmap_min_addr). */
+const MAPPINGS_BEGIN = 0x1_0000;
 /** The first mapping ends here. */
 const MAPPINGS_END = 0xffff_f000_0000;
 /** User addresses are below. */
@@ -130,13 +132,12 @@ export class HostMemory {
 
   /** Whether a process has a mapping that shows one of these pages of an object; those that nobody has touched count for nothing. */
   isMapped(id: number, page: number, count: number): boolean {
-    const object = this.object(id);
+    const { runs } = this.object(id);
     return Object.values(this.state.spaces).some(({ mappings }) =>
       mappings.some((mapping) => {
         if (mapping.object !== id) return false;
-        const first = Math.max(page, mapping.offset), end = Math.min(page + count, mapping.offset + mapping.pages);
-        for (let each = first; each < end; each++) if (lookup(object, each) !== undefined) return true;
-        return false;
+        const start = Math.max(page, mapping.offset), end = Math.min(page + count, mapping.offset + mapping.pages);
+        return runs.some((run) => Math.max(start, run.first) < Math.min(end, run.first + run.count));
       })
     );
   }
@@ -184,7 +185,10 @@ export class HostMemory {
     delete this.state.spaces[space.id];
   }
 
-  /** Maps an object, whose reference the mapping takes over. Returns the user address. */
+  /**
+   * Maps an object, whose reference the mapping takes over. Returns the user address, or -ENOMEM where so many do not lie below what is
+   * mapped; then the reference stays the caller's.
+   */
   map(
     space: UserSpace,
     object: MemoryObject,
@@ -193,6 +197,7 @@ export class HostMemory {
     const { pages, offset, read, write, file } = options;
     const align = pages * PAGE_SIZE >= HUGE_PAGE ? HUGE_PAGE : PAGE_SIZE;
     const start = Math.floor((space.next - pages * PAGE_SIZE) / align) * align;
+    if (start < MAPPINGS_BEGIN) return -Errno.ENOMEM;
     space.next = start;
     const overlay = options.private && object.kind === "file" ? this.createObject("anonymous", pages).id : undefined;
     space.mappings.push({ start, pages, object: object.id, offset, read, write, overlay, file });
