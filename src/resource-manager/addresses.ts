@@ -11,7 +11,7 @@ export interface AddressRange {
 export interface Addresses {
   /** Addresses below this one exist. */
   readonly limit: number;
-  /** Taken ranges in ascending order; they do not overlap. */
+  /** Taken ranges in ascending order; they do not overlap, and what is taken next to another is one range with it. */
   taken: AddressRange[];
   /** Ranges that automatic placement avoids and explicit placement may use (IPA_RESERVE). */
   reserved: AddressRange[];
@@ -41,9 +41,15 @@ function position(from: Addresses, address: number): number {
 /** Takes exactly this range. False when a part of it is taken, outside of the addresses, or empty. */
 export function takeRange(from: Addresses, range: AddressRange): boolean {
   if (range.size <= 0 || range.base < 0 || range.base + range.size > from.limit) return false;
+  const { taken } = from;
   const at = position(from, range.base);
-  if (at < from.taken.length && overlaps(from.taken[at], range)) return false;
-  from.taken.splice(at, 0, range);
+  const before: AddressRange | undefined = taken[at - 1], next: AddressRange | undefined = taken[at];
+  if (next !== undefined && overlaps(next, range)) return false;
+  const joinsBefore = before !== undefined && before.base + before.size === range.base;
+  const joinsNext = next !== undefined && range.base + range.size === next.base;
+  const base = joinsBefore ? before.base : range.base;
+  const end = joinsNext ? next.base + next.size : range.base + range.size;
+  taken.splice(at - Number(joinsBefore), Number(joinsBefore) + Number(joinsNext), { base, size: end - base });
   return true;
 }
 
@@ -60,7 +66,8 @@ export function allocateRange(from: Addresses, size: number, alignment: number, 
   const last = window === undefined ? from.limit : window.base + window.size;
   let base = align(window?.base ?? 0);
   for (const range of blocked) {
-    if (overlaps(range, { base, size })) base = align(range.base + range.size);
+    if (range.base >= base + size) break;
+    if (range.base + range.size > base) base = align(range.base + range.size);
   }
   if (base >= last) return undefined;
   return takeRange(from, { base, size }) ? base : undefined;
@@ -68,6 +75,7 @@ export function allocateRange(from: Addresses, size: number, alignment: number, 
 
 /** Gives back what is taken of a range; of a larger range that was taken, the rest stays taken. */
 export function freeRange(from: Addresses, range: AddressRange): void {
+  if (range.size <= 0) return;
   const end = range.base + range.size;
   const at = position(from, range.base);
   let after = at;

@@ -16,6 +16,8 @@ function occupied(space: Addresses): boolean[] {
       units[unit] = true;
     }
   }
+  // However much is taken, a search passes as few ranges as there are gaps.
+  assert.equal(space.taken.length, units.filter((taken, unit) => taken && !units[unit - 1]).length);
   return units;
 }
 
