@@ -6,7 +6,7 @@ import { output } from "./print.ts";
 import { documentText, FINDINGS } from "../workstation/inspect/documents.ts";
 import { sessionFolder } from "../workstation/control/places.ts";
 import { catalogEntries } from "../workstation/catalog/catalog.ts";
-import { MINIMUM } from "../tui/app.ts";
+import { MINIMUM } from "../tui/frame.ts";
 import { colourDepth } from "../tui/run.ts";
 
 /** One thing that was looked at. */

@@ -1,47 +1,34 @@
-// The TUI without a terminal: keys and session events change plain state, `draw` shows it. What an action does is in its method; which key
-// does it is in `actions.ts`; what a screen shows is in `screens.ts`.
+// The TUI without a terminal: keys and session events change plain state, `draw` shows it. Which key does an action is in `actions.ts`, what
+// it does in the file of its group, what a screen shows in `screens.ts`.
 
 import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
+import { LONGEST_COPY } from "./clipboard.ts";
 import { ConsoleActions } from "./console-actions.ts";
 import { ConsolePane } from "./console-pane.ts";
-import type { Divider } from "./divider.ts";
-import { markedLine } from "./event-filter.ts";
-import { drawFrame, type FrameState, type LostState } from "./frame.ts";
-import { LONGEST_COPY } from "./clipboard.ts";
+import { drawFrame, type FrameState } from "./frame.ts";
+import { hintsOf, LOST_HINTS, typingHints } from "./hints.ts";
+import type { Host } from "./host.ts";
 import type { Key } from "./keys.ts";
-import { LanesPane } from "./lanes-pane.ts";
-import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
-import { MemoryPane } from "./memory-pane.ts";
-import { type MenuHost, Menus } from "./menus.ts";
+import { ListActions } from "./list-actions.ts";
+import { Menus } from "./menus.ts";
+import { Mouse } from "./mouse.ts";
+import { Navigation } from "./navigation.ts";
 import { type Fork, TimeMenu } from "./time-menu.ts";
-import { HelpOverlay, LinesOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { HelpOverlay, type Overlay } from "./overlay.ts";
 import { OtherSessions, type Start } from "./other-sessions.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { type FilteredPane, isFiltered, type Line, type Pane } from "./pane.ts";
-import { comparedLines, plainText } from "./records.ts";
 import { Questions } from "./questions.ts";
-import { makeScreens, type Placed } from "./screens.ts";
-import { TablePane } from "./table-pane.ts";
+import { makeScreens } from "./screens.ts";
+import { SessionState } from "./session-state.ts";
 import { Look, type ThemeName } from "./theme.ts";
 import { TreePane } from "./tree-pane.ts";
+import { WindowActions } from "./window-actions.ts";
 import { Windows } from "./windows.ts";
 import type { UiState } from "./ui-state.ts";
 import { Asker } from "../workstation/control/asker.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
 import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
-
-/** Smallest terminal that shows the screen. */
-export const MINIMUM = { columns: 60, rows: 16 } as const;
-
-/** Two clicks at one place within so many ms are Enter. */
-const DOUBLE_CLICK = 400;
-
-/** Between two tries to reach a lost session, ms. */
-export const RETRY = 3000;
-
-/** From this width on all hints are shown. */
-const WIDE_HINTS = 104;
 
 /** What the application asks of its surroundings. */
 export interface AppPort {
@@ -95,109 +82,80 @@ export interface AppOptions {
   readonly clock?: () => number;
 }
 
-/** A place to come back to. */
-interface Visit {
-  readonly screen: string;
-  readonly pane: string;
-  readonly id: string | undefined;
-}
-
 /** The application. */
 export class App {
   readonly #asker: Asker;
-  readonly #clock: () => number;
   readonly #keymap: Keymap;
   #look: Look;
   readonly #tree = new TreePane();
   readonly #console: ConsolePane;
   readonly #windows: Windows;
   readonly #questions: Questions;
-  readonly #menus: Menus;
+  readonly #session: SessionState;
   readonly #consoles: ConsoleActions;
+  readonly #lists: ListActions;
+  readonly #navigation: Navigation;
+  readonly #windowActions: WindowActions;
+  readonly #mouse: Mouse;
+  readonly #menus: Menus;
   readonly #time: TimeMenu;
   readonly #sessions: OtherSessions;
-  #sample: MachineSample | undefined;
-  #sampledAt = 0;
-  #speed: number | undefined;
-  #dropped = 0;
   #prefix = false;
   /** `ctrl-w` was pressed. */
   #windowPrefix = false;
   #frozen: { missed: number } | undefined;
-  #paused = false;
-  /** Ways to other places that have not ended. */
-  #moving = 0;
-  /** What is shown is an earlier place of the run. */
-  #past = false;
   #overlay: Overlay | undefined;
-  #end: SessionEnd | undefined;
-  /** The machine is gone by a bug of ours: nobody answers. What has ended in order can still be looked at. */
-  #failed = false;
-  /** File of the last snapshot that was saved of this session. */
-  #snapshot: string | undefined;
-  #lost: { message: string; since: number } | undefined;
   #message: Line = { text: "" };
-  /** Layouts that the person has saved, by digit. */
-  readonly #layouts = new Map<string, string>();
-  /** What the mouse drags. */
-  #dragged: Divider | undefined;
-  /** The last click: where, and when. */
-  #clicked = { x: -1, y: -1, at: -Infinity };
-  readonly #back: Visit[] = [];
-  readonly #forward: Visit[] = [];
-  readonly #filterHistory: string[] = [];
 
   constructor(readonly options: AppOptions, readonly port: AppPort) {
+    const clock = options.clock ?? (() => performance.now());
     this.#asker = new Asker(port);
-    this.#clock = options.clock ?? (() => performance.now());
     this.#keymap = new Keymap(options.keys);
     this.#look = new Look(options.theme ?? "terminal", options.ascii ?? false, options.braille);
+    this.#session = new SessionState(clock, (text, role) => this.#say(text, role));
     this.#console = new ConsolePane(this.#keymap.keyOf("console.prefix"), () => port.changed(false), (console, bytes) => {
-      if (!this.#end && !options.readOnly) port.send({ kind: "input", console, bytes });
+      if (!this.end && !options.readOnly) port.send({ kind: "input", console, bytes });
     });
     this.#windows = new Windows(makeScreens(this.#tree, this.#console), () => this.#questions.all());
     this.#questions = new Questions(
       this.#asker,
       this.#windows,
       (request) => port.send(request),
-      () => !this.#failed && !this.#lost && !this.#frozen && this.#sample !== undefined,
+      () => this.#session.answers && !this.#frozen && this.#session.sample !== undefined,
       () => port.changed(false),
     );
-    const host: MenuHost = {
-      ...{ asker: this.#asker, keymap: this.#keymap, windows: this.#windows, console: this.#console },
+    const host: Host = {
+      ...{ asker: this.#asker, windows: this.#windows, questions: this.#questions, tree: this.#tree, console: this.#console },
       readOnly: options.readOnly ?? false,
-      ended: () => this.#end !== undefined,
-      focus: () => this.#focus,
-      selected: () => this.#onlySelected(),
+      ended: () => this.end !== undefined,
       show: (overlay) => this.#overlay = overlay,
       say: (text, role) => this.#say(text, role),
       changed: () => port.changed(true),
-      jump: (id) => this.#jump(id),
-      typeInto: (vm) => this.#consoles.typeInto(vm),
+    };
+    const consoles = this.#consoles = new ConsoleActions(host);
+    this.#navigation = new Navigation(host);
+    this.#windowActions = new WindowActions(host);
+    this.#lists = new ListActions({ ...host, consoles, toFile: (name, text, what) => this.#toFile(name, text, what) });
+    this.#mouse = new Mouse({ ...host, consoles, clock, enter: () => this.#navigation.go() });
+    this.#sessions = new OtherSessions({
+      ...{ title: options.title, start: options.start, readOnly: host.readOnly, show: host.show, say: host.say, changed: host.changed },
+      width: () => this.#windows.width,
+      visit: (name) => port.visit(name),
+    });
+    const move = (to: Move) => this.#timeTravel(to);
+    this.#menus = new Menus({
+      ...host,
+      keymap: this.#keymap,
+      jump: (id) => this.#navigation.jump(id),
+      typeInto: (vm) => consoles.typeInto(vm),
       run: (action, key) => this.#run(action, key),
       copy: (text) => this.#copy(text),
       mouse: (on) => port.mouse(on),
       program: options.program,
-      move: (to) => this.#timeTravel(to),
+      move,
       theme: (theme) => this.setTheme(theme),
-    };
-    this.#consoles = new ConsoleActions({
-      ...{ asker: this.#asker, windows: this.#windows, console: this.#console, tree: this.#tree, readOnly: options.readOnly ?? false },
-      ended: () => this.#end !== undefined,
-      show: (overlay) => this.#overlay = overlay,
-      say: (text, role) => this.#say(text, role),
-      changed: () => port.changed(true),
-    });
-    this.#sessions = new OtherSessions({
-      ...{ title: options.title, readOnly: host.readOnly, start: options.start },
-      width: () => this.#windows.width,
-      show: host.show,
-      say: host.say,
-      changed: host.changed,
-      visit: (name) => port.visit(name),
-    });
-    this.#menus = new Menus(host, this.#sessions);
-    this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork });
+    }, this.#sessions);
+    this.#time = new TimeMenu({ ...host, title: options.title, fork: options.fork, move });
     if (options.greeting) this.#say(options.greeting);
     if (options.state) this.#restore(options.state);
     else if (options.layout) this.#windows.load(options.layout);
@@ -206,13 +164,9 @@ export class App {
   /** What the person has made of the screens. */
   get state(): UiState {
     const filters = this.#filteredPanes().map(([name, pane]): [string, string] => [name, pane.filterText]);
-    const { layout, screen } = this.#windows;
-    const layouts = Object.fromEntries(this.#layouts);
+    const { layout, screen, sizes } = this.#windows;
     return {
-      layout,
-      layouts,
-      screen: screen.key,
-      sizes: this.#windows.sizes,
+      ...{ layout, layouts: this.#windowActions.layouts, screen: screen.key, sizes },
       filters: Object.fromEntries(filters),
       folded: this.#tree.folded,
       theme: this.#look.theme,
@@ -220,7 +174,7 @@ export class App {
   }
 
   #restore({ layout, layouts, screen, sizes, filters, folded, theme }: UiState): void {
-    for (const [digit, saved] of Object.entries(layouts)) this.#layouts.set(digit, saved);
+    this.#windowActions.layouts = layouts;
     this.#windows.load(layout);
     this.#windows.show(screen);
     this.#windows.sizes = sizes;
@@ -236,14 +190,16 @@ export class App {
     );
   }
 
+  // ---- the session ----
+
   /** How the session ended, once it did. */
   get end(): SessionEnd | undefined {
-    return this.#end;
+    return this.#session.end;
   }
 
   /** The connection to the session is gone, for now. */
   lost(message: string): void {
-    this.#lost = { message, since: this.#clock() };
+    this.#session.lose(message);
     // What was asked is about a machine that may be another one once somebody answers again.
     this.#overlay = undefined;
     this.#console.typing = false;
@@ -252,9 +208,9 @@ export class App {
 
   /** The connection is there again. */
   found(): void {
-    this.#lost = undefined;
+    this.#session.find();
     this.#questions.forget();
-    this.#message = { text: "connected again" };
+    this.#say("connected again");
     this.port.redraw();
     this.#questions.all();
   }
@@ -263,68 +219,21 @@ export class App {
   apply(event: SessionEvent): void {
     if (this.#asker.take(event)) return;
     if (this.#frozen) this.#frozen.missed++;
-    switch (event.kind) {
-      case "console":
-        this.#console.write(event.console, event.bytes, () => this.port.send({ kind: "taken", bytes: event.bytes.length }));
-        return;
-      case "sample":
-        this.#takeSample(event.sample);
-        break;
-      case "events":
-        this.#dropped += event.dropped;
-        return;
-      case "paused":
-        this.#paused = event.paused;
-        this.#past = event.past ?? false;
-        // Steps and moves have no speed; what goes on has one from its second picture on.
-        this.#speed = undefined;
-        break;
-      case "saved":
-        this.#snapshot = event.path;
-        return;
-      case "stopped":
-        this.#say(`${event.rule} stopped the machine: ${event.text}`, "warning");
-        break;
-      case "moved":
-        this.#moving = Math.max(0, this.#moving - 1);
-        this.#say(
-          event.error ?? `at ${event.instructions} instructions${event.text ? `: ${event.text}` : ""}`,
-          event.error === undefined ? "text" : "refused",
-        );
-        break;
-      case "ended":
-        this.#finish(event.end, { text: `ended: ${event.end.message}; q leaves`, role: event.end.code ? "refused" : "text" });
-        break;
-      case "failed":
-        this.#failed = true;
-        this.#finish({ code: 1, message: event.message }, {
-          text: `the machine failed: ${event.message.split("\n", 1)[0]}`,
-          role: "refused",
-        });
-        break;
-      default:
-        return;
+    if (event.kind === "console") {
+      this.#console.write(event.console, event.bytes, () => this.port.send({ kind: "taken", bytes: event.bytes.length }));
+      return;
     }
+    if (!this.#session.apply(event)) return;
+    if (event.kind === "sample") this.#takeSample(event.sample);
+    if (this.end) this.#console.typing = false;
     this.port.changed(false);
   }
 
-  #finish(end: SessionEnd, message: Line): void {
-    this.#end ??= end;
-    this.#console.typing = false;
-    this.#message = message;
-  }
-
   #takeSample(sample: MachineSample): void {
-    const now = this.#clock();
-    if (this.#sample && now > this.#sampledAt && !this.#paused) {
-      this.#speed = (sample.time - this.#sample.time) / 1e6 / (now - this.#sampledAt);
-    }
-    this.#sample = sample;
-    this.#sampledAt = now;
     this.#tree.update(sample);
     this.#console.settle();
     for (const vm of sample.vms) if (vm.console !== undefined) this.#console.open(vm.console);
-    if (!this.#tree.chosen && this.#focus === this.#tree) this.#showSelectedConsole();
+    if (!this.#tree.chosen && this.#focus === this.#tree) this.#consoles.preferSelected();
     this.#questions.all();
   }
 
@@ -332,10 +241,10 @@ export class App {
 
   /** Takes a key. */
   key(key: Key): void {
-    if (!this.#end) this.#message = { text: "" };
+    if (!this.end) this.#message = { text: "" };
     if (this.#overlay) this.#overlayKey(this.#overlay, key);
-    else if (this.#lost) this.#lostKey(key);
-    else if (key.x !== undefined && key.y !== undefined) this.#mouse(key, key.x, key.y);
+    else if (this.#session.lost) this.#lostKey(key);
+    else if (key.x !== undefined && key.y !== undefined) this.#mouse.take(key.name, key.x, key.y);
     else if (this.#console.typing && !this.#prefix) this.#typed(key);
     else this.#command(key);
     this.port.changed(true);
@@ -345,7 +254,7 @@ export class App {
     if (key.name === "q") this.port.leave();
     else if (key.name === "r") this.port.reconnect();
     else if (key.name === "l") this.#say(this.options.log === undefined ? "this session has no log" : `its log: ${this.options.log}`);
-    else if (key.name === "s") this.#sessions.openSnapshot(this.#snapshot);
+    else if (key.name === "s") this.#sessions.openSnapshot(this.#session.snapshot);
     else if (key.name === "ctrl-z") this.port.suspend();
   }
 
@@ -374,7 +283,9 @@ export class App {
     if (this.options.replay) {
       return this.#say("a replay takes no input: what was typed then is typed again; ctrl-] d takes the keys back", "refused");
     }
-    if (this.#past) return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "refused");
+    if (this.#session.past) {
+      return this.#say("this is the past, which takes no input; leave the console and press t to go to now", "refused");
+    }
     if (this.#console.shown) this.port.send({ kind: "input", console: this.#console.shown, bytes });
   }
 
@@ -405,25 +316,25 @@ export class App {
 
   /** What each action does, by its name. */
   readonly #runs: Readonly<Record<string, (key: Key) => void>> = {
-    "list.down": () => this.#move(1),
-    "list.up": () => this.#move(-1),
-    "list.first": () => this.#move(-Infinity),
-    "list.last": () => this.#move(Infinity),
-    "list.page-down": () => this.#move(this.#focus.page),
-    "list.page-up": () => this.#move(-this.#focus.page),
-    "tree.fold": () => this.#fold(true),
-    "tree.unfold": () => this.#fold(false),
-    "object.go": () => this.#go(),
-    "object.back": () => this.#travel(this.#back, this.#forward),
-    "object.forward": () => this.#travel(this.#forward, this.#back),
-    "object.references": () => this.#references(),
-    "object.inspect": () => this.#inspect(),
-    "object.why": () => this.#why(),
+    "list.down": () => this.#lists.move(1),
+    "list.up": () => this.#lists.move(-1),
+    "list.first": () => this.#lists.move(-Infinity),
+    "list.last": () => this.#lists.move(Infinity),
+    "list.page-down": () => this.#lists.page(1),
+    "list.page-up": () => this.#lists.page(-1),
+    "tree.fold": () => this.#lists.fold(true),
+    "tree.unfold": () => this.#lists.fold(false),
+    "object.go": () => this.#navigation.go(),
+    "object.back": () => this.#navigation.back(),
+    "object.forward": () => this.#navigation.forward(),
+    "object.references": () => this.#navigation.references(),
+    "object.inspect": () => this.#navigation.inspect(),
+    "object.why": () => this.#navigation.why(),
     "object.actions": () => this.#menus.actions(false),
     "danger.menu": () => this.#menus.actions(true),
     "copy.menu": () => this.#focus === this.#console ? this.#menus.copyConsole() : this.#menus.copy(),
     "machine.stop-rule": () => this.#menus.stopRule(),
-    "filter.edit": () => this.#editFilter(),
+    "filter.edit": () => this.#lists.editFilter(),
     "console.enter": () => this.#consoles.enter(),
     "console.all": () => this.#consoles.all(),
     "console.next": () => this.#consoles.next(1),
@@ -434,26 +345,26 @@ export class App {
     "pane.previous": () => this.#windows.cycle(-1),
     "pane.zoom": () => this.#windows.zoom(),
     "console.zoom": () => this.#windows.zoom(),
-    "list.sort": () => this.#onTable((pane) => pane.sortNext()),
-    "list.sort-reverse": () => this.#onTable((pane) => pane.sortReverse()),
-    "list.follow": () => this.#follow(),
-    "list.mark": () => this.#onTable((pane) => pane.toggleMark()),
-    "list.export": () => this.#exportRows(),
-    "list.compare": () => this.#compare(),
-    "list.view": () => this.#nextView(),
-    "list.wider": () => this.#scale(1),
-    "list.closer": () => this.#scale(-1),
+    "list.sort": () => this.#lists.onTable((pane) => pane.sortNext()),
+    "list.sort-reverse": () => this.#lists.onTable((pane) => pane.sortReverse()),
+    "list.follow": () => this.#lists.follow(),
+    "list.mark": () => this.#lists.onTable((pane) => pane.toggleMark()),
+    "list.export": () => this.#lists.exportRows(),
+    "list.compare": () => this.#lists.compare(),
+    "list.view": () => this.#lists.nextView(),
+    "list.wider": () => this.#lists.scale(1),
+    "list.closer": () => this.#lists.scale(-1),
     "window.prefix": () => this.#windowPrefix = true,
     "window.right": () => this.#windows.split(true),
     "window.below": () => this.#windows.split(false),
-    "window.other": () => this.#windows.shown.length > 1 ? this.#windows.swap() : this.#say("there is one screen; ctrl-w v or s makes two"),
-    "window.save": () => this.#saveLayout(),
-    "window.load": (key) => this.#loadLayout(key.name),
-    "window.close": () => this.#windows.close() || this.#say("there is one screen; q leaves"),
-    "window.grow": (key) => this.#size(1, key),
-    "window.shrink": (key) => this.#size(-1, key),
+    "window.other": () => this.#windowActions.other(),
+    "window.save": () => this.#windowActions.save(),
+    "window.load": (key) => this.#windowActions.load(key.name),
+    "window.close": () => this.#windowActions.close(),
+    "window.grow": (key) => this.#windowActions.size(1, key.name),
+    "window.shrink": (key) => this.#windowActions.size(-1, key.name),
     "window.even": () => this.#windows.even(),
-    "object.open": () => this.#openObject(),
+    "object.open": () => this.#navigation.openBeside(),
     "machine.pause": () => this.#pause(),
     "time.on": () => this.#timeTravel({ kind: "step", by: 1 }),
     "time.back": () => this.#timeTravel({ kind: "step", by: -1 }),
@@ -464,7 +375,7 @@ export class App {
     "palette.show": () => this.#menus.palette(),
     "help.show": () => this.#overlay = new HelpOverlay(this.#keymap),
     "leave": () => this.port.leave(),
-    "step.out": () => this.#stepOut(),
+    "step.out": () => this.#lists.stepOut(),
     "cancel": () => this.#cancel(),
     "screen.redraw": () => this.port.redraw(),
     "suspend": () => this.port.suspend(),
@@ -477,299 +388,12 @@ export class App {
     "console.send-prefix": (key) => this.#input(key.bytes),
   };
 
-  // ---- moving ----
-
-  /** Shows the object that the row names beside this screen. */
-  #openObject(): void {
-    const selected = this.#onlySelected();
-    if (!selected) return;
-    const { table, row } = selected;
-    const links = this.#focus === this.#tree ? this.#treeLinks(row) : linksOf(table, row);
-    const id = links.find((link) => placeOf(link)!.screen !== this.#windows.screen.key);
-    if (id === undefined) return this.#say(`${row.id} names nothing that another screen shows`);
-    const other = this.#windows.screens.find(({ key }) => key === placeOf(id)!.screen)!;
-    this.#windows.split(this.#windows.width >= WIDE_HINTS, other);
-    this.#windows.swap();
-    this.#goTo(placeOf(id)!);
-    this.#windows.swap();
-  }
-
-  #move(by: number): void {
-    const pane = this.#focus;
-    pane.move(by);
-    if (pane === this.#tree) this.#showSelectedConsole();
-    this.#questions.others(pane);
-  }
-
-  #showSelectedConsole(): void {
-    const name = this.#tree.selectedVm?.console;
-    if (name !== undefined) this.#console.prefer(name);
-  }
-
-  #fold(folded: boolean): void {
-    const pane = this.#focus;
-    if (pane === this.#tree) this.#tree.fold(folded);
-    else if (pane instanceof TablePane) {
-      pane.pan(folded ? -1 : 1) || this.#say(folded ? "this is the first column" : "this is the last column");
-    } else this.#onLanes((lanes) => lanes.pan(folded ? -10 : 10));
-  }
-
-  #follow(): void {
-    if (this.#focus === this.#console) return this.#consoles.follow();
-    this.#onTable((pane) => {
-      if (pane.options.stream) pane.follow(!pane.following);
-      else this.#say("nothing comes in here: the list is what there is now");
-    });
-  }
-
-  #stepOut(): void {
-    const pane = this.#focus;
-    if (isFiltered(pane) && pane.filterText) pane.setFilter("");
-    else if (this.#windows.zoomed) this.#windows.zoom();
-    else if (pane === this.#console) {
-      this.#consoles.follow();
-    } else this.#windows.focusOn(this.#windows.screen.panes[0]);
-  }
-
-  /** Panes with views of their own go through those first. */
-  #nextView(): void {
-    if (this.#focus.nextView?.()) return;
-    if (!this.#windows.nextView()) this.#say("this pane has one view");
-  }
-
-  #onTable(act: (pane: TablePane) => void): void {
-    const pane = this.#focus;
-    if (pane instanceof TablePane) act(pane);
-    else this.#say("this pane is no list");
-  }
-
-  #onLanes(act: (lanes: LanesPane) => void): void {
-    const pane = this.#focus;
-    if (pane instanceof LanesPane) act(pane);
-    else this.#say("this pane is no timeline");
-  }
-
-  #scale(by: number): void {
-    const pane = this.#focus;
-    if (pane instanceof LanesPane || pane instanceof MemoryPane) pane.zoom(by);
-    else this.#say("this pane has no scale");
-  }
-
-  #onlySelected(): { table: Table; row: Row } | undefined {
-    const { selection } = this.#focus;
-    if (!selection) this.#say("nothing is selected in this pane; Tab goes to the next");
-    return selection;
-  }
-
-  // ---- objects ----
-
-  #go(): void {
-    const selected = this.#onlySelected();
-    if (!selected) return;
-    const { table, row } = selected;
-    const links = this.#focus === this.#tree ? this.#treeLinks(row) : linksOf(table, row);
-    if (links.length === 0) return this.#inspect();
-    if (links.length === 1) return this.#jump(links[0]);
-    this.#overlay = new MenuOverlay(`from ${row.id} to`, links.slice(0, 20).map((id) => ({ label: id, run: () => this.#jump(id) })));
-  }
-
-  /** From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its counters. */
-  #treeLinks(row: Row): string[] {
-    if (row.id.startsWith("dev:")) return [];
-    return [row.id.startsWith("vm:") ? `vcpu:${row.id.slice(3)}/0` : row.id];
-  }
-
-  /** Goes to an object. */
-  #jump(id: string): void {
-    const place = placeOf(id);
-    if (!place) return this.#say(`no screen shows ${id}`);
-    this.#back.push(this.#here());
-    this.#forward.length = 0;
-    this.#goTo(place);
-  }
-
-  #here(): Visit {
-    const pane = this.#focus;
-    return { screen: this.#windows.screen.key, pane: pane.name, id: pane.selection?.row.id };
-  }
-
-  #goTo({ screen, pane, id }: Place | Visit): void {
-    this.#windows.show(screen);
-    const target = this.#windows.screen.panes.find(({ name }) => name === pane);
-    if (!target) return;
-    this.#windows.focusOn(target);
-    if (id === undefined) return;
-    if (target === this.#console) this.#console.show(vmOf(id) ?? "");
-    else if (target instanceof TablePane || target instanceof TreePane || target instanceof MemoryPane) {
-      if (isFiltered(target) && target.filterText && !target.shows(id)) target.setFilter("");
-      target.select(id);
-    }
-    this.#questions.ask(target);
-  }
-
-  #travel(from: Visit[], to: Visit[]): void {
-    const visit = from.pop();
-    if (!visit) return this.#say("there is nothing to go to");
-    to.push(this.#here());
-    this.#goTo(visit);
-  }
-
-  #references(): void {
-    const selected = this.#onlySelected();
-    if (!selected) return;
-    const { id } = selected.row;
-    this.#back.push(this.#here());
-    this.#windows.show("9");
-    const events = this.#windows.screen.panes[0];
-    if (events instanceof TablePane) {
-      events.setFilter(`"${id}"`);
-      this.#windows.focusOn(events);
-    }
-  }
-
-  #inspect(): void {
-    const fields = this.#windows.screen.panes.find(({ name }) => name === "fields");
-    if (fields) return this.#windows.focusOn(fields);
-    const selected = this.#onlySelected();
-    if (!selected) return;
-    const place = placeOf(selected.row.id);
-    if (place && place.screen !== this.#windows.screen.key) return this.#jump(selected.row.id);
-    this.#say(plainText(selected.row));
-  }
-
-  #why(): void {
-    const selected = this.#onlySelected();
-    if (!selected) return;
-    const { row } = selected;
-    if (typeof row.why === "string") return this.#jump(row.why);
-    if (typeof row.finding === "string") return this.#say(`${row.id} ${row.finding}`, "warning");
-    if (typeof row.waits === "string" && row.waits) return this.#say(`${row.id} waits for ${row.waits}`);
-    this.#asker.ask({ table: "why", args: { filter: `"${row.id}"`, limit: 1 } }).then(({ rows }) => {
-      if (rows[0]) this.#jump(rows[0].id);
-      else this.#say(`nothing about ${row.id} was refused`);
-      this.port.changed(true);
-    });
-  }
-
-  #compare(): void {
-    this.#onTable((pane) => {
-      const [a, b] = pane.marked;
-      if (pane.marked.length !== 2) return this.#say("mark two rows with m, then =");
-      const differ = Object.keys(pane.table.columns).filter((name) => name !== "id" && plainText(a[name]) !== plainText(b[name]));
-      if (differ.length === 0) return this.#say(`${a.id} and ${b.id} are equal`);
-      const { width } = this.#windows;
-      const lines = differ.flatMap((name) => comparedLines(name, plainText(a[name]), plainText(b[name]), width - 1));
-      this.#overlay = new LinesOverlay(`${a.id} | ${b.id}  in what they differ`, lines);
-    });
-  }
-
-  // ---- looks and filters ----
+  // ---- looks and files ----
 
   /** Takes other colours. */
   setTheme(theme: ThemeName): void {
     this.#look = this.#look.with(theme);
     this.port.redraw();
-  }
-
-  /** To the clipboard; what is more than terminals take, to a file. */
-  #copy(text: string): void {
-    if (text.length > LONGEST_COPY) return this.#toFile("el2-copy.txt", text, "too long for a clipboard:");
-    this.port.copy(text);
-    this.#say(`copied: ${text}`);
-  }
-
-  #editFilter(): void {
-    const pane = this.#focus;
-    if (pane === this.#console) return this.#consoles.search();
-    if (!isFiltered(pane)) return this.#say("this pane is no list: nothing to filter");
-    const before = pane.filterText;
-    this.#overlay = new TextOverlay({
-      sign: "/",
-      text: before,
-      history: this.#filterHistory,
-      changed: (text) => {
-        pane.setFilter(text);
-        this.#questions.ask(pane);
-        const error = pane.filterError;
-        return error && markedLine("/", text, error);
-      },
-      accept: (text) => {
-        // The rows are still those of the last good one.
-        if (pane.filterError) this.#say(`/${text}: ${pane.filterError.message}`, "refused");
-      },
-      leave: () => {
-        pane.setFilter("");
-        this.#questions.ask(pane);
-      },
-    });
-  }
-
-  // ---- the machine ----
-
-  #pause(): void {
-    if (this.options.readOnly) return this.#say("the machine goes on: --read-only");
-    this.port.send({ kind: this.#paused ? "resume" : "pause" });
-  }
-
-  // ---- files and layouts ----
-
-  /** Writes the rows of the list that are shown to a file. */
-  #exportRows(): void {
-    this.#onTable((pane) => {
-      if (pane.rows.length === 0) return this.#say("there is no row to write");
-      this.#toFile(`el2-${pane.name}.ndjson`, pane.rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${pane.rows.length} rows`);
-    });
-  }
-
-  #toFile(name: string, text: string, what: string): void {
-    this.port.save(name, text).then((saved) => {
-      this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "text" : "refused");
-      this.port.changed(true);
-    });
-  }
-
-  #saveLayout(): void {
-    const items = Array.from({ length: 9 }, (_, index): MenuItem => {
-      const digit = String(index + 1), saved = this.#layouts.get(digit);
-      return {
-        key: digit,
-        label: saved ? `now ${saved}` : "free",
-        run: () => {
-          this.#layouts.set(digit, this.#windows.layout);
-          this.#say(`ctrl-w ${digit} shows ${this.#windows.layout} from now on`);
-        },
-      };
-    });
-    this.#overlay = new MenuOverlay(`save ${this.#windows.layout} under`, items);
-  }
-
-  #loadLayout(digit: string): void {
-    const saved = this.#layouts.get(digit);
-    if (saved === undefined) return this.#say(`nothing is saved under ${digit}; ctrl-w w saves what is shown`);
-    this.#windows.load(saved);
-  }
-
-  /** More or less room for the first part of a divider: that of the halves, else of panes; Left and Right move one that stands upright. */
-  #size(by: number, key: Key): void {
-    const { dividers } = this.#windows;
-    const upright = key.name === "Left" || key.name === "Right", level = key.name === "Up" || key.name === "Down";
-    const suits = ({ sideBySide }: Divider) => sideBySide ? !level : !upright;
-    const divider = dividers.find(suits) ?? dividers[0];
-    if (!divider) return this.#say("there is one pane; nothing divides it");
-    this.#windows.size(divider, (one) => one.step(by));
-  }
-
-  /** Ends the way to another place of the run. */
-  #cancel(): void {
-    if (!this.#moving) return this.#say("nothing is pending; q leaves");
-    this.port.send({ kind: "move", id: 0, to: { kind: "here" } });
-  }
-
-  /** Another place of the run is shown. */
-  #timeTravel(to: Move): void {
-    if (this.options.readOnly) return this.#say("time stays as it is: --read-only");
-    this.#moving++;
-    this.port.send({ kind: "move", id: 0, to });
   }
 
   #freeze(): void {
@@ -780,95 +404,68 @@ export class App {
     }
   }
 
-  // ---- mouse ----
+  /** To the clipboard; what is more than terminals take, to a file. */
+  #copy(text: string): void {
+    if (text.length > LONGEST_COPY) return this.#toFile("el2-copy.txt", text, "too long for a clipboard:");
+    this.port.copy(text);
+    this.#say(`copied: ${text}`);
+  }
 
-  #mouse(key: Key, x: number, y: number): void {
-    if (key.name === "Drag") {
-      if (this.#dragged) this.#windows.size(this.#dragged, (divider) => divider.moveTo(x, y));
-      return;
-    }
-    this.#dragged = key.name === "Click" ? this.#windows.dividers.find((divider) => divider.isAt(x, y)) : undefined;
-    const inside = ({ area }: Placed) => x >= area.x && y >= area.y && x < area.x + area.width && y < area.y + area.height;
-    const placed = this.#windows.visible.find(inside);
-    if (!placed) return;
-    const { pane, area } = placed;
-    if (key.name === "Click") {
-      this.#console.typing = this.#console.typing && pane === this.#console;
-      this.#windows.focusOn(pane);
-      pane.click(y - area.y - 1);
-      if (pane === this.#tree) this.#showSelectedConsole();
-      const now = this.#clock(), last = this.#clicked;
-      const again = last.x === x && last.y === y && now - last.at < DOUBLE_CLICK;
-      this.#clicked = again ? { x: -1, y: -1, at: -Infinity } : { x, y, at: now };
-      if (again && pane !== this.#console) this.#go();
-    } else if (key.name === "WheelUp" || key.name === "WheelDown") pane.move(key.name === "WheelUp" ? -3 : 3);
+  #toFile(name: string, text: string, what: string): void {
+    this.port.save(name, text).then((saved) => {
+      this.#say("path" in saved ? `${what} in ${saved.path}` : `${name}: ${saved.error}`, "path" in saved ? "text" : "refused");
+      this.port.changed(true);
+    });
+  }
+
+  // ---- the machine ----
+
+  #pause(): void {
+    if (this.options.readOnly) return this.#say("the machine goes on: --read-only");
+    this.port.send({ kind: this.#session.paused ? "resume" : "pause" });
+  }
+
+  /** Another place of the run is shown. */
+  #timeTravel(to: Move): void {
+    if (this.options.readOnly) return this.#say("time stays as it is: --read-only");
+    this.#session.beginMove();
+    this.port.send({ kind: "move", id: 0, to });
+  }
+
+  /** Ends the way to another place of the run. */
+  #cancel(): void {
+    if (!this.#session.moving) return this.#say("nothing is pending; q leaves");
+    this.port.send({ kind: "move", id: 0, to: { kind: "here" } });
   }
 
   // ---- drawing ----
 
   /** Draws everything. */
   draw(screen: Screen): void {
-    if (screen.width < MINIMUM.columns || screen.height < MINIMUM.rows) {
-      screen.clear();
-      screen.text(0, 0, `el2 needs ${MINIMUM.columns}x${MINIMUM.rows}; this is ${screen.width}x${screen.height}`.slice(0, screen.width));
-      return;
-    }
-    drawFrame(screen, this.#look, this.#frameState(screen), (body) => this.#windows.place(body));
+    drawFrame(screen, this.#look, this.#frameState(screen.width), (body) => this.#windows.place(body));
   }
 
-  #frameState(screen: Screen): FrameState {
+  #frameState(width: number): FrameState {
+    const { lost, sample, speed, dropped } = this.#session;
     return {
       title: this.options.title,
       screen: this.#windows.screen.key,
-      state: this.#lost
-        ? "LOST"
-        : this.#end
-        ? "ENDED"
-        : this.#past
-        ? "PAST"
-        : this.#paused
-        ? "PAUSED"
-        : this.options.replay
-        ? "REPLAY"
-        : "LIVE",
+      state: this.#session.word(this.options.replay ?? false),
       readOnly: this.options.readOnly ?? false,
       frozen: this.#frozen?.missed,
-      lost: this.#lost && lostState(this.#lost.message, this.#clock() - this.#lost.since),
-      sample: this.#sample,
-      speed: this.#speed,
-      dropped: this.#dropped,
+      ...{ lost, sample, speed, dropped },
       newReasons: this.#questions.newReasons,
       focus: this.#focus,
       typing: this.#console.typing,
-      hints: this.#hints(screen.width >= WIDE_HINTS),
+      hints: this.#hints(width),
       overlay: this.#overlay,
       message: this.#message,
     };
   }
 
-  #hints(wide: boolean): string {
-    if (this.#lost && !this.#overlay) return "r retry now  l log  s last snapshot  q leave";
-    if (this.#console.typing && !this.#prefix) {
-      return `keys go to the guest; ${this.#keymap.keyOf("console.prefix")} then d takes them back`;
-    }
-    const context = this.#context();
-    const hints = this.#keymap.actions.filter((action) =>
-      action.context === context && action.hint !== undefined && (wide || !action.wide)
-    );
-    if (context === "window" || context === "prefix") {
-      const prefix = this.#keymap.keyOf(context === "window" ? "window.prefix" : "console.prefix");
-      return `${prefix} then  ${hints.map(({ hint }) => hint).join("  ")}`;
-    }
-    return hints.map(({ keys, hint }) => `${keys[0]} ${hint}`).join("  ");
+  #hints(width: number): string {
+    if (this.#session.lost && !this.#overlay) return LOST_HINTS;
+    if (this.#console.typing && !this.#prefix) return typingHints(this.#keymap);
+    return hintsOf(this.#keymap, this.#context(), width);
   }
-}
-
-/** A session that has been gone for so many milliseconds: it is tried again in equal steps. */
-function lostState(message: string, gone: number): LostState {
-  const tried = Math.floor(gone / RETRY);
-  return {
-    message,
-    seconds: Math.floor(gone / 1000),
-    next: { number: tried + 1, seconds: Math.ceil(((tried + 1) * RETRY - gone) / 1000) },
-  };
 }

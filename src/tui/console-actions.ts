@@ -1,33 +1,21 @@
 // What people do with consoles: typing into one, scrolling, searching.
 
-import type { ConsolePane } from "./console-pane.ts";
+import type { Host } from "./host.ts";
 import { vmOf } from "./links.ts";
-import { type Overlay, TextOverlay } from "./overlay.ts";
-import type { Line } from "./pane.ts";
-import type { TreePane } from "./tree-pane.ts";
-import type { Windows } from "./windows.ts";
-import type { Asker } from "../workstation/control/asker.ts";
-
-/** What they need of the application. */
-export interface ConsoleHost {
-  readonly windows: Windows;
-  readonly asker: Asker;
-  readonly console: ConsolePane;
-  readonly tree: TreePane;
-  readonly readOnly: boolean;
-  /** The machine has ended. */
-  readonly ended: () => boolean;
-  readonly show: (overlay: Overlay) => void;
-  readonly say: (text: string, role?: Line["role"]) => void;
-  /** Something was answered: draw. */
-  readonly changed: () => void;
-}
+import { TextOverlay } from "./overlay.ts";
 
 /** The consoles' actions of an application. */
 export class ConsoleActions {
   #search: { readonly text: string; readonly by: number } | undefined;
 
-  constructor(readonly host: ConsoleHost) {}
+  constructor(readonly host: Host) {}
+
+  /** The console pane shows that of the VM that is selected in the tree, if it has one. */
+  preferSelected(): void {
+    const { tree, console } = this.host;
+    const name = tree.selectedVm?.console;
+    if (name !== undefined) console.prefer(name);
+  }
 
   /** Keys go to the console of what is selected. */
   enter(): void {

@@ -9,6 +9,9 @@ import type { Placed } from "./screens.ts";
 import type { Look } from "./theme.ts";
 import type { MachineSample } from "../workstation/protocol.ts";
 
+/** Smallest terminal that shows the screen. */
+export const MINIMUM = { columns: 60, rows: 16 } as const;
+
 /** From this width on tabs have a row of their own. */
 const WIDE = 100;
 
@@ -20,12 +23,15 @@ export interface LostState {
   readonly next: { readonly number: number; readonly seconds: number };
 }
 
+/** What the session's machine does, in a word. */
+export type StateWord = "LIVE" | "REPLAY" | "PAUSED" | "PAST" | "ENDED" | "LOST";
+
 /** What the frame says. */
 export interface FrameState {
   readonly title: string;
   /** Key of the screen that is shown. */
   readonly screen: string;
-  readonly state: "LIVE" | "REPLAY" | "PAUSED" | "PAST" | "ENDED" | "LOST";
+  readonly state: StateWord;
   readonly readOnly: boolean;
   /** How much came since the display was frozen. */
   readonly frozen: number | undefined;
@@ -43,8 +49,9 @@ export interface FrameState {
   readonly message: Line;
 }
 
-/** Draws all; `place` gives the panes and their places in the body. */
+/** Draws all; `place` gives the panes and their places in the body. A terminal that is too small is told so. */
 export function drawFrame(screen: Screen, look: Look, state: FrameState, place: (body: Rectangle) => readonly Placed[]): void {
+  if (screen.width < MINIMUM.columns || screen.height < MINIMUM.rows) return drawTooSmall(screen);
   // A frozen display keeps its body; so does one whose session is gone.
   const still = (state.frozen !== undefined || state.lost !== undefined) && screen.keep();
   if (!still) screen.clear();
@@ -57,6 +64,11 @@ export function drawFrame(screen: Screen, look: Look, state: FrameState, place: 
     state.overlay.draw(screen, body, look);
   }
   drawFoot(screen, look, state);
+}
+
+function drawTooSmall(screen: Screen): void {
+  screen.clear();
+  screen.text(0, 0, `el2 needs ${MINIMUM.columns}x${MINIMUM.rows}; this is ${screen.width}x${screen.height}`.slice(0, screen.width));
 }
 
 function drawBar(screen: Screen, look: Look, state: FrameState): number {

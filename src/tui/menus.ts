@@ -2,26 +2,23 @@
 
 import { resolve } from "node:path";
 import type { Action, Keymap } from "./actions.ts";
-import type { ConsolePane } from "./console-pane.ts";
+import { type Host, selectedRow } from "./host.ts";
 import type { Key } from "./keys.ts";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import { placeOf, vmOf } from "./links.ts";
 import { actionsFor, type Circumstances, type ObjectAction } from "./object-actions.ts";
-import { type Choice, ConfirmOverlay, LinesOverlay, type MenuItem, MenuOverlay, type Overlay, TextOverlay } from "./overlay.ts";
+import { type Choice, ConfirmOverlay, LinesOverlay, type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import type { OtherSessions } from "./other-sessions.ts";
 import { suiting } from "./palette.ts";
 import type { OwnProgram } from "./own-program.ts";
-import type { Line, Pane } from "./pane.ts";
 import { TablePane } from "./table-pane.ts";
 import { THEME_NAMES, type ThemeName } from "./theme.ts";
-import type { Windows } from "./windows.ts";
-import type { Asker } from "../workstation/control/asker.ts";
 import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
 import type { Action as MachineAction } from "../workstation/inspect/action.ts";
 import { cellText } from "../workstation/inspect/format.ts";
 import { listText } from "../workstation/inspect/list-text.ts";
 import type { Query } from "../workstation/inspect/query.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
+import type { Row } from "../workstation/inspect/table.ts";
 import { TABLES } from "../workstation/inspect/tables.ts";
 import type { Move } from "../workstation/protocol.ts";
 import type { StopChange } from "../workstation/stop-rules.ts";
@@ -30,21 +27,8 @@ import type { StopChange } from "../workstation/stop-rules.ts";
 const OFFERED_ROWS = 200;
 
 /** What the menus need of the application. `program` is undefined where there is none. */
-export interface MenuHost {
-  readonly asker: Asker;
+export interface MenuHost extends Host {
   readonly keymap: Keymap;
-  readonly windows: Windows;
-  readonly console: ConsolePane;
-  readonly readOnly: boolean;
-  /** The machine has ended. */
-  readonly ended: () => boolean;
-  readonly focus: () => Pane;
-  /** The selected row; says where there is none. */
-  readonly selected: () => { readonly table: Table; readonly row: Row } | undefined;
-  readonly show: (overlay: Overlay) => void;
-  readonly say: (text: string, role?: Line["role"]) => void;
-  /** Something was answered: draw. */
-  readonly changed: () => void;
   readonly jump: (id: string) => void;
   readonly typeInto: (vm: string) => void;
   readonly run: (action: Action, key: Key) => void;
@@ -67,7 +51,7 @@ export class Menus {
   /** What can be done with the selected object; of `danger` only what changes the machine. */
   actions(danger: boolean): void {
     const { host } = this;
-    const selected = host.selected();
+    const selected = selectedRow(host);
     if (!selected) return;
     const { row } = selected, { id } = row;
     const found = actionsFor(id, this.#circumstances()).filter(({ action }) => !danger || action.danger);
@@ -87,7 +71,7 @@ export class Menus {
   /** The row as text, id, JSON or command, for the clipboard. */
   copy(): void {
     const { host } = this;
-    const selected = host.selected();
+    const selected = selectedRow(host);
     if (!selected) return;
     const { table, row } = selected;
     const copy = (key: string, label: string, text: string): MenuItem => ({
@@ -96,7 +80,7 @@ export class Menus {
       run: () => host.copy(text),
     });
     const cells = Object.entries(table.columns).filter(([, { width }]) => width !== undefined);
-    const focus = host.focus();
+    const focus = host.windows.focus;
     const filter = focus instanceof TablePane && focus.filterText ? ` --filter '${focus.filterText}'` : "";
     host.show(
       new MenuOverlay(`copy ${row.id}`, [
@@ -137,9 +121,13 @@ export class Menus {
   stopRule(): void {
     const { host } = this;
     if (host.readOnly) return host.say("the machine goes on: --read-only");
-    const prompt = filterPrompt("stop at: ", stopFilter(host.focus()), this.#stopHistory, (filter) => this.#stopAt(filter), (message) => {
-      host.say(message, "refused");
-    });
+    const prompt = filterPrompt(
+      "stop at: ",
+      stopFilter(host.windows.focus),
+      this.#stopHistory,
+      (filter) => this.#stopAt(filter),
+      (message) => host.say(message, "refused"),
+    );
     host.show(prompt);
   }
 
@@ -262,7 +250,7 @@ export class Menus {
   /** What can be done with the selected object, as lines of the palette. What cannot says why. */
   #objectOffers(): Choice[] {
     const { host } = this;
-    const row = host.focus().selection?.row;
+    const row = host.windows.focus.selection?.row;
     if (!row) return [];
     return actionsFor(row.id, this.#circumstances()).map(({ action, reason }) => ({
       text: `${action.name} ${row.id}`,

@@ -1,13 +1,12 @@
 // Runs the TUI on a terminal until the person leaves: wires keys, session events, frames and signals, and gives the terminal back whatever happens.
 
-import { App, RETRY } from "./app.ts";
+import { App, type AppOptions } from "./app.ts";
 import { type ColourDepth, Screen } from "./cells.ts";
 import { copySequence } from "./clipboard.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
-import type { OwnProgram } from "./own-program.ts";
 import { Starts, type UnseenStart } from "./starts.ts";
+import { RETRY } from "./session-state.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
-import type { ThemeName } from "./theme.ts";
 import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
@@ -22,37 +21,15 @@ export function colourDepth(environment: (name: string) => string | undefined): 
 }
 
 /** Options of `runTui`. */
-export interface TuiOptions {
-  readonly title: string;
+export interface TuiOptions extends Omit<AppOptions, "clock"> {
   readonly depth: ColourDepth;
   /** Nothing but ASCII outside of guests' text. */
   readonly ascii: boolean;
-  readonly theme?: ThemeName;
-  readonly readOnly?: boolean;
-  /** Keys by action name, in place of the table's. */
-  readonly keys?: Readonly<Record<string, string>>;
   readonly mouse: boolean;
   /** Over ssh: fewer frames. */
   readonly slowLink: boolean;
   /** Inside tmux: what is for the terminal goes through it. */
   readonly tmux?: boolean;
-  /** Folder of the console logs. */
-  readonly logs?: string;
-  /** File in which the session's process says what it says last. */
-  readonly log?: string;
-  /** How the person left the screens the last time. */
-  readonly state?: UiState;
-  /** Which screens are shown at the start where there is no `state`. */
-  readonly layout?: string;
-  /** Timelines have finer steps, in dots. */
-  readonly braille?: boolean;
-  readonly fork?: Fork;
-  readonly start?: Start;
-  /** What the message row says first. */
-  readonly greeting?: string;
-  readonly program?: OwnProgram;
-  /** A recording is run again. */
-  readonly replay?: boolean;
   /** Reaches a session again whose connection was lost; it rejects where there is none. */
   readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
 }

@@ -2,21 +2,23 @@
 
 import { resolve } from "node:path";
 import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
-import type { MenuHost } from "./menus.ts";
+import type { Host } from "./host.ts";
 import { type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import { TablePane } from "./table-pane.ts";
 import { cellText } from "../workstation/inspect/format.ts";
 import { EVENTS, PLACES } from "../workstation/inspect/tables.ts";
+import type { Move } from "../workstation/protocol.ts";
 
 /** Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or says what is wrong with that. */
 export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
 
-/** What the menu needs beside the other menus. */
-export interface TimeHost extends MenuHost {
+/** What the menu needs of the application. */
+export interface TimeHost extends Host {
   /** What the session shows: a name for files. */
   readonly title: string;
   /** Undefined where nobody can. */
   readonly fork: Fork | undefined;
+  readonly move: (to: Move) => void;
 }
 
 /** The menu of `t`. */
@@ -51,7 +53,7 @@ export class TimeMenu {
   event(forward: boolean): void {
     const { host } = this;
     if (host.readOnly) return host.say("time stays as it is: --read-only");
-    const focus = host.focus();
+    const focus = host.windows.focus;
     const filter = (focus instanceof TablePane && focus.table === EVENTS ? focus.filterText : "") || this.#filter;
     if (filter !== "") return this.#goToEvent(filter, forward);
     const sign = forward ? "on to: " : "back to: ";
@@ -105,7 +107,7 @@ export class TimeMenu {
   #back(): void {
     const { host } = this;
     host.show(
-      filterPrompt("back to: ", stopFilter(host.focus()), this.#events, (filter) => {
+      filterPrompt("back to: ", stopFilter(host.windows.focus), this.#events, (filter) => {
         if (filter === "") return host.say("a filter of events, such as kind=state vm=debian, or at debian:vfs_open");
         const target = targetOf(filter);
         if (target.kind === "event") this.#filter = filter;

@@ -1,0 +1,32 @@
+// What groups of actions share: the parts of the application, and its words to the person.
+
+import type { ConsolePane } from "./console-pane.ts";
+import type { Overlay } from "./overlay.ts";
+import type { Line } from "./pane.ts";
+import type { Questions } from "./questions.ts";
+import type { TreePane } from "./tree-pane.ts";
+import type { Windows } from "./windows.ts";
+import type { Asker } from "../workstation/control/asker.ts";
+import type { Row, Table } from "../workstation/inspect/table.ts";
+
+/** What every group needs of the application. */
+export interface Host {
+  readonly asker: Asker;
+  readonly windows: Windows;
+  readonly questions: Questions;
+  readonly tree: TreePane;
+  readonly console: ConsolePane;
+  readonly readOnly: boolean;
+  /** The machine has ended. */
+  readonly ended: () => boolean;
+  readonly show: (overlay: Overlay) => void;
+  readonly say: (text: string, role?: Line["role"]) => void;
+  /** Something was answered: draw. */
+  readonly changed: () => void;
+}
+
+/** The selected row of the focused pane, and its table; says where there is none. */
+export function selectedRow({ windows: { focus }, say }: Host): { readonly table: Table; readonly row: Row } | undefined {
+  if (!focus.selection) say("nothing is selected in this pane; Tab goes to the next");
+  return focus.selection;
+}

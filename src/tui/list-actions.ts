@@ -1,0 +1,146 @@
+// What people do with the pane that has the keys: moving, folding, sorting, filtering, comparing and writing its rows.
+
+import type { ConsoleActions } from "./console-actions.ts";
+import { markedLine } from "./event-filter.ts";
+import type { Host } from "./host.ts";
+import { LanesPane } from "./lanes-pane.ts";
+import { MemoryPane } from "./memory-pane.ts";
+import { LinesOverlay, TextOverlay } from "./overlay.ts";
+import { isFiltered, type Pane } from "./pane.ts";
+import { comparedLines, plainText } from "./records.ts";
+import { TablePane } from "./table-pane.ts";
+
+/** What they need of the application. */
+export interface ListHost extends Host {
+  readonly consoles: ConsoleActions;
+  /** Writes a text to a file, and says that it is there: `what` and its place. */
+  readonly toFile: (name: string, text: string, what: string) => void;
+}
+
+/** The actions on an application's panes. */
+export class ListActions {
+  readonly #filterHistory: string[] = [];
+
+  constructor(readonly host: ListHost) {}
+
+  get #focus(): Pane {
+    return this.host.windows.focus;
+  }
+
+  /** Moves the selection; Infinity is the end. */
+  move(by: number): void {
+    const { tree, consoles, questions } = this.host;
+    const pane = this.#focus;
+    pane.move(by);
+    if (pane === tree) consoles.preferSelected();
+    questions.others(pane);
+  }
+
+  /** A page up or down. */
+  page(by: number): void {
+    this.move(by * this.#focus.page);
+  }
+
+  /** Folds or unfolds the tree's row; other panes go left or right. */
+  fold(folded: boolean): void {
+    const { tree, say } = this.host;
+    const pane = this.#focus;
+    if (pane === tree) tree.fold(folded);
+    else if (pane instanceof TablePane) {
+      pane.pan(folded ? -1 : 1) || say(folded ? "this is the first column" : "this is the last column");
+    } else if (pane instanceof LanesPane) pane.pan(folded ? -10 : 10);
+    else say("this pane is no timeline");
+  }
+
+  /** Shows what comes in, or no longer. */
+  follow(): void {
+    const { console, consoles, say } = this.host;
+    if (this.#focus === console) return consoles.follow();
+    this.onTable((pane) => {
+      if (pane.options.stream) pane.follow(!pane.following);
+      else say("nothing comes in here: the list is what there is now");
+    });
+  }
+
+  /** Out of a filter, of a zoomed pane, of a pane. */
+  stepOut(): void {
+    const { windows, console, consoles } = this.host;
+    const pane = this.#focus;
+    if (isFiltered(pane) && pane.filterText) pane.setFilter("");
+    else if (windows.zoomed) windows.zoom();
+    else if (pane === console) consoles.follow();
+    else windows.focusOn(windows.screen.panes[0]);
+  }
+
+  /** The next view. Panes with views of their own go through those first. */
+  nextView(): void {
+    const { windows, say } = this.host;
+    if (this.#focus.nextView?.()) return;
+    if (!windows.nextView()) say("this pane has one view");
+  }
+
+  /** Does something with the focused list; says where the pane is none. */
+  onTable(act: (pane: TablePane) => void): void {
+    const pane = this.#focus;
+    if (pane instanceof TablePane) act(pane);
+    else this.host.say("this pane is no list");
+  }
+
+  /** More (1) or less (-1) of time or memory in the pane. */
+  scale(by: number): void {
+    const pane = this.#focus;
+    if (pane instanceof LanesPane || pane instanceof MemoryPane) pane.zoom(by);
+    else this.host.say("this pane has no scale");
+  }
+
+  /** Shows in what two marked rows differ. */
+  compare(): void {
+    const { windows: { width }, show, say } = this.host;
+    this.onTable((pane) => {
+      const [a, b] = pane.marked;
+      if (pane.marked.length !== 2) return say("mark two rows with m, then =");
+      const differ = Object.keys(pane.table.columns).filter((name) => name !== "id" && plainText(a[name]) !== plainText(b[name]));
+      if (differ.length === 0) return say(`${a.id} and ${b.id} are equal`);
+      const lines = differ.flatMap((name) => comparedLines(name, plainText(a[name]), plainText(b[name]), width - 1));
+      show(new LinesOverlay(`${a.id} | ${b.id}  in what they differ`, lines));
+    });
+  }
+
+  /** `/`: filters the list; searches the console. */
+  editFilter(): void {
+    const { console, consoles, questions, show, say } = this.host;
+    const pane = this.#focus;
+    if (pane === console) return consoles.search();
+    if (!isFiltered(pane)) return say("this pane is no list: nothing to filter");
+    show(
+      new TextOverlay({
+        sign: "/",
+        text: pane.filterText,
+        history: this.#filterHistory,
+        changed: (text) => {
+          pane.setFilter(text);
+          questions.ask(pane);
+          const error = pane.filterError;
+          return error && markedLine("/", text, error);
+        },
+        accept: (text) => {
+          // The rows are still those of the last good one.
+          if (pane.filterError) say(`/${text}: ${pane.filterError.message}`, "refused");
+        },
+        leave: () => {
+          pane.setFilter("");
+          questions.ask(pane);
+        },
+      }),
+    );
+  }
+
+  /** Writes the rows of the list that are shown to a file. */
+  exportRows(): void {
+    const { say, toFile } = this.host;
+    this.onTable((pane) => {
+      if (pane.rows.length === 0) return say("there is no row to write");
+      toFile(`el2-${pane.name}.ndjson`, pane.rows.map((row) => `${JSON.stringify(row)}\n`).join(""), `${pane.rows.length} rows`);
+    });
+  }
+}

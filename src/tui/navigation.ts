@@ -1,0 +1,158 @@
+// From object to object: what the selected row names, the screen that shows it, and the way back.
+
+import { type Host, selectedRow } from "./host.ts";
+import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
+import { MemoryPane } from "./memory-pane.ts";
+import { MenuOverlay } from "./overlay.ts";
+import { isFiltered } from "./pane.ts";
+import { plainText } from "./records.ts";
+import { TablePane } from "./table-pane.ts";
+import { TreePane } from "./tree-pane.ts";
+import type { Row, Table } from "../workstation/inspect/table.ts";
+
+/** From this width on another screen stands beside this one, else below it. */
+const SIDE_BY_SIDE = 104;
+/** Links of a row that its menu offers. */
+const OFFERED_LINKS = 20;
+
+/** A place to come back to. */
+interface Visit {
+  readonly screen: string;
+  readonly pane: string;
+  readonly id: string | undefined;
+}
+
+/** The ways between the objects of an application. */
+export class Navigation {
+  readonly #back: Visit[] = [];
+  readonly #forward: Visit[] = [];
+
+  constructor(readonly host: Host) {}
+
+  /** Goes to what the selected row names; where that is several objects, one is chosen. */
+  go(): void {
+    const selected = selectedRow(this.host);
+    if (!selected) return;
+    const { row } = selected;
+    const links = this.#links(selected);
+    if (links.length === 0) return this.inspect();
+    if (links.length === 1) return this.jump(links[0]);
+    const items = links.slice(0, OFFERED_LINKS).map((id) => ({ label: id, run: () => this.jump(id) }));
+    this.host.show(new MenuOverlay(`from ${row.id} to`, items));
+  }
+
+  /** Goes to an object. */
+  jump(id: string): void {
+    const place = placeOf(id);
+    if (!place) return this.host.say(`no screen shows ${id}`);
+    this.#leave();
+    this.#forward.length = 0;
+    this.#goTo(place);
+  }
+
+  /** Goes back to where the person came from. */
+  back(): void {
+    this.#travel(this.#back, this.#forward);
+  }
+
+  /** Goes where the person came back from. */
+  forward(): void {
+    this.#travel(this.#forward, this.#back);
+  }
+
+  /** Shows the object that the row names beside this screen. */
+  openBeside(): void {
+    const { windows, say } = this.host;
+    const selected = selectedRow(this.host);
+    if (!selected) return;
+    const id = this.#links(selected).find((link) => placeOf(link)!.screen !== windows.screen.key);
+    if (id === undefined) return say(`${selected.row.id} names nothing that another screen shows`);
+    const other = windows.screens.find(({ key }) => key === placeOf(id)!.screen)!;
+    windows.split(windows.width >= SIDE_BY_SIDE, other);
+    windows.swap();
+    this.#goTo(placeOf(id)!);
+    windows.swap();
+  }
+
+  /** Shows the events that name the selected object. */
+  references(): void {
+    const { windows } = this.host;
+    const selected = selectedRow(this.host);
+    if (!selected) return;
+    const { id } = selected.row;
+    this.#leave();
+    windows.show("9");
+    const events = windows.screen.panes[0];
+    if (events instanceof TablePane) {
+      events.setFilter(`"${id}"`);
+      windows.focusOn(events);
+    }
+  }
+
+  /** Shows the fields of the selected row. */
+  inspect(): void {
+    const { windows, say } = this.host;
+    const fields = windows.screen.panes.find(({ name }) => name === "fields");
+    if (fields) return windows.focusOn(fields);
+    const selected = selectedRow(this.host);
+    if (!selected) return;
+    const place = placeOf(selected.row.id);
+    if (place && place.screen !== windows.screen.key) return this.jump(selected.row.id);
+    say(plainText(selected.row));
+  }
+
+  /** Goes to why something of the selected object was refused, or says for what it waits. */
+  why(): void {
+    const { asker, say, changed } = this.host;
+    const selected = selectedRow(this.host);
+    if (!selected) return;
+    const { row } = selected;
+    if (typeof row.why === "string") return this.jump(row.why);
+    if (typeof row.finding === "string") return say(`${row.id} ${row.finding}`, "warning");
+    if (typeof row.waits === "string" && row.waits) return say(`${row.id} waits for ${row.waits}`);
+    asker.ask({ table: "why", args: { filter: `"${row.id}"`, limit: 1 } }).then(({ rows }) => {
+      if (rows[0]) this.jump(rows[0].id);
+      else say(`nothing about ${row.id} was refused`);
+      changed();
+    });
+  }
+
+  #links({ table, row }: { readonly table: Table; readonly row: Row }): string[] {
+    const { windows, tree } = this.host;
+    if (windows.focus !== tree) return linksOf(table, row);
+    // From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its counters.
+    if (row.id.startsWith("dev:")) return [];
+    return [row.id.startsWith("vm:") ? `vcpu:${row.id.slice(3)}/0` : row.id];
+  }
+
+  #here(): Visit {
+    const { screen, focus } = this.host.windows;
+    return { screen: screen.key, pane: focus.name, id: focus.selection?.row.id };
+  }
+
+  #leave(): void {
+    this.#back.push(this.#here());
+  }
+
+  #travel(from: Visit[], to: Visit[]): void {
+    const visit = from.pop();
+    if (!visit) return this.host.say("there is nothing to go to");
+    to.push(this.#here());
+    this.#goTo(visit);
+  }
+
+  #goTo({ screen, pane, id }: Place | Visit): void {
+    const { windows, console, questions } = this.host;
+    windows.show(screen);
+    const target = windows.screen.panes.find(({ name }) => name === pane);
+    if (!target) return;
+    windows.focusOn(target);
+    if (id === undefined) return;
+    if (target === console) console.show(vmOf(id) ?? "");
+    else if (target instanceof TablePane || target instanceof TreePane || target instanceof MemoryPane) {
+      if (isFiltered(target) && target.filterText && !target.shows(id)) target.setFilter("");
+      target.select(id);
+    }
+    questions.ask(target);
+  }
+}

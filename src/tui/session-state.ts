@@ -1,0 +1,158 @@
+// What is known of the session: its last sample and speed, whether its machine goes on, what place of the run is shown, and how it ended.
+
+import type { LostState, StateWord } from "./frame.ts";
+import type { Line } from "./pane.ts";
+import type { MachineSample, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
+
+/** Between two tries to reach a lost session, ms. */
+export const RETRY = 3000;
+
+/** What is known of one session. */
+export class SessionState {
+  #sample: MachineSample | undefined;
+  #sampledAt = 0;
+  #speed: number | undefined;
+  #dropped = 0;
+  #paused = false;
+  #past = false;
+  /** Ways to other places that have not ended. */
+  #moving = 0;
+  #end: SessionEnd | undefined;
+  #failed = false;
+  #snapshot: string | undefined;
+  #lost: { readonly message: string; readonly since: number } | undefined;
+
+  /**
+   * @param clock wall time in ms
+   * @param say tells the person what has happened
+   */
+  constructor(readonly clock: () => number, readonly say: (text: string, role?: Line["role"]) => void) {}
+
+  get sample(): MachineSample | undefined {
+    return this.#sample;
+  }
+
+  /** Virtual time over wall time; undefined while the machine stands still. */
+  get speed(): number | undefined {
+    return this.#speed;
+  }
+
+  /** Events that were lost on their way. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  /** What is shown is an earlier place of the run. */
+  get past(): boolean {
+    return this.#past;
+  }
+
+  /** A way to another place has not ended. */
+  get moving(): boolean {
+    return this.#moving > 0;
+  }
+
+  /** How the session ended, once it did. */
+  get end(): SessionEnd | undefined {
+    return this.#end;
+  }
+
+  /** File of the last snapshot that was saved of this session. */
+  get snapshot(): string | undefined {
+    return this.#snapshot;
+  }
+
+  /** Whether there is anybody to ask. The machine may be gone by a bug of ours; what has ended in order can still be looked at. */
+  get answers(): boolean {
+    return !this.#failed && !this.#lost;
+  }
+
+  /** The connection that is gone, for now: tries to reach it again follow one another in equal steps. */
+  get lost(): LostState | undefined {
+    if (!this.#lost) return undefined;
+    const gone = this.clock() - this.#lost.since;
+    const tried = Math.floor(gone / RETRY);
+    return {
+      message: this.#lost.message,
+      seconds: Math.floor(gone / 1000),
+      next: { number: tried + 1, seconds: Math.ceil(((tried + 1) * RETRY - gone) / 1000) },
+    };
+  }
+
+  /** The state in a word; `replay`: a recording is run again. */
+  word(replay: boolean): StateWord {
+    if (this.#lost) return "LOST";
+    if (this.#end) return "ENDED";
+    if (this.#past) return "PAST";
+    if (this.#paused) return "PAUSED";
+    return replay ? "REPLAY" : "LIVE";
+  }
+
+  /** The connection to the session is gone. */
+  lose(message: string): void {
+    this.#lost = { message, since: this.clock() };
+  }
+
+  /** The connection is there again. */
+  find(): void {
+    this.#lost = undefined;
+  }
+
+  /** A way to another place begins. */
+  beginMove(): void {
+    this.#moving++;
+  }
+
+  /** Takes an event of the session; false where it changes nothing that is shown at once. */
+  apply(event: SessionEvent): boolean {
+    switch (event.kind) {
+      case "sample":
+        this.#takeSample(event.sample);
+        return true;
+      case "events":
+        this.#dropped += event.dropped;
+        return false;
+      case "paused":
+        this.#paused = event.paused;
+        this.#past = event.past ?? false;
+        // Steps and moves have no speed; what goes on has one from its second picture on.
+        this.#speed = undefined;
+        return true;
+      case "saved":
+        this.#snapshot = event.path;
+        return false;
+      case "stopped":
+        this.say(`${event.rule} stopped the machine: ${event.text}`, "warning");
+        return true;
+      case "moved":
+        this.#moving = Math.max(0, this.#moving - 1);
+        if (event.error === undefined) this.say(`at ${event.instructions} instructions${event.text ? `: ${event.text}` : ""}`);
+        else this.say(event.error, "refused");
+        return true;
+      case "ended":
+        this.#end ??= event.end;
+        this.say(`ended: ${event.end.message}; q leaves`, event.end.code ? "refused" : "text");
+        return true;
+      case "failed":
+        this.#failed = true;
+        this.#end ??= { code: 1, message: event.message };
+        this.say(`the machine failed: ${event.message.split("\n", 1)[0]}`, "refused");
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #takeSample(sample: MachineSample): void {
+    const now = this.clock();
+    if (this.#sample && now > this.#sampledAt && !this.#paused) {
+      this.#speed = (sample.time - this.#sample.time) / 1e6 / (now - this.#sampledAt);
+    }
+    this.#sample = sample;
+    this.#sampledAt = now;
+  }
+}

@@ -1,0 +1,72 @@
+// What people do with the screens of a terminal: a second one, more room for a part, layouts to come back to.
+
+import type { Divider } from "./divider.ts";
+import type { Host } from "./host.ts";
+import { type MenuItem, MenuOverlay } from "./overlay.ts";
+
+/** The actions on an application's windows. */
+export class WindowActions {
+  /** Layouts that the person has saved, by digit. */
+  readonly #layouts = new Map<string, string>();
+
+  constructor(readonly host: Host) {}
+
+  /** Saved layouts, by digit. */
+  get layouts(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#layouts);
+  }
+
+  set layouts(layouts: Readonly<Record<string, string>>) {
+    for (const [digit, saved] of Object.entries(layouts)) this.#layouts.set(digit, saved);
+  }
+
+  /** The other screen gets the keys. */
+  other(): void {
+    const { windows, say } = this.host;
+    if (windows.shown.length > 1) windows.swap();
+    else say("there is one screen; ctrl-w v or s makes two");
+  }
+
+  /** Closes the screen that has the keys. */
+  close(): void {
+    const { windows, say } = this.host;
+    if (!windows.close()) say("there is one screen; q leaves");
+  }
+
+  /** Asks under which digit the layout is to be saved. */
+  save(): void {
+    const { windows, show, say } = this.host;
+    const items = Array.from({ length: 9 }, (_, index): MenuItem => {
+      const digit = String(index + 1), saved = this.#layouts.get(digit);
+      return {
+        key: digit,
+        label: saved ? `now ${saved}` : "free",
+        run: () => {
+          this.#layouts.set(digit, windows.layout);
+          say(`ctrl-w ${digit} shows ${windows.layout} from now on`);
+        },
+      };
+    });
+    show(new MenuOverlay(`save ${windows.layout} under`, items));
+  }
+
+  /** Shows a saved layout. */
+  load(digit: string): void {
+    const saved = this.#layouts.get(digit);
+    if (saved === undefined) return this.host.say(`nothing is saved under ${digit}; ctrl-w w saves what is shown`);
+    this.host.windows.load(saved);
+  }
+
+  /**
+   * More (1) or less (-1) room for the first part of a divider: that of the halves, else of panes; `Left` and `Right` move one that stands
+   * upright, `Up` and `Down` one that does not.
+   */
+  size(by: number, keyName: string): void {
+    const { windows, say } = this.host;
+    const upright = keyName === "Left" || keyName === "Right", level = keyName === "Up" || keyName === "Down";
+    const suits = ({ sideBySide }: Divider) => sideBySide ? !level : !upright;
+    const divider = windows.dividers.find(suits) ?? windows.dividers[0];
+    if (!divider) return say("there is one pane; nothing divides it");
+    windows.size(divider, (one) => one.step(by));
+  }
+}
