@@ -2,17 +2,17 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { output, printAnswer, printStreamRow } from "./print.ts";
-import { openSession, withSessionOptions } from "./session.ts";
+import { nothingPasses, output, printAnswer, printStreamRow } from "./print.ts";
+import { checkVm, openSession, withSessionOptions } from "./session.ts";
 import { traceCalls } from "./trace-calls.ts";
 import { registerTraceExport } from "./trace-export.ts";
 import { plannedOf } from "./run.ts";
-import { parseDuration, parseWhole } from "./values.ts";
+import { checkedFilter, parseDuration, parseWhole } from "./values.ts";
 import { reasonText } from "./why.ts";
 import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
-import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import { allOf } from "../workstation/inspect/filter.ts";
 import type { RowOf } from "../workstation/inspect/table.ts";
-import { EVENTS, type REASONS } from "../workstation/inspect/tables.ts";
+import { EVENTS, REASONS } from "../workstation/inspect/tables.ts";
 
 /** Pause between two looks at what is new, ms. */
 const POLL = 50;
@@ -58,8 +58,9 @@ export function registerEvents(program: Command, entry: URL, exit: (code: number
         return traceCalls((await plannedOf(what)).plan, { vm: options.vm ?? "rm", json: options.json ?? false, duration: options.for });
       }
       using open = await openSession(options);
-      const filter = ["kind=hvc", options.vm && `vm=${options.vm}`].filter(Boolean).join(" ");
+      const filter = allOf(["kind=hvc", options.vm && `vm=${options.vm}`]);
       const answer = await open.asker.ask({ table: "events", args: { filter, kinds: "hvc", limit: options.count ?? BATCH } });
+      if (!answer.rows.length && options.vm) await checkVm(open, options.vm);
       printAnswer(open.session.info.name, answer, options.json ?? false);
     });
 }
@@ -83,7 +84,7 @@ interface EventOptions {
 }
 
 async function events({ json = false, socket, filter, kinds, follow = false, since, count = Infinity }: EventOptions): Promise<number> {
-  checkFilter(filter);
+  if (filter !== undefined) checkedFilter("--filter", filter, EVENTS);
   using open = await openSession({ socket });
   const { session, asker } = open;
   if (kinds) session.send({ kind: "watch", kinds });
@@ -103,15 +104,6 @@ async function events({ json = false, socket, filter, kinds, follow = false, sin
   }
 }
 
-function checkFilter(filter: string | undefined): void {
-  try {
-    parseFilter(filter ?? "", EVENTS);
-  } catch (error) {
-    if (!(error instanceof FilterError)) throw error;
-    throw new Failure(`--filter: ${error.marked}`);
-  }
-}
-
 interface WhyOptions {
   readonly json?: boolean;
   readonly socket?: string;
@@ -124,14 +116,16 @@ interface WhyOptions {
 async function why(reason: string, { json = false, socket, list, vm, about, filter }: WhyOptions): Promise<number> {
   const number = reason === "last" ? undefined : /^(?:why:)?(\d+)$/.exec(reason)?.[1];
   if (reason !== "last" && number === undefined) throw new Failure(`${reason} is no reason; write last or why:NUMBER`);
+  if (filter !== undefined) checkedFilter("--filter", filter, REASONS);
   using open = await openSession({ socket });
-  const terms = [filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`].filter(Boolean).join(" ");
+  const terms = allOf([filter, vm && `vm=${vm}`, about && `"${about}"`, number && `id=why:${number}`]);
   const ask = (filter: string) => open.asker.ask({ table: "why", args: { filter, limit: list ? undefined : 1 } });
   // What was refused on the way to a success is seldom what somebody asks for.
-  const failed = reason === "last" && !list ? await ask(`${terms} err!=OK`) : undefined;
+  const failed = reason === "last" && !list ? await ask(allOf([terms, "failed=yes"])) : undefined;
   const answer = failed?.rows.length ? failed : await ask(terms);
   if (answer.error !== undefined) throw new Failure(answer.error);
-  if (json || list) printAnswer(open.session.info.name, answer, json);
+  if (!answer.rows.length && vm) await checkVm(open, vm);
+  if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms));
   else for (const row of answer.rows) output(reasonText(row as unknown as RowOf<typeof REASONS>));
   if (!answer.rows.length && !list) {
     throw new Failure(number ? `no why:${number} is kept` : "nothing like that was refused", ExitCode.Failed);

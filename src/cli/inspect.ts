@@ -5,10 +5,12 @@ import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { QUERY_COMMANDS, type QueryCommand } from "./queries.ts";
 import { openSession, withSessionOptions } from "./session.ts";
-import { parseBytes, parseDuration, parseSize, parseWhole } from "./values.ts";
+import { checkedFilter, parseBytes, parseDuration, parseSize, parseWhole } from "./values.ts";
 import type { Action } from "../workstation/inspect/action.ts";
 import type { InputEvent } from "../workstation/inspect/input-events.ts";
+import { allOf } from "../workstation/inspect/filter.ts";
 import type { Query } from "../workstation/inspect/query.ts";
+import { TABLES } from "../workstation/inspect/tables.ts";
 import { clickEvents, keyEvents, placeEvents, textEvents, wheelEvents } from "./input-events.ts";
 import { registerBreak } from "./break.ts";
 import { registerConsole } from "./console.ts";
@@ -223,10 +225,13 @@ interface QueryOptions {
 
 async function runQuery(command: QueryCommand, argument: string | undefined, options: QueryOptions): Promise<number> {
   const args = command.query?.(argument) ?? {};
-  const filter = [args.filter, options.filter].filter((one) => one !== undefined).join(" ");
+  if (options.filter !== undefined) checkedFilter("--filter", options.filter, TABLES[command.table]);
+  const filter = allOf([args.filter, options.filter]);
   using open = await openSession(options);
   const query: Query = { table: command.table, args: { ...args, filter: filter || undefined, limit: options.limit } };
-  const rows = await answer(open, query, options.json ?? false, command.record);
+  const none = options.filter === undefined ? command.none : undefined;
+  const vm = command.ofVm && argument;
+  const rows = await answer(open, query, options.json ?? false, { record: command.record, none, vm });
   if (rows === 0 && command.failsOnNone) {
     throw new Failure(`no ${argument}; el2 ${command.path.split(" ")[0]} ls shows what there is`, ExitCode.Failed);
   }

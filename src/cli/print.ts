@@ -22,13 +22,20 @@ export function printable(text: string): string {
   return text.replaceAll(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
 }
 
-/** Prints an answer. On a terminal lists are as wide as it is; elsewhere nothing is cut. */
-export function printAnswer(session: string, answer: Answer, json: boolean): void {
+/**
+ * Prints an answer. On a terminal lists are as wide as it is; elsewhere nothing is cut.
+ * @param none what is said where there are no rows; else what the table says
+ */
+export function printAnswer(session: string, answer: Answer, json: boolean, none?: string): void {
   const table: Table = TABLES[answer.table];
   if (json) return output(`${JSON.stringify(answerJson(session, answer))}\n`);
-  output(listText(table, answer.rows, terminalWidth()));
+  if (!answer.rows.length && none !== undefined) output(`${none}\n`);
+  else output(listText(table, answer.rows, terminalWidth()));
   if (answer.dropped) console.error(`el2: ${answer.dropped} rows were lost before they could be read`);
 }
+
+/** What a list without rows says where a filter let none through. */
+export const nothingPasses = (filter: string | undefined): string | undefined => filter ? `nothing passes ${filter}` : undefined;
 
 /** The document of `--json`. */
 function answerJson(session: string, { table, at, rows, dropped }: Answer): Json {

@@ -13,6 +13,10 @@ export interface QueryCommand {
   readonly argument?: { readonly name: string; readonly help: string; readonly optional?: true };
   /** The query that the argument makes. */
   readonly query?: (argument: string | undefined) => QueryArguments;
+  /** The argument is a VM: where there are no rows, one that does not exist is an error. */
+  readonly ofVm?: true;
+  /** What it says where there are no rows and no filter was given; else what the table says, or that nothing passes. */
+  readonly none?: string;
   /** Each row in full, not as a list. */
   readonly record?: true;
   /** Exit code 1 when there are rows (`mem check`). */
@@ -23,7 +27,7 @@ export interface QueryCommand {
 
 const vm = (name: string) => name.replace(/^vm:/, "");
 const ofVm = (name: string | undefined): QueryArguments => name === undefined ? {} : { filter: `vm=${vm(name)}` };
-const VM_FILTER = { name: "vm", help: "only this VM's", optional: true } as const;
+const VM_FILTER = { argument: { name: "vm", help: "only this VM's", optional: true }, query: ofVm, ofVm: true } as const;
 
 /** The table. */
 export const QUERY_COMMANDS: readonly QueryCommand[] = [
@@ -50,8 +54,9 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     table: "rpc.ls",
     argument: { name: "vm", help: "vm:NAME or NAME" },
     query: (name) => ({ filter: `about=${vm(name!)}` }),
+    ofVm: true,
   },
-  { path: "vcpu ls", help: "what each vCPU does and waits for", table: "vcpu.ls", argument: VM_FILTER, query: ofVm },
+  { path: "vcpu ls", help: "what each vCPU does and waits for", table: "vcpu.ls", ...VM_FILTER },
   {
     path: "vcpu show",
     help: "everything about a vCPU",
@@ -79,15 +84,13 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     path: "vcpu exits",
     help: "exits to the hypervisor, by vCPU",
     table: "vcpu.ls",
-    argument: VM_FILTER,
-    query: ofVm,
+    ...VM_FILTER,
   },
   {
     path: "irq ls",
     help: "interrupts that are enabled, pending, active or have a source",
     table: "irq.ls",
-    argument: VM_FILTER,
-    query: ofVm,
+    ...VM_FILTER,
   },
   {
     path: "irq show",
@@ -103,8 +106,9 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     help: "interrupts that storm or cannot come, with the reason",
     table: "irq.ls",
     query: () => ({ filter: "finding!=-" }),
+    none: "no interrupt storms, and none is kept from coming",
   },
-  { path: "mem map", help: "physical memory: owners and mappings", table: "mem.map", argument: VM_FILTER, query: ofVm },
+  { path: "mem map", help: "physical memory: owners and mappings", table: "mem.map", ...VM_FILTER },
   {
     path: "mem owner",
     help: "who owns a page, through which extents, and where it is mapped",
@@ -114,7 +118,7 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     record: true,
     failsOnNone: true,
   },
-  { path: "mem parcels", help: "memory parcels", table: "mem.parcels", argument: VM_FILTER, query: ofVm },
+  { path: "mem parcels", help: "memory parcels", table: "mem.parcels", ...VM_FILTER },
   {
     path: "mem parcel",
     help: "everything about a parcel",
@@ -129,10 +133,11 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     help: "parcels that cannot be reclaimed, and who holds them",
     table: "mem.parcels",
     query: () => ({ filter: "state=blocked" }),
+    none: "no parcel is blocked: no reclaim of one was refused",
   },
   { path: "mem limits", help: "what can run out", table: "mem.limits" },
   { path: "mem check", help: "the invariants of memory ownership; exit code 1 on a violation", table: "mem.check", failsOnRows: true },
-  { path: "caps ls", help: "capabilities: object, rights, holders", table: "caps.ls", argument: VM_FILTER, query: ofVm },
+  { path: "caps ls", help: "capabilities: object, rights, holders", table: "caps.ls", ...VM_FILTER },
   {
     path: "caps show",
     help: "everything about a capability",
@@ -142,7 +147,13 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     record: true,
     failsOnNone: true,
   },
-  { path: "caps refused", help: "capabilities whose last use was refused", table: "caps.ls", query: () => ({ filter: "err=yes" }) },
+  {
+    path: "caps refused",
+    help: "capabilities whose last use was refused",
+    table: "caps.ls",
+    query: () => ({ filter: "err=yes" }),
+    none: "no capability's last use was refused",
+  },
   {
     path: "caps graph",
     help: "objects, with the capabilities that hold each",
@@ -150,7 +161,7 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     argument: { name: "object", help: "obj:NUMBER or another id; all where none is named", optional: true },
     query: (id) => id === undefined ? {} : { filter: `id=${id} | name=${id}` },
   },
-  { path: "queue ls", help: "message queues and doorbells", table: "queue.ls", argument: VM_FILTER, query: ofVm },
+  { path: "queue ls", help: "message queues and doorbells", table: "queue.ls", ...VM_FILTER },
   {
     path: "queue show",
     help: "everything about a queue or doorbell",
@@ -167,7 +178,7 @@ export const QUERY_COMMANDS: readonly QueryCommand[] = [
     argument: { name: "queue", help: "mq:NUMBER" },
     query: (id) => ({ queue: id! }),
   },
-  { path: "rpc ls", help: "requests to the resource manager, and its notifications", table: "rpc.ls", argument: VM_FILTER, query: ofVm },
+  { path: "rpc ls", help: "requests to the resource manager, and its notifications", table: "rpc.ls", ...VM_FILTER },
   {
     path: "rpc show",
     help: "a request or notification with all fields",

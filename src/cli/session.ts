@@ -3,6 +3,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { Asker } from "../workstation/control/asker.ts";
+import { didYouMean } from "../workstation/did-you-mean.ts";
 import { sessionNames, socketPath } from "../workstation/control/places.ts";
 import type { SessionEvent } from "../workstation/protocol.ts";
 import { connectSession, NoSession, type RemoteSession } from "../workstation/control/remote.ts";
@@ -61,6 +62,14 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
     return promise;
   };
   return { session, asker, next, [Symbol.dispose]: () => session.close() };
+}
+
+/** Whether a session has a VM of this name, for who found nothing about it. @throws Failure where it has none */
+export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
+  const { rows } = await asker.ask({ table: "vm.ls", args: {} });
+  const vm = `vm:${named.replace(/^vm:/, "")}`, there = rows.map(({ id }) => id);
+  if (there.includes(vm)) return;
+  throw new Failure(`no ${vm}${didYouMean(vm, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
 }
 
 /** Connects; events wait until somebody listens. @throws Failure with exit code 3 where there is no session. */

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
 import { bytesOf } from "../workstation/inspect/bytes.ts";
 import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
+import type { Table } from "../workstation/inspect/table.ts";
 import { EVENTS } from "../workstation/inspect/tables.ts";
 
 const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
@@ -34,9 +35,12 @@ export function parseWhole(minimum: number, maximum: number): (text: string) => 
 }
 
 /** A filter of events. @param flag what it is for @throws Failure that marks the character that is wrong */
-export function checkedEventFilter(flag: string, text: string): string {
+export const checkedEventFilter = (flag: string, text: string): string => checkedFilter(flag, text, EVENTS);
+
+/** A filter of a table's rows. @param flag what it is for @throws Failure that marks the character that is wrong */
+export function checkedFilter(flag: string, text: string, table: Table): string {
   try {
-    return parseFilter(text, EVENTS).text;
+    return parseFilter(text, table).text;
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     throw new Failure(`${flag}: ${error.marked}`);

@@ -142,7 +142,23 @@ Deno.test("sessions in the background", async (t) => {
     assert.equal((await place.el2("console", "nobody")).code, 1);
     const wrong = await place.el2("vcpu", "ls", "--filter", "statt=run");
     assert.equal(wrong.code, 2);
-    assert.match(wrong.stderr, /statt=run\n\^ no field "statt"; did you mean "state"/);
+    assert.match(wrong.stderr, /^el2: --filter: no field "statt"; did you mean "state".*\n {2}statt=run\n {2}\^\n$/);
+  });
+  await t.step("lists of a VM that there is not are an error, those that are empty say why", async () => {
+    for (const { path, ofVm } of QUERY_COMMANDS) {
+      if (!ofVm) continue;
+      const { code, stdout, stderr } = await place.el2(...path.split(" "), "pign");
+      assert.deepEqual([code, stdout], [1, ""], path);
+      assert.match(stderr, /^el2: no vm:pign; did you mean "vm:ping"\?; there are vm:host, /, path);
+    }
+    for (const args of [["why", "--list", "--vm", "pign"], ["trace", "calls", "--vm", "pign"]]) {
+      assert.deepEqual((await place.el2(...args)).code, 1, args.join(" "));
+    }
+    const says = async (...args: string[]) => (await place.el2(...args)).stdout;
+    assert.equal(await says("vm", "ls", "--filter", "state=runing"), "nothing passes state=runing\n");
+    assert.equal(await says("vcpu", "ls", "ping", "--filter", "state=x | state=y"), "nothing passes vm=ping state=x | vm=ping state=y\n");
+    assert.equal(await says("mem", "blocked"), "no parcel is blocked: no reclaim of one was refused\n");
+    assert.doesNotMatch(await says("vcpu", "ls", "ping", "--filter", "state=x | vm=hello"), /hello\/0/);
   });
   await t.step("W59, W60: every query command prints one JSON document with schema and at", async () => {
     const queue = (await place.json("queue", "ls", "--filter", "kind=msgqueue")).data[0].id as string;
@@ -279,7 +295,10 @@ words=(el2 vm show p); CURRENT=4; _el2`,
     await place.json("resume");
     await place.json("pause");
     const wrong = await place.el2("break", "kynd=hvc");
-    assert.deepEqual([wrong.code, /^el2: break: kynd=hvc\n\^ no field "kynd"; did you mean "kind"/.test(wrong.stderr)], [2, true]);
+    assert.deepEqual([wrong.code, /^el2: break: no field "kynd"; did you mean "kind".*\n {2}kynd=hvc\n {2}\^\n$/.test(wrong.stderr)], [
+      2,
+      true,
+    ]);
     const late = await place.el2("vcpu", "step", "ping/0", "--count", "1000000", "--timeout", "100ms");
     assert.deepEqual([late.code, late.stderr], [4, "el2: ping/0 has not executed 1000000 instructions within 0.1 s\n"]);
     await place.json("break", "--remove", "all");

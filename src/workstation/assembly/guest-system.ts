@@ -165,6 +165,10 @@ export class GuestSystem implements System, Inspected {
     return this.#names;
   }
 
+  hasFailed(vmid: number): boolean {
+    return this.#states.get(vmid) === "FAILED";
+  }
+
   exitOf(vm: string): string | undefined {
     return this.#exits.get(vm);
   }

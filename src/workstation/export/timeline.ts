@@ -2,6 +2,7 @@
 // VM's interrupts. Slices of one track nest: calls that overlap otherwise get another track.
 
 import type { EventRow } from "./event-row.ts";
+import { SWITCHES } from "../inspect/event-log.ts";
 
 /** A track. */
 export interface Track {
@@ -25,7 +26,7 @@ export interface Item {
 }
 
 /** Kinds that are operations: they have a beginning and an end. */
-const OPERATIONS: ReadonlySet<string> = new Set(["hvc", "rpc", "ioctl", "psci"]);
+const OPERATIONS: ReadonlySet<string> = new Set(["hvc", "rpc", "ioctl", "psci", "sched"]);
 
 /** Makes tracks and items of events. */
 export class Timeline {
@@ -50,7 +51,7 @@ export class Timeline {
   }
 
   #add(row: EventRow, start: number, end: number): void {
-    if (row.kind === "sched" && row.pcpu !== null) return this.#switch(row, row.pcpu, start);
+    if (row.kind === "sched" && row.pcpu !== null && SWITCHES.has(row.name)) return this.#switch(row, row.pcpu, start);
     const vcpu = row.vcpu?.replace(/^vcpu:/, "") ?? "";
     const fields: (readonly [string, string])[] = [["event", row.id], ["text", row.text]];
     if (row.why !== null) fields.push(["reason", row.why]);
@@ -68,7 +69,7 @@ export class Timeline {
   #switch(row: EventRow, pcpu: string, time: number): void {
     this.#leave(pcpu, time);
     const to = typeof row.fields.to === "string" ? row.fields.to.replace(/^vcpu:/, "") : undefined;
-    if (row.name !== "idle" && to !== undefined) this.#running.set(pcpu, { vcpu: to, since: time });
+    if (to !== undefined) this.#running.set(pcpu, { vcpu: to, since: time });
   }
 
   #leave(pcpu: string, time: number): void {

@@ -13,6 +13,8 @@ const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
 
 /** Name of what stands in the log where nobody records any more who runs. */
 export const UNSEEN = "unseen";
+/** Names of the events of kind `sched` that say who runs on a physical CPU from then on; a VMM's RUN is of that kind, too, and is none. */
+export const SWITCHES: ReadonlySet<string> = new Set(["run", "idle", UNSEEN]);
 
 const QUIET_CAPACITY = 20_000;
 const BUSY_CAPACITY = 80_000;

@@ -18,9 +18,9 @@ export class FilterError extends Error {
     super(message);
   }
 
-  /** The text, and a line with `^` under the character. */
+  /** What is wrong; below it the text, and a line with `^` under the character. */
   get marked(): string {
-    return `${this.text}\n${" ".repeat(this.at)}^ ${this.message}`;
+    return `${this.message}\n  ${this.text}\n  ${" ".repeat(this.at)}^`;
   }
 }
 
@@ -41,6 +41,23 @@ export function parseFilter(text: string, table: Table): Filter {
   const empty = alternatives.findIndex((all) => all.length === 0);
   if (empty >= 0 && alternatives.length > 1) throw new FilterError(text, Math.max(text.length - 1, 0), "| stands between two terms");
   return { text, matches: (row) => alternatives.some((all) => all.every((test) => test(row))) };
+}
+
+/** A filter that lets through what each of these does. `|` in one of them reaches no further than its own end. @throws FilterError */
+export function allOf(texts: readonly (string | undefined)[]): string {
+  return texts.filter((text) => text !== undefined).map(alternativesOf)
+    .reduce((all, next) => all.flatMap((left) => next.map((right) => [left, right].filter(Boolean).join(" "))), [""])
+    .join(" | ");
+}
+
+/** What stands between the `|` of a filter. */
+function alternativesOf(text: string): string[] {
+  const found: string[][] = [[]];
+  for (const token of tokens(text)) {
+    if (token.text === "|") found.push([]);
+    else found.at(-1)!.push(token.text);
+  }
+  return found.map((terms) => terms.join(" "));
 }
 
 function tokens(text: string): Token[] {
@@ -137,6 +154,9 @@ function regex(text: string, at: number, pattern: string): RegExp {
 function equality(text: string, at: number, column: Column, value: string): (one: Json) => boolean {
   if (value === "-") return (one) => one === null || one === "" || one === false;
   const range = /^(.+)\.\.(.+)$/.exec(value);
+  if (column.words && !range && !column.words.includes(value.toLowerCase())) {
+    throw new FilterError(text, at, `no ${JSON.stringify(value)}${didYouMean(value, column.words)}; there are ${column.words.join(", ")}`);
+  }
   if (range) {
     const low = parseValue(column.kind, range[1]), high = parseValue(column.kind, range[2]);
     if (low === undefined || high === undefined) throw new FilterError(text, at, "a range has numbers at both ends");

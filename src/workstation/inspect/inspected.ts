@@ -61,6 +61,8 @@ export interface Inspected {
   sendRpc(id: number, payload: Uint8Array): void;
   /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */
   readonly knownVms: ReadonlyMap<number, string>;
+  /** Whether the VM of this VMID could not be made or started. */
+  hasFailed(vmid: number): boolean;
   /** Why the VM of this name ended, if it did. */
   exitOf(vm: string): string | undefined;
 }

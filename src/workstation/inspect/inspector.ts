@@ -1,7 +1,7 @@
 // Answers queries: reads the machine's state, filters the rows and says when they were true. Looking changes nothing in the machine.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
-import { BUSY_KINDS } from "./event-log.ts";
+import { BUSY_KINDS, SWITCHES } from "./event-log.ts";
 import { act } from "./act.ts";
 import type { Action } from "./action.ts";
 import { type Filter, FilterError, parseFilter } from "./filter.ts";
@@ -145,7 +145,9 @@ const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
     return { rows, dropped, cursor: String(end) };
   },
   "rpc.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["rpc"]), (event) => rpcRow(view, event)),
-  "sched.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["sched"]), sliceRow),
+  "sched.ls": (view, args, filter) => {
+    return fromLog(view, args, filter, new Set<TraceKind>(["sched"]), (event) => SWITCHES.has(event.name) ? sliceRow(event) : undefined);
+  },
   "why": (view, args, filter) => {
     const { reasons } = view.hypervisor.trace;
     const after = Number(args.after ?? 0);
@@ -162,14 +164,14 @@ function fromLog(
   args: QueryArguments,
   filter: Filter,
   kinds: ReadonlySet<TraceKind>,
-  make: (event: TraceEvent) => Row | object,
+  make: (event: TraceEvent) => Row | object | undefined,
 ): { rows: object[]; dropped: number; cursor: string } {
   const rows: object[] = [];
   const limit = args.limit ?? DEFAULT_LIMIT;
   for (const event of view.system.log.newest(kinds, args.after)) {
     if (args.since !== undefined && event.end < args.since) break;
     const row = make(event);
-    if (filter.matches(row as Row)) rows.push(row);
+    if (row && filter.matches(row as Row)) rows.push(row);
     if (rows.length >= limit) break;
   }
   return { rows: rows.reverse(), dropped: view.system.log.lostSince(args.after ?? "0.0"), cursor: view.system.log.cursor };

@@ -159,6 +159,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     vm: vmId(askedBy) ?? "vm:?",
     call: first?.name ?? "?",
     err: first ? first.result.name : "?",
+    failed: chain[0]?.result.refused ?? true,
     rule: `${section}: ${rule}`,
     object: objectId(view, object),
     values: plain(values),
@@ -175,8 +176,8 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
 }
 
 /** One change of who runs on a physical CPU. */
-export function sliceRow({ id, time, pcpu, vcpu, name, fields }: TraceEvent): RowOf<typeof SLICES> {
-  const to = name === "idle" || name === UNSEEN ? null : typeof fields.to === "string" ? fields.to : vcpuId(vcpu);
+export function sliceRow({ id, time, pcpu, name, fields }: TraceEvent): RowOf<typeof SLICES> {
+  const to = typeof fields.to === "string" ? fields.to : null;
   return {
     id: `ev:${id}`,
     t: String(Math.round(time)),

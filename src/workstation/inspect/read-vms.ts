@@ -18,8 +18,10 @@ const STATE_NAMES = new Map<number, string>(
 export function readVms(view: View): RowOf<typeof VMS>[] {
   const { state } = view.system.manager;
   const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid)]);
-  // What has ended keeps its row, for how it ended.
-  for (const [vmid, name] of view.system.knownVms) if (vmid !== 0 && view.system.exitOf(name) !== undefined) vmids.add(vmid);
+  // What has ended or failed keeps its row, for how it ended.
+  for (const [vmid, name] of view.system.knownVms) {
+    if (vmid !== 0 && (view.system.exitOf(name) !== undefined || view.system.hasFailed(vmid))) vmids.add(vmid);
+  }
   const vcpus = view.vcpus();
   return [...vmids].sort((a, b) => a - b).map((vmid) => {
     const name = view.vmName(vmid);
@@ -29,7 +31,7 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
     return {
       id: `vm:${name}`,
       vmid: hex(vmid),
-      state: vm ? STATE_NAMES.get(vm.state) ?? String(vm.state) : view.hypervisor.addressSpaces.has(vmid) ? "running" : "stopped",
+      state: vm ? STATE_NAMES.get(vm.state) ?? String(vm.state) : goneState(view, vmid),
       via: isPlatform ? "native" : "gunyah",
       schedule: scheduleOf(own, vm),
       owner: vm && !isPlatform ? view.vm(vm.owner) : null,
@@ -41,6 +43,12 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
       console: view.system.hasConsole(name) ? `con:${name}/0` : null,
     };
   });
+}
+
+/** The state of a VM that the resource manager does not know. */
+function goneState(view: View, vmid: number): string {
+  if (view.hypervisor.addressSpaces.has(vmid)) return "running";
+  return view.system.hasFailed(vmid) ? "failed" : "stopped";
 }
 
 /** Who schedules a VM's vCPUs. */

@@ -45,6 +45,8 @@ export interface Column {
   readonly from?: number;
   /** null where the row has no such thing. */
   readonly optional?: true;
+  /** All that a `word` may be: filters refuse others. */
+  readonly words?: readonly string[];
   /** More names for it in filters. */
   readonly alias?: readonly string[];
 }

@@ -1,5 +1,6 @@
 // Every kind of row that a session answers with. Screens, commands, `--json`, schemas and filters follow from these declarations.
 
+import { TRACE_KINDS } from "../../abi/trace.ts";
 import { defineTable, type Table } from "./table.ts";
 
 const VM = { kind: "id", doc: "the VM", width: 10 } as const;
@@ -361,7 +362,7 @@ export const EVENTS = defineTable({
     pcpu: { kind: "id", doc: "physical CPU", optional: true, width: 6, from: 90 },
     vcpu: { kind: "id", doc: "who did it", optional: true, width: 15 },
     vm: { kind: "id", doc: "its VM", optional: true },
-    kind: { kind: "word", doc: "hvc rpc ioctl trap virq msg sched mmio mem state psci dev rule log", width: 5 },
+    kind: { kind: "word", doc: TRACE_KINDS.join(" "), width: 5, words: TRACE_KINDS },
     name: { kind: "word", doc: "call, message, register or state as the specification names it" },
     text: { kind: "text", doc: "what happened, in a line", width: 70 },
     res: { kind: "word", doc: "result: the specification's name of the code", optional: true, alias: ["err"] },
@@ -411,6 +412,7 @@ export const REASONS = defineTable({
     vm: { kind: "id", doc: "its VM" },
     call: { kind: "word", doc: "the outermost operation", width: 26 },
     err: { kind: "word", doc: "what it answered", width: 26 },
+    failed: { kind: "flag", doc: "who asked first was refused; else only a step on the way to a success was" },
     rule: { kind: "text", doc: "section of the specification, and the rule", width: 50 },
     object: { kind: "text", doc: "what the rule is about", width: 16, from: 130, alias: ["obj"] },
     values: { kind: "detail", doc: "the values that broke it" },

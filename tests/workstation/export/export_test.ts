@@ -90,6 +90,26 @@ Deno.test("the same as Chrome's JSON and as a row a line", async () => {
   assert.deepEqual(lines.map((line) => JSON.parse(line).id), recorded.events.map(({ id }) => id));
 });
 
+Deno.test("a CPU's slices go from switch to switch; a VMM's RUN is a call", async () => {
+  const recorded = await recordedDemo(["sched"], 100 * MILLISECOND);
+  const { traceEvents } = JSON.parse(new TextDecoder().decode(fileOf(recorded, "chrome")));
+  type Slice = { ph: string; name: string; ts: number; dur: number };
+  const slices = (traceEvents as Slice[]).filter(({ ph }) => ph === "X");
+  const runs = recorded.events.filter(({ name }) => name === "GH_VCPU_RUN");
+  assert.ok(runs.length > 10);
+  assert.equal(slices.filter(({ name }) => name === "GH_VCPU_RUN").length, runs.length);
+  for (const pcpu of ["pcpu:0", "pcpu:1"]) {
+    const switches = recorded.events.filter((event) => event.pcpu === pcpu && (event.name === "run" || event.name === "idle"));
+    switches.slice(0, -1).forEach(({ name, t, fields }, index) => {
+      if (name === "idle") return;
+      const vcpu = String(fields.to).replace("vcpu:", ""), dur = (Number(switches[index + 1].t) - Number(t)) / 1e3;
+      assert.ok(slices.some((slice) => slice.name === vcpu && near(slice.ts, Number(t) / 1e3) && near(slice.dur, dur)), `${pcpu} at ${t}`);
+    });
+  }
+});
+
+const near = (a: number, b: number) => Math.abs(a - b) < 0.002;
+
 Deno.test("a capture has each message that went into a queue, with its ends; those of the resource manager are RM RPC", async () => {
   const recorded = await recordedDemo(["msg"], 1000 * MILLISECOND);
   const file = fileOf(recorded, "pcapng");

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FilterError, parseFilter } from "../../../src/workstation/inspect/filter.ts";
+import { allOf, FilterError, parseFilter } from "../../../src/workstation/inspect/filter.ts";
 import type { Row } from "../../../src/workstation/inspect/table.ts";
 import { EVENTS, IRQS, PARCELS, VCPUS } from "../../../src/workstation/inspect/tables.ts";
 
@@ -48,7 +48,8 @@ Deno.test("W22: a bad filter marks the character", () => {
       assert.ok(error instanceof FilterError, text);
       assert.equal(error.at, at, text);
       assert.match(error.message, message);
-      assert.equal(error.marked.split("\n")[1].indexOf("^"), at);
+      const [, shown, mark] = error.marked.split("\n");
+      assert.deepEqual([shown.slice(2), mark.indexOf("^") - 2], [text, at]);
       return true;
     });
   };
@@ -58,6 +59,23 @@ Deno.test("W22: a bad filter marks the character", () => {
   wrong('a "open', 2, /no end/);
   wrong("en=perhaps", 3, /yes or no/);
   wrong("a |", 2, /between two terms/);
+});
+
+Deno.test("kinds of events are known: another word is an error that says which there are", () => {
+  assert.throws(() => parseFilter("kind=sate name=running", EVENTS), /^Error: no "sate"; did you mean "state"\?; there are hvc, rpc, /);
+  assert.throws(() => parseFilter("!kind=hvcs", EVENTS), FilterError);
+  assert.ok(parseFilter("kind=HVC | kind=rpc", EVENTS).matches({ id: "ev:1", kind: "hvc" }));
+  assert.ok(parseFilter("kind~^h kind!=-", EVENTS).matches({ id: "ev:1", kind: "hvc" }));
+});
+
+Deno.test("several filters as one: | of one reaches no further than its own end", () => {
+  assert.equal(allOf(["vm=ping", "a b | c"]), "vm=ping a b | vm=ping c");
+  assert.equal(allOf(["a | b", "c | d"]), "a c | a d | b c | b d");
+  assert.equal(allOf([undefined, "", 'x "| y"']), 'x "| y"');
+  assert.equal(allOf([undefined]), "");
+  const other = { ...VCPU, id: "vcpu:ping/0", vm: "vm:ping" } as Row;
+  const filter = parseFilter(allOf(["vm=rt", "state=run | wait=vcpu_wfi"]), VCPUS);
+  assert.deepEqual([filter.matches(VCPU), filter.matches(other)], [true, false]);
 });
 
 Deno.test("a filter never throws anything but its own error, and gives the same answer twice", () => {

@@ -556,6 +556,32 @@ Deno.test("what nobody recorded of who ran is not told as who ran last", async (
   assert.equal(new Set(slices.map(({ id }) => id)).size, slices.length);
 });
 
+Deno.test("who ran when: each slice of a CPU begins behind the one before; a VMM's RUN is none", async () => {
+  const system = await demoSystem();
+  system.inspector.watch(["sched"]);
+  runUntil(system, HALF_SECOND);
+  assert.ok(rows(system, "events", { filter: "kind=sched name~RUN" }).length > 10, "there are RUNs");
+  const slices = rows(system, "sched.ls", { limit: 100_000 });
+  const last = new Map<unknown, number>();
+  let idle = 0;
+  for (const { pcpu, vcpu, t, reason } of slices) {
+    assert.ok(Number(t) >= (last.get(pcpu) ?? 0), `${reason} at ${t}`);
+    last.set(pcpu, Number(t));
+    if (vcpu === null) idle++;
+  }
+  assert.deepEqual([last.size, idle > 2], [2, true]);
+});
+
+Deno.test("a reason tells whether who asked first was refused, or only a step on the way", async () => {
+  const system = await demoSystem(undefined, ["rpc msg=MEM_LEND nth=2 -> NOMEM"]);
+  runUntil(system, HALF_SECOND);
+  const of = (filter: string) => rows(system, "why", { filter }).map(({ call, err }) => `${call} ${err}`);
+  assert.deepEqual(of("failed=yes vm=host"), ["GH_VM_START ENOMEM"]);
+  assert.deepEqual(new Set(of("failed=no")), new Set(["prng_get_entropy BUSY"]));
+  const ping = rows(system, "vm.ls").find(({ id }) => id === "vm:ping");
+  assert.deepEqual([ping?.state, ping?.vcpus], ["failed", 0], "a VM that could not be started keeps its row");
+});
+
 Deno.test("a reason is listed under what was refused, not under what went on around it", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);

@@ -8,10 +8,10 @@ import type { RowOf } from "../../../src/workstation/inspect/table.ts";
 import type { TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
 
 /** Assembles the demo, or a configuration. */
-export async function demoSystem(configuration?: string): Promise<GuestSystem> {
+export async function demoSystem(configuration?: string, inject?: readonly string[]): Promise<GuestSystem> {
   const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, "assets/guests");
   if (!result.ok) throw new Error(result.errors.join("\n"));
-  const system = assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [] });
+  const system = assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [], inject: inject && [...inject] });
   return system as GuestSystem;
 }
 
