@@ -1,7 +1,8 @@
 // Where the hypervisor or its resource manager has a choice: what a person may ask of a machine (`--cap-ids`, `--quirks`,
-// `--hypervisor-node`, `--strict`, `--check`; `[machine]`).
+// `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
 
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
+import { AUTH_NAMES, type AuthName } from "../abi/rpc/messages/vm.ts";
 
 /** How capability ids look: numbers of slots, as in the recorded build, or scrambled for each cspace, as in production (spec/hypervisor.md §3.3). */
 export const CAP_IDS = ["plain", "random"] as const;
@@ -15,6 +16,8 @@ export interface Behaviour {
   readonly quirks: typeof QUIRKS[number];
   /** How the primary's drivers are told of the hypervisor. The choice of our resource manager: another one has its own. */
   readonly hypervisorNode: HypervisorNode;
+  /** Types of authentication that the platform takes VMs of, by our resource manager. Phones are known that take protected VMs alone. */
+  readonly auth: readonly AuthName[];
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;
   /** Check after every operation that what must hold does. */
@@ -26,6 +29,7 @@ export const DEFAULT_BEHAVIOUR: Behaviour = {
   capIds: "plain",
   quirks: "fixed",
   hypervisorNode: "platform",
+  auth: AUTH_NAMES,
   strict: false,
   check: false,
 };

@@ -5,6 +5,7 @@ import type { HypercallName } from "../abi/hypercalls.ts";
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import type { RootEnvironment, RootResources } from "../abi/root-environment.ts";
 import { RmError } from "../abi/rpc/errors.ts";
+import { AUTH_NAMES, type AuthName } from "../abi/rpc/messages/vm.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../abi/words.ts";
 import { Calls, type CreatableObject } from "./calls.ts";
 import { Log } from "./log.ts";
@@ -31,8 +32,11 @@ export class Context {
   readonly unanswered = new Map<string, TraceId>();
   state: RmState = newState();
 
-  /** @param hypervisorNode form of /hypervisor in the primary's devicetree */
-  constructor(readonly hypervisorNode: HypervisorNode = "platform") {}
+  /**
+   * @param hypervisorNode form of /hypervisor in the primary's devicetree
+   * @param auth types of authentication that VMs may have
+   */
+  constructor(readonly hypervisorNode: HypervisorNode = "platform", readonly auth: readonly AuthName[] = AUTH_NAMES) {}
 
   /** The environment that the hypervisor gave. @throws Error before the boot. */
   get environment(): RootEnvironment {

@@ -12,15 +12,19 @@ import { limits, type LimitUse } from "./limits.ts";
 import { flush } from "./link.ts";
 import { Refusal } from "./refusals.ts";
 import { stepResets } from "./reset.ts";
+import type { AuthName } from "../abi/rpc/messages/vm.ts";
 import type { RmState } from "./state.ts";
 
 /** The program. */
 export class ResourceManager implements NativeGuest {
   readonly #context: Context;
 
-  /** @param options.hypervisorNode form of /hypervisor in the primary's devicetree; as recorded unless given */
-  constructor(options: { readonly hypervisorNode?: HypervisorNode } = {}) {
-    this.#context = new Context(options.hypervisorNode);
+  /**
+   * @param options.hypervisorNode form of /hypervisor in the primary's devicetree; as recorded unless given
+   * @param options.auth types of authentication that VMs may have; all unless given
+   */
+  constructor({ hypervisorNode, auth }: { readonly hypervisorNode?: HypervisorNode; readonly auth?: readonly AuthName[] } = {}) {
+    this.#context = new Context(hypervisorNode, auth);
   }
 
   /** The state, for views: it must not be changed. */

@@ -2,7 +2,7 @@
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
-import { AuthType, VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT, VmState } from "../../abi/rpc/messages/vm.ts";
+import { AUTH_NAMES, AuthType, VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Context } from "../context.ts";
 import { setBootRegister, setLayout, setPagedRanges } from "../demand-paging.ts";
 import { parcelSize } from "../memparcels.ts";
@@ -62,10 +62,20 @@ const init = handle(VM_INIT, (context, caller, { vmid }) => {
   const vm = owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);
   require(vm.state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state: vm.state });
   step(context, vm, () => {
+    requireAccepted(context, vm);
     createObjects(context, vm);
     return VmState.Ready;
   });
 }, onlyHlos);
+
+/** The platform takes VMs of this type: a phone that does not says so here, not in VM_CONFIG_IMAGE (spec/vm-manager.md §15). */
+function requireAccepted({ auth: accepted }: Context, { authType, vmid }: Vm): void {
+  const auth = AUTH_NAMES[authType];
+  const values = { auth, accepted: accepted.join(" ") };
+  const wayOut = `a VM of type ${accepted.join(" or ")}; or [rm] auth of the configuration with "${auth}" in it`;
+  const about = { object: `vm:0x${vmid.toString(16)}`, wayOut };
+  require(accepted.includes(auth), RmError.MEM_INVALID, "the platform takes no VM of this type of authentication", values, about);
+}
 
 /** A VM that the caller owns, for the requests of §3.15. */
 const ownVm = (context: Context, caller: Vm, vmid: number) => owned(context, caller, vmid, RmError.VMID_INVALID, RmError.DENIED);

@@ -131,7 +131,8 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
     errors.push({ ...position, message });
   };
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
-  const behaviour = { capIds, quirks, hypervisorNode, strict, check };
+  const { auth = DEFAULT_BEHAVIOUR.auth } = file.rm;
+  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check };
   const root = await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node is of the native resource manager; with [rm] kind = "image" leave it out');
@@ -184,12 +185,13 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
 }
 
 /** The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something is wrong. */
-async function planRoot({ kind, runtime, app }: FileRm, folder: string, refuse: Refuse): Promise<RootPlan | undefined> {
+async function planRoot({ kind, runtime, app, auth }: FileRm, folder: string, refuse: Refuse): Promise<RootPlan | undefined> {
   if (kind === "native") {
     if (runtime !== undefined) refuse("runtime", 'runtime belongs to kind = "image"');
     if (app !== undefined) refuse("app", 'app belongs to kind = "image"');
     return undefined;
   }
+  if (auth !== undefined) refuse("auth", 'auth belongs to kind = "native": an image takes what it takes');
   if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
   if (app === undefined) refuse("kind", 'kind "image" needs an app');
   const files = {

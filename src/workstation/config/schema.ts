@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
 import { FIRST_RESERVED_LABEL, PAGE_SIZE, VM_VIRTIO_SLOTS } from "../../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../../abi/hypervisor-node.ts";
+import { AUTH_NAMES } from "../../abi/rpc/messages/vm.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../../hypervisor/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../../machine/memory-map.ts";
 import { INPUT_TYPES } from "../../virtio/input/input.ts";
@@ -140,13 +141,15 @@ const nativeHost = {
   memlock: v.optional(memlock, "unlimited"),
 };
 
+const nameList = mustBe("a list of names");
+
 const rm = v.object({
   kind: v.optional(oneOf(["native", "image"]), "native"),
   runtime: v.optional(text),
   app: v.optional(text),
+  auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
 });
 
-const nameList = mustBe("a list of names");
 /** `HOST:GUEST`. */
 const forward = v.pipe(
   text,
@@ -252,7 +255,8 @@ const vm = v.object({
     "auto",
   ),
   on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),
-  dtb: v.optional(text),
+  /** Empty: generated, as without. */
+  dtb: v.optional(v.pipe(text, v.transform((file): string | undefined => file || undefined))),
   devices: v.optional(v.pipe(
     v.array(device, mustBe("a list of devices")),
     v.check((devices) => devices.filter(({ kind }) => kind === "pl011").length <= 1, "has more than one pl011"),

@@ -7,9 +7,13 @@ import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
 import type { RowOf } from "../../../src/workstation/inspect/table.ts";
 import type { TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
 
-/** Assembles the demo, or a configuration. */
-export async function demoSystem(configuration?: string, inject?: readonly string[]): Promise<GuestSystem> {
-  const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, "assets/guests");
+/** Assembles the demo, or a configuration whose files are in `folder`; with rules of faults from the start. */
+export async function demoSystem(
+  configuration?: string,
+  inject?: readonly string[],
+  folder = "assets/guests",
+): Promise<GuestSystem> {
+  const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, folder);
   if (!result.ok) throw new Error(result.errors.join("\n"));
   const system = assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [], inject: inject && [...inject] });
   return system as GuestSystem;

@@ -42,6 +42,10 @@ export const ExitFlags = { Restart: 1, Reset2Is64Bit: 0x8000 } as const;
 /** auth_type of VM_CONFIG_IMAGE. */
 export const AuthType = { None: 0, Platform: 1, Android: 2 } as const;
 
+/** Their names, by number. */
+export const AUTH_NAMES = ["none", "platform", "android"] as const;
+export type AuthName = typeof AUTH_NAMES[number];
+
 /** VMIDs with a meaning of their own. */
 export const Vmid = { Hypervisor: 0, Hlos: 3, ResourceManager: 0xff, PeerDefault: 0xffff } as const;
 
