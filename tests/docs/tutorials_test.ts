@@ -95,8 +95,6 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   });
   const gdb = await nativeProgram("gdb-multiarch");
   await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec '${gdb}' "$@"\n`, { mode: 0o755 });
-  await Deno.copyFile(new URL("assets/demo.toml", ROOT), `${folder}/demo.toml`);
-  await Deno.symlink(new URL("assets/guests", ROOT).pathname, `${folder}/guests`);
   const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
   const port = freePort();
   for (const block of blocksOf(file)) {
