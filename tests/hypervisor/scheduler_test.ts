@@ -1,8 +1,10 @@
 // Scheduling: priorities, slices, sleep and wake-up, timers, directed yields (spec/hypervisor.md sections 5.1 to 5.5).
 
 import assert from "node:assert/strict";
+import { CPU_INVALID } from "../../src/abi/words.ts";
 import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
 import { EXIT_COST } from "../../src/hypervisor/scheduling/execution.ts";
+import { checkInvariants } from "./invariants.ts";
 import { hvc, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, timerWritten, wfe, wfi } from "./scripted.ts";
 
 /** Computes in pieces, for ever. */
@@ -275,4 +277,33 @@ Deno.test("a vCPU that is moved to another CPU leaves the place that it runs in"
   const before = target.vcpus[0].time;
   machine.run(100_000);
   assert.equal(target.vcpus[0].time - before, 100_000, "it has the other CPU for itself");
+});
+
+Deno.test("a vCPU that somebody yielded to who is scheduled no more wakes by itself", () => {
+  const machine = new ScriptedMachine();
+  let woken = 0;
+  const target = new ScriptedVm(machine, 4, [function* () {
+    yield { compute: 100_000 };
+    for (;;) {
+      yield wfi;
+      woken++;
+    }
+  }], { group: "aggregated" });
+  const caller: ScriptedVm = new ScriptedVm(machine, 3, [function* (registers) {
+    yield* yieldTo(registers, cap);
+  }], { priority: 40 });
+  const cap = caller.grant(target.vcpus[0]);
+  target.start();
+  caller.start();
+  machine.run(10_000);
+  assert.equal(target.vcpus[0].donor, caller.vcpus[0]);
+  machine.hypervisor.scheduler.migrate(caller.vcpus[0], CPU_INVALID);
+  machine.run(200_000);
+  assert.equal(woken, 0);
+  target.vic.gic.setPending(target.vcpus[0].gic, 40);
+  machine.run(10_000);
+  assert.ok(woken > 0);
+  machine.hypervisor.scheduler.migrate(caller.vcpus[0], 0);
+  machine.run(10_000);
+  checkInvariants(machine.hypervisor);
 });

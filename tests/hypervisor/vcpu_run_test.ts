@@ -312,6 +312,7 @@ Deno.test("a vCPU that sleeps in another's place becomes proxy-scheduled by its 
   const { hypercalls, scheduler } = machine.hypervisor;
   const bound = hypercalls.dispatch(caller.vcpus[0], HYPERCALLS.vcpu_bind_virq.number, [cap, vic, 42n, 1n, 0n], "native");
   assert.ok(bound !== undefined && bound !== DEFERRED && bound.values[0] === 0n);
+  assert.equal(vcpu.donor, undefined, "who calls vcpu_run finds it free");
   sleeper.vic.gic.setPending(vcpu.gic, 40);
   scheduler.migrate(vcpu, 0);
   machine.run(10_000_000);

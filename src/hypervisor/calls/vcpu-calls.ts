@@ -72,7 +72,9 @@ function bindVirq(call: Call, vcpu: Vcpu, vic: Vic, virq: number, kind: number):
       }
       const error = vic.bindShared(vcpu.wakeupVirq, virq);
       // Inside vcpu_run it is proxy-scheduled already, and blocked again when that comes back.
-      if (error === ErrorCode.OK && !vcpu.donor?.insideRun) vcpu.block(Block.Run);
+      if (error !== ErrorCode.OK || vcpu.donor?.insideRun) return error;
+      vcpu.block(Block.Run);
+      call.hypervisor.scheduler.leavePlace(vcpu);
       return error;
     }
     default:

@@ -146,7 +146,7 @@ function* checkVcpu(vcpu: Vcpu): Generator<Violation> {
     return;
   }
   if (!scheduler.vcpus.has(vcpu)) yield broken("an active vCPU is known to the scheduler", {});
-  if (vcpu.isRunnable && vcpu.affinity !== CPU_INVALID && !donor && !vcpu.queued && !current) {
+  if (vcpu.isRunnable && vcpu.affinity !== CPU_INVALID && !donor?.insideRun && !vcpu.queued && !current) {
     yield broken("a vCPU that can run has the turn, or waits for it", { affinity: vcpu.affinity });
   }
   const { vic, vpmGroup, addressSpace, index } = vcpu;

@@ -90,7 +90,8 @@ export class Scheduler {
   /** A reason to be blocked is gone: queues the vCPU if it can run. */
   ready(vcpu: Vcpu): void {
     this.disturb();
-    if (!vcpu.isRunnable || vcpu.queued || vcpu.donor || vcpu.affinity === CPU_INVALID) return;
+    // Who yielded to it may never have the CPU again; what vcpu_run lends it is all that it has.
+    if (!vcpu.isRunnable || vcpu.queued || vcpu.donor?.insideRun || vcpu.affinity === CPU_INVALID) return;
     const cpu = this.#cpus[vcpu.affinity];
     if (cpu.current === vcpu) return;
     vcpu.sliceLeft = vcpu.timeslice;
@@ -139,6 +140,12 @@ export class Scheduler {
     if (!eligible || from.hasInterrupt) return;
     if (donor) this.#endYield(donor, caller);
     this.#yieldTo(from, target, false);
+  }
+
+  /** A vCPU runs in the place of no vCPU any more that yielded to it. */
+  leavePlace(vcpu: Vcpu): void {
+    const { donor } = vcpu;
+    if (donor?.insideRun === false) this.#endYield(donor, vcpu);
   }
 
   /** Whether a CPU has anything to run. */
