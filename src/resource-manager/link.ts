@@ -9,7 +9,7 @@ import type { RpcNotification } from "../abi/rpc/message.ts";
 import { traceFields } from "../abi/rpc/messages.ts";
 import { msgqueueCreateInfo } from "../abi/words.ts";
 import type { Context } from "./context.ts";
-import { RECEIVE_BUFFER, SEND_BUFFER } from "./memory-layout.ts";
+import { RECEIVE_BUFFER, RECEIVE_BUFFER_SIZE, SEND_BUFFER } from "./memory-layout.ts";
 import type { LinkRecord, Vm } from "./state.ts";
 
 /** Most notifications that wait for one VM. */
@@ -84,6 +84,10 @@ export function receiveMessage(context: Context, link: LinkRecord): RpcMessage |
   for (;;) {
     const { code, results } = calls.try("msgqueue_receive", link.receiveQueue, buffer, RPC_PACKET_SIZE);
     if (code !== ErrorCode.OK) return undefined;
+    if (results[1] === 0n) {
+      discardHead(context, link, buffer);
+      continue;
+    }
     const packet = calls.vcpu.read(buffer, Number(results[1]));
     if (packet === undefined) throw new Error("the packet buffer of the resource manager is not readable");
     const result = reassembler.accept(packet);
@@ -91,6 +95,14 @@ export function receiveMessage(context: Context, link: LinkRecord): RpcMessage |
     if (result.done) return result.message;
     if (result.dropped !== undefined) context.log(`VM ${link.vmid}: packet dropped: ${result.dropped}`);
   }
+}
+
+/** Takes a message away that is no packet: the queue of a VM whose configuration says so has room for longer ones. */
+function discardHead(context: Context, link: LinkRecord, buffer: number): void {
+  const { code, results: [, size] } = context.calls.try("msgqueue_receive", link.receiveQueue, buffer, RECEIVE_BUFFER_SIZE);
+  if (code !== ErrorCode.OK) return;
+  if (size === 0n) throw new Error(`VM ${link.vmid}: a message is too long for the packet buffer of the resource manager`);
+  context.log(`VM ${link.vmid}: packet dropped: ${size} bytes exceed ${RPC_PACKET_SIZE}`);
 }
 
 /** The two queues of a link and the VM's ends. */

@@ -5,9 +5,10 @@
 //     0x8000  log ring, which the primary VM can read
 //     0xd000  pages for info areas, up to the heap's end
 
-/** Packet buffers. */
+/** Packet buffers; each holds the longest message of a message queue. Bytes. */
 export const SEND_BUFFER = 0x7000;
 export const RECEIVE_BUFFER = 0x7800;
+export const RECEIVE_BUFFER_SIZE = 0x800;
 /** The log ring, bytes. */
 export const LOG_OFFSET = 0x8000;
 export const LOG_SIZE = 0x2000;

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../src/abi/rpc/messages/console.ts";
 import { VM_GET_ID, VM_GET_VMID, VM_SET_CRASH_MSG, VM_STOP } from "../../src/abi/rpc/messages/vm.ts";
-import { encodePackets, PacketType, type RpcMessage } from "../../src/abi/rpc/packet.ts";
+import { encodePackets, PacketType, RPC_PACKET_SIZE, type RpcMessage } from "../../src/abi/rpc/packet.ts";
 import type { LinkRecord } from "../../src/resource-manager/state.ts";
 import type { Client } from "./client.ts";
 import { guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "./machine.ts";
@@ -135,4 +135,16 @@ Deno.test("a message that is too long for a VM's queue is lost as a whole, and t
   machine.system.wait(100_000);
   assert.deepEqual(drain(machine, guest), []);
   assert.deepEqual(guest.get(VM_GET_VMID, {}), { vmid });
+});
+
+Deno.test("a message that a VM's queue takes and no packet has room for is dropped, and the requests behind it are answered", () => {
+  const machine = new Machine();
+  const { vmid } = machine.start(guestTree("wide", [rmRpc({ "message-size": 1023 })]));
+  const client = machine.guest(vmid);
+  for (const length of [RPC_PACKET_SIZE + 1, 1023]) assert.ok(client.send(new Uint8Array(length).fill(0x21)));
+  assert.ok(client.send(request(7)[0]));
+  assert.ok(client.send(new Uint8Array(1023)));
+  machine.system.wait(1_000_000);
+  assert.deepEqual(drain(machine, client).map(({ sequence }) => sequence), [7]);
+  assert.deepEqual(client.get(VM_GET_VMID, {}), { vmid });
 });
