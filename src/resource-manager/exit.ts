@@ -60,13 +60,17 @@ export function driveExits(context: Context): void {
       calls.vcpu.vcpuRun(vcpu.cap, 0n, 0n, 0n);
     } else {
       const { code, results: [, vcpuState, data0] } = calls.try("vcpu_run_check", vcpu.cap);
-      if (code === ErrorCode.OK && (Number(vcpuState) !== VcpuRunState.PoweredOff || data0 !== TERMINATED)) {
-        context.wakeAt(calls.vcpu.now + POLL_INTERVAL);
-        return;
-      }
+      // BUSY: it was killed, and has not had its CPU since.
+      const waits = code === ErrorCode.BUSY || code === ErrorCode.OK && !isGone(vcpuState, data0);
+      if (waits) return context.wakeAt(calls.vcpu.now + POLL_INTERVAL);
       record.vcpu++;
     }
   }
+}
+
+/** Whether a vCPU in this state has exited. */
+function isGone(vcpuState: bigint, data0: bigint): boolean {
+  return Number(vcpuState) === VcpuRunState.PoweredOff && data0 === TERMINATED;
 }
 
 /** vcpu_run came back for the vCPU that is being ended. */
@@ -74,7 +78,7 @@ export function exitRunReturned(context: Context, error: bigint, vcpuState: bigi
   const { state, calls } = context;
   state.running = false;
   const code = Number(BigInt.asIntN(32, error));
-  if (code === ErrorCode.OK && Number(vcpuState) === VcpuRunState.PoweredOff && data0 === TERMINATED) {
+  if (code === ErrorCode.OK && isGone(vcpuState, data0)) {
     state.exits[0].vcpu++;
   } else if (code !== ErrorCode.OK) {
     // Its owner runs it just now and will see it end; look again soon.

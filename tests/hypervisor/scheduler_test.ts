@@ -182,6 +182,24 @@ Deno.test("a killed vCPU exits when it runs next, whatever it waited for", () =>
   assert.equal(vm.vcpus[0].life, "exited");
 });
 
+Deno.test("a killed vCPU exits on a CPU that it would never get", () => {
+  const machine = new ScriptedMachine();
+  const low = new ScriptedVm(machine, 3, [busy], { priority: 10 });
+  const asleep = new ScriptedVm(machine, 5, [function* () {
+    yield wfi;
+  }], { priority: 20 });
+  const high = new ScriptedVm(machine, 4, [busy], { priority: 30 });
+  for (const vm of [low, asleep, high]) vm.start();
+  machine.run(1_000_000);
+  for (const { vcpus: [vcpu] } of [low, asleep]) {
+    vcpu.kill();
+    checkInvariants(machine.hypervisor);
+  }
+  machine.run(1_000);
+  assert.deepEqual([low, asleep].map(({ vcpus: [vcpu] }) => vcpu.life), ["exited", "exited"]);
+  assert.equal(high.vcpus[0].time, 1_001_000, "it takes no time");
+});
+
 Deno.test("a loop of nothing but exits takes virtual time", () => {
   const machine = new ScriptedMachine();
   const vm = new ScriptedVm(machine, 3, [function* () {

@@ -23,11 +23,23 @@ import {
 import { encodeRequest } from "../../src/abi/rpc/message.ts";
 import { encodePackets, PacketType } from "../../src/abi/rpc/packet.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells, cells64, type DevicetreeNode, findNode, node, readCell, readNumber, walk } from "../../src/devicetree/tree.ts";
+import {
+  cells,
+  cells64,
+  devicetree,
+  type DevicetreeNode,
+  findNode,
+  node,
+  readCell,
+  readNumber,
+  setProperties,
+  walk,
+} from "../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { ResourceManager } from "../../src/resource-manager/resource-manager.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import type { Client } from "./client.ts";
-import { BASE, bell, DT_OFFSET, DT_SIZE, guestTree, Machine, MEMORY, pair, rmRpc } from "./machine.ts";
+import { BASE, bell, DT_OFFSET, DT_SIZE, guestRoot, guestTree, Machine, MEMORY, pair, rmRpc } from "./machine.ts";
 
 Deno.test("a VM that is made, started, stopped and freed leaves nothing behind, again and again", () => {
   const machine = new Machine();
@@ -48,6 +60,24 @@ Deno.test("a VM that was never started is reset like any other", () => {
   machine.primary.get(MEM_RECLAIM, { handle, flags: 0 });
   machine.primary.get(VM_DEALLOCATE, { vmid });
   assert.deepEqual(machine.usage(), before);
+});
+
+Deno.test("a VM that the hypervisor schedules has ended when its vCPUs have exited, and not before its owner hears of it", () => {
+  const machine = new Machine();
+  const { system } = machine;
+  const root = guestRoot("static", [], 2);
+  const vcpus = { affinity: "static", "affinity-map": [2, 3], "sched-priority": -20 >>> 0, "sched-timeslice": 2000 };
+  setProperties(findNode(root, "/gunyah-vm-config/vcpus")!, vcpus);
+  const made = machine.ready(writeDevicetree(devicetree(root)));
+  const vcpu = system.vcpu(made.vmid);
+  const lives: string[] = [];
+  system.fail = (name) => {
+    if (name === "msgqueue_send" && vcpu.isDead) lives.push(vcpu.life);
+    return undefined;
+  };
+  machine.reset(made.vmid);
+  assert.deepEqual(new Set(lives), new Set(["exited"]));
+  assert.equal(system.hypervisor.scheduler.vcpus.has(vcpu), false);
 });
 
 Deno.test("a VM with a virtual RTC, which the platform has not, fails by name, and its reset takes back what was made", () => {

@@ -1,19 +1,17 @@
-// The run queue of a physical CPU: first in, first out, for each of 64 priorities (spec/hypervisor.md section 5.1).
+// The run queue of a physical CPU: first in, first out, for each of 64 ranks: a vCPU's priority most often (spec/hypervisor.md section 5.1).
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { Plain } from "../check/state-dump.ts";
-import type { Vcpu } from "./vcpu.ts";
-
-const PRIORITIES = 64;
+import { PRIORITY_END, type Vcpu } from "./vcpu.ts";
 
 /** vCPUs that wait for one physical CPU. The one that runs is not in it. */
 export class RunQueue {
-  readonly #queues: Vcpu[][] = Array.from({ length: PRIORITIES }, () => []);
+  readonly #queues: Vcpu[][] = Array.from({ length: PRIORITY_END }, () => []);
   #size = 0;
 
-  /** Queues a vCPU behind the others of its priority, or before them. */
+  /** Queues a vCPU behind the others of its rank, or before them. */
   add(vcpu: Vcpu, where: "head" | "tail"): void {
-    const queue = this.#queues[vcpu.priority];
+    const queue = this.#queues[vcpu.rank];
     if (where === "head") queue.unshift(vcpu);
     else queue.push(vcpu);
     vcpu.queued = true;
@@ -22,7 +20,7 @@ export class RunQueue {
 
   /** Takes a vCPU out; it is in this queue. */
   remove(vcpu: Vcpu): void {
-    const queue = this.#queues[vcpu.priority];
+    const queue = this.#queues[vcpu.rank];
     queue.splice(queue.indexOf(vcpu), 1);
     vcpu.queued = false;
     this.#size--;
@@ -35,7 +33,7 @@ export class RunQueue {
     for (const queue of this.#queues) queue.length = 0;
     this.#size = 0;
     for (const [index, vcpu] of waiting.entries()) {
-      archive.require(index === 0 || waiting[index - 1].priority <= vcpu.priority, "queues stand in the order of their priorities");
+      archive.require(index === 0 || waiting[index - 1].rank <= vcpu.rank, "queues stand in the order of their ranks");
       this.add(vcpu, "tail");
     }
   }
@@ -50,10 +48,10 @@ export class RunQueue {
     return this.#queues.reduce((sum, queue) => sum + queue.filter((one) => one === vcpu).length, 0);
   }
 
-  /** The first vCPU of the highest priority; it stays. */
+  /** The first vCPU of the highest rank; it stays. */
   get best(): Vcpu | undefined {
     if (this.#size === 0) return undefined;
-    for (let priority = PRIORITIES - 1; priority >= 0; priority--) {
+    for (let priority = PRIORITY_END - 1; priority >= 0; priority--) {
       if (this.#queues[priority].length > 0) return this.#queues[priority][0];
     }
     return undefined;

@@ -98,6 +98,14 @@ export class Scheduler {
     cpu.queue.add(vcpu, "tail");
   }
 
+  /** Makes a change of a vCPU that moves it in the queue where it waits. */
+  requeue(vcpu: Vcpu, change: () => void): void {
+    const queue = vcpu.queued ? this.#cpus[vcpu.affinity].queue : undefined;
+    queue?.remove(vcpu);
+    change();
+    queue?.add(vcpu, "tail");
+  }
+
   /** Moves a vCPU to another CPU, or to none. */
   migrate(vcpu: Vcpu, affinity: number): void {
     this.disturb();
@@ -246,7 +254,7 @@ export class Scheduler {
     if (current) {
       const over = current.sliceLeft <= 0;
       if (over) this.#renewSlice(current);
-      if (!best || best.priority < current.priority || best.priority === current.priority && !over) return current;
+      if (!best || best.rank < current.rank || best.rank === current.rank && !over) return current;
       cpu.queue.add(current, over ? "tail" : "head");
     }
     cpu.current = best;

@@ -82,7 +82,7 @@ const LIVES = ["ready", "killed", "exited"] as const;
 const ALL_BLOCKS = Object.values(Block).reduce<number>((all, bit) => all | bit, 0);
 
 const DEFAULT_PRIORITY = 32;
-const PRIORITY_END = 64;
+export const PRIORITY_END = 64;
 /** ns. */
 const DEFAULT_TIMESLICE = 5_000_000;
 
@@ -174,6 +174,11 @@ export class Vcpu extends HypervisorObject {
 
   get isPoweredOff(): boolean {
     return (this.#blocks & Block.Off) !== 0;
+  }
+
+  /** Its place among those that wait for a CPU: its priority, but an exit, which takes no time, comes before all others. */
+  get rank(): number {
+    return this.life === "killed" ? PRIORITY_END - 1 : this.priority;
   }
 
   /** Killed or exited: it will never run a guest's instruction again. */
@@ -313,7 +318,7 @@ export class Vcpu extends HypervisorObject {
   /** Ends its life: it exits when it runs next. */
   kill(): void {
     if (this.life !== "ready") return;
-    this.life = "killed";
+    this.hypervisor.scheduler.requeue(this, () => this.life = "killed");
     this.traceState("killed");
     this.#announce();
     this.hypervisor.scheduler.ready(this);
