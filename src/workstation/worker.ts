@@ -3,7 +3,7 @@
 
 import { assemble, prepare } from "./assembly/assemble.ts";
 import { keepCores } from "./assembly/core-cache.ts";
-import { Engine } from "./engine.ts";
+import { Engine } from "./engine/engine.ts";
 import { beginSystem, loaded } from "./snapshot/begin.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
 import type { Connection } from "./client.ts";

@@ -7,7 +7,7 @@ import type { System } from "../../src/workstation/system.ts";
 import { Random } from "../support/random.ts";
 import { planDemo } from "../../src/workstation/config/plan.ts";
 import type { TableName } from "../../src/workstation/inspect/tables.ts";
-import { Engine } from "../../src/workstation/engine.ts";
+import { Engine } from "../../src/workstation/engine/engine.ts";
 import type { Row } from "../../src/workstation/inspect/table.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
 import { loaded } from "../../src/workstation/snapshot/begin.ts";

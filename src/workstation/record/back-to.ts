@@ -5,16 +5,14 @@ import type { DebugControl } from "../../hypervisor/traps/debug-control.ts";
 import { isFirst, type Milestone } from "../snapshot/history.ts";
 import type { BreakPlace } from "../stop-rules.ts";
 import type { Moment, Past } from "./past.ts";
+import type { Rerun } from "./rerun.ts";
 
 /** What is looked for. */
 export type Sought = { readonly kind: "event"; readonly filter: string } | { readonly kind: "place"; readonly place: BreakPlace };
 
 /** The run up to where somebody stands. */
 export interface RunUpTo {
-  /** The last place before a moment whose state was kept; undefined: the start. */
-  readonly milestone: (moment: Moment) => Milestone | undefined;
-  /** Another machine there. */
-  readonly pastAt: (milestone: Milestone | undefined) => Past;
+  readonly rerun: Rerun;
   readonly moment: Moment;
   /** Instructions that had been retired. */
   readonly instructions: number;
@@ -57,7 +55,7 @@ export class BackTo {
       else if (this.#from) this.#end = this.#from;
       else this.#wanted = 0;
     }
-    if (this.#wanted === undefined) this.#from = run.milestone(this.#end.moment);
+    if (this.#wanted === undefined) this.#from = run.rerun.milestone(this.#end.moment);
     this.#past = this.#begin();
   }
 
@@ -72,7 +70,7 @@ export class BackTo {
     else if (isFirst(this.#from)) return "none";
     else {
       this.#end = this.#from!;
-      this.#from = this.run.milestone(this.#end.moment);
+      this.#from = this.run.rerun.milestone(this.#end.moment);
     }
     this.#past = this.#begin();
     return undefined;
@@ -91,7 +89,7 @@ export class BackTo {
   #begin(): Past {
     this.#count = 0;
     this.#inTurn = false;
-    const past = this.run.pastAt(this.#from);
+    const past = this.run.rerun.pastAt(this.#from);
     if (this.sought.kind === "event") {
       past.system.stops.change(this.sought);
       past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));

@@ -6,16 +6,14 @@ import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { DebugStopped } from "../protocol.ts";
 import { isFirst, type Milestone } from "../snapshot/history.ts";
 import type { Past } from "./past.ts";
+import type { Rerun } from "./rerun.ts";
 
 /** With so many instructions to go, a vCPU that sleeps is waited for by its own next instruction. */
 const NEAR = 1000;
 
 /** The run until now, and where in it a debugger stands. */
 export interface RunSoFar {
-  /** The last place before so many instructions whose state was kept; undefined: the start. */
-  readonly milestone: (instructions: number) => Milestone | undefined;
-  /** Another machine there. */
-  readonly pastAt: (milestone: Milestone | undefined) => Past;
+  readonly rerun: Rerun;
   /** Instructions that all vCPUs had retired at the place to go back from. */
   readonly instructions: number;
   /** The VM that the debugger has, and its stops. */
@@ -42,8 +40,8 @@ export function standing(control: DebugControl, cause: DebugStopped["cause"], vc
 }
 
 /** A machine at a milestone whose VM is the debugger's. */
-function begin({ pastAt, vm }: RunSoFar, milestone: Milestone | undefined, fromStart = false): { past: Past; control: DebugControl } {
-  const past = pastAt(milestone);
+function begin({ rerun, vm }: RunSoFar, milestone: Milestone | undefined, fromStart = false): { past: Past; control: DebugControl } {
+  const past = rerun.pastAt(milestone);
   return { past, control: past.system.debugVm(vm, fromStart) };
 }
 
@@ -53,7 +51,7 @@ class ToStart implements WayBack {
   #found: DebugStopped | undefined;
 
   constructor(readonly run: RunSoFar) {
-    const origin = run.milestone(0);
+    const origin = run.rerun.milestone(0);
     const { past, control } = begin(run, origin, true);
     this.past = past;
     if (origin) this.#found = standing(control, "history-start");
@@ -88,7 +86,7 @@ class StepBack implements WayBack {
   }
 
   #beginBefore(instructions: number): { past: Past; control: DebugControl } {
-    this.#from = this.run.milestone(instructions);
+    this.#from = this.run.rerun.milestone(instructions);
     const begun = begin(this.run, this.#from);
     begun.past.onStop = () => this.#stepped = true;
     return begun;
@@ -162,7 +160,7 @@ class ContinueBack implements WayBack {
 
   /** Begins to search what leads up to `#end`. */
   #search(): { past: Past; control: DebugControl } {
-    this.#from = this.run.milestone(this.#end);
+    this.#from = this.run.rerun.milestone(this.#end);
     const begun = begin(this.run, this.#from);
     begun.control.adopt(this.run.control);
     begun.past.onStop = (stop) => this.#pass(stop);
@@ -213,7 +211,7 @@ class ContinueBack implements WayBack {
       return;
     }
     this.#searching = false;
-    const { past, control } = begin(this.run, this.run.milestone(last.at));
+    const { past, control } = begin(this.run, this.run.rerun.milestone(last.at));
     this.#past = past;
     this.#control = control;
     past.onStop = (stop) => {

@@ -66,8 +66,10 @@ for (const [what, counts] of [["the start alone", []], ["states", [60_000, 112_0
       const sought: Sought = { kind: "event", filter };
       const places = passed(plan, filter, from);
       let run: RunUpTo = {
-        milestone: (moment) => milestones.findLast(({ instructions }) => instructions < (moment as number)),
-        pastAt: (milestone) => new Past(milestone ? loaded(plan, milestone.state) : assemble(plan), []),
+        rerun: {
+          milestone: (moment) => milestones.findLast(({ instructions }) => instructions < (moment as number)),
+          pastAt: (milestone) => new Past(milestone ? loaded(plan, milestone.state) : assemble(plan), []),
+        },
         moment: HERE,
         instructions: HERE,
         at: boundaryAt(plan, HERE),

@@ -1,0 +1,41 @@
+// Samples of a machine for the client: times, counts, what its VMs do.
+
+import type { SessionEvent } from "../protocol.ts";
+import type { Shown } from "./shown.ts";
+
+/** Wall time (ms) between samples. */
+const INTERVAL = 200;
+
+/** The samples of one session. */
+export class Sampler {
+  #last = { wall: performance.now(), time: 0, instructions: 0 };
+
+  constructor(readonly shown: Shown, readonly post: (event: SessionEvent) => void) {}
+
+  /** Posts a sample where the last one is long enough ago. */
+  sampleWhenDue(): void {
+    if (performance.now() - this.#last.wall >= INTERVAL) this.sample();
+  }
+
+  /** Posts a sample; what has a rate is over the time since the last one. */
+  sample(): void {
+    const { system } = this.shown;
+    const { machine } = system;
+    const wall = performance.now(), time = machine.time, instructions = system.instructions();
+    const last = this.#last;
+    const seconds = (wall - last.wall) / 1000;
+    this.#last = { wall, time, instructions };
+    system.inspector.renew();
+    this.post({
+      kind: "sample",
+      sample: {
+        time,
+        instructions,
+        mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
+        physicalCpus: machine.cpus.length,
+        ...system.core.translatorCounters && { translator: { ...system.core.translatorCounters } },
+        vms: system.sample(time - last.time),
+      },
+    });
+  }
+}
