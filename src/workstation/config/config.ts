@@ -28,10 +28,14 @@ export interface ConfigError extends Position {
 export interface Config {
   readonly file: File;
   readonly positions: TomlPositions;
+  /** What was taken out of it, as it is wrong by itself: nothing that rests on it is to be said. Empty where all is right. */
+  readonly spoilt: Spoilt;
 }
 
-/** Result of `readConfig`. Errors are in the order of the text. */
-export type ConfigResult = { readonly ok: true; readonly config: Config } | { readonly ok: false; readonly errors: readonly ConfigError[] };
+/** Result of `readConfig`. Errors are in the order of the text; `rest` is what can be looked at for more, where there is any. */
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
 
 const NO_VM = "there is no VM; add [vm.NAME] with a kernel or an image";
 /** What is said of required keys that are missing, where that alone would not help. */
@@ -48,7 +52,7 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
-    return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }] };
+    return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }], rest: undefined };
   }
   for (const change of changes) applyChange(raw, change);
   // Such a host makes its VMs by itself, so that none are missing.
@@ -57,18 +61,48 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
   const errors = new ConfigErrors(positions);
   checkKeys(raw, errors);
   const result = v.safeParse(Schema, raw, { abortPipeEarly: true });
-  if (result.success) {
-    checkTogether(result.output, errors);
-    if (errors.found.length === 0) return { ok: true, config: { file: result.output, positions } };
-  } else {
-    for (const issue of result.issues) {
-      const path = (issue.path ?? []).map((item) => item.key as string | number);
-      const key = path.findLast((part) => typeof part === "string");
-      if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
-      else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
-    }
+  const wrong = result.issues?.map((issue) => (issue.path ?? []).map((item) => item.key as string | number)) ?? [];
+  for (const [index, issue] of (result.issues ?? []).entries()) {
+    const path = wrong[index];
+    const key = path.findLast((part) => typeof part === "string");
+    if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
+    else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
   }
-  return { ok: false, errors: errors.sorted() };
+  const spoilt = new Spoilt(wrong);
+  const rest = result.success ? result : v.safeParse(Schema, spoilt.takenOut(raw), { abortPipeEarly: true });
+  const config = rest.success ? { file: rest.output, positions, spoilt } : undefined;
+  if (config !== undefined) checkTogether(config, errors);
+  if (config !== undefined && errors.found.length === 0) return { ok: true, config };
+  return { ok: false, errors: errors.sorted(), rest: config };
+}
+
+/** Values that are wrong by themselves. */
+export class Spoilt {
+  /** Paths of what has to go with them: the whole of a device or a link, as a part of it means nothing. */
+  readonly #paths: readonly KeyPath[];
+
+  constructor(wrong: readonly KeyPath[]) {
+    const whole = wrong.map((path) => path.slice(0, path[0] === "vm" && path[2] === "devices" ? 4 : path[0] === "vm" ? 3 : 2));
+    this.#paths = [...new Map(whole.map((path) => [JSON.stringify(path), path])).values()];
+  }
+
+  /** Whether one of these keys, or something in them, is wrong. */
+  has(...keys: readonly KeyPath[]): boolean {
+    return keys.some((key) => this.#paths.some((path) => key.every((part, index) => index >= path.length || path[index] === part)));
+  }
+
+  /** The file without them. */
+  takenOut(raw: Record<string, unknown>): Record<string, unknown> {
+    const rest = structuredClone(raw);
+    // From behind, so that indices of devices stay right.
+    for (const path of this.#paths.toReversed()) {
+      const table = path.slice(0, -1).reduce<unknown>((inside, part) => (inside as Record<string, unknown> | undefined)?.[part], rest);
+      const last = path.at(-1);
+      if (Array.isArray(table)) table.splice(last as number, 1);
+      else if (isTable(table)) delete table[last as string];
+    }
+    return rest;
+  }
 }
 
 /** Sets a value by its path. Numbers and booleans are those, everything else is text. */
@@ -170,24 +204,26 @@ function checkTable(table: Record<string, unknown>, path: KeyPath, known: readon
 }
 
 /** Rules between keys. */
-function checkTogether(file: File, errors: ConfigErrors): void {
-  const { cpus } = file.machine;
+function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
+  // Where it is not known, nothing is over it.
+  const cpus = spoilt.has(["machine", "cpus"]) ? Infinity : file.machine.cpus;
   const vms = Object.entries(file.vm);
   if (file.host.kind === "image") return checkHostImage(file, errors);
-  if (vms.length === 0) errors.atKey(["vm"], NO_VM);
+  if (vms.length === 0 && !spoilt.has(["vm"])) errors.atKey(["vm"], NO_VM);
   if (file.host.vcpus !== undefined && file.host.vcpus > cpus) {
     errors.atValue(["host", "vcpus"], `vcpus ${file.host.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
   }
   for (const [name, vm] of vms) {
-    checkVm(name, vm, cpus, errors);
+    checkVm(name, vm, cpus, spoilt, errors);
     checkStart(name, vm.start, file, errors);
-    if (vm.hypervisor === "geniezone" && !file.host.gzvm) {
+    if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
       errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; write gzvm = true into [host]');
     }
   }
   const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
   const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
-  if (needed > file.machine.memory) {
+  const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
+  if (needed > file.machine.memory && !unknown) {
     const has = formatSize(file.machine.memory);
     errors.atValue(["machine", "memory"], `memory ${has} is under the ${formatSize(needed)} that host and VMs need together`);
   }
@@ -217,20 +253,23 @@ function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors)
   }
 }
 
-function checkVm(name: string, vm: FileVm, cpus: number, errors: ConfigErrors): void {
+function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors: ConfigErrors): void {
   const path = ["vm", name];
-  if (vm.kernel === undefined && vm.image === undefined) errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
+  const unknown = (...keys: string[]) => spoilt.has(...keys.map((key) => [...path, key]));
+  if (vm.kernel === undefined && vm.image === undefined && !unknown("kernel", "image")) {
+    errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
+  }
   if (vm.kernel !== undefined && vm.image !== undefined) {
     errors.atKey([...path, "image"], "image and kernel exclude each other; kernel is for Linux, image for bare metal");
   }
-  if (vm.initrd !== undefined && vm.kernel === undefined) errors.atKey([...path, "initrd"], "initrd needs a kernel");
-  if (vm.type === "protected" && vm.firmware === undefined) {
+  if (vm.initrd !== undefined && vm.kernel === undefined && !unknown("kernel")) errors.atKey([...path, "initrd"], "initrd needs a kernel");
+  if (vm.type === "protected" && vm.firmware === undefined && !unknown("firmware")) {
     errors.atValue([...path, "type"], 'type "protected" needs firmware = PATH; add it or use "unauthenticated"');
   }
-  if (vm.type !== "protected" && vm.firmware !== undefined) {
+  if (vm.type !== "protected" && vm.firmware !== undefined && !unknown("type")) {
     errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; RM starts no other VM in it');
   }
-  if (vm.schedule === "own") checkOwnSchedule(path, vm, cpus, errors);
+  if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
   if (vm.vcpus > cpus) {
     errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
   }
@@ -260,14 +299,14 @@ export function afterOf(start: string): string | undefined {
 /** Ports of a console whose registers are a virtio-mmio object's: that has 16 queues, of which two are for control. */
 const OBJECT_PORTS = 7;
 
-function checkOwnSchedule(path: KeyPath, vm: FileVm, cpus: number, errors: ConfigErrors): void {
+function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {
   if (vm.hypervisor === "geniezone") {
     errors.atValue([...path, "schedule"], 'schedule "own" needs hypervisor = "gunyah"; GenieZone\'s host runs every vCPU');
   }
   const map = vm.affinity_map;
-  if (map !== undefined && map.length !== vm.vcpus) {
+  if (map !== undefined && map.length !== (vcpus ?? map.length)) {
     const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
-    errors.atValue([...path, "affinity_map"], `affinity_map has ${entries} for ${vm.vcpus} vcpus; name a physical CPU for each`);
+    errors.atValue([...path, "affinity_map"], `affinity_map has ${entries} for ${vcpus} vcpus; name a physical CPU for each`);
   }
   map?.forEach((cpu, index) => {
     if (cpu < cpus) return;

@@ -8,7 +8,7 @@ import { compactSymbols, readElfSymbols, writeElfSymbols } from "../symbols/elf-
 import { exists } from "../cache.ts";
 import { addedConfiguration } from "../catalog/add.ts";
 import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
-import { afterOf, type Config, type ConfigError, formatConfigError, readConfig } from "./config.ts";
+import { afterOf, type Config, type ConfigError, formatConfigError, readConfig, type Spoilt } from "./config.ts";
 import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
 import { planHostImage } from "./host-image.ts";
 import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
@@ -116,13 +116,19 @@ export async function planText(
 ): Promise<RunResult> {
   const result = readConfig(text, changes);
   const errors: ConfigError[] = result.ok ? [] : [...result.errors];
-  const run = result.ok ? await planConfig(result.config, folder, errors) : undefined;
+  // What is wrong with files is said in one go with what is wrong with the text.
+  const config = result.ok ? result.config : result.rest;
+  const run = config && await planConfig(config, folder, errors);
   if (run !== undefined && errors.length === 0) return { ok: true, run };
   errors.sort((a, b) => a.line - b.line || a.column - b.column);
   return { ok: false, errors: errors.map((error) => name === undefined ? error.message : formatConfigError(name, error)) };
 }
 
-async function planConfig({ file, positions }: Config, folder: string, errors: ConfigError[]): Promise<RunConfiguration | undefined> {
+async function planConfig(
+  { file, positions, spoilt }: Config,
+  folder: string,
+  errors: ConfigError[],
+): Promise<RunConfiguration | undefined> {
   const symbols: Record<string, Uint8Array> = {};
   const logs: Record<string, string> = {};
   /** Notes errors at keys of a table. */
@@ -133,7 +139,7 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
   const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
   const { auth = DEFAULT_BEHAVIOUR.auth } = file.rm;
   const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check };
-  const root = await planRoot(file.rm, folder, refuseIn("rm"));
+  const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
   if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
     refuseIn("machine")("hypervisor_node", 'hypervisor_node is of the native resource manager; with [rm] kind = "image" leave it out');
   }
@@ -141,13 +147,15 @@ async function planConfig({ file, positions }: Config, folder: string, errors: C
   const common = { root, cpus, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
   const named = () => Object.keys(symbols).length > 0 && { symbols };
   if (file.host.kind === "image") {
+    // Most of what is said of it rests on the machine.
+    if (spoilt.has(["machine"], ["host"])) return undefined;
     const planned = await planHostImage(file.host, { cpus, memory, folder }, refuseIn("host"));
     if (planned === undefined) return undefined;
     if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
     if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
     return { ...common, ...named(), memory: planned.memory, what: planned.boot };
   }
-  const vms = await planVms(file, folder, { symbols, logs }, (name) => refuseIn("vm", name));
+  const vms = await planVms(file, folder, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
   return { ...common, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
 }
 
@@ -157,13 +165,20 @@ interface Brought {
   readonly logs: Record<string, string>;
 }
 
-async function planVms(file: File, folder: string, { symbols, logs }: Brought, refuseIn: (vm: string) => Refuse): Promise<VmPlan[]> {
+async function planVms(
+  file: File,
+  folder: string,
+  { symbols, logs }: Brought,
+  refuseIn: (vm: string) => Refuse,
+  spoilt: Spoilt,
+): Promise<VmPlan[]> {
   const vms: VmPlan[] = [];
   for (const [index, [name, vm]] of Object.entries(file.vm).entries()) {
     const refuse = refuseIn(name);
     const log = logOf(vm.devices, folder, refuse);
     if (log !== undefined) logs[name] = log;
-    const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)) };
+    const roomKnown = !spoilt.has(["vm", name, "memory"], ["vm", name, "base"]);
+    const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)), roomKnown };
     const plan = await planVm(name, vm, place, refuse);
     if (plan === undefined) continue;
     // What a person names is looked at before what comes with the image.
@@ -218,13 +233,21 @@ interface VmPlace {
   /** What paths are relative to. */
   readonly folder: string;
   readonly links: readonly VmLink[];
+  /** Its memory and base are what the file says: what has no room there is refused. */
+  readonly roomKnown: boolean;
   /** Context id of its vsock device, where that has none of its own. */
   readonly cid: number;
 }
 
-async function planVm(name: string, vm: FileVm, { folder, links, cid }: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
+async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown }: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
   const kernel = await load("kernel", vm.kernel, folder, refuse, linuxImage);
-  const bareMetal = await load("image", vm.image, folder, refuse, (file) => bareMetalImage(file, vm.base, vm.memory));
+  const bareMetal = await load(
+    "image",
+    vm.image,
+    folder,
+    refuse,
+    (file) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined,
+  );
   const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
   const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
   const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_SIZE));
@@ -234,7 +257,7 @@ async function planVm(name: string, vm: FileVm, { folder, links, cid }: VmPlace,
   const image: VmImage | undefined = kernel ?? bareMetal;
   if (image === undefined) return undefined;
   const needed = neededMemory({ image, firmware, initrd });
-  if (needed > vm.memory) {
+  if (needed > vm.memory && roomKnown) {
     const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
     refuse("memory", `memory ${formatSize(vm.memory)} is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
   }
