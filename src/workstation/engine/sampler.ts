@@ -1,6 +1,7 @@
 // Samples of a machine for the client: times, counts, what its VMs do.
 
 import type { SessionEvent } from "../protocol.ts";
+import type { System } from "../system.ts";
 import type { Shown } from "./shown.ts";
 
 /** Wall time (ms) between samples. */
@@ -8,23 +9,24 @@ const INTERVAL = 200;
 
 /** The samples of one session. */
 export class Sampler {
-  #last = { wall: performance.now(), time: 0, instructions: 0 };
+  /** The machine that was sampled last, and its counts then. */
+  #last: { readonly system: System; readonly wall: number; readonly time: number; readonly instructions: number } | undefined;
 
   constructor(readonly shown: Shown, readonly post: (event: SessionEvent) => void) {}
 
   /** Posts a sample where the last one is long enough ago. */
   sampleWhenDue(): void {
-    if (performance.now() - this.#last.wall >= INTERVAL) this.sample();
+    if (performance.now() - (this.#last?.wall ?? 0) >= INTERVAL) this.sample();
   }
 
-  /** Posts a sample; what has a rate is over the time since the last one. */
+  /** Posts a sample; what has a rate is over the time since the last one of the same machine. */
   sample(): void {
     const { system } = this.shown;
     const { machine } = system;
     const wall = performance.now(), time = machine.time, instructions = system.instructions();
-    const last = this.#last;
+    const last = this.#last?.system === system ? this.#last : { wall, time, instructions };
     const seconds = (wall - last.wall) / 1000;
-    this.#last = { wall, time, instructions };
+    this.#last = { system, wall, time, instructions };
     system.inspector.renew();
     this.post({
       kind: "sample",
