@@ -27,7 +27,7 @@ import { documentText, SESSIONS } from "../workstation/inspect/documents.ts";
 import type { Json } from "../workstation/inspect/table.ts";
 import { SessionHub } from "../workstation/control/hub.ts";
 import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
-import { answers, connectSession, NoSession } from "../workstation/control/remote.ts";
+import { answers, NoSession, sessionInfo } from "../workstation/control/remote.ts";
 import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
 import { type Behaviour, type SessionPlan, TIERS } from "../workstation/plan.ts";
 import { warn } from "../workstation/warn.ts";
@@ -113,7 +113,7 @@ Examples:
       throw new Failure("attach needs a terminal; without one: el2 console VM --log, el2 events --follow, el2 vm ls");
     }
     exit(
-      await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true }), {
+      await showRemote(await connectNamed({ socket: session, readOnly: options.readOnly, follow: true, naming: "el2 attach NAME" }), {
         ascii: options.ascii,
         color: options.color,
       }, entry),
@@ -173,10 +173,11 @@ async function serveSession(machine: SessionClient, name: string, what: string, 
 }
 
 async function down(named: string | undefined, force: boolean): Promise<number> {
-  let path: string;
+  let path: string, pid: number;
   try {
-    using open = await openSession({ socket: named });
+    using open = await openSession({ socket: named, naming: "el2 down NAME" });
     const { session } = open;
+    pid = session.info.pid;
     path = socketPath((named ?? Deno.env.get("EL2_SOCKET")) || session.info.name);
     const gone = Promise.withResolvers<void>();
     session.onGone = () => gone.resolve();
@@ -194,7 +195,7 @@ async function down(named: string | undefined, force: boolean): Promise<number> 
     return ExitCode.Done;
   }
   if (await answers(path)) {
-    throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; its process has to be killed`, ExitCode.Failed);
+    throw new Failure(`the session at ${path} has not ended after ${END_TIME / 1000} s; kill ${pid} ends its process`, ExitCode.Failed);
   }
   return ExitCode.Done;
 }
@@ -203,9 +204,7 @@ async function list(json: boolean): Promise<number> {
   const rows: Record<string, unknown>[] = [];
   for (const name of sessionNames()) {
     try {
-      const { info, close } = await connectOnce(socketPath(name));
-      rows.push({ id: `session:${name}`, ...info, clients: info.clients });
-      close();
+      rows.push({ id: `session:${name}`, ...await sessionInfo(socketPath(name)) });
     } catch (error) {
       if (!(error instanceof NoSession)) throw error;
       if (error.otherVersion) rows.push({ id: `session:${name}`, name, what: "?", ended: error.message });
@@ -220,9 +219,4 @@ async function list(json: boolean): Promise<number> {
     }
   }
   return ExitCode.Done;
-}
-
-async function connectOnce(path: string) {
-  const session = await connectSession(path, { readOnly: true, follow: false });
-  return { info: session.info, close: () => session.close() };
 }

@@ -22,6 +22,8 @@ export interface SessionOptions {
   readonly readOnly?: boolean;
   /** It wants console output and samples too. */
   readonly follow?: boolean;
+  /** How one of several sessions is named, for the error that says so. */
+  readonly naming?: string;
 }
 
 /**
@@ -77,7 +79,10 @@ export async function connectNamed(options: SessionOptions): Promise<RemoteSessi
   return await connectTo((options.socket ?? Deno.env.get("EL2_SOCKET")) || undefined, options);
 }
 
-async function connectTo(named: string | undefined, { readOnly = false, follow = false }: SessionOptions): Promise<RemoteSession> {
+async function connectTo(
+  named: string | undefined,
+  { readOnly = false, follow = false, naming = "--socket NAME or EL2_SOCKET=NAME" }: SessionOptions,
+): Promise<RemoteSession> {
   if (named !== undefined) {
     try {
       return await connectSession(socketPath(named), { readOnly, follow });
@@ -98,7 +103,7 @@ async function connectTo(named: string | undefined, { readOnly = false, follow =
   for (const session of alive) session.close();
   if (alive.length === 0) throw new Failure("no session runs; el2 up WHAT starts one", ExitCode.NoSession);
   const names = alive.map(({ info }) => info.name).join(", ");
-  throw new Failure(`several sessions run: ${names}; name one: --socket NAME or EL2_SOCKET=NAME`, ExitCode.NoSession);
+  throw new Failure(`several sessions run: ${names}; name one: ${naming}`, ExitCode.NoSession);
 }
 
 /** Adds the options of all commands that talk to a session. */

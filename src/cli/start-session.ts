@@ -6,7 +6,7 @@ import type { Start } from "../tui/other-sessions.ts";
 import type { Fork } from "../tui/time-menu.ts";
 import { isOfSystem } from "../workstation/cache.ts";
 import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
-import { answers } from "../workstation/control/remote.ts";
+import { answers, sessionInfo } from "../workstation/control/remote.ts";
 
 /** How long a session may take to listen, ms of wall time. */
 const START_TIME = 30_000;
@@ -21,9 +21,8 @@ const POLL = 50;
  */
 export async function startSession(entry: URL, name: string, args: string[]): Promise<void> {
   const path = socketPath(name);
-  if (await answers(path)) {
-    throw new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
-  }
+  const taken = () => new Failure(`a session ${name} runs already; el2 attach ${name} shows it, el2 down ${name} ends it`, ExitCode.Failed);
+  if (await answers(path)) throw taken();
   const log = `${sessionFolder()}/${name}.log`;
   await Deno.writeTextFile(log, "", { mode: 0o600 });
   const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
@@ -51,6 +50,8 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
     }
     await new Promise((resolve) => setTimeout(resolve, POLL));
   }
+  // Somebody else has started one of this name at the same time.
+  if ((await sessionInfo(path)).pid !== child.pid) throw taken();
   await firstVms(path);
 }
 

@@ -420,6 +420,7 @@ words=(el2 vm show p); CURRENT=4; _el2`,
     const { code, stderr } = await place.el2("vm", "ls");
     assert.equal(code, 3);
     assert.match(stderr, /several sessions run: one, two; name one: --socket NAME/);
+    assert.match((await place.el2("down")).stderr, /several sessions run: one, two; name one: el2 down NAME\n$/);
     assert.equal((await place.el2("vm", "ls", "--socket", "two")).code, 0);
   });
   await t.step("down ends one and takes its socket away", async () => {
@@ -438,6 +439,18 @@ Deno.test("W69: up says all errors of a configuration and starts nothing", async
   assert.match(stderr, /:3:8: /);
   assert.match(stderr, /:6:9: /);
   assert.equal((await place.el2("ls")).stdout, "");
+});
+
+Deno.test("of two that start a session of one name at once, one does, the other says that it runs already", async () => {
+  await using place = new Place();
+  for (let round = 0; round < 3; round++) {
+    const ups = await Promise.all([1, 2].map(() => place.el2("up", "demo", "--name", "same")));
+    assert.deepEqual(ups.map(({ code }) => code).sort(), [0, 1]);
+    assert.match(ups.find(({ code }) => code === 1)!.stderr, /^el2: a session same runs already/);
+    const sessions = JSON.parse((await place.el2("ls", "--json")).stdout).data;
+    assert.deepEqual(sessions.map(({ name }: { name: string }) => name), ["same"], "the socket is that of the one that started");
+    assert.equal((await place.el2("down", "same")).code, 0);
+  }
 });
 
 Deno.test("a socket that nobody answers is taken over", async () => {

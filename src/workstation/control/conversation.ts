@@ -17,6 +17,8 @@ export interface SessionInfo {
   readonly name: string;
   /** What runs: a file, an image, `demo`. */
   readonly what: string;
+  /** Its process. */
+  readonly pid: number;
   /** When it began, ISO 8601. */
   readonly started: string;
   /** Clients that are attached. */

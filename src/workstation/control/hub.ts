@@ -71,7 +71,7 @@ export class SessionHub {
   }
 
   get info(): SessionInfo {
-    return { ...this.session, clients: this.#clients.size, ended: this.#end?.message, paused: this.#paused };
+    return { ...this.session, pid: Deno.pid, clients: this.#clients.size, ended: this.#end?.message, paused: this.#paused };
   }
 
   /** How the machine ended, once it did. */

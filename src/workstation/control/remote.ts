@@ -61,10 +61,17 @@ export async function connectSession(
   return session;
 }
 
+/** What the session at `path` says of itself. @throws NoSession where nobody listens, or one of another version */
+export async function sessionInfo(path: string): Promise<SessionInfo> {
+  const session = await connectSession(path, { readOnly: true, follow: false });
+  session.close();
+  return session.info;
+}
+
 /** Whether a session listens at a path. */
 export async function answers(path: string): Promise<boolean> {
   try {
-    (await connectSession(path, { readOnly: true, follow: false })).close();
+    await sessionInfo(path);
     return true;
   } catch (error) {
     if (!(error instanceof NoSession)) throw error;

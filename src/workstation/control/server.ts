@@ -1,5 +1,6 @@
 // The socket of a session: lets clients of the same person in, each with its own way to the hub. Mode 0600.
 
+import { dirname } from "node:path";
 import { type ClientMessage, type ServerMessage } from "./conversation.ts";
 import type { SessionHub } from "./hub.ts";
 import { answers } from "./remote.ts";
@@ -23,10 +24,13 @@ export class SessionServer {
   }
 
   /**
-   * Listens at a path. A socket that nobody answers is taken over.
+   * Listens at a path. A socket that nobody answers is taken over. One process at a time looks and listens: of two that start at once the
+   * second must not take the socket of the first, which nobody could reach any more.
    * @throws SocketInUse where a session answers.
    */
   static async listen(hub: SessionHub, path: string): Promise<SessionServer> {
+    using folder = await Deno.open(dirname(path));
+    await folder.lock(true);
     if (await answers(path)) throw new SocketInUse(`a session listens at ${path}`);
     removeIfThere(path);
     return new SessionServer(hub, path);

@@ -148,7 +148,7 @@ export const SESSIONS = define({
     data: {
       kind: "detail",
       doc:
-        "each session: `id`, `name`, `what` runs, `started`, `clients`, `paused`, `logs` (folder of its consoles), and how it `ended`, once it " +
+        "each session: `id`, `name`, `what` runs, `pid`, `started`, `clients`, `paused`, `logs` (folder of its consoles), and how it `ended`, once it " +
         "has; of one that another version of el2 runs no more than its name and that",
     },
   },
