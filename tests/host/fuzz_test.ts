@@ -12,6 +12,7 @@ import type { Request } from "../../src/abi/ioctl/request.ts";
 import type { Struct } from "../../src/abi/ioctl/struct.ts";
 import type { HostKernel } from "../../src/host/kernel/kernel.ts";
 import { Random } from "../support/random.ts";
+import { isSection } from "../support/specification.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { signedVms } from "../../src/host/gunyah/signed-vm.ts";
 import { MIB, vmPlan } from "./plans.ts";
@@ -189,6 +190,11 @@ class StackBed extends HostStack implements Bed {
     this.pass(1e9);
     checkInvariants(this.hypervisor);
     assert.deepEqual(this.problems, []);
+    // W33: each refusal on the way has a rule, of a section that there is.
+    for (const { section, rule, chain } of this.hypervisor.trace.reasons.list()) {
+      const whole = isSection(section) && rule !== "no rule was recorded";
+      assert.ok(whole, `${section}: ${rule}: ${chain.map(({ name, result }) => `${name} ${result.name}`).join(", ")}`);
+    }
     const names = this.exchanges.filter(({ way }) => way === "request").map(({ id }) =>
       RPC_MESSAGES.get(id)?.name ?? `0x${id.toString(16)}`
     );

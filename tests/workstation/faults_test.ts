@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
-import { FAULT_KINDS } from "../../src/abi/faults.ts";
+import { FAULT_KINDS, INJECTED_SECTION } from "../../src/abi/faults.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/workstation/fault-rules.ts";
+import { isSection } from "../support/specification.ts";
 import { Random } from "../support/random.ts";
 import { demoSystem, rows, runUntil } from "./inspect/system.ts";
 
@@ -215,5 +216,9 @@ Deno.test(`${RUNS} runs with random faults break no invariant, and no program of
     const message = system.ended()?.message ?? "";
     assert.match(message, /^$|^vcpu:(rm|host)\/\d: .*faults injected|^crashed: |^every VM has ended/s, `${about}: ${message}`);
     assert.deepEqual(rows(system, "mem.check"), [], about);
+    // Whatever was refused on the way: W33.
+    for (const { section, rule } of system.hypervisor.trace.reasons.list()) {
+      assert.ok((isSection(section) || section === INJECTED_SECTION) && rule !== "no rule was recorded", `${about}: ${section}: ${rule}`);
+    }
   }
 });

@@ -381,8 +381,10 @@ export class HostKernel {
       return undefined;
     }
     if (effect?.kind === "delay") faults.spend(effect.ns);
-    const { ioctl } = this.#of(file);
-    return ioctl === undefined ? -Errno.ENOTTY : this.#of(file).ioctl!(task.id, file, code, argument);
+    const driver = this.#of(file);
+    if (driver.ioctl !== undefined) return driver.ioctl(task.id, file, code, argument);
+    // An eventfd, or memory: requests are the device's, a VM's and a vCPU's.
+    return this.refuse(Errno.ENOTTY, "vm-manager 2", "the file of the descriptor answers no request", { request: name });
   }
 
   /** The argument for people: the fields of its structure where it points to one. */

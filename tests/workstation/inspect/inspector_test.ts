@@ -12,6 +12,8 @@ import { assemble } from "../../../src/workstation/assembly/assemble.ts";
 import { nativeHostOf } from "../../host/plans.ts";
 import { planDemo, planText, type RunConfiguration } from "../../../src/workstation/config/plan.ts";
 import { MiB } from "../../../src/workstation/config/units.ts";
+import { HYPERCALL_ERRORS } from "../../../src/abi/hypercall-errors.ts";
+import { RPC_MESSAGES } from "../../../src/abi/rpc/messages.ts";
 import { HVC_BASE, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { QUERY_COMMANDS } from "../../../src/cli/queries.ts";
 import { reasonText } from "../../../src/cli/why.ts";
@@ -25,6 +27,7 @@ import type { NativeHostPlan } from "../../../src/host/plan.ts";
 import { DEVICETREE_SIZE } from "../../../src/host/vm-layout.ts";
 import type { GuestSystem } from "../../../src/workstation/assembly/guest-system.ts";
 import { writeElfSymbols } from "../../../src/workstation/symbols/elf-symbols.ts";
+import { isSection } from "../../support/specification.ts";
 import { checkColumn } from "../../support/columns.ts";
 import { Rig } from "../../tui/rig.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
@@ -174,8 +177,40 @@ Deno.test("W33: each reason names a section of a specification", async () => {
   runUntil(system, HALF_SECOND);
   const reasons = rows(system, "why");
   assert.notEqual(reasons.length, 0);
-  for (const { rule } of reasons) assert.match(rule, /^(hypervisor|resource-manager|vm-manager|geniezone) \d+(\.\d+)*: ./);
+  for (const { rule } of reasons) {
+    const [, section, words] = /^(.+?): (.+)$/.exec(rule) ?? [];
+    assert.ok(isSection(section) && words, rule);
+  }
 });
+
+Deno.test("W33: every hypercall, request, rule and file that refuses names a section that there is", async () => {
+  // Which rule each refusal names is tested where each error is reached: tests/hypervisor/errors, tests/resource-manager/errors_test.ts,
+  // tests/host/errnos_test.ts. Here: what they can name.
+  const declared = [
+    ...Object.values(HYPERCALL_ERRORS).map(({ section }) => section),
+    ...[...RPC_MESSAGES.values()].map(({ section }) => `resource-manager ${section}`),
+  ];
+  for (const section of declared) assert.ok(isSection(section), section);
+  const written: string[] = [];
+  for (const folder of ["hypervisor", "resource-manager", "host"]) {
+    for await (const text of sources(new URL(`../../../src/${folder}/`, import.meta.url))) {
+      // A section by its file, and where the resource manager alone is meant, without.
+      for (const [, section] of text.matchAll(/"((?:hypervisor|resource-manager|vm-manager|geniezone) \d[^"]*)"/g)) written.push(section);
+      if (folder !== "resource-manager") continue;
+      for (const [, number] of text.matchAll(/section: "(\d[^"]*)"/g)) written.push(`resource-manager ${number}`);
+    }
+  }
+  assert.ok(written.length > 40, `${written.length} found`);
+  for (const section of written) assert.ok(isSection(section), section);
+});
+
+/** The text of each module in a folder. */
+async function* sources(folder: URL): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) yield* sources(new URL(`${name}/`, folder));
+    else if (name.endsWith(".ts")) yield await Deno.readTextFile(new URL(name, folder));
+  }
+}
 
 Deno.test("W21: /state=blocked and --filter state=blocked give the same ids", async () => {
   const system = await demoSystem();
