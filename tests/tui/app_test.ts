@@ -769,6 +769,53 @@ Deno.test("W7: screen, filters, folds and colours survive leave and attach", asy
   assert.equal(parseUiState('{"screen":1}'), undefined);
 });
 
+/** Each thing that can be done to splits, and what it leaves on the screen. */
+const SPLITS: readonly (readonly [what: string, keys: string, shown: RegExp])[] = [
+  ["split side by side", "2\x17v", /== vCPUs[^\n]*\|-- interrupts/],
+  ["split one above the other", "2\x17s", /== vCPUs[^]*\n-- interrupts/],
+  ["the other half", "2\x17v\x17o", /-- vCPUs[^\n]*\|== interrupts/],
+  ["another screen in a half", "2\x17v\x17o7", /-- vCPUs[^\n]*\|== requests/],
+  ["an object in a split", "7o", /== requests[^]*-- (parcels|VMs|refused)/],
+  ["more room", "2\x17v\x17+\x17+", /== vCPUs[^\n]{70,}\|-- interrupts/],
+  ["less room by an arrow", "2\x17v\x17\x1b[D\x17\x1b[D", /== vCPUs[^\n]{40,70}\|-- interrupts/],
+  ["even", "2\x17v\x17+\x17=", /== vCPUs[^\n]{71,73}\|-- interrupts/],
+  ["close", "2\x17v\x17q", /^(?![^]*vCPUs)[^]*== interrupts/],
+  ["save and load", "2\x17v\x17w3\x17q1\x173", /== vCPUs[^\n]*\|-- interrupts/],
+  ["filters and folds in halves", "1gjjjh\x17v/vm=debian\r\x17o/state=run\r", /\/vm=debian[^]*\/state=run[^]*\+ debian/],
+];
+
+for (const [what, keys, shown] of SPLITS) {
+  Deno.test(`W7: ${what}: it is shown, and survives leave and attach, down to the cell`, async () => {
+    const rig = new Rig(160, 48);
+    for (const key of keys.match(/\x1b\[[A-D]|[^]/g)!) {
+      await rig.type(key);
+      await rig.lines();
+    }
+    // All but the hint, and which row is selected.
+    const body = (lines: string[]) => lines.slice(0, -2).map((line) => line.replaceAll(/(^|\|)>/g, "$1 "));
+    const before = await rig.lines();
+    assert.match(before.join("\n"), shown);
+    const again = new Rig(160, 48, { state: parseUiState(JSON.stringify(rig.app.state)) });
+    assert.deepEqual(body(await again.lines()), body(before));
+  });
+}
+
+Deno.test("W7: zoom gives a half the whole body, and takes it back", async () => {
+  const rig = new Rig(160, 48);
+  await rig.keys("2\x17v");
+  const both = (await rig.lines()).slice(0, -2);
+  await rig.type("z");
+  const zoomed = await rig.text();
+  assert.match(zoomed, /== vCPUs/);
+  assert.doesNotMatch(zoomed, /interrupts/);
+  await rig.type("z");
+  assert.deepEqual((await rig.lines()).slice(0, -2), both);
+  // What is left zoomed is there in full again.
+  await rig.type("z");
+  const again = new Rig(160, 48, { state: parseUiState(JSON.stringify(rig.app.state)) });
+  assert.deepEqual((await again.lines()).slice(0, -2), both);
+});
+
 Deno.test("W18: y i copies by OSC 52, wrapped inside tmux", async () => {
   const rig = new Rig();
   await rig.type("2");
