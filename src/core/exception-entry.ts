@@ -9,7 +9,7 @@ import { callee, define as defineFunction, type FunctionName } from "./functions
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
 import { Mdscr } from "./self-hosted-debug.ts";
-import { Regime } from "./tlb.ts";
+import { Regime } from "./tlb-layout.ts";
 import { Code, constant, type Operand, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder } from "./wasm/module.ts";
 
@@ -54,25 +54,56 @@ const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", 
 
 /** Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their bodies. */
 export function defineExceptions(library: Library, undefinedInstruction: number): void {
-  const declared = (name: ExceptionFunction) => exceptionFunction(library, name);
-  const define = (name: ExceptionFunction, body: (c: Code) => void) => {
-    const [parameters, results] = EXCEPTION_FUNCTIONS[name];
-    body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
-  };
-  const defineSeam = (name: FunctionName, body: (c: Code) => void) => body(new Code(defineFunction(library, name)));
+  const entry = library.define("enterEl1", ENTER_EL1, []), exit = library.define("leave", LEAVE, []);
+  defineState(library);
+  defineEntry(library, new Code(entry));
+  defineExit(new Code(exit));
+  defineRaises(library, undefinedInstruction);
+  defineTraps(library);
+  defineInterrupts(library);
+  defineReturn(library);
+  defineWait(library);
+}
 
-  /** Enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the caller's. */
-  const enter = library.define("enterEl1", ["i32", "i64"], []);
-  /** (reason i32, esr i32, pc i64): leaves for EL2, going on at `pc` later. */
-  const leave = library.define("leave", ["i32", "i32", "i64"], []);
+/** (kind i32, elr i64): enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the caller's. */
+const ENTER_EL1 = ["i32", "i64"] as const;
+const enterEl1 = (library: Library) => library.get("enterEl1", ENTER_EL1, []);
 
-  define("readFlags", (c) => {
+const LEAVE = ["i32", "i32", "i64"] as const;
+/** (reason i32, esr i32, pc i64): leaves for EL2, going on at `pc` later. */
+export const leave = (library: Library) => library.get("leave", LEAVE, []);
+
+function define(library: Library, name: ExceptionFunction, body: (c: Code) => void): void {
+  const [parameters, results] = EXCEPTION_FUNCTIONS[name];
+  body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
+}
+
+function defineSeam(library: Library, name: FunctionName, body: (c: Code) => void): void {
+  body(new Code(defineFunction(library, name)));
+}
+
+/** Takes a synchronous exception to EL1. */
+function synchronous(library: Library, c: Code, esr: Operand, elr: Value): void {
+  c.store("i64.store", CPU.ESR_EL1, (typeof esr === "object" ? esr : constant("i32", esr)).wide());
+  c.run(enterEl1(library), Vector.Synchronous, elr);
+}
+
+const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
+
+const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
+
+/** The instruction is complete as far as a software step goes, although an exception is its result (Arm ARM D2.12.5). */
+const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
+
+/** PSTATE, its flags, and what follows from it. */
+function defineState(library: Library): void {
+  define(library, "readFlags", (c) => {
     const sign = (address: number, bit: number) => c.load("i64.load", address).shrU(63).wrap().shl(bit);
     const z = c.load("i64.load", CPU.Z).not().shl(30);
     c.result(sign(CPU.N, 31).or(z).or(c.load("i32.load", CPU.C).shl(29)).or(sign(CPU.V, 28)));
   });
 
-  define("writeFlags", (c) => {
+  define(library, "writeFlags", (c) => {
     const flags = c.parameter(0);
     c.store("i64.store", CPU.N, flags.wide().shl(32));
     c.store("i64.store", CPU.Z, flags.shrU(30).and(1).xor(1).wide());
@@ -80,7 +111,7 @@ export function defineExceptions(library: Library, undefinedInstruction: number)
     c.store("i64.store", CPU.V, flags.wide().shl(35));
   });
 
-  define("setPstate", (c) => {
+  define(library, "setPstate", (c) => {
     const pstate = c.parameter(0);
     const old = c.let(c.load("i32.load", CPU.PSTATE));
     const sp = xAddress(Slot.SP);
@@ -97,7 +128,7 @@ export function defineExceptions(library: Library, undefinedInstruction: number)
     c.run(callee(library, "updateRegime"));
   });
 
-  defineSeam("updateRegime", (c) => {
+  defineSeam(library, "updateRegime", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     const fpen = c.let(c.load("i32.load", CPU.CPACR_EL1).shrU(20).and(3));
     const el0Set = c.let(c.load("i32.load", CPU.TLB_UNPRIVILEGED));
@@ -110,107 +141,115 @@ export function defineExceptions(library: Library, undefinedInstruction: number)
       c.store("i32.store", CPU.FP_TRAP, fpen.ne(3));
     });
   });
+}
 
-  {
-    const c = new Code(enter);
-    const kind = c.parameter(0), elr = c.parameter(1);
-    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
-    c.store("i64.store", CPU.SPSR_EL1, c.call(declared("readFlags")).or(pstate).wide());
-    c.store("i64.store", CPU.ELR_EL1, elr);
-    const source = pstate.and(Pstate.ElMask).select(
-      pstate.and(Pstate.SP).select(constant("i32", Vector.CurrentSpx), Vector.CurrentSp0),
-      Vector.LowerAarch64,
-    );
-    c.store("i64.store", CPU.PC, c.load("i64.load", CPU.VBAR_EL1).add(source.add(kind).wide()));
-    const span = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.SPAN);
-    const pan = span.select(pstate.and(Pstate.PAN), Pstate.PAN);
-    c.run(declared("setPstate"), pan.or(Pstate.Daif | Pstate.EL1h));
-    c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
-    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
-  }
+/** The way to EL1. */
+function defineEntry(library: Library, c: Code): void {
+  const kind = c.parameter(0), elr = c.parameter(1);
+  const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+  c.store("i64.store", CPU.SPSR_EL1, c.call(exceptionFunction(library, "readFlags")).or(pstate).wide());
+  c.store("i64.store", CPU.ELR_EL1, elr);
+  const source = pstate.and(Pstate.ElMask).select(
+    pstate.and(Pstate.SP).select(constant("i32", Vector.CurrentSpx), Vector.CurrentSp0),
+    Vector.LowerAarch64,
+  );
+  c.store("i64.store", CPU.PC, c.load("i64.load", CPU.VBAR_EL1).add(source.add(kind).wide()));
+  const span = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.SPAN);
+  const pan = span.select(pstate.and(Pstate.PAN), Pstate.PAN);
+  c.run(exceptionFunction(library, "setPstate"), pan.or(Pstate.Daif | Pstate.EL1h));
+  c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
+  c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
 
-  const synchronous = (c: Code, esr: Operand, elr: Value) => {
-    c.store("i64.store", CPU.ESR_EL1, (typeof esr === "object" ? esr : constant("i32", esr)).wide());
-    c.run(enter, Vector.Synchronous, elr);
-  };
-  const pc = (c: Code) => c.call(callee(library, "currentPc"));
+  define(library, "raise", (c) => synchronous(library, c, c.parameter(0), pc(library, c)));
+  define(library, "raiseFrom", (c) => synchronous(library, c, c.parameter(0), c.parameter(1)));
 
-  define("raise", (c) => synchronous(c, c.parameter(0), pc(c)));
-  define("raiseFrom", (c) => synchronous(c, c.parameter(0), c.parameter(1)));
-
-  define("injectException", (c) => {
+  define(library, "injectException", (c) => {
     c.store("i64.store", CPU.FAR_EL1, c.parameter(1));
-    synchronous(c, c.parameter(0), c.load("i64.load", CPU.PC));
+    synchronous(library, c, c.parameter(0), c.load("i64.load", CPU.PC));
   });
+}
 
-  {
-    const c = new Code(leave);
-    c.store("i32.store", CPU.EXIT_REASON, c.parameter(0));
-    c.store("i32.store", CPU.EXIT_ESR, c.parameter(1));
-    c.store("i64.store", CPU.PC, c.parameter(2));
-    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
-  }
+/** The way to EL2. */
+function defineExit(c: Code): void {
+  c.store("i32.store", CPU.EXIT_REASON, c.parameter(0));
+  c.store("i32.store", CPU.EXIT_ESR, c.parameter(1));
+  c.store("i64.store", CPU.PC, c.parameter(2));
+  c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
+}
 
-  const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
-  defineSeam("raiseUndefined", (c) => {
-    const at = c.let(pc(c));
+/** Exceptions that instructions take to EL1. */
+function defineRaises(library: Library, undefinedInstruction: number): void {
+  defineSeam(library, "raiseUndefined", (c) => {
+    const at = c.let(pc(library, c));
     at.emit(c.f);
     c.f.call(callee(library, "currentWord")).call(undefinedInstruction);
-    synchronous(c, syndrome(ExceptionClass.Unknown, 0), at);
+    synchronous(library, c, syndrome(ExceptionClass.Unknown, 0), at);
   });
-  /** The instruction is complete as far as a software step goes, although an exception is its result (Arm ARM D2.12.5). */
-  const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
-  defineSeam("raiseSupervisorCall", (c) => {
+  defineSeam(library, "raiseSupervisorCall", (c) => {
     stepped(c);
-    synchronous(c, c.parameter(0).or(syndrome(ExceptionClass.Svc, 0)), pc(c).add(4));
+    synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Svc, 0)), pc(library, c).add(4));
   });
-  defineSeam("raiseBreakpoint", (c) => synchronous(c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(c)));
-  defineSeam("raiseFpTrap", (c) => synchronous(c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(c)));
-  define("trap", (c) => c.run(leave, ExitReason.Trap, c.parameter(0), pc(c)));
-  define("trapAfter", (c) => {
+  defineSeam(
+    library,
+    "raiseBreakpoint",
+    (c) => synchronous(library, c, c.parameter(0).or(syndrome(ExceptionClass.Brk, 0)), pc(library, c)),
+  );
+  defineSeam(library, "raiseFpTrap", (c) => synchronous(library, c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(library, c)));
+}
+
+/** What leaves for EL2, and what ends an instruction otherwise. */
+function defineTraps(library: Library): void {
+  define(library, "trap", (c) => c.run(leave(library), ExitReason.Trap, c.parameter(0), pc(library, c)));
+  define(library, "trapAfter", (c) => {
     stepped(c);
-    c.run(leave, ExitReason.Trap, c.parameter(0), pc(c).add(4));
+    c.run(leave(library), ExitReason.Trap, c.parameter(0), pc(library, c).add(4));
   });
-  define("resumeAfter", (c) => {
-    c.store("i64.store", CPU.PC, pc(c).add(4));
+  define(library, "resumeAfter", (c) => {
+    c.store("i64.store", CPU.PC, pc(library, c).add(4));
     c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
   });
-  define("exitAfter", (c) => c.run(leave, c.parameter(0), 0, pc(c).add(4)));
+  define(library, "exitAfter", (c) => c.run(leave(library), c.parameter(0), 0, pc(library, c).add(4)));
 
-  defineSeam("hypervisorCall", (c) => {
+  defineSeam(library, "hypervisorCall", (c) => {
     const esr = c.parameter(0).or(syndrome(ExceptionClass.Hvc, 0));
-    c.if(atEl1(c), () => c.run(declared("trapAfter"), esr), () => c.run(callee(library, "raiseUndefined")));
+    c.if(atEl1(c), () => c.run(exceptionFunction(library, "trapAfter"), esr), () => c.run(callee(library, "raiseUndefined")));
   });
-  defineSeam("secureMonitorCall", (c) => {
+  defineSeam(library, "secureMonitorCall", (c) => {
     const esr = c.parameter(0).or(syndrome(ExceptionClass.Smc, 0));
-    c.if(atEl1(c), () => c.run(declared("trap"), esr), () => c.run(callee(library, "raiseUndefined")));
+    c.if(atEl1(c), () => c.run(exceptionFunction(library, "trap"), esr), () => c.run(callee(library, "raiseUndefined")));
   });
+}
 
-  define("takeInterrupt", (c) => {
+/** Interrupts, and DAIF, which may let one in. */
+function defineInterrupts(library: Library): void {
+  define(library, "takeInterrupt", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     const unmasked = (mask: number) => pstate.and(mask).not();
     c.if(c.load("i32.load", CPU.FIQ).and(unmasked(Pstate.F)), () => {
-      c.run(enter, Vector.Fiq, c.parameter(0));
+      c.run(enterEl1(library), Vector.Fiq, c.parameter(0));
       c.return(constant("i32", 1));
     });
     c.if(c.load("i32.load", CPU.IRQ).and(unmasked(Pstate.I)), () => {
-      c.run(enter, Vector.Irq, c.parameter(0));
+      c.run(enterEl1(library), Vector.Irq, c.parameter(0));
       c.return(constant("i32", 1));
     });
     c.result(constant("i32", 0));
   });
 
-  defineSeam("checkInterrupts", (c) => c.drop(c.call(declared("takeInterrupt"), c.load("i64.load", CPU.PC))));
+  defineSeam(library, "checkInterrupts", (c) => c.drop(c.call(exceptionFunction(library, "takeInterrupt"), c.load("i64.load", CPU.PC))));
 
-  define("setDaif", (c) => {
+  define(library, "setDaif", (c) => {
     const pstate = c.load("i32.load", CPU.PSTATE).and(~Pstate.Daif).or(c.parameter(0).and(Pstate.Daif));
     c.store("i32.store", CPU.PSTATE, pstate);
     c.if(c.load("i32.load", CPU.IRQ).or(c.load("i32.load", CPU.FIQ)), () => {
-      c.drop(c.call(declared("takeInterrupt"), pc(c).add(4)));
+      c.drop(c.call(exceptionFunction(library, "takeInterrupt"), pc(library, c).add(4)));
     });
   });
+}
 
-  defineSeam("exceptionReturn", (c) => {
+/** ERET. */
+function defineReturn(library: Library): void {
+  defineSeam(library, "exceptionReturn", (c) => {
     const pstate = c.let(c.load("i32.load", CPU.PSTATE));
     c.if(pstate.and(Pstate.ElMask).not(), () => {
       c.run(callee(library, "raiseUndefined"));
@@ -230,21 +269,24 @@ export function defineExceptions(library: Library, undefinedInstruction: number)
       c.set(step, enabled(pstate).not().and(enabled(spsr)).select(spsr.and(Pstate.SS), constant("i32", 0)));
     });
     c.if(legal, () => {
-      c.run(declared("setPstate"), spsr.and(kept | Pstate.IL | Pstate.Mode).or(step));
+      c.run(exceptionFunction(library, "setPstate"), spsr.and(kept | Pstate.IL | Pstate.Mode).or(step));
     }, () => {
       // An illegal return stays where it is, with PSTATE.IL set.
-      c.run(declared("setPstate"), spsr.and(kept).or(pstate.and(Pstate.Mode)).or(Pstate.IL));
+      c.run(exceptionFunction(library, "setPstate"), spsr.and(kept).or(pstate.and(Pstate.Mode)).or(Pstate.IL));
     });
-    c.run(declared("writeFlags"), spsr);
+    c.run(exceptionFunction(library, "writeFlags"), spsr);
     c.store("i64.store", CPU.PC, target);
     c.store("i32.store", CPU.EXCLUSIVE, constant("i32", 0));
     c.store("i32.store", CPU.EVENT, constant("i32", 1));
     c.store("i32.store", CPU.PENDING, constant("i32", Pending.Redirect));
-    c.if(c.call(declared("takeInterrupt"), target), () => c.return());
-    c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.IL), () => synchronous(c, syndrome(ExceptionClass.IllegalState, 0), target));
+    c.if(c.call(exceptionFunction(library, "takeInterrupt"), target), () => c.return());
+    c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.IL), () => synchronous(library, c, syndrome(ExceptionClass.IllegalState, 0), target));
   });
+}
 
-  defineSeam("waitFor", (c) => {
+/** WFI and WFE, where they are trapped. */
+function defineWait(library: Library): void {
+  defineSeam(library, "waitFor", (c) => {
     const kind = c.parameter(0);
     c.if(c.load("i32.load", CPU.EVENT).and(kind), () => {
       c.store("i32.store", CPU.EVENT, constant("i32", 0));
@@ -253,7 +295,7 @@ export function defineExceptions(library: Library, undefinedInstruction: number)
     const esr = kind.or(syndrome(ExceptionClass.Wfx, ISS_COND_ALWAYS) | 0);
     const untrapped = kind.select(constant("i32", Sctlr.NTWE), Sctlr.NTWI).and(c.load("i32.load", CPU.SCTLR_EL1));
     c.if(c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).or(untrapped), () => {
-      c.run(declared("trap"), esr);
-    }, () => c.run(declared("raise"), esr));
+      c.run(exceptionFunction(library, "trap"), esr);
+    }, () => c.run(exceptionFunction(library, "raise"), esr));
   });
 }

@@ -15,7 +15,7 @@
 //   0x0400_0000  record pages (records.ts)
 
 import { CONTEXT_SIZE } from "./cpu-record.ts";
-import { type TlbPoolLayout, TlbSpace } from "./tlb.ts";
+import { type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 
 const MiB = 0x10_0000;
 

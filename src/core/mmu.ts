@@ -123,132 +123,132 @@ const OUTER_SHAREABLE = 2;
 /** MAIR_EL1's attribute of Normal memory, write-back, allocating. */
 const WRITE_BACK = 0xff;
 
-/** Gives every function of `MMU_FUNCTIONS` its body. */
+/** Gives every function of `MMU_FUNCTIONS`, and `branchTarget` of the seam, its body. */
 export function defineMmu(library: Library, ram: RamLayout): void {
-  const define = (name: MmuFunction, body: (c: Code) => void, exported = false) => {
+  const define = (name: MmuFunction) => {
     const [parameters, results] = MMU_FUNCTIONS[name];
-    body(new Code(library.define(name, parameters, results, exported)));
+    return new Code(library.define(name, parameters, results, true));
   };
   const stage2 = library.define("stage2Entry", ["i64"], ["i32"]);
   const walk = library.define("walkStage1", ["i64"], ["i32"]);
+  defineStage2Entry(new Code(stage2));
+  defineBranchTarget(new Code(defineFunction(library, "branchTarget")));
+  defineWalk(new Code(walk), stage2, ram);
+  defineTranslateStage1(define("translateStage1"), walk);
+  defineTranslate(define("translate"), library, stage2, ram);
+}
 
-  /** Ends a function with a fault. */
-  const fail = (c: Code, fault: number, status: Value) => {
-    c.store("i32.store", CPU.FAULT, constant("i32", fault));
-    c.store("i32.store", CPU.FAULT_STATUS, status);
-    c.return(constant("i32", 0));
-  };
-  const status = (kind: number, level: Value | number) => typeof level === "number" ? constant("i32", kind | level) : level.or(kind);
+/** Ends a function with a fault. */
+function fail(c: Code, fault: number, status: Value): void {
+  c.store("i32.store", CPU.FAULT, constant("i32", fault));
+  c.store("i32.store", CPU.FAULT_STATUS, status);
+  c.return(constant("i32", 0));
+}
 
-  // (ipa) -> entry of its page with the page's PA; without Valid its level is in bits 1:0.
-  {
-    const c = new Code(stage2);
-    const ipa = c.parameter(0);
-    c.if(ipa.shrU(IPA_BITS).nonZero(), () => c.return(constant("i32", 0)));
-    const entry = c.let(c.load("i32.load", c.load("i32.load", CPU.STAGE2).add(ipa.shrU(24).wrap().shl(2))));
-    const page = c.let(ipa.wrap().shrU(PAGE_SHIFT).and(0xfff));
-    c.if(entry.and(Stage2Entry.Table), () => {
-      const leaf = c.let(c.load("i32.load", entry.and(Stage2Entry.AddressMask).add(page.shl(2))));
-      c.return(leaf.and(Stage2Entry.Valid).select(leaf, 3));
-    });
-    c.if(entry.and(Stage2Entry.Valid), () => c.return(entry.add(page.shl(PAGE_SHIFT))));
-    c.result(constant("i32", 2));
-  }
+/** A status of `FaultStatus` at a level. */
+const status = (kind: number, level: Value | number) => typeof level === "number" ? constant("i32", kind | level) : level.or(kind);
 
-  {
-    const c = new Code(defineFunction(library, "branchTarget"));
-    const va = c.parameter(0);
-    const ignored = ignoresTop(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap());
-    c.result(ignored.select(va.shl(8).shrS(8), va));
-  }
+/** (ipa) -> entry of its page with the page's PA; without Valid its level is in bits 1:0. */
+function defineStage2Entry(c: Code): void {
+  const ipa = c.parameter(0);
+  c.if(ipa.shrU(IPA_BITS).nonZero(), () => c.return(constant("i32", 0)));
+  const entry = c.let(c.load("i32.load", c.load("i32.load", CPU.STAGE2).add(ipa.shrU(24).wrap().shl(2))));
+  const page = c.let(ipa.wrap().shrU(PAGE_SHIFT).and(0xfff));
+  c.if(entry.and(Stage2Entry.Table), () => {
+    const leaf = c.let(c.load("i32.load", entry.and(Stage2Entry.AddressMask).add(page.shl(2))));
+    c.return(leaf.and(Stage2Entry.Valid).select(leaf, 3));
+  });
+  c.if(entry.and(Stage2Entry.Valid), () => c.return(entry.add(page.shl(PAGE_SHIFT))));
+  c.result(constant("i32", 2));
+}
 
-  defineWalk(new Code(walk), stage2, ram, fail, status);
+/** (va) -> where a branch there leads: without its top byte, if that is ignored. */
+function defineBranchTarget(c: Code): void {
+  const va = c.parameter(0);
+  const ignored = ignoresTop(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap());
+  c.result(ignored.select(va.shl(8).shrS(8), va));
+}
 
-  define("translateStage1", (c) => {
-    const va = c.parameter(0), access = c.parameter(1);
-    const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
-    const pstate = c.let(c.load("i32.load", CPU.PSTATE));
-    c.if(sctlr.and(Sctlr.M).not(), () => {
-      // Stage 1 is off: flat, data is Device-nGnRnE or, with HCR_EL2.DC, Normal write-back; and an address that no output can be is
-      // out of range.
-      c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
-      c.store("i64.store", CPU.WALK_IPA, va);
-      const device = c.load("i32.load", CPU.DEFAULT_CACHEABLE).select(
-        constant("i32", WRITE_BACK << Rights.AttributesShift),
-        Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift,
-      );
-      c.store("i32.store", CPU.WALK_RIGHTS, access.and(AccessKind.Execute).select(constant("i32", 0), device));
-      c.return(constant("i32", 1));
-    });
-    c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));
-
-    const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
-    const el0 = pstate.and(Pstate.ElMask).not().or(access.and(Access.Unprivileged).nonZero());
-    // The right that is needed: read, write or execute at EL0, the same three bits up at EL1.
-    const kind = access.and(AccessKind.Execute).select(
-      constant("i32", Rights.El0Execute),
-      access.and(AccessKind.Write).select(constant("i32", Rights.El0Write), Rights.El0Read),
+/** (va, access) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`: stage 1 with its permissions. */
+function defineTranslateStage1(c: Code, walk: FunctionBuilder): void {
+  const va = c.parameter(0), access = c.parameter(1);
+  const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
+  const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+  c.if(sctlr.and(Sctlr.M).not(), () => {
+    // Stage 1 is off: flat, data is Device-nGnRnE or, with HCR_EL2.DC, Normal write-back; and an address that no output can be is
+    // out of range.
+    c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
+    c.store("i64.store", CPU.WALK_IPA, va);
+    const device = c.load("i32.load", CPU.DEFAULT_CACHEABLE).select(
+      constant("i32", WRITE_BACK << Rights.AttributesShift),
+      Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift,
     );
-    const needed = c.let(kind.shl(el0.select(constant("i32", 0), 3)));
-    const data = needed.and(Rights.El1Read | Rights.El1Write).nonZero();
-    const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(rights.and(Rights.User).nonZero())
-      .and(access.and(AccessKind.IgnorePan).not());
-    c.if(rights.and(needed).not().or(panDenies), () => {
-      fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift).and(3)));
-    });
-    c.result(constant("i32", 1));
-  }, true);
+    c.store("i32.store", CPU.WALK_RIGHTS, access.and(AccessKind.Execute).select(constant("i32", 0), device));
+    c.return(constant("i32", 1));
+  });
+  c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));
 
-  define("translate", (c) => {
-    const va = c.parameter(0), access = c.parameter(1);
-    c.store("i32.store", CPU.FAULT, constant("i32", Fault.None));
-    c.if(c.call(mmuFunction(library, "translateStage1"), va, access).not(), () => c.return(constant("i32", 0)));
-    const ipa = c.let(c.load("i64.load", CPU.WALK_IPA));
-    const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
-    const entry = c.let(c.call(stage2, ipa));
-    const data = access.and(AccessKind.Execute).not();
-    // Memory attributes count before stage 2's permissions do: an unaligned access to Device memory is EL1's fault.
-    c.if(
-      entry.and(Stage2Flags.Device).nonZero().and(entry.and(Stage2Entry.Valid).nonZero()).and(data),
-      () => c.set(rights, rights.or(Rights.Device)),
-    );
-    c.if(entry.and(Stage2Flags.Read).not(), () => c.set(rights, rights.or(Rights.Unreadable)));
-    c.store("i32.store", CPU.WALK_RIGHTS, rights);
-    // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated devices see unaligned accesses.
-    c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
-    const unaligned = va.wrap().and(access.and(Access.SizeMask).sub(1));
-    c.if(rights.and(Rights.Device).nonZero().and(unaligned.nonZero()), () => {
-      fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0));
-    });
-    const el0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
-    const needed = access.and(AccessKind.Execute).select(
-      el0.select(constant("i32", Stage2Flags.ExecuteEl0), Stage2Flags.ExecuteEl1),
-      access.and(AccessKind.Write).select(constant("i32", Stage2Flags.Write), Stage2Flags.Read)
-        .or(access.and(AccessKind.ReadModifyWrite).select(constant("i32", Stage2Flags.Read), 0)),
-    );
-    c.if(entry.and(needed).ne(needed), () => fail(c, Fault.Stage2, status(FaultStatus.Permission, 3)));
-    const pa = c.let(entry.and(Stage2Entry.AddressMask).or(va.wrap().and((1 << PAGE_SHIFT) - 1)));
-    c.store("i64.store", CPU.WALK_PA, pa.wide());
-    const offset = c.let(pa.sub(ram.base));
-    c.if(offset.geU(ram.size), () => fail(c, Fault.Bus, status(FaultStatus.Translation, 3)));
-    const host = c.let(offset.add(ram.host));
-    // Every write of a guest comes here before its page has an entry in a TLB.
-    c.if(access.and(AccessKind.Write), () => setPageBit(c, host, WRITTEN_PAGES));
-    c.result(host);
-  }, true);
+  const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
+  const el0 = pstate.and(Pstate.ElMask).not().or(access.and(Access.Unprivileged).nonZero());
+  // The right that is needed: read, write or execute at EL0, the same three bits up at EL1.
+  const kind = access.and(AccessKind.Execute).select(
+    constant("i32", Rights.El0Execute),
+    access.and(AccessKind.Write).select(constant("i32", Rights.El0Write), Rights.El0Read),
+  );
+  const needed = c.let(kind.shl(el0.select(constant("i32", 0), 3)));
+  const data = needed.and(Rights.El1Read | Rights.El1Write).nonZero();
+  const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(rights.and(Rights.User).nonZero())
+    .and(access.and(AccessKind.IgnorePan).not());
+  c.if(rights.and(needed).not().or(panDenies), () => {
+    fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift).and(3)));
+  });
+  c.result(constant("i32", 1));
+}
+
+/** (va, access) -> host address, or 0 with `CPU.FAULT`: both stages. */
+function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram: RamLayout): void {
+  const va = c.parameter(0), access = c.parameter(1);
+  c.store("i32.store", CPU.FAULT, constant("i32", Fault.None));
+  c.if(c.call(mmuFunction(library, "translateStage1"), va, access).not(), () => c.return(constant("i32", 0)));
+  const ipa = c.let(c.load("i64.load", CPU.WALK_IPA));
+  const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
+  const entry = c.let(c.call(stage2, ipa));
+  const data = access.and(AccessKind.Execute).not();
+  // Memory attributes count before stage 2's permissions do: an unaligned access to Device memory is EL1's fault.
+  c.if(
+    entry.and(Stage2Flags.Device).nonZero().and(entry.and(Stage2Entry.Valid).nonZero()).and(data),
+    () => c.set(rights, rights.or(Rights.Device)),
+  );
+  c.if(entry.and(Stage2Flags.Read).not(), () => c.set(rights, rights.or(Rights.Unreadable)));
+  c.store("i32.store", CPU.WALK_RIGHTS, rights);
+  // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated devices see unaligned accesses.
+  c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
+  const unaligned = va.wrap().and(access.and(Access.SizeMask).sub(1));
+  c.if(rights.and(Rights.Device).nonZero().and(unaligned.nonZero()), () => {
+    fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0));
+  });
+  const el0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
+  const needed = access.and(AccessKind.Execute).select(
+    el0.select(constant("i32", Stage2Flags.ExecuteEl0), Stage2Flags.ExecuteEl1),
+    access.and(AccessKind.Write).select(constant("i32", Stage2Flags.Write), Stage2Flags.Read)
+      .or(access.and(AccessKind.ReadModifyWrite).select(constant("i32", Stage2Flags.Read), 0)),
+  );
+  c.if(entry.and(needed).ne(needed), () => fail(c, Fault.Stage2, status(FaultStatus.Permission, 3)));
+  const pa = c.let(entry.and(Stage2Entry.AddressMask).or(va.wrap().and((1 << PAGE_SHIFT) - 1)));
+  c.store("i64.store", CPU.WALK_PA, pa.wide());
+  const offset = c.let(pa.sub(ram.base));
+  c.if(offset.geU(ram.size), () => fail(c, Fault.Bus, status(FaultStatus.Translation, 3)));
+  const host = c.let(offset.add(ram.host));
+  // Every write of a guest comes here before its page has an entry in a TLB.
+  c.if(access.and(AccessKind.Write), () => setPageBit(c, host, WRITTEN_PAGES));
+  c.result(host);
 }
 
 /** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
 const ignoresTop = (tcr: Value, high: Value) => tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
 
 /** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
-function defineWalk(
-  c: Code,
-  stage2: FunctionBuilder,
-  ram: RamLayout,
-  fail: (c: Code, fault: number, status: Value) => void,
-  status: (kind: number, level: Value | number) => Value,
-): void {
+function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
   const va = c.parameter(0);
   const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
   const translationFault = (level: Value | number) => fail(c, Fault.Stage1, status(FaultStatus.Translation, level));

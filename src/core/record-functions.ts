@@ -19,7 +19,7 @@ import {
 } from "./layout.ts";
 import { landingCounter } from "./landings.ts";
 import type { Library } from "./library.ts";
-import { fetchEntryOffset } from "./tlb.ts";
+import { fetchEntryOffset } from "./tlb-layout.ts";
 import { Code, constant, type Value } from "./wasm/expression.ts";
 
 /** Functions of TypeScript that the module imports. */
@@ -42,28 +42,36 @@ export const STRAIGHT_LINE = RECORD_PAGE_SIZE;
 
 /** Defines the functions of records: those of the seam, `lookup`, `armStop` and `disarmStop`. */
 export function defineRecords(library: Library, imports: RecordImports): void {
-  const code = (name: string, parameters: ("i32" | "i64")[], results: ("i32" | "i64")[], exported = false) =>
-    new Code(library.define(name, parameters, results, exported));
-  const codePageEntry = (host: Value) => host.shrU(12).shl(2);
-  const recordPageIndex = (ip: Value) => ip.sub(RECORD_PAGES.base).divU(RECORD_PAGE_SIZE);
+  defineLookups(library, imports);
+  defineStop(library);
+  defineChanges(library, imports);
+  definePlace(library);
+}
 
+function code(library: Library, name: string, parameters: ("i32" | "i64")[], results: ("i32" | "i64")[], exported = false): Code {
+  return new Code(library.define(name, parameters, results, exported));
+}
+
+const codePageEntry = (host: Value) => host.shrU(12).shl(2);
+const recordPageIndex = (ip: Value) => ip.sub(RECORD_PAGES.base).divU(RECORD_PAGE_SIZE);
+const recordAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
+/** The arm for the first instruction of what `arm` executes. */
+const firstArm = (c: Code, arm: Value) => c.load("i32.load16_u", arm.shl(1), FIRST_ARMS);
+
+/** From a virtual address to its record. */
+function defineLookups(library: Library, imports: RecordImports): void {
   {
     const c = new Code(define(library, "isCodePage"));
     c.result(c.load("i32.load", codePageEntry(c.parameter(0)), CODE_PAGES));
   }
   {
     // (page of the virtual address, record page) -> (): makes it the page in execution.
-    const c = code("enterRecordPage", ["i64", "i32"], []);
+    const c = code(library, "enterRecordPage", ["i64", "i32"], []);
     c.store("i64.store", CPU.PC_DELTA, c.parameter(0).sub(c.parameter(1).shrU(2).wide()));
   }
-  const enterRecordPage = library.named("enterRecordPage");
-  /** The arm for the first instruction of what `arm` executes. */
-  const firstArm = (c: Code, arm: Value) => c.load("i32.load16_u", arm.shl(1), FIRST_ARMS);
-  const recordAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
-
   {
     // (va) -> the record, or 0 with PENDING set when the fetch faults.
-    const c = code("slowLookup", ["i64"], ["i32"]);
+    const c = code(library, "slowLookup", ["i64"], ["i32"]);
     const va = c.parameter(0);
     c.set(va, c.call(callee(library, "branchTarget"), va));
     c.store("i64.store", CPU.PC, va);
@@ -84,11 +92,11 @@ export function defineRecords(library: Library, imports: RecordImports): void {
       c.f.call(imports.pageEntered);
     });
     c.run(callee(library, "fillFetch"), va, page);
-    c.run(enterRecordPage, va.and(-4096), page);
+    c.run(library.named("enterRecordPage"), va.and(-4096), page);
     c.result(recordAt(page, va));
   }
   {
-    const c = code("lookup", ["i64"], ["i32"]);
+    const c = code(library, "lookup", ["i64"], ["i32"]);
     const va = c.parameter(0);
     const fetch = c.let(c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
     // A misaligned PC misses.
@@ -99,9 +107,12 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     c.store("i64.store", CPU.PC_DELTA, va.and(-4096).sub(page.shrU(2).wide()));
     c.result(recordAt(page, va));
   }
+}
 
+/** The STOP arm, where the budget ends. */
+function defineStop(library: Library): void {
   {
-    const c = code("disarmStop", [], [], true);
+    const c = code(library, "disarmStop", [], [], true);
     const stop = c.let(c.load("i32.load", CPU.STOP));
     c.if(stop, () => {
       // The page may have been given up since, and the record before overwritten.
@@ -116,7 +127,7 @@ export function defineRecords(library: Library, imports: RecordImports): void {
   }
   {
     // (ip, end) -> 1 when the budget is used up; otherwise the record at `end` stops execution, if it is in the page of `ip`.
-    const c = code("armStop", ["i32", "i32"], ["i32"]);
+    const c = code(library, "armStop", ["i32", "i32"], ["i32"]);
     const ip = c.parameter(0), end = c.parameter(1);
     c.run(library.named("disarmStop"));
     c.if(end.sub(ip).leS(0), () => c.return(constant("i32", 1)));
@@ -134,7 +145,10 @@ export function defineRecords(library: Library, imports: RecordImports): void {
     });
     c.result(constant("i32", 0));
   }
+}
 
+/** Stores into pages that have records. */
+function defineChanges(library: Library, imports: RecordImports): void {
   {
     const c = new Code(define(library, "ownerOf"));
     c.result(c.load("i32.load", recordPageIndex(c.parameter(0)).shl(2), RECORD_OWNERS));
@@ -197,7 +211,10 @@ export function defineRecords(library: Library, imports: RecordImports): void {
       c.set(record, record.add(RECORD_SIZE));
     }, () => record.leU(last));
   }
+}
 
+/** Where and when the instruction is that is being executed. */
+function definePlace(library: Library): void {
   {
     const c = new Code(define(library, "currentPc"));
     c.result(c.load("i64.load", CPU.PC_DELTA).add(c.load("i32.load", CPU.IP).shrU(2).wide()));

@@ -8,7 +8,7 @@ import { exceptionFunction } from "./exception-entry.ts";
 import { Pstate, Sctlr } from "./exceptions.ts";
 import { Access, callee, define as defineFunction } from "./functions.ts";
 import type { Library } from "./library.ts";
-import { raiseAbort } from "./memory-access.ts";
+import { raiseAbort } from "./aborts.ts";
 import { AccessKind, Fault, mmuFunction, Rights } from "./mmu.ts";
 import { tlbFunction, Tlbi } from "./tlb.ts";
 import { Code, constant, type Value } from "./wasm/expression.ts";

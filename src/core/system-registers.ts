@@ -12,7 +12,8 @@ import { callee, define as defineFunction } from "./functions.ts";
 import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
-import { currentSpace, tlbFunction, TlbSpace } from "./tlb.ts";
+import { tlbFunction } from "./tlb.ts";
+import { currentSpace, TlbSpace } from "./tlb-layout.ts";
 import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 
 /** op0:op1:CRn:CRm:op2 in 16 bits, as the instruction has them. */

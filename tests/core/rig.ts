@@ -12,7 +12,9 @@ import { defineMmu } from "../../src/core/mmu.ts";
 import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/stage2.ts";
 import { defineSystemInstructions } from "../../src/core/system-instructions.ts";
 import { defineSystemRegisters } from "../../src/core/system-registers.ts";
-import { defineTlb, TlbPool, TlbSpace } from "../../src/core/tlb.ts";
+import { defineTlb } from "../../src/core/tlb.ts";
+import { TlbSpace } from "../../src/core/tlb-layout.ts";
+import { TlbPool } from "../../src/core/tlb-pool.ts";
 import { Code, constant } from "../../src/core/wasm/expression.ts";
 import { WasmModule } from "../../src/core/wasm/module.ts";
 

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Pstate } from "../../src/core/exceptions.ts";
-import { TlbPool, TlbSpace } from "../../src/core/tlb.ts";
+import { TlbSpace } from "../../src/core/tlb-layout.ts";
+import { TlbPool } from "../../src/core/tlb-pool.ts";
 import { enable, Leaf, PageTables, TCR_48 } from "./page-tables.ts";
 import { RAM_BASE, Rig } from "./rig.ts";
 

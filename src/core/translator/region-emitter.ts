@@ -8,7 +8,7 @@ import { SP_ALIGNMENT } from "../interpreter/meaning.ts";
 import { OperandLayout } from "../interpreter/operands.ts";
 import { FlagsKind } from "../lazy-flags.ts";
 import type { Callees } from "../library.ts";
-import { TlbFlags } from "../tlb.ts";
+import { TlbFlags } from "../tlb-layout.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import type { GroupMember } from "./access-groups.ts";
 import { inlineCall } from "./inline-calls.ts";
