@@ -22,7 +22,8 @@ import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
-import { diskGuestBoot } from "../workstation/catalog/boot.ts";
+import { exists } from "../workstation/cache.ts";
+import { diskGuestBoot, isDiskGuest } from "../workstation/catalog/boot.ts";
 import { checkBootPlan } from "../workstation/assembly/boot-plan.ts";
 import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../workstation/plan.ts";
 import { readVars } from "../workstation/assembly/firmware-layout.ts";
@@ -43,6 +44,11 @@ async function guestOf(
   options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & { append?: string; rtc?: number },
 ) {
   const guest = await diskGuestBoot(name, { append: options.append, more: devicesOf(options) });
+  if (!guest && isDiskGuest(name) && !await exists(name)) {
+    throw new Failure(
+      `boot ${name}: the cache has no such guest with a disk; el2 guests fetch debian --disk makes one, el2 run debian needs none`,
+    );
+  }
   const extra = guest && IMAGES.find((option) => options[option] !== undefined);
   if (extra) throw new Failure(`boot ${name}: the guest has its own images; leave --${extra.toLowerCase()} out`);
   return guest && { ...guest, clock: options.rtc ?? guest.clock };
@@ -129,7 +135,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .addOption(strictOption)
     .addOption(checkOption)
     .addOption(injectOption())
-    .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts, [])
+    .option("--hash-at <n,...>", "print a hash of the state at these instruction counts (JSON on stderr)", parseCounts)
     .addOption(new Option("--stats", "print what the core did at the end (JSON on stderr)"))
     .addHelpText(
       "after",
@@ -162,7 +168,7 @@ Examples:
         behaviour: behaviourOf(options),
         inject: options.inject,
         duration: undefined,
-        hashAt: options.hashAt,
+        hashAt: options.hashAt ?? [],
         debug: options.gdb === undefined ? undefined : PRIMARY_CONSOLE,
         root,
         ...options.reboot && { reboot: true },

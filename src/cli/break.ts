@@ -68,13 +68,17 @@ Examples:
   )
     .argument("<vcpu>", "vcpu:VM/INDEX or VM/INDEX")
     .option("--count <n>", "instructions", parseWhole(1, 1_000_000), 1)
-    .option("--timeout <time>", "wall time, as the vCPU may wait for something; exit code 4 after it", parseDuration, STEP_TIMEOUT)
+    .option(
+      "--timeout <time>",
+      `wall time, as the vCPU may wait for something; exit code 4 after it (default: ${STEP_TIMEOUT / 1e9}s)`,
+      parseDuration,
+    )
     .addHelpText("after", "\nExamples:\n  el2 vcpu step debian/0\n  el2 vcpu step debian/0 --count 100 && el2 vcpu regs debian/0")
     .action(async (id, options) => {
       using open = await openSession(options);
       const stopped = firstStop(open);
       await changed(open, { kind: "step", vcpu: id, count: options.count });
-      const { rule, text } = await within(stopped, options.timeout, `${id} has not executed ${options.count} instructions`);
+      const { rule, text } = await within(stopped, options.timeout ?? STEP_TIMEOUT, `${id} has not executed ${options.count} instructions`);
       if (rule !== "step") throw new Failure(`${rule} stopped the machine before: ${text}`, ExitCode.Failed);
       await answer(open, { table: "vcpu.ls", args: { filter: `id=${id}` } }, options.json ?? false);
       exit(ExitCode.Done);

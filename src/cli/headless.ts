@@ -8,6 +8,8 @@ import { warn } from "../workstation/warn.ts";
 
 /** Wall time (ms) that a machine has to end in order; a second ctrl-C does not wait. */
 const ORDERLY_END = 4_000;
+/** Wall time (ms) in which the end of the run may say what has gone wrong. */
+const TELL_AFTER = 300;
 
 /** How a headless session talks. */
 export interface HeadlessOptions {
@@ -38,6 +40,14 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
     () => ended.resolve(ExitCode.Failed),
   );
   const joined = options.console;
+  /** What went wrong with a VM while others may go on. It is told a little later, as the end may follow at once and say it. */
+  const untold: string[] = [];
+  let telling: ReturnType<typeof setTimeout> | undefined;
+  const tell = (end = "") => {
+    clearTimeout(telling);
+    telling = undefined;
+    for (const note of untold.splice(0)) if (!end.includes(note)) warn(note);
+  };
   client.onEvent = (event: SessionEvent) => {
     if (event.kind === "console") {
       if (options.stdio ? event.console === joined : event.console === (options.only ?? event.console)) {
@@ -47,7 +57,13 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
       console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
     } else if (event.kind === "events") {
       // Of all events, those that nobody else can tell.
-      for (const { vcpu, text } of event.events) if (vcpu === SESSION) warn(printable(text));
+      for (const { vcpu, kind, text, refused } of event.events) {
+        if (vcpu === SESSION) warn(printable(text));
+        else if (kind === "log" && refused) {
+          untold.push(printable(`${vcpu.replace(/^vm:/, "")}: ${text}`));
+          telling ??= setTimeout(tell, TELL_AFTER);
+        }
+      }
     } else if (event.kind === "sample") {
       last = event.sample;
     } else if (event.kind === "ended") {
@@ -74,6 +90,7 @@ export async function runHeadless(client: SessionClient, options: HeadlessOption
     // One line says how it ended: what comes while output drains, such as the machine's answer to `stop`, is not another end.
     if (finished) return;
     finished = true;
+    tell(message);
     out.drain().then(() => {
       console.error(`el2: ${printable(message)}`);
       ended.resolve(code);

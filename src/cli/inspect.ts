@@ -193,14 +193,14 @@ const TOP_ROWS = 10;
 
 function registerTop(irq: Command): void {
   const command = withSessionOptions(irq.command("top").description("the interrupts that come most often, and what is wrong with any"))
-    .option("--for <time>", "count over this much wall time", parseDuration, TOP_TIME)
+    .option("--for <time>", `count over this much wall time (default: ${TOP_TIME / 1e9}s)`, parseDuration)
     .option("--limit <rows>", "at most so many rows", parseWhole(1, 10_000), TOP_ROWS);
   command.action(async () => {
     const options = command.opts();
     using open = await openSession(options);
     // Rates are those since somebody looked before.
     await open.asker.ask({ table: "irq.ls", args: {} });
-    await new Promise((resolve) => setTimeout(resolve, options.for / 1e6));
+    await new Promise((resolve) => setTimeout(resolve, (options.for ?? TOP_TIME) / 1e6));
     await answer(open, { table: "irq.ls", args: { filter: "rate>0 | finding!=-", limit: options.limit } }, options.json ?? false);
   });
 }

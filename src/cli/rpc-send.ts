@@ -22,7 +22,7 @@ export function registerRpcSend(rpc: Command, exit: (code: number) => void): voi
     .argument("<message>", "its name or id, such as VM_GET_STATE")
     .argument("[fields...]", "FIELD=VALUE: numbers, bytes in hexadecimal or text:TEXT, lists as JSON; all that it has where none is given")
     .option("--payload <hex>", "the payload's bytes, right or wrong, in the place of fields", parseBytes)
-    .option("--timeout <time>", "wall time for the answer; exit code 4 after it", parseDuration, ANSWER_TIME)
+    .option("--timeout <time>", `wall time for the answer; exit code 4 after it (default: ${ANSWER_TIME / 1e9}s)`, parseDuration)
     .addHelpText(
       "after",
       `
@@ -39,13 +39,14 @@ Examples:
 
 interface SendOptions {
   readonly payload?: Uint8Array;
-  readonly timeout: number;
+  readonly timeout?: number;
   readonly json?: boolean;
   readonly socket?: string;
   readonly readOnly?: boolean;
 }
 
 async function sendRpc(name: string, fields: readonly string[], options: SendOptions): Promise<number> {
+  const { timeout = ANSWER_TIME } = options;
   const { message, payload } = composed(name, fields, options.payload);
   using open = await openSession(options);
   const { asker, session } = open;
@@ -54,7 +55,7 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
   const { cursor } = await newest();
   const error = await asker.act({ kind: "rpc.send", ...payload });
   if (error !== undefined) throw new Failure(error, ExitCode.Failed);
-  for (const limit = performance.now() + options.timeout / 1e6;;) {
+  for (const limit = performance.now() + timeout / 1e6;;) {
     const answer = await newest(cursor);
     const [row] = answer.rows;
     if (row) {
@@ -62,7 +63,7 @@ async function sendRpc(name: string, fields: readonly string[], options: SendOpt
       else output(recordText(TABLES["rpc.ls"], row));
       return row.refused ? ExitCode.Failed : ExitCode.Done;
     }
-    if (performance.now() > limit) throw new Failure(`no answer within ${options.timeout / 1e9} s`, ExitCode.TimedOut);
+    if (performance.now() > limit) throw new Failure(`no answer within ${timeout / 1e9} s`, ExitCode.TimedOut);
     await new Promise((resolve) => setTimeout(resolve, LOOK));
   }
 }

@@ -41,8 +41,8 @@ export function registerRun(program: Command, entry: URL, exit: (code: number) =
     )
     .option("--headless", "no screen: consoles as text, also on a terminal")
     .option("--console <vm>", "show, or with --stdio join, the console of this VM alone")
-    .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect, [])
-    .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols, {})
+    .option("--set <key=value>", "change a value of the configuration, such as vm.rt.memory=8MiB; may be repeated", collect)
+    .option("--symbols <vm=file>", "ELF file with symbols of a VM, such as rt=rt.elf; repeatable", collectSymbols)
     .addOption(shareOption())
     .option("--turbo", "skip idle time instead of sleeping through it")
     .option("--instant", "begin at the first prompt: the first run leaves a snapshot of it in the cache")
@@ -76,7 +76,8 @@ Examples:
     .action(async (what, options) => {
       const headless = options.headless || options.stdio || options.console !== undefined;
       const { plan: run, ui, record } = await diskGuest(what, options) ??
-        (headless ? checked(await planRun(what, options.set)) : await mended(what, options.set));
+        (headless ? checked(await planRun(what, options.set)) : await mended(what, options.set ?? []));
+      if (options.console !== undefined) checkConsole(run, options.console);
       const debug = options.gdb && debuggedVm(run, options.gdb.vm);
       const turbo = run.turbo || (options.turbo ?? false);
       const plan: SessionPlan = {
@@ -110,7 +111,7 @@ Examples:
     });
 }
 
-function collect(text: string, before: string[]): string[] {
+function collect(text: string, before: string[] = []): string[] {
   if (!/^[^=]+=./.test(text)) throw new Failure(`--set ${text}: write KEY=VALUE, such as vm.rt.memory=8MiB`);
   return [...before, text];
 }
@@ -121,9 +122,20 @@ function parseGdb(text: string): { vm: string | undefined; port: number } {
   return { vm: at < 0 ? undefined : text.slice(0, at), port: parsePort(text.slice(at + 1)) };
 }
 
+/** Names of the VMs of a plan that its primary VM is not. */
+function vmNames({ what }: SessionPlan): string[] {
+  return what.kind === "run" ? what.host.vms.map((vm) => vm.name) : [];
+}
+
+/** `--console`: a console that there will be. */
+function checkConsole(plan: SessionPlan, name: string): void {
+  const names = [...vmNames(plan), PRIMARY_CONSOLE, ...plan.root ? ["rm"] : []];
+  if (!names.includes(name)) throw new Failure(`--console ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
+}
+
 /** The VM that `--gdb` names, or the first. */
-function debuggedVm({ what }: SessionPlan, name: string | undefined): string {
-  const names = what.kind === "run" ? what.host.vms.map((vm) => vm.name) : [PRIMARY_CONSOLE];
+function debuggedVm(plan: SessionPlan, name: string | undefined): string {
+  const names = plan.what.kind === "run" ? vmNames(plan) : [PRIMARY_CONSOLE];
   if (name === undefined) return names[0];
   if (!names.includes(name)) throw new Failure(`--gdb ${name}: no such VM${didYouMean(name, names)}; there are ${names.join(", ")}`);
   return name;
@@ -161,11 +173,14 @@ export async function runDemo(entry: URL, options: BareOptions): Promise<number>
 
 /** What `el2 up` names: as for `run`. Nothing is written yet. @throws Failure that says all that is wrong */
 export async function plannedOf(what: string): Promise<Planned> {
-  return await diskGuest(what, { set: [] }) ?? checked(await planRun(what));
+  return await diskGuest(what, {}) ?? checked(await planRun(what));
 }
 
 /** A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the cache. */
-async function diskGuest(what: string, { set, share }: { set: readonly string[]; share?: DevicePlan[] }): Promise<Planned | undefined> {
+async function diskGuest(
+  what: string,
+  { set = [], share }: { set?: readonly string[]; share?: DevicePlan[] },
+): Promise<Planned | undefined> {
   const boot = await diskGuestBoot(what, { more: share });
   if (!boot) {
     if (share) throw new Failure(`--share: ${what} is no guest with a disk that is here; el2 guests fetch debian --disk makes one`);

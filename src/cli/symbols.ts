@@ -77,7 +77,7 @@ export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
 }
 
 /** `--symbols VM=FILE`, repeatable. */
-export function collectSymbols(text: string, before: Record<string, Uint8Array>): Record<string, Uint8Array> {
+export function collectSymbols(text: string, before: Record<string, Uint8Array> = {}): Record<string, Uint8Array> {
   const at = text.indexOf("=");
   if (at < 1 || at === text.length - 1) throw new Failure(`--symbols ${text}: write VM=FILE, such as rt=rt.elf`);
   return { ...before, [text.slice(0, at)]: readSymbolFile(text.slice(at + 1)) };

@@ -13,6 +13,8 @@ import { plannedOf } from "./run.ts";
 import { parseDuration } from "./values.ts";
 
 const TURNS = 10_000;
+/** Virtual time (ns) after which a run that does not end by itself is cut off. */
+const PATIENCE = 10e9;
 /** RUN ends as often as a guest touches a device: it is an event of another kind, and printed only with --run. */
 const RUN = ["GH_VCPU_RUN", "GZVM_RUN"];
 
@@ -23,11 +25,12 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
     .description("run the VMs of a configuration by the sample VMM, a process each, and print its ioctls")
     .argument("<what>", "FILE.toml, an image (arm64 Linux Image, ELF, raw), demo, or debian")
     .addOption(new Option("--device <generation>", "generation of /dev/gunyah").choices(devices))
-    .option("--for <time>", "end after this much virtual time", parseDuration, 10e9)
-    .option("--run", "print each RUN too", false)
-    .option("--json", "a line of JSON for each ioctl, and no console", false)
+    .option("--for <time>", `end after this much virtual time (default: ${PATIENCE / 1e9}s)`, parseDuration)
+    .option("--run", "print each RUN too")
+    .option("--json", "a line of JSON for each ioctl, and no console")
     .addHelpText("after", "\nExamples:\n  el2 vmm phone.toml --device v14\n  el2 vmm guest.bin --run --for 100ms")
     .action(async (what, options) => {
+      const { run = false, json = false, for: end = PATIENCE } = options;
       const { plan } = await plannedOf(what);
       if (plan.what.kind !== "run") throw new Failure(`vmm ${what}: no VMs`);
       const { host } = plan.what;
@@ -38,13 +41,13 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       await useCoreCache();
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
       const { machine, hypervisor } = system;
-      hypervisor.trace.listen(options.run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
-        if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, options.json);
+      hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
+        if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, json);
       });
-      while (machine.time < options.for && system.ended() === undefined) {
-        const result = machine.run(options.for, TURNS);
-        for (const { bytes } of system.takeOutput()) if (!options.json) Deno.stdout.writeSync(bytes);
-        if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(Math.min(result.next, options.for));
+      while (machine.time < end && system.ended() === undefined) {
+        const result = machine.run(end, TURNS);
+        for (const { bytes } of system.takeOutput()) if (!json) Deno.stdout.writeSync(bytes);
+        if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(Math.min(result.next, end));
         else if (result.kind !== "turns") break;
       }
       for (const { text, refused } of system.takeEvents().events) if (refused) console.error(`el2: ${text}`);

@@ -22,7 +22,7 @@ const RUNS: readonly (readonly [what: string, args: readonly string[], code: num
     /crashed: guest .*; first error: guest: RUN left with a page fault at 0x0: ENOENT/,
   ],
   ["no argument", ["run"], 2, /missing required argument 'what'[\s\S]*--help shows/],
-  ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\?; there are .*\battach\b/],
+  ["a command with a typo", ["rnu"], 2, /unknown command "rnu"; did you mean "run"\?; el2 --help lists them/],
   ["an image that is none", ["boot", `${ROOT}README.md`], 2, /not an arm64 Linux Image/],
   ["a guest that nobody has", ["guests", "fetch", "foo"], 2, /nothing of that name can be fetched; there is: debian/],
   ["a session name that can be no file", ["up", "demo", "--name", "a/b"], 2, /--name a\/b: letters, digits/],

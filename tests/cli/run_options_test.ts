@@ -35,6 +35,14 @@ Deno.test("run --console shows one console, without its name before each line", 
   assert.doesNotMatch(stdout, /hello from EL1|\| /);
 });
 
+Deno.test("a VM that cannot be started is told while others run; where all have ended, the end tells it", async () => {
+  const fault = ["--headless", "--turbo", "--for", "100ms", "--inject", "rpc msg=MEM_LEND nth=2 -> NOMEM"];
+  const some = await el2("run", "demo", ...fault);
+  assert.deepEqual([some.code, some.stderr], [0, "el2: ping: START: ENOMEM\nel2: 0.1 s of virtual time passed\n"]);
+  const all = await el2("run", "assets/guests/hello.bin", ...fault.map((word) => word.replace("nth=2", "nth=1")));
+  assert.deepEqual([all.code, all.stderr], [1, "el2: crashed: guest; first error: guest: START: ENOMEM\n"]);
+});
+
 Deno.test("W2: bare el2 without a terminal runs the demo for 5 s of virtual time, each console line after its VM's name", async () => {
   const { code, stdout, stderr } = await el2();
   assert.equal(code, 0);

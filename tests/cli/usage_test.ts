@@ -26,7 +26,9 @@ const MISTAKES: readonly [args: string, says: RegExp][] = [
   ["boot assets/guests/hello.bin --net user --forward udp:1", /"udp:1" is no pair of ports; write it like 2222:22 or udp:5353:53/],
   ["boot assets/guests/hello.bin --log no/such/folder/file", /--log no\/such\/folder\/file/],
   ["run no-such-file.toml", /no-such-file\.toml: no such file/],
-  ["bot x", /unknown command "bot"; did you mean "boot"\?/],
+  ["bot x", /^el2: unknown command "bot"; did you mean "boot"\?; el2 --help lists them\n$/],
+  ["run demo --console pign", /--console pign: no such VM; did you mean "ping"\?; there are hello, ping, pong, host\n$/],
+  ["run demo --until kind=sate", /^el2: --until: no "sate"; did you mean "state"\?; .*\n {2}kind=sate\n {7}\^\n$/],
 ];
 
 for (const [args, says] of MISTAKES) {
@@ -46,6 +48,34 @@ Deno.test("--version and --help answer on stdout with 0", async () => {
   assert.equal(version.code, 0);
   assert.match(help.stdout, /Examples:/);
   assert.equal(help.code, 0);
+});
+
+Deno.test("no default in --help is a number of nanoseconds, a list or an object", async () => {
+  const commands = [["vcpu", "step"], ["irq", "top"], ["rpc", "send"], ["vmm"], ["run"], ["boot"]];
+  for (const help of await Promise.all(commands.map((words) => el2(...words, "--help")))) {
+    assert.doesNotMatch(help.stdout.replaceAll(/\s+/g, " "), /default: (\d{5,}|\[|\{|false)/);
+  }
+});
+
+Deno.test("boot of a guest with a disk that was never fetched says how to have it", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-cache-" });
+  try {
+    const [program, ...args] = el2Command("boot", "debian", "--stdio");
+    const { code, stderr } = await new Deno.Command(program, {
+      args,
+      env: { EL2_CACHE: folder },
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    })
+      .output();
+    assert.deepEqual([code, new TextDecoder().decode(stderr)], [
+      2,
+      "el2: boot debian: the cache has no such guest with a disk; el2 guests fetch debian --disk makes one, el2 run debian needs none\n",
+    ]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("a reader that goes away ends the run quietly", async () => {

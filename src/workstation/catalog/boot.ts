@@ -19,7 +19,7 @@ export async function diskGuestBoot(
   name: string,
   { append, more = [] }: { append?: string; more?: readonly DevicePlan[] } = {},
 ): Promise<BootPlan | undefined> {
-  const release = name === "debian" ? DEFAULT_DEBIAN_RELEASE : DEBIAN_RELEASES.find((one) => diskGuestName(one) === name);
+  const release = releaseOf(name);
   if (release === undefined) return undefined;
   const entry = (await catalogEntries()).find(({ manifest }) => manifest.name === diskGuestName(release));
   if (!entry) return undefined;
@@ -33,4 +33,11 @@ export async function diskGuestBoot(
     clock: Math.floor(Date.now() / 1000),
     devices: [{ kind: "block", image: await Deno.realPath(`${entry.folder}/root.img`), mode: "overlay" }, ...network, ...more],
   };
+}
+
+/** Whether this is the name of a guest with a disk, in the cache or not. */
+export const isDiskGuest = (name: string): boolean => releaseOf(name) !== undefined;
+
+function releaseOf(name: string) {
+  return name === "debian" ? DEFAULT_DEBIAN_RELEASE : DEBIAN_RELEASES.find((one) => diskGuestName(one) === name);
 }

@@ -419,7 +419,7 @@ export class Engine {
     const verify = this.plan.replay?.verify;
     const divergence = verify ? this.#replay?.compareEnd(boundary, this.#record.endState(code, message, own)) : undefined;
     if (divergence) this.#diverged(divergence);
-    else this.#finish(code, message);
+    else this.#finish(code, verify ? `${message}; the same as recorded (places compared: ${this.#replay?.compared})` : message);
   }
 
   #finish(code: number, message: string): void {

@@ -28,8 +28,14 @@ const OVERDUE = 1e9;
 export class Replay {
   #nextInput = 0;
   #nextCheck = 0;
+  #endCompared = false;
 
   constructor(readonly plan: ReplayPlan) {}
+
+  /** Places at which the run was compared with its recording. */
+  get compared(): number {
+    return this.#nextCheck + Number(this.#endCompared);
+  }
 
   /** Virtual time (ns) up to which the machine may run before something is to be done; Infinity when there is nothing more. */
   get next(): number {
@@ -70,6 +76,7 @@ export class Replay {
   compareEnd(now: number, state: EndState): Divergence | undefined {
     const { end } = this.plan.recording;
     if (!this.plan.verify || end === undefined || this.plan.to !== undefined && now < end.at) return undefined;
+    this.#endCompared = true;
     if (end.at !== now) return { at: now, what: "time of the end", recorded: `${end.at} ns`, now: `${now} ns` };
     return difference(now, end.end, state);
   }
