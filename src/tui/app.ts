@@ -123,6 +123,7 @@ export class App {
       (request) => port.send(request),
       () => this.#session.answers && !this.#frozen && this.#session.sample !== undefined,
       () => port.changed(false),
+      clock,
     );
     const host: Host = {
       ...{ asker: this.#asker, windows: this.#windows, questions: this.#questions, tree: this.#tree, console: this.#console },
@@ -225,6 +226,8 @@ export class App {
     }
     if (!this.#session.apply(event)) return;
     if (event.kind === "sample") this.#takeSample(event.sample);
+    // No picture will come any more: what stands still is looked at once, and what was not answered when the machine ended is asked again.
+    if (event.kind === "ended" || event.kind === "paused" && event.paused) this.#questions.all();
     if (this.end) this.#console.typing = false;
     this.port.changed(false);
   }
@@ -234,7 +237,7 @@ export class App {
     this.#console.settle();
     for (const vm of sample.vms) if (vm.console !== undefined) this.#console.open(vm.console);
     if (!this.#tree.chosen && this.#focus === this.#tree) this.#consoles.preferSelected();
-    this.#questions.all();
+    this.#questions.renew(sample.reasons);
   }
 
   // ---- keys ----

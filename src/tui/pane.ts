@@ -14,6 +14,8 @@ export interface Pane {
   title(): string;
   /** What it wants to know now. */
   wants(): Query | readonly Query[] | undefined;
+  /** How long (ms) what it wants to know stays good, where new pictures of the machine come more often than it has to follow. */
+  readonly staysGood?: number;
   /** Takes the answer to one of its queries. */
   take(answer: Answer): void;
   /** Draws below the title. */

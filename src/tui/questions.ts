@@ -4,6 +4,7 @@ import type { Pane } from "./pane.ts";
 import type { Windows } from "./windows.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Asker } from "../workstation/control/asker.ts";
+import type { Query } from "../workstation/inspect/query.ts";
 import type { Request } from "../workstation/protocol.ts";
 
 /** Kinds of which there are many: recorded while a screen shows them. On the overview a few of the newest are enough. */
@@ -16,9 +17,17 @@ const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; r
   "9": { kinds: [...BUSY, "sched"] },
 };
 
+/** Queries under way for a pane. */
+interface Asking {
+  /** Whether to ask again when the answers are there. */
+  again: "no" | "if it wants something else" | "yes";
+}
+
 /** The questions of one application. */
 export class Questions {
-  readonly #asking = new Map<Pane, { again: boolean }>();
+  readonly #asking = new Map<Pane, Asking>();
+  /** What each pane asked last, as text, and when (wall ms). */
+  #asked = new WeakMap<Pane, { readonly wanted: string; readonly at: number }>();
   #watching = "";
   #reasons = 0;
   #reasonsSeen = 0;
@@ -26,6 +35,7 @@ export class Questions {
   /**
    * @param open whether there is anybody to ask, and anything to ask for
    * @param changed called when a pane has an answer
+   * @param clock wall time, ms
    */
   constructor(
     readonly asker: Asker,
@@ -33,6 +43,7 @@ export class Questions {
     readonly send: (request: Request) => void,
     readonly open: () => boolean,
     readonly changed: () => void,
+    readonly clock: () => number,
   ) {}
 
   /** Refusals that nobody has looked at. */
@@ -40,50 +51,79 @@ export class Questions {
     return Math.max(0, this.#reasons - this.#reasonsSeen);
   }
 
+  /** There is a new picture of the machine: asks for what is beside it. `reasons`: how many refusals there were. */
+  renew(reasons: number): void {
+    this.#reasons = reasons;
+    if (!this.#look()) return;
+    for (const { pane } of this.windows.visible) if (this.#isOld(pane)) this.ask(pane);
+  }
+
   /** Asks what all visible panes want to know. */
   all(): void {
-    if (!this.open()) return;
-    this.#watch();
+    if (!this.#look()) return;
     for (const { pane } of this.windows.visible) this.ask(pane);
-    this.asker.ask({ table: "why", args: { limit: 1, after: String(this.#reasons) } }).then(({ cursor }) => {
-      this.#reasons = Number(cursor ?? 0);
-      if (this.windows.shown.some(({ key }) => key === "0")) this.#reasonsSeen = this.#reasons;
-    });
+  }
+
+  /** Notes which screens are shown. False where there is nobody to ask. */
+  #look(): boolean {
+    if (!this.open()) return false;
+    this.#watch();
+    if (this.windows.shown.some(({ key }) => key === "0")) this.#reasonsSeen = this.#reasons;
+    return true;
+  }
+
+  #isOld(pane: Pane): boolean {
+    const asked = this.#asked.get(pane);
+    return !asked || this.clock() - asked.at >= (pane.staysGood ?? 0);
   }
 
   /** Asks what one pane wants to know; once more, where it has not all its answers yet. */
   ask(pane: Pane): void {
     if (!this.open()) return;
     const asking = this.#asking.get(pane);
+    if (asking) asking.again = "yes";
+    else this.#ask(pane, queriesOf(pane));
+  }
+
+  /** Asks for the visible panes but one, where they want to know something else than before: what they show may hang on what it has selected. */
+  others(pane: Pane): void {
+    for (const { pane: other } of this.windows.visible) if (other !== pane) this.#askAnew(other);
+  }
+
+  #askAnew(pane: Pane): void {
+    if (!this.open()) return;
+    const asking = this.#asking.get(pane);
     if (asking) {
-      asking.again = true;
+      if (asking.again === "no") asking.again = "if it wants something else";
       return;
     }
-    const queries = [pane.wants() ?? []].flat();
+    const queries = queriesOf(pane);
+    if (textOf(queries) !== this.#asked.get(pane)?.wanted) this.#ask(pane, queries);
+  }
+
+  #ask(pane: Pane, queries: readonly Query[]): void {
+    this.#asked.set(pane, { wanted: textOf(queries), at: this.clock() });
     if (!queries.length) return;
-    const mine = { again: false };
-    this.#asking.set(pane, mine);
+    const asking: Asking = { again: "no" };
+    this.#asking.set(pane, asking);
     Promise.all(queries.map((query) => this.asker.ask(query))).then((answers) => {
-      this.#asking.delete(pane);
+      // The session may be another one by now.
+      if (this.#asking.get(pane) === asking) this.#asking.delete(pane);
       if (!this.open()) return;
       const before = pane.selection?.row.id;
       for (const answer of answers) pane.take(answer);
       this.changed();
-      if (mine.again) this.ask(pane);
-      // What other panes show hangs on what this one has selected.
+      if (asking.again === "yes") this.ask(pane);
+      else if (asking.again !== "no") this.#askAnew(pane);
       if (pane.selection?.row.id !== before) this.others(pane);
     });
-  }
-
-  /** Asks for the visible panes but one. */
-  others(pane: Pane): void {
-    for (const { pane: other } of this.windows.visible) if (other !== pane) this.ask(other);
   }
 
   /** The session is another one: it has to be told again what to record. */
   forget(): void {
     this.#watching = "";
     this.#asking.clear();
+    this.#asked = new WeakMap();
   }
 
   #watch(): void {
@@ -93,4 +133,12 @@ export class Questions {
     this.#watching = key;
     this.send({ kind: "watch", ...WATCHED[key] ?? { kinds: [] } });
   }
+}
+
+function queriesOf(pane: Pane): readonly Query[] {
+  return [pane.wants() ?? []].flat();
+}
+
+function textOf(queries: readonly Query[]): string {
+  return JSON.stringify(queries);
 }

@@ -46,10 +46,13 @@ interface TreeRow {
 /** Loads that a sparkline shows. */
 const LOADS = 4;
 const WIDE = 100;
+/** The tree itself is drawn from pictures of the machine; what VMs have in common is asked for once a second (ms). */
+const LINKS_STAY_GOOD = 1000;
 
 /** List of VMs and vCPUs. Its rows come with each sample. */
 export class TreePane implements FilteredPane {
   readonly name = "tree";
+  readonly staysGood = LINKS_STAY_GOOD;
   #rows: TreeRow[] = [];
   readonly #folded = new Set<string>();
   readonly #loads = new Map<string, number[]>();

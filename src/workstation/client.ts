@@ -43,20 +43,24 @@ export function connectEmbedded(entry: URL): SessionClient {
 
 function startWorker(entry: URL): SessionClient {
   const worker = new Worker(entry, { type: "module", name: WORKER_NAME });
-  const early: Request[] = [];
+  /** Requests that have not left yet: those of one turn go in one message, which costs the machine as much as one request alone. */
+  let waiting: Request[] = [];
   let ready = false;
   const bell = new Int32Array(new SharedArrayBuffer(4));
   // A worker that is started early may fail before anybody listens.
   const unheard: SessionEvent[] = [];
   let tell = (event: SessionEvent): void => void unheard.push(event);
-  const post = (request: Request) => {
-    Atomics.add(bell, 0, 1);
-    worker.postMessage(request, { transfer: request.kind === "start" ? largeFilesOf(request.plan) : [] });
+  const leave = () => {
+    // Messages posted before the worker listens could be lost: nothing leaves before it says so.
+    if (!ready || !waiting.length) return;
+    const requests = waiting;
+    waiting = [];
+    Atomics.add(bell, 0, requests.length);
+    worker.postMessage(requests, { transfer: requests.flatMap((request) => request.kind === "start" ? largeFilesOf(request.plan) : []) });
   };
   const client: SessionClient = {
     send(request) {
-      if (ready) post(request);
-      else early.push(request);
+      if (waiting.push(request) === 1) queueMicrotask(leave);
     },
     get onEvent() {
       return tell;
@@ -69,14 +73,15 @@ function startWorker(entry: URL): SessionClient {
       worker.terminate();
     },
   };
-  worker.onmessage = (message: MessageEvent<SessionEvent>) => {
-    if (message.data.kind === "ready") {
-      // Messages posted before the worker listens could be lost: nothing leaves before it says so.
-      ready = true;
-      worker.postMessage({ kind: "connect", bell: bell.buffer } satisfies Connection);
-      for (const request of early.splice(0)) post(request);
+  worker.onmessage = ({ data }: MessageEvent<readonly SessionEvent[]>) => {
+    for (const event of data) {
+      if (event.kind === "ready") {
+        ready = true;
+        worker.postMessage({ kind: "connect", bell: bell.buffer } satisfies Connection);
+        leave();
+      }
+      tell(event);
     }
-    tell(message.data);
   };
   worker.onerror = (error) => {
     error.preventDefault();

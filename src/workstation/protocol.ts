@@ -156,6 +156,8 @@ export interface MachineSample {
   readonly time: number;
   /** Instructions retired by all guests. */
   readonly instructions: number;
+  /** Refusals of the hypervisor, the resource manager and the drivers so far: rows of `why` there have been. */
+  readonly reasons: number;
   /** Guest instructions a second of wall time since the last sample, in millions. */
   readonly mips: number;
   readonly physicalCpus: number;

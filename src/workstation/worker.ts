@@ -33,14 +33,20 @@ export function serveMachine(): void {
   let bell: Int32Array = new Int32Array(1);
   let answered = 0;
   let plan: SessionPlan | undefined;
+  /** Answers to the requests of one message, which go back in one. */
+  let answers: SessionEvent[] | undefined;
+  const tell = (event: SessionEvent) => {
+    if (answers) answers.push(event);
+    else globalThis.postMessage([event]);
+  };
   const post = (event: SessionEvent) => {
     if (event.kind === "ended" && event.end.reset && plan?.reboot) return reboot(plan, event.end.message);
-    globalThis.postMessage(event);
+    tell(event);
   };
   /** The machine that has ended is behind us when it returns. */
   const reboot = (ended: SessionPlan, why: string) => {
     const note = { time: 0, pcpu: undefined, kind: "state", vcpu: "vm:host", text: `${why}: it starts again`, refused: false } as const;
-    globalThis.postMessage({ kind: "events", events: [note], dropped: 0 } satisfies SessionEvent);
+    tell({ kind: "events", events: [note], dropped: 0 });
     setTimeout(() => guarded(() => begin(rebooted(ended))), 0);
   };
   const guarded = (work: () => void) => {
@@ -119,9 +125,15 @@ export function serveMachine(): void {
         return engine.debug(request);
     }
   };
-  globalThis.onmessage = ({ data }: MessageEvent<Request | Connection>) => {
-    if (data.kind === "connect") bell = new Int32Array(data.bell);
-    else guarded(() => handle(data));
+  globalThis.onmessage = ({ data }: MessageEvent<readonly Request[] | Connection>) => {
+    if ("kind" in data) {
+      bell = new Int32Array(data.bell);
+      return;
+    }
+    answers = [];
+    for (const request of data) guarded(() => handle(request));
+    if (answers.length) globalThis.postMessage(answers);
+    answers = undefined;
   };
   keepCores();
   post({ kind: "ready" });

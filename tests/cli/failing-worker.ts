@@ -1,6 +1,7 @@
 // A machine's worker that fails as soon as it is to run something (trace_export_test.ts).
 
-globalThis.onmessage = ({ data }: MessageEvent<{ kind: string }>) => {
-  if (data.kind === "start") globalThis.postMessage({ kind: "failed", message: "Error: the machine is broken" });
+globalThis.onmessage = ({ data }: MessageEvent<{ kind: string } | { kind: string }[]>) => {
+  const started = Array.isArray(data) && data.some(({ kind }) => kind === "start");
+  if (started) globalThis.postMessage([{ kind: "failed", message: "Error: the machine is broken" }]);
 };
-globalThis.postMessage({ kind: "ready" });
+globalThis.postMessage([{ kind: "ready" }]);

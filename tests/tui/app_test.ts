@@ -6,6 +6,7 @@ import { KeyParser, textBytes } from "../../src/tui/keys.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
 import { Look, THEME_NAMES } from "../../src/tui/theme.ts";
 import { parseUiState } from "../../src/tui/ui-state.ts";
+import { noAnswer } from "../../src/workstation/inspect/query.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
@@ -1054,4 +1055,18 @@ Deno.test("two clicks at one place are Enter, two at different times are not", a
   rig.time += 100;
   await rig.type(click);
   assert.match(await rig.text(), /from rpc:214 to/);
+});
+
+Deno.test("when the machine ends, the panes show how it was then, whatever was not answered on the way", async () => {
+  const rig = new Rig();
+  rig.answer = () => noAnswer("the machine has ended: crashed: rt");
+  rig.sample();
+  rig.time += 1000;
+  rig.sample();
+  assert.match(await rig.text(), /the machine has ended: crashed: rt\n/);
+  rig.answer = phoneAnswer;
+  rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } });
+  const text = await rig.text();
+  assert.match(text, /ev:90211 .* MEM_RECLAIM handle 18 -> MEM_INUSE/);
+  assert.match(text, /mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8/);
 });

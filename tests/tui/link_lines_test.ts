@@ -85,6 +85,12 @@ Deno.test("in a low terminal the rows of VMs come first, the lines below them wh
 
 Deno.test("the lines below the tree change by themselves; a frame in which a queue fills has few bytes", async () => {
   const rig = await ready(new Rig());
+  const second = async () => {
+    rig.time += 1000;
+    rig.sample();
+    await rig.lines();
+  };
+  await second();
   rig.frame();
   rig.answer = (query) => {
     const answer = phoneAnswer(query);
@@ -92,9 +98,27 @@ Deno.test("the lines below the tree change by themselves; a frame in which a que
       ? { ...answer, rows: answer.rows.map((row) => row.id === "mq:7" ? { ...row, count: 5 } : row) }
       : answer;
   };
-  rig.sample();
-  await rig.lines();
+  await second();
   assert.match(rig.screen.toLines().join("\n"), /mq:7 debian->rt \[#####\.\.\.\] 5\/8/);
   const bytes = rig.frame().length;
   assert.ok(bytes > 0 && bytes < 200, `${bytes} bytes`);
+});
+
+Deno.test("the lines below the tree are asked for once a second, and at once when the machine stands still; events with each picture", async () => {
+  const rig = await ready(new Rig());
+  const asked = () => rig.requests.splice(0).flatMap((request) => request.kind === "query" ? [request.query.table] : []).sort();
+  asked();
+  rig.time += 1000;
+  rig.sample();
+  await rig.lines();
+  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls"]);
+  for (let picture = 0; picture < 4; picture++) {
+    rig.time += 200;
+    rig.sample();
+    await rig.lines();
+    assert.deepEqual(asked(), ["events"]);
+  }
+  rig.apply({ kind: "paused", paused: true });
+  await rig.lines();
+  assert.deepEqual(asked(), ["events", "mem.parcels", "queue.ls"]);
 });

@@ -20,6 +20,7 @@ const vcpu = (index: number, state: string, pcpu: number, load: number, waitsFor
 export const PHONE_SAMPLE: MachineSample = {
   time: 12_481_306_000,
   instructions: 2_657_004_118,
+  reasons: 1,
   mips: 212.4,
   physicalCpus: 2,
   vms: [

@@ -5,16 +5,21 @@ import { connectEmbedded, warmUp } from "../../src/workstation/client.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
 import type { SessionEvent } from "../../src/workstation/protocol.ts";
 
-/** A worker that says of the plan that it gets how long its files are and what they begin with. */
+/** A worker that says of each message how many requests it has, and of the plan that it gets how long its files are and what they begin with. */
 const WORKER = new URL(
   `data:application/javascript,${
     encodeURIComponent(`
       onmessage = ({ data }) => {
-        if (data.kind !== "start") return;
-        const { image, initrd, dtb } = data.plan.what;
-        postMessage({ kind: "failed", message: [image, initrd, dtb].map((file) => file.length + ":" + file[0]).join() });
+        if (data.kind === "connect") return;
+        const said = ["requests: " + data.length];
+        for (const { kind, plan } of data) {
+          if (kind !== "start") continue;
+          const { image, initrd, dtb } = plan.what;
+          said.push([image, initrd, dtb].map((file) => file.length + ":" + file[0]).join());
+        }
+        postMessage(said.map((message) => ({ kind: "failed", message })));
       };
-      postMessage({ kind: "ready" });
+      postMessage([{ kind: "ready" }]);
     `)
   }`,
 );
@@ -25,10 +30,33 @@ Deno.test("large files of a plan go to the machine without a copy; small ones, a
   const what: SessionPlan["what"] = { kind: "boot", image, initrd, dtb, append: undefined };
   const client = connectEmbedded(WORKER);
   try {
-    const said = new Promise((resolve) => client.onEvent = (event) => event.kind === "failed" && resolve(event.message));
+    const said = new Promise((resolve) =>
+      client.onEvent = (event) => event.kind === "failed" && event.message.includes(",") && resolve(event.message)
+    );
     client.send({ kind: "start", plan: { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what } });
     assert.equal(await said, `${2 << 20}:1,1000:2,${2 << 20}:3`);
     assert.deepEqual([image.length, initrd.length, dtb.length, shared.length], [0, 1000, 2 << 20, 4 << 20]);
+  } finally {
+    client.close();
+  }
+});
+
+Deno.test("requests of one turn go to the machine in one message, later ones in another; each of the events that come together is heard", async () => {
+  const client = connectEmbedded(WORKER);
+  try {
+    const heard: string[] = [];
+    const second = Promise.withResolvers<void>();
+    client.onEvent = (event) => {
+      heard.push(event.kind === "failed" ? event.message : event.kind);
+      if (heard.length === 2) {
+        client.send({ kind: "pause" });
+        client.send({ kind: "resume" });
+      }
+      if (heard.length === 3) second.resolve();
+    };
+    for (let count = 0; count < 3; count++) client.send({ kind: "pause" });
+    await second.promise;
+    assert.deepEqual(heard, ["ready", "requests: 3", "requests: 2"]);
   } finally {
     client.close();
   }

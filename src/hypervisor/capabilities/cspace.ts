@@ -152,6 +152,12 @@ export class Cspace extends HypervisorObject {
     }
   }
 
+  /** The object of a capability; undefined where there is none (any more). For people: it is no use of the capability. */
+  objectOf(id: bigint): HypervisorObject | undefined {
+    const slot = this.#ids.decode(id);
+    return slot === undefined ? undefined : this.occupant(slot)?.object;
+  }
+
   /** What occupies a slot. */
   occupant(slot: number): Capability | undefined {
     return this.#tables[slot >> 8]?.slots[slot & 0xff];

@@ -22,7 +22,7 @@ import type { RunPlace } from "../inspect/read-places.ts";
 import { fieldsText } from "../inspect/read-trace.ts";
 import { TraceRecorder } from "../inspect/trace-recorder.ts";
 import { EventLog } from "../inspect/event-log.ts";
-import { type Inspected, QueryError, Rates, View, type VirtioSlot } from "../inspect/inspected.ts";
+import { type Inspected, Looks, QueryError, View, type VirtioSlot } from "../inspect/inspected.ts";
 import { codePlace } from "../inspect/read-symbols.ts";
 import { Inspector } from "../inspect/inspector.ts";
 import { EVERY_VM, vcpuWord, Vmid } from "../guest-names.ts";
@@ -219,13 +219,13 @@ export class GuestSystem implements System, Inspected {
 
   /** A place of code for a stop rule. */
   #placeOf(at: string): BreakPlace {
-    const view = new View(this, new Rates());
+    const view = new View(this, new Looks());
     const { vcpu, address } = codePlace(view, at);
     return { vm: view.vmOf(vcpu.addressSpace).slice("vm:".length), address };
   }
 
   #steppable(id: string): { vm: string; vcpu: Vcpu } {
-    const vcpu = new View(this, new Rates()).findVcpu(id);
+    const vcpu = new View(this, new Looks()).findVcpu(id);
     if (vcpu.native || !vcpu.addressSpace) throw new QueryError(`${id} executes no instructions: a program of ours runs there`);
     return { vm: this.#nameOf(vcpu.addressSpace.vmid), vcpu };
   }

@@ -33,6 +33,7 @@ export class Sampler {
       sample: {
         time,
         instructions,
+        reasons: system.inspector.reasons,
         mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
         physicalCpus: machine.cpus.length,
         ...system.core.translatorCounters && { translator: { ...system.core.translatorCounters } },

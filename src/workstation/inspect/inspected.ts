@@ -15,6 +15,7 @@ import type { StopRule } from "../stop-rules.ts";
 import type { VmSymbols } from "../symbols/vm-symbols.ts";
 import type { EventLog } from "./event-log.ts";
 import type { RunPlace } from "./read-places.ts";
+import { RefusedReclaims } from "./refused-reclaims.ts";
 import type { TraceRecorder } from "./trace-recorder.ts";
 
 /** A virtio device where a VM sees it. */
@@ -70,14 +71,20 @@ export interface Inspected {
 /** A query that names what does not exist, or lacks what it needs. The message says so. */
 export class QueryError extends Error {}
 
+/** What is remembered from look to look. */
+export class Looks {
+  readonly rates = new Rates();
+  readonly refusedReclaims = new RefusedReclaims();
+}
+
 /** What a reader gets. */
 export class View {
-  readonly #rates: Rates;
+  readonly #looks: Looks;
   #cspaces: Map<Cspace, string> | undefined;
-  #rootObjects: Map<bigint, HypervisorObject | undefined> | undefined;
+  #rootCspace: Cspace | undefined;
 
-  constructor(readonly system: Inspected, rates: Rates) {
-    this.#rates = rates;
+  constructor(readonly system: Inspected, looks: Looks) {
+    this.#looks = looks;
   }
 
   get hypervisor(): Hypervisor {
@@ -156,20 +163,18 @@ export class View {
 
   /** The object behind a capability of the resource manager; undefined where there is none (any more). */
   rootObject(cap: bigint): HypervisorObject | undefined {
-    this.#rootObjects ??= new Map(this.#rootCapabilities());
-    return this.#rootObjects.get(cap);
-  }
-
-  *#rootCapabilities(): Generator<[bigint, HypervisorObject | undefined]> {
-    for (const vcpu of this.objects("thread")) {
-      if (vcpu.addressSpace?.vmid !== Vmid.ResourceManager || !vcpu.cspace) continue;
-      for (const [id, capability] of vcpu.cspace.capabilities()) yield [id, capability.object];
-    }
+    this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.cspace)?.cspace;
+    return this.#rootCspace?.objectOf(cap);
   }
 
   /** How fast a counter has risen, a second of virtual time, since it was looked at before. */
   rate(key: string, value: number): number {
-    return this.#rates.rate(key, value, this.now);
+    return this.#looks.rates.rate(key, value, this.now);
+  }
+
+  /** Handles of parcels whose owner was refused to reclaim them, as somebody holds them. */
+  get refusedReclaims(): ReadonlySet<number> {
+    return this.#looks.refusedReclaims.read(this.system.log);
   }
 }
 

@@ -5,7 +5,7 @@ import { BUSY_KINDS, SWITCHES } from "./event-log.ts";
 import { act } from "./act.ts";
 import type { Action } from "./action.ts";
 import { type Filter, FilterError, parseFilter } from "./filter.ts";
-import { type Inspected, QueryError, Rates, View } from "./inspected.ts";
+import { type Inspected, Looks, QueryError, View } from "./inspected.ts";
 import type { Answer, Query, QueryArguments } from "./query.ts";
 import { readInjections } from "./read-injections.ts";
 import { readCaps, readObjects } from "./read-caps.ts";
@@ -32,7 +32,7 @@ type Reader = (view: View, args: QueryArguments, filter: Filter) => { rows: read
 
 /** Answers queries about one system. */
 export class Inspector {
-  readonly #rates = new Rates();
+  readonly #looks = new Looks();
   /** The event that a run waited for, once it has come. */
   reached: string | undefined;
 
@@ -46,7 +46,7 @@ export class Inspector {
       const table = TABLES[query.table];
       if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}; there are ${Object.keys(TABLES).join(", ")}`);
       const filter = parseFilter(query.args.filter ?? "", table);
-      const view = new View(this.system, this.#rates);
+      const view = new View(this.system, this.#looks);
       const { rows, dropped = 0, cursor } = this.#read(query.table, view, query.args, filter);
       return { table: query.table, at, rows: rows as Row[], dropped, ...cursor !== undefined && { cursor } };
     } catch (error) {
@@ -59,12 +59,17 @@ export class Inspector {
   /** Does something to the machine. Gives what went wrong, or undefined. */
   act(action: Action): string | undefined {
     try {
-      act(new View(this.system, this.#rates), action);
+      act(new View(this.system, this.#looks), action);
       return undefined;
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;
       return error.message;
     }
+  }
+
+  /** Refusals so far: how many rows of `why` there have been. */
+  get reasons(): number {
+    return this.system.hypervisor.trace.reasons.count;
   }
 
   /** Looks at each event from now on: the first that passes the filter is what `reached` says. @throws FilterError */

@@ -1,7 +1,6 @@
 // Rows about memory parcels and about everything that can run out.
 
 import { TransType } from "../../abi/rpc/messages/memory.ts";
-import { RmError } from "../../abi/rpc/errors.ts";
 import type { Borrower, Parcel } from "../../resource-manager/state.ts";
 import { accessText } from "./format.ts";
 import type { View } from "./inspected.ts";
@@ -16,7 +15,7 @@ const KINDS: Readonly<Record<number, string>> = {
 
 /** Every parcel, those first whose owner was refused to reclaim them. */
 export function readParcels(view: View): RowOf<typeof PARCELS>[] {
-  const refused = refusedReclaims(view);
+  const refused = view.refusedReclaims;
   const rows = view.system.manager.state.parcels.map((parcel) => readParcel(view, parcel, refused.has(parcel.handle)));
   return rows.sort((a, b) => Number(b.state === "blocked") - Number(a.state === "blocked"));
 }
@@ -42,18 +41,6 @@ function readParcel(view: View, parcel: Parcel, refused: boolean): RowOf<typeof 
 /** `vm:rt rw mapped`. */
 function borrowerText(view: View, { vmid, rights, accepted, mapped }: Borrower): string {
   return `${view.vm(vmid)} ${accessText(rights)} ${mapped ? "mapped" : accepted ? "accepted" : "offered"}`;
-}
-
-/** Handles of parcels whose reclaim was refused because somebody holds them. */
-function refusedReclaims(view: View): Set<number> {
-  const found = new Set<number>();
-  for (const event of view.system.log.newest(new Set(["rpc"]))) {
-    if (event.name !== "MEM_RECLAIM" || event.result?.code !== RmError.MEM_INUSE) continue;
-    const handle = event.fields.handle ?? event.fields.mem_handle;
-    if (typeof handle === "number") found.add(handle);
-    else if (typeof handle === "string") found.add(Number(handle.replace("parcel:", "")));
-  }
-  return found;
 }
 
 /** Nine tenths. */
