@@ -3,72 +3,24 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
-import { runTui } from "../src/tui/run.ts";
-import type { TerminalPort } from "../src/tui/terminal.ts";
+import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
 import { median } from "./statistics.ts";
 import { type Held, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
-import { connectEmbedded } from "../src/workstation/client.ts";
-import { planText } from "../src/workstation/config/plan.ts";
-import type { SessionPlan } from "../src/workstation/plan.ts";
-import { Asker } from "../src/workstation/control/asker.ts";
-import { SessionHub } from "../src/workstation/control/hub.ts";
+import { measureTurns } from "./tui-turns.ts";
 
 /** Wall time before and of a measurement, ms. */
 const WARM_UP = 1500;
 const MEASURED = 3000;
-/** Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps and interrupts. */
-const PAIRS = 2;
-const BALLS = 200;
+/** Pairs of turns, with a screen and without, of each machine. */
+const PAIRS_OF_TURNS = 3;
 
 /** A guest that computes for ever: it adds, mixes and branches. */
 const COMPUTING = Uint32Array.of(0x9100_0400, 0xca00_0021, 0x17ff_fffe);
-
-/**
- * Pairs of guests that play ping-pong by queue and doorbell.
- * @param computing an image that computes, as one more VM: the machine is never idle then
- */
-function configuration(computing: string | undefined): string {
-  const vms: string[] = [], links: string[] = [];
-  if (computing !== undefined) vms.push(`[vm.computing]\nimage = ${JSON.stringify(computing)}\nmemory = "4MiB"`);
-  for (let pair = 0; pair < PAIRS; pair++) {
-    vms.push(`[vm.ping${pair}]\nimage = "ping.bin"\nmemory = "4MiB"\ncmdline = "balls=${BALLS}"`);
-    vms.push(`[vm.pong${pair}]\nimage = "pong.bin"\nmemory = "4MiB"`);
-    links.push(`m${pair} = { kind = "msgqueue-pair", label = 1, between = ["ping${pair}", "pong${pair}"], depth = 8, size = 64 }`);
-    links.push(`b${pair} = { kind = "doorbell", label = 2, from = "ping${pair}", to = "pong${pair}" }`);
-  }
-  return `el2 = 1\n[machine]\ncpus = 2\nmemory = "128MiB"\n[host]\nmemory = "64MiB"\n${vms.join("\n")}\n[link]\n${links.join("\n")}\n`;
-}
-
-/** A terminal that takes everything at once and counts it. */
-class CountingTerminal implements TerminalPort {
-  bytes = 0;
-  frames = 0;
-  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-  readonly input = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) });
-
-  size() {
-    return { columns: 160, rows: 48 };
-  }
-  write(bytes: Uint8Array): Promise<void> {
-    this.bytes += bytes.length;
-    this.frames++;
-    return Promise.resolve();
-  }
-  setRaw(): void {}
-  onResize(): () => void {
-    return () => {};
-  }
-  end(): void {
-    this.#controller?.close();
-  }
-}
 
 /** One measurement. */
 interface Round {
   /** Of one core, 0..1 and more. */
   readonly cpu: number;
-  /** Millions of guest instructions a CPU second of the machine's worker. */
-  readonly instructions: number;
   /** Exits of guests to the hypervisor, a second: each is an event or more. */
   readonly exits: number;
   readonly bytesPerFrame: number;
@@ -77,50 +29,17 @@ interface Round {
   readonly pausedBytes: number;
 }
 
-/** CPU time (s) of this process's workers that live, by thread. */
-function workerTimes(): Map<string, number> {
-  const times = new Map<string, number>();
-  for (const { name } of Deno.readDirSync("/proc/self/task")) {
-    const folder = `/proc/self/task/${name}`;
-    if (Deno.readTextFileSync(`${folder}/comm`).startsWith("worker-")) {
-      times.set(name, Number(Deno.readTextFileSync(`${folder}/schedstat`).split(" ")[0]) / 1e9);
-    }
-  }
-  return times;
-}
-
-/** How much they have grown. */
-function grown(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
-  return [...after].reduce((sum, [name, seconds]) => sum + seconds - (before.get(name) ?? 0), 0);
-}
-
-async function busyPlan(computing?: string): Promise<SessionPlan> {
-  const planned = await planText(configuration(computing), undefined, new URL("../assets/guests", import.meta.url).pathname);
-  if (!planned.ok) throw new Error(planned.errors.join("\n"));
-  const { ui: _, ...machine } = planned.run;
-  return { ...machine, duration: undefined, hashAt: [] };
-}
-
-async function measure(withTui: boolean, computing?: string): Promise<Round> {
-  const plan = await busyPlan(computing);
-  const client = connectEmbedded(new URL("../main.ts", import.meta.url));
-  const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
+async function measure(withTui: boolean): Promise<Round> {
+  const { client, hub, asker } = openSession();
   const terminal = new CountingTerminal();
-  const shown = withTui
-    ? runTui(hub.connect(), terminal, { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false })
-    : undefined;
-  const listener = hub.join({ readOnly: true, follow: true, patient: false }, (event) => {
-    if (event.kind === "answer") asker.take(event);
-    else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
-  });
-  const asker = new Asker(listener);
+  const shown = withTui ? showOn(terminal, hub.connect()) : undefined;
   const look = async () => {
-    const { at, rows } = await asker.ask({ table: "vcpu.ls", args: {} });
+    const { rows } = await asker.ask({ table: "vcpu.ls", args: {} });
     const exits = rows.reduce((sum, row) => sum + Number(row.exits), 0);
     const { bytes, frames } = terminal;
-    return { exits, instructions: Number(at.insn), workers: workerTimes(), bytes, frames, wall: performance.now() };
+    return { exits, bytes, frames, wall: performance.now() };
   };
-  client.send({ kind: "start", plan });
+  client.send({ kind: "start", plan: await busyPlan() });
   await sleep(WARM_UP);
   const before = await look();
   const cpu = cpuUsage();
@@ -131,7 +50,6 @@ async function measure(withTui: boolean, computing?: string): Promise<Round> {
   const frames = after.frames - before.frames;
   const round = {
     cpu: (used.user + used.system) / 1e6 / wall,
-    instructions: (after.instructions - before.instructions) / 1e6 / grown(before.workers, after.workers),
     exits: (after.exits - before.exits) / wall,
     bytesPerFrame: frames ? (after.bytes - before.bytes) / frames : 0,
     framesPerSecond: frames / wall,
@@ -157,11 +75,15 @@ const SLOW_TIME = 3000;
 /** The busy machine behind a slow link. */
 async function measureSlowLink(): Promise<Held> {
   const plan = await busyPlan();
-  const client = connectEmbedded(new URL("../main.ts", import.meta.url));
-  const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
+  const { client, hub } = openSession();
   const held = await measureLink(hub.connect(), () => client.send({ kind: "start", plan }), SLOW_LINK, SLOW_TIME);
   hub.close();
   return held;
+}
+
+/** The values between which the middle half of all lies. */
+function quartiles(values: readonly number[]): readonly [number, number] {
+  return [percentile(values, 0.25), percentile(values, 0.75)];
 }
 
 /** Prints the medians of interleaved rounds. */
@@ -171,8 +93,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
   await Deno.writeFile(image, new Uint8Array(COMPUTING.buffer));
   const bare: Round[] = [],
     tui: Round[] = [],
-    bareComputing: Round[] = [],
-    tuiComputing: Round[] = [],
+    ratios: number[] = [],
+    ratiosComputing: number[] = [],
     links: Held[] = [],
     starts: number[] = [],
     keys: number[] = [];
@@ -180,8 +102,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     bare.push(await measure(false));
     tui.push(await measure(true));
-    bareComputing.push(await measure(false, image));
-    tuiComputing.push(await measure(true, image));
+    ratios.push(...await measureTurns(PAIRS_OF_TURNS));
+    ratiosComputing.push(...await measureTurns(PAIRS_OF_TURNS, image));
     links.push(await measureSlowLink());
     starts.push(await measureStart());
     keys.push(...await measureKeys());
@@ -193,8 +115,10 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     cpu_points_over_headless: (of(tui, "cpu") - of(bare, "cpu")) * 100,
     cpu_headless: of(bare, "cpu") * 100,
     exits_per_second: of(tui, "exits"),
-    instructions_per_worker_second_ratio: of(tui, "instructions") / of(bare, "instructions"),
-    instructions_per_worker_second_ratio_computing: of(tuiComputing, "instructions") / of(bareComputing, "instructions"),
+    instructions_per_worker_second_ratio: median(ratios),
+    instructions_per_worker_second_quartiles: quartiles(ratios),
+    instructions_per_worker_second_ratio_computing: median(ratiosComputing),
+    instructions_per_worker_second_quartiles_computing: quartiles(ratiosComputing),
     bytes_per_frame: of(tui, "bytesPerFrame"),
     frames_per_second: of(tui, "framesPerSecond"),
     paused_bytes: Math.max(...tui.map(({ pausedBytes }) => pausedBytes)),
@@ -205,6 +129,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     start_to_answer_seconds: median(starts),
   };
   if (json) return console.log(JSON.stringify(result));
-  for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(36)} ${value.toFixed(2)}`);
+  for (const [name, value] of Object.entries(result)) {
+    console.log(`${name.padEnd(50)} ${[value].flat().map((one) => one.toFixed(2)).join(" to ")}`);
+  }
   Deno.exit(0);
 }

@@ -1,0 +1,98 @@
+// The busy machine of `bench tui`: four VMs that exchange messages and rings, its session, and a terminal that only counts.
+
+import { runTui } from "../src/tui/run.ts";
+import type { TerminalPort } from "../src/tui/terminal.ts";
+import { connectEmbedded, type SessionClient } from "../src/workstation/client.ts";
+import { planText } from "../src/workstation/config/plan.ts";
+import { Asker } from "../src/workstation/control/asker.ts";
+import { SessionHub } from "../src/workstation/control/hub.ts";
+import type { SessionPlan } from "../src/workstation/plan.ts";
+
+/** Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps and interrupts. */
+const PAIRS = 2;
+const BALLS = 200;
+
+/**
+ * Pairs of guests that play ping-pong by queue and doorbell.
+ * @param computing an image that computes, as one more VM: the machine is never idle then
+ */
+function configuration(computing: string | undefined): string {
+  const vms: string[] = [], links: string[] = [];
+  if (computing !== undefined) vms.push(`[vm.computing]\nimage = ${JSON.stringify(computing)}\nmemory = "4MiB"`);
+  for (let pair = 0; pair < PAIRS; pair++) {
+    vms.push(`[vm.ping${pair}]\nimage = "ping.bin"\nmemory = "4MiB"\ncmdline = "balls=${BALLS}"`);
+    vms.push(`[vm.pong${pair}]\nimage = "pong.bin"\nmemory = "4MiB"`);
+    links.push(`m${pair} = { kind = "msgqueue-pair", label = 1, between = ["ping${pair}", "pong${pair}"], depth = 8, size = 64 }`);
+    links.push(`b${pair} = { kind = "doorbell", label = 2, from = "ping${pair}", to = "pong${pair}" }`);
+  }
+  return `el2 = 1\n[machine]\ncpus = 2\nmemory = "128MiB"\n[host]\nmemory = "64MiB"\n${vms.join("\n")}\n[link]\n${links.join("\n")}\n`;
+}
+
+/** A terminal that takes everything at once and counts it. */
+export class CountingTerminal implements TerminalPort {
+  bytes = 0;
+  frames = 0;
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  readonly input = new ReadableStream<Uint8Array>({ start: (controller) => void (this.#controller = controller) });
+
+  size() {
+    return { columns: 160, rows: 48 };
+  }
+  write(bytes: Uint8Array): Promise<void> {
+    this.bytes += bytes.length;
+    this.frames++;
+    return Promise.resolve();
+  }
+  setRaw(): void {}
+  onResize(): () => void {
+    return () => {};
+  }
+  end(): void {
+    this.#controller?.close();
+  }
+}
+
+/** Shows a session on a terminal that counts. */
+export function showOn(terminal: CountingTerminal, client: SessionClient): ReturnType<typeof runTui> {
+  return runTui(client, terminal, { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false });
+}
+
+/**
+ * The plan of the busy machine.
+ * @param computing an image that computes, as one more VM: the machine is never idle then
+ */
+export async function busyPlan(computing?: string): Promise<SessionPlan> {
+  const planned = await planText(configuration(computing), undefined, new URL("../assets/guests", import.meta.url).pathname);
+  if (!planned.ok) throw new Error(planned.errors.join("\n"));
+  const { ui: _, ...machine } = planned.run;
+  return { ...machine, duration: undefined, hashAt: [] };
+}
+
+/** The machine with its session, before its start, and somebody who follows its consoles and asks. */
+export function openSession(): { readonly client: SessionClient; readonly hub: SessionHub; readonly asker: Asker } {
+  const client = connectEmbedded(new URL("../main.ts", import.meta.url));
+  const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });
+  const listener = hub.join({ readOnly: true, follow: true, patient: false }, (event) => {
+    if (event.kind === "answer") asker.take(event);
+    else if (event.kind === "console") listener.send({ kind: "taken", bytes: event.bytes.length });
+  });
+  const asker = new Asker(listener);
+  return { client, hub, asker };
+}
+
+/** CPU time (s) of this process's workers that live, by thread. */
+export function workerTimes(): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { name } of Deno.readDirSync("/proc/self/task")) {
+    const folder = `/proc/self/task/${name}`;
+    if (Deno.readTextFileSync(`${folder}/comm`).startsWith("worker-")) {
+      times.set(name, Number(Deno.readTextFileSync(`${folder}/schedstat`).split(" ")[0]) / 1e9);
+    }
+  }
+  return times;
+}
+
+/** How much they have grown. */
+export function grown(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): number {
+  return [...after].reduce((sum, [name, seconds]) => sum + seconds - (before.get(name) ?? 0), 0);
+}
