@@ -9,12 +9,11 @@ import { Access, callee } from "./functions.ts";
 import { ExitReason } from "./interface.ts";
 import type { Library } from "./library.ts";
 import { mmuFunction, Rights } from "./mmu.ts";
+import { PAGE_SIZE } from "./page.ts";
 import { tlbFunction } from "./tlb.ts";
 import { dataEntryOffset, dataFlagsOffset, DISABLING_BIT, TlbFlags } from "./tlb-layout.ts";
 import { Watch } from "./watchpoints.ts";
 import { type Code, constant, type Local, type Value } from "./wasm/expression.ts";
-
-const PAGE_SIZE = 4096;
 
 const zero = constant("i32", 0);
 const inPage = (va: Value) => va.wrap().and(PAGE_SIZE - 1);

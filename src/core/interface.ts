@@ -42,6 +42,9 @@ export interface Exit {
   pa: number;
 }
 
+/** General registers X0..X30, and vector registers V0..V31. */
+export const X_REGISTERS = 31, V_REGISTERS = 32;
+
 /** Registers by their Arm names that hypervisor, debugger and tests may read and write by name. */
 export const REGISTER_NAMES = [
   "SP_EL0",

@@ -12,6 +12,7 @@ import { Stage2Flags } from "./interface.ts";
 import { WRITTEN_PAGES } from "./layout.ts";
 import type { Library } from "./library.ts";
 import { setPageBit } from "./page-bits.ts";
+import { PAGE_SHIFT } from "./page.ts";
 import { IPA_BITS, Stage2Entry } from "./stage2.ts";
 import { Code, constant, type Local, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder, ValueType } from "./wasm/module.ts";
@@ -116,7 +117,6 @@ const Tcr = { SizeMask: 0x3f, EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shif
 
 const SMALLEST_TSZ = 16;
 const LARGEST_TSZ = 39;
-const PAGE_SHIFT = 12;
 const INDEX_BITS = 9;
 const VA_BITS = 48;
 const OUTER_SHAREABLE = 2;

@@ -1,8 +1,7 @@
 // Maps with a bit for each 4 KiB of the Wasm memory, at a fixed address in it.
 
+import { PAGE_SHIFT } from "./page.ts";
 import { type Code, constant, type Local, type Value } from "./wasm/expression.ts";
-
-const PAGE_SHIFT = 12;
 
 /** Where the bit of a page is: offset of its byte in the map, and its mask. */
 export function pageBit(c: Code, host: Value): { byte: Local; mask: Local } {

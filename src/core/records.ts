@@ -19,8 +19,8 @@ import {
   RECORDS_PER_PAGE,
   STORES_BEFORE_RELEASE,
 } from "./layout.ts";
+import { PAGE_SIZE } from "./page.ts";
 
-const PAGE_SIZE = 4096;
 /** How much more than before a page may be written to after each time that its records were given up, and how often that grows. */
 const PATIENCE_FACTOR = 4, PATIENCE_STEPS = 6;
 /** Pages for which that is remembered. */

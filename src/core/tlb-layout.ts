@@ -6,6 +6,7 @@
 // remember which blocks there may be entries of.
 
 import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-record.ts";
+import { PAGE_SHIFT } from "./page.ts";
 import type { Code, Value } from "./wasm/expression.ts";
 
 /** Regimes in the order of their sets in a space. */
@@ -13,7 +14,6 @@ export const Regime = { El0: 0, El1: 1, El1Pan: 2 } as const;
 
 /** How many there are. */
 export const REGIMES = 3;
-export const PAGE_SHIFT = 12;
 const ENTRIES_PER_SET = 2 * TlbSet.Entries + TlbSet.FetchEntries;
 /** One bit for a 2 MiB block, by a hash of the address: so many that pages of other blocks seldom share one. */
 export const BLOCK_FILTER_BITS = 0x4000;

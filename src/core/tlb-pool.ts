@@ -1,7 +1,8 @@
 // Which vCPU has which TLB space, and what is in the spaces.
 
 import { DataEntry, TlbSet } from "./cpu-record.ts";
-import { DISABLING_BIT, PAGE_SHIFT, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
+import { PAGE_SHIFT } from "./page.ts";
+import { DISABLING_BIT, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
 
 /** Which vCPU has which space. The least recently used one is recycled. */
 export class TlbPool {

@@ -4,6 +4,7 @@ import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-record.ts";
 import { callee, define as defineFunction } from "./functions.ts";
 import type { Library } from "./library.ts";
 import { pageBit, setPageBit } from "./page-bits.ts";
+import { PAGE_SHIFT } from "./page.ts";
 import {
   BLOCK_FILTER_BITS,
   currentSpace,
@@ -12,7 +13,6 @@ import {
   DISABLING_BIT,
   fetchEntryOffset,
   ListKind,
-  PAGE_SHIFT,
   REGIMES,
   TlbFlags,
   type TlbPoolLayout,

@@ -12,6 +12,8 @@ export const rsp = (sf: number, index: number): string => index === 31 ? (sf ? "
 /** X0..X30 or SP. */
 export const xsp = (index: number): string => rsp(1, index);
 
+/** Names of additions and subtractions, by op:S. */
+export const ADD_SUB = ["add", "adds", "sub", "subs"] as const;
 /** Names of the conditions. */
 export const CONDITIONS = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi", "ls", "ge", "lt", "gt", "le", "al", "nv"] as const;
 

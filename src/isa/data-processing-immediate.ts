@@ -1,12 +1,11 @@
 // Data processing with an immediate: PC-relative addresses, add and subtract, logical, move wide, bitfield, extract.
 // Arm ARM C4.1.92.
 
-import { decimal, hex, r, rsp, signed, target, x } from "./assembly.ts";
+import { ADD_SUB, decimal, hex, r, rsp, signed, target, x } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { decodeBitMasks, setAddFlags, setLogicalFlags, setSubFlags } from "./pseudocode.ts";
 
-const ADD_SUB = ["add", "adds", "sub", "subs"] as const;
 const LOGICAL = ["and", "orr", "eor", "ands"] as const;
 
 const bitMasks = new Map<number, bigint>();

@@ -1,11 +1,10 @@
 // Data processing on general registers: logical, add and subtract, conditional, multiply, divide, bits and CRC32.
 // Arm ARM C4.1.95.
 
-import { CONDITIONS, extend, hex, r, rsp, shiftSuffix, w, x } from "./assembly.ts";
+import { ADD_SUB, CONDITIONS, extend, hex, r, rsp, shiftSuffix, w, x } from "./assembly.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { extendRegister, setAddFlags, setLogicalFlags, setSubFlags, shiftRegister } from "./pseudocode.ts";
 
-const ADD_SUB = ["add", "adds", "sub", "subs"] as const;
 const LOGICAL = [["and", "orr", "eor", "ands"], ["bic", "orn", "eon", "bics"]] as const;
 const SELECT = ["csel", "csinc", "csinv", "csneg"] as const;
 const SHIFT_VARIABLE = ["lslv", "lsrv", "asrv", "rorv"] as const;

@@ -7,6 +7,8 @@ import type { Builder, Node } from "./builder.ts";
 
 /** Wasm's integer lanes by log2 of their bytes. */
 export const LANES = ["i8x16", "i16x8", "i32x4", "i64x2"] as const;
+/** Sizes of lanes, log2 of bytes, that encodings have: all, all but 64 bits, 64 bits alone. */
+export const ALL = [0, 1, 2, 3], NOT_D = [0, 1, 2], D = [3];
 /** Lane access for `readV` and `writeV`. */
 export const LANE_LOADS = ["i32.load8_u", "i32.load16_u", "i32.load", "i64.load"] as const;
 /** The stores that go with `LANE_LOADS`. */

@@ -7,13 +7,16 @@ import { insn, type Instruction } from "./insn.ts";
 import { arrangementName } from "./simd-fp.ts";
 import { scalarFromFixed, scalarToFixed } from "./simd-fp-two-register.ts";
 import {
+  ALL,
   bits,
   both,
+  D,
   extendLow,
   halfOf,
   LANES,
   narrow,
   needsQ,
+  NOT_D,
   pattern,
   scalarOf,
   setHalf,
@@ -35,8 +38,6 @@ interface Entry {
   readonly hot?: readonly number[];
   readonly operation: Operation;
 }
-
-const ALL = [0, 1, 2, 3], NOT_D = [0, 1, 2], D = [3];
 
 /** A vector with a static value in each lane. */
 function splat($: Builder, size: number, value: Node): Node {

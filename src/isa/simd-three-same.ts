@@ -5,13 +5,16 @@ import type { Builder, Node } from "./builder.ts";
 import { scalar, vector } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import {
+  ALL,
   bits,
   bitSelect,
   both,
   compareLanes,
+  D,
   LANES,
   multiply,
   needsQ,
+  NOT_D,
   pairs,
   pattern,
   replicate,
@@ -36,7 +39,7 @@ interface Entry {
   readonly operation: Operation;
 }
 
-const ALL = [0, 1, 2, 3], NOT_D = [0, 1, 2], D = [3], HS = [1, 2];
+const HS = [1, 2];
 
 const lanewise = (instruction: string): Operation => ($, size, a, b) => $.op(`${LANES[size]}.${instruction}`, a, b);
 const library = (name: string): Operation => ($, size, a, b) => $.call("v128", `${name}${8 << size}`, a, b);

@@ -4,14 +4,17 @@ import type { Builder, Node } from "./builder.ts";
 import { arrangement, scalar, vector } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import {
+  ALL,
   bits,
   both,
   compareLanes,
+  D,
   extendLow,
   halfOf,
   LANES,
   narrow,
   needsQ,
+  NOT_D,
   pattern,
   scalarOf,
   setHalf,
@@ -33,8 +36,6 @@ interface Entry {
   /** "#0" behind the operands. */
   readonly zero?: boolean;
 }
-
-const ALL = [0, 1, 2, 3], NOT_D = [0, 1, 2], D = [3];
 
 const library = (name: string): Operation => ($, size, a) => $.call("v128", `${name}${8 << size}`, a);
 const compare = (condition: "eq" | "gt_s" | "ge_s", exchanged = false): Operation => ($, size, a) => {

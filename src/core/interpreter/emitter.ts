@@ -5,6 +5,7 @@ import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Sta
 import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
 import { Access, callee, type FunctionName } from "../functions.ts";
 import type { Callees } from "../library.ts";
+import { PAGE_SIZE } from "../page.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { OperandKind, OperandLayout } from "./operands.ts";
 
@@ -30,9 +31,6 @@ export interface Surroundings {
   /** Ends the instruction at an address that `address` puts on the stack as i64. */
   branchTo(address: () => void): void;
 }
-
-/** Of the smallest granule, which TLB entries are of. */
-const PAGE_SIZE = 4096;
 
 const STATE_ADDRESSES: Record<StateName, number> = {
   FPCR: CPU.FPCR,

@@ -5,11 +5,11 @@ import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
 import { Arm } from "../interpreter/arms.ts";
 import { RECORD_SIZE } from "../interpreter/operands.ts";
 import { FIRST_REGION_ARM, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../layout.ts";
+import { PAGE_SIZE } from "../page.ts";
 import type { Code } from "./region.ts";
 
 /** log2 of `RECORDS_PER_PAGE`. */
-const PAGE_SHIFT = 10;
-const PAGE_SIZE = 4096;
+const RECORDS_SHIFT = 10;
 
 /** Address of the record page with this index. */
 export const recordPageAddress = (index: number): number => RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
@@ -33,16 +33,16 @@ export class CodeView implements Code {
 
   /** The view around another instruction; undefined where its page is not known. */
   around(index: number): CodeView | undefined {
-    const offset = index >> PAGE_SHIFT, page = this.#pageOf(offset);
+    const offset = index >> RECORDS_SHIFT, page = this.#pageOf(offset);
     return page < 0 ? undefined : new CodeView(this.memory, page, this.low + offset * PAGE_SIZE >>> 0, this.high);
   }
 
   has(index: number): boolean {
-    return this.#pageOf(index >> PAGE_SHIFT) >= 0;
+    return this.#pageOf(index >> RECORDS_SHIFT) >= 0;
   }
 
   word(index: number): number {
-    const owner = this.memory.words[(RECORD_OWNERS >> 2) + this.#pageOf(index >> PAGE_SHIFT)] >>> 0;
+    const owner = this.memory.words[(RECORD_OWNERS >> 2) + this.#pageOf(index >> RECORDS_SHIFT)] >>> 0;
     return this.memory.words[(owner >>> 2) + (index & RECORDS_PER_PAGE - 1)];
   }
 
@@ -72,7 +72,7 @@ export class CodeView implements Code {
 
   /** Index of the record page that an instruction is in. */
   pageIndex(index: number): number {
-    return this.#pageOf(index >> PAGE_SHIFT);
+    return this.#pageOf(index >> RECORDS_SHIFT);
   }
 
   #pageOf(offset: number): number {

@@ -8,6 +8,7 @@ import { SP_ALIGNMENT } from "../interpreter/meaning.ts";
 import { OperandLayout } from "../interpreter/operands.ts";
 import { FlagsKind } from "../lazy-flags.ts";
 import type { Callees } from "../library.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../page.ts";
 import { TlbFlags } from "../tlb-layout.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import type { GroupMember } from "./access-groups.ts";
@@ -17,8 +18,6 @@ import { bigOf, numberOf } from "./static-values.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 
 /** Of the smallest granule, which TLB entries are of. */
-const PAGE_SIZE = 4096;
-const PAGE_SHIFT = 12;
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
 

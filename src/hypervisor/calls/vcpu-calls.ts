@@ -1,5 +1,6 @@
 // The hypercalls on vCPUs but for vcpu_run (spec/hypervisor.md sections 4.9, 5.6).
 
+import { X_REGISTERS } from "../../core/interface.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight, VicRight } from "../../abi/rights.ts";
 import { CPU_INVALID, PoweroffFlags, PoweronFlags, RegisterSet, VcpuOption, VcpuVirqType } from "../../abi/words.ts";
@@ -14,8 +15,6 @@ const HIGHEST_PRIORITY = 62;
 /** ns. */
 const SHORTEST_TIMESLICE = 100_000n;
 const LONGEST_TIMESLICE = 100_000_000n;
-/** X0..X30. */
-const X_REGISTERS = 31;
 
 function powerOn(call: Call, vcpu: Vcpu, entry: bigint, context: bigint, flags: bigint): ErrorCode {
   if (flags & ~PoweronFlags.Defined) return call.refuse(ErrorCode.ARGUMENT_INVALID, "unknown flags", { flags });

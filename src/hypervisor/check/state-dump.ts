@@ -1,7 +1,7 @@
 // The state of the hypervisor as plain data, whole: two dumps are equal exactly if nothing has changed in between. For tests that hold
 // refused calls to changing nothing, and for people. Guests' registers are in it; the contents of RAM are not.
 
-import { REGISTER_NAMES, type VcpuState } from "../../core/interface.ts";
+import { REGISTER_NAMES, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 
 /** Plain data. Objects of the hypervisor stand as their names. */
@@ -9,9 +9,6 @@ export type Plain = string | number | bigint | boolean | undefined | readonly Pl
 
 /** The state of one object, field by field. */
 export type Fields = { readonly [key: string]: Plain };
-
-const X_REGISTERS = 31;
-const V_REGISTERS = 32;
 
 /** Everything that the hypervisor knows. */
 export function dumpHypervisor(hypervisor: Hypervisor): Fields {

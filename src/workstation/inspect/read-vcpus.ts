@@ -4,7 +4,7 @@ import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
 import { Block, type Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import { TimerPpi } from "../../hypervisor/scheduling/timer.ts";
 import { Irq } from "../../hypervisor/gic/irq-bank.ts";
-import { REGISTER_NAMES } from "../../core/interface.ts";
+import { REGISTER_NAMES, V_REGISTERS, X_REGISTERS } from "../../core/interface.ts";
 import { vcpuWord } from "../guest-names.ts";
 import { durationText } from "./format.ts";
 import type { View } from "./inspected.ts";
@@ -87,9 +87,6 @@ function pending(view: View, vcpu: Vcpu): string[] {
   }
   return found;
 }
-
-const X_REGISTERS = 31;
-const V_REGISTERS = 32;
 
 /** Registers of one vCPU; none for a native program. */
 export function readRegisters(view: View, vcpu: Vcpu): RowOf<typeof REGISTERS>[] {
