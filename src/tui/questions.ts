@@ -9,7 +9,7 @@ import type { Request } from "../workstation/protocol.ts";
 
 /** Kinds of which there are many: recorded while a screen shows them. On the overview a few of the newest are enough. */
 const BUSY: readonly TraceKind[] = ["hvc", "trap", "virq", "mmio", "mem"];
-const GLANCE = 100;
+const GLANCE = 32;
 /** In the order of what they want; of two screens the last one here decides. */
 const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; readonly budget?: number }>> = {
   "1": { kinds: BUSY, budget: GLANCE },
