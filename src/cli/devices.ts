@@ -11,11 +11,10 @@ import {
   isTag,
   parseForward,
   type PortForward,
+  PRIMARY_CID,
   TAG_LENGTH,
 } from "../workstation/plan.ts";
 
-/** Context id of the primary VM. */
-const PRIMARY_CID = 3;
 const MODES = ["rw", "ro", "overlay"] as const;
 
 /** `--disk FILE[,rw|ro|overlay]`, once for each disk. */

@@ -3,11 +3,9 @@
 import { ExitCode } from "./failure.ts";
 import { printable } from "./print.ts";
 import type { SessionClient } from "../workstation/client.ts";
-import { type MachineSample, SESSION, type SessionEvent } from "../workstation/protocol.ts";
+import { type MachineSample, ORDERLY_END, SESSION, type SessionEvent } from "../workstation/protocol.ts";
 import { warn } from "../workstation/warn.ts";
 
-/** Wall time (ms) that a machine has to end in order; a second ctrl-C does not wait. */
-const ORDERLY_END = 4_000;
 /** Wall time (ms) in which the end of the run may say what has gone wrong. */
 const TELL_AFTER = 300;
 

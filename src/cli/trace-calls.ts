@@ -2,16 +2,13 @@
 // hypercalls that one VM made, under the requests that it made them for. With `--vm rm` this is the Resource Manager's boot and how it
 // creates, starts, stops and resets VMs (spec/observed.md §7, §8).
 
-import { useCoreCache } from "./machines-here.ts";
+import { PATIENCE, runHere, useCoreCache } from "./machines-here.ts";
 import type { TraceEvent } from "../abi/trace.ts";
 import type { SessionPlan } from "../workstation/plan.ts";
 import { output } from "./print.ts";
 
 /** Calls that carry messages: as many as there are messages, and nobody asks for them. */
 const TRANSPORT: readonly string[] = ["msgqueue_send", "msgqueue_receive"];
-/** Virtual time after which a run that does not end by itself is cut off, ns. */
-const PATIENCE = 10e9;
-const TURNS = 10_000;
 
 /** How the calls are printed. */
 export interface TraceCallsOptions {
@@ -28,7 +25,6 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
   const { assemble } = await import("../workstation/assembly/assemble.ts");
   await useCoreCache();
   const system = assemble(plan);
-  const { machine, hypervisor } = system;
   /** Calls of requests in progress, by the request's event. */
   const pending = new Map<number, TraceEvent[]>();
   let section = "";
@@ -38,7 +34,7 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
     section = heading;
     output(`${line(event)}\n`);
   };
-  hypervisor.trace.listen(["hvc", "rpc"], (event) => {
+  system.hypervisor.trace.listen(["hvc", "rpc"], (event) => {
     if (event.vcpu.split("/")[0] !== options.vm) return;
     if (event.kind === "hvc" && !TRANSPORT.includes(event.name)) {
       if (event.parent === undefined) print(event, section === "" || section === "at its start" ? "at its start" : "between requests");
@@ -51,12 +47,7 @@ export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions):
       for (const call of calls) print(call, heading);
     }
   });
-  const end = options.duration ?? PATIENCE;
-  while (machine.time < end && system.ended() === undefined) {
-    const result = machine.run(end, TURNS);
-    if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(Math.min(result.next, end));
-    else if (result.kind !== "turns") break;
-  }
+  runHere(system, options.duration ?? PATIENCE);
 }
 
 function row({ id, time, vcpu, name, fields, result }: TraceEvent, request: string): unknown {

@@ -1,7 +1,7 @@
 // `el2 vmm FILE`: the sample VMM with every ioctl that it makes printed as it ends, beside what the guest prints. The run is made here,
 // without a session, from its first instruction to its end.
 
-import { useCoreCache } from "./machines-here.ts";
+import { PATIENCE, runHere, useCoreCache } from "./machines-here.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
 import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
@@ -12,9 +12,6 @@ import { eventRow } from "../workstation/inspect/read-trace.ts";
 import { plannedOf } from "./run.ts";
 import { parseDuration } from "./values.ts";
 
-const TURNS = 10_000;
-/** Virtual time (ns) after which a run that does not end by itself is cut off. */
-const PATIENCE = 10e9;
 /** RUN ends as often as a guest touches a device: it is an event of another kind, and printed only with --run. */
 const RUN = ["GH_VCPU_RUN", "GZVM_RUN"];
 
@@ -40,16 +37,12 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       const { assemble } = await import("../workstation/assembly/assemble.ts");
       await useCoreCache();
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
-      const { machine, hypervisor } = system;
-      hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
+      system.hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {
         if (event.result !== undefined && (event.kind === "ioctl" || RUN.includes(event.name))) print(event, json);
       });
-      while (machine.time < end && system.ended() === undefined) {
-        const result = machine.run(end, TURNS);
+      runHere(system, end, () => {
         for (const { bytes } of system.takeOutput()) if (!json) Deno.stdout.writeSync(bytes);
-        if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(Math.min(result.next, end));
-        else if (result.kind !== "turns") break;
-      }
+      });
       for (const { text, refused } of system.takeEvents().events) if (refused) console.error(`el2: ${text}`);
       exit(system.ended()?.code ?? ExitCode.Done);
     });

@@ -2,6 +2,7 @@
 // manager reads how to make the VM (spec/resource-manager.md sections 7.1 to 7.3). RM adds /hypervisor at VM_START.
 // Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
+import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import { type VirtioDevice, VirtioId } from "../virtio/device.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
@@ -25,11 +26,6 @@ import {
 
 const PHANDLE_GIC = 1;
 const PHANDLE_CLOCK = 2;
-/** Interrupt specifiers: class, trigger. */
-const SPI = 0, PPI = 1;
-const LEVEL_HIGH = 4;
-/** PPIs (INTID - 16) of the secure and non-secure physical, the virtual and the hypervisor timer. */
-const TIMER_PPIS = [13, 14, 11, 10];
 const CLOCK_HZ = 24_000_000;
 
 const GIC_NAME = `intc@${VM_GICD_BASE.toString(16)}`;

@@ -1,6 +1,7 @@
 // What the native host learns from the devicetree that it is started with: its memory, CPUs, GIC and its link to the resource manager
 // (spec/resource-manager.md section 7.5).
 
+import { FIRST_SPI } from "../devicetree/gic.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { type DevicetreeNode, findNode, readCell, readCells, readRanges, readStrings, walk } from "../devicetree/tree.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
@@ -27,8 +28,6 @@ export interface HostPlatform {
 
 /** Result of `readPlatform`. */
 export type PlatformResult = { readonly ok: true; readonly platform: HostPlatform } | { readonly ok: false; readonly problem: string };
-
-const FIRST_SPI = 32;
 
 /** Reads the platform from a flattened devicetree. */
 export function readPlatform(blob: Uint8Array): PlatformResult {

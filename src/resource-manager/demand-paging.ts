@@ -8,16 +8,14 @@ import { AddressRange } from "../abi/rpc/messages/demand.ts";
 import { ExtentLabel, ResourceType } from "../abi/rpc/messages/resources.ts";
 import { AuthType, VmState } from "../abi/rpc/messages/vm.ts";
 import { AddrspaceRight, MemextentRight } from "../abi/rights.ts";
-import { Access, mapAttributes, MapFlags, MemoryType, PoweronFlags, RegisterSet, VmmioOperation } from "../abi/words.ts";
+import { PoweronFlags, RegisterSet, VmmioOperation } from "../abi/words.ts";
 import type { AddressRange as Range } from "./addresses.ts";
 import type { Context } from "./context.ts";
+import { PARTIAL, READ_WRITE } from "./mapping.ts";
 import { PAGE_SIZE } from "./memory-layout.ts";
 import { require } from "./refusals.ts";
 import type { OwnerCap, Vm } from "./state.ts";
 import { FIRST_RAM_ADDRESS, VM_ADDRESS_LIMIT, type VmConfig } from "./vm-config.ts";
-
-const READ_WRITE = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
-const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
 
 /** Sets a register of the boot vCPUs, which VM_START then keeps. @throws Refusal, HypercallFailure */
 export function setBootRegister(context: Context, vm: Vm, set: number, index: number, value: bigint): void {

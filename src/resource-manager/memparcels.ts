@@ -4,10 +4,11 @@
 import { ErrorCode } from "../abi/errors.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { AcceptFlags, MEM_ACCEPTED, MEM_RELEASED, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";
-import { Access, DonateOptions, DonateType, mapAttributes, MapFlags, MemoryType, ModifyFlags, ModifyOperation } from "../abi/words.ts";
+import { Access, DonateOptions, DonateType, mapAttributes, MemoryType, ModifyFlags, ModifyOperation } from "../abi/words.ts";
 import { type AddressRange, allocateRange, freeRange, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { notify } from "./link.ts";
+import { PARTIAL } from "./mapping.ts";
 import { assignMemory, resetAssignment } from "./memory-assignment.ts";
 import { EXTENT_SIZE, PAGE_SIZE } from "./memory-layout.ts";
 import { Refusal, refuseAs, require } from "./refusals.ts";
@@ -25,7 +26,6 @@ const HOLDER_MAPPINGS_MAX = 16;
 /** Regions of this size get an address of this alignment when the Resource Manager chooses. */
 const BLOCK_SIZE = 0x20_0000;
 
-const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
 const TO_SIBLING = (DonateOptions.NoSync | DonateType.ToSibling) >>> 0;
 
 const MEMORY_TYPES: Readonly<Record<number, number>> = {

@@ -1,13 +1,10 @@
 // Maps a part of a parcel into the Resource Manager's own address space for as long as a step takes: to read and write a VM's devicetree
 // (spec/resource-manager.md §8.2, row 1).
 
-import { Access, mapAttributes, MapFlags, MemoryType } from "../abi/words.ts";
 import type { Context } from "./context.ts";
+import { PARTIAL, READ_WRITE } from "./mapping.ts";
 import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE, PAGE_SIZE } from "./memory-layout.ts";
 import type { Parcel } from "./state.ts";
-
-const READ_WRITE = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
-const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
 
 /** Pages of a parcel that are mapped: where, and which part of its extent. */
 interface Piece {

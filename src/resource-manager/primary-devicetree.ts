@@ -6,9 +6,9 @@ import { cells64, type DevicetreeNode, node } from "../devicetree/tree.ts";
 import { writeDevicetree } from "../devicetree/writer.ts";
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
-import { Access, mapAttributes, MapFlags, MemoryType } from "../abi/words.ts";
 import type { Context } from "./context.ts";
 import type { NewLink } from "./link.ts";
+import { PARTIAL, READ_WRITE } from "./mapping.ts";
 import { PAGE_SIZE } from "./memory-layout.ts";
 import { VM_FIRST_VIRQ } from "./numbers.ts";
 import type { VmObjects } from "./state.ts";
@@ -18,9 +18,6 @@ const MAPPED_SIZE = 0x4000;
 const WINDOW_SIZE = 0x10_0000;
 /** What the overlay adds at most, bytes. */
 const OVERLAY_SIZE = 0x400;
-
-const READ_WRITE = mapAttributes(Access.RW, Access.RW, MemoryType.NormalWB);
-const PARTIAL = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
 
 /** An edge-triggered interrupt as a GIC specifier of three cells. */
 function edgeInterrupt(intid: number): number[] {

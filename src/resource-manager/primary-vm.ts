@@ -18,6 +18,7 @@ import {
 import { addresses, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { createLink, type NewLink } from "./link.ts";
+import { PARTIAL, READ_ONLY } from "./mapping.ts";
 import { LOG_OFFSET, LOG_SIZE, PAGE_SIZE, VIRTIO_WINDOW } from "./memory-layout.ts";
 import { takeNumber, VM_FIRST_VIRQ } from "./numbers.ts";
 import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
@@ -35,7 +36,6 @@ const LINK_MESSAGE_SIZE = 240;
 const VIRQ_COUNT = 988;
 const MSI_COUNT = 8192;
 
-const READ_ONLY = mapAttributes(Access.R, Access.R, MemoryType.NormalWB);
 const ALL_ACCESS = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
 const DEVICE_ACCESS = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
 
@@ -187,8 +187,7 @@ function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: big
   const toChild = (DonateOptions.NoSync | DonateType.ToChild) >>> 0;
   calls.do("memextent_donate", toChild, resources.partition_capid, context.state.memoryParent, base, size);
   calls.do("memextent_donate", toChild, context.state.memoryParent, objects.memory, base, size);
-  const partial = (MapFlags.Partial | MapFlags.NoSync) >>> 0;
-  calls.do("addrspace_map", addrspace, objects.memory, base, ALL_ACCESS, partial, base, size);
+  calls.do("addrspace_map", addrspace, objects.memory, base, ALL_ACCESS, PARTIAL, base, size);
   calls.do("addrspace_map", addrspace, resources.device_me_capid, resources.device_me_base, DEVICE_ACCESS, MapFlags.NoSync, 0, 0);
   calls.do("addrspace_map", addrspace, resources.uart_me_capid, resources.uart_address, DEVICE_ACCESS, MapFlags.NoSync, 0, 0);
   takeRange(vm.addresses!, { base, size });

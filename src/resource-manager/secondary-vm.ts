@@ -4,24 +4,13 @@
 import { RmError } from "../abi/rpc/errors.ts";
 import { AuthType } from "../abi/rpc/messages/vm.ts";
 import { ThreadRight } from "../abi/rights.ts";
-import {
-  Access,
-  CPU_INVALID,
-  mapAttributes,
-  MapFlags,
-  MemoryType,
-  VcpuOption,
-  VcpuVirqType,
-  VdeviceFlags,
-  VicOption,
-  VmmioOperation,
-  VpmGroupFlags,
-} from "../abi/words.ts";
+import { CPU_INVALID, MapFlags, VcpuOption, VcpuVirqType, VdeviceFlags, VicOption, VmmioOperation, VpmGroupFlags } from "../abi/words.ts";
 import { devicetreeSize, type NodePlace, readDevicetree } from "../devicetree/reader.ts";
 import { type Devicetree, type DevicetreeNode, findNode } from "../devicetree/tree.ts";
 import { addresses, allocateRange, takeRange } from "./addresses.ts";
 import type { Context } from "./context.ts";
 import { placedConfig, preparePaging } from "./demand-paging.ts";
+import { READ_ONLY } from "./mapping.ts";
 import { parcelOf } from "./memparcels.ts";
 import { PAGE_SIZE } from "./memory-layout.ts";
 import { allocateNumber } from "./numbers.ts";
@@ -29,7 +18,18 @@ import { withParcel } from "./parcel-window.ts";
 import { Refusal, refuseAs, require } from "./refusals.ts";
 import { isSensitive, newVcpu, type VcpuRecord, type Vm, type VmObjects } from "./state.ts";
 import { createVdevices } from "./vdevices.ts";
-import { CONFIG_PATH, FIRST_RAM_ADDRESS, GICD_SIZE, GICR_SIZE, readVmConfig, VM_ADDRESS_LIMIT, type VmConfig } from "./vm-config.ts";
+import {
+  CONFIG_PATH,
+  FIRST_RAM_ADDRESS,
+  GICD_SIZE,
+  GICR_SIZE,
+  OWNER_PRIORITY,
+  readVmConfig,
+  TIMESLICE_MAX,
+  TIMESLICE_MIN,
+  VM_ADDRESS_LIMIT,
+  type VmConfig,
+} from "./vm-config.ts";
 
 const VM_MAX_CAPS = 1024;
 const VIRQ_COUNT = 988;
@@ -38,18 +38,13 @@ const VMMIO_SIZE = FIRST_RAM_ADDRESS;
 /** Proxy-scheduled vCPUs: the lowest priority and the shortest timeslice, ns. */
 const PROXY_PRIORITY = 0;
 const PROXY_TIMESLICE = 100_000;
-/** Priority of the owner, which other VMs stay below, and what a timeslice may be, ns. */
-const OWNER_PRIORITY = 32;
+/** Highest priority of any vCPU. */
 const PRIORITY_MAX = 63;
-const TIMESLICE_MIN = 100_000;
-const TIMESLICE_MAX = 100_000_000;
 /** MPIDR of vCPU i: affinity n is bits 8n+7:8n of i. */
 const MPIDR_MASK = 0x7fff;
 const GIC_ALIGNMENT = 0x1_0000;
 /** Largest devicetree that is read, bytes. */
 const DEVICETREE_MAX = 0x20_0000;
-
-const READ_ONLY = mapAttributes(Access.R, Access.R, MemoryType.NormalWB);
 
 /** VM_CONFIG_IMAGE: a cspace, and extents for what the VM will own. */
 export function createFirstObjects(context: Context): VmObjects {

@@ -2,6 +2,8 @@
 
 import type { Rectangle } from "./cells.ts";
 
+/** Columns that a part keeps at the least. */
+export const LEAST_COLUMNS = 20;
 /** Share of a place by which a key moves a divider. */
 const STEP = 0.1;
 

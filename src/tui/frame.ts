@@ -2,12 +2,12 @@
 
 import { SCREEN_LIST } from "./actions.ts";
 import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { count, seconds } from "./format.ts";
 import type { Overlay } from "./overlay.ts";
 import type { Line, Pane } from "./pane.ts";
 import type { Placed } from "./screens.ts";
 import type { Look } from "./theme.ts";
 import type { MachineSample } from "../workstation/protocol.ts";
+import { countText, timeText } from "../workstation/inspect/format.ts";
 
 /** Smallest terminal that shows the screen. */
 export const MINIMUM = { columns: 60, rows: 16 } as const;
@@ -104,10 +104,10 @@ function facts({ sample, speed, dropped, newReasons }: FrameState, wide: boolean
   const load = sample.vms.reduce((sum, vm) => sum + vm.vcpus.reduce((all, vcpu) => all + vcpu.load, 0), 0) / sample.physicalCpus;
   const why = newReasons ? `why ${newReasons} new` : "why -";
   const factor = speed === undefined ? "" : ` x${speed < 10 ? speed.toFixed(2) : Math.round(speed)}`;
-  const time = `t=${seconds(sample.time)}${factor}`;
+  const time = `t=${timeText(sample.time)}s${factor}`;
   if (!wide) return ` ${time} ${why} drop ${dropped}`;
   return `  ${time}  ${Math.round(sample.mips)} MIPS  pCPU ${Math.round(load * 100)}%  ${
-    count(sample.instructions)
+    countText(sample.instructions)
   } instr  VMs ${sample.vms.length}  drop ${dropped}  ${why}`;
 }
 

@@ -2,7 +2,7 @@
 
 import type { Rectangle } from "./cells.ts";
 import type { ConsolePane } from "./console-pane.ts";
-import { Divider } from "./divider.ts";
+import { Divider, LEAST_COLUMNS } from "./divider.ts";
 import { LanesPane } from "./lanes-pane.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import type { Line, Pane } from "./pane.ts";
@@ -41,7 +41,6 @@ const TWO_COLUMNS = 100;
 const HISTORY = 200;
 /** A title and two rows. */
 const LEAST_ROWS = 3;
-const LEAST_COLUMNS = 20;
 
 /** Between one pane and those below it, of which at most so many stand one below the other. */
 function below(name: string, panes = 1): Divider {

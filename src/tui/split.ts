@@ -1,11 +1,10 @@
 // Two screens at a time: which is where, and how much room each has.
 
 import type { Rectangle } from "./cells.ts";
-import { Divider } from "./divider.ts";
+import { Divider, LEAST_COLUMNS } from "./divider.ts";
 import type { ScreenModel } from "./screens.ts";
 
-/** Columns, and rows, that each half keeps. */
-const LEAST_COLUMNS = 20;
+/** Rows that each half keeps. */
 const LEAST_ROWS = 4;
 
 /** A body in two halves. The focused screen is the application's; this is the other one. */

@@ -2,13 +2,13 @@
 // its counters. Selection goes by identity, not by row. Of what a filter lets through, the VM is shown too.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
-import { count, percent } from "./format.ts";
 import { ASCII_GLYPHS, sparkline } from "./glyphs.ts";
 import { drawPieces, LinkLines } from "./link-lines.ts";
 import { type FilteredPane, nothingPasses } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { Look, Role } from "./theme.ts";
 import type { FilterError } from "../workstation/inspect/filter.ts";
+import { countText } from "../workstation/inspect/format.ts";
 import type { Answer, Query } from "../workstation/inspect/query.ts";
 import { defineTable, hex, type Row, type Table } from "../workstation/inspect/table.ts";
 import { DEVICES, VCPUS, VMS } from "../workstation/inspect/tables.ts";
@@ -254,7 +254,7 @@ export class TreePane implements FilteredPane {
       "    ",
       percent(load),
       ...(wide ? ["    "] : []),
-      (instructions ? count(instructions) : "-").padStart(6),
+      (instructions ? countText(instructions) : "-").padStart(6),
     ].join(" ");
   }
 
@@ -268,7 +268,7 @@ export class TreePane implements FilteredPane {
       (vcpu.pcpu === undefined ? "-" : `p${vcpu.pcpu}`).padEnd(4),
       percent(vcpu.load),
       ...(wide ? [sparkline(look.glyphs, this.#loads.get(id) ?? []).padStart(4)] : []),
-      (vcpu.instructions ? count(vcpu.instructions) : "-").padStart(6),
+      (vcpu.instructions ? countText(vcpu.instructions) : "-").padStart(6),
       wide ? fit(waits, 26).padEnd(26) : waits,
       ...(wide ? [vcpu.pc] : []),
     ].join(" ");
@@ -297,7 +297,7 @@ function filteredRow({ id, vm, vcpu, device }: TreeRow): Row {
 
 /** `blk0  virtio-block  reads 12  writes 3`: counters that are not 0. */
 function deviceText({ id, kind, metrics }: DeviceSample): string {
-  const counters = Object.entries(metrics).filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${count(value)}`);
+  const counters = Object.entries(metrics).filter(([, value]) => value !== 0).map(([name, value]) => `${name} ${countText(value)}`);
   return `   ${id.slice(id.indexOf("/") + 1).padEnd(8)} ${kind.padEnd(14)} ${counters.join("  ") || "-"}`;
 }
 
@@ -305,4 +305,9 @@ function rowRole({ vm, vcpu, device }: TreeRow): Role {
   if (device) return "waiting";
   if (!vcpu) return /FAIL|CRASH/.test(vm.state) ? "refused" : "text";
   return vcpu.state === "RUN" || vcpu.state === "READY" ? "running" : vcpu.state === "FAULT" ? "refused" : "waiting";
+}
+
+/** A share as a percentage of three columns and the sign. */
+function percent(share: number): string {
+  return `${Math.round(Math.min(Math.max(share, 0), 1) * 100)}%`.padStart(4);
 }

@@ -116,6 +116,9 @@ export interface SessionPlan {
   readonly what: BootPlan | RunPlan;
 }
 
+/** Context id of the primary VM's vsock device. */
+export const PRIMARY_CID = 3;
+
 /** What of a plan makes the machine: not how it is recorded, shown or ended. */
 export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
   return { cpus, memory, turbo, seed, behaviour, root, what, duration: undefined, hashAt: [] };

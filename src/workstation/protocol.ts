@@ -193,6 +193,9 @@ export interface StateHash {
   readonly console: string;
 }
 
+/** Wall time (ms) that a machine has to end in order: less than `el2 down` waits for a session. */
+export const ORDERLY_END = 4_000;
+
 /** Why a session ended. */
 export interface SessionEnd {
   /** Exit code of `boot` and `run`. */

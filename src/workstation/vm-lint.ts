@@ -22,9 +22,13 @@ import { PUSH_MAX, RPC_PUSH_MAX, VDEVICE_TYPES } from "../resource-manager/vdevi
 import {
   DEFAULT_BASE_ADDRESS,
   DEFAULT_FIRMWARE_SIZE_MAX,
+  FIRST_RAM_ADDRESS,
   IMAGE_ALIGNMENT,
   NAME_MAX,
+  OWNER_PRIORITY,
   readVmConfig,
+  TIMESLICE_MAX,
+  TIMESLICE_MIN,
   TRUSTED_ONLY,
   type VmConfig,
 } from "../resource-manager/vm-config.ts";
@@ -48,16 +52,12 @@ export interface LintFinding {
   readonly does: string;
 }
 
-/** Owner's priority, and what a VM below it may ask for (§6.4); time slices in microseconds; limits of the hypervisor for queues. */
-const OWNER_PRIORITY = 32;
-const TIMESLICE_MIN = 100;
-const TIMESLICE_MAX = 100_000;
+/** Limits of the hypervisor for queues. */
 const MESSAGE_MAX = 1023;
 const DEPTH_MAX = 255;
 /** RM's packets. */
 const RPC_MESSAGE_SIZE = 240;
-/** Devices of a VM's owner lie below, RAM above; the first page above is the info page's. */
-const RAM_START = 0x4000_0000;
+/** The first of them above `FIRST_RAM_ADDRESS` is the info page's. */
 const PAGE = 0x1000;
 
 const INIT_FAILS = (error: string) => `VM_INIT answers ${error}; the VM is INIT_FAILED`;
@@ -289,9 +289,9 @@ class Lint {
         const up = (base / BigInt(IMAGE_ALIGNMENT) + 1n) * BigInt(IMAGE_ALIGNMENT);
         this.#add("changed", memory, "base-address", `${text} is not 2 MiB aligned`, `rounded up to 0x${up.toString(16)}`);
       }
-      if (base < BigInt(RAM_START)) {
+      if (base < BigInt(FIRST_RAM_ADDRESS)) {
         this.#add("refused", memory, "base-address", `${text} lies among the devices, below 0x40000000`, START_FAILS);
-      } else if (base < BigInt(RAM_START + PAGE)) {
+      } else if (base < BigInt(FIRST_RAM_ADDRESS + PAGE)) {
         this.#add("refused", memory, "base-address", `${text} is where the info page goes`, START_FAILS);
       }
     }
@@ -326,8 +326,9 @@ class Lint {
       this.#add("refused", vcpus, at("sched-priority"), what, INIT_FAILS(error));
     }
     const timeslice = readCell(vcpus, "sched-timeslice") ?? 0;
-    if (timeslice < TIMESLICE_MIN || timeslice > TIMESLICE_MAX) {
-      const what = `sched-timeslice ${timeslice} us is outside ${TIMESLICE_MIN}..${TIMESLICE_MAX}`;
+    const least = TIMESLICE_MIN / 1000, most = TIMESLICE_MAX / 1000;
+    if (timeslice < least || timeslice > most) {
+      const what = `sched-timeslice ${timeslice} us is outside ${least}..${most}`;
       this.#add("refused", vcpus, at("sched-timeslice"), what, INIT_FAILS("NORESOURCE"));
     }
   }

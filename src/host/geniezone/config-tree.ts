@@ -1,12 +1,12 @@
 // The devicetree in which the resource manager reads how to make a GenieZone VM: EL2 writes it from what the ioctls said, so that guests of
 // GenieZone need no gunyah-vm-config of their own (spec/geniezone.md §10; spec/resource-manager.md §7.1).
 
+import { EDGE_RISING, SPI } from "../../devicetree/gic.ts";
 import { cells, cells64, type Devicetree, devicetree, node } from "../../devicetree/tree.ts";
 
 /** Shared interrupts that a VM has, each with a doorbell of that label. */
 export const GZVM_SPIS = 32;
 const PHANDLE_GIC = 1;
-const SPI = 0, EDGE = 1;
 
 /** What the ioctls said. Addresses are the guest's, sizes in bytes. */
 export interface GzvmConfig {
@@ -50,7 +50,7 @@ export function gzvmConfigTree({ name, vcpus, memory, base, distributor, redistr
         range(GZVM_SPIS).map((spi) =>
           node(`bell-${spi.toString(16)}`, {
             ...{ "vdevice-type": "doorbell", generate: `/hypervisor/bell-${spi.toString(16)}`, "qcom,label": spi },
-            ...{ "peer-default": true, "source-can-clear": true, interrupts: cells(SPI, spi, EDGE) },
+            ...{ "peer-default": true, "source-can-clear": true, interrupts: cells(SPI, spi, EDGE_RISING) },
           })
         ),
       ),

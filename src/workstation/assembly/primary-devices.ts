@@ -1,5 +1,6 @@
 // The primary VM's virtio devices: slots of the platform's virtio-mmio region, as QEMU's `virt` has them.
 
+import { FIRST_SPI, LEVEL_HIGH, SPI } from "../../devicetree/gic.ts";
 import { cells64, type DevicetreeNode, node } from "../../devicetree/tree.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import type { Machine } from "../../machine/machine.ts";
@@ -9,10 +10,6 @@ import { MmioTransport } from "../../virtio/mmio-transport.ts";
 import { deviceId } from "../../virtio/plan.ts";
 import { deviceFaults } from "./device-faults.ts";
 import { VmMemory } from "./vm-memory.ts";
-
-const SPI = 0;
-const FIRST_SPI = 32;
-const LEVEL_HIGH = 4;
 
 /** Devicetree nodes of the first `count` slots. */
 export function virtioNodes(count: number): DevicetreeNode[] {

@@ -2,6 +2,7 @@
 // Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
 import { FW_CFG_SIZE } from "../../devices/fw-cfg.ts";
+import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../devicetree/gic.ts";
 import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../../devicetree/tree.ts";
 import {
   FLASH_BASES,
@@ -44,11 +45,6 @@ export interface PrimaryDevicetreeOptions {
 const PHANDLE_GIC = 1;
 const PHANDLE_CLOCK = 2;
 const CLOCK_HZ = 24_000_000;
-const SPI = 0, PPI = 1;
-const LEVEL_HIGH = 4;
-const FIRST_SPI = 32;
-/** PPI numbers (INTID - 16) of the secure, non-secure, virtual and hypervisor timers. */
-const TIMER_PPIS = [13, 14, 11, 10];
 
 /** Builds the tree. */
 export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree {

@@ -4,12 +4,9 @@ import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
 import type { FileHost } from "./schema.ts";
 import { readVars } from "../assembly/firmware-layout.ts";
-import { type BootPlan, type FirmwarePlan, PlanError } from "../plan.ts";
+import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../plan.ts";
 import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
 import { readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
-
-/** Context id of the primary's vsock device. */
-const PRIMARY_CID = 3;
 
 /** What a primary VM takes from the rest of its file. */
 export interface HostPlace {

@@ -8,6 +8,7 @@ import { HYPERVISOR_NODES } from "../../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../../abi/rpc/messages/vm.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../../hypervisor/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../../machine/memory-map.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../../resource-manager/vm-config.ts";
 import { INPUT_TYPES } from "../../virtio/input/input.ts";
 import { DEFAULT_TAG, isTag, type NetBackend, parseForward, type PortForward, TAG_LENGTH } from "../../virtio/plan.ts";
 import { formatSize, MiB, parseDuration, parseSize } from "./units.ts";
@@ -20,15 +21,6 @@ const MAX_VCPUS = 8;
 const MAX_DEPTH = 255;
 const MAX_MESSAGE = 1023;
 const MAX_CPUS = 8;
-/** Guests' addresses end here (36 bits). */
-const IPA_END = 2 ** 36;
-/** Below this lie the devices of a VM. */
-const RAM_START = 0x4000_0000;
-
-/** What RM takes of a VM that the hypervisor schedules (spec/resource-manager.md section 6.4). */
-const OWNER_PRIORITY = 32;
-const TIMESLICE_MIN = 100;
-const TIMESLICE_MAX = 100_000;
 
 /** What stands for a value in a message: as it was written, hexadecimal where that is how it is read, nothing for lists and tables. */
 export function shown(key: string | number | undefined, value: unknown): string {
@@ -217,7 +209,7 @@ const vm = v.object({
     v.pipe(
       v.number(mustBe("a whole number")),
       v.safeInteger(mustBe("a whole number")),
-      v.check((base) => base >= RAM_START && base < IPA_END, "is outside 0x40000000..0xfffffffff"),
+      v.check((base) => base >= FIRST_RAM_ADDRESS && base < VM_ADDRESS_LIMIT, "is outside 0x40000000..0xfffffffff"),
       v.check((base) => base % BLOCK === 0, (issue) => {
         const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
         return `is not 2 MiB aligned (RM would round up, the DTB not); use 0x${up.toString(16)}`;
@@ -249,7 +241,7 @@ const vm = v.object({
       },
     ),
   )),
-  timeslice: v.optional(microseconds(TIMESLICE_MIN, TIMESLICE_MAX)),
+  timeslice: v.optional(microseconds(TIMESLICE_MIN / 1000, TIMESLICE_MAX / 1000)),
   start: v.optional(
     v.pipe(text, v.check((start) => /^(auto|manual|after:.+)$/.test(start), notKnown("auto", "manual", "after:NAME"))),
     "auto",

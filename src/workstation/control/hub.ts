@@ -4,7 +4,7 @@
 import type { TraceKind } from "../../abi/trace.ts";
 import type { SessionClient } from "../client.ts";
 import { noAnswer } from "../inspect/query.ts";
-import type { MachineSample, Request, SessionEnd, SessionEvent } from "../protocol.ts";
+import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type SessionEvent } from "../protocol.ts";
 import { warn } from "../warn.ts";
 import { ConsoleLog } from "./console-log.ts";
 import { ConsoleRing } from "./console-ring.ts";
@@ -12,9 +12,6 @@ import { changes, type ClientMessage, type ServerMessage, type SessionInfo } fro
 
 /** Bytes of console output that may be under way to one client. */
 const UNDER_WAY = 1 << 20;
-
-/** Wall time (ms) that a machine has to end in order: less than `el2 down` waits for a session. */
-const ORDERLY_END = 4_000;
 
 /** How a client takes part. */
 export interface ClientOptions {

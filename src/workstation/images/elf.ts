@@ -20,8 +20,10 @@ export interface ElfImage {
 }
 
 const Identification = { class64: 2, little: 1 } as const;
-const EM_AARCH64 = 183;
-const ET_EXEC = 2;
+/** Machine of AArch64 (`e_machine`). */
+export const EM_AARCH64 = 183;
+/** Type of an executable that is linked to fixed addresses (`e_type`). */
+export const ET_EXEC = 2;
 const ET_DYN = 3;
 const PT_LOAD = 1;
 const PF_X = 1;

@@ -1,10 +1,8 @@
 // Symbols of ELF64 files for AArch64, read and written (ELF-64 Object File Format 1.5, sections 3 and 4).
 
-import { isElf } from "../images/elf.ts";
+import { EM_AARCH64, ET_EXEC, isElf } from "../images/elf.ts";
 import type { GuestSymbol } from "./symbol-table.ts";
 
-const EM_AARCH64 = 183;
-const ET_EXEC = 2;
 const HEADER_SIZE = 64, SECTION_SIZE = 64, SYMBOL_SIZE = 24;
 const SectionType = { SymbolTable: 2, Strings: 3, NoBits: 8, DynamicSymbols: 11 } as const;
 const SectionFlags = { Write: 1, Alloc: 2, Execute: 4 } as const;
