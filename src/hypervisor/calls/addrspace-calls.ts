@@ -4,7 +4,7 @@ import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
-import { AddressSpace } from "../memory/addrspace.ts";
+import { ADDRESS_SPACE_SIZE, AddressSpace } from "../memory/addrspace.ts";
 import { ANY_CAP } from "../capabilities/cspace.ts";
 import { creation } from "./hypercall-create.ts";
 import { active, anyState, type Call, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
@@ -88,8 +88,8 @@ function attachVdevice(
   flags: bigint,
 ) {
   const values = { vbase: ipa, size };
-  if (size === 0n || ipa + size > 1n << 64n) {
-    return call.refuse(ErrorCode.ARGUMENT_INVALID, "a device has a size and does not wrap", values);
+  if (size === 0n || ipa + size > BigInt(ADDRESS_SPACE_SIZE)) {
+    return call.refuse(ErrorCode.ARGUMENT_INVALID, "a device has a size and lies in the address space", values);
   }
   if (addressSpace.deviceIn(Number(ipa), Number(size))) return call.refuse(ErrorCode.BUSY, "a device lies there already", values);
   return vic.attachVdevice(addressSpace, index, flags, Number(ipa), Number(size));

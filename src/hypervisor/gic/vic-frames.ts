@@ -1,6 +1,6 @@
 // Where the register frames of a VIC lie: by addrspace_attach_vdevice, or at the platform's own addresses (spec/hypervisor.md §4.6, §6.1).
 
-import { GICD_BASE, GICR_BASE, MAX_CPUS, PAGE_SIZE } from "../../machine/memory-map.ts";
+import { GICD_BASE, GICR_BASE, MAX_CPUS } from "../../machine/memory-map.ts";
 import { ADDRESS_SPACE_SIZE, type AddressSpace, type AttachedDevice, type VirtualDevice } from "../memory/addrspace.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { Gicd, Gicr } from "./gic-registers.ts";
@@ -76,7 +76,7 @@ export class VicFrames {
       const frame = archive.integer("frame", made?.frame, DISTRIBUTOR, this.vic.maxVcpus);
       const addressSpace = archive.object("addressSpace", made?.addressSpace, "addrspace");
       const ipa = archive.integer("ipa", made?.attached.ipa, 0, ADDRESS_SPACE_SIZE);
-      const size = archive.integer("size", made?.attached.size, PAGE_SIZE, ADDRESS_SPACE_SIZE);
+      const size = archive.integer("size", made?.attached.size, 1, ADDRESS_SPACE_SIZE);
       const last = archive.maybe("last", made?.last, (value) => archive.bool("last", value));
       const status = archive.integer("status", made?.registers.status, 0, 0xffff_ffff);
       if (made) return made;

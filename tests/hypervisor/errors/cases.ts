@@ -394,7 +394,8 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     }),
   ],
   addrspace_attach_vdevice: [
-    one("ARGUMENT_INVALID", "a device has a size and does not wrap", { size: 0n }),
+    one("ARGUMENT_INVALID", "a device has a size and lies in the address space", { size: 0n }),
+    one("ARGUMENT_INVALID", "a device has a size and lies in the address space", { vbase: (1n << 36n) - PAGE, size: 2n * PAGE }),
     one("ARGUMENT_INVALID", "no such frame", { index: 5n }, { object: "vdevice" }),
     one("ARGUMENT_INVALID", "unknown flags", { flags: 4n }, { object: "vdevice" }),
     one("ARGUMENT_INVALID", "unknown flags", { index: 0n, flags: 1n }, { object: "vdevice" }),

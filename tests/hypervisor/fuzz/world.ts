@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
 import { Access, CPU_INVALID, ExtentType, VcpuOption } from "../../../src/abi/words.ts";
 import type { Behaviour } from "../../../src/hypervisor/behaviour.ts";
+import { ObjectArchive } from "../../../src/hypervisor/archive/archive.ts";
+import { archiveHypervisor, violationOf } from "../../../src/hypervisor/archive/hypervisor-archive.ts";
 import { Checker, describeViolation } from "../../../src/hypervisor/check/check.ts";
 import { Cspace } from "../../../src/hypervisor/capabilities/cspace.ts";
 import type { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
@@ -47,6 +49,7 @@ export class HostileWorld {
   readonly checker: Checker;
   readonly #keeper: TestGuest;
   readonly #census: Census;
+  readonly #behaviour: Partial<Behaviour>;
   /** The keeper's capability to a hardware interrupt. */
   readonly #interrupt: bigint;
   #director: Director = () => undefined;
@@ -58,6 +61,7 @@ export class HostileWorld {
   constructor(behaviour: Partial<Behaviour> = {}) {
     // deno-lint-ignore no-this-alias
     const world = this;
+    this.#behaviour = behaviour;
     this.machine = new ScriptedMachine(2, function* (registers) {
       for (;;) yield world.#act(registers);
     }, behaviour);
@@ -85,10 +89,29 @@ export class HostileWorld {
     const kept = this.#keeper.cspace.used;
     this.#firstSerial = this.hypervisor.nextSerial();
     this.#build();
-    const failure = this.#run() ?? this.#sweep("the epoch");
+    const failure = this.#run() ?? this.#sweep("the epoch") ?? this.#saved();
     if (failure) return failure;
     this.#clear(kept);
     return this.failure ?? this.#sweep("everything was taken away") ?? this.#growth();
+  }
+
+  /** What is wrong with a snapshot of the state: it can be loaded, breaks no invariant, and is the same when it is saved again. */
+  #saved(): string | undefined {
+    try {
+      const archive = new ObjectArchive();
+      archiveHypervisor(this.hypervisor, archive);
+      const bytes = archive.saved;
+      const { hypervisor } = new ScriptedMachine(2, undefined, this.#behaviour);
+      const loading = new ObjectArchive(bytes);
+      archiveHypervisor(hypervisor, loading);
+      loading.finish();
+      const again = new ObjectArchive();
+      archiveHypervisor(hypervisor, again);
+      assert.deepEqual(again.saved, bytes);
+      return violationOf(hypervisor);
+    } catch (error) {
+      return `after a snapshot: ${(error as Error).stack}`;
+    }
   }
 
   /** A line for each thing that there is more or less of than at the start. */
