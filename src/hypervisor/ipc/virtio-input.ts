@@ -53,10 +53,11 @@ export class VirtioInput {
     this.#subsel = archive.integer("subsel", this.#subsel, 0, 0xff);
   }
 
-  /** Largest entry for a selection; undefined where the selection is none. */
+  /** Largest entry for a selection; undefined where the selection is none, or of a kind of which none were configured. */
   limit(select: number, subsel: number): number | undefined {
     const entry = ENTRIES.get(select);
-    return entry && subsel < entry.subsels ? entry.size : undefined;
+    const some = select === InputSelect.EvBits ? this.evTypes > 0 : select !== InputSelect.AbsInfo || this.absAxes > 0;
+    return entry && some && subsel < entry.subsels ? entry.size : undefined;
   }
 
   /** Whether an entry can be set without going beyond the configured counts. */

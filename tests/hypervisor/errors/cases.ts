@@ -557,6 +557,8 @@ export const CASES: Readonly<Partial<Record<HypercallName, readonly Case[]>>> = 
     one("CSPACE_WRONG_OBJECT_TYPE", "not an input device", (w) => ({ virtio_mmio_cap: w.active("virtio_mmio") })),
     one("ARGUMENT_INVALID", "no such selection", { sel: 4n }),
     one("ARGUMENT_INVALID", "no such selection", { subsel: 1n }),
+    one("ARGUMENT_INVALID", "no such selection", (w) => ({ virtio_mmio_cap: inputDevice(w), sel: 0x11n, subsel: 0n })),
+    one("ARGUMENT_INVALID", "no such selection", (w) => ({ virtio_mmio_cap: inputDevice(w), sel: 0x12n, subsel: 0n })),
     one("ARGUMENT_SIZE", "the entry is empty or too big", { size: 0n }),
     one("ARGUMENT_SIZE", "the entry is empty or too big", { size: 129n }),
     one("NORESOURCES", "as many entries are set as were configured", (w) => {
