@@ -20,6 +20,8 @@ const UNDONE: readonly number[] = [ErrorCode.VIRQ_NOT_BOUND, ErrorCode.CSPACE_CA
 /** How often a hypercall of a teardown is made before its refusal counts. */
 const UNDO_ATTEMPTS = 3;
 
+const ZEROS = new Uint8Array(PAGE_SIZE);
+
 /** Pages of the heap that hold info areas and the like. */
 export function heapPageCount({ app_heap_size }: RootEnvironment): number {
   return Math.floor((app_heap_size - PAGES_OFFSET) / PAGE_SIZE);
@@ -138,7 +140,7 @@ export class Context {
     this.state.virqs.used.delete(virq);
   }
 
-  /** A page of the heap; its offset in the Resource Manager's memory. @throws Refusal with NOMEM */
+  /** A page of the heap, all zeros; its offset in the Resource Manager's memory. @throws Refusal with NOMEM */
   allocatePage(): number {
     const { app_heap_ipa, resources } = this.environment;
     const first = app_heap_ipa - resources.me_ipa_base + PAGES_OFFSET;
@@ -146,6 +148,9 @@ export class Context {
     for (let offset = first; offset < first + pages * PAGE_SIZE; offset += PAGE_SIZE) {
       if (this.state.heapPages.has(offset)) continue;
       this.state.heapPages.add(offset);
+      if (!this.calls.vcpu.write(resources.me_ipa_base + offset, ZEROS)) {
+        throw new Error("the heap of the resource manager is not writable");
+      }
       return offset;
     }
     throw new Refusal(RmError.NOMEM, "the resource manager's heap is full", { pages }, { section: "6.3" });

@@ -65,6 +65,24 @@ Deno.test("a virtio-mmio device's page is read by its VM and written by its owne
   checkInvariants(system.hypervisor);
 });
 
+Deno.test("a VM finds nothing of the VM before it in the page of its virtio-mmio device", () => {
+  const machine = new Machine();
+  const { primary, system } = machine;
+  const page = (act: (base: number, cap: bigint) => void) => {
+    const made = started(machine, buffered("virtio-mmio", 5), 5);
+    const { resources } = primary.get(VM_GET_HYP_RESOURCES, { vmid: made.vmid });
+    const { base, cap } = resources.find(({ type }) => type === ResourceType.VirtioMmioBackend)!;
+    act(Number(base), cap);
+    machine.end(made);
+    primary.get(MEM_RECLAIM, { handle: made.buffer, flags: 0 });
+  };
+  page((base, cap) => {
+    system.act((vcpu) => assert.ok(vcpu.write(base, new Uint8Array(0x1000).fill(0xab))));
+    system.act((vcpu) => assert.equal(vcpu.hvc(Hypercall.virtio_mmio_backend_update_status, cap, 0xfn)[0], 0n));
+  });
+  page((base) => assert.deepEqual(system.act((vcpu) => vcpu.read(base, 0x1000)), new Uint8Array(0x1000)));
+});
+
 Deno.test("a shm-doorbell has a buffer and a doorbell in each direction, which its node refers to", () => {
   const machine = new Machine();
   const before = machine.usage();
