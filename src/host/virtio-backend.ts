@@ -83,11 +83,10 @@ class Backend {
     // A number in two places would be acknowledged in one.
     this.#put(R.InterruptACK, status);
     if (status & ~1 && !this.#isInput) this.#writeConfiguration();
-    const broken = (this.#register(R.Status) & VirtioStatus.NEEDS_RESET) !== 0;
     // A frontend that has asked for a reset listens to nothing.
     const { code } = this.#try("virtio_mmio_backend_assert_virq", BigInt(status));
     if (code !== ErrorCode.DENIED) this.#succeeded("virtio_mmio_backend_assert_virq", code);
-    if (broken) this.#call("virtio_mmio_backend_update_status", BigInt(VirtioStatus.NEEDS_RESET));
+    this.#tellBroken();
   }
 
   save(): BackendState {
@@ -125,6 +124,14 @@ class Backend {
     }
     this.transport.queues.forEach((_, index) => this.#placeQueue(index));
     this.#put(R.Status, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+    // A queue that is none gives no interrupt: the driver was not there when the transport met it.
+    this.#tellBroken();
+  }
+
+  /** A device that needs its reset says so to the frontend. */
+  #tellBroken(): void {
+    if ((this.#register(R.Status) & VirtioStatus.NEEDS_RESET) === 0) return;
+    this.#call("virtio_mmio_backend_update_status", BigInt(VirtioStatus.NEEDS_RESET));
   }
 
   #placeQueue(index: number): void {

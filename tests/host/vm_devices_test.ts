@@ -135,3 +135,40 @@ for (const device of ["v17", "ack-6.6", "ack-6.12"] as const) {
     assert.deepEqual(log.toSpliced(3, 1), DONE);
   });
 }
+
+Deno.test("a driver whose queue the hypervisor took and the device does not finds its device in need of a reset", () => {
+  let status = 0;
+  const schedule = { affinity: "static", affinityMap: [0], priority: -1, timeslice: 5000 } as const;
+  const plan = vmPlan("a", { memory: 4 * MIB, base: BASE, devices: [{ kind: "rng" }], schedule, console: false });
+  const stack: Stack = new Stack({ memory: HOST_MEMORY, vcpus: 1, vms: [plan] }, {
+    ...{ cpus: 1, device: "v14" },
+    devices: () => new RngDevice({ fill: (into) => void into.fill(0), save: () => null, restore() {} }),
+    scripts: {
+      [BASE]: function* () {
+        const { virtioPages, scheduler } = stack.hypervisor;
+        const [page] = virtioPages.keys();
+        const { stage2 } = [...scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === FIRST_VMID)!.addressSpace!;
+        const device = [...stage2.entries()].find(({ pa }) => pa === page)!.ipa;
+        const store = (offset: number, value: number): Step => ({ do: "store", address: device + offset, size: 4, value: BigInt(value) });
+        const { ACKNOWLEDGE, DRIVER: HAS_DRIVER, FEATURES_OK, DRIVER_OK, NEEDS_RESET } = VirtioStatus;
+        yield store(R.DriverFeaturesSel, 1);
+        yield store(R.DriverFeatures, 1 << Feature.VERSION_1 - 32);
+        // No power of two.
+        yield store(R.QueueNum, 3);
+        yield store(R.QueueReady, 1);
+        yield store(R.Status, ACKNOWLEDGE | HAS_DRIVER | FEATURES_OK | DRIVER_OK);
+        for (let patience = 0; patience < 100 && (status & NEEDS_RESET) === 0; patience++) {
+          yield { do: "work", count: 100_000 };
+          status = stack.machine.ram.bytes(page + R.Status, 1)[0];
+        }
+        yield { do: "hvc", immediate: 0, x: [OFF] };
+        return;
+      },
+    },
+  });
+  stack.run(1e9);
+  const log = stack.log(), refused = log.filter((line) => line.startsWith("error"));
+  assert.match(refused[0], /^error a: virtio-rng in slot 0: a queue has a power of two of entries/, log.join("\n"));
+  assert.deepEqual(log.filter((line) => !refused.includes(line)), DONE);
+  assert.equal(status & VirtioStatus.NEEDS_RESET, VirtioStatus.NEEDS_RESET);
+});
