@@ -4,7 +4,7 @@ import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { bar, type Glyphs } from "./glyphs.ts";
 import type { Line } from "./pane.ts";
 import type { Look } from "./theme.ts";
-import { sizeText } from "../workstation/inspect/format.ts";
+import { countText, sizeText } from "../workstation/inspect/format.ts";
 import type { Answer, Query } from "../workstation/inspect/query.ts";
 import type { Row } from "../workstation/inspect/table.ts";
 
@@ -64,14 +64,14 @@ function packed(pieces: readonly Line[], width: number, most: number, screen: st
   return [...shown.slice(0, -1), [...last, more()]];
 }
 
-function queueText({ id, from, to, count, depth, full, flags, enable }: Row, glyphs: Glyphs): Line {
+function queueText({ id, from, to, count, depth, full, rate, flags, enable }: Row, glyphs: Glyphs): Line {
   const name = (vm: unknown) => typeof vm === "string" ? vm.slice("vm:".length) : "?";
   if (flags !== null) {
     const pending = (BigInt(String(flags)) & BigInt(String(enable))) !== 0n;
     return { text: `${id} ${name(from)}=>${name(to)} ${flags}${pending ? " pending" : ""}`, role: pending ? "text" : "waiting" };
   }
   const fill = bar(glyphs, Number(count) / Number(depth), BAR);
-  const text = `${id} ${name(from)}->${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}`;
+  const text = `${id} ${name(from)}->${name(to)} [${fill}] ${count}/${depth}${full ? "!" : ""}  ${countText(Number(rate))}/s`;
   return { text, role: full ? "warning" : count === 0 ? "waiting" : "text" };
 }
 

@@ -36,7 +36,7 @@ async function ready(rig: Rig): Promise<Rig> {
 Deno.test("below the tree: queues and doorbells between VMs with their fill, parcels that cannot be taken back", async () => {
   const rig = await ready(new Rig());
   assert.deepEqual(await links(rig), [
-    " mq:7 debian->rt [###.....] 3/8    db:3 rt=>debian 0x1 pending",
+    " mq:7 debian->rt [###.....] 3/8  12/s    db:3 rt=>debian 0x1 pending",
     "!parcel:0x12 share 64K of host  held by rt  reclaim refused",
   ]);
 });
@@ -44,15 +44,15 @@ Deno.test("below the tree: queues and doorbells between VMs with their fill, par
 Deno.test("a queue below the tree is empty, full or partly full; a doorbell pends by the flags that raise its interrupt", async () => {
   const bell = phoneRows("queue.ls").find(({ id }) => id === "db:3")!;
   const rig = await ready(rigWith([
-    { ...QUEUE, count: 0 },
-    { ...QUEUE, id: "mq:8", count: 8, full: true },
+    { ...QUEUE, count: 0, rate: 0 },
+    { ...QUEUE, id: "mq:8", count: 8, full: true, rate: 48_211 },
     { ...bell, flags: "0x4" },
     { ...bell, flags: "0x8000000000000000", enable: "0xffffffffffffffff" },
     { ...QUEUE, id: "mq:9", from: null, count: 1 },
   ], []));
   assert.deepEqual(await links(rig), [
-    " mq:7 debian->rt [........] 0/8    mq:8 debian->rt [########] 8/8!    db:3 rt=>debian 0x4",
-    " db:3 rt=>debian 0x8000000000000000 pending    mq:9 ?->rt [#.......] 1/8",
+    " mq:7 debian->rt [........] 0/8  0/s    mq:8 debian->rt [########] 8/8!  48.2K/s    db:3 rt=>debian 0x4",
+    " db:3 rt=>debian 0x8000000000000000 pending    mq:9 ?->rt [#.......] 1/8  12/s",
   ]);
 });
 
@@ -62,7 +62,7 @@ Deno.test("what two lines below the tree have no room for is counted, with the s
   const rig = await ready(rigWith(queues, parcels));
   const lines = await links(rig);
   assert.equal(lines.length, 4);
-  assert.match(lines[1], /mq:105 debian->rt .* {4}14 more: 6$/);
+  assert.match(lines[1], /mq:103 debian->rt .* {4}16 more: 6$/);
   assert.match(lines[3], /^!parcel:0x2 .* {4}3 more: 4$/);
   assert.ok(lines.every((line) => line.length <= 120));
 });
@@ -70,7 +70,7 @@ Deno.test("what two lines below the tree have no room for is counted, with the s
 Deno.test("where there is room for one line below the tree, what it leaves out is counted", async () => {
   const rig = await ready(rigWith([QUEUE, { ...QUEUE, id: "mq:8" }, { ...QUEUE, id: "mq:9" }], [], 80, 24));
   await rig.keys("ghjjjjh");
-  assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8 {4}mq:8 .* {4}1 more: 6\n--/);
+  assert.match((await rig.lines()).join("\n"), /irq:rm\/33.*\n mq:7 debian->rt \[###\.\.\.\.\.\] 3\/8 {2}12\/s {4}2 more: 6\n--/);
 });
 
 Deno.test("in a low terminal the rows of VMs come first, the lines below them where room is left", async () => {

@@ -22,6 +22,8 @@ export class Doorbell extends HypervisorObject {
   #enabled = ALL_FLAGS;
   /** Flags that clear themselves when they have raised it. */
   #autoAck = 0n;
+  #sent = 0;
+  #received = 0;
   readonly virq = new VirqSource(this, "flags", () => (this.#flags & this.#enabled) !== 0n);
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
@@ -31,6 +33,14 @@ export class Doorbell extends HypervisorObject {
   /** The flags that are set, for people. */
   get flags(): bigint {
     return this.#flags;
+  }
+
+  /** How often it was rung, and how often flags were taken, since it was made: for people. */
+  get sent(): number {
+    return this.#sent;
+  }
+  get received(): number {
+    return this.#received;
   }
 
   /** The masks: flags that raise the vIRQ, flags that clear themselves then. */
@@ -45,6 +55,7 @@ export class Doorbell extends HypervisorObject {
   send(flags: bigint): bigint {
     const old = this.#flags;
     this.#flags |= flags;
+    this.#sent++;
     if (this.#flags & this.#enabled) this.#raise();
     // An edge-triggered vIRQ sees every send, enabled or not.
     else this.virq.assertEdge();
@@ -55,6 +66,7 @@ export class Doorbell extends HypervisorObject {
   receive(clear: bigint): bigint {
     const old = this.#flags;
     this.#flags &= ~clear;
+    if (old & clear) this.#received++;
     return old;
   }
 
@@ -85,6 +97,8 @@ export class Doorbell extends HypervisorObject {
     this.#flags = archive.word("flags", this.#flags);
     this.#enabled = archive.word("enabled", this.#enabled);
     this.#autoAck = archive.word("autoAck", this.#autoAck);
+    this.#sent = archive.integer("sent", this.#sent);
+    this.#received = archive.integer("received", this.#received);
     this.virq.archive("virq", archive);
   }
 

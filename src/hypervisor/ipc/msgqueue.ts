@@ -31,6 +31,8 @@ export class Msgqueue extends HypervisorObject {
   /** The sender is told when the count falls to this, the receiver when it rises to that. */
   #notFullThreshold = 0;
   #notEmptyThreshold = 1;
+  #sent = 0;
+  #received = 0;
   /** The sender's vIRQ ("tx", not full). */
   readonly sendVirq = new VirqSource(this, "not full", () => this.#messages.length <= this.#notFullThreshold);
   /** The receiver's vIRQ ("rx", not empty). */
@@ -57,6 +59,13 @@ export class Msgqueue extends HypervisorObject {
   get notEmptyThreshold(): number {
     return this.#notEmptyThreshold;
   }
+  /** Messages that have come, and that were taken, since the queue was made: for people. */
+  get sent(): number {
+    return this.#sent;
+  }
+  get received(): number {
+    return this.#received;
+  }
   /** The messages, oldest first, for people. */
   get messages(): readonly Uint8Array[] {
     return this.#messages;
@@ -80,6 +89,7 @@ export class Msgqueue extends HypervisorObject {
   append(message: Uint8Array, push: boolean): void {
     this.#tell("send", message, push);
     this.#messages.push(message);
+    this.#sent++;
     if (push || this.#messages.length === this.#notEmptyThreshold) this.receiveVirq.assertLevel();
   }
 
@@ -91,7 +101,10 @@ export class Msgqueue extends HypervisorObject {
   /** Takes the oldest message away. */
   remove(): void {
     const message = this.#messages.shift();
-    if (message) this.#tell("receive", message);
+    if (message) {
+      this.#tell("receive", message);
+      this.#received++;
+    }
     if (this.#messages.length === this.#notFullThreshold) this.sendVirq.assertLevel();
   }
 
@@ -154,6 +167,8 @@ export class Msgqueue extends HypervisorObject {
       this.#depth,
     );
     if (archive.loading) this.#messages.push(...messages);
+    this.#sent = archive.integer("sent", this.#sent);
+    this.#received = archive.integer("received", this.#received);
     this.sendVirq.archive("sendVirq", archive);
     this.receiveVirq.archive("receiveVirq", archive);
   }

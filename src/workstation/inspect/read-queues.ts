@@ -1,6 +1,7 @@
 // Rows about message queues and doorbells, and the messages in a queue.
 
 import { DoorbellRight, MsgqueueRight } from "../../abi/rights.ts";
+import type { Msgqueue } from "../../hypervisor/ipc/msgqueue.ts";
 import { Doorbell } from "../../hypervisor/ipc/doorbell.ts";
 import type { HypervisorObject } from "../../hypervisor/capabilities/object.ts";
 import { Vmid } from "../guest-names.ts";
@@ -15,8 +16,9 @@ import { virqOf } from "./virq-sources.ts";
 export function readQueues(view: View): RowOf<typeof QUEUES>[] {
   const queues = view.objects("msgqueue").map((queue): RowOf<typeof QUEUES> => {
     const from = end(view, queue, MsgqueueRight.Send), to = end(view, queue, MsgqueueRight.Receive);
+    const id = view.object(queue);
     return {
-      id: view.object(queue),
+      id,
       kind: "msgqueue",
       from,
       to,
@@ -25,6 +27,7 @@ export function readQueues(view: View): RowOf<typeof QUEUES>[] {
       depth: queue.depth,
       size: queue.maximumSize,
       full: queue.isFull,
+      ...moved(view, id, queue),
       not_full: queue.notFullThreshold,
       not_empty: queue.notEmptyThreshold,
       flags: null,
@@ -37,8 +40,9 @@ export function readQueues(view: View): RowOf<typeof QUEUES>[] {
   });
   const doorbells = view.objects("doorbell").map((doorbell): RowOf<typeof QUEUES> => {
     const from = end(view, doorbell, DoorbellRight.Send), to = end(view, doorbell, DoorbellRight.Receive);
+    const id = view.object(doorbell);
     return {
-      id: view.object(doorbell),
+      id,
       kind: "doorbell",
       from,
       to,
@@ -47,6 +51,7 @@ export function readQueues(view: View): RowOf<typeof QUEUES>[] {
       depth: null,
       size: null,
       full: false,
+      ...moved(view, id, doorbell),
       not_full: null,
       not_empty: null,
       flags: hex(doorbell.flags),
@@ -58,6 +63,11 @@ export function readQueues(view: View): RowOf<typeof QUEUES>[] {
     };
   });
   return [...queues, ...doorbells];
+}
+
+/** What has come and gone. */
+function moved(view: View, id: string, { sent, received }: Msgqueue | Doorbell) {
+  return { sent: String(sent), received: String(received), rate: view.rate(`${id} sent`, sent) };
 }
 
 /** The VM that holds a capability with a right; the resource manager, which makes all, only where no other does. */

@@ -172,6 +172,34 @@ Deno.test("W46: depth, size and thresholds are what the configuration says", asy
   ]);
 });
 
+Deno.test("queues and doorbells count what came and what was taken, and say how much a second", async () => {
+  const system = await demoSystem();
+  system.inspector.watch(["hvc"]);
+  const moved = () =>
+    Object.fromEntries(
+      rows(system, "queue.ls", { filter: "vm=ping !vm=rm" }).map(({ id, kind, from, sent, received, rate }) => [
+        `${kind} of ${from}`,
+        { id, sent: Number(sent), received: Number(received), rate },
+      ]),
+    );
+  runUntil(system, HALF_SECOND);
+  const first = moved();
+  const calls = (name: string, vm: string) => rows(system, "events", { filter: `name=${name} vm=${vm} res=OK` }).length;
+  const [balls, answers, bell] = ["msgqueue of vm:ping", "msgqueue of vm:pong", "doorbell of vm:ping"];
+  assert.equal(first[balls].sent, calls("msgqueue_send", "ping"));
+  assert.equal(first[balls].received, calls("msgqueue_receive", "pong"));
+  assert.equal(first[answers].sent, calls("msgqueue_send", "pong"));
+  assert.equal(first[bell].sent, calls("doorbell_send", "ping"));
+  assert.ok(first[bell].received > 0 && first[bell].received <= first[bell].sent);
+  // ping plays once a second: a set between one look and the next.
+  runUntil(system, HALF_SECOND + 1e9);
+  const second = moved();
+  for (const name of [balls, answers, bell]) {
+    assert.equal(second[name].rate, second[name].sent - first[name].sent, name);
+    assert.ok(second[name].rate > 0, name);
+  }
+});
+
 Deno.test("W33: each reason names a section of a specification", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
