@@ -100,7 +100,8 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
     for (let greeting: string | undefined, first = true;; first = false) {
       const here = hub.connect(options.readOnly);
       const shown = runTui(here, terminalOfProcess(), {
-        title: options.title,
+        // Of several of one name each says which it is.
+        title: name === called ? options.title : name,
         greeting,
         readOnly: options.readOnly,
         ...beside(entry, name),

@@ -58,7 +58,7 @@ Deno.test("a screen whose session's name another one has is a session of the nex
   assert.equal((await run(s.folder, "up", "demo")).code, 0);
   try {
     await using terminal = await TmuxTerminal.start(`${shell(s.folder, "run", DEMO)}; echo "left with $?"; exec sleep 1000`, 120, 36);
-    await terminal.until(/hello from EL1/);
+    await terminal.until(/el2 demo-2 {2}LIVE[\s\S]*hello from EL1/);
     const listed = JSON.parse((await run(s.folder, "ls", "--json")).stdout) as { data: { id: string; name: string }[] };
     assert.deepEqual(listed.data.map(({ id, name }) => [id, name]), ["demo", "demo-2", "s"].map((name) => [`session:${name}`, name]));
     await terminal.keys("q");

@@ -335,7 +335,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
     },
   ],
   "rpc.ls": [
-    { id: "rpc:213", t: "12480900000", vm: "vm:host", seq: "0x1e", msg: "MEM_SHARE", about: "parcel:0x12", ms: "90000", res: "ok" },
+    { id: "rpc:213", t: "12480900000", vm: "vm:host", seq: "0x1e", msg: "MEM_SHARE", about: "parcel:0x12", latency: "90000", res: "ok" },
     {
       id: "rpc:214",
       t: "12481002000",
@@ -343,7 +343,7 @@ const ROWS: Partial<Record<TableName, readonly Record<string, Json>[]>> = {
       seq: "0x1f",
       msg: "MEM_RECLAIM",
       about: "parcel:0x12",
-      ms: "100000",
+      latency: "100000",
       res: "0x0b MEM_INUSE",
       errno: "EINVAL",
       refused: true,

@@ -86,7 +86,8 @@ function findQueue(view: View, id: string) {
 function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, option: string): D[] {
   const name = withPrefix("vm", vm).slice("vm:".length);
   const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
-  if (found.length === 0) view.findSpace(name);
+  const known = [...view.system.knownVms.values()];
+  if (!known.includes(name)) throw new QueryError(`no vm:${name}; there are ${known.map((one) => `vm:${one}`).join(", ")}`);
   if (found.length === 0) throw new QueryError(`vm:${name} has no such device; give it one with ${option}`);
   return found;
 }

@@ -3,17 +3,21 @@
 import type { Reason, TraceEvent, TraceFields, TraceKind } from "../../abi/trace.ts";
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { errnoName } from "../../abi/ioctl/errno.ts";
-import { Vmid } from "../../abi/rpc/messages/vm.ts";
+import { VM_STATUS, Vmid } from "../../abi/rpc/messages/vm.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { hypercallErrno, rmErrno } from "../../host/gunyah/rm-errors.ts";
 import { UNSEEN } from "./event-log.ts";
 import type { View } from "./inspected.ts";
+import { vmStateWord } from "./read-vms.ts";
 import type { Json, RowOf } from "./table.ts";
 import { hex } from "./table.ts";
 import type { EVENTS, REASONS, RPCS, SLICES } from "./tables.ts";
 
-/** Plain data of the trace as JSON: numbers of 64 bits become hexadecimal, bytes become hexadecimal text. */
+/** Fields that are addresses, however wide they were written. */
+const ADDRESSES: ReadonlySet<string> = new Set(["ipa", "pa", "va", "address", "base"]);
+
+/** Plain data of the trace as JSON: addresses and numbers of 64 bits become hexadecimal, bytes become hexadecimal text. */
 export function plain(value: unknown): Json {
   switch (typeof value) {
     case "bigint":
@@ -28,7 +32,8 @@ export function plain(value: unknown): Json {
       if (value instanceof Uint8Array) return value.toHex();
       if (Array.isArray(value)) return value.map(plain);
       return Object.fromEntries(
-        Object.entries(value).filter(([, field]) => field !== undefined).map(([name, field]) => [name, plain(field)]),
+        Object.entries(value).filter(([, field]) => field !== undefined)
+          .map(([name, field]) => [name, typeof field === "number" && ADDRESSES.has(name) ? hex(field) : plain(field)]),
       );
     default:
       return null;
@@ -109,14 +114,19 @@ export function rpcRow(view: View, { id, time, end, vcpu, name, fields, result, 
     msg: name,
     // A request for any VMID is about the one that the reply names.
     about: about(view, fields.vmid === 0 && result?.fields ? { ...fields, ...result.fields } : fields),
-    ms: String(Math.round(end - time)),
-    res: result ? result.code === 0 ? "ok" : `${hex(result.code, 2)} ${result.name}` : null,
+    latency: String(Math.round(end - time)),
+    res: result ? result.code === 0 ? "ok" : `${hex(result.code, 2)} ${result.name}` : toldState(name, fields),
     errno: result && result.code !== 0 ? errnoName(rmErrno(result.code, view.system.driver)) : null,
     refused: result?.refused ?? false,
     why: whyId(why),
     request: plain(fields),
     reply: plain(result?.fields ?? {}),
   };
+}
+
+/** The state of a VM that a notification tells. */
+function toldState(message: string, { vm_state: state }: TraceFields): string | null {
+  return message === VM_STATUS.name && typeof state === "number" ? vmStateWord(state) : null;
 }
 
 function about(view: View, fields: TraceFields): string | null {

@@ -14,6 +14,9 @@ const STATE_NAMES = new Map<number, string>(
   Object.entries(VmState).map(([name, state]) => [state, name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()]),
 );
 
+/** The word for a state of the resource manager's. */
+export const vmStateWord = (state: number): string => STATE_NAMES.get(state) ?? String(state);
+
 /** Every VM that the resource manager or the hypervisor knows. */
 export function readVms(view: View): RowOf<typeof VMS>[] {
   const { state } = view.system.manager;
@@ -31,7 +34,7 @@ export function readVms(view: View): RowOf<typeof VMS>[] {
     return {
       id: `vm:${name}`,
       vmid: hex(vmid),
-      state: vm ? STATE_NAMES.get(vm.state) ?? String(vm.state) : goneState(view, vmid),
+      state: vm ? vmStateWord(vm.state) : goneState(view, vmid),
       via: isPlatform ? "native" : "gunyah",
       schedule: scheduleOf(own, vm),
       owner: vm && !isPlatform ? view.vm(vm.owner) : null,

@@ -332,7 +332,7 @@ export const MESSAGES = defineTable({
 
 export const RPCS = defineTable({
   name: "rpc.ls",
-  version: 1,
+  version: 2,
   command: "rpc ls",
   doc: "requests to the resource manager and its notifications, newest last",
   empty: "no request was made since the trace began",
@@ -343,8 +343,14 @@ export const RPCS = defineTable({
     seq: { kind: "address", doc: "sequence number", optional: true, width: 6, from: 100 },
     msg: { kind: "word", doc: "name of the message", width: 28, alias: ["message"] },
     about: { kind: "id", doc: "the VM or parcel that it is about", optional: true, width: 12 },
-    ms: { kind: "duration", doc: "ns from request to reply", width: 8, from: 100, title: "latency" },
-    res: { kind: "word", doc: "result: code and name", optional: true, width: 24, alias: ["result", "err"] },
+    latency: { kind: "duration", doc: "ns from request to reply", width: 8, from: 100, alias: ["ms"] },
+    res: {
+      kind: "word",
+      doc: "result: code and name; of VM_STATUS the state that it tells",
+      optional: true,
+      width: 24,
+      alias: ["result", "err"],
+    },
     errno: { kind: "word", doc: "what the drivers of the v17 series make of that error", optional: true, width: 10, from: 110 },
     refused: { kind: "flag", doc: "it was refused" },
     why: { kind: "id", doc: "the reason", optional: true, width: 8 },

@@ -36,6 +36,7 @@ Deno.test("a balloon takes its size, and what a VM does not have is said by name
   assert.equal(virtio[1].device.metrics().target_bytes, 8 << 20);
   const none = machine([]).inspector;
   assert.equal(none.act({ kind: "balloon.set", vm: "host", bytes: 0 }), "vm:host has no such device; give it one with --balloon");
+  assert.equal(none.act({ kind: "balloon.set", vm: "hots", bytes: 0 }), "no vm:hots; there are vm:host, vm:rm");
   assert.match(none.act({ kind: "input.send", vm: "host", events: keyEvents("a") }) ?? "", /--input keyboard or --input tablet/);
 });
 

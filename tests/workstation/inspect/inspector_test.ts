@@ -437,6 +437,14 @@ Deno.test("W49: the timeline of a VM ends at the step that failed", async () => 
   assert.ok(timeline.includes(steps[refused].id), "vm timeline has the step that failed");
 });
 
+Deno.test("the timeline of a VM says which states it was in", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const { query } = QUERY_COMMANDS.find(({ path }) => path === "vm timeline")!;
+  const told = rows(system, "rpc.ls", query!("ping")).filter(({ msg }) => msg === "VM_STATUS").map(({ res }) => res);
+  assert.deepEqual(told, ["init", "ready", "running"]);
+});
+
 Deno.test("W70: the demo's VMs exchange messages", async () => {
   const system = await demoSystem();
   system.inspector.watch(["hvc"]);
