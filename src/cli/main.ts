@@ -22,6 +22,7 @@ import { registerInject } from "./inject.ts";
 import { asciiOption, logLevelOption, logOption, noColorOption, readOnlyOption } from "./look-options.ts";
 import { output, printable } from "./print.ts";
 import { registerPersonas } from "./personas.ts";
+import { groupCommands } from "./help-groups.ts";
 import { registerInspect } from "./inspect.ts";
 import { registerMan } from "./man.ts";
 import { registerRecord } from "./record.ts";
@@ -90,6 +91,7 @@ Examples:
   registerMan(program);
   registerDoctor(program, exit);
   addExamples(program);
+  groupCommands(program);
   strict(program.commands);
   return program;
 }

@@ -73,7 +73,8 @@ export function manualPage(tree: CommandNode): string {
 }
 
 function roff(text: string): string {
-  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll("\n", " ").replace(/^[.']/, "\\&$&");
+  // A list of words with commas may be broken behind each.
+  return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replaceAll(/,(?=\S)/g, ",\\:").replaceAll("\n", " ").replace(/^[.']/, "\\&$&");
 }
 
 /** The reference as Markdown. */

@@ -50,6 +50,12 @@ Deno.test("--version and --help answer on stdout with 0", async () => {
   assert.equal(help.code, 0);
 });
 
+Deno.test("--help lists each command below what it is for", async () => {
+  const { stdout } = await el2("--help");
+  assert.doesNotMatch(stdout, /^Commands:$/m, "a command is in no group of src/cli/help-groups.ts");
+  assert.match(stdout, /^Run:\n {2}boot \[options\] \[image\] [\s\S]*^Look at a session:\n {2}vm [\s\S]*^Reference:\n/m);
+});
+
 Deno.test("no default in --help is a number of nanoseconds, a list or an object", async () => {
   const commands = [["vcpu", "step"], ["irq", "top"], ["rpc", "send"], ["vmm"], ["run"], ["boot"]];
   for (const help of await Promise.all(commands.map((words) => el2(...words, "--help")))) {

@@ -208,7 +208,7 @@ export function describeStep(step: Step): string {
     case "expect_why":
       return `reason ${step.expect_why}`;
     case "expect_rows":
-      return `${step.expect_rows} ${step.filter}: ${step.count === undefined ? "some" : step.count} rows`;
+      return `${step.expect_rows}${step.filter && ` ${step.filter}`}: ${step.count === undefined ? "some" : step.count} rows`;
     case "expect_end":
       return `ends with ${step.expect_end}`;
     case "inject":
