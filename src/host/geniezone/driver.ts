@@ -104,7 +104,7 @@ export class GzvmDriver implements EngineFront {
     const id = this.state.ofEngine[engine.id];
     const vm = this.state.vms[id];
     if (vm === undefined) return;
-    for (const vcpu of Object.keys(vm.vcpus)) this.#call("DESTROY_VCPU", vm, packTuple(vm.el2Id, Number(vcpu)));
+    for (const vcpu of Object.keys(vm.vcpus)) this.#destroyVcpu(vm, Number(vcpu));
     this.#call("DESTROY_VM", vm, vm.el2Id);
     for (const { pinned } of vm.slots) this.#kernel.memory.unpin(pinned);
     delete this.state.vms[id];
@@ -239,8 +239,9 @@ export class GzvmDriver implements EngineFront {
     this.state.vms[vm.id] = vm;
     this.state.ofEngine[engine.id] = vm.id;
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gzvm-vm", vm.id, true);
-    if (fd < 0) this.#engine.release(engine);
-    return fd;
+    if (fd >= 0) return fd;
+    this.#engine.release(engine);
+    return this.#refuse(-fd, "the process has no free descriptor");
   }
 
   #closeVm(vm: GzvmVm): void {
@@ -433,11 +434,22 @@ export class GzvmDriver implements EngineFront {
     if (made < 0) return made;
     const engine = this.#engine.state.vms[vm.engine];
     const vcpu = this.#engine.createVcpu(engine, number);
-    if (vcpu === undefined) return this.#refuse(Errno.ENOMEM, "the host has no page for the vCPU");
+    if (vcpu === undefined) {
+      this.#destroyVcpu(vm, number);
+      return this.#refuse(Errno.ENOMEM, "the host has no page for the vCPU");
+    }
     vm.vcpus[number] = vcpu.id;
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gzvm-vcpu", vcpu.id, true);
-    if (fd < 0) this.#engine.release(engine);
-    return fd;
+    if (fd >= 0) return fd;
+    delete vm.vcpus[number];
+    this.#destroyVcpu(vm, number);
+    this.#engine.removeVcpu(vcpu);
+    this.#engine.closeVcpu(vcpu);
+    return this.#refuse(-fd, "the process has no free descriptor");
+  }
+
+  #destroyVcpu(vm: GzvmVm, number: number): void {
+    this.#call("DESTROY_VCPU", vm, packTuple(vm.el2Id, number));
   }
 
   #setRegister(task: number, vcpu: VcpuFunction, pointer: bigint): number {
@@ -473,6 +485,7 @@ export class GzvmDriver implements EngineFront {
     if (vm.started) return undefined;
     vm.started = true;
     if (this.#el2.start(vm, this.#engine.state.vms[vm.engine].space)) return undefined;
+    vm.started = false;
     vm.starting = [];
     delete this.state.runs[task];
     return this.#refuse(Errno.ENOMEM, "the host has no memory for the VM's configuration");

@@ -691,3 +691,39 @@ Deno.test("a VM of each hypervisor's device run side by side in one host", () =>
   assert.deepEqual([vmm.ioctl(vcpu, GZVM.RUN, run), other.ioctl(gunyah, GH.RUN)], [0, 0]);
   assert.deepEqual([exitOf(vmm, run).reason, other.read(page + 8, 1)[0]], [0x9292_0008, 2]);
 });
+
+Deno.test("CREATE_VCPU and CREATE_VM without a free descriptor are EMFILE, by name, and leave nothing: the vCPU can be made then", () => {
+  const { stack, vmm } = onStack();
+  const vm = vmm.createVm();
+  vmm.place(new Uint8Array(1));
+  const copies = vmm.kernel((kernel, pid) => {
+    const made: number[] = [];
+    for (let fd = kernel.dup(pid, vm); fd >= 0; fd = kernel.dup(pid, vm)) made.push(fd);
+    return made;
+  });
+  const objects = () => vmm.kernel((kernel) => Object.keys(kernel.state.memory.objects).length);
+  const before = objects();
+  vmm.refused(vmm.ioctl(vm, GZVM.CREATE_VCPU, 0), "EMFILE", /no free descriptor/);
+  vmm.refused(vmm.ioctl(vmm.device, GZVM.CREATE_VM), "EMFILE", /no free descriptor/);
+  assert.deepEqual([objects(), calls(vmm, "DESTROY_VCPU"), calls(vmm, "DESTROY_VM")], [before, 1, 1]);
+  vmm.close(copies[0]);
+  assert.equal(vmm.ioctl(vm, GZVM.CREATE_VCPU, 0), copies[0]);
+  vmm.exit();
+  stack.pass(1e9);
+  stack.visit(({ kernel, gunyah, gzvm }) => {
+    assert.deepEqual([gzvm!.state.vms, gunyah.state.vms, gunyah.state.vcpus, kernel.state.memory.objects], [{}, {}, {}, {}]);
+  });
+});
+
+Deno.test("a first RUN for which the host has no memory is ENOMEM, and the VM starts when there is some", () => {
+  const { vmm } = onStack(function* () {
+    yield { do: "hvc", immediate: 0, x: [OFF] };
+  });
+  const { vcpu, run } = vmm.loaded();
+  const taken: number[] = [];
+  for (let at = vmm.memory(0x1000, true); at > 0; at = vmm.memory(0x1000, true)) taken.push(at);
+  vmm.refused(vmm.ioctl(vcpu, GZVM.RUN, run), "ENOMEM", /no memory for the VM's configuration/);
+  for (const at of taken) vmm.kernel((kernel, pid) => kernel.munmap(pid, at));
+  assert.equal(vmm.ioctl(vcpu, GZVM.RUN, run), 0);
+  assert.equal(exitOf(vmm, run).reason, 0x9292_0008);
+});
