@@ -89,7 +89,7 @@ export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVIC
     const end = objects.flatMap((object) => object.ends).find(({ vmid, virq }) => vmid === space.vmid && virq !== undefined);
     rows.push({
       ...none,
-      id: `dev:${name}/${config.type}-${config.label}`,
+      id: `dev:${name}/${config.type}-${config.label > 0xffff ? hex(config.label) : config.label}`,
       vm: `vm:${name}`,
       kind: config.type,
       by: "hypervisor",
