@@ -23,7 +23,7 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
   require(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is no hardware interrupt of the caller's", { irq });
   const loan = context.state.loans.find((each) => each.irq === irq);
   require(loan === undefined, RmError.IRQ_INUSE, "the interrupt is lent already", { irq, ...loan && holderOfIrq(context, loan) }, {
-    wayOut: loan && `VM ${loan.owner} sends VM_IRQ_RECLAIM once the borrower has released the interrupt`,
+    wayOut: loan && `vm:0x${loan.owner.toString(16)} sends VM_IRQ_RECLAIM once the borrower has released the interrupt`,
   });
   require(isKnownVmid(context.state, borrower), RmError.VMID_INVALID, "there is no VM of this id to lend to", { irq, vmid: borrower });
   refuseAs(RmError.IRQ_INVALID, "the interrupt cannot be taken from its owner", () => context.calls.do("hwirq_unbind_virq", cap));
@@ -57,7 +57,7 @@ export function releaseIrq(context: Context, loan: IrqLoan): void {
 /** Gives a lent interrupt back to its owner. */
 export function reclaimIrq(context: Context, owner: Vm, loan: IrqLoan): void {
   require(!loan.accepted, RmError.IN_USE, "the borrower still has the interrupt", holderOfIrq(context, loan), {
-    wayOut: `VM ${loan.borrower} sends VM_IRQ_RELEASE, or its owner ends it and sends VM_RESET`,
+    wayOut: `vm:0x${loan.borrower.toString(16)} sends VM_IRQ_RELEASE, or its owner ends it and sends VM_RESET`,
   });
   require(loan.owner === owner.vmid, RmError.IRQ_INVALID, "the interrupt belongs to somebody else", { ...holderOfIrq(context, loan) });
   bind(context, owner, loan.irq);

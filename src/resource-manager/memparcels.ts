@@ -419,8 +419,14 @@ export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void
   removeParcel(context, parcel);
 }
 
-/** Who holds a parcel, for the reason of a refusal: by which addresses in which address space. */
-export function holderOf(context: Context, parcel: Parcel): Readonly<Record<string, unknown>> | undefined {
+/** Who holds a parcel, for the reason of a refusal. */
+interface Holder extends Readonly<Record<string, unknown>> {
+  /** VMID. */
+  readonly borrower: number;
+}
+
+/** Who holds a parcel: by which addresses in which address space. */
+export function holderOf(context: Context, parcel: Parcel): Holder | undefined {
   const borrower = parcel.borrowers.find(({ accepted }) => accepted);
   if (borrower === undefined) return undefined;
   const mappings = borrower.ipas.slice(0, HOLDER_MAPPINGS_MAX).map((ipa, index) => ({ ipa, size: parcel.regions[index].size }));
@@ -436,8 +442,8 @@ export function holderOf(context: Context, parcel: Parcel): Readonly<Record<stri
 }
 
 /** What a borrower, or who can take the parcel from it, has to do before the parcel is free. */
-export function waysToFree(holder: Readonly<Record<string, unknown>>): string {
-  return `VM ${holder.borrower} sends MEM_RELEASE, or its owner ends it and sends VM_RESET`;
+export function waysToFree({ borrower }: Holder): string {
+  return `vm:0x${borrower.toString(16)} sends MEM_RELEASE, or its owner ends it and sends VM_RESET`;
 }
 
 function removeParcel(context: Context, parcel: Parcel): void {

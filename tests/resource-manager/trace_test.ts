@@ -91,7 +91,7 @@ Deno.test("who lends memory again hears which parcel it is in and who holds that
   const { rule, object, values, wayOut } = machine.system.hypervisor.trace.reasons.last!;
   assert.deepEqual([rule, object, values.borrower], ["the memory is in a parcel already", `parcel:0x${handle.toString(16)}`, vmid]);
   assert.deepEqual(values.mappings, [{ ipa: BASE, size: MEMORY }]);
-  assert.match(wayOut!, /^VM 128 sends MEM_RELEASE, .*; then reclaim that parcel$/);
+  assert.match(wayOut!, /^vm:0x80 sends MEM_RELEASE, .*; then reclaim that parcel$/);
   const twice = { ...page(0x4700_0000n), sgl: [{ address: 0x4700_0000n, size: 0x2000n }, { address: 0x4700_1000n, size: 0x1000n }] };
   assert.equal(machine.primary.ask(MEM_LEND, twice).error, "MEM_INVALID");
   assert.equal(machine.system.hypervisor.trace.reasons.last!.rule, "the memory is in this parcel already");

@@ -7,6 +7,7 @@ import { copySequence } from "../../src/tui/clipboard.ts";
 import { Look, THEME_NAMES } from "../../src/tui/theme.ts";
 import { parseUiState } from "../../src/tui/ui-state.ts";
 import { noAnswer } from "../../src/workstation/inspect/query.ts";
+import { Terminal } from "../../src/tui/xterm.ts";
 import { TABLES } from "../../src/workstation/inspect/tables.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { Rig, settle } from "./rig.ts";
@@ -96,8 +97,26 @@ Deno.test("W4: at 80x24 no line wraps on any screen, and hint and message rows e
     const lines = await rig.lines();
     assert.ok(lines.every((line) => line.length <= 80), key);
     assert.match(lines[22], /Enter go/);
+    // In a terminal of that size, what was drawn is what stands there: no line has gone on in the next one, nor has anything scrolled.
+    const active = await terminalOf(rig);
+    assert.equal(active.length, 24, key);
+    for (const [y, line] of lines.entries()) {
+      assert.equal(active.getLine(y)!.isWrapped, false, `${key}: ${line}`);
+      assert.equal(active.getLine(y)!.translateToString(true).trimEnd(), line.trimEnd(), key);
+    }
   }
+  await rig.type("X");
+  assert.match((await rig.lines())[23], /X does nothing here/, "the message row");
 });
+
+/** What a terminal of the screen's size has when it is drawn anew. */
+async function terminalOf(rig: Rig) {
+  const { width: cols, height: rows } = rig.screen;
+  const terminal = new Terminal({ cols, rows, scrollback: 10, allowProposedApi: true, convertEol: false });
+  rig.screen.invalidate();
+  await new Promise<void>((resolve) => terminal.write(rig.frame(), resolve));
+  return terminal.buffer.active;
+}
 
 Deno.test("W5: at 59x15 one line asks for room, and growing restores it", async () => {
   const rig = new Rig();
@@ -145,7 +164,9 @@ Deno.test("W11: ? finds actions by key, name and text", async () => {
   ) {
     await rig.type("?");
     await rig.type(typed);
-    assert.match(await rig.text(), found);
+    const shown = await rig.text();
+    assert.match(shown, found);
+    assert.doesNotMatch(shown, /suspend/, "what does not pass is not there");
     await rig.press("esc");
   }
 });
@@ -215,6 +236,16 @@ Deno.test("W15: Enter on an id jumps, Backspace returns to the same row", async 
   const back = await rig.text();
   assert.match(back, /\[7 rpc\]/);
   assert.match(back, /-- rpc:214 {2}every field/);
+  // To the same row, which is not where a list begins.
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("jj");
+  await rig.press("enter");
+  assert.match(await rig.text(), /== from vcpu:rt\/0 to/);
+  await rig.press("down", "enter");
+  assert.doesNotMatch(await rig.text(), /\[2 vcpu\]/);
+  await rig.press("back");
+  assert.match(await rig.text(), /\[2 vcpu\][^]*\n>vcpu:rt\/0/);
 });
 
 Deno.test("W16: an action that cannot be done says why", async () => {
@@ -466,6 +497,18 @@ Deno.test("W51: p stops virtual time, panes keep working", async () => {
   assert.ok(rig.requests.some(({ kind }) => kind === "resume"));
 });
 
+Deno.test("W53: the past refuses what is typed into a console, and says why", async () => {
+  const rig = new Rig();
+  await rig.type("c");
+  rig.apply({ kind: "paused", paused: true, past: true });
+  await rig.type("x");
+  assert.deepEqual(rig.typed, []);
+  assert.match(await rig.text(), /PAST[^]*this is the past, which takes no input; leave the console and press t to go to now/);
+  rig.apply({ kind: "paused", paused: true });
+  await rig.type("y");
+  assert.deepEqual(rig.typed, [...textBytes("y")]);
+});
+
 Deno.test("W54: Space freezes the display only and counts", async () => {
   const rig = new Rig();
   await rig.lines();
@@ -477,8 +520,13 @@ Deno.test("W54: Space freezes the display only and counts", async () => {
   assert.match(frozen, /FROZEN \+1/);
   assert.doesNotMatch(frozen, /not shown yet/);
   assert.match(frozen, /debian login:/);
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes("more") });
+  assert.match(await rig.text(), /FROZEN \+2/);
+  // The machine goes on: it is told of nothing but that bytes were taken.
+  const sent = rig.requests.map(({ kind }) => kind).filter((kind) => !["query", "watch", "taken"].includes(kind));
+  assert.deepEqual(sent, []);
   await rig.type(" ");
-  assert.match(await rig.text(), /not shown yet/);
+  assert.match(await rig.text(), /not shown yetmore/);
 });
 
 Deno.test("W62: with --read-only each changing key is refused, and says so", async () => {
@@ -538,6 +586,15 @@ Deno.test("W80: with ascii no byte over 0x7e outside guest text, on any screen",
     // deno-lint-ignore no-control-regex
     assert.match(rig.frame(), /^[\x1b\x20-\x7e]*$/, key);
   }
+  for (const [name, begin] of STATES) {
+    const rig = new Rig();
+    await rig.lines();
+    await begin(rig);
+    await rig.lines();
+    rig.screen.invalidate();
+    // deno-lint-ignore no-control-regex
+    assert.match(rig.frame(), /^[\x1b\x20-\x7e]*$/, name);
+  }
 });
 
 Deno.test("W82: every mark shows without colour", async () => {
@@ -586,6 +643,11 @@ Deno.test("W83: when the session is gone: LOST, since when, what to do, the last
     shown,
     /LOST[\s\S]*connection lost 0s ago; the machine may still run[\s\S]*retry 1 in 3s {3}r now {3}l log {3}s open last snapshot {3}q leave \(exit 3\)/,
   );
+  // What was shown last is dim, all of it: no cell of the body has another look.
+  const terminal = await terminalOf(rig);
+  const tree = shown.split("\n").findIndex((line) => /v debian/.test(line));
+  const cells = Array.from({ length: 120 }, (_, x) => terminal.getLine(tree)!.getCell(x)!);
+  assert.ok(cells.filter((cell) => cell.getChars().trim() !== "").every((cell) => cell.isDim()), shown.split("\n")[tree]);
   await rig.type("l");
   assert.match(await rig.text(), /this session has no log/);
   rig.time += 4500;

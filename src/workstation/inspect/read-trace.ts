@@ -142,6 +142,9 @@ function objectId(view: View, object: string): string {
   return kind === "irq" ? `irq:${view.vmName(Vmid.Hlos)}/${Number(number)}` : object;
 }
 
+/** The same for all ids in a text. */
+const withIds = (view: View, text: string) => text.replaceAll(/\b(?:vm|irq):0x[0-9a-f]+\b/g, (id) => objectId(view, id));
+
 /** How many codes of the resource manager, or of hypercalls, become the errno that a refused ioctl of a chain gave; null for one or none. */
 function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
   const refused = (kind: string) => chain.find((step) => step.kind === kind && step.result.refused)?.result;
@@ -172,7 +175,8 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     failed: chain[0]?.result.refused ?? true,
     rule: `${section}: ${rule}`,
     object: objectId(view, object),
-    values: plain(values),
+    // Who has what is asked for is not left as a number.
+    values: plain(typeof values.borrower === "number" ? { ...values, borrower: view.vm(values.borrower) } : values),
     chain: chain.map((step) => ({
       id: `ev:${step.id}`,
       kind: step.kind,
@@ -181,7 +185,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
       result: { code: step.result.code, name: step.result.name, ...plain(step.result.fields ?? {}) as Record<string, Json> },
     })),
     shared_errno: causesOfErrno(view, chain),
-    way_out: wayOut ?? null,
+    way_out: wayOut === undefined ? null : withIds(view, wayOut),
   };
 }
 

@@ -14,6 +14,7 @@ import { planDemo, planText, type RunConfiguration } from "../../../src/workstat
 import { MiB } from "../../../src/workstation/config/units.ts";
 import { HYPERCALL_ERRORS } from "../../../src/abi/hypercall-errors.ts";
 import { RPC_MESSAGES } from "../../../src/abi/rpc/messages.ts";
+import { ErrorCode } from "../../../src/abi/errors.ts";
 import { HVC_BASE, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
 import { QUERY_COMMANDS } from "../../../src/cli/queries.ts";
 import { reasonText } from "../../../src/cli/why.ts";
@@ -134,9 +135,28 @@ Deno.test("W39, W40: a blocked vCPU shows a reason of the specification's list, 
   const known = /^(thread_lifecycle|vcpu_off|vcpu_suspend|vcpu_wfi|vcpu_fault|vcpu_run|addrspace_vmmio_access|affinity_changed)$/;
   const vcpus = rows(system, "vcpu.ls");
   for (const { wait } of vcpus) for (const reason of wait) assert.match(reason, known);
+  for (const { id, state, wait } of vcpus) assert.equal(wait.length > 0, !["run", "ready"].includes(state), `${id}: ${state} ${wait}`);
   const hello = vcpus.find(({ id }) => id === "vcpu:hello/0")!;
   assert.equal(hello.state, "wfi");
   assert.ok(hello.wakes.some((what) => /^irq:hello\/27 \+[\d.]+[mun]?s$/.test(what)), hello.wakes.join());
+});
+
+Deno.test("W39: vCPUs that wait for other things than an interrupt say for what", async () => {
+  // Two vCPUs, of which the guest starts one; and a VM that is made and not started.
+  const system = await demoSystem(
+    `el2 = 1\n[vm.two]\nimage = "hello.bin"\nmemory = "4MiB"\nvcpus = 2\n[vm.later]\nimage = "hello.bin"\nmemory = "4MiB"\nschedule = "own"\n` +
+      `devices = []\n`,
+  );
+  runUntil(system, HALF_SECOND);
+  const of = (id: string) => {
+    const { state, wait } = rows(system, "vcpu.ls", { filter: `id=${id}` })[0];
+    return [state, ...wait];
+  };
+  assert.deepEqual(of("vcpu:two/1"), ["off", "vcpu_off", "vcpu_run"], "and its VMM does not run it");
+  assert.deepEqual(of("vcpu:later/0"), ["wfi", "vcpu_wfi"]);
+  assert.equal(system.inspector.act({ kind: "vcpu.kill", vcpu: "later/0" }), undefined);
+  runUntil(system, HALF_SECOND + 1e7);
+  assert.deepEqual(of("vcpu:later/0"), ["exited", "thread_lifecycle", "vcpu_wfi"]);
 });
 
 Deno.test("W43: the trace of an RPC has its fields, decoded", async () => {
@@ -200,6 +220,17 @@ Deno.test("queues and doorbells count what came and what was taken, and say how 
   }
 });
 
+Deno.test("W46: thresholds are those that a guest has configured since, not those of the start", async () => {
+  const system = await demoSystem();
+  runUntil(system, HALF_SECOND);
+  const [{ id, not_full, not_empty }] = rows(system, "queue.ls", { filter: "from=ping to=pong kind=msgqueue" });
+  assert.deepEqual([not_full, not_empty], [7, 1]);
+  const queue = [...system.hypervisor.objects].find((one): one is Msgqueue => one.type === "msgqueue" && `mq:${one.serial}` === id)!;
+  assert.deepEqual([queue.configureSend(3), queue.configureReceive(5)], [ErrorCode.OK, ErrorCode.OK]);
+  const [now] = rows(system, "queue.ls", { filter: `id=${id}` });
+  assert.deepEqual([now.not_full, now.not_empty], [3, 5]);
+});
+
 Deno.test("W33: each reason names a section of a specification", async () => {
   const system = await demoSystem();
   runUntil(system, HALF_SECOND);
@@ -248,6 +279,10 @@ Deno.test("W21: /state=blocked and --filter state=blocked give the same ids", as
   const payload = encodeRequest(MEM_RECLAIM, { handle: Number(held.id.slice("parcel:".length)), flags: 0 });
   assert.equal(system.inspector.act({ kind: "rpc.send", id: MEM_RECLAIM.id, payload }), undefined);
   runUntil(system, HALF_SECOND + 1e7);
+  // W37: the reason names who holds it.
+  const [reason] = rows(system, "why", { filter: "err=MEM_INUSE" });
+  assert.deepEqual([reason.object, (reason.values as { borrower: string }).borrower], [held.id, "vm:pong"]);
+  assert.match(reason.way_out ?? "", /^vm:pong sends MEM_RELEASE, or its owner ends it/);
   const wanted = rows(system, "mem.parcels", { filter: "state=blocked" }).map(({ id }) => id);
   assert.deepEqual(wanted, [held.id]);
   const rig = new Rig(200, 60);
@@ -266,7 +301,15 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
   system.inspector.watch(["hvc", "virq", "sched"]);
   runUntil(system, HALF_SECOND);
   const tables: Record<string, TableName> = { "events": "events", "why --list": "why", ...TABLE_OF_COMMAND };
-  const filters = { "2": "vm=ping", "3": "vm=pong", "5": "vm=ping", "6": "kind=msgqueue", "7": "about=ping", "0": "err=ARGUMENT_INVALID" };
+  const filters = {
+    "9": "kind=hvc vm=ping",
+    "2": "vm=ping",
+    "3": "vm=pong",
+    "5": "vm=ping",
+    "6": "kind=msgqueue",
+    "7": "about=ping",
+    "0": "err=ARGUMENT_INVALID",
+  };
   for (const [key, filter] of Object.entries(filters)) {
     for (const typed of [undefined, filter]) {
       const rig = new Rig(200, 400);
@@ -284,8 +327,8 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
       // The list is on top; below it is what it says of one row.
       const end = lines.findIndex((line, index) => index > 2 && line.startsWith("-- "));
       const listed = lines.slice(0, end < 0 ? undefined : end).flatMap((line) => /^[ >!+*]([a-z]+:\S+) /.exec(line)?.[1] ?? []);
-      // As many as there is room for, in the same order.
-      assert.deepEqual(listed, ids.slice(0, listed.length), `${key} ${rig.copied[0]}`);
+      // As many as there is room for, in the same order; events are followed, and end with the newest.
+      assert.deepEqual(listed, key === "9" ? ids.slice(-listed.length) : ids.slice(0, listed.length), `${key} ${rig.copied[0]}`);
       assert.ok(listed.length === ids.length || listed.length > 50, `${key}: ${listed.length} of ${ids.length}`);
       assert.ok(ids.length > 0 && (typed === undefined || ids.length < rows(system, table, {}).length || key === "0"));
     }
@@ -380,6 +423,7 @@ Deno.test("W37: a parcel whose reclaim was refused names the VM that holds it, a
   port.end(port.begin("rpc", "MEM_RECLAIM", { from: 3, handle }), { code: RmError.MEM_INUSE, name: "MEM_INUSE", refused: true });
   const [first] = rows(system, "mem.parcels");
   assert.deepEqual([first.id, first.state, first.held_by], [held.id, "blocked", ["vm:pong"]]);
+  assert.ok(first.borrowers.some((borrower) => /^vm:pong .*mapped$/.test(borrower)), first.borrowers.join());
   const runs = rows(system, "mem.map");
   const [blocked, ...more] = runs.filter(({ state }) => state === "blocked");
   assert.deepEqual([blocked.parcel, blocked.owner_vm, more], [held.id, "vm:host", []]);
@@ -484,9 +528,27 @@ Deno.test("W31: a refused START yields one why with ioctl, RPC, rule, values and
   const chain = reason.chain as unknown as { kind: string; name: string; result: { name: string } }[];
   assert.deepEqual(chain.slice(0, 2).map(({ kind }) => kind), ["ioctl", "rpc"]);
   assert.match(reason.err, /^E[A-Z]+$/);
+  assert.match(reason.rule, /^resource-manager 6\.4: ./);
   assert.notDeepEqual(reason.values, {});
   assert.ok(reason.way_out, JSON.stringify(reason));
+  // W34: no hypercall was made, and that is said; where one was, it is in the chain.
+  assert.match(await whyScreen(system, "call~VM_START"), /`- no hypercall: refused before one was made/);
+  const other = await demoSystem(undefined, ["hvc name=addrspace_map vm=rm nth=19 -> BUSY"]);
+  runUntil(other, HALF_SECOND);
+  const shown = await whyScreen(other, "call~VM_START");
+  assert.match(shown, /`- ev:\d+ hvc addrspace_map/);
+  assert.doesNotMatch(shown, /no hypercall/);
 });
+
+/** Screen 0 of a system, with a filter. */
+async function whyScreen(system: GuestSystem, filter: string): Promise<string> {
+  const rig = new Rig(160, 48);
+  rig.answer = (query) => system.inspector.answer(query);
+  await rig.type("0");
+  await rig.lines();
+  await rig.type(`/${filter}\r`);
+  return await rig.text();
+}
 
 /** The only vCPU of a VM of the demo. */
 function vcpuOf(system: GuestSystem, vm: string): Vcpu {
