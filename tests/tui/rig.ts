@@ -13,6 +13,9 @@ import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 const CONSOLE =
   "[    1.940418] EXT4-fs (vda): mounted filesystem 6b5a0f7e ro.\r\n\r\nDebian GNU/Linux 12 debian hvc0\r\n\r\ndebian login: ";
 
+/** Keys of all screens. */
+export const SCREENS = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0"];
+
 /** An application under test. */
 export class Rig {
   readonly requests: Request[] = [];
@@ -147,4 +150,13 @@ const KEYS = {
 /** Lets answers arrive, and emulators take in what was written to them. */
 export async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Presses keys by what a terminal sends for each, faster than `Rig.type`: answers come, emulators are not waited for. */
+export async function press(rig: Rig, ...keys: string[]): Promise<void> {
+  const parser = new KeyParser();
+  for (const bytes of keys) {
+    for (const key of [...parser.push(textBytes(bytes)), ...parser.flush()]) rig.app.key(key);
+    await Promise.resolve();
+  }
 }

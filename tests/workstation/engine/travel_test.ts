@@ -1,18 +1,18 @@
 // Going back in a session: the past is the same run again.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/workstation/assembly/assemble.ts";
-import { Past } from "../../src/workstation/record/past.ts";
-import type { System } from "../../src/workstation/system.ts";
-import { Random } from "../support/random.ts";
-import { planDemo } from "../../src/workstation/config/plan.ts";
-import type { TableName } from "../../src/workstation/inspect/tables.ts";
-import { Engine } from "../../src/workstation/engine/engine.ts";
-import type { Row } from "../../src/workstation/inspect/table.ts";
-import type { SessionPlan } from "../../src/workstation/plan.ts";
-import { loaded } from "../../src/workstation/snapshot/begin.ts";
-import type { SystemState } from "../../src/workstation/snapshot/system-state.ts";
-import type { Move, SessionEvent } from "../../src/workstation/protocol.ts";
+import { assemble } from "../../../src/workstation/assembly/assemble.ts";
+import { Past } from "../../../src/workstation/record/past.ts";
+import type { System } from "../../../src/workstation/system.ts";
+import { Random } from "../../support/random.ts";
+import { planDemo } from "../../../src/workstation/config/plan.ts";
+import type { TableName } from "../../../src/workstation/inspect/tables.ts";
+import { Engine } from "../../../src/workstation/engine/engine.ts";
+import type { Row } from "../../../src/workstation/inspect/table.ts";
+import type { SessionPlan } from "../../../src/workstation/plan.ts";
+import { loaded } from "../../../src/workstation/snapshot/begin.ts";
+import type { SystemState } from "../../../src/workstation/snapshot/system-state.ts";
+import type { Move, SessionEvent } from "../../../src/workstation/protocol.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Instructions that a session has executed at least when it is paused. */

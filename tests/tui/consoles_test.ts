@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { withPrefix } from "../../src/tui/actions.ts";
+import { textBytes } from "../../src/tui/keys.ts";
+import { PHONE_SAMPLE } from "./phone.ts";
+import { Rig } from "./rig.ts";
+
+Deno.test("W25: ctrl-c, ctrl-w, ctrl-z reach the guest", async () => {
+  const rig = new Rig();
+  await rig.type("c");
+  await rig.type("ls\x03\x17\x1a");
+  assert.deepEqual(rig.typed, [...textBytes("ls\x03\x17\x1a")]);
+  assert.equal(rig.suspended, 0);
+});
+
+Deno.test("W26: ctrl-] d leaves, ctrl-] ctrl-] sends one 0x1d", async () => {
+  const rig = new Rig();
+  await rig.type("cx\x1d\x1d\x1dd");
+  await rig.type("j");
+  assert.deepEqual(rig.typed, [...textBytes("x\x1d")]);
+});
+
+Deno.test("W27: guest escapes cannot leave the pane, set the title or the clipboard", async () => {
+  const rig = new Rig();
+  await rig.lines();
+  rig.frame();
+  rig.apply({
+    kind: "console",
+    console: "debian",
+    bytes: textBytes("\x1b]0;evil\x07\x1b]52;c;ZXZpbA==\x07\x1b[1;1Hhere\x1b[?1049h\x1b[2J\x9b31m"),
+  });
+  await rig.lines();
+  const frame = rig.frame();
+  assert.doesNotMatch(frame, /\x1b\]|\x9b|1049/);
+  assert.match((await rig.lines())[0], /^ el2 phone/);
+});
+
+Deno.test("W28: scrolling stops follow and counts, G follows", async () => {
+  const rig = new Rig();
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes(Array.from({ length: 200 }, (_, i) => `line ${i}\r\n`).join("")) });
+  await rig.lines();
+  await rig.press("tab");
+  await rig.type("kkk");
+  rig.apply({ kind: "console", console: "debian", bytes: textBytes("new\r\nnew\r\n") });
+  assert.match(await rig.text(), /scrolled back 5 rows, 2 new below/);
+  await rig.type("G");
+  assert.match(await rig.text(), /con:debian {2}follow/);
+});
+
+Deno.test("W29: search covers the scrollback and counts matches", async () => {
+  const rig = new Rig();
+  rig.apply({
+    kind: "console",
+    console: "debian",
+    bytes: textBytes(Array.from({ length: 100 }, (_, i) => `line ${i}${i % 25 ? "" : " gunyah"}\r\n`).join("")),
+  });
+  await rig.lines();
+  await rig.type("c\x1d/");
+  await rig.type("GUNYAH\r");
+  assert.match(await rig.text(), /"GUNYAH" 4 of 4/);
+  await rig.type("n");
+  const shown = await rig.text();
+  assert.match(shown, /"GUNYAH" 3 of 4/);
+  assert.match(shown, /line 50 gunyah/);
+});
+
+Deno.test("ctrl-] b sends a break to the console that is shown, and says what is wrong with that", async () => {
+  const rig = new Rig();
+  await rig.type("c\x1d");
+  assert.match(await rig.text(), /ctrl-\] then .*b break/);
+  await rig.type("b");
+  assert.deepEqual(rig.acted, [{ kind: "console.break", console: "debian" }]);
+  assert.match(await rig.text(), /a break was sent to con:debian/);
+  rig.actError = "debian is a virtio console";
+  await rig.type("\x1db");
+  assert.match(await rig.text(), /debian is a virtio console/);
+  await rig.type("x");
+  assert.deepEqual(rig.typed, [0x78], "keys still go to the guest");
+});
+
+Deno.test("q leaves, and only outside a console", async () => {
+  const rig = new Rig();
+  await rig.type("cq");
+  assert.equal(rig.left, false);
+  await rig.type("\x1ddq");
+  assert.equal(rig.left, true);
+});
+
+Deno.test("a row without a console says so", async () => {
+  const rig = new Rig();
+  await rig.type("gc");
+  assert.match(await rig.text(), /vm:host has no console/);
+});
+
+Deno.test("c types into the console in sight while the samples name no console yet", async () => {
+  const rig = new Rig();
+  const vms = PHONE_SAMPLE.vms.map((vm) => ({ ...vm, console: undefined }));
+  rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, vms } });
+  await rig.type("cx");
+  assert.deepEqual(rig.typed, [...textBytes("x")]);
+});
+
+Deno.test("another console prefix takes the keys back, sends itself, and stands in hints, titles and help", async () => {
+  const rig = new Rig(120, 36, { keys: withPrefix({}, "ctrl-a") });
+  await rig.type("cx\x1d\x01\x01");
+  assert.deepEqual(rig.typed, [...textBytes("x\x1d\x01")]);
+  assert.match(await rig.text(), /KEYS GO TO THE GUEST {2}ctrl-a then d/);
+  await rig.type("\x01");
+  assert.match(await rig.text(), /ctrl-a then {2}d leave.*ctrl-a send it/);
+  await rig.type("d?");
+  await rig.type("/send the prefix");
+  assert.doesNotMatch(await rig.text(), /ctrl-\]/);
+});

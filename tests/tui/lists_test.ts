@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { TABLES } from "../../src/workstation/inspect/tables.ts";
+import { phoneAnswer } from "./phone.ts";
+import { Rig, SCREENS } from "./rig.ts";
+
+Deno.test("W6: a resize keeps the selected id", async () => {
+  const rig = new Rig();
+  await rig.type("gjjj");
+  for (const [width, height] of [[80, 24], [61, 17], [200, 60], [80, 24]]) {
+    const shown = await rig.lines(width, height);
+    assert.ok(shown.some((line) => /^> v debian/.test(line)), `${width}x${height}`);
+  }
+});
+
+Deno.test("W22: a bad filter marks the character, rows stay", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/\x1b[200~vm=debian statt=run\x1b[201~");
+  const shown = await rig.lines();
+  assert.match(shown.at(-1)!, /\/vm=debian >statt=run {3}no field "statt"/);
+  assert.match(shown.join("\n"), /vcpu:debian\/1/);
+});
+
+Deno.test("W23: the title shows filter and how many rows it lets through", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/vm=debian\r");
+  const shown = await rig.text();
+  assert.match(shown, /== vCPUs {2}\/vm=debian {2}2 of 3/);
+  assert.doesNotMatch(shown, /vcpu:rt\/0/);
+});
+
+Deno.test("W24: Esc clears the filter, the selected id stays", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/vm=debian\r");
+  await rig.lines();
+  await rig.type("j");
+  await rig.press("esc");
+  const shown = await rig.lines();
+  assert.ok(shown.some((line) => line.startsWith(">vcpu:debian/1")), shown.join("\n"));
+  assert.ok(shown.some((line) => line.startsWith(" vcpu:rt/0")));
+});
+
+Deno.test("a bad filter that is accepted says once more what is wrong with it", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("/bad=1\r");
+  assert.match((await rig.lines()).at(-1)!, /\/bad=1: no field "bad"/);
+});
+
+Deno.test("m marks, = compares two rows", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("mjm=");
+  const shown = await rig.text();
+  assert.match(shown, /== vcpu:debian\/0 \| vcpu:debian\/1 {2}in what they differ/);
+  assert.match(shown, /^ state +run +\| vmmio$/m);
+  assert.doesNotMatch(shown, /^ vm +vm:debian/m, "what is equal is left out");
+  await rig.press("esc");
+  assert.match(await rig.text(), /== vCPUs/);
+});
+
+Deno.test("s sorts by a column, S turns the order round, the selected id stays", async () => {
+  const rig = new Rig();
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("sS");
+  const shown = await rig.lines();
+  assert.match(shown.join("\n"), /vCPUs {2}by id down/);
+  assert.deepEqual(shown.filter((line) => /^.vcpu:/.test(line)).map((line) => line.slice(1, 14)), [
+    "vcpu:rt/0    ",
+    "vcpu:debian/1",
+    "vcpu:debian/0",
+  ]);
+  assert.ok(shown.some((line) => line.startsWith(">vcpu:debian/0")));
+});
+
+Deno.test("W61: each screen's rows are those of its command at the same instant", async () => {
+  const rig = new Rig(200, 60);
+  for (const key of SCREENS) {
+    await rig.type(key);
+    await rig.lines();
+    const asked = rig.requests.flatMap((request) => request.kind === "query" ? [request.query] : []);
+    const tables = new Set(asked.map(({ table }) => table));
+    const shown = await rig.text();
+    for (const table of tables) {
+      const command = TABLES[table].command;
+      assert.ok(command, table);
+    }
+    const list = { "2": "vcpu.ls", "3": "irq.ls", "5": "caps.ls", "6": "queue.ls", "7": "rpc.ls", "9": "events", "0": "why" }[key];
+    if (list) {
+      for (const { id } of phoneAnswer({ table: list as "vcpu.ls", args: {} }).rows) {
+        assert.ok(shown.includes(id), `${id} on screen ${key}`);
+      }
+    }
+  }
+});
+
+Deno.test("e writes the rows of a list to a file, and what is too long for a clipboard goes to one", async () => {
+  const rig = new Rig();
+  await rig.keys("2e");
+  const [[name, text]] = rig.saved;
+  assert.equal(name, "el2-vcpus.ndjson");
+  assert.deepEqual(text.trimEnd().split("\n").map((line) => JSON.parse(line).id), ["vcpu:debian/0", "vcpu:debian/1", "vcpu:rt/0"]);
+  assert.match(await rig.text(), /3 rows in el2-vcpus\.ndjson/);
+  const long = "x".repeat(70_000);
+  rig.answer = (query) => {
+    const answer = phoneAnswer(query);
+    return query.table === "events" ? { ...answer, rows: answer.rows.map((row) => ({ ...row, text: long })) } : answer;
+  };
+  await rig.keys("9gyj");
+  assert.deepEqual([rig.copied, rig.saved.length, rig.saved[1][0]], [[], 2, "el2-copy.txt"]);
+  assert.ok(rig.saved[1][1].length > 70_000);
+});

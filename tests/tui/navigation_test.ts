@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { Rig } from "./rig.ts";
+
+Deno.test("W15: Enter on an id jumps, Backspace returns to the same row", async () => {
+  const rig = new Rig();
+  await rig.type("7");
+  await rig.lines();
+  await rig.press("enter");
+  assert.match(await rig.text(), /== from rpc:214 to/);
+  await rig.press("down", "down", "enter");
+  assert.match(await rig.text(), /\[0 why\][\s\S]*why:37/);
+  await rig.press("back");
+  const back = await rig.text();
+  assert.match(back, /\[7 rpc\]/);
+  assert.match(back, /-- rpc:214 {2}every field/);
+  // To the same row, which is not where a list begins.
+  await rig.type("2");
+  await rig.lines();
+  await rig.type("jj");
+  await rig.press("enter");
+  assert.match(await rig.text(), /== from vcpu:rt\/0 to/);
+  await rig.press("down", "enter");
+  assert.doesNotMatch(await rig.text(), /\[2 vcpu\]/);
+  await rig.press("back");
+  assert.match(await rig.text(), /\[2 vcpu\][^]*\n>vcpu:rt\/0/);
+});
+
+Deno.test("w goes to the reason, x to the events that name the object", async () => {
+  const rig = new Rig();
+  await rig.type("7");
+  await rig.lines();
+  await rig.type("w");
+  assert.match(await rig.text(), /\[0 why\]/);
+  await rig.type("4");
+  await rig.lines();
+  await rig.type("x");
+  assert.match(await rig.text(), /\[9 event\]/);
+});
+
+Deno.test("o shows the object that a row names beside its screen", async () => {
+  const rig = new Rig(160, 48);
+  await rig.type("7");
+  await rig.lines();
+  await rig.type("o");
+  const shown = await rig.text();
+  assert.match(shown, /== requests to the resource manager/);
+  assert.match(shown, /-- (parcels|VMs|refused)/);
+});
