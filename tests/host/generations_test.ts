@@ -140,6 +140,27 @@ Deno.test("a region whose last entries are refused is taken back before the ioct
   }
 });
 
+Deno.test("the parcel of a devicetree in more than 512 pieces goes by MEM_APPEND as well, and is taken back where that is refused", () => {
+  for (const refused of [false, true]) {
+    const fake = new FakeHost("ack-6.6");
+    const vmm = new Client(fake);
+    const pages = 600, size = pages * 4096;
+    const [memory, other] = [vmm.memory(size), vmm.memory(size)];
+    for (let page = 0; page < pages; page++) for (const at of [memory, other]) vmm.write(at + page * 4096, [1]);
+    const vm = vmm.createVm();
+    assert.equal(vmm.lend(vm, { memory_size: BigInt(size), userspace_addr: BigInt(memory) }), 0);
+    vmm.setDevicetree(vm, BASE, size);
+    if (refused) fake.platform.refusals.set("MEM_APPEND", RmError.NOMEM);
+    const result = vmm.ioctl(vm, GH.START);
+    const sent = fake.platform.requests.filter(({ name }) => name.startsWith("MEM_"));
+    const entries = sent.map(({ name, value }) => [name, value.flags, (value.sgl as unknown[] | undefined)?.length]);
+    if (refused) {
+      vmm.refused(result, "ENOMEM", /refused MEM_APPEND/);
+      assert.deepEqual(entries, [["MEM_LEND", 2, 512], ["MEM_APPEND", 1, 88], ["MEM_RECLAIM", 0, undefined]]);
+    } else assert.deepEqual(entries.slice(0, 2), [["MEM_LEND", 2, 512], ["MEM_APPEND", 1, 88]]);
+  }
+});
+
 Deno.test("a region whose memory the resource manager keeps is not deleted: v6 and v9 answer EINVAL, and it stays", () => {
   for (
     const [device, request, start] of [["v6", GH_V6.SET_USER_MEM_REGION, GH_V6.START], ["v9", GH.SET_USER_MEM_REGION, GH.START]] as const

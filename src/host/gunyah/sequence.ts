@@ -59,6 +59,9 @@ export interface SequenceEvents {
   freed(vm: Vm): void;
 }
 
+/** A parcel of a range of the guest's addresses. */
+type RangeParcelName = "configParcel" | "firmwareParcel";
+
 /** How a step went: it is over, it waits, or the sequence fails. */
 type StepResult = "next" | "wait" | SequenceFailure;
 
@@ -222,22 +225,19 @@ export class Sequences {
   }
 
   /** Lends the pages of a range of one binding, for the resource manager to read. */
-  #rangeParcel(vm: Vm, which: "configParcel" | "firmwareParcel", { address, size }: { address: bigint; size: bigint }): StepResult {
+  #rangeParcel(vm: Vm, which: RangeParcelName, { address, size }: { address: bigint; size: bigint }): StepResult {
     const binding = bindingOf(vm, address, size);
     const pinned = binding === undefined ? -Errno.ENOENT : pinRange(this.#kernel, vm, binding, address, size);
     if (typeof pinned === "number") {
       const rule = pinned === -Errno.EPERM ? LENT_IS_MAPPED : "the range has to lie in one binding, with pages behind it";
       return { errno: -pinned, rule: { section: "vm-manager 7", rule, object: `vm ${vm.id}`, values: { address, size } } };
     }
-    vm[which] = { guestAddress: address, pinned, handle: undefined };
-    return this.#send(vm, MEM_LEND, {
-      mem_type: MemType.Normal,
-      flags: 0,
-      label: 0,
-      acl: [{ vmid: vm.vmid, rights: bindingRights(binding!) }],
-      sgl: pinned.ranges.slice(0, ENTRIES_MAX).map(({ ipa, count }) => ({ address: BigInt(ipa), size: BigInt(count * PAGE_SIZE) })),
-      attributes: [],
-    });
+    vm[which] = { guestAddress: address, pinned, rights: bindingRights(binding!), handle: undefined };
+    return this.#sendRange(vm, vm.sequence!, vm[which]);
+  }
+
+  #sendRange(vm: Vm, sequence: Sequence, parcel: RangeParcel): StepResult {
+    return this.#sendEntries(vm, sequence, parcel, MEM_LEND, { label: 0, acl: [{ vmid: vm.vmid, rights: parcel.rights }] });
   }
 
   #needsReset(vm: Vm): boolean {
@@ -250,22 +250,26 @@ export class Sequences {
   #region(vm: Vm, sequence: Sequence): StepResult {
     const region = vm.regions[sequence.item];
     if (region === undefined) return "next";
-    const { ranges } = region.pinned;
+    const own = { vmid: vm.vmid, rights: rightsOf(region.flags) };
+    return this.#sendEntries(vm, sequence, region, region.lent ? MEM_LEND : MEM_SHARE, {
+      label: region.label,
+      acl: region.lent ? [own] : [own, { vmid: Vmid.Hlos, rights: Access.RWX }],
+    });
+  }
+
+  /** Sends the next entries of a parcel's memory list: the first ones make the parcel, the others are appended. */
+  #sendEntries(
+    vm: Vm,
+    sequence: Sequence,
+    { pinned: { ranges }, handle }: Region | RangeParcel,
+    message: typeof MEM_LEND | typeof MEM_SHARE,
+    made: Pick<Values<typeof MEM_LEND.request.fields>, "label" | "acl">,
+  ): StepResult {
     const entries = ranges.slice(sequence.sent, sequence.sent + ENTRIES_MAX);
     const sgl = entries.map(({ ipa, count }) => ({ address: BigInt(ipa), size: BigInt(count * PAGE_SIZE) }));
     const more = sequence.sent + sgl.length < ranges.length;
-    if (region.handle !== undefined) {
-      return this.#send(vm, MEM_APPEND, { handle: region.handle, flags: more ? 0 : AppendFlags.Done, sgl });
-    }
-    const own = { vmid: vm.vmid, rights: rightsOf(region.flags) };
-    return this.#send(vm, region.lent ? MEM_LEND : MEM_SHARE, {
-      mem_type: MemType.Normal,
-      flags: more ? CreateFlags.Append : 0,
-      label: region.label,
-      acl: region.lent ? [own] : [own, { vmid: Vmid.Hlos, rights: Access.RWX }],
-      sgl,
-      attributes: [],
-    });
+    if (handle !== undefined) return this.#send(vm, MEM_APPEND, { handle, flags: more ? 0 : AppendFlags.Done, sgl });
+    return this.#send(vm, message, { mem_type: MemType.Normal, flags: more ? CreateFlags.Append : 0, ...made, sgl, attributes: [] });
   }
 
   /** The region of a range by the rule of the generation. */
@@ -395,9 +399,9 @@ export class Sequences {
       case "regions":
         return this.#regionSent(vm, sequence, payload);
       case "config-parcel":
-        return this.#read(vm, MEM_LEND, payload, ({ handle }) => vm.configParcel!.handle = handle);
+        return this.#rangeSent(vm, sequence, vm.configParcel!, payload);
       case "firmware-parcel":
-        return this.#read(vm, MEM_LEND, payload, ({ handle }) => vm.firmwareParcel!.handle = handle);
+        return this.#rangeSent(vm, sequence, vm.firmwareParcel!, payload);
       case "demand-paging":
         return this.#read(vm, VM_SET_DEMAND_PAGING, payload);
       case "address-layout":
@@ -475,27 +479,46 @@ export class Sequences {
 
   #regionSent(vm: Vm, sequence: Sequence, payload: Uint8Array): StepResult {
     const region = vm.regions[sequence.item];
-    if (sequence.failure !== undefined) {
-      takenBack(vm, region, payload);
-      return sequence.failure;
-    }
-    const result = region.handle === undefined
-      ? this.#read(vm, region.lent ? MEM_LEND : MEM_SHARE, payload, ({ handle }) => region.handle = handle)
-      : this.#read(vm, MEM_APPEND, payload);
-    if (result !== "next") {
-      if (region.handle === undefined || result === "wait") return result;
-      // Linux takes back at once what the parcel has already: v6 has forgotten the region when its ioctl ends.
-      sequence.failure = result;
-      return this.#send(vm, MEM_RECLAIM, { handle: region.handle, flags: 0 });
-    }
-    sequence.sent += ENTRIES_MAX;
-    if (sequence.sent >= region.pinned.ranges.length) {
-      sequence.sent = 0;
+    const result = this.#entriesSent(vm, sequence, region, region.lent ? MEM_LEND : MEM_SHARE, payload);
+    if (result !== "next" && result !== "more") return result;
+    if (result === "next") {
       // v6 gives one region, in the call that names it.
       if (sequence.kind === "region") return "next";
       sequence.item++;
     }
     return this.#region(vm, sequence);
+  }
+
+  #rangeSent(vm: Vm, sequence: Sequence, parcel: RangeParcel, payload: Uint8Array): StepResult {
+    const result = this.#entriesSent(vm, sequence, parcel, MEM_LEND, payload);
+    return result === "more" ? this.#sendRange(vm, sequence, parcel) : result;
+  }
+
+  /** The reply to entries of a parcel: whether the parcel is complete, or more follow. */
+  #entriesSent(
+    vm: Vm,
+    sequence: Sequence,
+    parcel: Region | RangeParcel,
+    message: typeof MEM_LEND | typeof MEM_SHARE,
+    payload: Uint8Array,
+  ): StepResult | "more" {
+    if (sequence.failure !== undefined) {
+      takenBack(vm, parcel, payload);
+      return sequence.failure;
+    }
+    const result = parcel.handle === undefined
+      ? this.#read(vm, message, payload, ({ handle }) => parcel.handle = handle)
+      : this.#read(vm, MEM_APPEND, payload);
+    if (result !== "next") {
+      if (parcel.handle === undefined || result === "wait") return result;
+      // Linux takes back at once what the parcel has already: v6 has forgotten the region when its ioctl ends.
+      sequence.failure = result;
+      return this.#send(vm, MEM_RECLAIM, { handle: parcel.handle, flags: 0 });
+    }
+    sequence.sent += ENTRIES_MAX;
+    if (sequence.sent < parcel.pinned.ranges.length) return "more";
+    sequence.sent = 0;
+    return "next";
   }
 
   #reclaimed(vm: Vm, payload: Uint8Array): StepResult {

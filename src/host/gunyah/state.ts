@@ -53,6 +53,8 @@ export interface RangeParcel {
   /** Where it begins in the guest. */
   readonly guestAddress: bigint;
   readonly pinned: Pinned;
+  /** What the VM may do with it: bits of `Access`. */
+  readonly rights: number;
   handle: number | undefined;
 }
 
