@@ -7,7 +7,7 @@ import type { Look, Role } from "./theme.ts";
 import { alignsRight, cellText } from "../workstation/inspect/format.ts";
 import type { FilterError } from "../workstation/inspect/filter.ts";
 import type { Answer, Query, QueryArguments } from "../workstation/inspect/query.ts";
-import type { Column, Json, Row, Table } from "../workstation/inspect/table.ts";
+import { type Column, isAlarm, type Json, type Row, type Table } from "../workstation/inspect/table.ts";
 import { type TableName, TABLES } from "../workstation/inspect/tables.ts";
 
 /** What a list shows. */
@@ -254,11 +254,14 @@ export class TablePane implements FilteredPane {
     columns.forEach(([name, column], index) => {
       if (x >= end) return;
       const last = index === columns.length - 1;
-      const width = Math.min(last ? end - x : column.width ?? 0, end - x);
+      const alarm = isAlarm(column, row[name]);
+      const room = end - x - (alarm ? 1 : 0);
+      const width = Math.min(last ? room : column.width ?? 0, room);
       const text = fit(cellText(column, row[name]), width);
       const changed = column.kind === "word" && performance.now() - (this.#changes.get(`${row.id} ${name}`) ?? -CHANGED) < CHANGED;
-      const role: Role = bad ? "refused" : changed ? "changed" : column.kind === "id" ? "link" : base;
+      const role: Role = alarm ? "warning" : bad ? "refused" : changed ? "changed" : column.kind === "id" ? "link" : base;
       screen.text(x, area.y, alignsRight(column) ? text.padStart(width) : text, styleOf(role));
+      if (alarm) screen.text(x + width, area.y, "!", styleOf(role));
       if (changed && index > 0) screen.text(x - 1, area.y, "*", styleOf("changed"));
       x += width + 1;
     });
@@ -302,7 +305,7 @@ function aligned(column: Column, text: string): string {
 
 /** A refused or broken row: `!` stands before it. */
 function isBad(row: Row): boolean {
-  return row.refused === true || row.err === true || row.over === true || typeof row.finding === "string" ||
+  return row.refused === true || row.err === true || typeof row.finding === "string" ||
     BAD_STATES.has(String(row.state));
 }
 

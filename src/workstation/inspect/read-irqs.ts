@@ -9,12 +9,10 @@ import type { Vic } from "../../hypervisor/gic/vic.ts";
 import { VirqSource } from "../../hypervisor/gic/vic-source.ts";
 import { countText } from "./format.ts";
 import type { View } from "./inspected.ts";
-import { hex, type RowOf } from "./table.ts";
-import type { IRQS } from "./tables.ts";
+import { hex, isAlarm, type RowOf } from "./table.ts";
+import { IRQS } from "./tables.ts";
 import { sourceNames } from "./virq-sources.ts";
 
-/** Acknowledges a second from which an interrupt is a storm. */
-const STORM = 10_000;
 /** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
 const LINE = Irq.Source;
 
@@ -89,7 +87,8 @@ class VicReader {
   /** What is wrong: a storm, or why a pending interrupt does not come. */
   #finding(cpu: VgicCpu, bank: IrqBank, intid: number, index: number | undefined, rate: number): string | undefined {
     const flags = bank.flags[intid];
-    if (rate > STORM) return `storm: ${countText(rate)}/s over ${STORM}`;
+    const { rate: speed } = IRQS.columns;
+    if (isAlarm(speed, rate)) return `storm: ${countText(rate)}/s over ${speed.alarm}`;
     if (!(flags & Irq.Enabled)) {
       if (!bank.isPending(intid)) return undefined;
       return `cannot fire: disabled (ISENABLER${intid >> 5} bit ${intid & 31})`;

@@ -4,8 +4,8 @@ import { TransType } from "../../abi/rpc/messages/memory.ts";
 import type { Borrower, Parcel } from "../../resource-manager/state.ts";
 import { accessText } from "./format.ts";
 import type { View } from "./inspected.ts";
-import { hex, type RowOf } from "./table.ts";
-import type { LIMITS, PARCELS } from "./tables.ts";
+import { hex, isAlarm, type RowOf } from "./table.ts";
+import { LIMITS, type PARCELS } from "./tables.ts";
 
 const KINDS: Readonly<Record<number, string>> = {
   [TransType.Donate]: "donate",
@@ -43,9 +43,6 @@ function borrowerText(view: View, { vmid, rights, accepted, mapped }: Borrower):
   return `${view.vm(vmid)} ${accessText(rights)} ${mapped ? "mapped" : accepted ? "accepted" : "offered"}`;
 }
 
-/** Nine tenths. */
-const NEARLY = 0.9;
-
 /** What can run out. */
 export function readLimits(view: View): RowOf<typeof LIMITS>[] {
   const rows: RowOf<typeof LIMITS>[] = [];
@@ -53,7 +50,7 @@ export function readLimits(view: View): RowOf<typeof LIMITS>[] {
     const share = limit ? used / limit : null;
     const name = what.replaceAll(" ", "-");
     const id = `limit:${vm ? `${vm.slice(3)}/` : ""}${name}`;
-    rows.push({ id, what, vm, used, limit, unit, share, over: share !== null && share >= NEARLY });
+    rows.push({ id, what, vm, used, limit, unit, share, over: isAlarm(LIMITS.columns.share, share) });
   };
   const { hypervisor } = view;
   add("root heap", null, hypervisor.rootPartition.heapUsed, hypervisor.rootPartition.heapSize, "bytes");

@@ -43,6 +43,8 @@ export interface Column {
   readonly width?: number;
   /** Lists narrower than this many terminal columns leave it out. */
   readonly from?: number;
+  /** From this value on it is over a threshold, and marked. */
+  readonly alarm?: number;
   /** null where the row has no such thing. */
   readonly optional?: true;
   /** All that a `word` may be: filters refuse others. */
@@ -87,6 +89,11 @@ export function schemaName({ name, version }: Pick<Table, "name" | "version">): 
 /** A number of 64 bits or less as an address or register. */
 export function hex(value: number | bigint, digits = 1): string {
   return `0x${value.toString(16).padStart(digits, "0")}`;
+}
+
+/** Whether a value of a column is over its threshold. */
+export function isAlarm({ alarm }: Column, value: Json | undefined): boolean {
+  return alarm !== undefined && typeof value === "number" && value >= alarm;
 }
 
 /** The JSON Schema that schemas are written in. */

@@ -143,7 +143,7 @@ export const IRQS = defineTable({
     line: { kind: "word", doc: "level of the source's line", width: 4, optional: true },
     route: { kind: "text", doc: "where it is routed", width: 6, optional: true, from: 100 },
     count: { kind: "number", doc: "how often it was acknowledged", width: 8 },
-    rate: { kind: "rate", doc: "acknowledges a second of virtual time", width: 6, title: "rate/s" },
+    rate: { kind: "rate", doc: "acknowledges a second of virtual time", width: 6, title: "rate/s", alarm: 10_000 },
     finding: { kind: "text", doc: "what is wrong with it", optional: true, width: 60, from: 150 },
   },
 });
@@ -228,13 +228,13 @@ export const LIMITS = defineTable({
   doc: "what can run out: heaps, page tables, parcels, capabilities, interrupts",
   empty: "nothing is limited",
   columns: {
-    id: { kind: "id", doc: "limit:NAME", width: 28 },
+    id: { kind: "id", doc: "limit:NAME", width: 26 },
     what: { kind: "text", doc: "what is counted" },
     vm: { ...VM, optional: true, width: undefined },
     used: { kind: "number", doc: "in use", width: 9 },
     limit: { kind: "number", doc: "the most", optional: true, width: 9 },
     unit: { kind: "word", doc: "bytes, tables, entries, ..", width: 8, from: 70 },
-    share: { kind: "share", doc: "used of the most", optional: true, width: 5 },
+    share: { kind: "share", doc: "used of the most", optional: true, width: 5, alarm: 0.9 },
     over: { kind: "flag", doc: "nine tenths are used", width: 4, from: 70 },
   },
 });
