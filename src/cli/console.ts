@@ -5,6 +5,8 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { openSession } from "./session.ts";
 import { parseDuration } from "./values.ts";
+import type { Asker } from "../workstation/control/asker.ts";
+import { PAST } from "../workstation/engine/loop.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
 
@@ -75,6 +77,7 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     if (error !== undefined) throw new Failure(error, ExitCode.Failed);
   }
   if (options.send !== undefined) {
+    await checkPresent(asker);
     session.send({ kind: "input", console: name, bytes: unescape(options.send) });
     // A refusal comes before this answer.
     await asker.ask({ table: "vm.ls", args: { limit: 1 } });
@@ -94,6 +97,12 @@ async function console_(vm: string, options: ConsoleOptions): Promise<number> {
     await new Promise(() => {}); // until interrupted
   } else if (options.send === undefined && !options.break) output(shown);
   return ExitCode.Done;
+}
+
+/** What is typed while the past is shown reaches nobody. @throws Failure */
+async function checkPresent(asker: Asker): Promise<void> {
+  const { rows } = await asker.ask({ table: "time.ls", args: { filter: "kind=shown" } });
+  if (rows.length) throw new Failure(PAST, ExitCode.Failed);
 }
 
 function regex(text: string): RegExp {

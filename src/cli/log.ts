@@ -7,6 +7,7 @@ import { Asker } from "../workstation/control/asker.ts";
 import { BUSY_KINDS, QUIET_KINDS } from "../workstation/inspect/event-log.ts";
 import type { RowOf } from "../workstation/inspect/table.ts";
 import type { EVENTS } from "../workstation/inspect/tables.ts";
+import { cannotWrite } from "../workstation/named-file.ts";
 import { writeAll, WriteFailure } from "../workstation/write-all.ts";
 import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../workstation/protocol.ts";
 import { warn } from "../workstation/warn.ts";
@@ -94,7 +95,7 @@ class LogFile {
     try {
       this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
     } catch (error) {
-      throw new Failure(`--log ${path}: ${error instanceof Error ? error.message : error}`);
+      throw new Failure(`--log ${path}: ${cannotWrite(error)}`);
     }
   }
 

@@ -8,7 +8,7 @@ import { openSession } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
 import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
-import { cannotRead } from "../workstation/named-file.ts";
+import { cannotRead, cannotWrite } from "../workstation/named-file.ts";
 import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
 
 /** `--record FILE`, of commands that run a machine. */
@@ -39,7 +39,7 @@ export async function recorded(plan: SessionPlan, path: string | undefined): Pro
     // The worker opens it again; what is wrong with the path is said here.
     Deno.openSync(path, { write: true, create: true }).close();
   } catch (error) {
-    throw new Failure(`--record ${path}: ${error instanceof Error ? error.message : error}`);
+    throw new Failure(`--record ${path}: ${cannotWrite(error)}`);
   }
   return { ...whole, record: { path, header } };
 }

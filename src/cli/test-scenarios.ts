@@ -7,7 +7,7 @@ import { output } from "./print.ts";
 import { junitReport } from "./test-junit.ts";
 import { parseDuration, parseWhole } from "./values.ts";
 import { documentText, TESTED } from "../workstation/inspect/documents.ts";
-import { cannotRead, readToEnd } from "../workstation/named-file.ts";
+import { cannotRead, cannotWrite, readToEnd } from "../workstation/named-file.ts";
 import { planScenario } from "../workstation/scenario/plan.ts";
 import type { ScenarioResult, ScenarioRun, StepResult } from "../workstation/scenario/run.ts";
 import { readScenario, type Scenario, ScenarioError } from "../workstation/scenario/scenario.ts";
@@ -103,7 +103,7 @@ async function writeReport(file: string, text: string): Promise<void> {
   try {
     await Deno.writeTextFile(file, text);
   } catch (error) {
-    throw new Failure(`--junit ${file}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+    throw new Failure(`--junit ${file}: ${cannotWrite(error)}`, ExitCode.Failed);
   }
 }
 

@@ -11,7 +11,8 @@ import { connectEmbedded } from "../workstation/client.ts";
 import { Asker } from "../workstation/control/asker.ts";
 import type { EventRow } from "../workstation/export/event-row.ts";
 import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../workstation/export/mod.ts";
-import type { QueueEnds } from "../workstation/export/message-capture.ts";
+import { isMessage, type QueueEnds } from "../workstation/export/message-capture.ts";
+import { cannotWrite } from "../workstation/named-file.ts";
 import type { TableName } from "../workstation/inspect/tables.ts";
 
 /** Events of one question. */
@@ -99,9 +100,10 @@ async function write(path: string, recorded: Recorded, format: ExportFormat): Pr
     }
     await writer.close();
   } catch (error) {
-    throw new Failure(`trace export ${path}: ${error instanceof Error ? error.message : error}`, ExitCode.Failed);
+    throw new Failure(`trace export ${path}: ${cannotWrite(error)}`, ExitCode.Failed);
   }
-  console.error(`el2: ${recorded.events.length} events, ${bytes} bytes in ${path}`);
+  const written = format === "pcapng" ? `${recorded.events.filter(isMessage).length} messages` : `${recorded.events.length} events`;
+  console.error(`el2: ${written}, ${bytes} bytes in ${path}`);
 }
 
 /** What a session has recorded. */

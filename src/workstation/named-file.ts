@@ -22,3 +22,14 @@ export function cannotRead(error: unknown): string {
   if (error instanceof EndlessFile || error instanceof Error && isOfSystem(error)) return error.message;
   throw error;
 }
+
+/** Why a file could not be written, to stand behind its name. Anything that is not about the file is a bug of ours and goes on. */
+export function cannotWrite(error: unknown): string {
+  if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such folder";
+  if (error instanceof Deno.errors.IsADirectory) return "is a folder";
+  if (error instanceof Deno.errors.PermissionDenied) return "may not be written";
+  if (error instanceof Deno.errors.NotCapable) return "is no ordinary file, which is all that el2 writes";
+  // The path that it was opened by may be a passing one.
+  if (error instanceof Error && isOfSystem(error)) return error.message.replace(/: open '.*'$/, "");
+  throw error;
+}

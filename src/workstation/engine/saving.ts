@@ -1,6 +1,8 @@
 // Files that people ask for while a machine runs: snapshots, which are written a piece at a time, and recordings of the run until now.
 
+import { isOfSystem } from "../cache.ts";
 import { RecordingError } from "../record/recording.ts";
+import { cannotWrite } from "../named-file.ts";
 import { savedHeader } from "../record/save.ts";
 import { writeSnapshot } from "../snapshot/file.ts";
 import { isHostError, snapshotOf } from "../snapshot/save.ts";
@@ -51,7 +53,7 @@ export class Saving {
         return done === true;
       } catch (error) {
         if (!isHostError(error)) throw error;
-        tell(0, false, error.message);
+        tell(0, false, isOfSystem(error) ? cannotWrite(error) : error.message);
         return true;
       }
     };
@@ -102,7 +104,7 @@ export class Saving {
       return undefined;
     } catch (error) {
       if (!(error instanceof WriteFailure) && !isHostError(error)) throw error;
-      return error.message;
+      return isOfSystem(error) ? cannotWrite(error) : error.message;
     }
   }
 }

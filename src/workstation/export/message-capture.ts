@@ -44,13 +44,17 @@ export function captureStart(): Uint8Array[] {
   ];
 }
 
+/** Whether an event is a message on its way into a queue. */
+export const isMessage = ({ kind, name }: EventRow): boolean => kind === "msg" && name === "send";
+
 /** The packet of an event; undefined for one that is no message on its way into a queue. */
 export function messagePacket(
-  { kind, name, t, fields }: EventRow,
+  event: EventRow,
   queues: ReadonlyMap<string, QueueEnds>,
   vmids: ReadonlyMap<string, number>,
 ): Uint8Array | undefined {
-  if (kind !== "msg" || name !== "send") return undefined;
+  if (!isMessage(event)) return undefined;
+  const { t, fields } = event;
   const queue = String(fields.queue), message = Uint8Array.fromHex(String(fields.bytes));
   const { from = null, to = null } = queues.get(queue) ?? {};
   const rpc = from === RESOURCE_MANAGER || to === RESOURCE_MANAGER;
