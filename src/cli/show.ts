@@ -119,13 +119,15 @@ export async function showSession(entry: URL, planned: SessionPlan, options: Sho
       });
       if (first) start();
       const { end, state, next, over, unseen } = await shown;
+      if (over !== undefined) console.error(`el2: ${over}`);
       await nameUnseen(unseen);
       here.close();
       await saveUiState(called, state);
-      if (next === undefined || over || (await visit(next, options.title, options.look ?? {}, entry)).over) {
+      const ended = over !== undefined || next !== undefined && (await visit(next, options.title, options.look ?? {}, entry)).over;
+      if (next === undefined || ended) {
         // The screen is gone: what it said last must not be.
         if (end) console.error(`el2: ${end.message}`);
-        return end?.code ?? 0;
+        return end?.code ?? (ended ? ExitCode.Interrupted : ExitCode.Done);
       }
       greeting = goesOn(next);
     }
@@ -171,7 +173,7 @@ async function showAttached(
   const connect = () => connectSession(socketPath(info.name), { readOnly, follow: true });
   let current = session;
   for (let greeting = arrival && `session ${info.name} runs${arrival.from === undefined ? "" : `; q comes back to ${arrival.from}`}`;;) {
-    const { lost, state, next, over, unseen } = await runTui(current, terminalOfProcess(), {
+    const { lost, state, next, over: by, unseen } = await runTui(current, terminalOfProcess(), {
       title: info.name,
       greeting,
       readOnly,
@@ -181,7 +183,12 @@ async function showAttached(
       state: await loadUiState(info.name),
       reconnect: async () => current = await connect(),
       ...surroundings(look),
+    }).catch((error) => {
+      console.error(`el2: the screens have failed; ${goesOn(info.name)}`);
+      throw error;
     });
+    const over = by !== undefined;
+    if (over) console.error(`el2: ${by}`);
     await saveUiState(info.name, state);
     await nameUnseen(unseen);
     current.close();
@@ -190,9 +197,10 @@ async function showAttached(
       // There is nothing to come back to but where it was come from.
       return next === undefined || over ? { code: ExitCode.NoSession, over } : await visit(next, arrival?.from, look, entry);
     }
-    if (next === undefined || over || (await visit(next, info.name, look, entry)).over) {
+    const ended = over || next !== undefined && (await visit(next, info.name, look, entry)).over;
+    if (next === undefined || ended) {
       console.error(`el2: ${goesOn(info.name)}`);
-      return { code: ExitCode.Done, over };
+      return { code: ended ? ExitCode.Interrupted : ExitCode.Done, over: ended };
     }
     try {
       current = await connect();

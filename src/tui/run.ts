@@ -46,8 +46,8 @@ export interface TuiEnd {
   readonly lost: boolean;
   /** Another session that the person wants to see. */
   readonly next: string | undefined;
-  /** The terminal has gone away, or a signal asked for the end: nothing more is to be shown. */
-  readonly over: boolean;
+  /** Where nothing more is to be shown: that the terminal has gone away, or which signal asked for the end. */
+  readonly over: string | undefined;
   /** Sessions that were still being started: a fork needs the session that is shown until it has its snapshot. */
   readonly unseen: readonly UnseenStart[];
   /** What the person has made of the screens. */
@@ -70,7 +70,8 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     left.resolve(next);
   };
   let current: SessionClient & { onGone?: () => void } = client;
-  let lost = false, over = false;
+  let lost = false;
+  let over: string | undefined;
   /** Resolves when the session is lost: what it was asked to do is not answered then. */
   let gone = Promise.withResolvers<string>();
   let retry: ReturnType<typeof setInterval> | undefined;
@@ -140,20 +141,20 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     screen.resize(size.columns, size.rows);
     pump.request(true);
   });
-  const signals = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
-  const end = () => {
-    over = true;
+  const end = (by: string) => {
+    over = by;
     leave();
   };
+  const signals = (["SIGTERM", "SIGHUP", "SIGINT"] as const).map((signal) => ({ signal, call: () => end(`ended by ${signal}`) }));
   const onCrash = () => mode.leaveNow();
-  for (const signal of signals) Deno.addSignalListener(signal, end);
+  for (const { signal, call } of signals) Deno.addSignalListener(signal, call);
   globalThis.addEventListener("error", onCrash);
   globalThis.addEventListener("unhandledrejection", onCrash);
   let next: string | undefined;
   try {
     await mode.enter();
     pump.open();
-    next = await Promise.race([left.promise, readKeys(port, app).then(end).then(() => undefined)]);
+    next = await Promise.race([left.promise, readKeys(port, app).then(() => end("the terminal is gone")).then(() => undefined)]);
   } finally {
     clearInterval(retry);
     clearInterval(countdown);
@@ -161,7 +162,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     if (options.reconnect) current.onGone = () => gone.resolve(GONE);
     pump.close();
     endResize();
-    for (const signal of signals) Deno.removeSignalListener(signal, end);
+    for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
     await mode.leave();
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);

@@ -166,7 +166,7 @@ Deno.test(":run in a foreground session: that goes on behind the other one, and 
     await terminal.keys(":run demo", "Enter");
     await terminal.until(/session demo-3 runs; q comes back to demo/);
     Deno.kill(Number(await Deno.readTextFile(pid)), "SIGTERM");
-    await terminal.until(/left with 0/);
+    await terminal.until(/ended by SIGTERM[\s\S]*session demo-3 goes on[\s\S]*left with 130/);
     const { data } = JSON.parse((await run(folder, "ls", "--json")).stdout) as { data: { name: string }[] };
     assert.deepEqual(data.map(({ name }) => name), ["demo-2", "demo-3"]);
   } finally {

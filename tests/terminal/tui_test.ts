@@ -57,15 +57,37 @@ Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
   assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
 });
 
-Deno.test("W77: SIGTERM gives the terminal back", async () => {
+Deno.test("W77: SIGTERM leaves a sane terminal, and says what ended the screens", async () => {
   const pid = `${FOLDER}/pid`;
   await using terminal = await TmuxTerminal.start(
-    `cd ${ROOT} && sh -c 'echo $$ > ${pid}; exec "$@"' sh ${PROGRAM}; echo gone; exec sleep 1000`,
+    `cd ${ROOT} && sh -c 'echo $$ > ${pid}; exec "$@"' sh ${PROGRAM}; echo "left with $?"; stty -a; exec sleep 1000`,
     100,
     30,
   );
   await terminal.until(/con:/);
   Deno.kill(Number(await Deno.readTextFile(pid)), "SIGTERM");
-  await terminal.until(/gone/);
+  const left = await terminal.until(/left with 130[\s\S]*echoe/);
+  assert.match(left, /^el2: ended by SIGTERM$/m);
+  assert.match(left, / icanon [\s\S]* echo /);
   assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+});
+
+Deno.test("W77: a crash of the screens leaves a sane terminal, says what it was and how to come back, and the session goes on", async () => {
+  assert.equal((await new Deno.Command("sh", { args: ["-c", `${PROGRAM} up demo --name s`], cwd: ROOT }).output()).code, 0);
+  try {
+    const crashing = new URL("crashing.ts", import.meta.url).pathname;
+    const attach = `${APART} ${Deno.execPath()} run -q --no-check -A ${crashing} attach s`;
+    await using terminal = await TmuxTerminal.start(`${attach}; echo "left with $?"; stty -a; exec sleep 1000`, 120, 36);
+    await terminal.until(/hello from EL1/);
+    await terminal.keys("j");
+    const left = await terminal.until(/left with 1[\s\S]*echoe/);
+    assert.match(left, /^el2: the screens have failed; session s goes on; el2 attach s shows it/m);
+    assert.match(left, /forced crash/);
+    assert.match(left, / icanon [\s\S]* echo /);
+    assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
+    await using again = await TmuxTerminal.start(`${PROGRAM} attach s`, 120, 36);
+    await again.until(/hello from EL1/);
+  } finally {
+    await new Deno.Command("sh", { args: ["-c", `${PROGRAM} down s`], cwd: ROOT }).output();
+  }
 });

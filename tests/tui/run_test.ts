@@ -139,7 +139,7 @@ Deno.test("another session that is wanted ends the screen; keys that come meanwh
   const first = runTui(client(), terminal, { ...OPTIONS, start: () => started.promise });
   started.resolve("Image");
   const { next, over } = await first;
-  assert.deepEqual({ next, over }, { next: "Image", over: false });
+  assert.deepEqual({ next, over }, { next: "Image", over: undefined });
   assert.ok(terminal.restored());
   const second = runTui(client(), terminal, OPTIONS);
   keys.resolve(bytes("q"));
@@ -163,7 +163,7 @@ Deno.test("q while another session still starts leaves, and hands on what is sti
     return write(part);
   };
   const { next, over, unseen } = await runTui(client(), terminal, options);
-  assert.deepEqual({ next, over }, { next: undefined, over: false });
+  assert.deepEqual({ next, over }, { next: undefined, over: undefined });
   assert.deepEqual(unseen.map(({ what }) => what), ["Image", "a fork"]);
   assert.equal(await unseen[0].started, "Image");
   forked.reject(new Error("no room"));
@@ -183,19 +183,19 @@ Deno.test("what the screen has said of a session that it started is said by nobo
 });
 
 Deno.test("a terminal that has gone away, or SIGTERM, leaves nothing to show", async () => {
-  assert.equal((await runTui(client(), new ScriptedTerminal(async function* () {}), OPTIONS)).over, true);
+  assert.equal((await runTui(client(), new ScriptedTerminal(async function* () {}), OPTIONS)).over, "the terminal is gone");
   let ended = false;
   const killed = new ScriptedTerminal(async function* () {
     Deno.kill(Deno.pid, "SIGTERM");
     for (; !ended; await new Promise((resolve) => setTimeout(resolve, 10))) yield new TextEncoder().encode("j");
   });
-  assert.equal((await runTui(client(), killed, OPTIONS)).over, true);
+  assert.equal((await runTui(client(), killed, OPTIONS)).over, "ended by SIGTERM");
   ended = true;
   const left = new ScriptedTerminal(async function* () {
     yield new TextEncoder().encode("q");
     await new Promise<void>(() => {});
   });
-  assert.equal((await runTui(client(), left, OPTIONS)).over, false);
+  assert.equal((await runTui(client(), left, OPTIONS)).over, undefined);
 });
 
 Deno.test("a session that ended is what runTui answers", async () => {
