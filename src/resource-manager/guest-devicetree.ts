@@ -82,9 +82,13 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
   return merged;
 }
 
-/** Ranges as `reg` has them. */
+/** Ranges as `reg` has them. @throws Refusal with NORESOURCE where the cells have no room for one */
 function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {
+    require(value < 2 ** (32 * width), RmError.NORESOURCE, "an address or a size does not fit into #address-cells or #size-cells", {
+      value,
+      cells: width,
+    });
     const low = value % 2 ** 32;
     return Array.from({ length: width }, (_, index) => index === width - 1 ? low : index === width - 2 ? (value - low) / 2 ** 32 : 0);
   };

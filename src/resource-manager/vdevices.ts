@@ -44,8 +44,14 @@ export function createVdevices(context: Context, vm: Vm, owner: Vm): void {
   }
 }
 
+/** Largest depth and message size that msgqueue_configure has bits for. */
+const QUEUE_FIELD_MAX = 0xffff;
+
 function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
   const { config } = device;
+  const { path, queueDepth, messageSize } = config;
+  const rule = "queue-depth or message-size does not fit into what msgqueue_configure takes";
+  require(Math.max(queueDepth, messageSize) <= QUEUE_FIELD_MAX, RmError.NORESOURCE, rule, { path, queueDepth, messageSize });
   switch (config.type) {
     case "rm-rpc":
       return createRmRpc(context, vm, device);

@@ -17,7 +17,7 @@ import {
   VmState,
 } from "../../src/abi/rpc/messages/vm.ts";
 import { readDevicetree } from "../../src/devicetree/reader.ts";
-import { cells64, devicetree, type DevicetreeNode, findNode, node, readCell, setProperties } from "../../src/devicetree/tree.ts";
+import { cells, cells64, devicetree, type DevicetreeNode, findNode, node, readCell, setProperties } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { BASE, DT_OFFSET, DT_SIZE, guestRoot, guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "./machine.ts";
@@ -204,6 +204,24 @@ Deno.test("what VM_INIT refuses in a devicetree has its rule, its place in the p
   // The offset is that of the property's token: length and value follow.
   const view = new DataView(tree.buffer, Number(offset) - DT_OFFSET);
   assert.deepEqual([view.getUint32(0), view.getUint32(4), view.getUint32(12)], [3, 4, 4]);
+});
+
+Deno.test("what does not fit into the cells or fields that are there is refused, and not cut", () => {
+  const root = guestRoot("high", []);
+  setProperties(root, { "#address-cells": 1, "#size-cells": 1 });
+  setProperties(findNode(root, "/interrupt-controller")!, { reg: cells(0x3fff_0000, 0x1_0000, 0x3fe0_0000, 0x2_0000) });
+  setProperties(findNode(root, "/memory")!, { reg: cells(0, 0x1000) });
+  setProperties(findNode(root, "/gunyah-vm-config/memory")!, { "base-address": cells64(0x1_0000_0000) });
+  const machine = new Machine();
+  const { vmid } = machine.ready(writeDevicetree(devicetree(root)));
+  assert.equal(machine.primary.ask(VM_START, { vmid }).error, "NORESOURCE");
+  assert.match(machine.system.hypervisor.trace.reasons.last!.rule, /does not fit into/);
+
+  for (const [property, value] of [["message-size", 0x1_0040], ["queue-depth", 0x1_0004]] as const) {
+    const other = new Machine();
+    const made = other.configured(guestTree("wide", [rmRpc({ [property]: value })]));
+    assert.equal(other.primary.ask(VM_INIT, made).error, "NORESOURCE", property);
+  }
 });
 
 Deno.test("firmware in a parcel of its own lies at firmware-address, is no memory of the VM, and goes back as zeros", () => {
