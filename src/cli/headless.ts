@@ -1,9 +1,18 @@
 // A session without a screen: consoles to stdout, one line about the end to stderr, input from stdin where asked.
 
+import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
+import { ConsoleOutput } from "./console-output.ts";
 import { ExitCode } from "./failure.ts";
 import { printable } from "./print.ts";
 import type { SessionClient } from "../workstation/client.ts";
-import { type MachineSample, ORDERLY_END, SESSION, type SessionEvent } from "../workstation/protocol.ts";
+import {
+  type MachineEvent,
+  type MachineSample,
+  ORDERLY_END,
+  SESSION,
+  type SessionEnd,
+  type SessionEvent,
+} from "../workstation/protocol.ts";
 import { warn } from "../workstation/warn.ts";
 
 /** Wall time (ms) in which the end of the run may say what has gone wrong. */
@@ -30,202 +39,143 @@ export interface HeadlessOptions {
 }
 
 /** Runs a started session to its end and returns the exit code. */
-export async function runHeadless(client: SessionClient, options: HeadlessOptions): Promise<number> {
-  const ended = Promise.withResolvers<number>();
-  const out: ConsoleOutput = new ConsoleOutput(
-    options.names,
-    (bytes) => client.send({ kind: "taken", bytes }),
-    () => ended.resolve(ExitCode.Failed),
-  );
-  const joined = options.console;
+export function runHeadless(client: SessionClient, options: HeadlessOptions): Promise<number> {
+  return new HeadlessRun(client, options).run();
+}
+
+/** One session on its way to its end. */
+class HeadlessRun {
+  readonly #ended = Promise.withResolvers<number>();
+  readonly #out: ConsoleOutput;
   /** What went wrong with a VM while others may go on. It is told a little later, as the end may follow at once and say it. */
-  const untold: string[] = [];
-  let telling: ReturnType<typeof setTimeout> | undefined;
-  const tell = (end = "") => {
-    clearTimeout(telling);
-    telling = undefined;
-    for (const note of untold.splice(0)) if (!end.includes(note)) warn(note);
-  };
-  client.onEvent = (event: SessionEvent) => {
-    if (event.kind === "console") {
-      if (options.stdio ? event.console === joined : event.console === (options.only ?? event.console)) {
-        out.write(event.console, event.bytes);
-      } else client.send({ kind: "taken", bytes: event.bytes.length });
-    } else if (event.kind === "hash") {
-      console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
-    } else if (event.kind === "events") {
-      // Of all events, those that nobody else can tell.
-      for (const { vcpu, kind, text, refused } of event.events) {
-        if (vcpu === SESSION) warn(printable(text));
-        else if (kind === "log" && refused) {
-          untold.push(printable(`${vcpu.replace(/^vm:/, "")}: ${text}`));
-          telling ??= setTimeout(tell, TELL_AFTER);
-        }
-      }
-    } else if (event.kind === "sample") {
-      last = event.sample;
-    } else if (event.kind === "ended") {
-      if (options.stats && last) {
-        console.error(JSON.stringify({ schema: "el2.core/1", instructions: last.instructions, translator: last.translator }));
-      }
-      const { code, message } = cut ?? event.end;
-      finish(code, message);
-    } else if (event.kind === "failed") {
-      finish(ExitCode.Failed, `bug: ${event.message}`);
-    }
-  };
-  let finished = false, last: MachineSample | undefined;
-  let cut: { readonly code: number; readonly message: string } | undefined;
-  let late: ReturnType<typeof setTimeout> | undefined;
-  /** Ends the run from here: the machine ends in order, which seals its recording; one that does not answer in time is left. */
-  const leave = (code: number, message: string) => {
-    if (cut) return;
-    cut = { code, message };
-    client.send({ kind: "stop" });
-    late = setTimeout(() => finish(code, message), ORDERLY_END);
-  };
-  const finish = (code: number, message: string) => {
-    // One line says how it ended: what comes while output drains, such as the machine's answer to `stop`, is not another end.
-    if (finished) return;
-    finished = true;
-    tell(message);
-    out.drain().then(() => {
-      console.error(`el2: ${printable(message)}`);
-      ended.resolve(code);
-    });
-  };
-  const timer = options.timeout === undefined
-    ? undefined
-    : setTimeout(() => leave(ExitCode.TimedOut, `timeout: ${options.timeout! / 1000} s of wall time passed`), options.timeout);
-  let interrupted = false;
-  const interrupt = (by: string) => {
-    if (interrupted) Deno.exit(ExitCode.Interrupted);
-    interrupted = true;
-    leave(ExitCode.Interrupted, by);
-  };
-  const signals = endingSignals().map((signal) => {
-    const call = () => interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`);
-    Deno.addSignalListener(signal, call);
-    return { signal, call };
-  });
-  const { prefix = DEFAULT_PREFIX } = options;
-  const raw = options.stdio && options.interactive;
-  if (raw) {
-    console.error(`el2: the keys go to the guest; ${prefix} d ends the run`);
-    Deno.stdin.setRaw(true);
+  readonly #untold: string[] = [];
+  #telling: ReturnType<typeof setTimeout> | undefined;
+  #last: MachineSample | undefined;
+  /** How the run was ended from here. */
+  #cut: Pick<SessionEnd, "code" | "message"> | undefined;
+  #late: ReturnType<typeof setTimeout> | undefined;
+  #finished = false;
+  #interrupted = false;
+
+  constructor(readonly client: SessionClient, readonly options: HeadlessOptions) {
+    this.#out = new ConsoleOutput(
+      options.names,
+      (bytes) => client.send({ kind: "taken", bytes }),
+      () => this.#ended.resolve(ExitCode.Failed),
+    );
+    client.onEvent = (event) => this.#take(event);
   }
-  if (options.stdio) {
-    const left = { prefix: controlByte(prefix), call: () => leave(ExitCode.Interrupted, `left by ${prefix} d`) };
+
+  async run(): Promise<number> {
+    const { client, options: { timeout, stdio, interactive } } = this;
+    const timer = timeout === undefined
+      ? undefined
+      : setTimeout(() => this.#leave(ExitCode.TimedOut, `timeout: ${timeout / 1000} s of wall time passed`), timeout);
+    const signals = endingSignals().map((signal) => {
+      const call = () => this.#interrupt(signal === "SIGINT" ? "interrupted" : `ended by ${signal}`);
+      Deno.addSignalListener(signal, call);
+      return { signal, call };
+    });
+    const raw = stdio && interactive;
+    if (stdio) this.#join(raw);
+    else client.send({ kind: "input-ended" });
+    try {
+      return await this.#ended.promise;
+    } finally {
+      clearTimeout(timer);
+      clearTimeout(this.#late);
+      if (raw) Deno.stdin.setRaw(false);
+      for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
+      client.close();
+    }
+  }
+
+  /** Joins stdin to the console; `raw`: it is a terminal, whose keys go to the guest as they are. */
+  #join(raw: boolean): void {
+    const { client, options: { prefix = DEFAULT_PREFIX, console: joined } } = this;
+    if (raw) {
+      console.error(`el2: the keys go to the guest; ${prefix} d ends the run`);
+      Deno.stdin.setRaw(true);
+    }
+    const left = { prefix: controlByte(prefix), call: () => this.#leave(ExitCode.Interrupted, `left by ${prefix} d`) };
     readInput(raw ? left : undefined, (bytes) => {
       if (joined !== undefined) client.send({ kind: "input", console: joined, bytes });
     }).then(() => client.send({ kind: "input-ended" }));
-  } else {
-    client.send({ kind: "input-ended" });
   }
-  try {
-    return await ended.promise;
-  } finally {
-    clearTimeout(timer);
-    clearTimeout(late);
-    if (raw) Deno.stdin.setRaw(false);
-    for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
-    client.close();
+
+  #take(event: SessionEvent): void {
+    switch (event.kind) {
+      case "console":
+        return this.#show(event.console, event.bytes);
+      case "hash":
+        return console.error(JSON.stringify({ schema: "el2.hash/1", ...event.hash }));
+      case "events":
+        return this.#note(event.events);
+      case "sample":
+        this.#last = event.sample;
+        return;
+      case "ended": {
+        const { instructions, translator } = this.#last ?? {};
+        if (this.options.stats && this.#last) console.error(JSON.stringify({ schema: "el2.core/1", instructions, translator }));
+        const { code, message } = this.#cut ?? event.end;
+        return this.#finish(code, message);
+      }
+      case "failed":
+        return this.#finish(ExitCode.Failed, `bug: ${event.message}`);
+    }
+  }
+
+  #show(name: string, bytes: Uint8Array): void {
+    const { stdio, console: joined, only = name } = this.options;
+    if (name === (stdio ? joined : only)) this.#out.write(name, bytes);
+    else this.client.send({ kind: "taken", bytes: bytes.length });
+  }
+
+  /** Of all events, those that nobody else can tell. */
+  #note(events: readonly MachineEvent[]): void {
+    for (const { vcpu, kind, text, refused } of events) {
+      if (vcpu === SESSION) warn(printable(text));
+      else if (kind === "log" && refused) {
+        this.#untold.push(printable(`${vcpu.replace(/^vm:/, "")}: ${text}`));
+        this.#telling ??= setTimeout(() => this.#tell(), TELL_AFTER);
+      }
+    }
+  }
+
+  #tell(end = ""): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    for (const note of this.#untold.splice(0)) if (!end.includes(note)) warn(note);
+  }
+
+  /** Ends the run from here: the machine ends in order, which seals its recording; one that does not answer in time is left. */
+  #leave(code: number, message: string): void {
+    if (this.#cut) return;
+    this.#cut = { code, message };
+    this.client.send({ kind: "stop" });
+    this.#late = setTimeout(() => this.#finish(code, message), ORDERLY_END);
+  }
+
+  #interrupt(by: string): void {
+    if (this.#interrupted) Deno.exit(ExitCode.Interrupted);
+    this.#interrupted = true;
+    this.#leave(ExitCode.Interrupted, by);
+  }
+
+  #finish(code: number, message: string): void {
+    // One line says how it ended: what comes while output drains, such as the machine's answer to `stop`, is not another end.
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#tell(message);
+    this.#out.drain().then(() => {
+      console.error(`el2: ${printable(message)}`);
+      this.#ended.resolve(code);
+    });
   }
 }
-
-const DEFAULT_PREFIX = "ctrl-]";
-const LEAVE = "d".charCodeAt(0);
 
 /** Signals that end a run in order. What hangs up is a terminal: a run that has none may have been started to go on without (nohup). */
 function endingSignals(): readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] {
   const terminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
   return terminal ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"];
-}
-
-/** What a terminal sends for `ctrl-X`. */
-function controlByte(key: string): number {
-  return key.charCodeAt(key.length - 1) & 0x1f;
-}
-
-/** What ends a run on a terminal: its prefix and `d`; the prefix twice is one for the guest. */
-interface Leave {
-  readonly prefix: number;
-  readonly call: () => void;
-}
-
-/** Hands stdin on until it ends; the end of input does not end the run. */
-async function readInput(leave: Leave | undefined, give: (bytes: Uint8Array) => void): Promise<void> {
-  let prefix = false;
-  for await (const chunk of Deno.stdin.readable) {
-    if (!leave) {
-      give(chunk);
-      continue;
-    }
-    const bytes: number[] = [];
-    for (const byte of chunk) {
-      if (prefix && byte === LEAVE) return leave.call();
-      if (byte === leave.prefix && !prefix) prefix = true;
-      else {
-        bytes.push(byte);
-        prefix = false;
-      }
-    }
-    if (bytes.length) give(Uint8Array.from(bytes));
-  }
-}
-
-/** Console bytes to stdout in order, one write at a time; with names, whole lines behind `name| `. */
-class ConsoleOutput {
-  readonly #writer = Deno.stdout.writable.getWriter();
-  readonly #partial = new Map<string, number[]>();
-  #last: Promise<void> = Promise.resolve();
-  /** Nothing can be written any more, and that was said. */
-  #full = false;
-
-  constructor(
-    readonly names: boolean,
-    /** Tells how many bytes of output are dealt with. */
-    readonly taken: (bytes: number) => void,
-    /** Nobody reads stdout any more. */
-    readonly closed: () => void,
-  ) {}
-
-  write(console: string, bytes: Uint8Array): void {
-    if (!this.names) this.#put(bytes);
-    else this.#lines(console, bytes);
-    this.#last = this.#last.then(() => this.taken(bytes.length));
-  }
-
-  #lines(console: string, bytes: Uint8Array): void {
-    const line = this.#partial.get(console) ?? [];
-    this.#partial.set(console, line);
-    for (const byte of bytes) {
-      if (byte === 13) continue;
-      line.push(byte);
-      if (byte === 10) this.#put(this.#named(console, line.splice(0)));
-    }
-  }
-
-  /** Writes unfinished lines and waits until everything is out. */
-  async drain(): Promise<void> {
-    for (const [console, line] of this.#partial) if (line.length) this.#put(this.#named(console, [...line.splice(0), 10]));
-    await this.#last;
-  }
-
-  #named(console: string, line: readonly number[]): Uint8Array {
-    const name = new TextEncoder().encode(`${console}| `);
-    const bytes = new Uint8Array(name.length + line.length);
-    bytes.set(name);
-    bytes.set(line, name.length);
-    return bytes;
-  }
-
-  #put(bytes: Uint8Array): void {
-    const written = this.#writer.write(bytes).catch((error: Error) => {
-      if (!(error instanceof Deno.errors.BrokenPipe) && !this.#full) console.error(`el2: stdout: ${error.message}; the run is over`);
-      this.#full = true;
-      this.closed();
-    });
-    this.#last = this.#last.then(() => written);
-  }
 }

@@ -3,14 +3,13 @@
 import { App, type AppOptions } from "./app.ts";
 import { type ColourDepth, Screen } from "./cells.ts";
 import { copySequence } from "./clipboard.ts";
+import { type Client, Connection } from "./connection.ts";
 import { ESCAPE_WAIT, KeyParser } from "./keys.ts";
 import { Starts, type UnseenStart } from "./starts.ts";
-import { RETRY } from "./session-state.ts";
 import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./terminal.ts";
 import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
-import type { SessionClient } from "../workstation/client.ts";
 import type { SessionEnd } from "../workstation/protocol.ts";
 
 /** The colours that the environment promises. */
@@ -31,12 +30,8 @@ export interface TuiOptions extends Omit<AppOptions, "clock"> {
   /** Inside tmux: what is for the terminal goes through it. */
   readonly tmux?: boolean;
   /** Reaches a session again whose connection was lost; it rejects where there is none. */
-  readonly reconnect?: () => Promise<SessionClient & { onGone: () => void }>;
+  readonly reconnect?: () => Promise<Client>;
 }
-
-const GONE = "the session is gone";
-/** Between two pictures of the countdown to the next try, ms. */
-const TICK = 1000;
 
 /** How a TUI was left. */
 export interface TuiEnd {
@@ -58,7 +53,7 @@ export interface TuiEnd {
  * Shows a session until the person leaves or the terminal goes away. Returns how the session ended, where it did.
  * The caller has set up and started the session; this takes over `client.onEvent`, and `onGone` where there is a way to reconnect.
  */
-export async function runTui(client: SessionClient & { onGone?: () => void }, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
+export async function runTui(client: Client, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   const mode = new TerminalMode(port, options.mouse);
@@ -69,13 +64,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     starts.leave();
     left.resolve(next);
   };
-  let current: SessionClient & { onGone?: () => void } = client;
-  let lost = false;
   let over: string | undefined;
-  /** Resolves when the session is lost: what it was asked to do is not answered then. */
-  let gone = Promise.withResolvers<string>();
-  let retry: ReturnType<typeof setInterval> | undefined;
-  let countdown: ReturnType<typeof setInterval> | undefined;
   /** What goes to the terminal beside the cells, in front of the next frame. */
   let aside = "";
 
@@ -85,12 +74,18 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     aside = "";
     return bytes;
   }, options.slowLink);
+  const connection: Connection = new Connection(client, options.reconnect, {
+    event: (event) => app.apply(event),
+    lost: () => app.lost(`session ${options.title}: its socket is gone`),
+    found: () => app.found(),
+    ticked: () => pump.request(true),
+  });
   const { start, fork } = options;
   const started: Start | undefined = start && ((what, allowHost) => starts.follow(what, start(what, allowHost)));
   const forked: Fork | undefined = fork &&
-    ((save) => starts.follow("a fork", fork((path) => Promise.race([save(path), gone.promise]))));
+    ((save) => starts.follow("a fork", fork((path) => Promise.race([save(path), connection.gone]))));
   const app = new App({ ...options, start: started, fork: forked }, {
-    send: (request) => current.send(request),
+    send: (request) => connection.send(request),
     changed: (urgent) => pump.request(urgent),
     leave: () => leave(),
     redraw: () => screen.invalidate(),
@@ -104,37 +99,10 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
       aside += mouseSequence(on);
       pump.request(true);
     },
-    reconnect: () => void reconnect(),
+    reconnect: () => void connection.tryAgain(),
     visit: leave,
   });
-  const adopt = (next: SessionClient & { onGone?: () => void }) => {
-    current = next;
-    current.onEvent = (event) => app.apply(event);
-    if (options.reconnect) {
-      current.onGone = () => {
-        lost = true;
-        gone.resolve(GONE);
-        app.lost(`session ${options.title}: its socket is gone`);
-        retry = setInterval(reconnect, RETRY);
-        countdown = setInterval(() => pump.request(true), TICK);
-      };
-    }
-  };
-  const reconnect = async () => {
-    if (!lost || !options.reconnect) return;
-    try {
-      const found = await options.reconnect();
-      clearInterval(retry);
-      clearInterval(countdown);
-      lost = false;
-      gone = Promise.withResolvers();
-      adopt(found);
-      app.found();
-    } catch {
-      pump.request(true); // still nobody there: the screen says since when
-    }
-  };
-  adopt(client);
+  connection.open();
 
   const endResize = port.onResize(() => {
     const size = port.size();
@@ -156,10 +124,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     pump.open();
     next = await Promise.race([left.promise, readKeys(port, app).then(() => end("the terminal is gone")).then(() => undefined)]);
   } finally {
-    clearInterval(retry);
-    clearInterval(countdown);
-    // Nobody tries again from here on.
-    if (options.reconnect) current.onGone = () => gone.resolve(GONE);
+    connection.close();
     pump.close();
     endResize();
     for (const { signal, call } of signals) Deno.removeSignalListener(signal, call);
@@ -167,7 +132,7 @@ export async function runTui(client: SessionClient & { onGone?: () => void }, po
     globalThis.removeEventListener("error", onCrash);
     globalThis.removeEventListener("unhandledrejection", onCrash);
   }
-  return { end: app.end, lost, next, over, unseen: starts.unseen, state: app.state };
+  return { end: app.end, lost: connection.lost, next, over, unseen: starts.unseen, state: app.state };
 }
 
 /** Writes a new file beside those that are there: `el2-rows.ndjson`, `el2-rows-2.ndjson`. */

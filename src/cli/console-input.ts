@@ -1,0 +1,37 @@
+// What is typed into a run without a screen: stdin to a console, but for the prefix that ends the run.
+
+/** What comes before `d` on a terminal, where nothing else is said. */
+export const DEFAULT_PREFIX = "ctrl-]";
+const LEAVE = "d".charCodeAt(0);
+
+/** What a terminal sends for `ctrl-X`. */
+export function controlByte(key: string): number {
+  return key.charCodeAt(key.length - 1) & 0x1f;
+}
+
+/** What ends a run on a terminal: its prefix and `d`; the prefix twice is one for the guest. */
+export interface Leave {
+  readonly prefix: number;
+  readonly call: () => void;
+}
+
+/** Hands stdin on until it ends; the end of input does not end the run. */
+export async function readInput(leave: Leave | undefined, give: (bytes: Uint8Array) => void): Promise<void> {
+  let prefix = false;
+  for await (const chunk of Deno.stdin.readable) {
+    if (!leave) {
+      give(chunk);
+      continue;
+    }
+    const bytes: number[] = [];
+    for (const byte of chunk) {
+      if (prefix && byte === LEAVE) return leave.call();
+      if (byte === leave.prefix && !prefix) prefix = true;
+      else {
+        bytes.push(byte);
+        prefix = false;
+      }
+    }
+    if (bytes.length) give(Uint8Array.from(bytes));
+  }
+}
