@@ -74,7 +74,7 @@ Deno.test("up --log writes the events of a session in the background, whoever el
       return { code, stderr: new TextDecoder().decode(stderr) };
     };
     const refused = await session("up", DEMO, "--name", "s", "--log", "none/events");
-    assert.match(refused.stderr, /^el2: --log .*none\/events: No such file/);
+    assert.match(refused.stderr, /^el2: --log .*none\/events: no such folder$/m);
     assert.equal(refused.code, 2);
     const up = await session("up", DEMO, "--name", "s", "--log", "events", "--log-level", "debug");
     assert.equal(up.code, 0, up.stderr);
