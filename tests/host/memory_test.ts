@@ -30,6 +30,20 @@ Deno.test("mmap of more than the address space has left is ENOMEM, of no size EI
   assert.deepEqual(vmm.write(near + 2 ** 46 - 4, [1, 2, 3, 4]), { ok: true, value: undefined });
 });
 
+Deno.test("memfds and eventfds without a free descriptor are EMFILE, and leave nothing", () => {
+  const vmm = new Client(new HostStack({ device: "v17", scripts: {} }));
+  const state = () => vmm.kernel(({ state: { memory, eventfds, files } }) => structuredClone({ objects: memory.objects, eventfds, files }));
+  const device = vmm.open();
+  vmm.kernel((kernel, pid) => {
+    while (kernel.dup(pid, device) >= 0);
+  });
+  const before = state();
+  const made = [vmm.kernel((kernel, pid) => kernel.memfd(pid, 4096)), vmm.kernel((kernel, pid) => kernel.eventfd(pid, 1))];
+  assert.deepEqual(made.map(errnoName), ["EMFILE", "EMFILE"]);
+  assert.deepEqual(state(), before);
+  assert.deepEqual([-1, NaN].map((size) => errnoName(vmm.kernel((kernel, pid) => kernel.memfd(pid, size)))), ["EINVAL", "EINVAL"]);
+});
+
 Deno.test("START of a VM of 128 TiB, of which a page is touched, says at once that the page is mapped, or that memory is used up", () => {
   const vmm = new Client(new HostStack({ device: "v17", scripts: {} }));
   const device = vmm.open(), size = 2 ** 47;

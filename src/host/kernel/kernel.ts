@@ -257,14 +257,18 @@ export class HostKernel {
 
   eventfd(pid: number, counter: number): number {
     const id = this.state.nextId++;
-    this.eventfds.create(id, counter);
-    return this.install(pid, "eventfd", id, true);
+    const fd = this.install(pid, "eventfd", id, true);
+    if (fd >= 0) this.eventfds.create(id, counter);
+    return fd;
   }
 
   /** @param size bytes; the file ends at a whole page here. */
   memfd(pid: number, size: number): number {
+    if (!(size >= 0)) return -Errno.EINVAL;
     const object = this.memory.createObject("file", Math.ceil(size / PAGE_SIZE));
-    return this.install(pid, "memfd", object.id, true);
+    const fd = this.install(pid, "memfd", object.id, true);
+    if (fd < 0) this.memory.dropObject(object.id);
+    return fd;
   }
 
   read(pid: number, fd: number, length: number): Uint8Array | number {
