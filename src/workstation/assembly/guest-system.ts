@@ -295,7 +295,7 @@ export class GuestSystem implements System, Inspected {
         return;
       case "state": {
         // Who is being created has no VMID yet, and its life before is over.
-        if (event.state === "creating") this.#exits.delete(event.vm);
+        if (event.state === "creating") this.#forget(event.vm);
         if (event.state !== "creating" || event.vmid !== 0) {
           this.#names.set(event.vmid, event.vm);
           this.hypervisor.names.set(event.vmid, event.vm);
@@ -314,8 +314,19 @@ export class GuestSystem implements System, Inspected {
     }
   }
 
+  /** A VM is made anew: how it ended or failed before is over. */
+  #forget(vm: string): void {
+    this.#exits.delete(vm);
+    for (const [vmid, name] of this.#names) if (name === vm && this.hasFailed(vmid)) this.#states.delete(vmid);
+  }
+
+  /** VMIDs of VMs that have ended or failed. */
+  #gone(): number[] {
+    return [...this.#names].filter(([vmid, name]) => vmid !== 0 && (this.#exits.has(name) || this.hasFailed(vmid))).map(([vmid]) => vmid);
+  }
+
   sample(elapsed: number): VmSample[] {
-    const vms = new Map<number, Vcpu[]>();
+    const vms = new Map<number, Vcpu[]>(this.#gone().map((vmid) => [vmid, []]));
     for (const vcpu of this.hypervisor.scheduler.vcpus) {
       const vmid = vcpu.addressSpace?.vmid;
       if (vmid === undefined) continue;

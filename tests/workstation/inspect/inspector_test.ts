@@ -713,6 +713,12 @@ Deno.test("a reason tells whether who asked first was refused, or only a step on
   assert.deepEqual(new Set(of("failed=no")), new Set(["prng_get_entropy BUSY"]));
   const ping = rows(system, "vm.ls").find(({ id }) => id === "vm:ping");
   assert.deepEqual([ping?.state, ping?.vcpus], ["failed", 0], "a VM that could not be started keeps its row");
+  const sampled = () => system.sample(0).filter(({ name }) => name === "ping").map(({ state, vcpus }) => [state, vcpus.length]);
+  assert.deepEqual(sampled(), [["FAILED", 0]], "on the screens too");
+  assert.equal(system.inspector.act({ kind: "vm.start", vm: "ping" }), undefined);
+  runUntil(system, 2 * HALF_SECOND);
+  assert.deepEqual(sampled(), [["RUNNING", 1]], "and it is one VM when it is started again");
+  assert.deepEqual(rows(system, "vm.ls").filter(({ id }) => id === "vm:ping").map(({ state }) => state), ["running"]);
 });
 
 Deno.test("a reason is listed under what was refused, not under what went on around it", async () => {
