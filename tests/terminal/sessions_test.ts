@@ -48,9 +48,49 @@ Deno.test("W67, W8, W78: two attached clients show what one types; q and kill -9
   const left = await one.until(/left with 0/);
   assert.match(left, /session s goes on; el2 attach s shows it/);
   Deno.kill(Number(await Deno.readTextFile(pid)), "SIGKILL");
-  assert.match((await run(s.folder, "console", "hello")).stdout, /typed 'x'/);
+  const shown = (await run(s.folder, "console", "hello")).stdout;
+  assert.match(shown, /typed 'x'/);
+  // Guests go on without anybody looking.
+  const next = Number(/tick (\d+)(?![^]*tick)/.exec(shown)?.[1] ?? 0) + 2;
+  assert.equal((await run(s.folder, "console", "hello", "--expect", `tick ${next}`, "--timeout", "60s")).code, 0);
   await using again = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 80, 24);
   await again.until(/typed 'x'/);
+});
+
+Deno.test("W51, W72: p stops virtual time and panes keep working; nothing is written in ten seconds, whichever screen is shown", async () => {
+  await using s = await session();
+  await using terminal = await TmuxTerminal.start(`exec env ${shell(s.folder, "attach", "s")}`, 120, 36);
+  await terminal.until(/tick 1/);
+  await terminal.keys("p");
+  await terminal.until(/PAUSED/);
+  const at = async () => JSON.parse((await run(s.folder, "vm", "ls", "--json")).stdout).at;
+  const stopped = await at();
+  const SCREENS: readonly (readonly [key: string, shown: RegExp])[] = [
+    ...[["2", /== vCPUs[^]*vcpu:hello\/0/], ["3", /== interrupts[^]*irq:rm\/33/], ["7", /== requests[^]*rpc:/]] as const,
+    ["1", /== VMs[^]*v hello/],
+  ];
+  for (const [key, shown] of SCREENS) {
+    await terminal.keys(key);
+    await terminal.until(shown);
+  }
+  assert.deepEqual(await at(), stopped, "virtual time stands still");
+  // What was still to be drawn is: then nothing changes any more.
+  const file = `${s.folder}/written`;
+  for (let size = -1, quiet = 0; quiet < 3; await new Promise((resolve) => setTimeout(resolve, 500))) {
+    if (size < 0) await terminal.copyTo(file);
+    const now = (await Deno.stat(file).catch(() => undefined))?.size ?? 0;
+    quiet = now === size ? quiet + 1 : 0;
+    size = now;
+  }
+  const before = (await Deno.stat(file)).size;
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  assert.equal((await Deno.stat(file)).size, before, new TextDecoder().decode((await Deno.readFile(file)).subarray(before)));
+  // The copy works: a key is drawn.
+  await terminal.keys("j");
+  for (const limit = Date.now() + 60_000; (await Deno.stat(file)).size === before;) assert.ok(Date.now() < limit, "nothing is copied");
+  await terminal.keys("p");
+  await terminal.until(/LIVE/);
+  for (const limit = Date.now() + 60_000; (await at()).ns === stopped.ns;) assert.ok(Date.now() < limit, "virtual time goes on");
 });
 
 Deno.test("a screen whose session's name another one has is a session of the next name, and both go on", async () => {
@@ -281,8 +321,12 @@ Deno.test("W71: a wrong configuration is a screen: Enter opens the editor at the
     );
     const shown = await terminal.until(/bad\.toml has 2 errors; nothing was started/);
     assert.match(shown, /3:8 +cpus = 99\n +\^ cpus 99 is outside 1\.\.8/);
+    // Somebody else mends a line: r looks again.
+    const text = await Deno.readTextFile(`${folder}/bad.toml`);
+    await Deno.writeTextFile(`${folder}/bad.toml`, text.replace("99", "98"));
     await terminal.keys("j", "r");
-    await terminal.until(/>6:9/);
+    await terminal.until(/cpus 98 is outside 1\.\.8[^]*>6:9/);
+    await Deno.writeTextFile(`${folder}/bad.toml`, text);
     await terminal.keys("Enter");
     await terminal.until(/editor \+6/);
     await terminal.keys("Enter");

@@ -42,6 +42,11 @@ export class TmuxTerminal implements AsyncDisposable {
     throw new Error(`no ${pattern} on the screen within ${seconds} s:\n${shown}`);
   }
 
+  /** Has all bytes that the program writes from now on appended to a file. */
+  async copyTo(file: string): Promise<void> {
+    await this.#run(["pipe-pane", "-O", `cat >> '${file}'`]);
+  }
+
   /** Whether the cursor is shown, and whether the alternate screen is in use. */
   async modes(): Promise<{ cursor: boolean; alternate: boolean }> {
     const [cursor, alternate] = (await this.#run(["display-message", "-p", "#{cursor_flag} #{alternate_on}"])).trim().split(" ");
