@@ -132,7 +132,20 @@ function toldState(message: string, { vm_state: state }: TraceFields): string | 
 function about(view: View, fields: TraceFields): string | null {
   if (typeof fields.vmid === "number") return view.vm(fields.vmid);
   const handle = fields.handle ?? fields.mem_handle;
-  return typeof handle === "number" ? `parcel:${hex(handle)}` : typeof handle === "string" && handle.includes(":") ? handle : null;
+  if (typeof handle === "number") return `parcel:${hex(handle)}`;
+  if (typeof handle === "string" && handle.includes(":")) return handle;
+  // Memory that has no handle yet is about the VM that it is for.
+  const acl = Array.isArray(fields.acl) ? fields.acl as readonly { readonly vmid?: unknown }[] : [];
+  return acl.length === 1 && typeof acl[0].vmid === "number" ? view.vm(acl[0].vmid) : null;
+}
+
+/** What the innermost request of a chain is about that says so; nothing where none does. */
+function aboutChain(view: View, chain: Reason["chain"]): string {
+  for (const { kind, fields } of chain.toReversed()) {
+    const named = kind === "rpc" ? about(view, fields) : null;
+    if (named !== null) return named;
+  }
+  return "";
 }
 
 /** The id of the object of a reason: guests that know VMs by VMID only, as the resource manager, name them and their interrupts so. */
@@ -174,7 +187,7 @@ export function reasonRow(view: View, reason: Reason): RowOf<typeof REASONS> {
     err: first ? first.result.name : "?",
     failed: chain[0]?.result.refused ?? true,
     rule: `${section}: ${rule}`,
-    object: objectId(view, object),
+    object: objectId(view, object) || aboutChain(view, chain),
     // Who has what is asked for is not left as a number.
     values: plain(typeof values.borrower === "number" ? { ...values, borrower: view.vm(values.borrower) } : values),
     chain: chain.map((step) => ({

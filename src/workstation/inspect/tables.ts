@@ -423,7 +423,7 @@ export const REASONS = defineTable({
     err: { kind: "word", doc: "what it answered", width: 26 },
     failed: { kind: "flag", doc: "who asked first was refused; else only a step on the way to a success was" },
     rule: { kind: "text", doc: "section of the specification, and the rule", width: 50 },
-    object: { kind: "text", doc: "what the rule is about", width: 16, from: 130, alias: ["obj"] },
+    object: { kind: "text", doc: "what the rule is about, else what was requested is", width: 16, from: 130, alias: ["obj"] },
     values: { kind: "detail", doc: "the values that broke it" },
     chain: { kind: "detail", doc: "operations from the outermost to the innermost: id, kind, name, args, result" },
     shared_errno: { kind: "number", doc: "how many causes give the same number to the one who asked", optional: true },

@@ -711,6 +711,8 @@ Deno.test("a reason tells whether who asked first was refused, or only a step on
   const of = (filter: string) => rows(system, "why", { filter }).map(({ call, err }) => `${call} ${err}`);
   assert.deepEqual(of("failed=yes vm=host"), ["GH_VM_START ENOMEM"]);
   assert.deepEqual(new Set(of("failed=no")), new Set(["prng_get_entropy BUSY"]));
+  const [start] = rows(system, "why", { filter: '"vm:ping"' });
+  assert.deepEqual([start?.call, start?.object], ["GH_VM_START", "vm:ping"], "w on the VM finds why it could not be started");
   const ping = rows(system, "vm.ls").find(({ id }) => id === "vm:ping");
   assert.deepEqual([ping?.state, ping?.vcpus], ["failed", 0], "a VM that could not be started keeps its row");
   const sampled = () => system.sample(0).filter(({ name }) => name === "ping").map(({ state, vcpus }) => [state, vcpus.length]);
