@@ -329,12 +329,13 @@ words=(el2 vm show p); CURRENT=4; _el2`,
     assert.throws(() => Deno.statSync(`${place.folder}/no.snap`), Deno.errors.NotFound);
   });
   await t.step("W63: events | head -1 prints no error", async () => {
-    const [program, ...args] = el2Command("events", "--follow", "--kinds", "hvc");
-    const quoted = [program, ...args].map((one) => `'${one}'`).join(" ");
-    const env = { XDG_RUNTIME_DIR: place.folder };
-    const { stdout, stderr } = await new Deno.Command("sh", { args: ["-c", `${quoted} | head -1`], env }).output();
-    assert.equal(text.decode(stderr), "");
-    assert.equal(text.decode(stdout).split("\n").length, 2);
+    for (const options of [[], ["--json"], ["--follow", "--kinds", "hvc"]]) {
+      const quoted = el2Command("events", ...options).map((one) => `'${one}'`).join(" ");
+      const env = { XDG_RUNTIME_DIR: place.folder };
+      const { stdout, stderr } = await new Deno.Command("sh", { args: ["-c", `${quoted} | head -1`], env }).output();
+      assert.equal(text.decode(stderr), "", options.join(" "));
+      assert.equal(text.decode(stdout).split("\n").length, 2, options.join(" "));
+    }
   });
   await t.step("W64: no colour codes without a terminal", async () => {
     for (const args of [["vcpu", "ls"], ["why"], ["events", "--count", "5"], ["--help"], ["vm", "show", "nobody"]]) {

@@ -57,6 +57,23 @@ Deno.test("q leaves with exit code 0 and gives the terminal back", async () => {
   assert.deepEqual(await terminal.modes(), { cursor: true, alternate: false });
 });
 
+Deno.test("W64: with NO_COLOR the screens have no colour codes, without it they have", async () => {
+  // deno-lint-ignore no-control-regex
+  const codes = (text: string) => [...text.matchAll(/\x1b\[([0-9;]*)m/g)].flatMap(([, list]) => list.split(";").map(Number));
+  const isColour = (code: number) => code >= 30 && code <= 48 && code !== 39 || code >= 90;
+  for (const [name, environment] of [["none", "NO_COLOR=1"], ["some", "-u NO_COLOR"]] as const) {
+    const file = `${FOLDER}/colours-${name}`;
+    await using terminal = await TmuxTerminal.start(`cd ${ROOT} && exec env ${environment} ${PROGRAM}`, 120, 36);
+    await terminal.until(/v hello[\s\S]*tick/);
+    await terminal.copyTo(file);
+    const written = async () => await Deno.readTextFile(file).catch(() => "");
+    // All of it is drawn anew, with what cyan and green are for: ids and what runs.
+    await terminal.keys("2", "C-l");
+    for (const limit = Date.now() + 60_000; !/registers of vcpu:/.test(await written());) assert.ok(Date.now() < limit, await written());
+    assert.equal(codes(await written()).some(isColour), name === "some", JSON.stringify(await written()));
+  }
+});
+
 Deno.test("W77: SIGTERM leaves a sane terminal, and says what ended the screens", async () => {
   const pid = `${FOLDER}/pid`;
   await using terminal = await TmuxTerminal.start(

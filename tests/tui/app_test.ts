@@ -171,6 +171,29 @@ Deno.test("W73: a typical frame is one write of at most 2 KB inside synchronized
   const frame = rig.frame();
   assert.ok(frame.startsWith("\x1b[?2026h") && frame.endsWith("\x1b[?2026l"));
   assert.ok(frame.length <= 2048, `${frame.length} bytes`);
+  // A second of a machine that is busy: every sample has other figures, and the console has a line more.
+  for (let tick = 1; tick <= 30; tick++) {
+    const vms = PHONE_SAMPLE.vms.map((vm) => ({
+      ...vm,
+      vcpus: vm.vcpus.map((vcpu) => ({
+        ...vcpu,
+        load: (vcpu.load + tick / 30) % 1,
+        pc: vcpu.pc && `0xffff8000800${String(10000 + tick * 37)}`,
+        instructions: vcpu.instructions + tick * 7_000_000,
+      })),
+    }));
+    rig.apply({ kind: "sample", sample: { ...PHONE_SAMPLE, time: PHONE_SAMPLE.time + tick * 33e6, mips: 200 + tick, vms } });
+    rig.apply({
+      kind: "console",
+      console: "debian",
+      bytes: textBytes(`[    ${tick}.940418] something has come to pass, number ${tick}\r\n`),
+    });
+    await settle();
+    const busy = rig.frame();
+    assert.ok(busy.startsWith("\x1b[?2026h") && busy.endsWith("\x1b[?2026l"));
+    assert.ok(busy.length <= 2048, `${busy.length} bytes at ${tick}`);
+    assert.ok(busy.length > 100, "something has changed");
+  }
 });
 
 /** What lies over a screen, or stands in its place: how it comes, by keys or otherwise. */
