@@ -51,7 +51,8 @@ Deno.test("W2: bare el2 without a terminal runs the demo for 5 s of virtual time
 });
 
 Deno.test("W58: ctrl-c in a headless run stops in order and ends with 130", async () => {
-  const [program, ...args] = el2Command("run", DEMO);
+  const file = await Deno.makeTempFile({ suffix: ".rec" });
+  const [program, ...args] = el2Command("run", DEMO, "--record", file);
   const child = new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   for (let text = ""; !text.includes("hello from EL1");) text += (await reader.read()).value ?? "";
@@ -59,6 +60,11 @@ Deno.test("W58: ctrl-c in a headless run stops in order and ends with 130", asyn
   const [{ code }, stderr] = await Promise.all([child.status, new Response(child.stderr).text(), drain(reader)]);
   assert.equal(code, 130);
   assert.equal(stderr, "el2: interrupted\n");
+  // In order: what was recorded is whole, up to the end.
+  const replayed = await el2("replay", file, "--verify");
+  await Deno.remove(file);
+  assert.equal(replayed.code, 0, replayed.stderr);
+  assert.match(replayed.stdout, /hello from EL1/);
 });
 
 async function drain(reader: ReadableStreamDefaultReader<string>): Promise<void> {
