@@ -244,6 +244,24 @@ Deno.test("WAIT_FOR_EXIT keeps a VM that its process has closed until it exits",
   assert.deepEqual(fake.requests.slice(-3), ["VM_RESET", "MEM_RECLAIM", "VM_DEALLOCATE"]);
 });
 
+Deno.test("WAIT_FOR_EXIT of a VM that is just loaded, or goes, is refused: nobody would hear of an exit", () => {
+  const { fake, vmm } = faked();
+  const place = BigInt(vmm.place(LEGACY_EXIT.encode({ ...nameOf("trustedvm"), reason: 0 })));
+  const name = BigInt(vmm.place(LEGACY_NAME.encode(nameOf("trustedvm"))));
+  const vm = vmm.createVm();
+  const { loading, early } = vmm.kernel((kernel, pid) => ({
+    loading: kernel.ioctl(pid, vm, GH_LEGACY.SET_FW_NAME.code, name),
+    early: kernel.ioctl(pid, vmm.device, GH_LEGACY.WAIT_FOR_EXIT.code, place),
+  }));
+  vmm.refused(early.result!, "EINVAL", /no VM of this name is loaded/);
+  assert.equal(fake.await(loading.task), 0);
+  const late = vmm.kernel((kernel, pid) => {
+    kernel.close(pid, vm);
+    return kernel.ioctl(pid, vmm.device, GH_LEGACY.WAIT_FOR_EXIT.code, place);
+  });
+  vmm.refused(late.result!, "EINVAL", /no VM of this name is loaded/);
+});
+
 Deno.test("a vCPU that the host runs gives the exit's type too, and its accesses to devices are nobody's", () => {
   const proxied = PLANS.map((plan) => ({ ...plan, schedule: "proxy" as const }));
   const { vmm } = onStack(function* () {

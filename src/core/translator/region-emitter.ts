@@ -17,7 +17,6 @@ import type { Instruction } from "./instruction.ts";
 import { bigOf, numberOf } from "./static-values.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 
-/** Of the smallest granule, which TLB entries are of. */
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;
 

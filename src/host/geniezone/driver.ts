@@ -41,6 +41,9 @@ import { GzvmEl2, type GzvmResult } from "./el2.ts";
 import { functionId, type GzvmCallName, gzvmErrno, packTuple } from "./hypercalls.ts";
 import type { GzvmIrqfd, GzvmState, GzvmVm } from "./state.ts";
 
+const SECTION = "geniezone 3.3";
+/** Why calls on a vCPU whose VM is closed are ENODEV. */
+const GONE = "the VM is gone: its descriptor is closed";
 const U64 = 1n << 64n;
 /** Bits of a guest's addresses. */
 const GPA_BITS = 36n;
@@ -195,7 +198,7 @@ export class GzvmDriver implements EngineFront {
   // ---- refusals and calls ----
 
   #refuse(errno: number, rule: string, values: Record<string, unknown> = {}): number {
-    return this.#kernel.refuse(errno, "geniezone 3.3", rule, values);
+    return this.#kernel.refuse(errno, SECTION, rule, values);
   }
 
   #unknown(code: number): number {
@@ -249,7 +252,7 @@ export class GzvmDriver implements EngineFront {
     vm.irqfds = [];
     for (const { task } of vm.starting.splice(0)) {
       delete this.state.runs[task];
-      this.#kernel.finish(task, -Errno.ENODEV);
+      this.#kernel.finish(task, -Errno.ENODEV, { section: SECTION, rule: GONE, object: `vm ${vm.el2Id}`, values: {} });
     }
     this.#engine.destroy(this.#engine.state.vms[vm.engine]);
   }
@@ -467,13 +470,13 @@ export class GzvmDriver implements EngineFront {
     // Every vCPU but the first is started by PSCI, which sets its registers.
     if (vcpu.number !== 0) return 0;
     const vm = this.#vmOf(vcpu);
-    if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, "the VM is gone: its descriptor is closed");
+    if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, GONE);
     return this.#must("SET_ONE_REG", vm, [id & 0xffffn, value]);
   }
 
   #run(task: number, vcpu: VcpuFunction, pointer: bigint): number | undefined {
     const vm = this.#vmOf(vcpu);
-    if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, "the VM is gone: its descriptor is closed");
+    if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, GONE);
     const run = this.#argument(task, GZVM_RUN, pointer);
     if (typeof run === "number") return run;
     if (run.padding.some((byte) => byte !== 0)) return this.#refuse(Errno.EINVAL, "the padding has to be 0", { padding: run.padding });

@@ -280,7 +280,8 @@ export class Engine {
   }
 
   #forgetVcpu(vcpu: VcpuFunction): void {
-    if (vcpu.open || !vcpu.removed) return;
+    // Its last descriptor may go with the RUN that ends as the vCPU is removed: it is forgotten by then.
+    if (vcpu.open || !vcpu.removed || this.state.vcpus[vcpu.id] === undefined) return;
     this.#kernel.memory.dropObject(vcpu.page);
     delete this.state.vcpus[vcpu.id];
   }

@@ -17,6 +17,8 @@ import type { GunyahState, Resource, VcpuFunction, Vm } from "./state.ts";
 /** Length of a turn (ns): the time slice that the resource manager gives proxy-scheduled vCPUs. */
 const TURN = 100_000;
 const SECTION = "vm-manager 9";
+/** Why RUN is ENODEV. */
+const REMOVED = "the vCPU's function was removed, or its VM was destroyed";
 
 /** What the runner needs of the driver. */
 export interface RunnerHooks {
@@ -42,7 +44,7 @@ export class VcpuRunner {
 
   /** RUN: the result, or undefined while it goes on. */
   enter(task: number, vcpu: VcpuFunction): number | undefined {
-    if (vcpu.removed) return this.#kernel.refuse(Errno.ENODEV, SECTION, "the vCPU's function was removed", { vcpu: vcpu.number });
+    if (vcpu.removed) return this.#kernel.refuse(Errno.ENODEV, SECTION, REMOVED, { vcpu: vcpu.number });
     const vm = this.#vmOf(vcpu);
     if (vcpu.task !== undefined) {
       vcpu.waiters.push(task);
@@ -103,7 +105,7 @@ export class VcpuRunner {
 
   /** The vCPU's function is gone. */
   removed(vcpu: VcpuFunction): void {
-    if (vcpu.task !== undefined && vcpu.phase !== "inside") this.#leave(vcpu, -Errno.ENODEV);
+    if (vcpu.task !== undefined && vcpu.phase !== "inside") this.#leaveRemoved(vcpu);
   }
 
   /** Enters the next ready vCPU of the host vCPU `cpu`, if there is one. The handler of the event must return afterwards. */
@@ -138,7 +140,7 @@ export class VcpuRunner {
     // Its VM may have been destroyed meanwhile.
     const vm: Vm | undefined = this.#state.vms[vcpu.vm];
     const resource = vm && this.#resourceOf(vm, vcpu);
-    if (resource === undefined || vcpu.removed) return this.#leave(vcpu, -Errno.ENODEV);
+    if (resource === undefined || vcpu.removed) return this.#leaveRemoved(vcpu);
     const code = Number(BigInt.asIntN(32, error));
     if (code === ErrorCode.OK) return this.#next(vm, vcpu, resource, Number(state), data);
     if (code === ErrorCode.RETRY) return this.#makeReady(vcpu, resource, true);
@@ -317,7 +319,7 @@ export class VcpuRunner {
 
   /** Looks at the reasons to leave before each vcpu_run; whether it may happen. */
   #maySlip(vcpu: VcpuFunction): boolean {
-    if (vcpu.removed) this.#leave(vcpu, -Errno.ENODEV);
+    if (vcpu.removed) this.#leaveRemoved(vcpu);
     else if (this.#interrupted(vcpu)) this.#leave(vcpu, -Errno.EINTR);
     else return true;
     return false;
@@ -343,6 +345,11 @@ export class VcpuRunner {
     let entered: number | undefined;
     this.#kernel.within(next, () => entered = this.enter(next, vcpu));
     if (entered !== undefined) this.#kernel.finish(next, this.#hooks.leaving(vcpu, next, entered));
+  }
+
+  /** RUN ends, as there is nothing to run any more. */
+  #leaveRemoved(vcpu: VcpuFunction): void {
+    this.#leave(vcpu, -Errno.ENODEV, { section: SECTION, rule: REMOVED, object: `vm ${vcpu.vm}`, values: { vcpu: vcpu.number } });
   }
 
   #noResource(vm: Vm, vcpu: VcpuFunction): number {

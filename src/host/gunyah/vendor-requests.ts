@@ -66,7 +66,7 @@ export class VendorRequests {
     const argument = this.#copyIn(task, LEGACY_EXIT, pointer);
     if (typeof argument === "number") return argument;
     const name = textOf(argument.name);
-    const vm = Object.values(this.#engine.state.vms).find(({ signed }) => signed?.name === name);
+    const vm = Object.values(this.#engine.state.vms).find((each) => each.signed?.name === name && isLoaded(each));
     if (vm === undefined) return this.#kernel.refuse(Errno.EINVAL, SECTION, "no VM of this name is loaded", { name });
     vm.refs++;
     vm.signed!.watchers.push({ task, pointer });
@@ -265,4 +265,9 @@ function nameBytes(name: string): number[] {
 function textOf(bytes: readonly number[]): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(Uint8Array.from(bytes.slice(0, end < 0 ? SIGNED_NAME_SIZE - 1 : end)));
+}
+
+/** Whether a VM with an image is loaded: its load has not failed and cannot fail any more, and it does not go. */
+function isLoaded({ sequence }: Vm): boolean {
+  return sequence?.kind !== "load" && sequence?.kind !== "teardown";
 }

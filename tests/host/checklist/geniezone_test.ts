@@ -44,7 +44,7 @@ import { HostStack, type HostStackOptions, type Visitor } from "../host-stack.ts
 import type { Script } from "../scripted-core.ts";
 
 const SIZE = 0x20_0000;
-const EINTR = -4;
+const EINTR = -4, ENODEV = -19;
 const OFF = 0x8400_0008n, RESET = 0x8400_0009n;
 /** Register ids of 64-bit core registers. */
 const CORE = 0x6030_0000_0010_0000n, PC = CORE + 64n;
@@ -207,6 +207,22 @@ Deno.test("G11: INFORM_EXIT is sent once when a signal ends RUN", () => {
   vmm.kernel((kernel) => kernel.signal(task));
   assert.equal(stack.await(task, 1e8), EINTR);
   assert.equal(calls(vmm, "INFORM_EXIT"), 1);
+});
+
+Deno.test("a VM whose descriptors are closed while RUN waits goes with it: RUN is ENODEV with its reason, and nothing is left", () => {
+  const { stack, vmm } = onStack(function* () {
+    for (;;) yield { do: "wfi" };
+  });
+  const { vm, vcpu, run } = vmm.loaded();
+  const { task } = vmm.begin(vcpu, GZVM.RUN, run);
+  stack.pass(1e7);
+  vmm.close(vcpu);
+  vmm.close(vm);
+  assert.equal(stack.await(task, 1e8), ENODEV);
+  assert.match(stack.hypervisor.trace.reasons.list().at(-1)!.rule, /function was removed, or its VM was destroyed/);
+  vmm.exit();
+  stack.pass(1e8);
+  stack.visit(({ kernel, gunyah }) => assert.deepEqual([gunyah.state.vcpus, kernel.memory.state.objects], [{}, {}]));
 });
 
 Deno.test("G12: slot 9 is fine, slot 10 is EINVAL", () => {
