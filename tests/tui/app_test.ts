@@ -7,6 +7,7 @@ import { noAnswer } from "../../src/workstation/inspect/query.ts";
 import { Terminal } from "../../src/tui/xterm.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";
+import { STATES } from "./states.ts";
 
 Deno.test("W3: at 120x36 tree, console and events are all visible", async () => {
   assert.match(await new Rig(120, 36).text(), /VMs[\s\S]*con:debian[\s\S]*Debian GNU\/Linux[\s\S]*events/);
@@ -195,31 +196,6 @@ Deno.test("W73: a typical frame is one write of at most 2 KB inside synchronized
     assert.ok(busy.length > 100, "something has changed");
   }
 });
-
-/** What lies over a screen, or stands in its place: how it comes, by keys or otherwise. */
-const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Promise<void> | void])[] = [
-  ["help", (rig) => rig.type("?")],
-  ["help, searched", (rig) => rig.type("?fold")],
-  ["palette", (rig) => rig.type(":mem")],
-  ["actions of a VM", (rig) => rig.type("gjjja")],
-  ["danger of a VM", (rig) => rig.type("gjjj!")],
-  ["a question", (rig) => rig.type("gjjj!s")],
-  ["copies", (rig) => rig.keys("2y")],
-  ["a filter that is wrong", (rig) => rig.keys("2/stat=on")],
-  ["a stop rule", (rig) => rig.keys("2b")],
-  ["typing into a console", (rig) => rig.type("c")],
-  ["a filter on the tree", (rig) => rig.keys("/state=wfi\r")],
-  ["memory by owner", (rig) => rig.keys("4v")],
-  ["memory by state", (rig) => rig.keys("4vv")],
-  ["what a request in a queue says", (rig) => rig.keys("6jv")],
-  ["two screens", (rig) => rig.type("2\x17v")],
-  ["zoomed", (rig) => rig.type("3z")],
-  ["paused", (rig) => rig.apply({ kind: "paused", paused: true })],
-  ["the past", (rig) => rig.apply({ kind: "paused", paused: true, past: true })],
-  ["frozen", (rig) => rig.type(" ")],
-  ["ended", (rig) => rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } })],
-  ["lost", (rig) => rig.app.lost("session phone: its socket is gone")],
-];
 
 Deno.test("W80: with ascii no byte over 0x7e outside guest text, on any screen", async () => {
   for (const key of SCREENS) {

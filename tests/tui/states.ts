@@ -1,0 +1,28 @@
+// States of the screens that golden frames and the rules of every frame are about.
+
+import type { Rig } from "./rig.ts";
+
+/** What lies over a screen, or stands in its place: how it comes, by keys or otherwise. */
+export const STATES: readonly (readonly [name: string, begin: (rig: Rig) => Promise<void> | void])[] = [
+  ["help", (rig) => rig.type("?")],
+  ["help, searched", (rig) => rig.type("?fold")],
+  ["palette", (rig) => rig.type(":mem")],
+  ["actions of a VM", (rig) => rig.type("gjjja")],
+  ["danger of a VM", (rig) => rig.type("gjjj!")],
+  ["a question", (rig) => rig.type("gjjj!s")],
+  ["copies", (rig) => rig.keys("2y")],
+  ["a filter that is wrong", (rig) => rig.keys("2/stat=on")],
+  ["a stop rule", (rig) => rig.keys("2b")],
+  ["typing into a console", (rig) => rig.type("c")],
+  ["a filter on the tree", (rig) => rig.keys("/state=wfi\r")],
+  ["memory by owner", (rig) => rig.keys("4v")],
+  ["memory by state", (rig) => rig.keys("4vv")],
+  ["what a request in a queue says", (rig) => rig.keys("6jv")],
+  ["two screens", (rig) => rig.type("2\x17v")],
+  ["zoomed", (rig) => rig.type("3z")],
+  ["paused", (rig) => rig.apply({ kind: "paused", paused: true })],
+  ["the past", (rig) => rig.apply({ kind: "paused", paused: true, past: true })],
+  ["frozen", (rig) => rig.type(" ")],
+  ["ended", (rig) => rig.apply({ kind: "ended", end: { code: 1, message: "crashed: rt" } })],
+  ["lost", (rig) => rig.app.lost("session phone: its socket is gone")],
+];
