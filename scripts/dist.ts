@@ -25,7 +25,9 @@ const RUN_FLAGS = "-A --no-config --no-lock --no-npm --no-remote --cached-only";
 class DistError extends Error {}
 
 try {
-  await run("bundle", Deno.execPath(), "bundle", "-q", "--platform", "deno", "--minify", "-o", BUNDLE, `${ROOT}main.ts`);
+  // Not minified: the minifier puts what a `using` declares in the place of its one use, and nothing is disposed of any more: a lock stays
+  // locked. It would save 0.3 MB of 42 and 10 ms of a start, and take the names out of stacks.
+  await run("bundle", Deno.execPath(), "bundle", "-q", "--platform", "deno", "-o", BUNDLE, `${ROOT}main.ts`);
   const runtime = await compileRuntime();
   const how = runtime === undefined ? await pack() : await compile(runtime);
   await checksums();

@@ -31,6 +31,8 @@ Deno.test("deno compile is run with what DENORT_BIN names; what is no runtime is
     assert.deepEqual(program.subarray(runtime.length - VERSION.length - 1, runtime.length), runtime.subarray(-VERSION.length - 1));
     const bundle = await Deno.readFile(`${folder}/out/el2.js`);
     assert.ok(Buffer.from(program.buffer).includes(Buffer.from(bundle.slice(bundle.length >> 1, (bundle.length >> 1) + 4096))));
+    // What the sources dispose of, the bundle does: a minifier had dropped that, and sessions waited for a lock that nobody let go.
+    assert.equal(usings(new TextDecoder().decode(bundle)), await usingsOf(`${ROOT}src`));
     const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
 
     // Another program, the whole deno, a file that is no program, one that answers for another el2, and none.
@@ -47,6 +49,21 @@ Deno.test("deno compile is run with what DENORT_BIN names; what is no runtime is
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** Declarations of what is disposed of at the end of its block. */
+function usings(text: string): number {
+  return [...text.matchAll(/^ *(?:await )?using [\w$]+ = /gm)].length;
+}
+
+/** Those in the files of a folder. */
+async function usingsOf(folder: string): Promise<number> {
+  let found = 0;
+  for await (const { name, isFile, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory) found += await usingsOf(`${folder}/${name}`);
+    else if (isFile && name.endsWith(".ts")) found += usings(await Deno.readTextFile(`${folder}/${name}`));
+  }
+  return found;
+}
 
 /** An ELF program of this machine that prints a text and ends: what stands for denort, which no package has. */
 function printer(text: string): Uint8Array<ArrayBuffer> {
