@@ -6,7 +6,7 @@ import { cpuUsage } from "node:process";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
 import { median } from "./statistics.ts";
 import { type Held, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
-import { measureTurns, type Turns } from "./tui-turns.ts";
+import { measureTurns } from "./tui-turns.ts";
 
 /** Wall time before and of a measurement, ms. */
 const WARM_UP = 1500;
@@ -81,18 +81,9 @@ async function measureSlowLink(): Promise<Held> {
   return held;
 }
 
-/**
- * The ratio of the upper quartiles. A busy machine's thread sleeps most of the time where its guests do; how fast it is when it wakes depends
- * on what else the computer does, which only ever takes away: turns of one kind differ by a factor of two.
- */
-function undisturbed(turns: readonly Turns[]): number {
-  return percentile(turns.flatMap(({ tui }) => tui), 0.75) / percentile(turns.flatMap(({ bare }) => bare), 0.75);
-}
-
-/** Of the ratios of pairs: quartile, median, quartile. */
-function quartiles(turns: readonly Turns[]): readonly number[] {
-  const ratios = turns.flatMap(({ bare, tui }) => tui.map((one, pair) => one / bare[pair]));
-  return [percentile(ratios, 0.25), median(ratios), percentile(ratios, 0.75)];
+/** The values between which the middle half of all lies. */
+function quartiles(values: readonly number[]): readonly [number, number] {
+  return [percentile(values, 0.25), percentile(values, 0.75)];
 }
 
 /** Prints the medians of interleaved rounds. */
@@ -102,8 +93,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
   await Deno.writeFile(image, new Uint8Array(COMPUTING.buffer));
   const bare: Round[] = [],
     tui: Round[] = [],
-    turns: Turns[] = [],
-    turnsComputing: Turns[] = [],
+    ratios: number[] = [],
+    ratiosComputing: number[] = [],
     links: Held[] = [],
     starts: number[] = [],
     keys: number[] = [];
@@ -111,8 +102,8 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     bare.push(await measure(false));
     tui.push(await measure(true));
-    turns.push(await measureTurns(PAIRS_OF_TURNS));
-    turnsComputing.push(await measureTurns(PAIRS_OF_TURNS, image));
+    ratios.push(...await measureTurns(PAIRS_OF_TURNS));
+    ratiosComputing.push(...await measureTurns(PAIRS_OF_TURNS, image));
     links.push(await measureSlowLink());
     starts.push(await measureStart());
     keys.push(...await measureKeys());
@@ -124,10 +115,10 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     cpu_points_over_headless: (of(tui, "cpu") - of(bare, "cpu")) * 100,
     cpu_headless: of(bare, "cpu") * 100,
     exits_per_second: of(tui, "exits"),
-    instructions_per_worker_second_ratio: undisturbed(turns),
-    instructions_per_worker_second_ratios_of_pairs: quartiles(turns),
-    instructions_per_worker_second_ratio_computing: undisturbed(turnsComputing),
-    instructions_per_worker_second_ratios_of_pairs_computing: quartiles(turnsComputing),
+    instructions_per_worker_second_ratio: median(ratios),
+    instructions_per_worker_second_quartiles: quartiles(ratios),
+    instructions_per_worker_second_ratio_computing: median(ratiosComputing),
+    instructions_per_worker_second_quartiles_computing: quartiles(ratiosComputing),
     bytes_per_frame: of(tui, "bytesPerFrame"),
     frames_per_second: of(tui, "framesPerSecond"),
     paused_bytes: Math.max(...tui.map(({ pausedBytes }) => pausedBytes)),
@@ -139,7 +130,7 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
   };
   if (json) return console.log(JSON.stringify(result));
   for (const [name, value] of Object.entries(result)) {
-    console.log(`${name.padEnd(57)} ${[value].flat().map((one) => one.toFixed(2)).join(" ")}`);
+    console.log(`${name.padEnd(50)} ${[value].flat().map((one) => one.toFixed(2)).join(" to ")}`);
   }
   Deno.exit(0);
 }
