@@ -33,11 +33,7 @@ interface Token {
 
 /** Parses a filter for rows of a table. @throws FilterError */
 export function parseFilter(text: string, table: Table): Filter {
-  const alternatives: Test[][] = [[]];
-  for (const token of tokens(text)) {
-    if (token.text === "|") alternatives.push([]);
-    else alternatives.at(-1)!.push(term(text, token, table));
-  }
+  const alternatives = alternativesOf(text).map((terms) => terms.map((token) => term(text, token, table)));
   const empty = alternatives.findIndex((all) => all.length === 0);
   if (empty >= 0 && alternatives.length > 1) throw new FilterError(text, Math.max(text.length - 1, 0), "| stands between two terms");
   return { text, matches: (row) => alternatives.some((all) => all.every((test) => test(row))) };
@@ -45,19 +41,20 @@ export function parseFilter(text: string, table: Table): Filter {
 
 /** A filter that lets through what each of these does. `|` in one of them reaches no further than its own end. @throws FilterError */
 export function allOf(texts: readonly (string | undefined)[]): string {
-  return texts.filter((text) => text !== undefined).map(alternativesOf)
+  return texts.filter((text) => text !== undefined)
+    .map((text) => alternativesOf(text).map((terms) => terms.map((token) => token.text).join(" ")))
     .reduce((all, next) => all.flatMap((left) => next.map((right) => [left, right].filter(Boolean).join(" "))), [""])
     .join(" | ");
 }
 
-/** What stands between the `|` of a filter. */
-function alternativesOf(text: string): string[] {
-  const found: string[][] = [[]];
+/** The terms between the `|` of a filter. @throws FilterError */
+function alternativesOf(text: string): Token[][] {
+  const found: Token[][] = [[]];
   for (const token of tokens(text)) {
     if (token.text === "|") found.push([]);
-    else found.at(-1)!.push(token.text);
+    else found.at(-1)!.push(token);
   }
-  return found.map((terms) => terms.join(" "));
+  return found;
 }
 
 function tokens(text: string): Token[] {
