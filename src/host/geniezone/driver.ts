@@ -35,7 +35,7 @@ import {
 import { ExitReason, IOEVENTFD_LENGTHS, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS } from "../../abi/ioctl/gunyah.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
-import type { HostKernel } from "../kernel/kernel.ts";
+import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { GzvmEl2, type GzvmResult } from "./el2.ts";
 import { functionId, type GzvmCallName, gzvmErrno, packTuple } from "./hypercalls.ts";
@@ -244,7 +244,7 @@ export class GzvmDriver implements EngineFront {
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gzvm-vm", vm.id, true);
     if (fd >= 0) return fd;
     this.#engine.release(engine);
-    return this.#refuse(-fd, "the process has no free descriptor");
+    return this.#refuse(-fd, NO_DESCRIPTOR);
   }
 
   #closeVm(vm: GzvmVm): void {
@@ -448,7 +448,7 @@ export class GzvmDriver implements EngineFront {
     this.#destroyVcpu(vm, number);
     this.#engine.removeVcpu(vcpu);
     this.#engine.closeVcpu(vcpu);
-    return this.#refuse(-fd, "the process has no free descriptor");
+    return this.#refuse(-fd, NO_DESCRIPTOR);
   }
 
   #destroyVcpu(vm: GzvmVm, number: number): void {

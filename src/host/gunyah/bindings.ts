@@ -4,7 +4,7 @@
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";
 import { ENGINES } from "../../abi/ioctl/personas.ts";
-import type { HostKernel } from "../kernel/kernel.ts";
+import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import type { Pinned } from "../kernel/memory.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import type { Binding, GunyahState, Vm } from "./state.ts";
@@ -30,7 +30,7 @@ export function createGuestMemory(kernel: HostKernel, task: number, state: Gunya
   if (fd >= 0) return fd;
   delete state.guestMemory[id];
   kernel.memory.dropObject(object.id);
-  return kernel.refuse(-fd, SECTION, "the process has no free descriptor");
+  return kernel.refuse(-fd, SECTION, NO_DESCRIPTOR);
 }
 
 /** What is wrong with the place of a binding: the negative errno, or 0. */

@@ -25,7 +25,7 @@ import { ENGINES, type Persona, type PersonaName, PERSONAS } from "../../abi/ioc
 import type { DescriptorKind } from "../../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
-import type { HostKernel } from "../kernel/kernel.ts";
+import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { bindingOf, createGuestMemory, mapCmaMemory, mapMemory } from "./bindings.ts";
 import type { Engine, EngineFront } from "./engine.ts";
@@ -251,7 +251,7 @@ export class GunyahDriver implements EngineFront {
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gunyah-vm", vm.id, true);
     if (fd < 0) {
       this.#engine.release(vm);
-      return this.#kernel.refuse(-fd, "vm-manager 4", "the process has no free descriptor");
+      return this.#kernel.refuse(-fd, "vm-manager 4", NO_DESCRIPTOR);
     }
     return fd;
   }

@@ -7,7 +7,7 @@ import { AuthType, VM_EXITED, VM_STATUS, VmState } from "../../abi/rpc/messages/
 import type { BrokenRule } from "../../abi/trace.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { type EngineName, ENGINES } from "../../abi/ioctl/personas.ts";
-import type { HostKernel } from "../kernel/kernel.ts";
+import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { dropBindings } from "./bindings.ts";
 import { bindIrqfd, eventfdSignalled } from "./functions.ts";
 import { releaseRegion } from "./regions.ts";
@@ -239,7 +239,7 @@ export class Engine {
     if (fd >= 0) return fd;
     vcpu.removed = true;
     this.closeVcpu(vcpu);
-    return kernel.refuse(-fd, "vm-manager 9", "the process has no free descriptor");
+    return kernel.refuse(-fd, "vm-manager 9", NO_DESCRIPTOR);
   }
 
   vcpusOf(vm: Vm): VcpuFunction[] {

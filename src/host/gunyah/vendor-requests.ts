@@ -9,7 +9,7 @@ import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import type { OpenFile } from "../kernel/files.ts";
-import type { HostKernel } from "../kernel/kernel.ts";
+import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import type { Engine } from "./engine.ts";
 import { SIGNED_NAME_SIZE, type SignedVm } from "./signed-vm.ts";
@@ -208,7 +208,7 @@ export class VendorRequests {
     if (argument.index > 0) return this.#kernel.refuse(Errno.EINVAL, SECTION, "a VM has one region of memory", { index: argument.index });
     const { memory } = this.#kernel;
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gunyah-mem", signed.memory, true);
-    if (fd < 0) return this.#kernel.refuse(Errno.EFAULT, SECTION, "the process has no free descriptor");
+    if (fd < 0) return this.#kernel.refuse(Errno.EFAULT, SECTION, NO_DESCRIPTOR);
     memory.holdObject(signed.memory);
     const { runs: [{ ipa }], pages } = memory.object(signed.memory);
     return this.#copyOut(task, LEGACY_REGION, pointer, {

@@ -14,6 +14,9 @@ import { type Access, HostMemory, type MemoryState, type UserSpace } from "./mem
 import { newPageAllocatorState, PAGE_SIZE } from "./page-allocator.ts";
 import { Eventfds, type EventfdState, type FileKind, type FileOperations, type OpenFile, Poll } from "./files.ts";
 
+/** Why a call that opens a file is refused where its process has as many as it may. */
+export const NO_DESCRIPTOR = "the process has no free descriptor";
+
 /** A process. Plain data. */
 interface Process {
   readonly pid: number;
@@ -199,7 +202,7 @@ export class HostKernel {
     return kind === undefined ? -Errno.ENOENT : this.install(pid, kind, 0, true);
   }
 
-  /** A new open file and a descriptor for it; a negative errno where the table is full. */
+  /** A new open file and a descriptor for it; a negative errno where the table is full: `NO_DESCRIPTOR` is the rule then. */
   install(pid: number, kind: FileKind, target: number, closeOnExec: boolean): number {
     const fd = this.#freeDescriptor(pid);
     if (fd < 0) return fd;
