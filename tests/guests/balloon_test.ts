@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { Guest, PROMPT } from "./guest.ts";
+import { PROMPT } from "../support/console.ts";
+import { Guest } from "./guest.ts";
 
 /** Seconds of virtual time. */
 const BOOT = 60, COMMAND = 20;

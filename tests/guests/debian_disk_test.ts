@@ -4,14 +4,13 @@
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import { fileSha256 } from "../../src/workstation/cache.ts";
-import { ConsoleProgram } from "../support/console.ts";
+import { ConsoleProgram, DISK_PROMPT } from "../support/console.ts";
 import { buildRepository } from "../support/debian-repository.ts";
 import { el2Command } from "../support/el2.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const BOOT = 600;
 const COMMAND = 300;
-const PROMPT = /root@debian:~# $/;
 const FILE_MIB = 64;
 
 /** Starts `el2 ARGS` with a cache of its own. */
@@ -46,7 +45,7 @@ function login(cache: string, ...args: string[]): ConsoleProgram {
 async function logIn(console: ConsoleProgram): Promise<void> {
   await console.expect(/debian login: $/, BOOT);
   await console.type("root");
-  await console.expect(PROMPT, COMMAND);
+  await console.expect(DISK_PROMPT, COMMAND);
 }
 
 async function usesNetworkAndShare(cache: string, work: string): Promise<void> {

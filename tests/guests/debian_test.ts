@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog/catalog.ts";
 import { type Tier, TIERS } from "../../src/workstation/plan.ts";
-import { ConsoleProgram } from "../support/console.ts";
+import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command, qemuCommand } from "../support/el2.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -15,7 +15,6 @@ const BOOT = 120;
 const COMMAND = 120;
 
 /** The shell's prompt; behind it, busybox asks the terminal for the cursor's position when no input waits. */
-const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 const MEMORY = "512MiB";
 /** MiB that the whole program may have resident with `MEMORY`. */
 const PEAK_MEMORY = 800;

@@ -3,13 +3,12 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { ConsoleProgram } from "../support/console.ts";
+import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of wall time for a boot, and for one command. */
 const BOOT = 180, COMMAND = 60;
-const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 const FIRMWARE = new URL("../../assets/guests/firmware.bin", import.meta.url).pathname;
 
 /** Runs a Debian VM with these keys of its own; gives what the log says of it in the end. */

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { ConsoleProgram } from "../support/console.ts";
+import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -20,7 +20,7 @@ if (LONG) {
       await using console = new ConsoleProgram(
         el2Command("boot", `${folder}/Image`, "--initrd", `${folder}/initrd-virtio`, ...args, ...rule),
       );
-      await console.expect(/(\/root|~) # (\x1b\[6n)?$/, WAIT);
+      await console.expect(PROMPT, WAIT);
       await console.type("dd if=/dev/vda of=/dev/null bs=4096 count=64 iflag=direct");
       const [, sector] = await console.expect(/I\/O error, dev vda, sector (\d+) op 0x0:\(READ\)/, WAIT);
       assert.ok(Number(sector) > 0, "the first reads are served");

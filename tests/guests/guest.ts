@@ -10,13 +10,12 @@ import { withEntries } from "../../src/workstation/catalog/cpio.ts";
 import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
 import { VIRTIO_MODULES } from "../../src/workstation/catalog/kernel-modules.ts";
 import { type DevicePlan, PRIMARY_CONSOLE } from "../../src/workstation/plan.ts";
+import { PROMPT } from "../support/console.ts";
 
 /** Turns of the CPUs between two looks at the consoles. */
 const TURNS = 200;
 /** Text that a failure shows. */
 const SHOWN = 2000;
-/** What the catalogue's guests show where they wait for a command. */
-export const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 
 /** A system that runs while somebody waits for its consoles. */
 export class Guests {

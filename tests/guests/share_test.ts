@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { keyEvents } from "../../src/cli/input-events.ts";
-import { Guest, ordinaryGuest, PROMPT } from "./guest.ts";
+import { PROMPT } from "../support/console.ts";
+import { Guest, ordinaryGuest } from "./guest.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 /** Seconds of virtual time. */

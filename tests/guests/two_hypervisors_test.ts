@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
 import { planText } from "../../src/workstation/config/plan.ts";
 import { nativeHostOf } from "../host/plans.ts";
-import { Guests, ordinaryGuest, PROMPT } from "./guest.ts";
+import { PROMPT } from "../support/console.ts";
+import { Guests, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;

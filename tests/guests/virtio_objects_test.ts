@@ -2,7 +2,8 @@
 // backend. A bare-metal driver, and those of Debian's ordinary kernel, which is fetched: EL2_LONG.
 
 import assert from "node:assert/strict";
-import { Guests, ordinaryGuest, PROMPT } from "./guest.ts";
+import { PROMPT } from "../support/console.ts";
+import { Guests, ordinaryGuest } from "./guest.ts";
 import { withPrograms } from "./programs.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;

@@ -3,14 +3,13 @@
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { ConsoleProgram } from "../support/console.ts";
+import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
 /** MiB of the file that the guest writes. */
 const FILE = Deno.env.get("EL2_LONG") === undefined ? 8 : 64;
 const BOOT = 120;
 const COMMAND = 120;
-const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 
 async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();

@@ -2,12 +2,11 @@
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { ConsoleProgram } from "../support/console.ts";
+import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { withPrograms } from "./programs.ts";
 
 const WAIT = 120;
-const PROMPT = /(\/root|~) # (\x1b\[6n)?$/;
 /** Bytes that go there and back: more than the guest's and our buffers together. */
 const ECHO = 1 << 20;
 

@@ -2,6 +2,18 @@
 
 /** Text that came while waiting, kept for messages. */
 const SHOWN = 2000;
+/**
+ * A prompt of Linux' shells at the end of what was printed. The kernel goes on to speak after it: what a link or a module does once the
+ * shell has started stands behind the prompt, and comes with it where this computer is busy.
+ */
+function promptOf(text: string): RegExp {
+  return new RegExp(`${text}(\\x1b\\[6n)?(?=$|\\[ *\\d+\\.\\d+\\] )`);
+}
+
+/** What the catalogue's guests of busybox show where they wait for a command. */
+export const PROMPT = promptOf("(\\/root|~) # ");
+/** The same of the catalogue's disks, which are whole systems. */
+export const DISK_PROMPT = promptOf("root@debian:~# ");
 
 export class ConsoleProgram {
   readonly #child: Deno.ChildProcess;
