@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runTui, type TuiOptions } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
 import type { SessionClient } from "../src/workstation/client.ts";
+import { Standing } from "../src/workstation/engine/standing.ts";
 import type { Answer, Query } from "../src/workstation/inspect/query.ts";
 import type { Row } from "../src/workstation/inspect/table.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "../tests/tui/phone.ts";
@@ -60,8 +61,9 @@ class TypedTerminal implements TerminalPort {
   }
 }
 
-/** A session that answers with many rows. */
-function largeSession(): SessionClient {
+/** A session that answers with many rows, and its next picture. */
+function largeSession(): { readonly session: SessionClient; readonly sample: () => void } {
+  const standing = new Standing();
   const [events, parcels] = (["events", "mem.parcels"] as const).map((table) => phoneAnswer({ table, args: {} }).rows);
   const manyEvents: Row[] = Array.from({ length: EVENTS }, (_, index) => ({ ...events[index % events.length], id: `ev:${index}` }));
   const manyParcels: Row[] = Array.from({ length: PARCELS }, (_, index) => ({ ...parcels[1], id: `parcel:0x${index.toString(16)}` }));
@@ -74,20 +76,25 @@ function largeSession(): SessionClient {
     onEvent() {},
     close() {},
     send(request) {
-      if (request.kind === "query") {
-        queueMicrotask(() => session.onEvent({ kind: "answer", id: request.id, answer: answer(request.query) }));
-      }
+      if (request.kind === "forget") standing.forget(request.id);
+      if (request.kind !== "query") return;
+      const { id, query, repeat } = request;
+      if (repeat) standing.add(id, query, repeat, performance.now());
+      queueMicrotask(() => session.onEvent({ kind: "answer", id, answer: answer(query) }));
     },
   };
-  return session;
+  const sample = () => {
+    for (const { id, query } of standing.due(performance.now())) session.onEvent({ kind: "answer", id, answer: answer(query) });
+    session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
+  };
+  return { session, sample };
 }
 
 /** Milliseconds from each key to the write of the frame that it makes, on the screens with the most rows. */
 export async function measureKeys(): Promise<number[]> {
-  const session = largeSession();
+  const { session, sample } = largeSession();
   const terminal = new TypedTerminal();
   const left = runTui(session, terminal, OPTIONS);
-  const sample = () => session.onEvent({ kind: "sample", sample: PHONE_SAMPLE });
   const samples = setInterval(sample, SAMPLES);
   const times: number[] = [];
   for (const screen of ["9", "4\t\t"]) {

@@ -11,8 +11,9 @@ import { measureTurns } from "./tui-turns.ts";
 /** Wall time before and of a measurement, ms. */
 const WARM_UP = 1500;
 const MEASURED = 3000;
-/** Pairs of turns, with a screen and without, of each machine. */
-const PAIRS_OF_TURNS = 3;
+/** Pairs of turns, with a screen and without, of each machine: one that sleeps most of the time needs many, one that computes few. */
+const PAIRS_OF_TURNS = 10;
+const PAIRS_OF_TURNS_COMPUTING = 2;
 
 /** A guest that computes for ever: it adds, mixes and branches. */
 const COMPUTING = Uint32Array.of(0x9100_0400, 0xca00_0021, 0x17ff_fffe);
@@ -103,7 +104,7 @@ export async function benchTui(rounds: number, json: boolean): Promise<void> {
     bare.push(await measure(false));
     tui.push(await measure(true));
     ratios.push(...await measureTurns(PAIRS_OF_TURNS));
-    ratiosComputing.push(...await measureTurns(PAIRS_OF_TURNS, image));
+    ratiosComputing.push(...await measureTurns(PAIRS_OF_TURNS_COMPUTING, image));
     links.push(await measureSlowLink());
     starts.push(await measureStart());
     keys.push(...await measureKeys());

@@ -123,7 +123,6 @@ export class App {
       (request) => port.send(request),
       () => this.#session.answers && !this.#frozen && this.#session.sample !== undefined,
       () => port.changed(false),
-      clock,
     );
     const host: Host = {
       ...{ asker: this.#asker, windows: this.#windows, questions: this.#questions, tree: this.#tree, console: this.#console },

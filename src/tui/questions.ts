@@ -1,10 +1,10 @@
-// What the visible panes ask the session: each has its questions under way once; and which events the session records for them.
+// What the visible panes ask the session, which answers with each sample until they want something else; and which events it records for them.
 
 import type { Pane } from "./pane.ts";
 import type { Windows } from "./windows.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Asker } from "../workstation/control/asker.ts";
-import type { Query } from "../workstation/inspect/query.ts";
+import type { Answer, Query } from "../workstation/inspect/query.ts";
 import type { Request } from "../workstation/protocol.ts";
 
 /** Kinds of which there are many: recorded while a screen shows them. On the overview a few of the newest are enough. */
@@ -17,17 +17,25 @@ const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; r
   "9": { kinds: [...BUSY, "sched"] },
 };
 
-/** Queries under way for a pane. */
-interface Asking {
-  /** Whether to ask again when the answers are there. */
+/** Samples that come with answers before a pane has to ask again: a screen that hangs is not sent more. */
+const REPEATED = 10;
+
+/** What a pane has asked, and hears the answers to with each sample. */
+interface Asked {
+  /** Its queries, as text. */
+  readonly wanted: string;
+  readonly end: () => void;
+  /** Answers that are awaited for the first time. */
+  missing: number;
+  /** Answers that are still to come by themselves. */
+  left: number;
+  /** Whether to ask again once the first answers are there. */
   again: "no" | "if it wants something else" | "yes";
 }
 
 /** The questions of one application. */
 export class Questions {
-  readonly #asking = new Map<Pane, Asking>();
-  /** What each pane asked last, as text, and when (wall ms). */
-  #asked = new WeakMap<Pane, { readonly wanted: string; readonly at: number }>();
+  readonly #asked = new Map<Pane, Asked>();
   #watching = "";
   #reasons = 0;
   #reasonsSeen = 0;
@@ -35,7 +43,6 @@ export class Questions {
   /**
    * @param open whether there is anybody to ask, and anything to ask for
    * @param changed called when a pane has an answer
-   * @param clock wall time, ms
    */
   constructor(
     readonly asker: Asker,
@@ -43,7 +50,6 @@ export class Questions {
     readonly send: (request: Request) => void,
     readonly open: () => boolean,
     readonly changed: () => void,
-    readonly clock: () => number,
   ) {}
 
   /** Refusals that nobody has looked at. */
@@ -51,11 +57,11 @@ export class Questions {
     return Math.max(0, this.#reasons - this.#reasonsSeen);
   }
 
-  /** There is a new picture of the machine: asks for what is beside it. `reasons`: how many refusals there were. */
+  /** There is a new picture of the machine, and what was to be answered with it is. `reasons`: how many refusals there were. */
   renew(reasons: number): void {
     this.#reasons = reasons;
     if (!this.#look()) return;
-    for (const { pane } of this.windows.visible) if (this.#isOld(pane)) this.ask(pane);
+    for (const { pane } of this.windows.visible) this.#askAnew(pane);
   }
 
   /** Asks what all visible panes want to know. */
@@ -68,20 +74,17 @@ export class Questions {
   #look(): boolean {
     if (!this.open()) return false;
     this.#watch();
+    const visible = new Set(this.windows.visible.map(({ pane }) => pane));
+    for (const pane of this.#asked.keys()) if (!visible.has(pane)) this.#end(pane);
     if (this.windows.shown.some(({ key }) => key === "0")) this.#reasonsSeen = this.#reasons;
     return true;
-  }
-
-  #isOld(pane: Pane): boolean {
-    const asked = this.#asked.get(pane);
-    return !asked || this.clock() - asked.at >= (pane.staysGood ?? 0);
   }
 
   /** Asks what one pane wants to know; once more, where it has not all its answers yet. */
   ask(pane: Pane): void {
     if (!this.open()) return;
-    const asking = this.#asking.get(pane);
-    if (asking) asking.again = "yes";
+    const asked = this.#asked.get(pane);
+    if (asked?.missing) asked.again = "yes";
     else this.#ask(pane, queriesOf(pane));
   }
 
@@ -90,40 +93,67 @@ export class Questions {
     for (const { pane: other } of this.windows.visible) if (other !== pane) this.#askAnew(other);
   }
 
+  /** Asks where no more answers come to what a pane wants to know. */
   #askAnew(pane: Pane): void {
     if (!this.open()) return;
-    const asking = this.#asking.get(pane);
-    if (asking) {
-      if (asking.again === "no") asking.again = "if it wants something else";
+    const asked = this.#asked.get(pane);
+    if (asked?.missing) {
+      if (asked.again === "no") asked.again = "if it wants something else";
       return;
     }
     const queries = queriesOf(pane);
-    if (textOf(queries) !== this.#asked.get(pane)?.wanted) this.#ask(pane, queries);
+    if (!asked?.left || textOf(queries) !== asked.wanted) this.#ask(pane, queries);
+  }
+
+  #end(pane: Pane): void {
+    this.#asked.get(pane)?.end();
+    this.#asked.delete(pane);
   }
 
   #ask(pane: Pane, queries: readonly Query[]): void {
-    this.#asked.set(pane, { wanted: textOf(queries), at: this.clock() });
+    this.#end(pane);
     if (!queries.length) return;
-    const asking: Asking = { again: "no" };
-    this.#asking.set(pane, asking);
-    Promise.all(queries.map((query) => this.asker.ask(query))).then((answers) => {
-      // The session may be another one by now.
-      if (this.#asking.get(pane) === asking) this.#asking.delete(pane);
-      if (!this.open()) return;
-      const before = pane.selection?.row.id;
-      for (const answer of answers) pane.take(answer);
-      this.changed();
-      if (asking.again === "yes") this.ask(pane);
-      else if (asking.again !== "no") this.#askAnew(pane);
-      if (pane.selection?.row.id !== before) this.others(pane);
+    const repeat = { times: REPEATED, every: pane.staysGood ?? 0 };
+    const first: Answer[] = [], ends: (() => void)[] = [];
+    const asked: Asked = {
+      wanted: textOf(queries),
+      end: () => ends.forEach((end) => end()),
+      missing: queries.length,
+      left: REPEATED * queries.length,
+      again: "no",
+    };
+    this.#asked.set(pane, asked);
+    queries.forEach((query, index) => {
+      let heard = false;
+      ends.push(this.asker.follow(query, repeat, (answer) => {
+        // The session may be another one by now, or the pane wants something else.
+        if (this.#asked.get(pane) !== asked) return;
+        if (heard) {
+          asked.left--;
+          return this.#take(pane, [answer]);
+        }
+        heard = true;
+        first[index] = answer;
+        if (--asked.missing) return;
+        this.#take(pane, first);
+        if (asked.again === "yes") this.ask(pane);
+        else if (asked.again !== "no") this.#askAnew(pane);
+      }));
     });
   }
 
-  /** The session is another one: it has to be told again what to record. */
+  #take(pane: Pane, answers: readonly Answer[]): void {
+    if (!this.open()) return;
+    const before = pane.selection?.row.id;
+    for (const answer of answers) pane.take(answer);
+    this.changed();
+    if (pane.selection?.row.id !== before) this.others(pane);
+  }
+
+  /** The session is another one: what was asked is not answered any more, and it has to be told again what to record. */
   forget(): void {
     this.#watching = "";
-    this.#asking.clear();
-    this.#asked = new WeakMap();
+    this.#asked.clear();
   }
 
   #watch(): void {

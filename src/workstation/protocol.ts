@@ -6,7 +6,7 @@ import type { DebugAccess, DebugAnswer } from "../hypervisor/debug-access.ts";
 import type { StepRange } from "../hypervisor/traps/debug-control.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "./inspect/action.ts";
-import type { Answer, Query } from "./inspect/query.ts";
+import type { Answer, Query, Repeat } from "./inspect/query.ts";
 import type { StopChange } from "./stop-rules.ts";
 import type { SessionPlan } from "./plan.ts";
 
@@ -41,8 +41,10 @@ export type Request =
   | { kind: "save-recording"; id: number; path: string }
   /** Stops in order; `ended` follows. */
   | { kind: "stop" }
-  /** A question about the machine; one `answer` with the same number follows. Changes nothing. */
-  | { kind: "query"; id: number; query: Query }
+  /** A question about the machine; one `answer` with the same number follows, and as many more as `repeat` says. Changes nothing. */
+  | { kind: "query"; id: number; query: Query; repeat?: Repeat }
+  /** A question that repeats is answered no more. */
+  | { kind: "forget"; id: number }
   /** Events of these kinds are recorded from now on, beside those that always are; of busy ones at most `budget` between two samples. */
   | { kind: "watch"; kinds: readonly TraceKind[]; budget?: number }
   /** Records events of these kinds from now on, to be taken away (`trace.events`); of none: no more. Changes nothing in the machine. */

@@ -4,6 +4,7 @@
 import { assemble, prepare } from "./assembly/assemble.ts";
 import { keepCores } from "./assembly/core-cache.ts";
 import { Engine } from "./engine/engine.ts";
+import { Standing } from "./engine/standing.ts";
 import { beginSystem, loaded } from "./snapshot/begin.ts";
 import type { SystemState } from "./snapshot/system-state.ts";
 import type { Connection } from "./client.ts";
@@ -33,11 +34,22 @@ export function serveMachine(): void {
   let bell: Int32Array = new Int32Array(1);
   let answered = 0;
   let plan: SessionPlan | undefined;
-  /** Answers to the requests of one message, which go back in one. */
-  let answers: SessionEvent[] | undefined;
+  const standing = new Standing();
+  /** What goes in one message: answers to the requests of one, a sample with what is answered beside it. */
+  let gathered: SessionEvent[] | undefined;
   const tell = (event: SessionEvent) => {
-    if (answers) answers.push(event);
+    if (gathered) gathered.push(event);
     else globalThis.postMessage([event]);
+  };
+  const together = (work: () => void) => {
+    if (gathered) return work();
+    const events: SessionEvent[] = gathered = [];
+    try {
+      work();
+    } finally {
+      gathered = undefined;
+      if (events.length) globalThis.postMessage(events);
+    }
   };
   const post = (event: SessionEvent) => {
     if (event.kind === "ended" && event.end.reset && plan?.reboot) return reboot(plan, event.end.message);
@@ -66,7 +78,7 @@ export function serveMachine(): void {
     const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
     const begun = beginSystem(wanted);
     if ("refused" in begun) return post({ kind: "ended", end: { code: UNUSABLE, message: begun.refused } });
-    engine = new Engine(begun.system, begun.plan, { post, guarded, requested, again }, begun.state);
+    engine = new Engine(begun.system, begun.plan, { post, together, standing, guarded, requested, again }, begun.state);
     if (inputEnded) engine.endInput();
     engine.start();
   };
@@ -78,6 +90,8 @@ export function serveMachine(): void {
       return begin(request.plan);
     }
     if (request.kind === "input-ended") inputEnded = true;
+    if (request.kind === "query" && request.repeat) standing.add(request.id, request.query, request.repeat, performance.now());
+    if (request.kind === "forget") return standing.forget(request.id);
     if (!engine) {
       if (request.kind === "stop") post({ kind: "ended", end: { code: 0, message: "stopped before it began" } });
       // Nobody is to wait for an answer.
@@ -130,10 +144,9 @@ export function serveMachine(): void {
       bell = new Int32Array(data.bell);
       return;
     }
-    answers = [];
-    for (const request of data) guarded(() => handle(request));
-    if (answers.length) globalThis.postMessage(answers);
-    answers = undefined;
+    together(() => {
+      for (const request of data) guarded(() => handle(request));
+    });
   };
   keepCores();
   post({ kind: "ready" });

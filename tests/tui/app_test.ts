@@ -119,7 +119,7 @@ Deno.test("W54: Space freezes the display only and counts", async () => {
   rig.apply({ kind: "console", console: "debian", bytes: textBytes("more") });
   assert.match(await rig.text(), /FROZEN \+2/);
   // The machine goes on: it is told of nothing but that bytes were taken.
-  const sent = rig.requests.map(({ kind }) => kind).filter((kind) => !["query", "watch", "taken"].includes(kind));
+  const sent = rig.requests.map(({ kind }) => kind).filter((kind) => !["query", "forget", "watch", "taken"].includes(kind));
   assert.deepEqual(sent, []);
   await rig.type(" ");
   assert.match(await rig.text(), /not shown yetmore/);
@@ -145,7 +145,7 @@ Deno.test("W62: with --read-only each changing key is refused, and says so", asy
   }
   assert.deepEqual(rig.acted, []);
   assert.match((await rig.lines())[0], /READ-ONLY/);
-  assert.ok(!rig.requests.some(({ kind }) => kind !== "query" && kind !== "watch" && kind !== "taken"));
+  assert.ok(!rig.requests.some(({ kind }) => kind !== "query" && kind !== "forget" && kind !== "watch" && kind !== "taken"));
   assert.deepEqual(OBJECT_ACTIONS.filter(({ danger, act }) => !danger && act), []);
 });
 

@@ -5,6 +5,7 @@ import { type ColourDepth, Screen } from "../../src/tui/cells.ts";
 import { KeyParser, textBytes } from "../../src/tui/keys.ts";
 import type { Action } from "../../src/workstation/inspect/action.ts";
 import type { Answer, Query } from "../../src/workstation/inspect/query.ts";
+import { Standing } from "../../src/workstation/engine/standing.ts";
 import type { Request, SessionEvent } from "../../src/workstation/protocol.ts";
 import type { StopChange } from "../../src/workstation/stop-rules.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
@@ -37,6 +38,7 @@ export class Rig {
   actError: string | undefined;
   answer: (query: Query) => Answer = phoneAnswer;
   readonly #parser = new KeyParser();
+  readonly #standing = new Standing();
 
   constructor(width = 120, height = 36, options: Partial<AppOptions> = {}, depth: ColourDepth = "16") {
     this.screen = new Screen(width, height, depth);
@@ -64,12 +66,13 @@ export class Rig {
   }
 
   apply(event: SessionEvent): void {
+    if (event.kind === "sample") { for (const { id, query } of this.#standing.due(this.time)) this.#answer(id, query); }
     this.app.apply(event);
   }
 
   /** A new picture of the machine, as it comes five times a second. */
   sample(): void {
-    this.app.apply({ kind: "sample", sample: PHONE_SAMPLE });
+    this.apply({ kind: "sample", sample: PHONE_SAMPLE });
   }
 
   /** Types keys. */
@@ -121,11 +124,18 @@ export class Rig {
     return this.requests.flatMap((request) => request.kind === "input" ? [...request.bytes] : []);
   }
 
+  #answer(id: number, query: Query): void {
+    this.app.apply({ kind: "answer", id, answer: this.answer(query) });
+  }
+
   #send(request: Request): void {
     this.requests.push(request);
     if (request.kind === "query") {
-      const answer = this.answer(request.query);
-      queueMicrotask(() => this.app.apply({ kind: "answer", id: request.id, answer }));
+      const { id, query, repeat } = request;
+      if (repeat) this.#standing.add(id, query, repeat, this.time);
+      queueMicrotask(() => this.#answer(id, query));
+    } else if (request.kind === "forget") {
+      this.#standing.forget(request.id);
     } else if (request.kind === "stop-rule") {
       this.stops.push(request.change);
       queueMicrotask(() => this.app.apply({ kind: "acted", id: request.id, error: undefined }));

@@ -1,7 +1,7 @@
 // Questions to a session as promises.
 
 import type { SessionClient } from "../client.ts";
-import type { Answer, Query } from "../inspect/query.ts";
+import type { Answer, Query, Repeat } from "../inspect/query.ts";
 import type { Action } from "../inspect/action.ts";
 import type { StopChange } from "../stop-rules.ts";
 import type { Move, Request, SessionEvent } from "../protocol.ts";
@@ -25,6 +25,22 @@ export class Asker {
       this.#waiting.set(id, (event) => event.kind === "answer" && resolve(event.answer));
       this.client.send({ kind: "query", id, query });
     });
+  }
+
+  /** Asks, and hears the answer as often as it comes again. What it returns ends that. */
+  follow(query: Query, repeat: Repeat, hear: (answer: Answer) => void): () => void {
+    const id = ++this.#next;
+    let more = repeat.times;
+    const take = (event: Answering) => {
+      if (event.kind !== "answer") return;
+      if (more-- > 0) this.#waiting.set(id, take);
+      hear(event.answer);
+    };
+    this.#waiting.set(id, take);
+    this.client.send({ kind: "query", id, query, repeat });
+    return () => {
+      if (this.#waiting.delete(id)) this.client.send({ kind: "forget", id });
+    };
   }
 
   /** Does something to the machine; the text says what went wrong, undefined that it was done. */

@@ -35,13 +35,22 @@ class HubClient {
   constructor(readonly options: ClientOptions, readonly listener: Listener) {}
 }
 
+/** A request that awaits its answers. */
+interface Asked {
+  readonly client: HubClient;
+  readonly id: number;
+  /** Answers that are still to come behind the next one. */
+  more: number;
+  answered: boolean;
+}
+
 /** The hub of one session. */
 export class SessionHub {
   readonly #clients = new Set<HubClient>();
   readonly #rings = new Map<string, ConsoleRing>();
   readonly #logs = new Map<string, ConsoleLog>();
   /** Who asked, and under which number there, by the number here. */
-  readonly #asked = new Map<number, { client: HubClient; id: number }>();
+  readonly #asked = new Map<number, Asked>();
   #nextId = 0;
   /** The client that has a VM in its debugger: all else of debugging is between it and the machine. */
   #debugger: HubClient | undefined;
@@ -91,7 +100,7 @@ export class SessionHub {
       send: (message) => this.#request(client, message),
       leave: () => {
         this.#clients.delete(client);
-        for (const [id, asked] of this.#asked) if (asked.client === client) this.#asked.delete(id);
+        for (const [id, asked] of this.#asked) if (asked.client === client) this.#forget(id, asked);
         if (client.watched.length && !this.#end) this.#watch();
         if (client === this.#debugger) {
           this.#debugger = undefined;
@@ -150,21 +159,18 @@ export class SessionHub {
       case "taken":
         client.underWay = Math.max(0, client.underWay - message.bytes);
         return this.#confirm();
-      case "query": {
-        const id = ++this.#nextId;
-        this.#asked.set(id, { client, id: message.id });
-        return this.machine.send({ ...message, id });
-      }
+      case "query":
+        return this.machine.send({ ...message, id: this.#ask(client, message.id, message.repeat?.times) });
+      case "forget":
+        for (const [id, asked] of this.#asked) if (asked.client === client && asked.id === message.id) this.#forget(id, asked);
+        return;
       case "act":
       case "stop-rule":
       case "symbols":
       case "snapshot":
       case "save-recording":
-      case "move": {
-        const id = ++this.#nextId;
-        this.#asked.set(id, { client, id: message.id });
-        return this.machine.send({ ...message, id });
-      }
+      case "move":
+        return this.machine.send({ ...message, id: this.#ask(client, message.id) });
       case "debug-attach":
         if (this.#debugger && this.#debugger !== client) {
           return client.listener({ kind: "debug-attached", error: "another debugger has a VM of this session" });
@@ -185,6 +191,18 @@ export class SessionHub {
     }
   }
 
+  /** Notes who waits for answers. Gives the number here. */
+  #ask(client: HubClient, id: number, more = 0): number {
+    this.#asked.set(++this.#nextId, { client, id, more, answered: false });
+    return this.#nextId;
+  }
+
+  /** Nobody waits for a request's answers any more. */
+  #forget(id: number, { more }: Asked): void {
+    this.#asked.delete(id);
+    if (more > 0 && !this.#end) this.machine.send({ kind: "forget", id });
+  }
+
   /** Events are recorded that any client wants. */
   #watch(): void {
     const kinds = new Set<TraceKind>();
@@ -203,9 +221,11 @@ export class SessionHub {
       case "snapshotted":
       case "moved": {
         const asked = this.#asked.get(event.id);
-        if (event.kind !== "snapshotted" || event.whole || event.error !== undefined) this.#asked.delete(event.id);
-        asked?.client.listener({ ...event, id: asked.id });
-        return;
+        if (!asked) return;
+        asked.answered = true;
+        const last = event.kind !== "snapshotted" || event.whole || event.error !== undefined;
+        if (last && asked.more-- === 0) this.#asked.delete(event.id);
+        return asked.client.listener({ ...event, id: asked.id });
       }
       case "debug-attached":
       case "debug-answer":
@@ -241,7 +261,9 @@ export class SessionHub {
 
   #finish(end: SessionEnd): void {
     this.#end ??= end;
-    for (const { client, id } of this.#asked.values()) {
+    for (const { client, id, more, answered } of this.#asked.values()) {
+      // Who was answered keeps what it was told last.
+      if (more > 0 && answered) continue;
       const answer = noAnswer(`the machine has ended: ${end.message}`);
       client.listener({ kind: "answer", id, answer });
     }

@@ -3,7 +3,7 @@
 import { decodePlain, encodePlain } from "../plain-json.ts";
 
 /** Version of what is said; clients and sessions of different versions do not talk. */
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 
 /** Longest message, in bytes: an answer with 100,000 rows stays far below. */
 const LONGEST = 256 * 1024 * 1024;

@@ -70,7 +70,7 @@ export class Engine {
     this.#sessionRun = new SessionRun(present, port.again, origin);
     this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
     this.#output = new Output(this.#shown, plan, port.post, this.#instant);
-    this.#sampler = new Sampler(this.#shown, port.post);
+    this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
     this.#hashes = new HashPoints(present, plan.hashAt, this.#output, port.post);
     this.#record = new RunRecord(plan, present, this.#sessionRun, this.#output);
     this.#replay = plan.replay && new Replay(plan.replay);
@@ -271,8 +271,10 @@ export class Engine {
         return;
       }
     }
-    this.#output.flush();
-    this.#sampler.sampleWhenDue();
+    this.port.together(() => {
+      this.#output.flush();
+      this.#sampler.sampleWhenDue();
+    });
     if (this.plan.history && !this.#replay && !this.#done) this.#sessionRun.keepPresent();
     this.#schedule();
   }

@@ -6,10 +6,15 @@ import type { SessionEvent } from "../protocol.ts";
 import type { SystemState } from "../snapshot/system-state.ts";
 import type { SessionRun } from "./session-run.ts";
 import type { Shown } from "./shown.ts";
+import type { Standing } from "./standing.ts";
 
 /** What the engine needs of the worker that it runs in. */
 export interface EnginePort {
   readonly post: (event: SessionEvent) => void;
+  /** What is posted meanwhile goes in one message: each wakes who hears it. */
+  readonly together: (work: () => void) => void;
+  /** Questions that are answered again with samples. */
+  readonly standing: Standing;
   /** Wraps every piece of work, so that a bug of ours is reported and not lost. */
   readonly guarded: (work: () => void) => void;
   /** Whether a request waits to be let in. */

@@ -1,7 +1,8 @@
 // Samples of a machine for the client: times, counts, what its VMs do.
 
-import type { SessionEvent } from "../protocol.ts";
+import type { Query } from "../inspect/query.ts";
 import type { System } from "../system.ts";
+import type { EnginePort } from "./loop.ts";
 import type { Shown } from "./shown.ts";
 
 /** Wall time (ms) between samples. */
@@ -12,15 +13,28 @@ export class Sampler {
   /** The machine that was sampled last, and its counts then. */
   #last: { readonly system: System; readonly wall: number; readonly time: number; readonly instructions: number } | undefined;
 
-  constructor(readonly shown: Shown, readonly post: (event: SessionEvent) => void) {}
+  /** @param answer answers a standing question */
+  constructor(
+    readonly shown: Shown,
+    readonly port: Pick<EnginePort, "post" | "together" | "standing">,
+    readonly answer: (id: number, query: Query) => void,
+  ) {}
 
   /** Posts a sample where the last one is long enough ago. */
   sampleWhenDue(): void {
     if (performance.now() - (this.#last?.wall ?? 0) >= INTERVAL) this.sample();
   }
 
-  /** Posts a sample; what has a rate is over the time since the last one of the same machine. */
+  /** Posts a sample, behind what was asked to be answered with it. */
   sample(): void {
+    this.port.together(() => {
+      for (const { id, query } of this.port.standing.due(performance.now())) this.answer(id, query);
+      this.#sample();
+    });
+  }
+
+  /** What has a rate is over the time since the last sample of the same machine. */
+  #sample(): void {
     const { system } = this.shown;
     const { machine } = system;
     const wall = performance.now(), time = machine.time, instructions = system.instructions();
@@ -28,7 +42,7 @@ export class Sampler {
     const seconds = (wall - last.wall) / 1000;
     this.#last = { system, wall, time, instructions };
     system.inspector.renew();
-    this.post({
+    this.port.post({
       kind: "sample",
       sample: {
         time,

@@ -33,6 +33,13 @@ export interface Query {
   readonly args: QueryArguments;
 }
 
+/** How often a question is answered again, each time with a sample. */
+export interface Repeat {
+  readonly times: number;
+  /** At least so long (wall ms) after the answer before. */
+  readonly every: number;
+}
+
 /** The answer of a machine that is not there (any more). */
 export function noAnswer(error: string): Answer {
   return { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0, error };

@@ -73,6 +73,47 @@ Deno.test("answers go to who asked, under the number that it gave", () => {
   assert.deepEqual(heard, [[], [7]]);
 });
 
+Deno.test("answers that repeat go to who asked until it goes, forgets, or has had them all", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: [string, number][] = [];
+  const [one, two] = ["one", "two"].map((name) =>
+    session.join(BEHIND, (message) => message.kind === "answer" && heard.push([name, message.id]))
+  );
+  const query = { table: "vm.ls", args: {} } as const;
+  const ask = (client: typeof one, id: number, times: number) => {
+    client.send({ kind: "query", id, query, repeat: { times, every: 0 } });
+    const last = vm.sent.at(-1);
+    assert.ok(last?.kind === "query");
+    return last.id;
+  };
+  const answer = (...ids: number[]) => {
+    for (const id of ids) vm.onEvent({ kind: "answer", id, answer: { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } });
+    return heard.splice(0);
+  };
+  const [a, b, c] = [ask(one, 7, 2), ask(two, 7, 5), ask(two, 8, 5)];
+  assert.deepEqual(answer(a, b, c, a, a, a), [["one", 7], ["two", 7], ["two", 8], ["one", 7], ["one", 7]]);
+  two.send({ kind: "forget", id: 7 });
+  assert.deepEqual(vm.sent.at(-1), { kind: "forget", id: b });
+  assert.deepEqual(answer(b, c), [["two", 8]]);
+  one.send({ kind: "forget", id: 8 });
+  assert.notDeepEqual(vm.sent.at(-1), { kind: "forget", id: c }, "what others ask is theirs");
+  two.leave();
+  assert.deepEqual(vm.sent.at(-1), { kind: "forget", id: c });
+  assert.deepEqual(answer(c), []);
+});
+
+Deno.test("when a machine ends, who waits for a first answer hears it; who has had answers keeps the last one", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: [number, string | undefined][] = [];
+  const client = session.join(BEHIND, (message) => message.kind === "answer" && heard.push([message.id, message.answer.error]));
+  for (const id of [1, 2]) client.send({ kind: "query", id, query: { table: "vm.ls", args: {} }, repeat: { times: 5, every: 0 } });
+  const [first] = vm.sent;
+  assert.ok(first.kind === "query");
+  vm.onEvent({ kind: "answer", id: first.id, answer: { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } });
+  vm.onEvent({ kind: "ended", end: { code: 0, message: "stopped" } });
+  assert.deepEqual(heard, [[1, undefined], [2, "the machine has ended: stopped"]]);
+});
+
 Deno.test("the session records what any client watches, within the largest budget", () => {
   const vm = machine(), session = hub(vm);
   const one = session.join(BEHIND, () => {}), two = session.join(BEHIND, () => {});

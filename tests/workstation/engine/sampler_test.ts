@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { Past } from "../../../src/workstation/record/past.ts";
 import { Sampler } from "../../../src/workstation/engine/sampler.ts";
+import { Standing } from "../../../src/workstation/engine/standing.ts";
 import { Shown } from "../../../src/workstation/engine/shown.ts";
-import type { MachineSample } from "../../../src/workstation/protocol.ts";
+import type { MachineSample, SessionEvent } from "../../../src/workstation/protocol.ts";
 import type { System } from "../../../src/workstation/system.ts";
 
 /** A machine that stands still, and the times over which its loads are asked for. */
@@ -21,11 +22,36 @@ function still(time: number, instructions: number): { readonly system: System; r
   return { system, elapsed };
 }
 
+Deno.test("a sample comes behind the answers to what is asked with it, all in one message", () => {
+  const messages: string[][] = [];
+  const standing = new Standing();
+  const port = {
+    post: (event: SessionEvent) => void messages.at(-1)?.push(event.kind),
+    together: (work: () => void) => {
+      messages.push([]);
+      work();
+    },
+    standing,
+  };
+  const shown = new Shown(still(0, 0).system);
+  const sampler = new Sampler(shown, port, (id, { table }) => messages.at(-1)?.push(`${id} ${table}`));
+  standing.add(3, { table: "events", args: {} }, { times: 1, every: 0 }, 0);
+  standing.add(4, { table: "vm.ls", args: {} }, { times: 9, every: 0 }, 0);
+  sampler.sample();
+  sampler.sample();
+  assert.deepEqual(messages, [["3 events", "4 vm.ls", "sample"], ["4 vm.ls", "sample"]]);
+});
+
 Deno.test("rates are of one machine: another place of the run, and a session that begins with a state, has none in its first sample", () => {
   const present = still(9e9, 5_000_000_000), past = still(1e9, 1_000_000);
   const shown = new Shown(present.system);
   const samples: MachineSample[] = [];
-  const sampler = new Sampler(shown, (event) => event.kind === "sample" && samples.push(event.sample));
+  const port = {
+    post: (event: SessionEvent) => void (event.kind === "sample" && samples.push(event.sample)),
+    together: (work: () => void) => work(),
+    standing: new Standing(),
+  };
+  const sampler = new Sampler(shown, port, () => assert.fail("nobody asks"));
   sampler.sample();
   shown.past = { system: past.system } as Past;
   sampler.sample();

@@ -8,6 +8,7 @@ import { Random } from "../../support/random.ts";
 import { planDemo } from "../../../src/workstation/config/plan.ts";
 import type { TableName } from "../../../src/workstation/inspect/tables.ts";
 import { Engine } from "../../../src/workstation/engine/engine.ts";
+import { Standing } from "../../../src/workstation/engine/standing.ts";
 import type { Row } from "../../../src/workstation/inspect/table.ts";
 import type { SessionPlan } from "../../../src/workstation/plan.ts";
 import { loaded } from "../../../src/workstation/snapshot/begin.ts";
@@ -39,6 +40,8 @@ class Session {
         this.#events.push(event);
         this.#wake();
       },
+      together: (work) => work(),
+      standing: new Standing(),
       guarded: (work) => work(),
       requested: () => false,
       again,

@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { Standing } from "../../../src/workstation/engine/standing.ts";
+
+const QUERY = { table: "queue.ls", args: {} } as const;
+
+/** Numbers of the questions that are answered at a time. */
+function at(standing: Standing, now: number): number[] {
+  return standing.due(now).map(({ id }) => id);
+}
+
+Deno.test("a question is answered as often as it says, and no more", () => {
+  const standing = new Standing();
+  standing.add(1, QUERY, { times: 2, every: 0 }, 0);
+  standing.add(2, QUERY, { times: 0, every: 0 }, 0);
+  assert.deepEqual([at(standing, 200), at(standing, 400), at(standing, 600)], [[1], [1], []]);
+});
+
+Deno.test("a question that is asked for seldom is answered seldom, from its first answer on", () => {
+  const standing = new Standing();
+  standing.add(1, QUERY, { times: 9, every: 1000 }, 500);
+  assert.deepEqual([1400, 1500, 1600, 2499, 2600, 3500, 3600].map((now) => at(standing, now).length), [0, 1, 0, 0, 1, 0, 1]);
+});
+
+Deno.test("what is forgotten is answered no more; what a client asks for too often ends in time", () => {
+  const standing = new Standing();
+  standing.add(1, QUERY, { times: 1e9, every: 0 }, 0);
+  standing.add(2, QUERY, { times: 1e9, every: 0 }, 0);
+  standing.forget(1);
+  let answers = 0;
+  while (at(standing, ++answers).includes(2)) assert.ok(answers < 1000);
+  assert.equal(answers - 1, 100);
+});
