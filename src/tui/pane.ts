@@ -16,7 +16,9 @@ export interface Pane {
   wants(): Query | readonly Query[] | undefined;
   /** How long (ms) what it wants to know stays good, where new pictures of the machine come more often than it has to follow. */
   readonly staysGood?: number;
-  /** Takes the answer to one of its queries. */
+  /** Answers need only have what has happened since the one before. */
+  readonly onward?: boolean;
+  /** Takes the answer to one of its queries; with `after`, what comes behind the rows that it has. */
   take(answer: Answer): void;
   /** Draws below the title. */
   draw(screen: Screen, area: Rectangle, look: Look): void;

@@ -9,7 +9,7 @@ import type { Request } from "../workstation/protocol.ts";
 
 /** Kinds of which there are many: recorded while a screen shows them. On the overview a few of the newest are enough. */
 const BUSY: readonly TraceKind[] = ["hvc", "trap", "virq", "mmio", "mem"];
-const GLANCE = 32;
+const GLANCE = 8;
 /** In the order of what they want; of two screens the last one here decides. */
 const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; readonly budget?: number }>> = {
   "1": { kinds: BUSY, budget: GLANCE },
@@ -18,7 +18,7 @@ const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; r
 };
 
 /** Samples that come with answers before a pane has to ask again: a screen that hangs is not sent more. */
-const REPEATED = 10;
+const REPEATED = 25;
 
 /** What a pane has asked, and hears the answers to with each sample. */
 interface Asked {
@@ -113,7 +113,7 @@ export class Questions {
   #ask(pane: Pane, queries: readonly Query[]): void {
     this.#end(pane);
     if (!queries.length) return;
-    const repeat = { times: REPEATED, every: pane.staysGood ?? 0 };
+    const repeat = { times: REPEATED, every: pane.staysGood ?? 0, onward: pane.onward ?? false };
     const first: Answer[] = [], ends: (() => void)[] = [];
     const asked: Asked = {
       wanted: textOf(queries),

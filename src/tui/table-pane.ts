@@ -82,17 +82,28 @@ export class TablePane implements FilteredPane {
     }
     const { stream, table } = this.options;
     // What happens is filtered where it is kept, so that the newest rows are those that pass.
-    // Who follows sees the end only; who has moved away may look around.
-    const limit = this.#following ? Math.max(2 * this.#height, FOLLOWED_ROWS) : STREAM_ROWS;
-    return { table, args: stream ? { limit, filter: this.#filter.text || undefined, ...args } : args };
+    return { table, args: stream ? { limit: this.#limit, filter: this.#filter.text || undefined, ...args } : args };
+  }
+
+  /** What has happened stays as it is, in the log of events. */
+  get onward(): boolean {
+    return this.options.table === "events" && this.options.stream === true;
+  }
+
+  /** Rows of a stream: who follows sees the end only, who has moved away may look around. */
+  get #limit(): number {
+    if (!this.options.stream) return Infinity;
+    return this.#following ? Math.max(this.#height, FOLLOWED_ROWS) : STREAM_ROWS;
   }
 
   take(answer: Answer): void {
     this.#loaded = true;
     this.#error = answer.error;
-    this.#dropped = this.options.stream ? answer.dropped : 0;
-    this.#noteChanges(answer.rows);
-    this.#rows = answer.rows;
+    const kept = answer.after === undefined ? { rows: [], dropped: 0 } : { rows: this.#rows, dropped: this.#dropped };
+    this.#dropped = this.options.stream ? kept.dropped + answer.dropped : 0;
+    const rows = [...kept.rows, ...answer.rows].slice(-this.#limit);
+    this.#noteChanges(rows);
+    this.#rows = rows;
     this.#arrange();
   }
 

@@ -46,8 +46,8 @@ interface TreeRow {
 /** Loads that a sparkline shows. */
 const LOADS = 4;
 const WIDE = 100;
-/** The tree itself is drawn from pictures of the machine; what VMs have in common is asked for once a second (ms). */
-const LINKS_STAY_GOOD = 1000;
+/** The tree itself is drawn from pictures of the machine; what VMs have in common is asked for every other second (ms). */
+const LINKS_STAY_GOOD = 2000;
 
 /** List of VMs and vCPUs. Its rows come with each sample. */
 export class TreePane implements FilteredPane {

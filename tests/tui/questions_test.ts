@@ -23,15 +23,15 @@ async function samples(rig: Rig, count: number): Promise<Request["kind"][]> {
   return rig.requests.splice(0).map(({ kind }) => kind);
 }
 
-Deno.test("who only looks asks a vCPU's list and registers once in ten pictures, and has new answers in each", async () => {
+Deno.test("who only looks asks a vCPU's list and registers once in 25 pictures, and has new answers in each", async () => {
   const rig = await looking("2");
   let answers = 0;
   rig.answer = (query) => {
     answers++;
     return phoneAnswer(query);
   };
-  assert.deepEqual(await samples(rig, 9), []);
-  assert.equal(answers, 18);
+  assert.deepEqual(await samples(rig, 24), []);
+  assert.equal(answers, 48);
   assert.deepEqual((await samples(rig, 2)).filter((kind) => kind === "query").length, 2);
 });
 

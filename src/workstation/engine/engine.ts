@@ -158,7 +158,7 @@ export class Engine {
   /** A question. It changes nothing. */
   query(id: number, query: Query): void {
     const { inspector } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
-    this.port.post({ kind: "answer", id, answer: inspector.answer(query) });
+    this.port.post({ kind: "answer", id, answer: this.port.standing.answer(id, query, inspector) });
   }
 
   /** Which events are recorded to be taken away. */

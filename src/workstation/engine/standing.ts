@@ -1,17 +1,23 @@
 // Questions that are answered again with samples: who looks on asks once, and a machine that sleeps is not woken to be asked the same.
 
-import type { Query, Repeat } from "../inspect/query.ts";
+import type { Answer, Query, Repeat } from "../inspect/query.ts";
 
 /** Answers to one question at most: who does not read them asks no more. */
 const MOST = 100;
 
-interface Question {
+interface Question extends Repeat {
   readonly query: Query;
-  readonly every: number;
   /** Answers that are still to come. */
   left: number;
   /** When it was answered last (wall ms). */
   answered: number;
+  /** Who gave the last answer, and where the next one begins. */
+  last: { readonly from: Answering; readonly cursor: string | undefined } | undefined;
+}
+
+/** Who answers: the machine, or its past. */
+interface Answering {
+  answer(query: Query): Answer;
 }
 
 /** The standing questions of one session. They stay where its machine begins anew. */
@@ -19,8 +25,19 @@ export class Standing {
   readonly #questions = new Map<number, Question>();
 
   /** Takes a question that is answered at a time (wall ms) for the first time. */
-  add(id: number, query: Query, { times, every }: Repeat, now: number): void {
-    if (times > 0) this.#questions.set(id, { query, every, left: Math.min(times, MOST), answered: now });
+  add(id: number, query: Query, repeat: Repeat, now: number): void {
+    const left = Math.min(repeat.times, MOST);
+    if (left > 0) this.#questions.set(id, { ...repeat, query, left, answered: now, last: undefined });
+  }
+
+  /** The answer to a question. One that goes onward begins where its last answer ended, unless somebody else gave that. */
+  answer(id: number, query: Query, from: Answering): Answer {
+    const question = this.#questions.get(id);
+    if (!question?.onward) return from.answer(query);
+    const after = question.last?.from === from ? question.last.cursor : undefined;
+    const answer = from.answer(after === undefined ? query : { ...query, args: { ...query.args, after } });
+    question.last = { from, cursor: answer.cursor };
+    return answer;
   }
 
   /** Nobody wants to know any more. */

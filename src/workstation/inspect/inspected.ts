@@ -82,6 +82,7 @@ export class View {
   readonly #looks: Looks;
   #cspaces: Map<Cspace, string> | undefined;
   #rootCspace: Cspace | undefined;
+  #objects: Map<HypervisorObject["type"], HypervisorObject[]> | undefined;
 
   constructor(readonly system: Inspected, looks: Looks) {
     this.#looks = looks;
@@ -151,9 +152,8 @@ export class View {
 
   /** All objects of a type, in order of creation. */
   objects<T extends HypervisorObject["type"]>(type: T): Extract<AnyObject, { type: T }>[] {
-    const found: HypervisorObject[] = [];
-    for (const object of this.hypervisor.objects) if (object.type === type) found.push(object);
-    return found as Extract<AnyObject, { type: T }>[];
+    this.#objects ??= Map.groupBy(this.hypervisor.objects, (object) => object.type);
+    return (this.#objects.get(type) ?? []) as Extract<AnyObject, { type: T }>[];
   }
 
   /** The id of an object on the screens. */

@@ -27,12 +27,15 @@ import { type TableName, TABLES } from "./tables.ts";
 const DEFAULT_LIMIT = 1000;
 /** Instructions of an answer, where nothing else is asked. */
 const DEFAULT_CODE = 16;
+/** Filters that are remembered: looks repeat, and reading a filter takes longer than the rows of most tables. */
+const KEPT_FILTERS = 32;
 
 type Reader = (view: View, args: QueryArguments, filter: Filter) => { rows: readonly object[]; dropped?: number; cursor?: string };
 
 /** Answers queries about one system. */
 export class Inspector {
   readonly #looks = new Looks();
+  readonly #filters = new Map<string, Filter>();
   /** The event that a run waited for, once it has come. */
   reached: string | undefined;
 
@@ -45,10 +48,12 @@ export class Inspector {
     try {
       const table = TABLES[query.table];
       if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}; there are ${Object.keys(TABLES).join(", ")}`);
-      const filter = parseFilter(query.args.filter ?? "", table);
+      const filter = this.#filter(query.table, query.args.filter ?? "");
       const view = new View(this.system, this.#looks);
       const { rows, dropped = 0, cursor } = this.#read(query.table, view, query.args, filter);
-      return { table: query.table, at, rows: rows as Row[], dropped, ...cursor !== undefined && { cursor } };
+      const { after } = query.args;
+      const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after } };
+      return { table: query.table, at, rows: rows as Row[], dropped, ...places };
     } catch (error) {
       if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
       const message = error instanceof FilterError ? `--filter: ${error.marked}` : error.message;
@@ -93,6 +98,17 @@ export class Inspector {
   /** A new picture of the machine was made: a budget of events begins anew. */
   renew(): void {
     this.system.log.renew();
+  }
+
+  /** @throws FilterError */
+  #filter(table: TableName, text: string): Filter {
+    const key = `${table} ${text}`;
+    const known = this.#filters.get(key);
+    if (known) return known;
+    const filter = parseFilter(text, TABLES[table]);
+    if (this.#filters.size === KEPT_FILTERS) this.#filters.clear();
+    this.#filters.set(key, filter);
+    return filter;
   }
 
   #read(name: TableName, view: View, args: QueryArguments, filter: Filter): ReturnType<Reader> {

@@ -38,6 +38,8 @@ export interface Repeat {
   readonly times: number;
   /** At least so long (wall ms) after the answer before. */
   readonly every: number;
+  /** Of what happens, each answer but the first has only what is behind the `cursor` of the one before, which it names. */
+  readonly onward?: boolean;
 }
 
 /** The answer of a machine that is not there (any more). */
@@ -55,6 +57,8 @@ export interface Answer {
   readonly dropped: number;
   /** For what happens: where to go on. */
   readonly cursor?: string;
+  /** The rows are only those behind this cursor, as the query said. */
+  readonly after?: string;
   /** What the query named that does not exist, or what is wrong with it. */
   readonly error?: string;
 }

@@ -1,0 +1,52 @@
+// Lists of what happens: rows that come behind those that are there.
+
+import assert from "node:assert/strict";
+import { TablePane } from "../../src/tui/table-pane.ts";
+import type { Answer } from "../../src/workstation/inspect/query.ts";
+import { phoneRows } from "./phone.ts";
+
+const EVENTS = phoneRows("events");
+
+/** An answer with events of these numbers. */
+function answer(numbers: readonly number[], after?: string, dropped = 0): Answer {
+  const rows = numbers.map((number) => ({ ...EVENTS[number % EVENTS.length], id: `ev:${number}` }));
+  return { table: "events", at: { ns: "0", insn: "0" }, rows, dropped, cursor: "x", ...after !== undefined && { after } };
+}
+
+function numbers(pane: TablePane): number[] {
+  return pane.rows.map(({ id }) => Number(id.slice("ev:".length)));
+}
+
+const range = (first: number, count: number) => Array.from({ length: count }, (_, index) => first + index);
+
+Deno.test("who follows events sees those that come behind the others, and as many as are asked for", () => {
+  const pane = new TablePane({ name: "events", table: "events", title: "events", stream: true });
+  const limit = pane.wants()?.args.limit;
+  assert.ok(limit && pane.onward);
+  pane.take(answer(range(0, 3)));
+  pane.take(answer([3, 4], "1.1", 7));
+  pane.take(answer([], "1.2"));
+  assert.deepEqual(numbers(pane), [0, 1, 2, 3, 4]);
+  assert.match(pane.title(), /7 lost/);
+  pane.take(answer(range(5, limit), "1.2"));
+  assert.deepEqual(numbers(pane), range(5, limit));
+  assert.equal(pane.selectedId, `ev:${limit + 4}`);
+  pane.take(answer([100]));
+  assert.deepEqual(numbers(pane), [100], "an answer from the start replaces what was there");
+  assert.doesNotMatch(pane.title(), /lost/);
+});
+
+Deno.test("who looks around in events keeps more of them than who follows", () => {
+  const pane = new TablePane({ name: "events", table: "events", title: "events", stream: true });
+  pane.take(answer(range(0, 16)));
+  pane.move(-1);
+  assert.ok(pane.wants()!.args.limit! > 16);
+  pane.take(answer(range(16, 4), "1.1"));
+  assert.deepEqual(numbers(pane), range(0, 20));
+  assert.equal(pane.selectedId, "ev:14");
+});
+
+Deno.test("lists of what is there now are asked for whole", () => {
+  const pane = new TablePane({ name: "vcpus", table: "vcpu.ls", title: "vCPUs" });
+  assert.equal(pane.onward, false);
+});
