@@ -10,8 +10,8 @@ import { busyPlan, CountingTerminal, grown, openSession, showOn, workerTimes } f
 
 /** Wall time (ms): until the machine runs as it goes on, until a screen that came or went has settled, and of one turn. */
 const WARM_UP = 10_000;
-const SETTLED = 1000;
-const TURN = 3000;
+const SETTLED = 1500;
+const TURN = 6000;
 
 /**
  * Turns of one machine: how many times as many instructions a CPU second it retires with a screen as without, for each pair of turns.
