@@ -1,8 +1,8 @@
 // What the TUI costs the machine's own thread: guest instructions a CPU second with a screen beside those without one, in turns on one
 // machine. Two machines would differ by more than the screen costs: each has its own luck with what V8 compiles when, and where it lies.
 //
-// A busy demo sleeps 97 % of the time, and turns of one kind differ by some 7 % (a cold cache, a faster clock): the ratio of a pair of turns
-// says little, the median of fifty is good to 2 %. What drifts while a machine grows warm is in neither kind's favour: in every other
+// A busy demo sleeps 97 % of the time, and the ratios of pairs differ by 0.17 (a cold cache, a faster clock): one says little, the median of
+// fifty is good to 3 %. What drifts while a machine grows warm is in neither kind's favour: in every other
 // pair the turn with the screen comes first.
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -40,8 +40,9 @@ export async function measureTurns(pairs: number, computing?: string): Promise<n
   };
   const ratios: number[] = [];
   for (let pair = 0; pair < pairs; pair++) {
-    if (pair % 2) ratios.push(await shownTurn() / await turn());
-    else ratios.push(1 / (await turn() / await shownTurn()));
+    const before = pair % 2 ? await shownTurn() : undefined;
+    const bare = await turn();
+    ratios.push((before ?? await shownTurn()) / bare);
   }
   hub.close();
   return ratios;

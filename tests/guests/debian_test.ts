@@ -13,8 +13,6 @@ const RELEASES = LONG ? DEBIAN_RELEASES : ["bookworm"] as const;
 /** Seconds of wall time for a boot, and for one command. Far more than either takes on an idle machine. */
 const BOOT = 120;
 const COMMAND = 120;
-
-/** The shell's prompt; behind it, busybox asks the terminal for the cursor's position when no input waits. */
 const MEMORY = "512MiB";
 /** MiB that the whole program may have resident with `MEMORY`. */
 const PEAK_MEMORY = 800;

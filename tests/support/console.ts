@@ -4,7 +4,8 @@
 const SHOWN = 2000;
 /**
  * A prompt of Linux' shells at the end of what was printed. The kernel goes on to speak after it: what a link or a module does once the
- * shell has started stands behind the prompt, and comes with it where this computer is busy.
+ * shell has started stands behind the prompt, and comes with it where this computer is busy. Behind its prompt, busybox asks the terminal for
+ * the cursor's position when no input waits.
  */
 function promptOf(text: string): RegExp {
   return new RegExp(`${text}(\\x1b\\[6n)?(?=$|\\[ *\\d+\\.\\d+\\] )`);
