@@ -1,5 +1,6 @@
-// The entry. The same file plays two roles, so that one bundle is enough: the command line, and the worker that the machine runs in.
-// No top-level await here: messages posted to a worker that is still loading would be lost.
+// The entry. The same file plays two roles, so that one bundle is enough: the command line, and the
+// worker that the machine runs in. No top-level await here: messages posted to a worker that is
+// still loading would be lost.
 
 import { warmUp, WORKER_NAME } from "./src/workstation/client.ts";
 import { VERSION } from "./src/workstation/version.ts";

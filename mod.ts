@@ -1,5 +1,6 @@
 /**
- * el2 as a library: a machine with hypervisor and resource manager in the caller's own thread, without a terminal.
+ * el2 as a library: a machine with hypervisor and resource manager in the caller's own thread,
+ * without a terminal.
  *
  * ```ts
  * import { PrimaryMachine } from "./mod.ts";

@@ -1,4 +1,5 @@
-// `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process to the first line of user space.
+// `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process
+// to the first line of user space.
 
 import { catalogEntry, DEBIAN_RELEASES } from "../src/workstation/catalog/catalog.ts";
 import { type Machine, stopwatch } from "./machines.ts";
@@ -26,7 +27,10 @@ interface BootFigures extends Rounds<Record<Machine, number>> {
   readonly peakMemory: number;
 }
 
-/** Runs the bench for these guests of the catalogue, each with each number of CPUs, and prints it, as text or as one JSON object. */
+/**
+ * Runs the bench for these guests of the catalogue, each with each number of CPUs, and prints it,
+ * as text or as one JSON object.
+ */
 export async function benchBoot(names: readonly string[], cpuCounts: readonly number[], rounds: number, json: boolean): Promise<void> {
   const all: BootFigures[] = [];
   if (!json) console.log(`${MEMORY} MiB; seconds from process start to EL2-READY, and their ratio: median (least-greatest) of ${rounds}`);

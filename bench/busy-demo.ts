@@ -1,4 +1,5 @@
-// The busy machine of `bench tui`: four VMs that exchange messages and rings, its session, and a terminal that only counts.
+// The busy machine of `bench tui`: four VMs that exchange messages and rings, its session, and a
+// terminal that only counts.
 
 import { runTui } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
@@ -8,7 +9,10 @@ import { Asker } from "../src/workstation/control/asker.ts";
 import { SessionHub } from "../src/workstation/control/hub.ts";
 import type { SessionPlan } from "../src/workstation/plan.ts";
 
-/** Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps and interrupts. */
+/**
+ * Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps
+ * and interrupts.
+ */
 const PAIRS = 2;
 const BALLS = 200;
 
@@ -68,7 +72,9 @@ export async function busyPlan(computing?: string): Promise<SessionPlan> {
   return { ...machine, duration: undefined, hashAt: [] };
 }
 
-/** The machine with its session, before its start, and somebody who follows its consoles and asks. */
+/**
+ * The machine with its session, before its start, and somebody who follows its consoles and asks.
+ */
 export function openSession(): { readonly client: SessionClient; readonly hub: SessionHub; readonly asker: Asker } {
   const client = connectEmbedded(new URL("../main.ts", import.meta.url));
   const hub = new SessionHub(client, { name: "bench", what: "bench", started: "", logs: undefined });

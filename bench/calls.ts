@@ -1,5 +1,6 @@
-// `deno task bench calls`: what a hypercall, a trapped register read and an exit to the VMM cost, relative to what an HVC costs on plain
-// QEMU (PSCI_VERSION), in the same run. Guests print a mark before and after 100,000 of each and of an empty loop; the host takes the time.
+// `deno task bench calls`: what a hypercall, a trapped register read and an exit to the VMM cost,
+// relative to what an HVC costs on plain QEMU (PSCI_VERSION), in the same run. Guests print a mark
+// before and after 100,000 of each and of an empty loop; the host takes the time.
 
 import { nativeProgram } from "../scripts/native-tools.ts";
 import { type Guest, type Machine, stopwatch } from "./machines.ts";
@@ -14,7 +15,10 @@ const TIMEOUT = 300;
 const MEMORY = 64;
 const CONTROL = "psci";
 
-/** What is measured, with the cost relative to the control that it may have, and the one that is aimed at. */
+/**
+ * What is measured, with the cost relative to the control that it may have, and the one that is
+ * aimed at.
+ */
 const OPERATIONS = [
   { name: "identify", what: "hypervisor_identify", limit: 3, aim: 1 },
   { name: "receive", what: "msgqueue_receive of an empty queue", limit: 5, aim: 2 },
@@ -34,7 +38,10 @@ async function buildControl(folder: string): Promise<string> {
   return elf;
 }
 
-/** Nanoseconds an operation, by name, a value for each round of the guest; the empty loop's are taken off. */
+/**
+ * Nanoseconds an operation, by name, a value for each round of the guest; the empty loop's are
+ * taken off.
+ */
 async function measure(machine: Machine, guest: Guest): Promise<Map<string, number[]>> {
   // QEMU's guest switches the machine off at its end, the root VM waits for ever.
   const { lines } = await stopwatch(machine, guest, TIMEOUT, machine === "el2" ? /^(finished|FAILED)/ : undefined);

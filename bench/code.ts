@@ -1,5 +1,6 @@
-// `deno task bench code`: kernels whose code changes as it runs, on el2 and on QEMU: a JIT compiler in a guest, code that patches itself, and
-// data in the page of the code that writes to it. An emulator that throws a page's code away at each store falls far behind here.
+// `deno task bench code`: kernels whose code changes as it runs, on el2 and on QEMU: a JIT compiler
+// in a guest, code that patches itself, and data in the page of the code that writes to it. An
+// emulator that throws a page's code away at each store falls far behind here.
 
 import { guestMips } from "./core-stats.ts";
 import { measureKernels, printKernels, printRounds } from "./kernels.ts";

@@ -1,4 +1,5 @@
-// `deno task bench core --ab REV`: the kernels on el2 of this tree and of a revision, in turn, and how likely a difference is chance.
+// `deno task bench core --ab REV`: the kernels on el2 of this tree and of a revision, in turn, and
+// how likely a difference is chance.
 
 import { buildGuest, measure } from "./kernels.ts";
 import { prefer } from "./machines.ts";

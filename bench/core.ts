@@ -1,4 +1,5 @@
-// `deno task bench core`: 18 bare-metal kernels, integer code, vectors and floating point, on el2 and on QEMU.
+// `deno task bench core`: 18 bare-metal kernels, integer code, vectors and floating point, on el2
+// and on QEMU.
 
 import { guestMips } from "./core-stats.ts";
 import { measureKernels, printKernels, printRounds } from "./kernels.ts";

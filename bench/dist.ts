@@ -1,5 +1,6 @@
-// `deno task bench dist`: how long the one file takes, warm: unpacked before, and read from disk. To say its version; and to run a machine whose
-// guest ends at once, with the generated core in the cache and without, in turn.
+// `deno task bench dist`: how long the one file takes, warm: unpacked before, and read from disk.
+// To say its version; and to run a machine whose guest ends at once, with the generated core in the
+// cache and without, in turn.
 
 import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
 import { VERSION } from "../src/workstation/version.ts";

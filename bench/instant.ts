@@ -1,5 +1,5 @@
-// `deno task bench instant`: from the start of the process to the prompt of a Debian guest, with a snapshot of it in the cache; in turn with
-// the generated core there as well, and without.
+// `deno task bench instant`: from the start of the process to the prompt of a Debian guest, with a
+// snapshot of it in the cache; in turn with the generated core there as well, and without.
 
 import { PROMPT } from "../src/workstation/snapshot/instant.ts";
 import { median } from "./statistics.ts";
@@ -8,7 +8,10 @@ const PROGRAM = new URL("../main.ts", import.meta.url).pathname;
 /** Starts in a round. */
 const STARTS = 3;
 
-/** Prints median and longest of the starts of each kind, seconds. The first start, which boots, counts for itself. */
+/**
+ * Prints median and longest of the starts of each kind, seconds. The first start, which boots,
+ * counts for itself.
+ */
 export async function benchInstant(rounds: number, json: boolean): Promise<void> {
   const cache = await Deno.makeTempDir({ prefix: "el2-bench-" });
   try {
@@ -34,7 +37,10 @@ export async function benchInstant(rounds: number, json: boolean): Promise<void>
   }
 }
 
-/** Seconds until the prompt is on stdout. The program ends in order, so that it can leave its snapshot. */
+/**
+ * Seconds until the prompt is on stdout. The program ends in order, so that it can leave its
+ * snapshot.
+ */
 async function promptAfter(cache: string): Promise<number> {
   // The guests are where they are; the snapshot is not to be one that was there.
   const own = await Deno.realPath(Deno.env.get("EL2_CACHE") ?? `${Deno.env.get("HOME")}/.cache/el2`);

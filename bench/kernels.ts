@@ -1,5 +1,5 @@
-// Bare-metal kernels on el2 and on QEMU in turn. Start-up is outside of what is measured: the guest says when a kernel begins and ends, and
-// the host takes the time.
+// Bare-metal kernels on el2 and on QEMU in turn. Start-up is outside of what is measured: the guest
+// says when a kernel begins and ends, and the host takes the time.
 
 import { nativeProgram } from "../scripts/native-tools.ts";
 import { printCore } from "./core-stats.ts";

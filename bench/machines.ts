@@ -47,7 +47,10 @@ export function prefer(tier: Tier | undefined, tree: string = TREE): void {
   Object.assign(preferred, { tier, tree });
 }
 
-/** QEMU with its vCPUs in one thread, its console on standard output, and no device that is not asked for. */
+/**
+ * QEMU with its vCPUs in one thread, its console on standard output, and no device that is not
+ * asked for.
+ */
 export async function qemu(memory: number, cpus = 1): Promise<string[]> {
   const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-accel", "tcg,thread=single", "-smp", `${cpus}`, "-m", `${memory}`];
   return [await nativeProgram("qemu-system-aarch64"), ...platform, "-nographic", "-no-reboot"];
@@ -100,7 +103,8 @@ export interface Run {
 }
 
 /**
- * Runs `guest` until a line matches `until`, or the machine ends by itself where there is no `until`.
+ * Runs `guest` until a line matches `until`, or the machine ends by itself where there is no
+ * `until`.
  * @throws Error with the end of the console when the line does not come within `timeout` seconds.
  */
 export async function stopwatch(machine: Machine, guest: Guest, timeout: number, until?: RegExp): Promise<Run> {
@@ -144,7 +148,10 @@ function coreStats(text: string): CoreStats | undefined {
   return line === undefined ? undefined : JSON.parse(line) as CoreStats;
 }
 
-/** VmHWM of a process in MiB. Deno reads /proc only with all permissions, so that another program has to. */
+/**
+ * VmHWM of a process in MiB. Deno reads /proc only with all permissions, so that another program
+ * has to.
+ */
 async function residentPeak(pid: number): Promise<number> {
   const { stdout } = await new Deno.Command("grep", { args: ["VmHWM", `/proc/${pid}/status`] }).output();
   const match = /^VmHWM:\s+(\d+) kB$/m.exec(new TextDecoder().decode(stdout));

@@ -1,7 +1,7 @@
-// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..]
-// [--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--json]`: how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured
-// in the same session, in turn. Only ratios of one session are worth comparing: machines and their load differ. `core --ab REV` compares this
-// tree with a revision instead.
+// `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--json]`:
+// how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn.
+// Only ratios of one session are worth comparing: machines and their load differ. `core --ab REV`
+// compares this tree with a revision instead.
 
 import { parseArgs } from "node:util";
 import { benchBoot, BOOT_CPUS, BOOT_GUESTS } from "./boot.ts";

@@ -1,4 +1,5 @@
-// `deno task bench mark`: the bare-metal program `mark` (bench/suites/mark) on el2 and on QEMU in turn, whole processes and each kernel.
+// `deno task bench mark`: the bare-metal program `mark` (bench/suites/mark) on el2 and on QEMU in
+// turn, whole processes and each kernel.
 
 import { guestMips, printCore } from "./core-stats.ts";
 import { type CoreStats, type Machine, MACHINES, stopwatch } from "./machines.ts";

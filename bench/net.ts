@@ -1,5 +1,6 @@
-// `deno task bench net`: what TCP moves from one VM to another. el2: two VMs of a session on a switch (`pair:NAME`). QEMU: two machines whose
-// cards are joined by a socket. Both run the same Debian kernel and the same busybox; the host takes the time of a fetch over HTTP.
+// `deno task bench net`: what TCP moves from one VM to another. el2: two VMs of a session on a
+// switch (`pair:NAME`). QEMU: two machines whose cards are joined by a socket. Both run the same
+// Debian kernel and the same busybox; the host takes the time of a fetch over HTTP.
 
 import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
 import { withEntries } from "../src/workstation/catalog/cpio.ts";
@@ -73,7 +74,10 @@ function freePort(): number {
   return port;
 }
 
-/** Waits until somebody listens, by what the kernel tells of its sockets: a connection would be taken for the other machine's. */
+/**
+ * Waits until somebody listens, by what the kernel tells of its sockets: a connection would be
+ * taken for the other machine's.
+ */
 async function listening(port: number): Promise<void> {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A`;
   for (let attempt = 0; attempt < 200; attempt++) {

@@ -1,4 +1,5 @@
-// `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same run with and without `--record`, in turn.
+// `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same
+// run with and without `--record`, in turn.
 
 import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
 import { el2 } from "./machines.ts";

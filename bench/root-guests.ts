@@ -1,4 +1,5 @@
-// Builds programs for the root VM (`guest/root`): a runtime that all share, and one application each, as position-independent ELF files.
+// Builds programs for the root VM (`guest/root`): a runtime that all share, and one application
+// each, as position-independent ELF files.
 
 import { nativeProgram } from "../scripts/native-tools.ts";
 
@@ -19,7 +20,10 @@ export interface RootGuest {
   readonly app: string;
 }
 
-/** Builds the runtime and the application NAME.c, with `defines` (NAME=VALUE), into `folder`. Throws an Error with what the compiler says. */
+/**
+ * Builds the runtime and the application NAME.c, with `defines` (NAME=VALUE), into `folder`. Throws
+ * an Error with what the compiler says.
+ */
 export async function buildRootGuest(name: string, folder: string, defines: readonly string[] = []): Promise<RootGuest> {
   const compiler = await nativeProgram("aarch64-linux-gnu-gcc");
   const build = async (output: string, sources: string[]) => {

@@ -1,5 +1,5 @@
-// Rounds of a bench that can be trusted: a fixed computation is timed before and after each, and a round is repeated when the machine was
-// busier on one side of it than on the other.
+// Rounds of a bench that can be trusted: a fixed computation is timed before and after each, and a
+// round is repeated when the machine was busier on one side of it than on the other.
 
 /** How much longer the slower of two calibrations may take. */
 const TOLERANCE = 0.15;
@@ -10,7 +10,10 @@ const CALIBRATION_STEPS = 60_000_000;
 /** What the fixed computation gives: its loop must not be dropped. */
 export let calibrated = 0;
 
-/** Milliseconds of the fixed computation: the least of three, so that a short interruption does not count. */
+/**
+ * Milliseconds of the fixed computation: the least of three, so that a short interruption does not
+ * count.
+ */
 function calibrate(): number {
   const once = () => {
     const started = performance.now();

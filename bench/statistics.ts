@@ -19,8 +19,9 @@ export function withSpread(values: readonly number[], digits = 2): string {
 const PERMUTATIONS = 20_000;
 
 /**
- * The chance that two samples of one distribution have means as far apart as these: the share of all ways to deal the values out to two
- * samples of these sizes. A fixed sequence of random numbers where there are too many ways.
+ * The chance that two samples of one distribution have means as far apart as these: the share of
+ * all ways to deal the values out to two samples of these sizes. A fixed sequence of random numbers
+ * where there are too many ways.
  */
 export function permutationTest(a: readonly number[], b: readonly number[]): number {
   const values = [...a, ...b], total = values.reduce((sum, value) => sum + value, 0);

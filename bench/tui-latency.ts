@@ -1,4 +1,5 @@
-// What a person waits for: a key until the frame that shows it, behind much to show and behind a slow link, and a start until a guest answers.
+// What a person waits for: a key until the frame that shows it, behind much to show and behind a
+// slow link, and a start until a guest answers.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { runTui, type TuiOptions } from "../src/tui/run.ts";
@@ -90,7 +91,10 @@ function largeSession(): { readonly session: SessionClient; readonly sample: () 
   return { session, sample };
 }
 
-/** Milliseconds from each key to the write of the frame that it makes, on the screens with the most rows. */
+/**
+ * Milliseconds from each key to the write of the frame that it makes, on the screens with the most
+ * rows.
+ */
 export async function measureKeys(): Promise<number[]> {
   const { session, sample } = largeSession();
   const terminal = new TypedTerminal();

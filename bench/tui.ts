@@ -1,5 +1,6 @@
-// `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a screen, in interleaved rounds: process CPU,
-// guest instructions per CPU second, bytes a frame, and 0 bytes when nothing changes; then what a person waits for (WORKSTATION section 7).
+// `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a
+// screen, in interleaved rounds: process CPU, guest instructions per CPU second, bytes a frame, and
+// 0 bytes when nothing changes; then what a person waits for (WORKSTATION section 7).
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
@@ -11,7 +12,10 @@ import { measureTurns } from "./tui-turns.ts";
 /** Wall time before and of a measurement, ms. */
 const WARM_UP = 1500;
 const MEASURED = 3000;
-/** Pairs of turns, with a screen and without, of each machine: one that sleeps most of the time needs many, one that computes few. */
+/**
+ * Pairs of turns, with a screen and without, of each machine: one that sleeps most of the time
+ * needs many, one that computes few.
+ */
 const PAIRS_OF_TURNS = 10;
 const PAIRS_OF_TURNS_COMPUTING = 2;
 

@@ -1,5 +1,5 @@
-// `deno task bench userland`: Debian's own programs in a Debian guest (scripts/suites.ts) on el2 and on QEMU in turn. The digests of what
-// they print must be QEMU's of the same run.
+// `deno task bench userland`: Debian's own programs in a Debian guest (scripts/suites.ts) on el2
+// and on QEMU in turn. The digests of what they print must be QEMU's of the same run.
 
 import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
@@ -57,7 +57,10 @@ export async function runSet(machine: Machine, guest: Guest): Promise<SetRun> {
   return { programs, milliseconds, core };
 }
 
-/** Runs the bench, of these programs where there are names, and prints it, as text or as one JSON object. */
+/**
+ * Runs the bench, of these programs where there are names, and prints it, as text or as one JSON
+ * object.
+ */
 export async function benchUserland(
   sets: readonly UserlandSet[],
   rounds: number,

@@ -1,9 +1,11 @@
-// A VMM on el2's /dev/gunyah, as a program of about a page: makes a VM of the android14-6.1 generation, runs it, and prints what it sends.
+// A VMM on el2's /dev/gunyah, as a program of about a page: makes a VM of the android14-6.1
+// generation, runs it, and prints what it sends.
 //
 //     deno run --allow-read examples/vmm.ts
 //
-// Requests and structures are those of include/uapi/linux/gunyah.h. The guest is assets/guests/hello.bin; its devicetree says how it is
-// made (gunyah-vm-config) and where its console is.
+// Requests and structures are those of include/uapi/linux/gunyah.h. The guest is
+// assets/guests/hello.bin; its devicetree says how it is made (gunyah-vm-config) and where its
+// console is.
 
 import { HostMachine } from "../mod.ts";
 import { devicetree, node } from "../src/devicetree/tree.ts";

@@ -1,12 +1,14 @@
-// `deno task dist [FOLDER]`: el2 as one file, for machines that have no Deno, and as a bundle for those that do. Without a folder, in dist/:
+// `deno task dist [FOLDER]`: el2 as one file, for machines that have no Deno, and as a bundle for
+// those that do. Without a folder, in dist/:
 //
 //   el2.js                     the bundle: deno run -A el2.js
 //   el2-VERSION-TARGET         one executable file
 //   SHA256SUMS
 //
-// The executable comes from `deno compile` where its runtime is at hand (DENORT_BIN names it, or Deno's cache holds it); otherwise it is a
-// shell script with the deno binary and the bundle behind it, which unpacks itself once into the user's cache folder. What was in the folder
-// stays until all of it is there.
+// The executable comes from `deno compile` where its runtime is at hand (DENORT_BIN names it, or
+// Deno's cache holds it); otherwise it is a shell script with the deno binary and the bundle behind
+// it, which unpacks itself once into the user's cache folder. What was in the folder stays until
+// all of it is there.
 
 import { resolve } from "node:path";
 import { VERSION } from "../src/workstation/version.ts";
@@ -18,15 +20,19 @@ const PROGRAM_NAME = `el2-${VERSION}-${TARGET}`;
 const FRESH = await Deno.makeTempDir({ prefix: "el2-dist-" });
 const BUNDLE = `${FRESH}/el2.js`;
 const PROGRAM = `${FRESH}/${PROGRAM_NAME}`;
-/** A program that loads nothing from elsewhere: no configuration of the folder where it is started, no network, no package. */
+/**
+ * A program that loads nothing from elsewhere: no configuration of the folder where it is started,
+ * no network, no package.
+ */
 const RUN_FLAGS = "-A --no-config --no-lock --no-npm --no-remote --cached-only";
 
 /** What is wrong is the surroundings' to mend. */
 class DistError extends Error {}
 
 try {
-  // Not minified: the minifier puts what a `using` declares in the place of its one use, and nothing is disposed of any more: a lock stays
-  // locked. It would save 0.3 MB of 42 and 10 ms of a start, and take the names out of stacks.
+  // Not minified: the minifier puts what a `using` declares in the place of its one use, and
+  // nothing is disposed of any more: a lock stays locked. It would save 0.3 MB of 42 and 10 ms of a
+  // start, and take the names out of stacks.
   await run("bundle", Deno.execPath(), "bundle", "-q", "--platform", "deno", "-o", BUNDLE, `${ROOT}main.ts`);
   const runtime = await compileRuntime();
   const how = runtime === undefined ? await pack() : await compile(runtime);
@@ -42,7 +48,10 @@ try {
   await Deno.remove(FRESH, { recursive: true });
 }
 
-/** The runtime of `deno compile`: the one that DENORT_BIN names, or in Deno's cache; undefined where neither is. */
+/**
+ * The runtime of `deno compile`: the one that DENORT_BIN names, or in Deno's cache; undefined where
+ * neither is.
+ */
 async function compileRuntime(): Promise<string | undefined> {
   const named = Deno.env.get("DENORT_BIN");
   if (named) {
@@ -97,8 +106,9 @@ async function pack(): Promise<string> {
 }
 
 /**
- * The script in front of the payload. It unpacks beside its final place and renames, so that several first starts at once end with one good
- * copy, and leaves no older versions behind but those that run.
+ * The script in front of the payload. It unpacks beside its final place and renames, so that
+ * several first starts at once end with one good copy, and leaves no older versions behind but
+ * those that run.
  */
 function launcher(hash: string): string {
   return `#!/bin/sh

@@ -3,7 +3,8 @@
 //     deno task guests           rebuild the images
 //     deno task guests --check   rebuild elsewhere and compare; exit 1 names what differs
 //
-// Bits depend on the compiler: assets/guests/compiler.txt keeps its version, and --check refuses another one by name.
+// Bits depend on the compiler: assets/guests/compiler.txt keeps its version, and --check refuses
+// another one by name.
 
 import { nativeProgram } from "./native-tools.ts";
 
@@ -11,7 +12,10 @@ const GUESTS = ["blackboard", "firmware", "hello", "ping", "pong", "teletype"] a
 const FOLDER = new URL("../assets/guests", import.meta.url).pathname;
 const COMPILER_FILE = `${FOLDER}/compiler.txt`;
 
-/** No libc, no FP, no unaligned accesses (the MMU is off), nothing that would need relocation when the image is loaded. */
+/**
+ * No libc, no FP, no unaligned accesses (the MMU is off), nothing that would need relocation when
+ * the image is loaded.
+ */
 const COMPILE = [
   ["-std=gnu17", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wno-sign-conversion", "-Werror"],
   ["-ffreestanding", "-nostdlib", "-fno-builtin", "-fno-tree-loop-distribute-patterns", "-fno-stack-protector"],

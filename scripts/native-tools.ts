@@ -1,5 +1,6 @@
-// Native programs and libraries that tests, benches and the guests' build need, and el2 itself does not: oracles and a cross compiler.
-// Each is the machine's own where it has one, else unpacked from the distribution's packages into .state/tools, without root.
+// Native programs and libraries that tests, benches and the guests' build need, and el2 itself does
+// not: oracles and a cross compiler. Each is the machine's own where it has one, else unpacked from
+// the distribution's packages into .state/tools, without root.
 
 import { exists } from "../src/workstation/cache.ts";
 import { MULTIARCH, UnpackedPrograms } from "../src/workstation/catalog/unpacked-programs.ts";
@@ -45,7 +46,8 @@ const UNPACKED = new UnpackedPrograms(`${STATE}/tools`, `${STATE}/apt-tools`);
 
 /**
  * The path of a native program.
- * @throws Error that names the program and how to get it when neither the machine nor .state/tools has it.
+ * @throws Error that names the program and how to get it when neither the machine nor .state/tools
+ * has it.
  */
 export async function nativeProgram(name: NativeProgram): Promise<string> {
   const path = await UNPACKED.find(name);
@@ -55,7 +57,8 @@ export async function nativeProgram(name: NativeProgram): Promise<string> {
 
 /**
  * The path of a native library, for `Deno.dlopen`.
- * @throws Error that names the library and how to get it when neither the machine nor .state/tools has it.
+ * @throws Error that names the library and how to get it when neither the machine nor .state/tools
+ * has it.
  */
 export async function nativeLibrary(name: NativeLibrary): Promise<string> {
   const path = await findLibrary(name);
@@ -65,7 +68,8 @@ export async function nativeLibrary(name: NativeLibrary): Promise<string> {
 
 /**
  * The path of a firmware.
- * @throws Error that names the firmware and how to get it when neither the machine nor .state/tools has it.
+ * @throws Error that names the firmware and how to get it when neither the machine nor .state/tools
+ * has it.
  */
 export async function nativeFirmware(name: NativeFirmware): Promise<string> {
   const path = await findFirmware(name);
@@ -81,7 +85,10 @@ export async function missingPackages(): Promise<string[]> {
   return [...missing];
 }
 
-/** Packages of the firmware that this machine and .state/tools lack. Not every distribution has them: they are fetched apart. */
+/**
+ * Packages of the firmware that this machine and .state/tools lack. Not every distribution has
+ * them: they are fetched apart.
+ */
 export async function missingFirmware(): Promise<string[]> {
   const missing: string[] = [];
   for (const name of Object.keys(FIRMWARE) as NativeFirmware[]) if (!await findFirmware(name)) missing.push(FIRMWARE[name].package);

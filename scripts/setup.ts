@@ -1,6 +1,7 @@
-// `deno task setup`: fetches what tests and benches need and this machine lacks (native tools, Debian guests).
-// A machine that has everything is left alone. What cannot be fetched is named here, and the tests that need it fail by name.
-// Usage: setup.ts [RELEASE...], the Debian releases whose guests are needed (default: bookworm).
+// `deno task setup`: fetches what tests and benches need and this machine lacks (native tools,
+// Debian guests). A machine that has everything is left alone. What cannot be fetched is named
+// here, and the tests that need it fail by name. Usage: setup.ts [RELEASE...], the Debian releases
+// whose guests are needed (default: bookworm).
 
 import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/workstation/catalog/catalog.ts";
 import { fetchDebian } from "../src/workstation/catalog/debian.ts";

@@ -1,5 +1,6 @@
-// Images of the suites: initramfs archives of Debian's own arm64 programs for the userland benches, stress-ng, and programs of Debian's source
-// package qemu (its tests/tcg, and its copy of Berkeley TestFloat) built here. All by apt into .state, without root, when first asked for.
+// Images of the suites: initramfs archives of Debian's own arm64 programs for the userland benches,
+// stress-ng, and programs of Debian's source package qemu (its tests/tcg, and its copy of Berkeley
+// TestFloat) built here. All by apt into .state, without root, when first asked for.
 
 import { Apt, debianMirror, debianSource } from "../src/workstation/catalog/apt.ts";
 import { Deb } from "../src/workstation/catalog/deb.ts";
@@ -7,7 +8,10 @@ import { exists, withLock, writeWhole } from "../src/workstation/cache.ts";
 import { type CpioEntry, writeCpio } from "../src/workstation/catalog/cpio.ts";
 import { nativeProgram } from "./native-tools.ts";
 
-/** Debian packages of each set, beside busybox. What is in the guest follows the suite's day, so digests are compared with a peer's. */
+/**
+ * Debian packages of each set, beside busybox. What is in the guest follows the suite's day, so
+ * digests are compared with a peer's.
+ */
 const PACKAGES = {
   base: ["openssl", "7zip", "bc", "python3-minimal", "sqlite3", "perl-base", "lua5.4", "zstd"],
   cc: ["gcc-12", "libc6-dev"],
@@ -31,7 +35,8 @@ const NOT_ARCHIVED =
 const MERGED = /^(bin|sbin|lib)\//;
 
 /**
- * The initramfs of a suite: a cpio archive whose init runs /bench/NAME.sh for `el2=run:NAME`. Fetched and built when it is not there.
+ * The initramfs of a suite: a cpio archive whose init runs /bench/NAME.sh for `el2=run:NAME`.
+ * Fetched and built when it is not there.
  * @throws Error when a package cannot be fetched or a program does not build.
  */
 export async function suiteInitrd(suite: Suite): Promise<string> {
@@ -87,7 +92,10 @@ async function unpack(apt: Apt, packages: readonly string[], folder: string): Pr
   await Deno.remove(downloads, { recursive: true });
 }
 
-/** Everything in `root` as members of an archive, with /usr merged, the scripts in /bench, and the devices that init needs. */
+/**
+ * Everything in `root` as members of an archive, with /usr merged, the scripts in /bench, and the
+ * devices that init needs.
+ */
 async function archiveEntries(root: string): Promise<CpioEntry[]> {
   const entries = new Map<string, CpioEntry>();
   const folder = (path: string) => {
@@ -125,7 +133,10 @@ async function archiveEntries(root: string): Promise<CpioEntry[]> {
   return [...entries.values()];
 }
 
-/** Flags of TestFloat's and SoftFloat's own makefiles for a 64-bit machine, with Arm's rules for NaNs. */
+/**
+ * Flags of TestFloat's and SoftFloat's own makefiles for a 64-bit machine, with Arm's rules for
+ * NaNs.
+ */
 const SOFTFLOAT = "-DSOFTFLOAT_ROUND_ODD -DINLINE_LEVEL=5 -DSOFTFLOAT_FAST_DIV32TO16 -DSOFTFLOAT_FAST_DIV64TO32 -DSOFTFLOAT_FAST_INT64 " +
   "-I. -I../../source/ARM-VFPv2 -I../../source/include";
 const TESTFLOAT = "-DFLOAT16 -DFLOAT64 -DFLOAT128 -DFLOAT_ROUND_ODD -DLONG_DOUBLE_IS_FLOAT128 -DSOFTFLOAT_FAST_INT64 " +
@@ -183,7 +194,10 @@ async function buildConformance(folder: string): Promise<void> {
   }
 }
 
-/** Flags by which the cross compiler finds the C library: none where the machine has the one for cross compilation. */
+/**
+ * Flags by which the cross compiler finds the C library: none where the machine has the one for
+ * cross compilation.
+ */
 async function sysroot(): Promise<string> {
   if (await exists("/usr/aarch64-linux-gnu/lib/libc.a")) return "";
   const folder = `${STATE}/sysroot`;

@@ -1,5 +1,6 @@
-// `deno task test:dist`: the end-to-end tests (commands, sessions, terminals) on the one file in place of the sources, with no deno on the
-// PATH and, where the system allows that without root, without a network.
+// `deno task test:dist`: the end-to-end tests (commands, sessions, terminals) on the one file in
+// place of the sources, with no deno on the PATH and, where the system allows that without root,
+// without a network.
 
 import { VERSION } from "../src/workstation/version.ts";
 
@@ -18,7 +19,10 @@ try {
   Deno.exit(2);
 }
 
-/** A command without a network but its own loopback; the command itself where the system does not allow that. */
+/**
+ * A command without a network but its own loopback; the command itself where the system does not
+ * allow that.
+ */
 async function alone(command: string[]): Promise<string[]> {
   const wrapped = ["unshare", "--map-root-user", "--net", "--", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
   const [program, ...args] = [...wrapped, "true"];

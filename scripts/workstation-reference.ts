@@ -1,5 +1,5 @@
-// `deno task reference`: writes the pages of docs/reference that are made from the workstation's tables (commands, keys, JSON), and draws
-// the pictures of the documentation.
+// `deno task reference`: writes the pages of docs/reference that are made from the workstation's
+// tables (commands, keys, JSON), and draws the pictures of the documentation.
 
 import { WORKSTATION_REFERENCES } from "../src/cli/reference.ts";
 import { drawPictures } from "../tests/tui/pictures.ts";

@@ -1,4 +1,5 @@
-// Builds the suites' bare-metal programs with the cross compiler: `mark` and the random-instruction programs, over mark's start code.
+// Builds the suites' bare-metal programs with the cross compiler: `mark` and the random-instruction
+// programs, over mark's start code.
 
 import { nativeProgram } from "../../scripts/native-tools.ts";
 import { randomProgram } from "./random-program.ts";
@@ -17,7 +18,10 @@ async function build(elf: string, args: string[]): Promise<string> {
   return elf;
 }
 
-/** Builds `mark` with its work multiplied by `scale` (1 is 0.37 G instructions) into `folder`. Returns the path of the ELF. */
+/**
+ * Builds `mark` with its work multiplied by `scale` (1 is 0.37 G instructions) into `folder`.
+ * Returns the path of the ELF.
+ */
 export function buildMark(folder: string, scale: number): Promise<string> {
   const language = ["-O2", "-fno-math-errno", "-ffp-contract=off", "-fno-strict-aliasing", "-march=armv8-a", "-mno-outline-atomics"];
   return build(`${folder}/mark-${scale}.elf`, [...language, `-DSCALE=${scale}`, `${FOLDER}mark/mark.c`]);

@@ -1,9 +1,13 @@
-// A program of random data-processing instructions (integer, floating point, AdvSIMD, CRC32, AES, SHA) for bare metal: blocks in a straight
-// line, from templates of their encodings that are independent of src/isa. Every block starts from seeded registers and FPCR; what all
-// leave goes into a digest (random/harness.c). The same seed gives the same program, and the same digest on every correct Armv8.0 CPU with the
-// Cryptographic Extension.
+// A program of random data-processing instructions (integer, floating point, AdvSIMD, CRC32, AES,
+// SHA) for bare metal: blocks in a straight line, from templates of their encodings that are
+// independent of src/isa. Every block starts from seeded registers and FPCR; what all leave goes
+// into a digest (random/harness.c). The same seed gives the same program, and the same digest on
+// every correct Armv8.0 CPU with the Cryptographic Extension.
 
-/** Digests behind the last block, by seed: equal on QEMU 7.2's cortex-a53, a57, a72 and max, with and without -singlestep. */
+/**
+ * Digests behind the last block, by seed: equal on QEMU 7.2's cortex-a53, a57, a72 and max, with
+ * and without -singlestep.
+ */
 export const RANDOM_PROGRAM_DIGESTS: ReadonlyMap<number, string> = new Map([
   [1, "4c705198e54dcf15"],
   [2, "7035bfc176659689"],

@@ -1,10 +1,13 @@
-// The part of CBOR (RFC 8949) that the root VM's environment is written in: unsigned integers, texts, booleans, arrays and maps with
-// text keys, all of definite length. Anything else is refused, as the Resource Manager's decoder refuses it.
+// The part of CBOR (RFC 8949) that the root VM's environment is written in: unsigned integers,
+// texts, booleans, arrays and maps with text keys, all of definite length. Anything else is
+// refused, as the Resource Manager's decoder refuses it.
 
 /** A decoded item. Unsigned integers are bigint, as capability ids use all 64 bits. */
 export type CborValue = bigint | string | boolean | CborValue[] | { [key: string]: CborValue };
 
-/** What is encoded: as `CborValue`, numbers (non-negative integers) stand for unsigned integers too. */
+/**
+ * What is encoded: as `CborValue`, numbers (non-negative integers) stand for unsigned integers too.
+ */
 export type CborInput = number | bigint | string | boolean | readonly CborInput[] | { readonly [key: string]: CborInput };
 
 /** The item, or what is wrong and at which byte. */
@@ -16,7 +19,10 @@ const TRUE = 21;
 /** Nesting at which decoding stops; the environment has three levels. */
 const MAX_DEPTH = 8;
 
-/** Encodes an item with lengths and integers in their shortest form. @throws RangeError for a negative or fractional number. */
+/**
+ * Encodes an item with lengths and integers in their shortest form. @throws RangeError for a
+ * negative or fractional number.
+ */
 export function encodeCbor(input: CborInput): Uint8Array {
   const bytes: number[] = [];
   append(bytes, input);
@@ -128,7 +134,10 @@ class Decoder {
     return value;
   }
 
-  /** Every element takes a byte at least, so a count beyond the input is refused before anything is allocated. */
+  /**
+   * Every element takes a byte at least, so a count beyond the input is refused before anything is
+   * allocated.
+   */
   private length(argument: bigint, start: number): number {
     if (argument > BigInt(this.bytes.length - this.offset)) throw new Malformed("the item ends early", start);
     return Number(argument);

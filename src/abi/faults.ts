@@ -1,6 +1,7 @@
-// Injected faults: rules that say which operation shall go wrong, and how (docs/fault-injection.md). Who performs operations asks a
-// `FaultPort` what is to happen to each; without rules nobody asks. Rules are counted in the order of virtual time, so that a run with
-// the same rules is the same run.
+// Injected faults: rules that say which operation shall go wrong, and how
+// (docs/fault-injection.md). Who performs operations asks a `FaultPort` what is to happen to each;
+// without rules nobody asks. Rules are counted in the order of virtual time, so that a run with the
+// same rules is the same run.
 
 /** Kinds of operations that can go wrong. */
 export const FAULT_KINDS = ["hvc", "rpc", "ioctl", "alloc", "virq", "dev", "assign"] as const;
@@ -19,7 +20,10 @@ export type FaultEffect =
   /** What performs it ends its service. */
   | { readonly kind: "die" };
 
-/** The operation that is asked about: values of the fields of its kind. A `vm` that is a number is a VMID. */
+/**
+ * The operation that is asked about: values of the fields of its kind. A `vm` that is a number is a
+ * VMID.
+ */
 export type FaultSubject = Readonly<Record<string, string | number>>;
 
 /** One condition: a field is, or is not, one of these words, in which `*` stands for anything. */
@@ -35,7 +39,10 @@ export interface FaultRule {
   readonly text: string;
   readonly kind: FaultKind;
   readonly conditions: readonly FaultCondition[];
-  /** The first and the last operation that it hits, of those that its conditions fit: from 1; the last may be Infinity. */
+  /**
+   * The first and the last operation that it hits, of those that its conditions fit: from 1; the
+   * last may be Infinity.
+   */
   readonly first: number;
   readonly last: number;
   /** It hits every so many of them. */

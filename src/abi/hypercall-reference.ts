@@ -1,4 +1,5 @@
-// docs/reference/hypercalls.md: every hypercall with its shape and errors, made from the declarations.
+// docs/reference/hypercalls.md: every hypercall with its shape and errors, made from the
+// declarations.
 
 import { ErrorCode } from "./errors.ts";
 import { HYPERCALL_ERRORS } from "./hypercall-errors.ts";

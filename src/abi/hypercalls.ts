@@ -1,8 +1,10 @@
-// The hypercalls of Gunyah's ABI: number, arguments and results of each (spec/hypervisor.md §1, §4). This is the one place that knows
-// a call's shape; the hypervisor adds rights and handlers to it, native guests and traces read it.
+// The hypercalls of Gunyah's ABI: number, arguments and results of each (spec/hypervisor.md §1,
+// §4). This is the one place that knows a call's shape; the hypervisor adds rights and handlers to
+// it, native guests and traces read it.
 
 /**
- * How an argument is read from its 64-bit register. Narrow kinds look only at their low bits (§1.3).
+ * How an argument is read from its 64-bit register. Narrow kinds look only at their low bits
+ * (§1.3).
  * - `cap`: capability id in the caller's cspace (or in one named by an argument before it)
  * - `user_ptr`: virtual address in the caller's EL1 regime
  * - `res0`, `res1`: reserved, all zeros or all ones

@@ -1,7 +1,11 @@
-// The forms of /hypervisor in the primary VM's devicetree, by which its drivers find the resource manager. Two are of the Linux series'
-// binding, and one is what the open platform's resource manager writes (spec/vm-manager.md §13, spec/resource-manager.md §7.5).
+// The forms of /hypervisor in the primary VM's devicetree, by which its drivers find the resource
+// manager. Two are of the Linux series' binding, and one is what the open platform's resource
+// manager writes (spec/vm-manager.md §13, spec/resource-manager.md §7.5).
 
-/** `platform` as recorded; `binding` of series version 7 and later; `binding-v6` of the versions before, whose names have version numbers. */
+/**
+ * `platform` as recorded; `binding` of series version 7 and later; `binding-v6` of the versions
+ * before, whose names have version numbers.
+ */
 export const HYPERVISOR_NODES = ["platform", "binding", "binding-v6"] as const;
 /** One of `HYPERVISOR_NODES`. */
 export type HypervisorNode = typeof HYPERVISOR_NODES[number];

@@ -1,5 +1,6 @@
-// The environment block that the hypervisor hands to the root VM in X0: "RVME" header, "DEMR" header and one CBOR map
-// (spec/hypervisor.md §8.3 and §8.4, spec/observed.md §7). Declared here once: the hypervisor encodes it, the Resource Manager decodes it.
+// The environment block that the hypervisor hands to the root VM in X0: "RVME" header, "DEMR"
+// header and one CBOR map (spec/hypervisor.md §8.3 and §8.4, spec/observed.md §7). Declared here
+// once: the hypervisor encodes it, the Resource Manager decodes it.
 
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from "./cbor.ts";
 
@@ -31,7 +32,10 @@ export const ROOT_ENVIRONMENT_SIZE = 0x4000;
 /** An entry of `vic_hwirq` for an interrupt that nobody may have. */
 export const NO_CAP = 0xffff_ffff_ffff_ffffn;
 
-/** The map's keys, as the wire names them. Capabilities are ids in the root cspace; addresses and sizes are bytes. */
+/**
+ * The map's keys, as the wire names them. Capabilities are ids in the root cspace; addresses and
+ * sizes are bytes.
+ */
 export interface RootResources {
   readonly cspace_capid: bigint;
   readonly partition_capid: bigint;
@@ -108,7 +112,10 @@ export function encodeRootEnvironment(environment: RootEnvironment): Uint8Array 
   return bytes;
 }
 
-/** The environment, or the first thing that is wrong with the block. Keys that are not declared above are skipped. */
+/**
+ * The environment, or the first thing that is wrong with the block. Keys that are not declared
+ * above are skipped.
+ */
 export function decodeRootEnvironment(bytes: Uint8Array): { ok: true; environment: RootEnvironment } | { ok: false; problem: string } {
   const fail = (problem: string) => ({ ok: false, problem } as const);
   if (bytes.length < RUNTIME_HEADER_SIZE + RM_HEADER_SIZE) return fail("the block is shorter than its headers");

@@ -1,6 +1,7 @@
-// What the hypervisor, the resource manager and the host say of their work, for people (DESIGN "Seven decisions", 6; WORKSTATION §2).
-// Nothing here changes what a guest sees: a run with every kind of event wanted is the same run. The hub is `hypervisor/trace/trace-hub.ts`;
-// native guests reach it through `NativeVcpu.trace`.
+// What the hypervisor, the resource manager and the host say of their work, for people (DESIGN
+// "Seven decisions", 6; WORKSTATION §2). Nothing here changes what a guest sees: a run with every
+// kind of event wanted is the same run. The hub is `hypervisor/trace/trace-hub.ts`; native guests
+// reach it through `NativeVcpu.trace`.
 
 /** What an event is about. */
 export const TRACE_KINDS = [
@@ -39,17 +40,26 @@ export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
   log: "a message of the host",
 };
 
-/** Plain data: strings, numbers, bigints, booleans, and arrays and records of them. Object ids are the strings of WORKSTATION §2 (`vm:rt`). */
+/**
+ * Plain data: strings, numbers, bigints, booleans, and arrays and records of them. Object ids are
+ * the strings of WORKSTATION §2 (`vm:rt`).
+ */
 export type TraceFields = Readonly<Record<string, unknown>>;
 
 /** An operation in progress, begun by `TracePort.begin`. */
 export type TraceId = number;
 
-/** How an operation ended. `code` is what the caller got (a Gunyah error, an RM error, an errno), `name` its specification's name. */
+/**
+ * How an operation ended. `code` is what the caller got (a Gunyah error, an RM error, an errno),
+ * `name` its specification's name.
+ */
 export interface TraceResult {
   readonly code: number;
   readonly name: string;
-  /** Whether that is an answer of the kind "refused": it gets a `Reason`. Polling an empty queue does not. */
+  /**
+   * Whether that is an answer of the kind "refused": it gets a `Reason`. Polling an empty queue
+   * does not.
+   */
   readonly refused: boolean;
   readonly fields?: TraceFields;
 }
@@ -72,7 +82,10 @@ export interface TraceEvent {
   readonly fields: TraceFields;
   /** Undefined for what is no operation. */
   readonly result: TraceResult | undefined;
-  /** The operation (`ev` id) inside which it happened, also across VMs: a hypercall in an RPC, an RPC in an ioctl. */
+  /**
+   * The operation (`ev` id) inside which it happened, also across VMs: a hypercall in an RPC, an
+   * RPC in an ioctl.
+   */
   readonly parent: number | undefined;
   /** Number of its reason, `why:N`, where it was refused. */
   readonly why: number | undefined;
@@ -102,7 +115,10 @@ export interface ReasonStep {
   readonly result: TraceResult;
 }
 
-/** Why an operation was refused: the rule, and the chain of operations from the outermost (an ioctl) to the innermost (a hypercall). */
+/**
+ * Why an operation was refused: the rule, and the chain of operations from the outermost (an ioctl)
+ * to the innermost (a hypercall).
+ */
 export interface Reason extends BrokenRule {
   /** `why:N`, from 1. */
   readonly id: number;
@@ -122,19 +138,35 @@ export interface TracePort {
   /** Something happened, inside the operation in progress. */
   event(kind: TraceKind, name: string, fields: TraceFields): void;
   /**
-   * Begins an operation; what this vCPU begins before its end is inside it. `cause` is a key that another vCPU has `publish`ed: the operation
-   * is then inside the publisher's (an RPC inside the ioctl that sent it).
+   * Begins an operation; what this vCPU begins before its end is inside it. `cause` is a key that
+   * another vCPU has `publish`ed: the operation is then inside the publisher's (an RPC inside the
+   * ioctl that sent it).
    */
   begin(kind: TraceKind, name: string, fields: TraceFields, cause?: string): TraceId;
-  /** Makes the operation in progress known under a key, for who goes on with it elsewhere (`rpc:3:0x1f`: VMID and sequence number). */
+  /**
+   * Makes the operation in progress known under a key, for who goes on with it elsewhere
+   * (`rpc:3:0x1f`: VMID and sequence number).
+   */
   publish(key: string): void;
-  /** Notes the rule that the operation in progress breaks. The first note stands, and one noted by an operation inside it. */
+  /**
+   * Notes the rule that the operation in progress breaks. The first note stands, and one noted by
+   * an operation inside it.
+   */
   refuse(rule: BrokenRule): void;
-  /** Operations inside the one in progress that were refused so far are no reason for its own end: it had to expect that, and went on. */
+  /**
+   * Operations inside the one in progress that were refused so far are no reason for its own end:
+   * it had to expect that, and went on.
+   */
   disregard(): void;
-  /** Ends it. Operations that take time (an ioctl that waits for RPCs) may end in any order, and `resume` brings them back. */
+  /**
+   * Ends it. Operations that take time (an ioctl that waits for RPCs) may end in any order, and
+   * `resume` brings them back.
+   */
   end(id: TraceId, result: TraceResult): void;
-  /** The operation goes on: what begins now is inside it. For handlers that come back later with an answer. */
+  /**
+   * The operation goes on: what begins now is inside it. For handlers that come back later with an
+   * answer.
+   */
   resume(id: TraceId): void;
   /** Leaves the operation in progress without ending it: the handler returns and waits. */
   suspend(id: TraceId): void;

@@ -1,4 +1,5 @@
-// Bit fields, option words and enumerations in hypercall arguments and results (spec/hypervisor.md §1.4, §4, §5.4).
+// Bit fields, option words and enumerations in hypercall arguments and results (spec/hypervisor.md
+// §1.4, §4, §5.4).
 
 /** Access to memory: `map_attrs`, `access_attrs` and the attributes of an extent. */
 export const Access = { None: 0, X: 1, W: 2, R: 4, RX: 5, RW: 6, RWX: 7 } as const;
@@ -20,7 +21,10 @@ export const MemoryType = {
   NormalWB: 15,
 } as const;
 
-/** `map_attrs` and `access_attrs` (§4.6): user access 2:0 (EL0), kernel access 6:4 (EL1), memory type 23:16. */
+/**
+ * `map_attrs` and `access_attrs` (§4.6): user access 2:0 (EL0), kernel access 6:4 (EL1), memory
+ * type 23:16.
+ */
 export const MapAttributes = {
   UserShift: 0,
   KernelShift: 4,
@@ -45,7 +49,10 @@ export const ExtentMemoryType = { Any: 0, Device: 1, Uncached: 2, Cached: 3 } as
 /** The kind of an extent: `attributes` bits 17:16. */
 export const ExtentType = { Basic: 0, Sparse: 1 } as const;
 
-/** `attributes` of memextent_configure and memextent_configure_derive (§4.8): access 2:0, memory type 9:8, kind 17:16. */
+/**
+ * `attributes` of memextent_configure and memextent_configure_derive (§4.8): access 2:0, memory
+ * type 9:8, kind 17:16.
+ */
 export const MemextentAttributes = { MemoryTypeShift: 8, TypeShift: 16, Append: 0x8000_0000, Defined: 0x8003_0307 } as const;
 
 /** Builds the `attributes` of an extent. */
@@ -102,7 +109,10 @@ export const VcpuRunState = {
   PsciSystemReset: 0x100,
 } as const;
 
-/** `resume_data_1` of vcpu_run: the access is emulated, made again, or an abort (spec/vm-manager.md §9). */
+/**
+ * `resume_data_1` of vcpu_run: the access is emulated, made again, or an abort (spec/vm-manager.md
+ * §9).
+ */
 export const VcpuResume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;
 
 /** `state_data_1` of ExpectsWakeup: what puts the vCPU to sleep. */
@@ -125,7 +135,9 @@ export function msgqueueCreateInfo(depth: number, maxMessageSize: number): bigin
 /** `send_flags` of msgqueue_send. */
 export const MsgqueueSendFlags = { Push: 1 } as const;
 
-/** Threshold arguments of msgqueue_configure_send and _receive with a meaning of their own (u32). */
+/**
+ * Threshold arguments of msgqueue_configure_send and _receive with a meaning of their own (u32).
+ */
 export const MsgqueueThreshold = { Unchanged: 0xffff_ffff, Maximum: 0xffff_fffe } as const;
 
 /** flags of virtio_mmio_configure: `device_type` counts. */
@@ -140,6 +152,9 @@ export const VpmState = { Running: 1n, CpusSuspended: 2n, SystemSuspended: 3n } 
 /** Capability id that no cspace ever issues. */
 export const CAP_INVALID = 0xffff_ffff_ffff_ffffn;
 
-/** What hypervisor_identify answers (§1.4): API 1, 64 bits, variant 0x51; and the features of this build. */
+/**
+ * What hypervisor_identify answers (§1.4): API 1, 64 bits, variant 0x51; and the features of this
+ * build.
+ */
 export const API_INFO = 0x5100_0000_0000_8001n;
 export const API_FLAGS_0 = 0x0000_0000_1000_0effn;

@@ -16,7 +16,10 @@ interface AnswerOptions {
   readonly vm?: string;
 }
 
-/** Asks and prints. Gives the number of rows. @throws Failure when the query is wrong, or there is no such VM */
+/**
+ * Asks and prints. Gives the number of rows. @throws Failure when the query is wrong, or there is
+ * no such VM
+ */
 export async function answer(open: OpenSession, query: Query, json: boolean, options: AnswerOptions = {}): Promise<number> {
   const { record = false, none = nothingPasses(query.args.filter), vm } = options;
   const got = await open.asker.ask(query);

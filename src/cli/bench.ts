@@ -1,5 +1,5 @@
-// `el2 bench`: how fast guests run on this machine, and with --against qemu beside QEMU. One loop of integer code; `deno task bench` of the
-// sources has kernels, boots and programs.
+// `el2 bench`: how fast guests run on this machine, and with --against qemu beside QEMU. One loop
+// of integer code; `deno task bench` of the sources has kernels, boots and programs.
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
@@ -18,7 +18,10 @@ const ROUNDS = 50_000_000, INSTRUCTIONS = 8;
 const BEGIN = "[", END = "]";
 const QEMU = "qemu-system-aarch64";
 
-/** An arm64 Image: a header whose first word branches over it, then the program. PL011 and PSCI are where QEMU's `virt` has them, too. */
+/**
+ * An arm64 Image: a header whose first word branches over it, then the program. PL011 and PSCI are
+ * where QEMU's `virt` has them, too.
+ */
 function guest(): Uint8Array<ArrayBuffer> {
   const words = [
     0xd2a12001, // mov x1, #0x09000000 (PL011)

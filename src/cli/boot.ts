@@ -38,7 +38,10 @@ function rootOf(runtime: string | undefined, app: string | undefined): RootPlan 
 /** Options that say what a guest of the catalogue has by itself. */
 const IMAGES = ["initrd", "dtb", "firmware", "rootRuntime"] as const;
 
-/** The guest of the catalogue that is named in place of an image; undefined where it names none that is there. */
+/**
+ * The guest of the catalogue that is named in place of an image; undefined where it names none that
+ * is there.
+ */
 async function guestOf(
   name: string,
   options: DeviceOptions & { [option in typeof IMAGES[number]]?: string } & { append?: string; rtc?: number },
@@ -90,7 +93,10 @@ function now(): number {
 
 const MIB = 1024 * 1024;
 
-/** Adds the command. `entry` is the program's module, for the machine's worker; `exit` takes the exit code. */
+/**
+ * Adds the command. `entry` is the program's module, for the machine's worker; `exit` takes the
+ * exit code.
+ */
 export function registerBoot(program: Command, entry: URL, exit: (code: number) => void): void {
   program.command("boot")
     .description("boot an arm64 Linux Image or ELF as the primary VM")

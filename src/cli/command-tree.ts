@@ -1,4 +1,5 @@
-// The commands as data: what completion, the man page and the reference follow, walked from the program itself.
+// The commands as data: what completion, the man page and the reference follow, walked from the
+// program itself.
 
 import type { Command } from "@commander-js/extra-typings";
 

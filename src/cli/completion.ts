@@ -1,4 +1,5 @@
-// `el2 completion SHELL`: a script for the shell that asks `el2 complete` what may come next; so VM names of a running session complete too.
+// `el2 completion SHELL`: a script for the shell that asks `el2 complete` what may come next; so VM
+// names of a running session complete too.
 
 import { requestNames } from "../abi/rpc/compose.ts";
 import { type Command } from "@commander-js/extra-typings";

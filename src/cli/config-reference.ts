@@ -1,5 +1,5 @@
-// docs/reference/configuration.md: the keys of a configuration with their types and defaults, read from the schema that checks them.
-// What each means stands in docs/configuration.md.
+// docs/reference/configuration.md: the keys of a configuration with their types and defaults, read
+// from the schema that checks them. What each means stands in docs/configuration.md.
 
 import { Schema } from "../workstation/config/schema.ts";
 import { STEPS } from "../workstation/scenario/scenario.ts";

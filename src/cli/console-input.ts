@@ -1,4 +1,5 @@
-// What is typed into a run without a screen: stdin to a console, but for the prefix that ends the run.
+// What is typed into a run without a screen: stdin to a console, but for the prefix that ends the
+// run.
 
 /** What comes before `d` on a terminal, where nothing else is said. */
 export const DEFAULT_PREFIX = "ctrl-]";

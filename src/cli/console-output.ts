@@ -1,6 +1,8 @@
 // What consoles show, on stdout.
 
-/** Console bytes to stdout in order, one write at a time; with names, whole lines behind `name| `. */
+/**
+ * Console bytes to stdout in order, one write at a time; with names, whole lines behind `name| `.
+ */
 export class ConsoleOutput {
   readonly #writer = Deno.stdout.writable.getWriter();
   readonly #partial = new Map<string, number[]>();

@@ -1,4 +1,5 @@
-// `el2 up`, `serve`, `attach`, `down`, `ls`: sessions that live without a terminal, in a process of their own behind a Unix socket.
+// `el2 up`, `serve`, `attach`, `down`, `ls`: sessions that live without a terminal, in a process of
+// their own behind a Unix socket.
 
 import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
@@ -135,7 +136,10 @@ interface BeginOptions extends Partial<Behaviour> {
   readonly allowHost?: true;
 }
 
-/** The plan of what a session runs, and where it is to be recorded. @throws Failure that says all that is wrong with it */
+/**
+ * The plan of what a session runs, and where it is to be recorded. @throws Failure that says all
+ * that is wrong with it
+ */
 async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: BeginOptions): Promise<Pick<Planned, "plan" | "record">> {
   if (!isSnapshot(what)) {
     const { plan, record } = await plannedOf(what);

@@ -1,4 +1,5 @@
-// Virtio devices on the command line: `--disk FILE[,MODE]`, `--net BACKEND`, `--forward HOST:GUEST`, `--share DIR` and so on.
+// Virtio devices on the command line: `--disk FILE[,MODE]`, `--net BACKEND`,
+// `--forward HOST:GUEST`, `--share DIR` and so on.
 
 import { InvalidArgumentError } from "commander";
 import { Option } from "@commander-js/extra-typings";

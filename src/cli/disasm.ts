@@ -1,4 +1,5 @@
-// `el2 disasm FILE|HEX`: instructions as text, from a file (ELF, arm64 Image with or without container, raw) or from words.
+// `el2 disasm FILE|HEX`: instructions as text, from a file (ELF, arm64 Image with or without
+// container, raw) or from words.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
@@ -82,7 +83,9 @@ function isFile(path: string): boolean {
   }
 }
 
-/** Whether the bytes are a container that an arm64 Image comes in; everything else is code as it is. */
+/**
+ * Whether the bytes are a container that an arm64 Image comes in; everything else is code as it is.
+ */
 function isWrapped(file: Uint8Array): boolean {
   try {
     return unwrapImage(file).container !== "raw";

@@ -1,4 +1,5 @@
-// `el2 events`, `el2 why`, `el2 trace`: what happened in a session, why something was refused, who called what.
+// `el2 events`, `el2 why`, `el2 trace`: what happened in a session, why something was refused, who
+// called what.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";

@@ -1,4 +1,5 @@
-// Examples of the commands whose help says nothing more: beside the others, so that every command has some.
+// Examples of the commands whose help says nothing more: beside the others, so that every command
+// has some.
 
 import type { Command } from "@commander-js/extra-typings";
 

@@ -1,4 +1,5 @@
-// `--gdb`, and `el2 gdb VM`: gdb servers for a VM of a session of this process, or of one that runs in the background.
+// `--gdb`, and `el2 gdb VM`: gdb servers for a VM of a session of this process, or of one that runs
+// in the background.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
@@ -15,7 +16,10 @@ import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../workstati
 
 /** Others may ask through the same client, with numbers of their own. */
 const FIRST_QUESTION = 1e9;
-/** What of all events is the hypervisor's own doing: calls, requests, power, life cycles, and whatever is refused. */
+/**
+ * What of all events is the hypervisor's own doing: calls, requests, power, life cycles, and
+ * whatever is refused.
+ */
 const HYPERVISOR_EVENTS = "kind=hvc | kind=rpc | kind=psci | kind=state | refused=yes";
 
 /** Adds the command. */
@@ -82,7 +86,10 @@ async function serveGdb(vm: string, { port, stdio, events, socket }: ServeOption
   }
 }
 
-/** The client with a gdb server between it and the machine; as it is without a port. Says on stderr where gdb finds it. */
+/**
+ * The client with a gdb server between it and the machine; as it is without a port. Says on stderr
+ * where gdb finds it.
+ */
 export function withGdb(client: SessionClient, port: number | undefined, vm: string): SessionClient {
   if (port === undefined) return client;
   const link = new DebugLink(client, vm);
@@ -122,7 +129,8 @@ class DebugLink {
   }
 
   /**
-   * Starts the server, and says on stderr where gdb finds it, with `fromStart` once the VM stands before its first instruction.
+   * Starts the server, and says on stderr where gdb finds it, with `fromStart` once the VM stands
+   * before its first instruction.
    * @param where a port, or stdin and stdout
    */
   serve(where: number | "stdio", fromStart: boolean): void {
@@ -137,7 +145,8 @@ class DebugLink {
       kill: () => session.send({ kind: "stop" }),
     };
     this.#server = new GdbServer(where === "stdio" ? new StandardStreams() : listen(where), target);
-    // gdb asks again when it hears nothing for two seconds, and is confused by the second answer: it comes when there is one.
+    // gdb asks again when it hears nothing for two seconds, and is confused by the second answer:
+    // it comes when there is one.
     this.#announces = where !== "stdio";
     if (!fromStart) this.#announce();
     this.served = this.#server.serve(fromStart);
@@ -162,7 +171,10 @@ class DebugLink {
     return promise;
   }
 
-  /** Which events stop the machine from now on; undefined: none. What is wrong with the filter, or undefined. */
+  /**
+   * Which events stop the machine from now on; undefined: none. What is wrong with the filter, or
+   * undefined.
+   */
   async stopAtEvents(filter: string | undefined): Promise<string | undefined> {
     const answer = await this.#ask({ kind: "stop-at-events", filter });
     if (answer.kind === "refused") return answer.message;

@@ -111,7 +111,10 @@ function describe(manifest: Manifest, folder = ""): string[] {
   ];
 }
 
-/** A progress callback that writes to stderr: one line rewritten on a terminal, one line a file elsewhere. */
+/**
+ * A progress callback that writes to stderr: one line rewritten on a terminal, one line a file
+ * elsewhere.
+ */
 function progressLine(): (percent: number, what: string) => void {
   const terminal = Deno.stderr.isTerminal();
   const text = new TextEncoder();

@@ -1,4 +1,5 @@
-// A session without a screen: consoles to stdout, one line about the end to stderr, input from stdin where asked.
+// A session without a screen: consoles to stdout, one line about the end to stderr, input from
+// stdin where asked.
 
 import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
@@ -47,7 +48,10 @@ export function runHeadless(client: SessionClient, options: HeadlessOptions): Pr
 class HeadlessRun {
   readonly #ended = Promise.withResolvers<number>();
   readonly #out: ConsoleOutput;
-  /** What went wrong with a VM while others may go on. It is told a little later, as the end may follow at once and say it. */
+  /**
+   * What went wrong with a VM while others may go on. It is told a little later, as the end may
+   * follow at once and say it.
+   */
   readonly #untold: string[] = [];
   #telling: ReturnType<typeof setTimeout> | undefined;
   #last: MachineSample | undefined;
@@ -90,7 +94,9 @@ class HeadlessRun {
     }
   }
 
-  /** Joins stdin to the console; `raw`: it is a terminal, whose keys go to the guest as they are. */
+  /**
+   * Joins stdin to the console; `raw`: it is a terminal, whose keys go to the guest as they are.
+   */
   #join(raw: boolean): void {
     const { client, options: { prefix = DEFAULT_PREFIX, console: joined } } = this;
     if (raw) {
@@ -148,7 +154,10 @@ class HeadlessRun {
     for (const note of this.#untold.splice(0)) if (!end.includes(note)) warn(note);
   }
 
-  /** Ends the run from here: the machine ends in order, which seals its recording; one that does not answer in time is left. */
+  /**
+   * Ends the run from here: the machine ends in order, which seals its recording; one that does not
+   * answer in time is left.
+   */
   #leave(code: number, message: string): void {
     if (this.#cut) return;
     this.#cut = { code, message };
@@ -163,7 +172,8 @@ class HeadlessRun {
   }
 
   #finish(code: number, message: string): void {
-    // One line says how it ended: what comes while output drains, such as the machine's answer to `stop`, is not another end.
+    // One line says how it ended: what comes while output drains, such as the machine's answer to
+    // `stop`, is not another end.
     if (this.#finished) return;
     this.#finished = true;
     this.#tell(message);
@@ -174,7 +184,10 @@ class HeadlessRun {
   }
 }
 
-/** Signals that end a run in order. What hangs up is a terminal: a run that has none may have been started to go on without (nohup). */
+/**
+ * Signals that end a run in order. What hangs up is a terminal: a run that has none may have been
+ * started to go on without (nohup).
+ */
 function endingSignals(): readonly ("SIGINT" | "SIGTERM" | "SIGHUP")[] {
   const terminal = [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
   return terminal ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM"];

@@ -1,4 +1,5 @@
-// `el2 vm|vcpu|irq|mem|caps|queue|rpc ..`: commands that look into a session, and the few that change something there.
+// `el2 vm|vcpu|irq|mem|caps|queue|rpc ..`: commands that look into a session, and the few that
+// change something there.
 
 import type { Command } from "@commander-js/extra-typings";
 import { answer } from "./answer.ts";

@@ -1,4 +1,5 @@
-// `el2 ioctl decode CODE`: what a request code is in every generation of the drivers of Gunyah and GenieZone, and which structure it takes.
+// `el2 ioctl decode CODE`: what a request code is in every generation of the drivers of Gunyah and
+// GenieZone, and which structure it takes.
 
 import type { Command } from "@commander-js/extra-typings";
 import { documentText, type FieldsOf, IOCTL_DECODED } from "../workstation/inspect/documents.ts";

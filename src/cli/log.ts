@@ -37,7 +37,10 @@ const ALL = 1_000_000;
 /** Numbers of questions that nobody else has. */
 const FIRST_QUESTION = 2 ** 50;
 
-/** The client, with each event written to `path` before the listener gets it. @throws Failure when the file cannot be written. */
+/**
+ * The client, with each event written to `path` before the listener gets it. @throws Failure when
+ * the file cannot be written.
+ */
 export function withLog(client: SessionClient, path: string | undefined, level: LogLevel = "info"): SessionClient {
   if (path === undefined) return client;
   const file = new LogFile(path);
@@ -126,7 +129,10 @@ class LogFile {
 class AskedEvents {
   readonly #asker: Asker;
   #after: string | undefined;
-  /** What the machine told since the last answer, and would not say when it is asked: rules that were broken, undefined instructions. */
+  /**
+   * What the machine told since the last answer, and would not say when it is asked: rules that
+   * were broken, undefined instructions.
+   */
   #told: Line[] = [];
   #last: Promise<unknown> = Promise.resolve();
 
@@ -153,7 +159,10 @@ class AskedEvents {
     if (event.kind === "hvc" || !this.kinds.includes(event.kind)) this.#told.push(event);
   }
 
-  /** What has happened since it was asked for last. One question at a time, or both would have the same answer. */
+  /**
+   * What has happened since it was asked for last. One question at a time, or both would have the
+   * same answer.
+   */
   take(): Promise<Line[]> {
     const next = this.#last.then(() => this.#ask());
     this.#last = next;

@@ -1,4 +1,5 @@
-// Options of the commands that show a session: how the screens look, what they may do, and what is logged beside them.
+// Options of the commands that show a session: how the screens look, what they may do, and what is
+// logged beside them.
 
 import { Option } from "@commander-js/extra-typings";
 import { LOG_LEVELS } from "./log.ts";

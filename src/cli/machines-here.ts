@@ -2,7 +2,10 @@
 
 import type { System } from "../workstation/system.ts";
 
-/** Cores come from the cache, and go there. What machines are made of is loaded only by who calls this. */
+/**
+ * Cores come from the cache, and go there. What machines are made of is loaded only by who calls
+ * this.
+ */
 export async function useCoreCache(): Promise<void> {
   const { keepCores } = await import("../workstation/assembly/core-cache.ts");
   keepCores();
@@ -13,7 +16,10 @@ export const PATIENCE = 10e9;
 /** Turns between two looks at what the machine has done. */
 const TURNS = 10_000;
 
-/** Runs a machine until it has ended or waits for something from outside, at most up to a virtual time (ns). `look` comes between turns. */
+/**
+ * Runs a machine until it has ended or waits for something from outside, at most up to a virtual
+ * time (ns). `look` comes between turns.
+ */
 export function runHere(system: System, end: number, look: () => void = () => {}): void {
   const { machine } = system;
   while (machine.time < end && system.ended() === undefined) {

@@ -40,7 +40,10 @@ import { PlanError } from "../workstation/plan.ts";
 import { WriteFailure } from "../workstation/write-all.ts";
 import { VERSION } from "../workstation/version.ts";
 
-/** The program with all its commands. `entry` is its module, for the machine's worker; `exit` takes the exit code. */
+/**
+ * The program with all its commands. `entry` is its module, for the machine's worker; `exit` takes
+ * the exit code.
+ */
 export function makeProgram(entry: URL, exit: (code: number) => void): Command {
   const program = new Command("el2")
     .description("a Gunyah workstation in a terminal: runs arm64 software as VMs under a Gunyah-compatible hypervisor")
@@ -145,7 +148,9 @@ const CODE_NAMES: Readonly<Record<number, string>> = {
   [ExitCode.Interrupted]: "interrupted",
 };
 
-/** An error as a line for programs (WORKSTATION section 2). The way out stands behind the last `;`. */
+/**
+ * An error as a line for programs (WORKSTATION section 2). The way out stands behind the last `;`.
+ */
 function errorJson(code: number, text: string): string {
   const split = text.lastIndexOf("; ");
   const [message, hint] = split < 0 ? [text, null] : [text.slice(0, split), text.slice(split + 2)];

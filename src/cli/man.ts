@@ -1,4 +1,5 @@
-// `el2 man`: the manual page in roff, and the reference of commands in Markdown, both made from the commands themselves.
+// `el2 man`: the manual page in roff, and the reference of commands in Markdown, both made from the
+// commands themselves.
 
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "./command-tree.ts";

@@ -1,4 +1,5 @@
-// `el2 personas`: the generations of the Gunyah driver side by side, as `src/abi/ioctl/personas.ts` declares them.
+// `el2 personas`: the generations of the Gunyah driver side by side, as `src/abi/ioctl/personas.ts`
+// declares them.
 
 import type { Command } from "@commander-js/extra-typings";
 import { output } from "./print.ts";
@@ -44,7 +45,9 @@ export function personaAsJson({ memory, devicetree, functions, requests, ...pers
   };
 }
 
-/** Rules by name as JSON has names: `uniqueLabels` is `unique_labels`; null: there is no such check. */
+/**
+ * Rules by name as JSON has names: `uniqueLabels` is `unique_labels`; null: there is no such check.
+ */
 function rulesAsJson(rules: Persona["memory"] | Persona["devicetree"] | NonNullable<Persona["functions"]>): Json {
   const named = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
   return Object.fromEntries(Object.entries<Json | undefined>({ ...rules }).map(([name, value]) => [named(name), value ?? null]));

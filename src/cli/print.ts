@@ -1,4 +1,5 @@
-// Answers on stdout: aligned columns for people, one JSON document or a row a line for programs (WORKSTATION section 2, "JSON").
+// Answers on stdout: aligned columns for people, one JSON document or a row a line for programs
+// (WORKSTATION section 2, "JSON").
 
 import type { Answer } from "../workstation/inspect/query.ts";
 import { cellText } from "../workstation/inspect/format.ts";
@@ -17,7 +18,10 @@ export function output(text: string): void {
   }
 }
 
-/** Text that may be anybody's, for a terminal: control characters, which could move its cursor, become U+FFFD. Line breaks stay. */
+/**
+ * Text that may be anybody's, for a terminal: control characters, which could move its cursor,
+ * become U+FFFD. Line breaks stay.
+ */
 export function printable(text: string): string {
   return text.replaceAll(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, "\ufffd");
 }

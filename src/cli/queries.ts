@@ -1,4 +1,5 @@
-// Commands that ask a session: each is a line of one table, which help, completion and documentation follow.
+// Commands that ask a session: each is a line of one table, which help, completion and
+// documentation follow.
 
 import type { TableName } from "../workstation/inspect/tables.ts";
 import type { QueryArguments } from "../workstation/inspect/query.ts";
@@ -15,7 +16,10 @@ export interface QueryCommand {
   readonly query?: (argument: string | undefined) => QueryArguments;
   /** The argument is a VM: where there are no rows, one that does not exist is an error. */
   readonly ofVm?: true;
-  /** What it says where there are no rows and no filter was given; else what the table says, or that nothing passes. */
+  /**
+   * What it says where there are no rows and no filter was given; else what the table says, or that
+   * nothing passes.
+   */
   readonly none?: string;
   /** Each row in full, not as a list. */
   readonly record?: true;

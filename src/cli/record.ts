@@ -1,4 +1,5 @@
-// `el2 record F -- WHAT`, `el2 replay F`: a run with everything that enters it, and the same run again.
+// `el2 record F -- WHAT`, `el2 replay F`: a run with everything that enters it, and the same run
+// again.
 
 import { type Command, Option } from "@commander-js/extra-typings";
 import { resolve } from "node:path";

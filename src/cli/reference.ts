@@ -1,4 +1,5 @@
-// The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls, keys of configurations, events, faults.
+// The reference pages that follow from tables: commands, keys, rows of --json, hypercalls, ioctls,
+// keys of configurations, events, faults.
 
 import { hypercallReference } from "../abi/hypercall-reference.ts";
 import { ioctlReference } from "../abi/ioctl/reference.ts";

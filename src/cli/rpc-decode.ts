@@ -1,4 +1,5 @@
-// `el2 rpc decode HEX`: what the bytes of a packet between a VM and the resource manager say. Needs no session.
+// `el2 rpc decode HEX`: what the bytes of a packet between a VM and the resource manager say. Needs
+// no session.
 
 import type { Command } from "@commander-js/extra-typings";
 import { describeMessage, describePackets } from "../abi/rpc/describe.ts";

@@ -1,4 +1,5 @@
-// `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the resource manager in the name of the host VM.
+// `el2 rpc send MESSAGE FIELD=VALUE ..`: a request to the resource manager in the name of the host
+// VM.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, UnknownRequestError } from "../abi/rpc/compose.ts";

@@ -152,7 +152,10 @@ export interface BareOptions {
   readonly ascii?: boolean;
 }
 
-/** `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five virtual seconds. */
+/**
+ * `./el2.toml`, else the embedded demo: on a terminal until the person leaves, elsewhere for five
+ * virtual seconds.
+ */
 export async function runDemo(entry: URL, options: BareOptions): Promise<number> {
   const own = options.config ?? (await exists(OWN_CONFIGURATION) ? OWN_CONFIGURATION : undefined);
   const { plan, ui, record } = own === undefined ? checked(await planDemo()) : await mended(own, []);
@@ -171,12 +174,18 @@ export async function runDemo(entry: URL, options: BareOptions): Promise<number>
   });
 }
 
-/** What `el2 up` names: as for `run`. Nothing is written yet. @throws Failure that says all that is wrong */
+/**
+ * What `el2 up` names: as for `run`. Nothing is written yet. @throws Failure that says all that is
+ * wrong
+ */
 export async function plannedOf(what: string): Promise<Planned> {
   return await diskGuest(what, {}) ?? checked(await planRun(what));
 }
 
-/** A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the cache. */
+/**
+ * A Debian with a disk, which is the primary VM. Undefined where `what` names none that is in the
+ * cache.
+ */
 async function diskGuest(
   what: string,
   { set = [], share }: { set?: readonly string[]; share?: DevicePlan[] },
@@ -191,7 +200,10 @@ async function diskGuest(
   return { plan: { ...machine, what: boot }, ui: DEFAULT_UI, record: undefined };
 }
 
-/** The plan of a configuration; on a terminal its errors are a screen, from which the person can mend them. */
+/**
+ * The plan of a configuration; on a terminal its errors are a screen, from which the person can
+ * mend them.
+ */
 async function mended(what: string, changes: readonly string[]): Promise<Planned> {
   const first = await planRun(what, changes);
   if (first.ok || !what.endsWith(".toml") || !Deno.stdin.isTerminal() || !Deno.stdout.isTerminal()) return checked(first);

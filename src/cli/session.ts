@@ -1,4 +1,5 @@
-// Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only one that is there.
+// Which session a command talks to: `--socket PATH|NAME`, else EL2_SOCKET, else the only one that
+// is there.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
@@ -12,7 +13,10 @@ import { connectSession, NoSession, type RemoteSession } from "../workstation/co
 export interface OpenSession extends Disposable {
   readonly session: RemoteSession;
   readonly asker: Asker;
-  /** The first event of the session from now on of which something can be made. Rejects when the machine ends. */
+  /**
+   * The first event of the session from now on of which something can be made. Rejects when the
+   * machine ends.
+   */
   next<T>(make: (event: SessionEvent) => T | undefined): Promise<T>;
 }
 
@@ -66,7 +70,10 @@ export async function openSession(options: SessionOptions, onConsole?: (console:
   return { session, asker, next, [Symbol.dispose]: () => session.close() };
 }
 
-/** Whether a session has a VM of this name, for who found nothing about it. @throws Failure where it has none */
+/**
+ * Whether a session has a VM of this name, for who found nothing about it. @throws Failure where it
+ * has none
+ */
 export async function checkVm({ asker }: OpenSession, named: string): Promise<void> {
   const { rows } = await asker.ask({ table: "vm.ls", args: {} });
   const vm = `vm:${named.replace(/^vm:/, "")}`, there = rows.map(({ id }) => id);
@@ -74,7 +81,10 @@ export async function checkVm({ asker }: OpenSession, named: string): Promise<vo
   throw new Failure(`no ${vm}${didYouMean(vm, there)}; there are ${there.join(", ")}`, ExitCode.Failed);
 }
 
-/** Connects; events wait until somebody listens. @throws Failure with exit code 3 where there is no session. */
+/**
+ * Connects; events wait until somebody listens. @throws Failure with exit code 3 where there is no
+ * session.
+ */
 export async function connectNamed(options: SessionOptions): Promise<RemoteSession> {
   return await connectTo((options.socket ?? Deno.env.get("EL2_SOCKET")) || undefined, options);
 }

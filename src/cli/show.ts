@@ -1,4 +1,5 @@
-// Shows a session in the way that the surroundings allow: the TUI on a terminal, consoles as text elsewhere.
+// Shows a session in the way that the surroundings allow: the TUI on a terminal, consoles as text
+// elsewhere.
 
 import { withGdb } from "./gdb.ts";
 import { runHeadless } from "./headless.ts";
@@ -152,7 +153,9 @@ export async function showRemote(session: RemoteSession, look: { ascii?: boolean
   return (await showAttached(session, look, entry)).code;
 }
 
-/** How a session that runs elsewhere was left: the exit code; `over`: nothing more is to be shown. */
+/**
+ * How a session that runs elsewhere was left: the exit code; `over`: nothing more is to be shown.
+ */
 interface Visit {
   readonly code: number;
   readonly over: boolean;
@@ -218,7 +221,10 @@ async function visit(name: string, from: string | undefined, look: { ascii?: boo
   return await showAttached(await connectSession(socketPath(name), { readOnly: false, follow: true }), look, entry, { from });
 }
 
-/** Waits for sessions that still started when their screen was left, and says what they are called, or what is wrong. */
+/**
+ * Waits for sessions that still started when their screen was left, and says what they are called,
+ * or what is wrong.
+ */
 async function nameUnseen(unseen: readonly UnseenStart[]): Promise<void> {
   for (const { what, started } of unseen) {
     console.error(`el2: ${what} is being started ..`);

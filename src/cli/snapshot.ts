@@ -110,7 +110,10 @@ export function hostOption() {
   return new Option("--allow-host", "let the machine have what it had of this computer: disks, folders, sockets, the network");
 }
 
-/** A snapshot may be anybody's, and its plan name any file. @throws Failure where that is not allowed */
+/**
+ * A snapshot may be anybody's, and its plan name any file. @throws Failure where that is not
+ * allowed
+ */
 export function checkHost(file: string, plan: SessionPlan, allowed: true | undefined): void {
   const wanted = hostResources(plan);
   if (allowed || wanted.length === 0) return;

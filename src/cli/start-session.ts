@@ -27,7 +27,8 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   await Deno.writeTextFile(log, "", { mode: 0o600 });
   const runtime = Deno.build.standalone ? [] : ["run", "-q", "--no-prompt", "--allow-all", entry.href];
   const child = new Deno.Command(shellPath(), {
-    // The shell gives the process a log for what it says last, which Deno's own pipes would not outlive.
+    // The shell gives the process a log for what it says last, which Deno's own pipes would not
+    // outlive.
     args: ["-c", `exec "$@" >>"$0" 2>&1 </dev/null`, log, Deno.execPath(), ...runtime, "serve", ...args],
     stdin: "null",
     stdout: "null",
@@ -55,7 +56,10 @@ export async function startSession(entry: URL, name: string, args: string[]): Pr
   await firstVms(path);
 }
 
-/** Waits until the host has made a VM, so that who asks next finds what was started; not for long, as not every host makes one. */
+/**
+ * Waits until the host has made a VM, so that who asks next finds what was started; not for long,
+ * as not every host makes one.
+ */
 async function firstVms(path: string): Promise<void> {
   using open = await openSession({ socket: path, readOnly: true });
   for (const limit = Date.now() + FIRST_VMS; Date.now() < limit;) {

@@ -1,4 +1,5 @@
-// `el2 symbols VM`: names of a VM's addresses, and an ELF file of them for debuggers. `--symbols` of commands that run a machine.
+// `el2 symbols VM`: names of a VM's addresses, and an ELF file of them for debuggers. `--symbols`
+// of commands that run a machine.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
@@ -49,7 +50,10 @@ Examples:
     });
 }
 
-/** Writes an ELF file with all symbols of a VM; says how many. @throws Failure where there are none, or the file cannot be written */
+/**
+ * Writes an ELF file with all symbols of a VM; says how many. @throws Failure where there are none,
+ * or the file cannot be written
+ */
 export async function writeSymbols(asker: Asker, vm: string, path: string): Promise<string> {
   const got = await asker.ask({ table: "symbols", args: { vm } });
   if (got.error !== undefined) throw new Failure(got.error, ExitCode.Failed);
@@ -66,7 +70,10 @@ export async function writeSymbols(asker: Asker, vm: string, path: string): Prom
   return `${rows.length} symbols in ${path}`;
 }
 
-/** The symbols of a file that a flag names, as an ELF file that has nothing else. @throws Failure that says what is wrong with it */
+/**
+ * The symbols of a file that a flag names, as an ELF file that has nothing else. @throws Failure
+ * that says what is wrong with it
+ */
 export function readSymbolFile(path: string): Uint8Array<ArrayBuffer> {
   const file = readNamedFile(path, "symbols");
   try {

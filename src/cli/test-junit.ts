@@ -1,4 +1,5 @@
-// The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case for each step.
+// The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
+// for each step.
 
 import type { ScenarioResult, StepResult } from "../workstation/scenario/run.ts";
 

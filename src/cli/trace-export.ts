@@ -1,4 +1,5 @@
-// `el2 trace start|stop|stats|export`: events of a session, or of a recording that is run again, in formats of others.
+// `el2 trace start|stop|stats|export`: events of a session, or of a recording that is run again, in
+// formats of others.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";

@@ -1,4 +1,5 @@
-// Where the state of a session's screens is kept: a file by the session's name in the person's state folder.
+// Where the state of a session's screens is kept: a file by the session's name in the person's
+// state folder.
 
 import { parseUiState, type UiState } from "../tui/ui-state.ts";
 import { isOfSystem, writeWhole } from "../workstation/cache.ts";

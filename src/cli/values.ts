@@ -1,4 +1,5 @@
-// Values on the command line: sizes, durations, counts. Each parser says what is wrong and what would be right.
+// Values on the command line: sizes, durations, counts. Each parser says what is wrong and what
+// would be right.
 
 import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
@@ -34,10 +35,16 @@ export function parseWhole(minimum: number, maximum: number): (text: string) => 
   };
 }
 
-/** A filter of events. @param flag what it is for @throws Failure that marks the character that is wrong */
+/**
+ * A filter of events. @param flag what it is for @throws Failure that marks the character that is
+ * wrong
+ */
 export const checkedEventFilter = (flag: string, text: string): string => checkedFilter(flag, text, EVENTS);
 
-/** A filter of a table's rows. @param flag what it is for @throws Failure that marks the character that is wrong */
+/**
+ * A filter of a table's rows. @param flag what it is for @throws Failure that marks the character
+ * that is wrong
+ */
 export function checkedFilter(flag: string, text: string, table: Table): string {
   try {
     return parseFilter(text, table).text;

@@ -1,4 +1,5 @@
-// `el2 vm lint DTB`: what the Resource Manager would refuse, change or ignore in the devicetree of a VM.
+// `el2 vm lint DTB`: what the Resource Manager would refuse, change or ignore in the devicetree of
+// a VM.
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, readNamedFile } from "./failure.ts";

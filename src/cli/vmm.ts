@@ -1,5 +1,5 @@
-// `el2 vmm FILE`: the sample VMM with every ioctl that it makes printed as it ends, beside what the guest prints. The run is made here,
-// without a session, from its first instruction to its end.
+// `el2 vmm FILE`: the sample VMM with every ioctl that it makes printed as it ends, beside what the
+// guest prints. The run is made here, without a session, from its first instruction to its end.
 
 import { PATIENCE, runHere, useCoreCache } from "./machines-here.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
@@ -12,7 +12,10 @@ import { eventRow } from "../workstation/inspect/read-trace.ts";
 import { plannedOf } from "./run.ts";
 import { parseDuration } from "./values.ts";
 
-/** RUN ends as often as a guest touches a device: it is an event of another kind, and printed only with --run. */
+/**
+ * RUN ends as often as a guest touches a device: it is an event of another kind, and printed only
+ * with --run.
+ */
 const RUN = ["GH_VCPU_RUN", "GZVM_RUN"];
 
 /** Adds the command. */

@@ -1,7 +1,9 @@
-// The aborts of memory accesses: the fault that a translation has left, taken to EL1 or to EL2. Arm ARM D5.10 (faults), D13.2.37 (syndromes).
+// The aborts of memory accesses: the fault that a translation has left, taken to EL1 or to EL2. Arm
+// ARM D5.10 (faults), D13.2.37 (syndromes).
 //
-// What EL1 hears of is raised here; what EL2 hears of leaves the core without the instruction's part of the syndrome (ISV, SAS, SRT and so
-// on), which `load-store-syndrome.ts` adds from the encoding once the core has stopped.
+// What EL1 hears of is raised here; what EL2 hears of leaves the core without the instruction's
+// part of the syndrome (ISV, SAS, SRT and so on), which `load-store-syndrome.ts` adds from the
+// encoding once the core has stopped.
 
 import { CPU, Pending } from "./cpu-record.ts";
 import { exceptionFunction } from "./exception-entry.ts";
@@ -26,7 +28,8 @@ export function defineAborts(library: Library): void {
     const va = c.parameter(0), access = c.parameter(1);
     const fault = c.let(c.load("i32.load", CPU.FAULT));
     const execute = c.let(access.and(AccessKind.Execute));
-    // A walk only reads; an atomic reads first, so it is a write to blame only where a read would have been allowed.
+    // A walk only reads; an atomic reads first, so it is a write to blame only where a read would
+    // have been allowed.
     const status = c.let(c.load("i32.load", CPU.FAULT_STATUS));
     const blamesWrite = c.let(access.and(AccessKind.Write).nonZero().and(fault.ne(Fault.Stage2OnWalk)));
     c.if(blamesWrite, () => {
@@ -77,7 +80,10 @@ export function defineAborts(library: Library): void {
   }
 }
 
-/** An LSE atomic or a compare and swap (C4.1.66 "Atomic memory operations", "Compare and swap", "Compare and swap pair"). */
+/**
+ * An LSE atomic or a compare and swap (C4.1.66 "Atomic memory operations", "Compare and swap",
+ * "Compare and swap pair").
+ */
 function isReadModifyWrite(word: Value): Value {
   const matches = (mask: number, value: number) => word.and(mask).eq(value);
   return matches(0x3b200c00, 0x38200000).or(matches(0x3fa07c00, 0x08a07c00)).or(matches(0xbfa07c00 | 0, 0x08207c00));

@@ -1,7 +1,9 @@
-// Breakpoints of a debugger: which addresses stop, and which decoded records have to look. Guest memory stays as it is, and code without a
-// breakpoint runs as if there were none: a record is marked when its page is entered at the virtual page of a breakpoint. A mark belongs to
-// physical memory, where other addresses may lead as well, so a marked record asks here whether this address stops.
-// Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before the instruction.
+// Breakpoints of a debugger: which addresses stop, and which decoded records have to look. Guest
+// memory stays as it is, and code without a breakpoint runs as if there were none: a record is
+// marked when its page is entered at the virtual page of a breakpoint. A mark belongs to physical
+// memory, where other addresses may lead as well, so a marked record asks here whether this address
+// stops. Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before
+// the instruction.
 
 const PAGE_SIZE = 4096n;
 const PAGE_OFFSET = PAGE_SIZE - 1n;
@@ -10,7 +12,10 @@ const PAGE_OFFSET = PAGE_SIZE - 1n;
 export class Breakpoints {
   /** Breakpoints that are set. */
   readonly #wanted = new Set<string>();
-  /** Addresses whose records are marked when they are entered, by VM and page; more than are wanted, so that setting one again costs nothing. */
+  /**
+   * Addresses whose records are marked when they are entered, by VM and page; more than are wanted,
+   * so that setting one again costs nothing.
+   */
   readonly #watched = new Map<string, Set<bigint>>();
 
   /** Whether entering a page matters to anybody. */
@@ -21,7 +26,10 @@ export class Breakpoints {
   /** Addresses at which a guest stops itself, and by how many of its comparators. */
   readonly #held = new Map<string, number>();
 
-  /** Sets a breakpoint. True when its page may have been entered without looking: translations of fetches have to go. */
+  /**
+   * Sets a breakpoint. True when its page may have been entered without looking: translations of
+   * fetches have to go.
+   */
   insert(stage2: number, address: bigint): boolean {
     this.#wanted.add(key(stage2, address));
     return this.#watch(stage2, address);
@@ -60,7 +68,9 @@ export class Breakpoints {
     return this.#wanted.has(key(stage2, address));
   }
 
-  /** An address that was reached, where nobody stops, is watched no longer. False when it was not. */
+  /**
+   * An address that was reached, where nobody stops, is watched no longer. False when it was not.
+   */
   forget(stage2: number, address: bigint): boolean {
     if (this.#held.has(key(stage2, address))) return false;
     const page = key(stage2, address & ~PAGE_OFFSET);

@@ -1,5 +1,6 @@
-// The core's Wasm module: all its functions, generated and instantiated over a machine's memory. DESIGN "The core". What is generated is plain
-// data (`CoreBlueprint`); a core is built of that, whether it was generated just now or in another process.
+// The core's Wasm module: all its functions, generated and instantiated over a machine's memory.
+// DESIGN "The core". What is generated is plain data (`CoreBlueprint`); a core is built of that,
+// whether it was generated just now or in another process.
 
 import { defineExceptions } from "./exception-entry.ts";
 import { defineFloatingPoint } from "./fp/functions.ts";
@@ -32,21 +33,40 @@ export interface CoreImports {
   releaseRecords(page: number): void;
   /** Instructions [first, end) of a record page change, which has regions of the translator. */
   regionsWritten(page: number, first: number, end: number): void;
-  /** The instruction `word` at the virtual address `pc` is UNDEFINED where it is executed, whichever tier came to it. */
+  /**
+   * The instruction `word` at the virtual address `pc` is UNDEFINED where it is executed, whichever
+   * tier came to it.
+   */
   undefinedInstruction(pc: bigint, word: number): void;
-  /** What the watchpoints say of a data access (`Watch`): address, descriptor (`Access`, `AccessKind`). Only while CPU.WATCHING_DATA is set. */
+  /**
+   * What the watchpoints say of a data access (`Watch`): address, descriptor (`Access`,
+   * `AccessKind`). Only while CPU.WATCHING_DATA is set.
+   */
   watched(va: bigint, access: number): number;
-  /** Execution enters the page at `host` by virtual address `va`; only while CPU.WATCHING is set. */
+  /**
+   * Execution enters the page at `host` by virtual address `va`; only while CPU.WATCHING is set.
+   */
   pageEntered(va: bigint, host: number): void;
-  /** An exception to EL2 with so much of the budget left, while CPU.EL2_CALLED is set: the budget of what follows, 0 ends the run. */
+  /**
+   * An exception to EL2 with so much of the budget left, while CPU.EL2_CALLED is set: the budget of
+   * what follows, 0 ends the run.
+   */
   exited(left: number): number;
 }
 
-/** What the module offers to TypeScript; see `functions.ts` and the files that define the functions. */
+/**
+ * What the module offers to TypeScript; see `functions.ts` and the files that define the functions.
+ */
 export interface CoreExports {
-  /** Runs the resident vCPU for at most `budget` instructions from CPU.PC; answers with what is left. CPU.EXIT_REASON says why. */
+  /**
+   * Runs the resident vCPU for at most `budget` instructions from CPU.PC; answers with what is
+   * left. CPU.EXIT_REASON says why.
+   */
   run(budget: number): number;
-  /** Copies a vCPU's context to an address from another: into the CPU record, or out of it (run-function.ts). */
+  /**
+   * Copies a vCPU's context to an address from another: into the CPU record, or out of it
+   * (run-function.ts).
+   */
   moveContext(to: number, from: number): void;
   /** What derives from the context (functions.ts). */
   updateRegime(): void;
@@ -62,7 +82,10 @@ export interface CoreExports {
   tlbForgetRecords(page: number): void;
 }
 
-/** What generating a core comes to. Plain data, which follows from the sources and where RAM lies: a cache may keep it. */
+/**
+ * What generating a core comes to. Plain data, which follows from the sources and where RAM lies: a
+ * cache may keep it.
+ */
 export interface CoreBlueprint {
   /** The binary module. */
   readonly code: Uint8Array<ArrayBuffer>;
@@ -76,7 +99,10 @@ export interface BlueprintStore {
   keep(key: string, blueprint: CoreBlueprint): void;
 }
 
-/** A module, and how its decoder fills records. Nothing in it belongs to one machine: all whose RAM lies in the same place share it. */
+/**
+ * A module, and how its decoder fills records. Nothing in it belongs to one machine: all whose RAM
+ * lies in the same place share it.
+ */
 export interface GeneratedCore {
   readonly module: WebAssembly.Module;
   /** Arms and handlers. */
@@ -95,7 +121,10 @@ export interface InstantiatedCore {
   readonly outlined: OutlinedTable;
 }
 
-/** Cores that are kept for further machines: a session has one size of memory, a replay beside it the same. */
+/**
+ * Cores that are kept for further machines: a session has one size of memory, a replay beside it
+ * the same.
+ */
 const KEPT = 2;
 const kept = new Map<string, GeneratedCore>();
 let blueprints: BlueprintStore | undefined;
@@ -107,7 +136,10 @@ export function keepBlueprints(store: BlueprintStore): void {
 
 const keyOf = ({ base, host, size }: RamLayout, wasmSize: number) => [base, host, size, wasmSize].join();
 
-/** The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines that are made so. */
+/**
+ * The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines that are
+ * made so.
+ */
 export function coreFor(ram: RamLayout, wasmSize: number): GeneratedCore {
   const key = keyOf(ram, wasmSize);
   const core = kept.get(key) ?? generateCore(ram, wasmSize, blueprints);
@@ -143,7 +175,10 @@ function memoryOf(wasmSize: number): ImportedMemory {
   return { module: "env", name: "memory", minimum: pages, maximum: pages, shared: false };
 }
 
-/** Generates the blueprint for RAM at `ram` in a memory of `wasmSize` bytes: equal bytes whenever it is done. */
+/**
+ * Generates the blueprint for RAM at `ram` in a memory of `wasmSize` bytes: equal bytes whenever it
+ * is done.
+ */
 export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBlueprint {
   const module = new WasmModule();
   module.importMemory(memoryOf(wasmSize));

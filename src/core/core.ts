@@ -1,5 +1,6 @@
-// The AArch64 core over a machine's memory: `Core` of interface.ts. It moves vCPUs in and out of the CPU record, runs them in slices, and
-// shapes what comes out as exceptions to EL2. DESIGN "The core".
+// The AArch64 core over a machine's memory: `Core` of interface.ts. It moves vCPUs in and out of
+// the CPU record, runs them in slices, and shapes what comes out as exceptions to EL2. DESIGN "The
+// core".
 
 import { disassemble } from "../isa/disassemble.ts";
 import { Breakpoints } from "./breakpoints.ts";
@@ -45,18 +46,24 @@ import { Watch, type WatchHit, type WatchKind, Watchpoints } from "./watchpoints
 import { completeRead, storeValue, VcpuContext } from "./vcpu-state.ts";
 
 /**
- * Instructions in one call of the Wasm function. V8 replaces running code by optimized code only when it is entered again, so that the first
- * seconds want short slices.
+ * Instructions in one call of the Wasm function. V8 replaces running code by optimized code only
+ * when it is entered again, so that the first seconds want short slices.
  */
 const SLICE = 100_000;
 
 /** Bits of MDSCR_EL1 with which the guest debugs itself. */
 const DEBUGGED = Mdscr.MDE | Mdscr.SS;
 
-/** Distinct UNDEFINED instruction words that are told of: what a guest executes must not take up memory without bound. */
+/**
+ * Distinct UNDEFINED instruction words that are told of: what a guest executes must not take up
+ * memory without bound.
+ */
 const UNDEFINED_WORDS = 4096;
 
-/** An instruction that took an UNDEFINED exception: the core does not have it, or not at that exception level. */
+/**
+ * An instruction that took an UNDEFINED exception: the core does not have it, or not at that
+ * exception level.
+ */
 export interface UndefinedInstruction {
   readonly word: number;
   /** Assembly text: mnemonic, a tab, operands. */
@@ -66,16 +73,28 @@ export interface UndefinedInstruction {
   readonly pa: number;
 }
 
-/** Bytes of a stage-2 change beyond which all translations go, instead of those to what was mapped there. */
+/**
+ * Bytes of a stage-2 change beyond which all translations go, instead of those to what was mapped
+ * there.
+ */
 const EXACT_INVALIDATION = 0x100_0000;
 
 /** What a core tells besides its exits. */
 export interface CoreOptions {
-  /** Called once for each word that is UNDEFINED where it is executed, for the first `UNDEFINED_WORDS` of them. */
+  /**
+   * Called once for each word that is UNDEFINED where it is executed, for the first
+   * `UNDEFINED_WORDS` of them.
+   */
   readonly onUndefined?: (instruction: UndefinedInstruction) => void;
-  /** Pages of decoded instructions that are kept; all that there is room for unless a test wants fewer. */
+  /**
+   * Pages of decoded instructions that are kept; all that there is room for unless a test wants
+   * fewer.
+   */
   readonly recordPages?: number;
-  /** What executes: the interpreter alone, which is the default, or regions of the translator as well (`auto`; `jit` translates sooner). */
+  /**
+   * What executes: the interpreter alone, which is the default, or regions of the translator as
+   * well (`auto`; `jit` translates sooner).
+   */
   readonly tier?: Tier;
   /** For tests: when regions are compiled, and after how many instructions the translator looks. */
   readonly hotness?: Hotness & { readonly slice: number };
@@ -115,10 +134,16 @@ export class WasmCore implements DebugCore {
   #resident: VcpuContext | undefined;
   /** What handles exits of the run in progress. */
   #el2: ExitHandler | undefined;
-  /** The load or store that left last, and its part of the syndrome: who waits for a device does so in a loop. */
+  /**
+   * The load or store that left last, and its part of the syndrome: who waits for a device does so
+   * in a loop.
+   */
   #accessWord = 0;
   #accessSyndrome = loadStoreSyndrome(0);
-  /** Where the budget began that the run in progress has, in virtual time (ns); the budget; and what is left of it behind the slice. */
+  /**
+   * Where the budget began that the run in progress has, in virtual time (ns); the budget; and what
+   * is left of it behind the slice.
+   */
   #begun = NaN;
   #budget = 0;
   #behind = 0;
@@ -245,7 +270,8 @@ export class WasmCore implements DebugCore {
     do {
       const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
       const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice);
-      // What is stepped is not where time is spent, and an exception from here leaves no instruction in progress.
+      // What is stepped is not where time is spent, and an exception from here leaves no
+      // instruction in progress.
       let samples = !(mdscr & Mdscr.SS);
       this.#beginSlice(left, slice);
       left = this.#exports.run(slice) + this.#behind;
@@ -446,7 +472,8 @@ export class WasmCore implements DebugCore {
   }
 
   /**
-   * MDSCR_EL1.SS is set: takes the step exception that is due, and answers whether the next instruction is one to step.
+   * MDSCR_EL1.SS is set: takes the step exception that is due, and answers whether the next
+   * instruction is one to step.
    */
   #beginStep(context: VcpuContext, mdscr: number): boolean {
     const pstate = this.#words[CPU.PSTATE >> 2];
@@ -462,7 +489,10 @@ export class WasmCore implements DebugCore {
     return false;
   }
 
-  /** The instruction that was to be stepped has completed, or taken an exception, which has changed PSTATE.SS, or is to be executed again. */
+  /**
+   * The instruction that was to be stepped has completed, or taken an exception, which has changed
+   * PSTATE.SS, or is to be executed again.
+   */
   #endStep(context: VcpuContext, reason: ExitReason): void {
     const pstate = this.#words[CPU.PSTATE >> 2];
     const completed = reason === ExitReason.Budget || reason === ExitReason.Timer || reason === ExitReason.Yield;
@@ -560,7 +590,10 @@ export class WasmCore implements DebugCore {
     this.#resident = undefined;
   }
 
-  /** ESR, FAR and addresses of a Trap or Bus exit; aborts get the part of the syndrome that the encoding gives. */
+  /**
+   * ESR, FAR and addresses of a Trap or Bus exit; aborts get the part of the syndrome that the
+   * encoding gives.
+   */
   #readSyndrome(): void {
     const exit = this.#exit, words = this.#words;
     exit.esr = words[CPU.EXIT_ESR >> 2] >>> 0;

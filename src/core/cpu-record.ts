@@ -1,10 +1,15 @@
-// The hot CPU record: where the running vCPU's state lies in the Wasm memory, at constant addresses, so that a register operand of the
-// interpreter is a load with a constant offset. DESIGN "The core"; spec/core-interpreter.md section 6.
+// The hot CPU record: where the running vCPU's state lies in the Wasm memory, at constant
+// addresses, so that a register operand of the interpreter is a load with a constant offset. DESIGN
+// "The core"; spec/core-interpreter.md section 6.
 //
-// The first part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU becomes resident. The second part is
-// derived or belongs to one `run`. All values are little-endian. To add a field, append a line to its part.
+// The first part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU
+// becomes resident. The second part is derived or belongs to one `run`. All values are
+// little-endian. To add a field, append a line to its part.
 
-/** First address of the record; everything below stays zero, so that a null address reads as nothing. */
+/**
+ * First address of the record; everything below stays zero, so that a null address reads as
+ * nothing.
+ */
 export const CPU_RECORD = 0x100;
 
 let next = CPU_RECORD;
@@ -62,13 +67,18 @@ export const CPU = {
   V: doubleword(),
   /** C is this i32, 0 or 1. */
   C: word(),
-  /** PSTATE but NZCV, in SPSR layout: SS 21, PAN 22, IL 20, D A I F 9:6, M 4:0 (EL 3:2, SP 0). i32. */
+  /**
+   * PSTATE but NZCV, in SPSR layout: SS 21, PAN 22, IL 20, D A I F 9:6, M 4:0 (EL 3:2, SP 0). i32.
+   */
   PSTATE: word(),
   /** 32 vector registers of 16 bytes. */
   VECTOR: field(16, 32),
   FPCR: word(),
   FPSR: word(),
-  /** Canonical only outside the interpreter loop and when `PENDING` is set; inside it is PC_DELTA + (ip >> 2). i64. */
+  /**
+   * Canonical only outside the interpreter loop and when `PENDING` is set; inside it is PC_DELTA +
+   * (ip >> 2). i64.
+   */
   PC: doubleword(),
   /** Levels of the interrupt inputs and the event register, 0 or 1. i32. */
   IRQ: word(),
@@ -122,15 +132,24 @@ export const CPU = {
   /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
   FP_TRAP: word(),
 
-  /** Record of the instruction in progress, stored before every call that may fault or that asks for PC. i32. */
+  /**
+   * Record of the instruction in progress, stored before every call that may fault or that asks for
+   * PC. i32.
+   */
   IP: word(),
-  /** Record address at which the budget ends if execution goes on in a straight line: what is left is (END - ip) >> 4. i32. */
+  /**
+   * Record address at which the budget ends if execution goes on in a straight line: what is left
+   * is (END - ip) >> 4. i32.
+   */
   END: word(),
   /** PC = PC_DELTA + (ip >> 2) in the page in execution. i64. */
   PC_DELTA: doubleword(),
   /** Set by callees: `Pending`. i32. */
   PENDING: word(),
-  /** Flags that translated code has left as a comparison: `FlagsKind` of lazy-flags.ts, i32, and its operands, i64. */
+  /**
+   * Flags that translated code has left as a comparison: `FlagsKind` of lazy-flags.ts, i32, and its
+   * operands, i64.
+   */
   FLAGS_KIND: word(),
   FLAGS_A: doubleword(),
   FLAGS_B: doubleword(),
@@ -144,7 +163,10 @@ export const CPU = {
   /** The load or store of a data abort to EL2. i32. */
   EXIT_WORD: word(),
 
-  /** What the latest stage-1 walk or translation left (mmu.ts): IPA and PA, i64; `Rights` of the leaf, i32. */
+  /**
+   * What the latest stage-1 walk or translation left (mmu.ts): IPA and PA, i64; `Rights` of the
+   * leaf, i32.
+   */
   WALK_IPA: doubleword(),
   WALK_PA: doubleword(),
   WALK_RIGHTS: word(),
@@ -163,7 +185,10 @@ export const CPU = {
   /** What it held; two doublewords for pairs. */
   EXCLUSIVE_VALUE: field(8, 2),
 
-  /** Virtual time in ns at which the budget of this `run` ends: now = RUN_END - ((END - ip) >> 4). f64. */
+  /**
+   * Virtual time in ns at which the budget of this `run` ends: now = RUN_END - ((END - ip) >> 4).
+   * f64.
+   */
   RUN_END: doubleword(),
   /** `floor` of this `run`, ns. f64. */
   TIME_FLOOR: doubleword(),
@@ -180,7 +205,9 @@ export const CPU = {
   WATCHING: word(),
   /** Not zero when `watched` wants to hear of data accesses that take the slow path. i32. */
   WATCHING_DATA: word(),
-  /** Where regions may begin (landings.ts): how often the interpreter has to land at a place. i32. */
+  /**
+   * Where regions may begin (landings.ts): how often the interpreter has to land at a place. i32.
+   */
   LANDING_LIMIT: word(),
   /** The record of such a place, or 0, and its virtual address. i32, i64. */
   LANDING: word(),
@@ -189,11 +216,17 @@ export const CPU = {
   KEPT_BY: word(),
   /** `KeptPage`s (kept-pages.ts). */
   KEPT_PAGES: field(8, 3 * KEPT_PAGES),
-  /** The page of the stack, for all regions that run until the interpreter does: its virtual address, or `NO_STACK_PAGE`. i64. */
+  /**
+   * The page of the stack, for all regions that run until the interpreter does: its virtual
+   * address, or `NO_STACK_PAGE`. i64.
+   */
   STACK_PAGE: doubleword(),
   /** Host address - virtual address. i32. */
   STACK_DISTANCE: word(),
-  /** Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0: see enter-function.ts. */
+  /**
+   * Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0:
+   * see enter-function.ts.
+   */
   CALLED: field(8, KNOWN_CALLS),
   CALLED_SLOTS: field(16, KNOWN_CALLS / 4),
   /** Second results of helper functions that return more than one value. */
@@ -218,19 +251,27 @@ export const vAddress = (index: number): number => CPU.VECTOR + 16 * index;
 /** Values of `CPU.PENDING`: what a called function asks of the interpreter loop. */
 export const Pending = {
   None: 0,
-  /** Execution goes on at `CPU.PC` (an exception was taken, ERET); the instruction counts as retired. */
+  /**
+   * Execution goes on at `CPU.PC` (an exception was taken, ERET); the instruction counts as
+   * retired.
+   */
   Redirect: 1,
-  /** `run` returns with `CPU.EXIT_*`; `CPU.PC` says where execution will go on. The instruction counts as retired. */
+  /**
+   * `run` returns with `CPU.EXIT_*`; `CPU.PC` says where execution will go on. The instruction
+   * counts as retired.
+   */
   Exit: 2,
 } as const;
 
 /**
- * A TLB set: the translations of one regime (address space, EL0 or EL1 or EL1 with PAN), direct-mapped.
+ * A TLB set: the translations of one regime (address space, EL0 or EL1 or EL1 with PAN),
+ * direct-mapped.
  *
- * An entry of Read or Write is one i64: VA[63:24] in bits 63:24, and bits 31:12 of (host address - virtual address) in bits 23:4. An access
- * hits when `(va ^ entry) & (-1 << 24 | size - 1)` is zero: one load and one test. The host address is then `i32(va) + (i32(entry) << 8)`. The
- * last of several neighbours has to be in the same page besides. VA[24] is known from an entry's place: one that has it the other way
- * round matches nothing.
+ * An entry of Read or Write is one i64: VA[63:24] in bits 63:24, and bits 31:12 of (host address -
+ * virtual address) in bits 23:4. An access hits when `(va ^ entry) & (-1 << 24 | size - 1)` is
+ * zero: one load and one test. The host address is then `i32(va) + (i32(entry) << 8)`. The last of
+ * several neighbours has to be in the same page besides. VA[24] is known from an entry's place: one
+ * that has it the other way round matches nothing.
  */
 export const TlbSet = {
   /** 8192 entries by VA[24:12]: data reads of plain RAM. */

@@ -1,5 +1,5 @@
-// Parts of a memory access that the inline TLB compare does not serve: alignment, watchpoints, the entry in the soft TLB, crossing a page.
-// Arm ARM B2.5 (alignment).
+// Parts of a memory access that the inline TLB compare does not serve: alignment, watchpoints, the
+// entry in the soft TLB, crossing a page. Arm ARM B2.5 (alignment).
 
 import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
 import { CPU, DataEntry, TlbSet } from "./cpu-record.ts";
@@ -31,7 +31,10 @@ export function copy(c: Code, to: Value, from: Value, bytes: Value): void {
   c.f.memoryCopy();
 }
 
-/** Whether the latest translation, for a write, must get into no TLB: what is there may be read as well. */
+/**
+ * Whether the latest translation, for a write, must get into no TLB: what is there may be read as
+ * well.
+ */
 export const writeOnly = (c: Code): Value => c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Unreadable);
 
 /** Flags of a TLB entry for the latest translation. */
@@ -63,7 +66,10 @@ interface Crossing {
   readonly secondSize: Local;
 }
 
-/** What functions of memory accesses are made of. `access` is a descriptor: `Access`, `AccessKind` and the size. */
+/**
+ * What functions of memory accesses are made of. `access` is a descriptor: `Access`, `AccessKind`
+ * and the size.
+ */
 export class DataAccess {
   /** (va, access) -> host address, or 0 with a fault. */
   readonly translate;
@@ -75,7 +81,10 @@ export class DataAccess {
     this.#abort = raiseAbort(library);
   }
 
-  /** The misalignment of `va`. Where alignment is required whatever the memory is, the function ends in the fault: it comes before the MMU's. */
+  /**
+   * The misalignment of `va`. Where alignment is required whatever the memory is, the function ends
+   * in the fault: it comes before the MMU's.
+   */
   misalignment(c: Code, va: Local, access: Value): Local {
     const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
     c.if(misaligned, () => {
@@ -100,8 +109,8 @@ export class DataAccess {
   }
 
   /**
-   * What the watchpoints say of an access behind its translation; ends the function where one stops it. What is not zero must not get into
-   * a TLB.
+   * What the watchpoints say of an access behind its translation; ends the function where one stops
+   * it. What is not zero must not get into a TLB.
    */
   watch(c: Code, va: Value, access: Value): Local {
     const found = this.look(c, va, access);
@@ -131,8 +140,9 @@ export class DataAccess {
   }
 
   /**
-   * Host addresses of the two parts of an access that crosses a page, and the size of the first; ends the function in the fault of the
-   * first part that has one. The second is translated at an address that is as misaligned as the access, for Device memory's sake.
+   * Host addresses of the two parts of an access that crosses a page, and the size of the first;
+   * ends the function in the fault of the first part that has one. The second is translated at an
+   * address that is as misaligned as the access, for Device memory's sake.
    */
   crossing(c: Code, va: Local, access: Value, misaligned: Value): Crossing {
     const firstSize = c.let(constant("i32", PAGE_SIZE).sub(inPage(va)));

@@ -1,7 +1,9 @@
-// Taking exceptions to EL1, returning from them, and leaving to EL2: functions of the core's Wasm module.
-// Arm ARM D1.10 (entry), D1.11 (return), D1.13.5 (virtual interrupts). Encodings are in `exceptions.ts`.
+// Taking exceptions to EL1, returning from them, and leaving to EL2: functions of the core's Wasm
+// module. Arm ARM D1.10 (entry), D1.11 (return), D1.13.5 (virtual interrupts). Encodings are in
+// `exceptions.ts`.
 //
-// A function that changes the flow stores `CPU.PC` and sets `CPU.PENDING`; its caller has stored `CPU.IP`.
+// A function that changes the flow stores `CPU.PC` and sets `CPU.PENDING`; its caller has stored
+// `CPU.IP`.
 
 import { CPU, Pending, Slot, TlbSet, xAddress } from "./cpu-record.ts";
 import { ExceptionClass, ISS_COND_ALWAYS, Pstate, Sctlr, syndrome, Vector } from "./exceptions.ts";
@@ -13,13 +15,19 @@ import { Regime } from "./tlb-layout.ts";
 import { Code, constant, type Operand, type Value } from "./wasm/expression.ts";
 import type { FunctionBuilder } from "./wasm/module.ts";
 
-/** Functions for the MMU and the system registers, beside those of the seam (`functions.ts`) that are defined here. */
+/**
+ * Functions for the MMU and the system registers, beside those of the seam (`functions.ts`) that
+ * are defined here.
+ */
 const EXCEPTION_FUNCTIONS = {
   /** () -> i32: N, Z, C and V in bits 31:28. */
   readFlags: [[], ["i32"]],
   /** (i32): sets N, Z, C and V from bits 31:28. */
   writeFlags: [["i32"], []],
-  /** (pstate i32): sets PSTATE but NZCV; changes the stack pointer's bank and the translation regime with it. */
+  /**
+   * (pstate i32): sets PSTATE but NZCV; changes the stack pointer's bank and the translation regime
+   * with it.
+   */
   setPstate: [["i32"], []],
   /** (esr i32): synchronous exception to EL1; ELR is the instruction in progress. */
   raise: [["i32"], []],
@@ -31,13 +39,22 @@ const EXCEPTION_FUNCTIONS = {
   trapAfter: [["i32"], []],
   /** (reason i32): leaves `run` behind the completed instruction. */
   exitAfter: [["i32"], []],
-  /** (): execution goes on behind the instruction, with what the interpreter holds in locals read anew. */
+  /**
+   * (): execution goes on behind the instruction, with what the interpreter holds in locals read
+   * anew.
+   */
   resumeAfter: [[], []],
   /** (pc i64) -> i32: takes an unmasked interrupt with ELR = pc, if there is one; 1 when it did. */
   takeInterrupt: [["i64"], ["i32"]],
-  /** (mask i32): the MSR DAIFSet, DAIFClr immediates and MSR DAIF end here: sets PSTATE.DAIF, then looks for interrupts. */
+  /**
+   * (mask i32): the MSR DAIFSet, DAIFClr immediates and MSR DAIF end here: sets PSTATE.DAIF, then
+   * looks for interrupts.
+   */
   setDaif: [["i32"], []],
-  /** (esr i32, far i64): `Core.takeException`: a synchronous exception to EL1 from outside of `run`, ELR = CPU.PC. */
+  /**
+   * (esr i32, far i64): `Core.takeException`: a synchronous exception to EL1 from outside of `run`,
+   * ELR = CPU.PC.
+   */
   injectException: [["i32", "i64"], []],
 } as const satisfies Record<string, readonly [readonly ("i32" | "i64")[], readonly ("i32" | "i64")[]]>;
 
@@ -52,7 +69,10 @@ export function exceptionFunction(library: Library, name: ExceptionFunction): Fu
 
 const EXPORTED: readonly ExceptionFunction[] = ["injectException", "setPstate", "readFlags", "writeFlags"];
 
-/** Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their bodies. */
+/**
+ * Gives every function of `EXCEPTION_FUNCTIONS`, and those of the seam that take exceptions, their
+ * bodies.
+ */
 export function defineExceptions(library: Library, undefinedInstruction: number): void {
   const entry = library.define("enterEl1", ENTER_EL1, []), exit = library.define("leave", LEAVE, []);
   defineState(library);
@@ -65,7 +85,10 @@ export function defineExceptions(library: Library, undefinedInstruction: number)
   defineWait(library);
 }
 
-/** (kind i32, elr i64): enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the caller's. */
+/**
+ * (kind i32, elr i64): enters EL1 at a vector of `kind` with ELR_EL1 = `elr`; ESR and FAR are the
+ * caller's.
+ */
 const ENTER_EL1 = ["i32", "i64"] as const;
 const enterEl1 = (library: Library) => library.get("enterEl1", ENTER_EL1, []);
 
@@ -92,7 +115,10 @@ const pc = (library: Library, c: Code) => c.call(callee(library, "currentPc"));
 
 const atEl1 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
 
-/** The instruction is complete as far as a software step goes, although an exception is its result (Arm ARM D2.12.5). */
+/**
+ * The instruction is complete as far as a software step goes, although an exception is its result
+ * (Arm ARM D2.12.5).
+ */
 const stepped = (c: Code) => c.store("i32.store", CPU.PSTATE, c.load("i32.load", CPU.PSTATE).and(~Pstate.SS));
 
 /** PSTATE, its flags, and what follows from it. */
@@ -260,7 +286,8 @@ function defineReturn(library: Library): void {
     const mode = c.let(spsr.and(Pstate.Mode));
     const legal = mode.eq(Pstate.EL0t).or(mode.eq(Pstate.EL1t)).or(mode.eq(Pstate.EL1h));
     const kept = Pstate.Daif | Pstate.PAN;
-    // DebugExceptionReturnSS(): a step begins where debug exceptions are enabled, if the return is from where they are not.
+    // DebugExceptionReturnSS(): a step begins where debug exceptions are enabled, if the return is
+    // from where they are not.
     const step = c.let(constant("i32", 0));
     const mdscr = c.load("i32.load", CPU.MDSCR_EL1);
     c.if(mdscr.and(Mdscr.SS), () => {

@@ -1,5 +1,6 @@
-// Exceptions as the architecture encodes them: syndromes, fault status codes, PSTATE and vector offsets.
-// Arm ARM D13.2.37 (ESR_ELx), C5.2.18 (SPSR_EL1), D1.10.2 (vectors). The entry itself is in `exception-entry.ts`.
+// Exceptions as the architecture encodes them: syndromes, fault status codes, PSTATE and vector
+// offsets. Arm ARM D13.2.37 (ESR_ELx), C5.2.18 (SPSR_EL1), D1.10.2 (vectors). The entry itself is
+// in `exception-entry.ts`.
 
 /** ESR_ELx.EC, bits 31:26. */
 export const ExceptionClass = {

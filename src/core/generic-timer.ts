@@ -1,5 +1,6 @@
-// The generic timers: counters from virtual time, conditions of CNTV and CNTP. Arm ARM D11.2; spec/hypervisor.md section 6.4
-// (virtual count = physical count for every VM). The core holds the registers; who acts on a deadline is above it.
+// The generic timers: counters from virtual time, conditions of CNTV and CNTP. Arm ARM D11.2;
+// spec/hypervisor.md section 6.4 (virtual count = physical count for every VM). The core holds the
+// registers; who acts on a deadline is above it.
 
 import { CPU } from "./cpu-record.ts";
 import { TICK_NS } from "./features.ts";
@@ -16,7 +17,10 @@ export const Cntkctl = {
   El0VirtualCounter: 1 << 1,
   El0VirtualTimer: 1 << 8,
   El0PhysicalTimer: 1 << 9,
-  /** The bits that exist: those, and the event stream's, which is not built (spec: only wakes WFE early). */
+  /**
+   * The bits that exist: those, and the event stream's, which is not built (spec: only wakes WFE
+   * early).
+   */
   Mask: 0x3ff,
 } as const;
 

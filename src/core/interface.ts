@@ -1,6 +1,7 @@
 // What the layers above see of the core: vCPU state, `run`, and exits shaped as exceptions to EL2.
-// The core executes EL0 and EL1; whatever EL2 would see (HVC, SMC, WFI, trapped registers, stage-2 aborts) leaves it with the
-// syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM D13.2.37), so that the hypervisor reads like one at EL2.
+// The core executes EL0 and EL1; whatever EL2 would see (HVC, SMC, WFI, trapped registers, stage-2
+// aborts) leaves it with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM
+// D13.2.37), so that the hypervisor reads like one at EL2.
 
 import type { DebugComparators } from "./self-hosted-debug.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
@@ -10,17 +11,29 @@ import type { WatchHit, WatchKind } from "./watchpoints.ts";
 export const ExitReason = {
   /** The instruction budget is used up, to the instruction. */
   Budget: 0,
-  /** A synchronous exception to EL2: `esr`, `far` and `ipa` say which. PC is at the instruction (HVC: behind it, as the architecture has it). */
+  /**
+   * A synchronous exception to EL2: `esr`, `far` and `ipa` say which. PC is at the instruction
+   * (HVC: behind it, as the architecture has it).
+   */
   Trap: 1,
-  /** A data access to a physical address that stage 2 maps but that is no RAM: a device. `esr` as for a data abort, `pa` instead of `ipa`. PC is at the instruction. */
+  /**
+   * A data access to a physical address that stage 2 maps but that is no RAM: a device. `esr` as
+   * for a data abort, `pa` instead of `ipa`. PC is at the instruction.
+   */
   Bus: 2,
-  /** A generic timer register was written (the instruction is complete): deadlines must be read again. */
+  /**
+   * A generic timer register was written (the instruction is complete): deadlines must be read
+   * again.
+   */
   Timer: 3,
   /** YIELD was executed (complete): a turn may end here. */
   Yield: 4,
   /** A breakpoint of `DebugCore` is at PC; the instruction has not been executed. */
   Breakpoint: 5,
-  /** A watchpoint of `DebugCore` stops the access of the instruction at PC, which has not been executed. */
+  /**
+   * A watchpoint of `DebugCore` stops the access of the instruction at PC, which has not been
+   * executed.
+   */
   Watchpoint: 6,
 } as const;
 
@@ -84,7 +97,10 @@ export const REGISTER_NAMES = [
 /** One of `REGISTER_NAMES`. */
 export type RegisterName = typeof REGISTER_NAMES[number];
 
-/** The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to run it. */
+/**
+ * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
+ * run it.
+ */
 export interface VcpuState {
   /** X0..X30. Index 31 reads as zero and ignores writes. */
   getX(index: number): bigint;
@@ -106,13 +122,19 @@ export interface VcpuState {
   pc: bigint;
   /** Steps PC over an instruction, which counts as executed for a software step. */
   advance(): void;
-  /** Breakpoints and watchpoints of EL1's own; whoever writes one counts `version` up. MDSCR_EL1 is a register like others. */
+  /**
+   * Breakpoints and watchpoints of EL1's own; whoever writes one counts `version` up. MDSCR_EL1 is
+   * a register like others.
+   */
   readonly debug: DebugComparators;
   /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
   pstate: number;
   getRegister(name: RegisterName): bigint;
   setRegister(name: RegisterName, value: bigint): void;
-  /** Level of the virtual IRQ input (from the VIC). Looked at when `run` starts and whenever PSTATE.I falls. */
+  /**
+   * Level of the virtual IRQ input (from the VIC). Looked at when `run` starts and whenever
+   * PSTATE.I falls.
+   */
   irq: boolean;
   /** Level of the virtual FIQ input (group 0). */
   fiq: boolean;
@@ -121,8 +143,9 @@ export interface VcpuState {
   /** Stage-2 tables that translate this vCPU's addresses (`Stage2Table.id`). */
   stage2: number;
   /**
-   * HCR_EL2.DC: while stage 1 is off, memory is Normal write-back and not Device, so that unaligned accesses are no faults. It stays off:
-   * writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM, as EL2 answers it).
+   * HCR_EL2.DC: while stage 1 is off, memory is Normal write-back and not Device, so that unaligned
+   * accesses are no faults. It stays off: writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM,
+   * as EL2 answers it).
    */
   defaultCacheable: boolean;
 }
@@ -134,7 +157,10 @@ export type Translation =
 
 /** What a core keeps of a vCPU between two calls of `run`, beside its registers. */
 export interface VcpuProgress {
-  /** The local exclusive monitor while it is set: address and size in bytes of what is marked, and what that held. */
+  /**
+   * The local exclusive monitor while it is set: address and size in bytes of what is marked, and
+   * what that held.
+   */
   readonly monitor: { readonly size: number; readonly address: bigint; readonly low: bigint; readonly high: bigint } | undefined;
   /** The instruction that a software step exception is due behind. */
   readonly stepped: "none" | "other" | "exclusive";
@@ -152,9 +178,10 @@ export interface CachedPage {
 /** EL2, as a run of the core calls it. */
 export interface ExitHandler {
   /**
-   * Handles an exit with `ExitReason.Trap` or `Bus` in the middle of a run, as the caller of `Core.run` would. `exit.retired` counts from the
-   * exit before.
-   * @returns the budget of instructions that follow at once, from virtual time `now`; 0 ends the run
+   * Handles an exit with `ExitReason.Trap` or `Bus` in the middle of a run, as the caller of
+   * `Core.run` would. `exit.retired` counts from the exit before.
+   * @returns the budget of instructions that follow at once, from virtual time `now`; 0 ends the
+   * run
    */
   handle(exit: Exit): number;
   /** Virtual time (ns) behind the exit that was handled last. */
@@ -168,25 +195,42 @@ export interface Core {
   releaseVcpu(vcpu: VcpuState): void;
   /**
    * Runs `vcpu` for at most `budget` instructions (1 or more) from virtual time `now` (ns).
-   * @param floor the highest position in virtual time that any physical CPU has reached: no counter read returns less.
-   * @param el2 handles exits, as far as it is called; `Budget` is what a run ends with that it has ended. A core need not call it.
+   * @param floor the highest position in virtual time that any physical CPU has reached: no counter
+   * read returns less.
+   * @param el2 handles exits, as far as it is called; `Budget` is what a run ends with that it has
+   * ended. A core need not call it.
    */
   run(vcpu: VcpuState, now: number, budget: number, floor: number, el2?: ExitHandler): Exit;
-  /** Completes a trapped or Bus load: writes `value` to the register that the syndrome names, sign- or zero-extended, and steps PC. */
+  /**
+   * Completes a trapped or Bus load: writes `value` to the register that the syndrome names, sign-
+   * or zero-extended, and steps PC.
+   */
   completeRead(vcpu: VcpuState, esr: number, value: bigint): void;
   /** The register that a trapped or Bus store carries, cut to the access size. */
   storeValue(vcpu: VcpuState, esr: number): bigint;
   /** Steps PC over the trapped instruction. */
   skip(vcpu: VcpuState): void;
-  /** Makes the vCPU take a synchronous exception to EL1 now, with this ESR_EL1; `far` where the class has one. */
+  /**
+   * Makes the vCPU take a synchronous exception to EL1 now, with this ESR_EL1; `far` where the
+   * class has one.
+   */
   takeException(vcpu: VcpuState, esr: number, far?: bigint): void;
-  /** EL1 (or EL0) stage 1 and stage 2 translation of a guest virtual address, as AT S1E1R/W would do it. */
+  /**
+   * EL1 (or EL0) stage 1 and stage 2 translation of a guest virtual address, as AT S1E1R/W would do
+   * it.
+   */
   translate(vcpu: VcpuState, va: bigint, access: "read" | "write", el: 0 | 1): Translation;
-  /** Stage 2 of `[ipa, ipa + size)` changed in tables `stage2`: cached translations of exactly these pages go. */
+  /**
+   * Stage 2 of `[ipa, ipa + size)` changed in tables `stage2`: cached translations of exactly these
+   * pages go.
+   */
   invalidateStage2(stage2: number, ipa: number, size: number): void;
   /** Something other than a vCPU wrote RAM: decoded instructions in `[pa, pa + size)` go. */
   memoryWritten(pa: number, size: number): void;
-  /** Whether anything, a vCPU or another, may have written to the page at `pa`; else it is all zero. A core may not know: it may be so. */
+  /**
+   * Whether anything, a vCPU or another, may have written to the page at `pa`; else it is all zero.
+   * A core may not know: it may be so.
+   */
   mayBeWritten?(pa: number): boolean;
   /** For a snapshot: what is in progress on a vCPU. */
   progress(vcpu: VcpuState): VcpuProgress;
@@ -194,7 +238,10 @@ export interface Core {
   setProgress(vcpu: VcpuState, progress: VcpuProgress): void;
   /** Drops everything derived (TLBs, records, page caches). */
   flush(): void;
-  /** What TLBs hold of data accesses to RAM through tables `stage2`. For checkers of invariants; a core without TLBs has none. */
+  /**
+   * What TLBs hold of data accesses to RAM through tables `stage2`. For checkers of invariants; a
+   * core without TLBs has none.
+   */
   cachedPages?(stage2: number): Iterable<CachedPage>;
 }
 
@@ -203,11 +250,17 @@ export interface DebugCore extends Core {
   /** What the translator has done; undefined where there is none. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
 
-  /** `run` stops before the instruction at a virtual address, in all vCPUs that these stage-2 tables translate for. Memory stays as it is. */
+  /**
+   * `run` stops before the instruction at a virtual address, in all vCPUs that these stage-2 tables
+   * translate for. Memory stays as it is.
+   */
   insertBreakpoint(stage2: number, address: bigint): void;
   /** Takes a breakpoint back; nothing when there is none. */
   removeBreakpoint(stage2: number, address: bigint): void;
-  /** `run` stops before an instruction that accesses any of `length` bytes at a virtual address, in the same vCPUs. */
+  /**
+   * `run` stops before an instruction that accesses any of `length` bytes at a virtual address, in
+   * the same vCPUs.
+   */
   insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
   /** Takes a watchpoint back; nothing when there is none. */
   removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
@@ -215,7 +268,10 @@ export interface DebugCore extends Core {
   readonly watchHit: WatchHit | undefined;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;
-  /** `translate` to el 1 for reading, which leaves no trace: not even the exclusive monitor changes, whichever vCPU runs next. */
+  /**
+   * `translate` to el 1 for reading, which leaves no trace: not even the exclusive monitor changes,
+   * whichever vCPU runs next.
+   */
   inspect(vcpu: VcpuState, va: bigint): Translation;
 }
 
@@ -231,12 +287,15 @@ export const Stage2Flags = {
   Device: 16,
 } as const;
 
-/** Stage-2 tables of one address space, in a form that the core walks inside Wasm. Pages are 4 KiB; IPAs are below 2^36. */
+/**
+ * Stage-2 tables of one address space, in a form that the core walks inside Wasm. Pages are 4 KiB;
+ * IPAs are below 2^36.
+ */
 export interface Stage2Table {
   readonly id: number;
   /**
-   * Maps whole pages; `ipa`, `pa` and `size` are multiples of 4096. The caller then calls `Core.invalidateStage2`.
-   * False, and nothing changed, when there is no memory left for tables.
+   * Maps whole pages; `ipa`, `pa` and `size` are multiples of 4096. The caller then calls
+   * `Core.invalidateStage2`. False, and nothing changed, when there is no memory left for tables.
    */
   map(ipa: number, pa: number, size: number, flags: number): boolean;
   unmap(ipa: number, size: number): boolean;

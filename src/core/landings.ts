@@ -1,5 +1,6 @@
-// Places where translated code hands over to the interpreter, again and again: behind what it leaves to that, where a call went elsewhere,
-// and code that nobody had executed when the region was made. They are counted, and the translator begins regions there.
+// Places where translated code hands over to the interpreter, again and again: behind what it
+// leaves to that, where a call went elsewhere, and code that nobody had executed when the region
+// was made. They are counted, and the translator begins regions there.
 
 import { CPU } from "./cpu-record.ts";
 import { FIRST_REGION_ARM, LANDINGS } from "./layout.ts";
@@ -11,7 +12,10 @@ export function landingCounter(record: Value): Value {
   return record.shrU(4).and(LANDINGS.count - 1).shl(1);
 }
 
-/** Defines `landed` (address of a record): the interpreter goes on there; when it has often done so, `CPU.LANDING` tells. */
+/**
+ * Defines `landed` (address of a record): the interpreter goes on there; when it has often done so,
+ * `CPU.LANDING` tells.
+ */
 export function defineLandings(library: Library): void {
   const c = new Code(library.define("landed", ["i32"], []));
   const ip = c.parameter(0);

@@ -1,4 +1,5 @@
-// What lies where in the core's part of the Wasm memory: the region below guest RAM that machine/memory-map.ts leaves to the core.
+// What lies where in the core's part of the Wasm memory: the region below guest RAM that
+// machine/memory-map.ts leaves to the core.
 //
 //   0x0000_0100  CPU record (cpu-record.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
@@ -30,7 +31,10 @@ export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 /** The S-box of AES and its inverse, 256 bytes each (simd/crypto.ts). */
 export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
 
-/** u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is fused (interpreter/fusion.ts). */
+/**
+ * u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is
+ * fused (interpreter/fusion.ts).
+ */
 export const FIRST_ARMS = 0x28_0000;
 /** Arms that there is room for. */
 export const MAXIMUM_ARMS = 0x4000;
@@ -55,23 +59,38 @@ export const CONTEXT_STRIDE = Math.ceil(CONTEXT_SIZE / 16) * 16;
 /** Contexts of vCPUs that are not resident. */
 export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
 
-/** i32 for each record page: the host address of the code page that it stands for, 0 when it is free. */
+/**
+ * i32 for each record page: the host address of the code page that it stands for, 0 when it is
+ * free.
+ */
 export const RECORD_OWNERS = 0x20_0000;
-/** i32 for each record page: minus the stores that its code page may get before its records are given up (`records.ts`). */
+/**
+ * i32 for each record page: minus the stores that its code page may get before its records are
+ * given up (`records.ts`).
+ */
 export const RECORD_STORES = 0x30_0000;
-/** Stores beside its instructions that a code page gets before its records are given up for the first time, so that it can be write-mapped. */
+/**
+ * Stores beside its instructions that a code page gets before its records are given up for the
+ * first time, so that it can be write-mapped.
+ */
 export const STORES_BEFORE_RELEASE = 0x4000;
 
 /** i32 for each record page: regions of the translator in it. */
 export const RECORD_REGIONS = 0x2a_0000;
 
-/** A u16 for each place, by its record's address: how often the interpreter went on there. Places that are as many apart share one. */
+/**
+ * A u16 for each place, by its record's address: how often the interpreter went on there. Places
+ * that are as many apart share one.
+ */
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 
 /** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
 export const CODE_PAGES = 4 * MiB;
 
-/** A bit for each 4 KiB of the Wasm memory: a guest or its host may have written there. RAM elsewhere is as it was made, zero. */
+/**
+ * A bit for each 4 KiB of the Wasm memory: a guest or its host may have written there. RAM
+ * elsewhere is as it was made, zero.
+ */
 export const WRITTEN_PAGES = 0x3a_0000;
 
 /** TLB spaces. */

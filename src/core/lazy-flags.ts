@@ -1,5 +1,6 @@
-// Flags of a comparison that nobody has looked at yet: translated code keeps its operands instead. Outside of translated code the flags in the
-// CPU record are always those of the architecture. spec/core-jit.md section 2 (lazy flags).
+// Flags of a comparison that nobody has looked at yet: translated code keeps its operands instead.
+// Outside of translated code the flags in the CPU record are always those of the architecture.
+// spec/core-jit.md section 2 (lazy flags).
 
 import { CPU } from "./cpu-record.ts";
 import type { Library } from "./library.ts";
@@ -17,7 +18,10 @@ export const FlagsKind = {
   Logical: 3,
 } as const;
 
-/** Defines `unpackFlags` (): the flags in the CPU record are what `CPU.FLAGS_KIND` says, which is `Known` afterwards. */
+/**
+ * Defines `unpackFlags` (): the flags in the CPU record are what `CPU.FLAGS_KIND` says, which is
+ * `Known` afterwards.
+ */
 export function defineLazyFlags(library: Library): void {
   const c = new Code(library.define("unpackFlags", [], []));
   const kind = c.let(c.load("i32.load", CPU.FLAGS_KIND));
@@ -32,7 +36,8 @@ export function defineLazyFlags(library: Library): void {
     c.return();
   });
   c.store("i32.store", CPU.C, a.geU(b));
-  // Words move to the upper halves, where N and V are signs as well and the difference is zero when it was.
+  // Words move to the upper halves, where N and V are signs as well and the difference is zero when
+  // it was.
   c.if(kind.eq(FlagsKind.Words), () => {
     c.set(a, a.shl(32));
     c.set(b, b.shl(32));

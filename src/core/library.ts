@@ -1,11 +1,14 @@
-// The functions of the core's Wasm module, by name, so that the parts of the core (records, MMU, exceptions, FP helpers, interpreter)
-// can call each other whatever the order in which they are written.
+// The functions of the core's Wasm module, by name, so that the parts of the core (records, MMU,
+// exceptions, FP helpers, interpreter) can call each other whatever the order in which they are
+// written.
 
 import { FunctionBuilder, type ValueType, type WasmModule } from "./wasm/module.ts";
 
 /** Functions that can be called. */
 export interface Callees {
-  /** The function of this name; it may get its body later. Throws when the signature is another one. */
+  /**
+   * The function of this name; it may get its body later. Throws when the signature is another one.
+   */
   get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder;
   /** The function of this name, known to be declared already. */
   named(name: string): FunctionBuilder;
@@ -47,12 +50,18 @@ export class Library implements Callees {
 
   constructor(readonly module: WasmModule) {}
 
-  /** The function of this name, for `FunctionBuilder.call`; it may get its body later. Throws when the signature is another one. */
+  /**
+   * The function of this name, for `FunctionBuilder.call`; it may get its body later. Throws when
+   * the signature is another one.
+   */
   get(name: string, parameters: readonly ValueType[], results: readonly ValueType[]): FunctionBuilder {
     return this.#entry(name, parameters, results).builder;
   }
 
-  /** The function of this name, to be filled by the caller; `exported` makes it visible to TypeScript. Throws when it has a body already. */
+  /**
+   * The function of this name, to be filled by the caller; `exported` makes it visible to
+   * TypeScript. Throws when it has a body already.
+   */
   define(name: string, parameters: readonly ValueType[], results: readonly ValueType[], exported = false): FunctionBuilder {
     const entry = this.#entry(name, parameters, results);
     if (entry.defined) throw new Error(`function ${name} is defined twice`);

@@ -1,18 +1,21 @@
-// The part of a data abort's syndrome that the instruction's encoding gives: ISV, SAS, SSE, SRT, SF, AR. Arm ARM D13.2.37 (ISS of data
-// aborts). EL2 gets it for single general-purpose registers without write-back, so that a hypervisor can emulate the access.
+// The part of a data abort's syndrome that the instruction's encoding gives: ISV, SAS, SSE, SRT,
+// SF, AR. Arm ARM D13.2.37 (ISS of data aborts). EL2 gets it for single general-purpose registers
+// without write-back, so that a hypervisor can emulate the access.
 
 import { AbortSyndrome } from "./exceptions.ts";
 
 const matches = (word: number, mask: number, value: number) => ((word & mask) >>> 0) === (value >>> 0);
 
 /**
- * Bits 24:14 of the ISS for a stage-2 data abort on the load or store `word`; 0 (ISV clear) for instructions that have none: pairs,
- * exclusives, atomics, vector registers, register write-back, and what is no load or store.
+ * Bits 24:14 of the ISS for a stage-2 data abort on the load or store `word`; 0 (ISV clear) for
+ * instructions that have none: pairs, exclusives, atomics, vector registers, register write-back,
+ * and what is no load or store.
  */
 export function loadStoreSyndrome(word: number): number {
   const size = word >>> 30;
   const register = word & 31;
-  // Load or store of one general-purpose register (V clear): unsigned offset; unscaled and unprivileged; register offset.
+  // Load or store of one general-purpose register (V clear): unsigned offset; unscaled and
+  // unprivileged; register offset.
   const unsignedOffset = matches(word, 0x3f00_0000, 0x3900_0000);
   const unscaled = matches(word, 0x3f20_0400, 0x3800_0000);
   const registerOffset = matches(word, 0x3f20_0c00, 0x3820_0800);

@@ -1,5 +1,6 @@
-// The way of a memory access that the inline TLB compare does not serve: unaligned, page-crossing, missing, to a device, or to a page with
-// decoded instructions; and instruction fetch. What faults is raised in `aborts.ts`.
+// The way of a memory access that the inline TLB compare does not serve: unaligned, page-crossing,
+// missing, to a device, or to a page with decoded instructions; and instruction fetch. What faults
+// is raised in `aborts.ts`.
 
 import { defineAborts, raiseAbort } from "./aborts.ts";
 import { CPU, Slot, TlbSet, xAddress } from "./cpu-record.ts";
@@ -19,7 +20,10 @@ const INSTRUCTION_SIZE = 4;
 
 const zero = constant("i32", 0);
 
-/** Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`, instruction fetch. */
+/**
+ * Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`,
+ * instruction fetch.
+ */
 export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watched: number): void {
   defineAborts(library);
   const data = new DataAccess(library, watched);
@@ -35,7 +39,10 @@ export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watche
   defineSpAlignment(library);
 }
 
-/** (va, access) -> where the bytes of a read are, or 0: in RAM, or in CPU.CROSSING when they are from two pages. */
+/**
+ * (va, access) -> where the bytes of a read are, or 0: in RAM, or in CPU.CROSSING when they are
+ * from two pages.
+ */
 function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder {
   const readAddress = library.define("readAddress", ["i64", "i32"], ["i32"]);
   const c = new Code(readAddress);
@@ -59,7 +66,10 @@ function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder 
   return readAddress;
 }
 
-/** (va, access) -> host address in RAM for a write inside one page, or 0. Decoded instructions there are dropped. */
+/**
+ * (va, access) -> host address in RAM for a write inside one page, or 0. Decoded instructions there
+ * are dropped.
+ */
 function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLayout): FunctionBuilder {
   const writeAddress = library.define("writeAddress", ["i64", "i32"], ["i32"]);
   const c = new Code(writeAddress);
@@ -111,7 +121,10 @@ function defineCrossingStore(library: Library, data: DataAccess): FunctionBuilde
   return crossingStore;
 }
 
-/** The misalignment of `va`; ends the function with 0 where alignment is required, and where the access is to two pages. */
+/**
+ * The misalignment of `va`; ends the function with 0 where alignment is required, and where the
+ * access is to two pages.
+ */
 function plainMisalignment(c: Code, va: Local, access: Value): Local {
   const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
   const strict = access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A));

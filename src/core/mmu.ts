@@ -1,8 +1,10 @@
-// Address translation: the stage-1 walk of the EL1&0 regime combined with stage 2, inside Wasm. Arm ARM D5.2 (VMSAv8-64 translation,
-// 4 KiB granule, 48-bit addresses), D5.4 (access control), D5.10.3 (priority of faults); stage 2 as in `stage2.ts`.
+// Address translation: the stage-1 walk of the EL1&0 regime combined with stage 2, inside Wasm. Arm
+// ARM D5.2 (VMSAv8-64 translation, 4 KiB granule, 48-bit addresses), D5.4 (access control), D5.10.3
+// (priority of faults); stage 2 as in `stage2.ts`.
 //
-// `translate` finds the host address of a byte, or says why not in `CPU.FAULT` and `CPU.FAULT_STATUS`; what a fault leads to is for its
-// callers (`memory-access.ts`, AT, the debugger).
+// `translate` finds the host address of a byte, or says why not in `CPU.FAULT` and
+// `CPU.FAULT_STATUS`; what a fault leads to is for its callers (`memory-access.ts`, AT, the
+// debugger).
 
 import { CPU } from "./cpu-record.ts";
 import { FaultStatus, Pstate, Sctlr } from "./exceptions.ts";
@@ -55,7 +57,10 @@ export const Rights = {
   /** Leaf at level 2, at level 1. */
   Block: 512,
   Giant: 1024,
-  /** Stage 2 lets nobody read it: a TLB entry for writes would serve atomics, and loads from the page of the stack. */
+  /**
+   * Stage 2 lets nobody read it: a TLB entry for writes would serve atomics, and loads from the
+   * page of the stack.
+   */
   Unreadable: 2048,
   /** Level of the leaf, 2 bits from here. */
   LevelShift: 12,
@@ -78,9 +83,15 @@ export const AccessKind = {
 
 /** Functions of the MMU that other parts call, with `mmuFunction`. */
 const MMU_FUNCTIONS = {
-  /** (va i64, access i32) -> i32: host address, or 0 with `CPU.FAULT`. `access` is of `Access` and `AccessKind`; the size is looked at for alignment only. */
+  /**
+   * (va i64, access i32) -> i32: host address, or 0 with `CPU.FAULT`. `access` is of `Access` and
+   * `AccessKind`; the size is looked at for alignment only.
+   */
   translate: [["i64", "i32"], ["i32"]],
-  /** (va i64, access i32) -> i32: stage 1 alone and its permissions. `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
+  /**
+   * (va i64, access i32) -> i32: stage 1 alone and its permissions. `CPU.WALK_IPA` and
+   * `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`.
+   */
   translateStage1: [["i64", "i32"], ["i32"]],
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
 
@@ -106,7 +117,10 @@ const Descriptor = {
   NonGlobal: 1n << 11n,
   Pxn: 1n << 53n,
   Uxn: 1n << 54n,
-  /** Hierarchical controls of tables, from PXNTable up: PXN, XN, AP[0] no EL0 access, AP[1] no writes. */
+  /**
+   * Hierarchical controls of tables, from PXNTable up: PXN, XN, AP[0] no EL0 access, AP[1] no
+   * writes.
+   */
   TableControlsShift: 59,
   Address: 0x0000_ffff_ffff_f000n,
 } as const;
@@ -169,14 +183,17 @@ function defineBranchTarget(c: Code): void {
   c.result(ignored.select(va.shl(8).shrS(8), va));
 }
 
-/** (va, access) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`: stage 1 with its permissions. */
+/**
+ * (va, access) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`: stage 1 with
+ * its permissions.
+ */
 function defineTranslateStage1(c: Code, walk: FunctionBuilder): void {
   const va = c.parameter(0), access = c.parameter(1);
   const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
   const pstate = c.let(c.load("i32.load", CPU.PSTATE));
   c.if(sctlr.and(Sctlr.M).not(), () => {
-    // Stage 1 is off: flat, data is Device-nGnRnE or, with HCR_EL2.DC, Normal write-back; and an address that no output can be is
-    // out of range.
+    // Stage 1 is off: flat, data is Device-nGnRnE or, with HCR_EL2.DC, Normal write-back; and an
+    // address that no output can be is out of range.
     c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
     c.store("i64.store", CPU.WALK_IPA, va);
     const device = c.load("i32.load", CPU.DEFAULT_CACHEABLE).select(
@@ -214,14 +231,16 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
   const entry = c.let(c.call(stage2, ipa));
   const data = access.and(AccessKind.Execute).not();
-  // Memory attributes count before stage 2's permissions do: an unaligned access to Device memory is EL1's fault.
+  // Memory attributes count before stage 2's permissions do: an unaligned access to Device memory
+  // is EL1's fault.
   c.if(
     entry.and(Stage2Flags.Device).nonZero().and(entry.and(Stage2Entry.Valid).nonZero()).and(data),
     () => c.set(rights, rights.or(Rights.Device)),
   );
   c.if(entry.and(Stage2Flags.Read).not(), () => c.set(rights, rights.or(Rights.Unreadable)));
   c.store("i32.store", CPU.WALK_RIGHTS, rights);
-  // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated devices see unaligned accesses.
+  // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated
+  // devices see unaligned accesses.
   c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
   const unaligned = va.wrap().and(access.and(Access.SizeMask).sub(1));
   c.if(rights.and(Rights.Device).nonZero().and(unaligned.nonZero()), () => {
@@ -328,7 +347,9 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
   c.result(constant("i32", 1));
 }
 
-/** `Rights` of a leaf, hierarchical controls and SCTLR_EL1.WXN included. Arm ARM D5.4.5 to D5.4.8. */
+/**
+ * `Rights` of a leaf, hierarchical controls and SCTLR_EL1.WXN included. Arm ARM D5.4.5 to D5.4.8.
+ */
 function leafRights(c: Code, descriptor: Local, controls: Local, level: Local): Value {
   const flag = (mask: bigint) => descriptor.and(mask).nonZero();
   const control = (mask: number) => controls.and(mask).not();

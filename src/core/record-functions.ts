@@ -1,5 +1,6 @@
-// Decoded records inside Wasm: from PC to record, stores into code, the exact end of a budget, and what callees ask about the instruction in
-// progress. The TypeScript half is records.ts. DESIGN "The core" (self-modifying code, exact counting).
+// Decoded records inside Wasm: from PC to record, stores into code, the exact end of a budget, and
+// what callees ask about the instruction in progress. The TypeScript half is records.ts. DESIGN
+// "The core" (self-modifying code, exact counting).
 
 import { CPU, FetchEntry, Pending, TlbSet } from "./cpu-record.ts";
 import { callee, define } from "./functions.ts";
@@ -28,9 +29,15 @@ export interface RecordImports {
   readonly allocateRecords: number;
   /** (address of a record page): it is given up, nothing executes in it. */
   readonly releaseRecords: number;
-  /** (address of a record page, first, end): these instructions change; it has regions of the translator. */
+  /**
+   * (address of a record page, first, end): these instructions change; it has regions of the
+   * translator.
+   */
   readonly regionsWritten: number;
-  /** (virtual address, host address of its page): execution enters the page, and CPU.WATCHING is set. */
+  /**
+   * (virtual address, host address of its page): execution enters the page, and CPU.WATCHING is
+   * set.
+   */
   readonly pageEntered: number;
 }
 
@@ -126,7 +133,8 @@ function defineStop(library: Library): void {
     });
   }
   {
-    // (ip, end) -> 1 when the budget is used up; otherwise the record at `end` stops execution, if it is in the page of `ip`.
+    // (ip, end) -> 1 when the budget is used up; otherwise the record at `end` stops execution, if
+    // it is in the page of `ip`.
     const c = code(library, "armStop", ["i32", "i32"], ["i32"]);
     const ip = c.parameter(0), end = c.parameter(1);
     c.run(library.named("disarmStop"));

@@ -1,5 +1,6 @@
-// Decoded records, the TypeScript half: the pool of record pages and the decoder that fills them. The Wasm half is record-functions.ts.
-// DESIGN "Memory and machine" (record pages come from a capped pool with eviction).
+// Decoded records, the TypeScript half: the pool of record pages and the decoder that fills them.
+// The Wasm half is record-functions.ts. DESIGN "Memory and machine" (record pages come from a
+// capped pool with eviction).
 
 import { decode } from "../isa/decode.ts";
 import { Arm } from "./interpreter/arms.ts";
@@ -21,7 +22,10 @@ import {
 } from "./layout.ts";
 import { PAGE_SIZE } from "./page.ts";
 
-/** How much more than before a page may be written to after each time that its records were given up, and how often that grows. */
+/**
+ * How much more than before a page may be written to after each time that its records were given
+ * up, and how often that grows.
+ */
 const PATIENCE_FACTOR = 4, PATIENCE_STEPS = 6;
 /** Pages for which that is remembered. */
 const RELEASES_KEPT = 4096;
@@ -30,7 +34,10 @@ const RELEASES_KEPT = 4096;
 export interface RecordCallbacks {
   /** Fetch entries that point to a record page go from all TLB sets. */
   forgetRecordPage(page: number): void;
-  /** Instructions [first, end) of the record page with this index change: regions of the translator with any of them go. */
+  /**
+   * Instructions [first, end) of the record page with this index change: regions of the translator
+   * with any of them go.
+   */
   regionsWritten(index: number, first: number, end: number): void;
   /** A record with the OUTLINED arm names the function with this index in the core's table. */
   provideOutlined(index: number): void;
@@ -51,9 +58,14 @@ export class RecordPool {
   /** Index of the page that was used last when none is free: eviction goes round. */
   #hand = -1;
   #used = 0;
-  /** How often records were given up, by the host address of their code page: where code and data stand side by side, stores go on. */
+  /**
+   * How often records were given up, by the host address of their code page: where code and data
+   * stand side by side, stores go on.
+   */
   readonly #releases = new Map<number, number>();
-  /** Host addresses of instructions with a breakpoint, and of the one that is executed all the same. */
+  /**
+   * Host addresses of instructions with a breakpoint, and of the one that is executed all the same.
+   */
   readonly #marks = new Set<number>();
   #passed = 0;
 
@@ -76,7 +88,10 @@ export class RecordPool {
     for (const [arm, , both] of fused.pairs) first[both] = arm;
   }
 
-  /** A fresh record page for the code page at a host address. When the pool is used up, the oldest page goes. */
+  /**
+   * A fresh record page for the code page at a host address. When the pool is used up, the oldest
+   * page goes.
+   */
   allocate(host: number): number {
     let index = this.#free.pop();
     if (index === undefined) {
@@ -99,7 +114,10 @@ export class RecordPool {
     return page;
   }
 
-  /** Gives a record page up, as its code page is written to more than is executed. Nothing may be executing in it. */
+  /**
+   * Gives a record page up, as its code page is written to more than is executed. Nothing may be
+   * executing in it.
+   */
   release(page: number): void {
     const index = (page - RECORD_PAGES.base) / RECORD_PAGE_SIZE;
     const host = this.#words[RECORD_OWNERS / 4 + index] >>> 0;
@@ -128,7 +146,10 @@ export class RecordPool {
     }
   }
 
-  /** Fills one record; the number of its arm, or undefined when nothing can be known of the instruction behind it. */
+  /**
+   * Fills one record; the number of its arm, or undefined when nothing can be known of the
+   * instruction behind it.
+   */
   #fillRecord(page: number, record: number, host: number): number | undefined {
     const ip = page + record * RECORD_SIZE;
     if (this.#marks.size && this.#marks.has(host + 4 * record) && host + 4 * record !== this.#passed) {
@@ -147,7 +168,10 @@ export class RecordPool {
     return this.#fill(ip, target >= 0 && target < RECORDS_PER_PAGE ? branch.near : filling, word);
   }
 
-  /** The record of the instruction at a host address becomes the BREAKPOINT arm, whenever it is decoded. */
+  /**
+   * The record of the instruction at a host address becomes the BREAKPOINT arm, whenever it is
+   * decoded.
+   */
   mark(host: number): void {
     if (this.#marks.has(host)) return;
     this.#marks.add(host);

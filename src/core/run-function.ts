@@ -1,5 +1,6 @@
-// `run`, by which TypeScript enters the module: the interpreter, and between two of its legs EL2, which is called where it wants to be. An
-// exit that is handled so costs a call instead of a way out and in again (docs/architecture.md, "Exits").
+// `run`, by which TypeScript enters the module: the interpreter, and between two of its legs EL2,
+// which is called where it wants to be. An exit that is handled so costs a call instead of a way
+// out and in again (docs/architecture.md, "Exits").
 
 import { CONTEXT_SIZE, CPU } from "./cpu-record.ts";
 import { ExitReason } from "./interface.ts";
@@ -7,8 +8,10 @@ import type { Library } from "./library.ts";
 import { Code } from "./wasm/expression.ts";
 
 /**
- * Defines `run` (budget -> what is left of it, in instructions). The interpreter, `execute` with the same signature, is defined already.
- * @param exited imported: (what is left when EL2 is called) -> budget of what follows; 0 ends the run
+ * Defines `run` (budget -> what is left of it, in instructions). The interpreter, `execute` with
+ * the same signature, is defined already.
+ * @param exited imported: (what is left when EL2 is called) -> budget of what follows; 0 ends the
+ * run
  */
 export function defineRun(library: Library, exited: number): void {
   const c = new Code(library.define("run", ["i32"], ["i32"], true));
@@ -24,7 +27,10 @@ export function defineRun(library: Library, exited: number): void {
   c.result(left);
 }
 
-/** Defines `moveContext` (to, from): copies a vCPU's context, as two vCPUs that take turns have it twice a turn. */
+/**
+ * Defines `moveContext` (to, from): copies a vCPU's context, as two vCPUs that take turns have it
+ * twice a turn.
+ */
 export function defineContextMove(library: Library): void {
   const c = new Code(library.define("moveContext", ["i32", "i32"], [], true));
   c.parameter(0).emit(c.f);

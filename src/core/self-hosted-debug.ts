@@ -1,11 +1,15 @@
-// Self-hosted debug: the breakpoints, watchpoints and the single step that a guest sets for itself. Arm ARM D2.3 (where debug exceptions are
-// enabled), D2.9 (breakpoints), D2.10 (watchpoints), D2.12 (software step), D13.3 (DBGBCR, DBGWCR, MDSCR_EL1). EL2 holds the comparators
-// (traps-sysreg.ts); the core looks here while MDSCR_EL1 turns anything on, and nowhere else. There is no OS lock, as on the recorded
-// platform. A breakpoint that names a context and no address (DBGBCR.BT 2 and up) matches only by a link to it, as on the recorded CPU.
+// Self-hosted debug: the breakpoints, watchpoints and the single step that a guest sets for itself.
+// Arm ARM D2.3 (where debug exceptions are enabled), D2.9 (breakpoints), D2.10 (watchpoints), D2.12
+// (software step), D13.3 (DBGBCR, DBGWCR, MDSCR_EL1). EL2 holds the comparators (traps-sysreg.ts);
+// the core looks here while MDSCR_EL1 turns anything on, and nowhere else. There is no OS lock, as
+// on the recorded platform. A breakpoint that names a context and no address (DBGBCR.BT 2 and up)
+// matches only by a link to it, as on the recorded CPU.
 
 import { ExceptionClass, Pstate, syndrome } from "./exceptions.ts";
 
-/** Breakpoints, of which the last two compare contexts as well, and watchpoints (ID_AA64DFR0_EL1). */
+/**
+ * Breakpoints, of which the last two compare contexts as well, and watchpoints (ID_AA64DFR0_EL1).
+ */
 export const BREAKPOINTS = 6, CONTEXT_BREAKPOINTS = 2, WATCHPOINTS = 4;
 
 /** MDSCR_EL1. */
@@ -80,7 +84,10 @@ export class ArmedDebug {
     );
   }
 
-  /** The watchpoint that stops an access inside one page; "page" when one lies in the page, so that no TLB may hold it. */
+  /**
+   * The watchpoint that stops an access inside one page; "page" when one lies in the page, so that
+   * no TLB may hold it.
+   */
   look(va: bigint, size: number, reads: boolean, writes: boolean, el: number, contextId: bigint): GuestWatchHit | "page" | undefined {
     const first = BigInt.asUintN(64, va), last = first + BigInt(size) - 1n;
     let inPage = false;
@@ -106,7 +113,10 @@ export class ArmedDebug {
   }
 }
 
-/** The bytes of a watchpoint: a power of two of them by MASK, or the first run of those that BAS selects in a doubleword. */
+/**
+ * The bytes of a watchpoint: a power of two of them by MASK, or the first run of those that BAS
+ * selects in a doubleword.
+ */
 function watched(value: bigint, control: bigint): ArmedWatchpoint[] {
   const mask = bits(control, 24, 5), base = signExtended(value) & ~3n;
   if (mask > 2) {
@@ -130,7 +140,9 @@ function isFor(control: bigint, el: number): boolean {
 
 const exceptionLevel = (pstate: number) => pstate >> 2 & 3;
 
-/** Whether debug exceptions are enabled from the exception level and with the mask that PSTATE has. */
+/**
+ * Whether debug exceptions are enabled from the exception level and with the mask that PSTATE has.
+ */
 export function debugEnabled(pstate: number, mdscr: number): boolean {
   return exceptionLevel(pstate) === 0 || (mdscr & Mdscr.KDE) !== 0 && (pstate & Pstate.D) === 0;
 }
@@ -146,7 +158,9 @@ export function watchpointSyndrome(pstate: number, writes: boolean): number {
   return syndrome(exceptionClass, DEBUG_EVENT | (writes ? WNR : 0));
 }
 
-/** What a software step has to say of the instruction behind it: none, another, or a load-exclusive. */
+/**
+ * What a software step has to say of the instruction behind it: none, another, or a load-exclusive.
+ */
 export type Stepped = "none" | "other" | "exclusive";
 
 /** ESR_EL1 of a software step exception. */
@@ -156,7 +170,10 @@ export function stepSyndrome(pstate: number, stepped: Stepped): number {
   return syndrome(exceptionClass, DEBUG_EVENT | iss);
 }
 
-/** Whether an instruction is a load-exclusive: LDXR, LDAXR, LDXP, LDAXP and the narrower ones (C4.1.66 "Load/store exclusive"). */
+/**
+ * Whether an instruction is a load-exclusive: LDXR, LDAXR, LDXP, LDAXP and the narrower ones
+ * (C4.1.66 "Load/store exclusive").
+ */
 export function isLoadExclusive(word: number): boolean {
   return (word & 0x3fe00000) === 0x08400000 || (word & 0xbfe00000 | 0) === (0x88600000 | 0);
 }

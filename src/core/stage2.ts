@@ -1,14 +1,19 @@
-// Stage-2 tables in the form that the core walks inside Wasm: two levels of 32-bit entries in the Wasm memory.
-// DESIGN "Memory and machine"; the architecture's own stage-2 format (Arm ARM D5.2) is not visible to any guest, so it is not used.
+// Stage-2 tables in the form that the core walks inside Wasm: two levels of 32-bit entries in the
+// Wasm memory. DESIGN "Memory and machine"; the architecture's own stage-2 format (Arm ARM D5.2) is
+// not visible to any guest, so it is not used.
 //
 //     IPA  35       24 23        12 11        0
 //          | level 1  |  level 2   |  offset  |
 //
-// A table has 4096 entries (16 KiB). A level-1 entry is empty, a block of 16 MiB, or the address of a level-2 table.
+// A table has 4096 entries (16 KiB). A level-1 entry is empty, a block of 16 MiB, or the address of
+// a level-2 table.
 
 import { Stage2Flags, type Stage2Table } from "./interface.ts";
 
-/** Bits of an entry beside the address in 31:12; bits 4:0 are `Stage2Flags`. Shared with the walk in `mmu.ts`. */
+/**
+ * Bits of an entry beside the address in 31:12; bits 4:0 are `Stage2Flags`. Shared with the walk in
+ * `mmu.ts`.
+ */
 export const Stage2Entry = {
   Flags: 0x1f,
   Valid: 0x20,
@@ -37,7 +42,10 @@ export class Stage2Pool {
   readonly #empty: number;
   #lastId = 0;
 
-  /** @param base first address in `memory`, a multiple of 16 KiB; `size` in bytes, as many tables as fit. */
+  /**
+   * @param base first address in `memory`, a multiple of 16 KiB; `size` in bytes, as many tables as
+   * fit.
+   */
   constructor(memory: WebAssembly.Memory, readonly base: number, size: number) {
     if (base % STAGE2_TABLE_SIZE) throw new RangeError("stage-2 tables start at a multiple of 16 KiB");
     this.#words = new Uint32Array(memory.buffer, 0, (base + size) >>> 2);
@@ -47,7 +55,10 @@ export class Stage2Pool {
     this.#empty = this.#free.pop()!;
   }
 
-  /** Address of the level-1 table of address space `id`; that of an empty one when there is none (any more). */
+  /**
+   * Address of the level-1 table of address space `id`; that of an empty one when there is none
+   * (any more).
+   */
   root(id: number): number {
     return this.#roots.get(id) ?? this.#empty;
   }
@@ -122,7 +133,10 @@ export class Stage2 implements Stage2Table {
     return this.#change(ipa, size, 0, 0);
   }
 
-  /** What has been mapped otherwise, or no longer, since the last call: cached translations to there go. Undefined where that was in many places. */
+  /**
+   * What has been mapped otherwise, or no longer, since the last call: cached translations to there
+   * go. Undefined where that was in many places.
+   */
   takeLost(): readonly PaRun[] | undefined {
     const lost = this.#lost;
     this.#lost = [];
@@ -141,7 +155,10 @@ export class Stage2 implements Stage2Table {
     return { pa: ((entry & Stage2Entry.AddressMask) >>> 0) + offset, flags: entry & Stage2Entry.Flags };
   }
 
-  /** Everything that is mapped, from low to high: blocks of 16 MiB and single pages. For people and for checkers of invariants. */
+  /**
+   * Everything that is mapped, from low to high: blocks of 16 MiB and single pages. For people and
+   * for checkers of invariants.
+   */
   *entries(): Generator<{ ipa: number; pa: number; size: number; flags: number }> {
     const describe = (entry: number, ipa: number, size: number) => ({
       ipa,
@@ -205,7 +222,10 @@ export class Stage2 implements Stage2Table {
     return needed;
   }
 
-  /** Notes what of a range inside of a block is mapped otherwise than its first page's entry will say. */
+  /**
+   * Notes what of a range inside of a block is mapped otherwise than its first page's entry will
+   * say.
+   */
   #noteLost(ipa: number, size: number, entry: number): void {
     const level1 = this.words[this.#level1(ipa)];
     if (!level1) return;
@@ -239,7 +259,9 @@ export class Stage2 implements Stage2Table {
     if (!bits) this.#giveEmpty(at);
   }
 
-  /** A table in which nothing is mapped goes back to the pool. `at`: the index of its level-1 entry. */
+  /**
+   * A table in which nothing is mapped goes back to the pool. `at`: the index of its level-1 entry.
+   */
   #giveEmpty(at: number): void {
     const table = (this.words[at] & Stage2Entry.AddressMask) >>> 0, first = table >>> 2;
     for (let i = 0; i < ENTRIES; i++) if (this.words[first + i]) return;

@@ -1,7 +1,9 @@
-// SYS instructions: cache and TLB maintenance, address translation. Arm ARM C5.3, C5.4 (AT), C5.5 (TLBI), D13.2.111 (PAR_EL1).
+// SYS instructions: cache and TLB maintenance, address translation. Arm ARM C5.3, C5.4 (AT), C5.5
+// (TLBI), D13.2.111 (PAR_EL1).
 //
-// Caches need no maintenance here: memory is coherent and decoded instructions follow stores (CTR_EL0.IDC and DIC). What stays of IC and
-// DC is who may execute them and the stage-1 faults of those by address.
+// Caches need no maintenance here: memory is coherent and decoded instructions follow stores
+// (CTR_EL0.IDC and DIC). What stays of IC and DC is who may execute them and the stage-1 faults of
+// those by address.
 
 import { CPU } from "./cpu-record.ts";
 import { exceptionFunction } from "./exception-entry.ts";
@@ -32,11 +34,17 @@ const TLBI_OPERATIONS: readonly [op2: number, kind: number][] = [
   [7, Tlbi.Page],
 ];
 
-/** Maintenance without an address, or by set and way: EL1 only, nothing to do. IC IALLUIS, IC IALLU; DC ISW, DC CSW, DC CISW. */
+/**
+ * Maintenance without an address, or by set and way: EL1 only, nothing to do. IC IALLUIS, IC IALLU;
+ * DC ISW, DC CSW, DC CISW.
+ */
 const WHOLE_CACHE = [[0, 7, 1, 0], [0, 7, 5, 0], [0, 7, 6, 2], [0, 7, 10, 2], [0, 7, 14, 2]] as const;
 /** DC IVAC: EL1 only. */
 const DC_IVAC = [0, 7, 6, 1] as const;
-/** Maintenance by address that SCTLR_EL1.UCI gives to EL0: DC CVAC, DC CVAU, DC CVAP (FEAT_DPB), DC CIVAC. */
+/**
+ * Maintenance by address that SCTLR_EL1.UCI gives to EL0: DC CVAC, DC CVAU, DC CVAP (FEAT_DPB), DC
+ * CIVAC.
+ */
 const CLEAN_BY_ADDRESS = [[3, 7, 10, 1], [3, 7, 11, 1], [3, 7, 12, 1], [3, 7, 14, 1]] as const;
 const IC_IVAU = [3, 7, 5, 1] as const;
 /** AT S1E1R, S1E1W, S1E0R, S1E0W: op1 0, CRn 7, CRm 8; op2 bit 0 is write, bit 1 EL0. */

@@ -1,7 +1,9 @@
-// System registers that the core holds: who may read and write them, what a write does beside storing. Arm ARM D13.2, C5.2 (PSTATE
-// fields), D11 (timers); docs/architecture.md "Seams" (what goes to EL2 instead); spec/core-interpreter.md section 8.
+// System registers that the core holds: who may read and write them, what a write does beside
+// storing. Arm ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture.md "Seams" (what
+// goes to EL2 instead); spec/core-interpreter.md section 8.
 //
-// The table below is the only list of them. What it does not have is UNDEFINED at EL0 and leaves for EL2 at EL1.
+// The table below is the only list of them. What it does not have is UNDEFINED at EL0 and leaves
+// for EL2 at EL1.
 
 import { CPU } from "./cpu-record.ts";
 import { exceptionFunction } from "./exception-entry.ts";
@@ -21,7 +23,9 @@ export function encodeSystemRegister(op0: number, op1: number, crn: number, crm:
   return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2;
 }
 
-/** An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise. */
+/**
+ * An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise.
+ */
 interface El0Control {
   readonly allowed: (c: Code) => Value;
 }
@@ -245,7 +249,8 @@ export const SYSTEM_REGISTERS: readonly SystemRegister[] = [
     write: {
       privilege: 1,
       emit: (c, library, value) => {
-        // EL2 sets HCR_EL2.TVM with DC, and refuses to turn stage 1 on; it passes every other write on.
+        // EL2 sets HCR_EL2.TVM with DC, and refuses to turn stage 1 on; it passes every other write
+        // on.
         refuse(c, library, c.load("i32.load", CPU.DEFAULT_CACHEABLE).and(value.wrap().and(Sctlr.M)), "raiseUndefined");
         SCTLR_EL1.write!.emit(c, library, value);
       },
@@ -345,7 +350,10 @@ export function defineSystemRegisters(library: Library): void {
   const systemSyndrome = defineSystemSyndrome(library);
   const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
 
-  /** Runs `body` if the current EL has the privilege; raises the exception that it has not otherwise. */
+  /**
+   * Runs `body` if the current EL has the privilege; raises the exception that it has not
+   * otherwise.
+   */
   const privileged = (c: Code, privilege: Privilege, body: () => void) => {
     if (privilege === 0) return body();
     c.if(atEl0(c), () => {

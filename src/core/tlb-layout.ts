@@ -1,9 +1,10 @@
 // Where the soft TLBs of the vCPUs lie: a pool of spaces, one a vCPU. DESIGN "Memory and machine".
 //
-// A space holds one `TlbSet` a regime: EL0, EL1, and EL1 with PSTATE.PAN; a change of regime is a change of the base that the
-// interpreter reads. Entries of non-global translations are in a list as well, so that a change of ASID costs what it drops.
-// An entry stands for 4 KiB even when it comes from a block; as TLB maintenance of one address drops the whole block, two filters
-// remember which blocks there may be entries of.
+// A space holds one `TlbSet` a regime: EL0, EL1, and EL1 with PSTATE.PAN; a change of regime is a
+// change of the base that the interpreter reads. Entries of non-global translations are in a list
+// as well, so that a change of ASID costs what it drops. An entry stands for 4 KiB even when it
+// comes from a block; as TLB maintenance of one address drops the whole block, two filters remember
+// which blocks there may be entries of.
 
 import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-record.ts";
 import { PAGE_SHIFT } from "./page.ts";
@@ -15,7 +16,10 @@ export const Regime = { El0: 0, El1: 1, El1Pan: 2 } as const;
 /** How many there are. */
 export const REGIMES = 3;
 const ENTRIES_PER_SET = 2 * TlbSet.Entries + TlbSet.FetchEntries;
-/** One bit for a 2 MiB block, by a hash of the address: so many that pages of other blocks seldom share one. */
+/**
+ * One bit for a 2 MiB block, by a hash of the address: so many that pages of other blocks seldom
+ * share one.
+ */
 export const BLOCK_FILTER_BITS = 0x4000;
 
 /** Layout of a space. */
@@ -26,13 +30,18 @@ export const TlbSpace = {
   ListLength: REGIMES * TlbSet.Size,
   /** `Stage2Table.id` of the translations, 0 while nobody has the space. i32. */
   Stage2Id: REGIMES * TlbSet.Size + 4,
-  /** ASID of the non-global translations; `UNKNOWN_ASID` until TTBR0_EL1, TTBR1_EL1 or TCR_EL1 are written. i32. */
+  /**
+   * ASID of the non-global translations; `UNKNOWN_ASID` until TTBR0_EL1, TTBR1_EL1 or TCR_EL1 are
+   * written. i32.
+   */
   Asid: REGIMES * TlbSet.Size + 8,
   /** A bit for each 1 GiB block that there may be entries of, by VA[34:30]. i32. */
   GiantFilter: REGIMES * TlbSet.Size + 12,
   /** A bit for each 2 MiB block that there may be entries of. */
   BlockFilter: REGIMES * TlbSet.Size + 16,
-  /** Entries with non-global translations: the address, with `ListKind` in its low bits. i32 each. */
+  /**
+   * Entries with non-global translations: the address, with `ListKind` in its low bits. i32 each.
+   */
   List: REGIMES * TlbSet.Size + 16 + BLOCK_FILTER_BITS / 8,
   /** Bytes of a space. */
   Size: Math.ceil((REGIMES * TlbSet.Size + 16 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
@@ -51,14 +60,22 @@ export const TlbFlags = {
   /** From a 2 MiB block, from a 1 GiB block. */
   Block: 8,
   Giant: 16,
-  /** Only the slow path may use the entry, which inline compares never match. It is good otherwise. */
+  /**
+   * Only the slow path may use the entry, which inline compares never match. It is good otherwise.
+   */
   Slow: 32,
 } as const;
 
-/** Bit of an entry of Read or Write that inline compares expect to be VA[24]: where it is not, they miss. */
+/**
+ * Bit of an entry of Read or Write that inline compares expect to be VA[24]: where it is not, they
+ * miss.
+ */
 export const DISABLING_BIT = 1 << 24;
 
-/** Low bits of what is in a space's list. Entries of Read and Write have one kind a regime, as their flags lie apart. */
+/**
+ * Low bits of what is in a space's list. Entries of Read and Write have one kind a regime, as their
+ * flags lie apart.
+ */
 export const ListKind = { Fetch: 0, Read: 1, Write: 1 + REGIMES, Mask: 7 } as const;
 
 /** The pool's place in the Wasm memory. */
@@ -67,7 +84,9 @@ export interface TlbPoolLayout {
   readonly base: number;
   /** Number of spaces. */
   readonly spaces: number;
-  /** Address of a bit for each 4 KiB of the Wasm memory: it may be in a write entry of some space. */
+  /**
+   * Address of a bit for each 4 KiB of the Wasm memory: it may be in a write entry of some space.
+   */
   readonly writeMapped: number;
 }
 

@@ -11,13 +11,19 @@ export class TlbPool {
   readonly #owners: { owner: object | undefined; used: number }[];
   #clock = 0;
 
-  /** `flush` is the module's `tlbFlushSpace`. A space belongs to no tables, and is looked at by nobody, before it is first acquired. */
+  /**
+   * `flush` is the module's `tlbFlushSpace`. A space belongs to no tables, and is looked at by
+   * nobody, before it is first acquired.
+   */
   constructor(memory: WebAssembly.Memory, readonly layout: TlbPoolLayout, readonly flush: (space: number) => void) {
     this.#words = new Uint32Array(memory.buffer);
     this.#owners = Array.from({ length: layout.spaces }, () => ({ owner: undefined, used: 0 }));
   }
 
-  /** Address of the space of `owner` for translations through stage-2 tables `stage2`; empty if the owner had none. */
+  /**
+   * Address of the space of `owner` for translations through stage-2 tables `stage2`; empty if the
+   * owner had none.
+   */
   acquire(owner: object, stage2: number): number {
     let index = this.#find(owner);
     const found = index >= 0;
@@ -33,14 +39,19 @@ export class TlbPool {
     return space;
   }
 
-  /** Index of the space of `owner`; -1 where it has none. Two vCPUs that take turns come here often. */
+  /**
+   * Index of the space of `owner`; -1 where it has none. Two vCPUs that take turns come here often.
+   */
   #find(owner: object): number {
     const owners = this.#owners;
     for (let index = 0; index < owners.length; index++) if (owners[index].owner === owner) return index;
     return -1;
   }
 
-  /** What the data tables of all spaces hold for stage-2 tables `stage2`: pages of virtual addresses and of the Wasm memory. */
+  /**
+   * What the data tables of all spaces hold for stage-2 tables `stage2`: pages of virtual addresses
+   * and of the Wasm memory.
+   */
   *entries(stage2: number): Generator<{ va: bigint; host: number; write: boolean }> {
     const values = new BigUint64Array(this.#words.buffer), bytes = new Uint8Array(this.#words.buffer);
     for (let index = 0; index < this.layout.spaces; index++) {

@@ -1,4 +1,5 @@
-// How the soft TLBs are filled and what invalidates them: functions of the core's Wasm module. Arm ARM D5.9 (TLB maintenance).
+// How the soft TLBs are filled and what invalidates them: functions of the core's Wasm module. Arm
+// ARM D5.9 (TLB maintenance).
 
 import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-record.ts";
 import { callee, define as defineFunction } from "./functions.ts";
@@ -27,9 +28,15 @@ const BLOCK_PAGES = 512;
 
 /** Functions that other parts of the core call by name, with `tlbFunction`. */
 const TLB_FUNCTIONS = {
-  /** (set i32, va i64, distance i32, flags i32, write i32): fills an entry of Read or Write in a set of the current space. */
+  /**
+   * (set i32, va i64, distance i32, flags i32, write i32): fills an entry of Read or Write in a set
+   * of the current space.
+   */
   tlbFillData: [["i32", "i64", "i32", "i32", "i32"], []],
-  /** (entry i32, va i64, records i32, flags i32): fills an entry of Fetch in the current space; `entry` is its address. */
+  /**
+   * (entry i32, va i64, records i32, flags i32): fills an entry of Fetch in the current space;
+   * `entry` is its address.
+   */
   tlbFillFetch: [["i32", "i64", "i32", "i32"], []],
   /** (space i32): drops everything. */
   tlbFlushSpace: [["i32"], []],
@@ -43,7 +50,10 @@ const TLB_FUNCTIONS = {
   tlbForgetRecords: [["i32"], []],
   /** (stage2 id i32): drops everything in all spaces with these tables. */
   tlbFlushStage2: [["i32"], []],
-  /** (stage2 id i32, from i32, to i32): drops what leads to host addresses [from, to), in all spaces with these tables. */
+  /**
+   * (stage2 id i32, from i32, to i32): drops what leads to host addresses [from, to), in all spaces
+   * with these tables.
+   */
   tlbFlushHosts: [["i32", "i32", "i32"], []],
   /** (kind i32, operand i64, broadcast i32): TLBI. See `Tlbi`. */
   tlbi: [["i32", "i64", "i32"], []],
@@ -211,7 +221,10 @@ function definePageFlush(library: Library): void {
   });
 }
 
-/** What is dropped because of what it leads to: record pages, stage-2 tables, pages of the Wasm memory. */
+/**
+ * What is dropped because of what it leads to: record pages, stage-2 tables, pages of the Wasm
+ * memory.
+ */
 function defineTargetFlushes(library: Library, pool: TlbPoolLayout): void {
   define(library, "tlbForgetRecords", (c) =>
     forEachSpace(c, pool, (space) => {
@@ -255,7 +268,8 @@ function defineTargetFlushes(library: Library, pool: TlbPoolLayout): void {
 
 /** `protectCodePage`: pages whose decoded instructions stores must not miss. */
 function defineCodePages(library: Library, pool: TlbPoolLayout): void {
-  // Most pages that come to hold decoded instructions have no write entry: a scan of all spaces is for those that may have one.
+  // Most pages that come to hold decoded instructions have no write entry: a scan of all spaces is
+  // for those that may have one.
   const c = new Code(defineFunction(library, "protectCodePage"));
   const { byte, mask } = pageBit(c, c.parameter(0));
   const bits = c.let(c.load("i32.load8_u", byte, pool.writeMapped));
@@ -314,8 +328,8 @@ function forEachFetch(c: Code, set: Value, body: (entry: Value) => void): void {
 }
 
 /**
- * Runs `body` with each entry of Read or Write in a set, or with `count` of them from `first` on: its value, its page (VA[63:12]) and its
- * number.
+ * Runs `body` with each entry of Read or Write in a set, or with `count` of them from `first` on:
+ * its value, its page (VA[63:12]) and its number.
  */
 function forEachData(
   c: Code,
@@ -345,7 +359,10 @@ function invalidateData(c: Code, set: Value, index: Value, table: "Read" | "Writ
   c.store("i32.store8", flags, c.load("i32.load8_u", flags, offset).and(~TlbFlags.Slow), offset);
 }
 
-/** Puts an entry on the list, if its flags say that it must be there and is not; what its flags become. */
+/**
+ * Puts an entry on the list, if its flags say that it must be there and is not; what its flags
+ * become.
+ */
 function list(c: Code, item: Value, flags: Value, old: Value): Value {
   const unlisted = c.let(old.and(TlbFlags.Unlisted));
   c.if(unlisted.nonZero().and(flags.and(TlbFlags.NonGlobal)), () => {
@@ -371,7 +388,10 @@ function noteBlock(c: Code, va: Value, flags: Value): void {
   });
 }
 
-/** Number of the bit of the block filter for `va`. VA[47] tells the halves of the kernel's address space apart. */
+/**
+ * Number of the bit of the block filter for `va`. VA[47] tells the halves of the kernel's address
+ * space apart.
+ */
 const blockHash = (c: Code, va: Value) => c.let(va.shrU(21).xor(va.shrU(37)).wrap().and(BLOCK_FILTER_BITS - 1));
 /** Where its word is, `TlbSpace.BlockFilter` before that. */
 const blockWord = (space: Value, hash: Value) => space.add(hash.shrU(5).shl(2));

@@ -1,5 +1,6 @@
-// The architectural state of one vCPU as the layers above read and write it: a view of its context in the Wasm memory, or of the hot CPU
-// record while it is the resident one. `interface.ts` has the contract, `cpu-record.ts` the layout.
+// The architectural state of one vCPU as the layers above read and write it: a view of its context
+// in the Wasm memory, or of the hot CPU record while it is the resident one. `interface.ts` has the
+// contract, `cpu-record.ts` the layout.
 
 import { CONTEXT_SIZE, CPU, CPU_RECORD, Slot, vAddress, xAddress } from "./cpu-record.ts";
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "./exceptions.ts";
@@ -26,7 +27,10 @@ const INSTRUCTION_SIZE = 4;
 export class VcpuContext implements VcpuState {
   /** The state is in the CPU record, not at `address`. Only `Core` changes it. */
   resident = false;
-  /** What the core derives from registers (regime, FP trap, stage-2 root) is no longer right. `Core` clears it. */
+  /**
+   * What the core derives from registers (regime, FP trap, stage-2 root) is no longer right. `Core`
+   * clears it.
+   */
   derivedStale = true;
   /** Cached translations are no longer right. `Core` clears it. */
   translationsStale = true;
@@ -35,7 +39,8 @@ export class VcpuContext implements VcpuState {
   armed: ArmedDebug | undefined;
   /** The instruction that a software step exception is due behind. */
   stepped: Stepped = "none";
-  // The memory as doublewords and as words. Fields are aligned; hosts that run this are little-endian.
+  // The memory as doublewords and as words. Fields are aligned; hosts that run this are
+  // little-endian.
   readonly #doublewords: BigUint64Array;
   readonly #words: Uint32Array;
   /** As doubles, of which zero is stored most cheaply. */
@@ -234,8 +239,9 @@ export class VcpuContext implements VcpuState {
 const systemRegisterRt = (esr: number) => esr >>> 5 & 31;
 
 /**
- * `Core.completeRead`: the register of a data abort's syndrome, or of a trapped MRS's, gets `value`. Throws a RangeError when the syndrome
- * names none: whoever emulates an access has looked at ISV before.
+ * `Core.completeRead`: the register of a data abort's syndrome, or of a trapped MRS's, gets
+ * `value`. Throws a RangeError when the syndrome names none: whoever emulates an access has looked
+ * at ISV before.
  */
 export function completeRead(vcpu: VcpuState, esr: number, value: bigint): void {
   if (exceptionClass(esr) === ExceptionClass.SystemRegister) {
@@ -250,7 +256,10 @@ export function completeRead(vcpu: VcpuState, esr: number, value: bigint): void 
   vcpu.advance();
 }
 
-/** `Core.storeValue`: the register that a data abort's syndrome or a trapped MSR's names, cut to the access. Throws as `completeRead` does. */
+/**
+ * `Core.storeValue`: the register that a data abort's syndrome or a trapped MSR's names, cut to the
+ * access. Throws as `completeRead` does.
+ */
 export function storeValue(vcpu: VcpuState, esr: number): bigint {
   if (exceptionClass(esr) === ExceptionClass.SystemRegister) return vcpu.getX(systemRegisterRt(esr));
   const store = decodeLoadStore(esr);

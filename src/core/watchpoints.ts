@@ -1,6 +1,7 @@
-// Watchpoints of a debugger: ranges of virtual addresses, at whose accesses a VM stops, before they happen. A page with one never gets into a
-// TLB's tables for data, so that every access to it takes the slow path, which asks here; all other pages cost nothing.
-// Arm ARM D2.10 has the semantics of the hardware's watchpoints; here any range is possible.
+// Watchpoints of a debugger: ranges of virtual addresses, at whose accesses a VM stops, before they
+// happen. A page with one never gets into a TLB's tables for data, so that every access to it takes
+// the slow path, which asks here; all other pages cost nothing. Arm ARM D2.10 has the semantics of
+// the hardware's watchpoints; here any range is possible.
 
 const PAGE_SHIFT = 12n;
 /** Bits of an address that count: the top byte may be a tag (TCR_EL1.TBI). */

@@ -1,4 +1,5 @@
-// The gdb server of one VM: gives each connection, one at a time, a session. The VM stops for a connection and goes on when it ends.
+// The gdb server of one VM: gives each connection, one at a time, a session. The VM stops for a
+// connection and goes on when it ends.
 
 import type { GdbConnection, GdbConnections } from "./gdb-connections.ts";
 import { GdbSession, type GdbStop, type GdbTarget } from "./gdb-session.ts";
@@ -34,7 +35,10 @@ export class GdbServer {
     };
   }
 
-  /** Serves until `ended`, or nobody will come any more. With `fromStart`, nobody before the VM has stopped at its first instruction. */
+  /**
+   * Serves until `ended`, or nobody will come any more. With `fromStart`, nobody before the VM has
+   * stopped at its first instruction.
+   */
   async serve(fromStart: boolean): Promise<void> {
     if (fromStart) await this.#stopping.promise;
     while (!this.#closed) {

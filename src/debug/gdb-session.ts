@@ -1,5 +1,6 @@
-// A session with gdb: the remote serial protocol over one connection (GDB manual, appendix E). gdb sees a VM as a process in all-stop mode and
-// its vCPUs as threads, numbered from 1. Packets that are not known get the empty answer, as the protocol has it; bad ones get an error.
+// A session with gdb: the remote serial protocol over one connection (GDB manual, appendix E). gdb
+// sees a VM as a process in all-stop mode and its vCPUs as threads, numbered from 1. Packets that
+// are not known get the empty answer, as the protocol has it; bad ones get an error.
 
 import type { WatchHit, WatchKind } from "../core/watchpoints.ts";
 import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace } from "../hypervisor/debug-access.ts";
@@ -12,11 +13,20 @@ export interface GdbTarget {
   ask(access: DebugAccess): Promise<DebugAnswer>;
   /** Stops; the session's `stopped` follows. */
   stop(): void;
-  /** Goes on; with `step` until that vCPU has executed one instruction, and its PC is not in `range`. */
+  /**
+   * Goes on; with `step` until that vCPU has executed one instruction, and its PC is not in
+   * `range`.
+   */
   go(step: number | undefined, range?: StepRange): void;
-  /** Goes back: to the stop before, or with `step` to before that vCPU's last instruction; the session's `stopped` follows. */
+  /**
+   * Goes back: to the stop before, or with `step` to before that vCPU's last instruction; the
+   * session's `stopped` follows.
+   */
   back(step: number | undefined): void;
-  /** Does a `monitor` command that the session does not know: the text for the person; undefined: unknown. */
+  /**
+   * Does a `monitor` command that the session does not know: the text for the person; undefined:
+   * unknown.
+   */
   monitor(command: string, ...args: string[]): Promise<string | undefined>;
   /** Takes all breakpoints back and goes on. */
   detach(): void;
@@ -326,7 +336,10 @@ export class GdbSession {
     return await this.#done({ kind, address: range.address, length: range.size, watch }) ? OK : INVALID;
   }
 
-  /** The actions of vCont. One vCPU steps, or none; the others run when their turn comes, as they would without a debugger. */
+  /**
+   * The actions of vCont. One vCPU steps, or none; the others run when their turn comes, as they
+   * would without a debugger.
+   */
   async #continue(text: string): Promise<string | undefined> {
     const actions = text.split(";").slice(1).map((action) => ACTION.exec(action));
     if (!actions.length || actions.includes(null)) return INVALID;

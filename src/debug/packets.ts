@@ -1,4 +1,5 @@
-// Packets of gdb's remote serial protocol (GDB manual, appendix E.1): `$data#checksum`, acknowledgements, and the interrupt byte between them.
+// Packets of gdb's remote serial protocol (GDB manual, appendix E.1): `$data#checksum`,
+// acknowledgements, and the interrupt byte between them.
 
 /** Bytes of a packet's data, as `PacketSize` promises them. Longer ones are thrown away. */
 export const PACKET_SIZE = 0x4000;

@@ -1,5 +1,6 @@
-// The target description for gdb (GDB manual, appendix G; G.5.1 has AArch64's features), made of `DEBUG_REGISTERS`, and values of registers
-// as packets have them. A register's number is its index there.
+// The target description for gdb (GDB manual, appendix G; G.5.1 has AArch64's features), made of
+// `DEBUG_REGISTERS`, and values of registers as packets have them. A register's number is its index
+// there.
 
 import { DEBUG_REGISTERS, type DebugRegister } from "../hypervisor/debug-access.ts";
 import { fromHex, toHex } from "./packets.ts";
@@ -35,7 +36,9 @@ function flagsType(): string {
   return ['<flags id="cpsr_flags" size="4">', ...fields, "</flags>"].join("\n");
 }
 
-/** Each view of a vector register: its letter, gdb's types of an element, and how many there are. */
+/**
+ * Each view of a vector register: its letter, gdb's types of an element, and how many there are.
+ */
 function vectorTypes(): string {
   const views = [
     ["d", 2, ["ieee_double", "uint64", "int64"]],

@@ -1,7 +1,11 @@
-// NOR flash with the Intel command set (JEDEC JESD68.01 CFI, JEP137 command set 1; Intel 28F "StrataFlash" data sheet): two chips of
-// 16 bits side by side on a bus of 32, as QEMU's `virt` has them. Whoever places it maps its array while that is what reads give.
+// NOR flash with the Intel command set (JEDEC JESD68.01 CFI, JEP137 command set 1; Intel 28F
+// "StrataFlash" data sheet): two chips of 16 bits side by side on a bus of 32, as QEMU's `virt` has
+// them. Whoever places it maps its array while that is what reads give.
 
-/** Commands, in bits 7:0 of what is written; either chip of a pair gets its own, and firmware writes the same to both. */
+/**
+ * Commands, in bits 7:0 of what is written; either chip of a pair gets its own, and firmware writes
+ * the same to both.
+ */
 export const FlashCommand = {
   ReadArray: 0xff,
   ReadId: 0x90,
@@ -71,9 +75,11 @@ function cfiTable(size: number, sectors: number): Uint8Array {
   const chipSector = size / sectors;
   // "QRY", command set 1, extended table; no alternatives.
   table.set([0x51, 0x52, 0x59, 1, 0, Cfi.Extended, 0, 0, 0, 0, 0], Cfi.Query);
-  // Vcc 4.5..5.5 V, no Vpp; 2^7 us a word, 2^7 us a buffer, 2^10 ms a block, no chip erase; at most 2^4 times that.
+  // Vcc 4.5..5.5 V, no Vpp; 2^7 us a word, 2^7 us a buffer, 2^10 ms a block, no chip erase; at most
+  // 2^4 times that.
   table.set([0x45, 0x55, 0, 0, 7, 7, 10, 0, 4, 4, 4, 0], Cfi.System);
-  // log2 of the size, x16 interface, log2 of the write buffer, one region: its blocks less one, and their size in 256 bytes.
+  // log2 of the size, x16 interface, log2 of the write buffer, one region: its blocks less one, and
+  // their size in 256 bytes.
   table.set([Math.log2(size), 1, 0, BUFFER_LOG2, 0, 1], Cfi.Geometry);
   new DataView(table.buffer).setUint16(Cfi.Geometry + 6, sectors - 1, true);
   new DataView(table.buffer).setUint16(Cfi.Geometry + 8, chipSector >> 8, true);
@@ -146,7 +152,10 @@ export class CfiFlash {
     return { mode: this.#mode, expects: this.#expects, status: this.#status, left: this.#left, buffer };
   }
 
-  /** Puts a saved state back. Nobody is told of the mode: whoever listens has saved what follows from it. */
+  /**
+   * Puts a saved state back. Nobody is told of the mode: whoever listens has saved what follows
+   * from it.
+   */
   restore(state: CfiFlashState): void {
     this.#mode = state.mode;
     this.#expects = state.expects;
@@ -214,7 +223,10 @@ export class CfiFlash {
     this.#expects = "command";
   }
 
-  /** Programming clears bits; only erasing sets them. All writes go to the part of the array that the buffer stands for. */
+  /**
+   * Programming clears bits; only erasing sets them. All writes go to the part of the array that
+   * the buffer stands for.
+   */
   #program(writes: readonly (readonly [offset: number, size: number, value: number])[]): void {
     const start = writes[0][0] - writes[0][0] % BUFFER_SIZE;
     const bytes = this.array.bytes.slice(start, start + BUFFER_SIZE);

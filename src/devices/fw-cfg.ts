@@ -1,4 +1,5 @@
-// QEMU's firmware configuration device, MMIO form (QEMU docs/specs/fw_cfg.rst): items of bytes by key, a directory of named ones, and DMA.
+// QEMU's firmware configuration device, MMIO form (QEMU docs/specs/fw_cfg.rst): items of bytes by
+// key, a directory of named ones, and DMA.
 
 /** Register offsets. */
 export const FwCfgRegister = {

@@ -1,5 +1,6 @@
-// PL011 UART (Arm DDI 0183): registers in, registers out, an interrupt line. Characters leave at once; no baud rate is modelled.
-// Which registers and access sizes guests use: bench/README.md section 1.3.
+// PL011 UART (Arm DDI 0183): registers in, registers out, an interrupt line. Characters leave at
+// once; no baud rate is modelled. Which registers and access sizes guests use: bench/README.md
+// section 1.3.
 
 /** Register offsets. */
 export const Pl011Register = {
@@ -24,7 +25,10 @@ export const Pl011Register = {
 /** Flag register. */
 export const Pl011Flag = { RXFE: 0x10, TXFF: 0x20, RXFF: 0x40, TXFE: 0x80 } as const;
 
-/** A received character is eight bits of data, and what was wrong with it: here only a break, which comes with data of 0. */
+/**
+ * A received character is eight bits of data, and what was wrong with it: here only a break, which
+ * comes with data of 0.
+ */
 export const Pl011Data = { BE: 0x400 } as const;
 
 /** Interrupt bits of IMSC, RIS, MIS and ICR. */
@@ -36,7 +40,10 @@ const LCR_H_FEN = 0x10;
 const FIFO_DEPTH = 16;
 /** Receive trigger levels by IFLS.RXIFLSEL: 1/8, 1/4, 1/2, 3/4, 7/8; other values are reserved. */
 const TRIGGER_LEVELS = [2, 4, 8, 12, 14, 8, 8, 8];
-/** A guest that reads FR this often in a row, without sending, polls for input. Sending takes one or two reads a character. */
+/**
+ * A guest that reads FR this often in a row, without sending, polls for input. Sending takes one or
+ * two reads a character.
+ */
 const POLLS_FOR_INPUT = 16;
 const CR_RESET = 0x300;
 const IFLS_RESET = 0x12;
@@ -55,7 +62,10 @@ export interface Pl011State {
   readonly settling: boolean;
 }
 
-/** One UART. The owner gives it input with `receive` and listens to its output, its interrupt line and its room for input. */
+/**
+ * One UART. The owner gives it input with `receive` and listens to its output, its interrupt line
+ * and its room for input.
+ */
 export class Pl011 {
   /** A character was sent. */
   onTransmit: (byte: number) => void = () => {};
@@ -78,7 +88,10 @@ export class Pl011 {
   #rsr = 0;
   #line = false;
   #flagReads = 0;
-  /** Whether receive interrupts have been enabled for a while, and whether that while is being waited for. */
+  /**
+   * Whether receive interrupts have been enabled for a while, and whether that while is being
+   * waited for.
+   */
   #settled = false;
   #settling = false;
 
@@ -91,15 +104,19 @@ export class Pl011 {
   }
 
   /**
-   * How many characters can be given now. It is zero until the guest listens, by polling or by interrupts that have been enabled for a
-   * while: drivers enable interrupts, then empty the FIFO, and what was typed ahead would be lost.
+   * How many characters can be given now. It is zero until the guest listens, by polling or by
+   * interrupts that have been enabled for a while: drivers enable interrupts, then empty the FIFO,
+   * and what was typed ahead would be lost.
    */
   get receivable(): number {
     const listens = this.#settled || this.#flagReads >= POLLS_FOR_INPUT;
     return listens ? this.#depth() - this.#fifo.length : 0;
   }
 
-  /** Gives at most `receivable` characters (bytes, or `Pl011Data.BE`) to the guest; the result says how many were taken. */
+  /**
+   * Gives at most `receivable` characters (bytes, or `Pl011Data.BE`) to the guest; the result says
+   * how many were taken.
+   */
   receive(characters: ArrayLike<number>): number {
     const count = Math.min(characters.length, this.receivable);
     if (count === 0) return 0;
@@ -139,8 +156,8 @@ export class Pl011 {
   }
 
   /**
-   * Puts a saved state back. Nobody is told about the line: whoever listens has saved its level too. `later` is called again where it was
-   * waited for.
+   * Puts a saved state back. Nobody is told about the line: whoever listens has saved its level
+   * too. `later` is called again where it was waited for.
    */
   restore(state: Pl011State): void {
     this.#fifo.splice(0, Infinity, ...state.fifo);

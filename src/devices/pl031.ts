@@ -85,7 +85,10 @@ export class Pl031 {
     return { offset: this.#offset, match: this.#match, mask: this.#mask, raised: this.#raised, armed: this.#armed };
   }
 
-  /** Puts a saved state back. Nobody is told about the line: whoever listens has saved its level too. */
+  /**
+   * Puts a saved state back. Nobody is told about the line: whoever listens has saved its level
+   * too.
+   */
   restore(state: Pl031State): void {
     this.#offset = state.offset;
     this.#match = state.match;

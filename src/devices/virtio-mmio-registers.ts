@@ -1,5 +1,5 @@
-// Registers of virtio over MMIO, version 2, and the device status (virtio 1.2 sections 4.2.2 and 2.1): one declaration for the hypervisor's
-// objects and for device models.
+// Registers of virtio over MMIO, version 2, and the device status (virtio 1.2 sections 4.2.2 and
+// 2.1): one declaration for the hypervisor's objects and for device models.
 
 /** Register offsets in bytes. All are 32 bits but those of the configuration space. */
 export const VirtioMmioRegister = {

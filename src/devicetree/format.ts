@@ -1,4 +1,5 @@
-// Constants of the flattened devicetree (Devicetree Specification 0.4, section 5), shared by reader and writer.
+// Constants of the flattened devicetree (Devicetree Specification 0.4, section 5), shared by reader
+// and writer.
 
 /** First word of every flattened tree. */
 export const FDT_MAGIC = 0xd00d_feed;

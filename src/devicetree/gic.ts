@@ -1,5 +1,5 @@
-// Interrupts in the nodes of a devicetree below a GICv3 (binding arm,gic-v3): three cells, of which the first is a class, the second a number
-// in it, and the third a trigger.
+// Interrupts in the nodes of a devicetree below a GICv3 (binding arm,gic-v3): three cells, of which
+// the first is a class, the second a number in it, and the third a trigger.
 
 /** Classes: shared interrupts, and those of each CPU. */
 export const SPI = 0, PPI = 1;
@@ -7,5 +7,8 @@ export const SPI = 0, PPI = 1;
 export const EDGE_RISING = 1, LEVEL_HIGH = 4;
 /** INTID of SPI 0. */
 export const FIRST_SPI = 32;
-/** PPIs (INTID - 16) of the secure and the non-secure physical, the virtual and the hypervisor timer. */
+/**
+ * PPIs (INTID - 16) of the secure and the non-secure physical, the virtual and the hypervisor
+ * timer.
+ */
 export const TIMER_PPIS = [13, 14, 11, 10];

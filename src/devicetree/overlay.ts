@@ -1,6 +1,7 @@
-// Applies a devicetree overlay to a tree (devicetree overlays as dtc writes them and libfdt applies them): fragments with
-// `target-path` or `target`, whose `__overlay__` is merged into the target; phandles of the overlay are moved out of the
-// base tree's way, `__local_fixups__` and `__fixups__` are honoured.
+// Applies a devicetree overlay to a tree (devicetree overlays as dtc writes them and libfdt applies
+// them): fragments with `target-path` or `target`, whose `__overlay__` is merged into the target;
+// phandles of the overlay are moved out of the base tree's way, `__local_fixups__` and `__fixups__`
+// are honoured.
 
 import {
   type DevicetreeNode,
@@ -17,7 +18,10 @@ import {
   walk,
 } from "./tree.ts";
 
-/** Done, or which fragment or reference cannot be applied. A failed overlay may have left some fragments applied: apply to a copy. */
+/**
+ * Done, or which fragment or reference cannot be applied. A failed overlay may have left some
+ * fragments applied: apply to a copy.
+ */
 export type OverlayResult = { ok: true } | { ok: false; problem: string };
 
 /** 0xffffffff names nothing. */
@@ -28,7 +32,10 @@ const NO_PHANDLE = "a phandle would leave its 32 bits";
 export class OverlayBuilder {
   readonly root: DevicetreeNode = node("");
 
-  /** Adds a fragment and returns its `__overlay__`, whose properties and children will be merged into `targetPath`. */
+  /**
+   * Adds a fragment and returns its `__overlay__`, whose properties and children will be merged
+   * into `targetPath`.
+   */
   fragment(targetPath: string): DevicetreeNode {
     const overlay = node("__overlay__");
     this.root.children.push(node(`fragment@${this.root.children.length}`, { "target-path": targetPath }, [overlay]));
@@ -72,7 +79,10 @@ function merge(target: DevicetreeNode, content: DevicetreeNode): void {
   }
 }
 
-/** Moves every phandle of the overlay, and every reference that `__local_fixups__` lists, up by `delta`. */
+/**
+ * Moves every phandle of the overlay, and every reference that `__local_fixups__` lists, up by
+ * `delta`.
+ */
 function movePhandles(overlay: DevicetreeNode, delta: number): string | undefined {
   if (delta === 0) return undefined;
   for (const { node: candidate } of walk(overlay)) {
@@ -104,7 +114,9 @@ function moveReferences(target: DevicetreeNode, fixups: DevicetreeNode, delta: n
   return undefined;
 }
 
-/** Writes the phandles of the base tree's labels (`__symbols__`) where `__fixups__` asks for them. */
+/**
+ * Writes the phandles of the base tree's labels (`__symbols__`) where `__fixups__` asks for them.
+ */
 function resolveSymbols(base: DevicetreeNode, overlay: DevicetreeNode): string | undefined {
   const fixups = findChild(overlay, "__fixups__");
   if (fixups === undefined) return undefined;

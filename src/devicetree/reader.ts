@@ -1,5 +1,6 @@
-// Reads a flattened devicetree (Devicetree Specification 0.4, section 5). The bytes may come from a guest:
-// every offset is checked, the work is bounded by the size of the input, and a bad tree is a result, not an exception.
+// Reads a flattened devicetree (Devicetree Specification 0.4, section 5). The bytes may come from a
+// guest: every offset is checked, the work is bounded by the size of the input, and a bad tree is a
+// result, not an exception.
 
 import {
   alignToken,
@@ -16,7 +17,10 @@ import { type Devicetree, type DevicetreeNode, type MemoryReservation, node } fr
 /** A tree, or what is wrong with the bytes and where (offset from the start of the blob). */
 export type ReadResult = { ok: true; tree: Devicetree } | { ok: false; problem: string; offset: number };
 
-/** Longest name, bytes. Real ones have 31; without a limit, names that overlap in the strings block would cost its square. */
+/**
+ * Longest name, bytes. Real ones have 31; without a limit, names that overlap in the strings block
+ * would cost its square.
+ */
 const NAME_MAX = 255;
 
 /** Where a node and its properties stand in a blob: bytes from its start to the token. */
@@ -48,7 +52,10 @@ export function readDevicetree(bytes: Uint8Array, places?: Map<DevicetreeNode, N
   }
 }
 
-/** Total size that the header of a blob claims; undefined where there is no header of a flattened tree. */
+/**
+ * Total size that the header of a blob claims; undefined where there is no header of a flattened
+ * tree.
+ */
 export function devicetreeSize(bytes: Uint8Array): number | undefined {
   if (bytes.length < FDT_HEADER_SIZE) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

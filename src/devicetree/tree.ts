@@ -1,10 +1,13 @@
-// A devicetree in memory: nodes with ordered properties and children, and the encodings of property values
-// (Devicetree Specification 0.4, sections 2.2 and 2.3). `reader.ts` and `writer.ts` hold the flattened form.
+// A devicetree in memory: nodes with ordered properties and children, and the encodings of property
+// values (Devicetree Specification 0.4, sections 2.2 and 2.3). `reader.ts` and `writer.ts` hold the
+// flattened form.
 
 const textEncoder = new TextEncoder();
 const textDecoder = new TextDecoder("utf-8", { fatal: false });
 
-/** A node. Property order and child order are kept, as consumers (and byte-exact tests) see both. */
+/**
+ * A node. Property order and child order are kept, as consumers (and byte-exact tests) see both.
+ */
 export interface DevicetreeNode {
   /** Name with unit address, as "memory@40000000"; empty for the root. */
   readonly name: string;
@@ -26,11 +29,15 @@ export interface Devicetree {
   bootCpu: number;
 }
 
-/** What `node` takes as a property: raw bytes or one of the encodings below. `undefined` leaves the property out. */
+/**
+ * What `node` takes as a property: raw bytes or one of the encodings below. `undefined` leaves the
+ * property out.
+ */
 export type PropertyValue = Uint8Array | string | readonly string[] | number | readonly number[] | true | undefined;
 
 /**
- * Makes a node. Strings become NUL-terminated texts, numbers 32-bit big-endian cells, `true` an empty property.
+ * Makes a node. Strings become NUL-terminated texts, numbers 32-bit big-endian cells, `true` an
+ * empty property.
  * @throws RangeError for a number that is no 32-bit cell.
  */
 export function node(name: string, properties: Record<string, PropertyValue> = {}, children: DevicetreeNode[] = []): DevicetreeNode {
@@ -101,14 +108,19 @@ export function readCells(source: DevicetreeNode, property: string): number[] | 
   return Array.from({ length: bytes.length / 4 }, (_, index) => view.getUint32(index * 4));
 }
 
-/** The property as one number of `width` (1 or 2) cells; undefined where it is absent or has another length. */
+/**
+ * The property as one number of `width` (1 or 2) cells; undefined where it is absent or has another
+ * length.
+ */
 export function readNumber(source: DevicetreeNode, property: string, width: number): bigint | undefined {
   const value = readCells(source, property);
   if (value === undefined || value.length !== width || width < 1 || width > 2) return undefined;
   return width === 1 ? BigInt(value[0]) : (BigInt(value[0]) << 32n) | BigInt(value[1]);
 }
 
-/** The property as NUL-terminated texts; undefined where it is absent, empty or lacks the last NUL. */
+/**
+ * The property as NUL-terminated texts; undefined where it is absent, empty or lacks the last NUL.
+ */
 export function readStrings(source: DevicetreeNode, property: string): string[] | undefined {
   const bytes = source.properties.get(property);
   if (bytes === undefined || bytes.length === 0 || bytes[bytes.length - 1] !== 0) return undefined;
@@ -120,7 +132,10 @@ export function readString(source: DevicetreeNode, property: string): string | u
   return readStrings(source, property)?.[0];
 }
 
-/** Pairs of `reg`-like properties: addresses of `addressCells` cells, sizes of `sizeCells` cells; undefined where the length does not fit. */
+/**
+ * Pairs of `reg`-like properties: addresses of `addressCells` cells, sizes of `sizeCells` cells;
+ * undefined where the length does not fit.
+ */
 export function readRanges(
   source: DevicetreeNode,
   property: string,
@@ -143,8 +158,8 @@ export function cellSizes(parent: DevicetreeNode): { addressCells: number; sizeC
 }
 
 /**
- * The node at an absolute path. A component without unit address finds a child with one when no child has the bare name,
- * as libfdt does.
+ * The node at an absolute path. A component without unit address finds a child with one when no
+ * child has the bare name, as libfdt does.
  */
 export function findNode(root: DevicetreeNode, path: string): DevicetreeNode | undefined {
   let current: DevicetreeNode | undefined = root;
@@ -178,7 +193,9 @@ export function ensureNode(root: DevicetreeNode, path: string): DevicetreeNode {
   return current;
 }
 
-/** All nodes in document order with their paths and parents; the root has path "/" and no parent. */
+/**
+ * All nodes in document order with their paths and parents; the root has path "/" and no parent.
+ */
 export function* walk(
   root: DevicetreeNode,
 ): Generator<{ node: DevicetreeNode; path: string; parent: DevicetreeNode | undefined; depth: number }> {

@@ -1,4 +1,5 @@
-// Writes a flattened devicetree, version 17 (Devicetree Specification 0.4, section 5): header, memory reservations, structure, strings.
+// Writes a flattened devicetree, version 17 (Devicetree Specification 0.4, section 5): header,
+// memory reservations, structure, strings.
 
 import {
   alignToken,
@@ -13,8 +14,8 @@ import {
 import type { Devicetree, DevicetreeNode } from "./tree.ts";
 
 /**
- * Flattens a tree. The result is packed; `minimumSize` bytes reserves free space behind it (totalsize grows), as boot
- * loaders and overlays want it.
+ * Flattens a tree. The result is packed; `minimumSize` bytes reserves free space behind it
+ * (totalsize grows), as boot loaders and overlays want it.
  */
 export function writeDevicetree(tree: Devicetree, minimumSize = 0): Uint8Array {
   const strings = new StringsBlock();

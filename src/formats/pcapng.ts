@@ -1,5 +1,6 @@
-// Writes pcapng files (IETF draft-ietf-opsawg-pcapng): one section, little-endian, times in ns of virtual time. Blocks are bytes as soon as
-// they are made, so who captures can stream them into a file; nothing is kept.
+// Writes pcapng files (IETF draft-ietf-opsawg-pcapng): one section, little-endian, times in ns of
+// virtual time. Blocks are bytes as soon as they are made, so who captures can stream them into a
+// file; nothing is kept.
 
 /** Link types that el2 captures (draft-ietf-opsawg-pcaplinktype). */
 export const LinkType = { Ethernet: 1, User0: 147 } as const;

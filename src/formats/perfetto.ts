@@ -1,4 +1,5 @@
-// Writes traces for Perfetto (ui.perfetto.dev): packets of protos/perfetto/trace. Field numbers are those of its .proto files.
+// Writes traces for Perfetto (ui.perfetto.dev): packets of protos/perfetto/trace. Field numbers are
+// those of its .proto files.
 
 import { encodeMessage, type Field, message } from "./protobuf.ts";
 

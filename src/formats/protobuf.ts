@@ -1,9 +1,13 @@
-// Protocol Buffers' wire format, as far as messages are written (protobuf.dev/programming-guides/encoding).
+// Protocol Buffers' wire format, as far as messages are written
+// (protobuf.dev/programming-guides/encoding).
 
 const WireType = { Varint: 0, Bytes: 2 } as const;
 const SEVEN_BITS = 0x7fn;
 
-/** A field's value: whole numbers as varints, text, messages, and repeated ones. Undefined is not written. */
+/**
+ * A field's value: whole numbers as varints, text, messages, and repeated ones. Undefined is not
+ * written.
+ */
 export type Field = number | bigint | boolean | string | Message | readonly Field[] | undefined;
 
 /** A message: fields by number, in the order in which they are written. */

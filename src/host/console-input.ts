@@ -1,7 +1,11 @@
-// The one door by which people reach the native host: what they type and which VMs they stop, in the order in which it comes. The session
-// puts it in and raises the interrupt; the host takes it when it handles that.
+// The one door by which people reach the native host: what they type and which VMs they stop, in
+// the order in which it comes. The session puts it in and raises the interrupt; the host takes it
+// when it handles that.
 
-/** INTID of the physical interrupt that says that there is input: an edge. It is that of the first virtio-mmio slot of QEMU's `virt`. */
+/**
+ * INTID of the physical interrupt that says that there is input: an edge. It is that of the first
+ * virtio-mmio slot of QEMU's `virt`.
+ */
 export const CONSOLE_INPUT_INTID = 48;
 
 /** Bytes typed into the console of a VM. */
@@ -25,7 +29,10 @@ export interface StopWanted {
   readonly stop: { readonly force: boolean };
 }
 
-/** Somebody wants a VM to start; `create`: only to be made, as far as VM_INIT; `reset`: to end at once and start anew. */
+/**
+ * Somebody wants a VM to start; `create`: only to be made, as far as VM_INIT; `reset`: to end at
+ * once and start anew.
+ */
 export interface StartWanted {
   /** Name in the configuration. */
   readonly vm: string;
@@ -37,7 +44,10 @@ export interface RequestWanted {
   readonly request: { readonly id: number; readonly payload: Uint8Array };
 }
 
-/** Something has come from outside for a device of a VM, whose work the host's program does: plain data, and the number of who takes it. */
+/**
+ * Something has come from outside for a device of a VM, whose work the host's program does: plain
+ * data, and the number of who takes it.
+ */
 export interface DeviceInput {
   readonly taker: number;
   readonly data: unknown;

@@ -1,5 +1,6 @@
-// What the native host tells the session that runs it, as plain data that can cross a worker: console bytes, states of VMs, failures.
-// States follow the resource manager's VM states (spec/resource-manager.md section 4.1) as the owner of the VMs sees them.
+// What the native host tells the session that runs it, as plain data that can cross a worker:
+// console bytes, states of VMs, failures. States follow the resource manager's VM states
+// (spec/resource-manager.md section 4.1) as the owner of the VMs sees them.
 
 import { ExitType } from "../abi/rpc/messages/vm.ts";
 
@@ -11,7 +12,8 @@ import { ExitType } from "../abi/rpc/messages/vm.ts";
  * - `running`: its vCPUs are scheduled (RUNNING);
  * - `exited`: it ended and is being torn down (EXITED, RESETTING);
  * - `stopped`: torn down, its memory is the host's again;
- * - `failed`: a step was refused, or its VMM gave it up as it ran; an `error` event said which one, or why.
+ * - `failed`: a step was refused, or its VMM gave it up as it ran; an `error` event said which one,
+ *   or why.
  */
 export type VmState = "creating" | "ready" | "running" | "exited" | "stopped" | "failed";
 
@@ -47,7 +49,10 @@ export function exitReason(type: number): VmExitReason {
   return EXIT_REASONS[type] ?? "unknown";
 }
 
-/** One thing that happened in the native host. `at` is virtual time in ns; `vm` is the name in the configuration. */
+/**
+ * One thing that happened in the native host. `at` is virtual time in ns; `vm` is the name in the
+ * configuration.
+ */
 export type HostEvent =
   | { readonly kind: "console"; readonly at: number; readonly vm: string; readonly bytes: Uint8Array }
   | {
@@ -59,13 +64,19 @@ export type HostEvent =
     readonly exit?: VmExitReason;
   }
   | { readonly kind: "error"; readonly at: number; readonly vm?: string; readonly message: string }
-  /** No VM is left that will ever run again. `crashed` names those that did not end by their own will. */
+  /**
+   * No VM is left that will ever run again. `crashed` names those that did not end by their own
+   * will.
+   */
   | { readonly kind: "finished"; readonly at: number; readonly crashed: readonly string[] };
 
 /** Receives each event at once, in order. It must not call back into the host. */
 export type HostEvents = (event: HostEvent) => void;
 
-/** Exits that a guest chose: PSCI SYSTEM_OFF, VM_EXIT, or the stop that its owner asked for. Everything else counts as a crash. */
+/**
+ * Exits that a guest chose: PSCI SYSTEM_OFF, VM_EXIT, or the stop that its owner asked for.
+ * Everything else counts as a crash.
+ */
 export function endedByOwnWill(exit: VmExitReason): boolean {
   return exit === "exit" || exit === "system-off" || exit === "forced";
 }

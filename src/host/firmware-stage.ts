@@ -1,5 +1,6 @@
-// The early boot stage of a host with protected VMs: it donates their firmware to the resource manager, and then closes the door by the
-// milestone (spec/resource-manager.md sections 3.12 and 4.6). No VM is created before that.
+// The early boot stage of a host with protected VMs: it donates their firmware to the resource
+// manager, and then closes the door by the milestone (spec/resource-manager.md sections 3.12 and
+// 4.6). No VM is created before that.
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";
@@ -21,7 +22,9 @@ export class FirmwareStage {
   /** Of that request. */
   tag = 0;
 
-  /** @param problem is told what the resource manager refused; protected VMs will then not start. */
+  /**
+   * @param problem is told what the resource manager refused; protected VMs will then not start.
+   */
   constructor(readonly firmware: Uint8Array, readonly problem: (message: string) => void) {}
 
   begin(host: HostServices): void {

@@ -1,6 +1,7 @@
-// The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and virtio devices, and `gunyah-vm-config`, in which the resource
-// manager reads how to make the VM (spec/resource-manager.md sections 7.1 to 7.3). RM adds /hypervisor at VM_START.
-// Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
+// The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and virtio
+// devices, and `gunyah-vm-config`, in which the resource manager reads how to make the VM
+// (spec/resource-manager.md sections 7.1 to 7.3). RM adds /hypervisor at VM_START. Bindings:
+// arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
 import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
 import { cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
@@ -117,12 +118,17 @@ function virtioNode(slot: number): DevicetreeNode {
   });
 }
 
-/** Where the firmware of a protected VM finds what it is to check and to enter, as Android's does. */
+/**
+ * Where the firmware of a protected VM finds what it is to check and to enter, as Android's does.
+ */
 function imageNode({ base, image }: VmPlan): DevicetreeNode {
   return node("config", { "kernel-address": cells64(base + image.offset), "kernel-size": cells64(image.size) });
 }
 
-/** RM takes cell sizes from the parent of the node that holds a number: they stand here, not in `memory`. */
+/**
+ * RM takes cell sizes from the parent of the node that holds a number: they stand here, not in
+ * `memory`.
+ */
 function vmConfig(plan: VmPlan, objects: readonly VirtioModel[]): DevicetreeNode {
   return node("gunyah-vm-config", { "#address-cells": 2, "#size-cells": 2, "image-name": plan.name, "os-type": "linux" }, [
     node("memory", { "base-address": cells64(plan.base) }),
@@ -149,7 +155,10 @@ function emulated({ schedule, devices = [] }: VmPlan): readonly DevicePlan[] {
   return schedule === "proxy" ? devices : [];
 }
 
-/** The resource manager makes the object and places its page; its node is where a guest looks for virtio devices. */
+/**
+ * The resource manager makes the object and places its page; its node is where a guest looks for
+ * virtio devices.
+ */
 function virtioObject({ id, queueCount }: VirtioModel, slot: number): DevicetreeNode {
   return node(`virtio-${slot.toString(16)}`, {
     "vdevice-type": "virtio-mmio",
@@ -168,7 +177,10 @@ function interruptLines(plan: VmPlan): number[] {
   return [...plan.console ? [VM_PL011_SPI] : [], ...emulated(plan).map((_, slot) => VM_VIRTIO_SPI + slot)];
 }
 
-/** The doorbell by which the VMM drives an interrupt line: level-high, and the VMM takes the level back. */
+/**
+ * The doorbell by which the VMM drives an interrupt line: level-high, and the VMM takes the level
+ * back.
+ */
 function bell(spi: number): DevicetreeNode {
   return node(`bell-${spi.toString(16)}`, {
     "vdevice-type": "doorbell",

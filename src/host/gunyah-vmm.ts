@@ -1,5 +1,6 @@
-// The sample VMM on /dev/gunyah: what a program on it does to run a VM, in the order in which it does it (spec/vm-manager.md §7.1 and §14).
-// START and RUN are the only calls that wait in every generation; whatever a step answers, closing everything takes the VM down.
+// The sample VMM on /dev/gunyah: what a program on it does to run a VM, in the order in which it
+// does it (spec/vm-manager.md §7.1 and §14). START and RUN are the only calls that wait in every
+// generation; whatever a step answers, closing everything takes the VM down.
 
 import {
   BOOT_CONTEXT,
@@ -38,7 +39,10 @@ import { newVmmData, Refused, Vmm, type VmmData, type VmmEvents, type VmmExit, t
 /** Label of the VM's memory. */
 const MEMORY_LABEL = 0;
 
-/** How a VM comes to be. Each step ends in an ioctl, which may wait: v6 and v9 ask the resource manager for a VMID in CREATE_VM. */
+/**
+ * How a VM comes to be. Each step ends in an ioctl, which may wait: v6 and v9 ask the resource
+ * manager for a VMID in CREATE_VM.
+ */
 const STEPS = ["create", "memory", "functions", "start"] as const;
 type Step = typeof STEPS[number];
 const STEP_CALLS: Readonly<Record<Step, string>> = {
@@ -125,8 +129,9 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
   }
 
   /**
-   * Whether the VMM keeps its access to the VM's memory. Without devices nothing is lost by lending it; a protected VM's is lent whatever
-   * that costs its devices, and so is what could not be executed otherwise.
+   * Whether the VMM keeps its access to the VM's memory. Without devices nothing is lost by lending
+   * it; a protected VM's is lent whatever that costs its devices, and so is what could not be
+   * executed otherwise.
    */
   get #shares(): boolean {
     const { devices = [], firmware } = this.plan;
@@ -195,7 +200,10 @@ export class GunyahVmm extends Vmm<GunyahVmmData> {
     this.#addFunction(FunctionType.Ioeventfd, FN_IOEVENTFD_ARG, { fd, ...place });
   }
 
-  /** The resource manager puts the firmware of protected VMs here, and it is what the boot vCPU begins with. */
+  /**
+   * The resource manager puts the firmware of protected VMs here, and it is what the boot vCPU
+   * begins with.
+   */
   #setFirmware(size: number): void {
     const { name, requests } = this.#persona;
     if (!requests.includes(GH_ANDROID.SET_FW_CONFIG)) {

@@ -1,5 +1,6 @@
-// The primary VM as a Linux with hypervisor drivers: its kernel (`kernel/`), the drivers of /dev/gunyah and /dev/gzvm, and the program that
-// uses them. It is a native guest: all that it does to VMs are hypercalls and requests to the resource manager.
+// The primary VM as a Linux with hypervisor drivers: its kernel (`kernel/`), the drivers of
+// /dev/gunyah and /dev/gzvm, and the program that uses them. It is a native guest: all that it does
+// to VMs are hypercalls and requests to the resource manager.
 //
 // The host's memory, as IPA from its start:
 //   entry + 0x1000     a page for RPC packets
@@ -43,7 +44,10 @@ export interface HostProgram {
   changed(vm: Vm): void;
   /** Whether a VM that is ready may start now; all may where nothing is said. */
   mayStart?(vm: Vm): boolean;
-  /** The resource manager's reply to a request of the program's own; false where the tag is none of its. */
+  /**
+   * The resource manager's reply to a request of the program's own; false where the tag is none of
+   * its.
+   */
   reply?(tag: number, payload: Uint8Array): boolean;
   /** An eventfd was signalled. */
   signalled(eventfd: number): void;
@@ -60,7 +64,9 @@ export interface HostProgram {
 export interface HostServices {
   readonly kernel: HostKernel;
   readonly engine: Engine;
-  /** Sends a request of the program's own to the resource manager. Gives the tag that its reply has. */
+  /**
+   * Sends a request of the program's own to the resource manager. Gives the tag that its reply has.
+   */
   request(id: number, payload: Uint8Array): number;
   /** Has a vIRQ delivered to the program. */
   listen(intid: number): void;

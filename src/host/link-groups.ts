@@ -1,9 +1,13 @@
-// VMs that share objects start together: the resource manager makes a link's second end when the second VM is made, and tells a VM of it in
-// the devicetree that it completes at VM_START (spec/resource-manager.md §7.3, `peer`).
+// VMs that share objects start together: the resource manager makes a link's second end when the
+// second VM is made, and tells a VM of it in the devicetree that it completes at VM_START
+// (spec/resource-manager.md §7.3, `peer`).
 
 import type { NativeHostPlan } from "./plan.ts";
 
-/** The VMs of a plan in groups that links connect, each in the order of the plan. A VM without links is a group of its own. */
+/**
+ * The VMs of a plan in groups that links connect, each in the order of the plan. A VM without links
+ * is a group of its own.
+ */
 export function linkGroups({ vms, buffers = [] }: Pick<NativeHostPlan, "vms" | "buffers">): readonly (readonly string[])[] {
   const group = new Map(vms.map(({ name }) => [name, name]));
   const join = (a: string, b: string) => {

@@ -1,5 +1,6 @@
-// The native host: runs the VMs of a plan by the sample VMM, a process each, on its /dev/gunyah and /dev/gzvm. What no process can do is done
-// here: firmware is given away before the first VM, VMs that are linked start together, and a VM is asked to shut down.
+// The native host: runs the VMs of a plan by the sample VMM, a process each, on its /dev/gunyah and
+// /dev/gzvm. What no process can do is done here: firmware is given away before the first VM, VMs
+// that are linked start together, and a VM is asked to shut down.
 
 import { Pl011Data } from "../devices/pl011.ts";
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
@@ -25,9 +26,15 @@ import { DEVICE_BUFFER_LABEL, PAGE_SIZE } from "./vm-layout.ts";
 import type { VmmEvents, VmmProcess } from "./vmm-process.ts";
 
 const PSCI_SYSTEM_OFF = 0x8400_0008;
-/** What of the host's own memory is not for processes: its image and devicetree lie in the first 16 MiB. Bytes. */
+/**
+ * What of the host's own memory is not for processes: its image and devicetree lie in the first 16
+ * MiB. Bytes.
+ */
 const RESERVED = 18 * 2 ** 20;
-/** Accesses to no device and other complaints of a VM that are reported; the rest would flood the log. */
+/**
+ * Accesses to no device and other complaints of a VM that are reported; the rest would flood the
+ * log.
+ */
 const REPORTED = 16;
 
 /** What a native host is made of. */
@@ -60,7 +67,10 @@ function firmwareOf(vms: readonly VmPlan[], hypervisor: "gunyah" | "geniezone"):
   return vms.find((vm) => vm.firmware !== undefined && (vm.hypervisor ?? "gunyah") === hypervisor)?.firmware?.bytes;
 }
 
-/** The page that the resource manager wants to be shared for the virtio-mmio objects of a VM. What they reach is the VM's own memory. */
+/**
+ * The page that the resource manager wants to be shared for the virtio-mmio objects of a VM. What
+ * they reach is the VM's own memory.
+ */
 function deviceBuffers(vms: readonly VmPlan[]): SharedBuffer[] {
   return vms.filter(({ schedule, devices = [] }) => schedule !== "proxy" && devices.length > 0)
     .map(({ name }) => ({ label: DEVICE_BUFFER_LABEL, size: PAGE_SIZE, access: [{ vm: name, write: true }] }));
@@ -72,7 +82,9 @@ interface Entry {
   /** Undefined without virtio devices. */
   readonly devices: VmDevices | undefined;
   vmm: VmmProcess | undefined;
-  /** Id and VMID of the VM in the driver, and how far it has come; no state before it is first made. */
+  /**
+   * Id and VMID of the VM in the driver, and how far it has come; no state before it is first made.
+   */
   engine: number | undefined;
   vmid: number;
   state: VmState | undefined;

@@ -1,5 +1,6 @@
-// What the native host is asked to run: its VMs with their images, as plain data (WORKSTATION.md section 3).
-// The configuration is checked before a plan is made; the host takes a plan's numbers as they are.
+// What the native host is asked to run: its VMs with their images, as plain data (WORKSTATION.md
+// section 3). The configuration is checked before a plan is made; the host takes a plan's numbers
+// as they are.
 
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
@@ -16,7 +17,10 @@ export interface VmImage {
   readonly entry: number;
 }
 
-/** An object that two VMs share, as one of them sees it. `label` finds it in the devicetree, `peer` is the other VM's name. */
+/**
+ * An object that two VMs share, as one of them sees it. `label` finds it in the devicetree, `peer`
+ * is the other VM's name.
+ */
 export type VmLink =
   | { readonly kind: "message-queue-pair"; readonly label: number; readonly peer: string; readonly depth: number; readonly size: number }
   /** This VM is rung. */
@@ -48,7 +52,10 @@ export interface VmFirmware {
   readonly size: number;
 }
 
-/** A VM whose vCPUs the hypervisor schedules, behind the host's back (spec/resource-manager.md section 6.4). */
+/**
+ * A VM whose vCPUs the hypervisor schedules, behind the host's back (spec/resource-manager.md
+ * section 6.4).
+ */
 export interface OwnSchedule {
   readonly affinity: "static" | "sticky" | "pinned";
   /** A physical CPU for each vCPU. */
@@ -65,10 +72,15 @@ export interface VmPlan {
   /** Whose device its VMM uses; Gunyah's where nothing is said. */
   readonly hypervisor?: "gunyah" | "geniezone";
   readonly image: VmImage;
-  /** A VM with firmware is protected: the firmware runs first, and the VM's memory comes back as zeros. All such VMs have the same one. */
+  /**
+   * A VM with firmware is protected: the firmware runs first, and the VM's memory comes back as
+   * zeros. All such VMs have the same one.
+   */
   readonly firmware: VmFirmware | undefined;
   readonly initrd: Uint8Array | undefined;
-  /** A devicetree in the place of ours, with a `gunyah-vm-config`; at most `DEVICETREE_SIZE` bytes. */
+  /**
+   * A devicetree in the place of ours, with a `gunyah-vm-config`; at most `DEVICETREE_SIZE` bytes.
+   */
   readonly devicetree?: Uint8Array;
   /** `/chosen/bootargs`. */
   readonly cmdline: string;
@@ -80,11 +92,14 @@ export interface VmPlan {
   readonly vcpus: number;
   /** "proxy": the host's vCPUs run its vCPUs by vcpu_run. */
   readonly schedule: "proxy" | OwnSchedule;
-  /** Whether it has a PL011, its console: only with "proxy", as nobody else answers a VM's accesses to it. */
+  /**
+   * Whether it has a PL011, its console: only with "proxy", as nobody else answers a VM's accesses
+   * to it.
+   */
   readonly console: boolean;
   /**
-   * Its virtio devices, in the order of their slots. Their VMM shares the VM's memory where it may. Registers are the VMM's with "proxy", else
-   * those of the hypervisor's virtio-mmio objects.
+   * Its virtio devices, in the order of their slots. Their VMM shares the VM's memory where it may.
+   * Registers are the VMM's with "proxy", else those of the hypervisor's virtio-mmio objects.
    */
   readonly devices?: readonly DevicePlan[];
   readonly links: readonly VmLink[];
@@ -105,7 +120,10 @@ export interface HostDriver {
 
 /** The native host and its VMs. */
 export interface NativeHostPlan {
-  /** Bytes of RAM that the host keeps for itself, a multiple of 2 MiB. Its VMs' memory and files are added. */
+  /**
+   * Bytes of RAM that the host keeps for itself, a multiple of 2 MiB. Its VMs' memory and files are
+   * added.
+   */
   readonly memory: number;
   /** How many of the primary VM's vCPUs take part, at most one for each physical CPU. */
   readonly vcpus: number;

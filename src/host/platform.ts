@@ -1,5 +1,5 @@
-// What the native host learns from the devicetree that it is started with: its memory, CPUs, GIC and its link to the resource manager
-// (spec/resource-manager.md section 7.5).
+// What the native host learns from the devicetree that it is started with: its memory, CPUs, GIC
+// and its link to the resource manager (spec/resource-manager.md section 7.5).
 
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
@@ -63,7 +63,9 @@ function findMemory(root: DevicetreeNode): HostPlatform["memory"] | undefined {
   return undefined;
 }
 
-/** `reg` holds two capability ids of two cells each, `interrupts` two specifiers of three: tx first. */
+/**
+ * `reg` holds two capability ids of two cells each, `interrupts` two specifiers of three: tx first.
+ */
 function readLink(link: DevicetreeNode): RmLink | undefined {
   const caps = readRanges(link, "reg", 2, 2)?.[0];
   const interrupts = readCells(link, "interrupts");

@@ -1,5 +1,5 @@
-// The host VM's end of the link to the resource manager: requests out, replies and notifications in, over two message queues
-// (spec/resource-manager.md section 1).
+// The host VM's end of the link to the resource manager: requests out, replies and notifications
+// in, over two message queues (spec/resource-manager.md section 1).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { HYPERCALLS } from "../abi/hypercalls.ts";
@@ -9,7 +9,10 @@ import { Vmid } from "../abi/rpc/messages/vm.ts";
 import { MsgqueueSendFlags } from "../abi/words.ts";
 import type { RmLink } from "./platform.ts";
 
-/** A message for the host. `tag` is what the request was sent with; the payload of a reply begins with its error word. */
+/**
+ * A message for the host. `tag` is what the request was sent with; the payload of a reply begins
+ * with its error word.
+ */
 export type Incoming =
   | { readonly kind: "reply"; readonly tag: number; readonly id: number; readonly payload: Uint8Array }
   | { readonly kind: "notification"; readonly id: number; readonly payload: Uint8Array };
@@ -45,7 +48,10 @@ export class RmClient {
     this.#problem = problem;
   }
 
-  /** Sends a request, or as much of it as the queue has room for; the rest follows at its "not full" vIRQ. */
+  /**
+   * Sends a request, or as much of it as the queue has room for; the rest follows at its "not full"
+   * vIRQ.
+   */
   request(vcpu: NativeVcpu, id: number, payload: Uint8Array, tag: number): void {
     this.#sequence = this.#sequence + 1 & 0xffff;
     this.#pending.set(this.#sequence, tag);
@@ -59,7 +65,8 @@ export class RmClient {
     while (this.#outbox.length > 0) {
       const packet = this.#outbox[0];
       if (!vcpu.write(this.#buffer, packet)) return this.#problem("the page for packets is not writable memory of the host");
-      // Linux pushes the last packet of a message; to push each costs an interrupt and loses nothing.
+      // Linux pushes the last packet of a message; to push each costs an interrupt and loses
+      // nothing.
       const [error] = vcpu.hvc(
         HYPERCALLS.msgqueue_send.number,
         this.#link.txCap,

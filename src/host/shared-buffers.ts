@@ -1,5 +1,6 @@
-// Memory of the host that it shares with VMs: `[link]` of kind shm. A page is in one parcel, so that one parcel is for all VMs of a buffer: it
-// is made when each has its VMID and none has started, as the resource manager maps it where a VM starts (spec/resource-manager.md §5.3), and
+// Memory of the host that it shares with VMs: `[link]` of kind shm. A page is in one parcel, so
+// that one parcel is for all VMs of a buffer: it is made when each has its VMID and none has
+// started, as the resource manager maps it where a VM starts (spec/resource-manager.md §5.3), and
 // taken back when the last of them is gone.
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
@@ -18,7 +19,10 @@ interface BufferState {
   /** Tag of the request whose reply is awaited. */
   tag: number | undefined;
   handle: number | undefined;
-  /** The resource manager refused it, or there is no memory: not tried again while one of its VMs exists. */
+  /**
+   * The resource manager refused it, or there is no memory: not tried again while one of its VMs
+   * exists.
+   */
   failed: boolean;
   /** VMIDs that the parcel is for, by VM. */
   vmids: Record<string, number>;
@@ -32,7 +36,10 @@ export class SharedBuffers {
   readonly #buffers: readonly SharedBuffer[];
   #states: BufferState[];
 
-  /** @param problem is told what went wrong; the VMs then do not start, as the resource manager misses their memory. */
+  /**
+   * @param problem is told what went wrong; the VMs then do not start, as the resource manager
+   * misses their memory.
+   */
   constructor(buffers: readonly SharedBuffer[], readonly problem: (message: string) => void) {
     this.#buffers = buffers;
     this.#states = buffers.map(() => ({ object: undefined, tag: undefined, handle: undefined, failed: false, vmids: {} }));
@@ -119,7 +126,10 @@ export class SharedBuffers {
     return false;
   }
 
-  /** A VM that starts again while the other one runs finds its parcel only under the VMID that it had. */
+  /**
+   * A VM that starts again while the other one runs finds its parcel only under the VMID that it
+   * had.
+   */
   #check({ label, access }: SharedBuffer, { vmids }: BufferState, starting: ReadonlyMap<string, number>): void {
     for (const { vm } of access) {
       const vmid = starting.get(vm);

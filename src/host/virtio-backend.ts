@@ -1,6 +1,8 @@
-// The backend of virtio-mmio objects, as a host's kernel has it for VMs whose accesses leave to no VMM: those that the hypervisor schedules.
-// The hypervisor answers the frontend; what the frontend has set up comes by hypercalls and goes into the registers of a device's own
-// transport, whose answers go into the object's page (spec/hypervisor.md §4.11 and §7.1; spec/resource-manager.md §3.10, type 6).
+// The backend of virtio-mmio objects, as a host's kernel has it for VMs whose accesses leave to no
+// VMM: those that the hypervisor schedules. The hypervisor answers the frontend; what the frontend
+// has set up comes by hypercalls and goes into the registers of a device's own transport, whose
+// answers go into the object's page (spec/hypervisor.md §4.11 and §7.1; spec/resource-manager.md
+// §3.10, type 6).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { HYPERCALLS } from "../abi/hypercalls.ts";
@@ -15,14 +17,20 @@ import { backendLabel } from "./vm-layout.ts";
 
 /** Why the frontend notifies (spec/hypervisor.md §7.1). */
 const Reason = { NEW_BUFFER: 1n, RESET_REQUEST: 2n, DRIVER_OK: 8n, FAILED: 16n } as const;
-/** The feature that the hypervisor asks every backend to offer: the platform says where the device reaches memory. It changes nothing here. */
+/**
+ * The feature that the hypervisor asks every backend to offer: the platform says where the device
+ * reaches memory. It changes nothing here.
+ */
 const ACCESS_PLATFORM = 33;
 const ACCESS_PLATFORM_BIT = 1 << ACCESS_PLATFORM - 32;
 const BANKS = [0, 1];
 const WORD = 4;
 /** Registers that are the transport's to say, and that the frontend reads in the page. */
 const IDENTITY = [R.MagicValue, R.Version, R.DeviceID, R.VendorID, R.SHMLenLow, R.SHMLenHigh, R.SHMBaseLow, R.SHMBaseHigh];
-/** What a driver of an input device may select, and how much of it there is (virtio 1.2 §5.8.2; the hypervisor answers the selections). */
+/**
+ * What a driver of an input device may select, and how much of it there is (virtio 1.2 §5.8.2; the
+ * hypervisor answers the selections).
+ */
 const INPUT_SELECTIONS = [[1, 1], [2, 1], [3, 1], [0x10, 1], [0x11, 32], [0x12, 64]] as const;
 const INPUT_DEVIDS = 3, INPUT_PROP_BITS = 0x10, INPUT_EV_BITS = 0x11, INPUT_ABS_INFO = 0x12;
 /** `size` and data of a selection, behind `select` and `subsel`. */
@@ -39,7 +47,10 @@ export interface BackendState {
 
 /** The device of one slot and its object. */
 class Backend {
-  /** Configuration space as the page has it from us: what is different there, the frontend has written. */
+  /**
+   * Configuration space as the page has it from us: what is different there, the frontend has
+   * written.
+   */
   #configuration = new Uint8Array(0);
   #generation = 0;
 
@@ -147,7 +158,10 @@ class Backend {
     this.#put(R.QueueReady, 1);
   }
 
-  /** A driver that does not wait for its reset may have begun anew before this comes: what it has said since stays. */
+  /**
+   * A driver that does not wait for its reset may have begun anew before this comes: what it has
+   * said since stays.
+   */
   #reset(reason: bigint): void {
     this.#put(R.Status, 0);
     const since = reason & Reason.DRIVER_OK ? this.#page(R.Status) & ~VirtioStatus.NEEDS_RESET : 0;

@@ -1,5 +1,5 @@
-// A program of the host whose processes are driven from outside of the machine: what a caller wants of the kernel waits here until the host
-// comes to it, at a point of virtual time.
+// A program of the host whose processes are driven from outside of the machine: what a caller wants
+// of the kernel waits here until the host comes to it, at a point of virtual time.
 
 import type { HostProgram, HostServices } from "./host-guest.ts";
 

@@ -1,5 +1,5 @@
-// The console of a VM: a PL011 that the VMM emulates. Its interrupt line is an irqfd: writing the eventfd rings the VM's doorbell, which the
-// VM's delivery takes back.
+// The console of a VM: a PL011 that the VMM emulates. Its interrupt line is an irqfd: writing the
+// eventfd rings the VM's doorbell, which the VM's delivery takes back.
 
 import { Pl011, type Pl011State } from "../devices/pl011.ts";
 
@@ -25,7 +25,9 @@ export class VmConsole {
   /** What the UART wants to be done, and when (ns). */
   #later: (() => void) | undefined;
   #wakeAt: number | undefined;
-  /** Typed characters as the UART receives them, oldest first, and how many of them it has taken. */
+  /**
+   * Typed characters as the UART receives them, oldest first, and how many of them it has taken.
+   */
   #typed = new Uint16Array(0);
   #taken = 0;
   /** Writes the eventfd. */
@@ -43,7 +45,10 @@ export class VmConsole {
     this.#signal = signal;
   }
 
-  /** A load of the guest at `offset` of the UART, `size` bytes; `now` is virtual time (ns) in all calls. */
+  /**
+   * A load of the guest at `offset` of the UART, `size` bytes; `now` is virtual time (ns) in all
+   * calls.
+   */
   read(now: number, offset: number, size: number): bigint {
     const value = this.#uart.read(offset, size);
     this.#settle(now);
@@ -59,7 +64,10 @@ export class VmConsole {
     if (before && this.#level && (offset === IMSC || offset === ICR)) this.#signal?.();
   }
 
-  /** Bytes from the person at the console, or breaks (`Pl011Data.BE`). They wait until the guest takes them. */
+  /**
+   * Bytes from the person at the console, or breaks (`Pl011Data.BE`). They wait until the guest
+   * takes them.
+   */
   type(now: number, characters: ArrayLike<number>): void {
     const waiting = this.#typed.subarray(this.#taken);
     this.#typed = new Uint16Array(waiting.length + characters.length);

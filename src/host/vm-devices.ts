@@ -1,5 +1,6 @@
-// The virtio devices of a VM as its VMM has them: slots of virtio-mmio at the VM's addresses, memory that is the VMM's own view of the
-// VM's, and interrupt lines that are irqfds. What the VMM has lent away it cannot read, so that a queue there is a fault of that name.
+// The virtio devices of a VM as its VMM has them: slots of virtio-mmio at the VM's addresses,
+// memory that is the VMM's own view of the VM's, and interrupt lines that are irqfds. What the VMM
+// has lent away it cannot read, so that a queue there is a fault of that name.
 
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
@@ -23,7 +24,10 @@ export interface VmDevicesState {
   readonly backends: readonly BackendState[];
 }
 
-/** The devices of one VM, in the order of their slots. They outlive the VM: where it starts again, they begin anew. */
+/**
+ * The devices of one VM, in the order of their slots. They outlive the VM: where it starts again,
+ * they begin anew.
+ */
 export class VmDevices {
   readonly transports: readonly MmioTransport[];
   /** Where the registers are the hypervisor's; else they are here. */
@@ -79,7 +83,10 @@ export class VmDevices {
     this.transports[slot].write(VirtioMmioRegister.QueueNotify, 4, BigInt(queue));
   }
 
-  /** Plain data. @throws Error where a device's state is not ours to keep, as that of a disk that is written through */
+  /**
+   * Plain data. @throws Error where a device's state is not ours to keep, as that of a disk that is
+   * written through
+   */
   save(): VmDevicesState {
     return { transports: this.transports.map((transport) => transport.save()), backends: this.backends?.save() ?? [] };
   }

@@ -8,8 +8,8 @@
 //   0x4000_0000  (info page)          end - 64 KiB          devicetree, which the resource manager extends in place
 //   base         RAM
 //
-// Addresses of devices are those of QEMU's `virt` machine; accesses below 0x4000_0000 that the hypervisor does not serve exit to the VMM
-// (spec/resource-manager.md section 8.2, VMMIO range).
+// Addresses of devices are those of QEMU's `virt` machine; accesses below 0x4000_0000 that the
+// hypervisor does not serve exit to the VMM (spec/resource-manager.md section 8.2, VMMIO range).
 
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import type { VmPlan } from "./plan.ts";
@@ -30,7 +30,10 @@ export const VM_PL011_BASE = 0x0900_0000;
 export const VM_PL011_SIZE = 0x1000;
 export const VM_PL011_SPI = 1;
 
-/** Virtio devices: slots of virtio-mmio, as QEMU's `virt` has them, each with the SPI of its number from here on. */
+/**
+ * Virtio devices: slots of virtio-mmio, as QEMU's `virt` has them, each with the SPI of its number
+ * from here on.
+ */
 export const VM_VIRTIO_BASE = 0x0a00_0000;
 export const VM_VIRTIO_STRIDE = 0x200;
 export const VM_VIRTIO_SPI = 16;

@@ -1,5 +1,6 @@
-// What the sample VMMs have in common: a process with a VM's memory, its console and devices, and the run loop. How a VM is made differs, and
-// how a vCPU's exit reads (`gunyah-vmm.ts`, `gzvm-vmm.ts`). Where a VMM stands is plain data: it goes on when the calls that wait end.
+// What the sample VMMs have in common: a process with a VM's memory, its console and devices, and
+// the run loop. How a VM is made differs, and how a vCPU's exit reads (`gunyah-vmm.ts`,
+// `gzvm-vmm.ts`). Where a VMM stands is plain data: it goes on when the calls that wait end.
 
 import { Errno, errnoName } from "../abi/ioctl/errno.ts";
 import type { Request } from "../abi/ioctl/request.ts";
@@ -27,13 +28,18 @@ export interface VmmProcess {
   start(): void;
   /** Ends the process, and with it the VM. */
   end(): void;
-  /** A step was refused, or a vCPU left RUN for what nobody handles: the process has ended by itself. */
+  /**
+   * A step was refused, or a vCPU left RUN for what nobody handles: the process has ended by
+   * itself.
+   */
   readonly gaveUp: boolean;
   /** An ioctl of the process has ended; whether it was the VMM's. */
   finished(task: number, result: number): boolean;
   /** An eventfd was signalled. */
   signalled(eventfd: number): void;
-  /** Bytes from the person at the console, or breaks (`Pl011Data.BE`); false where there is none. */
+  /**
+   * Bytes from the person at the console, or breaks (`Pl011Data.BE`); false where there is none.
+   */
   type(characters: ArrayLike<number>): boolean;
   /** Some time has passed. */
   timer(): void;
@@ -116,9 +122,15 @@ export abstract class Vmm<D extends VmmData> implements VmmProcess {
 
   /** Makes the VM and starts it. @throws Refused */
   protected abstract make(): void;
-  /** Has an eventfd raise an interrupt line of the VM, number `spi` of the shared ones. @throws Refused */
+  /**
+   * Has an eventfd raise an interrupt line of the VM, number `spi` of the shared ones. @throws
+   * Refused
+   */
   protected abstract addLine(fd: number, spi: number): void;
-  /** Has the guest's store of this 32-bit value signal an eventfd instead of leaving RUN. @throws Refused */
+  /**
+   * Has the guest's store of this 32-bit value signal an eventfd instead of leaving RUN. @throws
+   * Refused
+   */
   protected abstract addNotifier(fd: number, address: number, value: number): void;
   /** RUN of a vCPU. */
   protected abstract run(vcpu: VmmVcpu): IoctlResult;

@@ -1,22 +1,34 @@
-// Where the hypervisor or its resource manager has a choice: what a person may ask of a machine (`--cap-ids`, `--quirks`,
-// `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
+// Where the hypervisor or its resource manager has a choice: what a person may ask of a machine
+// (`--cap-ids`, `--quirks`, `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
 
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES, type AuthName } from "../abi/rpc/messages/vm.ts";
 
-/** How capability ids look: numbers of slots, as in the recorded build, or scrambled for each cspace, as in production (spec/hypervisor.md §3.3). */
+/**
+ * How capability ids look: numbers of slots, as in the recorded build, or scrambled for each
+ * cspace, as in production (spec/hypervisor.md §3.3).
+ */
 export const CAP_IDS = ["plain", "random"] as const;
 
-/** Where the recorded build has a defect against its document: what the document says, or what the build did (docs/differences.md). */
+/**
+ * Where the recorded build has a defect against its document: what the document says, or what the
+ * build did (docs/differences.md).
+ */
 export const QUIRKS = ["fixed", "as-observed"] as const;
 
 /** The choices of one machine. Plain data. */
 export interface Behaviour {
   readonly capIds: typeof CAP_IDS[number];
   readonly quirks: typeof QUIRKS[number];
-  /** How the primary's drivers are told of the hypervisor. The choice of our resource manager: another one has its own. */
+  /**
+   * How the primary's drivers are told of the hypervisor. The choice of our resource manager:
+   * another one has its own.
+   */
   readonly hypervisorNode: HypervisorNode;
-  /** Types of authentication that the platform takes VMs of, by our resource manager. Phones are known that take protected VMs alone. */
+  /**
+   * Types of authentication that the platform takes VMs of, by our resource manager. Phones are
+   * known that take protected VMs alone.
+   */
   readonly auth: readonly AuthName[];
   /** Stop at the first call or access that no rule covers. */
   readonly strict: boolean;

@@ -19,8 +19,8 @@ export interface BootOptions extends HypervisorOptions {
 }
 
 /**
- * Makes the hypervisor and its root VM. `machine.run` then runs the resource manager, which creates the primary VM.
- * RAM contents (the primary's images) may be written before or after.
+ * Makes the hypervisor and its root VM. `machine.run` then runs the resource manager, which creates
+ * the primary VM. RAM contents (the primary's images) may be written before or after.
  */
 export function createHypervisor(machine: Machine, options: BootOptions): { hypervisor: Hypervisor; root: RootVm } {
   const hypervisor = new Hypervisor(machine, options);

@@ -1,5 +1,6 @@
-// What a debugger sees of a VM: registers by Arm's names, memory by guest virtual addresses. Looking changes nothing, not even a TLB's
-// order or an exclusive monitor (Arm ARM H1 has the like of an external debugger).
+// What a debugger sees of a VM: registers by Arm's names, memory by guest virtual addresses.
+// Looking changes nothing, not even a TLB's order or an exclusive monitor (Arm ARM H1 has the like
+// of an external debugger).
 
 import { Pstate } from "../core/exceptions.ts";
 import type { RegisterName } from "../core/interface.ts";
@@ -65,7 +66,10 @@ const named = (name: RegisterName, bits: 32 | 64, group: DebugRegister["group"])
 });
 const stackPointer = (vcpu: Vcpu): RegisterName => vcpu.registers.pstate & Pstate.SP ? "SP_EL1" : "SP_EL0";
 
-/** All registers: X0..X30, SP, PC, CPSR (which is PSTATE), V0..V31, FPSR, FPCR, then system registers. A register's number is its index. */
+/**
+ * All registers: X0..X30, SP, PC, CPSR (which is PSTATE), V0..V31, FPSR, FPCR, then system
+ * registers. A register's number is its index.
+ */
 export const DEBUG_REGISTERS: readonly DebugRegister[] = [
   ...Array.from({ length: GENERAL }, (_, index): DebugRegister => ({
     name: `X${index}`,
@@ -113,10 +117,16 @@ function writePstate({ registers }: Vcpu, value: bigint): boolean {
   return true;
 }
 
-/** What addresses mean: virtual ones of a vCPU (where nothing is said), its VM's intermediate physical ones, or the machine's physical ones. */
+/**
+ * What addresses mean: virtual ones of a vCPU (where nothing is said), its VM's intermediate
+ * physical ones, or the machine's physical ones.
+ */
 export type DebugSpace = "va" | "ipa" | "pa";
 
-/** What a debugger asks about its VM while that is stopped. vCPUs by index; virtual addresses of 64 bits. */
+/**
+ * What a debugger asks about its VM while that is stopped. vCPUs by index; virtual addresses of 64
+ * bits.
+ */
 export type DebugAccess =
   | { readonly kind: "vcpus" }
   /** All `DEBUG_REGISTERS`. */

@@ -1,5 +1,6 @@
-// The rules of injected faults of one machine: counts operations, says what happens to them, and tells each fault as an event
-// (src/abi/faults.ts). What hypercalls go through is put around their handlers while rules name them, so that others pay nothing.
+// The rules of injected faults of one machine: counts operations, says what happens to them, and
+// tells each fault as an event (src/abi/faults.ts). What hypercalls go through is put around their
+// handlers while rules name them, so that others pay nothing.
 
 import { ErrorCode } from "../abi/errors.ts";
 import {

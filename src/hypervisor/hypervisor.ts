@@ -1,4 +1,5 @@
-// The hypervisor: what its objects share, and its face to the machine. Objects and hypercalls are in files of their own.
+// The hypervisor: what its objects share, and its face to the machine. Objects and hypercalls are
+// in files of their own.
 
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { Core, Stage2Table } from "../core/interface.ts";
@@ -44,7 +45,10 @@ export interface HypervisorOptions {
   readonly behaviour?: Partial<Behaviour>;
 }
 
-/** Heap of the root partition in bytes: as much as the real platform has for heap and trace together. */
+/**
+ * Heap of the root partition in bytes: as much as the real platform has for heap and trace
+ * together.
+ */
 const ROOT_HEAP = 35 * 1024 * 1024;
 /** Heap of the hypervisor's own partition in bytes. */
 const PRIVATE_HEAP = 1024 * 1024;
@@ -90,7 +94,9 @@ export class Hypervisor implements El2 {
   #tablesLeft: number;
   #serial = 0;
 
-  /** Takes the machine over: its memory belongs to the two partitions afterwards. Nothing runs yet. */
+  /**
+   * Takes the machine over: its memory belongs to the two partitions afterwards. Nothing runs yet.
+   */
   constructor(readonly machine: Machine, readonly options: HypervisorOptions) {
     this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
     this.hasQuirks = this.behaviour.quirks === "as-observed";
@@ -142,7 +148,10 @@ export class Hypervisor implements El2 {
     this.#tablesLeft = this.options.stage2.available;
   }
 
-  /** Most vCPUs: what the root partition's heap has room for, which is less than the core's contexts. */
+  /**
+   * Most vCPUs: what the root partition's heap has room for, which is less than the core's
+   * contexts.
+   */
   get vcpuLimit(): number {
     return Math.floor(ROOT_HEAP / Vcpu.SIZE);
   }
@@ -152,12 +161,18 @@ export class Hypervisor implements El2 {
     return this.#tablesLeft;
   }
 
-  /** Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. One of nothing never does, as no caller expects. */
+  /**
+   * Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. One of
+   * nothing never does, as no caller expects.
+   */
   failsAllocation(what: "heap" | "tables", amount: number): boolean {
     return amount > 0 && this.faults.armed.alloc && this.faults.hit("alloc", { what, amount }) !== undefined;
   }
 
-  /** Promises an address space this many page tables of the machine's pool; false, and nothing is promised, when there are fewer. */
+  /**
+   * Promises an address space this many page tables of the machine's pool; false, and nothing is
+   * promised, when there are fewer.
+   */
   promiseTables(count: number): boolean {
     if (count > this.#tablesLeft || this.failsAllocation("tables", count)) return false;
     this.#tablesLeft -= count;
@@ -170,7 +185,8 @@ export class Hypervisor implements El2 {
   }
 
   /**
-   * A vCPU did what no rule covers: it gets what unknown calls and accesses get, or everything stops here (`--strict`).
+   * A vCPU did what no rule covers: it gets what unknown calls and accesses get, or everything
+   * stops here (`--strict`).
    * @param what for people: `HVC #0x7000`, `access to 0x90000000`
    */
   uncovered(vcpu: Vcpu, what: string): void {
@@ -179,7 +195,10 @@ export class Hypervisor implements El2 {
     if (this.behaviour.strict) this.stop(`--strict: ${this.names.vcpu(vcpu)} at PC ${pc}: no rule covers ${what}`);
   }
 
-  /** Something that must not happen happened, or something is not built: the machine stops with this message. */
+  /**
+   * Something that must not happen happened, or something is not built: the machine stops with this
+   * message.
+   */
   stop(message: string): void {
     this.end({ kind: "crash", message });
   }

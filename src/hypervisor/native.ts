@@ -1,5 +1,6 @@
-// Native guests: TypeScript programs as the code of vCPUs (src/abi/native-guest.ts; DESIGN "Native guests"). A program stands for the
-// instructions at a physical address: a vCPU that is powered on with an entry point that stage 2 maps there executes it.
+// Native guests: TypeScript programs as the code of vCPUs (src/abi/native-guest.ts; DESIGN "Native
+// guests"). A program stands for the instructions at a physical address: a vCPU that is powered on
+// with an entry point that stage 2 maps there executes it.
 
 import { type HypercallResult, type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
 import type { FaultPort } from "../abi/faults.ts";
@@ -19,7 +20,10 @@ import { TimerPpi } from "./scheduling/timer.ts";
 import { traceInterrupt } from "./traps/traps-trace.ts";
 import type { Vcpu } from "./scheduling/vcpu.ts";
 
-/** Virtual time (ns) that an event takes a native guest, and each call or device access that its handler makes. */
+/**
+ * Virtual time (ns) that an event takes a native guest, and each call or device access that its
+ * handler makes.
+ */
 const EVENT_COST = 2_000;
 const ACCESS_COST = 100;
 
@@ -45,7 +49,10 @@ export class NativePrograms {
   readonly #factories = new Map<number, NativeGuestFactory>();
   /** Weak: a program goes with its VM. */
   readonly #guests = new WeakMap<AddressSpace, NativeGuest>();
-  /** Their state came from a file that anybody may have written: that one ends in it is no bug of ours. */
+  /**
+   * Their state came from a file that anybody may have written: that one ends in it is no bug of
+   * ours.
+   */
   foreign = false;
   /** Where they stand. */
   readonly #places = new WeakMap<NativeGuest, number>();
@@ -58,7 +65,10 @@ export class NativePrograms {
     this.#factories.set(pa, factory);
   }
 
-  /** The execution of a vCPU that is powered on at `entry` (an IPA), or undefined when no native program stands there. */
+  /**
+   * The execution of a vCPU that is powered on at `entry` (an IPA), or undefined when no native
+   * program stands there.
+   */
   enter(vcpu: Vcpu, entry: bigint, x0: bigint): NativeExecution | undefined {
     const { addressSpace } = vcpu;
     if (!addressSpace || entry >= 2n ** 36n) return undefined;
@@ -108,7 +118,10 @@ type Pending = { readonly kind: "start"; readonly entry: bigint; readonly x0: bi
   readonly results: readonly bigint[];
 };
 
-/** A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it in place of the core. */
+/**
+ * A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it in
+ * place of the core.
+ */
 export class NativeExecution implements NativeVcpu {
   #pending: Pending | undefined;
   #insideRun = false;
@@ -152,13 +165,16 @@ export class NativeExecution implements NativeVcpu {
     return this.#pending !== undefined || !this.#insideRun && this.vcpu.gic.irq;
   }
 
-  /** Handles one event. Gives the virtual time (ns) that it took; 0 when there was nothing to do. */
+  /**
+   * Handles one event. Gives the virtual time (ns) that it took; 0 when there was nothing to do.
+   */
   step(): number {
     try {
       return this.#handle();
     } catch (error) {
       const { hypervisor } = this.vcpu;
-      // Programs rely on what they have asked for; where somebody lets it go wrong, that they end is an answer.
+      // Programs rely on what they have asked for; where somebody lets it go wrong, that they end
+      // is an answer.
       const disturbed = hypervisor.faults.injected > 0 || hypervisor.natives.foreign;
       if (!(error instanceof NativePanic || disturbed && error instanceof Error)) throw error;
       const injected = hypervisor.faults.injected > 0 ? ` (faults injected: ${hypervisor.faults.injected})` : "";
@@ -177,7 +193,8 @@ export class NativeExecution implements NativeVcpu {
     } else if (this.#insideRun) {
       return 0;
     } else if (!this.#interrupt()) {
-      // Interrupts are not masked: one that ended vcpu_run is taken before the program sees its results.
+      // Interrupts are not masked: one that ended vcpu_run is taken before the program sees its
+      // results.
       if (!pending) return 0;
       this.#pending = undefined;
       this.#runReturned(pending.results);
@@ -311,7 +328,10 @@ export class NativeExecution implements NativeVcpu {
     return addressSpace;
   }
 
-  /** What the program's start-up code would do first: its CPU interface passes group 1 interrupts, its virtual timer has a vIRQ. */
+  /**
+   * What the program's start-up code would do first: its CPU interface passes group 1 interrupts,
+   * its virtual timer has a vIRQ.
+   */
   #start(entry: bigint, x0: bigint): void {
     this.vcpu.gic.writeRegister(Icc.PMR, PRIORITY_MASK);
     this.vcpu.gic.writeRegister(Icc.IGRPEN1, 1n);
@@ -356,7 +376,9 @@ export class NativeExecution implements NativeVcpu {
     return this.vcpu.hypervisor.machine.ram.contains(pa, 1) ? undefined : pa;
   }
 
-  /** Where a piece that lies in one page is; undefined where that is no RAM or does not allow it. */
+  /**
+   * Where a piece that lies in one page is; undefined where that is no RAM or does not allow it.
+   */
   #ramPa(ipa: number, size: number, flag: number): number | undefined {
     const page = this.#addressSpace.stage2.lookup(ipa);
     if (!page || !(page.flags & flag)) return undefined;

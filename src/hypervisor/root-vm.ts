@@ -1,5 +1,6 @@
-// The root VM: the objects that the resource manager starts with, its memory and its environment block
-// (spec/hypervisor.md §8, spec/observed.md §7). The order in which capabilities are made is the recorded one, so ids are as well.
+// The root VM: the objects that the resource manager starts with, its memory and its environment
+// block (spec/hypervisor.md §8, spec/observed.md §7). The order in which capabilities are made is
+// the recorded one, so ids are as well.
 
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { encodeRootEnvironment, NO_CAP, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
@@ -75,12 +76,18 @@ const NATIVE_LAYOUT: RootLayout = { app: 0xb000, environment: 0x6_1000, heap: 0x
 /** Entry point of a native program, relative to the root VM's memory. */
 const NATIVE_ENTRY = 0x1000;
 
-/** Hardware interrupts that guests can have: PPIs that neither the hypervisor nor a virtual device of every VM uses; then SPIs. */
+/**
+ * Hardware interrupts that guests can have: PPIs that neither the hypervisor nor a virtual device
+ * of every VM uses; then SPIs.
+ */
 const FORWARDABLE_PPIS = [16, 17, 18, 19, 20, 21, 22, 24, 28, 29, 31];
 const FIRST_SPI = 32;
 const HWIRQ_END = 256;
 
-/** Makes the root VM and powers its vCPU on. `program` is the resource manager: a native program, or a package of AArch64 images. */
+/**
+ * Makes the root VM and powers its vCPU on. `program` is the resource manager: a native program, or
+ * a package of AArch64 images.
+ */
 export function createRootVm(
   hypervisor: Hypervisor,
   program: NativeGuestFactory | RootPackage,
@@ -196,7 +203,9 @@ function expectOk(error: ErrorCode, what: string): void {
   if (error !== ErrorCode.OK) throw new Error(`${what}: ${errorName(error)}`);
 }
 
-/** An object for every forwardable interrupt. Gives their capabilities by hardware interrupt number. */
+/**
+ * An object for every forwardable interrupt. Gives their capabilities by hardware interrupt number.
+ */
 function createHwirqs(hypervisor: Hypervisor, cap: (object: HypervisorObject) => bigint): bigint[] {
   const spis = Array.from({ length: HWIRQ_END - FIRST_SPI }, (_, index) => FIRST_SPI + index);
   const caps = new Array<bigint>(HWIRQ_END).fill(NO_CAP);
@@ -220,7 +229,10 @@ function createMemory(hypervisor: Hypervisor, addressSpace: AddressSpace): Memex
   return memory;
 }
 
-/** Puts the images into the root VM's memory, and gives each segment an extent of its own with the segment's access. */
+/**
+ * Puts the images into the root VM's memory, and gives each segment an extent of its own with the
+ * segment's access.
+ */
 function loadPackage(
   hypervisor: Hypervisor,
   addressSpace: AddressSpace,
@@ -241,7 +253,10 @@ function loadPackage(
   expectOk(memory.updateAccess(addressSpace, BigInt(memory.base), 0, RESOURCE_MANAGER_SIZE, rest), "access to the root VM's other memory");
 }
 
-/** All device memory, and the UART out of it. The GIC's frames and flash are taken out for good: no capability names them. */
+/**
+ * All device memory, and the UART out of it. The GIC's frames and flash are taken out for good: no
+ * capability names them.
+ */
 function createDevices(hypervisor: Hypervisor, flash: readonly FlashPlan[]): { all: Memextent; uart: Memextent } {
   const { rootPartition, privatePartition } = hypervisor;
   const all = create(rootPartition.create(Memextent));

@@ -1,4 +1,5 @@
-// Operands in assembly text, written as `objdump -d -M no-aliases` writes them. Used by the entries of the table.
+// Operands in assembly text, written as `objdump -d -M no-aliases` writes them. Used by the entries
+// of the table.
 
 /** General registers; 31 is the zero register. */
 export const r = (sf: number, index: number): string => index === 31 ? (sf ? "xzr" : "wzr") : `${sf ? "x" : "w"}${index}`;
@@ -35,7 +36,10 @@ export const decimal = (value: number | bigint): string => `#${value}`;
 /** Sign-extends the low `width` bits (up to 31). */
 export const signed = (value: number, width: number): number => (value << (32 - width)) >> (32 - width);
 
-/** A branch target as objdump prints it where there are no symbols: the address in hexadecimal, "0x40080000". */
+/**
+ * A branch target as objdump prints it where there are no symbols: the address in hexadecimal,
+ * "0x40080000".
+ */
 export const target = (address: bigint, offset: number): string => `0x${BigInt.asUintN(64, address + BigInt(offset)).toString(16)}`;
 
 /** "[x1]" or "[x1, #8]". */

@@ -1,7 +1,9 @@
-// Exclusives, acquire-release, compare and swap, the atomic memory operations of FEAT_LSE, LDAPR of FEAT_LRCPC. Arm ARM C4.1.94, B2.9.
+// Exclusives, acquire-release, compare and swap, the atomic memory operations of FEAT_LSE, LDAPR of
+// FEAT_LRCPC. Arm ARM C4.1.94, B2.9.
 //
-// One worker runs all physical CPUs in turns, so that plain loads and stores in one instruction are atomic, and every ordering holds.
-// The local monitor remembers address, size and value: a store-exclusive succeeds when the location still holds what was loaded.
+// One worker runs all physical CPUs in turns, so that plain loads and stores in one instruction are
+// atomic, and every ordering holds. The local monitor remembers address, size and value: a
+// store-exclusive succeeds when the location still holds what was loaded.
 
 import { r, w, xsp } from "./assembly.ts";
 import type { Builder, Node, Type } from "./builder.ts";
@@ -35,7 +37,10 @@ function mark($: Builder, address: Node, bytes: number, value: Node, second?: No
   if (second) $.setState("EXCLUSIVE_VALUE2", $.zeroExtend64(second));
 }
 
-/** The store half: `attempt` stores and answers whether it did; the status register gets 0 then, 1 otherwise. */
+/**
+ * The store half: `attempt` stores and answers whether it did; the status register gets 0 then, 1
+ * otherwise.
+ */
 function storeExclusive($: Builder, bytes: number, address: Node, Rs: Node, attempt: (host: Node) => Node): void {
   const status = $.variable($.i32(1));
   const marked = $.and(
@@ -49,7 +54,10 @@ function storeExclusive($: Builder, bytes: number, address: Node, Rs: Node, atte
 
 const ATOMIC_OPERATIONS = ["add", "clr", "eor", "set", "smax", "smin", "umax", "umin"] as const;
 
-/** What an atomic operation stores; operands have the type of the access, sign- or zero-extended as `signed` says. */
+/**
+ * What an atomic operation stores; operands have the type of the access, sign- or zero-extended as
+ * `signed` says.
+ */
 function atomicResult($: Builder, operation: number, type: Type, old: Node, operand: Node): Node {
   switch (ATOMIC_OPERATIONS[operation]) {
     case "add":

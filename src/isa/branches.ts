@@ -1,4 +1,5 @@
-// Branches. Arm ARM C4.1.93 (branches; the exception generating and system instructions of that group are in system.ts).
+// Branches. Arm ARM C4.1.93 (branches; the exception generating and system instructions of that
+// group are in system.ts).
 
 import { CONDITIONS, decimal, r, signed, target, x } from "./assembly.ts";
 import { insn, type Instruction } from "./insn.ts";

@@ -1,14 +1,19 @@
-// The builder in which the meaning of an instruction is written: typed expressions and statements, close to the pseudocode of the
-// Arm Architecture Reference Manual. It knows nothing of WebAssembly modules or machines; `core/interpreter` turns the result into code.
-// spec/core-interpreter.md section 6.
+// The builder in which the meaning of an instruction is written: typed expressions and statements,
+// close to the pseudocode of the Arm Architecture Reference Manual. It knows nothing of WebAssembly
+// modules or machines; `core/interpreter` turns the result into code. spec/core-interpreter.md
+// section 6.
 //
-// Binding times: an expression that depends on encoding fields alone is *static*. Maximal static subtrees of integer operations become
-// operands in the decoded record, evaluated once by the decoder (`core/interpreter/operands.ts`). The author does nothing for that.
+// Binding times: an expression that depends on encoding fields alone is *static*. Maximal static
+// subtrees of integer operations become operands in the decoded record, evaluated once by the
+// decoder (`core/interpreter/operands.ts`). The author does nothing for that.
 
 /** Types of values, as WebAssembly has them. */
 export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
 
-/** An expression. `low` and `high` bound a static value where known; they choose how wide its operand in the record is. */
+/**
+ * An expression. `low` and `high` bound a static value where known; they choose how wide its
+ * operand in the record is.
+ */
 export type Node = { readonly type: Type; readonly isStatic: boolean; readonly low?: number; readonly high?: number } & Expression;
 
 type Expression =
@@ -28,13 +33,22 @@ type Expression =
   | { readonly kind: "pc" }
   | { readonly kind: "local"; readonly id: number };
 
-/** Computes a static value from the values of its operands (sign-extended); the result is cut to the node's type. */
+/**
+ * Computes a static value from the values of its operands (sign-extended); the result is cut to the
+ * node's type.
+ */
 export type Compute = (...operands: number[]) => number | bigint;
 
-/** What number 31 means: the zero register, the stack pointer, or (`update`) a register that is only read to be written again. */
+/**
+ * What number 31 means: the zero register, the stack pointer, or (`update`) a register that is only
+ * read to be written again.
+ */
 export type Bank = "zr" | "sp" | "update";
 
-/** A condition flag. N and V are the sign of an i64, Z is set when an i64 is zero, C is an i32 of 0 or 1. */
+/**
+ * A condition flag. N and V are the sign of an i64, Z is set when an i64 is zero, C is an i32 of 0
+ * or 1.
+ */
 export type Flag = "N" | "Z" | "C" | "V";
 
 /** State beside the register files that instructions read or write directly, and its types. */
@@ -71,7 +85,10 @@ export interface AccessOptions {
   part?: boolean;
 }
 
-/** The operands of the subtraction that flags are of: what follows at once can compare them instead of looking at the flags. */
+/**
+ * The operands of the subtraction that flags are of: what follows at once can compare them instead
+ * of looking at the flags.
+ */
 export type Compared = readonly [a: Node, b: Node];
 
 /** A statement. Lists are executed in order; a fault ends the instruction at once. */
@@ -132,7 +149,10 @@ function computeResultType(name: string): Type {
   return prefix.length === 3 ? prefix as Type : "v128";
 }
 
-/** The range of an i32 or i64 result, where interval arithmetic gives one that is exact (no wrap-around). */
+/**
+ * The range of an i32 or i64 result, where interval arithmetic gives one that is exact (no
+ * wrap-around).
+ */
 function resultRange(name: string, operands: readonly Node[]): { low: number; high: number } | undefined {
   const [a, b] = operands;
   if (a?.low === undefined || a.high === undefined) return SCALAR_COMPARISON.test(name) ? { low: 0, high: 1 } : undefined;
@@ -157,7 +177,10 @@ function resultRange(name: string, operands: readonly Node[]): { low: number; hi
   return undefined;
 }
 
-/** Collects the statements of one instruction. Its methods have the names of the Arm manual's pseudocode or of Wasm instructions. */
+/**
+ * Collects the statements of one instruction. Its methods have the names of the Arm manual's
+ * pseudocode or of Wasm instructions.
+ */
 export class Builder {
   readonly statements: Statement[] = [];
   /** Types of the local values, by id. */
@@ -182,7 +205,10 @@ export class Builder {
   v128(lowHalf: bigint, highHalf: bigint): Node {
     return { kind: "vectorConstant", type: "v128", isStatic: false, lowHalf, highHalf };
   }
-  /** A static value that TypeScript computes at decode time from static i32 operands. `name` must be unique to the function. */
+  /**
+   * A static value that TypeScript computes at decode time from static i32 operands. `name` must be
+   * unique to the function.
+   */
   computed(type: "i32" | "i64", name: string, operands: readonly Node[], compute: Compute, low?: number, high?: number): Node {
     if (!operands.every((o) => o.isStatic)) throw new Error(`${name}: an operand depends on more than the encoding`);
     return { kind: "computed", type, isStatic: true, name, operands, compute, low, high };
@@ -194,7 +220,10 @@ export class Builder {
 
   // ---- Operations ----
 
-  /** Any Wasm instruction without an immediate, by name. Number operands take the type of the first node. */
+  /**
+   * Any Wasm instruction without an immediate, by name. Number operands take the type of the first
+   * node.
+   */
   op(name: string, ...operands: Operand[]): Node {
     const type = operands.find((o): o is Node => typeof o === "object")?.type;
     if (!type) throw new Error(`${name} without an operand of known type`);
@@ -209,7 +238,10 @@ export class Builder {
   eor = (a: Node, b: Operand): Node => a.type === "v128" ? this.op("v128.xor", a, b) : this.#scalar("xor", a, b);
   not = (a: Node): Node => a.type === "v128" ? this.op("v128.not", a) : this.eor(a, -1);
   neg = (a: Node): Node => this.sub(constant(a.type, 0), a);
-  /** Shifts: the count is a number, or a node of either integer type; as in Wasm it counts modulo the width. */
+  /**
+   * Shifts: the count is a number, or a node of either integer type; as in Wasm it counts modulo
+   * the width.
+   */
   lsl = (a: Node, count: Operand): Node => this.#shift("shl", a, count);
   lsr = (a: Node, count: Operand): Node => this.#shift("shr_u", a, count);
   asr = (a: Node, count: Operand): Node => this.#shift("shr_s", a, count);
@@ -258,7 +290,10 @@ export class Builder {
     };
   }
 
-  /** A lane instruction: extract (one operand) or replace (vector and scalar). The lane is a plain number. */
+  /**
+   * A lane instruction: extract (one operand) or replace (vector and scalar). The lane is a plain
+   * number.
+   */
   lane(name: string, lane: number, ...operands: Node[]): Node {
     const prefix = name.slice(0, name.indexOf("."));
     const type = name.includes("extract") ? LANE_RESULT[prefix] : "v128";
@@ -269,14 +304,19 @@ export class Builder {
     return { kind: "shuffle", type: "v128", isStatic: false, lanes, operands: [a, b] };
   }
 
-  /** Binds a value to a local at this point of the statement order, so that it is evaluated once. */
+  /**
+   * Binds a value to a local at this point of the statement order, so that it is evaluated once.
+   */
   let(value: Node): Node {
     if (value.kind === "local" || value.kind === "constant" || value.isStatic) return value;
     const local = this.#local(value.type);
     this.#list.push({ kind: "let", id: local.id, value });
     return local;
   }
-  /** A static value as one operand of the record: what is computed from it is computed at run time, to keep the record small. */
+  /**
+   * A static value as one operand of the record: what is computed from it is computed at run time,
+   * to keep the record small.
+   */
   atRunTime(value: Node): Node {
     return this.variable(value);
   }
@@ -301,8 +341,8 @@ export class Builder {
   XSP = (index: Node | number): Node => this.let(this.#register("sp", index));
   RSP = (sf: number, index: Node | number): Node => sf ? this.XSP(index) : this.let(this.wrap(this.#register("sp", index)));
   /**
-   * A register that this instruction changes in part. One record operand serves the read and the write; XZR reads as anything, as the
-   * result is dropped.
+   * A register that this instruction changes in part. One record operand serves the read and the
+   * write; XZR reads as anything, as the result is dropped.
    */
   Rupdate = (sf: number, index: Node | number): Node => {
     const value = this.#register("update", index);
@@ -400,7 +440,10 @@ export class Builder {
 
   // ---- Memory ----
 
-  /** Loads `size` bytes (1 to 8 as i32 or i64, 4 as f32, 8 as f64, 16 as v128) from an i64 virtual address. May fault. */
+  /**
+   * Loads `size` bytes (1 to 8 as i32 or i64, 4 as f32, 8 as f64, 16 as v128) from an i64 virtual
+   * address. May fault.
+   */
   load(type: Type, size: number, address: Node, options: AccessOptions = {}): Node {
     const local = this.#local(type);
     this.#list.push({ kind: "load", id: local.id, size, address, options });
@@ -410,7 +453,10 @@ export class Builder {
   store(size: number, address: Node, value: Node, options: AccessOptions = {}): void {
     this.#list.push({ kind: "store", size, address, value, options });
   }
-  /** Loads two neighbours of `size` bytes each (4 or 8 as i32 or i64, 16 as v128). May fault; then neither is loaded. */
+  /**
+   * Loads two neighbours of `size` bytes each (4 or 8 as i32 or i64, 16 as v128). May fault; then
+   * neither is loaded.
+   */
   loadPair(type: Type, size: number, address: Node, options: AccessOptions = {}): [Node, Node] {
     const first = this.#local(type), second = this.#local(type);
     this.#list.push({ kind: "loadPair", ids: [first.id, second.id], size, address, options });
@@ -420,8 +466,9 @@ export class Builder {
     this.#list.push({ kind: "storePair", size, address, values: [first, second] });
   }
   /**
-   * The place of `size` aligned bytes of guest RAM in the host's memory, writable, as an i32 for `hostLoad` and `hostStore` in this
-   * instruction. May fault. `zero` reports faults as DC ZVA does.
+   * The place of `size` aligned bytes of guest RAM in the host's memory, writable, as an i32 for
+   * `hostLoad` and `hostStore` in this instruction. May fault. `zero` reports faults as DC ZVA
+   * does.
    */
   hostAddress(size: number, address: Node, zero = false): Node {
     const local = this.#local("i32");
@@ -448,7 +495,10 @@ export class Builder {
   do(name: string, ...operands: Node[]): void {
     this.#list.push({ kind: "call", id: undefined, name, operands, faults: false });
   }
-  /** Calls a function that may take an exception, redirect execution or leave the core (`CPU.PENDING`); the instruction ends there then. */
+  /**
+   * Calls a function that may take an exception, redirect execution or leave the core
+   * (`CPU.PENDING`); the instruction ends there then.
+   */
   callFaulting(type: Type, name: string, ...operands: Node[]): Node {
     return this.#call(type, name, operands, true);
   }
@@ -460,7 +510,10 @@ export class Builder {
   if(condition: Node, then: () => void, otherwise: () => void = () => {}): void {
     this.#list.push({ kind: "if", condition, then: this.#collect(then), otherwise: this.#collect(otherwise) });
   }
-  /** Branches to PC plus a static offset in bytes; with a condition (i32), only when it is not zero. Ends the instruction. */
+  /**
+   * Branches to PC plus a static offset in bytes; with a condition (i32), only when it is not zero.
+   * Ends the instruction.
+   */
   branch(offset: Node, condition?: Node): void {
     this.#list.push({ kind: "branch", offset, condition });
   }

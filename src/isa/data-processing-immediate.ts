@@ -1,5 +1,5 @@
-// Data processing with an immediate: PC-relative addresses, add and subtract, logical, move wide, bitfield, extract.
-// Arm ARM C4.1.92.
+// Data processing with an immediate: PC-relative addresses, add and subtract, logical, move wide,
+// bitfield, extract. Arm ARM C4.1.92.
 
 import { ADD_SUB, decimal, hex, r, rsp, signed, target, x } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
@@ -25,7 +25,9 @@ function bitMaskImmediate(N: number, immr: number, imms: number): bigint {
 const reservedBitMask = (f: { sf: number; N: number; immr: number; imms: number }) =>
   !f.sf && f.N === 1 || decodeBitMasks(f.N, f.immr, f.imms, true) === undefined;
 
-/** What bitfield moves do with their source: shift up to drop the high bits, then down into place. */
+/**
+ * What bitfield moves do with their source: shift up to drop the high bits, then down into place.
+ */
 function bitfieldShifts($: Builder, sf: number, immr: Node, imms: Node): { up: Node; down: Node } {
   const top = sf ? 63 : 31;
   const up = $.range($.sub($.i32(top), imms), 0, top);

@@ -1,5 +1,5 @@
-// Data processing on general registers: logical, add and subtract, conditional, multiply, divide, bits and CRC32.
-// Arm ARM C4.1.95.
+// Data processing on general registers: logical, add and subtract, conditional, multiply, divide,
+// bits and CRC32. Arm ARM C4.1.95.
 
 import { ADD_SUB, CONDITIONS, extend, hex, r, rsp, shiftSuffix, w, x } from "./assembly.ts";
 import { insn, type Instruction } from "./insn.ts";
@@ -10,10 +10,16 @@ const SELECT = ["csel", "csinc", "csinv", "csneg"] as const;
 const SHIFT_VARIABLE = ["lslv", "lsrv", "asrv", "rorv"] as const;
 const CRC_SIZES = ["b", "h", "w", "x"] as const;
 
-/** Rare forms stay out of the interpreter loop: rotated and arithmetic-shifted operands, inverted ones with a shift. */
+/**
+ * Rare forms stay out of the interpreter loop: rotated and arithmetic-shifted operands, inverted
+ * ones with a shift.
+ */
 const rareShift = (f: { shift: number }) => f.shift > 1;
 
-/** The extension in the operand of an add or subtract: LSL where it does nothing beside the stack pointer. */
+/**
+ * The extension in the operand of an add or subtract: LSL where it does nothing beside the stack
+ * pointer.
+ */
 function extendedOperand(f: { sf: number; S: number; Rm: number; option: number; imm3: number; Rn: number; Rd: number }): string {
   const register = r(f.sf && (f.option & 3) === 3 ? 1 : 0, f.Rm);
   const plain = f.option === (f.sf ? 3 : 2) && (f.Rn === 31 || !f.S && f.Rd === 31);
@@ -224,7 +230,8 @@ export const dataProcessingRegister: Instruction[] = [
     { shape: "sf", cold: true },
     (f) => `cls\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}`,
     ({ sf, Rn, Rd }, $) => {
-      // Bits that differ from their upper neighbour; the lowest bit set stops the count one short of the width.
+      // Bits that differ from their upper neighbour; the lowest bit set stops the count one short
+      // of the width.
       const value = $.R(sf, Rn);
       $.setR(Rd, $.clz($.or($.lsl($.eor(value, $.asr(value, 1)), 1), 1)));
     },

@@ -1,4 +1,5 @@
-// The decoder: a word to its encoding. The most specific match wins; words that match nothing, or that their entry calls unallocated, have none.
+// The decoder: a word to its encoding. The most specific match wins; words that match nothing, or
+// that their entry calls unallocated, have none.
 
 import { ALWAYS_ALLOCATED, fieldValues } from "./insn.ts";
 import { type Encoding, encodings } from "./table.ts";
@@ -9,7 +10,10 @@ const bits = (value: number) => {
   return count;
 };
 
-/** Matching order: more fixed bits first; the sort is stable, so that equal ones keep the order of the table. */
+/**
+ * Matching order: more fixed bits first; the sort is stable, so that equal ones keep the order of
+ * the table.
+ */
 const bySpecificity = [...encodings].sort((a, b) => bits(b.mask) - bits(a.mask));
 
 /** Candidates by bits 31:21, and by bits 31:21 and 15:10; made when first asked for. */

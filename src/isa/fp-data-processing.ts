@@ -1,5 +1,6 @@
-// Scalar floating-point data processing, single and double precision, and conversions to and from half precision. Arm ARM C4.1.96,
-// "Floating-point". The arithmetic is in `core/fp`; its functions have the names of the pseudocode.
+// Scalar floating-point data processing, single and double precision, and conversions to and from
+// half precision. Arm ARM C4.1.96, "Floating-point". The arithmetic is in `core/fp`; its functions
+// have the names of the pseudocode.
 
 import { CONDITIONS, hex, r } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";

@@ -1,5 +1,6 @@
-// Loads and stores of floating-point and AdvSIMD registers: literal, immediate and register offset, pairs. Arm ARM C4.1.94.
-// Their stage-2 aborts carry no syndrome (`part`): that is for single general registers.
+// Loads and stores of floating-point and AdvSIMD registers: literal, immediate and register offset,
+// pairs. Arm ARM C4.1.94. Their stage-2 aborts carry no syndrome (`part`): that is for single
+// general registers.
 
 import { offsetAddress, signed, target } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";

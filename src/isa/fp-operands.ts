@@ -1,4 +1,5 @@
-// Operands of floating-point and AdvSIMD instructions: their assembly text, and reads and writes of scalars by format.
+// Operands of floating-point and AdvSIMD instructions: their assembly text, and reads and writes of
+// scalars by format.
 
 import type { Builder, Node } from "./builder.ts";
 
@@ -8,7 +9,9 @@ export const SCALARS = ["b", "h", "s", "d", "q"] as const;
 /** "s1": a scalar register of 2^size bytes. */
 export const scalar = (size: number, index: number): string => `${SCALARS[size]}${index}`;
 
-/** Arrangement specifiers, "8b" and so on: elements of 2^size bytes, Q says whether 64 or 128 bits. */
+/**
+ * Arrangement specifiers, "8b" and so on: elements of 2^size bytes, Q says whether 64 or 128 bits.
+ */
 export const arrangement = (size: number, Q: number): string => `${(Q ? 16 : 8) >> size}${SCALARS[size]}`;
 
 /** "v1.16b". */

@@ -1,5 +1,5 @@
-// How an instruction is written down: `insn(name, pattern, options, assembly, semantics)`. DESIGN "The core"; spec/core-interpreter.md
-// section 6. An entry looks like this:
+// How an instruction is written down: `insn(name, pattern, options, assembly, semantics)`. DESIGN
+// "The core"; spec/core-interpreter.md section 6. An entry looks like this:
 //
 //   insn("ADD/ADDS/SUB/SUBS (shifted register)", "sf op S 01011 shift 0 Rm imm6 Rn Rd",
 //     { shape: "sf op S shift", unallocated: (f) => f.shift === 3 || !f.sf && f.imm6 >= 32 },
@@ -10,23 +10,32 @@
 //       $.setR(Rd, result);
 //     })
 //
-// - *pattern*: from bit 31 down, separated by spaces: fixed bits (0 and 1), or fields, `name:width`. The width can be left out of the usual
-//   names (`WIDTHS`) and of names that end in their width (`imm12`). All 32 bits must be there.
-// - *shape*: the fields whose values make different code. Each combination is a handler of its own, and in the semantics these fields
-//   are plain numbers, for ordinary `if`. All other fields are `Node`s, operands in the decoded record: never look at their value.
-//   Few shapes, few handlers: put into `shape` what would cost at run time, leave the rest as operands.
-// - *when*: combinations of shape fields that exist. The others fall through to other entries, in the end to UNDEFINED.
-// - *unallocated*: a predicate of all fields (numbers): such words are UNDEFINED. It must hold before `semantics` means anything.
-// - *unpredictable*: words that a test must not generate (CONSTRAINED UNPREDICTABLE); they execute as the semantics say.
-// - *cold*: true puts the handler into a function of its own, called from the interpreter loop. All that is rare should be cold: the loop
-//   is one function and has to stay small. A function of the shape is possible. Fault paths are the same in both.
-// - *special*: values of operand fields (`{ Rd: 31 }`) for which a handler of its own pays, for each shape: compares, moves. In it these
-//   fields are constants, and XZR costs nothing. Give these only for what is frequent.
-// - *fp*: true when CPACR_EL1.FPEN traps the instruction. It is known by itself where vector registers are read or written, or a
-//   state of FPCR or FPSR.
-// - *assembly*: the text of `objdump -d -M no-aliases`, mnemonic and operands separated by a tab; fields as numbers, the address as a bigint.
-// - *semantics*: statements through the `Builder`. Read registers first, do memory accesses, then write registers, so that a fault leaves all as
-//   it was. `$.let` what is used twice. Where two entries overlap, the one with more fixed bits wins.
+// - *pattern*: from bit 31 down, separated by spaces: fixed bits (0 and 1), or fields,
+//   `name:width`. The width can be left out of the usual names (`WIDTHS`) and of names that end in
+//   their width (`imm12`). All 32 bits must be there.
+// - *shape*: the fields whose values make different code. Each combination is a handler of its own,
+//   and in the semantics these fields are plain numbers, for ordinary `if`. All other fields are
+//   `Node`s, operands in the decoded record: never look at their value. Few shapes, few handlers:
+//   put into `shape` what would cost at run time, leave the rest as operands.
+// - *when*: combinations of shape fields that exist. The others fall through to other entries, in
+//   the end to UNDEFINED.
+// - *unallocated*: a predicate of all fields (numbers): such words are UNDEFINED. It must hold
+//   before `semantics` means anything.
+// - *unpredictable*: words that a test must not generate (CONSTRAINED UNPREDICTABLE); they execute
+//   as the semantics say.
+// - *cold*: true puts the handler into a function of its own, called from the interpreter loop. All
+//   that is rare should be cold: the loop is one function and has to stay small. A function of the
+//   shape is possible. Fault paths are the same in both.
+// - *special*: values of operand fields (`{ Rd: 31 }`) for which a handler of its own pays, for
+//   each shape: compares, moves. In it these fields are constants, and XZR costs nothing. Give
+//   these only for what is frequent.
+// - *fp*: true when CPACR_EL1.FPEN traps the instruction. It is known by itself where vector
+//   registers are read or written, or a state of FPCR or FPSR.
+// - *assembly*: the text of `objdump -d -M no-aliases`, mnemonic and operands separated by a tab;
+//   fields as numbers, the address as a bigint.
+// - *semantics*: statements through the `Builder`. Read registers first, do memory accesses, then
+//   write registers, so that a fault leaves all as it was. `$.let` what is used twice. Where two
+//   entries overlap, the one with more fixed bits wins.
 
 import type { Builder, Node } from "./builder.ts";
 
@@ -94,7 +103,9 @@ const WIDTHS: Readonly<Record<string, number>> = {
 /** `unallocated` of entries that say nothing, so that the decoder can skip it. */
 export const ALWAYS_ALLOCATED = (): boolean => false;
 
-/** Declares an instruction. Throws when the pattern is not 32 bits wide or names an unknown field. */
+/**
+ * Declares an instruction. Throws when the pattern is not 32 bits wide or names an unknown field.
+ */
 export function insn<const P extends string, const S extends string = "">(
   name: string,
   pattern: P,
@@ -122,7 +133,8 @@ export function insn<const P extends string, const S extends string = "">(
   const shape = options.shape?.split(" ") ?? [];
   for (const field of shape) if (!fields.has(field)) throw new Error(`${name}: shape field ${field} is not in the pattern`);
   const { cold } = options;
-  // The types above tie the names of the pattern to its functions; past this point fields are looked up by name.
+  // The types above tie the names of the pattern to its functions; past this point fields are
+  // looked up by name.
   return {
     name,
     pattern,

@@ -1,5 +1,6 @@
-// Loads and stores of general registers: literal, register with immediate or register offset, unprivileged, pairs; prefetch.
-// Arm ARM C4.1.94. Exclusives, acquire-release and atomics are in atomics.ts, vector registers in the SIMD files.
+// Loads and stores of general registers: literal, register with immediate or register offset,
+// unprivileged, pairs; prefetch. Arm ARM C4.1.94. Exclusives, acquire-release and atomics are in
+// atomics.ts, vector registers in the SIMD files.
 
 import { decimal, extend, hex, offsetAddress, r, signed, target, xsp } from "./assembly.ts";
 import type { AccessOptions, Builder, Node } from "./builder.ts";

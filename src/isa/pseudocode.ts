@@ -1,4 +1,5 @@
-// Functions of the Arm manual's shared pseudocode (Arm ARM J1.1.3) that several instruction groups use, against the builder.
+// Functions of the Arm manual's shared pseudocode (Arm ARM J1.1.3) that several instruction groups
+// use, against the builder.
 
 import type { Builder, Node } from "./builder.ts";
 
@@ -25,7 +26,10 @@ export function shiftRegister($: Builder, value: Node, shift: number, amount: No
   return [$.lsl, $.lsr, $.asr, $.ror][shift](value, amount);
 }
 
-/** ExtendReg: the low 8, 16, 32 or 64 bits of an X value, extended to 64 bits and shifted left by a static amount. */
+/**
+ * ExtendReg: the low 8, 16, 32 or 64 bits of an X value, extended to 64 bits and shifted left by a
+ * static amount.
+ */
 export function extendRegister($: Builder, value: Node, option: number, amount: Node | number): Node {
   const extended = [
     () => $.and(value, 0xff),
@@ -40,7 +44,10 @@ export function extendRegister($: Builder, value: Node, option: number, amount: 
   return amount === 0 ? extended : $.lsl(extended, amount);
 }
 
-/** The immediate and the mask that DecodeBitMasks makes of N:immr:imms, for 64 bits; undefined for reserved values. */
+/**
+ * The immediate and the mask that DecodeBitMasks makes of N:immr:imms, for 64 bits; undefined for
+ * reserved values.
+ */
 export function decodeBitMasks(N: number, immr: number, imms: number, immediate: boolean): { wmask: bigint; tmask: bigint } | undefined {
   const combined = N << 6 | ~imms & 63;
   const length = 31 - Math.clz32(combined);

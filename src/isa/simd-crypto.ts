@@ -1,5 +1,6 @@
-// The Cryptographic Extension: AES, SHA-1, SHA-256 and the polynomial product of doublewords. Arm ARM C4.1.96, "Cryptographic AES",
-// "Cryptographic three-register SHA", "Cryptographic two-register SHA" and PMULL of "Advanced SIMD three different".
+// The Cryptographic Extension: AES, SHA-1, SHA-256 and the polynomial product of doublewords. Arm
+// ARM C4.1.96, "Cryptographic AES", "Cryptographic three-register SHA", "Cryptographic two-register
+// SHA" and PMULL of "Advanced SIMD three different".
 
 import type { Builder, Node } from "./builder.ts";
 import { insn, type Instruction } from "./insn.ts";
@@ -85,7 +86,8 @@ const THREE: readonly (Sha & { operation: ($: Builder, d: Node, Rn: Node, m: Nod
     operands: ["4s", "4s", "4s"],
     operation: ($, d, Rn, m) => {
       const sum = $.let($.op("i32x4.add", d, extract($, 1, $.Q(Rn), m)));
-      // The first two words depend on the last two of m, the last two on the first two of the result.
+      // The first two words depend on the last two of m, the last two on the first two of the
+      // result.
       const low = $.let($.op("i32x4.add", sum, sigma($, extract($, 2, m, m), 17, 19, 10)));
       const high = $.op("i32x4.add", sum, sigma($, extract($, 2, low, low), 17, 19, 10));
       return $.shuffle(shuffleLanes(2, [0, 1, 6, 7]), low, $.let(high));

@@ -1,5 +1,6 @@
-// AdvSIMD two-register miscellaneous, floating point: absolute value, rounding, conversion, estimates, vector and scalar. Arm ARM C4.1.96,
-// "Advanced SIMD two-register miscellaneous" and its scalar form.
+// AdvSIMD two-register miscellaneous, floating point: absolute value, rounding, conversion,
+// estimates, vector and scalar. Arm ARM C4.1.96, "Advanced SIMD two-register miscellaneous" and its
+// scalar form.
 
 import type { Builder, Node } from "./builder.ts";
 import { type FloatFormat, FLOATS, readBits, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";
@@ -13,7 +14,9 @@ interface Entry {
   readonly U: 0 | 1;
   readonly a: 0 | 1;
   readonly opcode: number;
-  /** `function` applied to a vector or a scalar, of which `suffix` is the end of the library's name. */
+  /**
+   * `function` applied to a vector or a scalar, of which `suffix` is the end of the library's name.
+   */
   readonly apply: ($: Builder, type: "v128" | "f32" | "f64", suffix: string, x: Node) => Node;
   readonly hasScalar?: boolean;
 }
@@ -156,7 +159,10 @@ const reciprocalExponent = insn(
   },
 );
 
-/** Names of the element sizes of a conversion between formats: sz 0 is half and single, 1 single and double. */
+/**
+ * Names of the element sizes of a conversion between formats: sz 0 is half and single, 1 single and
+ * double.
+ */
 const widths = (sz: number) => sz ? { narrow: 32, wide: 64 } as const : { narrow: 16, wide: 32 } as const;
 
 const convertLong = insn(

@@ -1,5 +1,6 @@
-// AdvSIMD floating-point arithmetic and comparison of three registers, vector and scalar, and pairs and across lanes. Arm ARM C4.1.96,
-// "Advanced SIMD three same", "scalar three same", "scalar pairwise", "across lanes". The functions are in `core/fp/vectors.ts`.
+// AdvSIMD floating-point arithmetic and comparison of three registers, vector and scalar, and pairs
+// and across lanes. Arm ARM C4.1.96, "Advanced SIMD three same", "scalar three same", "scalar
+// pairwise", "across lanes". The functions are in `core/fp/vectors.ts`.
 
 import type { Builder, Node } from "./builder.ts";
 import { type FloatFormat, FLOATS, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";

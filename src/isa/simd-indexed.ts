@@ -1,5 +1,6 @@
-// AdvSIMD vector by element, vector and scalar. Arm ARM C4.1.96, "Advanced SIMD vector x indexed element" and its scalar form.
-// The element's number is H:L:M for halfwords (of V0..V15), H:L for words, H for doublewords.
+// AdvSIMD vector by element, vector and scalar. Arm ARM C4.1.96, "Advanced SIMD vector x indexed
+// element" and its scalar form. The element's number is H:L:M for halfwords (of V0..V15), H:L for
+// words, H for doublewords.
 
 import type { Builder, Node } from "./builder.ts";
 import { element, FLOATS, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";

@@ -1,7 +1,9 @@
-// Reads and writes of AdvSIMD operands that the groups of vector instructions share, and small vector building blocks.
+// Reads and writes of AdvSIMD operands that the groups of vector instructions share, and small
+// vector building blocks.
 //
-// Q, whether 64 or 128 bits, is an operand of the record in most entries, so that one handler serves both: results of 64 bits have zeros
-// above. Where an entry has Q in its shape, it is a number here.
+// Q, whether 64 or 128 bits, is an operand of the record in most entries, so that one handler
+// serves both: results of 64 bits have zeros above. Where an entry has Q in its shape, it is a
+// number here.
 
 import type { Builder, Node } from "./builder.ts";
 
@@ -37,7 +39,10 @@ export function setVector($: Builder, Q: Node | number, Rd: Node, value: Node): 
   $.setQ(Rd, $.lane("i64x2.replace_lane", 1, result, high));
 }
 
-/** Reads 64 or 128 bits as Q says, with zeros above: for operations in which an unused lane could set a flag. */
+/**
+ * Reads 64 or 128 bits as Q says, with zeros above: for operations in which an unused lane could
+ * set a flag.
+ */
 export function vectorOf($: Builder, Q: Node | number, Rn: Node): Node {
   if (Q === 1) return $.Q(Rn);
   if (Q === 0) return $.let($.readV("v128.load64_zero", Rn));
@@ -45,12 +50,18 @@ export function vectorOf($: Builder, Q: Node | number, Rn: Node): Node {
   return $.let($.lane("i64x2.replace_lane", 1, value, $.select(Q as Node, $.lane("i64x2.extract_lane", 1, value), 0)));
 }
 
-/** The low (Q = 0) or high (Q = 1) half of a register in the low half of a vector: sources of widening instructions. */
+/**
+ * The low (Q = 0) or high (Q = 1) half of a register in the low half of a vector: sources of
+ * widening instructions.
+ */
 export function halfOf($: Builder, Q: Node, Rn: Node): Node {
   return $.let($.readV("v128.load64_zero", Rn, $.range($.lsl(Q, 3), 0, 8)));
 }
 
-/** Writes 64 bits: to the low half with zeros above (Q = 0), or to the high half (Q = 1). Results of narrowing instructions. */
+/**
+ * Writes 64 bits: to the low half with zeros above (Q = 0), or to the high half (Q = 1). Results of
+ * narrowing instructions.
+ */
 export function setHalf($: Builder, Q: Node, Rd: Node, value: Node): void {
   const result = $.let($.lane("i64x2.extract_lane", 0, value)), low = $.Dbits(Rd);
   $.writeV("i64.store", Rd, 0, $.select(Q, low, result));
@@ -86,7 +97,10 @@ export function replicate(element: bigint, size: number): bigint {
 /** Zero in all lanes. */
 export const zeros = ($: Builder): Node => $.v128(0n, 0n);
 
-/** Byte lanes of a shuffle that moves lanes of 2^size bytes: `lanes` numbers them, those of the second operand from 16 >> size up. */
+/**
+ * Byte lanes of a shuffle that moves lanes of 2^size bytes: `lanes` numbers them, those of the
+ * second operand from 16 >> size up.
+ */
 export function shuffleLanes(size: number, lanes: readonly number[]): number[] {
   const bytes = 1 << size;
   return lanes.flatMap((lane) => Array.from({ length: bytes }, (_, i) => lane * bytes + i));
@@ -98,7 +112,10 @@ function unzip($: Builder, size: number, a: Node, b: Node, odd: 0 | 1): Node {
   return $.shuffle(shuffleLanes(size, Array.from({ length: count }, (_, i) => 2 * i + odd)), a, b);
 }
 
-/** The even and odd lanes of a:b, for pairwise operations; `Q` is a number or a node. With 64 bits the lanes are of the low halves. */
+/**
+ * The even and odd lanes of a:b, for pairwise operations; `Q` is a number or a node. With 64 bits
+ * the lanes are of the low halves.
+ */
 export function pairs($: Builder, size: number, Q: Node | number, a: Node, b: Node): [Node, Node] {
   if (Q === 1) return [$.let(unzip($, size, a, b, 0)), $.let(unzip($, size, a, b, 1))];
   const low = Array.from({ length: 16 }, (_, i) => i < 8 ? i : i + 8);

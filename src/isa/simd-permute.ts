@@ -1,5 +1,5 @@
-// AdvSIMD copies, permutations, tables and immediates. Arm ARM C4.1.96, "Advanced SIMD copy", "scalar copy", "permute", "extract", "table
-// lookup" and "modified immediate".
+// AdvSIMD copies, permutations, tables and immediates. Arm ARM C4.1.96, "Advanced SIMD copy",
+// "scalar copy", "permute", "extract", "table lookup" and "modified immediate".
 
 import { hex, r } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
@@ -88,7 +88,10 @@ const copies = SIZES.flatMap((size) => {
   return [...ones, signed];
 });
 
-/** Element numbers of the result of two vectors of `count` elements; those of the second from `count` up. */
+/**
+ * Element numbers of the result of two vectors of `count` elements; those of the second from
+ * `count` up.
+ */
 const PERMUTATIONS: Readonly<Record<number, { name: string; lane: (i: number, count: number) => number }>> = {
   1: { name: "uzp1", lane: (i) => 2 * i },
   2: { name: "trn1", lane: (i, count) => (i & ~1) + (i & 1) * count },
@@ -153,7 +156,10 @@ const table = insn(
   },
 );
 
-/** AdvSIMDExpandImm: the 64 bits that an 8-bit immediate stands for; MVNI and BIC invert them where they are used. */
+/**
+ * AdvSIMDExpandImm: the 64 bits that an 8-bit immediate stands for; MVNI and BIC invert them where
+ * they are used.
+ */
 function expandImmediate(op: number, cmode: number, imm8: number): bigint {
   const value = BigInt(imm8);
   if (cmode < 8) return replicate(value << BigInt(8 * (cmode >> 1)), 2);

@@ -1,5 +1,6 @@
-// AdvSIMD shifts by an immediate, vector and scalar, with conversion to and from fixed point. Arm ARM C4.1.96, "Advanced SIMD shift by
-// immediate" and its scalar form. immh:immb holds the element's size in its highest set bit; the bits below are `low`.
+// AdvSIMD shifts by an immediate, vector and scalar, with conversion to and from fixed point. Arm
+// ARM C4.1.96, "Advanced SIMD shift by immediate" and its scalar form. immh:immb holds the
+// element's size in its highest set bit; the bits below are `low`.
 
 import type { Builder, Node } from "./builder.ts";
 import { doubleBits, FLOATS, readFloat, scalar, vector, writeFloat } from "./fp-operands.ts";

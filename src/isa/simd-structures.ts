@@ -1,5 +1,6 @@
-// AdvSIMD loads and stores of structures: LD1-LD4 and ST1-ST4 of several structures, of one structure to one lane, and replicated to all
-// lanes (LD1R-LD4R). Arm ARM C4.1.94, C7.2 (LD1..ST4), "shared decode" of the pseudocode.
+// AdvSIMD loads and stores of structures: LD1-LD4 and ST1-ST4 of several structures, of one
+// structure to one lane, and replicated to all lanes (LD1R-LD4R). Arm ARM C4.1.94, C7.2 (LD1..ST4),
+// "shared decode" of the pseudocode.
 
 import { xsp } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
@@ -18,7 +19,10 @@ function following($: Builder, Rt: Node, offset: number): Node {
   return offset === 0 ? Rt : $.range($.and($.add(Rt, offset), 31), 0, 31);
 }
 
-/** How the base is updated: not at all, by the bytes transferred (Rm 31), or by Xm. A record has no room for both kinds of increment. */
+/**
+ * How the base is updated: not at all, by the bytes transferred (Rm 31), or by Xm. A record has no
+ * room for both kinds of increment.
+ */
 const UPDATES = [
   { update: "none", post: 0, Rm: "00000" },
   { update: "bytes", post: 1, Rm: "11111" },
@@ -49,7 +53,9 @@ const MULTIPLE: Readonly<Record<number, { registers: number; elements: number }>
   10: { registers: 2, elements: 1 },
 };
 
-/** Whole registers, one after the other: LD1 and ST1. The element size changes nothing but the text. */
+/**
+ * Whole registers, one after the other: LD1 and ST1. The element size changes nothing but the text.
+ */
 function consecutive($: Builder, L: number, Q: number, registers: number, Rt: Node, base: Node): void {
   const bytes = Q ? 16 : 8;
   const at = (i: number) => i ? $.add(base, i * bytes) : base;
@@ -112,8 +118,8 @@ function interleaved($: Builder, L: number, size: number, Q: number, n: number, 
 type LaneFields = { readonly Q: number; readonly S: number; readonly size: number };
 
 /**
- * The single structures by element size: the fixed opcode bits, and the fields S and size, of which those bits that number no lane are
- * fixed. The lane is in the rest of Q:S:size.
+ * The single structures by element size: the fixed opcode bits, and the fields S and size, of which
+ * those bits that number no lane are fixed. The lane is in the rest of Q:S:size.
  */
 const SINGLE = [
   { name: "B", log2: 0, opcode: "00", laneBits: "S size", lane: (f: LaneFields) => f.Q << 3 | f.S << 2 | f.size },

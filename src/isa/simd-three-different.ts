@@ -1,12 +1,16 @@
-// AdvSIMD three registers of different types: widening, narrowing and wide arithmetic. Arm ARM C4.1.96, "Advanced SIMD three different" and
-// its scalar form. Q chooses which half of the narrow registers takes part ("2" behind the name).
+// AdvSIMD three registers of different types: widening, narrowing and wide arithmetic. Arm ARM
+// C4.1.96, "Advanced SIMD three different" and its scalar form. Q chooses which half of the narrow
+// registers takes part ("2" behind the name).
 
 import type { Builder, Node } from "./builder.ts";
 import { scalar, vector } from "./fp-operands.ts";
 import { insn, type Instruction } from "./insn.ts";
 import { bits, both, extendLow, halfOf, LANES, narrow, pattern, replicate, scalarOf, setHalf, setScalar } from "./simd-operands.ts";
 
-/** From the narrow halves (in low halves of vectors) and the wide destination to the wide result. `size` is the narrow one's. */
+/**
+ * From the narrow halves (in low halves of vectors) and the wide destination to the wide result.
+ * `size` is the narrow one's.
+ */
 export type WideningOperation = ($: Builder, size: number, U: 0 | 1, a: Node, b: Node, d: () => Node) => Node;
 
 const lane = (size: number) => LANES[size + 1];

@@ -1,5 +1,6 @@
-// AdvSIMD three registers of the same type, vector and scalar: integer. Arm ARM C4.1.96, "Advanced SIMD three same" and "Advanced SIMD
-// scalar three same", with the two of FEAT_RDM from "three same extra".
+// AdvSIMD three registers of the same type, vector and scalar: integer. Arm ARM C4.1.96, "Advanced
+// SIMD three same" and "Advanced SIMD scalar three same", with the two of FEAT_RDM from "three same
+// extra".
 
 import type { Builder, Node } from "./builder.ts";
 import { scalar, vector } from "./fp-operands.ts";

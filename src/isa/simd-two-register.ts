@@ -197,7 +197,10 @@ const estimates = ([["urecpe", 0, "UnsignedRecipEstimate"], ["ursqrte", 1, "Unsi
   )
 );
 
-/** Combines all lanes of 64 or 128 bits with an operation; the result is in lane 0. Unused lanes must not matter: they repeat the used ones. */
+/**
+ * Combines all lanes of 64 or 128 bits with an operation; the result is in lane 0. Unused lanes
+ * must not matter: they repeat the used ones.
+ */
 function reduce($: Builder, size: number, Q: Node, a: Node, operation: (x: Node, y: Node) => Node): Node {
   // With 64 bits the halves would count twice: the step over the halves is chosen by Q.
   const swap = (bytes: number, x: Node) => $.shuffle(Array.from({ length: 16 }, (_, i) => i ^ bytes), x, x);

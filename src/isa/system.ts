@@ -1,4 +1,5 @@
-// Exception generation, hints, barriers, PSTATE and system registers, system instructions. Arm ARM C4.1.93.
+// Exception generation, hints, barriers, PSTATE and system registers, system instructions. Arm ARM
+// C4.1.93.
 
 import { hex, x } from "./assembly.ts";
 import type { Builder, Node } from "./builder.ts";
@@ -66,7 +67,10 @@ const require = (mask: number, state: number) => ($: Builder) =>
   $.if($.ne($.and($.state("PSTATE"), mask), state), () => $.doFaulting("raiseUndefined"));
 const anywhere = () => {};
 
-/** o0:op1:CRn:CRm:op2 of registers that lie in the CPU record and are read and written without side effects. */
+/**
+ * o0:op1:CRn:CRm:op2 of registers that lie in the CPU record and are read and written without side
+ * effects.
+ */
 const PLAIN_REGISTERS = { SP_EL0: "100001000001000", TPIDR_EL0: "101111010000010", TPIDR_EL1: "100011010000100" } as const;
 
 /** MRS and MSR of a plain register; `guard` says from where it can be reached. */
@@ -109,7 +113,8 @@ export const system: Instruction[] = [
   insn("SEV", "11010101000000110010 0000 100 11111", { cold: true }, () => "hint\t#0x4", (_, $) => $.setState("EVENT", 1)),
   insn("SEVL", "11010101000000110010 0000 101 11111", { cold: true }, () => "hint\t#0x5", (_, $) => $.setState("EVENT", 1)),
 
-  // One worker runs all physical CPUs in turns: every memory access is in order for all. No cached translation outlives its TLBI.
+  // One worker runs all physical CPUs in turns: every memory access is in order for all. No cached
+  // translation outlives its TLBI.
   insn(
     "DSB/DMB",
     "11010101000000110011 CRm 10 opc:1 11111",

@@ -1,5 +1,6 @@
-// The whole table of A64 as this core knows it, expanded by shape into encodings: the source of decoder, disassembler, interpreter and of the
-// generator of random instructions. What is not in it is UNDEFINED.
+// The whole table of A64 as this core knows it, expanded by shape into encodings: the source of
+// decoder, disassembler, interpreter and of the generator of random instructions. What is not in it
+// is UNDEFINED.
 
 import { atomics } from "./atomics.ts";
 import { branches } from "./branches.ts";
@@ -60,7 +61,10 @@ export const encodings: readonly Encoding[] = (() => {
   return list;
 })();
 
-/** The meaning of an encoding: statements with the shape fields filled in, and `fixed` operand fields as constants. */
+/**
+ * The meaning of an encoding: statements with the shape fields filled in, and `fixed` operand
+ * fields as constants.
+ */
 export function semanticsOf(encoding: Encoding, fixed: Partial<FieldValues> = {}): Builder {
   const builder = new Builder();
   const fields: Record<string, number | Node> = {};

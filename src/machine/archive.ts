@@ -1,19 +1,27 @@
-// An archive: the state of objects as a row of fields, written and read by the same lines. An object names its fields once, in a method
-// that passes each through the archive: `this.count = archive.integer("count", this.count, 0, LIMIT)`. Saving writes the value and gives it
-// back; loading ignores it and gives what was saved. So no field can be saved in one order and loaded in another.
+// An archive: the state of objects as a row of fields, written and read by the same lines. An
+// object names its fields once, in a method that passes each through the archive:
+// `this.count = archive.integer("count", this.count, 0, LIMIT)`. Saving writes the value and gives
+// it back; loading ignores it and gives what was saved. So no field can be saved in one order and
+// loaded in another.
 //
-// What is loaded is hostile: every field says its range, every list its length, and whatever does not fit is an `ArchiveError` with the path
-// of the field. Names are not in the archive. One state has one encoding.
+// What is loaded is hostile: every field says its range, every list its length, and whatever does
+// not fit is an `ArchiveError` with the path of the field. Names are not in the archive. One state
+// has one encoding.
 
 import { decodePlain, encodePlain } from "./plain.ts";
 
 /** An archive that cannot be loaded: where, and which rule it breaks. */
 export class ArchiveError extends Error {}
 
-/** Arrays of numbers that are saved as they lie in memory; hosts that run this are little-endian. */
+/**
+ * Arrays of numbers that are saved as they lie in memory; hosts that run this are little-endian.
+ */
 type Numbers = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
-/** Is told of each field that is loaded: its path, and what it holds. One path may come several times: a length, then content. */
+/**
+ * Is told of each field that is loaded: its path, and what it holds. One path may come several
+ * times: a length, then content.
+ */
 export type FieldListener = (path: string, value: number | bigint | Uint8Array) => void;
 
 const FIRST_CAPACITY = 1 << 16;
@@ -96,7 +104,10 @@ export class Archive {
     return result;
   }
 
-  /** An address or a size that is a multiple of `unit`, a power of two, in [min, max]: those of 64 bits are exact, too, if they are pages. */
+  /**
+   * An address or a size that is a multiple of `unit`, a power of two, in [min, max]: those of 64
+   * bits are exact, too, if they are pages.
+   */
   multiple(name: string, value: number | undefined, unit: number, min = 0, max = 2 ** 64): number {
     const result = this.float(name, value);
     const good = Number.isSafeInteger(result / unit) && !Object.is(result, -0) && result >= min && result <= max;
@@ -169,7 +180,10 @@ export class Archive {
     return this.within(name, () => one(value));
   }
 
-  /** At most `limit` things. `one` passes each through the archive; while loading it has none to pass. */
+  /**
+   * At most `limit` things. `one` passes each through the archive; while loading it has none to
+   * pass.
+   */
   list<T, R = T>(name: string, values: Iterable<T>, one: (value: T | undefined, index: number) => R, limit = LIST_LIMIT): R[] {
     const known = this.loading ? [] : [...values];
     const length = this.integer(name, known.length, 0, limit);
@@ -198,7 +212,10 @@ export class Archive {
     });
   }
 
-  /** Takes up plain data that was loaded, as part of what is being loaded: what that does not stand is the data's fault. */
+  /**
+   * Takes up plain data that was loaded, as part of what is being loaded: what that does not stand
+   * is the data's fault.
+   */
   takeUp(name: string, work: () => void): void {
     this.within(name, () => {
       try {

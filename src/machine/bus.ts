@@ -1,6 +1,9 @@
 // The device bus: which physical device answers at a physical address.
 
-/** A device model on the bus. Offsets and sizes are bytes; sizes are 1, 2, 4 or 8; values are unsigned. */
+/**
+ * A device model on the bus. Offsets and sizes are bytes; sizes are 1, 2, 4 or 8; values are
+ * unsigned.
+ */
 export interface BusDevice {
   read(offset: number, size: number): bigint;
   write(offset: number, size: number, value: bigint): void;

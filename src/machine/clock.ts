@@ -1,4 +1,5 @@
-// Virtual time: one retired instruction is 1 ns, and the system counter ticks at CNTFRQ (DESIGN "Seven decisions", 3).
+// Virtual time: one retired instruction is 1 ns, and the system counter ticks at CNTFRQ (DESIGN
+// "Seven decisions", 3).
 
 /** Frequency of the system counter in Hz, as CNTFRQ_EL0 shows it. */
 export const CNTFRQ = 62_500_000;
@@ -10,12 +11,16 @@ export const NS_PER_TICK = 1_000_000_000 / CNTFRQ;
 export const QUANTUM = 20_000;
 
 /**
- * What a field or variable of virtual time begins with, before it is set. V8 keeps small integers and doubles apart: a time that passes 2^31
- * (after 2 s) changes its form, and all code that was optimized for the other is thrown away at once. With this it is a double from the start.
+ * What a field or variable of virtual time begins with, before it is set. V8 keeps small integers
+ * and doubles apart: a time that passes 2^31 (after 2 s) changes its form, and all code that was
+ * optimized for the other is thrown away at once. With this it is a double from the start.
  */
 export const DOUBLE = NaN;
 
-/** The first virtual time (ns) at which the system counter shows `ticks`; Infinity where that is beyond every run. */
+/**
+ * The first virtual time (ns) at which the system counter shows `ticks`; Infinity where that is
+ * beyond every run.
+ */
 export function timeOfTicks(ticks: bigint): number {
   const ns = Number(ticks) * NS_PER_TICK;
   return ns <= Number.MAX_SAFE_INTEGER ? ns : Infinity;

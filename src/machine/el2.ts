@@ -1,4 +1,5 @@
-// What runs at EL2, as the machine sees it: the hypervisor implements this, the machine calls it (docs/architecture.md, "Seams").
+// What runs at EL2, as the machine sees it: the hypervisor implements this, the machine calls it
+// (docs/architecture.md, "Seams").
 
 /** A physical CPU. */
 export interface PhysicalCpu {
@@ -12,14 +13,18 @@ export interface PhysicalCpu {
 /** Software at EL2. */
 export interface El2 {
   /**
-   * Runs what is runnable on `cpu` until its position reaches `until` (native guests may go a little further).
-   * Comes back early, with the position where that happened, when nothing is runnable on it any more or when what runs can only wait for
-   * another CPU (WFE, YIELD): the rest of the turn is idle.
+   * Runs what is runnable on `cpu` until its position reaches `until` (native guests may go a
+   * little further). Comes back early, with the position where that happened, when nothing is
+   * runnable on it any more or when what runs can only wait for another CPU (WFE, YIELD): the rest
+   * of the turn is idle.
    */
   run(cpu: PhysicalCpu, until: number): void;
   /** Whether `cpu` has anything to run now. */
   runnable(cpu: PhysicalCpu): boolean;
-  /** A physical interrupt line (SPI) changed its level. Called from device models and from the session. */
+  /**
+   * A physical interrupt line (SPI) changed its level. Called from device models and from the
+   * session.
+   */
   interrupt(intid: number, level: boolean): void;
   /** What every vCPU waits for, a line each: for the message when nothing can ever happen again. */
   describeWaits(): string[];

@@ -1,4 +1,5 @@
-// The event queue: what happens at a virtual time. Events of one time happen in the order in which they were made.
+// The event queue: what happens at a virtual time. Events of one time happen in the order in which
+// they were made.
 
 import type { Archive } from "./archive.ts";
 
@@ -25,7 +26,10 @@ class Event implements Scheduled {
   }
 }
 
-/** Cancelled events that may stay in a queue: a guest that sets its timer again and again must not make it grow. */
+/**
+ * Cancelled events that may stay in a queue: a guest that sets its timer again and again must not
+ * make it grow.
+ */
 const CANCELLED_LIMIT = 256;
 
 const isBefore = (a: Event, b: Event) => a.at < b.at || a.at === b.at && a.order < b.order;
@@ -100,7 +104,9 @@ export class EventQueue {
     return this.#heap[0]?.at ?? Infinity;
   }
 
-  /** Performs everything due at `now` or before, in order; also what those events schedule for then. */
+  /**
+   * Performs everything due at `now` or before, in order; also what those events schedule for then.
+   */
   runDue(now: number): void {
     while (this.next <= now) this.#pop().action();
   }

@@ -1,5 +1,5 @@
-// The machine: memory, physical CPUs, virtual time, events and the device bus; and the loop that lets the CPUs run in turn
-// (DESIGN "Seven decisions", 3). Nothing here knows what runs at EL2.
+// The machine: memory, physical CPUs, virtual time, events and the device bus; and the loop that
+// lets the CPUs run in turn (DESIGN "Seven decisions", 3). Nothing here knows what runs at EL2.
 
 import type { Core } from "../core/interface.ts";
 import type { Archive } from "./archive.ts";
@@ -16,7 +16,10 @@ export type RunResult =
   | { readonly kind: "time" }
   /** The budget of turns is used up: call again. */
   | { readonly kind: "turns" }
-  /** All CPUs wait; the next event is at `next` (ns, Infinity when there is none: only input from outside can change anything). */
+  /**
+   * All CPUs wait; the next event is at `next` (ns, Infinity when there is none: only input from
+   * outside can change anything).
+   */
   | { readonly kind: "idle"; readonly next: number }
   /** `suspend` was called: a turn may be in progress, which the next call finishes. */
   | { readonly kind: "suspended" }
@@ -42,7 +45,10 @@ export class Machine {
   #now = DOUBLE;
   /** The time whose events have happened. */
   #settled = DOUBLE;
-  /** The turn in progress: where it ends, and the CPU whose part comes next. Undefined between turns. */
+  /**
+   * The turn in progress: where it ends, and the CPU whose part comes next. Undefined between
+   * turns.
+   */
   #turnEnd: number | undefined;
   #turnCpu = 0;
   #suspended = false;
@@ -72,7 +78,10 @@ export class Machine {
     this.#el2 = el2;
   }
 
-  /** Where time and turns stand, saved or loaded; whose the events are saves them. A machine that has stopped is not saved. */
+  /**
+   * Where time and turns stand, saved or loaded; whose the events are saves them. A machine that
+   * has stopped is not saved.
+   */
   archive(archive: Archive): void {
     if (this.#stopped) throw new Error("a machine that has stopped has no state to go on from");
     if (archive.loading) this.events.clear();
@@ -106,7 +115,10 @@ export class Machine {
     this.#settled = this.#now;
   }
 
-  /** The highest position that any physical CPU has reached (ns): what counters show at least, and the time of whatever happens now. */
+  /**
+   * The highest position that any physical CPU has reached (ns): what counters show at least, and
+   * the time of whatever happens now.
+   */
   get time(): number {
     let time = this.#now;
     for (let index = 0; index < this.cpus.length; index++) {
@@ -136,7 +148,10 @@ export class Machine {
     return this.#turnEnd !== undefined;
   }
 
-  /** Makes `run` come back at once, before the turn in progress is over. The next `run` goes on as if nothing had happened. */
+  /**
+   * Makes `run` come back at once, before the turn in progress is over. The next `run` goes on as
+   * if nothing had happened.
+   */
   suspend(): void {
     this.#suspended = true;
   }
@@ -147,8 +162,9 @@ export class Machine {
   }
 
   /**
-   * Runs until virtual time reaches `until` (ns), until all wait, or for `turns` turns.
-   * When all wait it comes back even though an event is due later: the caller sleeps or not, then calls `skipTo`.
+   * Runs until virtual time reaches `until` (ns), until all wait, or for `turns` turns. When all
+   * wait it comes back even though an event is due later: the caller sleeps or not, then calls
+   * `skipTo`.
    */
   run(until: number, turns = Infinity): RunResult {
     const el2 = this.#el2;

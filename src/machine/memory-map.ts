@@ -1,4 +1,5 @@
-// What lies where: in the physical address space, and in the one Wasm memory that holds it (DESIGN "Memory and machine").
+// What lies where: in the physical address space, and in the one Wasm memory that holds it (DESIGN
+// "Memory and machine").
 //
 //   physical address                          Wasm memory
 //   0x0000_0000  devices (QEMU "virt")        0                CPU record, Wasm functions' tables, TLB sets, decoded records,
@@ -11,7 +12,8 @@
 //     + 0x48_0000  memory of the resource manager, 0xa_0000 bytes
 //     + 0x80_0000  end of RAM
 //
-// hypervisorBase is 0x8000_0000 as on the real platform, or the end of the primary's RAM where that reaches further.
+// hypervisorBase is 0x8000_0000 as on the real platform, or the end of the primary's RAM where that
+// reaches further.
 
 /** Pages of stage 2, of ownership and of guests are 4 KiB. */
 export const PAGE_SIZE = 4096;
@@ -87,8 +89,8 @@ export interface MemoryMap {
 }
 
 /**
- * The memory map of a machine whose primary VM has `primarySize` bytes of RAM.
- * Throws a RangeError unless that is a multiple of 2 MiB from `MINIMUM_PRIMARY_MEMORY` to `MAXIMUM_PRIMARY_MEMORY`.
+ * The memory map of a machine whose primary VM has `primarySize` bytes of RAM. Throws a RangeError
+ * unless that is a multiple of 2 MiB from `MINIMUM_PRIMARY_MEMORY` to `MAXIMUM_PRIMARY_MEMORY`.
  */
 export function memoryMap(primarySize: number): MemoryMap {
   if (

@@ -1,6 +1,7 @@
-// Plain data as bytes: what structured cloning copies, as far as programs and devices use it for their state, with objects that are reached
-// in two ways kept one. A value is a tag and what the tag says; one value has one encoding. Decoding takes hostile bytes: a RangeError says
-// what is wrong, memory stays in proportion to the input, and depth is bounded.
+// Plain data as bytes: what structured cloning copies, as far as programs and devices use it for
+// their state, with objects that are reached in two ways kept one. A value is a tag and what the
+// tag says; one value has one encoding. Decoding takes hostile bytes: a RangeError says what is
+// wrong, memory stays in proportion to the input, and depth is bounded.
 
 const Tag = {
   Undefined: 0,
@@ -25,7 +26,10 @@ const DEPTH_LIMIT = 100;
 const WORD = 64n;
 const BIGINT_WORDS = 64;
 
-/** Plain data as bytes. @throws TypeError for what is no plain data: functions, objects with a class. */
+/**
+ * Plain data as bytes. @throws TypeError for what is no plain data: functions, objects with a
+ * class.
+ */
 export function encodePlain(value: unknown): Uint8Array {
   const writer = new Writer();
   writer.value(value);

@@ -5,7 +5,10 @@ import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
 
 const FEW_BYTES = 16;
 
-/** RAM as devices, hypervisor and native guests see it. Writes tell the core, which may hold decoded instructions of a page. */
+/**
+ * RAM as devices, hypervisor and native guests see it. Writes tell the core, which may hold decoded
+ * instructions of a page.
+ */
 export class Ram {
   readonly #bytes: Uint8Array;
   #unwritten = false;
@@ -14,13 +17,19 @@ export class Ram {
     this.#bytes = new Uint8Array(memory.buffer, RAM_OFFSET, map.ramEnd - RAM_BASE);
   }
 
-  /** Whether every byte of the range is RAM. The gap between the primary's RAM and the hypervisor's region is none. */
+  /**
+   * Whether every byte of the range is RAM. The gap between the primary's RAM and the hypervisor's
+   * region is none.
+   */
   contains(pa: number, size: number): boolean {
     const { primaryEnd, hypervisorBase, ramEnd } = this.map;
     return pa >= RAM_BASE && pa + size <= primaryEnd || pa >= hypervisorBase && pa + size <= ramEnd;
   }
 
-  /** Whether anybody may have written to the page at `pa`; else it is all zero, which need not be read to be known. */
+  /**
+   * Whether anybody may have written to the page at `pa`; else it is all zero, which need not be
+   * read to be known.
+   */
   mayBeWritten(pa: number): boolean {
     return this.core.mayBeWritten?.(pa) ?? true;
   }
@@ -41,7 +50,10 @@ export class Ram {
     else into.set(this.#bytes.subarray(from, from + length));
   }
 
-  /** Does something with writes to RAM, by `write` and `zero`, left out: what they would fill is loaded afterwards. */
+  /**
+   * Does something with writes to RAM, by `write` and `zero`, left out: what they would fill is
+   * loaded afterwards.
+   */
   unwritten<T>(work: () => T): T {
     this.#unwritten = true;
     try {

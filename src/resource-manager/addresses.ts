@@ -1,5 +1,6 @@
-// Allocation of a VM's intermediate physical addresses (spec/resource-manager.md §3.2, §3.11): first fit above what is taken, or exactly
-// where asked. A VM that is mapped directly (the primary) takes IPA = PA only.
+// Allocation of a VM's intermediate physical addresses (spec/resource-manager.md §3.2, §3.11):
+// first fit above what is taken, or exactly where asked. A VM that is mapped directly (the primary)
+// takes IPA = PA only.
 
 /** A range of addresses, bytes. */
 export interface AddressRange {
@@ -11,7 +12,10 @@ export interface AddressRange {
 export interface Addresses {
   /** Addresses below this one exist. */
   readonly limit: number;
-  /** Taken ranges in ascending order; they do not overlap, and what is taken next to another is one range with it. */
+  /**
+   * Taken ranges in ascending order; they do not overlap, and what is taken next to another is one
+   * range with it.
+   */
   taken: AddressRange[];
   /** Ranges that automatic placement avoids and explicit placement may use (IPA_RESERVE). */
   reserved: AddressRange[];
@@ -38,7 +42,9 @@ function position(from: Addresses, address: number): number {
   return low;
 }
 
-/** Takes exactly this range. False when a part of it is taken, outside of the addresses, or empty. */
+/**
+ * Takes exactly this range. False when a part of it is taken, outside of the addresses, or empty.
+ */
 export function takeRange(from: Addresses, range: AddressRange): boolean {
   if (range.size <= 0 || range.base < 0 || range.base + range.size > from.limit) return false;
   const { taken } = from;

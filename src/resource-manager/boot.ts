@@ -1,4 +1,5 @@
-// The Resource Manager's boot: environment, its own objects, the primary VM (spec/resource-manager.md §9, spec/observed.md §7).
+// The Resource Manager's boot: environment, its own objects, the primary VM
+// (spec/resource-manager.md §9, spec/observed.md §7).
 
 import { decodeRootEnvironment, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
 import { Vmid, VmState } from "../abi/rpc/messages/vm.ts";
@@ -22,10 +23,14 @@ import { VM_ADDRESS_LIMIT } from "./vm-config.ts";
 
 const VERSION = "el2";
 
-/** Boots with the environment block at `ipa`. @throws Error when the hypervisor's word is not what it has to be: nothing can go on then. */
+/**
+ * Boots with the environment block at `ipa`. @throws Error when the hypervisor's word is not what
+ * it has to be: nothing can go on then.
+ */
 export function boot(context: Context, ipa: number): void {
   const { calls } = context;
-  // The C runtime's stack guard and pointer authentication keys; a native guest has neither, the draw is kept for the order of the calls.
+  // The C runtime's stack guard and pointer authentication keys; a native guest has neither, the
+  // draw is kept for the order of the calls.
   calls.do("prng_get_entropy", 8);
   const [, word0, word1] = calls.do("prng_get_entropy", 16);
   const entropy = word1 << 32n | word0;
@@ -38,7 +43,8 @@ export function boot(context: Context, ipa: number): void {
   context.adopt({ ...newState(), environment: decoded.environment, entropy });
   const { resources } = decoded.environment;
 
-  // The console is mapped as on the real machine, but the log goes to the ring only: the UART is the primary's.
+  // The console is mapped as on the real machine, but the log goes to the ring only: the UART is
+  // the primary's.
   const device = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
   calls.do("addrspace_map", resources.addrspace_capid, resources.uart_me_capid, resources.uart_address, device, MapFlags.NoSync, 0, 0);
   context.ring.clear(calls.vcpu);
@@ -69,7 +75,10 @@ function createMemoryParent(context: Context): void {
   context.state.memoryParent = extent;
 }
 
-/** The record of the Resource Manager itself, VMID 255: it owns memory like any VM and can be given parcels. */
+/**
+ * The record of the Resource Manager itself, VMID 255: it owns memory like any VM and can be given
+ * parcels.
+ */
 function createOwnVm(context: Context): Vm {
   const { calls, resources } = context;
   const vm = newVm(Vmid.ResourceManager, Vmid.Hypervisor);

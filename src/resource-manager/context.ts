@@ -1,4 +1,5 @@
-// What every part of the Resource Manager works with: its state, its hypercalls, its log and its allocators.
+// What every part of the Resource Manager works with: its state, its hypercalls, its log and its
+// allocators.
 
 import { ErrorCode } from "../abi/errors.ts";
 import type { HypercallName } from "../abi/hypercalls.ts";
@@ -72,7 +73,10 @@ export class Context {
     this.ring.line(this.calls.vcpu, text);
   }
 
-  /** A hypercall of a teardown, which goes on whatever it answers. A refusal that passes costs nothing; one that stays is logged. */
+  /**
+   * A hypercall of a teardown, which goes on whatever it answers. A refusal that passes costs
+   * nothing; one that stays is logged.
+   */
   undo(name: HypercallName, ...args: (number | bigint)[]): void {
     for (let attempt = 1;; attempt++) {
       const failure = this.calls.undo(name, ...args);
@@ -81,7 +85,10 @@ export class Context {
     }
   }
 
-  /** Runs a step that says how to take back each thing that it does; where it fails, all of them are taken back, the last one first. */
+  /**
+   * Runs a step that says how to take back each thing that it does; where it fails, all of them are
+   * taken back, the last one first.
+   */
   allOrNothing<T>(step: (onFailure: (takeBack: () => void) => void) => T): T {
     const takeBacks: (() => void)[] = [];
     try {
@@ -92,7 +99,10 @@ export class Context {
     }
   }
 
-  /** A new object that is configured and activated. @throws HypercallFailure; nothing is left of it then */
+  /**
+   * A new object that is configured and activated. @throws HypercallFailure; nothing is left of it
+   * then
+   */
   build(type: CreatableObject, configure: (cap: bigint) => void): bigint {
     return this.allOrNothing((onFailure) => {
       const cap = this.calls.create(type);
@@ -140,7 +150,10 @@ export class Context {
     this.state.virqs.used.delete(virq);
   }
 
-  /** A page of the heap, all zeros; its offset in the Resource Manager's memory. @throws Refusal with NOMEM */
+  /**
+   * A page of the heap, all zeros; its offset in the Resource Manager's memory. @throws Refusal
+   * with NOMEM
+   */
   allocatePage(): number {
     const { app_heap_ipa, resources } = this.environment;
     const first = app_heap_ipa - resources.me_ipa_base + PAGES_OFFSET;
@@ -160,7 +173,10 @@ export class Context {
     this.state.heapPages.delete(offset);
   }
 
-  /** 64 random bits. The hypervisor's source is limited in rate; beyond that a generator continues from what it gave at boot. */
+  /**
+   * 64 random bits. The hypervisor's source is limited in rate; beyond that a generator continues
+   * from what it gave at boot.
+   */
   random(): bigint {
     const { code, results } = this.calls.try("prng_get_entropy", 8);
     if (code === ErrorCode.OK) return results[2] << 32n | results[1];
@@ -174,7 +190,10 @@ export class Context {
     return word;
   }
 
-  /** A sparse extent over all memory, or all device memory, that owns nothing until something is donated to it. @throws HypercallFailure */
+  /**
+   * A sparse extent over all memory, or all device memory, that owns nothing until something is
+   * donated to it. @throws HypercallFailure
+   */
   sparseExtent(kind: "memory" | "device"): bigint {
     if (kind === "memory") return this.#deriveSparse(this.state.memoryParent, EXTENT_SIZE, Access.RWX, ExtentMemoryType.Any);
     return this.allOrNothing((onFailure) => {
@@ -193,7 +212,10 @@ export class Context {
     });
   }
 
-  /** A basic extent of one or more pages of the Resource Manager's own memory. @throws HypercallFailure */
+  /**
+   * A basic extent of one or more pages of the Resource Manager's own memory. @throws
+   * HypercallFailure
+   */
   ownPages(offset: number, size: number, type: number = ExtentMemoryType.Any): bigint {
     return this.build("memextent", (extent) => {
       const attributes = memextentAttributes(Access.RW, type, ExtentType.Basic);

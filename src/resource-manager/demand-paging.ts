@@ -1,7 +1,9 @@
-// VMs whose owner gives them memory page by page (spec/resource-manager.md §3.15): where their image lies, which of their addresses the
-// owner fills, and the capabilities with which it does. A private page goes from the owner's extent to the VM's; a shared one goes to an
-// extent that is mapped in the owner as well, so that both have it. The owner maps either into the VM's address space, and takes back what
-// it gave before it asks for VM_RESET: what it leaves there stays the Resource Manager's.
+// VMs whose owner gives them memory page by page (spec/resource-manager.md §3.15): where their
+// image lies, which of their addresses the owner fills, and the capabilities with which it does. A
+// private page goes from the owner's extent to the VM's; a shared one goes to an extent that is
+// mapped in the owner as well, so that both have it. The owner maps either into the VM's address
+// space, and takes back what it gave before it asks for VM_RESET: what it leaves there stays the
+// Resource Manager's.
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AddressRange } from "../abi/rpc/messages/demand.ts";
@@ -17,7 +19,9 @@ import { require } from "./refusals.ts";
 import type { OwnerCap, Vm } from "./state.ts";
 import { FIRST_RAM_ADDRESS, VM_ADDRESS_LIMIT, type VmConfig } from "./vm-config.ts";
 
-/** Sets a register of the boot vCPUs, which VM_START then keeps. @throws Refusal, HypercallFailure */
+/**
+ * Sets a register of the boot vCPUs, which VM_START then keeps. @throws Refusal, HypercallFailure
+ */
 export function setBootRegister(context: Context, vm: Vm, set: number, index: number, value: bigint): void {
   const { vmid, state } = vm;
   require(state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state });
@@ -40,7 +44,10 @@ function requireInit({ vmid, state }: Vm): void {
   require(state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state });
 }
 
-/** A range of the VM's addresses in whole pages, where it can have memory. @throws Refusal with ARGUMENT_INVALID */
+/**
+ * A range of the VM's addresses in whole pages, where it can have memory. @throws Refusal with
+ * ARGUMENT_INVALID
+ */
 function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
   const pages = (base | size) % BigInt(PAGE_SIZE) === 0n && size > 0n;
   const inside = base >= BigInt(FIRST_RAM_ADDRESS) && base + size <= BigInt(VM_ADDRESS_LIMIT);
@@ -70,7 +77,10 @@ export function setLayout(vm: Vm, id: number, base: bigint, size: bigint): void 
   vm.layout = { ...vm.layout, [id === AddressRange.Image ? "image" : "firmware"]: rangeOf(vm, base, size) };
 }
 
-/** The configuration with the addresses that VM_SET_ADDRESS_LAYOUT gave in the place of the devicetree's. */
+/**
+ * The configuration with the addresses that VM_SET_ADDRESS_LAYOUT gave in the place of the
+ * devicetree's.
+ */
 export function placedConfig({ layout: { image, firmware } }: Vm, config: VmConfig): VmConfig {
   return {
     ...config,
@@ -79,7 +89,10 @@ export function placedConfig({ layout: { image, firmware } }: Vm, config: VmConf
   };
 }
 
-/** VM_INIT: accesses to missing pages come to the owner, which gets what it needs to put them there. @throws Refusal, HypercallFailure */
+/**
+ * VM_INIT: accesses to missing pages come to the owner, which gets what it needs to put them there.
+ * @throws Refusal, HypercallFailure
+ */
 export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
   const { paging } = vm;
   if (paging === undefined) return;

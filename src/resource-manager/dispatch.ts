@@ -1,4 +1,5 @@
-// Takes requests from the links and answers them, one at a time and in the order of arrival (spec/resource-manager.md §1.4, §1.5).
+// Takes requests from the links and answers them, one at a time and in the order of arrival
+// (spec/resource-manager.md §1.4, §1.5).
 
 import { type FaultHit, INJECTED, INJECTED_SECTION, injectedValues } from "../abi/faults.ts";
 import { RmError } from "../abi/rpc/errors.ts";
@@ -12,7 +13,10 @@ import { asRefusal, Refusal } from "./refusals.ts";
 import { answer, beginRequest, postpone, refuse } from "./replies.ts";
 import type { Vm } from "./state.ts";
 
-/** Takes everything that a VM has sent, as long as nothing is being waited for and the VM takes its replies. */
+/**
+ * Takes everything that a VM has sent, as long as nothing is being waited for and the VM takes its
+ * replies.
+ */
 export function serve(context: Context, vm: Vm): void {
   while (vm.link !== undefined && context.state.exits.length === 0 && !isBackedUp(vm.link) && !hasMuchDelayed(context, vm)) {
     const message = receiveMessage(context, vm.link);
@@ -23,7 +27,10 @@ export function serve(context: Context, vm: Vm): void {
   }
 }
 
-/** Whether as many requests of a VM are delayed as replies may wait for it: the next ones stay in its queue. */
+/**
+ * Whether as many requests of a VM are delayed as replies may wait for it: the next ones stay in
+ * its queue.
+ */
 function hasMuchDelayed({ state }: Context, { vmid }: Vm): boolean {
   return state.delayed.length > 0 && state.delayed.filter((one) => one.vmid === vmid).length >= REPLIES_MAX;
 }

@@ -1,5 +1,6 @@
-// Firmware of protected VMs: the image that the Resource Manager is given once, and its place in each VM that starts with it
-// (spec/resource-manager.md §3.12, §4.6). Such a VM's first instruction is the firmware's, never its owner's.
+// Firmware of protected VMs: the image that the Resource Manager is given once, and its place in
+// each VM that starts with it (spec/resource-manager.md §3.12, §4.6). Such a VM's first instruction
+// is the firmware's, never its owner's.
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AcceptFlags, MemType, TransType } from "../abi/rpc/messages/memory.ts";
@@ -12,7 +13,10 @@ import { withParcel } from "./parcel-window.ts";
 import { require } from "./refusals.ts";
 import type { Parcel, VcpuRecord, Vm } from "./state.ts";
 
-/** Takes the firmware image: memory that is donated to the Resource Manager for good. @throws Refusal */
+/**
+ * Takes the firmware image: memory that is donated to the Resource Manager for good. @throws
+ * Refusal
+ */
 export function setFirmware(context: Context, request: { auth_type: number; handle: number; offset: bigint; size: bigint }): void {
   const invalid = (condition: boolean, rule: string) => require(condition, RmError.ARGUMENT_INVALID, rule, { ...request });
   invalid(request.auth_type === AuthType.Android, "only Android's protected VMs have firmware");
@@ -58,7 +62,10 @@ export function requireFirmware(context: Context, vm: Vm): void {
   require(boots === 1, RmError.DENIED, "a protected VM has exactly one boot vCPU", { boots });
 }
 
-/** Accepts the parcel of the firmware, where it is not the image's, and finds the firmware's address. @throws Refusal */
+/**
+ * Accepts the parcel of the firmware, where it is not the image's, and finds the firmware's
+ * address. @throws Refusal
+ */
 export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): void {
   const { firmwareAddress, firmwareSizeMax, baseAddress } = vm.config!;
   const place = vm.firmware!;

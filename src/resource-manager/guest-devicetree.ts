@@ -1,4 +1,5 @@
-// What the Resource Manager adds to the devicetree of a secondary VM when it starts (spec/resource-manager.md §7.4).
+// What the Resource Manager adds to the devicetree of a secondary VM when it starts
+// (spec/resource-manager.md §7.4).
 
 import { MemType, TransType } from "../abi/rpc/messages/memory.ts";
 import {
@@ -64,7 +65,10 @@ class Phandles {
   }
 }
 
-/** All memory of the VM, also what its owner gives later: sorted, with touching ranges merged, in the root's cells. */
+/**
+ * All memory of the VM, also what its owner gives later: sorted, with touching ranges merged, in
+ * the root's cells.
+ */
 function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[], paged: readonly AddressRange[]): void {
   const memory = parcels.filter(({ parcel, kind }) => parcel.memType !== MemType.Io && kind !== "firmware");
   const ranges = mergeRanges([...memory.flatMap((placed) => placed.ranges), ...paged]);
@@ -82,7 +86,9 @@ export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
   return merged;
 }
 
-/** Ranges as `reg` has them. @throws Refusal with NORESOURCE where the cells have no room for one */
+/**
+ * Ranges as `reg` has them. @throws Refusal with NORESOURCE where the cells have no room for one
+ */
 function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: number; sizeCells: number }): Uint8Array {
   const number = (value: number, width: number) => {
     require(value < 2 ** (32 * width), RmError.NORESOURCE, "an address or a size does not fit into #address-cells or #size-cells", {
@@ -95,7 +101,10 @@ function encodeRanges(ranges: readonly AddressRange[], sizes: { addressCells: nu
   return cells(...ranges.flatMap(({ base, size }) => [...number(base, sizes.addressCells), ...number(size, sizes.sizeCells)]));
 }
 
-/** /reserved-memory: existing children belong to parcels by their label or address, other shared parcels get one. By parcel: its phandle. */
+/**
+ * /reserved-memory: existing children belong to parcels by their label or address, other shared
+ * parcels get one. By parcel: its phandle.
+ */
 function describeReservedMemory(root: DevicetreeNode, facts: GuestFacts, phandles: Phandles): Map<Parcel, number> {
   const buffers = new Map<Parcel, number>();
   let parent = findNode(root, "/reserved-memory");

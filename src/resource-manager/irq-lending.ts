@@ -16,9 +16,13 @@ function hwirq(context: Context, irq: number): bigint | undefined {
   return cap === undefined || cap === NO_CAP ? undefined : cap;
 }
 
-/** Takes an interrupt from the caller and offers it to `borrower`. @throws Refusal with IRQ_INVALID or IRQ_INUSE */
+/**
+ * Takes an interrupt from the caller and offers it to `borrower`. @throws Refusal with IRQ_INVALID
+ * or IRQ_INUSE
+ */
 export function lendIrq(context: Context, owner: Vm, borrower: number, irq: number, label: number): IrqLoan {
-  // All hardware interrupts are the primary's, under their own numbers; other VMs have virtual ones only, which cannot be lent.
+  // All hardware interrupts are the primary's, under their own numbers; other VMs have virtual ones
+  // only, which cannot be lent.
   const cap = owner.vmid === Vmid.Hlos ? hwirq(context, irq) : undefined;
   require(cap !== undefined, RmError.IRQ_INVALID, "the interrupt is no hardware interrupt of the caller's", { irq });
   const loan = context.state.loans.find((each) => each.irq === irq);
@@ -33,7 +37,10 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
   return made;
 }
 
-/** The loan of this handle. @throws Refusal with HANDLE_INVALID unless `party` says that the caller may name it */
+/**
+ * The loan of this handle. @throws Refusal with HANDLE_INVALID unless `party` says that the caller
+ * may name it
+ */
 export function loanOf(context: Context, handle: number, party: (loan: IrqLoan) => boolean): IrqLoan {
   const loan = context.state.loans.find((each) => each.handle === handle);
   require(loan !== undefined && party(loan), RmError.HANDLE_INVALID, "there is no such loan for the caller", { loan: handle });

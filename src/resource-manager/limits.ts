@@ -1,4 +1,5 @@
-// How much of each limit is used (spec/resource-manager.md §6.3), as a plain query: `el2 mem limits` shows it.
+// How much of each limit is used (spec/resource-manager.md §6.3), as a plain query:
+// `el2 mem limits` shows it.
 
 import { heapPageCount } from "./context.ts";
 import { DYNAMIC_VMIDS } from "./handlers/lifecycle.ts";
@@ -20,7 +21,10 @@ export interface LimitUse {
   readonly unit: string;
 }
 
-/** Every limit of the Resource Manager's own, those of all first, then VM by VM. Capabilities are counted by the hypervisor's cspaces. */
+/**
+ * Every limit of the Resource Manager's own, those of all first, then VM by VM. Capabilities are
+ * counted by the hypervisor's cspaces.
+ */
 export function limits(state: RmState): LimitUse[] {
   const { vms, parcels, environment } = state;
   const inUse = ({ used, first, last }: Numbers) => [...used].filter((number) => number >= first && number <= last).length;

@@ -1,5 +1,6 @@
-// The RPC link of a VM: two message queues, what is on its way on them, and back-pressure (spec/resource-manager.md §1.1, §1.4).
-// At most one message is in transmission per VM; replies go before notifications; the oldest of too many notifications is dropped.
+// The RPC link of a VM: two message queues, what is on its way on them, and back-pressure
+// (spec/resource-manager.md §1.1, §1.4). At most one message is in transmission per VM; replies go
+// before notifications; the oldest of too many notifications is dropped.
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { MsgqueueRight } from "../abi/rights.ts";
@@ -28,7 +29,10 @@ export function sendReply(context: Context, link: LinkRecord, reply: RpcMessage)
   flush(context, link);
 }
 
-/** Sends a notification to a VM. Without a link it is lost, though counted, as on the real Resource Manager. */
+/**
+ * Sends a notification to a VM. Without a link it is lost, though counted, as on the real Resource
+ * Manager.
+ */
 export function notify<F extends Fields>(context: Context, vm: Vm, message: RpcNotification<F>, value: Values<F>): void {
   const sequence = context.state.notificationSequence;
   context.state.notificationSequence = (sequence + 1) & 0xffff;
@@ -60,7 +64,8 @@ export function flush(context: Context, link: LinkRecord): void {
         link.packets.shift();
         continue;
       }
-      // A VM whose configuration made its queue too small for packets loses the message: nobody has a use for a part of it.
+      // A VM whose configuration made its queue too small for packets loses the message: nobody has
+      // a use for a part of it.
       context.log(`VM ${link.vmid}: message lost: ${errorName(code)}`);
       link.packets = [];
     }
@@ -75,7 +80,10 @@ function sendPacket(context: Context, link: LinkRecord, packet: Uint8Array): num
   return calls.try("msgqueue_send", link.sendQueue, packet.length, buffer, 0).code;
 }
 
-/** Takes the next whole message from a VM's queue; undefined when the queue is empty. Malformed packets are dropped. */
+/**
+ * Takes the next whole message from a VM's queue; undefined when the queue is empty. Malformed
+ * packets are dropped.
+ */
 export function receiveMessage(context: Context, link: LinkRecord): RpcMessage | undefined {
   const { calls } = context;
   const buffer = context.environment.app_heap_ipa + RECEIVE_BUFFER;
@@ -97,7 +105,10 @@ export function receiveMessage(context: Context, link: LinkRecord): RpcMessage |
   }
 }
 
-/** Takes a message away that is no packet: the queue of a VM whose configuration says so has room for longer ones. */
+/**
+ * Takes a message away that is no packet: the queue of a VM whose configuration says so has room
+ * for longer ones.
+ */
 function discardHead(context: Context, link: LinkRecord, buffer: number): void {
   const { code, results: [, size] } = context.calls.try("msgqueue_receive", link.receiveQueue, buffer, RECEIVE_BUFFER_SIZE);
   if (code !== ErrorCode.OK) return;
@@ -126,7 +137,8 @@ export interface LinkTarget {
 }
 
 /**
- * Makes the queues of a link and binds both ends, in the order in which the real Resource Manager does.
+ * Makes the queues of a link and binds both ends, in the order in which the real Resource Manager
+ * does.
  * @throws HypercallFailure, Refusal; nothing is left of the link then.
  */
 export function createLink(context: Context, target: LinkTarget): NewLink {

@@ -1,7 +1,9 @@
-// The platform's hook on memory that is lent, shared, donated and reclaimed, as the Linux series has it (its patches 18 to 20): a firmware
-// beside the hypervisor keeps, for every page, the set of VMs that it is assigned to, and memory changes hands only when that firmware moves
-// it from one set to the other. On Qualcomm's platforms this is qcom_scm_assign_mem; this one is like it: it knows ids up to 0x3f, and all
-// VMs above stand under one id that the Resource Manager manages. A parcel is made or reclaimed whole, or the request is refused.
+// The platform's hook on memory that is lent, shared, donated and reclaimed, as the Linux series
+// has it (its patches 18 to 20): a firmware beside the hypervisor keeps, for every page, the set of
+// VMs that it is assigned to, and memory changes hands only when that firmware moves it from one
+// set to the other. On Qualcomm's platforms this is qcom_scm_assign_mem; this one is like it: it
+// knows ids up to 0x3f, and all VMs above stand under one id that the Resource Manager manages. A
+// parcel is made or reclaimed whole, or the request is refused.
 
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../abi/faults.ts";
 import { RmError } from "../abi/rpc/errors.ts";
@@ -49,7 +51,8 @@ export function setText(vms: readonly AssignedVm[]): string {
 
 /**
  * Has the firmware move memory from one set of VMs to another: all ranges or none.
- * @throws Refusal with DENIED where it does not: the memory is not what the order says, or a failure was injected.
+ * @throws Refusal with DENIED where it does not: the memory is not what the order says, or a
+ * failure was injected.
  */
 export function assignMemory(context: Context, order: AssignOrder): void {
   const { trace, vcpu: { faults } } = context.calls;
@@ -74,7 +77,10 @@ export function assignMemory(context: Context, order: AssignOrder): void {
   }
 }
 
-/** Puts memory back into a set after something else failed, as far as an order for it was carried out. */
+/**
+ * Puts memory back into a set after something else failed, as far as an order for it was carried
+ * out.
+ */
 export function resetAssignment(context: Context, { ranges, from, to }: AssignOrder): void {
   const [current, wanted] = [firmwareSet(from), firmwareSet(to)];
   for (const range of ranges) {

@@ -1,4 +1,5 @@
-// What the Resource Manager keeps where in its own memory, as offsets from its heap (spec/observed.md §7: heap at 0x804e_5000):
+// What the Resource Manager keeps where in its own memory, as offsets from its heap
+// (spec/observed.md §7: heap at 0x804e_5000):
 //
 //     0x0000  stack of the runtime (not used by a native guest)
 //     0x7000  packet buffers: one to send from, one to receive to
@@ -16,11 +17,17 @@ export const LOG_SIZE = 0x2000;
 export const PAGES_OFFSET = 0xd000;
 export const PAGE_SIZE = 0x1000;
 
-/** Where a VM's devicetree is mapped while the Resource Manager reads and writes it: above the device range. Bytes. */
+/**
+ * Where a VM's devicetree is mapped while the Resource Manager reads and writes it: above the
+ * device range. Bytes.
+ */
 export const DEVICETREE_WINDOW = 0x4000_0000;
 export const DEVICETREE_WINDOW_SIZE = 0x1000_0000;
 
-/** Where the primary VM, which is else mapped directly, has room for pages of the Resource Manager's: its info area comes first. Bytes. */
+/**
+ * Where the primary VM, which is else mapped directly, has room for pages of the Resource
+ * Manager's: its info area comes first. Bytes.
+ */
 export const VIRTIO_WINDOW = { base: 0x3000_0000, size: 0x1000_0000 } as const;
 
 /** All VMs' extents cover this much, so that an offset in an extent is a physical address. */

@@ -1,5 +1,6 @@
-// Memory parcels: memory that one VM lends, shares or donates to others (spec/resource-manager.md §3.1 to §3.5, §5).
-// A parcel is an extent of its own; its regions leave the owner's extent while it exists, which is what keeps a page in one parcel only.
+// Memory parcels: memory that one VM lends, shares or donates to others (spec/resource-manager.md
+// §3.1 to §3.5, §5). A parcel is an extent of its own; its regions leave the owner's extent while
+// it exists, which is what keeps a page in one parcel only.
 
 import { ErrorCode } from "../abi/errors.ts";
 import { RmError } from "../abi/rpc/errors.ts";
@@ -61,7 +62,10 @@ export function createParcelExtent(context: Context, memType: number): bigint {
   });
 }
 
-/** The next handle: a counter that skips handles in use and the invalid one. It advances even when the request then fails. */
+/**
+ * The next handle: a counter that skips handles in use and the invalid one. It advances even when
+ * the request then fails.
+ */
 export function nextHandle(context: Context): number {
   const { state } = context;
   for (;;) {
@@ -119,7 +123,10 @@ function addEntry(context: Context, owner: Vm, parcel: Parcel, entry: SglEntry):
   }
 }
 
-/** Says why the owner has no memory of its own at a range: where it is in a parcel, in which one and who holds that. @throws Refusal */
+/**
+ * Says why the owner has no memory of its own at a range: where it is in a parcel, in which one and
+ * who holds that. @throws Refusal
+ */
 function refuseMemory(context: Context, owner: Vm, parcel: Parcel, range: AddressRange): never {
   const values = { ipa: range.base, size: range.size };
   const overlaps = ({ ownerIpa, size }: ParcelRegion) => ownerIpa < range.base + range.size && range.base < ownerIpa + size;
@@ -143,7 +150,8 @@ function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRe
   const own = parcel.acl.find(({ vmid }) => vmid === owner.vmid);
   context.allOrNothing((onFailure) => {
     if (own !== undefined) {
-      // What is shared stays mapped in the owner, now through the parcel and with the rights that the ACL leaves.
+      // What is shared stays mapped in the owner, now through the parcel and with the rights that
+      // the ACL leaves.
       const attributes = mapping(own.rights, attributeOf(parcel, owner.vmid));
       refuseAs(RmError.MAP_FAILED, "the owner's mapping of the parcel is refused", () => {
         calls.do("addrspace_map", addressSpace(owner), parcel.extent, ownerIpa, attributes, PARTIAL, offset, size);
@@ -157,7 +165,10 @@ function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRe
   parcel.regions.push(region);
 }
 
-/** Takes the mapping of a region away that its owner has through the parcel. An extent has few places for mappings. */
+/**
+ * Takes the mapping of a region away that its owner has through the parcel. An extent has few
+ * places for mappings.
+ */
 function unmapAtOwner(context: Context, owner: Vm, parcel: Parcel, { ownerIpa, offset, size }: ParcelRegion): void {
   context.undo("addrspace_unmap", addressSpace(owner), parcel.extent, ownerIpa, PARTIAL, offset, size);
 }
@@ -175,7 +186,10 @@ export function returnRegions(context: Context, owner: Vm, parcel: Parcel, first
   resetAssignment(context, { from: to, to: from, ranges: regions.map(rangeOf) });
 }
 
-/** Whom the platform's firmware has a parcel's memory assigned to: before the parcel is made, and from then on. */
+/**
+ * Whom the platform's firmware has a parcel's memory assigned to: before the parcel is made, and
+ * from then on.
+ */
 function sets(parcel: Parcel): { from: AssignedVm[]; to: readonly AssignedVm[] } {
   return { from: [{ vmid: parcel.owner, rights: Access.RWX }], to: parcel.acl };
 }
@@ -354,7 +368,10 @@ function forgetDonor(context: Context, owner: Vm, parcel: Parcel): void {
   }
 }
 
-/** Unmaps the parcel from a borrower and frees its addresses: all of it or nothing. @throws Refusal with MAP_FAILED */
+/**
+ * Unmaps the parcel from a borrower and frees its addresses: all of it or nothing. @throws Refusal
+ * with MAP_FAILED
+ */
 export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   if (borrower.mapped) {
     const addrspace = addressSpace(vm);
@@ -372,7 +389,10 @@ export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower
   forget(context, vm, parcel, borrower);
 }
 
-/** Takes the parcel from a borrower that is being reset: whatever the hypervisor says, the borrower has it no more. */
+/**
+ * Takes the parcel from a borrower that is being reset: whatever the hypervisor says, the borrower
+ * has it no more.
+ */
 export function forceRelease(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   if (borrower.mapped) {
     parcel.regions.forEach(({ offset, size }, index) => {
@@ -391,8 +411,8 @@ function forget(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): v
 }
 
 /**
- * A VM goes: parcels of its own memory that nobody holds go with it, the others when their last borrower releases them. Nobody can reclaim
- * or accept those any more.
+ * A VM goes: parcels of its own memory that nobody holds go with it, the others when their last
+ * borrower releases them. Nobody can reclaim or accept those any more.
  */
 export function orphanParcelsOf(context: Context, vm: Vm): void {
   for (const parcel of context.state.parcels.filter(({ owner }) => owner === vm.vmid)) {
@@ -401,7 +421,10 @@ export function orphanParcelsOf(context: Context, vm: Vm): void {
   }
 }
 
-/** Gives the parcel's memory back to its owner and removes it: all of it or nothing. @throws Refusal with MEM_INVALID */
+/**
+ * Gives the parcel's memory back to its owner and removes it: all of it or nothing. @throws Refusal
+ * with MEM_INVALID
+ */
 export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void {
   const extent = ownedExtent(owner, parcel.memType);
   const { from, to } = sets(parcel);

@@ -1,6 +1,9 @@
 // Allocation of vIRQ numbers (spec/resource-manager.md §6.3): the lowest free number of a range.
 
-/** First number that the Resource Manager gives itself, and the last one that its VIC has (64 shared vIRQs). */
+/**
+ * First number that the Resource Manager gives itself, and the last one that its VIC has (64 shared
+ * vIRQs).
+ */
 export const RM_FIRST_VIRQ = 32;
 export const RM_LAST_VIRQ = 95;
 /** First and last number that it gives any other VM. */
@@ -11,7 +14,9 @@ export const VM_LAST_VIRQ = 1019;
 export interface Numbers {
   readonly first: number;
   readonly last: number;
-  /** Numbers that are taken; they may lie outside of the range, where a devicetree asked for them. */
+  /**
+   * Numbers that are taken; they may lie outside of the range, where a devicetree asked for them.
+   */
   readonly used: Set<number>;
 }
 

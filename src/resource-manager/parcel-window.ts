@@ -1,5 +1,5 @@
-// Maps a part of a parcel into the Resource Manager's own address space for as long as a step takes: to read and write a VM's devicetree
-// (spec/resource-manager.md §8.2, row 1).
+// Maps a part of a parcel into the Resource Manager's own address space for as long as a step
+// takes: to read and write a VM's devicetree (spec/resource-manager.md §8.2, row 1).
 
 import type { Context } from "./context.ts";
 import { PARTIAL, READ_WRITE } from "./mapping.ts";
@@ -13,7 +13,10 @@ interface Piece {
   readonly size: number;
 }
 
-/** The pieces of a parcel that hold `[start, start + size)`, in whole pages, one behind the other from the window's base on. */
+/**
+ * The pieces of a parcel that hold `[start, start + size)`, in whole pages, one behind the other
+ * from the window's base on.
+ */
 function pieces(parcel: Parcel, start: number, size: number): Piece[] {
   const first = Math.floor(start / PAGE_SIZE) * PAGE_SIZE;
   const end = Math.ceil((start + size) / PAGE_SIZE) * PAGE_SIZE;
@@ -29,7 +32,8 @@ function pieces(parcel: Parcel, start: number, size: number): Piece[] {
 }
 
 /**
- * Runs `step` with bytes `[start, start + size)` of the parcel mapped; it gets the address of the first. @throws HypercallFailure
+ * Runs `step` with bytes `[start, start + size)` of the parcel mapped; it gets the address of the
+ * first. @throws HypercallFailure
  */
 export function withParcel<T>(context: Context, parcel: Parcel, start: number, size: number, step: (ipa: number) => T): T {
   // What lies behind the window is the Resource Manager's own.

@@ -1,4 +1,5 @@
-// What the Resource Manager adds to the primary VM's devicetree: the node /hypervisor (spec/resource-manager.md §7.5, observed.md §3).
+// What the Resource Manager adds to the primary VM's devicetree: the node /hypervisor
+// (spec/resource-manager.md §7.5, observed.md §3).
 
 import { devicetreeSize, readDevicetree } from "../devicetree/reader.ts";
 import { applyOverlay, OverlayBuilder } from "../devicetree/overlay.ts";
@@ -32,7 +33,9 @@ interface PrimaryLink {
   readonly rxVirq: number;
 }
 
-/** The overlay of the primary VM: its link to the Resource Manager and, as recorded, its identity. */
+/**
+ * The overlay of the primary VM: its link to the Resource Manager and, as recorded, its identity.
+ */
 function primaryOverlay(link: PrimaryLink, form: HypervisorNode): DevicetreeNode {
   const overlay = new OverlayBuilder();
   overlay.fragment("/").children.push(form === "platform" ? platformNode(link) : bindingNode(link, form === "binding-v6"));
@@ -82,7 +85,10 @@ function platformNode(link: PrimaryLink): DevicetreeNode {
   ]);
 }
 
-/** Patches the tree in the primary's memory, at most once. A primary without a readable tree starts without the node. */
+/**
+ * Patches the tree in the primary's memory, at most once. A primary without a readable tree starts
+ * without the node.
+ */
 export function patchPrimaryDevicetree(
   context: Context,
   objects: VmObjects,

@@ -1,4 +1,5 @@
-// Makes and starts the primary VM (HLOS, VMID 3) at boot (spec/resource-manager.md §8.5, spec/observed.md §7: the order of the calls).
+// Makes and starts the primary VM (HLOS, VMID 3) at boot (spec/resource-manager.md §8.5,
+// spec/observed.md §7: the order of the calls).
 
 import { NO_CAP } from "../abi/root-environment.ts";
 import { ThreadRight } from "../abi/rights.ts";
@@ -39,7 +40,10 @@ const MSI_COUNT = 8192;
 const ALL_ACCESS = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
 const DEVICE_ACCESS = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
 
-/** The primary VM with all its objects, ready to be started. Everything of it is the hypervisor's word: a failure here is fatal. */
+/**
+ * The primary VM with all its objects, ready to be started. Everything of it is the hypervisor's
+ * word: a failure here is fatal.
+ */
 export function createPrimaryVm(context: Context): Vm {
   const { calls, resources } = context;
   const vm = newVm(Vmid.Hlos, Vmid.ResourceManager);
@@ -51,7 +55,8 @@ export function createPrimaryVm(context: Context): Vm {
   calls.do("cspace_configure", cspace, PRIMARY_MAX_CAPS);
   calls.activate(cspace);
 
-  // The boot core's vCPU comes first, the others when the address space and the VPM group are there.
+  // The boot core's vCPU comes first, the others when the address space and the VPM group are
+  // there.
   const root = createVcpu(context, cspace, resources.boot_core);
   const objects: VmObjects = {
     cspace,
@@ -180,7 +185,10 @@ function attachGic(context: Context, addrspace: bigint, vic: bigint): void {
   }
 }
 
-/** RAM, IPA = PA, becomes the primary's own; devices are mapped from the hypervisor's extents and stay what they are. */
+/**
+ * RAM, IPA = PA, becomes the primary's own; devices are mapped from the hypervisor's extents and
+ * stay what they are.
+ */
 function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: bigint): void {
   const { calls, resources } = context;
   const { hlos_vm_base: base, hlos_vm_size: size } = resources;

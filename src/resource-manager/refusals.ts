@@ -1,11 +1,15 @@
-// Refusals: within a handler a refusal is an exception, as it ends the request from any depth; the dispatcher turns it into the reply, and
-// notes the rule, the object and the values for people (DESIGN "Seven decisions", 6).
+// Refusals: within a handler a refusal is an exception, as it ends the request from any depth; the
+// dispatcher turns it into the reply, and notes the rule, the object and the values for people
+// (DESIGN "Seven decisions", 6).
 
 import type { BrokenRule } from "../abi/trace.ts";
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { HypercallFailure } from "./calls.ts";
 
-/** What a reason says besides the rule and the values, where it is not the message's section and the object that the values name. */
+/**
+ * What a reason says besides the rule and the values, where it is not the message's section and the
+ * object that the values name.
+ */
 export interface About {
   /** Section of spec/resource-manager.md: `5.3`. */
   readonly section?: string;

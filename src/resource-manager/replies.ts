@@ -1,5 +1,6 @@
-// Answers to requests and what the trace says of them: a request is an operation from its arrival to its reply, which may come in a later
-// event (spec/resource-manager.md §1.4; the events are those of src/abi/trace.ts).
+// Answers to requests and what the trace says of them: a request is an operation from its arrival
+// to its reply, which may come in a later event (spec/resource-manager.md §1.4; the events are
+// those of src/abi/trace.ts).
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";

@@ -1,5 +1,6 @@
-// The Resource Manager: a native guest that boots the primary VM and then serves requests (spec/resource-manager.md §9).
-// All it can do is make hypercalls and read and write its own memory.
+// The Resource Manager: a native guest that boots the primary VM and then serves requests
+// (spec/resource-manager.md §9). All it can do is make hypercalls and read and write its own
+// memory.
 
 import { type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
@@ -20,7 +21,8 @@ export class ResourceManager implements NativeGuest {
   readonly #context: Context;
 
   /**
-   * @param options.hypervisorNode form of /hypervisor in the primary's devicetree; as recorded unless given
+   * @param options.hypervisorNode form of /hypervisor in the primary's devicetree; as recorded
+   * unless given
    * @param options.auth types of authentication that VMs may have; all unless given
    */
   constructor({ hypervisorNode, auth }: { readonly hypervisorNode?: HypervisorNode; readonly auth?: readonly AuthName[] } = {}) {

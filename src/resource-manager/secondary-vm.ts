@@ -1,5 +1,6 @@
-// Makes the hypervisor objects of a secondary VM: at VM_CONFIG_IMAGE its cspace and extents, at VM_INIT the rest
-// (spec/resource-manager.md §8.1 and §8.2, spec/observed.md §8: the order of the calls).
+// Makes the hypervisor objects of a secondary VM: at VM_CONFIG_IMAGE its cspace and extents, at
+// VM_INIT the rest (spec/resource-manager.md §8.1 and §8.2, spec/observed.md §8: the order of the
+// calls).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AuthType } from "../abi/rpc/messages/vm.ts";
@@ -59,7 +60,8 @@ export function createFirstObjects(context: Context): VmObjects {
 }
 
 /**
- * Runs `step` with the tree that VM_CONFIG_IMAGE named, mapped at `ipa` in the Resource Manager with room for `room` bytes.
+ * Runs `step` with the tree that VM_CONFIG_IMAGE named, mapped at `ipa` in the Resource Manager
+ * with room for `room` bytes.
  * @param section which rules the step holds the tree to.
  * @throws Refusal with MEM_INVALID where there is none
  */
@@ -90,7 +92,9 @@ export function withVmDevicetree<T>(
   });
 }
 
-/** A refusal of what stands in a VM's devicetree, with the VM and with where in its parcel that is. */
+/**
+ * A refusal of what stands in a VM's devicetree, with the VM and with where in its parcel that is.
+ */
 function located(
   { error, rule, values, about }: Refusal,
   vm: Vm,
@@ -119,7 +123,10 @@ function readTree(context: Context, ipa: number, room: number, places: Map<Devic
   throw new Refusal(RmError.MEM_INVALID, `the devicetree is malformed: ${read.problem}`, { offset: read.offset });
 }
 
-/** VM_INIT: everything but memory, as the devicetree says. What is made is recorded at once, so that a reset finds it after a failure. */
+/**
+ * VM_INIT: everything but memory, as the devicetree says. What is made is recorded at once, so that
+ * a reset finds it after a failure.
+ */
 export function createObjects(context: Context, vm: Vm): void {
   const config = withVmDevicetree(context, vm, "7.2", ({ root }) => {
     const read = readVmConfig(root);
@@ -252,7 +259,9 @@ function activateVcpu(context: Context, owner: Vm, objects: VmObjects, config: V
   calls.do("vcpu_bind_virq", vcpu.cap, owner.objects!.vic!, virq, VcpuVirqType.VcpuRunWakeup);
 }
 
-/** Distributor and redistributors where the devicetree has them, else at the lowest free addresses. */
+/**
+ * Distributor and redistributors where the devicetree has them, else at the lowest free addresses.
+ */
 function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }: VmConfig): void {
   if (gic === undefined) return;
   const { calls } = context;

@@ -1,4 +1,5 @@
-// The parcels of a VM that starts are accepted for it, each where it belongs (spec/resource-manager.md §5.3).
+// The parcels of a VM that starts are accepted for it, each where it belongs
+// (spec/resource-manager.md §5.3).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AcceptFlags, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";
@@ -10,11 +11,15 @@ import { asRefusal, require } from "./refusals.ts";
 import { isSensitive, type Parcel, type Vm } from "./state.ts";
 import type { VdeviceConfig, VdeviceType } from "./vdevice-config.ts";
 
-/** The parcel that holds image and devicetree lies at the configuration's base address, in one piece. */
+/**
+ * The parcel that holds image and devicetree lies at the configuration's base address, in one
+ * piece.
+ */
 export function acceptImage(context: Context, vm: Vm, parcel: Parcel): void {
   const borrower = borrowerOf(parcel, vm.vmid);
   const normal = borrower?.attribute === MemAttribute.Normal && parcel.memType !== MemType.Io;
-  // A shared image, and one with fewer rights, is what the debug quality of the real Resource Manager accepts, and what Linux's drivers give.
+  // A shared image, and one with fewer rights, is what the debug quality of the real Resource
+  // Manager accepts, and what Linux's drivers give.
   require(normal && parcel.transType !== TransType.Donate, RmError.MEM_INVALID, "the image parcel is not memory that the VM borrows");
   // Whom somebody vouches for has its memory to itself.
   const { acl, transType } = parcel;
@@ -44,8 +49,9 @@ function sanitized(vm: Vm): number {
 }
 
 /**
- * All other parcels for the VM, in the order of what has a place already: those that vdevices wait for, private memory behind the image,
- * those that a child of /reserved-memory waits for, and the rest anywhere. Each kind goes by the order in which the parcels were made.
+ * All other parcels for the VM, in the order of what has a place already: those that vdevices wait
+ * for, private memory behind the image, those that a child of /reserved-memory waits for, and the
+ * rest anywhere. Each kind goes by the order in which the parcels were made.
  * @throws Refusal where one with a place of its own cannot go there
  */
 export function acceptOthers(context: Context, vm: Vm): void {
@@ -62,7 +68,10 @@ export function acceptOthers(context: Context, vm: Vm): void {
   if (vm.memorySize < sizeMin) context.log(`VM ${vm.vmid}: ${vm.memorySize} bytes of memory are under size-min, ${sizeMin}`);
 }
 
-/** Buffers of a VM that keeps secrets go back empty, where it can have written what their owner could not read. */
+/**
+ * Buffers of a VM that keeps secrets go back empty, where it can have written what their owner
+ * could not read.
+ */
 function sanitizedBuffer(context: Context, vm: Vm, parcel: Parcel): number {
   const { rights } = borrowerOf(parcel, vm.vmid)!;
   const owner = context.vm(parcel.owner);
@@ -86,7 +95,10 @@ function acceptReserved(context: Context, vm: Vm, parcel: Parcel): void {
 /** Kinds of vdevices whose buffer has a place of its own. */
 const PLACED: readonly VdeviceType[] = ["shm", "shm-doorbell", "virtio-mmio"];
 
-/** Accepts a parcel that a vdevice waits for: a buffer with a base of its own, or device memory. False when none does. @throws Refusal */
+/**
+ * Accepts a parcel that a vdevice waits for: a buffer with a base of its own, or device memory.
+ * False when none does. @throws Refusal
+ */
 export function acceptForVdevice(context: Context, vm: Vm, parcel: Parcel): boolean {
   if (parcel.memType === MemType.Io) return acceptIomem(context, vm, parcel);
   const base = vm.config!.vdevices.find(({ type, memory }) => PLACED.includes(type) && memory?.label === parcel.label)?.memory?.base;

@@ -1,5 +1,6 @@
-// The Resource Manager's state: plain data, saved and restored as it stands here (spec/resource-manager.md §4 to §6).
-// Capabilities are ids in the root cspace unless said otherwise; addresses and sizes are bytes.
+// The Resource Manager's state: plain data, saved and restored as it stands here
+// (spec/resource-manager.md §4 to §6). Capabilities are ids in the root cspace unless said
+// otherwise; addresses and sizes are bytes.
 
 import type { RootEnvironment } from "../abi/root-environment.ts";
 import { AuthType, Vmid, VmState } from "../abi/rpc/messages/vm.ts";
@@ -83,7 +84,10 @@ export interface Vdevice {
   readonly virqs: { readonly vmid: number; readonly virq: number }[];
 }
 
-/** The device behind a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM, writes. */
+/**
+ * The device behind a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM,
+ * writes.
+ */
 export interface VirtioMmioRecord {
   readonly cap: bigint;
   /** The page, of the Resource Manager's heap. */
@@ -127,7 +131,10 @@ export interface ConsoleRecord {
 /** Steps of a reset, one event each (§4.4). */
 export type ResetStage = "destroy-vdevices" | "release-parcels" | "release-irqs" | "destroy-vm" | "cleanup-vm" | "completed";
 
-/** A capability that the owner of a demand-paged VM has, in the owner's cspace, as VM_GET_HYP_RESOURCES names it. */
+/**
+ * A capability that the owner of a demand-paged VM has, in the owner's cspace, as
+ * VM_GET_HYP_RESOURCES names it.
+ */
 export interface OwnerCap {
   readonly type: number;
   readonly label: number;
@@ -254,7 +261,10 @@ export interface Parcel {
 export interface PlacedParcel {
   readonly parcel: Parcel;
   readonly ranges: readonly AddressRange[];
-  /** Private memory, with the image; a buffer, which stands under /reserved-memory; a firmware parcel; device memory of an iomem vdevice. */
+  /**
+   * Private memory, with the image; a buffer, which stands under /reserved-memory; a firmware
+   * parcel; device memory of an iomem vdevice.
+   */
   readonly kind: "private" | "shared" | "firmware" | "iomem";
 }
 
@@ -293,7 +303,10 @@ export interface ExitRecord {
 /** Everything that the Resource Manager knows. */
 export interface RmState {
   environment: RootEnvironment | undefined;
-  /** All memory that VMs get comes from this extent, and all device memory from the hypervisor's device extent. */
+  /**
+   * All memory that VMs get comes from this extent, and all device memory from the hypervisor's
+   * device extent.
+   */
   memoryParent: bigint;
   readonly vms: Vm[];
   /** RM's own vIRQs. */

@@ -1,4 +1,5 @@
-// Reads vdevice nodes: the virtual devices that a VM's devicetree asks for (spec/resource-manager.md §7.3).
+// Reads vdevice nodes: the virtual devices that a VM's devicetree asks for
+// (spec/resource-manager.md §7.3).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import {
@@ -83,11 +84,17 @@ export interface VdeviceConfig {
   /** shm, shm-doorbell, virtio-mmio, iomem: the buffer. */
   readonly memory: { readonly label: number; readonly base: number | undefined; readonly optional: boolean } | undefined;
   readonly dmaBase: bigint | undefined;
-  /** virtio-mmio: number of queues, the device's type where the hypervisor knows it, and whether DMA is coherent. */
+  /**
+   * virtio-mmio: number of queues, the device's type where the hypervisor knows it, and whether DMA
+   * is coherent.
+   */
   readonly queues: number;
   readonly deviceType: number | undefined;
   readonly dmaCoherent: boolean;
-  /** iomem: path of an existing node to complete, and what the parcel must be for where it says so: (self, peer) each. */
+  /**
+   * iomem: path of an existing node to complete, and what the parcel must be for where it says so:
+   * (self, peer) each.
+   */
   readonly patch: string | undefined;
   readonly iomemRights: readonly number[] | undefined;
   readonly iomemAttributes: readonly number[] | undefined;
@@ -100,7 +107,10 @@ export function isVdevice(node: DevicetreeNode): boolean {
   return VDEVICE_TYPES.includes(readString(node, "vdevice-type") ?? "");
 }
 
-/** Reads a node that `isVdevice`. @throws Refusal with MEM_INVALID where a property that it needs is missing. */
+/**
+ * Reads a node that `isVdevice`. @throws Refusal with MEM_INVALID where a property that it needs is
+ * missing.
+ */
 export function readVdevice(node: DevicetreeNode, path: string): VdeviceConfig {
   const generate = readString(node, "generate");
   const config: VdeviceConfig = {

@@ -1,4 +1,5 @@
-// The nodes that vdevices become in the devicetree of a VM that starts (spec/resource-manager.md §7.4).
+// The nodes that vdevices become in the devicetree of a VM that starts (spec/resource-manager.md
+// §7.4).
 
 import { cells64, type DevicetreeNode, ensureNode, findNode, node, type PropertyValue, setProperties } from "../devicetree/tree.ts";
 import { RmError } from "../abi/rpc/errors.ts";
@@ -118,7 +119,10 @@ function doorbell(rx: VdeviceEnd, labels: Record<string, PropertyValue>): Record
   return { reg: cells64(rx.cap), interrupts: specifier(rx), ...labels };
 }
 
-/** The phandle of the buffer of a vdevice; undefined where it is optional and was not lent. @throws Refusal with NORESOURCE */
+/**
+ * The phandle of the buffer of a vdevice; undefined where it is optional and was not lent. @throws
+ * Refusal with NORESOURCE
+ */
 function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undefined {
   const { label, optional } = config.memory!;
   const buffer = [...buffers].find(([parcel]) => parcel.label === label)?.[1];
@@ -126,7 +130,10 @@ function bufferOf({ config }: Vdevice, { buffers }: NodeContext): number | undef
   return buffer;
 }
 
-/** Device memory that was lent: a node of its own, or an existing one that is completed. Without a parcel nothing is said of it. */
+/**
+ * Device memory that was lent: a node of its own, or an existing one that is completed. Without a
+ * parcel nothing is said of it.
+ */
 function describeIomem(root: DevicetreeNode, { config, peer }: Vdevice, { parcels }: NodeContext): void {
   const placed = parcels.find(({ kind, parcel }) => kind === "iomem" && parcel.label === config.memory!.label);
   if (placed === undefined) return;

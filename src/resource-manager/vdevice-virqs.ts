@@ -1,4 +1,5 @@
-// vIRQs of vdevices: the one that the devicetree asks for, or the lowest that is free (spec/resource-manager.md §6.3, §7.3).
+// vIRQs of vdevices: the one that the devicetree asks for, or the lowest that is free
+// (spec/resource-manager.md §6.3, §7.3).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { allocateNumber, takeNumber } from "./numbers.ts";
@@ -11,7 +12,10 @@ export interface EndVirq {
   readonly edge: boolean;
 }
 
-/** A vIRQ of a VM for a vdevice: in the vdevice's own VM the one that the devicetree asks for, else the lowest free one. @throws Refusal */
+/**
+ * A vIRQ of a VM for a vdevice: in the vdevice's own VM the one that the devicetree asks for, else
+ * the lowest free one. @throws Refusal
+ */
 export function takeVirq(device: Vdevice, vm: Vm, own: boolean, index: number): EndVirq {
   const asked = own ? device.config.virqs?.[index] : undefined;
   if (asked !== undefined) {

@@ -1,4 +1,5 @@
-// Makes the objects behind vdevices at VM_INIT, and takes them away at a reset (spec/resource-manager.md §8.2, rows 10 to 12).
+// Makes the objects behind vdevices at VM_INIT, and takes them away at a reset
+// (spec/resource-manager.md §8.2, rows 10 to 12).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { DoorbellRight, MsgqueueRight } from "../abi/rights.ts";
@@ -69,7 +70,8 @@ function createVdevice(context: Context, vm: Vm, owner: Vm, device: Vdevice): vo
       return createBufferDoorbells(context, vm, owner, device);
     case "virtio-mmio":
       return createVirtioMmio(context, vm, owner, device);
-    // Buffers have no object: their parcels are mapped when the VM starts. Of a vSMMU the open platform reads the node and makes nothing.
+    // Buffers have no object: their parcels are mapped when the VM starts. Of a vSMMU the open
+    // platform reads the node and makes nothing.
     case "shm":
     case "iomem":
     case "vsmmu-v2":
@@ -87,8 +89,9 @@ function namedVm(context: Context, peer: string): Vm | undefined {
 }
 
 /**
- * The vdevice at the other end, when its VM is there already and means this one: same label, matching type, naming this VM. The two VMs
- * then are peers, and share the objects that the other VM made.
+ * The vdevice at the other end, when its VM is there already and means this one: same label,
+ * matching type, naming this VM. The two VMs then are peers, and share the objects that the other
+ * VM made.
  */
 function joinCounterpart(context: Context, vm: Vm, device: Vdevice): Vdevice | undefined {
   const { config } = device;
@@ -203,7 +206,10 @@ function rightsOf(object: SharedObject, role: VdeviceEnd["role"], config: Vdevic
   return config.sourceCanClear ? DoorbellRight.Send | DoorbellRight.Receive : DoorbellRight.Send;
 }
 
-/** Takes the VM's ends of a vdevice and its owner's; an object that another VM still has an end of stays. */
+/**
+ * Takes the VM's ends of a vdevice and its owner's; an object that another VM still has an end of
+ * stays.
+ */
 export function destroyVdevice(context: Context, vm: Vm, device: Vdevice): void {
   const mine = (end: VdeviceEnd) => end.vmid === vm.vmid || end.vmid === vm.owner;
   for (const object of device.objects) {

@@ -1,5 +1,6 @@
-// virtio-mmio vdevices: the device is the hypervisor's, its backend is the VM's owner (spec/resource-manager.md §8.2, row 13). The frontend
-// reads the device's page at an address of its own, where its writes trap; the backend writes the page and makes hypercalls.
+// virtio-mmio vdevices: the device is the hypervisor's, its backend is the VM's owner
+// (spec/resource-manager.md §8.2, row 13). The frontend reads the device's page at an address of
+// its own, where its writes trap; the backend writes the page and makes hypercalls.
 
 import { VirtioMmioRight } from "../abi/rights.ts";
 import { Access, ExtentMemoryType, mapAttributes, MapFlags, MemoryType, VirtioMmioFlags } from "../abi/words.ts";
@@ -14,7 +15,10 @@ import { takeVirq } from "./vdevice-virqs.ts";
 const FRONTEND = mapAttributes(Access.R, Access.R, MemoryType.DeviceNGnRE);
 const BACKEND = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
 
-/** Makes the device. @throws HypercallFailure, Refusal; nothing is left of it then, but for the vIRQs that the vdevice has noted */
+/**
+ * Makes the device. @throws HypercallFailure, Refusal; nothing is left of it then, but for the
+ * vIRQs that the vdevice has noted
+ */
 export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vdevice): void {
   device.virtio = context.allOrNothing((onFailure) => {
     const { calls } = context;
@@ -40,7 +44,8 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
     const backendIpa = map(owner, BACKEND);
     const backendCap = calls.copyCap(cap, owner.objects!.cspace, VirtioMmioRight.Config | VirtioMmioRight.AssertVirq);
     onFailure(() => context.remove(backendCap, owner.objects!.cspace));
-    // What frontend writes assert is for the backend's VIC, and what the backend asserts for the frontend's.
+    // What frontend writes assert is for the backend's VIC, and what the backend asserts for the
+    // frontend's.
     const toBackend = takeVirq(device, owner, false, 0);
     calls.do("virtio_mmio_frontend_bind_virq", cap, owner.objects!.vic!, toBackend.virq);
     const toFrontend = takeVirq(device, vm, true, 0);

@@ -1,5 +1,6 @@
-// Reads a VM's configuration from its devicetree at VM_INIT: /gunyah-vm-config, the CPUs, the GIC and the vdevice nodes
-// (spec/resource-manager.md §7.1 to §7.3). The tree is the guest's owner's: anything may stand in it.
+// Reads a VM's configuration from its devicetree at VM_INIT: /gunyah-vm-config, the CPUs, the GIC
+// and the vdevice nodes (spec/resource-manager.md §7.1 to §7.3). The tree is the guest's owner's:
+// anything may stand in it.
 
 import {
   cellSizes,
@@ -99,7 +100,9 @@ export interface VmConfig {
   readonly vdevices: readonly VdeviceConfig[];
 }
 
-/** Reads the configuration. @throws Refusal with MEM_INVALID where the tree cannot be read as one. */
+/**
+ * Reads the configuration. @throws Refusal with MEM_INVALID where the tree cannot be read as one.
+ */
 export function readVmConfig(root: DevicetreeNode): VmConfig {
   const nodes = [...walk(root)];
   require(nodes.every(({ depth }) => depth <= MAX_DEPTH), RmError.MEM_INVALID, `the devicetree is nested deeper than ${MAX_DEPTH}`);
@@ -145,7 +148,10 @@ export function readVmConfig(root: DevicetreeNode): VmConfig {
   };
 }
 
-/** Paths below /gunyah-vm-config of what an untrusted VM may not ask for (spec/resource-manager.md §7.2). */
+/**
+ * Paths below /gunyah-vm-config of what an untrusted VM may not ask for (spec/resource-manager.md
+ * §7.2).
+ */
 export const TRUSTED_ONLY: readonly string[] = ["iomemory-ranges", "gic-irq-ranges", "memory/is-direct"];
 
 function readTrustedOnly(config: DevicetreeNode): string[] {

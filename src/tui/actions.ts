@@ -1,4 +1,5 @@
-// Every action of the TUI: its name, its keys and its words. Dispatch, hints, help, palette and documentation come from this one table.
+// Every action of the TUI: its name, its keys and its words. Dispatch, hints, help, palette and
+// documentation come from this one table.
 
 /** Where keys mean what they mean. */
 export type Context = "everywhere" | "lists" | "window" | "console" | "prefix" | "help" | "menu" | "text";
@@ -203,7 +204,10 @@ export const CONTEXT_TITLES: Readonly<Record<Context, string>> = {
 /** The keys in `CONTEXT_TITLES`, by their actions. */
 const CONTEXT_ENTRIES = { "window.prefix": "ctrl-w", "console.prefix": "ctrl-]" } as const;
 
-/** Keys by action name, with this one for what takes the keys back from a guest, and for itself behind that. */
+/**
+ * Keys by action name, with this one for what takes the keys back from a guest, and for itself
+ * behind that.
+ */
 export function withPrefix(keys: Readonly<Record<string, string>>, prefix: string | undefined): Readonly<Record<string, string>> {
   return prefix === undefined ? keys : { "console.prefix": prefix, "console.send-prefix": prefix, ...keys };
 }

@@ -1,5 +1,6 @@
-// The TUI without a terminal: keys and session events change plain state, `draw` shows it. Which key does an action is in `actions.ts`, what
-// it does in the file of its group, what a screen shows in `screens.ts`.
+// The TUI without a terminal: keys and session events change plain state, `draw` shows it. Which
+// key does an action is in `actions.ts`, what it does in the file of its group, what a screen shows
+// in `screens.ts`.
 
 import { type Action, type Context, Keymap, SCREEN_LIST } from "./actions.ts";
 import type { Screen } from "./cells.ts";
@@ -67,7 +68,9 @@ export interface AppOptions {
   readonly log?: string;
   /** How the person left the screens the last time. */
   readonly state?: UiState;
-  /** Which screens are shown at the start where there is no `state`, as `Windows.layout` says it. */
+  /**
+   * Which screens are shown at the start where there is no `state`, as `Windows.layout` says it.
+   */
   readonly layout?: string;
   /** Timelines have finer steps, in dots. */
   readonly braille?: boolean;
@@ -225,7 +228,8 @@ export class App {
     }
     if (!this.#session.apply(event)) return;
     if (event.kind === "sample") this.#takeSample(event.sample);
-    // No picture will come any more: what stands still is looked at once, and what was not answered when the machine ended is asked again.
+    // No picture will come any more: what stands still is looked at once, and what was not answered
+    // when the machine ended is asked again.
     if (event.kind === "ended" || event.kind === "paused" && event.paused) this.#questions.all();
     if (this.end) this.#console.typing = false;
     this.port.changed(false);

@@ -1,10 +1,11 @@
-// The screen as cells, and the bytes that turn one screen into the next.
-// A cell holds one grapheme cluster; wide ones are followed by a continuation cell. Colours follow `Colour`.
+// The screen as cells, and the bytes that turn one screen into the next. A cell holds one grapheme
+// cluster; wide ones are followed by a continuation cell. Colours follow `Colour`.
 
 import { eastAsianWidth } from "get-east-asian-width";
 
 /**
- * A colour in one number: 0 is the terminal's own, 1..256 is palette entry 0..255, and 0x1000000 | rgb is a direct colour.
+ * A colour in one number: 0 is the terminal's own, 1..256 is palette entry 0..255, and 0x1000000 |
+ * rgb is a direct colour.
  */
 export type Colour = number;
 
@@ -52,7 +53,10 @@ const CLUSTER = 0x80000000;
 /** Unchanged cells that are cheaper to write again than to jump over. */
 const REWRITTEN_GAP = 3;
 
-/** Clusters of more than one code point, interned for the life of the program; guests can make many, so the table is bounded. */
+/**
+ * Clusters of more than one code point, interned for the life of the program; guests can make many,
+ * so the table is bounded.
+ */
 const clusters: string[] = [];
 const clusterIds = new Map<string, number>();
 const MAXIMUM_CLUSTERS = 65536;
@@ -154,8 +158,8 @@ export class Screen {
   }
 
   /**
-   * What will be drawn starts as what the terminal showed when it was last cleared for drawing; false, and blank, where nothing of this size
-   * was shown.
+   * What will be drawn starts as what the terminal showed when it was last cleared for drawing;
+   * false, and blank, where nothing of this size was shown.
    */
   keep(): boolean {
     this.cursor = undefined;
@@ -187,8 +191,8 @@ export class Screen {
   }
 
   /**
-   * Draws a text from (x, y) in at most `width` columns, cut hard at the end. Control characters become `?`, so that no text can
-   * carry an escape sequence. Returns the columns used.
+   * Draws a text from (x, y) in at most `width` columns, cut hard at the end. Control characters
+   * become `?`, so that no text can carry an escape sequence. Returns the columns used.
    */
   text(x: number, y: number, text: string, style: Style = {}, width = this.#width - x): number {
     let used = 0;
@@ -207,7 +211,10 @@ export class Screen {
     return used;
   }
 
-  /** Draws one cluster whose width somebody else has measured (a guest console's emulator). A wide one that does not fit is blank. */
+  /**
+   * Draws one cluster whose width somebody else has measured (a guest console's emulator). A wide
+   * one that does not fit is blank.
+   */
   cluster(x: number, y: number, cluster: string, columns: number, style: Style): void {
     const code = cluster.codePointAt(0)!;
     const fits = columns < 2 || x >= 0 && x + 1 < this.#width;
@@ -228,8 +235,8 @@ export class Screen {
   }
 
   /**
-   * The bytes that change what the terminal shows into what was drawn, inside one synchronized update (DECSET 2026); empty when
-   * nothing changed.
+   * The bytes that change what the terminal shows into what was drawn, inside one synchronized
+   * update (DECSET 2026); empty when nothing changed.
    */
   frame(): string {
     const out = new FrameText(this.depth);
@@ -263,7 +270,8 @@ export class Screen {
       else for (let skipped = written + 1; skipped < first; skipped++) this.#cell(out, back, start + skipped);
       this.#cell(out, back, start + first);
       written = first + (x + 1 < this.#width && back.character[start + first + 1] === CONTINUATION ? 1 : 0);
-      // Terminals disagree about the width of what is not ASCII: never rely on where the cursor is after it.
+      // Terminals disagree about the width of what is not ASCII: never rely on where the cursor is
+      // after it.
       if (back.character[start + first] >= 0x80 && !isBoxDrawing(back.character[start + first])) {
         if (written + 1 < this.#width) out.move(written + 1, y);
       }

@@ -28,7 +28,10 @@ export class Connection {
   #retry: ReturnType<typeof setInterval> | undefined;
   #countdown: ReturnType<typeof setInterval> | undefined;
 
-  /** @param reach reaches the session again; it rejects where there is none. Undefined: one that is lost is lost for good */
+  /**
+   * @param reach reaches the session again; it rejects where there is none. Undefined: one that is
+   * lost is lost for good
+   */
   constructor(client: Client, readonly reach: (() => Promise<Client>) | undefined, readonly listener: ConnectionListener) {
     this.#current = client;
   }
@@ -38,7 +41,9 @@ export class Connection {
     return this.#lost;
   }
 
-  /** Resolves with a message when the session is lost: what it was asked to do is not answered then. */
+  /**
+   * Resolves with a message when the session is lost: what it was asked to do is not answered then.
+   */
   get gone(): Promise<string> {
     return this.#gone.promise;
   }

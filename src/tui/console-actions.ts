@@ -20,7 +20,8 @@ export class ConsoleActions {
   /** Keys go to the console of what is selected. */
   enter(): void {
     const { windows: { focus }, console, tree } = this.host;
-    // Where nobody has chosen a VM, keys go to the console in sight: early samples do not name consoles yet.
+    // Where nobody has chosen a VM, keys go to the console in sight: early samples do not name
+    // consoles yet.
     const unchosen = focus === console || focus === tree && !tree.chosen;
     const selected = unchosen ? undefined : focus.selection;
     const vm = selected && (vmOf(selected.row.id) ?? vmOf(String(selected.row.vm ?? "")));

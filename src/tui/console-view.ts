@@ -1,5 +1,5 @@
-// One guest console: an xterm emulator without a screen keeps its cells; the pane copies them. The guest's escape sequences end here:
-// they can change cells of this pane and nothing else.
+// One guest console: an xterm emulator without a screen keeps its cells; the pane copies them. The
+// guest's escape sequences end here: they can change cells of this pane and nothing else.
 
 import { type IBufferCell, Terminal } from "./xterm.ts";
 import { Attribute, type Colour, palette, type Rectangle, rgb, type Screen, type Style } from "./cells.ts";
@@ -58,7 +58,8 @@ export class ConsoleView {
   /**
    * Searches screen and scrollback without regard to case, and scrolls to a match.
    * @param by which match: 0 is the newest, each more is one further up; it goes round.
-   * @returns how many rows match, and which of them is shown (1 is the oldest); undefined where none does.
+   * @returns how many rows match, and which of them is shown (1 is the oldest); undefined where
+   * none does.
    */
   search(text: string, by: number): { readonly count: number; readonly shown: number } | undefined {
     const { active } = this.#terminal.buffer;

@@ -1,4 +1,5 @@
-// What stands between two panes, or two screens: it cuts a place in two, where it was made to or where a person has put it.
+// What stands between two panes, or two screens: it cuts a place in two, where it was made to or
+// where a person has put it.
 
 import type { Rectangle } from "./cells.ts";
 

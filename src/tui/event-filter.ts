@@ -1,4 +1,5 @@
-// Filters of events that people type to stop the machine or to go back: what is selected offers one.
+// Filters of events that people type to stop the machine or to go back: what is selected offers
+// one.
 
 import { kindOf } from "./links.ts";
 import { TextOverlay } from "./overlay.ts";

@@ -1,4 +1,5 @@
-// The frame around a screen: state bar, tabs, panes with their titles, hints, message (WORKSTATION section 4).
+// The frame around a screen: state bar, tabs, panes with their titles, hints, message (WORKSTATION
+// section 4).
 
 import { SCREEN_LIST } from "./actions.ts";
 import { fit, type Rectangle, type Screen } from "./cells.ts";
@@ -49,7 +50,10 @@ export interface FrameState {
   readonly message: Line;
 }
 
-/** Draws all; `place` gives the panes and their places in the body. A terminal that is too small is told so. */
+/**
+ * Draws all; `place` gives the panes and their places in the body. A terminal that is too small is
+ * told so.
+ */
 export function drawFrame(screen: Screen, look: Look, state: FrameState, place: (body: Rectangle) => readonly Placed[]): void {
   if (screen.width < MINIMUM.columns || screen.height < MINIMUM.rows) return drawTooSmall(screen);
   // A frozen display keeps its body; so does one whose session is gone.

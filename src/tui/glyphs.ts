@@ -1,4 +1,5 @@
-// Glyphs that stand for amounts: ASCII as in the design's drawings, or blocks. They swap glyphs, never cells.
+// Glyphs that stand for amounts: ASCII as in the design's drawings, or blocks. They swap glyphs,
+// never cells.
 
 /** The glyphs. */
 export interface Glyphs {
@@ -34,7 +35,10 @@ const BRAILLE = 0x2800;
 /** The bits of a braille cell's columns, from the bottom up. */
 const LEFT_DOTS = [0x40, 0x04, 0x02, 0x01], RIGHT_DOTS = [0x80, 0x20, 0x10, 0x08];
 
-/** Amounts, each 0 to 1, as columns of up to four dots, two in a cell. What is more than nothing has a dot. */
+/**
+ * Amounts, each 0 to 1, as columns of up to four dots, two in a cell. What is more than nothing has
+ * a dot.
+ */
 export function dots(values: readonly number[]): string {
   const column = (value = 0, bits: readonly number[]) =>
     bits.slice(0, Math.ceil(Math.min(value, 1) * bits.length)).reduce((sum, bit) => sum | bit, 0);

@@ -1,5 +1,6 @@
-// Keys from the bytes that a terminal sends: names such as `a`, `ctrl-c`, `Enter`, `S-Tab`, `PgUp`, with the bytes they came from.
-// Follows the xterm control sequences (CSI, SS3, SGR mouse reports, bracketed paste).
+// Keys from the bytes that a terminal sends: names such as `a`, `ctrl-c`, `Enter`, `S-Tab`, `PgUp`,
+// with the bytes they came from. Follows the xterm control sequences (CSI, SS3, SGR mouse reports,
+// bracketed paste).
 
 /** One key press, paste or mouse report. */
 export interface Key {
@@ -22,7 +23,10 @@ const PASTE_END = "\x1b[201~";
 const decoder = new TextDecoder("utf-8", { fatal: false });
 const encoder = new TextEncoder();
 
-/** Splits what arrives into keys. `flush` ends an unfinished sequence (a lone Esc) after `ESCAPE_WAIT`. */
+/**
+ * Splits what arrives into keys. `flush` ends an unfinished sequence (a lone Esc) after
+ * `ESCAPE_WAIT`.
+ */
 export class KeyParser {
   #pending: number[] = [];
 

@@ -1,4 +1,5 @@
-// The scheduler's timeline: a lane for each physical CPU, a letter for each VM, `_` for idle; a column is a span of virtual time.
+// The scheduler's timeline: a lane for each physical CPU, a letter for each VM, `_` for idle; a
+// column is a span of virtual time.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { dots } from "./glyphs.ts";
@@ -144,7 +145,10 @@ export class LanesPane implements Pane {
 
 const PLATFORM: ReadonlySet<string> = new Set(["vm:host", "vm:rm"]);
 
-/** A letter for each VM: its first that is free. Those that every machine has come first, so that their letters are always the same. */
+/**
+ * A letter for each VM: its first that is free. Those that every machine has come first, so that
+ * their letters are always the same.
+ */
 export function letterOf(vms: readonly string[]): Map<string, string> {
   const found = new Map<string, string>();
   const taken = new Set<string>();

@@ -1,4 +1,5 @@
-// What VMs have in common, below the tree of VMs: how full their queues are, what their doorbells say, parcels that cannot be taken back.
+// What VMs have in common, below the tree of VMs: how full their queues are, what their doorbells
+// say, parcels that cannot be taken back.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { bar, type Glyphs } from "./glyphs.ts";
@@ -35,7 +36,10 @@ export class LinkLines {
     else this.#parcels = rows;
   }
 
-  /** At most `room` lines of a width, each of pieces that stand side by side. Parcels come before queues where there is room for few. */
+  /**
+   * At most `room` lines of a width, each of pieces that stand side by side. Parcels come before
+   * queues where there is room for few.
+   */
   lines(width: number, room: number, glyphs: Glyphs): readonly (readonly Line[])[] {
     const parcels = packed(this.#parcels.map(parcelText), width, Math.min(room, MOST), "4");
     const queues = packed(this.#queues.map((row) => queueText(row, glyphs)), width, Math.min(room - parcels.length, MOST), "6");
@@ -48,7 +52,10 @@ function columns(line: readonly Line[]): number {
   return line.reduce((sum, { text }) => sum + text.length + GAP, MARGIN);
 }
 
-/** Pieces in as few lines as they need, at most `most`; what there is no room for is counted, with the screen that has it. */
+/**
+ * Pieces in as few lines as they need, at most `most`; what there is no room for is counted, with
+ * the screen that has it.
+ */
 function packed(pieces: readonly Line[], width: number, most: number, screen: string): Line[][] {
   if (most <= 0) return [];
   const lines: Line[][] = [];

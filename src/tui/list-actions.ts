@@ -1,4 +1,5 @@
-// What people do with the pane that has the keys: moving, folding, sorting, filtering, comparing and writing its rows.
+// What people do with the pane that has the keys: moving, folding, sorting, filtering, comparing
+// and writing its rows.
 
 import type { ConsoleActions } from "./console-actions.ts";
 import { markedLine } from "./event-filter.ts";

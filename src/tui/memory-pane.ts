@@ -1,4 +1,5 @@
-// Physical memory as cells: who can reach which part, whose it is, or in what state (`memory-views.ts`).
+// Physical memory as cells: who can reach which part, whose it is, or in what state
+// (`memory-views.ts`).
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { letterOf } from "./lanes-pane.ts";
@@ -109,7 +110,10 @@ export class MemoryPane implements Pane {
     return lines.slice(top, top + rows);
   }
 
-  /** Where each line begins: lines where no memory is are left out, one stands for all that follow each other. */
+  /**
+   * Where each line begins: lines where no memory is are left out, one stands for all that follow
+   * each other.
+   */
   #lines(columns: number): (number | undefined)[] {
     const step = columns * this.#cell, start = Number(this.#rows[0].pa);
     const last = this.#rows.at(-1)!, end = Number(last.pa) + Number(last.size);

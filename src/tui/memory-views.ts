@@ -1,4 +1,5 @@
-// What the cells of the memory map say: who can reach memory, whose it is, or in what state it is (WORKSTATION section 4).
+// What the cells of the memory map say: who can reach memory, whose it is, or in what state it is
+// (WORKSTATION section 4).
 
 import type { Role } from "./theme.ts";
 import type { Row } from "../workstation/inspect/table.ts";
@@ -95,5 +96,8 @@ const STATE: MemoryView = {
 /** The views, in the order of `v`. */
 export const MEMORY_VIEWS: readonly MemoryView[] = [ACCESS, OWNER, STATE];
 
-/** Of several runs in a cell, the one that comes first here is shown: what can go wrong before what is as usual. */
+/**
+ * Of several runs in a cell, the one that comes first here is shown: what can go wrong before what
+ * is as usual.
+ */
 export const ROLE_ORDER: readonly Role[] = ["refused", "warning", "link", "text", "dim"];

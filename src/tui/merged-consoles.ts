@@ -9,8 +9,8 @@ const PIECES = 1 << 14;
 const LONGEST_SEQUENCE = 256;
 
 /**
- * Control sequences, strings (OSC, DCS, APC, PM, SOS), other escapes, and C0 and C1 characters. Colours are let through, and what stays within
- * a line: the rest would write over lines of others.
+ * Control sequences, strings (OSC, DCS, APC, PM, SOS), other escapes, and C0 and C1 characters.
+ * Colours are let through, and what stays within a line: the rest would write over lines of others.
  */
 // deno-lint-ignore no-control-regex
 const CONTROLS = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]P_^X][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x1f\x7f-\x9f]/g;
@@ -50,7 +50,9 @@ class Source {
   }
 }
 
-/** The consoles of a session as one. It is bounded; its emulator is there only while somebody looks. */
+/**
+ * The consoles of a session as one. It is bounded; its emulator is there only while somebody looks.
+ */
 export class MergedConsoles {
   readonly #kept: { readonly name: string; readonly bytes: Uint8Array }[] = [];
   #size = 0;
@@ -94,7 +96,9 @@ export class MergedConsoles {
     if (this.#view) this.#show(this.#view, name, bytes);
   }
 
-  /** Some time has passed: a line that has not ended is shown as far as it goes, such as a prompt. */
+  /**
+   * Some time has passed: a line that has not ended is shown as far as it goes, such as a prompt.
+   */
   settle(): void {
     if (!this.#view) return;
     for (const source of this.#sources.values()) {

@@ -1,4 +1,5 @@
-// The mouse: clicks give a pane the keys, a second one is Enter, the wheel scrolls, dividers are dragged.
+// The mouse: clicks give a pane the keys, a second one is Enter, the wheel scrolls, dividers are
+// dragged.
 
 import type { ConsoleActions } from "./console-actions.ts";
 import type { Divider } from "./divider.ts";

@@ -120,7 +120,8 @@ export class Navigation {
   #links({ table, row }: { readonly table: Table; readonly row: Row }): string[] {
     const { windows, tree } = this.host;
     if (windows.focus !== tree) return linksOf(table, row);
-    // From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its counters.
+    // From the tree: a vCPU to its screen, a VM to its first vCPU; a device is shown with its
+    // counters.
     if (row.id.startsWith("dev:")) return [];
     return [row.id.startsWith("vm:") ? `vcpu:${row.id.slice(3)}/0` : row.id];
   }

@@ -1,4 +1,5 @@
-// What can be done with an object: one table for the menus `a` and `!`. What cannot be done now says why.
+// What can be done with an object: one table for the menus `a` and `!`. What cannot be done now
+// says why.
 
 import { kindOf, vmOf } from "./links.ts";
 import { encodeRequest } from "../abi/rpc/message.ts";
@@ -28,7 +29,9 @@ export interface ObjectAction {
   readonly label: string;
   /** It changes the machine: it stands in the menu of `!`, and asks. */
   readonly danger: boolean;
-  /** What has to be typed first: what stands before it, and what is right where it cannot be taken. */
+  /**
+   * What has to be typed first: what stands before it, and what is right where it cannot be taken.
+   */
   readonly prompt?: { readonly sign: (id: string) => string; readonly wrong: string };
   /** The question that it asks. */
   readonly question?: (id: string, text: string) => string;
@@ -38,7 +41,10 @@ export interface ObjectAction {
   readonly say?: (id: string) => string;
   /** The place of the run to which it goes from now. */
   readonly place?: (row: Row) => Move;
-  /** What it does to the machine, with what was typed; undefined where that is wrong. What it does to the screen is the application's. */
+  /**
+   * What it does to the machine, with what was typed; undefined where that is wrong. What it does
+   * to the screen is the application's.
+   */
   readonly act?: (id: string, text: string) => Action | undefined;
   /** The command that does the same. */
   readonly command: (id: string) => string;
@@ -55,7 +61,10 @@ const handleOf = (id: string) => Number(id.slice("parcel:".length));
 const READ = 256;
 /** The object of a capability's row, or an object itself. */
 const objectOf = (id: string, row: Row) => id.startsWith("cap:") ? String(row.obj) : id;
-/** The event of a row, by what is the same whenever the run is gone through again: numbers of events are not. */
+/**
+ * The event of a row, by what is the same whenever the run is gone through again: numbers of events
+ * are not.
+ */
 const eventFilter = ({ kind, name, t }: Row) => `kind=${kind} name=${name} t=${t}ns`;
 
 /** The table. */

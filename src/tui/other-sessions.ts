@@ -1,12 +1,14 @@
-// Another session, which is shown until the person comes back: `:run WHAT`, and the last snapshot of a session that is lost.
+// Another session, which is shown until the person comes back: `:run WHAT`, and the last snapshot
+// of a session that is lost.
 
 import { type Choice, LinesOverlay, MenuOverlay, type Overlay } from "./overlay.ts";
 import type { Line } from "./pane.ts";
 import { wrap } from "./records.ts";
 
 /**
- * Starts a session of its own of what `el2 up` takes, and gives its name. Rejects with what is wrong, and nothing runs then.
- * `allowHost`: a snapshot's machine may have what it had of this computer.
+ * Starts a session of its own of what `el2 up` takes, and gives its name. Rejects with what is
+ * wrong, and nothing runs then. `allowHost`: a snapshot's machine may have what it had of this
+ * computer.
  */
 export type Start = (what: string, allowHost: boolean) => Promise<string>;
 

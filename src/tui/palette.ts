@@ -9,7 +9,10 @@ export function suiting(text: string, offers: readonly Choice[]): Choice[] {
     .sort((a, b) => b.score - a.score).map(({ offer }) => offer);
 }
 
-/** Letters in order, better where they stand together, best at the start; -1 where they do not occur. */
+/**
+ * Letters in order, better where they stand together, best at the start; -1 where they do not
+ * occur.
+ */
 function score(wanted: string, { text, detail }: Choice): number {
   if (wanted === "") return 0;
   const name = text.toLowerCase();

@@ -1,4 +1,5 @@
-// What a screen is made of: panes that say what they want to know, take answers, draw themselves and move their selection.
+// What a screen is made of: panes that say what they want to know, take answers, draw themselves
+// and move their selection.
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Look, Role } from "./theme.ts";
@@ -14,17 +15,25 @@ export interface Pane {
   title(): string;
   /** What it wants to know now. */
   wants(): Query | readonly Query[] | undefined;
-  /** How long (ms) what it wants to know stays good, where new pictures of the machine come more often than it has to follow. */
+  /**
+   * How long (ms) what it wants to know stays good, where new pictures of the machine come more
+   * often than it has to follow.
+   */
   readonly staysGood?: number;
   /** Answers need only have what has happened since the one before. */
   readonly onward?: boolean;
-  /** Takes the answer to one of its queries; with `after`, what comes behind the rows that it has. */
+  /**
+   * Takes the answer to one of its queries; with `after`, what comes behind the rows that it has.
+   */
   take(answer: Answer): void;
   /** Draws below the title. */
   draw(screen: Screen, area: Rectangle, look: Look): void;
   /** Moves the selection, or scrolls; Infinity is the end. */
   move(by: number): void;
-  /** Shows its next view, where it has several of its own; false where that is the first again, and another pane's turn comes. */
+  /**
+   * Shows its next view, where it has several of its own; false where that is the first again, and
+   * another pane's turn comes.
+   */
   nextView?(): boolean;
   /** A click on a row of the area it was drawn in. */
   click(row: number): void;

@@ -1,4 +1,5 @@
-// What the visible panes ask the session, which answers with each sample until they want something else; and which events it records for them.
+// What the visible panes ask the session, which answers with each sample until they want something
+// else; and which events it records for them.
 
 import type { Pane } from "./pane.ts";
 import type { Windows } from "./windows.ts";
@@ -7,7 +8,10 @@ import type { Asker } from "../workstation/control/asker.ts";
 import type { Answer, Query } from "../workstation/inspect/query.ts";
 import type { Request } from "../workstation/protocol.ts";
 
-/** Kinds of which there are many: recorded while a screen shows them. On the overview a few of the newest are enough. */
+/**
+ * Kinds of which there are many: recorded while a screen shows them. On the overview a few of the
+ * newest are enough.
+ */
 const BUSY: readonly TraceKind[] = ["hvc", "trap", "virq", "mmio", "mem"];
 const GLANCE = 8;
 /** In the order of what they want; of two screens the last one here decides. */
@@ -17,7 +21,10 @@ const WATCHED: Readonly<Record<string, { readonly kinds: readonly TraceKind[]; r
   "9": { kinds: [...BUSY, "sched"] },
 };
 
-/** Samples that come with answers before a pane has to ask again: a screen that hangs is not sent more. */
+/**
+ * Samples that come with answers before a pane has to ask again: a screen that hangs is not sent
+ * more.
+ */
 const REPEATED = 25;
 
 /** What a pane has asked, and hears the answers to with each sample. */
@@ -57,7 +64,10 @@ export class Questions {
     return Math.max(0, this.#reasons - this.#reasonsSeen);
   }
 
-  /** There is a new picture of the machine, and what was to be answered with it is. `reasons`: how many refusals there were. */
+  /**
+   * There is a new picture of the machine, and what was to be answered with it is. `reasons`: how
+   * many refusals there were.
+   */
   renew(reasons: number): void {
     this.#reasons = reasons;
     if (!this.#look()) return;
@@ -88,7 +98,10 @@ export class Questions {
     else this.#ask(pane, queriesOf(pane));
   }
 
-  /** Asks for the visible panes but one, where they want to know something else than before: what they show may hang on what it has selected. */
+  /**
+   * Asks for the visible panes but one, where they want to know something else than before: what
+   * they show may hang on what it has selected.
+   */
   others(pane: Pane): void {
     for (const { pane: other } of this.windows.visible) if (other !== pane) this.#askAnew(other);
   }
@@ -150,7 +163,10 @@ export class Questions {
     if (pane.selection?.row.id !== before) this.others(pane);
   }
 
-  /** The session is another one: what was asked is not answered any more, and it has to be told again what to record. */
+  /**
+   * The session is another one: what was asked is not answered any more, and it has to be told
+   * again what to record.
+   */
   forget(): void {
     this.#watching = "";
     this.#asked.clear();

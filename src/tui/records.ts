@@ -22,7 +22,10 @@ export function recordLines(table: Table, row: Row, width: number): Line[] {
   });
 }
 
-/** Messages of a queue of the resource manager, each with its decoded fields; those of other queues say nothing here. */
+/**
+ * Messages of a queue of the resource manager, each with its decoded fields; those of other queues
+ * say nothing here.
+ */
 export function packetLines(messages: readonly Row[], width: number): Line[] {
   return messages.filter(({ rpc }) => rpc !== null).flatMap(({ id, rpc, fields }) => [
     ...wrap(`${id}  ${rpc}`, PACKET_MARGIN, width).map((text): Line => ({ text, role: "link" })),

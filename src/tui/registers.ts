@@ -19,7 +19,10 @@ export class RegisterLines {
     this.#rows = rows;
   }
 
-  /** General registers first, then the others by group. Vector registers are left to `el2 vcpu regs`. */
+  /**
+   * General registers first, then the others by group. Vector registers are left to
+   * `el2 vcpu regs`.
+   */
   lines(width: number): Line[] {
     const columns = Math.max(1, Math.floor(width / COLUMN));
     const lines: Line[] = [];

@@ -1,4 +1,5 @@
-// Runs the TUI on a terminal until the person leaves: wires keys, session events, frames and signals, and gives the terminal back whatever happens.
+// Runs the TUI on a terminal until the person leaves: wires keys, session events, frames and
+// signals, and gives the terminal back whatever happens.
 
 import { App, type AppOptions } from "./app.ts";
 import { type ColourDepth, Screen } from "./cells.ts";
@@ -41,24 +42,34 @@ export interface TuiEnd {
   readonly lost: boolean;
   /** Another session that the person wants to see. */
   readonly next: string | undefined;
-  /** Where nothing more is to be shown: that the terminal has gone away, or which signal asked for the end. */
+  /**
+   * Where nothing more is to be shown: that the terminal has gone away, or which signal asked for
+   * the end.
+   */
   readonly over: string | undefined;
-  /** Sessions that were still being started: a fork needs the session that is shown until it has its snapshot. */
+  /**
+   * Sessions that were still being started: a fork needs the session that is shown until it has its
+   * snapshot.
+   */
   readonly unseen: readonly UnseenStart[];
   /** What the person has made of the screens. */
   readonly state: UiState;
 }
 
 /**
- * Shows a session until the person leaves or the terminal goes away. Returns how the session ended, where it did.
- * The caller has set up and started the session; this takes over `client.onEvent`, and `onGone` where there is a way to reconnect.
+ * Shows a session until the person leaves or the terminal goes away. Returns how the session ended,
+ * where it did. The caller has set up and started the session; this takes over `client.onEvent`,
+ * and `onGone` where there is a way to reconnect.
  */
 export async function runTui(client: Client, port: TerminalPort, options: TuiOptions): Promise<TuiEnd> {
   const { columns, rows } = port.size();
   const screen = new Screen(columns, rows, options.depth);
   const mode = new TerminalMode(port, options.mouse);
   const starts = new Starts();
-  /** Resolves with the session that is shown next, where there is one: what comes after it comes too late. */
+  /**
+   * Resolves with the session that is shown next, where there is one: what comes after it comes too
+   * late.
+   */
   const left = Promise.withResolvers<string | undefined>();
   const leave = (next?: string) => {
     starts.leave();

@@ -32,7 +32,10 @@ export interface ScreenModel {
   layout(body: Rectangle, focused: Pane): Placed[];
 }
 
-/** From this height on lower panes stand one below the other; under it the focused one has their place. */
+/**
+ * From this height on lower panes stand one below the other; under it the focused one has their
+ * place.
+ */
 const TALL = 30;
 const SIDE_BY_SIDE = 160;
 const TWO_COLUMNS = 100;

@@ -1,4 +1,5 @@
-// What is known of the session: its last sample and speed, whether its machine goes on, what place of the run is shown, and how it ended.
+// What is known of the session: its last sample and speed, whether its machine goes on, what place
+// of the run is shown, and how it ended.
 
 import type { LostState, StateWord } from "./frame.ts";
 import type { Line } from "./pane.ts";
@@ -66,12 +67,18 @@ export class SessionState {
     return this.#snapshot;
   }
 
-  /** Whether there is anybody to ask. The machine may be gone by a bug of ours; what has ended in order can still be looked at. */
+  /**
+   * Whether there is anybody to ask. The machine may be gone by a bug of ours; what has ended in
+   * order can still be looked at.
+   */
   get answers(): boolean {
     return !this.#failed && !this.#lost;
   }
 
-  /** The connection that is gone, for now: tries to reach it again follow one another in equal steps. */
+  /**
+   * The connection that is gone, for now: tries to reach it again follow one another in equal
+   * steps.
+   */
   get lost(): LostState | undefined {
     if (!this.#lost) return undefined;
     const gone = this.clock() - this.#lost.since;

@@ -1,4 +1,5 @@
-// Sessions that a screen is starting: of those that still start when it is left, somebody else has to tell the person.
+// Sessions that a screen is starting: of those that still start when it is left, somebody else has
+// to tell the person.
 
 /** A session that was still being started when its screen was left. */
 export interface UnseenStart {

@@ -1,4 +1,5 @@
-// A list of rows of one table: filter, sort, selection by id, marks. Rows come from the session; the selection follows its id while they move.
+// A list of rows of one table: filter, sort, selection by id, marks. Rows come from the session;
+// the selection follows its id while they move.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { type FilteredPane, nothingPasses } from "./pane.ts";

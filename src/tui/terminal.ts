@@ -1,4 +1,5 @@
-// The real terminal: raw mode, alternate screen, size, bytes in and frames out. Whatever happens, `close` gives it back as it was.
+// The real terminal: raw mode, alternate screen, size, bytes in and frames out. Whatever happens,
+// `close` gives it back as it was.
 
 /** What the program needs of a terminal; tests supply their own. */
 export interface TerminalPort {
@@ -14,7 +15,10 @@ export interface TerminalPort {
 
 const encoder = new TextEncoder();
 
-/** Alternate screen, bracketed paste, application cursor keys off; mouse reports (SGR 1006; 1002: also while it is dragged) where wanted. */
+/**
+ * Alternate screen, bracketed paste, application cursor keys off; mouse reports (SGR 1006; 1002:
+ * also while it is dragged) where wanted.
+ */
 const ENTER = "\x1b[?1049h\x1b[?2004h\x1b[?7l";
 const LEAVE = "\x1b[0m\x1b[?1006l\x1b[?1002l\x1b[?2004l\x1b[?7h\x1b[?25h\x1b[?1049l";
 const MOUSE_ON = "\x1b[?1002h\x1b[?1006h";
@@ -25,7 +29,10 @@ export function mouseSequence(on: boolean): string {
   return on ? MOUSE_ON : MOUSE_OFF;
 }
 
-/** Bytes of one source for readers one after the other: who reads last has what comes, and who read before is at its end. */
+/**
+ * Bytes of one source for readers one after the other: who reads last has what comes, and who read
+ * before is at its end.
+ */
 export class SharedInput implements AsyncIterable<Uint8Array> {
   /** What was asked of the source and nobody has taken. */
   #pending: Promise<IteratorResult<Uint8Array>> | undefined;
@@ -109,8 +116,9 @@ const FAST_INTERVAL = 33;
 const SLOW_INTERVAL = 100;
 
 /**
- * Sends frames: one write in flight; a frame that comes meanwhile is drawn when that write is done, from the newest state. Slow links
- * (ssh, a write over 50 ms) get 10 frames a second instead of 30; `urgent` frames (answers to keys) never wait for the tick.
+ * Sends frames: one write in flight; a frame that comes meanwhile is drawn when that write is done,
+ * from the newest state. Slow links (ssh, a write over 50 ms) get 10 frames a second instead of 30;
+ * `urgent` frames (answers to keys) never wait for the tick.
  */
 export class FramePump {
   #busy = false;
@@ -118,7 +126,10 @@ export class FramePump {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #last = 0;
   #interval = FAST_INTERVAL;
-  /** No frame may leave before the terminal is in the mode that it is drawn for, nor after it has left that. */
+  /**
+   * No frame may leave before the terminal is in the mode that it is drawn for, nor after it has
+   * left that.
+   */
   #closed = true;
 
   /** @param draw makes the next frame's bytes; empty when nothing changed. */

@@ -9,7 +9,10 @@ import { cellText } from "../workstation/inspect/format.ts";
 import { EVENTS, PLACES } from "../workstation/inspect/tables.ts";
 import type { Move } from "../workstation/protocol.ts";
 
-/** Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or says what is wrong with that. */
+/**
+ * Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or
+ * says what is wrong with that.
+ */
 export type Fork = (save: (path: string) => Promise<string | undefined>) => Promise<string>;
 
 /** What the menu needs of the application. */
@@ -49,7 +52,10 @@ export class TimeMenu {
     );
   }
 
-  /** `<` and `>`: the event before, or the next one, that passes the filter of a list of events, else the filter of the last time. */
+  /**
+   * `<` and `>`: the event before, or the next one, that passes the filter of a list of events,
+   * else the filter of the last time.
+   */
   event(forward: boolean): void {
     const { host } = this;
     if (host.readOnly) return host.say("time stays as it is: --read-only");
@@ -129,7 +135,10 @@ export class TimeMenu {
     this.#tell(error === undefined ? `${path}: the snapshot is whole` : `${path}: ${error}`, error === undefined ? "text" : "refused");
   }
 
-  /** Has a snapshot written, from this program's folder, as the session's process has another one; what is wrong with it. */
+  /**
+   * Has a snapshot written, from this program's folder, as the session's process has another one;
+   * what is wrong with it.
+   */
   #written(path: string, passing = false): Promise<string | undefined> {
     const progress = (done: number, total: number) => this.#tell(`${path}: ${done} of ${total} pages`);
     return this.host.asker.snapshot(resolve(path), this.host.title, progress, passing);

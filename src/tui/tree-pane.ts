@@ -1,5 +1,6 @@
-// The VM tree: a row a VM, a row a vCPU below it, with state, load and what it waits for, and where people want it a row a virtio device with
-// its counters. Selection goes by identity, not by row. Of what a filter lets through, the VM is shown too.
+// The VM tree: a row a VM, a row a vCPU below it, with state, load and what it waits for, and where
+// people want it a row a virtio device with its counters. Selection goes by identity, not by row.
+// Of what a filter lets through, the VM is shown too.
 
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { ASCII_GLYPHS, sparkline } from "./glyphs.ts";
@@ -46,7 +47,10 @@ interface TreeRow {
 /** Loads that a sparkline shows. */
 const LOADS = 4;
 const WIDE = 100;
-/** The tree itself is drawn from pictures of the machine; what VMs have in common is asked for every other second (ms). */
+/**
+ * The tree itself is drawn from pictures of the machine; what VMs have in common is asked for every
+ * other second (ms).
+ */
 const LINKS_STAY_GOOD = 2000;
 
 /** List of VMs and vCPUs. Its rows come with each sample. */
@@ -154,7 +158,10 @@ export class TreePane implements FilteredPane {
     return this.#rows.length;
   }
 
-  /** How many lines about queues, doorbells and parcels there are below the rows, where there is room for them. */
+  /**
+   * How many lines about queues, doorbells and parcels there are below the rows, where there is
+   * room for them.
+   */
   linkLines(width: number): number {
     return this.#links.lines(width, Infinity, ASCII_GLYPHS).length;
   }

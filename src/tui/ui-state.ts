@@ -1,4 +1,5 @@
-// What a person has made of the screens of a session, kept by its name from one time to the next: screen, filters, folds, colours.
+// What a person has made of the screens of a session, kept by its name from one time to the next:
+// screen, filters, folds, colours.
 
 import { THEME_NAMES, type ThemeName } from "./theme.ts";
 

@@ -1,4 +1,5 @@
-// What people do with the screens of a terminal: a second one, more room for a part, layouts to come back to.
+// What people do with the screens of a terminal: a second one, more room for a part, layouts to
+// come back to.
 
 import type { Divider } from "./divider.ts";
 import type { Host } from "./host.ts";
@@ -58,8 +59,8 @@ export class WindowActions {
   }
 
   /**
-   * More (1) or less (-1) room for the first part of a divider: that of the halves, else of panes; `Left` and `Right` move one that stands
-   * upright, `Up` and `Down` one that does not.
+   * More (1) or less (-1) room for the first part of a divider: that of the halves, else of panes;
+   * `Left` and `Right` move one that stands upright, `Up` and `Down` one that does not.
    */
   size(by: number, keyName: string): void {
     const { windows, say } = this.host;

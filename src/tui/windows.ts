@@ -100,7 +100,9 @@ export class Windows {
     this.changed();
   }
 
-  /** Shows the next view of the focused pane, or of those beside it; false where there is one only. */
+  /**
+   * Shows the next view of the focused pane, or of those beside it; false where there is one only.
+   */
   nextView(): boolean {
     const { focus } = this;
     const views = this.#screen.views.find((one) => one.includes(focus)) ?? this.#screen.views[0];
@@ -158,7 +160,10 @@ export class Windows {
     this.#arrange();
   }
 
-  /** Where a person has put dividers: shares of the first part, by `SCREEN/NAME`; `split` is that of the halves. */
+  /**
+   * Where a person has put dividers: shares of the first part, by `SCREEN/NAME`; `split` is that of
+   * the halves.
+   */
   get sizes(): Readonly<Record<string, number>> {
     return Object.fromEntries(
       this.#dividers(this.screens).flatMap(({ name, divider: { share } }): [string, number][] =>

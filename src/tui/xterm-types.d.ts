@@ -1,4 +1,5 @@
-// The part of @xterm/headless that el2 uses. The package's own declarations are ambient and cannot be mapped to its module file.
+// The part of @xterm/headless that el2 uses. The package's own declarations are ambient and cannot
+// be mapped to its module file.
 
 /** One cell of the emulated screen. */
 export interface IBufferCell {

@@ -1,5 +1,6 @@
-// What every virtio device is to its transport (virtio 1.2 sections 2.1-2.5): an id, features, queues, configuration bytes, and what it does
-// when the driver notifies a queue. A device's folder has the device, its metrics and its state.
+// What every virtio device is to its transport (virtio 1.2 sections 2.1-2.5): an id, features,
+// queues, configuration bytes, and what it does when the driver notifies a queue. A device's folder
+// has the device, its metrics and its state.
 
 import { VirtioFault } from "./memory.ts";
 import type { Chain, Virtqueue } from "./virtqueue.ts";
@@ -26,7 +27,10 @@ export interface VirtioPort {
   readonly intercept: ChainInterceptor | undefined;
   /** Answers a chain with the device's error. */
   fail(queue: Virtqueue, chain: Chain): void;
-  /** Runs work that was not started by the driver (input from outside): faults of the guest's rings are the transport's to deal with. */
+  /**
+   * Runs work that was not started by the driver (input from outside): faults of the guest's rings
+   * are the transport's to deal with.
+   */
   perform(work: () => void): void;
 }
 
@@ -64,7 +68,10 @@ export interface VirtioDevice {
   notify(queue: number): void;
   /** The driver is ready (DRIVER_OK). */
   start?(): void;
-  /** What a chain asks for, for rules that name it: `read`; absent where a queue has one kind of request. */
+  /**
+   * What a chain asks for, for rules that name it: `read`; absent where a queue has one kind of
+   * request.
+   */
   operation?(queue: number, chain: Chain): string;
   /** Answers a chain with an error of the device; absent where it has none. */
   fail?(queue: number, chain: Chain): void;
@@ -77,7 +84,10 @@ export interface VirtioDevice {
   restore(state: unknown): void;
 }
 
-/** Takes chains from a queue and serves each, at most a queueful: a ring that the device itself fills again must not keep it for ever. */
+/**
+ * Takes chains from a queue and serves each, at most a queueful: a ring that the device itself
+ * fills again must not keep it for ever.
+ */
 export function serve(port: VirtioPort, queue: Virtqueue, one: (chain: Chain) => void): void {
   for (let count = 0; count < queue.size; count++) {
     const chain = queue.pop();

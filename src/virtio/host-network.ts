@@ -1,4 +1,5 @@
-// What network and socket devices need of the host. The workstation implements it with sockets; tests with objects.
+// What network and socket devices need of the host. The workstation implements it with sockets;
+// tests with objects.
 
 import type { Ip } from "./net/nat/packets.ts";
 
@@ -55,7 +56,10 @@ export interface HostListener {
 export interface HostNetwork {
   connect(address: Ip, port: number, listener: StreamListener): HostStream;
   datagrams(address: Ip, port: number, receive: (bytes: Uint8Array) => void): HostDatagrams;
-  /** Listens on 127.0.0.1; `accept` takes each connection and gives its listener. `problem` is told why it cannot. */
+  /**
+   * Listens on 127.0.0.1; `accept` takes each connection and gives its listener. `problem` is told
+   * why it cannot.
+   */
   listen(port: number, accept: (stream: HostStream) => StreamListener, problem: (message: string) => void): HostListener;
   /** Takes datagrams on 127.0.0.1; `problem` is told why it cannot. */
   datagramPort(

@@ -1,15 +1,23 @@
-// The guest's memory as a virtio device sees it: whoever backs the device decides which pages those are. A page that the backend's VM has
-// lent away is not among them (DESIGN "Seven decisions", 7).
+// The guest's memory as a virtio device sees it: whoever backs the device decides which pages those
+// are. A page that the backend's VM has lent away is not among them (DESIGN "Seven decisions", 7).
 
 /** Guest memory by guest physical address (IPA). Addresses and lengths are bytes. */
 export interface GuestMemory {
-  /** Fills `into` from `address` on; false, with `into` undefined, where a byte is not readable for the backend. */
+  /**
+   * Fills `into` from `address` on; false, with `into` undefined, where a byte is not readable for
+   * the backend.
+   */
   read(address: number, into: Uint8Array): boolean;
-  /** Writes `from` to `address`; false, and nothing is written, where a byte is not writable for the backend. */
+  /**
+   * Writes `from` to `address`; false, and nothing is written, where a byte is not writable for the
+   * backend.
+   */
   write(address: number, from: Uint8Array): boolean;
 }
 
-/** What a guest did that breaks the rules of virtio: the device needs a reset, and people see why. */
+/**
+ * What a guest did that breaks the rules of virtio: the device needs a reset, and people see why.
+ */
 export class VirtioFault extends Error {
   /**
    * @param section section of the virtio 1.2 specification
@@ -21,7 +29,10 @@ export class VirtioFault extends Error {
   }
 }
 
-/** Typed access to guest memory for rings and headers, little endian. Every miss is a `VirtioFault` that names what could not be reached. */
+/**
+ * Typed access to guest memory for rings and headers, little endian. Every miss is a `VirtioFault`
+ * that names what could not be reached.
+ */
 export class GuestWords {
   readonly #bytes = new Uint8Array(16);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -67,7 +78,10 @@ export class GuestWords {
   }
 }
 
-/** The fault of memory that the backend may not see: lent to others, never given, or no memory at all. */
+/**
+ * The fault of memory that the backend may not see: lent to others, never given, or no memory at
+ * all.
+ */
 export function unreachable(what: string, address: number, size: number, access: "read" | "write"): VirtioFault {
   return new VirtioFault("2.7", `${what} lies in memory that the device's side may not ${access}: lent, donated, or no memory`, {
     ipa: address,

@@ -1,4 +1,5 @@
-// Virtio over MMIO, version 2 (virtio 1.2 section 4.2): the registers of one slot, and the device behind them.
+// Virtio over MMIO, version 2 (virtio 1.2 section 4.2): the registers of one slot, and the device
+// behind them.
 
 import { VirtioMmioRegister, VirtioStatus } from "../devices/virtio-mmio-registers.ts";
 import { type ChainFate, type ChainInterceptor, Feature, type VirtioDevice, type VirtioPort } from "./device.ts";
@@ -48,7 +49,10 @@ export interface DeviceFaults {
 /** What `DeviceFaults` says of a chain. */
 export type InjectedFate = Exclude<ChainFate, { kind: "delay" }> | { readonly kind: "delay"; readonly ns: number };
 
-/** One slot with its device. Registers are 32 bits; the configuration space takes 1, 2, 4 and 8 bytes. */
+/**
+ * One slot with its device. Registers are 32 bits; the configuration space takes 1, 2, 4 and 8
+ * bytes.
+ */
 export class MmioTransport implements VirtioPort {
   readonly queues: readonly Virtqueue[];
   #status = 0;
@@ -248,7 +252,8 @@ export class MmioTransport implements VirtioPort {
     if (fresh & VirtioStatus.DRIVER_OK) {
       for (const queue of this.queues) queue.eventIndex = this.accepted(Feature.EVENT_IDX);
       this.device.start?.();
-      // A driver may have filled queues before it was ready (section 3.1.1), and its notifications were for nobody.
+      // A driver may have filled queues before it was ready (section 3.1.1), and its notifications
+      // were for nobody.
       this.queues.forEach((queue, index) => {
         if (this.running && queue.available > 0) this.device.notify(index);
       });

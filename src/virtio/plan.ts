@@ -1,4 +1,5 @@
-// What a VM's virtio devices are made of: plain data, resolved from command line and configuration before the machine starts.
+// What a VM's virtio devices are made of: plain data, resolved from command line and configuration
+// before the machine starts.
 
 import type { InputType } from "./input/input.ts";
 
@@ -21,7 +22,10 @@ export function parseForward(text: string): PortForward | undefined {
   return isPort(host) && isPort(guest) ? { protocol: match[1] === "udp" ? "udp" : "tcp", host, guest } : undefined;
 }
 
-/** Where a network card's cable ends: `user`: NAT to the host's network; `pair:NAME`: a switch that all with this name share; `none`. */
+/**
+ * Where a network card's cable ends: `user`: NAT to the host's network; `pair:NAME`: a switch that
+ * all with this name share; `none`.
+ */
 export type NetBackend = "none" | "user" | `pair:${string}`;
 
 /** One device. */
@@ -51,7 +55,10 @@ export function isTag(text: string): boolean {
 /** Tag of a share that was given none. */
 export const DEFAULT_TAG = "share";
 
-/** How a device of a VM is called: `dev:debian/blk0`, whose number is that of its slot. `name` is the device's own, such as `block`. */
+/**
+ * How a device of a VM is called: `dev:debian/blk0`, whose number is that of its slot. `name` is
+ * the device's own, such as `block`.
+ */
 export function deviceId(vm: string, name: string, slot: number): string {
   return `dev:${vm}/${name === "block" ? "blk" : name}${slot}`;
 }

@@ -1,4 +1,5 @@
-// What a stream of the host has said and the guest has not got yet. The stream pauses while there is much.
+// What a stream of the host has said and the guest has not got yet. The stream pauses while there
+// is much.
 
 import type { HostStream } from "./host-network.ts";
 

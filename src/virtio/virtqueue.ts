@@ -1,11 +1,15 @@
-// Split virtqueues (virtio 1.2 section 2.7), device side. The rings are the guest's, who may have written anything into them: each walk is
-// bounded by the queue's size, each length is checked, and what breaks a rule is a `VirtioFault`.
+// Split virtqueues (virtio 1.2 section 2.7), device side. The rings are the guest's, who may have
+// written anything into them: each walk is bounded by the queue's size, each length is checked, and
+// what breaks a rule is a `VirtioFault`.
 
 import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
 
 /** Entries that a queue can have. */
 export const QUEUE_SIZE_MAX = 256;
-/** Bytes that one chain may carry; most devices need far less, and a guest must not keep one busy for long. */
+/**
+ * Bytes that one chain may carry; most devices need far less, and a guest must not keep one busy
+ * for long.
+ */
 const CHAIN_BYTES_MAX = 4 << 20;
 
 const DESCRIPTOR_SIZE = 16;
@@ -21,7 +25,10 @@ interface Segment {
   readonly length: number;
 }
 
-/** A chain that a device keeps, with what it has to read behind it: plain data. Segments are address and length. */
+/**
+ * A chain that a device keeps, with what it has to read behind it: plain data. Segments are address
+ * and length.
+ */
 export interface ChainState {
   readonly head: number;
   readonly readable: readonly (readonly [address: number, length: number])[];
@@ -124,7 +131,9 @@ export class Chain {
     return done;
   }
 
-  /** Copies the first bytes that are left to read, which stay to be read; gives how many there were. */
+  /**
+   * Copies the first bytes that are left to read, which stay to be read; gives how many there were.
+   */
   peek(into: Uint8Array): number {
     const before = [this.#readIndex, this.#readOffset, this.#readLeft];
     const done = this.read(into);
@@ -144,7 +153,10 @@ export class Chain {
     this.#writeLeft = this.#writable.reduce((sum, { length }) => sum + length, 0);
   }
 
-  /** Leaves all but the last `bytes` of the room unwritten, as a device does that has a status to give and no data. They count as written. */
+  /**
+   * Leaves all but the last `bytes` of the room unwritten, as a device does that has a status to
+   * give and no data. They count as written.
+   */
   skipTo(bytes: number): void {
     let skip = this.#writeLeft - bytes;
     while (skip > 0) {
@@ -253,7 +265,10 @@ export class Virtqueue {
     return this.#walk(head);
   }
 
-  /** A chain that was popped before its device was saved. @throws RangeError where the state is none of a chain */
+  /**
+   * A chain that was popped before its device was saved. @throws RangeError where the state is none
+   * of a chain
+   */
   kept({ head, readable, writable }: ChainState): Chain {
     const chain = new Chain(head, this.memory, this.chainBytesMax);
     const isCount = (value: number) => Number.isSafeInteger(value) && value >= 0;

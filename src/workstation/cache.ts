@@ -1,5 +1,5 @@
-// Where el2 keeps what it fetched or built, and how files get there: written beside their place and renamed,
-// so that an interrupted run leaves either the old file or the new one, never half of one.
+// Where el2 keeps what it fetched or built, and how files get there: written beside their place and
+// renamed, so that an interrupted run leaves either the old file or the new one, never half of one.
 
 import { createHash } from "node:crypto";
 
@@ -7,7 +7,8 @@ import { createHash } from "node:crypto";
 export class NoCacheFolder extends Error {}
 
 /**
- * The cache folder: `$EL2_CACHE`, else `$XDG_CACHE_HOME/el2`, else `~/.cache/el2`. It need not exist.
+ * The cache folder: `$EL2_CACHE`, else `$XDG_CACHE_HOME/el2`, else `~/.cache/el2`. It need not
+ * exist.
  * @throws NoCacheFolder when the environment names no home at all.
  */
 export function cacheFolder(): string {
@@ -26,7 +27,10 @@ export function findCacheFolder(): string | undefined {
   return home ? `${home}/.cache/el2` : undefined;
 }
 
-/** Whether an error says that the system or Deno does not let us do something with files, and is none of ours. */
+/**
+ * Whether an error says that the system or Deno does not let us do something with files, and is
+ * none of ours.
+ */
 export function isOfSystem(error: unknown): boolean {
   if (error instanceof Deno.errors.NotCapable) return true;
   return error instanceof Error && "code" in error && typeof error.code === "string" && /^E[A-Z0-9]+$/.test(error.code);
@@ -64,7 +68,10 @@ export function writeWholeSync(path: string, data: Uint8Array): void {
   }
 }
 
-/** Removes all files of a folder but the `count` that were written last. Others may do the same at the same time. */
+/**
+ * Removes all files of a folder but the `count` that were written last. Others may do the same at
+ * the same time.
+ */
 export function keepNewest(folder: string, count: number): void {
   const files = Array.from(Deno.readDirSync(folder), ({ name }) => {
     const path = `${folder}/${name}`;
@@ -83,14 +90,19 @@ function unlessGone<T>(work: () => T): T | undefined {
   }
 }
 
-/** Points the symbolic link `path` at `target` in one step, whatever stood there as a link before. */
+/**
+ * Points the symbolic link `path` at `target` in one step, whatever stood there as a link before.
+ */
 export async function replaceLink(path: string, target: string): Promise<void> {
   const partial = `${path}.partial-${crypto.randomUUID()}`;
   await Deno.symlink(target, partial);
   await Deno.rename(partial, path);
 }
 
-/** Runs `work` while holding an advisory lock on `path`, so that two el2 processes do not fetch into one folder at once. */
+/**
+ * Runs `work` while holding an advisory lock on `path`, so that two el2 processes do not fetch into
+ * one folder at once.
+ */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   using file = await Deno.open(path, { create: true, write: true });
   await file.lock(true);

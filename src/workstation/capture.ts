@@ -16,7 +16,10 @@ export interface CaptureOptions {
   readonly onProblem: (message: string) => void;
 }
 
-/** Captures what a device sends and receives, from now on. @throws Error where nothing can be written */
+/**
+ * Captures what a device sends and receives, from now on. @throws Error where nothing can be
+ * written
+ */
 export function captureFrames(device: NetDevice, { name, now, write, onProblem }: CaptureOptions): void {
   write(sectionHeader(`el2 ${VERSION}`));
   write(interfaceBlock({ name, description: "virtio-net", linkType: LinkType.Ethernet }));

@@ -1,4 +1,5 @@
-// A client of a session: sends requests, receives events. The embedded session runs in a worker of this process.
+// A client of a session: sends requests, receives events. The embedded session runs in a worker of
+// this process.
 
 import type { Request, SessionEvent } from "./protocol.ts";
 
@@ -11,12 +12,15 @@ export interface SessionClient {
   close(): void;
 }
 
-/** Name under which the worker finds that it is the machine, so that one bundle can play both roles. */
+/**
+ * Name under which the worker finds that it is the machine, so that one bundle can play both roles.
+ */
 export const WORKER_NAME = "el2-machine";
 
 /**
- * The first message to the worker: a counter that rises before each request. A busy worker's event loop serves its own wake-ups first, so
- * it looks at this between two pieces of work and lets requests in when there are any.
+ * The first message to the worker: a counter that rises before each request. A busy worker's event
+ * loop serves its own wake-ups first, so it looks at this between two pieces of work and lets
+ * requests in when there are any.
  */
 export interface Connection {
   readonly kind: "connect";
@@ -26,14 +30,18 @@ export interface Connection {
 /** A worker that was started before anybody knew what it will run. */
 let spare: SessionClient | undefined;
 
-/** Starts the worker that the next `connectEmbedded` takes: loading it takes as long as finding out what to run. */
+/**
+ * Starts the worker that the next `connectEmbedded` takes: loading it takes as long as finding out
+ * what to run.
+ */
 export function warmUp(entry: URL): void {
   spare = startWorker(entry);
 }
 
 /**
  * The machine's worker: the one that was started early, or another.
- * @param entry the module to run; it must call `serveMachine` when its global is a worker named `WORKER_NAME`.
+ * @param entry the module to run; it must call `serveMachine` when its global is a worker named
+ * `WORKER_NAME`.
  */
 export function connectEmbedded(entry: URL): SessionClient {
   const client = spare ?? startWorker(entry);
@@ -43,7 +51,10 @@ export function connectEmbedded(entry: URL): SessionClient {
 
 function startWorker(entry: URL): SessionClient {
   const worker = new Worker(entry, { type: "module", name: WORKER_NAME });
-  /** Requests that have not left yet: those of one turn go in one message, which costs the machine as much as one request alone. */
+  /**
+   * Requests that have not left yet: those of one turn go in one message, which costs the machine
+   * as much as one request alone.
+   */
   let waiting: Request[] = [];
   let ready = false;
   const bell = new Int32Array(new SharedArrayBuffer(4));
@@ -90,10 +101,16 @@ function startWorker(entry: URL): SessionClient {
   return client;
 }
 
-/** Smaller ones cost less than they may be worth to others, such as the guests that are part of the program. */
+/**
+ * Smaller ones cost less than they may be worth to others, such as the guests that are part of the
+ * program.
+ */
 const LARGE_FILE = 1 << 20;
 
-/** The memory of the files in a plan: megabytes that need not be copied, as the sender has no more use for them. */
+/**
+ * The memory of the files in a plan: megabytes that need not be copied, as the sender has no more
+ * use for them.
+ */
 function largeFilesOf(plan: unknown): ArrayBuffer[] {
   const found = new Set<ArrayBuffer>();
   const look = (value: unknown) => {

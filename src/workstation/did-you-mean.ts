@@ -1,6 +1,10 @@
-// Suggests the name that somebody may have meant: the nearest by edit distance, if it is near enough.
+// Suggests the name that somebody may have meant: the nearest by edit distance, if it is near
+// enough.
 
-/** Insertions, deletions, replacements and swaps of neighbours between two words (optimal string alignment). */
+/**
+ * Insertions, deletions, replacements and swaps of neighbours between two words (optimal string
+ * alignment).
+ */
 function distance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= a.length; i++) {

@@ -2,7 +2,8 @@
 //
 //     KIND [FIELD=VALUE ..] [nth=N | nth=N.. | nth=N..M] [every=N] -> EFFECT
 //
-// `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, several with commas, with `*` for anything.
+// `dev=debian/blk0` is short for `dev dev=debian/blk0`. A value is a word, several with commas,
+// with `*` for anything.
 
 import { ErrorCode } from "../abi/errors.ts";
 import { FAULT_KINDS, type FaultCondition, type FaultEffect, type FaultKind, type FaultRule } from "../abi/faults.ts";

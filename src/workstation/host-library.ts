@@ -1,5 +1,6 @@
-// What mod.ts offers of the host: a machine whose primary VM has /dev/gunyah and /dev/gzvm, and a process on it that the caller is. Each call
-// happens inside the machine, at a point of virtual time.
+// What mod.ts offers of the host: a machine whose primary VM has /dev/gunyah and /dev/gzvm, and a
+// process on it that the caller is. Each call happens inside the machine, at a point of virtual
+// time.
 
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import { hostGuest } from "../host/host-guest.ts";
@@ -26,8 +27,9 @@ const RESERVED = 32 << 20;
 const PATIENCE = 1e12;
 
 /**
- * A machine whose primary VM has the drivers of Gunyah and GenieZone, and a process on it: its methods are the process's system calls.
- * Results below zero are negative errnos, as the kernel returns them.
+ * A machine whose primary VM has the drivers of Gunyah and GenieZone, and a process on it: its
+ * methods are the process's system calls. Results below zero are negative errnos, as the kernel
+ * returns them.
  */
 export class HostMachine {
   readonly #system: GuestSystem;
@@ -55,7 +57,10 @@ export class HostMachine {
     return this.#system.machine.time;
   }
 
-  /** Why the last call was refused: the rule that it broke, with its section of the specification; empty before the first. */
+  /**
+   * Why the last call was refused: the rule that it broke, with its section of the specification;
+   * empty before the first.
+   */
   get reason(): string {
     const last = this.#system.hypervisor.trace.reasons.last;
     return last ? `${last.section}: ${last.rule}` : "";
@@ -86,7 +91,10 @@ export class HostMachine {
     return task;
   }
 
-  /** The result of an ioctl that was started, or undefined when it has none within this virtual time (ns). */
+  /**
+   * The result of an ioctl that was started, or undefined when it has none within this virtual time
+   * (ns).
+   */
   wait(task: number, time: number): number | undefined {
     return this.#host.await(task, time);
   }

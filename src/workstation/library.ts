@@ -1,4 +1,5 @@
-// What mod.ts offers: a machine with hypervisor and resource manager in the caller's own thread, turbo, one VM's console as text.
+// What mod.ts offers: a machine with hypervisor and resource manager in the caller's own thread,
+// turbo, one VM's console as text.
 
 import { assemble } from "./assembly/assemble.ts";
 import { checkBootPlan } from "./assembly/boot-plan.ts";
@@ -37,8 +38,9 @@ export type PrimaryMachineState =
   | "failed";
 
 /**
- * A machine whose primary VM is an image of the caller's. It runs while `run` is called, and idle time costs nothing.
- * The same options, input and limits give the same run, instruction for instruction.
+ * A machine whose primary VM is an image of the caller's. It runs while `run` is called, and idle
+ * time costs nothing. The same options, input and limits give the same run, instruction for
+ * instruction.
  */
 export class PrimaryMachine {
   readonly #system: System;

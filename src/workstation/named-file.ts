@@ -14,7 +14,10 @@ export function readToEnd(path: string): Uint8Array<ArrayBuffer> {
   return Deno.readFileSync(path);
 }
 
-/** Why a file could not be read, to stand behind its name. Anything that is not about the file is a bug of ours and goes on. */
+/**
+ * Why a file could not be read, to stand behind its name. Anything that is not about the file is a
+ * bug of ours and goes on.
+ */
 export function cannotRead(error: unknown): string {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such file";
   if (error instanceof Deno.errors.IsADirectory) return "is a folder";
@@ -23,7 +26,10 @@ export function cannotRead(error: unknown): string {
   throw error;
 }
 
-/** Why a file could not be written, to stand behind its name. Anything that is not about the file is a bug of ours and goes on. */
+/**
+ * Why a file could not be written, to stand behind its name. Anything that is not about the file is
+ * a bug of ours and goes on.
+ */
 export function cannotWrite(error: unknown): string {
   if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return "no such folder";
   if (error instanceof Deno.errors.IsADirectory) return "is a folder";

@@ -1,4 +1,5 @@
-// Plain data as JSON, in which bytes and 64-bit numbers are marked: what sessions say over sockets, and what recordings hold.
+// Plain data as JSON, in which bytes and 64-bit numbers are marked: what sessions say over sockets,
+// and what recordings hold.
 
 import { decodeBase64, encodeBase64 } from "./control/base64.ts";
 

@@ -1,5 +1,6 @@
-// A session's plan: all bytes and choices that make a machine, resolved from command line and configuration before the machine starts.
-// It is plain data, so that it can be posted to the worker, recorded and compared.
+// A session's plan: all bytes and choices that make a machine, resolved from command line and
+// configuration before the machine starts. It is plain data, so that it can be posted to the
+// worker, recorded and compared.
 
 import type { Tier } from "../core/tiers.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
@@ -21,8 +22,8 @@ export interface FirmwarePlan {
   /** Content of the first flash, whose first byte is the entry. */
   readonly code: Uint8Array;
   /**
-   * File that the second flash is kept in, and what it has at the start, as many bytes as the flash. Without one its changes are lost at the
-   * end.
+   * File that the second flash is kept in, and what it has at the start, as many bytes as the
+   * flash. Without one its changes are lost at the end.
    */
   readonly vars: { readonly path: string; readonly content: Uint8Array } | undefined;
 }
@@ -31,8 +32,8 @@ export interface FirmwarePlan {
 export interface BootPlan {
   readonly kind: "boot";
   /**
-   * arm64 Linux Image or ELF; with firmware, the kernel that it is offered. Undefined only with firmware, and beside `SessionPlan.root`,
-   * whose program may want no primary VM.
+   * arm64 Linux Image or ELF; with firmware, the kernel that it is offered. Undefined only with
+   * firmware, and beside `SessionPlan.root`, whose program may want no primary VM.
    */
   readonly image: Uint8Array | undefined;
   readonly initrd: Uint8Array | undefined;
@@ -41,7 +42,10 @@ export interface BootPlan {
   /** Kernel command line. */
   readonly append: string | undefined;
   readonly firmware?: FirmwarePlan;
-  /** What the real time clock has at the start, seconds since 1970; without one there is no such clock. */
+  /**
+   * What the real time clock has at the start, seconds since 1970; without one there is no such
+   * clock.
+   */
   readonly clock?: number;
   /** Its virtio devices, in the order of their slots. */
   readonly devices?: readonly DevicePlan[];
@@ -53,7 +57,10 @@ export interface RunPlan {
   readonly host: NativeHostPlan;
 }
 
-/** A root VM that is a real AArch64 program: two position-independent ELF files (spec/hypervisor.md section 8.1). */
+/**
+ * A root VM that is a real AArch64 program: two position-independent ELF files (spec/hypervisor.md
+ * section 8.1).
+ */
 export interface RootPlan {
   /** The runtime, which is entered. */
   readonly runtime: Uint8Array;
@@ -89,7 +96,9 @@ export interface SessionPlan {
   readonly inject?: readonly string[];
   /** End after this much virtual time (ns). */
   readonly duration: number | undefined;
-  /** End when an event passes this filter. With `duration` it is a failure when none does before. */
+  /**
+   * End when an event passes this filter. With `duration` it is a failure when none does before.
+   */
   readonly until?: string;
   /** Instruction counts at which a state hash is wanted, ascending. */
   readonly hashAt: readonly number[];

@@ -1,4 +1,5 @@
-// Which program this is: a state is only of use to the program that made it, and what was generated only where the same is generated.
+// Which program this is: a state is only of use to the program that made it, and what was generated
+// only where the same is generated.
 
 import { createHash } from "node:crypto";
 import { VERSION } from "./version.ts";
@@ -17,7 +18,10 @@ export function programDigest(folders: readonly string[] = ["."]): string {
   return hash.digest("hex");
 }
 
-/** Whether any of these files was written after a time, in ms since 1970. What is part of an executable has no time, and does not change. */
+/**
+ * Whether any of these files was written after a time, in ms since 1970. What is part of an
+ * executable has no time, and does not change.
+ */
 export function programChanged(after: number, folders: readonly string[] = ["."]): boolean {
   return programFiles(folders).some((file) => (Deno.statSync(file).mtime?.getTime() ?? 0) > after);
 }
@@ -26,7 +30,10 @@ function programFiles(folders: readonly string[]): URL[] {
   return IN_SOURCES ? folders.flatMap((folder) => sourcesIn(new URL(`${folder}/`, SOURCES))) : [new URL(import.meta.url)];
 }
 
-/** Every source below a folder, in order of names. All at once: many small reads that wait for each other take five times as long. */
+/**
+ * Every source below a folder, in order of names. All at once: many small reads that wait for each
+ * other take five times as long.
+ */
 function sourcesIn(folder: URL): URL[] {
   const entries = [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1);
   return entries.flatMap(({ name, isDirectory }) => {

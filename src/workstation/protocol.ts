@@ -1,5 +1,6 @@
-// The control protocol between a session's machine (in a worker) and people: CLI, TUI, tests. Plain data both ways.
-// Input enters the machine only as a `Request`; whatever leaves it is a `SessionEvent`.
+// The control protocol between a session's machine (in a worker) and people: CLI, TUI, tests. Plain
+// data both ways. Input enters the machine only as a `Request`; whatever leaves it is a
+// `SessionEvent`.
 
 import type { WatchHit } from "../core/watchpoints.ts";
 import type { DebugAccess, DebugAnswer } from "../hypervisor/debug-access.ts";
@@ -14,63 +15,111 @@ export type { DebugAccess, DebugAnswer };
 
 /** What a client asks of the machine. */
 export type Request =
-  /** Builds the machine of a plan and runs it. The first request. Large files of the plan go over to the machine: the sender has them no more. */
+  /**
+   * Builds the machine of a plan and runs it. The first request. Large files of the plan go over to
+   * the machine: the sender has them no more.
+   */
   | { kind: "start"; plan: SessionPlan }
-  /** Before `start`: its machine will have so much memory. What follows from that alone is made meanwhile. */
+  /**
+   * Before `start`: its machine will have so much memory. What follows from that alone is made
+   * meanwhile.
+   */
   | { kind: "prepare"; memory: number }
   /** Bytes typed into a guest's console. */
   | { kind: "input"; console: string; bytes: Uint8Array }
-  /** The client has dealt with this many bytes of console output: the machine waits when too many are under way. */
+  /**
+   * The client has dealt with this many bytes of console output: the machine waits when too many
+   * are under way.
+   */
   | { kind: "taken"; bytes: number }
   /** No input will come any more: when all guests wait for nothing else, the run is over. */
   | { kind: "input-ended" }
   | { kind: "pause" }
   | { kind: "resume" }
-  /** Shows another place of the run; the machine is paused. One `moved` with the same number follows. */
+  /**
+   * Shows another place of the run; the machine is paused. One `moved` with the same number
+   * follows.
+   */
   | { kind: "move"; id: number; to: Move }
-  /** Writes a snapshot of what is shown; `snapshotted` events with the same number follow, the last of which is `whole` or has an error. */
+  /**
+   * Writes a snapshot of what is shown; `snapshotted` events with the same number follow, the last
+   * of which is `whole` or has an error.
+   */
   | {
     kind: "snapshot";
     id: number;
     path: string;
     title: string;
-    /** The file is for somebody who takes it away at once: it is no place of the run, and no `saved` follows. */
+    /**
+     * The file is for somebody who takes it away at once: it is no place of the run, and no `saved`
+     * follows.
+     */
     passing?: true;
   }
-  /** Writes a recording of the run until now, which goes on; one `acted` with the same number follows. */
+  /**
+   * Writes a recording of the run until now, which goes on; one `acted` with the same number
+   * follows.
+   */
   | { kind: "save-recording"; id: number; path: string }
   /** Stops in order; `ended` follows. */
   | { kind: "stop" }
-  /** A question about the machine; one `answer` with the same number follows, and as many more as `repeat` says. Changes nothing. */
+  /**
+   * A question about the machine; one `answer` with the same number follows, and as many more as
+   * `repeat` says. Changes nothing.
+   */
   | { kind: "query"; id: number; query: Query; repeat?: Repeat }
   /** A question that repeats is answered no more. */
   | { kind: "forget"; id: number }
-  /** Events of these kinds are recorded from now on, beside those that always are; of busy ones at most `budget` between two samples. */
+  /**
+   * Events of these kinds are recorded from now on, beside those that always are; of busy ones at
+   * most `budget` between two samples.
+   */
   | { kind: "watch"; kinds: readonly TraceKind[]; budget?: number }
-  /** Records events of these kinds from now on, to be taken away (`trace.events`); of none: no more. Changes nothing in the machine. */
+  /**
+   * Records events of these kinds from now on, to be taken away (`trace.events`); of none: no more.
+   * Changes nothing in the machine.
+   */
   | { kind: "trace"; kinds: readonly TraceKind[] }
-  /** Takes the symbols of an ELF file for a VM; changes nothing in the machine. One `acted` with the same number follows. */
+  /**
+   * Takes the symbols of an ELF file for a VM; changes nothing in the machine. One `acted` with the
+   * same number follows.
+   */
   | { kind: "symbols"; id: number; vm: string; file: Uint8Array }
-  /** Takes a rule by which the machine stops, or lets one go; changes nothing in the machine. One `acted` with the same number follows. */
+  /**
+   * Takes a rule by which the machine stops, or lets one go; changes nothing in the machine. One
+   * `acted` with the same number follows.
+   */
   | { kind: "stop-rule"; id: number; change: StopChange }
   /** Does something to the machine; one `acted` with the same number follows. */
   | { kind: "act"; id: number; action: Action }
-  /** Gives a VM, or with `EVERY_VM` all, to the debugger that asks; one `debug-attached` follows. Nothing stops yet. */
+  /**
+   * Gives a VM, or with `EVERY_VM` all, to the debugger that asks; one `debug-attached` follows.
+   * Nothing stops yet.
+   */
   | { kind: "debug-attach"; vm: string }
   /** A debugger's question about its VM, which is stopped; one `debug-answer` follows each. */
   | { kind: "debug"; access: SessionDebugAccess }
   /** The machine stops for the debugger; `debug-stopped` follows, unless it did already. */
   | { kind: "debug-stop" }
-  /** It goes on; where `step` names a vCPU, until that has executed one instruction, and its PC is not in `range`. */
+  /**
+   * It goes on; where `step` names a vCPU, until that has executed one instruction, and its PC is
+   * not in `range`.
+   */
   | { kind: "debug-continue"; step: number | undefined; range?: StepRange }
-  /** Goes back to the stop before, or where `step` names a vCPU, to before its last instruction; `debug-stopped` follows. */
+  /**
+   * Goes back to the stop before, or where `step` names a vCPU, to before its last instruction;
+   * `debug-stopped` follows.
+   */
   | { kind: "debug-back"; step: number | undefined }
   /** Breakpoints go, and it goes on. */
   | { kind: "debug-detach" }
   /** The same, and the debugger is gone: the VM is nobody's. */
   | { kind: "debug-release" };
 
-/** What a debugger asks of a session: of its VM, or to stop at events that a filter lets through; at none without one. */
+/**
+ * What a debugger asks of a session: of its VM, or to stop at events that a filter lets through; at
+ * none without one.
+ */
 export type SessionDebugAccess = DebugAccess | { readonly kind: "stop-at-events"; readonly filter: string | undefined };
 
 /** Where in its run a session goes. */
@@ -81,7 +130,10 @@ export type Move =
   | { readonly kind: "instructions"; readonly count: number }
   /** Back to the last event that a filter lets through. */
   | { readonly kind: "event"; readonly filter: string }
-  /** On to the next event that a filter lets through: in the past at most to now; from there the machine goes on until it happens. */
+  /**
+   * On to the next event that a filter lets through: in the past at most to now; from there the
+   * machine goes on until it happens.
+   */
   | { readonly kind: "next-event"; readonly filter: string }
   /** Back to where an instruction was about to be executed: `VM:SYMBOL` or `VM:ADDRESS`. */
   | { readonly kind: "place"; readonly at: string }
@@ -94,8 +146,9 @@ export type Move =
 export type DebugRequest = Extract<Request, { kind: `debug${string}` }>;
 
 /**
- * Why the machine stopped for a debugger: the causes of `hypervisor/traps/debug-control.ts`, or the debugger asked, or it went back to before the first
- * instruction, or from the past on to where the machine really is.
+ * Why the machine stopped for a debugger: the causes of `hypervisor/traps/debug-control.ts`, or the
+ * debugger asked, or it went back to before the first instruction, or from the past on to where the
+ * machine really is.
  */
 export interface DebugStopped {
   readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
@@ -158,12 +211,18 @@ export interface MachineSample {
   readonly time: number;
   /** Instructions retired by all guests. */
   readonly instructions: number;
-  /** Refusals of the hypervisor, the resource manager and the drivers so far: rows of `why` there have been. */
+  /**
+   * Refusals of the hypervisor, the resource manager and the drivers so far: rows of `why` there
+   * have been.
+   */
   readonly reasons: number;
   /** Guest instructions a second of wall time since the last sample, in millions. */
   readonly mips: number;
   readonly physicalCpus: number;
-  /** What the translator has done: counts of regions, modules, instructions and bytes, and host milliseconds; undefined in tier `interp`. */
+  /**
+   * What the translator has done: counts of regions, modules, instructions and bytes, and host
+   * milliseconds; undefined in tier `interp`.
+   */
   readonly translator?: Readonly<Record<string, number>>;
   readonly vms: readonly VmSample[];
 }
@@ -187,7 +246,10 @@ export interface MachineEvent {
 export interface StateHash {
   /** The count that was asked for. */
   readonly at: number;
-  /** Instructions retired when the hash was taken; `at` with one physical CPU, a few more with several. */
+  /**
+   * Instructions retired when the hash was taken; `at` with one physical CPU, a few more with
+   * several.
+   */
   readonly instructions: number;
   /** Hexadecimal hashes. */
   readonly registers: string;

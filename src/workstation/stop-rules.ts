@@ -1,5 +1,6 @@
-// Stop rules: the machine stops at the first event that a filter lets through, or before an instruction, and people look at it there. A rule
-// changes nothing in the machine: a run that was stopped goes on as the same run.
+// Stop rules: the machine stops at the first event that a filter lets through, or before an
+// instruction, and people look at it there. A rule changes nothing in the machine: a run that was
+// stopped goes on as the same run.
 
 import { TRACE_KINDS, type TraceEvent } from "../abi/trace.ts";
 import type { DebugAnswer } from "../hypervisor/debug-access.ts";
@@ -73,7 +74,10 @@ export class StopRules {
   #pending: StopHit | undefined;
   /** The VM with breakpoints, and its stops. */
   #control: { readonly vm: string; readonly control: DebugControl } | undefined;
-  /** A vCPU that stands at a breakpoint: it executes that instruction before breakpoints count again. */
+  /**
+   * A vCPU that stands at a breakpoint: it executes that instruction before breakpoints count
+   * again.
+   */
   #at: Vcpu | undefined;
   #step: { readonly vcpu: Vcpu; left: number } | undefined;
   #muted = false;
@@ -105,7 +109,10 @@ export class StopRules {
     }
   }
 
-  /** Whether what suspended the machine was one of these rules: the hit; `"passed"`: only the way on from a breakpoint; undefined: neither. */
+  /**
+   * Whether what suspended the machine was one of these rules: the hit; `"passed"`: only the way on
+   * from a breakpoint; undefined: neither.
+   */
   take(): StopHit | "passed" | undefined {
     const stop = this.#control?.control.takeStop();
     if (stop?.cause === "breakpoint") {

@@ -1,4 +1,5 @@
-// What the engine needs of an assembled system: the machine, its consoles, its picture and its hashes.
+// What the engine needs of an assembled system: the machine, its consoles, its picture and its
+// hashes.
 
 import type { DebugCore } from "../core/interface.ts";
 import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
@@ -26,7 +27,10 @@ export interface System {
   attachDebugger(vm: string): string | undefined;
   /** The debugger is gone: nothing of it stops the VM. */
   releaseDebugger(): void;
-  /** Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first instruction. */
+  /**
+   * Gives a VM to a debugger, before the machine runs; with `fromStart` it stops before its first
+   * instruction.
+   */
   debugVm(vm: string, fromStart: boolean): DebugControl;
   /** The VM that a debugger has. */
   readonly debuggedVm: string | undefined;
@@ -42,7 +46,10 @@ export interface System {
   readonly symbols: VmSymbols;
   /** Instructions that guests have retired, all vCPUs together. */
   instructions(): number;
-  /** The machine is suspended, in the middle of a turn, when so many instructions are retired; Infinity: it is not. */
+  /**
+   * The machine is suspended, in the middle of a turn, when so many instructions are retired;
+   * Infinity: it is not.
+   */
   stopAt(instructions: number): void;
   /** Bytes typed into a console. False where there is no such console. */
   input(console: string, bytes: Uint8Array): boolean;
@@ -53,7 +60,8 @@ export interface System {
   /** The VMs now. `elapsed` is the virtual time (ns) since the last call, for loads. */
   sample(elapsed: number): VmSample[];
   /**
-   * The whole state, for `load`; it shares pages of RAM with an earlier one. The machine may be in the middle of a turn.
+   * The whole state, for `load`; it shares pages of RAM with an earlier one. The machine may be in
+   * the middle of a turn.
    * @throws UnsavableError that names what has no place in it.
    */
   save(before?: SystemState): SystemState;

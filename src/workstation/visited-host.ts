@@ -1,5 +1,6 @@
-// A machine whose host is driven by calls from outside: each call becomes an event of the host, so that it happens inside the machine at a
-// point of virtual time, and the machine runs until it has happened.
+// A machine whose host is driven by calls from outside: each call becomes an event of the host, so
+// that it happens inside the machine at a point of virtual time, and the machine runs until it has
+// happened.
 
 import { CONSOLE_INPUT_INTID } from "../host/console-input.ts";
 import { type Visit, VisitedProgram } from "../host/visited-program.ts";
@@ -19,7 +20,10 @@ export class VisitedHost {
     this.#machine = machine;
   }
 
-  /** Does something inside the host, as an event of its last vCPU, and gives what it gives. @throws what it throws */
+  /**
+   * Does something inside the host, as an event of its last vCPU, and gives what it gives. @throws
+   * what it throws
+   */
   visit<T>(act: Visit<T>): T {
     const outcome = this.program.ask(act), machine = this.#machine();
     machine.interrupt(CONSOLE_INPUT_INTID, true);
@@ -31,7 +35,9 @@ export class VisitedHost {
     return result.value;
   }
 
-  /** The result of an ioctl that waits, or undefined when it has none within this virtual time (ns). */
+  /**
+   * The result of an ioctl that waits, or undefined when it has none within this virtual time (ns).
+   */
   await(task: number, time: number): number | undefined {
     const { results } = this.program;
     this.#runWhile(() => !results.has(task), time);

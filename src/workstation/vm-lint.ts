@@ -1,5 +1,6 @@
-// What the Resource Manager would do with the devicetree of a VM, before it has to (spec/resource-manager.md §7.1 to §7.4): what it refuses,
-// what it reads as something else, and what it ignores without a word, each with its place in the blob. The rules that refuse stand in
+// What the Resource Manager would do with the devicetree of a VM, before it has to
+// (spec/resource-manager.md §7.1 to §7.4): what it refuses, what it reads as something else, and
+// what it ignores without a word, each with its place in the blob. The rules that refuse stand in
 // `resource-manager/vm-config.ts`; that reader has the last word here too.
 
 import { type NodePlace, readDevicetree } from "../devicetree/reader.ts";
@@ -34,7 +35,10 @@ import {
 } from "../resource-manager/vm-config.ts";
 import { didYouMean } from "./did-you-mean.ts";
 
-/** What becomes of it: the VM is refused, the property means something else than it says, or nothing at all. */
+/**
+ * What becomes of it: the VM is refused, the property means something else than it says, or nothing
+ * at all.
+ */
 export type LintKind = "refused" | "changed" | "ignored";
 
 /** One thing that is wrong. */
@@ -68,7 +72,10 @@ const IGNORES = "ignored without a word";
 type Form = "cell" | "cells" | "text" | "texts" | "flag" | "u64" | "address" | "size" | "any";
 
 const CELL_SIZES = { "#address-cells": "cell", "#size-cells": "cell" } as const;
-/** Properties of any node that mean nothing to the Resource Manager, and nobody expects it to look at. */
+/**
+ * Properties of any node that mean nothing to the Resource Manager, and nobody expects it to look
+ * at.
+ */
 const NEUTRAL: readonly string[] = ["phandle", "linux,phandle", "name", "compatible", "status"];
 
 /** What the Resource Manager looks for in the nodes of /gunyah-vm-config. */
@@ -197,7 +204,10 @@ class Lint {
     this.#findings.push({ kind, path: this.#paths.get(node)!, property, offset, what, does });
   }
 
-  /** Unknown names, and values of another form than the Resource Manager reads. `told` are names that have been told of. */
+  /**
+   * Unknown names, and values of another form than the Resource Manager reads. `told` are names
+   * that have been told of.
+   */
   #known(node: DevicetreeNode, forms: Readonly<Record<string, Form>>, told: readonly string[] = []): void {
     for (const name of node.properties.keys()) {
       if (told.includes(name)) continue;
@@ -212,7 +222,9 @@ class Lint {
     }
   }
 
-  /** What is wrong with the form of a property. Names that must be there are the reader's to miss. */
+  /**
+   * What is wrong with the form of a property. Names that must be there are the reader's to miss.
+   */
   #malformed(node: DevicetreeNode, name: string, form: Form): string | undefined {
     const bytes = node.properties.get(name)!.length;
     const cells = (count: number, why: string) => bytes === count * 4 ? undefined : `has ${bytes} bytes, not the ${count * 4} of ${why}`;
@@ -223,7 +235,8 @@ class Lint {
         return cells(2, "two cells");
       case "address":
       case "size": {
-        // Numbers have the cell sizes of their parent's parent: those in the node itself are not looked at.
+        // Numbers have the cell sizes of their parent's parent: those in the node itself are not
+        // looked at.
         const { addressCells, sizeCells } = cellSizes(this.#parentOf(node));
         const width = form === "address" ? addressCells : sizeCells;
         return cells(width, `${width === 1 ? "one cell" : `${width} cells`}, as ${this.#paths.get(this.#parentOf(node))} sets them`);

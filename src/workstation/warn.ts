@@ -2,7 +2,10 @@
 
 import { isOfSystem } from "./cache.ts";
 
-/** Says it on stderr. Where that cannot be written, such as a log on a full disk, nobody hears it, and what runs goes on. */
+/**
+ * Says it on stderr. Where that cannot be written, such as a log on a full disk, nobody hears it,
+ * and what runs goes on.
+ */
 export function warn(text: string): void {
   try {
     console.error(`el2: ${text}`);

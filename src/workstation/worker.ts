@@ -1,5 +1,6 @@
-// The machine's side of the protocol, in a worker: it builds the machine of the first request and runs it in slices, and returns to its
-// event loop between them, so that input and requests are never far away.
+// The machine's side of the protocol, in a worker: it builds the machine of the first request and
+// runs it in slices, and returns to its event loop between them, so that input and requests are
+// never far away.
 
 import { assemble, prepare } from "./assembly/assemble.ts";
 import { keepCores } from "./assembly/core-cache.ts";
@@ -35,7 +36,10 @@ export function serveMachine(): void {
   let answered = 0;
   let plan: SessionPlan | undefined;
   const standing = new Standing();
-  /** What goes in one message: answers to the requests of one, a sample with what is answered beside it. */
+  /**
+   * What goes in one message: answers to the requests of one, a sample with what is answered beside
+   * it.
+   */
   let gathered: SessionEvent[] | undefined;
   const tell = (event: SessionEvent) => {
     if (gathered) gathered.push(event);

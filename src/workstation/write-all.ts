@@ -1,4 +1,5 @@
-// Writing to what may be full: a disk, a device, a quota. Who writes says what it is, for the message.
+// Writing to what may be full: a disk, a device, a quota. Who writes says what it is, for the
+// message.
 
 /** Something cannot be written any more; the message names it and the system's reason. */
 export class WriteFailure extends Error {}

@@ -1,4 +1,5 @@
-// --cap-ids, --quirks, --hypervisor-node, --strict and --check reach the machine, from the command line and from [machine].
+// --cap-ids, --quirks, --hypervisor-node, --strict and --check reach the machine, from the command
+// line and from [machine].
 
 import assert from "node:assert/strict";
 import { A64, boot, el2, SYSTEM_OFF } from "./program.ts";
@@ -8,7 +9,10 @@ const hvc = (immediate: number) => (A64.hvc | immediate << 5) >>> 0;
 const OFF = [...A64.loadW0(SYSTEM_OFF), hvc(0)];
 /** Makes the call that the number of a hypercall never had, then powers off. */
 const UNKNOWN_CALL = [hvc(0x7000), ...OFF];
-/** Powers off if X9 is not zero after a hypercall, else resets: `hvc #0x6000; cbz x9, reset; OFF; reset: RESET`. */
+/**
+ * Powers off if X9 is not zero after a hypercall, else resets:
+ * `hvc #0x6000; cbz x9, reset; OFF; reset: RESET`.
+ */
 const X9_TELLS = [hvc(0x6000), 0xb4000089, ...OFF, ...A64.loadW0(0x84000009), hvc(0)];
 
 Deno.test("a guest's call that no rule covers ends a run with --strict, and no other", async () => {

@@ -90,7 +90,8 @@ Deno.test("a guest that floods its console takes no memory and is stopped by --t
 });
 
 Deno.test("--hash-at gives equal hashes at exactly these instruction counts in two runs", async () => {
-  // 240,000 instructions: movz w5, #30000; what is printed; sub w5, w5, #1; cbnz w5, the first print.
+  // 240,000 instructions: movz w5, #30000; what is printed; sub w5, w5, #1; cbnz w5, the first
+  // print.
   const words = [uart, 0x528ea605, ...print("abc"), 0x510004a5, 0x35ffff25, ...off];
   const hashes = async () => {
     const { stderr } = await boot(words, "--stdio", "--hash-at", "1000,54321,200000");

@@ -1,4 +1,5 @@
-// `el2 diff` of snapshots and of traces, and of files that cannot be compared. Of recordings: record_test.ts (W56).
+// `el2 diff` of snapshots and of traces, and of files that cannot be compared. Of recordings:
+// record_test.ts (W56).
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/workstation/assembly/assemble.ts";

@@ -1,4 +1,5 @@
-// The one-file program: what `deno task dist` writes runs without Deno on the PATH, from a folder with hostile configuration.
+// The one-file program: what `deno task dist` writes runs without Deno on the PATH, from a folder
+// with hostile configuration.
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
@@ -31,11 +32,13 @@ Deno.test("deno compile is run with what DENORT_BIN names; what is no runtime is
     assert.deepEqual(program.subarray(runtime.length - VERSION.length - 1, runtime.length), runtime.subarray(-VERSION.length - 1));
     const bundle = await Deno.readFile(`${folder}/out/el2.js`);
     assert.ok(Buffer.from(program.buffer).includes(Buffer.from(bundle.slice(bundle.length >> 1, (bundle.length >> 1) + 4096))));
-    // What the sources dispose of, the bundle does: a minifier had dropped that, and sessions waited for a lock that nobody let go.
+    // What the sources dispose of, the bundle does: a minifier had dropped that, and sessions
+    // waited for a lock that nobody let go.
     assert.equal(usings(new TextDecoder().decode(bundle)), await usingsOf(`${ROOT}src`));
     const written = await Deno.readTextFile(`${folder}/out/SHA256SUMS`);
 
-    // Another program, the whole deno, a file that is no program, one that answers for another el2, and none.
+    // Another program, the whole deno, a file that is no program, one that answers for another el2,
+    // and none.
     await Deno.writeTextFile(script, "#!/bin/sh\n", { mode: 0o755 });
     await Deno.writeFile(`${folder}/other`, printer("0.0.0\n"), { mode: 0o755 });
     for (const wrong of ["/bin/true", Deno.execPath(), script, `${folder}/other`, `${folder}/none`]) {
@@ -65,11 +68,15 @@ async function usingsOf(folder: string): Promise<number> {
   return found;
 }
 
-/** An ELF program of this machine that prints a text and ends: what stands for denort, which no package has. */
+/**
+ * An ELF program of this machine that prints a text and ends: what stands for denort, which no
+ * package has.
+ */
 function printer(text: string): Uint8Array<ArrayBuffer> {
   const words = new TextEncoder().encode(text), size = words.length;
   const [machine, code] = Deno.build.arch === "x86_64"
-    // mov eax, 1; mov edi, 1; lea rsi, [rip + 16]; mov edx, size; syscall; mov eax, 60; xor edi, edi; syscall
+    // mov eax, 1; mov edi, 1; lea rsi, [rip + 16]; mov edx, size; syscall; mov eax, 60; xor edi,
+    // edi; syscall
     ? [62, [
       0xb8,
       1,

@@ -59,7 +59,10 @@ Deno.test("first run: no place for sockets", async () => {
   );
 });
 
-/** Runs `el2 ARGS` with every permission, so that devices can stand for a disk that is full; stdout goes where `to` says. */
+/**
+ * Runs `el2 ARGS` with every permission, so that devices can stand for a disk that is full; stdout
+ * goes where `to` says.
+ */
 async function onFullDisk(args: readonly string[], to = "/dev/null") {
   const own = Deno.env.get("EL2_PROGRAM");
   const program = own ? [own] : [Deno.execPath(), "run", "-q", "--no-check", "-A", `${ROOT}main.ts`];

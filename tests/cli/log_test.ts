@@ -1,4 +1,5 @@
-// `--log FILE --log-level L`: what each level has, on the command line and in the background; the run is the same.
+// `--log FILE --log-level L`: what each level has, on the command line and in the background; the
+// run is the same.
 
 import assert from "node:assert/strict";
 import { LOG_LEVELS } from "../../src/cli/log.ts";

@@ -1,4 +1,5 @@
-// Record and replay through the command line (WORKSTATION section 8, numbers 55 and 56, and DESIGN "Seven decisions", 3).
+// Record and replay through the command line (WORKSTATION section 8, numbers 55 and 56, and DESIGN
+// "Seven decisions", 3).
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -170,7 +171,8 @@ Deno.test("a session of a configuration that says record is recorded with the pl
     assert.equal((await el2("vmm", config, "--for", "100ms")).code, 0);
     assert.equal((await el2("trace", "calls", config, "--vm", "rm", "--for", "100ms")).code, 0);
     await assert.rejects(Deno.stat(file), Deno.errors.NotFound);
-    // Which VM has which capability is guest-visible, so that the run is another one where the recording lacks an option of `up`.
+    // Which VM has which capability is guest-visible, so that the run is another one where the
+    // recording lacks an option of `up`.
     const options = ["--turbo", "--cap-ids", "random", "--tier", "interp"];
     const session = async (...args: string[]) => {
       const [program, ...rest] = el2Command(...args);
@@ -302,7 +304,10 @@ Deno.test("a run with a disk that is written to, or with gdb, is not recorded, b
     assert.match((await el2("run", DEMO, "--gdb", "1", "--record", `${folder}/x.rec`)).stderr, /--record with --gdb/);
   }));
 
-/** Recorded once by recordings/record.ts: registers every 10,000,000 instructions, and everything at the end. */
+/**
+ * Recorded once by recordings/record.ts: registers every 10,000,000 instructions, and everything at
+ * the end.
+ */
 const DEBIAN_RECORDING = new URL("../recordings/debian.rec", import.meta.url).pathname;
 
 /** The files that the recording names by hash, where the catalogue has these very ones. */

@@ -21,7 +21,8 @@ const TREE = commandTree(makeProgram(new URL(import.meta.url), () => {}));
 const BY_NAME = ["commands.md", "configuration.md", "hypercalls.md", "ioctls.md"];
 
 for (const { file, text } of WORKSTATION_REFERENCES) {
-  // Every change of an option or key would touch these pages: they have all of them, and are written anew for a release.
+  // Every change of an option or key would touch these pages: they have all of them, and are
+  // written anew for a release.
   if (BY_NAME.includes(file)) continue;
   Deno.test(`docs/reference/${file} is what the tables say (deno task reference writes it)`, () => {
     assert.equal(Deno.readTextFileSync(new URL(`../../docs/reference/${file}`, import.meta.url)), text());

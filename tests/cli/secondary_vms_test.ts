@@ -1,4 +1,5 @@
-// Consoles of secondary VMs by the command line: what is typed into one of several, the logs of all, and a recording of that.
+// Consoles of secondary VMs by the command line: what is typed into one of several, the logs of
+// all, and a recording of that.
 
 import assert from "node:assert/strict";
 import { ConsoleProgram } from "../support/console.ts";

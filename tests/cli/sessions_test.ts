@@ -1,4 +1,5 @@
-// Sessions in the background, and the commands that look into them: one session for many questions, as starting one takes a second.
+// Sessions in the background, and the commands that look into them: one session for many questions,
+// as starting one takes a second.
 
 import assert from "node:assert/strict";
 import { readPackets } from "../formats/read-pcapng.ts";
@@ -225,7 +226,8 @@ Deno.test("sessions in the background", async (t) => {
         assert.match(String(JSON.parse(line).schema ?? ""), /^el2\.[a-z.]+\/\d+$/, args.join(" "));
       }
     }
-    // Tested where what they need is: a machine that may stand still, a network, QEMU, scenarios, a recorded trace.
+    // Tested where what they need is: a machine that may stand still, a network, QEMU, scenarios, a
+    // recorded trace.
     const elsewhere = [
       "pause",
       "resume",

@@ -6,7 +6,10 @@ const SOURCE = new URL("../../src/", import.meta.url);
 /** What only a machine needs: a worker, or a command that has one in its own thread, loads it. */
 const HEAVY = ["workstation/assembly/assemble.ts", "isa/table.ts", "core/core.ts", "hypervisor/hypervisor.ts"];
 
-/** Modules that a module loads with itself: not those that are types alone, nor those that it loads when it needs them. */
+/**
+ * Modules that a module loads with itself: not those that are types alone, nor those that it loads
+ * when it needs them.
+ */
 function loadedBy(file: URL): URL[] {
   const text = Deno.readTextFileSync(file);
   const loaded: URL[] = [];

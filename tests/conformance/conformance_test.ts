@@ -1,4 +1,5 @@
-// Replays the conformance transcripts (README.md beside this file) against `el2 boot`. The public groups run always, all groups with EL2_LONG=1.
+// Replays the conformance transcripts (README.md beside this file) against `el2 boot`. The public
+// groups run always, all groups with EL2_LONG=1.
 
 import assert from "node:assert/strict";
 import { runNative } from "../support/oracles.ts";

@@ -1,6 +1,10 @@
-// Cases that el2 answers in another way than the recorded hypervisor, on purpose. docs/differences.md says more of each.
+// Cases that el2 answers in another way than the recorded hypervisor, on purpose.
+// docs/differences.md says more of each.
 
-/** What a difference may be because of: the recorded CPU has features that ours has not, or what was recorded contradicts its document. */
+/**
+ * What a difference may be because of: the recorded CPU has features that ours has not, or what was
+ * recorded contradicts its document.
+ */
 export type Kind = "cpu" | "defect";
 
 /** Cases of one group that differ for one reason. */

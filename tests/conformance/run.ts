@@ -170,7 +170,10 @@ function value(e: Any, vars: Vars): bigint {
   return BigInt.asUintN(64, total);
 }
 
-/** A byte string from hexadecimal text, or from fields like "u16:$vm", "str:name", "hex:00ff", "zero:12", "fill:ab*20". */
+/**
+ * A byte string from hexadecimal text, or from fields like "u16:$vm", "str:name", "hex:00ff",
+ * "zero:12", "fill:ab*20".
+ */
 function bytes(spec: Any, vars: Vars): Uint8Array {
   if (typeof spec === "string") return hexToBytes(spec);
   const out: number[] = [];
@@ -189,7 +192,10 @@ function bytes(spec: Any, vars: Vars): Uint8Array {
   return Uint8Array.from(out);
 }
 
-/** Byte strings: hexadecimal text in which ".." is any byte, or typed fields where "any:N" is N bytes of anything. */
+/**
+ * Byte strings: hexadecimal text in which ".." is any byte, or typed fields where "any:N" is N
+ * bytes of anything.
+ */
 function matchBytes(want: Any, got: string, vars: Vars): boolean {
   if (Array.isArray(want)) {
     want = want.map((f: string) => f.startsWith("any:") ? "..".repeat(Number(f.slice(4))) : bytesToHex(bytes([f], vars))).join("");

@@ -1,5 +1,6 @@
-// Blocks with many accesses off one base, which regions compare with the TLB once: every tier has the same registers, memory, exits and counts,
-// wherever the base is: unaligned, at the end of a page whose successor lies elsewhere, cannot be written or is not there.
+// Blocks with many accesses off one base, which regions compare with the TLB once: every tier has
+// the same registers, memory, exits and counts, wherever the base is: unaligned, at the end of a
+// page whose successor lies elsewhere, cannot be written or is not there.
 
 import assert from "node:assert/strict";
 import { Pstate, Sctlr } from "../../src/core/exceptions.ts";

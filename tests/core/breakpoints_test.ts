@@ -1,4 +1,5 @@
-// Breakpoints of the core: they stop exactly where they should, change nothing else, and survive whatever happens to decoded records.
+// Breakpoints of the core: they stop exactly where they should, change nothing else, and survive
+// whatever happens to decoded records.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";

@@ -1,5 +1,6 @@
-// Interrupts, breakpoints and the ends of budgets at random instruction counts of `mark` (bench/suites/mark), whose kernels are loops, calls,
-// indirect branches, exclusives, floats and vectors with the MMU on: every tier is in the same state after the same count.
+// Interrupts, breakpoints and the ends of budgets at random instruction counts of `mark`
+// (bench/suites/mark), whose kernels are loops, calls, indirect branches, exclusives, floats and
+// vectors with the MMU on: every tier is in the same state after the same count.
 
 import assert from "node:assert/strict";
 import { buildMark } from "../../bench/suites/bare-metal.ts";

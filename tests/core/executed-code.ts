@@ -1,4 +1,5 @@
-// Code as the translator sees it, without a machine: all of it has been executed, and no region begins in it.
+// Code as the translator sees it, without a machine: all of it has been executed, and no region
+// begins in it.
 
 import type { Code } from "../../src/core/translator/region.ts";
 import { assemble, type Line } from "./program.ts";

@@ -1,4 +1,5 @@
-// EL2 called in the middle of a run: the same exits, at the same times, with the same ends as when the caller of `run` handles them.
+// EL2 called in the middle of a run: the same exits, at the same times, with the same ends as when
+// the caller of `run` handles them.
 
 import assert from "node:assert/strict";
 import type { Exit, ExitHandler } from "../../src/core/interface.ts";
@@ -25,7 +26,10 @@ function machineWithLoop(options?: ConstructorParameters<typeof Machine>[0]): Ma
   return machine;
 }
 
-/** EL2 up to a virtual time: notes the exits. `visit` may do something in each; what it answers ends the run. */
+/**
+ * EL2 up to a virtual time: notes the exits. `visit` may do something in each; what it answers ends
+ * the run.
+ */
 class Handler implements ExitHandler {
   readonly log: string[] = [];
 

@@ -1,4 +1,5 @@
-// Pairs of instructions in one arm do what the two do one after the other, stopped between them or not.
+// Pairs of instructions in one arm do what the two do one after the other, stopped between them or
+// not.
 
 import assert from "node:assert/strict";
 import type { Handler, Variant } from "../../src/core/interpreter/variants.ts";
@@ -23,7 +24,9 @@ interface Part {
   readonly value: number;
 }
 
-/** What the arms of single instructions execute, by number. Any of those that share an arm will do. */
+/**
+ * What the arms of single instructions execute, by number. Any of those that share an arm will do.
+ */
 function partsOf(handlers: readonly Handler[]): Map<number, Part> {
   const parts = new Map<number, Part>();
   const add = ({ filling, branch }: Variant, part: Part) => {

@@ -1,4 +1,5 @@
-// Instructions that are undefined or trapped in some states, and plain otherwise: regions have them, and are left where they take exceptions.
+// Instructions that are undefined or trapped in some states, and plain otherwise: regions have
+// them, and are left where they take exceptions.
 
 import assert from "node:assert/strict";
 import { discover } from "../../src/core/translator/region.ts";

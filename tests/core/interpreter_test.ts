@@ -1,4 +1,5 @@
-// The interpreter loop: exact budgets, records and self-modifying code, virtual time, exclusives, what leaves the core.
+// The interpreter loop: exact budgets, records and self-modifying code, virtual time, exclusives,
+// what leaves the core.
 
 import assert from "node:assert/strict";
 import { disassemble } from "../../src/isa/disassemble.ts";
@@ -160,7 +161,8 @@ Deno.test("what the core has derived can be dropped at any time", () => {
 
 for (const tier of ["interp", "jit"] as const) {
   Deno.test(`whatever is UNDEFINED takes EC 0 and is named once, with its PC, in tier ${tier}`, () => {
-    // No instruction; UDF; a shift of 40 in 32 bits; a hypervisor's instruction; at EL0, what is EL1's.
+    // No instruction; UDF; a shift of 40 in 32 bits; a hypervisor's instruction; at EL0, what is
+    // EL1's.
     const words = [0x00ff_0000, 0x0000_0001, 0x0b00_a000, 0xd50c_87ff];
     const machine = new Machine({ tier, hotness: { samples: 1, landings: 2, slice: 50 } });
     machine.vcpu.setRegister("VBAR_EL1", BigInt(FAR));

@@ -1,5 +1,6 @@
-// Where indirect branches by tables lead inside of their region: the pieces of threaded code are of one region and meet in one place, switches
-// with tables of their own lead to what follows them, and the flags are right where a piece is left for code of another region.
+// Where indirect branches by tables lead inside of their region: the pieces of threaded code are of
+// one region and meet in one place, switches with tables of their own lead to what follows them,
+// and the flags are right where a piece is left for code of another region.
 
 import assert from "node:assert/strict";
 import { discover, type Ending } from "../../src/core/translator/region.ts";
@@ -89,7 +90,8 @@ Deno.test("flags that a piece of threaded code has set are right far away, where
     }
     return states;
   };
-  // All pieces have been executed when the first one is hot, and regions do not end where others begin.
+  // All pieces have been executed when the first one is hot, and regions do not end where others
+  // begin.
   const translator = new Machine({ tier: "jit", hotness: { samples: 8, landings: 100_000, slice: 50 } });
   assert.equal(run(translator), run(new Machine()));
   assert.ok(translator.core.translatorCounters!.regions > 0, "nothing was translated");

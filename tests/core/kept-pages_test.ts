@@ -1,6 +1,7 @@
-// Loops that walk through pages, whose accesses keep the page that they used last: every tier has the same registers, memory, exits and counts,
-// also where pages end in the middle of an access, cannot be written, or are not there, where functions with such loops are called in between,
-// and where unaligned accesses fault.
+// Loops that walk through pages, whose accesses keep the page that they used last: every tier has
+// the same registers, memory, exits and counts, also where pages end in the middle of an access,
+// cannot be written, or are not there, where functions with such loops are called in between, and
+// where unaligned accesses fault.
 
 import assert from "node:assert/strict";
 import { AbortSyndrome, Sctlr } from "../../src/core/exceptions.ts";
@@ -220,7 +221,8 @@ Deno.test("accesses keep their pages where their bases walk, not where these are
   assert.deepEqual(kept([LDR_X5_POST_X3, BRANCH]), [0]);
   assert.deepEqual(kept([LDR_X0_FROM_X0, BRANCH]), [], "a list");
   assert.deepEqual(kept([LDR_X5_POST_X3, LDR_X4_FROM_X5, BRANCH]), [0]);
-  // ldr x4, [x5]; add x5, x3, #8; ldr x6, [x5]; ldr x5, [x3]: loaded at the start of the next turn, a sum behind that.
+  // ldr x4, [x5]; add x5, x3, #8; ldr x6, [x5]; ldr x5, [x3]: loaded at the start of the next turn,
+  // a sum behind that.
   assert.deepEqual(kept([LDR_X4_FROM_X5, 0x91002065, 0xf94000a6, 0xf9400065, BRANCH]), [2]);
   // ldr x1, [x3]; ldr x2, [x3, #8]; str x1, [x3, #16]: a group.
   assert.deepEqual(kept([0xf9400061, 0xf9400462, 0xf9000861, BRANCH]), [0]);

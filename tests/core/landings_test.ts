@@ -5,7 +5,9 @@ import { type Line, Machine, RAM_BASE } from "./program.ts";
 
 const CODE = RAM_BASE + 0x1000;
 
-/** A long loop around code that the first region leaves behind: DC CIVAC is left to the interpreter. */
+/**
+ * A long loop around code that the first region leaves behind: DC CIVAC is left to the interpreter.
+ */
 const PROGRAM: Line[] = [
   ["add x1, x1, #0x1", 0x91000421],
   ["sys #3, C7, C14, #1, x2", 0xd50b7e22],

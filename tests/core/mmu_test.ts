@@ -1,4 +1,5 @@
-// Address translation: what stage 1 and stage 2 allow, and the exact exception for what they do not.
+// Address translation: what stage 1 and stage 2 allow, and the exact exception for what they do
+// not.
 
 import assert from "node:assert/strict";
 import { Pstate } from "../../src/core/exceptions.ts";
@@ -35,7 +36,10 @@ function assertFault(outcome: Outcome, esr: number, far: bigint): void {
   assert.equal(outcome.far, BigInt.asUintN(64, far));
 }
 
-/** A rig with stage 1 on: LOW and HIGH map PAGE with these attributes; the code page is mapped as well. */
+/**
+ * A rig with stage 1 on: LOW and HIGH map PAGE with these attributes; the code page is mapped as
+ * well.
+ */
 function mapped(attributes: bigint, tableBits = 0n): { rig: Rig; tables: PageTables; high: PageTables } {
   const rig = new Rig();
   const tables = new PageTables(rig), high = new PageTables(rig);
@@ -200,7 +204,10 @@ const PERMISSIONS: [string, bigint, string][] = [
   ["user data, PXN and UXN", Leaf.User | Leaf.Pxn | Leaf.Uxn, "rw- rw-"],
 ];
 
-/** What of "rwx rwx" (EL0, EL1) is allowed; anything but an allowed access must be a permission fault of level 3. */
+/**
+ * What of "rwx rwx" (EL0, EL1) is allowed; anything but an allowed access must be a permission
+ * fault of level 3.
+ */
 function allowed(rig: Rig, va: bigint, pan = 0): string {
   return [EL0, EL1].map((el) => {
     const lower = el === EL0;

@@ -1,4 +1,5 @@
-// Accesses of several neighbours over the end of a page whose successor lies elsewhere in RAM: every byte is of its own page, in both tiers.
+// Accesses of several neighbours over the end of a page whose successor lies elsewhere in RAM:
+// every byte is of its own page, in both tiers.
 
 import assert from "node:assert/strict";
 import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
@@ -18,7 +19,10 @@ const TIERS: readonly (readonly [string, CoreOptions])[] = [
   ["jit", { tier: "jit", hotness: { samples: 1, landings: 2, slice: 20 } }],
 ];
 
-/** Loads that begin this many bytes before the page's end, into X or V registers from number 1 on; bytes of each. */
+/**
+ * Loads that begin this many bytes before the page's end, into X or V registers from number 1 on;
+ * bytes of each.
+ */
 const LOADS: readonly [Line, before: number, bank: "X" | "V", count: number, size: number][] = [
   [["ldp x1, x2, [x20]", 0xa9400a81], 8, "X", 2, 8],
   [["ldp w1, w2, [x20]", 0x29400a81], 4, "X", 2, 4],

@@ -62,7 +62,9 @@ export class PageTables {
   }
 }
 
-/** Turns stage 1 on with these tables for the two halves, by the instructions that a kernel uses. */
+/**
+ * Turns stage 1 on with these tables for the two halves, by the instructions that a kernel uses.
+ */
 export function enable(rig: Rig, low: PageTables, high = low, tcr = TCR_48): void {
   const msr = (crn: number, crm: number, op2: number, value: bigint) =>
     rig.call("writeSystemRegister", 3 << 14 | crn << 7 | crm << 3 | op2, BigInt.asIntN(64, value));

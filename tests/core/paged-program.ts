@@ -1,4 +1,5 @@
-// A vCPU that runs a short program, and pages for its accesses that follow each other in virtual memory only.
+// A vCPU that runs a short program, and pages for its accesses that follow each other in virtual
+// memory only.
 
 import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
@@ -6,7 +7,10 @@ import { CORE_SIZE } from "../../src/core/layout.ts";
 
 export const RAM_BASE = 0x4000_0000;
 const RAM_SIZE = 0x10_0000, CODE = RAM_BASE + 0x1000;
-/** What follows each other in virtual memory: two pages that lie apart, one that can only be read, and nothing. */
+/**
+ * What follows each other in virtual memory: two pages that lie apart, one that can only be read,
+ * and nothing.
+ */
 export const PAGES = 0x5000_0000;
 /** Where they are in RAM. */
 export const PAGE_RAM = [0x8000, 0x3_0000, 0x1_0000] as const;
@@ -39,7 +43,9 @@ export class PagedProgram {
     new Uint32Array(memory.buffer, CORE_SIZE + CODE - RAM_BASE, program.length).set(program);
   }
 
-  /** `length` instructions from the first, with the bases at an address; what can be told of them. */
+  /**
+   * `length` instructions from the first, with the bases at an address; what can be told of them.
+   */
   turn(address: number, length: number): string {
     const { vcpu, core } = this;
     for (const register of [BASE, COPY]) vcpu.setX(register, BigInt(address));

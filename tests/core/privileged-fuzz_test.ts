@@ -1,5 +1,6 @@
-// Random privileged code: system registers with any values, tables of any contents, maintenance, returns to anywhere. Whatever a guest
-// does, `run` comes back with its budget used up or an exit, and the same run gives the same state.
+// Random privileged code: system registers with any values, tables of any contents, maintenance,
+// returns to anywhere. Whatever a guest does, `run` comes back with its budget used up or an exit,
+// and the same run gives the same state.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";
@@ -44,7 +45,10 @@ const ACCESSES = [
   0xd61f_0000,
 ];
 
-/** One instruction of the kinds above, or a move of something that looks like an address, a register or a table. */
+/**
+ * One instruction of the kinds above, or a move of something that looks like an address, a register
+ * or a table.
+ */
 function randomWord(random: Random): number {
   const pick = <T>(list: readonly T[]) => list[random.word() % list.length];
   const rt = random.word() & 15, rn = random.word() & 15;
@@ -81,7 +85,8 @@ function fuzz(machine: Machine, seed: number): string {
     const descriptor = (RAM_BASE + (random.word() % RAM_SIZE & ~0xfff)) + (random.word() & 0xfff);
     view.setBigUint64(at, BigInt(descriptor) | BigInt(random.word() & 0xf) << 59n | BigInt(random.word() & 3) << 53n, true);
   }
-  // A flat block for the code, so that there is life after the MMU is turned on; the table's other entries are as random as the rest.
+  // A flat block for the code, so that there is life after the MMU is turned on; the table's other
+  // entries are as random as the rest.
   view.setBigUint64(TABLE + 8, BigInt(RAM_BASE) | 0x701n | BigInt(random.word() & 1) << 6n, true);
   vcpu.setRegister("TTBR0_EL1", BigInt(RAM_BASE + TABLE));
   vcpu.setRegister("TTBR1_EL1", BigInt(RAM_BASE + TABLE));

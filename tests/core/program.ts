@@ -1,5 +1,6 @@
-// A whole core with a little RAM, for tests that run programs: EL1, MMU off, stage 2 flat. Instructions are written as assembly text with
-// their encoding; the disassembler checks that they belong together.
+// A whole core with a little RAM, for tests that run programs: EL1, MMU off, stage 2 flat.
+// Instructions are written as assembly text with their encoding; the disassembler checks that they
+// belong together.
 
 import assert from "node:assert/strict";
 import { type CoreOptions, type UndefinedInstruction, WasmCore } from "../../src/core/core.ts";
@@ -15,7 +16,10 @@ const WASM_PAGE = 0x1_0000;
 /** An instruction: its text (operands separated by a space from the mnemonic) and its encoding. */
 export type Line = readonly [text: string, word: number];
 
-/** Throws unless each text is what the disassembler makes of its word. Targets of branches are left out of texts. */
+/**
+ * Throws unless each text is what the disassembler makes of its word. Targets of branches are left
+ * out of texts.
+ */
 export function assemble(lines: readonly Line[]): number[] {
   return lines.map(([text, word]) => {
     assert.ok(disassemble(word, 0n).replace("\t", " ").startsWith(text), `${text} is not ${disassemble(word, 0n)}`);

@@ -1,5 +1,6 @@
-// Random programs, exceptions, self-modifying stores and all: nothing throws, and the state after so many instructions is the same however
-// the run is cut into budgets, and by breakpoints, which stop wherever a step finds their addresses.
+// Random programs, exceptions, self-modifying stores and all: nothing throws, and the state after
+// so many instructions is the same however the run is cut into budgets, and by breakpoints, which
+// stop wherever a step finds their addresses.
 
 import assert from "node:assert/strict";
 import { ExitReason, type RegisterName } from "../../src/core/interface.ts";
@@ -21,7 +22,10 @@ const branches = encodings.filter(({ instruction }) => /^(B\/BL|B.cond|CB|TB)/.t
 const rare = encodings.filter(({ instruction }) => /^(ERET|WF|HVC|SMC|YIELD|MSR \(r)/.test(instruction.name));
 const common = encodings.filter((e) => !rare.includes(e));
 
-/** An instruction, or now and then any word. Many accesses have a base that points to data or to the program itself. */
+/**
+ * An instruction, or now and then any word. Many accesses have a base that points to data or to the
+ * program itself.
+ */
 function randomWord(random: Random): number {
   const kind = random.word() % 32;
   if (kind === 0) return random.word();
@@ -50,7 +54,8 @@ function prepare(machine: Machine, seed: number): void {
   const write = (address: number, word: number) => view.setUint32(address - RAM_BASE, word, true);
   for (let i = 0; i < CODE_WORDS; i++) write(CODE + 4 * i, randomWord(random));
   for (let at = VECTORS; at < VECTORS + 0x800; at += 0x80) {
-    // mrs x9, elr_el1; add x9, x9, #4; msr elr_el1, x9; eret: goes on behind the instruction, unless the vector has a program of its own.
+    // mrs x9, elr_el1; add x9, x9, #4; msr elr_el1, x9; eret: goes on behind the instruction,
+    // unless the vector has a program of its own.
     const handler = [0xd5384029, 0x91001129, 0xd5184029, ERET];
     for (let i = 0; i < 32; i++) write(at + 4 * i, i < 4 && random.word() % 8 ? handler[i] : i === 20 ? ERET : randomWord(random));
   }
@@ -73,7 +78,10 @@ function prepare(machine: Machine, seed: number): void {
   machine.now = 0;
 }
 
-/** Runs `INSTRUCTIONS` instructions, stepping over what leaves the core; state and exits as one text. */
+/**
+ * Runs `INSTRUCTIONS` instructions, stepping over what leaves the core; state and exits as one
+ * text.
+ */
 function execute(machine: Machine, budgetOf: () => number, onBreakpoint: () => void = () => assert.fail("there is no breakpoint")): string {
   const { vcpu, core } = machine, exits: string[] = [];
   while (machine.now < INSTRUCTIONS) {

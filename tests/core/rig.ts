@@ -1,5 +1,6 @@
-// A core without an interpreter, for tests of its MMU, exceptions and system registers: the Wasm functions of these parts with the
-// functions of the records replaced by plain ones, RAM, and one vCPU in the hot record.
+// A core without an interpreter, for tests of its MMU, exceptions and system registers: the Wasm
+// functions of these parts with the functions of the records replaced by plain ones, RAM, and one
+// vCPU in the hot record.
 
 import { CPU, Pending, Slot, xAddress } from "../../src/core/cpu-record.ts";
 import { defineExceptions } from "../../src/core/exception-entry.ts";
@@ -96,7 +97,10 @@ function compile(): WebAssembly.Module {
   return new WebAssembly.Module(module.encode());
 }
 
-/** See the top of this file. Its vCPU starts at EL1h with stage 2 flat over RAM and everything else off. */
+/**
+ * See the top of this file. Its vCPU starts at EL1h with stage 2 flat over RAM and everything else
+ * off.
+ */
 export class Rig {
   readonly memory = new WebAssembly.Memory({ initial: MEMORY_SIZE >>> 16, maximum: MEMORY_SIZE >>> 16 });
   readonly view = new DataView(this.memory.buffer);

@@ -1,4 +1,5 @@
-// Self-hosted debug: breakpoints, watchpoints and software step that EL1 sets for itself, in both tiers.
+// Self-hosted debug: breakpoints, watchpoints and software step that EL1 sets for itself, in both
+// tiers.
 
 import assert from "node:assert/strict";
 import { Pstate } from "../../src/core/exceptions.ts";

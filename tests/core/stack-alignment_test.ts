@@ -1,4 +1,5 @@
-// SP as a base register must be a multiple of 16 where SCTLR_EL1.SA and SA0 say so (Arm ARM D1.8.2); QEMU does not check it.
+// SP as a base register must be a multiple of 16 where SCTLR_EL1.SA and SA0 say so (Arm ARM
+// D1.8.2); QEMU does not check it.
 
 import assert from "node:assert/strict";
 import { Pstate } from "../../src/core/exceptions.ts";

@@ -1,5 +1,6 @@
-// The soft TLBs against the walk: whatever a guest maps, unmaps and switches, as long as it invalidates as the architecture asks, an access
-// goes where a walk of the tables leads at that moment.
+// The soft TLBs against the walk: whatever a guest maps, unmaps and switches, as long as it
+// invalidates as the architecture asks, an access goes where a walk of the tables leads at that
+// moment.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -112,7 +113,8 @@ function run(operations: readonly Operation[]): void {
         const descriptor = tables.descriptor(va, level);
         const replacesTable = level < 3 && (rig.peek(descriptor) & 3n) === 3n;
         rig.poke(descriptor, valid ? BigInt(target) | attributes | (level === 3 ? 3n : 1n) : 0n);
-        // VAAE1 by any address of the page or block; all, where a table with everything under it went.
+        // VAAE1 by any address of the page or block; all, where a table with everything under it
+        // went.
         atEl1(() => {
           if (replacesTable) system(0, 0n);
           else system(3, (va + (level === 3 ? 0n : PAGES[page])) >> 12n & (1n << 44n) - 1n);

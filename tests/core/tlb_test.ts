@@ -181,7 +181,9 @@ Deno.test("a change of stage 2 drops the translations of its VM", () => {
   assert.equal(load(rig, VA), 2n);
 });
 
-/** A store to VA whose page has decoded instructions: it is cached as one that takes the slow path. */
+/**
+ * A store to VA whose page has decoded instructions: it is cached as one that takes the slow path.
+ */
 function cachedAsSlow(attributes: bigint): { rig: Rig; tables: PageTables } {
   const made = mapped(attributes);
   const { rig } = made;

@@ -1,5 +1,6 @@
-// Random loops, call trees and threaded code in both tiers: bodies of any instructions, branches forwards and by tables, calls over pages, and
-// accesses to two pages and to themselves, run long enough to be translated, and cut at random.
+// Random loops, call trees and threaded code in both tiers: bodies of any instructions, branches
+// forwards and by tables, calls over pages, and accesses to two pages and to themselves, run long
+// enough to be translated, and cut at random.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";
@@ -22,7 +23,10 @@ const setters = encodings.filter(({ instruction, shape }) =>
   /^(ADD\/ADDS|AND\/ORR|CCM|ADC)/.test(instruction.name) && (shape.S ?? 1) === 1
 );
 
-/** An instruction that leaves the counter alone and whose base, if it accesses memory, points to data. */
+/**
+ * An instruction that leaves the counter alone and whose base, if it accesses memory, points to
+ * data.
+ */
 function randomWord(random: Random): number {
   const kind = random.word() % 16;
   const list = kind < 5 ? accesses : kind < 8 ? setters : computing;
@@ -70,10 +74,15 @@ function loops(random: Random): Program {
 }
 
 const FUNCTIONS = 7;
-/** Instructions between the starts of functions, so that some of them reach over the end of a page. */
+/**
+ * Instructions between the starts of functions, so that some of them reach over the end of a page.
+ */
 const FUNCTION_STRIDE = 330;
 
-/** Functions that call those behind them, directly and by register, and jump by tables; the first one loops. */
+/**
+ * Functions that call those behind them, directly and by register, and jump by tables; the first
+ * one loops.
+ */
 function callTree(random: Random): Program {
   const program: Program = new Map(), starts = Array.from({ length: FUNCTIONS }, (_, i) => i * FUNCTION_STRIDE + random.word() % 40);
   starts[0] = 0;
@@ -90,7 +99,8 @@ function callTree(random: Random): Program {
         // adr x19, later; blr x19
         put(0x10000013 | (later - at & 0x7ffff) << 5, 0xd63f0260);
       } else if (kind === 2) {
-        // and w16, w16, #0xff; ldrb w18, [x20, w16, uxtw]; and x18, x18, #1; adr x19, #12; add x19, x19, x18, lsl #2; br x19
+        // and w16, w16, #0xff; ldrb w18, [x20, w16, uxtw]; and x18, x18, #1; adr x19, #12; add x19,
+        // x19, x18, lsl #2; br x19
         put(0x12001e10, 0x38704a92, 0x92400252, 0x10000073, 0x8b120a73, 0xd61f0260);
         // b +2; b +3; a word; b +2; a word
         put(0x14000002, 0x14000003, 0x91000400, 0x14000002, 0xd1000421);
@@ -117,7 +127,10 @@ const LINK = 30;
 /** Instructions from the start to pieces that no other is near. */
 const FAR = 0xc00;
 
-/** Pieces that each end in a branch of their own by the same table; some change the table, and some of it leads far away. */
+/**
+ * Pieces that each end in a branch of their own by the same table; some change the table, and some
+ * of it leads far away.
+ */
 function threadedCode(random: Random): Program {
   const program: Program = new Map();
   let at = 0;

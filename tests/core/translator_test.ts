@@ -1,4 +1,5 @@
-// The translator against the interpreter: the same programs, the same states and instruction counts.
+// The translator against the interpreter: the same programs, the same states and instruction
+// counts.
 
 import assert from "node:assert/strict";
 import { generateCore } from "../../src/core/core-module.ts";

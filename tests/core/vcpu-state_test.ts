@@ -1,4 +1,5 @@
-// The state of a vCPU, in its context and in the CPU record; completion of accesses that a hypervisor emulates.
+// The state of a vCPU, in its context and in the CPU record; completion of accesses that a
+// hypervisor emulates.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

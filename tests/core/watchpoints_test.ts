@@ -1,4 +1,5 @@
-// Watchpoints in the core: what they stop, before it happens, whichever tier runs, and that they change nothing else.
+// Watchpoints in the core: what they stop, before it happens, whichever tier runs, and that they
+// change nothing else.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";

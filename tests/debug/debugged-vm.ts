@@ -16,7 +16,9 @@ export const ENTRY = 0x4020_0000;
 /** Its first instruction behind the image's header. */
 export const CODE = ENTRY + 64;
 
-/** A machine with a program as its primary VM; `debugged`: it stands before the first instruction. */
+/**
+ * A machine with a program as its primary VM; `debugged`: it stands before the first instruction.
+ */
 export function machineWith(words: readonly number[], cpus = 1, debugged = true): System {
   return assemble({
     cpus,
@@ -69,7 +71,10 @@ export class DebuggedVm {
     return this.#wantsToRun;
   }
 
-  /** Sends packets; the answer to the last, when it has one. A VM that is told to go on runs until it stops, or for a while. */
+  /**
+   * Sends packets; the answer to the last, when it has one. A VM that is told to go on runs until
+   * it stops, or for a while.
+   */
   async ask(...packets: string[]): Promise<string | undefined> {
     for (const packet of packets) {
       this.#answers = [];

@@ -181,7 +181,8 @@ Deno.test("an interrupt asks the machine to stop only while it runs", async () =
 });
 
 Deno.test("a run with a debugger is the same run: registers, memory and time", async () => {
-  // WFE, YIELD and two CPUs: turns end early, and the one with the debugger stops in the middle of them.
+  // WFE, YIELD and two CPUs: turns end early, and the one with the debugger stops in the middle of
+  // them.
   const program = [0x91000400, 0xd503203f, 0x91000400, 0xd503205f, A64.branch(-4)];
   const plain = machineWith(program, 2, false);
   const vm = new DebuggedVm(program, 2);

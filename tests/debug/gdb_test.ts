@@ -1,4 +1,5 @@
-// gdb-multiarch against the el2 program: a bare-metal guest from its first to its last instruction, and a running Debian kernel.
+// gdb-multiarch against the el2 program: a bare-metal guest from its first to its last instruction,
+// and a running Debian kernel.
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
@@ -195,7 +196,8 @@ Deno.test("gdb breaks in a running Debian kernel by symbol and address, watches 
     assert.equal(await vm.value("$pc"), uname);
     assert.equal(await vm.value("$cpsr & 0xf"), 5n, "EL1h");
 
-    // Writes of a stack pointer's neighbourhood come soon: the watchpoint stops behind one, where the value has changed.
+    // Writes of a stack pointer's neighbourhood come soon: the watchpoint stops behind one, where
+    // the value has changed.
     const sp = await vm.value("$sp");
     const place = `*(unsigned long *)${sp - 48n}`;
     await vm.gdb.type("disable");

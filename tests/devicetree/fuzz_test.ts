@@ -1,4 +1,5 @@
-// Devicetrees from strangers: whatever the bytes are, reading, applying and writing answer, and take time in proportion to the input.
+// Devicetrees from strangers: whatever the bytes are, reading, applying and writing answer, and
+// take time in proportion to the input.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

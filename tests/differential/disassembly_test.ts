@@ -1,5 +1,6 @@
-// Our disassembly beside objdump's: every distinct instruction word that a boot of Debian's kernel executes (QEMU's log says which), random
-// words of every encoding, and with EL2_LONG=1 all words of three kernels, libcrypto, perl and python.
+// Our disassembly beside objdump's: every distinct instruction word that a boot of Debian's kernel
+// executes (QEMU's log says which), random words of every encoding, and with EL2_LONG=1 all words
+// of three kernels, libcrypto, perl and python.
 
 import assert from "node:assert/strict";
 import { suiteRoot } from "../../scripts/suites.ts";
@@ -48,14 +49,20 @@ async function objdump(words: Uint32Array<ArrayBuffer>, folder: string): Promise
   );
 }
 
-/** Whether only a system register's name differs, and ours is its number: objdump names registers of extensions that el2 does not have. */
+/**
+ * Whether only a system register's name differs, and ours is its number: objdump names registers of
+ * extensions that el2 does not have.
+ */
 function isForeignRegister(ours: string, objdumps: string): boolean {
   const [before, after] = ours.split(/\bs[0-3]_[0-7]_c\d+_c\d+_[0-7]\b/);
   return after !== undefined && objdumps.startsWith(before) && objdumps.endsWith(after) &&
     /^\w+$/.test(objdumps.slice(before.length, objdumps.length - after.length));
 }
 
-/** MSR (immediate) of a one-bit field takes four bits and uses the lowest (Arm ARM C6.2.240); objdump names only the values 0 and 1. */
+/**
+ * MSR (immediate) of a one-bit field takes four bits and uses the lowest (Arm ARM C6.2.240);
+ * objdump names only the values 0 and 1.
+ */
 function isWideImmediate(ours: string): boolean {
   return /^msr\t(spsel|pan|uao), #0x[2-9a-f]$/.test(ours);
 }
@@ -86,7 +93,10 @@ async function wordsOf(file: string): Promise<Uint32Array<ArrayBuffer>> {
   return Uint32Array.from(new Set(new Uint32Array(bytes.buffer, 0, bytes.length >> 2))).sort();
 }
 
-/** Whether the table says what a word is. It need not be the same for objdump where the architecture leaves that open. */
+/**
+ * Whether the table says what a word is. It need not be the same for objdump where the architecture
+ * leaves that open.
+ */
 function isImplemented(word: number): boolean {
   const instruction = decode(word)?.instruction;
   return instruction !== undefined && !instruction.unpredictable(fieldValues(instruction, word));

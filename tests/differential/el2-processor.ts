@@ -1,4 +1,5 @@
-// Our core as a processor for differential tests: EL1, MMU on with flat tables, so that unaligned accesses are to normal memory.
+// Our core as a processor for differential tests: EL1, MMU on with flat tables, so that unaligned
+// accesses are to normal memory.
 
 import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
 import { CPU, Slot, vAddress, xAddress } from "../../src/core/cpu-record.ts";
@@ -98,7 +99,10 @@ export class El2Processor {
     return `exception to EL1 with ESR 0x${esr.toString(16)}`;
   }
 
-  /** Registers into the hot CPU record, where the resident vCPU's state is: field by field would take longer than the instruction. */
+  /**
+   * Registers into the hot CPU record, where the resident vCPU's state is: field by field would
+   * take longer than the instruction.
+   */
   #store(): void {
     const { halves } = this.registers, record = this.#record;
     record.set(halves.subarray(0, 62), xAddress(0) >> 2);
@@ -136,8 +140,9 @@ export class El2Processor {
   }
 
   /**
-   * Flat tables of 2 MiB blocks, normal write-back memory. Data can be reached from EL0, for LDTR and STTR; code cannot, or EL1 might not
-   * execute it. With 39-bit addresses, level 1 is the first.
+   * Flat tables of 2 MiB blocks, normal write-back memory. Data can be reached from EL0, for LDTR
+   * and STTR; code cannot, or EL1 might not execute it. With 39-bit addresses, level 1 is the
+   * first.
    */
   #turnMmuOn(): void {
     const block = 0x705n; // AF, inner shareable, attribute 1, block

@@ -1,5 +1,6 @@
-// Exceptions, translation and system registers beside QEMU: a bare-metal guest (exceptions/guest.c) provokes some 8,000 exceptions and
-// prints what it finds in ESR, FAR, ELR, SPSR and PSTATE. Both machines must print the same text.
+// Exceptions, translation and system registers beside QEMU: a bare-metal guest (exceptions/guest.c)
+// provokes some 8,000 exceptions and prints what it finds in ESR, FAR, ELR, SPSR and PSTATE. Both
+// machines must print the same text.
 
 import assert from "node:assert/strict";
 import { WasmCore } from "../../src/core/core.ts";
@@ -56,7 +57,10 @@ function writeDebugRegister(vcpu: VcpuContext, esr: number): boolean {
   return true;
 }
 
-/** What the guest prints on our core. Registers that EL2 would answer are undefined, WFE does nothing, HVC ends it. */
+/**
+ * What the guest prints on our core. Registers that EL2 would answer are undefined, WFE does
+ * nothing, HVC ends it.
+ */
 function runOnEl2(elf: Uint8Array): string {
   const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

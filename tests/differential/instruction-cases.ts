@@ -1,5 +1,6 @@
-// Random cases for instructions of the table: a word (or two) and a register state in which it does something worth comparing.
-// Registers that are the base of an access point into the data window; everything else is random, with many values at the edges.
+// Random cases for instructions of the table: a word (or two) and a register state in which it does
+// something worth comparing. Registers that are the base of an access point into the data window;
+// everything else is random, with many values at the edges.
 
 import type { Statement } from "../../src/isa/builder.ts";
 import { type Encoding, encodings, semanticsOf } from "../../src/isa/table.ts";
@@ -16,7 +17,10 @@ export const Layout = {
   /** What loads and stores reach; their pointers are near the middle. */
   data: 0x4020_0000,
   dataSize: 0x20_0000,
-  /** Filled with `FILLER`, for a processor may look at what follows. Each case has addresses of its own in it. */
+  /**
+   * Filled with `FILLER`, for a processor may look at what follows. Each case has addresses of its
+   * own in it.
+   */
   nops: 0x4040_0000,
   code: 0x4060_0000,
   codeEnd: 0x40d0_0000,
@@ -50,7 +54,8 @@ export const NOT_COMPARED: ReadonlyMap<string, string> = new Map([
 /** Why an encoding is not compared with unicorn, or undefined where it is. */
 export function exclusion({ instruction, shape }: Encoding): string | undefined {
   if (instruction.name.startsWith("LDADD/") && shape.size < 3 && shape.opc >= 4) {
-    // Arm ARM C6.2 (LDSMAXB ..): value = X[s, datasize], so that only the narrow register counts; a test of their own computes the result.
+    // Arm ARM C6.2 (LDSMAXB ..): value = X[s, datasize], so that only the narrow register counts; a
+    // test of their own computes the result.
     return "unicorn compares all 64 bits of the register with the narrow memory operand";
   }
   return NOT_COMPARED.get(instruction.name);
@@ -117,7 +122,10 @@ function collect(statements: readonly Statement[], into: Traits): void {
 }
 
 const CLREX = 0xd503305f;
-/** Load-acquire exclusive of the same size and base as a store exclusive: L set, no status register, data into X25 and X26. */
+/**
+ * Load-acquire exclusive of the same size and base as a store exclusive: L set, no status register,
+ * data into X25 and X26.
+ */
 const LOAD_BIT = 1 << 22;
 
 function matchingLoadExclusive(store: number): number {
@@ -158,7 +166,10 @@ export function randomCase(encoding: Encoding, random: Random): Case | undefined
 /** Registers 0..15 take the results of a block, so that its pointers stay what they are. */
 const RESULT_FIELDS = ["Rd", "Rt", "Rt2", "Rs"];
 
-/** What blocks are made of: no branches, no exclusives (their monitor is not compared), no base that moves by a register. */
+/**
+ * What blocks are made of: no branches, no exclusives (their monitor is not compared), no base that
+ * moves by a register.
+ */
 const blockEncodings = encodings.filter((encoding) => {
   const { memory, branches } = traits(encoding);
   const { name, fields } = encoding.instruction;
@@ -166,7 +177,10 @@ const blockEncodings = encodings.filter((encoding) => {
   return exclusion(encoding) === undefined && !branches && !movesByRegister && !/^(LD|ST)X/.test(name);
 });
 
-/** A random block of `length` instructions in a straight line, each of which uses what the ones before it left. */
+/**
+ * A random block of `length` instructions in a straight line, each of which uses what the ones
+ * before it left.
+ */
 export function randomBlock(random: Random, length: number): Case {
   const words: number[] = [];
   let last: Encoding = blockEncodings[0];
@@ -213,7 +227,10 @@ function integer(random: Random, halves: Uint32Array, at: number): void {
   }
 }
 
-/** Doubles and singles at the edges: zeros, ones, infinities, NaNs of both kinds, subnormals, limits of the integers and of the normals. */
+/**
+ * Doubles and singles at the edges: zeros, ones, infinities, NaNs of both kinds, subnormals, limits
+ * of the integers and of the normals.
+ */
 const DOUBLES: readonly (readonly [low: number, high: number])[] = [
   ...[[0, 0], [0, 0x3ff0_0000], [0, 0x7ff0_0000], [0, 0x7ff8_0000], [0xbeef_0001, 0x7ff8_dead], [1, 0x7ff0_0000]] as const,
   ...[[0x1234_5678, 0x7ff4_0000], [1, 0], [0xffff_ffff, 0xf_ffff], [0, 0x10_0000], [0xffff_ffff, 0x7fef_ffff], [0, 0x3fe0_0000]] as const,

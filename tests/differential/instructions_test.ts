@@ -1,5 +1,5 @@
-// Every instruction of the table beside libunicorn: random words, random registers and memory; registers, vectors, flags, FPSR and memory
-// must be the same afterwards.
+// Every instruction of the table beside libunicorn: random words, random registers and memory;
+// registers, vectors, flags, FPSR and memory must be the same afterwards.
 
 import assert from "node:assert/strict";
 import { disassemble } from "../../src/isa/disassemble.ts";
@@ -15,7 +15,10 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const WORDS = LONG ? 100 : 12;
 /** Words that each entry must have at least. */
 const WORDS_PER_ENTRY = LONG ? 50 : 12;
-/** Register states in which each word is executed: unicorn translates a word in the time of fifty executions. */
+/**
+ * Register states in which each word is executed: unicorn translates a word in the time of fifty
+ * executions.
+ */
 const STATES = LONG ? 48 : 5;
 /** Cases that there must be at least. */
 const CASES = LONG ? 10_000_000 : 100_000;
@@ -58,7 +61,10 @@ class Bench implements Disposable {
     return new Bench(unicorn, memory, el2, seed);
   }
 
-  /** Puts a fresh unicorn in the place of one that has translated much, for its buffer of translations does not survive being full. */
+  /**
+   * Puts a fresh unicorn in the place of one that has translated much, for its buffer of
+   * translations does not survive being full.
+   */
   async renew(): Promise<void> {
     if (this.#translated < TRANSLATIONS) return;
     this.#translated = 0;
@@ -68,7 +74,10 @@ class Bench implements Disposable {
     this.el2.forgetThreadRegisters();
   }
 
-  /** Gives cases addresses and puts their instructions there, all at once: writing code costs more than executing it. */
+  /**
+   * Gives cases addresses and puts their instructions there, all at once: writing code costs more
+   * than executing it.
+   */
   load(cases: readonly Case[]): void {
     const start = this.#at;
     const words: number[] = [];

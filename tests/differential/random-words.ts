@@ -5,11 +5,15 @@ import { fieldValues } from "../../src/isa/insn.ts";
 import type { Encoding } from "../../src/isa/table.ts";
 import type { Random } from "../support/random.ts";
 
-/** Tries for one word; encodings whose other fields leave less than about one in a thousand are too rare to guess. */
+/**
+ * Tries for one word; encodings whose other fields leave less than about one in a thousand are too
+ * rare to guess.
+ */
 const TRIES = 5000;
 
 /**
- * A random word that decodes to `encoding` and is neither unallocated nor CONSTRAINED UNPREDICTABLE.
+ * A random word that decodes to `encoding` and is neither unallocated nor CONSTRAINED
+ * UNPREDICTABLE.
  * @param constrain changes the word before it is looked at, to fix registers.
  * @returns undefined when none was found.
  */

@@ -1,5 +1,6 @@
-// The interpreter beside the translator, every encoding of the table: equal registers, vectors, flags, FPSR and memory from equal states.
-// A case is NOP, the instruction and HVC, which neither tier can execute as a part of what is translated.
+// The interpreter beside the translator, every encoding of the table: equal registers, vectors,
+// flags, FPSR and memory from equal states. A case is NOP, the instruction and HVC, which neither
+// tier can execute as a part of what is translated.
 
 import assert from "node:assert/strict";
 import { translatable } from "../../src/core/translator/instruction.ts";
@@ -66,7 +67,8 @@ class Tiers {
     assert.ok(this.#next <= Layout.codeEnd, "more programs than the layout has room for");
     const made = this.translator.regions;
     for (const place of places) {
-      // Once as a whole, so that all of it is known, and up to the instruction, which is where the sample is taken.
+      // Once as a whole, so that all of it is known, and up to the instruction, which is where the
+      // sample is taken.
       this.run(place);
       randomState(this.translator.registers, this.random, place.start);
       assert.equal(this.translator.run(1), undefined);
@@ -106,7 +108,9 @@ class Tiers {
 
 const text = (words: readonly number[]) => words.map((word) => `${word.toString(16).padStart(8, "0")} ${disassemble(word, 0n)}`).join("; ");
 
-/** Whether the translator leaves an entry to the interpreter, which then executes it in both tiers. */
+/**
+ * Whether the translator leaves an entry to the interpreter, which then executes it in both tiers.
+ */
 function leftToInterpreter(words: readonly number[]): boolean {
   return translatable(words[words.length - 1]) === undefined;
 }

@@ -1,5 +1,6 @@
-// The unicorn CPU emulator (libunicorn 2, unicorn/unicorn.h and unicorn/arm64.h) through FFI: the oracle of the instruction set.
-// It executes at EL1 with the MMU off; registers and vectors travel in one block of memory, a call each way.
+// The unicorn CPU emulator (libunicorn 2, unicorn/unicorn.h and unicorn/arm64.h) through FFI: the
+// oracle of the instruction set. It executes at EL1 with the MMU off; registers and vectors travel
+// in one block of memory, a call each way.
 
 import { unicornLibrary } from "../support/oracles.ts";
 
@@ -120,7 +121,10 @@ export class Unicorn implements Disposable {
     return `${version >>> 24}.${(version >>> 16) & 0xff}`;
   }
 
-  /** Makes `bytes` the memory at `address`; both are whole pages, and el2 and tests may go on using `bytes`. */
+  /**
+   * Makes `bytes` the memory at `address`; both are whole pages, and el2 and tests may go on using
+   * `bytes`.
+   */
   map(address: number, bytes: Uint8Array<ArrayBuffer>): void {
     check("uc_mem_map_ptr", this.#library.symbols.uc_mem_map_ptr(this.#engine, BigInt(address), BigInt(bytes.length), UC_PROT_ALL, bytes));
     this.#mapped.push(bytes);

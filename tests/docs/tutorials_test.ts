@@ -1,4 +1,5 @@
-// The commands of the tutorials: each names a command and options that there are; with EL2_LONG each is run, and prints what is shown.
+// The commands of the tutorials: each names a command and options that there are; with EL2_LONG
+// each is run, and prints what is shown.
 
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
@@ -73,7 +74,10 @@ Deno.test("every command of the tutorials exists, with its options", () => {
   assert.ok(count > 40, `${count} commands`);
 });
 
-/** A shell script that runs the lines of a tutorial one by one, and ends with the number of the first one that is not as it says. */
+/**
+ * A shell script that runs the lines of a tutorial one by one, and ends with the number of the
+ * first one that is not as it says.
+ */
 function scriptOf({ script }: Block, port: number): string {
   const lines = script.replaceAll(PORT, String(port))
     .replaceAll(/^(.*?) # exit (\d+)$/gm, (_, command, wanted) => `code=0; ${command} || code=$?; [ $code -eq ${wanted} ]`);

@@ -1,9 +1,12 @@
-// Reads protocol buffers for tests, written from the wire format and not from the writer: fields by number, each a list of its values.
+// Reads protocol buffers for tests, written from the wire format and not from the writer: fields by
+// number, each a list of its values.
 
 /** A message as it lies in the file: whole numbers, or bytes that are text or another message. */
 export type Fields = Map<number, (bigint | Uint8Array)[]>;
 
-/** The fields of a message. Throws at a wire type that is not known, and where something is cut off. */
+/**
+ * The fields of a message. Throws at a wire type that is not known, and where something is cut off.
+ */
 export function readMessage(bytes: Uint8Array): Fields {
   const fields: Fields = new Map();
   let at = 0;

@@ -1,5 +1,5 @@
-// A Debian with a disk from an empty cache: made without root, interrupted once, then run with network, a shared folder, apt and a power cut.
-// It fetches 120 MB and takes minutes: EL2_LONG.
+// A Debian with a disk from an empty cache: made without root, interrupted once, then run with
+// network, a shared folder, apt and a power cut. It fetches 120 MB and takes minutes: EL2_LONG.
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
@@ -87,7 +87,10 @@ async function usesNetworkAndShare(cache: string, work: string): Promise<void> {
   assert.equal(code, 0, stderr);
 }
 
-/** What was synced is there after the program was killed, and the file system needs no more than its journal. */
+/**
+ * What was synced is there after the program was killed, and the file system needs no more than its
+ * journal.
+ */
 async function survivesPowerCut(cache: string, work: string): Promise<void> {
   const guest = `${cache}/guests/debian-bookworm-disk`;
   const disk = `${work}/root.img`;

@@ -1,5 +1,5 @@
-// Unmodified Debian kernels: as the primary VM with one and four CPUs, and as a secondary VM of the native host. Bookworm always;
-// with EL2_LONG=1 every release.
+// Unmodified Debian kernels: as the primary VM with one and four CPUs, and as a secondary VM of the
+// native host. Bookworm always; with EL2_LONG=1 every release.
 
 import assert from "node:assert/strict";
 import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog/catalog.ts";
@@ -10,7 +10,10 @@ import { el2Command, qemuCommand } from "../support/el2.ts";
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const RELEASES = LONG ? DEBIAN_RELEASES : ["bookworm"] as const;
 
-/** Seconds of wall time for a boot, and for one command. Far more than either takes on an idle machine. */
+/**
+ * Seconds of wall time for a boot, and for one command. Far more than either takes on an idle
+ * machine.
+ */
 const BOOT = 120;
 const COMMAND = 120;
 const MEMORY = "512MiB";
@@ -116,7 +119,8 @@ async function warnings(console: ConsoleProgram): Promise<string[]> {
   await console.expect(/EL2-READY/, BOOT);
   await console.expect(PROMPT, COMMAND);
   await console.type("dmesg -r | grep '^<[0-4]>'; echo informational: $(dmesg -r | grep -c '^<6>')");
-  // Up to the line end: a console comes in pieces, and the first digits of the number are a number too.
+  // Up to the line end: a console comes in pieces, and the first digits of the number are a number
+  // too.
   const [, informational] = await console.expect(/^informational: (\d+)\n/m, COMMAND);
   assert.ok(Number(informational) > 50, "dmesg shows levels");
   const lines = console.text.split("\n").filter((line) => /^<[0-4]>\[/.test(line));

@@ -1,5 +1,6 @@
-// Unmodified Debian kernels as secondary VMs of every kind: protected behind our firmware, and scheduled by the hypervisor. What the kernel
-// finds of Gunyah, and which end its owner hears of. Boots that only differ in their end run with EL2_LONG=1.
+// Unmodified Debian kernels as secondary VMs of every kind: protected behind our firmware, and
+// scheduled by the hypervisor. What the kernel finds of Gunyah, and which end its owner hears of.
+// Boots that only differ in their end run with EL2_LONG=1.
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";

@@ -1,4 +1,5 @@
-// Firmware that others wrote for QEMU's `virt` starts from flash, reaches its prompt, keeps what it is told, and boots what is on a disk.
+// Firmware that others wrote for QEMU's `virt` starts from flash, reaches its prompt, keeps what it
+// is told, and boots what is on a disk.
 
 import assert from "node:assert/strict";
 import { nativeFirmware, nativeProgram } from "../../scripts/native-tools.ts";

@@ -1,4 +1,5 @@
-// Linux guests in the test's own thread: what they do until a console shows something, in virtual time, the same in every run.
+// Linux guests in the test's own thread: what they do until a console shows something, in virtual
+// time, the same in every run.
 
 import assert from "node:assert/strict";
 import { assemble } from "../../src/workstation/assembly/assemble.ts";
@@ -43,7 +44,8 @@ export class Guests {
   /**
    * Runs until `done`.
    * @param limit virtual time (ns)
-   * @returns what ended it before: the machine's own end, or that the time is over; undefined when it is done
+   * @returns what ended it before: the machine's own end, or that the time is over; undefined when
+   * it is done
    */
   async run(limit: number, done: () => boolean): Promise<string | undefined> {
     const { machine } = this.system;
@@ -52,7 +54,8 @@ export class Guests {
       if (ended) return ended.message;
       if (machine.time >= limit) return "nothing of that in its time";
       const result = machine.run(limit, TURNS);
-      // Answers from outside enter between two runs; a guest that waits for one has no time to pass.
+      // Answers from outside enter between two runs; a guest that waits for one has no time to
+      // pass.
       const { busy } = this.system.outside;
       await Promise.resolve();
       if (result.kind === "idle" && !busy) machine.skipTo(Math.min(result.next, limit));
@@ -61,7 +64,10 @@ export class Guests {
     return undefined;
   }
 
-  /** Runs to the machine's own end, and gives what it says. @param seconds virtual time that it may take */
+  /**
+   * Runs to the machine's own end, and gives what it says. @param seconds virtual time that it may
+   * take
+   */
   async end(seconds: number): Promise<string | undefined> {
     return await this.run(this.system.machine.time + seconds * 1e9, () => false);
   }
@@ -134,7 +140,10 @@ export class Guest extends GuestConsole {
   }
 }
 
-/** Debian's ordinary kernel, which has drivers that the cloud one lacks, and the cloud guest's ramdisk with its modules. It is fetched. */
+/**
+ * Debian's ordinary kernel, which has drivers that the cloud one lacks, and the cloud guest's
+ * ramdisk with its modules. It is fetched.
+ */
 export async function ordinaryGuest(): Promise<{ image: Uint8Array; initrd: Uint8Array }> {
   const { folder } = await catalogEntry("debian-bookworm");
   const { image, modules } = await withDebianArchive(

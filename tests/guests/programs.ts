@@ -6,7 +6,10 @@ import { type CpioEntry, withEntries } from "../../src/workstation/catalog/cpio.
 
 const FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-static", "-nostdlib", "-ffreestanding", "-fno-pic", "-no-pie"];
 
-/** A program of `tests/guests/programs`, which has no C library, as an entry `bin/NAME` of a ramdisk. */
+/**
+ * A program of `tests/guests/programs`, which has no C library, as an entry `bin/NAME` of a
+ * ramdisk.
+ */
 export async function guestProgram(name: string): Promise<CpioEntry> {
   const folder = await Deno.makeTempDir({ prefix: "el2-program-" });
   try {

@@ -1,4 +1,5 @@
-// Debian's ordinary kernel, which has drivers that the cloud kernel lacks, on a shared folder and an input device. It fetches a kernel: EL2_LONG.
+// Debian's ordinary kernel, which has drivers that the cloud kernel lacks, on a shared folder and
+// an input device. It fetches a kernel: EL2_LONG.
 
 import assert from "node:assert/strict";
 import { keyEvents } from "../../src/cli/input-events.ts";
@@ -37,7 +38,8 @@ if (LONG) {
 
       await command(`hexdump -e '12/2 " %d" "\\n"' -n 48 /dev/input/event0 > /tmp/keys & sleep 1; echo reads-$?`, /reads-0\n/);
       assert.equal(guest.system.inspector.act({ kind: "input.send", vm: "host", events: keyEvents("a") }), undefined);
-      // 48 bytes are two events of 24: a time each, then type 1 (a key), code 30, value 1; then its end.
+      // 48 bytes are two events of 24: a time each, then type 1 (a key), code 30, value 1; then its
+      // end.
       await command("wait; cat /tmp/keys; echo read-$?", / 1 30 1 0\n.* 0 0 0 0\n[^]*read-0\n/);
     } finally {
       await Deno.remove(folder, { recursive: true });

@@ -1,5 +1,6 @@
-// `examples/two-hypervisors.toml`, and Debian's own drivers on every device of it: one VM of Gunyah and one of GenieZone at the same time. That
-// fetches Debian's ordinary kernel, which has 9p: EL2_LONG.
+// `examples/two-hypervisors.toml`, and Debian's own drivers on every device of it: one VM of Gunyah
+// and one of GenieZone at the same time. That fetches Debian's ordinary kernel, which has 9p:
+// EL2_LONG.
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";

@@ -1,4 +1,5 @@
-// Debian's own drivers on the virtio devices of the primary VM: a disk that survives the end of the program, and the NAT.
+// Debian's own drivers on the virtio devices of the primary VM: a disk that survives the end of the
+// program, and the NAT.
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";

@@ -1,4 +1,5 @@
-// VMs of every kind on the whole stack, with our own guests: protected ones behind our firmware, and ones that the hypervisor schedules.
+// VMs of every kind on the whole stack, with our own guests: protected ones behind our firmware,
+// and ones that the hypervisor schedules.
 
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";

@@ -1,4 +1,5 @@
-// Debian's own driver on the socket device: a program in the guest calls one of the host, and one of the host calls it.
+// Debian's own driver on the socket device: a program in the guest calls one of the host, and one
+// of the host calls it.
 
 import assert from "node:assert/strict";
 import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";

@@ -1,4 +1,5 @@
-// A process of the host as tests write VMMs: devices, requests with their structures, memory, and refusals with their reasons.
+// A process of the host as tests write VMMs: devices, requests with their structures, memory, and
+// refusals with their reasons.
 
 import assert from "node:assert/strict";
 import type { HostServices } from "../../src/host/host-guest.ts";

@@ -1,4 +1,5 @@
-// The host on the platform without hypervisor: the resource manager is scripted, and vcpu_run comes back when the test says so.
+// The host on the platform without hypervisor: the resource manager is scripted, and vcpu_run comes
+// back when the test says so.
 
 import assert from "node:assert/strict";
 import type { NativeGuest } from "../../src/abi/native-guest.ts";

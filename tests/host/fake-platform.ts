@@ -1,5 +1,6 @@
-// A platform for the native host without hypervisor: memory, a scripted resource manager behind two message queues, and a record of what
-// the host does. Answers follow spec/observed.md sections 6 and 8.
+// A platform for the native host without hypervisor: memory, a scripted resource manager behind two
+// message queues, and a record of what the host does. Answers follow spec/observed.md sections 6
+// and 8.
 
 import assert from "node:assert/strict";
 import { NO_FAULTS } from "../../src/abi/faults.ts";
@@ -26,7 +27,10 @@ const DTB = 0x40f0_0000;
 const TX_CAP = 0n, RX_CAP = 1n;
 export const TX_VIRQ = 960, RX_VIRQ = 961;
 
-/** Capability and vIRQ of vCPU `index` of the VM that was allocated as number `vm`; the bell's capability follows. */
+/**
+ * Capability and vIRQ of vCPU `index` of the VM that was allocated as number `vm`; the bell's
+ * capability follows.
+ */
 export const vcpuCap = (vm: number, index = 0) => BigInt(0x100 * (vm + 1) + index);
 export const wakeup = (vm: number, index = 0) => 962 + 8 * vm + index;
 export const bellCap = (vm: number) => BigInt(0x100 * (vm + 1) + 0x80);
@@ -55,7 +59,10 @@ export function hostDevicetree(size: number, cpus: number): Uint8Array {
   ])));
 }
 
-/** A field of a request as text, numbers in hexadecimal: of lists of memory how many entries and bytes they have; zeros are left out. */
+/**
+ * A field of a request as text, numbers in hexadecimal: of lists of memory how many entries and
+ * bytes they have; zeros are left out.
+ */
 function describeField(name: string, field: unknown): string[] {
   if (name === "sgl") {
     const entries = field as readonly { readonly size: bigint }[];

@@ -1,5 +1,5 @@
-// Random calls with structures made from their layouts, on every device: nothing throws, every refusal has a reason, and when the process
-// has ended nothing of it is left.
+// Random calls with structures made from their layouts, on every device: nothing throws, every
+// refusal has a reason, and when the process has ended nothing of it is left.
 
 import assert from "node:assert/strict";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
@@ -23,7 +23,10 @@ import type { Script, Step } from "./scripted-core.ts";
 const DEVICES = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
 /** Calls over all devices, with a scripted resource manager. */
 const CALLS = Deno.env.get("EL2_LONG") ? 1_000_000 : 16_000;
-/** The same with the real hypervisor and resource manager below, which are slower, and the hypervisor's checker on. */
+/**
+ * The same with the real hypervisor and resource manager below, which are slower, and the
+ * hypervisor's checker on.
+ */
 const STACK_CALLS = Deno.env.get("EL2_LONG") ? 1_000_000 : 6_400;
 /** What is in the VMs' memory: a devicetree of a VM with one vCPU. */
 const DEVICETREE = Deno.readFileSync(new URL("../conformance/ioctl/guests/vm1.dtb", import.meta.url));
@@ -38,10 +41,15 @@ const LIFE = 200;
 
 /** Processes, one after the other, of one stack. */
 const STACK_LIVES = 20;
-/** v6 has no VM_RESET, v14 makes none of a VM that could not be configured: what the resource manager then keeps is lost (observed-ioctl.md §5.2). */
+/**
+ * v6 has no VM_RESET, v14 makes none of a VM that could not be configured: what the resource
+ * manager then keeps is lost (observed-ioctl.md §5.2).
+ */
 const LOSING: readonly string[] = ["v6", "v14"];
 
-/** VMs of the vendor driver: one whose vCPU the hypervisor schedules, and one whose the host runs. */
+/**
+ * VMs of the vendor driver: one whose vCPU the hypervisor schedules, and one whose the host runs.
+ */
 const SCHEDULE = { affinity: "static", affinityMap: [0], priority: -1, timeslice: 5000 } as const;
 const SIGNED = signedVms([
   vmPlan("trustedvm", { schedule: SCHEDULE, console: false, memory: MIB, base: SIGNED_BASE }),
@@ -64,7 +72,10 @@ interface Bed extends Visitor {
   refusals(): number;
   /** Something that the processes do not do. */
   outside(random: Random): void;
-  /** The last process has exited: everything that goes on ends. Gives the requests to the resource manager since the last time. */
+  /**
+   * The last process has exited: everything that goes on ends. Gives the requests to the resource
+   * manager since the last time.
+   */
   over(random: Random): readonly string[];
   /** Checks that nothing below the host is left of processes that have ended. */
   leaksNothing(): void;
@@ -131,8 +142,8 @@ interface Below {
 }
 
 /**
- * The real hypervisor and resource manager, with guests that do anything; the hypervisor checks its invariants after each operation, and all of
- * them after each process.
+ * The real hypervisor and resource manager, with guests that do anything; the hypervisor checks its
+ * invariants after each operation, and all of them after each process.
  */
 class StackBed extends HostStack implements Bed {
   readonly pages = 32 * 2 ** 20 / 4096;
@@ -403,7 +414,10 @@ class Fuzzer {
     if (fd > 0) this.#fds.push(fd);
   }
 
-  /** The process closes everything in any order, or leaves that to its end; then it ends, and so do its VMs. */
+  /**
+   * The process closes everything in any order, or leaves that to its end; then it ends, and so do
+   * its VMs.
+   */
   #end(): void {
     const { bed } = this;
     if (this.random.below(2) > 0) this.#closeAll();

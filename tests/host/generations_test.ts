@@ -1,5 +1,5 @@
-// A VM of each generation of the driver on the real hypervisor and resource manager: made, run to its SYSTEM_OFF and taken apart, and all
-// that it took is given back.
+// A VM of each generation of the driver on the real hypervisor and resource manager: made, run to
+// its SYSTEM_OFF and taken apart, and all that it took is given back.
 
 import assert from "node:assert/strict";
 import { BOOT_CONTEXT, FN_IRQFD_ARG, FunctionType, GH, GH_V6 } from "../../src/abi/ioctl/gunyah.ts";

@@ -1,5 +1,6 @@
-// Machine, hypervisor, resource manager and a host whose processes are driven by the test: each call of the test becomes an event of the
-// host, so that it happens inside the machine at a point of virtual time.
+// Machine, hypervisor, resource manager and a host whose processes are driven by the test: each
+// call of the test becomes an event of the host, so that it happens inside the machine at a point
+// of virtual time.
 
 import type { HypervisorNode } from "../../src/abi/hypervisor-node.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
@@ -29,7 +30,9 @@ export interface Exchange {
 export interface Visitor {
   /** Does something inside the host, and gives what it gives. */
   visit<T>(act: Visit<T>): T;
-  /** The result of an ioctl that waits, or undefined when it has none within this virtual time (ns). */
+  /**
+   * The result of an ioctl that waits, or undefined when it has none within this virtual time (ns).
+   */
   await(task: number, time: number): number | undefined;
   /** The rule that the last refused operation broke, where reasons are kept. */
   lastRule?(): BrokenRule | undefined;
@@ -98,7 +101,10 @@ export interface HostStackOptions {
   readonly firmware?: Uint8Array;
   /** Form of /hypervisor in the host's devicetree. */
   readonly hypervisorNode?: HypervisorNode;
-  /** Whether the hypervisor checks its invariants after each operation, and stops where one is broken. */
+  /**
+   * Whether the hypervisor checks its invariants after each operation, and stops where one is
+   * broken.
+   */
   readonly check?: boolean;
   /** Feature bits of hypervisor_identify in place of the real ones. */
   readonly features?: bigint;

@@ -1,5 +1,5 @@
-// VMs that execute random instructions beside one that does not: whatever they do, the program goes on, and so does the other VM
-// (DESIGN "Seven decisions", 7).
+// VMs that execute random instructions beside one that does not: whatever they do, the program goes
+// on, and so does the other VM (DESIGN "Seven decisions", 7).
 
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";
@@ -23,7 +23,10 @@ function random(seed: number): (below: number) => number {
   };
 }
 
-/** Values that mean something to somebody: addresses, capabilities, sizes, PSCI and vendor functions. */
+/**
+ * Values that mean something to somebody: addresses, capabilities, sizes, PSCI and vendor
+ * functions.
+ */
 const VALUES = [
   ...[0, 1, 2, 3, 4, 5, 8, 16, 64, 240, 0xffff, 0x1000, 0x10_0000],
   ...[0x8000_0000, 0x8000_0ff8, 0x801f_f000, 0x8020_0000, 0x4000_0000, 0x3fff_ffff, 0x0900_0000, 0x0900_0038, 0x1234_5678],
@@ -45,7 +48,10 @@ const MSR_VBAR_X28 = 0xd518_c01c, MRS_IAR1_X29 = 0xd538_cc1d, MSR_EOIR1_X29 = 0x
 /** Bytes of an image, and where in it the vectors and the random code begin. */
 const IMAGE = 0x4000, VECTORS = 0x800, BODY = 0x1000;
 
-/** What faults is skipped; what left the image is brought back, each time a little further into the random code. `at` is the vector's offset. */
+/**
+ * What faults is skipped; what left the image is brought back, each time a little further into the
+ * random code. `at` is the vector's offset.
+ */
 function skipFault(at: number): number[] {
   const rest = [
     ...[0xcb1e_03be, 0xd34e_ffde, 0xb500_009e], // sub x30, x29, x30; lsr x30, x30, #14; cbnz x30, .+16
@@ -59,7 +65,10 @@ const HINTS = [0xd503_201f, 0xd503_203f, 0xd503_205f, 0xd503_209f, 0xd503_3fdf, 
 /** Rare: most often nothing ever ends it. */
 const WFI = 0xd503_207f;
 
-/** MRS or MSR of any register; only rarely one that ends all of this VM's doings (SCTLR, VBAR, and their neighbours). */
+/**
+ * MRS or MSR of any register; only rarely one that ends all of this VM's doings (SCTLR, VBAR, and
+ * their neighbours).
+ */
 function systemRegister(below: (limit: number) => number): number {
   const word = 0xd500_0000 | (2 + below(2)) << 19 | below(2) << 21 | below(0x8_0000);
   const crn = word >>> 12 & 0xf;
@@ -99,7 +108,10 @@ function instructions(below: (limit: number) => number): number[] {
   }
 }
 
-/** An image: set-up, vectors that skip what faults and acknowledge what interrupts, then random code in a loop. */
+/**
+ * An image: set-up, vectors that skip what faults and acknowledge what interrupts, then random code
+ * in a loop.
+ */
 function hostileImage(seed: number): Uint8Array {
   const below = random(seed);
   const words = new Uint32Array(IMAGE / 4);

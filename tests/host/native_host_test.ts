@@ -276,7 +276,8 @@ Deno.test('on_exit = "restart" makes the VM again', () => {
   assert.equal(platform.inside.get(0)?.cap, vcpuCap(1));
 });
 
-// The rows of the recorded driver: a VM whose configuration was refused is given back without VM_RESET.
+// The rows of the recorded driver: a VM whose configuration was refused is given back without
+// VM_RESET.
 for (
   const [refused, then] of [
     ["VM_ALLOCATE", []],

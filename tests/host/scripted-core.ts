@@ -1,5 +1,6 @@
-// A core that executes scripts instead of instructions: each vCPU is a generator of what it does, and every step leaves the core as the
-// instruction would. With it hypervisor, resource manager and native host are tested together without any AArch64 code.
+// A core that executes scripts instead of instructions: each vCPU is a generator of what it does,
+// and every step leaves the core as the instruction would. With it hypervisor, resource manager and
+// native host are tested together without any AArch64 code.
 
 import assert from "node:assert/strict";
 import {
@@ -15,7 +16,10 @@ import {
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import type { Stage2Source } from "../../src/hypervisor/hypervisor.ts";
 
-/** One step of a vCPU. What `hvc` and `load` give is the result of the `yield`: X0, or the loaded value. */
+/**
+ * One step of a vCPU. What `hvc` and `load` give is the result of the `yield`: X0, or the loaded
+ * value.
+ */
 export type Step =
   | { readonly do: "store"; readonly address: number; readonly size: number; readonly value: bigint }
   | { readonly do: "load"; readonly address: number; readonly size: number }

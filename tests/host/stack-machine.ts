@@ -1,4 +1,5 @@
-// Machine, hypervisor and resource manager for tests of the host, which is to be registered as the primary VM.
+// Machine, hypervisor and resource manager for tests of the host, which is to be registered as the
+// primary VM.
 
 import { WasmCore } from "../../src/core/core.ts";
 import { Stage2Pool } from "../../src/core/stage2.ts";

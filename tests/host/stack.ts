@@ -1,4 +1,5 @@
-// Machine, hypervisor, resource manager and native host in one process, without session: what the tests of the whole stack run on.
+// Machine, hypervisor, resource manager and native host in one process, without session: what the
+// tests of the whole stack run on.
 
 import { CONSOLE_INPUT_INTID, ConsoleInput } from "../../src/host/console-input.ts";
 import type { HostEvent } from "../../src/host/events.ts";

@@ -1,5 +1,6 @@
-// Virtio devices of a VM on the whole stack: registers by exits to the VMM, notifications by ioeventfds, interrupts by irqfds, and memory as
-// the VMM has it. The VM's vCPU executes a script in the place of a driver.
+// Virtio devices of a VM on the whole stack: registers by exits to the VMM, notifications by
+// ioeventfds, interrupts by irqfds, and memory as the VMM has it. The VM's vCPU executes a script
+// in the place of a driver.
 
 import assert from "node:assert/strict";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";
@@ -51,7 +52,10 @@ interface Seen {
   pending: boolean;
 }
 
-/** The driver in the VM with this id and memory: offers a buffer, and looks at it when it has notified. */
+/**
+ * The driver in the VM with this id and memory: offers a buffer, and looks at it when it has
+ * notified.
+ */
 function guest(stack: () => Stack, vmid: number, base: number, seen: Seen): () => Generator<Step, void, bigint> {
   const vcpu = () => [...stack().hypervisor.scheduler.vcpus].find((vcpu) => vcpu.addressSpace?.vmid === vmid)!;
   const ram = (offset: number) => vcpu().addressSpace!.stage2.lookup(base + offset)!.pa;
@@ -124,7 +128,8 @@ Deno.test("a VM of Gunyah and one of GenieZone have a device each at the same ti
   }
 });
 
-// These generations give what the host keeps without the right to execute it, so that the VMM lends all.
+// These generations give what the host keeps without the right to execute it, so that the VMM lends
+// all.
 for (const device of ["v17", "ack-6.6", "ack-6.12"] as const) {
   Deno.test(`on ${device} the memory is lent, and a device that cannot see its queue says so and needs its reset`, () => {
     const { used, status, log } = run(device);

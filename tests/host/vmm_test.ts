@@ -1,4 +1,5 @@
-// The sample VMM on /dev/gunyah of the generations that have vCPUs: hypervisor, resource manager, driver and VMM together.
+// The sample VMM on /dev/gunyah of the generations that have vCPUs: hypervisor, resource manager,
+// driver and VMM together.
 
 import assert from "node:assert/strict";
 import type { PersonaName } from "../../src/abi/ioctl/personas.ts";

@@ -1,4 +1,5 @@
-// What a person may choose of the hypervisor's behaviour: capability ids, quirks of the recorded build, strictness.
+// What a person may choose of the hypervisor's behaviour: capability ids, quirks of the recorded
+// build, strictness.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,5 @@
-// The invariant checker finds each thing that can break, right after the operation and in a sweep, and says what and by whom.
+// The invariant checker finds each thing that can break, right after the operation and in a sweep,
+// and says what and by whom.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
@@ -16,7 +17,9 @@ import { ScriptedMachine, ScriptedVm } from "./scripted.ts";
 
 const ANY = { type: "any", rights: 0, untyped: true, state: "any" } as const;
 
-/** A hypervisor with a guest whose memory is mapped, a queue, and a checker that has found nothing. */
+/**
+ * A hypervisor with a guest whose memory is mapped, a queue, and a checker that has found nothing.
+ */
 function setup() {
   const { machine, options } = createTestHypervisor();
   const hypervisor = new Hypervisor(machine, options);

@@ -1,5 +1,6 @@
-// Objects that lose their last capability while something uses them (spec/hypervisor.md §3.1, §3.4): who holds a reference keeps them, who
-// only names them loses them, and nothing of them stays.
+// Objects that lose their last capability while something uses them (spec/hypervisor.md §3.1,
+// §3.4): who holds a reference keeps them, who only names them loses them, and nothing of them
+// stays.
 
 import assert from "node:assert/strict";
 import { Checker } from "../../src/hypervisor/check/check.ts";

@@ -1,4 +1,5 @@
-// A hypervisor without AArch64 code: a core that only remembers what it is told, and callers that make hypercalls directly.
+// A hypervisor without AArch64 code: a core that only remembers what it is told, and callers that
+// make hypercalls directly.
 
 import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../src/abi/errors.ts";

@@ -8,7 +8,10 @@ import { GICD_BASE, GICR_BASE } from "../../src/machine/memory-map.ts";
 import { hvc, ScriptedMachine, ScriptedVm, smc, type Step } from "./scripted.ts";
 
 const word = fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_ffffn });
-/** Function ids, MPIDRs and capability ids are small or have few bits; random words would never hit them. */
+/**
+ * Function ids, MPIDRs and capability ids are small or have few bits; random words would never hit
+ * them.
+ */
 const argument = fc.oneof(
   word,
   fc.bigInt({ min: 0n, max: 70n }),
@@ -57,7 +60,8 @@ Deno.test("no sequence of exits makes the hypervisor throw or stop time", () => 
         };
       const primary = new ScriptedVm(machine, 3, [script(lives[0]), script(lives[1])], { options: VcpuOption.HlosVm, group: "aggregated" });
       const guest = new ScriptedVm(machine, 0x80, [script(lives[2])], { options: VcpuOption.VcpuRunScheduled, affinity: () => 0xffff });
-      // Small ids name everything that there is: vCPUs, VICs, cspaces, address spaces, the partition.
+      // Small ids name everything that there is: vCPUs, VICs, cspaces, address spaces, the
+      // partition.
       for (const vm of [primary, guest]) {
         for (
           const object of [

@@ -5,8 +5,8 @@ import { Checker, describeViolation } from "../../src/hypervisor/check/check.ts"
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 
 /**
- * Checks everything; throws an AssertionError that names what is broken. Objects without capabilities that a test has made are taken for
- * the hypervisor's own.
+ * Checks everything; throws an AssertionError that names what is broken. Objects without
+ * capabilities that a test has made are taken for the hypervisor's own.
  */
 export function checkInvariants(hypervisor: Hypervisor): void {
   const checker = hypervisor.checker ?? new Checker(hypervisor);

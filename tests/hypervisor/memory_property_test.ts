@@ -1,4 +1,5 @@
-// Ownership of memory is conserved, whatever calls are made in whatever order (DESIGN "Seven decisions", 7).
+// Ownership of memory is conserved, whatever calls are made in whatever order (DESIGN "Seven
+// decisions", 7).
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -10,7 +11,10 @@ import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { attributes, createTestHypervisor, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "./fixture.ts";
 import { checkInvariants } from "./invariants.ts";
 
-/** Capabilities after the setup: 0 cspace, 1 partition, 2 and 3 address spaces, then extents, of which some come and go. */
+/**
+ * Capabilities after the setup: 0 cspace, 1 partition, 2 and 3 address spaces, then extents, of
+ * which some come and go.
+ */
 const FIRST_EXTENT = 4, LAST_EXTENT = 11;
 const extent = fc.integer({ min: FIRST_EXTENT, max: LAST_EXTENT }).map(BigInt);
 const space = fc.constantFrom(2n, 3n);
@@ -27,7 +31,10 @@ const donation = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.bigInt(0n, 2n), fc.bigInt(1n, 11n), fc.bigInt(1n, 11n)) },
 );
 
-/** A few pages, so that calls meet: offsets of an extent that starts at 0, of one that starts at RAM, and IPAs. */
+/**
+ * A few pages, so that calls meet: offsets of an extent that starts at 0, of one that starts at
+ * RAM, and IPAs.
+ */
 const pages = (most: number) => fc.integer({ min: 0, max: most }).map((n) => BigInt(n) * 0x1000n);
 const offset = fc.oneof({ weight: 4, arbitrary: pages(7).map((at) => BigInt(RAM_BASE) + at) }, { weight: 1, arbitrary: pages(3) });
 const size = pages(4);

@@ -426,7 +426,9 @@ Deno.test("deleting an address space forgets its mappings and gives its tables b
   checkInvariants(hypervisor);
 });
 
-/** Takes what is left of the root partition's heap but for `bytes`; answers with how much that is. */
+/**
+ * Takes what is left of the root partition's heap but for `bytes`; answers with how much that is.
+ */
 function leaveHeap(hypervisor: Hypervisor, bytes: number): number {
   const { rootPartition } = hypervisor;
   const taken = rootPartition.heapSize - rootPartition.heapUsed - bytes;

@@ -1,4 +1,5 @@
-// Scheduling: priorities, slices, sleep and wake-up, timers, directed yields (spec/hypervisor.md sections 5.1 to 5.5).
+// Scheduling: priorities, slices, sleep and wake-up, timers, directed yields (spec/hypervisor.md
+// sections 5.1 to 5.5).
 
 import assert from "node:assert/strict";
 import { CPU_INVALID } from "../../src/abi/words.ts";
@@ -218,7 +219,10 @@ function* yieldTo(registers: ScriptedState, cap: bigint): Generator<Step, void, 
   assert.equal(registers.getX(0), 0n);
 }
 
-/** Three VMs on one CPU; only the first is scheduled by itself, the others run where somebody yields to them. */
+/**
+ * Three VMs on one CPU; only the first is scheduled by itself, the others run where somebody yields
+ * to them.
+ */
 function chain(scripts: readonly [first: Script, second: Script, third: Script]) {
   const machine = new ScriptedMachine();
   const vms = scripts.map((script, index) =>

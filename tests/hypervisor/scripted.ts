@@ -1,4 +1,5 @@
-// VMs whose vCPUs run scripts in place of instructions: generators that compute for a while or leave to EL2, and see what came back.
+// VMs whose vCPUs run scripts in place of instructions: generators that compute for a while or
+// leave to EL2, and see what came back.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";

@@ -1,4 +1,5 @@
-// The hub of events and reasons: who gets what, how operations nest within and across vCPUs, and what a refusal leaves.
+// The hub of events and reasons: who gets what, how operations nest within and across vCPUs, and
+// what a refusal leaves.
 
 import assert from "node:assert/strict";
 import { MsgqueueRight } from "../../src/abi/rights.ts";

@@ -8,7 +8,10 @@ import { readUser, writeUser } from "../../src/hypervisor/memory/user-access.ts"
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import { createTestHypervisor, TestGuest } from "./fixture.ts";
 
-/** A vCPU whose page n of virtual addresses translates as `pages[n]` says: to a physical page, or with a fault. */
+/**
+ * A vCPU whose page n of virtual addresses translates as `pages[n]` says: to a physical page, or
+ * with a fault.
+ */
 function vcpuWith(pages: readonly (number | { stage: 1 | 2; fsc: number })[]) {
   const { machine, options } = createTestHypervisor();
   const { vcpu } = new TestGuest(new Hypervisor(machine, options));

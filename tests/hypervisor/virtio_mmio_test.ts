@@ -1,4 +1,5 @@
-// virtio-mmio devices: the frontend's writes, the backend's calls (spec/hypervisor.md sections 4.11, 7.1; section 10 lines 172 to 179).
+// virtio-mmio devices: the frontend's writes, the backend's calls (spec/hypervisor.md sections
+// 4.11, 7.1; section 10 lines 172 to 179).
 
 import assert from "node:assert/strict";
 import { errorName } from "../../src/abi/errors.ts";
@@ -24,7 +25,10 @@ function* write(registers: ScriptedState, offset: number, value: number, sizeLog
   return registers.exceptions.length === before;
 }
 
-/** A device with its backend, whose vIRQ 40 is raised by the frontend; the frontend's vIRQ 41 by the backend. */
+/**
+ * A device with its backend, whose vIRQ 40 is raised by the frontend; the frontend's vIRQ 41 by the
+ * backend.
+ */
 class Rig {
   readonly machine = new ScriptedMachine();
   readonly backend = new ScriptedVm(this.machine, 3, [function* () {}]);

@@ -1,5 +1,6 @@
-// Two VMs of AArch64 code that pass a turn to and fro by doorbells and by message queues: nothing is lost, nothing comes twice, and every
-// interrupt is one that was due. 5,000 round trips of each under the invariant checker, with EL2_LONG=1 a million.
+// Two VMs of AArch64 code that pass a turn to and fro by doorbells and by message queues: nothing
+// is lost, nothing comes twice, and every interrupt is one that was due. 5,000 round trips of each
+// under the invariant checker, with EL2_LONG=1 a million.
 
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
@@ -51,7 +52,8 @@ for (const cpus of [1, 2]) {
         const found = Object.fromEntries(FIELDS.map((field, index) => [field, Number(words[FIRST_FIELD + index])]));
         const { woken, ...counts } = found;
         assert.deepEqual(counts, { doorbells: ROUND_TRIPS, messages, wrong: 0, ended: 1 });
-        // A doorbell wakes once; a burst of messages once or, where the receiver is quicker than the sender, for some of them again.
+        // A doorbell wakes once; a burst of messages once or, where the receiver is quicker than
+        // the sender, for some of them again.
         assert.ok(woken >= 2 * ROUND_TRIPS && woken <= ROUND_TRIPS + messages, `woken ${woken} times`);
       }
       assert.equal(hypervisor.trace.reasons.count, 0);

@@ -1,4 +1,5 @@
-// The table of A64: decoding finds each entry, operands of records evaluate alike in both ways, and every handler can be made.
+// The table of A64: decoding finds each entry, operands of records evaluate alike in both ways, and
+// every handler can be made.
 
 import assert from "node:assert/strict";
 import { evaluateBig, evaluateNumber } from "../../src/core/interpreter/operands.ts";

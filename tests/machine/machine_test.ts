@@ -6,7 +6,9 @@ import { memoryMap, MINIMUM_PRIMARY_MEMORY, RAM_BASE } from "../../src/machine/m
 
 const QUANTUM = 1000;
 
-/** A machine whose EL2 does what the test says. `written` are the ranges that the core was told of. */
+/**
+ * A machine whose EL2 does what the test says. `written` are the ranges that the core was told of.
+ */
 function machineWith(
   cpuCount: number,
   run: (cpu: PhysicalCpu, until: number) => void,

@@ -1,5 +1,5 @@
-// Peers that are slow, deaf or dead (spec/resource-manager.md §1.4): what waits for them is bounded, nobody else waits, nothing is lost
-// that the specification does not let go.
+// Peers that are slow, deaf or dead (spec/resource-manager.md §1.4): what waits for them is
+// bounded, nobody else waits, nothing is lost that the specification does not let go.
 
 import assert from "node:assert/strict";
 import { VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../src/abi/rpc/messages/console.ts";

@@ -1,4 +1,5 @@
-// A VM's side of the RPC with the Resource Manager, for tests on a `System`: declared messages in, decoded replies and notifications out.
+// A VM's side of the RPC with the Resource Manager, for tests on a `System`: declared messages in,
+// decoded replies and notifications out.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";

@@ -1,6 +1,7 @@
-// The state of a whole system as plain data: what a refused request must leave as it was. Left out is what any request changes, whatever
-// becomes of it: registers and scheduling of vCPUs, interrupts and packets on their way, the counters of handles and notifications, and
-// the random numbers that were drawn.
+// The state of a whole system as plain data: what a refused request must leave as it was. Left out
+// is what any request changes, whatever becomes of it: registers and scheduling of vCPUs,
+// interrupts and packets on their way, the counters of handles and notifications, and the random
+// numbers that were drawn.
 
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
 import { dumpHypervisor } from "../../src/hypervisor/check/state-dump.ts";
@@ -26,7 +27,10 @@ function dumpObject(object: HypervisorObject): unknown {
   return { ...dump, tables: used, stage2: Array.isArray(stage2) ? merge(stage2) : stage2 };
 }
 
-/** Entries of a table without the boundaries of blocks: a range that was taken apart and put together is the same. */
+/**
+ * Entries of a table without the boundaries of blocks: a range that was taken apart and put
+ * together is the same.
+ */
 function merge(entries: readonly [ipa: number, pa: number, size: number, flags: number][]): unknown {
   const merged: [number, number, number, number][] = [];
   for (const [ipa, pa, size, flags] of entries) {

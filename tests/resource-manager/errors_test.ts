@@ -1,5 +1,6 @@
-// Every request and every error that it can be refused with (src/abi/rpc/messages): the error is reached, the reply carries nothing else,
-// nothing has changed, and the reason names the message, the rule and the object. The cases are in errors/.
+// Every request and every error that it can be refused with (src/abi/rpc/messages): the error is
+// reached, the reply carries nothing else, nothing has changed, and the reason names the message,
+// the rule and the object. The cases are in errors/.
 
 import assert from "node:assert/strict";
 import { rmErrorName } from "../../src/abi/rpc/errors.ts";
@@ -96,7 +97,9 @@ function check(message: RpcRequest, error: string, prepare: Case): void {
   for (const [name, value] of Object.entries(values)) assert.deepEqual(reason.values[name], value, `the value of ${name}`);
 }
 
-/** A VM whose configuration or start failed is INIT_FAILED, and all that was made can be taken back. */
+/**
+ * A VM whose configuration or start failed is INIT_FAILED, and all that was made can be taken back.
+ */
 function checkRuined(machine: Machine, vmid: number, usage: unknown): void {
   const { primary, system: { rm } } = machine;
   assert.equal(primary.get(VM_GET_STATE, { vmid }).vm_state, VmState.InitFailed);

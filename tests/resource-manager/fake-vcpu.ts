@@ -1,5 +1,6 @@
-// A vCPU for tests of the Resource Manager without a hypervisor: it records hypercalls, hands out capability ids as the real one does,
-// carries messages through queues, and keeps memory as pages. It checks nothing: what a call may not do is the hypervisor's to test.
+// A vCPU for tests of the Resource Manager without a hypervisor: it records hypercalls, hands out
+// capability ids as the real one does, carries messages through queues, and keeps memory as pages.
+// It checks nothing: what a call may not do is the hypervisor's to test.
 
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
@@ -160,7 +161,8 @@ export class FakeVcpu implements NativeVcpu {
 export const ENVIRONMENT_IPA = 0x804e_1000;
 /** A vCPU of the recorded machine with its environment in memory. */
 export function recordedVcpu(): FakeVcpu {
-  // Capabilities 0..3, one per hardware interrupt, and the four extents and address spaces behind them are taken.
+  // Capabilities 0..3, one per hardware interrupt, and the four extents and address spaces behind
+  // them are taken.
   const vcpu = new FakeVcpu(4 + HWIRQS.length + 4);
   vcpu.write(ENVIRONMENT_IPA, encodeRootEnvironment(recordedEnvironment()));
   return vcpu;

@@ -1,5 +1,6 @@
-// Lives of VMs with random configurations, a failure at a random request or hypercall, and a random order of taking them down: two VMs at a
-// time, which may be peers. Whatever happens, their owner gets everything back, and nothing is left of them (issue: 10,000 lives).
+// Lives of VMs with random configurations, a failure at a random request or hypercall, and a random
+// order of taking them down: two VMs at a time, which may be peers. Whatever happens, their owner
+// gets everything back, and nothing is left of them (issue: 10,000 lives).
 
 import assert from "node:assert/strict";
 import { setFlagsFromString } from "node:v8";
@@ -40,7 +41,10 @@ const LIVES = LONG ? 10_000 : 300;
 /** Pairs of lives between two checks of every page and mapping. */
 const SWEEP = LONG ? 100 : 30;
 
-/** Where the primary keeps the memory of the two VMs: each has room for its image and four pages beside it. */
+/**
+ * Where the primary keeps the memory of the two VMs: each has room for its image and four pages
+ * beside it.
+ */
 const PLACES = [0x4600_0000, 0x4680_0000] as const;
 const EXTRA_OFFSET = 0x40_0000;
 const FIRMWARE = 0x4700_0000;
@@ -50,7 +54,10 @@ const FIRMWARE_OFFSET = 0x18_0000;
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-/** Failures that are injected. What carries the messages themselves is left alone: a lost reply is another test's. So is what takes time. */
+/**
+ * Failures that are injected. What carries the messages themselves is left alone: a lost reply is
+ * another test's. So is what takes time.
+ */
 const SPARED = "msgqueue_send,msgqueue_receive,vcpu_run";
 const CODES = ["NOMEM", "NORESOURCES", "DENIED", "BUSY", "ARGUMENT_INVALID", "ADDR_INVALID", "OBJECT_STATE"] as const;
 
@@ -83,7 +90,8 @@ class Site extends Machine {
     });
     this.primary.get(FW_SET_VM_FIRMWARE, { auth_type: AuthType.Android, handle, offset: 0n, size: 0x1000n });
     this.primary.get(FW_MILESTONE, {});
-    // What a vCPU executes that gets time: it waits. Images are entered at their first byte, firmware where it was put.
+    // What a vCPU executes that gets time: it waits. Images are entered at their first byte,
+    // firmware where it was put.
     for (const place of PLACES) {
       for (const entry of [place, place + FIRMWARE_OFFSET]) this.system.hypervisor.natives.register(entry, () => new Idle());
     }
@@ -95,7 +103,10 @@ class Site extends Machine {
     this.system.log.written.length = 0;
   }
 
-  /** Objects by type, capabilities by cspace, memory by owner, and what the Resource Manager has in use. */
+  /**
+   * Objects by type, capabilities by cspace, memory by owner, and what the Resource Manager has in
+   * use.
+   */
   count(): unknown {
     const { hypervisor } = this.system;
     const objects: Record<string, number> = {};
@@ -287,7 +298,10 @@ class Life {
     } else if (choice < 5) guest.on((vcpu) => vcpu.smc(choice === 3 ? PSCI_SYSTEM_OFF : PSCI_SYSTEM_RESET));
   }
 
-  /** The next thing that its owner can do to be rid of it, with mistakes in between that must change nothing for good. */
+  /**
+   * The next thing that its owner can do to be rid of it, with mistakes in between that must change
+   * nothing for good.
+   */
   #end(): void {
     const vmid = this.#vmid;
     if (vmid === 0) {
@@ -340,7 +354,10 @@ class Life {
   }
 }
 
-/** Has one of the Resource Manager's next hypercalls fail, or one of its next orders to the platform's firmware. */
+/**
+ * Has one of the Resource Manager's next hypercalls fail, or one of its next orders to the
+ * platform's firmware.
+ */
 function inject(site: Site, random: Random): void {
   const nth = 1 + random.below(random.below(5) === 0 ? 4 : random.below(2) === 0 ? 60 : 250);
   const rule = nth <= 4 && random.below(2) === 0

@@ -1,4 +1,5 @@
-// VMs from allocation to the end, on the real hypervisor: what is made is unmade, and what two VMs share comes and goes with them.
+// VMs from allocation to the end, on the real hypervisor: what is made is unmade, and what two VMs
+// share comes and goes with them.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -105,7 +106,10 @@ Deno.test("the owner sees the objects that it shares with a VM", () => {
   assert.deepEqual(resources.map(({ virq }) => virq), [0x3c2, 0x3c3, 0, 0x3c4, 0x3c5]);
 });
 
-/** The capabilities of a node that the Resource Manager made, from the devicetree in the guest's memory. */
+/**
+ * The capabilities of a node that the Resource Manager made, from the devicetree in the guest's
+ * memory.
+ */
 function capsOf(vcpu: { read(ipa: number, length: number): Uint8Array | undefined }, name: string): bigint[] {
   const read = readDevicetree(vcpu.read(BASE + DT_OFFSET, DT_SIZE)!);
   assert.ok(read.ok);
@@ -321,7 +325,9 @@ function exitPacket(sequence: number): Uint8Array {
   return encodePackets({ type: PacketType.Request, sequence, id: VM_EXIT.id, payload })[0];
 }
 
-/** What the primary has heard since it last looked: states, and the names of other notifications. */
+/**
+ * What the primary has heard since it last looked: states, and the names of other notifications.
+ */
 function heard({ primary }: Machine): string[] {
   primary.receive();
   return primary.notifications.splice(0).map((text) => /vm_state=(\w+)/.exec(text)?.[1] ?? text.split(" ")[0]);

@@ -41,7 +41,10 @@ class Primary {
     this.send(...encodePackets({ type: PacketType.Request, sequence, id: message.id, payload }));
   }
 
-  /** Takes everything that is in the primary's queue, and tells the Resource Manager that there is room. */
+  /**
+   * Takes everything that is in the primary's queue, and tells the Resource Manager that there is
+   * room.
+   */
   receive(): RpcMessage[] {
     const { messages } = this.vcpu.queue(this.vm.link!.sendQueue);
     const received = messages.splice(0).flatMap((packet) => {

@@ -1,4 +1,5 @@
-// A machine with the Resource Manager and the primary VM as a client of it: makes, runs and ends VMs, for tests of what they may ask for.
+// A machine with the Resource Manager and the primary VM as a client of it: makes, runs and ends
+// VMs, for tests of what they may ask for.
 
 import assert from "node:assert/strict";
 import type { ErrorCode } from "../../src/abi/errors.ts";
@@ -59,7 +60,9 @@ export function guestTree(name: string, vdevices: DevicetreeNode[], cpus = 1): U
   return writeDevicetree(devicetree(guestRoot(name, vdevices, cpus)));
 }
 
-/** vdevices: the link to the Resource Manager, a doorbell that the owner rings, a pair of queues. */
+/**
+ * vdevices: the link to the Resource Manager, a doorbell that the owner rings, a pair of queues.
+ */
 export const rmRpc = (more: Record<string, number | true> = {}): DevicetreeNode =>
   node("rm-rpc", { "vdevice-type": "rm-rpc", generate: "/hypervisor/rm-rpc", ...more });
 export const bell = (label: number): DevicetreeNode =>
@@ -77,7 +80,10 @@ export class Machine {
     return new Client(this.system, (step) => step(this.system.guest(vmid)), { buffer: GUEST_BUFFER, tx: 0n, rx: 1n });
   }
 
-  /** Runs a step in which the `nth` hypercall of this name that the Resource Manager makes (from 1) answers `code` and does nothing. */
+  /**
+   * Runs a step in which the `nth` hypercall of this name that the Resource Manager makes (from 1)
+   * answers `code` and does nothing.
+   */
   failing<T>(name: HypercallName, code: ErrorCode, step: () => T, nth = 1): T {
     let left = nth;
     this.system.fail = (called) => called === name && --left === 0 ? code : undefined;

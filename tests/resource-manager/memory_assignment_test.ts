@@ -1,4 +1,5 @@
-// The platform's hook on lend and reclaim: a firmware that assigns memory between sets of VMs, and what becomes of a request that it refuses.
+// The platform's hook on lend and reclaim: a firmware that assigns memory between sets of VMs, and
+// what becomes of a request that it refuses.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,5 @@
-// The Resource Manager against what the real one answered (tests/conformance): every recorded case that needs no AArch64 code.
+// The Resource Manager against what the real one answered (tests/conformance): every recorded case
+// that needs no AArch64 code.
 
 import assert from "node:assert/strict";
 import { casesOf, isReplayed, Replay } from "./replay.ts";

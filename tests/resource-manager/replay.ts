@@ -1,5 +1,6 @@
-// Replays recorded conformance cases (tests/conformance/README.md) on a `System`: requests to the Resource Manager, packets, hypercalls and
-// memory of the primary VM and of guests. What needs AArch64 code is not replayed here.
+// Replays recorded conformance cases (tests/conformance/README.md) on a `System`: requests to the
+// Resource Manager, packets, hypercalls and memory of the primary VM and of guests. What needs
+// AArch64 code is not replayed here.
 
 import assert from "node:assert/strict";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../../src/abi/rpc/packet.ts";

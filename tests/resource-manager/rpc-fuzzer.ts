@@ -1,5 +1,5 @@
-// Hostile RPC: messages made from the layouts of src/abi/rpc/messages, valid or spoiled, sent by the primary and by two guests, and what
-// has to come of each. Everything follows from a seed.
+// Hostile RPC: messages made from the layouts of src/abi/rpc/messages, valid or spoiled, sent by
+// the primary and by two guests, and what has to come of each. Everything follows from a seed.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
@@ -18,7 +18,10 @@ import { dumpSystem } from "./dump.ts";
 import { BASE, bell, guestTree, HOST_BASE, Machine, MEMORY, pair, rmRpc } from "./machine.ts";
 
 const REQUESTS: readonly RpcRequest[] = [...RPC_MESSAGES.values()].flatMap((message) => message.kind === "request" ? [message] : []);
-/** Requests that end something for good: sent seldom, so that there is somebody to send to, and something to ask for. */
+/**
+ * Requests that end something for good: sent seldom, so that there is somebody to send to, and
+ * something to ask for.
+ */
 const LETHAL: ReadonlySet<string> = new Set(["VM_STOP", "VM_RESET", "VM_EXIT", "FW_MILESTONE"]);
 
 /** Parcels that are images of VMs. */
@@ -40,7 +43,10 @@ const POOL = 0x4700_0000;
 const POOL_PAGES = 48;
 const PAGE = 0x1000;
 
-/** Makes payloads that a layout takes, with values that mean something where the name of a field says what. */
+/**
+ * Makes payloads that a layout takes, with values that mean something where the name of a field
+ * says what.
+ */
 class PayloadMaker {
   readonly #bytes = new Uint8Array(RPC_MAX_PAYLOAD);
   readonly #view = new DataView(this.#bytes.buffer);
@@ -104,7 +110,10 @@ class PayloadMaker {
     }
   }
 
-  /** An ACL that may be: other VMs, each once, and the sender where it shares; or that of the parcel. */
+  /**
+   * An ACL that may be: other VMs, each once, and the sender where it shares; or that of the
+   * parcel.
+   */
   #acl(): void {
     const { random, world } = this;
     const others = world.vmids().filter((vmid, index, all) => vmid !== this.#sender.vmid && vmid > 3 && all.indexOf(vmid) === index);
@@ -167,7 +176,10 @@ class PayloadMaker {
   }
 }
 
-/** One end of a link, and what the Resource Manager has to have understood of what it sent: §1.3 in the fewest words. */
+/**
+ * One end of a link, and what the Resource Manager has to have understood of what it sent: §1.3 in
+ * the fewest words.
+ */
 class Sender {
   readonly #reassembler = new Reassembler();
   #partial: { readonly header: string; readonly type: number; readonly sequence: number; readonly id: number; left: number } | undefined;
@@ -190,7 +202,10 @@ class Sender {
     return error === 0n;
   }
 
-  /** Takes everything that is there and adds replies to the list; notifications are read and forgotten. False when nothing was there. */
+  /**
+   * Takes everything that is there and adds replies to the list; notifications are read and
+   * forgotten. False when nothing was there.
+   */
   receive(replies: RpcMessage[]): boolean {
     for (let count = 0;; count++) {
       const [error, size] = this.execution.hvc(Hypercall.msgqueue_receive, 1n, BigInt(this.buffer), BigInt(RPC_PACKET_SIZE));
@@ -265,7 +280,10 @@ export class World {
     return this.#senders.filter(({ alive, vm }) => alive && vm.state === 3).length >= 2;
   }
 
-  /** Sends one message, whole or not, and holds what comes back against what must. @throws AssertionError */
+  /**
+   * Sends one message, whole or not, and holds what comes back against what must. @throws
+   * AssertionError
+   */
   step(): void {
     const { random } = this;
     const alive = this.#senders.filter((sender) => sender.alive);
@@ -358,7 +376,9 @@ export class World {
     }
   }
 
-  /** One of the next hypercalls of the Resource Manager fails, but for those that carry messages. */
+  /**
+   * One of the next hypercalls of the Resource Manager fails, but for those that carry messages.
+   */
   #fault(): void {
     const { random } = this;
     let left = random.below(6);

@@ -1,5 +1,6 @@
-// A million messages to the Resource Manager (EL2_LONG=1; less of them otherwise): valid ones, mutated, truncated, in fragments out of
-// order, about what belongs to others. Nothing throws or hangs, each is answered as it says or dropped, the checker finds nothing.
+// A million messages to the Resource Manager (EL2_LONG=1; less of them otherwise): valid ones,
+// mutated, truncated, in fragments out of order, about what belongs to others. Nothing throws or
+// hangs, each is answered as it says or dropped, the checker finds nothing.
 
 import { Random } from "../support/random.ts";
 import { World } from "./rpc-fuzzer.ts";

@@ -1,5 +1,6 @@
-// A machine with the real hypervisor and the Resource Manager; the primary VM and its guests are native programs that do what a test
-// says. No AArch64 code runs, so a whole VM's life takes milliseconds.
+// A machine with the real hypervisor and the Resource Manager; the primary VM and its guests are
+// native programs that do what a test says. No AArch64 code runs, so a whole VM's life takes
+// milliseconds.
 
 import assert from "node:assert/strict";
 import { type ErrorCode, errorName } from "../../src/abi/errors.ts";
@@ -170,8 +171,8 @@ export class System {
   }
 
   /**
-   * What the boot vCPU of a guest can do. A guest that is a puppet never runs: what a test has it do, it does at once, as all calls but
-   * vcpu_run take no time.
+   * What the boot vCPU of a guest can do. A guest that is a puppet never runs: what a test has it
+   * do, it does at once, as all calls but vcpu_run take no time.
    */
   guest(vmid: number): NativeVcpu {
     return new NativeExecution(this.vcpu(vmid), this.primary, 0n, 0n);

@@ -1,5 +1,6 @@
-// What the Resource Manager says of its work (src/abi/trace.ts): requests as operations with their fields both ways, inside what sent them;
-// hypercalls inside requests; notifications; and why requests are refused.
+// What the Resource Manager says of its work (src/abi/trace.ts): requests as operations with their
+// fields both ways, inside what sent them; hypercalls inside requests; notifications; and why
+// requests are refused.
 
 import assert from "node:assert/strict";
 import type { TraceEvent, TraceKind } from "../../src/abi/trace.ts";

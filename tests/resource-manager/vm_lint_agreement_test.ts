@@ -1,4 +1,5 @@
-// What `el2 vm lint` says of a devicetree against what the Resource Manager does with it: the VM starts exactly if nothing is "refused".
+// What `el2 vm lint` says of a devicetree against what the Resource Manager does with it: the VM
+// starts exactly if nothing is "refused".
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
@@ -12,7 +13,10 @@ import { bell, guestRoot, Machine, pair, rmRpc } from "./machine.ts";
 const RUNS = Deno.env.get("EL2_LONG") !== undefined ? 1000 : 80;
 const CONFIG = "/gunyah-vm-config";
 
-/** Nodes with the properties that are worth setting, and to what; a number is a cell, undefined takes the property away. */
+/**
+ * Nodes with the properties that are worth setting, and to what; a number is a cell, undefined
+ * takes the property away.
+ */
 const SITES: readonly (readonly [path: string, name: string, values: readonly (PropertyValue | undefined)[]])[] = [
   [CONFIG, "image-name", [undefined, "x".repeat(79), "x".repeat(80), Uint8Array.of(1)]],
   [CONFIG, "vm-guid", ["11223344-5566-7788-99aa-bbccddeeff00", "no guid"]],

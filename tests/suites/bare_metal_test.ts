@@ -1,4 +1,5 @@
-// The suites' bare-metal programs on `el2 boot` in each tier: `mark` beside QEMU, and random instructions beside recorded digests.
+// The suites' bare-metal programs on `el2 boot` in each tier: `mark` beside QEMU, and random
+// instructions beside recorded digests.
 
 import assert from "node:assert/strict";
 import { buildMark, buildRandomProgram } from "../../bench/suites/bare-metal.ts";

@@ -1,5 +1,5 @@
-// Suites that others wrote, as processes of a Debian guest, with EL2_LONG=1: Debian's programs beside QEMU, Berkeley TestFloat, QEMU's
-// tests/tcg, and stress-ng with --verify.
+// Suites that others wrote, as processes of a Debian guest, with EL2_LONG=1: Debian's programs
+// beside QEMU, Berkeley TestFloat, QEMU's tests/tcg, and stress-ng with --verify.
 
 import assert from "node:assert/strict";
 import { stopwatch } from "../../bench/machines.ts";

@@ -32,7 +32,10 @@ export function checkColumn(what: string, column: Column, value: unknown): void 
   }
 }
 
-/** A line that a command has printed is a document of this kind, with all of its fields and no other. */
+/**
+ * A line that a command has printed is a document of this kind, with all of its fields and no
+ * other.
+ */
 export function checkDocument(document: Document, line: string): void {
   const { schema, ...fields } = JSON.parse(line);
   assert.equal(schema, schemaName(document));

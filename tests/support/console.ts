@@ -1,11 +1,13 @@
-// A program whose standard streams are a guest's console: tests type into it and wait for what it prints.
+// A program whose standard streams are a guest's console: tests type into it and wait for what it
+// prints.
 
 /** Text that came while waiting, kept for messages. */
 const SHOWN = 2000;
 /**
- * A prompt of Linux' shells at the end of what was printed. The kernel goes on to speak after it: what a link or a module does once the
- * shell has started stands behind the prompt, and comes with it where this computer is busy. Behind its prompt, busybox asks the terminal for
- * the cursor's position when no input waits.
+ * A prompt of Linux' shells at the end of what was printed. The kernel goes on to speak after it:
+ * what a link or a module does once the shell has started stands behind the prompt, and comes with
+ * it where this computer is busy. Behind its prompt, busybox asks the terminal for the cursor's
+ * position when no input waits.
  */
 function promptOf(text: string): RegExp {
   return new RegExp(`${text}(\\x1b\\[6n)?(?=$|\\[ *\\d+\\.\\d+\\] )`);
@@ -65,12 +67,18 @@ export class ConsoleProgram {
     }
   }
 
-  /** Types a line. `enter` is what the key sends: programs without a terminal driver take a carriage return. */
+  /**
+   * Types a line. `enter` is what the key sends: programs without a terminal driver take a carriage
+   * return.
+   */
   async type(line: string, enter = "\n"): Promise<void> {
     await this.#writer.write(new TextEncoder().encode(line + enter));
   }
 
-  /** Peak resident memory so far (VmHWM) in MiB. Deno reads /proc only with all permissions, so that another program has to. */
+  /**
+   * Peak resident memory so far (VmHWM) in MiB. Deno reads /proc only with all permissions, so that
+   * another program has to.
+   */
   async peakMemory(): Promise<number> {
     const { stdout } = await new Deno.Command("grep", { args: ["VmHWM", `/proc/${this.#child.pid}/status`] }).output();
     return Number(/(\d+) kB/.exec(new TextDecoder().decode(stdout))?.[1]) / 1024;

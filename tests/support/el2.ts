@@ -4,7 +4,10 @@ import { nativeProgram } from "../../scripts/native-tools.ts";
 
 const PROGRAM = new URL("../../main.ts", import.meta.url).pathname;
 
-/** The command line of `el2 ARGS`; of the program that EL2_PROGRAM names, where it names one: `deno task test:dist` tests the one file so. */
+/**
+ * The command line of `el2 ARGS`; of the program that EL2_PROGRAM names, where it names one:
+ * `deno task test:dist` tests the one file so.
+ */
 export function el2Command(...args: string[]): string[] {
   const own = Deno.env.get("EL2_PROGRAM");
   if (own) return [own, ...args];

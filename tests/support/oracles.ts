@@ -1,4 +1,5 @@
-// The oracles that tests compare el2 with. A test whose oracle is missing fails and names it: nothing is skipped.
+// The oracles that tests compare el2 with. A test whose oracle is missing fails and names it:
+// nothing is skipped.
 
 import { nativeLibrary, nativeProgram } from "../../scripts/native-tools.ts";
 

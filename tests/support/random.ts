@@ -1,4 +1,5 @@
-// Random numbers for tests: fast, seeded, the same on every machine (xoshiro128**, Blackman and Vigna).
+// Random numbers for tests: fast, seeded, the same on every machine (xoshiro128**, Blackman and
+// Vigna).
 
 export class Random {
   readonly #state: Uint32Array;

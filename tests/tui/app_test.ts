@@ -29,7 +29,8 @@ Deno.test("W4: at 80x24 no line wraps on any screen, and hint and message rows e
     const lines = await rig.lines();
     assert.ok(lines.every((line) => line.length <= 80), key);
     assert.match(lines[22], /Enter go/);
-    // In a terminal of that size, what was drawn is what stands there: no line has gone on in the next one, nor has anything scrolled.
+    // In a terminal of that size, what was drawn is what stands there: no line has gone on in the
+    // next one, nor has anything scrolled.
     const active = await terminalOf(rig);
     assert.equal(active.length, 24, key);
     for (const [y, line] of lines.entries()) {
@@ -172,7 +173,8 @@ Deno.test("W73: a typical frame is one write of at most 2 KB inside synchronized
   const frame = rig.frame();
   assert.ok(frame.startsWith("\x1b[?2026h") && frame.endsWith("\x1b[?2026l"));
   assert.ok(frame.length <= 2048, `${frame.length} bytes`);
-  // A second of a machine that is busy: every sample has other figures, and the console has a line more.
+  // A second of a machine that is busy: every sample has other figures, and the console has a line
+  // more.
   for (let tick = 1; tick <= 30; tick++) {
     const vms = PHONE_SAMPLE.vms.map((vm) => ({
       ...vm,
@@ -329,7 +331,8 @@ Deno.test("W75: with 100,000 events and 5,000 rows a key is answered within 50 m
     }
   }
   times.sort((a, b) => a - b);
-  // The median: a busy machine may take the processor away from any one key. `deno task bench tui` prints p99.
+  // The median: a busy machine may take the processor away from any one key. `deno task bench tui`
+  // prints p99.
   const median = times[times.length >> 1];
   assert.ok(median <= 50, `median ${median} ms`);
 });

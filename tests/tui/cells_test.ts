@@ -85,7 +85,8 @@ Deno.test("direct colours become palette entries where the terminal has 16 or 25
 });
 
 Deno.test("W79: wide, combining and ZWJ text keep columns aligned, also where the terminal measures them otherwise", async () => {
-  // The emulator here takes each part of a joined cluster for a glyph of its own, as many terminals do.
+  // The emulator here takes each part of a joined cluster for a glyph of its own, as many terminals
+  // do.
   const texts = [
     "漢字",
     "e\u0301",

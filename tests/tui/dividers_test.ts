@@ -1,4 +1,5 @@
-// Dividers between panes and between halves: the mouse drags them, keys move them, and they stay where they were put.
+// Dividers between panes and between halves: the mouse drags them, keys move them, and they stay
+// where they were put.
 
 import assert from "node:assert/strict";
 import { parseUiState } from "../../src/tui/ui-state.ts";

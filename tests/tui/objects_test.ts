@@ -1,4 +1,5 @@
-// What can be done with objects beside what changes the machine, and how lists and consoles are looked at.
+// What can be done with objects beside what changes the machine, and how lists and consoles are
+// looked at.
 
 import assert from "node:assert/strict";
 import type { Query } from "../../src/workstation/inspect/query.ts";
@@ -188,7 +189,8 @@ Deno.test("v on the map of memory: who can reach it, whose it is, in what state,
   await rig.type("4");
   const access = await rig.lines();
   assert.match(access.join("\n"), /== physical by access,/);
-  // debian's memory is the host's, lent to it; nobody has accepted rt's; the last page of the line is free.
+  // debian's memory is the host's, lent to it; nobody has accepted rt's; the last page of the line
+  // is free.
   const line = (lines: readonly string[]) => cells(lines).get("0x58000000");
   assert.equal(line(access)?.slice(0, 4), "RR*.");
   await rig.type("v");

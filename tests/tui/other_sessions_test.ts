@@ -1,4 +1,5 @@
-// Another session beside the one that is shown: `:run WHAT`, and the last snapshot of one that is lost.
+// Another session beside the one that is shown: `:run WHAT`, and the last snapshot of one that is
+// lost.
 
 import assert from "node:assert/strict";
 import { Rig, settle } from "./rig.ts";

@@ -162,7 +162,10 @@ export async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-/** Presses keys by what a terminal sends for each, faster than `Rig.type`: answers come, emulators are not waited for. */
+/**
+ * Presses keys by what a terminal sends for each, faster than `Rig.type`: answers come, emulators
+ * are not waited for.
+ */
 export async function press(rig: Rig, ...keys: string[]): Promise<void> {
   const parser = new KeyParser();
   for (const bytes of keys) {

@@ -130,7 +130,8 @@ Deno.test("a request has as many bytes as the disk's limits allow: segments, the
   const { driver } = disk(new OverlayBacking({ size, read: (_, into) => into.fill(0) }));
   const [sizeMax, segMax] = [8, 12].map((offset) => Number(driver.transport.read(0x100 + offset, 4)));
   assert.ok(sizeMax >= 4096 && segMax > 0, "there are limits");
-  // All segments are one piece of memory, and fewer and longer ones than a driver would make: the sum counts.
+  // All segments are one piece of memory, and fewer and longer ones than a driver would make: the
+  // sum counts.
   const segments = QUEUE_SIZE - 2, each = sizeMax * segMax / segments;
   assert.ok(Number.isInteger(each));
   const data = Array.from({ length: segments }, () => ({ out: new Uint8Array(1) }));

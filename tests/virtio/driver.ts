@@ -1,4 +1,5 @@
-// A virtio driver in TypeScript over a megabyte of memory, for tests of the devices: it drives a slot's registers as a guest would.
+// A virtio driver in TypeScript over a megabyte of memory, for tests of the devices: it drives a
+// slot's registers as a guest would.
 
 import assert from "node:assert/strict";
 import type { VirtioDevice } from "../../src/virtio/device.ts";
@@ -66,7 +67,10 @@ export class TestDriver {
     });
   }
 
-  /** Takes over from another driver: its memory, and where it stands in the rings. The device's state is the caller's to restore. */
+  /**
+   * Takes over from another driver: its memory, and where it stands in the rings. The device's
+   * state is the caller's to restore.
+   */
   adopt(other: TestDriver): void {
     this.memory.bytes.set(other.memory.bytes);
     this.#next.splice(0, Infinity, ...other.#next);

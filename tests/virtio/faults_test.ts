@@ -7,7 +7,9 @@ import { VirtioMmioRegister as R, VirtioStatus } from "../../src/devices/virtio-
 import type { DeviceFaults, InjectedFate } from "../../src/virtio/mmio-transport.ts";
 import { TestDriver } from "./driver.ts";
 
-/** A disk whose requests of one kind meet a fate; what was delayed happens when the test says so. */
+/**
+ * A disk whose requests of one kind meet a fate; what was delayed happens when the test says so.
+ */
 class Rig implements DeviceFaults {
   armed = true;
   readonly asked: string[] = [];

@@ -1,4 +1,5 @@
-// Every device under a hostile driver: random registers, rings and descriptors, mostly near what is right. No throw, and bounded memory.
+// Every device under a hostile driver: random registers, rings and descriptors, mostly near what is
+// right. No throw, and bounded memory.
 
 import assert from "node:assert/strict";
 import { OverlayBacking } from "../../src/virtio/block/backing.ts";
@@ -60,7 +61,8 @@ const SUBJECTS: Record<string, () => Subject> = {
     return { device, poke: (random) => device.receive(random.bytes(random.below(1600))) };
   },
   lan: () => {
-    // A neighbour that takes nothing unfinished: what the hostile guest leaves to do is done for it.
+    // A neighbour that takes nothing unfinished: what the hostile guest leaves to do is done for
+    // it.
     const [device, neighbour] = [1, 2].map((number) => new NetDevice(Uint8Array.of(2, 0, 0, 0, 0, number)));
     const lan = new NetSwitch();
     for (const card of [device, neighbour]) lan.plug(card);
@@ -93,7 +95,10 @@ function inputSubject(type: InputType): Subject {
   return { device, poke: (random) => void device.send(events(random)) };
 }
 
-/** A share of a folder of the host. Answers come when the surroundings let them in; beside the folder is what no request may reach. */
+/**
+ * A share of a folder of the host. Answers come when the surroundings let them in; beside the
+ * folder is what no request may reach.
+ */
 function hostileShare(): Subject {
   const outside = Deno.makeTempDirSync({ prefix: "el2-fuzz-" });
   Deno.mkdirSync(`${outside}/share/a`, { recursive: true });

@@ -53,7 +53,10 @@ class Card {
   }
 }
 
-/** A segment of TCP with this much data, as a driver hands it over that leaves checksum and cutting to its device. */
+/**
+ * A segment of TCP with this much data, as a driver hands it over that leaves checksum and cutting
+ * to its device.
+ */
 function longSegment(length: number, size: number): { header: Uint8Array; frame: Uint8Array; data: Uint8Array } {
   const data = Uint8Array.from({ length }, (_, index) => index * 7 + (index >> 8));
   const route = { sourceMac: mac(1), source: SOURCE, destinationMac: mac(2), destination: DESTINATION };

@@ -1,4 +1,5 @@
-// Requests of a hostile 9P client: each of the protocol's, with fields that are right, nearly right or wrong.
+// Requests of a hostile 9P client: each of the protocol's, with fields that are right, nearly right
+// or wrong.
 
 import { P9, type P9Name, writeFields, writeMessage } from "../../src/virtio/p9/messages.ts";
 import type { Random } from "../support/random.ts";

@@ -5,7 +5,10 @@ import { connectEmbedded, warmUp } from "../../src/workstation/client.ts";
 import type { SessionPlan } from "../../src/workstation/plan.ts";
 import type { SessionEvent } from "../../src/workstation/protocol.ts";
 
-/** A worker that says of each message how many requests it has, and of the plan that it gets how long its files are and what they begin with. */
+/**
+ * A worker that says of each message how many requests it has, and of the plan that it gets how
+ * long its files are and what they begin with.
+ */
 const WORKER = new URL(
   `data:application/javascript,${
     encodeURIComponent(`
@@ -64,7 +67,8 @@ Deno.test("requests of one turn go to the machine in one message, later ones in 
 
 Deno.test("a worker that is started early and cannot be loaded is told to whoever listens first", async () => {
   warmUp(new URL(`data:application/javascript,${encodeURIComponent('import "./none.js";')}`));
-  // Long enough for the failure to come before the listener; were it not, the test would see what it sees otherwise.
+  // Long enough for the failure to come before the listener; were it not, the test would see what
+  // it sees otherwise.
   await new Promise((resolve) => setTimeout(resolve, 500));
   const client = connectEmbedded(WORKER);
   try {

@@ -1,4 +1,5 @@
-// The example of a configuration in the design (WORKSTATION section 3), as it stands there: phone.toml.
+// The example of a configuration in the design (WORKSTATION section 3), as it stands there:
+// phone.toml.
 
 import assert from "node:assert/strict";
 import { planText } from "../../src/workstation/config/plan.ts";
@@ -112,7 +113,8 @@ Deno.test("W69: nothing is said of what rests on a value that is wrong by itself
 Deno.test("W70: both VMs of the example run and exchange messages, in both directions", async () => {
   const folder = await Deno.makeTempDir({ prefix: "el2-test-" });
   try {
-    // Our guests in the place of Debian and of somebody's own: they find their links by these labels.
+    // Our guests in the place of Debian and of somebody's own: they find their links by these
+    // labels.
     await Deno.copyFile(new URL("pong.bin", GUESTS), `${folder}/Image`);
     await Deno.copyFile(new URL("ping.bin", GUESTS), `${folder}/rt.bin`);
     await Deno.writeFile(`${folder}/initrd`, new Uint8Array(16));

@@ -1,4 +1,5 @@
-// The library's host: a process on /dev/gunyah in the caller's own thread, and the example that uses it.
+// The library's host: a process on /dev/gunyah in the caller's own thread, and the example that
+// uses it.
 
 import assert from "node:assert/strict";
 import { runGuest } from "../../examples/vmm.ts";

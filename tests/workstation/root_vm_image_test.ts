@@ -1,4 +1,5 @@
-// A root VM that is a real AArch64 program: what it finds at its start (spec/observed.md section 7), and files that cannot be one.
+// A root VM that is a real AArch64 program: what it finds at its start (spec/observed.md section
+// 7), and files that cannot be one.
 
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
@@ -34,7 +35,8 @@ Deno.test("a root VM's program starts in the recorded state, and finds the recor
   assert.deepEqual(found, {
     signature: 0x454d_5652n,
     version: 1n,
-    // Runtime of three pages, application of four: the block comes right behind, the heap takes the rest.
+    // Runtime of three pages, application of four: the block comes right behind, the heap takes the
+    // rest.
     block: 0x7000n,
     app: 0x3000n,
     runtime: 0x8048_0000n,

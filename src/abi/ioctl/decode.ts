@@ -1,4 +1,5 @@
-// What a request code is, in every generation that people meet: for `el2 ioctl decode`, and for the reasons of refused calls.
+// What a request code is, in every generation that people meet: for `el2 ioctl decode`, and for the
+// reasons of refused calls.
 
 import { GZVM_REQUESTS } from "./geniezone.ts";
 import { LEGACY_MAGIC, MAGIC } from "./gunyah.ts";
@@ -44,7 +45,10 @@ export function decodeRequest(code: number): Decoded {
   return { request, personas: personasWith(code), geniezone: GZVM_REQUESTS.some((each) => each === request), near };
 }
 
-/** Why a generation does not answer a code on this kind of descriptor, as a phrase; and what to do about it. */
+/**
+ * Why a generation does not answer a code on this kind of descriptor, as a phrase; and what to do
+ * about it.
+ */
 export function explainUnknown(
   code: number,
   on: DescriptorKind,

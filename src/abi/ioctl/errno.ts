@@ -1,4 +1,5 @@
-// Error numbers of Linux on arm64, as far as the drivers answer them (asm-generic/errno-base.h and errno.h).
+// Error numbers of Linux on arm64, as far as the drivers answer them (asm-generic/errno-base.h and
+// errno.h).
 
 /** Positive numbers; an ioctl that fails returns the negative one. */
 export const Errno = {

@@ -1,5 +1,6 @@
-// The generations of the Gunyah driver as data: which requests each answers, which checks it makes, and the order of its calls to the
-// resource manager (spec/vm-manager.md §1, §5.1, §7, §11; v14 as recorded in spec/observed-ioctl.md). One engine (`src/host/gunyah`) follows them.
+// The generations of the Gunyah driver as data: which requests each answers, which checks it makes,
+// and the order of its calls to the resource manager (spec/vm-manager.md §1, §5.1, §7, §11; v14 as
+// recorded in spec/observed-ioctl.md). One engine (`src/host/gunyah`) follows them.
 
 import type { ErrnoName } from "./errno.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6, RegionFlags } from "./gunyah.ts";
@@ -11,8 +12,8 @@ export const PERSONA_NAMES = ["legacy", "v6", "v9", "v14", "v17", "ack-6.6", "ac
 export type PersonaName = typeof PERSONA_NAMES[number];
 
 /**
- * A step of VM_START. `regions` shares or lends every region; `config-parcel` and `firmware-parcel` lend the pages of that range only;
- * `give-pages` gives the rest by hypercalls.
+ * A step of VM_START. `regions` shares or lends every region; `config-parcel` and `firmware-parcel`
+ * lend the pages of that range only; `give-pages` gives the rest by hypercalls.
  */
 export type StartStep =
   | "allocate"
@@ -31,7 +32,10 @@ export type StartStep =
   | "give-pages"
   | "start";
 
-/** A step of the end of a VM. `stop` and `reset` wait for the notification; `reclaim-unstarted` is for VMs that never ran. */
+/**
+ * A step of the end of a VM. `stop` and `reset` wait for the notification; `reclaim-unstarted` is
+ * for VMs that never ran.
+ */
 export type TeardownStep = "stop" | "take-pages-back" | "reclaim-unstarted" | "reset" | "reclaim" | "deallocate";
 
 /** How a generation gives memory to a VM. */
@@ -56,7 +60,10 @@ export interface MemoryRules {
   readonly needsMemextent: boolean;
   /** Pins with write intent whatever the flags ask. */
   readonly pinsForWrite: boolean;
-  /** What the host shares, and keeps, may be executed where EXEC is asked for; else it is data (§5.4). */
+  /**
+   * What the host shares, and keeps, may be executed where EXEC is asked for; else it is data
+   * (§5.4).
+   */
   readonly sharedExecutable: boolean;
 }
 
@@ -88,7 +95,9 @@ export interface FunctionRules {
   readonly runByOther: ErrnoName | undefined;
   /** The run page has a resume action. */
   readonly resumeAction: boolean;
-  /** Faults that no binding resolves leave with exit reason 3; before, RUN waits for the VM's end. */
+  /**
+   * Faults that no binding resolves leave with exit reason 3; before, RUN waits for the VM's end.
+   */
   readonly pageFaultExit: boolean;
   /** Inode name of a vCPU, before its number. */
   readonly vcpuName: string;
@@ -120,11 +129,15 @@ export interface Persona {
   readonly stopReason: number;
   /** The driver asks for its own VMID before it first shares memory. */
   readonly asksOwnVmid: boolean;
-  /** A VM whose CONFIG_IMAGE or firmware was refused is given back without VM_RESET, so that its VMID is lost (observed-ioctl.md §10). */
+  /**
+   * A VM whose CONFIG_IMAGE or firmware was refused is given back without VM_RESET, so that its
+   * VMID is lost (observed-ioctl.md §10).
+   */
   readonly losesFailedVmid: boolean;
   /**
-   * The region of a protected VM that holds the devicetree is one parcel, firmware included: what the resource manager takes back from such
-   * a VM it empties, which nobody does with pages that are given one by one.
+   * The region of a protected VM that holds the devicetree is one parcel, firmware included: what
+   * the resource manager takes back from such a VM it empties, which nobody does with pages that
+   * are given one by one.
    */
   readonly protectedAsParcel: boolean;
 }
@@ -299,7 +312,10 @@ const kvmRfc: Persona = {
   requests: [],
 };
 
-/** What the engine does for a VM of GenieZone: all of its memory by hypercalls, its configuration in a parcel that EL2 writes. */
+/**
+ * What the engine does for a VM of GenieZone: all of its memory by hypercalls, its configuration in
+ * a parcel that EL2 writes.
+ */
 const geniezone: Persona = {
   ...ack612,
   name: "union",

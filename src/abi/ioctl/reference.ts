@@ -1,4 +1,5 @@
-// docs/reference/ioctls.md: every request of /dev/gunyah, in each generation, and of /dev/gzvm, made from the declarations.
+// docs/reference/ioctls.md: every request of /dev/gunyah, in each generation, and of /dev/gzvm,
+// made from the declarations.
 
 import { GZVM_REQUESTS } from "./geniezone.ts";
 import { ALL_REQUESTS, PERSONA_NAMES, PERSONAS, personasWith } from "./personas.ts";

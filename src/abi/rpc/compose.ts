@@ -1,4 +1,5 @@
-// Payloads of requests from what people write: `vmid=0x80`, bytes in hexadecimal, lists as JSON. The layouts say what each field takes.
+// Payloads of requests from what people write: `vmid=0x80`, bytes in hexadecimal, lists as JSON.
+// The layouts say what each field takes.
 
 import type { Fields, Shape, Shapes } from "./layout.ts";
 import type { RpcRequest } from "./message.ts";
@@ -31,7 +32,10 @@ export function fieldNames({ request }: RpcRequest<Fields, Fields>): string[] {
   return written(request.shapes).map(([name, shape]) => `${name} ${shapeName(shape)}`);
 }
 
-/** The payload of a request whose fields have these values as people write them. @throws ComposeError that names the field */
+/**
+ * The payload of a request whose fields have these values as people write them. @throws
+ * ComposeError that names the field
+ */
 export function composeRequest(message: RpcRequest<Fields, Fields>, given: ReadonlyMap<string, string>): Uint8Array {
   const shapes = written(message.request.shapes);
   const names = new Set(shapes.map(([name]) => name));

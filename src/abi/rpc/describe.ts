@@ -1,4 +1,5 @@
-// Packets and payloads field by field, for `el2 rpc decode` and captures: offset, type, name and value of each, as far as the bytes go.
+// Packets and payloads field by field, for `el2 rpc decode` and captures: offset, type, name and
+// value of each, as far as the bytes go.
 
 import { rmErrorName } from "./errors.ts";
 import type { Shape, Shapes } from "./layout.ts";
@@ -122,7 +123,10 @@ class Walker {
   }
 }
 
-/** Fields of a payload by its message's layout; of a reply, behind the error word. One field of bytes when the message is not declared. */
+/**
+ * Fields of a payload by its message's layout; of a reply, behind the error word. One field of
+ * bytes when the message is not declared.
+ */
 export function describePayload(type: PacketType, id: number, payload: Uint8Array): DescribedField[] {
   const declared = RPC_MESSAGES.get(id);
   const reply = type === PacketType.Reply;
@@ -157,7 +161,10 @@ export interface DescribedMessage {
   readonly problem: string | undefined;
 }
 
-/** What one message says as it lies in a queue: its packets one behind the other, of which all but the last have 240 bytes. */
+/**
+ * What one message says as it lies in a queue: its packets one behind the other, of which all but
+ * the last have 240 bytes.
+ */
 export function describeMessage(bytes: Uint8Array): DescribedMessage {
   const packets: DescribedPacket[] = [];
   const parts: Uint8Array[] = [];

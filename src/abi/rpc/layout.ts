@@ -1,5 +1,6 @@
-// Layouts of RPC payloads: a message's fields in wire order, declared once, from which encoding, decoding, checking and printing follow
-// (spec/resource-manager.md §1.6 and §3). All integers are little endian.
+// Layouts of RPC payloads: a message's fields in wire order, declared once, from which encoding,
+// decoding, checking and printing follow (spec/resource-manager.md §1.6 and §3). All integers are
+// little endian.
 
 import { RmError } from "./errors.ts";
 
@@ -23,7 +24,10 @@ export class Input {
     this.fault ??= { error, problem, section };
   }
 
-  /** Moves past `size` bytes and returns where they begin; undefined, and a fault, where they are not there. */
+  /**
+   * Moves past `size` bytes and returns where they begin; undefined, and a fault, where they are
+   * not there.
+   */
   take(size: number): number | undefined {
     if (this.fault !== undefined || size > this.left) {
       this.fail(RmError.MSG_INVALID, `the payload of ${this.bytes.length} bytes is too short`);
@@ -76,16 +80,25 @@ export class Output {
   }
 }
 
-/** What a field looks like on the wire, for who describes layouts or makes payloads of their own. Sizes are bytes. */
+/**
+ * What a field looks like on the wire, for who describes layouts or makes payloads of their own.
+ * Sizes are bytes.
+ */
 export type Shape =
   | { readonly kind: "unsigned"; readonly size: 1 | 2 | 4 | 8 }
   | { readonly kind: "reserved"; readonly size: number; readonly mustBeZero: boolean }
   | { readonly kind: "bytes"; readonly size: number }
   /** Everything up to the end. */
   | { readonly kind: "rest" }
-  /** A length (u16), bytes of nothing (`gap`), as many bytes, and zeros up to a multiple of 4 if `padded`. */
+  /**
+   * A length (u16), bytes of nothing (`gap`), as many bytes, and zeros up to a multiple of 4 if
+   * `padded`.
+   */
   | { readonly kind: "counted"; readonly gap: 0 | 2; readonly padded: boolean }
-  /** A count of this size and entries; a `list` of §1.6 has a half-word behind the count, padding, and may be missing at the end. */
+  /**
+   * A count of this size and entries; a `list` of §1.6 has a half-word behind the count, padding,
+   * and may be missing at the end.
+   */
   | {
     readonly kind: "list";
     readonly counter: 2 | 4;
@@ -185,7 +198,10 @@ function printBytes(value: Uint8Array): string {
   return value.length > 16 ? `${shown}.. (${value.length} bytes)` : shown;
 }
 
-/** Length (u16), a reserved half-word, then text padded with zeros to a multiple of 4. Anything but zeros there is refused. */
+/**
+ * Length (u16), a reserved half-word, then text padded with zeros to a multiple of 4. Anything but
+ * zeros there is refused.
+ */
 export const paddedText: Field<Uint8Array> = {
   shape: { kind: "counted", gap: 2, padded: true },
   decode: (input) => {
@@ -263,7 +279,10 @@ function group<const F extends Fields>(fields: F): Group<F> {
   };
 }
 
-/** A list that is there only when the field `selector` before it has this value; empty otherwise, and not written. */
+/**
+ * A list that is there only when the field `selector` before it has this value; empty otherwise,
+ * and not written.
+ */
 export function listWhen<T>(selector: string, value: number, field: Field<T[]>): Field<T[]> {
   return {
     shape: { kind: "when", selector, value, shape: field.shape },
@@ -278,7 +297,10 @@ export function listWhen<T>(selector: string, value: number, field: Field<T[]>):
 /** Longest list that the Resource Manager takes. */
 const RPC_LIST_MAX = 512;
 
-/** A list with a count of 16 bits (§1.6): a missing list at the end of the payload is empty; the whole is padded to a multiple of 4. */
+/**
+ * A list with a count of 16 bits (§1.6): a missing list at the end of the payload is empty; the
+ * whole is padded to a multiple of 4.
+ */
 export function list<const F extends Fields>(entry: F, maximum = RPC_LIST_MAX): Field<Values<F>[]> {
   const annotated = annotatedList(entry, maximum);
   const { shapes } = group(entry);

@@ -1,4 +1,5 @@
-// Declarations of RPC messages: name, id and the layouts of request and reply or of a notification (spec/resource-manager.md §2).
+// Declarations of RPC messages: name, id and the layouts of request and reply or of a notification
+// (spec/resource-manager.md §2).
 
 import { RmError, type RmErrorName } from "./errors.ts";
 import { type Decoded, type Fields, Input, type Layout, layout, type LayoutRules, Output, type Values } from "./layout.ts";
@@ -10,10 +11,16 @@ export interface RpcRequest<Q extends Fields = Fields, R extends Fields = Fields
   readonly id: number;
   /** Where spec/resource-manager.md describes it: `3.7`. */
   readonly section: string;
-  /** The errors that it can be refused with, in the order in which they are checked as far as they have one. */
+  /**
+   * The errors that it can be refused with, in the order in which they are checked as far as they
+   * have one.
+   */
   readonly errors: readonly RmErrorName[];
   readonly request: Layout<Q>;
-  /** What follows the error word when it is OK; a reply may also be the error word alone ("standard reply"). */
+  /**
+   * What follows the error word when it is OK; a reply may also be the error word alone ("standard
+   * reply").
+   */
   readonly reply: Layout<R>;
   /** A word that follows the error of a refusal, in the few messages that have one. */
   readonly errorDetail?: number;
@@ -33,7 +40,10 @@ export interface RpcNotification<N extends Fields = Fields> {
 export interface RequestOptions<R extends Fields> {
   /** Section of spec/resource-manager.md. */
   readonly section: string;
-  /** Every error that the request can be refused with; tests/resource-manager/errors_test.ts reaches each. */
+  /**
+   * Every error that the request can be refused with; tests/resource-manager/errors_test.ts reaches
+   * each.
+   */
   readonly errors: readonly RmErrorName[];
   /** Fields behind the error word of a reply that is OK, in wire order. */
   readonly reply?: R;
@@ -77,7 +87,9 @@ export function encodeError(error: RmError, detail?: number): Uint8Array {
   return output.bytes();
 }
 
-/** What a reply says, as its receiver reads it: `value` is absent in refusals and standard replies. */
+/**
+ * What a reply says, as its receiver reads it: `value` is absent in refusals and standard replies.
+ */
 export function decodeReply<Q extends Fields, R extends Fields>(
   message: RpcRequest<Q, R>,
   payload: Uint8Array,

@@ -27,7 +27,10 @@ function isMessage(value: unknown): value is AnyMessage {
 /** Every declared message by its id. */
 export const RPC_MESSAGES: ReadonlyMap<number, AnyMessage> = new Map(exported.filter(isMessage).map((message) => [message.id, message]));
 
-/** Ids that are defined but that the Resource Manager answers with UNIMPLEMENTED, as it does for ids that are not (§2). */
+/**
+ * Ids that are defined but that the Resource Manager answers with UNIMPLEMENTED, as it does for ids
+ * that are not (§2).
+ */
 export const RPC_UNIMPLEMENTED: ReadonlyMap<number, string> = new Map([
   [0x5600_0007, "VM_SUSPEND"],
   [0x5600_0008, "VM_RESUME"],
@@ -72,7 +75,10 @@ export function messageContent({ type, id, payload }: RpcMessage): Decoded<Messa
   return decoded.ok ? { ok: true, value: { error: undefined, fields: traceFields(decoded.value) } } : decoded;
 }
 
-/** One line about a message: kind, name, sequence number and fields, or why its payload cannot be read. */
+/**
+ * One line about a message: kind, name, sequence number and fields, or why its payload cannot be
+ * read.
+ */
 export function printMessage(message: RpcMessage): string {
   const declared = RPC_MESSAGES.get(message.id);
   const kind = ["continuation", "request", "reply", "notification"][message.type];

@@ -1,5 +1,5 @@
-// The RPC transport between a VM and the Resource Manager (spec/resource-manager.md §1.1 to §1.3): messages cut into packets of at most
-// 240 bytes, each a message of a Gunyah message queue.
+// The RPC transport between a VM and the Resource Manager (spec/resource-manager.md §1.1 to §1.3):
+// messages cut into packets of at most 240 bytes, each a message of a Gunyah message queue.
 
 /** Size of a packet's header and the most that a packet holds, in bytes. */
 export const RPC_HEADER_SIZE = 8;
@@ -22,7 +22,10 @@ export type PacketType = typeof PacketType[keyof typeof PacketType];
 /** A whole message. */
 export interface RpcMessage {
   readonly type: PacketType;
-  /** 16 bits: chosen by the requester, copied by the reply, counted by the Resource Manager in notifications. */
+  /**
+   * 16 bits: chosen by the requester, copied by the reply, counted by the Resource Manager in
+   * notifications.
+   */
   readonly sequence: number;
   readonly id: number;
   /** What follows the headers, joined; of a reply, its first word is the error. */
@@ -38,7 +41,9 @@ export interface PacketHeader {
   readonly id: number;
 }
 
-/** Cuts a message into its packets. @throws RangeError when the payload exceeds `RPC_MAX_PAYLOAD`. */
+/**
+ * Cuts a message into its packets. @throws RangeError when the payload exceeds `RPC_MAX_PAYLOAD`.
+ */
 export function encodePackets(message: RpcMessage): Uint8Array[] {
   const { type, sequence, id, payload } = message;
   if (payload.length > RPC_MAX_PAYLOAD) throw new RangeError(`a payload of ${payload.length} bytes exceeds ${RPC_MAX_PAYLOAD}`);
@@ -81,8 +86,9 @@ export interface PartialMessage {
 }
 
 /**
- * Joins packets to messages by the Resource Manager's rules (§1.3): a new message discards an unfinished one, a continuation that does not
- * belong to the unfinished message is dropped and leaves it as it is.
+ * Joins packets to messages by the Resource Manager's rules (§1.3): a new message discards an
+ * unfinished one, a continuation that does not belong to the unfinished message is dropped and
+ * leaves it as it is.
  */
 export class Reassembler {
   /** The unfinished message, for snapshots. */

@@ -1,4 +1,5 @@
-// docs/reference/rpc.md: every RPC message with its fields and errors, generated from the declarations (scripts/rpc-reference.ts writes it).
+// docs/reference/rpc.md: every RPC message with its fields and errors, generated from the
+// declarations (scripts/rpc-reference.ts writes it).
 
 import { RmError, rmErrorName } from "./errors.ts";
 import { shapeName } from "./describe.ts";

@@ -1,8 +1,10 @@
-// Scalar floating-point operations as functions of the core's library, under the names of the Arm ARM's pseudocode (J1.2, shared/functions/
-// float) with the width behind them: FPAdd64, FPMulAdd32. Operands and results are f32 or f64.
+// Scalar floating-point operations as functions of the core's library, under the names of the Arm
+// ARM's pseudocode (J1.2, shared/functions/ float) with the width behind them: FPAdd64, FPMulAdd32.
+// Operands and results are f32 or f64.
 //
-// The host's floats round to nearest even, as FPCR's reset value asks. Where such a result is a normal number and FPSR.IXC is set already, no
-// flag can change and the host's result is the architecture's. All else goes to `soft-float.ts`.
+// The host's floats round to nearest even, as FPCR's reset value asks. Where such a result is a
+// normal number and FPSR.IXC is set already, no flag can change and the host's result is the
+// architecture's. All else goes to `soft-float.ts`.
 
 import { CPU } from "../cpu-record.ts";
 import { type Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
@@ -30,7 +32,10 @@ export function fromBits(format: Format, bits: Value): Value {
   return format.width === 64 ? bits.reinterpret() : bits.wrap().reinterpret();
 }
 
-/** 1 when FPCR asks for nothing that the host's arithmetic does not do, and FPSR.IXC is set. One load: FPSR lies behind FPCR. */
+/**
+ * 1 when FPCR asks for nothing that the host's arithmetic does not do, and FPSR.IXC is set. One
+ * load: FPSR lies behind FPCR.
+ */
 export function isFast(code: Code): Value {
   return code.load("i64.load", CPU.FPCR).xor(FAST_MODES).and(FAST_MASK).not();
 }
@@ -84,7 +89,10 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
   sum("FPSub", "sub");
 
   const productEquals = defineProductEquals(soft, format);
-  /** Ends the operation with the host's result where it is normal; `x * y === expected` says that it is exact. */
+  /**
+   * Ends the operation with the host's result where it is normal; `x * y === expected` says that it
+   * is exact.
+   */
   const shortCut = (code: Code, r: Local, x: Value, y: Value, expected: Value) =>
     code.if(normal(r), () => {
       code.if(isFast(code), () => code.return(r));
@@ -130,7 +138,9 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
   }
 }
 
-/** (x, y, expected) -> 1 when x * y is exactly `expected`, 0 when not, -1 where that cannot be told. */
+/**
+ * (x, y, expected) -> 1 when x * y is exactly `expected`, 0 when not, -1 where that cannot be told.
+ */
 function defineProductEquals(soft: SoftFloat, format: Format): FunctionBuilder {
   const type = floatType(format);
   return soft.define(`productEquals${format.width}`, [type, type, type], "i32", (code, x, y, expected) => {
@@ -150,7 +160,10 @@ function productInRange(product: Value, a: Value, b: Value): Value {
   return magnitude.gt(2 ** -900).and(magnitude.lt(2 ** 990)).and(a.abs().max(b.abs()).lt(2 ** 990));
 }
 
-/** What rounding lost of a product of doubles: a * b - product exactly (Veltkamp's splitting, Dekker's product). */
+/**
+ * What rounding lost of a product of doubles: a * b - product exactly (Veltkamp's splitting,
+ * Dekker's product).
+ */
 function productError(code: Code, a: Value, b: Value, product: Value): Value {
   const split = (x: Value): [Local, Local] => {
     const scaled = code.let(x.mul(2 ** 27 + 1));
@@ -179,7 +192,10 @@ function addToOdd(code: Code, a: Value, b: Value): Value {
   return bits.reinterpret();
 }
 
-/** The product of two singles is exact in a double; the sum rounded to odd has bits enough that rounding it again does no harm. */
+/**
+ * The product of two singles is exact in a double; the sum rounded to odd has bits enough that
+ * rounding it again does no harm.
+ */
 function defineMulAddSingle(soft: SoftFloat): void {
   soft.define("FPMulAdd32", ["f32", "f32", "f32"], "f32", (code, c, a, b) => {
     const wide = (x: Value) => x.op("f64.promote_f32", "f64");
@@ -192,8 +208,9 @@ function defineMulAddSingle(soft: SoftFloat): void {
 }
 
 /**
- * Exact product and sums by error-free transformations, the low parts added with rounding to odd: Boldo and Melquiond, "Emulation of FMA and
- * correctly rounded sums: proved algorithms using rounding to odd" (2008). Right where no intermediate result leaves the normal range.
+ * Exact product and sums by error-free transformations, the low parts added with rounding to odd:
+ * Boldo and Melquiond, "Emulation of FMA and correctly rounded sums: proved algorithms using
+ * rounding to odd" (2008). Right where no intermediate result leaves the normal range.
  */
 function defineMulAddDouble(soft: SoftFloat): void {
   soft.define("FPMulAdd64", ["f64", "f64", "f64"], "f64", (code, c, a, b) => {
@@ -244,7 +261,10 @@ function defineMinMax(soft: SoftFloat, format: Format, slow: SoftArithmetic): vo
 
 function defineCompare(soft: SoftFloat, format: Format, slow: SoftArithmetic): void {
   const { width } = format, type = floatType(format);
-  /** Flushes where FPCR asks, and sets IOC for an unordered pair: always when `signal`, else for signalling NaNs. */
+  /**
+   * Flushes where FPCR asks, and sets IOC for an unordered pair: always when `signal`, else for
+   * signalling NaNs.
+   */
   const prepare = (code: Code, a: Local, b: Local, signal: Value) => {
     code.if(soft.fpcr(code).and(Fpcr.FZ).nonZero(), () => {
       for (const x of [a, b]) code.set(x, fromBits(format, code.call(slow.flushInput, toBits(x))));

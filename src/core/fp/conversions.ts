@@ -1,6 +1,7 @@
-// Conversions between floating-point formats, to and from integers and fixed point, and rounding to integral values, as functions of the
-// core's library. Names and rules are those of the Arm ARM's pseudocode (J1.2, shared/functions/float): FPConvert, FPRoundInt, FPToFixed,
-// FixedToFP. Half precision is an i32 with zeros above.
+// Conversions between floating-point formats, to and from integers and fixed point, and rounding to
+// integral values, as functions of the core's library. Names and rules are those of the Arm ARM's
+// pseudocode (J1.2, shared/functions/float): FPConvert, FPRoundInt, FPToFixed, FixedToFP. Half
+// precision is an i32 with zeros above.
 
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, quietBit, Rounding, signBit, SINGLE } from "./formats.ts";
@@ -30,7 +31,10 @@ export function defineConversions(soft: SoftFloat): void {
 
 const softOf = (soft: SoftFloat, format: Format) => format.width === 16 ? soft.half : format.width === 32 ? soft.single : soft.double;
 
-/** FPRoundInt32/64 (x, rounding mode, exact): an integral float; `exact` not zero: FPSR.IXC says when x was none. */
+/**
+ * FPRoundInt32/64 (x, rounding mode, exact): an integral float; `exact` not zero: FPSR.IXC says
+ * when x was none.
+ */
 function defineRoundInt(soft: SoftFloat, format: Format): void {
   const { FPProcessNaN, flushInput } = softOf(soft, format);
   const type = floatType(format);
@@ -44,8 +48,9 @@ function defineRoundInt(soft: SoftFloat, format: Format): void {
 }
 
 /**
- * FPToFixedS32, U32, S64, U64 (x f64, scale f64, rounding mode i32, smallest f64): x * scale as a saturated integer. A single-precision x
- * comes promoted; `smallest` is the smallest normal number of its own format.
+ * FPToFixedS32, U32, S64, U64 (x f64, scale f64, rounding mode i32, smallest f64): x * scale as a
+ * saturated integer. A single-precision x comes promoted; `smallest` is the smallest normal number
+ * of its own format.
  */
 function defineToFixed(soft: SoftFloat, width: 32 | 64, signed: boolean): void {
   const type = `i${width}` as const;
@@ -67,7 +72,10 @@ function defineToFixed(soft: SoftFloat, width: 32 | 64, signed: boolean): void {
   });
 }
 
-/** FixedToFPS32, U32, S64, U64 (x i64, fraction bits i32): x / 2^fbits, rounded as FPCR says. 32-bit sources come extended. */
+/**
+ * FixedToFPS32, U32, S64, U64 (x i64, fraction bits i32): x / 2^fbits, rounded as FPCR says. 32-bit
+ * sources come extended.
+ */
 function defineFixedToFP(soft: SoftFloat, format: Format, signed: boolean): void {
   const { width, fraction, bias } = format;
   const type = floatType(format);
@@ -88,7 +96,10 @@ function defineFixedToFP(soft: SoftFloat, format: Format, signed: boolean): void
   });
 }
 
-/** FPConvert16To32 and so on (x): rounded as FPCR says. With a mode, FPConvertRoundOdd64To32: FCVTXN. */
+/**
+ * FPConvert16To32 and so on (x): rounded as FPCR says. With a mode, FPConvertRoundOdd64To32:
+ * FCVTXN.
+ */
 function defineConvert(soft: SoftFloat, from: Format, to: Format, mode?: number): void {
   const name = `FPConvert${mode === undefined ? "" : "RoundOdd"}${from.width}To${to.width}`;
   const wasmType = (format: Format) => format.width === 16 ? "i32" : floatType(format);
@@ -127,7 +138,9 @@ function convertSpecial(
   { bits, signed, alternative, result }: { bits: Local; signed: Local; alternative: Local; result: (bits: Value) => Value },
 ): void {
   code.if(isZero(from, bits), () => code.return(result(signed)));
-  /** Where one side is the alternative half-precision format, which has neither NaNs nor infinities. */
+  /**
+   * Where one side is the alternative half-precision format, which has neither NaNs nor infinities.
+   */
   const hasSpecials = from.width === 16 ? alternative.not() : constant("i32", 1);
   code.if(hasSpecials.and(isNaN(from, bits)), () => {
     code.if(bits.and(quietBit(from)).not(), () => soft.raise(code, Fpsr.IOC));

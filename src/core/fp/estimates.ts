@@ -1,5 +1,6 @@
-// Reciprocal and reciprocal square root estimates (FRECPE, FRSQRTE, FRECPX, URECPE, URSQRTE) as functions of the core's library.
-// Arm ARM J1.2, shared/functions/float: FPRecipEstimate, FPRSqrtEstimate, FPRecpX, RecipEstimate, RecipSqrtEstimate.
+// Reciprocal and reciprocal square root estimates (FRECPE, FRSQRTE, FRECPX, URECPE, URSQRTE) as
+// functions of the core's library. Arm ARM J1.2, shared/functions/float: FPRecipEstimate,
+// FPRSqrtEstimate, FPRecpX, RecipEstimate, RecipSqrtEstimate.
 
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { type Code, constant, type Value } from "../wasm/expression.ts";

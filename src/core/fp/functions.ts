@@ -9,7 +9,10 @@ import { defineEstimates } from "./estimates.ts";
 import { SoftFloat } from "./soft-float.ts";
 import { defineVectors } from "./vectors.ts";
 
-/** Defines the floating-point and AdvSIMD functions in the library; the ISA tables call them by name. */
+/**
+ * Defines the floating-point and AdvSIMD functions in the library; the ISA tables call them by
+ * name.
+ */
 export function defineFloatingPoint(library: Library): void {
   const soft = new SoftFloat(library);
   defineArithmetic(soft);

@@ -1,4 +1,5 @@
-// Parts of floating-point numbers as integers: predicates on bit patterns, significands and their shifts. Soft-float.ts says how a number is held.
+// Parts of floating-point numbers as integers: predicates on bit patterns, significands and their
+// shifts. Soft-float.ts says how a number is held.
 
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { type Format, infinity, quietBit, signBit } from "./formats.ts";
@@ -53,7 +54,10 @@ export function normalize(code: Code, significand: Local, exponent: Local): void
   });
 }
 
-/** `x` (below 2^63, not zero) shifted right by an i32 of 0 or more; bits that fall out stay in bit 0. */
+/**
+ * `x` (below 2^63, not zero) shifted right by an i32 of 0 or more; bits that fall out stay in bit
+ * 0.
+ */
 export function shiftRightSticky(code: Code, x: Value, count: Value): Value {
   const distance = code.let(count), value = code.let(x);
   const by = code.let(distance.wide());

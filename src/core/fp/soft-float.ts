@@ -1,9 +1,11 @@
-// Floating-point arithmetic in integers: every rounding mode, flushing to zero, NaN rule and cumulative flag of the architecture.
-// Follows the pseudocode of Arm ARM J1.2 (shared/functions/float) and has its names. It is the slow path: `arithmetic.ts` computes with
+// Floating-point arithmetic in integers: every rounding mode, flushing to zero, NaN rule and
+// cumulative flag of the architecture. Follows the pseudocode of Arm ARM J1.2
+// (shared/functions/float) and has its names. It is the slow path: `arithmetic.ts` computes with
 // the host's floats where those give the same result and leaves the rest to this file.
 //
-// A finite number that is not zero is held as (sign, exponent, significand): the significand is an i64 whose highest set bit is bit 62,
-// and the value is significand / 2^62 * 2^exponent. Its bit 0 is sticky: it stands for all lower bits that were shifted out.
+// A finite number that is not zero is held as (sign, exponent, significand): the significand is an
+// i64 whose highest set bit is bit 62, and the value is significand / 2^62 * 2^exponent. Its bit 0
+// is sticky: it stands for all lower bits that were shifted out.
 
 import { CPU } from "../cpu-record.ts";
 import type { Library } from "../library.ts";
@@ -37,7 +39,10 @@ import {
 
 /** The functions of one format. Operands and results are bit patterns in i64. */
 export interface SoftFormat {
-  /** (sign i32, exponent i32, significand i64, rounding mode i32): the number in this format. Significand not zero. */
+  /**
+   * (sign i32, exponent i32, significand i64, rounding mode i32): the number in this format.
+   * Significand not zero.
+   */
   readonly FPRound: FunctionBuilder;
   /** (x): the NaN that an operation with the NaN operand x gives. */
   readonly FPProcessNaN: FunctionBuilder;
@@ -338,7 +343,10 @@ export class SoftFloat {
     });
   }
 
-  /** addend + a * b; the two step functions have a constant addend and a result of their own for infinity times zero. */
+  /**
+   * addend + a * b; the two step functions have a constant addend and a result of their own for
+   * infinity times zero.
+   */
   #fused(format: Format, soft: SoftFormat, operation: "FPMulAdd" | "FPRecipStep" | "FPRSqrtStep"): FunctionBuilder {
     const step = operation !== "FPMulAdd";
     const one = BigInt(format.bias) << BigInt(format.fraction), two = one + (1n << BigInt(format.fraction));
@@ -385,7 +393,8 @@ export class SoftFloat {
       });
 
       const x = unpack(code, format, a), y = unpack(code, format, b);
-      // The exact product in 128 bits, its highest bit at 126: the value is high:low / 2^126 * 2^exponent.
+      // The exact product in 128 bits, its highest bit at 126: the value is high:low / 2^126 *
+      // 2^exponent.
       const { high, low } = multiply128(code, x.significand.shl(1), y.significand.shl(1));
       const exponent = code.let(x.exponent.add(y.exponent));
       code.if(high.ltS(0), () => {

@@ -1,6 +1,7 @@
-// Floating-point operations on vectors, as functions of the core's library: the scalar functions on each lane, with a short cut through
-// Wasm's vector instructions where their results are the architecture's. Names are those of the scalar functions with the arrangement
-// behind them (2S, 4S, 2D) in place of the width: FPAdd4S. In 2S the upper half of the result is zero.
+// Floating-point operations on vectors, as functions of the core's library: the scalar functions on
+// each lane, with a short cut through Wasm's vector instructions where their results are the
+// architecture's. Names are those of the scalar functions with the arrangement behind them (2S, 4S,
+// 2D) in place of the width: FPAdd4S. In 2S the upper half of the result is zero.
 
 import type { Library } from "../library.ts";
 import { Code, type Local, Value } from "../wasm/expression.ts";
@@ -88,7 +89,8 @@ function defineArithmeticVectors(library: Library, a: Arrangement): void {
   };
   const vectorOp = (name: string, x: Value, ...rest: Value[]) => x.op(`${a.float}.${name}`, "v128", ...rest);
 
-  // Sums do not underflow; products, quotients and roots have to be above the smallest normal number for that.
+  // Sums do not underflow; products, quotients and roots have to be above the smallest normal
+  // number for that.
   const direct: Record<string, { operation: string; operands: number; underflows: boolean }> = {
     FPAdd: { operation: "add", operands: 2, underflows: false },
     FPSub: { operation: "sub", operands: 2, underflows: false },

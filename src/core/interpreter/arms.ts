@@ -1,4 +1,5 @@
-// The arms of the interpreter loop: those that belong to no instruction, and which of the others are whose.
+// The arms of the interpreter loop: those that belong to no instruction, and which of the others
+// are whose.
 
 /** Numbers of arms, as the first 16 bits of a record hold them. */
 export const Arm = {
@@ -10,14 +11,19 @@ export const Arm = {
   Stop: 2,
   /** No instruction of this core. */
   Undefined: 3,
-  /** The instruction is a function of its own: its index in the table is the record's first operand. */
+  /**
+   * The instruction is a function of its own: its index in the table is the record's first operand.
+   */
   Outlined: 4,
   /** A debugger may want to stop before this instruction. */
   Breakpoint: 5,
   FirstInstruction: 6,
 } as const;
 
-/** Numbers of the arms of one variant of an encoding: for direct branches one more, for targets in the same page. */
+/**
+ * Numbers of the arms of one variant of an encoding: for direct branches one more, for targets in
+ * the same page.
+ */
 export type VariantArms = readonly [arm: number, near?: number];
 
 /** An arm for two instructions in a row, and the arms of each of them alone. */
@@ -25,7 +31,10 @@ export type FusedArm = readonly [first: number, second: number, fused: number];
 
 /** Which arms a generated loop has for what. Plain data. */
 export interface ArmTable {
-  /** By index of the encoding: the arms of its special variants in their order, then those of the general one. Empty where it is cold. */
+  /**
+   * By index of the encoding: the arms of its special variants in their order, then those of the
+   * general one. Empty where it is cold.
+   */
   readonly variants: readonly (readonly VariantArms[])[];
   readonly fused: readonly FusedArm[];
 }

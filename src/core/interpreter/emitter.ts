@@ -1,5 +1,5 @@
-// Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for an arm of the interpreter loop or for a function of its own.
-// spec/core-interpreter.md section 6.
+// Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for an arm of the
+// interpreter loop or for a function of its own. spec/core-interpreter.md section 6.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";
 import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
@@ -14,7 +14,10 @@ export interface Surroundings {
   readonly f: FunctionBuilder;
   readonly library: Callees;
   readonly layout: OperandLayout;
-  /** Local with the address of the record; of the first one, for the second instruction of a fused pair. */
+  /**
+   * Local with the address of the record; of the first one, for the second instruction of a fused
+   * pair.
+   */
   readonly ip: number;
   /** Bytes from there to the instruction's record. */
   readonly recordOffset: number;
@@ -22,7 +25,9 @@ export interface Surroundings {
   local(type: Type): number;
   /** Puts the address of the current TLB set on the stack. */
   tlb(): void;
-  /** Stores what callees want to find in the CPU record: IP and, where they ask for the time, END. */
+  /**
+   * Stores what callees want to find in the CPU record: IP and, where they ask for the time, END.
+   */
   beforeCall(end: boolean): void;
   /** Ends the instruction after a callee that has set `CPU.PENDING`. */
   fault(): void;
@@ -87,7 +92,10 @@ function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): No
   return $.range($.lsl(slot, 3), 0, 8 * Slot.Dump);
 }
 
-/** What is known of the flags while nothing else has set them: what an instruction, or the one before it, has left in locals. */
+/**
+ * What is known of the flags while nothing else has set them: what an instruction, or the one
+ * before it, has left in locals.
+ */
 export interface KnownFlags {
   /** Puts the word of a flag on the stack, from a local. */
   readonly words: Readonly<Record<Flag, () => void>>;
@@ -97,7 +105,10 @@ export interface KnownFlags {
   readonly logical?: () => void;
 }
 
-/** Comparisons of `a` with `b` that hold when a condition does after `a - b`; the others look at the flags. */
+/**
+ * Comparisons of `a` with `b` that hold when a condition does after `a - b`; the others look at the
+ * flags.
+ */
 const COMPARISONS: readonly (string | undefined)[] = [
   ...["eq", "ne", "ge_u", "lt_u", undefined, undefined, undefined, undefined],
   ...["gt_u", "le_u", "ge_s", "lt_s", "gt_s", "le_s"],
@@ -112,7 +123,10 @@ export class Emitter {
   /** Depth of nested `if` statements. */
   protected nesting = 0;
 
-  /** @param before the first instruction of a fused pair, for the second: what it left in locals is used. */
+  /**
+   * @param before the first instruction of a fused pair, for the second: what it left in locals is
+   * used.
+   */
   constructor(readonly $: Builder, readonly at: Surroundings, before?: Emitter) {
     this.f = at.f;
     if (before) this.knownFlags = before.knownFlags;
@@ -257,7 +271,10 @@ export class Emitter {
     this.f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], this.at.recordOffset + operand.offset);
   }
 
-  /** Puts the address of a vector register's bytes on the stack, but for the constant offset that is the result. */
+  /**
+   * Puts the address of a vector register's bytes on the stack, but for the constant offset that is
+   * the result.
+   */
   protected vectorBase(index: Node, offset: Node): number {
     if (index.kind === "constant" && offset.kind === "constant") {
       this.f.i32(0);
@@ -416,8 +433,9 @@ export class Emitter {
   }
 
   /**
-   * Evaluates the address and compares it with its TLB entry: `hit` emits the access, given a local and the distance of the host address from
-   * what is in it. A group of `count` neighbours is checked at its last element; see `TlbSet`.
+   * Evaluates the address and compares it with its TLB entry: `hit` emits the access, given a local
+   * and the distance of the host address from what is in it. A group of `count` neighbours is
+   * checked at its last element; see `TlbSet`.
    */
   protected access(
     address: Node,
@@ -440,7 +458,10 @@ export class Emitter {
     }, () => miss(va));
   }
 
-  /** Puts 1 on the stack when the TLB entry of the address in `va`, which goes into `tlbEntry`, serves the access. */
+  /**
+   * Puts 1 on the stack when the TLB entry of the address in `va`, which goes into `tlbEntry`,
+   * serves the access.
+   */
   protected compareTlb(va: number, size: number, count: number, table: number, options: AccessOptions): void {
     const f = this.f;
     f.get(va).get(va).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");

@@ -1,14 +1,19 @@
-// Superinstructions: pairs of instructions that follow each other so often that one arm for both pays. The second finds in locals what the first
-// knows of the flags. spec/core-interpreter.md section 2 has what pairs gain; these are of the profile of a kernel boot and of compiled loops.
+// Superinstructions: pairs of instructions that follow each other so often that one arm for both
+// pays. The second finds in locals what the first knows of the flags. spec/core-interpreter.md
+// section 2 has what pairs gain; these are of the profile of a kernel boot and of compiled loops.
 //
-// Both records stay as they are but for the number of the first one's arm, so that a branch to the second finds it, and the pair can be
-// parted again: when the budget ends between the two, or when the second instruction is overwritten.
+// Both records stay as they are but for the number of the first one's arm, so that a branch to the
+// second finds it, and the pair can be parted again: when the budget ends between the two, or when
+// the second instruction is overwritten.
 
 import type { Part } from "./arm-emitter.ts";
 import type { ArmSet } from "./arm-set.ts";
 import type { FusedArm } from "./arms.ts";
 
-/** Instructions by entry, some shape fields, and the fixed operand fields of a special variant (none given: the general one). */
+/**
+ * Instructions by entry, some shape fields, and the fixed operand fields of a special variant (none
+ * given: the general one).
+ */
 interface Pick {
   readonly entry: string;
   readonly shape?: Readonly<Record<string, number | readonly number[]>>;
@@ -119,7 +124,9 @@ export class FusedArms {
   }
 }
 
-/** A direct branch has an arm for targets in its page and one for others; only the former are fused. */
+/**
+ * A direct branch has an arm for targets in its page and one for others; only the former are fused.
+ */
 function isDirectBranch({ encoding }: Part): boolean {
   return ["B/BL", "B.cond", "CBZ/CBNZ", "TBZ/TBNZ"].includes(encoding.instruction.name);
 }

@@ -1,6 +1,7 @@
-// Handlers: how the decoder fills the records of each encoding of the table. A handler says nothing before the decoder asks it, as a run meets
-// few of the encodings: a cold one gets a function of its own then (outlined.ts), the others have their arms in the interpreter loop, and
-// their operands are laid out by emitting the arm once more.
+// Handlers: how the decoder fills the records of each encoding of the table. A handler says nothing
+// before the decoder asks it, as a run meets few of the encodings: a cold one gets a function of
+// its own then (outlined.ts), the others have their arms in the interpreter loop, and their
+// operands are laid out by emitting the arm once more.
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
 import type { Callees } from "../library.ts";

@@ -1,4 +1,5 @@
-// Integer operations of A64 that take more than a few Wasm instructions: functions that the semantics call by name.
+// Integer operations of A64 that take more than a few Wasm instructions: functions that the
+// semantics call by name.
 
 import { CRC_TABLES, CRC_TABLES_SIZE } from "../layout.ts";
 import type { Library } from "../library.ts";
@@ -19,7 +20,8 @@ export function defineIntegerFunctions(library: Library): void {
       c.result(c.parameter(0).op(`${type}.div_u`, type, c.parameter(1)));
     }
     {
-      // The smallest number by -1 gives itself; dividing by -1 as a negation keeps Wasm from trapping there.
+      // The smallest number by -1 gives itself; dividing by -1 as a negation keeps Wasm from
+      // trapping there.
       const c = new Code(library.define(`signedDivide${bits}`, [type, type], [type]));
       c.if(c.parameter(1).not(), () => c.return(zero));
       c.if(c.parameter(1).eq(minusOne), () => c.return(zero.sub(c.parameter(0))));
@@ -77,7 +79,10 @@ export function defineIntegerFunctions(library: Library): void {
   });
 }
 
-/** Fills the tables that CRC32 and CRC32C look up: `table[k]` is the CRC of a byte with k zero bytes behind it. */
+/**
+ * Fills the tables that CRC32 and CRC32C look up: `table[k]` is the CRC of a byte with k zero bytes
+ * behind it.
+ */
 export function writeCrcTables(memory: WebAssembly.Memory): void {
   CRC_POLYNOMIALS.forEach(({ polynomial }, index) => {
     const tables = new Uint32Array(memory.buffer, CRC_TABLES + index * CRC_TABLES_SIZE / 2, 8 * 256);

@@ -1,12 +1,14 @@
-// The interpreter: one Wasm function with one `br_table` over pre-decoded records. spec/core-interpreter.md sections 1, 2 and 6.
+// The interpreter: one Wasm function with one `br_table` over pre-decoded records.
+// spec/core-interpreter.md sections 1, 2 and 6.
 //
 //   enter:    finds the record of CPU.PC, or leaves
 //     taken:  checks the budget
 //       next: dispatches on the record at ip; arms branch to next, taken or pending
 //     pending falls out of `next`: an exception was taken, or the core is left
 //
-// The budget is the distance from ip to `end`, in records: straight-line code changes neither `end` nor a counter, a taken branch moves
-// both. Near the end of the budget a STOP arm takes the place of the record at `end`.
+// The budget is the distance from ip to `end`, in records: straight-line code changes neither `end`
+// nor a counter, a taken branch moves both. Near the end of the budget a STOP arm takes the place
+// of the record at `end`.
 
 import { encodings } from "../../isa/table.ts";
 import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../cpu-record.ts";
@@ -25,7 +27,10 @@ import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 import type { Handler } from "./variants.ts";
 
-/** The signature of a region's function: (address, what is left of the budget, calls that may nest) -> (address, what is left). */
+/**
+ * The signature of a region's function: (address, what is left of the budget, calls that may nest)
+ * -> (address, what is left).
+ */
 export const REGION_PARAMETERS: readonly ValueType[] = ["i64", "i32", "i32"];
 export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
 
@@ -33,8 +38,8 @@ export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
 export const CALL_DEPTH = 128;
 
 /**
- * Where the functions of regions begin in the table: two each, the region and its first instruction alone. The functions of cold
- * encodings come before: at most two each, one for SP as the base.
+ * Where the functions of regions begin in the table: two each, the region and its first instruction
+ * alone. The functions of cold encodings come before: at most two each, one for SP as the base.
  */
 export const FIRST_REGION_SLOT = 2 * encodings.length;
 
@@ -96,7 +101,8 @@ export function defineInterpreter(library: Library, decode: number): ArmTable {
     });
     f.i32(0).memory("i64.load", CPU.PC).call(library.named("lookup")).tee(ip).op("i32.eqz");
     f.if(() => {
-      // The fetch faulted. That counts, so that a guest whose vectors cannot be fetched uses up its budget.
+      // The fetch faulted. That counts, so that a guest whose vectors cannot be fetched uses up its
+      // budget.
       f.get(remaining).i32(RECORD_SIZE).op("i32.sub").set(remaining).br(enter);
     });
     // Where a slice begins is no place of the program.

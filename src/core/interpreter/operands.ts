@@ -1,5 +1,6 @@
-// Binding times, the decoder's half: evaluates the static expressions of an encoding for an instruction word, and lays them out as operands
-// of the 16-byte record. spec/core-interpreter.md section 6.
+// Binding times, the decoder's half: evaluates the static expressions of an encoding for an
+// instruction word, and lays them out as operands of the 16-byte record. spec/core-interpreter.md
+// section 6.
 
 import type { Node } from "../../isa/builder.ts";
 
@@ -51,7 +52,10 @@ export class OperandLayout {
     this.#used.fill(true, 0, first);
   }
 
-  /** The operand for a static expression. Throws when the record is full: the entry must be rephrased. */
+  /**
+   * The operand for a static expression. Throws when the record is full: the entry must be
+   * rephrased.
+   */
   place(node: Node): RecordOperand {
     const key = staticKey(node);
     const known = this.operands.find((operand) => operand.key === key);
@@ -78,7 +82,10 @@ function operandKind(node: Node): OperandKind {
 /** Widest field whose values are all evaluated in advance. */
 const TABLE_WIDTH = 6;
 
-/** Values of operands that depend on one narrow field, by their keys: register numbers in most cases. */
+/**
+ * Values of operands that depend on one narrow field, by their keys: register numbers in most
+ * cases.
+ */
 const tables = new Map<string, number[]>();
 
 function operandEvaluator(node: Node, kind: OperandKind): RecordOperand["evaluate"] {

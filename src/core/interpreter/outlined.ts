@@ -1,8 +1,10 @@
-// Cold instructions: each is a Wasm function of its own, generated when a decoder first meets it, and linked to each core that does. Most of the table's encodings
-// never occur in a run; making all of them at start-up would take longer than a kernel's boot takes to need any.
+// Cold instructions: each is a Wasm function of its own, generated when a decoder first meets it,
+// and linked to each core that does. Most of the table's encodings never occur in a run; making all
+// of them at start-up would take longer than a kernel's boot takes to need any.
 //
-// Such a function is the only one of a small module, which imports the memory and what it calls from the core's module, and goes into the
-// core's table. Its parameter is the address of the record; it returns nothing, `CPU.PENDING` says the rest.
+// Such a function is the only one of a small module, which imports the memory and what it calls
+// from the core's module, and goes into the core's table. Its parameter is the address of the
+// record; it returns nothing, `CPU.PENDING` says the rest.
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { CPU, Pending } from "../cpu-record.ts";
@@ -58,7 +60,10 @@ export class OutlinedFunctions {
     return this.#modules[index];
   }
 
-  /** Makes the function of an encoding with these operand fields fixed, and says how its records are filled. */
+  /**
+   * Makes the function of an encoding with these operand fields fixed, and says how its records are
+   * filled.
+   */
   outline(encoding: Encoding, fixed: Fixed): Filling {
     const { name } = encoding.instruction, $ = semanticsOf(encoding, fixed);
     const module = new WasmModule().importMemory(this.memory);
@@ -112,7 +117,10 @@ export class OutlinedTable {
 
   constructor(readonly functions: OutlinedFunctions, readonly link: Link) {}
 
-  /** Puts the function into its place, unless it is there. Before a record that names it is executed. */
+  /**
+   * Puts the function into its place, unless it is there. Before a record that names it is
+   * executed.
+   */
   provide(index: number): void {
     if (this.#present.has(index)) return;
     const { memory, exports, table } = this.link;

@@ -1,4 +1,5 @@
-// How the decoder makes records of instructions: an encoding has variants, and each says how its record is filled.
+// How the decoder makes records of instructions: an encoding has variants, and each says how its
+// record is filled.
 
 import type { FieldValues } from "../../isa/insn.ts";
 import type { Encoding } from "../../isa/table.ts";
@@ -15,7 +16,10 @@ export interface Filling {
 /** What the decoder knows of an encoding, or of one with certain operand fields. */
 export interface Variant {
   readonly filling: Filling;
-  /** For direct branches: the offset in bytes, and how the record is filled when the target is in the same page. */
+  /**
+   * For direct branches: the offset in bytes, and how the record is filled when the target is in
+   * the same page.
+   */
   readonly branch?: { readonly offset: (word: number) => number; readonly near: Filling };
 }
 

@@ -1,6 +1,7 @@
-// The Cryptographic Extension's rounds as functions of the core's library: AES by tables, SHA-1 and SHA-256 in words, polynomial products of
-// 64 bits. What is a few vector instructions stands in `isa/simd-crypto.ts` itself. Arm ARM C7.2, the pseudocode of each instruction, and
-// J1.3 "shared functions" (AESSubBytes, SHA1hash, SHA256hash); FIPS 197, FIPS 180-4.
+// The Cryptographic Extension's rounds as functions of the core's library: AES by tables, SHA-1 and
+// SHA-256 in words, polynomial products of 64 bits. What is a few vector instructions stands in
+// `isa/simd-crypto.ts` itself. Arm ARM C7.2, the pseudocode of each instruction, and J1.3 "shared
+// functions" (AESSubBytes, SHA1hash, SHA256hash); FIPS 197, FIPS 180-4.
 
 import { CPU } from "../cpu-record.ts";
 import { AES_TABLES } from "../layout.ts";
@@ -13,7 +14,10 @@ const OPERAND = CPU.SCRATCH;
 /** AES S-box and its inverse. */
 const SBOX = AES_TABLES, INVERSE_SBOX = AES_TABLES + 256;
 
-/** The byte of the state that ShiftRows or its inverse moves to byte `index`; columns are four bytes. */
+/**
+ * The byte of the state that ShiftRows or its inverse moves to byte `index`; columns are four
+ * bytes.
+ */
 function shiftedRow(index: number, inverse: boolean): number {
   const row = index & 3, column = index >> 2;
   return row | (column + (inverse ? 4 - row : row) & 3) << 2;
@@ -90,10 +94,16 @@ function defineSha256(library: Library, name: string, part: 1 | 2): void {
   c.result(fromWords(part === 1 ? x : y));
 }
 
-/** Every fourth bit, from bit `first` on: products of numbers with just these bits have room for their sums of up to eight. */
+/**
+ * Every fourth bit, from bit `first` on: products of numbers with just these bits have room for
+ * their sums of up to eight.
+ */
 const everyFourth = (first: number): bigint => 0x1111_1111_1111_1111n << BigInt(first);
 
-/** The product of two polynomials over GF(2) of 32 bits: integer products of every fourth bit, whose carries are cut off. */
+/**
+ * The product of two polynomials over GF(2) of 32 bits: integer products of every fourth bit, whose
+ * carries are cut off.
+ */
 function definePolynomialMultiply32(library: Library): void {
   const c = new Code(library.define("polynomialMultiply32", ["i64", "i64"], ["i64"]));
   const parts = (value: Value) => [0, 1, 2, 3].map((first) => c.let(value.and(BigInt.asIntN(64, everyFourth(first) & 0xffff_ffffn))));
@@ -127,7 +137,10 @@ export function defineCrypto(library: Library): void {
   definePolynomialMultiply64(library);
 }
 
-/** Writes the S-boxes: the affine transformation of the inverse in GF(2^8) (FIPS 197, 5.1.1), and its inverse. */
+/**
+ * Writes the S-boxes: the affine transformation of the inverse in GF(2^8) (FIPS 197, 5.1.1), and
+ * its inverse.
+ */
 export function writeAesTables(memory: WebAssembly.Memory): void {
   const sbox = new Uint8Array(memory.buffer, SBOX, 256), inverse = new Uint8Array(memory.buffer, INVERSE_SBOX, 256);
   // p runs through the field's elements but zero as powers of 3, q through their inverses.

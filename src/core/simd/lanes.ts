@@ -1,6 +1,7 @@
-// AdvSIMD integer operations that WebAssembly has no instruction for, one lane after the other, as functions of the core's library: saturation,
-// shifts by a vector, counts, polynomial products. Names are the instructions' with the lane width behind them: SQADD32. All take and
-// give v128. Saturation sets FPSR.QC. Arm ARM C7.2, the pseudocode of each instruction.
+// AdvSIMD integer operations that WebAssembly has no instruction for, one lane after the other, as
+// functions of the core's library: saturation, shifts by a vector, counts, polynomial products.
+// Names are the instructions' with the lane width behind them: SQADD32. All take and give v128.
+// Saturation sets FPSR.QC. Arm ARM C7.2, the pseudocode of each instruction.
 
 import { CPU } from "../cpu-record.ts";
 import { Fpsr } from "../fp/formats.ts";
@@ -30,7 +31,9 @@ interface Shape {
 const loadName = (width: Width, signed: boolean) => width === 64 ? "i64.load" : `i64.load${width}_${signed ? "s" : "u"}`;
 const storeName = (width: Width) => width === 64 ? "i64.store" : `i64.store${width}`;
 
-/** Defines `name` with the width of its result (of its operands where it has no other) behind it. */
+/**
+ * Defines `name` with the width of its result (of its operands where it has no other) behind it.
+ */
 function define(library: Library, name: string, shape: Shape, lane: Lane): void {
   const { width, signed, resultWidth = width, secondSigned = signed, operands = 2 } = shape;
   const f: FunctionBuilder = library.define(`${name}${resultWidth}`, Array(operands).fill("v128"), ["v128"]);
@@ -228,7 +231,8 @@ export function defineLanes(library: Library): void {
     define(library, "SQDMULH", { width, signed: true }, (code, a, b) => saturate(code, product(a, b, 0), width, true));
     define(library, "SQRDMULH", { width, signed: true }, (code, a, b) => saturate(code, product(a, b, 2 ** (width - 2)), width, true));
   }
-  // FEAT_RDM: the accumulator comes in with the weight that the product's doubling and the rounding leave it. All of this fits in 64 bits.
+  // FEAT_RDM: the accumulator comes in with the weight that the product's doubling and the rounding
+  // leave it. All of this fits in 64 bits.
   for (const width of [16, 32] as const) {
     const rounded = (sum: Value) => sum.add(2 ** (width - 2)).shrS(width - 1);
     const shape = { width, signed: true, operands: 3 } as const;

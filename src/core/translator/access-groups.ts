@@ -1,5 +1,6 @@
-// Loads and stores of a block that go to neighbouring addresses, such as the fields of a structure or the slots of a stack frame: one compare
-// with the TLB serves all of them. spec/core-jit.md section 2 ("one TLB check for several accesses off the same base").
+// Loads and stores of a block that go to neighbouring addresses, such as the fields of a structure
+// or the slots of a stack frame: one compare with the TLB serves all of them. spec/core-jit.md
+// section 2 ("one TLB check for several accesses off the same base").
 
 import type { AccessOptions, Builder, Node } from "../../isa/builder.ts";
 import { Slot } from "../cpu-record.ts";
@@ -19,7 +20,10 @@ interface Sum {
 export interface AddressEffects {
   /** Its only access: `count` neighbours of `size` bytes. */
   readonly access: Sum & { readonly size: number; readonly count: number; readonly write: boolean } | undefined;
-  /** The general registers that the address of its only access is computed from, as in `RegisterSet`; 0 where there is none such. */
+  /**
+   * The general registers that the address of its only access is computed from, as in
+   * `RegisterSet`; 0 where there is none such.
+   */
   readonly bases: number;
   /** General registers that it writes, by slot; with their new values where these are sums. */
   readonly updates: ReadonlyMap<number, Sum | undefined>;
@@ -30,7 +34,10 @@ const LONGEST_SPAN = 256;
 
 /** Accesses with one compare. */
 export interface AccessGroup {
-  /** Bytes from the first one, which is a multiple of `alignment` where all are aligned, to the end of the last. */
+  /**
+   * Bytes from the first one, which is a multiple of `alignment` where all are aligned, to the end
+   * of the last.
+   */
   readonly span: number;
   readonly alignment: number;
   readonly write: boolean;
@@ -123,7 +130,10 @@ interface Candidate {
   readonly write: boolean;
 }
 
-/** Where a group of these would begin, and how much it would span; undefined when one compare cannot serve them. */
+/**
+ * Where a group of these would begin, and how much it would span; undefined when one compare cannot
+ * serve them.
+ */
 function extent(members: readonly Candidate[]): { readonly low: number; readonly span: number; readonly alignment: number } | undefined {
   const alignment = Math.max(...members.map(({ size }) => size));
   const anchor = members.find(({ size }) => size === alignment)!.offset;

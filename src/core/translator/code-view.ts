@@ -1,5 +1,5 @@
-// Code as the guest sees it around an instruction in execution: pages by virtual address, as far as the fetch TLB of the current regime knows
-// them, with the records of their instructions.
+// Code as the guest sees it around an instruction in execution: pages by virtual address, as far as
+// the fetch TLB of the current regime knows them, with the records of their instructions.
 
 import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
 import { Arm } from "../interpreter/arms.ts";

@@ -1,7 +1,11 @@
-// The order in which the blocks of a region are emitted, so that Wasm's structured control flow can express it: reverse postorder, dominators,
-// loop headers and merges. After Ramsey, "Beyond Relooper" (2022).
+// The order in which the blocks of a region are emitted, so that Wasm's structured control flow can
+// express it: reverse postorder, dominators, loop headers and merges. After Ramsey, "Beyond
+// Relooper" (2022).
 
-/** A reducible control-flow graph. Nodes are numbered from 0, the entry, and all of them are reachable. */
+/**
+ * A reducible control-flow graph. Nodes are numbered from 0, the entry, and all of them are
+ * reachable.
+ */
 export interface ControlFlow {
   /** Successors that are in the graph. Edges into loops beside their header are not: they leave. */
   readonly successors: readonly (readonly number[])[];
@@ -9,12 +13,18 @@ export interface ControlFlow {
   readonly position: readonly number[];
   /** Nodes that a node dominates immediately, in reverse postorder. */
   readonly children: readonly (readonly number[])[];
-  /** Number of edges into a node that do not go back; one of a switch counts twice, as it needs a label. */
+  /**
+   * Number of edges into a node that do not go back; one of a switch counts twice, as it needs a
+   * label.
+   */
   readonly forwardEdges: readonly number[];
   readonly isLoop: readonly boolean[];
 }
 
-/** Analyses a graph; edges that make it irreducible are taken out. `switches` are nodes that jump by a table. */
+/**
+ * Analyses a graph; edges that make it irreducible are taken out. `switches` are nodes that jump by
+ * a table.
+ */
 export function controlFlow(graph: readonly (readonly number[])[], switches: ReadonlySet<number> = new Set()): ControlFlow {
   let successors: readonly (readonly number[])[] = graph;
   for (;;) {

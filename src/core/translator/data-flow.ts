@@ -1,5 +1,5 @@
-// Which registers a region keeps in locals where: what may differ from the CPU record, and what has to be in its local. spec/core-jit.md
-// section 2 ("precise spill and reload sets").
+// Which registers a region keeps in locals where: what may differ from the CPU record, and what has
+// to be in its local. spec/core-jit.md section 2 ("precise spill and reload sets").
 
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
 
@@ -20,7 +20,9 @@ export interface DataFlow {
   readonly needed: readonly Readonly<RegisterSet>[];
 }
 
-/** Analyses the blocks of a region; `order` is one in which most come after those that lead to them. */
+/**
+ * Analyses the blocks of a region; `order` is one in which most come after those that lead to them.
+ */
 export function dataFlow(blocks: readonly FlowBlock[], order: readonly number[]): DataFlow {
   const dirty = blocks.map(noRegisters), needed = blocks.map(noRegisters);
   for (let changed = true; changed;) {

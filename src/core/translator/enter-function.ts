@@ -1,8 +1,10 @@
-// How one region leads to another: looks an address up as the interpreter does on a branch, and ends in the region whose head is there; where
-// there is none, or the fetch TLB does not know, it comes back, and the interpreter goes on. spec/core-jit.md section 7 (chaining).
+// How one region leads to another: looks an address up as the interpreter does on a branch, and
+// ends in the region whose head is there; where there is none, or the fetch TLB does not know, it
+// comes back, and the interpreter goes on. spec/core-jit.md section 7 (chaining).
 //
-// Calls remember what they found (`CPU.CALLED`), each at a place that its instruction gives, which others may have as well: neither regions
-// nor translations change until the interpreter runs, and that forgets all of it before it calls a region.
+// Calls remember what they found (`CPU.CALLED`), each at a place that its instruction gives, which
+// others may have as well: neither regions nor translations change until the interpreter runs, and
+// that forgets all of it before it calls a region.
 
 import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../cpu-record.ts";
 import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
@@ -11,7 +13,10 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
 
-/** Name of the function that finds the region at an address, and its signature: (address) -> (its place in the table, or 0). */
+/**
+ * Name of the function that finds the region at an address, and its signature: (address) -> (its
+ * place in the table, or 0).
+ */
 export const FIND = "find";
 export const FIND_PARAMETERS = ["i64"] as const, FIND_RESULTS = ["i32"] as const;
 
@@ -31,7 +36,10 @@ export function emitFind(f: FunctionBuilder): void {
   f.i32(0);
 }
 
-/** Appends the function that ends in the region at an address, which has the signature of regions; `tailCall` calls a place in the table. */
+/**
+ * Appends the function that ends in the region at an address, which has the signature of regions;
+ * `tailCall` calls a place in the table.
+ */
 export function emitEnter(f: FunctionBuilder, find: FunctionBuilder, tailCall: (f: FunctionBuilder) => void): void {
   const slot = f.local("i32");
   f.get(ADDRESS).call(find).tee(slot).if(() => {
@@ -41,7 +49,10 @@ export function emitEnter(f: FunctionBuilder, find: FunctionBuilder, tailCall: (
   f.get(ADDRESS).get(LEFT);
 }
 
-/** Appends code that puts the place in the table of the region at the address in a local into `slot`, or 0; `site` is the calling instruction. */
+/**
+ * Appends code that puts the place in the table of the region at the address in a local into
+ * `slot`, or 0; `site` is the calling instruction.
+ */
 export function emitFindAgain(f: FunctionBuilder, address: number, slot: number, site: number): void {
   const at = site & KNOWN_CALLS - 1, called = CPU.CALLED + 8 * at, calledSlot = CPU.CALLED_SLOTS + 4 * at;
   f.i32(0).memory("i64.load", called).get(address).op("i64.eq");

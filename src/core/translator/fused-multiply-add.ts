@@ -1,5 +1,6 @@
-// Whether the host fuses: Wasm's relaxed multiply-add may round once or twice, as the host's processor does it best. Only the former is FMADD.
-// WebAssembly relaxed SIMD proposal; Arm ARM J1.2 (FPMulAdd).
+// Whether the host fuses: Wasm's relaxed multiply-add may round once or twice, as the host's
+// processor does it best. Only the former is FMADD. WebAssembly relaxed SIMD proposal; Arm ARM J1.2
+// (FPMulAdd).
 
 import { FunctionBuilder, WasmModule } from "../wasm/module.ts";
 
@@ -10,7 +11,9 @@ const SHORT_FACTOR = 1 + 2 ** -13;
 
 let known: boolean | undefined;
 
-/** Whether `f32x4.relaxed_madd` and `f64x2.relaxed_madd` round once. Found out when first asked for. */
+/**
+ * Whether `f32x4.relaxed_madd` and `f64x2.relaxed_madd` round once. Found out when first asked for.
+ */
 export function hasFusedMultiplyAdd(): boolean {
   return known ??= probe();
 }

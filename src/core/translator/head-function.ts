@@ -1,5 +1,6 @@
-// The first instruction of a region as a function of its own, for when the region cannot run: too little is left of the budget, or the
-// instruction needs the slow path. It is called as an outlined instruction is (interpreter/outlined.ts).
+// The first instruction of a region as a function of its own, for when the region cannot run: too
+// little is left of the budget, or the instruction needs the slow path. It is called as an outlined
+// instruction is (interpreter/outlined.ts).
 
 import { CPU, Pending } from "../cpu-record.ts";
 import { emitChecks } from "../interpreter/checks.ts";

@@ -1,5 +1,6 @@
-// Functions of the core's library that regions expand where they are called: what takes a few Wasm instructions in most cases. Floating point
-// calls the function where the host's result may not be the architecture's (core/fp/arithmetic.ts says when it is).
+// Functions of the core's library that regions expand where they are called: what takes a few Wasm
+// instructions in most cases. Floating point calls the function where the host's result may not be
+// the architecture's (core/fp/arithmetic.ts says when it is).
 
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 
@@ -22,7 +23,10 @@ export type Inline = (context: InlineContext) => void;
 
 const SMALLEST_NORMAL = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
 
-/** The host's operation where its result is normal, or at least finite for sums, which do not underflow. */
+/**
+ * The host's operation where its result is normal, or at least finite for sums, which do not
+ * underflow.
+ */
 function floatOperation(type: "f32" | "f64", emit: (context: InlineContext) => void, underflows: boolean): Inline {
   return (context) => {
     const { f, result } = context;

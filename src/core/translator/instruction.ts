@@ -18,7 +18,10 @@ interface Meaning {
   readonly usesVectors: boolean;
   /** It has floating-point arithmetic that is expanded inline. */
   readonly inlinesFloat: boolean;
-  /** What it begins with where that only says when it takes an exception: the region is left there, before the instruction. */
+  /**
+   * What it begins with where that only says when it takes an exception: the region is left there,
+   * before the instruction.
+   */
   readonly guard: Guard | undefined;
   /** It may leave the region before it does anything. */
   readonly mayLeave: boolean;
@@ -43,7 +46,10 @@ export interface Instruction extends Meaning {
   readonly addresses: AddressEffects;
 }
 
-/** Instructions by word, which compiled code repeats a lot; dropped together when there are too many. */
+/**
+ * Instructions by word, which compiled code repeats a lot; dropped together when there are too
+ * many.
+ */
 const known = new Map<number, Instruction | undefined>();
 const KNOWN_AT_MOST = 0x4000;
 

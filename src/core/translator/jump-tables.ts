@@ -1,8 +1,10 @@
-// Where indirect branches that go by a table of offsets or addresses lead inside of their region. The table itself is data of the guest's: so
-// the targets are guessed from the code around, and the region compares the address with them each time. A guess that is wrong costs code.
+// Where indirect branches that go by a table of offsets or addresses lead inside of their region.
+// The table itself is data of the guest's: so the targets are guessed from the code around, and the
+// region compares the address with them each time. A guess that is wrong costs code.
 //
-// The branch of a switch leads to what follows it. Threaded code is what compilers make of interpreters with computed gotos and of some
-// switches in loops: each piece ends in a branch of its own by the same table, and leads to those before it as well.
+// The branch of a switch leads to what follows it. Threaded code is what compilers make of
+// interpreters with computed gotos and of some switches in loops: each piece ends in a branch of
+// its own by the same table, and leads to those before it as well.
 
 import { type Instruction, translatable } from "./instruction.ts";
 import type { Code } from "./region.ts";
@@ -16,9 +18,15 @@ export interface JumpTargets {
   readonly table: number | undefined;
 }
 
-/** Instructions before an indirect branch in which the load from its table is looked for, and before that what makes the table's address. */
+/**
+ * Instructions before an indirect branch in which the load from its table is looked for, and before
+ * that what makes the table's address.
+ */
 const LOAD_REACH = 8;
-/** Instructions beside an indirect branch in which its targets are looked for, and how many there may be. */
+/**
+ * Instructions beside an indirect branch in which its targets are looked for, and how many there
+ * may be.
+ */
 const REACH = 384;
 const TARGETS = 64;
 
@@ -53,7 +61,10 @@ export class JumpTables {
     return this.code.has(index) && this.code.isKnown(index) ? translatable(this.code.word(index)) : undefined;
   }
 
-  /** The load from the table of an indirect branch: one with a register as its offset shortly before it. */
+  /**
+   * The load from the table of an indirect branch: one with a register as its offset shortly before
+   * it.
+   */
   #loadBefore(branch: number): number | undefined {
     for (let i = branch - 1; i >= branch - LOAD_REACH; i--) {
       const instruction = this.#at(i);
@@ -63,7 +74,10 @@ export class JumpTables {
     return undefined;
   }
 
-  /** What names the table that is loaded from; undefined where its address is made just before, as other branches do not go by that one. */
+  /**
+   * What names the table that is loaded from; undefined where its address is made just before, as
+   * other branches do not go by that one.
+   */
   #tableOf(load: number): number | undefined {
     const { word } = this.#at(load)!, base = generalBit(word >>> 5 & 31);
     for (let i = load; i >= load - LOAD_REACH; i--) {
@@ -93,7 +107,9 @@ export class JumpTables {
     return start;
   }
 
-  /** What has been executed from one instruction to another and follows code that goes elsewhere. */
+  /**
+   * What has been executed from one instruction to another and follows code that goes elsewhere.
+   */
   #pieces(first: number, last: number): number[] {
     const pieces: number[] = [];
     let starts = true;

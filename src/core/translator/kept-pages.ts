@@ -1,10 +1,13 @@
-// Accesses of innermost loops that walk through memory: the page that such an access used last is kept in the CPU record, and serves without
-// the TLB as long as the access stays in it. Translations do not change while a region runs, so that nothing has to be invalidated: whatever
-// changes one leaves the region first. In locals they would be values of V8's that merge wherever ways meet, which costs more than loads.
+// Accesses of innermost loops that walk through memory: the page that such an access used last is
+// kept in the CPU record, and serves without the TLB as long as the access stays in it.
+// Translations do not change while a region runs, so that nothing has to be invalidated: whatever
+// changes one leaves the region first. In locals they would be values of V8's that merge wherever
+// ways meet, which costs more than loads.
 //
 // The page of the stack is kept for all functions together: calls stay in it.
 //
-// Accesses whose addresses come from memory are as likely to go to another page each time, and are not worth a try.
+// Accesses whose addresses come from memory are as likely to go to another page each time, and are
+// not worth a try.
 
 import { CPU, KEPT_PAGES, KeptPage, Slot } from "../cpu-record.ts";
 import type { GroupMember } from "./access-groups.ts";
@@ -16,11 +19,14 @@ import { generalBit } from "./register-use.ts";
 /** SP alone, in `RegisterSet.general`. */
 const STACK = generalBit(Slot.SP);
 
-/** Registers that a call may leave with any value (AAPCS64 section 6.1.1), and the link register. */
+/**
+ * Registers that a call may leave with any value (AAPCS64 section 6.1.1), and the link register.
+ */
 const CORRUPTIBLE = 0x4007_ffff;
 
 /**
- * Instructions of a region that keep the pages of their accesses: for each node the addresses of the `KeptPage`s by index.
+ * Instructions of a region that keep the pages of their accesses: for each node the addresses of
+ * the `KeptPage`s by index.
  * @param groups of each node: the first member keeps the page of all.
  */
 export function accessesThatKeepPages(
@@ -66,7 +72,10 @@ function innermostLoops({ successors, position, isLoop }: ControlFlow): number[]
   return loops;
 }
 
-/** The registers at the start of each node of a loop whose values may have been loaded in it, or be computed from such. */
+/**
+ * The registers at the start of each node of a loop whose values may have been loaded in it, or be
+ * computed from such.
+ */
 function registersFromMemory(blocks: readonly Block[], flow: ControlFlow, body: readonly number[]): ReadonlyMap<number, number> {
   const before = new Map(body.map((node) => [node, 0]));
   for (let changed = true; changed;) {

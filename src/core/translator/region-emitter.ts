@@ -1,5 +1,6 @@
-// One instruction inside of a region: registers and flags are Wasm locals, fields are constants, and whatever the inline compare of an access
-// does not serve leaves the region before the instruction, so that the interpreter executes it, fault and all.
+// One instruction inside of a region: registers and flags are Wasm locals, fields are constants,
+// and whatever the inline compare of an access does not serve leaves the region before the
+// instruction, so that the interpreter executes it, fault and all.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
 import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
@@ -108,8 +109,9 @@ export class StateLocals {
 }
 
 /**
- * Puts what is known of the flags into the CPU record, for a place that several ways lead to, and where a region is left: the operands alone
- * where that is enough, as in most cases nobody will ask for the flags.
+ * Puts what is known of the flags into the CPU record, for a place that several ways lead to, and
+ * where a region is left: the operands alone where that is enough, as in most cases nobody will ask
+ * for the flags.
  */
 export function settleFlags(f: FunctionBuilder, known: KnownFlags | undefined): void {
   if (!known) return;
@@ -158,8 +160,8 @@ export class Temporaries {
 }
 
 /**
- * A part of a vector that Wasm's loads name: how it is taken from the whole, the bytes of a lane, and how the lane is extended. The number of
- * the lane is the offset in lanes.
+ * A part of a vector that Wasm's loads name: how it is taken from the whole, the bytes of a lane,
+ * and how the lane is extended. The number of the lane is the offset in lanes.
  */
 const LANES_OF_LOADS: Readonly<Record<string, readonly [instruction: string, bytes: number, extend?: string]>> = {
   "f64.load": ["f64x2.extract_lane", 8],
@@ -215,7 +217,10 @@ export interface RegionContext {
   /** Locals: the TLB set; the virtual address of instruction 0. */
   readonly tlb: number;
   readonly base: number;
-  /** Not zero where the host's arithmetic is the architecture's (`isFast` of core/fp); and what computes it again. */
+  /**
+   * Not zero where the host's arithmetic is the architecture's (`isFast` of core/fp); and what
+   * computes it again.
+   */
   readonly fast: number;
   readonly refreshFast: (() => void) | undefined;
   /** Whether the host's multiply-add is a fused one. */
@@ -249,7 +254,10 @@ export function surroundings({ f, library, temporaries, tlb }: RegionContext): S
   };
 }
 
-/** A member of a group of accesses, and the local for where the group's bytes are: zero where the compare did not serve. */
+/**
+ * A member of a group of accesses, and the local for where the group's bytes are: zero where the
+ * compare did not serve.
+ */
 export type LocatedMember = GroupMember & { readonly host: number };
 
 /** Where an instruction stands in its block. */
@@ -446,7 +454,10 @@ export class RegionEmitter extends ConstantEmitter {
     f.lane(replace, at / bytes).set(local);
   }
 
-  /** Nothing is stored before it is asked for: where the next instruction sets the flags again, these cost nothing. */
+  /**
+   * Nothing is stored before it is asked for: where the next instruction sets the flags again,
+   * these cost nothing.
+   */
   protected override setFlags(n: Node, z: Node, c: Node, v: Node, compared?: Compared): void {
     const values = { N: n, Z: z, C: c, V: v };
     if (this.#choiceFlags) {
@@ -517,8 +528,9 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /**
-   * What the inline compare does not serve is tried again by a function; what that does not serve either leaves the region. Each way has the
-   * access itself: a host address that may come from either would have to be extended by an instruction before each use.
+   * What the inline compare does not serve is tried again by a function; what that does not serve
+   * either leaves the region. Each way has the access itself: a host address that may come from
+   * either would have to be extended by an instruction before each use.
    */
   protected override access(
     address: Node,
@@ -569,7 +581,10 @@ export class RegionEmitter extends ConstantEmitter {
     });
   }
 
-  /** Computes the host address where the page that was kept serves the access, and goes on with `use`; with `look` where not. */
+  /**
+   * Computes the host address where the page that was kept serves the access, and goes on with
+   * `use`; with `look` where not.
+   */
   #serveFromPage(kept: number, va: number, host: number, use: () => void, look: () => void): void {
     const f = this.f;
     f.get(va).i32(0).memory("i64.load", kept + KeptPage.Page).op("i64.sub");
@@ -586,8 +601,8 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /**
-   * The same for an aligned access of `bytes` at a distance from SP: what is left of a page that is kept is counted in sixteens, so that a
-   * compare with a constant tells everything.
+   * The same for an aligned access of `bytes` at a distance from SP: what is left of a page that is
+   * kept is counted in sixteens, so that a compare with a constant tells everything.
    */
   #serveFromStack(offset: number, bytes: number, va: number, host: number, use: () => void, look: () => void): void {
     const f = this.f, odd = offset & SP_ALIGNMENT - 1;
@@ -607,7 +622,10 @@ export class RegionEmitter extends ConstantEmitter {
     f.i32(0).get(host).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
   }
 
-  /** Keeps the page of an access of `bytes` that its TLB entry serves; not where unaligned accesses fault, as nobody will ask for that. */
+  /**
+   * Keeps the page of an access of `bytes` that its TLB entry serves; not where unaligned accesses
+   * fault, as nobody will ask for that.
+   */
   #keepPage(kept: number, va: number, host: number, bytes: number, table: number): void {
     const f = this.f;
     f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", kept + KeptPage.Page);
@@ -648,7 +666,10 @@ export class RegionEmitter extends ConstantEmitter {
     });
   }
 
-  /** Computes where the bytes of a group are by the TLB entry of its first byte; zero where that does not serve. */
+  /**
+   * Computes where the bytes of a group are by the TLB entry of its first byte; zero where that
+   * does not serve.
+   */
   #compareGroup({ group: { span, alignment, write }, host }: LocatedMember, low: number): void {
     const f = this.f, entry = this.at.local("i64");
     f.get(low).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");

@@ -1,10 +1,13 @@
-// The Wasm function of a region: (address, left, depth) -> (address, left). It takes the virtual address of its head, how many instructions
-// of the budget are left, and how many calls may still nest; it answers where execution goes on, and what is left then. When both are what it
-// was given, nothing was executed. spec/core-jit.md sections 2 and 7.
+// The Wasm function of a region: (address, left, depth) -> (address, left). It takes the virtual
+// address of its head, how many instructions of the budget are left, and how many calls may still
+// nest; it answers where execution goes on, and what is left then. When both are what it was given,
+// nothing was executed. spec/core-jit.md sections 2 and 7.
 //
-// `left` must suffice for the longest way to the next place where it is looked at: where a region is entered, where a loop is entered again,
-// behind calls. Otherwise the interpreter goes on there, which finds the exact end of the budget. Calls of the guest are calls of Wasm: what
-// comes back is compared with the return address, and anything else is handed on to the caller, with all state in the CPU record.
+// `left` must suffice for the longest way to the next place where it is looked at: where a region
+// is entered, where a loop is entered again, behind calls. Otherwise the interpreter goes on there,
+// which finds the exact end of the budget. Calls of the guest are calls of Wasm: what comes back is
+// compared with the return address, and anything else is handed on to the caller, with all state in
+// the CPU record.
 
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import { CPU, FetchEntry, KeptPage, TlbSet } from "../cpu-record.ts";
@@ -27,7 +30,9 @@ const ADDRESS = 0, LEFT = 1, DEPTH = 2;
 /** Name of the function that a region calls to go on at an address (enter-function.ts). */
 export const ENTER = "enter";
 
-/** A page of the region beside the head's: it must follow on in virtual memory when the region runs. */
+/**
+ * A page of the region beside the head's: it must follow on in virtual memory when the region runs.
+ */
 export interface NeighbourPage {
   /** Pages from the head's. */
   readonly offset: number;
@@ -288,7 +293,8 @@ class RegionFunction {
     switch (ending.kind) {
       case "jump":
         this.#spend(count);
-        // What follows without a branch is not of the region because the interpreter must execute it.
+        // What follows without a branch is not of the region because the interpreter must execute
+        // it.
         this.#edge(node, ending.to, dirty, flags, branch !== undefined);
         break;
       case "condition":
@@ -373,7 +379,10 @@ class RegionFunction {
     this.#go(node, to, undefined);
   }
 
-  /** Forgets what is kept where another region has kept it, or where the interpreter was at work since. */
+  /**
+   * Forgets what is kept where another region has kept it, or where the interpreter was at work
+   * since.
+   */
   #ownKeptPages(f: FunctionBuilder): void {
     if (!this.#kept.length) return;
     f.i32(0).memory("i32.load", CPU.KEPT_BY).i32(this.options.arm).op("i32.ne").ifLikely(false, () => {
@@ -417,7 +426,10 @@ class RegionFunction {
     this.#chain();
   }
 
-  /** Where the address in `#answer` is among these nodes `go` is emitted, and what that is given, which jumps there or elsewhere. */
+  /**
+   * Where the address in `#answer` is among these nodes `go` is emitted, and what that is given,
+   * which jumps there or elsewhere.
+   */
   #jump(targets: readonly number[], go: (jump: (elsewhere: Label) => void) => void): void {
     const f = this.#body, indices = targets.map((to) => this.#blocks[to].first);
     const low = Math.min(...indices), size = Math.max(...indices) - low + 1;
@@ -442,7 +454,10 @@ class RegionFunction {
     return ending.kind === "indirect" && ending.table !== undefined ? this.#dispatchers.get(ending.table) : undefined;
   }
 
-  /** Control goes from a node to an instruction; where that is none of the region's, `chains` says whether it may be one of another's. */
+  /**
+   * Control goes from a node to an instruction; where that is none of the region's, `chains` says
+   * whether it may be one of another's.
+   */
   #edge(from: number, index: number, dirty: Readonly<RegisterSet>, flags: KnownFlags | undefined, chains: boolean): void {
     const f = this.#body, flow = this.#flow;
     const to = this.#nodes.get(index);
@@ -515,8 +530,8 @@ class RegionFunction {
 }
 
 /**
- * Blocks without instructions where the indirect branches by the same table meet, by table: with an edge from each of them to each of their
- * targets the control flow would be irreducible.
+ * Blocks without instructions where the indirect branches by the same table meet, by table: with an
+ * edge from each of them to each of their targets the control flow would be irreducible.
  */
 function dispatchersOf(blocks: readonly Block[]): ReadonlyMap<number, Block> {
   const dispatchers = new Map<number, Block>();

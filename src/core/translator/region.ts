@@ -1,9 +1,11 @@
-// What is translated at once: a region, the instructions that direct branches reach from its head, past calls. spec/core-jit.md sections 3
-// and 7. Like a page's records it is bound to no virtual address; instructions are counted from the first of the head's page, so that those
-// of the page before have negative numbers.
+// What is translated at once: a region, the instructions that direct branches reach from its head,
+// past calls. spec/core-jit.md sections 3 and 7. Like a page's records it is bound to no virtual
+// address; instructions are counted from the first of the head's page, so that those of the page
+// before have negative numbers.
 //
-// A region ends at indirect branches, at those to pages that it does not know, at instructions that may take an exception by themselves, unless
-// all that matters for it is a test before they do anything, or that change the translation regime, and at code that was never executed.
+// A region ends at indirect branches, at those to pages that it does not know, at instructions that
+// may take an exception by themselves, unless all that matters for it is a test before they do
+// anything, or that change the translation regime, and at code that was never executed.
 
 import { RECORDS_PER_PAGE } from "../layout.ts";
 import { type Instruction, translatable } from "./instruction.ts";
@@ -13,17 +15,23 @@ import { numberOf } from "./static-values.ts";
 /** Instructions of a region at most. */
 const REGION_SIZE = 512;
 
-/** How a block ends. Numbers are of instructions; those that begin no block of the region are left to the interpreter. */
+/**
+ * How a block ends. Numbers are of instructions; those that begin no block of the region are left
+ * to the interpreter.
+ */
 export type Ending =
   | { readonly kind: "jump"; readonly to: number }
   /** The last instruction is a branch with a condition. */
   | { readonly kind: "condition"; readonly to: number; readonly next: number }
-  /** The last instruction is a call, of an instruction's number where it is direct; `next` is where it returns to. */
+  /**
+   * The last instruction is a call, of an instruction's number where it is direct; `next` is where
+   * it returns to.
+   */
   | { readonly kind: "call"; readonly to: number | undefined; readonly next: number }
   | { readonly kind: "return" }
   /**
-   * The last instruction is an indirect branch; `targets` are where it may lead to inside of the region. `table` names the table where other
-   * branches go by it as well (jump-tables.ts).
+   * The last instruction is an indirect branch; `targets` are where it may lead to inside of the
+   * region. `table` names the table where other branches go by it as well (jump-tables.ts).
    */
   | { readonly kind: "indirect"; readonly targets: readonly number[]; readonly table: number | undefined };
 
@@ -37,7 +45,9 @@ export interface Block {
 
 /** Code as the translator sees it: pages that follow each other in virtual memory. */
 export interface Code {
-  /** Whether the page of this instruction is known. Regions reach into the pages beside the head's. */
+  /**
+   * Whether the page of this instruction is known. Regions reach into the pages beside the head's.
+   */
   has(index: number): boolean;
   /** The word of an instruction of a known page. */
   word(index: number): number;
@@ -48,7 +58,8 @@ export interface Code {
 }
 
 /**
- * The blocks of the region with this head, which is the first; none when the head cannot be translated.
+ * The blocks of the region with this head, which is the first; none when the head cannot be
+ * translated.
  * @param ends the region ends where another begins.
  */
 export function discover(code: Code, head: number, ends = false): Block[] {
@@ -62,7 +73,8 @@ export function discover(code: Code, head: number, ends = false): Block[] {
       const instruction = reaches(at) && code.isKnown(at) ? translatable(code.word(at)) : undefined;
       if (!instruction || ends && at !== head && code.isHead(at)) break;
       const ending = endingOf(instruction, at, tables);
-      // Where the next page is not known, the interpreter goes there, which counts a fetch that faults.
+      // Where the next page is not known, the interpreter goes there, which counts a fetch that
+      // faults.
       if ((!ending || ending.kind === "condition") && !reaches(at + 1)) break;
       instructions.set(at, { instruction, ending });
       if (!ending) continue;

@@ -1,4 +1,5 @@
-// Which registers an instruction reads and writes, from its meaning: what a region has to load and to store follows from it.
+// Which registers an instruction reads and writes, from its meaning: what a region has to load and
+// to store follows from it.
 
 import type { Bank, Builder, Node, Statement } from "../../isa/builder.ts";
 import { Slot } from "../cpu-record.ts";
@@ -11,7 +12,10 @@ export interface RegisterSet {
   vector: number;
 }
 
-/** What an instruction reads, and what it writes whatever happens. What it writes in part, or perhaps, it reads as well. */
+/**
+ * What an instruction reads, and what it writes whatever happens. What it writes in part, or
+ * perhaps, it reads as well.
+ */
 export interface RegisterUse {
   readonly read: Readonly<RegisterSet>;
   readonly written: Readonly<RegisterSet>;
@@ -62,7 +66,10 @@ export function without(a: Readonly<RegisterSet>, b: Readonly<RegisterSet>): Reg
   return { general: a.general & ~b.general, vector: a.vector & ~b.vector };
 }
 
-/** A register that an encoding reads or writes: the set that it belongs to, and its bit for an instruction word. */
+/**
+ * A register that an encoding reads or writes: the set that it belongs to, and its bit for an
+ * instruction word.
+ */
 interface Access {
   readonly set: "general" | "vector";
   readonly bit: (word: number) => number;
@@ -170,7 +177,10 @@ export function isLogical({ n, z, c, v }: Statement & { kind: "setFlags" }): boo
   return isZero(c) && isZero(v) && n === z;
 }
 
-/** Whether the statement writes the low half of a vector register and the next one clears the other half. */
+/**
+ * Whether the statement writes the low half of a vector register and the next one clears the other
+ * half.
+ */
 export function startsWhole(statements: readonly Statement[], i: number): boolean {
   const low = statements[i], high = statements[i + 1];
   if (low?.kind !== "setVector" || high?.kind !== "setVector" || high.instruction !== "i64.store") return false;

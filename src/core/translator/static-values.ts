@@ -1,4 +1,5 @@
-// Values of static expressions for an instruction word; what computes them is made once for each expression.
+// Values of static expressions for an instruction word; what computes them is made once for each
+// expression.
 
 import type { Node } from "../../isa/builder.ts";
 import { evaluateBig, evaluateNumber } from "../interpreter/operands.ts";

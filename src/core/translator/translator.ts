@@ -1,8 +1,9 @@
-// The translator: finds where the guest spends its time, compiles regions there, several in a Wasm module, and takes them back when their code
-// changes. spec/core-jit.md sections 4 and 7.
+// The translator: finds where the guest spends its time, compiles regions there, several in a Wasm
+// module, and takes them back when their code changes. spec/core-jit.md sections 4 and 7.
 //
-// The record of a region's head has an arm number from `FIRST_REGION_ARM` on, which is all that tells the interpreter of a region. Where time
-// is spent is sampled at the ends of slices, which costs the interpreter nothing and depends on instruction counts alone.
+// The record of a region's head has an arm number from `FIRST_REGION_ARM` on, which is all that
+// tells the interpreter of a region. Where time is spent is sampled at the ends of slices, which
+// costs the interpreter nothing and depends on instruction counts alone.
 
 import { CPU } from "../cpu-record.ts";
 import type { GeneratedCore } from "../core-module.ts";
@@ -78,7 +79,10 @@ interface Plan {
 /** Regions of a module at most: a hot one and those that it calls. */
 const MODULE_SIZE = 16;
 
-/** Bytes of Wasm in regions at most; the host's code takes some five times that. What is left of regions and bytes when one is used up. */
+/**
+ * Bytes of Wasm in regions at most; the host's code takes some five times that. What is left of
+ * regions and bytes when one is used up.
+ */
 const CODE_BYTES = 0x200_0000;
 const KEPT = 0.75;
 
@@ -104,9 +108,14 @@ export class Translator {
   /** By index of the record page. */
   readonly #regions = new Map<number, Set<Region>>();
   readonly #samples = new Map<number, number>();
-  /** How often regions went because their code changed, by the address of the page: its next ones have to be that much hotter. */
+  /**
+   * How often regions went because their code changed, by the address of the page: its next ones
+   * have to be that much hotter.
+   */
   readonly #rewritten = new Map<number, number>();
-  /** By the address of the record where a sample was taken; forgotten now and then, as code changes. */
+  /**
+   * By the address of the record where a sample was taken; forgotten now and then, as code changes.
+   */
   readonly #places = new Map<number, Place>();
   /** By instruction word. */
   readonly #flows = new Map<number, Flow>();
@@ -125,7 +134,10 @@ export class Translator {
     this.#memory.words[CPU.LANDING_LIMIT >> 2] = hotness.landings;
   }
 
-  /** Compiles what is hot, by where the interpreter stopped and has landed. Between slices only: no STOP arm is in the records. */
+  /**
+   * Compiles what is hot, by where the interpreter stopped and has landed. Between slices only: no
+   * STOP arm is in the records.
+   */
   sample(): void {
     const { words } = this.#memory, low = (address: number) => words[address >> 2];
     if (low(CPU.LANDING)) {
@@ -136,7 +148,10 @@ export class Translator {
     if (place) this.#count(place);
   }
 
-  /** An instruction by its record, and by where its virtual address is. Undefined when code has changed there. */
+  /**
+   * An instruction by its record, and by where its virtual address is. Undefined when code has
+   * changed there.
+   */
   #placeAt(record: number, address: number): Instant | undefined {
     const { words } = this.#memory, pc = words[address >> 2] >>> 0;
     const page = Math.floor((record - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
@@ -160,7 +175,10 @@ export class Translator {
     return count >= samples;
   }
 
-  /** Begins a region where the interpreter lands, or behind what it has to execute there. It ends where others begin. */
+  /**
+   * Begins a region where the interpreter lands, or behind what it has to execute there. It ends
+   * where others begin.
+   */
   #land(place: Instant | undefined): void {
     if (!place?.code.isCurrent) return;
     const { code } = place, page = code.page;
@@ -205,7 +223,10 @@ export class Translator {
     this.#rewritten.set(page, Math.min(count + 1, MOST_REWRITTEN));
   }
 
-  /** Where a region for an instruction would begin: the head of the innermost loop, or of straight code. */
+  /**
+   * Where a region for an instruction would begin: the head of the innermost loop, or of straight
+   * code.
+   */
   #headFor(code: CodeView, at: number): Place {
     let loop = -Infinity;
     for (let from = at; from < at + LOOP_REACH && code.has(from) && code.isKnown(from); from++) {
@@ -225,7 +246,10 @@ export class Translator {
     return flow;
   }
 
-  /** The region at a hot place, and those that it calls as far as they have been executed; `ends` where other regions begin. */
+  /**
+   * The region at a hot place, and those that it calls as far as they have been executed; `ends`
+   * where other regions begin.
+   */
   #plan(code: CodeView, head: number, ends: boolean): Plan[] {
     const plans: Plan[] = [], heads = new Set([code.record(head)]);
     const pending = [{ code, head }];

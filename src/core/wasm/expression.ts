@@ -1,5 +1,6 @@
-// Expressions and statements over the WebAssembly assembler, so that a hand-written Wasm function reads like one.
-// A `Value` is a tree that is emitted where it stands; whatever is used twice is bound to a local by `Code.let`.
+// Expressions and statements over the WebAssembly assembler, so that a hand-written Wasm function
+// reads like one. A `Value` is a tree that is emitted where it stands; whatever is used twice is
+// bound to a local by `Code.let`.
 
 import type { FunctionBuilder, Label, ValueType } from "./module.ts";
 
@@ -14,13 +15,15 @@ export function constant(type: ValueType, value: number | bigint): Value {
 }
 
 /**
- * A typed expression. Its methods are the WebAssembly instructions of its type, with this value as the first operand; shift counts, masks and
- * the like may be plain numbers.
+ * A typed expression. Its methods are the WebAssembly instructions of its type, with this value as
+ * the first operand; shift counts, masks and the like may be plain numbers.
  */
 export class Value {
   constructor(readonly type: ValueType, readonly emit: (f: FunctionBuilder) => void) {}
 
-  /** Any instruction with this value as its first operand; `name` in full, such as `f64.copysign`. */
+  /**
+   * Any instruction with this value as its first operand; `name` in full, such as `f64.copysign`.
+   */
   op(name: string, result: ValueType, ...rest: Operand[]): Value {
     return new Value(result, (f) => {
       this.emit(f);

@@ -1,5 +1,6 @@
-// A small WebAssembly assembler: modules, functions with structured control flow, and their binary encoding.
-// WebAssembly Core Specification 2.0, chapter 5. Instructions have the names of the text format (`opcodes.ts`).
+// A small WebAssembly assembler: modules, functions with structured control flow, and their binary
+// encoding. WebAssembly Core Specification 2.0, chapter 5. Instructions have the names of the text
+// format (`opcodes.ts`).
 
 import { Bytes } from "./bytes.ts";
 import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, signedLeb, unsignedLeb } from "./opcodes.ts";
@@ -40,11 +41,17 @@ export interface ImportedMemory {
   readonly shared: boolean;
 }
 
-/** The code of one function. Every method appends instructions and returns the builder, so that they chain. */
+/**
+ * The code of one function. Every method appends instructions and returns the builder, so that they
+ * chain.
+ */
 export class FunctionBuilder {
   readonly code = new Bytes();
   readonly locals: ValueType[] = [];
-  /** Branch hints: position of an `if` or `br_if` in the code, and whether it is likely taken (metadata.code.branch_hint). */
+  /**
+   * Branch hints: position of an `if` or `br_if` in the code, and whether it is likely taken
+   * (metadata.code.branch_hint).
+   */
   readonly hints: { at: number; likely: boolean }[] = [];
   readonly #outerBranches: OuterBranch[] = [];
   readonly #lateCalls: LateCall[] = [];
@@ -77,7 +84,10 @@ export class FunctionBuilder {
     return this.bytes(code);
   }
 
-  /** A load or store. The address (and the value) is on the stack; `offset` in bytes is added to it. Alignment is a hint: 0 is always right. */
+  /**
+   * A load or store. The address (and the value) is on the stack; `offset` in bytes is added to it.
+   * Alignment is a hint: 0 is always right.
+   */
   memory(name: string, offset = 0): this {
     const entry = MEMORY_OPCODES.get(name);
     if (!entry) throw new Error(`no such WebAssembly load or store: ${name}`);
@@ -200,7 +210,10 @@ export class FunctionBuilder {
     return this;
   }
 
-  /** Appends the code of a fragment; its locals are taken to be of this function already. Late calls that are not named stay late. */
+  /**
+   * Appends the code of a fragment; its locals are taken to be of this function already. Late calls
+   * that are not named stay late.
+   */
   append(
     fragment: FunctionBuilder,
     labels: Readonly<Record<string, Label>> = {},
@@ -253,8 +266,8 @@ export class FunctionBuilder {
   }
 
   /**
-   * Opens a block without closing it, for code whose blocks are closed one at a time (the arms of a `br_table`).
-   * Each needs one `closeBlock`.
+   * Opens a block without closing it, for code whose blocks are closed one at a time (the arms of a
+   * `br_table`). Each needs one `closeBlock`.
    */
   openBlock(): Label {
     this.code.push(0x02);
@@ -303,7 +316,9 @@ interface Global {
   name: string | undefined;
 }
 
-/** A module under construction. Declare all imported functions before the first function of its own. */
+/**
+ * A module under construction. Declare all imported functions before the first function of its own.
+ */
 export class WasmModule {
   readonly #types = new Map<string, number>();
   /** The types as the module has them. */
@@ -328,7 +343,10 @@ export class WasmModule {
     return this.#imports.length - 1;
   }
 
-  /** Declares a function. Its code may be filled in later, so functions can call each other in any order. */
+  /**
+   * Declares a function. Its code may be filled in later, so functions can call each other in any
+   * order.
+   */
   function(name: string, parameters: readonly ValueType[], results: readonly ValueType[], exported = false): FunctionBuilder {
     const builder = new FunctionBuilder(this.#imports.length + this.#functions.length, name, parameters, results);
     this.#functions.push(builder);
@@ -355,7 +373,10 @@ export class WasmModule {
     return this.#globals.length - 1;
   }
 
-  /** Table 0, for `callIndirect`: empty, and exported under `name`, so that functions of other modules can be put into it. */
+  /**
+   * Table 0, for `callIndirect`: empty, and exported under `name`, so that functions of other
+   * modules can be put into it.
+   */
   table(size: number, name: string): this {
     this.#table = { size, name };
     return this;
@@ -372,7 +393,9 @@ export class WasmModule {
     code.bytes([0x13]).bytes(unsignedLeb(this.#type(parameters, results))).bytes([0]);
   }
 
-  /** Appends `call_indirect` through table 0; the table index is on the stack above the arguments. */
+  /**
+   * Appends `call_indirect` through table 0; the table index is on the stack above the arguments.
+   */
   callIndirect(code: FunctionBuilder, parameters: readonly ValueType[], results: readonly ValueType[]): void {
     code.bytes([0x11]).bytes(unsignedLeb(this.#type(parameters, results))).bytes([0]);
   }
@@ -443,7 +466,10 @@ export class WasmModule {
     return out.view.slice();
   }
 
-  /** Appends the custom section with branch hints; it stands before the code. Offsets count from the start of a function's locals. */
+  /**
+   * Appends the custom section with branch hints; it stands before the code. Offsets count from the
+   * start of a function's locals.
+   */
   #branchHints(out: Bytes, locals: readonly Bytes[]): void {
     const hinted = this.#functions.filter((f) => f.hints.length);
     if (!hinted.length) return;

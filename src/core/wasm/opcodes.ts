@@ -1,5 +1,6 @@
 // The WebAssembly instructions that the generators emit, by the names of the text format.
-// WebAssembly Core Specification 2.0, section 5.4 (binary format, instructions) and section 5.4.8 (vector instructions).
+// WebAssembly Core Specification 2.0, section 5.4 (binary format, instructions) and section 5.4.8
+// (vector instructions).
 
 /** Plain instructions: one opcode byte, no immediate. */
 const PLAIN = `

@@ -1,4 +1,5 @@
-// The driver of /dev/gzvm: GenieZone's ioctls with their checks, over the engine that serves /dev/gunyah (spec/geniezone.md §3 and §4).
+// The driver of /dev/gzvm: GenieZone's ioctls with their checks, over the engine that serves
+// /dev/gunyah (spec/geniezone.md §3 and §4).
 
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { ExitType } from "../../abi/rpc/messages/vm.ts";
@@ -515,7 +516,10 @@ export class GzvmDriver implements EngineFront {
     if (vcpu.exit?.kind === "read") this.#engine.setRunPage(vcpu, RUN_MMIO.offsetOf("data"), Uint8Array.from(data));
   }
 
-  /** The caller's structure for the exit in the engine's run page; `immediate_exit` and padding are 0. */
+  /**
+   * The caller's structure for the exit in the engine's run page; `immediate_exit` and padding are
+   * 0.
+   */
   #exitOf(vcpu: VcpuFunction): Uint8Array {
     const page = this.#engine.runPage(vcpu, 0, RUN_MMIO.size);
     const exit = new Uint8Array(GZVM_RUN.size);
@@ -546,7 +550,9 @@ export class GzvmDriver implements EngineFront {
   }
 }
 
-/** The fields of IRQ_LINE's interrupt: number 15:0, vCPU 23:16 and, times 256, 31:28, type 27:24. */
+/**
+ * The fields of IRQ_LINE's interrupt: number 15:0, vCPU 23:16 and, times 256, 31:28, type 27:24.
+ */
 export function unpackIrq(irq: number): { number: number; type: number; vcpu: number } {
   return { number: irq & 0xffff, type: irq >>> 24 & 0xf, vcpu: (irq >>> 16 & 0xff) + (irq >>> 28) * 256 };
 }

@@ -1,5 +1,5 @@
-// GenieZone's EL2 on Gunyah: what each of its hypercalls does with the engine and the resource manager (spec/geniezone.md §2, §5, §10).
-// The driver above knows calls and errors only.
+// GenieZone's EL2 on Gunyah: what each of its hypercalls does with the engine and the resource
+// manager (spec/geniezone.md §2, §5, §10). The driver above knows calls and errors only.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { HYPERCALLS } from "../../abi/hypercalls.ts";
@@ -33,7 +33,10 @@ const CONFIG_ALIGN = 0x20_0000n;
 const VERSION = [16, 0] as const;
 /** Where crosvm puts the frames, for VMMs that make no devices. */
 const DISTRIBUTOR = 0x3fff_0000, REDISTRIBUTOR_SIZE = 0x2_0000;
-/** Core registers as kvm_regs has them, in units of 4 bytes: X0..X30 from 0, then SP, PC, PSTATE, SP_EL1. */
+/**
+ * Core registers as kvm_regs has them, in units of 4 bytes: X0..X30 from 0, then SP, PC, PSTATE,
+ * SP_EL1.
+ */
 const CoreRegister = { Sp: 62, Pc: 64, Pstate: 66, SpEl1: 68 } as const;
 
 const ok = (...values: number[]): GzvmResult => ({ error: GzvmError.None, values });
@@ -134,7 +137,10 @@ export class GzvmEl2 {
     return ok();
   }
 
-  /** The first RUN: makes and starts Gunyah's VM of what the ioctls said. False where there is no memory for its configuration. */
+  /**
+   * The first RUN: makes and starts Gunyah's VM of what the ioctls said. False where there is no
+   * memory for its configuration.
+   */
   start(vm: GzvmVm, space: number): boolean {
     const engine = this.#engine.state.vms[vm.engine];
     const object = this.#kernel.memory.createContiguous(CONFIG_SIZE / PAGE_SIZE);

@@ -33,7 +33,10 @@ export interface GzvmVm {
   slots: Slot[];
   /** Engine's vCPU by vCPU number. */
   vcpus: Record<number, number>;
-  /** Registers of the boot vCPU before the first RUN: index of the core register file (units of 4 bytes) and value. */
+  /**
+   * Registers of the boot vCPU before the first RUN: index of the core register file (units of 4
+   * bytes) and value.
+   */
   registers: Record<number, bigint>;
   devices: Record<number, number>;
   irqfds: GzvmIrqfd[];
@@ -41,7 +44,10 @@ export interface GzvmVm {
   firmwareAddress: bigint | undefined;
   devicetree: { readonly address: bigint; readonly size: bigint } | undefined;
   started: boolean;
-  /** RUNs that wait for the first one to have started the VM: task and user address of the run structure. */
+  /**
+   * RUNs that wait for the first one to have started the VM: task and user address of the run
+   * structure.
+   */
   starting: { readonly task: number; readonly vcpu: number }[];
 }
 

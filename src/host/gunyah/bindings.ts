@@ -1,5 +1,5 @@
-// Memory that a VM gets page by page: guest memfds and MAP_MEM of v17, and the regions of Android's kernels, which only remember where a
-// page will come from (spec/vm-manager.md §5.1 and §5.3).
+// Memory that a VM gets page by page: guest memfds and MAP_MEM of v17, and the regions of Android's
+// kernels, which only remember where a page will come from (spec/vm-manager.md §5.1 and §5.3).
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";
@@ -143,8 +143,8 @@ export function bindingOf(vm: Vm, address: bigint, size: bigint): Binding | unde
 }
 
 /**
- * Pins the pages behind a range of one binding. A number is the negative errno: EPERM for pages of a guest memfd that are to be lent while a
- * process has them mapped (§14.2).
+ * Pins the pages behind a range of one binding. A number is the negative errno: EPERM for pages of
+ * a guest memfd that are to be lent while a process has them mapped (§14.2).
  */
 export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: bigint, size: bigint): Pinned | number {
   const pages = Number((size + BigInt(PAGE_SIZE) - 1n) / BigInt(PAGE_SIZE));

@@ -1,4 +1,5 @@
-// The driver of /dev/gunyah: its three kinds of files and their requests, over the engine (spec/vm-manager.md §4 to §6, §9 and §10).
+// The driver of /dev/gunyah: its three kinds of files and their requests, over the engine
+// (spec/vm-manager.md §4 to §6, §9 and §10).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../../abi/rpc/message.ts";
@@ -324,7 +325,10 @@ export class GunyahDriver implements EngineFront {
     return 0;
   }
 
-  /** RECLAIM_REGION: pages of a VM that runs come back to the process; what START has in parcels stays. */
+  /**
+   * RECLAIM_REGION: pages of a VM that runs come back to the process; what START has in parcels
+   * stays.
+   */
   #reclaimRange(task: number, vm: Vm, code: number, pointer: bigint): number | undefined {
     if (vm.sequence !== undefined) return this.#engine.wait(vm, task, code, pointer);
     const refuse = (errno: number, rule: string, values: Record<string, unknown>) =>

@@ -1,5 +1,6 @@
-// The life of VMs, whoever asks for it: sequences of calls to the resource manager, resources, RUN, and the end. Drivers are fronts of it:
-// /dev/gunyah (`driver.ts`) and /dev/gzvm (`../geniezone/driver.ts`) (spec/vm-manager.md §1.1, §7 to §11).
+// The life of VMs, whoever asks for it: sequences of calls to the resource manager, resources, RUN,
+// and the end. Drivers are fronts of it: /dev/gunyah (`driver.ts`) and /dev/gzvm
+// (`../geniezone/driver.ts`) (spec/vm-manager.md §1.1, §7 to §11).
 
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
@@ -32,13 +33,19 @@ export interface EngineHost {
   readonly features: bigint;
   /** A VM begins, changes or ends: for whoever shows it. */
   changed?(vm: Vm): void;
-  /** Whether a VM that is ready may start now: those that share objects start together. `retryStart` asks again. */
+  /**
+   * Whether a VM that is ready may start now: those that share objects start together. `retryStart`
+   * asks again.
+   */
   mayStart?(vm: Vm): boolean;
 }
 
 /** A driver whose VMs the engine runs. */
 export interface EngineFront {
-  /** A sequence other than the end is over: zero, or a negative errno with its rule. Gives what the ioctl that waits for it answers. */
+  /**
+   * A sequence other than the end is over: zero, or a negative errno with its rule. Gives what the
+   * ioctl that waits for it answers.
+   */
   ended(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): number;
   /** An ioctl that waited for the VM is made again. */
   again(vm: Vm, task: number, code: number, argument: bigint): number | undefined;
@@ -124,7 +131,10 @@ export class Engine {
     for (const vm of Object.values(this.state.vms)) eventfdSignalled(this.#kernel, vm, eventfd);
   }
 
-  /** Enters the next vCPU that is ready on this host vCPU; the event's handler must return afterwards. */
+  /**
+   * Enters the next vCPU that is ready on this host vCPU; the event's handler must return
+   * afterwards.
+   */
   run(cpu: NativeVcpu): void {
     this.#runner.run(cpu);
   }
@@ -204,7 +214,9 @@ export class Engine {
 
   // ---- vCPUs ----
 
-  /** A vCPU, which refers to its VM until `closeVcpu`. Undefined where the host has no page for it. */
+  /**
+   * A vCPU, which refers to its VM until `closeVcpu`. Undefined where the host has no page for it.
+   */
   createVcpu(vm: Vm, number: number): VcpuFunction | undefined {
     const page = this.#kernel.memory.createContiguous(1);
     if (page === undefined) return undefined;
@@ -227,7 +239,10 @@ export class Engine {
     return this.state.vcpus[vcpu.id] = vcpu;
   }
 
-  /** A vCPU with a descriptor of the caller's; a number below zero is a negative errno. A number is used once. */
+  /**
+   * A vCPU with a descriptor of the caller's; a number below zero is a negative errno. A number is
+   * used once.
+   */
   openVcpu(task: number, vm: Vm, number: number): number {
     const kernel = this.#kernel;
     if (this.vcpusOf(vm).some((vcpu) => vcpu.number === number && !vcpu.removed)) {
@@ -280,7 +295,8 @@ export class Engine {
   }
 
   #forgetVcpu(vcpu: VcpuFunction): void {
-    // Its last descriptor may go with the RUN that ends as the vCPU is removed: it is forgotten by then.
+    // Its last descriptor may go with the RUN that ends as the vCPU is removed: it is forgotten by
+    // then.
     if (vcpu.open || !vcpu.removed || this.state.vcpus[vcpu.id] === undefined) return;
     this.#kernel.memory.dropObject(vcpu.page);
     delete this.state.vcpus[vcpu.id];
@@ -306,7 +322,10 @@ export class Engine {
     return runner;
   }
 
-  /** The host vCPU that runs the fewest; of equals the last, as the first takes the resource manager's messages. */
+  /**
+   * The host vCPU that runs the fewest; of equals the last, as the first takes the resource
+   * manager's messages.
+   */
   #idlest(): number {
     const load = new Array<number>(this.host.runners).fill(0);
     for (const vm of Object.values(this.state.vms)) {

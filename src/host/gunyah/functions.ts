@@ -1,5 +1,5 @@
-// irqfds and ioeventfds of VMs: their arguments, what they do, and which REMOVE_FUNCTION takes away (spec/vm-manager.md §10;
-// spec/observed-ioctl.md §6, §7.2 and §11).
+// irqfds and ioeventfds of VMs: their arguments, what they do, and which REMOVE_FUNCTION takes away
+// (spec/vm-manager.md §10; spec/observed-ioctl.md §6, §7.2 and §11).
 
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
@@ -47,7 +47,10 @@ export function bindIrqfd(kernel: HostKernel, vm: Vm, irqfd: Irqfd): void {
   if (irqfd.level) maskBell(kernel, bell.cap);
 }
 
-/** An eventfd was written: the doorbells of its irqfds ring. A signal before there is a doorbell is lost. */
+/**
+ * An eventfd was written: the doorbells of its irqfds ring. A signal before there is a doorbell is
+ * lost.
+ */
 export function eventfdSignalled(kernel: HostKernel, vm: Vm, eventfd: number): void {
   for (const irqfd of vm.irqfds) {
     if (irqfd.eventfd !== eventfd) continue;
@@ -88,7 +91,9 @@ function collide(a: Ioeventfd, b: Ioeventfd): boolean {
   return a.length === b.length && (a.datamatch === undefined || b.datamatch === undefined || a.datamatch === b.datamatch);
 }
 
-/** Signals the ioeventfd that takes this write; false when none does. `value` is cut to the access. */
+/**
+ * Signals the ioeventfd that takes this write; false when none does. `value` is cut to the access.
+ */
 export function writeToIoeventfd(kernel: HostKernel, vm: Vm, address: number, length: number, value: bigint): boolean {
   const taker = vm.ioeventfds.find((each) =>
     each.address === BigInt(address) && (each.length === 0 || each.length === length) &&

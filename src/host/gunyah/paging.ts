@@ -1,5 +1,6 @@
-// Pages that a host gives to a VM by hypercalls, one range at a time: from its own extent to the VM's, and into the VM's address space
-// (spec/vm-manager.md §5.4). The resource manager lists the extents and the address space.
+// Pages that a host gives to a VM by hypercalls, one range at a time: from its own extent to the
+// VM's, and into the VM's address space (spec/vm-manager.md §5.4). The resource manager lists the
+// extents and the address space.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { HYPERCALLS } from "../../abi/hypercalls.ts";
@@ -26,7 +27,10 @@ export interface PagingError {
 const SIBLING = BigInt(DonateType.ToSibling);
 const PARTIAL = BigInt(MapFlags.Partial);
 
-/** Capabilities for pages of a kind: the address space, and the extents of host and guest. Undefined where the VM has none. */
+/**
+ * Capabilities for pages of a kind: the address space, and the extents of host and guest. Undefined
+ * where the VM has none.
+ */
 function capsOf(resources: readonly Resource[], shared: boolean): { space: bigint; host: bigint; guest: bigint } | undefined {
   const extent = (wanted: number) => resources.find(({ type, label }) => type === ResourceType.MemoryExtent && label === wanted)?.cap;
   const space = resources.find(({ type }) => type === ResourceType.AddressSpace)?.cap;
@@ -73,8 +77,8 @@ export function takePages(
 }
 
 /**
- * Takes back what a VM has of a range of its addresses, and leaves the rest to it. The error is of the first piece that it keeps; what was
- * taken before stays the host's.
+ * Takes back what a VM has of a range of its addresses, and leaves the rest to it. The error is of
+ * the first piece that it keeps; what was taken before stays the host's.
  */
 export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: bigint): PagingError | undefined {
   const page = BigInt(PAGE_SIZE), end = address + size;

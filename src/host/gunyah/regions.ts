@@ -1,5 +1,5 @@
-// User memory of VMs: SET_USER_MEM_REGION and LEND_USER_MEM with their checks in the order in which each generation makes them
-// (spec/vm-manager.md §5; spec/observed-ioctl.md §3 and §11).
+// User memory of VMs: SET_USER_MEM_REGION and LEND_USER_MEM with their checks in the order in which
+// each generation makes them (spec/vm-manager.md §5; spec/observed-ioctl.md §3 and §11).
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { RegionFlags, USER_MEM_REGION } from "../../abi/ioctl/gunyah.ts";
@@ -17,12 +17,16 @@ const SECTION = "vm-manager 5.1";
 /** The values of the ioctl's argument. */
 type RegionArgument = StructValues<{ label: "u32"; flags: "u32"; guest_phys_addr: "u64"; memory_size: "u64"; userspace_addr: "u64" }>;
 
-/** Whether [a, a + size) and [b, b + other) meet, by the driver's arithmetic: ends wrap at 64 bits. */
+/**
+ * Whether [a, a + size) and [b, b + other) meet, by the driver's arithmetic: ends wrap at 64 bits.
+ */
 function overlap(a: bigint, size: bigint, b: bigint, other: bigint): boolean {
   return a < (b + other) % U64 && b < (a + size) % U64;
 }
 
-/** A region that passed all checks, or the negative errno. A delete names the region that is to go. */
+/**
+ * A region that passed all checks, or the negative errno. A delete names the region that is to go.
+ */
 export type RegionResult = { readonly region: Region } | { readonly binding: Binding } | { readonly remove: Region } | number;
 
 /** Checks the argument and pins the memory. Nothing is entered into the VM yet. */

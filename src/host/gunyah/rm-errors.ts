@@ -1,4 +1,5 @@
-// What errors of the resource manager and of hypercalls become for user space (spec/vm-manager.md §12).
+// What errors of the resource manager and of hypercalls become for user space (spec/vm-manager.md
+// §12).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
@@ -13,7 +14,10 @@ const OF_RM: Readonly<Record<number, number>> = {
   [RmError.BUSY]: Errno.EBUSY,
 };
 
-/** The errno (positive) of a reply's error. Errors from 4 to 0x11 that are not listed mean a bad argument; what no driver knows, a bad message. */
+/**
+ * The errno (positive) of a reply's error. Errors from 4 to 0x11 that are not listed mean a bad
+ * argument; what no driver knows, a bad message.
+ */
 export function rmErrno(error: number, persona: Persona): number {
   if (persona.anyRmErrorIsInvalid) return Errno.EINVAL;
   return OF_RM[error] ?? (error >= RmError.MSG_INVALID && error <= RmError.IRQ_RELEASED ? Errno.EINVAL : Errno.EBADMSG);

@@ -1,5 +1,6 @@
-// The calls to the resource manager that make a VM, start it and take it apart, one awaited reply at a time, in the order of the VM's
-// generation (spec/vm-manager.md §7 and §11; spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
+// The calls to the resource manager that make a VM, start it and take it apart, one awaited reply
+// at a time, in the order of the VM's generation (spec/vm-manager.md §7 and §11;
+// spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
 
 import { HYPERCALLS } from "../../abi/hypercalls.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
@@ -217,7 +218,8 @@ export class Sequences {
       case "reclaim-unstarted":
         return vm.status === "exited" ? "next" : this.#step(vm, sequence, "reclaim");
       case "authenticate":
-        // Only signed VMs are; nothing registers that type in the generations whose user space loads VMs.
+        // Only signed VMs are; nothing registers that type in the generations whose user space
+        // loads VMs.
         return vm.signed === undefined
           ? "next"
           : this.#send(vm, VM_AUTH_IMAGE, { vmid, parameters: [{ type: AUTH_PERIPHERAL, value: vm.signed.peripheral }] });
@@ -257,7 +259,10 @@ export class Sequences {
     });
   }
 
-  /** Sends the next entries of a parcel's memory list: the first ones make the parcel, the others are appended. */
+  /**
+   * Sends the next entries of a parcel's memory list: the first ones make the parcel, the others
+   * are appended.
+   */
   #sendEntries(
     vm: Vm,
     sequence: Sequence,
@@ -511,7 +516,8 @@ export class Sequences {
       : this.#read(vm, MEM_APPEND, payload);
     if (result !== "next") {
       if (parcel.handle === undefined || result === "wait") return result;
-      // Linux takes back at once what the parcel has already: v6 has forgotten the region when its ioctl ends.
+      // Linux takes back at once what the parcel has already: v6 has forgotten the region when its
+      // ioctl ends.
       sequence.failure = result;
       return this.#send(vm, MEM_RECLAIM, { handle: parcel.handle, flags: 0 });
     }
@@ -545,7 +551,10 @@ function isOneParcel(vm: Vm): boolean {
   return vm.auth === AuthType.Android && ENGINES[vm.persona].protectedAsParcel;
 }
 
-/** The range that the resource manager gets as the VM's configuration: the devicetree, or all of the binding that it lies in. */
+/**
+ * The range that the resource manager gets as the VM's configuration: the devicetree, or all of the
+ * binding that it lies in.
+ */
 function configRange(vm: Vm): Vm["devicetree"] {
   const { address, size } = vm.devicetree;
   const binding = isOneParcel(vm) ? bindingOf(vm, address, size) : undefined;
@@ -578,7 +587,9 @@ function without(range: PageRange, others: readonly PageRange[]): PageRange[] {
   return parts;
 }
 
-/** The next parcel that the resource manager still has; of a delete only the one that it is about. */
+/**
+ * The next parcel that the resource manager still has; of a delete only the one that it is about.
+ */
 function nextParcel(vm: Vm, { kind, label }: Sequence): Region | RangeParcel | undefined {
   if (kind === "delete") return vm.regions.find((region) => region.label === label && region.handle !== undefined);
   return [...vm.regions, vm.configParcel, vm.firmwareParcel].find((parcel) => parcel?.handle !== undefined);

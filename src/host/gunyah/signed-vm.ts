@@ -1,4 +1,5 @@
-// VMs that the vendor driver loads by name: on a phone a signed image among the firmware files, and a node of the devicetree with its memory.
+// VMs that the vendor driver loads by name: on a phone a signed image among the firmware files, and
+// a node of the devicetree with its memory.
 
 import type { VmPlan } from "../plan.ts";
 import { type Content, vmContents } from "../vm-contents.ts";

@@ -1,13 +1,19 @@
-// What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between two events (spec/vm-manager.md §5 to §11).
+// What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between
+// two events (spec/vm-manager.md §5 to §11).
 
 import type { EngineName, StartStep, TeardownStep } from "../../abi/ioctl/personas.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import type { Pinned } from "../kernel/memory.ts";
 
-/** Life of a VM in the driver. `none` until START or, in v6 and v9, CREATE_VM; `gone` once nothing refers to it. */
+/**
+ * Life of a VM in the driver. `none` until START or, in v6 and v9, CREATE_VM; `gone` once nothing
+ * refers to it.
+ */
 export type VmStatus = "none" | "load" | "ready" | "running" | "exited" | "init-failed" | "reset";
 
-/** User memory that belongs to a VM. Addresses and sizes in bytes; guest addresses are 64 bits wide. */
+/**
+ * User memory that belongs to a VM. Addresses and sizes in bytes; guest addresses are 64 bits wide.
+ */
 export interface Region {
   label: number;
   flags: number;
@@ -23,7 +29,10 @@ export interface Region {
   handle: number | undefined;
 }
 
-/** Where pages of a VM will come from when they are needed: a part of a guest memfd (v17), or user memory. Sizes and offsets in bytes. */
+/**
+ * Where pages of a VM will come from when they are needed: a part of a guest memfd (v17), or user
+ * memory. Sizes and offsets in bytes.
+ */
 export interface Binding {
   guestAddress: bigint;
   size: bigint;
@@ -156,22 +165,33 @@ export interface SignedLoad {
   vcpus: number;
   /** RUN was tried. */
   ran: boolean;
-  /** RUNs that wait for its start or its end, and calls of WAIT_FOR_EXIT with the address of their structure. */
+  /**
+   * RUNs that wait for its start or its end, and calls of WAIT_FOR_EXIT with the address of their
+   * structure.
+   */
   runners: { readonly task: number; readonly vcpu: number }[];
   watchers: { readonly task: number; readonly pointer: bigint }[];
 }
 
-/** The calls to the resource manager that go on: a START, a teardown, or one call inside another ioctl. */
+/**
+ * The calls to the resource manager that go on: a START, a teardown, or one call inside another
+ * ioctl.
+ */
 export interface Sequence {
   readonly kind: "create" | "load" | "start" | "teardown" | "region" | "delete";
   readonly steps: readonly (StartStep | TeardownStep)[];
   at: number;
   /** The region that it is about, where it is about one. */
   readonly label: number | undefined;
-  /** Where the step is: place in the VM's regions or registers, and entries of the region that are sent. */
+  /**
+   * Where the step is: place in the VM's regions or registers, and entries of the region that are
+   * sent.
+   */
   item: number;
   sent: number;
-  /** The step has sent its request, waits for a notification, or for the host to let the VM start. */
+  /**
+   * The step has sent its request, waits for a notification, or for the host to let the VM start.
+   */
   waits: "reply" | "notification" | "gate" | undefined;
   /** Why it fails, while what it has given is taken back first. */
   failure?: SequenceFailure;
@@ -248,7 +268,10 @@ export interface GunyahState {
   waiting: Record<number, WaitingCall>;
   /** The host's own VMID, once it was asked for. */
   ownVmid: number | undefined;
-  /** Ready vCPUs by host vCPU, in the order of their turns; and host vCPUs inside vcpu_run, with the vCPU that they run. */
+  /**
+   * Ready vCPUs by host vCPU, in the order of their turns; and host vCPUs inside vcpu_run, with the
+   * vCPU that they run.
+   */
   queues: Record<number, number[]>;
   inside: Record<number, number>;
 }

@@ -1,6 +1,7 @@
-// RUN of vCPUs: the host's own vCPUs take turns in running those of VMs with vcpu_run, and what makes vcpu_run return becomes an exit to user
-// space, a wait, or another turn (spec/vm-manager.md §9; spec/observed-ioctl.md §7 and §11; spec/hypervisor.md §5.4). A VM's vCPU belongs to
-// one host vCPU, which its wakeup vIRQ is routed to.
+// RUN of vCPUs: the host's own vCPUs take turns in running those of VMs with vcpu_run, and what
+// makes vcpu_run return becomes an exit to user space, a wait, or another turn (spec/vm-manager.md
+// §9; spec/observed-ioctl.md §7 and §11; spec/hypervisor.md §5.4). A VM's vCPU belongs to one host
+// vCPU, which its wakeup vIRQ is routed to.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
@@ -22,9 +23,15 @@ const REMOVED = "the vCPU's function was removed, or its VM was destroyed";
 
 /** What the runner needs of the driver. */
 export interface RunnerHooks {
-  /** Gives the guest the page that it lacks: 0, or the negative errno. Only generations with demand paging have it. */
+  /**
+   * Gives the guest the page that it lacks: 0, or the negative errno. Only generations with demand
+   * paging have it.
+   */
   pageIn(vm: Vm, address: number, write: boolean): number;
-  /** RUN is about to end with this result: what it ends with instead. For fronts with a run structure of their own. */
+  /**
+   * RUN is about to end with this result: what it ends with instead. For fronts with a run
+   * structure of their own.
+   */
   leaving(vcpu: VcpuFunction, task: number, result: number): number;
   /** Makes another host vCPU look at its queue. */
   kick(resource: Resource): void;
@@ -108,7 +115,10 @@ export class VcpuRunner {
     if (vcpu.task !== undefined && vcpu.phase !== "inside") this.#leaveRemoved(vcpu);
   }
 
-  /** Enters the next ready vCPU of the host vCPU `cpu`, if there is one. The handler of the event must return afterwards. */
+  /**
+   * Enters the next ready vCPU of the host vCPU `cpu`, if there is one. The handler of the event
+   * must return afterwards.
+   */
   run(cpu: NativeVcpu): void {
     const { queues, inside } = this.#state;
     if (inside[cpu.index] !== undefined) return;
@@ -285,7 +295,10 @@ export class VcpuRunner {
     vcpu.exit = undefined;
   }
 
-  /** What user space answers to the last exit becomes the arguments of the next vcpu_run. False for an unknown action. */
+  /**
+   * What user space answers to the last exit becomes the arguments of the next vcpu_run. False for
+   * an unknown action.
+   */
   #takeResume(vm: Vm, vcpu: VcpuFunction): boolean {
     const { exit } = vcpu;
     vcpu.exit = undefined;
@@ -328,7 +341,8 @@ export class VcpuRunner {
   #makeReady(vcpu: VcpuFunction, resource: Resource, first: boolean): void {
     vcpu.phase = "ready";
     const queue = this.#state.queues[resource.runner] ??= [];
-    // An exit to user space, or an interrupt of the host, does not cost a vCPU the rest of its turn.
+    // An exit to user space, or an interrupt of the host, does not cost a vCPU the rest of its
+    // turn.
     if (first) queue.unshift(vcpu.id);
     else queue.push(vcpu.id);
     if (resource.runner !== this.#kernel.cpu.index) this.#hooks.kick(resource);

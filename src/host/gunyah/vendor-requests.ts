@@ -1,6 +1,7 @@
-// The requests of the vendor driver of phones (magic 0xb2): VMs are signed images that it loads by name into memory of its own, the
-// hypervisor schedules them, and RUN waits for their end (spec/vm-manager.md §1 and §2.1). No VM has virtio devices here, so that all
-// requests of its virtio backend are EINVAL, as on a phone whose devicetree gives the VM none.
+// The requests of the vendor driver of phones (magic 0xb2): VMs are signed images that it loads by
+// name into memory of its own, the hypervisor schedules them, and RUN waits for their end
+// (spec/vm-manager.md §1 and §2.1). No VM has virtio devices here, so that all requests of its
+// virtio backend are EINVAL, as on a phone whose devicetree gives the VM none.
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { ExitReason, GH_LEGACY, LEGACY_EXIT, LEGACY_NAME, LEGACY_REGION, RUN_PAGE } from "../../abi/ioctl/gunyah.ts";
@@ -139,7 +140,10 @@ export class VendorRequests {
     for (const watcher of signed.watchers.splice(0)) this.#kernel.finish(watcher.task, this.#watched(vm, watcher));
   }
 
-  /** RUN of a vCPU that the host runs itself ends: the type of the VM's exit, as the driver serves no other exits. */
+  /**
+   * RUN of a vCPU that the host runs itself ends: the type of the VM's exit, as the driver serves
+   * no other exits.
+   */
   leaving(vcpu: VcpuFunction, result: number): number {
     if (result < 0) return result;
     const reason = RUN_PAGE.decode(this.#engine.runPage(vcpu, 0, RUN_PAGE.size)).exit_reason;
@@ -150,7 +154,10 @@ export class VendorRequests {
 
   // ---- inside ----
 
-  /** SET_FW_NAME: puts the image of this name into memory, and has the resource manager make a VM of it. */
+  /**
+   * SET_FW_NAME: puts the image of this name into memory, and has the resource manager make a VM of
+   * it.
+   */
   #load(task: number, vm: Vm, pointer: bigint): number | undefined {
     const argument = this.#copyIn(task, LEGACY_NAME, pointer);
     if (typeof argument === "number") return argument;
@@ -267,7 +274,10 @@ function textOf(bytes: readonly number[]): string {
   return new TextDecoder().decode(Uint8Array.from(bytes.slice(0, end < 0 ? SIGNED_NAME_SIZE - 1 : end)));
 }
 
-/** Whether a VM with an image is loaded: its load has not failed and cannot fail any more, and it does not go. */
+/**
+ * Whether a VM with an image is loaded: its load has not failed and cannot fail any more, and it
+ * does not go.
+ */
 function isLoaded({ sequence }: Vm): boolean {
   return sequence?.kind !== "load" && sequence?.kind !== "teardown";
 }

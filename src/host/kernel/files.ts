@@ -1,5 +1,5 @@
-// Open files of the host's processes: what a driver does with one, and the files that the kernel itself offers: eventfds and files in memory
-// (eventfd(2), memfd_create(2)).
+// Open files of the host's processes: what a driver does with one, and the files that the kernel
+// itself offers: eventfds and files in memory (eventfd(2), memfd_create(2)).
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 
@@ -29,13 +29,22 @@ export interface OpenFile {
 /** poll's events. */
 export const Poll = { In: 1, Out: 4 } as const;
 
-/** What a kind of file can do. Numbers below zero are negative errnos; what is absent answers as Linux does for such files. */
+/**
+ * What a kind of file can do. Numbers below zero are negative errnos; what is absent answers as
+ * Linux does for such files.
+ */
 export interface FileOperations {
   /** What /proc/self/fd shows. */
   name(file: OpenFile): string;
-  /** The result, or undefined when the task waits: the driver finishes it later. `argument` is 64 bits wide. */
+  /**
+   * The result, or undefined when the task waits: the driver finishes it later. `argument` is 64
+   * bits wide.
+   */
   ioctl?(task: number, file: OpenFile, code: number, argument: bigint): number | undefined;
-  /** A signal for a task that waits in this file's ioctl. The driver finishes it when it stops waiting. */
+  /**
+   * A signal for a task that waits in this file's ioctl. The driver finishes it when it stops
+   * waiting.
+   */
   interrupt?(task: number, file: OpenFile): void;
   read?(file: OpenFile, length: number): Uint8Array | number;
   write?(file: OpenFile, bytes: Uint8Array): number;

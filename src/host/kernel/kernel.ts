@@ -1,6 +1,7 @@
-// The host's kernel as far as drivers and VMMs need one: processes with descriptor tables and address spaces, and ioctls that may wait. An
-// ioctl in progress is a task: plain data that says where it stands, so that all of this can be saved between two events
-// (docs/architecture.md, "Host").
+// The host's kernel as far as drivers and VMMs need one: processes with descriptor tables and
+// address spaces, and ioctls that may wait. An ioctl in progress is a task: plain data that says
+// where it stands, so that all of this can be saved between two events (docs/architecture.md,
+// "Host").
 
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
@@ -81,7 +82,10 @@ interface Beginning {
   result: number | undefined;
 }
 
-/** RUN ends as often as a guest touches a device: it is told with what vCPUs do, not with what VMMs ask for. */
+/**
+ * RUN ends as often as a guest touches a device: it is told with what vCPUs do, not with what VMMs
+ * ask for.
+ */
 const RUNS: readonly number[] = [GH.RUN.code, GZVM.RUN.code];
 /** Bytes of a process's own program and data. */
 const PROGRAM_SIZE = 0x1_0000;
@@ -157,7 +161,10 @@ export class HostKernel {
     return pid;
   }
 
-  /** Ends a process: its calls, its mappings, then its descriptors, the last first, as Linux's deferred fput has it. */
+  /**
+   * Ends a process: its calls, its mappings, then its descriptors, the last first, as Linux's
+   * deferred fput has it.
+   */
   exit(pid: number): void {
     for (const task of Object.values(this.state.tasks)) if (task.pid === pid) this.signal(task.id);
     const process = this.#process(pid);
@@ -202,7 +209,10 @@ export class HostKernel {
     return kind === undefined ? -Errno.ENOENT : this.install(pid, kind, 0, true);
   }
 
-  /** A new open file and a descriptor for it; a negative errno where the table is full: `NO_DESCRIPTOR` is the rule then. */
+  /**
+   * A new open file and a descriptor for it; a negative errno where the table is full:
+   * `NO_DESCRIPTOR` is the rule then.
+   */
   install(pid: number, kind: FileKind, target: number, closeOnExec: boolean): number {
     const fd = this.#freeDescriptor(pid);
     if (fd < 0) return fd;
@@ -295,7 +305,10 @@ export class HostKernel {
 
   // ---- memory of a process ----
 
-  /** Maps `size` bytes of anonymous memory. `contiguous` allocates it at once as one physical block. Returns the address or a negative errno. */
+  /**
+   * Maps `size` bytes of anonymous memory. `contiguous` allocates it at once as one physical block.
+   * Returns the address or a negative errno.
+   */
   mapAnonymous(pid: number, size: number, options: { read: boolean; write: boolean; contiguous?: boolean }): number {
     if (!(size > 0)) return -Errno.EINVAL;
     const pages = Math.ceil(size / PAGE_SIZE);
@@ -377,7 +390,10 @@ export class HostKernel {
     return { task: id, result };
   }
 
-  /** Has the file's driver do it, unless somebody wants something else to happen. Undefined while it waits. */
+  /**
+   * Has the file's driver do it, unless somebody wants something else to happen. Undefined while it
+   * waits.
+   */
   #perform(task: Task, file: OpenFile, name: string, code: number, argument: bigint): number | undefined {
     const { faults } = this.cpu;
     const hit = faults.armed.ioctl ? faults.hit("ioctl", { name, pid: task.pid }) : undefined;
@@ -429,7 +445,9 @@ export class HostKernel {
     return this.memory.space(this.task(task).space) ?? fail(`task ${task} has no address space`);
   }
 
-  /** Whether the caller may lock `pages` more: CAP_IPC_LOCK (root's) or room under RLIMIT_MEMLOCK. */
+  /**
+   * Whether the caller may lock `pages` more: CAP_IPC_LOCK (root's) or room under RLIMIT_MEMLOCK.
+   */
   mayLock(task: number, pages: number): boolean {
     const process = this.#process(this.task(task).pid);
     return process.uid === 0 || (this.callerSpace(task).locked + pages) * PAGE_SIZE <= process.memlock;

@@ -1,5 +1,6 @@
-// Memory of the host's processes: objects that hold pages, mappings of them, user addresses, and the pinning of pages for VMs
-// (spec/vm-manager.md §5.1). Pages are those of the host VM: what it has lent, its processes cannot touch.
+// Memory of the host's processes: objects that hold pages, mappings of them, user addresses, and
+// the pinning of pages for VMs (spec/vm-manager.md §5.1). Pages are those of the host VM: what it
+// has lent, its processes cannot touch.
 
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
@@ -20,7 +21,10 @@ export interface MemoryObject {
   id: number;
   /** Mappings, descriptors and VMs that hold it. */
   refs: number;
-  /** An anonymous object's untouched pages read as the zero page; those of a file are allocated by any access. */
+  /**
+   * An anonymous object's untouched pages read as the zero page; those of a file are allocated by
+   * any access.
+   */
   kind: "anonymous" | "file";
   /** Pages beyond are not there. */
   pages: number;
@@ -49,7 +53,9 @@ export interface UserSpace {
   /** Processes and VMs that hold it. */
   refs: number;
   mappings: Mapping[];
-  /** The next mapping ends here: they grow downwards, each below the last, as Linux lays them out. */
+  /**
+   * The next mapping ends here: they grow downwards, each below the last, as Linux lays them out.
+   */
   next: number;
   /** Pages that count against the limit (VmLck). */
   locked: number;
@@ -104,7 +110,10 @@ export class HostMemory {
     return this.state.objects[object.id] = object;
   }
 
-  /** An object whose pages all exist and are contiguous, 2 MiB aligned where that large; undefined where there is no such memory. */
+  /**
+   * An object whose pages all exist and are contiguous, 2 MiB aligned where that large; undefined
+   * where there is no such memory.
+   */
   createContiguous(pages: number): MemoryObject | undefined {
     const align = pages * PAGE_SIZE >= HUGE_PAGE ? HUGE_PAGE : PAGE_SIZE;
     const ipa = this.pages.allocate(pages, align);
@@ -130,7 +139,10 @@ export class HostMemory {
     delete this.state.objects[id];
   }
 
-  /** Whether a process has a mapping that shows one of these pages of an object; those that nobody has touched count for nothing. */
+  /**
+   * Whether a process has a mapping that shows one of these pages of an object; those that nobody
+   * has touched count for nothing.
+   */
   isMapped(id: number, page: number, count: number): boolean {
     const { runs } = this.object(id);
     return Object.values(this.state.spaces).some(({ mappings }) =>
@@ -142,7 +154,10 @@ export class HostMemory {
     );
   }
 
-  /** IPA of a page of an object, allocated where it was not; undefined beyond its end or where memory is used up. */
+  /**
+   * IPA of a page of an object, allocated where it was not; undefined beyond its end or where
+   * memory is used up.
+   */
   objectPage(object: MemoryObject, page: number): number | undefined {
     return page >= object.pages ? undefined : lookup(object, page) ?? this.#allocatePage(object, page);
   }
@@ -155,8 +170,8 @@ export class HostMemory {
   }
 
   /**
-   * A child's address space: the same mappings, whose open files the caller counts. Private pages are shared with the parent: children here
-   * only make a call and end.
+   * A child's address space: the same mappings, whose open files the caller counts. Private pages
+   * are shared with the parent: children here only make a call and end.
    */
   forkSpace(parent: UserSpace): UserSpace {
     const child = this.createSpace();
@@ -186,8 +201,8 @@ export class HostMemory {
   }
 
   /**
-   * Maps an object, whose reference the mapping takes over. Returns the user address, or -ENOMEM where so many do not lie below what is
-   * mapped; then the reference stays the caller's.
+   * Maps an object, whose reference the mapping takes over. Returns the user address, or -ENOMEM
+   * where so many do not lie below what is mapped; then the reference stays the caller's.
    */
   map(
     space: UserSpace,
@@ -274,7 +289,10 @@ export class HostMemory {
 
   // ---- pages for VMs ----
 
-  /** Pins user pages for as long as a VM has them. A number is the negative errno; then nothing stays pinned. */
+  /**
+   * Pins user pages for as long as a VM has them. A number is the negative errno; then nothing
+   * stays pinned.
+   */
   pin(space: UserSpace, address: bigint, pages: number, write: boolean): Pinned | number {
     const ranges: { ipa: number; count: number }[] = [];
     const objects = new Set<number>();
@@ -354,7 +372,9 @@ export class HostMemory {
     return ipa === undefined ? Signal.SIGBUS : { ipa, object: undefined };
   }
 
-  /** IPA of the page that holds an address of a process; minus the signal that touching it raises. */
+  /**
+   * IPA of the page that holds an address of a process; minus the signal that touching it raises.
+   */
   #pageAt(space: UserSpace, address: number, write: boolean): number {
     const mapping = this.mappingAt(space, address);
     if (mapping === undefined || !(write ? mapping.write : mapping.read)) return -Signal.SIGSEGV;

@@ -1,5 +1,6 @@
-// Pages of the host VM's memory that its kernel gives to processes, drivers and thereby to VMs. First fit, so that what is allocated together
-// lies together: a parcel's entries are its physically contiguous runs (spec/vm-manager.md §5.1).
+// Pages of the host VM's memory that its kernel gives to processes, drivers and thereby to VMs.
+// First fit, so that what is allocated together lies together: a parcel's entries are its
+// physically contiguous runs (spec/vm-manager.md §5.1).
 
 /** Bytes of a page of the host. */
 export const PAGE_SIZE = 4096;
@@ -33,7 +34,10 @@ export class PageAllocator {
     return this.state.free.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** `count` contiguous zeroed pages whose IPA is a multiple of `align` bytes; undefined where there are none. */
+  /**
+   * `count` contiguous zeroed pages whose IPA is a multiple of `align` bytes; undefined where there
+   * are none.
+   */
   allocate(count: number, align = PAGE_SIZE): number | undefined {
     const { free } = this.state;
     for (let index = 0; index < free.length; index++) {

@@ -1,4 +1,5 @@
-// The hypervisor's state in an archive (src/machine/archive.ts): fields that name other objects, by serial number.
+// The hypervisor's state in an archive (src/machine/archive.ts): fields that name other objects, by
+// serial number.
 
 import type { ObjectType } from "../../abi/rights.ts";
 import { Archive } from "../../machine/archive.ts";

@@ -1,6 +1,7 @@
-// The hypervisor whole, with the machine below it, saved or loaded (DESIGN "Seven decisions", 4). RAM is the caller's. What follows from
-// other state is not saved: interrupts that are ready, deadlines, which object is found by which number. What is for people alone (traces,
-// reasons, last uses of capabilities) begins anew.
+// The hypervisor whole, with the machine below it, saved or loaded (DESIGN "Seven decisions", 4).
+// RAM is the caller's. What follows from other state is not saved: interrupts that are ready,
+// deadlines, which object is found by which number. What is for people alone (traces, reasons, last
+// uses of capabilities) begins anew.
 
 import { AddressSpace } from "../memory/addrspace.ts";
 import type { ObjectArchive } from "./archive.ts";
@@ -46,8 +47,10 @@ const TYPES = [...MAKERS.keys()];
 const INTID_END = 1020;
 
 /**
- * Saves the hypervisor and its machine, or loads them into a hypervisor of the same plan that has not run.
- * @throws ArchiveError that names the field which cannot be loaded. The hypervisor is of no use then.
+ * Saves the hypervisor and its machine, or loads them into a hypervisor of the same plan that has
+ * not run.
+ * @throws ArchiveError that names the field which cannot be loaded. The hypervisor is of no use
+ * then.
  */
 export function archiveHypervisor(hypervisor: Hypervisor, archive: ObjectArchive): void {
   if (archive.loading) hypervisor.clear();
@@ -74,7 +77,9 @@ export function violationOf(hypervisor: Hypervisor): string | undefined {
   return violation && describeViolation(violation);
 }
 
-/** Every object: first they are made, then they get their state, so that they can name each other. */
+/**
+ * Every object: first they are made, then they get their state, so that they can name each other.
+ */
 function archiveObjects(hypervisor: Hypervisor, archive: ObjectArchive): HypervisorObject[] {
   const { privatePartition, rootPartition } = hypervisor;
   const partitions: readonly HypervisorObject[] = [privatePartition, rootPartition];

@@ -1,11 +1,15 @@
-// The architectural state of a vCPU in an archive: registers with flags resolved, and what the core keeps between two instructions.
+// The architectural state of a vCPU in an archive: registers with flags resolved, and what the core
+// keeps between two instructions.
 
 import { type Core, REGISTER_NAMES, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
 import type { Archive } from "../../machine/archive.ts";
 
 const STEPPED = ["none", "other", "exclusive"] as const;
 
-/** Saves the registers, or loads them into a vCPU that has just been made. Stage 2 and interrupt inputs follow from the vCPU's objects. */
+/**
+ * Saves the registers, or loads them into a vCPU that has just been made. Stage 2 and interrupt
+ * inputs follow from the vCPU's objects.
+ */
 export function archiveRegisters(archive: Archive, core: Core, registers: VcpuState): void {
   archive.within("registers", () => {
     archiveGeneral(archive, registers);

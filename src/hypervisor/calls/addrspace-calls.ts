@@ -31,7 +31,10 @@ function checkAttributes(call: Call, attributes: number, defined: number): Error
   return call.refuse(ErrorCode.ARGUMENT_INVALID, "reserved bits of the attributes are zero", { attributes });
 }
 
-/** The part that `map_flags` selects, and the checks of its place: alignment, then size. Without PARTIAL it is the whole extent. */
+/**
+ * The part that `map_flags` selects, and the checks of its place: alignment, then size. Without
+ * PARTIAL it is the whole extent.
+ */
 function selectPart(call: Call, extent: Memextent, ipa: bigint, flags: number, offset: bigint, size: bigint): Part | ErrorCode {
   const partial = (flags & MapFlags.Partial) !== 0;
   const values = { vbase: ipa, offset, size, extent: extent.name };

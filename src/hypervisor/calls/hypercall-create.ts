@@ -1,4 +1,5 @@
-// partition_create_X, the same for every type: make the object, put its master capability into a cspace (spec/hypervisor.md §4.1).
+// partition_create_X, the same for every type: make the object, put its master capability into a
+// cspace (spec/hypervisor.md §4.1).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { CspaceRight, PartitionRight } from "../../abi/rights.ts";
@@ -26,7 +27,10 @@ export type CreateName =
   | "partition_create_vpm_group"
   | "partition_create_virtio_mmio";
 
-/** Defines the call that creates objects of `type`; belongs in the list of calls of the type's own file. */
+/**
+ * Defines the call that creates objects of `type`; belongs in the list of calls of the type's own
+ * file.
+ */
 export function creation(name: CreateName, type: ObjectClass): HypercallDefinition {
   return hypercall(name, {
     caps: {

@@ -1,5 +1,6 @@
-// How a hypercall is defined beside the object that it works on: which capabilities it looks up, in which order, with which rights, and
-// its handler. The shape of the call itself is the ABI's (src/abi/hypercalls.ts). Order of checks: spec/hypervisor.md §1.3, §3.3.
+// How a hypercall is defined beside the object that it works on: which capabilities it looks up, in
+// which order, with which rights, and its handler. The shape of the call itself is the ABI's
+// (src/abi/hypercalls.ts). Order of checks: spec/hypervisor.md §1.3, §3.3.
 //
 //     export const calls: HypercallDefinition[] = [
 //       hypercall("doorbell_send", {
@@ -37,7 +38,10 @@ export function anyState<T extends ObjectType>(type: T, rights: number): CapRule
   return { type, rights, untyped: false, state: "any" };
 }
 
-/** A capability of any type with the right to activate, then of type `type`; the object must still be configurable (state INIT). */
+/**
+ * A capability of any type with the right to activate, then of type `type`; the object must still
+ * be configurable (state INIT).
+ */
 export function configurable<T extends ObjectType>(type: T): CapRule<T> {
   return { type, rights: ACTIVATE, untyped: true, state: "init" };
 }
@@ -60,7 +64,9 @@ export type CapRules<N extends HypercallName> = {
   readonly [A in keyof ArgumentsOf<N> as ArgumentsOf<N>[A] extends "cap" ? A : never]?: CapRule;
 };
 
-/** Decoded arguments: numbers to 32 bits, bigint above, user pointers and capability ids as bigint. */
+/**
+ * Decoded arguments: numbers to 32 bits, bigint above, user pointers and capability ids as bigint.
+ */
 export type RawArguments<N extends HypercallName> = {
   readonly [A in keyof ArgumentsOf<N> as ArgumentsOf<N>[A] extends "res0" | "res1" ? never : A]: ArgumentsOf<N>[A] extends ArgumentKind
     ? ArgumentValue<ArgumentsOf<N>[A]>
@@ -80,12 +86,16 @@ export type Results<N extends HypercallName> =
   & { error?: ErrorCode };
 
 /**
- * A handler's answer that there is none yet: the caller is no longer running when the handler returns. Either it gets its results later
- * through `HypercallTable.encode` (vcpu_run), or never (vcpu_poweroff, vcpu_kill of oneself).
+ * A handler's answer that there is none yet: the caller is no longer running when the handler
+ * returns. Either it gets its results later through `HypercallTable.encode` (vcpu_run), or never
+ * (vcpu_poweroff, vcpu_kill of oneself).
  */
 export const DEFERRED: unique symbol = Symbol("deferred");
 
-/** What a handler answers: an error (all data results are zero), the results by name, or nothing yet. */
+/**
+ * What a handler answers: an error (all data results are zero), the results by name, or nothing
+ * yet.
+ */
 export type Reply<N extends HypercallName> = ErrorCode | Results<N> | typeof DEFERRED;
 
 /** Who calls, for handlers. */
@@ -94,9 +104,15 @@ export interface Call {
   readonly caller: ObjectOf<"thread">;
   /** The caller's cspace. */
   readonly cspace: Cspace;
-  /** Looks up a capability that only some arguments of a call need (scheduler_yield, vcpu_set_affinity). */
+  /**
+   * Looks up a capability that only some arguments of a call need (scheduler_yield,
+   * vcpu_set_affinity).
+   */
   lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode;
-  /** Notes why the call is refused, and gives back the error. `section`: where the rule is specified, if not with the call. */
+  /**
+   * Notes why the call is refused, and gives back the error. `section`: where the rule is
+   * specified, if not with the call.
+   */
   refuse<E extends ErrorCode>(error: E, rule: string, values?: Readonly<Record<string, unknown>>, section?: string): E;
 }
 
@@ -118,7 +134,8 @@ export interface HypercallDefinition {
  * - `caps`: the capability arguments to look up, written in order of lookup
  * - `validate`: checks that come before every lookup (reserved bits of words); gives OK or an error
  * - `constant`: instead of a handler: the results, which are always the same
- * - `handler`: absent where the call is not built: its checks are made, then the machine stops and names it
+ * - `handler`: absent where the call is not built: its checks are made, then the machine stops and
+ *   names it
  */
 export function hypercall<N extends HypercallName, const C extends CapRules<N> = Record<never, never>>(
   name: N,

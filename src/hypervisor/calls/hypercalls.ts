@@ -1,5 +1,6 @@
-// The table of hypercalls: the only decoder of their arguments and the only encoder of their results, for both entrances and for native
-// guests (spec/hypervisor.md §1.1-1.3). Definitions live with their objects; this file collects them.
+// The table of hypercalls: the only decoder of their arguments and the only encoder of their
+// results, for both entrances and for native guests (spec/hypervisor.md §1.1-1.3). Definitions live
+// with their objects; this file collects them.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import {
@@ -21,7 +22,10 @@ import type { HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
-/** `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC wrapper behind `HVC #0` and `SMC #0`. */
+/**
+ * `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC wrapper behind `HVC #0`
+ * and `SMC #0`.
+ */
 export type Entrance = "native" | "smccc";
 
 /** Results of a call as register values. */
@@ -32,10 +36,15 @@ export interface EncodedResults {
   readonly count: number;
 }
 
-/** Where a call's arguments are: the caller's registers, or a list of values. Halves are unsigned. */
+/**
+ * Where a call's arguments are: the caller's registers, or a list of values. Halves are unsigned.
+ */
 type Arguments = Pick<VcpuState, "getX" | "getLow" | "getHigh" | "areHalves">;
 
-/** Arguments that are in no registers: a native guest's, or those of an SMCCC call, which begin at X1. */
+/**
+ * Arguments that are in no registers: a native guest's, or those of an SMCCC call, which begin at
+ * X1.
+ */
 class ListedArguments implements Arguments {
   constructor(readonly values: readonly bigint[]) {}
 
@@ -55,7 +64,10 @@ class ListedArguments implements Arguments {
   }
 }
 
-/** Registers that carry arguments and results of a native call; behind X8, which stays, those that it leaves zero. */
+/**
+ * Registers that carry arguments and results of a native call; behind X8, which stays, those that
+ * it leaves zero.
+ */
 const REGISTERS = 8;
 const CLEARED_FIRST = 9;
 const CLEARED_LAST = 17;
@@ -63,7 +75,10 @@ const CLEARED_LAST = 17;
 /** What a handler answered. */
 type ReplyValue = ErrorCode | Readonly<Record<string, unknown>>;
 
-/** Reserved arguments in a row: their indices, and what both halves of each must be: 0 or, all ones, -1, which a small integer holds. */
+/**
+ * Reserved arguments in a row: their indices, and what both halves of each must be: 0 or, all ones,
+ * -1, which a small integer holds.
+ */
 interface ReservedArguments {
   readonly first: number;
   last: number;
@@ -79,13 +94,19 @@ interface Entry {
   readonly resultKinds: readonly ResultKind[];
   readonly definition: HypercallDefinition | undefined;
   readonly hasError: boolean;
-  /** Low and high halves of the results of a call that always has the same, and no error; undefined for others. */
+  /**
+   * Low and high halves of the results of a call that always has the same, and no error; undefined
+   * for others.
+   */
   readonly constantHalves: Uint32Array | undefined;
   /** Indices of the arguments that are looked up, in the order of `definition.caps`. */
   readonly lookedUp: readonly number[];
   /** Whether a capability must name an object that is still configurable. */
   readonly configures: boolean;
-  /** The arguments by name: read from where they are when a handler, or the trace, asks for them. Valid until the call's results are written. */
+  /**
+   * The arguments by name: read from where they are when a handler, or the trace, asks for them.
+   * Valid until the call's results are written.
+   */
   readonly decoded: Readonly<Record<string, unknown>>;
 }
 
@@ -104,8 +125,8 @@ function makeEntry(name: HypercallName, definition: HypercallDefinition | undefi
   const names = Object.keys(signature.arguments);
   const lookedUp = definition?.caps.map(([argument]) => names.indexOf(argument)) ?? [];
   const reserved: ReservedArguments[] = [];
-  // A prototype of its own makes it a shape of its own: objects that have accessors of one name but not of one function share none otherwise,
-  // and are hash tables, in which every read is a search.
+  // A prototype of its own makes it a shape of its own: objects that have accessors of one name but
+  // not of one function share none otherwise, and are hash tables, in which every read is a search.
   const decoded = Object.create({});
   for (const [index, kind] of Object.values(signature.arguments).entries()) {
     if (kind === "res0" || kind === "res1") addReserved(reserved, index, kind === "res0" ? 0 : -1);
@@ -138,7 +159,10 @@ function halvesOf(reply: Readonly<Record<string, unknown>>, signature: Hypercall
   return new Uint32Array(BigUint64Array.from(hasError ? [0n, ...values] : values).buffer);
 }
 
-/** Reads an argument. `place` is a looked-up capability's in `Frame.objects`, else -1; its id shows where the lookup failed. */
+/**
+ * Reads an argument. `place` is a looked-up capability's in `Frame.objects`, else -1; its id shows
+ * where the lookup failed.
+ */
 function reader(frame: Frame, kind: Exclude<ArgumentKind, "res0" | "res1">, index: number, place: number): () => unknown {
   if (place >= 0) return () => frame.objects[place] ?? frame.source.getX(index);
   switch (kind) {
@@ -190,7 +214,10 @@ export class HypercallTable {
     }
   }
 
-  /** Puts something around a call, made of its own definition, or takes that away again. Other calls pay nothing for it. */
+  /**
+   * Puts something around a call, made of its own definition, or takes that away again. Other calls
+   * pay nothing for it.
+   */
   around(name: HypercallName, make: ((definition: HypercallDefinition) => HypercallDefinition) | undefined): void {
     const { number } = HYPERCALLS[name];
     const definition = this.#definitions.get(name);
@@ -200,8 +227,8 @@ export class HypercallTable {
   }
 
   /**
-   * Makes a native call whose arguments are in the caller's registers, and writes the results there.
-   * False when the number is not assigned; nothing is written then.
+   * Makes a native call whose arguments are in the caller's registers, and writes the results
+   * there. False when the number is not assigned; nothing is written then.
    */
   call(caller: Vcpu, number: number): boolean {
     const entry = this.#entries[number];
@@ -220,8 +247,8 @@ export class HypercallTable {
   }
 
   /**
-   * Makes a call with listed arguments: X0..X7 (native) or X1..X7 (SMCCC).
-   * Gives the results; `DEFERRED` when the caller does not go on now; undefined when the number is not assigned.
+   * Makes a call with listed arguments: X0..X7 (native) or X1..X7 (SMCCC). Gives the results;
+   * `DEFERRED` when the caller does not go on now; undefined when the number is not assigned.
    */
   dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined {
     const entry = this.#entries[number];
@@ -232,14 +259,20 @@ export class HypercallTable {
     return results;
   }
 
-  /** The results of vcpu_run, which come when its caller has done something else meanwhile: see `DEFERRED`. */
+  /**
+   * The results of vcpu_run, which come when its caller has done something else meanwhile: see
+   * `DEFERRED`.
+   */
   encodeRun(reply: Results<"vcpu_run">, caller: Vcpu, target: Vcpu): EncodedResults {
     const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
     if (caller.tracedCall !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, reply);
     return this.#encode(entry, reply, caller.entrance);
   }
 
-  /** As `encodeRun`, into the registers of a caller that executes instructions and has made a native call. */
+  /**
+   * As `encodeRun`, into the registers of a caller that executes instructions and has made a native
+   * call.
+   */
   deliverRun(reply: Results<"vcpu_run">, caller: Vcpu, target: Vcpu): void {
     const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
     if (caller.tracedCall !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, reply);
@@ -280,7 +313,9 @@ export class HypercallTable {
     return definition.handler(call, decoded);
   }
 
-  /** What comes before every handler: reserved arguments, the call's own early checks, capabilities. */
+  /**
+   * What comes before every handler: reserved arguments, the call's own early checks, capabilities.
+   */
   #begin(call: Call, { definition, decoded, reserved, lookedUp, configures }: Entry, args: Arguments, entrance: Entrance): ErrorCode {
     const { objects } = this.#frame;
     for (let index = 0; index < lookedUp.length; index++) objects[index] = undefined;
@@ -337,7 +372,10 @@ export class HypercallTable {
   }
 }
 
-/** What a native call leaves in the registers behind its `count` results: zeros, but in X8 what was there. */
+/**
+ * What a native call leaves in the registers behind its `count` results: zeros, but in X8 what was
+ * there.
+ */
 export function clearBehind({ registers, hypervisor }: Vcpu, count: number): void {
   if (count < REGISTERS) registers.clearX(count, REGISTERS - 1);
   registers.clearX(CLEARED_FIRST, CLEARED_LAST);
@@ -352,10 +390,14 @@ function errorOf(reply: ReplyValue): ErrorCode {
   return typeof reply === "number" ? reply : reply.error as ErrorCode | undefined ?? ErrorCode.OK;
 }
 
-/** Numbers that the ABI assigns but this build has no module for; they answer like unassigned ones. */
+/**
+ * Numbers that the ABI assigns but this build has no module for; they answer like unassigned ones.
+ */
 const NOT_IN_THIS_BUILD: ReadonlySet<HypercallName> = new Set(["partition_create_watchdog"]);
 
-/** When every lookup has succeeded: objects that are to be configured must still be in state INIT. */
+/**
+ * When every lookup has succeeded: objects that are to be configured must still be in state INIT.
+ */
 function checkConfigurable(call: Call, caps: HypercallDefinition["caps"], objects: Frame["objects"]): ErrorCode {
   for (const [index, [, rule]] of caps.entries()) {
     const object = objects[index];

@@ -9,7 +9,10 @@ import { active, type Call, configurable, hypercall, type HypercallDefinition } 
 import { Memextent } from "../memory/memextent.ts";
 import { Partition } from "../memory/partition.ts";
 
-/** Checks [offset, offset + size) of an extent: whole pages, not empty, no wrap, inside; each failure has the error of its call. */
+/**
+ * Checks [offset, offset + size) of an extent: whole pages, not empty, no wrap, inside; each
+ * failure has the error of its call.
+ */
 function checkRange(
   call: Call,
   offset: bigint,

@@ -1,4 +1,5 @@
-// Capability ids of one cspace: slot numbers, plain or scrambled so that a guest cannot guess them (spec/hypervisor.md §3.3).
+// Capability ids of one cspace: slot numbers, plain or scrambled so that a guest cannot guess them
+// (spec/hypervisor.md §3.3).
 
 import type { Archive } from "../../machine/archive.ts";
 import type { Behaviour } from "../behaviour.ts";
@@ -47,7 +48,9 @@ export class CapabilityIds {
     return BigInt(slot) * this.#multiplier ^ this.#base;
   }
 
-  /** The slot that an id names, whether there is such a slot or not; undefined where it names none. */
+  /**
+   * The slot that an id names, whether there is such a slot or not; undefined where it names none.
+   */
   decode(id: bigint): number | undefined {
     if (this.plain) return id < SLOT_END ? Number(id) : undefined;
     const product = id ^ this.#base;

@@ -1,5 +1,6 @@
-// Which call used a capability last, and what it answered. A call writes four numbers into a ring and its number into the capabilities that
-// it looks up; names and times are put together for who asks.
+// Which call used a capability last, and what it answered. A call writes four numbers into a ring
+// and its number into the capabilities that it looks up; names and times are put together for who
+// asks.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { type HypercallName, hypercallName } from "../../abi/hypercalls.ts";
@@ -37,7 +38,9 @@ export class CapabilityUses {
     this.#errors[this.current % CAPACITY] = error;
   }
 
-  /** The call with this number (`Capability.lastCall`); undefined for 0, and for what is forgotten. */
+  /**
+   * The call with this number (`Capability.lastCall`); undefined for 0, and for what is forgotten.
+   */
   of(call: number): CapabilityUse | undefined {
     if (call === 0 || call + CAPACITY <= this.current) return undefined;
     const slot = call % CAPACITY;

@@ -1,4 +1,5 @@
-// A capability: the occupant of a cspace slot, which names an object with a set of rights (spec/hypervisor.md §3.2, §3.4).
+// A capability: the occupant of a cspace slot, which names an object with a set of rights
+// (spec/hypervisor.md §3.2, §3.4).
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { Cspace } from "./cspace.ts";
@@ -44,7 +45,9 @@ export class Capability {
     return capability;
   }
 
-  /** One of a cspace, saved or loaded. Its place among the holders of its object is a field of it. */
+  /**
+   * One of a cspace, saved or loaded. Its place among the holders of its object is a field of it.
+   */
   static archive(archive: ObjectArchive, cspace: Cspace, slot: number, value: Capability | undefined): Capability {
     const held = archive.maybe("object", value?.object, (object) => archive.any("object", object));
     const rights = archive.integer("rights", value?.rights, 0, 0xffff_ffff);
@@ -64,8 +67,8 @@ export class Capability {
   }
 
   /**
-   * Takes the object away, at revocation (uses answer CSPACE_CAP_REVOKED from now on) or because the slot is being freed.
-   * The capabilities' reference to the object goes with the last of them.
+   * Takes the object away, at revocation (uses answer CSPACE_CAP_REVOKED from now on) or because
+   * the slot is being freed. The capabilities' reference to the object goes with the last of them.
    */
   drop(): void {
     const object = this.#object;

@@ -1,4 +1,5 @@
-// Capability spaces: two levels of slots that hold a VM's capabilities (spec/hypervisor.md §3.3, §3.4, §4.4).
+// Capability spaces: two levels of slots that hold a VM's capabilities (spec/hypervisor.md §3.3,
+// §3.4, §4.4).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ACTIVATE, allRights, CspaceRight, type ObjectType, rightNames } from "../../abi/rights.ts";
@@ -53,7 +54,10 @@ export class Cspace extends HypervisorObject {
     return this.#maximum;
   }
 
-  /** Sets how many capabilities fit, while in state INIT. ARGUMENT_INVALID above what the tables hold. */
+  /**
+   * Sets how many capabilities fit, while in state INIT. ARGUMENT_INVALID above what the tables
+   * hold.
+   */
   configure(maximum: number): ErrorCode {
     if (maximum > SLOTS * TABLES) {
       return this.refuse(ErrorCode.ARGUMENT_INVALID, "max_caps is more than a cspace can hold", {
@@ -65,14 +69,17 @@ export class Cspace extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** Puts the master capability of a new object into the lowest free slot. CSPACE_FULL or NOMEM; the object is untouched then. */
+  /**
+   * Puts the master capability of a new object into the lowest free slot. CSPACE_FULL or NOMEM; the
+   * object is untouched then.
+   */
   insertMaster(object: HypervisorObject): bigint | ErrorCode {
     return this.#place((slot) => Capability.master(object, allRights(object.type), this, slot));
   }
 
   /**
-   * Puts a copy of the capability `id` of `source` into the lowest free slot, with at most the rights in `mask`.
-   * A full cspace wins over errors about the source.
+   * Puts a copy of the capability `id` of `source` into the lowest free slot, with at most the
+   * rights in `mask`. A full cspace wins over errors about the source.
    */
   insertCopy(source: Cspace, id: bigint, mask: number): bigint | ErrorCode {
     return this.#place((slot) => {
@@ -108,7 +115,10 @@ export class Cspace extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** Looks up an object for a call. Order of checks: §3.3. The state INIT is left to the caller, who may have more lookups to make first. */
+  /**
+   * Looks up an object for a call. Order of checks: §3.3. The state INIT is left to the caller, who
+   * may have more lookups to make first.
+   */
   lookup<T extends ObjectType>(id: bigint, rule: CapRule<T>): ObjectOf<T> | ErrorCode;
   lookup(id: bigint, rule: CapRule): HypervisorObject | ErrorCode;
   lookup(id: bigint, rule: CapRule): HypervisorObject | ErrorCode {
@@ -132,8 +142,8 @@ export class Cspace extends HypervisorObject {
   }
 
   /**
-   * `lookup` of the id whose halves these are, where it succeeds and ids are plain: no bigint is made for it. Undefined says nothing about
-   * the id: `lookup` does.
+   * `lookup` of the id whose halves these are, where it succeeds and ids are plain: no bigint is
+   * made for it. Undefined says nothing about the id: `lookup` does.
    */
   lookupPlain(high: number, low: number, rule: CapRule): HypervisorObject | undefined {
     if (high !== 0 || low > 0xffff || !this.#ids.plain) return undefined;
@@ -152,7 +162,10 @@ export class Cspace extends HypervisorObject {
     }
   }
 
-  /** The object of a capability; undefined where there is none (any more). For people: it is no use of the capability. */
+  /**
+   * The object of a capability; undefined where there is none (any more). For people: it is no use
+   * of the capability.
+   */
   objectOf(id: bigint): HypervisorObject | undefined {
     const slot = this.#ids.decode(id);
     return slot === undefined ? undefined : this.occupant(slot)?.object;
@@ -221,7 +234,10 @@ export class Cspace extends HypervisorObject {
     return capability;
   }
 
-  /** Finds the lowest free slot and lets `make` fill it; undoes the table's allocation when that is refused. */
+  /**
+   * Finds the lowest free slot and lets `make` fill it; undoes the table's allocation when that is
+   * refused.
+   */
   #place(make: (slot: number) => Capability | ErrorCode): bigint | ErrorCode {
     if (this.#used >= this.#maximum) {
       return this.refuse(ErrorCode.CSPACE_FULL, "every slot is in use", { max_caps: this.#maximum });

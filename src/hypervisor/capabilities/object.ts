@@ -1,5 +1,5 @@
-// The header that every object of the hypervisor has: type, state, owner, references and the capabilities that hold it
-// (spec/hypervisor.md §3.1, §3.4).
+// The header that every object of the hypervisor has: type, state, owner, references and the
+// capabilities that hold it (spec/hypervisor.md §3.1, §3.4).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectType } from "../../abi/rights.ts";
@@ -20,16 +20,23 @@ const LASTING_STATES = ["init", "active", "failed"] as const;
 export abstract class HypervisorObject {
   abstract readonly type: ObjectType;
   state: ObjectState = "init";
-  /** Number of the object in order of creation: a name for people, traces and snapshots. Guests never see it. */
+  /**
+   * Number of the object in order of creation: a name for people, traces and snapshots. Guests
+   * never see it.
+   */
   readonly serial: number;
-  /** Valid capabilities, master first, each copy behind its parent. Together they count as one reference. */
+  /**
+   * Valid capabilities, master first, each copy behind its parent. Together they count as one
+   * reference.
+   */
   readonly holders: Capability[] = [];
   #references = 1;
   /** Bytes of the heap that it took beside `size`. */
   #charged = 0;
 
   /**
-   * @param partition the partition that owns the object and pays for it; only the two partitions themselves have none
+   * @param partition the partition that owns the object and pays for it; only the two partitions
+   * themselves have none
    * @param size bytes of the partition's heap that the object takes
    */
   constructor(readonly hypervisor: Hypervisor, readonly partition: Partition | undefined, readonly size: number) {
@@ -48,7 +55,10 @@ export abstract class HypervisorObject {
     return this.#references;
   }
 
-  /** Leaves `init`: to `active`, or to `failed` with the error that the type's own checks gave. OBJECT_STATE when it has left already. */
+  /**
+   * Leaves `init`: to `active`, or to `failed` with the error that the type's own checks gave.
+   * OBJECT_STATE when it has left already.
+   */
   activate(): ErrorCode {
     if (this.state !== "init") return this.refuse(ErrorCode.OBJECT_STATE, "an object is activated once", { state: this.state });
     const error = this.onActivate();
@@ -68,7 +78,10 @@ export abstract class HypervisorObject {
     this.hypervisor.checker?.touch(this);
   }
 
-  /** An attachment, or the last capability, lets go. With the last reference the object is destroyed. */
+  /**
+   * An attachment, or the last capability, lets go. With the last reference the object is
+   * destroyed.
+   */
   release(): void {
     if (this.#references === 0) throw new Error(`${this.name}: released more often than retained`);
     this.hypervisor.checker?.touch(this);
@@ -82,7 +95,9 @@ export abstract class HypervisorObject {
     this.partition?.release();
   }
 
-  /** The objects that it holds a reference to, each as often as it does. For the invariant checker. */
+  /**
+   * The objects that it holds a reference to, each as often as it does. For the invariant checker.
+   */
   held(): HypervisorObject[] {
     return this.partition ? [this.partition] : [];
   }
@@ -112,7 +127,10 @@ export abstract class HypervisorObject {
     this.archiveFields(archive);
   }
 
-  /** It is forgotten, with what it has of the core, as if it had never been made: another state is loaded. */
+  /**
+   * It is forgotten, with what it has of the core, as if it had never been made: another state is
+   * loaded.
+   */
   discard(): void {
     this.hypervisor.objects.delete(this);
   }
@@ -123,7 +141,10 @@ export abstract class HypervisorObject {
   /** What the type adds to `dump`. */
   protected abstract fields(): Fields;
 
-  /** Notes why the call in progress is refused, and gives back the error. `section`: where the rule is specified, if not with the call. */
+  /**
+   * Notes why the call in progress is refused, and gives back the error. `section`: where the rule
+   * is specified, if not with the call.
+   */
   protected refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>> = {}, section?: string): E {
     const { trace, names } = this.hypervisor;
     return trace.refuse(error, rule, { object: names.object(this), ...values }, section);
@@ -153,6 +174,9 @@ export abstract class HypervisorObject {
   /** The type's checks and effects at activation (§3.6). */
   protected abstract onActivate(): ErrorCode;
 
-  /** Undoes what configuration, attachments and activation did. `wasActive`: whether activation had succeeded. */
+  /**
+   * Undoes what configuration, attachments and activation did. `wasActive`: whether activation had
+   * succeeded.
+   */
   protected abstract onDestroy(wasActive: boolean): void;
 }

@@ -1,5 +1,5 @@
-// What must hold of memory: every page has one owner, and page tables and TLBs lead only where a page's owner has recorded a mapping
-// (spec/hypervisor.md §4.6, §4.8, §8.6).
+// What must hold of memory: every page has one owner, and page tables and TLBs lead only where a
+// page's owner has recorded a mapping (spec/hypervisor.md §4.6, §4.8, §8.6).
 
 import { Stage2Flags } from "../../core/interface.ts";
 import { DEVICE_END, PAGE_SIZE } from "../../machine/memory-map.ts";
@@ -53,7 +53,10 @@ export function* checkOwners(hypervisor: Hypervisor, pa: number, size: number): 
   }
 }
 
-/** Pages that were taken from an extent are no longer mapped where it is mapped, unless their owner is mapped in the same place. */
+/**
+ * Pages that were taken from an extent are no longer mapped where it is mapped, unless their owner
+ * is mapped in the same place.
+ */
 export function* checkGiver(giver: HypervisorObject, pa: number, size: number): Generator<Violation> {
   if (!(giver instanceof Memextent)) return;
   for (const { addressSpace, range } of giver.mappings.within(pa - giver.base, size)) {
@@ -62,7 +65,10 @@ export function* checkGiver(giver: HypervisorObject, pa: number, size: number): 
   }
 }
 
-/** Every entry of the page tables, in a range or anywhere, is a recorded mapping of the page's owner, with its access. */
+/**
+ * Every entry of the page tables, in a range or anywhere, is a recorded mapping of the page's
+ * owner, with its access.
+ */
 export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_SIZE): Generator<Violation> {
   const end = ipa + size;
   if (size <= LOOKED_UP) {
@@ -104,7 +110,9 @@ function wrongPage(space: AddressSpace, ipa: number, pa: number, flags: number):
     : { object: space.name, rule: "what is mapped belongs to an extent", values };
 }
 
-/** What TLBs hold of an address space leads to pages whose owner is mapped in it, with that access. */
+/**
+ * What TLBs hold of an address space leads to pages whose owner is mapped in it, with that access.
+ */
 export function* checkCachedPages(space: AddressSpace): Generator<Violation> {
   const { core, memory } = space.hypervisor;
   if (space.state !== "active" || !core.cachedPages) return;

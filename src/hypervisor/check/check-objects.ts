@@ -1,5 +1,5 @@
-// What must hold of each object, by its type: capabilities, queues, interrupts and their sources, vCPUs and their places
-// (spec/hypervisor.md §3, §4.3, §5, §6.3).
+// What must hold of each object, by its type: capabilities, queues, interrupts and their sources,
+// vCPUs and their places (spec/hypervisor.md §3, §4.3, §5, §6.3).
 
 import { allRights } from "../../abi/rights.ts";
 import { CPU_INVALID } from "../../abi/words.ts";
@@ -14,7 +14,9 @@ import type { HypervisorObject } from "../capabilities/object.ts";
 import { Vcpu } from "../scheduling/vcpu.ts";
 import { Vic } from "../gic/vic.ts";
 
-/** Checks one object; `whole` also what takes long and changes only with what is touched as well. */
+/**
+ * Checks one object; `whole` also what takes long and changes only with what is touched as well.
+ */
 export function* checkObject(object: HypervisorObject, extent: "touched" | "whole"): Generator<Violation> {
   const broken = violationsOf(object);
   if (object.state === "destroying") yield broken("what is destroyed is no longer there", {});

@@ -1,6 +1,8 @@
-// The invariant checker (`--check`; DESIGN "Seven decisions", 7): after each operation what that has touched, and everything on demand.
-// Objects, memory and page tables say what was touched as they change (`touch`, `touchPages`, `touchRange`); nothing is recorded without
-// a checker. The rules are in check-objects.ts and check-memory.ts; here are references and heaps, which need sums over all objects.
+// The invariant checker (`--check`; DESIGN "Seven decisions", 7): after each operation what that
+// has touched, and everything on demand. Objects, memory and page tables say what was touched as
+// they change (`touch`, `touchPages`, `touchRange`); nothing is recorded without a checker. The
+// rules are in check-objects.ts and check-memory.ts; here are references and heaps, which need sums
+// over all objects.
 
 import type { TraceFields } from "../../abi/trace.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
@@ -20,7 +22,10 @@ export interface Violation {
   readonly values: TraceFields;
 }
 
-/** What is known of an object: whom it holds and what it takes of its heap, as of the last operation that touched it. */
+/**
+ * What is known of an object: whom it holds and what it takes of its heap, as of the last operation
+ * that touched it.
+ */
 interface Known {
   readonly held: readonly HypervisorObject[];
   readonly heapBytes: number;
@@ -28,13 +33,19 @@ interface Known {
 
 const NOTHING: Known = { held: [], heapBytes: 0 };
 
-/** The checker of one hypervisor. It starts with what there is, which is taken to be right but for what the rules say. */
+/**
+ * The checker of one hypervisor. It starts with what there is, which is taken to be right but for
+ * what the rules say.
+ */
 export class Checker {
   readonly #known = new Map<HypervisorObject, Known>();
   /** How often each object is held by others, or by itself. */
   readonly #holds = new Map<HypervisorObject, number>();
   readonly #heaps = new Map<Partition, number>();
-  /** Objects of the hypervisor's own that no capability names: it keeps the reference that made them. */
+  /**
+   * Objects of the hypervisor's own that no capability names: it keeps the reference that made
+   * them.
+   */
   readonly #own = new Set<HypervisorObject>();
   readonly #touched = new Set<HypervisorObject>();
   readonly #pages: { readonly giver: MemoryOwner; readonly pa: number; readonly size: number }[] = [];
@@ -69,7 +80,10 @@ export class Checker {
     return undefined;
   }
 
-  /** As `verify`, and stops the machine with what is broken, and by what. `operation` is asked only then. */
+  /**
+   * As `verify`, and stops the machine with what is broken, and by what. `operation` is asked only
+   * then.
+   */
   verifyAfter(operation: () => string): void {
     const violation = this.verify();
     if (violation) this.hypervisor.stop(`after ${operation()}: ${describeViolation(violation)}`);
@@ -131,7 +145,10 @@ export class Checker {
     for (const object of this.hypervisor.objects) this.#learn(object);
   }
 
-  /** Takes note of what an object holds and takes. Gives the objects that it holds now or held before. */
+  /**
+   * Takes note of what an object holds and takes. Gives the objects that it holds now or held
+   * before.
+   */
   #learn(object: HypervisorObject): HypervisorObject[] {
     const before = this.#known.get(object) ?? NOTHING;
     const lives = this.hypervisor.objects.has(object);

@@ -1,5 +1,6 @@
-// The state of the hypervisor as plain data, whole: two dumps are equal exactly if nothing has changed in between. For tests that hold
-// refused calls to changing nothing, and for people. Guests' registers are in it; the contents of RAM are not.
+// The state of the hypervisor as plain data, whole: two dumps are equal exactly if nothing has
+// changed in between. For tests that hold refused calls to changing nothing, and for people.
+// Guests' registers are in it; the contents of RAM are not.
 
 import { REGISTER_NAMES, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
 import type { Hypervisor } from "../hypervisor.ts";

@@ -1,5 +1,5 @@
-// Random numbers for guests: a deterministic generator, seeded when the machine starts, and prng_get_entropy with its rate limit
-// (spec/hypervisor.md section 4.10).
+// Random numbers for guests: a deterministic generator, seeded when the machine starts, and
+// prng_get_entropy with its rate limit (spec/hypervisor.md section 4.10).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { Archive } from "../../machine/archive.ts";
@@ -13,7 +13,9 @@ const WORD_BYTES = 4;
 const CALLS_PER_WINDOW = 4;
 const WINDOW = 33_000_000;
 
-/** sfc32: 128 bits of state, 32 bits a step. Not for secrets: a run can be repeated from its seed. */
+/**
+ * sfc32: 128 bits of state, 32 bits a step. Not for secrets: a run can be repeated from its seed.
+ */
 export class RandomGenerator {
   readonly #state: Uint32Array;
 

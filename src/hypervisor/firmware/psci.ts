@@ -1,4 +1,5 @@
-// PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (spec/hypervisor.md sections 5.6, 6.5; spec/observed.md section 4).
+// PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (spec/hypervisor.md sections 5.6, 6.5;
+// spec/observed.md section 4).
 
 import { DEFERRED } from "../calls/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc.ts";
@@ -142,7 +143,10 @@ function features(id: number, inGroup: boolean): bigint {
   return fn === Psci.CpuSuspend ? FEATURE_EXTENDED_STATE_ID : Status.Success;
 }
 
-/** Sleeps until an interrupt; a vCPU that loses its registers comes back at `entry` with X0 = `context`. */
+/**
+ * Sleeps until an interrupt; a vCPU that loses its registers comes back at `entry` with X0 =
+ * `context`.
+ */
 function suspend(vcpu: Vcpu, powerState: number, entry: bigint, context: bigint): bigint {
   if (!vcpu.hasInterrupt) vcpu.suspend(powerState, powerState & POWER_STATE_POWERDOWN ? { entry, context } : undefined);
   return Status.Success;

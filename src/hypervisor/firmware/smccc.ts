@@ -1,4 +1,5 @@
-// SMCCC: what HVC #0 and SMC #0 reach (spec/hypervisor.md sections 1.5, 6.6; spec/observed.md section 4).
+// SMCCC: what HVC #0 and SMC #0 reach (spec/hypervisor.md sections 1.5, 6.6; spec/observed.md
+// section 4).
 
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../calls/hypercall-definition.ts";
@@ -7,8 +8,8 @@ import { isTrng, trng } from "./trng.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /**
- * The registers X0, X1, .. that a call writes, unsigned 64 bits; others keep their values. `DEFERRED`: the caller does not go on now, and
- * gets its results otherwise or never.
+ * The registers X0, X1, .. that a call writes, unsigned 64 bits; others keep their values.
+ * `DEFERRED`: the caller does not go on now, and gets its results otherwise or never.
  */
 export type SmcccReply = readonly bigint[] | typeof DEFERRED;
 
@@ -40,7 +41,10 @@ const HYPERCALL_CLASS_MASK = 0xc000;
 /** A function that nobody has heard of, and one that is known not to be there. */
 const UNKNOWN: SmcccReply = [0xffff_ffff_ffff_ffffn];
 const NOT_THERE: SmcccReply = [0xffff_ffff_ffff_ffffn];
-/** SOC_ID, workarounds 1, 2 and 3, PV_TIME_FEATURES and PV_TIME_ST: guests ask for them by calling them, and the specification says that they are not there. */
+/**
+ * SOC_ID, workarounds 1, 2 and 3, PV_TIME_FEATURES and PV_TIME_ST: guests ask for them by calling
+ * them, and the specification says that they are not there.
+ */
 const KNOWN_ABSENT: ReadonlySet<number> = new Set([0x8000_0002, 0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0xc500_0020, 0xc500_0021]);
 const NOT_SUPPORTED_32 = 0xffff_ffffn;
 

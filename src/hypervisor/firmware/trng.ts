@@ -1,4 +1,5 @@
-// TRNG firmware interface 1.0 (Arm DEN 0098; spec/observed.md section 4): random bits through SMCCC, standard-secure owner.
+// TRNG firmware interface 1.0 (Arm DEN 0098; spec/observed.md section 4): random bits through
+// SMCCC, standard-secure owner.
 
 import type { SmcccReply } from "./smccc.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
@@ -44,7 +45,10 @@ function isImplemented(id: number): boolean {
   return id === 0xc400_0053 || id >= 0x8400_0050 && id <= 0x8400_0053;
 }
 
-/** `bits` random bits in X3, X2, X1, lowest first, `width` bits in each; others are zero. As often as prng_get_entropy gives some. */
+/**
+ * `bits` random bits in X3, X2, X1, lowest first, `width` bits in each; others are zero. As often
+ * as prng_get_entropy gives some.
+ */
 function entropy(vcpu: Vcpu, width: bigint, bits: bigint): SmcccReply {
   const { random, now } = vcpu.hypervisor;
   if (bits === 0n || bits > 3n * width) return [INVALID_PARAMETERS, 0n, 0n, 0n];

@@ -1,4 +1,5 @@
-// Hardware interrupts: one object for each physical PPI and SPI, forwarded to a vIRQ (spec/hypervisor.md sections 4.5, 6.3).
+// Hardware interrupts: one object for each physical PPI and SPI, forwarded to a vIRQ
+// (spec/hypervisor.md sections 4.5, 6.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { HwirqRight, VicRight } from "../../abi/rights.ts";
@@ -21,7 +22,10 @@ export class Hwirq extends HypervisorObject {
   #level = false;
   /** An SPI's forwarding. */
   readonly #source = new VirqSource(this, "line", () => this.#level);
-  /** A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. No device of this platform raises one. */
+  /**
+   * A PPI's forwarding: the virtual PPI, and a source for each vCPU of the VIC, by index. No device
+   * of this platform raises one.
+   */
   #ppi: { readonly vic: Vic; readonly virq: number; readonly sources: Map<number, VirqSource> } | undefined;
 
   /** @param intid physical INTID, 16..1019 */

@@ -1,4 +1,5 @@
-// State and priority of a range of interrupts, as GICv3 keeps them (spec/hypervisor.md section 6.2).
+// State and priority of a range of interrupts, as GICv3 keeps them (spec/hypervisor.md section
+// 6.2).
 
 import type { Archive } from "../../machine/archive.ts";
 import { PRIORITY_MASK } from "./gic-registers.ts";
@@ -23,7 +24,10 @@ export const Irq = {
 
 const LEVEL_PENDING = Irq.Source | Irq.Software | Irq.Message;
 
-/** What a vIRQ's producer is to the VIC: it says at the guest's EOI whether a level interrupt goes on. */
+/**
+ * What a vIRQ's producer is to the VIC: it says at the guest's EOI whether a level interrupt goes
+ * on.
+ */
 export interface LevelSource {
   stillPending(): boolean;
 }

@@ -1,5 +1,6 @@
-// The CPU interface of one vCPU: what is signalled to it, acknowledge, priority drop, and the ICC_* system registers
-// (Arm IHI 0069 section 4.8; spec/hypervisor.md section 6.2, spec/observed.md section 3).
+// The CPU interface of one vCPU: what is signalled to it, acknowledge, priority drop, and the ICC_*
+// system registers (Arm IHI 0069 section 4.8; spec/hypervisor.md section 6.2, spec/observed.md
+// section 3).
 
 import type { Archive } from "../../machine/archive.ts";
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
@@ -34,7 +35,9 @@ export class VgicCpu {
   readonly #bpr: [number, number] = [...BPR_MIN];
   readonly #groupEnable: [boolean, boolean] = [false, false];
   readonly #activePriorities = new Uint32Array(2);
-  /** Highest-priority ready interrupt of an enabled group, or Spurious, with its group and priority. */
+  /**
+   * Highest-priority ready interrupt of an enabled group, or Spurious, with its group and priority.
+   */
   #best: number = Intid.Spurious;
   #bestGroup: 0 | 1 = 1;
   #bestPriority = IDLE_PRIORITY;
@@ -43,7 +46,9 @@ export class VgicCpu {
     this.reset();
   }
 
-  /** As it was made: the state of one vCPU is not the next one's. What is bound to its PPIs stays. */
+  /**
+   * As it was made: the state of one vCPU is not the next one's. What is bound to its PPIs stays.
+   */
   reset(): void {
     this.bank.flags.fill(0).fill(Irq.Edge, 0, Intid.SgiEnd);
     this.bank.priority.fill(0);
@@ -174,7 +179,8 @@ export class VgicCpu {
       case Icc.IGRPEN1:
         return Number(this.#isGroupOn(1));
     }
-    // Registers of a group that is off are not there to read: the real hypervisor traps them and does not answer.
+    // Registers of a group that is off are not there to read: the real hypervisor traps them and
+    // does not answer.
     const group = groupOf(key);
     if (group === undefined || !this.#isGroupOn(group)) return undefined;
     switch (key) {
@@ -289,7 +295,10 @@ export class VgicCpu {
     return group === 1 && this.#ctlr & IccCtlr.CBPR ? Math.min(this.#bpr[0] + 1, 7) : this.#bpr[group];
   }
 
-  /** The bits of a priority that take part in preemption: 7..BPR1 for group 1, 7..BPR0+1 for group 0. */
+  /**
+   * The bits of a priority that take part in preemption: 7..BPR1 for group 1, 7..BPR0+1 for group
+   * 0.
+   */
   #groupPriorityMask(group: 0 | 1): number {
     const common = group === 0 || this.#ctlr & IccCtlr.CBPR;
     return 0xff << (common ? this.#bpr[0] + 1 : this.#bpr[1]) & 0xff;

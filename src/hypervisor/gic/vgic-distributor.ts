@@ -1,5 +1,6 @@
-// The distributor's register frame of a VIC (GICD; spec/hypervisor.md section 6.2, spec/observed.md section 3).
-// An access that returns undefined or false is answered with a synchronous external abort.
+// The distributor's register frame of a VIC (GICD; spec/hypervisor.md section 6.2, spec/observed.md
+// section 3). An access that returns undefined or false is answered with a synchronous external
+// abort.
 
 import { GIC_IIDR, GIC_PIDR2, Gicd, GICD_CTLR_FIXED, GICD_CTLR_GROUPS, GICD_TYPER, Intid, Statusr } from "./gic-registers.ts";
 import { affinityOfMpidr } from "./affinity.ts";
@@ -162,7 +163,10 @@ export class Distributor {
     return false;
   }
 
-  /** IROUTER: accepted up to the end of its range, with effect on SPIs only. The high half alone has no effect. */
+  /**
+   * IROUTER: accepted up to the end of its range, with effect on SPIs only. The high half alone has
+   * no effect.
+   */
   #writeRoute(offset: number, size: number, value: bigint): boolean {
     const intid = (offset - Gicd.IROUTER) / 8;
     if (size >= 4 && Number.isInteger(intid) && intid >= Intid.PrivateEnd && intid < Intid.SpiEnd) {
@@ -199,7 +203,10 @@ export class Distributor {
     return word;
   }
 
-  /** Acts on each SPI whose bit is set in a word from INTID `first` on. SGIs and PPIs are not writable here. */
+  /**
+   * Acts on each SPI whose bit is set in a word from INTID `first` on. SGIs and PPIs are not
+   * writable here.
+   */
   #eachSpi(first: number, word: number, act: (intid: number) => void): void {
     if (first < Intid.PrivateEnd) return;
     for (let i = 0; i < 32 && first + i < Intid.SpiEnd; i++) if (word >>> i & 1) act(first + i);

@@ -1,6 +1,7 @@
-// The interrupts of one VIC: state, priority, routing and delivery of SGIs, PPIs and SPIs as a GICv3 with one security state
-// (spec/hypervisor.md sections 6.1 to 6.3, spec/observed.md section 3). It has no list registers: any number of interrupts
-// can be pending or active at once. Register frames are in vgic-distributor.ts and vgic-redistributor.ts.
+// The interrupts of one VIC: state, priority, routing and delivery of SGIs, PPIs and SPIs as a
+// GICv3 with one security state (spec/hypervisor.md sections 6.1 to 6.3, spec/observed.md section
+// 3). It has no list registers: any number of interrupts can be pending or active at once. Register
+// frames are in vgic-distributor.ts and vgic-redistributor.ts.
 
 import type { Archive } from "../../machine/archive.ts";
 import { type Affinity, DEFAULT_MPIDR_MAPPING, type MpidrMapping } from "./affinity.ts";
@@ -18,7 +19,9 @@ export class Vgic {
   #groups = 0;
   /** VIC index of the vCPU an SPI goes to, or -1. */
   readonly #route = new Int16Array(Intid.SpiEnd);
-  /** VIC index of the vCPU that acknowledged an active SPI, or -1 (set active by a register write). */
+  /**
+   * VIC index of the vCPU that acknowledged an active SPI, or -1 (set active by a register write).
+   */
   readonly #acknowledgedBy = new Int16Array(Intid.SpiEnd).fill(-1);
 
   /**
@@ -70,7 +73,10 @@ export class Vgic {
     return affinity >>> 0;
   }
 
-  /** Index that an affinity maps to; undefined where no index does. There may be no vCPU with the index. */
+  /**
+   * Index that an affinity maps to; undefined where no index does. There may be no vCPU with the
+   * index.
+   */
   indexOf(affinity: Affinity): number | undefined {
     const { mask, shift } = this.mapping;
     let index = 0;
@@ -105,7 +111,10 @@ export class Vgic {
     this.#offer(cpu, intid);
   }
 
-  /** ICFGR. A line that is raised already counts as the edge of an interrupt that becomes edge-triggered. */
+  /**
+   * ICFGR. A line that is raised already counts as the edge of an interrupt that becomes
+   * edge-triggered.
+   */
   setTrigger(cpu: VgicCpu, intid: number, edge: boolean): void {
     const flags = this.bank(cpu, intid).flags[intid];
     if (edge === ((flags & Irq.Edge) !== 0)) return;
@@ -132,7 +141,10 @@ export class Vgic {
     else this.update(this.cpus[0], intid, 0, Irq.Latched | Irq.Message);
   }
 
-  /** The source raises its line: held when level-triggered, and latched, by which an edge is pending. */
+  /**
+   * The source raises its line: held when level-triggered, and latched, by which an edge is
+   * pending.
+   */
   assertLevel(cpu: VgicCpu, intid: number): void {
     this.update(cpu, intid, Irq.Source | Irq.Latched, 0);
   }
@@ -162,7 +174,10 @@ export class Vgic {
     return index < 0 ? undefined : index;
   }
 
-  /** The vCPU with this index is gone. SPIs that are routed to it wait for the next one there; none is active by its acknowledge any more. */
+  /**
+   * The vCPU with this index is gone. SPIs that are routed to it wait for the next one there; none
+   * is active by its acknowledge any more.
+   */
   vacate(index: number): void {
     this.cpus[index].reset();
     for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) {
@@ -171,7 +186,10 @@ export class Vgic {
     }
   }
 
-  /** IAR: the interrupt becomes active on `cpu`; an edge is no longer pending, and what raises a level from now on raises it again. */
+  /**
+   * IAR: the interrupt becomes active on `cpu`; an edge is no longer pending, and what raises a
+   * level from now on raises it again.
+   */
   activate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.PrivateEnd) this.#acknowledgedBy[intid] = cpu.index;
     else cpu.acknowledged |= 1 << intid;
@@ -180,8 +198,8 @@ export class Vgic {
   }
 
   /**
-   * EOIR or DIR: no longer active; a level interrupt drops whose source is content and has not raised it again meanwhile
-   * (spec/hypervisor.md section 4.2). Inactive interrupts are left alone.
+   * EOIR or DIR: no longer active; a level interrupt drops whose source is content and has not
+   * raised it again meanwhile (spec/hypervisor.md section 4.2). Inactive interrupts are left alone.
    */
   deactivate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.SpiEnd) return;
@@ -193,19 +211,28 @@ export class Vgic {
     this.update(cpu, intid, 0, drops ? Irq.Active | Irq.Source : Irq.Active);
   }
 
-  /** Whether another vCPU has acknowledged an SPI: as on the real hypervisor, ICC_DIR leaves it alone then. */
+  /**
+   * Whether another vCPU has acknowledged an SPI: as on the real hypervisor, ICC_DIR leaves it
+   * alone then.
+   */
   isAcknowledgedElsewhere(cpu: VgicCpu, intid: number): boolean {
     return intid >= Intid.PrivateEnd && intid < Intid.SpiEnd && this.#acknowledgedBy[intid] >= 0 &&
       this.#acknowledgedBy[intid] !== cpu.index;
   }
 
-  /** ISACTIVER or ICACTIVER. As on the real hypervisor, an interrupt that a vCPU has acknowledged is not touched. */
+  /**
+   * ISACTIVER or ICACTIVER. As on the real hypervisor, an interrupt that a vCPU has acknowledged is
+   * not touched.
+   */
   setActive(cpu: VgicCpu, intid: number, active: boolean): void {
     if (this.#isAcknowledged(cpu, intid)) return;
     this.update(cpu, intid, active ? Irq.Active : 0, active ? 0 : Irq.Active);
   }
 
-  /** Active as `reader` sees it: as on the real hypervisor, what another vCPU has acknowledged does not show. */
+  /**
+   * Active as `reader` sees it: as on the real hypervisor, what another vCPU has acknowledged does
+   * not show.
+   */
   isActive(reader: VgicCpu, intid: number): boolean {
     if (!(this.bank(reader, intid).flags[intid] & Irq.Active)) return false;
     if (intid < Intid.PrivateEnd) return true;
@@ -214,8 +241,8 @@ export class Vgic {
   }
 
   /**
-   * ICC_SGI0R, SGI1R: `group` is the register's; SGIs that their target has in the other group are not raised, and none are where there is
-   * no vCPU.
+   * ICC_SGI0R, SGI1R: `group` is the register's; SGIs that their target has in the other group are
+   * not raised, and none are where there is no vCPU.
    */
   sendSgi(from: VgicCpu, group: 0 | 1, value: bigint): void {
     const intid = Number(value >> 24n & 0xfn);
@@ -242,7 +269,10 @@ export class Vgic {
     return intid < Intid.PrivateEnd ? (cpu.acknowledged >>> intid & 1) !== 0 : this.#acknowledgedBy[intid] >= 0;
   }
 
-  /** Whether the interrupt should be on the list of `cpu`: it is pending, enabled, not active, and goes there. */
+  /**
+   * Whether the interrupt should be on the list of `cpu`: it is pending, enabled, not active, and
+   * goes there.
+   */
   isReadyFor(cpu: VgicCpu, intid: number): boolean {
     if (intid >= Intid.PrivateEnd && this.#route[intid] !== cpu.index) return false;
     const bank = this.bank(cpu, intid);

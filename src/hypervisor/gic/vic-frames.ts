@@ -1,4 +1,5 @@
-// Where the register frames of a VIC lie: by addrspace_attach_vdevice, or at the platform's own addresses (spec/hypervisor.md §4.6, §6.1).
+// Where the register frames of a VIC lie: by addrspace_attach_vdevice, or at the platform's own
+// addresses (spec/hypervisor.md §4.6, §6.1).
 
 import { GICD_BASE, GICR_BASE, MAX_CPUS } from "../../machine/memory-map.ts";
 import { ADDRESS_SPACE_SIZE, type AddressSpace, type AttachedDevice, type VirtualDevice } from "../memory/addrspace.ts";
@@ -16,7 +17,9 @@ interface Place {
   readonly frame: number;
   readonly addressSpace: AddressSpace;
   readonly attached: AttachedDevice;
-  /** GICR_TYPER.Last, where that was said; at the platform's own addresses it follows from the VIC. */
+  /**
+   * GICR_TYPER.Last, where that was said; at the platform's own addresses it follows from the VIC.
+   */
   readonly last: boolean | undefined;
   readonly registers: { status: number };
 }
@@ -40,12 +43,18 @@ export class VicFrames {
     return [...this.#places.keys()];
   }
 
-  /** Puts a frame into a free range of an address space. `last` is GICR_TYPER.Last of a redistributor. */
+  /**
+   * Puts a frame into a free range of an address space. `last` is GICR_TYPER.Last of a
+   * redistributor.
+   */
   attach(frame: number, addressSpace: AddressSpace, ipa: number, size: number, last: boolean): void {
     this.#places.set(frame, this.#place(frame, addressSpace, ipa, size, last));
   }
 
-  /** A vCPU comes: the distributor and its redistributor appear at the platform's addresses where nothing is there yet. */
+  /**
+   * A vCPU comes: the distributor and its redistributor appear at the platform's addresses where
+   * nothing is there yet.
+   */
   attachDefaults(addressSpace: AddressSpace, index: number): void {
     const attach = (frame: number, ipa: number, size: number) => {
       if (addressSpace.deviceIn(ipa, size)) return;
@@ -110,7 +119,10 @@ export class VicFrames {
   }
 }
 
-/** The distributor shows each vCPU its own SGIs and PPIs; a vCPU of another VIC has none here, and gets an external abort. */
+/**
+ * The distributor shows each vCPU its own SGIs and PPIs; a vCPU of another VIC has none here, and
+ * gets an external abort.
+ */
 function distributorDevice(vic: Vic, frame: Distributor, detach: () => void): VirtualDevice {
   const { gic } = vic;
   return {

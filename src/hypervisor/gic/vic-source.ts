@@ -16,7 +16,10 @@ interface Binding {
   readonly intid: number;
 }
 
-/** Virtual time (ns) from an interrupt that is doubled to the second one: its handler has run by then. */
+/**
+ * Virtual time (ns) from an interrupt that is doubled to the second one: its handler has run by
+ * then.
+ */
 const SECOND_AFTER = 100_000;
 
 /** One source. An unbound one may be asserted; nothing comes of it. */
@@ -26,7 +29,8 @@ export class VirqSource implements LevelSource {
   /**
    * @param object whose source it is
    * @param what condition it stands for, for people: `not empty`
-   * @param stillPending asked at the guest's EOI of a level interrupt: whether its condition holds on
+   * @param stillPending asked at the guest's EOI of a level interrupt: whether its condition holds
+   * on
    * @param edgeOnly the source fixes its interrupt's mode to edge (the halt vIRQ)
    */
   constructor(
@@ -41,7 +45,10 @@ export class VirqSource implements LevelSource {
     return this.#binding?.intid;
   }
 
-  /** The CPU interface whose private interrupt it is, or the one of vCPU 0 for shared ones; undefined while it is unbound. */
+  /**
+   * The CPU interface whose private interrupt it is, or the one of vCPU 0 for shared ones;
+   * undefined while it is unbound.
+   */
   get cpu(): VgicCpu | undefined {
     return this.#binding?.cpu;
   }
@@ -77,7 +84,10 @@ export class VirqSource implements LevelSource {
     else binding.vic.gic.assertEdge(binding.cpu, binding.intid);
   }
 
-  /** Whether somebody wants this interrupt not to come now: it is lost, or comes later. A doubled one comes now and again. */
+  /**
+   * Whether somebody wants this interrupt not to come now: it is lost, or comes later. A doubled
+   * one comes now and again.
+   */
   #goesWrong(how: "assert" | "pulse"): boolean {
     const { faults, names } = this.object.hypervisor;
     const binding = this.#binding;

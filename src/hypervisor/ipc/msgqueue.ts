@@ -1,4 +1,5 @@
-// Message queues: whole messages in one direction, with a vIRQ for each side (spec/hypervisor.md section 4.3, spec/observed.md section 5).
+// Message queues: whole messages in one direction, with a vIRQ for each side (spec/hypervisor.md
+// section 4.3, spec/observed.md section 5).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { MsgqueueRight, VicRight } from "../../abi/rights.ts";
@@ -85,7 +86,10 @@ export class Msgqueue extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** Appends a message; the queue is not full and the message not too big. `push` tells the receiver at once. */
+  /**
+   * Appends a message; the queue is not full and the message not too big. `push` tells the receiver
+   * at once.
+   */
   append(message: Uint8Array, push: boolean): void {
     this.#tell("send", message, push);
     this.#messages.push(message);
@@ -233,7 +237,8 @@ export const calls: readonly HypercallDefinition[] = [
     caps: { msgqueue: active("msgqueue", MsgqueueRight.Send) },
     handler(call, { msgqueue, size, data, send_flags }) {
       if (msgqueue.isFull) return call.refuse(ErrorCode.MSGQUEUE_FULL, "the queue is full", { depth: msgqueue.depth });
-      // The real hypervisor takes a message of no bytes, and queues nothing. It does so with every message that it cannot copy.
+      // The real hypervisor takes a message of no bytes, and queues nothing. It does so with every
+      // message that it cannot copy.
       if (size === 0n) return { not_full: true };
       const { hasQuirks } = call.hypervisor;
       if (size > BigInt(msgqueue.maximumSize)) {

@@ -1,5 +1,5 @@
-// The config space of a virtio input device, which the hypervisor answers from data that the backend has set
-// (spec/hypervisor.md sections 4.11, 7.1; virtio 1.x, "Input Device").
+// The config space of a virtio input device, which the hypervisor answers from data that the
+// backend has set (spec/hypervisor.md sections 4.11, 7.1; virtio 1.x, "Input Device").
 
 import type { Archive } from "../../machine/archive.ts";
 import type { Fields } from "../check/state-dump.ts";
@@ -53,7 +53,10 @@ export class VirtioInput {
     this.#subsel = archive.integer("subsel", this.#subsel, 0, 0xff);
   }
 
-  /** Largest entry for a selection; undefined where the selection is none, or of a kind of which none were configured. */
+  /**
+   * Largest entry for a selection; undefined where the selection is none, or of a kind of which
+   * none were configured.
+   */
   limit(select: number, subsel: number): number | undefined {
     const entry = ENTRIES.get(select);
     const some = select === InputSelect.EvBits ? this.evTypes > 0 : select !== InputSelect.AbsInfo || this.absAxes > 0;

@@ -1,5 +1,6 @@
-// virtio-mmio: a page of registers between a frontend, which reads it as memory and whose writes trap, and a backend, which fills it by
-// plain stores and hypercalls (spec/hypervisor.md section 7.1). The hypercalls are in virtio-mmio-calls.ts.
+// virtio-mmio: a page of registers between a frontend, which reads it as memory and whose writes
+// trap, and a backend, which fills it by plain stores and hypercalls (spec/hypervisor.md section
+// 7.1). The hypercalls are in virtio-mmio-calls.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { Access, ExtentType } from "../../abi/words.ts";
@@ -19,7 +20,10 @@ const NotifyReason = { NewBuffer: 1n << 0n, ResetRequest: 1n << 1n, DriverOk: 1n
 
 /** Queues that a device can have. */
 const MAXIMUM_QUEUES = 16;
-/** Features come in banks of 32. Bank 1 must offer VERSION_1 and ACCESS_PLATFORM and must not offer NOTIFICATION_DATA. */
+/**
+ * Features come in banks of 32. Bank 1 must offer VERSION_1 and ACCESS_PLATFORM and must not offer
+ * NOTIFICATION_DATA.
+ */
 const FEATURE_BANKS = 2;
 const BANK_1_REQUIRED = 0x03;
 const BANK_1_FORBIDDEN = 0x40;

@@ -1,4 +1,5 @@
-// Address spaces: a VM's stage 2, its info area, its virtual devices and the ranges that its VMM emulates (spec/hypervisor.md §4.6, §4.7).
+// Address spaces: a VM's stage 2, its info area, its virtual devices and the ranges that its VMM
+// emulates (spec/hypervisor.md §4.6, §4.7).
 
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemoryType, VmmioOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
@@ -19,7 +20,9 @@ export const ADDRESS_SPACE_SIZE = 2 ** 36;
 /** VMIDs are 1..255; 255 is the root VM's. */
 const VMID_END = 256;
 const VMMIO_RANGES = 128;
-/** Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it. */
+/**
+ * Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it.
+ */
 const TABLE_SIZE = 16 * 1024;
 /** Bytes that one page table maps below the root, which is also the size of a block. */
 const TABLE_REACH = 0x100_0000;
@@ -29,7 +32,10 @@ export interface VirtualDevice {
   readonly name: string;
   /** A load of 1, 2, 4 or 8 bytes at a byte offset; undefined is a synchronous external abort. */
   read(vcpu: Vcpu, offset: number, size: number): bigint | undefined;
-  /** `read` of 4 bytes as an unsigned number, where the device has that; undefined where `read` has to answer. */
+  /**
+   * `read` of 4 bytes as an unsigned number, where the device has that; undefined where `read` has
+   * to answer.
+   */
   readWord?(vcpu: Vcpu, offset: number): number | undefined;
   /** A store; false is a synchronous external abort. */
   write(vcpu: Vcpu, offset: number, size: number, value: bigint): boolean;
@@ -50,7 +56,10 @@ export interface VmmioRange {
   readonly end: number;
 }
 
-/** Stage-2 flags of a `map_attrs` word. The kernel's field rules reading and writing, as hardware has one pair of bits for both. */
+/**
+ * Stage-2 flags of a `map_attrs` word. The kernel's field rules reading and writing, as hardware
+ * has one pair of bits for both.
+ */
 export function stage2Flags(attributes: number): number {
   const user = attributes >> MapAttributes.UserShift & Access.RWX;
   const kernel = attributes >> MapAttributes.KernelShift & Access.RWX;
@@ -85,7 +94,10 @@ function mappedRuns(stage2: Stage2Table): MappedRun[] {
   return runs;
 }
 
-/** Numbers of the parts of an address space, each of one page table, that a range reaches into; what lies outside counts for nothing. */
+/**
+ * Numbers of the parts of an address space, each of one page table, that a range reaches into; what
+ * lies outside counts for nothing.
+ */
 function tablesOf(ipa: number, size: number): number[] {
   const end = Math.min(ipa + size, ADDRESS_SPACE_SIZE);
   const parts: number[] = [];
@@ -107,7 +119,10 @@ export class AddressSpace extends HypervisorObject {
   #infoArea: { extent: Memextent; ipa: number } | undefined;
   /** Extents with recorded mappings in this address space. */
   readonly #extents = new Set<Memextent>();
-  /** How many recorded mappings reach into each part of the address space that one page table maps: those that are paid for. */
+  /**
+   * How many recorded mappings reach into each part of the address space that one page table maps:
+   * those that are paid for.
+   */
   readonly #tables = new Map<number, number>();
 
   constructor(hypervisor: Hypervisor, partition: Partition) {
@@ -222,8 +237,9 @@ export class AddressSpace extends HypervisorObject {
   }
 
   /**
-   * A mapping is recorded here: the heap pays every page table that its range can come to need, whether blocks would do for now or not. So
-   * splitting a block, and pages that come back to an extent, never lack one. NOMEM, and nothing is paid.
+   * A mapping is recorded here: the heap pays every page table that its range can come to need,
+   * whether blocks would do for now or not. So splitting a block, and pages that come back to an
+   * extent, never lack one. NOMEM, and nothing is paid.
    */
   payTables(ipa: number, size: number): ErrorCode {
     const parts = tablesOf(ipa, size);
@@ -258,7 +274,9 @@ export class AddressSpace extends HypervisorObject {
     this.hypervisor.checker?.touch(this);
   }
 
-  /** Enters pages into the tables in place of what was there. They are in a range that is paid for. */
+  /**
+   * Enters pages into the tables in place of what was there. They are in a range that is paid for.
+   */
   install(ipa: number, pa: number, size: number, attributes: number): void {
     if (!this.#map(ipa, pa, size, attributes)) throw new Error(`${this.name}: a page table was not paid for`);
   }

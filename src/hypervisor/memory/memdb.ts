@@ -1,5 +1,6 @@
-// The memory ownership database: every page of physical memory has exactly one owner, or none where there is no memory
-// (spec/hypervisor.md §8.6). A page belongs to a partition, to a partition's heap, or to the deepest extent that claimed it.
+// The memory ownership database: every page of physical memory has exactly one owner, or none where
+// there is no memory (spec/hypervisor.md §8.6). A page belongs to a partition, to a partition's
+// heap, or to the deepest extent that claimed it.
 
 import type { Archive } from "../../machine/archive.ts";
 import { PAGE_SHIFT, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
@@ -17,7 +18,10 @@ export interface PageRun {
   readonly size: number;
 }
 
-/** The database. Addresses and sizes are multiples of the page size; ranges beyond the physical addresses own nothing. */
+/**
+ * The database. Addresses and sizes are multiples of the page size; ranges beyond the physical
+ * addresses own nothing.
+ */
 export class MemoryDatabase {
   /** Serial of the owner of each page; 0 where there is none. */
   readonly #owners = new Uint32Array(PHYSICAL_END / PAGE_SIZE);
@@ -53,7 +57,10 @@ export class MemoryDatabase {
     return (page - first) * PAGE_SIZE;
   }
 
-  /** Moves a whole range from one owner to another; false, and nothing moves, unless `from` owns all of it. */
+  /**
+   * Moves a whole range from one owner to another; false, and nothing moves, unless `from` owns all
+   * of it.
+   */
   transfer(from: MemoryOwner, to: MemoryOwner, pa: number, size: number): boolean {
     if (!this.owns(from, pa, size)) return false;
     this.#bySerial.set(to.serial, to);
@@ -64,7 +71,8 @@ export class MemoryDatabase {
   /** The runs of pages in the range that `owner` owns, from low to high. */
   *runs(owner: MemoryOwner, pa: number, size: number): Generator<PageRun> {
     const end = Math.min(pa + size, PHYSICAL_END) / PAGE_SIZE;
-    // Most ranges are all memory and most owners own little of it: the engine searches much faster than a loop.
+    // Most ranges are all memory and most owners own little of it: the engine searches much faster
+    // than a loop.
     const owners = this.#owners.subarray(0, end);
     for (let page = pa / PAGE_SIZE;;) {
       const first = owners.indexOf(owner.serial, page);
@@ -102,7 +110,10 @@ export class MemoryDatabase {
     this.#bySerial.delete(owner.serial);
   }
 
-  /** All owned pages as runs with their owner, from low to high. For people and for the invariant checker. */
+  /**
+   * All owned pages as runs with their owner, from low to high. For people and for the invariant
+   * checker.
+   */
   *all(): Generator<PageRun & { readonly owner: MemoryOwner }> {
     for (let page = 0; page < this.#owners.length;) {
       const serial = this.#owners[page];

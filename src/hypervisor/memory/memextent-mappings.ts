@@ -1,5 +1,6 @@
-// Where an extent is mapped: at most four slots, each of one address space (spec/hypervisor.md §4.6). What is recorded here covers pages
-// whether the extent owns them now or not; only owned pages are in the page tables.
+// Where an extent is mapped: at most four slots, each of one address space (spec/hypervisor.md
+// §4.6). What is recorded here covers pages whether the extent owns them now or not; only owned
+// pages are in the page tables.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
@@ -11,7 +12,10 @@ import type { Plain } from "../check/state-dump.ts";
 /** How many slots an extent has. */
 const SLOTS = 4;
 
-/** A recorded mapping of a part of an extent. Offsets are relative to the extent's base; bytes, whole pages. */
+/**
+ * A recorded mapping of a part of an extent. Offsets are relative to the extent's base; bytes,
+ * whole pages.
+ */
 export interface MappedRange {
   readonly offset: number;
   readonly size: number;
@@ -35,7 +39,10 @@ function clip(range: MappedRange, offset: number, size: number): MappedRange | u
   return { offset: start, size: end - start, ipa: range.ipa + (start - range.offset), attributes: range.attributes };
 }
 
-/** Index of the first range that ends above an offset, of ranges that ascend and do not overlap. An extent can have a hundred thousand. */
+/**
+ * Index of the first range that ends above an offset, of ranges that ascend and do not overlap. An
+ * extent can have a hundred thousand.
+ */
 function firstAbove(ranges: readonly MappedRange[], offset: number): number {
   let low = 0, high = ranges.length;
   while (low < high) {
@@ -59,7 +66,10 @@ function* partsOf(ranges: readonly MappedRange[], offset: number, size: number):
 export class ExtentMappings {
   #slots: Slot[] = [];
 
-  /** Records a mapping, for which the address space pays. MEMEXTENT_MAPPINGS_FULL when it needs a slot and none is free, NOMEM. */
+  /**
+   * Records a mapping, for which the address space pays. MEMEXTENT_MAPPINGS_FULL when it needs a
+   * slot and none is free, NOMEM.
+   */
   add(addressSpace: AddressSpace, range: MappedRange): ErrorCode {
     const isFree = ({ ranges }: Slot) => partsOf(ranges, range.offset, range.size).next().done;
     let slot = this.#slots.find((one) => one.addressSpace === addressSpace && isFree(one));
@@ -84,7 +94,9 @@ export class ExtentMappings {
     return this.#find(addressSpace, offset, size, ipa) !== undefined;
   }
 
-  /** Takes a recorded mapping out; ranges that reach further are cut. The caller has asked `has`. */
+  /**
+   * Takes a recorded mapping out; ranges that reach further are cut. The caller has asked `has`.
+   */
   remove(addressSpace: AddressSpace, offset: number, size: number, ipa: number): void {
     this.#replace(addressSpace, offset, size, ipa, () => []);
   }
@@ -101,7 +113,9 @@ export class ExtentMappings {
     }
   }
 
-  /** How many bytes from an offset on are recorded at `ipa` by one mapping whose attributes pass. */
+  /**
+   * How many bytes from an offset on are recorded at `ipa` by one mapping whose attributes pass.
+   */
   recordedBytes(addressSpace: AddressSpace, offset: number, ipa: number, passes: (attributes: number) => boolean): number {
     for (const slot of this.#slots) {
       if (slot.addressSpace !== addressSpace) continue;

@@ -1,5 +1,6 @@
-// Memory extents: ranges of physical memory with an owner's rights over them, BASIC or SPARSE, derived from one another
-// (spec/hypervisor.md §4.8). Page tables always hold what the records say: a page is mapped where the extent that owns it is mapped.
+// Memory extents: ranges of physical memory with an owner's rights over them, BASIC or SPARSE,
+// derived from one another (spec/hypervisor.md §4.8). Page tables always hold what the records say:
+// a page is mapped where the extent that owns it is mapped.
 
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttributes, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
@@ -83,7 +84,10 @@ export class Memextent extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  /** A part of the hypervisor uses the extent (info area, virtio page): it cannot be derived from then. */
+  /**
+   * A part of the hypervisor uses the extent (info area, virtio page): it cannot be derived from
+   * then.
+   */
   attach(): void {
     this.retain();
     this.#attachments++;
@@ -106,8 +110,8 @@ export class Memextent extends HypervisorObject {
   }
 
   /**
-   * Maps [offset, offset + size) at `ipa`; the whole extent unless SPARSE. Records the mapping and enters the owned pages.
-   * Arguments are aligned and inside the extent; attributes suit it.
+   * Maps [offset, offset + size) at `ipa`; the whole extent unless SPARSE. Records the mapping and
+   * enters the owned pages. Arguments are aligned and inside the extent; attributes suit it.
    */
   map(addressSpace: AddressSpace, ipa: bigint, offset: number, size: number, attributes: number): ErrorCode {
     const values = { addrspace: addressSpace.name, ipa, size };
@@ -159,7 +163,10 @@ export class Memextent extends HypervisorObject {
     this.mappings.clear();
   }
 
-  /** Whether a mapping may have these attributes: no more access than the extent's, and a memory type that suits its own. */
+  /**
+   * Whether a mapping may have these attributes: no more access than the extent's, and a memory
+   * type that suits its own.
+   */
   allows(attributes: number): boolean {
     const asked = attributes >> MapAttributes.UserShift | attributes >> MapAttributes.KernelShift;
     return (asked & Access.RWX & ~this.access) === 0;
@@ -174,7 +181,10 @@ export class Memextent extends HypervisorObject {
     return this.memoryType === ExtentMemoryType.Any;
   }
 
-  /** `map_attrs` of the recorded mapping that puts `offset` at `ipa` with these stage-2 flags; undefined where none does. */
+  /**
+   * `map_attrs` of the recorded mapping that puts `offset` at `ipa` with these stage-2 flags;
+   * undefined where none does.
+   */
   attributesAt(addressSpace: AddressSpace, offset: number, ipa: number, flags: number): number | undefined {
     for (const { addressSpace: space, range } of this.mappings.within(offset, PAGE_SIZE)) {
       if (space === addressSpace && range.ipa === ipa && stage2Flags(range.attributes) === flags) return range.attributes;
@@ -183,8 +193,9 @@ export class Memextent extends HypervisorObject {
   }
 
   /**
-   * Moves the pages at physical address `pa` from `giver` to `receiver` (extents or a partition): ownership, and with it what is mapped.
-   * False, and nothing moves, unless the giver owns them all.
+   * Moves the pages at physical address `pa` from `giver` to `receiver` (extents or a partition):
+   * ownership, and with it what is mapped. False, and nothing moves, unless the giver owns them
+   * all.
    */
   static move(hypervisor: Hypervisor, giver: MemoryOwner, receiver: MemoryOwner, pa: number, size: number): boolean {
     if (!hypervisor.memory.transfer(giver, receiver, pa, size)) return false;
@@ -299,7 +310,10 @@ export class Memextent extends HypervisorObject {
     }
   }
 
-  /** Takes the owned pages of a range out of the tables, where no other slot has them mapped to the same place: those get its attributes. */
+  /**
+   * Takes the owned pages of a range out of the tables, where no other slot has them mapped to the
+   * same place: those get its attributes.
+   */
   #leave(addressSpace: AddressSpace, { offset, size, ipa }: Pick<MappedRange, "offset" | "size" | "ipa">): void {
     const others = [...this.mappings.within(offset, size)]
       .filter(({ addressSpace: space, range }) => space === addressSpace && range.ipa - range.offset === ipa - offset)

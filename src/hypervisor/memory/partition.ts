@@ -1,5 +1,5 @@
-// Partitions: a heap and a tag of ownership (spec/hypervisor.md §3.5). Two exist, the hypervisor's private one and the root partition;
-// both for good.
+// Partitions: a heap and a tag of ownership (spec/hypervisor.md §3.5). Two exist, the hypervisor's
+// private one and the root partition; both for good.
 
 import { CAP_INVALID } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
@@ -10,7 +10,10 @@ import type { Hypervisor } from "../hypervisor.ts";
 import { HypervisorObject } from "../capabilities/object.ts";
 import type { Fields } from "../check/state-dump.ts";
 
-/** A partition. Objects are created in it and charged to its heap; RAM that no extent has claimed belongs to it. */
+/**
+ * A partition. Objects are created in it and charged to its heap; RAM that no extent has claimed
+ * belongs to it.
+ */
 export class Partition extends HypervisorObject {
   readonly type = "partition";
   #free: number;

@@ -1,4 +1,5 @@
-// Buffers that a guest names by virtual address: copied page by page through its own translation (spec/hypervisor.md §1.3).
+// Buffers that a guest names by virtual address: copied page by page through its own translation
+// (spec/hypervisor.md §1.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
@@ -7,7 +8,10 @@ import type { Vcpu } from "../scheduling/vcpu.ts";
 /** Permission faults are 0b0011xx, xx being the level. */
 const isPermissionFault = (fsc: number) => (fsc & 0x3c) === 0x0c;
 
-/** Calls `copy` for each piece of [va, va + size) that lies in one page, with its physical address. A copy may be partly done when a page fails. */
+/**
+ * Calls `copy` for each piece of [va, va + size) that lies in one page, with its physical address.
+ * A copy may be partly done when a page fails.
+ */
 function forEachPage(
   vcpu: Vcpu,
   va: bigint,

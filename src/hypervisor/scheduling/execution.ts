@@ -1,4 +1,5 @@
-// A vCPU's instructions on a physical CPU, exit by exit (docs/architecture.md, "Virtual time" and "Exits").
+// A vCPU's instructions on a physical CPU, exit by exit (docs/architecture.md, "Virtual time" and
+// "Exits").
 
 import { type Exit, type ExitHandler, ExitReason } from "../../core/interface.ts";
 import { DOUBLE } from "../../machine/clock.ts";
@@ -8,8 +9,9 @@ import { handleExit } from "../traps/traps.ts";
 import type { Vcpu } from "./vcpu.ts";
 
 /**
- * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on hardware. Time must pass in every loop,
- * and at a like pace: a guest that polls a device would hold up everybody's timers otherwise.
+ * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on
+ * hardware. Time must pass in every loop, and at a like pace: a guest that polls a device would
+ * hold up everybody's timers otherwise.
  */
 export const EXIT_COST = 1_000;
 
@@ -30,17 +32,24 @@ export class Execution implements ExitHandler {
     this.retired = 0;
   }
 
-  /** Something changed that the choice of what runs looks at: the run in progress ends behind its exit. */
+  /**
+   * Something changed that the choice of what runs looks at: the run in progress ends behind its
+   * exit.
+   */
   disturb(): void {
     this.#disturbed = true;
   }
 
-  /** Runs a vCPU up to a virtual time (ns); goes on after exits that change nothing for anybody else: most calls and device accesses. */
+  /**
+   * Runs a vCPU up to a virtual time (ns); goes on after exits that change nothing for anybody
+   * else: most calls and device accesses.
+   */
   run(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
     const { machine, debug, checker } = this.hypervisor;
     if (debug?.holds(vcpu)) return;
     const { registers, gic } = vcpu;
-    // Both stay until the loop ends: a change of either line disturbs, and no other CPU gets on meanwhile.
+    // Both stay until the loop ends: a change of either line disturbs, and no other CPU gets on
+    // meanwhile.
     registers.irq = gic.irq;
     registers.fiq = gic.fiq;
     const floor = machine.time;
@@ -73,7 +82,10 @@ export class Execution implements ExitHandler {
     return this.#cpu.position;
   }
 
-  /** Whether the choices that led to this vCPU would lead to it again. Who changes what they look at calls `disturb`. */
+  /**
+   * Whether the choices that led to this vCPU would lead to it again. Who changes what they look at
+   * calls `disturb`.
+   */
   #goesOn(): boolean {
     return !this.#disturbed && this.#cpu.position < this.#limit;
   }

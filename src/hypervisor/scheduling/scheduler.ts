@@ -1,5 +1,6 @@
-// The scheduler: fixed priorities, round robin within one, for each physical CPU; directed yields; and the turn of a physical CPU
-// (spec/hypervisor.md sections 5.1 to 5.5; docs/architecture.md, "Virtual time").
+// The scheduler: fixed priorities, round robin within one, for each physical CPU; directed yields;
+// and the turn of a physical CPU (spec/hypervisor.md sections 5.1 to 5.5; docs/architecture.md,
+// "Virtual time").
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight } from "../../abi/rights.ts";
@@ -16,7 +17,10 @@ import { writeSmccc } from "../traps/traps.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
 import { type RunState, runState } from "./vcpu-run.ts";
 
-/** scheduler_yield's `control`: the hint, and the implementation-defined bit, of which there is no meaning. */
+/**
+ * scheduler_yield's `control`: the hint, and the implementation-defined bit, of which there is no
+ * meaning.
+ */
 const YIELD_HINT_MASK = 0xffff;
 const YIELD_IMPLEMENTATION_DEFINED = 0x8000_0000;
 
@@ -82,7 +86,10 @@ export class Scheduler {
     }
   }
 
-  /** Something changed that the choice of the next vCPU looks at: who can run, slices, timers, interrupts. */
+  /**
+   * Something changed that the choice of the next vCPU looks at: who can run, slices, timers,
+   * interrupts.
+   */
   disturb(): void {
     this.execution.disturb();
   }
@@ -122,14 +129,20 @@ export class Scheduler {
     if (affinity < this.#cpus.length) this.#cpus[affinity].deadline = undefined;
   }
 
-  /** vcpu_run: `target` runs in the place of `caller` until it stops, its slice is over or the caller is wanted. */
+  /**
+   * vcpu_run: `target` runs in the place of `caller` until it stops, its slice is over or the
+   * caller is wanted.
+   */
   lend(caller: Vcpu, target: Vcpu): void {
     this.migrate(target, caller.affinity);
     this.#yieldTo(caller, target, true);
     target.unblock(Block.Run);
   }
 
-  /** scheduler_yield without a target: the rest of the slice is given up, which ends a directed yield that the caller runs in. */
+  /**
+   * scheduler_yield without a target: the rest of the slice is given up, which ends a directed
+   * yield that the caller runs in.
+   */
   yield(caller: Vcpu): void {
     this.disturb();
     caller.sliceLeft = 0;
@@ -137,7 +150,8 @@ export class Scheduler {
 
   /** scheduler_yield to a thread. */
   yieldToThread(caller: Vcpu, target: Vcpu): void {
-    // Who runs in the place of another that yielded redirects that yield, or gives the place back. What vcpu_run lends stays the lender's.
+    // Who runs in the place of another that yielded redirects that yield, or gives the place back.
+    // What vcpu_run lends stays the lender's.
     const donor = caller.donor?.insideRun === false ? caller.donor : undefined;
     if (donor && target === donor) {
       this.#endYield(donor, caller);
@@ -167,7 +181,10 @@ export class Scheduler {
     return [...this.vcpus].map((vcpu) => `${vcpu.name} waits for ${vcpu.waits || "its turn"}`);
   }
 
-  /** How often a vCPU is in run queues, and whether it has the turn of a CPU. For the invariant checker. */
+  /**
+   * How often a vCPU is in run queues, and whether it has the turn of a CPU. For the invariant
+   * checker.
+   */
   placesOf(vcpu: Vcpu): { readonly queued: number; readonly current: boolean } {
     let queued = 0;
     for (const { queue } of this.#cpus) queued += queue.count(vcpu);
@@ -209,7 +226,8 @@ export class Scheduler {
     trace.pcpu = cpu.index;
     this.#turn(cpu, state, until);
     trace.pcpu = undefined;
-    // A debugger's stop must not make more of the turn than there was: it has no memory of being over.
+    // A debugger's stop must not make more of the turn than there was: it has no memory of being
+    // over.
     if (this.#turnOver && machine.suspended) this.#skip(cpu, until);
   }
 
@@ -268,7 +286,10 @@ export class Scheduler {
     if (vcpu.yieldTo) this.#endYield(vcpu, vcpu.yieldTo);
   }
 
-  /** Follows directed yields from a thread to the one that runs in its place, and ends those that are over. */
+  /**
+   * Follows directed yields from a thread to the one that runs in its place, and ends those that
+   * are over.
+   */
   #follow(thread: Vcpu): Vcpu {
     let target = thread;
     while (target.yieldTo) {
@@ -306,7 +327,10 @@ export class Scheduler {
     cpu.position = Math.max(until, cpu.position);
   }
 
-  /** Lets a CPU with nothing to run sleep until a timer of one of its vCPUs; false when there is none before the end of the turn. */
+  /**
+   * Lets a CPU with nothing to run sleep until a timer of one of its vCPUs; false when there is
+   * none before the end of the turn.
+   */
   #sleep(cpu: PhysicalCpu, until: number): boolean {
     const deadline = this.#nextDeadline(cpu);
     if (deadline >= until) return false;
@@ -336,7 +360,8 @@ export class Scheduler {
   #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: NonNullable<Vcpu["native"]>): void {
     if (!native.hasWork()) {
       if (!native.insideRun) vcpu.waitForInterrupt();
-      // Nothing to handle although an interrupt is signalled (a group it does not take): the next turn looks again.
+      // Nothing to handle although an interrupt is signalled (a group it does not take): the next
+      // turn looks again.
       if (vcpu.isRunnable && !vcpu.yieldTo) this.endTurn();
       return;
     }

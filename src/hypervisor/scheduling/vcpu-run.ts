@@ -1,5 +1,5 @@
-// vcpu_run and vcpu_run_check: the host lends a vCPU its own time and learns why it stopped (spec/hypervisor.md section 5.4,
-// spec/observed.md section 8).
+// vcpu_run and vcpu_run_check: the host lends a vCPU its own time and learns why it stopped
+// (spec/hypervisor.md section 5.4, spec/observed.md section 8).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight } from "../../abi/rights.ts";
@@ -38,7 +38,10 @@ function state(vcpu_state: number, state_data_0 = 0n, state_data_1 = 0n, state_d
   return { vcpu_state, state_data_0, state_data_1, state_data_2 };
 }
 
-/** Lets the access that waits for the VMM complete, a load with `value`; or has the guest take an abort for it. */
+/**
+ * Lets the access that waits for the VMM complete, a load with `value`; or has the guest take an
+ * abort for it.
+ */
 function resume(vcpu: Vcpu, access: VmmioAccess, value: bigint, action: bigint): void {
   const { core } = vcpu.hypervisor;
   if (action === VcpuResume.Fault) takeExternalAbort(vcpu, access, 0);
@@ -49,8 +52,9 @@ function resume(vcpu: Vcpu, access: VmmioAccess, value: bigint, action: bigint):
 }
 
 /**
- * The value goes into the register as it is, cut to the register's width; a signed load flips and subtracts its sign bit, which is a sign
- * extension as long as the VMM gives no more bits than were asked for. This is what the real hypervisor does.
+ * The value goes into the register as it is, cut to the register's width; a signed load flips and
+ * subtracts its sign bit, which is a sign extension as long as the VMM gives no more bits than were
+ * asked for. This is what the real hypervisor does.
  */
 function completeLoad(vcpu: Vcpu, access: VmmioAccess, value: bigint): void {
   const { esr } = access;

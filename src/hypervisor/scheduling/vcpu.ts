@@ -1,5 +1,6 @@
-// vCPUs, the one kind of thread: life, power, reasons to be blocked, attachments (spec/hypervisor.md sections 3.6, 4.9, 5.2, 5.5, 5.6).
-// Hypercalls on them are in vcpu-calls.ts and vcpu-run.ts, their scheduling is in scheduler.ts.
+// vCPUs, the one kind of thread: life, power, reasons to be blocked, attachments
+// (spec/hypervisor.md sections 3.6, 4.9, 5.2, 5.5, 5.6). Hypercalls on them are in vcpu-calls.ts
+// and vcpu-run.ts, their scheduling is in scheduler.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { TraceId } from "../../abi/trace.ts";
@@ -88,7 +89,9 @@ const DEFAULT_TIMESLICE = 5_000_000;
 
 /** A vCPU. */
 export class Vcpu extends HypervisorObject {
-  /** Its context. The root partition's heap has room for no more vCPUs than the core has contexts. */
+  /**
+   * Its context. The root partition's heap has room for no more vCPUs than the core has contexts.
+   */
   static readonly SIZE = 40 * 1024;
   /** Bytes of the stack that it gets at activation. */
   static readonly STACK_SIZE = 8 * 1024;
@@ -176,7 +179,10 @@ export class Vcpu extends HypervisorObject {
     return (this.#blocks & Block.Off) !== 0;
   }
 
-  /** Its place among those that wait for a CPU: its priority, but an exit, which takes no time, comes before all others. */
+  /**
+   * Its place among those that wait for a CPU: its priority, but an exit, which takes no time,
+   * comes before all others.
+   */
   get rank(): number {
     return this.life === "killed" ? PRIORITY_END - 1 : this.priority;
   }
@@ -219,7 +225,10 @@ export class Vcpu extends HypervisorObject {
     return (this.#blocks & reason) !== 0;
   }
 
-  /** Whether the scheduler can run it. A killed vCPU runs to its exit whatever it waits for, but not out of vcpu_run. */
+  /**
+   * Whether the scheduler can run it. A killed vCPU runs to its exit whatever it waits for, but not
+   * out of vcpu_run.
+   */
   get isRunnable(): boolean {
     return this.#canRun(this.#blocks);
   }
@@ -267,7 +276,10 @@ export class Vcpu extends HypervisorObject {
     return this.hypervisor.core.translate(this.registers, va, access, 1);
   }
 
-  /** Powers it on in the state of section 4.9; without `entry` or `context`, PC or X0 stay. It is powered off and alive. */
+  /**
+   * Powers it on in the state of section 4.9; without `entry` or `context`, PC or X0 stay. It is
+   * powered off and alive.
+   */
   powerOn(entry: bigint | undefined, context: bigint | undefined): void {
     if (entry !== undefined) this.registers.pc = entry;
     if (context !== undefined) this.registers.setX(0, context);
@@ -308,7 +320,9 @@ export class Vcpu extends HypervisorObject {
     else this.suspend(DEEPEST_POWER_STATE, undefined);
   }
 
-  /** Sleeps until an interrupt. With `resume`, its registers are reset then and it goes on there. */
+  /**
+   * Sleeps until an interrupt. With `resume`, its registers are reset then and it goes on there.
+   */
   suspend(powerState: number, resume: ResumePoint | undefined): void {
     this.block(Block.Suspend);
     this.powerState = powerState;

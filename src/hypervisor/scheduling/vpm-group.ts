@@ -1,4 +1,5 @@
-// VPM groups: the vCPUs that PSCI treats as the CPUs of one system (spec/hypervisor.md sections 4.10, 5.6, 6.5).
+// VPM groups: the vCPUs that PSCI treats as the CPUs of one system (spec/hypervisor.md sections
+// 4.10, 5.6, 6.5).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { VicRight, VpmGroupRight } from "../../abi/rights.ts";
@@ -18,7 +19,10 @@ import { VirqSource } from "../gic/vic-source.ts";
 export class VpmGroup extends HypervisorObject {
   static readonly SIZE = 512;
   readonly type = "vpm_group";
-  /** Whether power states of the vCPUs are combined: the last one online may not power off by CPU_OFF. */
+  /**
+   * Whether power states of the vCPUs are combined: the last one online may not power off by
+   * CPU_OFF.
+   */
   aggregates = true;
   readonly #vcpus: (Vcpu | undefined)[] = [];
   /** System suspend; nothing asserts it, as this build has no system suspend. */

@@ -1,4 +1,5 @@
-// Hypercalls as operations of the trace: decoded arguments and results, built only for who wants them and for refusals.
+// Hypercalls as operations of the trace: decoded arguments and results, built only for who wants
+// them and for refusals.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { type HypercallName, HYPERCALLS, type HypercallSignature } from "../../abi/hypercalls.ts";
@@ -7,7 +8,10 @@ import type { TraceFields, TraceResult } from "../../abi/trace.ts";
 import { HypervisorObject } from "../capabilities/object.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
-/** Whether an answer is a refusal: of the errors, two are part of normal work, which whoever polls a queue gets. */
+/**
+ * Whether an answer is a refusal: of the errors, two are part of normal work, which whoever polls a
+ * queue gets.
+ */
 export function isRefusal(error: ErrorCode): boolean {
   return error !== ErrorCode.OK && error !== ErrorCode.MSGQUEUE_EMPTY && error !== ErrorCode.MSGQUEUE_FULL;
 }

@@ -1,4 +1,5 @@
-// An operation that is traced: a call, an exit, a request, or what the resource manager and the host do for one.
+// An operation that is traced: a call, an exit, a request, or what the resource manager and the
+// host do for one.
 
 import type { BrokenRule, TraceFields, TraceId, TraceKind, TraceResult } from "../../abi/trace.ts";
 

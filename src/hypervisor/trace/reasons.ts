@@ -1,4 +1,5 @@
-// Why operations were refused (DESIGN "Seven decisions", 6): the rule that was broken, and the operations inside which that happened.
+// Why operations were refused (DESIGN "Seven decisions", 6): the rule that was broken, and the
+// operations inside which that happened.
 
 import type { BrokenRule, Reason, ReasonStep, TraceResult } from "../../abi/trace.ts";
 import type { Operation } from "./operation.ts";

@@ -1,6 +1,7 @@
-// The hub of everything that hypervisor, resource manager and host say of their work (src/abi/trace.ts; DESIGN "Seven decisions", 6).
-// Events go to who wants their kind, and are not built when nobody does. Operations nest per vCPU; one that another vCPU has published
-// may be the cause of a new one. An operation that is refused leaves a reason, whoever listens.
+// The hub of everything that hypervisor, resource manager and host say of their work
+// (src/abi/trace.ts; DESIGN "Seven decisions", 6). Events go to who wants their kind, and are not
+// built when nobody does. Operations nest per vCPU; one that another vCPU has published may be the
+// cause of a new one. An operation that is refused leaves a reason, whoever listens.
 
 import type { ErrorCode } from "../../abi/errors.ts";
 import {
@@ -19,7 +20,10 @@ import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
 
 /** Events that are kept for readers. */
 const RING_CAPACITY = 65_536;
-/** Keys that are published at a time; a publisher that forgets to end its operations loses the oldest. */
+/**
+ * Keys that are published at a time; a publisher that forgets to end its operations loses the
+ * oldest.
+ */
 const PUBLISHED_CAPACITY = 4096;
 
 /** What is given back when an operation goes: the one that was in progress on its vCPU before. */
@@ -44,7 +48,10 @@ export class TraceHub {
   readonly #published = new Map<string, Operation>();
   #wanted = flagsOf(0);
   #nextId = 0;
-  /** The rule that the hypercall in progress breaks, as its handler noted it, with its values; undefined: none. */
+  /**
+   * The rule that the hypercall in progress breaks, as its handler noted it, with its values;
+   * undefined: none.
+   */
   #rule: string | undefined;
   #values: TraceFields = NO_RULE.values;
   #section: string | undefined;
@@ -62,7 +69,10 @@ export class TraceHub {
     return this.#wanted[kind];
   }
 
-  /** Somebody wants events of these kinds from now on, and takes them from the ring when there is time. */
+  /**
+   * Somebody wants events of these kinds from now on, and takes them from the ring when there is
+   * time.
+   */
   read(kinds: Iterable<TraceKind>): TraceReader {
     const reader = new TraceReader(this.#ring, kindMask(kinds), this.#ring.end, (closed) => {
       this.#readers.delete(closed);
@@ -102,7 +112,10 @@ export class TraceHub {
 
   // For handlers of hypercalls.
 
-  /** Notes the rule that the hypercall in progress breaks; the first note of an error stands. Gives back the error. */
+  /**
+   * Notes the rule that the hypercall in progress breaks; the first note of an error stands. Gives
+   * back the error.
+   */
   refuse<E extends ErrorCode>(error: E, rule: string, values: TraceFields, section?: string): E {
     if (this.#rule === undefined) {
       this.#rule = rule;
@@ -127,7 +140,10 @@ export class TraceHub {
     return this.#rule === undefined ? undefined : { rule: this.#rule, values: this.#values };
   }
 
-  /** That as a broken rule. `section` is where the call is specified, for notes that do not say where the rule is. */
+  /**
+   * That as a broken rule. `section` is where the call is specified, for notes that do not say
+   * where the rule is.
+   */
   brokenRule(section: string): BrokenRule {
     if (this.#rule === undefined) return { ...NO_RULE, section };
     const { object = "", ...values } = this.#values;

@@ -1,4 +1,5 @@
-// Ids of objects as people see them everywhere (WORKSTATION section 2): `vcpu:debian/0`, `cap:host/0x3`, `mq:7`, `irq:rt/27`.
+// Ids of objects as people see them everywhere (WORKSTATION section 2): `vcpu:debian/0`,
+// `cap:host/0x3`, `mq:7`, `irq:rt/27`.
 
 import type { HypervisorObject } from "../capabilities/object.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";

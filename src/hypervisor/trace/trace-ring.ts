@@ -1,4 +1,5 @@
-// The events that are kept for people: a bounded ring, and readers who take from it what they want, each at its own pace.
+// The events that are kept for people: a bounded ring, and readers who take from it what they want,
+// each at its own pace.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
 
@@ -29,7 +30,10 @@ export class TraceReader {
     this.#next = from;
   }
 
-  /** What it has not seen yet, oldest first, at most `limit` of them; and how many were lost since the last call. */
+  /**
+   * What it has not seen yet, oldest first, at most `limit` of them; and how many were lost since
+   * the last call.
+   */
   take(limit = Infinity): { readonly events: TraceEvent[]; readonly dropped: number } {
     const events: TraceEvent[] = [];
     while (this.#next < this.ring.end && events.length < limit) {

@@ -1,7 +1,9 @@
-// Where a debugger stops a VM: before the first instruction, at breakpoints and watchpoints, after a step. The scheduler asks and tells; a stop
-// suspends the whole machine, so virtual time stands still and going on is the same run.
+// Where a debugger stops a VM: before the first instruction, at breakpoints and watchpoints, after
+// a step. The scheduler asks and tells; a stop suspends the whole machine, so virtual time stands
+// still and going on is the same run.
 //
-// The core knows a VM by its tables of stage 2. A VM that was reset has others: what the debugger has set follows it there.
+// The core knows a VM by its tables of stage 2. A VM that was reset has others: what the debugger
+// has set follows it there.
 
 import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
 import type { WatchHit, WatchKind } from "../../core/watchpoints.ts";
@@ -33,8 +35,9 @@ export interface StepRange {
 export interface DebugStop {
   readonly vcpu: Vcpu;
   /**
-   * `start`: before its first instruction; `breakpoint`: before that instruction; `watchpoint`: before the access of that instruction; `step`:
-   * after one instruction; `event`: behind the exit in which events came that it stops at.
+   * `start`: before its first instruction; `breakpoint`: before that instruction; `watchpoint`:
+   * before the access of that instruction; `step`: after one instruction; `event`: behind the exit
+   * in which events came that it stops at.
    */
   readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event";
   /** What a watchpoint stopped. */
@@ -99,7 +102,10 @@ export class DebugControl {
     return stop && events.length ? { ...stop, events } : stop;
   }
 
-  /** Stops at events from now on: behind the exit or the native guest's step in which they come. Undefined: at none. */
+  /**
+   * Stops at events from now on: behind the exit or the native guest's step in which they come.
+   * Undefined: at none.
+   */
   stopAtEvents(matcher: EventMatcher | undefined): void {
     this.#matcher = matcher;
     this.#endListening?.();
@@ -119,7 +125,10 @@ export class DebugControl {
     this.#suspend({ vcpu, cause: "event" });
   }
 
-  /** Stops before `address` from now on. False when no instruction can be there, when there are too many, or no VM. */
+  /**
+   * Stops before `address` from now on. False when no instruction can be there, when there are too
+   * many, or no VM.
+   */
   insert(address: bigint): boolean {
     const [vcpu] = this.vcpus();
     if (!vcpu || this.debuggee.all || address % INSTRUCTION_SIZE || this.#breakpoints.size >= MAXIMUM_BREAKPOINTS) return false;
@@ -129,7 +138,10 @@ export class DebugControl {
     return true;
   }
 
-  /** The same in a VM that need not be there yet: how it was found, the place can have an instruction. */
+  /**
+   * The same in a VM that need not be there yet: how it was found, the place can have an
+   * instruction.
+   */
   insertAhead(address: bigint): void {
     this.#breakpoints.add(address);
     if (this.#stage2 !== undefined) this.core.insertBreakpoint(this.#stage2, address);
@@ -140,7 +152,10 @@ export class DebugControl {
     if (this.#breakpoints.delete(address) && this.#stage2 !== undefined) this.core.removeBreakpoint(this.#stage2, address);
   }
 
-  /** Stops before accesses to `length` bytes from now on. False when that is nothing or too much, when there are too many, or no VM. */
+  /**
+   * Stops before accesses to `length` bytes from now on. False when that is nothing or too much,
+   * when there are too many, or no VM.
+   */
   watch(address: bigint, length: number, kind: WatchKind): boolean {
     const [vcpu] = this.vcpus();
     if (!vcpu || this.debuggee.all || length < 1 || length > MAXIMUM_WATCHED || this.#watchpoints.size >= MAXIMUM_WATCHPOINTS) return false;
@@ -179,7 +194,10 @@ export class DebugControl {
     this.#awaitsStart = false;
   }
 
-  /** The scheduler is about to run a vCPU: whether it must not, because the VM stops before its first instruction. */
+  /**
+   * The scheduler is about to run a vCPU: whether it must not, because the VM stops before its
+   * first instruction.
+   */
   holds(vcpu: Vcpu): boolean {
     if (!this.debuggee.has(vcpu)) return false;
     if (!this.debuggee.all) this.#follow(vcpu);
@@ -194,14 +212,20 @@ export class DebugControl {
     return this.#stepping;
   }
 
-  /** How the VM goes on, or stays when the debugger stops it: `vcpu` stops after one instruction that leads out of `range`. */
+  /**
+   * How the VM goes on, or stays when the debugger stops it: `vcpu` stops after one instruction
+   * that leads out of `range`.
+   */
   goOn(vcpu: Vcpu | undefined, range?: StepRange): void {
     this.#stepping = vcpu;
     this.#range = range;
     this.#inRange = false;
   }
 
-  /** Executes one instruction of the vCPU that is stepping. What stops there stops behind the first one only, or a step would never begin. */
+  /**
+   * Executes one instruction of the vCPU that is stepping. What stops there stops behind the first
+   * one only, or a step would never begin.
+   */
   step({ registers }: Vcpu, now: number, floor: number): Exit {
     return this.#inRange ? this.core.run(registers, now, 1, floor) : this.core.step(registers, now, floor);
   }

@@ -1,5 +1,6 @@
-// A bank of NOR flash for the primary VM: its array is RAM that nobody else has, mapped read-only and executable where the flash is, as long
-// as reads give the array; every other access is the device's. No part of Gunyah: platforms of firmware have flash below their hypervisor.
+// A bank of NOR flash for the primary VM: its array is RAM that nobody else has, mapped read-only
+// and executable where the flash is, as long as reads give the array; every other access is the
+// device's. No part of Gunyah: platforms of firmware have flash below their hypervisor.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { Access, ExtentMemoryType, ExtentType, mapAttributes, memextentAttributes, MemoryType } from "../../abi/words.ts";
@@ -53,7 +54,9 @@ export class FlashBank implements VirtualDevice {
     this.plan.device.onMode = () => {};
   }
 
-  /** Whether it is mapped just where it is to be: in an address space while reads give the array. */
+  /**
+   * Whether it is mapped just where it is to be: in an address space while reads give the array.
+   */
   get isMappedRight(): boolean {
     const { device, ipa, size } = this.plan;
     const mapped = this.#space !== undefined && this.#extent.mappings.has(this.#space, 0, size, ipa);

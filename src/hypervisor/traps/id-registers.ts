@@ -1,5 +1,6 @@
-// The identification registers that vCPUs read through the hypervisor: group 3 (op0 3, op1 0, CRn 0, CRm 1..7), and MIDR
-// (spec/hypervisor.md section 6.7). The values are those of the core; there is no AArch32, so its registers read as zero.
+// The identification registers that vCPUs read through the hypervisor: group 3 (op0 3, op1 0, CRn
+// 0, CRm 1..7), and MIDR (spec/hypervisor.md section 6.7). The values are those of the core; there
+// is no AArch32, so its registers read as zero.
 
 import { IDENTIFICATION } from "../../core/features.ts";
 
@@ -8,10 +9,15 @@ export const MIDR_PINNED = 0x000f_0510n;
 /** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
 export const MIDR_DEFAULT = 0x000f_0480n;
 
-/** ID_AA64PFR0_EL1 says that EL2 and EL3 exist, in AArch64 only, although a guest never sees them. */
+/**
+ * ID_AA64PFR0_EL1 says that EL2 and EL3 exist, in AArch64 only, although a guest never sees them.
+ */
 const PFR0_UPPER_LEVELS = 1n << 8n | 1n << 12n;
 
-/** ID_AA64MMFR2_EL1.IDS: reads of unallocated identification registers are reported with EC 0x18 (traps-sysreg.ts). */
+/**
+ * ID_AA64MMFR2_EL1.IDS: reads of unallocated identification registers are reported with EC 0x18
+ * (traps-sysreg.ts).
+ */
 const MMFR2_IDS = 1n << 36n;
 
 /** Values by CRm and op2, as `CRm << 3 | op2`. */

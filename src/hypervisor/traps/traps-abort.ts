@@ -1,5 +1,6 @@
-// Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In order: virtual device, page of a
-// virtio-mmio device, range that the VMM emulates, else the guest takes a synchronous external abort.
+// Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In
+// order: virtual device, page of a virtio-mmio device, range that the VMM emulates, else the guest
+// takes a synchronous external abort.
 
 import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate, Vector } from "../../core/exceptions.ts";
 import type { Exit } from "../../core/interface.ts";
@@ -30,8 +31,9 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
 }
 
 /**
- * An instruction fetch that stage 2 refuses. At the vector that the abort would be taken to it would repeat for ever: the vCPU halts with a
- * fault (spec/observed-ioctl.md section 7.1). A critical one goes on faulting.
+ * An instruction fetch that stage 2 refuses. At the vector that the abort would be taken to it
+ * would repeat for ever: the vCPU halts with a fault (spec/observed-ioctl.md section 7.1). A
+ * critical one goes on faulting.
  */
 export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
   vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
@@ -47,7 +49,8 @@ export function handleBusAccess(vcpu: Vcpu, exit: Exit): void {
   const access = decode(exit.esr);
   if (access && accessBus(vcpu, exit, access)) return;
   vcpu.hypervisor.onUnmappedDevice?.(vcpu, exit.pa);
-  // The bus itself refuses here, which the hypervisor never sees: the syndrome says whether it was a write.
+  // The bus itself refuses here, which the hypervisor never sees: the syndrome says whether it was
+  // a write.
   injectExternalAbort(vcpu, exit, exit.esr & AbortSyndrome.WnR);
 }
 
@@ -90,13 +93,16 @@ function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): b
 }
 
 /**
- * The part of a syndrome that says how wide an access is, and whether it is a store or the walk's; and its value for a load of a word,
- * zero-extended.
+ * The part of a syndrome that says how wide an access is, and whether it is a store or the walk's;
+ * and its value for a load of a word, zero-extended.
  */
 const WIDTH = AbortSyndrome.Isv | 3 << AbortSyndrome.SasShift | AbortSyndrome.Sse | AbortSyndrome.WnR | AbortSyndrome.S1ptw;
 const WORD_LOAD = AbortSyndrome.Isv | 2 << AbortSyndrome.SasShift;
 
-/** What most accesses to virtual devices are. False where it is another one, or somebody wants to see it. */
+/**
+ * What most accesses to virtual devices are. False where it is another one, or somebody wants to
+ * see it.
+ */
 function readWord(vcpu: Vcpu, exit: Exit): boolean {
   const { esr, ipa } = exit;
   if ((esr & WIDTH) !== WORD_LOAD || vcpu.hypervisor.trace.wanted.mmio) return false;
@@ -108,7 +114,10 @@ function readWord(vcpu: Vcpu, exit: Exit): boolean {
   return true;
 }
 
-/** A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False when it is none. */
+/**
+ * A store to the page of a virtio-mmio device, which its frontend has mapped read-only. False when
+ * it is none.
+ */
 function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   const { hypervisor } = vcpu;
   const { core, virtioPages } = hypervisor;
@@ -123,7 +132,9 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
   return true;
 }
 
-/** A vCPU that somebody runs by vcpu_run leaves its accesses in the ranges of the VMM to that one. */
+/**
+ * A vCPU that somebody runs by vcpu_run leaves its accesses in the ranges of the VMM to that one.
+ */
 function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   if (!vcpu.donor?.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;

@@ -1,5 +1,6 @@
-// System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug (spec/hypervisor.md section 6.7,
-// spec/observed.md section 3). What is not here is undefined for the guest.
+// System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug
+// (spec/hypervisor.md section 6.7, spec/observed.md section 3). What is not here is undefined for
+// the guest.
 
 import { iccKey } from "../gic/gic-registers.ts";
 import { idRegister } from "./id-registers.ts";
@@ -49,8 +50,9 @@ export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
 }
 
 /**
- * Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). With FEAT_IDST what is not allocated there goes to EL1 as a
- * trapped access, EC 0x18, so that EL1 can emulate it.
+ * Whether a trapped access reads the feature ID space (op0 3, op1 0, 1 or 3, CRn 0, CRm 0..7). With
+ * FEAT_IDST what is not allocated there goes to EL1 as a trapped access, EC 0x18, so that EL1 can
+ * emulate it.
  */
 export function isIdentificationRead(esr: number): boolean {
   const { op0, op1, crn, crm, isRead } = new Access(esr);
@@ -86,7 +88,10 @@ function isIcc({ op0, op1, crn, crm }: Access): boolean {
   return op0 === 3 && op1 === 0 && (crn === 4 && crm === 6 || crn === 12 && crm >= 8);
 }
 
-/** Debug registers that are there read as zero and ignore writes, but for MDSCR and the comparators, which the core obeys. */
+/**
+ * Debug registers that are there read as zero and ignore writes, but for MDSCR and the comparators,
+ * which the core obeys.
+ */
 function readDebug(vcpu: Vcpu, access: Access): bigint | undefined {
   if (isMdscr(access)) return vcpu.registers.getRegister("MDSCR_EL1");
   const comparators = comparatorsOf(vcpu, access);
@@ -108,7 +113,9 @@ function isMdscr(access: Access): boolean {
   return access.is(2, 0, 0, 2, 2);
 }
 
-/** The OS lock is never locked; its access register is write-only, its status register read-only. */
+/**
+ * The OS lock is never locked; its access register is write-only, its status register read-only.
+ */
 function isOslar(access: Access): boolean {
   return access.is(2, 0, 1, 0, 4);
 }
@@ -123,7 +130,10 @@ function isPlainDebug(access: Access): boolean {
   return crn === 0 && (op1 === 0 || op1 === 3) || access.is(2, 0, 1, 3, 4) || access.is(2, 0, 1, 0, 0);
 }
 
-/** The registers DBGBVR, DBGBCR, DBGWVR or DBGWCR (op2 4..7), of which CRm is the number; undefined where there is no such comparator. */
+/**
+ * The registers DBGBVR, DBGBCR, DBGWVR or DBGWCR (op2 4..7), of which CRm is the number; undefined
+ * where there is no such comparator.
+ */
 function comparatorsOf(vcpu: Vcpu, { op1, crn, crm, op2 }: Access): bigint[] | undefined {
   if (op1 !== 0 || crn !== 0 || op2 < 4) return undefined;
   const { bvr, bcr, wvr, wcr } = vcpu.registers.debug;

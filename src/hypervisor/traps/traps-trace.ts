@@ -1,5 +1,5 @@
-// What exits are as events of the trace: device accesses, trapped registers, waits, injected aborts. Callers ask first whether anybody
-// wants the kind.
+// What exits are as events of the trace: device accesses, trapped registers, waits, injected
+// aborts. Callers ask first whether anybody wants the kind.
 
 import { Icc, iccKey, Intid } from "../gic/gic-registers.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
@@ -39,7 +39,10 @@ export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: n
   if (vic && intid < Intid.SpiEnd && trace.wants("virq")) trace.event("virq", name, { irq: hypervisor.names.irq(vic, intid) });
 }
 
-/** A load or store that a device, or the VMM, answers. `target` says who; `value` is undefined where a load waits, or was refused. */
+/**
+ * A load or store that a device, or the VMM, answers. `target` says who; `value` is undefined where
+ * a load waits, or was refused.
+ */
 export function traceMmio(
   vcpu: Vcpu,
   ipa: number,

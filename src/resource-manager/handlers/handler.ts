@@ -31,7 +31,8 @@ export function handle<Q extends Fields, R extends Fields>(
   before: (context: Context, caller: Vm, request: RpcMessage) => void = () => {},
 ): Handler {
   return {
-    // Layouts of known fields stand for layouts of any: who has a handler gives it what its own message decoded.
+    // Layouts of known fields stand for layouts of any: who has a handler gives it what its own
+    // message decoded.
     message: message as unknown as RpcRequest,
     answer: (context, caller, request, decoded) => {
       before(context, caller, request);
@@ -64,7 +65,10 @@ export function owned(context: Context, caller: Vm, vmid: number, unknown: RmErr
   return vm;
 }
 
-/** A VM that the caller may ask about: itself (0), one that it owns, or a peer. @throws Refusal with `unknown` or `foreign` */
+/**
+ * A VM that the caller may ask about: itself (0), one that it owns, or a peer. @throws Refusal with
+ * `unknown` or `foreign`
+ */
 export function visible(context: Context, caller: Vm, vmid: number, unknown: RmError, foreign: RmError): Vm {
   const vm = vmid === 0 ? caller : existing(context, vmid, unknown);
   require(mayQuery(caller, vm), foreign, "the caller is neither the VM nor its owner nor a peer", { vmid });

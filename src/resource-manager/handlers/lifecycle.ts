@@ -76,7 +76,10 @@ const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request)
   notify(context, vm, VM_SHUTDOWN, { reason });
 });
 
-/** AUTH and INIT are el2's own: a VM whose configuration is not finished could never be given back (docs/differences.md). */
+/**
+ * AUTH and INIT are el2's own: a VM whose configuration is not finished could never be given back
+ * (docs/differences.md).
+ */
 const resettable: readonly VmState[] = [VmState.Exited, VmState.Ready, VmState.InitFailed, VmState.Auth, VmState.Init];
 
 const reset = handle(VM_RESET, (context, caller, { vmid }, request) => {

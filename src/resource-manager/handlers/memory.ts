@@ -274,7 +274,10 @@ function tellBorrower(context: Context, parcel: Parcel, vmid: number, flags: num
   });
 }
 
-/** A VM that cannot be asked, as it does not run yet, gets what one of its vdevices waits for; the owner hears whether it did. */
+/**
+ * A VM that cannot be asked, as it does not run yet, gets what one of its vdevices waits for; the
+ * owner hears whether it did.
+ */
 function acceptForReady(context: Context, vm: Vm, parcel: Parcel): void {
   let accepted = borrowerOf(parcel, vm.vmid)?.accepted ?? false;
   try {

@@ -1,4 +1,5 @@
-// Requests about firmware, time base and address reservation (spec/resource-manager.md §3.11 and §3.12).
+// Requests about firmware, time base and address reservation (spec/resource-manager.md §3.11 and
+// §3.12).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {
@@ -50,7 +51,10 @@ const setTimeBase = handle(VM_SET_TIME_BASE, (context, caller, { vmid }) => {
 export const RESERVED_MAX = 1024;
 /** Bytes up to the list. */
 const CONSTRAINTS_SIZE = 16;
-/** generic_constraints that the platform can promise: none, the base memory's, or normal memory (with ECC or tags). */
+/**
+ * generic_constraints that the platform can promise: none, the base memory's, or normal memory
+ * (with ECC or tags).
+ */
 const BASE_MEMORY_COMPATIBLE = 0x40;
 const NORMAL = 0x4;
 const ECC_OR_TAGGED = 0x3;

@@ -1,4 +1,5 @@
-// VM_GET_HYP_RESOURCES: the objects that another VM shares with the caller (spec/resource-manager.md §3.10).
+// VM_GET_HYP_RESOURCES: the objects that another VM shares with the caller
+// (spec/resource-manager.md §3.10).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { type resourceEntry, ResourceType, VIRQ_INVALID, VM_GET_HYP_RESOURCES } from "../../abi/rpc/messages/resources.ts";
@@ -26,7 +27,10 @@ function resource(fields: Partial<Resource> & Pick<Resource, "type" | "cap">): R
   return { partner: 0, handle: 0, label: 0, virq_handle: 0, virq: 0, base: 0n, size: 0n, ...fields };
 }
 
-/** vCPUs are for the owner; the primary may also move the Resource Manager's, which needs nobody to run it. */
+/**
+ * vCPUs are for the owner; the primary may also move the Resource Manager's, which needs nobody to
+ * run it.
+ */
 function vcpuResources(caller: Vm, vm: Vm): Resource[] {
   const ofRm = vm.vmid === Vmid.ResourceManager && caller.vmid === Vmid.Hlos;
   if (vm.owner !== caller.vmid && !ofRm) return [];

@@ -1,5 +1,6 @@
-// The memory balloon (virtio 1.2 section 5.5): pages that the guest gives back, on demand (inflate) or because it does not use them (free page
-// reporting). They are zero from then on, so that a snapshot has none of them.
+// The memory balloon (virtio 1.2 section 5.5): pages that the guest gives back, on demand (inflate)
+// or because it does not use them (free page reporting). They are zero from then on, so that a
+// snapshot has none of them.
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
@@ -7,7 +8,9 @@ import type { Chain, ChainState } from "../virtqueue.ts";
 
 const BalloonFeature = { STATS_VQ: 1, DEFLATE_ON_OOM: 2, PAGE_REPORTING: 5 } as const;
 const INFLATE = 0, DEFLATE = 1, STATS = 2;
-/** Section 5.5.2 has five queues; drivers leave out the numbers of those that were not negotiated. */
+/**
+ * Section 5.5.2 has five queues; drivers leave out the numbers of those that were not negotiated.
+ */
 const QUEUES = 5;
 const Config = { NumPages: 0, Actual: 4, Size: 8 } as const;
 /** Bytes of a balloon's page, whatever pages the guest has. */
@@ -20,7 +23,9 @@ const STAT_SIZE = 10;
 /** Statistics that are kept of what a driver sends. */
 const STATS_MAX = 32;
 
-/** Names of the statistics by tag (section 5.5.6.4); those of memory are bytes, the others counts. */
+/**
+ * Names of the statistics by tag (section 5.5.6.4); those of memory are bytes, the others counts.
+ */
 const STAT_NAMES = [
   "swap_in_bytes",
   "swap_out_bytes",
@@ -145,7 +150,10 @@ export class BalloonDevice implements VirtioDevice {
     while (chain.writable > 0) this.#metrics.reported_bytes += chain.write(ZEROES.subarray(0, Math.min(BALLOON_PAGE, chain.writable)));
   }
 
-  /** The driver sends its statistics in a buffer that it gets back when others are wanted (section 5.5.6.3). */
+  /**
+   * The driver sends its statistics in a buffer that it gets back when others are wanted (section
+   * 5.5.6.3).
+   */
   #takeStats(): void {
     const queue = this.#port!.queues[STATS];
     for (let count = 0; count < queue.size; count++) {

@@ -1,6 +1,10 @@
-// What holds a disk's bytes: a file elsewhere, or a base that stays as it is with the changes beside it.
+// What holds a disk's bytes: a file elsewhere, or a base that stays as it is with the changes
+// beside it.
 
-/** A disk's bytes. Offsets and lengths are bytes within `size`. What the host refuses (no room, no right) is an exception of the backing. */
+/**
+ * A disk's bytes. Offsets and lengths are bytes within `size`. What the host refuses (no room, no
+ * right) is an exception of the backing.
+ */
 export interface BlockBacking {
   readonly size: number;
   /** Whether writes are refused. */
@@ -19,7 +23,10 @@ export interface BlockBacking {
 
 const BLOCK = 4096;
 
-/** Stands for every block that is all zeros: a guest that discards a whole disk shall not take a disk's size of memory. Nobody writes to it. */
+/**
+ * Stands for every block that is all zeros: a guest that discards a whole disk shall not take a
+ * disk's size of memory. Nobody writes to it.
+ */
 const ZEROS = new Uint8Array(BLOCK);
 /** A block of zeros as it is saved. */
 const NO_BYTES = new Uint8Array(0);

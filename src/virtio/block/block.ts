@@ -1,4 +1,5 @@
-// The block device (virtio 1.2 section 5.2): one queue of reads, writes, flushes, discards and zeroing over a backing.
+// The block device (virtio 1.2 section 5.2): one queue of reads, writes, flushes, discards and
+// zeroing over a backing.
 
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { serve } from "../device.ts";
@@ -27,7 +28,10 @@ const HEADER_SIZE = 16;
 const RANGE_SIZE = 16;
 const ID_SIZE = 20;
 const SEGMENTS_MAX = 126;
-/** Bytes of a segment. Without a limit drivers make requests as long as they like, and a guest must not keep the device busy for long. */
+/**
+ * Bytes of a segment. Without a limit drivers make requests as long as they like, and a guest must
+ * not keep the device busy for long.
+ */
 const SEGMENT_MAX = 1 << 16;
 /** A request with as many segments as it may have, its header and its status. */
 const REQUEST_MAX = HEADER_SIZE + SEGMENTS_MAX * SEGMENT_MAX + 1;

@@ -1,5 +1,5 @@
-// The console device (virtio 1.2 section 5.3) with several ports: each is a pair of queues; port 0 is the guest's console (hvc0), others are
-// named character devices (/dev/virtio-ports/NAME).
+// The console device (virtio 1.2 section 5.3) with several ports: each is a pair of queues; port 0
+// is the guest's console (hvc0), others are named character devices (/dev/virtio-ports/NAME).
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 
@@ -143,7 +143,8 @@ export class ConsoleDevice implements VirtioDevice {
   #deliver(index: number): void {
     const port = this.#ports[index];
     const queue = this.#port!.queues[index === 0 ? 0 : 2 + 2 * index];
-    // With several ports, what is typed waits until the guest has opened the port: its driver discards what comes earlier.
+    // With several ports, what is typed waits until the guest has opened the port: its driver
+    // discards what comes earlier.
     if (this.#multiport && !port.open) return;
     while (port.input.length) {
       const chain = queue.pop();

@@ -1,4 +1,5 @@
-// Codes of input events as Linux numbers them (linux/input-event-codes.h): what a keyboard and a tablet of ours can say.
+// Codes of input events as Linux numbers them (linux/input-event-codes.h): what a keyboard and a
+// tablet of ours can say.
 
 export const EventType = { SYN: 0, KEY: 1, REL: 2, ABS: 3, LED: 0x11, REP: 0x14 } as const;
 export const SYN_REPORT = 0;
@@ -8,7 +9,10 @@ export const Led = { NUM_LOCK: 0, CAPS_LOCK: 1, SCROLL_LOCK: 2 } as const;
 /** Buttons of a tablet. */
 export const BUTTONS = { left: 0x110, right: 0x111, middle: 0x112, touch: 0x14a } as const;
 
-/** Keys by name, in rows of consecutive codes: the first code, then names; `-` is a code that no key of ours has. */
+/**
+ * Keys by name, in rows of consecutive codes: the first code, then names; `-` is a code that no key
+ * of ours has.
+ */
 const ROWS: readonly (readonly [first: number, names: string])[] = [
   [1, "esc 1 2 3 4 5 6 7 8 9 0 minus equal backspace tab q w e r t y u i o p leftbrace rightbrace enter leftctrl a s d f g h j k l"],
   [39, "semicolon apostrophe grave leftshift backslash z x c v b n m comma dot slash rightshift kpasterisk leftalt space capslock"],

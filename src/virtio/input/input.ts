@@ -1,4 +1,5 @@
-// The input device (virtio 1.2 section 5.8): a keyboard, or a tablet with absolute places, buttons and a wheel. Events come from people.
+// The input device (virtio 1.2 section 5.8): a keyboard, or a tablet with absolute places, buttons
+// and a wheel. Events come from people.
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { Abs, BUTTONS, EventType, KEYS, Led, Rel, SYN_REPORT } from "./event-codes.ts";
@@ -95,7 +96,8 @@ export class InputDevice implements VirtioDevice {
 
   /**
    * Events that happen at once; their end is added.
-   * @returns false, and nothing happens, where the guest has not taken the ones before, or has no driver
+   * @returns false, and nothing happens, where the guest has not taken the ones before, or has no
+   * driver
    */
   send(events: readonly InputEvent[]): boolean {
     if (!this.#port!.running || this.#waiting.length + events.length + 1 > WAITING_MAX) {

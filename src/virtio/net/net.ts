@@ -1,4 +1,5 @@
-// The network device (virtio 1.2 section 5.1): frames between two queues and a backend (user-mode NAT, a switch between VMs, none).
+// The network device (virtio 1.2 section 5.1): frames between two queues and a backend (user-mode
+// NAT, a switch between VMs, none).
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, Virtqueue } from "../virtqueue.ts";
@@ -95,7 +96,10 @@ export class NetDevice implements VirtioDevice {
     return this.#waiting.length < WAITING_MAX;
   }
 
-  /** A frame for the guest, from outside of its own accesses. What is still to be done to it is done here, where the guest does not. */
+  /**
+   * A frame for the guest, from outside of its own accesses. What is still to be done to it is done
+   * here, where the guest does not.
+   */
   receive(frame: Uint8Array, offload = WHOLE): void {
     const port = this.#port!;
     if (!port.running || !this.room) {
@@ -154,7 +158,8 @@ export class NetDevice implements VirtioDevice {
   }
 
   /**
-   * Buffers of the guest for so many bytes: one, or with MRG_RXBUF as many as it takes. Where they are too small, no others will come.
+   * Buffers of the guest for so many bytes: one, or with MRG_RXBUF as many as it takes. Where they
+   * are too small, no others will come.
    * @returns undefined where they are not there yet
    */
   #room(queue: Virtqueue, bytes: number): Chain[] | undefined {

@@ -1,5 +1,6 @@
-// What a driver leaves to its device when it sends (virtio 1.2 section 5.1.6.2): checksums that are not finished, and segments of TCP that are
-// as long as memory allows. A receiver that takes them gets them as they are; for others they are finished here.
+// What a driver leaves to its device when it sends (virtio 1.2 section 5.1.6.2): checksums that are
+// not finished, and segments of TCP that are as long as memory allows. A receiver that takes them
+// gets them as they are; for others they are finished here.
 
 import { checksum } from "./nat/packets.ts";
 
@@ -16,7 +17,10 @@ const ETHERTYPE_IPV4 = 0x0800, ETHERTYPE_IPV6 = 0x86dd;
 const IPV4_HEADER = 20, IPV6_HEADER = 40;
 /** Bytes of extension headers between IPv6's and TCP's. */
 const EXTENSIONS_MAX = 256;
-/** No sender makes shorter segments of much data; a guest that did could make memory of a frame a thousand times as long. */
+/**
+ * No sender makes shorter segments of much data; a guest that did could make memory of a frame a
+ * thousand times as long.
+ */
 const SEGMENT_MIN = 32;
 const IP_PROTOCOL_TCP = 6;
 const TCP_HEADER = 20;
@@ -25,7 +29,10 @@ const TCP_FIN = 1, TCP_PSH = 8, TCP_CWR = 0x80;
 
 /** What stands before a frame. */
 export interface Offload {
-  /** The sum from `start` on is to be put at `start + offset`, where that of the pseudo header stands already. */
+  /**
+   * The sum from `start` on is to be put at `start + offset`, where that of the pseudo header
+   * stands already.
+   */
   readonly checksum?: { readonly start: number; readonly offset: number };
   /** Segments of `size` bytes of data, of this kind. */
   readonly segments?: { readonly type: number; readonly size: number };
@@ -74,7 +81,10 @@ export function writeOffload(offload: Offload, frame: Uint8Array, buffers: numbe
   return bytes;
 }
 
-/** Frames that this receiver takes, in the place of one: the frame as it is, or all that its sender has left finished. */
+/**
+ * Frames that this receiver takes, in the place of one: the frame as it is, or all that its sender
+ * has left finished.
+ */
 export function finish(frame: Uint8Array, offload: Offload, taker: OffloadTaker): readonly { frame: Uint8Array; offload: Offload }[] {
   const { checksum: place, segments } = offload;
   if (!place) return [{ frame, offload }];
@@ -103,7 +113,10 @@ function headersOf(frame: Uint8Array, { checksum: place, segments }: Offload): n
   return length >= TCP_HEADER && start + length <= frame.length ? start + length : undefined;
 }
 
-/** Cuts a long segment as its sender would have without help (RFC 9293): sequence numbers, lengths, flags of the last only. */
+/**
+ * Cuts a long segment as its sender would have without help (RFC 9293): sequence numbers, lengths,
+ * flags of the last only.
+ */
 function segmentsOf(frame: Uint8Array, offload: Offload): Uint8Array[] {
   const headers = headersOf(frame, offload)!;
   const { size, type } = offload.segments!;
@@ -139,7 +152,10 @@ function setIpLength(view: DataView, version4: boolean, number: number): void {
   view.setUint16(at + 10, checksum(new Uint8Array(view.buffer, at, header)));
 }
 
-/** Puts the sum of what follows `start` where it belongs; the pseudo header's stands there. Changes the frame. */
+/**
+ * Puts the sum of what follows `start` where it belongs; the pseudo header's stands there. Changes
+ * the frame.
+ */
 function finishChecksum(frame: Uint8Array, { start, offset }: NonNullable<Offload["checksum"]>): Uint8Array {
   // For UDP, 0 would say that there is none.
   const sum = checksum(frame.subarray(start)) || 0xffff;

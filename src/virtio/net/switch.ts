@@ -1,4 +1,5 @@
-// A switch between the VMs of a session: it learns which address is behind which port, and floods what it does not know.
+// A switch between the VMs of a session: it learns which address is behind which port, and floods
+// what it does not know.
 
 import type { NetDevice } from "./net.ts";
 import type { Offload } from "./offload.ts";

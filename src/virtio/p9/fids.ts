@@ -1,4 +1,5 @@
-// What a guest's fids stand for: paths in the shared folder, some of them open. Plain data but for the open files.
+// What a guest's fids stand for: paths in the shared folder, some of them open. Plain data but for
+// the open files.
 
 import { type OpenFile, ShareError, type SharePath } from "./folder.ts";
 

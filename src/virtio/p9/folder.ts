@@ -1,5 +1,5 @@
-// A folder of the host as the 9P server sees it. The workstation implements it over the host's file system; nothing that is done through it
-// leaves the folder.
+// A folder of the host as the 9P server sees it. The workstation implements it over the host's file
+// system; nothing that is done through it leaves the folder.
 
 /** Errors that a share answers with: numbers of arm64 Linux, whatever the host. */
 export const Errno = {
@@ -41,13 +41,18 @@ export class ShareError extends Error {
   }
 }
 
-/** Names from the folder down; the folder itself is the empty list. Names have been checked: no `/`, no NUL, neither `.` nor `..`. */
+/**
+ * Names from the folder down; the folder itself is the empty list. Names have been checked: no `/`,
+ * no NUL, neither `.` nor `..`.
+ */
 export type SharePath = readonly string[];
 
 /** What a file is. Times are nanoseconds since 1970. */
 export interface FileStatus {
   readonly kind: "file" | "folder" | "symlink" | "other";
-  /** Numbers that tell it from all others of the host; `device` is 0 for that of the shared folder. */
+  /**
+   * Numbers that tell it from all others of the host; `device` is 0 for that of the shared folder.
+   */
   readonly device: bigint;
   readonly inode: bigint;
   /** Permissions and file type as `st_mode`. */

@@ -1,7 +1,11 @@
-// Messages of 9P2000.L (the protocol of Linux' v9fs): each is declared once, as fields in their order on the wire; reading and writing follow.
-// A message is size[4] type[1] tag[2] and its fields, little endian; the answer to type T has type T + 1.
+// Messages of 9P2000.L (the protocol of Linux' v9fs): each is declared once, as fields in their
+// order on the wire; reading and writing follow. A message is size[4] type[1] tag[2] and its
+// fields, little endian; the answer to type T has type T + 1.
 
-/** A field's kind: unsigned numbers by width, text with a 16-bit length, texts with a 16-bit count, bytes with a 32-bit count, a qid. */
+/**
+ * A field's kind: unsigned numbers by width, text with a 16-bit length, texts with a 16-bit count,
+ * bytes with a 32-bit count, a qid.
+ */
 type FieldKind = "u8" | "u16" | "u32" | "u64" | "text" | "texts" | "data" | "qid" | "qids";
 
 /** What the server calls a file by: 13 bytes. */

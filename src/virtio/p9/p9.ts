@@ -1,5 +1,6 @@
-// The 9P transport device (Linux' virtio_9p; device id 9 of virtio 1.2 section 5): one queue of requests, each with room for its answer.
-// What serves them stands outside of the machine, so an answer comes between two slices, like a word of a socket.
+// The 9P transport device (Linux' virtio_9p; device id 9 of virtio 1.2 section 5): one queue of
+// requests, each with room for its answer. What serves them stands outside of the machine, so an
+// answer comes between two slices, like a word of a socket.
 
 import { type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
@@ -10,7 +11,10 @@ const TAG_MAX = 255;
 
 /** What serves the requests of one device. */
 export interface P9Backend {
-  /** Takes a request; the device's `answer` is called once with its ticket, later or at once. `room`: bytes for the answer. */
+  /**
+   * Takes a request; the device's `answer` is called once with its ticket, later or at once.
+   * `room`: bytes for the answer.
+   */
   request(ticket: number, bytes: Uint8Array, room: number): void;
   /** The device was reset: no fid is left. */
   reset(): void;
@@ -53,7 +57,8 @@ export class P9Device implements VirtioDevice {
 
   notify(): void {
     const queue = this.#port!.queues[0];
-    // A ring with more requests than entries is one that a hostile guest fills again: they wait until answers have gone out.
+    // A ring with more requests than entries is one that a hostile guest fills again: they wait
+    // until answers have gone out.
     while (this.#pending.size < queue.size) {
       const chain = queue.pop();
       if (!chain) break;
@@ -64,7 +69,10 @@ export class P9Device implements VirtioDevice {
     }
   }
 
-  /** The answer to a request; undefined where the request was no message, which the guest sees by an answer without bytes. */
+  /**
+   * The answer to a request; undefined where the request was no message, which the guest sees by an
+   * answer without bytes.
+   */
   answer(ticket: number, bytes: Uint8Array | undefined): void {
     const port = this.#port!;
     const chain = this.#pending.get(ticket);

@@ -1,5 +1,6 @@
-// The 9P2000.L server of one guest: requests in, answers out, one at a time. Names are checked here, so that a path never leaves the folder:
-// the server knows `..` as the parent that a path of its own has, and never follows a symbolic link.
+// The 9P2000.L server of one guest: requests in, answers out, one at a time. Names are checked
+// here, so that a path never leaves the folder: the server knows `..` as the parent that a path of
+// its own has, and never follows a symbolic link.
 
 import { type Fid, type FidState, FidTable } from "./fids.ts";
 import { Errno, type FileChange, type FileStatus, type SharedFolder, ShareError, type SharePath } from "./folder.ts";
@@ -26,7 +27,9 @@ const VERSION = "9P2000.L";
 /** Bytes of a message; the least leaves room for a file name and its status. */
 export const MESSAGE_MAX = 512 * 1024;
 const MESSAGE_MIN = 4096;
-/** Bytes of a name and of a path, as Linux has them; a path's length bounds how deep a guest can go. */
+/**
+ * Bytes of a name and of a path, as Linux has them; a path's length bounds how deep a guest can go.
+ */
 const NAME_MAX = 255;
 const PATH_MAX = 4096;
 /** Names that open folders may remember together. */
@@ -81,7 +84,8 @@ export class P9Server {
   /**
    * Serves a request.
    * @param room bytes that the guest has for the answer
-   * @returns the answer; undefined where the bytes are no message, or there is not even room for an error
+   * @returns the answer; undefined where the bytes are no message, or there is not even room for an
+   * error
    */
   serve(bytes: Uint8Array, room: number): Uint8Array | undefined {
     if (bytes.length < P9_HEADER_SIZE || room < P9_HEADER_SIZE + 4) return undefined;
@@ -275,7 +279,8 @@ export class P9Server {
     },
     xattrwalk: () => refuse("EOPNOTSUPP", "a share has no extended attributes"),
     xattrcreate: () => refuse("EOPNOTSUPP", "a share has no extended attributes"),
-    // The guest's kernel has settled locks among its own processes before it asks; the host's programs do not see them.
+    // The guest's kernel has settled locks among its own processes before it asks; the host's
+    // programs do not see them.
     lock: ({ fid }) => {
       this.#fids.get(fid);
       return { status: LOCK_SUCCESS };
@@ -302,7 +307,8 @@ export class P9Server {
         break;
       }
     }
-    // The first step's failure is the answer; one of a later step shows by fewer qids, and makes no fid.
+    // The first step's failure is the answer; one of a later step shows by fewer qids, and makes no
+    // fid.
     if (problem && (qids.length === 0 || !(problem instanceof ShareError))) throw problem;
     if (!problem) {
       if (newFid === number) fid.path = path;

@@ -1,4 +1,5 @@
-// The entropy device (virtio 1.2 section 5.4): fills buffers with bytes of the machine's own generator, so that runs repeat.
+// The entropy device (virtio 1.2 section 5.4): fills buffers with bytes of the machine's own
+// generator, so that runs repeat.
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 

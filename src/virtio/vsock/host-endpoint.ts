@@ -1,5 +1,6 @@
-// The host's end of a guest's sockets: context id 2. A guest that connects to port P of the host reaches the Unix socket `PATH_P`. A program of
-// the host connects to the Unix socket `PATH`, writes `CONNECT P\n` and reads `OK N\n`; then it is connected to port P of the guest.
+// The host's end of a guest's sockets: context id 2. A guest that connects to port P of the host
+// reaches the Unix socket `PATH_P`. A program of the host connects to the Unix socket `PATH`,
+// writes `CONNECT P\n` and reads `OK N\n`; then it is connected to port P of the guest.
 
 import type { HostListener, HostStream, StreamListener, UnixSockets } from "../host-network.ts";
 import { StreamBacklog } from "../stream-backlog.ts";

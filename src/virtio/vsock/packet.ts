@@ -20,13 +20,19 @@ export interface VsockPacket {
   readonly type: number;
   readonly op: number;
   readonly flags: number;
-  /** Bytes of buffer that the sender has, and how many bytes it has taken out of it in all (modulo 2^32). */
+  /**
+   * Bytes of buffer that the sender has, and how many bytes it has taken out of it in all (modulo
+   * 2^32).
+   */
   readonly bufferSize: number;
   readonly forwarded: number;
   readonly payload: Uint8Array;
 }
 
-/** Undefined where the bytes are no packet: too short, a wrong length, or context ids beyond 32 bits. */
+/**
+ * Undefined where the bytes are no packet: too short, a wrong length, or context ids beyond 32
+ * bits.
+ */
 export function readVsock(bytes: Uint8Array): VsockPacket | undefined {
   if (bytes.length < VSOCK_HEADER_SIZE) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

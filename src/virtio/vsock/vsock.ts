@@ -1,13 +1,20 @@
-// The socket device (virtio 1.2 section 5.10): packets between a guest and whoever has the context id that they name.
+// The socket device (virtio 1.2 section 5.10): packets between a guest and whoever has the context
+// id that they name.
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { readVsock, resetOf, VSOCK_HEADER_SIZE, VSOCK_STREAM, VsockOp, type VsockPacket, writeVsock } from "./packet.ts";
 
 const RX = 0, TX = 1;
 const CONFIG_SIZE = 8;
-/** Packets that wait for buffers of the guest. Credits bound the data; a peer that ignores them loses its connections. */
+/**
+ * Packets that wait for buffers of the guest. Credits bound the data; a peer that ignores them
+ * loses its connections.
+ */
 const WAITING_MAX = 1024;
-/** Bytes of a packet that a guest sends; Linux makes none that are longer. Credit is between the peers, so only this and `WAITING_MAX` bound what waits. */
+/**
+ * Bytes of a packet that a guest sends; Linux makes none that are longer. Credit is between the
+ * peers, so only this and `WAITING_MAX` bound what waits.
+ */
 const PAYLOAD_MAX = 1 << 16;
 
 /** Who carries packets on. */

@@ -1,5 +1,5 @@
-// Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its root VM, and the primary VM: an image
-// (`boot`), or the native host with its VMs (`run`).
+// Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its
+// root VM, and the primary VM: an image (`boot`), or the native host with its VMs (`run`).
 
 import { PERSONAS } from "../../abi/ioctl/personas.ts";
 import * as v from "valibot";
@@ -41,14 +41,18 @@ import { DeviceMaker } from "./virtio-devices.ts";
 const WASM_PAGE = 0x1_0000;
 
 /**
- * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`, `config/plan.ts`).
+ * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
+ * `config/plan.ts`).
  * @param own the host's program in place of what the plan of a `run` asks for
  */
 export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
   return assembleWith(plan, own, (_machine, work) => work());
 }
 
-/** Makes what every machine with so many bytes of memory has in common (`SessionPlan.memory`), before one is assembled. */
+/**
+ * Makes what every machine with so many bytes of memory has in common (`SessionPlan.memory`),
+ * before one is assembled.
+ */
 export function prepare(memory: number): void {
   const map = memoryMap(memory);
   coreFor(ramLayout(map), map.wasmSize);
@@ -86,7 +90,8 @@ function assembleWith(
 function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: WasmCore, own: NativeGuestFactory | undefined): void {
   const { machine, manager } = system;
   if (plan.what.kind === "run") system.driver = PERSONAS[plan.what.host.driver.device];
-  // Its own generator, so that what the session draws does not move what guests get from the hypervisor.
+  // Its own generator, so that what the session draws does not move what guests get from the
+  // hypervisor.
   const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
   const primary: Primary = plan.what.kind === "boot"
     ? loadPrimary(machine, map, plan, plan.what, random)
@@ -142,7 +147,10 @@ function savedTransport(name: string, transport: MmioTransport): SavedPart {
   return { name, save: () => transport.save(), restore: (state) => transport.restore(state as MmioTransportState) };
 }
 
-/** The primary VM before its first instruction: where its images are, and its flash where it starts from firmware. */
+/**
+ * The primary VM before its first instruction: where its images are, and its flash where it starts
+ * from firmware.
+ */
 interface Primary {
   readonly images: PrimaryImages;
   readonly flash: readonly FlashPlan[];
@@ -220,7 +228,8 @@ function startHost(
     restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
   });
   system.configured = run.host.vms.map(({ name }) => name);
-  // What comes from outside reaches the devices as the host's program, whose memory and interrupts they have.
+  // What comes from outside reaches the devices as the host's program, whose memory and interrupts
+  // they have.
   const outside = system.outside.through((taker, data) => input.forDevice(taker, data));
   const maker = deviceMaker(plan, system, outside);
   // They are there before the host is, which may be loaded in the middle of its life.

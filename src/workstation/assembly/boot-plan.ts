@@ -1,4 +1,5 @@
-// Checks of a `boot` plan before anything starts, so that a wrong file is a usage error with its name and not a machine that stops.
+// Checks of a `boot` plan before anything starts, so that a wrong file is a usage error with its
+// name and not a machine that stops.
 
 import { ROOT_ENVIRONMENT_SIZE } from "../../abi/root-environment.ts";
 import { layoutPackage, segmentParts } from "../../hypervisor/root-package.ts";

@@ -1,5 +1,6 @@
-// Consoles of a system: who takes what is typed, and what guests have written since it was last taken. A guest that floods its console
-// fills a bounded buffer that is emptied after each slice; nothing is lost, the guest just waits for its next slice.
+// Consoles of a system: who takes what is typed, and what guests have written since it was last
+// taken. A guest that floods its console fills a bounded buffer that is emptied after each slice;
+// nothing is lost, the guest just waits for its next slice.
 
 /** Bytes of what a console has shown that a snapshot keeps. */
 const TAIL = 16 * 1024;
@@ -47,7 +48,9 @@ export class Consoles {
     return door !== undefined;
   }
 
-  /** A break on a console's line. False where it has none; undefined where there is no such console. */
+  /**
+   * A break on a console's line. False where it has none; undefined where there is no such console.
+   */
   sendBreak(name: string): boolean | undefined {
     const door = this.#doors.get(name);
     if (!door) return undefined;

@@ -1,8 +1,10 @@
-// Blueprints of cores in the cache folder (`core/`): what one start has generated, others read. Which file is a start's own follows from the
-// sources that generate, from what executes them and from where RAM lies. Without a cache that can be read and written nothing is kept.
+// Blueprints of cores in the cache folder (`core/`): what one start has generated, others read.
+// Which file is a start's own follows from the sources that generate, from what executes them and
+// from where RAM lies. Without a cache that can be read and written nothing is kept.
 //
-// The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian), so many bytes of JSON (functions and arms),
-// then the binary module. The digest finds damage. Who can write here is trusted (docs/threat-model.md).
+// The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian), so
+// many bytes of JSON (functions and arms), then the binary module. The digest finds damage. Who can
+// write here is trusted (docs/threat-model.md).
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
@@ -10,7 +12,10 @@ import { type BlueprintStore, type CoreBlueprint, keepBlueprints } from "../../c
 import { findCacheFolder, isOfSystem, keepNewest, readIfThere, writeWholeSync } from "../cache.ts";
 import { programChanged, programDigest } from "../program-identity.ts";
 
-/** Folders of the sources that decide what is generated: the core imports nothing else (tests/layers_test.ts). */
+/**
+ * Folders of the sources that decide what is generated: the core imports nothing else
+ * (tests/layers_test.ts).
+ */
 const GENERATING = ["core", "isa"];
 /** Files that are kept: a few sizes of RAM of a few versions. One has 0.2 MB. */
 const KEPT = 16;
@@ -59,7 +64,10 @@ function digest(bytes: Uint8Array) {
 export class CoreCache implements BlueprintStore {
   #program: string | undefined;
 
-  /** @param loaded when the program was read, ms since 1970: what changed later says nothing of what runs. */
+  /**
+   * @param loaded when the program was read, ms since 1970: what changed later says nothing of what
+   * runs.
+   */
   constructor(readonly folder: string, readonly loaded: number) {}
 
   load(key: string): CoreBlueprint | undefined {
@@ -93,7 +101,10 @@ export class CoreCache implements BlueprintStore {
   }
 }
 
-/** What `work` gives; undefined where files cannot be used here (no permission, no room, gone meanwhile). */
+/**
+ * What `work` gives; undefined where files cannot be used here (no permission, no room, gone
+ * meanwhile).
+ */
 function unlessUnusable<T>(work: () => T): T | undefined {
   try {
     return work();
@@ -103,7 +114,10 @@ function unlessUnusable<T>(work: () => T): T | undefined {
   }
 }
 
-/** Cores of this process are built of what the cache folder has, and what they need is kept there; nothing where there is no such folder. */
+/**
+ * Cores of this process are built of what the cache folder has, and what they need is kept there;
+ * nothing where there is no such folder.
+ */
 export function keepCores(): void {
   const folder = findCacheFolder();
   if (folder !== undefined) keepBlueprints(new CoreCache(`${folder}/core`, performance.timeOrigin));

@@ -37,7 +37,10 @@ export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): Fi
   return { memory: left, banks: sizes.map((size) => ({ size, storage: (storage += size) - size })) };
 }
 
-/** The variables' file: its content without what is behind the last byte that is not empty. @throws Error where it cannot be used */
+/**
+ * The variables' file: its content without what is behind the last byte that is not empty. @throws
+ * Error where it cannot be used
+ */
 export function readVars(path: string): FirmwarePlan["vars"] {
   const file = new DiskFile(path, true);
   try {
@@ -55,7 +58,10 @@ export function readVars(path: string): FirmwarePlan["vars"] {
   }
 }
 
-/** Bytes up to the last one that says something: images are padded to the size of QEMU's flash with zeros or what erased flash has. */
+/**
+ * Bytes up to the last one that says something: images are padded to the size of QEMU's flash with
+ * zeros or what erased flash has.
+ */
 export function contentSize(bytes: Uint8Array): number {
   const pad = bytes.at(-1);
   if (pad !== 0 && pad !== ERASED) return bytes.length;

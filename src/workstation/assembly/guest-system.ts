@@ -479,14 +479,20 @@ export class GuestSystem implements System, Inspected {
 
 /** Bits of a vCPU's index in its number among those of all VMs. */
 const INDEX_BITS = 8;
-/** The vCPUs of all VMs: their numbers have the VMID in front, so that they are the same in another machine of the plan. */
+/**
+ * The vCPUs of all VMs: their numbers have the VMID in front, so that they are the same in another
+ * machine of the plan.
+ */
 const EVERYBODY: Debuggee = {
   has: ({ addressSpace }) => addressSpace !== undefined,
   numberOf: ({ addressSpace, index }) => (addressSpace?.vmid ?? 0) << INDEX_BITS | index,
   all: true,
 };
 
-/** Who schedules a VM's vCPUs: they are native, somebody runs them by vcpu_run, or the hypervisor does. */
+/**
+ * Who schedules a VM's vCPUs: they are native, somebody runs them by vcpu_run, or the hypervisor
+ * does.
+ */
 function scheduleOf(vcpus: readonly Vcpu[]): VmSample["schedule"] {
   if (vcpus.some((vcpu) => vcpu.native)) return "native";
   return vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) ? "proxy" : "own";

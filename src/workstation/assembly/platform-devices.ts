@@ -1,4 +1,5 @@
-// Devices of the platform that are not virtio: the PL011 that is the primary's console, and the PL031 that tells it the time.
+// Devices of the platform that are not virtio: the PL011 that is the primary's console, and the
+// PL031 that tells it the time.
 
 import * as v from "valibot";
 import { Pl011, Pl011Data } from "../../devices/pl011.ts";
@@ -18,7 +19,9 @@ const SAVED_CLOCK = v.strictObject({
   alarm: v.optional(EVENT_PLACE),
 });
 
-/** The platform's clock, which starts at `start` (seconds since 1970) and goes with virtual time. */
+/**
+ * The platform's clock, which starts at `start` (seconds since 1970) and goes with virtual time.
+ */
 export function attachClock(machine: Machine, system: GuestSystem, start: number): void {
   const alarm = new SavedEvent(machine.events);
   const clock = new Pl031({
@@ -54,7 +57,10 @@ const SAVED_UART = v.strictObject({
   waiting: v.array(character),
 });
 
-/** Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver empties the FIFO meanwhile. */
+/**
+ * Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver
+ * empties the FIFO meanwhile.
+ */
 const UART_SETTLE_TIME = 1_000_000;
 
 /** The platform's PL011: the console of the primary VM, where that has one (`input`). */

@@ -1,4 +1,5 @@
-// The primary VM's virtio devices: slots of the platform's virtio-mmio region, as QEMU's `virt` has them.
+// The primary VM's virtio devices: slots of the platform's virtio-mmio region, as QEMU's `virt` has
+// them.
 
 import { FIRST_SPI, LEVEL_HIGH, SPI } from "../../devicetree/gic.ts";
 import { cells64, type DevicetreeNode, node } from "../../devicetree/tree.ts";

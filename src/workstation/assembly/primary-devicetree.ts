@@ -1,5 +1,6 @@
-// The devicetree of the platform as the primary VM finds it before the resource manager adds /hypervisor: QEMU's `virt` layout, no ITS.
-// Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
+// The devicetree of the platform as the primary VM finds it before the resource manager adds
+// /hypervisor: QEMU's `virt` layout, no ITS. Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0,
+// arm,pl011.
 
 import { FW_CFG_SIZE } from "../../devices/fw-cfg.ts";
 import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../../devicetree/gic.ts";
@@ -30,15 +31,18 @@ export interface PrimaryDevicetreeOptions {
   readonly append?: string;
   readonly initrd?: { readonly start: number; readonly end: number };
   /**
-   * Seed of the kernel's random pool, 32 bytes. There is none for KASLR: a kernel at its link address is easier to debug, and needs no
-   * page-table isolation.
+   * Seed of the kernel's random pool, 32 bytes. There is none for KASLR: a kernel at its link
+   * address is easier to debug, and needs no page-table isolation.
    */
   readonly rngSeed: Uint8Array;
   /** Slots with virtio devices; 0 unless given. */
   readonly virtioSlots?: number;
   /** Whether there is a real time clock. */
   readonly clock?: boolean;
-  /** Sizes of the banks of flash that firmware runs from, which finds fw_cfg as well; none unless given. */
+  /**
+   * Sizes of the banks of flash that firmware runs from, which finds fw_cfg as well; none unless
+   * given.
+   */
   readonly flash?: readonly number[];
 }
 

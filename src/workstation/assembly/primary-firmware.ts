@@ -1,4 +1,5 @@
-// Firmware of the primary VM: its flash, and what it finds besides (docs/own-guests.md, "Firmware"). The machine's last RAM is the flash's array.
+// Firmware of the primary VM: its flash, and what it finds besides (docs/own-guests.md,
+// "Firmware"). The machine's last RAM is the flash's array.
 
 import * as v from "valibot";
 import { BUFFER_WRITES, CfiFlash, type FlashArray, READ_MODES, WRITE_STATES } from "../../devices/cfi-flash.ts";
@@ -33,7 +34,10 @@ export function makeFlash(machine: Machine, { code, vars }: FirmwarePlan, layout
   });
 }
 
-/** Where the primary starts when it starts from flash. Firmware looks for the devicetree at the first byte of RAM. */
+/**
+ * Where the primary starts when it starts from flash. Firmware looks for the devicetree at the
+ * first byte of RAM.
+ */
 export function firmwareImages({ memory }: FirmwareLayout): PrimaryImages {
   return { entry: FLASH_BASES[0], devicetree: RAM_BASE, ramdisk: RAM_BASE, memory };
 }
@@ -79,7 +83,9 @@ export function savedFlash(bank: FlashBank): SavedPart {
   };
 }
 
-/** @param kept the file of the variables, which is behind after a load until something is written */
+/**
+ * @param kept the file of the variables, which is behind after a load until something is written
+ */
 function flashArray(machine: Machine, storage: number, size: number, kept: BlockBacking | undefined): FlashArray {
   const bytes = machine.ram.bytes(storage, size);
   let behind = false;

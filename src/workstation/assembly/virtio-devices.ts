@@ -1,4 +1,5 @@
-// Makes the virtio devices of a plan, with what is behind them on the host: files, sockets, consoles.
+// Makes the virtio devices of a plan, with what is behind them on the host: files, sockets,
+// consoles.
 
 import * as v from "valibot";
 import type { SavedPart } from "../snapshot/parts.ts";

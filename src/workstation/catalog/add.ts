@@ -1,4 +1,5 @@
-// Guests of a person's own in the catalogue: an image, perhaps with a ramdisk and a command line, under a name that `el2 run` takes.
+// Guests of a person's own in the catalogue: an image, perhaps with a ramdisk and a command line,
+// under a name that `el2 run` takes.
 
 import { addToCatalog, catalogFiles, type CatalogSource, findEntry, type Manifest } from "./catalog.ts";
 

@@ -1,5 +1,6 @@
-// Debian packages by apt in a private state folder: no root, and the machine's own apt and dpkg state stays untouched.
-// The mirror is the one that the machine's apt already uses, unless the caller names another; apt checks the signatures.
+// Debian packages by apt in a private state folder: no root, and the machine's own apt and dpkg
+// state stays untouched. The mirror is the one that the machine's apt already uses, unless the
+// caller names another; apt checks the signatures.
 
 import { exists, withLock } from "../cache.ts";
 import { type PackageFields, parseFields } from "./deb.ts";
@@ -12,7 +13,9 @@ export interface AptOptions {
   folder: string;
   /** Suite lines, each `URI SUITE COMPONENT...`. */
   sources: readonly string[];
-  /** Whether `downloadSource` is wanted: the sources' lists of source packages are fetched as well. */
+  /**
+   * Whether `downloadSource` is wanted: the sources' lists of source packages are fetched as well.
+   */
   sourcePackages?: boolean;
   /** Debian architecture name, such as `arm64`. */
   architecture: string;
@@ -31,7 +34,10 @@ export interface MachineSource {
 /** Paths that the archives of Debian and its derivatives have on every mirror. */
 const DISTRIBUTION_PATH = /\/(debian|debian-security|ubuntu|ubuntu-ports)\/?$/;
 
-/** The machine's own distribution archives, third parties left out. Empty where apt is not configured. */
+/**
+ * The machine's own distribution archives, third parties left out. Empty where apt is not
+ * configured.
+ */
 export async function machineSources(): Promise<MachineSource[]> {
   const format = "$(REPO_URI)\t$(RELEASE)\t$(COMPONENT)\t$(ARCHITECTURE)";
   const text = await runTool(["apt-get", "indextargets", "--format", format, "Created-By: Packages"]);
@@ -42,7 +48,8 @@ export async function machineSources(): Promise<MachineSource[]> {
 }
 
 /**
- * The Debian mirror to fetch from: `override`, else `$EL2_MIRROR`, else the one of the machine's apt.
+ * The Debian mirror to fetch from: `override`, else `$EL2_MIRROR`, else the one of the machine's
+ * apt.
  * @throws Error that says how to name one when there is none.
  */
 export async function debianMirror(override?: string): Promise<string> {
@@ -54,7 +61,8 @@ export async function debianMirror(override?: string): Promise<string> {
 }
 
 /**
- * Debian's archive of a release: by apt where the machine has it, else straight from the mirror that is named.
+ * Debian's archive of a release: by apt where the machine has it, else straight from the mirror
+ * that is named.
  * @param folder apt's state
  * @throws Error where there is no apt, and no mirror or none that can be trusted
  */
@@ -138,7 +146,10 @@ export class Apt implements PackageArchive {
     return parseFields(text.split("\n\n")[0]);
   }
 
-  /** Downloads packages, not their dependencies, into `folder`. Returns the paths of the .debs; their checksums have been verified. */
+  /**
+   * Downloads packages, not their dependencies, into `folder`. Returns the paths of the .debs;
+   * their checksums have been verified.
+   */
   async download(names: readonly string[], folder: string): Promise<string[]> {
     await Deno.mkdir(folder, { recursive: true });
     const before = new Set(await debs(folder));
@@ -150,7 +161,10 @@ export class Apt implements PackageArchive {
     return fresh.map((file) => `${folder}/${file}`);
   }
 
-  /** Downloads the files of a source package into `folder` and returns their paths; their checksums have been verified. */
+  /**
+   * Downloads the files of a source package into `folder` and returns their paths; their checksums
+   * have been verified.
+   */
   async downloadSource(name: string, folder: string): Promise<string[]> {
     await Deno.mkdir(folder, { recursive: true });
     await this.#locked(() => this.#apt("apt-get", ["source", "--download-only", "-q", name], `source of ${name}`, folder));
@@ -158,8 +172,8 @@ export class Apt implements PackageArchive {
   }
 
   /**
-   * Names of `names`, with `required` also of the packages of that priority, and every package that they depend on, as a system with nothing
-   * installed would get them.
+   * Names of `names`, with `required` also of the packages of that priority, and every package that
+   * they depend on, as a system with nothing installed would get them.
    */
   async closure(names: readonly string[], required = false): Promise<string[]> {
     const wanted = required ? [REQUIRED, ...names] : names;

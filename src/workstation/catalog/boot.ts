@@ -1,4 +1,5 @@
-// Guests of the catalogue that are a primary VM by themselves: the Debian with a disk, by the names that `run`, `up` and `boot` take.
+// Guests of the catalogue that are a primary VM by themselves: the Debian with a disk, by the names
+// that `run`, `up` and `boot` take.
 
 import { catalogEntries, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, diskGuestName } from "./catalog.ts";
 import { MiB } from "../config/units.ts";
@@ -11,8 +12,8 @@ export const DISK_GUEST_MEMORY = 512 * MiB;
 const APPEND = "console=ttyAMA0 root=/dev/vda";
 
 /**
- * The boot of `debian` or `debian-RELEASE-disk`: changes of the disk stay in memory, the network is the NAT. Undefined where the name is
- * none of these, or no such guest is in the cache.
+ * The boot of `debian` or `debian-RELEASE-disk`: changes of the disk stay in memory, the network is
+ * the NAT. Undefined where the name is none of these, or no such guest is in the cache.
  * @param more devices behind the disk; with a network card of their own the guest gets no other
  */
 export async function diskGuestBoot(

@@ -1,4 +1,5 @@
-// Initial ramdisks around busybox: an `/init` that is a script of busybox's shell, and kernel modules for it to load.
+// Initial ramdisks around busybox: an `/init` that is a script of busybox's shell, and kernel
+// modules for it to load.
 
 import { type CpioEntry, writeCpio } from "./cpio.ts";
 import type { KernelModule } from "./kernel-modules.ts";

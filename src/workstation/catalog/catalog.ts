@@ -1,5 +1,6 @@
-// The catalogue: guests that el2 has fetched, each a folder of files with a manifest of sizes and hashes.
-// `guests/NAME` in the cache is a symbolic link to one complete version, so that a reader never sees half of one.
+// The catalogue: guests that el2 has fetched, each a folder of files with a manifest of sizes and
+// hashes. `guests/NAME` in the cache is a symbolic link to one complete version, so that a reader
+// never sees half of one.
 
 import { cacheFolder, exists, fileSha256, replaceLink, sha256 } from "../cache.ts";
 
@@ -91,7 +92,8 @@ export async function findEntry(name: string): Promise<CatalogEntry | undefined>
 
 /**
  * The path of `catalog:GUEST/FILE`.
- * @throws Error where the reference is malformed, the guest is not in the cache, or it has no such file.
+ * @throws Error where the reference is malformed, the guest is not in the cache, or it has no such
+ * file.
  */
 export async function catalogPath(reference: string): Promise<string> {
   const match = /^catalog:([^/]+)\/([^/]+)$/.exec(reference);
@@ -106,10 +108,14 @@ export async function catalogPath(reference: string): Promise<string> {
   return `${entry.folder}/${file}`;
 }
 
-/** What a file of a guest is made of: bytes, or a file in the cache's file system, which is moved. */
+/**
+ * What a file of a guest is made of: bytes, or a file in the cache's file system, which is moved.
+ */
 export type CatalogSource = Uint8Array | { readonly path: string };
 
-/** Adds a guest, or puts a new version in the place of an old one in one step. Returns its folder. */
+/**
+ * Adds a guest, or puts a new version in the place of an old one in one step. Returns its folder.
+ */
 export async function addToCatalog(manifest: Manifest, files: ReadonlyMap<string, CatalogSource>): Promise<string> {
   const versions = `${guestsFolder()}/.versions`;
   await Deno.mkdir(versions, { recursive: true });

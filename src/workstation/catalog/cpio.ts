@@ -1,6 +1,6 @@
 // Writer of cpio archives in the "newc" format, as the kernel's initramfs unpacker reads them
-// (Documentation/driver-api/early-userspace/buffer-format.rst). Device nodes are just entries here, so no root is needed,
-// and equal input gives equal bytes: owner 0, time 0, inode numbers in order.
+// (Documentation/driver-api/early-userspace/buffer-format.rst). Device nodes are just entries here,
+// so no root is needed, and equal input gives equal bytes: owner 0, time 0, inode numbers in order.
 
 /** One file of an archive. `path` has no leading slash; parents come before children. */
 export type CpioEntry =
@@ -29,7 +29,8 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
   const text = new TextEncoder();
   const member = (inode: number, mode: number, path: string, data: Uint8Array, major = 0, minor = 0) => {
     const name = text.encode(`${path}\0`);
-    // inode, mode, uid, gid, links, mtime, size, device major and minor, rdev major and minor, name size, checksum
+    // inode, mode, uid, gid, links, mtime, size, device major and minor, rdev major and minor, name
+    // size, checksum
     const fields = [inode, mode, 0, 0, 1, 0, data.length, 0, 0, major, minor, name.length, 0];
     const header = text.encode(MAGIC + fields.map((field) => field.toString(16).padStart(8, "0").toUpperCase()).join(""));
     const head = new Uint8Array(header.length + name.length);
@@ -69,7 +70,10 @@ export function writeCpio(entries: readonly CpioEntry[]): Uint8Array {
 /** Words of an archive's headers: where the next archive may begin. */
 const ARCHIVE_ALIGN = 4;
 
-/** An initramfs of `archive` and these entries: the kernel unpacks one archive after another, and a later file replaces an earlier one. */
+/**
+ * An initramfs of `archive` and these entries: the kernel unpacks one archive after another, and a
+ * later file replaces an earlier one.
+ */
 export function withEntries(archive: Uint8Array, entries: readonly CpioEntry[]): Uint8Array<ArrayBuffer> {
   const own = writeCpio(entries);
   const start = Math.ceil(archive.length / ARCHIVE_ALIGN) * ARCHIVE_ALIGN;

@@ -1,5 +1,6 @@
-// Debian binary packages (deb(5)): an ar archive with two tar archives, one of control files and one of files. Nothing of a package is run,
-// and nothing of it gets outside of the folder that it is unpacked into.
+// Debian binary packages (deb(5)): an ar archive with two tar archives, one of control files and
+// one of files. Nothing of a package is run, and nothing of it gets outside of the folder that it
+// is unpacked into.
 
 import zlib from "node:zlib";
 import { readTar, type TarEntry } from "./tar.ts";
@@ -55,7 +56,10 @@ export class Deb {
     return parseFields(text.decode(control.bytes));
   }
 
-  /** Unpacks its files into `folder`, which may hold other packages' files. All belong to who runs this. */
+  /**
+   * Unpacks its files into `folder`, which may hold other packages' files. All belong to who runs
+   * this.
+   */
   async unpack(folder: string): Promise<DebEntry[]> {
     await Deno.mkdir(folder, { recursive: true });
     const root = await Deno.realPath(folder);
@@ -76,7 +80,10 @@ export class Deb {
 /** The tar archives of a package. */
 export type DebMember = "control.tar" | "data.tar";
 
-/** A tar archive out of a package by the machine's dpkg-deb, which knows every compression by itself. */
+/**
+ * A tar archive out of a package by the machine's dpkg-deb, which knows every compression by
+ * itself.
+ */
 export function memberByDpkg(path: string, name: DebMember): AsyncIterable<Uint8Array> {
   return throughTool(["dpkg-deb", name === "data.tar" ? "--fsys-tarfile" : "--ctrl-tarfile", path]);
 }

@@ -1,5 +1,6 @@
-// Makes the catalogue's Debian with a disk: a release's ordinary kernel, an initramfs that mounts the disk, and a root file system made of
-// packages. All is unpacked here; what the packages' own scripts do happens in the guest, in a first boot that ends with a disk to keep.
+// Makes the catalogue's Debian with a disk: a release's ordinary kernel, an initramfs that mounts
+// the disk, and a root file system made of packages. All is unpacked here; what the packages' own
+// scripts do happens in the guest, in a first boot that ends with a disk to keep.
 
 import { busyboxArchive } from "./busybox-archive.ts";
 import { cacheFolder, exists } from "../cache.ts";
@@ -23,21 +24,27 @@ const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login
 const DISK_SIZE = 2048 * MiB;
 const DISK_INODES = 131072;
 
-/** Kinds of modules, below kernel/ in a modules folder, that can do something on a machine without PCI, USB and the like. */
+/**
+ * Kinds of modules, below kernel/ in a modules folder, that can do something on a machine without
+ * PCI, USB and the like.
+ */
 const MODULES = [
   ...["arch", "block", "crypto", "fs", "lib", "mm", "net", "security", "virt"],
   ...["block", "char", "cdrom", "dax", "firmware", "input", "md", "net", "ptp", "rtc", "vfio", "vhost", "virt", "virtio", "watchdog"]
     .map((kind) => `drivers/${kind}`),
 ];
-/** Drivers of network cards, which are most of drivers/net and of all modules, and the layers above radios. */
+/**
+ * Drivers of network cards, which are most of drivers/net and of all modules, and the layers above
+ * radios.
+ */
 const CARDS = [
   /^drivers\/net\/(appletalk|arcnet|can|dsa|ethernet|fddi|hamradio|hippi|ieee802154|mdio|pcs|phy|plip|usb|wireless|wwan)\//,
   /^net\/(ax25|bluetooth|can|ieee802154|mac80211|mac802154|nfc|netrom|rfkill|rose|wireless)\//,
 ];
 
 /**
- * Makes the guest `debian-RELEASE-disk`: files `Image`, `initrd` and `root.img`. Takes minutes, of which it tells.
- * An interrupted one leaves the catalogue as it was.
+ * Makes the guest `debian-RELEASE-disk`: files `Image`, `initrd` and `root.img`. Takes minutes, of
+ * which it tells. An interrupted one leaves the catalogue as it was.
  */
 export async function fetchDebianDisk(options: FetchOptions): Promise<Manifest> {
   const { release, progress } = options;
@@ -109,7 +116,9 @@ export function isUsefulModule(path: string): boolean {
   return !CARDS.some((cards) => cards.test(path)) && MODULES.some((kind) => path.startsWith(`${kind}/`));
 }
 
-/** The kernel's modules and their lists, without the drivers of devices that no machine of el2 has. */
+/**
+ * The kernel's modules and their lists, without the drivers of devices that no machine of el2 has.
+ */
 async function copyModules(kernel: Kernel, tree: string): Promise<void> {
   const folders = [`${kernel.root}/usr/lib/modules/${kernel.version}`, `${kernel.root}/lib/modules/${kernel.version}`];
   for (const source of folders) {

@@ -1,4 +1,5 @@
-// The first boot of a Debian disk: packages that lie there unpacked are configured by their own scripts, in the guest, under el2.
+// The first boot of a Debian disk: packages that lie there unpacked are configured by their own
+// scripts, in the guest, under el2.
 
 import { ARCHITECTURE } from "./debian.ts";
 import { PrimaryMachine } from "../library.ts";
@@ -14,7 +15,10 @@ const DONE = "EL2-CONFIGURED";
 const FAILED = "EL2-FAILED";
 const STEP = "EL2-STEP";
 
-/** PID 1 of the disk's initramfs: modules, the disk, then the system on it, or the script of its first boot. */
+/**
+ * PID 1 of the disk's initramfs: modules, the disk, then the system on it, or the script of its
+ * first boot.
+ */
 export const DISK_INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=vt100
@@ -59,8 +63,9 @@ poweroff -f
 `;
 
 /**
- * What the first boot does: the scripts that come before unpacking, which are of no effect but for base-passwd's users, then all others by
- * dpkg, which tells every package that it has done; then what an administrator would do.
+ * What the first boot does: the scripts that come before unpacking, which are of no effect but for
+ * base-passwd's users, then all others by dpkg, which tells every package that it has done; then
+ * what an administrator would do.
  */
 export function configureScript(): string {
   return `export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive DEBCONF_NONINTERACTIVE_SEEN=true

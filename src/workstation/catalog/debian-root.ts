@@ -1,5 +1,6 @@
-// The files of a Debian system from its packages, and dpkg's record of them: what `dpkg --unpack` of all packages leaves, without root and
-// without running anything of theirs. What their scripts do is done inside the guest (`debian-first-boot.ts`).
+// The files of a Debian system from its packages, and dpkg's record of them: what `dpkg --unpack`
+// of all packages leaves, without root and without running anything of theirs. What their scripts
+// do is done inside the guest (`debian-first-boot.ts`).
 
 import { createHash } from "node:crypto";
 import { exists, sha256 } from "../cache.ts";
@@ -20,7 +21,10 @@ export interface RootTree {
   readonly packages: readonly CatalogPackage[];
 }
 
-/** Folders that are links into /usr in a merged system; packages of releases before trixie still have files in them. */
+/**
+ * Folders that are links into /usr in a merged system; packages of releases before trixie still
+ * have files in them.
+ */
 const MERGED = ["bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"];
 const DPKG = "var/lib/dpkg";
 /** Files of a package's control part that dpkg does not keep. */
@@ -53,7 +57,10 @@ export async function unpackRoot(
   return { folder, owners: ownersOf(entries), packages };
 }
 
-/** `libc6:arm64` for a package that can be there for several architectures, `bash` for others: the name of its files in dpkg's folder. */
+/**
+ * `libc6:arm64` for a package that can be there for several architectures, `bash` for others: the
+ * name of its files in dpkg's folder.
+ */
 function infoName(fields: PackageFields): string {
   const name = fields.get("Package")!;
   return fields.get("Multi-Arch") === "same" ? `${name}:${fields.get("Architecture")}` : name;
@@ -88,7 +95,9 @@ async function statusParagraph(fields: PackageFields, folder: string): Promise<s
   return lines.join("\n") + "\n";
 }
 
-/** Makes /bin, /sbin and /lib* links into /usr, and moves there what packages have put into them. */
+/**
+ * Makes /bin, /sbin and /lib* links into /usr, and moves there what packages have put into them.
+ */
 async function mergeUsr(folder: string): Promise<void> {
   for (const name of MERGED) {
     const path = `${folder}/${name}`;
@@ -115,7 +124,9 @@ async function moveInto(source: string, target: string): Promise<void> {
   await Deno.remove(source);
 }
 
-/** Owners other than root. Numbers are those of base-passwd, the only ones that packages may use. */
+/**
+ * Owners other than root. Numbers are those of base-passwd, the only ones that packages may use.
+ */
 function ownersOf(entries: readonly DebEntry[]): Map<string, Owner> {
   const others = entries.filter(({ uid, gid }) => uid !== 0 || gid !== 0);
   return new Map(others.map(({ path, uid, gid }) => [mergedPath(path), { uid, gid }]));

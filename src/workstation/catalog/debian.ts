@@ -1,4 +1,5 @@
-// Makes the catalogue's Debian guests: an unmodified arm64 cloud kernel of a release, and an initramfs around its busybox.
+// Makes the catalogue's Debian guests: an unmodified arm64 cloud kernel of a release, and an
+// initramfs around its busybox.
 
 import { debianArchive } from "./apt.ts";
 import type { PackageArchive } from "./mirror-archive.ts";
@@ -17,8 +18,8 @@ const CLOUD_KERNEL = `linux-image-cloud-${ARCHITECTURE}`;
 export const ORDINARY_KERNEL = `linux-image-${ARCHITECTURE}`;
 
 /**
- * PID 1 of the initramfs. Its first line says that user space runs. The kernel's command line may hold `el2=poweroff`;
- * otherwise there is a shell on the console, whose end powers the machine off.
+ * PID 1 of the initramfs. Its first line says that user space runs. The kernel's command line may
+ * hold `el2=poweroff`; otherwise there is a shell on the console, whose end powers the machine off.
  */
 const INIT = `#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -35,7 +36,10 @@ setsid cttyhack sh
 poweroff -f
 `;
 
-/** Loads the modules of virtio devices and takes an address where there is a network: for the initramfs that has them. */
+/**
+ * Loads the modules of virtio devices and takes an address where there is a network: for the
+ * initramfs that has them.
+ */
 const VIRTIO = `#!/bin/sh
 while read module; do insmod /lib/modules/$module || echo "$module: not loaded"; done < /lib/modules/order
 mdev -s
@@ -64,9 +68,9 @@ export interface FetchOptions {
 }
 
 /**
- * Fetches kernel and busybox of a Debian release and adds them to the catalogue as `debian-RELEASE`: files `Image`, `initrd`, and
- * `initrd-virtio`, which has the modules for virtio devices as well.
- * An interrupted fetch leaves the catalogue as it was.
+ * Fetches kernel and busybox of a Debian release and adds them to the catalogue as
+ * `debian-RELEASE`: files `Image`, `initrd`, and `initrd-virtio`, which has the modules for virtio
+ * devices as well. An interrupted fetch leaves the catalogue as it was.
  */
 export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
   const { release } = options;
@@ -93,7 +97,10 @@ export async function fetchDebian(options: FetchOptions): Promise<Manifest> {
   });
 }
 
-/** Runs `work` with the release's package lists and an empty folder, alone among all sessions; what an interrupted one left is removed. */
+/**
+ * Runs `work` with the release's package lists and an empty folder, alone among all sessions; what
+ * an interrupted one left is removed.
+ */
 export async function withDebianArchive<T>(
   { release, mirror, progress }: FetchOptions,
   work: (apt: PackageArchive, folder: string) => Promise<T>,
@@ -126,7 +133,10 @@ export interface Kernel {
   packages: CatalogPackage[];
 }
 
-/** The kernel that a metapackage depends on. In newer releases vmlinuz and modules are in packages that the image's depends on. */
+/**
+ * The kernel that a metapackage depends on. In newer releases vmlinuz and modules are in packages
+ * that the image's depends on.
+ */
 export async function fetchKernel(apt: PackageArchive, metapackage: string, wanted: readonly string[], work: string): Promise<Kernel> {
   const depends = (await apt.show(metapackage)).get("Depends");
   const image = dependencies(depends).find((name) => name.startsWith("linux-image-"));
@@ -155,7 +165,10 @@ export async function fetchKernel(apt: PackageArchive, metapackage: string, want
   }
 }
 
-/** The kernel file among unpacked packages; modules folders hold it under the version, /boot with the version behind it. */
+/**
+ * The kernel file among unpacked packages; modules folders hold it under the version, /boot with
+ * the version behind it.
+ */
 async function vmlinuz(root: string): Promise<string | undefined> {
   const boot = `${root}/boot`;
   if (await exists(boot)) {

@@ -1,4 +1,5 @@
-// An ext4 file system in a file, made of a tree of files without root: mke2fs copies the tree, debugfs corrects what only root can have.
+// An ext4 file system in a file, made of a tree of files without root: mke2fs copies the tree,
+// debugfs corrects what only root can have.
 
 import type { Owner } from "./debian-root.ts";
 import { runTool } from "./tool.ts";

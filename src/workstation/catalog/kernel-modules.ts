@@ -1,4 +1,5 @@
-// Modules out of an unpacked kernel package: the wanted ones with what they depend on, in an order in which insmod takes them.
+// Modules out of an unpacked kernel package: the wanted ones with what they depend on, in an order
+// in which insmod takes them.
 
 import { exists } from "../cache.ts";
 
@@ -9,7 +10,10 @@ export interface KernelModule {
   readonly bytes: Uint8Array;
 }
 
-/** What the virtio devices of this platform need, and a network of IPv4. Modules that a kernel has built in are not among its files. */
+/**
+ * What the virtio devices of this platform need, and a network of IPv4. Modules that a kernel has
+ * built in are not among its files.
+ */
 export const VIRTIO_MODULES = [
   "virtio_mmio",
   "virtio_blk",
@@ -25,7 +29,10 @@ export const VIRTIO_MODULES = [
   "af_packet",
 ];
 
-/** What an initial ramdisk needs to mount a disk: its driver, ext4 and the checksums that ext4 asks for by name. */
+/**
+ * What an initial ramdisk needs to mount a disk: its driver, ext4 and the checksums that ext4 asks
+ * for by name.
+ */
 export const DISK_MODULES = ["virtio_mmio", "virtio_blk", "crc32c_generic", "ext4"];
 
 const SUFFIX = /\.ko(\.xz)?$/;

@@ -1,5 +1,6 @@
-// Debian packages straight from a mirror, for machines without apt. Hashes lead from the release file to each package; who the release file
-// is from is the word of the mirror, for which TLS vouches: apt, where it is, checks the archive's signature.
+// Debian packages straight from a mirror, for machines without apt. Hashes lead from the release
+// file to each package; who the release file is from is the word of the mirror, for which TLS
+// vouches: apt, where it is, checks the archive's signature.
 
 import { fileSha256, sha256 } from "../cache.ts";
 import { decompressed, type PackageFields, parseFields } from "./deb.ts";
@@ -10,7 +11,9 @@ export interface PackageArchive {
   update(): Promise<void>;
   /** The newest version of a package. @throws Error when there is none */
   show(name: string): Promise<PackageFields>;
-  /** Downloads packages into `folder` and returns their paths; their checksums have been verified. */
+  /**
+   * Downloads packages into `folder` and returns their paths; their checksums have been verified.
+   */
   download(names: readonly string[], folder: string): Promise<string[]>;
   /** `names`, with `required` also the packages of that priority, and all that they depend on. */
   closure(names: readonly string[], required?: boolean): Promise<string[]>;
@@ -36,7 +39,9 @@ export class MirrorArchive implements PackageArchive {
   /** Packages by what they provide, in the order of the list. */
   readonly #providers = new Map<string, string[]>();
 
-  /** @throws Error where the mirror is reached by a protocol that anybody on the way could change */
+  /**
+   * @throws Error where the mirror is reached by a protocol that anybody on the way could change
+   */
   constructor(options: MirrorOptions) {
     const { protocol, hostname } = new URL(options.mirror);
     if (protocol !== "https:" && hostname !== "127.0.0.1") {
@@ -158,7 +163,10 @@ function hashesOf(release: string): Map<string, string> {
   );
 }
 
-/** The clauses of a dependency field, each its alternatives; versions and architectures left out, as a suite's packages fit one another. */
+/**
+ * The clauses of a dependency field, each its alternatives; versions and architectures left out, as
+ * a suite's packages fit one another.
+ */
 function clausesOf(field = ""): string[][] {
   const clauses = field.split(",").map((clause) => clause.split("|").map((item) => item.replace(/[(:[].*/s, "").trim()));
   return clauses.filter(([first]) => first !== "");

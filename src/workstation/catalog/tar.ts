@@ -1,4 +1,5 @@
-// Reader of tar archives as they come in pieces: ustar (POSIX.1-1988), GNU's long names and pax's path and linkpath (POSIX.1-2001).
+// Reader of tar archives as they come in pieces: ustar (POSIX.1-1988), GNU's long names and pax's
+// path and linkpath (POSIX.1-2001).
 
 /** What an entry is. */
 export type TarKind = "file" | "folder" | "symlink" | "hardlink" | "character" | "block" | "fifo";

@@ -1,4 +1,5 @@
-// Programs of the machine's own distribution, unpacked into a folder without root and started with the libraries beside them.
+// Programs of the machine's own distribution, unpacked into a folder without root and started with
+// the libraries beside them.
 
 import { Apt, machineSources } from "./apt.ts";
 import { Deb } from "./deb.ts";
@@ -18,7 +19,8 @@ const PROGRAM_FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"];
 /** A folder of unpacked packages. */
 export class UnpackedPrograms {
   /**
-   * @param folder holds `root`, the unpacked packages as one tree, and `bin`, scripts that start programs of it
+   * @param folder holds `root`, the unpacked packages as one tree, and `bin`, scripts that start
+   * programs of it
    * @param state apt's state folder
    */
   constructor(readonly folder: string, readonly state: string) {}
@@ -68,7 +70,8 @@ export class UnpackedPrograms {
       const lacking = (await apt.closure(packages)).filter((name) => !installed.has(name) && !MACHINES_OWN.test(name));
       if (await exists(downloads)) await Deno.remove(downloads, { recursive: true }); // what an interrupted run left
       const debs = await apt.download(lacking, downloads);
-      // An interrupted unpacking leaves no script in `bin`, so the next run does it again over the same tree.
+      // An interrupted unpacking leaves no script in `bin`, so the next run does it again over the
+      // same tree.
       await Deno.mkdir(root, { recursive: true });
       for (const [index, deb] of debs.entries()) {
         progress?.(Math.round(100 * index / debs.length), "unpacking");

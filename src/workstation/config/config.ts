@@ -1,5 +1,6 @@
-// Reads a configuration (el2.toml, WORKSTATION.md section 3): syntax, keys, types, ranges, and what must fit together.
-// All errors come at once, each as `FILE:LINE:COLUMN: what; way out`. Files that it names are looked at in `plan.ts`.
+// Reads a configuration (el2.toml, WORKSTATION.md section 3): syntax, keys, types, ranges, and what
+// must fit together. All errors come at once, each as `FILE:LINE:COLUMN: what; way out`. Files that
+// it names are looked at in `plan.ts`.
 
 import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
@@ -28,11 +29,17 @@ export interface ConfigError extends Position {
 export interface Config {
   readonly file: File;
   readonly positions: TomlPositions;
-  /** What was taken out of it, as it is wrong by itself: nothing that rests on it is to be said. Empty where all is right. */
+  /**
+   * What was taken out of it, as it is wrong by itself: nothing that rests on it is to be said.
+   * Empty where all is right.
+   */
   readonly spoilt: Spoilt;
 }
 
-/** Result of `readConfig`. Errors are in the order of the text; `rest` is what can be looked at for more, where there is any. */
+/**
+ * Result of `readConfig`. Errors are in the order of the text; `rest` is what can be looked at for
+ * more, where there is any.
+ */
 export type ConfigResult =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
@@ -44,7 +51,10 @@ const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin 
 const VM_NAME = /^[a-z][a-z0-9-]*$/;
 const VM_NAME_MAX = 79;
 
-/** Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that take the place of what it says. */
+/**
+ * Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that take the place of
+ * what it says.
+ */
 export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
   let raw: Record<string, unknown>;
   try {
@@ -78,7 +88,10 @@ export function readConfig(text: string, changes: readonly string[] = []): Confi
 
 /** Values that are wrong by themselves. */
 export class Spoilt {
-  /** Paths of what has to go with them: the whole of a device or a link, as a part of it means nothing. */
+  /**
+   * Paths of what has to go with them: the whole of a device or a link, as a part of it means
+   * nothing.
+   */
   readonly #paths: readonly KeyPath[];
 
   constructor(wrong: readonly KeyPath[]) {
@@ -296,7 +309,10 @@ export function afterOf(start: string): string | undefined {
   return start.startsWith("after:") ? start.slice("after:".length) : undefined;
 }
 
-/** Ports of a console whose registers are a virtio-mmio object's: that has 16 queues, of which two are for control. */
+/**
+ * Ports of a console whose registers are a virtio-mmio object's: that has 16 queues, of which two
+ * are for control.
+ */
 const OBJECT_PORTS = 7;
 
 function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {

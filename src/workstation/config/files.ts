@@ -1,4 +1,5 @@
-// What keys of a configuration name: files, which are read, and devices. A failure is an error at the key.
+// What keys of a configuration name: files, which are read, and devices. A failure is an error at
+// the key.
 
 import { dirname } from "node:path";
 import { readDevicetree } from "../../devicetree/reader.ts";
@@ -21,7 +22,10 @@ export function inFolder(path: string, folder: string): string {
   return path.startsWith("/") ? path : `${folder}/${path}`;
 }
 
-/** Reads the file that a key names and makes something of it; a failure is an error at the key's value. */
+/**
+ * Reads the file that a key names and makes something of it; a failure is an error at the key's
+ * value.
+ */
 export async function load<T>(
   key: string,
   reference: string | undefined,
@@ -52,7 +56,10 @@ export async function load<T>(
   }
 }
 
-/** The path of the log that a device names; a log that could not be written is an error at the devices. */
+/**
+ * The path of the log that a device names; a log that could not be written is an error at the
+ * devices.
+ */
 export function logOf(devices: readonly FileDevice[] | undefined, folder: string, refuse: Refuse): string | undefined {
   const log = devices?.find((device) => device.kind === "pl011")?.log;
   if (log === undefined) return undefined;
@@ -62,7 +69,10 @@ export function logOf(devices: readonly FileDevice[] | undefined, folder: string
   return path;
 }
 
-/** Why a file in a folder of this name could not be written, and the way out, as far as that can be known without making it. */
+/**
+ * Why a file in a folder of this name could not be written, and the way out, as far as that can be
+ * known without making it.
+ */
 function cannotWrite(path: string, folder: string): string | undefined {
   try {
     const { isDirectory, isFile } = Deno.statSync(path);
@@ -95,7 +105,10 @@ export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
   return file;
 }
 
-/** The virtio device that an entry of `devices` asks for; undefined for the PL011, and where something is wrong. */
+/**
+ * The virtio device that an entry of `devices` asks for; undefined for the PL011, and where
+ * something is wrong.
+ */
 export async function planDevice(
   device: FileDevice,
   cid: number,

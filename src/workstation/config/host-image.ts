@@ -1,4 +1,5 @@
-// `[host] kind = "image"`: the primary VM is an image of the user's, as `el2 boot` runs it, with the keys of a VM.
+// `[host] kind = "image"`: the primary VM is an image of the user's, as `el2 boot` runs it, with
+// the keys of a VM.
 
 import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";

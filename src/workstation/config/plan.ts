@@ -1,4 +1,5 @@
-// From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan of a native host: reads the files.
+// From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan
+// of a native host: reads the files.
 
 import type { NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../../host/plan.ts";
 import { DEVICETREE_SIZE, neededMemory } from "../../host/vm-layout.ts";
@@ -51,7 +52,10 @@ const FIRST_CID = 4;
 /** Timeslice of a VM that the hypervisor schedules, microseconds. */
 const DEFAULT_TIMESLICE = 5000;
 
-/** Plans what `el2 run WHAT` names: FILE.toml, `demo`, a guest of the catalogue (`debian`, `debian-trixie`, or added), or a bare-metal or Linux image. */
+/**
+ * Plans what `el2 run WHAT` names: FILE.toml, `demo`, a guest of the catalogue (`debian`,
+ * `debian-trixie`, or added), or a bare-metal or Linux image.
+ */
 export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
   if (what.endsWith(".toml")) return await planFile(what, changes);
   if (what === "demo") return await planDemo(changes);
@@ -104,7 +108,8 @@ async function planFile(path: string, changes: readonly string[] = []): Promise<
 
 /**
  * Plans the text of a configuration.
- * @param name what stands before line and column in errors; undefined for a text that no person wrote, whose errors are bare.
+ * @param name what stands before line and column in errors; undefined for a text that no person
+ * wrote, whose errors are bare.
  * @param folder what paths in it are relative to.
  * @param changes `KEY=VALUE` each, which take the place of what the text says.
  */
@@ -199,7 +204,10 @@ function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): Na
   return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock } };
 }
 
-/** The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something is wrong. */
+/**
+ * The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something
+ * is wrong.
+ */
 async function planRoot({ kind, runtime, app, auth }: FileRm, folder: string, refuse: Refuse): Promise<RootPlan | undefined> {
   if (kind === "native") {
     if (runtime !== undefined) refuse("runtime", 'runtime belongs to kind = "image"');

@@ -1,6 +1,6 @@
-// Where each key and value of a TOML document stands, for messages that name line and column (WORKSTATION.md section 3).
-// The parser (smol-toml) keeps no positions, so this walks the text again; it relies on the parser having accepted it.
-// Grammar: TOML 1.0.
+// Where each key and value of a TOML document stands, for messages that name line and column
+// (WORKSTATION.md section 3). The parser (smol-toml) keeps no positions, so this walks the text
+// again; it relies on the parser having accepted it. Grammar: TOML 1.0.
 
 import { parse } from "smol-toml";
 
@@ -88,7 +88,8 @@ class Scanner {
     for (;;) {
       const start = this.#at;
       path.push(this.#simpleKey());
-      // `[vm.a]` after `[vm.b]` mentions vm again; inside an array of tables the last element is meant.
+      // `[vm.a]` after `[vm.b]` mentions vm again; inside an array of tables the last element is
+      // meant.
       if (!this.keys.has(JSON.stringify(path))) this.keys.set(JSON.stringify(path), start);
       const elements = this.#tables.get(JSON.stringify(path));
       this.#spaces();

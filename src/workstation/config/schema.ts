@@ -1,5 +1,5 @@
-// The keys of el2.toml, their types, ranges and defaults (WORKSTATION.md section 3).
-// A message is what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
+// The keys of el2.toml, their types, ranges and defaults (WORKSTATION.md section 3). A message is
+// what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
 
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
@@ -13,16 +13,25 @@ import { INPUT_TYPES } from "../../virtio/input/input.ts";
 import { DEFAULT_TAG, isTag, type NetBackend, parseForward, type PortForward, TAG_LENGTH } from "../../virtio/plan.ts";
 import { formatSize, MiB, parseDuration, parseSize } from "./units.ts";
 
-/** IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and the DTB agree. */
+/**
+ * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and
+ * the DTB agree.
+ */
 export const BLOCK = 2 * MiB;
 
-/** RM's limits (spec/resource-manager.md section 6.3) and the hypervisor's (spec/hypervisor.md section 4.3; both limits are exclusive there). */
+/**
+ * RM's limits (spec/resource-manager.md section 6.3) and the hypervisor's (spec/hypervisor.md
+ * section 4.3; both limits are exclusive there).
+ */
 const MAX_VCPUS = 8;
 const MAX_DEPTH = 255;
 const MAX_MESSAGE = 1023;
 const MAX_CPUS = 8;
 
-/** What stands for a value in a message: as it was written, hexadecimal where that is how it is read, nothing for lists and tables. */
+/**
+ * What stands for a value in a message: as it was written, hexadecimal where that is how it is
+ * read, nothing for lists and tables.
+ */
 export function shown(key: string | number | undefined, value: unknown): string {
   if (typeof value === "object") return "";
   if (key === "base" && typeof value === "number") return `0x${value.toString(16)}`;
@@ -332,7 +341,9 @@ const table = mustBe("a table");
 /** Names of the colours that screens can have; `src/tui/theme.ts` has the colours. */
 export const THEMES = ["terminal", "dark", "light", "high-contrast", "solarized", "gruvbox", "nord", "deuteranopia"] as const;
 
-/** A key that types nothing, but for those that are other keys in a terminal: tab, enter, backspace. */
+/**
+ * A key that types nothing, but for those that are other keys in a terminal: tab, enter, backspace.
+ */
 const PREFIX_KEY = /^ctrl-[a-gk-ln-z\]\\^_]$/;
 
 /** One screen, or two: side by side `1|9`, one above the other `1/9`. The first has the keys. */

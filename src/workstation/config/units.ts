@@ -1,4 +1,5 @@
-// Units in configuration files and on the command line: sizes (binary) and durations (WORKSTATION.md section 3).
+// Units in configuration files and on the command line: sizes (binary) and durations
+// (WORKSTATION.md section 3).
 
 /** 1024 to the power that a unit stands for; K and KiB are the same. */
 const SIZE_UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, KiB: 2 ** 10, M: 2 ** 20, MiB: 2 ** 20, G: 2 ** 30, GiB: 2 ** 30 };
@@ -15,7 +16,10 @@ function parse(text: string, units: Readonly<Record<string, number>>): number | 
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** Bytes of a size such as `256MiB` or `1.5G`; undefined where it is none, or no whole number of bytes. */
+/**
+ * Bytes of a size such as `256MiB` or `1.5G`; undefined where it is none, or no whole number of
+ * bytes.
+ */
 export function parseSize(text: string): number | undefined {
   return parse(text, SIZE_UNITS);
 }

@@ -53,17 +53,24 @@ export class Asker {
     return this.#done((id) => ({ kind: "symbols", id, vm, file }));
   }
 
-  /** Takes a stop rule, or lets one go; the text says what went wrong, undefined that it was done. */
+  /**
+   * Takes a stop rule, or lets one go; the text says what went wrong, undefined that it was done.
+   */
   stopRule(change: StopChange): Promise<string | undefined> {
     return this.#done((id) => ({ kind: "stop-rule", id, change }));
   }
 
-  /** Has a recording of the run until now written; the text says what went wrong, undefined that it is whole. */
+  /**
+   * Has a recording of the run until now written; the text says what went wrong, undefined that it
+   * is whole.
+   */
   saveRecording(path: string): Promise<string | undefined> {
     return this.#done((id) => ({ kind: "save-recording", id, path }));
   }
 
-  /** Goes to another place of the run: how many instructions are retired there, or what is wrong. */
+  /**
+   * Goes to another place of the run: how many instructions are retired there, or what is wrong.
+   */
   move(to: Move): Promise<{ readonly instructions: number; readonly text?: string } | { readonly error: string }> {
     const id = ++this.#next;
     return new Promise((resolve) => {
@@ -78,7 +85,8 @@ export class Asker {
   }
 
   /**
-   * Has a snapshot written; `progress` hears of pages. What is wrong, or undefined when the file is whole.
+   * Has a snapshot written; `progress` hears of pages. What is wrong, or undefined when the file is
+   * whole.
    * @param passing nobody else is told of the file, as it will not stay
    */
   snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<string | undefined> {

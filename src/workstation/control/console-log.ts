@@ -1,4 +1,5 @@
-// A console as a file, from its first byte: a file that is full becomes NAME.1, that one NAME.2, and so on.
+// A console as a file, from its first byte: a file that is full becomes NAME.1, that one NAME.2,
+// and so on.
 
 import { writeAll, WriteFailure } from "../write-all.ts";
 
@@ -16,7 +17,10 @@ export class ConsoleLog {
     this.#try(() => this.#file = open(path));
   }
 
-  /** The path, why nothing is written any more, and the way out, once that is so: it cannot be opened, the disk is full. */
+  /**
+   * The path, why nothing is written any more, and the way out, once that is so: it cannot be
+   * opened, the disk is full.
+   */
   get failed(): string | undefined {
     return this.#failed;
   }

@@ -1,4 +1,5 @@
-// What a client and a session's socket say beside requests and events: who they are, and what was refused or lost.
+// What a client and a session's socket say beside requests and events: who they are, and what was
+// refused or lost.
 
 import type { Request, SessionEvent } from "../protocol.ts";
 

@@ -1,5 +1,6 @@
-// One machine, several clients: output and events go to all, requests come from any, and each takes what it can.
-// A client in this process may hold the machine back until its screen has caught up; one behind a socket loses output instead.
+// One machine, several clients: output and events go to all, requests come from any, and each takes
+// what it can. A client in this process may hold the machine back until its screen has caught up;
+// one behind a socket loses output instead.
 
 import type { TraceKind } from "../../abi/trace.ts";
 import type { SessionClient } from "../client.ts";
@@ -52,7 +53,9 @@ export class SessionHub {
   /** Who asked, and under which number there, by the number here. */
   readonly #asked = new Map<number, Asked>();
   #nextId = 0;
-  /** The client that has a VM in its debugger: all else of debugging is between it and the machine. */
+  /**
+   * The client that has a VM in its debugger: all else of debugging is between it and the machine.
+   */
   #debugger: HubClient | undefined;
   #sample: MachineSample | undefined;
   /** The last snapshot that was saved. */
@@ -85,7 +88,9 @@ export class SessionHub {
     return this.#end;
   }
 
-  /** A client joins: it hears what the consoles show, and how things are. Gives its way in, and out. */
+  /**
+   * A client joins: it hears what the consoles show, and how things are. Gives its way in, and out.
+   */
   join(options: ClientOptions, listener: Listener): { send: (message: ClientMessage) => void; leave: () => void } {
     const client = new HubClient(options, listener);
     if (options.follow) {
@@ -121,7 +126,10 @@ export class SessionHub {
     return client;
   }
 
-  /** Has the machine end in order, which seals its recording, and waits for that; one that does not answer in time is ended all the same. */
+  /**
+   * Has the machine end in order, which seals its recording, and waits for that; one that does not
+   * answer in time is ended all the same.
+   */
   async endInOrder(): Promise<void> {
     this.#ending = true;
     if (!this.#end) {

@@ -1,4 +1,5 @@
-// Where sessions meet: a folder of the person's own, with a socket and logs for each session by its name.
+// Where sessions meet: a folder of the person's own, with a socket and logs for each session by its
+// name.
 
 /** A name that can be a file's: letters, digits, `-`, `_` and `.`, not hidden. */
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
@@ -32,7 +33,10 @@ export function sessionFolder(environment: (name: string) => string | undefined 
 /** Bytes of a socket's path (`sun_path` with the zero at its end). */
 const SOCKET_PATH_MAX = 107;
 
-/** The socket of a session: a name's, or a path as it stands. @throws NoPlace where no socket can be, as the path is too long */
+/**
+ * The socket of a session: a name's, or a path as it stands. @throws NoPlace where no socket can
+ * be, as the path is too long
+ */
 export function socketPath(session: string): string {
   const path = session.includes("/") ? session : `${sessionFolder()}/${session}.sock`;
   const bytes = new TextEncoder().encode(path).length;

@@ -61,7 +61,10 @@ export async function connectSession(
   return session;
 }
 
-/** What the session at `path` says of itself. @throws NoSession where nobody listens, or one of another version */
+/**
+ * What the session at `path` says of itself. @throws NoSession where nobody listens, or one of
+ * another version
+ */
 export async function sessionInfo(path: string): Promise<SessionInfo> {
   const session = await connectSession(path, { readOnly: true, follow: false });
   session.close();

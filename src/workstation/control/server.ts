@@ -1,4 +1,5 @@
-// The socket of a session: lets clients of the same person in, each with its own way to the hub. Mode 0600.
+// The socket of a session: lets clients of the same person in, each with its own way to the hub.
+// Mode 0600.
 
 import { dirname } from "node:path";
 import { type ClientMessage, type ServerMessage } from "./conversation.ts";
@@ -24,8 +25,9 @@ export class SessionServer {
   }
 
   /**
-   * Listens at a path. A socket that nobody answers is taken over. One process at a time looks and listens: of two that start at once the
-   * second must not take the socket of the first, which nobody could reach any more.
+   * Listens at a path. A socket that nobody answers is taken over. One process at a time looks and
+   * listens: of two that start at once the second must not take the socket of the first, which
+   * nobody could reach any more.
    * @throws SocketInUse where a session answers.
    */
   static async listen(hub: SessionHub, path: string): Promise<SessionServer> {

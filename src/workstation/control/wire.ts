@@ -1,4 +1,5 @@
-// Messages on a session's socket: four bytes of length (little-endian), then JSON, in which bytes and 64-bit numbers are marked.
+// Messages on a session's socket: four bytes of length (little-endian), then JSON, in which bytes
+// and 64-bit numbers are marked.
 
 import { decodePlain, encodePlain } from "../plain-json.ts";
 

@@ -1,4 +1,5 @@
-// A debugger of the session: what it looks at and changes, where it stops the machine, and its way back through the run.
+// A debugger of the session: what it looks at and changes, where it stops the machine, and its way
+// back through the run.
 
 import { answerDebugger } from "../../hypervisor/debug-access.ts";
 import type { DebugControl, DebugStop } from "../../hypervisor/traps/debug-control.ts";
@@ -66,12 +67,17 @@ export class Debugging {
     }
   }
 
-  /** The machine has stopped where the debugger wants: it stands until the debugger lets it go on. */
+  /**
+   * The machine has stopped where the debugger wants: it stands until the debugger lets it go on.
+   */
   stopped(stop: DebugStop, control: DebugControl): void {
     this.#hold(stoppedAt(stop, control));
   }
 
-  /** What a debugger writes makes another run: the past cannot be changed, and there is no way back to before a change. */
+  /**
+   * What a debugger writes makes another run: the past cannot be changed, and there is no way back
+   * to before a change.
+   */
   #answer(control: DebugControl, access: SessionDebugAccess): DebugAnswer {
     if (access.kind === "stop-at-events") {
       const answer = stopAtEvents(control, access.filter);

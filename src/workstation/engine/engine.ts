@@ -1,5 +1,6 @@
-// Runs a system: slices of a few milliseconds, idle time slept through or skipped, input entered between slices, output and samples
-// posted. DESIGN "Seven decisions", 3: busy phases are not throttled; idle ones last as long as their virtual time unless `turbo`.
+// Runs a system: slices of a few milliseconds, idle time slept through or skipped, input entered
+// between slices, output and samples posted. DESIGN "Seven decisions", 3: busy phases are not
+// throttled; idle ones last as long as their virtual time unless `turbo`.
 
 import type { TraceKind } from "../../abi/trace.ts";
 import type { Action } from "../inspect/action.ts";
@@ -35,7 +36,10 @@ const SHORTEST_SLEEP = 2e6;
 /** Virtual time (ns) for which all wait at a prompt. */
 const PROMPT_IDLE = 50e6;
 
-/** Tables of what a person has set up in the session, which is the present's whatever is shown: stop rules, what is recorded of events. */
+/**
+ * Tables of what a person has set up in the session, which is the present's whatever is shown: stop
+ * rules, what is recorded of events.
+ */
 const OF_THE_PRESENT = /^(stop|trace|time)\./;
 
 /** Exit code of a run that waited in vain (WORKSTATION section 2). */
@@ -115,7 +119,10 @@ export class Engine {
     this.#enter({ kind: "console", console, bytes });
   }
 
-  /** Something from outside changes the machine, between two slices. Into a replay nothing enters but what was recorded. */
+  /**
+   * Something from outside changes the machine, between two slices. Into a replay nothing enters
+   * but what was recorded.
+   */
   #enter(input: Exclude<Input, { kind: "act" }>): void {
     if (this.#done || this.#replay) return;
     // A socket goes on in the present; what a person types was meant for what is shown.
@@ -279,7 +286,9 @@ export class Engine {
     this.#schedule();
   }
 
-  /** Lets the machine run a little; false when it cannot go on before something comes from outside. */
+  /**
+   * Lets the machine run a little; false when it cannot go on before something comes from outside.
+   */
   #run(): boolean {
     const { machine } = this.system;
     if (this.#replay && this.#replayed(this.#replay)) return true;
@@ -348,7 +357,8 @@ export class Engine {
       machine.skipTo(next);
       return true;
     }
-    // What is owed from before has passed in virtual time already: sleep it too, but only the rest counts when input wakes us.
+    // What is owed from before has passed in virtual time already: sleep it too, but only the rest
+    // counts when input wakes us.
     const wait = this.#owed / 1e6;
     this.#owed = 0;
     const since = performance.now();
@@ -357,7 +367,9 @@ export class Engine {
     return true;
   }
 
-  /** All wait: where that is at a prompt, its snapshot is made, and what was typed meanwhile enters. */
+  /**
+   * All wait: where that is at a prompt, its snapshot is made, and what was typed meanwhile enters.
+   */
   #takeInstant(instant: InstantSnapshot): void {
     this.#output.flush();
     if (instant.atPrompt()) this.#saving.write(() => instant.write(), (_done, _whole, error) => error && this.#instantFailed(error));
@@ -373,7 +385,10 @@ export class Engine {
     this.#output.flush();
   }
 
-  /** Ends a sleep: as much virtual time has passed as wall time, at most until the event that was waited for. */
+  /**
+   * Ends a sleep: as much virtual time has passed as wall time, at most until the event that was
+   * waited for.
+   */
   #wake(): void {
     const sleep = this.#sleep;
     if (!sleep) return;
@@ -415,7 +430,8 @@ export class Engine {
   #end(code: number, message: string, own = false): void {
     this.#output.flush();
     const { machine } = this.present, { boundary } = machine;
-    // Where somebody else ends it, events of that very time may have happened or not: in the recording and its replay they all have.
+    // Where somebody else ends it, events of that very time may have happened or not: in the
+    // recording and its replay they all have.
     if (!own && (this.#record.written || this.#replay)) machine.settle();
     this.#record.end(boundary, code, message, own);
     const verify = this.plan.replay?.verify;

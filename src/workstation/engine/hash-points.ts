@@ -12,7 +12,10 @@ export class HashPoints {
     this.#wanted = [...wanted];
   }
 
-  /** Virtual time (ns) before which the next count cannot be passed: each CPU retires at most one instruction a ns. */
+  /**
+   * Virtual time (ns) before which the next count cannot be passed: each CPU retires at most one
+   * instruction a ns.
+   */
   get next(): number {
     if (!this.#wanted.length) return Infinity;
     const { machine } = this.system;

@@ -51,7 +51,10 @@ export const PAST = "this is the past, which takes no input; go to now first (t 
 /** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */
 export const MOVE_SLICE = 20;
 
-/** Does something piece by piece, with requests let in between, until a piece is the last: it answers true. */
+/**
+ * Does something piece by piece, with requests let in between, until a piece is the last: it
+ * answers true.
+ */
 export function inPieces({ guarded }: EnginePort, piece: () => boolean): void {
   const next = () => {
     if (!piece()) setTimeout(() => guarded(next), 0);

@@ -1,4 +1,5 @@
-// What leaves a machine: console output to the client and to logs, and events. A client that does not take it holds the machine back.
+// What leaves a machine: console output to the client and to logs, and events. A client that does
+// not take it holds the machine back.
 
 import { createHash } from "node:crypto";
 import { ConsoleLog } from "../control/console-log.ts";
@@ -7,7 +8,10 @@ import type { SessionPlan } from "../plan.ts";
 import type { SessionEvent } from "../protocol.ts";
 import type { Shown } from "./shown.ts";
 
-/** Bytes of console output that may be under way to the client; a guest that floods its console waits here and takes no memory. */
+/**
+ * Bytes of console output that may be under way to the client; a guest that floods its console
+ * waits here and takes no memory.
+ */
 const LIMIT = 1 << 20;
 
 /** The output of one session. */

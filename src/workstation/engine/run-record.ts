@@ -1,4 +1,5 @@
-// The record of a run while it goes on: each input at its place, registers now and then, and how it ended (`--record`).
+// The record of a run while it goes on: each input at its place, registers now and then, and how it
+// ended (`--record`).
 
 import type { Check, EndState, Input } from "../record/recorded-run.ts";
 import { RecordingWriter } from "../record/recording.ts";
@@ -65,7 +66,10 @@ export class RunRecord {
     this.#writer?.end(at, this.endState(code, message, own));
   }
 
-  /** Writes another file with the run until now, which goes on. @throws Error where it cannot be written */
+  /**
+   * Writes another file with the run until now, which goes on. @throws Error where it cannot be
+   * written
+   */
   save(path: string, header: string): void {
     this.endTurn();
     this.output.flush();

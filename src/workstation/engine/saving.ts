@@ -1,4 +1,5 @@
-// Files that people ask for while a machine runs: snapshots, which are written a piece at a time, and recordings of the run until now.
+// Files that people ask for while a machine runs: snapshots, which are written a piece at a time,
+// and recordings of the run until now.
 
 import { isOfSystem } from "../cache.ts";
 import { RecordingError } from "../record/recording.ts";
@@ -22,7 +23,10 @@ export class Saving {
   /** @param changed whether a debugger has changed the machine */
   constructor(readonly loop: Loop, readonly record: RunRecord, readonly changed: () => boolean) {}
 
-  /** Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. A `passing` file is no place of the run. */
+  /**
+   * Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. A
+   * `passing` file is no place of the run.
+   */
   snapshot(id: number, path: string, title: string, passing: boolean): void {
     const { port: { post }, shown: { system }, run, plan } = this.loop;
     let total = 0;

@@ -1,4 +1,5 @@
-// The run of a session until now, as another machine can go through it again: what entered, states that were kept, symbols, places with names.
+// The run of a session until now, as another machine can go through it again: what entered, states
+// that were kept, symbols, places with names.
 
 import { type Moment, momentOf, Past } from "../record/past.ts";
 import type { Rerun } from "../record/rerun.ts";
@@ -10,7 +11,9 @@ import { UnsavableError } from "../snapshot/parts.ts";
 import type { SystemState } from "../snapshot/system-state.ts";
 import type { System } from "../system.ts";
 
-/** Wall time (ms) between two states that are kept, and how many times as long as keeping one takes. */
+/**
+ * Wall time (ms) between two states that are kept, and how many times as long as keeping one takes.
+ */
 const MILESTONE_INTERVAL = 1000;
 const MILESTONE_SHARE = 50;
 /** Instructions before a place at which a state is kept on the way. */
@@ -56,7 +59,10 @@ export class SessionRun implements Rerun {
     this.#inputs.push({ ...place, input });
   }
 
-  /** Takes an ELF file's symbols for a VM of the present, and of `past` if that is shown. @throws Error that says what is wrong with it */
+  /**
+   * Takes an ELF file's symbols for a VM of the present, and of `past` if that is shown. @throws
+   * Error that says what is wrong with it
+   */
   giveSymbols(vm: string, file: Uint8Array, past: Past | undefined): void {
     this.present.symbols.give(vm, file, "symbols");
     past?.system.symbols.give(vm, file, "symbols");
@@ -95,14 +101,20 @@ export class SessionRun implements Rerun {
     return { rerun: this, moment: momentOf(system), instructions: system.instructions(), at: system.machine.boundary };
   }
 
-  /** The instruction count before a place at which a state is kept on the way there: who goes back once goes back again. */
+  /**
+   * The instruction count before a place at which a state is kept on the way there: who goes back
+   * once goes back again.
+   */
   landing(past: Past, target: number): number | undefined {
     const first = target - LANDING;
     const far = past.system.instructions() < first - LANDING;
     return far && !this.#history.hasBetween(first - LANDING, target) ? first : undefined;
   }
 
-  /** Keeps a state of the run, for going back. A machine that cannot be saved now keeps none: going back takes longer then. */
+  /**
+   * Keeps a state of the run, for going back. A machine that cannot be saved now keeps none: going
+   * back takes longer then.
+   */
   keep(system: System, inputs: number): void {
     const instructions = system.instructions();
     try {

@@ -1,4 +1,5 @@
-// Questions that are answered again with samples: who looks on asks once, and a machine that sleeps is not woken to be asked the same.
+// Questions that are answered again with samples: who looks on asks once, and a machine that sleeps
+// is not woken to be asked the same.
 
 import type { Answer, Query, Repeat } from "../inspect/query.ts";
 
@@ -30,7 +31,10 @@ export class Standing {
     if (left > 0) this.#questions.set(id, { ...repeat, query, left, answered: now, last: undefined });
   }
 
-  /** The answer to a question. One that goes onward begins where its last answer ended, unless somebody else gave that. */
+  /**
+   * The answer to a question. One that goes onward begins where its last answer ended, unless
+   * somebody else gave that.
+   */
   answer(id: number, query: Query, from: Answering): Answer {
     const question = this.#questions.get(id);
     if (!question?.onward) return from.answer(query);

@@ -1,4 +1,5 @@
-// To other places of the run: steps of a paused machine, counts of instructions, events and places of code, back and on.
+// To other places of the run: steps of a paused machine, counts of instructions, events and places
+// of code, back and on.
 
 import { FilterError } from "../inspect/filter.ts";
 import { QueryError } from "../inspect/inspected.ts";
@@ -20,13 +21,18 @@ type Told = (error?: string, text?: string) => void;
 
 /** The moves of one session. */
 export class Travel {
-  /** Where steps forward began, and how many instructions had been retired there: a step back ends exactly there. */
+  /**
+   * Where steps forward began, and how many instructions had been retired there: a step back ends
+   * exactly there.
+   */
   #trail: { readonly moment: Moment; readonly instructions: number }[] = [];
   /** Number of the way to another place that is under way, or was. */
   #way = 0;
   /** The past on its way to an event. */
   #onTo: OnTo | undefined;
-  /** The rule by which the machine stops at an event that a person waits for, and what to tell then. */
+  /**
+   * The rule by which the machine stops at an event that a person waits for, and what to tell then.
+   */
   #awaited: { readonly rule: string; readonly tell: Told } | undefined;
 
   constructor(readonly loop: Loop, readonly debugging: Debugging) {}
@@ -59,7 +65,9 @@ export class Travel {
     }
   }
 
-  /** The machine goes on, or was paused: no way leads anywhere any more, and the present is shown. */
+  /**
+   * The machine goes on, or was paused: no way leads anywhere any more, and the present is shown.
+   */
   leave(): void {
     this.#trail = [];
     this.loop.shown.past = undefined;
@@ -100,7 +108,10 @@ export class Travel {
     this.#arrive(moved);
   }
 
-  /** Runs again up to a moment of the past: on from the place that is shown, or from the nearest state that was kept. */
+  /**
+   * Runs again up to a moment of the past: on from the place that is shown, or from the nearest
+   * state that was kept.
+   */
   #toPast(target: number, moment: Moment, moved: Told): void {
     const { shown, run } = this.loop;
     const here = shown.system.instructions();
@@ -184,7 +195,10 @@ export class Travel {
     awaited.tell(why);
   }
 
-  /** Goes a way piece by piece until a piece has come to its end and says what to do there, or another way begins. */
+  /**
+   * Goes a way piece by piece until a piece has come to its end and says what to do there, or
+   * another way begins.
+   */
   #piecewise(moved: Told, piece: () => (() => void) | undefined): void {
     const way = this.#way;
     inPieces(this.loop.port, () => {
@@ -206,7 +220,10 @@ export class Travel {
     moved();
   }
 
-  /** Lets the paused machine go on until so many instructions are retired, or it waits for something from outside. */
+  /**
+   * Lets the paused machine go on until so many instructions are retired, or it waits for something
+   * from outside.
+   */
   #stepOn(target: number): void {
     const { present } = this.loop.shown;
     present.stopAt(target);

@@ -1,5 +1,6 @@
-// Two traces side by side (`el2 trace export F.ndjson`): the first event that is not the same, what stands around it, and how often each
-// kind of event is in either. A trace that is read may be anybody's: lines are bounded, and whatever is no event is named by its line.
+// Two traces side by side (`el2 trace export F.ndjson`): the first event that is not the same, what
+// stands around it, and how often each kind of event is in either. A trace that is read may be
+// anybody's: lines are bounded, and whatever is no event is named by its line.
 
 import type { EventRow } from "./event-row.ts";
 
@@ -8,7 +9,9 @@ const LINE_LIMIT = 1 << 20;
 /** Events that are told before the first difference, and from it on. */
 const BEFORE = 3;
 const AFTER = 3;
-/** Fields that number events: the same run has other numbers in a trace that begins at another time. */
+/**
+ * Fields that number events: the same run has other numbers in a trace that begins at another time.
+ */
 const NUMBERING: ReadonlySet<string> = new Set(["id", "parent"]);
 /** Fields that say when and where an event happened, not what it was. */
 const TIMES: ReadonlySet<string> = new Set(["t", "end", "pcpu"]);
@@ -36,7 +39,10 @@ export interface TraceDifference {
 export interface TraceDiff {
   /** How many events each has. */
   readonly events: readonly [number, number];
-  /** The first difference, and the first one that is not in times alone; undefined where there is none. */
+  /**
+   * The first difference, and the first one that is not in times alone; undefined where there is
+   * none.
+   */
   readonly difference: TraceDifference | undefined;
   readonly otherEvent: TraceDifference | undefined;
   /** How often each kind is in both, by name. */

@@ -1,4 +1,5 @@
-// Messages of queues as packets of a capture. Their link type is DLT_USER0; each has this header of ours in front (docs/captures.md).
+// Messages of queues as packets of a capture. Their link type is DLT_USER0; each has this header of
+// ours in front (docs/captures.md).
 
 import { describePackets } from "../../abi/rpc/describe.ts";
 import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../../formats/pcapng.ts";

@@ -1,5 +1,6 @@
-// Events as rows of a timeline: physical CPUs with who runs; for each VM its vCPUs with when they run, their calls, what else they do, and the
-// VM's interrupts. Slices of one track nest: calls that overlap otherwise get another track.
+// Events as rows of a timeline: physical CPUs with who runs; for each VM its vCPUs with when they
+// run, their calls, what else they do, and the VM's interrupts. Slices of one track nest: calls
+// that overlap otherwise get another track.
 
 import type { EventRow } from "./event-row.ts";
 import { SWITCHES } from "../inspect/event-log.ts";
@@ -82,7 +83,9 @@ export class Timeline {
     this.items.push({ ...slice, track: this.#vcpuTrack(vcpu, ""), name: `runs on ${pcpu}`, fields: [] });
   }
 
-  /** The first lane of a vCPU's calls into which a slice fits: behind or inside of what is there. */
+  /**
+   * The first lane of a vCPU's calls into which a slice fits: behind or inside of what is there.
+   */
   #lane(vcpu: string, start: number, end: number): number {
     let lanes = this.#lanes.get(vcpu);
     if (!lanes) this.#lanes.set(vcpu, lanes = []);

@@ -1,4 +1,5 @@
-// ELF64 executables for AArch64: entry and loadable segments (ELF-64 Object File Format 1.5; machine 183 = EM_AARCH64).
+// ELF64 executables for AArch64: entry and loadable segments (ELF-64 Object File Format 1.5;
+// machine 183 = EM_AARCH64).
 
 /** One PT_LOAD segment. */
 export interface ElfSegment {
@@ -36,7 +37,8 @@ export function isElf(bytes: Uint8Array): boolean {
 }
 
 /**
- * Reads an executable for AArch64: one that is linked to fixed addresses, or with `kind` "position-independent" one that relocates itself.
+ * Reads an executable for AArch64: one that is linked to fixed addresses, or with `kind`
+ * "position-independent" one that relocates itself.
  * @throws Error that names what is wrong with the file.
  */
 export function readElf(bytes: Uint8Array, kind: "fixed" | "position-independent" = "fixed"): ElfImage {

@@ -1,4 +1,5 @@
-// Guest images as they lie in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot), an ELF executable, or raw bytes.
+// Guest images as they lie in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
+// an ELF executable, or raw bytes.
 
 import type { VmFirmware, VmImage } from "../../host/plan.ts";
 import { formatSize, MiB } from "../config/units.ts";
@@ -15,12 +16,15 @@ export function linuxImage(file: Uint8Array): VmImage {
   return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
 }
 
-/** RM's limit for the place of firmware in a VM (spec/resource-manager.md section 7.2, firmware-size-max). */
+/**
+ * RM's limit for the place of firmware in a VM (spec/resource-manager.md section 7.2,
+ * firmware-size-max).
+ */
 const FIRMWARE_MAX = 4 * MiB;
 
 /**
- * Firmware of protected VMs: position-independent code that is entered at its first byte. What it needs behind its bytes stands in an arm64
- * Image header, if it has one.
+ * Firmware of protected VMs: position-independent code that is entered at its first byte. What it
+ * needs behind its bytes stands in an arm64 Image header, if it has one.
  * @throws Error where it is empty or too large.
  */
 export function firmwareImage(file: Uint8Array): VmFirmware {
@@ -31,8 +35,9 @@ export function firmwareImage(file: Uint8Array): VmFirmware {
 }
 
 /**
- * A bare-metal image for a VM with `memory` bytes of RAM at `base`: an ELF file at its link addresses, an arm64 Image at its offset,
- * anything else from the first byte of RAM, which is its entry.
+ * A bare-metal image for a VM with `memory` bytes of RAM at `base`: an ELF file at its link
+ * addresses, an arm64 Image at its offset, anything else from the first byte of RAM, which is its
+ * entry.
  * @throws Error for an ELF file that is malformed or linked to addresses outside the VM's memory.
  */
 export function bareMetalImage(file: Uint8Array, base: number, memory: number): VmImage {

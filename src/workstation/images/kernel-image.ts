@@ -1,5 +1,5 @@
-// arm64 kernel images: the header of the Linux `Image` (Documentation/arch/arm64/booting.rst, section 4) and the containers
-// that distributions wrap it in (gzip, EFI zboot).
+// arm64 kernel images: the header of the Linux `Image` (Documentation/arch/arm64/booting.rst,
+// section 4) and the containers that distributions wrap it in (gzip, EFI zboot).
 
 import zlib from "node:zlib";
 
@@ -17,7 +17,10 @@ export interface ImageHeader {
 const IMAGE_MAGIC = 0x644d_5241;
 const Header = { textOffset: 8, imageSize: 16, flags: 24, magic: 56, size: 64 } as const;
 
-/** EFI zboot header: `"MZ"`, `"zimg"`, payload offset and size, then the compression's name as a C string. */
+/**
+ * EFI zboot header: `"MZ"`, `"zimg"`, payload offset and size, then the compression's name as a C
+ * string.
+ */
 const Zboot = { magic: 4, payloadOffset: 8, payloadSize: 12, compression: 24, compressionEnd: 56 } as const;
 
 /** The header of an arm64 Image, or undefined where `bytes` is none. */
@@ -36,7 +39,8 @@ export function imageHeader(bytes: Uint8Array): ImageHeader | undefined {
 export type Container = "raw" | "gzip" | `zboot/${string}`;
 
 /**
- * The Image inside `bytes`, which is an Image, a gzip of one, or an EFI zboot file with gzip or zstd payload.
+ * The Image inside `bytes`, which is an Image, a gzip of one, or an EFI zboot file with gzip or
+ * zstd payload.
  * @throws Error that says what the bytes are when no Image can be had from them.
  */
 export function unwrapImage(bytes: Uint8Array): { image: Uint8Array; container: Container } {

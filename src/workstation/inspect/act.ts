@@ -1,4 +1,5 @@
-// Does what people ask: each action is what a VM could have done through a hypercall, and input to the run as typing is.
+// Does what people ask: each action is what a VM could have done through a hypercall, and input to
+// the run as typing is.
 
 import { Intid } from "../../hypervisor/gic/gic-registers.ts";
 import type { Vgic } from "../../hypervisor/gic/vgic.ts";

@@ -14,7 +14,10 @@ export type Action =
   | { readonly kind: "vm.reset"; readonly vm: string }
   /** A break on the line of a console. */
   | { readonly kind: "console.break"; readonly console: string }
-  /** Sends a request to the resource manager in the host's name: a message by its id, with its payload. */
+  /**
+   * Sends a request to the resource manager in the host's name: a message by its id, with its
+   * payload.
+   */
   | { readonly kind: "rpc.send"; readonly id: number; readonly payload: Uint8Array }
   /** Puts a message into a queue, as its sender would. */
   | { readonly kind: "queue.send"; readonly queue: string; readonly bytes: Uint8Array }

@@ -10,7 +10,10 @@ export function asciiText(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".").join("");
 }
 
-/** Hexadecimal digits, blanks between allowed, or text behind `text:`; undefined where it is neither. */
+/**
+ * Hexadecimal digits, blanks between allowed, or text behind `text:`; undefined where it is
+ * neither.
+ */
 export function bytesOf(text: string): Uint8Array | undefined {
   if (text.startsWith("text:")) return new TextEncoder().encode(text.slice("text:".length));
   const digits = text.replaceAll(/[\s_]|^0x/g, "");

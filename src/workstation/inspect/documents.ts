@@ -1,4 +1,5 @@
-// What commands print as one JSON document that is no list of rows: its fields, once, for the commands, their schemas and the reference.
+// What commands print as one JSON document that is no list of rows: its fields, once, for the
+// commands, their schemas and the reference.
 
 import { type Column, columnSchema, type ColumnTypes, type Json, SCHEMA_DIALECT, schemaName } from "./table.ts";
 

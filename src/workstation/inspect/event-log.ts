@@ -1,4 +1,5 @@
-// The events that a session keeps: two bounded rings, so that what happens often does not push out what happens seldom.
+// The events that a session keeps: two bounded rings, so that what happens often does not push out
+// what happens seldom.
 
 import type { TraceEvent, TraceKind } from "../../abi/trace.ts";
 import type { TraceHub } from "../../hypervisor/trace/trace-hub.ts";
@@ -13,7 +14,10 @@ const FREQUENT_KINDS: readonly TraceKind[] = [...BUSY_KINDS, "ioctl"];
 
 /** Name of what stands in the log where nobody records any more who runs. */
 export const UNSEEN = "unseen";
-/** Names of the events of kind `sched` that say who runs on a physical CPU from then on; a VMM's RUN is of that kind, too, and is none. */
+/**
+ * Names of the events of kind `sched` that say who runs on a physical CPU from then on; a VMM's RUN
+ * is of that kind, too, and is none.
+ */
 export const SWITCHES: ReadonlySet<string> = new Set(["run", "idle", UNSEEN]);
 
 const QUIET_CAPACITY = 20_000;
@@ -40,8 +44,10 @@ export class EventLog {
   }
 
   /**
-   * Records these kinds from now on beside the quiet ones; kinds that are busy and not named are recorded no more.
-   * @param budget busy events between two calls of `renew`: the others are not even made. For who looks at a few of the newest.
+   * Records these kinds from now on beside the quiet ones; kinds that are busy and not named are
+   * recorded no more.
+   * @param budget busy events between two calls of `renew`: the others are not even made. For who
+   * looks at a few of the newest.
    */
   watch(kinds: readonly TraceKind[], budget = Infinity): void {
     const wanted = BUSY_KINDS.filter((kind) => kinds.includes(kind));
@@ -81,7 +87,10 @@ export class EventLog {
     return this.#quiet.dropped + this.#busy.dropped;
   }
 
-  /** A place in the log: what comes later is behind it. Events are in the order of their ends, so an id does not say that. */
+  /**
+   * A place in the log: what comes later is behind it. Events are in the order of their ends, so an
+   * id does not say that.
+   */
   get cursor(): string {
     return `${this.#quiet.added}.${this.#busy.added}`;
   }

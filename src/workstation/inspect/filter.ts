@@ -1,5 +1,6 @@
-// The filter language (WORKSTATION section 5): the same in `/`, `--filter`, `--until`, stop rules and tests.
-// A word matches any column; field=value != < > ~regex; irq=32..63; !term; blank is and, | is or.
+// The filter language (WORKSTATION section 5): the same in `/`, `--filter`, `--until`, stop rules
+// and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; blank is and,
+// | is or.
 
 import { didYouMean } from "../did-you-mean.ts";
 import { cellText } from "./format.ts";
@@ -39,7 +40,10 @@ export function parseFilter(text: string, table: Table): Filter {
   return { text, matches: (row) => alternatives.some((all) => all.every((test) => test(row))) };
 }
 
-/** A filter that lets through what each of these does. `|` in one of them reaches no further than its own end. @throws FilterError */
+/**
+ * A filter that lets through what each of these does. `|` in one of them reaches no further than
+ * its own end. @throws FilterError
+ */
 export function allOf(texts: readonly (string | undefined)[]): string {
   return texts.filter((text) => text !== undefined)
     .map((text) => alternativesOf(text).map((terms) => terms.map((token) => token.text).join(" ")))
@@ -172,7 +176,8 @@ function equality(text: string, at: number, column: Column, value: string): (one
     if (one === null) return false;
     if (numeric) return numberOf(one) === wanted;
     const shown = String(one).toLowerCase();
-    // An id is named whole, without its kind, or by what it belongs to: vm:rt and rt, vcpu:rt/0 and rt/0.
+    // An id is named whole, without its kind, or by what it belongs to: vm:rt and rt, vcpu:rt/0 and
+    // rt/0.
     return shown === exact || NAMING.has(column.kind) && shown.slice(shown.indexOf(":") + 1) === exact;
   };
 }

@@ -1,4 +1,5 @@
-// Values as lists show them (WORKSTATION section 6): binary sizes, virtual seconds with six decimals, `-` for none.
+// Values as lists show them (WORKSTATION section 6): binary sizes, virtual seconds with six
+// decimals, `-` for none.
 
 import { Access } from "../../abi/words.ts";
 import type { Column, Json } from "./table.ts";

@@ -1,4 +1,5 @@
-// What readers look at, and what they share. Nothing here changes the machine: a run that is looked at is the same run.
+// What readers look at, and what they share. Nothing here changes the machine: a run that is looked
+// at is the same run.
 
 import type { Persona } from "../../abi/ioctl/personas.ts";
 import type { LockedMemory, StartWanted } from "../../host/console-input.ts";
@@ -25,7 +26,10 @@ export interface VirtioSlot {
   /** `dev:VM/blk0`. */
   readonly id: string;
   readonly device: VirtioDevice;
-  /** Of its registers; undefined where they are a page of the hypervisor's, which the resource manager places. */
+  /**
+   * Of its registers; undefined where they are a page of the hypervisor's, which the resource
+   * manager places.
+   */
   readonly ipa: number | undefined;
   readonly size: number;
   readonly intid: number;
@@ -58,7 +62,9 @@ export interface Inspected {
   startVm(vm: string, how: StartWanted["start"]): void;
   /** What the host's VMMs have locked; nothing where the host is an image. */
   lockedMemory(): readonly LockedMemory[];
-  /** Has the native host send a request to the resource manager. @throws QueryError where nobody can */
+  /**
+   * Has the native host send a request to the resource manager. @throws QueryError where nobody can
+   */
   sendRpc(id: number, payload: Uint8Array): void;
   /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */
   readonly knownVms: ReadonlyMap<number, string>;
@@ -161,7 +167,10 @@ export class View {
     return this.hypervisor.names.object(object);
   }
 
-  /** The object behind a capability of the resource manager; undefined where there is none (any more). */
+  /**
+   * The object behind a capability of the resource manager; undefined where there is none (any
+   * more).
+   */
   rootObject(cap: bigint): HypervisorObject | undefined {
     this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.cspace)?.cspace;
     return this.#rootCspace?.objectOf(cap);

@@ -1,4 +1,5 @@
-// Answers queries: reads the machine's state, filters the rows and says when they were true. Looking changes nothing in the machine.
+// Answers queries: reads the machine's state, filters the rows and says when they were true.
+// Looking changes nothing in the machine.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
 import { BUSY_KINDS, SWITCHES } from "./event-log.ts";
@@ -27,7 +28,10 @@ import { type TableName, TABLES } from "./tables.ts";
 const DEFAULT_LIMIT = 1000;
 /** Instructions of an answer, where nothing else is asked. */
 const DEFAULT_CODE = 16;
-/** Filters that are remembered: looks repeat, and reading a filter takes longer than the rows of most tables. */
+/**
+ * Filters that are remembered: looks repeat, and reading a filter takes longer than the rows of
+ * most tables.
+ */
 const KEPT_FILTERS = 32;
 
 type Reader = (view: View, args: QueryArguments, filter: Filter) => { rows: readonly object[]; dropped?: number; cursor?: string };
@@ -77,7 +81,10 @@ export class Inspector {
     return this.system.hypervisor.trace.reasons.count;
   }
 
-  /** Looks at each event from now on: the first that passes the filter is what `reached` says. @throws FilterError */
+  /**
+   * Looks at each event from now on: the first that passes the filter is what `reached` says.
+   * @throws FilterError
+   */
   until(text: string): void {
     const filter = parseFilter(text, TABLES.events);
     const stop = this.system.hypervisor.trace.listen(TRACE_KINDS, (event) => {

@@ -1,4 +1,5 @@
-// A question about a session's machine, and its answer: plain data, the same in process and over a socket.
+// A question about a session's machine, and its answer: plain data, the same in process and over a
+// socket.
 
 import type { Row } from "./table.ts";
 import type { TableName } from "./tables.ts";
@@ -38,7 +39,10 @@ export interface Repeat {
   readonly times: number;
   /** At least so long (wall ms) after the answer before. */
   readonly every: number;
-  /** Of what happens, each answer but the first has only what is behind the `cursor` of the one before, which it names. */
+  /**
+   * Of what happens, each answer but the first has only what is behind the `cursor` of the one
+   * before, which it names.
+   */
   readonly onward?: boolean;
 }
 

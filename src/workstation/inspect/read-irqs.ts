@@ -1,4 +1,5 @@
-// Rows about interrupts: state, route, how often, and what is wrong with one that cannot come or comes too often.
+// Rows about interrupts: state, route, how often, and what is wrong with one that cannot come or
+// comes too often.
 
 import { Icc, Intid } from "../../hypervisor/gic/gic-registers.ts";
 import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
@@ -16,7 +17,9 @@ import { sourceNames } from "./virq-sources.ts";
 /** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
 const LINE = Irq.Source;
 
-/** `irq:VM/INTID`; what a vCPU has for itself is told apart by its index, except the first one's. */
+/**
+ * `irq:VM/INTID`; what a vCPU has for itself is told apart by its index, except the first one's.
+ */
 export function irqId(vm: string, intid: number, vcpu: number): string {
   return `irq:${vm}/${intid}${intid < Intid.PrivateEnd && vcpu > 0 ? `@${vcpu}` : ""}`;
 }

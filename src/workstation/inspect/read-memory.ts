@@ -101,7 +101,10 @@ interface HeldIn {
   readonly owner: number;
 }
 
-/** The VM whose memory a piece is: what it has lent or shared stays its own. Null where no VM has it. */
+/**
+ * The VM whose memory a piece is: what it has lent or shared stays its own. Null where no VM has
+ * it.
+ */
 function ownerVm(view: View, { mappings }: Piece, parcel: HeldIn | undefined): string | null {
   return parcel ? view.vm(parcel.owner) : mappings[0] ? view.vmOf(mappings[0].space) : null;
 }
@@ -176,7 +179,10 @@ export function readBytes(view: View, place: string, size: number): RowOf<typeof
   return rows;
 }
 
-/** Invariants that are broken: of owners and heaps, of page tables against what is recorded, of objects and who holds them. */
+/**
+ * Invariants that are broken: of owners and heaps, of page tables against what is recorded, of
+ * objects and who holds them.
+ */
 export function readViolations(view: View): RowOf<typeof VIOLATIONS>[] {
   const { hypervisor } = view;
   const found = [...checkConservation(hypervisor), ...checkRegistries(hypervisor)];

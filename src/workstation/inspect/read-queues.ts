@@ -70,7 +70,10 @@ function moved(view: View, id: string, { sent, received }: Msgqueue | Doorbell) 
   return { sent: String(sent), received: String(received), rate: view.rate(`${id} sent`, sent) };
 }
 
-/** The VM that holds a capability with a right; the resource manager, which makes all, only where no other does. */
+/**
+ * The VM that holds a capability with a right; the resource manager, which makes all, only where no
+ * other does.
+ */
 function end(view: View, object: HypervisorObject, right: number): string | null {
   const holders = object.holders.filter(({ rights }) => rights & right).map(({ cspace }) => `vm:${view.cspaceOwner(cspace)}`);
   const maker = view.vm(Vmid.ResourceManager);

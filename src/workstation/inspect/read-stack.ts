@@ -1,4 +1,5 @@
-// The call frames of a vCPU: x29 leads to frame records of two words, the caller's x29 and the return address (AAPCS64 section 6.4.6).
+// The call frames of a vCPU: x29 leads to frame records of two words, the caller's x29 and the
+// return address (AAPCS64 section 6.4.6).
 
 import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { View } from "./inspected.ts";
@@ -12,7 +13,10 @@ const LINK_REGISTER = 30;
 const RECORD_SIZE = 16;
 const CALL_SIZE = 4n;
 const MOST = 64;
-/** Bits of a virtual address; those above repeat bit 55 where an address is not signed (pointer authentication). */
+/**
+ * Bits of a virtual address; those above repeat bit 55 where an address is not signed (pointer
+ * authentication).
+ */
 const ADDRESS_BITS = 48n;
 const SELECTS_HALF = 1n << 55n;
 
@@ -30,7 +34,8 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   add(registers.pc, null, null);
   let frame = registers.getX(FRAME_POINTER);
   if (frame === 0n) {
-    // A leaf before its prologue, or code without frame pointers: what is left is the link register.
+    // A leaf before its prologue, or code without frame pointers: what is left is the link
+    // register.
     add(unsigned(registers.getX(LINK_REGISTER)), null, "x30; there is no frame pointer");
     return rows;
   }
@@ -49,7 +54,10 @@ export function readStack(view: View, vcpu: Vcpu): RowOf<typeof STACK>[] {
   return rows;
 }
 
-/** A return address may be behind the last instruction of the caller: what is named is the symbol that the call belongs to. */
+/**
+ * A return address may be behind the last instruction of the caller: what is named is the symbol
+ * that the call belongs to.
+ */
 function callerIn(tables: readonly SymbolTable[], pc: bigint): string | undefined {
   if (pc === 0n) return undefined;
   const place = tables.map((table) => table.at(pc - CALL_SIZE)).find((one) => one !== undefined);
@@ -62,7 +70,10 @@ function unsigned(address: bigint): bigint {
   return address & SELECTS_HALF ? low | ((1n << 64n) - 1n ^ (1n << ADDRESS_BITS) - 1n) : low;
 }
 
-/** A frame record in guest memory, through the vCPU's own translation; undefined where it is not readable RAM. */
+/**
+ * A frame record in guest memory, through the vCPU's own translation; undefined where it is not
+ * readable RAM.
+ */
 function readRecord(view: View, vcpu: Vcpu, at: bigint): { frame: bigint; pc: bigint } | undefined {
   if (at % 8n !== 0n) return undefined;
   const words: bigint[] = [];

@@ -26,7 +26,10 @@ const WORD = 4n;
 /** Instructions of one answer. */
 const MOST = 16_384;
 
-/** `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address. @throws QueryError */
+/**
+ * `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address.
+ * @throws QueryError
+ */
 export function codePlace(view: View, place: string): { vcpu: Vcpu; address: bigint; tables: SymbolTable[] } {
   const match = /^(?:vm:|vcpu:)?([^/:]+)(?:\/(\d+))?:(.+)$/.exec(place);
   if (!match) {
@@ -54,7 +57,10 @@ export function codePlace(view: View, place: string): { vcpu: Vcpu; address: big
   return { vcpu, address: BigInt.asUintN(64, address), tables };
 }
 
-/** Instructions from a place on, as far as they are mapped. @throws QueryError where nothing is mapped */
+/**
+ * Instructions from a place on, as far as they are mapped. @throws QueryError where nothing is
+ * mapped
+ */
 export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
   if (!(count > 0 && count <= MOST)) throw new QueryError(`${count} instructions: 1..${MOST} can be shown at a time`);
   const { vcpu, address, tables } = codePlace(view, place);

@@ -17,7 +17,10 @@ import type { EVENTS, REASONS, RPCS, SLICES } from "./tables.ts";
 /** Fields that are addresses, however wide they were written. */
 const ADDRESSES: ReadonlySet<string> = new Set(["ipa", "pa", "va", "address", "base"]);
 
-/** Plain data of the trace as JSON: addresses and numbers of 64 bits become hexadecimal, bytes become hexadecimal text. */
+/**
+ * Plain data of the trace as JSON: addresses and numbers of 64 bits become hexadecimal, bytes
+ * become hexadecimal text.
+ */
 export function plain(value: unknown): Json {
   switch (typeof value) {
     case "bigint":
@@ -40,7 +43,10 @@ export function plain(value: unknown): Json {
   }
 }
 
-/** Fields as people read them in a line: `mq:8 size 24 push`. Ids speak for themselves, and so do flags; what is absent is not said. */
+/**
+ * Fields as people read them in a line: `mq:8 size 24 push`. Ids speak for themselves, and so do
+ * flags; what is absent is not said.
+ */
 export function fieldsText(fields: TraceFields): string {
   const words: string[] = [];
   for (const [name, value] of Object.entries(fields)) {
@@ -148,7 +154,10 @@ function aboutChain(view: View, chain: Reason["chain"]): string {
   return "";
 }
 
-/** The id of the object of a reason: guests that know VMs by VMID only, as the resource manager, name them and their interrupts so. */
+/**
+ * The id of the object of a reason: guests that know VMs by VMID only, as the resource manager,
+ * name them and their interrupts so.
+ */
 function objectId(view: View, object: string): string {
   const [, kind, number] = /^(vm|irq):(0x[0-9a-f]+)$/.exec(object) ?? [];
   if (kind === "vm") return view.vm(Number(number));
@@ -158,7 +167,10 @@ function objectId(view: View, object: string): string {
 /** The same for all ids in a text. */
 const withIds = (view: View, text: string) => text.replaceAll(/\b(?:vm|irq):0x[0-9a-f]+\b/g, (id) => objectId(view, id));
 
-/** How many codes of the resource manager, or of hypercalls, become the errno that a refused ioctl of a chain gave; null for one or none. */
+/**
+ * How many codes of the resource manager, or of hypercalls, become the errno that a refused ioctl
+ * of a chain gave; null for one or none.
+ */
 function causesOfErrno(view: View, chain: Reason["chain"]): number | null {
   const refused = (kind: string) => chain.find((step) => step.kind === kind && step.result.refused)?.result;
   const asked = refused("ioctl"), rm = refused("rpc"), hypercall = refused("hvc");

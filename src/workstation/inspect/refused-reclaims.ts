@@ -1,4 +1,5 @@
-// Parcels that could not be reclaimed because somebody holds them: what the log of events says, read from where the last look ended.
+// Parcels that could not be reclaimed because somebody holds them: what the log of events says,
+// read from where the last look ended.
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import type { TraceEvent } from "../../abi/trace.ts";

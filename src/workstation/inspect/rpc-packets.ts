@@ -1,4 +1,5 @@
-// What packets between a VM and the resource manager say while they lie in a queue: their fields as requests in `rpc.ls` have them.
+// What packets between a VM and the resource manager say while they lie in a queue: their fields as
+// requests in `rpc.ls` have them.
 
 import { rmErrorName } from "../../abi/rpc/errors.ts";
 import { messageContent, rpcName } from "../../abi/rpc/messages.ts";

@@ -1,4 +1,5 @@
-// What a kind of row is: its columns, once, for screens, commands, JSON, schemas and filters (WORKSTATION section 2, "JSON").
+// What a kind of row is: its columns, once, for screens, commands, JSON, schemas and filters
+// (WORKSTATION section 2, "JSON").
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
@@ -6,7 +7,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /**
  * What a column holds.
  *
- * - `id`: an object id (`vm:rt`); `word`: one of a specification's names in lower case or a screen's word; `text`: anything
+ * - `id`: an object id (`vm:rt`); `word`: one of a specification's names in lower case or a
+ *   screen's word; `text`: anything
  * - `number`, `rate`: a number; `size`: bytes; `share`: 0 to 1
  * - `count`, `time`, `duration`: 64 bits as a decimal string; times in ns
  * - `address`: `0x..`, also registers and capability ids

@@ -1,4 +1,5 @@
-// Every kind of row that a session answers with. Screens, commands, `--json`, schemas and filters follow from these declarations.
+// Every kind of row that a session answers with. Screens, commands, `--json`, schemas and filters
+// follow from these declarations.
 
 import { TRACE_KINDS } from "../../abi/trace.ts";
 import { defineTable, type Table } from "./table.ts";

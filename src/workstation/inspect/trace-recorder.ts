@@ -1,4 +1,5 @@
-// Events that somebody wants to take away: recorded from `start` to `stop`, the oldest first, in a bounded list that counts what it lost.
+// Events that somebody wants to take away: recorded from `start` to `stop`, the oldest first, in a
+// bounded list that counts what it lost.
 
 import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../../abi/trace.ts";
 import type { TraceHub } from "../../hypervisor/trace/trace-hub.ts";
@@ -41,7 +42,10 @@ export class TraceRecorder {
     this.#kinds = [];
   }
 
-  /** Events behind a position, oldest first; the position behind them, and how many were lost before. */
+  /**
+   * Events behind a position, oldest first; the position behind them, and how many were lost
+   * before.
+   */
   page(after: number, limit: number): { readonly events: readonly TraceEvent[]; readonly end: number; readonly dropped: number } {
     const first = Math.max(0, after - this.#dropped);
     const events = this.#events.slice(first, first + limit);

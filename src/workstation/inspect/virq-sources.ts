@@ -1,4 +1,5 @@
-// Who raises which interrupt: the sources of all objects, by the object that the VIC holds for each.
+// Who raises which interrupt: the sources of all objects, by the object that the VIC holds for
+// each.
 
 import type { LevelSource } from "../../hypervisor/gic/irq-bank.ts";
 import type { VirqSource } from "../../hypervisor/gic/vic-source.ts";

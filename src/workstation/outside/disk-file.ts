@@ -1,4 +1,5 @@
-// A disk's bytes in a file of the host, written through: what a guest has flushed survives whatever happens to this program.
+// A disk's bytes in a file of the host, written through: what a guest has flushed survives whatever
+// happens to this program.
 
 import { UnsavableError } from "../snapshot/parts.ts";
 import type { BlockBacking } from "../../virtio/block/backing.ts";

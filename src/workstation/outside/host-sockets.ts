@@ -1,4 +1,5 @@
-// The host's network for NATs: sockets of node:net and node:dgram, which Deno has without unstable flags.
+// The host's network for NATs: sockets of node:net and node:dgram, which Deno has without unstable
+// flags.
 
 import { createSocket } from "node:dgram";
 import { connect, createServer, type Socket } from "node:net";

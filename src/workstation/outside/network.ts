@@ -1,5 +1,5 @@
-// The host's sockets and timers as sources of the machine's door: whatever they say enters as data. In a replay there are no sockets; the
-// recording says what they said.
+// The host's sockets and timers as sources of the machine's door: whatever they say enters as data.
+// In a replay there are no sockets; the recording says what they said.
 
 import type { DatagramPeer, HostListener, HostNetwork, HostStream, StreamListener, UnixSockets } from "../../virtio/host-network.ts";
 import { hostSockets, unixSockets } from "./host-sockets.ts";
@@ -101,7 +101,8 @@ function speaker(source: OutsideSource): StreamListener {
 }
 
 /**
- * A listening port: a connection enters as the word that there is one. What its socket says before that waits for it.
+ * A listening port: a connection enters as the word that there is one. What its socket says before
+ * that waits for it.
  * @param listen opens the socket; undefined in a replay
  */
 function listenOutside(

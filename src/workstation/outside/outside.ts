@@ -1,10 +1,14 @@
-// The door through which things enter the machine that happen outside of it: sockets, timers. They come between slices, as plain data that
-// names its source, so that a recording of them can take the place of the sources (`record/`).
+// The door through which things enter the machine that happen outside of it: sockets, timers. They
+// come between slices, as plain data that names its source, so that a recording of them can take
+// the place of the sources (`record/`).
 
 import { ArchiveError } from "../../machine/archive.ts";
 import { UnsavableError } from "../snapshot/parts.ts";
 
-/** Something that brings things in. Sources are numbered in the order of their making, which is the machine's doing. */
+/**
+ * Something that brings things in. Sources are numbered in the order of their making, which is the
+ * machine's doing.
+ */
 export interface OutsideSource {
   /** Something has happened: the handler gets `data` when it enters. */
   emit(data: unknown): void;
@@ -65,7 +69,10 @@ export class Outside implements OutsideDoor {
     return handle;
   }
 
-  /** The same door for devices that do their work elsewhere: what takes data gives it to `pass` with its number, and gets it by `take`. */
+  /**
+   * The same door for devices that do their work elsewhere: what takes data gives it to `pass` with
+   * its number, and gets it by `take`.
+   */
   through(pass: (taker: number, data: unknown) => void): OutsideDoor & { take(taker: number, data: unknown): void } {
     const takers = new Map<number, (data: unknown) => void>();
     const add = (handle: (data: unknown) => void) => {
@@ -132,7 +139,10 @@ export class Outside implements OutsideDoor {
     return this.#users.some((user) => user.listens || user.busy);
   }
 
-  /** Whether somebody outside is about to answer: time must not be skipped, or a guest's patience ends before any answer can come. */
+  /**
+   * Whether somebody outside is about to answer: time must not be skipped, or a guest's patience
+   * ends before any answer can come.
+   */
   get busy(): boolean {
     return this.#users.some((user) => user.busy);
   }

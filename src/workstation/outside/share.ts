@@ -1,5 +1,5 @@
-// A shared folder as a source of the machine's door: the server's answers enter as data, between two slices. A replay has no server and touches
-// no file; the recording says what was answered.
+// A shared folder as a source of the machine's door: the server's answers enter as data, between
+// two slices. A replay has no server and touches no file; the recording says what was answered.
 
 import type { P9Backend } from "../../virtio/p9/p9.ts";
 import type { P9Server, P9ServerState } from "../../virtio/p9/server.ts";

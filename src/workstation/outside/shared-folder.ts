@@ -1,5 +1,6 @@
-// A folder of the host that a guest shares. Deno has no openat: each folder on a path is looked at before and after what is done below it, so
-// that a symbolic link, whoever puts it there and when, leads nowhere (what remains of a race stands in docs/differences.md).
+// A folder of the host that a guest shares. Deno has no openat: each folder on a path is looked at
+// before and after what is done below it, so that a symbolic link, whoever puts it there and when,
+// leads nowhere (what remains of a race stands in docs/differences.md).
 
 import fs from "node:fs";
 import {
@@ -13,7 +14,10 @@ import {
   type SharePath,
 } from "../../virtio/p9/folder.ts";
 
-/** Bits of a mode that a guest may set: set-user-ID and set-group-ID would mean something to the host. */
+/**
+ * Bits of a mode that a guest may set: set-user-ID and set-group-ID would mean something to the
+ * host.
+ */
 const SETTABLE = 0o1777;
 /** Who is neither the owner of the shared folder nor in its group is this to the guest. */
 const NOBODY = 65_534;
@@ -224,7 +228,10 @@ function translated<T>(work: () => T): T {
   }
 }
 
-/** The host's error that a message names by its number, as in `File too large (os error 27)`: Deno has names for the more common ones only. */
+/**
+ * The host's error that a message names by its number, as in `File too large (os error 27)`: Deno
+ * has names for the more common ones only.
+ */
 function codeOf(message: string): string | undefined {
   const number = /\(os error (\d+)\)/.exec(message)?.[1];
   if (number === undefined) return undefined;

@@ -1,5 +1,6 @@
-// Back to where something happened: the run is run again from a state before, in another machine that counts what it is looking for, and then
-// once more up to the last of these places. Where there is none, from the state before that one.
+// Back to where something happened: the run is run again from a state before, in another machine
+// that counts what it is looking for, and then once more up to the last of these places. Where
+// there is none, from the state before that one.
 
 import type { DebugControl } from "../../hypervisor/traps/debug-control.ts";
 import { isFirst, type Milestone } from "../snapshot/history.ts";
@@ -25,7 +26,10 @@ export interface Reached {
   readonly past: Past;
   /** What happened. */
   readonly text: string;
-  /** How often it had happened since this state, this time included: what is before it is found without looking again. */
+  /**
+   * How often it had happened since this state, this time included: what is before it is found
+   * without looking again.
+   */
   readonly count: number;
   readonly from: Milestone | undefined;
   readonly sought: Sought;
@@ -59,7 +63,10 @@ export class BackTo {
     this.#past = this.#begin();
   }
 
-  /** Goes on for at most `milliseconds` of wall time: where it led; undefined: call again; `"none"`: nothing like it is before. */
+  /**
+   * Goes on for at most `milliseconds` of wall time: where it led; undefined: call again; `"none"`:
+   * nothing like it is before.
+   */
   advance(milliseconds: number): Reached | "none" | undefined {
     if (this.#wanted === 0) return "none";
     const there = this.#arrived(milliseconds);
@@ -76,7 +83,10 @@ export class BackTo {
     return undefined;
   }
 
-  /** Goes on to the end. In the middle of a turn it is so many instructions on, and native guests retire none on the way to that turn. */
+  /**
+   * Goes on to the end. In the middle of a turn it is so many instructions on, and native guests
+   * retire none on the way to that turn.
+   */
   #arrived(milliseconds: number): boolean {
     const { moment, at } = this.#end;
     if (typeof moment === "number" && !this.#inTurn) {

@@ -1,4 +1,5 @@
-// Two recordings side by side: both runs again, and the first instruction after which they are not the same.
+// Two recordings side by side: both runs again, and the first instruction after which they are not
+// the same.
 
 import type { VmSample } from "../protocol.ts";
 import type { System } from "../system.ts";
@@ -6,7 +7,10 @@ import { beginSystem } from "../snapshot/begin.ts";
 import { Past } from "./past.ts";
 import { type Recording, RecordingError } from "./recording.ts";
 
-/** Instructions between comparisons, coarse to fine: each level looks closer at where the one before found a difference. */
+/**
+ * Instructions between comparisons, coarse to fine: each level looks closer at where the one before
+ * found a difference.
+ */
 const STRIDES = [1_000_000, 1_000, 1];
 
 /** Where two runs part. */
@@ -15,7 +19,10 @@ export interface RunDifference {
   readonly instructions: number;
   /** Virtual time (ns) of the first and of the second run there. */
   readonly times: readonly [number, number];
-  /** vCPUs whose program counters or states differ there: `vcpu:debian/0` with both. Empty where other registers do. */
+  /**
+   * vCPUs whose program counters or states differ there: `vcpu:debian/0` with both. Empty where
+   * other registers do.
+   */
   readonly vcpus: readonly { readonly id: string; readonly first: string; readonly second: string }[];
 }
 

@@ -1,9 +1,13 @@
-// The one way in: what was typed, said by a socket or asked for reaches its machine, at first and whenever a recording of it is run again.
+// The one way in: what was typed, said by a socket or asked for reaches its machine, at first and
+// whenever a recording of it is run again.
 
 import type { System } from "../system.ts";
 import type { Input } from "./recorded-run.ts";
 
-/** Lets an input into the machine, which stands between two turns. What went wrong with an action, or undefined. */
+/**
+ * Lets an input into the machine, which stands between two turns. What went wrong with an action,
+ * or undefined.
+ */
 export function letIn(system: System, input: Input): string | undefined {
   switch (input.kind) {
     case "console":

@@ -1,4 +1,5 @@
-// What the lines of a recording hold: a recording is anybody's file, and what is let into a machine and compared is of these shapes.
+// What the lines of a recording hold: a recording is anybody's file, and what is let into a machine
+// and compared is of these shapes.
 
 import * as v from "valibot";
 import type { Action } from "../inspect/action.ts";

@@ -1,4 +1,5 @@
-// On to where something happens: the past goes on until then, at most to where the machine really is.
+// On to where something happens: the past goes on until then, at most to where the machine really
+// is.
 
 import type { Moment, Past } from "./past.ts";
 
@@ -19,7 +20,10 @@ export class OnTo {
     };
   }
 
-  /** Goes on for at most `milliseconds` of wall time: what happened; undefined: call again; `"none"`: nothing like it up to the end. */
+  /**
+   * Goes on for at most `milliseconds` of wall time: what happened; undefined: call again;
+   * `"none"`: nothing like it up to the end.
+   */
   advance(milliseconds: number): { readonly text: string } | "none" | undefined {
     const there = this.past.advance(this.end, milliseconds);
     if (this.#text === undefined && !there) return undefined;

@@ -1,5 +1,6 @@
-// The past of a session: the same plan in a second machine, which gets the inputs of the first up to a place. Going back is running again; as
-// runs repeat to the instruction, the place is exactly what it was.
+// The past of a session: the same plan in a second machine, which gets the inputs of the first up
+// to a place. Going back is running again; as runs repeat to the instruction, the place is exactly
+// what it was.
 
 import type { DebugStop } from "../../hypervisor/traps/debug-control.ts";
 import type { StopHit } from "../stop-rules.ts";
@@ -11,8 +12,9 @@ import type { Place, RecordedInput } from "./recorded-run.ts";
 const TURNS = 64;
 
 /**
- * Where in its run a machine is. Between two turns it has a `Place`; in the middle of one, where it was stopped, it has just retired so many
- * instructions. Many places between turns have the same count: native guests retire none.
+ * Where in its run a machine is. Between two turns it has a `Place`; in the middle of one, where it
+ * was stopped, it has just retired so many instructions. Many places between turns have the same
+ * count: native guests retire none.
  */
 export type Moment = number | Place;
 
@@ -46,8 +48,8 @@ export class Past {
   }
 
   /**
-   * Goes on to a moment, for at most `milliseconds` of wall time.
-   * True when it is there, or at the end of what the inputs lead to; false when it is to be called again.
+   * Goes on to a moment, for at most `milliseconds` of wall time. True when it is there, or at the
+   * end of what the inputs lead to; false when it is to be called again.
    */
   advance(to: Moment, milliseconds: number): boolean {
     const { system } = this;

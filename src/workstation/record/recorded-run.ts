@@ -1,4 +1,5 @@
-// What a run left beside its plan: everything that entered its machine from outside, each at its place, and what the machine came to.
+// What a run left beside its plan: everything that entered its machine from outside, each at its
+// place, and what the machine came to.
 
 import type { Action } from "../inspect/action.ts";
 
@@ -31,7 +32,10 @@ export interface Check {
 
 /** The state at the end, whole. */
 export interface EndState extends Check {
-  /** Whether the machine or its plan ended the run: then a replay comes to its end by itself. Else a person did, between two turns. */
+  /**
+   * Whether the machine or its plan ended the run: then a replay comes to its end by itself. Else a
+   * person did, between two turns.
+   */
   readonly own: boolean;
   readonly code: number;
   readonly message: string;

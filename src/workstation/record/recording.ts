@@ -1,5 +1,6 @@
-// Recordings: a plan and everything that entered its machine from outside, with the place in virtual time where it did. The same plan and
-// inputs give the same run, so that a recording is the run (DESIGN "Seven decisions", 3).
+// Recordings: a plan and everything that entered its machine from outside, with the place in
+// virtual time where it did. The same plan and inputs give the same run, so that a recording is the
+// run (DESIGN "Seven decisions", 3).
 //
 // A file of lines of JSON (`plain-json.ts`), readable by people:
 //   header   {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
@@ -40,7 +41,9 @@ export async function recordingHeader(plan: SessionPlan): Promise<string> {
   return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await withoutFiles(rest) })}\n`;
 }
 
-/** Writes a recording, line by line, so that what there is so far survives the end of the program. */
+/**
+ * Writes a recording, line by line, so that what there is so far survives the end of the program.
+ */
 export class RecordingWriter {
   readonly #file: Deno.FsFile;
   readonly #sum = createHash("sha256");
@@ -80,8 +83,8 @@ export class RecordingWriter {
 
 /**
  * Reads a recording.
- * @throws RecordingError that names the line and what is wrong: no recording, another version, edited, or without its files; or what the system
- * says of the file.
+ * @throws RecordingError that names the line and what is wrong: no recording, another version,
+ * edited, or without its files; or what the system says of the file.
  */
 export async function readRecording(path: string): Promise<Recording> {
   const text = new TextDecoder().decode(readToEnd(path));
@@ -133,8 +136,9 @@ export async function readRecording(path: string): Promise<Recording> {
 }
 
 /**
- * A recording may be anybody's: what its plan says of files to write is left out, as is a start over and over (a recording is one life of a
- * machine), and a machine that writes through to a disk is refused.
+ * A recording may be anybody's: what its plan says of files to write is left out, as is a start
+ * over and over (a recording is one life of a machine), and a machine that writes through to a disk
+ * is refused.
  */
 function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
   const { record: _record, from, instant: _instant, logs: _logs, reboot: _reboot, ...plan } = foreign;

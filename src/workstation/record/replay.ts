@@ -37,7 +37,10 @@ export class Replay {
     return this.#nextCheck + Number(this.#endCompared);
   }
 
-  /** Virtual time (ns) up to which the machine may run before something is to be done; Infinity when there is nothing more. */
+  /**
+   * Virtual time (ns) up to which the machine may run before something is to be done; Infinity when
+   * there is nothing more.
+   */
   get next(): number {
     const { inputs, checks, end } = this.plan.recording;
     return Math.min(

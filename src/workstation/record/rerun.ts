@@ -1,4 +1,5 @@
-// A run that other machines can go through again, from its start or from a state of it that was kept.
+// A run that other machines can go through again, from its start or from a state of it that was
+// kept.
 
 import type { Milestone } from "../snapshot/history.ts";
 import type { Moment, Past } from "./past.ts";

@@ -1,5 +1,6 @@
-// Going back with a debugger: the session's run is run again in another machine, which stops at what the debugger has set. The last stop
-// before the place where it stood is what a person who goes back wants to see.
+// Going back with a debugger: the session's run is run again in another machine, which stops at
+// what the debugger has set. The last stop before the place where it stood is what a person who
+// goes back wants to see.
 
 import type { DebugControl, DebugStop } from "../../hypervisor/traps/debug-control.ts";
 import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
@@ -8,7 +9,9 @@ import { isFirst, type Milestone } from "../snapshot/history.ts";
 import type { Past } from "./past.ts";
 import type { Rerun } from "./rerun.ts";
 
-/** With so many instructions to go, a vCPU that sleeps is waited for by its own next instruction. */
+/**
+ * With so many instructions to go, a vCPU that sleeps is waited for by its own next instruction.
+ */
 const NEAR = 1000;
 
 /** The run until now, and where in it a debugger stands. */
@@ -23,7 +26,10 @@ export interface RunSoFar {
 
 /** A way back, taken in slices. */
 export interface WayBack {
-  /** Goes on for at most `milliseconds` of wall time; the stop where it leads, or undefined: call again. */
+  /**
+   * Goes on for at most `milliseconds` of wall time; the stop where it leads, or undefined: call
+   * again.
+   */
   advance(milliseconds: number): DebugStopped | undefined;
   /** The machine that stands there. */
   readonly past: Past;
@@ -199,7 +205,10 @@ class ContinueBack implements WayBack {
     return false;
   }
 
-  /** This much is searched: what was found is gone to; else the search goes on before it, or there is nothing but the start. */
+  /**
+   * This much is searched: what was found is gone to; else the search goes on before it, or there
+   * is nothing but the start.
+   */
   #turnBack(): void {
     const last = this.#last;
     if (!last) {
@@ -225,7 +234,10 @@ class ContinueBack implements WayBack {
   }
 }
 
-/** The way back from where a debugger stands: to the stop before, or with `step` one instruction of that vCPU. */
+/**
+ * The way back from where a debugger stands: to the stop before, or with `step` one instruction of
+ * that vCPU.
+ */
 export function wayBack(run: RunSoFar, step: number | undefined): WayBack {
   if (step === undefined) return new ContinueBack(run);
   const vcpu = run.control.vcpu(step);

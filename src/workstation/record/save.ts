@@ -1,4 +1,5 @@
-// A recording of a run that goes on: its plan, everything that has entered until now, and what the machine has come to.
+// A recording of a run that goes on: its plan, everything that has entered until now, and what the
+// machine has come to.
 
 import { exists } from "../cache.ts";
 import { type SessionPlan, writtenDisk } from "../plan.ts";

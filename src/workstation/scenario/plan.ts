@@ -1,4 +1,5 @@
-// The machine of a scenario: what its first step boots, with nothing of the outside, so that every run is the same run.
+// The machine of a scenario: what its first step boots, with nothing of the outside, so that every
+// run is the same run.
 
 import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { planRun } from "../config/plan.ts";

@@ -1,4 +1,5 @@
-// Runs a scenario in the caller's thread and in virtual time alone: the same scenario with the same seed is the same run, step by step.
+// Runs a scenario in the caller's thread and in virtual time alone: the same scenario with the same
+// seed is the same run, step by step.
 
 import { createHash } from "node:crypto";
 import { assemble } from "../assembly/assemble.ts";
@@ -183,7 +184,8 @@ export class ScenarioRun {
   }
 
   /**
-   * Lets the machine run until `met`, for which it looks between turns, or to a virtual time (ns). True when it was met.
+   * Lets the machine run until `met`, for which it looks between turns, or to a virtual time (ns).
+   * True when it was met.
    * @param ends whether the machine may end meanwhile
    * @throws StepFailure where it cannot go on
    */

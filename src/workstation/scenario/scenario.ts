@@ -1,5 +1,6 @@
-// A scenario: a run with expectations, for `el2 test FILE` (docs/scenarios.md). TOML; each [[step]] is a table with one key that says what
-// the step is, and the keys that belong to it. All errors come at once, with line and column.
+// A scenario: a run with expectations, for `el2 test FILE` (docs/scenarios.md). TOML; each [[step]]
+// is a table with one key that says what the step is, and the keys that belong to it. All errors
+// come at once, with line and column.
 
 import * as v from "valibot";
 import { parse, TomlError } from "smol-toml";
@@ -114,7 +115,10 @@ export interface Scenario {
 /** A scenario that cannot be run: the user's to mend. */
 export class ScenarioError extends Error {}
 
-/** Reads a scenario. @throws ScenarioError with a line `FILE:LINE:COLUMN: what; way out` for each error */
+/**
+ * Reads a scenario. @throws ScenarioError with a line `FILE:LINE:COLUMN: what; way out` for each
+ * error
+ */
 export function readScenario(file: string, source: string): Scenario {
   let raw: Record<string, unknown>;
   try {

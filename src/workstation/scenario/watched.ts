@@ -38,8 +38,9 @@ export class WatchedConsoles {
 }
 
 /**
- * The events of a scenario's expectations. Each is met by the first event behind that of the expectation before it, whenever that came; but
- * what a scenario does itself stands between: what is expected behind it comes later.
+ * The events of a scenario's expectations. Each is met by the first event behind that of the
+ * expectation before it, whenever that came; but what a scenario does itself stands between: what
+ * is expected behind it comes later.
  */
 export class WatchedEvents {
   readonly #steps: readonly { readonly index: number; readonly filter: Filter; readonly barrier: number }[];
@@ -77,7 +78,9 @@ export class WatchedEvents {
   }
 }
 
-/** Kinds of events that a filter can let through, as far as it says so: others are not even made. */
+/**
+ * Kinds of events that a filter can let through, as far as it says so: others are not even made.
+ */
 function kindsOf(filter: string): readonly TraceKind[] {
   const said = /[|!~]/.test(filter) ? undefined : /(?:^| )kind=([a-z]+)(?: |$)/.exec(filter)?.[1];
   return TRACE_KINDS.filter((kind) => said === undefined || kind === said);

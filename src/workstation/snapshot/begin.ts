@@ -35,7 +35,10 @@ export function assembleFrom(plan: SessionPlan): GuestSystem {
   }
 }
 
-/** Makes the machine of a plan. `refused` says what is wrong with the snapshot that it should begin with. */
+/**
+ * Makes the machine of a plan. `refused` says what is wrong with the snapshot that it should begin
+ * with.
+ */
 export function beginSystem(plan: SessionPlan): Begun | { readonly refused: string } {
   const { from } = plan;
   if (!from) return { system: assemble(plan), plan, state: undefined };

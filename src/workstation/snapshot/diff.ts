@@ -1,5 +1,5 @@
-// Two snapshots side by side: what people see of them, object by object; the pages of their RAM; and every other field of their states, so
-// that nothing in which they differ goes without a word.
+// Two snapshots side by side: what people see of them, object by object; the pages of their RAM;
+// and every other field of their states, so that nothing in which they differ goes without a word.
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -43,7 +43,10 @@ export interface PageGroup {
   /** Empty where no VM has them mapped. */
   readonly vms: readonly string[];
   readonly pages: number;
-  /** The first byte that differs: `ipa:VM/ADDRESS` for each VM, its physical address, and what it is in both. */
+  /**
+   * The first byte that differs: `ipa:VM/ADDRESS` for each VM, its physical address, and what it is
+   * in both.
+   */
   readonly ipas: readonly string[];
   readonly pa: string;
   readonly first: number;
@@ -58,7 +61,9 @@ export interface SnapshotDiff {
   readonly memory: { readonly differ: number; readonly of: number; readonly places: readonly PageGroup[] };
 }
 
-/** Tables whose rows are compared. The others are about the past, or say the same in another way. */
+/**
+ * Tables whose rows are compared. The others are about the past, or say the same in another way.
+ */
 const COMPARED = [
   "vm.ls",
   "vcpu.ls",

@@ -1,6 +1,8 @@
-// Snapshot files (docs/snapshots.md): a magic number, then sections. The header says in JSON what is inside, the plan and the fields are
-// plain data and an archive, pages of RAM stand in chunks, and the end holds the SHA-256 of everything before it. A file that is read is
-// hostile: sizes are bounded before anything is allocated, and whatever is wrong is a `SnapshotError` with file, offset and rule.
+// Snapshot files (docs/snapshots.md): a magic number, then sections. The header says in JSON what
+// is inside, the plan and the fields are plain data and an archive, pages of RAM stand in chunks,
+// and the end holds the SHA-256 of everything before it. A file that is read is hostile: sizes are
+// bounded before anything is allocated, and whatever is wrong is a `SnapshotError` with file,
+// offset and rule.
 
 import { createHash } from "node:crypto";
 import { crc32, gunzipSync, gzipSync } from "node:zlib";
@@ -18,7 +20,10 @@ const SCHEMA = "el2.snapshot/1";
 /** What every snapshot begins with. */
 export const SNAPSHOT_START = "EL2SNAP\n";
 const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
-/** Bytes before the content of a section: kind, coding, two zero bytes, stored size, content size, CRC-32 of what is stored. */
+/**
+ * Bytes before the content of a section: kind, coding, two zero bytes, stored size, content size,
+ * CRC-32 of what is stored.
+ */
 const SECTION_HEADER = 16;
 const MIB = 1 << 20;
 
@@ -88,8 +93,9 @@ export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version"
 }
 
 /**
- * Writes a snapshot in pieces: each step takes some milliseconds, and gives how many of all pages are done. The file gets its name when it
- * is whole; what was there stays until then, and when the steps are given up or fail nothing is left.
+ * Writes a snapshot in pieces: each step takes some milliseconds, and gives how many of all pages
+ * are done. The file gets its name when it is whole; what was there stays until then, and when the
+ * steps are given up or fail nothing is left.
  * @param packed whether sections are compressed
  * @throws Error where the file cannot be written.
  */
@@ -130,8 +136,8 @@ export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, 
 }
 
 /**
- * @param own the file is one of the user's own cache: checksums of sections find accidents, and the one of the whole file, against others,
- * is left out
+ * @param own the file is one of the user's own cache: checksums of sections find accidents, and the
+ * one of the whole file, against others, is left out
  * @param bytes its content, where that is known
  * @throws SnapshotError, or what the system says of the file.
  */
@@ -152,7 +158,10 @@ export function readSnapshot(path: string, own = false, bytes: Uint8Array = read
   return { header, plan, state: { fields, pages } };
 }
 
-/** Of a plan, what makes the machine. @throws Error where it has not even the parts of one, or parts whose wants nobody can name */
+/**
+ * Of a plan, what makes the machine. @throws Error where it has not even the parts of one, or parts
+ * whose wants nobody can name
+ */
 function checkedPlan(value: unknown): SessionPlan {
   const plan = bare(value as SessionPlan);
   const { what } = plan;
@@ -162,7 +171,9 @@ function checkedPlan(value: unknown): SessionPlan {
   return plan;
 }
 
-/** `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one. */
+/**
+ * `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one.
+ */
 function readWhole(path: string): Uint8Array {
   using file = Deno.openSync(path);
   const { isFile, size } = file.statSync();
@@ -315,7 +326,8 @@ function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number
     if (page <= last) reader.fail("pages do not ascend");
     last = page;
     const start = 4 + 4 * count + index * PAGE_SIZE;
-    // Its own memory, as a page may live longer than others; of one's own snapshot all live as long as the file's bytes.
+    // Its own memory, as a page may live longer than others; of one's own snapshot all live as long
+    // as the file's bytes.
     const content = own ? bytes.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
     if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and need not be there`);
     pages.set(page, content);

@@ -1,4 +1,5 @@
-// Places of a run whose state is kept, so that going back starts from the nearest one and not from the beginning.
+// Places of a run whose state is kept, so that going back starts from the nearest one and not from
+// the beginning.
 
 import type { Moment } from "../record/past.ts";
 import type { Place } from "../record/recorded-run.ts";
@@ -6,7 +7,9 @@ import type { SystemState } from "./system-state.ts";
 
 /** A place of a run, and what a machine needs to go on from there. */
 export interface Milestone {
-  /** Virtual time (ns) of the last boundary between turns, and instructions that had been retired. */
+  /**
+   * Virtual time (ns) of the last boundary between turns, and instructions that had been retired.
+   */
   readonly at: number;
   readonly instructions: number;
   /** The same as a machine that is run again goes there. */
@@ -16,7 +19,10 @@ export interface Milestone {
   readonly state: SystemState;
 }
 
-/** Whether nothing is before a milestone: the plan's start (undefined), or the state that the session began with. */
+/**
+ * Whether nothing is before a milestone: the plan's start (undefined), or the state that the
+ * session began with.
+ */
 export function isFirst(milestone: Milestone | undefined): boolean {
   return milestone === undefined || milestone.instructions < 0;
 }
@@ -31,7 +37,10 @@ export class History {
   #milestones: Milestone[] = [];
   #bytes = 0;
 
-  /** @param origin the state that the session began with, where that is not its plan's start; it is kept for good */
+  /**
+   * @param origin the state that the session began with, where that is not its plan's start; it is
+   * kept for good
+   */
   constructor(readonly origin?: SystemState) {
     if (origin) this.#milestones.push({ at: -1, instructions: -1, moment: -1, inputs: 0, state: origin });
   }
@@ -55,7 +64,10 @@ export class History {
     while (this.#milestones.length > 3 && (this.#milestones.length > COUNT_LIMIT || this.#bytes > BYTES_LIMIT)) this.#thin();
   }
 
-  /** The last one from which a place can be reached. Of those with its very count it may be behind, as native guests retire nothing. */
+  /**
+   * The last one from which a place can be reached. Of those with its very count it may be behind,
+   * as native guests retire nothing.
+   */
   before(moment: number | Place): Milestone | undefined {
     return this.#milestones.findLast((one) => typeof moment === "number" ? one.instructions < moment : one.at < moment.at);
   }

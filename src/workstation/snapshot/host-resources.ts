@@ -1,12 +1,13 @@
-// What a plan wants of this computer: files, folders, sockets, the network. A snapshot's plan is as foreign as its state, so that whoever
-// loads it has to allow this by name.
+// What a plan wants of this computer: files, folders, sockets, the network. A snapshot's plan is as
+// foreign as its state, so that whoever loads it has to allow this by name.
 
 import type { DevicePlan } from "../../virtio/plan.ts";
 import { plannedDevices, plannedVariables, type SessionPlan } from "../plan.ts";
 
 /**
  * Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside.
- * @throws TypeError where a device of a foreign plan is of no kind that there is, or has not the parts of its kind.
+ * @throws TypeError where a device of a foreign plan is of no kind that there is, or has not the
+ * parts of its kind.
  */
 export function hostResources(plan: SessionPlan): readonly string[] {
   const variables = plannedVariables(plan);

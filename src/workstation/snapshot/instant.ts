@@ -1,5 +1,6 @@
-// `--instant`: the first run of a plan leaves a snapshot of its first prompt in the cache, and later runs begin with it. The snapshot follows
-// from plan and program alone: nothing enters before it is made.
+// `--instant`: the first run of a plan leaves a snapshot of its first prompt in the cache, and
+// later runs begin with it. The snapshot follows from plan and program alone: nothing enters before
+// it is made.
 
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
@@ -22,7 +23,10 @@ const TAIL = 64;
 /** Seconds by which a clock may differ from this computer's and show the time. */
 const NOW = 60;
 
-/** Bytes that are hashed at a time, which takes some milliseconds: the machine's worker starts meanwhile, and wants answers. */
+/**
+ * Bytes that are hashed at a time, which takes some milliseconds: the machine's worker starts
+ * meanwhile, and wants answers.
+ */
 const PIECE = 1 << 22;
 /** Files that are kept: a machine has one for each version of el2. */
 const KEPT = 8;
@@ -52,7 +56,10 @@ async function digestInPieces(bytes: Uint8Array): Promise<string> {
   return hash.digest("hex");
 }
 
-/** The plan without a clock that shows the time: plans of the same machine differ in it whenever they are made. */
+/**
+ * The plan without a clock that shows the time: plans of the same machine differ in it whenever
+ * they are made.
+ */
 function withoutNow(plan: SessionPlan): SessionPlan {
   const { what } = plan;
   if (what.kind !== "boot" || what.clock === undefined || Math.abs(what.clock - Date.now() / 1000) > NOW) return plan;
@@ -105,7 +112,10 @@ export class InstantSnapshot {
     this.#made = true;
   }
 
-  /** Takes the state now, and writes it in pieces. Files of other versions and plans go when there are many. */
+  /**
+   * Takes the state now, and writes it in pieces. Files of other versions and plans go when there
+   * are many.
+   */
   write(): Generator<number> {
     this.#made = true;
     const folder = dirname(this.path);

@@ -1,5 +1,5 @@
-// RAM as pages by content: zero pages are left out, and pages that an earlier image has are the same arrays, so that many images of one run
-// take little more memory than one.
+// RAM as pages by content: zero pages are left out, and pages that an earlier image has are the
+// same arrays, so that many images of one run take little more memory than one.
 
 import { Buffer } from "node:buffer";
 import type { Machine } from "../../machine/machine.ts";
@@ -26,7 +26,10 @@ export function takePages(machine: Machine, before?: Pages): Pages {
   return pages;
 }
 
-/** The pages of RAM that are not zero, ascending: their numbers, and views of their content. What nobody has written to is not touched. */
+/**
+ * The pages of RAM that are not zero, ascending: their numbers, and views of their content. What
+ * nobody has written to is not touched.
+ */
 export function* filledPages(machine: Pick<Machine, "map" | "ram">): Generator<[page: number, content: Uint8Array]> {
   const { ram } = machine;
   for (const [first, end] of ramRanges(machine)) {

@@ -1,4 +1,5 @@
-// Parts of a session's machine beside hypervisor and native guests: devices of the platform, what was typed ahead, the session's own notes.
+// Parts of a session's machine beside hypervisor and native guests: devices of the platform, what
+// was typed ahead, the session's own notes.
 
 /** A part that is saved as plain data. */
 export interface SavedPart {
@@ -9,5 +10,8 @@ export interface SavedPart {
   restore(state: unknown): void;
 }
 
-/** Something has no place in a snapshot: a file that is written through, a connection to the outside. The message names it and the way out. */
+/**
+ * Something has no place in a snapshot: a file that is written through, a connection to the
+ * outside. The message names it and the way out.
+ */
 export class UnsavableError extends Error {}

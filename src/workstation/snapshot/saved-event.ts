@@ -1,4 +1,5 @@
-// An event that a device of the platform waits for: the device saves that it waits, whoever attached it saves for when.
+// An event that a device of the platform waits for: the device saves that it waits, whoever
+// attached it saves for when.
 
 import { ArchiveError } from "../../machine/archive.ts";
 import type { EventPlace, EventQueue } from "../../machine/events.ts";
@@ -15,13 +16,19 @@ export class SavedEvent {
     return this.#place;
   }
 
-  /** Calls `action` at virtual time `at` (ns); while a device is loaded, at the place that was saved. */
+  /**
+   * Calls `action` at virtual time `at` (ns); while a device is loaded, at the place that was
+   * saved.
+   */
   schedule(at: number, action: () => void): void {
     const event = this.#loaded ? this.events.put(this.#loaded, action) : this.events.schedule(at, action);
     this.#place = { at: event.at, order: event.order };
   }
 
-  /** Loads a device that waits, or does not. @throws ArchiveError where that and the place do not go together. */
+  /**
+   * Loads a device that waits, or does not. @throws ArchiveError where that and the place do not go
+   * together.
+   */
   load(place: EventPlace | undefined, waits: boolean, restore: () => void): void {
     if (waits !== (place !== undefined)) throw new ArchiveError("a device that waits has an event");
     this.#loaded = place;

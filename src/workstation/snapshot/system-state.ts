@@ -1,4 +1,5 @@
-// The state of a whole system: hypervisor, native guests and parts as fields of an archive, RAM as pages.
+// The state of a whole system: hypervisor, native guests and parts as fields of an archive, RAM as
+// pages.
 
 import { ArchiveError, type FieldListener } from "../../machine/archive.ts";
 import { ObjectArchive } from "../../hypervisor/archive/archive.ts";
@@ -20,7 +21,9 @@ export interface Savable {
   readonly parts: readonly SavedPart[];
 }
 
-/** Saves a system. `before`: an earlier state, with which it shares pages. @throws UnsavableError */
+/**
+ * Saves a system. `before`: an earlier state, with which it shares pages. @throws UnsavableError
+ */
 export function saveSystem(system: Savable, before?: SystemState): SystemState {
   const archive = new ObjectArchive();
   archiveSystem(system, archive);
@@ -28,7 +31,8 @@ export function saveSystem(system: Savable, before?: SystemState): SystemState {
 }
 
 /**
- * Loads a state into a system of the same plan that was just assembled without images (`assemble`). It is of no use where that fails.
+ * Loads a state into a system of the same plan that was just assembled without images (`assemble`).
+ * It is of no use where that fails.
  * @param trusted the state is one of this process: it need not be looked through
  * @param loaded is told of each field of the state
  * @throws ArchiveError that says what is wrong with the state.

@@ -1,4 +1,5 @@
-// Symbols of ELF64 files for AArch64, read and written (ELF-64 Object File Format 1.5, sections 3 and 4).
+// Symbols of ELF64 files for AArch64, read and written (ELF-64 Object File Format 1.5, sections 3
+// and 4).
 
 import { EM_AARCH64, ET_EXEC, isElf } from "../images/elf.ts";
 import type { GuestSymbol } from "./symbol-table.ts";
@@ -49,14 +50,17 @@ export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
   return symbols;
 }
 
-/** An ELF file with nothing but the symbols of another; undefined where that is none, or has none. */
+/**
+ * An ELF file with nothing but the symbols of another; undefined where that is none, or has none.
+ */
 export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
   if (!isElf(file)) return undefined;
   let symbols: GuestSymbol[];
   try {
     symbols = readElfSymbols(file);
   } catch {
-    // An image runs without symbols as well; who names a file of symbols hears what is wrong with it.
+    // An image runs without symbols as well; who names a file of symbols hears what is wrong with
+    // it.
     return undefined;
   }
   return writeElfSymbols(symbols);
@@ -102,7 +106,10 @@ interface Area {
   end: bigint;
 }
 
-/** An ELF file with these symbols and no contents, for debuggers that read those from the guest. What was data is read as `B` or `b` again. */
+/**
+ * An ELF file with these symbols and no contents, for debuggers that read those from the guest.
+ * What was data is read as `B` or `b` again.
+ */
 export function writeElfSymbols(symbols: readonly GuestSymbol[]): Uint8Array<ArrayBuffer> {
   const sorted = [...symbols].sort((a, b) => Number(a.address > b.address) - Number(a.address < b.address));
   const areas: Area[] = [];

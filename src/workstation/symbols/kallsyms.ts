@@ -1,9 +1,12 @@
-// The symbol table that a Linux kernel carries in its read-only data (kernel/kallsyms.c, scripts/kallsyms.c), found without the kernel's help:
-// names are stored as numbers of tokens, and the table of the 256 tokens has single digits in a row, which nothing else has.
+// The symbol table that a Linux kernel carries in its read-only data (kernel/kallsyms.c,
+// scripts/kallsyms.c), found without the kernel's help: names are stored as numbers of tokens, and
+// the table of the 256 tokens has single digits in a row, which nothing else has.
 //
-// All layouts have names and markers (the offset of each 256th name) before the tokens, and an index of the tokens behind them. Until 6.3
-// offsets, the address that they count from, and the number of names stand before the names; later offsets and address stand behind the index;
-// in the newest kernels an offset counts from its own place. CONFIG_KALLSYMS_ABSOLUTE_PERCPU, which x86 alone has, is not read.
+// All layouts have names and markers (the offset of each 256th name) before the tokens, and an
+// index of the tokens behind them. Until 6.3 offsets, the address that they count from, and the
+// number of names stand before the names; later offsets and address stand behind the index; in the
+// newest kernels an offset counts from its own place. CONFIG_KALLSYMS_ABSOLUTE_PERCPU, which x86
+// alone has, is not read.
 
 import type { GuestSymbol } from "./symbol-table.ts";
 
@@ -56,7 +59,9 @@ interface Tokens {
   readonly end: number;
 }
 
-/** The table that has the digits at this place, and its index: the offset of each token in 16 bits. */
+/**
+ * The table that has the digits at this place, and its index: the offset of each token in 16 bits.
+ */
 function findTokens(bytes: Uint8Array, digits: number): Tokens | undefined {
   const view = viewOf(bytes);
   for (let start = digits & -4; start >= Math.max(0, digits - TOKEN_WINDOW); start -= 4) {
@@ -110,7 +115,10 @@ interface Markers {
   readonly count: number;
 }
 
-/** Words before the tokens that begin with 0 and rise by what 256 names may take. In 6.1 to 6.3 there is a table by name in between. */
+/**
+ * Words before the tokens that begin with 0 and rise by what 256 names may take. In 6.1 to 6.3
+ * there is a table by name in between.
+ */
 function* findMarkers(view: DataView, end: number): Generator<Markers> {
   const rises = (at: number) => {
     const by = view.getUint32(at + 4, true) - view.getUint32(at, true);
@@ -124,7 +132,10 @@ function* findMarkers(view: DataView, end: number): Generator<Markers> {
   }
 }
 
-/** How many names lead from marker to marker up to where the markers begin; undefined where they do not. */
+/**
+ * How many names lead from marker to marker up to where the markers begin; undefined where they do
+ * not.
+ */
 function countNames(view: DataView, start: number, markers: Markers): number | undefined {
   let at = start, count = 0;
   while (markers.at - at >= ALIGNMENT || markers.at > at && view.getUint8(at) !== 0) {
@@ -140,7 +151,10 @@ function countNames(view: DataView, start: number, markers: Markers): number | u
   return at <= markers.at && count >= MINIMUM_SYMBOLS ? count : undefined;
 }
 
-/** A name is a length in one byte, or two where bit 7 of the first is set (since 6.1), and that many tokens. */
+/**
+ * A name is a length in one byte, or two where bit 7 of the first is set (since 6.1), and that many
+ * tokens.
+ */
 function nameAt(view: DataView, at: number): { length: number; body: number } {
   const low = view.getUint8(at);
   if (low < 0x80) return { length: low, body: at + 1 };
@@ -162,7 +176,10 @@ function expand(bytes: Uint8Array, names: Names, { texts }: Tokens): string[] {
   return found;
 }
 
-/** The address of each symbol, by the first layout that has the start of the code in this memory and every address in order. */
+/**
+ * The address of each symbol, by the first layout that has the start of the code in this memory and
+ * every address in order.
+ */
 function findAddresses(memory: KernelMemory, { start, count }: Names, { end }: Tokens, texts: readonly string[]): bigint[] | undefined {
   const size = alignUp(4 * count, ALIGNMENT), text = texts.indexOf(START_OF_CODE);
   if (text < 0) return undefined;

@@ -1,4 +1,5 @@
-// The image of a running kernel as its vCPUs see it: what is mapped around the exception vectors, which are in the kernel's code.
+// The image of a running kernel as its vCPUs see it: what is mapped around the exception vectors,
+// which are in the kernel's code.
 
 import type { DebugCore } from "../../core/interface.ts";
 import type { Ram } from "../../machine/ram.ts";
@@ -11,7 +12,9 @@ const MOST_PAGES = 32_768;
 /** Virtual addresses of EL1's half have these bits. */
 const UPPER_HALF = 0xffff_0000_0000_0000n;
 
-/** Copies it; undefined where the vCPU has no vectors in the upper half, or they are not mapped now. */
+/**
+ * Copies it; undefined where the vCPU has no vectors in the upper half, or they are not mapped now.
+ */
 export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu): KernelMemory | undefined {
   const vectors = registers.getRegister("VBAR_EL1");
   if (vectors < UPPER_HALF) return undefined;

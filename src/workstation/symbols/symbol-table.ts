@@ -5,7 +5,10 @@ export interface GuestSymbol {
   readonly name: string;
   /** Virtual address, 64 bits. */
   readonly address: bigint;
-  /** Type letter as `nm` prints it: `T`, `t` code, `D`, `d`, `B`, `b`, `R`, `r` data, `A` absolute, `W` weak. */
+  /**
+   * Type letter as `nm` prints it: `T`, `t` code, `D`, `d`, `B`, `b`, `R`, `r` data, `A` absolute,
+   * `W` weak.
+   */
   readonly type: string;
 }
 
@@ -16,7 +19,9 @@ export interface SymbolPlace {
   readonly offset: bigint;
 }
 
-/** How far behind a symbol an address may be to be named after it, where no other symbol ends it. */
+/**
+ * How far behind a symbol an address may be to be named after it, where no other symbol ends it.
+ */
 const REACH = 1n << 20n;
 /** Symbols that tell compilers and debuggers something, and people nothing. */
 const MAPPING = /^\$[xd](\.|$)/;

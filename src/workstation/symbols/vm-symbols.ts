@@ -1,5 +1,5 @@
-// What is known of the names in each VM: symbols of ELF files that somebody gave, and those of a Linux kernel that runs there, which are found
-// in its memory when somebody asks for them.
+// What is known of the names in each VM: symbols of ELF files that somebody gave, and those of a
+// Linux kernel that runs there, which are found in its memory when somebody asks for them.
 
 import type { DebugCore } from "../../core/interface.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
@@ -12,19 +12,28 @@ import { SymbolTable } from "./symbol-table.ts";
 /** Names of one machine's guests. */
 export class VmSymbols {
   readonly #given = new Map<string, SymbolTable[]>();
-  /** A kernel's symbols, by the tables of stage 2 that its VM has: another life of the VM has others. */
+  /**
+   * A kernel's symbols, by the tables of stage 2 that its VM has: another life of the VM has
+   * others.
+   */
   readonly #kernels = new Map<number, SymbolTable>();
   /** Where no kernel was found: tables of stage 2 and VBAR_EL1. */
   readonly #none = new Set<string>();
 
   constructor(readonly core: DebugCore, readonly hypervisor: () => Hypervisor) {}
 
-  /** Takes the symbols of an ELF file for a VM; what is given later is looked at first. @throws Error that says what is wrong with the file */
+  /**
+   * Takes the symbols of an ELF file for a VM; what is given later is looked at first. @throws
+   * Error that says what is wrong with the file
+   */
   give(vm: string, file: Uint8Array, source: string): void {
     this.#given.set(vm, [new SymbolTable(readElfSymbols(file), source), ...this.#given.get(vm) ?? []]);
   }
 
-  /** All that can be known of a VM. The first time, this looks through its kernel's memory, which takes a second at most. */
+  /**
+   * All that can be known of a VM. The first time, this looks through its kernel's memory, which
+   * takes a second at most.
+   */
   all(vm: string): SymbolTable[] {
     const kernel = this.#kernel(vm, true);
     return [...this.#given.get(vm) ?? [], ...kernel ? [kernel] : []];

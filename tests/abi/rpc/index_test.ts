@@ -1,4 +1,5 @@
-// The index of messages (spec/resource-manager.md §2): each id that is active is declared, under its name, as what it is.
+// The index of messages (spec/resource-manager.md §2): each id that is active is declared, under
+// its name, as what it is.
 
 import assert from "node:assert/strict";
 import { RPC_MESSAGES, RPC_UNIMPLEMENTED, rpcName } from "../../../src/abi/rpc/messages.ts";
@@ -76,7 +77,10 @@ const NOTIFICATIONS: readonly [id: number, name: string][] = [
   [0x5610_0080, "VM_CONSOLE_CHARS"],
 ];
 
-/** Requests of current drivers (§3.15); the first has the id of one that the index has without a handler. */
+/**
+ * Requests of current drivers (§3.15); the first has the id of one that the index has without a
+ * handler.
+ */
 const NEWER: readonly [id: number, name: string][] = [
   [0x5600_0031, "VM_SET_BOOT_CONTEXT"],
   [0x5600_0033, "VM_SET_DEMAND_PAGING"],

@@ -1,4 +1,5 @@
-// Steps of recorded cases that el2 answers in another way than the real driver, on purpose. docs/differences.md has each with its reason.
+// Steps of recorded cases that el2 answers in another way than the real driver, on purpose.
+// docs/differences.md has each with its reason.
 
 /** Numbers of steps (from 1) by case. */
 export const DIFFERENT_STEPS: Readonly<Record<string, { readonly reason: string; readonly steps: readonly number[] }>> = {

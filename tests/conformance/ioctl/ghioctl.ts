@@ -1,9 +1,10 @@
-// SPDX-License-Identifier: Apache-2.0
-// Companion of ghioctl.c. Usage (deno run --allow-read --allow-write ghioctl.ts ...):
+// SPDX-License-Identifier: Apache-2.0 Companion of ghioctl.c. Usage (deno run --allow-read
+// --allow-write ghioctl.ts ...):
 //   script CASES.json            -> the line script ghioctl runs, on stdout
 //   record LOG IN.json OUT.json  -> copies what a console log shows into each step's `want`
 //   check LOG CASES.json         -> compares a console log with the recorded `want`
-// The same JSON can be driven by an in-process runner against el2's own device API: no Linux needed.
+// The same JSON can be driven by an in-process runner against el2's own device API: no Linux
+// needed.
 
 export type Value = number | string | { fd: string } | { addr: string; plus?: number | string };
 export type Item = [kind: string, value: Value];
@@ -141,7 +142,10 @@ const RPC: Record<string, string> = {
   "56100008": "VM_STATUS",
 };
 
-/** A request in words. Physical addresses differ from run to run, so memory lists are reduced to what is stable. */
+/**
+ * A request in words. Physical addresses differ from run to run, so memory lists are reduced to
+ * what is stable.
+ */
 function request(id: string, size: number, hex: string): string {
   const b = Uint8Array.from(hex.match(/../g) ?? [], (x) => parseInt(x, 16));
   const v = new DataView(b.buffer);

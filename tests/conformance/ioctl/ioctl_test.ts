@@ -1,4 +1,5 @@
-// The recorded cases of the real android14-6.1 driver on the real hypervisor (README.md), against persona v14.
+// The recorded cases of the real android14-6.1 driver on the real hypervisor (README.md), against
+// persona v14.
 
 import assert from "node:assert/strict";
 import { HostStack } from "../../host/host-stack.ts";

@@ -1,5 +1,6 @@
-// Runs the recorded cases (README.md beside this file) against el2's own device files, in process: a step is a system call of a process of
-// the host, and what it gives is compared with what the real driver gave on the real hypervisor.
+// Runs the recorded cases (README.md beside this file) against el2's own device files, in process:
+// a step is a system call of a process of the host, and what it gives is compared with what the
+// real driver gave on the real hypervisor.
 
 import type { HostServices } from "../../../src/host/host-guest.ts";
 import { errnoName } from "../../../src/abi/ioctl/errno.ts";
@@ -10,7 +11,10 @@ import type { Case, Item, Step, Value } from "./ghioctl.ts";
 
 const FOLDER = new URL(".", import.meta.url).pathname;
 
-/** Virtual nanoseconds that stand for a millisecond of the recording: nothing here is as slow as the recorded machine. */
+/**
+ * Virtual nanoseconds that stand for a millisecond of the recording: nothing here is as slow as the
+ * recorded machine.
+ */
 const MILLISECOND = 20_000;
 /** Between two cases (README.md). */
 const PAUSE = 250 * MILLISECOND;
@@ -237,7 +241,9 @@ function hex(bytes: Uint8Array): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Names that the recordings use for messages that el2 calls as the resource manager's sources do. */
+/**
+ * Names that the recordings use for messages that el2 calls as the resource manager's sources do.
+ */
 const RECORDED_NAMES: Readonly<Record<string, string>> = {
   VM_ALLOCATE: "VM_ALLOC_VMID",
   VM_DEALLOCATE: "VM_DEALLOC_VMID",
@@ -288,12 +294,18 @@ function notifications(exchanges: readonly Exchange[]): string[] {
   return exchanges.filter(({ way }) => way === "notification").map(({ id, payload }) => `${id.toString(16)} ${nameOf(id)} ${hex(payload)}`);
 }
 
-/** Whether the recording's memory was one block a region: else the lists depend on how memory happened to be cut. */
+/**
+ * Whether the recording's memory was one block a region: else the lists depend on how memory
+ * happened to be cut.
+ */
 export function inOnePiece(lines: readonly string[]): boolean {
   return !lines.some((line) => / entries=(?!1 )/.test(line));
 }
 
-/** The lines with VMIDs by the order of their appearance, and handles by theirs in their VM. `whole` keeps counts of entries. */
+/**
+ * The lines with VMIDs by the order of their appearance, and handles by theirs in their VM. `whole`
+ * keeps counts of entries.
+ */
 export function canonical(lines: readonly string[], whole: boolean): string[] {
   const vmids = new Map<string, string>(), handles = new Map<string, string>();
   const counts = new Map<string, number>();
@@ -352,7 +364,10 @@ export function canonical(lines: readonly string[], whole: boolean): string[] {
   return out;
 }
 
-/** The lines of each VM by themselves, in the order of their VMs: how calls of two VMs mix depends on the kernel's work queues. */
+/**
+ * The lines of each VM by themselves, in the order of their VMs: how calls of two VMs mix depends
+ * on the kernel's work queues.
+ */
 export function byVm(lines: readonly string[]): string[][] {
   const vms = new Map<string, string[]>();
   for (const line of lines) {

@@ -1,4 +1,5 @@
-// Support: the floating-point functions alone in a Wasm module, exported, with FPCR and FPSR in reach.
+// Support: the floating-point functions alone in a Wasm module, exported, with FPCR and FPSR in
+// reach.
 
 import { CPU, CPU_RECORD_END } from "../../../src/core/cpu-record.ts";
 import { defineFloatingPoint } from "../../../src/core/fp/functions.ts";

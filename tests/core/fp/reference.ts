@@ -1,4 +1,5 @@
-// A slow and simple reference for floating-point arithmetic: exact rationals of bigints, rounded by the definition in IEEE 754-2008, 4.3.
+// A slow and simple reference for floating-point arithmetic: exact rationals of bigints, rounded by
+// the definition in IEEE 754-2008, 4.3.
 
 import type { Format } from "../../../src/core/fp/formats.ts";
 import { Fpsr, Rounding } from "../../../src/core/fp/formats.ts";
@@ -23,7 +24,10 @@ export const add = (a: Rational, b: Rational): Rational => ({ n: a.n * b.d + b.n
 export const multiply = (a: Rational, b: Rational): Rational => ({ n: a.n * b.n, d: a.d * b.d });
 export const divide = (a: Rational, b: Rational): Rational => b.n < 0n ? { n: -a.n * b.d, d: -a.d * b.n } : { n: a.n * b.d, d: a.d * b.n };
 
-/** The number in the format, and the flags of FPSR that rounding sets. Not for zero, whose sign depends on the operation. */
+/**
+ * The number in the format, and the flags of FPSR that rounding sets. Not for zero, whose sign
+ * depends on the operation.
+ */
 export function round(format: Format, value: Rational, mode: number): { bits: bigint; flags: number } {
   const negative = value.n < 0n;
   let n = negative ? -value.n : value.n, d = value.d;

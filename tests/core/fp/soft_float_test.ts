@@ -16,7 +16,10 @@ function random(): number {
   return seed >>> 0;
 }
 
-/** Random finite bits: often near the ends of the range, often with few significant bits, often close to `near`. */
+/**
+ * Random finite bits: often near the ends of the range, often with few significant bits, often
+ * close to `near`.
+ */
 function finite(format: Format, near?: bigint): bigint {
   const F = BigInt(format.fraction), mask = (1n << F) - 1n;
   let fraction = ((BigInt(random()) << 32n) | BigInt(random())) & mask;

@@ -1,4 +1,5 @@
-// The checklist of spec/geniezone.md §13: /dev/gzvm, on the real hypervisor with scripted vCPUs, or with a scripted resource manager.
+// The checklist of spec/geniezone.md §13: /dev/gzvm, on the real hypervisor with scripted vCPUs, or
+// with a scripted resource manager.
 
 import assert from "node:assert/strict";
 import { ExitType } from "../../../src/abi/rpc/messages/vm.ts";
@@ -608,7 +609,8 @@ Deno.test("G56: the VM goes with its own descriptor; a vCPU's that is still open
   const script: Script = function* () {
     for (;;) yield { do: "work", count: 1000 };
   };
-  // Before its first RUN, while RUN waits for the start, while the guest runs, and between two RUNs.
+  // Before its first RUN, while RUN waits for the start, while the guest runs, and between two
+  // RUNs.
   for (const when of ["new", "starting", "running", "interrupted"] as const) {
     const { stack, vmm } = onStack(script);
     const { vm, vcpu, run } = vmm.loaded();

@@ -1,4 +1,5 @@
-// android16-6.12: as android15-6.6, with the firmware's parcel first. Only trusted VMs are authenticated, of which there are none.
+// android16-6.12: as android15-6.6, with the firmware's parcel first. Only trusted VMs are
+// authenticated, of which there are none.
 
 import { sequenceTests } from "./generation.ts";
 import { pagedSequences } from "./paged.ts";

@@ -1,4 +1,5 @@
-// android15-6.6: user memory that is given page by page; the devicetree's parcel comes before the firmware's.
+// android15-6.6: user memory that is given page by page; the devicetree's parcel comes before the
+// firmware's.
 
 import { sequenceTests } from "./generation.ts";
 import { pagedSequences } from "./paged.ts";

@@ -1,5 +1,5 @@
-// The calls that a generation's driver makes, one by one: the host's own driver makes exactly them on a scripted platform, whatever call of
-// START fails (spec/vm-manager.md §7, §11, §13).
+// The calls that a generation's driver makes, one by one: the host's own driver makes exactly them
+// on a scripted platform, whatever call of START fails (spec/vm-manager.md §7, §11, §13).
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";
@@ -23,7 +23,10 @@ export interface Sequences {
   readonly exited: string;
   /** The end of a VM that was never started. */
   readonly unstarted: string;
-  /** By each request of START: what START answers when it is refused with NORESOURCE, and the calls of the end. */
+  /**
+   * By each request of START: what START answers when it is refused with NORESOURCE, and the calls
+   * of the end.
+   */
   readonly failures: Readonly<Record<string, readonly [errno: string, ...end: string[]]>>;
 }
 
@@ -154,7 +157,8 @@ export function sequenceTests(device: PersonaName, sequences: Sequences): void {
     }
   });
 
-  // v6 knows no VM_RESET, without which this resource manager keeps the memory of a VM that has run.
+  // v6 knows no VM_RESET, without which this resource manager keeps the memory of a VM that has
+  // run.
   if (device !== "v6") {
     const start = names([...lines(sequences.made), ...lines(sequences.start)]);
     linuxTest(device, { start: once(start), stop: once(names(lines(sequences.stopped))) });

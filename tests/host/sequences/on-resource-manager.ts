@@ -1,5 +1,5 @@
-// A generation's sequence as a scripted Linux makes it, on the real hypervisor and resource manager: each call is answered OK, and nothing of
-// the VM is left (spec/vm-manager.md §7, §11).
+// A generation's sequence as a scripted Linux makes it, on the real hypervisor and resource
+// manager: each call is answered OK, and nothing of the VM is left (spec/vm-manager.md §7, §11).
 
 import assert from "node:assert/strict";
 import { Hypercall } from "../../../src/abi/hypercalls.ts";
@@ -16,7 +16,10 @@ import { LinuxClient } from "./linux-client.ts";
 const PAGE = 0x1000n;
 const PARTIAL = BigInt(MapFlags.Partial);
 const RWX = BigInt(mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB));
-/** Host pages of a guest in one piece, and their order: as an allocator has them, no two are neighbours. */
+/**
+ * Host pages of a guest in one piece, and their order: as an allocator has them, no two are
+ * neighbours.
+ */
 const FRAGMENTS = 600;
 
 /** What a Linux knows of its VM. */
@@ -110,7 +113,8 @@ function setUp(): { machine: Machine; linux: LinuxClient } {
 }
 
 /**
- * @param names requests in their order; lower-case names are hypercalls, of which pages are given and taken in one go
+ * @param names requests in their order; lower-case names are hypercalls, of which pages are given
+ * and taken in one go
  */
 export function linuxTest(device: PersonaName, names: { readonly start: readonly string[]; readonly stop: readonly string[] }): void {
   const paged = names.start.includes("VM_SET_DEMAND_PAGING");
@@ -135,7 +139,9 @@ export function linuxTest(device: PersonaName, names: { readonly start: readonly
   });
 }
 
-/** A memory list that fills the queue: the mailbox waits for the vIRQ, and APPEND carries the rest. */
+/**
+ * A memory list that fills the queue: the mailbox waits for the vIRQ, and APPEND carries the rest.
+ */
 export function mailboxTest(): void {
   Deno.test("a message longer than the queue is sent one packet at a time, each after the end of the one before", () => {
     const { machine, linux } = setUp();

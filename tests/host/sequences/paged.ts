@@ -1,4 +1,5 @@
-// The calls of generations that give memory page by page: what differs is how the pages are mapped, and which parcel comes first.
+// The calls of generations that give memory page by page: what differs is how the pages are mapped,
+// and which parcel comes first.
 
 import type { Sequences } from "./generation.ts";
 
@@ -9,7 +10,10 @@ export interface Paged {
   /** Host addresses of the pages in front of the devicetree and behind it, in hexadecimal. */
   readonly front: string;
   readonly behind: string;
-  /** MEM_LEND of a protected VM's parcels in their order, by what they hold; undefined where there are no protected VMs. */
+  /**
+   * MEM_LEND of a protected VM's parcels in their order, by what they hold; undefined where there
+   * are no protected VMs.
+   */
   readonly parcels?: readonly ["devicetree" | "firmware", "devicetree" | "firmware"];
   /** The calls of the end of a VM that did not run, from INIT on. */
   readonly end: readonly string[];

@@ -1,5 +1,5 @@
-// Version 17 of the series: guest memfds, the devicetree's pages alone are a parcel. That is taken back before the reset of a VM that never
-// ran.
+// Version 17 of the series: guest memfds, the devicetree's pages alone are a parcel. That is taken
+// back before the reset of a VM that never ran.
 
 import { sequenceTests } from "./generation.ts";
 import { pagedSequences } from "./paged.ts";

@@ -1,5 +1,6 @@
-// gunyah-test-vmm's group of injected faults: each request of START that fails makes START fail, and when the VM is closed nothing of it is
-// left in the host, the resource manager or the hypervisor (spec/vm-manager.md §7).
+// gunyah-test-vmm's group of injected faults: each request of START that fails makes START fail,
+// and when the VM is closed nothing of it is left in the host, the resource manager or the
+// hypervisor (spec/vm-manager.md §7).
 
 import assert from "node:assert/strict";
 import type { ErrnoName } from "../../../src/abi/ioctl/errno.ts";
@@ -48,7 +49,9 @@ Deno.test("whichever request fails, START fails, nothing leaks, and the next VM 
   });
 });
 
-/** v14 does not give back what could not be configured: its VMID is lost (observed-ioctl.md §5.2). */
+/**
+ * v14 does not give back what could not be configured: its VMID is lost (observed-ioctl.md §5.2).
+ */
 const SHARED = ["MEM_SHARE", "VM_CONFIG_IMAGE", "VM_INIT"];
 const PAGED = REQUESTS.filter((name) => name !== "VM_SET_BOOT_CONTEXT");
 const OTHERS: readonly [PersonaName, readonly string[]][] = [

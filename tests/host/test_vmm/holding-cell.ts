@@ -1,5 +1,6 @@
-// A guest that does one thing at a time, as told by loads from 0x6000, and tells the outcome by a store to 0x7000, and its VMM on the real
-// core, hypervisor and resource manager: what gunyah-test-vmm checks of a driver (spec/vm-manager.md §14.2) is checked by it here.
+// A guest that does one thing at a time, as told by loads from 0x6000, and tells the outcome by a
+// store to 0x7000, and its VMM on the real core, hypervisor and resource manager: what
+// gunyah-test-vmm checks of a driver (spec/vm-manager.md §14.2) is checked by it here.
 //
 // | Group of gunyah-test-vmm                                   | Tests                                                              |
 // | ---------------------------------------------------------- | ------------------------------------------------------------------ |
@@ -36,7 +37,10 @@ import { HostStack } from "../host-stack.ts";
 
 /** Where the VM's memory begins, its size in bytes, and where its devicetree lies. */
 export const BASE = 0x8000_0000, SIZE = 0x20_0000, DEVICETREE = BASE + 0x10_0000, DEVICETREE_SIZE = 0x4000;
-/** Addresses that leave RUN: what the cell shall do, and what came of it with ESR and FAR of the last fault. */
+/**
+ * Addresses that leave RUN: what the cell shall do, and what came of it with ESR and FAR of the
+ * last fault.
+ */
 const COMMAND = 0x6000, RESULT = 0x7000;
 const VECTORS = 0x800, CURRENT_EL_SPX_SYNC = 0x200;
 const { Read, Write, Exec, Lend, Share, AccessMask } = MapFlagsV17;

@@ -1,4 +1,5 @@
-// gunyah-test-vmm's groups: START, the first read, repeats, boot registers, and where a devicetree may lie.
+// gunyah-test-vmm's groups: START, the first read, repeats, boot registers, and where a devicetree
+// may lie.
 
 import assert from "node:assert/strict";
 import { GH, MapFlagsV17, RUN_MMIO } from "../../../src/abi/ioctl/gunyah.ts";

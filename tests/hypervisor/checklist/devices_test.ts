@@ -1,4 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 172 to 184: virtio-mmio, injected faults, the root VM.
+// Checklist of the specification (spec/hypervisor.md §10), lines 172 to 184: virtio-mmio, injected
+// faults, the root VM.
 
 import assert from "node:assert/strict";
 import type { NativeGuest, NativeVcpu } from "../../../src/abi/native-guest.ts";
@@ -18,7 +19,10 @@ import { Rig } from "./rig.ts";
 /** Where the frontend sees the page. The caller is both ends. */
 const IPA = 0x1000_0000;
 
-/** A device of two queues; vIRQ 40 is the backend's, raised by the frontend's writes, 41 the frontend's. */
+/**
+ * A device of two queues; vIRQ 40 is the backend's, raised by the frontend's writes, 41 the
+ * frontend's.
+ */
 class Device extends Rig {
   readonly device: bigint;
   readonly #page: number;

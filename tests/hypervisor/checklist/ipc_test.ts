@@ -1,4 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 53 to 82: doorbells, message queues and their vIRQs.
+// Checklist of the specification (spec/hypervisor.md §10), lines 53 to 82: doorbells, message
+// queues and their vIRQs.
 
 import assert from "node:assert/strict";
 import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";

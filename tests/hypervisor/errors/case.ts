@@ -12,11 +12,16 @@ export interface Case {
   readonly rule: string;
   /** The section that the reason cites, where that is not the call's. */
   readonly section?: string;
-  /** The argument whose object the reason is about, or `any` object; the call's first capability unless given. */
+  /**
+   * The argument whose object the reason is about, or `any` object; the call's first capability
+   * unless given.
+   */
   readonly object?: string;
   /** What the refusal changes although it is one: a failed activation is for good. */
   readonly fails?: string;
-  /** `change` leaves the recipe's objects alone, so that cases can have them one after the other. */
+  /**
+   * `change` leaves the recipe's objects alone, so that cases can have them one after the other.
+   */
   readonly harmless?: boolean;
   /** Prepares the world. Gives the arguments that differ from the recipe's. */
   readonly change: (w: World, args: Args) => Args | void;

@@ -1,4 +1,5 @@
-// The refusals that the calls' own rules give (spec/hypervisor.md §4, §5). Lookups of capabilities and reserved arguments are elsewhere.
+// The refusals that the calls' own rules give (spec/hypervisor.md §4, §5). Lookups of capabilities
+// and reserved arguments are elsewhere.
 
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
 import { PartitionRight } from "../../../src/abi/rights.ts";
@@ -79,7 +80,10 @@ const bindCases = (argument: string, source: (w: World, id: bigint) => Parameter
   ),
 ];
 
-/** Cases of a buffer that the call names by `argument`, 16 bytes long; `access` is what the guest's mapping allows too little of. */
+/**
+ * Cases of a buffer that the call names by `argument`, 16 bytes long; `access` is what the guest's
+ * mapping allows too little of.
+ */
 const bufferCases = (argument: string, access: number): Case[] => {
   const more = { section: "hypervisor 1.3" };
   return [

@@ -1,5 +1,6 @@
-// For each hypercall and each error that its specification lists (src/abi/hypercall-errors.ts): the call reaches it, changes nothing, and
-// leaves the reason. A pair without a case fails, and so does a case whose error the specification does not list.
+// For each hypercall and each error that its specification lists (src/abi/hypercall-errors.ts): the
+// call reaches it, changes nothing, and leaves the reason. A pair without a case fails, and so does
+// a case whose error the specification does not list.
 
 import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../../src/abi/errors.ts";
@@ -50,7 +51,9 @@ function reservedCases(name: HypercallName): Case[] {
   });
 }
 
-/** The arguments with ids that name nothing: what is refused before is refused before any lookup. */
+/**
+ * The arguments with ids that name nothing: what is refused before is refused before any lookup.
+ */
 function noCaps(args: Args, name: HypercallName): Args {
   const kinds: Record<string, ArgumentKind> = HYPERCALLS[name].arguments;
   return Object.fromEntries(Object.entries(args).map(([argument, value]) => [argument, kinds[argument] === "cap" ? 0xffffn : value]));

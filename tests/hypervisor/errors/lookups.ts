@@ -1,4 +1,5 @@
-// The refusals that every lookup of a capability can give, derived from what a call's definition asks of each (spec/hypervisor.md §3.3).
+// The refusals that every lookup of a capability can give, derived from what a call's definition
+// asks of each (spec/hypervisor.md §3.3).
 
 import type { ErrorName } from "../../../src/abi/hypercall-errors.ts";
 import { type HypercallName } from "../../../src/abi/hypercalls.ts";
@@ -11,7 +12,10 @@ import type { CreatableType, World } from "./world.ts";
 /** Any capability that there is: `cspace` §3.4. */
 const present: CapRule<"any"> = { type: "any", rights: 0, untyped: true, state: "any" };
 
-/** Lookups that handlers make themselves, because they depend on other arguments or on another cspace. */
+/**
+ * Lookups that handlers make themselves, because they depend on other arguments or on another
+ * cspace.
+ */
 const INNER: Readonly<Partial<Record<HypercallName, Readonly<Record<string, CapRule>>>>> = {
   object_activate_from: { cap: activatable() },
   cspace_delete_cap_from: { cap: present },

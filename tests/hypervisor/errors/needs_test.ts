@@ -1,5 +1,6 @@
-// Which rights each call needs, copied from the specification's tables (spec/hypervisor.md §3.2, §4) as numbers, so that a right that is
-// wrong in the definitions cannot be right in the tests that follow from them.
+// Which rights each call needs, copied from the specification's tables (spec/hypervisor.md §3.2,
+// §4) as numbers, so that a right that is wrong in the definitions cannot be right in the tests
+// that follow from them.
 
 import assert from "node:assert/strict";
 import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";
@@ -8,7 +9,9 @@ import { NEVER } from "./recipes.ts";
 
 const ACTIVATE = 0x8000_0000;
 
-/** A capability argument: its type, the rights as a mask, the object's state. In order of lookup. */
+/**
+ * A capability argument: its type, the rights as a mask, the object's state. In order of lookup.
+ */
 type Need = readonly [argument: string, type: string, rights: number, state: "active" | "init" | "any"];
 
 const creation: readonly Need[] = [["src_partition", "partition", 0x1, "active"], ["cspace", "cspace", 0x1, "active"]];

@@ -250,7 +250,10 @@ export const RECIPES: Readonly<Record<HypercallName, (w: World) => Args>> = {
   virtio_input_set_data: (w) => ({ virtio_mmio_cap: inputDevice(w), sel: 1n, subsel: 0n, size: 8n, data: w.buffer }),
 };
 
-/** Calls that answer and change nothing. Those on RAM only change what a dump of the hypervisor does not hold. */
+/**
+ * Calls that answer and change nothing. Those on RAM only change what a dump of the hypervisor does
+ * not hold.
+ */
 export const READ_ONLY: ReadonlySet<HypercallName> = new Set([
   "hypervisor_identify",
   "vcpu_run_check",

@@ -1,5 +1,6 @@
-// Every hypercall succeeds in a `World` with the arguments of its recipe, and the dump of the hypervisor's state shows that it did: so
-// what the tests of errors change is all that is wrong with a call, and what they compare would show a change.
+// Every hypercall succeeds in a `World` with the arguments of its recipe, and the dump of the
+// hypervisor's state shows that it did: so what the tests of errors change is all that is wrong
+// with a call, and what they compare would show a change.
 
 import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../../src/abi/errors.ts";

@@ -1,4 +1,5 @@
-// A machine in which every hypercall can succeed: a caller with all that the calls work on. What a test wants refused, it changes.
+// A machine in which every hypercall can succeed: a caller with all that the calls work on. What a
+// test wants refused, it changes.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";
@@ -60,13 +61,18 @@ const CLASSES = {
 /** Types that guests can create. */
 export type CreatableType = keyof typeof CLASSES;
 
-/** The machine, its caller, and what the caller holds. Capability ids are of the caller's cspace. */
+/**
+ * The machine, its caller, and what the caller holds. Capability ids are of the caller's cspace.
+ */
 export class World {
   readonly machine: ScriptedMachine;
   readonly hypervisor: Hypervisor;
   readonly cspace: Cspace;
   readonly caller: Vcpu;
-  /** Capabilities of the caller's own VM: cspace, address space, VIC, VPM group, vCPU; and of the root partition. */
+  /**
+   * Capabilities of the caller's own VM: cspace, address space, VIC, VPM group, vCPU; and of the
+   * root partition.
+   */
   readonly self: bigint;
   readonly space: bigint;
   readonly vic: bigint;
@@ -103,7 +109,10 @@ export class World {
     return this.machine.create<HypervisorObject>(CLASSES[type]) as InstanceType<typeof CLASSES[T]>;
   }
 
-  /** Puts a capability to an object into the caller's cspace: the master, or a copy with all rights of the master. */
+  /**
+   * Puts a capability to an object into the caller's cspace: the master, or a copy with all rights
+   * of the master.
+   */
   cap(object: HypervisorObject): bigint {
     const master = object.holders[0];
     const id = master ? this.cspace.insertCopy(master.cspace, master.cspace.idOf(master), 0xffff_ffff) : this.cspace.insertMaster(object);
@@ -163,7 +172,9 @@ export class World {
     return this.cap(vcpu);
   }
 
-  /** Attaches to a thread what its activation needs: it becomes the next vCPU of the caller's VM. */
+  /**
+   * Attaches to a thread what its activation needs: it becomes the next vCPU of the caller's VM.
+   */
   equip(vcpu: Vcpu, options = 0n, affinity = 0): void {
     this.cspace.retain();
     vcpu.cspace = this.cspace;

@@ -1,5 +1,5 @@
-// What a hostile vCPU does: calls with arguments that mostly mean something, and exits of every other kind. An action is plain data, so
-// that a run can be replayed and shrunk.
+// What a hostile vCPU does: calls with arguments that mostly mean something, and exits of every
+// other kind. An action is plain data, so that a run can be replayed and shrunk.
 
 import type { HypercallName, HypercallSignature } from "../../../src/abi/hypercalls.ts";
 import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";
@@ -16,7 +16,9 @@ import { dataAbort, hvc, type ScriptedState, smc, type Step, sysreg, wfe, wfi } 
 const PLAIN = ["wfi", "wfe", "timer", "yield", "compute"] as const;
 export type ActionKind = "hvc" | "smc" | "access" | "register" | typeof PLAIN[number];
 
-/** One action: an exit, with X0..X7 as they are then (X1 is the data register of loads and stores). */
+/**
+ * One action: an exit, with X0..X7 as they are then (X1 is the data register of loads and stores).
+ */
 export interface Action {
   readonly kind: ActionKind;
   readonly x: readonly bigint[];
@@ -156,7 +158,10 @@ function randomCall(random: Random, cspace: Cspace): Action {
   return { kind: random.pick(["hvc", "smc"] as const), x: [SMCCC_BASE + BigInt(number), ...args], at: [0] };
 }
 
-/** Arguments of a call on a mapping that there is: at random they would hardly ever name one. Undefined for other calls. */
+/**
+ * Arguments of a call on a mapping that there is: at random they would hardly ever name one.
+ * Undefined for other calls.
+ */
 function aimAtMapping(random: Random, cspace: Cspace, name: HypercallName): bigint[] | undefined {
   if (name !== "addrspace_unmap" && name !== "addrspace_update_access" && name !== "addrspace_lookup") return undefined;
   const caps = [...cspace.capabilities()].map(([id, { object }]) => [BigInt(id), object] as const);
@@ -182,7 +187,8 @@ function randomCap(random: Random, cspace: Cspace, type: ObjectType | undefined)
   const all = [...cspace.capabilities()];
   const fitting = choice < 3 || !type ? all : all.filter(([, { object }]) => object?.type === type);
   const pool = fitting.length > 0 ? fitting : all;
-  // Half of the time one of the first: calls on two objects would hardly ever meet the same pair again.
+  // Half of the time one of the first: calls on two objects would hardly ever meet the same pair
+  // again.
   return pool.length > 0 ? BigInt(random.pick(random.below(2) ? pool.slice(0, 3) : pool)[0]) : 0n;
 }
 
@@ -266,7 +272,10 @@ function randomArgument(random: Random, name: HypercallName, argument: string): 
   }
 }
 
-/** Without what makes the whole system depend on a vCPU, or take it for the primary VM's: its end would be the machine's. */
+/**
+ * Without what makes the whole system depend on a vCPU, or take it for the primary VM's: its end
+ * would be the machine's.
+ */
 function notFatal(name: HypercallName, value: bigint): bigint {
   return name === "vcpu_configure" ? value & ~(VcpuOption.Critical | VcpuOption.HlosVm) : value;
 }

@@ -1,4 +1,5 @@
-// A run of the hostile VMs as data: recorded, replayed on a fresh machine, and shrunk to the actions that a failure needs.
+// A run of the hostile VMs as data: recorded, replayed on a fresh machine, and shrunk to the
+// actions that a failure needs.
 
 import { Random } from "../../support/random.ts";
 import { type Action, randomAccess, randomAction } from "./actions.ts";
@@ -22,7 +23,8 @@ export type Appetite = "everything" | "devices";
 /**
  * Runs one epoch of at most `length` actions.
  * @param prepare sabotage, for tests of the fuzzer itself
- * @returns how many actions were done, and the failure if there was one; an exception is one as well
+ * @returns how many actions were done, and the failure if there was one; an exception is one as
+ * well
  */
 export function runEpoch(world: HostileWorld, seed: number, length: number, appetite: Appetite): { actions: number; failure?: Failure } {
   const random = new Random(seed);
@@ -38,7 +40,10 @@ export function runEpoch(world: HostileWorld, seed: number, length: number, appe
   return message === undefined ? { actions: script.length } : { actions: script.length, failure: { message, script } };
 }
 
-/** Replays a script on a fresh machine: each vCPU does its own actions in order. Gives the message of the failure. */
+/**
+ * Replays a script on a fresh machine: each vCPU does its own actions in order. Gives the message
+ * of the failure.
+ */
 export function replay(script: readonly Entry[], world = new HostileWorld()): string | undefined {
   const queues = new Map<number, Action[]>();
   for (const { vcpu, action } of script) {

@@ -1,5 +1,6 @@
-// A 64 MiB machine on which three hostile VMs, with capabilities to most of what there is, run against each other for one epoch at a time.
-// Afterwards everything of theirs is taken away, and nothing may be left.
+// A 64 MiB machine on which three hostile VMs, with capabilities to most of what there is, run
+// against each other for one epoch at a time. Afterwards everything of theirs is taken away, and
+// nothing may be left.
 
 import assert from "node:assert/strict";
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
@@ -79,8 +80,8 @@ export class HostileWorld {
   }
 
   /**
-   * Three fresh VMs do what `director` says, until it says no more or nobody can do anything; then they are taken away.
-   * Gives the violation that ended it early, or what a sweep found afterwards.
+   * Three fresh VMs do what `director` says, until it says no more or nobody can do anything; then
+   * they are taken away. Gives the violation that ended it early, or what a sweep found afterwards.
    */
   epoch(director: Director): string | undefined {
     this.#director = director;
@@ -95,7 +96,10 @@ export class HostileWorld {
     return this.failure ?? this.#sweep("everything was taken away") ?? this.#growth();
   }
 
-  /** What is wrong with a snapshot of the state: it can be loaded, breaks no invariant, and is the same when it is saved again. */
+  /**
+   * What is wrong with a snapshot of the state: it can be loaded, breaks no invariant, and is the
+   * same when it is saved again.
+   */
   #saved(): string | undefined {
     try {
       const archive = new ObjectArchive();

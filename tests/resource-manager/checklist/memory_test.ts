@@ -24,7 +24,10 @@ const PA = 0x4700_0000;
 const PAGE = 0x1000;
 const range = (address: number, size = PAGE) => ({ address: BigInt(address), size: BigInt(size) });
 const OWNER = { vmid: 3, rights: 7 };
-/** Where a guest that may choose puts a parcel, and where the Resource Manager puts the first: behind the info page. */
+/**
+ * Where a guest that may choose puts a parcel, and where the Resource Manager puts the first:
+ * behind the info page.
+ */
 const GUEST_IPA = 0x9000_0000;
 const FIRST_IPA = 0x4000_1000;
 

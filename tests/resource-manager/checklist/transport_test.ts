@@ -1,4 +1,5 @@
-// Lines 1 to 23 of the checklist (spec/resource-manager.md §14): packets, fragments, order, back-pressure.
+// Lines 1 to 23 of the checklist (spec/resource-manager.md §14): packets, fragments, order,
+// back-pressure.
 
 import assert from "node:assert/strict";
 import { VM_CONSOLE_CHARS, VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../../src/abi/rpc/messages/console.ts";
@@ -11,7 +12,10 @@ const bytes = (hex: string) => Uint8Array.from(hex.split(" ").map((byte) => pars
 const hex = (packet: Uint8Array) => [...packet].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
 const view = (packet: Uint8Array) => new DataView(packet.buffer, packet.byteOffset, packet.length);
 
-/** Packets on the primary's link, as they are; a guest makes notifications of any length by what it writes to its console. */
+/**
+ * Packets on the primary's link, as they are; a guest makes notifications of any length by what it
+ * writes to its console.
+ */
 class Wire {
   readonly machine = new Machine();
   #guest: Client | undefined;

@@ -15,7 +15,10 @@ export interface Attempt {
   readonly payload: Uint8Array;
   /** Who asks; the primary by default. */
   readonly by?: Client;
-  /** The hypercall of the Resource Manager that fails, so that the error is reached: the first of its name, or that of this number. */
+  /**
+   * The hypercall of the Resource Manager that fails, so that the error is reached: the first of
+   * its name, or that of this number.
+   */
   readonly fail?: readonly [HypercallName, ErrorCode, nth?: number];
   /** A VM that the refusal leaves in INIT_FAILED. */
   readonly ruins?: number;

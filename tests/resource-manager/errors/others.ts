@@ -1,4 +1,5 @@
-// Errors of the requests about lent interrupts, the console, firmware, time base and reserved addresses.
+// Errors of the requests about lent interrupts, the console, firmware, time base and reserved
+// addresses.
 
 import { ErrorCode } from "../../../src/abi/errors.ts";
 import * as consoles from "../../../src/abi/rpc/messages/console.ts";

@@ -1,4 +1,5 @@
-// What a core is built of is the same whether it was generated just now or read from the cache, and what a cache does to a file changes nothing.
+// What a core is built of is the same whether it was generated just now or read from the cache, and
+// what a cache does to a file changes nothing.
 
 import assert from "node:assert/strict";
 import { type CoreBlueprint, generateBlueprint, generateCore, type GeneratedCore } from "../../../src/core/core-module.ts";

@@ -1,4 +1,5 @@
-// A Debian's files from packages, and the file system made of them: owners, links, devices and dpkg's record, without root.
+// A Debian's files from packages, and the file system made of them: owners, links, devices and
+// dpkg's record, without root.
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../../scripts/native-tools.ts";
@@ -21,7 +22,9 @@ async function build(folder: string, name: string, fields: string[], fill: (tree
   return deb;
 }
 
-/** Packages as a release before trixie has them: /bin in one, /usr/bin in another, ids in a third. */
+/**
+ * Packages as a release before trixie has them: /bin in one, /usr/bin in another, ids in a third.
+ */
 async function packages(folder: string): Promise<string[]> {
   return [
     await build(folder, "base-passwd", [], async (tree) => {

@@ -11,7 +11,8 @@ import { didYouMean } from "../../../src/workstation/did-you-mean.ts";
 
 const INVALID = new URL("../../invalid-configs", import.meta.url).pathname;
 
-// Each file of tests/invalid-configs says at its end, in lines that begin with `#!`, which errors it gives.
+// Each file of tests/invalid-configs says at its end, in lines that begin with `#!`, which errors
+// it gives.
 for (
   const { name } of [...Deno.readDirSync(INVALID)].filter(({ name }) => name.endsWith(".toml")).sort((a, b) => a.name < b.name ? -1 : 1)
 ) {

@@ -1,4 +1,5 @@
-// Every key of a configuration (WORKSTATION.md section 3) is taken, and what it says is in the plan.
+// Every key of a configuration (WORKSTATION.md section 3) is taken, and what it says is in the
+// plan.
 
 import assert from "node:assert/strict";
 import { devicetree, node } from "../../../src/devicetree/tree.ts";
@@ -11,7 +12,10 @@ import { nativeHostOf } from "../../host/plans.ts";
 const GUESTS = new URL("../../../assets/guests", import.meta.url).pathname;
 const MIB = 2 ** 20;
 
-/** A file with two VMs that the hypervisor schedules and one for each key, whose table the changes are for. */
+/**
+ * A file with two VMs that the hypervisor schedules and one for each key, whose table the changes
+ * are for.
+ */
 const BASE = `el2 = 1
 [machine]
 cpus = 4

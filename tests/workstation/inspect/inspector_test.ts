@@ -243,8 +243,8 @@ Deno.test("W33: each reason names a section of a specification", async () => {
 });
 
 Deno.test("W33: every hypercall, request, rule and file that refuses names a section that there is", async () => {
-  // Which rule each refusal names is tested where each error is reached: tests/hypervisor/errors, tests/resource-manager/errors_test.ts,
-  // tests/host/errnos_test.ts. Here: what they can name.
+  // Which rule each refusal names is tested where each error is reached: tests/hypervisor/errors,
+  // tests/resource-manager/errors_test.ts, tests/host/errnos_test.ts. Here: what they can name.
   const declared = [
     ...Object.values(HYPERCALL_ERRORS).map(({ section }) => section),
     ...[...RPC_MESSAGES.values()].map(({ section }) => `resource-manager ${section}`),
@@ -327,7 +327,8 @@ Deno.test("W19, W61: what a screen lists is what the command lists that y c copi
       // The list is on top; below it is what it says of one row.
       const end = lines.findIndex((line, index) => index > 2 && line.startsWith("-- "));
       const listed = lines.slice(0, end < 0 ? undefined : end).flatMap((line) => /^[ >!+*]([a-z]+:\S+) /.exec(line)?.[1] ?? []);
-      // As many as there is room for, in the same order; events are followed, and end with the newest.
+      // As many as there is room for, in the same order; events are followed, and end with the
+      // newest.
       assert.deepEqual(listed, key === "9" ? ids.slice(-listed.length) : ids.slice(0, listed.length), `${key} ${rig.copied[0]}`);
       assert.ok(listed.length === ids.length || listed.length > 50, `${key}: ${listed.length} of ${ids.length}`);
       assert.ok(ids.length > 0 && (typed === undefined || ids.length < rows(system, table, {}).length || key === "0"));
@@ -465,7 +466,8 @@ Deno.test("W49: the timeline of a VM ends at the step that failed", async () => 
   const planned = await planDemo();
   assert.ok(planned.ok);
   const host = nativeHostOf(planned.run);
-  // Memory that is no multiple of what RM takes: the configuration would refuse it, a VMM of one's own may not.
+  // Memory that is no multiple of what RM takes: the configuration would refuse it, a VMM of one's
+  // own may not.
   const broken = { ...host, vms: host.vms.map((vm) => vm.name === "hello" ? { ...vm, vcpus: 9 } : vm) };
   const system = systemOf(planned.run, broken);
   runUntil(system, HALF_SECOND);

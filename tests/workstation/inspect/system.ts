@@ -7,7 +7,10 @@ import type { QueryArguments } from "../../../src/workstation/inspect/query.ts";
 import type { RowOf } from "../../../src/workstation/inspect/table.ts";
 import type { TableName, TABLES } from "../../../src/workstation/inspect/tables.ts";
 
-/** Assembles the demo, or a configuration whose files are in `folder`; with rules of faults from the start. */
+/**
+ * Assembles the demo, or a configuration whose files are in `folder`; with rules of faults from the
+ * start.
+ */
 export async function demoSystem(
   configuration?: string,
   inject?: readonly string[],

@@ -1,4 +1,5 @@
-// Back to where something happened: the same places as a run from the start passes, whichever states were kept.
+// Back to where something happened: the same places as a run from the start passes, whichever
+// states were kept.
 
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/workstation/assembly/assemble.ts";

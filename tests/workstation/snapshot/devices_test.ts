@@ -1,4 +1,5 @@
-// What stands around a machine's CPUs is saved with them: flash and fw_cfg of firmware, virtio devices of secondary VMs.
+// What stands around a machine's CPUs is saved with them: flash and fw_cfg of firmware, virtio
+// devices of secondary VMs.
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";

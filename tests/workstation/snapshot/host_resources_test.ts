@@ -1,4 +1,5 @@
-// A snapshot's plan may be anybody's: whatever it wants of this computer is named, and what no archive has is taken from no file.
+// A snapshot's plan may be anybody's: whatever it wants of this computer is named, and what no
+// archive has is taken from no file.
 
 import assert from "node:assert/strict";
 import { hostResources } from "../../../src/workstation/snapshot/host-resources.ts";

@@ -1,4 +1,5 @@
-// Pages that nobody has written to: they are left out of snapshots and hashes unread, so they had better be zero.
+// Pages that nobody has written to: they are left out of snapshots and hashes unread, so they had
+// better be zero.
 
 import assert from "node:assert/strict";
 import { PAGE_SIZE } from "../../../src/machine/memory-map.ts";

@@ -1,6 +1,9 @@
 // Programs for machines that are saved: what keeps devices busy.
 
-/** A guest of the native host: has virtio-rng in its first slot fill a buffer again and again, and prints a letter of what came. */
+/**
+ * A guest of the native host: has virtio-rng in its first slot fill a buffer again and again, and
+ * prints a letter of what came.
+ */
 export const ENTROPY_READER = [
   0x10000013, // adr x19, 0
   0xd2800014, // mov x20, #0x0
@@ -44,7 +47,10 @@ export const ENTROPY_READER = [
   0x17fffff6, // b 74
 ];
 
-/** Firmware: erases, programs and reads its variables, asks fw_cfg for the count of CPUs, and prints a letter and a digit of what came. */
+/**
+ * Firmware: erases, programs and reads its variables, asks fw_cfg for the count of CPUs, and prints
+ * a letter and a digit of what came.
+ */
 export const FLASH_WRITER = [
   0xd2a08014, // mov x20, #0x4000000
   0xd2a12015, // mov x21, #0x9000000

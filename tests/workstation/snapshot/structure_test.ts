@@ -1,5 +1,6 @@
-// Snapshot files whose structure was changed by somebody who knows the format: sections cut, swapped, doubled, lost, with sizes that lie.
-// Every checksum is right again. Each is refused, or it is the same snapshot in another shape.
+// Snapshot files whose structure was changed by somebody who knows the format: sections cut,
+// swapped, doubled, lost, with sizes that lie. Every checksum is right again. Each is refused, or
+// it is the same snapshot in another shape.
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
@@ -44,7 +45,10 @@ function sectionsOf(bytes: Uint8Array): Section[] {
   return sections;
 }
 
-/** The file of these sections. Checksums are those of what stands there: of each section, and of all before the last one of kind END. */
+/**
+ * The file of these sections. Checksums are those of what stands there: of each section, and of all
+ * before the last one of kind END.
+ */
 function fileOf(sections: readonly Section[]): Uint8Array {
   const sum = createHash("sha256");
   const parts: Uint8Array[] = [];
@@ -196,7 +200,9 @@ function chunkOf(pages: readonly Page[]): Uint8Array {
   return Buffer.concat([new Uint8Array(head.buffer), ...pages.map(([, content]) => content)]);
 }
 
-/** What a file is read as; why it is refused: by its structure, or as nothing that a machine can be. */
+/**
+ * What a file is read as; why it is refused: by its structure, or as nothing that a machine can be.
+ */
 function read(path: string): Snapshot | string {
   try {
     const snapshot = readSnapshot(path);
@@ -241,7 +247,8 @@ for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootP
         for (const [number, page] of pages) assert.ok(equalBytes(page, original.state.pages.get(number)!), `${name}, round ${round}`);
         outcomes.get(name)!.same++;
       }
-      // No kind of change was idle, and what only has another shape is taken: the test tells the two apart.
+      // No kind of change was idle, and what only has another shape is taken: the test tells the
+      // two apart.
       for (const [name, { refused, same }] of outcomes) assert.ok(refused + same > 0, name);
       const SAME = ["packed otherwise", "a chunk of pages in two"];
       for (const name of SAME) assert.ok(outcomes.get(name)!.same > 0, name);

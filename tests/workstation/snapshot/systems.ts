@@ -21,7 +21,10 @@ export async function bootPlan(options: Partial<SessionPlan> = {}): Promise<Sess
   return { cpus: 1, memory: 8 << 20, seed: 7, turbo: true, duration: undefined, hashAt: [], what, ...options };
 }
 
-/** Runs a machine until its guests have retired exactly so many instructions, in the middle of a turn or not. */
+/**
+ * Runs a machine until its guests have retired exactly so many instructions, in the middle of a
+ * turn or not.
+ */
 export function runTo(system: System, instructions: number): void {
   system.stopAt(instructions);
   while (system.instructions() < instructions) {

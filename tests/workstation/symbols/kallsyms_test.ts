@@ -1,4 +1,5 @@
-// Kernels' own symbol tables: made here in each layout, and those of Debian's kernels in the memory of a guest that boots.
+// Kernels' own symbol tables: made here in each layout, and those of Debian's kernels in the memory
+// of a guest that boots.
 
 import assert from "node:assert/strict";
 import { assemble } from "../../../src/workstation/assembly/assemble.ts";
@@ -11,7 +12,10 @@ const LONG = Deno.env.get("EL2_LONG");
 const BASE = 0xffff_8000_8000_0000n;
 const CODE = BASE + 0x1_0000n;
 
-/** Where tables stand: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, and with offsets from their own places. */
+/**
+ * Where tables stand: as until 6.1.0, with the table by name of 6.1 to 6.3, since 6.4, and with
+ * offsets from their own places.
+ */
 type Layout = "oldest" | "by-name" | "behind" | "self-relative";
 
 /** Symbols in the order of addresses: `_stext`, some hundred others, and a long name. */
@@ -23,7 +27,10 @@ function exampleSymbols(): GuestSymbol[] {
   return [...symbols, { name: "long_".repeat(40), type: "D", address: CODE + 0x2_0000n }];
 }
 
-/** A kernel's image with the tables of these symbols; a token is one character, but for one of several. */
+/**
+ * A kernel's image with the tables of these symbols; a token is one character, but for one of
+ * several.
+ */
 function kernelImage(symbols: readonly GuestSymbol[], layout: Layout): Uint8Array {
   const bytes = new Uint8Array(0x8_0000), view = new DataView(bytes.buffer);
   let at = 0x2_0000;

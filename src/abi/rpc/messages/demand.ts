@@ -1,13 +1,15 @@
-// Requests of host drivers that give a VM its memory page by page and its boot vCPU registers of their choice
-// (spec/resource-manager.md §3.15). The open Resource Manager has none of them; the semantics follow from what the drivers expect.
+// Requests of host drivers that give a VM its memory page by page and its boot vCPU registers of
+// their choice (spec/resource-manager.md §3.15). The open Resource Manager has none of them; the
+// semantics follow from what the drivers expect.
 
 import { RmError } from "../errors.ts";
 import { list32, reserved, u16, u32, u64, u8 } from "../layout.ts";
 import { request } from "../message.ts";
 
 /**
- * A register of the boot vCPUs, between VM_INIT and VM_START: sets and indexes are those of `RegisterSet`. The id is also that of
- * VM_SET_CONTEXT, which has no handler: what has another length is answered as an unknown message.
+ * A register of the boot vCPUs, between VM_INIT and VM_START: sets and indexes are those of
+ * `RegisterSet`. The id is also that of VM_SET_CONTEXT, which has no handler: what has another
+ * length is answered as an unknown message.
  */
 export const VM_SET_BOOT_CONTEXT = request("VM_SET_BOOT_CONTEXT", 0x5600_0031, {
   vmid: u16,
@@ -21,7 +23,10 @@ export const VM_SET_BOOT_CONTEXT = request("VM_SET_BOOT_CONTEXT", 0x5600_0031, {
   rules: { otherLength: RmError.UNIMPLEMENTED },
 });
 
-/** Ranges of the VM's addresses whose pages its owner gives when they are touched; between VM_CONFIG_IMAGE and VM_INIT. */
+/**
+ * Ranges of the VM's addresses whose pages its owner gives when they are touched; between
+ * VM_CONFIG_IMAGE and VM_INIT.
+ */
 export const VM_SET_DEMAND_PAGING = request("VM_SET_DEMAND_PAGING", 0x5600_0033, {
   vmid: u16,
   reserved: reserved(2),
@@ -31,7 +36,10 @@ export const VM_SET_DEMAND_PAGING = request("VM_SET_DEMAND_PAGING", 0x5600_0033,
 /** `range_id` of VM_SET_ADDRESS_LAYOUT. */
 export const AddressRange = { Image: 0, Firmware: 1 } as const;
 
-/** Where the parcel with the image, or the firmware's, lies in the VM; between VM_CONFIG_IMAGE and VM_INIT. */
+/**
+ * Where the parcel with the image, or the firmware's, lies in the VM; between VM_CONFIG_IMAGE and
+ * VM_INIT.
+ */
 export const VM_SET_ADDRESS_LAYOUT = request("VM_SET_ADDRESS_LAYOUT", 0x5600_0034, {
   vmid: u16,
   reserved: reserved(2),

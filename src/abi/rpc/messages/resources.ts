@@ -1,4 +1,5 @@
-// VM_GET_HYP_RESOURCES: which hypervisor objects a VM shares with the caller (spec/resource-manager.md §3.10).
+// VM_GET_HYP_RESOURCES: which hypervisor objects a VM shares with the caller
+// (spec/resource-manager.md §3.10).
 
 import { list32, reserved, u16, u32, u64, u8 } from "../layout.ts";
 import { request } from "../message.ts";
@@ -27,7 +28,10 @@ export const ExtentLabel = { GuestPrivate: 0, HostShared: 1, HostPrivate: 2, Gue
 /** `virq` of an entry that has none because its vCPU is not proxy-scheduled. */
 export const VIRQ_INVALID = 0xffff_ffff;
 
-/** One object. `cap` is an id in the caller's cspace; `virq` an INTID of the caller's VIC, 0 where there is none. */
+/**
+ * One object. `cap` is an id in the caller's cspace; `virq` an INTID of the caller's VIC, 0 where
+ * there is none.
+ */
 export const resourceEntry = {
   type: u8,
   reserved: reserved(1),

@@ -1,4 +1,5 @@
-// Messages about VMs: life cycle, configuration, queries and status (spec/resource-manager.md §3.7 to §3.9, §4).
+// Messages about VMs: life cycle, configuration, queries and status (spec/resource-manager.md §3.7
+// to §3.9, §4).
 
 import { bytes, list16, list32, mustBeZero, paddedBytes, paddedText, reserved, rest, u16, u32, u64, u8 } from "../layout.ts";
 import { notification, request } from "../message.ts";
@@ -52,7 +53,10 @@ export const Vmid = { Hypervisor: 0, Hlos: 3, ResourceManager: 0xff, PeerDefault
 /** Entries of VM_GET_ID: `type`. */
 export const IdType = { Guid: 0, Uri: 1, Name: 2, SignAuth: 3 } as const;
 
-/** Answer to VM_HOST_GET_TYPE, by bytes from the lowest: AArch64, Gunyah with RM, 1, 0 (as observed; the digest has the version on top). */
+/**
+ * Answer to VM_HOST_GET_TYPE, by bytes from the lowest: AArch64, Gunyah with RM, 1, 0 (as observed;
+ * the digest has the version on top).
+ */
 export const HOST_TYPE = 0x0001_0164;
 
 const vmidOnly = { vmid: u16, reserved: reserved(2) } as const;

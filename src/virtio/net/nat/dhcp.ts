@@ -1,4 +1,5 @@
-// The NAT's DHCP server (RFC 2131, 2132): it gives every guest the one address that the NAT translates.
+// The NAT's DHCP server (RFC 2131, 2132): it gives every guest the one address that the NAT
+// translates.
 
 import { type Ip } from "./packets.ts";
 

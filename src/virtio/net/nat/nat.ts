@@ -1,4 +1,5 @@
-// User-mode NAT: a network of one guest, whose connections are carried on by sockets of the host, with no right beyond the user's own.
+// User-mode NAT: a network of one guest, whose connections are carried on by sockets of the host,
+// with no right beyond the user's own.
 //
 //   10.0.2.0/24   the network      10.0.2.15  the guest, by DHCP
 //   10.0.2.2      router; as a destination it is the host's 127.0.0.1
@@ -46,7 +47,9 @@ const BROADCAST = 0xffff_ffff;
 const LOOPBACK = ip("127.0.0.1");
 const DNS_PORT = 53;
 const ICMP_ECHO_REQUEST = 8;
-/** Flows that one guest may have; the oldest UDP flow makes room, a TCP connection more is refused. */
+/**
+ * Flows that one guest may have; the oldest UDP flow makes room, a TCP connection more is refused.
+ */
 const TCP_MAX = 512;
 const UDP_MAX = 256;
 /** Milliseconds after which a flow that the guest does not use is closed. */
@@ -199,7 +202,10 @@ export class Nat implements NetBackend {
     return datagrams;
   }
 
-  /** Datagrams to a port of the host come from the router, each peer by its own port; the guest's answers go back to the peer. */
+  /**
+   * Datagrams to a port of the host come from the router, each peer by its own port; the guest's
+   * answers go back to the peer.
+   */
   #forwardDatagrams(hostPort: number, guestPort: number): void {
     const port = this.options.network.datagramPort(hostPort, (peer, bytes) => {
       if (bytes.length > UDP_PAYLOAD_MAX) return;

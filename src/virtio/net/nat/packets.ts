@@ -1,4 +1,5 @@
-// Ethernet, ARP, IPv4, ICMP, UDP and TCP as bytes (RFC 894, 826, 791, 792, 768, 9293): what the NAT reads from a guest and sends to it.
+// Ethernet, ARP, IPv4, ICMP, UDP and TCP as bytes (RFC 894, 826, 791, 792, 768, 9293): what the NAT
+// reads from a guest and sends to it.
 
 /** Address of IPv4 as an unsigned 32-bit number, most significant byte first. */
 export type Ip = number;

@@ -1,5 +1,6 @@
-// One TCP connection of a guest, ended here and carried on by a stream of the host (RFC 9293). The wire between the guest and this code loses
-// nothing but what the guest itself drops, so that a timer that sends again from the last acknowledgment is enough.
+// One TCP connection of a guest, ended here and carried on by a stream of the host (RFC 9293). The
+// wire between the guest and this code loses nothing but what the guest itself drops, so that a
+// timer that sends again from the last acknowledgment is enough.
 
 import type { HostStream, StreamListener } from "../../host-network.ts";
 import { StreamBacklog } from "../../stream-backlog.ts";
@@ -59,7 +60,10 @@ export class TcpConnection implements StreamListener {
   #cancelTimer: (() => void) | undefined;
   #retransmits = 0;
 
-  /** `incoming`: the guest has sent a SYN; else the host has accepted a connection for a forwarded port. */
+  /**
+   * `incoming`: the guest has sent a SYN; else the host has accepted a connection for a forwarded
+   * port.
+   */
   constructor(readonly port: TcpPort, incoming: boolean) {
     this.#state = incoming ? "connecting" : "syn-sent";
     this.#unacknowledged = this.#sendNext = port.initialSequence();
@@ -173,7 +177,8 @@ export class TcpConnection implements StreamListener {
     const acknowledged = distance(segment.acknowledgment, this.#unacknowledged);
     if (acknowledged > 0 && distance(segment.acknowledgment, this.#sendNext) <= 0) this.#release(acknowledged);
     if (acknowledged >= 0) this.#guestWindow = segment.window << this.#guestScale;
-    // A guest may keep its window closed as long as it likes, while it answers (RFC 9293 section 3.8.6.1).
+    // A guest may keep its window closed as long as it likes, while it answers (RFC 9293 section
+    // 3.8.6.1).
     if (this.#guestWindow === 0) this.#retransmits = 0;
     this.#transmit();
   }
@@ -197,7 +202,8 @@ export class TcpConnection implements StreamListener {
 
   #receiveData(segment: TcpSegment): void {
     const skip = distance(this.#receiveNext, segment.sequence);
-    // A hole: the guest will send it again. What is not wanted is acknowledged, and so is a probe of a closed window.
+    // A hole: the guest will send it again. What is not wanted is acknowledged, and so is a probe
+    // of a closed window.
     if (skip < 0 || this.#stuck || skip > segment.payload.length) return this.#acknowledge();
     const payload = segment.payload.subarray(skip);
     if (payload.length && !this.#guestEnded) {
