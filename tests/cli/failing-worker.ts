@@ -1,4 +1,4 @@
-// A machine's worker that fails as soon as it is to run something (trace_export_test.ts).
+// A machine's worker that fails as soon as it is to run something (trace-export_test.ts).
 
 globalThis.onmessage = ({ data }: MessageEvent<{ kind: string } | { kind: string }[]>) => {
   const started = Array.isArray(data) && data.some(({ kind }) => kind === "start");

@@ -163,7 +163,7 @@ Deno.test("V81: the guest's devicetree has the hypervisor node and the resource 
   assert.deepEqual(errors.map(Number), [ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, ErrorCode.MSGQUEUE_EMPTY]);
 });
 
-/** The groups of gunyah-test-vmm one by one: `../test_vmm`. */
+/** The groups of gunyah-test-vmm one by one: `../test-vmm`. */
 Deno.test("V82: what gunyah-test-vmm tests holds here: 100 VMs in turn, many ioeventfds and datamatches, vCPU numbers", () => {
   const fake = new FakeHost("v14");
   const vmm = new Client(fake);

@@ -9,7 +9,7 @@ import { BASE, Client } from "../client.ts";
 import { FakeHost } from "../fake-host.ts";
 import { wakeup } from "../fake-platform.ts";
 import { HostStack } from "../host-stack.ts";
-import { HoldingCell } from "../test_vmm/holding-cell.ts";
+import { HoldingCell } from "../test-vmm/holding-cell.ts";
 import type { Script } from "../scripted-core.ts";
 
 const EINTR = -4;
