@@ -2,7 +2,8 @@
 // to the first line of user space.
 
 import { catalogEntry, DEBIAN_RELEASES } from "../src/workstation/catalog/catalog.ts";
-import { type Machine, stopwatch } from "./machines.ts";
+import type { Contest } from "./ab.ts";
+import { type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { withSpread } from "./statistics.ts";
 
@@ -44,14 +45,40 @@ export async function benchBoot(names: readonly string[], cpuCounts: readonly nu
   if (json) console.log(JSON.stringify({ schema: "el2.bench.boot/2", rounds, boots: all.map(jsonOf) }));
 }
 
+/** For `--ab`: seconds to the first line of user space, of each guest with each number of CPUs. */
+export function bootContest(names: readonly string[], cpuCounts: readonly number[]): Contest {
+  return async () => {
+    const entries = await Promise.all(names.map((name) => catalogEntry(name)));
+    return async () => {
+      const figures = new Map<string, number>();
+      for (const { folder, manifest } of entries) {
+        for (const cpus of cpuCounts) figures.set(`${manifest.name}, ${cpus}`, await secondsToReady("el2", guestOf(folder, cpus)));
+      }
+      return figures;
+    };
+  };
+}
+
+function guestOf(folder: string, cpus: number): Guest {
+  return { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY, cpus };
+}
+
+function readyOf(run: Run): number {
+  return run.lines.find(({ text }) => READY.test(text))!.at / 1000;
+}
+
+async function secondsToReady(machine: Machine, guest: Guest): Promise<number> {
+  return readyOf(await stopwatch(machine, guest, TIMEOUT, READY));
+}
+
 async function measureBoot(name: string, cpus: number, rounds: number): Promise<BootFigures> {
   const { folder, manifest } = await catalogEntry(name);
-  const guest = { kernel: `${folder}/Image`, initrd: `${folder}/initrd`, append: "console=ttyAMA0", memory: MEMORY, cpus };
+  const guest = guestOf(folder, cpus);
   let peakMemory = 0;
   const seconds = async (machine: Machine) => {
     const run = await stopwatch(machine, guest, TIMEOUT, READY);
     if (machine === "el2") peakMemory = Math.max(peakMemory, run.peakMemory ?? 0);
-    return run.lines.find(({ text }) => READY.test(text))!.at / 1000;
+    return readyOf(run);
   };
   const trusted = await trustedRounds(rounds, async () => ({ el2: await seconds("el2"), qemu: await seconds("qemu") }));
   return { ...trusted, about: manifest.about, name: manifest.name, cpus, peakMemory };

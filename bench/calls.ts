@@ -3,6 +3,7 @@
 // before and after 100,000 of each and of an empty loop; the host takes the time.
 
 import { nativeProgram } from "../scripts/native-tools.ts";
+import type { Contest } from "./ab.ts";
 import { type Guest, type Machine, stopwatch } from "./machines.ts";
 import { buildRootGuest } from "./root-guests.ts";
 import { median, withSpread } from "./statistics.ts";
@@ -63,6 +64,12 @@ async function measure(machine: Machine, guest: Guest): Promise<Map<string, numb
   spent.delete("loop");
   return new Map([...spent].map(([name, list]) => [name, list.map((value) => value - loop)]));
 }
+
+/** For `--ab`: nanoseconds of each operation. */
+export const callsContest: Contest = async (folder) => {
+  const root = await buildRootGuest("calls", folder);
+  return async () => new Map([...await measure("el2", { root, memory: MEMORY })].map(([name, list]) => [name, median(list)]));
+};
 
 /** Runs the bench and prints it, as text or as one JSON object. */
 export async function benchCalls(rounds: number, json: boolean): Promise<void> {

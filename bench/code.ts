@@ -2,9 +2,16 @@
 // in a guest, code that patches itself, and data in the page of the code that writes to it. An
 // emulator that throws a page's code away at each store falls far behind here.
 
+import type { Contest } from "./ab.ts";
 import { guestMips } from "./core-stats.ts";
-import { measureKernels, printKernels, printRounds } from "./kernels.ts";
+import { buildGuest, measure, measureKernels, printKernels, printRounds, timesOf } from "./kernels.ts";
 import { MACHINES } from "./machines.ts";
+
+/** For `--ab`: milliseconds of each kernel. */
+export const codeContest: Contest = async (folder) => {
+  const kernel = await buildGuest("code", folder);
+  return async () => timesOf((await measure("el2", kernel, false)).kernels);
+};
 
 /** Runs the bench and prints it, as text or as one JSON object. */
 export async function benchCode(rounds: number, json: boolean): Promise<void> {

@@ -1,8 +1,9 @@
 // `deno task bench core`: 18 bare-metal kernels, integer code, vectors and floating point, on el2
 // and on QEMU.
 
+import type { Contest } from "./ab.ts";
 import { guestMips } from "./core-stats.ts";
-import { measureKernels, printKernels, printRounds } from "./kernels.ts";
+import { buildGuest, measure, measureKernels, printKernels, printRounds, timesOf } from "./kernels.ts";
 import { MACHINES } from "./machines.ts";
 import { geometricMean, median, withSpread } from "./statistics.ts";
 
@@ -11,6 +12,12 @@ const CORE_KERNELS = ["matrix", "list", "state", "crc", "sha", "memcpy", "interp
 
 /** Those of AdvSIMD and floating point. */
 const VECTOR_KERNELS = ["ncpy", "nxor", "narx", "fpmm"] as const;
+
+/** For `--ab`: milliseconds of each kernel. */
+export const coreContest: Contest = async (folder) => {
+  const kernel = await buildGuest("core", folder);
+  return async () => timesOf((await measure("el2", kernel, false)).kernels);
+};
 
 /** Runs the bench and prints it, as text or as one JSON object. */
 export async function benchCore(rounds: number, json: boolean): Promise<void> {

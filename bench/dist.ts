@@ -4,6 +4,8 @@
 
 import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
 import { VERSION } from "../src/workstation/version.ts";
+import { type Contest, figuresPrinted } from "./ab.ts";
+import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 
 const PROGRAM = new URL(`../dist/el2-${VERSION}-${Deno.build.target}`, import.meta.url).pathname;
@@ -40,6 +42,13 @@ export async function benchDist(rounds: number, json: boolean): Promise<void> {
   } finally {
     await Deno.remove(home, { recursive: true });
   }
+}
+
+/** For `--ab`: seconds of each kind of start. */
+export const distContest: Contest = () => Promise.resolve(() => figuresPrinted(preferredTree(), "dist", secondsOf));
+
+function secondsOf(result: Record<string, unknown>): Map<string, number> {
+  return new Map(Object.entries(result).filter(([name]) => name.includes("seconds")).map(([name, value]) => [name, Number(value)]));
 }
 
 /** Seconds that the program takes. */

@@ -2,9 +2,10 @@
 // snapshot of it in the cache; in turn with the generated core there as well, and without.
 
 import { PROMPT } from "../src/workstation/snapshot/instant.ts";
+import type { Contest } from "./ab.ts";
+import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 
-const PROGRAM = new URL("../main.ts", import.meta.url).pathname;
 /** Starts in a round. */
 const STARTS = 3;
 
@@ -37,6 +38,24 @@ export async function benchInstant(rounds: number, json: boolean): Promise<void>
   }
 }
 
+/** For `--ab`: seconds to the prompt, the median of several starts, each tree with its own cache. */
+export const instantContest: Contest = async (folder) => {
+  await Deno.mkdir(`${folder}/caches`);
+  const caches = new Map<string, string>();
+  return async () => {
+    const tree = preferredTree();
+    let cache = caches.get(tree);
+    if (cache === undefined) {
+      cache = await Deno.makeTempDir({ dir: `${folder}/caches` });
+      caches.set(tree, cache);
+      await promptAfter(cache);
+    }
+    const times: number[] = [];
+    for (let start = 0; start < STARTS; start++) times.push(await promptAfter(cache));
+    return new Map([["prompt", median(times)]]);
+  };
+};
+
 /**
  * Seconds until the prompt is on stdout. The program ends in order, so that it can leave its
  * snapshot.
@@ -47,7 +66,7 @@ async function promptAfter(cache: string): Promise<number> {
   await linkAll(own, cache);
   const began = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-q", "--no-check", "-A", PROGRAM, "run", "debian", "--instant", "--stdio"],
+    args: ["run", "-q", "--no-check", "-A", `${preferredTree()}/main.ts`, "run", "debian", "--instant", "--stdio"],
     env: { EL2_CACHE: cache },
     stdin: "piped",
     stdout: "piped",

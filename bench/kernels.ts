@@ -81,6 +81,11 @@ export async function measure(machine: Machine, kernel: string, stats: boolean):
   return { kernels, milliseconds, core };
 }
 
+/** Milliseconds of each kernel. */
+export function timesOf(kernels: ReadonlyMap<string, { readonly milliseconds: number }>): Map<string, number> {
+  return new Map([...kernels].map(([name, { milliseconds }]) => [name, milliseconds]));
+}
+
 /** Result of one kernel over all rounds. */
 export interface KernelResult {
   name: string;

@@ -56,6 +56,11 @@ export async function qemu(memory: number, cpus = 1): Promise<string[]> {
   return [await nativeProgram("qemu-system-aarch64"), ...platform, "-nographic", "-no-reboot"];
 }
 
+/** The folder of the build that is measured. */
+export function preferredTree(): string {
+  return preferred.tree;
+}
+
 /** The command that runs el2 of the build that is measured. */
 export function el2(...words: string[]): string[] {
   // The permissions of the task `el2`, but for what a bench never needs.

@@ -1,23 +1,23 @@
 // `deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..] [--set base|cc [--only PROGRAM,..]] [--tier interp|jit|auto] [--json]`:
 // how fast el2 is beside QEMU (TCG, one thread, cortex-a57), measured in the same session, in turn.
-// Only ratios of one session are worth comparing: machines and their load differ. `core --ab REV`
-// compares this tree with a revision instead.
+// Only ratios of one session are worth comparing: machines and their load differ. `--ab REV`
+// compares el2 of this tree with el2 of a revision instead; at least four rounds, or chance decides.
 
 import { parseArgs } from "node:util";
-import { benchBoot, BOOT_CPUS, BOOT_GUESTS } from "./boot.ts";
-import { benchCalls } from "./calls.ts";
-import { benchCode } from "./code.ts";
-import { compareCore } from "./compare.ts";
-import { benchCore } from "./core.ts";
+import { compareTrees, type Contest } from "./ab.ts";
+import { benchBoot, BOOT_CPUS, BOOT_GUESTS, bootContest } from "./boot.ts";
+import { benchCalls, callsContest } from "./calls.ts";
+import { benchCode, codeContest } from "./code.ts";
+import { benchCore, coreContest } from "./core.ts";
 import { prefer } from "./machines.ts";
-import { benchDist } from "./dist.ts";
-import { benchInstant } from "./instant.ts";
-import { benchMark } from "./mark.ts";
-import { benchNet } from "./net.ts";
-import { benchRecord } from "./record.ts";
-import { benchTui } from "./tui.ts";
+import { benchDist, distContest } from "./dist.ts";
+import { benchInstant, instantContest } from "./instant.ts";
+import { benchMark, markContest } from "./mark.ts";
+import { benchNet, netContest } from "./net.ts";
+import { benchRecord, recordContest } from "./record.ts";
+import { benchTui, tuiContest } from "./tui.ts";
 import { TIERS } from "../src/core/tiers.ts";
-import { benchUserland, USERLAND_SETS } from "./userland.ts";
+import { benchUserland, USERLAND_SETS, userlandContest } from "./userland.ts";
 
 const USAGE =
   "usage: deno task bench core|code|calls|boot|mark|userland|tui|dist|net|instant|record|all [--rounds N] [--guest NAME,..] [--cpus N,..] " +
@@ -43,23 +43,25 @@ const guests = values.guest?.split(",") ?? BOOT_GUESTS;
 const cpus = values.cpus?.split(",").map(Number) ?? BOOT_CPUS;
 const tier = TIERS.find((tier) => tier === values.tier);
 prefer(tier);
-const benches: Record<string, () => Promise<void>> = {
-  core: () => values.ab === undefined ? benchCore(rounds, values.json) : compareCore(values.ab, tier, rounds, values.json),
-  code: () => benchCode(rounds, values.json),
-  calls: () => benchCalls(rounds, values.json),
-  boot: () => benchBoot(guests, cpus, rounds, values.json),
-  mark: () => benchMark(rounds, values.json),
-  dist: () => benchDist(rounds, values.json),
-  instant: () => benchInstant(rounds, values.json),
-  record: () => benchRecord(rounds, values.json),
-  net: () => benchNet(rounds, values.json),
-  tui: () => benchTui(rounds, values.json),
-  userland: () => benchUserland(sets, rounds, values.json, values.only?.split(",")),
+const only = values.only?.split(",");
+/** What each name measures: el2 beside QEMU, or with `--ab` beside another revision. */
+const benches: Record<string, { run: () => Promise<void>; contest: Contest }> = {
+  core: { run: () => benchCore(rounds, values.json), contest: coreContest },
+  code: { run: () => benchCode(rounds, values.json), contest: codeContest },
+  calls: { run: () => benchCalls(rounds, values.json), contest: callsContest },
+  boot: { run: () => benchBoot(guests, cpus, rounds, values.json), contest: bootContest(guests, cpus) },
+  mark: { run: () => benchMark(rounds, values.json), contest: markContest },
+  dist: { run: () => benchDist(rounds, values.json), contest: distContest },
+  instant: { run: () => benchInstant(rounds, values.json), contest: instantContest },
+  record: { run: () => benchRecord(rounds, values.json), contest: recordContest },
+  net: { run: () => benchNet(rounds, values.json), contest: netContest },
+  tui: { run: () => benchTui(rounds, values.json), contest: tuiContest },
+  userland: { run: () => benchUserland(sets, rounds, values.json, only), contest: userlandContest(sets, only) },
 };
 /** What `all` runs: the issue's figures of speed. */
 const ALL = ["core", "mark", "boot", "userland", "calls"];
 const chosen = what === "all" ? ALL : [what ?? ""];
-const refused = values.tier !== undefined && !tier || values.ab !== undefined && what !== "core" ||
+const refused = values.tier !== undefined && !tier ||
   (values.guest ?? values.cpus) !== undefined && !chosen.includes("boot") ||
   !cpus.every((count) => Number.isInteger(count) && count >= 1 && count <= 8) ||
   values.only !== undefined && (what !== "userland" || values.set === undefined);
@@ -67,4 +69,8 @@ if (refused || !chosen.every((name) => Object.hasOwn(benches, name)) || !Number.
   console.error(USAGE);
   Deno.exit(2);
 }
-for (const name of chosen) await benches[name]();
+for (const name of chosen) {
+  const { run, contest } = benches[name];
+  if (values.ab === undefined) await run();
+  else await compareTrees(name, contest, values.ab, tier, rounds, values.json);
+}

@@ -1,7 +1,9 @@
 // `deno task bench mark`: the bare-metal program `mark` (bench/suites/mark) on el2 and on QEMU in
 // turn, whole processes and each kernel.
 
+import type { Contest } from "./ab.ts";
 import { guestMips, printCore } from "./core-stats.ts";
+import { timesOf } from "./kernels.ts";
 import { type CoreStats, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
@@ -36,6 +38,15 @@ async function measure(machine: Machine, kernel: string): Promise<Measurement> {
   if (!kernels.has("total")) throw new Error(`${machine} did not finish: ${lines.map(({ text }) => text).join("\n")}`);
   return { milliseconds, kernels, core };
 }
+
+/** For `--ab`: milliseconds of each kernel and of the whole process. */
+export const markContest: Contest = async (folder) => {
+  const kernel = await buildMark(folder, SCALE);
+  return async () => {
+    const { kernels, milliseconds } = await measure("el2", kernel);
+    return timesOf(kernels).set("process", milliseconds);
+  };
+};
 
 /** Runs the bench and prints it, as text or as one JSON object. */
 export async function benchMark(rounds: number, json: boolean): Promise<void> {

@@ -4,6 +4,7 @@
 
 import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
 import { withEntries } from "../src/workstation/catalog/cpio.ts";
+import type { Contest } from "./ab.ts";
 import { el2, type Machine, MACHINES, qemu, type Run, watch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
@@ -103,6 +104,14 @@ function speeds(machine: Machine, { lines }: Run): number[] {
   if (Number(bytes) !== SIZE * 1024 ** 2) throw new Error(`${machine}: ${bytes} bytes came, not ${SIZE} MiB`);
   return found;
 }
+
+/** For `--ab`: milliseconds that 64 MiB take. */
+export const netContest: Contest = async (work) => {
+  const { folder } = await catalogEntry("debian-bookworm");
+  const files = { kernel: `${folder}/Image`, initrd: `${work}/initrd`, folder: work };
+  await writeInitrd(`${folder}/initrd-virtio`, files.initrd);
+  return async () => new Map([[`${SIZE} MiB`, SIZE * 1000 / median(speeds("el2", await runEl2(files)))]]);
+};
 
 /** Runs the bench and prints it, as text or as one JSON object. */
 export async function benchNet(rounds: number, json: boolean): Promise<void> {

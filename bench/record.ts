@@ -2,6 +2,7 @@
 // run with and without `--record`, in turn.
 
 import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
+import type { Contest } from "./ab.ts";
 import { el2 } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";
 import { median, withSpread } from "./statistics.ts";
@@ -19,8 +20,8 @@ interface Costs {
   readonly bytes: number;
 }
 
-/** Runs the bench and prints it, as text or as one JSON object. */
-export async function benchRecord(rounds: number, json: boolean): Promise<void> {
+/** The runs that are recorded, by what they are. */
+async function commandLines(): Promise<Record<string, readonly string[]>> {
   const { folder } = await catalogEntry("debian");
   const boot = [
     "boot",
@@ -32,10 +33,28 @@ export async function benchRecord(rounds: number, json: boolean): Promise<void> 
     "--memory",
     "512MiB",
   ];
-  const runs: Record<string, readonly string[]> = {
+  return {
     "Debian boots and powers off": [...boot, "--turbo", "--stdio"],
     [`the demo, ${DEMO_TIME}`]: ["run", DEMO, "--turbo", "--for", DEMO_TIME],
   };
+}
+
+/** For `--ab`: CPU seconds of each run, without and with a recording. */
+export const recordContest: Contest = async () => {
+  const runs = Object.entries(await commandLines());
+  return async () => {
+    const figures = new Map<string, number>();
+    for (const [name, words] of runs) {
+      const { plain, recorded } = await measure(words);
+      figures.set(name, plain).set(`${name}, recorded`, recorded);
+    }
+    return figures;
+  };
+};
+
+/** Runs the bench and prints it, as text or as one JSON object. */
+export async function benchRecord(rounds: number, json: boolean): Promise<void> {
+  const runs = await commandLines();
   if (!json) console.log(`CPU seconds without and with --record, and what it costs: median (least-greatest) of ${rounds}`);
   const all: Record<string, unknown>[] = [];
   for (const [name, words] of Object.entries(runs)) {

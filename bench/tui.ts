@@ -5,6 +5,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";
 import { busyPlan, CountingTerminal, openSession, showOn } from "./busy-demo.ts";
+import { type Contest, figuresPrinted } from "./ab.ts";
+import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";
 import { type Held, measureKeys, measureLink, measureStart, percentile } from "./tui-latency.ts";
 import { measureTurns } from "./tui-turns.ts";
@@ -89,6 +91,20 @@ async function measureSlowLink(): Promise<Held> {
 /** The values between which the middle half of all lies. */
 function quartiles(values: readonly number[]): readonly [number, number] {
   return [percentile(values, 0.25), percentile(values, 0.75)];
+}
+
+/** Figures of a round that are better when they are smaller. */
+const COMPARED = [
+  ...["cpu_headless", "bytes_per_frame", "key_to_frame_p50_ms", "key_to_frame_p99_ms"],
+  ...["slow_link_longest_key_ms", "slow_link_longest_machine_ms", "start_to_answer_seconds"],
+];
+
+/** For `--ab`: one round of each tree, in a process of that tree. */
+export const tuiContest: Contest = () => Promise.resolve(() => figuresPrinted(preferredTree(), "tui", figuresOf));
+
+function figuresOf(result: Record<string, unknown>): Map<string, number> {
+  const figures = new Map(COMPARED.filter((name) => name in result).map((name) => [name, Number(result[name])]));
+  return figures.set("worker_seconds_per_instruction_ratio", 1 / Number(result.instructions_per_worker_second_ratio));
 }
 
 /** Prints the medians of interleaved rounds. */

@@ -3,6 +3,7 @@
 
 import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
+import type { Contest } from "./ab.ts";
 import { guestMips, printCore } from "./core-stats.ts";
 import { type CoreStats, type Guest, type Machine, MACHINES, stopwatch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";
@@ -55,6 +56,20 @@ export async function runSet(machine: Machine, guest: Guest): Promise<SetRun> {
     throw new Error(`${machine} did not finish: ${lines.slice(-10).map(({ text }) => text).join("\n")}`);
   }
   return { programs, milliseconds, core };
+}
+
+/** For `--ab`: milliseconds of each program. */
+export function userlandContest(sets: readonly UserlandSet[], only: readonly string[] = []): Contest {
+  return async () => {
+    const guests = await Promise.all(sets.map((set) => suiteGuest(set, set, only)));
+    return async () => {
+      const figures = new Map<string, number>();
+      for (const guest of guests) {
+        for (const [name, { milliseconds }] of (await runSet("el2", guest)).programs) figures.set(name, milliseconds);
+      }
+      return figures;
+    };
+  };
 }
 
 /**
