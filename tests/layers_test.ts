@@ -1,6 +1,7 @@
 // Imports point downward (docs/architecture.md, "Layers"): this is that picture as a table.
 
 import assert from "node:assert/strict";
+import { folderOf, importsBelow, importsOf } from "../scripts/structure.ts";
 
 /** What each folder of src/ may import. Importing from the same folder is always allowed. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
@@ -21,6 +22,13 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["tui", "workstation", "debug", "abi", "machine", "isa", "formats"],
 };
 
+/**
+ * Floors inside a house (a folder of src/): what each of its rooms may import, types included.
+ * Every folder is a room by itself, a parent and its child too; "." is the house's own folder. A
+ * room may always import itself, and no two rooms may import each other.
+ */
+const FLOORS: Record<string, Record<string, readonly string[]>> = {};
+
 const SOURCE = new URL("../src/", import.meta.url);
 const ASSETS = new URL("../assets/", import.meta.url);
 
@@ -33,14 +41,6 @@ async function* sourceFiles(folder: URL): AsyncGenerator<URL> {
     if (entry.isDirectory) yield* sourceFiles(url);
     else if (entry.name.endsWith(".ts")) yield url;
   }
-}
-
-/** Specifiers of static and dynamic imports, re-exports, and workers' `new URL`. */
-function importsOf(text: string): string[] {
-  const statements = text.matchAll(
-    /^\s*(?:import|export)\b[^;"'`]*?\bfrom\s*"([^"]+)"|^\s*import\s*"([^"]+)"|\bimport\(\s*"([^"]+)"\)|new URL\(\s*"([^"]+\.ts)"/gm,
-  );
-  return [...statements].map((match) => match.slice(1).find((specifier) => specifier !== undefined) ?? "");
 }
 
 /** The first folder below src/, or "" for a file outside of it. */
@@ -63,6 +63,49 @@ Deno.test("every folder of src/ is a layer and imports only layers below it", as
     }
   }
   assert.deepEqual(wrong, []);
+});
+
+/**
+ * What is wrong with a house's floors: imports that its table does not allow, and rooms that it does
+ * not have.
+ */
+function wrongFloors(floors: Record<string, readonly string[]>, imports: readonly { from: string; to: string }[]): string[] {
+  const wrong = imports.flatMap(({ from, to }) => {
+    const [room, target] = [folderOf(from), folderOf(to)];
+    if (!floors[room]) return [`${room} is not in the table`];
+    return room === target || floors[room].includes(target) ? [] : [`${from} imports ${to}`];
+  });
+  const rooms = Object.keys(floors);
+  for (const room of rooms) {
+    for (const below of floors[room]) {
+      if (!floors[below]) wrong.push(`${room} may import ${below}, which is not in the table`);
+      else if (floors[below].includes(room)) wrong.push(`${room} and ${below} may import each other`);
+    }
+  }
+  return [...new Set(wrong)];
+}
+
+for (const [house, floors] of Object.entries(FLOORS)) {
+  Deno.test(`every room of src/${house} imports only rooms on floors below it`, () => {
+    const imports = importsBelow(new URL(house, SOURCE).pathname);
+    assert.ok(imports.length > 0, `src/${house} has no imports of its own`);
+    assert.deepEqual(wrongFloors(floors, imports), []);
+    const rooms = new Set(imports.flatMap(({ from, to }) => [folderOf(from), folderOf(to)]));
+    assert.deepEqual(Object.keys(floors).filter((room) => !rooms.has(room)), [], "rooms of the table that are not there");
+  });
+}
+
+Deno.test("an import up a floor, an unknown room, and rooms that may import each other are found", () => {
+  const floors = { ground: [], upper: ["ground"], left: ["right"], right: ["left"] };
+  assert.deepEqual(
+    wrongFloors({ ground: [], upper: ["ground"] }, [
+      { from: "upper/a.ts", to: "ground/b.ts" },
+      { from: "ground/b.ts", to: "upper/a.ts" },
+      { from: "upper/inner/c.ts", to: "upper/a.ts" },
+    ]),
+    ["ground/b.ts imports upper/a.ts", "upper/inner is not in the table"],
+  );
+  assert.deepEqual(wrongFloors(floors, []), ["left and right may import each other", "right and left may import each other"]);
 });
 
 /** Specifiers of the modules whose values a module has before its own code runs: its static imports, but for types. */
