@@ -2,23 +2,24 @@
 // DESIGN "The core". What is generated is plain data (`CoreBlueprint`); a core is built of that,
 // whether it was generated just now or in another process.
 
-import { defineExceptions } from "./exception-entry.ts";
-import { defineFloatingPoint } from "./fp/functions.ts";
+import type { ArmTable } from "./decoded/arms.ts";
+import { defineLandings } from "./decoded/landings.ts";
+import { defineRecords } from "./decoded/record-functions.ts";
+import type { Dispatch } from "./decoded/variants.ts";
+import { defineExceptions } from "./exceptions/exception-entry.ts";
+import { defineContextMove, defineRun } from "./exceptions/run-function.ts";
 import { defineIntegerFunctions } from "./interpreter/integer-functions.ts";
-import type { ArmTable } from "./interpreter/arms.ts";
-import { defineInterpreter, type Dispatch, makeDispatch } from "./interpreter/interpreter.ts";
+import { defineInterpreter, makeDispatch } from "./interpreter/interpreter.ts";
 import { type Link, OutlinedFunctions, OutlinedTable } from "./interpreter/outlined.ts";
-import { TLB_POOL } from "./layout.ts";
-import { defineLandings } from "./landings.ts";
-import { defineLazyFlags } from "./lazy-flags.ts";
-import { type Callees, type KnownFunction, KnownFunctions, Library } from "./library.ts";
-import { defineMemoryAccess } from "./memory-access.ts";
-import { defineMmu, type RamLayout } from "./mmu.ts";
-import { defineRecords } from "./record-functions.ts";
-import { defineSystemInstructions } from "./system-instructions.ts";
-import { defineSystemRegisters } from "./system-registers.ts";
-import { defineTlb } from "./tlb.ts";
-import { defineContextMove, defineRun } from "./run-function.ts";
+import { defineMemoryAccess } from "./memory/memory-access.ts";
+import { defineMmu, type RamLayout } from "./memory/mmu.ts";
+import { defineTlb } from "./memory/tlb.ts";
+import { defineSystemInstructions } from "./registers/system-instructions.ts";
+import { defineSystemRegisters } from "./registers/system-registers.ts";
+import { defineFloatingPoint } from "./simd/functions.ts";
+import { TLB_POOL } from "./state/layout.ts";
+import { defineLazyFlags } from "./translator/lazy-flags.ts";
+import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
 
 const WASM_PAGE = 0x1_0000;
@@ -55,7 +56,8 @@ export interface CoreImports {
 }
 
 /**
- * What the module offers to TypeScript; see `functions.ts` and the files that define the functions.
+ * What the module offers to TypeScript; see `state/functions.ts` and the files that define the
+ * functions.
  */
 export interface CoreExports {
   /**
@@ -65,16 +67,16 @@ export interface CoreExports {
   run(budget: number): number;
   /**
    * Copies a vCPU's context to an address from another: into the CPU record, or out of it
-   * (run-function.ts).
+   * (exceptions/run-function.ts).
    */
   moveContext(to: number, from: number): void;
-  /** What derives from the context (functions.ts). */
+  /** What derives from the context (state/functions.ts). */
   updateRegime(): void;
-  /** Exceptions (exception-entry.ts). */
+  /** Exceptions (exceptions/exception-entry.ts). */
   injectException(esr: number, far: bigint): void;
-  /** Host address, or 0 with CPU.FAULT (mmu.ts). */
+  /** Host address, or 0 with CPU.FAULT (memory/mmu.ts). */
   translate(va: bigint, access: number): number;
-  /** TLB maintenance (tlb.ts). */
+  /** TLB maintenance (memory/tlb.ts). */
   tlbFlushSpace(space: number): void;
   tlbFlushAll(): void;
   tlbFlushStage2(id: number): void;

@@ -3,12 +3,22 @@
 // core".
 
 import { disassemble } from "../isa/disassemble.ts";
-import { Breakpoints } from "./breakpoints.ts";
-import { CPU, CPU_RECORD, Pending } from "./cpu-record.ts";
+import { AbortSyndrome, ExceptionClass, exceptionClass, Mdscr, Pstate } from "./architecture/exceptions.ts";
+import { loadStoreSyndrome } from "./architecture/load-store-syndrome.ts";
 import { type CoreExports, coreFor, instantiateCore } from "./core-module.ts";
-import { AbortSyndrome, ExceptionClass, exceptionClass, Pstate } from "./exceptions.ts";
-import { Access } from "./functions.ts";
-import type { Dispatch } from "./interpreter/interpreter.ts";
+import { Breakpoints } from "./debug/breakpoints.ts";
+import {
+  ArmedDebug,
+  breakpointSyndrome,
+  debugEnabled,
+  type GuestWatchHit,
+  isLoadExclusive,
+  stepSyndrome,
+  watchpointSyndrome,
+} from "./debug/self-hosted-debug.ts";
+import { Watch, type WatchHit, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
+import { recordPageIndex, RecordPool } from "./decoded/records.ts";
+import type { Dispatch } from "./decoded/variants.ts";
 import {
   type CachedPage,
   type DebugCore,
@@ -20,30 +30,19 @@ import {
   type VcpuState,
 } from "./interface.ts";
 import { writeCrcTables } from "./interpreter/integer-functions.ts";
-import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL, WRITTEN_PAGES } from "./layout.ts";
-import { hasPageBit, setPageBits } from "./page-bits.ts";
-import { loadStoreSyndrome } from "./load-store-syndrome.ts";
-import { AccessKind, Fault, type RamLayout } from "./mmu.ts";
-import { recordPageIndex, RecordPool } from "./records.ts";
+import { AccessKind, Fault, type RamLayout } from "./memory/mmu.ts";
+import { Stage2Pool } from "./memory/stage2.ts";
+import { TlbPool } from "./memory/tlb-pool.ts";
+import { completeRead, storeValue, VcpuContext } from "./registers/vcpu-context.ts";
 import { writeAesTables } from "./simd/crypto.ts";
-import { Stage2Pool } from "./stage2.ts";
-import { TlbSpace } from "./tlb-layout.ts";
-import { TlbPool } from "./tlb-pool.ts";
+import { CPU, CPU_RECORD, Pending } from "./state/cpu-state.ts";
+import { Access } from "./state/functions.ts";
+import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL, WRITTEN_PAGES } from "./state/layout.ts";
+import { hasPageBit, setPageBits } from "./state/page-bits.ts";
+import { TlbSpace } from "./state/tlb-layout.ts";
 import type { Tier } from "./tiers.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
 import { type Hotness, Translator } from "./translator/translator.ts";
-import {
-  ArmedDebug,
-  breakpointSyndrome,
-  debugEnabled,
-  type GuestWatchHit,
-  isLoadExclusive,
-  Mdscr,
-  stepSyndrome,
-  watchpointSyndrome,
-} from "./self-hosted-debug.ts";
-import { Watch, type WatchHit, type WatchKind, Watchpoints } from "./watchpoints.ts";
-import { completeRead, storeValue, VcpuContext } from "./vcpu-state.ts";
 
 /**
  * Instructions in one call of the Wasm function. V8 replaces running code by optimized code only

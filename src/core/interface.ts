@@ -3,152 +3,14 @@
 // aborts) leaves it with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM
 // D13.2.37), so that the hypervisor reads like one at EL2.
 
-import type { DebugComparators } from "./self-hosted-debug.ts";
+import type { WatchHit, WatchKind } from "./debug/watchpoints.ts";
+import type { Exit, ExitHandler } from "./exceptions/exit.ts";
+import type { VcpuState } from "./registers/vcpu-state.ts";
 import type { TranslatorCounters } from "./translator/counters.ts";
-import type { WatchHit, WatchKind } from "./watchpoints.ts";
 
-/** Why `Core.run` came back. */
-export const ExitReason = {
-  /** The instruction budget is used up, to the instruction. */
-  Budget: 0,
-  /**
-   * A synchronous exception to EL2: `esr`, `far` and `ipa` say which. PC is at the instruction
-   * (HVC: behind it, as the architecture has it).
-   */
-  Trap: 1,
-  /**
-   * A data access to a physical address that stage 2 maps but that is no RAM: a device. `esr` as
-   * for a data abort, `pa` instead of `ipa`. PC is at the instruction.
-   */
-  Bus: 2,
-  /**
-   * A generic timer register was written (the instruction is complete): deadlines must be read
-   * again.
-   */
-  Timer: 3,
-  /** YIELD was executed (complete): a turn may end here. */
-  Yield: 4,
-  /** A breakpoint of `DebugCore` is at PC; the instruction has not been executed. */
-  Breakpoint: 5,
-  /**
-   * A watchpoint of `DebugCore` stops the access of the instruction at PC, which has not been
-   * executed.
-   */
-  Watchpoint: 6,
-} as const;
-
-/** One of `ExitReason`. */
-export type ExitReason = typeof ExitReason[keyof typeof ExitReason];
-
-/** Result of `Core.run`. One object, reused by every call. */
-export interface Exit {
-  reason: ExitReason;
-  /** Instructions retired in this call; one is 1 ns of virtual time. */
-  retired: number;
-  /** ESR_EL2: EC 31:26, IL 25, ISS 24:0. Valid for Trap and Bus. */
-  esr: number;
-  /** Faulting virtual address, 64 bits. Valid for aborts. */
-  far: bigint;
-  /** Faulting IPA with its offset in the page. Valid for stage-2 aborts. */
-  ipa: number;
-  /** Physical address. Valid for Bus. */
-  pa: number;
-}
-
-/** General registers X0..X30, and vector registers V0..V31. */
-export const X_REGISTERS = 31, V_REGISTERS = 32;
-
-/** Registers by their Arm names that hypervisor, debugger and tests may read and write by name. */
-export const REGISTER_NAMES = [
-  "SP_EL0",
-  "SP_EL1",
-  "ELR_EL1",
-  "SPSR_EL1",
-  "ESR_EL1",
-  "FAR_EL1",
-  "VBAR_EL1",
-  "SCTLR_EL1",
-  "TCR_EL1",
-  "TTBR0_EL1",
-  "TTBR1_EL1",
-  "MAIR_EL1",
-  "AMAIR_EL1",
-  "CONTEXTIDR_EL1",
-  "CPACR_EL1",
-  "CNTKCTL_EL1",
-  "CNTV_CTL_EL0",
-  "CNTV_CVAL_EL0",
-  "CNTP_CTL_EL0",
-  "CNTP_CVAL_EL0",
-  "TPIDR_EL0",
-  "TPIDR_EL1",
-  "TPIDRRO_EL0",
-  "PAR_EL1",
-  "AFSR0_EL1",
-  "AFSR1_EL1",
-  "MDSCR_EL1",
-  "CSSELR_EL1",
-  "FPCR",
-  "FPSR",
-  "MIDR_EL1",
-  "MPIDR_EL1",
-] as const;
-
-/** One of `REGISTER_NAMES`. */
-export type RegisterName = typeof REGISTER_NAMES[number];
-
-/**
- * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
- * run it.
- */
-export interface VcpuState {
-  /** X0..X30. Index 31 reads as zero and ignores writes. */
-  getX(index: number): bigint;
-  setX(index: number, value: bigint): void;
-  /** V0..V31 as low and high 64 bits. */
-  /** The low and the high half of X0..X30, unsigned: numbers cost less than a bigint. */
-  getLow(index: number): number;
-  getHigh(index: number): number;
-  /** Sets X0..X30 to an unsigned 32-bit number. */
-  setLow(index: number, value: number): void;
-  /** Whether both halves of X[first] to X[last] are all this 32-bit number, signed. */
-  areHalves(first: number, last: number, half: number): boolean;
-  /** Sets X0, X1, .. from the low and high halves of each in turn. */
-  setHalves(halves: Uint32Array): void;
-  /** Zeroes X[first] to X[last]. */
-  clearX(first: number, last: number): void;
-  getV(index: number): readonly [bigint, bigint];
-  setV(index: number, low: bigint, high: bigint): void;
-  pc: bigint;
-  /** Steps PC over an instruction, which counts as executed for a software step. */
-  advance(): void;
-  /**
-   * Breakpoints and watchpoints of EL1's own; whoever writes one counts `version` up. MDSCR_EL1 is
-   * a register like others.
-   */
-  readonly debug: DebugComparators;
-  /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
-  pstate: number;
-  getRegister(name: RegisterName): bigint;
-  setRegister(name: RegisterName, value: bigint): void;
-  /**
-   * Level of the virtual IRQ input (from the VIC). Looked at when `run` starts and whenever
-   * PSTATE.I falls.
-   */
-  irq: boolean;
-  /** Level of the virtual FIQ input (group 0). */
-  fiq: boolean;
-  /** The event register of WFE and SEV. */
-  event: boolean;
-  /** Stage-2 tables that translate this vCPU's addresses (`Stage2Table.id`). */
-  stage2: number;
-  /**
-   * HCR_EL2.DC: while stage 1 is off, memory is Normal write-back and not Device, so that unaligned
-   * accesses are no faults. It stays off: writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM,
-   * as EL2 answers it).
-   */
-  defaultCacheable: boolean;
-}
+export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
+export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
+export { REGISTER_NAMES, type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
 
 /** Result of an address translation on behalf of a vCPU. */
 export type Translation =
@@ -173,19 +35,6 @@ export interface CachedPage {
   readonly pa: number;
   /** Whether it may be written by this entry, or read. */
   readonly write: boolean;
-}
-
-/** EL2, as a run of the core calls it. */
-export interface ExitHandler {
-  /**
-   * Handles an exit with `ExitReason.Trap` or `Bus` in the middle of a run, as the caller of
-   * `Core.run` would. `exit.retired` counts from the exit before.
-   * @returns the budget of instructions that follow at once, from virtual time `now`; 0 ends the
-   * run
-   */
-  handle(exit: Exit): number;
-  /** Virtual time (ns) behind the exit that was handled last. */
-  readonly now: number;
 }
 
 /** The AArch64 core. One instance serves all physical CPUs of a worker, one at a time. */
@@ -273,36 +122,4 @@ export interface DebugCore extends Core {
    * whichever vCPU runs next.
    */
   inspect(vcpu: VcpuState, va: bigint): Translation;
-}
-
-/** Access rights and kind in a stage-2 entry. */
-export const Stage2Flags = {
-  Read: 1,
-  Write: 2,
-  /** Instruction fetch at EL1. */
-  ExecuteEl1: 4,
-  /** Instruction fetch at EL0. */
-  ExecuteEl0: 8,
-  /** Device memory: unaligned accesses fault. */
-  Device: 16,
-} as const;
-
-/**
- * Stage-2 tables of one address space, in a form that the core walks inside Wasm. Pages are 4 KiB;
- * IPAs are below 2^36.
- */
-export interface Stage2Table {
-  readonly id: number;
-  /**
-   * Maps whole pages; `ipa`, `pa` and `size` are multiples of 4096. The caller then calls
-   * `Core.invalidateStage2`. False, and nothing changed, when there is no memory left for tables.
-   */
-  map(ipa: number, pa: number, size: number, flags: number): boolean;
-  unmap(ipa: number, size: number): boolean;
-  /** The entry of the page that holds `ipa`, or undefined. */
-  lookup(ipa: number): { pa: number; flags: number } | undefined;
-  /** Everything that is mapped, from low to high, as runs of bytes. */
-  entries(): Iterable<{ ipa: number; pa: number; size: number; flags: number }>;
-  /** Gives the tables' memory back. */
-  release(): void;
 }

@@ -2,7 +2,7 @@
 // sees a VM as a process in all-stop mode and its vCPUs as threads, numbered from 1. Packets that
 // are not known get the empty answer, as the protocol has it; bad ones get an error.
 
-import type { WatchHit, WatchKind } from "../core/watchpoints.ts";
+import type { WatchHit, WatchKind } from "../core/debug/watchpoints.ts";
 import { DEBUG_REGISTERS, type DebugAccess, type DebugAnswer, type DebugSpace } from "../hypervisor/debug-access.ts";
 import type { StepRange } from "../hypervisor/traps/debug-control.ts";
 import { acknowledgement, encodePacket, fromHex, PACKET_SIZE, PacketReader, type Received, toBytes, toHex } from "./packets.ts";

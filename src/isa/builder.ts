@@ -5,7 +5,7 @@
 //
 // Binding times: an expression that depends on encoding fields alone is *static*. Maximal static
 // subtrees of integer operations become operands in the decoded record, evaluated once by the
-// decoder (`core/interpreter/operands.ts`). The author does nothing for that.
+// decoder (`core/decoded/operands.ts`). The author does nothing for that.
 
 /** Types of values, as WebAssembly has them. */
 export type Type = "i32" | "i64" | "f32" | "f64" | "v128";

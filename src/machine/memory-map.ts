@@ -3,7 +3,7 @@
 //
 //   physical address                          Wasm memory
 //   0x0000_0000  devices (QEMU "virt")        0                CPU record, Wasm functions' tables, TLB sets, decoded records,
-//   0x0900_0000    PL011, PL031, fw_cfg                        stage-2 tables, vCPU contexts: the core's own (src/core/cpu-record.ts)
+//   0x0900_0000    PL011, PL031, fw_cfg                        stage-2 tables, vCPU contexts: the core's own (src/core/state/cpu-state.ts)
 //   0x0a00_0000    virtio-mmio, 32 slots
 //   0x4000_0000  primary VM's RAM             RAM_OFFSET       the byte at physical address 0x4000_0000
 //   hypervisorBase                            ...              linear from here: Wasm address = PA - RAM_BASE + RAM_OFFSET

@@ -2,7 +2,7 @@
 // data both ways. Input enters the machine only as a `Request`; whatever leaves it is a
 // `SessionEvent`.
 
-import type { WatchHit } from "../core/watchpoints.ts";
+import type { WatchHit } from "../core/debug/watchpoints.ts";
 import type { DebugAccess, DebugAnswer } from "../hypervisor/debug-access.ts";
 import type { StepRange } from "../hypervisor/traps/debug-control.ts";
 import type { TraceKind } from "../abi/trace.ts";

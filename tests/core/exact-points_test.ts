@@ -5,12 +5,12 @@
 import assert from "node:assert/strict";
 import { buildMark } from "../../bench/suites/bare-metal.ts";
 import { WasmCore } from "../../src/core/core.ts";
-import { ExceptionClass, exceptionClass, Pstate } from "../../src/core/exceptions.ts";
+import { ExceptionClass, exceptionClass, Pstate } from "../../src/core/architecture/exceptions.ts";
 import { ExitReason, REGISTER_NAMES, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/layout.ts";
+import { CORE_SIZE } from "../../src/core/state/layout.ts";
 import type { Hotness } from "../../src/core/translator/translator.ts";
 import { type Tier, TIERS } from "../../src/core/tiers.ts";
-import type { VcpuContext } from "../../src/core/vcpu-state.ts";
+import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
 import { readElf } from "../../src/workstation/images/elf.ts";
 import { Random } from "../support/random.ts";
 import { assemble } from "./program.ts";

@@ -3,7 +3,7 @@
 
 import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/layout.ts";
+import { CORE_SIZE } from "../../src/core/state/layout.ts";
 
 export const RAM_BASE = 0x4000_0000;
 const RAM_SIZE = 0x10_0000, CODE = RAM_BASE + 0x1000;

@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../src/core/interface.ts";
-import { SYSTEM_REGISTERS } from "../../src/core/system-registers.ts";
+import { SYSTEM_REGISTERS } from "../../src/core/registers/system-registers.ts";
 import { Random } from "../support/random.ts";
 import { Machine, RAM_BASE } from "./program.ts";
 

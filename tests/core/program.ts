@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { type CoreOptions, type UndefinedInstruction, WasmCore } from "../../src/core/core.ts";
 import { type Exit, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/layout.ts";
-import type { VcpuContext } from "../../src/core/vcpu-state.ts";
+import { CORE_SIZE } from "../../src/core/state/layout.ts";
+import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 
 export const RAM_BASE = 0x4000_0000;

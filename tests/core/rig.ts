@@ -2,20 +2,20 @@
 // functions of these parts with the functions of the records replaced by plain ones, RAM, and one
 // vCPU in the hot record.
 
-import { CPU, Pending, Slot, xAddress } from "../../src/core/cpu-record.ts";
-import { defineExceptions } from "../../src/core/exception-entry.ts";
-import { Pstate } from "../../src/core/exceptions.ts";
-import { callee, define, type FunctionName } from "../../src/core/functions.ts";
+import { CPU, Pending, Slot, xAddress } from "../../src/core/state/cpu-state.ts";
+import { defineExceptions } from "../../src/core/exceptions/exception-entry.ts";
+import { Pstate } from "../../src/core/architecture/exceptions.ts";
+import { callee, define, type FunctionName } from "../../src/core/state/functions.ts";
 import { Stage2Flags } from "../../src/core/interface.ts";
-import { Library } from "../../src/core/library.ts";
-import { defineMemoryAccess } from "../../src/core/memory-access.ts";
-import { defineMmu } from "../../src/core/mmu.ts";
-import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/stage2.ts";
-import { defineSystemInstructions } from "../../src/core/system-instructions.ts";
-import { defineSystemRegisters } from "../../src/core/system-registers.ts";
-import { defineTlb } from "../../src/core/tlb.ts";
-import { TlbSpace } from "../../src/core/tlb-layout.ts";
-import { TlbPool } from "../../src/core/tlb-pool.ts";
+import { Library } from "../../src/core/wasm/library.ts";
+import { defineMemoryAccess } from "../../src/core/memory/memory-access.ts";
+import { defineMmu } from "../../src/core/memory/mmu.ts";
+import { type Stage2, STAGE2_TABLE_SIZE, Stage2Pool } from "../../src/core/memory/stage2.ts";
+import { defineSystemInstructions } from "../../src/core/registers/system-instructions.ts";
+import { defineSystemRegisters } from "../../src/core/registers/system-registers.ts";
+import { defineTlb } from "../../src/core/memory/tlb.ts";
+import { TlbSpace } from "../../src/core/state/tlb-layout.ts";
+import { TlbPool } from "../../src/core/memory/tlb-pool.ts";
 import { Code, constant } from "../../src/core/wasm/expression.ts";
 import { WasmModule } from "../../src/core/wasm/module.ts";
 

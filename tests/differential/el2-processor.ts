@@ -2,10 +2,10 @@
 // accesses are to normal memory.
 
 import { type CoreOptions, WasmCore } from "../../src/core/core.ts";
-import { CPU, Slot, vAddress, xAddress } from "../../src/core/cpu-record.ts";
+import { CPU, Slot, vAddress, xAddress } from "../../src/core/state/cpu-state.ts";
 import { type Exit, ExitReason, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/layout.ts";
-import type { VcpuContext } from "../../src/core/vcpu-state.ts";
+import { CORE_SIZE } from "../../src/core/state/layout.ts";
+import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
 import { Layout } from "./instruction-cases.ts";
 import { Registers } from "./unicorn.ts";
 

@@ -4,10 +4,10 @@
 
 import assert from "node:assert/strict";
 import { WasmCore } from "../../src/core/core.ts";
-import { ExceptionClass, exceptionClass, syndrome } from "../../src/core/exceptions.ts";
+import { ExceptionClass, exceptionClass, syndrome } from "../../src/core/architecture/exceptions.ts";
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
-import { CORE_SIZE } from "../../src/core/layout.ts";
-import { storeValue, type VcpuContext } from "../../src/core/vcpu-state.ts";
+import { CORE_SIZE } from "../../src/core/state/layout.ts";
+import { storeValue, type VcpuContext } from "../../src/core/registers/vcpu-context.ts";
 import { readElf } from "../../src/workstation/images/elf.ts";
 import { runNative } from "../support/oracles.ts";
 

@@ -2,7 +2,7 @@
 // primary VM.
 
 import { WasmCore } from "../../src/core/core.ts";
-import { Stage2Pool } from "../../src/core/stage2.ts";
+import { Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../src/hypervisor/behaviour.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";

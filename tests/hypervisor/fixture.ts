@@ -7,7 +7,7 @@ import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { Access, mapAttributes, memextentAttributes, MemoryType } from "../../src/abi/words.ts";
 import { type Core, Stage2Flags, type Stage2Table, type Translation } from "../../src/core/interface.ts";
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
-import { Stage2Pool } from "../../src/core/stage2.ts";
+import { Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY } from "../../src/machine/memory-map.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";

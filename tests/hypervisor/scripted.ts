@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { ExceptionClass, FaultStatus, Pstate, syndrome } from "../../src/core/exceptions.ts";
+import { ExceptionClass, FaultStatus, Pstate, syndrome } from "../../src/core/architecture/exceptions.ts";
 import {
   type Core,
   type Exit,
@@ -16,7 +16,7 @@ import {
   type VcpuState,
 } from "../../src/core/interface.ts";
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
-import { Stage2Pool } from "../../src/core/stage2.ts";
+import { Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
 import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { VcpuOption } from "../../src/abi/words.ts";
-import { ExceptionClass, syndrome } from "../../src/core/exceptions.ts";
-import { IDENTIFICATION } from "../../src/core/features.ts";
+import { ExceptionClass, syndrome } from "../../src/core/architecture/exceptions.ts";
+import { IDENTIFICATION } from "../../src/core/architecture/features.ts";
 import { ExitReason } from "../../src/core/interface.ts";
 import { GICD_BASE } from "../../src/machine/memory-map.ts";
 import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step, sysreg } from "./scripted.ts";

@@ -10,7 +10,7 @@ import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.
 import { Partition } from "../../src/hypervisor/memory/partition.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { EntropyBudget, RandomGenerator } from "../../src/hypervisor/firmware/prng.ts";
-import { CONTEXTS } from "../../src/core/layout.ts";
+import { CONTEXTS } from "../../src/core/state/layout.ts";
 import { RESET_PSTATE, ScriptedMachine, ScriptedVm } from "./scripted.ts";
 
 function setup(cpus = 2) {

@@ -2,7 +2,7 @@
 // every handler can be made.
 
 import assert from "node:assert/strict";
-import { evaluateBig, evaluateNumber } from "../../src/core/interpreter/operands.ts";
+import { evaluateBig, evaluateNumber } from "../../src/core/decoded/operands.ts";
 import type { Node, Statement } from "../../src/isa/builder.ts";
 import { decode } from "../../src/isa/decode.ts";
 import { fieldValues } from "../../src/isa/insn.ts";

@@ -1,6 +1,6 @@
 // The registers of a vCPU in plain fields, for tests whose core executes no instructions.
 
-import { DebugComparators } from "../../src/core/self-hosted-debug.ts";
+import { DebugComparators } from "../../src/core/debug/self-hosted-debug.ts";
 import type { RegisterName, VcpuState } from "../../src/core/interface.ts";
 
 /** A vCPU's state. Vector registers are zero and stay so. */

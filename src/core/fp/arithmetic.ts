@@ -6,7 +6,7 @@
 // normal number and FPSR.IXC is set already, no flag can change and the host's result is the
 // architecture's. All else goes to `soft-float.ts`.
 
-import { CPU } from "../cpu-record.ts";
+import { CPU } from "../state/cpu-state.ts";
 import { type Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { DOUBLE, type Format, Fpcr, Fpsr, Rounding, signBit, SINGLE } from "./formats.ts";

@@ -4,8 +4,8 @@
 // precision is an i32 with zeros above.
 
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
-import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, quietBit, Rounding, signBit, SINGLE } from "./formats.ts";
 import { floatType, fromBits, isFast, roundToIntegral, toBits } from "./arithmetic.ts";
+import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, HALF, infinity, quietBit, Rounding, signBit, SINGLE } from "./formats.ts";
 import { isInfinite, isNaN, isZero, unpack } from "./significands.ts";
 import type { SoftFloat } from "./soft-float.ts";
 

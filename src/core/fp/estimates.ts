@@ -2,10 +2,10 @@
 // functions of the core's library. Arm ARM J1.2, shared/functions/float: FPRecipEstimate,
 // FPRSqrtEstimate, FPRecpX, RecipEstimate, RecipSqrtEstimate.
 
-import type { FunctionBuilder } from "../wasm/module.ts";
 import { type Code, constant, type Value } from "../wasm/expression.ts";
-import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, infinity, Rounding, signBit, SINGLE } from "./formats.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
 import { floatType, fromBits, toBits } from "./arithmetic.ts";
+import { defaultNaN, DOUBLE, type Format, Fpcr, Fpsr, infinity, Rounding, signBit, SINGLE } from "./formats.ts";
 import { isInfinite, isNaN, isZero } from "./significands.ts";
 import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 

@@ -7,9 +7,9 @@
 // i64 whose highest set bit is bit 62, and the value is significand / 2^62 * 2^exponent. Its bit 0
 // is sticky: it stands for all lower bits that were shifted out.
 
-import { CPU } from "../cpu-record.ts";
-import type { Library } from "../library.ts";
+import { CPU } from "../state/cpu-state.ts";
 import { Code, constant, type Local, type Operand, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import {
   defaultNaN,

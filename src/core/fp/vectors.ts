@@ -3,8 +3,8 @@
 // architecture's. Names are those of the scalar functions with the arrangement behind them (2S, 4S,
 // 2D) in place of the width: FPAdd4S. In 2S the upper half of the result is zero.
 
-import type { Library } from "../library.ts";
 import { Code, type Local, Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { isFast } from "./arithmetic.ts";
 import { Fpcr } from "./formats.ts";

@@ -4,13 +4,13 @@
 
 import type { Builder } from "../../isa/builder.ts";
 import type { Encoding } from "../../isa/table.ts";
-import { CPU } from "../cpu-record.ts";
-import type { Callees } from "../library.ts";
+import { OperandLayout, RECORD_SIZE } from "../decoded/operands.ts";
+import type { Fixed } from "../decoded/variants.ts";
+import { CPU } from "../state/cpu-state.ts";
+import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
 import { emitChecks } from "./checks.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
-import { OperandLayout, RECORD_SIZE } from "./operands.ts";
-import type { Fixed } from "./variants.ts";
 
 /** Labels of the interpreter loop that arms branch to. */
 export const Target = {

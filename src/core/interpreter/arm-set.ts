@@ -3,9 +3,9 @@
 // sections 2 and 3 (why one function, and why it must stay small).
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
+import { Arm, type VariantArms } from "../decoded/arms.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { ArmEmitter, Part } from "./arm-emitter.ts";
-import { Arm, type VariantArms } from "./arms.ts";
 import { directBranch } from "./meaning.ts";
 
 /** Emits and numbers the arms of all encodings. */

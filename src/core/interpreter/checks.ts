@@ -2,10 +2,11 @@
 
 import type { Builder } from "../../isa/builder.ts";
 import type { Encoding } from "../../isa/table.ts";
-import { CPU, Slot, xAddress } from "../cpu-record.ts";
-import { callee } from "../functions.ts";
+import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
+import { CPU, Slot, xAddress } from "../state/cpu-state.ts";
+import { callee } from "../state/functions.ts";
 import type { Surroundings } from "./emitter.ts";
-import { hasStackPointerBase, SP_ALIGNMENT, usesFloatingPoint } from "./meaning.ts";
+import { hasStackPointerBase, usesFloatingPoint } from "./meaning.ts";
 
 /** The FP trap, the alignment of SP. */
 export function emitChecks($: Builder, encoding: Encoding, at: Surroundings, basedOnStack = hasStackPointerBase($)): void {

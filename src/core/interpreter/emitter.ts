@@ -2,12 +2,12 @@
 // interpreter loop or for a function of its own. spec/core-interpreter.md section 6.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";
-import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
-import { Access, callee, type FunctionName } from "../functions.ts";
-import type { Callees } from "../library.ts";
-import { PAGE_SIZE } from "../page.ts";
+import type { OperandKind, OperandLayout } from "../decoded/operands.ts";
+import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
+import { Access, callee, type FunctionName } from "../state/functions.ts";
+import { PAGE_SIZE } from "../state/page.ts";
+import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
-import type { OperandKind, OperandLayout } from "./operands.ts";
 
 /** What the emitted code stands in. */
 export interface Surroundings {
@@ -73,7 +73,7 @@ function storeInstruction(type: Type, bytes: number): string {
   return bytes === full ? `${type}.store` : `${type}.store${8 * bytes}`;
 }
 
-/** The access descriptor of `functions.ts`. */
+/** The access descriptor of `state/functions.ts`. */
 export function accessDescriptor(bytes: number, options: AccessOptions): number {
   return bytes | (options.aligned ? Access.Aligned : 0) | (options.unprivileged ? Access.Unprivileged : 0) |
     (options.part ? Access.Part : 0);

@@ -6,9 +6,9 @@
 // second finds it, and the pair can be parted again: when the budget ends between the two, or when
 // the second instruction is overwritten.
 
+import type { FusedArm } from "../decoded/arms.ts";
 import type { Part } from "./arm-emitter.ts";
 import type { ArmSet } from "./arm-set.ts";
-import type { FusedArm } from "./arms.ts";
 
 /**
  * Instructions by entry, some shape fields, and the fixed operand fields of a special variant (none
@@ -89,39 +89,6 @@ export function fusePairs(set: ArmSet): FusedArm[] {
     }
   }
   return fused;
-}
-
-/** The arms for pairs. */
-export class FusedArms {
-  readonly #arms = new Map<number, Map<number, number>>();
-  /** For each fused arm, the one that executes its first instruction alone. */
-  readonly #first: number[] = [];
-
-  constructor(readonly pairs: readonly FusedArm[]) {
-    for (const [first, second, fused] of pairs) this.#add(first, second, fused);
-  }
-
-  /** Whether any pair begins with this arm. */
-  startsPair(arm: number): boolean {
-    return this.#arms.has(arm);
-  }
-
-  /** The arm for two arms in a row, or undefined. */
-  get(first: number, second: number): number | undefined {
-    return this.#arms.get(first)?.get(second);
-  }
-
-  /** The arm that executes the first instruction of this arm alone. */
-  firstOf(arm: number): number {
-    return this.#first[arm] ?? arm;
-  }
-
-  #add(first: number, second: number, fused: number): void {
-    let seconds = this.#arms.get(first);
-    if (!seconds) this.#arms.set(first, seconds = new Map());
-    seconds.set(second, fused);
-    this.#first[fused] = first;
-  }
 }
 
 /**

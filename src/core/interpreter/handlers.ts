@@ -4,14 +4,14 @@
 // operands are laid out by emitting the arm once more.
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
-import type { Callees } from "../library.ts";
+import type { ArmTable, VariantArms } from "../decoded/arms.ts";
+import { evaluateNumber } from "../decoded/operands.ts";
+import type { Filling, Fixed, Handler, Variant } from "../decoded/variants.ts";
+import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder } from "../wasm/module.ts";
 import { ArmEmitter } from "./arm-emitter.ts";
-import type { ArmTable, VariantArms } from "./arms.ts";
 import { baseField, directBranch, STACK_POINTER } from "./meaning.ts";
-import { evaluateNumber } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
-import type { Filling, Fixed, Handler, Variant } from "./variants.ts";
 
 /** A variant whose function is made when the decoder asks for it. */
 class ColdVariant implements Variant {

@@ -1,9 +1,9 @@
 // Integer operations of A64 that take more than a few Wasm instructions: functions that the
 // semantics call by name.
 
-import { CRC_TABLES, CRC_TABLES_SIZE } from "../layout.ts";
-import type { Library } from "../library.ts";
+import { CRC_TABLES, CRC_TABLES_SIZE } from "../state/layout.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
 
 /** The two checksums; polynomials with their bits reversed. */
 const CRC_POLYNOMIALS = [{ name: "crc32", polynomial: 0xedb88320 }, { name: "crc32c", polynomial: 0x82f63b78 }] as const;

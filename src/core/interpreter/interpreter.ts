@@ -11,21 +11,22 @@
 // of the record at `end`.
 
 import { encodings } from "../../isa/table.ts";
-import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../cpu-record.ts";
-import { callee } from "../functions.ts";
-import { ExitReason } from "../interface.ts";
-import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../layout.ts";
-import type { Callees, Library } from "../library.ts";
-import { STRAIGHT_LINE } from "../record-functions.ts";
+import { Arm, type ArmTable } from "../decoded/arms.ts";
+import { FusedArms } from "../decoded/fused-arms.ts";
+import { FIRST_OPERAND, RECORD_SIZE } from "../decoded/operands.ts";
+import { STRAIGHT_LINE } from "../decoded/record-functions.ts";
+import type { Dispatch } from "../decoded/variants.ts";
+import { ExitReason } from "../exceptions/exit.ts";
+import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts";
+import { callee } from "../state/functions.ts";
+import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../state/layout.ts";
+import type { Callees, Library } from "../wasm/library.ts";
 import type { Label, ValueType } from "../wasm/module.ts";
 import { ArmEmitter, Target } from "./arm-emitter.ts";
 import { ArmSet } from "./arm-set.ts";
-import { Arm, type ArmTable } from "./arms.ts";
-import { FusedArms, fusePairs } from "./fusion.ts";
+import { fusePairs } from "./fusion.ts";
 import { makeHandlers } from "./handlers.ts";
-import { FIRST_OPERAND, RECORD_SIZE } from "./operands.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
-import type { Handler } from "./variants.ts";
 
 /**
  * The signature of a region's function: (address, what is left of the budget, calls that may nest)
@@ -47,14 +48,6 @@ export const FIRST_REGION_SLOT = 2 * encodings.length;
 export const TABLE_NAME = "outlined";
 /** Functions that there is room for in it. */
 export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
-
-/** How the decoder fills records. */
-export interface Dispatch {
-  /** By index of the encoding. */
-  readonly handlers: readonly Handler[];
-  /** Arms for pairs. */
-  readonly fused: FusedArms;
-}
 
 /** How the decoder fills records for an `execute` with these arms. */
 export function makeDispatch(arms: ArmTable, library: Callees, outlined: OutlinedFunctions): Dispatch {

@@ -5,9 +5,6 @@ import type { Builder, Node, Statement } from "../../isa/builder.ts";
 /** The number of SP where a base register is named. */
 export const STACK_POINTER = 31;
 
-/** Bytes that SP is aligned to where it is the base of an access. */
-export const SP_ALIGNMENT = 16;
-
 /** The statements of a list, those inside of others included. */
 export function statementsOf(list: readonly Statement[]): Statement[] {
   return list.flatMap((s) => s.kind === "if" ? [s, ...statementsOf(s.then), ...statementsOf(s.otherwise)] : [s]);

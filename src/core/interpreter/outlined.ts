@@ -7,14 +7,14 @@
 // record; it returns nothing, `CPU.PENDING` says the rest.
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
-import { CPU, Pending } from "../cpu-record.ts";
-import type { Callees } from "../library.ts";
+import { Arm } from "../decoded/arms.ts";
+import { FIRST_OPERAND, OperandLayout, type RecordOperand } from "../decoded/operands.ts";
+import type { Filling, Fixed } from "../decoded/variants.ts";
+import { CPU, Pending } from "../state/cpu-state.ts";
+import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from "../wasm/module.ts";
-import { Arm } from "./arms.ts";
 import { emitChecks } from "./checks.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
-import { FIRST_OPERAND, OperandLayout, type RecordOperand } from "./operands.ts";
-import type { Filling, Fixed } from "./variants.ts";
 
 /** Where the functions go. */
 export interface Link {

@@ -3,10 +3,10 @@
 // `isa/simd-crypto.ts` itself. Arm ARM C7.2, the pseudocode of each instruction, and J1.3 "shared
 // functions" (AESSubBytes, SHA1hash, SHA256hash); FIPS 197, FIPS 180-4.
 
-import { CPU } from "../cpu-record.ts";
-import { AES_TABLES } from "../layout.ts";
-import type { Library } from "../library.ts";
+import { CPU } from "../state/cpu-state.ts";
+import { AES_TABLES } from "../state/layout.ts";
 import { Code, type Local, Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
 
 /** Where an operand lies while its bytes or words are looked at. */
 const OPERAND = CPU.SCRATCH;

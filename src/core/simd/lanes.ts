@@ -3,10 +3,10 @@
 // Names are the instructions' with the lane width behind them: SQADD32. All take and give v128.
 // Saturation sets FPSR.QC. Arm ARM C7.2, the pseudocode of each instruction.
 
-import { CPU } from "../cpu-record.ts";
 import { Fpsr } from "../fp/formats.ts";
-import type { Library } from "../library.ts";
+import { CPU } from "../state/cpu-state.ts";
 import { Code, constant, type Local, Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 
 type Width = 8 | 16 | 32 | 64;

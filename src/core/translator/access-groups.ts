@@ -3,9 +3,9 @@
 // section 2 ("one TLB check for several accesses off the same base").
 
 import type { AccessOptions, Builder, Node } from "../../isa/builder.ts";
-import { Slot } from "../cpu-record.ts";
+import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
-import { SP_ALIGNMENT } from "../interpreter/meaning.ts";
+import { Slot } from "../state/cpu-state.ts";
 import type { Instruction } from "./instruction.ts";
 import { generalBit, generalSlots } from "./register-use.ts";
 import { bigOf, numberOf } from "./static-values.ts";

@@ -1,11 +1,11 @@
 // Code as the guest sees it around an instruction in execution: pages by virtual address, as far as
 // the fetch TLB of the current regime knows them, with the records of their instructions.
 
-import { CPU, FetchEntry, TlbSet } from "../cpu-record.ts";
-import { Arm } from "../interpreter/arms.ts";
-import { RECORD_SIZE } from "../interpreter/operands.ts";
-import { FIRST_REGION_ARM, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../layout.ts";
-import { PAGE_SIZE } from "../page.ts";
+import { Arm } from "../decoded/arms.ts";
+import { RECORD_SIZE } from "../decoded/operands.ts";
+import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
+import { FIRST_REGION_ARM, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../state/layout.ts";
+import { PAGE_SIZE } from "../state/page.ts";
 import type { Code } from "./region.ts";
 
 /** log2 of `RECORDS_PER_PAGE`. */

@@ -6,9 +6,9 @@
 // others may have as well: neither regions nor translations change until the interpreter runs, and
 // that forgets all of it before it calls a region.
 
-import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../cpu-record.ts";
 import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
-import { FIRST_REGION_ARM } from "../layout.ts";
+import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../state/cpu-state.ts";
+import { FIRST_REGION_ARM } from "../state/layout.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;

@@ -2,11 +2,11 @@
 // little is left of the budget, or the instruction needs the slow path. It is called as an outlined
 // instruction is (interpreter/outlined.ts).
 
-import { CPU, Pending } from "../cpu-record.ts";
+import { OperandLayout } from "../decoded/operands.ts";
 import { emitChecks } from "../interpreter/checks.ts";
 import type { Surroundings } from "../interpreter/emitter.ts";
-import { OperandLayout } from "../interpreter/operands.ts";
-import type { Callees } from "../library.ts";
+import { CPU, Pending } from "../state/cpu-state.ts";
+import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import type { Instruction } from "./instruction.ts";
 import { ConstantEmitter } from "./region-emitter.ts";

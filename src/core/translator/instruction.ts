@@ -3,8 +3,8 @@
 import type { Builder, Statement } from "../../isa/builder.ts";
 import { decode } from "../../isa/decode.ts";
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
+import { evaluateNumber } from "../decoded/operands.ts";
 import { baseRegister, STACK_POINTER, statementsOf, usesFloatingPoint } from "../interpreter/meaning.ts";
-import { evaluateNumber } from "../interpreter/operands.ts";
 import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from "./access-groups.ts";
 import { inlineCall } from "./inline-calls.ts";
 import { RegisterAccesses, type RegisterUse } from "./register-use.ts";

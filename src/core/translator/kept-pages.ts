@@ -9,7 +9,7 @@
 // Accesses whose addresses come from memory are as likely to go to another page each time, and are
 // not worth a try.
 
-import { CPU, KEPT_PAGES, KeptPage, Slot } from "../cpu-record.ts";
+import { CPU, KEPT_PAGES, KeptPage, Slot } from "../state/cpu-state.ts";
 import type { GroupMember } from "./access-groups.ts";
 import type { ControlFlow } from "./control-flow.ts";
 import type { Instruction } from "./instruction.ts";

@@ -3,20 +3,20 @@
 // instruction, so that the interpreter executes it, fault and all.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Type } from "../../isa/builder.ts";
-import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../cpu-record.ts";
+import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
+import { OperandLayout } from "../decoded/operands.ts";
 import { accessDescriptor, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
-import { SP_ALIGNMENT } from "../interpreter/meaning.ts";
-import { OperandLayout } from "../interpreter/operands.ts";
-import { FlagsKind } from "../lazy-flags.ts";
-import type { Callees } from "../library.ts";
-import { PAGE_SHIFT, PAGE_SIZE } from "../page.ts";
-import { TlbFlags } from "../tlb-layout.ts";
+import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../state/page.ts";
+import { TlbFlags } from "../state/tlb-layout.ts";
+import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import type { GroupMember } from "./access-groups.ts";
 import { inlineCall } from "./inline-calls.ts";
 import type { Instruction } from "./instruction.ts";
-import { bigOf, numberOf } from "./static-values.ts";
+import { FlagsKind } from "./lazy-flags.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
+import { bigOf, numberOf } from "./static-values.ts";
 
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;

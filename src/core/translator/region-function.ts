@@ -10,18 +10,18 @@
 // the CPU record.
 
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
-import { CPU, FetchEntry, KeptPage, TlbSet } from "../cpu-record.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
 import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
-import type { Callees } from "../library.ts";
+import { CPU, FetchEntry, KeptPage, TlbSet } from "../state/cpu-state.ts";
+import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type Label } from "../wasm/module.ts";
+import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { type ControlFlow, controlFlow } from "./control-flow.ts";
 import { type DataFlow, dataFlow } from "./data-flow.ts";
 import { emitFindAgain } from "./enter-function.ts";
-import { type AccessGroup, accessGroups, type GroupMember, keepsStackAlignment } from "./access-groups.ts";
 import { accessesThatKeepPages } from "./kept-pages.ts";
-import { type Block, type Ending, successorsOf } from "./region.ts";
 import { type RegionContext, RegionEmitter, settleFlags, StateLocals, surroundings, Temporaries } from "./region-emitter.ts";
+import { type Block, type Ending, successorsOf } from "./region.ts";
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
 
 /** The parameters as locals. */

@@ -7,7 +7,7 @@
 // may take an exception by themselves, unless all that matters for it is a test before they do
 // anything, or that change the translation regime, and at code that was never executed.
 
-import { RECORDS_PER_PAGE } from "../layout.ts";
+import { RECORDS_PER_PAGE } from "../state/layout.ts";
 import { type Instruction, translatable } from "./instruction.ts";
 import { isIndirectJump, JumpTables } from "./jump-tables.ts";
 import { numberOf } from "./static-values.ts";

@@ -2,9 +2,9 @@
 // to store follows from it.
 
 import type { Bank, Builder, Node, Statement } from "../../isa/builder.ts";
-import { Slot } from "../cpu-record.ts";
+import { evaluateNumber, staticKey } from "../decoded/operands.ts";
 import { constantSlot } from "../interpreter/emitter.ts";
-import { evaluateNumber, staticKey } from "../interpreter/operands.ts";
+import { Slot } from "../state/cpu-state.ts";
 
 /** A set of registers: bit N of `general` is XN, bit 31 SP; bit N of `vector` is VN. */
 export interface RegisterSet {

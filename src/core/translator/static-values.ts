@@ -2,7 +2,7 @@
 // expression.
 
 import type { Node } from "../../isa/builder.ts";
-import { evaluateBig, evaluateNumber } from "../interpreter/operands.ts";
+import { evaluateBig, evaluateNumber } from "../decoded/operands.ts";
 
 const numbers = new WeakMap<Node, (word: number) => number>();
 const bigs = new WeakMap<Node, (word: number) => bigint>();

@@ -5,11 +5,11 @@
 // tells the interpreter of a region. Where time is spent is sampled at the ends of slices, which
 // costs the interpreter nothing and depends on instruction counts alone.
 
-import { CPU } from "../cpu-record.ts";
-import type { GeneratedCore } from "../core-module.ts";
+import { RECORD_SIZE } from "../decoded/operands.ts";
+import type { Dispatch } from "../decoded/variants.ts";
 import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
-import { RECORD_SIZE } from "../interpreter/operands.ts";
 import { ImportedFunctions, type Link } from "../interpreter/outlined.ts";
+import { CPU } from "../state/cpu-state.ts";
 import {
   FIRST_REGION_ARM,
   RECORD_OWNERS,
@@ -18,23 +18,24 @@ import {
   RECORD_REGIONS,
   RECORDS_PER_PAGE,
   REGION_CAPACITY,
-} from "../layout.ts";
-import { FunctionBuilder, WasmModule } from "../wasm/module.ts";
-import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
-import { emitHead } from "./head-function.ts";
+} from "../state/layout.ts";
+import type { Callees } from "../wasm/library.ts";
+import { FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
 import { type CodeMemory, CodeView, recordPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
+import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
+import { emitHead } from "./head-function.ts";
 import { translatable } from "./instruction.ts";
-import { type Block, discover } from "./region.ts";
 import { type Callee, emitRegion, ENTER, type NeighbourPage } from "./region-function.ts";
+import { type Block, discover } from "./region.ts";
 import { numberOf } from "./static-values.ts";
 
 /** When regions are compiled. */
 export interface Hotness {
   /** Samples of a place that make it hot. */
   readonly samples: number;
-  /** How often the interpreter has to land at a place (landings.ts). */
+  /** How often the interpreter has to land at a place (decoded/landings.ts). */
   readonly landings: number;
 }
 
@@ -92,6 +93,13 @@ const COVERED_FACTOR = 8;
 /** Instructions behind a sample in which the end of the loop around it is looked for. */
 const LOOP_REACH = 256;
 
+/** What the translator uses of a generated core (core-module.ts). */
+export interface TranslatedCore {
+  readonly dispatch: Dispatch;
+  readonly library: Callees;
+  readonly importedMemory: ImportedMemory;
+}
+
 /** The regions of one core. */
 export class Translator {
   readonly counters: TranslatorCounters = {
@@ -126,7 +134,7 @@ export class Translator {
   #liveBytes = 0;
 
   constructor(
-    readonly core: GeneratedCore,
+    readonly core: TranslatedCore,
     readonly link: Link,
     readonly hotness: Hotness,
   ) {

@@ -5,7 +5,7 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import type { TraceId } from "../../abi/trace.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
-import { Pstate, Sctlr } from "../../core/exceptions.ts";
+import { Pstate, Sctlr } from "../../core/architecture/exceptions.ts";
 import type { Translation, VcpuState } from "../../core/interface.ts";
 import { DOUBLE } from "../../machine/clock.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";

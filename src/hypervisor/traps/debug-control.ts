@@ -6,7 +6,7 @@
 // has set follows it there.
 
 import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
-import type { WatchHit, WatchKind } from "../../core/watchpoints.ts";
+import type { WatchHit, WatchKind } from "../../core/debug/watchpoints.ts";
 import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";

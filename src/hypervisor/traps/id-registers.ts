@@ -2,7 +2,7 @@
 // 0, CRm 1..7), and MIDR (spec/hypervisor.md section 6.7). The values are those of the core; there
 // is no AArch32, so its registers read as zero.
 
-import { IDENTIFICATION } from "../../core/features.ts";
+import { IDENTIFICATION } from "../../core/architecture/features.ts";
 
 /** MIDR_EL1 of pinned vCPUs: what the platform's CPU calls itself. */
 export const MIDR_PINNED = 0x000f_0510n;

@@ -2,7 +2,7 @@
 // order: virtual device, page of a virtio-mmio device, range that the VMM emulates, else the guest
 // takes a synchronous external abort.
 
-import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate, Vector } from "../../core/exceptions.ts";
+import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate, Vector } from "../../core/architecture/exceptions.ts";
 import type { Exit } from "../../core/interface.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { traceMmio } from "./traps-trace.ts";

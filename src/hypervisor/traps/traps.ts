@@ -2,7 +2,7 @@
 // 4.7, 5.5, 6.7, 6.8). Trapped system registers are in traps-sysreg.ts, aborts in traps-abort.ts.
 
 import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
-import { ExceptionClass, exceptionClass, syndrome } from "../../core/exceptions.ts";
+import { ExceptionClass, exceptionClass, syndrome } from "../../core/architecture/exceptions.ts";
 import { type Exit, ExitReason } from "../../core/interface.ts";
 import { DEFERRED } from "../calls/hypercall-definition.ts";
 import { clearBehind, type EncodedResults } from "../calls/hypercalls.ts";

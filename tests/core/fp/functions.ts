@@ -1,9 +1,9 @@
 // Support: the floating-point functions alone in a Wasm module, exported, with FPCR and FPSR in
 // reach.
 
-import { CPU, CPU_RECORD_END } from "../../../src/core/cpu-record.ts";
-import { defineFloatingPoint } from "../../../src/core/fp/functions.ts";
-import { Library } from "../../../src/core/library.ts";
+import { CPU, CPU_RECORD_END } from "../../../src/core/state/cpu-state.ts";
+import { defineFloatingPoint } from "../../../src/core/simd/functions.ts";
+import { Library } from "../../../src/core/wasm/library.ts";
 import { WasmModule } from "../../../src/core/wasm/module.ts";
 
 /** The functions by name; f32 and f64 as numbers, i64 as bigint. */

@@ -2,7 +2,7 @@
 
 import { WasmCore } from "../../../src/core/core.ts";
 import { Stage2Flags, type VcpuState } from "../../../src/core/interface.ts";
-import { CORE_SIZE } from "../../../src/core/layout.ts";
+import { CORE_SIZE } from "../../../src/core/state/layout.ts";
 
 const RAM = 0x4000_0000;
 const RAM_SIZE = 0x20_0000;

@@ -2,7 +2,7 @@
 // timers.
 
 import assert from "node:assert/strict";
-import { AbortSyndrome } from "../../../src/core/exceptions.ts";
+import { AbortSyndrome } from "../../../src/core/architecture/exceptions.ts";
 import { Gicd, Gicr, Icc, Statusr } from "../../../src/hypervisor/gic/gic-registers.ts";
 import type { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";

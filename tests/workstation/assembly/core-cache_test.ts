@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { type CoreBlueprint, generateBlueprint, generateCore, type GeneratedCore } from "../../../src/core/core-module.ts";
-import type { Filling, Variant } from "../../../src/core/interpreter/variants.ts";
-import { CORE_SIZE } from "../../../src/core/layout.ts";
+import type { Filling, Variant } from "../../../src/core/decoded/variants.ts";
+import { CORE_SIZE } from "../../../src/core/state/layout.ts";
 import { CoreCache, decodeBlueprint, encodeBlueprint } from "../../../src/workstation/assembly/core-cache.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../../cli/program.ts";
 import { el2Command } from "../../support/el2.ts";

@@ -1,0 +1,141 @@
+// Exceptions as the architecture encodes them: syndromes, fault status codes, PSTATE and vector
+// offsets. Arm ARM D13.2.37 (ESR_ELx), C5.2.18 (SPSR_EL1), D1.10.2 (vectors). The entry itself is
+// in `exceptions/exception-entry.ts`.
+
+/** ESR_ELx.EC, bits 31:26. */
+export const ExceptionClass = {
+  Unknown: 0x00,
+  Wfx: 0x01,
+  /** FP or AdvSIMD that CPACR_EL1.FPEN traps. */
+  FpAccess: 0x07,
+  IllegalState: 0x0e,
+  Svc: 0x15,
+  Hvc: 0x16,
+  Smc: 0x17,
+  /** MSR, MRS or SYS. */
+  SystemRegister: 0x18,
+  InstructionAbortLower: 0x20,
+  InstructionAbort: 0x21,
+  PcAlignment: 0x22,
+  DataAbortLower: 0x24,
+  DataAbort: 0x25,
+  SpAlignment: 0x26,
+  BreakpointLower: 0x30,
+  Breakpoint: 0x31,
+  SoftwareStepLower: 0x32,
+  SoftwareStep: 0x33,
+  WatchpointLower: 0x34,
+  Watchpoint: 0x35,
+  Brk: 0x3c,
+} as const;
+
+/** Fault status codes (DFSC, IFSC); those with a level have it in bits 1:0. */
+export const FaultStatus = {
+  AddressSize: 0x00,
+  Translation: 0x04,
+  AccessFlag: 0x08,
+  Permission: 0x0c,
+  External: 0x10,
+  ExternalOnWalk: 0x14,
+  Alignment: 0x21,
+} as const;
+
+/** Bits of the ISS of aborts. */
+export const AbortSyndrome = {
+  FscMask: 0x3f,
+  /** The access was a write. */
+  WnR: 1 << 6,
+  /** A stage-2 fault on a stage-1 table walk. */
+  S1ptw: 1 << 7,
+  /** Cache maintenance. */
+  Cm: 1 << 8,
+  /** Acquire or release. */
+  Ar: 1 << 14,
+  /** The register is 64 bits wide. */
+  Sf: 1 << 15,
+  /** Number of the register, 5 bits from here. */
+  SrtShift: 16,
+  /** The load sign-extends. */
+  Sse: 1 << 21,
+  /** log2 of the access size, 2 bits from here. */
+  SasShift: 22,
+  /** Bits 23:14 are valid. */
+  Isv: 1 << 24,
+} as const;
+
+/** ESR_ELx.IL: a 32-bit instruction, or a class for which it is set always. */
+export const ESR_IL = 1 << 25;
+
+/** ISS of classes that report a condition: CV set, COND always. */
+export const ISS_COND_ALWAYS = 0x1e00000;
+
+/** A syndrome with IL set, as an unsigned 32-bit number. */
+export function syndrome(exceptionClass: number, iss: number): number {
+  return (exceptionClass << 26 | ESR_IL | iss) >>> 0;
+}
+
+/** ESR_ELx.EC of a syndrome. */
+export const exceptionClass = (esr: number): number => esr >>> 26;
+
+/** PSTATE as SPSR_ELx holds it (AArch64). */
+export const Pstate = {
+  N: 0x80000000,
+  Z: 0x40000000,
+  C: 0x20000000,
+  V: 0x10000000,
+  Nzcv: 0xf0000000,
+  SS: 1 << 21,
+  PAN: 1 << 22,
+  IL: 1 << 20,
+  D: 1 << 9,
+  A: 1 << 8,
+  I: 1 << 7,
+  F: 1 << 6,
+  Daif: 0x3c0,
+  /** AArch32 in SPSR_ELx.M. */
+  Aarch32: 1 << 4,
+  /** EL in bits 3:2. */
+  ElMask: 0xc,
+  /** SP_ELx rather than SP_EL0. */
+  SP: 1,
+  EL0t: 0x0,
+  EL1t: 0x4,
+  EL1h: 0x5,
+  Mode: 0x1f,
+} as const;
+
+/** Offsets from VBAR_EL1. */
+export const Vector = {
+  /** Source of the exception. */
+  CurrentSp0: 0x000,
+  CurrentSpx: 0x200,
+  LowerAarch64: 0x400,
+  /** Kind, added to the source. */
+  Synchronous: 0x000,
+  Irq: 0x080,
+  Fiq: 0x100,
+} as const;
+
+/** Bits of SCTLR_EL1 that the core obeys. */
+export const Sctlr = {
+  M: 1 << 0,
+  A: 1 << 1,
+  SA: 1 << 3,
+  SA0: 1 << 4,
+  UMA: 1 << 9,
+  DZE: 1 << 14,
+  UCT: 1 << 15,
+  NTWI: 1 << 16,
+  NTWE: 1 << 18,
+  WXN: 1 << 19,
+  SPAN: 1 << 23,
+  UCI: 1 << 26,
+  /** Value at reset: the RES1 bits, LSMAOE, nTLSMD and SPAN. */
+  Reset: 0x30d00800,
+} as const;
+
+/** Bytes that SP is aligned to where it is the base of an access. */
+export const SP_ALIGNMENT = 16;
+
+/** MDSCR_EL1. */
+export const Mdscr = { SS: 1 << 0, KDE: 1 << 13, MDE: 1 << 15 } as const;

@@ -1,0 +1,249 @@
+// Decoded records inside Wasm: from PC to record, stores into code, the exact end of a budget, and
+// what callees ask about the instruction in progress. The TypeScript half is records.ts. DESIGN
+// "The core" (self-modifying code, exact counting).
+
+import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
+import { callee, define } from "../state/functions.ts";
+import {
+  CODE_PAGES,
+  FIRST_ARMS,
+  LANDINGS,
+  RECORD_OWNERS,
+  RECORD_PAGE_SIZE,
+  RECORD_PAGES,
+  RECORD_REGIONS,
+  RECORD_STORES,
+  RECORDS_PER_PAGE,
+  STORES_BEFORE_RELEASE,
+} from "../state/layout.ts";
+import { fetchEntryOffset } from "../state/tlb-layout.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { Arm } from "./arms.ts";
+import { landingCounter } from "./landings.ts";
+import { RECORD_SIZE } from "./operands.ts";
+
+/** Functions of TypeScript that the module imports. */
+export interface RecordImports {
+  /** (host address of a page) -> address of its record page, a fresh one. */
+  readonly allocateRecords: number;
+  /** (address of a record page): it is given up, nothing executes in it. */
+  readonly releaseRecords: number;
+  /**
+   * (address of a record page, first, end): these instructions change; it has regions of the
+   * translator.
+   */
+  readonly regionsWritten: number;
+  /**
+   * (virtual address, host address of its page): execution enters the page, and CPU.WATCHING is
+   * set.
+   */
+  readonly pageEntered: number;
+}
+
+/** A store that changes an instruction counts as these many beside instructions. */
+const STORE_INTO_CODE = 0x100;
+
+/** The longest straight line: with less budget than this left, the STOP arm marks the end. */
+export const STRAIGHT_LINE = RECORD_PAGE_SIZE;
+
+/** Defines the functions of records: those of the seam, `lookup`, `armStop` and `disarmStop`. */
+export function defineRecords(library: Library, imports: RecordImports): void {
+  defineLookups(library, imports);
+  defineStop(library);
+  defineChanges(library, imports);
+  definePlace(library);
+}
+
+function code(library: Library, name: string, parameters: ("i32" | "i64")[], results: ("i32" | "i64")[], exported = false): Code {
+  return new Code(library.define(name, parameters, results, exported));
+}
+
+const codePageEntry = (host: Value) => host.shrU(12).shl(2);
+const recordPageIndex = (ip: Value) => ip.sub(RECORD_PAGES.base).divU(RECORD_PAGE_SIZE);
+const recordAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
+/** The arm for the first instruction of what `arm` executes. */
+const firstArm = (c: Code, arm: Value) => c.load("i32.load16_u", arm.shl(1), FIRST_ARMS);
+
+/** From a virtual address to its record. */
+function defineLookups(library: Library, imports: RecordImports): void {
+  {
+    const c = new Code(define(library, "isCodePage"));
+    c.result(c.load("i32.load", codePageEntry(c.parameter(0)), CODE_PAGES));
+  }
+  {
+    // (page of the virtual address, record page) -> (): makes it the page in execution.
+    const c = code(library, "enterRecordPage", ["i64", "i32"], []);
+    c.store("i64.store", CPU.PC_DELTA, c.parameter(0).sub(c.parameter(1).shrU(2).wide()));
+  }
+  {
+    // (va) -> the record, or 0 with PENDING set when the fetch faults.
+    const c = code(library, "slowLookup", ["i64"], ["i32"]);
+    const va = c.parameter(0);
+    c.set(va, c.call(callee(library, "branchTarget"), va));
+    c.store("i64.store", CPU.PC, va);
+    const host = c.let(c.call(callee(library, "fetchAddress"), va));
+    c.if(c.load("i32.load", CPU.PENDING), () => c.return(constant("i32", 0)));
+    const entry = codePageEntry(host);
+    const page = c.let(c.load("i32.load", entry, CODE_PAGES));
+    c.if(page.not(), () => {
+      host.and(-4096).emit(c.f);
+      c.f.call(imports.allocateRecords).set(page.index);
+      c.run(callee(library, "protectCodePage"), host.and(-4096));
+    });
+    c.if(c.load("i32.load", CPU.WATCHING), () => {
+      // A record that gets a mark must not be the one that STOP hides.
+      c.run(library.get("disarmStop", [], []));
+      va.emit(c.f);
+      host.and(-4096).emit(c.f);
+      c.f.call(imports.pageEntered);
+    });
+    c.run(callee(library, "fillFetch"), va, page);
+    c.run(library.named("enterRecordPage"), va.and(-4096), page);
+    c.result(recordAt(page, va));
+  }
+  {
+    const c = code(library, "lookup", ["i64"], ["i32"]);
+    const va = c.parameter(0);
+    const fetch = c.let(c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
+    // A misaligned PC misses.
+    c.if(c.load("i64.load", fetch, TlbSet.Fetch + FetchEntry.Tag).ne(va.and(-4096 | 3)), () => {
+      c.return(c.call(library.named("slowLookup"), va));
+    });
+    const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + FetchEntry.Records));
+    c.store("i64.store", CPU.PC_DELTA, va.and(-4096).sub(page.shrU(2).wide()));
+    c.result(recordAt(page, va));
+  }
+}
+
+/** The STOP arm, where the budget ends. */
+function defineStop(library: Library): void {
+  {
+    const c = code(library, "disarmStop", [], [], true);
+    const stop = c.let(c.load("i32.load", CPU.STOP));
+    c.if(stop, () => {
+      // The page may have been given up since, and the record before overwritten.
+      c.if(c.load("i32.load16_u", stop).eq(Arm.Stop), () => {
+        c.store("i32.store16", stop, c.load("i32.load", CPU.STOP_ARM));
+        const fused = c.let(c.load("i32.load", CPU.STOP_FUSED_ARM));
+        const before = stop.sub(RECORD_SIZE);
+        c.if(fused.nonZero().and(c.load("i32.load16_u", before).eq(firstArm(c, fused))), () => c.store("i32.store16", before, fused));
+      });
+      c.store("i32.store", CPU.STOP, constant("i32", 0));
+    });
+  }
+  {
+    // (ip, end) -> 1 when the budget is used up; otherwise the record at `end` stops execution, if
+    // it is in the page of `ip`.
+    const c = code(library, "armStop", ["i32", "i32"], ["i32"]);
+    const ip = c.parameter(0), end = c.parameter(1);
+    c.run(library.named("disarmStop"));
+    c.if(end.sub(ip).leS(0), () => c.return(constant("i32", 1)));
+    const sentinel = recordPageIndex(ip).mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base + RECORDS_PER_PAGE * RECORD_SIZE);
+    c.if(end.leU(sentinel), () => {
+      c.store("i32.store", CPU.STOP, end);
+      c.store("i32.store", CPU.STOP_ARM, c.load("i32.load16_u", end));
+      c.store("i32.store16", end, constant("i32", Arm.Stop));
+      // There is a record before it in the page: the one at `ip` at least.
+      const before = end.sub(RECORD_SIZE);
+      const arm = c.let(c.load("i32.load16_u", before));
+      const first = c.let(firstArm(c, arm));
+      c.store("i32.store", CPU.STOP_FUSED_ARM, first.ne(arm).select(arm, 0));
+      c.store("i32.store16", before, first);
+    });
+    c.result(constant("i32", 0));
+  }
+}
+
+/** Stores into pages that have records. */
+function defineChanges(library: Library, imports: RecordImports): void {
+  {
+    const c = new Code(define(library, "ownerOf"));
+    c.result(c.load("i32.load", recordPageIndex(c.parameter(0)).shl(2), RECORD_OWNERS));
+  }
+  {
+    const c = new Code(define(library, "holdsRecords"));
+    const host = c.parameter(0), size = c.parameter(1);
+    const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
+    c.if(page.not(), () => c.return(constant("i32", 0)));
+    const index = recordPageIndex(page).shl(2);
+    const stores = c.let(c.load("i32.load", index, RECORD_STORES).add(1));
+    c.store("i32.store", index, stores, RECORD_STORES);
+    c.if(stores.gtS(0), () => {
+      // Code that writes beside itself stays.
+      c.if(recordPageIndex(c.load("i32.load", CPU.IP)).shl(2).ne(index), () => c.return(constant("i32", 1)));
+      c.store("i32.store", index, constant("i32", -STORES_BEFORE_RELEASE), RECORD_STORES);
+    });
+    const record = c.let(page.add(host.and(0xffc).shl(2)));
+    const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
+    c.doWhile(() => {
+      c.if(c.load("i32.load16_u", record).ne(Arm.Decode), () => c.return(constant("i32", 1)));
+      c.set(record, record.add(RECORD_SIZE));
+    }, () => record.leU(last));
+    c.result(constant("i32", 0));
+  }
+  {
+    const c = new Code(define(library, "dropRecords", true));
+    const host = c.parameter(0), size = c.parameter(1);
+    const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
+    // Data beside code.
+    c.if(c.call(callee(library, "holdsRecords"), host, size).not(), () => c.return());
+    const index = c.let(recordPageIndex(page));
+    const stores = c.let(c.load("i32.load", index.shl(2), RECORD_STORES).add(STORE_INTO_CODE));
+    c.store("i32.store", index.shl(2), stores, RECORD_STORES);
+    const current = recordPageIndex(c.load("i32.load", CPU.IP));
+    c.if(stores.gtS(0).and(current.ne(index)), () => {
+      page.emit(c.f);
+      c.f.call(imports.releaseRecords);
+      c.return();
+    });
+    c.if(c.load("i32.load", index.shl(2), RECORD_REGIONS), () => {
+      page.emit(c.f);
+      host.shrU(2).and(0x3ff).emit(c.f);
+      host.add(size).sub(1).shrU(2).and(0x3ff).add(1).emit(c.f);
+      c.f.call(imports.regionsWritten);
+    });
+    const record = c.let(page.add(host.and(0xffc).shl(2)));
+    const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
+    // A pair with the first of these words as its second instruction is parted.
+    c.if(record.ne(page), () => {
+      const before = record.sub(RECORD_SIZE);
+      c.store("i32.store16", before, firstArm(c, c.let(c.load("i32.load16_u", before))));
+    });
+    // The STOP arm stays; what it hides is no longer decoded.
+    c.if(c.load("i32.load", CPU.STOP).sub(record).leU(last.sub(record)), () => c.store("i32.store", CPU.STOP_ARM, constant("i32", 0)));
+    c.doWhile(() => {
+      c.if(c.load("i32.load16_u", record).ne(Arm.Stop), () => c.store("i32.store16", record, constant("i32", Arm.Decode)));
+      // Other code begins to be counted.
+      c.store("i32.store16", landingCounter(record), constant("i32", 0), LANDINGS.base);
+      c.set(record, record.add(RECORD_SIZE));
+    }, () => record.leU(last));
+  }
+}
+
+/** Where and when the instruction is that is being executed. */
+function definePlace(library: Library): void {
+  {
+    const c = new Code(define(library, "currentPc"));
+    c.result(c.load("i64.load", CPU.PC_DELTA).add(c.load("i32.load", CPU.IP).shrU(2).wide()));
+  }
+  {
+    const c = new Code(define(library, "currentWord"));
+    const ip = c.let(c.load("i32.load", CPU.IP));
+    const index = c.let(recordPageIndex(ip));
+    const offset = ip.sub(index.mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base)).shrU(2);
+    c.result(c.load("i32.load", c.load("i32.load", index.shl(2), RECORD_OWNERS).add(offset)));
+  }
+  {
+    const c = new Code(define(library, "currentTime"));
+    const left = c.load("i32.load", CPU.END).sub(c.load("i32.load", CPU.IP)).shrS(4);
+    const now = c.load("f64.load", CPU.RUN_END).sub(left.op("f64.convert_i32_s", "f64"));
+    c.result(now.max(c.load("f64.load", CPU.TIME_FLOOR)));
+  }
+  {
+    const c = new Code(define(library, "leaveAfter"));
+    c.store("i32.store", CPU.EXIT_REASON, c.parameter(0));
+    c.store("i64.store", CPU.PC, c.call(callee(library, "currentPc")).add(4));
+    c.store("i32.store", CPU.PENDING, constant("i32", Pending.Exit));
+  }
+}

@@ -1,0 +1,43 @@
+// How the decoder makes records of instructions: an encoding has variants, and each says how its
+// record is filled.
+
+import type { FieldValues } from "../../isa/insn.ts";
+import type { Encoding } from "../../isa/table.ts";
+import type { FusedArms } from "./fused-arms.ts";
+import type { RecordOperand } from "./operands.ts";
+
+/** How the record of an encoding is filled. */
+export interface Filling {
+  /** Number of the arm, which the record begins with. */
+  readonly arm: number;
+  /** What follows it. */
+  readonly operands: readonly RecordOperand[];
+}
+
+/** What the decoder knows of an encoding, or of one with certain operand fields. */
+export interface Variant {
+  readonly filling: Filling;
+  /**
+   * For direct branches: the offset in bytes, and how the record is filled when the target is in
+   * the same page.
+   */
+  readonly branch?: { readonly offset: (word: number) => number; readonly near: Filling };
+}
+
+/** The variants of an encoding: the first special one whose fields match, else the general one. */
+export interface Handler extends Variant {
+  readonly encoding: Encoding;
+  /** With the bits of the instruction word that choose them. */
+  readonly specials: readonly { readonly mask: number; readonly value: number; readonly variant: Variant }[];
+}
+
+/** Operand fields with fixed values. */
+export type Fixed = Partial<FieldValues>;
+
+/** How the decoder fills records. */
+export interface Dispatch {
+  /** By index of the encoding. */
+  readonly handlers: readonly Handler[];
+  /** Arms for pairs. */
+  readonly fused: FusedArms;
+}

@@ -1,0 +1,63 @@
+// Exits: what a run of the core ends with, or calls EL2 with. They are shaped as exceptions to EL2,
+// with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM D13.2.37).
+
+/** Why `Core.run` came back. */
+export const ExitReason = {
+  /** The instruction budget is used up, to the instruction. */
+  Budget: 0,
+  /**
+   * A synchronous exception to EL2: `esr`, `far` and `ipa` say which. PC is at the instruction
+   * (HVC: behind it, as the architecture has it).
+   */
+  Trap: 1,
+  /**
+   * A data access to a physical address that stage 2 maps but that is no RAM: a device. `esr` as
+   * for a data abort, `pa` instead of `ipa`. PC is at the instruction.
+   */
+  Bus: 2,
+  /**
+   * A generic timer register was written (the instruction is complete): deadlines must be read
+   * again.
+   */
+  Timer: 3,
+  /** YIELD was executed (complete): a turn may end here. */
+  Yield: 4,
+  /** A breakpoint of `DebugCore` is at PC; the instruction has not been executed. */
+  Breakpoint: 5,
+  /**
+   * A watchpoint of `DebugCore` stops the access of the instruction at PC, which has not been
+   * executed.
+   */
+  Watchpoint: 6,
+} as const;
+
+/** One of `ExitReason`. */
+export type ExitReason = typeof ExitReason[keyof typeof ExitReason];
+
+/** Result of `Core.run`. One object, reused by every call. */
+export interface Exit {
+  reason: ExitReason;
+  /** Instructions retired in this call; one is 1 ns of virtual time. */
+  retired: number;
+  /** ESR_EL2: EC 31:26, IL 25, ISS 24:0. Valid for Trap and Bus. */
+  esr: number;
+  /** Faulting virtual address, 64 bits. Valid for aborts. */
+  far: bigint;
+  /** Faulting IPA with its offset in the page. Valid for stage-2 aborts. */
+  ipa: number;
+  /** Physical address. Valid for Bus. */
+  pa: number;
+}
+
+/** EL2, as a run of the core calls it. */
+export interface ExitHandler {
+  /**
+   * Handles an exit with `ExitReason.Trap` or `Bus` in the middle of a run, as the caller of
+   * `Core.run` would. `exit.retired` counts from the exit before.
+   * @returns the budget of instructions that follow at once, from virtual time `now`; 0 ends the
+   * run
+   */
+  handle(exit: Exit): number;
+  /** Virtual time (ns) behind the exit that was handled last. */
+  readonly now: number;
+}

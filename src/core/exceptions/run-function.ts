@@ -1,0 +1,39 @@
+// `run`, by which TypeScript enters the module: the interpreter, and between two of its legs EL2,
+// which is called where it wants to be. An exit that is handled so costs a call instead of a way
+// out and in again (docs/architecture.md, "Exits").
+
+import { CONTEXT_SIZE, CPU } from "../state/cpu-state.ts";
+import { Code } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { ExitReason } from "./exit.ts";
+
+/**
+ * Defines `run` (budget -> what is left of it, in instructions). The interpreter, `execute` with
+ * the same signature, is defined already.
+ * @param exited imported: (what is left when EL2 is called) -> budget of what follows; 0 ends the
+ * run
+ */
+export function defineRun(library: Library, exited: number): void {
+  const c = new Code(library.define("run", ["i32"], ["i32"], true));
+  const left = c.parameter(0);
+  c.f.loop((again) => {
+    c.set(left, c.call(library.named("execute"), left));
+    const reason = c.load("i32.load", CPU.EXIT_REASON);
+    c.if(c.load("i32.load", CPU.EL2_CALLED).and(reason.eq(ExitReason.Trap).or(reason.eq(ExitReason.Bus))), () => {
+      left.emit(c.f);
+      c.f.call(exited).tee(left.index).brIf(again);
+    });
+  });
+  c.result(left);
+}
+
+/**
+ * Defines `moveContext` (to, from): copies a vCPU's context, as two vCPUs that take turns have it
+ * twice a turn.
+ */
+export function defineContextMove(library: Library): void {
+  const c = new Code(library.define("moveContext", ["i32", "i32"], [], true));
+  c.parameter(0).emit(c.f);
+  c.parameter(1).emit(c.f);
+  c.f.i32(CONTEXT_SIZE).memoryCopy();
+}

@@ -1,0 +1,167 @@
+// Parts of a memory access that the inline TLB compare does not serve: alignment, watchpoints, the
+// entry in the soft TLB, crossing a page. Arm ARM B2.5 (alignment).
+
+import { Sctlr } from "../architecture/exceptions.ts";
+import { Watch } from "../debug/watchpoints.ts";
+import { leave } from "../exceptions/exception-entry.ts";
+import { ExitReason } from "../exceptions/exit.ts";
+import { CPU, DataEntry, TlbSet } from "../state/cpu-state.ts";
+import { Access, callee } from "../state/functions.ts";
+import { PAGE_SIZE } from "../state/page.ts";
+import { dataEntryOffset, dataFlagsOffset, DISABLING_BIT, TlbFlags } from "../state/tlb-layout.ts";
+import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
+import { mmuFunction, Rights } from "./mmu.ts";
+import { tlbFunction } from "./tlb.ts";
+
+const zero = constant("i32", 0);
+const inPage = (va: Value) => va.wrap().and(PAGE_SIZE - 1);
+const flag = (word: Value, mask: number) => word.and(mask).nonZero();
+
+/** Bytes of an access. */
+export const sizeOf = (access: Value): Value => access.and(Access.SizeMask);
+
+/** Whether an access is to two pages. */
+export const crosses = (va: Value, access: Value): Value => inPage(va).add(sizeOf(access)).gtU(PAGE_SIZE);
+
+/** Copies bytes inside the Wasm memory. */
+export function copy(c: Code, to: Value, from: Value, bytes: Value): void {
+  for (const value of [to, from, bytes]) value.emit(c.f);
+  c.f.memoryCopy();
+}
+
+/**
+ * Whether the latest translation, for a write, must get into no TLB: what is there may be read as
+ * well.
+ */
+export const writeOnly = (c: Code): Value => c.load("i32.load", CPU.WALK_RIGHTS).and(Rights.Unreadable);
+
+/** Flags of a TLB entry for the latest translation. */
+export function entryFlags(c: Code): Value {
+  const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
+  const aligned = c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A).or(rights.and(Rights.Device)).nonZero();
+  return flag(rights, Rights.NonGlobal).mul(TlbFlags.NonGlobal).or(flag(rights, Rights.Block).mul(TlbFlags.Block))
+    .or(flag(rights, Rights.Giant).mul(TlbFlags.Giant)).or(aligned.mul(TlbFlags.Aligned));
+}
+
+/** An entry of Read or Write as an access sees it. */
+interface DataEntryAccess {
+  readonly flags: Value;
+  /** Where it leads. */
+  readonly host: Value;
+  /** It serves the access, which may be misaligned. */
+  serves(misaligned: Value): Value;
+  /** It would, if inline compares did not have to miss it. */
+  servesSlowly(misaligned: Value): Value;
+  /** Enters the latest translation, to the host address of `va`. */
+  fill(host: Value, flags: Value): void;
+}
+
+/** The two parts of an access that crosses a page: host addresses, and bytes. */
+interface Crossing {
+  readonly first: Local;
+  readonly second: Local;
+  readonly firstSize: Local;
+  readonly secondSize: Local;
+}
+
+/**
+ * What functions of memory accesses are made of. `access` is a descriptor: `Access`, `AccessKind`
+ * and the size.
+ */
+export class DataAccess {
+  /** (va, access) -> host address, or 0 with a fault. */
+  readonly translate;
+  readonly #abort;
+
+  /** @param watched the import that answers what watchpoints say of an access, `Watch` */
+  constructor(readonly library: Library, readonly watched: number) {
+    this.translate = mmuFunction(library, "translate");
+    this.#abort = raiseAbort(library);
+  }
+
+  /**
+   * The misalignment of `va`. Where alignment is required whatever the memory is, the function ends
+   * in the fault: it comes before the MMU's.
+   */
+  misalignment(c: Code, va: Local, access: Value): Local {
+    const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
+    c.if(misaligned, () => {
+      c.if(access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A)), () => {
+        c.run(raiseAlignmentFault(this.library), va, access);
+        c.return(zero);
+      });
+    });
+    return misaligned;
+  }
+
+  /** What the watchpoints say of an access inside one page, `Watch`. */
+  look(c: Code, va: Value, access: Value): Local {
+    const found = c.local("i32");
+    c.set(found, Watch.None);
+    c.if(c.load("i32.load", CPU.WATCHING_DATA), () => {
+      va.emit(c.f);
+      access.emit(c.f);
+      c.f.call(this.watched).set(found.index);
+    });
+    return found;
+  }
+
+  /**
+   * What the watchpoints say of an access behind its translation; ends the function where one stops
+   * it. What is not zero must not get into a TLB.
+   */
+  watch(c: Code, va: Value, access: Value): Local {
+    const found = this.look(c, va, access);
+    c.if(found.eq(Watch.Hit), () => {
+      c.run(leave(this.library), ExitReason.Watchpoint, 0, c.call(callee(this.library, "currentPc")));
+      c.return(zero);
+    });
+    return found;
+  }
+
+  /** The entry of `va` in one of the data tables of the regime that `access` is checked in. */
+  entryOf(c: Code, va: Value, access: Value, table: "Read" | "Write"): DataEntryAccess {
+    const set = c.let(access.and(Access.Unprivileged).select(c.load("i32.load", CPU.TLB_UNPRIVILEGED), c.load("i32.load", CPU.TLB)));
+    const entry = c.let(c.load("i64.load", set.add(dataEntryOffset(va)), TlbSet[table]));
+    const flags = c.load("i32.load8_u", set.add(dataFlagsOffset(va)), TlbSet[`${table}Flags`]);
+    const host = va.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
+    const permits = (misaligned: Value) => misaligned.not().or(flags.and(TlbFlags.Aligned).not());
+    return {
+      flags,
+      host,
+      serves: (misaligned: Value) => entry.xor(va).and(DataEntry.TagMask).not().and(permits(misaligned)),
+      servesSlowly: (misaligned: Value) =>
+        entry.xor(va).and(DataEntry.TagMask).eq(DISABLING_BIT).and(flags.and(TlbFlags.Slow).nonZero()).and(permits(misaligned)),
+      fill: (host: Value, flags: Value) =>
+        c.run(tlbFunction(this.library, "tlbFillData"), set, va, host.sub(va.wrap()), flags, table === "Write" ? 1 : 0),
+    };
+  }
+
+  /**
+   * Host addresses of the two parts of an access that crosses a page, and the size of the first;
+   * ends the function in the fault of the first part that has one. The second is translated at an
+   * address that is as misaligned as the access, for Device memory's sake.
+   */
+  crossing(c: Code, va: Local, access: Value, misaligned: Value): Crossing {
+    const firstSize = c.let(constant("i32", PAGE_SIZE).sub(inPage(va)));
+    const secondVa = c.let(va.add(firstSize.wide()));
+    const first = c.let(c.call(this.translate, va, access));
+    c.if(first.not(), () => {
+      c.run(this.#abort, va, access);
+      c.return(zero);
+    });
+    const second = c.let(c.call(this.translate, secondVa.add(misaligned.wide()), access));
+    c.if(second.not(), () => {
+      c.run(this.#abort, secondVa, access);
+      c.return(zero);
+    });
+    c.set(second, second.sub(misaligned));
+    const secondSize = c.let(sizeOf(access).sub(firstSize));
+    const kind = c.let(access.and(~Access.SizeMask));
+    this.watch(c, va, kind.or(firstSize));
+    this.watch(c, secondVa, kind.or(secondSize));
+    return { first, second, firstSize, secondSize };
+  }
+}

@@ -1,0 +1,259 @@
+// The way of a memory access that the inline TLB compare does not serve: unaligned, page-crossing,
+// missing, to a device, or to a page with decoded instructions; and instruction fetch. What faults
+// is raised in `aborts.ts`.
+
+import { ExceptionClass, Pstate, Sctlr, SP_ALIGNMENT, syndrome } from "../architecture/exceptions.ts";
+import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { CPU, Slot, TlbSet, xAddress } from "../state/cpu-state.ts";
+import { Access, callee, define as defineFunction } from "../state/functions.ts";
+import { fetchEntryOffset, TlbFlags, type TlbPoolLayout } from "../state/tlb-layout.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import type { FunctionBuilder } from "../wasm/module.ts";
+import { defineAborts, raiseAbort } from "./aborts.ts";
+import { copy, crosses, DataAccess, entryFlags, sizeOf, writeOnly } from "./data-access.ts";
+import { AccessKind, mmuFunction } from "./mmu.ts";
+import { markWriteMapped, tlbFunction } from "./tlb.ts";
+
+const INSTRUCTION_SIZE = 4;
+
+const zero = constant("i32", 0);
+
+/**
+ * Gives the memory functions of the seam their bodies: slow loads and stores, `slowAddress`,
+ * instruction fetch.
+ */
+export function defineMemoryAccess(library: Library, pool: TlbPoolLayout, watched: number): void {
+  defineAborts(library);
+  const data = new DataAccess(library, watched);
+  const readAddress = defineReadAddress(library, data);
+  const writeAddress = defineWriteAddress(library, data, pool);
+  const crossingStore = defineCrossingStore(library, data);
+  defineReadableAt(library, data);
+  defineWritableAt(library, data, pool);
+  defineLoads(library, readAddress);
+  defineStores(library, writeAddress, crossingStore);
+  defineSlowAddress(library, writeAddress);
+  defineFetch(library);
+  defineSpAlignment(library);
+}
+
+/**
+ * (va, access) -> where the bytes of a read are, or 0: in RAM, or in CPU.CROSSING when they are
+ * from two pages.
+ */
+function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder {
+  const readAddress = library.define("readAddress", ["i64", "i32"], ["i32"]);
+  const c = new Code(readAddress);
+  const va = c.parameter(0), access = c.parameter(1);
+  const misaligned = data.misalignment(c, va, access);
+  c.if(crosses(va, access), () => {
+    const { first, second, firstSize, secondSize } = data.crossing(c, va, access, misaligned);
+    copy(c, constant("i32", CPU.CROSSING), first, firstSize);
+    copy(c, firstSize.add(CPU.CROSSING), second, secondSize);
+    c.return(constant("i32", CPU.CROSSING));
+  });
+  const entry = data.entryOf(c, va, access, "Read");
+  c.if(entry.serves(misaligned), () => c.return(entry.host));
+  const host = c.let(c.call(data.translate, va, access));
+  c.if(
+    host,
+    () => c.if(data.watch(c, va, access).not(), () => entry.fill(host, entryFlags(c))),
+    () => c.run(raiseAbort(library), va, access),
+  );
+  c.result(host);
+  return readAddress;
+}
+
+/**
+ * (va, access) -> host address in RAM for a write inside one page, or 0. Decoded instructions there
+ * are dropped.
+ */
+function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLayout): FunctionBuilder {
+  const writeAddress = library.define("writeAddress", ["i64", "i32"], ["i32"]);
+  const c = new Code(writeAddress);
+  const va = c.parameter(0), access = c.parameter(1);
+  c.set(access, access.or(AccessKind.Write));
+  const misaligned = data.misalignment(c, va, access);
+  const entry = data.entryOf(c, va, access, "Write");
+  const host = c.local("i32"), flags = c.local("i32");
+  c.if(entry.serves(misaligned).or(entry.servesSlowly(misaligned)), () => {
+    c.set(host, entry.host);
+    c.set(flags, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted)));
+  }, () => {
+    c.set(host, c.call(data.translate, va, access));
+    c.if(host.not(), () => {
+      c.run(raiseAbort(library), va, access);
+      c.return(zero);
+    });
+    c.if(data.watch(c, va, access).or(writeOnly(c)), () => {
+      c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropRecords"), host, sizeOf(access)));
+      c.return(host);
+    });
+    c.set(flags, entryFlags(c));
+    markWriteMapped(c, host, pool);
+  });
+  // Whether the next store may go past this function.
+  c.if(c.call(callee(library, "isCodePage"), host), () => {
+    c.run(callee(library, "dropRecords"), host, sizeOf(access));
+    c.if(c.call(callee(library, "isCodePage"), host), () => c.set(flags, flags.or(TlbFlags.Slow)));
+  });
+  entry.fill(host, flags);
+  c.result(host);
+  return writeAddress;
+}
+
+/** (va, access): stores the bytes in CPU.CROSSING to two pages. */
+function defineCrossingStore(library: Library, data: DataAccess): FunctionBuilder {
+  const crossingStore = library.define("crossingStore", ["i64", "i32"], ["i32"]);
+  const c = new Code(crossingStore);
+  const va = c.parameter(0), access = c.parameter(1);
+  c.set(access, access.or(AccessKind.Write));
+  const misaligned = data.misalignment(c, va, access);
+  const { first, second, firstSize, secondSize } = data.crossing(c, va, access, misaligned);
+  for (const [host, size] of [[first, firstSize], [second, secondSize]]) {
+    c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropRecords"), host, size));
+  }
+  copy(c, first, constant("i32", CPU.CROSSING), firstSize);
+  copy(c, second, firstSize.add(CPU.CROSSING), secondSize);
+  c.result(constant("i32", 1));
+  return crossingStore;
+}
+
+/**
+ * The misalignment of `va`; ends the function with 0 where alignment is required, and where the
+ * access is to two pages.
+ */
+function plainMisalignment(c: Code, va: Local, access: Value): Local {
+  const misaligned = c.let(va.wrap().and(sizeOf(access).sub(1)));
+  const strict = access.and(Access.Aligned).or(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.A));
+  c.if(misaligned.nonZero().and(strict.nonZero()).or(crosses(va, access)), () => c.return(zero));
+  return misaligned;
+}
+
+/** Where a region may read, or 0: nothing is raised, and nothing is left behind but TLB entries. */
+function defineReadableAt(library: Library, data: DataAccess): void {
+  const c = new Code(defineFunction(library, "readableAt"));
+  const va = c.parameter(0), access = c.parameter(1);
+  const misaligned = plainMisalignment(c, va, access);
+  const entry = data.entryOf(c, va, access, "Read");
+  c.if(entry.serves(misaligned), () => c.return(entry.host));
+  const host = c.let(c.call(data.translate, va, access));
+  c.if(host, () => {
+    c.if(data.look(c, va, access), () => c.return(zero));
+    entry.fill(host, entryFlags(c));
+  });
+  c.result(host);
+}
+
+/** Where a region may write, or 0. */
+function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayout): void {
+  const c = new Code(defineFunction(library, "writableAt"));
+  const va = c.parameter(0), access = c.parameter(1);
+  c.set(access, access.or(AccessKind.Write));
+  const misaligned = plainMisalignment(c, va, access);
+  const entry = data.entryOf(c, va, access, "Write"), host = c.local("i32");
+  c.if(entry.serves(misaligned), () => c.return(entry.host));
+  // Data beside code: the page is not write-mapped.
+  c.if(entry.servesSlowly(misaligned), () => {
+    c.set(host, entry.host);
+    c.return(c.call(callee(library, "holdsRecords"), host, sizeOf(access)).select(zero, host));
+  });
+  c.set(host, c.call(data.translate, va, access));
+  c.if(host.not(), () => c.return(zero));
+  c.if(c.call(callee(library, "isCodePage"), host), () => c.return(zero));
+  c.if(data.look(c, va, access).or(writeOnly(c)), () => c.return(zero));
+  entry.fill(host, entryFlags(c));
+  markWriteMapped(c, host, pool);
+  c.result(host);
+}
+
+/** Loads of up to 8 and of 16 bytes. */
+function defineLoads(library: Library, readAddress: FunctionBuilder): void {
+  {
+    const c = new Code(defineFunction(library, "slowLoad"));
+    const host = c.let(c.call(readAddress, c.parameter(0), c.parameter(1)));
+    const size = c.let(sizeOf(c.parameter(1)));
+    for (const [bytes, load] of [[1, "i64.load8_u"], [2, "i64.load16_u"], [4, "i64.load32_u"]] as const) {
+      c.if(size.eq(bytes), () => c.return(c.load(load, host)));
+    }
+    c.result(c.load("i64.load", host));
+  }
+  {
+    const c = new Code(defineFunction(library, "slowLoad16"));
+    c.result(c.load("v128.load", c.call(readAddress, c.parameter(0), c.parameter(1))));
+  }
+}
+
+/** Stores of up to 8 and of 16 bytes. */
+function defineStores(library: Library, writeAddress: FunctionBuilder, crossingStore: FunctionBuilder): void {
+  {
+    const c = new Code(defineFunction(library, "slowStore"));
+    const va = c.parameter(0), access = c.parameter(1), value = c.parameter(2);
+    c.if(crosses(va, access), () => {
+      c.store("i64.store", CPU.CROSSING, value);
+      c.drop(c.call(crossingStore, va, access));
+      c.return();
+    });
+    const host = c.let(c.call(writeAddress, va, access));
+    c.if(host.not(), () => c.return());
+    const size = c.let(sizeOf(access));
+    for (const [bytes, store] of [[1, "i64.store8"], [2, "i64.store16"], [4, "i64.store32"], [8, "i64.store"]] as const) {
+      c.if(size.eq(bytes), () => c.store(store, host, value));
+    }
+  }
+  {
+    const c = new Code(defineFunction(library, "slowStore16"));
+    const va = c.parameter(0), access = c.parameter(1), value = c.parameter(2);
+    c.if(crosses(va, access), () => {
+      c.store("v128.store", CPU.CROSSING, value);
+      c.drop(c.call(crossingStore, va, access));
+      c.return();
+    });
+    const host = c.let(c.call(writeAddress, va, access));
+    c.if(host, () => c.store("v128.store", host, value));
+  }
+}
+
+/** Where an atomic, or DC ZVA, writes. */
+function defineSlowAddress(library: Library, writeAddress: FunctionBuilder): void {
+  const c = new Code(defineFunction(library, "slowAddress"));
+  const access = c.parameter(1);
+  const kind = access.and(Access.Zero).select(zero, constant("i32", AccessKind.ReadModifyWrite));
+  c.result(c.call(writeAddress, c.parameter(0), access.or(kind)));
+}
+
+/** Instruction fetch. */
+function defineFetch(library: Library): void {
+  {
+    const c = new Code(defineFunction(library, "fetchAddress"));
+    const va = c.parameter(0);
+    c.if(va.wrap().and(INSTRUCTION_SIZE - 1), () => {
+      c.store("i64.store", CPU.FAR_EL1, va);
+      c.run(exceptionFunction(library, "raiseFrom"), syndrome(ExceptionClass.PcAlignment, 0), va);
+      c.return(zero);
+    });
+    const access = AccessKind.Execute | INSTRUCTION_SIZE;
+    const host = c.let(c.call(mmuFunction(library, "translate"), va, access));
+    c.if(host.not(), () => c.run(raiseAbort(library), va, access));
+    c.result(host);
+  }
+  {
+    const c = new Code(defineFunction(library, "fillFetch"));
+    const va = c.parameter(0);
+    const entry = c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)).add(TlbSet.Fetch);
+    c.run(tlbFunction(library, "tlbFillFetch"), entry, va, c.parameter(1), entryFlags(c));
+  }
+}
+
+/** SP's alignment, where it is checked. */
+function defineSpAlignment(library: Library): void {
+  const c = new Code(defineFunction(library, "raiseSpAlignment"));
+  const el1 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask);
+  const checked = el1.select(constant("i32", Sctlr.SA), Sctlr.SA0).and(c.load("i32.load", CPU.SCTLR_EL1));
+  const misaligned = c.load("i32.load", xAddress(Slot.SP)).and(SP_ALIGNMENT - 1);
+  c.if(
+    checked.nonZero().and(misaligned.nonZero()),
+    () => c.run(exceptionFunction(library, "raise"), syndrome(ExceptionClass.SpAlignment, 0)),
+  );
+}

@@ -1,0 +1,380 @@
+// Address translation: the stage-1 walk of the EL1&0 regime combined with stage 2, inside Wasm. Arm
+// ARM D5.2 (VMSAv8-64 translation, 4 KiB granule, 48-bit addresses), D5.4 (access control), D5.10.3
+// (priority of faults); stage 2 as in `stage2.ts`.
+//
+// `translate` finds the host address of a byte, or says why not in `CPU.FAULT` and
+// `CPU.FAULT_STATUS`; what a fault leads to is for its callers (`memory-access.ts`, AT, the
+// debugger).
+
+import { FaultStatus, Pstate, Sctlr } from "../architecture/exceptions.ts";
+import { PHYSICAL_ADDRESS_BITS } from "../architecture/features.ts";
+import { CPU } from "../state/cpu-state.ts";
+import { Access, define as defineFunction } from "../state/functions.ts";
+import { WRITTEN_PAGES } from "../state/layout.ts";
+import { setPageBit } from "../state/page-bits.ts";
+import { PAGE_SHIFT } from "../state/page.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import { Stage2Flags } from "./stage2-table.ts";
+import { IPA_BITS, Stage2Entry } from "./stage2.ts";
+
+/** Where RAM lies: one range of physical addresses, in one piece of the Wasm memory. */
+export interface RamLayout {
+  /** Physical address of the first byte. */
+  readonly base: number;
+  /** In bytes. */
+  readonly size: number;
+  /** Address of the first byte in the Wasm memory. */
+  readonly host: number;
+}
+
+/** `CPU.FAULT`: who hears of a failed translation. */
+export const Fault = {
+  None: 0,
+  /** EL1; `CPU.FAULT_STATUS` is the fault status code. */
+  Stage1: 1,
+  /** EL2: stage 2 at `CPU.WALK_IPA`. */
+  Stage2: 2,
+  /** EL2: stage 2 on the walk of stage 1, of the descriptor at `CPU.WALK_IPA`. */
+  Stage2OnWalk: 3,
+  /** EL2: no fault, but `CPU.WALK_PA` is no RAM. */
+  Bus: 4,
+} as const;
+
+/** `CPU.WALK_RIGHTS`: what stage 1 allows, and what the leaf was. */
+export const Rights = {
+  El0Read: 1,
+  El0Write: 2,
+  El0Execute: 4,
+  El1Read: 8,
+  El1Write: 16,
+  El1Execute: 32,
+  /** AP[1]: data at EL0, which PSTATE.PAN denies to EL1. */
+  User: 64,
+  Device: 128,
+  NonGlobal: 256,
+  /** Leaf at level 2, at level 1. */
+  Block: 512,
+  Giant: 1024,
+  /**
+   * Stage 2 lets nobody read it: a TLB entry for writes would serve atomics, and loads from the
+   * page of the stack.
+   */
+  Unreadable: 2048,
+  /** Level of the leaf, 2 bits from here. */
+  LevelShift: 12,
+  /** Shareability, 2 bits from here; attributes from MAIR_EL1, 8 bits from here. */
+  ShareabilityShift: 14,
+  AttributesShift: 16,
+} as const;
+
+/** Kinds of access beside those of `Access`, for `translate`. */
+export const AccessKind = {
+  Write: 0x1000,
+  Execute: 0x2000,
+  /** Cache maintenance or AT: aborts say so. */
+  Maintenance: 0x4000,
+  /** PSTATE.PAN does not count (AT). */
+  IgnorePan: 0x8000,
+  /** The write is of an atomic, which reads as well: for stage 2 and watchpoints. */
+  ReadModifyWrite: 0x1_0000,
+} as const;
+
+/** Functions of the MMU that other parts call, with `mmuFunction`. */
+const MMU_FUNCTIONS = {
+  /**
+   * (va i64, access i32) -> i32: host address, or 0 with `CPU.FAULT`. `access` is of `Access` and
+   * `AccessKind`; the size is looked at for alignment only.
+   */
+  translate: [["i64", "i32"], ["i32"]],
+  /**
+   * (va i64, access i32) -> i32: stage 1 alone and its permissions. `CPU.WALK_IPA` and
+   * `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`.
+   */
+  translateStage1: [["i64", "i32"], ["i32"]],
+} as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
+
+/** A function of `MMU_FUNCTIONS`. */
+export type MmuFunction = keyof typeof MMU_FUNCTIONS;
+
+/** Declares, or finds, one of `MMU_FUNCTIONS`. */
+export function mmuFunction(library: Library, name: MmuFunction): FunctionBuilder {
+  const [parameters, results] = MMU_FUNCTIONS[name];
+  return library.get(name, parameters, results);
+}
+
+/** Bits of a descriptor. */
+const Descriptor = {
+  Valid: 1n,
+  /** A table above level 3, a page at level 3; clear: a block. */
+  Table: 2n,
+  AttributeIndexShift: 2,
+  ApUser: 1n << 6n,
+  ApReadOnly: 1n << 7n,
+  ShareabilityShift: 8,
+  AccessFlag: 1n << 10n,
+  NonGlobal: 1n << 11n,
+  Pxn: 1n << 53n,
+  Uxn: 1n << 54n,
+  /**
+   * Hierarchical controls of tables, from PXNTable up: PXN, XN, AP[0] no EL0 access, AP[1] no
+   * writes.
+   */
+  TableControlsShift: 59,
+  Address: 0x0000_ffff_ffff_f000n,
+} as const;
+const TableControl = { Pxn: 1, Xn: 2, NoUser: 4, NoWrite: 8, Mask: 0xf } as const;
+
+/** TCR_EL1. The fields of TTBR1 stand 16 bits above those of TTBR0, but for TBI. */
+const Tcr = { SizeMask: 0x3f, EpdShift: 7, HalfShift: 16, IpsShift: 32, Tbi0Shift: 37 } as const;
+
+const SMALLEST_TSZ = 16;
+const LARGEST_TSZ = 39;
+const INDEX_BITS = 9;
+const VA_BITS = 48;
+const OUTER_SHAREABLE = 2;
+/** MAIR_EL1's attribute of Normal memory, write-back, allocating. */
+const WRITE_BACK = 0xff;
+
+/** Gives every function of `MMU_FUNCTIONS`, and `branchTarget` of the seam, its body. */
+export function defineMmu(library: Library, ram: RamLayout): void {
+  const define = (name: MmuFunction) => {
+    const [parameters, results] = MMU_FUNCTIONS[name];
+    return new Code(library.define(name, parameters, results, true));
+  };
+  const stage2 = library.define("stage2Entry", ["i64"], ["i32"]);
+  const walk = library.define("walkStage1", ["i64"], ["i32"]);
+  defineStage2Entry(new Code(stage2));
+  defineBranchTarget(new Code(defineFunction(library, "branchTarget")));
+  defineWalk(new Code(walk), stage2, ram);
+  defineTranslateStage1(define("translateStage1"), walk);
+  defineTranslate(define("translate"), library, stage2, ram);
+}
+
+/** Ends a function with a fault. */
+function fail(c: Code, fault: number, status: Value): void {
+  c.store("i32.store", CPU.FAULT, constant("i32", fault));
+  c.store("i32.store", CPU.FAULT_STATUS, status);
+  c.return(constant("i32", 0));
+}
+
+/** A status of `FaultStatus` at a level. */
+const status = (kind: number, level: Value | number) => typeof level === "number" ? constant("i32", kind | level) : level.or(kind);
+
+/** (ipa) -> entry of its page with the page's PA; without Valid its level is in bits 1:0. */
+function defineStage2Entry(c: Code): void {
+  const ipa = c.parameter(0);
+  c.if(ipa.shrU(IPA_BITS).nonZero(), () => c.return(constant("i32", 0)));
+  const entry = c.let(c.load("i32.load", c.load("i32.load", CPU.STAGE2).add(ipa.shrU(24).wrap().shl(2))));
+  const page = c.let(ipa.wrap().shrU(PAGE_SHIFT).and(0xfff));
+  c.if(entry.and(Stage2Entry.Table), () => {
+    const leaf = c.let(c.load("i32.load", entry.and(Stage2Entry.AddressMask).add(page.shl(2))));
+    c.return(leaf.and(Stage2Entry.Valid).select(leaf, 3));
+  });
+  c.if(entry.and(Stage2Entry.Valid), () => c.return(entry.add(page.shl(PAGE_SHIFT))));
+  c.result(constant("i32", 2));
+}
+
+/** (va) -> where a branch there leads: without its top byte, if that is ignored. */
+function defineBranchTarget(c: Code): void {
+  const va = c.parameter(0);
+  const ignored = ignoresTop(c.load("i64.load", CPU.TCR_EL1), va.shrU(55).and(1).wrap());
+  c.result(ignored.select(va.shl(8).shrS(8), va));
+}
+
+/**
+ * (va, access) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`: stage 1 with
+ * its permissions.
+ */
+function defineTranslateStage1(c: Code, walk: FunctionBuilder): void {
+  const va = c.parameter(0), access = c.parameter(1);
+  const sctlr = c.let(c.load("i32.load", CPU.SCTLR_EL1));
+  const pstate = c.let(c.load("i32.load", CPU.PSTATE));
+  c.if(sctlr.and(Sctlr.M).not(), () => {
+    // Stage 1 is off: flat, data is Device-nGnRnE or, with HCR_EL2.DC, Normal write-back; and an
+    // address that no output can be is out of range.
+    c.if(va.shrU(VA_BITS).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, 0)));
+    c.store("i64.store", CPU.WALK_IPA, va);
+    const device = c.load("i32.load", CPU.DEFAULT_CACHEABLE).select(
+      constant("i32", WRITE_BACK << Rights.AttributesShift),
+      Rights.Device | OUTER_SHAREABLE << Rights.ShareabilityShift,
+    );
+    c.store("i32.store", CPU.WALK_RIGHTS, access.and(AccessKind.Execute).select(constant("i32", 0), device));
+    c.return(constant("i32", 1));
+  });
+  c.if(c.call(walk, va).not(), () => c.return(constant("i32", 0)));
+
+  const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
+  const el0 = pstate.and(Pstate.ElMask).not().or(access.and(Access.Unprivileged).nonZero());
+  // The right that is needed: read, write or execute at EL0, the same three bits up at EL1.
+  const kind = access.and(AccessKind.Execute).select(
+    constant("i32", Rights.El0Execute),
+    access.and(AccessKind.Write).select(constant("i32", Rights.El0Write), Rights.El0Read),
+  );
+  const needed = c.let(kind.shl(el0.select(constant("i32", 0), 3)));
+  const data = needed.and(Rights.El1Read | Rights.El1Write).nonZero();
+  const panDenies = pstate.and(Pstate.PAN).nonZero().and(data).and(rights.and(Rights.User).nonZero())
+    .and(access.and(AccessKind.IgnorePan).not());
+  c.if(rights.and(needed).not().or(panDenies), () => {
+    fail(c, Fault.Stage1, status(FaultStatus.Permission, rights.shrU(Rights.LevelShift).and(3)));
+  });
+  c.result(constant("i32", 1));
+}
+
+/** (va, access) -> host address, or 0 with `CPU.FAULT`: both stages. */
+function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram: RamLayout): void {
+  const va = c.parameter(0), access = c.parameter(1);
+  c.store("i32.store", CPU.FAULT, constant("i32", Fault.None));
+  c.if(c.call(mmuFunction(library, "translateStage1"), va, access).not(), () => c.return(constant("i32", 0)));
+  const ipa = c.let(c.load("i64.load", CPU.WALK_IPA));
+  const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS));
+  const entry = c.let(c.call(stage2, ipa));
+  const data = access.and(AccessKind.Execute).not();
+  // Memory attributes count before stage 2's permissions do: an unaligned access to Device memory
+  // is EL1's fault.
+  c.if(
+    entry.and(Stage2Flags.Device).nonZero().and(entry.and(Stage2Entry.Valid).nonZero()).and(data),
+    () => c.set(rights, rights.or(Rights.Device)),
+  );
+  c.if(entry.and(Stage2Flags.Read).not(), () => c.set(rights, rights.or(Rights.Unreadable)));
+  c.store("i32.store", CPU.WALK_RIGHTS, rights);
+  // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated
+  // devices see unaligned accesses.
+  c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
+  const unaligned = va.wrap().and(access.and(Access.SizeMask).sub(1));
+  c.if(rights.and(Rights.Device).nonZero().and(unaligned.nonZero()), () => {
+    fail(c, Fault.Stage1, status(FaultStatus.Alignment, 0));
+  });
+  const el0 = c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
+  const needed = access.and(AccessKind.Execute).select(
+    el0.select(constant("i32", Stage2Flags.ExecuteEl0), Stage2Flags.ExecuteEl1),
+    access.and(AccessKind.Write).select(constant("i32", Stage2Flags.Write), Stage2Flags.Read)
+      .or(access.and(AccessKind.ReadModifyWrite).select(constant("i32", Stage2Flags.Read), 0)),
+  );
+  c.if(entry.and(needed).ne(needed), () => fail(c, Fault.Stage2, status(FaultStatus.Permission, 3)));
+  const pa = c.let(entry.and(Stage2Entry.AddressMask).or(va.wrap().and((1 << PAGE_SHIFT) - 1)));
+  c.store("i64.store", CPU.WALK_PA, pa.wide());
+  const offset = c.let(pa.sub(ram.base));
+  c.if(offset.geU(ram.size), () => fail(c, Fault.Bus, status(FaultStatus.Translation, 3)));
+  const host = c.let(offset.add(ram.host));
+  // Every write of a guest comes here before its page has an entry in a TLB.
+  c.if(access.and(AccessKind.Write), () => setPageBit(c, host, WRITTEN_PAGES));
+  c.result(host);
+}
+
+/** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
+const ignoresTop = (tcr: Value, high: Value) => tcr.shrU(Tcr.Tbi0Shift).wrap().shrU(high).and(1);
+
+/** (va) -> 1 with `CPU.WALK_IPA` and `CPU.WALK_RIGHTS`, or 0 with `CPU.FAULT`. */
+function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
+  const va = c.parameter(0);
+  const tcr = c.let(c.load("i64.load", CPU.TCR_EL1));
+  const translationFault = (level: Value | number) => fail(c, Fault.Stage1, status(FaultStatus.Translation, level));
+
+  // VA[55] chooses the half of the address space, whether the top byte is ignored or not.
+  const high = c.let(va.shrU(55).and(1).wrap());
+  const half = c.let(tcr.shrU(high.select(constant("i64", Tcr.HalfShift), 0)).wrap());
+  const ttbr = c.let(high.select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1)));
+  const tsz = c.let(half.and(Tcr.SizeMask));
+  c.if(tsz.ltU(SMALLEST_TSZ), () => c.set(tsz, SMALLEST_TSZ));
+  c.if(tsz.gtU(LARGEST_TSZ), () => c.set(tsz, LARGEST_TSZ));
+  const bits = c.let(constant("i32", 64).sub(tsz));
+  const address = c.let(ignoresTop(tcr, high).select(va.shl(8).shrS(8), va));
+  c.if(address.shrS(bits.wide()).ne(constant("i64", 0).sub(high.wide())), () => translationFault(0));
+  c.if(half.shrU(Tcr.EpdShift).and(1), () => translationFault(0));
+
+  // Output addresses: 32 bits when TCR_EL1.IPS says so, else all that there are.
+  const ips32 = tcr.shrU(Tcr.IpsShift).and(7).not();
+  const outputBits = c.let(ips32.select(constant("i64", 32), PHYSICAL_ADDRESS_BITS));
+  const checkOutput = (output: Value, level: Value | number) => {
+    c.if(output.shrU(outputBits).nonZero(), () => fail(c, Fault.Stage1, status(FaultStatus.AddressSize, level)));
+  };
+
+  const level = c.let(bits.gtU(39).select(constant("i32", 0), bits.gtU(30).select(constant("i32", 1), 2)));
+  const shift = c.let(constant("i32", PAGE_SHIFT + 3 * INDEX_BITS).sub(level.mul(INDEX_BITS)));
+  const index = c.let(address.and(constant("i64", 1).shl(bits.wide()).sub(1)).shrU(shift.wide()));
+  const table = c.let(ttbr.and(0x0000_ffff_ffff_fffen));
+  checkOutput(table, 0);
+  // The first table is as long as its index is wide, and aligned to that.
+  c.set(table, table.and(constant("i64", -8).shl(bits.sub(shift).wide())));
+  const controls = c.local("i32");
+  c.set(controls, 0);
+  const descriptor = c.local("i64");
+
+  const readDescriptor = () => {
+    const at = c.let(table.or(index.shl(3)));
+    const entry = c.let(c.call(stage2, at));
+    const onWalk = (code: Value) => {
+      c.store("i64.store", CPU.WALK_IPA, at);
+      fail(c, Fault.Stage2OnWalk, code);
+    };
+    c.if(entry.and(Stage2Entry.Valid).not(), () => onWalk(status(FaultStatus.Translation, entry)));
+    c.if(entry.and(Stage2Flags.Read).not(), () => onWalk(status(FaultStatus.Permission, 3)));
+    const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
+    c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, status(FaultStatus.ExternalOnWalk, level)));
+    c.set(descriptor, c.load("i64.load", offset, ram.host));
+  };
+
+  c.f.block((leafFound) => {
+    c.f.loop((nextLevel) => {
+      readDescriptor();
+      c.if(descriptor.and(Descriptor.Valid).not(), () => translationFault(level));
+      c.if(level.eq(3), () => {
+        c.if(descriptor.and(Descriptor.Table).not(), () => translationFault(3));
+        c.f.br(leafFound);
+      });
+      c.if(descriptor.and(Descriptor.Table).not(), () => {
+        c.if(level.not(), () => translationFault(0));
+        c.f.br(leafFound);
+      });
+      c.set(table, descriptor.and(Descriptor.Address));
+      checkOutput(table, level);
+      c.set(controls, controls.or(descriptor.shrU(Descriptor.TableControlsShift).wrap().and(TableControl.Mask)));
+      c.set(level, level.add(1));
+      c.set(shift, shift.sub(INDEX_BITS));
+      c.set(index, va.shrU(shift.wide()).and((1 << INDEX_BITS) - 1));
+      c.f.br(nextLevel);
+    });
+  });
+
+  const inBlock = c.let(constant("i64", 1).shl(shift.wide()).sub(1));
+  const output = c.let(descriptor.and(Descriptor.Address).and(inBlock.xor(-1)).or(va.and(inBlock)));
+  checkOutput(output, level);
+  c.if(descriptor.and(Descriptor.AccessFlag).not(), () => fail(c, Fault.Stage1, status(FaultStatus.AccessFlag, level)));
+  c.store("i64.store", CPU.WALK_IPA, output);
+  c.store("i32.store", CPU.WALK_RIGHTS, leafRights(c, descriptor, controls, level));
+  c.result(constant("i32", 1));
+}
+
+/**
+ * `Rights` of a leaf, hierarchical controls and SCTLR_EL1.WXN included. Arm ARM D5.4.5 to D5.4.8.
+ */
+function leafRights(c: Code, descriptor: Local, controls: Local, level: Local): Value {
+  const flag = (mask: bigint) => descriptor.and(mask).nonZero();
+  const control = (mask: number) => controls.and(mask).not();
+  const user = c.let(flag(Descriptor.ApUser).and(control(TableControl.NoUser)));
+  const writable = c.let(flag(Descriptor.ApReadOnly).not().and(control(TableControl.NoWrite)));
+  const userWritable = c.let(user.and(writable));
+  const wxn = c.let(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.WXN).nonZero());
+  const el0Execute = flag(Descriptor.Uxn).not().and(control(TableControl.Xn)).and(wxn.and(userWritable).not());
+  // What EL0 may write EL1 never executes.
+  const el1Execute = flag(Descriptor.Pxn).not().and(control(TableControl.Pxn)).and(userWritable.not()).and(wxn.and(writable).not());
+  const attributes = c.let(
+    c.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xff),
+  );
+  const bit = (value: Value, mask: number) => value.mul(mask);
+  return bit(user, Rights.El0Read | Rights.User)
+    .or(bit(userWritable, Rights.El0Write))
+    .or(bit(el0Execute, Rights.El0Execute))
+    .or(Rights.El1Read)
+    .or(bit(writable, Rights.El1Write))
+    .or(bit(el1Execute, Rights.El1Execute))
+    .or(bit(attributes.and(0xf0).not(), Rights.Device))
+    .or(bit(flag(Descriptor.NonGlobal), Rights.NonGlobal))
+    .or(bit(level.eq(2), Rights.Block))
+    .or(bit(level.eq(1), Rights.Giant))
+    .or(level.shl(Rights.LevelShift))
+    .or(descriptor.shrU(Descriptor.ShareabilityShift).wrap().and(3).shl(Rights.ShareabilityShift))
+    .or(attributes.shl(Rights.AttributesShift));
+}

@@ -1,0 +1,279 @@
+// Stage-2 tables in the form that the core walks inside Wasm: two levels of 32-bit entries in the
+// Wasm memory. DESIGN "Memory and machine"; the architecture's own stage-2 format (Arm ARM D5.2) is
+// not visible to any guest, so it is not used.
+//
+//     IPA  35       24 23        12 11        0
+//          | level 1  |  level 2   |  offset  |
+//
+// A table has 4096 entries (16 KiB). A level-1 entry is empty, a block of 16 MiB, or the address of
+// a level-2 table.
+
+import { Stage2Flags, type Stage2Table } from "./stage2-table.ts";
+
+/**
+ * Bits of an entry beside the address in 31:12; bits 4:0 are `Stage2Flags`. Shared with the walk in
+ * `mmu.ts`.
+ */
+export const Stage2Entry = {
+  Flags: 0x1f,
+  Valid: 0x20,
+  /** Level 1 only: the address is that of a level-2 table. */
+  Table: 0x800,
+  AddressMask: 0xfffff000,
+} as const;
+
+/** Width of an IPA in bits. */
+export const IPA_BITS = 36;
+
+/** Bytes of a table, and their alignment. */
+export const STAGE2_TABLE_SIZE = 0x4000;
+
+const PAGE = 0x1000;
+const BLOCK = 0x100_0000;
+const ENTRIES = 4096;
+const ALL_FLAGS = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0 | Stage2Flags.Device;
+
+/** The tables of all address spaces: a region of the Wasm memory cut into tables. */
+export class Stage2Pool {
+  readonly #words: Uint32Array;
+  readonly #free: number[] = [];
+  readonly #roots = new Map<number, number>();
+  readonly #tables = new Map<number, Stage2>();
+  readonly #empty: number;
+  #lastId = 0;
+
+  /**
+   * @param base first address in `memory`, a multiple of 16 KiB; `size` in bytes, as many tables as
+   * fit.
+   */
+  constructor(memory: WebAssembly.Memory, readonly base: number, size: number) {
+    if (base % STAGE2_TABLE_SIZE) throw new RangeError("stage-2 tables start at a multiple of 16 KiB");
+    this.#words = new Uint32Array(memory.buffer, 0, (base + size) >>> 2);
+    for (let at = base + (Math.floor(size / STAGE2_TABLE_SIZE) - 1) * STAGE2_TABLE_SIZE; at >= base; at -= STAGE2_TABLE_SIZE) {
+      this.#free.push(at);
+    }
+    this.#empty = this.#free.pop()!;
+  }
+
+  /**
+   * Address of the level-1 table of address space `id`; that of an empty one when there is none
+   * (any more).
+   */
+  root(id: number): number {
+    return this.#roots.get(id) ?? this.#empty;
+  }
+
+  /** The tables of address space `id`, while they are in use. */
+  tables(id: number): Stage2 | undefined {
+    return this.#tables.get(id);
+  }
+
+  /** Tables that are not in use. */
+  get available(): number {
+    return this.#free.length;
+  }
+
+  /** The tables of a new, empty address space; undefined when the pool is exhausted. */
+  create(): Stage2 | undefined {
+    const root = this.take();
+    if (root === undefined) return undefined;
+    const tables = new Stage2(this, this.#words, ++this.#lastId, root);
+    this.#roots.set(tables.id, root);
+    this.#tables.set(tables.id, tables);
+    return tables;
+  }
+
+  /** An empty table's address. For `Stage2`. */
+  take(): number | undefined {
+    const table = this.#free.pop();
+    if (table !== undefined) this.#words.fill(0, table >>> 2, (table >>> 2) + ENTRIES);
+    return table;
+  }
+
+  /** Gives a table back. For `Stage2`. */
+  give(table: number): void {
+    this.#free.push(table);
+  }
+
+  /** `root` of the address space that had this id is the empty table from now on. For `Stage2`. */
+  forget(id: number): void {
+    this.#roots.delete(id);
+    this.#tables.delete(id);
+  }
+}
+
+/** Physical addresses in a row. */
+export interface PaRun {
+  readonly pa: number;
+  readonly size: number;
+}
+
+/** Runs that are told apart before `Stage2.takeLost` says that there were too many. */
+const LOST_RUNS = 4;
+
+/** The stage-2 tables of one address space. */
+export class Stage2 implements Stage2Table {
+  #released = false;
+  /** What is no longer mapped as it was, since `takeLost`. */
+  #lost: { pa: number; size: number }[] = [];
+
+  /** Made by `Stage2Pool.create`. `root` is the address of the level-1 table in the Wasm memory. */
+  constructor(readonly pool: Stage2Pool, readonly words: Uint32Array, readonly id: number, readonly root: number) {}
+
+  /** False, and nothing changed, when the pool has too few tables for it. */
+  map(ipa: number, pa: number, size: number, flags: number): boolean {
+    if (pa % PAGE || pa + size > 2 ** 32 || flags & ~ALL_FLAGS) {
+      throw new RangeError(`stage-2 map of PA 0x${pa.toString(16)}, flags ${flags}`);
+    }
+    return this.#change(ipa, size, pa, flags | Stage2Entry.Valid);
+  }
+
+  /** False, and nothing changed, when the pool has too few tables to split a block for it. */
+  unmap(ipa: number, size: number): boolean {
+    return this.#change(ipa, size, 0, 0);
+  }
+
+  /**
+   * What has been mapped otherwise, or no longer, since the last call: cached translations to there
+   * go. Undefined where that was in many places.
+   */
+  takeLost(): readonly PaRun[] | undefined {
+    const lost = this.#lost;
+    this.#lost = [];
+    return lost.length > LOST_RUNS ? undefined : lost;
+  }
+
+  lookup(ipa: number): { pa: number; flags: number } | undefined {
+    if (ipa < 0 || ipa >= 2 ** IPA_BITS) return undefined;
+    let entry = this.words[this.#level1(ipa)];
+    let offset = ipa % BLOCK - ipa % PAGE;
+    if (entry & Stage2Entry.Table) {
+      entry = this.words[this.#level2(entry, ipa)];
+      offset = 0;
+    }
+    if (!(entry & Stage2Entry.Valid)) return undefined;
+    return { pa: ((entry & Stage2Entry.AddressMask) >>> 0) + offset, flags: entry & Stage2Entry.Flags };
+  }
+
+  /**
+   * Everything that is mapped, from low to high: blocks of 16 MiB and single pages. For people and
+   * for checkers of invariants.
+   */
+  *entries(): Generator<{ ipa: number; pa: number; size: number; flags: number }> {
+    const describe = (entry: number, ipa: number, size: number) => ({
+      ipa,
+      size,
+      pa: (entry & Stage2Entry.AddressMask) >>> 0,
+      flags: entry & Stage2Entry.Flags,
+    });
+    for (let index = 0; index < ENTRIES; index++) {
+      const entry = this.words[(this.root >>> 2) + index];
+      if (!(entry & Stage2Entry.Table)) {
+        if (entry & Stage2Entry.Valid) yield describe(entry, index * BLOCK, BLOCK);
+        continue;
+      }
+      const table = (entry & Stage2Entry.AddressMask) >>> 2;
+      for (let page = 0; page < ENTRIES; page++) {
+        const mapped = this.words[table + page];
+        if (mapped & Stage2Entry.Valid) yield describe(mapped, index * BLOCK + page * PAGE, PAGE);
+      }
+    }
+  }
+
+  release(): void {
+    if (this.#released) throw new Error(`stage-2 tables ${this.id} are released already`);
+    this.#released = true;
+    for (let i = 0; i < ENTRIES; i++) {
+      const entry = this.words[(this.root >>> 2) + i];
+      if (entry & Stage2Entry.Table) this.pool.give((entry & Stage2Entry.AddressMask) >>> 0);
+    }
+    this.pool.give(this.root);
+    this.pool.forget(this.id);
+  }
+
+  /** Writes `bits` (0 to unmap) to every page of the range; PAs go up from `pa` when mapping. */
+  #change(ipa: number, size: number, pa: number, bits: number): boolean {
+    if (ipa % PAGE || size % PAGE || ipa < 0 || size < 0 || ipa + size > 2 ** IPA_BITS) {
+      throw new RangeError(`stage-2 range 0x${ipa.toString(16)} + 0x${size.toString(16)}`);
+    }
+    if (this.pool.available < this.#tablesNeeded(ipa, size, pa, bits)) return false;
+    for (let done = 0; done < size;) {
+      const at = ipa + done;
+      const step = Math.min(BLOCK - at % BLOCK, size - done);
+      const target = bits ? pa + done : 0;
+      this.#noteLost(at, step, bits ? target | bits : 0);
+      if (step === BLOCK && target % BLOCK === 0) this.#setBlock(at, target, bits);
+      else this.#setPages(at, step, target, bits);
+      done += step;
+    }
+    return true;
+  }
+
+  #tablesNeeded(ipa: number, size: number, pa: number, bits: number): number {
+    let needed = 0;
+    for (let done = 0; done < size;) {
+      const at = ipa + done;
+      const step = Math.min(BLOCK - at % BLOCK, size - done);
+      const entry = this.words[this.#level1(at)];
+      const whole = step === BLOCK && (!bits || (pa + done) % BLOCK === 0);
+      if (!whole && !(entry & Stage2Entry.Table) && (bits || entry)) needed++;
+      done += step;
+    }
+    return needed;
+  }
+
+  /**
+   * Notes what of a range inside of a block is mapped otherwise than its first page's entry will
+   * say.
+   */
+  #noteLost(ipa: number, size: number, entry: number): void {
+    const level1 = this.words[this.#level1(ipa)];
+    if (!level1) return;
+    for (let done = 0; done < size; done += PAGE) {
+      const old = level1 & Stage2Entry.Table ? this.words[this.#level2(level1, ipa + done)] : level1 + (ipa + done) % BLOCK >>> 0;
+      if (!(old & Stage2Entry.Valid) || entry && old === (entry + done) >>> 0) continue;
+      const pa = (old & Stage2Entry.AddressMask) >>> 0, last = this.#lost.at(-1);
+      if (last && last.pa + last.size === pa) last.size += PAGE;
+      else if (this.#lost.length <= LOST_RUNS) this.#lost.push({ pa, size: PAGE });
+    }
+  }
+
+  #setBlock(ipa: number, pa: number, bits: number): void {
+    const at = this.#level1(ipa);
+    const old = this.words[at];
+    this.words[at] = pa | bits;
+    if (old & Stage2Entry.Table) this.pool.give((old & Stage2Entry.AddressMask) >>> 0);
+  }
+
+  #setPages(ipa: number, size: number, pa: number, bits: number): void {
+    const at = this.#level1(ipa);
+    const old = this.words[at];
+    if (!old && !bits) return;
+    if (!(old & Stage2Entry.Table)) {
+      const table = this.pool.take()!;
+      if (old) { for (let i = 0; i < ENTRIES; i++) this.words[(table >>> 2) + i] = old + i * PAGE; }
+      this.words[at] = table | Stage2Entry.Table;
+    }
+    const first = this.#level2(this.words[at], ipa);
+    for (let i = 0; i < size / PAGE; i++) this.words[first + i] = bits ? (pa + i * PAGE) | bits : 0;
+    if (!bits) this.#giveEmpty(at);
+  }
+
+  /**
+   * A table in which nothing is mapped goes back to the pool. `at`: the index of its level-1 entry.
+   */
+  #giveEmpty(at: number): void {
+    const table = (this.words[at] & Stage2Entry.AddressMask) >>> 0, first = table >>> 2;
+    for (let i = 0; i < ENTRIES; i++) if (this.words[first + i]) return;
+    this.words[at] = 0;
+    this.pool.give(table);
+  }
+
+  #level1(ipa: number): number {
+    return (this.root >>> 2) + Math.floor(ipa / BLOCK);
+  }
+
+  #level2(entry: number, ipa: number): number {
+    return ((entry & Stage2Entry.AddressMask) >>> 2) + Math.floor((ipa % BLOCK) / PAGE);
+  }
+}

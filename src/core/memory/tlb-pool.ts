@@ -1,0 +1,89 @@
+// Which vCPU has which TLB space, and what is in the spaces.
+
+import { DataEntry, TlbSet } from "../state/cpu-state.ts";
+import { PAGE_SHIFT } from "../state/page.ts";
+import { DISABLING_BIT, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
+
+/** Which vCPU has which space. The least recently used one is recycled. */
+export class TlbPool {
+  readonly #words: Uint32Array;
+  /** Owner and last use of each space. */
+  readonly #owners: { owner: object | undefined; used: number }[];
+  #clock = 0;
+
+  /**
+   * `flush` is the module's `tlbFlushSpace`. A space belongs to no tables, and is looked at by
+   * nobody, before it is first acquired.
+   */
+  constructor(memory: WebAssembly.Memory, readonly layout: TlbPoolLayout, readonly flush: (space: number) => void) {
+    this.#words = new Uint32Array(memory.buffer);
+    this.#owners = Array.from({ length: layout.spaces }, () => ({ owner: undefined, used: 0 }));
+  }
+
+  /**
+   * Address of the space of `owner` for translations through stage-2 tables `stage2`; empty if the
+   * owner had none.
+   */
+  acquire(owner: object, stage2: number): number {
+    let index = this.#find(owner);
+    const found = index >= 0;
+    if (!found) index = this.#owners.reduce((oldest, entry, i) => entry.used < this.#owners[oldest].used ? i : oldest, 0);
+    const space = this.layout.base + index * TlbSpace.Size;
+    if (!found || this.#words[(space + TlbSpace.Stage2Id) >>> 2] !== stage2) {
+      this.flush(space);
+      this.#words[(space + TlbSpace.Stage2Id) >>> 2] = stage2;
+    }
+    const entry = this.#owners[index];
+    entry.owner = owner;
+    entry.used = ++this.#clock;
+    return space;
+  }
+
+  /**
+   * Index of the space of `owner`; -1 where it has none. Two vCPUs that take turns come here often.
+   */
+  #find(owner: object): number {
+    const owners = this.#owners;
+    for (let index = 0; index < owners.length; index++) if (owners[index].owner === owner) return index;
+    return -1;
+  }
+
+  /**
+   * What the data tables of all spaces hold for stage-2 tables `stage2`: pages of virtual addresses
+   * and of the Wasm memory.
+   */
+  *entries(stage2: number): Generator<{ va: bigint; host: number; write: boolean }> {
+    const values = new BigUint64Array(this.#words.buffer), bytes = new Uint8Array(this.#words.buffer);
+    for (let index = 0; index < this.layout.spaces; index++) {
+      const space = this.layout.base + index * TlbSpace.Size;
+      if (this.#words[(space + TlbSpace.Stage2Id) >>> 2] !== stage2) continue;
+      for (let regime = 0; regime < REGIMES; regime++) {
+        const set = space + regime * TlbSet.Size;
+        for (const [table, flags] of [[TlbSet.Read, TlbSet.ReadFlags], [TlbSet.Write, TlbSet.WriteFlags]]) {
+          for (let at = 0; at < TlbSet.Entries; at++) {
+            let value = values[(set + table + at * DataEntry.Size) >>> 3];
+            if (bytes[set + flags + at] & TlbFlags.Slow) value ^= BigInt(DISABLING_BIT);
+            if (Number(value >> 24n & 1n) !== at >>> 12) continue;
+            const va = value & ~0xff_ffffn | BigInt(at << PAGE_SHIFT & 0xff_ffff);
+            const host = (Number(va & 0xffff_ffffn) + (Number(value & 0xff_ffffn) << DataEntry.DistanceShift)) >>> 0;
+            yield { va, host, write: table === TlbSet.Write };
+          }
+        }
+      }
+    }
+  }
+
+  /** Drops what is cached for `owner`: its translation registers were written from outside. */
+  invalidate(owner: object): void {
+    const index = this.#find(owner);
+    if (index >= 0) this.flush(this.layout.base + index * TlbSpace.Size);
+  }
+
+  /** The owner's space is free. */
+  release(owner: object): void {
+    const entry = this.#owners.find((entry) => entry.owner === owner);
+    if (!entry) return;
+    this.#words[(this.layout.base + this.#owners.indexOf(entry) * TlbSpace.Size + TlbSpace.Stage2Id) >>> 2] = 0;
+    Object.assign(entry, { owner: undefined, used: 0 });
+  }
+}

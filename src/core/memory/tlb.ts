@@ -1,0 +1,401 @@
+// How the soft TLBs are filled and what invalidates them: functions of the core's Wasm module. Arm
+// ARM D5.9 (TLB maintenance).
+
+import { CPU, DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
+import { callee, define as defineFunction } from "../state/functions.ts";
+import { pageBit, setPageBit } from "../state/page-bits.ts";
+import { PAGE_SHIFT } from "../state/page.ts";
+import {
+  BLOCK_FILTER_BITS,
+  currentSpace,
+  dataEntryOffset,
+  dataFlagsOffset,
+  DISABLING_BIT,
+  fetchEntryOffset,
+  ListKind,
+  REGIMES,
+  TlbFlags,
+  type TlbPoolLayout,
+  TlbSpace,
+  UNKNOWN_ASID,
+} from "../state/tlb-layout.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+
+/** Pages of a 2 MiB block. */
+const BLOCK_PAGES = 512;
+
+/** Functions that other parts of the core call by name, with `tlbFunction`. */
+const TLB_FUNCTIONS = {
+  /**
+   * (set i32, va i64, distance i32, flags i32, write i32): fills an entry of Read or Write in a set
+   * of the current space.
+   */
+  tlbFillData: [["i32", "i64", "i32", "i32", "i32"], []],
+  /**
+   * (entry i32, va i64, records i32, flags i32): fills an entry of Fetch in the current space;
+   * `entry` is its address.
+   */
+  tlbFillFetch: [["i32", "i64", "i32", "i32"], []],
+  /** (space i32): drops everything. */
+  tlbFlushSpace: [["i32"], []],
+  /** (): drops everything in every space. */
+  tlbFlushAll: [[], []],
+  /** (space i32): drops the non-global translations. */
+  tlbFlushNonGlobal: [["i32"], []],
+  /** (space i32, va i64): drops the page at VA[55:12], and the block that it came from. */
+  tlbFlushPage: [["i32", "i64"], []],
+  /** (record page i32): drops instruction fetches in every space that lead to this record page. */
+  tlbForgetRecords: [["i32"], []],
+  /** (stage2 id i32): drops everything in all spaces with these tables. */
+  tlbFlushStage2: [["i32"], []],
+  /**
+   * (stage2 id i32, from i32, to i32): drops what leads to host addresses [from, to), in all spaces
+   * with these tables.
+   */
+  tlbFlushHosts: [["i32", "i32", "i32"], []],
+  /** (kind i32, operand i64, broadcast i32): TLBI. See `Tlbi`. */
+  tlbi: [["i32", "i64", "i32"], []],
+} as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
+
+/** A function of `TLB_FUNCTIONS`. */
+export type TlbFunction = keyof typeof TLB_FUNCTIONS;
+
+/** First argument of `tlbi`: what goes, as far as it matters here. */
+export const Tlbi = {
+  /** VMALLE1, VMALLE1IS. */
+  All: 0,
+  /** ASIDE1, ASIDE1IS. */
+  Asid: 1,
+  /** VAE1, VAAE1, VALE1, VAALE1 and their IS forms. */
+  Page: 2,
+} as const;
+
+const EXPORTED: readonly TlbFunction[] = [
+  "tlbFlushSpace",
+  "tlbFlushAll",
+  "tlbFlushNonGlobal",
+  "tlbFlushStage2",
+  "tlbFlushHosts",
+  "tlbForgetRecords",
+  "tlbi",
+];
+
+/** Declares, or finds, one of `TLB_FUNCTIONS`. */
+export function tlbFunction(library: Library, name: TlbFunction): FunctionBuilder {
+  const [parameters, results] = TLB_FUNCTIONS[name];
+  return library.get(name, parameters, results);
+}
+
+/** The page at this host address gets a write entry. */
+export function markWriteMapped(c: Code, host: Value, pool: TlbPoolLayout): void {
+  setPageBit(c, host, pool.writeMapped);
+}
+
+/** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
+export function defineTlb(library: Library, pool: TlbPoolLayout): void {
+  defineFills(library);
+  defineFlushes(library, pool);
+  definePageFlush(library);
+  defineTargetFlushes(library, pool);
+  defineCodePages(library, pool);
+  defineMaintenance(library, pool);
+}
+
+function define(library: Library, name: TlbFunction, body: (c: Code) => void): void {
+  const [parameters, results] = TLB_FUNCTIONS[name];
+  body(new Code(library.define(name, parameters, results, EXPORTED.includes(name))));
+}
+
+/** Entries that the slow path has found. */
+function defineFills(library: Library): void {
+  define(library, "tlbFillData", (c) => {
+    const set = c.parameter(0), va = c.parameter(1), distance = c.parameter(2), flags = c.parameter(3), write = c.parameter(4);
+    noteBlock(c, va, flags);
+    const entry = c.let(set.add(dataEntryOffset(va)).add(write.mul(TlbSet.Write - TlbSet.Read)));
+    const flagsAt = c.let(set.add(dataFlagsOffset(va)).add(write.mul(TlbSet.WriteFlags - TlbSet.ReadFlags)));
+    const regime = set.sub(currentSpace(c)).divU(TlbSet.Size);
+    const kind = regime.add(write.mul(ListKind.Write - ListKind.Read)).add(ListKind.Read);
+    const old = c.load("i32.load8_u", flagsAt, TlbSet.ReadFlags);
+    c.store("i32.store8", flagsAt, list(c, entry.or(kind), flags, old), TlbSet.ReadFlags);
+    const value = va.and(DataEntry.TagMask).or(distance.shrU(DataEntry.DistanceShift).and(~DataEntry.TagMask & -16).wide());
+    c.store("i64.store", entry, value.xor(flags.and(TlbFlags.Slow).select(constant("i64", DISABLING_BIT), 0)));
+  });
+
+  define(library, "tlbFillFetch", (c) => {
+    const entry = c.parameter(0), va = c.parameter(1), records = c.parameter(2), flags = c.parameter(3);
+    noteBlock(c, va, flags);
+    c.store("i32.store", entry, list(c, entry, flags, c.load("i32.load", entry, FetchEntry.Flags)), FetchEntry.Flags);
+    c.store("i64.store", entry, va.and(-4096), FetchEntry.Tag);
+    c.store("i32.store", entry, records, FetchEntry.Records);
+  });
+}
+
+/** What is dropped of one space, or of all. */
+function defineFlushes(library: Library, pool: TlbPoolLayout): void {
+  define(library, "tlbFlushSpace", (c) => {
+    const space = c.parameter(0);
+    const fill = (from: number, bytes: number, value: number) => {
+      space.add(from).emit(c.f);
+      c.f.i32(value).i32(bytes).memoryFill();
+    };
+    const half = TlbSet.Entries / 2 * DataEntry.Size;
+    for (let regime = 0; regime < REGIMES; regime++) {
+      const set = regime * TlbSet.Size;
+      for (const table of [TlbSet.Read, TlbSet.Write]) {
+        fill(set + table, half, 0xff);
+        fill(set + table + half, half, 0);
+      }
+      fill(set + TlbSet.Fetch, TlbSet.ReadFlags - TlbSet.Fetch, 0xff);
+      fill(set + TlbSet.ReadFlags, TlbSet.Size - TlbSet.ReadFlags, TlbFlags.Unlisted);
+    }
+    fill(TlbSpace.BlockFilter, BLOCK_FILTER_BITS / 8, 0);
+    c.store("i32.store", space, constant("i32", 0), TlbSpace.ListLength);
+    c.store("i32.store", space, constant("i32", 0), TlbSpace.GiantFilter);
+    c.store("i32.store", space, constant("i32", UNKNOWN_ASID), TlbSpace.Asid);
+  });
+
+  define(library, "tlbFlushAll", (c) => forEachSpace(c, pool, (space) => c.run(tlbFunction(library, "tlbFlushSpace"), space)));
+
+  define(library, "tlbFlushNonGlobal", (c) => {
+    const space = c.parameter(0);
+    const at = c.let(space);
+    const last = c.let(space.add(c.load("i32.load", space, TlbSpace.ListLength).shl(2)));
+    c.while(() => at.ne(last), () => {
+      const item = c.let(c.load("i32.load", at, TlbSpace.List));
+      const kind = c.let(item.and(ListKind.Mask)), entry = c.let(item.and(~ListKind.Mask));
+      c.if(kind.eq(ListKind.Fetch), () => {
+        invalidateFetch(c, entry);
+        c.store("i32.store", entry, constant("i32", -1), FetchEntry.Flags);
+      }, () => {
+        const write = c.let(kind.geU(ListKind.Write));
+        const regime = kind.sub(ListKind.Read).sub(write.mul(ListKind.Write - ListKind.Read));
+        const set = c.let(space.add(regime.mul(TlbSet.Size)));
+        const index = c.let(entry.sub(set).sub(write.mul(TlbSet.Write - TlbSet.Read)).shrU(3));
+        c.store("i64.store", entry, index.and(TlbSet.Entries / 2).nonZero().wide().sub(1));
+        const flags = set.add(index).add(write.mul(TlbSet.WriteFlags - TlbSet.ReadFlags));
+        c.store("i32.store8", flags, constant("i32", TlbFlags.Unlisted), TlbSet.ReadFlags);
+      });
+      c.set(at, at.add(4));
+    });
+    c.store("i32.store", space, constant("i32", 0), TlbSpace.ListLength);
+  });
+}
+
+/** What is dropped where a page, or its block, changes. */
+function definePageFlush(library: Library): void {
+  define(library, "tlbFlushPage", (c) => {
+    const space = c.parameter(0), va = c.parameter(1);
+    c.if(c.load("i32.load", space, TlbSpace.GiantFilter).and(giantBit(va)), () => {
+      c.run(tlbFunction(library, "tlbFlushSpace"), space);
+      c.return();
+    });
+    const index = c.let(dataFlagsOffset(va));
+    const fetch = c.let(space.add(fetchEntryOffset(va)));
+    for (let regime = 0; regime < REGIMES; regime++) {
+      const set = space.add(regime * TlbSet.Size);
+      for (const table of ["Read", "Write"] as const) invalidateData(c, set, index, table);
+      invalidateFetch(c, fetch.add(regime * TlbSet.Size + TlbSet.Fetch));
+    }
+    const hash = blockHash(c, va);
+    c.if(c.load("i32.load", blockWord(space, hash), TlbSpace.BlockFilter).and(bit(hash)), () => {
+      const inBlock = (other: Value) => other.xor(va).shl(8).shrU(8 + 21).not();
+      for (let regime = 0; regime < REGIMES; regime++) {
+        const set = c.let(space.add(regime * TlbSet.Size));
+        for (const table of ["Read", "Write"] as const) {
+          // A block's pages have places in a row.
+          const first = index.and(-BLOCK_PAGES);
+          forEachData(
+            c,
+            set,
+            TlbSet[table],
+            (_, page, at) => c.if(inBlock(page), () => invalidateData(c, set, at, table)),
+            first,
+            BLOCK_PAGES,
+          );
+        }
+        forEachFetch(c, set, (entry) => c.if(inBlock(c.load("i64.load", entry, FetchEntry.Tag)), () => invalidateFetch(c, entry)));
+      }
+    });
+  });
+}
+
+/**
+ * What is dropped because of what it leads to: record pages, stage-2 tables, pages of the Wasm
+ * memory.
+ */
+function defineTargetFlushes(library: Library, pool: TlbPoolLayout): void {
+  define(library, "tlbForgetRecords", (c) =>
+    forEachSpace(c, pool, (space) => {
+      for (let regime = 0; regime < REGIMES; regime++) {
+        forEachFetch(c, space.add(regime * TlbSet.Size), (entry) => {
+          c.if(c.load("i32.load", entry, FetchEntry.Records).eq(c.parameter(0)), () => invalidateFetch(c, entry));
+        });
+      }
+    }));
+
+  define(library, "tlbFlushStage2", (c) =>
+    forEachSpace(c, pool, (space) => {
+      c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.parameter(0)), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
+    }));
+
+  define(library, "tlbFlushHosts", (c) => {
+    const from = c.parameter(1), size = c.parameter(2).sub(from);
+    const inside = (host: Value) => host.sub(from).ltU(size);
+    forEachSpace(c, pool, (space) => {
+      c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.parameter(0)), () => {
+        for (let regime = 0; regime < REGIMES; regime++) {
+          const set = c.let(space.add(regime * TlbSet.Size));
+          for (const table of ["Read", "Write"] as const) {
+            forEachData(c, set, TlbSet[table], (entry, page, index) => {
+              c.if(inside(page.wrap().add(entry.wrap().shl(DataEntry.DistanceShift))), () => invalidateData(c, set, index, table));
+            });
+          }
+          forEachFetch(c, set, (entry) => {
+            c.if(c.load("i64.load", entry, FetchEntry.Tag).ne(-1), () => {
+              c.if(
+                inside(c.call(callee(library, "ownerOf"), c.load("i32.load", entry, FetchEntry.Records))),
+                () => invalidateFetch(c, entry),
+              );
+            });
+          });
+        }
+      });
+    });
+  });
+}
+
+/** `protectCodePage`: pages whose decoded instructions stores must not miss. */
+function defineCodePages(library: Library, pool: TlbPoolLayout): void {
+  // Most pages that come to hold decoded instructions have no write entry: a scan of all spaces is
+  // for those that may have one.
+  const c = new Code(defineFunction(library, "protectCodePage"));
+  const { byte, mask } = pageBit(c, c.parameter(0));
+  const bits = c.let(c.load("i32.load8_u", byte, pool.writeMapped));
+  c.if(bits.and(mask).not(), () => c.return());
+  c.store("i32.store8", byte, bits.xor(mask), pool.writeMapped);
+  forEachSpace(c, pool, (space) => {
+    for (let regime = 0; regime < REGIMES; regime++) {
+      const set = c.let(space.add(regime * TlbSet.Size));
+      forEachData(c, set, TlbSet.Write, (entry, page, index) => {
+        const host = page.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
+        c.if(host.eq(c.parameter(0)), () => invalidateData(c, set, index, "Write"));
+      });
+    }
+  });
+}
+
+/** TLBI. */
+function defineMaintenance(library: Library, pool: TlbPoolLayout): void {
+  define(library, "tlbi", (c) => {
+    const kind = c.parameter(0), operand = c.parameter(1), broadcast = c.parameter(2);
+    const asid = operand.shrU(48).wrap();
+    const apply = (space: Value) => {
+      c.if(kind.eq(Tlbi.All), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
+      c.if(kind.eq(Tlbi.Asid), () => {
+        const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
+        c.if(current.eq(asid).or(current.eq(UNKNOWN_ASID)), () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
+      });
+      // Entries have no ASID of their own: a page of another ASID is dropped for nothing.
+      c.if(kind.eq(Tlbi.Page), () => c.run(tlbFunction(library, "tlbFlushPage"), space, operand.shl(12)));
+    };
+    c.if(broadcast, () => {
+      forEachSpace(c, pool, (space) => {
+        c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.load("i32.load", CPU.STAGE2_ID)), () => apply(space));
+      });
+    }, () => apply(c.let(currentSpace(c))));
+  });
+}
+
+/** Spaces that are in use. */
+function forEachSpace(c: Code, { base, spaces }: TlbPoolLayout, body: (space: Value) => void): void {
+  const space = c.let(constant("i32", base));
+  c.doWhile(() => {
+    c.if(c.load("i32.load", space, TlbSpace.Stage2Id), () => body(space));
+    c.set(space, space.add(TlbSpace.Size));
+  }, () => space.ne(base + spaces * TlbSpace.Size));
+}
+
+/** Runs `body` with the address of each entry of Fetch in a set. */
+function forEachFetch(c: Code, set: Value, body: (entry: Value) => void): void {
+  const entry = c.let(set.add(TlbSet.Fetch));
+  const last = c.let(entry.add(TlbSet.FetchEntries * FetchEntry.Size));
+  c.doWhile(() => {
+    body(entry);
+    c.set(entry, entry.add(FetchEntry.Size));
+  }, () => entry.ne(last));
+}
+
+/**
+ * Runs `body` with each entry of Read or Write in a set, or with `count` of them from `first` on:
+ * its value, its page (VA[63:12]) and its number.
+ */
+function forEachData(
+  c: Code,
+  set: Value,
+  table: number,
+  body: (entry: Local, va: Value, index: Local) => void,
+  first: Value = constant("i32", 0),
+  count: number = TlbSet.Entries,
+): void {
+  const index = c.let(first), entry = c.local("i64");
+  const end = c.let(index.add(count));
+  c.doWhile(() => {
+    c.set(entry, c.load("i64.load", set.add(index.shl(3)), table));
+    // VA[24] is in the number too, and in a slow entry it is the other way round.
+    body(entry, entry.and(DataEntry.TagMask & ~DISABLING_BIT).or(index.shl(PAGE_SHIFT).wide()), index);
+    c.set(index, index.add(1));
+  }, () => index.ne(end));
+}
+
+const invalidateFetch = (c: Code, entry: Value) => c.store("i64.store", entry, constant("i64", -1), FetchEntry.Tag);
+
+/** An entry of this number that matches nothing has VA[24] the other way round. */
+function invalidateData(c: Code, set: Value, index: Value, table: "Read" | "Write"): void {
+  c.store("i64.store", set.add(index.shl(3)), index.and(TlbSet.Entries / 2).nonZero().wide().sub(1), TlbSet[table]);
+  const flags = set.add(index);
+  const offset = TlbSet[`${table}Flags`];
+  c.store("i32.store8", flags, c.load("i32.load8_u", flags, offset).and(~TlbFlags.Slow), offset);
+}
+
+/**
+ * Puts an entry on the list, if its flags say that it must be there and is not; what its flags
+ * become.
+ */
+function list(c: Code, item: Value, flags: Value, old: Value): Value {
+  const unlisted = c.let(old.and(TlbFlags.Unlisted));
+  c.if(unlisted.nonZero().and(flags.and(TlbFlags.NonGlobal)), () => {
+    const space = c.let(currentSpace(c));
+    const length = c.let(c.load("i32.load", space, TlbSpace.ListLength));
+    c.store("i32.store", space.add(length.shl(2)), item, TlbSpace.List);
+    c.store("i32.store", space, length.add(1), TlbSpace.ListLength);
+    c.set(unlisted, 0);
+  });
+  return flags.or(unlisted);
+}
+
+/** Notes the block that a translation is from. */
+function noteBlock(c: Code, va: Value, flags: Value): void {
+  const space = c.let(currentSpace(c));
+  c.if(flags.and(TlbFlags.Block), () => {
+    const hash = blockHash(c, va);
+    const word = c.let(blockWord(space, hash));
+    c.store("i32.store", word, c.load("i32.load", word, TlbSpace.BlockFilter).or(bit(hash)), TlbSpace.BlockFilter);
+  });
+  c.if(flags.and(TlbFlags.Giant), () => {
+    c.store("i32.store", space, c.load("i32.load", space, TlbSpace.GiantFilter).or(giantBit(va)), TlbSpace.GiantFilter);
+  });
+}
+
+/**
+ * Number of the bit of the block filter for `va`. VA[47] tells the halves of the kernel's address
+ * space apart.
+ */
+const blockHash = (c: Code, va: Value) => c.let(va.shrU(21).xor(va.shrU(37)).wrap().and(BLOCK_FILTER_BITS - 1));
+/** Where its word is, `TlbSpace.BlockFilter` before that. */
+const blockWord = (space: Value, hash: Value) => space.add(hash.shrU(5).shl(2));
+/** Its bit in the word. */
+const bit = (hash: Value) => constant("i32", 1).shl(hash.and(31));
+/** The bit of the giant filter for `va`. */
+const giantBit = (va: Value) => bit(va.shrU(30).wrap());

@@ -1,0 +1,132 @@
+// SYS instructions: cache and TLB maintenance, address translation. Arm ARM C5.3, C5.4 (AT), C5.5
+// (TLBI), D13.2.111 (PAR_EL1).
+//
+// Caches need no maintenance here: memory is coherent and decoded instructions follow stores
+// (CTR_EL0.IDC and DIC). What stays of IC and DC is who may execute them and the stage-1 faults of
+// those by address.
+
+import { Pstate, Sctlr } from "../architecture/exceptions.ts";
+import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { raiseAbort } from "../memory/aborts.ts";
+import { AccessKind, Fault, mmuFunction, Rights } from "../memory/mmu.ts";
+import { tlbFunction, Tlbi } from "../memory/tlb.ts";
+import { CPU } from "../state/cpu-state.ts";
+import { Access, callee, define as defineFunction } from "../state/functions.ts";
+import { Code, constant, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+
+/** op1:CRn:CRm:op2 in 14 bits, as the instruction has them. */
+export function encodeSystemInstruction(op1: number, crn: number, crm: number, op2: number): number {
+  return op1 << 11 | crn << 7 | crm << 3 | op2;
+}
+
+const TLBI_CRN = 8;
+const TLBI_LOCAL = 7;
+const TLBI_INNER_SHAREABLE = 3;
+
+/** TLBI by op2. Last-level forms and all-ASID forms are as good as the plain one here. */
+const TLBI_OPERATIONS: readonly [op2: number, kind: number][] = [
+  [0, Tlbi.All],
+  [1, Tlbi.Page],
+  [2, Tlbi.Asid],
+  [3, Tlbi.Page],
+  [5, Tlbi.Page],
+  [7, Tlbi.Page],
+];
+
+/**
+ * Maintenance without an address, or by set and way: EL1 only, nothing to do. IC IALLUIS, IC IALLU;
+ * DC ISW, DC CSW, DC CISW.
+ */
+const WHOLE_CACHE = [[0, 7, 1, 0], [0, 7, 5, 0], [0, 7, 6, 2], [0, 7, 10, 2], [0, 7, 14, 2]] as const;
+/** DC IVAC: EL1 only. */
+const DC_IVAC = [0, 7, 6, 1] as const;
+/**
+ * Maintenance by address that SCTLR_EL1.UCI gives to EL0: DC CVAC, DC CVAU, DC CVAP (FEAT_DPB), DC
+ * CIVAC.
+ */
+const CLEAN_BY_ADDRESS = [[3, 7, 10, 1], [3, 7, 11, 1], [3, 7, 12, 1], [3, 7, 14, 1]] as const;
+const IC_IVAU = [3, 7, 5, 1] as const;
+/** AT S1E1R, S1E1W, S1E0R, S1E0W: op1 0, CRn 7, CRm 8; op2 bit 0 is write, bit 1 EL0. */
+const AT = [0, 7, 8] as const;
+
+/** PAR_EL1. */
+const Par = { F: 1, FstShift: 1, Ptw: 1 << 8, Stage2: 1 << 9, Res1: 1 << 11, ShareabilityShift: 7, AttributesShift: 56 } as const;
+
+/** Defines `systemInstruction` and `checkZeroAllowed` of the seam. */
+export function defineSystemInstructions(library: Library): void {
+  const undefinedInstruction = callee(library, "raiseUndefined");
+  const systemSyndrome = library.get("systemSyndrome", [], ["i32"]);
+  const translateStage1 = mmuFunction(library, "translateStage1");
+  const atEl0 = (c: Code) => c.load("i32.load", CPU.PSTATE).and(Pstate.ElMask).not();
+  /** At EL0: traps to EL1 unless a bit of SCTLR_EL1 allows the instruction. */
+  const trapUnless = (c: Code, mask: number, body: () => void) => {
+    c.if(
+      atEl0(c).and(c.load("i32.load", CPU.SCTLR_EL1).and(mask).not()),
+      () => c.run(exceptionFunction(library, "raise"), c.call(systemSyndrome)),
+      body,
+    );
+  };
+  const el1Only = (c: Code, body: () => void) => c.if(atEl0(c), () => c.run(undefinedInstruction), body);
+
+  {
+    const c = new Code(defineFunction(library, "systemInstruction"));
+    const encoding = c.parameter(0), operand = c.parameter(1);
+    const on = (fields: readonly [number, number, number, number], body: () => void) => {
+      c.if(encoding.eq(encodeSystemInstruction(...fields)), () => {
+        body();
+        c.return();
+      });
+    };
+    /** Stage-1 faults of cache maintenance by address. */
+    const translated = () => {
+      const access = AccessKind.Maintenance | 1;
+      c.if(c.call(translateStage1, operand, access).not(), () => c.run(raiseAbort(library), operand, access));
+    };
+    c.if(encoding.shrU(7).eq(TLBI_CRN), () => {
+      for (const crm of [TLBI_LOCAL, TLBI_INNER_SHAREABLE]) {
+        for (const [op2, kind] of TLBI_OPERATIONS) {
+          on([0, TLBI_CRN, crm, op2], () => {
+            el1Only(c, () => c.run(tlbFunction(library, "tlbi"), kind, operand, crm === TLBI_INNER_SHAREABLE ? 1 : 0));
+          });
+        }
+      }
+    });
+    for (const fields of CLEAN_BY_ADDRESS) on(fields, () => trapUnless(c, Sctlr.UCI, translated));
+    on(IC_IVAU, () => trapUnless(c, Sctlr.UCI, () => {}));
+    on(DC_IVAC, () => el1Only(c, translated));
+    for (const fields of WHOLE_CACHE) on(fields, () => el1Only(c, () => {}));
+    for (const op2 of [0, 1, 2, 3]) {
+      const access = AccessKind.Maintenance | AccessKind.IgnorePan | (op2 & 1 ? AccessKind.Write : 0) |
+        (op2 & 2 ? Access.Unprivileged : 0) | 1;
+      on([...AT, op2], () => el1Only(c, () => addressTranslate(c, operand, access)));
+    }
+    c.run(undefinedInstruction);
+  }
+
+  function addressTranslate(c: Code, va: Value, access: number): void {
+    c.if(c.call(translateStage1, va, access), () => {
+      const rights = c.let(c.load("i32.load", CPU.WALK_RIGHTS).wide());
+      const field = (shift: number, mask: number, at: number) => rights.shrU(shift).and(mask).shl(at);
+      c.store(
+        "i64.store",
+        CPU.PAR_EL1,
+        c.load("i64.load", CPU.WALK_IPA).and(-4096).or(Par.Res1)
+          .or(field(Rights.ShareabilityShift, 3, Par.ShareabilityShift)).or(field(Rights.AttributesShift, 0xff, Par.AttributesShift)),
+      );
+      c.return();
+    });
+    // A stage-2 fault on the walk is EL2's, not the register's.
+    c.if(c.load("i32.load", CPU.FAULT).eq(Fault.Stage2OnWalk), () => {
+      c.run(raiseAbort(library), va, access);
+      c.return();
+    });
+    const status = c.load("i32.load", CPU.FAULT_STATUS).shl(Par.FstShift).wide();
+    c.store("i64.store", CPU.PAR_EL1, status.or(constant("i64", Par.F | Par.Res1)));
+  }
+
+  {
+    const c = new Code(defineFunction(library, "checkZeroAllowed"));
+    trapUnless(c, Sctlr.DZE, () => {});
+  }
+}

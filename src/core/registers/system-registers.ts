@@ -1,0 +1,425 @@
+// System registers that the core holds: who may read and write them, what a write does beside
+// storing. Arm ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture.md "Seams" (what
+// goes to EL2 instead); spec/core-interpreter.md section 8.
+//
+// The table below is the only list of them. What it does not have is UNDEFINED at EL0 and leaves
+// for EL2 at EL1.
+
+import { ExceptionClass, Pstate, Sctlr, syndrome } from "../architecture/exceptions.ts";
+import { CCSIDR_EL1, CLIDR_EL1, CNTFRQ_EL0, CTR_EL0, DCZID_EL0 } from "../architecture/features.ts";
+import { exceptionFunction } from "../exceptions/exception-entry.ts";
+import { ExitReason } from "../exceptions/exit.ts";
+import { FPCR_MASK, FPSR_MASK } from "../fp/formats.ts";
+import { tlbFunction } from "../memory/tlb.ts";
+import { CPU } from "../state/cpu-state.ts";
+import { callee, define as defineFunction } from "../state/functions.ts";
+import { currentSpace, TlbSpace } from "../state/tlb-layout.ts";
+import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
+import type { Library } from "../wasm/library.ts";
+import { Cntkctl, counter, type Timer, TimerControl, timerControl, TIMERS } from "./generic-timer.ts";
+
+/** op0:op1:CRn:CRm:op2 in 16 bits, as the instruction has them. */
+export function encodeSystemRegister(op0: number, op1: number, crn: number, crm: number, op2: number): number {
+  return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2;
+}
+
+/**
+ * An access that EL0 may make only where `allowed` holds; it is trapped to EL1 (EC 0x18) otherwise.
+ */
+interface El0Control {
+  readonly allowed: (c: Code) => Value;
+}
+
+/** EL1 only; EL0 as well; EL0 under a control of EL1's. */
+type Privilege = 1 | 0 | El0Control;
+
+interface Access<T> {
+  readonly privilege: Privilege;
+  readonly emit: T;
+}
+
+/** One system register. An access that is missing is UNDEFINED. */
+export interface SystemRegister {
+  /** As the Arm manual writes it. */
+  readonly name: string;
+  /** See `encodeSystemRegister`. */
+  readonly encoding: number;
+  /** MRS. */
+  readonly read?: Access<(c: Code, library: Library) => Value>;
+  /** MSR (register). */
+  readonly write?: Access<(c: Code, library: Library, value: Local) => void>;
+}
+
+const pstate = (c: Code) => c.load("i32.load", CPU.PSTATE);
+const sctlrAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.SCTLR_EL1).and(mask) });
+const cntkctlAllows = (mask: number): El0Control => ({ allowed: (c) => c.load("i32.load", CPU.CNTKCTL_EL1).and(mask) });
+
+type Encoding = readonly [op0: number, op1: number, crn: number, crm: number, op2: number];
+
+/** A register that is 64 bits of state which only the core writes. */
+const readOnly = (name: string, encoding: Encoding, address: number, privilege: Privilege = 1): SystemRegister => ({
+  name,
+  encoding: encodeSystemRegister(...encoding),
+  read: { privilege, emit: (c) => c.load("i64.load", address) },
+});
+
+/** A register that is 64 bits of state and nothing else. */
+const plain = (name: string, encoding: Encoding, address: number, read: Privilege = 1, write: Privilege = read): SystemRegister => ({
+  ...readOnly(name, encoding, address, read),
+  write: { privilege: write, emit: (c, _, value) => c.store("i64.store", address, value) },
+});
+
+/** State of which a write changes the bits of `mask` only. */
+const masked = (name: string, encoding: Encoding, address: number, mask: bigint): SystemRegister => ({
+  ...readOnly(name, encoding, address),
+  write: { privilege: 1, emit: (c, _, value) => c.store("i64.store", address, value.and(mask)) },
+});
+
+/** State whose change makes cached translations wrong: `flushOn` are the bits that do. */
+const translating = (
+  name: string,
+  encoding: Encoding,
+  address: number,
+  flushOn: bigint,
+  stored: (value: Value) => Value,
+): SystemRegister => ({
+  ...readOnly(name, encoding, address),
+  write: {
+    privilege: 1,
+    emit: (c, library, value) => {
+      const changed = c.let(c.load("i64.load", address).xor(stored(value)).and(flushOn));
+      c.store("i64.store", address, stored(value));
+      if (flushOn) c.if(changed.nonZero(), () => c.run(tlbFunction(library, "tlbFlushSpace"), currentSpace(c)));
+      updateAsid(c, library);
+    },
+  },
+});
+
+const constantRegister = (name: string, encoding: Encoding, value: bigint, privilege: Privilege = 1): SystemRegister => ({
+  name,
+  encoding: encodeSystemRegister(...encoding),
+  read: { privilege, emit: () => constant("i64", value) },
+});
+
+const ASID_SHIFT = 48;
+/** TCR_EL1: the ASID is in TTBR1 (A1), and has 16 bits (AS). */
+const TCR_A1 = 1n << 22n;
+const TCR_AS = 1n << 36n;
+
+/** Drops the non-global translations when the ASID is another one than they were made with. */
+function updateAsid(c: Code, library: Library): void {
+  const tcr = c.load("i64.load", CPU.TCR_EL1);
+  const ttbr = tcr.and(TCR_A1).nonZero().select(c.load("i64.load", CPU.TTBR1_EL1), c.load("i64.load", CPU.TTBR0_EL1));
+  const bits = tcr.and(TCR_AS).nonZero().select(constant("i32", 0xffff), 0xff);
+  const asid = c.let(ttbr.shrU(ASID_SHIFT).wrap().and(bits));
+  const space = c.let(currentSpace(c));
+  c.if(asid.ne(c.load("i32.load", space, TlbSpace.Asid)), () => {
+    c.store("i32.store", space, asid, TlbSpace.Asid);
+    c.run(tlbFunction(library, "tlbFlushNonGlobal"), space);
+  });
+}
+
+/** A field of PSTATE that reads in place. */
+const pstateField = (name: string, encoding: Encoding, mask: number, writable = true): SystemRegister => ({
+  name,
+  encoding: encodeSystemRegister(...encoding),
+  read: { privilege: 1, emit: (c) => pstate(c).and(mask).wide() },
+  ...(writable
+    ? { write: { privilege: 1, emit: (c: Code, library: Library, value: Local) => setPstateField(c, library, mask, value.wrap()) } }
+    : {}),
+});
+
+function setPstateField(c: Code, library: Library, mask: number, value: Value): void {
+  c.run(exceptionFunction(library, "setPstate"), pstate(c).and(~mask).or(value.and(mask)));
+  // PAN changes the TLB set, which the interpreter holds in a local.
+  if (mask === Pstate.PAN) c.run(exceptionFunction(library, "resumeAfter"));
+}
+
+/** Ends an access with the exception of `raise` where `refused` holds. */
+function refuse(c: Code, library: Library, refused: Value, raise: "raiseUndefined" | "raiseFpTrap"): void {
+  c.if(refused, () => {
+    c.run(callee(library, raise));
+    c.return(...c.f.results.map(() => constant("i64", 0)));
+  });
+}
+
+/** SP_EL0 is UNDEFINED while it is the stack pointer in use. */
+const refuseSp0 = (c: Code, library: Library) => refuse(c, library, pstate(c).and(Pstate.SP).not(), "raiseUndefined");
+
+/** FPCR and FPSR: 32 bits, trapped as FP instructions are. */
+const fpRegister = (name: string, encoding: Encoding, address: number, mask: number): SystemRegister => {
+  const refuseTrapped = (c: Code, library: Library) => refuse(c, library, c.load("i32.load", CPU.FP_TRAP), "raiseFpTrap");
+  return {
+    name,
+    encoding: encodeSystemRegister(...encoding),
+    read: {
+      privilege: 0,
+      emit: (c, library) => {
+        refuseTrapped(c, library);
+        return c.load("i64.load32_u", address);
+      },
+    },
+    write: {
+      privilege: 0,
+      emit: (c, library, value) => {
+        refuseTrapped(c, library);
+        c.store("i32.store", address, value.wrap().and(mask));
+      },
+    },
+  };
+};
+
+const timerWritten = (c: Code, library: Library) => c.run(exceptionFunction(library, "exitAfter"), ExitReason.Timer);
+
+/** TVAL, CTL and CVAL of a timer; CRm tells the timers apart. */
+function timerRegisters(timer: Timer, prefix: string, crm: number, privilege: El0Control): SystemRegister[] {
+  const { ctl, cval } = TIMERS[timer];
+  const access = <T>(emit: T): Access<T> => ({ privilege, emit });
+  return [
+    {
+      name: `${prefix}_TVAL_EL0`,
+      encoding: encodeSystemRegister(3, 3, 14, crm, 0),
+      read: access((c: Code, library: Library) => c.load("i64.load", cval).sub(counter(c, library)).and(0xffff_ffff)),
+      write: access((c: Code, library: Library, value: Local) => {
+        c.store("i64.store", cval, counter(c, library).add(value.wrap().wideSigned()));
+        timerWritten(c, library);
+      }),
+    },
+    {
+      name: `${prefix}_CTL_EL0`,
+      encoding: encodeSystemRegister(3, 3, 14, crm, 1),
+      read: access((c: Code, library: Library) => timerControl(c, library, timer)),
+      write: access((c: Code, library: Library, value: Local) => {
+        c.store("i64.store", ctl, value.and(TimerControl.Enable | TimerControl.Imask));
+        timerWritten(c, library);
+      }),
+    },
+    {
+      name: `${prefix}_CVAL_EL0`,
+      encoding: encodeSystemRegister(3, 3, 14, crm, 2),
+      read: access((c: Code) => c.load("i64.load", cval)),
+      write: access((c: Code, library: Library, value: Local) => {
+        c.store("i64.store", cval, value);
+        timerWritten(c, library);
+      }),
+    },
+  ];
+}
+
+const SCTLR_RES1 = 0x3050_0800n;
+const SCTLR_WRITABLE = 0x048d_d3bfn | BigInt(Sctlr.SPAN);
+const SCTLR_FLUSH = BigInt(Sctlr.M | Sctlr.A | Sctlr.WXN);
+const CPACR_FPEN = 0x30_0000n;
+const ALL_BITS = (1n << 64n) - 1n;
+const LOW_32 = 0xffff_ffffn;
+const same = (value: Value) => value;
+
+const SCTLR_EL1 = translating(
+  "SCTLR_EL1",
+  [3, 0, 1, 0, 0],
+  CPU.SCTLR_EL1,
+  SCTLR_FLUSH,
+  (value) => value.and(SCTLR_WRITABLE).or(SCTLR_RES1),
+);
+
+/** The registers that the core holds. */
+export const SYSTEM_REGISTERS: readonly SystemRegister[] = [
+  readOnly("MIDR_EL1", [3, 0, 0, 0, 0], CPU.MIDR_EL1),
+  readOnly("MPIDR_EL1", [3, 0, 0, 0, 5], CPU.MPIDR_EL1),
+  constantRegister("REVIDR_EL1", [3, 0, 0, 0, 6], 0n),
+  constantRegister("CLIDR_EL1", [3, 1, 0, 0, 1], CLIDR_EL1),
+  constantRegister("AIDR_EL1", [3, 1, 0, 0, 7], 0n),
+  {
+    name: "CCSIDR_EL1",
+    encoding: encodeSystemRegister(3, 1, 0, 0, 0),
+    read: {
+      privilege: 1,
+      emit: (c) => {
+        const selected = c.load("i64.load", CPU.CSSELR_EL1);
+        return CCSIDR_EL1.reduce((value, cache, index) => selected.eq(index).select(constant("i64", cache), value), constant("i64", 0));
+      },
+    },
+  },
+  masked("CSSELR_EL1", [3, 2, 0, 0, 0], CPU.CSSELR_EL1, 0xfn),
+  constantRegister("CTR_EL0", [3, 3, 0, 0, 1], CTR_EL0, sctlrAllows(Sctlr.UCT)),
+  constantRegister("DCZID_EL0", [3, 3, 0, 0, 7], DCZID_EL0, 0),
+
+  {
+    ...SCTLR_EL1,
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        // EL2 sets HCR_EL2.TVM with DC, and refuses to turn stage 1 on; it passes every other write
+        // on.
+        refuse(c, library, c.load("i32.load", CPU.DEFAULT_CACHEABLE).and(value.wrap().and(Sctlr.M)), "raiseUndefined");
+        SCTLR_EL1.write!.emit(c, library, value);
+      },
+    },
+  },
+  {
+    ...readOnly("CPACR_EL1", [3, 0, 1, 0, 2], CPU.CPACR_EL1),
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        c.store("i64.store", CPU.CPACR_EL1, value.and(CPACR_FPEN));
+        c.run(callee(library, "updateRegime"));
+      },
+    },
+  },
+  translating("TTBR0_EL1", [3, 0, 2, 0, 0], CPU.TTBR0_EL1, 0n, same),
+  translating("TTBR1_EL1", [3, 0, 2, 0, 1], CPU.TTBR1_EL1, 0n, same),
+  translating("TCR_EL1", [3, 0, 2, 0, 2], CPU.TCR_EL1, ALL_BITS, same),
+  translating("MAIR_EL1", [3, 0, 10, 2, 0], CPU.MAIR_EL1, ALL_BITS, same),
+  plain("AMAIR_EL1", [3, 0, 10, 3, 0], CPU.AMAIR_EL1),
+  plain("CONTEXTIDR_EL1", [3, 0, 13, 0, 1], CPU.CONTEXTIDR_EL1),
+
+  plain("SPSR_EL1", [3, 0, 4, 0, 0], CPU.SPSR_EL1),
+  plain("ELR_EL1", [3, 0, 4, 0, 1], CPU.ELR_EL1),
+  {
+    name: "SP_EL0",
+    encoding: encodeSystemRegister(3, 0, 4, 1, 0),
+    read: {
+      privilege: 1,
+      emit: (c, library) => {
+        refuseSp0(c, library);
+        return c.load("i64.load", CPU.SP_EL0);
+      },
+    },
+    write: {
+      privilege: 1,
+      emit: (c, library, value) => {
+        refuseSp0(c, library);
+        c.store("i64.store", CPU.SP_EL0, value);
+      },
+    },
+  },
+  pstateField("SPSel", [3, 0, 4, 2, 0], Pstate.SP),
+  pstateField("CurrentEL", [3, 0, 4, 2, 2], Pstate.ElMask, false),
+  pstateField("PAN", [3, 0, 4, 2, 3], Pstate.PAN),
+  {
+    name: "NZCV",
+    encoding: encodeSystemRegister(3, 3, 4, 2, 0),
+    read: { privilege: 0, emit: (c, library) => c.call(exceptionFunction(library, "readFlags")).wide() },
+    write: { privilege: 0, emit: (c, library, value) => c.run(exceptionFunction(library, "writeFlags"), value.wrap()) },
+  },
+  {
+    name: "DAIF",
+    encoding: encodeSystemRegister(3, 3, 4, 2, 1),
+    read: { privilege: sctlrAllows(Sctlr.UMA), emit: (c) => pstate(c).and(Pstate.Daif).wide() },
+    write: { privilege: sctlrAllows(Sctlr.UMA), emit: (c, library, value) => c.run(exceptionFunction(library, "setDaif"), value.wrap()) },
+  },
+  fpRegister("FPCR", [3, 3, 4, 4, 0], CPU.FPCR, FPCR_MASK),
+  fpRegister("FPSR", [3, 3, 4, 4, 1], CPU.FPSR, FPSR_MASK),
+
+  plain("AFSR0_EL1", [3, 0, 5, 1, 0], CPU.AFSR0_EL1),
+  plain("AFSR1_EL1", [3, 0, 5, 1, 1], CPU.AFSR1_EL1),
+  masked("ESR_EL1", [3, 0, 5, 2, 0], CPU.ESR_EL1, LOW_32),
+  plain("FAR_EL1", [3, 0, 6, 0, 0], CPU.FAR_EL1),
+  plain("PAR_EL1", [3, 0, 7, 4, 0], CPU.PAR_EL1),
+  masked("VBAR_EL1", [3, 0, 12, 0, 0], CPU.VBAR_EL1, ALL_BITS ^ 0x7ffn),
+  {
+    name: "ISR_EL1",
+    encoding: encodeSystemRegister(3, 0, 12, 1, 0),
+    read: { privilege: 1, emit: (c) => c.load("i32.load", CPU.IRQ).mul(Pstate.I).or(c.load("i32.load", CPU.FIQ).mul(Pstate.F)).wide() },
+  },
+
+  plain("TPIDR_EL1", [3, 0, 13, 0, 4], CPU.TPIDR_EL1),
+  plain("TPIDR_EL0", [3, 3, 13, 0, 2], CPU.TPIDR_EL0, 0),
+  plain("TPIDRRO_EL0", [3, 3, 13, 0, 3], CPU.TPIDRRO_EL0, 0, 1),
+
+  masked("CNTKCTL_EL1", [3, 0, 14, 1, 0], CPU.CNTKCTL_EL1, BigInt(Cntkctl.Mask)),
+  constantRegister("CNTFRQ_EL0", [3, 3, 14, 0, 0], CNTFRQ_EL0, cntkctlAllows(Cntkctl.El0PhysicalCounter | Cntkctl.El0VirtualCounter)),
+  {
+    name: "CNTPCT_EL0",
+    encoding: encodeSystemRegister(3, 3, 14, 0, 1),
+    read: { privilege: cntkctlAllows(Cntkctl.El0PhysicalCounter), emit: counter },
+  },
+  {
+    name: "CNTVCT_EL0",
+    encoding: encodeSystemRegister(3, 3, 14, 0, 2),
+    read: { privilege: cntkctlAllows(Cntkctl.El0VirtualCounter), emit: counter },
+  },
+  ...timerRegisters("physical", "CNTP", 2, cntkctlAllows(Cntkctl.El0PhysicalTimer)),
+  ...timerRegisters("virtual", "CNTV", 3, cntkctlAllows(Cntkctl.El0VirtualTimer)),
+];
+
+/** Defines `readSystemRegister`, `writeSystemRegister` and `writePstateField` of the seam. */
+export function defineSystemRegisters(library: Library): void {
+  const undefinedInstruction = callee(library, "raiseUndefined");
+  const raise = exceptionFunction(library, "raise");
+  const systemSyndrome = defineSystemSyndrome(library);
+  const atEl0 = (c: Code) => pstate(c).and(Pstate.ElMask).not();
+
+  /**
+   * Runs `body` if the current EL has the privilege; raises the exception that it has not
+   * otherwise.
+   */
+  const privileged = (c: Code, privilege: Privilege, body: () => void) => {
+    if (privilege === 0) return body();
+    c.if(atEl0(c), () => {
+      if (privilege === 1) c.run(undefinedInstruction);
+      else c.if(privilege.allowed(c), body, () => c.run(raise, c.call(systemSyndrome)));
+    }, body);
+  };
+  /** Finds the register among those of its CRn; what is none is EL2's. */
+  const dispatch = (c: Code, encoding: Value, body: (register: SystemRegister) => void) => {
+    c.switch(
+      encoding.shrU(7).and(15),
+      Array.from({ length: 16 }, (_, crn) => () => {
+        for (const register of SYSTEM_REGISTERS) {
+          if ((register.encoding >> 7 & 15) === crn) c.if(encoding.eq(register.encoding), () => body(register));
+        }
+      }),
+    );
+    c.if(atEl0(c), () => c.run(undefinedInstruction), () => c.run(exceptionFunction(library, "trap"), c.call(systemSyndrome)));
+  };
+
+  {
+    const c = new Code(defineFunction(library, "readSystemRegister"));
+    dispatch(c, c.parameter(0), ({ read }) => {
+      if (!read) c.run(undefinedInstruction);
+      else privileged(c, read.privilege, () => c.return(read.emit(c, library)));
+      c.return(constant("i64", 0));
+    });
+    c.result(constant("i64", 0));
+  }
+  {
+    const c = new Code(defineFunction(library, "writeSystemRegister"));
+    dispatch(c, c.parameter(0), ({ write }) => {
+      if (!write) c.run(undefinedInstruction);
+      else privileged(c, write.privilege, () => write.emit(c, library, c.parameter(1)));
+      c.return();
+    });
+  }
+  {
+    const c = new Code(defineFunction(library, "writePstateField"));
+    const field = c.parameter(0), immediate = c.parameter(1);
+    const daif = pstate(c).and(Pstate.Daif);
+    const bits = c.let(immediate.and(15).shl(Math.log2(Pstate.F)));
+    const fields: [op1: number, op2: number, privilege: Privilege, emit: () => void][] = [
+      [0, 4, 1, () => setPstateField(c, library, Pstate.PAN, immediate.and(1).mul(Pstate.PAN))],
+      [0, 5, 1, () => setPstateField(c, library, Pstate.SP, immediate)],
+      [3, 6, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.or(bits))],
+      [3, 7, sctlrAllows(Sctlr.UMA), () => c.run(exceptionFunction(library, "setDaif"), daif.and(bits.xor(-1)))],
+    ];
+    for (const [op1, op2, privilege, emit] of fields) {
+      c.if(field.eq(op1 << 3 | op2), () => {
+        privileged(c, privilege, emit);
+        c.return();
+      });
+    }
+    c.run(undefinedInstruction);
+  }
+}
+
+/** () -> ESR of class 0x18 for the MSR, MRS or SYS instruction in progress. */
+function defineSystemSyndrome(library: Library) {
+  const f = library.define("systemSyndrome", [], ["i32"]);
+  const c = new Code(f);
+  const word = c.let(c.call(callee(library, "currentWord")));
+  /** Bits of the instruction from `lowest`, and where they stand in the ISS. */
+  const layout = [[19, 3, 20], [5, 7, 17], [16, 7, 14], [12, 15, 10], [0, 31, 5], [8, 15, 1], [21, 1, 0]];
+  const iss = layout.map(([lowest, mask, at]) => word.shrU(lowest).and(mask).shl(at)).reduce((sum, part) => sum.or(part));
+  c.result(iss.or(syndrome(ExceptionClass.SystemRegister, 0)));
+  return f;
+}

@@ -1,0 +1,98 @@
+// The state of a vCPU as the hypervisor, debuggers and tests read and write it.
+
+import type { DebugComparators } from "../debug/self-hosted-debug.ts";
+
+/** General registers X0..X30, and vector registers V0..V31. */
+export const X_REGISTERS = 31, V_REGISTERS = 32;
+
+/** Registers by their Arm names that hypervisor, debugger and tests may read and write by name. */
+export const REGISTER_NAMES = [
+  "SP_EL0",
+  "SP_EL1",
+  "ELR_EL1",
+  "SPSR_EL1",
+  "ESR_EL1",
+  "FAR_EL1",
+  "VBAR_EL1",
+  "SCTLR_EL1",
+  "TCR_EL1",
+  "TTBR0_EL1",
+  "TTBR1_EL1",
+  "MAIR_EL1",
+  "AMAIR_EL1",
+  "CONTEXTIDR_EL1",
+  "CPACR_EL1",
+  "CNTKCTL_EL1",
+  "CNTV_CTL_EL0",
+  "CNTV_CVAL_EL0",
+  "CNTP_CTL_EL0",
+  "CNTP_CVAL_EL0",
+  "TPIDR_EL0",
+  "TPIDR_EL1",
+  "TPIDRRO_EL0",
+  "PAR_EL1",
+  "AFSR0_EL1",
+  "AFSR1_EL1",
+  "MDSCR_EL1",
+  "CSSELR_EL1",
+  "FPCR",
+  "FPSR",
+  "MIDR_EL1",
+  "MPIDR_EL1",
+] as const;
+
+/** One of `REGISTER_NAMES`. */
+export type RegisterName = typeof REGISTER_NAMES[number];
+
+/**
+ * The architectural state of one vCPU. It lives in the machine's Wasm memory; the core loads it to
+ * run it.
+ */
+export interface VcpuState {
+  /** X0..X30. Index 31 reads as zero and ignores writes. */
+  getX(index: number): bigint;
+  setX(index: number, value: bigint): void;
+  /** V0..V31 as low and high 64 bits. */
+  /** The low and the high half of X0..X30, unsigned: numbers cost less than a bigint. */
+  getLow(index: number): number;
+  getHigh(index: number): number;
+  /** Sets X0..X30 to an unsigned 32-bit number. */
+  setLow(index: number, value: number): void;
+  /** Whether both halves of X[first] to X[last] are all this 32-bit number, signed. */
+  areHalves(first: number, last: number, half: number): boolean;
+  /** Sets X0, X1, .. from the low and high halves of each in turn. */
+  setHalves(halves: Uint32Array): void;
+  /** Zeroes X[first] to X[last]. */
+  clearX(first: number, last: number): void;
+  getV(index: number): readonly [bigint, bigint];
+  setV(index: number, low: bigint, high: bigint): void;
+  pc: bigint;
+  /** Steps PC over an instruction, which counts as executed for a software step. */
+  advance(): void;
+  /**
+   * Breakpoints and watchpoints of EL1's own; whoever writes one counts `version` up. MDSCR_EL1 is
+   * a register like others.
+   */
+  readonly debug: DebugComparators;
+  /** NZCV, DAIF, PAN, UAO, IL, SS, EL and SP selection in SPSR_EL2 layout (AArch64). */
+  pstate: number;
+  getRegister(name: RegisterName): bigint;
+  setRegister(name: RegisterName, value: bigint): void;
+  /**
+   * Level of the virtual IRQ input (from the VIC). Looked at when `run` starts and whenever
+   * PSTATE.I falls.
+   */
+  irq: boolean;
+  /** Level of the virtual FIQ input (group 0). */
+  fiq: boolean;
+  /** The event register of WFE and SEV. */
+  event: boolean;
+  /** Stage-2 tables that translate this vCPU's addresses (`Stage2Table.id`). */
+  stage2: number;
+  /**
+   * HCR_EL2.DC: while stage 1 is off, memory is Normal write-back and not Device, so that unaligned
+   * accesses are no faults. It stays off: writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM,
+   * as EL2 answers it).
+   */
+  defaultCacheable: boolean;
+}

@@ -1,0 +1,316 @@
+// The hot CPU record: where the running vCPU's state lies in the Wasm memory, at constant
+// addresses, so that a register operand of the interpreter is a load with a constant offset. DESIGN
+// "The core"; spec/core-interpreter.md section 6.
+//
+// The first part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU
+// becomes resident. The second part is derived or belongs to one `run`. All values are
+// little-endian. To add a field, append a line to its part.
+
+/**
+ * First address of the record; everything below stays zero, so that a null address reads as
+ * nothing.
+ */
+export const CPU_RECORD = 0x100;
+
+let next = CPU_RECORD;
+
+function field(size: number, count = 1): number {
+  next = Math.ceil(next / size) * size;
+  const at = next;
+  next += size * count;
+  return at;
+}
+
+const word = () => field(4);
+const doubleword = () => field(8);
+
+/** Special slots of `CPU.X`, beside 0..30. */
+export const Slot = {
+  /** Reads of XZR: always zero. */
+  Zero: 31,
+  /** The stack pointer in use (PSTATE.SP and EL choose the bank that it belongs to). */
+  SP: 32,
+  /** Writes to XZR. */
+  Dump: 33,
+} as const;
+
+/** Pages that the accesses of a region keep at most. */
+export const KEPT_PAGES = 32;
+
+/** What a region keeps of a page. */
+export const KeptPage = {
+  /** i64: its virtual address, */
+  Page: 0,
+  /** i64: how far from there an access may begin, or 0 while nothing is kept, */
+  Limit: 8,
+  /** i32: host address - virtual address. */
+  Distance: 16,
+  Size: 24,
+} as const;
+
+/** Calls whose targets are known: a power of two. */
+export const KNOWN_CALLS = 16;
+
+/** No page: differences from it are no multiples of 16. */
+export const NO_STACK_PAGE = 1;
+
+/** Addresses of the fields. */
+export const CPU = {
+  // ---- Context of a vCPU ----
+  /** 34 doublewords, see `Slot`. */
+  X: field(8, 34),
+  /** Flags: N is the sign of this i64, */
+  N: doubleword(),
+  /** Z is set when this i64 is zero, */
+  Z: doubleword(),
+  /** V is the sign of this i64, */
+  V: doubleword(),
+  /** C is this i32, 0 or 1. */
+  C: word(),
+  /**
+   * PSTATE but NZCV, in SPSR layout: SS 21, PAN 22, IL 20, D A I F 9:6, M 4:0 (EL 3:2, SP 0). i32.
+   */
+  PSTATE: word(),
+  /** 32 vector registers of 16 bytes. */
+  VECTOR: field(16, 32),
+  FPCR: word(),
+  FPSR: word(),
+  /**
+   * Canonical only outside the interpreter loop and when `PENDING` is set; inside it is PC_DELTA +
+   * (ip >> 2). i64.
+   */
+  PC: doubleword(),
+  /** Levels of the interrupt inputs and the event register, 0 or 1. i32. */
+  IRQ: word(),
+  FIQ: word(),
+  EVENT: word(),
+  /** Address in the Wasm memory of the stage-2 tables' root. i32. */
+  STAGE2: word(),
+  /** `Stage2Table.id`. i32. */
+  STAGE2_ID: word(),
+  /** HCR_EL2.DC: with stage 1 off, memory is Normal write-back instead of Device. 0 or 1. i32. */
+  DEFAULT_CACHEABLE: word(),
+  // System registers. The bank that `Slot.SP` stands for is stale while in use.
+  SP_EL0: doubleword(),
+  SP_EL1: doubleword(),
+  ELR_EL1: doubleword(),
+  SPSR_EL1: doubleword(),
+  ESR_EL1: doubleword(),
+  FAR_EL1: doubleword(),
+  VBAR_EL1: doubleword(),
+  SCTLR_EL1: doubleword(),
+  TCR_EL1: doubleword(),
+  TTBR0_EL1: doubleword(),
+  TTBR1_EL1: doubleword(),
+  MAIR_EL1: doubleword(),
+  AMAIR_EL1: doubleword(),
+  CONTEXTIDR_EL1: doubleword(),
+  CPACR_EL1: doubleword(),
+  CNTKCTL_EL1: doubleword(),
+  CNTV_CTL_EL0: doubleword(),
+  CNTV_CVAL_EL0: doubleword(),
+  CNTP_CTL_EL0: doubleword(),
+  CNTP_CVAL_EL0: doubleword(),
+  TPIDR_EL0: doubleword(),
+  TPIDR_EL1: doubleword(),
+  TPIDRRO_EL0: doubleword(),
+  PAR_EL1: doubleword(),
+  AFSR0_EL1: doubleword(),
+  AFSR1_EL1: doubleword(),
+  MDSCR_EL1: doubleword(),
+  CSSELR_EL1: doubleword(),
+  MIDR_EL1: doubleword(),
+  MPIDR_EL1: doubleword(),
+  // ---- End of the context (see CONTEXT_END) ----
+  /** First address that no longer belongs to the context. */
+  DERIVED: field(16),
+
+  /** Address of the TLB set (`TlbSet`) of the current translation regime. i32. */
+  TLB: word(),
+  /** The TLB set that LDTR and STTR use (EL0's). i32. */
+  TLB_UNPRIVILEGED: word(),
+  /** Not zero when FP and AdvSIMD instructions trap (CPACR_EL1.FPEN at this EL). i32. */
+  FP_TRAP: word(),
+
+  /**
+   * Record of the instruction in progress, stored before every call that may fault or that asks for
+   * PC. i32.
+   */
+  IP: word(),
+  /**
+   * Record address at which the budget ends if execution goes on in a straight line: what is left
+   * is (END - ip) >> 4. i32.
+   */
+  END: word(),
+  /** PC = PC_DELTA + (ip >> 2) in the page in execution. i64. */
+  PC_DELTA: doubleword(),
+  /** Set by callees: `Pending`. i32. */
+  PENDING: word(),
+  /**
+   * Flags that translated code has left as a comparison: `FlagsKind` of translator/lazy-flags.ts,
+   * i32, and its operands, i64.
+   */
+  FLAGS_KIND: word(),
+  FLAGS_A: doubleword(),
+  FLAGS_B: doubleword(),
+
+  /** `Exit` of interface.ts. i32, i32, i64, f64, f64. */
+  EXIT_REASON: word(),
+  EXIT_ESR: word(),
+  EXIT_FAR: doubleword(),
+  EXIT_IPA: doubleword(),
+  EXIT_PA: doubleword(),
+  /** The load or store of a data abort to EL2. i32. */
+  EXIT_WORD: word(),
+
+  /**
+   * What the latest stage-1 walk or translation left (memory/mmu.ts): IPA and PA, i64; `Rights` of
+   * the leaf, i32.
+   */
+  WALK_IPA: doubleword(),
+  WALK_PA: doubleword(),
+  WALK_RIGHTS: word(),
+  /** `Fault` and fault status code of the latest translation that failed. i32. */
+  FAULT: word(),
+  FAULT_STATUS: word(),
+  /** Bytes of an access that crosses a page, in the order of memory. */
+  CROSSING: field(16),
+
+  /** The local exclusive monitor: 1 when it is set. i32. */
+  EXCLUSIVE: word(),
+  /** Size of the marked access in bytes. i32. */
+  EXCLUSIVE_SIZE: word(),
+  /** Virtual address of the marked location. i64. */
+  EXCLUSIVE_ADDRESS: doubleword(),
+  /** What it held; two doublewords for pairs. */
+  EXCLUSIVE_VALUE: field(8, 2),
+
+  /**
+   * Virtual time in ns at which the budget of this `run` ends: now = RUN_END - ((END - ip) >> 4).
+   * f64.
+   */
+  RUN_END: doubleword(),
+  /** `floor` of this `run`, ns. f64. */
+  TIME_FLOOR: doubleword(),
+
+  /** Not zero when `exited` is called for exceptions to EL2. i32. */
+  EL2_CALLED: word(),
+
+  /** The record that holds the STOP arm of tail mode, or 0; and the arm that it had. i32. */
+  STOP: word(),
+  STOP_ARM: word(),
+  /** The fused arm of the record before it, which is parted meanwhile; or 0. i32. */
+  STOP_FUSED_ARM: word(),
+  /** Not zero when `pageEntered` wants to hear of pages that are entered for execution. i32. */
+  WATCHING: word(),
+  /** Not zero when `watched` wants to hear of data accesses that take the slow path. i32. */
+  WATCHING_DATA: word(),
+  /**
+   * Where regions may begin (decoded/landings.ts): how often the interpreter has to land at a
+   * place. i32.
+   */
+  LANDING_LIMIT: word(),
+  /** The record of such a place, or 0, and its virtual address. i32, i64. */
+  LANDING: word(),
+  LANDING_PC: doubleword(),
+  /** The region whose accesses keep their pages in `KEPT_PAGES`: its arm, or 0 for none. i32. */
+  KEPT_BY: word(),
+  /** `KeptPage`s (kept-pages.ts). */
+  KEPT_PAGES: field(8, 3 * KEPT_PAGES),
+  /**
+   * The page of the stack, for all regions that run until the interpreter does: its virtual
+   * address, or `NO_STACK_PAGE`. i64.
+   */
+  STACK_PAGE: doubleword(),
+  /** Host address - virtual address. i32. */
+  STACK_DISTANCE: word(),
+  /**
+   * Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0:
+   * see enter-function.ts.
+   */
+  CALLED: field(8, KNOWN_CALLS),
+  CALLED_SLOTS: field(16, KNOWN_CALLS / 4),
+  /** Second results of helper functions that return more than one value. */
+  SCRATCH: field(16, 8),
+} as const;
+
+/** One past the last byte of the record. */
+export const CPU_RECORD_END = next;
+
+/** The context is [CPU_RECORD, CONTEXT_END). */
+const CONTEXT_END = CPU.DERIVED;
+
+/** Bytes of a vCPU's context. */
+export const CONTEXT_SIZE = CONTEXT_END - CPU_RECORD;
+
+/** Address of X`index` (0..30) or of a special slot. */
+export const xAddress = (index: number): number => CPU.X + 8 * index;
+
+/** Address of V`index`. */
+export const vAddress = (index: number): number => CPU.VECTOR + 16 * index;
+
+/** Values of `CPU.PENDING`: what a called function asks of the interpreter loop. */
+export const Pending = {
+  None: 0,
+  /**
+   * Execution goes on at `CPU.PC` (an exception was taken, ERET); the instruction counts as
+   * retired.
+   */
+  Redirect: 1,
+  /**
+   * `run` returns with `CPU.EXIT_*`; `CPU.PC` says where execution will go on. The instruction
+   * counts as retired.
+   */
+  Exit: 2,
+} as const;
+
+/**
+ * A TLB set: the translations of one regime (address space, EL0 or EL1 or EL1 with PAN),
+ * direct-mapped.
+ *
+ * An entry of Read or Write is one i64: VA[63:24] in bits 63:24, and bits 31:12 of (host address -
+ * virtual address) in bits 23:4. An access hits when `(va ^ entry) & (-1 << 24 | size - 1)` is
+ * zero: one load and one test. The host address is then `i32(va) + (i32(entry) << 8)`. The last of
+ * several neighbours has to be in the same page besides. VA[24] is known from an entry's place: one
+ * that has it the other way round matches nothing.
+ */
+export const TlbSet = {
+  /** 8192 entries by VA[24:12]: data reads of plain RAM. */
+  Read: 0,
+  /** The same: data writes of plain RAM without decoded instructions; they may be read as well. */
+  Write: 0x1_0000,
+  /** 512 `FetchEntry` by VA[20:12]: instruction fetches. */
+  Fetch: 0x2_0000,
+  /** A byte of `TlbFlags` for each entry of Read, of Write. */
+  ReadFlags: 0x2_2000,
+  WriteFlags: 0x2_4000,
+  /** Bytes of a set. */
+  Size: 0x2_6000,
+  /** Entries in Read and in Write. */
+  Entries: 0x2000,
+  /** Entries in Fetch. */
+  FetchEntries: 512,
+} as const;
+
+/** Bytes of an entry of Read or Write, and how it is found and compared. */
+export const DataEntry = {
+  Size: 8,
+  /** i32(va) shifted right by this, and masked, is the offset of its entry. */
+  IndexShift: 9,
+  IndexMask: 0xfff8,
+  /** Bits of the address that the entry holds. */
+  TagMask: -1 << 24,
+  /** i32(entry) shifted left by this is what the host address is away. */
+  DistanceShift: 8,
+} as const;
+
+/** An entry of Fetch. */
+export const FetchEntry = {
+  /** i64: page of the virtual address as accessed, low 12 bits zero; -1 matches nothing. */
+  Tag: 0,
+  /** i32: address of the record page. */
+  Records: 8,
+  /** i32: `TlbFlags`. */
+  Flags: 12,
+  Size: 16,
+} as const;

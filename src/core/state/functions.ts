@@ -1,0 +1,167 @@
+// The functions by which the parts of the core's Wasm module meet: who defines them, what they take
+// and return. Each signature stands here once; `declare` turns it into a function of a `Library`.
+//
+// Faults: a function that takes an exception or leaves the core sets `CPU.PENDING` (and `CPU.PC`,
+// `CPU.EXIT_*`) and returns any value; its caller looks at PENDING and does nothing more. Callers
+// store `CPU.IP` before; callers of those that look at the time also `CPU.END`.
+
+import type { Callees, Library } from "../wasm/library.ts";
+import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+
+/** Bits of an access descriptor, beside the size in bytes (1, 2, 4, 8, 16, 64) in its low byte. */
+export const Access = {
+  SizeMask: 0xff,
+  /**
+   * Faults when the address is not a multiple of the size, whatever SCTLR_EL1.A says (exclusives,
+   * atomics, acquire and release).
+   */
+  Aligned: 0x100,
+  /** Checked as an EL0 access (LDTR, STTR). */
+  Unprivileged: 0x200,
+  /**
+   * Only one half of a pair or one element of several: a stage-2 abort has no syndrome (ISV = 0).
+   */
+  Part: 0x400,
+  /** DC ZVA: 64 bytes, the address is aligned already; reported as a cache maintenance write. */
+  Zero: 0x800,
+} as const;
+
+interface Signature {
+  readonly parameters: readonly ValueType[];
+  readonly results: readonly ValueType[];
+}
+
+const signature = (parameters: readonly ValueType[], ...results: readonly ValueType[]): Signature => ({ parameters, results });
+
+/**
+ * The signatures. The first group is of the MMU, exceptions and system registers, the second of the
+ * records.
+ */
+export const Functions = {
+  /**
+   * (va, access) -> value, zero-extended. The miss path of loads up to 8 bytes: unaligned,
+   * page-crossing, TLB miss, devices.
+   */
+  slowLoad: signature(["i64", "i32"], "i64"),
+  /** (va, access) -> value. 16 bytes. */
+  slowLoad16: signature(["i64", "i32"], "v128"),
+  /** (va, access, value). */
+  slowStore: signature(["i64", "i32", "i64"]),
+  /** (va, access, value). 16 bytes. */
+  slowStore16: signature(["i64", "i32", "v128"]),
+  /**
+   * (va, access) -> host address, for a read and a write of RAM that follows at once (atomics,
+   * STXR, DC ZVA). Drops records there itself.
+   */
+  slowAddress: signature(["i64", "i32"], "i32"),
+  /**
+   * (va, access) -> host address of RAM inside one page, to be read, or 0 where an exception, a
+   * device or a page's end is in the way. Takes no exception.
+   */
+  readableAt: signature(["i64", "i32"], "i32"),
+  /** The same for a write, and 0 also where it changes decoded instructions. */
+  writableAt: signature(["i64", "i32"], "i32"),
+  /**
+   * (va) -> the PC that a branch to `va` leads to: VA[55] in place of a top byte that TCR_EL1.TBI
+   * ignores.
+   */
+  branchTarget: signature(["i64"], "i64"),
+  /**
+   * (va) -> host address of the instruction, translated for fetch in the current regime; alignment
+   * of PC is checked. Faults.
+   */
+  fetchAddress: signature(["i64"], "i32"),
+  /**
+   * (va, record page). Right after `fetchAddress(va)`: enters the page's translation in the Fetch
+   * table of the current TLB set.
+   */
+  fillFetch: signature(["i64", "i32"]),
+  /**
+   * SP is not a multiple of 16 and is the base of a load or store: EC 0x26 when SCTLR_EL1.SA or SA0
+   * asks for it, else nothing.
+   */
+  raiseSpAlignment: signature([]),
+  /** UNDEFINED: EC 0. */
+  raiseUndefined: signature([]),
+  /** SVC, EC 0x15; (imm16). The preferred return address is the next instruction. */
+  raiseSupervisorCall: signature(["i32"]),
+  /** BRK, EC 0x3c; (imm16). */
+  raiseBreakpoint: signature(["i32"]),
+  /** HVC leaves the core, EC 0x16, PC behind it; UNDEFINED at EL0. (imm16). */
+  hypervisorCall: signature(["i32"]),
+  /** SMC leaves the core, EC 0x17, PC at it; UNDEFINED at EL0. (imm16). */
+  secureMonitorCall: signature(["i32"]),
+  /** FP or AdvSIMD while `CPU.FP_TRAP`: EC 7. */
+  raiseFpTrap: signature([]),
+  /** ERET. */
+  exceptionReturn: signature([]),
+  /**
+   * MRS of a register that is not read inline; (op0:op1:CRn:CRm:op2, 16 bits) -> value. May fault.
+   * Wants END.
+   */
+  readSystemRegister: signature(["i32"], "i64"),
+  /**
+   * MSR (register); (op0:op1:CRn:CRm:op2, value). May fault, redirect (unmasked interrupts) or
+   * exit. Wants END.
+   */
+  writeSystemRegister: signature(["i32", "i64"]),
+  /** MSR (immediate); (op1:op2, 6 bits, CRm). */
+  writePstateField: signature(["i32", "i32"]),
+  /** SYS: IC, DC (but ZVA), TLBI, AT; (op1:CRn:CRm:op2, 14 bits, Xt). */
+  systemInstruction: signature(["i32", "i64"]),
+  /** WFI and WFE, with their traps; (0 WFI, 1 WFE). */
+  waitFor: signature(["i32"]),
+  /** DC ZVA at EL0: faults unless SCTLR_EL1.DZE allows it. */
+  checkZeroAllowed: signature([]),
+  /** At the start of a run: takes a virtual interrupt that is not masked. */
+  checkInterrupts: signature([]),
+  /** Sets `CPU.TLB` and what else derives from the context. After a vCPU became resident. */
+  updateRegime: signature([]),
+  /**
+   * (host address of a page): it gets decoded records now; write translations of it go from all TLB
+   * sets.
+   */
+  protectCodePage: signature(["i32"]),
+
+  /** (one of ExitReason): leaves the core behind the instruction at `CPU.IP`. */
+  leaveAfter: signature(["i32"]),
+  /** The virtual address of the instruction at `CPU.IP`. */
+  currentPc: signature([], "i64"),
+  /** The encoding of the instruction at `CPU.IP`. */
+  currentWord: signature([], "i32"),
+  /**
+   * Virtual time in ns, this instruction not counted; needs `CPU.IP` and `CPU.END`. Never below
+   * `CPU.TIME_FLOOR`.
+   */
+  currentTime: signature([], "f64"),
+  /**
+   * (host address) -> not zero when the page holds decoded records and must not be write-mapped.
+   */
+  isCodePage: signature(["i32"], "i32"),
+  /**
+   * (host address, size up to 64, inside one page): a store there is about to happen; not zero when
+   * `dropRecords` must hear of it. It changes decoded instructions then, or there have been very
+   * many.
+   */
+  holdsRecords: signature(["i32", "i32"], "i32"),
+  /** (address of a record page) -> the host address of its code page. */
+  ownerOf: signature(["i32"], "i32"),
+  /**
+   * (host address, size up to 64, inside one page): RAM there is about to change; decoded records
+   * of these words go.
+   */
+  dropRecords: signature(["i32", "i32"]),
+} as const satisfies Record<string, Signature>;
+
+/** Name of a function of the seam. */
+export type FunctionName = keyof typeof Functions;
+
+/** The function of the seam with this name, for calls to it. */
+export function callee(library: Callees, name: FunctionName): FunctionBuilder {
+  return library.get(name, Functions[name].parameters, Functions[name].results);
+}
+
+/** The same for its definition: the caller fills the body. */
+export function define(library: Library, name: FunctionName, exported = false): FunctionBuilder {
+  return library.define(name, Functions[name].parameters, Functions[name].results, exported);
+}

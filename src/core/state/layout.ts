@@ -1,0 +1,111 @@
+// What lies where in the core's part of the Wasm memory: the region below guest RAM that
+// machine/memory-map.ts leaves to the core.
+//
+//   0x0000_0100  CPU record (cpu-state.ts)
+//   0x0000_2000  tables of CRC32 and CRC32C
+//   0x0000_6000  S-boxes of AES
+//   0x0001_0000  contexts of vCPUs
+//   0x0020_0000  owners of record pages, counts of stores into them
+//   0x0028_0000  for each arm of the interpreter, the arm of its first instruction; regions of each record page
+//   0x0034_0000  counters of landings (decoded/landings.ts)
+//   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (memory/tlb.ts)
+//   0x003a_0000  a bit for each 4 KiB of the Wasm memory: something may have been written there (page-bits.ts)
+//   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its record page
+//   0x0080_0000  TLB spaces (memory/tlb.ts)
+//   0x0200_0000  stage-2 tables (memory/stage2.ts)
+//   0x0400_0000  record pages (decoded/records.ts)
+
+import { CONTEXT_SIZE } from "./cpu-state.ts";
+import { type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
+
+const MiB = 0x10_0000;
+
+/** Size of the whole region in bytes. */
+export const CORE_SIZE = 0x0c00_0000;
+
+/** Eight tables of 256 i32 for CRC32, then eight for CRC32C (interpreter/integer-functions.ts). */
+export const CRC_TABLES = 0x2000;
+/** Bytes of both. */
+export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
+
+/** The S-box of AES and its inverse, 256 bytes each (simd/crypto.ts). */
+export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
+
+/**
+ * u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is
+ * fused (interpreter/fusion.ts).
+ */
+export const FIRST_ARMS = 0x28_0000;
+/** Arms that there is room for. */
+export const MAXIMUM_ARMS = 0x4000;
+
+/** Arms from here on are regions of the translator, each a number of its own. */
+export const FIRST_REGION_ARM = MAXIMUM_ARMS;
+/** All numbers of arms: a record begins with 16 bits. */
+export const ARM_NUMBERS = 0x1_0000;
+/** Regions that there may be at once. */
+export const REGION_CAPACITY = 0x4000;
+
+/** A stretch of equal slots. */
+interface Slots {
+  readonly base: number;
+  readonly count: number;
+}
+
+const slots = (base: number, end: number, size: number): Slots => ({ base, count: Math.floor((end - base) / size) });
+
+/** A context is rounded up so that vectors are aligned. */
+export const CONTEXT_STRIDE = Math.ceil(CONTEXT_SIZE / 16) * 16;
+/** Contexts of vCPUs that are not resident. */
+export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
+
+/**
+ * i32 for each record page: the host address of the code page that it stands for, 0 when it is
+ * free.
+ */
+export const RECORD_OWNERS = 0x20_0000;
+/**
+ * i32 for each record page: minus the stores that its code page may get before its records are
+ * given up (`decoded/records.ts`).
+ */
+export const RECORD_STORES = 0x30_0000;
+/**
+ * Stores beside its instructions that a code page gets before its records are given up for the
+ * first time, so that it can be write-mapped.
+ */
+export const STORES_BEFORE_RELEASE = 0x4000;
+
+/** i32 for each record page: regions of the translator in it. */
+export const RECORD_REGIONS = 0x2a_0000;
+
+/**
+ * A u16 for each place, by its record's address: how often the interpreter went on there. Places
+ * that are as many apart share one.
+ */
+export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
+
+/** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
+export const CODE_PAGES = 4 * MiB;
+
+/**
+ * A bit for each 4 KiB of the Wasm memory: a guest or its host may have written there. RAM
+ * elsewhere is as it was made, zero.
+ */
+export const WRITTEN_PAGES = 0x3a_0000;
+
+/** TLB spaces. */
+export const TLB_POOL: TlbPoolLayout = {
+  base: 8 * MiB,
+  spaces: slots(8 * MiB, 32 * MiB, TlbSpace.Size).count,
+  writeMapped: 0x38_0000,
+};
+
+/** The pool of stage-2 tables. */
+export const STAGE2_TABLES = { base: 32 * MiB, size: 32 * MiB } as const;
+
+/** Records of a page: one an instruction, and a sentinel that leads to the next page. */
+export const RECORDS_PER_PAGE = 1024;
+/** Bytes of a record page. */
+export const RECORD_PAGE_SIZE = (RECORDS_PER_PAGE + 1) * 16;
+/** The pool of record pages. */
+export const RECORD_PAGES: Slots = slots(64 * MiB, CORE_SIZE, RECORD_PAGE_SIZE);

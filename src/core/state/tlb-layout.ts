@@ -1,0 +1,103 @@
+// Where the soft TLBs of the vCPUs lie: a pool of spaces, one a vCPU. DESIGN "Memory and machine".
+//
+// A space holds one `TlbSet` a regime: EL0, EL1, and EL1 with PSTATE.PAN; a change of regime is a
+// change of the base that the interpreter reads. Entries of non-global translations are in a list
+// as well, so that a change of ASID costs what it drops. An entry stands for 4 KiB even when it
+// comes from a block; as TLB maintenance of one address drops the whole block, two filters remember
+// which blocks there may be entries of.
+
+import type { Code, Value } from "../wasm/expression.ts";
+import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-state.ts";
+import { PAGE_SHIFT } from "./page.ts";
+
+/** Regimes in the order of their sets in a space. */
+export const Regime = { El0: 0, El1: 1, El1Pan: 2 } as const;
+
+/** How many there are. */
+export const REGIMES = 3;
+const ENTRIES_PER_SET = 2 * TlbSet.Entries + TlbSet.FetchEntries;
+/**
+ * One bit for a 2 MiB block, by a hash of the address: so many that pages of other blocks seldom
+ * share one.
+ */
+export const BLOCK_FILTER_BITS = 0x4000;
+
+/** Layout of a space. */
+export const TlbSpace = {
+  /** A `TlbSet` for each of `Regime`. */
+  Sets: 0,
+  /** Number of entries in `List`. i32. */
+  ListLength: REGIMES * TlbSet.Size,
+  /** `Stage2Table.id` of the translations, 0 while nobody has the space. i32. */
+  Stage2Id: REGIMES * TlbSet.Size + 4,
+  /**
+   * ASID of the non-global translations; `UNKNOWN_ASID` until TTBR0_EL1, TTBR1_EL1 or TCR_EL1 are
+   * written. i32.
+   */
+  Asid: REGIMES * TlbSet.Size + 8,
+  /** A bit for each 1 GiB block that there may be entries of, by VA[34:30]. i32. */
+  GiantFilter: REGIMES * TlbSet.Size + 12,
+  /** A bit for each 2 MiB block that there may be entries of. */
+  BlockFilter: REGIMES * TlbSet.Size + 16,
+  /**
+   * Entries with non-global translations: the address, with `ListKind` in its low bits. i32 each.
+   */
+  List: REGIMES * TlbSet.Size + 16 + BLOCK_FILTER_BITS / 8,
+  /** Bytes of a space. */
+  Size: Math.ceil((REGIMES * TlbSet.Size + 16 + BLOCK_FILTER_BITS / 8 + 4 * REGIMES * ENTRIES_PER_SET) / 0x1000) * 0x1000,
+} as const;
+
+/** No ASID: the registers may have any when a space was emptied or changed its owner. */
+export const UNKNOWN_ASID = -1;
+
+/** What is known of an entry. In one that was flushed with its set, `Unlisted` is set. */
+export const TlbFlags = {
+  NonGlobal: 1,
+  /** The entry is not in the space's list. */
+  Unlisted: 2,
+  /** Device memory, or SCTLR_EL1.A: unaligned accesses fault. */
+  Aligned: 4,
+  /** From a 2 MiB block, from a 1 GiB block. */
+  Block: 8,
+  Giant: 16,
+  /**
+   * Only the slow path may use the entry, which inline compares never match. It is good otherwise.
+   */
+  Slow: 32,
+} as const;
+
+/**
+ * Bit of an entry of Read or Write that inline compares expect to be VA[24]: where it is not, they
+ * miss.
+ */
+export const DISABLING_BIT = 1 << 24;
+
+/**
+ * Low bits of what is in a space's list. Entries of Read and Write have one kind a regime, as their
+ * flags lie apart.
+ */
+export const ListKind = { Fetch: 0, Read: 1, Write: 1 + REGIMES, Mask: 7 } as const;
+
+/** The pool's place in the Wasm memory. */
+export interface TlbPoolLayout {
+  /** First address; a multiple of 4096. */
+  readonly base: number;
+  /** Number of spaces. */
+  readonly spaces: number;
+  /**
+   * Address of a bit for each 4 KiB of the Wasm memory: it may be in a write entry of some space.
+   */
+  readonly writeMapped: number;
+}
+
+/** The space of the running vCPU: its EL0 set is the first thing in it. */
+export const currentSpace = (c: Code): Value => c.load("i32.load", CPU.TLB_UNPRIVILEGED);
+
+/** Offset in a set's Read or Write table of the entry of `va` (i64). */
+export const dataEntryOffset = (va: Value): Value => va.wrap().shrU(DataEntry.IndexShift).and(DataEntry.IndexMask);
+
+/** Offset of its flags. */
+export const dataFlagsOffset = (va: Value): Value => va.wrap().shrU(PAGE_SHIFT).and(TlbSet.Entries - 1);
+
+/** Offset in a set's Fetch table of the entry of `va` (i64). */
+export const fetchEntryOffset = (va: Value): Value => va.wrap().shrU(8).and((TlbSet.FetchEntries - 1) * FetchEntry.Size);
