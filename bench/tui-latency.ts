@@ -11,7 +11,7 @@ import type { Row } from "../src/workstation/inspect/table.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "../tests/tui/phone.ts";
 
 const OPTIONS: TuiOptions = { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false };
-/** What there is to show (WORKSTATION section 7). */
+/** What there is to show (docs/design/workstation.md §7). */
 const EVENTS = 100_000;
 const PARCELS = 5_000;
 /** Keys that are measured on each screen. */

@@ -1,6 +1,6 @@
 // `deno task bench tui`: what the TUI costs a busy machine, beside the same machine without a
 // screen, in interleaved rounds: process CPU, guest instructions per CPU second, bytes a frame, and
-// 0 bytes when nothing changes; then what a person waits for (WORKSTATION section 7).
+// 0 bytes when nothing changes; then what a person waits for (docs/design/workstation.md §7).
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { cpuUsage } from "node:process";

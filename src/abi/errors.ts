@@ -1,5 +1,5 @@
-// Error codes of Gunyah's hypercalls (spec/hypervisor.md §2). Signed 32-bit values; results carry
-// them sign-extended to 64 bits.
+// Error codes of Gunyah's hypercalls (docs/spec/hypervisor.md §2). Signed 32-bit values; results
+// carry them sign-extended to 64 bits.
 
 /** Every code that a hypercall can answer. */
 export const ErrorCode = {

@@ -1,6 +1,7 @@
-// Which errors the specification lists for each hypercall, and in which section (spec/hypervisor.md
-// §4, with §1.3 for reserved arguments and buffers, §3.3 for capabilities, §3.6 for activation).
-// Reasons carry the section; tests/hypervisor/errors reaches every pair of call and error.
+// Which errors the specification lists for each hypercall, and in which section
+// (docs/spec/hypervisor.md §4, with §1.3 for reserved arguments and buffers, §3.3 for capabilities,
+// §3.6 for activation). Reasons carry the section; tests/hypervisor/errors reaches every pair of
+// call and error.
 
 import type { ErrorCode } from "./errors.ts";
 import { type ArgumentKind, type HypercallName, HYPERCALLS } from "./hypercalls.ts";

@@ -1,6 +1,6 @@
-// The hypercalls of Gunyah's ABI: number, arguments and results of each (spec/hypervisor.md §1,
-// §4). This is the one place that knows a call's shape; the hypervisor adds rights and handlers to
-// it, native guests and traces read it.
+// The hypercalls of Gunyah's ABI: number, arguments and results of each (docs/spec/hypervisor.md
+// §1, §4). This is the one place that knows a call's shape; the hypervisor adds rights and handlers
+// to it, native guests and traces read it.
 
 /**
  * How an argument is read from its 64-bit register. Narrow kinds look only at their low bits

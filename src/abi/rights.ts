@@ -1,5 +1,5 @@
-// Object types and the rights that capabilities to them carry (spec/hypervisor.md §3.1, §3.2). A
-// right is a bit of a 32-bit mask.
+// Object types and the rights that capabilities to them carry (docs/spec/hypervisor.md §3.1, §3.2).
+// A right is a bit of a 32-bit mask.
 
 /** First-class object types of this build. */
 export type ObjectType =

@@ -1,6 +1,6 @@
 // The environment block that the hypervisor hands to the root VM in X0: "RVME" header, "DEMR"
-// header and one CBOR map (spec/hypervisor.md §8.3 and §8.4, spec/observed.md §7). Declared here
-// once: the hypervisor encodes it, the Resource Manager decodes it.
+// header and one CBOR map (docs/spec/hypervisor.md §8.3 and §8.4, docs/spec/observed.md §7).
+// Declared here once: the hypervisor encodes it, the Resource Manager decodes it.
 
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from "./cbor.ts";
 

@@ -1,7 +1,7 @@
-// What the hypervisor, the resource manager and the host say of their work, for people (DESIGN
-// "Seven decisions", 6; WORKSTATION §2). Nothing here changes what a guest sees: a run with every
-// kind of event wanted is the same run. The hub is `hypervisor/trace/trace-hub.ts`; native guests
-// reach it through `NativeVcpu.trace`.
+// What the hypervisor, the resource manager and the host say of their work, for people
+// (docs/design/decisions.md §6; docs/design/workstation.md §2). Nothing here changes what a guest
+// sees: a run with every kind of event wanted is the same run. The hub is
+// `hypervisor/trace/trace-hub.ts`; native guests reach it through `NativeVcpu.trace`.
 
 /** What an event is about. */
 export const TRACE_KINDS = [
@@ -42,7 +42,7 @@ export const TRACE_KIND_DOCS: Readonly<Record<TraceKind, string>> = {
 
 /**
  * Plain data: strings, numbers, bigints, booleans, and arrays and records of them. Object ids are
- * the strings of WORKSTATION §2 (`vm:rt`).
+ * the strings of docs/design/workstation.md §2 (`vm:rt`).
  */
 export type TraceFields = Readonly<Record<string, unknown>>;
 

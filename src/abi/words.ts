@@ -1,5 +1,5 @@
-// Bit fields, option words and enumerations in hypercall arguments and results (spec/hypervisor.md
-// §1.4, §4, §5.4).
+// Bit fields, option words and enumerations in hypercall arguments and results
+// (docs/spec/hypervisor.md §1.4, §4, §5.4).
 
 /** Access to memory: `map_attrs`, `access_attrs` and the attributes of an extent. */
 export const Access = { None: 0, X: 1, W: 2, R: 4, RX: 5, RW: 6, RWX: 7 } as const;
@@ -110,8 +110,8 @@ export const VcpuRunState = {
 } as const;
 
 /**
- * `resume_data_1` of vcpu_run: the access is emulated, made again, or an abort (spec/vm-manager.md
- * §9).
+ * `resume_data_1` of vcpu_run: the access is emulated, made again, or an abort
+ * (docs/spec/vm-manager.md §9).
  */
 export const VcpuResume = { Emulate: 0n, Retry: 1n, Fault: 2n } as const;
 

@@ -2,7 +2,7 @@
 
 import { cannotRead, readToEnd } from "../workstation/named-file.ts";
 
-/** Exit codes (WORKSTATION section 2). */
+/** Exit codes (docs/design/workstation.md §2). */
 export const ExitCode = { Done: 0, Failed: 1, Usage: 2, NoSession: 3, TimedOut: 4, ReadOnly: 5, Interrupted: 130 } as const;
 
 /** An error that is the user's to mend; anything else that is thrown is a bug of ours. */

@@ -1,4 +1,4 @@
-// `el2 guests`: fetches guests into the catalogue and lists them (WORKSTATION section 2).
+// `el2 guests`: fetches guests into the catalogue and lists them (docs/design/workstation.md §2).
 
 import { cacheFolder } from "../workstation/cache.ts";
 import { type Command, Option } from "@commander-js/extra-typings";

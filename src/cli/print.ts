@@ -1,5 +1,5 @@
 // Answers on stdout: aligned columns for people, one JSON document or a row a line for programs
-// (WORKSTATION section 2, "JSON").
+// (docs/design/workstation.md §2, "JSON").
 
 import type { Answer } from "../workstation/inspect/query.ts";
 import { cellText } from "../workstation/inspect/format.ts";

@@ -1,7 +1,7 @@
 // `el2 trace calls --vm VM WHAT`: runs a configuration from its first instruction to its end, here
 // and without a session, and prints the hypercalls that one VM made, under the requests that it
 // made them for. With `--vm rm` this is the Resource Manager's boot and how it creates, starts,
-// stops and resets VMs (spec/observed.md §7, §8).
+// stops and resets VMs (docs/spec/observed.md §7, §8).
 
 import { PATIENCE, runHere, useCoreCache } from "./machines-here.ts";
 import type { TraceEvent } from "../abi/trace.ts";

@@ -1,5 +1,5 @@
-// `el2 why`: a reason as WORKSTATION section 4 draws it: who asked, the chain, the rule, the
-// values, the way out.
+// `el2 why`: a reason as docs/design/workstation.md §4 draws it: who asked, the chain, the rule,
+// the values, the way out.
 
 import type { RowOf } from "../workstation/inspect/table.ts";
 import type { Json } from "../workstation/inspect/table.ts";

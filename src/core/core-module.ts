@@ -1,6 +1,6 @@
 // The core's Wasm module: all its functions, generated and instantiated over a machine's memory.
-// DESIGN "The core". What is generated is plain data (`CoreBlueprint`); a core is built of that,
-// whether it was generated just now or in another process.
+// docs/design/decisions.md §9. What is generated is plain data (`CoreBlueprint`); a core is built
+// of that, whether it was generated just now or in another process.
 
 import type { ArmTable } from "./decoded/arms.ts";
 import { defineLandings } from "./decoded/landings.ts";

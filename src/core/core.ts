@@ -1,6 +1,6 @@
 // The AArch64 core over a machine's memory: `Core` of interface.ts. It moves vCPUs in and out of
-// the CPU record, runs them in slices, and shapes what comes out as exceptions to EL2. DESIGN "The
-// core".
+// the CPU record, runs them in slices, and shapes what comes out as exceptions to EL2.
+// docs/design/decisions.md §9.
 
 import { disassemble } from "../isa/disassemble.ts";
 import { AbortSyndrome, ExceptionClass, exceptionClass, Mdscr, Pstate } from "./architecture/exceptions.ts";

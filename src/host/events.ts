@@ -1,6 +1,6 @@
 // What the native host tells the session that runs it, as plain data that can cross a worker:
 // console bytes, states of VMs, failures. States follow the resource manager's VM states
-// (spec/resource-manager.md section 4.1) as the owner of the VMs sees them.
+// (docs/spec/resource-manager.md §4.1) as the owner of the VMs sees them.
 
 import { ExitType } from "../abi/rpc/messages/vm.ts";
 
@@ -17,7 +17,7 @@ import { ExitType } from "../abi/rpc/messages/vm.ts";
  */
 export type VmState = "creating" | "ready" | "running" | "exited" | "stopped" | "failed";
 
-/** Why a VM exited: the exit types of VM_EXITED (spec/resource-manager.md section 4.3). */
+/** Why a VM exited: the exit types of VM_EXITED (docs/spec/resource-manager.md §4.3). */
 export const VM_EXIT_REASONS = [
   "exit",
   "system-off",

@@ -1,6 +1,6 @@
 // The early boot stage of a host with protected VMs: it donates their firmware to the resource
-// manager, and then closes the door by the milestone (spec/resource-manager.md sections 3.12 and
-// 4.6). No VM is created before that.
+// manager, and then closes the door by the milestone (docs/spec/resource-manager.md §3.12 and
+// §4.6). No VM is created before that.
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";

@@ -1,6 +1,6 @@
 // The devicetree that the VMM writes for a VM: CPUs, memory, GICv3, timer, PSCI, console and virtio
 // devices, and `gunyah-vm-config`, in which the resource manager reads how to make the VM
-// (spec/resource-manager.md sections 7.1 to 7.3). RM adds /hypervisor at VM_START. Bindings:
+// (docs/spec/resource-manager.md §7.1 to §7.3). RM adds /hypervisor at VM_START. Bindings:
 // arm,gic-v3, arm,armv8-timer, arm,psci-1.0, arm,pl011.
 
 import { LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";

@@ -1,6 +1,6 @@
 // The sample VMM on /dev/gunyah: what a program on it does to run a VM, in the order in which it
-// does it (spec/vm-manager.md §7.1 and §14). START and RUN are the only calls that wait in every
-// generation; whatever a step answers, closing everything takes the VM down.
+// does it (docs/spec/vm-manager.md §7.1 and §14). START and RUN are the only calls that wait in
+// every generation; whatever a step answers, closing everything takes the VM down.
 
 import {
   BOOT_CONTEXT,

@@ -1,5 +1,5 @@
-// The sample VMM on /dev/gzvm: the calls of crosvm in their order (spec/geniezone.md §9). As on
-// /dev/gunyah (`gunyah-vmm.ts`), closing everything takes the VM down.
+// The sample VMM on /dev/gzvm: the calls of crosvm in their order (docs/spec/geniezone.md §9). As
+// on /dev/gunyah (`gunyah-vmm.ts`), closing everything takes the VM down.
 
 import {
   GZVM,

@@ -1,6 +1,6 @@
 // VMs that share objects start together: the resource manager makes a link's second end when the
 // second VM is made, and tells a VM of it in the devicetree that it completes at VM_START
-// (spec/resource-manager.md §7.3, `peer`).
+// (docs/spec/resource-manager.md §7.3, `peer`).
 
 import type { NativeHostPlan } from "./plan.ts";
 

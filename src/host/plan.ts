@@ -1,6 +1,6 @@
-// What the native host is asked to run: its VMs with their images, as plain data (WORKSTATION.md
-// section 3). The configuration is checked before a plan is made; the host takes a plan's numbers
-// as they are.
+// What the native host is asked to run: its VMs with their images, as plain data
+// (docs/design/workstation.md §3). The configuration is checked before a plan is made; the host
+// takes a plan's numbers as they are.
 
 import type { PersonaName } from "../abi/ioctl/personas.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
@@ -53,8 +53,8 @@ export interface VmFirmware {
 }
 
 /**
- * A VM whose vCPUs the hypervisor schedules, behind the host's back (spec/resource-manager.md
- * section 6.4).
+ * A VM whose vCPUs the hypervisor schedules, behind the host's back (docs/spec/resource-manager.md
+ * §6.4).
  */
 export interface OwnSchedule {
   readonly affinity: "static" | "sticky" | "pinned";

@@ -1,5 +1,5 @@
 // What the native host learns from the devicetree that it is started with: its memory, CPUs, GIC
-// and its link to the resource manager (spec/resource-manager.md section 7.5).
+// and its link to the resource manager (docs/spec/resource-manager.md §7.5).
 
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import { readDevicetree } from "../devicetree/reader.ts";

@@ -1,5 +1,5 @@
 // The host VM's end of the link to the resource manager: requests out, replies and notifications
-// in, over two message queues (spec/resource-manager.md section 1).
+// in, over two message queues (docs/spec/resource-manager.md §1).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { HYPERCALLS } from "../abi/hypercalls.ts";

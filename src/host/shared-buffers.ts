@@ -1,7 +1,7 @@
 // Memory of the host that it shares with VMs: `[link]` of kind shm. A page is in one parcel, so
 // that one parcel is for all VMs of a buffer: it is made when each has its VMID and none has
-// started, as the resource manager maps it where a VM starts (spec/resource-manager.md §5.3), and
-// taken back when the last of them is gone.
+// started, as the resource manager maps it where a VM starts (docs/spec/resource-manager.md §5.3),
+// and taken back when the last of them is gone.
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";

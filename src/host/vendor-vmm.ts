@@ -1,6 +1,6 @@
 // The sample VMM on the vendor driver's /dev/gunyah: the driver has the VM's image already, so that
-// it is named, given its vCPUs and run (spec/vm-manager.md §2.1). The VM has no devices: nobody
-// would answer its accesses.
+// it is named, given its vCPUs and run (docs/spec/vm-manager.md §2.1). The VM has no devices:
+// nobody would answer its accesses.
 
 import { GH_LEGACY, LEGACY_NAME } from "../abi/ioctl/gunyah.ts";
 import { SIGNED_NAME_SIZE } from "./gunyah/signed-vm.ts";

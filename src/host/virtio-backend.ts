@@ -1,8 +1,8 @@
 // The backend of virtio-mmio objects, as a host's kernel has it for VMs whose accesses leave to no
 // VMM: those that the hypervisor schedules. The hypervisor answers the frontend; what the frontend
 // has set up comes by hypercalls and goes into the registers of a device's own transport, whose
-// answers go into the object's page (spec/hypervisor.md §4.11 and §7.1; spec/resource-manager.md
-// §3.10, type 6).
+// answers go into the object's page (docs/spec/hypervisor.md §4.11 and §7.1;
+// docs/spec/resource-manager.md §3.10, type 6).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { HYPERCALLS } from "../abi/hypercalls.ts";
@@ -15,7 +15,7 @@ import type { Resource } from "./gunyah/state.ts";
 import type { HostServices } from "./host-guest.ts";
 import { backendLabel } from "./vm-layout.ts";
 
-/** Why the frontend notifies (spec/hypervisor.md §7.1). */
+/** Why the frontend notifies (docs/spec/hypervisor.md §7.1). */
 const Reason = { NEW_BUFFER: 1n, RESET_REQUEST: 2n, DRIVER_OK: 8n, FAILED: 16n } as const;
 /**
  * The feature that the hypervisor asks every backend to offer: the platform says where the device

@@ -9,7 +9,7 @@
 //   base         RAM
 //
 // Addresses of devices are those of QEMU's `virt` machine; accesses below 0x4000_0000 that the
-// hypervisor does not serve exit to the VMM (spec/resource-manager.md section 8.2, VMMIO range).
+// hypervisor does not serve exit to the VMM (docs/spec/resource-manager.md §8.2, VMMIO range).
 
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import type { VmPlan } from "./plan.ts";

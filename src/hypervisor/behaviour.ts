@@ -6,7 +6,7 @@ import { AUTH_NAMES, type AuthName } from "../abi/rpc/messages/vm.ts";
 
 /**
  * How capability ids look: numbers of slots, as in the recorded build, or scrambled for each
- * cspace, as in production (spec/hypervisor.md §3.3).
+ * cspace, as in production (docs/spec/hypervisor.md §3.3).
  */
 export const CAP_IDS = ["plain", "random"] as const;
 

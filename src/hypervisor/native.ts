@@ -1,6 +1,6 @@
-// Native guests: TypeScript programs as the code of vCPUs (src/abi/native-guest.ts; DESIGN "Native
-// guests"). A program stands for the instructions at a physical address: a vCPU that is powered on
-// with an entry point that stage 2 maps there executes it.
+// Native guests: TypeScript programs as the code of vCPUs (src/abi/native-guest.ts;
+// docs/design/decisions.md §10). A program stands for the instructions at a physical address: a
+// vCPU that is powered on with an entry point that stage 2 maps there executes it.
 
 import { type HypercallResult, type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
 import type { FaultPort } from "../abi/faults.ts";

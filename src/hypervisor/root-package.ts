@@ -1,5 +1,5 @@
 // Images of a root VM that is a real AArch64 program: a runtime, which is entered, and an
-// application, which the runtime starts (spec/hypervisor.md section 8.1). Both are
+// application, which the runtime starts (docs/spec/hypervisor.md §8.1). Both are
 // position-independent; where they lie follows from their sizes.
 
 import { PAGE_SIZE } from "../machine/memory-map.ts";

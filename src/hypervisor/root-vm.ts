@@ -1,6 +1,6 @@
 // The root VM: the objects that the resource manager starts with, its memory and its environment
-// block (spec/hypervisor.md §8, spec/observed.md §7). The order in which capabilities are made is
-// the recorded one, so ids are as well.
+// block (docs/spec/hypervisor.md §8, docs/spec/observed.md §7). The order in which capabilities are
+// made is the recorded one, so ids are as well.
 
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { encodeRootEnvironment, NO_CAP, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";

@@ -1,5 +1,5 @@
-// Virtual time: one retired instruction is 1 ns, and the system counter ticks at CNTFRQ (DESIGN
-// "Seven decisions", 3).
+// Virtual time: one retired instruction is 1 ns, and the system counter ticks at CNTFRQ
+// (docs/design/decisions.md §3).
 
 /** Frequency of the system counter in Hz, as CNTFRQ_EL0 shows it. */
 export const CNTFRQ = 62_500_000;

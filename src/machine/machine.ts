@@ -1,5 +1,5 @@
 // The machine: memory, physical CPUs, virtual time, events and the device bus; and the loop that
-// lets the CPUs run in turn (DESIGN "Seven decisions", 3). Nothing here knows what runs at EL2.
+// lets the CPUs run in turn (docs/design/decisions.md §3). Nothing here knows what runs at EL2.
 
 import type { Core } from "../core/interface.ts";
 import type { Archive } from "./archive.ts";

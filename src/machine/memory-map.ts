@@ -1,5 +1,5 @@
-// What lies where: in the physical address space, and in the one Wasm memory that holds it (DESIGN
-// "Memory and machine").
+// What lies where: in the physical address space, and in the one Wasm memory that holds it
+// (docs/design/decisions.md §8).
 //
 //   physical address                          Wasm memory
 //   0x0000_0000  devices (QEMU "virt")        0                CPU record, Wasm functions' tables, TLB sets, decoded records,

@@ -1,4 +1,4 @@
-// Allocation of a VM's intermediate physical addresses (spec/resource-manager.md §3.2, §3.11):
+// Allocation of a VM's intermediate physical addresses (docs/spec/resource-manager.md §3.2, §3.11):
 // first fit above what is taken, or exactly where asked. A VM that is mapped directly (the primary)
 // takes IPA = PA only.
 

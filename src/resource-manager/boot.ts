@@ -1,5 +1,5 @@
 // The Resource Manager's boot: environment, its own objects, the primary VM
-// (spec/resource-manager.md §9, spec/observed.md §7).
+// (docs/spec/resource-manager.md §9, docs/spec/observed.md §7).
 
 import { decodeRootEnvironment, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
 import { Vmid, VmState } from "../abi/rpc/messages/vm.ts";

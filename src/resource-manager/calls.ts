@@ -1,5 +1,5 @@
 // The Resource Manager's hypercalls: calls by name, a failure as an exception that the handler of
-// the request turns into its RPC error (spec/resource-manager.md §1.7, §8).
+// the request turns into its RPC error (docs/spec/resource-manager.md §1.7, §8).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { Hypercall, type HypercallName } from "../abi/hypercalls.ts";

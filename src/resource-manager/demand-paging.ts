@@ -1,4 +1,4 @@
-// VMs whose owner gives them memory page by page (spec/resource-manager.md §3.15): where their
+// VMs whose owner gives them memory page by page (docs/spec/resource-manager.md §3.15): where their
 // image lies, which of their addresses the owner fills, and the capabilities with which it does. A
 // private page goes from the owner's extent to the VM's; a shared one goes to an extent that is
 // mapped in the owner as well, so that both have it. The owner maps either into the VM's address

@@ -1,5 +1,5 @@
 // Takes requests from the links and answers them, one at a time and in the order of arrival
-// (spec/resource-manager.md §1.4, §1.5).
+// (docs/spec/resource-manager.md §1.4, §1.5).
 
 import { type FaultHit, INJECTED, INJECTED_SECTION, injectedValues } from "../abi/faults.ts";
 import { RmError } from "../abi/rpc/errors.ts";

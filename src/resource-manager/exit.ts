@@ -1,6 +1,6 @@
 // Ends a VM: every vCPU is killed and driven until it is gone; then the owner hears of it
-// (spec/resource-manager.md §4.3, §4.4). Driving a proxy-scheduled vCPU takes vcpu_run, which takes
-// time: requests wait until the end.
+// (docs/spec/resource-manager.md §4.3, §4.4). Driving a proxy-scheduled vCPU takes vcpu_run, which
+// takes time: requests wait until the end.
 
 import { ErrorCode } from "../abi/errors.ts";
 import { ExitCode, ExitFlags, ExitType, VM_EXITED, VmState } from "../abi/rpc/messages/vm.ts";

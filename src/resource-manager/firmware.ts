@@ -1,6 +1,6 @@
 // Firmware of protected VMs: the image that the Resource Manager is given once, and its place in
-// each VM that starts with it (spec/resource-manager.md §3.12, §4.6). Such a VM's first instruction
-// is the firmware's, never its owner's.
+// each VM that starts with it (docs/spec/resource-manager.md §3.12, §4.6). Such a VM's first
+// instruction is the firmware's, never its owner's.
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AcceptFlags, MemType, TransType } from "../abi/rpc/messages/memory.ts";

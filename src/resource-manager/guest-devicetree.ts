@@ -1,5 +1,5 @@
 // What the Resource Manager adds to the devicetree of a secondary VM when it starts
-// (spec/resource-manager.md §7.4).
+// (docs/spec/resource-manager.md §7.4).
 
 import { MemType, TransType } from "../abi/rpc/messages/memory.ts";
 import {

@@ -1,4 +1,4 @@
-// Hardware interrupts that one VM lends another (spec/resource-manager.md §3.13).
+// Hardware interrupts that one VM lends another (docs/spec/resource-manager.md §3.13).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { NO_CAP } from "../abi/root-environment.ts";

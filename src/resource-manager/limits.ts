@@ -1,4 +1,4 @@
-// How much of each limit is used (spec/resource-manager.md §6.3), as a plain query:
+// How much of each limit is used (docs/spec/resource-manager.md §6.3), as a plain query:
 // `el2 mem limits` shows it.
 
 import { heapPageCount } from "./context.ts";

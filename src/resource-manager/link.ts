@@ -1,6 +1,6 @@
 // The RPC link of a VM: two message queues, what is on its way on them, and back-pressure
-// (spec/resource-manager.md §1.1, §1.4). At most one message is in transmission per VM; replies go
-// before notifications; the oldest of too many notifications is dropped.
+// (docs/spec/resource-manager.md §1.1, §1.4). At most one message is in transmission per VM;
+// replies go before notifications; the oldest of too many notifications is dropped.
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
 import { MsgqueueRight } from "../abi/rights.ts";

@@ -1,6 +1,6 @@
 // The Resource Manager's log: a ring of text in its own memory, which the primary VM can read
-// (spec/observed.md §2). Layout: u32 write index, u32 size of the text area, text. A line begins
-// with seconds.micros.
+// (docs/spec/observed.md §2). Layout: u32 write index, u32 size of the text area, text. A line
+// begins with seconds.micros.
 
 import type { NativeVcpu } from "../abi/native-guest.ts";
 

@@ -1,5 +1,5 @@
 // What the Resource Manager keeps where in its own memory, as offsets from its heap
-// (spec/observed.md §7: heap at 0x804e_5000):
+// (docs/spec/observed.md §7: heap at 0x804e_5000):
 //
 //     0x0000  stack of the runtime (not used by a native guest)
 //     0x7000  packet buffers: one to send from, one to receive to

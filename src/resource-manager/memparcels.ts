@@ -1,6 +1,6 @@
-// Memory parcels: memory that one VM lends, shares or donates to others (spec/resource-manager.md
-// §3.1 to §3.5, §5). A parcel is an extent of its own; its regions leave the owner's extent while
-// it exists, which is what keeps a page in one parcel only.
+// Memory parcels: memory that one VM lends, shares or donates to others
+// (docs/spec/resource-manager.md §3.1 to §3.5, §5). A parcel is an extent of its own; its regions
+// leave the owner's extent while it exists, which is what keeps a page in one parcel only.
 
 import { ErrorCode } from "../abi/errors.ts";
 import { RmError } from "../abi/rpc/errors.ts";

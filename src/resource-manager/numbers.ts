@@ -1,4 +1,5 @@
-// Allocation of vIRQ numbers (spec/resource-manager.md §6.3): the lowest free number of a range.
+// Allocation of vIRQ numbers (docs/spec/resource-manager.md §6.3): the lowest free number of a
+// range.
 
 /**
  * First number that the Resource Manager gives itself, and the last one that its VIC has (64 shared

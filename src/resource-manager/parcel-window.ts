@@ -1,5 +1,5 @@
 // Maps a part of a parcel into the Resource Manager's own address space for as long as a step
-// takes: to read and write a VM's devicetree (spec/resource-manager.md §8.2, row 1).
+// takes: to read and write a VM's devicetree (docs/spec/resource-manager.md §8.2, row 1).
 
 import type { Context } from "./context.ts";
 import { PARTIAL, READ_WRITE } from "./mapping.ts";

@@ -1,5 +1,5 @@
 // What the Resource Manager adds to the primary VM's devicetree: the node /hypervisor
-// (spec/resource-manager.md §7.5, observed.md §3).
+// (docs/spec/resource-manager.md §7.5, docs/spec/observed.md §3).
 
 import { devicetreeSize, readDevicetree } from "../devicetree/reader.ts";
 import { applyOverlay, OverlayBuilder } from "../devicetree/overlay.ts";

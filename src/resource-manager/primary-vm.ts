@@ -1,5 +1,5 @@
-// Makes and starts the primary VM (HLOS, VMID 3) at boot (spec/resource-manager.md §8.5,
-// spec/observed.md §7: the order of the calls).
+// Makes and starts the primary VM (HLOS, VMID 3) at boot (docs/spec/resource-manager.md §8.5,
+// docs/spec/observed.md §7: the order of the calls).
 
 import { NO_CAP } from "../abi/root-environment.ts";
 import { ThreadRight } from "../abi/rights.ts";

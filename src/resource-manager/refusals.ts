@@ -1,6 +1,6 @@
 // Refusals: within a handler a refusal is an exception, as it ends the request from any depth; the
 // dispatcher turns it into the reply, and notes the rule, the object and the values for people
-// (DESIGN "Seven decisions", 6).
+// (docs/design/decisions.md §6).
 
 import type { BrokenRule } from "../abi/trace.ts";
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
@@ -11,9 +11,9 @@ import { HypercallFailure } from "./calls.ts";
  * object that the values name.
  */
 export interface About {
-  /** Section of spec/resource-manager.md: `5.3`. */
+  /** Section of docs/spec/resource-manager.md: `5.3`. */
   readonly section?: string;
-  /** Where the rule is said, if not in spec/resource-manager.md. */
+  /** Where the rule is said, if not in docs/spec/resource-manager.md. */
   readonly foreign?: string;
   /** Id of the object, as `parcel:0x12`. */
   readonly object?: string;

@@ -1,5 +1,5 @@
 // Answers to requests and what the trace says of them: a request is an operation from its arrival
-// to its reply, which may come in a later event (spec/resource-manager.md §1.4; the events are
+// to its reply, which may come in a later event (docs/spec/resource-manager.md §1.4; the events are
 // those of src/abi/trace.ts).
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";

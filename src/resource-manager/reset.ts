@@ -1,5 +1,5 @@
 // Takes a VM apart after it has ended, one step an event, so that requests come in between
-// (spec/resource-manager.md §4.4).
+// (docs/spec/resource-manager.md §4.4).
 
 import { VmState } from "../abi/rpc/messages/vm.ts";
 import { VcpuVirqType } from "../abi/words.ts";

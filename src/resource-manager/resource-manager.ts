@@ -1,5 +1,5 @@
 // The Resource Manager: a native guest that boots the primary VM and then serves requests
-// (spec/resource-manager.md §9). All it can do is make hypercalls and read and write its own
+// (docs/spec/resource-manager.md §9). All it can do is make hypercalls and read and write its own
 // memory.
 
 import { type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";

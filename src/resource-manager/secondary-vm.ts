@@ -1,6 +1,6 @@
 // Makes the hypervisor objects of a secondary VM: at VM_CONFIG_IMAGE its cspace and extents, at
-// VM_INIT the rest (spec/resource-manager.md §8.1 and §8.2, spec/observed.md §8: the order of the
-// calls).
+// VM_INIT the rest (docs/spec/resource-manager.md §8.1 and §8.2, docs/spec/observed.md §8: the
+// order of the calls).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AuthType } from "../abi/rpc/messages/vm.ts";

@@ -1,5 +1,5 @@
 // The parcels of a VM that starts are accepted for it, each where it belongs
-// (spec/resource-manager.md §5.3).
+// (docs/spec/resource-manager.md §5.3).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { AcceptFlags, MemAttribute, MemType, TransType } from "../abi/rpc/messages/memory.ts";

@@ -1,5 +1,5 @@
 // VM_START: the VM's parcels are accepted for it (`start-parcels.ts`), its devicetree is completed,
-// its boot vCPUs are powered on (spec/resource-manager.md §5.3, §7.4, §8.3).
+// its boot vCPUs are powered on (docs/spec/resource-manager.md §5.3, §7.4, §8.3).
 
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { MemType } from "../abi/rpc/messages/memory.ts";

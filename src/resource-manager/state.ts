@@ -1,5 +1,5 @@
 // The Resource Manager's state: plain data, saved and restored as it stands here
-// (spec/resource-manager.md §4 to §6). Capabilities are ids in the root cspace unless said
+// (docs/spec/resource-manager.md §4 to §6). Capabilities are ids in the root cspace unless said
 // otherwise; addresses and sizes are bytes.
 
 import type { RootEnvironment } from "../abi/root-environment.ts";

@@ -1,4 +1,4 @@
-// Changes of a VM's state and who is told (spec/resource-manager.md §4.2).
+// Changes of a VM's state and who is told (docs/spec/resource-manager.md §4.2).
 
 import { VM_STATUS, VmState } from "../abi/rpc/messages/vm.ts";
 import type { Context } from "./context.ts";

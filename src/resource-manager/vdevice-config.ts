@@ -1,5 +1,5 @@
 // Reads vdevice nodes: the virtual devices that a VM's devicetree asks for
-// (spec/resource-manager.md §7.3).
+// (docs/spec/resource-manager.md §7.3).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import {

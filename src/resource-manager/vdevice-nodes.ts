@@ -1,5 +1,5 @@
-// The nodes that vdevices become in the devicetree of a VM that starts (spec/resource-manager.md
-// §7.4).
+// The nodes that vdevices become in the devicetree of a VM that starts
+// (docs/spec/resource-manager.md §7.4).
 
 import { cells64, type DevicetreeNode, ensureNode, findNode, node, type PropertyValue, setProperties } from "../devicetree/tree.ts";
 import { RmError } from "../abi/rpc/errors.ts";

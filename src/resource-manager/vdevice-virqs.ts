@@ -1,5 +1,5 @@
 // vIRQs of vdevices: the one that the devicetree asks for, or the lowest that is free
-// (spec/resource-manager.md §6.3, §7.3).
+// (docs/spec/resource-manager.md §6.3, §7.3).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { allocateNumber, takeNumber } from "./numbers.ts";

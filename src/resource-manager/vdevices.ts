@@ -1,5 +1,5 @@
 // Makes the objects behind vdevices at VM_INIT, and takes them away at a reset
-// (spec/resource-manager.md §8.2, rows 10 to 12).
+// (docs/spec/resource-manager.md §8.2, rows 10 to 12).
 
 import { RmError } from "../abi/rpc/errors.ts";
 import { DoorbellRight, MsgqueueRight } from "../abi/rights.ts";

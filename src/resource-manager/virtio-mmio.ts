@@ -1,6 +1,6 @@
 // virtio-mmio vdevices: the device is the hypervisor's, its backend is the VM's owner
-// (spec/resource-manager.md §8.2, row 13). The frontend reads the device's page at an address of
-// its own, where its writes trap; the backend writes the page and makes hypercalls.
+// (docs/spec/resource-manager.md §8.2, row 13). The frontend reads the device's page at an address
+// of its own, where its writes trap; the backend writes the page and makes hypercalls.
 
 import { VirtioMmioRight } from "../abi/rights.ts";
 import { Access, ExtentMemoryType, mapAttributes, MapFlags, MemoryType, VirtioMmioFlags } from "../abi/words.ts";

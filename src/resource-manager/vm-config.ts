@@ -1,6 +1,6 @@
 // Reads a VM's configuration from its devicetree at VM_INIT: /gunyah-vm-config, the CPUs, the GIC
-// and the vdevice nodes (spec/resource-manager.md §7.1 to §7.3). The tree is the guest's owner's:
-// anything may stand in it.
+// and the vdevice nodes (docs/spec/resource-manager.md §7.1 to §7.3). The tree is the guest's
+// owner's: anything may stand in it.
 
 import {
   cellSizes,
@@ -149,8 +149,8 @@ export function readVmConfig(root: DevicetreeNode): VmConfig {
 }
 
 /**
- * Paths below /gunyah-vm-config of what an untrusted VM may not ask for (spec/resource-manager.md
- * §7.2).
+ * Paths below /gunyah-vm-config of what an untrusted VM may not ask for
+ * (docs/spec/resource-manager.md §7.2).
  */
 export const TRUSTED_ONLY: readonly string[] = ["iomemory-ranges", "gic-irq-ranges", "memory/is-direct"];
 

@@ -1,5 +1,5 @@
 // The screen of a configuration that is wrong: each error below its line, with a mark under the
-// place (WORKSTATION section 4).
+// place (docs/design/workstation.md §4).
 
 import { fit, type Screen } from "./cells.ts";
 import type { Look } from "./theme.ts";

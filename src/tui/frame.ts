@@ -1,5 +1,5 @@
-// The frame around a screen: state bar, tabs, panes with their titles, hints, message (WORKSTATION
-// section 4).
+// The frame around a screen: state bar, tabs, panes with their titles, hints, message
+// (docs/design/workstation.md §4).
 
 import { SCREEN_LIST } from "./actions.ts";
 import { fit, type Rectangle, type Screen } from "./cells.ts";

@@ -1,5 +1,5 @@
 // What the cells of the memory map say: who can reach memory, whose it is, or in what state it is
-// (WORKSTATION section 4).
+// (docs/design/workstation.md §4).
 
 import type { Role } from "./theme.ts";
 import type { Row } from "../workstation/inspect/table.ts";

@@ -81,7 +81,7 @@ export function wrap(text: string, margin: number, width: number): string[] {
   return lines;
 }
 
-/** A reason as WORKSTATION section 4 draws it. */
+/** A reason as docs/design/workstation.md §4 draws it. */
 export function reasonLines(row: Row, width: number): Line[] {
   const chain = row.chain as readonly { id: string; kind: string; name: string; args: Json; result: { code: number; name: string } }[];
   const lines: Line[] = [{ text: `${row.id}  t=${timeText(Number(row.t))}s  asked by ${askedByText(row)}`, role: "changed" }];

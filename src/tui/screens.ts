@@ -1,4 +1,4 @@
-// The ten screens: which panes each has, and where they stand (WORKSTATION section 4).
+// The ten screens: which panes each has, and where they stand (docs/design/workstation.md §4).
 
 import type { Rectangle } from "./cells.ts";
 import type { ConsolePane } from "./console-pane.ts";

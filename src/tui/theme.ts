@@ -1,5 +1,5 @@
 // Roles of the screen and how they look. Meaning is never in the colour alone: each role has a mark
-// or word as well (WORKSTATION section 6).
+// or word as well (docs/design/workstation.md §6).
 
 import { Attribute, type Colour, palette, rgb, type Style } from "./cells.ts";
 import { THEMES } from "../workstation/config/schema.ts";

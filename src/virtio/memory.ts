@@ -1,5 +1,5 @@
 // The guest's memory as a virtio device sees it: whoever backs the device decides which pages those
-// are. A page that the backend's VM has lent away is not among them (DESIGN "Seven decisions", 7).
+// are. A page that the backend's VM has lent away is not among them (docs/design/decisions.md §7).
 
 /** Guest memory by guest physical address (IPA). Addresses and lengths are bytes. */
 export interface GuestMemory {

@@ -1,4 +1,5 @@
-// Names of VMs by VMID, and what a vCPU does in the words of the screens (WORKSTATION section 4).
+// Names of VMs by VMID, and what a vCPU does in the words of the screens
+// (docs/design/workstation.md §4).
 
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { Block } from "../hypervisor/scheduling/vcpu.ts";

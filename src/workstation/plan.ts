@@ -58,8 +58,8 @@ export interface RunPlan {
 }
 
 /**
- * A root VM that is a real AArch64 program: two position-independent ELF files (spec/hypervisor.md
- * section 8.1).
+ * A root VM that is a real AArch64 program: two position-independent ELF files
+ * (docs/spec/hypervisor.md §8.1).
  */
 export interface RootPlan {
   /** The runtime, which is entered. */

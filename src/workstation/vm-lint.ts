@@ -1,7 +1,7 @@
 // What the Resource Manager would do with the devicetree of a VM, before it has to
-// (spec/resource-manager.md §7.1 to §7.4): what it refuses, what it reads as something else, and
-// what it ignores without a word, each with its place in the blob. The rules that refuse stand in
-// `resource-manager/vm-config.ts`; that reader has the last word here too.
+// (docs/spec/resource-manager.md §7.1 to §7.4): what it refuses, what it reads as something else,
+// and what it ignores without a word, each with its place in the blob. The rules that refuse stand
+// in `resource-manager/vm-config.ts`; that reader has the last word here too.
 
 import { type NodePlace, readDevicetree } from "../devicetree/reader.ts";
 import {

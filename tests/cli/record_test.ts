@@ -1,5 +1,5 @@
-// Record and replay through the command line (WORKSTATION section 8, numbers 55 and 56, and DESIGN
-// "Seven decisions", 3).
+// Record and replay through the command line (docs/design/workstation.md §8, numbers 55 and 56, and
+// docs/design/decisions.md §3).
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
 // Each errno that a generation of the driver answers is reached here, and its reason says which
-// rule was broken (spec/vm-manager.md §5, §9, §10 and §12; spec/geniezone.md §3.3).
+// rule was broken (docs/spec/vm-manager.md §5, §9, §10 and §12; docs/spec/geniezone.md §3.3).
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";

@@ -1,6 +1,6 @@
 // A platform for the native host without hypervisor: memory, a scripted resource manager behind two
-// message queues, and a record of what the host does. Answers follow spec/observed.md sections 6
-// and 8.
+// message queues, and a record of what the host does. Answers follow docs/spec/observed.md §6
+// and §8.
 
 import assert from "node:assert/strict";
 import { NO_FAULTS } from "../../src/abi/faults.ts";

@@ -43,7 +43,7 @@ const LIFE = 200;
 const STACK_LIVES = 20;
 /**
  * v6 has no VM_RESET, v14 makes none of a VM that could not be configured: what the resource
- * manager then keeps is lost (observed-ioctl.md §5.2).
+ * manager then keeps is lost (docs/spec/observed-ioctl.md §5.2).
  */
 const LOSING: readonly string[] = ["v6", "v14"];
 

@@ -1,5 +1,5 @@
 // VMs that execute random instructions beside one that does not: whatever they do, the program goes
-// on, and so does the other VM (DESIGN "Seven decisions", 7).
+// on, and so does the other VM (docs/design/decisions.md §7).
 
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";

@@ -1,5 +1,5 @@
 // Memory of the host's processes where sizes are out of proportion: mmap and guest memfds
-// (spec/vm-manager.md §5.1 and §5.3).
+// (docs/spec/vm-manager.md §5.1 and §5.3).
 
 import assert from "node:assert/strict";
 import { errnoName } from "../../src/abi/ioctl/errno.ts";

@@ -1,6 +1,6 @@
 // /dev/gunyah of the vendor driver (magic 0xb2): each of its requests, on the real hypervisor with
-// scripted vCPUs, and with a scripted resource manager (spec/vm-manager.md §1, §2.1; order of calls
-// as the driver's source has it).
+// scripted vCPUs, and with a scripted resource manager (docs/spec/vm-manager.md §1, §2.1; order of
+// calls as the driver's source has it).
 
 import assert from "node:assert/strict";
 import { GH_LEGACY, LEGACY_EXIT, LEGACY_NAME, LEGACY_REGION } from "../../src/abi/ioctl/gunyah.ts";

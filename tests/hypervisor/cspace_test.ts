@@ -1,4 +1,4 @@
-// Capability spaces and the life of objects (spec/hypervisor.md §10, lines 25-52).
+// Capability spaces and the life of objects (docs/spec/hypervisor.md §10, lines 25-52).
 
 import assert from "node:assert/strict";
 import { ACTIVATE, allRights, CspaceRight, DoorbellRight, PartitionRight } from "../../src/abi/rights.ts";

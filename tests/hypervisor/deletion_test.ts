@@ -1,4 +1,4 @@
-// Objects that lose their last capability while something uses them (spec/hypervisor.md §3.1,
+// Objects that lose their last capability while something uses them (docs/spec/hypervisor.md §3.1,
 // §3.4): who holds a reference keeps them, who only names them loses them, and nothing of them
 // stays.
 

@@ -1,5 +1,5 @@
 // Whatever a guest calls, with whatever arguments: it gets an error or a result, nothing throws,
-// and memory stays whole (DESIGN "Seven decisions", 7).
+// and memory stays whole (docs/design/decisions.md §7).
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,5 +1,5 @@
-// The hypercall table: decoding, reserved arguments, results (spec/hypervisor.md §1, §10 lines 4,
-// 10, 19-26).
+// The hypercall table: decoding, reserved arguments, results (docs/spec/hypervisor.md §1, §10 lines
+// 4, 10, 19-26).
 
 import assert from "node:assert/strict";
 import { HYPERCALL_COUNT, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";

@@ -1,5 +1,5 @@
 // Doorbells, message queues, VICs, hardware interrupts and VPM groups through their hypercalls
-// (spec/hypervisor.md sections 4.2, 4.3, 4.5, 4.10, 6.3; section 10 lines 53 to 91, 168, 169).
+// (docs/spec/hypervisor.md §4.2, 4.3, §4.5, §4.10, §6.3; section 10 lines 53 to 91, 168, 169).
 
 import assert from "node:assert/strict";
 import { errorName } from "../../src/abi/errors.ts";

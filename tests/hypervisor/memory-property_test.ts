@@ -1,5 +1,5 @@
-// Ownership of memory is conserved, whatever calls are made in whatever order (DESIGN "Seven
-// decisions", 7).
+// Ownership of memory is conserved, whatever calls are made in whatever order
+// (docs/design/decisions.md §7).
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-// Memory extents and address spaces (spec/hypervisor.md §10, lines 106-132).
+// Memory extents and address spaces (docs/spec/hypervisor.md §10, lines 106-132).
 
 import assert from "node:assert/strict";
 import { Access, ExtentType, mapAttributes, MemoryType, ModifyOperation } from "../../src/abi/words.ts";

@@ -1,5 +1,5 @@
-// PSCI, SMCCC and TRNG as guests call them (spec/hypervisor.md sections 5.6, 6.5, 6.6;
-// spec/observed.md section 4).
+// PSCI, SMCCC and TRNG as guests call them (docs/spec/hypervisor.md §5.6, §6.5, §6.6;
+// docs/spec/observed.md §4).
 
 import assert from "node:assert/strict";
 import { VcpuOption } from "../../src/abi/words.ts";

@@ -1,4 +1,5 @@
-// The root VM's start (spec/hypervisor.md §8 and §10, lines 182-184; spec/observed.md §7).
+// The root VM's start (docs/spec/hypervisor.md §8 and §10, lines 182-184; docs/spec/observed.md
+// §7).
 
 import assert from "node:assert/strict";
 import type { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";

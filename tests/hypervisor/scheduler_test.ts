@@ -1,5 +1,5 @@
-// Scheduling: priorities, slices, sleep and wake-up, timers, directed yields (spec/hypervisor.md
-// sections 5.1 to 5.5).
+// Scheduling: priorities, slices, sleep and wake-up, timers, directed yields
+// (docs/spec/hypervisor.md §5.1 to §5.5).
 
 import assert from "node:assert/strict";
 import { CPU_INVALID } from "../../src/abi/words.ts";

@@ -1,5 +1,5 @@
-// The exception handler of EL2: trapped registers, aborts, devices (spec/hypervisor.md sections
-// 4.7, 6.7, 6.8).
+// The exception handler of EL2: trapped registers, aborts, devices (docs/spec/hypervisor.md §4.7,
+// §6.7, §6.8).
 
 import assert from "node:assert/strict";
 import { VcpuOption } from "../../src/abi/words.ts";

@@ -1,4 +1,4 @@
-// Buffers of guests (spec/hypervisor.md §1.3).
+// Buffers of guests (docs/spec/hypervisor.md §1.3).
 
 import assert from "node:assert/strict";
 import { errorName } from "../../src/abi/errors.ts";

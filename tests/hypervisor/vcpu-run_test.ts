@@ -1,5 +1,5 @@
-// Proxy scheduling: vcpu_run, its exits and resumptions, wakeup and halt vIRQs (spec/hypervisor.md
-// section 5.4, spec/observed.md section 8).
+// Proxy scheduling: vcpu_run, its exits and resumptions, wakeup and halt vIRQs
+// (docs/spec/hypervisor.md §5.4, docs/spec/observed.md §8).
 
 import assert from "node:assert/strict";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";

@@ -1,5 +1,5 @@
-// vCPUs: activation, options, power, registers, attachment (spec/hypervisor.md sections 3.6, 4.9,
-// 5.6; section 10 lines 86 to 89, 133 to 146).
+// vCPUs: activation, options, power, registers, attachment (docs/spec/hypervisor.md §3.6, §4.9,
+// §5.6; section 10 lines 86 to 89, 133 to 146).
 
 import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../src/abi/errors.ts";

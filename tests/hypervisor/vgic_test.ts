@@ -1,5 +1,5 @@
-// The VIC's GICv3: delivery, priorities, trigger modes and register frames (spec/hypervisor.md
-// section 6.2, spec/observed.md section 3).
+// The VIC's GICv3: delivery, priorities, trigger modes and register frames (docs/spec/hypervisor.md
+// §6.2, docs/spec/observed.md §3).
 
 import assert from "node:assert/strict";
 import fc from "fast-check";

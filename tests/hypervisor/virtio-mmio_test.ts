@@ -1,5 +1,5 @@
-// virtio-mmio devices: the frontend's writes, the backend's calls (spec/hypervisor.md sections
-// 4.11, 7.1; section 10 lines 172 to 179).
+// virtio-mmio devices: the frontend's writes, the backend's calls (docs/spec/hypervisor.md §4.11,
+// §7.1; section 10 lines 172 to 179).
 
 import assert from "node:assert/strict";
 import { errorName } from "../../src/abi/errors.ts";

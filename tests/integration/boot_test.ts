@@ -1,6 +1,6 @@
 // The Resource Manager boots on the real hypervisor, by hypercalls alone and without any AArch64
-// code, and starts a primary VM that is a native guest (spec/observed.md §3, §7). Capability ids
-// and addresses are the recorded ones.
+// code, and starts a primary VM that is a native guest (docs/spec/observed.md §3, §7). Capability
+// ids and addresses are the recorded ones.
 
 import assert from "node:assert/strict";
 import { Hypercall } from "../../src/abi/hypercalls.ts";

@@ -1,4 +1,4 @@
-// Peers that are slow, deaf or dead (spec/resource-manager.md §1.4): what waits for them is
+// Peers that are slow, deaf or dead (docs/spec/resource-manager.md §1.4): what waits for them is
 // bounded, nobody else waits, nothing is lost that the specification does not let go.
 
 import assert from "node:assert/strict";

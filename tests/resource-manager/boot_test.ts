@@ -1,4 +1,4 @@
-// The Resource Manager's boot against the recorded order of hypercalls (spec/observed.md §7).
+// The Resource Manager's boot against the recorded order of hypercalls (docs/spec/observed.md §7).
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../src/abi/errors.ts";

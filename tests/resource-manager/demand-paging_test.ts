@@ -1,5 +1,5 @@
 // VMs that get their memory page by page, and boot vCPUs with registers of their owner's choice
-// (spec/resource-manager.md §3.15).
+// (docs/spec/resource-manager.md §3.15).
 
 import assert from "node:assert/strict";
 import { Hypercall } from "../../src/abi/hypercalls.ts";

@@ -214,7 +214,7 @@ class Life {
     return true;
   }
 
-  /** The steps of spec/resource-manager.md §4.5 and §4.6. False when one was refused. */
+  /** The steps of docs/spec/resource-manager.md §4.5 and §4.6. False when one was refused. */
   #forward(step: number): boolean {
     const random = this.#random;
     const vmid = this.#vmid;

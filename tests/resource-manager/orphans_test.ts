@@ -1,5 +1,5 @@
-// Parcels whose owner is reset: memory that a VM was donated and lent on (spec/resource-manager.md
-// §4.4 says nothing of them).
+// Parcels whose owner is reset: memory that a VM was donated and lent on
+// (docs/spec/resource-manager.md §4.4 says nothing of them).
 
 import assert from "node:assert/strict";
 import { AcceptFlags, MEM_ACCEPT, MEM_DONATE, MEM_LEND, MEM_RECLAIM, MEM_RELEASE } from "../../src/abi/rpc/messages/memory.ts";

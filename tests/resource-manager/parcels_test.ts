@@ -1,5 +1,5 @@
 // Memory parcels beyond the checklist: many regions, contiguous mappings, zeroing, look-up, and
-// addresses that a VM reserves (spec/resource-manager.md §3.1 to §3.6, §3.11).
+// addresses that a VM reserves (docs/spec/resource-manager.md §3.1 to §3.6, §3.11).
 
 import assert from "node:assert/strict";
 import {

@@ -1,4 +1,4 @@
-// The environment block that the recorded root VM found (spec/observed.md §7).
+// The environment block that the recorded root VM found (docs/spec/observed.md §7).
 
 import { NO_CAP, type RootEnvironment } from "../../src/abi/root-environment.ts";
 

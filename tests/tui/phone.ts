@@ -1,5 +1,5 @@
-// A session that stands still: the machine of WORKSTATION section 4, as rows. Screens drawn from it
-// change only when screens do.
+// A session that stands still: the machine of docs/design/workstation.md §4, as rows. Screens drawn
+// from it change only when screens do.
 
 import type { Answer, Query } from "../../src/workstation/inspect/query.ts";
 import { parseFilter } from "../../src/workstation/inspect/filter.ts";

@@ -1,4 +1,4 @@
-// The example of a configuration in the design (WORKSTATION section 3), as it stands there:
+// The example of a configuration in the design (docs/design/workstation.md §3), as it stands there:
 // phone.toml.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// A root VM that is a real AArch64 program: what it finds at its start (spec/observed.md section
-// 7), and files that cannot be one.
+// A root VM that is a real AArch64 program: what it finds at its start (docs/spec/observed.md §7),
+// and files that cannot be one.
 
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";

@@ -3,7 +3,7 @@
 
 enum { LINE = 80 };
 
-// The shared memory: the buffer that the resource manager has put under /reserved-memory (spec/resource-manager.md section 7.4).
+// The shared memory: the buffer that the resource manager has put under /reserved-memory (docs/spec/resource-manager.md §7.4).
 static volatile char *board;
 static uint64_t size;
 

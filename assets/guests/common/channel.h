@@ -1,5 +1,4 @@
-// What ping and pong agree on: one message-queue pair and one doorbell, found in the devicetree by label (spec/resource-manager.md
-// section 7.4), and the messages in them.
+// What ping and pong agree on: one message-queue pair and one doorbell, found in the devicetree by label (docs/spec/resource-manager.md §7.4), and the messages in them.
 #pragma once
 #include "guest.h"
 

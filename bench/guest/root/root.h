@@ -18,7 +18,7 @@ struct result { uint64_t error, x1, x2, x3, x4; };
     : "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "memory"); \
   (struct result){ r0, r1, r2, r3, r4 }; })
 
-// Numbers of hypercalls (spec/hypervisor.md section 4).
+// Numbers of hypercalls (docs/spec/hypervisor.md §4).
 enum {
   HYPERVISOR_IDENTIFY = 0x6000,
   CREATE_CSPACE = 0x6002,

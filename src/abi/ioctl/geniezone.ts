@@ -1,4 +1,4 @@
-// GenieZone's ioctls: structures and requests of /dev/gzvm (spec/geniezone.md §3).
+// GenieZone's ioctls: structures and requests of /dev/gzvm (docs/spec/geniezone.md §3).
 
 import { Direction, plain, pointer, type Request } from "./request.ts";
 import { array, struct } from "./struct.ts";

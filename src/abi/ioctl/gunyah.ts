@@ -1,5 +1,5 @@
 // Gunyah's ioctls: structures, flags and requests of every generation of the driver
-// (spec/vm-manager.md §2 and §3). Which of them a generation answers is in `personas.ts`.
+// (docs/spec/vm-manager.md §2 and §3). Which of them a generation answers is in `personas.ts`.
 
 import { Direction, plain, pointer } from "./request.ts";
 import { array, struct } from "./struct.ts";

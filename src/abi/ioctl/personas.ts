@@ -1,6 +1,6 @@
 // The generations of the Gunyah driver as data: which requests each answers, which checks it makes,
-// and the order of its calls to the resource manager (spec/vm-manager.md §1, §5.1, §7, §11; v14 as
-// recorded in spec/observed-ioctl.md). One engine (`src/host/gunyah`) follows them.
+// and the order of its calls to the resource manager (docs/spec/vm-manager.md §1, §5.1, §7, §11;
+// v14 as recorded in docs/spec/observed-ioctl.md). One engine (`src/host/gunyah`) follows them.
 
 import type { ErrnoName } from "./errno.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6, RegionFlags } from "./gunyah.ts";
@@ -131,7 +131,7 @@ export interface Persona {
   readonly asksOwnVmid: boolean;
   /**
    * A VM whose CONFIG_IMAGE or firmware was refused is given back without VM_RESET, so that its
-   * VMID is lost (observed-ioctl.md §10).
+   * VMID is lost (docs/spec/observed-ioctl.md §10).
    */
   readonly losesFailedVmid: boolean;
   /**

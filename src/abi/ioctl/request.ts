@@ -1,5 +1,5 @@
 // ioctl request codes: direction in bits 31:30, size of the argument in 29:16, magic in 15:8,
-// number in 7:0 (spec/vm-manager.md §2).
+// number in 7:0 (docs/spec/vm-manager.md §2).
 
 import type { Struct } from "./struct.ts";
 

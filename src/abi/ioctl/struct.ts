@@ -1,6 +1,6 @@
 // Layouts of C structures that cross the ioctl boundary, declared once as fields in order: offsets
 // follow from C's alignment on arm64, and encoding, decoding, fuzzing and printing follow from the
-// fields (spec/vm-manager.md §3, spec/geniezone.md §3.1). Little endian.
+// fields (docs/spec/vm-manager.md §3, docs/spec/geniezone.md §3.1). Little endian.
 
 /** C types of fields. `bytes(n)` is an array of u8. */
 export type ScalarType = "u8" | "u16" | "u32" | "s32" | "u64";

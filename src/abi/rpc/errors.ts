@@ -1,5 +1,5 @@
-// Error codes of the Resource Manager's RPC replies (spec/resource-manager.md §1.7): the first word
-// of every reply.
+// Error codes of the Resource Manager's RPC replies (docs/spec/resource-manager.md §1.7): the first
+// word of every reply.
 
 /** Every code that a reply can carry, as an unsigned 32-bit word. */
 export const RmError = {

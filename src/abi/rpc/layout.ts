@@ -1,6 +1,6 @@
 // Layouts of RPC payloads: a message's fields in wire order, declared once, from which encoding,
-// decoding, checking and printing follow (spec/resource-manager.md §1.6 and §3). All integers are
-// little endian.
+// decoding, checking and printing follow (docs/spec/resource-manager.md §1.6 and §3). All integers
+// are little endian.
 
 import { RmError } from "./errors.ts";
 

@@ -1,5 +1,5 @@
 // Declarations of RPC messages: name, id and the layouts of request and reply or of a notification
-// (spec/resource-manager.md §2).
+// (docs/spec/resource-manager.md §2).
 
 import { RmError, type RmErrorName } from "./errors.ts";
 import { type Decoded, type Fields, Input, type Layout, layout, type LayoutRules, Output, type Values } from "./layout.ts";
@@ -9,7 +9,7 @@ export interface RpcRequest<Q extends Fields = Fields, R extends Fields = Fields
   readonly kind: "request";
   readonly name: string;
   readonly id: number;
-  /** Where spec/resource-manager.md describes it: `3.7`. */
+  /** Where docs/spec/resource-manager.md describes it: `3.7`. */
   readonly section: string;
   /**
    * The errors that it can be refused with, in the order in which they are checked as far as they
@@ -31,14 +31,14 @@ export interface RpcNotification<N extends Fields = Fields> {
   readonly kind: "notification";
   readonly name: string;
   readonly id: number;
-  /** Where spec/resource-manager.md describes it. */
+  /** Where docs/spec/resource-manager.md describes it. */
   readonly section: string;
   readonly layout: Layout<N>;
 }
 
 /** What a request's declaration says besides its name, id and fields. */
 export interface RequestOptions<R extends Fields> {
-  /** Section of spec/resource-manager.md. */
+  /** Section of docs/spec/resource-manager.md. */
   readonly section: string;
   /**
    * Every error that the request can be refused with; tests/resource-manager/errors_test.ts reaches
@@ -61,7 +61,7 @@ export function request<const Q extends Fields, const R extends Fields = Record<
   return { kind: "request", name, id, section, errors, request: layout(fields, rules), reply: layout(reply), errorDetail };
 }
 
-/** Declares a notification of a section of spec/resource-manager.md. */
+/** Declares a notification of a section of docs/spec/resource-manager.md. */
 export function notification<const N extends Fields>(name: string, id: number, section: string, fields: N): RpcNotification<N> {
   return { kind: "notification", name, id, section, layout: layout(fields) };
 }

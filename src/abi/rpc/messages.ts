@@ -1,4 +1,4 @@
-// All RPC messages by id, and their text for traces (spec/resource-manager.md §2).
+// All RPC messages by id, and their text for traces (docs/spec/resource-manager.md §2).
 
 import { rmErrorName } from "./errors.ts";
 import type { Decoded, Fields, Layout } from "./layout.ts";

@@ -1,5 +1,5 @@
-// The RPC transport between a VM and the Resource Manager (spec/resource-manager.md §1.1 to §1.3):
-// messages cut into packets of at most 240 bytes, each a message of a Gunyah message queue.
+// The RPC transport between a VM and the Resource Manager (docs/spec/resource-manager.md §1.1 to
+// §1.3): messages cut into packets of at most 240 bytes, each a message of a Gunyah message queue.
 
 /** Size of a packet's header and the most that a packet holds, in bytes. */
 export const RPC_HEADER_SIZE = 8;

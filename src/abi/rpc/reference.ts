@@ -77,7 +77,7 @@ export function rpcReference(): string {
   return [
     "# RPC messages\n",
     "What VMs and the resource manager say to each other, generated from the declarations in `src/abi/rpc/messages` by",
-    "`scripts/rpc-reference.ts`. Sections are those of `spec/resource-manager.md`. Integers are little endian; numbers before fields are offsets",
+    "`scripts/rpc-reference.ts`. Sections are those of `docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are offsets",
     "in the payload.\n",
     "## Packets\n",
     block([

@@ -1,5 +1,5 @@
 // Errors that the specification lists for a request and that cannot come about here
-// (spec/resource-manager.md section 3), each with its reason.
+// (docs/spec/resource-manager.md §3), each with its reason.
 
 /** Reasons, by the request's name and the error's. */
 export const UNREACHABLE_RPC_ERRORS: Readonly<Record<string, Readonly<Record<string, string>>>> = {

@@ -1,6 +1,6 @@
 // Decoded records inside Wasm: from PC to record, stores into code, the exact end of a budget, and
-// what callees ask about the instruction in progress. The TypeScript half is records.ts. DESIGN
-// "The core" (self-modifying code, exact counting).
+// what callees ask about the instruction in progress. The TypeScript half is records.ts.
+// docs/design/decisions.md §9 (self-modifying code, exact counting).
 
 import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
 import { callee, define } from "../state/functions.ts";

@@ -1,5 +1,5 @@
 // Decoded records, the TypeScript half: the pool of record pages and the decoder that fills them.
-// The Wasm half is record-functions.ts. DESIGN "Memory and machine" (record pages come from a
+// The Wasm half is record-functions.ts. docs/design/decisions.md §8 (record pages come from a
 // capped pool with eviction).
 
 import { decode } from "../../isa/decode.ts";

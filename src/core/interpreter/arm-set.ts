@@ -1,6 +1,6 @@
 // The arms of the interpreter loop, as they are generated: one for each variant of each encoding
-// that is not cold, and those for pairs. Arms with equal code are one. spec/core-interpreter.md
-// sections 2 and 3 (why one function, and why it must stay small).
+// that is not cold, and those for pairs. Arms with equal code are one. docs/design/core.md §2 and
+// §3 (why one function, and why it must stay small).
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
 import { Arm, type VariantArms } from "../decoded/arms.ts";

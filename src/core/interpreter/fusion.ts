@@ -1,6 +1,6 @@
 // Superinstructions: pairs of instructions that follow each other so often that one arm for both
-// pays. The second finds in locals what the first knows of the flags. spec/core-interpreter.md
-// section 2 has what pairs gain; these are of the profile of a kernel boot and of compiled loops.
+// pays. The second finds in locals what the first knows of the flags. docs/design/core.md §2 has
+// what pairs gain; these are of the profile of a kernel boot and of compiled loops.
 //
 // Both records stay as they are but for the number of the first one's arm, so that a branch to the
 // second finds it, and the pair can be parted again: when the budget ends between the two, or when

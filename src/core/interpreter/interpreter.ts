@@ -1,5 +1,5 @@
 // The interpreter: one Wasm function with one `br_table` over pre-decoded records.
-// spec/core-interpreter.md sections 1, 2 and 6.
+// docs/design/core.md §1, §2 and §6.
 //
 //   enter:    finds the record of CPU.PC, or leaves
 //     taken:  checks the budget

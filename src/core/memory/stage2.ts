@@ -1,5 +1,5 @@
 // Stage-2 tables in the form that the core walks inside Wasm: two levels of 32-bit entries in the
-// Wasm memory. DESIGN "Memory and machine"; the architecture's own stage-2 format (Arm ARM D5.2) is
+// Wasm memory. docs/design/decisions.md §8; the architecture's own stage-2 format (Arm ARM D5.2) is
 // not visible to any guest, so it is not used.
 //
 //     IPA  35       24 23        12 11        0

@@ -1,5 +1,5 @@
 // The generic timers: counters from virtual time, conditions of CNTV and CNTP. Arm ARM D11.2;
-// spec/hypervisor.md section 6.4 (virtual count = physical count for every VM). The core holds the
+// docs/spec/hypervisor.md §6.4 (virtual count = physical count for every VM). The core holds the
 // registers; who acts on a deadline is above it.
 
 import { TICK_NS } from "../architecture/features.ts";

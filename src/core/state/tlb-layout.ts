@@ -1,4 +1,4 @@
-// Where the soft TLBs of the vCPUs lie: a pool of spaces, one a vCPU. DESIGN "Memory and machine".
+// Where the soft TLBs of the vCPUs lie: a pool of spaces, one a vCPU. docs/design/decisions.md §8.
 //
 // A space holds one `TlbSet` a regime: EL0, EL1, and EL1 with PSTATE.PAN; a change of regime is a
 // change of the base that the interpreter reads. Entries of non-global translations are in a list

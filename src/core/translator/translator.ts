@@ -1,5 +1,5 @@
 // The translator: finds where the guest spends its time, compiles regions there, several in a Wasm
-// module, and takes them back when their code changes. spec/core-jit.md sections 4 and 7.
+// module, and takes them back when their code changes. docs/design/core.md §4 and §7.
 //
 // The record of a region's head has an arm number from `FIRST_REGION_ARM` on, which is all that
 // tells the interpreter of a region. Where time is spent is sampled at the ends of slices, which

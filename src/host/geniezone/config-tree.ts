@@ -1,6 +1,6 @@
 // The devicetree in which the resource manager reads how to make a GenieZone VM: EL2 writes it from
 // what the ioctls said, so that guests of GenieZone need no gunyah-vm-config of their own
-// (spec/geniezone.md §10; spec/resource-manager.md §7.1).
+// (docs/spec/geniezone.md §10; docs/spec/resource-manager.md §7.1).
 
 import { EDGE_RISING, SPI } from "../../devicetree/gic.ts";
 import { cells, cells64, type Devicetree, devicetree, node } from "../../devicetree/tree.ts";

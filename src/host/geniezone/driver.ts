@@ -1,5 +1,5 @@
 // The driver of /dev/gzvm: GenieZone's ioctls with their checks, over the engine that serves
-// /dev/gunyah (spec/geniezone.md §3 and §4).
+// /dev/gunyah (docs/spec/geniezone.md §3 and §4).
 
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { ExitType } from "../../abi/rpc/messages/vm.ts";

@@ -1,5 +1,5 @@
 // GenieZone's EL2 on Gunyah: what each of its hypercalls does with the engine and the resource
-// manager (spec/geniezone.md §2, §5, §10). The driver above knows calls and errors only.
+// manager (docs/spec/geniezone.md §2, §5, §10). The driver above knows calls and errors only.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { HYPERCALLS } from "../../abi/hypercalls.ts";

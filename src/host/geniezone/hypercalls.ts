@@ -1,4 +1,4 @@
-// GenieZone's hypercalls between its driver and EL2 (spec/geniezone.md §2): numbers, argument
+// GenieZone's hypercalls between its driver and EL2 (docs/spec/geniezone.md §2): numbers, argument
 // packing and errors. el2's hypervisor is Gunyah's, so that these calls end in `el2.ts`, which does
 // with Gunyah what GenieZone's EL2 would.
 

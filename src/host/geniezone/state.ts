@@ -1,4 +1,5 @@
-// What the driver of /dev/gzvm and its EL2 know of VMs: plain data (spec/geniezone.md §3 to §6).
+// What the driver of /dev/gzvm and its EL2 know of VMs: plain data (docs/spec/geniezone.md §3 to
+// §6).
 
 import type { Pinned } from "../kernel/memory.ts";
 

@@ -1,5 +1,5 @@
 // Memory that a VM gets page by page: guest memfds and MAP_MEM of v17, and the regions of Android's
-// kernels, which only remember where a page will come from (spec/vm-manager.md §5.1 and §5.3).
+// kernels, which only remember where a page will come from (docs/spec/vm-manager.md §5.1 and §5.3).
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";

@@ -1,5 +1,5 @@
 // The driver of /dev/gunyah: its three kinds of files and their requests, over the engine
-// (spec/vm-manager.md §4 to §6, §9 and §10).
+// (docs/spec/vm-manager.md §4 to §6, §9 and §10).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../../abi/rpc/message.ts";

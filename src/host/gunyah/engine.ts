@@ -1,6 +1,6 @@
 // The life of VMs, whoever asks for it: sequences of calls to the resource manager, resources, RUN,
 // and the end. Drivers are fronts of it: /dev/gunyah (`driver.ts`) and /dev/gzvm
-// (`../geniezone/driver.ts`) (spec/vm-manager.md §1.1, §7 to §11).
+// (`../geniezone/driver.ts`) (docs/spec/vm-manager.md §1.1, §7 to §11).
 
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";

@@ -1,5 +1,5 @@
 // irqfds and ioeventfds of VMs: their arguments, what they do, and which REMOVE_FUNCTION takes away
-// (spec/vm-manager.md §10; spec/observed-ioctl.md §6, §7.2 and §11).
+// (docs/spec/vm-manager.md §10; docs/spec/observed-ioctl.md §6, §7.2 and §11).
 
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";

@@ -1,6 +1,6 @@
 // Pages that a host gives to a VM by hypercalls, one range at a time: from its own extent to the
-// VM's, and into the VM's address space (spec/vm-manager.md §5.4). The resource manager lists the
-// extents and the address space.
+// VM's, and into the VM's address space (docs/spec/vm-manager.md §5.4). The resource manager lists
+// the extents and the address space.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { HYPERCALLS } from "../../abi/hypercalls.ts";

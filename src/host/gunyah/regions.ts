@@ -1,5 +1,5 @@
 // User memory of VMs: SET_USER_MEM_REGION and LEND_USER_MEM with their checks in the order in which
-// each generation makes them (spec/vm-manager.md §5; spec/observed-ioctl.md §3 and §11).
+// each generation makes them (docs/spec/vm-manager.md §5; docs/spec/observed-ioctl.md §3 and §11).
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { RegionFlags, USER_MEM_REGION } from "../../abi/ioctl/gunyah.ts";

@@ -1,5 +1,5 @@
-// What errors of the resource manager and of hypercalls become for user space (spec/vm-manager.md
-// §12).
+// What errors of the resource manager and of hypercalls become for user space
+// (docs/spec/vm-manager.md §12).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { RmError } from "../../abi/rpc/errors.ts";

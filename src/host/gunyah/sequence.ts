@@ -1,6 +1,6 @@
 // The calls to the resource manager that make a VM, start it and take it apart, one awaited reply
-// at a time, in the order of the VM's generation (spec/vm-manager.md §7 and §11;
-// spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
+// at a time, in the order of the VM's generation (docs/spec/vm-manager.md §7 and §11;
+// docs/spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
 
 import { HYPERCALLS } from "../../abi/hypercalls.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";

@@ -1,5 +1,5 @@
 // What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between
-// two events (spec/vm-manager.md §5 to §11).
+// two events (docs/spec/vm-manager.md §5 to §11).
 
 import type { EngineName, StartStep, TeardownStep } from "../../abi/ioctl/personas.ts";
 import type { BrokenRule } from "../../abi/trace.ts";

@@ -1,7 +1,7 @@
 // RUN of vCPUs: the host's own vCPUs take turns in running those of VMs with vcpu_run, and what
-// makes vcpu_run return becomes an exit to user space, a wait, or another turn (spec/vm-manager.md
-// §9; spec/observed-ioctl.md §7 and §11; spec/hypervisor.md §5.4). A VM's vCPU belongs to one host
-// vCPU, which its wakeup vIRQ is routed to.
+// makes vcpu_run return becomes an exit to user space, a wait, or another turn
+// (docs/spec/vm-manager.md §9; docs/spec/observed-ioctl.md §7 and §11; docs/spec/hypervisor.md
+// §5.4). A VM's vCPU belongs to one host vCPU, which its wakeup vIRQ is routed to.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";

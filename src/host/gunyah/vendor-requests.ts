@@ -1,6 +1,6 @@
 // The requests of the vendor driver of phones (magic 0xb2): VMs are signed images that it loads by
 // name into memory of its own, the hypervisor schedules them, and RUN waits for their end
-// (spec/vm-manager.md §1 and §2.1). No VM has virtio devices here, so that all requests of its
+// (docs/spec/vm-manager.md §1 and §2.1). No VM has virtio devices here, so that all requests of its
 // virtio backend are EINVAL, as on a phone whose devicetree gives the VM none.
 
 import { Errno } from "../../abi/ioctl/errno.ts";

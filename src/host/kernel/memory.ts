@@ -1,6 +1,6 @@
 // Memory of the host's processes: objects that hold pages, mappings of them, user addresses, and
-// the pinning of pages for VMs (spec/vm-manager.md §5.1). Pages are those of the host VM: what it
-// has lent, its processes cannot touch.
+// the pinning of pages for VMs (docs/spec/vm-manager.md §5.1). Pages are those of the host VM: what
+// it has lent, its processes cannot touch.
 
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";

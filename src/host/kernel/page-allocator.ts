@@ -1,6 +1,6 @@
 // Pages of the host VM's memory that its kernel gives to processes, drivers and thereby to VMs.
 // First fit, so that what is allocated together lies together: a parcel's entries are its
-// physically contiguous runs (spec/vm-manager.md §5.1).
+// physically contiguous runs (docs/spec/vm-manager.md §5.1).
 
 /** Bytes of a page of the host. */
 export const PAGE_SIZE = 4096;

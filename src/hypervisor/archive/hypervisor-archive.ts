@@ -1,4 +1,4 @@
-// The hypervisor whole, with the machine below it, saved or loaded (DESIGN "Seven decisions", 4).
+// The hypervisor whole, with the machine below it, saved or loaded (docs/design/decisions.md §4).
 // RAM is the caller's. What follows from other state is not saved: interrupts that are ready,
 // deadlines, which object is found by which number. What is for people alone (traces, reasons, last
 // uses of capabilities) begins anew.

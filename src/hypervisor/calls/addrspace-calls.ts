@@ -1,4 +1,4 @@
-// The hypercalls on address spaces (spec/hypervisor.md §4.6).
+// The hypercalls on address spaces (docs/spec/hypervisor.md §4.6).
 
 import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";

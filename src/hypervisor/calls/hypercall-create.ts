@@ -1,5 +1,5 @@
 // partition_create_X, the same for every type: make the object, put its master capability into a
-// cspace (spec/hypervisor.md §4.1).
+// cspace (docs/spec/hypervisor.md §4.1).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { CspaceRight, PartitionRight } from "../../abi/rights.ts";

@@ -1,6 +1,6 @@
 // How a hypercall is defined beside the object that it works on: which capabilities it looks up, in
 // which order, with which rights, and its handler. The shape of the call itself is the ABI's
-// (src/abi/hypercalls.ts). Order of checks: spec/hypervisor.md §1.3, §3.3.
+// (src/abi/hypercalls.ts). Order of checks: docs/spec/hypervisor.md §1.3, §3.3.
 //
 //     export const calls: HypercallDefinition[] = [
 //       hypercall("doorbell_send", {

@@ -1,6 +1,6 @@
 // The table of hypercalls: the only decoder of their arguments and the only encoder of their
-// results, for both entrances and for native guests (spec/hypervisor.md §1.1-1.3). Definitions live
-// with their objects; this file collects them.
+// results, for both entrances and for native guests (docs/spec/hypervisor.md §1.1-1.3). Definitions
+// live with their objects; this file collects them.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import {

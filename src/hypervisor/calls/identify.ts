@@ -1,4 +1,4 @@
-// hypervisor_identify: API version, variant and features (spec/hypervisor.md section 1.4).
+// hypervisor_identify: API version, variant and features (docs/spec/hypervisor.md §1.4).
 
 import { API_FLAGS_0, API_INFO } from "../../abi/words.ts";
 import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";

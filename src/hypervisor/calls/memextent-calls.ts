@@ -1,4 +1,4 @@
-// The hypercalls on memory extents (spec/hypervisor.md §4.8).
+// The hypercalls on memory extents (docs/spec/hypervisor.md §4.8).
 
 import { MemextentRight, PartitionRight } from "../../abi/rights.ts";
 import { Access, DonateOptions, DonateType, ExtentMemoryType, ExtentType, ModifyFlags, ModifyOperation } from "../../abi/words.ts";

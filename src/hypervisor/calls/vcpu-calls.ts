@@ -1,4 +1,4 @@
-// The hypercalls on vCPUs but for vcpu_run (spec/hypervisor.md sections 4.9, 5.6).
+// The hypercalls on vCPUs but for vcpu_run (docs/spec/hypervisor.md §4.9, §5.6).
 
 import { X_REGISTERS } from "../../core/interface.ts";
 import { ErrorCode } from "../../abi/errors.ts";

@@ -1,4 +1,4 @@
-// The hypercalls on virtio-mmio devices, which backends make (spec/hypervisor.md section 4.11).
+// The hypercalls on virtio-mmio devices, which backends make (docs/spec/hypervisor.md §4.11).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { MemextentRight, VicRight, VirtioMmioRight } from "../../abi/rights.ts";

@@ -1,5 +1,5 @@
 // Capability ids of one cspace: slot numbers, plain or scrambled so that a guest cannot guess them
-// (spec/hypervisor.md §3.3).
+// (docs/spec/hypervisor.md §3.3).
 
 import type { Archive } from "../../machine/archive.ts";
 import type { Behaviour } from "../behaviour.ts";

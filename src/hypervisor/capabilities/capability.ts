@@ -1,5 +1,5 @@
 // A capability: the occupant of a cspace slot, which names an object with a set of rights
-// (spec/hypervisor.md §3.2, §3.4).
+// (docs/spec/hypervisor.md §3.2, §3.4).
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { Cspace } from "./cspace.ts";

@@ -1,5 +1,5 @@
-// Capability spaces: two levels of slots that hold a VM's capabilities (spec/hypervisor.md §3.3,
-// §3.4, §4.4).
+// Capability spaces: two levels of slots that hold a VM's capabilities (docs/spec/hypervisor.md
+// §3.3, §3.4, §4.4).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ACTIVATE, allRights, CspaceRight, type ObjectType, rightNames } from "../../abi/rights.ts";

@@ -1,5 +1,5 @@
 // The header that every object of the hypervisor has: type, state, owner, references and the
-// capabilities that hold it (spec/hypervisor.md §3.1, §3.4).
+// capabilities that hold it (docs/spec/hypervisor.md §3.1, §3.4).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectType } from "../../abi/rights.ts";

@@ -1,5 +1,5 @@
 // What must hold of memory: every page has one owner, and page tables and TLBs lead only where a
-// page's owner has recorded a mapping (spec/hypervisor.md §4.6, §4.8, §8.6).
+// page's owner has recorded a mapping (docs/spec/hypervisor.md §4.6, §4.8, §8.6).
 
 import { Stage2Flags } from "../../core/interface.ts";
 import { DEVICE_END, PAGE_SIZE } from "../../machine/memory-map.ts";

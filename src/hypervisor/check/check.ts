@@ -1,4 +1,4 @@
-// The invariant checker (`--check`; DESIGN "Seven decisions", 7): after each operation what that
+// The invariant checker (`--check`; docs/design/decisions.md §7): after each operation what that
 // has touched, and everything on demand. Objects, memory and page tables say what was touched as
 // they change (`touch`, `touchPages`, `touchRange`); nothing is recorded without a checker. The
 // rules are in check-objects.ts and check-memory.ts; here are references and heaps, which need sums

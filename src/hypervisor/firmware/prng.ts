@@ -1,5 +1,5 @@
 // Random numbers for guests: a deterministic generator, seeded when the machine starts, and
-// prng_get_entropy with its rate limit (spec/hypervisor.md section 4.10).
+// prng_get_entropy with its rate limit (docs/spec/hypervisor.md §4.10).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { Archive } from "../../machine/archive.ts";

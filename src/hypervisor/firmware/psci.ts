@@ -1,5 +1,5 @@
-// PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (spec/hypervisor.md sections 5.6, 6.5;
-// spec/observed.md section 4).
+// PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (docs/spec/hypervisor.md §5.6, §6.5;
+// docs/spec/observed.md §4).
 
 import { DEFERRED } from "../calls/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc.ts";

@@ -1,5 +1,5 @@
-// SMCCC: what HVC #0 and SMC #0 reach (spec/hypervisor.md sections 1.5, 6.6; spec/observed.md
-// section 4).
+// SMCCC: what HVC #0 and SMC #0 reach (docs/spec/hypervisor.md §1.5, §6.6; docs/spec/observed.md
+// §4).
 
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../calls/hypercall-definition.ts";

@@ -1,4 +1,4 @@
-// TRNG firmware interface 1.0 (Arm DEN 0098; spec/observed.md section 4): random bits through
+// TRNG firmware interface 1.0 (Arm DEN 0098; docs/spec/observed.md §4): random bits through
 // SMCCC, standard-secure owner.
 
 import type { SmcccReply } from "./smccc.ts";

@@ -1,5 +1,5 @@
 // Register offsets, fields and constants of the GICv3 that a VIC shows (Arm IHI 0069;
-// spec/hypervisor.md section 6.2).
+// docs/spec/hypervisor.md §6.2).
 
 /** INTID ranges. */
 export const Intid = {

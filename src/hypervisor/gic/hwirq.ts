@@ -1,5 +1,5 @@
 // Hardware interrupts: one object for each physical PPI and SPI, forwarded to a vIRQ
-// (spec/hypervisor.md sections 4.5, 6.3).
+// (docs/spec/hypervisor.md §4.5, §6.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { HwirqRight, VicRight } from "../../abi/rights.ts";

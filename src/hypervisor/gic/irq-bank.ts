@@ -1,5 +1,4 @@
-// State and priority of a range of interrupts, as GICv3 keeps them (spec/hypervisor.md section
-// 6.2).
+// State and priority of a range of interrupts, as GICv3 keeps them (docs/spec/hypervisor.md §6.2).
 
 import type { Archive } from "../../machine/archive.ts";
 import { PRIORITY_MASK } from "./gic-registers.ts";

@@ -1,6 +1,6 @@
 // The CPU interface of one vCPU: what is signalled to it, acknowledge, priority drop, and the ICC_*
-// system registers (Arm IHI 0069 section 4.8; spec/hypervisor.md section 6.2, spec/observed.md
-// section 3).
+// system registers (Arm IHI 0069 section 4.8; docs/spec/hypervisor.md §6.2, docs/spec/observed.md
+// §3).
 
 import type { Archive } from "../../machine/archive.ts";
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";

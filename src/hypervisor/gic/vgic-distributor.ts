@@ -1,6 +1,6 @@
-// The distributor's register frame of a VIC (GICD; spec/hypervisor.md section 6.2, spec/observed.md
-// section 3). An access that returns undefined or false is answered with a synchronous external
-// abort.
+// The distributor's register frame of a VIC (GICD; docs/spec/hypervisor.md §6.2,
+// docs/spec/observed.md §3). An access that returns undefined or false is answered with a
+// synchronous external abort.
 
 import { GIC_IIDR, GIC_PIDR2, Gicd, GICD_CTLR_FIXED, GICD_CTLR_GROUPS, GICD_TYPER, Intid, Statusr } from "./gic-registers.ts";
 import { affinityOfMpidr } from "./affinity.ts";

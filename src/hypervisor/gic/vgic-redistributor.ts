@@ -1,5 +1,5 @@
-// The redistributor frames of one vCPU (GICR: RD frame and SGI frame; spec/hypervisor.md section
-// 6.2, spec/observed.md section 3). An access that returns undefined or false is answered with a
+// The redistributor frames of one vCPU (GICR: RD frame and SGI frame; docs/spec/hypervisor.md §6.2,
+// docs/spec/observed.md §3). An access that returns undefined or false is answered with a
 // synchronous external abort.
 
 import { GIC_IIDR, GIC_PIDR2, Gicd, Gicr, Intid, Statusr, Waker } from "./gic-registers.ts";

@@ -1,6 +1,6 @@
 // The interrupts of one VIC: state, priority, routing and delivery of SGIs, PPIs and SPIs as a
-// GICv3 with one security state (spec/hypervisor.md sections 6.1 to 6.3, spec/observed.md section
-// 3). It has no list registers: any number of interrupts can be pending or active at once. Register
+// GICv3 with one security state (docs/spec/hypervisor.md §6.1 to §6.3, docs/spec/observed.md §3).
+// It has no list registers: any number of interrupts can be pending or active at once. Register
 // frames are in vgic-distributor.ts and vgic-redistributor.ts.
 
 import type { Archive } from "../../machine/archive.ts";
@@ -199,7 +199,7 @@ export class Vgic {
 
   /**
    * EOIR or DIR: no longer active; a level interrupt drops whose source is content and has not
-   * raised it again meanwhile (spec/hypervisor.md section 4.2). Inactive interrupts are left alone.
+   * raised it again meanwhile (docs/spec/hypervisor.md §4.2). Inactive interrupts are left alone.
    */
   deactivate(cpu: VgicCpu, intid: number): void {
     if (intid >= Intid.SpiEnd) return;

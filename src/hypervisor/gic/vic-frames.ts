@@ -1,5 +1,5 @@
 // Where the register frames of a VIC lie: by addrspace_attach_vdevice, or at the platform's own
-// addresses (spec/hypervisor.md §4.6, §6.1).
+// addresses (docs/spec/hypervisor.md §4.6, §6.1).
 
 import { GICD_BASE, GICR_BASE, MAX_CPUS } from "../../machine/memory-map.ts";
 import { ADDRESS_SPACE_SIZE, type AddressSpace, type AttachedDevice, type VirtualDevice } from "../memory/addrspace.ts";

@@ -1,4 +1,4 @@
-// A producer of a virtual interrupt and its binding to a VIC (spec/hypervisor.md section 6.3).
+// A producer of a virtual interrupt and its binding to a VIC (docs/spec/hypervisor.md §6.3).
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import { Intid } from "./gic-registers.ts";

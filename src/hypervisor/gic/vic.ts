@@ -1,5 +1,5 @@
 // Virtual interrupt controllers: configuration, attachment of vCPUs and sources, register frames
-// (spec/hypervisor.md sections 4.5, 6.1, 6.3). The interrupts themselves are in vgic.ts.
+// (docs/spec/hypervisor.md §4.5, §6.1, §6.3). The interrupts themselves are in vgic.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { VicRight } from "../../abi/rights.ts";

@@ -1,5 +1,5 @@
-// Doorbells: 64 flags that one side sets and the other takes, with one vIRQ (spec/hypervisor.md
-// section 4.2).
+// Doorbells: 64 flags that one side sets and the other takes, with one vIRQ
+// (docs/spec/hypervisor.md §4.2).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { DoorbellRight, VicRight } from "../../abi/rights.ts";

@@ -1,5 +1,5 @@
-// Message queues: whole messages in one direction, with a vIRQ for each side (spec/hypervisor.md
-// section 4.3, spec/observed.md section 5).
+// Message queues: whole messages in one direction, with a vIRQ for each side
+// (docs/spec/hypervisor.md §4.3, docs/spec/observed.md §5).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { MsgqueueRight, VicRight } from "../../abi/rights.ts";

@@ -1,5 +1,5 @@
 // The config space of a virtio input device, which the hypervisor answers from data that the
-// backend has set (spec/hypervisor.md sections 4.11, 7.1; virtio 1.x, "Input Device").
+// backend has set (docs/spec/hypervisor.md §4.11, §7.1; virtio 1.x, "Input Device").
 
 import type { Archive } from "../../machine/archive.ts";
 import type { Fields } from "../check/state-dump.ts";

@@ -1,6 +1,6 @@
 // virtio-mmio: a page of registers between a frontend, which reads it as memory and whose writes
-// trap, and a backend, which fills it by plain stores and hypercalls (spec/hypervisor.md section
-// 7.1). The hypercalls are in virtio-mmio-calls.ts.
+// trap, and a backend, which fills it by plain stores and hypercalls (docs/spec/hypervisor.md
+// §7.1). The hypercalls are in virtio-mmio-calls.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { Access, ExtentType } from "../../abi/words.ts";

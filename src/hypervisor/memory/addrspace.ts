@@ -1,5 +1,5 @@
 // Address spaces: a VM's stage 2, its info area, its virtual devices and the ranges that its VMM
-// emulates (spec/hypervisor.md §4.6, §4.7).
+// emulates (docs/spec/hypervisor.md §4.6, §4.7).
 
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemoryType, VmmioOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";

@@ -1,6 +1,6 @@
 // The memory ownership database: every page of physical memory has exactly one owner, or none where
-// there is no memory (spec/hypervisor.md §8.6). A page belongs to a partition, to a partition's
-// heap, or to the deepest extent that claimed it.
+// there is no memory (docs/spec/hypervisor.md §8.6). A page belongs to a partition, to a
+// partition's heap, or to the deepest extent that claimed it.
 
 import type { Archive } from "../../machine/archive.ts";
 import { PAGE_SHIFT, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";

@@ -1,4 +1,4 @@
-// Where an extent is mapped: at most four slots, each of one address space (spec/hypervisor.md
+// Where an extent is mapped: at most four slots, each of one address space (docs/spec/hypervisor.md
 // §4.6). What is recorded here covers pages whether the extent owns them now or not; only owned
 // pages are in the page tables.
 

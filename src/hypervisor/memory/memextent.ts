@@ -1,6 +1,6 @@
 // Memory extents: ranges of physical memory with an owner's rights over them, BASIC or SPARSE,
-// derived from one another (spec/hypervisor.md §4.8). Page tables always hold what the records say:
-// a page is mapped where the extent that owns it is mapped.
+// derived from one another (docs/spec/hypervisor.md §4.8). Page tables always hold what the records
+// say: a page is mapped where the extent that owns it is mapped.
 
 import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttributes, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";

@@ -1,5 +1,5 @@
-// Partitions: a heap and a tag of ownership (spec/hypervisor.md §3.5). Two exist, the hypervisor's
-// private one and the root partition; both for good.
+// Partitions: a heap and a tag of ownership (docs/spec/hypervisor.md §3.5). Two exist, the
+// hypervisor's private one and the root partition; both for good.
 
 import { CAP_INVALID } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";

@@ -1,5 +1,5 @@
 // Buffers that a guest names by virtual address: copied page by page through its own translation
-// (spec/hypervisor.md §1.3).
+// (docs/spec/hypervisor.md §1.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";

@@ -1,5 +1,5 @@
 // The run queue of a physical CPU: first in, first out, for each of 64 ranks: a vCPU's priority
-// most often (spec/hypervisor.md section 5.1).
+// most often (docs/spec/hypervisor.md §5.1).
 
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { Plain } from "../check/state-dump.ts";

@@ -1,5 +1,5 @@
 // The scheduler: fixed priorities, round robin within one, for each physical CPU; directed yields;
-// and the turn of a physical CPU (spec/hypervisor.md sections 5.1 to 5.5; docs/architecture.md,
+// and the turn of a physical CPU (docs/spec/hypervisor.md §5.1 to §5.5; docs/architecture.md,
 // "Virtual time").
 
 import { ErrorCode } from "../../abi/errors.ts";

@@ -1,5 +1,5 @@
 // The architectural timers of a vCPU: when they fire, and the level of their PPIs
-// (spec/hypervisor.md section 6.4). The registers are the core's; it says when one was written.
+// (docs/spec/hypervisor.md §6.4). The registers are the core's; it says when one was written.
 
 import { NS_PER_TICK, timeOfTicks } from "../../machine/clock.ts";
 import type { Scheduled } from "../../machine/events.ts";

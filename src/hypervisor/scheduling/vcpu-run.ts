@@ -1,5 +1,5 @@
 // vcpu_run and vcpu_run_check: the host lends a vCPU its own time and learns why it stopped
-// (spec/hypervisor.md section 5.4, spec/observed.md section 8).
+// (docs/spec/hypervisor.md §5.4, docs/spec/observed.md §8).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight } from "../../abi/rights.ts";

@@ -1,5 +1,5 @@
 // vCPUs, the one kind of thread: life, power, reasons to be blocked, attachments
-// (spec/hypervisor.md sections 3.6, 4.9, 5.2, 5.5, 5.6). Hypercalls on them are in vcpu-calls.ts
+// (docs/spec/hypervisor.md §3.6, 4.9, §5.2, §5.5, §5.6). Hypercalls on them are in vcpu-calls.ts
 // and vcpu-run.ts, their scheduling is in scheduler.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";

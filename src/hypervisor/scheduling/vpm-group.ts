@@ -1,5 +1,5 @@
-// VPM groups: the vCPUs that PSCI treats as the CPUs of one system (spec/hypervisor.md sections
-// 4.10, 5.6, 6.5).
+// VPM groups: the vCPUs that PSCI treats as the CPUs of one system (docs/spec/hypervisor.md §4.10,
+// §5.6, §6.5).
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { VicRight, VpmGroupRight } from "../../abi/rights.ts";

@@ -1,4 +1,4 @@
-// Why operations were refused (DESIGN "Seven decisions", 6): the rule that was broken, and the
+// Why operations were refused (docs/design/decisions.md §6): the rule that was broken, and the
 // operations inside which that happened.
 
 import type { BrokenRule, Reason, ReasonStep, TraceResult } from "../../abi/trace.ts";

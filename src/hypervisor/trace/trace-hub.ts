@@ -1,5 +1,5 @@
 // The hub of everything that hypervisor, resource manager and host say of their work
-// (src/abi/trace.ts; DESIGN "Seven decisions", 6). Events go to who wants their kind, and are not
+// (src/abi/trace.ts; docs/design/decisions.md §6). Events go to who wants their kind, and are not
 // built when nobody does. Operations nest per vCPU; one that another vCPU has published may be the
 // cause of a new one. An operation that is refused leaves a reason, whoever listens.
 

@@ -1,4 +1,4 @@
-// Ids of objects as people see them everywhere (WORKSTATION section 2): `vcpu:debian/0`,
+// Ids of objects as people see them everywhere (docs/design/workstation.md §2): `vcpu:debian/0`,
 // `cap:host/0x3`, `mq:7`, `irq:rt/27`.
 
 import type { HypervisorObject } from "../capabilities/object.ts";

@@ -1,5 +1,5 @@
-// Trace class flags: which classes of events the hypervisor would log (spec/hypervisor.md section
-// 4.10). Any VM may change the public ones.
+// Trace class flags: which classes of events the hypervisor would log (docs/spec/hypervisor.md
+// §4.10). Any VM may change the public ones.
 
 import type { Archive } from "../../machine/archive.ts";
 import { hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";

@@ -1,5 +1,5 @@
 // The identification registers that vCPUs read through the hypervisor: group 3 (op0 3, op1 0, CRn
-// 0, CRm 1..7), and MIDR (spec/hypervisor.md section 6.7). The values are those of the core; there
+// 0, CRm 1..7), and MIDR (docs/spec/hypervisor.md §6.7). The values are those of the core; there
 // is no AArch32, so its registers read as zero.
 
 import { IDENTIFICATION } from "../../core/architecture/features.ts";

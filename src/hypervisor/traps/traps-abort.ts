@@ -1,4 +1,4 @@
-// Aborts of stage 2 and accesses to physical devices (spec/hypervisor.md sections 4.7, 6.8). In
+// Aborts of stage 2 and accesses to physical devices (docs/spec/hypervisor.md §4.7, §6.8). In
 // order: virtual device, page of a virtio-mmio device, range that the VMM emulates, else the guest
 // takes a synchronous external abort.
 
@@ -32,7 +32,7 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
 
 /**
  * An instruction fetch that stage 2 refuses. At the vector that the abort would be taken to it
- * would repeat for ever: the vCPU halts with a fault (spec/observed-ioctl.md section 7.1). A
+ * would repeat for ever: the vCPU halts with a fault (docs/spec/observed-ioctl.md §7.1). A
  * critical one goes on faulting.
  */
 export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {

@@ -1,5 +1,5 @@
 // System registers that trap to EL2: identification, the GIC's CPU interface, ACTLR and debug
-// (spec/hypervisor.md section 6.7, spec/observed.md section 3). What is not here is undefined for
+// (docs/spec/hypervisor.md §6.7, docs/spec/observed.md §3). What is not here is undefined for
 // the guest.
 
 import { iccKey } from "../gic/gic-registers.ts";

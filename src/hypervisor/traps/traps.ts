@@ -1,5 +1,5 @@
-// The exception handler of EL2: what a vCPU's exits mean (spec/hypervisor.md sections 1.1, 1.2,
-// 4.7, 5.5, 6.7, 6.8). Trapped system registers are in traps-sysreg.ts, aborts in traps-abort.ts.
+// The exception handler of EL2: what a vCPU's exits mean (docs/spec/hypervisor.md §1.1, 1.2, 4.7,
+// §5.5, §6.7, §6.8). Trapped system registers are in traps-sysreg.ts, aborts in traps-abort.ts.
 
 import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
 import { ExceptionClass, exceptionClass, syndrome } from "../../core/architecture/exceptions.ts";

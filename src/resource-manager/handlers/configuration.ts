@@ -1,5 +1,5 @@
-// Requests that configure a VM: image, authentication, initialisation (spec/resource-manager.md
-// §3.8).
+// Requests that configure a VM: image, authentication, initialisation
+// (docs/spec/resource-manager.md §3.8).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
@@ -71,7 +71,7 @@ const init = handle(VM_INIT, (context, caller, { vmid }) => {
 
 /**
  * The platform takes VMs of this type: a phone that does not says so here, not in VM_CONFIG_IMAGE
- * (spec/vm-manager.md §15).
+ * (docs/spec/vm-manager.md §15).
  */
 function requireAccepted({ auth: accepted }: Context, { authType, vmid }: Vm): void {
   const auth = AUTH_NAMES[authType];

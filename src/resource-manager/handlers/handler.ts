@@ -1,4 +1,4 @@
-// How a request reaches its handler and becomes a reply (spec/resource-manager.md §1.5, §10).
+// How a request reaches its handler and becomes a reply (docs/spec/resource-manager.md §1.5, §10).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import type { Decoded, Fields, Values } from "../../abi/rpc/layout.ts";

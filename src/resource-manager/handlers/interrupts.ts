@@ -1,4 +1,4 @@
-// Requests that lend hardware interrupts (spec/resource-manager.md §3.13).
+// Requests that lend hardware interrupts (docs/spec/resource-manager.md §3.13).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {

@@ -1,4 +1,4 @@
-// Requests that allocate, start, stop, reset and free VMs (spec/resource-manager.md §3.7).
+// Requests that allocate, start, stop, reset and free VMs (docs/spec/resource-manager.md §3.7).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {

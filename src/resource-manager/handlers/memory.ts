@@ -1,4 +1,4 @@
-// Requests about memory parcels (spec/resource-manager.md §3.1 to §3.6).
+// Requests about memory parcels (docs/spec/resource-manager.md §3.1 to §3.6).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {

@@ -1,5 +1,5 @@
-// Requests about firmware, time base and address reservation (spec/resource-manager.md §3.11 and
-// §3.12).
+// Requests about firmware, time base and address reservation (docs/spec/resource-manager.md §3.11
+// and §3.12).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {

@@ -1,4 +1,4 @@
-// Requests about identity and state of VMs (spec/resource-manager.md §3.9).
+// Requests about identity and state of VMs (docs/spec/resource-manager.md §3.9).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import {

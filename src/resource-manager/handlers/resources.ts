@@ -1,5 +1,5 @@
 // VM_GET_HYP_RESOURCES: the objects that another VM shares with the caller
-// (spec/resource-manager.md §3.10).
+// (docs/spec/resource-manager.md §3.10).
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { type resourceEntry, ResourceType, VIRQ_INVALID, VM_GET_HYP_RESOURCES } from "../../abi/rpc/messages/resources.ts";

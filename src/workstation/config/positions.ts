@@ -1,6 +1,6 @@
 // Where each key and value of a TOML document stands, for messages that name line and column
-// (WORKSTATION.md section 3). The parser (smol-toml) keeps no positions, so this walks the text
-// again; it relies on the parser having accepted it. Grammar: TOML 1.0.
+// (docs/design/workstation.md §3). The parser (smol-toml) keeps no positions, so this walks the
+// text again; it relies on the parser having accepted it. Grammar: TOML 1.0.
 
 import { parse } from "smol-toml";
 

@@ -1,5 +1,5 @@
-// The keys of el2.toml, their types, ranges and defaults (WORKSTATION.md section 3). A message is
-// what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
+// The keys of el2.toml, their types, ranges and defaults (docs/design/workstation.md §3). A message
+// is what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
 
 import * as v from "valibot";
 import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
@@ -20,8 +20,8 @@ import { formatSize, MiB, parseDuration, parseSize } from "./units.ts";
 export const BLOCK = 2 * MiB;
 
 /**
- * RM's limits (spec/resource-manager.md section 6.3) and the hypervisor's (spec/hypervisor.md
- * section 4.3; both limits are exclusive there).
+ * RM's limits (docs/spec/resource-manager.md §6.3) and the hypervisor's (docs/spec/hypervisor.md
+ * §4.3; both limits are exclusive there).
  */
 const MAX_VCPUS = 8;
 const MAX_DEPTH = 255;

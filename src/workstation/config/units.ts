@@ -1,5 +1,5 @@
 // Units in configuration files and on the command line: sizes (binary) and durations
-// (WORKSTATION.md section 3).
+// (docs/design/workstation.md §3).
 
 /** 1024 to the power that a unit stands for; K and KiB are the same. */
 const SIZE_UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, KiB: 2 ** 10, M: 2 ** 20, MiB: 2 ** 20, G: 2 ** 30, GiB: 2 ** 30 };

@@ -1,5 +1,5 @@
 // Runs a system: slices of a few milliseconds, idle time slept through or skipped, input entered
-// between slices, output and samples posted. DESIGN "Seven decisions", 3: busy phases are not
+// between slices, output and samples posted. docs/design/decisions.md §3: busy phases are not
 // throttled; idle ones last as long as their virtual time unless `turbo`.
 
 import type { TraceKind } from "../../abi/trace.ts";
@@ -42,7 +42,7 @@ const PROMPT_IDLE = 50e6;
  */
 const OF_THE_PRESENT = /^(stop|trace|time)\./;
 
-/** Exit code of a run that waited in vain (WORKSTATION section 2). */
+/** Exit code of a run that waited in vain (docs/design/workstation.md §2). */
 const TIMED_OUT = 4;
 
 /** The loop of one session. */

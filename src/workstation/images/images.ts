@@ -17,7 +17,7 @@ export function linuxImage(file: Uint8Array): VmImage {
 }
 
 /**
- * RM's limit for the place of firmware in a VM (spec/resource-manager.md section 7.2,
+ * RM's limit for the place of firmware in a VM (docs/spec/resource-manager.md §7.2,
  * firmware-size-max).
  */
 const FIRMWARE_MAX = 4 * MiB;

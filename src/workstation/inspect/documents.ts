@@ -241,7 +241,7 @@ export const PERSONA = define({
   name: "persona",
   version: 1,
   command: "personas --json",
-  doc: "a generation of the Gunyah driver, one a line: what it answers, checks and calls (spec/vm-manager.md)",
+  doc: "a generation of the Gunyah driver, one a line: what it answers, checks and calls (docs/spec/vm-manager.md)",
   fields: {
     id: { kind: "id", doc: "persona:NAME" },
     name: { kind: "word", doc: "its name, as [host] device and --device take it" },

@@ -1,5 +1,6 @@
-// The filter language (WORKSTATION section 5): the same in `/`, `--filter`, `--until`, stop rules
-// and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; blank is and,
+// The filter language (docs/design/workstation.md §5): the same in `/`, `--filter`, `--until`, stop
+// rules and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; blank
+// is and,
 // | is or.
 
 import { didYouMean } from "../did-you-mean.ts";

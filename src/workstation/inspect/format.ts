@@ -1,4 +1,4 @@
-// Values as lists show them (WORKSTATION section 6): binary sizes, virtual seconds with six
+// Values as lists show them (docs/design/workstation.md §6): binary sizes, virtual seconds with six
 // decimals, `-` for none.
 
 import { Access } from "../../abi/words.ts";

@@ -57,7 +57,7 @@ export function fieldsText(fields: TraceFields): string {
   return words.join(" ");
 }
 
-/** An object id (WORKSTATION section 2). */
+/** An object id (docs/design/workstation.md §2). */
 const ID = /^[a-z]+:[^ ]+$/;
 
 function valueText(value: unknown): string {

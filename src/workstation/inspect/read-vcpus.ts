@@ -12,7 +12,7 @@ import { irqId } from "./read-irqs.ts";
 import { hex, type RowOf } from "./table.ts";
 import type { REGISTERS, VCPUS } from "./tables.ts";
 
-/** Names of the block reasons (spec/hypervisor.md section 5.2) in lower case. */
+/** Names of the block reasons (docs/spec/hypervisor.md §5.2) in lower case. */
 const BLOCK_NAMES: readonly (readonly [bit: number, name: string])[] = [
   [Block.Lifecycle, "thread_lifecycle"],
   [Block.Off, "vcpu_off"],

@@ -1,5 +1,5 @@
 // What a kind of row is: its columns, once, for screens, commands, JSON, schemas and filters
-// (WORKSTATION section 2, "JSON").
+// (docs/design/workstation.md §2, "JSON").
 
 /** A value as JSON has it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };

@@ -1,6 +1,6 @@
 // Recordings: a plan and everything that entered its machine from outside, with the place in
 // virtual time where it did. The same plan and inputs give the same run, so that a recording is the
-// run (DESIGN "Seven decisions", 3).
+// run (docs/design/decisions.md §3).
 //
 // A file of lines of JSON (`plain-json.ts`), readable by people:
 //   header   {"schema":"el2.recording/1","version":VERSION,"plan":{..}}

@@ -1,5 +1,5 @@
-// The index of messages (spec/resource-manager.md §2): each id that is active is declared, under
-// its name, as what it is.
+// The index of messages (docs/spec/resource-manager.md §2): each id that is active is declared,
+// under its name, as what it is.
 
 import assert from "node:assert/strict";
 import { RPC_MESSAGES, RPC_UNIMPLEMENTED, rpcName } from "../../../src/abi/rpc/messages.ts";

@@ -1,4 +1,4 @@
-// Lines 1 to 30 of the checklist of spec/vm-manager.md §17: the device, its codes, and memory.
+// Lines 1 to 30 of the checklist of docs/spec/vm-manager.md §17: the device, its codes, and memory.
 
 import assert from "node:assert/strict";
 import {

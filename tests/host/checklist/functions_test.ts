@@ -1,4 +1,4 @@
-// Lines 46 to 57 of the checklist of spec/vm-manager.md §17: functions.
+// Lines 46 to 57 of the checklist of docs/spec/vm-manager.md §17: functions.
 
 import assert from "node:assert/strict";
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../../src/abi/rpc/messages/resources.ts";

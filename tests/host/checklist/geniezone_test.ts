@@ -1,5 +1,5 @@
-// The checklist of spec/geniezone.md §13: /dev/gzvm, on the real hypervisor with scripted vCPUs, or
-// with a scripted resource manager.
+// The checklist of docs/spec/geniezone.md §13: /dev/gzvm, on the real hypervisor with scripted
+// vCPUs, or with a scripted resource manager.
 
 import assert from "node:assert/strict";
 import { ExitType } from "../../../src/abi/rpc/messages/vm.ts";

@@ -1,5 +1,5 @@
-// Lines 31 to 45 of the checklist of spec/vm-manager.md §17: devicetree, firmware, boot context,
-// START and status.
+// Lines 31 to 45 of the checklist of docs/spec/vm-manager.md §17: devicetree, firmware, boot
+// context, START and status.
 
 import assert from "node:assert/strict";
 import { RmError } from "../../../src/abi/rpc/errors.ts";

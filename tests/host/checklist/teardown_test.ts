@@ -1,5 +1,5 @@
-// Lines 72 to 83 of the checklist of spec/vm-manager.md §17: the end of VMs, probing, and what VMMs
-// in the field do.
+// Lines 72 to 83 of the checklist of docs/spec/vm-manager.md §17: the end of VMs, probing, and what
+// VMMs in the field do.
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";

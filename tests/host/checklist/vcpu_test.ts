@@ -1,4 +1,4 @@
-// Lines 58 to 71 of the checklist of spec/vm-manager.md §17: vCPUs.
+// Lines 58 to 71 of the checklist of docs/spec/vm-manager.md §17: vCPUs.
 
 import assert from "node:assert/strict";
 import { ExitType, VM_EXITED } from "../../../src/abi/rpc/messages/vm.ts";

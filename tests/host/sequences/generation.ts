@@ -1,5 +1,5 @@
 // The calls that a generation's driver makes, one by one: the host's own driver makes exactly them
-// on a scripted platform, whatever call of START fails (spec/vm-manager.md §7, §11, §13).
+// on a scripted platform, whatever call of START fails (docs/spec/vm-manager.md §7, §11, §13).
 
 import assert from "node:assert/strict";
 import { ErrorCode } from "../../../src/abi/errors.ts";

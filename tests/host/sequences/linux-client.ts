@@ -1,6 +1,6 @@
 // A Linux in the primary VM as its drivers speak to the real hypervisor and resource manager: one
 // message of the mailbox is in flight, its end is "not full" of the call or the queue's vIRQ, and
-// messages are taken at the other queue's (spec/vm-manager.md §12 and §13).
+// messages are taken at the other queue's (docs/spec/vm-manager.md §12 and §13).
 
 import assert from "node:assert/strict";
 import { Hypercall } from "../../../src/abi/hypercalls.ts";

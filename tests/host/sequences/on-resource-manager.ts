@@ -1,5 +1,6 @@
 // A generation's sequence as a scripted Linux makes it, on the real hypervisor and resource
-// manager: each call is answered OK, and nothing of the VM is left (spec/vm-manager.md §7, §11).
+// manager: each call is answered OK, and nothing of the VM is left (docs/spec/vm-manager.md §7,
+// §11).
 
 import assert from "node:assert/strict";
 import { Hypercall } from "../../../src/abi/hypercalls.ts";

@@ -1,6 +1,6 @@
 // Versions 10 to 14 of the series and android14-6.1, as recorded: the VMID is allocated at START, a
-// VM whose configuration was refused is given back without VM_RESET (spec/observed-ioctl.md §5 and
-// §8).
+// VM whose configuration was refused is given back without VM_RESET (docs/spec/observed-ioctl.md §5
+// and §8).
 
 import { EXITED, sequenceTests, STOPPED } from "./generation.ts";
 

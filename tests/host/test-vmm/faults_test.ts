@@ -1,6 +1,6 @@
 // gunyah-test-vmm's group of injected faults: each request of START that fails makes START fail,
 // and when the VM is closed nothing of it is left in the host, the resource manager or the
-// hypervisor (spec/vm-manager.md §7).
+// hypervisor (docs/spec/vm-manager.md §7).
 
 import assert from "node:assert/strict";
 import type { ErrnoName } from "../../../src/abi/ioctl/errno.ts";
@@ -50,7 +50,8 @@ Deno.test("whichever request fails, START fails, nothing leaks, and the next VM 
 });
 
 /**
- * v14 does not give back what could not be configured: its VMID is lost (observed-ioctl.md §5.2).
+ * v14 does not give back what could not be configured: its VMID is lost
+ * (docs/spec/observed-ioctl.md §5.2).
  */
 const SHARED = ["MEM_SHARE", "VM_CONFIG_IMAGE", "VM_INIT"];
 const PAGED = REQUESTS.filter((name) => name !== "VM_SET_BOOT_CONTEXT");

@@ -1,6 +1,6 @@
 // A guest that does one thing at a time, as told by loads from 0x6000, and tells the outcome by a
 // store to 0x7000, and its VMM on the real core, hypervisor and resource manager: what
-// gunyah-test-vmm checks of a driver (spec/vm-manager.md §14.2) is checked by it here.
+// gunyah-test-vmm checks of a driver (docs/spec/vm-manager.md §14.2) is checked by it here.
 //
 // | Group of gunyah-test-vmm                                   | Tests                                                              |
 // | ---------------------------------------------------------- | ------------------------------------------------------------------ |

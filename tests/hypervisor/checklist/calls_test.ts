@@ -1,5 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 1 to 24: identification and the
-// convention of calls.
+// Checklist of the specification (docs/spec/hypervisor.md §10), lines 1 to 24: identification and
+// the convention of calls.
 
 import assert from "node:assert/strict";
 import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";

@@ -1,5 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 25 to 52: capabilities and the
-// life of objects.
+// Checklist of the specification (docs/spec/hypervisor.md §10), lines 25 to 52: capabilities and
+// the life of objects.
 
 import assert from "node:assert/strict";
 import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";

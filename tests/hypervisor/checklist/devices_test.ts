@@ -1,5 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 172 to 184: virtio-mmio, injected
-// faults, the root VM.
+// Checklist of the specification (docs/spec/hypervisor.md §10), lines 172 to 184: virtio-mmio,
+// injected faults, the root VM.
 
 import assert from "node:assert/strict";
 import type { NativeGuest, NativeVcpu } from "../../../src/abi/native-guest.ts";

@@ -1,5 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 83 to 105: the VIC and its GICv3,
-// timers.
+// Checklist of the specification (docs/spec/hypervisor.md §10), lines 83 to 105: the VIC and its
+// GICv3, timers.
 
 import assert from "node:assert/strict";
 import { AbortSyndrome } from "../../../src/core/architecture/exceptions.ts";

@@ -1,4 +1,4 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 53 to 82: doorbells, message
+// Checklist of the specification (docs/spec/hypervisor.md §10), lines 53 to 82: doorbells, message
 // queues and their vIRQs.
 
 import assert from "node:assert/strict";

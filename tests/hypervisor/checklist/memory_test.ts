@@ -1,5 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 106 to 132: address spaces and
-// memory extents.
+// Checklist of the specification (docs/spec/hypervisor.md §10), lines 106 to 132: address spaces
+// and memory extents.
 
 import assert from "node:assert/strict";
 import { HYPERCALLS } from "../../../src/abi/hypercalls.ts";

@@ -1,5 +1,5 @@
-// Checklist of the specification (spec/hypervisor.md §10), lines 133 to 171: vCPUs, scheduling,
-// vcpu_run, PSCI, entropy.
+// Checklist of the specification (docs/spec/hypervisor.md §10), lines 133 to 171: vCPUs,
+// scheduling, vcpu_run, PSCI, entropy.
 
 import assert from "node:assert/strict";
 import { ThreadRight } from "../../../src/abi/rights.ts";

@@ -1,5 +1,5 @@
-// The refusals that the calls' own rules give (spec/hypervisor.md §4, §5). Lookups of capabilities
-// and reserved arguments are elsewhere.
+// The refusals that the calls' own rules give (docs/spec/hypervisor.md §4, §5). Lookups of
+// capabilities and reserved arguments are elsewhere.
 
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
 import { PartitionRight } from "../../../src/abi/rights.ts";

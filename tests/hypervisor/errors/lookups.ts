@@ -1,5 +1,5 @@
 // The refusals that every lookup of a capability can give, derived from what a call's definition
-// asks of each (spec/hypervisor.md §3.3).
+// asks of each (docs/spec/hypervisor.md §3.3).
 
 import type { ErrorName } from "../../../src/abi/hypercall-errors.ts";
 import { type HypercallName } from "../../../src/abi/hypercalls.ts";

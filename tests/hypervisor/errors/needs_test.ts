@@ -1,6 +1,6 @@
-// Which rights each call needs, copied from the specification's tables (spec/hypervisor.md §3.2,
-// §4) as numbers, so that a right that is wrong in the definitions cannot be right in the tests
-// that follow from them.
+// Which rights each call needs, copied from the specification's tables (docs/spec/hypervisor.md
+// §3.2, §4) as numbers, so that a right that is wrong in the definitions cannot be right in the
+// tests that follow from them.
 
 import assert from "node:assert/strict";
 import { type HypercallName, HYPERCALLS } from "../../../src/abi/hypercalls.ts";

@@ -1,5 +1,5 @@
 // Three hostile VMs at once against the hypervisor, with a check after every call, a sweep after
-// every thousand, and nothing left behind (DESIGN "Seven decisions", 7). 50,000 actions, with
+// every thousand, and nothing left behind (docs/design/decisions.md §7). 50,000 actions, with
 // EL2_LONG=1 a million. A failure prints the script that replays it.
 
 import assert from "node:assert/strict";

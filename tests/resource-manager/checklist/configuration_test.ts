@@ -1,5 +1,5 @@
-// Lines 68 to 91 and 133 to 135 of the checklist (spec/resource-manager.md §14): configuration of
-// VMs, what their owner gets, firmware.
+// Lines 68 to 91 and 133 to 135 of the checklist (docs/spec/resource-manager.md §14): configuration
+// of VMs, what their owner gets, firmware.
 
 import assert from "node:assert/strict";
 import { MEM_DONATE, MEM_LEND } from "../../../src/abi/rpc/messages/memory.ts";

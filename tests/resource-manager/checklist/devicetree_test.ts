@@ -1,5 +1,5 @@
-// Lines 139 to 150 of the checklist (spec/resource-manager.md §14): the devicetrees of the primary
-// VM and of guests.
+// Lines 139 to 150 of the checklist (docs/spec/resource-manager.md §14): the devicetrees of the
+// primary VM and of guests.
 
 import assert from "node:assert/strict";
 import { MEM_SHARE } from "../../../src/abi/rpc/messages/memory.ts";

@@ -1,5 +1,5 @@
-// Lines 125 to 132 and 136 to 138 of the checklist (spec/resource-manager.md §14): lent interrupts,
-// reserved addresses, the console.
+// Lines 125 to 132 and 136 to 138 of the checklist (docs/spec/resource-manager.md §14): lent
+// interrupts, reserved addresses, the console.
 
 import assert from "node:assert/strict";
 import {

@@ -1,5 +1,5 @@
-// Lines 24 to 52 of the checklist (spec/resource-manager.md §14): allocation, start, stop, reset
-// and exit of VMs, and who hears of them.
+// Lines 24 to 52 of the checklist (docs/spec/resource-manager.md §14): allocation, start, stop,
+// reset and exit of VMs, and who hears of them.
 
 import assert from "node:assert/strict";
 import { MEM_LEND, MEM_RECLAIM } from "../../../src/abi/rpc/messages/memory.ts";

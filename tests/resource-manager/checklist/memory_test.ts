@@ -1,4 +1,4 @@
-// Lines 92 to 124 of the checklist (spec/resource-manager.md §14): memory parcels.
+// Lines 92 to 124 of the checklist (docs/spec/resource-manager.md §14): memory parcels.
 
 import assert from "node:assert/strict";
 import {

@@ -1,5 +1,5 @@
-// Lines 53 to 67 of the checklist (spec/resource-manager.md §14): who a VM is, and what it may know
-// of others.
+// Lines 53 to 67 of the checklist (docs/spec/resource-manager.md §14): who a VM is, and what it may
+// know of others.
 
 import assert from "node:assert/strict";
 import {

@@ -1,4 +1,4 @@
-// Lines 1 to 23 of the checklist (spec/resource-manager.md §14): packets, fragments, order,
+// Lines 1 to 23 of the checklist (docs/spec/resource-manager.md §14): packets, fragments, order,
 // back-pressure.
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-// Every key of a configuration (WORKSTATION.md section 3) is taken, and what it says is in the
+// Every key of a configuration (docs/design/workstation.md §3) is taken, and what it says is in the
 // plan.
 
 import assert from "node:assert/strict";

@@ -1,5 +1,5 @@
-// A machine that is saved and loaded goes on as the one that was not interrupted (DESIGN "Seven
-// decisions", 4).
+// A machine that is saved and loaded goes on as the one that was not interrupted
+// (docs/design/decisions.md §4).
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";

@@ -1,4 +1,4 @@
-// Messages of the console that a VM has through the Resource Manager (spec/resource-manager.md
+// Messages of the console that a VM has through the Resource Manager (docs/spec/resource-manager.md
 // §3.14).
 
 import { countedBytes, reserved, u16 } from "../layout.ts";

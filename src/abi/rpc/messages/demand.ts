@@ -1,6 +1,6 @@
 // Requests of host drivers that give a VM its memory page by page and its boot vCPU registers of
-// their choice (spec/resource-manager.md §3.15). The open Resource Manager has none of them; the
-// semantics follow from what the drivers expect.
+// their choice (docs/spec/resource-manager.md §3.15). The open Resource Manager has none of them;
+// the semantics follow from what the drivers expect.
 
 import { RmError } from "../errors.ts";
 import { list32, reserved, u16, u32, u64, u8 } from "../layout.ts";

@@ -1,4 +1,4 @@
-// Messages that lend hardware interrupts (spec/resource-manager.md §3.13).
+// Messages that lend hardware interrupts (docs/spec/resource-manager.md §3.13).
 
 import { list, reserved, u16, u32 } from "../layout.ts";
 import { notification, request } from "../message.ts";

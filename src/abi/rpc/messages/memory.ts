@@ -1,4 +1,4 @@
-// Messages about memory parcels (spec/resource-manager.md §3.1 to §3.6).
+// Messages about memory parcels (docs/spec/resource-manager.md §3.1 to §3.6).
 
 import { annotatedList, list, reserved, u16, u32, u64, u8 } from "../layout.ts";
 import { notification, request } from "../message.ts";

@@ -1,5 +1,5 @@
 // Messages about firmware of protected VMs, the time base and address reservation
-// (spec/resource-manager.md §3.11 and §3.12).
+// (docs/spec/resource-manager.md §3.11 and §3.12).
 
 import { list, list32, listWhen, mustBeZero, reserved, u16, u32, u64, u8 } from "../layout.ts";
 import { request } from "../message.ts";

@@ -1,5 +1,5 @@
 // VM_GET_HYP_RESOURCES: which hypervisor objects a VM shares with the caller
-// (spec/resource-manager.md §3.10).
+// (docs/spec/resource-manager.md §3.10).
 
 import { list32, reserved, u16, u32, u64, u8 } from "../layout.ts";
 import { request } from "../message.ts";

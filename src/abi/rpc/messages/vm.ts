@@ -1,5 +1,5 @@
-// Messages about VMs: life cycle, configuration, queries and status (spec/resource-manager.md §3.7
-// to §3.9, §4).
+// Messages about VMs: life cycle, configuration, queries and status (docs/spec/resource-manager.md
+// §3.7 to §3.9, §4).
 
 import { bytes, list16, list32, mustBeZero, paddedBytes, paddedText, reserved, rest, u16, u32, u64, u8 } from "../layout.ts";
 import { notification, request } from "../message.ts";
