@@ -3,7 +3,7 @@
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { Machine } from "../machine/machine.ts";
 import { Checker } from "./check/check.ts";
-import type { FlashPlan } from "./traps/flash.ts";
+import type { FlashPlan } from "./memory/flash.ts";
 import { Hypervisor, type HypervisorOptions } from "./hypervisor.ts";
 import type { RootPackage } from "./root-package.ts";
 import { createRootVm, DEFAULT_PRIMARY_IMAGES, type PrimaryImages, type RootVm } from "./root-vm.ts";

@@ -8,26 +8,26 @@ import type { Machine, StopReason } from "../machine/machine.ts";
 import { DEVICE_END, RAM_BASE } from "../machine/memory-map.ts";
 import type { Archive } from "../machine/archive.ts";
 import type { AddressSpace } from "./memory/addrspace.ts";
-import { type Behaviour, DEFAULT_BEHAVIOUR } from "./behaviour.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "./services/behaviour.ts";
 import { CapabilityUses } from "./capabilities/capability-uses.ts";
 import type { Checker } from "./check/check.ts";
-import type { DebugControl } from "./traps/debug-control.ts";
-import { Faults } from "./faults.ts";
+import type { DebugControl } from "./debug/debug-control.ts";
+import { Faults } from "./services/faults.ts";
 import { DEFINITIONS } from "./calls/hypercall-list.ts";
 import { HypercallTable } from "./calls/hypercalls.ts";
-import type { FlashBank } from "./traps/flash.ts";
+import type { FlashBank } from "./memory/flash.ts";
 import type { Hwirq } from "./gic/hwirq.ts";
 import { MemoryDatabase } from "./memory/memdb.ts";
-import { NativePrograms } from "./native.ts";
+import { NativePrograms } from "./native/native-execution.ts";
 import type { HypervisorObject } from "./capabilities/object.ts";
 import { Partition } from "./memory/partition.ts";
-import { RandomGenerator } from "./firmware/prng.ts";
+import { RandomGenerator } from "./random/random-generator.ts";
 import { Scheduler } from "./scheduling/scheduler.ts";
-import { TraceClasses } from "./trace/trace.ts";
+import { TraceClasses } from "./trace/trace-classes.ts";
 import { TraceHub } from "./trace/trace-hub.ts";
 import { TraceNames } from "./trace/trace-names.ts";
 import { Vcpu } from "./scheduling/vcpu.ts";
-import type { VirtioMmio } from "./ipc/virtio-mmio.ts";
+import type { VirtioMmio } from "./virtio/virtio-mmio.ts";
 
 /** Where page tables come from: `Stage2Pool` of the core. */
 export interface Stage2Source {

@@ -32,7 +32,7 @@ import {
 } from "../machine/memory-map.ts";
 import { AddressSpace } from "./memory/addrspace.ts";
 import { Cspace } from "./capabilities/cspace.ts";
-import { FlashBank, type FlashPlan } from "./traps/flash.ts";
+import { FlashBank, type FlashPlan } from "./memory/flash.ts";
 import { Hwirq } from "./gic/hwirq.ts";
 import type { Hypervisor } from "./hypervisor.ts";
 import type { HypervisorObject } from "./capabilities/object.ts";

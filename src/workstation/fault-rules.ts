@@ -12,7 +12,7 @@ import { Errno } from "../abi/ioctl/errno.ts";
 import { requestNames } from "../abi/ioctl/decode.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { RPC_MESSAGES } from "../abi/rpc/messages.ts";
-import { matchesWord } from "../hypervisor/faults.ts";
+import { matchesWord } from "../hypervisor/services/faults.ts";
 import { parseDuration } from "./config/units.ts";
 import { didYouMean } from "./did-you-mean.ts";
 

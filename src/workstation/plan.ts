@@ -6,13 +6,13 @@ import type { Tier } from "../core/tiers.ts";
 import type { DevicePlan } from "../virtio/plan.ts";
 import type { ReplayPlan } from "./record/replay.ts";
 import type { NativeHostPlan } from "../host/plan.ts";
-import type { Behaviour } from "../hypervisor/behaviour.ts";
+import type { Behaviour } from "../hypervisor/services/behaviour.ts";
 
 export { DEFAULT_TAG, type DevicePlan, isTag, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
 export { INPUT_TYPES, type InputType } from "../virtio/input/input.ts";
 export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
 export { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
-export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/behaviour.ts";
+export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";
 
 /** Name of the primary VM, and of its console. */
 export const PRIMARY_CONSOLE = "host";

@@ -3,8 +3,8 @@
 // `SessionEvent`.
 
 import type { WatchHit } from "../core/debug/watchpoints.ts";
-import type { DebugAccess, DebugAnswer } from "../hypervisor/debug-access.ts";
-import type { StepRange } from "../hypervisor/traps/debug-control.ts";
+import type { DebugAccess, DebugAnswer } from "../hypervisor/debug/debug-access.ts";
+import type { StepRange } from "../hypervisor/debug/debug-control.ts";
 import type { TraceKind } from "../abi/trace.ts";
 import type { Action } from "./inspect/action.ts";
 import type { Answer, Query, Repeat } from "./inspect/query.ts";
@@ -146,7 +146,7 @@ export type Move =
 export type DebugRequest = Extract<Request, { kind: `debug${string}` }>;
 
 /**
- * Why the machine stopped for a debugger: the causes of `hypervisor/traps/debug-control.ts`, or the
+ * Why the machine stopped for a debugger: the causes of `hypervisor/debug/debug-control.ts`, or the
  * debugger asked, or it went back to before the first instruction, or from the past on to where the
  * machine really is.
  */

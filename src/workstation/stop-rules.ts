@@ -3,9 +3,9 @@
 // stopped goes on as the same run.
 
 import { TRACE_KINDS, type TraceEvent } from "../abi/trace.ts";
-import type { DebugAnswer } from "../hypervisor/debug-access.ts";
+import type { DebugAnswer } from "../hypervisor/debug/debug-access.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
+import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import { type Filter, FilterError, parseFilter } from "./inspect/filter.ts";
 import { QueryError, withPrefix } from "./inspect/inspected.ts";

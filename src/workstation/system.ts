@@ -2,7 +2,7 @@
 // hashes.
 
 import type { DebugCore } from "../core/interface.ts";
-import type { DebugControl } from "../hypervisor/traps/debug-control.ts";
+import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
 import type { FieldListener } from "../machine/archive.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Inspector } from "./inspect/inspector.ts";

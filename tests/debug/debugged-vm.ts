@@ -1,6 +1,6 @@
 // A whole machine without a worker, whose primary VM belongs to a gdb session that a test plays.
 
-import { answerDebugger } from "../../src/hypervisor/debug-access.ts";
+import { answerDebugger } from "../../src/hypervisor/debug/debug-access.ts";
 import { GdbSession, type GdbTarget } from "../../src/debug/gdb-session.ts";
 import { encodePacket, PacketReader } from "../../src/debug/packets.ts";
 import { assemble } from "../../src/workstation/assembly/assemble.ts";

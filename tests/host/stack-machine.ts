@@ -4,7 +4,7 @@
 import { WasmCore } from "../../src/core/core.ts";
 import { Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../src/hypervisor/behaviour.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../src/hypervisor/services/behaviour.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";

@@ -11,7 +11,7 @@ import { Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY } from "../../src/machine/memory-map.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
-import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
 import type { Entrance } from "../../src/hypervisor/calls/hypercalls.ts";
 import type { Hypervisor, Stage2Source } from "../../src/hypervisor/hypervisor.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";

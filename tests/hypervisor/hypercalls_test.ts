@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { HYPERCALL_COUNT, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
-import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
 import { HypercallTable } from "../../src/hypervisor/calls/hypercalls.ts";
 import { DEFINITIONS } from "../../src/hypervisor/calls/hypercall-list.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";

@@ -8,7 +8,7 @@ import { Access, MemoryType, VcpuOption } from "../../src/abi/words.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
 import type { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
-import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
 import { Hwirq } from "../../src/hypervisor/gic/hwirq.ts";
 import { Msgqueue } from "../../src/hypervisor/ipc/msgqueue.ts";
 import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Access, ExtentType } from "../../src/abi/words.ts";
-import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { VcpuOption, VcpuResume, VcpuRunState } from "../../src/abi/words.ts";
-import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
 import { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
 import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { EXIT_COST } from "../../src/hypervisor/scheduling/execution.ts";

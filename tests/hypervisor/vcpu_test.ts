@@ -5,11 +5,11 @@ import assert from "node:assert/strict";
 import { ErrorCode, errorName } from "../../src/abi/errors.ts";
 import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { CPU_INVALID, VcpuOption } from "../../src/abi/words.ts";
-import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
 import { Partition } from "../../src/hypervisor/memory/partition.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
-import { EntropyBudget, RandomGenerator } from "../../src/hypervisor/firmware/prng.ts";
+import { EntropyBudget, RandomGenerator } from "../../src/hypervisor/random/random-generator.ts";
 import { CONTEXTS } from "../../src/core/state/layout.ts";
 import { RESET_PSTATE, ScriptedMachine, ScriptedVm } from "./scripted.ts";
 

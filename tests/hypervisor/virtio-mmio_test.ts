@@ -6,7 +6,7 @@ import { errorName } from "../../src/abi/errors.ts";
 import { type HypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { Access, ExtentType, memextentAttributes, MemoryType } from "../../src/abi/words.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
-import { DEFERRED } from "../../src/hypervisor/calls/hypercall-definition.ts";
+import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
 import { Memextent } from "../../src/hypervisor/memory/memextent.ts";
 import { VirtioMmioRegister as R } from "../../src/devices/virtio-mmio-registers.ts";
 import { dataAbort, type Script, ScriptedMachine, type ScriptedState, ScriptedVm, type Step } from "./scripted.ts";

@@ -11,7 +11,7 @@ import { RPC_MESSAGES, rpcName } from "../../src/abi/rpc/messages.ts";
 import { encodePackets, PacketType, Reassembler, RPC_MAX_PAYLOAD, RPC_PACKET_SIZE, type RpcMessage } from "../../src/abi/rpc/packet.ts";
 import { describePackets } from "../../src/abi/rpc/describe.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
-import { NativeExecution } from "../../src/hypervisor/native.ts";
+import { NativeExecution } from "../../src/hypervisor/native/native-execution.ts";
 import type { Parcel, Vm } from "../../src/resource-manager/state.ts";
 import type { Random } from "../support/random.ts";
 import { dumpSystem } from "./dump.ts";

@@ -13,7 +13,7 @@ import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { ANY_CAP } from "../../src/hypervisor/capabilities/cspace.ts";
-import { NativeExecution } from "../../src/hypervisor/native.ts";
+import { NativeExecution } from "../../src/hypervisor/native/native-execution.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { DEFAULT_PRIMARY_IMAGES, type RootVm } from "../../src/hypervisor/root-vm.ts";
 import type { Machine } from "../../src/machine/machine.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { FAULT_KINDS } from "../../src/abi/faults.ts";
-import { matchesWord } from "../../src/hypervisor/faults.ts";
+import { matchesWord } from "../../src/hypervisor/services/faults.ts";
 import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/workstation/fault-rules.ts";
 
 Deno.test("the design's rules are read", () => {

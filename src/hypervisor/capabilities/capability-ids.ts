@@ -2,8 +2,8 @@
 // (docs/spec/hypervisor.md §3.3).
 
 import type { Archive } from "../../machine/archive.ts";
-import type { Behaviour } from "../behaviour.ts";
-import type { RandomGenerator } from "../firmware/prng.ts";
+import type { Behaviour } from "../services/behaviour.ts";
+import type { RandomGenerator } from "../random/random-generator.ts";
 
 /** Slot numbers and multipliers have 16 bits; what their product can be, 32. */
 const SLOT_END = 1n << 16n;

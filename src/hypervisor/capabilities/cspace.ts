@@ -6,8 +6,8 @@ import { ACTIVATE, allRights, CspaceRight, type ObjectType, rightNames } from ".
 import type { ObjectArchive } from "../archive/archive.ts";
 import { Capability } from "./capability.ts";
 import { CapabilityIds } from "./capability-ids.ts";
-import { active, type CapRule, configurable, hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
-import { creation } from "../calls/hypercall-create.ts";
+import { active, type CapRule, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import { creation } from "./hypercall-create.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { HypervisorObject } from "./object.ts";
 import type { ObjectOf } from "./object-types.ts";

@@ -11,7 +11,7 @@ import type { HypervisorObject } from "./object.ts";
 import type { Partition } from "../memory/partition.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { Vic } from "../gic/vic.ts";
-import type { VirtioMmio } from "../ipc/virtio-mmio.ts";
+import type { VirtioMmio } from "../virtio/virtio-mmio.ts";
 import type { VpmGroup } from "../scheduling/vpm-group.ts";
 
 /** Classes by object type. */

@@ -1,7 +1,7 @@
 // PSCI 1.1 (Arm DEN 0022) for the vCPUs of a VPM group (docs/spec/hypervisor.md §5.6, §6.5;
 // docs/spec/observed.md §4).
 
-import { DEFERRED } from "../calls/hypercall-definition.ts";
+import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import type { SmcccReply } from "./smccc.ts";
 import { affinityOfMpidr } from "../gic/affinity.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";

@@ -2,7 +2,7 @@
 // §4).
 
 import { API_INFO } from "../../abi/words.ts";
-import { DEFERRED } from "../calls/hypercall-definition.ts";
+import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import { psci } from "./psci.ts";
 import { isTrng, trng } from "./trng.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";

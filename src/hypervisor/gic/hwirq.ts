@@ -5,7 +5,7 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { HwirqRight, VicRight } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { Intid } from "./gic-registers.ts";
-import { active, hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import { active, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { HypervisorObject } from "../capabilities/object.ts";

@@ -4,8 +4,8 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import { DoorbellRight, VicRight } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { creation } from "../calls/hypercall-create.ts";
-import { active, hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import { creation } from "../capabilities/hypercall-create.ts";
+import { active, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { HypervisorObject } from "../capabilities/object.ts";
 import type { Partition } from "../memory/partition.ts";

@@ -4,8 +4,8 @@
 import { CAP_INVALID } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
-import type { ObjectClass } from "../calls/hypercall-create.ts";
+import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import type { ObjectClass } from "../capabilities/hypercall-create.ts";
 import type { Hypervisor } from "../hypervisor.ts";
 import { HypervisorObject } from "../capabilities/object.ts";
 import type { Fields } from "../check/state-dump.ts";

@@ -5,7 +5,7 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight } from "../../abi/rights.ts";
 import { VcpuResume, VcpuRunState, WakeupFrom } from "../../abi/words.ts";
 import { AbortSyndrome } from "../../core/architecture/exceptions.ts";
-import { active, type Call, DEFERRED, hypercall, type HypercallDefinition, type Results } from "../calls/hypercall-definition.ts";
+import { active, type Call, DEFERRED, hypercall, type HypercallDefinition, type Results } from "../capabilities/hypercall-definition.ts";
 import { takeExternalAbort } from "../traps/traps-abort.ts";
 import { Block, type Vcpu, type VmmioAccess } from "./vcpu.ts";
 

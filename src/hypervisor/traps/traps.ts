@@ -4,7 +4,7 @@
 import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
 import { ExceptionClass, exceptionClass, syndrome } from "../../core/architecture/exceptions.ts";
 import { type Exit, ExitReason } from "../../core/interface.ts";
-import { DEFERRED } from "../calls/hypercall-definition.ts";
+import { DEFERRED } from "../capabilities/hypercall-definition.ts";
 import { clearBehind, type EncodedResults } from "../calls/hypercalls.ts";
 import { smccc } from "../firmware/smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";

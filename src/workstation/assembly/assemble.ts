@@ -16,8 +16,8 @@ import type { MmioTransport, MmioTransportState } from "../../virtio/mmio-transp
 import type { SavedPart } from "../snapshot/parts.ts";
 import { PAGE_SIZE, virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../../host/vm-layout.ts";
 import { createHypervisor } from "../../hypervisor/create-hypervisor.ts";
-import type { FlashPlan } from "../../hypervisor/traps/flash.ts";
-import { RandomGenerator } from "../../hypervisor/firmware/prng.ts";
+import type { FlashPlan } from "../../hypervisor/memory/flash.ts";
+import { RandomGenerator } from "../../hypervisor/random/random-generator.ts";
 import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../../hypervisor/root-vm.ts";
 import { Machine } from "../../machine/machine.ts";
 import { type MemoryMap, memoryMap, RAM_BASE, RAM_OFFSET } from "../../machine/memory-map.ts";

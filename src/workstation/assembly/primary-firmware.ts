@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { BUFFER_WRITES, CfiFlash, type FlashArray, READ_MODES, WRITE_STATES } from "../../devices/cfi-flash.ts";
 import { FW_CFG_SIZE, FwCfg } from "../../devices/fw-cfg.ts";
-import type { FlashBank, FlashPlan } from "../../hypervisor/traps/flash.ts";
+import type { FlashBank, FlashPlan } from "../../hypervisor/memory/flash.ts";
 import type { PrimaryImages } from "../../hypervisor/root-vm.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { FLASH_BASES, FLASH_MAX, FW_CFG_BASE, RAM_BASE } from "../../machine/memory-map.ts";

@@ -3,7 +3,7 @@
 
 import * as v from "valibot";
 import type { SavedPart } from "../snapshot/parts.ts";
-import { RandomGenerator } from "../../hypervisor/firmware/prng.ts";
+import { RandomGenerator } from "../../hypervisor/random/random-generator.ts";
 import { BalloonDevice } from "../../virtio/balloon/balloon.ts";
 import { BlockDevice } from "../../virtio/block/block.ts";
 import { type BlockBacking, OverlayBacking } from "../../virtio/block/backing.ts";

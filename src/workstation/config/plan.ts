@@ -3,7 +3,7 @@
 
 import type { NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../../host/plan.ts";
 import { DEVICETREE_SIZE, neededMemory } from "../../host/vm-layout.ts";
-import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../hypervisor/behaviour.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../../hypervisor/services/behaviour.ts";
 import { checkRoot } from "../assembly/boot-plan.ts";
 import { compactSymbols, readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
 import { exists } from "../cache.ts";

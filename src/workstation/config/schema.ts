@@ -6,7 +6,7 @@ import { PERSONA_NAMES, PERSONAS } from "../../abi/ioctl/personas.ts";
 import { FIRST_RESERVED_LABEL, PAGE_SIZE, VM_VIRTIO_SLOTS } from "../../host/vm-layout.ts";
 import { HYPERVISOR_NODES } from "../../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../../abi/rpc/messages/vm.ts";
-import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../../hypervisor/behaviour.ts";
+import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../../hypervisor/services/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../../machine/memory-map.ts";
 import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../../resource-manager/vm-config.ts";
 import { INPUT_TYPES } from "../../virtio/input/input.ts";

@@ -1,8 +1,8 @@
 // A debugger of the session: what it looks at and changes, where it stops the machine, and its way
 // back through the run.
 
-import { answerDebugger } from "../../hypervisor/debug-access.ts";
-import type { DebugControl, DebugStop } from "../../hypervisor/traps/debug-control.ts";
+import { answerDebugger } from "../../hypervisor/debug/debug-access.ts";
+import type { DebugControl, DebugStop } from "../../hypervisor/debug/debug-control.ts";
 import { EVERY_VM } from "../guest-names.ts";
 import type { DebugAnswer, DebugRequest, DebugStopped, SessionDebugAccess } from "../protocol.ts";
 import { BackTo } from "../record/back-to.ts";

@@ -2,7 +2,7 @@
 // that counts what it is looking for, and then once more up to the last of these places. Where
 // there is none, from the state before that one.
 
-import type { DebugControl } from "../../hypervisor/traps/debug-control.ts";
+import type { DebugControl } from "../../hypervisor/debug/debug-control.ts";
 import { isFirst, type Milestone } from "../snapshot/history.ts";
 import type { BreakPlace } from "../stop-rules.ts";
 import type { Moment, Past } from "./past.ts";

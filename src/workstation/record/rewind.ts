@@ -2,7 +2,7 @@
 // what the debugger has set. The last stop before the place where it stood is what a person who
 // goes back wants to see.
 
-import type { DebugControl, DebugStop } from "../../hypervisor/traps/debug-control.ts";
+import type { DebugControl, DebugStop } from "../../hypervisor/debug/debug-control.ts";
 import type { Vcpu } from "../../hypervisor/scheduling/vcpu.ts";
 import type { DebugStopped } from "../protocol.ts";
 import { isFirst, type Milestone } from "../snapshot/history.ts";

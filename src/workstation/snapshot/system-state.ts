@@ -3,7 +3,7 @@
 
 import { ArchiveError, type FieldListener } from "../../machine/archive.ts";
 import { ObjectArchive } from "../../hypervisor/archive/archive.ts";
-import { archiveHypervisor, violationOf } from "../../hypervisor/archive/hypervisor-archive.ts";
+import { archiveHypervisor, violationOf } from "../../hypervisor/hypervisor-archive.ts";
 import type { Hypervisor } from "../../hypervisor/hypervisor.ts";
 import { type Pages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";

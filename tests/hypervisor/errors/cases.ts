@@ -22,7 +22,7 @@ import { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
 import { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
 import { Partition } from "../../../src/hypervisor/memory/partition.ts";
 import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
-import type { VirtioMmio } from "../../../src/hypervisor/ipc/virtio-mmio.ts";
+import type { VirtioMmio } from "../../../src/hypervisor/virtio/virtio-mmio.ts";
 import type { Case } from "./case.ts";
 import { bind, FREE_IPA, FREE_VIRQ, inputDevice, page } from "./recipes.ts";
 import type { Args, World } from "./world.ts";

@@ -7,7 +7,7 @@ import type { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
 import type { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
 import type { Vic } from "../../../src/hypervisor/gic/vic.ts";
 import type { VirqSource } from "../../../src/hypervisor/gic/vic-source.ts";
-import type { VirtioMmio } from "../../../src/hypervisor/ipc/virtio-mmio.ts";
+import type { VirtioMmio } from "../../../src/hypervisor/virtio/virtio-mmio.ts";
 import type { VpmGroup } from "../../../src/hypervisor/scheduling/vpm-group.ts";
 import { type Args, RW_NORMAL, RWX_BASIC, type World } from "./world.ts";
 

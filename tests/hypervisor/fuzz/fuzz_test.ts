@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { Doorbell } from "../../../src/hypervisor/ipc/doorbell.ts";
-import type { Behaviour } from "../../../src/hypervisor/behaviour.ts";
+import type { Behaviour } from "../../../src/hypervisor/services/behaviour.ts";
 import { type Entry, format, parse, replay, runEpoch, shrink } from "./script.ts";
 import { HostileWorld } from "./world.ts";
 

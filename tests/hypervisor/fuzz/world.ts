@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import type { HypercallName } from "../../../src/abi/hypercalls.ts";
 import { Access, CPU_INVALID, ExtentType, VcpuOption } from "../../../src/abi/words.ts";
-import type { Behaviour } from "../../../src/hypervisor/behaviour.ts";
+import type { Behaviour } from "../../../src/hypervisor/services/behaviour.ts";
 import { ObjectArchive } from "../../../src/hypervisor/archive/archive.ts";
-import { archiveHypervisor, violationOf } from "../../../src/hypervisor/archive/hypervisor-archive.ts";
+import { archiveHypervisor, violationOf } from "../../../src/hypervisor/hypervisor-archive.ts";
 import { Checker, describeViolation } from "../../../src/hypervisor/check/check.ts";
 import { Cspace } from "../../../src/hypervisor/capabilities/cspace.ts";
 import type { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";

@@ -2,23 +2,23 @@
 // docs/design/decisions.md §10). A program stands for the instructions at a physical address: a
 // vCPU that is powered on with an entry point that stage 2 maps there executes it.
 
-import { type HypercallResult, type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
-import type { FaultPort } from "../abi/faults.ts";
-import { Hypercall } from "../abi/hypercalls.ts";
-import type { TracePort } from "../abi/trace.ts";
-import { Stage2Flags } from "../core/interface.ts";
-import { NS_PER_TICK } from "../machine/clock.ts";
-import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../machine/memory-map.ts";
-import type { AddressSpace } from "./memory/addrspace.ts";
-import type { ObjectArchive } from "./archive/archive.ts";
-import { Icc, Intid } from "./gic/gic-registers.ts";
-import { DEFERRED } from "./calls/hypercall-definition.ts";
-import type { EncodedResults } from "./calls/hypercalls.ts";
-import type { Hypervisor } from "./hypervisor.ts";
-import { smccc } from "./firmware/smccc.ts";
-import { TimerPpi } from "./scheduling/timer.ts";
-import { traceInterrupt } from "./traps/traps-trace.ts";
-import type { Vcpu } from "./scheduling/vcpu.ts";
+import { type HypercallResult, type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../../abi/native-guest.ts";
+import type { FaultPort } from "../../abi/faults.ts";
+import { Hypercall } from "../../abi/hypercalls.ts";
+import type { TracePort } from "../../abi/trace.ts";
+import { Stage2Flags } from "../../core/interface.ts";
+import { NS_PER_TICK } from "../../machine/clock.ts";
+import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../../machine/memory-map.ts";
+import type { AddressSpace } from "../memory/addrspace.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import { Icc, Intid } from "../gic/gic-registers.ts";
+import { DEFERRED } from "../capabilities/hypercall-definition.ts";
+import type { EncodedResults } from "../calls/hypercalls.ts";
+import type { Hypervisor } from "../hypervisor.ts";
+import { smccc } from "../firmware/smccc.ts";
+import { TimerPpi } from "../scheduling/timer.ts";
+import { traceInterrupt } from "../traps/traps-trace.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /**
  * Virtual time (ns) that an event takes a native guest, and each call or device access that its

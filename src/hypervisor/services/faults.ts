@@ -2,7 +2,7 @@
 // tells each fault as an event (src/abi/faults.ts). What hypercalls go through is put around their
 // handlers while rules name them, so that others pay nothing.
 
-import { ErrorCode } from "../abi/errors.ts";
+import { ErrorCode } from "../../abi/errors.ts";
 import {
   FAULT_KINDS,
   type FaultCondition,
@@ -14,11 +14,11 @@ import {
   INJECTED,
   INJECTED_SECTION,
   injectedValues,
-} from "../abi/faults.ts";
-import { type HypercallName, HYPERCALLS } from "../abi/hypercalls.ts";
-import type { Call, HypercallDefinition } from "./calls/hypercall-definition.ts";
-import { DEFERRED } from "./calls/hypercall-definition.ts";
-import type { Hypervisor } from "./hypervisor.ts";
+} from "../../abi/faults.ts";
+import { type HypercallName, HYPERCALLS } from "../../abi/hypercalls.ts";
+import type { Call, HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import { DEFERRED } from "../capabilities/hypercall-definition.ts";
+import type { Hypervisor } from "../hypervisor.ts";
 
 /** A rule and what has come of it. */
 export interface FaultEntry {

@@ -2,7 +2,7 @@
 // §4.10). Any VM may change the public ones.
 
 import type { Archive } from "../../machine/archive.ts";
-import { hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 
 /** Classes at start: ERROR, DEBUG, USER, LOG_BUFFER, 5, INFO, MEMDB, PSCI, VGIC, VGIC_DEBUG. */
 const INITIAL = 0x7_00f7n;

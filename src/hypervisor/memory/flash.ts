@@ -7,9 +7,9 @@ import { Access, ExtentMemoryType, ExtentType, mapAttributes, memextentAttribute
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { CfiFlash } from "../../devices/cfi-flash.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { AddressSpace, VirtualDevice } from "../memory/addrspace.ts";
+import type { AddressSpace, VirtualDevice } from "./addrspace.ts";
 import type { Hypervisor } from "../hypervisor.ts";
-import { Memextent } from "../memory/memextent.ts";
+import { Memextent } from "./memextent.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** A bank and its place. */

@@ -4,10 +4,10 @@ import { MemextentRight, PartitionRight } from "../../abi/rights.ts";
 import { Access, DonateOptions, DonateType, ExtentMemoryType, ExtentType, ModifyFlags, ModifyOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
-import { creation } from "./hypercall-create.ts";
-import { active, type Call, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
-import { Memextent } from "../memory/memextent.ts";
-import { Partition } from "../memory/partition.ts";
+import { creation } from "../capabilities/hypercall-create.ts";
+import { active, type Call, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import { Memextent } from "./memextent.ts";
+import { Partition } from "./partition.ts";
 
 /**
  * Checks [offset, offset + size) of an extent: whole pages, not empty, no wrap, inside; each

@@ -2,11 +2,11 @@
 // Looking changes nothing, not even a TLB's order or an exclusive monitor (Arm ARM H1 has the like
 // of an external debugger).
 
-import { Pstate } from "../core/architecture/exceptions.ts";
-import type { RegisterName } from "../core/interface.ts";
-import type { WatchKind } from "../core/debug/watchpoints.ts";
-import type { DebugControl } from "./traps/debug-control.ts";
-import type { Vcpu } from "./scheduling/vcpu.ts";
+import { Pstate } from "../../core/architecture/exceptions.ts";
+import type { RegisterName } from "../../core/interface.ts";
+import type { WatchKind } from "../../core/debug/watchpoints.ts";
+import type { DebugControl } from "./debug-control.ts";
+import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** Bytes in one `read` or `write`. */
 const MAXIMUM_ACCESS = 0x4000;

@@ -3,7 +3,7 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { Archive } from "../../machine/archive.ts";
-import { hypercall, type HypercallDefinition } from "../calls/hypercall-definition.ts";
+import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import type { Plain } from "../check/state-dump.ts";
 
 /** Most bytes in one call, and bytes in a result register. */

@@ -4,11 +4,11 @@ import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
-import { ADDRESS_SPACE_SIZE, AddressSpace } from "../memory/addrspace.ts";
+import { ADDRESS_SPACE_SIZE, AddressSpace } from "./addrspace.ts";
 import { ANY_CAP } from "../capabilities/cspace.ts";
-import { creation } from "./hypercall-create.ts";
-import { active, anyState, type Call, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
-import type { Memextent } from "../memory/memextent.ts";
+import { creation } from "../capabilities/hypercall-create.ts";
+import { active, anyState, type Call, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import type { Memextent } from "./memextent.ts";
 import type { Vic } from "../gic/vic.ts";
 
 /** What of an extent a call on its mapping means. Bytes. */

@@ -3,21 +3,21 @@
 // deadlines, which object is found by which number. What is for people alone (traces, reasons, last
 // uses of capabilities) begins anew.
 
-import { AddressSpace } from "../memory/addrspace.ts";
-import type { ObjectArchive } from "./archive.ts";
-import { Checker, describeViolation } from "../check/check.ts";
-import { Cspace } from "../capabilities/cspace.ts";
-import { Doorbell } from "../ipc/doorbell.ts";
-import { Hwirq } from "../gic/hwirq.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { Memextent } from "../memory/memextent.ts";
-import { Msgqueue } from "../ipc/msgqueue.ts";
-import type { HypervisorObject } from "../capabilities/object.ts";
-import { Partition } from "../memory/partition.ts";
-import { Vcpu } from "../scheduling/vcpu.ts";
-import { Vic } from "../gic/vic.ts";
-import { VirtioMmio } from "../ipc/virtio-mmio.ts";
-import { VpmGroup } from "../scheduling/vpm-group.ts";
+import { AddressSpace } from "./memory/addrspace.ts";
+import type { ObjectArchive } from "./archive/archive.ts";
+import { Checker, describeViolation } from "./check/check.ts";
+import { Cspace } from "./capabilities/cspace.ts";
+import { Doorbell } from "./ipc/doorbell.ts";
+import { Hwirq } from "./gic/hwirq.ts";
+import type { Hypervisor } from "./hypervisor.ts";
+import { Memextent } from "./memory/memextent.ts";
+import { Msgqueue } from "./ipc/msgqueue.ts";
+import type { HypervisorObject } from "./capabilities/object.ts";
+import { Partition } from "./memory/partition.ts";
+import { Vcpu } from "./scheduling/vcpu.ts";
+import { Vic } from "./gic/vic.ts";
+import { VirtioMmio } from "./virtio/virtio-mmio.ts";
+import { VpmGroup } from "./scheduling/vpm-group.ts";
 
 /** What an object is made with before its state is loaded. */
 interface Header {

@@ -2,11 +2,11 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { MemextentRight, VicRight, VirtioMmioRight } from "../../abi/rights.ts";
-import { creation } from "./hypercall-create.ts";
-import { active, type Call, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import { creation } from "../capabilities/hypercall-create.ts";
+import { active, type Call, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { readUser } from "../memory/user-access.ts";
-import { INPUT_LIMITS, InputSelect } from "../ipc/virtio-input.ts";
-import { VirtioMmio } from "../ipc/virtio-mmio.ts";
+import { INPUT_LIMITS, InputSelect } from "./virtio-input.ts";
+import { VirtioMmio } from "./virtio-mmio.ts";
 
 const config = { virtio_mmio: active("virtio_mmio", VirtioMmioRight.Config) } as const;
 const inputConfig = { virtio_mmio_cap: active("virtio_mmio", VirtioMmioRight.Config) } as const;

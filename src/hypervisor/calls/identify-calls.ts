@@ -1,7 +1,7 @@
 // hypervisor_identify: API version, variant and features (docs/spec/hypervisor.md §1.4).
 
 import { API_FLAGS_0, API_INFO } from "../../abi/words.ts";
-import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 
 export const calls: readonly HypercallDefinition[] = [
   hypercall("hypervisor_identify", {

@@ -12,10 +12,10 @@
 import type { ErrorCode } from "../../abi/errors.ts";
 import type { ArgumentKind, HypercallName, HYPERCALLS, ResultKind } from "../../abi/hypercalls.ts";
 import { ACTIVATE, type ObjectType } from "../../abi/rights.ts";
-import type { Cspace } from "../capabilities/cspace.ts";
+import type { Cspace } from "./cspace.ts";
 import type { Hypervisor } from "../hypervisor.ts";
-import type { HypervisorObject } from "../capabilities/object.ts";
-import type { ObjectOf } from "../capabilities/object-types.ts";
+import type { HypervisorObject } from "./object.ts";
+import type { ObjectOf } from "./object-types.ts";
 
 /** What a capability argument must be. */
 export interface CapRule<T extends ObjectType | "any" = ObjectType | "any"> {

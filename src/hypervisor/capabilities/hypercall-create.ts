@@ -5,7 +5,7 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { CspaceRight, PartitionRight } from "../../abi/rights.ts";
 import { active, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
 import type { Hypervisor } from "../hypervisor.ts";
-import type { HypervisorObject } from "../capabilities/object.ts";
+import type { HypervisorObject } from "./object.ts";
 import type { Partition } from "../memory/partition.ts";
 
 /** A class whose objects guests may create. */

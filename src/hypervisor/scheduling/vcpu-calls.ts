@@ -4,9 +4,17 @@ import { X_REGISTERS } from "../../core/interface.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight, VicRight } from "../../abi/rights.ts";
 import { CPU_INVALID, PoweroffFlags, PoweronFlags, RegisterSet, VcpuOption, VcpuVirqType } from "../../abi/words.ts";
-import { creation } from "./hypercall-create.ts";
-import { active, anyState, type Call, configurable, DEFERRED, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
-import { Block, Vcpu } from "../scheduling/vcpu.ts";
+import { creation } from "../capabilities/hypercall-create.ts";
+import {
+  active,
+  anyState,
+  type Call,
+  configurable,
+  DEFERRED,
+  hypercall,
+  type HypercallDefinition,
+} from "../capabilities/hypercall-definition.ts";
+import { Block, Vcpu } from "./vcpu.ts";
 import type { Vic } from "../gic/vic.ts";
 
 const KNOWN_OPTIONS = Object.values(VcpuOption).reduce((mask, bit) => mask | bit, 0n);

@@ -1,8 +1,8 @@
 // Where the hypervisor or its resource manager has a choice: what a person may ask of a machine
 // (`--cap-ids`, `--quirks`, `--hypervisor-node`, `--strict`, `--check`; `[machine]`, `[rm]`).
 
-import type { HypervisorNode } from "../abi/hypervisor-node.ts";
-import { AUTH_NAMES, type AuthName } from "../abi/rpc/messages/vm.ts";
+import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
+import { AUTH_NAMES, type AuthName } from "../../abi/rpc/messages/vm.ts";
 
 /**
  * How capability ids look: numbers of slots, as in the recorded build, or scrambled for each
