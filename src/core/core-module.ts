@@ -2,7 +2,7 @@
 // docs/design/decisions.md §9. What is generated is plain data (`CoreBlueprint`); a core is built
 // of that, whether it was generated just now or in another process.
 
-import type { ArmTable } from "./decoded/arms.ts";
+import type { HandlerTable } from "./decoded/handlers.ts";
 import { defineLandings } from "./decoded/landings.ts";
 import { defineRecords } from "./decoded/record-functions.ts";
 import type { Dispatch } from "./decoded/variants.ts";
@@ -92,7 +92,7 @@ export interface CoreBlueprint {
   /** The binary module. */
   readonly code: Uint8Array<ArrayBuffer>;
   readonly functions: readonly KnownFunction[];
-  readonly arms: ArmTable;
+  readonly handlers: HandlerTable;
 }
 
 /** Where blueprints are kept beyond the process, by a key that says where RAM lies. */
@@ -107,7 +107,7 @@ export interface BlueprintStore {
  */
 export interface GeneratedCore {
   readonly module: WebAssembly.Module;
-  /** Arms and handlers. */
+  /** Decodings and fused handlers. */
   readonly dispatch: Dispatch;
   /** The cold instructions. */
   readonly outlined: OutlinedFunctions;
@@ -165,10 +165,10 @@ export function generateCore(ram: RamLayout, wasmSize: number, store?: Blueprint
   return build(blueprint, wasmSize);
 }
 
-function build({ code, functions, arms }: CoreBlueprint, wasmSize: number): GeneratedCore {
+function build({ code, functions, handlers }: CoreBlueprint, wasmSize: number): GeneratedCore {
   const library = new KnownFunctions(functions), importedMemory = memoryOf(wasmSize);
   const outlined = new OutlinedFunctions(library, importedMemory);
-  const dispatch = makeDispatch(arms, library, outlined);
+  const dispatch = makeDispatch(handlers, library, outlined);
   return { module: new WebAssembly.Module(code), dispatch, outlined, library, importedMemory };
 }
 
@@ -204,12 +204,12 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBluepri
   defineLazyFlags(library);
   defineLandings(library);
   defineFloatingPoint(library);
-  const arms = defineInterpreter(library, decode);
+  const handlers = defineInterpreter(library, decode);
   defineRun(library, exited);
   defineContextMove(library);
   library.exportAll();
   library.check();
-  return { code: module.encode(), functions: library.known, arms };
+  return { code: module.encode(), functions: library.known, handlers };
 }
 
 /** Instantiates a generated module over a memory of the size that it was generated for. */

@@ -107,7 +107,7 @@ const HOTNESS: Record<Exclude<Tier, "interp">, Hotness & { readonly slice: numbe
 
 /** The core. It owns the first `CORE_SIZE` bytes of the memory. */
 export class WasmCore implements DebugCore {
-  /** Arms and handlers of its interpreter, for tests. */
+  /** Handlers of the interpreter and how the decoder uses them, for tests. */
   readonly dispatch: Dispatch;
   /** Where address spaces get their tables. */
   readonly stage2Pool: Stage2Pool;

@@ -3,7 +3,7 @@
 // was made. They are counted, and the translator begins regions there.
 
 import { CPU } from "../state/cpu-state.ts";
-import { FIRST_REGION_ARM, LANDINGS } from "../state/layout.ts";
+import { FIRST_REGION_HANDLER, LANDINGS } from "../state/layout.ts";
 import { Code, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
@@ -19,7 +19,7 @@ export function landingCounter(record: Value): Value {
 export function defineLandings(library: Library): void {
   const c = new Code(library.define("landed", ["i32"], []));
   const ip = c.parameter(0);
-  c.if(c.load("i32.load16_u", ip).geU(FIRST_REGION_ARM), () => c.return());
+  c.if(c.load("i32.load16_u", ip).geU(FIRST_REGION_HANDLER), () => c.return());
   const counter = c.let(landingCounter(ip));
   const count = c.let(c.load("i32.load16_u", counter, LANDINGS.base).add(1));
   c.if(count.geU(c.load("i32.load", CPU.LANDING_LIMIT)), () => {

@@ -6,7 +6,7 @@ import type { Node } from "../../isa/builder.ts";
 /** Bytes of a record. */
 export const RECORD_SIZE = 16;
 
-/** Where the operands start: behind the number of the arm. */
+/** Where the operands start: behind the number of the handler. */
 export const FIRST_OPERAND = 2;
 
 /** How an operand is stored in the record. */
@@ -40,14 +40,14 @@ export function staticKey(node: Node): string {
   throw new Error(`${node.kind} is not static`);
 }
 
-/** The operands of one handler's record, placed as they are asked for. */
+/** The operands of the records of one encoding, placed as they are asked for. */
 export class OperandLayout {
   /** In the order in which they were asked for. */
   readonly operands: RecordOperand[] = [];
   readonly #used = new Array<boolean>(RECORD_SIZE).fill(false);
 
   /** @param first first free byte. */
-  constructor(readonly handler: string, first = FIRST_OPERAND) {
+  constructor(readonly encoding: string, first = FIRST_OPERAND) {
     this.#used.fill(true, 0, first);
   }
 
@@ -63,7 +63,7 @@ export class OperandLayout {
     const bytes = OPERAND_BYTES[kind];
     let offset = 0;
     while (offset < RECORD_SIZE && this.#used.slice(offset, offset + bytes).some(Boolean)) offset += bytes;
-    if (offset + bytes > RECORD_SIZE) throw new Error(`${this.handler}: the operands do not fit into a record (${key})`);
+    if (offset + bytes > RECORD_SIZE) throw new Error(`${this.encoding}: the operands do not fit into a record (${key})`);
     this.#used.fill(true, offset, offset + bytes);
     const operand = { key, offset, kind, evaluate: operandEvaluator(node, kind) };
     this.operands.push(operand);

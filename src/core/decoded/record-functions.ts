@@ -6,7 +6,7 @@ import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
 import { callee, define } from "../state/functions.ts";
 import {
   CODE_PAGES,
-  FIRST_ARMS,
+  FIRST_HANDLERS,
   LANDINGS,
   RECORD_OWNERS,
   RECORD_PAGE_SIZE,
@@ -19,7 +19,7 @@ import {
 import { fetchEntryOffset } from "../state/tlb-layout.ts";
 import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
-import { Arm } from "./arms.ts";
+import { Handler } from "./handlers.ts";
 import { landingCounter } from "./landings.ts";
 import { RECORD_SIZE } from "./operands.ts";
 
@@ -44,7 +44,7 @@ export interface RecordImports {
 /** A store that changes an instruction counts as these many beside instructions. */
 const STORE_INTO_CODE = 0x100;
 
-/** The longest straight line: with less budget than this left, the STOP arm marks the end. */
+/** The longest straight line: with less budget than this left, the STOP handler marks the end. */
 export const STRAIGHT_LINE = RECORD_PAGE_SIZE;
 
 /** Defines the functions of records: those of the seam, `lookup`, `armStop` and `disarmStop`. */
@@ -62,8 +62,8 @@ function code(library: Library, name: string, parameters: ("i32" | "i64")[], res
 const codePageEntry = (host: Value) => host.shrU(12).shl(2);
 const recordPageIndex = (ip: Value) => ip.sub(RECORD_PAGES.base).divU(RECORD_PAGE_SIZE);
 const recordAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
-/** The arm for the first instruction of what `arm` executes. */
-const firstArm = (c: Code, arm: Value) => c.load("i32.load16_u", arm.shl(1), FIRST_ARMS);
+/** The handler for the first instruction of what `handler` executes. */
+const firstHandler = (c: Code, handler: Value) => c.load("i32.load16_u", handler.shl(1), FIRST_HANDLERS);
 
 /** From a virtual address to its record. */
 function defineLookups(library: Library, imports: RecordImports): void {
@@ -116,18 +116,18 @@ function defineLookups(library: Library, imports: RecordImports): void {
   }
 }
 
-/** The STOP arm, where the budget ends. */
+/** The STOP handler, where the budget ends. */
 function defineStop(library: Library): void {
   {
     const c = code(library, "disarmStop", [], [], true);
     const stop = c.let(c.load("i32.load", CPU.STOP));
     c.if(stop, () => {
       // The page may have been given up since, and the record before overwritten.
-      c.if(c.load("i32.load16_u", stop).eq(Arm.Stop), () => {
-        c.store("i32.store16", stop, c.load("i32.load", CPU.STOP_ARM));
-        const fused = c.let(c.load("i32.load", CPU.STOP_FUSED_ARM));
+      c.if(c.load("i32.load16_u", stop).eq(Handler.Stop), () => {
+        c.store("i32.store16", stop, c.load("i32.load", CPU.STOP_HANDLER));
+        const fused = c.let(c.load("i32.load", CPU.STOP_FUSED_HANDLER));
         const before = stop.sub(RECORD_SIZE);
-        c.if(fused.nonZero().and(c.load("i32.load16_u", before).eq(firstArm(c, fused))), () => c.store("i32.store16", before, fused));
+        c.if(fused.nonZero().and(c.load("i32.load16_u", before).eq(firstHandler(c, fused))), () => c.store("i32.store16", before, fused));
       });
       c.store("i32.store", CPU.STOP, constant("i32", 0));
     });
@@ -142,13 +142,13 @@ function defineStop(library: Library): void {
     const sentinel = recordPageIndex(ip).mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base + RECORDS_PER_PAGE * RECORD_SIZE);
     c.if(end.leU(sentinel), () => {
       c.store("i32.store", CPU.STOP, end);
-      c.store("i32.store", CPU.STOP_ARM, c.load("i32.load16_u", end));
-      c.store("i32.store16", end, constant("i32", Arm.Stop));
+      c.store("i32.store", CPU.STOP_HANDLER, c.load("i32.load16_u", end));
+      c.store("i32.store16", end, constant("i32", Handler.Stop));
       // There is a record before it in the page: the one at `ip` at least.
       const before = end.sub(RECORD_SIZE);
-      const arm = c.let(c.load("i32.load16_u", before));
-      const first = c.let(firstArm(c, arm));
-      c.store("i32.store", CPU.STOP_FUSED_ARM, first.ne(arm).select(arm, 0));
+      const handler = c.let(c.load("i32.load16_u", before));
+      const first = c.let(firstHandler(c, handler));
+      c.store("i32.store", CPU.STOP_FUSED_HANDLER, first.ne(handler).select(handler, 0));
       c.store("i32.store16", before, first);
     });
     c.result(constant("i32", 0));
@@ -177,7 +177,7 @@ function defineChanges(library: Library, imports: RecordImports): void {
     const record = c.let(page.add(host.and(0xffc).shl(2)));
     const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
     c.doWhile(() => {
-      c.if(c.load("i32.load16_u", record).ne(Arm.Decode), () => c.return(constant("i32", 1)));
+      c.if(c.load("i32.load16_u", record).ne(Handler.Decode), () => c.return(constant("i32", 1)));
       c.set(record, record.add(RECORD_SIZE));
     }, () => record.leU(last));
     c.result(constant("i32", 0));
@@ -208,12 +208,12 @@ function defineChanges(library: Library, imports: RecordImports): void {
     // A pair with the first of these words as its second instruction is parted.
     c.if(record.ne(page), () => {
       const before = record.sub(RECORD_SIZE);
-      c.store("i32.store16", before, firstArm(c, c.let(c.load("i32.load16_u", before))));
+      c.store("i32.store16", before, firstHandler(c, c.let(c.load("i32.load16_u", before))));
     });
-    // The STOP arm stays; what it hides is no longer decoded.
-    c.if(c.load("i32.load", CPU.STOP).sub(record).leU(last.sub(record)), () => c.store("i32.store", CPU.STOP_ARM, constant("i32", 0)));
+    // The STOP handler stays; what it hides is no longer decoded.
+    c.if(c.load("i32.load", CPU.STOP).sub(record).leU(last.sub(record)), () => c.store("i32.store", CPU.STOP_HANDLER, constant("i32", 0)));
     c.doWhile(() => {
-      c.if(c.load("i32.load16_u", record).ne(Arm.Stop), () => c.store("i32.store16", record, constant("i32", Arm.Decode)));
+      c.if(c.load("i32.load16_u", record).ne(Handler.Stop), () => c.store("i32.store16", record, constant("i32", Handler.Decode)));
       // Other code begins to be counted.
       c.store("i32.store16", landingCounter(record), constant("i32", 0), LANDINGS.base);
       c.set(record, record.add(RECORD_SIZE));

@@ -4,9 +4,9 @@
 
 import { decode } from "../../isa/decode.ts";
 import {
-  ARM_NUMBERS,
   CODE_PAGES,
-  FIRST_ARMS,
+  FIRST_HANDLERS,
+  HANDLER_NUMBERS,
   LANDINGS,
   RECORD_OWNERS,
   RECORD_PAGE_SIZE,
@@ -16,10 +16,10 @@ import {
   STORES_BEFORE_RELEASE,
 } from "../state/layout.ts";
 import { PAGE_SIZE } from "../state/page.ts";
-import { Arm } from "./arms.ts";
-import type { FusedArms } from "./fused-arms.ts";
+import type { FusedHandlers } from "./fused-handlers.ts";
+import { Handler } from "./handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE, RecordWriter } from "./operands.ts";
-import type { Dispatch, Filling, Handler, Variant } from "./variants.ts";
+import type { Decoding, Dispatch, Filling, Variant } from "./variants.ts";
 
 /**
  * How much more than before a page may be written to after each time that its records were given
@@ -38,7 +38,7 @@ export interface RecordCallbacks {
    * with any of them go.
    */
   regionsWritten(index: number, first: number, end: number): void;
-  /** A record with the OUTLINED arm names the function with this index in the core's table. */
+  /** A record with the OUTLINED handler names the function with this index in the core's table. */
   provideOutlined(index: number): void;
 }
 
@@ -47,8 +47,8 @@ export const recordPageIndex = (ip: number): number => Math.floor((ip - RECORD_P
 
 /** The record pages of one core. */
 export class RecordPool {
-  readonly #handlers: readonly Handler[];
-  readonly #fused: FusedArms;
+  readonly #decodings: readonly Decoding[];
+  readonly #fused: FusedHandlers;
   readonly #writer: RecordWriter;
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
@@ -71,20 +71,20 @@ export class RecordPool {
   /** @param capacity pages that may be in use at once, `RECORD_PAGES.count` at most. */
   constructor(
     memory: WebAssembly.Memory,
-    { handlers, fused }: Dispatch,
+    { decodings, fused }: Dispatch,
     readonly callbacks: RecordCallbacks,
     readonly capacity: number = RECORD_PAGES.count,
   ) {
-    this.#handlers = handlers;
+    this.#decodings = decodings;
     this.#fused = fused;
     this.#writer = new RecordWriter(memory);
     this.#halves = new Uint16Array(memory.buffer);
     this.#words = new Int32Array(memory.buffer);
     this.#bytes = new Uint8Array(memory.buffer);
-    const first = this.#halves.subarray(FIRST_ARMS / 2, FIRST_ARMS / 2 + ARM_NUMBERS);
+    const first = this.#halves.subarray(FIRST_HANDLERS / 2, FIRST_HANDLERS / 2 + HANDLER_NUMBERS);
     // Most are their own first ones, and there are many.
-    for (let arm = 0; arm < ARM_NUMBERS; arm++) first[arm] = arm;
-    for (const [arm, , both] of fused.pairs) first[both] = arm;
+    for (let handler = 0; handler < HANDLER_NUMBERS; handler++) first[handler] = handler;
+    for (const [handler, , both] of fused.pairs) first[both] = handler;
   }
 
   /**
@@ -102,7 +102,7 @@ export class RecordPool {
     }
     const page = RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
     this.#bytes.fill(0, page, page + RECORD_PAGE_SIZE);
-    this.#halves[(page + RECORDS_PER_PAGE * RECORD_SIZE) >> 1] = Arm.PageEnd;
+    this.#halves[(page + RECORDS_PER_PAGE * RECORD_SIZE) >> 1] = Handler.PageEnd;
     // Landings on what was there before say nothing of this.
     for (let record = 0; record < RECORDS_PER_PAGE; record++) {
       this.#halves[(LANDINGS.base >> 1) + (page / RECORD_SIZE + record & LANDINGS.count - 1)] = 0;
@@ -132,43 +132,43 @@ export class RecordPool {
     const page = RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
     const host = this.#words[RECORD_OWNERS / 4 + index] >>> 0;
     let record = (ip - page) / RECORD_SIZE;
-    let arm = this.#fillRecord(page, record, host);
-    while (arm !== undefined && this.#fused.startsPair(arm) && record + 1 < RECORDS_PER_PAGE) {
+    let handler = this.#fillRecord(page, record, host);
+    while (handler !== undefined && this.#fused.startsPair(handler) && record + 1 < RECORDS_PER_PAGE) {
       const next: number = this.#halves[(page + (record + 1) * RECORD_SIZE) >> 1];
-      const fresh = next === Arm.Decode;
+      const fresh = next === Handler.Decode;
       const second = fresh ? this.#fillRecord(page, record + 1, host) : this.#fused.firstOf(next);
-      const pair = second === undefined ? undefined : this.#fused.get(arm, second);
+      const pair = second === undefined ? undefined : this.#fused.get(handler, second);
       if (pair !== undefined) this.#halves[(page + record * RECORD_SIZE) >> 1] = pair;
       if (!fresh) return;
       record++;
-      arm = second;
+      handler = second;
     }
   }
 
   /**
-   * Fills one record; the number of its arm, or undefined when nothing can be known of the
+   * Fills one record; the number of its handler, or undefined when nothing can be known of the
    * instruction behind it.
    */
   #fillRecord(page: number, record: number, host: number): number | undefined {
     const ip = page + record * RECORD_SIZE;
     if (this.#marks.size && this.#marks.has(host + 4 * record) && host + 4 * record !== this.#passed) {
-      this.#halves[ip >> 1] = Arm.Breakpoint;
+      this.#halves[ip >> 1] = Handler.Breakpoint;
       return undefined;
     }
     const word = this.#words[(host + 4 * record) / 4];
     const encoding = decode(word);
     if (!encoding) {
-      this.#halves[ip >> 1] = Arm.Undefined;
+      this.#halves[ip >> 1] = Handler.Undefined;
       return undefined;
     }
-    const { filling, branch } = variantOf(this.#handlers[encoding.index], word);
+    const { filling, branch } = variantOf(this.#decodings[encoding.index], word);
     if (!branch) return this.#fill(ip, filling, word);
     const target = record + branch.offset(word) / 4;
     return this.#fill(ip, target >= 0 && target < RECORDS_PER_PAGE ? branch.near : filling, word);
   }
 
   /**
-   * The record of the instruction at a host address becomes the BREAKPOINT arm, whenever it is
+   * The record of the instruction at a host address becomes the BREAKPOINT handler, whenever it is
    * decoded.
    */
   mark(host: number): void {
@@ -211,7 +211,7 @@ export class RecordPool {
         const before = (records + (first - 1) * RECORD_SIZE) >> 1;
         this.#halves[before] = this.#fused.firstOf(this.#halves[before]);
       }
-      for (let record = first; record < end; record++) this.#halves[(records + record * RECORD_SIZE) >> 1] = Arm.Decode;
+      for (let record = first; record < end; record++) this.#halves[(records + record * RECORD_SIZE) >> 1] = Handler.Decode;
     }
   }
 
@@ -223,11 +223,11 @@ export class RecordPool {
     this.#hand = -1;
   }
 
-  #fill(ip: number, { arm, operands }: Filling, word: number): number {
+  #fill(ip: number, { handler, operands }: Filling, word: number): number {
     for (let i = 0; i < operands.length; i++) this.#writer.store(ip, operands[i], word);
-    this.#halves[ip >> 1] = arm;
-    if (arm === Arm.Outlined) this.callbacks.provideOutlined(this.#halves[(ip + FIRST_OPERAND) >> 1]);
-    return arm;
+    this.#halves[ip >> 1] = handler;
+    if (handler === Handler.Outlined) this.callbacks.provideOutlined(this.#halves[(ip + FIRST_OPERAND) >> 1]);
+    return handler;
   }
 
   #forget(index: number): void {
@@ -239,7 +239,7 @@ export class RecordPool {
   }
 }
 
-function variantOf(handler: Handler, word: number): Variant {
-  for (const { mask, value, variant } of handler.specials) if ((word & mask) === value) return variant;
-  return handler;
+function variantOf(decoding: Decoding, word: number): Variant {
+  for (const { mask, value, variant } of decoding.specials) if ((word & mask) === value) return variant;
+  return decoding;
 }

@@ -3,13 +3,13 @@
 
 import type { FieldValues } from "../../isa/insn.ts";
 import type { Encoding } from "../../isa/table.ts";
-import type { FusedArms } from "./fused-arms.ts";
+import type { FusedHandlers } from "./fused-handlers.ts";
 import type { RecordOperand } from "./operands.ts";
 
 /** How the record of an encoding is filled. */
 export interface Filling {
-  /** Number of the arm, which the record begins with. */
-  readonly arm: number;
+  /** Number of the handler, which the record begins with. */
+  readonly handler: number;
   /** What follows it. */
   readonly operands: readonly RecordOperand[];
 }
@@ -25,7 +25,7 @@ export interface Variant {
 }
 
 /** The variants of an encoding: the first special one whose fields match, else the general one. */
-export interface Handler extends Variant {
+export interface Decoding extends Variant {
   readonly encoding: Encoding;
   /** With the bits of the instruction word that choose them. */
   readonly specials: readonly { readonly mask: number; readonly value: number; readonly variant: Variant }[];
@@ -37,7 +37,7 @@ export type Fixed = Partial<FieldValues>;
 /** How the decoder fills records. */
 export interface Dispatch {
   /** By index of the encoding. */
-  readonly handlers: readonly Handler[];
-  /** Arms for pairs. */
-  readonly fused: FusedArms;
+  readonly decodings: readonly Decoding[];
+  /** Handlers for pairs. */
+  readonly fused: FusedHandlers;
 }

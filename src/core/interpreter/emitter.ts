@@ -1,4 +1,4 @@
-// Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for an arm of the
+// Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for a handler of the
 // interpreter loop or for a function of its own. docs/design/core.md §6.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";

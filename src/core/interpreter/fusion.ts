@@ -1,14 +1,14 @@
-// Superinstructions: pairs of instructions that follow each other so often that one arm for both
-// pays. The second finds in locals what the first knows of the flags. docs/design/core.md §2 has
-// what pairs gain; these are of the profile of a kernel boot and of compiled loops.
+// Superinstructions: pairs of instructions that follow each other so often that one handler for
+// both pays. The second finds in locals what the first knows of the flags. docs/design/core.md §2
+// has what pairs gain; these are of the profile of a kernel boot and of compiled loops.
 //
-// Both records stay as they are but for the number of the first one's arm, so that a branch to the
-// second finds it, and the pair can be parted again: when the budget ends between the two, or when
-// the second instruction is overwritten.
+// Both records stay as they are but for the number of the first one's handler, so that a branch to
+// the second finds it, and the pair can be parted again: when the budget ends between the two, or
+// when the second instruction is overwritten.
 
-import type { FusedArm } from "../decoded/arms.ts";
-import type { Part } from "./arm-emitter.ts";
-import type { ArmSet } from "./arm-set.ts";
+import type { FusedHandler } from "../decoded/handlers.ts";
+import type { Part } from "./handler-emitter.ts";
+import type { HandlerSet } from "./handler-set.ts";
 
 /**
  * Instructions by entry, some shape fields, and the fixed operand fields of a special variant (none
@@ -78,21 +78,22 @@ function matches({ encoding, fixed }: Part, pick: Pick): boolean {
   return names.length === Object.keys(fixed).length && names.every((name) => fixed[name] === pick.fixed![name]);
 }
 
-/** Adds the arms of all pairs to the set. */
-export function fusePairs(set: ArmSet): FusedArm[] {
-  const parts = [...set.parts], fused: FusedArm[] = [];
+/** Adds the handlers of all pairs to the set. */
+export function fusePairs(set: HandlerSet): FusedHandler[] {
+  const parts = [...set.parts], fused: FusedHandler[] = [];
   const picked = (pick: Pick) => parts.filter(([, part]) => matches(part, pick));
   for (const [firstPick, secondPick] of PAIRS) {
     const seconds = picked(secondPick).filter(([, part]) => part.near || !isDirectBranch(part));
-    for (const [firstArm, first] of picked(firstPick)) {
-      for (const [secondArm, second] of seconds) fused.push([firstArm, secondArm, set.fuse(first, second)]);
+    for (const [firstHandler, first] of picked(firstPick)) {
+      for (const [secondHandler, second] of seconds) fused.push([firstHandler, secondHandler, set.fuse(first, second)]);
     }
   }
   return fused;
 }
 
 /**
- * A direct branch has an arm for targets in its page and one for others; only the former are fused.
+ * A direct branch has a handler for targets in its page and one for others; only the former are
+ * fused.
  */
 function isDirectBranch({ encoding }: Part): boolean {
   return ["B/BL", "B.cond", "CBZ/CBNZ", "TBZ/TBNZ"].includes(encoding.instruction.name);

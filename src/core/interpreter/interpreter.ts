@@ -3,29 +3,29 @@
 //
 //   enter:    finds the record of CPU.PC, or leaves
 //     taken:  checks the budget
-//       next: dispatches on the record at ip; arms branch to next, taken or pending
+//       next: dispatches on the record at ip; handlers branch to next, taken or pending
 //     pending falls out of `next`: an exception was taken, or the core is left
 //
 // The budget is the distance from ip to `end`, in records: straight-line code changes neither `end`
-// nor a counter, a taken branch moves both. Near the end of the budget a STOP arm takes the place
-// of the record at `end`.
+// nor a counter, a taken branch moves both. Near the end of the budget a STOP handler takes the
+// place of the record at `end`.
 
 import { encodings } from "../../isa/table.ts";
-import { Arm, type ArmTable } from "../decoded/arms.ts";
-import { FusedArms } from "../decoded/fused-arms.ts";
+import { FusedHandlers } from "../decoded/fused-handlers.ts";
+import { Handler, type HandlerTable } from "../decoded/handlers.ts";
 import { FIRST_OPERAND, RECORD_SIZE } from "../decoded/operands.ts";
 import { STRAIGHT_LINE } from "../decoded/record-functions.ts";
 import type { Dispatch } from "../decoded/variants.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts";
 import { callee } from "../state/functions.ts";
-import { FIRST_REGION_ARM, MAXIMUM_ARMS, REGION_CAPACITY } from "../state/layout.ts";
+import { FIRST_REGION_HANDLER, MAXIMUM_HANDLERS, REGION_CAPACITY } from "../state/layout.ts";
 import type { Callees, Library } from "../wasm/library.ts";
 import type { Label, ValueType } from "../wasm/module.ts";
-import { ArmEmitter, Target } from "./arm-emitter.ts";
-import { ArmSet } from "./arm-set.ts";
+import { makeDecodings } from "./decodings.ts";
 import { fusePairs } from "./fusion.ts";
-import { makeHandlers } from "./handlers.ts";
+import { HandlerEmitter, Target } from "./handler-emitter.ts";
+import { HandlerSet } from "./handler-set.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
 /**
@@ -49,20 +49,22 @@ export const TABLE_NAME = "outlined";
 /** Functions that there is room for in it. */
 export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
-/** How the decoder fills records for an `execute` with these arms. */
-export function makeDispatch(arms: ArmTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
-  return { handlers: makeHandlers(arms, library, outlined), fused: new FusedArms(arms.fused) };
+/** How the decoder fills records for an `execute` with these handlers. */
+export function makeDispatch(handlers: HandlerTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
+  return { decodings: makeDecodings(handlers, library, outlined), fused: new FusedHandlers(handlers.fused) };
 }
 
-/** Defines `execute` (budget -> what is left of it, in instructions) and answers with its arms. */
-export function defineInterpreter(library: Library, decode: number): ArmTable {
+/**
+ * Defines `execute` (budget -> what is left of it, in instructions) and answers with its handlers.
+ */
+export function defineInterpreter(library: Library, decode: number): HandlerTable {
   const f = library.define("execute", ["i32"], ["i32"]);
   /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
   const remaining = 0;
   const address = f.local("i64");
-  const emitter = new ArmEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
-  const set = new ArmSet(emitter), fused = fusePairs(set);
-  if (Arm.FirstInstruction + set.arms.length > MAXIMUM_ARMS) throw new Error("more arms than there is room for");
+  const emitter = new HandlerEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
+  const set = new HandlerSet(emitter), fused = fusePairs(set);
+  if (Handler.FirstInstruction + set.handlers.length > MAXIMUM_HANDLERS) throw new Error("more handlers than there is room for");
   library.module.table(TABLE_SIZE, TABLE_NAME);
 
   const leaveWith = (reason: number) => f.i32(0).i32(reason).memory("i32.store", CPU.EXIT_REASON);
@@ -116,15 +118,15 @@ export function defineInterpreter(library: Library, decode: number): ArmTable {
       });
       f.block((pending) => {
         f.loop((next) => {
-          const armCount = Arm.FirstInstruction + set.arms.length;
-          // What is no arm is a region.
-          const labels: Label[] = Array.from({ length: armCount + 1 }, () => f.openBlock()).reverse();
-          f.get(ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[armCount]);
+          const handlerCount = Handler.FirstInstruction + set.handlers.length;
+          // Numbers without a handler are regions.
+          const labels: Label[] = Array.from({ length: handlerCount + 1 }, () => f.openBlock()).reverse();
+          f.get(ip).memory("i32.load16_u").brTable(labels.slice(0, -1), labels[handlerCount]);
           const outer = { [Target.Next]: next, [Target.Taken]: taken, [Target.Pending]: pending };
-          for (let arm = 0; arm < armCount; arm++) {
+          for (let handler = 0; handler < handlerCount; handler++) {
             f.closeBlock();
-            if (arm >= Arm.FirstInstruction) f.append(set.arms[arm - Arm.FirstInstruction], outer);
-            else special(arm, next, taken, pending);
+            if (handler >= Handler.FirstInstruction) f.append(set.handlers[handler - Handler.FirstInstruction], outer);
+            else special(handler, next, taken, pending);
           }
           f.closeBlock();
           region(enter, next, taken, pending);
@@ -138,7 +140,7 @@ export function defineInterpreter(library: Library, decode: number): ArmTable {
 
   function region(enter: Label, next: Label, taken: Label, pending: Label): void {
     const pushSlot = (offset: number) => {
-      f.get(ip).memory("i32.load16_u").i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM + offset).op("i32.add");
+      f.get(ip).memory("i32.load16_u").i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER + offset).op("i32.add");
     };
     const pushPosition = () => {
       f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
@@ -172,33 +174,33 @@ export function defineInterpreter(library: Library, decode: number): ArmTable {
     f.get(ip).i32(RECORD_SIZE).op("i32.add").set(ip).br(next);
   }
 
-  function special(arm: number, next: Label, taken: Label, pending: Label): void {
-    switch (arm) {
-      case Arm.Decode:
+  function special(handler: number, next: Label, taken: Label, pending: Label): void {
+    switch (handler) {
+      case Handler.Decode:
         f.get(ip).call(decode).br(next);
         break;
-      case Arm.PageEnd:
+      case Handler.PageEnd:
         f.i32(0).memory("i64.load", CPU.PC_DELTA).get(ip).i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
         f.call(library.named("lookup")).tee(scratch).op("i32.eqz").brIf(pending);
         f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").set(end);
         f.get(scratch).set(ip).br(taken);
         break;
-      case Arm.Stop:
+      case Handler.Stop:
         // `taken` finds the budget used up.
         f.br(taken);
         break;
-      case Arm.Breakpoint:
+      case Handler.Breakpoint:
         storePc();
         storePosition();
         leaveWith(ExitReason.Breakpoint);
         f.get(end).get(ip).op("i32.sub").set(remaining);
         returnRemaining();
         break;
-      case Arm.Undefined:
+      case Handler.Undefined:
         storePosition();
         f.call(callee(library, "raiseUndefined")).br(pending);
         break;
-      case Arm.Outlined:
+      case Handler.Outlined:
         storePosition();
         f.get(ip).get(ip).memory("i32.load16_u", FIRST_OPERAND);
         library.module.callIndirect(f, ["i32"], []);

@@ -7,7 +7,7 @@
 // record; it returns nothing, `CPU.PENDING` says the rest.
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
-import { Arm } from "../decoded/arms.ts";
+import { Handler } from "../decoded/handlers.ts";
 import { FIRST_OPERAND, OperandLayout, type RecordOperand } from "../decoded/operands.ts";
 import type { Filling, Fixed } from "../decoded/variants.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
@@ -94,7 +94,7 @@ export class OutlinedFunctions {
     new Emitter($, at).emit();
     const index = this.#place(module, f);
     const tableIndex: RecordOperand = { key: "table", offset: FIRST_OPERAND, kind: "u16", evaluate: () => index };
-    return { arm: Arm.Outlined, operands: [tableIndex, ...layout.operands] };
+    return { handler: Handler.Outlined, operands: [tableIndex, ...layout.operands] };
   }
 
   /** Compiles the module with this code as its function; the place in the cores' tables. */

@@ -196,11 +196,13 @@ export const CPU = {
   /** Not zero when `exited` is called for exceptions to EL2. i32. */
   EL2_CALLED: word(),
 
-  /** The record that holds the STOP arm of tail mode, or 0; and the arm that it had. i32. */
+  /**
+   * The record that holds the STOP handler of tail mode, or 0; and the handler that it had. i32.
+   */
   STOP: word(),
-  STOP_ARM: word(),
-  /** The fused arm of the record before it, which is parted meanwhile; or 0. i32. */
-  STOP_FUSED_ARM: word(),
+  STOP_HANDLER: word(),
+  /** The fused handler of the record before it, which is parted meanwhile; or 0. i32. */
+  STOP_FUSED_HANDLER: word(),
   /** Not zero when `pageEntered` wants to hear of pages that are entered for execution. i32. */
   WATCHING: word(),
   /** Not zero when `watched` wants to hear of data accesses that take the slow path. i32. */
@@ -213,7 +215,9 @@ export const CPU = {
   /** The record of such a place, or 0, and its virtual address. i32, i64. */
   LANDING: word(),
   LANDING_PC: doubleword(),
-  /** The region whose accesses keep their pages in `KEPT_PAGES`: its arm, or 0 for none. i32. */
+  /**
+   * The region whose accesses keep their pages in `KEPT_PAGES`: its handler, or 0 for none. i32.
+   */
   KEPT_BY: word(),
   /** `KeptPage`s (kept-pages.ts). */
   KEPT_PAGES: field(8, 3 * KEPT_PAGES),

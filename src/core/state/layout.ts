@@ -6,7 +6,7 @@
 //   0x0000_6000  S-boxes of AES
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of record pages, counts of stores into them
-//   0x0028_0000  for each arm of the interpreter, the arm of its first instruction; regions of each record page
+//   0x0028_0000  for each handler of the interpreter, the handler of its first instruction; regions of each record page
 //   0x0034_0000  counters of landings (decoded/landings.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (memory/tlb.ts)
 //   0x003a_0000  a bit for each 4 KiB of the Wasm memory: something may have been written there (page-bits.ts)
@@ -32,17 +32,17 @@ export const CRC_TABLES_SIZE = 2 * 8 * 256 * 4;
 export const AES_TABLES = CRC_TABLES + CRC_TABLES_SIZE;
 
 /**
- * u16 for each arm: the arm that executes its first instruction alone, which is itself unless it is
- * fused (interpreter/fusion.ts).
+ * u16 for each handler: the handler that executes its first instruction alone, which is itself
+ * unless it is fused (interpreter/fusion.ts).
  */
-export const FIRST_ARMS = 0x28_0000;
-/** Arms that there is room for. */
-export const MAXIMUM_ARMS = 0x4000;
+export const FIRST_HANDLERS = 0x28_0000;
+/** Handlers that there is room for. */
+export const MAXIMUM_HANDLERS = 0x4000;
 
-/** Arms from here on are regions of the translator, each a number of its own. */
-export const FIRST_REGION_ARM = MAXIMUM_ARMS;
-/** All numbers of arms: a record begins with 16 bits. */
-export const ARM_NUMBERS = 0x1_0000;
+/** Handlers from here on are regions of the translator, each a number of its own. */
+export const FIRST_REGION_HANDLER = MAXIMUM_HANDLERS;
+/** All numbers of handlers: a record begins with 16 bits. */
+export const HANDLER_NUMBERS = 0x1_0000;
 /** Regions that there may be at once. */
 export const REGION_CAPACITY = 0x4000;
 

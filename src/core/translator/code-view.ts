@@ -1,10 +1,10 @@
 // Code as the guest sees it around an instruction in execution: pages by virtual address, as far as
 // the fetch TLB of the current regime knows them, with the records of their instructions.
 
-import { Arm } from "../decoded/arms.ts";
+import { Handler } from "../decoded/handlers.ts";
 import { RECORD_SIZE } from "../decoded/operands.ts";
 import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
-import { FIRST_REGION_ARM, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../state/layout.ts";
+import { FIRST_REGION_HANDLER, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../state/layout.ts";
 import { PAGE_SIZE } from "../state/page.ts";
 import type { Code } from "./region.ts";
 
@@ -47,12 +47,12 @@ export class CodeView implements Code {
   }
 
   isKnown(index: number): boolean {
-    const arm = this.arm(index);
-    return arm !== Arm.Decode && arm !== Arm.Breakpoint;
+    const handler = this.handler(index);
+    return handler !== Handler.Decode && handler !== Handler.Breakpoint;
   }
 
   isHead(index: number): boolean {
-    return this.arm(index) >= FIRST_REGION_ARM;
+    return this.handler(index) >= FIRST_REGION_HANDLER;
   }
 
   /** Whether the page of instruction 0 is mapped there now, in the current regime. */
@@ -60,8 +60,8 @@ export class CodeView implements Code {
     return this.#look(this.low) === this.page;
   }
 
-  /** The arm of an instruction's record. */
-  arm(index: number): number {
+  /** The handler of an instruction's record. */
+  handler(index: number): number {
     return this.memory.halves[this.record(index) >> 1];
   }
 

@@ -8,7 +8,7 @@
 
 import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
 import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../state/cpu-state.ts";
-import { FIRST_REGION_ARM } from "../state/layout.ts";
+import { FIRST_REGION_HANDLER } from "../state/layout.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
@@ -22,7 +22,7 @@ export const FIND_PARAMETERS = ["i64"] as const, FIND_RESULTS = ["i32"] as const
 
 /** Appends the function. */
 export function emitFind(f: FunctionBuilder): void {
-  const entry = f.local("i32"), arm = f.local("i32");
+  const entry = f.local("i32"), handler = f.local("i32");
   f.get(ADDRESS).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");
   f.i32(0).memory("i32.load", CPU.TLB).op("i32.add").tee(entry).memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
   // A misaligned PC misses.
@@ -30,8 +30,8 @@ export function emitFind(f: FunctionBuilder): void {
   f.if(() => {
     f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Records);
     f.get(ADDRESS).op("i32.wrap_i64").i32(0xffc).op("i32.and").i32(2).op("i32.shl").op("i32.add");
-    f.memory("i32.load16_u").tee(arm).i32(FIRST_REGION_ARM).op("i32.ge_u");
-    f.if(() => void f.get(arm).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_ARM).op("i32.add").op("return"));
+    f.memory("i32.load16_u").tee(handler).i32(FIRST_REGION_HANDLER).op("i32.ge_u");
+    f.if(() => void f.get(handler).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER).op("i32.add").op("return"));
   });
   f.i32(0);
 }

@@ -53,15 +53,15 @@ export function emitRegion(
 export interface Callee {
   /** Its name for a late call. */
   readonly name: string;
-  /** Its head's record, and the arm that this has as long as the region is in use. */
+  /** Its head's record, and the handler that this has as long as the region is in use. */
   readonly record: number;
-  readonly arm: number;
+  readonly handler: number;
 }
 
 /** What a region is made for. */
 export interface RegionOptions {
-  /** The number of its arm. */
-  readonly arm: number;
+  /** The number of its handler. */
+  readonly handler: number;
   readonly neighbours: readonly NeighbourPage[];
   /** Regions of the module in pages of this one, by the number of their heads here. */
   readonly callees: ReadonlyMap<number, Callee>;
@@ -353,7 +353,7 @@ class RegionFunction {
       f.get(this.#answer).get(LEFT).get(DEPTH).i32(1).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
     };
     if (callee) {
-      f.i32(callee.record).memory("i32.load16_u").i32(callee.arm).op("i32.eq");
+      f.i32(callee.record).memory("i32.load16_u").i32(callee.handler).op("i32.eq");
       f.ifLikely(true, () => call(callee.name), () => call(ENTER));
     } else {
       emitFindAgain(f, this.#answer, this.#slot, next - 1);
@@ -385,8 +385,8 @@ class RegionFunction {
    */
   #ownKeptPages(f: FunctionBuilder): void {
     if (!this.#kept.length) return;
-    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32(this.options.arm).op("i32.ne").ifLikely(false, () => {
-      f.i32(0).i32(this.options.arm).memory("i32.store", CPU.KEPT_BY);
+    f.i32(0).memory("i32.load", CPU.KEPT_BY).i32(this.options.handler).op("i32.ne").ifLikely(false, () => {
+      f.i32(0).i32(this.options.handler).memory("i32.store", CPU.KEPT_BY);
       for (const kept of this.#kept) f.i32(0).i64(0).memory("i64.store", kept + KeptPage.Limit);
     });
   }

@@ -1,9 +1,9 @@
 // The translator: finds where the guest spends its time, compiles regions there, several in a Wasm
 // module, and takes them back when their code changes. docs/design/core.md §4 and §7.
 //
-// The record of a region's head has an arm number from `FIRST_REGION_ARM` on, which is all that
-// tells the interpreter of a region. Where time is spent is sampled at the ends of slices, which
-// costs the interpreter nothing and depends on instruction counts alone.
+// The record of a region's head has a handler number from `FIRST_REGION_HANDLER` on, which is all
+// that tells the interpreter of a region. Where time is spent is sampled at the ends of slices,
+// which costs the interpreter nothing and depends on instruction counts alone.
 
 import { RECORD_SIZE } from "../decoded/operands.ts";
 import type { Dispatch } from "../decoded/variants.ts";
@@ -11,7 +11,7 @@ import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE
 import { ImportedFunctions, type Link } from "../interpreter/outlined.ts";
 import { CPU } from "../state/cpu-state.ts";
 import {
-  FIRST_REGION_ARM,
+  FIRST_REGION_HANDLER,
   RECORD_OWNERS,
   RECORD_PAGE_SIZE,
   RECORD_PAGES,
@@ -41,11 +41,11 @@ export interface Hotness {
 
 /** A region that is in use. */
 interface Region {
-  /** Number of its arm, counted from FIRST_REGION_ARM. */
+  /** Number of its handler, counted from FIRST_REGION_HANDLER. */
   readonly number: number;
-  /** Address of the head's record, and the arm that it had. */
+  /** Address of the head's record, and the handler that it had. */
   readonly head: number;
-  readonly headArm: number;
+  readonly headHandler: number;
   /** Numbers of its instructions in each page, by the index of its record page. */
   readonly covers: ReadonlyMap<number, ReadonlySet<number>>;
   /** Of its code. */
@@ -144,7 +144,7 @@ export class Translator {
 
   /**
    * Compiles what is hot, by where the interpreter stopped and has landed. Between slices only: no
-   * STOP arm is in the records.
+   * STOP handler is in the records.
    */
   sample(): void {
     const { words } = this.#memory, low = (address: number) => words[address >> 2];
@@ -167,7 +167,7 @@ export class Translator {
     const at = (record - recordPageAddress(page)) / RECORD_SIZE;
     if (!Number.isInteger(at) || at >= RECORDS_PER_PAGE || (at << 2) !== (pc & 0xfff)) return undefined;
     const code = new CodeView(this.#memory, page, (pc & ~0xfff) >>> 0, words[(address >> 2) + 1]);
-    return code.arm(at) >= FIRST_REGION_ARM ? undefined : { code, at };
+    return code.handler(at) >= FIRST_REGION_HANDLER ? undefined : { code, at };
   }
 
   /** How much hotter a page has to be than others. */
@@ -288,7 +288,7 @@ export class Translator {
     const byRecord = new Map<number, Callee>();
     plans.forEach(({ code, head }, i) => {
       const record = code.record(head);
-      byRecord.set(record, { name: `region${i}`, record, arm: FIRST_REGION_ARM + numbers[i] });
+      byRecord.set(record, { name: `region${i}`, record, handler: FIRST_REGION_HANDLER + numbers[i] });
     });
     const functions = plans.map(({ code, blocks }, i) => {
       const head = new FunctionBuilder(-1, "head", ["i32"], []);
@@ -300,7 +300,7 @@ export class Translator {
         if (callee && (offset === 0 || beside.some((page) => page.offset === offset))) callees.set(ending.to, callee);
       }
       const region = emitRegion(library, blocks, {
-        arm: FIRST_REGION_ARM + numbers[i],
+        handler: FIRST_REGION_HANDLER + numbers[i],
         neighbours: beside,
         callees,
         callIndirect: (f) => module.callIndirect(f, REGION_PARAMETERS, REGION_RESULTS),
@@ -366,7 +366,7 @@ export class Translator {
       instructions += block.instructions.length;
     }
     const record = code.record(head);
-    const entry: Region = { number, head: record, headArm: this.core.dispatch.fused.firstOf(halves[record >> 1]), covers, bytes };
+    const entry: Region = { number, head: record, headHandler: this.core.dispatch.fused.firstOf(halves[record >> 1]), covers, bytes };
     this.#live.add(entry);
     this.#liveBytes += bytes;
     for (const page of covers.keys()) {
@@ -375,22 +375,24 @@ export class Translator {
       list.add(entry);
       words[(RECORD_REGIONS >> 2) + page] = list.size;
     }
-    halves[record >> 1] = FIRST_REGION_ARM + number;
+    halves[record >> 1] = FIRST_REGION_HANDLER + number;
     this.counters.regions++;
     this.counters.instructions += instructions;
   }
 
   #drop(region: Region): void {
     const { halves, words } = this.#memory;
-    const arm = FIRST_REGION_ARM + region.number;
+    const handler = FIRST_REGION_HANDLER + region.number;
     for (const page of region.covers.keys()) {
       const list = this.#regions.get(page)!;
       list.delete(region);
       words[(RECORD_REGIONS >> 2) + page] = list.size;
       if (!list.size) this.#regions.delete(page);
     }
-    if (halves[region.head >> 1] === arm) halves[region.head >> 1] = region.headArm;
-    else if (words[CPU.STOP >> 2] === region.head && words[CPU.STOP_ARM >> 2] === arm) words[CPU.STOP_ARM >> 2] = region.headArm;
+    if (halves[region.head >> 1] === handler) halves[region.head >> 1] = region.headHandler;
+    else if (words[CPU.STOP >> 2] === region.head && words[CPU.STOP_HANDLER >> 2] === handler) {
+      words[CPU.STOP_HANDLER >> 2] = region.headHandler;
+    }
     this.link.table.set(FIRST_REGION_SLOT + 2 * region.number, null);
     this.link.table.set(FIRST_REGION_SLOT + 2 * region.number + 1, null);
     this.#free.push(region.number);

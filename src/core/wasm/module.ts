@@ -266,8 +266,8 @@ export class FunctionBuilder {
   }
 
   /**
-   * Opens a block without closing it, for code whose blocks are closed one at a time (the arms of a
-   * `br_table`). Each needs one `closeBlock`.
+   * Opens a block without closing it, for code whose blocks are closed one at a time (the cases of
+   * a `br_table`). Each needs one `closeBlock`.
    */
   openBlock(): Label {
     this.code.push(0x02);

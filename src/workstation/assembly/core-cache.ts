@@ -3,8 +3,8 @@
 // from where RAM lies. Without a cache that can be read and written nothing is kept.
 //
 // The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian), so
-// many bytes of JSON (functions and arms), then the binary module. The digest finds damage. Who can
-// write here is trusted (docs/threat-model.md).
+// many bytes of JSON (functions and handlers), then the binary module. The digest finds damage. Who
+// can write here is trusted (docs/threat-model.md).
 
 import { createHash } from "node:crypto";
 import * as v from "valibot";
@@ -29,15 +29,15 @@ const NUMBER = v.pipe(v.number(), v.integer(), v.minValue(0));
 const TYPES = v.array(v.picklist(["i32", "i64", "f32", "f64", "v128"]));
 const TABLES = v.strictObject({
   functions: v.array(v.strictObject({ name: v.string(), index: NUMBER, parameters: TYPES, results: TYPES })),
-  arms: v.strictObject({
+  handlers: v.strictObject({
     variants: v.array(v.array(v.union([v.strictTuple([NUMBER]), v.strictTuple([NUMBER, NUMBER])]))),
     fused: v.array(v.strictTuple([NUMBER, NUMBER, NUMBER])),
   }),
 });
 
 /** The bytes of a file. */
-export function encodeBlueprint({ code, functions, arms }: CoreBlueprint): Uint8Array<ArrayBuffer> {
-  const tables = new TextEncoder().encode(JSON.stringify({ functions, arms }));
+export function encodeBlueprint({ code, functions, handlers }: CoreBlueprint): Uint8Array<ArrayBuffer> {
+  const tables = new TextEncoder().encode(JSON.stringify({ functions, handlers }));
   const bytes = new Uint8Array(TABLES_AT + tables.length + code.length);
   bytes.set(MAGIC);
   new DataView(bytes.buffer).setUint32(LENGTH_AT, tables.length, true);
@@ -52,8 +52,8 @@ export function decodeBlueprint(bytes: Uint8Array<ArrayBuffer>): CoreBlueprint |
   const starts = bytes.length >= TABLES_AT && MAGIC.every((byte, index) => bytes[index] === byte);
   if (!starts || !digest(bytes).equals(bytes.subarray(MAGIC.length, LENGTH_AT))) return undefined;
   const end = TABLES_AT + new DataView(bytes.buffer, bytes.byteOffset).getUint32(LENGTH_AT, true);
-  const { functions, arms } = v.parse(TABLES, JSON.parse(new TextDecoder().decode(bytes.subarray(TABLES_AT, end))));
-  return { functions, arms, code: bytes.subarray(end) };
+  const { functions, handlers } = v.parse(TABLES, JSON.parse(new TextDecoder().decode(bytes.subarray(TABLES_AT, end))));
+  return { functions, handlers, code: bytes.subarray(end) };
 }
 
 function digest(bytes: Uint8Array) {

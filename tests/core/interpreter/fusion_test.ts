@@ -1,8 +1,8 @@
-// Pairs of instructions in one arm do what the two do one after the other, stopped between them or
-// not.
+// Pairs of instructions in one handler do what the two do one after the other, stopped between them
+// or not.
 
 import assert from "node:assert/strict";
-import type { Handler, Variant } from "../../../src/core/decoded/variants.ts";
+import type { Decoding, Variant } from "../../../src/core/decoded/variants.ts";
 import { decode } from "../../../src/isa/decode.ts";
 import { disassemble } from "../../../src/isa/disassemble.ts";
 import type { Encoding } from "../../../src/isa/table.ts";
@@ -25,17 +25,20 @@ interface Part {
 }
 
 /**
- * What the arms of single instructions execute, by number. Any of those that share an arm will do.
+ * What the handlers of single instructions execute, by number. Any of those that share a handler
+ * will do.
  */
-function partsOf(handlers: readonly Handler[]): Map<number, Part> {
+function partsOf(decodings: readonly Decoding[]): Map<number, Part> {
   const parts = new Map<number, Part>();
   const add = ({ filling, branch }: Variant, part: Part) => {
-    for (const arm of branch ? [filling.arm, branch.near.arm] : [filling.arm]) if (!parts.has(arm)) parts.set(arm, part);
+    for (const handler of branch ? [filling.handler, branch.near.handler] : [filling.handler]) {
+      if (!parts.has(handler)) parts.set(handler, part);
+    }
   };
-  for (const handler of handlers) {
-    const { encoding } = handler;
-    for (const { mask, value, variant } of handler.specials) add(variant, { encoding, mask, value });
-    add(handler, { encoding, mask: 0, value: 0 });
+  for (const decoding of decodings) {
+    const { encoding } = decoding;
+    for (const { mask, value, variant } of decoding.specials) add(variant, { encoding, mask, value });
+    add(decoding, { encoding, mask: 0, value: 0 });
   }
   return parts;
 }
@@ -72,15 +75,15 @@ function state(machine: Machine): string {
   return [machine.registers(), vcpu.getRegister("ESR_EL1"), vcpu.getRegister("ELR_EL1"), vcpu.getRegister("FAR_EL1"), ...data].join(" ");
 }
 
-Deno.test("every pair does in one arm what its instructions do one by one", () => {
+Deno.test("every pair does in one handler what its instructions do one by one", () => {
   const machine = new Machine(), { core, vcpu } = machine;
   vcpu.setRegister("VBAR_EL1", BigInt(VECTORS));
   machine.view.setUint32(VECTORS + 0x200 - RAM_BASE, BRANCH_TO_ITSELF, true);
   for (let i = 0; i < 64; i++) machine.view.setBigUint64(DATA - RAM_BASE + 8 * i, BigInt(DATA + random.word() % 256), true);
-  const { handlers, fused } = core.dispatch, parts = partsOf(handlers);
+  const { decodings, fused } = core.dispatch, parts = partsOf(decodings);
   assert.ok(fused.pairs.length > 50);
-  for (const [firstArm, secondArm] of fused.pairs) {
-    const first = parts.get(firstArm)!, second = parts.get(secondArm)!;
+  for (const [firstHandler, secondHandler] of fused.pairs) {
+    const first = parts.get(firstHandler)!, second = parts.get(secondHandler)!;
     for (let round = 0; round < 6; round++) {
       const words = [randomWord(first), randomWord(second), NOP, NOP, NOP, NOP, NOP];
       words.forEach((word, i) => machine.view.setUint32(CODE - RAM_BASE + 4 * i, word, true));
@@ -90,7 +93,7 @@ Deno.test("every pair does in one arm what its instructions do one by one", () =
       const data = new Uint8Array(machine.memory.buffer, machine.view.byteOffset + DATA - RAM_BASE, 0x1000);
       const before = data.slice();
       core.memoryWritten(CODE, 4 * words.length);
-      // The first run decodes, with the pair in one arm; the others must stop between the two.
+      // The first run decodes, with the pair in one handler; the others must stop between the two.
       const results = [[3], [1, 1, 1], [2, 1], [1, 2], [3]].map((budgets) => {
         data.set(before);
         registers.forEach((value, i) => vcpu.setX(i, value));

@@ -45,8 +45,8 @@ class ObservedCache extends CoreCache {
   }
 }
 
-function fillingOf({ arm, operands }: Filling, words: readonly number[]): unknown {
-  return [arm, operands.map(({ key, offset, kind, evaluate }) => [key, offset, kind, words.map(evaluate)])];
+function fillingOf({ handler, operands }: Filling, words: readonly number[]): unknown {
+  return [handler, operands.map(({ key, offset, kind, evaluate }) => [key, offset, kind, words.map(evaluate)])];
 }
 
 function variantOf({ filling, branch }: Variant, words: readonly number[]): unknown {
@@ -56,9 +56,9 @@ function variantOf({ filling, branch }: Variant, words: readonly number[]): unkn
 /** All that the decoder knows of all encodings. */
 function decoderOf({ dispatch }: GeneratedCore): unknown {
   const random = new Random(3), words = Array.from({ length: 4 }, () => random.word());
-  return dispatch.handlers.map((handler) => [
-    variantOf(handler, words),
-    handler.specials.map(({ mask, value, variant }) => [mask, value, variantOf(variant, words)]),
+  return dispatch.decodings.map((decoding) => [
+    variantOf(decoding, words),
+    decoding.specials.map(({ mask, value, variant }) => [mask, value, variantOf(variant, words)]),
   ]);
 }
 

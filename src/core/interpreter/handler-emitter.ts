@@ -1,4 +1,4 @@
-// The code of arms: what the interpreter loop executes for an instruction, or for several in a
+// The code of handlers: what the interpreter loop executes for an instruction, or for several in a
 // straight line, and where their operands stand in the records. docs/design/core.md §2
 // and §3.
 
@@ -12,7 +12,7 @@ import { FunctionBuilder, type ValueType } from "../wasm/module.ts";
 import { emitChecks } from "./checks.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
 
-/** Labels of the interpreter loop that arms branch to. */
+/** Labels of the interpreter loop that handlers branch to. */
 export const Target = {
   /** The next record is at `ip`. */
   Next: "next",
@@ -22,7 +22,7 @@ export const Target = {
   Pending: "pending",
 } as const;
 
-/** Locals of the interpreter loop that arms use. */
+/** Locals of the interpreter loop that handlers use. */
 export interface LoopLocals {
   /** Address of the record in execution. i32. */
   readonly ip: number;
@@ -30,11 +30,11 @@ export interface LoopLocals {
   readonly end: number;
   /** `CPU.TLB`. i32. */
   readonly tlb: number;
-  /** Free for any use inside an arm. i32. */
+  /** Free for any use inside a handler. i32. */
   readonly scratch: number;
 }
 
-/** An instruction as an arm, or as half of one, executes it. */
+/** An instruction as a handler, or as half of one, executes it. */
 export interface Part {
   readonly encoding: Encoding;
   readonly fixed: Fixed;
@@ -43,7 +43,7 @@ export interface Part {
   readonly near: boolean;
 }
 
-/** Locals that the arms take turns in using. */
+/** Locals that the handlers take turns in using. */
 class LocalPool {
   readonly #locals = new Map<ValueType, { all: number[]; used: number }>();
 
@@ -61,18 +61,18 @@ class LocalPool {
   }
 }
 
-/** Emits arms into fragments for one function with the interpreter loop. */
-export class ArmEmitter {
+/** Emits handlers into fragments for one function with the interpreter loop. */
+export class HandlerEmitter {
   readonly locals: LoopLocals;
   readonly #pool: LocalPool;
 
-  /** @param loop the function; it gets the locals that arms use. */
+  /** @param loop the function; it gets the locals that handlers use. */
   constructor(readonly library: Callees, loop: FunctionBuilder) {
     this.locals = { ip: loop.local("i32"), end: loop.local("i32"), tlb: loop.local("i32"), scratch: loop.local("i32") };
     this.#pool = new LocalPool(loop);
   }
 
-  /** The code of an arm for one instruction, or for several in a straight line. */
+  /** The code of a handler for one instruction, or for several in a straight line. */
   emit(parts: readonly Part[]): { f: FunctionBuilder; layouts: OperandLayout[] } {
     const f = new FunctionBuilder(-1, parts.map(({ encoding }) => encoding.instruction.name).join(" + "), [], []);
     const layouts: OperandLayout[] = [];

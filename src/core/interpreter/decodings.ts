@@ -1,15 +1,15 @@
-// Handlers: how the decoder fills the records of each encoding of the table. A handler says nothing
-// before the decoder asks it, as a run meets few of the encodings: a cold one gets a function of
-// its own then (outlined.ts), the others have their arms in the interpreter loop, and their
-// operands are laid out by emitting the arm once more.
+// How the decoder fills the records of each encoding of the table. A decoding does nothing before
+// the decoder asks for it, as a run meets few of the encodings: a cold one gets a function of its
+// own then (outlined.ts), the others have their handlers in the interpreter loop, and their
+// operands are laid out by emitting the handler once more.
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
-import type { ArmTable, VariantArms } from "../decoded/arms.ts";
+import type { HandlerTable, VariantHandlers } from "../decoded/handlers.ts";
 import { evaluateNumber } from "../decoded/operands.ts";
-import type { Filling, Fixed, Handler, Variant } from "../decoded/variants.ts";
+import type { Decoding, Filling, Fixed, Variant } from "../decoded/variants.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder } from "../wasm/module.ts";
-import { ArmEmitter } from "./arm-emitter.ts";
+import { HandlerEmitter } from "./handler-emitter.ts";
 import { baseField, directBranch, STACK_POINTER } from "./meaning.ts";
 import type { OutlinedFunctions } from "./outlined.ts";
 
@@ -24,52 +24,57 @@ class ColdVariant implements Variant {
   }
 }
 
-/** A variant with an arm in the interpreter loop, described when the decoder asks for it. */
+/** A variant with a handler in the interpreter loop, described when the decoder asks for it. */
 class HotVariant implements Variant {
   #filling: Filling | undefined;
   #branch: Variant["branch"];
 
-  constructor(readonly encoding: Encoding, readonly fixed: Fixed, readonly arms: VariantArms, readonly emitter: ArmEmitter) {}
+  constructor(readonly encoding: Encoding, readonly fixed: Fixed, readonly handlers: VariantHandlers, readonly emitter: HandlerEmitter) {}
 
   get filling(): Filling {
-    return this.#filling ??= this.#describe(this.arms[0], false);
+    return this.#filling ??= this.#describe(this.handlers[0], false);
   }
 
   get branch(): Variant["branch"] {
-    const [, near] = this.arms;
+    const [, near] = this.handlers;
     if (near === undefined) return undefined;
     return this.#branch ??= { offset: this.#offset(), near: this.#describe(near, true) };
   }
 
-  #describe(arm: number, near: boolean): Filling {
+  #describe(handler: number, near: boolean): Filling {
     const { encoding, fixed } = this;
     const { layouts } = this.emitter.emit([{ encoding, fixed, semantics: semanticsOf(encoding, fixed), near }]);
-    return { arm, operands: layouts[0].operands };
+    return { handler, operands: layouts[0].operands };
   }
 
   #offset(): (word: number) => number {
     const branch = directBranch(semanticsOf(this.encoding, this.fixed));
-    if (!branch) throw new Error(`${this.encoding.instruction.name}: an arm for near targets, but no direct branch`);
+    if (!branch) throw new Error(`${this.encoding.instruction.name}: a handler for near targets, but no direct branch`);
     return evaluateNumber(branch.offset);
   }
 }
 
-/** The handler of an encoding with arms. */
-class HotHandler extends HotVariant implements Handler {
-  #specials: Handler["specials"] | undefined;
+/** The decoding of an encoding with handlers. */
+class HotDecoding extends HotVariant implements Decoding {
+  #specials: Decoding["specials"] | undefined;
 
-  constructor(encoding: Encoding, readonly variants: readonly VariantArms[], emitter: ArmEmitter, readonly functions: OutlinedFunctions) {
+  constructor(
+    encoding: Encoding,
+    readonly variants: readonly VariantHandlers[],
+    emitter: HandlerEmitter,
+    readonly functions: OutlinedFunctions,
+  ) {
     super(encoding, {}, variants[variants.length - 1], emitter);
   }
 
-  get specials(): Handler["specials"] {
+  get specials(): Decoding["specials"] {
     return this.#specials ??= this.#makeSpecials();
   }
 
-  #makeSpecials(): Handler["specials"] {
+  #makeSpecials(): Decoding["specials"] {
     const { encoding, variants, emitter, functions } = this;
     const fixedFields = encoding.instruction.special(encoding.shape);
-    if (fixedFields.length !== variants.length - 1) throw new Error(`${encoding.instruction.name}: not the variants that have arms`);
+    if (fixedFields.length !== variants.length - 1) throw new Error(`${encoding.instruction.name}: not the variants that have handlers`);
     const specials = fixedFields.map((fixed, index) => special(new HotVariant(encoding, fixed, variants[index], emitter)));
     const base = baseField(semanticsOf(encoding));
     if (base && fixedFields.some((fixed) => fixed[base] === STACK_POINTER)) return specials;
@@ -77,26 +82,26 @@ class HotHandler extends HotVariant implements Handler {
   }
 }
 
-/** The handler of a cold encoding. */
-class ColdHandler extends ColdVariant implements Handler {
-  #specials: Handler["specials"] | undefined;
+/** The decoding of a cold encoding. */
+class ColdDecoding extends ColdVariant implements Decoding {
+  #specials: Decoding["specials"] | undefined;
 
   constructor(encoding: Encoding, functions: OutlinedFunctions) {
     super(encoding, {}, functions);
   }
 
-  get specials(): Handler["specials"] {
+  get specials(): Decoding["specials"] {
     return this.#specials ??= onStack(this.encoding, baseField(semanticsOf(this.encoding)), this.functions);
   }
 }
 
 /** The variant for SP as the base, where the encoding has a field for that. */
-function onStack(encoding: Encoding, base: string | undefined, functions: OutlinedFunctions): Handler["specials"] {
+function onStack(encoding: Encoding, base: string | undefined, functions: OutlinedFunctions): Decoding["specials"] {
   return base ? [special(new ColdVariant(encoding, { [base]: STACK_POINTER }, functions))] : [];
 }
 
 /** A variant with what chooses it. */
-function special<V extends Variant & { readonly encoding: Encoding; readonly fixed: Fixed }>(variant: V): Handler["specials"][number] {
+function special<V extends Variant & { readonly encoding: Encoding; readonly fixed: Fixed }>(variant: V): Decoding["specials"][number] {
   return { ...match(variant.encoding, variant.fixed), variant };
 }
 
@@ -111,11 +116,11 @@ function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number 
   return { mask, value };
 }
 
-/** The handlers of all encodings, by index. */
-export function makeHandlers({ variants }: ArmTable, library: Callees, functions: OutlinedFunctions): Handler[] {
+/** The decodings of all encodings, by index. */
+export function makeDecodings({ variants }: HandlerTable, library: Callees, functions: OutlinedFunctions): Decoding[] {
   // Its code goes nowhere: what it says of operands is wanted.
-  const emitter = new ArmEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
+  const emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
   return encodings.map((encoding, index) =>
-    variants[index].length ? new HotHandler(encoding, variants[index], emitter, functions) : new ColdHandler(encoding, functions)
+    variants[index].length ? new HotDecoding(encoding, variants[index], emitter, functions) : new ColdDecoding(encoding, functions)
   );
 }
