@@ -27,7 +27,23 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
  * Every folder is a room by itself, a parent and its child too; "." is the house's own folder. A
  * room may always import itself, and no two rooms may import each other.
  */
-const FLOORS: Record<string, Record<string, readonly string[]>> = {};
+const FLOORS: Record<string, Record<string, readonly string[]>> = {
+  core: {
+    wasm: [],
+    architecture: [],
+    state: ["wasm"],
+    fp: ["state", "wasm"],
+    simd: ["fp", "state", "wasm"],
+    debug: ["architecture"],
+    exceptions: ["architecture", "state", "wasm"],
+    memory: ["debug", "exceptions", "architecture", "state", "wasm"],
+    registers: ["memory", "debug", "exceptions", "fp", "architecture", "state", "wasm"],
+    decoded: ["state", "wasm"],
+    interpreter: ["decoded", "exceptions", "architecture", "state", "wasm"],
+    translator: ["interpreter", "decoded", "fp", "architecture", "state", "wasm"],
+    ".": ["translator", "interpreter", "decoded", "registers", "memory", "exceptions", "debug", "simd", "architecture", "state", "wasm"],
+  },
+};
 
 const SOURCE = new URL("../src/", import.meta.url);
 const ASSETS = new URL("../assets/", import.meta.url);
