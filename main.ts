@@ -2,14 +2,14 @@
 // worker that the machine runs in. No top-level await here: messages posted to a worker that is
 // still loading would be lost.
 
-import { warmUp, WORKER_NAME } from "./src/workstation/client.ts";
-import { VERSION } from "./src/workstation/version.ts";
+import { warmUp, WORKER_NAME } from "./src/session/client.ts";
+import { VERSION } from "./src/support/version.ts";
 
 /** Commands that run a machine: its worker loads beside the command line. */
 const RUNNING = [undefined, "run", "boot", "record", "replay"];
 
 if (globalThis.name === WORKER_NAME && typeof WorkerGlobalScope !== "undefined") {
-  import("./src/workstation/worker.ts").then((worker) => worker.serveMachine());
+  import("./src/session/worker.ts").then((worker) => worker.serveMachine());
 } else if (Deno.args.length === 1 && Deno.args[0] === "--version") {
   // Who asks only for that need not wait for all commands to be loaded.
   console.log(VERSION);

@@ -14,8 +14,8 @@
  */
 
 export { disassemble } from "./src/isa/disassemble.ts";
-export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/workstation/library.ts";
+export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/library/library.ts";
 export type { DevicePlan, NetBackend, PortForward } from "./src/virtio/plan.ts";
 export type { INPUT_TYPES, InputType } from "./src/virtio/input/input.ts";
-export { HostMachine, type HostMachineOptions } from "./src/workstation/host-library.ts";
+export { HostMachine, type HostMachineOptions } from "./src/library/host-library.ts";
 export { PERSONA_NAMES, type PersonaName } from "./src/abi/ioctl/personas.ts";

@@ -1,7 +1,7 @@
 // `deno task bench boot`: a Debian kernel on el2 and on QEMU in turn, from the start of the process
 // to the first line of user space.
 
-import { catalogEntry, DEBIAN_RELEASES } from "../src/workstation/catalog/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { type Guest, type Machine, type Run, stopwatch } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";

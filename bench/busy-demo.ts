@@ -3,11 +3,11 @@
 
 import { runTui } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
-import { connectEmbedded, type SessionClient } from "../src/workstation/client.ts";
-import { planText } from "../src/workstation/config/plan.ts";
-import { Asker } from "../src/workstation/control/asker.ts";
-import { SessionHub } from "../src/workstation/control/hub.ts";
-import type { SessionPlan } from "../src/workstation/plan.ts";
+import { connectEmbedded, type SessionClient } from "../src/session/client.ts";
+import { planText } from "../src/configuration/plan.ts";
+import { Asker } from "../src/control/asker.ts";
+import { SessionHub } from "../src/control/hub.ts";
+import type { SessionPlan } from "../src/plans/plan.ts";
 
 /**
  * Pairs of guests, and how many messages and rings they exchange a second: some 10,000 calls, traps

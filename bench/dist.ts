@@ -3,7 +3,7 @@
 // cache and without, in turn.
 
 import { A64, imageOf, SYSTEM_OFF } from "../tests/cli/program.ts";
-import { VERSION } from "../src/workstation/version.ts";
+import { VERSION } from "../src/support/version.ts";
 import { type Contest, figuresPrinted } from "./ab.ts";
 import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";

@@ -1,7 +1,7 @@
 // `deno task bench instant`: from the start of the process to the prompt of a Debian guest, with a
 // snapshot of it in the cache; in turn with the generated core there as well, and without.
 
-import { PROMPT } from "../src/workstation/snapshot/instant.ts";
+import { PROMPT } from "../src/snapshots/instant.ts";
 import type { Contest } from "./ab.ts";
 import { preferredTree } from "./machines.ts";
 import { median } from "./statistics.ts";

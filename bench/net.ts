@@ -2,8 +2,8 @@
 // switch (`pair:NAME`). QEMU: two machines whose cards are joined by a socket. Both run the same
 // Debian kernel and the same busybox; the host takes the time of a fetch over HTTP.
 
-import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
-import { withEntries } from "../src/workstation/catalog/cpio.ts";
+import { catalogEntry } from "../src/catalog/catalog.ts";
+import { withEntries } from "../src/formats/cpio.ts";
 import type { Contest } from "./ab.ts";
 import { el2, type Machine, MACHINES, qemu, type Run, watch } from "./machines.ts";
 import { trustedRounds } from "./rounds.ts";

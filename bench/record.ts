@@ -1,7 +1,7 @@
 // `deno task bench record`: what recording costs a run, in CPU time of the whole process. The same
 // run with and without `--record`, in turn.
 
-import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
+import { catalogEntry } from "../src/catalog/catalog.ts";
 import type { Contest } from "./ab.ts";
 import { el2 } from "./machines.ts";
 import { type Rounds, trustedRounds } from "./rounds.ts";

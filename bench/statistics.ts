@@ -1,6 +1,6 @@
 // Figures over repeated measurements.
 
-import { median } from "../src/workstation/statistics.ts";
+import { median } from "../src/support/statistics.ts";
 
 export { median };
 

@@ -4,10 +4,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { runTui, type TuiOptions } from "../src/tui/run.ts";
 import type { TerminalPort } from "../src/tui/terminal.ts";
-import type { SessionClient } from "../src/workstation/client.ts";
-import { Standing } from "../src/workstation/engine/standing.ts";
-import type { Answer, Query } from "../src/workstation/inspect/query.ts";
-import type { Row } from "../src/workstation/inspect/table.ts";
+import type { SessionClient } from "../src/session/client.ts";
+import { Standing } from "../src/engine/standing.ts";
+import type { Answer, Query } from "../src/queries/query.ts";
+import type { Row } from "../src/queries/table.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "../tests/tui/phone.ts";
 
 const OPTIONS: TuiOptions = { title: "bench", depth: "256", ascii: false, mouse: false, slowLink: false };

@@ -1,7 +1,7 @@
 // `deno task bench userland`: Debian's own programs in a Debian guest (scripts/suites.ts) on el2
 // and on QEMU in turn. The digests of what they print must be QEMU's of the same run.
 
-import { catalogEntry } from "../src/workstation/catalog/catalog.ts";
+import { catalogEntry } from "../src/catalog/catalog.ts";
 import { type Suite, suiteInitrd } from "../scripts/suites.ts";
 import type { Contest } from "./ab.ts";
 import { guestMips, printCore } from "./core-stats.ts";

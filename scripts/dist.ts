@@ -11,7 +11,7 @@
 // all of it is there.
 
 import { resolve } from "node:path";
-import { VERSION } from "../src/workstation/version.ts";
+import { VERSION } from "../src/support/version.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const DIST = resolve(Deno.args[0] ?? `${ROOT}dist`);

@@ -1,6 +1,6 @@
 // `deno task install [FOLDER]`: writes a launcher named el2 that runs this checkout with this Deno.
 
-import { writeWhole } from "../src/workstation/cache.ts";
+import { writeWhole } from "../src/support/cache.ts";
 
 const home = Deno.env.get("HOME");
 const folder = Deno.args[0] ?? (home && `${home}/.local/bin`);

@@ -2,8 +2,8 @@
 // not: oracles and a cross compiler. Each is the machine's own where it has one, else unpacked from
 // the distribution's packages into .state/tools, without root.
 
-import { exists } from "../src/workstation/cache.ts";
-import { MULTIARCH, UnpackedPrograms } from "../src/workstation/catalog/unpacked-programs.ts";
+import { exists } from "../src/support/cache.ts";
+import { MULTIARCH, UnpackedPrograms } from "../src/catalog/unpacked-programs.ts";
 
 /** Programs by name, with the Debian package that holds each. */
 const PROGRAMS = {

@@ -3,9 +3,9 @@
 // here, and the tests that need it fail by name. Usage: setup.ts [RELEASE...], the Debian releases
 // whose guests are needed (default: bookworm).
 
-import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/workstation/catalog/catalog.ts";
-import { fetchDebian } from "../src/workstation/catalog/debian.ts";
-import { installedPackages } from "../src/workstation/catalog/unpacked-programs.ts";
+import { catalogEntry, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE } from "../src/catalog/catalog.ts";
+import { fetchDebian } from "../src/catalog/debian.ts";
+import { installedPackages } from "../src/catalog/unpacked-programs.ts";
 import { fetchNativePackages, missingFirmware, missingPackages } from "./native-tools.ts";
 
 for (const [what, missing] of [["native tools", missingPackages], ["firmware", missingFirmware]] as const) {

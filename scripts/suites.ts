@@ -2,10 +2,10 @@
 // stress-ng, and programs of Debian's source package qemu (its tests/tcg, and its copy of Berkeley
 // TestFloat) built here. All by apt into .state, without root, when first asked for.
 
-import { Apt, debianMirror, debianSource } from "../src/workstation/catalog/apt.ts";
-import { Deb } from "../src/workstation/catalog/deb.ts";
-import { exists, withLock, writeWhole } from "../src/workstation/cache.ts";
-import { type CpioEntry, writeCpio } from "../src/workstation/catalog/cpio.ts";
+import { Apt, debianMirror, debianSource } from "../src/catalog/apt.ts";
+import { Deb } from "../src/catalog/deb.ts";
+import { exists, withLock, writeWhole } from "../src/support/cache.ts";
+import { type CpioEntry, writeCpio } from "../src/formats/cpio.ts";
 import { nativeProgram } from "./native-tools.ts";
 
 /**

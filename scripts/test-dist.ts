@@ -2,7 +2,7 @@
 // place of the sources, with no deno on the PATH and, where the system allows that without root,
 // without a network.
 
-import { VERSION } from "../src/workstation/version.ts";
+import { VERSION } from "../src/support/version.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
 const PROGRAM = `${ROOT}dist/el2-${VERSION}-${Deno.build.target}`;

@@ -3,23 +3,59 @@
 import assert from "node:assert/strict";
 import { folderOf, importsBelow, importsOf } from "../scripts/structure.ts";
 
-/** What each folder of src/ may import. Importing from the same folder is always allowed. */
+/**
+ * What each room of src/ may import, types included; importing from the same room is always allowed.
+ * From the ground up: a room may import only rooms that stand above it in this table.
+ */
 const MAY_IMPORT: Record<string, readonly string[]> = {
+  support: [],
+  formats: [],
   isa: [],
-  core: ["isa"],
-  machine: ["core"],
   devices: [],
   devicetree: [],
   abi: [],
-  formats: [],
+  core: ["isa"],
+  machine: ["core"],
   hypervisor: ["abi", "machine", "core", "devices"],
   "resource-manager": ["abi", "devicetree"],
   virtio: ["devices", "formats"],
   host: ["abi", "devices", "devicetree", "virtio"],
-  workstation: ["host", "resource-manager", "hypervisor", "virtio", "devices", "devicetree", "abi", "machine", "core", "isa", "formats"],
-  debug: ["host", "resource-manager", "hypervisor", "abi", "machine", "core", "isa"],
-  tui: ["workstation", "debug", "abi"],
-  cli: ["tui", "workstation", "debug", "abi", "machine", "isa", "formats"],
+  images: ["host", "formats", "support"],
+  symbols: ["hypervisor", "machine", "core", "formats"],
+  queries: ["virtio", "abi", "support"],
+  plans: ["queries", "host", "hypervisor", "virtio", "core", "abi"],
+  protocol: ["plans", "queries", "hypervisor", "core", "abi"],
+  state: ["hypervisor", "machine"],
+  outside: ["state", "virtio", "machine", "formats", "support"],
+  inspection: [
+    ...["protocol", "queries", "symbols", "host", "resource-manager", "hypervisor", "virtio", "machine", "core", "isa", "abi", "support"],
+  ],
+  assembly: [
+    ...["inspection", "outside", "state", "protocol", "plans", "queries", "symbols", "images", "host", "resource-manager", "hypervisor"],
+    ...["virtio", "devices", "devicetree", "machine", "core", "abi", "formats", "support"],
+  ],
+  library: ["assembly", "plans", "host", "machine", "abi"],
+  catalog: ["library", "plans", "images", "virtio", "formats", "support"],
+  configuration: [
+    ...["catalog", "assembly", "plans", "images", "symbols", "host", "resource-manager", "hypervisor", "virtio", "machine"],
+    ...["devicetree", "abi", "support"],
+  ],
+  snapshots: ["assembly", "state", "plans", "queries", "virtio", "machine", "core", "support"],
+  recordings: ["snapshots", "assembly", "state", "protocol", "plans", "queries", "hypervisor", "support"],
+  scenarios: ["recordings", "configuration", "assembly", "inspection", "plans", "queries", "hypervisor", "abi", "support"],
+  export: ["inspection", "queries", "abi", "formats", "support"],
+  engine: [
+    ...["recordings", "snapshots", "assembly", "inspection", "outside", "state", "protocol", "plans", "queries", "hypervisor"],
+    ...["abi", "support"],
+  ],
+  session: ["engine", "snapshots", "assembly", "state", "protocol", "plans", "queries", "support"],
+  control: ["session", "outside", "protocol", "queries", "abi", "support"],
+  debug: ["hypervisor", "core"],
+  tui: ["control", "session", "configuration", "inspection", "protocol", "queries", "abi", "support"],
+  cli: [
+    ...["tui", "debug", "control", "session", "engine", "export", "scenarios", "recordings", "snapshots", "configuration", "catalog"],
+    ...["assembly", "inspection", "protocol", "plans", "queries", "symbols", "images", "machine", "isa", "abi", "formats", "support"],
+  ],
 };
 
 /**
@@ -122,6 +158,14 @@ Deno.test("an import up a floor, an unknown room, and rooms that may import each
     ["ground/b.ts imports upper/a.ts", "upper/inner is not in the table"],
   );
   assert.deepEqual(wrongFloors(floors, []), ["left and right may import each other", "right and left may import each other"]);
+});
+
+Deno.test("the table of layers has no circle: a room imports only rooms that stand above it", () => {
+  const rooms = Object.keys(MAY_IMPORT);
+  const wrong = rooms.flatMap((room, index) =>
+    MAY_IMPORT[room].filter((below) => !rooms.slice(0, index).includes(below)).map((b) => `${room}: ${b}`)
+  );
+  assert.deepEqual(wrong, []);
 });
 
 /** Specifiers of the modules whose values a module has before its own code runs: its static imports, but for types. */

@@ -3,8 +3,8 @@
 import { ExitCode, Failure } from "./failure.ts";
 import { nothingPasses, output, printAnswer, recordText } from "./print.ts";
 import { checkVm, type OpenSession } from "./session.ts";
-import type { Query } from "../workstation/inspect/query.ts";
-import { TABLES } from "../workstation/inspect/tables.ts";
+import type { Query } from "../queries/query.ts";
+import { TABLES } from "../queries/tables.ts";
 
 /** How an answer is printed. */
 interface AnswerOptions {

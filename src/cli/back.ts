@@ -5,8 +5,8 @@ import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { checkedEventFilter, parseWhole } from "./values.ts";
-import { documentText, PLACE } from "../workstation/inspect/documents.ts";
-import type { Move } from "../workstation/protocol.ts";
+import { documentText, PLACE } from "../queries/documents.ts";
+import type { Move } from "../protocol/protocol.ts";
 
 const COUNT = parseWhole(1, Number.MAX_SAFE_INTEGER);
 

@@ -2,9 +2,9 @@
 
 import { Option } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
-import { checkHypervisorNode } from "../workstation/assembly/boot-plan.ts";
-import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
-import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS, type SessionPlan } from "../workstation/plan.ts";
+import { checkHypervisorNode } from "../assembly/boot-plan.ts";
+import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
+import { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS, type SessionPlan } from "../plans/plan.ts";
 
 export const capIdsOption = new Option("--cap-ids <kind>", `how capability ids look (default: "${DEFAULT_BEHAVIOUR.capIds}")`)
   .choices(CAP_IDS);

@@ -5,10 +5,10 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { parseWhole } from "./values.ts";
-import { BENCH, documentText } from "../workstation/inspect/documents.ts";
-import { connectEmbedded } from "../workstation/client.ts";
-import { type SessionPlan, type Tier, TIERS } from "../workstation/plan.ts";
-import { median } from "../workstation/statistics.ts";
+import { BENCH, documentText } from "../queries/documents.ts";
+import { connectEmbedded } from "../session/client.ts";
+import { type SessionPlan, type Tier, TIERS } from "../plans/plan.ts";
+import { median } from "../support/statistics.ts";
 
 const MIB = 2 ** 20;
 const MEMORY = 64 * MIB;

@@ -22,11 +22,11 @@ import { showSession } from "./show.ts";
 import { readSymbolFile } from "./symbols.ts";
 import { parseCounts, parseDuration, parsePort, parseSize, parseWhole } from "./values.ts";
 import { MAX_CPUS } from "../machine/memory-map.ts";
-import { exists } from "../workstation/cache.ts";
-import { diskGuestBoot, isDiskGuest } from "../workstation/catalog/boot.ts";
-import { checkBootPlan } from "../workstation/assembly/boot-plan.ts";
-import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../workstation/plan.ts";
-import { readVars } from "../workstation/assembly/firmware-layout.ts";
+import { exists } from "../support/cache.ts";
+import { diskGuestBoot, isDiskGuest } from "../catalog/boot.ts";
+import { checkBootPlan } from "../assembly/boot-plan.ts";
+import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../plans/plan.ts";
+import { readVars } from "../assembly/firmware-layout.ts";
 
 /** The images of the root VM, where they are named. */
 function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {

@@ -5,7 +5,7 @@ import { answer } from "./answer.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { type OpenSession, openSession, withSessionOptions } from "./session.ts";
 import { checkedEventFilter, parseDuration, parseWhole } from "./values.ts";
-import type { StopChange } from "../workstation/stop-rules.ts";
+import type { StopChange } from "../queries/stop-rule.ts";
 
 /** Wall time (ns) that a vCPU has for its instructions. */
 const STEP_TIMEOUT = 30e9;

@@ -7,7 +7,7 @@ import { type CommandNode, commandTree } from "./command-tree.ts";
 import { Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { openSession } from "./session.ts";
-import { sessionNames } from "../workstation/control/places.ts";
+import { sessionNames } from "../control/places.ts";
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   bash: `_el2() {

@@ -1,8 +1,8 @@
 // docs/reference/configuration.md: the keys of a configuration with their types and defaults, read
 // from the schema that checks them. What each means stands in docs/configuration.md.
 
-import { Schema } from "../workstation/config/schema.ts";
-import { STEPS } from "../workstation/scenario/scenario.ts";
+import { Schema } from "../configuration/schema.ts";
+import { STEPS } from "../scenarios/scenario.ts";
 
 /** What is read of a schema of valibot, whatever it is. */
 interface SchemaNode {
@@ -23,7 +23,7 @@ export function configurationReference(): string {
   const lines = [
     "# Configuration keys",
     "",
-    "Made from the schema that checks a file (`src/workstation/config/schema.ts`). [configuration.md](../configuration.md) says what each key means.",
+    "Made from the schema that checks a file (`src/configuration/schema.ts`). [configuration.md](../configuration.md) says what each key means.",
     "",
   ];
   for (const [name, entry] of Object.entries(root.entries!)) {

@@ -5,8 +5,8 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { openSession } from "./session.ts";
 import { parseDuration } from "./values.ts";
-import type { Asker } from "../workstation/control/asker.ts";
-import { PAST } from "../workstation/engine/loop.ts";
+import type { Asker } from "../control/asker.ts";
+import { PAST } from "../engine/loop.ts";
 
 const DEFAULT_TIMEOUT = 5e9;
 

@@ -23,16 +23,16 @@ import { connectNamed, openSession, withSessionOptions } from "./session.ts";
 import { startSession } from "./start-session.ts";
 import { showRemote } from "./show.ts";
 import { hostOption, planOfSnapshot } from "./snapshot.ts";
-import { connectEmbedded, type SessionClient } from "../workstation/client.ts";
-import { documentText, SESSIONS } from "../workstation/inspect/documents.ts";
-import type { Json } from "../workstation/inspect/table.ts";
-import { SessionHub } from "../workstation/control/hub.ts";
-import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
-import { answers, NoSession, sessionInfo } from "../workstation/control/remote.ts";
-import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
-import { type Behaviour, type SessionPlan, TIERS } from "../workstation/plan.ts";
-import { warn } from "../workstation/warn.ts";
-import { isSnapshot } from "../workstation/snapshot/file.ts";
+import { connectEmbedded, type SessionClient } from "../session/client.ts";
+import { documentText, SESSIONS } from "../queries/documents.ts";
+import type { Json } from "../queries/table.ts";
+import { SessionHub } from "../control/hub.ts";
+import { defaultName, isSessionName, sessionFolder, sessionNames, socketPath } from "../control/places.ts";
+import { answers, NoSession, sessionInfo } from "../control/remote.ts";
+import { SessionServer, SocketInUse } from "../control/server.ts";
+import { type Behaviour, type SessionPlan, TIERS } from "../plans/plan.ts";
+import { warn } from "../support/warn.ts";
+import { isSnapshot } from "../snapshots/file.ts";
 
 /** How long `down` waits for the session to end, ms. */
 const END_TIME = 5_000;

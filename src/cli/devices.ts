@@ -14,7 +14,7 @@ import {
   type PortForward,
   PRIMARY_CID,
   TAG_LENGTH,
-} from "../workstation/plan.ts";
+} from "../plans/plan.ts";
 
 const MODES = ["rw", "ro", "overlay"] as const;
 

@@ -8,15 +8,15 @@ import { readNamedRecording } from "./record.ts";
 import { checkHost, hostOption, readNamedSnapshot } from "./snapshot.ts";
 import { parseWhole } from "./values.ts";
 import { ArchiveError } from "../machine/archive.ts";
-import { cannotRead } from "../workstation/named-file.ts";
-import type { EventRow } from "../workstation/export/event-row.ts";
-import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceError } from "../workstation/export/diff.ts";
-import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../workstation/inspect/documents.ts";
-import { timeText } from "../workstation/inspect/format.ts";
-import type { Json } from "../workstation/inspect/table.ts";
-import { RECORDING_START } from "../workstation/record/recording.ts";
-import { readSnapshot, SNAPSHOT_START } from "../workstation/snapshot/file.ts";
-import type { SnapshotDiff } from "../workstation/snapshot/diff.ts";
+import { cannotRead } from "../support/named-file.ts";
+import type { EventRow } from "../queries/event-row.ts";
+import { diffTraces, TRACE_START, type TraceDiff, type TraceDifference, TraceError } from "../export/diff.ts";
+import { DIFF, documentText, SNAPSHOT_DIFF, TRACE_DIFF } from "../queries/documents.ts";
+import { timeText } from "../queries/format.ts";
+import type { Json } from "../queries/table.ts";
+import { RECORDING_START } from "../recordings/recording.ts";
+import { readSnapshot, SNAPSHOT_START } from "../snapshots/file.ts";
+import type { SnapshotDiff } from "../snapshots/diff.ts";
 
 /** Wall time (ms) between two lines of progress. */
 const PROGRESS = 1000;
@@ -106,7 +106,7 @@ async function diffRecorded(a: string, b: string, { json }: DiffOptions): Promis
   const [first, second] = [await readNamedRecording(a), await readNamedRecording(b)];
   let told = performance.now();
   // Two machines in this thread: what they are made of is loaded by who needs it.
-  const { diffRecordings } = await import("../workstation/record/diff.ts");
+  const { diffRecordings } = await import("../recordings/diff.ts");
   await useCoreCache();
   const { compared, cut, difference } = diffRecordings(first, second, (instructions) => {
     if (performance.now() - told < PROGRESS) return;
@@ -134,7 +134,7 @@ async function diffSaved(a: string, b: string, { json, rows, allowHost }: DiffOp
     return { path, snapshot };
   };
   const [first, second] = [await read(a), await read(b)];
-  const { diffSnapshots } = await import("../workstation/snapshot/diff.ts");
+  const { diffSnapshots } = await import("../snapshots/diff.ts");
   await useCoreCache();
   let diff: SnapshotDiff;
   try {

@@ -4,8 +4,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import type { disassemble } from "../isa/disassemble.ts";
-import { isElf, readElf } from "../workstation/images/elf.ts";
-import { imageHeader, unwrapImage } from "../workstation/images/kernel-image.ts";
+import { isElf, readElf } from "../formats/elf.ts";
+import { imageHeader, unwrapImage } from "../images/kernel-image.ts";
 import { answer } from "./answer.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseAddress, parseWhole } from "./values.ts";

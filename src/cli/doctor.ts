@@ -3,9 +3,9 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
-import { documentText, FINDINGS } from "../workstation/inspect/documents.ts";
-import { sessionFolder } from "../workstation/control/places.ts";
-import { catalogEntries } from "../workstation/catalog/catalog.ts";
+import { documentText, FINDINGS } from "../queries/documents.ts";
+import { sessionFolder } from "../control/places.ts";
+import { catalogEntries } from "../catalog/catalog.ts";
 import { MINIMUM } from "../tui/frame.ts";
 import { colourDepth } from "../tui/run.ts";
 

@@ -11,9 +11,9 @@ import { plannedOf } from "./run.ts";
 import { checkedFilter, parseDuration, parseWhole } from "./values.ts";
 import { reasonText } from "./why.ts";
 import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
-import { allOf } from "../workstation/inspect/filter.ts";
-import type { RowOf } from "../workstation/inspect/table.ts";
-import { EVENTS, REASONS } from "../workstation/inspect/tables.ts";
+import { allOf } from "../queries/filter.ts";
+import type { RowOf } from "../queries/table.ts";
+import { EVENTS, REASONS } from "../queries/tables.ts";
 
 /** Pause between two looks at what is new, ms. */
 const POLL = 50;

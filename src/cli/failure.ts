@@ -1,6 +1,6 @@
 // How a command fails: one line `el2: what: rule; way out` on stderr, and the exit code.
 
-import { cannotRead, readToEnd } from "../workstation/named-file.ts";
+import { cannotRead, readToEnd } from "../support/named-file.ts";
 
 /** Exit codes (docs/design/workstation.md §2). */
 export const ExitCode = { Done: 0, Failed: 1, Usage: 2, NoSession: 3, TimedOut: 4, ReadOnly: 5, Interrupted: 130 } as const;

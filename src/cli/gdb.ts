@@ -6,13 +6,13 @@ import { ExitCode, Failure } from "./failure.ts";
 import { connectNamed } from "./session.ts";
 import { checkedEventFilter, parsePort } from "./values.ts";
 import { writeSymbols } from "./symbols.ts";
-import { Asker } from "../workstation/control/asker.ts";
+import { Asker } from "../control/asker.ts";
 import { LoopbackPort, StandardStreams } from "../debug/gdb-connections.ts";
 import { GdbServer } from "../debug/gdb-server.ts";
 import type { GdbTarget } from "../debug/gdb-session.ts";
-import type { SessionClient } from "../workstation/client.ts";
-import { EVERY_VM } from "../workstation/guest-names.ts";
-import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../workstation/protocol.ts";
+import type { SessionClient } from "../session/client.ts";
+import { EVERY_VM } from "../inspection/guest-names.ts";
+import type { DebugAnswer, SessionDebugAccess, SessionEvent } from "../protocol/protocol.ts";
 
 /** Others may ask through the same client, with numbers of their own. */
 const FIRST_QUESTION = 1e9;

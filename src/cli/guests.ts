@@ -1,13 +1,13 @@
 // `el2 guests`: fetches guests into the catalogue and lists them (docs/design/workstation.md §2).
 
-import { cacheFolder } from "../workstation/cache.ts";
+import { cacheFolder } from "../support/cache.ts";
 import { type Command, Option } from "@commander-js/extra-typings";
-import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../workstation/catalog/catalog.ts";
+import { catalogEntries, damagedFiles, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, type Manifest } from "../catalog/catalog.ts";
 import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import { output } from "./print.ts";
-import { documentText, GUEST } from "../workstation/inspect/documents.ts";
-import { addGuest, wrongGuestName } from "../workstation/catalog/add.ts";
-import { fetchDebian } from "../workstation/catalog/debian.ts";
+import { documentText, GUEST } from "../queries/documents.ts";
+import { addGuest, wrongGuestName } from "../catalog/add.ts";
+import { fetchDebian } from "../catalog/debian.ts";
 
 /** Adds `guests fetch` and `guests ls` to the program. */
 export function registerGuests(program: Command): void {
@@ -22,7 +22,7 @@ export function registerGuests(program: Command): void {
     .action(async (guest, options) => {
       if (guest !== "debian") throw new Failure(`guest ${guest}: nothing of that name can be fetched; there is: debian`);
       // The one with a disk boots it, and needs the machine.
-      const fetch = options.disk ? (await import("../workstation/catalog/debian-disk.ts")).fetchDebianDisk : fetchDebian;
+      const fetch = options.disk ? (await import("../catalog/debian-disk.ts")).fetchDebianDisk : fetchDebian;
       const manifest = await fetch({ release: options.release, mirror: options.mirror, progress: progressLine() }).catch((error) =>
         refused("fetch", error)
       );

@@ -5,16 +5,9 @@ import { controlByte, DEFAULT_PREFIX, readInput } from "./console-input.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import { ExitCode } from "./failure.ts";
 import { printable } from "./print.ts";
-import type { SessionClient } from "../workstation/client.ts";
-import {
-  type MachineEvent,
-  type MachineSample,
-  ORDERLY_END,
-  SESSION,
-  type SessionEnd,
-  type SessionEvent,
-} from "../workstation/protocol.ts";
-import { warn } from "../workstation/warn.ts";
+import type { SessionClient } from "../session/client.ts";
+import { type MachineEvent, type MachineSample, ORDERLY_END, SESSION, type SessionEnd, type SessionEvent } from "../protocol/protocol.ts";
+import { warn } from "../support/warn.ts";
 
 /** Wall time (ms) in which the end of the run may say what has gone wrong. */
 const TELL_AFTER = 300;

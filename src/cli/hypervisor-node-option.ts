@@ -1,7 +1,7 @@
 // The option of `boot`, `run` and `up` that chooses how the primary's drivers find the hypervisor.
 
 import { Option } from "@commander-js/extra-typings";
-import { DEFAULT_BEHAVIOUR, HYPERVISOR_NODES } from "../workstation/plan.ts";
+import { DEFAULT_BEHAVIOUR, HYPERVISOR_NODES } from "../plans/plan.ts";
 
 export const hypervisorNodeOption = new Option(
   "--hypervisor-node <form>",

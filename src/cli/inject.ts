@@ -5,8 +5,8 @@ import { checkedRule } from "./behaviour-options.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { answer } from "./answer.ts";
 import { openSession, withSessionOptions } from "./session.ts";
-import { FAULTS } from "../workstation/fault-rules.ts";
-import type { Action } from "../workstation/inspect/action.ts";
+import { FAULTS } from "../inspection/fault-rules.ts";
+import type { Action } from "../queries/action.ts";
 
 /** Adds the command. */
 export function registerInject(program: Command): void {

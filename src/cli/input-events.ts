@@ -1,7 +1,7 @@
 // What people write for the keyboard and the tablet of a VM, as events.
 
 import { InvalidArgumentError } from "commander";
-import { Abs, BUTTONS, EventType, type InputEvent, keyOf, KEYS, Rel, TABLET_MAX } from "../workstation/inspect/input-events.ts";
+import { Abs, BUTTONS, EventType, type InputEvent, keyOf, KEYS, Rel, TABLET_MAX } from "../queries/input-events.ts";
 
 type Together = readonly InputEvent[];
 

@@ -1,9 +1,9 @@
 // `--instant`, of commands that run a machine.
 
 import { Failure } from "./failure.ts";
-import { exists } from "../workstation/cache.ts";
-import type { SessionPlan } from "../workstation/plan.ts";
-import { instantPath } from "../workstation/snapshot/instant.ts";
+import { exists } from "../support/cache.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import { instantPath } from "../snapshots/instant.ts";
 
 /**
  * The plan, beginning at its first prompt where the cache has that; else it leaves it there.

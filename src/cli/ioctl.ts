@@ -2,7 +2,7 @@
 // GenieZone, and which structure it takes.
 
 import type { Command } from "@commander-js/extra-typings";
-import { documentText, type FieldsOf, IOCTL_DECODED } from "../workstation/inspect/documents.ts";
+import { documentText, type FieldsOf, IOCTL_DECODED } from "../queries/documents.ts";
 import { Failure } from "./failure.ts";
 import { decodeRequest } from "../abi/ioctl/decode.ts";
 import { personasWith } from "../abi/ioctl/personas.ts";

@@ -2,15 +2,15 @@
 
 import { Failure } from "./failure.ts";
 import type { TraceKind } from "../abi/trace.ts";
-import type { SessionClient } from "../workstation/client.ts";
-import { Asker } from "../workstation/control/asker.ts";
-import { BUSY_KINDS, QUIET_KINDS } from "../workstation/inspect/event-log.ts";
-import type { RowOf } from "../workstation/inspect/table.ts";
-import type { EVENTS } from "../workstation/inspect/tables.ts";
-import { cannotWrite } from "../workstation/named-file.ts";
-import { writeAll, WriteFailure } from "../workstation/write-all.ts";
-import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../workstation/protocol.ts";
-import { warn } from "../workstation/warn.ts";
+import type { SessionClient } from "../session/client.ts";
+import { Asker } from "../control/asker.ts";
+import { BUSY_KINDS, QUIET_KINDS } from "../inspection/event-log.ts";
+import type { RowOf } from "../queries/table.ts";
+import type { EVENTS } from "../queries/tables.ts";
+import { cannotWrite } from "../support/named-file.ts";
+import { writeAll, WriteFailure } from "../support/write-all.ts";
+import { type MachineEvent, type Request, SESSION, type SessionEvent } from "../protocol/protocol.ts";
+import { warn } from "../support/warn.ts";
 
 /** What is logged, each level with all that stands before it (docs/workstation.md, "Logs"). */
 export const LOG_LEVELS = ["error", "warn", "info", "debug", "trace"] as const;

@@ -1,13 +1,13 @@
 // For commands that make machines in their own thread, and not in the machine's worker.
 
-import type { System } from "../workstation/system.ts";
+import type { System } from "../assembly/system.ts";
 
 /**
  * Cores come from the cache, and go there. What machines are made of is loaded only by who calls
  * this.
  */
 export async function useCoreCache(): Promise<void> {
-  const { keepCores } = await import("../workstation/assembly/core-cache.ts");
+  const { keepCores } = await import("../assembly/core-cache.ts");
   keepCores();
 }
 

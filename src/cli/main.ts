@@ -32,13 +32,13 @@ import { registerSchema } from "./schema.ts";
 import { registerTest } from "./test-scenarios.ts";
 import { registerVersion } from "./version.ts";
 import { registerVmm } from "./vmm.ts";
-import { isOfSystem, NoCacheFolder } from "../workstation/cache.ts";
-import { didYouMean } from "../workstation/did-you-mean.ts";
-import { NoPlace } from "../workstation/control/places.ts";
-import { documentText, ERROR } from "../workstation/inspect/documents.ts";
-import { PlanError } from "../workstation/plan.ts";
-import { WriteFailure } from "../workstation/write-all.ts";
-import { VERSION } from "../workstation/version.ts";
+import { isOfSystem, NoCacheFolder } from "../support/cache.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { NoPlace } from "../control/places.ts";
+import { documentText, ERROR } from "../queries/documents.ts";
+import { PlanError } from "../plans/plan.ts";
+import { WriteFailure } from "../support/write-all.ts";
+import { VERSION } from "../support/version.ts";
 
 /**
  * The program with all its commands. `entry` is its module, for the machine's worker; `exit` takes

@@ -4,7 +4,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "./command-tree.ts";
 import { output } from "./print.ts";
-import { VERSION } from "../workstation/version.ts";
+import { VERSION } from "../support/version.ts";
 
 /** Adds the command. */
 export function registerMan(program: Command): void {

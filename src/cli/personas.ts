@@ -3,8 +3,8 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { output } from "./print.ts";
-import { documentText, type FieldsOf, PERSONA } from "../workstation/inspect/documents.ts";
-import type { Json } from "../workstation/inspect/table.ts";
+import { documentText, type FieldsOf, PERSONA } from "../queries/documents.ts";
+import type { Json } from "../queries/table.ts";
 import { type Persona, PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6 } from "../abi/ioctl/gunyah.ts";
 import type { Request } from "../abi/ioctl/request.ts";

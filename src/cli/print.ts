@@ -1,12 +1,12 @@
 // Answers on stdout: aligned columns for people, one JSON document or a row a line for programs
 // (docs/design/workstation.md §2, "JSON").
 
-import type { Answer } from "../workstation/inspect/query.ts";
-import { cellText } from "../workstation/inspect/format.ts";
-import { listed, listText, rowText } from "../workstation/inspect/list-text.ts";
-import { type Json, type Row, schemaName, type Table } from "../workstation/inspect/table.ts";
-import { writeAll } from "../workstation/write-all.ts";
-import { TABLES } from "../workstation/inspect/tables.ts";
+import type { Answer } from "../queries/query.ts";
+import { cellText } from "../queries/format.ts";
+import { listed, listText, rowText } from "../queries/list-text.ts";
+import { type Json, type Row, schemaName, type Table } from "../queries/table.ts";
+import { writeAll } from "../support/write-all.ts";
+import { TABLES } from "../queries/tables.ts";
 
 /** Writes to stdout; when nobody reads any more, the program ends quietly. */
 export function output(text: string): void {

@@ -1,8 +1,8 @@
 // Commands that ask a session: each is a line of one table, which help, completion and
 // documentation follow.
 
-import type { TableName } from "../workstation/inspect/tables.ts";
-import type { QueryArguments } from "../workstation/inspect/query.ts";
+import type { TableName } from "../queries/tables.ts";
+import type { QueryArguments } from "../queries/query.ts";
 
 /** A command that prints the rows of a query. */
 export interface QueryCommand {

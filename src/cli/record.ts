@@ -8,9 +8,9 @@ import { asciiOption, logLevelOption, logOption, noColorOption } from "./look-op
 import { openSession } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
-import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../workstation/plan.ts";
-import { cannotRead, cannotWrite } from "../workstation/named-file.ts";
-import { readRecording, RecordingError, recordingHeader } from "../workstation/record/recording.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS, writtenDisk } from "../plans/plan.ts";
+import { cannotRead, cannotWrite } from "../support/named-file.ts";
+import { readRecording, RecordingError, recordingHeader } from "../recordings/recording.ts";
 
 /** `--record FILE`, of commands that run a machine. */
 export const recordOption = new Option(

@@ -10,11 +10,11 @@ import { makeProgram } from "./main.ts";
 import { commandReference } from "./man.ts";
 import { ACTIONS, type Context, CONTEXT_TITLES } from "../tui/actions.ts";
 import { OBJECT_ACTIONS } from "../tui/object-actions.ts";
-import { DOCUMENTS } from "../workstation/inspect/documents.ts";
-import { type Column, schemaName, type Table } from "../workstation/inspect/table.ts";
-import { FAULTS } from "../workstation/fault-rules.ts";
-import { QUIET_KINDS } from "../workstation/inspect/event-log.ts";
-import { EVENTS, TABLES } from "../workstation/inspect/tables.ts";
+import { DOCUMENTS } from "../queries/documents.ts";
+import { type Column, schemaName, type Table } from "../queries/table.ts";
+import { FAULTS } from "../inspection/fault-rules.ts";
+import { QUIET_KINDS } from "../inspection/event-log.ts";
+import { EVENTS, TABLES } from "../queries/tables.ts";
 
 /** The pages: file name in docs/reference, and what makes the text. */
 export const WORKSTATION_REFERENCES: readonly { readonly file: string; readonly text: () => string }[] = [
@@ -65,7 +65,7 @@ function eventReference(): string {
 }
 
 function faultReference(): string {
-  const lines = ["# Faults", "", "Made from the table that reads rules (`src/workstation/fault-rules.ts`).", ""];
+  const lines = ["# Faults", "", "Made from the table that reads rules (`src/inspection/fault-rules.ts`).", ""];
   lines.push("A rule is `KIND FIELD=VALUE .. -> EFFECT`; [fault-injection.md](../fault-injection.md) says how to use it.", "");
   for (const [kind, { doc, fields, words, errors, effects }] of Object.entries(FAULTS)) {
     lines.push(`## ${kind}`, "", `${doc[0].toUpperCase()}${doc.slice(1)}.`, "", "| Field | Is |", "|---|---|");
@@ -99,7 +99,7 @@ function jsonReference(): string {
   const lines = [
     "# JSON",
     "",
-    "Made from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/workstation/inspect`); `el2 schema NAME` prints",
+    "Made from the declarations of rows and documents (`tables.ts` and `documents.ts` in `src/queries`); `el2 schema NAME` prints",
     "the JSON Schema.",
     "",
     "A query prints one document: `schema`, `session`, `at` (`ns` of virtual time, `insn` retired), `data` (the rows), `dropped`.",

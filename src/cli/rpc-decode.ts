@@ -5,8 +5,8 @@ import type { Command } from "@commander-js/extra-typings";
 import { describeMessage, describePackets } from "../abi/rpc/describe.ts";
 import { output } from "./print.ts";
 import { parseBytes } from "./values.ts";
-import { documentText, RPC_DECODED } from "../workstation/inspect/documents.ts";
-import { hex } from "../workstation/inspect/table.ts";
+import { documentText, RPC_DECODED } from "../queries/documents.ts";
+import { hex } from "../queries/table.ts";
 
 /** Adds the command to the group `rpc`. */
 export function registerRpcDecode(rpc: Command): void {

@@ -7,8 +7,8 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output, printAnswer, recordText } from "./print.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseBytes, parseDuration } from "./values.ts";
-import { didYouMean } from "../workstation/did-you-mean.ts";
-import { TABLES } from "../workstation/inspect/tables.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { TABLES } from "../queries/tables.ts";
 
 /** Wall time (ns) for which the answer is waited for. */
 const ANSWER_TIME = 10e9;

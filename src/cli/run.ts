@@ -12,12 +12,12 @@ import { showConfigErrors, showSession } from "./show.ts";
 import { checkedEventFilter, parseDuration, parsePort } from "./values.ts";
 import { collectSymbols } from "./symbols.ts";
 import { KeyClash, Keymap, withPrefix } from "../tui/actions.ts";
-import { exists } from "../workstation/cache.ts";
-import { DISK_GUEST_MEMORY, diskGuestBoot } from "../workstation/catalog/boot.ts";
-import { DEFAULT_UI, type FileUi } from "../workstation/config/schema.ts";
-import { didYouMean } from "../workstation/did-you-mean.ts";
-import { planDemo, planRun, type RunResult } from "../workstation/config/plan.ts";
-import { DEFAULT_TIER, type DevicePlan, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
+import { exists } from "../support/cache.ts";
+import { DISK_GUEST_MEMORY, diskGuestBoot } from "../catalog/boot.ts";
+import { DEFAULT_UI, type FileUi } from "../configuration/schema.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { planDemo, planRun, type RunResult } from "../configuration/plan.ts";
+import { DEFAULT_TIER, type DevicePlan, PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../plans/plan.ts";
 
 /** What bare `el2` runs where it is there. */
 const OWN_CONFIGURATION = "el2.toml";

@@ -3,10 +3,10 @@
 import type { Command } from "@commander-js/extra-typings";
 import { Failure } from "./failure.ts";
 import { output } from "./print.ts";
-import { didYouMean } from "../workstation/did-you-mean.ts";
-import { DOCUMENTS, documentSchema } from "../workstation/inspect/documents.ts";
-import { jsonSchema, schemaName } from "../workstation/inspect/table.ts";
-import { TABLES } from "../workstation/inspect/tables.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { DOCUMENTS, documentSchema } from "../queries/documents.ts";
+import { jsonSchema, schemaName } from "../queries/table.ts";
+import { TABLES } from "../queries/tables.ts";
 
 /** Adds the command. */
 export function registerSchema(program: Command): void {

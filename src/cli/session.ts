@@ -3,11 +3,11 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, Failure } from "./failure.ts";
-import { Asker } from "../workstation/control/asker.ts";
-import { didYouMean } from "../workstation/did-you-mean.ts";
-import { sessionNames, socketPath } from "../workstation/control/places.ts";
-import type { SessionEvent } from "../workstation/protocol.ts";
-import { connectSession, NoSession, type RemoteSession } from "../workstation/control/remote.ts";
+import { Asker } from "../control/asker.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { sessionNames, socketPath } from "../control/places.ts";
+import type { SessionEvent } from "../protocol/protocol.ts";
+import { connectSession, NoSession, type RemoteSession } from "../control/remote.ts";
 
 /** A session, and questions to it. */
 export interface OpenSession extends Disposable {

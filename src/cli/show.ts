@@ -16,15 +16,15 @@ import { ownProgram } from "./own-program.ts";
 import { type LogLevel, withLog } from "./log.ts";
 import { withPrefix } from "../tui/actions.ts";
 import { THEME_NAMES, type ThemeName } from "../tui/theme.ts";
-import { didYouMean } from "../workstation/did-you-mean.ts";
-import type { FileUi } from "../workstation/config/schema.ts";
-import { isOfSystem } from "../workstation/cache.ts";
-import { connectEmbedded } from "../workstation/client.ts";
-import { SessionHub } from "../workstation/control/hub.ts";
-import { defaultName, NoPlace, sessionFolder, socketPath } from "../workstation/control/places.ts";
-import { connectSession, NoSession, type RemoteSession } from "../workstation/control/remote.ts";
-import { SessionServer, SocketInUse } from "../workstation/control/server.ts";
-import type { SessionPlan } from "../workstation/plan.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import type { FileUi } from "../configuration/schema.ts";
+import { isOfSystem } from "../support/cache.ts";
+import { connectEmbedded } from "../session/client.ts";
+import { SessionHub } from "../control/hub.ts";
+import { defaultName, NoPlace, sessionFolder, socketPath } from "../control/places.ts";
+import { connectSession, NoSession, type RemoteSession } from "../control/remote.ts";
+import { SessionServer, SocketInUse } from "../control/server.ts";
+import type { SessionPlan } from "../plans/plan.ts";
 
 /** How a session is shown. */
 export interface ShowOptions {

@@ -10,11 +10,11 @@ import { recorded, recordOption } from "./record.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { showSession } from "./show.ts";
 import { parseDuration } from "./values.ts";
-import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../workstation/inspect/documents.ts";
-import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../workstation/plan.ts";
-import { cannotRead } from "../workstation/named-file.ts";
-import { hostResources } from "../workstation/snapshot/host-resources.ts";
-import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../workstation/snapshot/file.ts";
+import { documentText, SNAPSHOT, SNAPSHOT_SAVED, SNAPSHOT_VERIFIED } from "../queries/documents.ts";
+import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../plans/plan.ts";
+import { cannotRead } from "../support/named-file.ts";
+import { hostResources } from "../snapshots/host-resources.ts";
+import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../snapshots/file.ts";
 
 /** Wall time (ms) between two lines of progress. */
 const PROGRESS = 1000;
@@ -86,7 +86,7 @@ Examples:
       const snapshot = await readNamedSnapshot(file, readSnapshot, ExitCode.Failed);
       checkHost(file, snapshot.plan, allowHost);
       // It has a machine of its own.
-      const { verifySnapshot } = await import("../workstation/snapshot/verify.ts");
+      const { verifySnapshot } = await import("../snapshots/verify.ts");
       await useCoreCache();
       const wrong = verifySnapshot(snapshot);
       if (json) console.log(documentText(SNAPSHOT_VERIFIED, { good: wrong === undefined, rule: wrong ?? null }));

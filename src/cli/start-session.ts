@@ -4,9 +4,9 @@ import { ExitCode, Failure } from "./failure.ts";
 import { openSession } from "./session.ts";
 import type { Start } from "../tui/other-sessions.ts";
 import type { Fork } from "../tui/time-menu.ts";
-import { isOfSystem } from "../workstation/cache.ts";
-import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../workstation/control/places.ts";
-import { answers, sessionInfo } from "../workstation/control/remote.ts";
+import { isOfSystem } from "../support/cache.ts";
+import { defaultName, NoPlace, sessionFolder, sessionNames, socketPath } from "../control/places.ts";
+import { answers, sessionInfo } from "../control/remote.ts";
 
 /** How long a session may take to listen, ms of wall time. */
 const START_TIME = 30_000;

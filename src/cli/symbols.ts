@@ -6,10 +6,10 @@ import { ExitCode, Failure, readNamedFile } from "./failure.ts";
 import { answer } from "./answer.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseWhole } from "./values.ts";
-import type { Asker } from "../workstation/control/asker.ts";
-import { readElfSymbols, writeElfSymbols } from "../workstation/symbols/elf-symbols.ts";
-import type { RowOf } from "../workstation/inspect/table.ts";
-import type { SYMBOLS } from "../workstation/inspect/tables.ts";
+import type { Asker } from "../control/asker.ts";
+import { readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
+import type { RowOf } from "../queries/table.ts";
+import type { SYMBOLS } from "../queries/tables.ts";
 
 /** Rows of a list where nothing else is asked. */
 const ROWS = 1000;

@@ -1,7 +1,7 @@
 // The results of scenarios as JUnit XML, as CI systems read it: a suite for each scenario, a case
 // for each step.
 
-import type { ScenarioResult, StepResult } from "../workstation/scenario/run.ts";
+import type { ScenarioResult, StepResult } from "../scenarios/run.ts";
 
 /** The whole file. */
 export function junitReport(results: readonly ScenarioResult[]): string {

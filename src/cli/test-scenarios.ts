@@ -6,11 +6,11 @@ import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
 import { junitReport } from "./test-junit.ts";
 import { parseDuration, parseWhole } from "./values.ts";
-import { documentText, TESTED } from "../workstation/inspect/documents.ts";
-import { cannotRead, cannotWrite, readToEnd } from "../workstation/named-file.ts";
-import { planScenario } from "../workstation/scenario/plan.ts";
-import type { ScenarioResult, ScenarioRun, StepResult } from "../workstation/scenario/run.ts";
-import { readScenario, type Scenario, ScenarioError } from "../workstation/scenario/scenario.ts";
+import { documentText, TESTED } from "../queries/documents.ts";
+import { cannotRead, cannotWrite, readToEnd } from "../support/named-file.ts";
+import { planScenario } from "../scenarios/plan.ts";
+import type { ScenarioResult, ScenarioRun, StepResult } from "../scenarios/run.ts";
+import { readScenario, type Scenario, ScenarioError } from "../scenarios/scenario.ts";
 
 /** Adds the command. */
 export function registerTest(program: Command, exit: (code: number) => void): void {
@@ -72,7 +72,7 @@ function read(file: string): Scenario {
 /** Runs a scenario; the path of its recording where it failed. */
 async function runOne(scenario: Scenario, { seed, timeout, recordings }: RunOptions) {
   // A machine in this thread: what it is made of is loaded by who needs it.
-  const { ScenarioRun } = await import("../workstation/scenario/run.ts");
+  const { ScenarioRun } = await import("../scenarios/run.ts");
   await useCoreCache();
   let run: ScenarioRun;
   try {

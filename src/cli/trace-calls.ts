@@ -5,7 +5,7 @@
 
 import { PATIENCE, runHere, useCoreCache } from "./machines-here.ts";
 import type { TraceEvent } from "../abi/trace.ts";
-import type { SessionPlan } from "../workstation/plan.ts";
+import type { SessionPlan } from "../plans/plan.ts";
 import { output } from "./print.ts";
 
 /** Calls that carry messages: as many as there are messages, and nobody asks for them. */
@@ -23,7 +23,7 @@ export interface TraceCallsOptions {
 /** Runs the plan and prints the calls. */
 export async function traceCalls(plan: SessionPlan, options: TraceCallsOptions): Promise<void> {
   // A machine in this thread: what it is made of is loaded by who needs it.
-  const { assemble } = await import("../workstation/assembly/assemble.ts");
+  const { assemble } = await import("../assembly/assemble.ts");
   await useCoreCache();
   const system = assemble(plan);
   /** Calls of requests in progress, by the request's event. */

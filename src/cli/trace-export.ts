@@ -8,13 +8,13 @@ import { readNamedRecording } from "./record.ts";
 import { openSession, withSessionOptions } from "./session.ts";
 import { parseDuration } from "./values.ts";
 import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
-import { connectEmbedded } from "../workstation/client.ts";
-import { Asker } from "../workstation/control/asker.ts";
-import type { EventRow } from "../workstation/export/event-row.ts";
-import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../workstation/export/mod.ts";
-import { isMessage, type QueueEnds } from "../workstation/export/message-capture.ts";
-import { cannotWrite } from "../workstation/named-file.ts";
-import type { TableName } from "../workstation/inspect/tables.ts";
+import { connectEmbedded } from "../session/client.ts";
+import { Asker } from "../control/asker.ts";
+import type { EventRow } from "../queries/event-row.ts";
+import { EXPORT_FORMATS, type ExportFormat, exportTrace, type Recorded } from "../export/mod.ts";
+import { isMessage, type QueueEnds } from "../export/message-capture.ts";
+import { cannotWrite } from "../support/named-file.ts";
+import type { TableName } from "../queries/tables.ts";
 
 /** Events of one question. */
 const PAGE = 20_000;

@@ -2,8 +2,8 @@
 // state folder.
 
 import { parseUiState, type UiState } from "../tui/ui-state.ts";
-import { isOfSystem, writeWhole } from "../workstation/cache.ts";
-import { warn } from "../workstation/warn.ts";
+import { isOfSystem, writeWhole } from "../support/cache.ts";
+import { warn } from "../support/warn.ts";
 
 /** The file; undefined where there is no place for it. */
 function fileOf(session: string): string | undefined {

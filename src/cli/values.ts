@@ -3,10 +3,10 @@
 
 import { InvalidArgumentError } from "commander";
 import { Failure } from "./failure.ts";
-import { bytesOf } from "../workstation/inspect/bytes.ts";
-import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
-import type { Table } from "../workstation/inspect/table.ts";
-import { EVENTS } from "../workstation/inspect/tables.ts";
+import { bytesOf } from "../queries/bytes.ts";
+import { FilterError, parseFilter } from "../queries/filter.ts";
+import type { Table } from "../queries/table.ts";
+import { EVENTS } from "../queries/tables.ts";
 
 const UNITS: Record<string, number> = { "": 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
 const TIMES: Record<string, number> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 };

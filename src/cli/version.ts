@@ -2,9 +2,9 @@
 
 import type { Command } from "@commander-js/extra-typings";
 import { output } from "./print.ts";
-import { ABOUT, documentText } from "../workstation/inspect/documents.ts";
-import { PROTOCOL_VERSION } from "../workstation/control/wire.ts";
-import { VERSION } from "../workstation/version.ts";
+import { ABOUT, documentText } from "../queries/documents.ts";
+import { PROTOCOL_VERSION } from "../control/wire.ts";
+import { VERSION } from "../support/version.ts";
 
 /** Adds the command. */
 export function registerVersion(program: Command): void {

@@ -4,8 +4,8 @@
 import type { Command } from "@commander-js/extra-typings";
 import { ExitCode, readNamedFile } from "./failure.ts";
 import { output } from "./print.ts";
-import { documentText, LINT } from "../workstation/inspect/documents.ts";
-import { lintVm } from "../workstation/vm-lint.ts";
+import { documentText, LINT } from "../queries/documents.ts";
+import { lintVm } from "../configuration/vm-lint.ts";
 
 /** Adds the command to the group `vm`. */
 export function registerVmLint(vm: Command, exit: (code: number) => void): void {

@@ -7,8 +7,8 @@ import type { TraceEvent, TraceFields } from "../abi/trace.ts";
 import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output } from "./print.ts";
-import { documentText, type FieldsOf, IOCTL } from "../workstation/inspect/documents.ts";
-import { eventRow } from "../workstation/inspect/read-trace.ts";
+import { documentText, type FieldsOf, IOCTL } from "../queries/documents.ts";
+import { eventRow } from "../inspection/read-trace.ts";
 import { plannedOf } from "./run.ts";
 import { parseDuration } from "./values.ts";
 
@@ -37,7 +37,7 @@ export function registerVmm(program: Command, exit: (code: number) => void): voi
       const device = options.device ?? host.driver.device;
       const driver = { ...host.driver, device };
       // A machine in this thread: what it is made of is loaded by who needs it.
-      const { assemble } = await import("../workstation/assembly/assemble.ts");
+      const { assemble } = await import("../assembly/assemble.ts");
       await useCoreCache();
       const system = assemble({ ...plan, what: { kind: "run", host: { ...host, driver } } });
       system.hypervisor.trace.listen(run ? ["ioctl", "sched"] : ["ioctl"], (event) => {

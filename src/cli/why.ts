@@ -1,10 +1,10 @@
 // `el2 why`: a reason as docs/design/workstation.md §4 draws it: who asked, the chain, the rule,
 // the values, the way out.
 
-import type { RowOf } from "../workstation/inspect/table.ts";
-import type { Json } from "../workstation/inspect/table.ts";
-import type { REASONS } from "../workstation/inspect/tables.ts";
-import { askedByText, timeText } from "../workstation/inspect/format.ts";
+import type { RowOf } from "../queries/table.ts";
+import type { Json } from "../queries/table.ts";
+import type { REASONS } from "../queries/tables.ts";
+import { askedByText, timeText } from "../queries/format.ts";
 import { inline } from "./print.ts";
 
 interface Step {

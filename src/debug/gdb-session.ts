@@ -34,7 +34,7 @@ export interface GdbTarget {
   kill(): void;
 }
 
-/** Why the VM stands still: `workstation/protocol.ts` has the same words. */
+/** Why the VM stands still: `protocol/protocol.ts` has the same words. */
 export interface GdbStop {
   readonly cause: "start" | "breakpoint" | "watchpoint" | "step" | "event" | "asked" | "history-start" | "history-end";
   /** Something that the person should know. */

@@ -28,8 +28,8 @@ import { TreePane } from "./tree-pane.ts";
 import { WindowActions } from "./window-actions.ts";
 import { Windows } from "./windows.ts";
 import type { UiState } from "./ui-state.ts";
-import { Asker } from "../workstation/control/asker.ts";
-import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
+import { Asker } from "../control/asker.ts";
+import type { MachineSample, Move, Request, SessionEnd, SessionEvent } from "../protocol/protocol.ts";
 
 /** What the application asks of its surroundings. */
 export interface AppPort {

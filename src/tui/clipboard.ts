@@ -1,6 +1,6 @@
 // Copies to the person's clipboard through the terminal (OSC 52), inside tmux through that.
 
-import { encodeBase64 } from "../workstation/control/base64.ts";
+import { encodeBase64 } from "../support/base64.ts";
 
 /** Longer texts are more than terminals take. */
 export const LONGEST_COPY = 64 * 1024;

@@ -1,8 +1,8 @@
 // The connection to the session that is shown: how it is lost, and reached again.
 
 import { RETRY } from "./session-state.ts";
-import type { SessionClient } from "../workstation/client.ts";
-import type { Request, SessionEvent } from "../workstation/protocol.ts";
+import type { SessionClient } from "../session/client.ts";
+import type { Request, SessionEvent } from "../protocol/protocol.ts";
 
 const GONE = "the session is gone";
 /** Between two pictures of the countdown to the next try, ms. */

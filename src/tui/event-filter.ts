@@ -5,8 +5,8 @@ import { kindOf } from "./links.ts";
 import { TextOverlay } from "./overlay.ts";
 import type { Line, Pane } from "./pane.ts";
 import { TablePane } from "./table-pane.ts";
-import { FilterError, parseFilter } from "../workstation/inspect/filter.ts";
-import { EVENTS } from "../workstation/inspect/tables.ts";
+import { FilterError, parseFilter } from "../queries/filter.ts";
+import { EVENTS } from "../queries/tables.ts";
 
 /** Asks for a filter, or a place of code. */
 export function filterPrompt(

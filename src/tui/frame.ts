@@ -7,8 +7,8 @@ import type { Overlay } from "./overlay.ts";
 import type { Line, Pane } from "./pane.ts";
 import type { Placed } from "./screens.ts";
 import type { Look } from "./theme.ts";
-import type { MachineSample } from "../workstation/protocol.ts";
-import { countText, timeText } from "../workstation/inspect/format.ts";
+import type { MachineSample } from "../protocol/protocol.ts";
+import { countText, timeText } from "../queries/format.ts";
 
 /** Smallest terminal that shows the screen. */
 export const MINIMUM = { columns: 60, rows: 16 } as const;

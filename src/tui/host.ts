@@ -6,8 +6,8 @@ import type { Line } from "./pane.ts";
 import type { Questions } from "./questions.ts";
 import type { TreePane } from "./tree-pane.ts";
 import type { Windows } from "./windows.ts";
-import type { Asker } from "../workstation/control/asker.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
+import type { Asker } from "../control/asker.ts";
+import type { Row, Table } from "../queries/table.ts";
 
 /** What every group needs of the application. */
 export interface Host {

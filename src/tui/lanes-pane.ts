@@ -5,10 +5,10 @@ import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { dots } from "./glyphs.ts";
 import type { Pane } from "./pane.ts";
 import type { Look } from "./theme.ts";
-import { durationText, timeText } from "../workstation/inspect/format.ts";
-import type { Answer, Query } from "../workstation/inspect/query.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
-import { SLICES } from "../workstation/inspect/tables.ts";
+import { durationText, timeText } from "../queries/format.ts";
+import type { Answer, Query } from "../queries/query.ts";
+import type { Row, Table } from "../queries/table.ts";
+import { SLICES } from "../queries/tables.ts";
 
 /** Slices that are asked for. */
 const ROWS = 20_000;

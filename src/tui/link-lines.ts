@@ -5,9 +5,9 @@ import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { bar, type Glyphs } from "./glyphs.ts";
 import type { Line } from "./pane.ts";
 import type { Look } from "./theme.ts";
-import { countText, sizeText } from "../workstation/inspect/format.ts";
-import type { Answer, Query } from "../workstation/inspect/query.ts";
-import type { Row } from "../workstation/inspect/table.ts";
+import { countText, sizeText } from "../queries/format.ts";
+import type { Answer, Query } from "../queries/query.ts";
+import type { Row } from "../queries/table.ts";
 
 const QUERIES: readonly Query[] = [
   // Those of the resource manager are every VM's; their requests are on screen 7.

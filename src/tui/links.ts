@@ -1,6 +1,6 @@
 // From a row to the objects that it names, and from an id to the screen that shows it.
 
-import type { Json, Row, Table } from "../workstation/inspect/table.ts";
+import type { Json, Row, Table } from "../queries/table.ts";
 
 /** Where an object is shown: screen key and pane, and the id there. */
 export interface Place {

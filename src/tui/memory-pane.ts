@@ -6,10 +6,10 @@ import { letterOf } from "./lanes-pane.ts";
 import type { Pane } from "./pane.ts";
 import { type Cell, type Letters, MEMORY_VIEWS, type MemoryView, ROLE_ORDER } from "./memory-views.ts";
 import type { Look } from "./theme.ts";
-import { sizeText } from "../workstation/inspect/format.ts";
-import type { Answer, Query } from "../workstation/inspect/query.ts";
-import type { Json, Row, Table } from "../workstation/inspect/table.ts";
-import { MEMORY } from "../workstation/inspect/tables.ts";
+import { sizeText } from "../queries/format.ts";
+import type { Answer, Query } from "../queries/query.ts";
+import type { Json, Row, Table } from "../queries/table.ts";
+import { MEMORY } from "../queries/tables.ts";
 
 const ADDRESS_COLUMNS = 12;
 const GROUP = 8;

@@ -2,7 +2,7 @@
 // (docs/design/workstation.md §4).
 
 import type { Role } from "./theme.ts";
-import type { Row } from "../workstation/inspect/table.ts";
+import type { Row } from "../queries/table.ts";
 
 /** What a cell shows. */
 export interface Cell {

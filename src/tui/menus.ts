@@ -13,15 +13,15 @@ import { suiting } from "./palette.ts";
 import type { OwnProgram } from "./own-program.ts";
 import { TablePane } from "./table-pane.ts";
 import { THEME_NAMES, type ThemeName } from "./theme.ts";
-import { FaultRuleError, parseFaultRule } from "../workstation/fault-rules.ts";
-import type { Action as MachineAction } from "../workstation/inspect/action.ts";
-import { cellText } from "../workstation/inspect/format.ts";
-import { listText } from "../workstation/inspect/list-text.ts";
-import type { Query } from "../workstation/inspect/query.ts";
-import type { Row } from "../workstation/inspect/table.ts";
-import { TABLES } from "../workstation/inspect/tables.ts";
-import type { Move } from "../workstation/protocol.ts";
-import type { StopChange } from "../workstation/stop-rules.ts";
+import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
+import type { Action as MachineAction } from "../queries/action.ts";
+import { cellText } from "../queries/format.ts";
+import { listText } from "../queries/list-text.ts";
+import type { Query } from "../queries/query.ts";
+import type { Row } from "../queries/table.ts";
+import { TABLES } from "../queries/tables.ts";
+import type { Move } from "../protocol/protocol.ts";
+import type { StopChange } from "../queries/stop-rule.ts";
 
 /** Objects of a palette's list. */
 const OFFERED_ROWS = 200;

@@ -8,7 +8,7 @@ import { isFiltered } from "./pane.ts";
 import { plainText } from "./records.ts";
 import { TablePane } from "./table-pane.ts";
 import { TreePane } from "./tree-pane.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
+import type { Row, Table } from "../queries/table.ts";
 
 /** From this width on another screen stands beside this one, else below it. */
 const SIDE_BY_SIDE = 104;

@@ -4,11 +4,11 @@
 import { kindOf, vmOf } from "./links.ts";
 import { encodeRequest } from "../abi/rpc/message.ts";
 import { MEM_RECLAIM } from "../abi/rpc/messages/memory.ts";
-import { bytesOf } from "../workstation/inspect/bytes.ts";
-import type { Action } from "../workstation/inspect/action.ts";
-import type { Query } from "../workstation/inspect/query.ts";
-import type { Row } from "../workstation/inspect/table.ts";
-import type { Move } from "../workstation/protocol.ts";
+import { bytesOf } from "../queries/bytes.ts";
+import type { Action } from "../queries/action.ts";
+import type { Query } from "../queries/query.ts";
+import type { Row } from "../queries/table.ts";
+import type { Move } from "../protocol/protocol.ts";
 
 /** What an action's availability depends on. */
 export interface Circumstances {

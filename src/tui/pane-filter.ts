@@ -1,7 +1,7 @@
 // The filter of a pane, as a person types it: a bad one leaves the last good one in force.
 
-import { type Filter, FilterError, parseFilter } from "../workstation/inspect/filter.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
+import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
+import type { Row, Table } from "../queries/table.ts";
 
 /** It. */
 export class PaneFilter {

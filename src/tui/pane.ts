@@ -3,9 +3,9 @@
 
 import type { Rectangle, Screen } from "./cells.ts";
 import type { Look, Role } from "./theme.ts";
-import type { FilterError } from "../workstation/inspect/filter.ts";
-import type { Answer, Query } from "../workstation/inspect/query.ts";
-import type { Row, Table } from "../workstation/inspect/table.ts";
+import type { FilterError } from "../queries/filter.ts";
+import type { Answer, Query } from "../queries/query.ts";
+import type { Row, Table } from "../queries/table.ts";
 
 /** A pane of a screen. */
 export interface Pane {

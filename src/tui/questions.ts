@@ -4,9 +4,9 @@
 import type { Pane } from "./pane.ts";
 import type { Windows } from "./windows.ts";
 import type { TraceKind } from "../abi/trace.ts";
-import type { Asker } from "../workstation/control/asker.ts";
-import type { Answer, Query } from "../workstation/inspect/query.ts";
-import type { Request } from "../workstation/protocol.ts";
+import type { Asker } from "../control/asker.ts";
+import type { Answer, Query } from "../queries/query.ts";
+import type { Request } from "../protocol/protocol.ts";
 
 /**
  * Kinds of which there are many: recorded while a screen shows them. On the overview a few of the

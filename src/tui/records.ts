@@ -1,8 +1,8 @@
 // Rows and reasons as lines: what inspectors show.
 
 import type { Line } from "./pane.ts";
-import { askedByText, cellText, timeText } from "../workstation/inspect/format.ts";
-import type { Json, Row, Table } from "../workstation/inspect/table.ts";
+import { askedByText, cellText, timeText } from "../queries/format.ts";
+import type { Json, Row, Table } from "../queries/table.ts";
 
 /** Columns of the names of fields that are compared. */
 const COMPARED_MARGIN = 14;

@@ -1,7 +1,7 @@
 // Registers in columns, those that have changed since the last look marked.
 
 import type { Line } from "./pane.ts";
-import type { Row } from "../workstation/inspect/table.ts";
+import type { Row } from "../queries/table.ts";
 
 const COLUMN = 31;
 const SHORT = 16;

@@ -11,7 +11,7 @@ import { FramePump, mouseSequence, TerminalMode, type TerminalPort } from "./ter
 import type { Start } from "./other-sessions.ts";
 import type { Fork } from "./time-menu.ts";
 import type { UiState } from "./ui-state.ts";
-import type { SessionEnd } from "../workstation/protocol.ts";
+import type { SessionEnd } from "../protocol/protocol.ts";
 
 /** The colours that the environment promises. */
 export function colourDepth(environment: (name: string) => string | undefined): ColourDepth {

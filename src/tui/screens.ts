@@ -11,8 +11,8 @@ import { RegisterLines } from "./registers.ts";
 import { TablePane } from "./table-pane.ts";
 import { TextPane } from "./text-pane.ts";
 import type { TreePane } from "./tree-pane.ts";
-import { REGISTERS } from "../workstation/inspect/tables.ts";
-import type { Row } from "../workstation/inspect/table.ts";
+import { REGISTERS } from "../queries/tables.ts";
+import type { Row } from "../queries/table.ts";
 
 /** A pane and its place. */
 export interface Placed {

@@ -3,7 +3,7 @@
 
 import type { LostState, StateWord } from "./frame.ts";
 import type { Line } from "./pane.ts";
-import type { MachineSample, SessionEnd, SessionEvent } from "../workstation/protocol.ts";
+import type { MachineSample, SessionEnd, SessionEvent } from "../protocol/protocol.ts";
 
 /** Between two tries to reach a lost session, ms. */
 export const RETRY = 3000;

@@ -5,11 +5,11 @@ import { fit, type Rectangle, type Screen } from "./cells.ts";
 import { type FilteredPane, nothingPasses } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { Look, Role } from "./theme.ts";
-import { alignsRight, cellText } from "../workstation/inspect/format.ts";
-import type { FilterError } from "../workstation/inspect/filter.ts";
-import type { Answer, Query, QueryArguments } from "../workstation/inspect/query.ts";
-import { type Column, isAlarm, type Json, type Row, type Table } from "../workstation/inspect/table.ts";
-import { type TableName, TABLES } from "../workstation/inspect/tables.ts";
+import { alignsRight, cellText } from "../queries/format.ts";
+import type { FilterError } from "../queries/filter.ts";
+import type { Answer, Query, QueryArguments } from "../queries/query.ts";
+import { type Column, isAlarm, type Json, type Row, type Table } from "../queries/table.ts";
+import { type TableName, TABLES } from "../queries/tables.ts";
 
 /** What a list shows. */
 export interface TablePaneOptions {

@@ -3,7 +3,7 @@
 import { fit, type Rectangle, type Screen } from "./cells.ts";
 import type { Line, Pane } from "./pane.ts";
 import type { Look } from "./theme.ts";
-import type { Answer, Query } from "../workstation/inspect/query.ts";
+import type { Answer, Query } from "../queries/query.ts";
 
 /** What a pane of text shows. */
 export interface TextPaneOptions {

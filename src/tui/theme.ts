@@ -2,7 +2,7 @@
 // or word as well (docs/design/workstation.md §6).
 
 import { Attribute, type Colour, palette, rgb, type Style } from "./cells.ts";
-import { THEMES } from "../workstation/config/schema.ts";
+import { THEMES } from "../configuration/schema.ts";
 import { ASCII_GLYPHS, BRAILLE_GLYPHS, type Glyphs, UNICODE_GLYPHS } from "./glyphs.ts";
 
 /** What a piece of text means. */

@@ -5,9 +5,9 @@ import { filterPrompt, stopFilter, targetOf } from "./event-filter.ts";
 import type { Host } from "./host.ts";
 import { type MenuItem, MenuOverlay, TextOverlay } from "./overlay.ts";
 import { TablePane } from "./table-pane.ts";
-import { cellText } from "../workstation/inspect/format.ts";
-import { EVENTS, PLACES } from "../workstation/inspect/tables.ts";
-import type { Move } from "../workstation/protocol.ts";
+import { cellText } from "../queries/format.ts";
+import { EVENTS, PLACES } from "../queries/tables.ts";
+import type { Move } from "../protocol/protocol.ts";
 
 /**
  * Starts a session that goes on from a snapshot, and gives its name. `save` writes the snapshot, or

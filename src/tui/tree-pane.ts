@@ -8,12 +8,12 @@ import { drawPieces, LinkLines } from "./link-lines.ts";
 import { type FilteredPane, nothingPasses } from "./pane.ts";
 import { PaneFilter } from "./pane-filter.ts";
 import type { Look, Role } from "./theme.ts";
-import type { FilterError } from "../workstation/inspect/filter.ts";
-import { countText } from "../workstation/inspect/format.ts";
-import type { Answer, Query } from "../workstation/inspect/query.ts";
-import { defineTable, hex, type Row, type Table } from "../workstation/inspect/table.ts";
-import { DEVICES, VCPUS, VMS } from "../workstation/inspect/tables.ts";
-import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../workstation/protocol.ts";
+import type { FilterError } from "../queries/filter.ts";
+import { countText } from "../queries/format.ts";
+import type { Answer, Query } from "../queries/query.ts";
+import { defineTable, hex, type Row, type Table } from "../queries/table.ts";
+import { DEVICES, VCPUS, VMS } from "../queries/tables.ts";
+import type { DeviceSample, MachineSample, VcpuSample, VmSample } from "../protocol/protocol.ts";
 
 /** What filters of the tree see of its rows. */
 const TREE = defineTable({

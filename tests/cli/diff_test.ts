@@ -2,12 +2,12 @@
 // record_test.ts (W56).
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/workstation/assembly/assemble.ts";
-import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
-import type { SessionPlan } from "../../src/workstation/plan.ts";
-import { writeSnapshot } from "../../src/workstation/snapshot/file.ts";
-import { snapshotOf } from "../../src/workstation/snapshot/save.ts";
-import { demoPlan, runTo } from "../workstation/snapshot/systems.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import { writeSnapshot } from "../../src/snapshots/file.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
+import { demoPlan, runTo } from "../snapshots/systems.ts";
 import { el2 } from "./program.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;

@@ -3,7 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import assert from "node:assert/strict";
-import { VERSION } from "../../src/workstation/version.ts";
+import { VERSION } from "../../src/support/version.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 const LONG = Deno.env.get("EL2_LONG") !== undefined;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { runHeadless } from "../../src/cli/headless.ts";
-import type { SessionClient } from "../../src/workstation/client.ts";
+import type { SessionClient } from "../../src/session/client.ts";
 
 Deno.test("a session ends once: what comes while its output drains is no second end", async () => {
   const client: SessionClient = { send() {}, onEvent() {}, close() {} };

@@ -1,11 +1,11 @@
 // `el2 mem check` of a machine whose invariants hold, and of one where they do not.
 
 import assert from "node:assert/strict";
-import { SessionHub } from "../../src/workstation/control/hub.ts";
-import { SessionServer } from "../../src/workstation/control/server.ts";
-import type { SessionClient } from "../../src/workstation/client.ts";
-import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
-import { demoSystem, runUntil } from "../workstation/inspect/system.ts";
+import { SessionHub } from "../../src/control/hub.ts";
+import { SessionServer } from "../../src/control/server.ts";
+import type { SessionClient } from "../../src/session/client.ts";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { demoSystem, runUntil } from "../inspection/system.ts";
 import { el2 } from "./program.ts";
 
 /** A session of a machine in this process that stands still and answers questions. */

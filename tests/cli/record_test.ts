@@ -3,15 +3,15 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { TIERS } from "../../src/workstation/plan.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { TIERS } from "../../src/plans/plan.ts";
 import { Random } from "../support/random.ts";
-import { assemble } from "../../src/workstation/assembly/assemble.ts";
-import { writeSnapshot } from "../../src/workstation/snapshot/file.ts";
-import { snapshotOf } from "../../src/workstation/snapshot/save.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { writeSnapshot } from "../../src/snapshots/file.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
-import { demoPlan, runTo } from "../workstation/snapshot/systems.ts";
+import { demoPlan, runTo } from "../snapshots/systems.ts";
 import { A64, el2, imageOf, SYSTEM_RESET } from "./program.ts";
 
 const DEMO = new URL("../../assets/demo.toml", import.meta.url).pathname;

@@ -5,13 +5,13 @@ import { makeProgram } from "../../src/cli/main.ts";
 import { manualPage } from "../../src/cli/man.ts";
 import { WORKSTATION_REFERENCES } from "../../src/cli/reference.ts";
 import { ACTIONS } from "../../src/tui/actions.ts";
-import { KNOWN_KEYS } from "../../src/workstation/config/schema.ts";
-import { STEPS } from "../../src/workstation/scenario/scenario.ts";
+import { KNOWN_KEYS } from "../../src/configuration/schema.ts";
+import { STEPS } from "../../src/scenarios/scenario.ts";
 import { HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { requestNames } from "../../src/abi/ioctl/decode.ts";
 import { PERSONA_NAMES } from "../../src/abi/ioctl/personas.ts";
-import { DOCUMENTS } from "../../src/workstation/inspect/documents.ts";
-import { TABLES } from "../../src/workstation/inspect/tables.ts";
+import { DOCUMENTS } from "../../src/queries/documents.ts";
+import { TABLES } from "../../src/queries/tables.ts";
 import { checkDocument } from "../support/columns.ts";
 import { el2 } from "./program.ts";
 

@@ -8,8 +8,8 @@ import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
 import { ACTION_COMMANDS } from "../../src/cli/inspect.ts";
 import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
-import { writeElfSymbols } from "../../src/workstation/symbols/elf-symbols.ts";
-import { TABLES } from "../../src/workstation/inspect/tables.ts";
+import { writeElfSymbols } from "../../src/symbols/elf-symbols.ts";
+import { TABLES } from "../../src/queries/tables.ts";
 import type { Outcome } from "./program.ts";
 
 const text = new TextDecoder();

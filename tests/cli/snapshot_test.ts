@@ -1,12 +1,12 @@
 // Snapshots through the command line (docs/snapshots.md).
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/workstation/assembly/assemble.ts";
-import { exists } from "../../src/workstation/cache.ts";
-import type { SessionPlan } from "../../src/workstation/plan.ts";
-import { writeSnapshot } from "../../src/workstation/snapshot/file.ts";
-import { snapshotOf } from "../../src/workstation/snapshot/save.ts";
-import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { exists } from "../../src/support/cache.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import { writeSnapshot } from "../../src/snapshots/file.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 import { el2, imageOf, type Outcome } from "./program.ts";

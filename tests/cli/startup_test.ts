@@ -4,7 +4,7 @@ const LONG = Deno.env.get("EL2_LONG") !== undefined;
 
 const SOURCE = new URL("../../src/", import.meta.url);
 /** What only a machine needs: a worker, or a command that has one in its own thread, loads it. */
-const HEAVY = ["workstation/assembly/assemble.ts", "isa/table.ts", "core/core.ts", "hypervisor/hypervisor.ts"];
+const HEAVY = ["assembly/assemble.ts", "isa/table.ts", "core/core.ts", "hypervisor/hypervisor.ts"];
 
 /**
  * Modules that a module loads with itself: not those that are types alone, nor those that it loads

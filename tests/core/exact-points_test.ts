@@ -11,7 +11,7 @@ import { CORE_SIZE } from "../../src/core/state/layout.ts";
 import type { Hotness } from "../../src/core/translator/translator.ts";
 import { type Tier, TIERS } from "../../src/core/tiers.ts";
 import type { VcpuContext } from "../../src/core/registers/vcpu-context.ts";
-import { readElf } from "../../src/workstation/images/elf.ts";
+import { readElf } from "../../src/formats/elf.ts";
 import { Random } from "../support/random.ts";
 import { assemble } from "./program.ts";
 

@@ -3,8 +3,8 @@
 import { answerDebugger } from "../../src/hypervisor/debug/debug-access.ts";
 import { GdbSession, type GdbTarget } from "../../src/debug/gdb-session.ts";
 import { encodePacket, PacketReader } from "../../src/debug/packets.ts";
-import { assemble } from "../../src/workstation/assembly/assemble.ts";
-import type { System } from "../../src/workstation/system.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { System } from "../../src/assembly/system.ts";
 import { imageOf } from "../cli/program.ts";
 
 const MIB = 0x10_0000;

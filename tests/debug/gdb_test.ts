@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";

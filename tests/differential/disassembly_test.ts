@@ -8,7 +8,7 @@ import { decode } from "../../src/isa/decode.ts";
 import { disassemble } from "../../src/isa/disassemble.ts";
 import { fieldValues } from "../../src/isa/insn.ts";
 import { encodings } from "../../src/isa/table.ts";
-import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog/catalog.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
 import { runNative } from "../support/oracles.ts";
 import { Random } from "../support/random.ts";
 import { randomWord } from "./random-words.ts";

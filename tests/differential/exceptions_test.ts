@@ -8,7 +8,7 @@ import { ExceptionClass, exceptionClass, syndrome } from "../../src/core/archite
 import { ExitReason, Stage2Flags } from "../../src/core/interface.ts";
 import { CORE_SIZE } from "../../src/core/state/layout.ts";
 import { storeValue, type VcpuContext } from "../../src/core/registers/vcpu-context.ts";
-import { readElf } from "../../src/workstation/images/elf.ts";
+import { readElf } from "../../src/formats/elf.ts";
 import { runNative } from "../support/oracles.ts";
 
 const RAM_BASE = 0x4000_0000;

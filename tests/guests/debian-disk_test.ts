@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { nativeProgram } from "../../scripts/native-tools.ts";
-import { fileSha256 } from "../../src/workstation/cache.ts";
+import { fileSha256 } from "../../src/support/cache.ts";
 import { ConsoleProgram, DISK_PROMPT } from "../support/console.ts";
 import { buildRepository } from "../support/debian-repository.ts";
 import { el2Command } from "../support/el2.ts";

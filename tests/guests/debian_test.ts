@@ -2,8 +2,8 @@
 // native host. Bookworm always; with EL2_LONG=1 every release.
 
 import assert from "node:assert/strict";
-import { catalogEntry, DEBIAN_RELEASES } from "../../src/workstation/catalog/catalog.ts";
-import { type Tier, TIERS } from "../../src/workstation/plan.ts";
+import { catalogEntry, DEBIAN_RELEASES } from "../../src/catalog/catalog.ts";
+import { type Tier, TIERS } from "../../src/plans/plan.ts";
 import { ConsoleProgram, PROMPT } from "../support/console.ts";
 import { el2Command, qemuCommand } from "../support/el2.ts";
 

@@ -2,15 +2,15 @@
 // time, the same in every run.
 
 import assert from "node:assert/strict";
-import { assemble } from "../../src/workstation/assembly/assemble.ts";
-import { moduleFiles } from "../../src/workstation/catalog/busybox-archive.ts";
-import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/workstation/catalog/debian.ts";
-import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { planText } from "../../src/workstation/config/plan.ts";
-import { withEntries } from "../../src/workstation/catalog/cpio.ts";
-import type { GuestSystem } from "../../src/workstation/assembly/guest-system.ts";
-import { VIRTIO_MODULES } from "../../src/workstation/catalog/kernel-modules.ts";
-import { type DevicePlan, PRIMARY_CONSOLE } from "../../src/workstation/plan.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { moduleFiles } from "../../src/catalog/busybox-archive.ts";
+import { fetchKernel, ORDINARY_KERNEL, withDebianArchive } from "../../src/catalog/debian.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { planText } from "../../src/configuration/plan.ts";
+import { withEntries } from "../../src/formats/cpio.ts";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import { VIRTIO_MODULES } from "../../src/catalog/kernel-modules.ts";
+import { type DevicePlan, PRIMARY_CONSOLE } from "../../src/plans/plan.ts";
 import { PROMPT } from "../support/console.ts";
 
 /** Turns of the CPUs between two looks at the consoles. */

@@ -3,8 +3,8 @@
 // EL2_LONG.
 
 import assert from "node:assert/strict";
-import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
-import { planText } from "../../src/workstation/config/plan.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { planText } from "../../src/configuration/plan.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { PROMPT } from "../support/console.ts";
 import { Guests, ordinaryGuest } from "./guest.ts";

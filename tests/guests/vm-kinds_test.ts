@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import type { VmPlan } from "../../src/host/plan.ts";
-import { bareMetalImage, firmwareImage } from "../../src/workstation/images/images.ts";
+import { bareMetalImage, firmwareImage } from "../../src/images/images.ts";
 import { HOST_MEMORY, MIB, vmPlan } from "../host/plans.ts";
 import { Stack } from "../host/stack.ts";
 

@@ -14,7 +14,7 @@ import type { Visit } from "../../src/host/visited-program.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { DEFAULT_PRIMARY_IMAGES } from "../../src/hypervisor/root-vm.ts";
 import type { Machine } from "../../src/machine/machine.ts";
-import { VisitedHost } from "../../src/workstation/visited-host.ts";
+import { VisitedHost } from "../../src/library/visited-host.ts";
 import { MIB } from "./plans.ts";
 import type { Scripts } from "./scripted-core.ts";
 import { stackMachine } from "./stack-machine.ts";

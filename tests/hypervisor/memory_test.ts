@@ -8,7 +8,7 @@ import type { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import type { Memextent } from "../../src/hypervisor/memory/memextent.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import { RAM_BASE } from "../../src/machine/memory-map.ts";
-import { parseFaultRule } from "../../src/workstation/fault-rules.ts";
+import { parseFaultRule } from "../../src/inspection/fault-rules.ts";
 import { attributes, createTestHypervisor, NO_SYNC, PARTIAL, R_NORMAL, RW_NORMAL, RWX_NORMAL, TestGuest } from "./fixture.ts";
 import { checkInvariants } from "./invariants.ts";
 

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
-import { assemble } from "../../src/workstation/assembly/assemble.ts";
-import type { RootPlan } from "../../src/workstation/plan.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { RootPlan } from "../../src/plans/plan.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
 const ROUND_TRIPS = LONG ? 1_000_000 : 5000;

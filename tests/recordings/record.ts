@@ -2,7 +2,7 @@
 // that a call takes, state of a device) makes the recording another one, and so does another kernel
 // in the catalogue. Run it with `deno run -A tests/recordings/record.ts`.
 
-import { catalogEntry } from "../../src/workstation/catalog/catalog.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 

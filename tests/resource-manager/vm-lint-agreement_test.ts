@@ -7,7 +7,7 @@ import { MEM_RECLAIM } from "../../src/abi/rpc/messages/memory.ts";
 import { VM_DEALLOCATE, VM_INIT, VM_START, VM_STOP } from "../../src/abi/rpc/messages/vm.ts";
 import { cells64, devicetree, findNode, node, type PropertyValue, setProperties } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
-import { lintVm } from "../../src/workstation/vm-lint.ts";
+import { lintVm } from "../../src/configuration/vm-lint.ts";
 import { bell, guestRoot, Machine, pair, rmRpc } from "./machine.ts";
 
 const RUNS = Deno.env.get("EL2_LONG") !== undefined ? 1000 : 80;

@@ -3,7 +3,7 @@ import type { AppOptions } from "../../src/tui/app.ts";
 import { OBJECT_ACTIONS } from "../../src/tui/object-actions.ts";
 import { textBytes } from "../../src/tui/keys.ts";
 import { Look, THEME_NAMES } from "../../src/tui/theme.ts";
-import { noAnswer } from "../../src/workstation/inspect/query.ts";
+import { noAnswer } from "../../src/queries/query.ts";
 import { Terminal } from "../../src/tui/xterm.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 import { press, Rig, SCREENS, settle } from "./rig.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Row } from "../../src/workstation/inspect/table.ts";
-import type { Query } from "../../src/workstation/inspect/query.ts";
-import type { TableName } from "../../src/workstation/inspect/tables.ts";
+import type { Row } from "../../src/queries/table.ts";
+import type { Query } from "../../src/queries/query.ts";
+import type { TableName } from "../../src/queries/tables.ts";
 import { phoneAnswer, phoneRows } from "./phone.ts";
 import { Rig } from "./rig.ts";
 

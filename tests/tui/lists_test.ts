@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { TABLES } from "../../src/workstation/inspect/tables.ts";
+import { TABLES } from "../../src/queries/tables.ts";
 import { phoneAnswer } from "./phone.ts";
 import { Rig, SCREENS } from "./rig.ts";
 

@@ -2,8 +2,8 @@
 // looked at.
 
 import assert from "node:assert/strict";
-import type { Query } from "../../src/workstation/inspect/query.ts";
-import type { Move } from "../../src/workstation/protocol.ts";
+import type { Query } from "../../src/queries/query.ts";
+import type { Move } from "../../src/protocol/protocol.ts";
 import { textBytes } from "../../src/tui/keys.ts";
 import { Rig } from "./rig.ts";
 

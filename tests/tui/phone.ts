@@ -1,11 +1,11 @@
 // A session that stands still: the machine of docs/design/workstation.md §4, as rows. Screens drawn
 // from it change only when screens do.
 
-import type { Answer, Query } from "../../src/workstation/inspect/query.ts";
-import { parseFilter } from "../../src/workstation/inspect/filter.ts";
-import type { Column, Json, Row, Table } from "../../src/workstation/inspect/table.ts";
-import { type TableName, TABLES } from "../../src/workstation/inspect/tables.ts";
-import type { MachineSample } from "../../src/workstation/protocol.ts";
+import type { Answer, Query } from "../../src/queries/query.ts";
+import { parseFilter } from "../../src/queries/filter.ts";
+import type { Column, Json, Row, Table } from "../../src/queries/table.ts";
+import { type TableName, TABLES } from "../../src/queries/tables.ts";
+import type { MachineSample } from "../../src/protocol/protocol.ts";
 
 const vcpu = (index: number, state: string, pcpu: number, load: number, waitsFor: string, pc: string, instructions: number) => ({
   index,

@@ -1,7 +1,7 @@
 // What the screens ask while a person only looks on.
 
 import assert from "node:assert/strict";
-import type { Request } from "../../src/workstation/protocol.ts";
+import type { Request } from "../../src/protocol/protocol.ts";
 import { Rig } from "./rig.ts";
 import { phoneAnswer } from "./phone.ts";
 

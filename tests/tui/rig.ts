@@ -3,11 +3,11 @@
 import { App, type AppOptions } from "../../src/tui/app.ts";
 import { type ColourDepth, Screen } from "../../src/tui/cells.ts";
 import { KeyParser, textBytes } from "../../src/tui/keys.ts";
-import type { Action } from "../../src/workstation/inspect/action.ts";
-import type { Answer, Query } from "../../src/workstation/inspect/query.ts";
-import { Standing } from "../../src/workstation/engine/standing.ts";
-import type { Request, SessionEvent } from "../../src/workstation/protocol.ts";
-import type { StopChange } from "../../src/workstation/stop-rules.ts";
+import type { Action } from "../../src/queries/action.ts";
+import type { Answer, Query } from "../../src/queries/query.ts";
+import { Standing } from "../../src/engine/standing.ts";
+import type { Request, SessionEvent } from "../../src/protocol/protocol.ts";
+import type { StopChange } from "../../src/queries/stop-rule.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
 
 /** What the console of debian shows. */

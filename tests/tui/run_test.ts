@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { runTui } from "../../src/tui/run.ts";
 import { SharedInput, type TerminalPort } from "../../src/tui/terminal.ts";
-import type { SessionClient } from "../../src/workstation/client.ts";
+import type { SessionClient } from "../../src/session/client.ts";
 import { copySequence } from "../../src/tui/clipboard.ts";
 import { PHONE_SAMPLE, phoneAnswer } from "./phone.ts";
-import type { Request } from "../../src/workstation/protocol.ts";
+import type { Request } from "../../src/protocol/protocol.ts";
 
 const OPTIONS = { title: "test", depth: "16", ascii: true, mouse: true, slowLink: false } as const;
 

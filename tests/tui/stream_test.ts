@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { TablePane } from "../../src/tui/table-pane.ts";
-import type { Answer } from "../../src/workstation/inspect/query.ts";
+import type { Answer } from "../../src/queries/query.ts";
 import { phoneRows } from "./phone.ts";
 
 const EVENTS = phoneRows("events");

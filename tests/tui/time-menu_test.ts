@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
-import type { Move, Request, SessionEvent } from "../../src/workstation/protocol.ts";
+import type { Move, Request, SessionEvent } from "../../src/protocol/protocol.ts";
 import { Rig, settle } from "./rig.ts";
 
 const moves = (rig: Rig): Move[] => rig.requests.flatMap((request) => request.kind === "move" ? [request.to] : []);

@@ -18,7 +18,7 @@ import { NetSwitch } from "../../src/virtio/net/switch.ts";
 import { RngDevice } from "../../src/virtio/rng/rng.ts";
 import { SessionFabric } from "../../src/virtio/vsock/fabric.ts";
 import { VsockDevice } from "../../src/virtio/vsock/vsock.ts";
-import { HostFolder } from "../../src/workstation/outside/shared-folder.ts";
+import { HostFolder } from "../../src/outside/shared-folder.ts";
 import { Random } from "../support/random.ts";
 import { hostileP9Request } from "./p9-hostile.ts";
 import { MEMORY_BASE, QUEUE_SIZE, TestDriver } from "./driver.ts";

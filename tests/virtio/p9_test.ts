@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { P9Device } from "../../src/virtio/p9/p9.ts";
 import { MESSAGE_MAX, P9Server } from "../../src/virtio/p9/server.ts";
 import { P9_HEADER_SIZE, writeMessage } from "../../src/virtio/p9/messages.ts";
-import { Outside } from "../../src/workstation/outside/outside.ts";
-import { OutsideShare } from "../../src/workstation/outside/share.ts";
-import { HostFolder } from "../../src/workstation/outside/shared-folder.ts";
+import { Outside } from "../../src/outside/outside.ts";
+import { OutsideShare } from "../../src/outside/share.ts";
+import { HostFolder } from "../../src/outside/shared-folder.ts";
 import { TestDriver } from "./driver.ts";
 import { P9Client, p9Request } from "./p9-client.ts";
 

@@ -12,7 +12,7 @@ import { FN_IOEVENTFD_ARG, FunctionType, GH, GH_V6, IoeventfdFlags } from "../..
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
 import { BASE, Client, DTB } from "../client.ts";
 import { FakeHost } from "../fake-host.ts";
-import { lintVm } from "../../../src/workstation/vm-lint.ts";
+import { lintVm } from "../../../src/configuration/vm-lint.ts";
 import { HostStack } from "../host-stack.ts";
 
 const SECOND = 1e9;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import type { ErrnoName } from "../../../src/abi/ioctl/errno.ts";
 import { GH } from "../../../src/abi/ioctl/gunyah.ts";
 import type { PersonaName } from "../../../src/abi/ioctl/personas.ts";
-import { parseFaultRule } from "../../../src/workstation/fault-rules.ts";
+import { parseFaultRule } from "../../../src/inspection/fault-rules.ts";
 import { checkInvariants } from "../../hypervisor/invariants.ts";
 import { Client } from "../client.ts";
 import { HostStack } from "../host-stack.ts";

@@ -1,0 +1,258 @@
+// Builds the whole system of a plan: core, machine, hypervisor with the resource manager in its
+// root VM, and the primary VM: an image (`boot`), or the native host with its VMs (`run`).
+
+import { PERSONAS } from "../abi/ioctl/personas.ts";
+import * as v from "valibot";
+import type { NativeGuestFactory } from "../abi/native-guest.ts";
+import { WasmCore } from "../core/core.ts";
+import { coreFor } from "../core/core-module.ts";
+import { writeDevicetree } from "../devicetree/writer.ts";
+import { CONSOLE_INPUT_INTID, ConsoleInput } from "../host/console-input.ts";
+import type { HostEvent } from "../host/events.ts";
+import { nativeHost } from "../host/native-host.ts";
+import type { VmPlan } from "../host/plan.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
+import type { SavedPart } from "../state/parts.ts";
+import { PAGE_SIZE, virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
+import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
+import type { FlashPlan } from "../hypervisor/memory/flash.ts";
+import { RandomGenerator } from "../hypervisor/random/random-generator.ts";
+import { DEFAULT_PRIMARY_IMAGES, type PrimaryImages } from "../hypervisor/root-vm.ts";
+import { Machine } from "../machine/machine.ts";
+import { type MemoryMap, memoryMap, RAM_BASE, RAM_OFFSET } from "../machine/memory-map.ts";
+import { ResourceManager } from "../resource-manager/resource-manager.ts";
+import { parseFaultRule } from "../inspection/fault-rules.ts";
+import { Vmid } from "../inspection/guest-names.ts";
+import { GuestSystem } from "./guest-system.ts";
+import { type BootPlan, DEFAULT_TIER, PRIMARY_CONSOLE, type RunPlan, type SessionPlan } from "../plans/plan.ts";
+import { Outside, type OutsideDoor } from "../outside/outside.ts";
+import { attachClock, attachUart } from "./platform-devices.ts";
+import { attachVirtio } from "./primary-devices.ts";
+import { primaryDevicetree, type PrimaryDevicetreeOptions } from "./primary-devicetree.ts";
+import { layoutFirmware } from "./firmware-layout.ts";
+import { attachFwCfg, firmwareImages, makeFlash, savedFlash } from "./primary-firmware.ts";
+import { DEVICETREE_WINDOW, layoutPrimary } from "./primary-image.ts";
+import { readRootImages } from "./root-images.ts";
+import { compactSymbols } from "../symbols/elf-symbols.ts";
+import { deviceId } from "../virtio/plan.ts";
+import { DeviceMaker } from "./virtio-devices.ts";
+
+const WASM_PAGE = 0x1_0000;
+
+/**
+ * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
+ * `configuration/plan.ts`).
+ * @param own the host's program in place of what the plan of a `run` asks for
+ */
+export function assemble(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
+  return assembleWith(plan, own, (_machine, work) => work());
+}
+
+/**
+ * Makes what every machine with so many bytes of memory has in common (`SessionPlan.memory`),
+ * before one is assembled.
+ */
+export function prepare(memory: number): void {
+  const map = memoryMap(memory);
+  coreFor(ramLayout(map), map.wasmSize);
+}
+
+const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, host: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
+
+/** The same without images and whatever else would be in RAM, for `System.load`. */
+export function assembleEmpty(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
+  // Rules of faults are state, which is loaded last: nothing is to go wrong meanwhile.
+  return assembleWith({ ...plan, inject: undefined }, own, (machine, work) => machine.ram.unwritten(work));
+}
+
+function assembleWith(
+  plan: SessionPlan,
+  own: NativeGuestFactory | undefined,
+  within: (machine: Machine, work: () => void) => void,
+): GuestSystem {
+  const map = memoryMap(plan.memory);
+  const pages = map.wasmSize / WASM_PAGE;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const core = new WasmCore(memory, ramLayout(map), {
+    tier: plan.tier ?? DEFAULT_TIER,
+    onUndefined: (instruction) => system.undefinedInstruction(instruction),
+  });
+  const machine = new Machine(memory, map, core, plan.cpus);
+  const manager = new ResourceManager({ hypervisorNode: plan.behaviour?.hypervisorNode, auth: plan.behaviour?.auth });
+  const system: GuestSystem = new GuestSystem(machine, core, manager, new Outside(plan.replay !== undefined));
+  within(machine, () => furnish(plan, map, system, core, own));
+  system.outside.begin();
+  return system;
+}
+
+/** Puts software and devices of the plan into a machine. */
+function furnish(plan: SessionPlan, map: MemoryMap, system: GuestSystem, core: WasmCore, own: NativeGuestFactory | undefined): void {
+  const { machine, manager } = system;
+  if (plan.what.kind === "run") system.driver = PERSONAS[plan.what.host.driver.device];
+  // Its own generator, so that what the session draws does not move what guests get from the
+  // hypervisor.
+  const random = new RandomGenerator(plan.seed ^ 0x5e55_1010);
+  const primary: Primary = plan.what.kind === "boot"
+    ? loadPrimary(machine, map, plan, plan.what, random)
+    : { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
+  const resourceManager = plan.root ? readRootImages(plan.root) : () => manager;
+  const { behaviour, seed } = plan;
+  const { hypervisor } = createHypervisor(machine, { stage2: core.stage2Pool, seed, behaviour, resourceManager, ...primary });
+  system.install(hypervisor);
+  for (const rule of plan.inject ?? []) hypervisor.faults.add(parseFaultRule(rule));
+  giveSymbols(plan, system);
+  if (plan.debug !== undefined) system.debugVm(plan.debug, true);
+  attachUart(machine, system, plan.what.kind === "boot");
+  if (plan.what.kind === "boot") attachDevices(plan, plan.what, machine, system);
+  if (plan.what.kind === "run") startHost(plan.what, plan, map, machine, system, random, own);
+}
+
+/** Names of addresses: those of ELF images, and what the plan brings beside them. */
+function giveSymbols({ what, symbols = {} }: SessionPlan, system: GuestSystem): void {
+  const image = what.kind === "boot" && what.image ? compactSymbols(what.image) : undefined;
+  if (image) system.symbols.give(PRIMARY_CONSOLE, image, "image");
+  for (const [vm, file] of Object.entries(symbols)) system.symbols.give(vm, file, "symbols");
+}
+
+/** Makes the devices of a system's VMs. `outside` is how what comes from outside reaches them. */
+function deviceMaker({ seed }: SessionPlan, system: GuestSystem, outside: OutsideDoor): DeviceMaker {
+  return new DeviceMaker(seed ^ 0x0de5_1ce5, outside, {
+    now: () => system.machine.time,
+    output: (console, bytes) => {
+      for (const byte of bytes) system.consoles.transmit(console, byte);
+    },
+    input: (console, type) => system.consoles.add(console, { type }),
+    problem: (device, message) => system.deviceProblem(device, message),
+  });
+}
+
+/** The primary's devices beside its UART. */
+function attachDevices(plan: SessionPlan, boot: BootPlan, machine: Machine, system: GuestSystem): void {
+  if (boot.clock !== undefined) attachClock(machine, system, boot.clock);
+  if (boot.firmware) attachFwCfg(machine, system, boot);
+  system.parts.push(...system.hypervisor.flash.map(savedFlash));
+  const maker = deviceMaker(plan, system, system.outside);
+  const devices = boot.devices?.map((device, index) => maker.make(device, PRIMARY_CONSOLE, index)) ?? [];
+  const places = attachVirtio(machine, system.hypervisor, Vmid.Primary, devices, (id, message) => system.deviceProblem(id, message));
+  for (const { transport, ...place } of places) {
+    system.parts.push(savedTransport(place.id, transport));
+    system.virtio.push({ vm: PRIMARY_CONSOLE, device: transport.device, ...place });
+  }
+  system.parts.push(...maker.parts);
+}
+
+/** A virtio slot with its device. */
+function savedTransport(name: string, transport: MmioTransport): SavedPart {
+  return { name, save: () => transport.save(), restore: (state) => transport.restore(state as MmioTransportState) };
+}
+
+/**
+ * The primary VM before its first instruction: where its images are, and its flash where it starts
+ * from firmware.
+ */
+interface Primary {
+  readonly images: PrimaryImages;
+  readonly flash: readonly FlashPlan[];
+}
+
+/** Puts image, ramdisk and devicetree of the primary VM into RAM, or firmware into its flash. */
+function loadPrimary(machine: Machine, map: MemoryMap, plan: SessionPlan, boot: BootPlan, random: RandomGenerator): Primary {
+  const platform = { append: boot.append, clock: boot.clock !== undefined, virtioSlots: boot.devices?.length };
+  if (boot.firmware) {
+    const layout = layoutFirmware(boot.firmware, map.primarySize);
+    const flash = makeFlash(machine, boot.firmware, layout, plan.replay !== undefined);
+    const images = firmwareImages(layout);
+    const tree = boot.dtb ?? generatedTree(plan, layout.memory, random, { ...platform, flash: layout.banks.map(({ size }) => size) });
+    writeTree(machine, images, tree);
+    return { images, flash };
+  }
+  if (!boot.image) return { images: DEFAULT_PRIMARY_IMAGES, flash: [] };
+  const layout = layoutPrimary(boot.image, boot.initrd, RAM_BASE, map.primarySize);
+  for (const { address, bytes } of layout.placements) machine.ram.write(address, bytes);
+  const images = { entry: layout.entry, devicetree: layout.devicetree, ramdisk: layout.initrd?.start ?? layout.devicetree };
+  writeTree(machine, images, boot.dtb ?? generatedTree(plan, map.primarySize, random, { ...platform, initrd: layout.initrd }));
+  return { images, flash: [] };
+}
+
+function writeTree(machine: Machine, { devicetree }: PrimaryImages, tree: Uint8Array): void {
+  if (tree.length > DEVICETREE_WINDOW) throw new Error(`the devicetree has ${tree.length} bytes, there is room for ${DEVICETREE_WINDOW}`);
+  machine.ram.write(devicetree, tree);
+}
+
+function generatedTree(
+  plan: SessionPlan,
+  memory: number,
+  random: RandomGenerator,
+  platform: Omit<PrimaryDevicetreeOptions, "cpus" | "memory" | "rngSeed"> = {},
+): Uint8Array {
+  const rngSeed = new Uint8Array(32);
+  const words = new DataView(rngSeed.buffer);
+  for (let i = 0; i < rngSeed.length; i += 4) words.setUint32(i, random.next());
+  return writeDevicetree(primaryDevicetree({ cpus: plan.cpus, memory, rngSeed, ...platform }));
+}
+
+/** What was typed into VMs of the native host, and which are to stop. */
+const SAVED_INPUT = v.array(v.union([
+  v.strictObject({ vm: v.string(), bytes: v.instance(Uint8Array) }),
+  v.strictObject({ vm: v.string(), break: v.literal(true) }),
+  v.strictObject({ vm: v.string(), start: v.picklist(["start", "create", "reset"]) }),
+  v.strictObject({ request: v.strictObject({ id: v.number(), payload: v.instance(Uint8Array) }) }),
+  v.strictObject({ vm: v.string(), stop: v.strictObject({ force: v.boolean() }) }),
+  v.strictObject({ taker: v.number(), data: v.unknown() }),
+]));
+
+/** Puts the native host where the resource manager starts the primary VM. */
+function startHost(
+  run: RunPlan,
+  plan: SessionPlan,
+  map: MemoryMap,
+  machine: Machine,
+  system: GuestSystem,
+  random: RandomGenerator,
+  own: NativeGuestFactory | undefined,
+): void {
+  const tree = generatedTree(plan, map.primarySize, random);
+  machine.ram.write(DEFAULT_PRIMARY_IMAGES.devicetree, tree);
+  const input = new ConsoleInput(() => {
+    machine.interrupt(CONSOLE_INPUT_INTID, true);
+    machine.interrupt(CONSOLE_INPUT_INTID, false);
+  });
+  for (const { name, console } of run.host.vms) {
+    if (console) system.consoles.add(name, { type: (bytes) => input.push(name, bytes), sendBreak: () => input.pushBreak(name) });
+  }
+  system.host = input;
+  system.parts.push({
+    name: "console input",
+    save: () => v.parse(SAVED_INPUT, input.save()),
+    restore: (state) => input.restore(v.parse(SAVED_INPUT, state)),
+  });
+  system.configured = run.host.vms.map(({ name }) => name);
+  // What comes from outside reaches the devices as the host's program, whose memory and interrupts
+  // they have.
+  const outside = system.outside.through((taker, data) => input.forDevice(taker, data));
+  const maker = deviceMaker(plan, system, outside);
+  // They are there before the host is, which may be loaded in the middle of its life.
+  const devices = new Map(run.host.vms.map((vm) => [vm.name, own ? [] : vmDevices(vm, maker, system)]));
+  system.parts.push(...maker.parts);
+  const program = own ?? nativeHost({
+    plan: run.host,
+    events: (event: HostEvent) => system.hostEvent(event),
+    input,
+    device: (_plan, vm, slot) => devices.get(vm)![slot],
+    takeInput: (taker, data) => outside.take(taker, data),
+  });
+  system.hypervisor.registerNative(DEFAULT_PRIMARY_IMAGES.entry, program);
+}
+
+/** The virtio devices of a secondary VM, in the order of their slots. */
+function vmDevices({ name: vm, devices = [], schedule }: VmPlan, maker: DeviceMaker, system: GuestSystem): VirtioDevice[] {
+  return devices.map((plan, slot) => {
+    const device = maker.make(plan, vm, slot);
+    const object = schedule !== "proxy";
+    const registers = object ? { ipa: undefined, size: PAGE_SIZE } : { ipa: virtioBase(slot), size: VM_VIRTIO_STRIDE };
+    const place = { ...registers, intid: virtioIntid(slot) };
+    system.virtio.push({ vm, id: deviceId(vm, device.name, slot), device, ...place });
+    return device;
+  });
+}

@@ -1,0 +1,54 @@
+// Checks of a `boot` plan before anything starts, so that a wrong file is a usage error with its
+// name and not a machine that stops.
+
+import { ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
+import { layoutPackage, segmentParts } from "../hypervisor/root-package.ts";
+import { type BootPlan, DEFAULT_BEHAVIOUR, PlanError, type RootPlan, type SessionPlan } from "../plans/plan.ts";
+import { readRootImages } from "./root-images.ts";
+import { layoutFirmware } from "./firmware-layout.ts";
+import { layoutPrimary } from "./primary-image.ts";
+import { readDevicetree } from "../devicetree/reader.ts";
+import { memoryMap, MINIMUM_PLATFORM_MEMORY, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-map.ts";
+
+/** @throws PlanError that names the file and what is wrong with it. */
+export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
+  if (plan.root) checkRoot(plan.root);
+  checkHypervisorNode(plan);
+  try {
+    memoryMap(plan.memory);
+  } catch (error) {
+    throw new PlanError(`--memory: ${messageOf(error)}`);
+  }
+  if (!boot.image && !boot.firmware && plan.memory < MINIMUM_PLATFORM_MEMORY) {
+    throw new PlanError(`--memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / 0x10_0000} MiB`);
+  }
+  try {
+    if (boot.firmware) layoutFirmware(boot.firmware, plan.memory);
+    else if (boot.image) layoutPrimary(boot.image, boot.initrd, RAM_BASE, plan.memory);
+  } catch (error) {
+    throw new PlanError(`${boot.firmware ? "firmware" : "image"} ${imageName}: ${messageOf(error)}`);
+  }
+  const read = boot.dtb && readDevicetree(boot.dtb);
+  if (read && !read.ok) throw new PlanError(`--dtb: ${read.problem}`);
+}
+
+/** @throws PlanError where a choice of our resource manager is asked of another one. */
+export function checkHypervisorNode({ root, behaviour }: Pick<SessionPlan, "root" | "behaviour">): void {
+  const { hypervisorNode = DEFAULT_BEHAVIOUR.hypervisorNode } = behaviour ?? {};
+  if (root === undefined || hypervisorNode === DEFAULT_BEHAVIOUR.hypervisorNode) return;
+  throw new PlanError(`--hypervisor-node ${hypervisorNode}: the images of the root VM write /hypervisor as they do; leave it out`);
+}
+
+/** @throws PlanError that says which of the two files is wrong, or that they do not fit. */
+export function checkRoot(root: RootPlan): void {
+  const images = readRootImages(root);
+  try {
+    segmentParts(images, layoutPackage(images, ROOT_ENVIRONMENT_SIZE, RESOURCE_MANAGER_SIZE));
+  } catch (error) {
+    throw new PlanError(messageOf(error));
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

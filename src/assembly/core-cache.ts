@@ -1,0 +1,124 @@
+// Blueprints of cores in the cache folder (`core/`): what one start has generated, others read.
+// Which file is a start's own follows from the sources that generate, from what executes them and
+// from where RAM lies. Without a cache that can be read and written nothing is kept.
+//
+// The file: eight bytes of magic, the SHA-256 of the rest, four bytes of length (little-endian), so
+// many bytes of JSON (functions and handlers), then the binary module. The digest finds damage. Who
+// can write here is trusted (docs/threat-model.md).
+
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { type BlueprintStore, type CoreBlueprint, keepBlueprints } from "../core/core-module.ts";
+import { findCacheFolder, isOfSystem, keepNewest, readIfThere, writeWholeSync } from "../support/cache.ts";
+import { programChanged, programDigest } from "../support/program-identity.ts";
+
+/**
+ * Folders of the sources that decide what is generated: the core imports nothing else
+ * (tests/layers_test.ts).
+ */
+const GENERATING = ["core", "isa"];
+/** Files that are kept: a few sizes of RAM of a few versions. One has 0.2 MB. */
+const KEPT = 16;
+
+const MAGIC = new TextEncoder().encode("EL2CORE\n");
+const DIGEST_SIZE = 32;
+const LENGTH_AT = MAGIC.length + DIGEST_SIZE;
+const TABLES_AT = LENGTH_AT + 4;
+
+const NUMBER = v.pipe(v.number(), v.integer(), v.minValue(0));
+const TYPES = v.array(v.picklist(["i32", "i64", "f32", "f64", "v128"]));
+const TABLES = v.strictObject({
+  functions: v.array(v.strictObject({ name: v.string(), index: NUMBER, parameters: TYPES, results: TYPES })),
+  handlers: v.strictObject({
+    variants: v.array(v.array(v.union([v.strictTuple([NUMBER]), v.strictTuple([NUMBER, NUMBER])]))),
+    fused: v.array(v.strictTuple([NUMBER, NUMBER, NUMBER])),
+  }),
+});
+
+/** The bytes of a file. */
+export function encodeBlueprint({ code, functions, handlers }: CoreBlueprint): Uint8Array<ArrayBuffer> {
+  const tables = new TextEncoder().encode(JSON.stringify({ functions, handlers }));
+  const bytes = new Uint8Array(TABLES_AT + tables.length + code.length);
+  bytes.set(MAGIC);
+  new DataView(bytes.buffer).setUint32(LENGTH_AT, tables.length, true);
+  bytes.set(tables, TABLES_AT);
+  bytes.set(code, TABLES_AT + tables.length);
+  bytes.set(digest(bytes), MAGIC.length);
+  return bytes;
+}
+
+/** What a file holds; undefined where it is not as it was written. */
+export function decodeBlueprint(bytes: Uint8Array<ArrayBuffer>): CoreBlueprint | undefined {
+  const starts = bytes.length >= TABLES_AT && MAGIC.every((byte, index) => bytes[index] === byte);
+  if (!starts || !digest(bytes).equals(bytes.subarray(MAGIC.length, LENGTH_AT))) return undefined;
+  const end = TABLES_AT + new DataView(bytes.buffer, bytes.byteOffset).getUint32(LENGTH_AT, true);
+  const { functions, handlers } = v.parse(TABLES, JSON.parse(new TextDecoder().decode(bytes.subarray(TABLES_AT, end))));
+  return { functions, handlers, code: bytes.subarray(end) };
+}
+
+function digest(bytes: Uint8Array) {
+  return createHash("sha256").update(bytes.subarray(LENGTH_AT)).digest();
+}
+
+/** The blueprints in one folder. */
+export class CoreCache implements BlueprintStore {
+  #program: string | undefined;
+
+  /**
+   * @param loaded when the program was read, ms since 1970: what changed later says nothing of what
+   * runs.
+   */
+  constructor(readonly folder: string, readonly loaded: number) {}
+
+  load(key: string): CoreBlueprint | undefined {
+    const bytes = unlessUnusable(() => {
+      const path = this.#path(key);
+      return path === undefined ? undefined : readIfThere(path);
+    });
+    return bytes && decodeBlueprint(bytes);
+  }
+
+  keep(key: string, blueprint: CoreBlueprint): void {
+    unlessUnusable(() => {
+      const path = this.#path(key);
+      if (path === undefined) return;
+      Deno.mkdirSync(this.folder, { recursive: true });
+      writeWholeSync(path, encodeBlueprint(blueprint));
+      keepNewest(this.folder, KEPT);
+    });
+  }
+
+  /** The file for a key; undefined where the program on disk may be another one by now. */
+  #path(key: string): string | undefined {
+    this.#program ??= this.#identity();
+    if (this.#program === undefined) return undefined;
+    return `${this.folder}/${createHash("sha256").update(this.#program).update(key).digest("hex")}.core`;
+  }
+
+  #identity(): string | undefined {
+    const digest = programDigest(GENERATING);
+    return programChanged(this.loaded, GENERATING) ? undefined : [digest, Deno.version.v8, Deno.build.target, ""].join();
+  }
+}
+
+/**
+ * What `work` gives; undefined where files cannot be used here (no permission, no room, gone
+ * meanwhile).
+ */
+function unlessUnusable<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!isOfSystem(error)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * Cores of this process are built of what the cache folder has, and what they need is kept there;
+ * nothing where there is no such folder.
+ */
+export function keepCores(): void {
+  const folder = findCacheFolder();
+  if (folder !== undefined) keepBlueprints(new CoreCache(`${folder}/core`, performance.timeOrigin));
+}

@@ -1,0 +1,78 @@
+// How much flash firmware needs, and where its arrays lie in RAM.
+
+import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
+import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
+import { formatSize, MiB } from "../support/units.ts";
+import { DiskFile } from "../outside/disk-file.ts";
+import type { FirmwarePlan } from "../plans/plan.ts";
+
+/** What erased flash has. */
+export const ERASED = 0xff;
+/** Banks are no smaller than this. */
+const BANK_MIN = 2 * MiB;
+const PAGE = 4096;
+
+/** Where firmware's flash lies. Bytes. */
+export interface FirmwareLayout {
+  /** RAM that is left for the VM. */
+  readonly memory: number;
+  /** Size and physical address of each bank's array. */
+  readonly banks: readonly { readonly size: number; readonly storage: number }[];
+}
+
+/**
+ * Lays out the flash behind the VM's RAM.
+ * @param memory bytes of both together
+ * @throws Error that says what does not fit
+ */
+export function layoutFirmware({ code, vars }: FirmwarePlan, memory: number): FirmwareLayout {
+  const used = contentSize(code);
+  if (used === 0) throw new Error("the firmware is empty");
+  const sizes = [bankSize("the firmware", used), bankSize("the variables", vars?.content.length ?? 0)];
+  const left = memory - sizes.reduce((sum, size) => sum + size);
+  if (left < MINIMUM_PLATFORM_MEMORY) {
+    throw new Error(`the flash leaves ${formatSize(Math.max(0, left))} of RAM; use a larger --memory`);
+  }
+  let storage = RAM_BASE + left;
+  return { memory: left, banks: sizes.map((size) => ({ size, storage: (storage += size) - size })) };
+}
+
+/**
+ * The variables' file: its content without what is behind the last byte that is not empty. @throws
+ * Error where it cannot be used
+ */
+export function readVars(path: string): FirmwarePlan["vars"] {
+  const file = new DiskFile(path, true);
+  try {
+    const bytes = new Uint8Array(file.size);
+    file.read(0, bytes);
+    const size = bankSize("the variables", contentSize(bytes));
+    if (file.size < size) {
+      throw new Error(
+        `${path} has ${formatSize(file.size)}, the flash of variables ${formatSize(size)}; make it with: truncate -s ${size} ${path}`,
+      );
+    }
+    return { path, content: bytes.subarray(0, size) };
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Bytes up to the last one that says something: images are padded to the size of QEMU's flash with
+ * zeros or what erased flash has.
+ */
+export function contentSize(bytes: Uint8Array): number {
+  const pad = bytes.at(-1);
+  if (pad !== 0 && pad !== ERASED) return bytes.length;
+  let size = bytes.length;
+  while (size > 0 && bytes[size - 1] === pad) size--;
+  return Math.ceil(size / PAGE) * PAGE;
+}
+
+/** A power of two of sectors. */
+function bankSize(what: string, used: number): number {
+  const size = Math.max(BANK_MIN, FLASH_SECTOR * 2 ** Math.ceil(Math.log2(used / FLASH_SECTOR)));
+  if (size > FLASH_MAX) throw new Error(`${what} has ${formatSize(used)}; a bank of flash has ${formatSize(FLASH_MAX)} at most`);
+  return size;
+}

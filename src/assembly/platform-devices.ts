@@ -1,0 +1,102 @@
+// Devices of the platform that are not virtio: the PL011 that is the primary's console, and the
+// PL031 that tells it the time.
+
+import * as v from "valibot";
+import { Pl011, Pl011Data } from "../devices/pl011.ts";
+import { Pl031 } from "../devices/pl031.ts";
+import type { Machine } from "../machine/machine.ts";
+import { PL011_BASE, PL011_INTID, PL011_SIZE, PL031_BASE, PL031_INTID, PL031_SIZE } from "../machine/memory-map.ts";
+import type { GuestSystem } from "./guest-system.ts";
+import { PRIMARY_CONSOLE } from "../plans/plan.ts";
+import { SavedEvent } from "../state/saved-event.ts";
+
+/** A byte, or a break. */
+const character = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(Pl011Data.BE));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const EVENT_PLACE = v.strictObject({ at: v.number(), order: count });
+const SAVED_CLOCK = v.strictObject({
+  clock: v.strictObject({ offset: v.number(), match: count, mask: count, raised: v.boolean(), armed: v.boolean() }),
+  alarm: v.optional(EVENT_PLACE),
+});
+
+/**
+ * The platform's clock, which starts at `start` (seconds since 1970) and goes with virtual time.
+ */
+export function attachClock(machine: Machine, system: GuestSystem, start: number): void {
+  const alarm = new SavedEvent(machine.events);
+  const clock = new Pl031({
+    seconds: () => Math.floor(machine.time / 1e9),
+    at: (seconds, action) => alarm.schedule(Math.max(machine.time, seconds * 1e9), action),
+  }, start);
+  system.parts.push({
+    name: "PL031",
+    save() {
+      const state = clock.save();
+      return v.parse(SAVED_CLOCK, { clock: state, alarm: state.armed ? alarm.place : undefined });
+    },
+    restore(state) {
+      const saved = v.parse(SAVED_CLOCK, state);
+      alarm.load(saved.alarm, saved.clock.armed, () => clock.restore(saved.clock));
+    },
+  });
+  clock.onInterrupt = (level) => machine.interrupt(PL031_INTID, level);
+  machine.bus.attach({ name: "PL031", base: PL031_BASE, size: PL031_SIZE, device: clock });
+}
+
+/** What is saved of the PL011: the device, when it will take input, and what was typed ahead. */
+const SAVED_UART = v.strictObject({
+  uart: v.strictObject({
+    fifo: v.array(character),
+    registers: v.pipe(v.array(count), v.length(10)),
+    line: v.boolean(),
+    flagReads: count,
+    settled: v.boolean(),
+    settling: v.boolean(),
+  }),
+  settling: v.optional(EVENT_PLACE),
+  waiting: v.array(character),
+});
+
+/**
+ * Virtual time (ns) from when the guest enables receive interrupts to its first input: its driver
+ * empties the FIFO meanwhile.
+ */
+const UART_SETTLE_TIME = 1_000_000;
+
+/** The platform's PL011: the console of the primary VM, where that has one (`input`). */
+export function attachUart(machine: Machine, system: GuestSystem, input: boolean): void {
+  const settling = new SavedEvent(machine.events);
+  const uart = new Pl011((action) => settling.schedule(machine.time + UART_SETTLE_TIME, action));
+  uart.onTransmit = (byte) => system.consoles.transmit(PRIMARY_CONSOLE, byte);
+  uart.onInterrupt = (level) => machine.interrupt(PL011_INTID, level);
+  machine.bus.attach({
+    name: "PL011",
+    base: PL011_BASE,
+    size: PL011_SIZE,
+    device: uart,
+  });
+  const waiting: number[] = [];
+  system.parts.push({
+    name: "PL011",
+    save() {
+      const state = uart.save();
+      return v.parse(SAVED_UART, { uart: state, settling: state.settling ? settling.place : undefined, waiting: [...waiting] });
+    },
+    restore(state) {
+      const saved = v.parse(SAVED_UART, state);
+      settling.load(saved.settling, saved.uart.settling, () => uart.restore(saved.uart));
+      waiting.push(...saved.waiting);
+    },
+  });
+  if (!input) return;
+  const feed = () => {
+    const room = uart.receivable;
+    if (room > 0 && waiting.length) uart.receive(waiting.splice(0, room));
+  };
+  uart.onReceivable = feed;
+  const type = (characters: Iterable<number>) => {
+    waiting.push(...characters);
+    feed();
+  };
+  system.consoles.add(PRIMARY_CONSOLE, { type, sendBreak: () => type([Pl011Data.BE]) });
+}

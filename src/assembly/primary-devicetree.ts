@@ -1,0 +1,141 @@
+// The devicetree of the platform as the primary VM finds it before the resource manager adds
+// /hypervisor: QEMU's `virt` layout, no ITS. Bindings: arm,gic-v3, arm,armv8-timer, arm,psci-1.0,
+// arm,pl011.
+
+import { FW_CFG_SIZE } from "../devices/fw-cfg.ts";
+import { FIRST_SPI, LEVEL_HIGH, PPI, SPI, TIMER_PPIS } from "../devicetree/gic.ts";
+import { cells, cells64, type Devicetree, devicetree, type DevicetreeNode, node } from "../devicetree/tree.ts";
+import {
+  FLASH_BASES,
+  FW_CFG_BASE,
+  GICD_BASE,
+  GICD_SIZE,
+  GICR_BASE,
+  GICR_STRIDE,
+  PL011_BASE,
+  PL011_INTID,
+  PL011_SIZE,
+  PL031_BASE,
+  PL031_INTID,
+  PL031_SIZE,
+  RAM_BASE,
+} from "../machine/memory-map.ts";
+import { virtioNodes } from "./primary-devices.ts";
+
+/** What the tree depends on. */
+export interface PrimaryDevicetreeOptions {
+  readonly cpus: number;
+  /** Bytes of RAM. */
+  readonly memory: number;
+  /** Kernel command line. */
+  readonly append?: string;
+  readonly initrd?: { readonly start: number; readonly end: number };
+  /**
+   * Seed of the kernel's random pool, 32 bytes. There is none for KASLR: a kernel at its link
+   * address is easier to debug, and needs no page-table isolation.
+   */
+  readonly rngSeed: Uint8Array;
+  /** Slots with virtio devices; 0 unless given. */
+  readonly virtioSlots?: number;
+  /** Whether there is a real time clock. */
+  readonly clock?: boolean;
+  /**
+   * Sizes of the banks of flash that firmware runs from, which finds fw_cfg as well; none unless
+   * given.
+   */
+  readonly flash?: readonly number[];
+}
+
+const PHANDLE_GIC = 1;
+const PHANDLE_CLOCK = 2;
+const CLOCK_HZ = 24_000_000;
+
+/** Builds the tree. */
+export function primaryDevicetree(options: PrimaryDevicetreeOptions): Devicetree {
+  const uart = `pl011@${PL011_BASE.toString(16)}`;
+  return devicetree(node("", {
+    "#address-cells": 2,
+    "#size-cells": 2,
+    "interrupt-parent": PHANDLE_GIC,
+    compatible: "linux,dummy-virt",
+    model: "el2",
+  }, [
+    node("psci", { compatible: ["arm,psci-1.0", "arm,psci-0.2", "arm,psci"], method: "hvc" }),
+    node(`memory@${RAM_BASE.toString(16)}`, { device_type: "memory", reg: cells64(RAM_BASE, options.memory) }),
+    node("cpus", { "#address-cells": 1, "#size-cells": 0 }, cpuNodes(options.cpus)),
+    node("timer", {
+      compatible: ["arm,armv8-timer", "arm,armv7-timer"],
+      "always-on": true,
+      interrupts: TIMER_PPIS.flatMap((ppi) => [PPI, ppi, LEVEL_HIGH]),
+    }),
+    node(`intc@${GICD_BASE.toString(16)}`, {
+      compatible: "arm,gic-v3",
+      "#interrupt-cells": 3,
+      "interrupt-controller": true,
+      "#redistributor-regions": 1,
+      reg: cells64(GICD_BASE, GICD_SIZE, GICR_BASE, GICR_STRIDE * options.cpus),
+      phandle: PHANDLE_GIC,
+    }),
+    node("apb-pclk", {
+      compatible: "fixed-clock",
+      "#clock-cells": 0,
+      "clock-frequency": CLOCK_HZ,
+      "clock-output-names": "clk24mhz",
+      phandle: PHANDLE_CLOCK,
+    }),
+    node(uart, {
+      compatible: ["arm,pl011", "arm,primecell"],
+      reg: cells64(PL011_BASE, PL011_SIZE),
+      interrupts: [SPI, PL011_INTID - FIRST_SPI, LEVEL_HIGH],
+      clocks: [PHANDLE_CLOCK, PHANDLE_CLOCK],
+      "clock-names": ["uartclk", "apb_pclk"],
+    }),
+    ...options.clock ? [clockNode()] : [],
+    ...options.flash ? firmwareNodes(options.flash) : [],
+    ...virtioNodes(options.virtioSlots ?? 0),
+    node("aliases", { serial0: `/${uart}` }),
+    node("chosen", {
+      bootargs: options.append,
+      "stdout-path": `/${uart}`,
+      "linux,initrd-start": options.initrd && cells64(options.initrd.start),
+      "linux,initrd-end": options.initrd && cells64(options.initrd.end),
+      "rng-seed": options.rngSeed,
+    }),
+  ]));
+}
+
+function clockNode(): DevicetreeNode {
+  return node(`pl031@${PL031_BASE.toString(16)}`, {
+    compatible: ["arm,pl031", "arm,primecell"],
+    reg: cells64(PL031_BASE, PL031_SIZE),
+    interrupts: [SPI, PL031_INTID - FIRST_SPI, LEVEL_HIGH],
+    clocks: [PHANDLE_CLOCK],
+    "clock-names": ["apb_pclk"],
+  });
+}
+
+/** One node for both banks, as `virt` has it. */
+function firmwareNodes(banks: readonly number[]): DevicetreeNode[] {
+  return [
+    node(`flash@${FLASH_BASES[0].toString(16)}`, {
+      compatible: "cfi-flash",
+      reg: cells64(...banks.flatMap((size, index) => [FLASH_BASES[index], size])),
+      "bank-width": 4,
+    }),
+    node(`fw-cfg@${FW_CFG_BASE.toString(16)}`, {
+      compatible: "qemu,fw-cfg-mmio",
+      reg: cells64(FW_CFG_BASE, FW_CFG_SIZE),
+      "dma-coherent": true,
+    }),
+  ];
+}
+
+function cpuNodes(count: number) {
+  return Array.from({ length: count }, (_, index) =>
+    node(`cpu@${index.toString(16)}`, {
+      device_type: "cpu",
+      compatible: "arm,armv8",
+      reg: cells(index),
+      "enable-method": "psci",
+    }));
+}

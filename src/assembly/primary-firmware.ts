@@ -1,0 +1,104 @@
+// Firmware of the primary VM: its flash, and what it finds besides (docs/own-guests.md,
+// "Firmware"). The machine's last RAM is the flash's array.
+
+import * as v from "valibot";
+import { BUFFER_WRITES, CfiFlash, type FlashArray, READ_MODES, WRITE_STATES } from "../devices/cfi-flash.ts";
+import { FW_CFG_SIZE, FwCfg } from "../devices/fw-cfg.ts";
+import type { FlashBank, FlashPlan } from "../hypervisor/memory/flash.ts";
+import type { PrimaryImages } from "../hypervisor/root-vm.ts";
+import type { Machine } from "../machine/machine.ts";
+import { FLASH_BASES, FLASH_MAX, FW_CFG_BASE, RAM_BASE } from "../machine/memory-map.ts";
+import type { BlockBacking } from "../virtio/block/backing.ts";
+import { DiskFile } from "../outside/disk-file.ts";
+import { contentSize, ERASED, type FirmwareLayout } from "./firmware-layout.ts";
+import { Vmid } from "../inspection/guest-names.ts";
+import type { GuestSystem } from "./guest-system.ts";
+import type { BootPlan, FirmwarePlan } from "../plans/plan.ts";
+import type { SavedPart } from "../state/parts.ts";
+import { VmMemory } from "./vm-memory.ts";
+
+const whole = (max: number = Number.MAX_SAFE_INTEGER) => v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(max));
+
+/**
+ * Fills the flash of a layout, and gives what the hypervisor needs to place it.
+ * @param alone whether the machine is another beside the one that has the file of the variables
+ */
+export function makeFlash(machine: Machine, { code, vars }: FirmwarePlan, layout: FirmwareLayout, alone: boolean): FlashPlan[] {
+  const kept = vars === undefined || alone ? undefined : new DiskFile(vars.path, false);
+  return layout.banks.map(({ size, storage }, index) => {
+    const content = new Uint8Array(size).fill(ERASED);
+    content.set(index === 0 ? code.subarray(0, contentSize(code)) : vars?.content ?? []);
+    machine.ram.write(storage, content);
+    const device = new CfiFlash(flashArray(machine, storage, size, index === 0 ? undefined : kept));
+    return { device, ipa: FLASH_BASES[index], storage, size };
+  });
+}
+
+/**
+ * Where the primary starts when it starts from flash. Firmware looks for the devicetree at the
+ * first byte of RAM.
+ */
+export function firmwareImages({ memory }: FirmwareLayout): PrimaryImages {
+  return { entry: FLASH_BASES[0], devicetree: RAM_BASE, ramdisk: RAM_BASE, memory };
+}
+
+/** What is saved of fw_cfg. */
+const SAVED_FW_CFG = v.strictObject({ key: whole(0x3fff), offset: whole(), dmaHigh: whole(0xffff_ffff) });
+
+/** Puts fw_cfg on the bus, with the kernel that firmware may boot by itself. */
+export function attachFwCfg(machine: Machine, system: GuestSystem, boot: BootPlan): void {
+  const items = { cpus: machine.cpus.length, kernel: boot.image, initrd: boot.initrd, commandLine: boot.append, files: new Map() };
+  const device = new FwCfg(items, new VmMemory(system.hypervisor, Vmid.Primary));
+  machine.bus.attach({ name: "fw_cfg", base: FW_CFG_BASE, size: FW_CFG_SIZE, device });
+  system.parts.push({
+    name: "fw_cfg",
+    save: () => v.parse(SAVED_FW_CFG, device.save()),
+    restore: (state) => device.restore(v.parse(SAVED_FW_CFG, state)),
+  });
+}
+
+/** What is saved of a flash besides its array. */
+const SAVED_FLASH = v.pipe(
+  v.strictObject({
+    mode: v.picklist(READ_MODES),
+    expects: v.picklist(WRITE_STATES),
+    status: whole(0xff),
+    left: whole(BUFFER_WRITES),
+    buffer: v.pipe(v.array(v.tuple([whole(FLASH_MAX), v.picklist([1, 2, 4, 8]), whole(0xffff_ffff)])), v.maxLength(BUFFER_WRITES)),
+  }),
+  v.check(({ expects, left }) => expects !== "buffer" || left > 0, "a buffer that is being filled has writes to come"),
+  v.check(({ expects, buffer }) => expects !== "confirm" || buffer.length > 0, "what is to be confirmed was written"),
+);
+
+/** A bank of flash as a part. */
+export function savedFlash(bank: FlashBank): SavedPart {
+  const { device } = bank.plan;
+  return {
+    name: bank.name,
+    save: () => v.parse(SAVED_FLASH, device.save()),
+    restore(state) {
+      device.restore(v.parse(SAVED_FLASH, state));
+      if (!bank.isMappedRight) throw new Error("a flash is mapped while reads give its array");
+    },
+  };
+}
+
+/**
+ * @param kept the file of the variables, which is behind after a load until something is written
+ */
+function flashArray(machine: Machine, storage: number, size: number, kept: BlockBacking | undefined): FlashArray {
+  const bytes = machine.ram.bytes(storage, size);
+  let behind = false;
+  return {
+    size,
+    bytes,
+    write(offset, from) {
+      machine.ram.write(storage + offset, from);
+      if (behind) kept?.write(0, bytes);
+      else kept?.write(offset, from);
+      behind = false;
+    },
+    flush: () => kept?.flush(),
+    replaced: () => void (behind = true),
+  };
+}

@@ -1,0 +1,74 @@
+// Where the image, the initial ramdisk and the devicetree of the primary VM lie
+// (docs/architecture.md, "Memory"): an ELF at its link addresses; an arm64 Image at RAM +
+// text_offset, or + 2 MiB where that is 0; the ramdisk at RAM + min(half, 128 MiB) or above the
+// image; the devicetree behind it.
+
+import { isElf, readElf } from "../formats/elf.ts";
+import { imageHeader, unwrapImage } from "../images/kernel-image.ts";
+
+/** Bytes at a physical address. */
+export interface Placement {
+  readonly address: number;
+  readonly bytes: Uint8Array;
+  /** Bytes that it occupies from `address`; at least `bytes.length`. */
+  readonly size: number;
+}
+
+/** The primary VM's memory before its first instruction. */
+export interface PrimaryLayout {
+  readonly placements: readonly Placement[];
+  readonly entry: number;
+  /** Where the initial ramdisk lies. */
+  readonly initrd: { readonly start: number; readonly end: number } | undefined;
+  /** Where the devicetree goes, 2 MiB aligned, at most `DEVICETREE_WINDOW` bytes. */
+  readonly devicetree: number;
+}
+
+/** Bytes kept for the devicetree (the window that the resource manager patches it in). */
+export const DEVICETREE_WINDOW = 0x10_0000;
+
+const MIB = 0x10_0000;
+const align = (value: number, to: number) => Math.ceil(value / to) * to;
+
+/**
+ * Lays out the primary VM's memory.
+ * @throws Error that says which file does not fit or is malformed.
+ */
+export function layoutPrimary(image: Uint8Array, initrd: Uint8Array | undefined, ramBase: number, ramSize: number): PrimaryLayout {
+  const end = ramBase + ramSize;
+  const { placements, entry } = isElf(image) ? placeElf(image) : placeImage(image, ramBase);
+  for (const { address, size } of placements) {
+    if (address < ramBase || address + size > end) {
+      throw new Error(
+        `image needs memory 0x${address.toString(16)}..0x${(address + size).toString(16)}, RAM is ` +
+          `0x${ramBase.toString(16)}..0x${end.toString(16)}; use a larger --memory`,
+      );
+    }
+  }
+  let top = Math.max(...placements.map((p) => p.address + p.size));
+  let ramdisk: PrimaryLayout["initrd"];
+  if (initrd) {
+    const start = Math.max(ramBase + Math.min(ramSize / 2, 128 * MIB), align(top, 2 * MIB));
+    ramdisk = { start, end: start + initrd.length };
+    if (ramdisk.end > end) throw new Error(`the initrd (${initrd.length} bytes) does not fit behind the image; use a larger --memory`);
+    placements.push({ address: start, bytes: initrd, size: initrd.length });
+    top = ramdisk.end;
+  }
+  const devicetree = align(Math.max(top, initrd ? 0 : ramBase + Math.min(ramSize / 2, 128 * MIB)), 2 * MIB);
+  if (devicetree + DEVICETREE_WINDOW > end) {
+    throw new Error("no room for the devicetree behind the image and the initrd; use a larger --memory");
+  }
+  return { placements, entry, initrd: ramdisk, devicetree };
+}
+
+function placeElf(image: Uint8Array): { placements: Placement[]; entry: number } {
+  const { entry, segments } = readElf(image);
+  return { entry, placements: segments.map(({ address, bytes, size }) => ({ address, bytes, size })) };
+}
+
+function placeImage(file: Uint8Array, ramBase: number): { placements: Placement[]; entry: number } {
+  const { image } = unwrapImage(file);
+  const header = imageHeader(image)!;
+  const address = ramBase + (header.textOffset || 2 * MIB);
+  return { entry: address, placements: [{ address, bytes: image, size: Math.max(header.imageSize, image.length) }] };
+}

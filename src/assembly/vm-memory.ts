@@ -1,0 +1,46 @@
+// The memory of a VM as the platform's devices see it: through the VM's stage 2, as behind an SMMU
+// that shares its tables. What the VM has lent away is not there.
+
+import { Stage2Flags } from "../core/interface.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { PAGE_SIZE } from "../machine/memory-map.ts";
+import type { GuestMemory } from "../virtio/memory.ts";
+
+/** Stage 2 knows addresses below this. */
+const IPA_END = 2 ** 36;
+
+/** The memory of the VM with this VMID, as long as it has an address space. */
+export class VmMemory implements GuestMemory {
+  constructor(readonly hypervisor: Hypervisor, readonly vmid: number) {}
+
+  read(address: number, into: Uint8Array): boolean {
+    const { ram } = this.hypervisor.machine;
+    return this.#pages(address, into.length, Stage2Flags.Read, (pa, at, size) => into.set(ram.bytes(pa, size), at));
+  }
+
+  write(address: number, from: Uint8Array): boolean {
+    const { ram } = this.hypervisor.machine;
+    return this.#pages(address, from.length, Stage2Flags.Write, () => {}) &&
+      this.#pages(address, from.length, Stage2Flags.Write, (pa, at, size) => ram.write(pa, from.subarray(at, at + size)));
+  }
+
+  /**
+   * Calls `one` for each piece of a page; false at the first that does not allow the access or is
+   * no RAM.
+   */
+  #pages(address: number, length: number, flag: number, one: (pa: number, at: number, size: number) => void): boolean {
+    const space = this.hypervisor.addressSpaces.get(this.vmid);
+    if (!space || !(address >= 0 && address + length <= IPA_END)) return false;
+    for (let at = 0; at < length;) {
+      const ipa = address + at;
+      const size = Math.min(length - at, PAGE_SIZE - ipa % PAGE_SIZE);
+      const page = space.stage2.lookup(ipa);
+      if (!page || !(page.flags & flag)) return false;
+      const pa = page.pa + ipa % PAGE_SIZE;
+      if (!this.hypervisor.machine.ram.contains(pa, size)) return false;
+      one(pa, at, size);
+      at += size;
+    }
+    return true;
+  }
+}

@@ -1,0 +1,44 @@
+// Guests of the catalogue that are a primary VM by themselves: the Debian with a disk, by the names
+// that `run`, `up` and `boot` take.
+
+import { catalogEntries, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, diskGuestName } from "./catalog.ts";
+import { MiB } from "../support/units.ts";
+import type { BootPlan, DevicePlan } from "../plans/plan.ts";
+
+/** RAM that it gets where nobody says. */
+export const DISK_GUEST_MEMORY = 512 * MiB;
+
+/** What a guest boots with where nobody says otherwise. */
+const APPEND = "console=ttyAMA0 root=/dev/vda";
+
+/**
+ * The boot of `debian` or `debian-RELEASE-disk`: changes of the disk stay in memory, the network is
+ * the NAT. Undefined where the name is none of these, or no such guest is in the cache.
+ * @param more devices behind the disk; with a network card of their own the guest gets no other
+ */
+export async function diskGuestBoot(
+  name: string,
+  { append, more = [] }: { append?: string; more?: readonly DevicePlan[] } = {},
+): Promise<BootPlan | undefined> {
+  const release = releaseOf(name);
+  if (release === undefined) return undefined;
+  const entry = (await catalogEntries()).find(({ manifest }) => manifest.name === diskGuestName(release));
+  if (!entry) return undefined;
+  const network: DevicePlan[] = more.some(({ kind }) => kind === "net") ? [] : [{ kind: "net", backend: "user", forward: [] }];
+  return {
+    kind: "boot",
+    image: await Deno.readFile(`${entry.folder}/Image`),
+    initrd: await Deno.readFile(`${entry.folder}/initrd`),
+    dtb: undefined,
+    append: append === undefined ? APPEND : `${APPEND} ${append}`,
+    clock: Math.floor(Date.now() / 1000),
+    devices: [{ kind: "block", image: await Deno.realPath(`${entry.folder}/root.img`), mode: "overlay" }, ...network, ...more],
+  };
+}
+
+/** Whether this is the name of a guest with a disk, in the cache or not. */
+export const isDiskGuest = (name: string): boolean => releaseOf(name) !== undefined;
+
+function releaseOf(name: string) {
+  return name === "debian" ? DEFAULT_DEBIAN_RELEASE : DEBIAN_RELEASES.find((one) => diskGuestName(one) === name);
+}

@@ -1,0 +1,230 @@
+// Debian binary packages (deb(5)): an ar archive with two tar archives, one of control files and
+// one of files. Nothing of a package is run, and nothing of it gets outside of the folder that it
+// is unpacked into.
+
+import zlib from "node:zlib";
+import { readTar, type TarEntry } from "../formats/tar.ts";
+import { hasTool, throughTool } from "./tool.ts";
+
+/** Control fields by name; lines of a field are joined by line breaks. */
+export type PackageFields = ReadonlyMap<string, string>;
+
+/** An entry of a package's archive. */
+export interface DebEntry {
+  /** From the root, such as `/usr/bin/su`. */
+  readonly path: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A control file. */
+export interface ControlFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  readonly permissions: number;
+}
+
+const AR_MAGIC = "!<arch>\n";
+const ArHeader = { name: 16, size: [48, 10], total: 60 } as const;
+const CONTROL = "control";
+const text = new TextDecoder();
+
+/** The package in the file `path`. */
+export class Deb {
+  constructor(readonly path: string) {}
+
+  /** Its control files, `control` among them. @throws Error where the file is no package */
+  async controlFiles(): Promise<ControlFile[]> {
+    const files: ControlFile[] = [];
+    for await (const { path, kind, permissions, size, data } of this.#member("control.tar")) {
+      if (kind !== "file") continue;
+      const bytes = new Uint8Array(size);
+      let at = 0;
+      for await (const piece of data) {
+        bytes.set(piece, at);
+        at += piece.length;
+      }
+      files.push({ name: path.replace(/^\.\//, ""), bytes, permissions });
+    }
+    return files;
+  }
+
+  /** Its control fields. */
+  async fields(): Promise<PackageFields> {
+    const control = (await this.controlFiles()).find(({ name }) => name === CONTROL);
+    if (!control) throw new Error(`${this.path} has no control file`);
+    return parseFields(text.decode(control.bytes));
+  }
+
+  /**
+   * Unpacks its files into `folder`, which may hold other packages' files. All belong to who runs
+   * this.
+   */
+  async unpack(folder: string): Promise<DebEntry[]> {
+    await Deno.mkdir(folder, { recursive: true });
+    const root = await Deno.realPath(folder);
+    const entries: DebEntry[] = [];
+    for await (const entry of this.#member("data.tar")) {
+      const path = pathOf(entry.path);
+      entries.push({ path, uid: entry.uid, gid: entry.gid });
+      if (path !== "/") await place(entry, root, path);
+    }
+    return entries;
+  }
+
+  async *#member(name: DebMember): AsyncGenerator<TarEntry> {
+    yield* readTar(await hasTool("dpkg-deb") ? memberByDpkg(this.path, name) : memberOf(this.path, name));
+  }
+}
+
+/** The tar archives of a package. */
+export type DebMember = "control.tar" | "data.tar";
+
+/**
+ * A tar archive out of a package by the machine's dpkg-deb, which knows every compression by
+ * itself.
+ */
+export function memberByDpkg(path: string, name: DebMember): AsyncIterable<Uint8Array> {
+  return throughTool(["dpkg-deb", name === "data.tar" ? "--fsys-tarfile" : "--ctrl-tarfile", path]);
+}
+
+/** A tar archive out of a package, without dpkg. */
+export async function* memberOf(path: string, name: DebMember): AsyncGenerator<Uint8Array> {
+  const file = await Deno.open(path);
+  try {
+    const { offset, size, suffix } = await findMember(file, path, name);
+    await file.seek(offset, Deno.SeekMode.Start);
+    yield* decompressed(suffix, pieces(file, size));
+  } finally {
+    file.close();
+  }
+}
+
+/** Fields of a paragraph as control files and lists of packages have them. */
+export function parseFields(paragraph: string): PackageFields {
+  const fields = new Map<string, string>();
+  let last = "";
+  for (const line of paragraph.split("\n")) {
+    if (/^\s/.test(line)) {
+      fields.set(last, `${fields.get(last) ?? ""}\n${line.trim()}`);
+      continue;
+    }
+    const colon = line.indexOf(":");
+    if (colon < 0) continue;
+    last = line.slice(0, colon);
+    fields.set(last, line.slice(colon + 1).trim());
+  }
+  return fields;
+}
+
+/** Where the member is whose name is `name` and a suffix of its compression. */
+async function findMember(file: Deno.FsFile, path: string, name: string): Promise<{ offset: number; size: number; suffix: string }> {
+  const magic = await exactly(file, AR_MAGIC.length);
+  if (!magic || text.decode(magic) !== AR_MAGIC) throw new Error(`${path} is no Debian package`);
+  for (let offset = AR_MAGIC.length;;) {
+    await file.seek(offset, Deno.SeekMode.Start);
+    const header = await exactly(file, ArHeader.total);
+    if (!header) throw new Error(`${path} has no ${name}`);
+    const member = text.decode(header.subarray(0, ArHeader.name)).trim().replace(/\/$/, "");
+    const [start, length] = ArHeader.size;
+    const size = Number(text.decode(header.subarray(start, start + length)));
+    if (!Number.isSafeInteger(size) || size < 0) throw new Error(`${path} is malformed at byte ${offset}`);
+    offset += ArHeader.total;
+    if (member === name || member.startsWith(`${name}.`)) return { offset, size, suffix: member.slice(name.length + 1) };
+    offset += size + size % 2;
+  }
+}
+
+async function exactly(file: Deno.FsFile, size: number): Promise<Uint8Array | undefined> {
+  const bytes = new Uint8Array(size);
+  for (let done = 0; done < size;) {
+    const count = await file.read(bytes.subarray(done));
+    if (count === null) return undefined;
+    done += count;
+  }
+  return bytes;
+}
+
+async function* pieces(file: Deno.FsFile, size: number): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  for (let left = size; left > 0;) {
+    const piece = new Uint8Array(Math.min(left, 1 << 16));
+    const count = await file.read(piece);
+    if (count === null) throw new Error("the package is cut off");
+    left -= count;
+    yield piece.subarray(0, count);
+  }
+}
+
+/** The bytes behind a compression, by the suffix of its files. */
+export function decompressed(suffix: string, bytes: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncIterable<Uint8Array> {
+  switch (suffix) {
+    case "":
+      return bytes;
+    case "gz":
+      return ReadableStream.from(bytes).pipeThrough(new DecompressionStream("gzip"));
+    case "zst":
+      return zstd(bytes);
+    case "xz":
+      // xz is in no library that is here: the machine's program does it.
+      return throughTool(["xz", "-dc"], bytes);
+    default:
+      throw new Error(`.${suffix} is a compression that is not known; gz, xz and zst are`);
+  }
+}
+
+async function* zstd(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const packed = new Uint8Array(await new Response(ReadableStream.from(bytes)).arrayBuffer());
+  yield zlib.zstdDecompressSync(packed);
+}
+
+/** `./usr/bin/` is `/usr/bin`. */
+function pathOf(name: string): string {
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.includes("..")) throw new Error(`a package's path ${JSON.stringify(name)} leads out of it`);
+  return `/${parts.join("/")}`;
+}
+
+/** Makes one entry below `root`. */
+async function place(entry: TarEntry, root: string, path: string): Promise<void> {
+  const slash = path.lastIndexOf("/");
+  const folder = `${root}${path.slice(0, slash)}`;
+  await Deno.mkdir(folder, { recursive: true });
+  const real = await Deno.realPath(folder);
+  if (real !== root && !real.startsWith(`${root}/`)) throw new Error(`a package's ${path} leads out of it by a link`);
+  const target = `${real}/${path.slice(slash + 1)}`;
+  const there = await Deno.lstat(target).catch((error) => {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  });
+  if (entry.kind === "folder") {
+    // A link to a folder stays: merged systems have them.
+    if (!there) await Deno.mkdir(target);
+    if (!there?.isSymlink) await Deno.chmod(target, entry.permissions);
+    return;
+  }
+  if (there) await Deno.remove(target);
+  switch (entry.kind) {
+    case "file":
+      await writeFile(target, entry);
+      return;
+    case "symlink":
+      return await Deno.symlink(entry.target, target);
+    case "hardlink": {
+      const source = await Deno.realPath(`${root}${pathOf(entry.target)}`);
+      if (!source.startsWith(`${root}/`)) throw new Error(`a package's ${path} links to a file outside of it`);
+      return await Deno.link(source, target);
+    }
+    default:
+      throw new Error(`a package has a ${entry.kind} ${path}; only files, folders and links are unpacked`);
+  }
+}
+
+async function writeFile(path: string, { permissions, modified, data }: TarEntry): Promise<void> {
+  const file = await Deno.open(path, { write: true, createNew: true });
+  try {
+    for await (const piece of data) for (let done = 0; done < piece.length;) done += await file.write(piece.subarray(done));
+    await file.utime(modified, modified);
+  } finally {
+    file.close();
+  }
+  await Deno.chmod(path, permissions);
+}

@@ -1,0 +1,59 @@
+// Programs of the machine that el2 runs to fetch and make guests.
+
+import { exists } from "../support/cache.ts";
+
+/**
+ * Runs a tool and returns its standard output, without the lines that `consumed` takes.
+ * @throws Error with the tool's own words when it fails or is not there.
+ */
+export async function runTool(command: string[], cwd?: string, consumed?: (line: string) => boolean): Promise<string> {
+  const [tool, ...args] = command;
+  const child = spawn(tool, args, cwd);
+  const kept: string[] = [];
+  let rest = "";
+  const reading = (async () => {
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (!consumed?.(line)) kept.push(line);
+    }
+    if (rest !== "") kept.push(rest);
+  })();
+  const complaining = new Response(child.stderr).text();
+  const [status, complaint] = await Promise.all([child.status, complaining, reading]);
+  if (!status.success) throw new Error(`${tool} failed: ${complaint.trim() || kept.join("\n").trim() || `exit code ${status.code}`}`);
+  return kept.join("\n");
+}
+
+/**
+ * What a tool makes of `input`, piece by piece.
+ * @throws Error with the tool's own words when it fails or is not there.
+ */
+export async function* throughTool(command: string[], input?: AsyncIterable<Uint8Array<ArrayBuffer>>): AsyncGenerator<Uint8Array> {
+  const [tool, ...args] = command;
+  const child = spawn(tool, args, undefined, input ? "piped" : "null");
+  // Where the tool fails, its own words say more than the broken pipe.
+  const feeding = input && ReadableStream.from(input).pipeTo(child.stdin).catch(() => {});
+  const complaint = new Response(child.stderr).text();
+  yield* child.stdout;
+  await feeding;
+  const { success, code } = await child.status;
+  if (!success) throw new Error(`${tool} failed: ${(await complaint).trim() || `exit code ${code}`}`);
+}
+
+function spawn(tool: string, args: string[], cwd?: string, stdin: "null" | "piped" = "null"): Deno.ChildProcess {
+  try {
+    return new Deno.Command(tool, { args, cwd, stdin, stdout: "piped", stderr: "piped", env: { LC_ALL: "C" } }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) {
+      throw new Error(`${tool} is not installed on this machine; el2 fetches Debian packages with it`);
+    }
+    throw error;
+  }
+}
+
+/** Whether a program is on the PATH. */
+export async function hasTool(name: string): Promise<boolean> {
+  for (const folder of (Deno.env.get("PATH") ?? "").split(":")) if (folder !== "" && await exists(`${folder}/${name}`)) return true;
+  return false;
+}

@@ -1,0 +1,105 @@
+// Programs of the machine's own distribution, unpacked into a folder without root and started with
+// the libraries beside them.
+
+import { Apt, machineSources } from "./apt.ts";
+import { Deb } from "./deb.ts";
+import { exists, withLock, writeWhole } from "../support/cache.ts";
+
+/** Never unpacked: a second C library beside the machine's dynamic loader cannot work. */
+const MACHINES_OWN = /^(libc6|libc-bin|libc-l10n|libcrypt1)$/;
+
+/** GNU multiarch name of library folders, by Deno's name of the machine's architecture. */
+export const MULTIARCH = `${Deno.build.arch}-linux-gnu`;
+
+/** Where programs are that are no user's. */
+const SYSTEM_FOLDERS = ["/usr/sbin", "/sbin"];
+/** Folders of programs in a package. */
+const PROGRAM_FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"];
+
+/** A folder of unpacked packages. */
+export class UnpackedPrograms {
+  /**
+   * @param folder holds `root`, the unpacked packages as one tree, and `bin`, scripts that start
+   * programs of it
+   * @param state apt's state folder
+   */
+  constructor(readonly folder: string, readonly state: string) {}
+
+  /** The path of a program: the machine's own where it has one, else the unpacked one. */
+  async find(name: string): Promise<string | undefined> {
+    for (const folder of [...(Deno.env.get("PATH") ?? "").split(":"), ...SYSTEM_FOLDERS, `${this.folder}/bin`]) {
+      if (folder !== "" && await exists(`${folder}/${name}`)) return `${folder}/${name}`;
+    }
+  }
+
+  /** The tree of unpacked packages. */
+  get root(): string {
+    return `${this.folder}/root`;
+  }
+
+  /** Folders of the unpacked libraries. */
+  libraryFolders(): string[] {
+    return [`usr/lib/${MULTIARCH}`, `lib/${MULTIARCH}`, "usr/lib"].map((folder) => `${this.root}/${folder}`);
+  }
+
+  /**
+   * Fetches `packages` and whatever they need.
+   * @param programs what to start out of them
+   * @param installed names of packages that the machine has already
+   * @throws Error where apt is missing or knows no archive
+   */
+  async fetch(
+    packages: readonly string[],
+    programs: readonly string[],
+    installed: ReadonlySet<string>,
+    progress?: (percent: number, what: string) => void,
+  ): Promise<void> {
+    const sources = await machineSources();
+    if (sources.length === 0) throw new Error("apt on this machine has no distribution archive to fetch native tools from");
+    const architecture = sources[0].architecture;
+    const lines = sources.filter((source) => source.architecture === architecture).map(({ uri, suite, component }) =>
+      `${uri} ${suite} ${component}`
+    );
+    const { folder } = this;
+    const { root } = this;
+    const [bin, downloads] = ["bin", "downloads"].map((name) => `${folder}/${name}`);
+    await Deno.mkdir(folder, { recursive: true });
+    await withLock(`${folder}/fetch.lock`, async () => {
+      const apt = await Apt.open({ folder: this.state, sources: [...new Set(lines)], architecture, progress });
+      await apt.update();
+      const lacking = (await apt.closure(packages)).filter((name) => !installed.has(name) && !MACHINES_OWN.test(name));
+      if (await exists(downloads)) await Deno.remove(downloads, { recursive: true }); // what an interrupted run left
+      const debs = await apt.download(lacking, downloads);
+      // An interrupted unpacking leaves no script in `bin`, so the next run does it again over the
+      // same tree.
+      await Deno.mkdir(root, { recursive: true });
+      for (const [index, deb] of debs.entries()) {
+        progress?.(Math.round(100 * index / debs.length), "unpacking");
+        await new Deb(deb).unpack(root);
+      }
+      progress?.(100, "unpacking");
+      await Deno.mkdir(bin, { recursive: true });
+      for (const name of programs) await this.#writeStarter(root, `${bin}/${name}`, name);
+      await Deno.remove(downloads, { recursive: true });
+    });
+  }
+
+  async #writeStarter(root: string, script: string, name: string): Promise<void> {
+    for (const folder of PROGRAM_FOLDERS) {
+      if (!await exists(`${root}/${folder}/${name}`)) continue;
+      const libraries = `${this.libraryFolders().join(":")}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}`;
+      return await writeWhole(script, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${root}/${folder}/${name} "$@"\n`, 0o755);
+    }
+  }
+}
+
+/** What dpkg has installed on this machine. */
+const DPKG_STATUS = "/var/lib/dpkg/status";
+
+/** Names of the packages that dpkg has installed on this machine; none where there is no dpkg. */
+export async function installedPackages(): Promise<Set<string>> {
+  if (!await exists(DPKG_STATUS)) return new Set();
+  const status = await Deno.readTextFile(DPKG_STATUS);
+  const installed = status.split("\n\n").filter((paragraph) => /^Status: .* installed$/m.test(paragraph));
+  return new Set(installed.map((paragraph) => /^Package: (.*)$/m.exec(paragraph)?.[1] ?? ""));
+}

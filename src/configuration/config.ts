@@ -1,0 +1,375 @@
+// Reads a configuration (el2.toml, docs/design/workstation.md §3): syntax, keys, types, ranges, and
+// what must fit together. All errors come at once, each as `FILE:LINE:COLUMN: what; way out`. Files
+// that it names are looked at in `plan.ts`.
+
+import * as v from "valibot";
+import { parse, TomlError } from "smol-toml";
+import { type KeyPath, type Position, TomlPositions } from "./positions.ts";
+import {
+  DEFAULT_HOST_MEMORY,
+  deviceKeys,
+  type File,
+  type FileLink,
+  type FileVm,
+  HOST_KEYS,
+  KNOWN_KEYS,
+  OWN_SCHEDULE_KEYS,
+  Schema,
+  shown,
+} from "./schema.ts";
+import { formatSize } from "../support/units.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+
+/** One thing wrong with a configuration. */
+export interface ConfigError extends Position {
+  readonly message: string;
+}
+
+/** A checked configuration. `positions` finds keys for later errors. */
+export interface Config {
+  readonly file: File;
+  readonly positions: TomlPositions;
+  /**
+   * What was taken out of it, as it is wrong by itself: nothing that rests on it is to be said.
+   * Empty where all is right.
+   */
+  readonly spoilt: Spoilt;
+}
+
+/**
+ * Result of `readConfig`. Errors are in the order of the text; `rest` is what can be looked at for
+ * more, where there is any.
+ */
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly errors: readonly ConfigError[]; readonly rest: Config | undefined };
+
+const NO_VM = "there is no VM; add [vm.NAME] with a kernel or an image";
+/** What is said of required keys that are missing, where that alone would not help. */
+const MISSING: Readonly<Record<string, string>> = { el2: "el2 is missing; begin with el2 = 1", vm: NO_VM };
+
+const VM_NAME = /^[a-z][a-z0-9-]*$/;
+const VM_NAME_MAX = 79;
+
+/**
+ * Checks the text of a configuration, with changes (`vm.rt.memory=8MiB`) that take the place of
+ * what it says.
+ */
+export function readConfig(text: string, changes: readonly string[] = []): ConfigResult {
+  let raw: Record<string, unknown>;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const message = error.message.split("\n")[0].replace(/^Invalid TOML document: /, "");
+    return { ok: false, errors: [{ line: error.line, column: error.column, message: `this is no TOML: ${message}` }], rest: undefined };
+  }
+  for (const change of changes) applyChange(raw, change);
+  // Such a host makes its VMs by itself, so that none are missing.
+  if (isTable(raw.host) && raw.host.kind === "image") raw.vm ??= {};
+  const positions = new TomlPositions(text);
+  const errors = new ConfigErrors(positions);
+  checkKeys(raw, errors);
+  const result = v.safeParse(Schema, raw, { abortPipeEarly: true });
+  const wrong = result.issues?.map((issue) => (issue.path ?? []).map((item) => item.key as string | number)) ?? [];
+  for (const [index, issue] of (result.issues ?? []).entries()) {
+    const path = wrong[index];
+    const key = path.findLast((part) => typeof part === "string");
+    if (issue.received === "undefined") errors.atKey(path, MISSING[path.join(".")] ?? `${key} is missing${inTable(path)}`);
+    else errors.atValue(path, [key, shown(key, issue.input), issue.message].filter((part) => part !== "").join(" "));
+  }
+  const spoilt = new Spoilt(wrong);
+  const rest = result.success ? result : v.safeParse(Schema, spoilt.takenOut(raw), { abortPipeEarly: true });
+  const config = rest.success ? { file: rest.output, positions, spoilt } : undefined;
+  if (config !== undefined) checkTogether(config, errors);
+  if (config !== undefined && errors.found.length === 0) return { ok: true, config };
+  return { ok: false, errors: errors.sorted(), rest: config };
+}
+
+/** Values that are wrong by themselves. */
+export class Spoilt {
+  /**
+   * Paths of what has to go with them: the whole of a device or a link, as a part of it means
+   * nothing.
+   */
+  readonly #paths: readonly KeyPath[];
+
+  constructor(wrong: readonly KeyPath[]) {
+    const whole = wrong.map((path) => path.slice(0, path[0] === "vm" && path[2] === "devices" ? 4 : path[0] === "vm" ? 3 : 2));
+    this.#paths = [...new Map(whole.map((path) => [JSON.stringify(path), path])).values()];
+  }
+
+  /** Whether one of these keys, or something in them, is wrong. */
+  has(...keys: readonly KeyPath[]): boolean {
+    return keys.some((key) => this.#paths.some((path) => key.every((part, index) => index >= path.length || path[index] === part)));
+  }
+
+  /** The file without them. */
+  takenOut(raw: Record<string, unknown>): Record<string, unknown> {
+    const rest = structuredClone(raw);
+    // From behind, so that indices of devices stay right.
+    for (const path of this.#paths.toReversed()) {
+      const table = path.slice(0, -1).reduce<unknown>((inside, part) => (inside as Record<string, unknown> | undefined)?.[part], rest);
+      const last = path.at(-1);
+      if (Array.isArray(table)) table.splice(last as number, 1);
+      else if (isTable(table)) delete table[last as string];
+    }
+    return rest;
+  }
+}
+
+/** Sets a value by its path. Numbers and booleans are those, everything else is text. */
+function applyChange(raw: Record<string, unknown>, change: string): void {
+  const [path, text] = [change.slice(0, change.indexOf("=")), change.slice(change.indexOf("=") + 1)];
+  const keys = path.split(".");
+  let table = raw;
+  for (const key of keys.slice(0, -1)) {
+    const next = table[key];
+    table = (isTable(next) ? next : table[key] = {}) as Record<string, unknown>;
+  }
+  table[keys.at(-1)!] = /^-?\d+$/.test(text) ? Number(text) : text === "true" ? true : text === "false" ? false : text;
+}
+
+/** An error as one line. */
+export function formatConfigError(file: string, { line, column, message }: ConfigError): string {
+  return `${file}:${line}:${column}: ${message}`;
+}
+
+/** Collects errors by key path. */
+export class ConfigErrors {
+  readonly found: ConfigError[] = [];
+
+  constructor(readonly positions: TomlPositions) {}
+
+  atKey(path: KeyPath, message: string): void {
+    this.#add(this.positions.key(path), path, message);
+  }
+
+  atValue(path: KeyPath, message: string): void {
+    this.#add(this.positions.value(path), path, message);
+  }
+
+  /** Where nothing stands at `path` the error goes to the table that lacks it. */
+  #add(position: Position | undefined, path: KeyPath, message: string): void {
+    for (let length = path.length - 1; position === undefined && length > 0; length--) position = this.positions.key(path.slice(0, length));
+    this.found.push({ ...position ?? { line: 1, column: 1 }, message });
+  }
+
+  sorted(): ConfigError[] {
+    return this.found.sort((a, b) => a.line - b.line || a.column - b.column);
+  }
+}
+
+function tableName(path: KeyPath): string {
+  return path.map((key) => typeof key === "number" ? `[${key}]` : key).join(".").replaceAll(".[", "[");
+}
+
+function inTable(path: KeyPath): string {
+  return path.length > 1 ? ` in [${tableName(path.slice(0, -1))}]` : "";
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+/** Keys that nothing knows. Values of a wrong type are left to the schema. */
+function checkKeys(raw: Record<string, unknown>, errors: ConfigErrors): void {
+  checkTable(raw, [], KNOWN_KEYS.root, errors);
+  for (const name of ["machine", "host", "rm", "ui"] as const) {
+    if (isTable(raw[name])) checkTable(raw[name], [name], KNOWN_KEYS[name], errors);
+  }
+  if (isTable(raw.host)) checkHostKeys(raw.host, errors);
+  for (const [name, vm] of Object.entries(isTable(raw.vm) ? raw.vm : {})) {
+    if (!VM_NAME.test(name)) errors.atKey(["vm", name], `vm name ${JSON.stringify(name)} is not of the form [a-z][a-z0-9-]*`);
+    if (new TextEncoder().encode(name).length > VM_NAME_MAX) errors.atKey(["vm", name], `vm name is longer than ${VM_NAME_MAX} bytes`);
+    if (!isTable(vm)) continue;
+    checkTable(vm, ["vm", name], KNOWN_KEYS.vm, errors);
+    const devices = Array.isArray(vm.devices) ? vm.devices as unknown[] : [];
+    devices.forEach((device, index) => {
+      const known = isTable(device) ? deviceKeys(device.kind) : undefined;
+      if (known !== undefined) checkTable(device as Record<string, unknown>, ["vm", name, "devices", index], known, errors);
+    });
+  }
+  for (const [name, link] of Object.entries(isTable(raw.link) ? raw.link : {})) {
+    if (!isTable(link)) continue;
+    if (link.kind === "msgqueue-pair" || link.kind === "doorbell" || link.kind === "shm") {
+      checkTable(link, ["link", name], KNOWN_KEYS[link.kind], errors);
+    }
+  }
+}
+
+/** Keys that only the other kind of host has. */
+function checkHostKeys(host: Record<string, unknown>, errors: ConfigErrors): void {
+  const other = host.kind === "image" ? "native" : "image";
+  for (const key of HOST_KEYS[other]) if (key in host) errors.atKey(["host", key], `${key} belongs to kind = "${other}"`);
+}
+
+function checkTable(table: Record<string, unknown>, path: KeyPath, known: readonly string[], errors: ConfigErrors): void {
+  const where = path.length > 0 ? ` in [${tableName(path)}]` : "";
+  for (const key of Object.keys(table)) {
+    if (path[0] === "vm" && OWN_SCHEDULE_KEYS.includes(key) && table.schedule !== "own") {
+      errors.atKey([...path, key], `${key} needs schedule = "own"; a proxied vCPU runs where its caller runs`);
+      continue;
+    }
+    if (known.includes(key)) continue;
+    errors.atKey([...path, key], `unknown key ${JSON.stringify(key)}${where}${didYouMean(key, known)}`);
+  }
+}
+
+/** Rules between keys. */
+function checkTogether({ file, spoilt }: Config, errors: ConfigErrors): void {
+  // Where it is not known, nothing is over it.
+  const cpus = spoilt.has(["machine", "cpus"]) ? Infinity : file.machine.cpus;
+  const vms = Object.entries(file.vm);
+  if (file.host.kind === "image") return checkHostImage(file, errors);
+  if (vms.length === 0 && !spoilt.has(["vm"])) errors.atKey(["vm"], NO_VM);
+  if (file.host.vcpus !== undefined && file.host.vcpus > cpus) {
+    errors.atValue(["host", "vcpus"], `vcpus ${file.host.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
+  }
+  for (const [name, vm] of vms) {
+    checkVm(name, vm, cpus, spoilt, errors);
+    checkStart(name, vm.start, file, errors);
+    if (vm.hypervisor === "geniezone" && !file.host.gzvm && !spoilt.has(["host", "gzvm"])) {
+      errors.atValue(["vm", name, "hypervisor"], 'hypervisor "geniezone" needs /dev/gzvm; write gzvm = true into [host]');
+    }
+  }
+  const buffers = Object.values(file.link).reduce((sum, link) => link.kind === "shm" ? sum + link.size : sum, 0);
+  const needed = vms.reduce((sum, [, vm]) => sum + vm.memory, (file.host.memory ?? DEFAULT_HOST_MEMORY) + buffers);
+  const unknown = spoilt.has(["machine", "memory"], ["host", "memory"], ...vms.map(([name]) => ["vm", name, "memory"]));
+  if (needed > file.machine.memory && !unknown) {
+    const has = formatSize(file.machine.memory);
+    errors.atValue(["machine", "memory"], `memory ${has} is under the ${formatSize(needed)} that host and VMs need together`);
+  }
+  checkContextIds(vms, errors);
+  checkLinks(Object.entries(file.link), file, errors);
+}
+
+/** An image as the primary VM makes its own VMs. */
+function checkHostImage({ vm, link }: File, errors: ConfigErrors): void {
+  const way = 'take it out, or use [host] kind = "native"';
+  for (const name of Object.keys(vm)) errors.atKey(["vm", name], `the primary VM is an image, which makes its VMs by itself; ${way}`);
+  for (const name of Object.keys(link)) errors.atKey(["link", name], `links are between VMs of the native host; ${way}`);
+}
+
+/** Context ids that devices are given: the network of sockets has each once. */
+function checkContextIds(vms: readonly [string, FileVm][], errors: ConfigErrors): void {
+  const users = new Map<number, string>();
+  for (const [name, { devices = [] }] of vms) {
+    devices.forEach((device, index) => {
+      if (device.kind !== "vsock" || device.cid === undefined) return;
+      const other = users.get(device.cid);
+      if (other !== undefined) {
+        errors.atValue(["vm", name, "devices", index, "cid"], `cid ${device.cid} is vm ${JSON.stringify(other)}'s already; change one`);
+      }
+      users.set(device.cid, name);
+    });
+  }
+}
+
+function checkVm(name: string, vm: FileVm, cpus: number, spoilt: Spoilt, errors: ConfigErrors): void {
+  const path = ["vm", name];
+  const unknown = (...keys: string[]) => spoilt.has(...keys.map((key) => [...path, key]));
+  if (vm.kernel === undefined && vm.image === undefined && !unknown("kernel", "image")) {
+    errors.atKey(path, `vm ${JSON.stringify(name)} needs a kernel or an image`);
+  }
+  if (vm.kernel !== undefined && vm.image !== undefined) {
+    errors.atKey([...path, "image"], "image and kernel exclude each other; kernel is for Linux, image for bare metal");
+  }
+  if (vm.initrd !== undefined && vm.kernel === undefined && !unknown("kernel")) errors.atKey([...path, "initrd"], "initrd needs a kernel");
+  if (vm.type === "protected" && vm.firmware === undefined && !unknown("firmware")) {
+    errors.atValue([...path, "type"], 'type "protected" needs firmware = PATH; add it or use "unauthenticated"');
+  }
+  if (vm.type !== "protected" && vm.firmware !== undefined && !unknown("type")) {
+    errors.atKey([...path, "firmware"], 'firmware needs type = "protected"; RM starts no other VM in it');
+  }
+  if (vm.schedule === "own") checkOwnSchedule(path, unknown("vcpus") ? undefined : vm.vcpus, vm, cpus, errors);
+  if (vm.vcpus > cpus) {
+    errors.atValue([...path, "vcpus"], `vcpus ${vm.vcpus} is over the ${cpus} physical CPUs of [machine]; use 1..${cpus}`);
+  }
+}
+
+/** `start = "after:NAME"`: another VM, which does not wait for this one in turn. */
+function checkStart(name: string, start: string, { vm: vms }: File, errors: ConfigErrors): void {
+  const path = ["vm", name, "start"];
+  const other = afterOf(start);
+  if (other === undefined) return;
+  if (!Object.hasOwn(vms, other)) {
+    return errors.atValue(path, `there is no vm ${JSON.stringify(other)}${didYouMean(other, Object.keys(vms))}`);
+  }
+  const seen = [name];
+  for (let next: string | undefined = other; next !== undefined; next = afterOf(vms[next]?.start ?? "auto")) {
+    if (next === name) return errors.atValue(path, `start ${JSON.stringify(start)} waits for itself: ${[...seen, name].join(" -> ")}`);
+    if (seen.includes(next)) return;
+    seen.push(next);
+  }
+}
+
+/** The VM that a VM waits for, by its `start`. */
+export function afterOf(start: string): string | undefined {
+  return start.startsWith("after:") ? start.slice("after:".length) : undefined;
+}
+
+/**
+ * Ports of a console whose registers are a virtio-mmio object's: that has 16 queues, of which two
+ * are for control.
+ */
+const OBJECT_PORTS = 7;
+
+function checkOwnSchedule(path: KeyPath, vcpus: number | undefined, vm: FileVm, cpus: number, errors: ConfigErrors): void {
+  if (vm.hypervisor === "geniezone") {
+    errors.atValue([...path, "schedule"], 'schedule "own" needs hypervisor = "gunyah"; GenieZone\'s host runs every vCPU');
+  }
+  const map = vm.affinity_map;
+  if (map !== undefined && map.length !== (vcpus ?? map.length)) {
+    const entries = `${map.length} ${map.length === 1 ? "entry" : "entries"}`;
+    errors.atValue([...path, "affinity_map"], `affinity_map has ${entries} for ${vcpus} vcpus; name a physical CPU for each`);
+  }
+  map?.forEach((cpu, index) => {
+    if (cpu < cpus) return;
+    errors.atValue([...path, "affinity_map", index], `affinity_map names CPU ${cpu}; [machine] has ${cpus}; use 0..${cpus - 1}`);
+  });
+  vm.devices?.forEach((device, index) => {
+    const place = [...path, "devices", index, "kind"];
+    if (device.kind === "pl011") {
+      const why = "nobody answers accesses of a VM that the hypervisor schedules";
+      errors.atValue(place, `a pl011 needs schedule = "proxy"; ${why}; use { kind = "console" }`);
+    } else if (device.kind === "console" && device.ports.length > OBJECT_PORTS) {
+      errors.atValue(
+        place,
+        `a console of ${device.ports.length} ports has more queues than an object of the hypervisor's; use ${OBJECT_PORTS}`,
+      );
+    }
+  });
+}
+
+/** Names that `link` mentions, with the keys that hold them. */
+function linkEnds(link: FileLink): { vm: string; key: KeyPath }[] {
+  if (link.kind === "msgqueue-pair") return link.between.map((vm, index) => ({ vm, key: ["between", index] }));
+  if (link.kind === "shm") return Object.keys(link.access).map((vm) => ({ vm, key: ["access", vm] }));
+  return [{ vm: link.from, key: ["from"] }, { vm: link.to, key: ["to"] }];
+}
+
+const LINK_NAMES = { "msgqueue-pair": "message queue pairs", doorbell: "doorbells", shm: "shared memories" } as const;
+
+function checkLinks(links: readonly [string, FileLink][], file: File, errors: ConfigErrors): void {
+  const names = Object.keys(file.vm);
+  links.forEach(([name, link], index) => {
+    const ends = linkEnds(link);
+    for (const { vm, key } of ends) {
+      if (names.includes(vm)) continue;
+      errors.atValue(["link", name, ...key], `there is no vm ${JSON.stringify(vm)}${didYouMean(vm, names)}`);
+    }
+    if (link.kind !== "shm" && ends[0].vm === ends[1].vm) {
+      errors.atValue(["link", name, ...ends[1].key], `${JSON.stringify(name)} joins ${ends[0].vm} with itself`);
+    }
+    // The first link keeps the label; each later one that meets it is told so.
+    for (const [other, before] of links.slice(0, index)) {
+      if (before.kind !== link.kind || before.label !== link.label) continue;
+      const shared = ends.find(({ vm }) => linkEnds(before).some((end) => end.vm === vm));
+      if (shared === undefined) continue;
+      const kind = LINK_NAMES[link.kind];
+      const both = `${JSON.stringify(other)} and ${JSON.stringify(name)}`;
+      errors.atValue(["link", name, "label"], `label ${link.label}: ${kind} ${both} meet in vm ${JSON.stringify(shared.vm)}; change one`);
+    }
+  });
+}

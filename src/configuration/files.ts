@@ -1,0 +1,147 @@
+// What keys of a configuration name: files, which are read, and devices. A failure is an error at
+// the key.
+
+import { dirname } from "node:path";
+import { readDevicetree } from "../devicetree/reader.ts";
+import { catalogPath } from "../catalog/catalog.ts";
+import type { FileDevice } from "./schema.ts";
+import { embeddedFile } from "./embedded.ts";
+import { cannotRead, readToEnd } from "../support/named-file.ts";
+import { type DevicePlan, PlanError } from "../plans/plan.ts";
+
+/** Notes an error at a key of the table that is read. */
+export type Refuse = (key: string, message: string) => void;
+
+/** The path of a file that a key names. @throws Error where the catalogue does not have it */
+async function pathOf(reference: string, folder: string): Promise<string> {
+  return reference.startsWith("catalog:") ? await catalogPath(reference) : inFolder(reference, folder);
+}
+
+/** A path that is relative to the folder of its configuration. */
+export function inFolder(path: string, folder: string): string {
+  return path.startsWith("/") ? path : `${folder}/${path}`;
+}
+
+/**
+ * Reads the file that a key names and makes something of it; a failure is an error at the key's
+ * value.
+ */
+export async function load<T>(
+  key: string,
+  reference: string | undefined,
+  folder: string,
+  refuse: Refuse,
+  make: (file: Uint8Array) => T,
+): Promise<T | undefined> {
+  if (reference === undefined) return undefined;
+  let path: string;
+  try {
+    path = await pathOf(reference, folder);
+  } catch (error) {
+    refuse(key, reason(error));
+    return undefined;
+  }
+  let file: Uint8Array;
+  try {
+    file = embeddedFile(path) ?? readToEnd(path);
+  } catch (error) {
+    refuse(key, `${key} ${reference}: ${cannotRead(error)}`);
+    return undefined;
+  }
+  try {
+    return make(file);
+  } catch (error) {
+    refuse(key, `${key} ${reference}: ${reason(error)}`);
+    return undefined;
+  }
+}
+
+/**
+ * The path of the log that a device names; a log that could not be written is an error at the
+ * devices.
+ */
+export function logOf(devices: readonly FileDevice[] | undefined, folder: string, refuse: Refuse): string | undefined {
+  const log = devices?.find((device) => device.kind === "pl011")?.log;
+  if (log === undefined) return undefined;
+  const path = inFolder(log, folder);
+  const problem = cannotWrite(path, dirname(log));
+  if (problem !== undefined) refuse("devices", `log ${log}: ${problem}`);
+  return path;
+}
+
+/**
+ * Why a file in a folder of this name could not be written, and the way out, as far as that can be
+ * known without making it.
+ */
+function cannotWrite(path: string, folder: string): string | undefined {
+  try {
+    const { isDirectory, isFile } = Deno.statSync(path);
+    if (isDirectory) return "is a folder; name a file in it";
+    // Others, such as pipes, may wait for somebody when they are opened.
+    if (isFile) Deno.openSync(path, { append: true }).close();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotADirectory) return `${folder} is no folder; name another file`;
+    if (!(error instanceof Deno.errors.NotFound)) return `${reason(error)}; name a file that can be written`;
+  }
+  try {
+    Deno.statSync(dirname(path));
+    return undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return `there is no folder ${folder}; make it, or name another file`;
+    return `${reason(error)}; name a file that can be written`;
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** A devicetree of the user's, for which there are so many bytes. @throws PlanError */
+export function checkedDevicetree(file: Uint8Array, room: number): Uint8Array {
+  if (file.length > room) throw new PlanError(`it has ${file.length} bytes, there is room for ${room}`);
+  const read = readDevicetree(file);
+  if (!read.ok) throw new PlanError(`this is no devicetree: ${read.problem}`);
+  return file;
+}
+
+/**
+ * The virtio device that an entry of `devices` asks for; undefined for the PL011, and where
+ * something is wrong.
+ */
+export async function planDevice(
+  device: FileDevice,
+  cid: number,
+  folder: string,
+  refuse: (message: string) => void,
+): Promise<DevicePlan | undefined> {
+  switch (device.kind) {
+    case "pl011":
+      return undefined;
+    case "block":
+      try {
+        const image = await pathOf(device.image, folder);
+        if (!(await Deno.stat(image)).isDirectory) return { kind: "block", image, mode: device.mode };
+        refuse(`image ${device.image}: is a folder`);
+      } catch (error) {
+        refuse(error instanceof Deno.errors.NotFound ? `image ${device.image}: no such file` : reason(error));
+      }
+      return undefined;
+    case "vsock":
+      return { kind: "vsock", cid: device.cid ?? cid, path: device.path === undefined ? undefined : inFolder(device.path, folder) };
+    case "net":
+      return { ...device, capture: device.capture === undefined ? undefined : inFolder(device.capture, folder) };
+    case "9p": {
+      const shared = inFolder(device.folder, folder);
+      const found = await Deno.stat(shared).catch(() => undefined);
+      if (found?.isDirectory === true) return { ...device, folder: shared };
+      refuse(`folder ${device.folder}: there is no such folder`);
+      return undefined;
+    }
+    case "rng":
+    case "console":
+    case "balloon":
+    case "input":
+      return device;
+  }
+}

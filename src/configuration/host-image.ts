@@ -1,0 +1,88 @@
+// `[host] kind = "image"`: the primary VM is an image of the user's, as `el2 boot` runs it, with
+// the keys of a VM.
+
+import { checkBootPlan } from "../assembly/boot-plan.ts";
+import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
+import type { FileHost } from "./schema.ts";
+import { readVars } from "../assembly/firmware-layout.ts";
+import { type BootPlan, type FirmwarePlan, PlanError, PRIMARY_CID } from "../plans/plan.ts";
+import { DEVICETREE_WINDOW } from "../assembly/primary-image.ts";
+import { readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
+
+/** What a primary VM takes from the rest of its file. */
+export interface HostPlace {
+  /** Physical CPUs. */
+  readonly cpus: number;
+  /** Bytes of all guests' memory. */
+  readonly memory: number;
+  /** What paths are relative to. */
+  readonly folder: string;
+}
+
+/** A planned primary VM. */
+export interface HostImage {
+  readonly boot: BootPlan;
+  /** Bytes of its RAM. */
+  readonly memory: number;
+  readonly symbols: Uint8Array | undefined;
+  /** File that its console is written to. */
+  readonly log: string | undefined;
+}
+
+/** Plans it; undefined where something is wrong. */
+export async function planHostImage(host: FileHost, place: HostPlace, refuse: Refuse): Promise<HostImage | undefined> {
+  const { folder } = place;
+  const named = host.kernel === undefined ? "image" : "kernel";
+  if (host.kernel !== undefined && host.image !== undefined) refuse("image", "image and kernel exclude each other");
+  if (host.kernel === undefined && host.image === undefined && host.firmware === undefined) {
+    refuse("kind", 'kind "image" needs a kernel, an image or firmware');
+    return undefined;
+  }
+  const raw = (file: Uint8Array) => file;
+  const [image, initrd, dtb] = await Promise.all([
+    load(named, host[named], folder, refuse, raw),
+    load("initrd", host.initrd, folder, refuse, raw),
+    load("dtb", host.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_WINDOW)),
+  ]);
+  const symbols = await load("symbols", host.symbols, folder, refuse, (file) => writeElfSymbols(readElfSymbols(file)));
+  const firmware = await planFirmware(host, folder, refuse);
+  const devices = await Promise.all(
+    (host.devices ?? []).map((device) => planDevice(device, PRIMARY_CID, folder, (message) => refuse("devices", message))),
+  );
+  if (host[named] !== undefined && image === undefined || host.firmware !== undefined && firmware === undefined) return undefined;
+  const boot: BootPlan = {
+    ...{ kind: "boot", image, initrd, dtb, append: host.cmdline, firmware },
+    clock: firmware && Math.floor(Date.now() / 1000),
+    devices: devices.filter((device) => device !== undefined),
+  };
+  const { cpus, memory: all } = place;
+  const memory = host.memory ?? all;
+  if (memory > all) refuse("memory", "memory is over the [machine]'s, which is all guests' together");
+  const plan = { cpus, memory, turbo: false, seed: 0, duration: undefined, hashAt: [], what: boot };
+  try {
+    checkBootPlan(plan, boot, host.firmware ?? host[named]!);
+  } catch (error) {
+    if (!(error instanceof PlanError)) throw error;
+    refuse(host.firmware === undefined ? named : "firmware", error.message.replace(/^--/, ""));
+  }
+  return { boot, memory, symbols, log: logOf(host.devices, folder, refuse) };
+}
+
+async function planFirmware(
+  { firmware, firmware_vars: vars }: FileHost,
+  folder: string,
+  refuse: Refuse,
+): Promise<FirmwarePlan | undefined> {
+  if (firmware === undefined) {
+    if (vars !== undefined) refuse("firmware_vars", "firmware_vars needs firmware");
+    return undefined;
+  }
+  const code = await load("firmware", firmware, folder, refuse, (file) => file);
+  try {
+    return code && { code, vars: vars === undefined ? undefined : readVars(inFolder(vars, folder)) };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    refuse("firmware_vars", `firmware_vars: ${error.message}`);
+    return undefined;
+  }
+}

@@ -1,0 +1,328 @@
+// From what `el2 run` names (a configuration, an image, `debian`) or the embedded demo to the plan
+// of a native host: reads the files.
+
+import type { NativeHostPlan, OwnSchedule, SharedBuffer, VmImage, VmLink, VmPlan, VmStart } from "../host/plan.ts";
+import { DEVICETREE_SIZE, neededMemory } from "../host/vm-layout.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "../hypervisor/services/behaviour.ts";
+import { checkRoot } from "../assembly/boot-plan.ts";
+import { compactSymbols, readElfSymbols, writeElfSymbols } from "../symbols/elf-symbols.ts";
+import { exists } from "../support/cache.ts";
+import { addedConfiguration } from "../catalog/add.ts";
+import { DEBIAN_RELEASES } from "../catalog/catalog.ts";
+import { afterOf, type Config, type ConfigError, formatConfigError, readConfig, type Spoilt } from "./config.ts";
+import { checkedDevicetree, inFolder, load, logOf, planDevice, type Refuse } from "./files.ts";
+import { planHostImage } from "./host-image.ts";
+import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi, type FileVm } from "./schema.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
+import { cannotRead, readToEnd } from "../support/named-file.ts";
+import { formatSize, MiB } from "../support/units.ts";
+import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
+import { RootImageError } from "../assembly/root-images.ts";
+import { bareMetalImage, firmwareImage, linuxImage } from "../images/images.ts";
+
+/** A machine and what runs on it: what a configuration says, with all files read. */
+export interface RunConfiguration {
+  /** Physical CPUs. */
+  readonly cpus: number;
+  /** Bytes of all guests' memory together; where the primary VM is an image, of that one. */
+  readonly memory: number;
+  readonly turbo: boolean;
+  readonly behaviour?: Behaviour;
+  readonly seed: number;
+  /** What runs in the root VM in place of our resource manager. */
+  readonly root?: RootPlan;
+  /** The native host with its VMs, or an image as the primary VM. */
+  readonly what: RunPlan | BootPlan;
+  /** ELF files with symbols of VMs, by VM. */
+  readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  /** File that the run is recorded to. */
+  readonly recordTo: string | undefined;
+  /** Files that consoles are written to, by console. */
+  readonly logs: Readonly<Record<string, string>>;
+  /** What the file says of the screens. */
+  readonly ui: FileUi;
+}
+
+/** Result of planning: the configuration, or lines that say what is wrong. */
+export type RunResult = { readonly ok: true; readonly run: RunConfiguration } | { readonly ok: false; readonly errors: readonly string[] };
+
+/** Context id of the first VM's vsock device: 3 is the primary's. */
+const FIRST_CID = 4;
+/** Timeslice of a VM that the hypervisor schedules, microseconds. */
+const DEFAULT_TIMESLICE = 5000;
+
+/**
+ * Plans what `el2 run WHAT` names: FILE.toml, `demo`, a guest of the catalogue (`debian`,
+ * `debian-trixie`, or added), or a bare-metal or Linux image.
+ */
+export async function planRun(what: string, changes: readonly string[] = []): Promise<RunResult> {
+  if (what.endsWith(".toml")) return await planFile(what, changes);
+  if (what === "demo") return await planDemo(changes);
+  const own = await addedConfiguration(what);
+  if (own !== undefined) return await planText(own, undefined, ".", changes);
+  if (DEBIAN_NAMES.includes(what)) return await planText(debianConfiguration(what), undefined, ".", changes);
+  if (!what.includes("/") && !await exists(what)) {
+    const meant = didYouMean(what, ["demo", ...DEBIAN_NAMES]);
+    return { ok: false, errors: [`image ${what}: no such file, and no guest has this name${meant || "; el2 guests ls lists them"}`] };
+  }
+  return await planText(imageConfiguration(what), undefined, ".", changes);
+}
+
+/** Guests of the catalogue. */
+const DEBIAN_NAMES: readonly string[] = ["debian", ...DEBIAN_RELEASES.map((release) => `debian-${release}`)];
+
+/** Plans the embedded three-VM demo. */
+export async function planDemo(changes: readonly string[] = []): Promise<RunResult> {
+  return await planText(DEMO, "the demo", EMBEDDED_FOLDER, changes);
+}
+
+/** One VM with a kernel and a ramdisk of the catalogue. */
+function debianConfiguration(guest: string): string {
+  return `el2 = 1
+[machine]
+memory = "768MiB"
+[vm.debian]
+kernel = "catalog:${guest}/Image"
+initrd = "catalog:${guest}/initrd"
+cmdline = "console=ttyAMA0"
+memory = "512MiB"
+on_exit = "end-session"
+`;
+}
+
+/** One VM with an image of the user's. */
+function imageConfiguration(path: string): string {
+  return `el2 = 1\n[vm.guest]\nimage = ${JSON.stringify(path)}\ncmdline = "console=ttyAMA0"\non_exit = "end-session"\n`;
+}
+
+async function planFile(path: string, changes: readonly string[] = []): Promise<RunResult> {
+  let text: string;
+  try {
+    text = new TextDecoder().decode(readToEnd(path));
+  } catch (error) {
+    return { ok: false, errors: [`${path}: ${cannotRead(error)}`] };
+  }
+  return await planText(text, path, path.includes("/") ? path.slice(0, path.lastIndexOf("/")) : ".", changes);
+}
+
+/**
+ * Plans the text of a configuration.
+ * @param name what stands before line and column in errors; undefined for a text that no person
+ * wrote, whose errors are bare.
+ * @param folder what paths in it are relative to.
+ * @param changes `KEY=VALUE` each, which take the place of what the text says.
+ */
+export async function planText(
+  text: string,
+  name: string | undefined,
+  folder: string,
+  changes: readonly string[] = [],
+): Promise<RunResult> {
+  const result = readConfig(text, changes);
+  const errors: ConfigError[] = result.ok ? [] : [...result.errors];
+  // What is wrong with files is said in one go with what is wrong with the text.
+  const config = result.ok ? result.config : result.rest;
+  const run = config && await planConfig(config, folder, errors);
+  if (run !== undefined && errors.length === 0) return { ok: true, run };
+  errors.sort((a, b) => a.line - b.line || a.column - b.column);
+  return { ok: false, errors: errors.map((error) => name === undefined ? error.message : formatConfigError(name, error)) };
+}
+
+async function planConfig(
+  { file, positions, spoilt }: Config,
+  folder: string,
+  errors: ConfigError[],
+): Promise<RunConfiguration | undefined> {
+  const symbols: Record<string, Uint8Array> = {};
+  const logs: Record<string, string> = {};
+  /** Notes errors at keys of a table. */
+  const refuseIn = (...table: string[]): Refuse => (key, message) => {
+    const position = positions.value([...table, key]) ?? positions.key(table) ?? { line: 1, column: 1 };
+    errors.push({ ...position, message });
+  };
+  const { cpus, memory, turbo, seed, cap_ids: capIds, quirks, hypervisor_node: hypervisorNode, strict, check } = file.machine;
+  const { auth = DEFAULT_BEHAVIOUR.auth } = file.rm;
+  const behaviour = { capIds, quirks, hypervisorNode, auth, strict, check };
+  const root = spoilt.has(["rm"]) ? undefined : await planRoot(file.rm, folder, refuseIn("rm"));
+  if (root && hypervisorNode !== DEFAULT_BEHAVIOUR.hypervisorNode) {
+    refuseIn("machine")("hypervisor_node", 'hypervisor_node is of the native resource manager; with [rm] kind = "image" leave it out');
+  }
+  const recordTo = file.machine.record === "off" ? undefined : inFolder(file.machine.record, folder);
+  const common = { root, cpus, turbo, seed, behaviour, logs, ui: file.ui, recordTo };
+  const named = () => Object.keys(symbols).length > 0 && { symbols };
+  if (file.host.kind === "image") {
+    // Most of what is said of it rests on the machine.
+    if (spoilt.has(["machine"], ["host"])) return undefined;
+    const planned = await planHostImage(file.host, { cpus, memory, folder }, refuseIn("host"));
+    if (planned === undefined) return undefined;
+    if (planned.symbols) symbols[PRIMARY_CONSOLE] = planned.symbols;
+    if (planned.log !== undefined) logs[PRIMARY_CONSOLE] = planned.log;
+    return { ...common, ...named(), memory: planned.memory, what: planned.boot };
+  }
+  const vms = await planVms(file, folder, { symbols, logs }, (name) => refuseIn("vm", name), spoilt);
+  return { ...common, ...named(), memory, what: { kind: "run", host: nativeHostOf(file, vms) } };
+}
+
+/** What VMs bring beside their plans, by VM. */
+interface Brought {
+  readonly symbols: Record<string, Uint8Array>;
+  readonly logs: Record<string, string>;
+}
+
+async function planVms(
+  file: File,
+  folder: string,
+  { symbols, logs }: Brought,
+  refuseIn: (vm: string) => Refuse,
+  spoilt: Spoilt,
+): Promise<VmPlan[]> {
+  const vms: VmPlan[] = [];
+  for (const [index, [name, vm]] of Object.entries(file.vm).entries()) {
+    const refuse = refuseIn(name);
+    const log = logOf(vm.devices, folder, refuse);
+    if (log !== undefined) logs[name] = log;
+    const roomKnown = !spoilt.has(["vm", name, "memory"], ["vm", name, "base"]);
+    const place = { cid: FIRST_CID + index, folder, links: linksOf(name, Object.values(file.link)), roomKnown };
+    const plan = await planVm(name, vm, place, refuse);
+    if (plan === undefined) continue;
+    // What a person names is looked at before what comes with the image.
+    const named = await load("symbols", vm.symbols, folder, refuse, (file) => writeElfSymbols(readElfSymbols(file)));
+    const known = named ?? await load("image", vm.image, folder, refuse, compactSymbols);
+    if (known) symbols[name] = known;
+    const before = vms.find(({ firmware }) => firmware !== undefined);
+    if (before !== undefined && plan.firmware !== undefined && !sameBytes(before.firmware!.bytes, plan.firmware.bytes)) {
+      refuse("firmware", `firmware ${vm.firmware} is not vm ${JSON.stringify(before.name)}'s; RM holds one for all protected VMs`);
+    }
+    vms.push(plan);
+  }
+  return vms;
+}
+
+function nativeHostOf({ host, machine, link }: File, vms: readonly VmPlan[]): NativeHostPlan {
+  const { device, gzvm, memlock, memory = DEFAULT_HOST_MEMORY, vcpus = Math.min(2, machine.cpus) } = host;
+  return { memory, vcpus, vms, buffers: buffersOf(Object.values(link)), driver: { device, gzvm, memlock } };
+}
+
+/**
+ * The images of `[rm] kind = "image"`; undefined for our own resource manager, or where something
+ * is wrong.
+ */
+async function planRoot({ kind, runtime, app, auth }: FileRm, folder: string, refuse: Refuse): Promise<RootPlan | undefined> {
+  if (kind === "native") {
+    if (runtime !== undefined) refuse("runtime", 'runtime belongs to kind = "image"');
+    if (app !== undefined) refuse("app", 'app belongs to kind = "image"');
+    return undefined;
+  }
+  if (auth !== undefined) refuse("auth", 'auth belongs to kind = "native": an image takes what it takes');
+  if (runtime === undefined) refuse("kind", 'kind "image" needs a runtime');
+  if (app === undefined) refuse("kind", 'kind "image" needs an app');
+  const files = {
+    runtime: await load("runtime", runtime, folder, refuse, (file) => file),
+    app: await load("app", app, folder, refuse, (file) => file),
+  };
+  if (files.runtime === undefined || files.app === undefined) return undefined;
+  const root = { runtime: files.runtime, app: files.app };
+  try {
+    checkRoot(root);
+  } catch (error) {
+    if (!(error instanceof PlanError)) throw error;
+    refuse(error instanceof RootImageError ? error.file : "app", error.message);
+  }
+  return root;
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
+
+/** What a VM's plan takes from its place in the file. */
+interface VmPlace {
+  /** What paths are relative to. */
+  readonly folder: string;
+  readonly links: readonly VmLink[];
+  /** Its memory and base are what the file says: what has no room there is refused. */
+  readonly roomKnown: boolean;
+  /** Context id of its vsock device, where that has none of its own. */
+  readonly cid: number;
+}
+
+async function planVm(name: string, vm: FileVm, { folder, links, cid, roomKnown }: VmPlace, refuse: Refuse): Promise<VmPlan | undefined> {
+  const kernel = await load("kernel", vm.kernel, folder, refuse, linuxImage);
+  const bareMetal = await load(
+    "image",
+    vm.image,
+    folder,
+    refuse,
+    (file) => roomKnown ? bareMetalImage(file, vm.base, vm.memory) : undefined,
+  );
+  const initrd = await load("initrd", vm.initrd, folder, refuse, (file) => file);
+  const firmware = await load("firmware", vm.firmware, folder, refuse, firmwareImage);
+  const devicetree = await load("dtb", vm.dtb, folder, refuse, (file) => checkedDevicetree(file, DEVICETREE_SIZE));
+  const devices = await Promise.all(
+    (vm.devices ?? []).map((device) => planDevice(device, cid, folder, (message) => refuse("devices", message))),
+  );
+  const image: VmImage | undefined = kernel ?? bareMetal;
+  if (image === undefined) return undefined;
+  const needed = neededMemory({ image, firmware, initrd });
+  if (needed > vm.memory && roomKnown) {
+    const enough = formatSize(Math.ceil(needed / (2 * MiB)) * 2 * MiB);
+    refuse("memory", `memory ${formatSize(vm.memory)} is too small for what vm ${JSON.stringify(name)} is loaded with; use ${enough}`);
+  }
+  return {
+    name,
+    hypervisor: vm.hypervisor,
+    image,
+    firmware,
+    initrd,
+    cmdline: vm.cmdline,
+    memory: vm.memory,
+    base: vm.base,
+    vcpus: vm.vcpus,
+    schedule: vm.schedule === "proxy" ? "proxy" : ownSchedule(vm),
+    // Without the key a VM has a console where somebody can answer for it.
+    console: vm.devices === undefined ? vm.schedule === "proxy" : vm.devices.some(({ kind }) => kind === "pl011"),
+    devices: devices.filter((device) => device !== undefined),
+    devicetree,
+    start: startOf(vm.start),
+    links,
+    onExit: vm.on_exit,
+  };
+}
+
+function startOf(start: string): VmStart {
+  const after = afterOf(start);
+  return after === undefined ? start as "auto" | "manual" : { after };
+}
+
+function ownSchedule(vm: FileVm): OwnSchedule {
+  return {
+    affinity: vm.affinity ?? "static",
+    affinityMap: vm.affinity_map ?? Array.from({ length: vm.vcpus }, (_, index) => index),
+    priority: vm.priority ?? -1,
+    timeslice: vm.timeslice ?? DEFAULT_TIMESLICE,
+  };
+}
+
+/** The links of one VM, as it sees them. */
+function linksOf(vm: string, links: readonly FileLink[]): VmLink[] {
+  return links.flatMap((link): VmLink[] => {
+    if (link.kind === "msgqueue-pair") {
+      const { label, between: [a, b], depth, size } = link;
+      return vm === a || vm === b ? [{ kind: "message-queue-pair", label, peer: vm === a ? b : a, depth, size }] : [];
+    }
+    if (link.kind === "shm") return Object.hasOwn(link.access, vm) ? [{ kind: "shared-memory", label: link.label }] : [];
+    const { label, from, to, source_can_clear: sourceCanClear } = link;
+    if (vm === to) return [{ kind: "doorbell", label, peer: from, sourceCanClear }];
+    return vm === from ? [{ kind: "doorbell-source", label, peer: to, sourceCanClear }] : [];
+  });
+}
+
+/** The memory that the host shares. */
+function buffersOf(links: readonly FileLink[]): SharedBuffer[] {
+  return links.flatMap((link) => {
+    if (link.kind !== "shm") return [];
+    const { label, size, access } = link;
+    return [{ label, size, access: Object.entries(access).map(([vm, rights]) => ({ vm, write: rights === "rw" })) }];
+  });
+}

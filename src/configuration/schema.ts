@@ -1,0 +1,420 @@
+// The keys of el2.toml, their types, ranges and defaults (docs/design/workstation.md §3). A message
+// is what follows `KEY VALUE` in the error; `config.ts` puts position, key and value before it.
+
+import * as v from "valibot";
+import { PERSONA_NAMES, PERSONAS } from "../abi/ioctl/personas.ts";
+import { FIRST_RESERVED_LABEL, PAGE_SIZE, VM_VIRTIO_SLOTS } from "../host/vm-layout.ts";
+import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
+import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
+import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";
+import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../resource-manager/vm-config.ts";
+import { INPUT_TYPES } from "../virtio/input/input.ts";
+import { DEFAULT_TAG, isTag, type NetBackend, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
+import { formatSize, MiB, parseDuration, parseSize } from "../support/units.ts";
+
+/**
+ * IPAs and memory sizes of a VM are multiples of a stage-2 block, so that the resource manager and
+ * the DTB agree.
+ */
+export const BLOCK = 2 * MiB;
+
+/**
+ * RM's limits (docs/spec/resource-manager.md §6.3) and the hypervisor's (docs/spec/hypervisor.md
+ * §4.3; both limits are exclusive there).
+ */
+const MAX_VCPUS = 8;
+const MAX_DEPTH = 255;
+const MAX_MESSAGE = 1023;
+const MAX_CPUS = 8;
+
+/**
+ * What stands for a value in a message: as it was written, hexadecimal where that is how it is
+ * read, nothing for lists and tables.
+ */
+export function shown(key: string | number | undefined, value: unknown): string {
+  if (typeof value === "object") return "";
+  if (key === "base" && typeof value === "number") return `0x${value.toString(16)}`;
+  // Quantities with units are strings in TOML only.
+  if (typeof value === "string" && /^[\d.]+ ?[A-Za-z]+$/.test(value)) return value;
+  return JSON.stringify(value);
+}
+
+function mustBe(what: string): (issue: v.BaseIssue<unknown>) => string {
+  return (issue) => issue.received === "undefined" ? "is missing" : `is not ${what}`;
+}
+
+const boolean = v.boolean(mustBe("true or false"));
+const text = v.string(mustBe("a string"));
+
+function whole(min: number, max: number, outside: string) {
+  const number = mustBe("a whole number");
+  return v.pipe(v.number(number), v.integer(number), v.minValue(min, outside), v.maxValue(max, outside));
+}
+
+function oneOf<const T extends readonly string[]>(known: T) {
+  return v.picklist(known, missingOrNot(known));
+}
+
+/** What is wrong with a word that is none of those that there are. */
+function notKnown(...words: readonly string[]): string {
+  return `is not known; use ${words.map((word) => JSON.stringify(word)).join(", ").replace(/, ([^,]*)$/, " or $1")}`;
+}
+
+function missingOrNot(known: readonly string[]): (issue: v.BaseIssue<unknown>) => string {
+  return (issue) => issue.received === "undefined" ? "is missing" : notKnown(...known);
+}
+
+/** A size in bytes between `min` and what a machine can have, a multiple of 2 MiB. */
+function size(min: number) {
+  return v.pipe(
+    v.unknown(),
+    v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
+      const refuse = (message: string) => {
+        addIssue({ message });
+        return NEVER;
+      };
+      if (typeof dataset.value === "number") return refuse("has no unit; write K, M or G behind it, in a string");
+      const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
+      if (bytes === undefined) return refuse('is no size; write a number and a unit, such as "256MiB"');
+      if (bytes < min || bytes > MAXIMUM_PRIMARY_MEMORY) {
+        return refuse(`is outside ${formatSize(min)}..${formatSize(MAXIMUM_PRIMARY_MEMORY)}`);
+      }
+      if (bytes % BLOCK !== 0) return refuse("is no multiple of 2MiB");
+      return bytes;
+    }),
+  );
+}
+
+/** A duration in whole microseconds. */
+function microseconds(min: number, max: number) {
+  return v.pipe(
+    v.string(mustBe('a duration, such as "1ms"')),
+    v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+      const refuse = (message: string) => {
+        addIssue({ message });
+        return NEVER;
+      };
+      const ns = parseDuration(dataset.value);
+      if (ns === undefined) return refuse('is no duration; write a number and a unit, such as "1ms"');
+      if (ns < min * 1000 || ns > max * 1000) return refuse(`is outside ${min}us..${max / 1000}ms`);
+      return Math.round(ns / 1000);
+    }),
+  );
+}
+
+const machine = v.object({
+  cpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`), 2),
+  memory: v.optional(size(MINIMUM_PLATFORM_MEMORY), "1GiB"),
+  turbo: v.optional(boolean, false),
+  /** "off", or the file that the run is recorded to. */
+  record: v.optional(text, "off"),
+  seed: v.optional(whole(0, Number.MAX_SAFE_INTEGER, "is negative"), 1),
+  cap_ids: v.optional(oneOf(CAP_IDS), DEFAULT_BEHAVIOUR.capIds),
+  quirks: v.optional(oneOf(QUIRKS), DEFAULT_BEHAVIOUR.quirks),
+  hypervisor_node: v.optional(oneOf(HYPERVISOR_NODES), DEFAULT_BEHAVIOUR.hypervisorNode),
+  strict: v.optional(boolean, DEFAULT_BEHAVIOUR.strict),
+  check: v.optional(boolean, DEFAULT_BEHAVIOUR.check),
+});
+
+/** Generations of /dev/gunyah that have one. */
+const DEVICE_PERSONAS = PERSONA_NAMES.filter((name) => PERSONAS[name].device);
+
+/** A locked-memory limit in bytes; what no machine has where there is none. */
+const memlock = v.pipe(
+  v.unknown(),
+  v.rawTransform<unknown, number>(({ dataset, addIssue, NEVER }) => {
+    if (dataset.value === "unlimited") return Number.MAX_SAFE_INTEGER;
+    const bytes = typeof dataset.value === "string" ? parseSize(dataset.value) : undefined;
+    if (bytes !== undefined) return bytes;
+    addIssue({ message: 'is no size; write one such as "64KiB", or "unlimited"' });
+    return NEVER;
+  }),
+);
+
+/** Bytes that the native host keeps where nothing is said. */
+export const DEFAULT_HOST_MEMORY = 128 * MiB;
+
+const nativeHost = {
+  vcpus: v.optional(whole(1, MAX_CPUS, `is outside 1..${MAX_CPUS}`)),
+  device: v.optional(oneOf(DEVICE_PERSONAS), "union"),
+  gzvm: v.optional(boolean, false),
+  memlock: v.optional(memlock, "unlimited"),
+};
+
+const nameList = mustBe("a list of names");
+
+const rm = v.object({
+  kind: v.optional(oneOf(["native", "image"]), "native"),
+  runtime: v.optional(text),
+  app: v.optional(text),
+  auth: v.optional(v.pipe(v.array(oneOf(AUTH_NAMES), nameList), v.minLength(1, "names no type"))),
+});
+
+/** `HOST:GUEST`. */
+const forward = v.pipe(
+  text,
+  v.rawTransform<string, PortForward>(({ dataset, addIssue, NEVER }) => {
+    const parsed = parseForward(dataset.value);
+    if (parsed !== undefined) return parsed;
+    addIssue({ message: 'is no pair of ports; write HOST:GUEST, such as "2222:22"' });
+    return NEVER;
+  }),
+);
+/** Context ids from here up are guests' (virtio 1.2 section 5.10.4). */
+const MIN_CID = 3;
+
+/** Devices by kind. All but the PL011 are virtio's, in slots of virtio-mmio. */
+const DEVICES = [
+  v.object({ kind: v.literal("pl011"), log: v.optional(text) }),
+  v.object({
+    kind: v.literal("console"),
+    ports: v.optional(v.pipe(v.array(text, nameList), v.minLength(1, "names no port")), () => ["hvc0"]),
+  }),
+  v.object({ kind: v.literal("block"), image: text, mode: v.optional(oneOf(["ro", "rw", "overlay"]), "rw") }),
+  v.object({
+    kind: v.literal("net"),
+    backend: v.optional(
+      v.pipe(
+        text,
+        v.check((backend) => /^(none|user|pair:.+)$/.test(backend), notKnown("none", "user", "pair:NAME")),
+        v.transform((backend) => backend as NetBackend),
+      ),
+      "user",
+    ),
+    forward: v.optional(v.array(forward, mustBe("a list of ports")), () => []),
+    capture: v.optional(text),
+  }),
+  v.object({
+    kind: v.literal("vsock"),
+    cid: v.optional(whole(MIN_CID, 2 ** 32 - 2, `is outside ${MIN_CID}..4294967294`)),
+    path: v.optional(text),
+  }),
+  v.object({ kind: v.literal("rng") }),
+  v.object({
+    kind: v.literal("9p"),
+    folder: text,
+    mode: v.optional(oneOf(["ro", "rw"]), "rw"),
+    tag: v.optional(v.pipe(text, v.check(isTag, `is no tag; it has up to ${TAG_LENGTH} letters, digits, and . _ -`)), DEFAULT_TAG),
+  }),
+  v.object({ kind: v.literal("balloon") }),
+  v.object({ kind: v.literal("input"), type: v.optional(oneOf(INPUT_TYPES), "keyboard") }),
+] as const;
+/** Kinds of devices that VMs can have. */
+export const DEVICE_KINDS: readonly string[] = DEVICES.map(({ entries }) => entries.kind.literal);
+const device = v.variant("kind", DEVICES, missingOrNot(DEVICE_KINDS));
+
+const vm = v.object({
+  hypervisor: v.optional(oneOf(["gunyah", "geniezone"]), "gunyah"),
+  type: v.optional(oneOf(["unauthenticated", "protected"]), "unauthenticated"),
+  firmware: v.optional(text),
+  kernel: v.optional(text),
+  image: v.optional(text),
+  initrd: v.optional(text),
+  symbols: v.optional(text),
+  cmdline: v.optional(text, ""),
+  memory: v.optional(size(2 * MiB), "256MiB"),
+  base: v.optional(
+    v.pipe(
+      v.number(mustBe("a whole number")),
+      v.safeInteger(mustBe("a whole number")),
+      v.check((base) => base >= FIRST_RAM_ADDRESS && base < VM_ADDRESS_LIMIT, "is outside 0x40000000..0xfffffffff"),
+      v.check((base) => base % BLOCK === 0, (issue) => {
+        const up = Math.ceil((issue.input as number) / BLOCK) * BLOCK;
+        return `is not 2 MiB aligned (RM would round up, the DTB not); use 0x${up.toString(16)}`;
+      }),
+    ),
+    0x8000_0000,
+  ),
+  vcpus: v.optional(
+    v.pipe(
+      v.number(mustBe("a whole number")),
+      v.integer(mustBe("a whole number")),
+      v.minValue(1, `is outside 1..${MAX_VCPUS}`),
+      v.maxValue(MAX_VCPUS, `is over the ${MAX_VCPUS} threads one address space holds; use 1..${MAX_VCPUS}`),
+    ),
+    1,
+  ),
+  schedule: v.optional(oneOf(["proxy", "own"]), "proxy"),
+  affinity: v.optional(oneOf(["static", "sticky", "pinned"])),
+  affinity_map: v.optional(v.array(whole(0, MAX_CPUS - 1, `is outside 0..${MAX_CPUS - 1}`), mustBe("a list of physical CPUs"))),
+  priority: v.optional(v.pipe(
+    v.number(mustBe("a whole number")),
+    v.integer(mustBe("a whole number")),
+    v.check(
+      (offset) => offset < 0 && offset >= -OWNER_PRIORITY,
+      ({ input }) => {
+        const priority = OWNER_PRIORITY + (input as number);
+        const what = priority < 0 ? "below 0" : `not below the owner (${OWNER_PRIORITY})`;
+        return `gives ${priority}, ${what}: RM would refuse VM_INIT; use -${OWNER_PRIORITY}..-1`;
+      },
+    ),
+  )),
+  timeslice: v.optional(microseconds(TIMESLICE_MIN / 1000, TIMESLICE_MAX / 1000)),
+  start: v.optional(
+    v.pipe(text, v.check((start) => /^(auto|manual|after:.+)$/.test(start), notKnown("auto", "manual", "after:NAME"))),
+    "auto",
+  ),
+  on_exit: v.optional(oneOf(["stop", "restart", "end-session"]), "stop"),
+  /** Empty: generated, as without. */
+  dtb: v.optional(v.pipe(text, v.transform((file): string | undefined => file || undefined))),
+  devices: v.optional(v.pipe(
+    v.array(device, mustBe("a list of devices")),
+    v.check((devices) => devices.filter(({ kind }) => kind === "pl011").length <= 1, "has more than one pl011"),
+    v.check(
+      (devices) => devices.filter(({ kind }) => kind !== "pl011").length <= VM_VIRTIO_SLOTS,
+      `has more than ${VM_VIRTIO_SLOTS} virtio devices`,
+    ),
+  )),
+});
+
+/** Keys of a host that is an image: a VM's, as far as they mean something there. */
+const imageHost = {
+  kernel: vm.entries.kernel,
+  image: vm.entries.image,
+  initrd: vm.entries.initrd,
+  symbols: vm.entries.symbols,
+  cmdline: v.optional(text),
+  dtb: vm.entries.dtb,
+  firmware: vm.entries.firmware,
+  firmware_vars: v.optional(text),
+  devices: vm.entries.devices,
+};
+
+const host = v.object({
+  kind: v.optional(oneOf(["native", "image"]), "native"),
+  memory: v.optional(size(32 * MiB)),
+  ...nativeHost,
+  ...imageHost,
+});
+
+/** Keys of `[host]` that only one of its kinds has, by that kind. */
+export const HOST_KEYS = { native: Object.keys(nativeHost), image: Object.keys(imageHost) } as const;
+
+/** A size in whole pages. */
+const bufferSize = v.pipe(
+  v.string(mustBe('a size, such as "64KiB"')),
+  v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
+    const bytes = parseSize(dataset.value);
+    const whole = bytes !== undefined && bytes > 0 && bytes % PAGE_SIZE === 0 && bytes <= MAXIMUM_PRIMARY_MEMORY;
+    if (whole) return bytes;
+    addIssue({ message: bytes === undefined ? 'is no size; write a number and a unit, such as "64KiB"' : "is not whole pages of 4KiB" });
+    return NEVER;
+  }),
+);
+
+const label = whole(0, FIRST_RESERVED_LABEL - 1, "is outside 0..0x7fffffff");
+const vmName = text;
+const twoNames = mustBe("the names of two VMs");
+const link = v.variant(
+  "kind",
+  [
+    v.object({
+      kind: v.literal("msgqueue-pair"),
+      label,
+      between: v.pipe(v.array(vmName, twoNames), v.length(2, twoNames), v.transform(([a, b]): [string, string] => [a, b])),
+      depth: v.optional(whole(1, MAX_DEPTH, `is outside 1..${MAX_DEPTH} (documents say 256, the hypervisor excludes it)`), 8),
+      size: v.optional(whole(1, MAX_MESSAGE, `is outside 1..${MAX_MESSAGE} (documents say 1024, the hypervisor excludes it)`), 240),
+    }),
+    v.object({
+      kind: v.literal("doorbell"),
+      label,
+      from: vmName,
+      to: vmName,
+      source_can_clear: v.optional(boolean, false),
+    }),
+    v.object({
+      kind: v.literal("shm"),
+      label,
+      size: bufferSize,
+      access: v.pipe(
+        v.record(vmName, oneOf(["r", "rw"]), mustBe("a table of VMs")),
+        v.check((access) => Object.keys(access).length > 0, "names no VM"),
+      ),
+    }),
+  ],
+  mustBe('"msgqueue-pair", "doorbell" or "shm"'),
+);
+
+const table = mustBe("a table");
+
+/** Names of the colours that screens can have; `src/tui/theme.ts` has the colours. */
+export const THEMES = ["terminal", "dark", "light", "high-contrast", "solarized", "gruvbox", "nord", "deuteranopia"] as const;
+
+/**
+ * A key that types nothing, but for those that are other keys in a terminal: tab, enter, backspace.
+ */
+const PREFIX_KEY = /^ctrl-[a-gk-ln-z\]\\^_]$/;
+
+/** One screen, or two: side by side `1|9`, one above the other `1/9`. The first has the keys. */
+const layout = v.pipe(
+  text,
+  v.check((layout) => /^\d([|/]\d)?$/.test(layout), 'is no layout; write a screen "1", or two "1|9", "1/9"'),
+  v.check((layout) => layout.length === 1 || layout[0] !== layout[2], "shows a screen twice"),
+);
+
+const ui = v.object({
+  theme: v.optional(oneOf(THEMES)),
+  mouse: v.optional(boolean, true),
+  ascii: v.optional(boolean),
+  /** Timelines have finer steps, in dots. */
+  braille: v.optional(boolean, false),
+  /** What is shown at the start where the session's last layout is not kept. */
+  layout: v.optional(layout),
+  /** The key that takes the keys back from a guest. */
+  console_prefix: v.optional(
+    v.pipe(text, v.check((key) => PREFIX_KEY.test(key), "is no key for this; use ctrl- and a letter or ] \\ ^ _")),
+  ),
+  /** Keys by action name; which actions and keys there are is the screens' to say. */
+  keys: v.optional(v.record(v.string(), text, table), {}),
+});
+
+/** A whole file. Unknown keys are looked for apart (`KNOWN_KEYS`), so that all are reported. */
+export const Schema = v.object({
+  el2: v.literal(1, (issue) => issue.received === "undefined" ? "is missing" : "is no version that this el2 reads; use 1"),
+  machine: v.optional(v.object(machine.entries, table), {}),
+  host: v.optional(v.object(host.entries, table), {}),
+  rm: v.optional(v.object(rm.entries, table), {}),
+  vm: v.record(v.string(), v.object(vm.entries, table), mustBe("a table of VMs")),
+  link: v.optional(v.record(v.string(), link, table), {}),
+  ui: v.optional(v.object(ui.entries, table), {}),
+});
+
+/** What `Schema` makes of a file. */
+export type File = v.InferOutput<typeof Schema>;
+/** `[rm]`. */
+export type FileRm = v.InferOutput<typeof rm>;
+/** `[host]`. */
+export type FileHost = v.InferOutput<typeof host>;
+/** `[ui]`. */
+export type FileUi = v.InferOutput<typeof ui>;
+/** `[ui]` of a file that says nothing of it. */
+export const DEFAULT_UI: FileUi = v.parse(ui, {});
+/** One `[vm.NAME]`. */
+export type FileVm = v.InferOutput<typeof vm>;
+/** One device of a VM. */
+export type FileDevice = NonNullable<FileVm["devices"]>[number];
+/** One key of `[link]`. */
+export type FileLink = v.InferOutput<typeof link>;
+
+/** Known keys of each kind of table. `link` is by the link's own kind. */
+export const KNOWN_KEYS = {
+  root: Object.keys(Schema.entries),
+  machine: Object.keys(machine.entries),
+  host: Object.keys(host.entries),
+  rm: Object.keys(rm.entries),
+  ui: Object.keys(ui.entries),
+  vm: Object.keys(vm.entries),
+  "msgqueue-pair": Object.keys(link.options[0].entries),
+  doorbell: Object.keys(link.options[1].entries),
+  shm: Object.keys(link.options[2].entries),
+} as const satisfies Record<string, readonly string[]>;
+
+/** Known keys of a device of this kind; undefined where there is no such kind. */
+export function deviceKeys(kind: unknown): readonly string[] | undefined {
+  const found = DEVICES.find(({ entries }) => entries.kind.literal === kind);
+  return found && Object.keys(found.entries);
+}
+
+/** Keys of a VM that only `schedule = "own"` gives a meaning. */
+export const OWN_SCHEDULE_KEYS: readonly string[] = ["affinity", "affinity_map", "priority", "timeslice"];

@@ -1,0 +1,126 @@
+// Questions to a session as promises.
+
+import type { SessionClient } from "../session/client.ts";
+import type { Answer, Query, Repeat } from "../queries/query.ts";
+import type { Action } from "../queries/action.ts";
+import type { StopChange } from "../queries/stop-rule.ts";
+import type { Move, Request, SessionEvent } from "../protocol/protocol.ts";
+
+type Answering = Extract<SessionEvent, { kind: "answer" | "acted" | "moved" | "snapshotted" }>;
+
+/** Asks through a client. Give it each event that the client hears. */
+export class Asker {
+  readonly #waiting = new Map<number, (event: Answering) => void>();
+  #next: number;
+
+  /** @param first below the number of the first question */
+  constructor(readonly client: Pick<SessionClient, "send">, first = 0) {
+    this.#next = first;
+  }
+
+  /** The answer to a query. */
+  ask(query: Query): Promise<Answer> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => event.kind === "answer" && resolve(event.answer));
+      this.client.send({ kind: "query", id, query });
+    });
+  }
+
+  /** Asks, and hears the answer as often as it comes again. What it returns ends that. */
+  follow(query: Query, repeat: Repeat, hear: (answer: Answer) => void): () => void {
+    const id = ++this.#next;
+    let more = repeat.times;
+    const take = (event: Answering) => {
+      if (event.kind !== "answer") return;
+      if (more-- > 0) this.#waiting.set(id, take);
+      hear(event.answer);
+    };
+    this.#waiting.set(id, take);
+    this.client.send({ kind: "query", id, query, repeat });
+    return () => {
+      if (this.#waiting.delete(id)) this.client.send({ kind: "forget", id });
+    };
+  }
+
+  /** Does something to the machine; the text says what went wrong, undefined that it was done. */
+  act(action: Action): Promise<string | undefined> {
+    return this.#done((id) => ({ kind: "act", id, action }));
+  }
+
+  /** Takes symbols for a VM; the text says what went wrong, undefined that it was done. */
+  symbols(vm: string, file: Uint8Array): Promise<string | undefined> {
+    return this.#done((id) => ({ kind: "symbols", id, vm, file }));
+  }
+
+  /**
+   * Takes a stop rule, or lets one go; the text says what went wrong, undefined that it was done.
+   */
+  stopRule(change: StopChange): Promise<string | undefined> {
+    return this.#done((id) => ({ kind: "stop-rule", id, change }));
+  }
+
+  /**
+   * Has a recording of the run until now written; the text says what went wrong, undefined that it
+   * is whole.
+   */
+  saveRecording(path: string): Promise<string | undefined> {
+    return this.#done((id) => ({ kind: "save-recording", id, path }));
+  }
+
+  /**
+   * Goes to another place of the run: how many instructions are retired there, or what is wrong.
+   */
+  move(to: Move): Promise<{ readonly instructions: number; readonly text?: string } | { readonly error: string }> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "answer") return resolve({ error: event.answer.error ?? "the machine does not answer" });
+        if (event.kind !== "moved") return;
+        const { error, instructions, text } = event;
+        resolve(error === undefined ? { instructions, text } : { error });
+      });
+      this.client.send({ kind: "move", id, to });
+    });
+  }
+
+  /**
+   * Has a snapshot written; `progress` hears of pages. What is wrong, or undefined when the file is
+   * whole.
+   * @param passing nobody else is told of the file, as it will not stay
+   */
+  snapshot(path: string, title: string, progress: (done: number, total: number) => void, passing = false): Promise<string | undefined> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      const hear = (event: Answering) => {
+        if (event.kind === "answer") return resolve(event.answer.error);
+        if (event.kind !== "snapshotted") return;
+        if (event.whole || event.error !== undefined) return resolve(event.error);
+        progress(event.done, event.total);
+        this.#waiting.set(id, hear);
+      };
+      this.#waiting.set(id, hear);
+      this.client.send({ kind: "snapshot", id, path, title, ...passing && { passing } });
+    });
+  }
+
+  #done(make: (id: number) => Request): Promise<string | undefined> {
+    const id = ++this.#next;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, (event) => {
+        if (event.kind === "answer") resolve(event.answer.error);
+        else if (event.kind === "acted") resolve(event.error);
+      });
+      this.client.send(make(id));
+    });
+  }
+
+  /** Whether the event was an answer to this asker. */
+  take(event: SessionEvent): boolean {
+    if (event.kind !== "answer" && event.kind !== "acted" && event.kind !== "moved" && event.kind !== "snapshotted") return false;
+    const waiting = this.#waiting.get(event.id);
+    this.#waiting.delete(event.id);
+    waiting?.(event);
+    return waiting !== undefined;
+  }
+}

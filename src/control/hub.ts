@@ -1,0 +1,326 @@
+// One machine, several clients: output and events go to all, requests come from any, and each takes
+// what it can. A client in this process may hold the machine back until its screen has caught up;
+// one behind a socket loses output instead.
+
+import type { TraceKind } from "../abi/trace.ts";
+import type { SessionClient } from "../session/client.ts";
+import { noAnswer } from "../queries/query.ts";
+import { type MachineSample, ORDERLY_END, type Request, type SessionEnd, type SessionEvent } from "../protocol/protocol.ts";
+import { warn } from "../support/warn.ts";
+import { ConsoleLog } from "../outside/console-log.ts";
+import { ConsoleRing } from "./console-ring.ts";
+import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
+
+/** Bytes of console output that may be under way to one client. */
+const UNDER_WAY = 1 << 20;
+
+/** How a client takes part. */
+export interface ClientOptions {
+  readonly readOnly: boolean;
+  /** Console output, samples and events, not only answers. */
+  readonly follow: boolean;
+  /** The machine waits for it; else it loses output. */
+  readonly patient: boolean;
+}
+
+/** What one client hears. */
+export type Listener = (message: ServerMessage) => void;
+
+/** One client of the hub. */
+class HubClient {
+  underWay = 0;
+  readonly lost = new Map<string, number>();
+  watched: readonly TraceKind[] = [];
+  budget = Infinity;
+
+  constructor(readonly options: ClientOptions, readonly listener: Listener) {}
+}
+
+/** A request that awaits its answers. */
+interface Asked {
+  readonly client: HubClient;
+  readonly id: number;
+  /** Answers that are still to come behind the next one. */
+  more: number;
+  answered: boolean;
+}
+
+/** The hub of one session. */
+export class SessionHub {
+  readonly #clients = new Set<HubClient>();
+  readonly #rings = new Map<string, ConsoleRing>();
+  readonly #logs = new Map<string, ConsoleLog>();
+  /** Who asked, and under which number there, by the number here. */
+  readonly #asked = new Map<number, Asked>();
+  #nextId = 0;
+  /**
+   * The client that has a VM in its debugger: all else of debugging is between it and the machine.
+   */
+  #debugger: HubClient | undefined;
+  #sample: MachineSample | undefined;
+  /** The last snapshot that was saved. */
+  #saved: Extract<SessionEvent, { kind: "saved" }> | undefined;
+  #paused = false;
+  #past = false;
+  #end: SessionEnd | undefined;
+  #ending = false;
+  /** Bytes that the machine has given and nobody has confirmed to it. */
+  #owed = 0;
+  /** Called when the machine has ended. */
+  onEnd: (end: SessionEnd) => void = () => {};
+  /** Called when a client asks for the session's end. */
+  onDown: () => void = () => {};
+
+  /** @param logs folder for a log of each console, or undefined for none. */
+  constructor(
+    readonly machine: SessionClient,
+    readonly session: { readonly name: string; readonly what: string; readonly started: string; readonly logs: string | undefined },
+  ) {
+    machine.onEvent = (event) => this.#event(event);
+  }
+
+  get info(): SessionInfo {
+    return { ...this.session, pid: Deno.pid, clients: this.#clients.size, ended: this.#end?.message, paused: this.#paused };
+  }
+
+  /** How the machine ended, once it did. */
+  get end(): SessionEnd | undefined {
+    return this.#end;
+  }
+
+  /**
+   * A client joins: it hears what the consoles show, and how things are. Gives its way in, and out.
+   */
+  join(options: ClientOptions, listener: Listener): { send: (message: ClientMessage) => void; leave: () => void } {
+    const client = new HubClient(options, listener);
+    if (options.follow) {
+      for (const [console, ring] of this.#rings) this.#output(client, console, ring.contents());
+      if (this.#saved) listener(this.#saved);
+      if (this.#sample) listener({ kind: "sample", sample: this.#sample });
+    }
+    if (this.#paused) listener({ kind: "paused", paused: true, past: this.#past });
+    if (this.#end) listener({ kind: "ended", end: this.#end });
+    this.#clients.add(client);
+    return {
+      send: (message) => this.#request(client, message),
+      leave: () => {
+        this.#clients.delete(client);
+        for (const [id, asked] of this.#asked) if (asked.client === client) this.#forget(id, asked);
+        if (client.watched.length && !this.#end) this.#watch();
+        if (client === this.#debugger) {
+          this.#debugger = undefined;
+          if (!this.#end) this.machine.send({ kind: "debug-release" });
+        }
+        this.#confirm();
+      },
+    };
+  }
+
+  /** A client in this process. */
+  connect(readOnly = false): SessionClient {
+    const client: SessionClient = { send: () => {}, onEvent() {}, close: () => leave() };
+    const { send, leave } = this.join({ readOnly, follow: true, patient: true }, (message) => {
+      if (message.kind !== "welcome" && message.kind !== "refused" && message.kind !== "lost") client.onEvent(message);
+    });
+    client.send = send;
+    return client;
+  }
+
+  /**
+   * Has the machine end in order, which seals its recording, and waits for that; one that does not
+   * answer in time is ended all the same.
+   */
+  async endInOrder(): Promise<void> {
+    this.#ending = true;
+    if (!this.#end) {
+      const ended = Promise.withResolvers<void>();
+      this.onEnd = () => ended.resolve();
+      const late = setTimeout(() => ended.resolve(), ORDERLY_END);
+      this.machine.send({ kind: "stop" });
+      await ended.promise;
+      clearTimeout(late);
+    }
+    this.close();
+  }
+
+  /** Ends the machine at once. */
+  close(): void {
+    this.machine.close();
+    for (const log of this.#logs.values()) log.close();
+    this.#logs.clear();
+  }
+
+  #request(client: HubClient, message: ClientMessage): void {
+    if (client.options.readOnly && changes(message)) {
+      client.listener({ kind: "refused", request: message.kind, message: `${message.kind}: --read-only forbids it` });
+      return;
+    }
+    switch (message.kind) {
+      case "hello":
+        return;
+      case "watch":
+        client.watched = message.kinds;
+        client.budget = message.budget ?? Infinity;
+        return this.#watch();
+      case "down":
+        return this.onDown();
+      case "taken":
+        client.underWay = Math.max(0, client.underWay - message.bytes);
+        return this.#confirm();
+      case "query":
+        return this.machine.send({ ...message, id: this.#ask(client, message.id, message.repeat?.times) });
+      case "forget":
+        for (const [id, asked] of this.#asked) if (asked.client === client && asked.id === message.id) this.#forget(id, asked);
+        return;
+      case "act":
+      case "stop-rule":
+      case "symbols":
+      case "snapshot":
+      case "save-recording":
+      case "move":
+        return this.machine.send({ ...message, id: this.#ask(client, message.id) });
+      case "debug-attach":
+        if (this.#debugger && this.#debugger !== client) {
+          return client.listener({ kind: "debug-attached", error: "another debugger has a VM of this session" });
+        }
+        this.#debugger = client;
+        return this.machine.send(message);
+      case "debug":
+      case "debug-stop":
+      case "debug-continue":
+      case "debug-back":
+      case "debug-detach":
+      case "debug-release":
+        // Before it is attached, there is nothing that a debugger could mean.
+        if (client === this.#debugger) this.machine.send(message);
+        return;
+      default:
+        return this.machine.send(message satisfies Request);
+    }
+  }
+
+  /** Notes who waits for answers. Gives the number here. */
+  #ask(client: HubClient, id: number, more = 0): number {
+    this.#asked.set(++this.#nextId, { client, id, more, answered: false });
+    return this.#nextId;
+  }
+
+  /** Nobody waits for a request's answers any more. */
+  #forget(id: number, { more }: Asked): void {
+    this.#asked.delete(id);
+    if (more > 0 && !this.#end) this.machine.send({ kind: "forget", id });
+  }
+
+  /** Events are recorded that any client wants. */
+  #watch(): void {
+    const kinds = new Set<TraceKind>();
+    let budget = 0;
+    for (const client of this.#clients) {
+      for (const kind of client.watched) kinds.add(kind);
+      if (client.watched.length) budget = Math.max(budget, client.budget);
+    }
+    this.machine.send({ kind: "watch", kinds: [...kinds], ...budget > 0 && budget < Infinity && { budget } });
+  }
+
+  #event(event: SessionEvent): void {
+    switch (event.kind) {
+      case "answer":
+      case "acted":
+      case "snapshotted":
+      case "moved": {
+        const asked = this.#asked.get(event.id);
+        if (!asked) return;
+        asked.answered = true;
+        const last = event.kind !== "snapshotted" || event.whole || event.error !== undefined;
+        if (last && asked.more-- === 0) this.#asked.delete(event.id);
+        return asked.client.listener({ ...event, id: asked.id });
+      }
+      case "debug-attached":
+      case "debug-answer":
+      case "debug-stopped": {
+        const client = this.#debugger;
+        if (event.kind === "debug-attached" && event.error !== undefined) this.#debugger = undefined;
+        return client?.listener(event);
+      }
+      case "console":
+        return this.#console(event.console, event.bytes);
+      case "sample":
+        this.#sample = event.sample;
+        break;
+      case "saved":
+        this.#saved = event;
+        break;
+      case "paused":
+        this.#paused = event.paused;
+        this.#past = event.past ?? false;
+        break;
+      case "ended":
+        this.#finish(event.end);
+        // The session goes, not its machine alone: clients hear that from their connections.
+        if (this.#ending) return;
+        break;
+      case "failed":
+        this.#finish({ code: 1, message: event.message });
+        break;
+    }
+    const always = event.kind === "ended" || event.kind === "failed" || event.kind === "paused" || event.kind === "stopped";
+    for (const client of [...this.#clients]) if (always || client.options.follow) client.listener(event);
+  }
+
+  #finish(end: SessionEnd): void {
+    this.#end ??= end;
+    for (const { client, id, more, answered } of this.#asked.values()) {
+      // Who was answered keeps what it was told last.
+      if (more > 0 && answered) continue;
+      const answer = noAnswer(`the machine has ended: ${end.message}`);
+      client.listener({ kind: "answer", id, answer });
+    }
+    this.#asked.clear();
+    this.onEnd(this.#end);
+  }
+
+  #console(console: string, bytes: Uint8Array): void {
+    let ring = this.#rings.get(console);
+    if (!ring) {
+      this.#rings.set(console, ring = new ConsoleRing());
+      if (this.session.logs !== undefined) this.#logs.set(console, new ConsoleLog(`${this.session.logs}/${console}.log`));
+    }
+    ring.add(bytes);
+    this.#log(console, bytes);
+    for (const client of this.#clients) if (client.options.follow) this.#output(client, console, bytes);
+    this.#owed += bytes.length;
+    this.#confirm();
+  }
+
+  /** A log that cannot be written ends with a word about it; the console goes on. */
+  #log(name: string, bytes: Uint8Array): void {
+    const log = this.#logs.get(name);
+    log?.write(bytes);
+    if (log?.failed === undefined) return;
+    warn(`log of console ${name}: ${log.failed}; the console goes on without it`);
+    this.#logs.delete(name);
+  }
+
+  #output(client: HubClient, console: string, bytes: Uint8Array): void {
+    if (!client.options.patient && client.underWay + bytes.length > UNDER_WAY && client.underWay > 0) {
+      client.lost.set(console, (client.lost.get(console) ?? 0) + bytes.length);
+      return;
+    }
+    const lost = client.lost.get(console);
+    if (lost !== undefined) {
+      client.lost.delete(console);
+      client.listener({ kind: "lost", console, bytes: lost });
+    }
+    client.underWay += bytes.length;
+    client.listener({ kind: "console", console, bytes });
+  }
+
+  /** Tells the machine that it may go on, unless a patient client is behind. */
+  #confirm(): void {
+    if (this.#owed === 0) return;
+    for (const { options, underWay } of this.#clients) if (options.patient && options.follow && underWay > UNDER_WAY) return;
+    const bytes = this.#owed;
+    this.#owed = 0;
+    this.machine.send({ kind: "taken", bytes });
+  }
+}

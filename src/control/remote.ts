@@ -1,0 +1,176 @@
+// A session in another process, through its socket.
+
+import type { SessionClient } from "../session/client.ts";
+import type { ClientMessage, ServerMessage, SessionInfo } from "./conversation.ts";
+import { encodeMessage, MessageReader, PROTOCOL_VERSION } from "./wire.ts";
+
+/** No session answers there. */
+export class NoSession extends Error {
+  constructor(message: string, readonly otherVersion = false) {
+    super(message);
+  }
+}
+
+/** A connection to a session. */
+export interface RemoteSession extends SessionClient {
+  /** As it was when the connection began. */
+  readonly info: SessionInfo;
+  readonly readOnly: boolean;
+  /** Asks the session's process to end. */
+  down(): void;
+  /** Called once when the connection is gone without `close`. */
+  onGone: () => void;
+  /** Called when a request was refused. */
+  onRefused: (message: string) => void;
+  /** Called when output of a console was lost. */
+  onLost: (console: string, bytes: number) => void;
+}
+
+/** How long a session may take to say who it is, ms. */
+const PATIENCE = 5000;
+
+/**
+ * Connects to the socket at `path`.
+ * @throws NoSession where nobody listens, or one of another version.
+ */
+export async function connectSession(
+  path: string,
+  options: { readonly readOnly: boolean; readonly follow: boolean },
+): Promise<RemoteSession> {
+  let connection: Deno.UnixConn;
+  try {
+    connection = await Deno.connect({ transport: "unix", path });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw new NoSession(`no session at ${path}`);
+    if (error instanceof Deno.errors.ConnectionRefused) throw new NoSession(`the session at ${path} is gone`);
+    if (error instanceof Deno.errors.PermissionDenied) throw new NoSession(`the session at ${path} belongs to somebody else`);
+    throw error;
+  }
+  const session = new Connection(connection, options.readOnly);
+  const welcome = session.welcome.promise;
+  const late = setTimeout(() => session.welcome.reject(new NoSession(`the session at ${path} does not answer`)), PATIENCE);
+  session.write({ kind: "hello", version: PROTOCOL_VERSION, ...options });
+  try {
+    await welcome;
+  } catch (error) {
+    session.close();
+    throw error;
+  } finally {
+    clearTimeout(late);
+  }
+  return session;
+}
+
+/**
+ * What the session at `path` says of itself. @throws NoSession where nobody listens, or one of
+ * another version
+ */
+export async function sessionInfo(path: string): Promise<SessionInfo> {
+  const session = await connectSession(path, { readOnly: true, follow: false });
+  session.close();
+  return session.info;
+}
+
+/** Whether a session listens at a path. */
+export async function answers(path: string): Promise<boolean> {
+  try {
+    await sessionInfo(path);
+    return true;
+  } catch (error) {
+    if (!(error instanceof NoSession)) throw error;
+    return error.otherVersion;
+  }
+}
+
+class Connection implements RemoteSession {
+  readonly welcome = Promise.withResolvers<void>();
+  onGone = () => {};
+  onRefused: (message: string) => void = () => {};
+  onLost: (console: string, bytes: number) => void = () => {};
+  #info: SessionInfo | undefined;
+  #listener: SessionClient["onEvent"] | undefined;
+  /** Events that came before somebody listened. */
+  #early: Parameters<SessionClient["onEvent"]>[0][] = [];
+  #closed = false;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(readonly connection: Deno.UnixConn, readonly readOnly: boolean) {
+    this.#read();
+  }
+
+  get info(): SessionInfo {
+    if (!this.#info) throw new Error("the session has not said who it is");
+    return this.#info;
+  }
+
+  get onEvent(): SessionClient["onEvent"] {
+    return this.#listener ?? (() => {});
+  }
+  set onEvent(listener: SessionClient["onEvent"]) {
+    this.#listener = listener;
+    for (const event of this.#early.splice(0)) listener(event);
+  }
+
+  send(request: ClientMessage): void {
+    this.write(request);
+  }
+
+  down(): void {
+    this.write({ kind: "down" });
+  }
+
+  write(message: ClientMessage): void {
+    const bytes = encodeMessage(message);
+    this.#last = this.#last.then(async () => {
+      try {
+        for (let at = 0; at < bytes.length && !this.#closed;) at += await this.connection.write(bytes.subarray(at));
+      } catch {
+        this.#gone(); // whatever the reason: nothing can be said to the session any more
+      }
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.connection.close();
+  }
+
+  async #read(): Promise<void> {
+    const reader = new MessageReader();
+    const buffer = new Uint8Array(65536);
+    try {
+      for (let count = await this.connection.read(buffer); count !== null; count = await this.connection.read(buffer)) {
+        for (const message of reader.push(buffer.subarray(0, count)) as ServerMessage[]) this.#take(message);
+      }
+    } catch (error) {
+      if (!this.#closed && !(error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BadResource)) throw error;
+    }
+    this.#gone();
+  }
+
+  #take(message: ServerMessage): void {
+    switch (message.kind) {
+      case "welcome":
+        this.#info = message.info;
+        if (message.version === PROTOCOL_VERSION) return this.welcome.resolve();
+        return this.welcome.reject(
+          new NoSession(`session ${message.info.name} speaks version ${message.version}, this el2 ${PROTOCOL_VERSION}`, true),
+        );
+      case "refused":
+        return this.onRefused(message.message);
+      case "lost":
+        return this.onLost(message.console, message.bytes);
+      default:
+        if (this.#listener) this.#listener(message);
+        else this.#early.push(message);
+    }
+  }
+
+  #gone(): void {
+    this.welcome.reject(new NoSession("the session closed the connection"));
+    if (this.#closed) return;
+    this.close();
+    this.onGone();
+  }
+}

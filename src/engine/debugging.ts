@@ -1,0 +1,175 @@
+// A debugger of the session: what it looks at and changes, where it stops the machine, and its way
+// back through the run.
+
+import { answerDebugger } from "../hypervisor/debug/debug-access.ts";
+import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.ts";
+import { EVERY_VM } from "../inspection/guest-names.ts";
+import type { DebugAnswer, DebugRequest, DebugStopped, SessionDebugAccess } from "../protocol/protocol.ts";
+import { BackTo } from "../recordings/back-to.ts";
+import type { Past } from "../recordings/past.ts";
+import { standing, stoppedAt, wayBack } from "../recordings/rewind.ts";
+import { stopAtEvents } from "../inspection/stop-rules.ts";
+import { inPieces, type Loop, MOVE_SLICE, PAST } from "./loop.ts";
+
+/** The debugger's side of one session. */
+export class Debugging {
+  #held = false;
+  #changed = false;
+  /** What the debugger's machine does on its way through the past. */
+  #way: (() => DebugStopped | undefined) | undefined;
+  /** Events at which it stops. */
+  #events: string | undefined;
+
+  constructor(readonly loop: Loop) {}
+
+  /** It has stopped the machine. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /** It has written memory or registers. */
+  get changed(): boolean {
+    return this.#changed;
+  }
+
+  /** A request. */
+  take(request: DebugRequest): void {
+    const { loop, loop: { shown, port } } = this;
+    if (request.kind === "debug-attach") {
+      const error = loop.done() ? "the machine has ended" : shown.system.attachDebugger(request.vm);
+      return port.post({ kind: "debug-attached", error });
+    }
+    if (loop.done()) return;
+    const control = shown.system.debug;
+    if (!control) throw new Error("no VM of this session is for a debugger");
+    switch (request.kind) {
+      case "debug":
+        return port.post({ kind: "debug-answer", answer: this.#answer(control, request.access) });
+      case "debug-stop":
+        if (this.#way) return this.#hold(standing(control, "asked"));
+        if (this.#held) return;
+        loop.wake();
+        control.goOn(undefined);
+        return this.#hold(standing(control, "asked"));
+      case "debug-continue":
+        control.goOn(control.vcpu(request.step), request.range);
+        return shown.past ? this.#goOn(shown.past) : this.#release();
+      case "debug-back":
+        return this.#back(control, request.step);
+      case "debug-detach":
+        shown.past = undefined;
+        shown.present.debug?.clear();
+        return this.#release();
+      case "debug-release":
+        shown.past = undefined;
+        shown.present.releaseDebugger();
+        return this.#release();
+    }
+  }
+
+  /**
+   * The machine has stopped where the debugger wants: it stands until the debugger lets it go on.
+   */
+  stopped(stop: DebugStop, control: DebugControl): void {
+    this.#hold(stoppedAt(stop, control));
+  }
+
+  /**
+   * What a debugger writes makes another run: the past cannot be changed, and there is no way back
+   * to before a change.
+   */
+  #answer(control: DebugControl, access: SessionDebugAccess): DebugAnswer {
+    if (access.kind === "stop-at-events") {
+      const answer = stopAtEvents(control, access.filter);
+      if (answer.kind === "done") this.#events = access.filter;
+      return answer;
+    }
+    const writes = access.kind === "write" || access.kind === "write-register";
+    if (writes && this.loop.shown.past) return { kind: "refused", message: PAST };
+    this.#changed ||= writes;
+    return answerDebugger(control, access);
+  }
+
+  /** Goes back to where the debugger wants, in another machine. */
+  #back(control: DebugControl, step: number | undefined): void {
+    const { shown, shown: { system }, run } = this.loop;
+    const { debuggedVm } = system;
+    const stay = (note: string) => this.#hold({ ...standing(control, "asked"), note });
+    if (!this.#held || debuggedVm === undefined) return;
+    if (this.loop.replays) return stay("a replay goes forward only");
+    if (this.#changed) return stay("memory or registers were written with the debugger: there is no way back to before that");
+    if (control.debuggee.all && step === undefined) {
+      const filter = this.#events;
+      return filter === undefined ? stay("there is no event to go back to: monitor events FILTER") : this.#backTo(control, filter);
+    }
+    const way = wayBack({ rerun: run, instructions: system.instructions(), vm: debuggedVm, control }, step);
+    this.#goPiecewise(() => {
+      const stop = way.advance(MOVE_SLICE);
+      if (stop) shown.past = way.past;
+      return stop;
+    });
+  }
+
+  /** Goes back to the last event that a debugger of all VMs wants. */
+  #backTo(control: DebugControl, filter: string): void {
+    const { shown, run } = this.loop;
+    const way = new BackTo(run.upTo(shown.system), { kind: "event", filter }, shown.reached);
+    this.#goPiecewise(() => {
+      const reached = way.advance(MOVE_SLICE);
+      if (reached === undefined) return undefined;
+      if (reached === "none") {
+        return { ...standing(control, "history-start"), note: `nothing like that is between ${run.start} and here` };
+      }
+      shown.show(reached);
+      const there = reached.past.system.debugVm(EVERY_VM, false);
+      there.adopt(control);
+      const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.hypervisor.names.vcpu(one)} `));
+      return { ...standing(there, "event", vcpu), note: reached.text };
+    });
+  }
+
+  /** Goes on in the past, at most to where the machine really is. */
+  #goOn(past: Past): void {
+    const { shown } = this.loop;
+    let stop: DebugStopped | undefined;
+    past.onStop = (reached) => {
+      stop = stoppedAt(reached, past.system.debug!);
+      return true;
+    };
+    this.#goPiecewise(() => {
+      const there = past.advance(shown.present.instructions(), MOVE_SLICE);
+      if (stop || !there) return stop;
+      const { debug: control } = shown.present;
+      shown.past = undefined;
+      if (!control) throw new Error("a debugger has gone on in the past of a machine that it does not have");
+      control.clear();
+      if (past.system.debug) control.adopt(past.system.debug);
+      return standing(control, "history-end");
+    });
+  }
+
+  /** Does something piece by piece until it gives a stop, or the debugger asks for one. */
+  #goPiecewise(piece: () => DebugStopped | undefined): void {
+    this.#way = piece;
+    inPieces(this.loop.port, () => {
+      if (this.#way !== piece || this.loop.done()) return true;
+      const stop = piece();
+      if (stop) this.#hold(stop);
+      return stop !== undefined;
+    });
+  }
+
+  #hold(stop: DebugStopped): void {
+    const { loop } = this;
+    this.#held = true;
+    this.#way = undefined;
+    loop.flush();
+    loop.sample();
+    loop.port.post({ kind: "debug-stopped", stop });
+  }
+
+  #release(): void {
+    this.#held = false;
+    this.loop.schedule();
+  }
+}

@@ -1,0 +1,452 @@
+// Runs a system: slices of a few milliseconds, idle time slept through or skipped, input entered
+// between slices, output and samples posted. docs/design/decisions.md §3: busy phases are not
+// throttled; idle ones last as long as their virtual time unless `turbo`.
+
+import type { TraceKind } from "../abi/trace.ts";
+import type { Action } from "../queries/action.ts";
+import { FilterError } from "../queries/filter.ts";
+import { QueryError } from "../inspection/inspected.ts";
+import type { Query } from "../queries/query.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import type { DebugRequest, Move } from "../protocol/protocol.ts";
+import { letIn } from "../recordings/input.ts";
+import type { Input, RecordedInput } from "../plans/recorded-run.ts";
+import { describeDivergence, type Divergence, Replay } from "../recordings/replay.ts";
+import { InstantSnapshot } from "../snapshots/instant.ts";
+import type { SystemState } from "../state/system-state.ts";
+import type { StopChange, StopHit } from "../queries/stop-rule.ts";
+import type { System } from "../assembly/system.ts";
+import { Debugging } from "./debugging.ts";
+import { HashPoints } from "./hash-points.ts";
+import { type EnginePort, type Loop, PAST } from "./loop.ts";
+import { Output } from "./output.ts";
+import { RunRecord } from "./run-record.ts";
+import { Sampler } from "./sampler.ts";
+import { Saving } from "./saving.ts";
+import { SessionRun } from "./session-run.ts";
+import { Shown } from "./shown.ts";
+import { Travel } from "./travel.ts";
+
+/** Wall time (ms) after which a slice ends. */
+const SLICE = 5;
+/** Turns of the physical CPUs between two looks at the clock. */
+const TURNS = 8;
+/** Idle time (ns) that is worth a sleep; less is owed until it adds up. */
+const SHORTEST_SLEEP = 2e6;
+/** Virtual time (ns) for which all wait at a prompt. */
+const PROMPT_IDLE = 50e6;
+
+/**
+ * Tables of what a person has set up in the session, which is the present's whatever is shown: stop
+ * rules, what is recorded of events.
+ */
+const OF_THE_PRESENT = /^(stop|trace|time)\./;
+
+/** Exit code of a run that waited in vain (docs/design/workstation.md §2). */
+const TIMED_OUT = 4;
+
+/** The loop of one session. */
+export class Engine {
+  readonly #channel = new MessageChannel();
+  readonly #shown: Shown;
+  readonly #sessionRun: SessionRun;
+  readonly #output: Output;
+  readonly #sampler: Sampler;
+  readonly #hashes: HashPoints;
+  readonly #record: RunRecord;
+  readonly #replay: Replay | undefined;
+  readonly #debugging: Debugging;
+  readonly #travel: Travel;
+  readonly #saving: Saving;
+  /** Keeps console input while a snapshot of the first prompt is awaited. */
+  readonly #instant: InstantSnapshot | undefined;
+  #paused = false;
+  #done = false;
+  #inputEnded = false;
+  /** Idle virtual time (ns) not slept yet. */
+  #owed = 0;
+  #sleep: { timer: ReturnType<typeof setTimeout>; since: number; until: number } | undefined;
+  #scheduled = false;
+
+  /** @param origin the state that the session began with, where that is not its plan's start */
+  constructor(readonly present: System, readonly plan: SessionPlan, readonly port: EnginePort, origin?: SystemState) {
+    this.#shown = new Shown(present);
+    this.#sessionRun = new SessionRun(present, port.again, origin);
+    this.#instant = plan.instant === undefined ? undefined : new InstantSnapshot(present, plan, plan.instant);
+    this.#output = new Output(this.#shown, plan, port.post, this.#instant);
+    this.#sampler = new Sampler(this.#shown, port, (id, query) => this.query(id, query));
+    this.#hashes = new HashPoints(present, plan.hashAt, this.#output, port.post);
+    this.#record = new RunRecord(plan, present, this.#sessionRun, this.#output);
+    this.#replay = plan.replay && new Replay(plan.replay);
+    const loop: Loop = {
+      ...{ plan, port, shown: this.#shown, run: this.#sessionRun },
+      replays: this.#replay !== undefined,
+      done: () => this.#done,
+      pause: (paused) => this.pause(paused),
+      wake: () => this.#wake(),
+      schedule: () => this.#schedule(),
+      flush: () => this.#output.flush(),
+      sample: () => this.#sampler.sample(),
+    };
+    this.#debugging = new Debugging(loop);
+    this.#travel = new Travel(loop, this.#debugging);
+    this.#saving = new Saving(loop, this.#record, () => this.#debugging.changed);
+    present.places = () => this.#done ? [] : this.#sessionRun.places(this.#shown.past);
+    present.outside.enter = (source, data) => port.guarded(() => this.#enter({ kind: "outside", source, data }));
+    this.#channel.port1.onmessage = () => port.guarded(() => this.#scheduledSlice());
+  }
+
+  /** Everything that has entered until now, in order. */
+  get inputs(): readonly RecordedInput[] {
+    return this.#sessionRun.inputs;
+  }
+
+  /** What is shown: the machine, or its past. */
+  get system(): System {
+    return this.#shown.system;
+  }
+
+  start(): void {
+    this.#sessionRun.keepStates();
+    if (this.plan.until !== undefined) this.system.inspector.until(this.plan.until);
+    this.#sampler.sample();
+    this.#schedule();
+  }
+
+  /** Input from outside, now. */
+  input(console: string, bytes: Uint8Array): void {
+    if (this.#instant?.keep(console, bytes)) return;
+    this.#enter({ kind: "console", console, bytes });
+  }
+
+  /**
+   * Something from outside changes the machine, between two slices. Into a replay nothing enters
+   * but what was recorded.
+   */
+  #enter(input: Exclude<Input, { kind: "act" }>): void {
+    if (this.#done || this.#replay) return;
+    // A socket goes on in the present; what a person types was meant for what is shown.
+    if (this.#shown.past && input.kind === "console") return;
+    this.#wake();
+    this.#record.enter(input);
+    letIn(this.present, input);
+    this.#schedule();
+  }
+
+  /** The client has dealt with console output. */
+  taken(bytes: number): void {
+    this.#output.taken(bytes);
+    this.#schedule();
+  }
+
+  endInput(): void {
+    this.#inputEnded = true;
+    this.#schedule();
+  }
+
+  pause(paused: boolean): void {
+    if (this.#done || paused === this.#paused) return;
+    this.#wake();
+    this.#travel.leave();
+    this.present.stopAt(Infinity);
+    this.#paused = paused;
+    if (!paused) this.present.stops.goOn();
+    this.#output.flush();
+    this.#sampler.sample();
+    this.port.post({ kind: "paused", paused });
+    this.#schedule();
+  }
+
+  /** A debugger's request. */
+  debug(request: DebugRequest): void {
+    this.#debugging.take(request);
+  }
+
+  /** A question. It changes nothing. */
+  query(id: number, query: Query): void {
+    const { inspector } = OF_THE_PRESENT.test(query.table) ? this.present : this.system;
+    this.port.post({ kind: "answer", id, answer: this.port.standing.answer(id, query, inspector) });
+  }
+
+  /** Which events are recorded to be taken away. */
+  trace(kinds: readonly TraceKind[]): void {
+    const { recorder } = this.present;
+    if (kinds.length) recorder.start(kinds);
+    else recorder.stop();
+  }
+
+  /** Takes an ELF file's symbols for a VM. */
+  symbols(id: number, vm: string, file: Uint8Array): void {
+    let error: string | undefined;
+    try {
+      this.#sessionRun.giveSymbols(vm, file, this.#shown.past);
+    } catch (thrown) {
+      error = thrown instanceof Error ? thrown.message : String(thrown);
+    }
+    this.port.post({ kind: "acted", id, error });
+  }
+
+  /** Takes a rule by which the machine stops, or lets one go. */
+  stopRule(id: number, change: StopChange): void {
+    const acted = (error?: string) => this.port.post({ kind: "acted", id, error });
+    if (this.#done) return acted("the machine has ended");
+    if (this.#shown.past && change.kind === "step") return acted(PAST);
+    try {
+      this.present.stops.change(change);
+      acted();
+      if (change.kind === "step") this.pause(false);
+    } catch (error) {
+      if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
+      acted(error instanceof FilterError ? error.marked : error.message);
+    }
+  }
+
+  /** A stop rule's turn: the machine is paused there. */
+  #stopped({ rule, text }: StopHit): void {
+    if (this.#travel.arrives(rule, text)) return;
+    this.pause(true);
+    this.port.post({ kind: "stopped", rule, text });
+  }
+
+  /** Does what a person asks, between two slices: an input to the run like typing. */
+  act(id: number, action: Action): void {
+    if (this.#done) return this.port.post({ kind: "acted", id, error: "the machine has ended" });
+    if (this.#shown.past) return this.port.post({ kind: "acted", id, error: PAST });
+    if (this.#replay) return this.port.post({ kind: "acted", id, error: "a replay takes no input; el2 run starts a machine that does" });
+    this.#wake();
+    this.#record.enter({ kind: "act", action });
+    this.port.post({ kind: "acted", id, error: this.system.inspector.act(action) });
+    this.#schedule();
+  }
+
+  /** Goes to another place of the run. */
+  move(id: number, to: Move): void {
+    this.#travel.move(id, to);
+  }
+
+  /** Writes a snapshot of what is shown; a `passing` file is no place of the run. */
+  snapshot(id: number, path: string, title: string, passing = false): void {
+    this.#saving.snapshot(id, path, title, passing);
+  }
+
+  /** Writes a recording of the run until now, which goes on. */
+  saveRecording(id: number, path: string): void {
+    this.#saving.recording(id, path);
+  }
+
+  /** Which events are recorded from now on. */
+  watch(kinds: readonly TraceKind[], budget: number | undefined): void {
+    this.system.inspector.watch(kinds, budget);
+  }
+
+  stop(): void {
+    if (this.#done) return;
+    // What ends is the machine, wherever in its past somebody looks.
+    this.#shown.past = undefined;
+    if (this.#record.written) this.#record.endTurn();
+    this.#end(0, "stopped");
+  }
+
+  /** Nothing runs any more. */
+  halt(): void {
+    this.#done = true;
+    this.#channel.port1.close();
+    if (this.#sleep) clearTimeout(this.#sleep.timer);
+    this.#output.close();
+    this.present.outside.close();
+  }
+
+  #schedule(): void {
+    if (this.#done || this.#scheduled || this.#sleep || this.#output.full) return;
+    this.#scheduled = true;
+    // Messages between ports overtake the worker's own; a timer lets those in, and costs more.
+    if (this.port.requested()) setTimeout(() => this.port.guarded(() => this.#scheduledSlice()), 0);
+    else this.#channel.port2.postMessage(null);
+  }
+
+  #scheduledSlice(): void {
+    this.#scheduled = false;
+    this.#slice();
+  }
+
+  #slice(): void {
+    if (this.#done || this.#paused || this.#debugging.held) return;
+    const limit = performance.now() + SLICE;
+    while (!this.#done && !this.#sleep && performance.now() < limit && !this.port.requested()) {
+      if (!this.#run()) {
+        this.#output.flush();
+        return;
+      }
+    }
+    this.port.together(() => {
+      this.#output.flush();
+      this.#sampler.sampleWhenDue();
+    });
+    if (this.plan.history && !this.#replay && !this.#done) this.#sessionRun.keepPresent();
+    this.#schedule();
+  }
+
+  /**
+   * Lets the machine run a little; false when it cannot go on before something comes from outside.
+   */
+  #run(): boolean {
+    const { machine } = this.system;
+    if (this.#replay && this.#replayed(this.#replay)) return true;
+    const end = this.plan.duration ?? Infinity;
+    const limit = Math.min(end, this.#replay?.next ?? Infinity);
+    const result = machine.run(Math.min(limit, this.#hashes.next), TURNS);
+    this.#hashes.take();
+    this.#record.check();
+    const hit = this.present.stops.take();
+    if (hit === "passed") return true;
+    if (hit) {
+      this.#stopped(hit);
+      return false;
+    }
+    const { reached } = this.system.inspector;
+    if (reached !== undefined) {
+      this.#end(0, `--until: ${reached}`);
+      return true;
+    }
+    const ended = this.system.ended();
+    if (ended) {
+      this.#end(ended.code, ended.message, true);
+      return true;
+    }
+    switch (result.kind) {
+      case "turns":
+        return true;
+      case "time":
+        if (machine.time >= end) this.#endOfTime(end);
+        return true;
+      case "suspended": {
+        const { debug } = this.system, stop = debug?.takeStop();
+        if (!debug || !stop) throw new Error("the machine was suspended for nobody");
+        this.#debugging.stopped(stop, debug);
+        return false;
+      }
+      case "stopped":
+        throw new Error(`the machine stopped, and the system does not say why: ${JSON.stringify(result.reason)}`);
+      case "idle":
+        return this.#idle(Math.min(result.next, limit));
+    }
+  }
+
+  /** `--for` has passed: what was asked for, unless an event was waited for. */
+  #endOfTime(end: number): void {
+    const passed = `${end / 1e9} s of virtual time passed`;
+    if (this.plan.until === undefined) this.#end(0, passed, true);
+    else this.#end(TIMED_OUT, `${passed}, and nothing matched --until ${this.plan.until}`, true);
+  }
+
+  /** All wait until `next` (ns, Infinity: for input). */
+  #idle(next: number): boolean {
+    const { machine } = this.system;
+    if (this.#instant?.waiting && next - machine.time > PROMPT_IDLE) this.#takeInstant(this.#instant);
+    if (next === Infinity) {
+      if (!this.#inputEnded || this.system.outside.expects) return false;
+      this.#end(1, ["nothing can ever happen again", ...this.system.describeWaits()].join("; "));
+      return true;
+    }
+    if (this.#replay || this.plan.turbo && !this.system.outside.busy) {
+      machine.skipTo(next);
+      return true;
+    }
+    this.#owed += next - machine.time;
+    if (this.#owed < SHORTEST_SLEEP) {
+      machine.skipTo(next);
+      return true;
+    }
+    // What is owed from before has passed in virtual time already: sleep it too, but only the rest
+    // counts when input wakes us.
+    const wait = this.#owed / 1e6;
+    this.#owed = 0;
+    const since = performance.now();
+    const timer = setTimeout(() => this.port.guarded(() => this.#wake()), wait);
+    this.#sleep = { timer, since: since + wait - (next - machine.time) / 1e6, until: next };
+    return true;
+  }
+
+  /**
+   * All wait: where that is at a prompt, its snapshot is made, and what was typed meanwhile enters.
+   */
+  #takeInstant(instant: InstantSnapshot): void {
+    this.#output.flush();
+    if (instant.atPrompt()) this.#saving.write(() => instant.write(), (_done, _whole, error) => error && this.#instantFailed(error));
+    else if (instant.urged) {
+      instant.giveUp();
+      this.#instantFailed("all wait, and the console shows no prompt");
+    } else return;
+    for (const { console, bytes } of instant.release()) this.#enter({ kind: "console", console, bytes });
+  }
+
+  #instantFailed(why: string): void {
+    this.present.sessionProblem(`no instant snapshot: ${why}`);
+    this.#output.flush();
+  }
+
+  /**
+   * Ends a sleep: as much virtual time has passed as wall time, at most until the event that was
+   * waited for.
+   */
+  #wake(): void {
+    const sleep = this.#sleep;
+    if (!sleep) return;
+    this.#sleep = undefined;
+    clearTimeout(sleep.timer);
+    const { machine } = this.system;
+    const passed = Math.max(0, performance.now() - sleep.since) * 1e6;
+    machine.skipTo(Math.min(sleep.until, Math.floor(machine.time + passed)));
+    this.#sampler.sampleWhenDue();
+    this.#schedule();
+  }
+
+  /** Lets in what was recorded for now, and compares; true when that was the end. */
+  #replayed(replay: Replay): boolean {
+    const { machine } = this.system;
+    const now = machine.boundary;
+    for (let input = replay.takeInput(now); input; input = replay.takeInput(now)) {
+      if (input.settled) machine.settle();
+      letIn(this.system, input.input);
+    }
+    const divergence = replay.compare(now, () => this.#record.state());
+    if (divergence) return this.#diverged(divergence);
+    if (!replay.finished(now) || this.system.ended()) return false;
+    const { recording, to } = replay.plan;
+    const { end } = recording;
+    if (to !== undefined && now >= to) this.#end(0, `replayed up to ${to / 1e9} s`);
+    else if (end?.end.own) return this.#diverged({ at: now, what: "end", recorded: end.end.message, now: "still running" });
+    else if (end) this.#end(end.end.code, end.end.message, end.end.own);
+    else this.#end(1, "the recording ends here; its program was killed");
+    return true;
+  }
+
+  #diverged(divergence: Divergence): true {
+    this.#finish(1, `the replay differs: ${describeDivergence(divergence)}`);
+    return true;
+  }
+
+  /** The run is over: what was recorded is sealed, a replay is compared. */
+  #end(code: number, message: string, own = false): void {
+    this.#output.flush();
+    const { machine } = this.present, { boundary } = machine;
+    // Where somebody else ends it, events of that very time may have happened or not: in the
+    // recording and its replay they all have.
+    if (!own && (this.#record.written || this.#replay)) machine.settle();
+    this.#record.end(boundary, code, message, own);
+    const verify = this.plan.replay?.verify;
+    const divergence = verify ? this.#replay?.compareEnd(boundary, this.#record.endState(code, message, own)) : undefined;
+    if (divergence) this.#diverged(divergence);
+    else this.#finish(code, verify ? `${message}; the same as recorded (places compared: ${this.#replay?.compared})` : message);
+  }
+
+  #finish(code: number, message: string): void {
+    this.#travel.end(message);
+    this.#output.flush();
+    this.#sampler.sample();
+    this.#saving.finish();
+    this.halt();
+    const reset = this.present.ended()?.reset;
+    this.port.post({ kind: "ended", end: { code, message, ...reset && { reset } } });
+  }
+}

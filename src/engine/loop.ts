@@ -1,0 +1,63 @@
+// What the parts of an engine share, and what they may ask of its loop.
+
+import type { System } from "../assembly/system.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import type { SessionEvent } from "../protocol/protocol.ts";
+import type { SystemState } from "../state/system-state.ts";
+import type { SessionRun } from "./session-run.ts";
+import type { Shown } from "./shown.ts";
+import type { Standing } from "./standing.ts";
+
+/** What the engine needs of the worker that it runs in. */
+export interface EnginePort {
+  readonly post: (event: SessionEvent) => void;
+  /** What is posted meanwhile goes in one message: each wakes who hears it. */
+  readonly together: (work: () => void) => void;
+  /** Questions that are answered again with samples. */
+  readonly standing: Standing;
+  /** Wraps every piece of work, so that a bug of ours is reported and not lost. */
+  readonly guarded: (work: () => void) => void;
+  /** Whether a request waits to be let in. */
+  readonly requested: () => boolean;
+  /** Another machine of the same plan, at its start or in a state, without sockets. */
+  readonly again: (state?: SystemState) => System;
+}
+
+/** The engine as its parts see it. */
+export interface Loop {
+  readonly plan: SessionPlan;
+  readonly port: EnginePort;
+  readonly shown: Shown;
+  readonly run: SessionRun;
+  /** A recording is run again. */
+  readonly replays: boolean;
+  /** The machine has ended. */
+  readonly done: () => boolean;
+  /** Pauses the machine, or lets it go on; what is shown is the present then. */
+  readonly pause: (paused: boolean) => void;
+  /** Ends a sleep: as much virtual time has passed as wall time. */
+  readonly wake: () => void;
+  /** The machine goes on at the next chance. */
+  readonly schedule: () => void;
+  /** Output and events go to the client. */
+  readonly flush: () => void;
+  /** A sample goes to the client. */
+  readonly sample: () => void;
+}
+
+/** Why nothing can be done to what is shown. */
+export const PAST = "this is the past, which takes no input; go to now first (t n, el2 back --now)";
+
+/** Wall time (ms) for which a piece of a way through the past keeps requests waiting. */
+export const MOVE_SLICE = 20;
+
+/**
+ * Does something piece by piece, with requests let in between, until a piece is the last: it
+ * answers true.
+ */
+export function inPieces({ guarded }: EnginePort, piece: () => boolean): void {
+  const next = () => {
+    if (!piece()) setTimeout(() => guarded(next), 0);
+  };
+  next();
+}

@@ -1,0 +1,78 @@
+// What leaves a machine: console output to the client and to logs, and events. A client that does
+// not take it holds the machine back.
+
+import { createHash } from "node:crypto";
+import { ConsoleLog } from "../outside/console-log.ts";
+import type { InstantSnapshot } from "../snapshots/instant.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import type { SessionEvent } from "../protocol/protocol.ts";
+import type { Shown } from "./shown.ts";
+
+/**
+ * Bytes of console output that may be under way to the client; a guest that floods its console
+ * waits here and takes no memory.
+ */
+const LIMIT = 1 << 20;
+
+/** The output of one session. */
+export class Output {
+  readonly #console = createHash("sha256");
+  readonly #logs: Map<string, ConsoleLog>;
+  #underWay = 0;
+
+  /** @param instant looks for a prompt in what consoles show */
+  constructor(
+    readonly shown: Shown,
+    plan: SessionPlan,
+    readonly post: (event: SessionEvent) => void,
+    readonly instant: InstantSnapshot | undefined,
+  ) {
+    const logs = plan.replay ? [] : Object.entries(plan.logs ?? {});
+    this.#logs = new Map(logs.map(([console, path]) => [console, new ConsoleLog(path)]));
+  }
+
+  /** Whether the client has so much to take that the machine waits. */
+  get full(): boolean {
+    return this.#underWay > LIMIT;
+  }
+
+  /** SHA-256 of all console output, in hexadecimal digits. */
+  get digest(): string {
+    return this.#console.copy().digest("hex");
+  }
+
+  /** The client has dealt with so many bytes. */
+  taken(bytes: number): void {
+    // Some may be of a machine before this one.
+    this.#underWay = Math.max(0, this.#underWay - bytes);
+  }
+
+  /** What has come since the last call goes out. */
+  flush(): void {
+    const { system } = this.shown;
+    for (const { console, bytes } of system.takeOutput()) {
+      this.instant?.see(bytes);
+      this.#console.update(bytes);
+      this.#underWay += bytes.length;
+      this.#logs.get(console)?.write(bytes);
+      this.post({ kind: "console", console, bytes });
+    }
+    this.#lookAtLogs();
+    const { events, dropped } = system.takeEvents();
+    if (events.length || dropped) this.post({ kind: "events", events, dropped });
+  }
+
+  /** Nothing more comes. */
+  close(): void {
+    for (const log of this.#logs.values()) log.close();
+  }
+
+  /** A log that cannot be written ends with a word about it; the machine goes on. */
+  #lookAtLogs(): void {
+    for (const [console, { failed }] of this.#logs) {
+      if (failed === undefined) continue;
+      this.#logs.delete(console);
+      this.shown.present.sessionProblem(`log of console vm:${console}: ${failed}; the console goes on without it`);
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// The record of a run while it goes on: each input at its place, registers now and then, and how it
+// ended (`--record`).
+
+import type { Check, EndState, Input } from "../plans/recorded-run.ts";
+import { RecordingWriter } from "../recordings/recording.ts";
+import { saveRecording } from "../recordings/save.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import type { System } from "../assembly/system.ts";
+import type { Output } from "./output.ts";
+import type { SessionRun } from "./session-run.ts";
+
+/** Retired instructions between two checks of a recording. */
+const CHECK_INTERVAL = 10_000_000;
+
+/** What is known of a run for recordings; it is written to a file where the plan names one. */
+export class RunRecord {
+  readonly #writer: RecordingWriter | undefined;
+  #nextCheck = CHECK_INTERVAL;
+
+  /** @throws WriteFailure */
+  constructor({ record }: SessionPlan, readonly present: System, readonly run: SessionRun, readonly output: Output) {
+    this.#writer = record && new RecordingWriter(record.path, record.header);
+  }
+
+  /** It is written to a file. */
+  get written(): boolean {
+    return this.#writer !== undefined;
+  }
+
+  /** Something enters now. @throws WriteFailure */
+  enter(input: Input): void {
+    const { machine } = this.present;
+    this.endTurn();
+    const place = { at: machine.boundary, settled: machine.settled };
+    this.run.enter(place, input);
+    this.#writer?.input(place, input);
+  }
+
+  /** A step may have left the machine in the middle of a turn, which is no place of a recording. */
+  endTurn(): void {
+    const { machine } = this.present;
+    if (machine.inTurn) this.present.stops.muted(() => machine.run(Infinity, 1));
+  }
+
+  /** Notes registers for `replay --verify`, where it is time. @throws WriteFailure */
+  check(): void {
+    const { machine } = this.present;
+    if (!this.#writer || machine.inTurn || this.present.instructions() < this.#nextCheck) return;
+    const check = this.state();
+    this.#writer.check(machine.boundary, check);
+    this.#nextCheck = check.instructions + CHECK_INTERVAL;
+  }
+
+  /** Registers now. */
+  state(): Check {
+    return { instructions: this.present.instructions(), registers: this.present.hashRegisters() };
+  }
+
+  /** Everything now, at an end; `own`: the machine's, not one from outside. */
+  endState(code: number, message: string, own: boolean): EndState {
+    return { ...this.state(), code, message, own, memory: this.present.hashMemory(), console: this.output.digest };
+  }
+
+  /** The run is over, at a virtual time (ns). @throws WriteFailure */
+  end(at: number, code: number, message: string, own: boolean): void {
+    this.#writer?.end(at, this.endState(code, message, own));
+  }
+
+  /**
+   * Writes another file with the run until now, which goes on. @throws Error where it cannot be
+   * written
+   */
+  save(path: string, header: string): void {
+    this.endTurn();
+    this.output.flush();
+    saveRecording(path, header, this.run.inputs, this.present.machine.boundary, this.endState(0, "the run went on", false));
+  }
+}

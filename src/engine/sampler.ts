@@ -1,0 +1,58 @@
+// Samples of a machine for the client: times, counts, what its VMs do.
+
+import type { Query } from "../queries/query.ts";
+import type { System } from "../assembly/system.ts";
+import type { EnginePort } from "./loop.ts";
+import type { Shown } from "./shown.ts";
+
+/** Wall time (ms) between samples. */
+const INTERVAL = 200;
+
+/** The samples of one session. */
+export class Sampler {
+  /** The machine that was sampled last, and its counts then. */
+  #last: { readonly system: System; readonly wall: number; readonly time: number; readonly instructions: number } | undefined;
+
+  /** @param answer answers a standing question */
+  constructor(
+    readonly shown: Shown,
+    readonly port: Pick<EnginePort, "post" | "together" | "standing">,
+    readonly answer: (id: number, query: Query) => void,
+  ) {}
+
+  /** Posts a sample where the last one is long enough ago. */
+  sampleWhenDue(): void {
+    if (performance.now() - (this.#last?.wall ?? 0) >= INTERVAL) this.sample();
+  }
+
+  /** Posts a sample, behind what was asked to be answered with it. */
+  sample(): void {
+    this.port.together(() => {
+      for (const { id, query } of this.port.standing.due(performance.now())) this.answer(id, query);
+      this.#sample();
+    });
+  }
+
+  /** What has a rate is over the time since the last sample of the same machine. */
+  #sample(): void {
+    const { system } = this.shown;
+    const { machine } = system;
+    const wall = performance.now(), time = machine.time, instructions = system.instructions();
+    const last = this.#last?.system === system ? this.#last : { wall, time, instructions };
+    const seconds = (wall - last.wall) / 1000;
+    this.#last = { system, wall, time, instructions };
+    system.inspector.renew();
+    this.port.post({
+      kind: "sample",
+      sample: {
+        time,
+        instructions,
+        reasons: system.inspector.reasons,
+        mips: seconds > 0 ? (instructions - last.instructions) / seconds / 1e6 : 0,
+        physicalCpus: machine.cpus.length,
+        ...system.core.translatorCounters && { translator: { ...system.core.translatorCounters } },
+        vms: system.sample(time - last.time),
+      },
+    });
+  }
+}

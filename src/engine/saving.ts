@@ -1,0 +1,114 @@
+// Files that people ask for while a machine runs: snapshots, which are written a piece at a time,
+// and recordings of the run until now.
+
+import { isOfSystem } from "../support/cache.ts";
+import { RecordingError } from "../recordings/recording.ts";
+import { cannotWrite } from "../support/named-file.ts";
+import { savedHeader } from "../recordings/save.ts";
+import { writeSnapshot } from "../snapshots/file.ts";
+import { isHostError, snapshotOf } from "../snapshots/save.ts";
+import { WriteFailure } from "../support/write-all.ts";
+import { inPieces, type Loop, PAST } from "./loop.ts";
+import type { RunRecord } from "./run-record.ts";
+import { placeOf } from "./session-run.ts";
+
+/** Told of pages that are written, of the end, and of what the host has refused. */
+type Progress = (done: number, whole: boolean, error?: string) => void;
+
+/** What is being saved of one session. */
+export class Saving {
+  /** Snapshots on their way to files; true: nothing is left to do. */
+  readonly #writing = new Set<() => boolean>();
+
+  /** @param changed whether a debugger has changed the machine */
+  constructor(readonly loop: Loop, readonly record: RunRecord, readonly changed: () => boolean) {}
+
+  /**
+   * Writes a snapshot of what is shown, a piece at a time. The machine goes on meanwhile. A
+   * `passing` file is no place of the run.
+   */
+  snapshot(id: number, path: string, title: string, passing: boolean): void {
+    const { port: { post }, shown: { system }, run, plan } = this.loop;
+    let total = 0;
+    const tell: Progress = (done, whole, error) => post({ kind: "snapshotted", id, done, total, whole, error });
+    if (this.loop.done()) return tell(0, false, "the machine has ended");
+    this.loop.flush();
+    const place = placeOf("snapshot", system, path);
+    this.write(() => {
+      const snapshot = snapshotOf(system, plan, title);
+      total = snapshot.header.pages;
+      return writeSnapshot(path, snapshot);
+    }, (done, whole, error) => {
+      const stays = whole && !passing;
+      if (stays) run.written(place);
+      tell(done, whole, error);
+      if (stays) post({ kind: "saved", path });
+    });
+  }
+
+  /** Lets a snapshot be written between slices. What the host refuses is told, not thrown. */
+  write(begin: () => Generator<number>, tell: Progress): void {
+    let steps: Generator<number> | undefined;
+    const step = () => {
+      try {
+        steps ??= begin();
+        const { done, value } = steps.next();
+        tell(value ?? 0, done === true);
+        return done === true;
+      } catch (error) {
+        if (!isHostError(error)) throw error;
+        tell(0, false, isOfSystem(error) ? cannotWrite(error) : error.message);
+        return true;
+      }
+    };
+    this.#writing.add(step);
+    inPieces(this.loop.port, () => {
+      if (!this.#writing.has(step)) return true;
+      const over = step();
+      if (over) this.#writing.delete(step);
+      return over;
+    });
+  }
+
+  /** Snapshots that are being written are written to their end: the machine goes. */
+  finish(): void {
+    for (const step of this.#writing) while (!step());
+    this.#writing.clear();
+  }
+
+  /** Writes a recording of the run until now, which goes on. */
+  recording(id: number, path: string): void {
+    const { plan, port } = this.loop;
+    const acted = (error?: string) => port.post({ kind: "acted", id, error });
+    const off = this.#unrecordable();
+    if (off !== undefined) return acted(off);
+    savedHeader(plan).then((header) => port.guarded(() => acted(this.#recorded(path, header))), (error) => {
+      port.guarded(() => {
+        if (!(error instanceof RecordingError) && !isHostError(error)) throw error;
+        acted(error.message);
+      });
+    });
+  }
+
+  /** Why what has happened cannot be a recording. */
+  #unrecordable(): string | undefined {
+    if (this.loop.done()) return "the machine has ended";
+    if (this.loop.replays) return "a replay is a recording already";
+    if (this.loop.shown.past) return PAST;
+    if (this.changed()) return "memory or registers were written with the debugger, which no recording has";
+    return undefined;
+  }
+
+  /** What went wrong, or undefined. */
+  #recorded(path: string, header: string): string | undefined {
+    const off = this.#unrecordable();
+    if (off !== undefined) return off;
+    try {
+      this.record.save(path, header);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof WriteFailure) && !isHostError(error)) throw error;
+      return isOfSystem(error) ? cannotWrite(error) : error.message;
+    }
+  }
+}

@@ -1,0 +1,245 @@
+// To other places of the run: steps of a paused machine, counts of instructions, events and places
+// of code, back and on.
+
+import { FilterError } from "../queries/filter.ts";
+import { QueryError } from "../inspection/inspected.ts";
+import type { Move } from "../protocol/protocol.ts";
+import { BackTo, type Sought } from "../recordings/back-to.ts";
+import { OnTo } from "../recordings/on-to.ts";
+import { type Moment, momentOf } from "../recordings/past.ts";
+import type { System } from "../assembly/system.ts";
+import type { Debugging } from "./debugging.ts";
+import { inPieces, type Loop, MOVE_SLICE } from "./loop.ts";
+
+/** Turns of the physical CPUs between two looks at where a step has led. */
+const TURNS = 8;
+/** What became of a way to another place. */
+const ELSEWHERE = "ended on the way";
+
+/** Told how going somewhere has ended: what is wrong, or what was reached. */
+type Told = (error?: string, text?: string) => void;
+
+/** The moves of one session. */
+export class Travel {
+  /**
+   * Where steps forward began, and how many instructions had been retired there: a step back ends
+   * exactly there.
+   */
+  #trail: { readonly moment: Moment; readonly instructions: number }[] = [];
+  /** Number of the way to another place that is under way, or was. */
+  #way = 0;
+  /** The past on its way to an event. */
+  #onTo: OnTo | undefined;
+  /**
+   * The rule by which the machine stops at an event that a person waits for, and what to tell then.
+   */
+  #awaited: { readonly rule: string; readonly tell: Told } | undefined;
+
+  constructor(readonly loop: Loop, readonly debugging: Debugging) {}
+
+  /** Goes to another place of the run. */
+  move(id: number, to: Move): void {
+    const { loop, loop: { shown, port } } = this;
+    const moved: Told = (error, text) => port.post({ kind: "moved", id, error, instructions: shown.system.instructions(), text });
+    if (loop.done()) return moved("the machine has ended");
+    if (loop.replays || this.debugging.held) {
+      return moved(`${loop.replays ? "a replay" : "a machine that a debugger has stopped"} goes on in its own way`);
+    }
+    loop.pause(true);
+    this.#way++;
+    this.#leaveWayOn(ELSEWHERE);
+    switch (to.kind) {
+      case "here":
+        return this.#arrive(moved);
+      case "event":
+      case "place":
+        return this.#backTo(to, moved);
+      case "next-event":
+        return this.#onToNext(to.filter, moved);
+      case "now":
+        return this.#toCount(shown.present.instructions(), to, moved);
+      case "step":
+        return this.#toCount(shown.system.instructions() + to.by, to, moved);
+      case "instructions":
+        return this.#toCount(to.count, to, moved);
+    }
+  }
+
+  /**
+   * The machine goes on, or was paused: no way leads anywhere any more, and the present is shown.
+   */
+  leave(): void {
+    this.#trail = [];
+    this.loop.shown.past = undefined;
+    this.#way++;
+    this.#leaveWayOn("paused before anything like that happened");
+  }
+
+  /** The machine has ended, with these words. */
+  end(message: string): void {
+    this.#leaveWayOn(`nothing like that happened: ${message}`);
+  }
+
+  /** A stop rule has stopped the machine: whether that was what a person waits for. */
+  arrives(rule: string, text: string): boolean {
+    const awaited = this.#awaited;
+    if (awaited?.rule !== rule) return false;
+    this.#awaited = undefined;
+    this.loop.shown.present.stops.change({ kind: "remove", rule });
+    this.loop.pause(true);
+    awaited.tell(undefined, text);
+    return true;
+  }
+
+  /** Goes to an instruction count. A step back over steps forward leads to where those began. */
+  #toCount(target: number, to: Move, moved: Told): void {
+    const { shown, run } = this.loop;
+    const here = shown.system.instructions(), now = shown.present.instructions();
+    shown.forgetWay();
+    if (target < run.first) return moved(`that is before ${run.start}`);
+    const from = this.#trail.at(-1);
+    let moment: Moment = target;
+    if (to.kind === "step" && to.by > 0) this.#trail.push({ moment: momentOf(shown.system), instructions: here });
+    else if (to.kind === "step" && from?.instructions === target) moment = this.#trail.pop()!.moment;
+    else this.#trail = [];
+    if (target < now) return this.#toPast(target, moment, moved);
+    shown.past = undefined;
+    if (target > now) this.#stepOn(target);
+    this.#arrive(moved);
+  }
+
+  /**
+   * Runs again up to a moment of the past: on from the place that is shown, or from the nearest
+   * state that was kept.
+   */
+  #toPast(target: number, moment: Moment, moved: Told): void {
+    const { shown, run } = this.loop;
+    const here = shown.system.instructions();
+    const milestone = run.milestone(moment);
+    const nearer = milestone !== undefined && milestone.instructions > here;
+    if (!shown.past || target <= here || nearer) shown.past = run.pastAt(milestone);
+    const past = shown.past;
+    const landing = run.landing(past, target);
+    const stops: Moment[] = landing === undefined ? [moment] : [landing, moment];
+    this.#piecewise(moved, () => {
+      while (past.advance(stops[0], MOVE_SLICE)) {
+        stops.shift();
+        if (stops.length === 0) return () => this.#arrive(moved);
+        run.keep(past.system, past.entered);
+      }
+    });
+  }
+
+  /** Goes back to where something happened. */
+  #backTo(to: Extract<Move, { kind: "event" | "place" }>, moved: Told): void {
+    const { shown, run } = this.loop;
+    let way: BackTo;
+    try {
+      const sought: Sought = to.kind === "event" ? to : { kind: "place", place: shown.present.stops.system.placeOf(to.at) };
+      way = new BackTo(run.upTo(shown.system), sought, shown.reached);
+    } catch (error) {
+      if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
+      return moved(error instanceof FilterError ? error.marked : error.message);
+    }
+    this.#piecewise(moved, () => {
+      const reached = way.advance(MOVE_SLICE);
+      if (reached === undefined) return undefined;
+      if (reached === "none") return () => moved(`nothing like that is between ${run.start} and here`);
+      this.#trail = [];
+      shown.show(reached);
+      return () => this.#arrive(() => moved(undefined, reached.text));
+    });
+  }
+
+  /** Goes on to where something happens: in the past that is shown, else the machine goes on. */
+  #onToNext(filter: string, moved: Told): void {
+    const { shown } = this.loop;
+    const { past } = shown;
+    shown.forgetWay();
+    this.#trail = [];
+    let way: OnTo;
+    try {
+      if (!past) return this.#await(filter, moved);
+      way = new OnTo(past, filter, momentOf(shown.present));
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      return moved(error.marked);
+    }
+    this.#onTo = way;
+    this.#piecewise(moved, () => {
+      const reached = way.advance(MOVE_SLICE);
+      if (reached === undefined) return undefined;
+      this.#onTo = undefined;
+      if (reached === "none") shown.past = undefined;
+      const text = reached === "none" ? "now; nothing like that happened since" : reached.text;
+      return () => this.#arrive(() => moved(undefined, text));
+    });
+  }
+
+  /** Lets the machine go on until something happens. @throws FilterError */
+  #await(filter: string, tell: Told): void {
+    const { stops } = this.loop.shown.present;
+    stops.change({ kind: "event", filter });
+    this.loop.pause(false);
+    this.#awaited = { rule: stops.rules.at(-1)!.id, tell };
+  }
+
+  /** Nobody waits for an event any more. */
+  #leaveWayOn(why: string): void {
+    this.#onTo?.leave();
+    this.#onTo = undefined;
+    const awaited = this.#awaited;
+    if (!awaited) return;
+    this.#awaited = undefined;
+    this.loop.shown.present.stops.change({ kind: "remove", rule: awaited.rule });
+    awaited.tell(why);
+  }
+
+  /**
+   * Goes a way piece by piece until a piece has come to its end and says what to do there, or
+   * another way begins.
+   */
+  #piecewise(moved: Told, piece: () => (() => void) | undefined): void {
+    const way = this.#way;
+    inPieces(this.loop.port, () => {
+      if (this.#way !== way || this.loop.done()) {
+        moved(ELSEWHERE);
+        return true;
+      }
+      const arrived = piece();
+      arrived?.();
+      return arrived !== undefined;
+    });
+  }
+
+  /** Another place is shown. */
+  #arrive(moved: () => void): void {
+    const { shown, port, sample } = this.loop;
+    sample();
+    port.post({ kind: "paused", paused: true, past: shown.past !== undefined });
+    moved();
+  }
+
+  /**
+   * Lets the paused machine go on until so many instructions are retired, or it waits for something
+   * from outside.
+   */
+  #stepOn(target: number): void {
+    const { present } = this.loop.shown;
+    present.stopAt(target);
+    present.stops.muted(() => {
+      while (present.instructions() < target && this.#stepped(present));
+    });
+    present.stopAt(Infinity);
+    this.loop.flush();
+  }
+
+  /** Lets the paused machine go on a little; false where it cannot. */
+  #stepped({ machine, debug }: System): boolean {
+    const result = machine.run(Infinity, TURNS);
+    if (result.kind === "idle" && result.next !== Infinity) machine.skipTo(result.next);
+    const stop = result.kind === "suspended" ? debug?.takeStop() : undefined;
+    if (debug && stop) this.debugging.stopped(stop, debug);
+    return !stop && result.kind !== "stopped" && !(result.kind === "idle" && result.next === Infinity);
+  }
+}

@@ -1,0 +1,129 @@
+// Events as rows of a timeline: physical CPUs with who runs; for each VM its vCPUs with when they
+// run, their calls, what else they do, and the VM's interrupts. Slices of one track nest: calls
+// that overlap otherwise get another track.
+
+import type { EventRow } from "../queries/event-row.ts";
+import { SWITCHES } from "../inspection/event-log.ts";
+
+/** A track. */
+export interface Track {
+  readonly uuid: number;
+  readonly name: string;
+  readonly parent: number | undefined;
+  /** Of a VM. */
+  readonly pid: number | undefined;
+}
+
+/** A slice, or without duration an instant. */
+export interface Item {
+  readonly track: number;
+  readonly name: string;
+  readonly category: string;
+  /** ns. */
+  readonly start: number;
+  readonly end: number;
+  readonly instant: boolean;
+  readonly fields: readonly (readonly [name: string, text: string])[];
+}
+
+/** Kinds that are operations: they have a beginning and an end. */
+const OPERATIONS: ReadonlySet<string> = new Set(["hvc", "rpc", "ioctl", "psci", "sched"]);
+
+/** Makes tracks and items of events. */
+export class Timeline {
+  readonly tracks: Track[] = [];
+  readonly items: Item[] = [];
+  readonly #byKey = new Map<string, number>();
+  /** When the open slices of a track end (ns), by lane. */
+  readonly #lanes = new Map<string, number[][]>();
+  /** Who runs on each physical CPU, and since when. */
+  readonly #running = new Map<string, { vcpu: string; since: number }>();
+
+  /** @param vmids VMIDs of the VMs by name, where they are known: what they are as processes */
+  constructor(readonly vmids: ReadonlyMap<string, number>, rows: readonly EventRow[]) {
+    const ordered = rows.map((row) => ({ row, start: Number(row.t), end: Number(row.end) }));
+    ordered.sort((a, b) => a.start - b.start || b.end - a.end);
+    let last = 0;
+    for (const { row, start, end } of ordered) {
+      last = Math.max(last, end);
+      this.#add(row, start, end);
+    }
+    for (const pcpu of this.#running.keys()) this.#leave(pcpu, last);
+  }
+
+  #add(row: EventRow, start: number, end: number): void {
+    if (row.kind === "sched" && row.pcpu !== null && SWITCHES.has(row.name)) return this.#switch(row, row.pcpu, start);
+    const vcpu = row.vcpu?.replace(/^vcpu:/, "") ?? "";
+    const fields: (readonly [string, string])[] = [["event", row.id], ["text", row.text]];
+    if (row.why !== null) fields.push(["reason", row.why]);
+    const item = { name: row.name, category: row.kind, start, end, fields };
+    if (OPERATIONS.has(row.kind) && row.res !== null) {
+      const name = row.refused ? `${row.name} -> ${row.res}` : row.name;
+      this.items.push({ ...item, name, instant: false, track: this.#lane(vcpu, start, end) });
+    } else {
+      const track = row.kind === "virq" ? this.#irqTrack(row, vcpu) : this.#vcpuTrack(vcpu, "events");
+      this.items.push({ ...item, instant: true, track });
+    }
+  }
+
+  /** Somebody else runs on a physical CPU. */
+  #switch(row: EventRow, pcpu: string, time: number): void {
+    this.#leave(pcpu, time);
+    const to = typeof row.fields.to === "string" ? row.fields.to.replace(/^vcpu:/, "") : undefined;
+    if (to !== undefined) this.#running.set(pcpu, { vcpu: to, since: time });
+  }
+
+  #leave(pcpu: string, time: number): void {
+    const running = this.#running.get(pcpu);
+    if (!running) return;
+    this.#running.delete(pcpu);
+    const { vcpu, since } = running;
+    const slice = { category: "sched", start: since, end: time, instant: false };
+    this.items.push({ ...slice, track: this.#track("cpus", pcpu, this.#track("", "physical CPUs")), name: vcpu, fields: [] });
+    this.items.push({ ...slice, track: this.#vcpuTrack(vcpu, ""), name: `runs on ${pcpu}`, fields: [] });
+  }
+
+  /**
+   * The first lane of a vCPU's calls into which a slice fits: behind or inside of what is there.
+   */
+  #lane(vcpu: string, start: number, end: number): number {
+    let lanes = this.#lanes.get(vcpu);
+    if (!lanes) this.#lanes.set(vcpu, lanes = []);
+    for (let lane = 0;; lane++) {
+      const open = lanes[lane] ??= [];
+      while (open.length && open.at(-1)! <= start) open.pop();
+      if (open.length && open.at(-1)! < end) continue;
+      open.push(end);
+      return this.#vcpuTrack(vcpu, lane === 0 ? "calls" : `calls ${lane + 1}`);
+    }
+  }
+
+  #irqTrack(row: EventRow, vcpu: string): number {
+    const irq = typeof row.fields.irq === "string" ? row.fields.irq : "";
+    const vm = /^irq:([^/]+)\//.exec(irq)?.[1] ?? vcpu.split("/")[0];
+    return this.#track("irq", "interrupts", this.#vmTrack(vm), vm);
+  }
+
+  #vcpuTrack(vcpu: string, what: string): number {
+    if (vcpu === "") return this.#track("", "machine");
+    const [vm, index = "?"] = vcpu.split("/");
+    return this.#track("vcpu", `vCPU ${index}${what && ` ${what}`}`, this.#vmTrack(vm), vm);
+  }
+
+  #vmTrack(vm: string): number {
+    return this.#track("vm", vm, undefined, "", this.vmids.get(vm) ?? UNKNOWN_PID + this.tracks.length);
+  }
+
+  #track(kind: string, name: string, parent?: number, of = "", pid?: number): number {
+    const key = `${kind} ${of} ${name}`;
+    let uuid = this.#byKey.get(key);
+    if (uuid === undefined) {
+      this.#byKey.set(key, uuid = this.tracks.length + 1);
+      this.tracks.push({ uuid, name, parent, pid });
+    }
+    return uuid;
+  }
+}
+
+/** VMs that are gone have numbers that no VMID has. */
+const UNKNOWN_PID = 0x1_0000;

@@ -1,0 +1,62 @@
+// Guest images as they lie in a VM's memory: an arm64 Linux Image (also inside gzip or EFI zboot),
+// an ELF executable, or raw bytes.
+
+import type { VmFirmware, VmImage } from "../host/plan.ts";
+import { formatSize, MiB } from "../support/units.ts";
+import { isElf, readElf } from "../formats/elf.ts";
+import { imageHeader, unwrapImage } from "./kernel-image.ts";
+
+/**
+ * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.
+ * @throws Error that says what the bytes are where they are none.
+ */
+export function linuxImage(file: Uint8Array): VmImage {
+  const { image } = unwrapImage(file);
+  const header = imageHeader(image)!;
+  return { bytes: image, offset: header.textOffset, size: Math.max(header.imageSize, image.length), entry: header.textOffset };
+}
+
+/**
+ * RM's limit for the place of firmware in a VM (docs/spec/resource-manager.md §7.2,
+ * firmware-size-max).
+ */
+const FIRMWARE_MAX = 4 * MiB;
+
+/**
+ * Firmware of protected VMs: position-independent code that is entered at its first byte. What it
+ * needs behind its bytes stands in an arm64 Image header, if it has one.
+ * @throws Error where it is empty or too large.
+ */
+export function firmwareImage(file: Uint8Array): VmFirmware {
+  if (file.length === 0) throw new Error("the firmware is empty");
+  const size = Math.max(imageHeader(file)?.imageSize ?? 0, file.length);
+  if (size > FIRMWARE_MAX) throw new Error(`firmware has ${formatSize(FIRMWARE_MAX)} at most; this one needs ${formatSize(size)}`);
+  return { bytes: file, size };
+}
+
+/**
+ * A bare-metal image for a VM with `memory` bytes of RAM at `base`: an ELF file at its link
+ * addresses, an arm64 Image at its offset, anything else from the first byte of RAM, which is its
+ * entry.
+ * @throws Error for an ELF file that is malformed or linked to addresses outside the VM's memory.
+ */
+export function bareMetalImage(file: Uint8Array, base: number, memory: number): VmImage {
+  if (isElf(file)) return elfImage(file, base, memory);
+  if (imageHeader(file)) return linuxImage(file);
+  if (file.length === 0) throw new Error("the image is empty");
+  return { bytes: file, offset: 0, size: file.length, entry: 0 };
+}
+
+function elfImage(file: Uint8Array, base: number, memory: number): VmImage {
+  const { entry, segments } = readElf(file);
+  const start = Math.min(...segments.map(({ address }) => address));
+  const end = Math.max(...segments.map(({ address, size }) => address + size));
+  if (start < base || end > base + memory) {
+    const [linked, has] = [[start, end], [base, base + memory]].map((range) => range.map((at) => `0x${at.toString(16)}`).join(".."));
+    throw new Error(`ELF file is linked to ${linked}, the VM's memory is ${has}`);
+  }
+  if (entry < start || entry >= end) throw new Error(`ELF entry 0x${entry.toString(16)} lies outside its segments`);
+  const bytes = new Uint8Array(Math.max(...segments.map(({ address, bytes }) => address + bytes.length)) - start);
+  for (const { address, bytes: segment } of segments) bytes.set(segment, address - start);
+  return { bytes, offset: start - base, size: end - start, entry: entry - base };
+}

@@ -1,0 +1,118 @@
+// Does what people ask: each action is what a VM could have done through a hypercall, and input to
+// the run as typing is.
+
+import { Intid } from "../hypervisor/gic/gic-registers.ts";
+import type { Vgic } from "../hypervisor/gic/vgic.ts";
+import { BalloonDevice } from "../virtio/balloon/balloon.ts";
+import { InputDevice, type InputEvent } from "../virtio/input/input.ts";
+import { FaultRuleError, parseFaultRule } from "./fault-rules.ts";
+import type { Action } from "../queries/action.ts";
+import { QueryError, type View, withPrefix } from "./inspected.ts";
+
+/** Does it. @throws QueryError where it cannot be done, with the reason. */
+export function act(view: View, action: Action): void {
+  switch (action.kind) {
+    case "vm.stop":
+      return view.system.stopVm(withPrefix("vm", action.vm).slice("vm:".length), action.force);
+    case "vm.start":
+      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "start");
+    case "vm.create":
+      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "create");
+    case "vm.reset":
+      return view.system.startVm(withPrefix("vm", action.vm).slice("vm:".length), "reset");
+    case "console.break":
+      return view.system.sendBreak(action.console);
+    case "rpc.send":
+      return view.system.sendRpc(action.id, action.payload);
+    case "queue.send": {
+      const queue = findQueue(view, action.queue);
+      if (queue.isFull) throw new QueryError(`${action.queue} is full: ${queue.count} of ${queue.depth}`);
+      if (action.bytes.length === 0 || action.bytes.length > queue.maximumSize) {
+        throw new QueryError(`${action.queue} takes messages of 1..${queue.maximumSize} bytes, not ${action.bytes.length}`);
+      }
+      return queue.append(action.bytes, true);
+    }
+    case "queue.flush":
+      return findQueue(view, action.queue).flush();
+    case "doorbell.ring": {
+      const wanted = withPrefix("db", action.doorbell);
+      const doorbell = view.objects("doorbell").find((one) => view.object(one) === wanted);
+      if (!doorbell) throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
+      doorbell.send(action.flags);
+      return;
+    }
+    case "inject.add":
+      return addFault(view, action.rule);
+    case "inject.remove":
+      return removeFault(view, action.rule);
+    case "irq.raise":
+      return raise(view, action.irq);
+    case "balloon.set":
+      return setBalloon(view, action.vm, action.bytes);
+    case "input.send":
+      return sendInput(view, action.vm, action.events);
+    case "vcpu.kill": {
+      const vcpu = view.findVcpu(action.vcpu);
+      if (vcpu.isDead) throw new QueryError(`${action.vcpu} is ${vcpu.life} already`);
+      if (vcpu.isCritical) throw new QueryError(`${action.vcpu} is one that the system cannot go on without`);
+      return vcpu.kill();
+    }
+  }
+}
+
+function addFault({ hypervisor }: View, text: string): void {
+  try {
+    hypervisor.faults.add(parseFaultRule(text));
+  } catch (error) {
+    if (!(error instanceof FaultRuleError)) throw error;
+    throw new QueryError(error.message);
+  }
+}
+
+function removeFault({ hypervisor: { faults } }: View, id: string): void {
+  if (id === "all") return faults.clear();
+  if (!faults.remove(withPrefix("inject", id))) {
+    throw new QueryError(`no ${withPrefix("inject", id)}; el2 inject --list shows what there is`);
+  }
+}
+
+function findQueue(view: View, id: string) {
+  const wanted = withPrefix("mq", id);
+  const queue = view.objects("msgqueue").find((one) => view.object(one) === wanted && one.state === "active");
+  if (!queue) throw new QueryError(`no ${wanted}; el2 queue ls shows what there is`);
+  return queue;
+}
+
+/** The virtio devices of a VM that are of one class. @throws QueryError where it has none */
+function devicesOf<D>(view: View, vm: string, type: new (...args: never[]) => D, option: string): D[] {
+  const name = withPrefix("vm", vm).slice("vm:".length);
+  const found = view.system.virtio.filter((slot) => slot.vm === name).flatMap(({ device }) => device instanceof type ? [device] : []);
+  const known = [...view.system.knownVms.values()];
+  if (!known.includes(name)) throw new QueryError(`no vm:${name}; there are ${known.map((one) => `vm:${one}`).join(", ")}`);
+  if (found.length === 0) throw new QueryError(`vm:${name} has no such device; give it one with ${option}`);
+  return found;
+}
+
+function setBalloon(view: View, vm: string, bytes: number): void {
+  const [balloon] = devicesOf(view, vm, BalloonDevice, "--balloon");
+  balloon.setTarget(bytes);
+}
+
+function sendInput(view: View, vm: string, events: readonly (readonly InputEvent[])[]): void {
+  const devices = devicesOf(view, vm, InputDevice, "--input keyboard or --input tablet");
+  for (const together of events) {
+    const device = devices.find((one) => together.every((event) => one.has(event)));
+    if (!device) throw new QueryError(`vm:${vm} has a ${devices.map(({ type }) => type).join(" and a ")}, which cannot say this`);
+    if (!device.send(together)) throw new QueryError(`vm:${vm} does not read its ${device.type}: no driver, or it is behind`);
+  }
+}
+
+function raise(view: View, id: string): void {
+  const match = /^irq:([^/]+)\/(\d+)(?:@(\d+))?$/.exec(withPrefix("irq", id));
+  if (!match) throw new QueryError(`${JSON.stringify(id)} is no interrupt; write irq:debian/960`);
+  const [, vm, intid, index] = match;
+  const vcpu = view.findVcpu(`vcpu:${vm}/${index ?? 0}`);
+  const gic: Vgic = vcpu.gic.gic;
+  if (Number(intid) >= Intid.SpiEnd) throw new QueryError(`${id}: INTIDs are 0..${Intid.SpiEnd - 1}`);
+  gic.setPending(vcpu.gic, Number(intid));
+}

@@ -1,0 +1,218 @@
+// What readers look at, and what they share. Nothing here changes the machine: a run that is looked
+// at is the same run.
+
+import type { Persona } from "../abi/ioctl/personas.ts";
+import type { LockedMemory, StartWanted } from "../host/console-input.ts";
+import type { AddressSpace } from "../hypervisor/memory/addrspace.ts";
+import type { Cspace } from "../hypervisor/capabilities/cspace.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import type { HypervisorObject } from "../hypervisor/capabilities/object.ts";
+import type { ObjectTypes } from "../hypervisor/capabilities/object-types.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { ResourceManager } from "../resource-manager/resource-manager.ts";
+import type { VirtioDevice } from "../virtio/device.ts";
+import { Vmid } from "./guest-names.ts";
+import type { StopRule } from "../queries/stop-rule.ts";
+import type { VmSymbols } from "../symbols/vm-symbols.ts";
+import type { EventLog } from "./event-log.ts";
+import type { RunPlace } from "./run-place.ts";
+import { RefusedReclaims } from "./refused-reclaims.ts";
+import type { TraceRecorder } from "./trace-recorder.ts";
+
+/** A virtio device where a VM sees it. */
+export interface VirtioSlot {
+  /** Name of the VM. */
+  readonly vm: string;
+  /** `dev:VM/blk0`. */
+  readonly id: string;
+  readonly device: VirtioDevice;
+  /**
+   * Of its registers; undefined where they are a page of the hypervisor's, which the resource
+   * manager places.
+   */
+  readonly ipa: number | undefined;
+  readonly size: number;
+  readonly intid: number;
+}
+
+/** A system to look at. */
+export interface Inspected {
+  readonly hypervisor: Hypervisor;
+  readonly manager: ResourceManager;
+  readonly log: EventLog;
+  /** The virtio devices of its VMs, by VM and slot. */
+  readonly virtio: readonly VirtioSlot[];
+  /** The driver through which VMs are run: what it makes of errors. */
+  readonly driver: Persona;
+  /** What is recorded to be taken away. */
+  readonly recorder: TraceRecorder;
+  /** What the machine stops for. */
+  readonly stops: { readonly rules: readonly StopRule[] };
+  /** Places of the session's run. */
+  readonly places: () => readonly RunPlace[];
+  /** Names of the guests' addresses. */
+  readonly symbols: VmSymbols;
+  /** Whether the VM of this name has a console. */
+  hasConsole(vm: string): boolean;
+  /** A break on a console's line. @throws QueryError where there is none */
+  sendBreak(console: string): void;
+  /** Has a VM's owner stop it. @throws QueryError where nobody can */
+  stopVm(vm: string, force: boolean): void;
+  /** Has the native host start a VM, make it, or start it anew. @throws QueryError */
+  startVm(vm: string, how: StartWanted["start"]): void;
+  /** What the host's VMMs have locked; nothing where the host is an image. */
+  lockedMemory(): readonly LockedMemory[];
+  /**
+   * Has the native host send a request to the resource manager. @throws QueryError where nobody can
+   */
+  sendRpc(id: number, payload: Uint8Array): void;
+  /** VMs that were, by VMID: their VMID may be another's by now, or nobody's. */
+  readonly knownVms: ReadonlyMap<number, string>;
+  /** Whether the VM of this VMID could not be made or started. */
+  hasFailed(vmid: number): boolean;
+  /** Why the VM of this name ended, if it did. */
+  exitOf(vm: string): string | undefined;
+}
+
+/** A query that names what does not exist, or lacks what it needs. The message says so. */
+export class QueryError extends Error {}
+
+/** What is remembered from look to look. */
+export class Looks {
+  readonly rates = new Rates();
+  readonly refusedReclaims = new RefusedReclaims();
+}
+
+/** What a reader gets. */
+export class View {
+  readonly #looks: Looks;
+  #cspaces: Map<Cspace, string> | undefined;
+  #rootCspace: Cspace | undefined;
+  #objects: Map<HypervisorObject["type"], HypervisorObject[]> | undefined;
+
+  constructor(readonly system: Inspected, looks: Looks) {
+    this.#looks = looks;
+  }
+
+  get hypervisor(): Hypervisor {
+    return this.system.hypervisor;
+  }
+
+  get now(): number {
+    return this.hypervisor.now;
+  }
+
+  /** Name of a VM, by VMID. */
+  vmName(vmid: number): string {
+    return this.hypervisor.names.vm(vmid);
+  }
+
+  /** `vm:NAME`. */
+  vm(vmid: number): string {
+    return `vm:${this.vmName(vmid)}`;
+  }
+
+  /** `vm:NAME` of the VM that has an address space. */
+  vmOf(space: AddressSpace | undefined): string {
+    return space ? this.vm(space.vmid) : "vm:?";
+  }
+
+  /** `vcpu:VM/INDEX`. */
+  vcpu(vcpu: Vcpu): string {
+    return `vcpu:${this.hypervisor.names.vcpu(vcpu)}`;
+  }
+
+  /** Active vCPUs by VM and index. */
+  vcpus(): Vcpu[] {
+    const vmid = (vcpu: Vcpu) => vcpu.addressSpace?.vmid ?? 0;
+    return [...this.hypervisor.scheduler.vcpus].sort((a, b) => vmid(a) - vmid(b) || a.index - b.index);
+  }
+
+  /** The vCPU that an id names. @throws QueryError */
+  findVcpu(id: string): Vcpu {
+    const wanted = withPrefix("vcpu", id);
+    const found = this.vcpus().find((vcpu) => this.vcpu(vcpu) === wanted);
+    if (!found) throw new QueryError(`no ${wanted}; there are ${this.vcpus().map((vcpu) => this.vcpu(vcpu)).join(", ")}`);
+    return found;
+  }
+
+  /** The address space of the VM that an id names. @throws QueryError */
+  findSpace(id: string): AddressSpace {
+    const wanted = withPrefix("vm", id);
+    const spaces = [...this.hypervisor.addressSpaces.values()];
+    const found = spaces.find((space) => this.vmOf(space) === wanted);
+    if (!found) throw new QueryError(`no ${wanted}; there are ${spaces.map((space) => this.vmOf(space)).join(", ")}`);
+    return found;
+  }
+
+  /** Name of the VM that uses a cspace; its object's id where none does. */
+  cspaceOwner(cspace: Cspace): string {
+    if (!this.#cspaces) {
+      this.#cspaces = new Map();
+      for (const vcpu of this.objects("thread")) {
+        if (vcpu.cspace && vcpu.addressSpace) this.#cspaces.set(vcpu.cspace, this.vmName(vcpu.addressSpace.vmid));
+      }
+    }
+    return this.#cspaces.get(cspace) ?? `obj:${cspace.serial}`;
+  }
+
+  /** All objects of a type, in order of creation. */
+  objects<T extends HypervisorObject["type"]>(type: T): Extract<AnyObject, { type: T }>[] {
+    this.#objects ??= Map.groupBy(this.hypervisor.objects, (object) => object.type);
+    return (this.#objects.get(type) ?? []) as Extract<AnyObject, { type: T }>[];
+  }
+
+  /** The id of an object on the screens. */
+  object(object: HypervisorObject): string {
+    return this.hypervisor.names.object(object);
+  }
+
+  /**
+   * The object behind a capability of the resource manager; undefined where there is none (any
+   * more).
+   */
+  rootObject(cap: bigint): HypervisorObject | undefined {
+    this.#rootCspace ??= this.objects("thread").find((vcpu) => vcpu.addressSpace?.vmid === Vmid.ResourceManager && vcpu.cspace)?.cspace;
+    return this.#rootCspace?.objectOf(cap);
+  }
+
+  /** How fast a counter has risen, a second of virtual time, since it was looked at before. */
+  rate(key: string, value: number): number {
+    return this.#looks.rates.rate(key, value, this.now);
+  }
+
+  /** Handles of parcels whose owner was refused to reclaim them, as somebody holds them. */
+  get refusedReclaims(): ReadonlySet<number> {
+    return this.#looks.refusedReclaims.read(this.system.log);
+  }
+}
+
+type AnyObject = ObjectTypes[keyof ObjectTypes];
+
+/** An id with its kind in front, which people may leave out. */
+export function withPrefix(kind: string, id: string): string {
+  return id.startsWith(`${kind}:`) ? id : `${kind}:${id}`;
+}
+
+/** Shortest time (ns) between two looks that make a new rate. */
+const RATE_WINDOW = 1e8;
+
+/** Counters as they were when somebody looked. */
+export class Rates {
+  readonly #seen = new Map<string, { time: number; value: number; rate: number }>();
+
+  /** How fast `value` has risen, a second of virtual time. 0 at the first look. */
+  rate(key: string, value: number, now: number): number {
+    const last = this.#seen.get(key);
+    if (!last) {
+      this.#seen.set(key, { time: now, value, rate: 0 });
+      return 0;
+    }
+    if (now - last.time >= RATE_WINDOW) {
+      last.rate = Math.max(0, (value - last.value) / (now - last.time) * 1e9);
+      last.time = now;
+      last.value = value;
+    }
+    return last.rate;
+  }
+}

@@ -1,0 +1,212 @@
+// Answers queries: reads the machine's state, filters the rows and says when they were true.
+// Looking changes nothing in the machine.
+
+import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
+import { BUSY_KINDS, SWITCHES } from "./event-log.ts";
+import { act } from "./act.ts";
+import type { Action } from "../queries/action.ts";
+import { type Filter, FilterError, parseFilter } from "../queries/filter.ts";
+import { type Inspected, Looks, QueryError, View } from "./inspected.ts";
+import type { Answer, Query, QueryArguments } from "../queries/query.ts";
+import { readInjections } from "./read-injections.ts";
+import { readCaps, readObjects } from "./read-caps.ts";
+import { readIrqs } from "./read-irqs.ts";
+import { physical, readBytes, readMemory, readOwner, readViolations } from "./read-memory.ts";
+import { readLimits, readParcels } from "./read-parcels.ts";
+import { readMessages, readQueues } from "./read-queues.ts";
+import { eventRow, kindsOf, reasonRow, rpcRow, sliceRow } from "./read-trace.ts";
+import { readDevices, readVms } from "./read-vms.ts";
+import { readRegisters, readVcpus } from "./read-vcpus.ts";
+import { readPlaces } from "./read-places.ts";
+import { readStops } from "./read-stops.ts";
+import { readStack } from "./read-stack.ts";
+import { readCode, readSymbols } from "./read-symbols.ts";
+import type { Row } from "../queries/table.ts";
+import { type TableName, TABLES } from "../queries/tables.ts";
+
+/** Rows of an answer, where nothing else is asked. */
+const DEFAULT_LIMIT = 1000;
+/** Instructions of an answer, where nothing else is asked. */
+const DEFAULT_CODE = 16;
+/**
+ * Filters that are remembered: looks repeat, and reading a filter takes longer than the rows of
+ * most tables.
+ */
+const KEPT_FILTERS = 32;
+
+type Reader = (view: View, args: QueryArguments, filter: Filter) => { rows: readonly object[]; dropped?: number; cursor?: string };
+
+/** Answers queries about one system. */
+export class Inspector {
+  readonly #looks = new Looks();
+  readonly #filters = new Map<string, Filter>();
+  /** The event that a run waited for, once it has come. */
+  reached: string | undefined;
+
+  constructor(readonly system: Inspected, readonly instructions: () => number, readonly hashes: () => { id: string; hash: string }[]) {}
+
+  /** The answer to a query; an `error` where it names what does not exist. */
+  answer(query: Query): Answer {
+    const { hypervisor } = this.system;
+    const at = { ns: String(Math.round(hypervisor.now)), insn: String(this.instructions()) };
+    try {
+      const table = TABLES[query.table];
+      if (!table) throw new QueryError(`no table ${JSON.stringify(query.table)}; there are ${Object.keys(TABLES).join(", ")}`);
+      const filter = this.#filter(query.table, query.args.filter ?? "");
+      const view = new View(this.system, this.#looks);
+      const { rows, dropped = 0, cursor } = this.#read(query.table, view, query.args, filter);
+      const { after } = query.args;
+      const places = { ...cursor !== undefined && { cursor }, ...after !== undefined && { after } };
+      return { table: query.table, at, rows: rows as Row[], dropped, ...places };
+    } catch (error) {
+      if (!(error instanceof QueryError || error instanceof FilterError)) throw error;
+      const message = error instanceof FilterError ? `--filter: ${error.marked}` : error.message;
+      return { table: query.table, at, rows: [], dropped: 0, error: message };
+    }
+  }
+
+  /** Does something to the machine. Gives what went wrong, or undefined. */
+  act(action: Action): string | undefined {
+    try {
+      act(new View(this.system, this.#looks), action);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      return error.message;
+    }
+  }
+
+  /** Refusals so far: how many rows of `why` there have been. */
+  get reasons(): number {
+    return this.system.hypervisor.trace.reasons.count;
+  }
+
+  /**
+   * Looks at each event from now on: the first that passes the filter is what `reached` says.
+   * @throws FilterError
+   */
+  until(text: string): void {
+    const filter = parseFilter(text, TABLES.events);
+    const stop = this.system.hypervisor.trace.listen(TRACE_KINDS, (event) => {
+      if (this.reached !== undefined) return;
+      const row = eventRow(event);
+      if (!filter.matches(row as unknown as Row)) return;
+      this.reached = `${row.id} ${row.vcpu ?? ""} ${row.text}`;
+      // The listener may not take itself away while it is called.
+      queueMicrotask(stop);
+    });
+  }
+
+  /** Records these kinds of events from now on, beside those that are always recorded. */
+  watch(kinds: readonly TraceKind[], budget?: number): void {
+    this.system.log.watch(kinds.filter((kind) => BUSY_KINDS.includes(kind)), budget);
+  }
+
+  /** A new picture of the machine was made: a budget of events begins anew. */
+  renew(): void {
+    this.system.log.renew();
+  }
+
+  /** @throws FilterError */
+  #filter(table: TableName, text: string): Filter {
+    const key = `${table} ${text}`;
+    const known = this.#filters.get(key);
+    if (known) return known;
+    const filter = parseFilter(text, TABLES[table]);
+    if (this.#filters.size === KEPT_FILTERS) this.#filters.clear();
+    this.#filters.set(key, filter);
+    return filter;
+  }
+
+  #read(name: TableName, view: View, args: QueryArguments, filter: Filter): ReturnType<Reader> {
+    if (name === "hash") return { rows: this.hashes() };
+    const result = READERS[name](view, args, filter);
+    if (STREAMS.has(name)) return result;
+    const rows = (result.rows as Row[]).filter((row) => filter.matches(row));
+    return { ...result, rows: rows.slice(0, args.limit ?? Infinity) };
+  }
+}
+
+/** Tables whose readers filter by themselves, as they look at no more than they need. */
+const STREAMS: ReadonlySet<TableName> = new Set(["events", "trace.events", "rpc.ls", "why", "sched.ls"]);
+
+const READERS: Readonly<Record<Exclude<TableName, "hash">, Reader>> = {
+  "vm.ls": (view) => ({ rows: readVms(view) }),
+  "vm.devices": (view, args) => ({ rows: readDevices(view, view.findSpace(required(args, "vm"))) }),
+  "vcpu.ls": (view) => ({ rows: readVcpus(view) }),
+  "vcpu.regs": (view, args) => ({ rows: readRegisters(view, view.findVcpu(required(args, "vcpu"))) }),
+  "vcpu.stack": (view, args) => ({ rows: readStack(view, view.findVcpu(required(args, "vcpu"))) }),
+  "symbols": (view, args) => ({ rows: readSymbols(view, required(args, "vm")) }),
+  "code": (view, args) => ({ rows: readCode(view, required(args, "at"), args.size ?? DEFAULT_CODE) }),
+  "irq.ls": (view) => ({ rows: readIrqs(view) }),
+  "mem.map": (view) => ({ rows: readMemory(view) }),
+  "mem.owner": (view, args) => ({ rows: readOwner(view, required(args, "at")) }),
+  "mem.parcels": (view) => ({ rows: readParcels(view) }),
+  "mem.limits": (view) => ({ rows: readLimits(view) }),
+  "mem.read": (view, args) => {
+    const at = required(args, "at");
+    physical(view, at);
+    return { rows: readBytes(view, at, args.size ?? 64) };
+  },
+  "mem.check": (view) => ({ rows: readViolations(view) }),
+  "caps.ls": (view) => ({ rows: readCaps(view) }),
+  "obj.ls": (view) => ({ rows: readObjects(view) }),
+  "queue.ls": (view) => ({ rows: readQueues(view) }),
+  "queue.ring": (view, args) => ({ rows: readMessages(view, required(args, "queue")) }),
+  "inject.ls": (view) => ({ rows: readInjections(view) }),
+  "stop.ls": (view) => ({ rows: readStops(view) }),
+  "time.ls": (view) => ({ rows: readPlaces(view) }),
+  "events": (view, args, filter) => {
+    const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
+    return fromLog(view, args, filter, kindsOf(args.kinds), (event) => eventRow(event, nameOf));
+  },
+  "trace.stats": (view) => {
+    const { recorder } = view.system;
+    return {
+      rows: recorder.counts().map(({ kind, recorded, events }) => ({ id: `trace:${kind}`, recorded, events, lost: recorder.dropped })),
+    };
+  },
+  "trace.events": (view, args, filter) => {
+    const { events, end, dropped } = view.system.recorder.page(Number(args.after ?? 0), args.limit ?? DEFAULT_LIMIT);
+    const nameOf = (vm: string, address: bigint) => view.system.symbols.nameOf(vm, address);
+    const rows = events.map((event) => eventRow(event, nameOf)).filter((row) => filter.matches(row as unknown as Row));
+    return { rows, dropped, cursor: String(end) };
+  },
+  "rpc.ls": (view, args, filter) => fromLog(view, args, filter, new Set<TraceKind>(["rpc"]), (event) => rpcRow(view, event)),
+  "sched.ls": (view, args, filter) => {
+    return fromLog(view, args, filter, new Set<TraceKind>(["sched"]), (event) => SWITCHES.has(event.name) ? sliceRow(event) : undefined);
+  },
+  "why": (view, args, filter) => {
+    const { reasons } = view.hypervisor.trace;
+    const after = Number(args.after ?? 0);
+    const fresh = reasons.list(after);
+    const rows = fresh.map((reason) => reasonRow(view, reason)).reverse().filter((row) => filter.matches(row));
+    const dropped = Math.max(0, reasons.count - after - fresh.length);
+    return { rows: rows.slice(0, args.limit ?? DEFAULT_LIMIT), dropped, cursor: String(reasons.count) };
+  },
+};
+
+/** The newest events that a filter lets through, oldest first. */
+function fromLog(
+  view: View,
+  args: QueryArguments,
+  filter: Filter,
+  kinds: ReadonlySet<TraceKind>,
+  make: (event: TraceEvent) => Row | object | undefined,
+): { rows: object[]; dropped: number; cursor: string } {
+  const rows: object[] = [];
+  const limit = args.limit ?? DEFAULT_LIMIT;
+  for (const event of view.system.log.newest(kinds, args.after)) {
+    if (args.since !== undefined && event.end < args.since) break;
+    const row = make(event);
+    if (row && filter.matches(row as Row)) rows.push(row);
+    if (rows.length >= limit) break;
+  }
+  return { rows: rows.reverse(), dropped: view.system.log.lostSince(args.after ?? "0.0"), cursor: view.system.log.cursor };
+}
+
+function required<N extends "vm" | "vcpu" | "at" | "queue">(args: QueryArguments, name: N): string {
+  const value = args[name];
+  if (value === undefined) throw new QueryError(`this query needs ${name}`);
+  return value;
+}

@@ -1,0 +1,120 @@
+// Rows about interrupts: state, route, how often, and what is wrong with one that cannot come or
+// comes too often.
+
+import { Icc, Intid } from "../hypervisor/gic/gic-registers.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { Irq, type IrqBank, type LevelSource } from "../hypervisor/gic/irq-bank.ts";
+import type { Vgic } from "../hypervisor/gic/vgic.ts";
+import type { VgicCpu } from "../hypervisor/gic/vgic-cpu-interface.ts";
+import type { Vic } from "../hypervisor/gic/vic.ts";
+import { VirqSource } from "../hypervisor/gic/vic-source.ts";
+import { countText } from "../queries/format.ts";
+import type { View } from "./inspected.ts";
+import { hex, isAlarm, type RowOf } from "../queries/table.ts";
+import { IRQS } from "../queries/tables.ts";
+import { sourceNames } from "./virq-sources.ts";
+
+/** Interrupts of a priority at or below this value's are masked: what PMR holds when all pass. */
+const LINE = Irq.Source;
+
+/**
+ * `irq:VM/INTID`; what a vCPU has for itself is told apart by its index, except the first one's.
+ */
+export function irqId(vm: string, intid: number, vcpu: number): string {
+  return `irq:${vm}/${intid}${intid < Intid.PrivateEnd && vcpu > 0 ? `@${vcpu}` : ""}`;
+}
+
+/** Interrupts that are enabled, pending, active or have a source; the busiest first. */
+export function readIrqs(view: View): RowOf<typeof IRQS>[] {
+  const names = sourceNames(view);
+  const rows: RowOf<typeof IRQS>[] = [];
+  for (const vic of view.objects("vic")) {
+    if (vic.state !== "active") continue;
+    const vcpus = Array.from({ length: vic.maxVcpus }, (_, index) => vic.vcpu(index)).filter((vcpu) => vcpu !== undefined);
+    const vm = view.vmOf(vcpus[0]?.addressSpace).slice(3);
+    const reader = new VicReader(view, vic, vm, vcpus, names);
+    for (const vcpu of vcpus) for (let intid = 0; intid < Intid.PrivateEnd; intid++) rows.push(...reader.read(vcpu.gic, intid));
+    for (let intid = Intid.PrivateEnd; intid < Intid.SpiEnd; intid++) rows.push(...reader.read(vic.gic.cpus[0], intid));
+  }
+  return rows.sort((a, b) => b.rate - a.rate || Number(b.pend) - Number(a.pend));
+}
+
+class VicReader {
+  readonly #gic: Vgic;
+
+  constructor(
+    readonly view: View,
+    vic: Vic,
+    readonly vm: string,
+    readonly vcpus: readonly Vcpu[],
+    readonly names: ReadonlyMap<LevelSource, string>,
+  ) {
+    this.#gic = vic.gic;
+  }
+
+  /** The row of one interrupt, where there is something to say of it. */
+  read(cpu: VgicCpu, intid: number): RowOf<typeof IRQS>[] {
+    const bank = this.#gic.bank(cpu, intid);
+    const flags = bank.flags[intid], source = bank.sources[intid];
+    const pend = bank.isPending(intid);
+    if (!(flags & (Irq.Enabled | Irq.Active)) && !pend && !source) return [];
+    const isPrivate = intid < Intid.PrivateEnd;
+    const index = isPrivate ? cpu.index : this.#gic.routeOf(intid);
+    const id = irqId(this.vm, intid, isPrivate ? cpu.index : 0);
+    const count = bank.taken[intid];
+    const rate = this.view.rate(id, count);
+    return [{
+      id,
+      vm: `vm:${this.vm}`,
+      vcpu: index === undefined ? null : `vcpu:${this.vm}/${index}`,
+      intid,
+      kind: intid < Intid.SgiEnd ? "sgi" : isPrivate ? "ppi" : "spi",
+      source: source
+        ? this.names.get(source) ?? (source instanceof VirqSource ? "hardware" : "?")
+        : intid < Intid.SgiEnd
+        ? "ICC_SGI1R"
+        : "",
+      priority: hex(bank.priority[intid], 2),
+      en: (flags & Irq.Enabled) !== 0,
+      pend,
+      act: (flags & Irq.Active) !== 0,
+      trigger: flags & Irq.Edge ? "edge" : "level",
+      line: source ? flags & LINE ? "high" : "low" : null,
+      route: isPrivate ? null : index === undefined ? "none" : `aff ${index}`,
+      count,
+      rate,
+      finding: this.#finding(cpu, bank, intid, index, rate) ?? null,
+    }];
+  }
+
+  /** What is wrong: a storm, or why a pending interrupt does not come. */
+  #finding(cpu: VgicCpu, bank: IrqBank, intid: number, index: number | undefined, rate: number): string | undefined {
+    const flags = bank.flags[intid];
+    const { rate: speed } = IRQS.columns;
+    if (isAlarm(speed, rate)) return `storm: ${countText(rate)}/s over ${speed.alarm}`;
+    if (!(flags & Irq.Enabled)) {
+      if (!bank.isPending(intid)) return undefined;
+      return `cannot fire: disabled (ISENABLER${intid >> 5} bit ${intid & 31})`;
+    }
+    const source = bank.sources[intid];
+    if (source instanceof VirqSource && source.edgeOnly && !(flags & Irq.Edge)) {
+      return "cannot fire: level-triggered while its source gives edges";
+    }
+    if (!source && intid >= Intid.PrivateEnd && !bank.isPending(intid)) return "nothing raises it: no source is bound";
+    if (index === undefined) return "cannot fire: IROUTER names no vCPU";
+    if (!bank.isPending(intid) || flags & Irq.Active) return undefined;
+    const target = intid < Intid.PrivateEnd ? cpu : this.#gic.cpus[index];
+    return this.#masked(target, bank.priority[intid], flags);
+  }
+
+  #masked(target: VgicCpu, priority: number, flags: number): string | undefined {
+    const group = flags & Irq.Group1 ? 1 : 0;
+    if (!(this.#gic.groups & 1 << group)) return `cannot fire: group ${group} is disabled in GICD_CTLR`;
+    const pmr = target.readRegister(Icc.PMR) ?? 0;
+    if (priority >= pmr) return `cannot fire: priority ${hex(priority, 2)} is masked by PMR ${hex(pmr, 2)}`;
+    const vcpu = this.vcpus.find((one) => one.index === target.index);
+    if (!vcpu) return `cannot fire: vCPU ${target.index} does not exist`;
+    if (vcpu.isPoweredOff) return `waits: vcpu:${this.vm}/${target.index} is powered off`;
+    return undefined;
+  }
+}

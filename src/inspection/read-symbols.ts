@@ -1,0 +1,97 @@
+// Rows of symbols, and of instructions in a guest's memory.
+
+import { disassemble } from "../isa/disassemble.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { nameIn } from "../symbols/vm-symbols.ts";
+import type { SymbolTable } from "../symbols/symbol-table.ts";
+import { QueryError, type View } from "./inspected.ts";
+import { hex, type RowOf } from "../queries/table.ts";
+import type { CODE, SYMBOLS } from "../queries/tables.ts";
+
+/** The symbols of a VM by address. */
+export function readSymbols(view: View, id: string): RowOf<typeof SYMBOLS>[] {
+  const vm = view.vmOf(view.findSpace(id)).slice("vm:".length);
+  return view.system.symbols.all(vm).flatMap(({ symbols, source }) =>
+    symbols.map(({ name, address, type }) => ({
+      id: `sym:${vm}/${name}@${hex(address)}`,
+      address: hex(address, 16),
+      type,
+      name,
+      source,
+    }))
+  );
+}
+
+const WORD = 4n;
+/** Instructions of one answer. */
+const MOST = 16_384;
+
+/**
+ * `VM:PLACE` or `VM/INDEX:PLACE`: the vCPU through whose translation is read, and the address.
+ * @throws QueryError
+ */
+export function codePlace(view: View, place: string): { vcpu: Vcpu; address: bigint; tables: SymbolTable[] } {
+  const match = /^(?:vm:|vcpu:)?([^/:]+)(?:\/(\d+))?:(.+)$/.exec(place);
+  if (!match) {
+    throw new QueryError(`${JSON.stringify(place)} is no place in a VM; write debian:vectors, debian:0xffff800080010800 or debian/1:pc`);
+  }
+  const [, vm, index, where] = match;
+  const vcpus = view.system.symbols.vcpus(vm);
+  if (!vcpus.length) {
+    view.findSpace(vm);
+    throw new QueryError(`vm:${vm} has no vCPU that executes instructions: a program of ours runs there`);
+  }
+  const vcpu = index === undefined ? vcpus[0] : vcpus.find((one) => one.index === Number(index));
+  if (!vcpu) throw new QueryError(`no vcpu:${vm}/${index}; there are ${vcpus.map((one) => view.vcpu(one)).join(", ")}`);
+  const tables = view.system.symbols.all(vm);
+  if (where === "pc") return { vcpu, address: vcpu.registers.pc, tables };
+  const address = /^(0x[0-9a-f]+|\d+)$/i.test(where)
+    ? BigInt(where)
+    : tables.map((table) => table.resolve(where)).find((one) => one !== undefined);
+  if (address === undefined) {
+    const why = tables.length
+      ? "el2 symbols shows what there is"
+      : "it has none: its kernel has no kallsyms, and no ELF file is known (--symbols)";
+    throw new QueryError(`vm:${vm} has no symbol ${JSON.stringify(where)}; ${why}`);
+  }
+  return { vcpu, address: BigInt.asUintN(64, address), tables };
+}
+
+/**
+ * Instructions from a place on, as far as they are mapped. @throws QueryError where nothing is
+ * mapped
+ */
+export function readCode(view: View, place: string, count: number): RowOf<typeof CODE>[] {
+  if (!(count > 0 && count <= MOST)) throw new QueryError(`${count} instructions: 1..${MOST} can be shown at a time`);
+  const { vcpu, address, tables } = codePlace(view, place);
+  if (address % WORD) throw new QueryError(`${hex(address)} is no multiple of 4: no instruction is there`);
+  const vm = view.vmOf(vcpu.addressSpace).slice("vm:".length);
+  const rows: RowOf<typeof CODE>[] = [];
+  for (let at = address; rows.length < count; at = BigInt.asUintN(64, at + WORD)) {
+    const word = readWord(view, vcpu, at);
+    if (word === undefined) break;
+    const target = /0x([0-9a-f]{4,16})$/.exec(disassemble(word, at));
+    const name = target && isBranch(word) ? nameIn(tables, BigInt(target[0])) : undefined;
+    rows.push({
+      id: `va:${vm}/${hex(at)}`,
+      address: hex(at, 16),
+      symbol: nameIn(tables, at) ?? null,
+      word: hex(word, 8),
+      text: disassemble(word, at).replace("\t", " ") + (name === undefined ? "" : ` <${name}>`),
+      pc: at === vcpu.registers.pc,
+    });
+  }
+  if (!rows.length) throw new QueryError(`${hex(address)} is not mapped, or is no RAM, in ${view.vcpu(vcpu)} now`);
+  return rows;
+}
+
+/** Branches, exception generation and system instructions: bits 28 to 26 are 101 (Arm ARM C4.1). */
+const isBranch = (word: number) => (word >>> 26 & 7) === 5;
+
+function readWord({ hypervisor, system }: View, { registers }: Vcpu, address: bigint): number | undefined {
+  const translation = system.symbols.core.inspect(registers, address);
+  const { ram } = hypervisor.machine;
+  if (!translation.ok || !ram.contains(translation.pa, Number(WORD))) return undefined;
+  const bytes = ram.bytes(translation.pa, Number(WORD));
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+}

@@ -1,0 +1,115 @@
+// Rows about VMs: state, load, and the devices that they see.
+
+import { VcpuOption } from "../abi/words.ts";
+import { VmState } from "../abi/rpc/messages/vm.ts";
+import type { AddressSpace } from "../hypervisor/memory/addrspace.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import { findVm, type Vm } from "../resource-manager/state.ts";
+import { Vmid } from "./guest-names.ts";
+import type { View } from "./inspected.ts";
+import { hex, type RowOf } from "../queries/table.ts";
+import type { DEVICES, VMS } from "../queries/tables.ts";
+
+const STATE_NAMES = new Map<number, string>(
+  Object.entries(VmState).map(([name, state]) => [state, name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()]),
+);
+
+/** The word for a state of the resource manager's. */
+export const vmStateWord = (state: number): string => STATE_NAMES.get(state) ?? String(state);
+
+/** Every VM that the resource manager or the hypervisor knows. */
+export function readVms(view: View): RowOf<typeof VMS>[] {
+  const { state } = view.system.manager;
+  const vmids = new Set([...view.hypervisor.addressSpaces.keys(), ...state.vms.map((vm) => vm.vmid)]);
+  // What has ended or failed keeps its row, for how it ended.
+  for (const [vmid, name] of view.system.knownVms) {
+    if (vmid !== 0 && (view.system.exitOf(name) !== undefined || view.system.hasFailed(vmid))) vmids.add(vmid);
+  }
+  const vcpus = view.vcpus();
+  return [...vmids].sort((a, b) => a - b).map((vmid) => {
+    const name = view.vmName(vmid);
+    const vm = findVm(state, vmid);
+    const own = vcpus.filter((vcpu) => vcpu.addressSpace?.vmid === vmid);
+    const isPlatform = vmid === Vmid.Primary || vmid === Vmid.ResourceManager;
+    return {
+      id: `vm:${name}`,
+      vmid: hex(vmid),
+      state: vm ? vmStateWord(vm.state) : goneState(view, vmid),
+      via: isPlatform ? "native" : "gunyah",
+      schedule: scheduleOf(own, vm),
+      owner: vm && !isPlatform ? view.vm(vm.owner) : null,
+      vcpus: own.length,
+      cpu: own.reduce((sum, vcpu) => sum + view.rate(`${view.vcpu(vcpu)} time`, vcpu.time), 0) / 1e9,
+      instructions: String(own.reduce((sum, vcpu) => sum + vcpu.instructions, 0)),
+      memory: vm?.memorySize || null,
+      exit: view.system.exitOf(name) ?? null,
+      console: view.system.hasConsole(name) ? `con:${name}/0` : null,
+    };
+  });
+}
+
+/** The state of a VM that the resource manager does not know. */
+function goneState(view: View, vmid: number): string {
+  if (view.hypervisor.addressSpaces.has(vmid)) return "running";
+  return view.system.hasFailed(vmid) ? "failed" : "stopped";
+}
+
+/** Who schedules a VM's vCPUs. */
+export function scheduleOf(vcpus: readonly Vcpu[], vm?: Vm): "native" | "proxy" | "own" {
+  if (vcpus.some((vcpu) => vcpu.native)) return "native";
+  const proxy = vcpus.length ? vcpus.some((vcpu) => vcpu.options & VcpuOption.VcpuRunScheduled) : vm?.config?.affinity === "proxy";
+  return proxy ? "proxy" : "own";
+}
+
+/** The devices of one VM. */
+export function readDevices(view: View, space: AddressSpace): RowOf<typeof DEVICES>[] {
+  const name = view.vmName(space.vmid);
+  const none = { ipa: null, size: null, peer: null, virq: null, metrics: null };
+  const rows: RowOf<typeof DEVICES>[] = space.devices.map(({ ipa, size, device }) => ({
+    ...none,
+    id: `dev:${name}/${hex(ipa)}`,
+    vm: `vm:${name}`,
+    kind: device.name.split(" of ")[0].toLowerCase(),
+    ipa: hex(ipa),
+    size,
+    by: "hypervisor",
+  }));
+  for (const { base, end } of space.vmmioRanges) {
+    rows.push({
+      ...none,
+      id: `dev:${name}/${hex(base)}`,
+      vm: `vm:${name}`,
+      kind: "emulated",
+      ipa: hex(base),
+      size: end - base,
+      by: "its VMM",
+    });
+  }
+  for (const { config, peer, objects } of findVm(view.system.manager.state, space.vmid)?.vdevices ?? []) {
+    const end = objects.flatMap((object) => object.ends).find(({ vmid, virq }) => vmid === space.vmid && virq !== undefined);
+    rows.push({
+      ...none,
+      id: `dev:${name}/${config.type}-${config.label > 0xffff ? hex(config.label) : config.label}`,
+      vm: `vm:${name}`,
+      kind: config.type,
+      by: "hypervisor",
+      peer: peer === undefined ? null : view.vm(peer),
+      virq: end?.virq === undefined ? null : `irq:${name}/${end.virq}`,
+    });
+  }
+  for (const { vm, id, device, ipa, size, intid } of view.system.virtio) {
+    if (vm !== name) continue;
+    rows.push({
+      ...none,
+      id,
+      vm: `vm:${name}`,
+      kind: `virtio-${device.name}`,
+      ipa: ipa === undefined ? null : hex(ipa),
+      size,
+      by: "el2",
+      virq: `irq:${name}/${intid}`,
+      metrics: { ...device.metrics() },
+    });
+  }
+  return rows;
+}

@@ -1,0 +1,74 @@
+// Events that somebody wants to take away: recorded from `start` to `stop`, the oldest first, in a
+// bounded list that counts what it lost.
+
+import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
+import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
+
+/** Events that are kept. */
+const CAPACITY = 500_000;
+/** Events that go at a time when there is no room: the list is not moved for each. */
+const DROP = CAPACITY / 10;
+
+/** What is recorded of one kind. */
+export interface KindCount {
+  readonly kind: TraceKind;
+  /** It is recorded now. */
+  readonly recorded: boolean;
+  readonly events: number;
+}
+
+/** The recorder of one machine. */
+export class TraceRecorder {
+  #events: TraceEvent[] = [];
+  #dropped = 0;
+  #kinds: readonly TraceKind[] = [];
+  #end: (() => void) | undefined;
+
+  constructor(readonly hub: () => TraceHub) {}
+
+  /** Records these kinds from now on; what was recorded before goes. */
+  start(kinds: readonly TraceKind[]): void {
+    this.stop();
+    this.#events = [];
+    this.#dropped = 0;
+    this.#kinds = kinds;
+    this.#end = this.hub().listen(kinds, (event) => this.#add(event));
+  }
+
+  /** Records no more; what there is stays. */
+  stop(): void {
+    this.#end?.();
+    this.#end = undefined;
+    this.#kinds = [];
+  }
+
+  /**
+   * Events behind a position, oldest first; the position behind them, and how many were lost
+   * before.
+   */
+  page(after: number, limit: number): { readonly events: readonly TraceEvent[]; readonly end: number; readonly dropped: number } {
+    const first = Math.max(0, after - this.#dropped);
+    const events = this.#events.slice(first, first + limit);
+    return { events, end: this.#dropped + first + events.length, dropped: Math.max(0, this.#dropped - after) };
+  }
+
+  /** How many events of each kind there are. */
+  counts(): KindCount[] {
+    const counts = new Map<TraceKind, number>();
+    for (const { kind } of this.#events) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return TRACE_KINDS.map((kind) => ({ kind, recorded: this.#kinds.includes(kind), events: counts.get(kind) ?? 0 }));
+  }
+
+  /** Events that were lost. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  #add(event: TraceEvent): void {
+    if (this.#events.length >= CAPACITY) {
+      this.#events.splice(0, DROP);
+      this.#dropped += DROP;
+    }
+    this.#events.push(event);
+  }
+}

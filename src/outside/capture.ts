@@ -1,0 +1,42 @@
+// Frames of a network device into a pcapng file, at their virtual times.
+
+import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../formats/pcapng.ts";
+import type { NetDevice } from "../virtio/net/net.ts";
+import { VERSION } from "../support/version.ts";
+
+/** A capture that is being made. */
+export interface CaptureOptions {
+  /** Name of the interface. */
+  readonly name: string;
+  /** Virtual time in ns. */
+  readonly now: () => number;
+  /** Appends to the file. @throws Error where it cannot */
+  readonly write: (bytes: Uint8Array) => void;
+  /** Told once why the capture ends: the file cannot be written to any more. */
+  readonly onProblem: (message: string) => void;
+}
+
+/**
+ * Captures what a device sends and receives, from now on. @throws Error where nothing can be
+ * written
+ */
+export function captureFrames(device: NetDevice, { name, now, write, onProblem }: CaptureOptions): void {
+  write(sectionHeader(`el2 ${VERSION}`));
+  write(interfaceBlock({ name, description: "virtio-net", linkType: LinkType.Ethernet }));
+  device.onFrame = (direction, bytes) => {
+    try {
+      write(packetBlock({ interface: 0, time: Math.floor(now()), bytes, direction: direction === "to-guest" ? "in" : "out" }));
+    } catch (error) {
+      device.onFrame = undefined;
+      onProblem(`the capture ends here: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+}
+
+/** A new file to append to. @throws Error where it cannot be made */
+export function captureFile(path: string): (bytes: Uint8Array) => void {
+  const file = Deno.openSync(path, { write: true, create: true, truncate: true });
+  return (bytes) => {
+    for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+  };
+}

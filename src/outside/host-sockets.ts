@@ -1,0 +1,110 @@
+// The host's network for NATs: sockets of node:net and node:dgram, which Deno has without unstable
+// flags.
+
+import { createSocket } from "node:dgram";
+import { connect, createServer, type Socket } from "node:net";
+import type { HostNetwork, HostStream, StreamListener, UnixSockets } from "../virtio/host-network.ts";
+import { ip, ipText } from "../virtio/net/nat/packets.ts";
+
+/** Where queries go when the host names no resolver with an IPv4 address. */
+const LOCAL_RESOLVER = "127.0.0.53";
+
+/** The network of the machine that this program runs on. */
+export function hostSockets(): HostNetwork {
+  return {
+    connect(address, port, listener) {
+      const socket = connect({ host: ipText(address), port, allowHalfOpen: true });
+      socket.on("connect", () => listener.connected());
+      listenTo(socket, listener);
+      return streamOf(socket, listener);
+    },
+    datagrams(address, port, receive) {
+      const socket = createSocket("udp4");
+      socket.on("message", (bytes: Uint8Array) => receive(plainBytes(bytes)));
+      // A peer that is not there answers by ICMP; a datagram is then lost, as on any network.
+      socket.on("error", () => {});
+      socket.unref();
+      return { send: (bytes) => socket.send(bytes, port, ipText(address)), close: () => socket.close() };
+    },
+    datagramPort(port, receive, problem) {
+      const socket = createSocket("udp4");
+      socket.on("message", (bytes: Uint8Array, peer) => receive({ address: ip(peer.address), port: peer.port }, plainBytes(bytes)));
+      socket.on("error", (error: Error) => problem(`UDP port ${port} of 127.0.0.1 cannot be forwarded: ${error.message}`));
+      socket.bind(port, "127.0.0.1");
+      return { send: (peer, bytes) => socket.send(bytes, peer.port, ipText(peer.address)), close: () => socket.close() };
+    },
+    listen(port, accept, problem) {
+      const server = createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
+      server.on("error", (error: Error) => problem(`port ${port} of 127.0.0.1 cannot be forwarded: ${error.message}`));
+      server.listen(port, "127.0.0.1");
+      return { close: () => server.close() };
+    },
+    later(milliseconds, action) {
+      const timer = setTimeout(action, milliseconds);
+      return () => clearTimeout(timer);
+    },
+    nameServer: ip(nameServer()),
+  };
+}
+
+/** Unix sockets of the machine that this program runs on. */
+export function unixSockets(): UnixSockets {
+  return {
+    connect(path, listener) {
+      const socket = connect({ path, allowHalfOpen: true });
+      socket.on("connect", () => listener.connected());
+      listenTo(socket, listener);
+      return streamOf(socket, listener);
+    },
+    listen(path, accept, problem) {
+      const server = createServer({ allowHalfOpen: true }, (socket: Socket) => accepted(socket, accept));
+      server.on("error", (error: Error) => problem(`socket ${path}: ${error.message}`));
+      server.listen(path);
+      return { close: () => server.close() };
+    },
+  };
+}
+
+function listenTo(socket: Socket, listener: StreamListener): void {
+  let problem: string | undefined;
+  socket.setNoDelay(true);
+  socket.on("data", (bytes: Uint8Array) => listener.data(plainBytes(bytes)));
+  socket.on("end", () => listener.ended());
+  socket.on("drain", () => listener.drained());
+  socket.on("error", (error: Error) => problem = error.message);
+  socket.on("close", () => listener.closed(problem));
+}
+
+/** A copy that is no Buffer, whose JSON is another one. */
+function plainBytes(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(bytes);
+}
+
+/** A connection that the host has made. */
+function accepted(socket: Socket, accept: (stream: HostStream) => StreamListener): void {
+  const listener: StreamListener = accept(streamOf(socket, { full: () => listener.full() }));
+  listenTo(socket, listener);
+}
+
+function streamOf(socket: Socket, listener: Pick<StreamListener, "full">): HostStream {
+  return {
+    // Who writes is in the middle of a guest's access: what the socket says to it comes later.
+    write: (bytes) => void (socket.write(bytes) || queueMicrotask(() => listener.full())),
+    end: () => void socket.end(),
+    destroy: () => void socket.destroy(),
+    pause: () => void socket.pause(),
+    resume: () => void socket.resume(),
+  };
+}
+
+/** The first resolver with an IPv4 address that the host uses. */
+function nameServer(): string {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync("/etc/resolv.conf");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return LOCAL_RESOLVER;
+    throw error;
+  }
+  return text.match(/^nameserver\s+(\d+\.\d+\.\d+\.\d+)\s*$/m)?.[1] ?? LOCAL_RESOLVER;
+}

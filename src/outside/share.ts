@@ -1,0 +1,76 @@
+// A shared folder as a source of the machine's door: the server's answers enter as data, between
+// two slices. A replay has no server and touches no file; the recording says what was answered.
+
+import type { P9Backend } from "../virtio/p9/p9.ts";
+import type { P9Server, P9ServerState } from "../virtio/p9/server.ts";
+import type { OutsideDoor, OutsideSource, OutsideUser } from "./outside.ts";
+
+/** An answer on its way into the machine. */
+interface Answer {
+  readonly ticket: number;
+  readonly bytes: Uint8Array | undefined;
+}
+
+interface ShareState {
+  readonly server: P9ServerState | undefined;
+  readonly underWay: readonly Answer[];
+}
+
+/** What is behind a share's device. */
+export class OutsideShare implements P9Backend, OutsideUser {
+  /** Where answers go: the device, once there is one. */
+  answer: (ticket: number, bytes: Uint8Array | undefined) => void = () => {};
+  readonly listens = false;
+  readonly #source: OutsideSource;
+  #underWay: Answer[] = [];
+  #waiting = 0;
+
+  /** @param server undefined in a replay */
+  constructor(outside: Pick<OutsideDoor, "open" | "add">, readonly server: P9Server | undefined) {
+    this.#source = outside.open((data) => {
+      const { ticket, bytes } = data as Answer;
+      this.#waiting--;
+      this.#underWay.shift();
+      this.answer(ticket, bytes);
+    });
+    outside.add(this);
+  }
+
+  get busy(): boolean {
+    return this.#waiting > 0;
+  }
+
+  request(ticket: number, bytes: Uint8Array, room: number): void {
+    this.#waiting++;
+    if (!this.server) return;
+    const answer = { ticket, bytes: this.server.serve(bytes, room) };
+    this.#underWay.push(answer);
+    // The guest is in the middle of the access that asks.
+    queueMicrotask(() => this.#source.emit(answer));
+  }
+
+  reset(): void {
+    this.server?.reset();
+  }
+
+  close(): void {
+    this.server?.reset();
+    this.#source.close();
+  }
+
+  metrics(): Readonly<Record<string, number>> {
+    return { ...this.server?.counters, fids: this.server?.fids ?? 0 };
+  }
+
+  save(): ShareState {
+    return { server: this.server?.save(), underWay: [...this.#underWay] };
+  }
+
+  restore(state: unknown): void {
+    const { server, underWay } = state as ShareState;
+    if (server) this.server?.restore(server);
+    this.#underWay = [...underWay];
+    this.#waiting = underWay.length;
+    for (const answer of underWay) queueMicrotask(() => this.#source.emit(answer));
+  }
+}

@@ -1,0 +1,239 @@
+// A folder of the host that a guest shares. Deno has no openat: each folder on a path is looked at
+// before and after what is done below it, so that a symbolic link, whoever puts it there and when,
+// leads nowhere (what remains of a race stands in docs/differences.md).
+
+import fs from "node:fs";
+import {
+  Errno,
+  type ErrnoName,
+  type FileChange,
+  type FileStatus,
+  type OpenFile,
+  type SharedFolder,
+  ShareError,
+  type SharePath,
+} from "../virtio/p9/folder.ts";
+
+/**
+ * Bits of a mode that a guest may set: set-user-ID and set-group-ID would mean something to the
+ * host.
+ */
+const SETTABLE = 0o1777;
+/** Who is neither the owner of the shared folder nor in its group is this to the guest. */
+const NOBODY = 65_534;
+const OWNER_IN_GUEST = 0;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NONBLOCK } = fs.constants;
+
+/** A folder of the host. Its owner and group are the guest's root. */
+export class HostFolder implements SharedFolder {
+  readonly #root: string;
+  readonly #device: bigint;
+  readonly #uid: bigint;
+  readonly #gid: bigint;
+
+  /** @throws Error where there is no such folder. */
+  constructor(folder: string) {
+    this.#root = Deno.realPathSync(folder);
+    const status = fs.lstatSync(this.#root, { bigint: true });
+    if (!status.isDirectory()) throw new Error(`${folder} is no folder`);
+    this.#device = status.dev;
+    this.#uid = status.uid;
+    this.#gid = status.gid;
+  }
+
+  status(path: SharePath): FileStatus {
+    return this.#within(path, (file) => this.#statusOf(fs.lstatSync(file, { bigint: true })));
+  }
+
+  /** What the host cannot name in UTF-8 is not there for the guest. */
+  list(path: SharePath): string[] {
+    return this.#within([...path, ""], () => fs.readdirSync(this.#place(path)).filter((name) => !name.includes("\ufffd")));
+  }
+
+  readLink(path: SharePath): string {
+    return this.#within(path, (file) => fs.readlinkSync(file));
+  }
+
+  open(path: SharePath, access: { read: boolean; write: boolean; truncate: boolean }): OpenFile {
+    return this.#within(path, (place) => {
+      const { kind, inode, device } = this.#statusOf(fs.lstatSync(place, { bigint: true }));
+      if (kind === "symlink") throw new ShareError("ELOOP", "a symbolic link is not followed");
+      if (kind === "folder") throw new ShareError("EISDIR", "it is a folder");
+      if (kind === "other") throw new ShareError("ENXIO", "devices, sockets and pipes of the host are not opened");
+      const writes = access.write || access.truncate;
+      // What has become a pipe since must not hold us up.
+      const file = this.#file(fs.openSync(place, (writes ? access.read ? O_RDWR : O_WRONLY : O_RDONLY) | O_NONBLOCK));
+      const opened = file.status();
+      if (opened.inode !== inode || opened.device !== device) {
+        file.close();
+        throw new ShareError("ESTALE", "the file was replaced while it was opened");
+      }
+      if (access.truncate) file.change({ size: 0 });
+      return file;
+    }, (file) => file.close());
+  }
+
+  create(path: SharePath, permissions: number): OpenFile {
+    return this.#within(path, (place) => {
+      const descriptor = fs.openSync(place, O_RDWR | O_CREAT | O_EXCL, permissions & SETTABLE);
+      fs.fchmodSync(descriptor, permissions & SETTABLE);
+      return this.#file(descriptor);
+    }, (file) => file.close());
+  }
+
+  makeFolder(path: SharePath, permissions: number): void {
+    this.#within(path, (place) => {
+      fs.mkdirSync(place, permissions & SETTABLE);
+      fs.chmodSync(place, permissions & SETTABLE);
+    });
+  }
+
+  makeSymlink(path: SharePath, target: string): void {
+    this.#within(path, (place) => fs.symlinkSync(target, place));
+  }
+
+  makeLink(path: SharePath, existing: SharePath): void {
+    if (this.status(existing).kind !== "file") throw new ShareError("EPERM", "only files have several names");
+    this.#within(path, (place) => this.#within(existing, (from) => fs.linkSync(from, place)));
+  }
+
+  rename(from: SharePath, to: SharePath): void {
+    this.#within(to, (target) => this.#within(from, (source) => fs.renameSync(source, target)));
+  }
+
+  removeFile(path: SharePath): void {
+    this.#within(path, (place) => {
+      if (fs.lstatSync(place).isDirectory()) throw new ShareError("EISDIR", "it is a folder");
+      fs.unlinkSync(place);
+    });
+  }
+
+  removeFolder(path: SharePath): void {
+    this.#within(path, (place) => {
+      if (!fs.lstatSync(place).isDirectory()) throw new ShareError("ENOTDIR", "it is no folder");
+      fs.rmdirSync(place);
+    });
+  }
+
+  change(path: SharePath, change: FileChange): void {
+    if (change.size !== undefined) {
+      const file = this.open(path, { read: false, write: true, truncate: false });
+      try {
+        return file.change(change);
+      } finally {
+        file.close();
+      }
+    }
+    const status = this.status(path);
+    this.#mayOwn(status, change);
+    this.#within(path, (place) => {
+      if (change.permissions !== undefined) {
+        if (status.kind === "symlink") throw new ShareError("EOPNOTSUPP", "a symbolic link has no permissions");
+        fs.chmodSync(place, change.permissions & SETTABLE);
+      }
+      if (change.accessed !== undefined || change.modified !== undefined) fs.lutimesSync(place, ...timesOf(status, change));
+    });
+  }
+
+  /**
+   * Does something to the file at `path`, which is in this folder before and after.
+   * @param undo takes back what `work` gave, where it turned out to be elsewhere
+   */
+  #within<T>(path: SharePath, work: (place: string) => T, undo?: (result: T) => void): T {
+    return translated(() => {
+      this.#checkFolders(path);
+      const result = work(this.#place(path));
+      try {
+        this.#checkFolders(path);
+      } catch (error) {
+        undo?.(result);
+        throw error;
+      }
+      return result;
+    });
+  }
+
+  /** Each folder above the last name is a folder, and no link to one. */
+  #checkFolders(path: SharePath): void {
+    for (let length = 0; length < Math.max(1, path.length); length++) {
+      const status = fs.lstatSync(this.#place(path.slice(0, length)));
+      if (!status.isDirectory()) throw new ShareError("ENOTDIR", `${path[length - 1] ?? "the shared folder"} is no folder`);
+    }
+  }
+
+  #place(path: SharePath): string {
+    return [this.#root, ...path].join("/");
+  }
+
+  #file(descriptor: number): OpenFile {
+    const status = () => translated(() => this.#statusOf(fs.fstatSync(descriptor, { bigint: true })));
+    return {
+      status,
+      read: (offset, into) => translated(() => fs.readSync(descriptor, into, 0, into.length, offset)),
+      write: (offset, from) => translated(() => fs.writeSync(descriptor, from, 0, from.length, offset)),
+      change: (change) =>
+        translated(() => {
+          this.#mayOwn(status(), change);
+          if (change.size !== undefined) fs.ftruncateSync(descriptor, change.size);
+          if (change.permissions !== undefined) fs.fchmodSync(descriptor, change.permissions & SETTABLE);
+          if (change.accessed !== undefined || change.modified !== undefined) fs.futimesSync(descriptor, ...timesOf(status(), change));
+        }),
+      sync: (dataOnly) => translated(() => dataOnly ? fs.fdatasyncSync(descriptor) : fs.fsyncSync(descriptor)),
+      close: () => fs.closeSync(descriptor),
+    };
+  }
+
+  #statusOf(status: fs.BigIntStats): FileStatus {
+    return {
+      kind: status.isFile() ? "file" : status.isDirectory() ? "folder" : status.isSymbolicLink() ? "symlink" : "other",
+      device: status.dev ^ this.#device,
+      inode: status.ino,
+      mode: Number(status.mode),
+      uid: status.uid === this.#uid ? OWNER_IN_GUEST : NOBODY,
+      gid: status.gid === this.#gid ? OWNER_IN_GUEST : NOBODY,
+      links: status.nlink,
+      size: status.size,
+      blockSize: status.blksize,
+      blocks: status.blocks,
+      accessed: status.atimeNs,
+      modified: status.mtimeNs,
+      changed: status.ctimeNs,
+    };
+  }
+
+  /** Owners stay as they are: to give files away is a right of the host's root. */
+  #mayOwn(status: FileStatus, { uid, gid }: FileChange): void {
+    if (uid !== undefined && uid !== status.uid || gid !== undefined && gid !== status.gid) {
+      throw new ShareError("EPERM", "owner and group of a file of the host stay as they are");
+    }
+  }
+}
+
+/** Seconds since 1970, of access and of change. */
+function timesOf(status: FileStatus, change: FileChange): [number, number] {
+  const seconds = (time: bigint | "now") => time === "now" ? Date.now() / 1000 : Number(time) / 1e9;
+  return [seconds(change.accessed ?? status.accessed), seconds(change.modified ?? status.modified)];
+}
+
+/** Does something; what the host refuses becomes an error of the share. */
+function translated<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ShareError || !(error instanceof Error)) throw error;
+    if (error instanceof Deno.errors.NotCapable) throw new ShareError("EACCES", error.message);
+    const code = (error as Error & { code?: string }).code ?? codeOf(error.message);
+    if (code === undefined) throw error;
+    throw new ShareError(code in Errno ? code as ErrnoName : "EIO", error.message);
+  }
+}
+
+/**
+ * The host's error that a message names by its number, as in `File too large (os error 27)`: Deno
+ * has names for the more common ones only.
+ */
+function codeOf(message: string): string | undefined {
+  const number = /\(os error (\d+)\)/.exec(message)?.[1];
+  if (number === undefined) return undefined;
+  return Object.entries(Errno).find(([, value]) => value === Number(number))?.[0] ?? number;
+}

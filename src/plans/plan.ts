@@ -1,0 +1,162 @@
+// A session's plan: all bytes and choices that make a machine, resolved from command line and
+// configuration before the machine starts. It is plain data, so that it can be posted to the
+// worker, recorded and compared.
+
+import type { Tier } from "../core/tiers.ts";
+import type { DevicePlan } from "../virtio/plan.ts";
+import type { RecordedRun } from "./recorded-run.ts";
+import type { NativeHostPlan } from "../host/plan.ts";
+import type { Behaviour } from "../hypervisor/services/behaviour.ts";
+
+export { DEFAULT_TAG, type DevicePlan, isTag, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
+export { INPUT_TYPES, type InputType } from "../virtio/input/input.ts";
+export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
+export { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
+export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";
+
+/** Name of the primary VM, and of its console. */
+export const PRIMARY_CONSOLE = "host";
+
+/** Firmware that the primary VM starts from. */
+export interface FirmwarePlan {
+  /** Content of the first flash, whose first byte is the entry. */
+  readonly code: Uint8Array;
+  /**
+   * File that the second flash is kept in, and what it has at the start, as many bytes as the
+   * flash. Without one its changes are lost at the end.
+   */
+  readonly vars: { readonly path: string; readonly content: Uint8Array } | undefined;
+}
+
+/** `el2 boot`: an image is the primary VM. */
+export interface BootPlan {
+  readonly kind: "boot";
+  /**
+   * arm64 Linux Image or ELF; with firmware, the kernel that it is offered. Undefined only with
+   * firmware, and beside `SessionPlan.root`, whose program may want no primary VM.
+   */
+  readonly image: Uint8Array | undefined;
+  readonly initrd: Uint8Array | undefined;
+  /** A devicetree to use instead of the generated one. */
+  readonly dtb: Uint8Array | undefined;
+  /** Kernel command line. */
+  readonly append: string | undefined;
+  readonly firmware?: FirmwarePlan;
+  /**
+   * What the real time clock has at the start, seconds since 1970; without one there is no such
+   * clock.
+   */
+  readonly clock?: number;
+  /** Its virtio devices, in the order of their slots. */
+  readonly devices?: readonly DevicePlan[];
+}
+
+/** `el2 run`: VMs under the native host. */
+export interface RunPlan {
+  readonly kind: "run";
+  readonly host: NativeHostPlan;
+}
+
+/**
+ * A root VM that is a real AArch64 program: two position-independent ELF files
+ * (docs/spec/hypervisor.md §8.1).
+ */
+export interface RootPlan {
+  /** The runtime, which is entered. */
+  readonly runtime: Uint8Array;
+  /** The application, which the runtime starts. */
+  readonly app: Uint8Array;
+}
+
+/** A snapshot to begin with. */
+export interface BeginPlan {
+  /** The file; where there are `bytes`, a name for people. */
+  readonly path: string;
+  /** Where it cannot be loaded the machine starts all the same. */
+  readonly spare: boolean;
+  /** Its content, in a recording. */
+  readonly bytes?: Uint8Array;
+}
+
+/** How a recording is run again: part of a session's plan. */
+export interface ReplayPlan {
+  readonly recording: RecordedRun;
+  /** Compare with what was recorded, and fail at the first difference. */
+  readonly verify: boolean;
+  /** Stop at this virtual time (ns). */
+  readonly to: number | undefined;
+}
+
+/** What makes a machine. */
+export interface SessionPlan {
+  /** Physical CPUs, 1..8. */
+  readonly cpus: number;
+  /** Bytes of guest RAM: the primary's for `boot`, all guests together for `run`. */
+  readonly memory: number;
+  /** Skip idle time. */
+  readonly turbo: boolean;
+  /** What executes instructions; `DEFAULT_TIER` where nothing is said. Guests see no difference. */
+  readonly tier?: Tier;
+  /** Choices about the hypervisor; what it does by itself where nothing is said. */
+  readonly behaviour?: Partial<Behaviour>;
+  /** Seed of all guest-visible randomness. */
+  readonly seed: number;
+  /** Rules of injected faults that hold from the start (`fault-rules.ts`). */
+  readonly inject?: readonly string[];
+  /** End after this much virtual time (ns). */
+  readonly duration: number | undefined;
+  /**
+   * End when an event passes this filter. With `duration` it is a failure when none does before.
+   */
+  readonly until?: string;
+  /** Instruction counts at which a state hash is wanted, ascending. */
+  readonly hashAt: readonly number[];
+  /** Name of the VM that a debugger has: the machine stops before its first instruction. */
+  readonly debug?: string;
+  /** What runs in the root VM in place of our resource manager. */
+  readonly root?: RootPlan;
+  /** ELF files with symbols of VMs, by VM: guests see nothing of them. */
+  readonly symbols?: Readonly<Record<string, Uint8Array>>;
+  /** Files that consoles are written to, by console; a replay writes none. */
+  readonly logs?: Readonly<Record<string, string>>;
+  /** File that everything which enters the machine is recorded to, and its first line. */
+  readonly record?: { readonly path: string; readonly header: string };
+  /** A recording that is run again. */
+  readonly replay?: ReplayPlan;
+  /** A snapshot that the machine begins with, in place of its start. */
+  readonly from?: BeginPlan;
+  /** File for a snapshot of the machine when it first shows a prompt; until then nothing enters. */
+  readonly instant?: string;
+  /** The machine starts again when its primary VM asks for a reset. */
+  readonly reboot?: boolean;
+  /** Keep states of the run, so that going back is quick. */
+  readonly history?: boolean;
+  readonly what: BootPlan | RunPlan;
+}
+
+/** Context id of the primary VM's vsock device. */
+export const PRIMARY_CID = 3;
+
+/** What of a plan makes the machine: not how it is recorded, shown or ended. */
+export function bare({ cpus, memory, turbo, seed, behaviour, root, what }: SessionPlan): SessionPlan {
+  return { cpus, memory, turbo, seed, behaviour, root, what, duration: undefined, hashAt: [] };
+}
+
+/** The virtio devices of a machine's VMs. */
+export function plannedDevices({ what }: SessionPlan): readonly DevicePlan[] {
+  return what.kind === "boot" ? what.devices ?? [] : what.host.vms.flatMap(({ devices = [] }) => devices);
+}
+
+/** The file that keeps a machine's firmware variables. */
+export function plannedVariables({ what }: SessionPlan): string | undefined {
+  return what.kind === "boot" ? what.firmware?.vars?.path : undefined;
+}
+
+/** The file of a disk that a machine's guests write through to. A run of it cannot be had again. */
+export function writtenDisk(plan: SessionPlan): string | undefined {
+  for (const device of plannedDevices(plan)) if (device.kind === "block" && device.mode === "rw") return device.image;
+  return undefined;
+}
+
+/** A plan that cannot become a machine: the user's to mend. */
+export class PlanError extends Error {}

@@ -1,0 +1,52 @@
+// What a run left beside its plan: everything that entered its machine from outside, each at its
+// place, and what the machine came to.
+
+import type { Action } from "../queries/action.ts";
+
+/** Something that enters the machine from outside. */
+export type Input =
+  | { readonly kind: "console"; readonly console: string; readonly bytes: Uint8Array }
+  /** What a socket or timer says (`outside/outside.ts`). */
+  | { readonly kind: "outside"; readonly source: number; readonly data: unknown }
+  | { readonly kind: "act"; readonly action: Action };
+
+/** A place between two turns of the machine. */
+export interface Place {
+  /** Virtual time in ns. */
+  readonly at: number;
+  /** Whether the machine's events of that time had happened. */
+  readonly settled: boolean;
+}
+
+/** An input at its place. */
+export interface RecordedInput extends Place {
+  readonly input: Input;
+}
+
+/** The state at a place, cheaply. */
+export interface Check {
+  readonly instructions: number;
+  /** Hexadecimal digest of all vCPU registers. */
+  readonly registers: string;
+}
+
+/** The state at the end, whole. */
+export interface EndState extends Check {
+  /**
+   * Whether the machine or its plan ended the run: then a replay comes to its end by itself. Else a
+   * person did, between two turns.
+   */
+  readonly own: boolean;
+  readonly code: number;
+  readonly message: string;
+  readonly memory: string;
+  readonly console: string;
+}
+
+/** A run as it was. */
+export interface RecordedRun {
+  readonly inputs: readonly RecordedInput[];
+  readonly checks: readonly { readonly at: number; readonly check: Check }[];
+  /** Undefined where the recording was cut off: its program was killed. */
+  readonly end: { readonly at: number; readonly end: EndState } | undefined;
+}

@@ -1,0 +1,207 @@
+// The filter language (docs/design/workstation.md §5): the same in `/`, `--filter`, `--until`, stop
+// rules and tests. A word matches any column; field=value != < > ~regex; irq=32..63; !term; blank
+// is and,
+// | is or.
+
+import { didYouMean } from "../support/did-you-mean.ts";
+import { cellText } from "./format.ts";
+import type { Column, ColumnKind, Json, Row, Table } from "./table.ts";
+
+/** A filter that can be asked. */
+export interface Filter {
+  readonly text: string;
+  matches(row: Row): boolean;
+}
+
+/** A filter that is wrong: where and why. */
+export class FilterError extends Error {
+  /** @param at index of the character in the text. */
+  constructor(readonly text: string, readonly at: number, message: string) {
+    super(message);
+  }
+
+  /** What is wrong; below it the text, and a line with `^` under the character. */
+  get marked(): string {
+    return `${this.message}\n  ${this.text}\n  ${" ".repeat(this.at)}^`;
+  }
+}
+
+type Test = (row: Row) => boolean;
+
+interface Token {
+  readonly text: string;
+  readonly at: number;
+}
+
+/** Parses a filter for rows of a table. @throws FilterError */
+export function parseFilter(text: string, table: Table): Filter {
+  const alternatives = alternativesOf(text).map((terms) => terms.map((token) => term(text, token, table)));
+  const empty = alternatives.findIndex((all) => all.length === 0);
+  if (empty >= 0 && alternatives.length > 1) throw new FilterError(text, Math.max(text.length - 1, 0), "| stands between two terms");
+  return { text, matches: (row) => alternatives.some((all) => all.every((test) => test(row))) };
+}
+
+/**
+ * A filter that lets through what each of these does. `|` in one of them reaches no further than
+ * its own end. @throws FilterError
+ */
+export function allOf(texts: readonly (string | undefined)[]): string {
+  return texts.filter((text) => text !== undefined)
+    .map((text) => alternativesOf(text).map((terms) => terms.map((token) => token.text).join(" ")))
+    .reduce((all, next) => all.flatMap((left) => next.map((right) => [left, right].filter(Boolean).join(" "))), [""])
+    .join(" | ");
+}
+
+/** The terms between the `|` of a filter. @throws FilterError */
+function alternativesOf(text: string): Token[][] {
+  const found: Token[][] = [[]];
+  for (const token of tokens(text)) {
+    if (token.text === "|") found.push([]);
+    else found.at(-1)!.push(token);
+  }
+  return found;
+}
+
+function tokens(text: string): Token[] {
+  const found: Token[] = [];
+  for (let at = 0; at < text.length;) {
+    if (text[at] === " ") at++;
+    else if (text[at] === "|") found.push({ text: "|", at: at++ });
+    else {
+      const start = at;
+      let quote = -1;
+      while (at < text.length && (quote >= 0 || text[at] !== " " && text[at] !== "|")) {
+        if (text[at] === '"') quote = quote < 0 ? at : -1;
+        at++;
+      }
+      if (quote >= 0) throw new FilterError(text, quote, 'this " has no end');
+      found.push({ text: text.slice(start, at), at: start });
+    }
+  }
+  return found;
+}
+
+function term(text: string, token: Token, table: Table): Test {
+  if (token.text.startsWith("!") && token.text !== "!") {
+    const inner = term(text, { text: token.text.slice(1), at: token.at + 1 }, table);
+    return (row) => !inner(row);
+  }
+  const match = /^([A-Za-z_][A-Za-z0-9_]*)(!=|=|<|>|~)(.*)$/.exec(token.text);
+  if (!match) return word(unquoted(token.text), table);
+  const [, field, operator, raw] = match;
+  const column = columnOf(table, field);
+  if (!column) {
+    const names = Object.keys(table.columns);
+    throw new FilterError(text, token.at, `no field ${JSON.stringify(field)}${didYouMean(field, names)}; there are ${names.join(", ")}`);
+  }
+  const value = unquoted(raw), at = token.at + field.length + operator.length;
+  if (value === "") throw new FilterError(text, at - 1, "a value follows here");
+  return comparison(text, at, column, operator, value);
+}
+
+const unquoted = (text: string) => text.replaceAll('"', "");
+
+function columnOf(table: Table, field: string): { name: string; column: Column } | undefined {
+  for (const [name, column] of Object.entries(table.columns)) {
+    if (name === field || column.alias?.includes(field)) return { name, column };
+  }
+  return undefined;
+}
+
+function word(value: string, table: Table): Test {
+  const wanted = value.toLowerCase();
+  const columns = Object.entries(table.columns);
+  return (row) => columns.some(([name, column]) => cellText(column, row[name]).toLowerCase().includes(wanted));
+}
+
+function comparison(
+  text: string,
+  at: number,
+  { name, column }: { name: string; column: Column },
+  operator: string,
+  value: string,
+): Test {
+  if (operator === "~") {
+    const pattern = regex(text, at, value);
+    return (row) => each(row[name]).some((one) => pattern.test(String(one)));
+  }
+  if (operator === "!=") {
+    const equal = equality(text, at, column, value);
+    return (row) => !each(row[name]).some(equal);
+  }
+  if (operator === "=") {
+    const equal = equality(text, at, column, value);
+    return (row) => each(row[name]).some(equal);
+  }
+  const limit = parseValue(column.kind, value);
+  if (limit === undefined) throw new FilterError(text, at, `${name} has no order for ${JSON.stringify(value)}`);
+  const holds = operator === "<" ? (one: number) => one < limit : (one: number) => one > limit;
+  return (row) => each(row[name]).some((one) => one !== null && holds(numberOf(one)));
+}
+
+/** The values that a comparison looks at: those of a list, or the one. */
+function each(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value.length ? value : [null] : [value ?? null];
+}
+
+function regex(text: string, at: number, pattern: string): RegExp {
+  try {
+    return new RegExp(pattern, "i");
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new FilterError(text, at, error.message);
+  }
+}
+
+function equality(text: string, at: number, column: Column, value: string): (one: Json) => boolean {
+  if (value === "-") return (one) => one === null || one === "" || one === false;
+  const range = /^(.+)\.\.(.+)$/.exec(value);
+  if (column.words && !range && !column.words.includes(value.toLowerCase())) {
+    throw new FilterError(text, at, `no ${JSON.stringify(value)}${didYouMean(value, column.words)}; there are ${column.words.join(", ")}`);
+  }
+  if (range) {
+    const low = parseValue(column.kind, range[1]), high = parseValue(column.kind, range[2]);
+    if (low === undefined || high === undefined) throw new FilterError(text, at, "a range has numbers at both ends");
+    return (one) => one !== null && numberOf(one) >= low && numberOf(one) <= high;
+  }
+  if (column.kind === "flag") {
+    if (!/^(yes|no|true|false)$/.test(value)) throw new FilterError(text, at, "yes or no");
+    const wanted = value === "yes" || value === "true";
+    return (one) => one === wanted;
+  }
+  const wanted = parseValue(column.kind, value);
+  const exact = value.toLowerCase();
+  const numeric = NUMERIC.has(column.kind);
+  if (numeric && wanted === undefined) throw new FilterError(text, at, `${JSON.stringify(value)} is no number`);
+  return (one) => {
+    if (one === null) return false;
+    if (numeric) return numberOf(one) === wanted;
+    const shown = String(one).toLowerCase();
+    // An id is named whole, without its kind, or by what it belongs to: vm:rt and rt, vcpu:rt/0 and
+    // rt/0.
+    return shown === exact || NAMING.has(column.kind) && shown.slice(shown.indexOf(":") + 1) === exact;
+  };
+}
+
+/** Kinds whose values may be ids. */
+const NAMING: ReadonlySet<ColumnKind> = new Set(["id", "list", "text"]);
+const NUMERIC: ReadonlySet<ColumnKind> = new Set(["number", "rate", "size", "share", "count", "time", "duration", "address"]);
+
+function numberOf(value: Json): number {
+  return Number(value);
+}
+
+const SIZES: Readonly<Record<string, number>> = { K: 1024, M: 1024 ** 2, G: 1024 ** 3 };
+const TIMES: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9 };
+
+/** A number as people write it for a column, in the column's unit; undefined where it is none. */
+function parseValue(kind: ColumnKind, text: string): number | undefined {
+  const match = /^(-?(?:0x[0-9a-f]+|\d+(?:\.\d+)?))([A-Za-z%]*)$/i.exec(text);
+  if (!match) return undefined;
+  const number = Number(match[1]), unit = match[2];
+  if (unit === "") return kind === "time" && !text.startsWith("0x") ? Math.round(number * 1e9) : number;
+  if (unit === "%") return number / 100;
+  const size = SIZES[unit.replace(/iB$/, "")];
+  const scale = kind === "time" || kind === "duration" ? TIMES[unit] : size;
+  return scale === undefined ? undefined : number * scale;
+}

@@ -1,0 +1,81 @@
+// Values as lists show them (docs/design/workstation.md §6): binary sizes, virtual seconds with six
+// decimals, `-` for none.
+
+import { Access } from "../abi/words.ts";
+import type { Column, Json } from "./table.ts";
+
+/** A size in bytes with a binary unit: `64K`, `1.5M`. */
+export function sizeText(bytes: number): string {
+  let value = bytes, unit = "";
+  for (const next of ["K", "M", "G"]) {
+    if (value < 1024) break;
+    value /= 1024;
+    unit = next;
+  }
+  return `${Number.isInteger(value) ? value : value.toFixed(1)}${unit}`;
+}
+
+/** A duration in ns with a unit: `0.4ms`. */
+export function durationText(ns: number): string {
+  if (ns < 1000) return `${Math.round(ns)}ns`;
+  if (ns < 1e5) return `${(ns / 1e3).toFixed(1)}us`;
+  if (ns < 1e9) return `${(ns / 1e6).toFixed(1)}ms`;
+  return `${(ns / 1e9).toFixed(1)}s`;
+}
+
+/** Virtual time in ns as seconds. */
+export function timeText(ns: number): string {
+  return (ns / 1e9).toFixed(6);
+}
+
+/** A count with at most four digits and a decimal unit. */
+export function countText(value: number): string {
+  if (value < 10000) return String(Math.round(value));
+  for (const [unit, size] of [["K", 1e3], ["M", 1e6], ["G", 1e9]] as const) {
+    const scaled = value / size;
+    if (scaled < 9999.5) return `${scaled < 99.95 ? scaled.toFixed(1) : Math.round(scaled)}${unit}`;
+  }
+  return `${(value / 1e12).toFixed(1)}T`;
+}
+
+/** A value of a column as a list shows it. */
+export function cellText(column: Column, value: Json | undefined): string {
+  if (value === null || value === undefined || value === "") return "-";
+  switch (column.kind) {
+    case "size":
+      return sizeText(Number(value));
+    case "share":
+      return `${Math.round(Number(value) * 100)}%`;
+    case "rate":
+      return countText(Number(value));
+    case "count":
+      return countText(Number(value));
+    case "time":
+      return timeText(Number(value));
+    case "duration":
+      return durationText(Number(value));
+    case "flag":
+      return value ? "yes" : "-";
+    case "list":
+      return Array.isArray(value) && value.length ? value.join(" ") : "-";
+    case "detail":
+      return JSON.stringify(value);
+    default:
+      return String(value);
+  }
+}
+
+/** Whether a column's values stand at the right of their column. */
+export function alignsRight({ kind }: Column): boolean {
+  return ["number", "rate", "size", "share", "count", "duration"].includes(kind);
+}
+
+/** Who asked for what was refused, and where in its code. */
+export function askedByText({ asked_by, pc, symbol }: { readonly [name: string]: Json }): string {
+  return [asked_by, ...pc === null ? [] : ["at", pc], ...symbol === null ? [] : [symbol]].join(" ");
+}
+
+/** `rwx` with what is allowed. */
+export function accessText(access: number): string {
+  return (access & Access.R ? "r" : "") + (access & Access.W ? "w" : "") + (access & Access.X ? "x" : "") || "none";
+}

@@ -1,0 +1,586 @@
+// Every kind of row that a session answers with. Screens, commands, `--json`, schemas and filters
+// follow from these declarations.
+
+import { TRACE_KINDS } from "../abi/trace.ts";
+import { defineTable, type Table } from "./table.ts";
+
+const VM = { kind: "id", doc: "the VM", width: 10 } as const;
+const AT = { kind: "time", doc: "virtual time in ns", width: 11, alias: ["time"] } as const;
+
+export const VMS = defineTable({
+  name: "vm.ls",
+  version: 1,
+  command: "vm ls",
+  doc: "virtual machines, by VMID",
+  empty: "no VM yet: the resource manager is starting",
+  columns: {
+    id: { kind: "id", doc: "vm:NAME", width: 14, alias: ["vm"] },
+    vmid: { kind: "address", doc: "VMID", width: 5 },
+    state: { kind: "word", doc: "state as the resource manager calls it, in lower case", width: 9 },
+    via: { kind: "word", doc: "native, or gunyah: made through the resource manager", width: 7, from: 100 },
+    schedule: { kind: "word", doc: "native, proxy (its owner calls vcpu_run) or own", width: 8 },
+    owner: { kind: "id", doc: "the VM that made it", width: 9, optional: true, from: 100 },
+    vcpus: { kind: "number", doc: "vCPUs that exist", width: 5 },
+    cpu: { kind: "share", doc: "share of one physical CPU", width: 5 },
+    instructions: { kind: "count", doc: "instructions retired", width: 7 },
+    memory: { kind: "size", doc: "private memory in bytes, as lent or given", width: 7, optional: true },
+    exit: { kind: "word", doc: "why it ended", width: 12, optional: true, from: 100 },
+    console: { kind: "id", doc: "its console", width: 12, optional: true, from: 120 },
+  },
+});
+
+export const VCPUS = defineTable({
+  name: "vcpu.ls",
+  version: 1,
+  command: "vcpu ls",
+  doc: "vCPUs, by VM and index: what each does, what it waits for and since when",
+  empty: "no vCPU is active",
+  columns: {
+    id: { kind: "id", doc: "vcpu:VM/INDEX", width: 15, alias: ["vcpu"] },
+    vm: { ...VM, width: undefined },
+    state: { kind: "word", doc: "what it does", width: 8 },
+    wait: { kind: "list", doc: "reasons to be blocked, as the specification names them", width: 17 },
+    since: { kind: "duration", doc: "virtual time since it ran last, ns", width: 8 },
+    wakes: { kind: "list", doc: "what ends the wait: interrupts that are enabled, timers with the time left", width: 22 },
+    pc: { kind: "address", doc: "program counter", width: 18, from: 100, optional: true },
+    symbol: { kind: "text", doc: "the same by name, where symbols are known", optional: true, width: 24, from: 170 },
+    cpu: { kind: "share", doc: "share of one physical CPU", width: 5, from: 100 },
+    exits: { kind: "count", doc: "exits to the hypervisor", width: 7, from: 100 },
+    exits_rate: { kind: "rate", doc: "exits a second of virtual time", title: "exits/s", width: 7, from: 100 },
+    instructions: { kind: "count", doc: "instructions retired", width: 7, from: 120 },
+    pcpu: { kind: "id", doc: "its physical CPU", width: 6, optional: true, from: 140 },
+    priority: { kind: "number", doc: "scheduling priority, 0 to 63", width: 4, title: "prio", from: 140 },
+    timeslice: { kind: "duration", doc: "ns", width: 8, from: 150 },
+    native: { kind: "flag", doc: "a program of ours runs in place of instructions" },
+    pending: { kind: "list", doc: "interrupts that are pending for it" },
+    yields_to: { kind: "id", doc: "the vCPU that runs in its place", optional: true },
+    obj: { kind: "id", doc: "the hypervisor's object" },
+  },
+});
+
+export const REGISTERS = defineTable({
+  name: "vcpu.regs",
+  version: 1,
+  command: "vcpu regs",
+  doc: "registers of a vCPU",
+  empty: "this vCPU has no registers: a program of ours runs in place of instructions",
+  columns: {
+    id: { kind: "id", doc: "reg:VM/INDEX/NAME" },
+    name: { kind: "word", doc: "as the assembler writes it", width: 16 },
+    value: { kind: "address", doc: "value", width: 34 },
+    group: { kind: "word", doc: "general, system, timer, gic", width: 8 },
+  },
+});
+
+export const STACK = defineTable({
+  name: "vcpu.stack",
+  version: 1,
+  command: "vcpu stack",
+  doc: "call frames of a vCPU, the innermost first, by its frame pointers",
+  empty: "this vCPU has no stack: a program of ours runs in place of instructions",
+  columns: {
+    id: { kind: "id", doc: "frame:VM/INDEX/NUMBER", width: 20 },
+    pc: { kind: "address", doc: "where it is, or where the call returns to", width: 18 },
+    symbol: { kind: "text", doc: "the same by name, where symbols are known", optional: true, width: 32 },
+    frame: {
+      kind: "address",
+      doc: "address of its frame record: the caller's frame pointer, and the return address",
+      optional: true,
+      width: 18,
+    },
+    note: { kind: "text", doc: "why the walk ends here", optional: true, width: 40 },
+  },
+});
+
+export const SYMBOLS = defineTable({
+  name: "symbols",
+  version: 1,
+  command: "symbols",
+  doc: "names of a VM's addresses: of ELF files that are known, and of the Linux kernel that runs there, by address",
+  empty: "no symbols: no ELF file is known (--symbols), and no Linux kernel with kallsyms runs here",
+  columns: {
+    id: { kind: "id", doc: "sym:VM/NAME@ADDRESS" },
+    address: { kind: "address", doc: "virtual address", width: 18 },
+    type: { kind: "word", doc: "as nm has it: t code, d b r data, w weak, a absolute; capitals are global", width: 4 },
+    name: { kind: "text", doc: "the name", width: 48 },
+    source: { kind: "text", doc: "kallsyms, image, symbols", width: 9, from: 100 },
+  },
+});
+
+export const CODE = defineTable({
+  name: "code",
+  version: 1,
+  command: "disasm",
+  doc: "instructions in a VM's memory, by virtual address",
+  empty: "no instructions",
+  columns: {
+    id: { kind: "id", doc: "va:VM/ADDRESS" },
+    address: { kind: "address", doc: "virtual address", width: 18 },
+    word: { kind: "address", doc: "the instruction's word", width: 10 },
+    text: { kind: "text", doc: "as the assembler writes it; targets of branches by name", width: 48 },
+    symbol: { kind: "text", doc: "where this is", optional: true, width: 32, from: 100 },
+    pc: { kind: "flag", doc: "the vCPU stands here" },
+  },
+});
+
+export const IRQS = defineTable({
+  name: "irq.ls",
+  version: 1,
+  command: "irq ls",
+  doc: "interrupts that are enabled, pending, active or have a source, the busiest first",
+  empty: "no interrupt is enabled or has a source",
+  columns: {
+    id: { kind: "id", doc: "irq:VM/INTID, for SGIs and PPIs of other vCPUs than 0 with @VCPU", width: 17 },
+    vm: { ...VM, width: undefined },
+    vcpu: { kind: "id", doc: "the vCPU that it goes to", optional: true, width: 14, from: 100 },
+    intid: { kind: "number", doc: "INTID", width: 5, from: 100, alias: ["irq"] },
+    kind: { kind: "word", doc: "sgi, ppi or spi", width: 4, from: 100 },
+    source: { kind: "text", doc: "what raises it", width: 18 },
+    priority: { kind: "address", doc: "priority, 0x00 is the highest", width: 4, from: 100, title: "pri" },
+    en: { kind: "flag", doc: "enabled", width: 3 },
+    pend: { kind: "flag", doc: "pending", width: 4 },
+    act: { kind: "flag", doc: "active", width: 3 },
+    trigger: { kind: "word", doc: "edge or level, as the guest has configured it", width: 7 },
+    line: { kind: "word", doc: "level of the source's line", width: 4, optional: true },
+    route: { kind: "text", doc: "where it is routed", width: 6, optional: true, from: 100 },
+    count: { kind: "number", doc: "how often it was acknowledged", width: 8 },
+    rate: { kind: "rate", doc: "acknowledges a second of virtual time", width: 6, title: "rate/s", alarm: 10_000 },
+    finding: { kind: "text", doc: "what is wrong with it", optional: true, width: 60, from: 150 },
+  },
+});
+
+export const MEMORY = defineTable({
+  name: "mem.map",
+  version: 1,
+  command: "mem map",
+  doc: "physical memory: runs of pages with one owner and the same mappings",
+  empty: "there is no memory",
+  columns: {
+    id: { kind: "id", doc: "pa:ADDRESS", width: 13 },
+    pa: { kind: "address", doc: "first physical address" },
+    size: { kind: "size", doc: "bytes", width: 7 },
+    access: {
+      kind: "word",
+      doc: "exclusive (one VM), host (a VM and the host), shared, hypervisor, free (of the root partition), unmapped",
+      width: 10,
+    },
+    vm: { kind: "list", doc: "VMs in whose address space it is mapped", width: 16 },
+    mapped: { kind: "list", doc: "IPA and rights of each mapping", width: 44 },
+    parcel: { kind: "id", doc: "the memory parcel that it is in", optional: true, width: 11, from: 100 },
+    state: {
+      kind: "word",
+      doc: "the parcel's (open, offered, accepted, blocked); outside parcels private (mapped), unmapped, free, hypervisor",
+      width: 10,
+      from: 100,
+    },
+    owner: { kind: "text", doc: "the partition or extent that owns the pages", width: 14, from: 110 },
+    owner_vm: {
+      kind: "id",
+      doc: "the VM whose memory it is: that lends or shares it, else that has it mapped",
+      optional: true,
+      width: 10,
+      from: 120,
+    },
+  },
+});
+
+export const MEMORY_OWNER = defineTable({
+  name: "mem.owner",
+  version: 1,
+  command: "mem owner",
+  doc: "who owns a page: owner, parcel, mappings with rights, chain of extents",
+  empty: "there is no memory at this address",
+  columns: {
+    id: { kind: "id", doc: "pa:ADDRESS of the page", width: 13 },
+    owner: { kind: "text", doc: "the VM whose memory it is, or what the hypervisor keeps", width: 16 },
+    parcel: { kind: "id", doc: "the memory parcel that it is in", optional: true, width: 12 },
+    mapped: { kind: "list", doc: "ipa:VM/ADDRESS and rights of each mapping", width: 50 },
+    access: { kind: "word", doc: "as in mem.map", width: 10 },
+    chain: { kind: "list", doc: "partition and extents down to the owner", width: 60, from: 140 },
+    offset: { kind: "address", doc: "offset of the page in the owning extent", optional: true },
+  },
+});
+
+export const PARCELS = defineTable({
+  name: "mem.parcels",
+  version: 1,
+  command: "mem parcels",
+  doc: "memory parcels of the resource manager, blocked ones first",
+  empty: "no memory parcel exists",
+  columns: {
+    id: { kind: "id", doc: "parcel:HANDLE", width: 12, alias: ["handle"] },
+    kind: { kind: "word", doc: "donate, lend or share", width: 6 },
+    label: { kind: "number", doc: "label", width: 10, from: 100 },
+    size: { kind: "size", doc: "bytes", width: 7 },
+    state: { kind: "word", doc: "open, offered, accepted, released or blocked (its owner was refused to reclaim it)", width: 9 },
+    owner: { kind: "id", doc: "the VM that lends or shares", width: 12 },
+    vm: { kind: "list", doc: "VMs that may accept it", width: 16, from: 110 },
+    borrowers: { kind: "list", doc: "each with its rights, and what it has done", width: 34 },
+    held_by: { kind: "list", doc: "VMs that hold it: it cannot be reclaimed", width: 14, from: 110 },
+    extent: { kind: "id", doc: "its extent", optional: true, width: 9, from: 120 },
+    regions: { kind: "detail", doc: "pieces: offset in the extent, size, IPA in the owner" },
+  },
+});
+
+export const LIMITS = defineTable({
+  name: "mem.limits",
+  version: 1,
+  command: "mem limits",
+  doc: "what can run out: heaps, page tables, parcels, capabilities, interrupts",
+  empty: "nothing is limited",
+  columns: {
+    id: { kind: "id", doc: "limit:NAME", width: 26 },
+    what: { kind: "text", doc: "what is counted" },
+    vm: { ...VM, optional: true, width: undefined },
+    used: { kind: "number", doc: "in use", width: 9 },
+    limit: { kind: "number", doc: "the most", optional: true, width: 9 },
+    unit: { kind: "word", doc: "bytes, tables, entries, ..", width: 8, from: 70 },
+    share: { kind: "share", doc: "used of the most", optional: true, width: 5, alarm: 0.9 },
+    over: { kind: "flag", doc: "nine tenths are used", width: 4, from: 70 },
+  },
+});
+
+export const CAPS = defineTable({
+  name: "caps.ls",
+  version: 1,
+  command: "caps ls",
+  doc: "capabilities, by VM and slot",
+  empty: "no capability exists",
+  columns: {
+    id: { kind: "id", doc: "cap:VM/SLOT", width: 15, alias: ["cap"] },
+    vm: { ...VM, width: undefined },
+    slot: { kind: "address", doc: "slot number", width: 6, from: 100 },
+    type: { kind: "word", doc: "type of the object", width: 11 },
+    obj: { kind: "id", doc: "the object; null: revoked", optional: true, width: 16, alias: ["object"] },
+    rights: { kind: "list", doc: "rights, as the specification names them", width: 34 },
+    master: { kind: "flag", doc: "the object's first capability", width: 6 },
+    state: { kind: "word", doc: "state of the object", optional: true, width: 7, from: 100 },
+    holders: { kind: "number", doc: "capabilities to the object", width: 7, from: 100 },
+    used: { kind: "time", doc: "virtual time of the last call that looked it up, ns", optional: true, width: 11, from: 110 },
+    res: { kind: "word", doc: "what that call was and answered", optional: true, width: 28, from: 110 },
+    err: { kind: "flag", doc: "that call was refused" },
+  },
+});
+
+export const OBJECTS = defineTable({
+  name: "obj.ls",
+  version: 1,
+  command: "caps graph",
+  doc: "objects of the hypervisor",
+  empty: "no object exists",
+  columns: {
+    id: { kind: "id", doc: "obj:NUMBER, in order of creation", width: 9, alias: ["obj"] },
+    type: { kind: "word", doc: "type", width: 11 },
+    name: { kind: "id", doc: "its id on other screens", width: 18 },
+    state: { kind: "word", doc: "init, active, failed or destroying", width: 10 },
+    references: { kind: "number", doc: "capabilities and attachments that hold it", width: 10 },
+    size: { kind: "size", doc: "bytes of its partition's heap", width: 7 },
+    holders: { kind: "list", doc: "capabilities, master first", width: 60 },
+  },
+});
+
+export const QUEUES = defineTable({
+  name: "queue.ls",
+  version: 1,
+  command: "queue ls",
+  doc: "message queues and doorbells",
+  empty: "no message queue and no doorbell exists",
+  columns: {
+    id: { kind: "id", doc: "mq:NUMBER or db:NUMBER", width: 7 },
+    kind: { kind: "word", doc: "msgqueue or doorbell", width: 8, from: 140 },
+    from: { kind: "id", doc: "the VM that may send", optional: true, width: 12 },
+    to: { kind: "id", doc: "the VM that may receive", optional: true, width: 12 },
+    vm: { kind: "list", doc: "both" },
+    count: { kind: "number", doc: "messages in the queue", optional: true, width: 5 },
+    depth: { kind: "number", doc: "the most messages", optional: true, width: 5 },
+    size: { kind: "size", doc: "the biggest message in bytes", optional: true, width: 5 },
+    full: { kind: "flag", doc: "no message fits", width: 4 },
+    sent: { kind: "count", doc: "messages that have come since it was made; how often a doorbell was rung", width: 6, from: 140 },
+    received: { kind: "count", doc: "messages that were taken; how often flags were", width: 6, from: 140, title: "recv" },
+    rate: { kind: "rate", doc: "messages, or rings, that came in a second of virtual time", width: 6, title: "rate/s" },
+    not_full: { kind: "number", doc: "the sender is told when the count falls to this", optional: true, width: 8, from: 100 },
+    not_empty: { kind: "number", doc: "the receiver is told when the count rises to this", optional: true, width: 9, from: 100 },
+    flags: { kind: "address", doc: "flags that are set", optional: true, width: 10 },
+    enable: { kind: "address", doc: "flags that raise the interrupt", optional: true, width: 18, from: 110 },
+    ack: { kind: "address", doc: "flags that clear themselves", optional: true, width: 6, from: 125 },
+    send_virq: { kind: "id", doc: "the sender's interrupt", optional: true, width: 14, from: 100, title: "tx" },
+    receive_virq: { kind: "id", doc: "the receiver's interrupt", optional: true, width: 14, from: 100, title: "rx" },
+    obj: { kind: "id", doc: "the hypervisor's object" },
+  },
+});
+
+export const MESSAGES = defineTable({
+  name: "queue.ring",
+  version: 1,
+  command: "queue ring",
+  doc: "messages in a queue, oldest first",
+  empty: "the queue is empty",
+  columns: {
+    id: { kind: "id", doc: "mq:NUMBER/POSITION", width: 9 },
+    size: { kind: "size", doc: "bytes", width: 5 },
+    bytes: { kind: "text", doc: "hexadecimal", width: 60 },
+    ascii: { kind: "text", doc: "printable characters, others as dots", width: 24 },
+    rpc: {
+      kind: "text",
+      doc: "in a queue of the resource manager: kind of the packet, message, sequence number, result of a reply, what is wrong",
+      optional: true,
+      width: 40,
+      from: 150,
+    },
+    fields: { kind: "detail", doc: "decoded fields of the message that ends with this packet" },
+  },
+});
+
+export const RPCS = defineTable({
+  name: "rpc.ls",
+  version: 2,
+  command: "rpc ls",
+  doc: "requests to the resource manager and its notifications, newest last",
+  empty: "no request was made since the trace began",
+  columns: {
+    id: { kind: "id", doc: "rpc:NUMBER of the event", width: 10, alias: ["rpc"] },
+    t: AT,
+    vm: { kind: "id", doc: "whose link it is", width: 11, from: 100, alias: ["link"] },
+    seq: { kind: "address", doc: "sequence number", optional: true, width: 6, from: 100 },
+    msg: { kind: "word", doc: "name of the message", width: 28, alias: ["message"] },
+    about: { kind: "id", doc: "the VM or parcel that it is about", optional: true, width: 12 },
+    latency: { kind: "duration", doc: "ns from request to reply", width: 8, from: 100, alias: ["ms"] },
+    res: {
+      kind: "word",
+      doc: "result: code and name; of VM_STATUS the state that it tells",
+      optional: true,
+      width: 24,
+      alias: ["result", "err"],
+    },
+    errno: { kind: "word", doc: "what the drivers of the v17 series make of that error", optional: true, width: 10, from: 110 },
+    refused: { kind: "flag", doc: "it was refused" },
+    why: { kind: "id", doc: "the reason", optional: true, width: 8 },
+    request: { kind: "detail", doc: "decoded fields of the request" },
+    reply: { kind: "detail", doc: "decoded fields of the reply" },
+  },
+});
+
+export const EVENTS = defineTable({
+  name: "events",
+  version: 1,
+  command: "events",
+  doc: "what happened, oldest first",
+  empty: "nothing of this kind has happened since the trace began",
+  columns: {
+    id: { kind: "id", doc: "ev:NUMBER", width: 9, from: 90 },
+    t: AT,
+    pcpu: { kind: "id", doc: "physical CPU", optional: true, width: 6, from: 90 },
+    vcpu: { kind: "id", doc: "who did it", optional: true, width: 15 },
+    vm: { kind: "id", doc: "its VM", optional: true },
+    kind: { kind: "word", doc: TRACE_KINDS.join(" "), width: 5, words: TRACE_KINDS },
+    name: { kind: "word", doc: "call, message, register or state as the specification names it" },
+    text: { kind: "text", doc: "what happened, in a line", width: 70 },
+    res: { kind: "word", doc: "result: the specification's name of the code", optional: true, alias: ["err"] },
+    refused: { kind: "flag", doc: "it was refused, or went wrong" },
+    why: { kind: "id", doc: "the reason", optional: true, width: 8 },
+    end: { kind: "time", doc: "virtual time of its end, ns" },
+    parent: { kind: "id", doc: "the operation inside which it happened", optional: true },
+    fields: { kind: "detail", doc: "arguments, decoded" },
+    results: { kind: "detail", doc: "results, decoded" },
+  },
+});
+
+const TRACE_STATS = defineTable({
+  name: "trace.stats",
+  version: 1,
+  command: "trace stats",
+  doc: "what el2 trace start has recorded, by kind of event",
+  empty: "nothing is recorded; el2 trace start begins",
+  columns: {
+    id: { kind: "id", doc: "trace:KIND", width: 12 },
+    recorded: { kind: "flag", doc: "events of this kind are recorded now", width: 8 },
+    events: { kind: "number", doc: "events that are kept", width: 8 },
+    lost: { kind: "number", doc: "events of all kinds that there was no room for", width: 8 },
+  },
+});
+
+const TRACE_EVENTS = defineTable({
+  ...EVENTS,
+  name: "trace.events",
+  command: "trace export",
+  doc: "what el2 trace start has recorded, oldest first",
+  empty: "nothing is recorded; el2 trace start begins",
+});
+
+export const REASONS = defineTable({
+  name: "why",
+  version: 1,
+  command: "why --list",
+  doc: "why operations were refused, newest first",
+  empty: "nothing was refused",
+  columns: {
+    id: { kind: "id", doc: "why:NUMBER", width: 8, alias: ["why"] },
+    t: AT,
+    asked_by: { kind: "id", doc: "the vCPU that asked first", width: 13 },
+    pc: { kind: "address", doc: "virtual address of the instruction that did, where a guest executed one", optional: true },
+    symbol: { kind: "text", doc: "the same by name: function+0x14", optional: true },
+    vm: { kind: "id", doc: "its VM" },
+    call: { kind: "word", doc: "the outermost operation", width: 26 },
+    err: { kind: "word", doc: "what it answered", width: 26 },
+    failed: { kind: "flag", doc: "who asked first was refused; else only a step on the way to a success was" },
+    rule: { kind: "text", doc: "section of the specification, and the rule", width: 50 },
+    object: { kind: "text", doc: "what the rule is about, else what was requested is", width: 16, from: 130, alias: ["obj"] },
+    values: { kind: "detail", doc: "the values that broke it" },
+    chain: { kind: "detail", doc: "operations from the outermost to the innermost: id, kind, name, args, result" },
+    shared_errno: { kind: "number", doc: "how many causes give the same number to the one who asked", optional: true },
+    way_out: { kind: "text", doc: "what to do about it", optional: true },
+  },
+});
+
+export const SLICES = defineTable({
+  name: "sched.ls",
+  version: 1,
+  command: "events --filter kind=sched",
+  doc: "which vCPU ran on which physical CPU when, oldest first",
+  empty: "no scheduling event was recorded: the trace of kind sched begins when somebody looks",
+  columns: {
+    id: { kind: "id", doc: "ev:NUMBER", width: 9 },
+    t: AT,
+    pcpu: { kind: "number", doc: "physical CPU", width: 4 },
+    vcpu: { kind: "id", doc: "what runs from then on; null: idle", optional: true, width: 15 },
+    vm: { kind: "id", doc: "its VM", optional: true },
+    reason: { kind: "text", doc: "why the one before stopped", width: 40 },
+    seen: { kind: "flag", doc: "it is known what runs from then on: it was recorded" },
+  },
+});
+
+export const DEVICES = defineTable({
+  name: "vm.devices",
+  version: 1,
+  command: "vm devices",
+  doc: "devices of a VM: frames of the interrupt controller, ranges that its VMM emulates, objects to talk by",
+  empty: "this VM has no devices",
+  columns: {
+    id: { kind: "id", doc: "dev:VM/NAME", width: 24 },
+    vm: { ...VM, width: undefined },
+    kind: { kind: "word", doc: "what it is", width: 16 },
+    ipa: { kind: "address", doc: "first address in the VM", optional: true, width: 12 },
+    size: { kind: "size", doc: "bytes", optional: true, width: 6 },
+    by: { kind: "text", doc: "who answers accesses", width: 12 },
+    peer: { kind: "id", doc: "the VM at the other end", optional: true, width: 12 },
+    virq: { kind: "id", doc: "its interrupt", optional: true, width: 14 },
+    metrics: { kind: "detail", doc: "what a virtio device has done: counters by name; null for other devices", optional: true },
+  },
+});
+
+export const BYTES = defineTable({
+  name: "mem.read",
+  version: 1,
+  command: "mem read",
+  doc: "bytes of memory, sixteen a row",
+  empty: "nothing can be read here",
+  columns: {
+    id: { kind: "id", doc: "address, as asked: pa:ADDRESS or ipa:VM/ADDRESS", width: 26 },
+    bytes: { kind: "text", doc: "hexadecimal", width: 48 },
+    ascii: { kind: "text", doc: "printable characters, others as dots", width: 16 },
+  },
+});
+
+export const VIOLATIONS = defineTable({
+  name: "mem.check",
+  version: 1,
+  command: "mem check",
+  doc: "broken invariants: owners of pages, page tables, objects and who holds them",
+  empty: "every invariant holds",
+  columns: {
+    id: { kind: "id", doc: "check:NUMBER", width: 9 },
+    rule: { kind: "text", doc: "what is wrong", width: 90 },
+  },
+});
+
+export const INJECTIONS = defineTable({
+  name: "inject.ls",
+  version: 1,
+  command: "inject --list",
+  doc: "rules of injected faults, and what has come of them",
+  empty: "nothing is injected; el2 inject --help shows rules",
+  columns: {
+    id: { kind: "id", doc: "inject:NUMBER", width: 10 },
+    kind: { kind: "word", doc: "kind of the operations that go wrong", width: 6 },
+    seen: { kind: "count", doc: "operations that its conditions fitted", width: 7 },
+    hits: { kind: "count", doc: "those that went wrong", width: 7 },
+    rule: { kind: "text", doc: "the rule", width: 80 },
+  },
+});
+
+export const STOPS = defineTable({
+  name: "stop.ls",
+  version: 1,
+  command: "break --list",
+  doc: "rules by which the machine stops, and what they have stopped at",
+  empty: "nothing stops the machine; el2 break --help shows rules",
+  columns: {
+    id: { kind: "id", doc: "stop:NUMBER", width: 8 },
+    kind: { kind: "word", doc: "event: a filter of events; place: before an instruction", width: 5 },
+    rule: { kind: "text", doc: "the filter, or the place", width: 40 },
+    hits: { kind: "count", doc: "how often it has stopped the machine", width: 6 },
+    t: { kind: "time", doc: "when it did so last", width: 12, optional: true },
+    last: { kind: "text", doc: "what it stopped at then", width: 60, optional: true },
+  },
+});
+
+export const PLACES = defineTable({
+  name: "time.ls",
+  version: 1,
+  command: "back --list",
+  doc: "places of a session's run: where it began, its snapshots, what is shown, and where the machine really is",
+  empty: "the machine has ended",
+  columns: {
+    id: { kind: "id", doc: "place:NUMBER, in the order of the run", width: 8 },
+    kind: { kind: "word", doc: "start, snapshot, shown or now", width: 8 },
+    t: { kind: "time", doc: "virtual time", width: 12 },
+    insn: { kind: "count", doc: "instructions that all guests had retired: el2 back --to goes there", width: 12 },
+    file: { kind: "text", doc: "the snapshot's file", width: 60, optional: true },
+  },
+});
+
+const HASHES = defineTable({
+  name: "hash",
+  version: 1,
+  command: "state hash",
+  doc: "digests of the machine's whole state",
+  empty: "no machine",
+  columns: {
+    id: { kind: "id", doc: "hash:PART", width: 16 },
+    hash: { kind: "word", doc: "hexadecimal", width: 64 },
+  },
+});
+
+/** Every table by its name. */
+export const TABLES = {
+  "vm.ls": VMS,
+  "vm.devices": DEVICES,
+  "vcpu.ls": VCPUS,
+  "vcpu.regs": REGISTERS,
+  "vcpu.stack": STACK,
+  "symbols": SYMBOLS,
+  "code": CODE,
+  "irq.ls": IRQS,
+  "mem.map": MEMORY,
+  "mem.owner": MEMORY_OWNER,
+  "mem.parcels": PARCELS,
+  "mem.limits": LIMITS,
+  "mem.read": BYTES,
+  "mem.check": VIOLATIONS,
+  "caps.ls": CAPS,
+  "obj.ls": OBJECTS,
+  "queue.ls": QUEUES,
+  "queue.ring": MESSAGES,
+  "rpc.ls": RPCS,
+  "events": EVENTS,
+  "trace.stats": TRACE_STATS,
+  "trace.events": TRACE_EVENTS,
+  "why": REASONS,
+  "sched.ls": SLICES,
+  "inject.ls": INJECTIONS,
+  "stop.ls": STOPS,
+  "time.ls": PLACES,
+  "hash": HASHES,
+} as const satisfies Readonly<Record<string, Table>>;
+
+export type TableName = keyof typeof TABLES;

@@ -1,0 +1,145 @@
+// Back to where something happened: the run is run again from a state before, in another machine
+// that counts what it is looking for, and then once more up to the last of these places. Where
+// there is none, from the state before that one.
+
+import type { DebugControl } from "../hypervisor/debug/debug-control.ts";
+import { isFirst, type Milestone } from "./history.ts";
+import type { BreakPlace } from "../queries/stop-rule.ts";
+import type { Moment, Past } from "./past.ts";
+import type { Rerun } from "./rerun.ts";
+
+/** What is looked for. */
+export type Sought = { readonly kind: "event"; readonly filter: string } | { readonly kind: "place"; readonly place: BreakPlace };
+
+/** The run up to where somebody stands. */
+export interface RunUpTo {
+  readonly rerun: Rerun;
+  readonly moment: Moment;
+  /** Instructions that had been retired. */
+  readonly instructions: number;
+  /** Virtual time (ns) of the last boundary between turns. */
+  readonly at: number;
+}
+
+/** A place where it happened. */
+export interface Reached {
+  readonly past: Past;
+  /** What happened. */
+  readonly text: string;
+  /**
+   * How often it had happened since this state, this time included: what is before it is found
+   * without looking again.
+   */
+  readonly count: number;
+  readonly from: Milestone | undefined;
+  readonly sought: Sought;
+}
+
+/** A way back, taken in slices. */
+export class BackTo {
+  #past: Past;
+  #from: Milestone | undefined;
+  /** How far is searched; where a count is wanted, nothing is. */
+  #end: { readonly moment: Moment; readonly instructions: number; readonly at: number };
+  /** It has come to the turn in the middle of which the end is. */
+  #inTurn = false;
+  #wanted: number | undefined;
+  #count = 0;
+  #reached: Reached | undefined;
+
+  /**
+   * @param before the place to go back from, where that was reached so
+   * @throws FilterError
+   */
+  constructor(readonly run: RunUpTo, readonly sought: Sought, before?: Reached) {
+    this.#end = run;
+    if (before && isSame(before.sought, sought)) {
+      this.#from = before.from;
+      if (before.count > 1) this.#wanted = before.count - 1;
+      else if (this.#from) this.#end = this.#from;
+      else this.#wanted = 0;
+    }
+    if (this.#wanted === undefined) this.#from = run.rerun.milestone(this.#end.moment);
+    this.#past = this.#begin();
+  }
+
+  /**
+   * Goes on for at most `milliseconds` of wall time: where it led; undefined: call again; `"none"`:
+   * nothing like it is before.
+   */
+  advance(milliseconds: number): Reached | "none" | undefined {
+    if (this.#wanted === 0) return "none";
+    const there = this.#arrived(milliseconds);
+    if (this.#reached) return this.#reached;
+    if (!there) return undefined;
+    if (this.#wanted !== undefined) throw new Error("what happened in a run does not when it is run again");
+    if (this.#count > 0) this.#wanted = this.#count;
+    else if (isFirst(this.#from)) return "none";
+    else {
+      this.#end = this.#from!;
+      this.#from = this.run.rerun.milestone(this.#end.moment);
+    }
+    this.#past = this.#begin();
+    return undefined;
+  }
+
+  /**
+   * Goes on to the end. In the middle of a turn it is so many instructions on, and native guests
+   * retire none on the way to that turn.
+   */
+  #arrived(milliseconds: number): boolean {
+    const { moment, at } = this.#end;
+    if (typeof moment === "number" && !this.#inTurn) {
+      if (!this.#past.advance({ at, settled: true }, milliseconds)) return false;
+      this.#inTurn = true;
+    }
+    return this.#reached !== undefined || this.#past.advance(moment, milliseconds);
+  }
+
+  #begin(): Past {
+    this.#count = 0;
+    this.#inTurn = false;
+    const past = this.run.rerun.pastAt(this.#from);
+    if (this.sought.kind === "event") {
+      past.system.stops.change(this.sought);
+      past.onHit = ({ text }) => this.#happened(past, text, () => past.system.stops.change({ kind: "remove", rule: "all" }));
+    } else this.#breakAt(past, this.sought.place);
+    return past;
+  }
+
+  #breakAt(past: Past, { vm, address }: BreakPlace): void {
+    const control = past.system.debugVm(vm, false);
+    control.insertAhead(address);
+    past.onStop = ({ cause, vcpu }) => {
+      const text = `vm:${vm} at 0x${address.toString(16).padStart(16, "0")}`;
+      if (cause === "step") control.goOn(undefined);
+      else if (this.#happened(past, text, () => release(past, control))) return true;
+      else control.goOn(vcpu);
+      return false;
+    };
+  }
+
+  /** It happened: whether this is the time that was wanted. */
+  #happened(past: Past, text: string, disarm: () => void): boolean {
+    const { instructions, moment } = this.#end;
+    // In the middle of a turn, what happened with the last instruction is what somebody stands at.
+    const here = past.system.instructions();
+    if (here > instructions || here === instructions && typeof moment === "number" && this.#inTurn) return false;
+    this.#count++;
+    if (this.#count !== this.#wanted) return false;
+    past.onHit = past.onStop = () => false;
+    disarm();
+    this.#reached = { past, text, count: this.#count, from: this.#from, sought: this.sought };
+    return true;
+  }
+}
+
+function isSame(a: Sought, b: Sought): boolean {
+  if (a.kind === "event") return b.kind === "event" && a.filter === b.filter;
+  return b.kind === "place" && a.place.vm === b.place.vm && a.place.address === b.place.address;
+}
+
+function release(past: Past, control: DebugControl): void {
+  control.clear();
+  past.system.releaseDebugger();
+}

@@ -1,0 +1,97 @@
+// The past of a session: the same plan in a second machine, which gets the inputs of the first up
+// to a place. Going back is running again; as runs repeat to the instruction, the place is exactly
+// what it was.
+
+import type { DebugStop } from "../hypervisor/debug/debug-control.ts";
+import type { StopHit } from "../queries/stop-rule.ts";
+import type { System } from "../assembly/system.ts";
+import { letIn } from "./input.ts";
+import type { Place, RecordedInput } from "../plans/recorded-run.ts";
+
+/** Turns between two looks at the clock. */
+const TURNS = 64;
+
+/**
+ * Where in its run a machine is. Between two turns it has a `Place`; in the middle of one, where it
+ * was stopped, it has just retired so many instructions. Many places between turns have the same
+ * count: native guests retire none.
+ */
+export type Moment = number | Place;
+
+/** Where a machine is now. */
+export function momentOf(system: Pick<System, "machine" | "instructions">): Moment {
+  const { machine } = system;
+  return machine.inTurn ? system.instructions() : { at: machine.boundary, settled: machine.settled };
+}
+
+/** A machine on its way to a place in the past, and there. */
+export class Past {
+  #next: number;
+  /** Called when the machine stops for a debugger; true: `advance` ends there. */
+  onStop: (stop: DebugStop) => boolean = () => false;
+  /** Called when a stop rule has stopped the machine; true: `advance` ends there. */
+  onHit: (hit: StopHit) => boolean = () => false;
+
+  /**
+   * @param system a machine at its start, or at a milestone
+   * @param inputs what entered the session until now, in order
+   * @param end virtual time (ns) at which it ended, where it did
+   * @param entered how many of the inputs had entered at the milestone
+   */
+  constructor(readonly system: System, readonly inputs: readonly RecordedInput[], readonly end: number = Infinity, entered = 0) {
+    this.#next = entered;
+  }
+
+  /** How many inputs have entered. */
+  get entered(): number {
+    return this.#next;
+  }
+
+  /**
+   * Goes on to a moment, for at most `milliseconds` of wall time. True when it is there, or at the
+   * end of what the inputs lead to; false when it is to be called again.
+   */
+  advance(to: Moment, milliseconds: number): boolean {
+    const { system } = this;
+    const { machine } = system;
+    const limit = performance.now() + milliseconds;
+    const place = typeof to === "number" ? undefined : to;
+    system.stopAt(place ? Infinity : to as number);
+    const there = () => place ? !machine.inTurn && machine.boundary >= place.at : system.instructions() >= (to as number);
+    while (!there() && performance.now() < limit) {
+      if (!machine.inTurn) this.#enter();
+      const upTo = Math.min(this.inputs[this.#next]?.at ?? Infinity, this.end, place?.at ?? Infinity);
+      if (!machine.inTurn && machine.boundary >= this.end) return true;
+      const result = machine.run(upTo, TURNS);
+      // Nobody wants output of the past a second time.
+      system.takeOutput();
+      system.takeEvents();
+      if (result.kind === "stopped") return true;
+      if (result.kind === "suspended" && this.#suspended()) return true;
+      if (result.kind !== "idle") continue;
+      if (result.next === Infinity && upTo === Infinity) return true;
+      machine.skipTo(Math.min(result.next, upTo));
+    }
+    if (!there()) return false;
+    if (place) this.#enter();
+    if (place?.settled) machine.settle();
+    return true;
+  }
+
+  /** Whether what has suspended the machine ends the way. */
+  #suspended(): boolean {
+    const hit = this.system.stops.take();
+    if (hit && hit !== "passed") return this.onHit(hit);
+    const stop = this.system.debug?.takeStop();
+    return stop !== undefined && this.onStop(stop);
+  }
+
+  #enter(): void {
+    const { machine } = this.system;
+    for (let next = this.inputs[this.#next]; next && next.at <= machine.boundary; next = this.inputs[this.#next]) {
+      this.#next++;
+      if (next.settled) machine.settle();
+      letIn(this.system, next.input);
+    }
+  }
+}

@@ -1,0 +1,208 @@
+// Recordings: a plan and everything that entered its machine from outside, with the place in
+// virtual time where it did. The same plan and inputs give the same run, so that a recording is the
+// run (docs/design/decisions.md §3).
+//
+// A file of lines of JSON (`plain-json.ts`), readable by people:
+//   header   {"schema":"el2.recording/1","version":VERSION,"plan":{..}}
+//   input    {"at":NS,"settled":BOOL,"input":{..}}      in order
+//   check    {"at":NS,"check":{..}}                     registers at a place, for `replay --verify`
+//   end      {"at":NS,"end":{..}}                       how it ended, with hashes of everything
+//   sum      {"sha256":".."}                            of all bytes before this line
+// Files of the plan above a size are not in it but in the cache, under their hash.
+
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { cacheFolder, exists, sha256, writeWhole } from "../support/cache.ts";
+import { readToEnd } from "../support/named-file.ts";
+import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
+import { decodePlain, encodePlain } from "../support/plain-json.ts";
+import { VERSION } from "../support/version.ts";
+import { CHECK, END, INPUT } from "./line-schema.ts";
+import { writeAll } from "../support/write-all.ts";
+import type { Check, EndState, Input, Place, RecordedInput, RecordedRun } from "../plans/recorded-run.ts";
+
+const SCHEMA = "el2.recording/1";
+/** What every recording begins with, of any version. */
+export const RECORDING_START = '{"schema":"el2.recording/';
+/** Bytes of a file from which on it is kept in the cache. */
+const LARGE = 64 * 1024;
+
+/** A recording, read. */
+export interface Recording extends RecordedRun {
+  readonly plan: SessionPlan;
+}
+
+/** What is wrong with a recording: the user's to mend. */
+export class RecordingError extends Error {}
+
+/** The text of a recording's first line. Large files of the plan go to the cache. */
+export async function recordingHeader(plan: SessionPlan): Promise<string> {
+  const { record: _, ...rest } = plan;
+  return `${encodePlain({ schema: SCHEMA, version: VERSION, plan: await withoutFiles(rest) })}\n`;
+}
+
+/**
+ * Writes a recording, line by line, so that what there is so far survives the end of the program.
+ */
+export class RecordingWriter {
+  readonly #file: Deno.FsFile;
+  readonly #sum = createHash("sha256");
+
+  /** @throws Error where the file cannot be written. */
+  constructor(readonly path: string, header: string) {
+    this.#file = Deno.openSync(path, { write: true, create: true, truncate: true });
+    this.#write(header);
+  }
+
+  input(place: Place, input: Input): void {
+    this.#line({ ...place, input });
+  }
+
+  check(at: number, check: Check): void {
+    this.#line({ at, check });
+  }
+
+  /** Seals it. */
+  end(at: number, end: EndState): void {
+    this.#line({ at, end });
+    const sum = `${encodePlain({ sha256: this.#sum.copy().digest("hex") })}\n`;
+    this.#write(sum);
+    this.#file.close();
+  }
+
+  #line(value: unknown): void {
+    this.#write(`${encodePlain(value)}\n`);
+  }
+
+  #write(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    this.#sum.update(bytes);
+    writeAll(this.#file, bytes, `--record ${this.path}`);
+  }
+}
+
+/**
+ * Reads a recording.
+ * @throws RecordingError that names the line and what is wrong: no recording, another version,
+ * edited, or without its files; or what the system says of the file.
+ */
+export async function readRecording(path: string): Promise<Recording> {
+  const text = new TextDecoder().decode(readToEnd(path));
+  const lines = text.split("\n");
+  // What is behind the last line break was being written when the program ended.
+  lines.pop();
+  const header = lineOf(path, lines, 0) as { schema?: unknown; version?: unknown; plan?: unknown };
+  if (header.schema !== SCHEMA || typeof header.plan !== "object" || header.plan === null) {
+    throw new RecordingError(`${path}:1: no recording that this el2 reads (${SCHEMA})`);
+  }
+  if (header.version !== VERSION) {
+    throw new RecordingError(`${path}:1: recorded by el2 ${header.version}, this is ${VERSION}; only the same version gives the same run`);
+  }
+  const inputs: RecordedInput[] = [];
+  const checks: { at: number; check: Check }[] = [];
+  let end: { at: number; end: EndState } | undefined;
+  const sum = createHash("sha256").update(`${lines[0]}\n`);
+  let sealed = false, last = 0;
+  for (let index = 1; index < lines.length; index++) {
+    const line = lineOf(path, lines, index) as Partial<RecordedInput> & { check?: Check; end?: EndState; sha256?: unknown };
+    if (sealed) throw new RecordingError(`${path}:${index + 1}: something stands behind the end`);
+    if (line.sha256 !== undefined) {
+      if (!end || line.sha256 !== sum.digest("hex")) {
+        throw new RecordingError(`${path}:${index + 1}: the checksum is wrong; the file was changed`);
+      }
+      sealed = true;
+      continue;
+    }
+    sum.update(`${lines[index]}\n`);
+    const place = `${path}:${index + 1}`;
+    if (typeof line.at !== "number" || !(line.at >= last) || end) throw new RecordingError(`${path}:${index + 1}: out of order`);
+    last = line.at;
+    if (line.input !== undefined && typeof line.settled === "boolean") {
+      inputs.push({ at: line.at, settled: line.settled, input: checked(place, INPUT, line.input) });
+    } else if (line.check !== undefined) checks.push({ at: line.at, check: checked(place, CHECK, line.check) });
+    else if (line.end !== undefined) end = { at: line.at, end: checked(place, END, line.end) };
+    else throw new RecordingError(`${path}:${index + 1}: neither input, check nor end`);
+  }
+  const plan = await withFiles(path, foreignPlan(path, header.plan as SessionPlan)) as SessionPlan;
+  if (plan.from && !(plan.from.bytes instanceof Uint8Array)) {
+    throw new RecordingError(`${path}:1: the snapshot that it begins with is none`);
+  }
+  return {
+    plan,
+    inputs,
+    checks,
+    end: sealed ? end : undefined,
+  };
+}
+
+/**
+ * A recording may be anybody's: what its plan says of files to write is left out, as is a start
+ * over and over (a recording is one life of a machine), and a machine that writes through to a disk
+ * is refused.
+ */
+function foreignPlan(path: string, foreign: SessionPlan): SessionPlan {
+  const { record: _record, from, instant: _instant, logs: _logs, reboot: _reboot, ...plan } = foreign;
+  let written: string | undefined;
+  try {
+    written = writtenDisk(plan);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new RecordingError(`${path}:1: its plan makes no machine`);
+  }
+  if (written !== undefined) throw new RecordingError(`${path}:1: its machine writes to ${written}; none that is recorded does`);
+  // A snapshot is in the recording, or there is none.
+  return from?.bytes ? { ...plan, from: { path: `${path}: its snapshot`, spare: false, bytes: from.bytes } } : plan;
+}
+
+/** A value of a line, which is of a shape. @throws RecordingError that says which field is not */
+function checked<T>(place: string, schema: v.GenericSchema<unknown, T>, value: unknown): T {
+  const parsed = v.safeParse(schema, value, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new RecordingError(`${place}: ${v.getDotPath(issue) ?? "it"}: ${issue.message}`);
+}
+
+function lineOf(path: string, lines: readonly string[], index: number): Record<string, unknown> {
+  try {
+    const value = decodePlain(lines[index] ?? "");
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new RecordingError(`${path}:${index + 1}: no line of a recording`);
+}
+
+function storedFile(hash: string): string {
+  return `${cacheFolder()}/recorded/${hash}`;
+}
+
+/** The plan with marks in place of large files, which are put into the cache. */
+async function withoutFiles(value: unknown): Promise<unknown> {
+  if (value instanceof Uint8Array) {
+    if (value.length < LARGE) return value;
+    const hash = await sha256(value);
+    await Deno.mkdir(`${cacheFolder()}/recorded`, { recursive: true });
+    if (!await exists(storedFile(hash))) await writeWhole(storedFile(hash), value);
+    return { $file: hash };
+  }
+  if (Array.isArray(value)) return await Promise.all(value.map(withoutFiles));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(await Promise.all(Object.entries(value).map(async ([name, part]) => [name, await withoutFiles(part)])));
+}
+
+/** The plan with its files. */
+async function withFiles(path: string, value: unknown): Promise<unknown> {
+  if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return await Promise.all(value.map((part) => withFiles(path, part)));
+  const hash = (value as { $file?: unknown }).$file;
+  if (typeof hash === "string") {
+    const file = storedFile(hash);
+    if (!/^[0-9a-f]{64}$/.test(hash) || !await exists(file)) {
+      throw new RecordingError(`${path}: a file of the run, SHA-256 ${hash}, is not in the cache; copy it to ${file}`);
+    }
+    const bytes = await Deno.readFile(file);
+    if (await sha256(bytes) !== hash) throw new RecordingError(`${path}: ${file} was changed; its SHA-256 is not its name`);
+    return bytes;
+  }
+  return Object.fromEntries(await Promise.all(Object.entries(value).map(async ([name, part]) => [name, await withFiles(path, part)])));
+}

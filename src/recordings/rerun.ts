@@ -1,0 +1,13 @@
+// A run that other machines can go through again, from its start or from a state of it that was
+// kept.
+
+import type { Milestone } from "./history.ts";
+import type { Moment, Past } from "./past.ts";
+
+/** A run to be run again. */
+export interface Rerun {
+  /** The last place before a moment whose state was kept; undefined: the start. */
+  milestone(moment: Moment): Milestone | undefined;
+  /** Another machine there. */
+  pastAt(milestone: Milestone | undefined): Past;
+}

@@ -1,0 +1,245 @@
+// Going back with a debugger: the session's run is run again in another machine, which stops at
+// what the debugger has set. The last stop before the place where it stood is what a person who
+// goes back wants to see.
+
+import type { DebugControl, DebugStop } from "../hypervisor/debug/debug-control.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { DebugStopped } from "../protocol/protocol.ts";
+import { isFirst, type Milestone } from "./history.ts";
+import type { Past } from "./past.ts";
+import type { Rerun } from "./rerun.ts";
+
+/**
+ * With so many instructions to go, a vCPU that sleeps is waited for by its own next instruction.
+ */
+const NEAR = 1000;
+
+/** The run until now, and where in it a debugger stands. */
+export interface RunSoFar {
+  readonly rerun: Rerun;
+  /** Instructions that all vCPUs had retired at the place to go back from. */
+  readonly instructions: number;
+  /** The VM that the debugger has, and its stops. */
+  readonly vm: string;
+  readonly control: DebugControl;
+}
+
+/** A way back, taken in slices. */
+export interface WayBack {
+  /**
+   * Goes on for at most `milliseconds` of wall time; the stop where it leads, or undefined: call
+   * again.
+   */
+  advance(milliseconds: number): DebugStopped | undefined;
+  /** The machine that stands there. */
+  readonly past: Past;
+}
+
+/** A stop as debuggers see it. */
+export function stoppedAt({ cause, vcpu, watch, events }: DebugStop, control: DebugControl): DebugStopped {
+  return { ...standing(control, cause, vcpu), watch, note: events?.join("\n") };
+}
+
+/** What a debugger sees of a vCPU that stands still; where none is named, of the first one. */
+export function standing(control: DebugControl, cause: DebugStopped["cause"], vcpu: Vcpu | undefined = control.vcpus()[0]): DebugStopped {
+  return { cause, vcpu: vcpu ? control.debuggee.numberOf(vcpu) : 0, pc: vcpu?.registers.pc ?? 0n };
+}
+
+/** A machine at a milestone whose VM is the debugger's. */
+function begin({ rerun, vm }: RunSoFar, milestone: Milestone | undefined, fromStart = false): { past: Past; control: DebugControl } {
+  const past = rerun.pastAt(milestone);
+  return { past, control: past.system.debugVm(vm, fromStart) };
+}
+
+/** To before the VM's first instruction, or to the state that the session began with. */
+class ToStart implements WayBack {
+  readonly past: Past;
+  #found: DebugStopped | undefined;
+
+  constructor(readonly run: RunSoFar) {
+    const origin = run.rerun.milestone(0);
+    const { past, control } = begin(run, origin, true);
+    this.past = past;
+    if (origin) this.#found = standing(control, "history-start");
+    this.past.onStop = ({ vcpu }) => {
+      this.#found = standing(control, "history-start", vcpu);
+      return true;
+    };
+  }
+
+  advance(milliseconds: number): DebugStopped | undefined {
+    if (this.#found) return this.#found;
+    if (!this.past.advance(this.run.instructions, milliseconds)) return undefined;
+    if (!this.#found) throw new Error("a VM that a debugger has stopped has no first instruction in its past");
+    return this.#found;
+  }
+}
+
+/** To before the latest instruction of a vCPU: the place where it had retired one less. */
+class StepBack implements WayBack {
+  #control: DebugControl;
+  #past: Past;
+  #from: Milestone | undefined;
+  #start: ToStart | undefined;
+  /** What the vCPU had retired when it was looked at before. */
+  #before = -1;
+  #stepped = false;
+
+  /** @param number of the vCPU. @param own what it is to have retired */
+  constructor(readonly run: RunSoFar, readonly number: number, readonly own: number) {
+    ({ past: this.#past, control: this.#control } = this.#beginBefore(run.instructions));
+    if (own <= 0) this.#start = new ToStart(run);
+  }
+
+  #beginBefore(instructions: number): { past: Past; control: DebugControl } {
+    this.#from = this.run.rerun.milestone(instructions);
+    const begun = begin(this.run, this.#from);
+    begun.past.onStop = () => this.#stepped = true;
+    return begun;
+  }
+
+  get past(): Past {
+    return this.#start?.past ?? this.#past;
+  }
+
+  advance(milliseconds: number): DebugStopped | undefined {
+    if (this.#start) {
+      const stop = this.#start.advance(milliseconds);
+      return stop && (this.own === 0 ? { ...stop, cause: "step" } : stop);
+    }
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end) {
+      const vcpu = this.#control.vcpu(this.number);
+      const left = this.own - (vcpu?.instructions ?? 0);
+      if (left < 0) {
+        // The milestone is behind the place, or there is nothing before it.
+        if (isFirst(this.#from)) this.#start = new ToStart(this.run);
+        else ({ past: this.#past, control: this.#control } = this.#beginBefore(this.#from!.instructions));
+        return undefined;
+      }
+      if (vcpu && left === 0) return standing(this.#control, "step", vcpu);
+      this.#approach(vcpu, left, end - performance.now());
+    }
+    return undefined;
+  }
+
+  /** A vCPU retires no more than all do: as many as it lacks lead no further than to the place. */
+  #approach(vcpu: Vcpu | undefined, left: number, milliseconds: number): void {
+    const here = this.#past.system.instructions();
+    const sleeps = vcpu !== undefined && vcpu.instructions === this.#before && left <= NEAR;
+    this.#before = vcpu?.instructions ?? -1;
+    if (!sleeps) return void this.#past.advance(here + left, milliseconds);
+    this.#control.goOn(vcpu);
+    this.#stepped = false;
+    // What is left of the slice may not be enough: another try begins where this one ends.
+    this.#past.advance(this.run.instructions, milliseconds);
+    if (!this.#stepped) this.#control.goOn(undefined);
+  }
+}
+
+/** A stop that was passed on the way. */
+interface Passed {
+  /** Instructions that all vCPUs had retired. */
+  readonly at: number;
+  readonly vcpu: number;
+  /** What that vCPU had retired. */
+  readonly own: number;
+}
+
+/** To the last breakpoint or watchpoint before the place; to the start where there is none. */
+class ContinueBack implements WayBack {
+  #past: Past;
+  #control: DebugControl;
+  #last: Passed | undefined;
+  #searching = true;
+  #found: DebugStopped | undefined;
+  #start: ToStart | undefined;
+  #armed = false;
+  /** What is searched: from a milestone to so many instructions. */
+  #from: Milestone | undefined;
+  #end: number;
+
+  constructor(readonly run: RunSoFar) {
+    this.#end = run.instructions;
+    ({ past: this.#past, control: this.#control } = this.#search());
+  }
+
+  /** Begins to search what leads up to `#end`. */
+  #search(): { past: Past; control: DebugControl } {
+    this.#from = this.run.rerun.milestone(this.#end);
+    const begun = begin(this.run, this.#from);
+    begun.control.adopt(this.run.control);
+    begun.past.onStop = (stop) => this.#pass(stop);
+    return begun;
+  }
+
+  get past(): Past {
+    return this.#start?.past ?? this.#past;
+  }
+
+  advance(milliseconds: number): DebugStopped | undefined {
+    if (this.#start) return this.#start.advance(milliseconds);
+    if (this.#searching) {
+      if (this.#past.advance(this.#end, milliseconds)) this.#turnBack();
+      return undefined;
+    }
+    const last = this.#last!;
+    if (!this.#armed) {
+      if (!this.#past.advance(last.at, milliseconds)) return undefined;
+      this.#armed = true;
+      this.#control.adopt(this.run.control);
+    }
+    const over = this.#past.advance(this.run.instructions, milliseconds);
+    if (over && !this.#found) throw new Error(`a stop after ${last.at} instructions is not there when the run is run again`);
+    return this.#found;
+  }
+
+  /** Notes a stop, and goes on behind it. */
+  #pass({ cause, vcpu }: DebugStop): boolean {
+    const at = this.#past.system.instructions();
+    if (cause === "step") this.#control.goOn(undefined);
+    else {
+      if (at < this.#end) this.#last = { at, vcpu: vcpu.index, own: vcpu.instructions };
+      this.#control.goOn(vcpu);
+    }
+    return false;
+  }
+
+  /**
+   * This much is searched: what was found is gone to; else the search goes on before it, or there
+   * is nothing but the start.
+   */
+  #turnBack(): void {
+    const last = this.#last;
+    if (!last) {
+      if (isFirst(this.#from)) this.#start = new ToStart(this.run);
+      else {
+        this.#end = this.#from!.instructions;
+        ({ past: this.#past, control: this.#control } = this.#search());
+      }
+      return;
+    }
+    this.#searching = false;
+    const { past, control } = begin(this.run, this.run.rerun.milestone(last.at));
+    this.#past = past;
+    this.#control = control;
+    past.onStop = (stop) => {
+      if (stop.cause === "step") control.goOn(undefined);
+      else if (stop.vcpu.index === last.vcpu && stop.vcpu.instructions === last.own) {
+        this.#found = stoppedAt(stop, control);
+        return true;
+      } else control.goOn(stop.vcpu);
+      return false;
+    };
+  }
+}
+
+/**
+ * The way back from where a debugger stands: to the stop before, or with `step` one instruction of
+ * that vCPU.
+ */
+export function wayBack(run: RunSoFar, step: number | undefined): WayBack {
+  if (step === undefined) return new ContinueBack(run);
+  const vcpu = run.control.vcpu(step);
+  return new StepBack(run, step, (vcpu?.instructions ?? 0) - 1);
+}

@@ -1,0 +1,28 @@
+// A recording of a run that goes on: its plan, everything that has entered until now, and what the
+// machine has come to.
+
+import { exists } from "../support/cache.ts";
+import { type SessionPlan, writtenDisk } from "../plans/plan.ts";
+import type { EndState, RecordedInput } from "../plans/recorded-run.ts";
+import { RecordingError, recordingHeader, RecordingWriter } from "./recording.ts";
+
+/**
+ * The text with which a recording of this plan begins.
+ * @throws RecordingError that says why the run cannot be gone through again.
+ */
+export async function savedHeader({ from, ...plan }: SessionPlan): Promise<string> {
+  const disk = writtenDisk(plan);
+  if (disk !== undefined) throw new RecordingError(`disk ${disk} is written to, and would be another one at the replay`);
+  if (plan.debug !== undefined) throw new RecordingError("what the debugger of --gdb does is not recorded");
+  if (!from) return await recordingHeader(plan);
+  if (!from.bytes && !await exists(from.path)) throw new RecordingError(`the run began with the snapshot ${from.path}, which is gone`);
+  const bytes = from.bytes ?? await Deno.readFile(from.path);
+  return await recordingHeader({ ...plan, from: { ...from, path: from.path.split("/").at(-1)!, bytes } });
+}
+
+/** Writes it. @throws Error where the file cannot be written */
+export function saveRecording(path: string, header: string, inputs: readonly RecordedInput[], at: number, end: EndState): void {
+  const writer = new RecordingWriter(path, header);
+  for (const { at, settled, input } of inputs) writer.input({ at, settled }, input);
+  writer.end(at, end);
+}

@@ -1,0 +1,263 @@
+// Runs a scenario in the caller's thread and in virtual time alone: the same scenario with the same
+// seed is the same run, step by step.
+
+import { createHash } from "node:crypto";
+import { assemble } from "../assembly/assemble.ts";
+import type { GuestSystem } from "../assembly/guest-system.ts";
+import { letIn } from "../recordings/input.ts";
+import type { EndState, Input, RecordedInput } from "../plans/recorded-run.ts";
+import { recordingHeader, RecordingWriter } from "../recordings/recording.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import { consolesOf } from "./plan.ts";
+import { describeStep, type Scenario, type Step } from "./scenario.ts";
+import { WatchedConsoles, WatchedEvents } from "./watched.ts";
+
+/** Turns of the physical CPUs between two looks at what is expected. */
+const TURNS = 8;
+/** Virtual time (ns) between two looks at rows. */
+const ROWS_INTERVAL = 1e6;
+/** Wall time (ms) between two chances for others on this thread. */
+const BREATH = 100;
+/** Lines of a console that a failure shows. */
+const TAIL = 8;
+
+/** What became of a step. */
+export interface StepResult {
+  readonly step: Step;
+  readonly text: string;
+  readonly result: "ok" | "failed" | "skipped";
+  /** Virtual time (ns) at its end. */
+  readonly at: number;
+  /** Why it failed. */
+  readonly message?: string;
+  /** Details of that, a line each. */
+  readonly details?: readonly string[];
+}
+
+/** What became of a scenario. */
+export interface ScenarioResult {
+  readonly scenario: Scenario;
+  readonly seed: number;
+  readonly steps: readonly StepResult[];
+  readonly ok: boolean;
+  /** Wall time, ms. */
+  readonly elapsed: number;
+}
+
+/** How a scenario is run. */
+export interface ScenarioOptions {
+  /** Wall time (ms) after which the step in progress fails. */
+  readonly timeout?: number;
+  /** Told about once a second what is waited for, and the virtual time (ns). */
+  readonly onProgress?: (step: Step, at: number) => void;
+}
+
+/** A step that is not as expected. */
+class StepFailure extends Error {
+  constructor(message: string, readonly details: readonly string[] = []) {
+    super(message);
+  }
+}
+
+/** One run of a scenario. */
+export class ScenarioRun {
+  readonly #system: GuestSystem;
+  readonly #consoles = new WatchedConsoles();
+  readonly #events: WatchedEvents;
+  readonly #inputs: RecordedInput[] = [];
+  readonly #hash = createHash("sha256");
+  readonly #started = performance.now();
+  #breath = performance.now();
+  #told = performance.now();
+  /** The newest reason that an expectation has met. */
+  #reason = 0;
+
+  /** @param plan from `planScenario` */
+  constructor(readonly scenario: Scenario, readonly plan: SessionPlan, readonly options: ScenarioOptions = {}) {
+    // A machine without sockets, as that of a replay: nothing enters but what the scenario says.
+    this.#system = assemble({ ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } });
+    this.#events = new WatchedEvents(scenario.steps, this.#system.hypervisor.trace);
+  }
+
+  /** Does the steps, until one fails. */
+  async run(): Promise<ScenarioResult> {
+    const steps: StepResult[] = [];
+    let failed = false;
+    for (const [index, step] of this.scenario.steps.entries()) {
+      const text = describeStep(step);
+      if (failed) {
+        steps.push({ step, text, result: "skipped", at: this.#now });
+        continue;
+      }
+      try {
+        await this.#perform(step, index);
+        steps.push({ step, text, result: "ok", at: this.#now });
+      } catch (failure) {
+        if (!(failure instanceof StepFailure)) throw failure;
+        failed = true;
+        steps.push({ step, text, result: "failed", at: this.#now, message: failure.message, details: failure.details });
+      }
+      this.#events.reached(index + 1);
+    }
+    return { scenario: this.scenario, seed: this.plan.seed, steps, ok: !failed, elapsed: performance.now() - this.#started };
+  }
+
+  /** Writes the run so far as a recording, which ends as the scenario did. */
+  async record(path: string, message: string): Promise<void> {
+    const writer = new RecordingWriter(path, await recordingHeader(this.plan));
+    for (const { at, settled, input } of this.#inputs) writer.input({ at, settled }, input);
+    this.#takeOutput();
+    const system = this.#system;
+    const own = system.ended();
+    const end: EndState = {
+      instructions: system.instructions(),
+      registers: system.hashRegisters(),
+      memory: system.hashMemory(),
+      console: this.#hash.copy().digest("hex"),
+      code: own?.code ?? 1,
+      message: own?.message ?? message,
+      own: own !== undefined,
+    };
+    writer.end(system.machine.boundary, end);
+  }
+
+  get #now(): number {
+    return this.#system.machine.boundary;
+  }
+
+  async #perform(step: Step, index: number): Promise<void> {
+    switch (step.kind) {
+      case "boot":
+        return;
+      case "at":
+        return void await this.#until(step, step.at, () => false);
+      case "send":
+        this.#console(step.to);
+        return this.#enter({ kind: "console", console: step.to, bytes: new TextEncoder().encode(step.send) });
+      case "inject":
+        return this.#act({ kind: "inject.add", rule: step.inject });
+      case "remove":
+        return this.#act({ kind: "inject.remove", rule: step.remove });
+      case "expect_console": {
+        const pattern = new RegExp(step.expect_console, "m");
+        this.#console(step.of);
+        if (await this.#until(step, this.#now + step.within, () => this.#consoles.meet(step.of, pattern))) return;
+        throw this.#missed(step.within, this.#consoles.tail(step.of, TAIL).map((line) => `${step.of}| ${line}`));
+      }
+      case "expect_event":
+        if (await this.#until(step, this.#now + step.within, () => this.#events.met(index))) return;
+        throw this.#missed(step.within, this.#newest("events").map((row) => `${row.id} ${row.text}`));
+      case "expect_why":
+        if (await this.#until(step, this.#now + step.within, () => this.#hasReason(step.expect_why))) return;
+        throw this.#missed(step.within, this.#newest("why").map((row) => `${row.id} ${row.rule}`));
+      case "expect_rows":
+        return await this.#expectRows(step);
+      case "expect_end":
+        return await this.#expectEnd(step);
+    }
+  }
+
+  async #expectRows(step: Extract<Step, { kind: "expect_rows" }>): Promise<void> {
+    const rows = () => this.#system.inspector.answer({ table: step.expect_rows, args: { filter: step.filter } }).rows.length;
+    const met = (count: number) => step.count === undefined ? count > 0 : count === step.count;
+    let looked = -Infinity;
+    const look = () => {
+      if (this.#now - looked < ROWS_INTERVAL) return false;
+      looked = this.#now;
+      return met(rows());
+    };
+    if (await this.#until(step, this.#now + step.within, look)) return;
+    const count = rows();
+    // The last look may have been a while ago.
+    if (met(count)) return;
+    throw new StepFailure(`there are ${count} rows, not ${step.count ?? "one or more"}`);
+  }
+
+  async #expectEnd(step: Extract<Step, { kind: "expect_end" }>): Promise<void> {
+    await this.#until(step, this.#now + step.within, () => false, true);
+    const end = this.#system.ended();
+    if (!end) throw this.#missed(step.within, this.#system.describeWaits());
+    if (end.code !== step.expect_end) throw new StepFailure(`it ended with ${end.code}: ${end.message}`);
+    if (step.message !== undefined && !new RegExp(step.message, "m").test(end.message)) {
+      throw new StepFailure(`it ended with another message: ${end.message}`);
+    }
+  }
+
+  /**
+   * Lets the machine run until `met`, for which it looks between turns, or to a virtual time (ns).
+   * True when it was met.
+   * @param ends whether the machine may end meanwhile
+   * @throws StepFailure where it cannot go on
+   */
+  async #until(step: Step, time: number, met: () => boolean, ends = false): Promise<boolean> {
+    const { machine } = this.#system;
+    for (;;) {
+      this.#takeOutput();
+      if (met()) return true;
+      const end = this.#system.ended();
+      if (end && ends) return false;
+      if (end) throw new StepFailure(`the machine has ended with ${end.code}: ${end.message}`);
+      if (machine.boundary >= time) return false;
+      await this.#breathe(step);
+      const result = machine.run(time, TURNS);
+      if (result.kind === "idle") machine.skipTo(Math.min(result.next, time));
+    }
+  }
+
+  /** Lets others on this thread do something, and looks at the wall clock. */
+  async #breathe(step: Step): Promise<void> {
+    const now = performance.now();
+    if (now - this.#breath < BREATH) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    this.#breath = performance.now();
+    const { timeout = Infinity, onProgress } = this.options;
+    if (now - this.#started > timeout) throw new StepFailure(`--timeout: ${timeout / 1000} s of wall time passed`);
+    if (now - this.#told < 1000) return;
+    this.#told = now;
+    onProgress?.(step, this.#now);
+  }
+
+  #takeOutput(): void {
+    for (const { console, bytes } of this.#system.takeOutput()) {
+      this.#hash.update(bytes);
+      this.#consoles.add(console, bytes);
+    }
+    // Nobody else takes them.
+    this.#system.takeEvents();
+  }
+
+  #enter(input: Input): void {
+    const { machine } = this.#system;
+    const place = { at: machine.boundary, settled: machine.settled };
+    this.#inputs.push({ ...place, input });
+    const error = letIn(this.#system, input);
+    if (error !== undefined) throw new StepFailure(error);
+  }
+
+  #act(action: Extract<Input, { kind: "act" }>["action"]): void {
+    this.#enter({ kind: "act", action });
+  }
+
+  #console(name: string): void {
+    const names = consolesOf(this.plan);
+    if (!names.includes(name)) throw new StepFailure(`there is no console ${JSON.stringify(name)}; there are ${names.join(", ")}`);
+  }
+
+  #hasReason(filter: string): boolean {
+    const { reasons } = this.#system.hypervisor.trace;
+    if (reasons.count === this.#reason) return false;
+    const { rows } = this.#system.inspector.answer({ table: "why", args: { filter, after: String(this.#reason) } });
+    const first = rows.at(-1);
+    if (!first) return false;
+    this.#reason = Number(String(first.id).slice("why:".length));
+    return true;
+  }
+
+  #newest(table: "events" | "why") {
+    return this.#system.inspector.answer({ table, args: { limit: TAIL } }).rows;
+  }
+
+  #missed(within: number, details: readonly string[]): StepFailure {
+    return new StepFailure(`not within ${within / 1e9} s of virtual time`, details);
+  }
+}

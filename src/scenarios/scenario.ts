@@ -1,0 +1,223 @@
+// A scenario: a run with expectations, for `el2 test FILE` (docs/scenarios.md). TOML; each [[step]]
+// is a table with one key that says what the step is, and the keys that belong to it. All errors
+// come at once, with line and column.
+
+import * as v from "valibot";
+import { parse, TomlError } from "smol-toml";
+import { type ConfigError, ConfigErrors, formatConfigError } from "../configuration/config.ts";
+import { TomlPositions } from "../configuration/positions.ts";
+import { parseDuration, parseSize } from "../support/units.ts";
+import { didYouMean } from "../support/did-you-mean.ts";
+import { FaultRuleError, parseFaultRule } from "../inspection/fault-rules.ts";
+import { FilterError, parseFilter } from "../queries/filter.ts";
+import { type TableName, TABLES } from "../queries/tables.ts";
+
+/** Virtual time (ns) that a step waits where it does not say. */
+const DEFAULT_WITHIN = 10e9;
+
+/** What is wrong with a filter, in one line. */
+function placed({ message, at }: FilterError): string {
+  return `${message}, at character ${at + 1}`;
+}
+
+/** A refinement whose message is an error that `check` throws, of these classes. */
+function checked(check: (text: string) => void) {
+  return v.rawCheck<string>(({ dataset, addIssue }) => {
+    if (!dataset.typed) return;
+    try {
+      check(dataset.value);
+    } catch (error) {
+      if (!(error instanceof FilterError || error instanceof FaultRuleError || error instanceof SyntaxError)) throw error;
+      addIssue({ message: error instanceof FilterError ? placed(error) : error.message });
+    }
+  });
+}
+
+const text = v.string("is no string");
+const name = v.pipe(text, v.nonEmpty("is empty"));
+const regex = v.pipe(text, checked((source) => void new RegExp(source, "m")));
+const rule = v.pipe(text, checked((source) => void parseFaultRule(source)));
+const filterOf = (table: TableName) => v.pipe(text, checked((source) => void parseFilter(source, TABLES[table])));
+const duration = v.pipe(
+  v.string('is no duration; write one such as "2s"'),
+  v.transform((source) => parseDuration(source) ?? NaN),
+  v.check((ns) => ns >= 0, 'is no duration; write one such as "2s"'),
+);
+const within = v.optional(duration, `${DEFAULT_WITHIN}ns`);
+const whole = v.pipe(v.number("is no number"), v.integer("is no whole number"), v.minValue(0, "is negative"));
+const size = v.pipe(
+  v.string('is no size; write one such as "64MiB"'),
+  v.transform((source) => parseSize(source) ?? NaN),
+  v.check((bytes) => bytes > 0, 'is no size; write one such as "64MiB"'),
+);
+const tableName = v.picklist(Object.keys(TABLES) as TableName[], ({ input }) => {
+  const names = Object.keys(TABLES);
+  return `is no table${didYouMean(String(input), names)}; el2 schema lists them`;
+});
+
+/** What `boot` can be beside the name of what `el2 run` takes: an image as the primary VM. */
+const primary = v.strictObject({
+  image: name,
+  initrd: v.optional(name),
+  append: v.optional(text),
+  memory: v.optional(size, "256MiB"),
+  cpus: v.optional(v.pipe(whole, v.minValue(1, "is outside 1..8"), v.maxValue(8, "is outside 1..8")), 1),
+});
+
+/** The kinds of steps, by the key that makes one. */
+export const STEPS = {
+  boot: v.strictObject({
+    boot: v.union([name, primary], "is neither a name nor a table with an image"),
+    set: v.optional(v.array(name), []),
+  }),
+  at: v.strictObject({ at: duration }),
+  send: v.strictObject({ send: text, to: name }),
+  expect_console: v.strictObject({ expect_console: regex, of: name, within }),
+  expect_event: v.strictObject({ expect_event: filterOf("events"), within }),
+  expect_why: v.strictObject({ expect_why: filterOf("why"), within }),
+  expect_rows: v.strictObject({
+    expect_rows: tableName,
+    filter: v.optional(text, ""),
+    count: v.optional(whole),
+    within: v.optional(duration, "0s"),
+  }),
+  expect_end: v.strictObject({ expect_end: whole, message: v.optional(regex), within }),
+  inject: v.strictObject({ inject: rule }),
+  remove: v.strictObject({ remove: v.pipe(text, v.regex(/^(all|inject:\d+)$/, 'is neither "all" nor inject:NUMBER')) }),
+} as const;
+
+export type StepKind = keyof typeof STEPS;
+/** A step: what it is, its values, and the line on which it stands. */
+export type Step = { [K in StepKind]: { readonly kind: K; readonly line: number } & v.InferOutput<typeof STEPS[K]> }[StepKind];
+
+const Head = v.object({
+  el2_test: v.literal(
+    1,
+    ({ received }) => received === "undefined" ? "is missing; begin with el2_test = 1" : "is no version that this el2 reads; use 1",
+  ),
+  name: v.optional(name),
+  seed: v.optional(whole),
+  inject: v.optional(v.array(rule, "is no list of rules"), []),
+  step: v.pipe(v.array(v.record(v.string(), v.unknown()), "is no list of [[step]] tables"), v.minLength(1, "has no step")),
+});
+
+/** A scenario, checked. */
+export interface Scenario {
+  readonly file: string;
+  readonly name: string;
+  /** Seed of the machine, where the scenario says one. */
+  readonly seed: number | undefined;
+  /** Rules of injected faults that hold from the start. */
+  readonly inject: readonly string[];
+  readonly steps: readonly Step[];
+}
+
+/** A scenario that cannot be run: the user's to mend. */
+export class ScenarioError extends Error {}
+
+/**
+ * Reads a scenario. @throws ScenarioError with a line `FILE:LINE:COLUMN: what; way out` for each
+ * error
+ */
+export function readScenario(file: string, source: string): Scenario {
+  let raw: Record<string, unknown>;
+  try {
+    raw = parse(source);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const message = `this is no TOML: ${error.message.split("\n")[0].replace(/^Invalid TOML document: /, "")}`;
+    throw new ScenarioError(formatConfigError(file, { line: error.line, column: error.column, message }));
+  }
+  const errors = new ConfigErrors(new TomlPositions(source));
+  for (const key of Object.keys(raw)) {
+    if (!Object.hasOwn(Head.entries, key)) {
+      errors.atKey([key], `unknown key ${JSON.stringify(key)}${didYouMean(key, Object.keys(Head.entries))}`);
+    }
+  }
+  const head = v.safeParse(Head, raw, { abortPipeEarly: true });
+  for (const issue of head.issues ?? []) addIssue(errors, [], issue);
+  const steps = (Array.isArray(raw.step) ? raw.step : []).map((step, index) => readStep(step, index, errors));
+  if (errors.found.length === 0) checkOrder(steps as Step[], errors);
+  if (errors.found.length > 0 || !head.success) throw new ScenarioError(told(file, errors.sorted()));
+  const { output } = head;
+  const fallback = file.split("/").at(-1)!.replace(/(\.test)?\.toml$/, "");
+  return { file, name: output.name ?? fallback, seed: output.seed, inject: output.inject, steps: steps as Step[] };
+}
+
+function told(file: string, errors: readonly ConfigError[]): string {
+  return errors.map((error) => formatConfigError(file, error)).join("\n     ");
+}
+
+function readStep(raw: unknown, index: number, errors: ConfigErrors): Step | undefined {
+  if (typeof raw !== "object" || raw === null) return undefined;
+  const path = ["step", index];
+  const kinds = Object.keys(raw).filter((key): key is StepKind => Object.hasOwn(STEPS, key));
+  if (kinds.length !== 1) {
+    const [key] = Object.keys(raw);
+    const what = kinds.length > 1 ? `a step is one thing, not ${kinds.join(" and ")}` : `this step has none of the keys that make one`;
+    errors.atKey(
+      path,
+      `${what}${key === undefined ? "" : didYouMean(key, Object.keys(STEPS))}; there are ${Object.keys(STEPS).join(", ")}`,
+    );
+    return undefined;
+  }
+  const [kind] = kinds;
+  const result = v.safeParse(STEPS[kind], raw, { abortPipeEarly: true });
+  for (const issue of result.issues ?? []) addIssue(errors, path, issue);
+  if (!result.success) return undefined;
+  return { kind, line: errors.positions.key([...path, kind])?.line ?? 0, ...result.output } as Step;
+}
+
+function addIssue(errors: ConfigErrors, before: readonly (string | number)[], issue: v.BaseIssue<unknown>): void {
+  const path = [...before, ...(issue.path ?? []).map(({ key }) => key as string | number)];
+  const key = path.findLast((part) => typeof part === "string") ?? "";
+  if (issue.expected === "never") errors.atKey(path, `unknown key ${JSON.stringify(key)} in this step`);
+  else if (issue.received === "undefined") errors.atKey(path, `${key} is missing`);
+  else errors.atValue(path, `${key} ${issue.message}`);
+}
+
+/** Rules between steps: the machine is made first, and once; a filter fits its table. */
+function checkOrder(steps: readonly Step[], errors: ConfigErrors): void {
+  steps.forEach((step, index) => {
+    const path = ["step", index, step.kind];
+    if ((step.kind === "boot") !== (index === 0)) {
+      errors.atKey(
+        path,
+        index === 0 ? 'the first step makes the machine: boot = "demo", a configuration or an image' : "a scenario boots once",
+      );
+    }
+    if (step.kind !== "expect_rows") return;
+    try {
+      parseFilter(step.filter, TABLES[step.expect_rows]);
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      errors.atValue(["step", index, "filter"], `filter ${placed(error)}`);
+    }
+  });
+}
+
+/** A step in one line, for people. */
+export function describeStep(step: Step): string {
+  switch (step.kind) {
+    case "boot":
+      return `boot ${typeof step.boot === "string" ? step.boot : step.boot.image}`;
+    case "at":
+      return `at ${step.at / 1e9} s`;
+    case "send":
+      return `send ${JSON.stringify(step.send)} to ${step.to}`;
+    case "expect_console":
+      return `console ${step.of} shows /${step.expect_console}/`;
+    case "expect_event":
+      return `event ${step.expect_event}`;
+    case "expect_why":
+      return `reason ${step.expect_why}`;
+    case "expect_rows":
+      return `${step.expect_rows}${step.filter && ` ${step.filter}`}: ${step.count === undefined ? "some" : step.count} rows`;
+    case "expect_end":
+      return `ends with ${step.expect_end}`;
+    case "inject":
+      return `inject ${step.inject}`;
+    case "remove":
+      return `remove ${step.remove}`;
+  }
+}

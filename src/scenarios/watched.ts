@@ -1,0 +1,87 @@
+// What a scenario's expectations look at: what consoles showed, and the events that passed.
+
+import { TRACE_KINDS, type TraceEvent, type TraceKind } from "../abi/trace.ts";
+import type { TraceHub } from "../hypervisor/trace/trace-hub.ts";
+import { type Filter, parseFilter } from "../queries/filter.ts";
+import { eventRow } from "../inspection/read-trace.ts";
+import type { Row } from "../queries/table.ts";
+import { EVENTS } from "../queries/tables.ts";
+import type { Step } from "./scenario.ts";
+
+/** Characters of a console that are kept for an expectation. */
+const KEPT = 1 << 20;
+
+/** The consoles, as text that no expectation has met yet. */
+export class WatchedConsoles {
+  readonly #texts = new Map<string, { text: string; readonly decoder: TextDecoder }>();
+
+  /** A console has shown bytes. */
+  add(console: string, bytes: Uint8Array): void {
+    const one = this.#texts.get(console) ?? { text: "", decoder: new TextDecoder() };
+    this.#texts.set(console, one);
+    one.text = (one.text + one.decoder.decode(bytes, { stream: true })).slice(-KEPT);
+  }
+
+  /** Whether a console has shown this; what came up to its end is met then. */
+  meet(console: string, pattern: RegExp): boolean {
+    const one = this.#texts.get(console);
+    const match = one && pattern.exec(one.text);
+    if (!one || !match) return false;
+    one.text = one.text.slice(match.index + match[0].length);
+    return true;
+  }
+
+  /** The last lines that no expectation has met. */
+  tail(console: string, lines: number): string[] {
+    return (this.#texts.get(console)?.text ?? "").trimEnd().split(/\r*\n/).slice(-lines);
+  }
+}
+
+/**
+ * The events of a scenario's expectations. Each is met by the first event behind that of the
+ * expectation before it, whenever that came; but what a scenario does itself stands between: what
+ * is expected behind it comes later.
+ */
+export class WatchedEvents {
+  readonly #steps: readonly { readonly index: number; readonly filter: Filter; readonly barrier: number }[];
+  #next = 0;
+  /** Steps before this one have been done. */
+  #done = 0;
+
+  constructor(steps: readonly Step[], trace: TraceHub) {
+    let barrier = 0;
+    const wanted: { index: number; filter: Filter; barrier: number }[] = [];
+    const kinds = new Set<TraceKind>();
+    steps.forEach((step, index) => {
+      if (!step.kind.startsWith("expect_")) barrier = index + 1;
+      if (step.kind !== "expect_event") return;
+      wanted.push({ index, filter: parseFilter(step.expect_event, EVENTS), barrier });
+      for (const kind of kindsOf(step.expect_event)) kinds.add(kind);
+    });
+    this.#steps = wanted;
+    if (kinds.size > 0) trace.listen(kinds, (event) => this.#take(event));
+  }
+
+  /** Steps before `index` have been done. */
+  reached(index: number): void {
+    this.#done = index;
+  }
+
+  /** Whether the expectation of a step is met. */
+  met(index: number): boolean {
+    return this.#steps.findIndex((step) => step.index === index) < this.#next;
+  }
+
+  #take(event: TraceEvent): void {
+    const step = this.#steps[this.#next];
+    if (step && step.barrier <= this.#done && step.filter.matches(eventRow(event) as unknown as Row)) this.#next++;
+  }
+}
+
+/**
+ * Kinds of events that a filter can let through, as far as it says so: others are not even made.
+ */
+function kindsOf(filter: string): readonly TraceKind[] {
+  const said = /[|!~]/.test(filter) ? undefined : /(?:^| )kind=([a-z]+)(?: |$)/.exec(filter)?.[1];
+  return TRACE_KINDS.filter((kind) => said === undefined || kind === said);
+}

@@ -1,0 +1,57 @@
+// How a session's machine begins: at its plan's start, or with a snapshot.
+
+import { ArchiveError } from "../machine/archive.ts";
+import { assemble, assembleEmpty } from "../assembly/assemble.ts";
+import type { GuestSystem } from "../assembly/guest-system.ts";
+import type { SessionPlan } from "../plans/plan.ts";
+import type { System } from "../assembly/system.ts";
+import { readSnapshot, SnapshotError } from "./file.ts";
+import type { SystemState } from "../state/system-state.ts";
+import { warn } from "../support/warn.ts";
+
+/** A machine that is ready to run, and the state that it has where that is not the plan's start. */
+export interface Begun {
+  readonly system: System;
+  readonly plan: SessionPlan;
+  readonly state: SystemState | undefined;
+}
+
+/** A second machine of a session in a state of it. */
+export function loaded(plan: SessionPlan, state: SystemState): System {
+  const system = assembleEmpty(plan);
+  system.load(state, true);
+  return system;
+}
+
+/**
+ * A machine of a plan that may be a file's, for its state.
+ * @throws ArchiveError where the plan makes none.
+ */
+export function assembleFrom(plan: SessionPlan): GuestSystem {
+  try {
+    return assembleEmpty(plan);
+  } catch (error) {
+    throw new ArchiveError(`its plan makes no machine: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/**
+ * Makes the machine of a plan. `refused` says what is wrong with the snapshot that it should begin
+ * with.
+ */
+export function beginSystem(plan: SessionPlan): Begun | { readonly refused: string } {
+  const { from } = plan;
+  if (!from) return { system: assemble(plan), plan, state: undefined };
+  try {
+    const { state } = readSnapshot(from.path, from.spare, from.bytes);
+    const system = assembleFrom(plan);
+    system.load(state, from.spare);
+    return { system, plan, state };
+  } catch (error) {
+    if (!(error instanceof ArchiveError || error instanceof SnapshotError)) throw error;
+    const refused = error instanceof ArchiveError ? `${from.path}: ${error.message}` : error.message;
+    if (!from.spare) return { refused };
+    warn(`${refused}; the machine starts from the beginning and leaves another snapshot`);
+    return { system: assemble(plan), plan: { ...plan, instant: from.path }, state: undefined };
+  }
+}

@@ -1,0 +1,348 @@
+// Snapshot files (docs/snapshots.md): a magic number, then sections. The header says in JSON what
+// is inside, the plan and the fields are plain data and an archive, pages of RAM stand in chunks,
+// and the end holds the SHA-256 of everything before it. A file that is read is hostile: sizes are
+// bounded before anything is allocated, and whatever is wrong is a `SnapshotError` with file,
+// offset and rule.
+
+import { createHash } from "node:crypto";
+import { crc32, gunzipSync, gzipSync } from "node:zlib";
+import * as v from "valibot";
+import { decodePlain, encodePlain } from "../machine/plain.ts";
+import { PAGE_SIZE } from "../machine/memory-map.ts";
+import { readToEnd } from "../support/named-file.ts";
+import { bare, type SessionPlan } from "../plans/plan.ts";
+import { VERSION } from "../support/version.ts";
+import { hostResources } from "./host-resources.ts";
+import { isZeroPage, type Pages } from "../state/pages.ts";
+import type { SystemState } from "../state/system-state.ts";
+
+const SCHEMA = "el2.snapshot/1";
+/** What every snapshot begins with. */
+export const SNAPSHOT_START = "EL2SNAP\n";
+const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
+/**
+ * Bytes before the content of a section: kind, coding, two zero bytes, stored size, content size,
+ * CRC-32 of what is stored.
+ */
+const SECTION_HEADER = 16;
+const MIB = 1 << 20;
+
+/** Sections in their order. Only pages may be missing or several. */
+const Kind = { Header: 1, Plan: 2, Fields: 3, Pages: 4, End: 5 } as const;
+type Kind = typeof Kind[keyof typeof Kind];
+
+/** Most bytes of a section's content. */
+const LIMITS: Readonly<Record<Kind, number>> = {
+  [Kind.Header]: 64 * 1024,
+  [Kind.Plan]: 2048 * MIB - 1,
+  [Kind.Fields]: 1024 * MIB,
+  [Kind.Pages]: 2 * MIB,
+  [Kind.End]: 32,
+};
+
+const Coding = { Plain: 0, Gzip: 1 } as const;
+/** Fast; higher levels cost much time for little room. */
+const GZIP_LEVEL = 1;
+const PAGES_PER_CHUNK = 256;
+/** gzip is worth its time from this size on. */
+const GZIP_MIN = 256;
+
+/** A file that is no snapshot, another version's, cut off or changed: the user's to mend. */
+export class SnapshotError extends Error {}
+
+/** What a snapshot says of itself, without being loaded. */
+export interface SnapshotHeader {
+  readonly schema: typeof SCHEMA;
+  /** Version of el2 that saved it, and the only one that loads it. */
+  readonly version: string;
+  /** What runs: names for people. */
+  readonly title: string;
+  /** Virtual time in ns, and instructions that the guests had retired. */
+  readonly ns: string;
+  readonly insn: string;
+  readonly cpus: number;
+  /** Bytes of RAM, and pages of it that are not zero. */
+  readonly memory: number;
+  readonly pages: number;
+}
+
+/** A snapshot. */
+export interface Snapshot {
+  readonly header: SnapshotHeader;
+  /** What the machine was made from. */
+  readonly plan: SessionPlan;
+  readonly state: SystemState;
+}
+
+const decimal = v.pipe(v.string(), v.regex(/^\d{1,20}$/));
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const HEADER = v.strictObject({
+  schema: v.literal(SCHEMA),
+  version: v.string(),
+  title: v.string(),
+  ns: decimal,
+  insn: decimal,
+  cpus: count,
+  memory: count,
+  pages: count,
+});
+
+/** A header. */
+export function snapshotHeader(fields: Omit<SnapshotHeader, "schema" | "version">): SnapshotHeader {
+  return { schema: SCHEMA, version: VERSION, ...fields };
+}
+
+/**
+ * Writes a snapshot in pieces: each step takes some milliseconds, and gives how many of all pages
+ * are done. The file gets its name when it is whole; what was there stays until then, and when the
+ * steps are given up or fail nothing is left.
+ * @param packed whether sections are compressed
+ * @throws Error where the file cannot be written.
+ */
+export function* writeSnapshot(path: string, { header, plan, state }: Snapshot, packed = true): Generator<number> {
+  const partial = `${path}.partial-${crypto.randomUUID()}`;
+  const file = Deno.openSync(partial, { write: true, createNew: true });
+  let whole = false;
+  try {
+    const sum = createHash("sha256");
+    const write = (bytes: Uint8Array) => {
+      sum.update(bytes);
+      for (let done = 0; done < bytes.length;) done += file.writeSync(bytes.subarray(done));
+    };
+    const section = (kind: Kind, content: Uint8Array, pack = packed) => {
+      const small = pack && content.length >= GZIP_MIN ? gzipSync(content, { level: GZIP_LEVEL }) : content;
+      const coding = small.length < content.length ? Coding.Gzip : Coding.Plain;
+      const stored = coding === Coding.Gzip ? small : content;
+      write(sectionHeader(kind, coding, stored, content.length));
+      write(stored);
+    };
+    write(MAGIC);
+    section(Kind.Header, new TextEncoder().encode(JSON.stringify(header)), false);
+    section(Kind.Plan, encodePlain(plan));
+    section(Kind.Fields, state.fields);
+    let done = 0;
+    for (const chunk of chunksOf(state.pages)) {
+      section(Kind.Pages, encodePages(chunk));
+      yield done += chunk.length;
+    }
+    section(Kind.End, sum.copy().digest(), false);
+    file.syncSync();
+    file.close();
+    Deno.renameSync(partial, path);
+    whole = true;
+  } finally {
+    if (!whole) discard(file, partial);
+  }
+}
+
+/**
+ * @param own the file is one of the user's own cache: checksums of sections find accidents, and the
+ * one of the whole file, against others, is left out
+ * @param bytes its content, where that is known
+ * @throws SnapshotError, or what the system says of the file.
+ */
+export function readSnapshot(path: string, own = false, bytes: Uint8Array = readWhole(path)): Snapshot {
+  const reader = new SectionReader(path, bytes);
+  const header = parseHeader(reader);
+  if (header.version !== VERSION) {
+    reader.fail(`it was saved by el2 ${header.version}, this is ${VERSION}; only the same version loads it`);
+  }
+  const encoded = reader.section(Kind.Plan);
+  const plan = reader.decoded("plan", () => checkedPlan(decodePlain(encoded)));
+  const fields = reader.section(Kind.Fields);
+  const pages = new Map<number, Uint8Array>();
+  for (let last = -1; reader.kind === Kind.Pages;) last = decodePages(reader, reader.section(Kind.Pages), pages, last, own);
+  if (pages.size !== header.pages) reader.fail(`it has ${pages.size} pages, its header says ${header.pages}`);
+  if (own) reader.section(Kind.End);
+  else reader.end();
+  return { header, plan, state: { fields, pages } };
+}
+
+/**
+ * Of a plan, what makes the machine. @throws Error where it has not even the parts of one, or parts
+ * whose wants nobody can name
+ */
+function checkedPlan(value: unknown): SessionPlan {
+  const plan = bare(value as SessionPlan);
+  const { what } = plan;
+  const parts = what.kind === "boot" ? what.devices ?? [] : what.host.vms;
+  if (!Array.isArray(parts)) throw new TypeError("it has no machine");
+  hostResources(plan);
+  return plan;
+}
+
+/**
+ * `Deno.readFileSync` without its copies: a snapshot is read whenever a session starts with one.
+ */
+function readWhole(path: string): Uint8Array {
+  using file = Deno.openSync(path);
+  const { isFile, size } = file.statSync();
+  if (!isFile) return readToEnd(path);
+  const bytes = new Uint8Array(size);
+  return bytes.subarray(0, fill(file, bytes));
+}
+
+/** Reads up to the end, or as far as there is room; how many bytes that were. */
+function fill(file: Deno.FsFile, bytes: Uint8Array): number {
+  let length = 0;
+  for (let read = file.readSync(bytes); read !== null && read > 0; read = file.readSync(bytes.subarray(length))) length += read;
+  return length;
+}
+
+/** Whether a file says that it is a snapshot. */
+export function isSnapshot(path: string): boolean {
+  try {
+    using file = Deno.openSync(path);
+    const start = new Uint8Array(MAGIC.length);
+    return fill(file, start) === start.length && startsWith(start, MAGIC);
+  } catch (error) {
+    // Whatever it is, who wants to read it says what is wrong.
+    if (error instanceof Error && "code" in error) return false;
+    throw error;
+  }
+}
+
+/** The header alone, of which the checksum of the whole file is not asked. @throws SnapshotError */
+export function readSnapshotHeader(path: string): SnapshotHeader {
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(MAGIC.length + SECTION_HEADER + LIMITS[Kind.Header]);
+  return parseHeader(new SectionReader(path, bytes.subarray(0, fill(file, bytes))));
+}
+
+function parseHeader(reader: SectionReader): SnapshotHeader {
+  return reader.decoded("header", () => {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(reader.section(Kind.Header));
+    return v.parse(HEADER, JSON.parse(text));
+  });
+}
+
+/** A file that is cut into sections. */
+class SectionReader {
+  #at = 0;
+
+  constructor(readonly path: string, readonly bytes: Uint8Array) {
+    if (!startsWith(bytes, MAGIC)) this.fail("no snapshot of el2");
+    this.#at = MAGIC.length;
+  }
+
+  /** What the next section says it is. */
+  get kind(): number {
+    return this.bytes[this.#at] ?? 0;
+  }
+
+  fail(rule: string): never {
+    throw new SnapshotError(`${this.path}: at byte ${this.#at}: ${rule}`);
+  }
+
+  /** What `work` throws of content is the file's fault. */
+  decoded<T>(what: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof SnapshotError) throw error;
+      return this.fail(`its ${what} cannot be read: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  /** The content of the next section, which is of this kind. */
+  section(kind: Kind): Uint8Array {
+    const { bytes } = this;
+    if (this.#at + SECTION_HEADER > bytes.length) this.fail("it is cut off");
+    const view = new DataView(bytes.buffer, bytes.byteOffset + this.#at, SECTION_HEADER);
+    const coding = view.getUint8(1), stored = view.getUint32(4, true), size = view.getUint32(8, true), crc = view.getUint32(12, true);
+    if (view.getUint8(0) !== kind) this.fail(`section ${view.getUint8(0)} stands where ${kind} belongs`);
+    if (view.getUint16(2, true) !== 0 || coding > Coding.Gzip || coding === Coding.Plain && stored !== size) this.fail("no section header");
+    if (size > LIMITS[kind] || stored > size) this.fail(`a section of ${size} bytes in ${stored}; ${LIMITS[kind]} are possible`);
+    const start = this.#at + SECTION_HEADER;
+    if (start + stored > bytes.length) this.fail("it is cut off");
+    const content = bytes.subarray(start, start + stored);
+    if (crc32(content) !== crc) this.fail("a checksum is wrong; the file was changed");
+    const result = coding === Coding.Gzip ? this.#unpacked(content, size) : content;
+    this.#at = start + stored;
+    return result;
+  }
+
+  /** The last section: the checksum of all before, and nothing behind it. */
+  end(): void {
+    const before = this.bytes.subarray(0, this.#at);
+    const sum = this.section(Kind.End);
+    const right = createHash("sha256").update(before).digest();
+    if (sum.length !== right.length || !startsWith(sum, right)) this.fail("the checksum of the file is wrong; it was changed");
+    if (this.#at !== this.bytes.length) this.fail("something stands behind the end");
+  }
+
+  #unpacked(content: Uint8Array, size: number): Uint8Array {
+    const { buffer, byteOffset, length } = this.decoded("section", () => gunzipSync(content, { maxOutputLength: size }));
+    // No Buffer, whose slices are no copies.
+    const result = new Uint8Array(buffer, byteOffset, length);
+    if (result.length !== size) this.fail(`a section has ${result.length} bytes and says ${size}`);
+    return result;
+  }
+}
+
+function sectionHeader(kind: Kind, coding: number, stored: Uint8Array, size: number): Uint8Array {
+  if (size > LIMITS[kind]) throw new Error(`a snapshot's section ${kind} would have ${size} bytes; ${LIMITS[kind]} are possible`);
+  const bytes = new Uint8Array(SECTION_HEADER);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, kind);
+  view.setUint8(1, coding);
+  view.setUint32(4, stored.length, true);
+  view.setUint32(8, size, true);
+  view.setUint32(12, crc32(stored), true);
+  return bytes;
+}
+
+function* chunksOf(pages: Pages): Generator<[number, Uint8Array][]> {
+  let chunk: [number, Uint8Array][] = [];
+  for (const entry of pages) {
+    chunk.push(entry);
+    if (chunk.length < PAGES_PER_CHUNK) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length) yield chunk;
+}
+
+/** A count, the page numbers, the pages. */
+function encodePages(pages: readonly [number, Uint8Array][]): Uint8Array {
+  const bytes = new Uint8Array(4 + pages.length * (4 + PAGE_SIZE));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, pages.length, true);
+  const start = 4 + 4 * pages.length;
+  for (const [index, [page, content]] of pages.entries()) {
+    view.setUint32(4 + 4 * index, page, true);
+    bytes.set(content, start + index * PAGE_SIZE);
+  }
+  return bytes;
+}
+
+/** Takes the pages of a chunk, which come behind page `last`. Gives the number of the last one. */
+function decodePages(reader: SectionReader, bytes: Uint8Array, pages: Map<number, Uint8Array>, last: number, own: boolean): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const count = bytes.length < 4 ? 0 : view.getUint32(0, true);
+  if (count === 0 || count > PAGES_PER_CHUNK || bytes.length !== 4 + count * (4 + PAGE_SIZE)) reader.fail("no chunk of pages");
+  for (let index = 0; index < count; index++) {
+    const page = view.getUint32(4 + 4 * index, true);
+    if (page <= last) reader.fail("pages do not ascend");
+    last = page;
+    const start = 4 + 4 * count + index * PAGE_SIZE;
+    // Its own memory, as a page may live longer than others; of one's own snapshot all live as long
+    // as the file's bytes.
+    const content = own ? bytes.subarray(start, start + PAGE_SIZE) : bytes.slice(start, start + PAGE_SIZE);
+    if (isZeroPage(content)) reader.fail(`page 0x${page.toString(16)} is zero, and need not be there`);
+    pages.set(page, content);
+  }
+  return last;
+}
+
+const startsWith = (bytes: Uint8Array, start: Uint8Array) => start.every((byte, index) => bytes[index] === byte);
+
+function discard(file: Deno.FsFile, path: string): void {
+  try {
+    file.close();
+  } catch (error) {
+    // It was closed, and only the name was missing.
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+  Deno.removeSync(path);
+}

@@ -1,0 +1,39 @@
+// What a plan wants of this computer: files, folders, sockets, the network. A snapshot's plan is as
+// foreign as its state, so that whoever loads it has to allow this by name.
+
+import type { DevicePlan } from "../virtio/plan.ts";
+import { plannedDevices, plannedVariables, type SessionPlan } from "../plans/plan.ts";
+
+/**
+ * Each thing in words, such as `folder /home/me (rw)`; empty where the machine is all inside.
+ * @throws TypeError where a device of a foreign plan is of no kind that there is, or has not the
+ * parts of its kind.
+ */
+export function hostResources(plan: SessionPlan): readonly string[] {
+  const variables = plannedVariables(plan);
+  return [...variables === undefined ? [] : [`firmware variables ${variables} (rw)`], ...plannedDevices(plan).flatMap(resourcesOf)];
+}
+
+function resourcesOf(device: DevicePlan): string[] {
+  switch (device.kind) {
+    case "block":
+      return [`disk ${device.image} (${device.mode})`];
+    case "9p":
+      return [`folder ${device.folder} (${device.mode})`];
+    case "vsock":
+      return device.path === undefined ? [] : [`socket ${device.path}`];
+    case "net":
+      return [
+        ...device.backend === "user" ? ["the network"] : [],
+        ...device.forward.map(({ protocol, host }) => `${protocol} port ${host} of 127.0.0.1`),
+        ...device.capture === undefined ? [] : [`file ${device.capture}`],
+      ];
+    case "rng":
+    case "console":
+    case "balloon":
+    case "input":
+      return [];
+    default:
+      throw new TypeError("it has a device of no known kind");
+  }
+}

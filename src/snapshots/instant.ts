@@ -1,0 +1,135 @@
+// `--instant`: the first run of a plan leaves a snapshot of its first prompt in the cache, and
+// later runs begin with it. The snapshot follows from plan and program alone: nothing enters before
+// it is made.
+
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { setImmediate } from "node:timers";
+import { encodePlain } from "../machine/plain.ts";
+import { cacheFolder, keepNewest } from "../support/cache.ts";
+import { bare, type SessionPlan } from "../plans/plan.ts";
+import { programDigest } from "../support/program-identity.ts";
+import type { System } from "../assembly/system.ts";
+import { writeSnapshot } from "./file.ts";
+import { snapshotOf } from "./save.ts";
+
+/** What a console shows last when somebody may type: a shell's prompt, or a login's. */
+export const PROMPT = /(?:[#$>]|login:) $/;
+/** What asks a terminal something, or colours: shells put it around their prompts. */
+const ESCAPES = /\x1b\[[0-9;?]*[A-Za-z]/g;
+/** Bytes of the end of output that are looked at. */
+const TAIL = 64;
+
+/** Seconds by which a clock may differ from this computer's and show the time. */
+const NOW = 60;
+
+/**
+ * Bytes that are hashed at a time, which takes some milliseconds: the machine's worker starts
+ * meanwhile, and wants answers.
+ */
+const PIECE = 1 << 22;
+/** Files that are kept: a machine has one for each version of el2. */
+const KEPT = 8;
+
+/** Where the snapshot of a plan's first prompt belongs. */
+export async function instantPath(plan: SessionPlan): Promise<string> {
+  const wanted = await withDigests(withoutNow({ ...bare(plan), inject: plan.inject }));
+  const hash = createHash("sha256").update(programDigest()).update(encodePlain(wanted));
+  return `${cacheFolder()}/instant/${hash.digest("hex")}.snapshot`;
+}
+
+/** Plain data with digests in the place of bytes, of which a plan has many. */
+async function withDigests(value: unknown): Promise<unknown> {
+  if (value instanceof Uint8Array) return { sha256: await digestInPieces(value) };
+  if (typeof value !== "object" || value === null) return value;
+  const parts: [string, unknown][] = [];
+  for (const [name, part] of Object.entries(value)) parts.push([name, await withDigests(part)]);
+  return Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts);
+}
+
+async function digestInPieces(bytes: Uint8Array): Promise<string> {
+  const hash = createHash("sha256");
+  for (let at = 0; at < bytes.length; at += PIECE) {
+    hash.update(bytes.subarray(at, at + PIECE));
+    if (at + PIECE < bytes.length) await new Promise(setImmediate);
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * The plan without a clock that shows the time: plans of the same machine differ in it whenever
+ * they are made.
+ */
+function withoutNow(plan: SessionPlan): SessionPlan {
+  const { what } = plan;
+  if (what.kind !== "boot" || what.clock === undefined || Math.abs(what.clock - Date.now() / 1000) > NOW) return plan;
+  return { ...plan, what: { ...what, clock: NaN } };
+}
+
+/** The plan of a file that is only loaded by who has the plan. */
+function withoutImages(plan: SessionPlan): SessionPlan {
+  return { ...plan, root: undefined, what: { kind: "boot", image: undefined, initrd: undefined, dtb: undefined, append: undefined } };
+}
+
+/** The making of one. */
+export class InstantSnapshot {
+  #tail = "";
+  #made = false;
+  #kept: { readonly console: string; readonly bytes: Uint8Array }[] = [];
+
+  constructor(readonly system: System, readonly plan: SessionPlan, readonly path: string) {}
+
+  /** Whether the prompt is still awaited. */
+  get waiting(): boolean {
+    return !this.#made;
+  }
+
+  /** Whether the last thing that was shown is a prompt. */
+  atPrompt(): boolean {
+    return PROMPT.test(this.#tail.replaceAll(ESCAPES, ""));
+  }
+
+  /** Console output. */
+  see(bytes: Uint8Array): void {
+    if (this.#made) return;
+    this.#tail = (this.#tail + new TextDecoder("latin1").decode(bytes)).slice(-TAIL);
+  }
+
+  /** Keeps what is typed before the prompt; false when there is nothing to wait for any more. */
+  keep(console: string, bytes: Uint8Array): boolean {
+    if (this.#made) return false;
+    this.#kept.push({ console, bytes });
+    return true;
+  }
+
+  /** Whether somebody has typed, who must not wait for ever. */
+  get urged(): boolean {
+    return this.#kept.length > 0;
+  }
+
+  /** There will be no snapshot. */
+  giveUp(): void {
+    this.#made = true;
+  }
+
+  /**
+   * Takes the state now, and writes it in pieces. Files of other versions and plans go when there
+   * are many.
+   */
+  write(): Generator<number> {
+    this.#made = true;
+    const folder = dirname(this.path);
+    Deno.mkdirSync(folder, { recursive: true });
+    // Not compressed: reading it is what must be quick.
+    const pieces = writeSnapshot(this.path, snapshotOf(this.system, withoutImages(this.plan), "instant"), false);
+    return (function* () {
+      yield* pieces;
+      keepNewest(folder, KEPT);
+    })();
+  }
+
+  /** What was typed meanwhile, in order. */
+  release(): readonly { readonly console: string; readonly bytes: Uint8Array }[] {
+    return this.#kept.splice(0);
+  }
+}

@@ -1,0 +1,29 @@
+// A system as a snapshot, and a snapshot as a system.
+
+import { bare, type SessionPlan } from "../plans/plan.ts";
+import type { System } from "../assembly/system.ts";
+import { type Snapshot, SnapshotError, snapshotHeader } from "./file.ts";
+import { UnsavableError } from "../state/parts.ts";
+
+/** A system with its plan. @throws UnsavableError */
+export function snapshotOf(system: System, plan: SessionPlan, title: string): Snapshot {
+  const state = system.save();
+  const header = snapshotHeader({
+    title,
+    ns: String(Math.floor(system.machine.time)),
+    insn: String(system.instructions()),
+    cpus: plan.cpus,
+    memory: plan.memory,
+    pages: state.pages.size,
+  });
+  return { header, plan: bare(plan), state };
+}
+
+/**
+ * Whether something went wrong that is the person's to mend: a file that cannot be written, a state
+ * that cannot be saved.
+ */
+export function isHostError(error: unknown): error is Error {
+  return error instanceof UnsavableError || error instanceof SnapshotError || error instanceof Error && Object.hasOwn(error, "code") ||
+    Object.values(Deno.errors).some((kind) => error instanceof kind);
+}

@@ -1,0 +1,38 @@
+// An event that a device of the platform waits for: the device saves that it waits, whoever
+// attached it saves for when.
+
+import { ArchiveError } from "../machine/archive.ts";
+import type { EventPlace, EventQueue } from "../machine/events.ts";
+
+/** The event, of which there is one at a time: the last that was asked for. */
+export class SavedEvent {
+  #place: EventPlace | undefined;
+  #loaded: EventPlace | undefined;
+
+  constructor(readonly events: EventQueue) {}
+
+  /** Where it stands, once there was one. */
+  get place(): EventPlace | undefined {
+    return this.#place;
+  }
+
+  /**
+   * Calls `action` at virtual time `at` (ns); while a device is loaded, at the place that was
+   * saved.
+   */
+  schedule(at: number, action: () => void): void {
+    const event = this.#loaded ? this.events.put(this.#loaded, action) : this.events.schedule(at, action);
+    this.#place = { at: event.at, order: event.order };
+  }
+
+  /**
+   * Loads a device that waits, or does not. @throws ArchiveError where that and the place do not go
+   * together.
+   */
+  load(place: EventPlace | undefined, waits: boolean, restore: () => void): void {
+    if (waits !== (place !== undefined)) throw new ArchiveError("a device that waits has an event");
+    this.#loaded = place;
+    restore();
+    this.#loaded = undefined;
+  }
+}

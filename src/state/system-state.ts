@@ -1,0 +1,60 @@
+// The state of a whole system: hypervisor, native guests and parts as fields of an archive, RAM as
+// pages.
+
+import { ArchiveError, type FieldListener } from "../machine/archive.ts";
+import { ObjectArchive } from "../hypervisor/archive/archive.ts";
+import { archiveHypervisor, violationOf } from "../hypervisor/hypervisor-archive.ts";
+import type { Hypervisor } from "../hypervisor/hypervisor.ts";
+import { type Pages, putPages, takePages } from "./pages.ts";
+import type { SavedPart } from "./parts.ts";
+
+/** A system's state. */
+export interface SystemState {
+  /** Fields, as `archive.ts` encodes them. */
+  readonly fields: Uint8Array;
+  readonly pages: Pages;
+}
+
+/** What has a state. */
+export interface Savable {
+  readonly hypervisor: Hypervisor;
+  readonly parts: readonly SavedPart[];
+}
+
+/**
+ * Saves a system. `before`: an earlier state, with which it shares pages. @throws UnsavableError
+ */
+export function saveSystem(system: Savable, before?: SystemState): SystemState {
+  const archive = new ObjectArchive();
+  archiveSystem(system, archive);
+  return { fields: archive.saved, pages: takePages(system.hypervisor.machine, before?.pages) };
+}
+
+/**
+ * Loads a state into a system of the same plan that was just assembled without images (`assemble`).
+ * It is of no use where that fails.
+ * @param trusted the state is one of this process: it need not be looked through
+ * @param loaded is told of each field of the state
+ * @throws ArchiveError that says what is wrong with the state.
+ */
+export function loadSystem(system: Savable, { fields, pages }: SystemState, trusted: boolean, loaded?: FieldListener): void {
+  const { machine } = system.hypervisor;
+  const archive = new ObjectArchive(fields, loaded);
+  archiveSystem(system, archive);
+  for (const page of pages.keys()) {
+    if (!machine.ram.contains(page * 4096, 4096)) throw new ArchiveError(`page 0x${page.toString(16)} is not in this machine's RAM`);
+  }
+  putPages(machine, pages);
+  archive.finish();
+  system.hypervisor.natives.foreign = !trusted;
+  const violation = trusted ? undefined : violationOf(system.hypervisor);
+  if (violation !== undefined) throw new ArchiveError(violation);
+}
+
+function archiveSystem({ hypervisor, parts }: Savable, archive: ObjectArchive): void {
+  archive.within("hypervisor", () => archiveHypervisor(hypervisor, archive));
+  for (const part of parts) {
+    const state = archive.plain(part.name, archive.loading ? undefined : part.save());
+    if (archive.loading) archive.later(() => archive.takeUp(part.name, () => part.restore(state)));
+  }
+}

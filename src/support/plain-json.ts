@@ -1,0 +1,22 @@
+// Plain data as JSON, in which bytes and 64-bit numbers are marked: what sessions say over sockets,
+// and what recordings hold.
+
+import { decodeBase64, encodeBase64 } from "./base64.ts";
+
+/** Text of a value of plain data. */
+export function encodePlain(value: unknown): string {
+  return JSON.stringify(value, (_name, part) => {
+    if (part instanceof Uint8Array) return { $bytes: encodeBase64(part) };
+    if (typeof part === "bigint") return { $bigint: part.toString() };
+    return part;
+  });
+}
+
+/** The value. @throws SyntaxError where the text is no JSON or a marked number is none. */
+export function decodePlain(text: string): unknown {
+  return JSON.parse(text, (_name, part) => {
+    if (typeof part?.$bytes === "string") return decodeBase64(part.$bytes);
+    if (typeof part?.$bigint === "string") return BigInt(part.$bigint);
+    return part;
+  });
+}

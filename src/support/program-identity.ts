@@ -1,0 +1,43 @@
+// Which program this is: a state is only of use to the program that made it, and what was generated
+// only where the same is generated.
+
+import { createHash } from "node:crypto";
+import { VERSION } from "./version.ts";
+
+/** Folder of the sources, where this is one of them; in a bundle this file is all there is. */
+const SOURCES = new URL("../", import.meta.url);
+const IN_SOURCES = import.meta.url.endsWith("/src/support/program-identity.ts");
+
+/**
+ * A digest of version and code, in hexadecimal.
+ * @param folders of the sources, instead of all; a bundle is one whole.
+ */
+export function programDigest(folders: readonly string[] = ["."]): string {
+  const hash = createHash("sha256").update(VERSION);
+  for (const file of programFiles(folders)) hash.update(Deno.readFileSync(file));
+  return hash.digest("hex");
+}
+
+/**
+ * Whether any of these files was written after a time, in ms since 1970. What is part of an
+ * executable has no time, and does not change.
+ */
+export function programChanged(after: number, folders: readonly string[] = ["."]): boolean {
+  return programFiles(folders).some((file) => (Deno.statSync(file).mtime?.getTime() ?? 0) > after);
+}
+
+function programFiles(folders: readonly string[]): URL[] {
+  return IN_SOURCES ? folders.flatMap((folder) => sourcesIn(new URL(`${folder}/`, SOURCES))) : [new URL(import.meta.url)];
+}
+
+/**
+ * Every source below a folder, in order of names. All at once: many small reads that wait for each
+ * other take five times as long.
+ */
+function sourcesIn(folder: URL): URL[] {
+  const entries = [...Deno.readDirSync(folder)].sort((a, b) => a.name < b.name ? -1 : 1);
+  return entries.flatMap(({ name, isDirectory }) => {
+    if (isDirectory) return sourcesIn(new URL(`${name}/`, folder));
+    return name.endsWith(".ts") ? [new URL(name, folder)] : [];
+  });
+}

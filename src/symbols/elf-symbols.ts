@@ -1,0 +1,234 @@
+// Symbols of ELF64 files for AArch64, read and written (ELF-64 Object File Format 1.5, sections 3
+// and 4).
+
+import { EM_AARCH64, ET_EXEC, isElf } from "../formats/elf.ts";
+import type { GuestSymbol } from "./symbol-table.ts";
+
+const HEADER_SIZE = 64, SECTION_SIZE = 64, SYMBOL_SIZE = 24;
+const SectionType = { SymbolTable: 2, Strings: 3, NoBits: 8, DynamicSymbols: 11 } as const;
+const SectionFlags = { Write: 1, Alloc: 2, Execute: 4 } as const;
+const SectionIndex = { Undefined: 0, Absolute: 0xfff1 } as const;
+const SymbolType = { NoType: 0, Object: 1, Function: 2 } as const;
+const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
+/** A section that is written reaches this far behind its last symbol, whose size nobody knows. */
+const LAST_SIZE = 4096n;
+
+interface Section {
+  readonly type: number;
+  readonly flags: bigint;
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+}
+
+/**
+ * The symbols of code and data of an executable or object.
+ * @throws Error that names what is wrong with the file, also when it has no symbols.
+ */
+export function readElfSymbols(bytes: Uint8Array): GuestSymbol[] {
+  if (!isElf(bytes) || bytes.length < HEADER_SIZE) throw new Error("no ELF file, or cut off in its header");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes[4] !== 2 || bytes[5] !== 1) throw new Error("ELF file is not 64-bit little-endian");
+  if (view.getUint16(18, true) !== EM_AARCH64) throw new Error(`ELF file is for machine ${view.getUint16(18, true)}, not AArch64 (183)`);
+  const sections = readSections(view);
+  const table = sections.find(({ type }) => type === SectionType.SymbolTable) ??
+    sections.find(({ type }) => type === SectionType.DynamicSymbols);
+  if (!table) throw new Error("ELF file has no symbols; it was stripped");
+  const strings = sections[table.link];
+  if (strings?.type !== SectionType.Strings) throw new Error("ELF symbol table names no string table");
+  const text = (at: number) => {
+    const end = bytes.indexOf(0, strings.offset + at);
+    return new TextDecoder().decode(bytes.subarray(strings.offset + at, Math.min(end, strings.offset + strings.size)));
+  };
+  const symbols: GuestSymbol[] = [];
+  for (let at = table.offset; at + SYMBOL_SIZE <= table.offset + table.size; at += SYMBOL_SIZE) {
+    const kind = bytes[at + 4] & 0xf, index = view.getUint16(at + 6, true);
+    if (kind > SymbolType.Function || index === SectionIndex.Undefined) continue;
+    const type = letter(bytes[at + 4] >> 4, index === SectionIndex.Absolute ? undefined : sections[index]);
+    symbols.push({ name: text(view.getUint32(at, true)), address: view.getBigUint64(at + 8, true), type });
+  }
+  return symbols;
+}
+
+/**
+ * An ELF file with nothing but the symbols of another; undefined where that is none, or has none.
+ */
+export function compactSymbols(file: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  if (!isElf(file)) return undefined;
+  let symbols: GuestSymbol[];
+  try {
+    symbols = readElfSymbols(file);
+  } catch {
+    // An image runs without symbols as well; who names a file of symbols hears what is wrong with
+    // it.
+    return undefined;
+  }
+  return writeElfSymbols(symbols);
+}
+
+function readSections(view: DataView): Section[] {
+  const table = number(view, 40), size = view.getUint16(58, true), count = view.getUint16(60, true);
+  if (count > 0 && size !== SECTION_SIZE || table + count * size > view.byteLength) throw new Error("ELF section headers are cut off");
+  return Array.from({ length: count }, (_, index) => {
+    const at = table + index * SECTION_SIZE;
+    const type = view.getUint32(at + 4, true), offset = number(view, at + 24), length = number(view, at + 32);
+    if (type !== SectionType.NoBits && offset + length > view.byteLength) throw new Error(`ELF section ${index} is cut off`);
+    return { type, flags: view.getBigUint64(at + 8, true), offset, size: length, link: view.getUint32(at + 40, true) };
+  });
+}
+
+function number(view: DataView, at: number): number {
+  const value = view.getBigUint64(at, true);
+  if (value > 0xffff_ffff_ffffn) throw new Error(`ELF field at ${at} is out of range`);
+  return Number(value);
+}
+
+/** As `nm` has it. */
+function letter(binding: number, section: Section | undefined): string {
+  if (binding === Binding.Weak) return "W";
+  const flags = Number(section?.flags ?? 0n);
+  const upper = !section
+    ? "A"
+    : flags & SectionFlags.Execute
+    ? "T"
+    : section.type === SectionType.NoBits
+    ? "B"
+    : flags & SectionFlags.Write
+    ? "D"
+    : "R";
+  return binding === Binding.Local ? upper.toLowerCase() : upper;
+}
+
+/** Addresses with nothing but code, or nothing but data, in between. */
+interface Area {
+  readonly code: boolean;
+  readonly start: bigint;
+  end: bigint;
+}
+
+/**
+ * An ELF file with these symbols and no contents, for debuggers that read those from the guest.
+ * What was data is read as `B` or `b` again.
+ */
+export function writeElfSymbols(symbols: readonly GuestSymbol[]): Uint8Array<ArrayBuffer> {
+  const sorted = [...symbols].sort((a, b) => Number(a.address > b.address) - Number(a.address < b.address));
+  const areas: Area[] = [];
+  const strings = new Strings(), entries: Uint8Array[] = [];
+  // Local symbols come first, and the table says where they end.
+  let locals = 1;
+  const entry = ({ name, address, type }: GuestSymbol, binding: number) => {
+    const bytes = new Uint8Array(SYMBOL_SIZE), view = new DataView(bytes.buffer);
+    const code = isCode(type), area = areas.findIndex(({ start, end }) => address >= start && address < end);
+    view.setUint32(0, strings.add(name), true);
+    bytes[4] = binding << 4 | (code ? SymbolType.Function : SymbolType.Object);
+    view.setUint16(6, type.toUpperCase() === "A" ? SectionIndex.Absolute : area + 1, true);
+    view.setBigUint64(8, address, true);
+    entries.push(bytes);
+  };
+  for (const { address, type } of sorted) {
+    if (type.toUpperCase() === "A") continue;
+    const code = isCode(type), last = areas.at(-1);
+    if (last?.code === code) last.end = address + LAST_SIZE;
+    else {
+      if (last && last.end > address) last.end = address;
+      // Two symbols of different kinds at one address: the first names the area.
+      if (last && last.end <= last.start) last.end = address + LAST_SIZE;
+      else areas.push({ code, start: address, end: address + LAST_SIZE });
+    }
+  }
+  entries.push(new Uint8Array(SYMBOL_SIZE));
+  for (const symbol of sorted) if (isLocal(symbol.type)) entry(symbol, Binding.Local);
+  locals = entries.length;
+  for (const symbol of sorted) if (!isLocal(symbol.type)) entry(symbol, symbol.type === "W" ? Binding.Weak : Binding.Global);
+  return layOut(areas, entries, locals, strings);
+}
+
+const isCode = (type: string) => "TtWw".includes(type);
+const isLocal = (type: string) => type !== type.toUpperCase();
+
+/** A string table. */
+class Strings {
+  readonly #parts: Uint8Array[] = [Uint8Array.of(0)];
+  #length = 1;
+
+  /** Where the text begins. */
+  add(text: string): number {
+    const at = this.#length, bytes = new TextEncoder().encode(`${text}\0`);
+    this.#parts.push(bytes);
+    this.#length += bytes.length;
+    return at;
+  }
+
+  get bytes(): Uint8Array {
+    return joined(this.#parts);
+  }
+}
+
+/** Header, symbols, strings, names of sections, section headers. */
+function layOut(areas: readonly Area[], entries: readonly Uint8Array[], locals: number, strings: Strings): Uint8Array<ArrayBuffer> {
+  const symbols = joined(entries), texts = strings.bytes, names = new Strings();
+  const headers: Uint8Array[] = [new Uint8Array(SECTION_SIZE)];
+  const header = (
+    name: string,
+    type: number,
+    fields: Partial<Record<"flags" | "address" | "offset" | "size" | "entry", bigint>>,
+    link = 0,
+    info = 0,
+  ) => {
+    const view = new DataView(new ArrayBuffer(SECTION_SIZE));
+    view.setUint32(0, names.add(name), true);
+    view.setUint32(4, type, true);
+    view.setBigUint64(8, fields.flags ?? 0n, true);
+    view.setBigUint64(16, fields.address ?? 0n, true);
+    view.setBigUint64(24, fields.offset ?? 0n, true);
+    view.setBigUint64(32, fields.size ?? 0n, true);
+    view.setUint32(40, link, true);
+    view.setUint32(44, info, true);
+    view.setBigUint64(48, 1n, true);
+    view.setBigUint64(56, fields.entry ?? 0n, true);
+    headers.push(new Uint8Array(view.buffer));
+  };
+  areas.forEach(({ code, start, end }, index) => {
+    const flags = BigInt(SectionFlags.Alloc | (code ? SectionFlags.Execute : SectionFlags.Write));
+    header(`${code ? ".text" : ".data"}.${index}`, SectionType.NoBits, { flags, address: start, size: end - start });
+  });
+  const symbolsAt = HEADER_SIZE, textsAt = symbolsAt + symbols.length, namesAt = textsAt + texts.length;
+  const size = (bytes: Uint8Array) => BigInt(bytes.length);
+  const first = headers.length;
+  header(
+    ".symtab",
+    SectionType.SymbolTable,
+    { offset: BigInt(symbolsAt), size: size(symbols), entry: BigInt(SYMBOL_SIZE) },
+    first + 1,
+    locals,
+  );
+  header(".strtab", SectionType.Strings, { offset: BigInt(textsAt), size: size(texts) });
+  const lastName = ".shstrtab";
+  const namesSize = names.bytes.length + lastName.length + 1;
+  header(lastName, SectionType.Strings, { offset: BigInt(namesAt), size: BigInt(namesSize) });
+  return joined([fileHeader(namesAt + namesSize, headers.length), symbols, texts, names.bytes, ...headers]);
+}
+
+function fileHeader(sections: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(HEADER_SIZE), view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, ET_EXEC, true);
+  view.setUint16(18, EM_AARCH64, true);
+  view.setUint32(20, 1, true);
+  view.setBigUint64(40, BigInt(sections), true);
+  view.setUint16(52, HEADER_SIZE, true);
+  view.setUint16(58, SECTION_SIZE, true);
+  view.setUint16(60, count, true);
+  view.setUint16(62, count - 1, true);
+  return bytes;
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -1,0 +1,34 @@
+// The image of a running kernel as its vCPUs see it: what is mapped around the exception vectors,
+// which are in the kernel's code.
+
+import type { DebugCore } from "../core/interface.ts";
+import type { Ram } from "../machine/ram.ts";
+import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
+import type { KernelMemory } from "./kallsyms.ts";
+
+const PAGE = 4096n;
+/** Most pages of code and read-only data on either side of the vectors. */
+const MOST_PAGES = 32_768;
+/** Virtual addresses of EL1's half have these bits. */
+const UPPER_HALF = 0xffff_0000_0000_0000n;
+
+/**
+ * Copies it; undefined where the vCPU has no vectors in the upper half, or they are not mapped now.
+ */
+export function readKernelMemory(core: DebugCore, ram: Ram, { registers }: Vcpu): KernelMemory | undefined {
+  const vectors = registers.getRegister("VBAR_EL1");
+  if (vectors < UPPER_HALF) return undefined;
+  const page = (address: bigint): Uint8Array | undefined => {
+    const translation = core.inspect(registers, address);
+    return translation.ok && ram.contains(translation.pa, Number(PAGE)) ? ram.bytes(translation.pa, Number(PAGE)) : undefined;
+  };
+  const middle = vectors & ~(PAGE - 1n);
+  const below: Uint8Array[] = [], above: Uint8Array[] = [];
+  for (let at = middle - PAGE, one = page(at); one && below.length < MOST_PAGES; at -= PAGE, one = page(at)) below.push(one);
+  for (let at = middle, one = page(at); one && above.length < MOST_PAGES; at += PAGE, one = page(at)) above.push(one);
+  if (!above.length) return undefined;
+  const pages = [...below.reverse(), ...above];
+  const bytes = new Uint8Array(pages.length * Number(PAGE));
+  pages.forEach((one, index) => bytes.set(one, index * Number(PAGE)));
+  return { base: middle - BigInt(below.length) * PAGE, bytes };
+}

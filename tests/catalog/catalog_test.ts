@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import {
+  addToCatalog,
+  catalogEntries,
+  catalogEntry,
+  catalogFiles,
+  catalogPath,
+  damagedFiles,
+  type Manifest,
+} from "../../src/catalog/catalog.ts";
+
+/** Runs `body` with an empty cache of its own. */
+async function withCache(body: (folder: string) => Promise<void>): Promise<void> {
+  const before = Deno.env.get("EL2_CACHE");
+  const folder = await Deno.makeTempDir({ prefix: "el2-cache-" });
+  Deno.env.set("EL2_CACHE", folder);
+  try {
+    await body(folder);
+  } finally {
+    if (before === undefined) Deno.env.delete("EL2_CACHE");
+    else Deno.env.set("EL2_CACHE", before);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function add(name: string, contents: string): Promise<void> {
+  const files = new Map([["Image", new TextEncoder().encode(contents)]]);
+  const manifest: Manifest = {
+    schema: "el2.guest/1",
+    name,
+    about: contents,
+    fetched: "2026-01-01T00:00:00.000Z",
+    files: await catalogFiles(files),
+    packages: [],
+  };
+  await addToCatalog(manifest, files);
+}
+
+Deno.test("an empty cache has no guests", () => withCache(async () => assert.deepEqual(await catalogEntries(), [])));
+
+Deno.test("a guest that was added is found by name and by file", () =>
+  withCache(async () => {
+    await add("debian-bookworm", "kernel");
+    assert.equal(await Deno.readTextFile(await catalogPath("catalog:debian/Image")), "kernel");
+    assert.equal(await Deno.readTextFile(await catalogPath("catalog:debian-bookworm/Image")), "kernel");
+    assert.deepEqual(await damagedFiles(await catalogEntry("debian")), []);
+  }));
+
+Deno.test("a newer version takes an older one's place and nothing of the old stays", () =>
+  withCache(async (folder) => {
+    await add("debian-sid", "old");
+    await add("debian", "other guest with a name that is a prefix");
+    await add("debian-sid", "new");
+    assert.equal(await Deno.readTextFile(await catalogPath("catalog:debian-sid/Image")), "new");
+    const versions = (await Array.fromAsync(Deno.readDir(`${folder}/guests/.versions`))).map(({ name }) =>
+      name.replace(/-[0-9a-f-]{36}$/, "")
+    );
+    assert.deepEqual(versions.sort(), ["debian", "debian-sid"]);
+  }));
+
+Deno.test("a damaged file is named", () =>
+  withCache(async () => {
+    await add("debian-trixie", "kernel");
+    const entry = await catalogEntry("debian-trixie");
+    await Deno.writeTextFile(`${entry.folder}/Image`, "kernex");
+    assert.deepEqual(await damagedFiles(entry), ["Image"]);
+  }));
+
+Deno.test("what is not in the catalogue is refused with the command that fetches it", () =>
+  withCache(async () => {
+    await add("debian-sid", "kernel");
+    await assert.rejects(catalogPath("catalog:debian/Image"), {
+      message: "catalog:debian/Image is not here; run: el2 guests fetch debian",
+    });
+    await assert.rejects(catalogEntry("debian-trixie"), {
+      message: "guest debian-trixie is not here; run: el2 guests fetch debian --release trixie",
+    });
+    await assert.rejects(catalogPath("catalog:debian-sid/vmlinuz"), /has no file vmlinuz; it has Image/);
+    await assert.rejects(catalogPath("debian/Image"), /not of the form catalog:GUEST\/FILE/);
+  }));

@@ -1,0 +1,131 @@
+// Debian packages read with and without dpkg: the same files, and nothing outside of the folder.
+
+import assert from "node:assert/strict";
+import { Deb, memberByDpkg, memberOf } from "../../src/catalog/deb.ts";
+import { readTar } from "../../src/formats/tar.ts";
+import { buildDeb, controlFields, putFile } from "../support/debian-repository.ts";
+
+const LONG_NAME = "n".repeat(120);
+
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-deb-" });
+  try {
+    await body(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** A package with everything that packages have. */
+async function everything(folder: string): Promise<string> {
+  const deb = `${folder}/everything.deb`;
+  await buildDeb(`${folder}/tree`, deb, controlFields("everything", "Description: one", " more"), async (tree) => {
+    await putFile(`${tree}/usr/bin/tool`, "tool", 0o4755);
+    await putFile(`${tree}/usr/share/größe with space`, "");
+    await putFile(`${tree}/usr/share/${LONG_NAME}/${LONG_NAME}`, "deep");
+    await putFile(`${tree}/usr/share/large`, "0123456789abcdef".repeat(20_000));
+    await Deno.symlink("tool", `${tree}/usr/bin/alias`);
+    await Deno.symlink(`../${LONG_NAME}/${LONG_NAME}`, `${tree}/usr/share/far`);
+    await Deno.link(`${tree}/usr/bin/tool`, `${tree}/usr/bin/twin`);
+    await putFile(`${tree}/DEBIAN/postinst`, "#!/bin/sh\n", 0o755);
+  });
+  return deb;
+}
+
+Deno.test("a package has the same entries and bytes with dpkg's reader and our own", async () => {
+  await inFolder(async (folder) => {
+    const deb = await everything(folder);
+    const read = async (bytes: AsyncIterable<Uint8Array>) => {
+      const entries = [];
+      for await (const { data, ...entry } of readTar(bytes)) {
+        entries.push({ ...entry, content: await new Response(ReadableStream.from(data)).text() });
+      }
+      return entries;
+    };
+    for (const member of ["control.tar", "data.tar"] as const) {
+      const entries = await read(memberOf(deb, member));
+      assert.ok(entries.length >= 3);
+      assert.deepEqual(entries, await read(memberByDpkg(deb, member)));
+    }
+  });
+});
+
+Deno.test("an unpacked package has modes, links and long names, and its control files", async () => {
+  await inFolder(async (folder) => {
+    const deb = new Deb(await everything(folder));
+    const entries = await deb.unpack(`${folder}/root`);
+    const root = `${folder}/root/usr`;
+    assert.equal((await Deno.stat(`${root}/bin/tool`)).mode! & 0o7777, 0o4755);
+    assert.equal(await Deno.readLink(`${root}/bin/alias`), "tool");
+    assert.equal((await Deno.stat(`${root}/bin/twin`)).ino, (await Deno.stat(`${root}/bin/tool`)).ino);
+    assert.equal(await Deno.readTextFile(`${root}/share/${LONG_NAME}/${LONG_NAME}`), "deep");
+    assert.equal(await Deno.readLink(`${root}/share/far`), `../${LONG_NAME}/${LONG_NAME}`);
+    assert.ok(entries.some(({ path }) => path === "/usr/share/größe with space"));
+    assert.equal((await deb.fields()).get("Description"), "one\nmore");
+    assert.deepEqual((await deb.controlFiles()).map(({ name }) => name).filter((name) => name !== "md5sums").sort(), [
+      "control",
+      "postinst",
+    ]);
+  });
+});
+
+/** A tar archive of one entry, without its end. */
+function tarOf(name: string, type: string, target = ""): Uint8Array<ArrayBuffer> {
+  const block = new Uint8Array(512);
+  const put = (at: number, text: string) => new TextEncoder().encodeInto(text, block.subarray(at));
+  put(0, name);
+  put(100, "0000644\0");
+  put(124, "00000000000\0");
+  put(136, "00000000000\0");
+  put(156, type);
+  put(157, target);
+  put(257, "ustar\0");
+  put(148, " ".repeat(8));
+  put(148, block.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, "0") + "\0 ");
+  return block;
+}
+
+/** A package of these entries that no dpkg-deb would build. */
+async function hostileDeb(path: string, ...entries: Uint8Array<ArrayBuffer>[]): Promise<Deb> {
+  const data = await new Blob([...entries, new Uint8Array(1024)]).bytes();
+  const member = (name: string, size: number) => `${name.padEnd(16)}${"0".padEnd(32)}${String(size).padEnd(10)}\`\n`;
+  const text = new TextEncoder();
+  const parts = [text.encode(`!<arch>\n${member("debian-binary", 4)}2.0\n${member("control.tar", 1024)}`), new Uint8Array(1024)];
+  await Deno.writeFile(path, await new Blob([...parts, text.encode(member("data.tar", data.length)), data]).bytes());
+  return new Deb(path);
+}
+
+Deno.test("a package cannot write outside of the folder that it is unpacked into", async () => {
+  await inFolder(async (folder) => {
+    await Deno.mkdir(`${folder}/outside`);
+    const refused: [RegExp, ...Uint8Array<ArrayBuffer>[]][] = [
+      [/leads out of it/, tarOf("../outside/file", "0")],
+      [/leads out of it by a link/, tarOf("./link", "2", `${folder}/outside`), tarOf("./link/file", "0")],
+      [/leads out of it by a link/, tarOf("./link", "2", "../outside"), tarOf("./link/file", "0")],
+      [/links to a file outside/, tarOf("./link", "2", "/etc/passwd"), tarOf("./hard", "1", "./link")],
+      [/has a character \/null/, tarOf("./null", "3")],
+    ];
+    for (const [message, ...entries] of refused) {
+      const deb = await hostileDeb(`${folder}/hostile.deb`, ...entries);
+      await assert.rejects(deb.unpack(`${folder}/root-${crypto.randomUUID()}`), message);
+    }
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(`${folder}/outside`)), []);
+  });
+});
+
+Deno.test("what is no package, or is cut off, is refused by name", async () => {
+  await inFolder(async (folder) => {
+    const deb = await everything(folder);
+    const bytes = await Deno.readFile(deb);
+    const collect = async (path: string) => {
+      for await (const _ of readTar(memberOf(path, "data.tar")));
+    };
+    for (const size of [0, 7, 60, 100, bytes.length - 200]) {
+      await Deno.writeFile(`${folder}/cut.deb`, bytes.subarray(0, size));
+      await assert.rejects(collect(`${folder}/cut.deb`), /no Debian package|has no data.tar|cut off|xz failed|[Dd]ecompress/);
+    }
+    const broken = tarOf("./file", "0");
+    broken[0] ^= 1;
+    await assert.rejects((await hostileDeb(`${folder}/sum.deb`, broken)).unpack(`${folder}/sum`), /checksum is wrong/);
+  });
+});

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { stringify } from "smol-toml";
+import { planDemo, planRun, planText } from "../../src/configuration/plan.ts";
+import { TomlPositions } from "../../src/configuration/positions.ts";
+import { DEVICE_KINDS, deviceKeys, KNOWN_KEYS } from "../../src/configuration/schema.ts";
+import { parseDuration, parseSize } from "../../src/support/units.ts";
+import { readConfig } from "../../src/configuration/config.ts";
+import { nativeHostOf } from "../host/plans.ts";
+import { didYouMean } from "../../src/support/did-you-mean.ts";
+
+const INVALID = new URL("../invalid-configs", import.meta.url).pathname;
+
+// Each file of tests/invalid-configs says at its end, in lines that begin with `#!`, which errors
+// it gives.
+for (
+  const { name } of [...Deno.readDirSync(INVALID)].filter(({ name }) => name.endsWith(".toml")).sort((a, b) => a.name < b.name ? -1 : 1)
+) {
+  Deno.test(`W68: ${name} is refused with exactly the errors that it lists`, async () => {
+    const text = await Deno.readTextFile(`${INVALID}/${name}`);
+    const expected = text.split("\n").filter((line) => line.startsWith("#! ")).map((line) => `${name}:${line.slice(3)}`);
+    assert.ok(expected.length > 0, "the file lists no error");
+    const result = await planText(text, name, INVALID);
+    assert.deepEqual(result.ok ? [] : result.errors, expected);
+  });
+}
+
+Deno.test("planDemo() plans hello, ping and pong with their links", async () => {
+  const result = await planDemo();
+  assert.ok(result.ok);
+  const { cpus } = result.run;
+  const host = nativeHostOf(result.run);
+  assert.equal(cpus, 2);
+  assert.deepEqual(host.vms.map(({ name }) => name), ["hello", "ping", "pong"]);
+  assert.deepEqual(host.vms[1].links, [
+    { kind: "message-queue-pair", label: 1, peer: "pong", depth: 8, size: 64 },
+    { kind: "doorbell-source", label: 2, peer: "pong", sourceCanClear: false },
+  ]);
+  assert.deepEqual(host.vms[2].links, [
+    { kind: "message-queue-pair", label: 1, peer: "ping", depth: 8, size: 64 },
+    { kind: "doorbell", label: 2, peer: "ping", sourceCanClear: false },
+  ]);
+});
+
+Deno.test("readConfig() gives the defaults of the design", () => {
+  const result = readConfig('el2 = 1\n[vm.a]\nimage = "a.bin"\n');
+  assert.ok(result.ok);
+  const { machine, host, vm } = result.config.file;
+  const behaviour = { cap_ids: "plain", quirks: "fixed", hypervisor_node: "platform", strict: false, check: false };
+  assert.deepEqual(machine, { cpus: 2, memory: 2 ** 30, turbo: false, record: "off", seed: 1, ...behaviour });
+  assert.deepEqual(host, { kind: "native", device: "union", gzvm: false, memlock: Number.MAX_SAFE_INTEGER });
+  assert.equal(vm.a.memory, 256 * 2 ** 20);
+  assert.equal(vm.a.base, 0x8000_0000);
+  assert.deepEqual([vm.a.schedule, vm.a.type, vm.a.devices], ["proxy", "unauthenticated", undefined]);
+});
+
+Deno.test("planRun() of an image that is not there is one error without a position", async () => {
+  assert.deepEqual(await planRun("/nowhere/x.bin"), { ok: false, errors: ["image /nowhere/x.bin: no such file"] });
+  const unnamed = "no such file, and no guest has this name";
+  assert.deepEqual(await planRun("debain"), { ok: false, errors: [`image debain: ${unnamed}; did you mean "debian"?`] });
+  assert.deepEqual(await planRun("no-such"), { ok: false, errors: [`image no-such: ${unnamed}; el2 guests ls lists them`] });
+});
+
+Deno.test("planRun() of an image plans one VM that ends the session", async () => {
+  const result = await planRun(`${INVALID}/hello.bin`);
+  assert.ok(result.ok);
+  assert.deepEqual(nativeHostOf(result.run).vms.map(({ name, onExit, console }) => ({ name, onExit, console })), [
+    { name: "guest", onExit: "end-session", console: true },
+  ]);
+});
+
+Deno.test("parseSize() takes binary units and nothing else", () => {
+  assert.equal(parseSize("256MiB"), 256 * 2 ** 20);
+  assert.equal(parseSize("256M"), 256 * 2 ** 20);
+  assert.equal(parseSize("1.5G"), 1.5 * 2 ** 30);
+  for (const wrong of ["", "12", "MiB", "-1K", "1 MB", "1e3K", "0.3K", "9999999999G"]) assert.equal(parseSize(wrong), undefined, wrong);
+});
+
+Deno.test("parseDuration() gives nanoseconds", () => {
+  assert.equal(parseDuration("10s"), 10e9);
+  assert.equal(parseDuration("1.5ms"), 1.5e6);
+  assert.equal(parseDuration("100us"), 1e5);
+  assert.equal(parseDuration("10"), undefined);
+});
+
+Deno.test("didYouMean() names the nearest word, or none", () => {
+  assert.equal(didYouMean("memroy", ["memory", "machine"]), '; did you mean "memory"?');
+  assert.equal(didYouMean("x", ["memory", "machine"]), "");
+});
+
+Deno.test("TomlPositions finds every value of any document that stringify() writes", () => {
+  const leaf = fc.oneof(fc.string(), fc.integer(), fc.boolean());
+  const key = fc.oneof(fc.string({ minLength: 1 }), fc.constantFrom("a", "b-c", "a.b"));
+  const table = fc.dictionary(
+    key,
+    fc.oneof(leaf, fc.array(leaf), fc.dictionary(key, leaf), fc.array(fc.dictionary(key, leaf), { minLength: 1 })),
+  );
+  fc.assert(
+    fc.property(table, (document) => {
+      const text = stringify(document);
+      const positions = new TomlPositions(text);
+      const lines = text.split("\n");
+      for (const [name, value] of Object.entries(document)) {
+        if (typeof value === "object" && !Array.isArray(value)) {
+          for (const inner of Object.keys(value)) assert.ok(positions.value([name, inner]), `${name}.${inner} in\n${text}`);
+        } else if (!Array.isArray(value)) {
+          const at = positions.value([name])!;
+          const written = lines[at.line - 1].slice(at.column - 1);
+          assert.ok(written.startsWith(typeof value === "string" ? '"' : String(value)), `${name}: ${written}`);
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+Deno.test("planText() refuses memory that is too small for image and initrd, and says what is enough", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.copyFile(`${INVALID}/hello.bin`, `${folder}/hello.bin`);
+    await Deno.writeFile(`${folder}/initrd`, new Uint8Array(2 * 2 ** 20));
+    const text = 'el2 = 1\n[vm.a]\nkernel = "hello.bin"\ninitrd = "initrd"\nmemory = "2MiB"\n';
+    assert.deepEqual(await planText(text, "a.toml", folder), {
+      ok: false,
+      errors: ['a.toml:5:10: memory 2MiB is too small for what vm "a" is loaded with; use 4MiB'],
+    });
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("readConfig() answers any damage to a configuration with positions inside the text, and never throws", async () => {
+  const demo = await Deno.readTextFile(new URL("../../assets/demo.toml", import.meta.url));
+  const pieces = [
+    "[",
+    "]",
+    "{",
+    "}",
+    '"',
+    "'",
+    "=",
+    ".",
+    ",",
+    "#",
+    "\n",
+    "[[x]]",
+    '"""',
+    "\\",
+    "1e9",
+    "-0x1",
+    "é",
+    "[vm.hello]",
+    "el2 = 1",
+  ];
+  const damage = fc.record({ at: fc.nat(demo.length), cut: fc.nat(40), put: fc.constantFrom(...pieces) });
+  fc.assert(
+    fc.property(fc.array(damage, { minLength: 1, maxLength: 3 }), (damages) => {
+      let text = demo;
+      for (const { at, cut, put } of damages) text = text.slice(0, at) + put + text.slice(at + cut);
+      const result = readConfig(text);
+      if (result.ok) return;
+      assert.ok(result.errors.length > 0);
+      const lines = text.split("\n").length;
+      for (const { line, column } of result.errors) assert.ok(line >= 1 && line <= lines + 1 && column >= 1, `${line}:${column}`);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("docs/configuration.md names every key, and no other", async () => {
+  const text = await Deno.readTextFile(new URL("../../docs/configuration.md", import.meta.url));
+  const example = /```toml\n([^]*?)```/.exec(text)![1];
+  const documented = new Set([...example.matchAll(/([a-z][a-z0-9_]*) = /g)].map(([, key]) => key));
+  const devices = DEVICE_KINDS.map((kind) => deviceKeys(kind)!);
+  const built = new Set([...Object.values(KNOWN_KEYS), ...devices].flat());
+  for (const section of ["machine", "host", "rm", "vm", "link", "ui"]) built.delete(section);
+  assert.deepEqual([...documented].sort(), [...built].sort());
+});

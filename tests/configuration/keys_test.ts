@@ -1,0 +1,184 @@
+// Every key of a configuration (docs/design/workstation.md §3) is taken, and what it says is in the
+// plan.
+
+import assert from "node:assert/strict";
+import { devicetree, node } from "../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import type { VmPlan } from "../../src/host/plan.ts";
+import { planText, type RunConfiguration } from "../../src/configuration/plan.ts";
+import type { BootPlan } from "../../src/plans/plan.ts";
+import { nativeHostOf } from "../host/plans.ts";
+
+const GUESTS = new URL("../../assets/guests", import.meta.url).pathname;
+const MIB = 2 ** 20;
+
+/**
+ * A file with two VMs that the hypervisor schedules and one for each key, whose table the changes
+ * are for.
+ */
+const BASE = `el2 = 1
+[machine]
+cpus = 4
+[vm.a]
+image = "hello.bin"
+memory = "4MiB"
+[vm.own]
+image = "teletype.bin"
+memory = "4MiB"
+schedule = "own"
+`;
+const IMAGE = `el2 = 1
+[host]
+kind = "image"
+image = "hello.bin"
+`;
+
+async function planned(text: string, changes: readonly string[]): Promise<RunConfiguration> {
+  const result = await planText(text, undefined, GUESTS, changes);
+  assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+  return result.run;
+}
+
+const vm = (name: string) => (run: RunConfiguration): VmPlan => nativeHostOf(run).vms.find((each) => each.name === name)!;
+const own = (run: RunConfiguration) => vm("own")(run).schedule as Exclude<VmPlan["schedule"], "proxy">;
+const boot = (run: RunConfiguration) => run.what as BootPlan;
+
+/** A key with a value that is none of its default, what shows it, and what that shows. */
+type Case = readonly [key: string, value: string, seen: (run: RunConfiguration) => unknown, expected: unknown];
+
+const CASES: readonly Case[] = [
+  ["machine.cpus", "3", (run) => run.cpus, 3],
+  ["machine.memory", "512MiB", (run) => run.memory, 512 * MIB],
+  ["machine.turbo", "true", (run) => run.turbo, true],
+  ["machine.seed", "7", (run) => run.seed, 7],
+  ["machine.record", "a.rec", (run) => run.recordTo, `${GUESTS}/a.rec`],
+  ["machine.quirks", "as-observed", (run) => run.behaviour?.quirks, "as-observed"],
+  ["host.device", "v14", (run) => nativeHostOf(run).driver.device, "v14"],
+  ["host.gzvm", "true", (run) => nativeHostOf(run).driver.gzvm, true],
+  ["host.memory", "64MiB", (run) => nativeHostOf(run).memory, 64 * MIB],
+  ["host.vcpus", "3", (run) => nativeHostOf(run).vcpus, 3],
+  ["host.memlock", "64KiB", (run) => nativeHostOf(run).driver.memlock, 65_536],
+  ["vm.a.hypervisor", "gunyah", (run) => vm("a")(run).hypervisor, "gunyah"],
+  ["vm.a.cmdline", "ticks=1", (run) => vm("a")(run).cmdline, "ticks=1"],
+  ["vm.a.memory", "8MiB", (run) => vm("a")(run).memory, 8 * MIB],
+  ["vm.a.base", "1073741824", (run) => vm("a")(run).base, 0x4000_0000],
+  ["vm.a.vcpus", "2", (run) => vm("a")(run).vcpus, 2],
+  ["vm.a.start", "after:own", (run) => vm("a")(run).start, { after: "own" }],
+  ["vm.a.on_exit", "end-session", (run) => vm("a")(run).onExit, "end-session"],
+  ["vm.own.affinity", "pinned", (run) => own(run).affinity, "pinned"],
+  ["vm.own.priority", "-4", (run) => own(run).priority, -4],
+  ["vm.own.timeslice", "1ms", (run) => own(run).timeslice, 1000],
+  ["ui.theme", "dark", (run) => run.ui.theme, "dark"],
+  ["ui.mouse", "false", (run) => run.ui.mouse, false],
+  ["ui.layout", "1|9", (run) => run.ui.layout, "1|9"],
+  ["ui.console_prefix", "ctrl-a", (run) => run.ui.console_prefix, "ctrl-a"],
+  ["ui.braille", "true", (run) => run.ui.braille, true],
+];
+
+Deno.test("each key of one value is in the plan, and is not there without it", async () => {
+  const before = await planned(BASE, []);
+  for (const [key, value, seen, expected] of CASES) {
+    assert.deepEqual(seen(await planned(BASE, [`${key}=${value}`])), expected, key);
+    if (key !== "vm.a.hypervisor") assert.notDeepEqual(seen(before), expected, `${key} has that value anyway`);
+  }
+});
+
+Deno.test("keys of lists and tables are in the plan: devices, CPUs, links, key bindings", async () => {
+  const run = await planned(
+    `${BASE}affinity_map = [3]
+devices = [{ kind = "console", ports = ["hvc0", "agent"] }]
+[vm.b]
+image = "hello.bin"
+memory = "4MiB"
+devices = [
+  { kind = "pl011", log = "b.log" },
+  { kind = "block", image = "hello.bin", mode = "overlay" },
+  { kind = "net", backend = "user", forward = ["2222:22", "udp:5353:53"] },
+  { kind = "net", backend = "pair:lan", capture = "lan.pcapng" },
+  { kind = "vsock", cid = 9, path = "b.sock" },
+  { kind = "rng" },
+  { kind = "9p", folder = "hello", mode = "ro", tag = "sources" },
+  { kind = "balloon" },
+  { kind = "input", type = "tablet" } ]
+[link]
+control = { kind = "msgqueue-pair", label = 10, between = ["a", "b"], depth = 4, size = 100 }
+alarm = { kind = "doorbell", label = 11, from = "b", to = "a", source_can_clear = true }
+frames = { kind = "shm", label = 12, size = "64KiB", access = { a = "rw", b = "r" } }
+[ui]
+keys = { "list.sort" = "O" }
+`,
+    [],
+  );
+  assert.deepEqual(own(run).affinityMap, [3]);
+  assert.deepEqual(vm("own")(run).devices, [{ kind: "console", ports: ["hvc0", "agent"] }]);
+  assert.deepEqual(run.logs, { b: `${GUESTS}/b.log` });
+  assert.deepEqual(vm("b")(run).devices, [
+    { kind: "block", image: `${GUESTS}/hello.bin`, mode: "overlay" },
+    {
+      ...{ kind: "net", backend: "user", capture: undefined },
+      forward: [{ protocol: "tcp", host: 2222, guest: 22 }, { protocol: "udp", host: 5353, guest: 53 }],
+    },
+    { kind: "net", backend: "pair:lan", forward: [], capture: `${GUESTS}/lan.pcapng` },
+    { kind: "vsock", cid: 9, path: `${GUESTS}/b.sock` },
+    { kind: "rng" },
+    { kind: "9p", folder: `${GUESTS}/hello`, mode: "ro", tag: "sources" },
+    { kind: "balloon" },
+    { kind: "input", type: "tablet" },
+  ]);
+  assert.deepEqual(vm("a")(run).links, [
+    { kind: "message-queue-pair", label: 10, peer: "b", depth: 4, size: 100 },
+    { kind: "doorbell", label: 11, peer: "b", sourceCanClear: true },
+    { kind: "shared-memory", label: 12 },
+  ]);
+  assert.deepEqual(nativeHostOf(run).buffers, [
+    { label: 12, size: 65_536, access: [{ vm: "a", write: true }, { vm: "b", write: false }] },
+  ]);
+  assert.deepEqual(run.ui.keys, { "list.sort": "O" });
+});
+
+Deno.test("a protected VM has its firmware, and a VM its own devicetree, ramdisk and kernel", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "el2-keys-" });
+  try {
+    for (const name of ["hello.bin", "firmware.bin"]) await Deno.copyFile(`${GUESTS}/${name}`, `${folder}/${name}`);
+    await Deno.writeFile(`${folder}/initrd`, new Uint8Array([1, 2, 3]));
+    const tree = writeDevicetree(devicetree(node("", {}, [node("gunyah-vm-config")])));
+    await Deno.writeFile(`${folder}/guest.dtb`, tree);
+    const text = `el2 = 1
+[vm.safe]
+type = "protected"
+firmware = "firmware.bin"
+kernel = "hello.bin"
+initrd = "initrd"
+dtb = "guest.dtb"
+memory = "16MiB"
+`;
+    const result = await planText(text, undefined, folder);
+    assert.ok(result.ok, result.ok ? "" : result.errors.join("\n"));
+    const safe = vm("safe")(result.run);
+    assert.deepEqual(safe.firmware?.bytes, await Deno.readFile(`${folder}/firmware.bin`));
+    assert.deepEqual([safe.initrd, safe.devicetree], [new Uint8Array([1, 2, 3]), tree]);
+    assert.equal(safe.image.entry, safe.image.offset);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("an image as the host is what el2 boot would run: its files, memory, command line, devices, log and firmware", async () => {
+  const run = await planned(
+    `${IMAGE}memory = "256MiB"\ncmdline = "ticks=1"\ndevices = [{ kind = "pl011", log = "host.log" }, { kind = "rng" }]\n`,
+    [],
+  );
+  const hello = await Deno.readFile(`${GUESTS}/hello.bin`);
+  assert.deepEqual(boot(run), {
+    ...{ kind: "boot", image: hello, initrd: undefined, dtb: undefined, append: "ticks=1" },
+    ...{ firmware: undefined, clock: undefined, devices: [{ kind: "rng" }] },
+  });
+  assert.equal(run.memory, 256 * MIB);
+  assert.deepEqual(run.logs, { host: `${GUESTS}/host.log` });
+  assert.equal((await planned(IMAGE, [])).memory, 1024 * MIB, "all of the machine's");
+
+  const withFirmware = boot(await planned(IMAGE, ["host.firmware=hello.bin", "host.initrd=ping.bin"]));
+  assert.deepEqual(withFirmware.firmware, { code: hello, vars: undefined });
+  assert.deepEqual(withFirmware.initrd, await Deno.readFile(`${GUESTS}/ping.bin`));
+  assert.ok(withFirmware.clock! > 1_700_000_000, "firmware has a clock");
+});

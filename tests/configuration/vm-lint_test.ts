@@ -1,0 +1,137 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { readDevicetree } from "../../src/devicetree/reader.ts";
+import { cells, cells64, type DevicetreeNode, findNode, node, type PropertyValue, setProperties, walk } from "../../src/devicetree/tree.ts";
+import { writeDevicetree } from "../../src/devicetree/writer.ts";
+import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
+import { layoutVm } from "../../src/host/vm-layout.ts";
+import { Refusal } from "../../src/resource-manager/refusals.ts";
+import { readVmConfig } from "../../src/resource-manager/vm-config.ts";
+import { lintVm } from "../../src/configuration/vm-lint.ts";
+import { vmPlan } from "../host/plans.ts";
+
+/** A tree with nothing wrong: the one that the native host writes. */
+function sound(own = false): ReturnType<typeof guestDevicetree> {
+  const schedule = own ? { affinity: "pinned", affinityMap: [0], priority: -1, timeslice: 5000 } as const : "proxy";
+  const links = [{ kind: "message-queue-pair", label: 1, peer: "b", depth: 8, size: 240 }] as const;
+  const plan = vmPlan("a", { schedule, console: !own, links });
+  return guestDevicetree(plan, layoutVm(plan));
+}
+
+/** The findings of the sound tree with a change, a line each. */
+function findings(change: (root: DevicetreeNode) => void, own = false): string[] {
+  const tree = sound(own);
+  change(tree.root);
+  return lintVm(writeDevicetree(tree)).map(({ kind, path, property, what, does }) =>
+    `${kind} ${path} ${property ?? "-"}: ${what}; ${does}`
+  );
+}
+
+/** What `properties` of the node at `path` give. */
+function with_(path: string, properties: Record<string, PropertyValue>, own = false): string {
+  return findings((root) => setProperties(findNode(root, path)!, properties), own).join("\n");
+}
+
+const CONFIG = "/gunyah-vm-config";
+
+Deno.test("the devicetrees that the native host writes have nothing wrong", () => {
+  assert.deepEqual(findings(() => {}), []);
+  assert.deepEqual(findings(() => {}, true), []);
+});
+
+Deno.test("what is misspelt or of another length is named, with what counts in its place", () => {
+  const unknown = /^ignored \/gunyah-vm-config image-nmae: unknown property; did you mean "image-name"\?; ignored without a word$/;
+  assert.match(with_(CONFIG, { "image-nmae": "x" }), unknown);
+  assert.match(with_(CONFIG, { "os-type": "windows" }), /^ignored \S+ os-type: "windows" is not linux/);
+  assert.match(
+    with_(CONFIG, { "vm-attrs": ["no-resett"] }),
+    /^ignored \S+ vm-attrs: unknown attribute "no-resett"; did you mean "no-reset"/,
+  );
+  assert.match(
+    with_(`${CONFIG}/memory`, { "size-max": cells(1) }),
+    /^ignored \S+\/memory size-max: has 4 bytes, not the 8 of 2 cells, as \/gunyah-vm-config sets them; ignored; everything behind base-addr/,
+  );
+  assert.match(with_(`${CONFIG}/memory`, { "#size-cells": 1 }), /^ignored \S+ #size-cells: cell sizes count in the parent only/);
+  const pair = `${CONFIG}/vdevices/message-queue-pair-1`;
+  assert.match(
+    with_(pair, { "queue-depth": cells64(4) }),
+    /^ignored \S+ queue-depth: has 8 bytes, not the 4 of one cell; ignored; 8 is used/,
+  );
+  assert.match(with_(pair, { interrupts: [0, 1] }), /^ignored \S+ interrupts: is no list of .*; the Resource Manager chooses/);
+  assert.match(with_(pair, { "vdevice-type": "doorbel" }), /^ignored \S+ vdevice-type: "doorbel" is no type .*did you mean "doorbell"/);
+  const bell = `${CONFIG}/vdevices/bell-1`;
+  assert.match(
+    with_(bell, { "source-can-clean": true }),
+    /a misspelling of source-can-clear; ignored by the real Resource Manager; el2 takes/,
+  );
+  const child = findings((root) => findNode(root, CONFIG)!.children.push(node("memroy")));
+  assert.match(child.join(), /^ignored \/gunyah-vm-config\/memroy -: unknown node; did you mean "memory"/);
+});
+
+Deno.test("what means something else than it says is named", () => {
+  const odd = with_(`${CONFIG}/memory`, { "base-address": cells64(0x8000_1000) });
+  assert.match(odd, /^changed \S+ base-address: 0x80001000 is not 2 MiB aligned; rounded up to 0x80200000$/);
+  assert.match(
+    with_(`${CONFIG}/vcpus`, { affinity: "proxi" }, true),
+    /^changed \S+ affinity: "proxi" .*did you mean "proxy"\?; static is used/,
+  );
+  assert.match(with_(`${CONFIG}/vcpus`, { "sched-priority": 1 }), /^ignored \S+ sched-priority: a proxied vCPU runs where its caller runs/);
+  assert.match(with_(`${CONFIG}/interrupts`, { config: 1 }), /^changed \S+ config: a phandle; a path is due; accepted/);
+});
+
+Deno.test("what VM_INIT or VM_START refuses is named with the error", () => {
+  const init = (error: string) => new RegExp(`; VM_INIT answers ${error}; the VM is INIT_FAILED$`);
+  assert.match(with_(`${CONFIG}/vcpus`, { "sched-priority": 4 }, true), /sched-priority 4 gives 36; .*VM_INIT answers NORESOURCE/);
+  assert.match(with_(`${CONFIG}/vcpus`, { "sched-timeslice": 50 }, true), /sched-timeslice 50 us is outside 100\.\.100000/);
+  assert.match(with_(`${CONFIG}/vcpus`, { "affinity-map": [0, 1] }, true), init("MEM_INVALID"));
+  assert.match(with_("/cpus/cpu@0", { status: "broken" }), init("MEM_INVALID"));
+  assert.match(with_(CONFIG, { "vm-attrs": ["crash-fatal"] }), init("ARGUMENT_INVALID"));
+  assert.match(with_(CONFIG, { "gic-irq-ranges": [1, 1] }), init("ARGUMENT_INVALID"));
+  assert.match(with_(`${CONFIG}/memory`, { "is-direct": true }), init("ARGUMENT_INVALID"));
+  assert.match(with_(`${CONFIG}/memory`, { "base-address": cells64(0x4000_0000) }), /info page goes; VM_START answers NORESOURCE/);
+  assert.match(with_(`${CONFIG}/memory`, { "base-address": cells(0x8000_0000) }), /refused .*no base-address that counts: 0x28800000/);
+  assert.match(findings((root) => root.children.push(node("hypervisor"))).join(), /refused \/hypervisor -: the Resource Manager makes/);
+  assert.match(findings((root) => root.children.splice(root.children.findIndex(({ name }) => name === "chosen"), 1)).join(), /no \/chosen/);
+  const reserved = (root: DevicetreeNode) => root.children.push(node("reserved-memory", {}, [node("buffer@90000000", { reg: [0, 1, 0] })]));
+  assert.match(findings(reserved).join(), /buffer@90000000 -: has no qcom,label.*without such a parcel/);
+  const links = (root: DevicetreeNode) =>
+    [1, 2].map((name) => root.children.push(node(`l${name}`, { "vdevice-type": "rm-rpc", generate: "/hypervisor/rm" })));
+  assert.match(findings(links).join(), /refused \/l2 -: a second rm-rpc/);
+});
+
+Deno.test("a finding says where in the blob its property stands", () => {
+  const tree = sound();
+  setProperties(findNode(tree.root, CONFIG)!, { colour: "blue" });
+  const blob = writeDevicetree(tree);
+  const [{ offset }] = lintVm(blob);
+  const view = new DataView(blob.buffer);
+  assert.deepEqual([view.getUint32(offset), view.getUint32(offset + 4)], [3, 5], "an FDT_PROP token and the length of the value");
+  assert.deepEqual(new TextDecoder().decode(blob.subarray(offset + 12, offset + 16)), "blue");
+});
+
+Deno.test("whatever the bytes are, the lint answers, and it finds a refusal wherever the reader refuses", () => {
+  const sites = [...walk(sound(true).root)].flatMap(({ path, node: each }) =>
+    [...each.properties.keys()].map((name) => [path, name] as const)
+  );
+  const change = fc.tuple(fc.constantFrom(...sites), fc.uint8Array({ maxLength: 24 }));
+  fc.assert(fc.property(fc.array(change, { maxLength: 5 }), (changes) => {
+    const tree = sound(true);
+    for (const [[path, name], value] of changes) findNode(tree.root, path)?.properties.set(name, value);
+    const found = lintVm(writeDevicetree(tree));
+    let refused = false;
+    try {
+      readVmConfig(tree.root);
+    } catch (failure) {
+      assert.ok(failure instanceof Refusal);
+      refused = true;
+    }
+    if (refused) assert.ok(found.some(({ kind, does }) => kind === "refused" && does.startsWith("VM_INIT")), "the refusal is found");
+  }));
+  const blob = writeDevicetree(sound());
+  fc.assert(fc.property(fc.nat(blob.length - 1), fc.uint8Array({ minLength: 1, maxLength: 8 }), (at, bytes) => {
+    const damaged = blob.slice();
+    damaged.set(bytes.subarray(0, damaged.length - at), at);
+    const found = lintVm(damaged);
+    if (!readDevicetree(damaged).ok) assert.match(found[0].what, /malformed/);
+  }));
+});

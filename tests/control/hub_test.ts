@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { SessionClient } from "../../src/session/client.ts";
+import type { ServerMessage } from "../../src/control/conversation.ts";
+import { SessionHub } from "../../src/control/hub.ts";
+import { encodeMessage, MessageReader } from "../../src/control/wire.ts";
+import type { Request } from "../../src/protocol/protocol.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const MIB = 1 << 20;
+
+function machine(): SessionClient & { sent: Request[] } {
+  const sent: Request[] = [];
+  return { sent, send: (request) => sent.push(request), onEvent() {}, close() {} };
+}
+
+function hub(of: SessionClient): SessionHub {
+  return new SessionHub(of, { name: "test", what: "test", started: "", logs: undefined });
+}
+
+const BEHIND = { readOnly: false, follow: true, patient: false };
+
+Deno.test("who joins later sees what the consoles showed", () => {
+  const vm = machine(), session = hub(vm);
+  vm.onEvent({ kind: "console", console: "a", bytes: bytes("before\n") });
+  const heard: ServerMessage[] = [];
+  session.join(BEHIND, (message) => heard.push(message));
+  vm.onEvent({ kind: "console", console: "a", bytes: bytes("after\n") });
+  assert.deepEqual(heard.map((message) => message.kind === "console" && new TextDecoder().decode(message.bytes)), ["before\n", "after\n"]);
+});
+
+Deno.test("who joins later hears of the last snapshot that was saved, and who is there of each", () => {
+  const vm = machine(), session = hub(vm);
+  const early: ServerMessage[] = [], late: ServerMessage[] = [];
+  session.join(BEHIND, (message) => early.push(message));
+  for (const path of ["/a.snap", "/b.snap"]) vm.onEvent({ kind: "saved", path });
+  session.join(BEHIND, (message) => late.push(message));
+  assert.deepEqual(early, ["/a.snap", "/b.snap"].map((path) => ({ kind: "saved", path })));
+  assert.deepEqual(late, [{ kind: "saved", path: "/b.snap" }]);
+});
+
+Deno.test("a client that does not keep up loses output and hears how much; the machine is not held up", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: ServerMessage[] = [];
+  const slow = session.join(BEHIND, (message) => heard.push(message));
+  for (let i = 0; i < 5; i++) vm.onEvent({ kind: "console", console: "a", bytes: new Uint8Array(MIB / 2) });
+  assert.equal(heard.length, 2);
+  assert.equal(vm.sent.filter(({ kind }) => kind === "taken").length, 5);
+  slow.send({ kind: "taken", bytes: MIB });
+  vm.onEvent({ kind: "console", console: "a", bytes: bytes("x") });
+  assert.deepEqual(heard[2], { kind: "lost", console: "a", bytes: 3 * MIB / 2 });
+});
+
+Deno.test("a client of this process holds the machine until it has caught up", () => {
+  const vm = machine(), session = hub(vm);
+  const client = session.connect();
+  for (let i = 0; i < 4; i++) vm.onEvent({ kind: "console", console: "a", bytes: new Uint8Array(MIB / 2) });
+  const taken = () => vm.sent.reduce((sum, request) => sum + (request.kind === "taken" ? request.bytes : 0), 0);
+  assert.equal(taken(), MIB);
+  client.send({ kind: "taken", bytes: MIB });
+  assert.equal(taken(), 2 * MIB);
+});
+
+Deno.test("answers go to who asked, under the number that it gave", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: number[][] = [[], []];
+  const clients = heard.map((list) => session.join(BEHIND, (message) => message.kind === "answer" && list.push(message.id)));
+  for (const client of clients) client.send({ kind: "query", id: 7, query: { table: "vm.ls", args: {} } });
+  const asked = vm.sent.flatMap((request) => request.kind === "query" ? [request.id] : []);
+  assert.equal(new Set(asked).size, 2);
+  const answer = { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } as const;
+  vm.onEvent({ kind: "answer", id: asked[1], answer });
+  assert.deepEqual(heard, [[], [7]]);
+});
+
+Deno.test("answers that repeat go to who asked until it goes, forgets, or has had them all", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: [string, number][] = [];
+  const [one, two] = ["one", "two"].map((name) =>
+    session.join(BEHIND, (message) => message.kind === "answer" && heard.push([name, message.id]))
+  );
+  const query = { table: "vm.ls", args: {} } as const;
+  const ask = (client: typeof one, id: number, times: number) => {
+    client.send({ kind: "query", id, query, repeat: { times, every: 0 } });
+    const last = vm.sent.at(-1);
+    assert.ok(last?.kind === "query");
+    return last.id;
+  };
+  const answer = (...ids: number[]) => {
+    for (const id of ids) vm.onEvent({ kind: "answer", id, answer: { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } });
+    return heard.splice(0);
+  };
+  const [a, b, c] = [ask(one, 7, 2), ask(two, 7, 5), ask(two, 8, 5)];
+  assert.deepEqual(answer(a, b, c, a, a, a), [["one", 7], ["two", 7], ["two", 8], ["one", 7], ["one", 7]]);
+  two.send({ kind: "forget", id: 7 });
+  assert.deepEqual(vm.sent.at(-1), { kind: "forget", id: b });
+  assert.deepEqual(answer(b, c), [["two", 8]]);
+  one.send({ kind: "forget", id: 8 });
+  assert.notDeepEqual(vm.sent.at(-1), { kind: "forget", id: c }, "what others ask is theirs");
+  two.leave();
+  assert.deepEqual(vm.sent.at(-1), { kind: "forget", id: c });
+  assert.deepEqual(answer(c), []);
+});
+
+Deno.test("when a machine ends, who waits for a first answer hears it; who has had answers keeps the last one", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: [number, string | undefined][] = [];
+  const client = session.join(BEHIND, (message) => message.kind === "answer" && heard.push([message.id, message.answer.error]));
+  for (const id of [1, 2]) client.send({ kind: "query", id, query: { table: "vm.ls", args: {} }, repeat: { times: 5, every: 0 } });
+  const [first] = vm.sent;
+  assert.ok(first.kind === "query");
+  vm.onEvent({ kind: "answer", id: first.id, answer: { table: "vm.ls", at: { ns: "0", insn: "0" }, rows: [], dropped: 0 } });
+  vm.onEvent({ kind: "ended", end: { code: 0, message: "stopped" } });
+  assert.deepEqual(heard, [[1, undefined], [2, "the machine has ended: stopped"]]);
+});
+
+Deno.test("the session records what any client watches, within the largest budget", () => {
+  const vm = machine(), session = hub(vm);
+  const one = session.join(BEHIND, () => {}), two = session.join(BEHIND, () => {});
+  const last = () => vm.sent.at(-1);
+  one.send({ kind: "watch", kinds: ["hvc"], budget: 100 });
+  assert.deepEqual(last(), { kind: "watch", kinds: ["hvc"], budget: 100 });
+  two.send({ kind: "watch", kinds: ["sched"] });
+  assert.deepEqual(last(), { kind: "watch", kinds: ["hvc", "sched"] });
+  two.leave();
+  assert.deepEqual(last(), { kind: "watch", kinds: ["hvc"], budget: 100 });
+});
+
+Deno.test("W62: a read-only client changes nothing", () => {
+  const vm = machine(), session = hub(vm);
+  const heard: ServerMessage[] = [];
+  const client = session.join({ ...BEHIND, readOnly: true }, (message) => heard.push(message));
+  client.send({ kind: "input", console: "a", bytes: bytes("x") });
+  client.send({ kind: "pause" });
+  client.send({ kind: "act", id: 1, action: { kind: "queue.flush", queue: "mq:1" } });
+  client.send({ kind: "down" });
+  assert.deepEqual(vm.sent, []);
+  assert.ok(heard.length === 4 && heard.every(({ kind }) => kind === "refused"));
+});
+
+Deno.test("messages survive the wire in any pieces: bytes, numbers of 64 bits, text", () => {
+  const value = fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.bigInt(), fc.uint8Array({ maxLength: 50 }));
+  const message = fc.dictionary(fc.stringMatching(/^[a-z]{1,8}$/), fc.oneof(value, fc.array(value, { maxLength: 4 })), { maxKeys: 5 });
+  fc.assert(fc.property(fc.array(message, { maxLength: 4 }), fc.array(fc.nat(30), { minLength: 1 }), (messages, cuts) => {
+    const all = messages.map(encodeMessage).reduce((a, b) => Uint8Array.from([...a, ...b]), new Uint8Array());
+    const reader = new MessageReader();
+    const read: unknown[] = [];
+    for (let at = 0, i = 0; at < all.length; i++) {
+      const length = cuts[i % cuts.length] + 1;
+      read.push(...reader.push(all.subarray(at, at + length)));
+      at += length;
+    }
+    // Dictionaries of fast-check have no prototype; those from the wire have.
+    assert.deepEqual(read.map((one) => ({ ...one as object })), messages.map((one) => ({ ...one })));
+  }));
+});

@@ -1,0 +1,367 @@
+// Going back in a session: the past is the same run again.
+
+import assert from "node:assert/strict";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { Past } from "../../src/recordings/past.ts";
+import type { System } from "../../src/assembly/system.ts";
+import { Random } from "../support/random.ts";
+import { planDemo } from "../../src/configuration/plan.ts";
+import type { TableName } from "../../src/queries/tables.ts";
+import { Engine } from "../../src/engine/engine.ts";
+import { Standing } from "../../src/engine/standing.ts";
+import type { Row } from "../../src/queries/table.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import { loaded } from "../../src/snapshots/begin.ts";
+import type { SystemState } from "../../src/state/system-state.ts";
+import type { Move, SessionEvent } from "../../src/protocol/protocol.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+/** Instructions that a session has executed at least when it is paused. */
+const LENGTH = LONG ? 3_000_000 : 600_000;
+
+function hashesOf(system: System): string {
+  return `${system.instructions()} ${system.hashRegisters()} ${system.hashMemory()}`;
+}
+
+/** A session in this thread. */
+class Session {
+  readonly engine: Engine;
+  readonly again: () => System;
+  readonly #events: SessionEvent[] = [];
+  #wake: () => void = () => {};
+
+  constructor(plan: SessionPlan) {
+    const alone: SessionPlan = { ...plan, replay: { recording: { inputs: [], checks: [], end: undefined }, verify: false, to: undefined } };
+    const again = (state?: SystemState) => state ? loaded(alone, state) : assemble(alone);
+    this.again = again;
+    this.engine = new Engine(assemble(plan), plan, {
+      post: (event) => {
+        if (event.kind === "console") this.engine.taken(event.bytes.length);
+        this.#events.push(event);
+        this.#wake();
+      },
+      together: (work) => work(),
+      standing: new Standing(),
+      guarded: (work) => work(),
+      requested: () => false,
+      again,
+    });
+    this.engine.start();
+  }
+
+  get hashes(): string {
+    return hashesOf(this.engine.system);
+  }
+
+  /** Waits for an event that passes. */
+  async event<K extends SessionEvent["kind"]>(kind: K): Promise<Extract<SessionEvent, { kind: K }>> {
+    for (;;) {
+      const at = this.#events.findIndex((event) => event.kind === kind);
+      if (at >= 0) return this.#events.splice(0, at + 1)[at] as Extract<SessionEvent, { kind: K }>;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  /** Whether such an event is there that nobody has waited for. */
+  heard(kind: SessionEvent["kind"]): boolean {
+    return this.#events.some((event) => event.kind === kind);
+  }
+
+  /** The hashes of another machine that runs to a count from the start, with the same inputs. */
+  fromStart(count: number, inputs = this.engine.inputs): string {
+    const past = new Past(this.again(), inputs);
+    while (!past.advance(count, Infinity));
+    return hashesOf(past.system);
+  }
+
+  rows(table: "stop.ls" | "time.ls"): readonly Row[] {
+    return this.engine.present.inspector.answer({ table, args: {} }).rows;
+  }
+
+  async move(to: Move): Promise<string | undefined> {
+    this.engine.move(1, to);
+    return (await this.event("moved")).error;
+  }
+
+  /** Lets it run, types on the way, and pauses it. */
+  async runAWhile(): Promise<void> {
+    await this.#runTo(LENGTH / 2);
+    this.engine.input("hello", new TextEncoder().encode("t"));
+    await this.#runTo(LENGTH);
+    this.engine.pause(true);
+    await this.event("paused");
+  }
+
+  /** Lets it run for so many instructions more. */
+  runOn(instructions: number): Promise<void> {
+    return this.#runTo(this.engine.system.instructions() + instructions);
+  }
+
+  async #runTo(instructions: number): Promise<void> {
+    while (this.engine.system.instructions() < instructions) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+async function demo(options: Partial<SessionPlan> = {}): Promise<Session> {
+  const result = await planDemo();
+  assert.ok(result.ok);
+  const { cpus, memory, seed, what } = result.run;
+  return new Session({ cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what, ...options });
+}
+
+Deno.test("W52: an instruction on and one back restore the state hash, wherever the machine is", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  for (let step = 0; step < 3; step++) {
+    const before = session.hashes;
+    assert.equal(await session.move({ kind: "step", by: 1 }), undefined);
+    const after = session.hashes;
+    assert.notEqual(after, before);
+    assert.equal(await session.move({ kind: "step", by: -1 }), undefined);
+    assert.equal(session.hashes, before);
+    assert.equal(await session.move({ kind: "step", by: 1 }), undefined);
+    assert.equal(session.hashes, after);
+  }
+  session.engine.stop();
+});
+
+Deno.test("a place in the past is the same from wherever it is gone to, and now is where the machine was", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  const now = session.hashes;
+  const total = session.engine.system.instructions();
+  const places = [0.9, 0.2, 0.5].map((part) => Math.floor(part * total));
+  const seen = new Map<number, string>();
+  for (const count of [...places, ...places.toReversed()]) {
+    assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    assert.equal(session.engine.system.instructions(), count);
+    assert.equal(seen.get(count) ?? session.hashes, session.hashes);
+    seen.set(count, session.hashes);
+  }
+  assert.equal(await session.move({ kind: "now" }), undefined);
+  assert.equal(session.hashes, now);
+  assert.equal(await session.move({ kind: "instructions", count: -1 }), "that is before the start");
+  session.engine.stop();
+});
+
+Deno.test("what is recorded of events, and stop rules, are the present's while the past is shown", async () => {
+  const session = await demo();
+  const { engine } = session;
+  engine.trace(["sched"]);
+  await session.runAWhile();
+  const rows = async (table: TableName) => {
+    engine.query(1, { table, args: {} });
+    return (await session.event("answer")).answer.rows;
+  };
+  const [stats, events] = [await rows("trace.stats"), await rows("trace.events")];
+  assert.ok(events.length > 0);
+  engine.stopRule(2, { kind: "event", filter: "kind=state" });
+  assert.equal((await session.event("acted")).error, undefined);
+  assert.equal(await session.move({ kind: "instructions", count: 100_000 }), undefined);
+  assert.deepEqual([await rows("trace.stats"), await rows("trace.events")], [stats, events]);
+  assert.equal((await rows("stop.ls")).length, 1);
+  engine.stop();
+});
+
+Deno.test("random steps back land on the exact state, from states that are kept on the way", async () => {
+  const session = await demo({ history: true });
+  await session.runAWhile();
+  const { system } = session.engine;
+  const total = system.instructions();
+  const random = new Random(5);
+  const seen = new Map<number, string>();
+  for (let round = 0; round < (LONG ? 500 : 4); round++) {
+    const count = Math.max(0, total - random.below(total));
+    assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    seen.set(count, session.hashes);
+  }
+  // The same by a machine that starts at the beginning and never stops on the way.
+  for (const [count, hashes] of [...seen].sort(() => random.below(3) - 1)) {
+    if (seen.size > 20 && random.below(10) > 0) continue;
+    assert.equal(session.fromStart(count), hashes, `at ${count} instructions`);
+  }
+  for (let round = 0; round < (LONG ? 500 : 3); round++) {
+    const [count, hashes] = [...seen][random.below(seen.size)];
+    assert.equal(await session.move({ kind: "instructions", count }), undefined);
+    assert.equal(session.hashes, hashes, `at ${count} instructions`);
+  }
+  session.engine.stop();
+});
+
+Deno.test("W53: the past refuses what is typed and done, and says how to get out", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  await session.move({ kind: "step", by: -1000 });
+  const before = session.hashes;
+  session.engine.input("hello", new TextEncoder().encode("t"));
+  session.engine.act(7, { kind: "vm.stop", vm: "hello", force: true });
+  assert.match((await session.event("acted")).error ?? "", /the past, which takes no input; go to now first/);
+  assert.equal(session.hashes, before);
+  session.engine.pause(false);
+  assert.equal((await session.event("paused")).paused, false);
+  session.engine.stop();
+});
+
+Deno.test("a break is an input of the run: it is there again in every machine that goes through the past", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  session.engine.pause(false);
+  session.engine.act(7, { kind: "console.break", console: "hello" });
+  assert.equal((await session.event("acted")).error, undefined);
+  await session.runOn(LENGTH);
+  session.engine.act(8, { kind: "console.break", console: "nobody" });
+  assert.match((await session.event("acted")).error ?? "", /no console nobody; there are hello, ping, pong/);
+  const count = session.engine.system.instructions() - 1000;
+  assert.equal(await session.move({ kind: "instructions", count }), undefined);
+  assert.equal(session.hashes, session.fromStart(count));
+  const typed = session.engine.inputs.filter(({ input }) => input.kind === "console");
+  assert.notEqual(session.hashes, session.fromStart(count, typed), "without the break it is another run");
+  session.engine.stop();
+});
+
+Deno.test("back to an event or an instruction shows that, and says what it is; what there is not leaves the session where it is", async () => {
+  const session = await demo({ history: true });
+  const filter = "kind=hvc vm=ping name=msgqueue_send";
+  session.engine.stopRule(1, { kind: "event", filter });
+  const passed: string[] = [];
+  for (let count = 0; count < 5; count++) {
+    passed.push((await session.event("stopped")).text);
+    if (count < 4) session.engine.pause(false);
+  }
+  const back = async (to: Move) => {
+    session.engine.move(1, to);
+    return await session.event("moved");
+  };
+  for (const text of passed.slice(1, -1).toReversed()) assert.equal((await back({ kind: "event", filter })).text, text);
+
+  const before = session.engine.system.instructions();
+  const { pc } = session.engine.system.sample(0).find(({ name }) => name === "ping")!.vcpus[0];
+  const { instructions, text } = await back({ kind: "place", at: `ping:${pc}` });
+  assert.equal(text, `vm:ping at ${pc}`);
+  assert.ok(instructions < before, `${instructions}, from ${before}`);
+  assert.equal(session.hashes, session.fromStart(instructions));
+
+  assert.match((await back({ kind: "event", filter: "kind=state name=running" })).text ?? "", /running/);
+  const here = session.hashes;
+  assert.match(
+    (await back({ kind: "event", filter: "kind=psci name=nothing" })).error ?? "",
+    /nothing like that is between the start and here/,
+  );
+  assert.match((await back({ kind: "place", at: "nobody:0x0" })).error ?? "", /nobody/);
+  assert.equal(session.hashes, here);
+  assert.equal(await session.move({ kind: "now" }), undefined);
+  session.engine.stop();
+});
+
+Deno.test("on to the next event shows the events in their order, in the past and then in the machine that goes on for it", async () => {
+  const session = await demo({ history: true });
+  const filter = "kind=hvc vm=ping name=msgqueue_send";
+  const go = async (to: Move) => {
+    session.engine.move(1, to);
+    return await session.event("moved");
+  };
+  // From the start of a machine that runs: the events as they happen.
+  const passed: string[] = [];
+  const places: number[] = [];
+  for (let count = 0; count < 4; count++) {
+    const { error, text, instructions } = await go({ kind: "next-event", filter });
+    assert.equal(error, undefined);
+    passed.push(text!);
+    places.push(instructions);
+  }
+  assert.equal(new Set(passed).size, 4);
+  assert.deepEqual(session.rows("stop.ls"), [], "no rule is left behind");
+  // Back beyond all, and from one to the next.
+  for (const text of passed.slice(0, -1).toReversed()) assert.equal((await go({ kind: "event", filter })).text, text);
+  for (const [index, text] of passed.slice(1, -1).entries()) {
+    const reached = await go({ kind: "next-event", filter });
+    assert.deepEqual([reached.text, reached.instructions], [text, places[index + 1]]);
+    assert.equal(session.hashes, session.fromStart(reached.instructions));
+  }
+  // Back from there is the one before, not that of the first way back.
+  assert.equal((await go({ kind: "event", filter })).text, passed[1]);
+  const end = await go({ kind: "next-event", filter: "kind=psci name=nothing" });
+  assert.match(end.text ?? "", /now; nothing like that happened since/);
+  assert.equal(session.engine.system, session.engine.present);
+  assert.match((await go({ kind: "next-event", filter: "kind=" })).error ?? "", /a value follows here/);
+  assert.deepEqual(session.rows("stop.ls"), []);
+  session.engine.move(2, { kind: "next-event", filter: "kind=psci name=nothing" });
+  session.engine.pause(true);
+  assert.match((await session.event("moved")).error ?? "", /paused before anything like that happened/);
+  assert.deepEqual(session.rows("stop.ls"), []);
+  session.engine.stop();
+});
+
+Deno.test("the places of a run are its start, the snapshots that were written, what is shown, and now", async () => {
+  const session = await demo({ history: true });
+  await session.runAWhile();
+  const file = await Deno.makeTempFile({ suffix: ".snap" });
+  try {
+    const now = session.engine.system.instructions();
+    assert.equal(await session.move({ kind: "instructions", count: now - 5000 }), undefined);
+    session.engine.snapshot(3, file, "demo");
+    for (;;) {
+      const { whole, error } = await session.event("snapshotted");
+      assert.equal(error, undefined);
+      if (whole) break;
+    }
+    assert.equal((await session.event("saved")).path, file);
+    await session.move({ kind: "step", by: -1 });
+    const kinds = () => session.rows("time.ls").map(({ kind, insn, file }) => [kind, Number(insn), file]);
+    assert.deepEqual(kinds(), [
+      ["start", 0, null],
+      ["shown", now - 5001, null],
+      ["snapshot", now - 5000, file],
+      ["now", now, null],
+    ]);
+    await session.move({ kind: "now" });
+    assert.deepEqual(kinds().map(([kind]) => kind), ["start", "snapshot", "now"]);
+    // What could not be written is no place, nor is what will not stay.
+    session.engine.snapshot(4, "/nowhere/x.snap", "demo");
+    assert.ok((await session.event("snapshotted")).error);
+    session.engine.snapshot(5, file, "demo", true);
+    while (!(await session.event("snapshotted")).whole);
+    assert.equal(kinds().length, 3);
+    assert.equal(session.heard("saved"), false);
+  } finally {
+    await Deno.remove(file);
+  }
+  session.engine.stop();
+});
+
+Deno.test("a way to another place ends where somebody says so: what is shown stays, and nothing goes on by itself", async () => {
+  const session = await demo();
+  await session.runAWhile();
+  const before = session.hashes;
+  session.engine.move(1, { kind: "event", filter: "kind=psci name=nothing" });
+  session.engine.move(2, { kind: "here" });
+  assert.deepEqual([(await session.event("moved")).error, (await session.event("moved")).error], [undefined, "ended on the way"]);
+  assert.equal(session.hashes, before);
+  await session.move({ kind: "instructions", count: 0 });
+  session.engine.move(3, { kind: "next-event", filter: "kind=psci name=nothing" });
+  session.engine.move(4, { kind: "here" });
+  const [first, second] = [await session.event("moved"), await session.event("moved")];
+  assert.deepEqual([first.error, second.error].toSorted(), ["ended on the way", undefined]);
+  const place = session.hashes;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(session.hashes, place);
+  assert.notEqual(session.engine.system, session.engine.present);
+  session.engine.stop();
+});
+
+Deno.test("what happened before any guest has executed an instruction is gone back to from what happened later, whatever that was", async () => {
+  const session = await demo({ history: true });
+  await session.runAWhile();
+  const back = async (filter: string) => {
+    session.engine.move(1, { kind: "event", filter });
+    return await session.event("moved");
+  };
+  assert.match((await back("refused=yes kind=hvc")).text ?? "", /BUSY/);
+  for (const kind of ["rpc", "ioctl"]) {
+    const { instructions, text, error } = await back(`kind=${kind} name=${kind === "rpc" ? "VM_ALLOCATE" : "GH_CREATE_VM"}`);
+    assert.equal(error, undefined);
+    assert.equal(instructions, 0);
+    assert.match(text ?? "", kind === "rpc" ? /VM_ALLOCATE/ : /GH_CREATE_VM/);
+  }
+  session.engine.stop();
+});

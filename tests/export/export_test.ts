@@ -1,0 +1,137 @@
+// Events of the demo, exported and read again by decoders that know nothing of the writers.
+
+import assert from "node:assert/strict";
+import { describePackets } from "../../src/abi/rpc/describe.ts";
+import { TRACE_KINDS, type TraceKind } from "../../src/abi/trace.ts";
+import type { EventRow } from "../../src/queries/event-row.ts";
+import { exportTrace, type Recorded } from "../../src/export/mod.ts";
+import { inner, numberOf, readMessage, textOf } from "../formats/read-protobuf.ts";
+import { optionText, readBlocks, readPackets } from "../formats/read-pcapng.ts";
+import { demoSystem, rows, runUntil } from "../inspection/system.ts";
+
+const MILLISECOND = 1e6;
+
+/** What the demo's first part records. */
+async function recordedDemo(kinds: readonly TraceKind[], until = 300 * MILLISECOND): Promise<Recorded> {
+  const system = await demoSystem();
+  system.recorder.start(kinds);
+  runUntil(system, until);
+  const events = rows(system, "trace.events", { limit: 1_000_000 }) as unknown as EventRow[];
+  const vmids = new Map(rows(system, "vm.ls").map((row) => [row.id.slice(3), Number(row.vmid)]));
+  const queues = new Map(rows(system, "queue.ls").map((row) => [row.id, { from: row.from, to: row.to }]));
+  return { events, vmids, queues };
+}
+
+function fileOf(recorded: Recorded, format: Parameters<typeof exportTrace>[1]): Uint8Array {
+  const parts = [...exportTrace(recorded, format)];
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+Deno.test("a Perfetto trace has tracks of VMs, vCPUs, calls, interrupts and physical CPUs; slices of a track nest, and all calls are there", async () => {
+  const recorded = await recordedDemo(TRACE_KINDS);
+  const packets = readMessage(fileOf(recorded, "perfetto")).get(1)!.map((bytes) => readMessage(bytes as Uint8Array));
+  const tracks = new Map<number, string>(), parents = new Map<number, number>();
+  const stacks = new Map<number, { name: string; time: number }[]>();
+  const seen = new Map<string, number>();
+  const times = new Map<number, number>();
+  for (const packet of packets) {
+    assert.equal(numberOf(packet, 10), 1);
+    const descriptor = inner(packet, 60), event = inner(packet, 11);
+    if (descriptor) {
+      const uuid = numberOf(descriptor, 1)!, parent = numberOf(descriptor, 5);
+      assert.ok(!tracks.has(uuid), "declared once");
+      if (parent !== undefined) {
+        assert.ok(tracks.has(parent), "parents come first");
+        parents.set(uuid, parent);
+      }
+      const process = inner(descriptor, 3);
+      if (process) assert.equal(textOf(process, 6), textOf(descriptor, 2));
+      tracks.set(uuid, textOf(descriptor, 2)!);
+    }
+    if (!event) continue;
+    const track = numberOf(event, 11)!, type = numberOf(event, 9), time = numberOf(packet, 8)!;
+    assert.ok(tracks.has(track), "its track was declared");
+    assert.ok(time >= (times.get(track) ?? 0), "times of a track do not fall");
+    times.set(track, time);
+    const stack = stacks.get(track) ?? [];
+    stacks.set(track, stack);
+    if (type === 2) assert.ok(stack.pop(), "an end has a beginning");
+    else {
+      const category = textOf(event, 22)!;
+      seen.set(category, (seen.get(category) ?? 0) + 1);
+      if (type === 1) stack.push({ name: textOf(event, 23)!, time });
+      else assert.equal(type, 3);
+    }
+  }
+  for (const [track, stack] of stacks) assert.deepEqual(stack, [], `track ${tracks.get(track)} ends what it begins`);
+  const path = (uuid: number): string => parents.has(uuid) ? `${path(parents.get(uuid)!)} / ${tracks.get(uuid)}` : tracks.get(uuid)!;
+  const paths = new Set([...tracks.keys()].map(path));
+  for (const wanted of ["ping / vCPU 0", "ping / vCPU 0 calls", "ping / interrupts", "rm / vCPU 0 calls", "physical CPUs / pcpu:0"]) {
+    assert.ok(paths.has(wanted), `${wanted} in ${[...paths].join(", ")}`);
+  }
+  for (const kind of ["hvc", "rpc", "virq", "trap"]) {
+    assert.equal(seen.get(kind), recorded.events.filter((event) => event.kind === kind).length, kind);
+  }
+  assert.ok(seen.get("hvc")! > 100 && seen.get("sched")! > 10);
+});
+
+Deno.test("the same as Chrome's JSON and as a row a line", async () => {
+  const recorded = await recordedDemo(["hvc", "rpc", "virq", "sched"], 100 * MILLISECOND);
+  const { traceEvents } = JSON.parse(new TextDecoder().decode(fileOf(recorded, "chrome")));
+  const calls = traceEvents.filter(({ ph, cat }: { ph: string; cat: string }) => ph === "X" && cat === "hvc");
+  assert.equal(calls.length, recorded.events.filter(({ kind }) => kind === "hvc").length);
+  const lines = new TextDecoder().decode(fileOf(recorded, "ndjson")).trimEnd().split("\n");
+  assert.deepEqual(lines.map((line) => JSON.parse(line).id), recorded.events.map(({ id }) => id));
+});
+
+Deno.test("a CPU's slices go from switch to switch; a VMM's RUN is a call", async () => {
+  const recorded = await recordedDemo(["sched"], 100 * MILLISECOND);
+  const { traceEvents } = JSON.parse(new TextDecoder().decode(fileOf(recorded, "chrome")));
+  type Slice = { ph: string; name: string; ts: number; dur: number };
+  const slices = (traceEvents as Slice[]).filter(({ ph }) => ph === "X");
+  const runs = recorded.events.filter(({ name }) => name === "GH_VCPU_RUN");
+  assert.ok(runs.length > 10);
+  assert.equal(slices.filter(({ name }) => name === "GH_VCPU_RUN").length, runs.length);
+  for (const pcpu of ["pcpu:0", "pcpu:1"]) {
+    const switches = recorded.events.filter((event) => event.pcpu === pcpu && (event.name === "run" || event.name === "idle"));
+    switches.slice(0, -1).forEach(({ name, t, fields }, index) => {
+      if (name === "idle") return;
+      const vcpu = String(fields.to).replace("vcpu:", ""), dur = (Number(switches[index + 1].t) - Number(t)) / 1e3;
+      assert.ok(slices.some((slice) => slice.name === vcpu && near(slice.ts, Number(t) / 1e3) && near(slice.dur, dur)), `${pcpu} at ${t}`);
+    });
+  }
+});
+
+const near = (a: number, b: number) => Math.abs(a - b) < 0.002;
+
+Deno.test("a capture has each message that went into a queue, with its ends; those of the resource manager are RM RPC", async () => {
+  const recorded = await recordedDemo(["msg"], 1000 * MILLISECOND);
+  const file = fileOf(recorded, "pcapng");
+  assert.deepEqual(readBlocks(file).slice(1, 3).map(({ options }) => optionText(options, 2)), ["msgqueue", "rm-rpc"]);
+  const packets = readPackets(file);
+  const sent = recorded.events.filter(({ name }) => name === "send");
+  assert.equal(packets.length, sent.length);
+  const kinds = [0, 0];
+  packets.forEach((packet, index) => {
+    const { fields, t } = sent[index];
+    const view = new DataView(packet.bytes.buffer, packet.bytes.byteOffset);
+    const type = view.getUint8(1), header = view.getUint16(2, true);
+    assert.deepEqual([view.getUint8(0), type, packet.time], [1, packet.interface, BigInt(t)]);
+    assert.equal(`mq:${view.getUint32(8, true)}`, fields.queue);
+    const message = packet.bytes.subarray(header);
+    assert.equal(Array.from(message, (byte) => byte.toString(16).padStart(2, "0")).join(""), fields.bytes);
+    kinds[type]++;
+    const comment = optionText(packet.options, 1)!;
+    if (type === 1) {
+      assert.ok([view.getUint16(4, true), view.getUint16(6, true)].includes(0xff), "one end is the resource manager, VMID 255");
+      assert.ok(comment.endsWith(describePackets(message).join("\n")));
+    } else assert.match(comment, /^mq:\d+ vm:(ping -> vm:pong|pong -> vm:ping)$/);
+  });
+  assert.ok(kinds[0] > 0 && kinds[1] > 10, `messages, RPC: ${kinds}`);
+});

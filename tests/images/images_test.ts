@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { bareMetalImage, linuxImage } from "../../src/images/images.ts";
+
+const MIB = 2 ** 20;
+const BASE = 0x8000_0000;
+
+/** An AArch64 executable with one segment of `bytes` at `address`. */
+function elf(address: number, entry: number, bytes: Uint8Array, memorySize = bytes.length): Uint8Array {
+  const file = new Uint8Array(64 + 56 + bytes.length);
+  const view = new DataView(file.buffer);
+  file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint16(16, 2, true); // ET_EXEC
+  view.setUint16(18, 183, true); // EM_AARCH64
+  view.setBigUint64(24, BigInt(entry), true);
+  view.setBigUint64(32, 64n, true); // e_phoff
+  view.setUint16(54, 56, true);
+  view.setUint16(56, 1, true);
+  view.setUint32(64, 1, true); // PT_LOAD
+  view.setBigUint64(64 + 8, 120n, true);
+  view.setBigUint64(64 + 24, BigInt(address), true);
+  view.setBigUint64(64 + 32, BigInt(bytes.length), true);
+  view.setBigUint64(64 + 40, BigInt(memorySize), true);
+  file.set(bytes, 120);
+  return file;
+}
+
+Deno.test("bareMetalImage() takes raw bytes from the first byte of RAM", () => {
+  const image = bareMetalImage(Uint8Array.of(1, 2, 3), BASE, MIB);
+  assert.deepEqual(image, { bytes: Uint8Array.of(1, 2, 3), offset: 0, size: 3, entry: 0 });
+});
+
+Deno.test("bareMetalImage() puts an ELF file at its link address with its entry and .bss", () => {
+  const image = bareMetalImage(elf(BASE + 0x1000, BASE + 0x1004, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), 0x2000), BASE, MIB);
+  assert.deepEqual(image, { bytes: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8), offset: 0x1000, size: 0x2000, entry: 0x1004 });
+});
+
+Deno.test("bareMetalImage() refuses an ELF file that is linked outside the VM's memory", () => {
+  const bytes = new Uint8Array(8);
+  assert.throws(() => bareMetalImage(elf(BASE - 0x1000, BASE, bytes), BASE, MIB), /linked to 0x7ffff000\.\.0x7ffff008, the VM's memory is/);
+  assert.throws(() => bareMetalImage(elf(BASE, BASE, bytes, 2 * MIB), BASE, MIB), /the VM's memory is 0x80000000\.\.0x80100000/);
+  assert.throws(() => bareMetalImage(elf(BASE, BASE + 8, bytes), BASE, MIB), /entry 0x80000008 lies outside/);
+});
+
+Deno.test("bareMetalImage() refuses an empty file", () => {
+  assert.throws(() => bareMetalImage(new Uint8Array(0), BASE, MIB), /the image is empty/);
+});
+
+Deno.test("linuxImage() refuses what is no arm64 Image", () => {
+  assert.throws(() => linuxImage(new Uint8Array(100)), /not an arm64 Linux Image/);
+});

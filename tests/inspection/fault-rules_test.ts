@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { FAULT_KINDS } from "../../src/abi/faults.ts";
+import { matchesWord } from "../../src/hypervisor/services/faults.ts";
+import { FaultRuleError, FAULTS, parseFaultRule } from "../../src/inspection/fault-rules.ts";
+
+Deno.test("the design's rules are read", () => {
+  const lend = parseFaultRule("rpc msg=MEM_LEND nth=3 -> NOMEM");
+  assert.deepEqual([lend.kind, lend.first, lend.last, lend.effect], ["rpc", 3, 3, { kind: "error", name: "NOMEM", code: 1 }]);
+  const map = parseFaultRule("hvc  name=addrspace_map vm=rm nth=1 ->  BUSY");
+  assert.equal(map.text, "hvc name=addrspace_map vm=rm nth=1 -> BUSY");
+  assert.deepEqual(map.conditions, [
+    { field: "name", negated: false, words: ["addrspace_map"] },
+    { field: "vm", negated: false, words: ["rm"] },
+  ]);
+  const die = parseFaultRule("dev=debian/blk0 -> die");
+  assert.deepEqual([die.kind, die.conditions[0].words, die.effect], ["dev", ["debian/blk0"], { kind: "die" }]);
+});
+
+Deno.test("a rule says which operations it hits, and how late they come", () => {
+  const { first, last, step } = parseFaultRule("virq vm!=rm nth=5.. every=10 -> delay 1.5ms");
+  assert.deepEqual([first, last, step], [5, Infinity, 10]);
+  assert.deepEqual(parseFaultRule("virq nth=2..4 -> delay 1.5ms").effect, { kind: "delay", ns: 1_500_000 });
+});
+
+Deno.test("each wrong rule is refused with what is wrong and what there is", () => {
+  const wrong: [string, RegExp][] = [
+    ["", /its effect is missing/],
+    ["rpc msg=MEM_LEND", /its effect is missing/],
+    ["rcp msg=MEM_LEND -> NOMEM", /no kind "rcp"; did you mean "rpc"\?; there are hvc, rpc, ioctl/],
+    ["rpc msg=MEM_LENT -> NOMEM", /msg=MEM_LENT: there is none; did you mean "MEM_LEND"/],
+    ["rpc name=MEM_LEND -> NOMEM", /rpc has no field "name"; .*there are msg, vm/],
+    ["rpc msg -> NOMEM", /"msg" is no FIELD=VALUE/],
+    ["rpc msg=MEM_LEND nth=0 -> NOMEM", /nth=0: write nth=3/],
+    ["rpc msg=MEM_LEND nth=4..3 -> NOMEM", /nth=4\.\.3: write/],
+    ["rpc msg=MEM_LEND every=x -> NOMEM", /every=x is no number/],
+    ["rpc msg=MEM_LEND -> NOMEN", /effect "NOMEN" is none of rpc; did you mean "NOMEM"/],
+    ["rpc msg=MEM_LEND -> NOMEM twice", /a word too many/],
+    ["virq -> delay", /a delay is a duration/],
+    ["virq -> delay 5", /a delay is a duration/],
+    ["rpc msg=VM_STATUS -> NOMEM", /VM_STATUS: a notification has no answer/],
+    ["hvc name=doorbell_send -> lose", /doorbell_send answers more than an error/],
+    ["alloc what=cheese -> NOMEM", /what=cheese: there is none; there are heap, tables, virq, page/],
+  ];
+  for (const [text, says] of wrong) {
+    assert.throws(() => parseFaultRule(text), (error) => error instanceof FaultRuleError && says.test(error.message), text);
+  }
+});
+
+Deno.test("every kind of fault is documented, and each of its effects is read", () => {
+  assert.deepEqual(Object.keys(FAULTS), [...FAULT_KINDS]);
+  for (const [kind, { errors, effects }] of Object.entries(FAULTS)) {
+    for (const name of Object.keys(errors)) assert.equal(parseFaultRule(`${kind} -> ${name}`).effect.kind, "error");
+    for (const effect of Object.keys(effects)) {
+      const name = kind === "hvc" && effect === "lose" ? " name=msgqueue_flush" : "";
+      assert.equal(parseFaultRule(`${kind}${name} -> ${effect}${effect === "delay" ? " 1ms" : ""}`).effect.kind, effect);
+    }
+  }
+});
+
+Deno.test("a star stands for anything, everywhere in a word", () => {
+  const fits = ["*", "mem*", "*lend", "m*_*d", "mem_lend"], others = ["", "mem", "*lent", "m*x*d", "mem_lend*x"];
+  assert.deepEqual([...fits, ...others].filter((word) => matchesWord(word, "mem_lend")), fits);
+  assert.ok(!matchesWord("ab*ba", "aba"), "no character counts twice");
+});

@@ -1,0 +1,39 @@
+// The demo as a system in the test's own thread, run to a virtual time.
+
+import { assemble } from "../../src/assembly/assemble.ts";
+import { planDemo, planText } from "../../src/configuration/plan.ts";
+import type { GuestSystem } from "../../src/assembly/guest-system.ts";
+import type { QueryArguments } from "../../src/queries/query.ts";
+import type { RowOf } from "../../src/queries/table.ts";
+import type { TableName, TABLES } from "../../src/queries/tables.ts";
+
+/**
+ * Assembles the demo, or a configuration whose files are in `folder`; with rules of faults from the
+ * start.
+ */
+export async function demoSystem(
+  configuration?: string,
+  inject?: readonly string[],
+  folder = "assets/guests",
+): Promise<GuestSystem> {
+  const result = configuration === undefined ? await planDemo() : await planText(configuration, undefined, folder);
+  if (!result.ok) throw new Error(result.errors.join("\n"));
+  const system = assemble({ ...result.run, turbo: true, duration: undefined, hashAt: [], inject: inject && [...inject] });
+  return system as GuestSystem;
+}
+
+/** Runs to a virtual time (ns), or to the end. */
+export function runUntil(system: GuestSystem, until: number): void {
+  const { machine } = system;
+  while (machine.time < until && !system.ended()) {
+    const result = machine.run(until);
+    if (result.kind === "idle") machine.skipTo(Math.min(result.next, until));
+  }
+}
+
+/** The rows of a query that is right. */
+export function rows<N extends TableName>(system: GuestSystem, table: N, args: QueryArguments = {}): RowOf<typeof TABLES[N]>[] {
+  const answer = system.inspector.answer({ table, args });
+  if (answer.error !== undefined) throw new Error(answer.error);
+  return answer.rows as unknown as RowOf<typeof TABLES[N]>[];
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { ConsoleLog } from "../../src/outside/console-log.ts";
+import { ConsoleRing } from "../../src/control/console-ring.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = new TextDecoder();
+
+Deno.test("a log that is full becomes .1, that .2, and no more are kept", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const log = new ConsoleLog(`${folder}/vm.log`, 10, 3);
+    for (let line = 0; line < 5; line++) log.write(bytes(`line ${line}\n`));
+    log.close();
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+    assert.deepEqual(names, ["vm.log", "vm.log.1", "vm.log.2"]);
+    assert.deepEqual(names.map((name) => Deno.readTextFileSync(`${folder}/${name}`)), ["line 4\n", "line 3\n", "line 2\n"]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a log that cannot be written any more says why, and stops", () => {
+  const folder = Deno.makeTempDirSync();
+  const log = new ConsoleLog(`${folder}/vm.log`, 10, 3);
+  log.write(bytes("12345678"));
+  Deno.removeSync(folder, { recursive: true });
+  log.write(bytes("12345678")); // the next file has no folder
+  assert.match(log.failed ?? "", /No such file/);
+  log.write(bytes("more"));
+  log.close();
+  const none = new ConsoleLog(`${folder}/vm.log`);
+  assert.match(none.failed ?? "", /vm\.log: No such file.*; name a file that can be written$/);
+  none.write(bytes("more"));
+  none.close();
+});
+
+Deno.test("a ring keeps the end of a console, from a line's start, and counts what it lost", () => {
+  const ring = new ConsoleRing(20);
+  for (let line = 0; line < 10; line++) ring.add(bytes(`line ${line}\n`));
+  const kept = text.decode(ring.contents());
+  assert.match(kept, /^line \d\n(line \d\n)*line 9\n$/);
+  assert.equal(ring.lost + 21, 70, "what is neither lost nor kept");
+});

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { readScenario, type Scenario, ScenarioError } from "../../src/scenarios/scenario.ts";
+import { planScenario } from "../../src/scenarios/plan.ts";
+import { ScenarioRun } from "../../src/scenarios/run.ts";
+
+const HEAD = 'el2_test = 1\n[[step]]\nboot = "demo"\n';
+
+/** The lines of what is wrong with a text. */
+function wrong(text: string): string[] {
+  try {
+    readScenario("x.toml", text);
+  } catch (error) {
+    if (error instanceof ScenarioError) return error.message.split("\n").map((line) => line.trim());
+    throw error;
+  }
+  throw new Error("nothing is wrong with it");
+}
+
+async function run(scenario: Scenario) {
+  return await new ScenarioRun(scenario, await planScenario(scenario, undefined)).run();
+}
+
+const outcomes = async (text: string) => (await run(readScenario("x.toml", text))).steps.map(({ result, message }) => message ?? result);
+
+Deno.test("each wrong scenario says what, where and what there is", () => {
+  assert.match(wrong("x = ")[0], /^x\.toml:1:\d+: this is no TOML/);
+  assert.match(wrong('[[step]]\nboot = "demo"\n')[0], /el2_test is missing/);
+  assert.match(wrong("el2_test = 1\n")[0], /step is missing/);
+  assert.match(wrong('el2_test = 1\n[[step]]\nsend = "x"\nto = "y"\n')[0], /^x\.toml:3:1: the first step makes the machine/);
+  assert.match(wrong(`${HEAD}[[step]]\nboot = "demo"\n`)[0], /^x\.toml:5:1: a scenario boots once/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_consol = "x"\n`)[0], /none of the keys.*did you mean "expect_console"/);
+  assert.match(wrong(`${HEAD}[[step]]\nsend = "x"\nat = "1s"\n`)[0], /a step is one thing, not send and at/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "("\nof = "hello"\n`)[0], /^x\.toml:5:\d+: expect_console .*[Uu]nterminated/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\n`)[0], /of is missing/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_console = "x"\nof = "hello"\nwithin = "soon"\n`)[0], /^x\.toml:7:\d+: within is no duration/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_event = "knd=rpc"\n`)[0], /no field "knd"/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vm.ls"\nfilter = "bad=1"\n`)[0], /^x\.toml:6:\d+: filter .*no field "bad"/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_rows = "vm.lss"\n`)[0], /no table; did you mean "vm.ls"/);
+  assert.match(wrong(`${HEAD}[[step]]\ninject = "rcp -> NOMEM"\n`)[0], /no kind "rcp"; did you mean "rpc"/);
+  assert.match(wrong(`${HEAD}[[step]]\nexpect_end = 0\ncode = 1\n`)[0], /unknown key "code"/);
+  assert.match(wrong(`sede = 1\n${HEAD}`)[0], /^x\.toml:1:1: unknown key "sede"; did you mean "seed"/);
+  const many = wrong(`${HEAD}[[step]]\nat = 5\n[[step]]\nat = "x"\n`);
+  assert.equal(many.length, 2, "all at once");
+});
+
+Deno.test("events are expected in their order, whenever they came; what a scenario does stands between", async () => {
+  const both = `${HEAD}[[step]]\nexpect_console = "hello from EL1"\nof = "hello"
+[[step]]\nexpect_event = "kind=rpc name=VM_ALLOCATE"
+[[step]]\nexpect_event = "kind=rpc name=VM_START"\n`;
+  assert.deepEqual(await outcomes(both), ["ok", "ok", "ok", "ok"]);
+  const turned = `${HEAD}[[step]]\nexpect_event = "kind=rpc name=VM_START"
+[[step]]\nexpect_event = "kind=rpc name=VM_ALLOCATE"\nwithin = "20ms"\n`;
+  assert.deepEqual(await outcomes(turned), ["ok", "ok", "not within 0.02 s of virtual time"]);
+  const after = `${HEAD}[[step]]\nat = "20ms"\n[[step]]\nexpect_event = "kind=rpc name=VM_START"\nwithin = "20ms"\n`;
+  assert.deepEqual(await outcomes(after), ["ok", "ok", "not within 0.02 s of virtual time"]);
+});
+
+Deno.test("a step that fails says what there was, and those behind it are skipped", async () => {
+  const scenario = readScenario(
+    "x.toml",
+    `${HEAD}[[step]]\nexpect_console = "no such line"\nof = "ping"\nwithin = "50ms"\n[[step]]\nat = "1s"\n`,
+  );
+  const { ok, steps } = await run(scenario);
+  assert.ok(!ok);
+  assert.deepEqual(steps.map(({ result }) => result), ["ok", "failed", "skipped"]);
+  assert.ok(steps[1].details!.some((line) => line.startsWith("ping| ping:")), String(steps[1].details));
+  assert.equal(steps[1].at, 50_000_000);
+});
+
+Deno.test("consoles, rows and the end are as expected, or it says how they are", async () => {
+  assert.deepEqual(await outcomes(`${HEAD}[[step]]\nexpect_console = "x"\nof = "nobody"\n`), [
+    "ok",
+    'there is no console "nobody"; there are hello, ping, pong',
+  ]);
+  const rows = `${HEAD}[[step]]\nexpect_rows = "vm.ls"\nfilter = "id=vm:ping state=running"\nwithin = "20ms"
+[[step]]\nexpect_rows = "vm.ls"\nfilter = "id=vm:ping"\ncount = 2\nwithin = "2ms"\n`;
+  assert.deepEqual(await outcomes(rows), ["ok", "ok", "there are 1 rows, not 2"]);
+  const end = `el2_test = 1\ninject = ["hvc name=addrspace_map vm=rm nth=1 -> BUSY"]\n[[step]]\nboot = "demo"
+[[step]]\nexpect_end = 1\nmessage = "cannot boot: addrspace_map"\n`;
+  assert.deepEqual(await outcomes(end), ["ok", "ok"]);
+  assert.match((await outcomes(end.replace("expect_end = 1", "expect_end = 0")))[1], /^it ended with 1: vcpu:rm\/0: the resource manager/);
+});
+
+Deno.test("the same scenario is the same run", async () => {
+  const text =
+    `${HEAD}[[step]]\nexpect_console = "balls"\nof = "ping"\n[[step]]\nsend = "abc"\nto = "hello"\n[[step]]\nexpect_console = "c"\nof = "hello"\n`;
+  const times = async () => (await run(readScenario("x.toml", text))).steps.map(({ at }) => at);
+  assert.deepEqual(await times(), await times());
+});

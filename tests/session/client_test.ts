@@ -1,0 +1,80 @@
+// The embedded session's end of the line.
+
+import assert from "node:assert/strict";
+import { connectEmbedded, warmUp } from "../../src/session/client.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { SessionEvent } from "../../src/protocol/protocol.ts";
+
+/**
+ * A worker that says of each message how many requests it has, and of the plan that it gets how
+ * long its files are and what they begin with.
+ */
+const WORKER = new URL(
+  `data:application/javascript,${
+    encodeURIComponent(`
+      onmessage = ({ data }) => {
+        if (data.kind === "connect") return;
+        const said = ["requests: " + data.length];
+        for (const { kind, plan } of data) {
+          if (kind !== "start") continue;
+          const { image, initrd, dtb } = plan.what;
+          said.push([image, initrd, dtb].map((file) => file.length + ":" + file[0]).join());
+        }
+        postMessage(said.map((message) => ({ kind: "failed", message })));
+      };
+      postMessage([{ kind: "ready" }]);
+    `)
+  }`,
+);
+
+Deno.test("large files of a plan go to the machine without a copy; small ones, and parts of what others have, stay", async () => {
+  const image = new Uint8Array(2 << 20).fill(1), initrd = new Uint8Array(1000).fill(2), shared = new Uint8Array(4 << 20).fill(3);
+  const dtb = shared.subarray(2 << 20);
+  const what: SessionPlan["what"] = { kind: "boot", image, initrd, dtb, append: undefined };
+  const client = connectEmbedded(WORKER);
+  try {
+    const said = new Promise((resolve) =>
+      client.onEvent = (event) => event.kind === "failed" && event.message.includes(",") && resolve(event.message)
+    );
+    client.send({ kind: "start", plan: { cpus: 1, memory: 8 << 20, seed: 1, turbo: true, duration: undefined, hashAt: [], what } });
+    assert.equal(await said, `${2 << 20}:1,1000:2,${2 << 20}:3`);
+    assert.deepEqual([image.length, initrd.length, dtb.length, shared.length], [0, 1000, 2 << 20, 4 << 20]);
+  } finally {
+    client.close();
+  }
+});
+
+Deno.test("requests of one turn go to the machine in one message, later ones in another; each of the events that come together is heard", async () => {
+  const client = connectEmbedded(WORKER);
+  try {
+    const heard: string[] = [];
+    const second = Promise.withResolvers<void>();
+    client.onEvent = (event) => {
+      heard.push(event.kind === "failed" ? event.message : event.kind);
+      if (heard.length === 2) {
+        client.send({ kind: "pause" });
+        client.send({ kind: "resume" });
+      }
+      if (heard.length === 3) second.resolve();
+    };
+    for (let count = 0; count < 3; count++) client.send({ kind: "pause" });
+    await second.promise;
+    assert.deepEqual(heard, ["ready", "requests: 3", "requests: 2"]);
+  } finally {
+    client.close();
+  }
+});
+
+Deno.test("a worker that is started early and cannot be loaded is told to whoever listens first", async () => {
+  warmUp(new URL(`data:application/javascript,${encodeURIComponent('import "./none.js";')}`));
+  // Long enough for the failure to come before the listener; were it not, the test would see what
+  // it sees otherwise.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const client = connectEmbedded(WORKER);
+  try {
+    const told = await new Promise<SessionEvent>((resolve) => client.onEvent = resolve);
+    assert.equal(told.kind, "failed");
+  } finally {
+    client.close();
+  }
+});

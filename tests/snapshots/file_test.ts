@@ -1,0 +1,197 @@
+// Snapshot files: what is written is read, and what was changed is refused (docs/snapshots.md).
+
+import { Buffer } from "node:buffer";
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { crc32, gunzipSync, gzipSync } from "node:zlib";
+import { assemble } from "../../src/assembly/assemble.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import { diffSnapshots } from "../../src/snapshots/diff.ts";
+import { readSnapshot, readSnapshotHeader, type Snapshot, SnapshotError, writeSnapshot } from "../../src/snapshots/file.ts";
+import { snapshotOf } from "../../src/snapshots/save.ts";
+import { verifySnapshot } from "../../src/snapshots/verify.ts";
+import { Random } from "../support/random.ts";
+import { bootPlan, demoPlan, runTo } from "./systems.ts";
+
+const LONG = Deno.env.get("EL2_LONG") !== undefined;
+
+async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "el2-snapshot-" });
+  try {
+    await work(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+function write(path: string, snapshot: Snapshot, packed?: boolean): void {
+  for (const _done of writeSnapshot(path, snapshot, packed));
+}
+
+function snapshotAt(plan: SessionPlan, instructions: number): Snapshot {
+  const system = assemble(plan);
+  runTo(system, instructions);
+  return snapshotOf(system, plan, "demo");
+}
+
+const demoSnapshot = async () => snapshotAt(await demoPlan(), 300_000);
+
+/** A section of a file. */
+interface Section {
+  readonly kind: number;
+  readonly content: Uint8Array;
+}
+
+const MAGIC = 8;
+
+/** The sections of a file, unpacked. */
+function sectionsOf(bytes: Uint8Array): Section[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const sections: Section[] = [];
+  for (let at = MAGIC; at < bytes.length;) {
+    const stored = view.getUint32(at + 4, true);
+    const content = bytes.subarray(at + 16, at + 16 + stored);
+    sections.push({ kind: bytes[at], content: bytes[at + 1] ? gunzipSync(content) : content });
+    at += 16 + stored;
+  }
+  return sections;
+}
+
+/** A file of sections with the right checksums. */
+function fileOf(sections: readonly Section[]): Uint8Array {
+  const parts: Uint8Array[] = [new TextEncoder().encode("EL2SNAP\n")];
+  const sum = createHash("sha256").update(parts[0]);
+  const add = (kind: number, content: Uint8Array, packed: boolean) => {
+    const stored = packed ? gzipSync(content, { level: 1 }) : content;
+    const header = new DataView(new ArrayBuffer(16));
+    header.setUint8(0, kind);
+    header.setUint8(1, packed ? 1 : 0);
+    header.setUint32(4, stored.length, true);
+    header.setUint32(8, content.length, true);
+    header.setUint32(12, crc32(stored), true);
+    for (const part of [new Uint8Array(header.buffer), stored]) {
+      parts.push(part);
+      sum.update(part);
+    }
+  };
+  for (const { kind, content } of sections.slice(0, -1)) {
+    add(kind, content, kind !== 1 && gzipSync(content, { level: 1 }).length < content.length);
+  }
+  add(5, sum.copy().digest(), false);
+  return Buffer.concat(parts);
+}
+
+/** What is wrong with a file: why it is refused, or undefined where it is taken. */
+function refusal(path: string): string | undefined {
+  try {
+    return verifySnapshot(readSnapshot(path));
+  } catch (error) {
+    if (error instanceof SnapshotError) return error.message;
+    throw error;
+  }
+}
+
+Deno.test("what is written is read again, packed or not, and two files of one state are the same bytes", () =>
+  inFolder(async (folder) => {
+    const snapshot = await demoSnapshot();
+    const [a, b, c] = ["a", "b", "c"].map((name) => `${folder}/${name}`);
+    write(a, snapshot);
+    write(b, snapshot, false);
+    const read = readSnapshot(a);
+    assert.deepEqual(readSnapshotHeader(b), snapshot.header);
+    assert.deepEqual(read.header, snapshot.header);
+    assert.deepEqual(read.plan, snapshot.plan);
+    assert.deepEqual(read.state.fields, snapshot.state.fields);
+    assert.deepEqual([...read.state.pages.keys()], [...snapshot.state.pages.keys()]);
+    write(c, read);
+    assert.deepEqual(Deno.readFileSync(c), Deno.readFileSync(a));
+    assert.deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name).sort(), ["a", "b", "c"]);
+  }));
+
+Deno.test("a file that is given up leaves nothing, and what was there stays", () =>
+  inFolder(async (folder) => {
+    const plan = await bootPlan();
+    const path = `${folder}/x`;
+    await Deno.writeTextFile(path, "before");
+    const steps = writeSnapshot(path, snapshotOf(assemble(plan), plan, "x"));
+    steps.next();
+    steps.return(undefined);
+    assert.equal(await Deno.readTextFile(path), "before");
+    assert.equal([...Deno.readDirSync(folder)].length, 1);
+    assert.throws(() => writeSnapshot(`${folder}/none/x`, snapshotOf(assemble(plan), plan, "x")).next(), Deno.errors.NotFound);
+  }));
+
+Deno.test("a file that is cut off, of another version or none is refused by place and rule", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/x`;
+    write(path, await demoSnapshot());
+    const whole = await Deno.readFile(path);
+    const refused = async (bytes: Uint8Array, rule: RegExp) => {
+      await Deno.writeFile(path, bytes);
+      assert.match(refusal(path) ?? "", rule);
+    };
+    await refused(new Uint8Array(0), /at byte 0: no snapshot of el2/);
+    for (const length of [8, 30, 300, whole.length - 1]) await refused(whole.subarray(0, length), /at byte \d+: .*cut off/);
+    await refused(Buffer.concat([whole, Uint8Array.of(0)]), /something stands behind the end/);
+    const [header, ...rest] = sectionsOf(whole);
+    const other = new TextDecoder().decode(header.content).replace(/"version":"[^"]*"/, '"version":"9.9.9"');
+    await refused(fileOf([{ kind: 1, content: new TextEncoder().encode(other) }, ...rest]), /saved by el2 9\.9\.9/);
+  }));
+
+for (const [what, make] of [["the demo", demoPlan], ["a machine of 8 MiB", bootPlan]] as const) {
+  Deno.test(`of files of ${what} with changes, checksums mended in half of them, none is taken that is not what it says`, () =>
+    inFolder(async (folder) => {
+      const path = `${folder}/x`;
+      write(path, await snapshotAt(await make(), 300_000));
+      const whole = await Deno.readFile(path), sections = sectionsOf(whole);
+      assert.equal(refusal(path), undefined);
+      const original = readSnapshot(path);
+      const random = new Random(11);
+      let refused = 0, taken = 0;
+      for (let round = 0; round < (LONG ? 10_000 : 100); round++) {
+        const mended = round % (LONG ? 2 : 5) === 0;
+        if (mended) {
+          // In the fields: pages are anything, and the plan is the person's.
+          const changed = sections.map(({ kind, content }) => ({ kind, content: kind === 3 ? mutated(content, random) : content }));
+          await Deno.writeFile(path, fileOf(changed));
+        } else await Deno.writeFile(path, mutated(whole, random));
+        const rule = refusal(path);
+        if (rule !== undefined) refused++;
+        else {
+          assert.ok(mended, `round ${round}: a change that no checksum tells is taken`);
+          taken++;
+          const { equal } = diffSnapshots({ path, snapshot: readSnapshot(path) }, { path, snapshot: original }, 1);
+          assert.ok(!equal, `round ${round}: diff does not see what was changed`);
+        }
+      }
+      // A register may hold anything: such a state is another one, and whole.
+      assert.ok(refused > taken, `${refused} refused, ${taken} taken`);
+    }));
+}
+
+/** A copy with a byte or a few changed, a run of bytes moved, or an end cut off. */
+function mutated(bytes: Uint8Array, random: Random): Uint8Array {
+  const copy = bytes.slice();
+  const place = () => random.below(copy.length);
+  switch (random.below(5)) {
+    case 0:
+      copy[place()] ^= 1 << random.below(8);
+      return copy;
+    case 1:
+      copy.set(random.bytes(8), Math.min(place() & ~7, copy.length - 8));
+      break;
+    case 2:
+      copy.copyWithin(place(), place(), place() + 64);
+      break;
+    case 3: {
+      const at = place() & ~7;
+      copy.fill(0xff, at, at + 8);
+      break;
+    }
+    default:
+      return copy.subarray(0, place());
+  }
+  return differs(copy, bytes) ? copy : copy.subarray(1);
+}
+
+const differs = (a: Uint8Array, b: Uint8Array) => a.some((byte, index) => byte !== b[index]);

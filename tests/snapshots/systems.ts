@@ -1,0 +1,46 @@
+// Systems to save: plans of small machines, and how far a machine runs.
+
+import assert from "node:assert/strict";
+import { planDemo } from "../../src/configuration/plan.ts";
+import type { SessionPlan } from "../../src/plans/plan.ts";
+import type { System } from "../../src/assembly/system.ts";
+
+const HELLO = new URL("../../assets/guests/hello.bin", import.meta.url);
+
+/** The demo: three VMs under the native host. */
+export async function demoPlan(options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
+  const result = await planDemo();
+  assert.ok(result.ok);
+  const { cpus, memory, seed, what } = result.run;
+  return { cpus, memory, seed, turbo: true, duration: undefined, hashAt: [], what, ...options };
+}
+
+/** A bare-metal program as the primary VM. */
+export async function bootPlan(options: Partial<SessionPlan> = {}): Promise<SessionPlan> {
+  const what = { kind: "boot", image: await Deno.readFile(HELLO), initrd: undefined, dtb: undefined, append: undefined } as const;
+  return { cpus: 1, memory: 8 << 20, seed: 7, turbo: true, duration: undefined, hashAt: [], what, ...options };
+}
+
+/**
+ * Runs a machine until its guests have retired exactly so many instructions, in the middle of a
+ * turn or not.
+ */
+export function runTo(system: System, instructions: number): void {
+  system.stopAt(instructions);
+  while (system.instructions() < instructions) {
+    const result = system.machine.run(Infinity, 64);
+    system.takeOutput();
+    system.takeEvents();
+    assert.notEqual(result.kind, "stopped");
+    if (result.kind !== "idle") continue;
+    assert.notEqual(result.next, Infinity);
+    system.machine.skipTo(result.next);
+  }
+  system.stopAt(Infinity);
+}
+
+/** All that two machines in the same state have in common. */
+export function hashesOf(system: System): string {
+  const { boundary, time, settled } = system.machine;
+  return [system.instructions(), boundary, settled, time, system.hashRegisters(), system.hashMemory()].join(" ");
+}

@@ -1,0 +1,62 @@
+// Pages that nobody has written to: they are left out of snapshots and hashes unread, so they had
+// better be zero.
+
+import assert from "node:assert/strict";
+import { PAGE_SIZE } from "../../src/machine/memory-map.ts";
+import { assemble } from "../../src/assembly/assemble.ts";
+import { catalogEntry } from "../../src/catalog/catalog.ts";
+import { type SessionPlan, TIERS } from "../../src/plans/plan.ts";
+import { filledPages, isZeroPage, ramRanges } from "../../src/state/pages.ts";
+import type { System } from "../../src/assembly/system.ts";
+import { loaded } from "../../src/snapshots/begin.ts";
+import { bootPlan, demoPlan, runTo } from "../snapshots/systems.ts";
+
+/** Every page that is not zero, found by looking at all; how many could have been left out. */
+function look({ machine }: System): { readonly filled: number[]; readonly unwritten: number } {
+  const filled: number[] = [];
+  let unwritten = 0;
+  for (const [first, end] of ramRanges(machine)) {
+    for (let page = first; page < end; page++) {
+      const address = page * PAGE_SIZE;
+      if (!machine.ram.mayBeWritten(address)) unwritten++;
+      if (!isZeroPage(machine.ram.bytes(address, PAGE_SIZE))) filled.push(page);
+    }
+  }
+  return { filled, unwritten };
+}
+
+function check(system: System, atLeast: number): void {
+  const { filled, unwritten } = look(system);
+  assert.deepEqual([...filledPages(system.machine)].map(([page]) => page), filled);
+  assert.ok(unwritten > atLeast, `${unwritten} pages need not be looked at`);
+}
+
+/** Debian with 256 MiB. */
+async function debian(): Promise<SessionPlan["what"]> {
+  const { folder } = await catalogEntry("debian");
+  const [image, initrd] = await Promise.all(["Image", "initrd"].map((name) => Deno.readFile(`${folder}/${name}`)));
+  return { kind: "boot", image, initrd, dtb: undefined, append: "console=ttyAMA0" };
+}
+
+for (const tier of TIERS) {
+  Deno.test(`what no page of RAM was written with is zero: the demo and the start of Debian, --tier ${tier}`, async () => {
+    const demo = assemble(await demoPlan({ tier }));
+    runTo(demo, 2_000_000);
+    check(demo, 10_000);
+    const guest = assemble(await bootPlan({ tier, memory: 256 << 20, what: await debian() }));
+    runTo(guest, tier === "interp" ? 60_000_000 : 200_000_000);
+    check(guest, 30_000);
+  });
+}
+
+Deno.test("a machine from a snapshot knows what was written", async () => {
+  const plan = await demoPlan();
+  const system = assemble(plan);
+  runTo(system, 1_000_000);
+  const again = loaded(plan, system.save());
+  check(again, 10_000);
+  runTo(again, 3_000_000);
+  runTo(system, 3_000_000);
+  check(again, 10_000);
+  assert.equal(again.hashMemory(), system.hashMemory());
+});
