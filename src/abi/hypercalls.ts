@@ -2,6 +2,8 @@
 // §1, §4). This is the one place that knows a call's shape; the hypervisor adds rights and handlers
 // to it, native guests and traces read it.
 
+import type { CapId, Ipa, Pa, Vmid } from "./numbers.ts";
+
 /**
  * How an argument is read from its 64-bit register. Narrow kinds look only at their low bits
  * (§1.3).
@@ -203,7 +205,50 @@ export const HYPERCALLS = {
 /** The name of a numbered call. */
 export type HypercallName = keyof typeof HYPERCALLS;
 
-/** Numbers of the calls by name, for callers: `vcpu.hvc(Hypercall.doorbell_send, ...)`. */
+/**
+ * How callers (`hypercall-caller.ts`) write arguments and read results: u16 and u32 as numbers, bool
+ * as a boolean, cap as a `CapId`. u64 and user_ptr arguments are numbers (addresses, sizes in bytes,
+ * times in ns, all below 2^53) or, where all 64 bits count, bigints; u64 results are bigints. What
+ * stands here means the same wherever its name occurs, and has that type instead.
+ */
+interface WordsByName {
+  vmid: { argument: Vmid; result: never };
+  /** Where a mapping begins. */
+  vbase: { argument: Ipa | bigint; result: never };
+  ipa: { argument: Ipa; result: never };
+  entry_point: { argument: Ipa | bigint; result: never };
+  phys_base: { argument: Pa; result: never };
+  /** Bytes, from the start of a memory extent. */
+  offset: { argument: number; result: number };
+  /** Bytes. */
+  size: { argument: number; result: number };
+}
+
+type ArgumentsOf<N extends HypercallName> = typeof HYPERCALLS[N]["arguments"];
+type ResultsOf<N extends HypercallName> = typeof HYPERCALLS[N]["results"];
+
+type NarrowOrCap<K> = K extends "cap" ? CapId : K extends "bool" ? boolean : K extends "u16" | "u32" ? number : never;
+
+type ArgumentOf<A, K> = A extends keyof WordsByName ? WordsByName[A]["argument"]
+  : K extends "u64" | "user_ptr" ? number | bigint
+  : NarrowOrCap<K>;
+
+type ResultOf<R, K> = R extends keyof WordsByName ? WordsByName[R]["result"] : K extends "u64" ? bigint : NarrowOrCap<K>;
+
+/** The arguments of a call by name. Reserved ones are filled in. */
+export type HypercallArguments<N extends HypercallName> = {
+  readonly [A in keyof ArgumentsOf<N> as ArgumentsOf<N>[A] extends "res0" | "res1" ? never : A]: ArgumentOf<A, ArgumentsOf<N>[A]>;
+};
+
+/**
+ * The results of a call by name. They are read where they are, and valid until the same call is made
+ * again. `error` is an `ErrorCode`; where it is not OK, the other results are zero.
+ */
+export type HypercallResults<N extends HypercallName> =
+  & { readonly [R in keyof ResultsOf<N>]: ResultOf<R, ResultsOf<N>[R]> }
+  & (N extends "hypervisor_identify" ? unknown : { readonly error: number });
+
+/** Numbers of the calls by name. */
 export const Hypercall = Object.fromEntries(
   Object.entries(HYPERCALLS).map(([name, signature]) => [name, signature.number]),
 ) as Readonly<Record<HypercallName, number>>;

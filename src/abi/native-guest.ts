@@ -4,6 +4,7 @@
 // interrupts. Names and numbers of the calls are in `hypercalls.ts`.
 
 import type { FaultPort } from "./faults.ts";
+import type { HypercallArguments, HypercallResults } from "./hypercalls.ts";
 import type { TracePort } from "./trace.ts";
 
 /** Results X0..X7 of a hypercall. The array is reused by the next call. */
@@ -21,7 +22,7 @@ export interface NativeVcpu {
   readonly faults: FaultPort;
   /**
    * HVC #(0x6000 + number) with X0..X7; absent arguments are zero. Answers at once, through the
-   * same table as any caller.
+   * same table as any caller. `HypercallCaller` makes calls by name.
    */
   hvc(number: number, ...args: bigint[]): HypercallResult;
   /**
@@ -33,7 +34,7 @@ export interface NativeVcpu {
    * vcpu_run (0x6065), the one call that takes time: afterwards the handler returns, and the next
    * event is `runReturned`. Throws if this vCPU is inside vcpu_run already.
    */
-  vcpuRun(cap: bigint, resume0: bigint, resume1: bigint, resume2: bigint): void;
+  vcpuRun(args: HypercallArguments<"vcpu_run">): void;
   /**
    * Bytes of the VM's own address space, through stage 2 with read rights; undefined where a page
    * is not readable RAM.
@@ -82,10 +83,10 @@ export interface NativeGuest {
   /** The virtual timer fired. */
   timer(vcpu: NativeVcpu): void;
   /**
-   * vcpu_run came back; the five results of section 5.4. Interrupts that are pending then are
-   * handled first.
+   * vcpu_run came back; its results, section 5.4, are valid in the handler only. Interrupts that are
+   * pending then are handled first.
    */
-  runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, data1: bigint, data2: bigint): void;
+  runReturned(vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void;
   /** Plain data for snapshots and state hashes, in declared order. */
   save(): unknown;
   restore(state: unknown): void;

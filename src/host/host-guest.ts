@@ -7,7 +7,8 @@
 //   options.reserved   pages for processes, and so for VMs
 
 import type { NativeGuest, NativeGuestFactory, NativeVcpu } from "../abi/native-guest.ts";
-import { HYPERCALLS } from "../abi/hypercalls.ts";
+import { HypercallCaller } from "../abi/hypercall-caller.ts";
+import type { HypercallResults } from "../abi/hypercalls.ts";
 import { CONSOLE_INPUT_INTID } from "./console-input.ts";
 import { GunyahDriver } from "./gunyah/driver.ts";
 import { Engine } from "./gunyah/engine.ts";
@@ -159,10 +160,10 @@ class HostGuest implements NativeGuest {
     running.engine.run(vcpu);
   }
 
-  runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, data1: bigint, data2: bigint): void {
+  runReturned(vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void {
     const { kernel, engine } = this.#running!;
     kernel.cpu = vcpu;
-    engine.runReturned(vcpu, error, state, [data0, data1, data2]);
+    engine.runReturned(vcpu, results);
     engine.run(vcpu);
   }
 
@@ -202,7 +203,9 @@ class HostGuest implements NativeGuest {
     const read = readPlatform(readAvailable(vcpu, devicetree, DEVICETREE_MAX));
     if (!read.ok) return program.problem(read.problem);
     const { platform } = read;
-    const [, features] = vcpu.hvc(HYPERCALLS.hypervisor_identify.number);
+    const calls = new HypercallCaller();
+    calls.vcpu = vcpu;
+    const features = calls.hypervisor_identify().api_flags_0;
     const running = this.#running = this.#assemble(platform, entry + PAGE_SIZE, features, undefined);
     running.kernel.cpu = vcpu;
     for (const intid of [platform.rm.rxVirq, platform.rm.txVirq]) vcpu.enableIrq(intid, true);

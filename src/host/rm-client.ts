@@ -2,7 +2,7 @@
 // in, over two message queues (docs/spec/resource-manager.md §1).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
-import { HYPERCALLS } from "../abi/hypercalls.ts";
+import { HypercallCaller } from "../abi/hypercall-caller.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../abi/rpc/packet.ts";
 import { Vmid } from "../abi/rpc/messages/vm.ts";
@@ -35,6 +35,7 @@ export class RmClient {
   /** IPA of a page for packets: one that is sent, one that is received. */
   readonly #buffer: number;
   readonly #problem: (message: string) => void;
+  readonly #calls = new HypercallCaller();
   #sequence = 0;
   readonly #pending = new Map<number, number>();
   /** Packets that the queue had no room for, in order. */
@@ -62,44 +63,44 @@ export class RmClient {
 
   /** Sends waiting packets until the queue is full: at the "not full" vIRQ. */
   flush(vcpu: NativeVcpu): void {
+    this.#calls.vcpu = vcpu;
     while (this.#outbox.length > 0) {
       const packet = this.#outbox[0];
       if (!vcpu.write(this.#buffer, packet)) return this.#problem("the page for packets is not writable memory of the host");
       // Linux pushes the last packet of a message; to push each costs an interrupt and loses
       // nothing.
-      const [error] = vcpu.hvc(
-        HYPERCALLS.msgqueue_send.number,
-        this.#link.txCap,
-        BigInt(packet.length),
-        BigInt(this.#buffer),
-        BigInt(MsgqueueSendFlags.Push),
-      );
-      if (code(error) === ErrorCode.MSGQUEUE_FULL) return;
+      const { error } = this.#calls.msgqueue_send({
+        msgqueue: this.#link.txCap,
+        size: packet.length,
+        data: this.#buffer,
+        send_flags: MsgqueueSendFlags.Push,
+      });
+      if (error === ErrorCode.MSGQUEUE_FULL) return;
       this.#outbox.shift();
-      if (code(error) !== ErrorCode.OK) this.#problem(`msgqueue_send to the resource manager: ${errorName(error)}`);
+      if (error !== ErrorCode.OK) this.#problem(`msgqueue_send to the resource manager: ${errorName(error)}`);
     }
   }
 
   /** Takes all messages that have arrived: at the "not empty" vIRQ. */
   receive(vcpu: NativeVcpu): Incoming[] {
+    this.#calls.vcpu = vcpu;
     const messages: Incoming[] = [];
     const buffer = this.#buffer + RPC_PACKET_SIZE;
     for (;;) {
-      const [error, size, notEmpty] = vcpu.hvc(
-        HYPERCALLS.msgqueue_receive.number,
-        this.#link.rxCap,
-        BigInt(buffer),
-        BigInt(RPC_PACKET_SIZE),
-      );
-      if (code(error) === ErrorCode.MSGQUEUE_EMPTY) return messages;
-      const packet = code(error) === ErrorCode.OK ? vcpu.read(buffer, Number(size)) : undefined;
+      const { error, size, not_empty } = this.#calls.msgqueue_receive({
+        msgqueue: this.#link.rxCap,
+        buffer,
+        buf_size: RPC_PACKET_SIZE,
+      });
+      if (error === ErrorCode.MSGQUEUE_EMPTY) return messages;
+      const packet = error === ErrorCode.OK ? vcpu.read(buffer, size) : undefined;
       if (packet === undefined) {
         this.#problem(`msgqueue_receive from the resource manager: ${errorName(error)}`);
         return messages;
       }
       const message = this.#accept(packet);
       if (message !== undefined) messages.push(message);
-      if (notEmpty === 0n) return messages;
+      if (!not_empty) return messages;
     }
   }
 
@@ -142,9 +143,4 @@ export class RmClient {
     this.#pending.delete(sequence);
     return { kind: "reply", tag, id, payload };
   }
-}
-
-/** Error codes are 32 bits wide and signed. */
-function code(result: bigint): number {
-  return Number(BigInt.asIntN(32, result));
 }

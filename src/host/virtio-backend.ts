@@ -5,7 +5,8 @@
 // docs/spec/resource-manager.md §3.10, type 6).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
-import { HYPERCALLS } from "../abi/hypercalls.ts";
+import { type FallibleCall, HypercallMethods } from "../abi/hypercall-caller.ts";
+import type { HypercallArguments, HypercallResults } from "../abi/hypercalls.ts";
 import type { NativeVcpu } from "../abi/native-guest.ts";
 import { ResourceType } from "../abi/rpc/messages/resources.ts";
 import { VirtioMmioRegister as R, VirtioStatus } from "../devices/virtio-mmio-registers.ts";
@@ -36,8 +37,6 @@ const INPUT_DEVIDS = 3, INPUT_PROP_BITS = 0x10, INPUT_EV_BITS = 0x11, INPUT_ABS_
 /** `size` and data of a selection, behind `select` and `subsel`. */
 const INPUT_SIZE = R.Config + 2, INPUT_DATA = R.Config + 8;
 
-type BackendCall = Extract<keyof typeof HYPERCALLS, `virtio_${string}`>;
-
 /** State of a backend that is connected: plain data. */
 export interface BackendState {
   readonly slot: number;
@@ -53,6 +52,7 @@ class Backend {
    */
   #configuration = new Uint8Array(0);
   #generation = 0;
+  readonly #calls = new ReportedCalls(this);
 
   constructor(
     readonly slot: number,
@@ -64,11 +64,13 @@ class Backend {
 
   /** Describes the device to a frontend that has not begun. */
   begin(): void {
+    const virtio_mmio = this.resource.cap;
     for (const register of IDENTITY) this.#set(register, this.#register(register));
-    for (const bank of BANKS) this.#call("virtio_mmio_backend_set_dev_features", BigInt(bank), BigInt(this.#offered(bank)));
+    for (const bank of BANKS) this.#calls.virtio_mmio_backend_set_dev_features({ virtio_mmio, sel: bank, dev_feat: this.#offered(bank) });
     this.transport.queues.forEach((_, index) => {
       this.#put(R.QueueSel, index);
-      this.#call("virtio_mmio_backend_set_queue_num_max", BigInt(index), BigInt(this.#register(R.QueueNumMax)));
+      const queue_num_max = this.#register(R.QueueNumMax);
+      this.#calls.virtio_mmio_backend_set_queue_num_max({ virtio_mmio, sel: index, queue_num_max });
     });
     if (this.#isInput) this.#describeInput();
     else this.#writeConfiguration();
@@ -76,7 +78,7 @@ class Backend {
 
   /** Its vIRQ: the frontend has done something. */
   notified(): void {
-    const [queues, reason] = this.#call("virtio_mmio_backend_get_notification");
+    const { vqs_bitmap: queues, reason } = this.#calls.virtio_mmio_backend_get_notification({ virtio_mmio: this.resource.cap });
     if (!this.#isInput) this.#takeConfiguration();
     if (reason & Reason.RESET_REQUEST) this.#reset(reason);
     if (reason & Reason.DRIVER_OK) this.#start();
@@ -95,8 +97,8 @@ class Backend {
     this.#put(R.InterruptACK, status);
     if (status & ~1 && !this.#isInput) this.#writeConfiguration();
     // A frontend that has asked for a reset listens to nothing.
-    const { code } = this.#try("virtio_mmio_backend_assert_virq", BigInt(status));
-    if (code !== ErrorCode.DENIED) this.#succeeded("virtio_mmio_backend_assert_virq", code);
+    const { error } = this.host.kernel.calls.virtio_mmio_backend_assert_virq({ virtio_mmio: this.resource.cap, interrupt_status: status });
+    if (error !== ErrorCode.DENIED) this.#calls.report("virtio_mmio_backend_assert_virq", error);
     this.#tellBroken();
   }
 
@@ -121,16 +123,16 @@ class Backend {
     const { ACKNOWLEDGE, DRIVER, FEATURES_OK, DRIVER_OK } = VirtioStatus;
     this.#put(R.Status, ACKNOWLEDGE | DRIVER);
     for (const bank of BANKS) {
-      const [features] = this.#call("virtio_mmio_backend_get_drv_features", BigInt(bank));
+      const { drv_feat } = this.#calls.virtio_mmio_backend_get_drv_features({ virtio_mmio: this.resource.cap, sel: bank });
       this.#put(R.DriverFeaturesSel, bank);
-      this.#put(R.DriverFeatures, Number(features) & ~(bank === 1 ? ACCESS_PLATFORM_BIT : 0));
+      this.#put(R.DriverFeatures, drv_feat & ~(bank === 1 ? ACCESS_PLATFORM_BIT : 0));
     }
     this.#put(R.Status, ACKNOWLEDGE | DRIVER | FEATURES_OK);
     if ((this.#register(R.Status) & FEATURES_OK) === 0) {
       this.problem(
         `virtio-${this.transport.device.name} in slot ${this.slot}: the driver takes features that were not offered (virtio 6.1)`,
       );
-      this.#call("virtio_mmio_backend_update_status", BigInt(VirtioStatus.NEEDS_RESET));
+      this.#updateStatus(VirtioStatus.NEEDS_RESET);
       return;
     }
     this.transport.queues.forEach((_, index) => this.#placeQueue(index));
@@ -142,15 +144,22 @@ class Backend {
   /** A device that needs its reset says so to the frontend. */
   #tellBroken(): void {
     if ((this.#register(R.Status) & VirtioStatus.NEEDS_RESET) === 0) return;
-    this.#call("virtio_mmio_backend_update_status", BigInt(VirtioStatus.NEEDS_RESET));
+    this.#updateStatus(VirtioStatus.NEEDS_RESET);
+  }
+
+  #updateStatus(val: number): void {
+    this.#calls.virtio_mmio_backend_update_status({ virtio_mmio: this.resource.cap, val });
   }
 
   #placeQueue(index: number): void {
-    const [entries, ready, descriptors, driver, device] = this.#call("virtio_mmio_backend_get_queue_info", BigInt(index));
-    if (ready === 0n) return;
+    const { queue_num, queue_ready, queue_desc, queue_drv, queue_dev } = this.#calls.virtio_mmio_backend_get_queue_info({
+      virtio_mmio: this.resource.cap,
+      sel: index,
+    });
+    if (queue_ready === 0) return;
     this.#put(R.QueueSel, index);
-    this.#put(R.QueueNum, Number(entries));
-    const places = [[R.QueueDescLow, descriptors], [R.QueueDriverLow, driver], [R.QueueDeviceLow, device]] as const;
+    this.#put(R.QueueNum, queue_num);
+    const places = [[R.QueueDescLow, queue_desc], [R.QueueDriverLow, queue_drv], [R.QueueDeviceLow, queue_dev]] as const;
     for (const [register, address] of places) {
       this.#put(register, Number(address & 0xffff_ffffn));
       this.#put(register + WORD, Number(address >> 32n));
@@ -165,8 +174,8 @@ class Backend {
   #reset(reason: bigint): void {
     this.#put(R.Status, 0);
     const since = reason & Reason.DRIVER_OK ? this.#page(R.Status) & ~VirtioStatus.NEEDS_RESET : 0;
-    this.#call("virtio_mmio_backend_acknowledge_reset");
-    if (since !== 0) this.#call("virtio_mmio_backend_update_status", BigInt(since));
+    this.#calls.virtio_mmio_backend_acknowledge_reset({ virtio_mmio: this.resource.cap });
+    if (since !== 0) this.#updateStatus(since);
     if (!this.#isInput) this.#writeConfiguration();
   }
 
@@ -202,15 +211,27 @@ class Backend {
       bytes.set(found.find((each) => each.select === select)?.data ?? []);
       return new DataView(bytes.buffer).getBigUint64(0, true);
     };
-    const count = (select: number) => BigInt(found.filter((each) => each.select === select).length);
-    this.#call("virtio_input_configure", word(INPUT_DEVIDS), word(INPUT_PROP_BITS), count(INPUT_EV_BITS), count(INPUT_ABS_INFO));
+    const count = (select: number) => found.filter((each) => each.select === select).length;
+    this.#calls.virtio_input_configure({
+      virtio_mmio_cap: this.resource.cap,
+      devids: word(INPUT_DEVIDS),
+      prop_bits: Number(BigInt.asUintN(32, word(INPUT_PROP_BITS))),
+      num_evtypes: count(INPUT_EV_BITS),
+      num_absaxes: count(INPUT_ABS_INFO),
+    });
     const buffer = this.host.kernel.memory.createContiguous(1);
     if (buffer === undefined) return this.problem(`virtio-input in slot ${this.slot}: the host has no page left to describe it by`);
     const at = buffer.runs[0].ipa;
     for (const { select, subselect, data } of found) {
       if (select === INPUT_DEVIDS || select === INPUT_PROP_BITS) continue;
       this.host.kernel.cpu.write(at, data);
-      this.#call("virtio_input_set_data", BigInt(select), BigInt(subselect), BigInt(data.length), BigInt(at));
+      this.#calls.virtio_input_set_data({
+        virtio_mmio_cap: this.resource.cap,
+        sel: select,
+        subsel: subselect,
+        size: data.length,
+        data: at,
+      });
     }
     this.host.kernel.memory.dropObject(buffer.id);
   }
@@ -264,21 +285,22 @@ class Backend {
   get #cpu(): NativeVcpu {
     return this.host.kernel.cpu;
   }
+}
 
-  /** A hypercall on the object: its results behind the error. */
-  #call(name: BackendCall, ...args: bigint[]): bigint[] {
-    const { code, results } = this.#try(name, ...args);
-    this.#succeeded(name, code);
+/** The hypercalls of a backend: a refusal is reported. */
+class ReportedCalls extends HypercallMethods {
+  constructor(readonly backend: Backend) {
+    super();
+  }
+
+  override invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N> {
+    const results = this.backend.host.kernel.calls.invoke(name, args);
+    this.report(name, results.error);
     return results;
   }
 
-  #try(name: BackendCall, ...args: bigint[]): { code: number; results: bigint[] } {
-    const [error, ...results] = this.#cpu.hvc(HYPERCALLS[name].number, this.resource.cap, ...args);
-    return { code: Number(BigInt.asIntN(32, error)), results };
-  }
-
-  #succeeded(name: BackendCall, code: number): void {
-    if (code !== ErrorCode.OK) this.problem(`${name} of virtio slot ${this.slot}: ${errorName(code)}`);
+  report(name: FallibleCall, error: number): void {
+    if (error !== ErrorCode.OK) this.backend.problem(`${name} of virtio slot ${this.backend.slot}: ${errorName(error)}`);
   }
 }
 

@@ -31,10 +31,10 @@ export function boot(context: Context, ipa: number): void {
   const { calls } = context;
   // The C runtime's stack guard and pointer authentication keys; a native guest has neither, the
   // draw is kept for the order of the calls.
-  calls.do("prng_get_entropy", 8);
-  const [, word0, word1] = calls.do("prng_get_entropy", 16);
-  const entropy = word1 << 32n | word0;
-  const [apiInfo] = calls.try("hypervisor_identify").results;
+  calls.prng_get_entropy({ num_bytes: 8 });
+  const { data0, data1 } = calls.prng_get_entropy({ num_bytes: 16 });
+  const entropy = BigInt(data1) << 32n | BigInt(data0);
+  const { api_info } = calls.try.hypervisor_identify();
 
   const block = calls.vcpu.read(ipa, ROOT_ENVIRONMENT_SIZE);
   if (block === undefined) throw new Error(`the environment block at 0x${ipa.toString(16)} is not readable`);
@@ -46,12 +46,19 @@ export function boot(context: Context, ipa: number): void {
   // The console is mapped as on the real machine, but the log goes to the ring only: the UART is
   // the primary's.
   const device = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
-  calls.do("addrspace_map", resources.addrspace_capid, resources.uart_me_capid, resources.uart_address, device, MapFlags.NoSync, 0, 0);
+  calls.addrspace_map({
+    addrspace: resources.addrspace_capid,
+    memextent: resources.uart_me_capid,
+    vbase: resources.uart_address,
+    map_attrs: device,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
   context.ring.clear(calls.vcpu);
-  const [, handleBase] = calls.do("prng_get_entropy", 8);
-  context.state.irqHandleBase = Number(handleBase);
-  const api = Number(apiInfo & 0x3fffn);
-  const variant = Number(apiInfo >> 56n);
+  context.state.irqHandleBase = calls.prng_get_entropy({ num_bytes: 8 }).data0;
+  const api = Number(api_info & 0x3fffn);
+  const variant = Number(api_info >> 56n);
   context.log(`Resource Manager version: ${VERSION}`);
   context.log(`Gunyah API ver: ${api}, variant: ${variant.toString(16)}`);
   context.log(`Log buffer: 0x${context.ring.ipa.toString(16)}`);
@@ -70,8 +77,8 @@ function createMemoryParent(context: Context): void {
   const { calls } = context;
   const extent = calls.create("memextent");
   const attributes = memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Sparse);
-  calls.do("memextent_configure", extent, 0, EXTENT_SIZE, attributes);
-  calls.activate(extent);
+  calls.memextent_configure({ memextent: extent, phys_base: 0, size: EXTENT_SIZE, attributes });
+  calls.object_activate({ cap: extent });
   context.state.memoryParent = extent;
 }
 
@@ -87,7 +94,7 @@ function createOwnVm(context: Context): Vm {
   const vcpu = newVcpu(resources.vcpu_capid, true, resources.boot_core);
   vcpu.active = true;
   vcpu.haltVirq = context.allocateVirq();
-  calls.do("vcpu_bind_virq", vcpu.cap, resources.vic, vcpu.haltVirq, VcpuVirqType.Halt);
+  calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: resources.vic, virq: vcpu.haltVirq, virq_type: VcpuVirqType.Halt });
   vcpu.selfCap = calls.copyCap(vcpu.cap, resources.cspace_capid, ThreadRight.Power);
   vm.objects = {
     cspace: resources.cspace_capid,

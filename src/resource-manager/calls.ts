@@ -1,9 +1,11 @@
-// The Resource Manager's hypercalls: calls by name, a failure as an exception that the handler of
-// the request turns into its RPC error (docs/spec/resource-manager.md §1.7, §8).
+// The Resource Manager's hypercalls: a failure is an exception that the handler of the request turns
+// into its RPC error (docs/spec/resource-manager.md §1.7, §8).
 
 import { ErrorCode, errorName } from "../abi/errors.ts";
-import { Hypercall, type HypercallName } from "../abi/hypercalls.ts";
-import type { HypercallResult, NativeVcpu } from "../abi/native-guest.ts";
+import { encodeArguments, type FallibleCall, HypercallCaller, HypercallMethods } from "../abi/hypercall-caller.ts";
+import type { HypercallArguments, HypercallName, HypercallResults } from "../abi/hypercalls.ts";
+import type { NativeVcpu } from "../abi/native-guest.ts";
+import type { CapId } from "../abi/numbers.ts";
 import type { ObjectType } from "../abi/rights.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import type { TracePort } from "../abi/trace.ts";
@@ -41,49 +43,66 @@ function toRmError(code: number): RmError {
 /** Object types that the root partition makes. */
 export type CreatableObject = Exclude<ObjectType, "partition" | "hwirq">;
 
-/** Makes hypercalls on the vCPU that handles the event in progress. */
-export class Calls {
-  /** The vCPU of the event in progress; every entry of the native guest sets it. */
-  vcpu!: NativeVcpu;
+/** Makes hypercalls on the vCPU that handles the event in progress. @throws HypercallFailure */
+export class Calls extends HypercallMethods {
+  /** The same calls; a refusal is only in their results. */
+  readonly try: HypercallCaller = new HypercallCaller();
   /** The root cspace and partition, known once the environment is read. */
-  cspace = 0n;
-  partition = 0n;
+  cspace: CapId = 0n;
+  partition: CapId = 0n;
+
+  /** The vCPU of the event in progress; every entry of the native guest sets it. */
+  get vcpu(): NativeVcpu {
+    return this.try.vcpu;
+  }
+  set vcpu(vcpu: NativeVcpu) {
+    this.try.vcpu = vcpu;
+  }
 
   /** The trace, as the vCPU of the event in progress reaches it. */
   get trace(): TracePort {
     return this.vcpu.trace;
   }
 
-  /** Answers the error code and leaves the results in the array, which the next call reuses. */
-  try(name: HypercallName, ...args: (number | bigint)[]): { code: number; results: HypercallResult } {
-    const results = this.vcpu.hvc(Hypercall[name], ...args.map(BigInt));
-    return { code: Number(BigInt.asIntN(32, results[0])), results };
-  }
-
-  /** Results of a call that must succeed, X0 being OK. @throws HypercallFailure */
-  do(name: HypercallName, ...args: (number | bigint)[]): HypercallResult {
-    const { code, results } = this.try(name, ...args);
-    if (code !== ErrorCode.OK) throw new HypercallFailure(name, code, args.map(BigInt));
+  override invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N> {
+    const results = this.try.invoke(name, args);
+    if (results.error !== ErrorCode.OK) throw new HypercallFailure(name, results.error, encodeArguments(name, args));
     return results;
   }
 
-  /** A call of a teardown, which goes on whatever it answers. Gives the failure. */
-  undo(name: HypercallName, ...args: (number | bigint)[]): HypercallFailure | undefined {
-    const { code } = this.try(name, ...args);
-    return code === ErrorCode.OK ? undefined : new HypercallFailure(name, code, args.map(BigInt));
-  }
-
   /** A new object in the root partition; its master capability is in the root cspace. */
-  create(type: CreatableObject): bigint {
-    return this.do(`partition_create_${type}`, this.partition, this.cspace)[1];
-  }
-
-  activate(cap: bigint): void {
-    this.do("object_activate", cap);
+  create(type: CreatableObject): CapId {
+    return this[`partition_create_${type}`]({ src_partition: this.partition, cspace: this.cspace }).new_cap;
   }
 
   /** Copies a capability of the root cspace to another cspace, with these rights at most. */
-  copyCap(cap: bigint, cspace: bigint, rights: number): bigint {
-    return this.do("cspace_copy_cap_from", this.cspace, cap, cspace, rights)[1];
+  copyCap(cap: CapId, cspace: CapId, rights: number): CapId {
+    return this.cspace_copy_cap_from({ src_cspace: this.cspace, src_cap: cap, dest_cspace: cspace, rights_mask: rights }).new_cap;
+  }
+}
+
+/** Answers of a teardown's hypercall that say that there is nothing to undo. */
+const UNDONE: readonly number[] = [ErrorCode.VIRQ_NOT_BOUND, ErrorCode.CSPACE_CAP_NULL];
+/** How often a hypercall of a teardown is made before its refusal counts. */
+const UNDO_ATTEMPTS = 3;
+
+/**
+ * Hypercalls of a teardown, which continues whatever they answer. A refusal that passes costs
+ * nothing; one that stays is logged.
+ */
+export class UndoCalls extends HypercallMethods {
+  constructor(readonly calls: Calls, readonly log: (text: string) => void) {
+    super();
+  }
+
+  override invoke<N extends FallibleCall>(name: N, args: HypercallArguments<N>): HypercallResults<N> {
+    for (let attempt = 1;; attempt++) {
+      const results = this.calls.try.invoke(name, args);
+      const { error } = results;
+      if (error === ErrorCode.OK || UNDONE.includes(error)) return results;
+      if (attempt < UNDO_ATTEMPTS) continue;
+      this.log(new HypercallFailure(name, error, encodeArguments(name, args)).message);
+      return results;
+    }
   }
 }

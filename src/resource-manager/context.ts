@@ -2,24 +2,18 @@
 // allocators.
 
 import { ErrorCode } from "../abi/errors.ts";
-import type { HypercallName } from "../abi/hypercalls.ts";
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import type { RootEnvironment, RootResources } from "../abi/root-environment.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { AUTH_NAMES, type AuthName } from "../abi/rpc/messages/vm.ts";
 import { Access, ExtentMemoryType, ExtentType, memextentAttributes, ModifyFlags, ModifyOperation } from "../abi/words.ts";
-import { Calls, type CreatableObject } from "./calls.ts";
+import { Calls, type CreatableObject, UndoCalls } from "./calls.ts";
 import { Log } from "./log.ts";
 import { EXTENT_SIZE, LOG_OFFSET, LOG_SIZE, PAGE_SIZE, PAGES_OFFSET } from "./memory-layout.ts";
 import { allocateNumber } from "./numbers.ts";
 import type { TraceId } from "../abi/trace.ts";
 import { Refusal } from "./refusals.ts";
 import { findVm, newState, type RmState, type Vm } from "./state.ts";
-
-/** Answers of a teardown's hypercall that say that there is nothing to undo. */
-const UNDONE: readonly number[] = [ErrorCode.VIRQ_NOT_BOUND, ErrorCode.CSPACE_CAP_NULL];
-/** How often a hypercall of a teardown is made before its refusal counts. */
-const UNDO_ATTEMPTS = 3;
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 
@@ -31,6 +25,7 @@ export function heapPageCount({ app_heap_size }: RootEnvironment): number {
 /** One Resource Manager. */
 export class Context {
   readonly calls: Calls = new Calls();
+  readonly undo: UndoCalls = new UndoCalls(this.calls, (text) => this.log(text));
   /** Operations in the trace of requests without an answer yet, by their cause. */
   readonly unanswered = new Map<string, TraceId>();
   state: RmState = newState();
@@ -74,18 +69,6 @@ export class Context {
   }
 
   /**
-   * A hypercall of a teardown, which goes on whatever it answers. A refusal that passes costs
-   * nothing; one that stays is logged.
-   */
-  undo(name: HypercallName, ...args: (number | bigint)[]): void {
-    for (let attempt = 1;; attempt++) {
-      const failure = this.calls.undo(name, ...args);
-      if (failure === undefined || UNDONE.includes(failure.code)) return;
-      if (attempt === UNDO_ATTEMPTS) return this.log(failure.message);
-    }
-  }
-
-  /**
    * Runs a step that says how to take back each thing that it does; where it fails, all of them are
    * taken back, the last one first.
    */
@@ -108,14 +91,14 @@ export class Context {
       const cap = this.calls.create(type);
       onFailure(() => this.remove(cap));
       configure(cap);
-      this.calls.activate(cap);
+      this.calls.object_activate({ cap });
       return cap;
     });
   }
 
   /** Deletes a capability as a part of a teardown, by default of the root cspace. */
   remove(cap: bigint, cspace: bigint = this.calls.cspace): void {
-    this.undo("cspace_delete_cap_from", cspace, cap);
+    this.undo.cspace_delete_cap_from({ cspace, cap });
   }
 
   /** The log ring. */
@@ -178,9 +161,9 @@ export class Context {
    * from what it gave at boot.
    */
   random(): bigint {
-    const { code, results } = this.calls.try("prng_get_entropy", 8);
-    if (code === ErrorCode.OK) return results[2] << 32n | results[1];
-    if (code !== ErrorCode.BUSY) throw new Refusal(RmError.NORESOURCE, "there is no entropy", { code });
+    const { error, data0, data1 } = this.calls.try.prng_get_entropy({ num_bytes: 8 });
+    if (error === ErrorCode.OK) return BigInt(data1) << 32n | BigInt(data0);
+    if (error !== ErrorCode.BUSY) throw new Refusal(RmError.NORESOURCE, "there is no entropy", { code: error });
     // xorshift64: not for keys, but never the same word twice.
     let word = this.state.entropy | 1n;
     word ^= word << 13n & 0xffff_ffff_ffff_ffffn;
@@ -201,14 +184,20 @@ export class Context {
       const extent = this.#deriveSparse(device_me_capid, device_me_size, Access.RW, ExtentMemoryType.Device);
       onFailure(() => this.remove(extent));
       // A child inherits its parent's mappings; this one shall have none.
-      this.calls.do("memextent_modify", extent, (ModifyOperation.UnmapAll | ModifyFlags.NoSync) >>> 0, 0, 0);
+      this.calls.memextent_modify({ memextent: extent, flags: ModifyOperation.UnmapAll | ModifyFlags.NoSync, offset: 0, size: 0 });
       return extent;
     });
   }
 
   #deriveSparse(parent: bigint, size: number, access: number, type: number): bigint {
     return this.build("memextent", (extent) => {
-      this.calls.do("memextent_configure_derive", extent, parent, 0, size, memextentAttributes(access, type, ExtentType.Sparse));
+      this.calls.memextent_configure_derive({
+        memextent: extent,
+        parent_memextent: parent,
+        offset: 0,
+        size,
+        attributes: memextentAttributes(access, type, ExtentType.Sparse),
+      });
     });
   }
 
@@ -219,7 +208,7 @@ export class Context {
   ownPages(offset: number, size: number, type: number = ExtentMemoryType.Any): bigint {
     return this.build("memextent", (extent) => {
       const attributes = memextentAttributes(Access.RW, type, ExtentType.Basic);
-      this.calls.do("memextent_configure_derive", extent, this.resources.me_capid, offset, size, attributes);
+      this.calls.memextent_configure_derive({ memextent: extent, parent_memextent: this.resources.me_capid, offset, size, attributes });
     });
   }
 }

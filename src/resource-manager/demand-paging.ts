@@ -27,7 +27,7 @@ export function setBootRegister(context: Context, vm: Vm, set: number, index: nu
   require(state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state });
   require(vm.authType !== AuthType.Android, RmError.DENIED, "a protected VM's registers are its firmware's to know", { vmid });
   for (const vcpu of vm.objects!.vcpus) {
-    if (vcpu.boots) context.calls.do("vcpu_register_write", vcpu.cap, set, index, value);
+    if (vcpu.boots) context.calls.vcpu_register_write({ vcpu: vcpu.cap, register_set: set, index, value });
   }
   vm.bootContext = {
     entry: vm.bootContext.entry || set === RegisterSet.PC,
@@ -99,12 +99,20 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
   const { calls, resources } = context;
   const { addrspace, memory } = vm.objects!;
   for (const range of paging.ranges) {
-    calls.do("addrspace_configure_vmmio", addrspace!, range.base, range.size, VmmioOperation.Add);
+    calls.addrspace_configure_vmmio({ addrspace: addrspace!, vbase: range.base, size: range.size, op: VmmioOperation.Add });
     vm.addresses!.reserved.push(range);
   }
   const shared = paging.sharedExtent = context.sparseExtent("memory");
   const { hlos_vm_base: base, hlos_vm_size: size } = resources;
-  calls.do("addrspace_map", owner.objects!.addrspace!, shared, base, READ_WRITE, PARTIAL, base, size);
+  calls.addrspace_map({
+    addrspace: owner.objects!.addrspace!,
+    memextent: shared,
+    vbase: base,
+    map_attrs: READ_WRITE,
+    map_flags: PARTIAL,
+    offset: base,
+    size,
+  });
   const give = (type: number, label: number, cap: bigint, rights: number) => {
     paging.caps.push({ type, label, cap: calls.copyCap(cap, owner.objects!.cspace, rights) });
   };

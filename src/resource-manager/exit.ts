@@ -3,6 +3,7 @@
 // takes time: requests wait until the end.
 
 import { ErrorCode } from "../abi/errors.ts";
+import type { HypercallResults } from "../abi/hypercalls.ts";
 import { ExitCode, ExitFlags, ExitType, VM_EXITED, VmState } from "../abi/rpc/messages/vm.ts";
 import { VcpuRunState } from "../abi/words.ts";
 import type { Context } from "./context.ts";
@@ -38,7 +39,7 @@ export function isEnded({ state }: Context, { vmid, state: vmState }: Vm): boole
 export function beginExit(context: Context, record: Omit<ExitRecord, "vcpu">): void {
   const vm = context.vm(record.vmid)!;
   for (const vcpu of vm.objects!.vcpus) {
-    if (vcpu.active) context.undo("vcpu_kill", vcpu.cap);
+    if (vcpu.active) context.undo.vcpu_kill({ cap: vcpu.cap });
   }
   context.state.exits.push({ ...record, vcpu: 0 });
   if (context.state.exits.length === 1) driveExits(context);
@@ -58,30 +59,31 @@ export function driveExits(context: Context): void {
       record.vcpu++;
     } else if (vm.config?.affinity === "proxy") {
       state.running = true;
-      calls.vcpu.vcpuRun(vcpu.cap, 0n, 0n, 0n);
+      calls.vcpu.vcpuRun({ cap: vcpu.cap, resume_data_0: 0, resume_data_1: 0, resume_data_2: 0 });
     } else {
-      const { code, results: [, vcpuState, data0] } = calls.try("vcpu_run_check", vcpu.cap);
+      const checked = calls.try.vcpu_run_check({ cap: vcpu.cap });
       // BUSY: it was killed, and has not had its CPU since.
-      const waits = code === ErrorCode.BUSY || code === ErrorCode.OK && !isGone(vcpuState, data0);
+      const waits = checked.error === ErrorCode.BUSY || checked.error === ErrorCode.OK && !isGone(checked);
       if (waits) return context.wakeAt(calls.vcpu.now + POLL_INTERVAL);
       record.vcpu++;
     }
   }
 }
 
+type RunResults = HypercallResults<"vcpu_run">;
+
 /** Whether a vCPU in this state has exited. */
-function isGone(vcpuState: bigint, data0: bigint): boolean {
-  return Number(vcpuState) === VcpuRunState.PoweredOff && data0 === TERMINATED;
+function isGone({ vcpu_state, state_data_0 }: RunResults): boolean {
+  return vcpu_state === VcpuRunState.PoweredOff && state_data_0 === TERMINATED;
 }
 
 /** vcpu_run came back for the vCPU that is being ended. */
-export function exitRunReturned(context: Context, error: bigint, vcpuState: bigint, data0: bigint): void {
+export function exitRunReturned(context: Context, results: RunResults): void {
   const { state, calls } = context;
   state.running = false;
-  const code = Number(BigInt.asIntN(32, error));
-  if (code === ErrorCode.OK && isGone(vcpuState, data0)) {
+  if (results.error === ErrorCode.OK && isGone(results)) {
     state.exits[0].vcpu++;
-  } else if (code !== ErrorCode.OK) {
+  } else if (results.error !== ErrorCode.OK) {
     // Its owner runs it just now and will see it end; look again soon.
     context.wakeAt(calls.vcpu.now + POLL_INTERVAL);
     return;
@@ -107,26 +109,26 @@ export function handleHalt(context: Context, virq: number): boolean {
     const vcpu = vm.objects?.vcpus.find(({ haltVirq }) => haltVirq === virq);
     if (vcpu === undefined) continue;
     if (isEnded(context, vm) || vm.config === undefined) return true;
-    const { code, results: [, state, data0, data1] } = context.calls.try("vcpu_run_check", vcpu.cap);
-    if (code !== ErrorCode.OK) return true;
+    const checked = context.calls.try.vcpu_run_check({ cap: vcpu.cap });
+    if (checked.error !== ErrorCode.OK) return true;
     const crashed = vm.crashMessage !== undefined;
-    beginExit(context, { vmid: vm.vmid, exited: classify(Number(state), data0, data1, crashed), request: undefined });
+    beginExit(context, { vmid: vm.vmid, exited: classify(checked, crashed), request: undefined });
     return true;
   }
   return false;
 }
 
 /** What VM_EXITED says of a vCPU that halted in this state. */
-function classify(state: number, data0: bigint, data1: bigint, crashed: boolean): { type: number; reason: Uint8Array } {
+function classify({ vcpu_state, state_data_0, state_data_1 }: RunResults, crashed: boolean): { type: number; reason: Uint8Array } {
   const code = crashed ? ExitCode.SoftwareError : ExitCode.Normal;
-  switch (state) {
+  switch (vcpu_state) {
     case VcpuRunState.PoweredOff:
       return { type: ExitType.PlatformOff, reason: exitReason(0, code) };
     case VcpuRunState.PsciSystemReset: {
-      if (data0 & SYSTEM_RESET) return { type: ExitType.PlatformReset, reason: exitReason(0, code) };
-      const flags = data0 & RESET2_64BIT ? ExitFlags.Reset2Is64Bit : 0;
-      const cookie = [Number(data1 & 0xffff_ffffn), Number(data1 >> 32n)];
-      return { type: ExitType.PsciSystemReset2, reason: exitReason(flags, code, Number(data0 & 0xffff_ffffn), ...cookie) };
+      if (state_data_0 & SYSTEM_RESET) return { type: ExitType.PlatformReset, reason: exitReason(0, code) };
+      const flags = state_data_0 & RESET2_64BIT ? ExitFlags.Reset2Is64Bit : 0;
+      const cookie = [Number(state_data_1 & 0xffff_ffffn), Number(state_data_1 >> 32n)];
+      return { type: ExitType.PsciSystemReset2, reason: exitReason(flags, code, Number(state_data_0 & 0xffff_ffffn), ...cookie) };
     }
     case VcpuRunState.Fault:
       return { type: ExitType.SoftwareError, reason: exitReason(0, code) };

@@ -105,6 +105,11 @@ export function loadFirmware(context: Context, vm: Vm): void {
 /** X1 and X2 of the boot vCPU: address and size of the image that the firmware checks. */
 export function passImage(context: Context, vm: Vm, vcpu: VcpuRecord): void {
   const image = vm.image!;
-  context.calls.do("vcpu_register_write", vcpu.cap, RegisterSet.X, 1, vm.config!.baseAddress + image.imageOffset);
-  context.calls.do("vcpu_register_write", vcpu.cap, RegisterSet.X, 2, image.imageSize);
+  context.calls.vcpu_register_write({
+    vcpu: vcpu.cap,
+    register_set: RegisterSet.X,
+    index: 1,
+    value: vm.config!.baseAddress + image.imageOffset,
+  });
+  context.calls.vcpu_register_write({ vcpu: vcpu.cap, register_set: RegisterSet.X, index: 2, value: image.imageSize });
 }

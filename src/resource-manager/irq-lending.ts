@@ -30,7 +30,7 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
     wayOut: loan && `vm:0x${loan.owner.toString(16)} sends VM_IRQ_RECLAIM once the borrower has released the interrupt`,
   });
   require(isKnownVmid(context.state, borrower), RmError.VMID_INVALID, "there is no VM of this id to lend to", { irq, vmid: borrower });
-  refuseAs(RmError.IRQ_INVALID, "the interrupt cannot be taken from its owner", () => context.calls.do("hwirq_unbind_virq", cap));
+  refuseAs(RmError.IRQ_INVALID, "the interrupt cannot be taken from its owner", () => context.calls.hwirq_unbind_virq({ hwirq: cap }));
   const handle = (context.state.irqHandleBase + irq) >>> 0;
   const made: IrqLoan = { handle, irq, owner: owner.vmid, borrower, label, accepted: false };
   context.state.loans.push(made);
@@ -57,7 +57,7 @@ export function acceptIrq(context: Context, borrower: Vm, loan: IrqLoan): void {
 /** Takes an accepted interrupt from its borrower. It may be accepted again. */
 export function releaseIrq(context: Context, loan: IrqLoan): void {
   require(loan.accepted, RmError.IN_USE, "the interrupt was not accepted", holderOfIrq(context, loan));
-  context.calls.do("hwirq_unbind_virq", hwirq(context, loan.irq)!);
+  context.calls.hwirq_unbind_virq({ hwirq: hwirq(context, loan.irq)! });
   loan.accepted = false;
 }
 
@@ -80,14 +80,14 @@ export function holderOfIrq(context: Context, { handle, irq, owner, borrower, ac
 function bind(context: Context, vm: Vm, irq: number): void {
   const vic = vm.objects?.vic;
   require(vic !== undefined, RmError.ARGUMENT_INVALID, "the VM has no VIC", { vmid: vm.vmid });
-  context.calls.do("hwirq_bind_virq", hwirq(context, irq)!, vic, irq);
+  context.calls.hwirq_bind_virq({ hwirq: hwirq(context, irq)!, vic, virq: irq });
 }
 
 /** A VM goes: what it borrowed is offered to nobody. */
 export function releaseLoansOf(context: Context, vm: Vm): void {
   for (const loan of context.state.loans) {
     if (loan.borrower !== vm.vmid) continue;
-    if (loan.accepted) context.undo("hwirq_unbind_virq", hwirq(context, loan.irq)!);
+    if (loan.accepted) context.undo.hwirq_unbind_virq({ hwirq: hwirq(context, loan.irq)! });
     loan.accepted = false;
     loan.borrower = NOBODY;
   }

@@ -77,7 +77,7 @@ function sendPacket(context: Context, link: LinkRecord, packet: Uint8Array): num
   const { calls } = context;
   const buffer = context.environment.app_heap_ipa + SEND_BUFFER;
   if (!calls.vcpu.write(buffer, packet)) throw new Error("the packet buffer of the resource manager is not writable");
-  return calls.try("msgqueue_send", link.sendQueue, packet.length, buffer, 0).code;
+  return calls.try.msgqueue_send({ msgqueue: link.sendQueue, size: packet.length, data: buffer, send_flags: 0 }).error;
 }
 
 /**
@@ -90,13 +90,13 @@ export function receiveMessage(context: Context, link: LinkRecord): RpcMessage |
   const reassembler = new Reassembler();
   reassembler.partial = link.partial;
   for (;;) {
-    const { code, results } = calls.try("msgqueue_receive", link.receiveQueue, buffer, RPC_PACKET_SIZE);
-    if (code !== ErrorCode.OK) return undefined;
-    if (results[1] === 0n) {
+    const { error, size } = calls.try.msgqueue_receive({ msgqueue: link.receiveQueue, buffer, buf_size: RPC_PACKET_SIZE });
+    if (error !== ErrorCode.OK) return undefined;
+    if (size === 0) {
       discardHead(context, link, buffer);
       continue;
     }
-    const packet = calls.vcpu.read(buffer, Number(results[1]));
+    const packet = calls.vcpu.read(buffer, size);
     if (packet === undefined) throw new Error("the packet buffer of the resource manager is not readable");
     const result = reassembler.accept(packet);
     link.partial = reassembler.partial;
@@ -110,9 +110,13 @@ export function receiveMessage(context: Context, link: LinkRecord): RpcMessage |
  * for longer ones.
  */
 function discardHead(context: Context, link: LinkRecord, buffer: number): void {
-  const { code, results: [, size] } = context.calls.try("msgqueue_receive", link.receiveQueue, buffer, RECEIVE_BUFFER_SIZE);
-  if (code !== ErrorCode.OK) return;
-  if (size === 0n) throw new Error(`VM ${link.vmid}: a message is too long for the packet buffer of the resource manager`);
+  const { error, size } = context.calls.try.msgqueue_receive({
+    msgqueue: link.receiveQueue,
+    buffer,
+    buf_size: RECEIVE_BUFFER_SIZE,
+  });
+  if (error !== ErrorCode.OK) return;
+  if (size === 0) throw new Error(`VM ${link.vmid}: a message is too long for the packet buffer of the resource manager`);
   context.log(`VM ${link.vmid}: packet dropped: ${size} bytes exceed ${RPC_PACKET_SIZE}`);
 }
 
@@ -149,7 +153,7 @@ function makeLink(context: Context, target: LinkTarget, onFailure: (takeBack: ()
   const { calls } = context;
   const queue = () => {
     const cap = context.build("msgqueue", (each) => {
-      calls.do("msgqueue_configure", each, msgqueueCreateInfo(target.depth, target.messageSize));
+      calls.msgqueue_configure({ msgqueue: each, create_info: msgqueueCreateInfo(target.depth, target.messageSize) });
     });
     onFailure(() => context.remove(cap));
     return cap;
@@ -170,10 +174,10 @@ function makeLink(context: Context, target: LinkTarget, onFailure: (takeBack: ()
   const rxCap = end(sendQueue, MsgqueueRight.Receive);
   const sendVirq = virq();
   const receiveVirq = virq();
-  calls.do("msgqueue_bind_receive_virq", receiveQueue, context.resources.vic, receiveVirq);
-  calls.do("msgqueue_bind_send_virq", sendQueue, context.resources.vic, sendVirq);
-  calls.do("msgqueue_bind_send_virq", receiveQueue, target.vic, target.txVirq);
-  calls.do("msgqueue_bind_receive_virq", sendQueue, target.vic, target.rxVirq);
+  calls.msgqueue_bind_receive_virq({ msgqueue: receiveQueue, vic: context.resources.vic, virq: receiveVirq });
+  calls.msgqueue_bind_send_virq({ msgqueue: sendQueue, vic: context.resources.vic, virq: sendVirq });
+  calls.msgqueue_bind_send_virq({ msgqueue: receiveQueue, vic: target.vic, virq: target.txVirq });
+  calls.msgqueue_bind_receive_virq({ msgqueue: sendQueue, vic: target.vic, virq: target.rxVirq });
   const link: LinkRecord = {
     vmid: target.vmid,
     receiveQueue,

@@ -115,11 +115,10 @@ function addEntry(context: Context, owner: Vm, parcel: Parcel, entry: SglEntry):
   let ipa = Number(entry.address);
   const end = ipa + Number(entry.size);
   while (ipa < end) {
-    const { code, results: [, offset, size] } = calls.try("addrspace_lookup", addrspace, extent, ipa, end - ipa);
-    if (code !== ErrorCode.OK) refuseMemory(context, owner, parcel, { base: ipa, size: end - ipa });
-    const found = { offset: Number(offset), size: Number(size) };
-    addRegion(context, owner, parcel, { ownerIpa: ipa, ...found });
-    ipa += found.size;
+    const { error, offset, size } = calls.try.addrspace_lookup({ addrspace, memextent: extent, vbase: ipa, size: end - ipa });
+    if (error !== ErrorCode.OK) refuseMemory(context, owner, parcel, { base: ipa, size: end - ipa });
+    addRegion(context, owner, parcel, { ownerIpa: ipa, offset, size });
+    ipa += size;
   }
 }
 
@@ -154,12 +153,20 @@ function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRe
       // the ACL leaves.
       const attributes = mapping(own.rights, attributeOf(parcel, owner.vmid));
       refuseAs(RmError.MAP_FAILED, "the owner's mapping of the parcel is refused", () => {
-        calls.do("addrspace_map", addressSpace(owner), parcel.extent, ownerIpa, attributes, PARTIAL, offset, size);
+        calls.addrspace_map({
+          addrspace: addressSpace(owner),
+          memextent: parcel.extent,
+          vbase: ownerIpa,
+          map_attrs: attributes,
+          map_flags: PARTIAL,
+          offset,
+          size,
+        });
       });
       onFailure(() => unmapAtOwner(context, owner, parcel, region));
     }
     refuseAs(RmError.MEM_INVALID, "the memory cannot leave its owner", () => {
-      calls.do("memextent_donate", TO_SIBLING, ownedExtent(owner, parcel.memType), parcel.extent, offset, size);
+      calls.memextent_donate({ options: TO_SIBLING, from: ownedExtent(owner, parcel.memType), to: parcel.extent, offset, size });
     });
   });
   parcel.regions.push(region);
@@ -170,7 +177,14 @@ function addRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRe
  * places for mappings.
  */
 function unmapAtOwner(context: Context, owner: Vm, parcel: Parcel, { ownerIpa, offset, size }: ParcelRegion): void {
-  context.undo("addrspace_unmap", addressSpace(owner), parcel.extent, ownerIpa, PARTIAL, offset, size);
+  context.undo.addrspace_unmap({
+    addrspace: addressSpace(owner),
+    memextent: parcel.extent,
+    vbase: ownerIpa,
+    map_flags: PARTIAL,
+    offset,
+    size,
+  });
 }
 
 /** Gives what was added back to the owner, from region `first` on: for a request that failed. */
@@ -179,7 +193,7 @@ export function returnRegions(context: Context, owner: Vm, parcel: Parcel, first
   const regions = parcel.regions.splice(first).reverse();
   const shared = parcel.acl.some(({ vmid }) => vmid === owner.vmid);
   for (const region of regions) {
-    context.undo("memextent_donate", TO_SIBLING, parcel.extent, extent, region.offset, region.size);
+    context.undo.memextent_donate({ options: TO_SIBLING, from: parcel.extent, to: extent, offset: region.offset, size: region.size });
     if (shared) unmapAtOwner(context, owner, parcel, region);
   }
   const { from, to } = sets(parcel);
@@ -201,7 +215,7 @@ function rangeOf({ offset, size }: ParcelRegion): AddressRange {
 /** Gives a region back to the owner, whose own mapping of it then counts again. */
 function returnRegion(context: Context, owner: Vm, parcel: Parcel, region: ParcelRegion): void {
   const extent = ownedExtent(owner, parcel.memType);
-  context.calls.do("memextent_donate", TO_SIBLING, parcel.extent, extent, region.offset, region.size);
+  context.calls.memextent_donate({ options: TO_SIBLING, from: parcel.extent, to: extent, offset: region.offset, size: region.size });
 }
 
 function attributeOf(parcel: Parcel, vmid: number): number {
@@ -217,7 +231,7 @@ function mapping(rights: number, attribute: number): number {
 /** Writes zeros over the whole parcel. */
 export function zeroParcel(context: Context, parcel: Parcel): void {
   const flags = (ModifyOperation.ZeroRange | ModifyFlags.NoSync) >>> 0;
-  for (const { offset, size } of parcel.regions) context.calls.do("memextent_modify", parcel.extent, flags, offset, size);
+  for (const { offset, size } of parcel.regions) context.calls.memextent_modify({ memextent: parcel.extent, flags, offset, size });
 }
 
 /** How a parcel is accepted. */
@@ -345,15 +359,15 @@ function mapParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower)
     parcel.regions.forEach(({ offset, size }, index) => {
       if (donated) {
         refuseAs(RmError.MEM_INVALID, "the memory cannot go to the VM", () => {
-          calls.do("memextent_donate", TO_SIBLING, parcel.extent, extent, offset, size);
+          calls.memextent_donate({ options: TO_SIBLING, from: parcel.extent, to: extent, offset, size });
         });
-        onFailure(() => context.undo("memextent_donate", TO_SIBLING, extent, parcel.extent, offset, size));
+        onFailure(() => context.undo.memextent_donate({ options: TO_SIBLING, from: extent, to: parcel.extent, offset, size }));
       }
       const ipa = borrower.ipas[index];
       refuseAs(RmError.MAP_FAILED, "the mapping is refused", () => {
-        calls.do("addrspace_map", addrspace, extent, ipa, attributes, PARTIAL, offset, size);
+        calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: attributes, map_flags: PARTIAL, offset, size });
       });
-      onFailure(() => context.undo("addrspace_unmap", addrspace, extent, ipa, PARTIAL, offset, size));
+      onFailure(() => context.undo.addrspace_unmap({ addrspace, memextent: extent, vbase: ipa, map_flags: PARTIAL, offset, size }));
     });
   });
   borrower.mapped = true;
@@ -363,7 +377,14 @@ function mapParcel(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower)
 /** What was donated has no place in the old owner's addresses any more. */
 function forgetDonor(context: Context, owner: Vm, parcel: Parcel): void {
   for (const { ownerIpa, offset, size } of parcel.regions) {
-    context.undo("addrspace_unmap", addressSpace(owner), ownedExtent(owner, parcel.memType), ownerIpa, PARTIAL, offset, size);
+    context.undo.addrspace_unmap({
+      addrspace: addressSpace(owner),
+      memextent: ownedExtent(owner, parcel.memType),
+      vbase: ownerIpa,
+      map_flags: PARTIAL,
+      offset,
+      size,
+    });
     if (owner.addresses !== undefined) freeRange(owner.addresses, { base: ownerIpa, size });
   }
 }
@@ -380,9 +401,19 @@ export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower
       parcel.regions.forEach(({ offset, size }, index) => {
         const ipa = borrower.ipas[index];
         refuseAs(RmError.MAP_FAILED, "the parcel cannot be unmapped", () => {
-          context.calls.do("addrspace_unmap", addrspace, parcel.extent, ipa, PARTIAL, offset, size);
+          context.calls.addrspace_unmap({ addrspace, memextent: parcel.extent, vbase: ipa, map_flags: PARTIAL, offset, size });
         });
-        onFailure(() => context.undo("addrspace_map", addrspace, parcel.extent, ipa, attributes, PARTIAL, offset, size));
+        onFailure(() =>
+          context.undo.addrspace_map({
+            addrspace,
+            memextent: parcel.extent,
+            vbase: ipa,
+            map_attrs: attributes,
+            map_flags: PARTIAL,
+            offset,
+            size,
+          })
+        );
       });
     });
   }
@@ -396,7 +427,14 @@ export function releaseParcel(context: Context, vm: Vm, parcel: Parcel, borrower
 export function forceRelease(context: Context, vm: Vm, parcel: Parcel, borrower: Borrower): void {
   if (borrower.mapped) {
     parcel.regions.forEach(({ offset, size }, index) => {
-      context.undo("addrspace_unmap", addressSpace(vm), parcel.extent, borrower.ipas[index], PARTIAL, offset, size);
+      context.undo.addrspace_unmap({
+        addrspace: addressSpace(vm),
+        memextent: parcel.extent,
+        vbase: borrower.ipas[index],
+        map_flags: PARTIAL,
+        offset,
+        size,
+      });
     });
   }
   forget(context, vm, parcel, borrower);
@@ -436,7 +474,9 @@ export function reclaimParcel(context: Context, owner: Vm, parcel: Parcel): void
     }
     for (const region of parcel.regions) {
       refuseAs(RmError.MEM_INVALID, "the memory cannot go back to its owner", () => returnRegion(context, owner, parcel, region));
-      onFailure(() => context.undo("memextent_donate", TO_SIBLING, extent, parcel.extent, region.offset, region.size));
+      onFailure(() =>
+        context.undo.memextent_donate({ options: TO_SIBLING, from: extent, to: parcel.extent, offset: region.offset, size: region.size })
+      );
     }
   });
   removeParcel(context, parcel);

@@ -42,13 +42,28 @@ export function withParcel<T>(context: Context, parcel: Parcel, start: number, s
   const mapped: Piece[] = [];
   try {
     for (const piece of pieces(parcel, start, size)) {
-      calls.do("addrspace_map", resources.addrspace_capid, parcel.extent, piece.ipa, READ_WRITE, PARTIAL, piece.offset, piece.size);
+      calls.addrspace_map({
+        addrspace: resources.addrspace_capid,
+        memextent: parcel.extent,
+        vbase: piece.ipa,
+        map_attrs: READ_WRITE,
+        map_flags: PARTIAL,
+        offset: piece.offset,
+        size: piece.size,
+      });
       mapped.push(piece);
     }
     return step(DEVICETREE_WINDOW + start % PAGE_SIZE);
   } finally {
     for (const { ipa, offset, size } of mapped) {
-      calls.do("addrspace_unmap", resources.addrspace_capid, parcel.extent, ipa, PARTIAL, offset, size);
+      calls.addrspace_unmap({
+        addrspace: resources.addrspace_capid,
+        memextent: parcel.extent,
+        vbase: ipa,
+        map_flags: PARTIAL,
+        offset,
+        size,
+      });
     }
   }
 }

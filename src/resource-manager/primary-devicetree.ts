@@ -98,9 +98,24 @@ export function patchPrimaryDevicetree(
   const base = resources.hlos_dt_base;
   const room = Math.min(WINDOW_SIZE, resources.hlos_vm_base + resources.hlos_vm_size - base);
   const withTree = <T>(size: number, step: () => T): T => {
-    calls.do("addrspace_map", resources.addrspace_capid, objects.memory, base, READ_WRITE, PARTIAL, base, size);
+    calls.addrspace_map({
+      addrspace: resources.addrspace_capid,
+      memextent: objects.memory,
+      vbase: base,
+      map_attrs: READ_WRITE,
+      map_flags: PARTIAL,
+      offset: base,
+      size,
+    });
     const result = step();
-    calls.do("addrspace_unmap", resources.addrspace_capid, objects.memory, base, PARTIAL, base, size);
+    calls.addrspace_unmap({
+      addrspace: resources.addrspace_capid,
+      memextent: objects.memory,
+      vbase: base,
+      map_flags: PARTIAL,
+      offset: base,
+      size,
+    });
     return result;
   };
   const patch = (size: number): number | undefined => {

@@ -1,6 +1,7 @@
 // Makes and starts the primary VM (HLOS, VMID 3) at boot (docs/spec/resource-manager.md §8.5,
 // docs/spec/observed.md §7: the order of the calls).
 
+import { ErrorCode } from "../abi/errors.ts";
 import { NO_CAP } from "../abi/root-environment.ts";
 import { ThreadRight } from "../abi/rights.ts";
 import { Vmid, VmState } from "../abi/rpc/messages/vm.ts";
@@ -52,8 +53,8 @@ export function createPrimaryVm(context: Context): Vm {
   vm.direct = true;
 
   const cspace = calls.create("cspace");
-  calls.do("cspace_configure", cspace, PRIMARY_MAX_CAPS);
-  calls.activate(cspace);
+  calls.cspace_configure({ cspace, max_caps: PRIMARY_MAX_CAPS });
+  calls.object_activate({ cap: cspace });
 
   // The boot core's vCPU comes first, the others when the address space and the VPM group are
   // there.
@@ -70,25 +71,25 @@ export function createPrimaryVm(context: Context): Vm {
   };
   vm.objects = objects;
   const addrspace = objects.addrspace = createAddressSpace(context, vm, objects);
-  calls.do("addrspace_attach_thread", addrspace, root);
+  calls.addrspace_attach_thread({ addrspace, thread: root });
   const vpmGroup = objects.vpmGroup = calls.create("vpm_group");
-  calls.activate(vpmGroup);
-  calls.do("vpm_group_attach_vcpu", vpmGroup, root, resources.boot_core);
+  calls.object_activate({ cap: vpmGroup });
+  calls.vpm_group_attach_vcpu({ vpm_group: vpmGroup, vcpu: root, index: resources.boot_core });
 
   const cores = Array.from({ length: context.cores }, (_, core) => core).filter((core) => resources.usable_cores >>> core & 1);
   const secondaries = cores.filter((core) => core !== resources.boot_core).map((core) => {
     const cap = createVcpu(context, cspace, core);
-    calls.do("addrspace_attach_thread", addrspace, cap);
-    calls.do("vpm_group_attach_vcpu", vpmGroup, cap, core);
+    calls.addrspace_attach_thread({ addrspace, thread: cap });
+    calls.vpm_group_attach_vcpu({ vpm_group: vpmGroup, vcpu: cap, index: core });
     return { core, cap };
   });
   const all = [{ core: resources.boot_core, cap: root }, ...secondaries].sort((a, b) => a.core - b.core);
   const vic = objects.vic = createVic(context);
-  for (const { core, cap } of all) calls.do("vic_attach_vcpu", vic, cap, core);
+  for (const { core, cap } of all) calls.vic_attach_vcpu({ vic, vcpu: cap, index: core });
 
   // Secondaries become active before the boot vCPU, so that they are there when it powers them on.
   for (const { core, cap } of [...secondaries, { core: resources.boot_core, cap: root }]) {
-    calls.activate(cap);
+    calls.object_activate({ cap });
     objects.vcpus.push(bindHalt(context, core, cap));
   }
   objects.vcpus.sort((a, b) => a.affinityIndex - b.affinityIndex);
@@ -108,7 +109,7 @@ export function createPrimaryVm(context: Context): Vm {
 export function startPrimaryVm(context: Context, vm: Vm): void {
   const root = vm.objects!.vcpus.find((vcpu) => vcpu.boots)!;
   const { entry_hlos, hlos_dt_base } = context.resources;
-  context.calls.do("vcpu_poweron", root.cap, entry_hlos, hlos_dt_base, 0);
+  context.calls.vcpu_poweron({ cap: root.cap, entry_point: entry_hlos, context: hlos_dt_base, flags: 0 });
   vm.state = VmState.Running;
 }
 
@@ -116,23 +117,31 @@ function createVcpu(context: Context, cspace: bigint, core: number): bigint {
   const { calls, resources } = context;
   const cap = calls.create("thread");
   const sve = resources.sve_supported ? VcpuOption.SveAllowed : 0n;
-  calls.do("vcpu_configure", cap, VcpuOption.HlosVm | VcpuOption.Critical | VcpuOption.Pinned | sve);
-  calls.do("vcpu_set_affinity", cap, core, 0xffff_ffff_ffff_ffffn);
-  calls.do("vcpu_set_priority", cap, PRIORITY);
-  calls.do("vcpu_set_timeslice", cap, TIMESLICE);
-  calls.do("cspace_attach_thread", cspace, cap);
+  calls.vcpu_configure({ cap, vcpu_options: VcpuOption.HlosVm | VcpuOption.Critical | VcpuOption.Pinned | sve });
+  calls.vcpu_set_affinity({ cap, affinity: core });
+  calls.vcpu_set_priority({ cap, priority: PRIORITY });
+  calls.vcpu_set_timeslice({ cap, timeslice: TIMESLICE });
+  calls.cspace_attach_thread({ cspace, thread: cap });
   return cap;
 }
 
 function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): bigint {
   const { calls } = context;
   const addrspace = calls.create("addrspace");
-  calls.do("addrspace_configure", addrspace, vm.vmid);
+  calls.addrspace_configure({ addrspace, vmid: vm.vmid });
   const heapOffset = context.allocatePage();
   const extent = context.ownPages(heapOffset, PAGE_SIZE);
-  calls.do("addrspace_configure_info_area", addrspace, extent, VIRTIO_WINDOW.base);
-  calls.activate(addrspace);
-  calls.do("addrspace_map", addrspace, extent, VIRTIO_WINDOW.base, READ_ONLY, MapFlags.NoSync, 0, 0);
+  calls.addrspace_configure_info_area({ addrspace, info_area_me: extent, ipa: VIRTIO_WINDOW.base });
+  calls.object_activate({ cap: addrspace });
+  calls.addrspace_map({
+    addrspace,
+    memextent: extent,
+    vbase: VIRTIO_WINDOW.base,
+    map_attrs: READ_ONLY,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
   takeRange(vm.addresses!, { base: VIRTIO_WINDOW.base, size: PAGE_SIZE });
   objects.infoPage = { extent, ipa: VIRTIO_WINDOW.base, heapOffset };
   return addrspace;
@@ -143,9 +152,17 @@ function createVic(context: Context): bigint {
   const vic = calls.create("vic");
   const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
   // Without an ITS the hypervisor refuses MSIs, and the VIC goes without.
-  const { code } = calls.try("vic_configure", vic, context.cores, VIRQ_COUNT, options, MSI_COUNT);
-  if (code !== 0) calls.do("vic_configure", vic, context.cores, VIRQ_COUNT, options, 0);
-  calls.activate(vic);
+  const { error } = calls.try.vic_configure({
+    vic,
+    max_vcpus: context.cores,
+    max_virqs: VIRQ_COUNT,
+    vic_options: options,
+    max_msis: MSI_COUNT,
+  });
+  if (error !== ErrorCode.OK) {
+    calls.vic_configure({ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis: 0 });
+  }
+  calls.object_activate({ cap: vic });
   return vic;
 }
 
@@ -153,14 +170,14 @@ function bindHalt(context: Context, core: number, cap: bigint): VcpuRecord {
   const vcpu = newVcpu(cap, core === context.resources.boot_core, core);
   vcpu.active = true;
   vcpu.haltVirq = context.allocateVirq();
-  context.calls.do("vcpu_bind_virq", cap, context.resources.vic, vcpu.haltVirq, VcpuVirqType.Halt);
+  context.calls.vcpu_bind_virq({ vcpu: cap, vic: context.resources.vic, virq: vcpu.haltVirq, virq_type: VcpuVirqType.Halt });
   return vcpu;
 }
 
 /** Every hardware interrupt that may be had is the primary's, under its own number. */
 function bindHardwareIrqs(context: Context, vic: bigint): void {
   context.resources.vic_hwirq.forEach((cap, irq) => {
-    if (cap !== NO_CAP) context.calls.do("hwirq_bind_virq", cap, vic, irq);
+    if (cap !== NO_CAP) context.calls.hwirq_bind_virq({ hwirq: cap, vic, virq: irq });
   });
 }
 
@@ -178,10 +195,17 @@ function createPrimaryLink(context: Context, vm: Vm, cspace: bigint, vic: bigint
 function attachGic(context: Context, addrspace: bigint, vic: bigint): void {
   const { calls, resources } = context;
   const [base] = resources.gicr_ranges[0];
-  calls.do("addrspace_attach_vdevice", addrspace, vic, 0, resources.gicd_base, GICD_SIZE, 0);
+  calls.addrspace_attach_vdevice({ addrspace, vdevice: vic, index: 0, vbase: resources.gicd_base, size: GICD_SIZE, flags: 0 });
   for (let core = 0; core < context.cores; core++) {
     const flags = core === context.cores - 1 ? VdeviceFlags.LastValid | VdeviceFlags.Last : VdeviceFlags.LastValid;
-    calls.do("addrspace_attach_vdevice", addrspace, vic, core + 1, base + core * resources.gicr_stride, GICR_SIZE, flags);
+    calls.addrspace_attach_vdevice({
+      addrspace,
+      vdevice: vic,
+      index: core + 1,
+      vbase: base + core * resources.gicr_stride,
+      size: GICR_SIZE,
+      flags,
+    });
   }
 }
 
@@ -193,11 +217,27 @@ function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: big
   const { calls, resources } = context;
   const { hlos_vm_base: base, hlos_vm_size: size } = resources;
   const toChild = (DonateOptions.NoSync | DonateType.ToChild) >>> 0;
-  calls.do("memextent_donate", toChild, resources.partition_capid, context.state.memoryParent, base, size);
-  calls.do("memextent_donate", toChild, context.state.memoryParent, objects.memory, base, size);
-  calls.do("addrspace_map", addrspace, objects.memory, base, ALL_ACCESS, PARTIAL, base, size);
-  calls.do("addrspace_map", addrspace, resources.device_me_capid, resources.device_me_base, DEVICE_ACCESS, MapFlags.NoSync, 0, 0);
-  calls.do("addrspace_map", addrspace, resources.uart_me_capid, resources.uart_address, DEVICE_ACCESS, MapFlags.NoSync, 0, 0);
+  calls.memextent_donate({ options: toChild, from: resources.partition_capid, to: context.state.memoryParent, offset: base, size });
+  calls.memextent_donate({ options: toChild, from: context.state.memoryParent, to: objects.memory, offset: base, size });
+  calls.addrspace_map({ addrspace, memextent: objects.memory, vbase: base, map_attrs: ALL_ACCESS, map_flags: PARTIAL, offset: base, size });
+  calls.addrspace_map({
+    addrspace,
+    memextent: resources.device_me_capid,
+    vbase: resources.device_me_base,
+    map_attrs: DEVICE_ACCESS,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
+  calls.addrspace_map({
+    addrspace,
+    memextent: resources.uart_me_capid,
+    vbase: resources.uart_address,
+    map_attrs: DEVICE_ACCESS,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
   takeRange(vm.addresses!, { base, size });
 }
 
@@ -206,5 +246,5 @@ function exposeLog(context: Context, addrspace: bigint): void {
   const { calls, environment } = context;
   const ipa = environment.app_heap_ipa + LOG_OFFSET;
   const extent = context.ownPages(ipa - environment.resources.me_ipa_base, LOG_SIZE);
-  calls.do("addrspace_map", addrspace, extent, ipa, READ_ONLY, MapFlags.NoSync, 0, 0);
+  calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
 }

@@ -88,16 +88,16 @@ function destroyObjects(context: Context, vm: Vm): void {
     if (cap !== undefined) context.remove(cap);
   }
   if (objects.vpmGroup !== undefined) {
-    context.undo("cspace_revoke_caps_from", context.calls.cspace, objects.vpmGroup);
+    context.undo.cspace_revoke_caps_from({ src_cspace: context.calls.cspace, master_cap: objects.vpmGroup });
     context.remove(objects.vpmGroup);
   }
   for (const vcpu of objects.vcpus) {
     if (vcpu.wakeupVirq !== undefined) {
-      context.undo("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.VcpuRunWakeup);
+      context.undo.vcpu_unbind_virq({ vcpu: vcpu.cap, virq_type: VcpuVirqType.VcpuRunWakeup });
       owner?.virqs.used.delete(vcpu.wakeupVirq);
     }
     if (vcpu.haltVirq !== undefined) {
-      context.undo("vcpu_unbind_virq", vcpu.cap, VcpuVirqType.Halt);
+      context.undo.vcpu_unbind_virq({ vcpu: vcpu.cap, virq_type: VcpuVirqType.Halt });
       context.freeVirq(vcpu.haltVirq);
     }
     if (vcpu.ownerCap !== undefined && owner?.objects !== undefined) context.remove(vcpu.ownerCap, owner.objects.cspace);

@@ -3,6 +3,7 @@
 // memory.
 
 import { type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
+import type { HypercallResults } from "../abi/hypercalls.ts";
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
 import { boot } from "./boot.ts";
 import { HypercallFailure } from "./calls.ts";
@@ -73,10 +74,10 @@ export class ResourceManager implements NativeGuest {
     serveAll(context);
   }
 
-  runReturned(vcpu: NativeVcpu, error: bigint, state: bigint, data0: bigint, _data1: bigint, _data2: bigint): void {
+  runReturned(vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void {
     const context = this.#context;
     context.calls.vcpu = vcpu;
-    exitRunReturned(context, error, state, data0);
+    exitRunReturned(context, results);
     serveAll(context);
   }
 

@@ -50,7 +50,7 @@ const DEVICETREE_MAX = 0x20_0000;
 /** VM_CONFIG_IMAGE: a cspace, and extents for what the VM will own. */
 export function createFirstObjects(context: Context): VmObjects {
   return context.allOrNothing((onFailure) => {
-    const cspace = context.build("cspace", (cap) => context.calls.do("cspace_configure", cap, VM_MAX_CAPS));
+    const cspace = context.build("cspace", (cap) => context.calls.cspace_configure({ cspace: cap, max_caps: VM_MAX_CAPS }));
     onFailure(() => context.remove(cspace));
     const memory = context.sparseExtent("memory");
     onFailure(() => context.remove(memory));
@@ -194,7 +194,7 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
   const space = vm.addresses = addresses(VM_ADDRESS_LIMIT);
   takeRange(space, { base: 0, size: VMMIO_SIZE });
   const addrspace = objects.addrspace = calls.create("addrspace");
-  calls.do("addrspace_configure", addrspace, vm.vmid);
+  calls.addrspace_configure({ addrspace, vmid: vm.vmid });
   const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE)!;
   const extent = context.allOrNothing((onFailure) => {
     const heapOffset = context.allocatePage();
@@ -203,60 +203,62 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
     objects.infoPage = { extent: page, ipa, heapOffset };
     return page;
   });
-  calls.do("addrspace_configure_info_area", addrspace, extent, ipa);
-  if (vm.authType !== AuthType.Platform) calls.do("addrspace_configure_vmmio", addrspace, 0, VMMIO_SIZE, VmmioOperation.Add);
-  calls.activate(addrspace);
-  calls.do("addrspace_map", addrspace, extent, ipa, READ_ONLY, MapFlags.NoSync, 0, 0);
+  calls.addrspace_configure_info_area({ addrspace, info_area_me: extent, ipa });
+  if (vm.authType !== AuthType.Platform) calls.addrspace_configure_vmmio({ addrspace, vbase: 0, size: VMMIO_SIZE, op: VmmioOperation.Add });
+  calls.object_activate({ cap: addrspace });
+  calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
 }
 
 function createVic(context: Context, vm: Vm, objects: VmObjects): void {
   const { calls } = context;
   const vic = objects.vic = calls.create("vic");
   const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
-  calls.do("vic_configure", vic, context.cores, VIRQ_COUNT, options, 0);
-  if (vm.authType !== AuthType.Platform) calls.do("vgic_set_mpidr_mapping", vic, MPIDR_MASK, 0, 8, 16, 24, 0);
-  calls.activate(vic);
+  calls.vic_configure({ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis: 0 });
+  if (vm.authType !== AuthType.Platform) {
+    calls.vgic_set_mpidr_mapping({ vic, mask: MPIDR_MASK, aff0_shift: 0, aff1_shift: 8, aff2_shift: 16, aff3_shift: 24, mt: false });
+  }
+  calls.object_activate({ cap: vic });
 }
 
 function createVpmGroup(context: Context, config: VmConfig, objects: VmObjects): void {
   const { calls } = context;
   const group = objects.vpmGroup = calls.create("vpm_group");
   // A hypervisor without the option aggregates, which proxy scheduling can live with.
-  if (config.affinity === "proxy") calls.try("vpm_group_configure", group, VpmGroupFlags.NoAggregation);
-  calls.activate(group);
+  if (config.affinity === "proxy") calls.try.vpm_group_configure({ vpm_group: group, flags: VpmGroupFlags.NoAggregation });
+  calls.object_activate({ cap: group });
 }
 
 function attachVcpu(context: Context, vm: Vm, config: VmConfig, { cap, affinityIndex }: VcpuRecord, index: number): void {
   const { calls } = context;
   const objects = vm.objects!;
   const proxy = config.affinity === "proxy";
-  calls.do("vcpu_set_affinity", cap, proxy ? CPU_INVALID : affinityIndex, 0xffff_ffff_ffff_ffffn);
-  calls.do("vcpu_set_priority", cap, proxy ? PROXY_PRIORITY : OWNER_PRIORITY + config.priority);
-  calls.do("vcpu_set_timeslice", cap, proxy ? PROXY_TIMESLICE : config.timeslice * 1000);
-  calls.do("cspace_attach_thread", objects.cspace, cap);
-  calls.do("addrspace_attach_thread", objects.addrspace!, cap);
-  if (objects.vpmGroup !== undefined) calls.do("vpm_group_attach_vcpu", objects.vpmGroup, cap, index);
-  calls.do("vic_attach_vcpu", objects.vic!, cap, index);
+  calls.vcpu_set_affinity({ cap, affinity: proxy ? CPU_INVALID : affinityIndex });
+  calls.vcpu_set_priority({ cap, priority: proxy ? PROXY_PRIORITY : OWNER_PRIORITY + config.priority });
+  calls.vcpu_set_timeslice({ cap, timeslice: proxy ? PROXY_TIMESLICE : config.timeslice * 1000 });
+  calls.cspace_attach_thread({ cspace: objects.cspace, thread: cap });
+  calls.addrspace_attach_thread({ addrspace: objects.addrspace!, thread: cap });
+  if (objects.vpmGroup !== undefined) calls.vpm_group_attach_vcpu({ vpm_group: objects.vpmGroup, vcpu: cap, index });
+  calls.vic_attach_vcpu({ vic: objects.vic!, vcpu: cap, index });
   const pinned = config.affinity === "pinned" ? VcpuOption.Pinned : 0n;
   const quiet = config.amuCountingDisabled || isSensitive(vm) ? VcpuOption.AmuCountingDisabled : 0n;
   const ras = config.rasErrorHandler ? VcpuOption.RasErrorHandler : 0n;
   const options = (proxy ? VcpuOption.VcpuRunScheduled : pinned) | quiet | ras;
-  if (options !== 0n) calls.do("vcpu_configure", cap, options);
+  if (options !== 0n) calls.vcpu_configure({ cap, vcpu_options: options });
 }
 
 function activateVcpu(context: Context, owner: Vm, objects: VmObjects, config: VmConfig, vcpu: VcpuRecord): void {
   const { calls, resources } = context;
-  calls.activate(vcpu.cap);
+  calls.object_activate({ cap: vcpu.cap });
   vcpu.active = true;
   const haltVirq = vcpu.haltVirq = context.allocateVirq();
-  calls.do("vcpu_bind_virq", vcpu.cap, resources.vic, haltVirq, VcpuVirqType.Halt);
+  calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: resources.vic, virq: haltVirq, virq_type: VcpuVirqType.Halt });
   vcpu.ownerCap = calls.copyCap(vcpu.cap, owner.objects!.cspace, ThreadRight.Affinity | ThreadRight.YieldTo);
   if (objects.vpmGroup === undefined) vcpu.selfCap = calls.copyCap(vcpu.cap, objects.cspace, ThreadRight.Power);
   if (config.affinity !== "proxy") return;
   const virq = allocateNumber(owner.virqs);
   require(virq !== undefined, RmError.NORESOURCE, "the owner has no vIRQ left", { owner: owner.vmid });
   vcpu.wakeupVirq = virq;
-  calls.do("vcpu_bind_virq", vcpu.cap, owner.objects!.vic!, virq, VcpuVirqType.VcpuRunWakeup);
+  calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: owner.objects!.vic!, virq, virq_type: VcpuVirqType.VcpuRunWakeup });
 }
 
 /**
@@ -266,11 +268,25 @@ function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }:
   if (gic === undefined) return;
   const { calls } = context;
   vm.gic = gic.frames ?? placeGic(vm, gic.stride * vcpus.length);
-  calls.do("addrspace_attach_vdevice", objects.addrspace!, objects.vic!, 0, vm.gic.gicd, GICD_SIZE, 0);
+  calls.addrspace_attach_vdevice({
+    addrspace: objects.addrspace!,
+    vdevice: objects.vic!,
+    index: 0,
+    vbase: vm.gic.gicd,
+    size: GICD_SIZE,
+    flags: 0,
+  });
   vcpus.forEach((_, index) => {
     const last = index === vcpus.length - 1 ? VdeviceFlags.Last : 0n;
     const base = vm.gic!.gicr + index * gic.stride;
-    calls.do("addrspace_attach_vdevice", objects.addrspace!, objects.vic!, index + 1, base, GICR_SIZE, VdeviceFlags.LastValid | last);
+    calls.addrspace_attach_vdevice({
+      addrspace: objects.addrspace!,
+      vdevice: objects.vic!,
+      index: index + 1,
+      vbase: base,
+      size: GICR_SIZE,
+      flags: VdeviceFlags.LastValid | last,
+    });
   });
 }
 

@@ -50,14 +50,21 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
     throw new Refusal(RmError.NORESOURCE, rule, { ...values, error: rmErrorName(error) }, { section: "5.3", object, ...about });
   }
   if (vm.authType !== AuthType.Platform) {
-    for (const { offset, size } of imageParcel.regions) context.calls.do("memextent_modify", imageParcel.extent, FLUSH, offset, size);
+    for (const { offset, size } of imageParcel.regions) {
+      context.calls.memextent_modify({ memextent: imageParcel.extent, flags: FLUSH, offset, size });
+    }
   }
   const boots = vm.objects!.vcpus.filter((vcpu) => vcpu.boots);
   require(boots.length > 0, RmError.NORESOURCE, "the VM has no boot vCPU");
   for (const vcpu of boots) {
     if (vm.firmware !== undefined) passImage(context, vm, vcpu);
     const entry = vm.firmware?.ipa ?? config.baseAddress + image.imageOffset;
-    context.calls.do("vcpu_poweron", vcpu.cap, entry, config.baseAddress + image.dtOffset, poweronFlags(vm));
+    context.calls.vcpu_poweron({
+      cap: vcpu.cap,
+      entry_point: entry,
+      context: config.baseAddress + image.dtOffset,
+      flags: poweronFlags(vm),
+    });
   }
 }
 

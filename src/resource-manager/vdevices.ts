@@ -1,6 +1,7 @@
 // Makes the objects behind vdevices at VM_INIT, and takes them away at a reset
 // (docs/spec/resource-manager.md §8.2, rows 10 to 12).
 
+import type { CapId } from "../abi/numbers.ts";
 import { RmError } from "../abi/rpc/errors.ts";
 import { DoorbellRight, MsgqueueRight } from "../abi/rights.ts";
 import { msgqueueCreateInfo } from "../abi/words.ts";
@@ -175,7 +176,7 @@ function createQueuePair(context: Context, vm: Vm, owner: Vm, device: Vdevice): 
 
 function createQueue(context: Context, { queueDepth, messageSize }: VdeviceConfig): SharedObject {
   const cap = context.build("msgqueue", (queue) => {
-    context.calls.do("msgqueue_configure", queue, msgqueueCreateInfo(queueDepth, messageSize));
+    context.calls.msgqueue_configure({ msgqueue: queue, create_info: msgqueueCreateInfo(queueDepth, messageSize) });
   });
   return { kind: "msgqueue", cap, ends: [], gone: false };
 }
@@ -185,20 +186,22 @@ function attachEnd(context: Context, device: Vdevice, index: number, vm: Vm, rol
   const object = device.objects[index];
   const cap = context.calls.copyCap(object.cap, vm.objects!.cspace, rightsOf(object, role, device.config));
   object.ends.push({ vmid: vm.vmid, role, cap, virq: virq?.virq, edge: virq?.edge ?? true });
-  if (virq !== undefined) context.calls.do(VIRQ_CALLS[object.kind][role].bind, object.cap, vm.objects!.vic!, virq.virq);
+  if (virq !== undefined) bindVirq(context, object, role, vm.objects!.vic!, virq.virq);
 }
 
-/** Calls that bind and unbind an end's vIRQ. */
-const VIRQ_CALLS = {
-  doorbell: {
-    send: { bind: "doorbell_bind_virq", unbind: "doorbell_unbind_virq" },
-    receive: { bind: "doorbell_bind_virq", unbind: "doorbell_unbind_virq" },
-  },
-  msgqueue: {
-    send: { bind: "msgqueue_bind_send_virq", unbind: "msgqueue_unbind_send_virq" },
-    receive: { bind: "msgqueue_bind_receive_virq", unbind: "msgqueue_unbind_receive_virq" },
-  },
-} as const;
+/** Binds the vIRQ of an end. @throws HypercallFailure */
+function bindVirq({ calls }: Context, { kind, cap }: SharedObject, role: VdeviceEnd["role"], vic: CapId, virq: number): void {
+  if (kind === "doorbell") calls.doorbell_bind_virq({ doorbell: cap, vic, virq });
+  else if (role === "send") calls.msgqueue_bind_send_virq({ msgqueue: cap, vic, virq });
+  else calls.msgqueue_bind_receive_virq({ msgqueue: cap, vic, virq });
+}
+
+/** Takes the vIRQ of an end away. */
+function unbindVirq({ undo }: Context, { kind, cap }: SharedObject, role: VdeviceEnd["role"]): void {
+  if (kind === "doorbell") undo.doorbell_unbind_virq({ doorbell: cap });
+  else if (role === "send") undo.msgqueue_unbind_send_virq({ msgqueue: cap });
+  else undo.msgqueue_unbind_receive_virq({ msgqueue: cap });
+}
 
 function rightsOf(object: SharedObject, role: VdeviceEnd["role"], config: VdeviceConfig): number {
   if (object.kind === "msgqueue") return role === "send" ? MsgqueueRight.Send : MsgqueueRight.Receive;
@@ -216,7 +219,7 @@ export function destroyVdevice(context: Context, vm: Vm, device: Vdevice): void 
     for (const end of object.ends.filter(mine)) {
       const holder = context.vm(end.vmid)!;
       context.remove(end.cap, holder.objects!.cspace);
-      if (end.virq !== undefined) context.undo(VIRQ_CALLS[object.kind][end.role].unbind, object.cap);
+      if (end.virq !== undefined) unbindVirq(context, object, end.role);
     }
     object.ends.splice(0, object.ends.length, ...object.ends.filter((end) => !mine(end)));
     if (object.ends.length > 0 || object.gone) continue;

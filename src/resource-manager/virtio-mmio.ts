@@ -29,14 +29,22 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
     onFailure(() => context.remove(extent));
     const cap = context.build("virtio_mmio", (each) => {
       const flags = deviceType === undefined ? 0n : VirtioMmioFlags.DeviceTypeValid;
-      calls.do("virtio_mmio_configure", each, extent, queues, flags, deviceType ?? 0);
+      calls.virtio_mmio_configure({ virtio_mmio: each, memextent: extent, vqs_num: queues, flags, device_type: deviceType ?? 0 });
     });
     onFailure(() => context.remove(cap));
     const map = (to: Vm, attributes: number): number => {
       const ipa = allocateRange(to.addresses!, PAGE_SIZE, PAGE_SIZE, to.direct ? VIRTIO_WINDOW : undefined);
       require(ipa !== undefined, RmError.NORESOURCE, "no address is free for the device's page", { vmid: to.vmid });
       onFailure(() => freeRange(to.addresses!, { base: ipa, size: PAGE_SIZE }));
-      calls.do("addrspace_map", to.objects!.addrspace!, extent, ipa, attributes, MapFlags.NoSync, 0, 0);
+      calls.addrspace_map({
+        addrspace: to.objects!.addrspace!,
+        memextent: extent,
+        vbase: ipa,
+        map_attrs: attributes,
+        map_flags: MapFlags.NoSync,
+        offset: 0,
+        size: 0,
+      });
       onFailure(() => unmap(context, to, extent, ipa));
       return ipa;
     };
@@ -47,9 +55,9 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
     // What frontend writes assert is for the backend's VIC, and what the backend asserts for the
     // frontend's.
     const toBackend = takeVirq(device, owner, false, 0);
-    calls.do("virtio_mmio_frontend_bind_virq", cap, owner.objects!.vic!, toBackend.virq);
+    calls.virtio_mmio_frontend_bind_virq({ virtio_mmio: cap, vic: owner.objects!.vic!, virq: toBackend.virq });
     const toFrontend = takeVirq(device, vm, true, 0);
-    calls.do("virtio_mmio_backend_bind_virq", cap, vm.objects!.vic!, toFrontend.virq);
+    calls.virtio_mmio_backend_bind_virq({ virtio_mmio: cap, vic: vm.objects!.vic!, virq: toFrontend.virq });
     return {
       cap,
       extent,
@@ -61,15 +69,22 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
 }
 
 function unmap(context: Context, vm: Vm, extent: bigint, ipa: number): void {
-  context.undo("addrspace_unmap", vm.objects!.addrspace!, extent, ipa, MapFlags.NoSync, 0, 0);
+  context.undo.addrspace_unmap({
+    addrspace: vm.objects!.addrspace!,
+    memextent: extent,
+    vbase: ipa,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
 }
 
 /** Takes the device apart. */
 export function destroyVirtioMmio(context: Context, vm: Vm, { cap, extent, heapOffset, frontend, backend }: VirtioMmioRecord): void {
   const owner = context.vm(backend.vmid)!;
   context.remove(backend.cap, owner.objects!.cspace);
-  context.undo("virtio_mmio_frontend_unbind_virq", cap);
-  context.undo("virtio_mmio_backend_unbind_virq", cap);
+  context.undo.virtio_mmio_frontend_unbind_virq({ virtio_mmio: cap });
+  context.undo.virtio_mmio_backend_unbind_virq({ virtio_mmio: cap });
   unmap(context, owner, extent, backend.ipa);
   freeRange(owner.addresses!, { base: backend.ipa, size: PAGE_SIZE });
   unmap(context, vm, extent, frontend.ipa);

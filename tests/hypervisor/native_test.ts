@@ -134,16 +134,17 @@ Deno.test("every event takes virtual time, and more calls take more", () => {
 });
 
 Deno.test("vcpu_run that is refused comes back with its error as the next event", () => {
-  const returned: bigint[] = [];
+  const returned: number[] = [];
   const { machine } = rootVm({
     start(vcpu) {
-      vcpu.vcpuRun(VCPU, 0n, 0n, 0n);
-      assert.throws(() => vcpu.vcpuRun(VCPU, 0n, 0n, 0n), /inside vcpu_run/);
+      const run = { cap: VCPU, resume_data_0: 0n, resume_data_1: 0n, resume_data_2: 0n };
+      vcpu.vcpuRun(run);
+      assert.throws(() => vcpu.vcpuRun(run), /inside vcpu_run/);
     },
-    runReturned: (_vcpu, error, state) => void returned.push(error, state),
+    runReturned: (_vcpu, { error, vcpu_state }) => void returned.push(error, vcpu_state),
   });
   machine.run(1e6);
-  assert.deepEqual(returned, [31n, 0n], "BUSY: it is not proxy-scheduled");
+  assert.deepEqual(returned, [31, 0], "BUSY: it is not proxy-scheduled");
 });
 
 Deno.test("one program instance serves all vCPUs of a VM; two programs cannot stand at one address", () => {

@@ -3,7 +3,8 @@
 // It checks nothing: what a call may not do is the hypervisor's to test.
 
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import { encodeArguments } from "../../src/abi/hypercall-caller.ts";
+import { type HypercallArguments, type HypercallName, hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { NO_FAULTS } from "../../src/abi/faults.ts";
 import { TraceHub } from "../../src/hypervisor/trace/trace-hub.ts";
@@ -102,9 +103,9 @@ export class FakeVcpu implements NativeVcpu {
     throw new Error("the resource manager makes no SMC");
   }
 
-  vcpuRun(...args: bigint[]): void {
+  vcpuRun(args: HypercallArguments<"vcpu_run">): void {
     if (this.running !== undefined) throw new Error("vcpu_run is under way");
-    this.running = args;
+    this.running = encodeArguments("vcpu_run", args);
   }
 
   readInto(ipa: number, into: Uint8Array): boolean {

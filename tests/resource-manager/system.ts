@@ -4,7 +4,8 @@
 
 import assert from "node:assert/strict";
 import { type ErrorCode, errorName } from "../../src/abi/errors.ts";
-import { Hypercall, type HypercallName, hypercallName } from "../../src/abi/hypercalls.ts";
+import { encodeArguments } from "../../src/abi/hypercall-caller.ts";
+import { Hypercall, type HypercallArguments, type HypercallName, hypercallName, type HypercallResults } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import type { FaultPort } from "../../src/abi/faults.ts";
 import type { TracePort } from "../../src/abi/trace.ts";
@@ -53,8 +54,9 @@ export class Puppet implements NativeGuest {
     if (this.awake) vcpu.setTimer(vcpu.now + LOOK_INTERVAL);
   }
 
-  runReturned(_vcpu: NativeVcpu, ...results: bigint[]): void {
-    this.ran = results;
+  runReturned(_vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void {
+    const { error, vcpu_state, state_data_0, state_data_1, state_data_2 } = results;
+    this.ran = [BigInt.asUintN(32, BigInt(error)), BigInt(vcpu_state), state_data_0, state_data_1, state_data_2];
   }
 
   save(): unknown {
@@ -97,10 +99,10 @@ class FaultyVcpu implements NativeVcpu {
     return this.vcpu.smc(functionId, ...args);
   }
 
-  vcpuRun(cap: bigint, resume0: bigint, resume1: bigint, resume2: bigint): void {
+  vcpuRun(args: HypercallArguments<"vcpu_run">): void {
     // Its answer comes in a later event: seen here, and not to be made to fail.
-    this.fail(Hypercall.vcpu_run, [cap, resume0, resume1, resume2]);
-    this.vcpu.vcpuRun(cap, resume0, resume1, resume2);
+    this.fail(Hypercall.vcpu_run, encodeArguments("vcpu_run", args));
+    this.vcpu.vcpuRun(args);
   }
 
   read(ipa: number, length: number): Uint8Array | undefined {
@@ -203,7 +205,7 @@ export class System {
   /** vcpu_run on the primary, once: error, state and data. */
   vcpuRun(cap: bigint, resume: readonly bigint[] = [0n, 0n, 0n]): readonly bigint[] {
     this.primary.ran = undefined;
-    this.act((vcpu) => vcpu.vcpuRun(cap, resume[0], resume[1], resume[2]));
+    this.act((vcpu) => vcpu.vcpuRun({ cap, resume_data_0: resume[0], resume_data_1: resume[1], resume_data_2: resume[2] }));
     assert.ok(this.#until(() => this.primary.ran !== undefined), "vcpu_run comes back");
     return this.primary.ran!;
   }

@@ -2,7 +2,6 @@
 // manager (docs/spec/geniezone.md §2, §5, §10). The driver above knows calls and errors only.
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { HYPERCALLS } from "../../abi/hypercalls.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { RegisterSet } from "../../abi/words.ts";
 import { writeDevicetree } from "../../devicetree/writer.ts";
@@ -125,9 +124,11 @@ export class GzvmEl2 {
     if (spi >= GZVM_SPIS) return failed(GzvmError.InvalidArguments);
     const bell = this.#engine.resources(vm.engine).find(({ type, label }) => type === ResourceType.DoorbellSource && label === spi);
     if (bell === undefined) return vm.started ? failed(GzvmError.Fault) : ok();
-    const call = level === 0 ? HYPERCALLS.doorbell_receive : HYPERCALLS.doorbell_send;
-    const [error] = this.#kernel.cpu.hvc(call.number, bell.cap, 1n);
-    return BigInt.asIntN(32, error) === BigInt(ErrorCode.OK) ? ok() : failed(GzvmError.Fault);
+    const { calls } = this.#kernel;
+    const { error } = level === 0
+      ? calls.doorbell_receive({ doorbell: bell.cap, clear_flags: 1n })
+      : calls.doorbell_send({ doorbell: bell.cap, new_flags: 1n });
+    return error === ErrorCode.OK ? ok() : failed(GzvmError.Fault);
   }
 
   #setRegister(vm: GzvmVm, index: number, value: bigint): GzvmResult {

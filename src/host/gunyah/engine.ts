@@ -2,6 +2,7 @@
 // and the end. Drivers are fronts of it: /dev/gunyah (`driver.ts`) and /dev/gzvm
 // (`../geniezone/driver.ts`) (docs/spec/vm-manager.md §1.1, §7 to §11).
 
+import type { HypercallResults } from "../../abi/hypercalls.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { AuthType, VM_EXITED, VM_STATUS, VmState } from "../../abi/rpc/messages/vm.ts";
@@ -140,8 +141,8 @@ export class Engine {
   }
 
   /** vcpu_run of a host vCPU came back. */
-  runReturned(cpu: NativeVcpu, error: bigint, state: bigint, data: readonly [bigint, bigint, bigint]): void {
-    this.#runner.returned(cpu, error, state, data);
+  runReturned(cpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void {
+    this.#runner.returned(cpu, results);
   }
 
   // ---- VMs ----

@@ -3,7 +3,7 @@
 // the extents and the address space.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
-import { HYPERCALLS } from "../../abi/hypercalls.ts";
+import type { HypercallName } from "../../abi/hypercalls.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Access, DonateType, mapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
@@ -23,9 +23,6 @@ export interface PagingError {
   readonly call: string;
   readonly code: number;
 }
-
-const SIBLING = BigInt(DonateType.ToSibling);
-const PARTIAL = BigInt(MapFlags.Partial);
 
 /**
  * Capabilities for pages of a kind: the address space, and the extents of host and guest. Undefined
@@ -50,15 +47,19 @@ export function givePages(
   const caps = capsOf(resources, shared);
   if (caps === undefined) return { call: "VM_GET_HYP_RESOURCES lists no extents", code: ErrorCode.CSPACE_CAP_NULL };
   const { space, host, guest } = caps;
-  const offset = BigInt(ipa), size = BigInt(count * PAGE_SIZE);
-  const donated = invoke(kernel, "memextent_donate", SIBLING, host, guest, offset, size);
-  if (donated !== undefined) return donated;
+  const { calls } = kernel;
+  const options = DonateType.ToSibling, offset = ipa, size = count * PAGE_SIZE;
+  const donated = calls.memextent_donate({ options, from: host, to: guest, offset, size }).error;
+  if (donated !== ErrorCode.OK) return pagingError("memextent_donate", donated);
   const rights = (write ? Access.RW : Access.R) | (executable ? Access.X : 0);
-  const attributes = BigInt(mapAttributes(rights, rights, MemoryType.NormalWB));
-  const mapped = invoke(kernel, "addrspace_map", space, guest, guestAddress, attributes, PARTIAL, offset, size);
-  if (mapped !== undefined) {
-    invoke(kernel, "memextent_donate", SIBLING, guest, host, offset, size);
-    return mapped;
+  const mapped = calls.addrspace_map({
+    ...{ addrspace: space, memextent: guest, vbase: guestAddress, offset, size },
+    map_attrs: mapAttributes(rights, rights, MemoryType.NormalWB),
+    map_flags: MapFlags.Partial,
+  }).error;
+  if (mapped !== ErrorCode.OK) {
+    calls.memextent_donate({ options, from: guest, to: host, offset, size });
+    return pagingError("addrspace_map", mapped);
   }
   return { ipa, count, guestAddress, shared };
 }
@@ -71,9 +72,14 @@ export function takePages(
 ): PagingError | undefined {
   const caps = capsOf(resources, shared);
   if (caps === undefined) return { call: "VM_GET_HYP_RESOURCES lists no extents", code: ErrorCode.CSPACE_CAP_NULL };
-  const offset = BigInt(ipa), size = BigInt(count * PAGE_SIZE);
-  return invoke(kernel, "addrspace_unmap", caps.space, caps.guest, guestAddress, PARTIAL, offset, size) ??
-    invoke(kernel, "memextent_donate", SIBLING, caps.guest, caps.host, offset, size);
+  const { calls } = kernel;
+  const { space, host, guest } = caps;
+  const range = { offset: ipa, size: count * PAGE_SIZE };
+  const unmapped =
+    calls.addrspace_unmap({ addrspace: space, memextent: guest, vbase: guestAddress, map_flags: MapFlags.Partial, ...range }).error;
+  if (unmapped !== ErrorCode.OK) return pagingError("addrspace_unmap", unmapped);
+  const donated = calls.memextent_donate({ options: DonateType.ToSibling, from: guest, to: host, ...range }).error;
+  return donated === ErrorCode.OK ? undefined : pagingError("memextent_donate", donated);
 }
 
 /**
@@ -97,11 +103,6 @@ export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: 
   }
 }
 
-function invoke(
-  kernel: HostKernel,
-  call: "memextent_donate" | "addrspace_map" | "addrspace_unmap",
-  ...args: bigint[]
-): PagingError | undefined {
-  const code = Number(BigInt.asIntN(32, kernel.cpu.hvc(HYPERCALLS[call].number, ...args)[0]));
-  return code === ErrorCode.OK ? undefined : { call: `${call}: ${errorName(code)}`, code };
+function pagingError(call: HypercallName, code: number): PagingError {
+  return { call: `${call}: ${errorName(code)}`, code };
 }

@@ -2,7 +2,6 @@
 // at a time, in the order of the VM's generation (docs/spec/vm-manager.md §7 and §11;
 // docs/spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
 
-import { HYPERCALLS } from "../../abi/hypercalls.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import type { Fields, Values } from "../../abi/rpc/layout.ts";
 import { decodeReply, encodeRequest, type RpcRequest } from "../../abi/rpc/message.ts";
@@ -614,10 +613,10 @@ function exitedBy(vm: Vm): boolean {
 
 /** Rings a doorbell with bit 0. */
 export function ringBell(kernel: HostKernel, cap: bigint): void {
-  kernel.cpu.hvc(HYPERCALLS.doorbell_send.number, cap, 1n);
+  kernel.calls.doorbell_send({ doorbell: cap, new_flags: 1n });
 }
 
 /** Has deliveries of a doorbell take bit 0 back: what LEVEL asks for. */
 export function maskBell(kernel: HostKernel, cap: bigint): void {
-  kernel.cpu.hvc(HYPERCALLS.doorbell_mask.number, cap, 1n, 1n);
+  kernel.calls.doorbell_mask({ doorbell: cap, enable_mask: 1n, ack_mask: 1n });
 }

@@ -4,6 +4,7 @@
 // §5.4). A VM's vCPU belongs to one host vCPU, which its wakeup vIRQ is routed to.
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
+import type { HypercallResults } from "../../abi/hypercalls.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { VcpuResume, VcpuRunState } from "../../abi/words.ts";
@@ -14,6 +15,8 @@ import type { HostKernel } from "../kernel/kernel.ts";
 import { writeToIoeventfd } from "./functions.ts";
 import { hypercallErrno } from "./rm-errors.ts";
 import type { GunyahState, Resource, VcpuFunction, Vm } from "./state.ts";
+
+type RunResults = HypercallResults<"vcpu_run">;
 
 /** Length of a turn (ns): the time slice that the resource manager gives proxy-scheduled vCPUs. */
 const TURN = 100_000;
@@ -136,13 +139,13 @@ export class VcpuRunner {
       const [resume0, resume1] = vcpu.resume;
       vcpu.resume = [0n, 0n];
       inside[cpu.index] = id;
-      cpu.vcpuRun(resource.cap, resume0, resume1, 0n);
+      cpu.vcpuRun({ cap: resource.cap, resume_data_0: resume0, resume_data_1: resume1, resume_data_2: 0n });
       return;
     }
   }
 
   /** vcpu_run of the host vCPU came back. */
-  returned(cpu: NativeVcpu, error: bigint, state: bigint, data: readonly [bigint, bigint, bigint]): void {
+  returned(cpu: NativeVcpu, results: RunResults): void {
     const id = this.#state.inside[cpu.index];
     delete this.#state.inside[cpu.index];
     const vcpu = id === undefined ? undefined : this.#state.vcpus[id];
@@ -151,19 +154,20 @@ export class VcpuRunner {
     const vm: Vm | undefined = this.#state.vms[vcpu.vm];
     const resource = vm && this.#resourceOf(vm, vcpu);
     if (resource === undefined || vcpu.removed) return this.#leaveRemoved(vcpu);
-    const code = Number(BigInt.asIntN(32, error));
-    if (code === ErrorCode.OK) return this.#next(vm, vcpu, resource, Number(state), data);
-    if (code === ErrorCode.RETRY) return this.#makeReady(vcpu, resource, true);
+    const { error } = results;
+    if (error === ErrorCode.OK) return this.#next(vm, vcpu, resource, results);
+    if (error === ErrorCode.RETRY) return this.#makeReady(vcpu, resource, true);
     // The resource manager runs a vCPU that it stops: the end is near, and told.
-    if (code === ErrorCode.BUSY) return this.#endingUnless(vm, vcpu);
+    if (error === ErrorCode.BUSY) return this.#endingUnless(vm, vcpu);
     const rule = `vcpu_run: ${errorName(error)}`;
     const broken = { section: SECTION, rule, object: `vm ${vm.id}`, values: { vcpu: vcpu.number } };
-    this.#leave(vcpu, -hypercallErrno(code), broken);
+    this.#leave(vcpu, -hypercallErrno(error), broken);
   }
 
   // ---- what vcpu_run says ----
 
-  #next(vm: Vm, vcpu: VcpuFunction, resource: Resource, state: number, data: readonly [bigint, bigint, bigint]): void {
+  #next(vm: Vm, vcpu: VcpuFunction, resource: Resource, results: RunResults): void {
+    const { vcpu_state: state } = results;
     switch (state) {
       case VcpuRunState.Ready:
       case VcpuRunState.Blocked:
@@ -174,11 +178,11 @@ export class VcpuRunner {
       case VcpuRunState.ExpectsWakeup:
         return this.#sleep(vcpu, resource);
       case VcpuRunState.AddrspaceVmmioRead:
-        return this.#mmio(vm, vcpu, resource, { address: Number(data[0]), length: Number(data[1]), value: undefined });
+        return this.#mmio(vm, vcpu, resource, results, undefined);
       case VcpuRunState.AddrspaceVmmioWrite:
-        return this.#mmio(vm, vcpu, resource, { address: Number(data[0]), length: Number(data[1]), value: data[2] });
+        return this.#mmio(vm, vcpu, resource, results, results.state_data_2);
       case VcpuRunState.Fault:
-        return this.#fault(vm, vcpu, resource, data);
+        return this.#fault(vm, vcpu, resource, results);
       case VcpuRunState.PsciSystemReset:
         return this.#endingUnless(vm, vcpu);
       default:
@@ -199,8 +203,9 @@ export class VcpuRunner {
     else vcpu.phase = "ending";
   }
 
-  #mmio(vm: Vm, vcpu: VcpuFunction, resource: Resource, access: { address: number; length: number; value: bigint | undefined }): void {
-    const { address, length, value } = access;
+  /** @param value that a store writes */
+  #mmio(vm: Vm, vcpu: VcpuFunction, resource: Resource, results: RunResults, value: bigint | undefined): void {
+    const address = Number(results.state_data_0), length = Number(results.state_data_1);
     const write = value !== undefined;
     if (this.#hooks.pageIn(vm, address, write) === 0) {
       vcpu.resume = [0n, VcpuResume.Retry];
@@ -225,10 +230,10 @@ export class VcpuRunner {
     this.#leave(vcpu, 0);
   }
 
-  #fault(vm: Vm, vcpu: VcpuFunction, resource: Resource, data: readonly [bigint, bigint, bigint]): void {
+  #fault(vm: Vm, vcpu: VcpuFunction, resource: Resource, { state_data_0, state_data_1 }: RunResults): void {
     if (!ENGINES[vm.persona].functions?.pageFaultExit) return this.#endingUnless(vm, vcpu);
-    const address = Number(data[0]);
-    const attempt = this.#hooks.pageIn(vm, address, data[1] !== 0n);
+    const address = Number(state_data_0);
+    const attempt = this.#hooks.pageIn(vm, address, state_data_1 !== 0n);
     if (attempt === 0) {
       vcpu.resume = [0n, VcpuResume.Retry];
       return this.#makeReady(vcpu, resource, true);
@@ -236,7 +241,7 @@ export class VcpuRunner {
     const page = this.#page(vcpu, 0, RUN_PAGE_FAULT.size);
     const view = new DataView(page.buffer);
     view.setUint32(RUN_PAGE.offsetOf("exit_reason"), ExitReason.PageFault, true);
-    view.setBigUint64(RUN_PAGE_FAULT.offsetOf("phys_addr"), data[0], true);
+    view.setBigUint64(RUN_PAGE_FAULT.offsetOf("phys_addr"), state_data_0, true);
     view.setInt32(RUN_PAGE_FAULT.offsetOf("attempt"), attempt, true);
     page[RUN_PAGE_FAULT.offsetOf("resume_action")] = ResumeAction.Handled;
     this.#writePage(vcpu, 0, page);

@@ -3,6 +3,7 @@
 // where it stands, so that all of this can be saved between two events (docs/architecture.md,
 // "Host").
 
+import { HypercallCaller } from "../../abi/hypercall-caller.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
 import type { BrokenRule, TraceFields } from "../../abi/trace.ts";
@@ -108,7 +109,8 @@ export class HostKernel {
   readonly #options: KernelOptions;
   readonly #operations = new Map<FileKind, FileOperations>();
   readonly #devices = new Map<string, FileKind>();
-  #cpu: NativeVcpu | undefined;
+  /** Hypercalls on `cpu`. */
+  readonly calls: HypercallCaller = new HypercallCaller();
   /** The ioctl that its driver has not answered yet. */
   #beginning: Beginning | undefined;
 
@@ -126,10 +128,10 @@ export class HostKernel {
 
   /** The vCPU whose event is handled. */
   get cpu(): NativeVcpu {
-    return this.#cpu ?? fail("the host's kernel is used outside an event");
+    return this.calls.vcpu ?? fail("the host's kernel is used outside an event");
   }
   set cpu(cpu: NativeVcpu) {
-    this.#cpu = cpu;
+    this.calls.vcpu = cpu;
   }
 
   /** Says what files of a kind do, and at which path they are opened, if at any. */

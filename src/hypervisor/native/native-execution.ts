@@ -4,7 +4,8 @@
 
 import { type HypercallResult, type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../../abi/native-guest.ts";
 import type { FaultPort } from "../../abi/faults.ts";
-import { Hypercall } from "../../abi/hypercalls.ts";
+import { encodeArguments, readResults } from "../../abi/hypercall-caller.ts";
+import { Hypercall, type HypercallArguments } from "../../abi/hypercalls.ts";
 import type { TracePort } from "../../abi/trace.ts";
 import { Stage2Flags } from "../../core/interface.ts";
 import { NS_PER_TICK } from "../../machine/clock.ts";
@@ -233,12 +234,11 @@ export class NativeExecution implements NativeVcpu {
     return results === DEFERRED ? NOTHING : x.map((value, index) => results[index] ?? value);
   }
 
-  vcpuRun(cap: bigint, resume0: bigint, resume1: bigint, resume2: bigint): void {
+  vcpuRun(run: HypercallArguments<"vcpu_run">): void {
     if (this.#insideRun || this.#pending) throw new Error("this vCPU is inside vcpu_run");
     this.#accesses++;
     this.#insideRun = true;
-    const args = [cap, resume0, resume1, resume2].map((arg) => BigInt.asUintN(64, arg));
-    const results = this.vcpu.hypervisor.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, args, "native");
+    const results = this.vcpu.hypervisor.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, encodeArguments("vcpu_run", run), "native");
     if (results === undefined) throw new Error("vcpu_run has no entry in the table");
     if (results !== DEFERRED) this.completeRun(results);
   }
@@ -340,7 +340,7 @@ export class NativeExecution implements NativeVcpu {
   }
 
   #runReturned(results: readonly bigint[]): void {
-    this.guest.runReturned(this, results[0], results[1], results[2], results[3], results[4]);
+    this.guest.runReturned(this, readResults("vcpu_run", results));
   }
 
   /** Acknowledges and handles one interrupt; false when none was left. */

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { encodeArguments, HypercallCaller, readResults } from "../../src/abi/hypercall-caller.ts";
+import { type HypercallArguments, HYPERCALLS } from "../../src/abi/hypercalls.ts";
+import type { NativeVcpu } from "../../src/abi/native-guest.ts";
+
+const ALL_ONES = 0xffff_ffff_ffff_ffffn;
+
+/** A vCPU that notes the calls and gives these results. */
+function vcpuWith(results: readonly bigint[]): { vcpu: NativeVcpu; made: bigint[][] } {
+  const made: bigint[][] = [];
+  const hvc = (number: number, ...args: bigint[]) => {
+    made.push([BigInt(number), ...args]);
+    return results;
+  };
+  return { vcpu: { hvc } as Partial<NativeVcpu> as NativeVcpu, made };
+}
+
+Deno.test("every call has a method of its name that puts each argument into its register", () => {
+  for (const [name, { number, arguments: kinds }] of Object.entries(HYPERCALLS)) {
+    if (name === "vcpu_run" || name === "hypervisor_identify") continue;
+    const { vcpu, made } = vcpuWith([0n]);
+    const calls = new HypercallCaller();
+    calls.vcpu = vcpu;
+    // In reverse: register order is the table's, not the caller's.
+    const written = Object.entries(kinds).map(([argument, kind], index) => [argument, kind === "bool" ? true : BigInt(index + 1)] as const);
+    const narrow = new Set(["u16", "u32"]);
+    const args = Object.fromEntries(
+      written.map(([argument, value], index) => [argument, narrow.has(Object.values(kinds)[index]) ? Number(value) : value]).reverse(),
+    );
+    (calls as unknown as Record<string, (args: unknown) => void>)[name](args);
+    const registers = Object.values(kinds).map((kind, index) =>
+      kind === "res0" ? 0n : kind === "res1" ? ALL_ONES : kind === "bool" ? 1n : BigInt(index + 1)
+    );
+    // Absent arguments are zero.
+    assert.deepEqual([made.length, ...made[0]], [1, BigInt(number), ...registers.slice(0, made[0].length - 1)], name);
+    assert.ok(registers.slice(made[0].length - 1).every((value) => value === 0n), name);
+  }
+});
+
+Deno.test("arguments are cut to their registers: numbers as unsigned words, bigints to 64 bits", () => {
+  const donated = { options: 0x8000_0000 | 1, from: 1n, to: 2n, offset: 2 ** 40, size: 0x1000 };
+  assert.deepEqual(encodeArguments("memextent_donate", donated), [0x8000_0001n, 1n, 2n, 1n << 40n, 0x1000n]);
+  assert.deepEqual(encodeArguments("doorbell_send", { doorbell: 1n, new_flags: -1n }), [1n, ALL_ONES]);
+});
+
+Deno.test("results are read by name, as the table has them", () => {
+  const { vcpu } = vcpuWith([0n, 240n, 1n]);
+  const calls = new HypercallCaller();
+  calls.vcpu = vcpu;
+  const { error, size, not_empty } = calls.msgqueue_receive({ msgqueue: 0n, buffer: 0x1000, buf_size: 240 });
+  assert.deepEqual([error, size, not_empty], [0, 240, true]);
+  const { vcpu_state, state_data_2, error: negative } = readResults("vcpu_run", [0xffff_fffen, 5n, 0n, 0n, ALL_ONES]);
+  assert.deepEqual([negative, vcpu_state, state_data_2], [-2, 5, ALL_ONES]);
+  calls.vcpu = vcpuWith([1n, 2n, 3n, 4n]).vcpu;
+  const { api_info, api_flags_0, api_flags_2 } = calls.hypervisor_identify();
+  assert.deepEqual([api_info, api_flags_0, api_flags_2], [1n, 2n, 4n]);
+});
+
+Deno.test("names and types of arguments are the table's", () => {
+  const donate: HypercallArguments<"memextent_donate"> = { options: 0, from: 0n, to: 0n, offset: 0, size: 0 };
+  // @ts-expect-error a call has no other arguments
+  const other: HypercallArguments<"object_activate"> = { cap: 0n, reserved: 0n };
+  // @ts-expect-error none is left out
+  const less: HypercallArguments<"doorbell_send"> = { doorbell: 0n };
+  assert.ok(donate && other && less);
+});
+
+Deno.test("the resource manager and the host make no hypercall by position", async () => {
+  for await (const path of sources(["src/resource-manager", "src/host"])) {
+    assert.doesNotMatch(await Deno.readTextFile(path), /\.hvc\(|\bHypercall\b|\bHYPERCALLS\b/, path);
+  }
+});
+
+async function* sources(folders: readonly string[]): AsyncGenerator<string> {
+  for (const folder of folders) {
+    for await (const { name, isDirectory } of Deno.readDir(folder)) {
+      if (isDirectory) yield* sources([`${folder}/${name}`]);
+      else yield `${folder}/${name}`;
+    }
+  }
+}
