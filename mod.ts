@@ -15,7 +15,6 @@
 
 export { disassemble } from "./src/isa/disassemble.ts";
 export { PrimaryMachine, type PrimaryMachineOptions, type PrimaryMachineState } from "./src/library/library.ts";
-export type { DevicePlan, NetBackend, PortForward } from "./src/virtio/plan.ts";
-export type { INPUT_TYPES, InputType } from "./src/virtio/input/input.ts";
+export type { DevicePlan, INPUT_TYPES, InputType, NetBackend, PortForward } from "./src/virtio/plan.ts";
 export { HostMachine, type HostMachineOptions } from "./src/library/host-library.ts";
 export { PERSONA_NAMES, type PersonaName } from "./src/abi/ioctl/personas.ts";

@@ -64,6 +64,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
  * room may always import itself, and no two rooms may import each other.
  */
 const FLOORS: Record<string, Record<string, readonly string[]>> = {
+  abi: { ".": [], ioctl: [], rpc: [], "rpc/messages": ["rpc", "."], "rpc/text": ["rpc/messages", "rpc"] },
+  virtio: {
+    ".": [],
+    balloon: ["."],
+    block: ["."],
+    console: ["."],
+    input: ["."],
+    net: ["."],
+    "net/nat": ["net", "."],
+    p9: ["."],
+    rng: ["."],
+    vsock: ["."],
+  },
   core: {
     wasm: [],
     architecture: [],

@@ -15,7 +15,7 @@ import type { PackageArchive } from "./mirror-archive.ts";
 import { hasTool } from "./tool.ts";
 import { installedPackages, UnpackedPrograms } from "./unpacked-programs.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
-import { ipText } from "../virtio/net/nat/packets.ts";
+import { ipText } from "../formats/packets.ts";
 
 /** What a system has beside the packages without which there is none: init, devices, network. */
 const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login", "iproute2", "iputils-ping", "netbase"];

@@ -1,7 +1,7 @@
 // `el2 completion SHELL`: a script for the shell that asks `el2 complete` what may come next; so VM
 // names of a running session complete too.
 
-import { requestNames } from "../abi/rpc/compose.ts";
+import { requestNames } from "../abi/rpc/text/compose.ts";
 import { type Command } from "@commander-js/extra-typings";
 import { type CommandNode, commandTree } from "./command-tree.ts";
 import { Failure } from "./failure.ts";

@@ -2,7 +2,7 @@
 // no session.
 
 import type { Command } from "@commander-js/extra-typings";
-import { describeMessage, describePackets } from "../abi/rpc/describe.ts";
+import { describeMessage, describePackets } from "../abi/rpc/text/describe.ts";
 import { output } from "./print.ts";
 import { parseBytes } from "./values.ts";
 import { documentText, RPC_DECODED } from "../queries/documents.ts";

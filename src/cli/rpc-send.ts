@@ -2,7 +2,7 @@
 // VM.
 
 import type { Command } from "@commander-js/extra-typings";
-import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, UnknownRequestError } from "../abi/rpc/compose.ts";
+import { ComposeError, composeRequest, fieldNames, findRequest, requestNames, UnknownRequestError } from "../abi/rpc/text/compose.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { output, printAnswer, recordText } from "./print.ts";
 import { openSession, withSessionOptions } from "./session.ts";

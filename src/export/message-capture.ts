@@ -1,7 +1,7 @@
 // Messages of queues as packets of a capture. Their link type is DLT_USER0; each has this header of
 // ours in front (docs/captures.md).
 
-import { describePackets } from "../abi/rpc/describe.ts";
+import { describePackets } from "../abi/rpc/text/describe.ts";
 import { interfaceBlock, LinkType, packetBlock, sectionHeader } from "../formats/pcapng.ts";
 import { VERSION } from "../support/version.ts";
 import type { EventRow } from "../queries/event-row.ts";

@@ -11,7 +11,7 @@ import { type HypercallName, HYPERCALLS, type HypercallSignature } from "../abi/
 import { Errno } from "../abi/ioctl/errno.ts";
 import { requestNames } from "../abi/ioctl/decode.ts";
 import { RmError } from "../abi/rpc/errors.ts";
-import { RPC_MESSAGES } from "../abi/rpc/messages.ts";
+import { RPC_MESSAGES } from "../abi/rpc/messages/all.ts";
 import { matchesWord } from "../hypervisor/services/faults.ts";
 import { parseDuration } from "../support/units.ts";
 import { didYouMean } from "../support/did-you-mean.ts";

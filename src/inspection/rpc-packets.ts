@@ -2,7 +2,7 @@
 // requests in `rpc.ls` have them.
 
 import { rmErrorName } from "../abi/rpc/errors.ts";
-import { messageContent, rpcName } from "../abi/rpc/messages.ts";
+import { messageContent, rpcName } from "../abi/rpc/messages/all.ts";
 import { decodeHeader, type PacketHeader, Reassembler, type RpcMessage } from "../abi/rpc/packet.ts";
 import { plain } from "./read-trace.ts";
 import { hex, type Json } from "../queries/table.ts";

@@ -4,7 +4,7 @@
 import { createSocket } from "node:dgram";
 import { connect, createServer, type Socket } from "node:net";
 import type { HostNetwork, HostStream, StreamListener, UnixSockets } from "../virtio/host-network.ts";
-import { ip, ipText } from "../virtio/net/nat/packets.ts";
+import { ip, ipText } from "../formats/packets.ts";
 
 /** Where queries go when the host names no resolver with an IPv4 address. */
 const LOCAL_RESOLVER = "127.0.0.53";

@@ -8,8 +8,16 @@ import type { RecordedRun } from "./recorded-run.ts";
 import type { NativeHostPlan } from "../host/plan.ts";
 import type { Behaviour } from "../hypervisor/services/behaviour.ts";
 
-export { DEFAULT_TAG, type DevicePlan, isTag, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
-export { INPUT_TYPES, type InputType } from "../virtio/input/input.ts";
+export {
+  DEFAULT_TAG,
+  type DevicePlan,
+  INPUT_TYPES,
+  type InputType,
+  isTag,
+  parseForward,
+  type PortForward,
+  TAG_LENGTH,
+} from "../virtio/plan.ts";
 export { DEFAULT_TIER, type Tier, TIERS } from "../core/tiers.ts";
 export { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 export { type Behaviour, CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";

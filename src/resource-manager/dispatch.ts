@@ -3,7 +3,7 @@
 
 import { type FaultHit, INJECTED, INJECTED_SECTION, injectedValues } from "../abi/faults.ts";
 import { RmError } from "../abi/rpc/errors.ts";
-import { printMessage, rpcName } from "../abi/rpc/messages.ts";
+import { printMessage, rpcName } from "../abi/rpc/messages/all.ts";
 import { PacketType, type RpcMessage } from "../abi/rpc/packet.ts";
 import type { Context } from "./context.ts";
 import { handlers } from "./handlers/all.ts";

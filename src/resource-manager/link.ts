@@ -7,7 +7,7 @@ import { MsgqueueRight } from "../abi/rights.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../abi/rpc/packet.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";
 import type { RpcNotification } from "../abi/rpc/message.ts";
-import { traceFields } from "../abi/rpc/messages.ts";
+import { traceFields } from "../abi/rpc/messages/all.ts";
 import { msgqueueCreateInfo } from "../abi/words.ts";
 import type { Context } from "./context.ts";
 import { RECEIVE_BUFFER, RECEIVE_BUFFER_SIZE, SEND_BUFFER } from "./memory-layout.ts";

@@ -5,7 +5,7 @@
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import type { Fields, Values } from "../abi/rpc/layout.ts";
 import { encodeError, encodeReply, type RpcRequest } from "../abi/rpc/message.ts";
-import { rpcName, traceFields } from "../abi/rpc/messages.ts";
+import { rpcName, traceFields } from "../abi/rpc/messages/all.ts";
 import { PacketType, RPC_MAX_PAYLOAD, type RpcMessage } from "../abi/rpc/packet.ts";
 import type { TraceId } from "../abi/trace.ts";
 import type { Context } from "./context.ts";

@@ -1,7 +1,7 @@
 // What network and socket devices need of the host. The workstation implements it with sockets;
 // tests with objects.
 
-import type { Ip } from "./net/nat/packets.ts";
+import type { Ip } from "../formats/packets.ts";
 
 /** What a stream tells its user. */
 export interface StreamListener {

@@ -1,8 +1,6 @@
 // What a VM's virtio devices are made of: plain data, resolved from command line and configuration
 // before the machine starts.
 
-import type { InputType } from "./input/input.ts";
-
 /** A TCP or UDP port of the host (127.0.0.1) that leads to one of the guest. */
 export interface PortForward {
   /** TCP, or UDP. */
@@ -27,6 +25,11 @@ export function parseForward(text: string): PortForward | undefined {
  * all with this name share; `none`.
  */
 export type NetBackend = "none" | "user" | `pair:${string}`;
+
+/** Kinds of input devices. */
+export const INPUT_TYPES = ["keyboard", "tablet"] as const;
+/** One of `INPUT_TYPES`. */
+export type InputType = (typeof INPUT_TYPES)[number];
 
 /** One device. */
 export type DevicePlan =

@@ -1,7 +1,7 @@
 // Events of the demo, exported and read again by decoders that know nothing of the writers.
 
 import assert from "node:assert/strict";
-import { describePackets } from "../../src/abi/rpc/describe.ts";
+import { describePackets } from "../../src/abi/rpc/text/describe.ts";
 import { TRACE_KINDS, type TraceKind } from "../../src/abi/trace.ts";
 import type { EventRow } from "../../src/queries/event-row.ts";
 import { exportTrace, type Recorded } from "../../src/export/mod.ts";

@@ -10,7 +10,7 @@ import { hypercallName, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import type { HypercallResult, NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
 import { RmError } from "../../src/abi/rpc/errors.ts";
 import { encodeError, encodeReply } from "../../src/abi/rpc/message.ts";
-import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { MEM_LEND, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";
 import { ExitType, VM_ALLOCATE, VM_EXITED, VM_GET_VMID, VM_RESET, VM_STATUS, VM_STOP, VmState } from "../../src/abi/rpc/messages/vm.ts";

@@ -2,7 +2,7 @@
 // refusal has a reason, and when the process has ended nothing of it is left.
 
 import assert from "node:assert/strict";
-import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { VM_EXITED } from "../../src/abi/rpc/messages/vm.ts";
 import { Errno } from "../../src/abi/ioctl/errno.ts";
 import { GZVM_MAGIC, GZVM_REQUESTS } from "../../src/abi/ioctl/geniezone.ts";

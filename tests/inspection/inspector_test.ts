@@ -13,7 +13,7 @@ import { nativeHostOf } from "../host/plans.ts";
 import { planDemo, planText, type RunConfiguration } from "../../src/configuration/plan.ts";
 import { MiB } from "../../src/support/units.ts";
 import { HYPERCALL_ERRORS } from "../../src/abi/hypercall-errors.ts";
-import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { HVC_BASE, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { QUERY_COMMANDS } from "../../src/cli/queries.ts";

@@ -8,7 +8,7 @@ import type { NativeVcpu } from "../../src/abi/native-guest.ts";
 import { rmErrorName } from "../../src/abi/rpc/errors.ts";
 import type { Fields, Values } from "../../src/abi/rpc/layout.ts";
 import { decodeReply, encodeRequest, type RpcRequest } from "../../src/abi/rpc/message.ts";
-import { printMessage } from "../../src/abi/rpc/messages.ts";
+import { printMessage } from "../../src/abi/rpc/messages/all.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../../src/abi/rpc/packet.ts";
 import type { System } from "./system.ts";
 

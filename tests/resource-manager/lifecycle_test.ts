@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { Hypercall } from "../../src/abi/hypercalls.ts";
 import type { NativeVcpu } from "../../src/abi/native-guest.ts";
-import { RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { FW_MILESTONE, FW_SET_VM_FIRMWARE, VM_SET_FIRMWARE_MEM } from "../../src/abi/rpc/messages/platform.ts";
 import { MEM_APPEND, MEM_DONATE, MEM_LEND, MEM_NOTIFY, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { ResourceType, VM_GET_HYP_RESOURCES } from "../../src/abi/rpc/messages/resources.ts";

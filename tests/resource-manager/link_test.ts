@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { ErrorCode } from "../../src/abi/errors.ts";
-import { printMessage, RPC_MESSAGES } from "../../src/abi/rpc/messages.ts";
+import { printMessage, RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { VM_ALLOCATE, VM_GET_VMID, VM_LOOKUP_NAME } from "../../src/abi/rpc/messages/vm.ts";
 import { VM_CONSOLE_CHARS } from "../../src/abi/rpc/messages/console.ts";
 import { encodePackets, PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/packet.ts";

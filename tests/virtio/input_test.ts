@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { VirtioMmioRegister as R } from "../../src/devices/virtio-mmio-registers.ts";
 import { Abs, BUTTONS, EventType, keyOf, KEYS } from "../../src/virtio/input/event-codes.ts";
-import { InputDevice, type InputType, TABLET_MAX } from "../../src/virtio/input/input.ts";
+import { InputDevice, TABLET_MAX } from "../../src/virtio/input/input.ts";
+import type { InputType } from "../../src/virtio/plan.ts";
 import { TestDriver } from "./driver.ts";
 
 const EVENTS = 0, STATUS = 1;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { DatagramPeer, HostNetwork, HostStream, StreamListener } from "../../src/virtio/host-network.ts";
 import { Nat, NatAddress } from "../../src/virtio/net/nat/nat.ts";
-import { readEthernet, readIp, readUdp, type Route, writeUdp } from "../../src/virtio/net/nat/packets.ts";
+import { readEthernet, readIp, readUdp, type Route, writeUdp } from "../../src/formats/packets.ts";
 import { NetDevice } from "../../src/virtio/net/net.ts";
 import { parseForward } from "../../src/virtio/plan.ts";
 import { TestDriver } from "./driver.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { HostStream } from "../../src/virtio/host-network.ts";
-import { TcpFlag, type TcpSegment } from "../../src/virtio/net/nat/packets.ts";
+import { TcpFlag, type TcpSegment } from "../../src/formats/packets.ts";
 import { TcpConnection } from "../../src/virtio/net/nat/tcp.ts";
 
 const { SYN, ACK, RST } = TcpFlag;

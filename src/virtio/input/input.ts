@@ -2,6 +2,7 @@
 // and a wheel. Events come from people.
 
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
+import type { InputType } from "../plan.ts";
 import { Abs, BUTTONS, EventType, KEYS, Led, Rel, SYN_REPORT } from "./event-codes.ts";
 
 const EVENTS = 0, STATUS = 1;
@@ -15,11 +16,6 @@ const INPUT_PROP_POINTER = 0;
 const WAITING_MAX = 1024;
 /** Places of a tablet on each axis: 0 to this. */
 export const TABLET_MAX = 32_767;
-
-/** Kinds of input devices. */
-export const INPUT_TYPES = ["keyboard", "tablet"] as const;
-/** One of `INPUT_TYPES`. */
-export type InputType = (typeof INPUT_TYPES)[number];
 
 /** An event: type, code and value as Linux has them; the value is 32 bits. */
 export interface InputEvent {

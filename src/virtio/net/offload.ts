@@ -2,7 +2,7 @@
 // not finished, and segments of TCP that are as long as memory allows. A receiver that takes them
 // gets them as they are; for others they are finished here.
 
-import { checksum } from "./nat/packets.ts";
+import { checksum } from "../../formats/packets.ts";
 
 /** `struct virtio_net_hdr` with num_buffers, as VERSION_1 has it. */
 export const NET_HEADER_SIZE = 12;

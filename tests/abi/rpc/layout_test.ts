@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { RmError } from "../../../src/abi/rpc/errors.ts";
 import { decodeReply, encodeError, encodeReply } from "../../../src/abi/rpc/message.ts";
-import { printMessage, RPC_MESSAGES, rpcName } from "../../../src/abi/rpc/messages.ts";
+import { printMessage, RPC_MESSAGES, rpcName } from "../../../src/abi/rpc/messages/all.ts";
 import { MEM_ACCEPT, MEM_APPEND, MEM_LEND, MEM_RELEASE } from "../../../src/abi/rpc/messages/memory.ts";
 import { VM_ALLOCATE, VM_EXITED, VM_LOOKUP_NAME, VM_STATUS, VmState } from "../../../src/abi/rpc/messages/vm.ts";
 import { PacketType } from "../../../src/abi/rpc/packet.ts";

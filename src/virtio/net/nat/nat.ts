@@ -29,7 +29,7 @@ import {
   writeIcmp,
   writeTcp,
   writeUdp,
-} from "./packets.ts";
+} from "../../../formats/packets.ts";
 import { refusal, TcpConnection } from "./tcp.ts";
 
 /** Addresses of the network. */

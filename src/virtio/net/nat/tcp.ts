@@ -4,7 +4,7 @@
 
 import type { HostStream, StreamListener } from "../../host-network.ts";
 import { StreamBacklog } from "../../stream-backlog.ts";
-import { TcpFlag, type TcpSegment } from "./packets.ts";
+import { TcpFlag, type TcpSegment } from "../../../formats/packets.ts";
 
 const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
 /** Bytes that a segment carries on a wire with an MTU of 1500. */

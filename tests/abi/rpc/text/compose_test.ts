@@ -1,10 +1,10 @@
 // Requests from what people write.
 
 import assert from "node:assert/strict";
-import { ComposeError, composeRequest, fieldNames, findRequest, requestNames } from "../../../src/abi/rpc/compose.ts";
-import { describePayload } from "../../../src/abi/rpc/describe.ts";
-import type { Shape, Shapes } from "../../../src/abi/rpc/layout.ts";
-import { PacketType } from "../../../src/abi/rpc/packet.ts";
+import { ComposeError, composeRequest, fieldNames, findRequest, requestNames } from "../../../../src/abi/rpc/text/compose.ts";
+import { describePayload } from "../../../../src/abi/rpc/text/describe.ts";
+import type { Shape, Shapes } from "../../../../src/abi/rpc/layout.ts";
+import { PacketType } from "../../../../src/abi/rpc/packet.ts";
 
 /** A value that fits, as people write it; in a list, as JSON has it. */
 function fitting(shape: Shape): string {

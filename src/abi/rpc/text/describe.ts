@@ -1,10 +1,10 @@
 // Packets and payloads field by field, for `el2 rpc decode` and captures: offset, type, name and
 // value of each, as far as the bytes go.
 
-import { rmErrorName } from "./errors.ts";
-import type { Shape, Shapes } from "./layout.ts";
-import { RPC_MESSAGES, rpcName } from "./messages.ts";
-import { decodeHeader, PacketType, RPC_HEADER_SIZE, RPC_PACKET_SIZE } from "./packet.ts";
+import { rmErrorName } from "../errors.ts";
+import type { Shape, Shapes } from "../layout.ts";
+import { RPC_MESSAGES, rpcName } from "../messages/all.ts";
+import { decodeHeader, PacketType, RPC_HEADER_SIZE, RPC_PACKET_SIZE } from "../packet.ts";
 
 /** A field that was found in a payload. */
 export interface DescribedField {

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { describePackets, describePayload } from "../../../src/abi/rpc/describe.ts";
-import { RPC_MESSAGES } from "../../../src/abi/rpc/messages.ts";
-import { MEM_LEND } from "../../../src/abi/rpc/messages/memory.ts";
-import { encodePackets, PacketType } from "../../../src/abi/rpc/packet.ts";
-import { rpcReference } from "../../../src/abi/rpc/reference.ts";
+import { describePackets, describePayload } from "../../../../src/abi/rpc/text/describe.ts";
+import { RPC_MESSAGES } from "../../../../src/abi/rpc/messages/all.ts";
+import { MEM_LEND } from "../../../../src/abi/rpc/messages/memory.ts";
+import { encodePackets, PacketType } from "../../../../src/abi/rpc/packet.ts";
+import { rpcReference } from "../../../../src/abi/rpc/text/reference.ts";
 
 const bytes = (hex: string) => Uint8Array.from(hex.split(" ").map((byte) => parseInt(byte, 16)));
 
@@ -70,5 +70,5 @@ Deno.test("any bytes under any id are told, and the fields lie one behind the ot
 });
 
 Deno.test("the page about the messages is that of the declarations (deno run -RW scripts/rpc-reference.ts writes it)", () => {
-  assert.equal(Deno.readTextFileSync(new URL("../../../docs/reference/rpc.md", import.meta.url)), rpcReference());
+  assert.equal(Deno.readTextFileSync(new URL("../../../../docs/reference/rpc.md", import.meta.url)), rpcReference());
 });

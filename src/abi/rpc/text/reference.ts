@@ -1,12 +1,12 @@
 // docs/reference/rpc.md: every RPC message with its fields and errors, generated from the
 // declarations (scripts/rpc-reference.ts writes it).
 
-import { RmError, rmErrorName } from "./errors.ts";
+import { RmError, rmErrorName } from "../errors.ts";
 import { shapeName } from "./describe.ts";
-import type { Layout, Shape, Shapes } from "./layout.ts";
-import type { RpcNotification, RpcRequest } from "./message.ts";
-import { RPC_MESSAGES, RPC_UNIMPLEMENTED } from "./messages.ts";
-import { RPC_FRAGMENT_SIZE, RPC_MAX_FRAGMENTS, RPC_MAX_PAYLOAD, RPC_PACKET_SIZE } from "./packet.ts";
+import type { Layout, Shape, Shapes } from "../layout.ts";
+import type { RpcNotification, RpcRequest } from "../message.ts";
+import { RPC_MESSAGES, RPC_UNIMPLEMENTED } from "../messages/all.ts";
+import { RPC_FRAGMENT_SIZE, RPC_MAX_FRAGMENTS, RPC_MAX_PAYLOAD, RPC_PACKET_SIZE } from "../packet.ts";
 
 const idText = (id: number) => `0x${id.toString(16).padStart(8, "0")}`;
 

@@ -2,7 +2,7 @@
 // under its name, as what it is.
 
 import assert from "node:assert/strict";
-import { RPC_MESSAGES, RPC_UNIMPLEMENTED, rpcName } from "../../../src/abi/rpc/messages.ts";
+import { RPC_MESSAGES, RPC_UNIMPLEMENTED, rpcName } from "../../../../src/abi/rpc/messages/all.ts";
 
 const REQUESTS: readonly [id: number, name: string][] = [
   [0x5100_0010, "MEM_DONATE"],

@@ -1,10 +1,10 @@
 // Payloads of requests from what people write: `vmid=0x80`, bytes in hexadecimal, lists as JSON.
 // The layouts say what each field takes.
 
-import type { Fields, Shape, Shapes } from "./layout.ts";
-import type { RpcRequest } from "./message.ts";
-import { encodeRequest } from "./message.ts";
-import { RPC_MESSAGES } from "./messages.ts";
+import type { Fields, Shape, Shapes } from "../layout.ts";
+import type { RpcRequest } from "../message.ts";
+import { encodeRequest } from "../message.ts";
+import { RPC_MESSAGES } from "../messages/all.ts";
 import { shapeName } from "./describe.ts";
 
 /** A request that cannot be made of that: the message says why. */

@@ -1,17 +1,17 @@
 // All RPC messages by id, and their text for traces (docs/spec/resource-manager.md §2).
 
-import { rmErrorName } from "./errors.ts";
-import type { Decoded, Fields, Layout } from "./layout.ts";
-import { decodeReply, type RpcNotification, type RpcRequest } from "./message.ts";
-import * as demand from "./messages/demand.ts";
-import * as console from "./messages/console.ts";
-import * as interrupts from "./messages/interrupts.ts";
-import * as memory from "./messages/memory.ts";
-import * as platform from "./messages/platform.ts";
-import * as resources from "./messages/resources.ts";
-import * as vm from "./messages/vm.ts";
-import type { TraceFields } from "../trace.ts";
-import { PacketType, type RpcMessage } from "./packet.ts";
+import { rmErrorName } from "../errors.ts";
+import type { Decoded, Fields, Layout } from "../layout.ts";
+import { decodeReply, type RpcNotification, type RpcRequest } from "../message.ts";
+import * as demand from "./demand.ts";
+import * as console from "./console.ts";
+import * as interrupts from "./interrupts.ts";
+import * as memory from "./memory.ts";
+import * as platform from "./platform.ts";
+import * as resources from "./resources.ts";
+import * as vm from "./vm.ts";
+import type { TraceFields } from "../../trace.ts";
+import { PacketType, type RpcMessage } from "../packet.ts";
 
 /** A declared message of either kind. */
 export type AnyMessage = RpcRequest<Fields, Fields> | RpcNotification<Fields>;
