@@ -95,7 +95,8 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
 };
 
 const SOURCE = new URL("../src/", import.meta.url);
-const ASSETS = new URL("../assets/", import.meta.url);
+/** Folders whose files are embedded: data, of no layer. */
+const EMBEDDED = ["assets", "docs"].map((folder) => new URL(`../${folder}/`, import.meta.url));
 
 /** Packages that the import map of deno.json names. */
 const PACKAGES = Object.keys(JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url))).imports);
@@ -121,8 +122,7 @@ Deno.test("every folder of src/ is a layer and imports only layers below it", as
     assert.ok(allowed, `src/${layer} is no layer; add it to docs/architecture.md and to this table`);
     for (const specifier of importsOf(await Deno.readTextFile(file))) {
       if (!specifier.startsWith(".") || specifier.endsWith("/deno.json")) continue;
-      // What is embedded is data, and of no layer.
-      if (new URL(specifier, file).href.startsWith(ASSETS.href)) continue;
+      if (EMBEDDED.some((folder) => new URL(specifier, file).href.startsWith(folder.href))) continue;
       const target = layerOf(new URL(specifier, file));
       if (target !== layer && !allowed.includes(target)) wrong.push(`${file.href.slice(SOURCE.href.length)} imports ${specifier}`);
     }

@@ -8,7 +8,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   "Stop, change, debug:": ["break", "pause", "resume", "inject", "input", "gdb"],
   "Record, go back, compare:": ["record", "replay", "diff", "back", "on", "snapshot", "state"],
   "Test and measure:": ["test", "bench", "doctor"],
-  "Reference:": ["schema", "ioctl", "personas", "completion", "man", "version"],
+  "Reference:": ["spec", "schema", "ioctl", "personas", "completion", "man", "version"],
 };
 
 /** Puts each command below its heading. A command without one stands below "Commands:". */

@@ -27,6 +27,7 @@ import { registerInspect } from "./inspect.ts";
 import { registerMan } from "./man.ts";
 import { registerRecord } from "./record.ts";
 import { registerRun, runDemo } from "./run.ts";
+import { registerSpec } from "./spec.ts";
 import { registerSymbols } from "./symbols.ts";
 import { registerSchema } from "./schema.ts";
 import { registerTest } from "./test-scenarios.ts";
@@ -82,6 +83,7 @@ Examples:
   registerEvents(program, entry, exit);
   registerGdb(program, exit);
   registerSymbols(program, exit);
+  registerSpec(program);
   registerSchema(program);
   registerGuests(program);
   registerDisasm(program, exit);

@@ -1,6 +1,5 @@
 // PL011 UART (Arm DDI 0183): registers in, registers out, an interrupt line. Characters leave at
 // once; no baud rate is modelled.
-// section 1.3.
 
 /** Register offsets. */
 export const Pl011Register = {

@@ -1,6 +1,6 @@
 // The builder in which the meaning of an instruction is written: typed expressions and statements,
 // close to the pseudocode of the Arm Architecture Reference Manual. It knows nothing of WebAssembly
-// modules or machines; `core/interpreter` turns the result into code. docs/design/core.md §6.
+// modules or machines; `core/interpreter` turns the result into code. docs/design/core.md §I6.
 //
 // Binding times: an expression that depends on encoding fields alone is *static*. Maximal static
 // subtrees of integer operations become operands in the decoded record, evaluated once by the

@@ -1,5 +1,5 @@
 // How an instruction is written down: `insn(name, pattern, options, assembly, semantics)`.
-// docs/design/decisions.md §9; docs/design/core.md §6. An entry looks like this:
+// docs/design/decisions.md §9; docs/design/core.md §I6. An entry looks like this:
 //
 //   insn("ADD/ADDS/SUB/SUBS (shifted register)", "sf op S 01011 shift 0 Rm imm6 Rn Rd",
 //     { shape: "sf op S shift", unallocated: (f) => f.shift === 3 || !f.sf && f.imm6 >= 32 },

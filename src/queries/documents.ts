@@ -296,6 +296,20 @@ export const ABOUT = define({
   },
 });
 
+export const SPEC_SECTION = define({
+  name: "spec",
+  version: 1,
+  command: "spec --json",
+  doc: "a section of a book, one per line",
+  fields: {
+    id: { kind: "id", doc: "spec:BOOK/SECTION" },
+    book: { kind: "word", doc: "name of the book" },
+    section: { kind: "text", doc: "number of the section, such as 4.4" },
+    title: { kind: "text", doc: "its heading" },
+    text: { kind: "text", doc: "its Markdown, up to the next section of the same level" },
+  },
+});
+
 export const BENCH = define({
   name: "bench",
   version: 1,
@@ -329,6 +343,7 @@ export const DOCUMENTS: readonly Document[] = [
   IOCTL,
   ABOUT,
   BENCH,
+  SPEC_SECTION,
 ];
 
 /** A document as a command prints it. */

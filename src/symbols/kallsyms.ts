@@ -1,5 +1,5 @@
-// The symbol table that a Linux kernel carries in its read-only data (kernel/kallsyms.c,
-// scripts/kallsyms.c), found without the kernel's help: names are stored as numbers of tokens, and
+// The symbol table that a Linux kernel carries in its read-only data (kernel/kallsyms.c
+// in its sources), found without the kernel's help: names are stored as numbers of tokens, and
 // the table of the 256 tokens has single digits in a row, which nothing else has.
 //
 // All layouts have names and markers (the offset of each 256th name) before the tokens, and an

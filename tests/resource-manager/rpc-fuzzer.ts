@@ -177,8 +177,8 @@ class PayloadMaker {
 }
 
 /**
- * One end of a link, and what the Resource Manager has to have understood of what it sent: §1.3 in
- * the fewest words.
+ * One end of a link, and what the Resource Manager has to have understood of what it sent:
+ * docs/spec/resource-manager.md §1.3 in the fewest words.
  */
 class Sender {
   readonly #reassembler = new Reassembler();

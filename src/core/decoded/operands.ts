@@ -1,5 +1,5 @@
 // Binding times, the decoder's half: evaluates the static expressions of an encoding for an
-// instruction word, and lays them out as operands of the 16-byte record. docs/design/core.md §6.
+// instruction word, and lays them out as operands of the 16-byte record. docs/design/core.md §I6.
 
 import type { Node } from "../../isa/builder.ts";
 

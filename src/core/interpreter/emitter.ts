@@ -1,5 +1,5 @@
 // Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for a handler of the
-// interpreter loop or for a function of its own. docs/design/core.md §6.
+// interpreter loop or for a function of its own. docs/design/core.md §I6.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";
 import type { OperandKind, OperandLayout } from "../decoded/operands.ts";

@@ -1,5 +1,5 @@
 // Superinstructions: pairs of instructions that follow each other so often that one handler for
-// both pays. The second finds in locals what the first knows of the flags. docs/design/core.md §2
+// both pays. The second finds in locals what the first knows of the flags. docs/design/core.md §I2
 // has what pairs gain; these are of the profile of a kernel boot and of compiled loops.
 //
 // Both records stay as they are but for the number of the first one's handler, so that a branch to

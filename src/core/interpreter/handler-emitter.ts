@@ -1,6 +1,6 @@
 // The code of handlers: what the interpreter loop executes for an instruction, or for several in a
-// straight line, and where their operands stand in the records. docs/design/core.md §2
-// and §3.
+// straight line, and where their operands stand in the records. docs/design/core.md §I2
+// and §I3.
 
 import type { Builder } from "../../isa/builder.ts";
 import type { Encoding } from "../../isa/table.ts";

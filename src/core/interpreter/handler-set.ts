@@ -1,6 +1,6 @@
 // The handlers of the interpreter loop, as they are generated: one for each variant of each
 // encoding that is not cold, and those for pairs. Handlers with equal code are one.
-// docs/design/core.md §2 and §3 (why one function, and why it must stay small).
+// docs/design/core.md §I2 and §I3 (why one function, and why it must stay small).
 
 import { type Encoding, encodings, semanticsOf } from "../../isa/table.ts";
 import { Handler, type VariantHandlers } from "../decoded/handlers.ts";

@@ -1,5 +1,5 @@
 // The interpreter: one Wasm function with one `br_table` over pre-decoded records.
-// docs/design/core.md §1, §2 and §6.
+// docs/design/core.md §I1, §I2 and §I6.
 //
 //   enter:    finds the record of CPU.PC, or leaves
 //     taken:  checks the budget

@@ -1,6 +1,6 @@
 // The hot CPU record: where the running vCPU's state lies in the Wasm memory, at constant
 // addresses, so that a register operand of the interpreter is a load with a constant offset.
-// docs/design/decisions.md §9; docs/design/core.md §6.
+// docs/design/decisions.md §9; docs/design/core.md §I6.
 //
 // The first part, the context, belongs to a vCPU: `Core.run` copies it in and out when another vCPU
 // becomes resident. The second part is derived or belongs to one `run`. All values are

@@ -1,6 +1,6 @@
 // Loads and stores of a block that go to neighbouring addresses, such as the fields of a structure
 // or the slots of a stack frame: one compare with the TLB serves all of them. docs/design/core.md
-// §2 ("one TLB check for several accesses off the same base").
+// §T2 ("one TLB check for several accesses off the same base").
 
 import type { AccessOptions, Builder, Node } from "../../isa/builder.ts";
 import { SP_ALIGNMENT } from "../architecture/exceptions.ts";

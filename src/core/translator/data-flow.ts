@@ -1,5 +1,5 @@
 // Which registers a region keeps in locals where: what may differ from the CPU record, and what has
-// to be in its local. docs/design/core.md §2 ("precise spill and reload sets").
+// to be in its local. docs/design/core.md §T2 ("precise spill and reload sets").
 
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
 

@@ -1,6 +1,6 @@
 // Flags of a comparison that nobody has looked at yet: translated code keeps its operands instead.
 // Outside of translated code the flags in the CPU record are always those of the architecture.
-// docs/design/core.md §2 (lazy flags).
+// docs/design/core.md §T2 (lazy flags).
 
 import { CPU } from "../state/cpu-state.ts";
 import { Code, constant } from "../wasm/expression.ts";

@@ -1,7 +1,7 @@
 // The Wasm function of a region: (address, left, depth) -> (address, left). It takes the virtual
 // address of its head, how many instructions of the budget are left, and how many calls may still
 // nest; it answers where execution goes on, and what is left then. When both are what it was given,
-// nothing was executed. docs/design/core.md §2 and §7.
+// nothing was executed. docs/design/core.md §T2 and §T7.
 //
 // `left` must suffice for the longest way to the next place where it is looked at: where a region
 // is entered, where a loop is entered again, behind calls. Otherwise the interpreter goes on there,

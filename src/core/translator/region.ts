@@ -1,5 +1,5 @@
 // What is translated at once: a region, the instructions that direct branches reach from its head,
-// past calls. docs/design/core.md §3 and §7. Like a page's records it is bound to no virtual
+// past calls. docs/design/core.md §T3 and §T7. Like a page's records it is bound to no virtual
 // address; instructions are counted from the first of the head's page, so that those of the page
 // before have negative numbers.
 //

@@ -1,5 +1,5 @@
 // The translator: finds where the guest spends its time, compiles regions there, several in a Wasm
-// module, and takes them back when their code changes. docs/design/core.md §4 and §7.
+// module, and takes them back when their code changes. docs/design/core.md §T4 and §T7.
 //
 // The record of a region's head has a handler number from `FIRST_REGION_HANDLER` on, which is all
 // that tells the interpreter of a region. Where time is spent is sampled at the ends of slices,

@@ -35,7 +35,7 @@ const WITHOUT_VALUES: ReadonlySet<string> = new Set([
 /** Its number is assigned, and answered as if it were not: there is no such module. */
 const WITHOUT_MODULE: HypercallName = "partition_create_watchdog";
 
-/** Reserved arguments come before everything else (§1.3). */
+/** Reserved arguments come before everything else (docs/spec/hypervisor.md §1.3). */
 function reservedCases(name: HypercallName): Case[] {
   const kinds: [string, ArgumentKind][] = Object.entries(HYPERCALLS[name].arguments);
   return kinds.filter(([, kind]) => kind === "res0" || kind === "res1").flatMap(([argument, kind]) => {

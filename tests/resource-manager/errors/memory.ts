@@ -35,7 +35,7 @@ function borrowed(machine: Machine, more: Parameters<typeof parcel>[1] = {}): { 
 
 /**
  * A parcel of device memory, put into the state as it is: the primary's devices are mapped from the
- * root's extent, so that no request makes one (spec §13, 5).
+ * root's extent, so that no request makes one (docs/spec/resource-manager.md §13, 5).
  */
 function deviceParcel({ system }: Machine): number {
   const { state } = system.rm;
