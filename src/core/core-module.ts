@@ -4,7 +4,7 @@
 
 import type { HandlerTable } from "./decoded/handlers.ts";
 import { defineLandings } from "./decoded/landings.ts";
-import { defineRecords } from "./decoded/record-functions.ts";
+import { defineDecoded } from "./decoded/decoded-functions.ts";
 import type { Dispatch } from "./decoded/variants.ts";
 import { defineExceptions } from "./exceptions/exception-entry.ts";
 import { defineContextMove, defineRun } from "./exceptions/run-function.ts";
@@ -26,13 +26,13 @@ const WASM_PAGE = 0x1_0000;
 
 /** What the module calls. */
 export interface CoreImports {
-  /** Fills the record at `ip`. */
+  /** Fills the decoded instruction at `ip`. */
   decode(ip: number): void;
-  /** A fresh record page for the code page at `host`. */
-  allocateRecords(host: number): number;
-  /** Gives up a record page. */
-  releaseRecords(page: number): void;
-  /** Instructions [first, end) of a record page change, which has regions of the translator. */
+  /** A fresh decoded page for the code page at `host`. */
+  allocateDecoded(host: number): number;
+  /** Gives up a decoded page. */
+  releaseDecoded(page: number): void;
+  /** Instructions [first, end) of a decoded page change, which has regions of the translator. */
   regionsWritten(page: number, first: number, end: number): void;
   /**
    * The instruction `word` at the virtual address `pc` is UNDEFINED where it is executed, whichever
@@ -66,7 +66,7 @@ export interface CoreExports {
    */
   run(budget: number): number;
   /**
-   * Copies a vCPU's context to an address from another: into the CPU record, or out of it
+   * Copies a vCPU's context to an address from another: into the CPU state, or out of it
    * (exceptions/run-function.ts).
    */
   moveContext(to: number, from: number): void;
@@ -81,7 +81,7 @@ export interface CoreExports {
   tlbFlushAll(): void;
   tlbFlushStage2(id: number): void;
   tlbFlushHosts(id: number, from: number, to: number): void;
-  tlbForgetRecords(page: number): void;
+  tlbForgetDecoded(page: number): void;
 }
 
 /**
@@ -102,8 +102,8 @@ export interface BlueprintStore {
 }
 
 /**
- * A module, and how its decoder fills records. Nothing in it belongs to one machine: all whose RAM
- * lies in the same place share it.
+ * A module, and how its decoder fills decoded instructions. Nothing in it belongs to one machine:
+ * all whose RAM lies in the same place share it.
  */
 export interface GeneratedCore {
   readonly module: WebAssembly.Module;
@@ -185,15 +185,15 @@ export function generateBlueprint(ram: RamLayout, wasmSize: number): CoreBluepri
   const module = new WasmModule();
   module.importMemory(memoryOf(wasmSize));
   const decode = module.importFunction("env", "decode", ["i32"], []);
-  const allocateRecords = module.importFunction("env", "allocateRecords", ["i32"], ["i32"]);
-  const releaseRecords = module.importFunction("env", "releaseRecords", ["i32"], []);
+  const allocateDecoded = module.importFunction("env", "allocateDecoded", ["i32"], ["i32"]);
+  const releaseDecoded = module.importFunction("env", "releaseDecoded", ["i32"], []);
   const regionsWritten = module.importFunction("env", "regionsWritten", ["i32", "i32", "i32"], []);
   const pageEntered = module.importFunction("env", "pageEntered", ["i64", "i32"], []);
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
   const exited = module.importFunction("env", "exited", ["i32"], ["i32"]);
   const library = new Library(module);
-  defineRecords(library, { allocateRecords, releaseRecords, regionsWritten, pageEntered });
+  defineDecoded(library, { allocateDecoded, releaseDecoded, regionsWritten, pageEntered });
   defineExceptions(library, undefinedInstruction);
   defineTlb(library, TLB_POOL);
   defineMmu(library, ram);

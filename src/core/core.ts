@@ -1,5 +1,5 @@
 // The AArch64 core over a machine's memory: `Core` of interface.ts. It moves vCPUs in and out of
-// the CPU record, runs them in slices, and shapes what comes out as exceptions to EL2.
+// the CPU state, runs them in slices, and shapes what comes out as exceptions to EL2.
 // docs/design/decisions.md §9.
 
 import { disassemble } from "../isa/disassemble.ts";
@@ -17,7 +17,7 @@ import {
   watchpointSyndrome,
 } from "./debug/self-hosted-debug.ts";
 import { Watch, type WatchHit, type WatchKind, Watchpoints } from "./debug/watchpoints.ts";
-import { recordPageIndex, RecordPool } from "./decoded/records.ts";
+import { decodedPageIndex, DecodedPages } from "./decoded/decoded-pages.ts";
 import type { Dispatch } from "./decoded/variants.ts";
 import {
   type CachedPage,
@@ -35,7 +35,7 @@ import { Stage2Pool } from "./memory/stage2.ts";
 import { TlbPool } from "./memory/tlb-pool.ts";
 import { completeRead, storeValue, VcpuContext } from "./registers/vcpu-context.ts";
 import { writeAesTables } from "./simd/crypto.ts";
-import { CPU, CPU_RECORD, Pending } from "./state/cpu-state.ts";
+import { CPU, CPU_STATE, Pending } from "./state/cpu-state.ts";
 import { Access } from "./state/functions.ts";
 import { CONTEXT_STRIDE, CONTEXTS, CORE_SIZE, STAGE2_TABLES, TLB_POOL, WRITTEN_PAGES } from "./state/layout.ts";
 import { hasPageBit, setPageBits } from "./state/page-bits.ts";
@@ -89,7 +89,7 @@ export interface CoreOptions {
    * Pages of decoded instructions that are kept; all that there is room for unless a test wants
    * fewer.
    */
-  readonly recordPages?: number;
+  readonly decodedPages?: number;
   /**
    * What executes: the interpreter alone, which is the default, or regions of the translator as
    * well (`auto`; `jit` translates sooner).
@@ -112,7 +112,7 @@ export class WasmCore implements DebugCore {
   /** Where address spaces get their tables. */
   readonly stage2Pool: Stage2Pool;
   readonly #exports: CoreExports;
-  readonly #records: RecordPool;
+  readonly #decoded: DecodedPages;
   readonly #translator: Translator | undefined;
   readonly #slice: number;
   readonly #tlbs: TlbPool;
@@ -170,10 +170,10 @@ export class WasmCore implements DebugCore {
       pa: 0,
     };
     const { functions, link, outlined } = instantiateCore(core, memory, {
-      decode: (ip) => this.#records.decode(ip),
-      allocateRecords: (host) => this.#records.allocate(host >>> 0),
-      releaseRecords: (page) => this.#records.release(page),
-      regionsWritten: (page, first, end) => this.#translator?.written(recordPageIndex(page), first, end),
+      decode: (ip) => this.#decoded.decode(ip),
+      allocateDecoded: (host) => this.#decoded.allocate(host >>> 0),
+      releaseDecoded: (page) => this.#decoded.release(page),
+      regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
       watched: (va, access) => this.#watched(va, access),
       pageEntered: (va, host) => this.#pageEntered(BigInt.asUintN(64, va), host >>> 0),
@@ -187,11 +187,11 @@ export class WasmCore implements DebugCore {
       this.#slice = hotness.slice;
       this.#translator = new Translator(core, link, hotness);
     }
-    this.#records = new RecordPool(memory, core.dispatch, {
-      forgetRecordPage: (page) => this.#exports.tlbForgetRecords(page),
+    this.#decoded = new DecodedPages(memory, core.dispatch, {
+      forgetDecodedPage: (page) => this.#exports.tlbForgetDecoded(page),
       regionsWritten: (index, first, end) => this.#translator?.written(index, first, end),
       provideOutlined: (index) => outlined.provide(index),
-    }, options.recordPages);
+    }, options.decodedPages);
     writeCrcTables(memory);
     writeAesTables(memory);
     this.stage2Pool = new Stage2Pool(memory, STAGE2_TABLES.base, STAGE2_TABLES.size);
@@ -420,7 +420,7 @@ export class WasmCore implements DebugCore {
   memoryWritten(pa: number, size: number): void {
     const host = pa - this.ram.base + this.ram.host;
     if (host < this.ram.host || host + size > this.ram.host + this.ram.size) throw new RangeError(`0x${pa.toString(16)} is not in RAM`);
-    this.#records.written(host, size);
+    this.#decoded.written(host, size);
     setPageBits(this.#bytes, WRITTEN_PAGES, host, size);
   }
 
@@ -430,7 +430,7 @@ export class WasmCore implements DebugCore {
 
   flush(): void {
     this.#exports.tlbFlushAll();
-    this.#records.clear();
+    this.#decoded.clear();
   }
 
   /** Makes what the guest's comparators ask for effective; nothing when MDSCR_EL1.MDE is off. */
@@ -508,12 +508,12 @@ export class WasmCore implements DebugCore {
   /** Executes the instruction of a mark where nobody stops; 1 when it retired. */
   #passMark(vcpu: VcpuState, unwanted: boolean): number {
     const { pc } = vcpu;
-    const host = this.#records.hostOf(this.#words[CPU.IP >> 2]);
+    const host = this.#decoded.hostOf(this.#words[CPU.IP >> 2]);
     // What this one instruction leaves with is the caller's.
     this.#words[CPU.EL2_CALLED >> 2] = 0;
-    const retired = this.#records.pass(host, () => 1 - this.#exports.run(1));
+    const retired = this.#decoded.pass(host, () => 1 - this.#exports.run(1));
     if (unwanted && this.#breakpoints.forget(vcpu.stage2, pc)) {
-      this.#records.unmark(host);
+      this.#decoded.unmark(host);
       this.#watchAgain();
     }
     return retired;
@@ -530,7 +530,7 @@ export class WasmCore implements DebugCore {
     if (known.has(word) || known.size >= UNDEFINED_WORDS) return;
     known.add(word);
     const { base, host } = this.ram;
-    const pa = this.#records.hostOf(this.#words[CPU.IP >> 2]) - host + base;
+    const pa = this.#decoded.hostOf(this.#words[CPU.IP >> 2]) - host + base;
     this.#onUndefined?.({ word, text: disassemble(word, pc), pc, pa });
   }
 
@@ -557,14 +557,14 @@ export class WasmCore implements DebugCore {
   }
 
   #pageEntered(va: bigint, host: number): void {
-    for (const offset of this.#breakpoints.offsets(this.#words[CPU.STAGE2_ID >> 2], va)) this.#records.mark(host + offset);
+    for (const offset of this.#breakpoints.offsets(this.#words[CPU.STAGE2_ID >> 2], va)) this.#decoded.mark(host + offset);
   }
 
   /** Makes a vCPU resident and what derives from its registers right. */
   #enter(vcpu: VcpuContext): void {
     if (vcpu !== this.#resident) {
       this.#evict();
-      this.#exports.moveContext(CPU_RECORD, vcpu.address);
+      this.#exports.moveContext(CPU_STATE, vcpu.address);
       vcpu.resident = true;
       vcpu.derivedStale = true;
       this.#resident = vcpu;
@@ -584,7 +584,7 @@ export class WasmCore implements DebugCore {
   #evict(): void {
     const vcpu = this.#resident;
     if (!vcpu) return;
-    this.#exports.moveContext(vcpu.address, CPU_RECORD);
+    this.#exports.moveContext(vcpu.address, CPU_STATE);
     vcpu.resident = false;
     this.#resident = undefined;
   }

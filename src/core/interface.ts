@@ -85,7 +85,7 @@ export interface Core {
   progress(vcpu: VcpuState): VcpuProgress;
   /** Puts that back, after the registers and the stage-2 tables. At most one vCPU has a monitor. */
   setProgress(vcpu: VcpuState, progress: VcpuProgress): void;
-  /** Drops everything derived (TLBs, records, page caches). */
+  /** Drops everything derived (TLBs, decoded instructions, page caches). */
   flush(): void;
   /**
    * What TLBs hold of data accesses to RAM through tables `stage2`. For checkers of invariants; a

@@ -3,7 +3,7 @@
 // modules or machines; `core/interpreter` turns the result into code. docs/design/core.md §I6.
 //
 // Binding times: an expression that depends on encoding fields alone is *static*. Maximal static
-// subtrees of integer operations become operands in the decoded record, evaluated once by the
+// subtrees of integer operations become operands in the decoded instruction, evaluated once by the
 // decoder (`core/decoded/operands.ts`). The author does nothing for that.
 
 /** Types of values, as WebAssembly has them. */

@@ -15,7 +15,7 @@
 //   their width (`imm12`). All 32 bits must be there.
 // - *shape*: the fields whose values make different code. Each combination is a handler of its own,
 //   and in the semantics these fields are plain numbers, for ordinary `if`. All other fields are
-//   `Node`s, operands in the decoded record: never look at their value. Few shapes, few handlers:
+//   `Node`s, operands in the decoded instruction: never look at their value. Few shapes, few handlers:
 //   put into `shape` what would cost at run time, leave the rest as operands.
 // - *when*: combinations of shape fields that exist. The others fall through to other entries, in
 //   the end to UNDEFINED.

@@ -2,7 +2,7 @@
 // (docs/design/decisions.md §8).
 //
 //   physical address                          Wasm memory
-//   0x0000_0000  devices (QEMU "virt")        0                CPU record, Wasm functions' tables, TLB sets, decoded records,
+//   0x0000_0000  devices (QEMU "virt")        0                CPU state, Wasm functions' tables, TLB sets, decoded instructions,
 //   0x0900_0000    PL011, PL031, fw_cfg                        stage-2 tables, vCPU contexts: the core's own (src/core/state/cpu-state.ts)
 //   0x0a00_0000    virtio-mmio, 32 slots
 //   0x4000_0000  primary VM's RAM             RAM_OFFSET       the byte at physical address 0x4000_0000

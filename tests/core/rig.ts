@@ -1,6 +1,6 @@
 // A core without an interpreter, for tests of its MMU, exceptions and system registers: the Wasm
-// functions of these parts with the functions of the records replaced by plain ones, RAM, and one
-// vCPU in the hot record.
+// functions of these parts with the functions of decoded instructions replaced by plain ones,
+// RAM, and one vCPU in the hot CPU state.
 
 import { CPU, Pending, Slot, xAddress } from "../../src/core/state/cpu-state.ts";
 import { defineExceptions } from "../../src/core/exceptions/exception-entry.ts";
@@ -29,7 +29,7 @@ const STAGE2_BASE = 0x30_0000;
 const STAGE2_TABLES = 16;
 const RAM_HOST = 0x40_0000;
 const MEMORY_SIZE = RAM_HOST + RAM_SIZE;
-/** Records are not there: IP is four times an offset from this PC. */
+/** Decoded instructions are not there: IP is four times an offset from this PC. */
 export const CODE = 0xffff_8000_0000_1000n;
 
 const EVERYTHING = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0;
@@ -71,9 +71,9 @@ function compile(): WebAssembly.Module {
     currentWord: module.importFunction("env", "currentWord", [], ["i32"]),
     currentTime: module.importFunction("env", "currentTime", [], ["f64"]),
     isCodePage: module.importFunction("env", "isCodePage", ["i32"], ["i32"]),
-    dropRecords: module.importFunction("env", "dropRecords", ["i32", "i32"], []),
+    dropDecoded: module.importFunction("env", "dropDecoded", ["i32", "i32"], []),
     ownerOf: module.importFunction("env", "ownerOf", ["i32"], ["i32"]),
-    holdsRecords: module.importFunction("env", "holdsRecords", ["i32", "i32"], ["i32"]),
+    holdsDecoded: module.importFunction("env", "holdsDecoded", ["i32", "i32"], ["i32"]),
   };
   const undefinedInstruction = module.importFunction("env", "undefinedInstruction", ["i64", "i32"], []);
   const watched = module.importFunction("env", "watched", ["i64", "i32"], ["i32"]);
@@ -126,8 +126,8 @@ export class Rig {
         watched: () => 0,
         isCodePage: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
         ownerOf: () => 0,
-        holdsRecords: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
-        dropRecords: (host: number, size: number) => void this.dropped.push([host, size]),
+        holdsDecoded: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
+        dropDecoded: (host: number, size: number) => void this.dropped.push([host, size]),
       },
     });
     this.functions = instance.exports as unknown as Exported;

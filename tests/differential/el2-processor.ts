@@ -23,8 +23,8 @@ export class El2Processor {
   readonly memory: Uint8Array;
   readonly #core: WasmCore;
   readonly #vcpu: VcpuContext;
-  /** The core's memory in words, for the CPU record. */
-  readonly #record: Uint32Array;
+  /** The core's memory in words, for the CPU state. */
+  readonly #state: Uint32Array;
 
   /**
    * @param contents what the memory holds at first.
@@ -34,7 +34,7 @@ export class El2Processor {
     const pages = (CORE_SIZE + Layout.size) / WASM_PAGE;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.memory = new Uint8Array(memory.buffer, CORE_SIZE, Layout.size);
-    this.#record = new Uint32Array(memory.buffer);
+    this.#state = new Uint32Array(memory.buffer);
     this.memory.set(contents);
     this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, host: CORE_SIZE }, options);
     this.#vcpu = this.#core.createVcpu();
@@ -100,43 +100,43 @@ export class El2Processor {
   }
 
   /**
-   * Registers into the hot CPU record, where the resident vCPU's state is: field by field would
+   * Registers into the hot CPU state, where the resident vCPU's state is: field by field would
    * take longer than the instruction.
    */
   #store(): void {
-    const { halves } = this.registers, record = this.#record;
-    record.set(halves.subarray(0, 62), xAddress(0) >> 2);
-    const doubleword = (address: number, word: number) => record.set(halves.subarray(2 * word, 2 * word + 2), address >> 2);
+    const { halves } = this.registers, state = this.#state;
+    state.set(halves.subarray(0, 62), xAddress(0) >> 2);
+    const doubleword = (address: number, word: number) => state.set(halves.subarray(2 * word, 2 * word + 2), address >> 2);
     doubleword(xAddress(Slot.SP), Registers.SP);
     doubleword(CPU.PC, Registers.PC);
-    record[CPU.FPCR >> 2] = halves[2 * Registers.FPCR];
-    record[CPU.FPSR >> 2] = halves[2 * Registers.FPSR];
+    state[CPU.FPCR >> 2] = halves[2 * Registers.FPCR];
+    state[CPU.FPSR >> 2] = halves[2 * Registers.FPSR];
     const nzcv = halves[2 * Registers.NZCV];
     // See CPU: N and V are signs, Z is set when the doubleword is zero.
-    record[(CPU.N >> 2) + 1] = nzcv & 0x8000_0000;
-    record[CPU.Z >> 2] = nzcv & 0x4000_0000 ? 0 : 1;
-    record[(CPU.Z >> 2) + 1] = 0;
-    record[CPU.C >> 2] = nzcv >>> 29 & 1;
-    record[(CPU.V >> 2) + 1] = nzcv << 3 & 0x8000_0000;
-    record.set(halves.subarray(2 * Registers.V), vAddress(0) >> 2);
+    state[(CPU.N >> 2) + 1] = nzcv & 0x8000_0000;
+    state[CPU.Z >> 2] = nzcv & 0x4000_0000 ? 0 : 1;
+    state[(CPU.Z >> 2) + 1] = 0;
+    state[CPU.C >> 2] = nzcv >>> 29 & 1;
+    state[(CPU.V >> 2) + 1] = nzcv << 3 & 0x8000_0000;
+    state.set(halves.subarray(2 * Registers.V), vAddress(0) >> 2);
   }
 
   /** The opposite of `#store`. */
   #load(): void {
-    const { halves } = this.registers, record = this.#record;
-    halves.set(record.subarray(xAddress(0) >> 2, (xAddress(0) >> 2) + 62));
+    const { halves } = this.registers, state = this.#state;
+    halves.set(state.subarray(xAddress(0) >> 2, (xAddress(0) >> 2) + 62));
     const doubleword = (address: number, word: number) => {
-      halves[2 * word] = record[address >> 2];
-      halves[2 * word + 1] = record[(address >> 2) + 1];
+      halves[2 * word] = state[address >> 2];
+      halves[2 * word + 1] = state[(address >> 2) + 1];
     };
     doubleword(xAddress(Slot.SP), Registers.SP);
     doubleword(CPU.PC, Registers.PC);
-    halves[2 * Registers.FPCR] = record[CPU.FPCR >> 2];
-    halves[2 * Registers.FPSR] = record[CPU.FPSR >> 2];
-    const zero = (record[CPU.Z >> 2] | record[(CPU.Z >> 2) + 1]) === 0;
-    halves[2 * Registers.NZCV] = record[(CPU.N >> 2) + 1] & 0x8000_0000 | (zero ? 0x4000_0000 : 0) | record[CPU.C >> 2] << 29 |
-      record[(CPU.V >> 2) + 1] >>> 3 & 0x1000_0000;
-    halves.set(record.subarray(vAddress(0) >> 2, (vAddress(0) >> 2) + 128), 2 * Registers.V);
+    halves[2 * Registers.FPCR] = state[CPU.FPCR >> 2];
+    halves[2 * Registers.FPSR] = state[CPU.FPSR >> 2];
+    const zero = (state[CPU.Z >> 2] | state[(CPU.Z >> 2) + 1]) === 0;
+    halves[2 * Registers.NZCV] = state[(CPU.N >> 2) + 1] & 0x8000_0000 | (zero ? 0x4000_0000 : 0) | state[CPU.C >> 2] << 29 |
+      state[(CPU.V >> 2) + 1] >>> 3 & 0x1000_0000;
+    halves.set(state.subarray(vAddress(0) >> 2, (vAddress(0) >> 2) + 128), 2 * Registers.V);
   }
 
   /**

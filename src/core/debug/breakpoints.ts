@@ -1,9 +1,9 @@
-// Breakpoints of a debugger: which addresses stop, and which decoded records have to look. Guest
-// memory stays as it is, and code without a breakpoint runs as if there were none: a record is
-// marked when its page is entered at the virtual page of a breakpoint. A mark belongs to physical
-// memory, where other addresses may lead as well, so a marked record asks here whether this address
-// stops. Arm ARM D2.9 has the semantics of the hardware's breakpoints: a virtual address, before
-// the instruction.
+// Breakpoints of a debugger: which addresses stop, and which decoded instructions have to look.
+// Guest memory stays as it is, and code without a breakpoint runs as if there were none: a decoded
+// instruction is marked when its page is entered at the virtual page of a breakpoint. A mark
+// belongs to physical memory, where other addresses may lead as well, so a marked
+// one asks here whether this address stops. Arm ARM D2.9 has the semantics of the
+// hardware's breakpoints: a virtual address, before the instruction.
 
 const PAGE_SIZE = 4096n;
 const PAGE_OFFSET = PAGE_SIZE - 1n;
@@ -13,8 +13,8 @@ export class Breakpoints {
   /** Breakpoints that are set. */
   readonly #wanted = new Set<string>();
   /**
-   * Addresses whose records are marked when they are entered, by VM and page; more than are wanted,
-   * so that setting one again costs nothing.
+   * Addresses whose decoded instructions are marked when they are entered, by VM and page; more
+   * than are wanted, so that setting one again costs nothing.
    */
   readonly #watched = new Map<string, Set<bigint>>();
 
@@ -80,7 +80,7 @@ export class Breakpoints {
     return true;
   }
 
-  /** Offsets in the page of a virtual address whose records have to be marked. */
+  /** Offsets in the page of a virtual address whose decoded instructions have to be marked. */
   *offsets(stage2: number, va: bigint): Iterable<number> {
     for (const address of this.#watched.get(key(stage2, va & ~PAGE_OFFSET)) ?? []) yield Number(address & PAGE_OFFSET);
   }

@@ -1,18 +1,19 @@
 // The handlers of the interpreter loop: those that belong to no instruction, and which of the
 // others are whose.
 
-/** Numbers of handlers, as the first 16 bits of a record hold them. */
+/** Numbers of handlers, as the first 16 bits of a decoded instruction hold them. */
 export const Handler = {
-  /** The instruction is not decoded yet. Must be 0: fresh records are zero. */
+  /** The instruction is not decoded yet. Must be 0: fresh decoded pages are zero. */
   Decode: 0,
-  /** The sentinel behind the last record of a page. */
+  /** The sentinel behind the last decoded instruction of a page. */
   PageEnd: 1,
   /** The budget ends here. */
   Stop: 2,
   /** No instruction of this core. */
   Undefined: 3,
   /**
-   * The instruction is a function of its own: its index in the table is the record's first operand.
+   * The instruction is a function of its own: its index in the table is the decoded instruction's
+   * first operand.
    */
   Outlined: 4,
   /** A debugger may want to stop before this instruction. */

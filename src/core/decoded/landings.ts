@@ -7,14 +7,14 @@ import { FIRST_REGION_HANDLER, LANDINGS } from "../state/layout.ts";
 import { Code, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
-/** Offset in LANDINGS of the counter of a record. */
-export function landingCounter(record: Value): Value {
-  return record.shrU(4).and(LANDINGS.count - 1).shl(1);
+/** Offset in LANDINGS of the counter of a decoded instruction. */
+export function landingCounter(decoded: Value): Value {
+  return decoded.shrU(4).and(LANDINGS.count - 1).shl(1);
 }
 
 /**
- * Defines `landed` (address of a record): the interpreter goes on there; when it has often done so,
- * `CPU.LANDING` tells.
+ * Defines `landed` (address of a decoded instruction): the interpreter goes on there; when it has
+ * often done so, `CPU.LANDING` tells.
  */
 export function defineLandings(library: Library): void {
   const c = new Code(library.define("landed", ["i32"], []));

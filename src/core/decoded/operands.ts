@@ -1,24 +1,25 @@
 // Binding times, the decoder's half: evaluates the static expressions of an encoding for an
-// instruction word, and lays them out as operands of the 16-byte record. docs/design/core.md §I6.
+// instruction word, and lays them out as operands of the 16-byte decoded instruction.
+// docs/design/core.md §I6.
 
 import type { Node } from "../../isa/builder.ts";
 
-/** Bytes of a record. */
-export const RECORD_SIZE = 16;
+/** Bytes of a decoded instruction. */
+export const DECODED_SIZE = 16;
 
 /** Where the operands start: behind the number of the handler. */
 export const FIRST_OPERAND = 2;
 
-/** How an operand is stored in the record. */
+/** How an operand is stored in the decoded instruction. */
 export type OperandKind = "u16" | "i32" | "u32" | "i64";
 
 const OPERAND_BYTES: Record<OperandKind, number> = { u16: 2, i32: 4, u32: 4, i64: 8 };
 
-/** One operand of a record. */
-export interface RecordOperand {
+/** One operand of a decoded instruction. */
+export interface DecodedOperand {
   /** `staticKey` of its expression. */
   readonly key: string;
-  /** In the record, in bytes. */
+  /** In the decoded instruction, in bytes. */
   readonly offset: number;
   readonly kind: OperandKind;
   /** Its value for an instruction word; a bigint only for the kind i64. */
@@ -40,11 +41,11 @@ export function staticKey(node: Node): string {
   throw new Error(`${node.kind} is not static`);
 }
 
-/** The operands of the records of one encoding, placed as they are asked for. */
+/** The operands of the decoded instructions of one encoding, placed as they are asked for. */
 export class OperandLayout {
   /** In the order in which they were asked for. */
-  readonly operands: RecordOperand[] = [];
-  readonly #used = new Array<boolean>(RECORD_SIZE).fill(false);
+  readonly operands: DecodedOperand[] = [];
+  readonly #used = new Array<boolean>(DECODED_SIZE).fill(false);
 
   /** @param first first free byte. */
   constructor(readonly encoding: string, first = FIRST_OPERAND) {
@@ -52,18 +53,18 @@ export class OperandLayout {
   }
 
   /**
-   * The operand for a static expression. Throws when the record is full: the entry must be
-   * rephrased.
+   * The operand for a static expression. Throws when the decoded instruction is full: the entry
+   * must be rephrased.
    */
-  place(node: Node): RecordOperand {
+  place(node: Node): DecodedOperand {
     const key = staticKey(node);
     const known = this.operands.find((operand) => operand.key === key);
     if (known) return known;
     const kind = operandKind(node);
     const bytes = OPERAND_BYTES[kind];
     let offset = 0;
-    while (offset < RECORD_SIZE && this.#used.slice(offset, offset + bytes).some(Boolean)) offset += bytes;
-    if (offset + bytes > RECORD_SIZE) throw new Error(`${this.encoding}: the operands do not fit into a record (${key})`);
+    while (offset < DECODED_SIZE && this.#used.slice(offset, offset + bytes).some(Boolean)) offset += bytes;
+    if (offset + bytes > DECODED_SIZE) throw new Error(`${this.encoding}: the operands do not fit into a decoded instruction (${key})`);
     this.#used.fill(true, offset, offset + bytes);
     const operand = { key, offset, kind, evaluate: operandEvaluator(node, kind) };
     this.operands.push(operand);
@@ -87,7 +88,7 @@ const TABLE_WIDTH = 6;
  */
 const tables = new Map<string, number[]>();
 
-function operandEvaluator(node: Node, kind: OperandKind): RecordOperand["evaluate"] {
+function operandEvaluator(node: Node, kind: OperandKind): DecodedOperand["evaluate"] {
   if (kind === "i64" && node.low === undefined) {
     if (node.kind !== "computed") return evaluateBig(node);
     const { compute } = node, operands = node.operands.map(evaluateNumber);
@@ -112,7 +113,7 @@ function collectFields(node: Node, into: Map<number, number>): void {
 }
 
 /** The memory as arrays of the sizes that operands have. */
-export class RecordWriter {
+export class OperandWriter {
   readonly #halves: Uint16Array;
   readonly #words: Int32Array;
   readonly #doublewords: BigInt64Array;
@@ -123,8 +124,8 @@ export class RecordWriter {
     this.#doublewords = new BigInt64Array(memory.buffer);
   }
 
-  /** Writes an operand's value into the record at `address`. */
-  store(address: number, operand: RecordOperand, word: number): void {
+  /** Writes an operand's value into the decoded instruction at `address`. */
+  store(address: number, operand: DecodedOperand, word: number): void {
     const value = operand.evaluate(word);
     const at = address + operand.offset;
     if (typeof value === "bigint") this.#doublewords[at >>> 3] = value;

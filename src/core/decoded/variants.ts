@@ -1,25 +1,25 @@
-// How the decoder makes records of instructions: an encoding has variants, and each says how its
-// record is filled.
+// What the decoder makes of instructions: an encoding has variants, and each says how its
+// instructions are decoded.
 
 import type { FieldValues } from "../../isa/insn.ts";
 import type { Encoding } from "../../isa/table.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
-import type { RecordOperand } from "./operands.ts";
+import type { DecodedOperand } from "./operands.ts";
 
-/** How the record of an encoding is filled. */
+/** What a decoded instruction is filled with. */
 export interface Filling {
-  /** Number of the handler, which the record begins with. */
+  /** Number of the handler, which the decoded instruction begins with. */
   readonly handler: number;
   /** What follows it. */
-  readonly operands: readonly RecordOperand[];
+  readonly operands: readonly DecodedOperand[];
 }
 
 /** What the decoder knows of an encoding, or of one with certain operand fields. */
 export interface Variant {
   readonly filling: Filling;
   /**
-   * For direct branches: the offset in bytes, and how the record is filled when the target is in
-   * the same page.
+   * For direct branches: the offset in bytes, and what it is filled with when the
+   * target is in the same page.
    */
   readonly branch?: { readonly offset: (word: number) => number; readonly near: Filling };
 }
@@ -34,7 +34,7 @@ export interface Decoding extends Variant {
 /** Operand fields with fixed values. */
 export type Fixed = Partial<FieldValues>;
 
-/** How the decoder fills records. */
+/** How the decoder fills decoded instructions. */
 export interface Dispatch {
   /** By index of the encoding. */
   readonly decodings: readonly Decoding[];

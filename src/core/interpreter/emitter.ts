@@ -15,18 +15,18 @@ export interface Surroundings {
   readonly library: Callees;
   readonly layout: OperandLayout;
   /**
-   * Local with the address of the record; of the first one, for the second instruction of a fused
-   * pair.
+   * Local with the address of the decoded instruction; of the first one, for the second instruction
+   * of a fused pair.
    */
   readonly ip: number;
-  /** Bytes from there to the instruction's record. */
-  readonly recordOffset: number;
+  /** Bytes from there to the decoded instruction. */
+  readonly decodedOffset: number;
   /** A local for values of this type, free until the end of the instruction. */
   local(type: Type): number;
   /** Puts the address of the current TLB set on the stack. */
   tlb(): void;
   /**
-   * Stores what callees want to find in the CPU record: IP and, where they ask for the time, END.
+   * Stores what callees want to find in the CPU state: IP and, where they ask for the time, END.
    */
   beforeCall(end: boolean): void;
   /** Ends the instruction after a callee that has set `CPU.PENDING`. */
@@ -264,11 +264,11 @@ export class Emitter {
     throw new Error(`${node.kind} cannot be emitted`);
   }
 
-  /** Reads an operand of the record. */
+  /** Reads an operand of the decoded instruction. */
   protected operand(node: Node): void {
     if (node.type !== "i32" && node.type !== "i64") throw new Error(`a static ${node.type}`);
     const operand = this.at.layout.place(node);
-    this.f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], this.at.recordOffset + operand.offset);
+    this.f.get(this.at.ip).memory(OPERAND_LOADS[node.type][operand.kind], this.at.decodedOffset + operand.offset);
   }
 
   /**
@@ -293,7 +293,7 @@ export class Emitter {
   protected pc(): void {
     const { f, at } = this;
     f.i32(0).memory("i64.load", CPU.PC_DELTA).get(at.ip);
-    if (at.recordOffset) f.i32(at.recordOffset).op("i32.add");
+    if (at.decodedOffset) f.i32(at.decodedOffset).op("i32.add");
     f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
   }
 

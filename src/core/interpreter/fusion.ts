@@ -2,9 +2,9 @@
 // both pays. The second finds in locals what the first knows of the flags. docs/design/core.md §I2
 // has what pairs gain; these are of the profile of a kernel boot and of compiled loops.
 //
-// Both records stay as they are but for the number of the first one's handler, so that a branch to
-// the second finds it, and the pair can be parted again: when the budget ends between the two, or
-// when the second instruction is overwritten.
+// Both decoded instructions stay as they are but for the number of the first one's handler, so that
+// a branch to the second finds it, and the pair can be parted again: when the budget ends between
+// the two, or when the second instruction is overwritten.
 
 import type { FusedHandler } from "../decoded/handlers.ts";
 import type { Part } from "./handler-emitter.ts";

@@ -1,10 +1,10 @@
 // The code of handlers: what the interpreter loop executes for an instruction, or for several in a
-// straight line, and where their operands stand in the records. docs/design/core.md §I2
-// and §I3.
+// straight line, and where their operands stand in the decoded instructions. docs/design/core.md
+// §I2 and §I3.
 
 import type { Builder } from "../../isa/builder.ts";
 import type { Encoding } from "../../isa/table.ts";
-import { OperandLayout, RECORD_SIZE } from "../decoded/operands.ts";
+import { DECODED_SIZE, OperandLayout } from "../decoded/operands.ts";
 import type { Fixed } from "../decoded/variants.ts";
 import { CPU } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
@@ -14,7 +14,7 @@ import { Emitter, type Surroundings } from "./emitter.ts";
 
 /** Labels of the interpreter loop that handlers branch to. */
 export const Target = {
-  /** The next record is at `ip`. */
+  /** The next decoded instruction is at `ip`. */
   Next: "next",
   /** A branch was taken: `ip` and `end` are new, the budget is to be checked. */
   Taken: "taken",
@@ -24,7 +24,7 @@ export const Target = {
 
 /** Locals of the interpreter loop that handlers use. */
 export interface LoopLocals {
-  /** Address of the record in execution. i32. */
+  /** Address of the decoded instruction in execution. i32. */
   readonly ip: number;
   /** See `CPU.END`. i32. */
   readonly end: number;
@@ -82,20 +82,20 @@ export class HandlerEmitter {
       const layout = new OperandLayout(part.encoding.instruction.name);
       layouts.push(layout);
       const $ = part.semantics;
-      const at = this.#surroundings(f, $, layout, part.near, index * RECORD_SIZE);
+      const at = this.#surroundings(f, $, layout, part.near, index * DECODED_SIZE);
       emitChecks($, part.encoding, at);
       before = new Emitter($, at, before);
       ended = before.emit();
     });
-    if (!ended) f.get(this.locals.ip).i32(parts.length * RECORD_SIZE).op("i32.add").set(this.locals.ip).brOuter(Target.Next);
+    if (!ended) f.get(this.locals.ip).i32(parts.length * DECODED_SIZE).op("i32.add").set(this.locals.ip).brOuter(Target.Next);
     return { f, layouts };
   }
 
-  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, near: boolean, recordOffset: number): Surroundings {
+  #surroundings(f: FunctionBuilder, $: Builder, layout: OperandLayout, near: boolean, decodedOffset: number): Surroundings {
     const { ip, end, tlb, scratch } = this.locals;
     const getIp = () => {
       f.get(ip);
-      if (recordOffset) f.i32(recordOffset).op("i32.add");
+      if (decodedOffset) f.i32(decodedOffset).op("i32.add");
     };
     const jumpToStack = () => {
       f.call(this.library.named("lookup")).tee(scratch).op("i32.eqz");
@@ -103,7 +103,7 @@ export class HandlerEmitter {
         getIp();
         f.set(ip).brOuter(Target.Pending);
       });
-      f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").i32(recordOffset + RECORD_SIZE).op("i32.sub").set(end);
+      f.get(end).get(scratch).op("i32.add").get(ip).op("i32.sub").i32(decodedOffset + DECODED_SIZE).op("i32.sub").set(end);
       f.get(scratch).set(ip).brOuter(Target.Taken);
     };
     return {
@@ -111,7 +111,7 @@ export class HandlerEmitter {
       library: this.library,
       layout,
       ip,
-      recordOffset,
+      decodedOffset,
       local: (type) => this.#pool.take(type),
       tlb: () => void f.get(tlb),
       beforeCall: (time) => {
@@ -121,7 +121,7 @@ export class HandlerEmitter {
         if (time) f.i32(0).get(end).memory("i32.store", CPU.END);
       },
       fault: () => {
-        if (recordOffset) {
+        if (decodedOffset) {
           getIp();
           f.set(ip);
         }
@@ -131,8 +131,8 @@ export class HandlerEmitter {
         if (near) {
           // What is left of the budget shrinks by this instruction; both ends move by the distance.
           const distance = layout.place($.lsl(offset, 2));
-          f.get(ip).memory("i32.load", recordOffset + distance.offset).set(scratch);
-          f.get(end).get(scratch).op("i32.add").i32(RECORD_SIZE).op("i32.sub").set(end);
+          f.get(ip).memory("i32.load", decodedOffset + distance.offset).set(scratch);
+          f.get(end).get(scratch).op("i32.add").i32(DECODED_SIZE).op("i32.sub").set(end);
           getIp();
           f.get(scratch).op("i32.add").set(ip).brOuter(Target.Taken);
         } else {
@@ -140,7 +140,7 @@ export class HandlerEmitter {
           f.i32(0).memory("i64.load", CPU.PC_DELTA);
           getIp();
           f.i32(2).op("i32.shr_u").op("i64.extend_i32_u").op("i64.add");
-          f.get(ip).memory("i64.load32_s", recordOffset + bytes.offset).op("i64.add");
+          f.get(ip).memory("i64.load32_s", decodedOffset + bytes.offset).op("i64.add");
           jumpToStack();
         }
       },

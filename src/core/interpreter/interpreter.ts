@@ -1,20 +1,20 @@
-// The interpreter: one Wasm function with one `br_table` over pre-decoded records.
+// The interpreter: one Wasm function with one `br_table` over pre-decoded instructions.
 // docs/design/core.md §I1, §I2 and §I6.
 //
-//   enter:    finds the record of CPU.PC, or leaves
+//   enter:    finds the decoded instruction of CPU.PC, or leaves
 //     taken:  checks the budget
-//       next: dispatches on the record at ip; handlers branch to next, taken or pending
+//       next: dispatches on the decoded instruction at ip; handlers branch to next, taken or pending
 //     pending falls out of `next`: an exception was taken, or the core is left
 //
-// The budget is the distance from ip to `end`, in records: straight-line code changes neither `end`
-// nor a counter, a taken branch moves both. Near the end of the budget a STOP handler takes the
-// place of the record at `end`.
+// The budget is the distance from ip to `end`, in decoded instructions: straight-line code changes
+// neither `end` nor a counter, a taken branch moves both. Near the end of the budget a STOP handler
+// takes the place of the decoded instruction at `end`.
 
 import { encodings } from "../../isa/table.ts";
 import { FusedHandlers } from "../decoded/fused-handlers.ts";
 import { Handler, type HandlerTable } from "../decoded/handlers.ts";
-import { FIRST_OPERAND, RECORD_SIZE } from "../decoded/operands.ts";
-import { STRAIGHT_LINE } from "../decoded/record-functions.ts";
+import { DECODED_SIZE, FIRST_OPERAND } from "../decoded/operands.ts";
+import { STRAIGHT_LINE } from "../decoded/decoded-functions.ts";
 import type { Dispatch } from "../decoded/variants.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { CPU, KNOWN_CALLS, NO_STACK_PAGE, Pending } from "../state/cpu-state.ts";
@@ -49,7 +49,7 @@ export const TABLE_NAME = "outlined";
 /** Functions that there is room for in it. */
 export const TABLE_SIZE = FIRST_REGION_SLOT + 2 * REGION_CAPACITY;
 
-/** How the decoder fills records for an `execute` with these handlers. */
+/** How the decoder fills decoded instructions for an `execute` with these handlers. */
 export function makeDispatch(handlers: HandlerTable, library: Callees, outlined: OutlinedFunctions): Dispatch {
   return { decodings: makeDecodings(handlers, library, outlined), fused: new FusedHandlers(handlers.fused) };
 }
@@ -59,7 +59,10 @@ export function makeDispatch(handlers: HandlerTable, library: Callees, outlined:
  */
 export function defineInterpreter(library: Library, decode: number): HandlerTable {
   const f = library.define("execute", ["i32"], ["i32"]);
-  /** What is left of the budget, in bytes of records. Valid outside of the dispatch loop. */
+  /**
+   * What is left of the budget, in bytes of decoded instructions. Valid outside of the dispatch
+   * loop.
+   */
   const remaining = 0;
   const address = f.local("i64");
   const emitter = new HandlerEmitter(library, f), { ip, end, tlb, scratch } = emitter.locals;
@@ -98,7 +101,7 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
     f.if(() => {
       // The fetch faulted. That counts, so that a guest whose vectors cannot be fetched uses up its
       // budget.
-      f.get(remaining).i32(RECORD_SIZE).op("i32.sub").set(remaining).br(enter);
+      f.get(remaining).i32(DECODED_SIZE).op("i32.sub").set(remaining).br(enter);
     });
     // Where a slice begins is no place of the program.
     f.get(scratch).if(() => void f.get(ip).call(library.named("landed")));
@@ -132,7 +135,7 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
           region(enter, next, taken, pending);
         });
       });
-      f.get(end).get(ip).op("i32.sub").i32(RECORD_SIZE).op("i32.sub").set(remaining);
+      f.get(end).get(ip).op("i32.sub").i32(DECODED_SIZE).op("i32.sub").set(remaining);
       f.br(enter);
     });
   });
@@ -171,7 +174,7 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
     pushSlot(1);
     library.module.callIndirect(f, ["i32"], []);
     f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
-    f.get(ip).i32(RECORD_SIZE).op("i32.add").set(ip).br(next);
+    f.get(ip).i32(DECODED_SIZE).op("i32.add").set(ip).br(next);
   }
 
   function special(handler: number, next: Label, taken: Label, pending: Label): void {
@@ -205,7 +208,7 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
         f.get(ip).get(ip).memory("i32.load16_u", FIRST_OPERAND);
         library.module.callIndirect(f, ["i32"], []);
         f.i32(0).memory("i32.load", CPU.PENDING).brIf(pending);
-        f.get(ip).i32(RECORD_SIZE).op("i32.add").set(ip).br(next);
+        f.get(ip).i32(DECODED_SIZE).op("i32.add").set(ip).br(next);
         break;
     }
   }

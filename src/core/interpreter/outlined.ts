@@ -4,11 +4,11 @@
 //
 // Such a function is the only one of a small module, which imports the memory and what it calls
 // from the core's module, and goes into the core's table. Its parameter is the address of the
-// record; it returns nothing, `CPU.PENDING` says the rest.
+// decoded instruction; it returns nothing, `CPU.PENDING` says the rest.
 
 import { type Encoding, semanticsOf } from "../../isa/table.ts";
 import { Handler } from "../decoded/handlers.ts";
-import { FIRST_OPERAND, OperandLayout, type RecordOperand } from "../decoded/operands.ts";
+import { type DecodedOperand, FIRST_OPERAND, OperandLayout } from "../decoded/operands.ts";
 import type { Filling, Fixed } from "../decoded/variants.ts";
 import { CPU, Pending } from "../state/cpu-state.ts";
 import type { Callees } from "../wasm/library.ts";
@@ -61,8 +61,8 @@ export class OutlinedFunctions {
   }
 
   /**
-   * Makes the function of an encoding with these operand fields fixed, and says how its records are
-   * filled.
+   * Makes the function of an encoding with these operand fields fixed, and says what its decoded
+   * instructions are filled with.
    */
   outline(encoding: Encoding, fixed: Fixed): Filling {
     const { name } = encoding.instruction, $ = semanticsOf(encoding, fixed);
@@ -75,7 +75,7 @@ export class OutlinedFunctions {
       library: functions,
       layout,
       ip: 0,
-      recordOffset: 0,
+      decodedOffset: 0,
       local: (type) => f.local(type),
       tlb: () => void f.i32(0).memory("i32.load", CPU.TLB),
       // The loop stored IP and END before the call.
@@ -93,7 +93,7 @@ export class OutlinedFunctions {
     emitChecks($, encoding, at);
     new Emitter($, at).emit();
     const index = this.#place(module, f);
-    const tableIndex: RecordOperand = { key: "table", offset: FIRST_OPERAND, kind: "u16", evaluate: () => index };
+    const tableIndex: DecodedOperand = { key: "table", offset: FIRST_OPERAND, kind: "u16", evaluate: () => index };
     return { handler: Handler.Outlined, operands: [tableIndex, ...layout.operands] };
   }
 
@@ -118,8 +118,8 @@ export class OutlinedTable {
   constructor(readonly functions: OutlinedFunctions, readonly link: Link) {}
 
   /**
-   * Puts the function into its place, unless it is there. Before a record that names it is
-   * executed.
+   * Puts the function into its place, unless it is there. Before a decoded instruction that names
+   * it is executed.
    */
   provide(index: number): void {
     if (this.#present.has(index)) return;

@@ -87,7 +87,7 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
       c.return(zero);
     });
     c.if(data.watch(c, va, access).or(writeOnly(c)), () => {
-      c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropRecords"), host, sizeOf(access)));
+      c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropDecoded"), host, sizeOf(access)));
       c.return(host);
     });
     c.set(flags, entryFlags(c));
@@ -95,7 +95,7 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
   });
   // Whether the next store may go past this function.
   c.if(c.call(callee(library, "isCodePage"), host), () => {
-    c.run(callee(library, "dropRecords"), host, sizeOf(access));
+    c.run(callee(library, "dropDecoded"), host, sizeOf(access));
     c.if(c.call(callee(library, "isCodePage"), host), () => c.set(flags, flags.or(TlbFlags.Slow)));
   });
   entry.fill(host, flags);
@@ -112,7 +112,7 @@ function defineCrossingStore(library: Library, data: DataAccess): FunctionBuilde
   const misaligned = data.misalignment(c, va, access);
   const { first, second, firstSize, secondSize } = data.crossing(c, va, access, misaligned);
   for (const [host, size] of [[first, firstSize], [second, secondSize]]) {
-    c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropRecords"), host, size));
+    c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropDecoded"), host, size));
   }
   copy(c, first, constant("i32", CPU.CROSSING), firstSize);
   copy(c, second, firstSize.add(CPU.CROSSING), secondSize);
@@ -157,7 +157,7 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   // Data beside code: the page is not write-mapped.
   c.if(entry.servesSlowly(misaligned), () => {
     c.set(host, entry.host);
-    c.return(c.call(callee(library, "holdsRecords"), host, sizeOf(access)).select(zero, host));
+    c.return(c.call(callee(library, "holdsDecoded"), host, sizeOf(access)).select(zero, host));
   });
   c.set(host, c.call(data.translate, va, access));
   c.if(host.not(), () => c.return(zero));

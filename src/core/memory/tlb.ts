@@ -34,8 +34,8 @@ const TLB_FUNCTIONS = {
    */
   tlbFillData: [["i32", "i64", "i32", "i32", "i32"], []],
   /**
-   * (entry i32, va i64, records i32, flags i32): fills an entry of Fetch in the current space;
-   * `entry` is its address.
+   * (entry i32, va i64, decoded page i32, flags i32): fills an entry of Fetch in the
+   * current space; `entry` is its address.
    */
   tlbFillFetch: [["i32", "i64", "i32", "i32"], []],
   /** (space i32): drops everything. */
@@ -46,8 +46,10 @@ const TLB_FUNCTIONS = {
   tlbFlushNonGlobal: [["i32"], []],
   /** (space i32, va i64): drops the page at VA[55:12], and the block that it came from. */
   tlbFlushPage: [["i32", "i64"], []],
-  /** (record page i32): drops instruction fetches in every space that lead to this record page. */
-  tlbForgetRecords: [["i32"], []],
+  /**
+   * (decoded page i32): drops instruction fetches in every space that lead to this decoded page.
+   */
+  tlbForgetDecoded: [["i32"], []],
   /** (stage2 id i32): drops everything in all spaces with these tables. */
   tlbFlushStage2: [["i32"], []],
   /**
@@ -78,7 +80,7 @@ const EXPORTED: readonly TlbFunction[] = [
   "tlbFlushNonGlobal",
   "tlbFlushStage2",
   "tlbFlushHosts",
-  "tlbForgetRecords",
+  "tlbForgetDecoded",
   "tlbi",
 ];
 
@@ -124,11 +126,11 @@ function defineFills(library: Library): void {
   });
 
   define(library, "tlbFillFetch", (c) => {
-    const entry = c.parameter(0), va = c.parameter(1), records = c.parameter(2), flags = c.parameter(3);
+    const entry = c.parameter(0), va = c.parameter(1), decoded = c.parameter(2), flags = c.parameter(3);
     noteBlock(c, va, flags);
     c.store("i32.store", entry, list(c, entry, flags, c.load("i32.load", entry, FetchEntry.Flags)), FetchEntry.Flags);
     c.store("i64.store", entry, va.and(-4096), FetchEntry.Tag);
-    c.store("i32.store", entry, records, FetchEntry.Records);
+    c.store("i32.store", entry, decoded, FetchEntry.Decoded);
   });
 }
 
@@ -222,15 +224,15 @@ function definePageFlush(library: Library): void {
 }
 
 /**
- * What is dropped because of what it leads to: record pages, stage-2 tables, pages of the Wasm
+ * What is dropped because of what it leads to: decoded pages, stage-2 tables, pages of the Wasm
  * memory.
  */
 function defineTargetFlushes(library: Library, pool: TlbPoolLayout): void {
-  define(library, "tlbForgetRecords", (c) =>
+  define(library, "tlbForgetDecoded", (c) =>
     forEachSpace(c, pool, (space) => {
       for (let regime = 0; regime < REGIMES; regime++) {
         forEachFetch(c, space.add(regime * TlbSet.Size), (entry) => {
-          c.if(c.load("i32.load", entry, FetchEntry.Records).eq(c.parameter(0)), () => invalidateFetch(c, entry));
+          c.if(c.load("i32.load", entry, FetchEntry.Decoded).eq(c.parameter(0)), () => invalidateFetch(c, entry));
         });
       }
     }));
@@ -255,7 +257,7 @@ function defineTargetFlushes(library: Library, pool: TlbPoolLayout): void {
           forEachFetch(c, set, (entry) => {
             c.if(c.load("i64.load", entry, FetchEntry.Tag).ne(-1), () => {
               c.if(
-                inside(c.call(callee(library, "ownerOf"), c.load("i32.load", entry, FetchEntry.Records))),
+                inside(c.call(callee(library, "ownerOf"), c.load("i32.load", entry, FetchEntry.Decoded))),
                 () => invalidateFetch(c, entry),
               );
             });

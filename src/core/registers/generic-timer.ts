@@ -24,7 +24,7 @@ export const Cntkctl = {
   Mask: 0x3ff,
 } as const;
 
-/** The two timers of a vCPU: addresses of their registers in the CPU record. */
+/** The two timers of a vCPU: addresses of their registers in the CPU state. */
 export const TIMERS = {
   virtual: { ctl: CPU.CNTV_CTL_EL0, cval: CPU.CNTV_CVAL_EL0 },
   physical: { ctl: CPU.CNTP_CTL_EL0, cval: CPU.CNTP_CVAL_EL0 },
@@ -33,12 +33,16 @@ export const TIMERS = {
 /** One of `TIMERS`. */
 export type Timer = keyof typeof TIMERS;
 
-/** CNTVCT_EL0, which is CNTPCT_EL0 as well, in ticks (i64). Wants IP and END in the record. */
+/**
+ * CNTVCT_EL0, which is CNTPCT_EL0 as well, in ticks (i64). Wants IP and END in the CPU state.
+ */
 export function counter(c: Code, library: Library): Value {
   return c.call(callee(library, "currentTime")).op("i64.trunc_sat_f64_u", "i64").shrU(Math.log2(TICK_NS));
 }
 
-/** CNTx_CTL_EL0 as it reads, ISTATUS from the counter. Wants IP and END in the record. */
+/**
+ * CNTx_CTL_EL0 as it reads, ISTATUS from the counter. Wants IP and END in the CPU state.
+ */
 export function timerControl(c: Code, library: Library, timer: Timer): Value {
   const { ctl, cval } = TIMERS[timer];
   const value = c.let(c.load("i64.load", ctl));

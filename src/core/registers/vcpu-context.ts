@@ -1,14 +1,14 @@
 // The architectural state of one vCPU as the layers above read and write it: a view of its context
-// in the Wasm memory, or of the hot CPU record while it is the resident one. `interface.ts` has the
+// in the Wasm memory, or in the hot CPU state while it is the resident one. `interface.ts` has the
 // contract, `state/cpu-state.ts` the layout.
 
 import { ExceptionClass, exceptionClass, Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { decodeLoadStore } from "../architecture/load-store-syndrome.ts";
 import { type ArmedDebug, DebugComparators, type Stepped } from "../debug/self-hosted-debug.ts";
-import { CONTEXT_SIZE, CPU, CPU_RECORD, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
+import { CONTEXT_SIZE, CPU, CPU_STATE, Slot, vAddress, xAddress } from "../state/cpu-state.ts";
 import type { RegisterName, VcpuState } from "./vcpu-state.ts";
 
-/** Registers that are 32 bits wide in the record. */
+/** Registers that are 32 bits wide in the CPU state. */
 const WORD_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>(["FPCR", "FPSR"]);
 
 /** Registers from which cached translations are made. */
@@ -23,9 +23,9 @@ const TRANSLATION_REGISTERS: ReadonlySet<RegisterName> = new Set<RegisterName>([
 const SIGN_64 = 1n << 63n;
 const INSTRUCTION_SIZE = 4;
 
-/** A vCPU's context. `Core` makes them, and moves their state in and out of the CPU record. */
+/** A vCPU's context. `Core` makes them, and moves them in and out of the CPU state. */
 export class VcpuContext implements VcpuState {
-  /** The state is in the CPU record, not at `address`. Only `Core` changes it. */
+  /** The context is in the CPU state, not at `address`. Only `Core` changes it. */
   resident = false;
   /**
    * What the core derives from registers (regime, FP trap, stage-2 root) is no longer right. `Core`
@@ -213,9 +213,9 @@ export class VcpuContext implements VcpuState {
     return name === inUse ? xAddress(Slot.SP) : CPU[name];
   }
 
-  /** Where a field of the record's context part is now. */
+  /** Where a field of the context is now. */
   #at(field: number): number {
-    return this.resident ? field : this.address + field - CPU_RECORD;
+    return this.resident ? field : this.address + field - CPU_STATE;
   }
 
   #get(field: number): bigint {

@@ -1,4 +1,4 @@
-// The hot CPU record: where the running vCPU's state lies in the Wasm memory, at constant
+// The hot CPU state: where the running vCPU's state lies in the Wasm memory, at constant
 // addresses, so that a register operand of the interpreter is a load with a constant offset.
 // docs/design/decisions.md §9; docs/design/core.md §I6.
 //
@@ -7,12 +7,12 @@
 // little-endian. To add a field, append a line to its part.
 
 /**
- * First address of the record; everything below stays zero, so that a null address reads as
- * nothing.
+ * First address of the CPU state; everything below stays zero, so that a null address
+ * reads as nothing.
  */
-export const CPU_RECORD = 0x100;
+export const CPU_STATE = 0x100;
 
-let next = CPU_RECORD;
+let next = CPU_STATE;
 
 function field(size: number, count = 1): number {
   next = Math.ceil(next / size) * size;
@@ -133,13 +133,13 @@ export const CPU = {
   FP_TRAP: word(),
 
   /**
-   * Record of the instruction in progress, stored before every call that may fault or that asks for
-   * PC. i32.
+   * Address of the decoded instruction in progress, stored before every call that may fault or
+   * that asks for PC. i32.
    */
   IP: word(),
   /**
-   * Record address at which the budget ends if execution goes on in a straight line: what is left
-   * is (END - ip) >> 4. i32.
+   * Address of the decoded instruction at which the budget ends if execution goes on in a straight
+   * line: what is left is (END - ip) >> 4. i32.
    */
   END: word(),
   /** PC = PC_DELTA + (ip >> 2) in the page in execution. i64. */
@@ -197,11 +197,14 @@ export const CPU = {
   EL2_CALLED: word(),
 
   /**
-   * The record that holds the STOP handler of tail mode, or 0; and the handler that it had. i32.
+   * The decoded instruction that holds the STOP handler of tail mode, or 0; and the handler that it
+   * had. i32.
    */
   STOP: word(),
   STOP_HANDLER: word(),
-  /** The fused handler of the record before it, which is parted meanwhile; or 0. i32. */
+  /**
+   * The fused handler of the decoded instruction before it, which is parted meanwhile; or 0. i32.
+   */
   STOP_FUSED_HANDLER: word(),
   /** Not zero when `pageEntered` wants to hear of pages that are entered for execution. i32. */
   WATCHING: word(),
@@ -212,7 +215,7 @@ export const CPU = {
    * place. i32.
    */
   LANDING_LIMIT: word(),
-  /** The record of such a place, or 0, and its virtual address. i32, i64. */
+  /** The decoded instruction of such a place, or 0, and its virtual address. i32, i64. */
   LANDING: word(),
   LANDING_PC: doubleword(),
   /**
@@ -238,14 +241,14 @@ export const CPU = {
   SCRATCH: field(16, 8),
 } as const;
 
-/** One past the last byte of the record. */
-export const CPU_RECORD_END = next;
+/** One past the last byte of the CPU state. */
+export const CPU_STATE_END = next;
 
-/** The context is [CPU_RECORD, CONTEXT_END). */
+/** The context is [CPU_STATE, CONTEXT_END). */
 const CONTEXT_END = CPU.DERIVED;
 
 /** Bytes of a vCPU's context. */
-export const CONTEXT_SIZE = CONTEXT_END - CPU_RECORD;
+export const CONTEXT_SIZE = CONTEXT_END - CPU_STATE;
 
 /** Address of X`index` (0..30) or of a special slot. */
 export const xAddress = (index: number): number => CPU.X + 8 * index;
@@ -312,8 +315,8 @@ export const DataEntry = {
 export const FetchEntry = {
   /** i64: page of the virtual address as accessed, low 12 bits zero; -1 matches nothing. */
   Tag: 0,
-  /** i32: address of the record page. */
-  Records: 8,
+  /** i32: address of the decoded page. */
+  Decoded: 8,
   /** i32: `TlbFlags`. */
   Flags: 12,
   Size: 16,

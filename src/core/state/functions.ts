@@ -35,7 +35,7 @@ const signature = (parameters: readonly ValueType[], ...results: readonly ValueT
 
 /**
  * The signatures. The first group is of the MMU, exceptions and system registers, the second of the
- * records.
+ * decoded instructions.
  */
 export const Functions = {
   /**
@@ -51,7 +51,7 @@ export const Functions = {
   slowStore16: signature(["i64", "i32", "v128"]),
   /**
    * (va, access) -> host address, for a read and a write of RAM that follows at once (atomics,
-   * STXR, DC ZVA). Drops records there itself.
+   * STXR, DC ZVA). Drops decoded instructions there itself.
    */
   slowAddress: signature(["i64", "i32"], "i32"),
   /**
@@ -72,7 +72,7 @@ export const Functions = {
    */
   fetchAddress: signature(["i64"], "i32"),
   /**
-   * (va, record page). Right after `fetchAddress(va)`: enters the page's translation in the Fetch
+   * (va, decoded page). Right after `fetchAddress(va)`: enters the page's translation in the Fetch
    * table of the current TLB set.
    */
   fillFetch: signature(["i64", "i32"]),
@@ -118,8 +118,8 @@ export const Functions = {
   /** Sets `CPU.TLB` and what else derives from the context. After a vCPU became resident. */
   updateRegime: signature([]),
   /**
-   * (host address of a page): it gets decoded records now; write translations of it go from all TLB
-   * sets.
+   * (host address of a page): its instructions are decoded now; write translations of it go from
+   * all TLB sets.
    */
   protectCodePage: signature(["i32"]),
 
@@ -135,22 +135,23 @@ export const Functions = {
    */
   currentTime: signature([], "f64"),
   /**
-   * (host address) -> not zero when the page holds decoded records and must not be write-mapped.
+   * (host address) -> not zero when the page holds decoded instructions and must not be
+   * write-mapped.
    */
   isCodePage: signature(["i32"], "i32"),
   /**
    * (host address, size up to 64, inside one page): a store there is about to happen; not zero when
-   * `dropRecords` must hear of it. It changes decoded instructions then, or there have been very
+   * `dropDecoded` must hear of it. It changes decoded instructions then, or there have been very
    * many.
    */
-  holdsRecords: signature(["i32", "i32"], "i32"),
-  /** (address of a record page) -> the host address of its code page. */
+  holdsDecoded: signature(["i32", "i32"], "i32"),
+  /** (address of a decoded page) -> the host address of its code page. */
   ownerOf: signature(["i32"], "i32"),
   /**
-   * (host address, size up to 64, inside one page): RAM there is about to change; decoded records
-   * of these words go.
+   * (host address, size up to 64, inside one page): RAM there is about to change; decoded
+   * instructions of these words go.
    */
-  dropRecords: signature(["i32", "i32"]),
+  dropDecoded: signature(["i32", "i32"]),
 } as const satisfies Record<string, Signature>;
 
 /** Name of a function of the seam. */

@@ -1,19 +1,19 @@
 // What lies where in the core's part of the Wasm memory: the region below guest RAM that
 // machine/memory-map.ts leaves to the core.
 //
-//   0x0000_0100  CPU record (cpu-state.ts)
+//   0x0000_0100  CPU state (cpu-state.ts)
 //   0x0000_2000  tables of CRC32 and CRC32C
 //   0x0000_6000  S-boxes of AES
 //   0x0001_0000  contexts of vCPUs
-//   0x0020_0000  owners of record pages, counts of stores into them
-//   0x0028_0000  for each handler of the interpreter, the handler of its first instruction; regions of each record page
+//   0x0020_0000  owners of decoded pages, counts of stores into them
+//   0x0028_0000  for each handler of the interpreter, the handler of its first instruction; regions of each decoded page
 //   0x0034_0000  counters of landings (decoded/landings.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (memory/tlb.ts)
 //   0x003a_0000  a bit for each 4 KiB of the Wasm memory: something may have been written there (page-bits.ts)
-//   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its record page
+//   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its decoded page
 //   0x0080_0000  TLB spaces (memory/tlb.ts)
 //   0x0200_0000  stage-2 tables (memory/stage2.ts)
-//   0x0400_0000  record pages (decoded/records.ts)
+//   0x0400_0000  decoded pages (decoded/decoded-pages.ts)
 
 import { CONTEXT_SIZE } from "./cpu-state.ts";
 import { type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
@@ -41,7 +41,7 @@ export const MAXIMUM_HANDLERS = 0x4000;
 
 /** Handlers from here on are regions of the translator, each a number of its own. */
 export const FIRST_REGION_HANDLER = MAXIMUM_HANDLERS;
-/** All numbers of handlers: a record begins with 16 bits. */
+/** All numbers of handlers: a decoded instruction begins with 16 bits. */
 export const HANDLER_NUMBERS = 0x1_0000;
 /** Regions that there may be at once. */
 export const REGION_CAPACITY = 0x4000;
@@ -60,31 +60,31 @@ export const CONTEXT_STRIDE = Math.ceil(CONTEXT_SIZE / 16) * 16;
 export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
 
 /**
- * i32 for each record page: the host address of the code page that it stands for, 0 when it is
+ * i32 for each decoded page: the host address of the code page that it stands for, 0 when it is
  * free.
  */
-export const RECORD_OWNERS = 0x20_0000;
+export const DECODED_OWNERS = 0x20_0000;
 /**
- * i32 for each record page: minus the stores that its code page may get before its records are
- * given up (`decoded/records.ts`).
+ * i32 for each decoded page: minus the stores that its code page may get before its decoded
+ * instructions are given up (`decoded/decoded-pages.ts`).
  */
-export const RECORD_STORES = 0x30_0000;
+export const DECODED_STORES = 0x30_0000;
 /**
- * Stores beside its instructions that a code page gets before its records are given up for the
- * first time, so that it can be write-mapped.
+ * Stores beside its instructions that a code page gets before its decoded instructions are given up
+ * for the first time, so that it can be write-mapped.
  */
 export const STORES_BEFORE_RELEASE = 0x4000;
 
-/** i32 for each record page: regions of the translator in it. */
-export const RECORD_REGIONS = 0x2a_0000;
+/** i32 for each decoded page: regions of the translator in it. */
+export const DECODED_REGIONS = 0x2a_0000;
 
 /**
- * A u16 for each place, by its record's address: how often the interpreter went on there. Places
- * that are as many apart share one.
+ * A u16 for each place, by its decoded instruction's address: how often the interpreter went on
+ * there. Places that are as many apart share one.
  */
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 
-/** i32 for each 4 KiB of the Wasm memory: the address of its record page, or 0. */
+/** i32 for each 4 KiB of the Wasm memory: the address of its decoded page, or 0. */
 export const CODE_PAGES = 4 * MiB;
 
 /**
@@ -103,9 +103,11 @@ export const TLB_POOL: TlbPoolLayout = {
 /** The pool of stage-2 tables. */
 export const STAGE2_TABLES = { base: 32 * MiB, size: 32 * MiB } as const;
 
-/** Records of a page: one an instruction, and a sentinel that leads to the next page. */
-export const RECORDS_PER_PAGE = 1024;
-/** Bytes of a record page. */
-export const RECORD_PAGE_SIZE = (RECORDS_PER_PAGE + 1) * 16;
-/** The pool of record pages. */
-export const RECORD_PAGES: Slots = slots(64 * MiB, CORE_SIZE, RECORD_PAGE_SIZE);
+/**
+ * Instructions of a decoded page; a sentinel that leads to the next page follows them.
+ */
+export const INSTRUCTIONS_PER_PAGE = 1024;
+/** Bytes of a decoded page. */
+export const DECODED_PAGE_SIZE = (INSTRUCTIONS_PER_PAGE + 1) * 16;
+/** The pool of decoded pages. */
+export const DECODED_PAGES: Slots = slots(64 * MiB, CORE_SIZE, DECODED_PAGE_SIZE);

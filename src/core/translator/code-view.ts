@@ -1,18 +1,18 @@
 // Code as the guest sees it around an instruction in execution: pages by virtual address, as far as
-// the fetch TLB of the current regime knows them, with the records of their instructions.
+// the fetch TLB of the current regime knows them, with their decoded instructions.
 
 import { Handler } from "../decoded/handlers.ts";
-import { RECORD_SIZE } from "../decoded/operands.ts";
+import { DECODED_SIZE } from "../decoded/operands.ts";
 import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
-import { FIRST_REGION_HANDLER, RECORD_OWNERS, RECORD_PAGE_SIZE, RECORD_PAGES, RECORDS_PER_PAGE } from "../state/layout.ts";
+import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
 import { PAGE_SIZE } from "../state/page.ts";
 import type { Code } from "./region.ts";
 
-/** log2 of `RECORDS_PER_PAGE`. */
-const RECORDS_SHIFT = 10;
+/** log2 of `INSTRUCTIONS_PER_PAGE`. */
+const INSTRUCTIONS_SHIFT = 10;
 
-/** Address of the record page with this index. */
-export const recordPageAddress = (index: number): number => RECORD_PAGES.base + index * RECORD_PAGE_SIZE;
+/** Address of the decoded page with this index. */
+export const decodedPageAddress = (index: number): number => DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
 
 /** Memory as the translator reads it. */
 export interface CodeMemory {
@@ -22,28 +22,28 @@ export interface CodeMemory {
 
 /** Pages around one of them; instructions are counted from its first. */
 export class CodeView implements Code {
-  /** Index of the record page by pages from the first, but for that; -1 where there is none. */
+  /** Index of the decoded page by pages from the first, but for that; -1 where there is none. */
   readonly #pages = new Map<number, number>();
 
   /**
-   * @param page index of the record page that instruction 0 is in.
+   * @param page index of the decoded page that instruction 0 is in.
    * @param low, high its virtual address.
    */
   constructor(readonly memory: CodeMemory, readonly page: number, readonly low: number, readonly high: number) {}
 
   /** The view around another instruction; undefined where its page is not known. */
   around(index: number): CodeView | undefined {
-    const offset = index >> RECORDS_SHIFT, page = this.#pageOf(offset);
+    const offset = index >> INSTRUCTIONS_SHIFT, page = this.#pageOf(offset);
     return page < 0 ? undefined : new CodeView(this.memory, page, this.low + offset * PAGE_SIZE >>> 0, this.high);
   }
 
   has(index: number): boolean {
-    return this.#pageOf(index >> RECORDS_SHIFT) >= 0;
+    return this.#pageOf(index >> INSTRUCTIONS_SHIFT) >= 0;
   }
 
   word(index: number): number {
-    const owner = this.memory.words[(RECORD_OWNERS >> 2) + this.#pageOf(index >> RECORDS_SHIFT)] >>> 0;
-    return this.memory.words[(owner >>> 2) + (index & RECORDS_PER_PAGE - 1)];
+    const owner = this.memory.words[(DECODED_OWNERS >> 2) + this.#pageOf(index >> INSTRUCTIONS_SHIFT)] >>> 0;
+    return this.memory.words[(owner >>> 2) + (index & INSTRUCTIONS_PER_PAGE - 1)];
   }
 
   isKnown(index: number): boolean {
@@ -60,19 +60,19 @@ export class CodeView implements Code {
     return this.#look(this.low) === this.page;
   }
 
-  /** The handler of an instruction's record. */
+  /** The handler of a decoded instruction. */
   handler(index: number): number {
-    return this.memory.halves[this.record(index) >> 1];
+    return this.memory.halves[this.decodedAt(index) >> 1];
   }
 
-  /** Address of an instruction's record. */
-  record(index: number): number {
-    return recordPageAddress(this.pageIndex(index)) + (index & RECORDS_PER_PAGE - 1) * RECORD_SIZE;
+  /** Address of a decoded instruction. */
+  decodedAt(index: number): number {
+    return decodedPageAddress(this.pageIndex(index)) + (index & INSTRUCTIONS_PER_PAGE - 1) * DECODED_SIZE;
   }
 
-  /** Index of the record page that an instruction is in. */
+  /** Index of the decoded page that an instruction is in. */
   pageIndex(index: number): number {
-    return this.#pageOf(index >> RECORDS_SHIFT);
+    return this.#pageOf(index >> INSTRUCTIONS_SHIFT);
   }
 
   #pageOf(offset: number): number {
@@ -89,6 +89,6 @@ export class CodeView implements Code {
     const entry = words[CPU.TLB >> 2] + TlbSet.Fetch + (low >>> 8 & (TlbSet.FetchEntries - 1) * FetchEntry.Size);
     const tag = entry + FetchEntry.Tag >> 2;
     if (words[tag] !== (low | 0) || words[tag + 1] !== (this.high | 0)) return -1;
-    return (words[entry + FetchEntry.Records >> 2] - RECORD_PAGES.base) / RECORD_PAGE_SIZE;
+    return (words[entry + FetchEntry.Decoded >> 2] - DECODED_PAGES.base) / DECODED_PAGE_SIZE;
   }
 }

@@ -1,4 +1,4 @@
-// Which registers a region keeps in locals where: what may differ from the CPU record, and what has
+// Which registers a region keeps in locals where: what may differ from the CPU state, and what has
 // to be in its local. docs/design/core.md §T2 ("precise spill and reload sets").
 
 import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
@@ -14,7 +14,7 @@ export interface FlowBlock {
 
 /** The result, for the start of each block. */
 export interface DataFlow {
-  /** Registers whose locals may be newer than the CPU record. */
+  /** Registers whose locals may be newer than the CPU state. */
   readonly dirty: readonly Readonly<RegisterSet>[];
   /** Registers whose locals must hold their values. */
   readonly needed: readonly Readonly<RegisterSet>[];

@@ -28,7 +28,7 @@ export function emitFind(f: FunctionBuilder): void {
   // A misaligned PC misses.
   f.get(ADDRESS).i64(-4096 | 3).op("i64.and").op("i64.eq");
   f.if(() => {
-    f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Records);
+    f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded);
     f.get(ADDRESS).op("i32.wrap_i64").i32(0xffc).op("i32.and").i32(2).op("i32.shl").op("i32.add");
     f.memory("i32.load16_u").tee(handler).i32(FIRST_REGION_HANDLER).op("i32.ge_u");
     f.if(() => void f.get(handler).i32(1).op("i32.shl").i32(FIRST_REGION_SLOT - 2 * FIRST_REGION_HANDLER).op("i32.add").op("return"));

@@ -12,7 +12,7 @@ import type { Instruction } from "./instruction.ts";
 import { ConstantEmitter } from "./region-emitter.ts";
 import { numberOf } from "./static-values.ts";
 
-/** Appends the function to `f`, whose parameter is the address of the record. */
+/** Appends the function to `f`, whose parameter is the address of the decoded instruction. */
 export function emitHead(f: FunctionBuilder, library: Callees, { encoding, semantics, word, basedOnStack }: Instruction): void {
   const ip = 0;
   const redirect = () => f.memory("i64.store", CPU.PC).i32(0).i32(Pending.Redirect).memory("i32.store", CPU.PENDING).op("return");
@@ -21,7 +21,7 @@ export function emitHead(f: FunctionBuilder, library: Callees, { encoding, seman
     library,
     layout: new OperandLayout("head"),
     ip,
-    recordOffset: 0,
+    decodedOffset: 0,
     local: (type) => f.local(type),
     tlb: () => void f.i32(0).memory("i32.load", CPU.TLB),
     // The loop stored IP and END before the call.

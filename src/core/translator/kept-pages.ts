@@ -1,5 +1,5 @@
 // Accesses of innermost loops that walk through memory: the page that such an access used last is
-// kept in the CPU record, and serves without the TLB as long as the access stays in it.
+// kept in the CPU state, and serves without the TLB as long as the access stays in it.
 // Translations do not change while a region runs, so that nothing has to be invalidated: whatever
 // changes one leaves the region first. In locals they would be values of V8's that merge wherever
 // ways meet, which costs more than loads.

@@ -1,5 +1,5 @@
 // Flags of a comparison that nobody has looked at yet: translated code keeps its operands instead.
-// Outside of translated code the flags in the CPU record are always those of the architecture.
+// Outside of translated code the flags in the CPU state are always those of the architecture.
 // docs/design/core.md §T2 (lazy flags).
 
 import { CPU } from "../state/cpu-state.ts";
@@ -19,7 +19,7 @@ export const FlagsKind = {
 } as const;
 
 /**
- * Defines `unpackFlags` (): the flags in the CPU record are what `CPU.FLAGS_KIND` says, which is
+ * Defines `unpackFlags` (): the flags in the CPU state are what `CPU.FLAGS_KIND` says, which is
  * `Known` afterwards.
  */
 export function defineLazyFlags(library: Library): void {

@@ -89,7 +89,7 @@ export class StateLocals {
     return this.#local(this.#vectors, index, "v128");
   }
 
-  /** Appends loads of registers from the CPU record to `f`. */
+  /** Appends loads of registers from the CPU state to `f`. */
   load(f: FunctionBuilder, registers: Readonly<RegisterSet>): void {
     for (const slot of generalSlots(registers.general)) f.i32(0).memory("i64.load", xAddress(slot)).set(this.general(slot));
     for (const index of vectorIndices(registers.vector)) f.i32(0).memory("v128.load", vAddress(index)).set(this.vector(index));
@@ -109,7 +109,7 @@ export class StateLocals {
 }
 
 /**
- * Puts what is known of the flags into the CPU record, for a place that several ways lead to, and
+ * Puts what is known of the flags into the CPU state, for a place that several ways lead to, and
  * where a region is left: the operands alone where that is enough, as in most cases nobody will ask
  * for the flags.
  */
@@ -244,7 +244,7 @@ export function surroundings({ f, library, temporaries, tlb }: RegionContext): S
     library,
     layout: new OperandLayout("region"),
     ip: -1,
-    recordOffset: 0,
+    decodedOffset: 0,
     local: (type) => temporaries.take(type),
     tlb: () => void f.get(tlb),
     beforeCall: () => {},

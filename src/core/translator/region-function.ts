@@ -7,7 +7,7 @@
 // is entered, where a loop is entered again, behind calls. Otherwise the interpreter goes on there,
 // which finds the exact end of the budget. Calls of the guest are calls of Wasm: what comes back is
 // compared with the return address, and anything else is handed on to the caller, with all state in
-// the CPU record.
+// the CPU state.
 
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
@@ -36,8 +36,8 @@ export const ENTER = "enter";
 export interface NeighbourPage {
   /** Pages from the head's. */
   readonly offset: number;
-  /** Address of its record page. */
-  readonly records: number;
+  /** Address of its decoded page. */
+  readonly decoded: number;
 }
 
 /** Makes the function of a region. */
@@ -53,8 +53,10 @@ export function emitRegion(
 export interface Callee {
   /** Its name for a late call. */
   readonly name: string;
-  /** Its head's record, and the handler that this has as long as the region is in use. */
-  readonly record: number;
+  /**
+   * Its head's decoded instruction, and the handler that this has as long as the region is in use.
+   */
+  readonly decoded: number;
   readonly handler: number;
 }
 
@@ -208,7 +210,7 @@ class RegionFunction {
       f.i32(0).memory("i32.load", CPU.FP_TRAP);
       leaveIf();
     }
-    for (const { offset, records } of this.options.neighbours) {
+    for (const { offset, decoded } of this.options.neighbours) {
       // The address of the page, which is the tag as well.
       const page = () => f.get(this.#base).i64(-4096).op("i64.and").i64(4096 * offset).op("i64.add");
       const entry = () => {
@@ -223,7 +225,7 @@ class RegionFunction {
       f.op("i64.ne");
       leaveIf();
       entry();
-      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Records).i32(records).op("i32.ne");
+      f.memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded).i32(decoded).op("i32.ne");
       leaveIf();
     }
     if (this.#usesFast) emitFast(f, this.#fast);
@@ -341,7 +343,7 @@ class RegionFunction {
     }
   }
 
-  /** Ends in the region at the address in `#answer`; all state is in the CPU record. */
+  /** Ends in the region at the address in `#answer`; all state is in the CPU state. */
   #chain(): void {
     this.#body.get(this.#answer).get(LEFT).get(DEPTH).callLate(ENTER, true);
   }
@@ -353,7 +355,7 @@ class RegionFunction {
       f.get(this.#answer).get(LEFT).get(DEPTH).i32(1).op("i32.sub").callLate(name).set(LEFT).set(this.#answer);
     };
     if (callee) {
-      f.i32(callee.record).memory("i32.load16_u").i32(callee.handler).op("i32.eq");
+      f.i32(callee.decoded).memory("i32.load16_u").i32(callee.handler).op("i32.eq");
       f.ifLikely(true, () => call(callee.name), () => call(ENTER));
     } else {
       emitFindAgain(f, this.#answer, this.#slot, next - 1);

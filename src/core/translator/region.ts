@@ -1,13 +1,13 @@
 // What is translated at once: a region, the instructions that direct branches reach from its head,
-// past calls. docs/design/core.md §T3 and §T7. Like a page's records it is bound to no virtual
-// address; instructions are counted from the first of the head's page, so that those of the page
-// before have negative numbers.
+// past calls. docs/design/core.md §T3 and §T7. Like a page's decoded instructions it is bound to no
+// virtual address; instructions are counted from the first of the head's page, so that those of the
+// page before have negative numbers.
 //
 // A region ends at indirect branches, at those to pages that it does not know, at instructions that
 // may take an exception by themselves, unless all that matters for it is a test before they do
 // anything, or that change the translation regime, and at code that was never executed.
 
-import { RECORDS_PER_PAGE } from "../state/layout.ts";
+import { INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
 import { type Instruction, translatable } from "./instruction.ts";
 import { isIndirectJump, JumpTables } from "./jump-tables.ts";
 import { numberOf } from "./static-values.ts";
@@ -63,7 +63,7 @@ export interface Code {
  * @param ends the region ends where another begins.
  */
 export function discover(code: Code, head: number, ends = false): Block[] {
-  const reaches = (at: number) => at >= -RECORDS_PER_PAGE && at < 2 * RECORDS_PER_PAGE && code.has(at);
+  const reaches = (at: number) => at >= -INSTRUCTIONS_PER_PAGE && at < 2 * INSTRUCTIONS_PER_PAGE && code.has(at);
   const tables = new JumpTables(code);
   const instructions = new Map<number, { readonly instruction: Instruction; readonly ending: Ending | undefined }>();
   const leaders = new Set([head]);

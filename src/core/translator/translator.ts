@@ -1,27 +1,27 @@
 // The translator: finds where the guest spends its time, compiles regions there, several in a Wasm
 // module, and takes them back when their code changes. docs/design/core.md §T4 and §T7.
 //
-// The record of a region's head has a handler number from `FIRST_REGION_HANDLER` on, which is all
-// that tells the interpreter of a region. Where time is spent is sampled at the ends of slices,
-// which costs the interpreter nothing and depends on instruction counts alone.
+// The decoded instruction of a region's head has a handler number from `FIRST_REGION_HANDLER` on,
+// which is all that tells the interpreter of a region. Where time is spent is sampled at the ends
+// of slices, which costs the interpreter nothing and depends on instruction counts alone.
 
-import { RECORD_SIZE } from "../decoded/operands.ts";
+import { DECODED_SIZE } from "../decoded/operands.ts";
 import type { Dispatch } from "../decoded/variants.ts";
 import { FIRST_REGION_SLOT, REGION_PARAMETERS, REGION_RESULTS, TABLE_NAME, TABLE_SIZE } from "../interpreter/interpreter.ts";
 import { ImportedFunctions, type Link } from "../interpreter/outlined.ts";
 import { CPU } from "../state/cpu-state.ts";
 import {
+  DECODED_OWNERS,
+  DECODED_PAGE_SIZE,
+  DECODED_PAGES,
+  DECODED_REGIONS,
   FIRST_REGION_HANDLER,
-  RECORD_OWNERS,
-  RECORD_PAGE_SIZE,
-  RECORD_PAGES,
-  RECORD_REGIONS,
-  RECORDS_PER_PAGE,
+  INSTRUCTIONS_PER_PAGE,
   REGION_CAPACITY,
 } from "../state/layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import { FunctionBuilder, type ImportedMemory, WasmModule } from "../wasm/module.ts";
-import { type CodeMemory, CodeView, recordPageAddress } from "./code-view.ts";
+import { type CodeMemory, CodeView, decodedPageAddress } from "./code-view.ts";
 import type { TranslatorCounters } from "./counters.ts";
 import { emitEnter, emitFind, FIND, FIND_PARAMETERS, FIND_RESULTS } from "./enter-function.ts";
 import { hasFusedMultiplyAdd } from "./fused-multiply-add.ts";
@@ -43,10 +43,10 @@ export interface Hotness {
 interface Region {
   /** Number of its handler, counted from FIRST_REGION_HANDLER. */
   readonly number: number;
-  /** Address of the head's record, and the handler that it had. */
+  /** Address of the head's decoded instruction, and the handler that it had. */
   readonly head: number;
   readonly headHandler: number;
-  /** Numbers of its instructions in each page, by the index of its record page. */
+  /** Numbers of its instructions in each page, by the index of its decoded page. */
   readonly covers: ReadonlyMap<number, ReadonlySet<number>>;
   /** Of its code. */
   readonly bytes: number;
@@ -113,7 +113,7 @@ export class Translator {
     milliseconds: 0,
   };
   readonly #memory: CodeMemory;
-  /** By index of the record page. */
+  /** By index of the decoded page. */
   readonly #regions = new Map<number, Set<Region>>();
   readonly #samples = new Map<number, number>();
   /**
@@ -122,7 +122,8 @@ export class Translator {
    */
   readonly #rewritten = new Map<number, number>();
   /**
-   * By the address of the record where a sample was taken; forgotten now and then, as code changes.
+   * By the address of the decoded instruction where a sample was taken; forgotten now and then, as
+   * code changes.
    */
   readonly #places = new Map<number, Place>();
   /** By instruction word. */
@@ -144,7 +145,7 @@ export class Translator {
 
   /**
    * Compiles what is hot, by where the interpreter stopped and has landed. Between slices only: no
-   * STOP handler is in the records.
+   * STOP handler is in a decoded page.
    */
   sample(): void {
     const { words } = this.#memory, low = (address: number) => words[address >> 2];
@@ -157,29 +158,29 @@ export class Translator {
   }
 
   /**
-   * An instruction by its record, and by where its virtual address is. Undefined when code has
-   * changed there.
+   * An instruction by the address of its decoded form, and by where its virtual address is.
+   * Undefined when code has changed there.
    */
-  #placeAt(record: number, address: number): Instant | undefined {
+  #placeAt(decoded: number, address: number): Instant | undefined {
     const { words } = this.#memory, pc = words[address >> 2] >>> 0;
-    const page = Math.floor((record - RECORD_PAGES.base) / RECORD_PAGE_SIZE);
-    if (record < RECORD_PAGES.base || page >= RECORD_PAGES.count || !words[(RECORD_OWNERS >> 2) + page]) return undefined;
-    const at = (record - recordPageAddress(page)) / RECORD_SIZE;
-    if (!Number.isInteger(at) || at >= RECORDS_PER_PAGE || (at << 2) !== (pc & 0xfff)) return undefined;
+    const page = Math.floor((decoded - DECODED_PAGES.base) / DECODED_PAGE_SIZE);
+    if (decoded < DECODED_PAGES.base || page >= DECODED_PAGES.count || !words[(DECODED_OWNERS >> 2) + page]) return undefined;
+    const at = (decoded - decodedPageAddress(page)) / DECODED_SIZE;
+    if (!Number.isInteger(at) || at >= INSTRUCTIONS_PER_PAGE || (at << 2) !== (pc & 0xfff)) return undefined;
     const code = new CodeView(this.#memory, page, (pc & ~0xfff) >>> 0, words[(address >> 2) + 1]);
     return code.handler(at) >= FIRST_REGION_HANDLER ? undefined : { code, at };
   }
 
   /** How much hotter a page has to be than others. */
   #patience(page: number): number {
-    return 1 + (this.#rewritten.get(this.#memory.words[(RECORD_OWNERS >> 2) + page]) ?? 0);
+    return 1 + (this.#rewritten.get(this.#memory.words[(DECODED_OWNERS >> 2) + page]) ?? 0);
   }
 
   /** Adds a sample; true when there are so many, which are forgotten then. */
-  #isHot(record: number, samples: number): boolean {
-    const count = (this.#samples.get(record) ?? 0) + 1;
-    if (count < samples) this.#samples.set(record, count);
-    else this.#samples.delete(record);
+  #isHot(decoded: number, samples: number): boolean {
+    const count = (this.#samples.get(decoded) ?? 0) + 1;
+    if (count < samples) this.#samples.set(decoded, count);
+    else this.#samples.delete(decoded);
     return count >= samples;
   }
 
@@ -191,19 +192,19 @@ export class Translator {
     if (!place?.code.isCurrent) return;
     const { code } = place, page = code.page;
     let { at } = place;
-    while (at < RECORDS_PER_PAGE && code.isKnown(at) && !translatable(code.word(at))) at++;
-    if (at === RECORDS_PER_PAGE || !code.isKnown(at) || code.isHead(at)) return;
-    if (this.#isHot(code.record(at), this.#patience(page))) this.#compile(code, at, true);
+    while (at < INSTRUCTIONS_PER_PAGE && code.isKnown(at) && !translatable(code.word(at))) at++;
+    if (at === INSTRUCTIONS_PER_PAGE || !code.isKnown(at) || code.isHead(at)) return;
+    if (this.#isHot(code.decodedAt(at), this.#patience(page))) this.#compile(code, at, true);
   }
 
   #count({ code, at }: Instant): void {
-    const record = code.record(at), { page } = code;
-    let place = this.#places.get(record);
+    const decoded = code.decodedAt(at), { page } = code;
+    let place = this.#places.get(decoded);
     if (!place) {
       if (this.#places.size >= PLACES_KEPT) this.#places.clear();
-      this.#places.set(record, place = this.#headFor(code, at));
+      this.#places.set(decoded, place = this.#headFor(code, at));
     }
-    const { head, isLoop } = place, key = code.record(head);
+    const { head, isLoop } = place, key = code.decodedAt(head);
     if (code.isHead(head)) return;
     // The interpreter soon finds its way from inside of a region to one of its loops.
     const factor = !isLoop && this.#isCovered(page, at) ? COVERED_FACTOR : 1;
@@ -226,7 +227,7 @@ export class Translator {
       if (overlaps) this.#drop(region);
     }
     if (this.#regions.get(index)?.size === before) return;
-    const page = this.#memory.words[(RECORD_OWNERS >> 2) + index], count = this.#rewritten.get(page) ?? 0;
+    const page = this.#memory.words[(DECODED_OWNERS >> 2) + index], count = this.#rewritten.get(page) ?? 0;
     if (this.#rewritten.size >= PLACES_KEPT) this.#rewritten.clear();
     this.#rewritten.set(page, Math.min(count + 1, MOST_REWRITTEN));
   }
@@ -259,7 +260,7 @@ export class Translator {
    * where other regions begin.
    */
   #plan(code: CodeView, head: number, ends: boolean): Plan[] {
-    const plans: Plan[] = [], heads = new Set([code.record(head)]);
+    const plans: Plan[] = [], heads = new Set([code.decodedAt(head)]);
     const pending = [{ code, head }];
     while (pending.length && plans.length < MODULE_SIZE) {
       const { code, head } = pending.shift()!;
@@ -268,9 +269,9 @@ export class Translator {
       plans.push({ code, head, blocks });
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined) continue;
-        const callee = code.around(ending.to), at = ending.to & RECORDS_PER_PAGE - 1;
-        if (!callee?.isKnown(at) || callee.isHead(at) || heads.has(callee.record(at))) continue;
-        heads.add(callee.record(at));
+        const callee = code.around(ending.to), at = ending.to & INSTRUCTIONS_PER_PAGE - 1;
+        if (!callee?.isKnown(at) || callee.isHead(at) || heads.has(callee.decodedAt(at))) continue;
+        heads.add(callee.decodedAt(at));
         pending.push({ code: callee, head: at });
       }
     }
@@ -285,10 +286,10 @@ export class Translator {
     const numbers = plans.map(() => this.#free.pop() ?? this.#next++);
     const module = new WasmModule().importMemory(this.core.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(this.core.library, module);
-    const byRecord = new Map<number, Callee>();
+    const byHead = new Map<number, Callee>();
     plans.forEach(({ code, head }, i) => {
-      const record = code.record(head);
-      byRecord.set(record, { name: `region${i}`, record, handler: FIRST_REGION_HANDLER + numbers[i] });
+      const decoded = code.decodedAt(head);
+      byHead.set(decoded, { name: `region${i}`, decoded, handler: FIRST_REGION_HANDLER + numbers[i] });
     });
     const functions = plans.map(({ code, blocks }, i) => {
       const head = new FunctionBuilder(-1, "head", ["i32"], []);
@@ -296,7 +297,7 @@ export class Translator {
       const beside = neighbours(code, blocks), callees = new Map<number, Callee>();
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined || !code.has(ending.to)) continue;
-        const offset = Math.floor(ending.to / RECORDS_PER_PAGE), callee = byRecord.get(code.record(ending.to));
+        const offset = Math.floor(ending.to / INSTRUCTIONS_PER_PAGE), callee = byHead.get(code.decodedAt(ending.to));
         if (callee && (offset === 0 || beside.some((page) => page.offset === offset))) callees.set(ending.to, callee);
       }
       const region = emitRegion(library, blocks, {
@@ -361,21 +362,21 @@ export class Translator {
         const at = block.first + i, page = code.pageIndex(at);
         let covered = covers.get(page);
         if (!covered) covers.set(page, covered = new Set());
-        covered.add(at & RECORDS_PER_PAGE - 1);
+        covered.add(at & INSTRUCTIONS_PER_PAGE - 1);
       });
       instructions += block.instructions.length;
     }
-    const record = code.record(head);
-    const entry: Region = { number, head: record, headHandler: this.core.dispatch.fused.firstOf(halves[record >> 1]), covers, bytes };
+    const decoded = code.decodedAt(head);
+    const entry: Region = { number, head: decoded, headHandler: this.core.dispatch.fused.firstOf(halves[decoded >> 1]), covers, bytes };
     this.#live.add(entry);
     this.#liveBytes += bytes;
     for (const page of covers.keys()) {
       let list = this.#regions.get(page);
       if (!list) this.#regions.set(page, list = new Set());
       list.add(entry);
-      words[(RECORD_REGIONS >> 2) + page] = list.size;
+      words[(DECODED_REGIONS >> 2) + page] = list.size;
     }
-    halves[record >> 1] = FIRST_REGION_HANDLER + number;
+    halves[decoded >> 1] = FIRST_REGION_HANDLER + number;
     this.counters.regions++;
     this.counters.instructions += instructions;
   }
@@ -386,7 +387,7 @@ export class Translator {
     for (const page of region.covers.keys()) {
       const list = this.#regions.get(page)!;
       list.delete(region);
-      words[(RECORD_REGIONS >> 2) + page] = list.size;
+      words[(DECODED_REGIONS >> 2) + page] = list.size;
       if (!list.size) this.#regions.delete(page);
     }
     if (halves[region.head >> 1] === handler) halves[region.head >> 1] = region.headHandler;
@@ -406,10 +407,10 @@ export class Translator {
 function neighbours(code: CodeView, blocks: readonly Block[]): NeighbourPage[] {
   const offsets = new Set<number>();
   for (const { first, instructions } of blocks) {
-    for (const at of [first, first + instructions.length - 1]) offsets.add(Math.floor(at / RECORDS_PER_PAGE));
+    for (const at of [first, first + instructions.length - 1]) offsets.add(Math.floor(at / INSTRUCTIONS_PER_PAGE));
   }
   offsets.delete(0);
-  return [...offsets].map((offset) => ({ offset, records: recordPageAddress(code.pageIndex(offset * RECORDS_PER_PAGE)) }));
+  return [...offsets].map((offset) => ({ offset, decoded: decodedPageAddress(code.pageIndex(offset * INSTRUCTIONS_PER_PAGE)) }));
 }
 
 /** What an instruction means for the flow of control. */

@@ -1,5 +1,5 @@
 // Breakpoints of the core: they stop exactly where they should, change nothing else, and survive
-// whatever happens to decoded records.
+// whatever happens to decoded instructions.
 
 import assert from "node:assert/strict";
 import { ExitReason } from "../../../src/core/interface.ts";

@@ -1,7 +1,7 @@
 // Support: the floating-point functions alone in a Wasm module, exported, with FPCR and FPSR in
 // reach.
 
-import { CPU, CPU_RECORD_END } from "../../../src/core/state/cpu-state.ts";
+import { CPU, CPU_STATE_END } from "../../../src/core/state/cpu-state.ts";
 import { defineFloatingPoint } from "../../../src/core/simd/functions.ts";
 import { Library } from "../../../src/core/wasm/library.ts";
 import { WasmModule } from "../../../src/core/wasm/module.ts";
@@ -16,7 +16,7 @@ export interface Functions {
 /** Builds the module with these functions exported. */
 export function floatingPoint(names: readonly string[]): Functions {
   const module = new WasmModule();
-  const pages = Math.ceil(CPU_RECORD_END / 65536);
+  const pages = Math.ceil(CPU_STATE_END / 65536);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   module.importMemory({ module: "core", name: "memory", minimum: pages, maximum: pages, shared: false });
   const library = new Library(module);

@@ -1,5 +1,5 @@
-// The interpreter loop: exact budgets, records and self-modifying code, virtual time, exclusives,
-// what leaves the core.
+// The interpreter loop: exact budgets, decoded instructions and self-modifying code, virtual time,
+// exclusives, what leaves the core.
 
 import assert from "node:assert/strict";
 import { disassemble } from "../../../src/isa/disassemble.ts";
@@ -132,8 +132,8 @@ Deno.test("instructions that the host writes are seen after memoryWritten", () =
   assert.equal(machine.vcpu.getX(0), 3n);
 });
 
-Deno.test("more code pages than record pages are executed all the same", () => {
-  const machine = new Machine({ recordPages: 3 });
+Deno.test("more code pages than decoded pages are executed all the same", () => {
+  const machine = new Machine({ decodedPages: 3 });
   const pages = 8;
   // Each page calls the next one; the last returns to the start.
   for (let page = 0; page < pages; page++) {

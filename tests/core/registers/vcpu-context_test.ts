@@ -1,9 +1,9 @@
-// The state of a vCPU, in its context and in the CPU record; completion of accesses that a
+// The state of a vCPU, in its own context and in the hot one; completion of accesses that a
 // hypervisor emulates.
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { CONTEXT_SIZE, CPU_RECORD } from "../../../src/core/state/cpu-state.ts";
+import { CONTEXT_SIZE, CPU_STATE } from "../../../src/core/state/cpu-state.ts";
 import { Pstate } from "../../../src/core/architecture/exceptions.ts";
 import type { RegisterName } from "../../../src/core/interface.ts";
 import { loadStoreSyndrome } from "../../../src/core/architecture/load-store-syndrome.ts";
@@ -27,7 +27,7 @@ Deno.test("a new vCPU is at EL1h with DAIF masked and registers zero but SCTLR_E
   assert.equal(cpu.getRegister("SCTLR_EL1"), 0x30d0_0800n);
 });
 
-Deno.test("what is written is read, X31 is zero, and moving to the record keeps everything", () => {
+Deno.test("what is written is read, X31 is zero, and moving to the CPU state keeps everything", () => {
   const { vcpu: cpu, memory } = vcpu();
   const value = (i: number) => 0xf000_0000_0000_0001n + BigInt(i);
   for (let i = 0; i < 32; i++) {
@@ -48,7 +48,7 @@ Deno.test("what is written is read, X31 is zero, and moving to the record keeps 
     assert.deepEqual([cpu.irq, cpu.fiq, cpu.event], [true, false, false]);
   };
   check();
-  new Uint8Array(memory.buffer).copyWithin(CPU_RECORD, CONTEXT, CONTEXT + CONTEXT_SIZE);
+  new Uint8Array(memory.buffer).copyWithin(CPU_STATE, CONTEXT, CONTEXT + CONTEXT_SIZE);
   new Uint8Array(memory.buffer).fill(0, CONTEXT, CONTEXT + CONTEXT_SIZE);
   cpu.resident = true;
   check();

@@ -1,19 +1,19 @@
-// Decoded records inside Wasm: from PC to record, stores into code, the exact end of a budget, and
-// what callees ask about the instruction in progress. The TypeScript half is records.ts.
-// docs/design/decisions.md §9 (self-modifying code, exact counting).
+// Decoded instructions inside Wasm: finding them by PC, stores into code, the exact end
+// of a budget, and what callees ask about the instruction in progress. The TypeScript half is
+// decoded-pages.ts. docs/design/decisions.md §9 (self-modifying code, exact counting).
 
 import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
 import { callee, define } from "../state/functions.ts";
 import {
   CODE_PAGES,
+  DECODED_OWNERS,
+  DECODED_PAGE_SIZE,
+  DECODED_PAGES,
+  DECODED_REGIONS,
+  DECODED_STORES,
   FIRST_HANDLERS,
+  INSTRUCTIONS_PER_PAGE,
   LANDINGS,
-  RECORD_OWNERS,
-  RECORD_PAGE_SIZE,
-  RECORD_PAGES,
-  RECORD_REGIONS,
-  RECORD_STORES,
-  RECORDS_PER_PAGE,
   STORES_BEFORE_RELEASE,
 } from "../state/layout.ts";
 import { fetchEntryOffset } from "../state/tlb-layout.ts";
@@ -21,16 +21,16 @@ import { Code, constant, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { Handler } from "./handlers.ts";
 import { landingCounter } from "./landings.ts";
-import { RECORD_SIZE } from "./operands.ts";
+import { DECODED_SIZE } from "./operands.ts";
 
 /** Functions of TypeScript that the module imports. */
-export interface RecordImports {
-  /** (host address of a page) -> address of its record page, a fresh one. */
-  readonly allocateRecords: number;
-  /** (address of a record page): it is given up, nothing executes in it. */
-  readonly releaseRecords: number;
+export interface DecodedImports {
+  /** (host address of a page) -> address of its decoded page, a fresh one. */
+  readonly allocateDecoded: number;
+  /** (address of a decoded page): it is given up, nothing executes in it. */
+  readonly releaseDecoded: number;
   /**
-   * (address of a record page, first, end): these instructions change; it has regions of the
+   * (address of a decoded page, first, end): these instructions change; it has regions of the
    * translator.
    */
   readonly regionsWritten: number;
@@ -45,10 +45,13 @@ export interface RecordImports {
 const STORE_INTO_CODE = 0x100;
 
 /** The longest straight line: with less budget than this left, the STOP handler marks the end. */
-export const STRAIGHT_LINE = RECORD_PAGE_SIZE;
+export const STRAIGHT_LINE = DECODED_PAGE_SIZE;
 
-/** Defines the functions of records: those of the seam, `lookup`, `armStop` and `disarmStop`. */
-export function defineRecords(library: Library, imports: RecordImports): void {
+/**
+ * Defines the functions of decoded instructions: those of the seam, `lookup`, `armStop` and
+ * `disarmStop`.
+ */
+export function defineDecoded(library: Library, imports: DecodedImports): void {
   defineLookups(library, imports);
   defineStop(library);
   defineChanges(library, imports);
@@ -60,24 +63,24 @@ function code(library: Library, name: string, parameters: ("i32" | "i64")[], res
 }
 
 const codePageEntry = (host: Value) => host.shrU(12).shl(2);
-const recordPageIndex = (ip: Value) => ip.sub(RECORD_PAGES.base).divU(RECORD_PAGE_SIZE);
-const recordAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
+const decodedPageIndex = (ip: Value) => ip.sub(DECODED_PAGES.base).divU(DECODED_PAGE_SIZE);
+const decodedAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
 /** The handler for the first instruction of what `handler` executes. */
 const firstHandler = (c: Code, handler: Value) => c.load("i32.load16_u", handler.shl(1), FIRST_HANDLERS);
 
-/** From a virtual address to its record. */
-function defineLookups(library: Library, imports: RecordImports): void {
+/** From a virtual address to its decoded instruction. */
+function defineLookups(library: Library, imports: DecodedImports): void {
   {
     const c = new Code(define(library, "isCodePage"));
     c.result(c.load("i32.load", codePageEntry(c.parameter(0)), CODE_PAGES));
   }
   {
-    // (page of the virtual address, record page) -> (): makes it the page in execution.
-    const c = code(library, "enterRecordPage", ["i64", "i32"], []);
+    // (page of the virtual address, decoded page) -> (): makes it the page in execution.
+    const c = code(library, "enterDecodedPage", ["i64", "i32"], []);
     c.store("i64.store", CPU.PC_DELTA, c.parameter(0).sub(c.parameter(1).shrU(2).wide()));
   }
   {
-    // (va) -> the record, or 0 with PENDING set when the fetch faults.
+    // (va) -> the decoded instruction, or 0 with PENDING set when the fetch faults.
     const c = code(library, "slowLookup", ["i64"], ["i32"]);
     const va = c.parameter(0);
     c.set(va, c.call(callee(library, "branchTarget"), va));
@@ -88,19 +91,19 @@ function defineLookups(library: Library, imports: RecordImports): void {
     const page = c.let(c.load("i32.load", entry, CODE_PAGES));
     c.if(page.not(), () => {
       host.and(-4096).emit(c.f);
-      c.f.call(imports.allocateRecords).set(page.index);
+      c.f.call(imports.allocateDecoded).set(page.index);
       c.run(callee(library, "protectCodePage"), host.and(-4096));
     });
     c.if(c.load("i32.load", CPU.WATCHING), () => {
-      // A record that gets a mark must not be the one that STOP hides.
+      // What gets a mark must not be the one that STOP hides.
       c.run(library.get("disarmStop", [], []));
       va.emit(c.f);
       host.and(-4096).emit(c.f);
       c.f.call(imports.pageEntered);
     });
     c.run(callee(library, "fillFetch"), va, page);
-    c.run(library.named("enterRecordPage"), va.and(-4096), page);
-    c.result(recordAt(page, va));
+    c.run(library.named("enterDecodedPage"), va.and(-4096), page);
+    c.result(decodedAt(page, va));
   }
   {
     const c = code(library, "lookup", ["i64"], ["i32"]);
@@ -110,9 +113,9 @@ function defineLookups(library: Library, imports: RecordImports): void {
     c.if(c.load("i64.load", fetch, TlbSet.Fetch + FetchEntry.Tag).ne(va.and(-4096 | 3)), () => {
       c.return(c.call(library.named("slowLookup"), va));
     });
-    const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + FetchEntry.Records));
+    const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + FetchEntry.Decoded));
     c.store("i64.store", CPU.PC_DELTA, va.and(-4096).sub(page.shrU(2).wide()));
-    c.result(recordAt(page, va));
+    c.result(decodedAt(page, va));
   }
 }
 
@@ -122,30 +125,30 @@ function defineStop(library: Library): void {
     const c = code(library, "disarmStop", [], [], true);
     const stop = c.let(c.load("i32.load", CPU.STOP));
     c.if(stop, () => {
-      // The page may have been given up since, and the record before overwritten.
+      // The page may have been given up since, and the decoded instruction before overwritten.
       c.if(c.load("i32.load16_u", stop).eq(Handler.Stop), () => {
         c.store("i32.store16", stop, c.load("i32.load", CPU.STOP_HANDLER));
         const fused = c.let(c.load("i32.load", CPU.STOP_FUSED_HANDLER));
-        const before = stop.sub(RECORD_SIZE);
+        const before = stop.sub(DECODED_SIZE);
         c.if(fused.nonZero().and(c.load("i32.load16_u", before).eq(firstHandler(c, fused))), () => c.store("i32.store16", before, fused));
       });
       c.store("i32.store", CPU.STOP, constant("i32", 0));
     });
   }
   {
-    // (ip, end) -> 1 when the budget is used up; otherwise the record at `end` stops execution, if
-    // it is in the page of `ip`.
+    // (ip, end) -> 1 when the budget is used up; otherwise the decoded instruction at `end` stops
+    // execution, if it is in the page of `ip`.
     const c = code(library, "armStop", ["i32", "i32"], ["i32"]);
     const ip = c.parameter(0), end = c.parameter(1);
     c.run(library.named("disarmStop"));
     c.if(end.sub(ip).leS(0), () => c.return(constant("i32", 1)));
-    const sentinel = recordPageIndex(ip).mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base + RECORDS_PER_PAGE * RECORD_SIZE);
+    const sentinel = decodedPageIndex(ip).mul(DECODED_PAGE_SIZE).add(DECODED_PAGES.base + INSTRUCTIONS_PER_PAGE * DECODED_SIZE);
     c.if(end.leU(sentinel), () => {
       c.store("i32.store", CPU.STOP, end);
       c.store("i32.store", CPU.STOP_HANDLER, c.load("i32.load16_u", end));
       c.store("i32.store16", end, constant("i32", Handler.Stop));
-      // There is a record before it in the page: the one at `ip` at least.
-      const before = end.sub(RECORD_SIZE);
+      // There is one before it in the page: the one at `ip` at least.
+      const before = end.sub(DECODED_SIZE);
       const handler = c.let(c.load("i32.load16_u", before));
       const first = c.let(firstHandler(c, handler));
       c.store("i32.store", CPU.STOP_FUSED_HANDLER, first.ne(handler).select(handler, 0));
@@ -155,69 +158,72 @@ function defineStop(library: Library): void {
   }
 }
 
-/** Stores into pages that have records. */
-function defineChanges(library: Library, imports: RecordImports): void {
+/** Stores into pages that have decoded instructions. */
+function defineChanges(library: Library, imports: DecodedImports): void {
   {
     const c = new Code(define(library, "ownerOf"));
-    c.result(c.load("i32.load", recordPageIndex(c.parameter(0)).shl(2), RECORD_OWNERS));
+    c.result(c.load("i32.load", decodedPageIndex(c.parameter(0)).shl(2), DECODED_OWNERS));
   }
   {
-    const c = new Code(define(library, "holdsRecords"));
+    const c = new Code(define(library, "holdsDecoded"));
     const host = c.parameter(0), size = c.parameter(1);
     const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
     c.if(page.not(), () => c.return(constant("i32", 0)));
-    const index = recordPageIndex(page).shl(2);
-    const stores = c.let(c.load("i32.load", index, RECORD_STORES).add(1));
-    c.store("i32.store", index, stores, RECORD_STORES);
+    const index = decodedPageIndex(page).shl(2);
+    const stores = c.let(c.load("i32.load", index, DECODED_STORES).add(1));
+    c.store("i32.store", index, stores, DECODED_STORES);
     c.if(stores.gtS(0), () => {
       // Code that writes beside itself stays.
-      c.if(recordPageIndex(c.load("i32.load", CPU.IP)).shl(2).ne(index), () => c.return(constant("i32", 1)));
-      c.store("i32.store", index, constant("i32", -STORES_BEFORE_RELEASE), RECORD_STORES);
+      c.if(decodedPageIndex(c.load("i32.load", CPU.IP)).shl(2).ne(index), () => c.return(constant("i32", 1)));
+      c.store("i32.store", index, constant("i32", -STORES_BEFORE_RELEASE), DECODED_STORES);
     });
-    const record = c.let(page.add(host.and(0xffc).shl(2)));
+    const decoded = c.let(page.add(host.and(0xffc).shl(2)));
     const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
     c.doWhile(() => {
-      c.if(c.load("i32.load16_u", record).ne(Handler.Decode), () => c.return(constant("i32", 1)));
-      c.set(record, record.add(RECORD_SIZE));
-    }, () => record.leU(last));
+      c.if(c.load("i32.load16_u", decoded).ne(Handler.Decode), () => c.return(constant("i32", 1)));
+      c.set(decoded, decoded.add(DECODED_SIZE));
+    }, () => decoded.leU(last));
     c.result(constant("i32", 0));
   }
   {
-    const c = new Code(define(library, "dropRecords", true));
+    const c = new Code(define(library, "dropDecoded", true));
     const host = c.parameter(0), size = c.parameter(1);
     const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
     // Data beside code.
-    c.if(c.call(callee(library, "holdsRecords"), host, size).not(), () => c.return());
-    const index = c.let(recordPageIndex(page));
-    const stores = c.let(c.load("i32.load", index.shl(2), RECORD_STORES).add(STORE_INTO_CODE));
-    c.store("i32.store", index.shl(2), stores, RECORD_STORES);
-    const current = recordPageIndex(c.load("i32.load", CPU.IP));
+    c.if(c.call(callee(library, "holdsDecoded"), host, size).not(), () => c.return());
+    const index = c.let(decodedPageIndex(page));
+    const stores = c.let(c.load("i32.load", index.shl(2), DECODED_STORES).add(STORE_INTO_CODE));
+    c.store("i32.store", index.shl(2), stores, DECODED_STORES);
+    const current = decodedPageIndex(c.load("i32.load", CPU.IP));
     c.if(stores.gtS(0).and(current.ne(index)), () => {
       page.emit(c.f);
-      c.f.call(imports.releaseRecords);
+      c.f.call(imports.releaseDecoded);
       c.return();
     });
-    c.if(c.load("i32.load", index.shl(2), RECORD_REGIONS), () => {
+    c.if(c.load("i32.load", index.shl(2), DECODED_REGIONS), () => {
       page.emit(c.f);
       host.shrU(2).and(0x3ff).emit(c.f);
       host.add(size).sub(1).shrU(2).and(0x3ff).add(1).emit(c.f);
       c.f.call(imports.regionsWritten);
     });
-    const record = c.let(page.add(host.and(0xffc).shl(2)));
+    const decoded = c.let(page.add(host.and(0xffc).shl(2)));
     const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
     // A pair with the first of these words as its second instruction is parted.
-    c.if(record.ne(page), () => {
-      const before = record.sub(RECORD_SIZE);
+    c.if(decoded.ne(page), () => {
+      const before = decoded.sub(DECODED_SIZE);
       c.store("i32.store16", before, firstHandler(c, c.let(c.load("i32.load16_u", before))));
     });
     // The STOP handler stays; what it hides is no longer decoded.
-    c.if(c.load("i32.load", CPU.STOP).sub(record).leU(last.sub(record)), () => c.store("i32.store", CPU.STOP_HANDLER, constant("i32", 0)));
+    c.if(
+      c.load("i32.load", CPU.STOP).sub(decoded).leU(last.sub(decoded)),
+      () => c.store("i32.store", CPU.STOP_HANDLER, constant("i32", 0)),
+    );
     c.doWhile(() => {
-      c.if(c.load("i32.load16_u", record).ne(Handler.Stop), () => c.store("i32.store16", record, constant("i32", Handler.Decode)));
+      c.if(c.load("i32.load16_u", decoded).ne(Handler.Stop), () => c.store("i32.store16", decoded, constant("i32", Handler.Decode)));
       // Other code begins to be counted.
-      c.store("i32.store16", landingCounter(record), constant("i32", 0), LANDINGS.base);
-      c.set(record, record.add(RECORD_SIZE));
-    }, () => record.leU(last));
+      c.store("i32.store16", landingCounter(decoded), constant("i32", 0), LANDINGS.base);
+      c.set(decoded, decoded.add(DECODED_SIZE));
+    }, () => decoded.leU(last));
   }
 }
 
@@ -230,9 +236,9 @@ function definePlace(library: Library): void {
   {
     const c = new Code(define(library, "currentWord"));
     const ip = c.let(c.load("i32.load", CPU.IP));
-    const index = c.let(recordPageIndex(ip));
-    const offset = ip.sub(index.mul(RECORD_PAGE_SIZE).add(RECORD_PAGES.base)).shrU(2);
-    c.result(c.load("i32.load", c.load("i32.load", index.shl(2), RECORD_OWNERS).add(offset)));
+    const index = c.let(decodedPageIndex(ip));
+    const offset = ip.sub(index.mul(DECODED_PAGE_SIZE).add(DECODED_PAGES.base)).shrU(2);
+    c.result(c.load("i32.load", c.load("i32.load", index.shl(2), DECODED_OWNERS).add(offset)));
   }
   {
     const c = new Code(define(library, "currentTime"));

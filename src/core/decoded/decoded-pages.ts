@@ -1,0 +1,249 @@
+// Decoded instructions, the TypeScript half: the pool of decoded pages and the decoder that fills
+// them. The Wasm half is decoded-functions.ts. docs/design/decisions.md §8 (decoded pages come from
+// a capped pool with eviction).
+
+import { decode } from "../../isa/decode.ts";
+import {
+  CODE_PAGES,
+  DECODED_OWNERS,
+  DECODED_PAGE_SIZE,
+  DECODED_PAGES,
+  DECODED_STORES,
+  FIRST_HANDLERS,
+  HANDLER_NUMBERS,
+  INSTRUCTIONS_PER_PAGE,
+  LANDINGS,
+  STORES_BEFORE_RELEASE,
+} from "../state/layout.ts";
+import { PAGE_SIZE } from "../state/page.ts";
+import type { FusedHandlers } from "./fused-handlers.ts";
+import { Handler } from "./handlers.ts";
+import { DECODED_SIZE, FIRST_OPERAND, OperandWriter } from "./operands.ts";
+import type { Decoding, Dispatch, Filling, Variant } from "./variants.ts";
+
+/**
+ * How much more than before a page may be written to after each time that its decoded instructions
+ * were given up, and how often that grows.
+ */
+const PATIENCE_FACTOR = 4, PATIENCE_STEPS = 6;
+/** Pages for which that is remembered. */
+const RELEASES_KEPT = 4096;
+
+/** What the pool asks of the core's Wasm module. */
+export interface DecodedCallbacks {
+  /** Fetch entries that point to a decoded page go from all TLB sets. */
+  forgetDecodedPage(page: number): void;
+  /**
+   * Instructions [first, end) of the decoded page with this index change: regions of the translator
+   * with any of them go.
+   */
+  regionsWritten(index: number, first: number, end: number): void;
+  /**
+   * A decoded instruction with the OUTLINED handler names the function with this index in the
+   * core's table.
+   */
+  provideOutlined(index: number): void;
+}
+
+/** Index of the decoded page at an address, or of the one that holds this decoded instruction. */
+export const decodedPageIndex = (ip: number): number => Math.floor((ip - DECODED_PAGES.base) / DECODED_PAGE_SIZE);
+
+/** The decoded pages of one core. */
+export class DecodedPages {
+  readonly #decodings: readonly Decoding[];
+  readonly #fused: FusedHandlers;
+  readonly #writer: OperandWriter;
+  readonly #halves: Uint16Array;
+  readonly #words: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #free: number[] = [];
+  /** Index of the page that was used last when none is free: eviction goes round. */
+  #hand = -1;
+  #used = 0;
+  /**
+   * How often decoded instructions were given up, by the host address of their code page: where
+   * code and data stand side by side, stores go on.
+   */
+  readonly #releases = new Map<number, number>();
+  /**
+   * Host addresses of instructions with a breakpoint, and of the one that is executed all the same.
+   */
+  readonly #marks = new Set<number>();
+  #passed = 0;
+
+  /** @param capacity pages that may be in use at once, `DECODED_PAGES.count` at most. */
+  constructor(
+    memory: WebAssembly.Memory,
+    { decodings, fused }: Dispatch,
+    readonly callbacks: DecodedCallbacks,
+    readonly capacity: number = DECODED_PAGES.count,
+  ) {
+    this.#decodings = decodings;
+    this.#fused = fused;
+    this.#writer = new OperandWriter(memory);
+    this.#halves = new Uint16Array(memory.buffer);
+    this.#words = new Int32Array(memory.buffer);
+    this.#bytes = new Uint8Array(memory.buffer);
+    const first = this.#halves.subarray(FIRST_HANDLERS / 2, FIRST_HANDLERS / 2 + HANDLER_NUMBERS);
+    // Most are their own first ones, and there are many.
+    for (let handler = 0; handler < HANDLER_NUMBERS; handler++) first[handler] = handler;
+    for (const [handler, , both] of fused.pairs) first[both] = handler;
+  }
+
+  /**
+   * A fresh decoded page for the code page at a host address. When the pool is used up, the oldest
+   * page goes.
+   */
+  allocate(host: number): number {
+    let index = this.#free.pop();
+    if (index === undefined) {
+      if (this.#used < this.capacity) index = this.#used++;
+      else {
+        index = this.#hand = (this.#hand + 1) % this.capacity;
+        this.#forget(index);
+      }
+    }
+    const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
+    this.#bytes.fill(0, page, page + DECODED_PAGE_SIZE);
+    this.#halves[(page + INSTRUCTIONS_PER_PAGE * DECODED_SIZE) >> 1] = Handler.PageEnd;
+    // Landings on what was there before say nothing of this.
+    for (let at = 0; at < INSTRUCTIONS_PER_PAGE; at++) {
+      this.#halves[(LANDINGS.base >> 1) + (page / DECODED_SIZE + at & LANDINGS.count - 1)] = 0;
+    }
+    this.#words[DECODED_OWNERS / 4 + index] = host;
+    this.#words[DECODED_STORES / 4 + index] = -STORES_BEFORE_RELEASE * PATIENCE_FACTOR ** (this.#releases.get(host) ?? 0);
+    this.#words[CODE_PAGES / 4 + (host >>> 12)] = page;
+    return page;
+  }
+
+  /**
+   * Gives a decoded page up, as its code page is written to more than is executed. Nothing may be
+   * executing in it.
+   */
+  release(page: number): void {
+    const index = (page - DECODED_PAGES.base) / DECODED_PAGE_SIZE;
+    const host = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
+    if (this.#releases.size >= RELEASES_KEPT) this.#releases.clear();
+    this.#releases.set(host, Math.min((this.#releases.get(host) ?? 0) + 1, PATIENCE_STEPS));
+    this.#forget(index);
+    this.#free.push(index);
+  }
+
+  /** Fills the decoded instruction at `ip`, and those behind it as far as pairs may begin there. */
+  decode(ip: number): void {
+    const index = decodedPageIndex(ip);
+    const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
+    const host = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
+    let at = (ip - page) / DECODED_SIZE;
+    let handler = this.#fillAt(page, at, host);
+    while (handler !== undefined && this.#fused.startsPair(handler) && at + 1 < INSTRUCTIONS_PER_PAGE) {
+      const next: number = this.#halves[(page + (at + 1) * DECODED_SIZE) >> 1];
+      const fresh = next === Handler.Decode;
+      const second = fresh ? this.#fillAt(page, at + 1, host) : this.#fused.firstOf(next);
+      const pair = second === undefined ? undefined : this.#fused.get(handler, second);
+      if (pair !== undefined) this.#halves[(page + at * DECODED_SIZE) >> 1] = pair;
+      if (!fresh) return;
+      at++;
+      handler = second;
+    }
+  }
+
+  /**
+   * Fills one decoded instruction; the number of its handler, or undefined when nothing can be
+   * known of the instruction behind it.
+   */
+  #fillAt(page: number, at: number, host: number): number | undefined {
+    const ip = page + at * DECODED_SIZE;
+    if (this.#marks.size && this.#marks.has(host + 4 * at) && host + 4 * at !== this.#passed) {
+      this.#halves[ip >> 1] = Handler.Breakpoint;
+      return undefined;
+    }
+    const word = this.#words[(host + 4 * at) / 4];
+    const encoding = decode(word);
+    if (!encoding) {
+      this.#halves[ip >> 1] = Handler.Undefined;
+      return undefined;
+    }
+    const { filling, branch } = variantOf(this.#decodings[encoding.index], word);
+    if (!branch) return this.#fill(ip, filling, word);
+    const target = at + branch.offset(word) / 4;
+    return this.#fill(ip, target >= 0 && target < INSTRUCTIONS_PER_PAGE ? branch.near : filling, word);
+  }
+
+  /**
+   * The instruction at a host address gets the BREAKPOINT handler, whenever it is decoded.
+   */
+  mark(host: number): void {
+    if (this.#marks.has(host)) return;
+    this.#marks.add(host);
+    this.written(host, 4);
+  }
+
+  unmark(host: number): void {
+    if (this.#marks.delete(host)) this.written(host, 4);
+  }
+
+  /** Does `work` with the mark of one instruction off. */
+  pass<T>(host: number, work: () => T): T {
+    this.#passed = host;
+    this.written(host, 4);
+    try {
+      return work();
+    } finally {
+      this.#passed = 0;
+      this.written(host, 4);
+    }
+  }
+
+  /** Host address of the word of a decoded instruction. */
+  hostOf(ip: number): number {
+    const index = decodedPageIndex(ip);
+    const at = (ip - DECODED_PAGES.base - index * DECODED_PAGE_SIZE) / DECODED_SIZE;
+    return (this.#words[DECODED_OWNERS / 4 + index] >>> 0) + 4 * at;
+  }
+
+  /**
+   * RAM in [host, host + size) changed from outside: instructions that were decoded from there go.
+   */
+  written(host: number, size: number): void {
+    for (let page = host - host % PAGE_SIZE; page < host + size; page += PAGE_SIZE) {
+      const decoded = this.#words[CODE_PAGES / 4 + page / PAGE_SIZE];
+      if (!decoded) continue;
+      const first = Math.max(host - page, 0) >> 2, end = Math.min(host + size - page + 3, PAGE_SIZE) >> 2;
+      this.callbacks.regionsWritten(decodedPageIndex(decoded), first, end);
+      if (first > 0) {
+        const before = (decoded + (first - 1) * DECODED_SIZE) >> 1;
+        this.#halves[before] = this.#fused.firstOf(this.#halves[before]);
+      }
+      for (let at = first; at < end; at++) this.#halves[(decoded + at * DECODED_SIZE) >> 1] = Handler.Decode;
+    }
+  }
+
+  /** Gives all decoded pages up. */
+  clear(): void {
+    for (let index = 0; index < this.#used; index++) if (this.#words[DECODED_OWNERS / 4 + index]) this.#forget(index);
+    this.#used = 0;
+    this.#free.length = 0;
+    this.#hand = -1;
+  }
+
+  #fill(ip: number, { handler, operands }: Filling, word: number): number {
+    for (let i = 0; i < operands.length; i++) this.#writer.store(ip, operands[i], word);
+    this.#halves[ip >> 1] = handler;
+    if (handler === Handler.Outlined) this.callbacks.provideOutlined(this.#halves[(ip + FIRST_OPERAND) >> 1]);
+    return handler;
+  }
+
+  #forget(index: number): void {
+    const host = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
+    this.callbacks.regionsWritten(index, 0, INSTRUCTIONS_PER_PAGE);
+    this.#words[CODE_PAGES / 4 + (host >>> 12)] = 0;
+    this.#words[DECODED_OWNERS / 4 + index] = 0;
+    this.callbacks.forgetDecodedPage(DECODED_PAGES.base + index * DECODED_PAGE_SIZE);
+  }
+}
+
+function variantOf(decoding: Decoding, word: number): Variant {
+  for (const { mask, value, variant } of decoding.specials) if ((word & mask) === value) return variant;
+  return decoding;
+}
