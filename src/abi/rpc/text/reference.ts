@@ -77,8 +77,8 @@ export function rpcReference(): string {
   return [
     "# RPC messages\n",
     "What VMs and the resource manager say to each other, generated from the declarations in `src/abi/rpc/messages` by",
-    "`scripts/rpc-reference.ts`. Sections are those of `docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are offsets",
-    "in the payload.\n",
+    "`scripts/rpc-reference.ts`. Sections are those of `docs/spec/resource-manager.md`. Integers are little endian; numbers before fields are",
+    "offsets in the payload.\n",
     "## Packets\n",
     block([
       "   0  u8            0x21: version 1, a header of two words",
