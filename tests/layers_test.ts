@@ -9,13 +9,13 @@ import { folderOf, importsBelow, importsOf } from "../scripts/structure.ts";
  */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   support: [],
-  formats: [],
+  formats: ["support"],
   isa: [],
   devices: [],
-  devicetree: [],
-  abi: [],
-  core: ["isa"],
-  machine: ["core"],
+  devicetree: ["support"],
+  abi: ["support"],
+  core: ["isa", "support"],
+  machine: ["core", "support"],
   hypervisor: ["abi", "machine", "core", "devices"],
   "resource-manager": ["abi", "devicetree"],
   virtio: ["devices", "formats"],

@@ -2,6 +2,8 @@
 // texts, booleans, arrays and maps with text keys, all of definite length. Anything else is
 // refused, as the Resource Manager's decoder refuses it.
 
+import { Bytes } from "../support/bytes.ts";
+
 /** A decoded item. Unsigned integers are bigint, as capability ids use all 64 bits. */
 export type CborValue = bigint | string | boolean | CborValue[] | { [key: string]: CborValue };
 
@@ -24,12 +26,12 @@ const MAX_DEPTH = 8;
  * negative or fractional number.
  */
 export function encodeCbor(input: CborInput): Uint8Array {
-  const bytes: number[] = [];
+  const bytes = new Bytes();
   append(bytes, input);
-  return Uint8Array.from(bytes);
+  return bytes.view.slice();
 }
 
-function append(bytes: number[], input: CborInput): void {
+function append(bytes: Bytes, input: CborInput): void {
   if (typeof input === "number" || typeof input === "bigint") {
     head(bytes, MajorType.Unsigned, BigInt(input));
   } else if (typeof input === "boolean") {
@@ -37,7 +39,7 @@ function append(bytes: number[], input: CborInput): void {
   } else if (typeof input === "string") {
     const text = new TextEncoder().encode(input);
     head(bytes, MajorType.Text, BigInt(text.length));
-    bytes.push(...text);
+    bytes.pushAll(text);
   } else if (isList(input)) {
     head(bytes, MajorType.Array, BigInt(input.length));
     for (const item of input) append(bytes, item);
@@ -55,7 +57,7 @@ function isList(input: readonly CborInput[] | { readonly [key: string]: CborInpu
   return Array.isArray(input);
 }
 
-function head(bytes: number[], type: number, argument: bigint): void {
+function head(bytes: Bytes, type: number, argument: bigint): void {
   if (argument < 0n || argument >= 1n << 64n) throw new RangeError(`${argument} is no unsigned 64-bit integer`);
   if (argument < 24n) {
     bytes.push(type << 5 | Number(argument));

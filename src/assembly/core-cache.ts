@@ -16,7 +16,7 @@ import { programChanged, programDigest } from "../support/program-identity.ts";
  * Folders of the sources that decide what is generated: the core imports nothing else
  * (tests/layers_test.ts).
  */
-const GENERATING = ["core", "isa"];
+const GENERATING = ["core", "isa", "support"];
 /** Files that are kept: a few sizes of RAM of a few versions. One has 0.2 MB. */
 const KEPT = 16;
 

@@ -1,6 +1,7 @@
 // Writes a flattened devicetree, version 17 (Devicetree Specification 0.4, section 5): header,
 // memory reservations, structure, strings.
 
+import { Bytes } from "../support/bytes.ts";
 import {
   alignToken,
   FDT_HEADER_SIZE,
@@ -83,25 +84,25 @@ class StringsBlock {
   }
 }
 
-/** Bytes that grow. */
+/** What a block is written to. */
 class Output {
-  length = 0;
-  #buffer = new Uint8Array(1024);
+  readonly #bytes = new Bytes(1024);
+
+  get length(): number {
+    return this.#bytes.length;
+  }
 
   bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.length);
+    return this.#bytes.view;
   }
 
   append(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#buffer.set(bytes, this.length);
-    this.length += bytes.length;
+    this.#bytes.pushAll(bytes);
   }
 
   word(value: number): void {
-    this.#reserve(4);
-    new DataView(this.#buffer.buffer).setUint32(this.length, value);
-    this.length += 4;
+    const at = this.#bytes.room(4);
+    this.#bytes.fields.setUint32(at, value);
   }
 
   /** Characters above 0xff have no place in a devicetree name. */
@@ -111,12 +112,5 @@ class Output {
 
   pad(): void {
     this.append(new Uint8Array(alignToken(this.length) - this.length));
-  }
-
-  #reserve(count: number): void {
-    if (this.length + count <= this.#buffer.length) return;
-    const grown = new Uint8Array(Math.max(this.#buffer.length * 2, this.length + count));
-    grown.set(this.bytes());
-    this.#buffer = grown;
   }
 }

@@ -1,6 +1,8 @@
 // Protocol Buffers' wire format, as far as messages are written
 // (protobuf.dev/programming-guides/encoding).
 
+import { Bytes } from "../support/bytes.ts";
+
 const WireType = { Varint: 0, Bytes: 2 } as const;
 const SEVEN_BITS = 0x7fn;
 
@@ -20,12 +22,12 @@ export function message(...fields: readonly (readonly [number, Field])[]): Messa
 
 /** The bytes of a message. */
 export function encodeMessage(fields: Message): Uint8Array<ArrayBuffer> {
-  const bytes: number[] = [];
+  const bytes = new Bytes();
   for (const [number, value] of fields) putField(bytes, number, value);
-  return Uint8Array.from(bytes);
+  return bytes.view.slice();
 }
 
-function putField(bytes: number[], number: number, value: Field): void {
+function putField(bytes: Bytes, number: number, value: Field): void {
   if (value === undefined) return;
   if (typeof value === "string") return putBytes(bytes, number, new TextEncoder().encode(value));
   if (value instanceof Map) return putBytes(bytes, number, encodeMessage(value));
@@ -37,13 +39,13 @@ function putField(bytes: number[], number: number, value: Field): void {
   putVarint(bytes, BigInt.asUintN(64, BigInt(value as number | bigint | boolean)));
 }
 
-function putBytes(bytes: number[], number: number, value: Uint8Array): void {
+function putBytes(bytes: Bytes, number: number, value: Uint8Array): void {
   putVarint(bytes, BigInt(number << 3 | WireType.Bytes));
   putVarint(bytes, BigInt(value.length));
-  for (const byte of value) bytes.push(byte);
+  bytes.pushAll(value);
 }
 
-function putVarint(bytes: number[], value: bigint): void {
+function putVarint(bytes: Bytes, value: bigint): void {
   let rest = value;
   for (; rest > SEVEN_BITS; rest >>= 7n) bytes.push(Number(rest & SEVEN_BITS) | 0x80);
   bytes.push(Number(rest));

@@ -8,6 +8,7 @@
 // not fit is an `ArchiveError` with the path of the field. Names are not in the archive. One state
 // has one encoding.
 
+import { Bytes } from "../support/bytes.ts";
 import { decodePlain, encodePlain } from "./plain.ts";
 
 /** An archive that cannot be loaded: where, and which rule it breaks. */
@@ -34,6 +35,8 @@ export class Archive {
   #bytes: Uint8Array;
   #view: DataView;
   #at = 0;
+  /** What is saved. */
+  readonly #written: Bytes | undefined;
   readonly #path: string[] = [];
   readonly #last: (() => void)[] = [];
 
@@ -43,7 +46,8 @@ export class Archive {
    */
   constructor(source?: Uint8Array, readonly loaded?: FieldListener) {
     this.loading = source !== undefined;
-    this.#bytes = source ?? new Uint8Array(FIRST_CAPACITY);
+    if (!source) this.#written = new Bytes(FIRST_CAPACITY);
+    this.#bytes = source ?? this.#written!.buffer;
     this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.length);
   }
 
@@ -241,18 +245,12 @@ export class Archive {
   /** Room for `size` bytes, or the place of as many. */
   #take(size: number): number {
     const at = this.#at;
-    if (at + size > this.#bytes.length) {
-      if (this.loading) this.fail("the state ends here");
-      this.#grow(at + size);
-    }
     this.#at = at + size;
+    if (this.#written) {
+      this.#written.room(size);
+      this.#bytes = this.#written.buffer;
+      this.#view = this.#written.fields;
+    } else if (this.#at > this.#bytes.length) this.fail("the state ends here");
     return at;
-  }
-
-  #grow(needed: number): void {
-    const bytes = new Uint8Array(Math.max(needed, 2 * this.#bytes.length));
-    bytes.set(this.#bytes);
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer);
   }
 }

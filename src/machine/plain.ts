@@ -3,6 +3,8 @@
 // tag says; one value has one encoding. Decoding takes hostile bytes: a RangeError says what is
 // wrong, memory stays in proportion to the input, and depth is bounded.
 
+import { Bytes } from "../support/bytes.ts";
+
 const Tag = {
   Undefined: 0,
   Null: 1,
@@ -45,13 +47,11 @@ export function decodePlain(bytes: Uint8Array): unknown {
 }
 
 class Writer {
-  #bytes = new Uint8Array(1024);
-  #view = new DataView(this.#bytes.buffer);
-  #at = 0;
+  readonly #bytes = new Bytes(1024);
   readonly #numbers = new Map<object, number>();
 
   get taken(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
+    return this.#bytes.view.slice();
   }
 
   value(value: unknown): void {
@@ -111,43 +111,30 @@ class Writer {
     for (let rest = value < 0n ? -value : value; rest > 0n; rest >>= WORD) words.push(BigInt.asUintN(64, rest));
     this.#byte(words.length);
     for (const word of words) {
-      const at = this.#room(8);
-      this.#view.setBigUint64(at, word, true);
+      const at = this.#bytes.room(8);
+      this.#bytes.fields.setBigUint64(at, word, true);
     }
   }
 
   #number(value: number): void {
     this.#byte(Tag.Number);
-    const at = this.#room(8);
-    this.#view.setFloat64(at, value, true);
+    const at = this.#bytes.room(8);
+    this.#bytes.fields.setFloat64(at, value, true);
   }
 
   #raw(bytes: Uint8Array): void {
     this.#count(bytes.length);
-    const at = this.#room(bytes.length);
-    this.#bytes.set(bytes, at);
+    const at = this.#bytes.room(bytes.length);
+    this.#bytes.buffer.set(bytes, at);
   }
 
   #byte(value: number): void {
-    const at = this.#room(1);
-    this.#bytes[at] = value;
+    this.#bytes.push(value);
   }
 
   #count(value: number): void {
-    const at = this.#room(4);
-    this.#view.setUint32(at, value, true);
-  }
-
-  #room(size: number): number {
-    const at = this.#at;
-    this.#at += size;
-    if (this.#at > this.#bytes.length) {
-      const bytes = new Uint8Array(Math.max(this.#at, 2 * this.#bytes.length));
-      bytes.set(this.#bytes);
-      this.#bytes = bytes;
-      this.#view = new DataView(bytes.buffer);
-    }
-    return at;
+    const at = this.#bytes.room(4);
+    this.#bytes.fields.setUint32(at, value, true);
   }
 }
 

@@ -2,6 +2,7 @@
 // decoding, checking and printing follow (docs/spec/resource-manager.md §1.6 and §3). All integers
 // are little endian.
 
+import { Bytes } from "../../support/bytes.ts";
 import { RmError } from "./errors.ts";
 
 /** Reads a payload from front to back. The first fault sticks; reads after it give zeros. */
@@ -56,7 +57,7 @@ export class Input {
 
 /** Collects a payload. */
 export class Output {
-  readonly #bytes: number[] = [];
+  readonly #bytes = new Bytes();
 
   unsigned(size: 1 | 2 | 4, value: number): void {
     for (let shift = 0; shift < size * 8; shift += 8) this.#bytes.push(value >>> shift & 0xff);
@@ -68,7 +69,7 @@ export class Output {
   }
 
   append(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#bytes.push(byte);
+    this.#bytes.pushAll(bytes);
   }
 
   pad(to: number): void {
@@ -76,7 +77,7 @@ export class Output {
   }
 
   bytes(): Uint8Array {
-    return Uint8Array.from(this.#bytes);
+    return this.#bytes.view.slice();
   }
 }
 

@@ -2,7 +2,7 @@
 // encoding. WebAssembly Core Specification 2.0, chapter 5. Instructions have the names of the text
 // format (`opcodes.ts`).
 
-import { Bytes } from "./bytes.ts";
+import { Bytes } from "../../support/bytes.ts";
 import { LANE_OPCODES, MEMORY_OPCODES, PLAIN_OPCODES, signedLeb, unsignedLeb } from "./opcodes.ts";
 
 /** A value type. */

@@ -1,21 +1,46 @@
-// A buffer of bytes that grows: what the assembler writes to.
+// A buffer of bytes that grows as it is written.
 
-const INITIAL_SIZE = 64;
+/** Bytes that a buffer holds before it grows. */
+const CAPACITY = 64;
 
 const encoder = new TextEncoder();
 
 /** Bytes, appended one after the other. */
 export class Bytes {
-  #data = new Uint8Array(INITIAL_SIZE);
+  #data: Uint8Array<ArrayBuffer>;
+  #fields: DataView<ArrayBuffer> | undefined;
   #length = 0;
+
+  /** @param capacity bytes that it holds before it grows */
+  constructor(capacity = CAPACITY) {
+    this.#data = new Uint8Array(capacity);
+  }
 
   get length(): number {
     return this.#length;
   }
 
   /** What has been written; valid until the next write. */
-  get view(): Uint8Array {
+  get view(): Uint8Array<ArrayBuffer> {
     return this.#data.subarray(0, this.#length);
+  }
+
+  /** The whole buffer, written or not; valid until the next write. */
+  get buffer(): Uint8Array<ArrayBuffer> {
+    return this.#data;
+  }
+
+  /** The whole buffer, for fields of a fixed width at places that `room` gave; valid as `buffer` is. */
+  get fields(): DataView<ArrayBuffer> {
+    return this.#fields ??= new DataView(this.#data.buffer);
+  }
+
+  /** Appends `size` bytes that the caller fills in: where they begin. */
+  room(size: number): number {
+    const at = this.#length;
+    if (at + size > this.#data.length) this.#grow(size);
+    this.#length = at + size;
+    return at;
   }
 
   push(byte: number): void {
@@ -77,5 +102,6 @@ export class Bytes {
     const data = new Uint8Array(Math.max(2 * this.#data.length, this.#length + more));
     data.set(this.view);
     this.#data = data;
+    this.#fields = undefined;
   }
 }
