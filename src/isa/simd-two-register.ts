@@ -142,7 +142,7 @@ function scalarForm({ name, U, opcode, scalars = [], operation, zero }: Entry): 
 
 const bitwise = BITS.map(({ name, size, operation }) =>
   insn(
-    name.toUpperCase(),
+    `${name.toUpperCase()} (vector)`,
     pattern<"Q Rn Rd">(`0 Q 1 01110 ${size} 10000 00101 10 Rn Rd`),
     { cold: true },
     (f) => `${name}\t${vector(0, f.Q, f.Rd)}, ${vector(0, f.Q, f.Rn)}`,

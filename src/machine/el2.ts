@@ -1,5 +1,5 @@
 // What runs at EL2, as the machine sees it: the hypervisor implements this, the machine calls it
-// (docs/architecture.md, "Seams").
+// (docs/architecture/machine.md, "Turns").
 
 /** A physical CPU. */
 export interface PhysicalCpu {

@@ -1,6 +1,6 @@
 // System registers that the core holds: who may read and write them, what a write does beside
-// storing. Arm ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture.md "Seams" (what
-// goes to EL2 instead); docs/design/core.md §I8.
+// storing. Arm ARM D13.2, C5.2 (PSTATE fields), D11 (timers); docs/architecture/core.md,
+// "The contract with EL2" (what goes to EL2 instead); docs/design/core.md §I8.
 //
 // The table below is the only list of them. What it does not have is UNDEFINED at EL0 and leaves
 // for EL2 at EL1.

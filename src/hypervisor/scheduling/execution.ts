@@ -1,5 +1,5 @@
-// A vCPU's instructions on a physical CPU, exit by exit (docs/architecture.md, "Virtual time" and
-// "Exits").
+// A vCPU's instructions on a physical CPU, exit by exit (docs/architecture/core.md, "Exits" and
+// "Time").
 
 import { type Exit, type ExitHandler, ExitReason } from "../../core/interface.ts";
 import { DOUBLE } from "../../machine/clock.ts";
