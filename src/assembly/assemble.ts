@@ -14,7 +14,7 @@ import type { VmPlan } from "../host/plan.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
 import type { MmioTransport, MmioTransportState } from "../virtio/mmio-transport.ts";
 import type { SavedPart } from "../state/parts.ts";
-import { PAGE_SIZE, virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
+import { virtioBase, virtioIntid, VM_VIRTIO_STRIDE } from "../host/vm-layout.ts";
 import { createHypervisor } from "../hypervisor/create-hypervisor.ts";
 import type { FlashPlan } from "../hypervisor/memory/flash.ts";
 import { RandomGenerator } from "../hypervisor/random/random-generator.ts";
@@ -37,6 +37,7 @@ import { readRootImages } from "./root-images.ts";
 import { compactSymbols } from "../symbols/elf-symbols.ts";
 import { deviceId } from "../virtio/plan.ts";
 import { DeviceMaker } from "./virtio-devices.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 const WASM_PAGE = 0x1_0000;
 

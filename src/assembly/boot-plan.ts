@@ -9,6 +9,7 @@ import { layoutFirmware } from "./firmware-layout.ts";
 import { layoutPrimary } from "./primary-image.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { memoryMap, MINIMUM_PLATFORM_MEMORY, RAM_BASE, RESOURCE_MANAGER_SIZE } from "../machine/memory-map.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** @throws PlanError that names the file and what is wrong with it. */
 export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: string): void {
@@ -20,7 +21,7 @@ export function checkBootPlan(plan: SessionPlan, boot: BootPlan, imageName: stri
     throw new PlanError(`--memory: ${messageOf(error)}`);
   }
   if (!boot.image && !boot.firmware && plan.memory < MINIMUM_PLATFORM_MEMORY) {
-    throw new PlanError(`--memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / 0x10_0000} MiB`);
+    throw new PlanError(`--memory: a machine without an image has at least ${MINIMUM_PLATFORM_MEMORY / MiB} MiB`);
   }
   try {
     if (boot.firmware) layoutFirmware(boot.firmware, plan.memory);

@@ -2,8 +2,10 @@
 // taken. A guest that floods its console fills a bounded buffer that is emptied after each slice;
 // nothing is lost, the guest just waits for its next slice.
 
+import { KiB } from "../support/sizes.ts";
+
 /** Bytes of what a console has shown that a snapshot keeps. */
-const TAIL = 16 * 1024;
+const TAIL = 16 * KiB;
 
 /** The end of what a console shows. */
 export interface ConsoleTail {

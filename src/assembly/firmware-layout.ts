@@ -2,15 +2,15 @@
 
 import { FLASH_SECTOR } from "../devices/cfi-flash.ts";
 import { FLASH_MAX, MINIMUM_PLATFORM_MEMORY, RAM_BASE } from "../machine/memory-map.ts";
-import { formatSize, MiB } from "../support/units.ts";
+import { formatSize } from "../support/units.ts";
 import { DiskFile } from "../outside/disk-file.ts";
 import type { FirmwarePlan } from "../plans/plan.ts";
+import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 /** What erased flash has. */
 export const ERASED = 0xff;
 /** Banks are no smaller than this. */
 const BANK_MIN = 2 * MiB;
-const PAGE = 4096;
 
 /** Where firmware's flash lies. Bytes. */
 export interface FirmwareLayout {
@@ -67,7 +67,7 @@ export function contentSize(bytes: Uint8Array): number {
   if (pad !== 0 && pad !== ERASED) return bytes.length;
   let size = bytes.length;
   while (size > 0 && bytes[size - 1] === pad) size--;
-  return Math.ceil(size / PAGE) * PAGE;
+  return Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
 }
 
 /** A power of two of sectors. */

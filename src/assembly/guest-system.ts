@@ -15,7 +15,6 @@ import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { FieldListener } from "../machine/archive.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
-import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { ResourceManager } from "../resource-manager/resource-manager.ts";
 import { Consoles } from "./consoles.ts";
 import type { RunPlace } from "../inspection/run-place.ts";
@@ -35,6 +34,7 @@ import { filledPages } from "../state/pages.ts";
 import { type SavedPart, UnsavableError } from "../state/parts.ts";
 import { loadSystem, saveSystem, type SystemState } from "../state/system-state.ts";
 import type { System } from "./system.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Events kept between two slices. */
 const EVENT_RING = 1000;

@@ -5,6 +5,7 @@
 
 import { isElf, readElf } from "../formats/elf.ts";
 import { imageHeader, unwrapImage } from "../images/kernel-image.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** Bytes at a physical address. */
 export interface Placement {
@@ -25,9 +26,8 @@ export interface PrimaryLayout {
 }
 
 /** Bytes kept for the devicetree (the window that the resource manager patches it in). */
-export const DEVICETREE_WINDOW = 0x10_0000;
+export const DEVICETREE_WINDOW = MiB;
 
-const MIB = 0x10_0000;
 const align = (value: number, to: number) => Math.ceil(value / to) * to;
 
 /**
@@ -48,13 +48,13 @@ export function layoutPrimary(image: Uint8Array, initrd: Uint8Array | undefined,
   let top = Math.max(...placements.map((p) => p.address + p.size));
   let ramdisk: PrimaryLayout["initrd"];
   if (initrd) {
-    const start = Math.max(ramBase + Math.min(ramSize / 2, 128 * MIB), align(top, 2 * MIB));
+    const start = Math.max(ramBase + Math.min(ramSize / 2, 128 * MiB), align(top, 2 * MiB));
     ramdisk = { start, end: start + initrd.length };
     if (ramdisk.end > end) throw new Error(`the initrd (${initrd.length} bytes) does not fit behind the image; use a larger --memory`);
     placements.push({ address: start, bytes: initrd, size: initrd.length });
     top = ramdisk.end;
   }
-  const devicetree = align(Math.max(top, initrd ? 0 : ramBase + Math.min(ramSize / 2, 128 * MIB)), 2 * MIB);
+  const devicetree = align(Math.max(top, initrd ? 0 : ramBase + Math.min(ramSize / 2, 128 * MiB)), 2 * MiB);
   if (devicetree + DEVICETREE_WINDOW > end) {
     throw new Error("no room for the devicetree behind the image and the initrd; use a larger --memory");
   }
@@ -69,6 +69,6 @@ function placeElf(image: Uint8Array): { placements: Placement[]; entry: number }
 function placeImage(file: Uint8Array, ramBase: number): { placements: Placement[]; entry: number } {
   const { image } = unwrapImage(file);
   const header = imageHeader(image)!;
-  const address = ramBase + (header.textOffset || 2 * MIB);
+  const address = ramBase + (header.textOffset || 2 * MiB);
   return { entry: address, placements: [{ address, bytes: image, size: Math.max(header.imageSize, image.length) }] };
 }

@@ -3,8 +3,8 @@
 
 import { Stage2Flags } from "../core/interface.ts";
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
-import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { GuestMemory } from "../virtio/memory.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Stage 2 knows addresses below this. */
 const IPA_END = 2 ** 36;

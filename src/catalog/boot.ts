@@ -2,8 +2,8 @@
 // that `run`, `up` and `boot` take.
 
 import { catalogEntries, DEBIAN_RELEASES, DEFAULT_DEBIAN_RELEASE, diskGuestName } from "./catalog.ts";
-import { MiB } from "../support/units.ts";
 import type { BootPlan, DevicePlan } from "../plans/plan.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** RAM that it gets where nobody says. */
 export const DISK_GUEST_MEMORY = 512 * MiB;

@@ -6,7 +6,6 @@ import { busyboxArchive } from "./busybox-archive.ts";
 import { cacheFolder, exists } from "../support/cache.ts";
 import { addToCatalog, catalogFiles, type CatalogSource, diskGuestName, type Manifest } from "./catalog.ts";
 import { fetchBusybox, fetchKernel, type FetchOptions, type Kernel, ORDINARY_KERNEL, withDebianArchive } from "./debian.ts";
-import { MiB } from "../support/units.ts";
 import { CONFIGURE_SCRIPT, configureDisk, configureScript, DISK_INIT } from "./debian-first-boot.ts";
 import { type RootTree, unpackRoot } from "./debian-root.ts";
 import { type Ext4Tools, makeExt4 } from "./ext4-image.ts";
@@ -16,6 +15,7 @@ import { hasTool } from "./tool.ts";
 import { installedPackages, UnpackedPrograms } from "./unpacked-programs.ts";
 import { NatAddress } from "../virtio/net/nat/nat.ts";
 import { ipText } from "../formats/packets.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** What a system has beside the packages without which there is none: init, devices, network. */
 const PACKAGES = ["apt", "usr-is-merged", "systemd-sysv", "udev", "kmod", "login", "iproute2", "iputils-ping", "netbase"];

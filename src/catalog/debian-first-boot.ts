@@ -3,7 +3,7 @@
 
 import { ARCHITECTURE } from "./debian.ts";
 import { PrimaryMachine } from "../library/library.ts";
-import { MiB } from "../support/units.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** Where the disk holds the script until it has run. */
 export const CONFIGURE_SCRIPT = "/var/lib/el2/configure";

@@ -9,9 +9,9 @@ import { BENCH, documentText } from "../queries/documents.ts";
 import { connectEmbedded } from "../session/client.ts";
 import { type SessionPlan, type Tier, TIERS } from "../plans/plan.ts";
 import { median } from "../support/statistics.ts";
+import { MiB } from "../support/sizes.ts";
 
-const MIB = 2 ** 20;
-const MEMORY = 64 * MIB;
+const MEMORY = 64 * MiB;
 /** Rounds of the loop, and instructions of one. */
 const ROUNDS = 50_000_000, INSTRUCTIONS = 8;
 /** What the guest prints before the loop and behind it. */
@@ -99,7 +99,7 @@ async function onQemu(): Promise<number> {
   const image = await Deno.makeTempFile({ prefix: "el2-bench-" });
   try {
     await Deno.writeFile(image, guest());
-    const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-accel", "tcg,thread=single", "-m", `${MEMORY / MIB}`];
+    const platform = ["-M", "virt,gic-version=3", "-cpu", "cortex-a57", "-accel", "tcg,thread=single", "-m", `${MEMORY / MiB}`];
     const args = [...platform, "-nographic", "-nic", "none", "-no-reboot", "-kernel", image];
     const child = new Deno.Command(QEMU, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn();
     const watch = new Stopwatch();

@@ -27,6 +27,7 @@ import { diskGuestBoot, isDiskGuest } from "../catalog/boot.ts";
 import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { DEFAULT_TIER, type FirmwarePlan, PRIMARY_CONSOLE, type RootPlan, TIERS } from "../plans/plan.ts";
 import { readVars } from "../assembly/firmware-layout.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** The images of the root VM, where they are named. */
 function rootOf(runtime: string | undefined, app: string | undefined): RootPlan | undefined {
@@ -91,8 +92,6 @@ function now(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-const MIB = 1024 * 1024;
-
 /**
  * Adds the command. `entry` is the program's module, for the machine's worker; `exit` takes the
  * exit code.
@@ -110,7 +109,7 @@ export function registerBoot(program: Command, entry: URL, exit: (code: number) 
     .addOption(clockOption())
     .option("--root-runtime <file>", "AArch64 program that runs in the root VM in place of our resource manager: position-independent ELF")
     .option("--root-app <file>", "the application that the root runtime starts: position-independent ELF")
-    .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(parseSize).default(1024 * MIB, "1GiB"))
+    .addOption(new Option("--memory <size>", "RAM of the primary VM").argParser(parseSize).default(1024 * MiB, "1GiB"))
     .option("--cpus <n>", "physical CPUs, each with one vCPU of the primary VM", parseWhole(1, MAX_CPUS), 1)
     .addOption(diskOption())
     .addOption(netOption())

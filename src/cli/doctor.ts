@@ -8,6 +8,7 @@ import { sessionFolder } from "../control/places.ts";
 import { catalogEntries } from "../catalog/catalog.ts";
 import { MINIMUM } from "../tui/frame.ts";
 import { colourDepth } from "../tui/run.ts";
+import { GiB } from "../support/sizes.ts";
 
 /** One thing that was looked at. */
 interface Finding {
@@ -19,7 +20,7 @@ interface Finding {
 }
 
 /** Wasm memory of a machine with 1 GiB for its guests, bytes. */
-const MACHINE_SIZE = 1.25 * 1024 ** 3;
+const MACHINE_SIZE = 1.25 * GiB;
 const WASM_PAGE = 65536;
 
 /** Adds the command. */

@@ -15,6 +15,7 @@ import { PRIMARY_CONSOLE, type SessionPlan, TIERS } from "../plans/plan.ts";
 import { cannotRead } from "../support/named-file.ts";
 import { hostResources } from "../snapshots/host-resources.ts";
 import { readSnapshot, readSnapshotHeader, SnapshotError, type SnapshotHeader } from "../snapshots/file.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** Wall time (ms) between two lines of progress. */
 const PROGRESS = 1000;
@@ -122,9 +123,7 @@ export function checkHost(file: string, plan: SessionPlan, allowed: true | undef
 
 function describe({ title, ns, insn, cpus, memory, pages, version }: SnapshotHeader): string {
   const time = (Number(ns) / 1e9).toFixed(6);
-  return `${printable(title)} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${
-    memory / 2 ** 20
-  } MiB, ${pages} pages in use; el2 ${version}`;
+  return `${printable(title)} at t=${time}, ${insn} instructions; ${cpus} CPUs, ${memory / MiB} MiB, ${pages} pages in use; el2 ${version}`;
 }
 
 async function save(file: string, options: { socket?: string; json?: boolean }): Promise<number> {

@@ -16,10 +16,11 @@ import { DEFAULT_HOST_MEMORY, type File, type FileLink, type FileRm, type FileUi
 import { didYouMean } from "../support/did-you-mean.ts";
 import { DEMO, EMBEDDED_FOLDER } from "./embedded.ts";
 import { cannotRead, readToEnd } from "../support/named-file.ts";
-import { formatSize, MiB } from "../support/units.ts";
+import { formatSize } from "../support/units.ts";
 import { type BootPlan, PlanError, PRIMARY_CONSOLE, type RootPlan, type RunPlan } from "../plans/plan.ts";
 import { RootImageError } from "../assembly/root-images.ts";
 import { bareMetalImage, firmwareImage, linuxImage } from "../images/images.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** A machine and what runs on it: what a configuration says, with all files read. */
 export interface RunConfiguration {

@@ -34,6 +34,7 @@ import {
   type VmConfig,
 } from "../resource-manager/vm-config.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /**
  * What becomes of it: the VM is refused, the property means something else than it says, or nothing
@@ -62,7 +63,6 @@ const DEPTH_MAX = 255;
 /** RM's packets. */
 const RPC_MESSAGE_SIZE = 240;
 /** The first of them above `FIRST_RAM_ADDRESS` is the info page's. */
-const PAGE = 0x1000;
 
 const INIT_FAILS = (error: string) => `VM_INIT answers ${error}; the VM is INIT_FAILED`;
 const START_FAILS = "VM_START answers NORESOURCE; the VM is INIT_FAILED";
@@ -296,7 +296,7 @@ class Lint {
     if (base === undefined) {
       const what = `there is no base-address that counts: 0x${DEFAULT_BASE_ADDRESS.toString(16)} lies among the devices`;
       this.#add("refused", memory, memory.properties.has("base-address") ? "base-address" : undefined, what, START_FAILS);
-    } else if (base % BigInt(PAGE) === 0n) {
+    } else if (base % BigInt(PAGE_SIZE) === 0n) {
       const text = `0x${base.toString(16)}`;
       if (base % BigInt(IMAGE_ALIGNMENT) !== 0n) {
         const up = (base / BigInt(IMAGE_ALIGNMENT) + 1n) * BigInt(IMAGE_ALIGNMENT);
@@ -304,7 +304,7 @@ class Lint {
       }
       if (base < BigInt(FIRST_RAM_ADDRESS)) {
         this.#add("refused", memory, "base-address", `${text} lies among the devices, below 0x40000000`, START_FAILS);
-      } else if (base < BigInt(FIRST_RAM_ADDRESS + PAGE)) {
+      } else if (base < BigInt(FIRST_RAM_ADDRESS + PAGE_SIZE)) {
         this.#add("refused", memory, "base-address", `${text} is where the info page goes`, START_FAILS);
       }
     }

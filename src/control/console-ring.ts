@@ -1,6 +1,8 @@
 // The newest output of a console, for who attaches later: bounded, and it counts what it lost.
 
-const CAPACITY = 1 << 20;
+import { MiB } from "../support/sizes.ts";
+
+const CAPACITY = MiB;
 const LINE_FEED = 10;
 
 /** The ring of one console. */

@@ -10,9 +10,10 @@ import { warn } from "../support/warn.ts";
 import { ConsoleLog } from "../outside/console-log.ts";
 import { ConsoleRing } from "./console-ring.ts";
 import { changes, type ClientMessage, type ServerMessage, type SessionInfo } from "./conversation.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** Bytes of console output that may be under way to one client. */
-const UNDER_WAY = 1 << 20;
+const UNDER_WAY = MiB;
 
 /** How a client takes part. */
 export interface ClientOptions {

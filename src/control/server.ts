@@ -6,9 +6,10 @@ import { type ClientMessage, type ServerMessage } from "./conversation.ts";
 import type { SessionHub } from "./hub.ts";
 import { answers } from "./remote.ts";
 import { encodeMessage, MessageReader, PROTOCOL_VERSION } from "./wire.ts";
+import { KiB } from "../support/sizes.ts";
 
 /** Bytes that may wait for a client that does not read; what it can do without is dropped then. */
-const WAITING = 256 * 1024;
+const WAITING = 256 * KiB;
 
 /** A session has this name already. */
 export class SocketInUse extends Error {}

@@ -2,12 +2,13 @@
 // and 64-bit numbers are marked.
 
 import { decodePlain, encodePlain } from "../support/plain-json.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** Version of what is said; clients and sessions of different versions do not talk. */
 export const PROTOCOL_VERSION = 4;
 
 /** Longest message, in bytes: an answer with 100,000 rows stays far below. */
-const LONGEST = 256 * 1024 * 1024;
+const LONGEST = 256 * MiB;
 const HEADER = 4;
 
 /** The bytes of a message. */

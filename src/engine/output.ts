@@ -7,12 +7,13 @@ import type { InstantSnapshot } from "../snapshots/instant.ts";
 import type { SessionPlan } from "../plans/plan.ts";
 import type { SessionEvent } from "../protocol/protocol.ts";
 import type { Shown } from "./shown.ts";
+import { MiB } from "../support/sizes.ts";
 
 /**
  * Bytes of console output that may be under way to the client; a guest that floods its console
  * waits here and takes no memory.
  */
-const LIMIT = 1 << 20;
+const LIMIT = MiB;
 
 /** The output of one session. */
 export class Output {

@@ -1,6 +1,8 @@
 // Reader of tar archives as they come in pieces: ustar (POSIX.1-1988), GNU's long names and pax's
 // path and linkpath (POSIX.1-2001).
 
+import { MiB } from "../support/sizes.ts";
+
 /** What an entry is. */
 export type TarKind = "file" | "folder" | "symlink" | "hardlink" | "character" | "block" | "fifo";
 
@@ -52,7 +54,7 @@ const KINDS: Readonly<Record<string, TarKind>> = {
 /** Entries that say something of the next one, or of all. */
 const GNU_NAME = "L", GNU_TARGET = "K", PAX = "x", PAX_GLOBAL = "g";
 /** The most that such an entry may have. */
-const EXTENSION_MAX = 1 << 20;
+const EXTENSION_MAX = MiB;
 
 /** Bytes of a stream in the amounts that the reader wants. */
 class Pieces {

@@ -2,9 +2,10 @@
 // an ELF executable, or raw bytes.
 
 import type { VmFirmware, VmImage } from "../host/plan.ts";
-import { formatSize, MiB } from "../support/units.ts";
+import { formatSize } from "../support/units.ts";
 import { isElf, readElf } from "../formats/elf.ts";
 import { imageHeader, unwrapImage } from "./kernel-image.ts";
+import { MiB } from "../support/sizes.ts";
 
 /**
  * A Linux kernel for a VM: an arm64 Image at text_offset from the start of RAM.

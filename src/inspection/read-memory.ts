@@ -7,7 +7,6 @@ import { checkConservation, checkTables } from "../hypervisor/check/check-memory
 import { checkObject, checkRegistries } from "../hypervisor/check/check-objects.ts";
 import type { MemoryOwner, PageRun } from "../hypervisor/memory/memdb.ts";
 import { Memextent } from "../hypervisor/memory/memextent.ts";
-import { PAGE_SIZE } from "../machine/memory-map.ts";
 import { Vmid } from "./guest-names.ts";
 import { asciiText, bytesText } from "../queries/bytes.ts";
 import { accessText } from "../queries/format.ts";
@@ -15,6 +14,7 @@ import { QueryError, type View } from "./inspected.ts";
 import { readParcels } from "./read-parcels.ts";
 import { hex, type RowOf } from "../queries/table.ts";
 import type { BYTES, MEMORY, MEMORY_OWNER, VIOLATIONS } from "../queries/tables.ts";
+import { KiB, PAGE_SIZE } from "../support/sizes.ts";
 
 /** A piece of memory with one owner and the same mappings. */
 interface Piece extends PageRun {
@@ -159,7 +159,7 @@ export function physical(view: View, place: string): number {
 
 const ROW = 16;
 /** Most bytes of one answer. */
-const MOST = 64 * 1024;
+const MOST = 64 * KiB;
 
 /** Memory as bytes. */
 export function readBytes(view: View, place: string, size: number): RowOf<typeof BYTES>[] {

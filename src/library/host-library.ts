@@ -8,6 +8,7 @@ import type { Visit } from "../host/visited-program.ts";
 import { assemble } from "../assembly/assemble.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
 import { VisitedHost } from "./visited-host.ts";
+import { KiB, MiB } from "../support/sizes.ts";
 
 /** What a `HostMachine` is made of. */
 export interface HostMachineOptions {
@@ -22,7 +23,7 @@ export interface HostMachineOptions {
 }
 
 /** Bytes of RAM that are the host's own. */
-const RESERVED = 32 << 20;
+const RESERVED = 32 * MiB;
 /** Virtual time (ns) that an ioctl may take that has to end. */
 const PATIENCE = 1e12;
 
@@ -41,7 +42,7 @@ export class HostMachine {
    * @throws Error that names what is wrong with the options.
    */
   constructor(options: HostMachineOptions = {}) {
-    const { device = "union", memory = 256 << 20, cpus = 2, memlock = 64 << 10 } = options;
+    const { device = "union", memory = 256 * MiB, cpus = 2, memlock = 64 * KiB } = options;
     const program = hostGuest({
       ...{ device, memlock, vcpus: cpus, reserved: RESERVED, gzvm: { firmware: undefined } },
       program: this.#host.program,

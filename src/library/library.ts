@@ -5,6 +5,7 @@ import { assemble } from "../assembly/assemble.ts";
 import { checkBootPlan } from "../assembly/boot-plan.ts";
 import { type DevicePlan, PRIMARY_CONSOLE, type SessionPlan } from "../plans/plan.ts";
 import type { System } from "../assembly/system.ts";
+import { GiB } from "../support/sizes.ts";
 
 /** What a `PrimaryMachine` is made of. */
 export interface PrimaryMachineOptions {
@@ -53,7 +54,7 @@ export class PrimaryMachine {
   constructor(options: PrimaryMachineOptions) {
     const plan = {
       cpus: options.cpus ?? 1,
-      memory: options.memory ?? 1 << 30,
+      memory: options.memory ?? GiB,
       turbo: true,
       seed: options.seed ?? 1,
       duration: undefined,

@@ -15,9 +15,9 @@
 // hypervisorBase is 0x8000_0000 as on the real platform, or the end of the primary's RAM where that
 // reaches further.
 
-/** Pages of stage 2, of ownership and of guests are 4 KiB. */
-export const PAGE_SIZE = 4096;
-export const PAGE_SHIFT = 12;
+import { MiB } from "../support/sizes.ts";
+
+export { PAGE_SHIFT, PAGE_SIZE } from "../support/sizes.ts";
 
 /** Physical address of the first byte of RAM. */
 export const RAM_BASE = 0x4000_0000;
@@ -70,9 +70,9 @@ const HYPERVISOR_ALIGNMENT = 0x20_0000;
 export const RESOURCE_MANAGER_SIZE = 0xa_0000;
 
 /** Sizes of the primary's RAM that a machine can have: a bare-metal program needs little. */
-export const MINIMUM_PRIMARY_MEMORY = 8 * 1024 * 1024;
+export const MINIMUM_PRIMARY_MEMORY = 8 * MiB;
 /** What firmware, and whoever starts from the recorded platform's places, needs at least. */
-export const MINIMUM_PLATFORM_MEMORY = 64 * 1024 * 1024;
+export const MINIMUM_PLATFORM_MEMORY = 64 * MiB;
 export const MAXIMUM_PRIMARY_MEMORY = PHYSICAL_END - RAM_BASE - HYPERVISOR_REGION_SIZE;
 
 /** Where things lie for one size of the primary's RAM. Physical addresses; ends are exclusive. */
@@ -98,8 +98,8 @@ export function memoryMap(primarySize: number): MemoryMap {
     primarySize > MAXIMUM_PRIMARY_MEMORY
   ) {
     throw new RangeError(
-      `memory of ${primarySize} bytes: a multiple of 2 MiB from ${MINIMUM_PRIMARY_MEMORY / 0x10_0000} MiB to ` +
-        `${MAXIMUM_PRIMARY_MEMORY / 0x10_0000} MiB is possible`,
+      `memory of ${primarySize} bytes: a multiple of 2 MiB from ${MINIMUM_PRIMARY_MEMORY / MiB} MiB to ` +
+        `${MAXIMUM_PRIMARY_MEMORY / MiB} MiB is possible`,
     );
   }
   const primaryEnd = RAM_BASE + primarySize;

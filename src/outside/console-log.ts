@@ -2,8 +2,9 @@
 // and so on.
 
 import { writeAll, WriteFailure } from "../support/write-all.ts";
+import { MiB } from "../support/sizes.ts";
 
-const LARGEST = 16 * 1024 * 1024;
+const LARGEST = 16 * MiB;
 const KEPT = 3;
 
 /** The log of one console. */

@@ -4,6 +4,7 @@
 import type { Moment } from "./past.ts";
 import type { Place } from "../plans/recorded-run.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 /** A place of a run, and what a machine needs to go on from there. */
 export interface Milestone {
@@ -29,8 +30,7 @@ export function isFirst(milestone: Milestone | undefined): boolean {
 
 /** Milestones that are kept, and bytes of pages. */
 const COUNT_LIMIT = 48;
-const BYTES_LIMIT = 160 << 20;
-const PAGE_BYTES = 4096;
+const BYTES_LIMIT = 160 * MiB;
 
 /** The milestones of a session, in the order of the run. */
 export class History {
@@ -60,7 +60,7 @@ export class History {
     if (this.#milestones[next]?.instructions === milestone.instructions) return;
     this.#milestones.splice(next < 0 ? this.#milestones.length : next, 0, milestone);
     const before = this.stateBefore(milestone.instructions - 1)?.pages;
-    for (const [page, bytes] of milestone.state.pages) if (before?.get(page) !== bytes) this.#bytes += PAGE_BYTES;
+    for (const [page, bytes] of milestone.state.pages) if (before?.get(page) !== bytes) this.#bytes += PAGE_SIZE;
     while (this.#milestones.length > 3 && (this.#milestones.length > COUNT_LIMIT || this.#bytes > BYTES_LIMIT)) this.#thin();
   }
 
@@ -82,6 +82,6 @@ export class History {
     this.#milestones = this.#milestones.filter((_, index) => index % 2 === 0);
     const pages = new Set<Uint8Array>();
     for (const { state } of this.#milestones) for (const page of state.pages.values()) pages.add(page);
-    this.#bytes = pages.size * PAGE_BYTES;
+    this.#bytes = pages.size * PAGE_SIZE;
   }
 }

@@ -20,12 +20,13 @@ import { VERSION } from "../support/version.ts";
 import { CHECK, END, INPUT } from "./line-schema.ts";
 import { writeAll } from "../support/write-all.ts";
 import type { Check, EndState, Input, Place, RecordedInput, RecordedRun } from "../plans/recorded-run.ts";
+import { KiB } from "../support/sizes.ts";
 
 const SCHEMA = "el2.recording/1";
 /** What every recording begins with, of any version. */
 export const RECORDING_START = '{"schema":"el2.recording/';
 /** Bytes of a file from which on it is kept in the cache. */
-const LARGE = 64 * 1024;
+const LARGE = 64 * KiB;
 
 /** A recording, read. */
 export interface Recording extends RecordedRun {

@@ -2,6 +2,7 @@
 // this process.
 
 import type { Request, SessionEvent } from "../protocol/protocol.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** One connection to a machine. */
 export interface SessionClient {
@@ -105,7 +106,7 @@ function startWorker(entry: URL): SessionClient {
  * Smaller ones cost less than they may be worth to others, such as the guests that are part of the
  * program.
  */
-const LARGE_FILE = 1 << 20;
+const LARGE_FILE = MiB;
 
 /**
  * The memory of the files in a plan: megabytes that need not be copied, as the sender has no more

@@ -5,13 +5,13 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import type { Stage2Table } from "../core/interface.ts";
 import { ArchiveError } from "../machine/archive.ts";
-import { PAGE_SIZE } from "../machine/memory-map.ts";
 import type { GuestSystem } from "../assembly/guest-system.ts";
 import { hex, type Json, type Row, type Table } from "../queries/table.ts";
 import { type TableName, TABLES } from "../queries/tables.ts";
 import { assembleFrom } from "./begin.ts";
 import type { Snapshot, SnapshotHeader } from "./file.ts";
 import type { Pages } from "../state/pages.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** What differs in one thing: a field of it, or whether it is there. */
 export interface Difference {

@@ -8,13 +8,13 @@ import { createHash } from "node:crypto";
 import { crc32, gunzipSync, gzipSync } from "node:zlib";
 import * as v from "valibot";
 import { decodePlain, encodePlain } from "../machine/plain.ts";
-import { PAGE_SIZE } from "../machine/memory-map.ts";
 import { readToEnd } from "../support/named-file.ts";
 import { bare, type SessionPlan } from "../plans/plan.ts";
 import { VERSION } from "../support/version.ts";
 import { hostResources } from "./host-resources.ts";
 import { isZeroPage, type Pages } from "../state/pages.ts";
 import type { SystemState } from "../state/system-state.ts";
+import { KiB, MiB, PAGE_SIZE } from "../support/sizes.ts";
 
 const SCHEMA = "el2.snapshot/1";
 /** What every snapshot begins with. */
@@ -25,7 +25,6 @@ const MAGIC = new TextEncoder().encode(SNAPSHOT_START);
  * CRC-32 of what is stored.
  */
 const SECTION_HEADER = 16;
-const MIB = 1 << 20;
 
 /** Sections in their order. Only pages may be missing or several. */
 const Kind = { Header: 1, Plan: 2, Fields: 3, Pages: 4, End: 5 } as const;
@@ -33,10 +32,10 @@ type Kind = typeof Kind[keyof typeof Kind];
 
 /** Most bytes of a section's content. */
 const LIMITS: Readonly<Record<Kind, number>> = {
-  [Kind.Header]: 64 * 1024,
-  [Kind.Plan]: 2048 * MIB - 1,
-  [Kind.Fields]: 1024 * MIB,
-  [Kind.Pages]: 2 * MIB,
+  [Kind.Header]: 64 * KiB,
+  [Kind.Plan]: 2048 * MiB - 1,
+  [Kind.Fields]: 1024 * MiB,
+  [Kind.Pages]: 2 * MiB,
   [Kind.End]: 32,
 };
 

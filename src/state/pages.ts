@@ -3,7 +3,8 @@
 
 import { Buffer } from "node:buffer";
 import type { Machine } from "../machine/machine.ts";
-import { PAGE_SIZE, RAM_BASE } from "../machine/memory-map.ts";
+import { RAM_BASE } from "../machine/memory-map.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Pages that are not zero, by page number (physical address / 4096), ascending. */
 export type Pages = ReadonlyMap<number, Uint8Array>;

@@ -7,6 +7,7 @@ import { archiveHypervisor, violationOf } from "../hypervisor/hypervisor-archive
 import type { Hypervisor } from "../hypervisor/hypervisor.ts";
 import { type Pages, putPages, takePages } from "./pages.ts";
 import type { SavedPart } from "./parts.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** A system's state. */
 export interface SystemState {
@@ -42,7 +43,9 @@ export function loadSystem(system: Savable, { fields, pages }: SystemState, trus
   const archive = new ObjectArchive(fields, loaded);
   archiveSystem(system, archive);
   for (const page of pages.keys()) {
-    if (!machine.ram.contains(page * 4096, 4096)) throw new ArchiveError(`page 0x${page.toString(16)} is not in this machine's RAM`);
+    if (!machine.ram.contains(page * PAGE_SIZE, PAGE_SIZE)) {
+      throw new ArchiveError(`page 0x${page.toString(16)} is not in this machine's RAM`);
+    }
   }
   putPages(machine, pages);
   archive.finish();

@@ -1,13 +1,12 @@
 // Units in configuration files and on the command line: sizes (binary) and durations
 // (docs/design/workstation.md §3).
 
+import { GiB, KiB, MiB } from "./sizes.ts";
+
 /** 1024 to the power that a unit stands for; K and KiB are the same. */
-const SIZE_UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, KiB: 2 ** 10, M: 2 ** 20, MiB: 2 ** 20, G: 2 ** 30, GiB: 2 ** 30 };
+const SIZE_UNITS: Readonly<Record<string, number>> = { K: KiB, KiB, M: MiB, MiB, G: GiB, GiB };
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { ns: 1, us: 1e3, ms: 1e6, s: 1e9, min: 60e9 };
-
-/** One mebibyte in bytes. */
-export const MiB = 2 ** 20;
 
 function parse(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/.exec(text);

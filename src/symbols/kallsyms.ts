@@ -9,6 +9,7 @@
 // alone has, is not read.
 
 import type { GuestSymbol } from "./symbol-table.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 /** Memory that is contiguous at virtual addresses. */
 export interface KernelMemory {
@@ -18,7 +19,7 @@ export interface KernelMemory {
 }
 
 const TOKENS = 256;
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_SIZE);
 const NAMES_PER_MARKER = 256;
 const MINIMUM_SYMBOLS = 1000;
 /** Bytes that 256 names take at most, and how far before the tokens the markers are looked for. */

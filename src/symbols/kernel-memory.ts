@@ -5,8 +5,9 @@ import type { DebugCore } from "../core/interface.ts";
 import type { Ram } from "../machine/ram.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
 import type { KernelMemory } from "./kallsyms.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
-const PAGE = 4096n;
+const PAGE = BigInt(PAGE_SIZE);
 /** Most pages of code and read-only data on either side of the vectors. */
 const MOST_PAGES = 32_768;
 /** Virtual addresses of EL1's half have these bits. */

@@ -1,5 +1,7 @@
 // Names of a guest's addresses, and back.
 
+import { MiB } from "../support/sizes.ts";
+
 /** One symbol, from an ELF file or a kernel's own table. */
 export interface GuestSymbol {
   readonly name: string;
@@ -22,7 +24,7 @@ export interface SymbolPlace {
 /**
  * How far behind a symbol an address may be to be named after it, where no other symbol ends it.
  */
-const REACH = 1n << 20n;
+const REACH = BigInt(MiB);
 /** Symbols that tell compilers and debuggers something, and people nothing. */
 const MAPPING = /^\$[xd](\.|$)/;
 

@@ -1,9 +1,10 @@
 // Copies to the person's clipboard through the terminal (OSC 52), inside tmux through that.
 
 import { encodeBase64 } from "../support/base64.ts";
+import { KiB } from "../support/sizes.ts";
 
 /** Longer texts are more than terminals take. */
-export const LONGEST_COPY = 64 * 1024;
+export const LONGEST_COPY = 64 * KiB;
 
 /** The bytes that put a text on the clipboard. */
 export function copySequence(text: string, tmux: boolean): string {

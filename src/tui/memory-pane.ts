@@ -10,12 +10,13 @@ import { sizeText } from "../queries/format.ts";
 import type { Answer, Query } from "../queries/query.ts";
 import type { Json, Row, Table } from "../queries/table.ts";
 import { MEMORY } from "../queries/tables.ts";
+import { PAGE_SIZE } from "../support/sizes.ts";
 
 const ADDRESS_COLUMNS = 12;
 const GROUP = 8;
 /** Guest memory starts here; what lies below are devices. */
 const RAM_START = 0x4000_0000;
-const SMALLEST_CELL = 4096;
+const SMALLEST_CELL = PAGE_SIZE;
 
 /** The map. */
 export class MemoryPane implements Pane {

@@ -1,9 +1,10 @@
 // All consoles in one: their lines in the order in which they came, each behind its console's name.
 
 import { ConsoleView } from "./console-view.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** Bytes of output that are kept for who looks later, and pieces in which they came. */
-const KEPT = 1 << 20;
+const KEPT = MiB;
 const PIECES = 1 << 14;
 /** An escape sequence is no longer than this; what is longer is text. */
 const LONGEST_SEQUENCE = 256;

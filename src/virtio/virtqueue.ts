@@ -3,6 +3,7 @@
 // what breaks a rule is a `VirtioFault`.
 
 import { type GuestMemory, GuestWords, unreachable, VirtioFault } from "./memory.ts";
+import { MiB } from "../support/sizes.ts";
 
 /** Entries that a queue can have. */
 export const QUEUE_SIZE_MAX = 256;
@@ -10,7 +11,7 @@ export const QUEUE_SIZE_MAX = 256;
  * Bytes that one chain may carry; most devices need far less, and a guest must not keep one busy
  * for long.
  */
-const CHAIN_BYTES_MAX = 4 << 20;
+const CHAIN_BYTES_MAX = 4 * MiB;
 
 const DESCRIPTOR_SIZE = 16;
 const Descriptor = { NEXT: 1, WRITE: 2, INDIRECT: 4 } as const;

@@ -18,7 +18,7 @@ import {
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
 import { Stage2Pool } from "../../src/core/memory/stage2.ts";
 import { Machine, type RunResult } from "../../src/machine/machine.ts";
-import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY, PAGE_SIZE } from "../../src/machine/memory-map.ts";
+import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY } from "../../src/machine/memory-map.ts";
 import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import type { Behaviour } from "../../src/hypervisor/services/behaviour.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
@@ -30,6 +30,7 @@ import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { Vic } from "../../src/hypervisor/gic/vic.ts";
 import { Irq } from "../../src/hypervisor/gic/irq-bank.ts";
 import { VpmGroup } from "../../src/hypervisor/scheduling/vpm-group.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
 
 /** One step of a script: instructions, or an exit. */
 export type Step = { readonly compute: number } | Partial<Exit> & { readonly reason: number };

@@ -11,7 +11,6 @@ import { RmError } from "../../src/abi/rpc/errors.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { nativeHostOf } from "../host/plans.ts";
 import { planDemo, planText, type RunConfiguration } from "../../src/configuration/plan.ts";
-import { MiB } from "../../src/support/units.ts";
 import { HYPERCALL_ERRORS } from "../../src/abi/hypercall-errors.ts";
 import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
@@ -32,6 +31,7 @@ import { isSection } from "../support/specification.ts";
 import { checkColumn } from "../support/columns.ts";
 import { Rig } from "../tui/rig.ts";
 import { demoSystem, rows, runUntil } from "./system.ts";
+import { MiB } from "../../src/support/sizes.ts";
 
 const HALF_SECOND = 5e8;
 /** How a VM may not be scheduled. */

@@ -2,7 +2,6 @@
 // better be zero.
 
 import assert from "node:assert/strict";
-import { PAGE_SIZE } from "../../src/machine/memory-map.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { type SessionPlan, TIERS } from "../../src/plans/plan.ts";
@@ -10,6 +9,7 @@ import { filledPages, isZeroPage, ramRanges } from "../../src/state/pages.ts";
 import type { System } from "../../src/assembly/system.ts";
 import { loaded } from "../../src/snapshots/begin.ts";
 import { bootPlan, demoPlan, runTo } from "../snapshots/systems.ts";
+import { PAGE_SIZE } from "../../src/support/sizes.ts";
 
 /** Every page that is not zero, found by looking at all; how many could have been left out. */
 function look({ machine }: System): { readonly filled: number[]; readonly unwritten: number } {

@@ -5,8 +5,9 @@
 // one asks here whether this address stops. Arm ARM D2.9 has the semantics of the
 // hardware's breakpoints: a virtual address, before the instruction.
 
-const PAGE_SIZE = 4096n;
-const PAGE_OFFSET = PAGE_SIZE - 1n;
+import { PAGE_SIZE } from "../../support/sizes.ts";
+
+const PAGE_OFFSET = BigInt(PAGE_SIZE - 1);
 
 /** Where code stops, by tables of stage 2 (a VM) and virtual address. */
 export class Breakpoints {

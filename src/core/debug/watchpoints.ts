@@ -3,7 +3,9 @@
 // the slow path, which asks here; all other pages cost nothing. Arm ARM D2.10 has the semantics of
 // the hardware's watchpoints; here any range is possible.
 
-const PAGE_SHIFT = 12n;
+import { PAGE_SHIFT } from "../../support/sizes.ts";
+
+const PAGE_BITS = BigInt(PAGE_SHIFT);
 /** Bits of an address that count: the top byte may be a tag (TCR_EL1.TBI). */
 const ADDRESS_BITS = 56;
 
@@ -59,12 +61,12 @@ export class Watchpoints {
 
   /** What an access inside one page comes to. A read and write is both. */
   look(stage2: number, va: bigint, size: number, reads: boolean, writes: boolean): typeof Watch[keyof typeof Watch] {
-    const start = significant(va), page = start >> PAGE_SHIFT;
+    const start = significant(va), page = start >> PAGE_BITS;
     let inPage = false;
     for (const { stage2: tables, address, length, kind } of this.#list) {
       if (tables !== stage2) continue;
       const last = address + BigInt(length) - 1n;
-      if (page < address >> PAGE_SHIFT || page > last >> PAGE_SHIFT) continue;
+      if (page < address >> PAGE_BITS || page > last >> PAGE_BITS) continue;
       inPage = true;
       const wanted = kind === "access" || (kind === "read" ? reads : writes);
       if (!wanted || start > last || start + BigInt(size) <= address) continue;

@@ -15,11 +15,11 @@ import {
   LANDINGS,
   STORES_BEFORE_RELEASE,
 } from "../state/layout.ts";
-import { PAGE_SIZE } from "../state/page.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
 import { Handler } from "./handlers.ts";
 import { DECODED_SIZE, FIRST_OPERAND, OperandWriter } from "./operands.ts";
 import type { Decoding, Dispatch, Filling, Variant } from "./variants.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
  * How much more than before a page may be written to after each time that its decoded instructions

@@ -5,9 +5,9 @@ import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, Sta
 import type { OperandKind, OperandLayout } from "../decoded/operands.ts";
 import { CPU, DataEntry, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
 import { Access, callee, type FunctionName } from "../state/functions.ts";
-import { PAGE_SIZE } from "../state/page.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** What the emitted code stands in. */
 export interface Surroundings {

@@ -7,13 +7,13 @@ import { leave } from "../exceptions/exception-entry.ts";
 import { ExitReason } from "../exceptions/exit.ts";
 import { CPU, DataEntry, TlbSet } from "../state/cpu-state.ts";
 import { Access, callee } from "../state/functions.ts";
-import { PAGE_SIZE } from "../state/page.ts";
 import { dataEntryOffset, dataFlagsOffset, DISABLING_BIT, TlbFlags } from "../state/tlb-layout.ts";
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import { raiseAbort, raiseAlignmentFault } from "./aborts.ts";
 import { mmuFunction, Rights } from "./mmu.ts";
 import { tlbFunction } from "./tlb.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const zero = constant("i32", 0);
 const inPage = (va: Value) => va.wrap().and(PAGE_SIZE - 1);

@@ -12,12 +12,12 @@ import { CPU } from "../state/cpu-state.ts";
 import { Access, define as defineFunction } from "../state/functions.ts";
 import { WRITTEN_PAGES } from "../state/layout.ts";
 import { setPageBit } from "../state/page-bits.ts";
-import { PAGE_SHIFT } from "../state/page.ts";
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry } from "./stage2.ts";
+import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** Where RAM lies: one range of physical addresses, in one piece of the Wasm memory. */
 export interface RamLayout {

@@ -9,6 +9,7 @@
 // a level-2 table.
 
 import { Stage2Flags, type Stage2Table } from "./stage2-table.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /**
  * Bits of an entry beside the address in 31:12; bits 4:0 are `Stage2Flags`. Shared with the walk in
@@ -28,7 +29,6 @@ export const IPA_BITS = 36;
 /** Bytes of a table, and their alignment. */
 export const STAGE2_TABLE_SIZE = 0x4000;
 
-const PAGE = 0x1000;
 const BLOCK = 0x100_0000;
 const ENTRIES = 4096;
 const ALL_FLAGS = Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0 | Stage2Flags.Device;
@@ -122,7 +122,7 @@ export class Stage2 implements Stage2Table {
 
   /** False, and nothing changed, when the pool has too few tables for it. */
   map(ipa: number, pa: number, size: number, flags: number): boolean {
-    if (pa % PAGE || pa + size > 2 ** 32 || flags & ~ALL_FLAGS) {
+    if (pa % PAGE_SIZE || pa + size > 2 ** 32 || flags & ~ALL_FLAGS) {
       throw new RangeError(`stage-2 map of PA 0x${pa.toString(16)}, flags ${flags}`);
     }
     return this.#change(ipa, size, pa, flags | Stage2Entry.Valid);
@@ -146,7 +146,7 @@ export class Stage2 implements Stage2Table {
   lookup(ipa: number): { pa: number; flags: number } | undefined {
     if (ipa < 0 || ipa >= 2 ** IPA_BITS) return undefined;
     let entry = this.words[this.#level1(ipa)];
-    let offset = ipa % BLOCK - ipa % PAGE;
+    let offset = ipa % BLOCK - ipa % PAGE_SIZE;
     if (entry & Stage2Entry.Table) {
       entry = this.words[this.#level2(entry, ipa)];
       offset = 0;
@@ -175,7 +175,7 @@ export class Stage2 implements Stage2Table {
       const table = (entry & Stage2Entry.AddressMask) >>> 2;
       for (let page = 0; page < ENTRIES; page++) {
         const mapped = this.words[table + page];
-        if (mapped & Stage2Entry.Valid) yield describe(mapped, index * BLOCK + page * PAGE, PAGE);
+        if (mapped & Stage2Entry.Valid) yield describe(mapped, index * BLOCK + page * PAGE_SIZE, PAGE_SIZE);
       }
     }
   }
@@ -193,7 +193,7 @@ export class Stage2 implements Stage2Table {
 
   /** Writes `bits` (0 to unmap) to every page of the range; PAs go up from `pa` when mapping. */
   #change(ipa: number, size: number, pa: number, bits: number): boolean {
-    if (ipa % PAGE || size % PAGE || ipa < 0 || size < 0 || ipa + size > 2 ** IPA_BITS) {
+    if (ipa % PAGE_SIZE || size % PAGE_SIZE || ipa < 0 || size < 0 || ipa + size > 2 ** IPA_BITS) {
       throw new RangeError(`stage-2 range 0x${ipa.toString(16)} + 0x${size.toString(16)}`);
     }
     if (this.pool.available < this.#tablesNeeded(ipa, size, pa, bits)) return false;
@@ -229,12 +229,12 @@ export class Stage2 implements Stage2Table {
   #noteLost(ipa: number, size: number, entry: number): void {
     const level1 = this.words[this.#level1(ipa)];
     if (!level1) return;
-    for (let done = 0; done < size; done += PAGE) {
+    for (let done = 0; done < size; done += PAGE_SIZE) {
       const old = level1 & Stage2Entry.Table ? this.words[this.#level2(level1, ipa + done)] : level1 + (ipa + done) % BLOCK >>> 0;
       if (!(old & Stage2Entry.Valid) || entry && old === (entry + done) >>> 0) continue;
       const pa = (old & Stage2Entry.AddressMask) >>> 0, last = this.#lost.at(-1);
-      if (last && last.pa + last.size === pa) last.size += PAGE;
-      else if (this.#lost.length <= LOST_RUNS) this.#lost.push({ pa, size: PAGE });
+      if (last && last.pa + last.size === pa) last.size += PAGE_SIZE;
+      else if (this.#lost.length <= LOST_RUNS) this.#lost.push({ pa, size: PAGE_SIZE });
     }
   }
 
@@ -251,11 +251,11 @@ export class Stage2 implements Stage2Table {
     if (!old && !bits) return;
     if (!(old & Stage2Entry.Table)) {
       const table = this.pool.take()!;
-      if (old) { for (let i = 0; i < ENTRIES; i++) this.words[(table >>> 2) + i] = old + i * PAGE; }
+      if (old) { for (let i = 0; i < ENTRIES; i++) this.words[(table >>> 2) + i] = old + i * PAGE_SIZE; }
       this.words[at] = table | Stage2Entry.Table;
     }
     const first = this.#level2(this.words[at], ipa);
-    for (let i = 0; i < size / PAGE; i++) this.words[first + i] = bits ? (pa + i * PAGE) | bits : 0;
+    for (let i = 0; i < size / PAGE_SIZE; i++) this.words[first + i] = bits ? (pa + i * PAGE_SIZE) | bits : 0;
     if (!bits) this.#giveEmpty(at);
   }
 
@@ -274,6 +274,6 @@ export class Stage2 implements Stage2Table {
   }
 
   #level2(entry: number, ipa: number): number {
-    return ((entry & Stage2Entry.AddressMask) >>> 2) + Math.floor((ipa % BLOCK) / PAGE);
+    return ((entry & Stage2Entry.AddressMask) >>> 2) + Math.floor((ipa % BLOCK) / PAGE_SIZE);
   }
 }

@@ -1,8 +1,8 @@
 // Which vCPU has which TLB space, and what is in the spaces.
 
 import { DataEntry, TlbSet } from "../state/cpu-state.ts";
-import { PAGE_SHIFT } from "../state/page.ts";
 import { DISABLING_BIT, REGIMES, TlbFlags, type TlbPoolLayout, TlbSpace } from "../state/tlb-layout.ts";
+import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** Which vCPU has which space. The least recently used one is recycled. */
 export class TlbPool {

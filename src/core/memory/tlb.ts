@@ -4,7 +4,6 @@
 import { CPU, DataEntry, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { callee, define as defineFunction } from "../state/functions.ts";
 import { pageBit, setPageBit } from "../state/page-bits.ts";
-import { PAGE_SHIFT } from "../state/page.ts";
 import {
   BLOCK_FILTER_BITS,
   currentSpace,
@@ -22,6 +21,7 @@ import {
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
+import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** Pages of a 2 MiB block. */
 const BLOCK_PAGES = 512;

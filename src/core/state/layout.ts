@@ -17,8 +17,7 @@
 
 import { CONTEXT_SIZE } from "./cpu-state.ts";
 import { type TlbPoolLayout, TlbSpace } from "./tlb-layout.ts";
-
-const MiB = 0x10_0000;
+import { MiB } from "../../support/sizes.ts";
 
 /** Size of the whole region in bytes. */
 export const CORE_SIZE = 0x0c00_0000;

@@ -1,7 +1,7 @@
 // Maps with a bit for each 4 KiB of the Wasm memory, at a fixed address in it.
 
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
-import { PAGE_SHIFT } from "./page.ts";
+import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** Where the bit of a page is: offset of its byte in the map, and its mask. */
 export function pageBit(c: Code, host: Value): { byte: Local; mask: Local } {

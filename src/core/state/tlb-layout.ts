@@ -8,7 +8,7 @@
 
 import type { Code, Value } from "../wasm/expression.ts";
 import { CPU, DataEntry, FetchEntry, TlbSet } from "./cpu-state.ts";
-import { PAGE_SHIFT } from "./page.ts";
+import { PAGE_SHIFT } from "../../support/sizes.ts";
 
 /** Regimes in the order of their sets in a space. */
 export const Regime = { El0: 0, El1: 1, El1Pan: 2 } as const;

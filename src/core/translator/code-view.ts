@@ -5,8 +5,8 @@ import { Handler } from "../decoded/handlers.ts";
 import { DECODED_SIZE } from "../decoded/operands.ts";
 import { CPU, FetchEntry, TlbSet } from "../state/cpu-state.ts";
 import { DECODED_OWNERS, DECODED_PAGE_SIZE, DECODED_PAGES, FIRST_REGION_HANDLER, INSTRUCTIONS_PER_PAGE } from "../state/layout.ts";
-import { PAGE_SIZE } from "../state/page.ts";
 import type { Code } from "./region.ts";
+import { PAGE_SIZE } from "../../support/sizes.ts";
 
 /** log2 of `INSTRUCTIONS_PER_PAGE`. */
 const INSTRUCTIONS_SHIFT = 10;

@@ -7,7 +7,6 @@ import { SP_ALIGNMENT } from "../architecture/exceptions.ts";
 import { OperandLayout } from "../decoded/operands.ts";
 import { accessDescriptor, constantSlot, Emitter, type KnownFlags, type Surroundings } from "../interpreter/emitter.ts";
 import { CPU, DataEntry, KeptPage, Slot, TlbSet, vAddress, xAddress } from "../state/cpu-state.ts";
-import { PAGE_SHIFT, PAGE_SIZE } from "../state/page.ts";
 import { TlbFlags } from "../state/tlb-layout.ts";
 import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
@@ -17,6 +16,7 @@ import type { Instruction } from "./instruction.ts";
 import { FlagsKind } from "./lazy-flags.ts";
 import { generalSlots, isLogical, type RegisterSet, startsWhole, vectorIndices } from "./register-use.ts";
 import { bigOf, numberOf } from "./static-values.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 const FLAGS = ["C", "V", "N", "Z"] as const;
 const FLAG_TYPES = { N: "i64", Z: "i64", V: "i64", C: "i32" } as const;

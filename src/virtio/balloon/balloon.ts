@@ -5,6 +5,7 @@
 import { serve, type VirtioDevice, VirtioId, type VirtioPort } from "../device.ts";
 import { VirtioFault } from "../memory.ts";
 import type { Chain, ChainState } from "../virtqueue.ts";
+import { MiB } from "../../support/sizes.ts";
 
 const BalloonFeature = { STATS_VQ: 1, DEFLATE_ON_OOM: 2, PAGE_REPORTING: 5 } as const;
 const INFLATE = 0, DEFLATE = 1, STATS = 2;
@@ -18,7 +19,7 @@ const BALLOON_PAGE = 4096;
 /** Page numbers in one chain: Linux sends 256. */
 const PAGES_MAX = 4096;
 /** Bytes that one report may give back. */
-const REPORT_MAX = 256 << 20;
+const REPORT_MAX = 256 * MiB;
 const STAT_SIZE = 10;
 /** Statistics that are kept of what a driver sends. */
 const STATS_MAX = 32;

@@ -22,10 +22,11 @@ import {
   writeFields,
   writeMessage,
 } from "./messages.ts";
+import { KiB } from "../../support/sizes.ts";
 
 const VERSION = "9P2000.L";
 /** Bytes of a message; the least leaves room for a file name and its status. */
-export const MESSAGE_MAX = 512 * 1024;
+export const MESSAGE_MAX = 512 * KiB;
 const MESSAGE_MIN = 4096;
 /**
  * Bytes of a name and of a path, as Linux has them; a path's length bounds how deep a guest can go.

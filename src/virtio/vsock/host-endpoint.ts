@@ -5,10 +5,11 @@
 import type { HostListener, HostStream, StreamListener, UnixSockets } from "../host-network.ts";
 import { StreamBacklog } from "../stream-backlog.ts";
 import { Cid, resetOf, VSOCK_STREAM, VsockOp, type VsockPacket, VsockShutdown } from "./packet.ts";
+import { KiB } from "../../support/sizes.ts";
 
 /** Bytes from a guest that may wait for the host's program, a connection. */
-const BUFFER = 256 * 1024;
-const PAYLOAD_MAX = 32 * 1024;
+const BUFFER = 256 * KiB;
+const PAYLOAD_MAX = 32 * KiB;
 const CONNECTIONS_MAX = 256;
 /** Ports of the host's side of connections that the host opens. */
 const FIRST_PORT = 0x4000_0000;

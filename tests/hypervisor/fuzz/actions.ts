@@ -8,9 +8,10 @@ import { Access, ExtentType, mapAttributes, memextentAttributes, MemoryType, Vcp
 import { ExitReason } from "../../../src/core/interface.ts";
 import type { Cspace } from "../../../src/hypervisor/capabilities/cspace.ts";
 import { Memextent } from "../../../src/hypervisor/memory/memextent.ts";
-import { DEVICE_END, GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE, PL011_BASE, RAM_BASE } from "../../../src/machine/memory-map.ts";
+import { DEVICE_END, GICD_BASE, GICR_BASE, GICR_STRIDE, PL011_BASE, RAM_BASE } from "../../../src/machine/memory-map.ts";
 import type { Random } from "../../support/random.ts";
 import { dataAbort, hvc, type ScriptedState, smc, type Step, sysreg, wfe, wfi } from "../scripted.ts";
+import { PAGE_SIZE } from "../../../src/support/sizes.ts";
 
 /** Kinds of actions. */
 const PLAIN = ["wfi", "wfe", "timer", "yield", "compute"] as const;

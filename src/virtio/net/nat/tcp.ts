@@ -5,13 +5,14 @@
 import type { HostStream, StreamListener } from "../../host-network.ts";
 import { StreamBacklog } from "../../stream-backlog.ts";
 import { TcpFlag, type TcpSegment } from "../../../formats/packets.ts";
+import { KiB } from "../../../support/sizes.ts";
 
 const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
 /** Bytes that a segment carries on a wire with an MTU of 1500. */
 const MSS = 1460;
 const DEFAULT_MSS = 536;
 /** Bytes from the guest that may wait for the host, and from the host for the guest. */
-const BUFFER_MAX = 256 * 1024;
+const BUFFER_MAX = 256 * KiB;
 const WINDOW_SCALE = 3;
 /** Milliseconds until what was not acknowledged is sent again, and how often. */
 const RETRANSMIT_MS = 1000;
