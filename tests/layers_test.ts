@@ -92,6 +92,31 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
     translator: ["interpreter", "decoded", "fp", "architecture", "state", "wasm"],
     ".": ["translator", "interpreter", "decoded", "registers", "memory", "exceptions", "debug", "simd", "architecture", "state", "wasm"],
   },
+  hypervisor: {
+    trace: [],
+    archive: [],
+    random: ["archive"],
+    services: ["trace"],
+    capabilities: ["trace", "archive", "random", "services"],
+    memory: ["trace", "archive", "random", "services", "capabilities"],
+    gic: ["archive", "services", "capabilities", "memory"],
+    ipc: ["archive", "services", "capabilities", "memory", "gic"],
+    virtio: ["archive", "services", "capabilities", "memory", "gic"],
+    scheduling: ["trace", "archive", "random", "services", "capabilities", "memory", "gic", "virtio"],
+    firmware: ["capabilities", "gic", "scheduling"],
+    traps: ["capabilities", "gic", "scheduling", "firmware"],
+    debug: ["trace", "scheduling"],
+    calls: [
+      ...["trace", "services", "capabilities", "memory", "gic", "ipc", "virtio"],
+      ...["scheduling", "firmware", "traps"],
+    ],
+    check: ["services", "capabilities", "memory", "gic", "ipc", "virtio", "scheduling"],
+    native: ["archive", "capabilities", "memory", "gic", "scheduling", "firmware", "traps"],
+    ".": [
+      ...["trace", "archive", "random", "services", "capabilities", "memory", "gic", "ipc", "virtio"],
+      ...["scheduling", "firmware", "traps", "debug", "calls", "check", "native"],
+    ],
+  },
 };
 
 const SOURCE = new URL("../src/", import.meta.url);

@@ -123,7 +123,7 @@ export class Debugging {
       shown.show(reached);
       const there = reached.past.system.debugVm(EVERY_VM, false);
       there.adopt(control);
-      const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.hypervisor.names.vcpu(one)} `));
+      const vcpu = there.vcpus().find((one) => reached.text.includes(` vcpu:${there.services.names.vcpu(one)} `));
       return { ...standing(there, "event", vcpu), note: reached.text };
     });
   }

@@ -5,7 +5,8 @@
 
 import { AddressSpace } from "./memory/addrspace.ts";
 import type { ObjectArchive } from "./archive/archive.ts";
-import { Checker, describeViolation } from "./check/check.ts";
+import { Checker } from "./check/check.ts";
+import { describeViolation } from "./check/violation.ts";
 import { Cspace } from "./capabilities/cspace.ts";
 import { Doorbell } from "./ipc/doorbell.ts";
 import { Hwirq } from "./gic/hwirq.ts";
@@ -61,7 +62,7 @@ export function archiveHypervisor(hypervisor: Hypervisor, archive: ObjectArchive
   archive.within("scheduler", () => hypervisor.scheduler.archive(archive));
   archive.within("natives", () => hypervisor.natives.archive(archive));
   for (const object of objects) if (object instanceof Vcpu) archive.within(label(object), () => object.archiveNative(archive));
-  archive.within("traceClasses", () => hypervisor.traceClasses.archive(archive));
+  archive.within("traceClasses", () => hypervisor.trace.classes.archive(archive));
   archive.within("random", () => hypervisor.random.archive(archive));
 }
 

@@ -2,40 +2,38 @@
 // in files of their own.
 
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
-import type { Core, Stage2Table } from "../core/interface.ts";
+import { Vmid } from "../abi/rpc/messages/vm.ts";
+import type { Core } from "../core/interface.ts";
+import type { Archive } from "../machine/archive.ts";
 import type { El2, PhysicalCpu } from "../machine/el2.ts";
 import type { Machine, StopReason } from "../machine/machine.ts";
 import { DEVICE_END, RAM_BASE } from "../machine/memory-map.ts";
-import type { Archive } from "../machine/archive.ts";
-import type { AddressSpace } from "./memory/addrspace.ts";
-import { type Behaviour, DEFAULT_BEHAVIOUR } from "./services/behaviour.ts";
-import { CapabilityUses } from "./capabilities/capability-uses.ts";
-import type { Checker } from "./check/check.ts";
-import type { DebugControl } from "./debug/debug-control.ts";
-import { Faults } from "./services/faults.ts";
+import { HypercallFaults } from "./calls/hypercall-faults.ts";
 import { DEFINITIONS } from "./calls/hypercall-list.ts";
 import { HypercallTable } from "./calls/hypercalls.ts";
-import type { FlashBank } from "./memory/flash.ts";
-import type { Hwirq } from "./gic/hwirq.ts";
-import { MemoryDatabase } from "./memory/memdb.ts";
-import { NativePrograms } from "./native/native-execution.ts";
+import { CapabilityUses } from "./capabilities/capability-uses.ts";
 import type { HypervisorObject } from "./capabilities/object.ts";
+import type { EveryService } from "./capabilities/object-types.ts";
+import type { Checker } from "./check/check.ts";
+import type { DebugControl } from "./debug/debug-control.ts";
+import type { Hwirq } from "./gic/hwirq.ts";
+import type { AddressSpace } from "./memory/addrspace.ts";
+import type { FlashBank } from "./memory/flash.ts";
+import { MemoryDatabase } from "./memory/memdb.ts";
+import { PageTables, type Stage2Source } from "./memory/page-tables.ts";
 import { Partition } from "./memory/partition.ts";
+import type { NativeServices } from "./native/native-execution.ts";
+import { NativePrograms } from "./native/native-programs.ts";
 import { RandomGenerator } from "./random/random-generator.ts";
+import type { ExecutionServices } from "./scheduling/execution.ts";
 import { Scheduler } from "./scheduling/scheduler.ts";
-import { TraceClasses } from "./trace/trace-classes.ts";
+import { Vcpu } from "./scheduling/vcpu.ts";
+import { type Behaviour, DEFAULT_BEHAVIOUR } from "./services/behaviour.ts";
+import { Faults } from "./services/faults.ts";
 import { TraceHub } from "./trace/trace-hub.ts";
 import { TraceNames } from "./trace/trace-names.ts";
-import { Vcpu } from "./scheduling/vcpu.ts";
+import { handleExit } from "./traps/traps.ts";
 import type { VirtioMmio } from "./virtio/virtio-mmio.ts";
-
-/** Where page tables come from: `Stage2Pool` of the core. */
-export interface Stage2Source {
-  /** Undefined when there are no tables left. */
-  create(): Stage2Table | undefined;
-  /** Tables that are not in use. */
-  readonly available: number;
-}
 
 /** What the hypervisor is made with. */
 export interface HypervisorOptions {
@@ -54,7 +52,7 @@ const ROOT_HEAP = 35 * 1024 * 1024;
 const PRIVATE_HEAP = 1024 * 1024;
 
 /** The hypervisor of one machine. */
-export class Hypervisor implements El2 {
+export class Hypervisor implements El2, EveryService, ExecutionServices, NativeServices {
   /** What everybody at and below EL2 says of their work. */
   readonly trace = new TraceHub(() => this.machine.time);
   readonly names = new TraceNames();
@@ -67,9 +65,12 @@ export class Hypervisor implements El2 {
   /** What people want to go wrong. */
   readonly faults = new Faults(this);
   readonly capabilityUses = new CapabilityUses();
-  readonly natives = new NativePrograms(this);
-  readonly traceClasses = new TraceClasses();
+  readonly natives: NativePrograms = new NativePrograms(this);
+  /** Whether the state of native guests came from a file that anybody may have written. */
+  foreignPrograms = false;
+  readonly handleExit = handleExit;
   readonly random: RandomGenerator;
+  readonly pageTables: PageTables;
   readonly privatePartition: Partition;
   readonly rootPartition: Partition;
   readonly scheduler: Scheduler;
@@ -90,8 +91,6 @@ export class Hypervisor implements El2 {
   readonly behaviour: Behaviour;
   /** Whether defects of the recorded build are there as well (`Behaviour.quirks`). */
   readonly hasQuirks: boolean;
-  /** Page tables that no address space has been promised. */
-  #tablesLeft: number;
   #serial = 0;
 
   /**
@@ -101,7 +100,8 @@ export class Hypervisor implements El2 {
     this.behaviour = { ...DEFAULT_BEHAVIOUR, ...options.behaviour };
     this.hasQuirks = this.behaviour.quirks === "as-observed";
     this.random = new RandomGenerator(options.seed);
-    this.#tablesLeft = options.stage2.available;
+    new HypercallFaults(this.faults, this.hypercalls);
+    this.pageTables = new PageTables(options.stage2, this.faults);
     this.privatePartition = new Partition(this, true, PRIVATE_HEAP);
     this.rootPartition = new Partition(this, true, ROOT_HEAP);
     const { map } = machine;
@@ -145,7 +145,7 @@ export class Hypervisor implements El2 {
     this.addressSpaces.clear();
     this.hwirqs.clear();
     this.virtioPages.clear();
-    this.#tablesLeft = this.options.stage2.available;
+    this.pageTables.clear();
   }
 
   /**
@@ -156,32 +156,9 @@ export class Hypervisor implements El2 {
     return Math.floor(ROOT_HEAP / Vcpu.SIZE);
   }
 
-  /** Page tables that can still be promised. */
-  get tablesLeft(): number {
-    return this.#tablesLeft;
-  }
-
-  /**
-   * Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. One of
-   * nothing never does, as no caller expects.
-   */
-  failsAllocation(what: "heap" | "tables", amount: number): boolean {
-    return amount > 0 && this.faults.armed.alloc && this.faults.hit("alloc", { what, amount }) !== undefined;
-  }
-
-  /**
-   * Promises an address space this many page tables of the machine's pool; false, and nothing is
-   * promised, when there are fewer.
-   */
-  promiseTables(count: number): boolean {
-    if (count > this.#tablesLeft || this.failsAllocation("tables", count)) return false;
-    this.#tablesLeft -= count;
-    return true;
-  }
-
-  /** An address space will not need so many of its page tables any more. */
-  returnTables(count: number): void {
-    this.#tablesLeft += count;
+  /** The primary VM's flash comes with its address space. */
+  onAddressSpace(space: AddressSpace): void {
+    if (space.vmid === Vmid.Hlos) { for (const bank of this.flash) bank.attach(space); }
   }
 
   /**

@@ -275,7 +275,7 @@ function createDevices(hypervisor: Hypervisor, flash: readonly FlashPlan[]): { a
   derive(GICR_BASE, MAX_CPUS * GICR_STRIDE);
   for (const plan of flash) {
     derive(plan.ipa, plan.size);
-    hypervisor.flash.push(new FlashBank(hypervisor, plan));
+    hypervisor.flash.push(new FlashBank(rootPartition, plan));
   }
   return { all, uart: derive(PL011_BASE, PL011_SIZE) };
 }

@@ -2,7 +2,7 @@
 
 import { MapAttributes } from "../abi/words.ts";
 import type { AddressSpace } from "../hypervisor/memory/addrspace.ts";
-import { describeViolation } from "../hypervisor/check/check.ts";
+import { describeViolation } from "../hypervisor/check/violation.ts";
 import { checkConservation, checkTables } from "../hypervisor/check/check-memory.ts";
 import { checkObject, checkRegistries } from "../hypervisor/check/check-objects.ts";
 import type { MemoryOwner, PageRun } from "../hypervisor/memory/memdb.ts";
@@ -187,6 +187,6 @@ export function readViolations(view: View): RowOf<typeof VIOLATIONS>[] {
   const { hypervisor } = view;
   const found = [...checkConservation(hypervisor), ...checkRegistries(hypervisor)];
   for (const space of hypervisor.addressSpaces.values()) found.push(...checkTables(space));
-  for (const object of hypervisor.objects) found.push(...checkObject(object, "whole"));
+  for (const object of hypervisor.objects) found.push(...checkObject(object, hypervisor, "whole"));
   return found.map((violation, index) => ({ id: `check:${index + 1}`, rule: describeViolation(violation) }));
 }

@@ -49,7 +49,7 @@ export function loadSystem(system: Savable, { fields, pages }: SystemState, trus
   }
   putPages(machine, pages);
   archive.finish();
-  system.hypervisor.natives.foreign = !trusted;
+  system.hypervisor.foreignPrograms = !trusted;
   const violation = trusted ? undefined : violationOf(system.hypervisor);
   if (violation !== undefined) throw new ArchiveError(violation);
 }

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { buildRootGuest } from "../../bench/root-guests.ts";
 import { Stage2Flags } from "../../src/core/interface.ts";
-import { Checker, describeViolation } from "../../src/hypervisor/check/check.ts";
+import { Checker } from "../../src/hypervisor/check/check.ts";
+import { describeViolation } from "../../src/hypervisor/check/violation.ts";
 import { assemble } from "../../src/assembly/assemble.ts";
 import { checkHypervisorNode, checkRoot } from "../../src/assembly/boot-plan.ts";
 import { PlanError, type RootPlan, type SessionPlan } from "../../src/plans/plan.ts";

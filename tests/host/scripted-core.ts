@@ -14,7 +14,7 @@ import {
   type VcpuState,
 } from "../../src/core/interface.ts";
 import { PlainVcpuState } from "../support/plain-vcpu-state.ts";
-import type { Stage2Source } from "../../src/hypervisor/hypervisor.ts";
+import type { Stage2Source } from "../../src/hypervisor/memory/page-tables.ts";
 
 /**
  * One step of a vCPU. What `hvc` and `load` give is the result of the `yield`: X0, or the loaded

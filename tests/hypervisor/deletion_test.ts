@@ -3,6 +3,7 @@
 // stays.
 
 import assert from "node:assert/strict";
+import { virqSourcesOf } from "../../src/hypervisor/gic/vic-source.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import type { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import type { Doorbell } from "../../src/hypervisor/ipc/doorbell.ts";
@@ -34,7 +35,7 @@ Deno.test("a vIRQ's source that goes leaves the vIRQ to another", () => {
   for (const type of ["doorbell", "msgqueue", "vpm_group", "virtio_mmio"] as const) {
     const cap = w.active(type);
     const object = w.get(cap);
-    for (const [index, source] of object.virqSources().entries()) bind(w, source, 40 + index);
+    for (const [index, source] of virqSourcesOf(object).entries()) bind(w, source, 40 + index);
     w.delete(cap);
     assert.ok(!w.lives(object), type);
     assert.ok([40, 41].every((virq) => w.gic.shared.sources[virq] === undefined), type);

@@ -12,8 +12,9 @@ import { Machine } from "../../src/machine/machine.ts";
 import { CORE_REGION_SIZE, memoryMap, MINIMUM_PLATFORM_MEMORY } from "../../src/machine/memory-map.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition.ts";
-import type { Entrance } from "../../src/hypervisor/calls/hypercalls.ts";
-import type { Hypervisor, Stage2Source } from "../../src/hypervisor/hypervisor.ts";
+import type { Entrance } from "../../src/hypervisor/scheduling/vcpu-services.ts";
+import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
+import type { Stage2Source } from "../../src/hypervisor/memory/page-tables.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 
 /** Access RWX for EL0 and EL1, write-back memory; and access RW to a device. */

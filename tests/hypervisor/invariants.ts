@@ -1,7 +1,8 @@
 // What must hold after every operation, for tests: a sweep of the hypervisor's own checker.
 
 import assert from "node:assert/strict";
-import { Checker, describeViolation } from "../../src/hypervisor/check/check.ts";
+import { Checker } from "../../src/hypervisor/check/check.ts";
+import { describeViolation } from "../../src/hypervisor/check/violation.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 
 /**

@@ -511,8 +511,8 @@ Deno.test("whatever is paid for can be cut to pieces: no split of a block finds 
   const spaces = [1, 2, 3, 4].map((vmid) => guest.addrspace(vmid));
   for (const space of spaces) guest.ok("addrspace_map", space, extent, IPA, RWX_NORMAL, NO_SYNC);
   // All else that the machine has is somebody's and in use.
-  const others = hypervisor.tablesLeft;
-  assert.ok(hypervisor.promiseTables(others));
+  const others = hypervisor.pageTables.left;
+  assert.ok(hypervisor.pageTables.promise(others));
   for (let count = 0; count < others; count++) assert.ok(hypervisor.options.stage2.create());
   const another = guest.create("addrspace");
   guest.ok("addrspace_configure", another, 9n);

@@ -23,7 +23,7 @@ import { AddressSpace } from "../../src/hypervisor/memory/addrspace.ts";
 import type { Behaviour } from "../../src/hypervisor/services/behaviour.ts";
 import { Cspace } from "../../src/hypervisor/capabilities/cspace.ts";
 import { Icc } from "../../src/hypervisor/gic/gic-registers.ts";
-import type { ObjectClass } from "../../src/hypervisor/capabilities/hypercall-create.ts";
+import type { ObjectClass } from "../../src/hypervisor/capabilities/object-types.ts";
 import { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";

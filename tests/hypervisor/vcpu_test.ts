@@ -9,7 +9,8 @@ import { DEFERRED } from "../../src/hypervisor/capabilities/hypercall-definition
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
 import { Partition } from "../../src/hypervisor/memory/partition.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
-import { EntropyBudget, RandomGenerator } from "../../src/hypervisor/random/random-generator.ts";
+import { RandomGenerator } from "../../src/hypervisor/random/random-generator.ts";
+import { EntropyBudget } from "../../src/hypervisor/random/entropy-budget.ts";
 import { CONTEXTS } from "../../src/core/state/layout.ts";
 import { RESET_PSTATE, ScriptedMachine, ScriptedVm } from "./scripted.ts";
 

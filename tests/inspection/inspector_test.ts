@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dumpHypervisor } from "../../src/hypervisor/check/state-dump.ts";
+import { dumpHypervisor } from "../../src/hypervisor/hypervisor-dump.ts";
 import type { QueryArguments } from "../../src/queries/query.ts";
 import type { Column } from "../../src/queries/table.ts";
 import { type TableName, TABLES } from "../../src/queries/tables.ts";

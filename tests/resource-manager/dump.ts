@@ -4,7 +4,7 @@
 // numbers that were drawn.
 
 import type { HypervisorObject } from "../../src/hypervisor/capabilities/object.ts";
-import { dumpHypervisor } from "../../src/hypervisor/check/state-dump.ts";
+import { dumpHypervisor } from "../../src/hypervisor/hypervisor-dump.ts";
 import type { System } from "./system.ts";
 
 /** Objects that carry what is on its way: only their presence counts. */

@@ -257,7 +257,7 @@ export class World {
     system.wait(100_000);
     this.#senders = [3, ...guests].map((vmid) => {
       const vm = system.rm.state.vms.find((each) => each.vmid === vmid)!;
-      return new Sender(vm, new NativeExecution(system.vcpu(vmid), system.primary, 0n, 0n), vmid === 3 ? 0x4400_0000 : BASE + 0x1_0000);
+      return new Sender(vm, system.guest(vmid), vmid === 3 ? 0x4400_0000 : BASE + 0x1_0000);
     });
     this.#maker = new PayloadMaker(random, this);
     system.hypervisor.checker = new Checker(system.hypervisor);

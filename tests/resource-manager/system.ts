@@ -13,7 +13,7 @@ import { devicetree, node } from "../../src/devicetree/tree.ts";
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { createHypervisor } from "../../src/hypervisor/create-hypervisor.ts";
 import type { Hypervisor } from "../../src/hypervisor/hypervisor.ts";
-import { ANY_CAP } from "../../src/hypervisor/capabilities/cspace.ts";
+import { ANY_CAP } from "../../src/hypervisor/capabilities/capability-rules.ts";
 import { NativeExecution } from "../../src/hypervisor/native/native-execution.ts";
 import { Vcpu } from "../../src/hypervisor/scheduling/vcpu.ts";
 import { DEFAULT_PRIMARY_IMAGES, type RootVm } from "../../src/hypervisor/root-vm.ts";
@@ -176,8 +176,8 @@ export class System {
    * What the boot vCPU of a guest can do. A guest that is a puppet never runs: what a test has it
    * do, it does at once, as all calls but vcpu_run take no time.
    */
-  guest(vmid: number): NativeVcpu {
-    return new NativeExecution(this.vcpu(vmid), this.primary, 0n, 0n);
+  guest(vmid: number): NativeExecution {
+    return new NativeExecution(this.vcpu(vmid), this.primary, this.hypervisor, { kind: "start", entry: 0n, x0: 0n });
   }
 
   /** The boot vCPU of a VM, as the hypervisor has it. */

@@ -3,30 +3,34 @@
 
 import type { ObjectType } from "../../abi/rights.ts";
 import { Archive } from "../../machine/archive.ts";
-import type { HypervisorObject } from "../capabilities/object.ts";
-import type { ObjectOf } from "../capabilities/object-types.ts";
+
+/** An object as others name it in an archive. */
+export interface ArchivedObject {
+  readonly type: ObjectType;
+  readonly serial: number;
+}
 
 /** An archive whose fields can be objects. */
 export class ObjectArchive extends Archive {
   /** By serial number, ascending; while loading, those that have been made so far. */
-  readonly objects = new Map<number, HypervisorObject>();
+  readonly objects = new Map<number, ArchivedObject>();
 
   /** An object of a type. */
-  object<T extends ObjectType>(name: string, value: ObjectOf<T> | undefined, type: T): ObjectOf<T> {
+  object<O extends ArchivedObject>(name: string, value: O | undefined, type: O["type"]): O {
     const serial = this.integer(name, value?.serial);
     const object = this.objects.get(serial);
     if (object?.type !== type) this.within(name, () => this.fail(`there is no ${type} number ${serial}`));
-    return object as ObjectOf<T>;
+    return object as O;
   }
 
   /** An object of whatever type. */
-  any(name: string, value: HypervisorObject | undefined): HypervisorObject {
+  any<O extends ArchivedObject>(name: string, value: O | undefined): O {
     const serial = this.integer(name, value?.serial);
-    return this.objects.get(serial) ?? this.within(name, () => this.fail(`there is no object number ${serial}`));
+    return (this.objects.get(serial) ?? this.within(name, () => this.fail(`there is no object number ${serial}`))) as O;
   }
 
   /** An object of a type, or none. */
-  objectOrNone<T extends ObjectType>(name: string, value: ObjectOf<T> | undefined, type: T): ObjectOf<T> | undefined {
+  objectOrNone<O extends ArchivedObject>(name: string, value: O | undefined, type: O["type"]): O | undefined {
     return this.maybe(name, value, (object) => this.object("object", object, type));
   }
 }

@@ -18,12 +18,9 @@ export function isRefusal(error: ErrorCode): boolean {
 
 const INSTRUCTION_SIZE = 4n;
 
-/** The result of a call that its caller does not see. */
-const NO_RETURN: TraceResult = { code: ErrorCode.OK, name: "no return", refused: false };
-
 /** A call begins that somebody wants to see. */
 export function beginCall(caller: Vcpu, name: HypercallName): void {
-  caller.tracedCall = caller.trace.begin("hvc", name, {});
+  caller.trace.call = caller.trace.begin("hvc", name, {});
 }
 
 /** A call has its answer: one that somebody wants to see, or an error. */
@@ -35,15 +32,15 @@ export function endCall(
   reply: ErrorCode | TraceFields,
 ): void {
   const refused = isRefusal(error);
-  if (caller.tracedCall === undefined && !refused) return;
+  if (caller.trace.call === undefined && !refused) return;
   const { trace } = caller;
-  const call = caller.tracedCall ?? trace.begin("hvc", name, {});
-  caller.tracedCall = undefined;
+  const call = caller.trace.call ?? trace.begin("hvc", name, {});
+  caller.trace.call = undefined;
   trace.describe(call, argumentFields(caller, name, decoded));
   if (refused) {
     // A guest's HVC: PC is behind it.
     if (caller.native === undefined) trace.locate(call, caller.registers.pc - INSTRUCTION_SIZE);
-    const rule = caller.hypervisor.trace.brokenRule(HYPERCALL_ERRORS[name].section);
+    const rule = caller.services.trace.brokenRule(HYPERCALL_ERRORS[name].section);
     trace.refuse(rule.object === "" ? { ...rule, object: mainObject(caller, decoded) } : rule);
   }
   const result: TraceResult = { code: error, name: errorName(error), refused };
@@ -52,29 +49,22 @@ export function endCall(
 
 /** The caller does not go on now: its call comes back later (vcpu_run), or never. */
 export function leaveCall(caller: Vcpu, name: HypercallName, decoded: TraceFields): void {
-  const call = caller.tracedCall;
+  const call = caller.trace.call;
   if (call === undefined) return;
   caller.trace.describe(call, argumentFields(caller, name, decoded));
   if (name === "vcpu_run") caller.trace.suspend(call);
-  else abandonCall(caller);
-}
-
-/** The call in progress never comes back. */
-export function abandonCall(caller: Vcpu): void {
-  if (caller.tracedCall === undefined) return;
-  caller.trace.end(caller.tracedCall, NO_RETURN);
-  caller.tracedCall = undefined;
+  else caller.trace.abandonCall();
 }
 
 /** The call in one line: `debian/0: msgqueue_send msgqueue mq:7, size 24`. */
 export function describeCall(caller: Vcpu, name: HypercallName, decoded: TraceFields): string {
   const fields = Object.entries(argumentFields(caller, name, decoded));
   const text = fields.map(([key, value]) => `${key} ${typeof value === "bigint" ? `0x${value.toString(16)}` : value}`);
-  return `${caller.hypervisor.names.vcpu(caller)}: ${name} ${text.join(", ")}`;
+  return `${caller.services.names.vcpu(caller)}: ${name} ${text.join(", ")}`;
 }
 
 function argumentFields(caller: Vcpu, name: HypercallName, decoded: TraceFields): TraceFields {
-  const { names } = caller.hypervisor;
+  const { names } = caller.services;
   const kinds: HypercallSignature["arguments"] = HYPERCALLS[name].arguments;
   const fields: Record<string, unknown> = {};
   for (const [argument, value] of Object.entries(decoded)) {
@@ -86,12 +76,12 @@ function argumentFields(caller: Vcpu, name: HypercallName, decoded: TraceFields)
 
 /** The object that a call works on: the first that was looked up; empty where none was. */
 function mainObject(caller: Vcpu, decoded: TraceFields): string {
-  for (const value of Object.values(decoded)) if (value instanceof HypervisorObject) return caller.hypervisor.names.object(value);
+  for (const value of Object.values(decoded)) if (value instanceof HypervisorObject) return caller.services.names.object(value);
   return "";
 }
 
 function resultFields(caller: Vcpu, name: HypercallName, reply: TraceFields): TraceFields {
-  const { names } = caller.hypervisor;
+  const { names } = caller.services;
   const kinds: HypercallSignature["results"] = HYPERCALLS[name].results;
   const fields: Record<string, unknown> = {};
   for (const [result, kind] of Object.entries(kinds)) {

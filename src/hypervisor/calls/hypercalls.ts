@@ -13,28 +13,16 @@ import {
 } from "../../abi/hypercalls.ts";
 import type { ObjectType } from "../../abi/rights.ts";
 import type { VcpuState } from "../../core/interface.ts";
-import type { Checker } from "../check/check.ts";
+import type { CapRule } from "../capabilities/capability-rules.ts";
 import type { Cspace } from "../capabilities/cspace.ts";
-import { beginCall, describeCall, endCall, isRefusal, leaveCall } from "./hypercall-trace.ts";
-import { type Call, type CapRule, DEFERRED, type HypercallDefinition, type Results } from "../capabilities/hypercall-definition.ts";
-import type { Hypervisor } from "../hypervisor.ts";
+import { type Call, DEFERRED, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
-
-/**
- * `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC wrapper behind `HVC #0`
- * and `SMC #0`.
- */
-export type Entrance = "native" | "smccc";
-
-/** Results of a call as register values. */
-export interface EncodedResults {
-  /** X0..X7, unsigned 64 bits. */
-  readonly values: readonly bigint[];
-  /** How many of them the call defines: the SMCCC entrance writes no others. */
-  readonly count: number;
-}
+import type { EncodedResults, Entrance, RunState, VcpuHypercalls } from "../scheduling/vcpu-services.ts";
+import type { ChangeChecker, Services } from "../services/services.ts";
+import { clearBehind, REGISTERS } from "../traps/call-registers.ts";
+import { beginCall, describeCall, endCall, isRefusal, leaveCall } from "./hypercall-trace.ts";
 
 /**
  * Where a call's arguments are: the caller's registers, or a list of values. Halves are unsigned.
@@ -63,14 +51,6 @@ class ListedArguments implements Arguments {
     return true;
   }
 }
-
-/**
- * Registers that carry arguments and results of a native call; behind X8, which stays, those that
- * it leaves zero.
- */
-const REGISTERS = 8;
-const CLEARED_FIRST = 9;
-const CLEARED_LAST = 17;
 
 /** What a handler answered. */
 type ReplyValue = ErrorCode | Readonly<Record<string, unknown>>;
@@ -183,7 +163,7 @@ const NO_VALUES = {};
 
 /** The call in progress, as its handler sees it. One object serves all calls of a table. */
 class CurrentCall implements Call {
-  hypervisor!: Hypervisor;
+  services!: Services;
   caller!: Vcpu;
   cspace!: Cspace;
 
@@ -192,12 +172,12 @@ class CurrentCall implements Call {
   }
 
   refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>> = NO_VALUES, section?: string): E {
-    return this.hypervisor.trace.refuse(error, rule, values, section);
+    return this.services.trace.refuse(error, rule, values, section);
   }
 }
 
 /** The table. */
-export class HypercallTable {
+export class HypercallTable implements VcpuHypercalls {
   readonly #entries: (Entry | undefined)[] = new Array(HYPERCALL_COUNT);
   readonly #definitions = new Map<HypercallName, HypercallDefinition>();
   readonly #call = new CurrentCall();
@@ -233,7 +213,7 @@ export class HypercallTable {
   call(caller: Vcpu, number: number): boolean {
     const entry = this.#entries[number];
     if (!entry) return false;
-    const { trace, checker } = caller.hypervisor;
+    const { trace, checker } = caller.services;
     if (entry.constantHalves && !trace.wanted.hvc && !checker) {
       trace.clearNote();
       caller.registers.setHalves(entry.constantHalves);
@@ -255,59 +235,48 @@ export class HypercallTable {
     if (!entry) return undefined;
     const reply = this.#dispatch(entry, caller, new ListedArguments(args), entrance);
     const results = reply === DEFERRED ? DEFERRED : this.#encode(entry, reply, entrance);
-    if (caller.hypervisor.checker) verify(caller.hypervisor.checker, entry, caller);
+    if (caller.services.checker) verify(caller.services.checker, entry, caller);
     return results;
   }
 
-  /**
-   * The results of vcpu_run, which come when its caller has done something else meanwhile: see
-   * `DEFERRED`.
-   */
-  encodeRun(reply: Results<"vcpu_run">, caller: Vcpu, target: Vcpu): EncodedResults {
+  /** The results of vcpu_run, which come after its caller was deferred: see `DEFERRED`. */
+  completeRun(state: RunState, caller: Vcpu, target: Vcpu): void {
     const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
-    if (caller.tracedCall !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, reply);
-    return this.#encode(entry, reply, caller.entrance);
-  }
-
-  /**
-   * As `encodeRun`, into the registers of a caller that executes instructions and has made a native
-   * call.
-   */
-  deliverRun(reply: Results<"vcpu_run">, caller: Vcpu, target: Vcpu): void {
-    const entry = this.#entries[HYPERCALLS.vcpu_run.number]!;
-    if (caller.tracedCall !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, reply);
-    this.#write(entry, reply, caller);
+    if (caller.trace.call !== undefined) endCall(caller, entry.name, ErrorCode.OK, { cap: target }, state);
+    if (caller.native) caller.native.completeRun(this.#encode(entry, state, caller.entrance));
+    else if (caller.entrance === "smccc") writeResults(caller, this.#encode(entry, state, "smccc"));
+    else this.#write(entry, state, caller);
   }
 
   #dispatch(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
-    const { trace, machine, capabilityUses } = caller.hypervisor;
+    const { trace, machine, capabilityUses } = caller.services;
     trace.clearNote();
     capabilityUses.begin(entry.signature.number, trace.pcpu === undefined ? machine.time : machine.cpus[trace.pcpu].position);
     if (trace.wanted.hvc) beginCall(caller, entry.name);
     const reply = this.#perform(entry, caller, args, entrance);
     if (reply === DEFERRED) {
-      if (caller.tracedCall !== undefined) leaveCall(caller, entry.name, entry.decoded);
+      if (caller.trace.call !== undefined) leaveCall(caller, entry.name, entry.decoded);
       return reply;
     }
     const error = entry.hasError ? errorOf(reply) : ErrorCode.OK;
     if (error !== ErrorCode.OK) capabilityUses.refused(error);
-    if (caller.tracedCall !== undefined || isRefusal(error)) endCall(caller, entry.name, error, entry.decoded, reply);
+    if (caller.trace.call !== undefined || isRefusal(error)) endCall(caller, entry.name, error, entry.decoded, reply);
     return reply;
   }
 
   #perform(entry: Entry, caller: Vcpu, args: Arguments, entrance: Entrance): ReplyValue | typeof DEFERRED {
-    const { hypervisor, cspace } = caller;
+    const { services, cspace } = caller;
     const { definition, decoded } = entry;
     if (!cspace) throw new Error(`${caller.name} makes a hypercall without a cspace`);
     const call = this.#call;
-    call.hypervisor = hypervisor;
+    call.services = services;
     call.caller = caller;
     call.cspace = cspace;
     this.#frame.source = args;
     const invalid = this.#begin(call, entry, args, entrance);
     if (invalid !== ErrorCode.OK) return invalid;
     if (!definition?.handler) {
-      hypervisor.stop(`hypercall ${entry.name} (0x${entry.signature.number.toString(16)}) by ${caller.name} is not built yet`);
+      services.stop(`hypercall ${entry.name} (0x${entry.signature.number.toString(16)}) by ${caller.name} is not built yet`);
       return DEFERRED;
     }
     return definition.handler(call, decoded);
@@ -339,7 +308,7 @@ export class HypercallTable {
         call.cspace.lookup(args.getX(at), rule as CapRule);
       if (typeof object === "number") return object;
       objects[index] = object;
-      call.hypervisor.checker?.touch(object);
+      call.services.checker?.touch(object);
     }
     return configures ? checkConfigurable(call, caps, objects) : ErrorCode.OK;
   }
@@ -372,17 +341,12 @@ export class HypercallTable {
   }
 }
 
-/**
- * What a native call leaves in the registers behind its `count` results: zeros, but in X8 what was
- * there.
- */
-export function clearBehind({ registers, hypervisor }: Vcpu, count: number): void {
-  if (count < REGISTERS) registers.clearX(count, REGISTERS - 1);
-  registers.clearX(CLEARED_FIRST, CLEARED_LAST);
-  if (hypervisor.hasQuirks) registers.setX(CLEARED_FIRST, registers.pc);
+/** Gives the results of an SMCCC call to its caller, which executes instructions. */
+function writeResults({ registers }: Vcpu, { values, count }: EncodedResults): void {
+  for (let index = 0; index < count; index++) registers.setX(index, values[index]);
 }
 
-function verify(checker: Checker, { name, decoded }: Entry, caller: Vcpu): void {
+function verify(checker: ChangeChecker, { name, decoded }: Entry, caller: Vcpu): void {
   checker.verifyAfter(() => describeCall(caller, name, decoded));
 }
 
@@ -402,7 +366,7 @@ function checkConfigurable(call: Call, caps: HypercallDefinition["caps"], object
   for (const [index, [, rule]] of caps.entries()) {
     const object = objects[index];
     if (rule.state !== "init" || !object || object.state === "init") continue;
-    const values = { object: call.hypervisor.names.object(object), state: object.state };
+    const values = { object: call.services.names.object(object), state: object.state };
     return call.refuse(ErrorCode.OBJECT_STATE, "the object is no longer configurable", values, "hypervisor 3.3");
   }
   return ErrorCode.OK;

@@ -2,8 +2,8 @@
 // (docs/spec/hypervisor.md §3.2, §3.4).
 
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Cspace } from "./cspace.ts";
 import type { HypervisorObject } from "./object.ts";
+import type { ObjectOf } from "./object-types.ts";
 
 /** One occupied slot. A revoked capability keeps its slot until it is deleted. */
 export class Capability {
@@ -13,7 +13,7 @@ export class Capability {
 
   private constructor(
     object: HypervisorObject,
-    readonly cspace: Cspace,
+    readonly cspace: ObjectOf<"cspace">,
     /** Slot number in the cspace: table index in bits 15:8, slot in 7:0. */
     readonly slot: number,
     readonly rights: number,
@@ -29,7 +29,7 @@ export class Capability {
   }
 
   /** The master capability of an object that has none yet. */
-  static master(object: HypervisorObject, rights: number, cspace: Cspace, slot: number): Capability {
+  static master(object: HypervisorObject, rights: number, cspace: ObjectOf<"cspace">, slot: number): Capability {
     if (object.holders.length > 0) throw new Error(`${object.name} has a master capability already`);
     const capability = new Capability(object, cspace, slot, rights, true);
     object.holders.push(capability);
@@ -37,7 +37,7 @@ export class Capability {
   }
 
   /** A copy with `rights`, held right behind this one. */
-  copy(rights: number, cspace: Cspace, slot: number): Capability {
+  copy(rights: number, cspace: ObjectOf<"cspace">, slot: number): Capability {
     const object = this.#object;
     if (!object) throw new Error("a revoked capability has no copies");
     const capability = new Capability(object, cspace, slot, rights, false);
@@ -48,7 +48,7 @@ export class Capability {
   /**
    * One of a cspace, saved or loaded. Its place among the holders of its object is a field of it.
    */
-  static archive(archive: ObjectArchive, cspace: Cspace, slot: number, value: Capability | undefined): Capability {
+  static archive(archive: ObjectArchive, cspace: ObjectOf<"cspace">, slot: number, value: Capability | undefined): Capability {
     const held = archive.maybe("object", value?.object, (object) => archive.any("object", object));
     const rights = archive.integer("rights", value?.rights, 0, 0xffff_ffff);
     const master = archive.bool("master", value?.master);

@@ -2,17 +2,32 @@
 // §3.3, §3.4, §4.4).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { ACTIVATE, allRights, CspaceRight, type ObjectType, rightNames } from "../../abi/rights.ts";
+import { allRights, type ObjectType, rightNames } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import type { RandomGenerator } from "../random/random-generator.ts";
+import type { Behaviour } from "../services/behaviour.ts";
+import type { Services } from "../services/services.ts";
 import { Capability } from "./capability.ts";
 import { CapabilityIds } from "./capability-ids.ts";
-import { active, type CapRule, configurable, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
-import { creation } from "./hypercall-create.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { HypervisorObject } from "./object.ts";
+import type { CapRule } from "./capability-rules.ts";
+import type { CapabilityUses } from "./capability-uses.ts";
+import { type Heap, HypervisorObject } from "./object.ts";
 import type { ObjectOf } from "./object-types.ts";
-import type { Partition } from "../memory/partition.ts";
-import type { Fields } from "../check/state-dump.ts";
+
+declare module "./object-types.ts" {
+  interface ObjectTypes {
+    cspace: Cspace;
+  }
+  interface EveryService extends CspaceServices {}
+}
+
+/** What cspaces need of the hypervisor. */
+export interface CspaceServices extends Services {
+  readonly behaviour: Behaviour;
+  readonly random: RandomGenerator;
+  readonly capabilityUses: CapabilityUses;
+}
 
 /** Slots of one table, and tables of one cspace. */
 const SLOTS = 62;
@@ -30,15 +45,16 @@ interface Table {
 /** A capability space. Ids at its edge are bigint; inside, slot numbers. */
 export class Cspace extends HypervisorObject {
   static readonly SIZE = 2048;
+  declare readonly services: CspaceServices;
   readonly type = "cspace";
   readonly #ids: CapabilityIds;
   #maximum = 0;
   #used = 0;
   readonly #tables: (Table | undefined)[] = [];
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, Cspace.SIZE);
-    this.#ids = new CapabilityIds(hypervisor.behaviour.capIds, hypervisor.random);
+  constructor(services: CspaceServices, partition: Heap) {
+    super(services, partition, Cspace.SIZE);
+    this.#ids = new CapabilityIds(services.behaviour.capIds, services.random);
   }
 
   /** The id of one of its capabilities. */
@@ -111,7 +127,7 @@ export class Cspace extends HypervisorObject {
     if (!object) return this.#revoked(id);
     if (!master.master) return this.refuse(ErrorCode.CSPACE_INSUFFICIENT_RIGHTS, "only a master capability revokes copies", { cap: id });
     for (const holder of object.holders.filter((other) => other !== master)) holder.drop();
-    this.hypervisor.checker?.touch(object);
+    this.services.checker?.touch(object);
     return ErrorCode.OK;
   }
 
@@ -151,7 +167,7 @@ export class Cspace extends HypervisorObject {
     const object = capability?.object;
     if (!object || rule.type !== "any" && object.type !== rule.type) return undefined;
     if ((capability.rights & rule.rights) >>> 0 !== rule.rights || rule.state === "active" && object.state !== "active") return undefined;
-    capability.lastCall = this.hypervisor.capabilityUses.current;
+    capability.lastCall = this.services.capabilityUses.current;
     return object;
   }
 
@@ -230,7 +246,7 @@ export class Cspace extends HypervisorObject {
     }
     const capability = this.#tables[index]?.slots[slot];
     if (!capability) return this.refuse(ErrorCode.CSPACE_CAP_NULL, "the slot is empty", { cap: id }, LOOKUP_SECTION);
-    capability.lastCall = this.hypervisor.capabilityUses.current;
+    capability.lastCall = this.services.capabilityUses.current;
     return capability;
   }
 
@@ -257,7 +273,7 @@ export class Cspace extends HypervisorObject {
     table.slots[slot] = capability;
     table.used++;
     this.#used++;
-    this.hypervisor.checker?.touch(this);
+    this.services.checker?.touch(this);
     return this.#ids.encode(value);
   }
 
@@ -273,8 +289,8 @@ export class Cspace extends HypervisorObject {
     table.used--;
     this.#used--;
     this.#trim(index);
-    if (capability.object) this.hypervisor.checker?.touch(capability.object);
-    this.hypervisor.checker?.touch(this);
+    if (capability.object) this.services.checker?.touch(capability.object);
+    this.services.checker?.touch(this);
     capability.drop();
   }
 
@@ -284,54 +300,3 @@ export class Cspace extends HypervisorObject {
     this.discharge(TABLE_SIZE);
   }
 }
-
-/** Any valid capability may be looked up so: no right, no type, any state. */
-export const ANY_CAP: CapRule<"any"> = { type: "any", rights: 0, untyped: true, state: "any" };
-
-export const calls: readonly HypercallDefinition[] = [
-  creation("partition_create_cspace", Cspace),
-
-  hypercall("cspace_configure", {
-    caps: { cspace: configurable("cspace") },
-    handler: (_call, { cspace, max_caps }) => cspace.configure(max_caps),
-  }),
-  hypercall("cspace_attach_thread", {
-    caps: { thread: configurable("thread"), cspace: active("cspace", CspaceRight.Attach) },
-    handler(_call, { cspace, thread }) {
-      cspace.retain();
-      thread.cspace?.release();
-      thread.cspace = cspace;
-      return ErrorCode.OK;
-    },
-  }),
-  hypercall("cspace_copy_cap_from", {
-    caps: { src_cspace: active("cspace", CspaceRight.CapCopy), dest_cspace: active("cspace", CspaceRight.CapCreate) },
-    handler(_call, { src_cspace, src_cap, dest_cspace, rights_mask }) {
-      const new_cap = dest_cspace.insertCopy(src_cspace, src_cap, rights_mask);
-      return typeof new_cap === "bigint" ? { new_cap } : new_cap;
-    },
-  }),
-  hypercall("cspace_delete_cap_from", {
-    caps: { cspace: active("cspace", CspaceRight.CapDelete) },
-    handler: (_call, { cspace, cap }) => cspace.delete(cap),
-  }),
-  hypercall("cspace_revoke_cap_from", { handler: (call) => call.refuse(ErrorCode.UNIMPLEMENTED, "no build implements this call") }),
-  hypercall("cspace_revoke_caps_from", {
-    caps: { src_cspace: active("cspace", CspaceRight.CapRevoke) },
-    handler: (_call, { src_cspace, master_cap }) => src_cspace.revokeCopies(master_cap),
-  }),
-
-  hypercall("object_activate", {
-    caps: { cap: { type: "any", rights: ACTIVATE, untyped: true, state: "any" } },
-    handler: (_call, { cap }) => cap.activate(),
-  }),
-  hypercall("object_activate_from", {
-    caps: { cspace: active("cspace", CspaceRight.CapCreate) },
-    handler(_call, { cspace, cap }) {
-      const object = cspace.lookup(cap, { type: "any", rights: ACTIVATE, untyped: true, state: "any" });
-      return typeof object === "number" ? object : object.activate();
-    },
-  }),
-  hypercall("object_reset", { handler: (call) => call.refuse(ErrorCode.UNIMPLEMENTED, "no build implements this call") }),
-  hypercall("object_reset_from", { handler: (call) => call.refuse(ErrorCode.UNIMPLEMENTED, "no build implements this call") }),
-];

@@ -3,17 +3,9 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { CspaceRight, PartitionRight } from "../../abi/rights.ts";
-import { active, hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import type { HypervisorObject } from "./object.ts";
-import type { Partition } from "../memory/partition.ts";
-
-/** A class whose objects guests may create. */
-export interface ObjectClass<O extends HypervisorObject = HypervisorObject> {
-  new (hypervisor: Hypervisor, partition: Partition): O;
-  /** Bytes of the partition's heap that an object takes. */
-  readonly SIZE: number;
-}
+import { active } from "./capability-rules.ts";
+import { hypercall, type HypercallDefinition } from "./hypercall-definition.ts";
+import type { ObjectClass } from "./object-types.ts";
 
 /** Calls that create an object. */
 export type CreateName =

@@ -11,45 +11,12 @@
 
 import type { ErrorCode } from "../../abi/errors.ts";
 import type { ArgumentKind, HypercallName, HYPERCALLS, ResultKind } from "../../abi/hypercalls.ts";
-import { ACTIVATE, type ObjectType } from "../../abi/rights.ts";
+import type { ObjectType } from "../../abi/rights.ts";
+import type { Services } from "../services/services.ts";
+import type { CapRule } from "./capability-rules.ts";
 import type { Cspace } from "./cspace.ts";
-import type { Hypervisor } from "../hypervisor.ts";
 import type { HypervisorObject } from "./object.ts";
 import type { ObjectOf } from "./object-types.ts";
-
-/** What a capability argument must be. */
-export interface CapRule<T extends ObjectType | "any" = ObjectType | "any"> {
-  readonly type: T;
-  /** Rights that the capability must have, all of them. */
-  readonly rights: number;
-  /** Whether rights are checked before the type (lookups that accept any type at first). */
-  readonly untyped: boolean;
-  /** The state that the object must have. `init` is checked when every lookup has succeeded. */
-  readonly state: "active" | "init" | "any";
-}
-
-/** A typed capability with `rights` to an active object: what the specification calls "right R". */
-export function active<T extends ObjectType>(type: T, rights: number): CapRule<T> {
-  return { type, rights, untyped: false, state: "active" };
-}
-
-/** A typed capability with `rights`; the object may be in any state. */
-export function anyState<T extends ObjectType>(type: T, rights: number): CapRule<T> {
-  return { type, rights, untyped: false, state: "any" };
-}
-
-/**
- * A capability of any type with the right to activate, then of type `type`; the object must still
- * be configurable (state INIT).
- */
-export function configurable<T extends ObjectType>(type: T): CapRule<T> {
-  return { type, rights: ACTIVATE, untyped: true, state: "init" };
-}
-
-/** A capability of any type with the right to activate. */
-export function activatable(): CapRule<"any"> {
-  return { type: "any", rights: ACTIVATE, untyped: true, state: "any" };
-}
 
 type ObjectOfRule<R> = R extends CapRule<infer T> ? (T extends ObjectType ? ObjectOf<T> : HypervisorObject) : never;
 
@@ -100,7 +67,7 @@ export type Reply<N extends HypercallName> = ErrorCode | Results<N> | typeof DEF
 
 /** Who calls, for handlers. */
 export interface Call {
-  readonly hypervisor: Hypervisor;
+  readonly services: Services;
   readonly caller: ObjectOf<"thread">;
   /** The caller's cspace. */
   readonly cspace: Cspace;

@@ -3,18 +3,28 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectType } from "../../abi/rights.ts";
-import type { Capability } from "./capability.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import type { Partition } from "../memory/partition.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { VirqSource } from "../gic/vic-source.ts";
-import type { Fields } from "../check/state-dump.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import type { Services } from "../services/services.ts";
+import type { Capability } from "./capability.ts";
 
 /** States in the life of an object, in order; `failed` is what a refused activation leaves. */
 export type ObjectState = "init" | "active" | "failed" | "destroying";
 
 /** States in which an object can be saved: all but the last, which passes inside a call. */
 const LASTING_STATES = ["init", "active", "failed"] as const;
+
+/** The partition of an object: its heap pays for the object. */
+export interface Heap extends HypervisorObject {
+  /** May have vCPUs with the options `critical` and `hlos_vm`. */
+  readonly privileged: boolean;
+  /** Bytes that are in use. */
+  readonly heapUsed: number;
+  /** Takes `bytes`; false, and nothing is taken, when there are fewer. */
+  allocate(bytes: number): boolean;
+  /** Gives `bytes` back. */
+  free(bytes: number): void;
+}
 
 /** An object that capabilities can name. */
 export abstract class HypervisorObject {
@@ -39,11 +49,11 @@ export abstract class HypervisorObject {
    * themselves have none
    * @param size bytes of the partition's heap that the object takes
    */
-  constructor(readonly hypervisor: Hypervisor, readonly partition: Partition | undefined, readonly size: number) {
-    this.serial = hypervisor.nextSerial();
-    hypervisor.objects.add(this);
+  constructor(readonly services: Services, readonly partition: Heap | undefined, readonly size: number) {
+    this.serial = services.nextSerial();
+    services.objects.add(this);
     partition?.retain();
-    hypervisor.checker?.touch(this);
+    services.checker?.touch(this);
   }
 
   /** `vic#12`: the object's name for people. */
@@ -65,9 +75,9 @@ export abstract class HypervisorObject {
     this.state = error === ErrorCode.OK ? "active" : "failed";
     if (error !== ErrorCode.OK) {
       this.discharge(this.#charged);
-      this.hypervisor.trace.cite("hypervisor 3.6");
+      this.services.trace.cite("hypervisor 3.6");
     }
-    this.hypervisor.checker?.touch(this);
+    this.services.checker?.touch(this);
     this.traceState(this.state);
     return error;
   }
@@ -75,7 +85,7 @@ export abstract class HypervisorObject {
   /** An attachment holds the object. */
   retain(): void {
     this.#references++;
-    this.hypervisor.checker?.touch(this);
+    this.services.checker?.touch(this);
   }
 
   /**
@@ -84,13 +94,13 @@ export abstract class HypervisorObject {
    */
   release(): void {
     if (this.#references === 0) throw new Error(`${this.name}: released more often than retained`);
-    this.hypervisor.checker?.touch(this);
+    this.services.checker?.touch(this);
     if (--this.#references > 0) return;
     const wasActive = this.state === "active";
     this.state = "destroying";
     this.traceState("destroyed");
     this.onDestroy(wasActive);
-    this.hypervisor.objects.delete(this);
+    this.services.objects.delete(this);
     this.partition?.free(this.heapBytes);
     this.partition?.release();
   }
@@ -100,11 +110,6 @@ export abstract class HypervisorObject {
    */
   held(): HypervisorObject[] {
     return this.partition ? [this.partition] : [];
-  }
-
-  /** What it raises virtual interrupts with. */
-  virqSources(): readonly VirqSource[] {
-    return [];
   }
 
   /** Bytes of its partition's heap that it takes now. */
@@ -132,7 +137,7 @@ export abstract class HypervisorObject {
    * loaded.
    */
   discard(): void {
-    this.hypervisor.objects.delete(this);
+    this.services.objects.delete(this);
   }
 
   /** What the type adds to `archive`. What follows from other fields is not there. */
@@ -146,7 +151,7 @@ export abstract class HypervisorObject {
    * is specified, if not with the call.
    */
   protected refuse<E extends ErrorCode>(error: E, rule: string, values: Readonly<Record<string, unknown>> = {}, section?: string): E {
-    const { trace, names } = this.hypervisor;
+    const { trace, names } = this.services;
     return trace.refuse(error, rule, { object: names.object(this), ...values }, section);
   }
 
@@ -167,7 +172,7 @@ export abstract class HypervisorObject {
 
   /** Tells of a change in the object's life. */
   protected traceState(to: string): void {
-    const { trace, names } = this.hypervisor;
+    const { trace, names } = this.services;
     if (trace.wants("state")) trace.event("state", to, { object: names.object(this), type: this.type });
   }
 

@@ -3,13 +3,13 @@
 
 import { Stage2Flags } from "../../core/interface.ts";
 import { DEVICE_END, PAGE_SIZE } from "../../machine/memory-map.ts";
-import { ADDRESS_SPACE_SIZE, type AddressSpace, stage2Flags } from "../memory/addrspace.ts";
-import type { Violation } from "./check.ts";
-import type { Hypervisor } from "../hypervisor.ts";
+import type { HypervisorObject } from "../capabilities/object.ts";
+import type { AddressSpace } from "../memory/addrspace.ts";
 import type { MemoryOwner } from "../memory/memdb.ts";
 import { Memextent } from "../memory/memextent.ts";
-import type { HypervisorObject } from "../capabilities/object.ts";
 import { Partition } from "../memory/partition.ts";
+import { ADDRESS_SPACE_SIZE, stage2Flags } from "../memory/stage2.ts";
+import type { CheckedServices, Violation } from "./violation.ts";
 
 /** Ranges up to this size are looked up page by page, larger ones by going through the tables. */
 const LOOKED_UP = 0x100_0000;
@@ -17,7 +17,7 @@ const LOOKED_UP = 0x100_0000;
 const hex = (value: number) => `0x${value.toString(16)}`;
 
 /** Every byte of memory has an owner, which is a partition or an active extent over that memory. */
-export function* checkConservation(hypervisor: Hypervisor): Generator<Violation> {
+export function* checkConservation(hypervisor: CheckedServices): Generator<Violation> {
   const { map } = hypervisor.machine;
   let owned = 0;
   for (const { pa, size, owner } of hypervisor.memory.all()) {
@@ -29,14 +29,14 @@ export function* checkConservation(hypervisor: Hypervisor): Generator<Violation>
 }
 
 /** Whether a run of pages may be this owner's, all of them. */
-function isRightOwner(hypervisor: Hypervisor, owner: MemoryOwner, pa: number, size: number): boolean {
+function isRightOwner(hypervisor: CheckedServices, owner: MemoryOwner, pa: number, size: number): boolean {
   if (!(owner instanceof Memextent)) return owner instanceof Partition;
   const inside = pa >= owner.base && pa + size <= owner.base + owner.extentSize;
   return inside && owner.state === "active" && hypervisor.objects.has(owner);
 }
 
 /** The owners of a range of physical memory. */
-export function* checkOwners(hypervisor: Hypervisor, pa: number, size: number): Generator<Violation> {
+export function* checkOwners(hypervisor: CheckedServices, pa: number, size: number): Generator<Violation> {
   for (let at = pa; at < pa + size;) {
     const owner = hypervisor.memory.ownerOf(at);
     if (owner instanceof Partition) {
@@ -93,7 +93,7 @@ export function* checkTables(space: AddressSpace, ipa = 0, size = ADDRESS_SPACE_
 
 /** How much of a run of the page tables is right, from its start. */
 function rightBytes(space: AddressSpace, ipa: number, pa: number, size: number, flags: number): number {
-  const { memory } = space.hypervisor;
+  const { memory } = space.services;
   const owner = memory.ownerOf(pa);
   if (!(owner instanceof Memextent)) return 0;
   const recorded = owner.mappings.recordedBytes(space, pa - owner.base, ipa, (attributes) => stage2Flags(attributes) === flags);
@@ -103,7 +103,7 @@ function rightBytes(space: AddressSpace, ipa: number, pa: number, size: number, 
 /** What is wrong with an entry of the page tables. */
 function wrongPage(space: AddressSpace, ipa: number, pa: number, flags: number): Violation | undefined {
   if (rightBytes(space, ipa, pa, PAGE_SIZE, flags)) return undefined;
-  const owner = space.hypervisor.memory.ownerOf(pa);
+  const owner = space.services.memory.ownerOf(pa);
   const values = { ipa: hex(ipa), pa: hex(pa), owner: owner?.name };
   return owner instanceof Memextent
     ? { object: space.name, rule: "what is mapped is a recorded mapping of the page's owner", values: { ...values, flags } }
@@ -114,7 +114,7 @@ function wrongPage(space: AddressSpace, ipa: number, pa: number, flags: number):
  * What TLBs hold of an address space leads to pages whose owner is mapped in it, with that access.
  */
 export function* checkCachedPages(space: AddressSpace): Generator<Violation> {
-  const { core, memory } = space.hypervisor;
+  const { core, memory } = space.services;
   if (space.state !== "active" || !core.cachedPages) return;
   for (const { va, pa, write } of core.cachedPages(space.stage2.id)) {
     const owner = memory.ownerOf(pa);

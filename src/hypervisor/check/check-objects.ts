@@ -3,34 +3,34 @@
 
 import { allRights } from "../../abi/rights.ts";
 import { CPU_INVALID } from "../../abi/words.ts";
-import { AddressSpace } from "../memory/addrspace.ts";
-import type { Violation } from "./check.ts";
 import { Cspace } from "../capabilities/cspace.ts";
-import { Intid } from "../gic/gic-registers.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { Memextent } from "../memory/memextent.ts";
-import { Msgqueue } from "../ipc/msgqueue.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
-import { Vcpu } from "../scheduling/vcpu.ts";
+import { Intid } from "../gic/gic-registers.ts";
 import { Vic } from "../gic/vic.ts";
+import { virqSourcesOf } from "../gic/vic-source.ts";
+import { Msgqueue } from "../ipc/msgqueue.ts";
+import { AddressSpace } from "../memory/addrspace.ts";
+import { Memextent } from "../memory/memextent.ts";
+import { Vcpu } from "../scheduling/vcpu.ts";
+import type { CheckedScheduler, CheckedServices, Violation } from "./violation.ts";
 
 /**
  * Checks one object; `whole` also what takes long and changes only with what is touched as well.
  */
-export function* checkObject(object: HypervisorObject, extent: "touched" | "whole"): Generator<Violation> {
+export function* checkObject(object: HypervisorObject, hypervisor: CheckedServices, extent: "touched" | "whole"): Generator<Violation> {
   const broken = violationsOf(object);
   if (object.state === "destroying") yield broken("what is destroyed is no longer there", {});
   yield* checkHolders(object);
   yield* checkSources(object);
   if (object instanceof Cspace) yield* checkCspace(object, extent);
   else if (object instanceof Msgqueue) yield* checkQueue(object);
-  else if (object instanceof Vic) yield* checkVic(object, extent);
-  else if (object instanceof Vcpu) yield* checkVcpu(object);
+  else if (object instanceof Vic) yield* checkVic(object, hypervisor.objects, extent);
+  else if (object instanceof Vcpu) yield* checkVcpu(object, hypervisor.scheduler);
   else if (object instanceof Memextent) yield* checkExtent(object);
 }
 
 /** The tables by which the hypervisor finds objects. */
-export function* checkRegistries(hypervisor: Hypervisor): Generator<Violation> {
+export function* checkRegistries(hypervisor: CheckedServices): Generator<Violation> {
   for (const [vmid, space] of hypervisor.addressSpaces) {
     const broken = violationsOf(space);
     if (space.vmid !== vmid || space.state !== "active") yield broken("an active address space has its VMID", { vmid, state: space.state });
@@ -105,7 +105,7 @@ function* checkQueue(queue: Msgqueue): Generator<Violation> {
 
 /** A source and the VIC that it is bound to know each other. */
 function* checkSources(object: HypervisorObject): Generator<Violation> {
-  for (const source of object.virqSources()) {
+  for (const source of virqSourcesOf(object)) {
     const { vic, intid, cpu } = source;
     if (!vic || intid === undefined || !cpu) continue;
     const values = { source: source.what, vic: vic.name, intid };
@@ -115,12 +115,12 @@ function* checkSources(object: HypervisorObject): Generator<Violation> {
   }
 }
 
-function* checkVic(vic: Vic, extent: "touched" | "whole"): Generator<Violation> {
+function* checkVic(vic: Vic, objects: CheckedServices["objects"], extent: "touched" | "whole"): Generator<Violation> {
   if (vic.state !== "active") return;
   const broken = violationsOf(vic);
   for (const source of vic.sources) {
     if (source.vic !== vic) yield broken("a source that the VIC knows is bound to it", { source: source.what, object: source.object.name });
-    if (!vic.hypervisor.objects.has(source.object)) yield broken("the object of a source is there", { object: source.object.name });
+    if (!objects.has(source.object)) yield broken("the object of a source is there", { object: source.object.name });
   }
   if (extent === "touched") return;
   const { gic } = vic;
@@ -133,9 +133,8 @@ function* checkVic(vic: Vic, extent: "touched" | "whole"): Generator<Violation> 
   }
 }
 
-function* checkVcpu(vcpu: Vcpu): Generator<Violation> {
+function* checkVcpu(vcpu: Vcpu, scheduler: CheckedScheduler): Generator<Violation> {
   const broken = violationsOf(vcpu);
-  const { scheduler } = vcpu.hypervisor;
   const { donor, yieldTo } = vcpu;
   if (donor && donor.yieldTo !== vcpu) yield broken("who lends it time yields to it", { donor: donor.name });
   if (yieldTo && yieldTo.donor !== vcpu) yield broken("who it yields to has it as donor", { yieldTo: yieldTo.name });

@@ -4,23 +4,13 @@
 // rules are in check-objects.ts and check-memory.ts; here are references and heaps, which need sums
 // over all objects.
 
-import type { TraceFields } from "../../abi/trace.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
+import type { MemoryOwner } from "../memory/memdb.ts";
+import type { ChangeChecker } from "../services/services.ts";
 import { checkCachedPages, checkConservation, checkGiver, checkOwners, checkTables } from "./check-memory.ts";
 import { checkObject, checkRegistries } from "./check-objects.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import type { MemoryOwner } from "../memory/memdb.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "../memory/partition.ts";
-
-/** A rule that does not hold. */
-export interface Violation {
-  /** Name of the object that it is about. */
-  readonly object: string;
-  /** What holds, as a phrase. */
-  readonly rule: string;
-  readonly values: TraceFields;
-}
+import { type CheckedServices, describeViolation, type Violation } from "./violation.ts";
 
 /**
  * What is known of an object: whom it holds and what it takes of its heap, as of the last operation
@@ -37,11 +27,11 @@ const NOTHING: Known = { held: [], heapBytes: 0 };
  * The checker of one hypervisor. It starts with what there is, which is taken to be right but for
  * what the rules say.
  */
-export class Checker {
+export class Checker implements ChangeChecker {
   readonly #known = new Map<HypervisorObject, Known>();
   /** How often each object is held by others, or by itself. */
   readonly #holds = new Map<HypervisorObject, number>();
-  readonly #heaps = new Map<Partition, number>();
+  readonly #heaps = new Map<Heap, number>();
   /**
    * Objects of the hypervisor's own that no capability names: it keeps the reference that made
    * them.
@@ -51,9 +41,9 @@ export class Checker {
   readonly #pages: { readonly giver: MemoryOwner; readonly pa: number; readonly size: number }[] = [];
   readonly #ranges: { readonly space: AddressSpace; readonly ipa: number; readonly size: number }[] = [];
 
-  constructor(readonly hypervisor: Hypervisor) {
+  constructor(readonly services: CheckedServices) {
     this.#learnAll();
-    for (const object of hypervisor.objects) {
+    for (const object of services.objects) {
       if (object.holders.length === 0 && object.references === this.#heldTimes(object) + 1) this.#own.add(object);
     }
   }
@@ -86,7 +76,7 @@ export class Checker {
    */
   verifyAfter(operation: () => string): void {
     const violation = this.verify();
-    if (violation) this.hypervisor.stop(`after ${operation()}: ${describeViolation(violation)}`);
+    if (violation) this.services.stop(`after ${operation()}: ${describeViolation(violation)}`);
   }
 
   /** Checks everything. */
@@ -99,15 +89,15 @@ export class Checker {
   }
 
   *#sweep(): Generator<Violation> {
-    const { hypervisor } = this;
-    for (const object of hypervisor.objects) {
+    const { services } = this;
+    for (const object of services.objects) {
       yield* this.#checkReferences(object);
-      yield* checkObject(object, "whole");
+      yield* checkObject(object, services, "whole");
     }
     yield* this.#checkHeaps();
-    yield* checkRegistries(hypervisor);
-    yield* checkConservation(hypervisor);
-    for (const space of hypervisor.addressSpaces.values()) {
+    yield* checkRegistries(services);
+    yield* checkConservation(services);
+    for (const space of services.addressSpaces.values()) {
       yield* checkTables(space);
       yield* checkCachedPages(space);
     }
@@ -121,17 +111,17 @@ export class Checker {
     const spaces = new Set<AddressSpace>();
     const pages = this.#pages.splice(0), ranges = this.#ranges.splice(0);
     for (const object of touched) {
-      if (!this.hypervisor.objects.has(object)) continue;
+      if (!this.services.objects.has(object)) continue;
       yield* this.#checkReferences(object);
-      yield* checkObject(object, "touched");
+      yield* checkObject(object, this.services, "touched");
     }
     yield* this.#checkHeaps();
     for (const { giver, pa, size } of pages) {
-      yield* checkOwners(this.hypervisor, pa, size);
-      if (giver instanceof HypervisorObject && this.hypervisor.objects.has(giver)) yield* checkGiver(giver, pa, size);
+      yield* checkOwners(this.services, pa, size);
+      if (giver instanceof HypervisorObject && this.services.objects.has(giver)) yield* checkGiver(giver, pa, size);
     }
     for (const { space, ipa, size } of ranges) {
-      if (!this.hypervisor.objects.has(space)) continue;
+      if (!this.services.objects.has(space)) continue;
       spaces.add(space);
       yield* checkTables(space, ipa, size);
     }
@@ -142,7 +132,7 @@ export class Checker {
     this.#known.clear();
     this.#holds.clear();
     this.#heaps.clear();
-    for (const object of this.hypervisor.objects) this.#learn(object);
+    for (const object of this.services.objects) this.#learn(object);
   }
 
   /**
@@ -151,7 +141,7 @@ export class Checker {
    */
   #learn(object: HypervisorObject): HypervisorObject[] {
     const before = this.#known.get(object) ?? NOTHING;
-    const lives = this.hypervisor.objects.has(object);
+    const lives = this.services.objects.has(object);
     const after = lives ? { held: object.held(), heapBytes: object.heapBytes } : NOTHING;
     for (const other of before.held) this.#holds.set(other, this.#heldTimes(other) - 1);
     for (const other of after.held) this.#holds.set(other, this.#heldTimes(other) + 1);
@@ -186,10 +176,4 @@ export class Checker {
       yield { object: partition.name, rule: "what is used of the heap is what its objects take", values };
     }
   }
-}
-
-/** A violation in one line. */
-export function describeViolation({ object, rule, values }: Violation): string {
-  const text = Object.entries(values).map(([key, value]) => `${key} ${typeof value === "bigint" ? `0x${value.toString(16)}` : value}`);
-  return `${object} breaks the invariant "${rule}" (${text.join(", ")})`;
 }

@@ -165,7 +165,7 @@ const DONE: DebugAnswer = { kind: "done" };
 const refused = (message: string): DebugAnswer => ({ kind: "refused", message });
 
 /** A vCPU for people: its index in the VM, its VM too where there are several. */
-function describe({ debuggee: { all, numberOf }, hypervisor: { names } }: DebugControl, vcpu: Vcpu): DebuggedVcpu {
+function describe({ debuggee: { all, numberOf }, services: { names } }: DebugControl, vcpu: Vcpu): DebuggedVcpu {
   const index = numberOf(vcpu);
   return { index, waits: vcpu.waits, name: all ? names.vcpu(vcpu) : String(index) };
 }
@@ -233,7 +233,7 @@ function* pieces(control: DebugControl, vcpu: Vcpu, space: DebugSpace, address: 
     const va = BigInt.asUintN(64, address + BigInt(offset));
     const length = Math.min(size - offset, PAGE_SIZE - Number(va % BigInt(PAGE_SIZE)));
     const pa = physical(control, vcpu, space, va);
-    if (pa === undefined || !control.hypervisor.machine.ram.contains(pa, length)) return;
+    if (pa === undefined || !control.services.machine.ram.contains(pa, length)) return;
     yield { pa, offset, size: length };
     offset += length;
   }
@@ -246,7 +246,7 @@ function read(control: DebugControl, vcpu: Vcpu, { space = "va", address, size }
   const bytes = new Uint8Array(size);
   let end = 0;
   for (const piece of pieces(control, vcpu, space, address, size)) {
-    bytes.set(control.hypervisor.machine.ram.bytes(piece.pa, piece.size), piece.offset);
+    bytes.set(control.services.machine.ram.bytes(piece.pa, piece.size), piece.offset);
     end = piece.offset + piece.size;
   }
   return end > 0 || size === 0 ? { kind: "memory", bytes: bytes.subarray(0, end) } : refused("no RAM is mapped there");
@@ -256,6 +256,6 @@ function write(control: DebugControl, vcpu: Vcpu, { space = "va", address, bytes
   if (bytes.length > MAXIMUM_ACCESS) return refused(`more than ${MAXIMUM_ACCESS} bytes`);
   const places = [...pieces(control, vcpu, space, address, bytes.length)];
   if (places.reduce((sum, { size }) => sum + size, 0) < bytes.length) return refused("no RAM is mapped there");
-  for (const { pa, offset, size } of places) control.hypervisor.machine.ram.write(pa, bytes.subarray(offset, offset + size));
+  for (const { pa, offset, size } of places) control.services.machine.ram.write(pa, bytes.subarray(offset, offset + size));
   return DONE;
 }

@@ -8,8 +8,11 @@
 import { type DebugCore, type Exit, ExitReason } from "../../core/interface.ts";
 import type { WatchHit, WatchKind } from "../../core/debug/watchpoints.ts";
 import { TRACE_KINDS, type TraceEvent } from "../../abi/trace.ts";
-import type { Hypervisor } from "../hypervisor.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { VcpuDebugger } from "../scheduling/execution.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { TraceHub } from "../trace/trace-hub.ts";
+import type { TraceNames } from "../trace/trace-names.ts";
 
 const INSTRUCTION_SIZE = 4n;
 /** Breakpoints that a VM may have. */
@@ -59,8 +62,16 @@ export interface Debuggee {
 /** What becomes of an event: its text where the debugger stops at it. */
 export type EventMatcher = (event: TraceEvent) => string | undefined;
 
+/** What a debugger needs of the hypervisor. */
+export interface DebugServices {
+  readonly trace: TraceHub;
+  readonly names: TraceNames;
+  readonly machine: Machine;
+  readonly scheduler: { readonly vcpus: ReadonlySet<Vcpu>; disturb(): void };
+}
+
 /** The stops of one VM, or of events of all. */
-export class DebugControl {
+export class DebugControl implements VcpuDebugger {
   #stepping: Vcpu | undefined;
   /** Stepping goes on as long as PC is in here. */
   #range: StepRange | undefined;
@@ -78,14 +89,14 @@ export class DebugControl {
   #stage2: number | undefined;
 
   /** @param fromStart stops before the first instruction. */
-  constructor(readonly hypervisor: Hypervisor, readonly core: DebugCore, readonly debuggee: Debuggee, fromStart: boolean) {
+  constructor(readonly services: DebugServices, readonly core: DebugCore, readonly debuggee: Debuggee, fromStart: boolean) {
     this.#awaitsStart = fromStart;
   }
 
   /** The debugger's vCPUs by number. */
   vcpus(): Vcpu[] {
     const { has, numberOf } = this.debuggee;
-    const all = [...this.hypervisor.scheduler.vcpus];
+    const all = [...this.services.scheduler.vcpus];
     return all.filter((vcpu) => !vcpu.native && vcpu.life !== "exited" && has(vcpu)).sort((a, b) => numberOf(a) - numberOf(b));
   }
 
@@ -109,19 +120,19 @@ export class DebugControl {
   stopAtEvents(matcher: EventMatcher | undefined): void {
     this.#matcher = matcher;
     this.#endListening?.();
-    this.#endListening = matcher && this.hypervisor.trace.listen(TRACE_KINDS, (event) => this.#see(event, matcher));
+    this.#endListening = matcher && this.services.trace.listen(TRACE_KINDS, (event) => this.#see(event, matcher));
   }
 
   #see(event: TraceEvent, matcher: EventMatcher): void {
     const text = matcher(event);
     if (text === undefined) return;
     const all = this.vcpus();
-    const vcpu = all.find((one) => this.hypervisor.names.vcpu(one) === event.vcpu) ?? all[0];
+    const vcpu = all.find((one) => this.services.names.vcpu(one) === event.vcpu) ?? all[0];
     // Before the first guest there is nothing that a debugger could look at.
     if (!vcpu) return;
     this.#events.push(text);
     if (this.#stop) return;
-    this.hypervisor.scheduler.disturb();
+    this.services.scheduler.disturb();
     this.#suspend({ vcpu, cause: "event" });
   }
 
@@ -267,6 +278,6 @@ export class DebugControl {
   #suspend(stop: DebugStop): void {
     this.goOn(undefined);
     this.#stop = stop;
-    this.hypervisor.machine.suspend();
+    this.services.machine.suspend();
   }
 }

@@ -2,8 +2,9 @@
 // docs/spec/observed.md §4).
 
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
-import type { SmcccReply } from "./smccc.ts";
+import type { SmcccReply } from "./smccc-reply.ts";
 import { affinityOfMpidr } from "../gic/affinity.ts";
+import { DEEPEST_POWER_STATE, POWER_STATE_POWERDOWN, type SystemReset } from "../scheduling/power-state.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 import type { VpmGroup } from "../scheduling/vpm-group.ts";
 
@@ -43,10 +44,6 @@ const Affinity = { On: 0n, Off: 1n } as const;
 
 /** CPU_SUSPEND's feature flag: the extended StateID format. */
 const FEATURE_EXTENDED_STATE_ID = 2n;
-/** power_state: the CPU loses its registers. The platform uses the original format. */
-const POWER_STATE_POWERDOWN = 1 << 16;
-/** The deepest state of a CPU, which CPU_DEFAULT_SUSPEND enters. */
-export const DEEPEST_POWER_STATE = POWER_STATE_POWERDOWN | 1;
 /** Bits of an MPIDR argument that are no affinity; bit 31 is tolerated. */
 const MPIDR_RESERVED = ~0xff_80ff_ffffn;
 
@@ -175,22 +172,13 @@ function find(group: VpmGroup, mpidr: bigint): Vcpu | undefined | "invalid" {
 }
 
 function systemOff(vcpu: Vcpu, group: VpmGroup): typeof DEFERRED {
-  if (vcpu.isCritical) vcpu.hypervisor.end({ kind: "system-off", vcpu: vcpu.name });
+  if (vcpu.isCritical) vcpu.services.end({ kind: "system-off", vcpu: vcpu.name });
   else endSystem(vcpu, group);
   return DEFERRED;
 }
 
-/** What a reset was asked for with, as vcpu_run reports it. */
-export interface SystemReset {
-  readonly kind: "reset" | "reset2";
-  /** SYSTEM_RESET2 of the 64-bit convention. */
-  readonly wide: boolean;
-  readonly type: number;
-  readonly cookie: bigint;
-}
-
 function systemReset(vcpu: Vcpu, group: VpmGroup, reset: SystemReset): typeof DEFERRED {
-  if (vcpu.isCritical) vcpu.hypervisor.end({ kind: "system-reset", vcpu: vcpu.name });
+  if (vcpu.isCritical) vcpu.services.end({ kind: "system-reset", vcpu: vcpu.name });
   else {
     vcpu.systemReset = reset;
     endSystem(vcpu, group);

@@ -3,15 +3,10 @@
 
 import { API_INFO } from "../../abi/words.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
+import type { SmcccReply } from "./smccc-reply.ts";
 import { psci } from "./psci.ts";
 import { isTrng, trng } from "./trng.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
-
-/**
- * The registers X0, X1, .. that a call writes, unsigned 64 bits; others keep their values.
- * `DEFERRED`: the caller does not go on now, and gets its results otherwise or never.
- */
-export type SmcccReply = readonly bigint[] | typeof DEFERRED;
 
 /** Parts of a function id. */
 const Fid = {
@@ -58,7 +53,7 @@ const PSCI_END = 0x20;
 export function smccc(vcpu: Vcpu, x: readonly bigint[]): SmcccReply {
   const reply = perform(vcpu, x);
   const id = Number(x[0] & 0xffff_ffffn);
-  if (reply === UNKNOWN && !KNOWN_ABSENT.has(id)) vcpu.hypervisor.uncovered(vcpu, `SMCCC function 0x${id.toString(16)}`);
+  if (reply === UNKNOWN && !KNOWN_ABSENT.has(id)) vcpu.services.uncovered(vcpu, `SMCCC function 0x${id.toString(16)}`);
   return reply;
 }
 
@@ -93,7 +88,7 @@ function archFeatures(id: number): bigint {
 function vendorHyp(vcpu: Vcpu, fn: number, wide: boolean, x: readonly bigint[]): SmcccReply {
   if ((fn & HYPERCALL_CLASS_MASK) === HYPERCALL_CLASS) {
     if (!wide) return UNKNOWN;
-    const reply = vcpu.hypervisor.hypercalls.dispatch(vcpu, fn & ~HYPERCALL_CLASS_MASK, x.slice(1), "smccc");
+    const reply = vcpu.services.hypercalls.dispatch(vcpu, fn & ~HYPERCALL_CLASS_MASK, x.slice(1), "smccc");
     if (reply === DEFERRED) return DEFERRED;
     return reply ? reply.values.slice(0, reply.count) : UNKNOWN;
   }

@@ -1,7 +1,7 @@
 // TRNG firmware interface 1.0 (Arm DEN 0098; docs/spec/observed.md §4): random bits through
 // SMCCC, standard-secure owner.
 
-import type { SmcccReply } from "./smccc.ts";
+import type { SmcccReply } from "./smccc-reply.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
 /** Functions: bits 15:0 of the id, 32-bit and, for RND, 64-bit convention. */
@@ -50,7 +50,7 @@ function isImplemented(id: number): boolean {
  * as prng_get_entropy gives some.
  */
 function entropy(vcpu: Vcpu, width: bigint, bits: bigint): SmcccReply {
-  const { random, now } = vcpu.hypervisor;
+  const { random, now } = vcpu.services;
   if (bits === 0n || bits > 3n * width) return [INVALID_PARAMETERS, 0n, 0n, 0n];
   if (!vcpu.entropy.take(now)) return [BigInt.asUintN(Number(width), NO_ENTROPY), 0n, 0n, 0n];
   let value = 0n;

@@ -2,21 +2,31 @@
 // (docs/spec/hypervisor.md §4.5, §6.3).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { HwirqRight, VicRight } from "../../abi/rights.ts";
-import type { ObjectArchive } from "../archive/archive.ts";
-import { Intid } from "./gic-registers.ts";
-import { active, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "../memory/partition.ts";
-import type { Fields } from "../check/state-dump.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
+import type { Services } from "../services/services.ts";
+import { Intid } from "./gic-registers.ts";
 import type { Vic } from "./vic.ts";
 import { VirqSource } from "./vic-source.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    hwirq: Hwirq;
+  }
+}
+
+/** What hardware interrupts need of the hypervisor. */
+export interface HwirqServices extends Services {
+  /** Physical interrupts that guests can have, by INTID. */
+  readonly hwirqs: Map<number, Hwirq>;
+}
 
 /** A hardware interrupt. Created at boot only, and active from then on. */
 export class Hwirq extends HypervisorObject {
   static readonly SIZE = 128;
+  declare readonly services: HwirqServices;
   readonly type = "hwirq";
   /** Level of the physical line. */
   #level = false;
@@ -29,8 +39,8 @@ export class Hwirq extends HypervisorObject {
   #ppi: { readonly vic: Vic; readonly virq: number; readonly sources: Map<number, VirqSource> } | undefined;
 
   /** @param intid physical INTID, 16..1019 */
-  constructor(hypervisor: Hypervisor, partition: Partition, readonly intid: number) {
-    super(hypervisor, partition, Hwirq.SIZE);
+  constructor(services: HwirqServices, partition: Heap, readonly intid: number) {
+    super(services, partition, Hwirq.SIZE);
     this.state = "active";
   }
 
@@ -92,7 +102,7 @@ export class Hwirq extends HypervisorObject {
     return ErrorCode.OK;
   }
 
-  override virqSources(): VirqSource[] {
+  virqSources(): VirqSource[] {
     return [this.#source, ...this.#ppi?.sources.values() ?? []];
   }
 
@@ -110,8 +120,8 @@ export class Hwirq extends HypervisorObject {
       }, MAX_CPUS)),
     }));
     if (!archive.loading) return;
-    archive.require(!this.hypervisor.hwirqs.has(this.intid), "a physical interrupt is one object");
-    this.hypervisor.hwirqs.set(this.intid, this);
+    archive.require(!this.services.hwirqs.has(this.intid), "a physical interrupt is one object");
+    this.services.hwirqs.set(this.intid, this);
     this.#ppi = ppi;
     ppi?.vic.addPpi(this);
   }
@@ -139,17 +149,6 @@ export class Hwirq extends HypervisorObject {
   protected onDestroy(): void {
     this.#source.unbind();
     this.#unbindPpi();
-    this.hypervisor.hwirqs.delete(this.intid);
+    this.services.hwirqs.delete(this.intid);
   }
 }
-
-export const calls: readonly HypercallDefinition[] = [
-  hypercall("hwirq_bind_virq", {
-    caps: { hwirq: active("hwirq", HwirqRight.BindVic), vic: active("vic", VicRight.BindSource) },
-    handler: (_call, { hwirq, vic, virq }) => hwirq.bind(vic, virq),
-  }),
-  hypercall("hwirq_unbind_virq", {
-    caps: { hwirq: active("hwirq", HwirqRight.BindVic) },
-    handler: (_call, { hwirq }) => hwirq.unbind(),
-  }),
-];

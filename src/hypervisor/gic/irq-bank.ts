@@ -2,7 +2,7 @@
 
 import type { Archive } from "../../machine/archive.ts";
 import { PRIORITY_MASK } from "./gic-registers.ts";
-import { type Fields, unusual } from "../check/state-dump.ts";
+import { type Fields, unusual } from "../archive/state-dump.ts";
 
 /** State bits of one interrupt. */
 export const Irq = {

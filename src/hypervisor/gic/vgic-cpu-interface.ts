@@ -4,7 +4,7 @@
 
 import type { Archive } from "../../machine/archive.ts";
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
-import { type Fields, unusual } from "../check/state-dump.ts";
+import { type Fields, unusual } from "../archive/state-dump.ts";
 import { Irq, IrqBank } from "./irq-bank.ts";
 import type { Vgic } from "./vgic.ts";
 

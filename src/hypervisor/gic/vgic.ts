@@ -7,7 +7,7 @@ import type { Archive } from "../../machine/archive.ts";
 import { type Affinity, DEFAULT_MPIDR_MAPPING, type MpidrMapping } from "./affinity.ts";
 import { Intid, PRIORITY_MASK } from "./gic-registers.ts";
 import { Irq, IrqBank } from "./irq-bank.ts";
-import { type Fields, unusual } from "../check/state-dump.ts";
+import { type Fields, unusual } from "../archive/state-dump.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** The interrupts of one VIC and the CPU interfaces of its vCPUs. */

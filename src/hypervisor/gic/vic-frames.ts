@@ -2,12 +2,14 @@
 // addresses (docs/spec/hypervisor.md §4.6, §6.1).
 
 import { GICD_BASE, GICR_BASE, MAX_CPUS } from "../../machine/memory-map.ts";
-import { ADDRESS_SPACE_SIZE, type AddressSpace, type AttachedDevice, type VirtualDevice } from "../memory/addrspace.ts";
+import type { AddressSpace, AttachedDevice, VirtualDevice } from "../memory/addrspace.ts";
+import { ADDRESS_SPACE_SIZE } from "../memory/stage2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
+import type { ObjectState } from "../capabilities/object.ts";
 import { Gicd, Gicr } from "./gic-registers.ts";
 import { Distributor } from "./vgic-distributor.ts";
 import { Redistributor } from "./vgic-redistributor.ts";
-import type { Vic } from "./vic.ts";
+import type { Vgic } from "./vgic.ts";
 
 /** The frame of the distributor; the redistributor of vCPU n is frame n + 1. */
 const DISTRIBUTOR = 0;
@@ -24,6 +26,17 @@ interface Place {
   readonly registers: { status: number };
 }
 
+/** The VIC that frames show. */
+interface FramedVic {
+  readonly name: string;
+  readonly state: ObjectState;
+  /** It is or was active. */
+  readonly gic: Vgic;
+  readonly maxVcpus: number;
+  /** The highest index of an active vCPU. */
+  readonly lastIndex: number;
+}
+
 /** The frames of one VIC. */
 export class VicFrames {
   /** Attached by call: each frame in one place at most. */
@@ -31,7 +44,7 @@ export class VicFrames {
   /** At the platform's addresses, in the address spaces of the VIC's vCPUs. */
   readonly #defaults = new Set<Place>();
 
-  constructor(readonly vic: Vic) {}
+  constructor(readonly vic: FramedVic) {}
 
   /** Whether a frame is attached by call. */
   has(frame: number): boolean {
@@ -123,7 +136,7 @@ export class VicFrames {
  * The distributor shows each vCPU its own SGIs and PPIs; a vCPU of another VIC has none here, and
  * gets an external abort.
  */
-function distributorDevice(vic: Vic, frame: Distributor, detach: () => void): VirtualDevice {
+function distributorDevice(vic: FramedVic, frame: Distributor, detach: () => void): VirtualDevice {
   const { gic } = vic;
   return {
     name: `GICD of ${vic.name}`,
@@ -134,7 +147,7 @@ function distributorDevice(vic: Vic, frame: Distributor, detach: () => void): Vi
   };
 }
 
-function redistributorDevice(vic: Vic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
+function redistributorDevice(vic: FramedVic, frame: Redistributor, index: number, detach: () => void): VirtualDevice {
   return {
     name: `GICR ${index} of ${vic.name}`,
     read: (_thread, offset, size) => frame.read(offset, size),

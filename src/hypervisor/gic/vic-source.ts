@@ -4,7 +4,7 @@ import type { ObjectArchive } from "../archive/archive.ts";
 import { Intid } from "./gic-registers.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
-import type { Plain } from "../check/state-dump.ts";
+import type { Plain } from "../archive/state-dump.ts";
 import type { Vic } from "./vic.ts";
 import type { LevelSource } from "./irq-bank.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
@@ -21,6 +21,16 @@ interface Binding {
  * then.
  */
 const SECOND_AFTER = 100_000;
+
+/** An object that raises virtual interrupts. */
+export interface VirqProducer extends HypervisorObject {
+  virqSources(): readonly VirqSource[];
+}
+
+/** What an object raises virtual interrupts with. */
+export function virqSourcesOf(object: HypervisorObject): readonly VirqSource[] {
+  return "virqSources" in object ? (object as VirqProducer).virqSources() : [];
+}
 
 /** One source. An unbound one may be asserted; nothing comes of it. */
 export class VirqSource implements LevelSource {
@@ -89,7 +99,7 @@ export class VirqSource implements LevelSource {
    * one comes now and again.
    */
   #goesWrong(how: "assert" | "pulse"): boolean {
-    const { faults, names } = this.object.hypervisor;
+    const { faults, names } = this.object.services;
     const binding = this.#binding;
     if (!faults.armed.virq || !binding) return false;
     const { vic, cpu, intid } = binding;
@@ -141,13 +151,13 @@ export class VirqSource implements LevelSource {
   }
 
   #touch(vic: Vic): void {
-    const { checker } = this.object.hypervisor;
+    const { checker } = this.object.services;
     checker?.touch(this.object);
     checker?.touch(vic);
   }
 
   #trace(name: string): void {
-    const { trace, names } = this.object.hypervisor;
+    const { trace, names } = this.object.services;
     if (!this.#binding || !trace.wants("virq")) return;
     const { vic, cpu, intid } = this.#binding;
     const irq = names.irq(vic, intid);

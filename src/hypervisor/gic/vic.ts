@@ -2,27 +2,38 @@
 // (docs/spec/hypervisor.md §4.5, §6.1, §6.3). The interrupts themselves are in vgic.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { VicRight } from "../../abi/rights.ts";
 import { VdeviceFlags, VicOption } from "../../abi/words.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
-import type { AddressSpace } from "../memory/addrspace.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { ANY_CAP } from "../capabilities/cspace.ts";
-import { Intid } from "./gic-registers.ts";
-import { creation } from "../capabilities/hypercall-create.ts";
-import { active, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import type { Hwirq } from "./hwirq.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "../memory/partition.ts";
-import type { Fields } from "../check/state-dump.ts";
-import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
+import type { AddressSpace } from "../memory/addrspace.ts";
+import type { Services } from "../services/services.ts";
 import { DEFAULT_MPIDR_MAPPING, type MpidrMapping } from "./affinity.ts";
+import { Intid } from "./gic-registers.ts";
 import { Irq } from "./irq-bank.ts";
 import { Vgic } from "./vgic.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
 import { VicFrames } from "./vic-frames.ts";
 import type { VirqSource } from "./vic-source.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    vic: Vic;
+  }
+}
+
+type Vcpu = ObjectOf<"thread">;
+
+/** A physical PPI that is forwarded to the vCPUs of a VIC. */
+interface ForwardedPpi {
+  /** It goes to one more vCPU. */
+  forwardTo(index: number): ErrorCode;
+  /** The vCPU is gone. */
+  withdrawFrom(index: number): void;
+  unbind(): ErrorCode;
+}
 
 /** SPIs that a VIC can have. */
 const MAXIMUM_VIRQS = Intid.SpiEnd - Intid.PrivateEnd;
@@ -46,11 +57,11 @@ export class Vic extends HypervisorObject {
   readonly #attached: (Vcpu | undefined)[] = [];
   readonly #sources = new Set<VirqSource>();
   /** Physical PPIs that are forwarded to its vCPUs. */
-  readonly #ppis = new Set<Hwirq>();
+  readonly #ppis = new Set<ForwardedPpi>();
   readonly #frames = new VicFrames(this);
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, Vic.SIZE);
+  constructor(services: Services, partition: Heap) {
+    super(services, partition, Vic.SIZE);
   }
 
   /** The interrupts. The VIC is or was active. */
@@ -118,10 +129,10 @@ export class Vic extends HypervisorObject {
   }
 
   /** A physical PPI is forwarded to every vCPU, or no more. */
-  addPpi(hwirq: Hwirq): void {
+  addPpi(hwirq: ForwardedPpi): void {
     this.#ppis.add(hwirq);
   }
-  removePpi(hwirq: Hwirq): void {
+  removePpi(hwirq: ForwardedPpi): void {
     this.#ppis.delete(hwirq);
   }
 
@@ -292,33 +303,3 @@ function archiveMapping(archive: ObjectArchive, { mask, shift, mt }: MpidrMappin
   };
   return { mask: levels("mask", mask, 0xff), shift: levels("shift", shift, 31), mt: archive.bool("mt", mt) };
 }
-
-export const calls: readonly HypercallDefinition[] = [
-  creation("partition_create_vic", Vic),
-
-  hypercall("vic_configure", {
-    caps: { vic: configurable("vic") },
-    handler: (_call, { vic, max_vcpus, max_virqs, vic_options, max_msis }) => vic.configure(max_vcpus, max_virqs, vic_options, max_msis),
-  }),
-  hypercall("vgic_set_mpidr_mapping", {
-    caps: { vic: configurable("vic") },
-    handler: (_call, { vic, mask, aff0_shift, aff1_shift, aff2_shift, aff3_shift, mt }) =>
-      vic.setMpidrMapping(mask, [aff0_shift, aff1_shift, aff2_shift, aff3_shift], mt),
-  }),
-  hypercall("vic_attach_vcpu", {
-    caps: { vic: active("vic", VicRight.AttachVcpu), vcpu: configurable("thread") },
-    handler(call, { vic, vcpu, index }) {
-      if (!vic.hasIndex(index)) return call.refuse(ErrorCode.ARGUMENT_INVALID, "the VIC has no such index", { index, limit: vic.maxVcpus });
-      vcpu.attachVic(vic, index);
-      return ErrorCode.OK;
-    },
-  }),
-  hypercall("vic_bind_msi_source", {
-    caps: { vic: active("vic", VicRight.BindSource) },
-    handler(call, { msi_source }) {
-      const source = call.cspace.lookup(msi_source, ANY_CAP);
-      if (typeof source === "number") return source;
-      return call.refuse(ErrorCode.CSPACE_WRONG_OBJECT_TYPE, "there is no source of message-signalled interrupts", { target: source.name });
-    },
-  }),
-];

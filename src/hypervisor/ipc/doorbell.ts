@@ -2,15 +2,17 @@
 // (docs/spec/hypervisor.md §4.2).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { DoorbellRight, VicRight } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { creation } from "../capabilities/hypercall-create.ts";
-import { active, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "../memory/partition.ts";
-import type { Fields } from "../check/state-dump.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
+import type { Services } from "../services/services.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    doorbell: Doorbell;
+  }
+}
 
 const ALL_FLAGS = 0xffff_ffff_ffff_ffffn;
 
@@ -27,8 +29,8 @@ export class Doorbell extends HypervisorObject {
   #received = 0;
   readonly virq = new VirqSource(this, "flags", () => (this.#flags & this.#enabled) !== 0n);
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, Doorbell.SIZE);
+  constructor(services: Services, partition: Heap) {
+    super(services, partition, Doorbell.SIZE);
   }
 
   /** The flags that are set, for people. */
@@ -90,7 +92,7 @@ export class Doorbell extends HypervisorObject {
     else if (is) this.#flags &= ~autoAck;
   }
 
-  override virqSources(): VirqSource[] {
+  virqSources(): VirqSource[] {
     return [this.virq];
   }
 
@@ -120,44 +122,3 @@ export class Doorbell extends HypervisorObject {
     this.#flags &= ~this.#autoAck;
   }
 }
-
-export const calls: readonly HypercallDefinition[] = [
-  creation("partition_create_doorbell", Doorbell),
-
-  hypercall("doorbell_bind_virq", {
-    caps: { doorbell: active("doorbell", DoorbellRight.Bind), vic: active("vic", VicRight.BindSource) },
-    handler: (_call, { doorbell, vic, virq }) => vic.bindShared(doorbell.virq, virq),
-  }),
-  hypercall("doorbell_unbind_virq", {
-    caps: { doorbell: active("doorbell", DoorbellRight.Bind) },
-    handler(_call, { doorbell }) {
-      doorbell.virq.unbind();
-      return ErrorCode.OK;
-    },
-  }),
-  hypercall("doorbell_send", {
-    caps: { doorbell: active("doorbell", DoorbellRight.Send) },
-    handler: (_call, { doorbell, new_flags }) => ({ old_flags: doorbell.send(new_flags) }),
-  }),
-  hypercall("doorbell_receive", {
-    caps: { doorbell: active("doorbell", DoorbellRight.Receive) },
-    handler(call, { doorbell, clear_flags }) {
-      if (clear_flags === 0n) return call.refuse(ErrorCode.ARGUMENT_INVALID, "clear_flags names at least one flag");
-      return { old_flags: doorbell.receive(clear_flags) };
-    },
-  }),
-  hypercall("doorbell_reset", {
-    caps: { doorbell: active("doorbell", DoorbellRight.Receive) },
-    handler(_call, { doorbell }) {
-      doorbell.reset();
-      return ErrorCode.OK;
-    },
-  }),
-  hypercall("doorbell_mask", {
-    caps: { doorbell: active("doorbell", DoorbellRight.Receive) },
-    handler(_call, { doorbell, enable_mask, ack_mask }) {
-      doorbell.setMasks(enable_mask, ack_mask);
-      return ErrorCode.OK;
-    },
-  }),
-];

@@ -4,12 +4,13 @@ import { AddrspaceRight, MemextentRight, VicRight } from "../../abi/rights.ts";
 import { ExtentType, MapAttributes, MapFlags, MemoryType } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
-import { ADDRESS_SPACE_SIZE, AddressSpace } from "./addrspace.ts";
-import { ANY_CAP } from "../capabilities/cspace.ts";
+import { active, ANY_CAP, anyState, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
-import { active, anyState, type Call, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
+import { AddressSpace } from "./addrspace.ts";
 import type { Memextent } from "./memextent.ts";
-import type { Vic } from "../gic/vic.ts";
+import { ADDRESS_SPACE_SIZE } from "./stage2.ts";
 
 /** What of an extent a call on its mapping means. Bytes. */
 interface Part {
@@ -63,7 +64,7 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
   if (size === 0n) return call.refuse(ErrorCode.ARGUMENT_SIZE, "a range has a size", values);
   if (ipa + size > 1n << 64n) return call.refuse(ErrorCode.ADDR_OVERFLOW, "the range wraps", values);
   if (ipa % PAGE !== 0n || size % PAGE !== 0n) return call.refuse(ErrorCode.ARGUMENT_ALIGNMENT, "ranges are whole pages", values);
-  const { stage2, hypervisor } = addressSpace;
+  const { stage2, services } = addressSpace;
   const first = Number(ipa);
   const start = stage2.lookup(first);
   if (!start) return call.refuse(ErrorCode.ADDR_INVALID, "the first page is not mapped", values);
@@ -72,7 +73,7 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
     const next = stage2.lookup(first + length);
     if (next?.pa !== start.pa + length || next.flags !== start.flags) break;
   }
-  if (!hypervisor.memory.owns(extent, start.pa, length)) {
+  if (!services.memory.owns(extent, start.pa, length)) {
     return call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the extent owns what is mapped", values);
   }
   const offset = start.pa - extent.base;
@@ -84,7 +85,7 @@ function lookUp(call: Call, addressSpace: AddressSpace, extent: Memextent, ipa: 
 function attachVdevice(
   call: Call,
   addressSpace: AddressSpace,
-  vic: Vic,
+  vic: ObjectOf<"vic">,
   index: number,
   ipa: bigint,
   size: bigint,

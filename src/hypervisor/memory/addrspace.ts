@@ -1,21 +1,40 @@
 // Address spaces: a VM's stage 2, its info area, its virtual devices and the ranges that its VMM
 // emulates (docs/spec/hypervisor.md §4.6, §4.7).
 
-import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemoryType, VmmioOperation } from "../../abi/words.ts";
+import { Access, ExtentMemoryType, ExtentType, VmmioOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
-import { Vmid } from "../../abi/rpc/messages/vm.ts";
-import { Stage2Flags, type Stage2Table } from "../../core/interface.ts";
+import type { Core, Stage2Table } from "../../core/interface.ts";
+import type { Machine } from "../../machine/machine.ts";
 import { MAX_CPUS, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Hypervisor } from "../hypervisor.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
+import type { Services } from "../services/services.ts";
+import type { MemoryDatabase } from "./memdb.ts";
 import type { Memextent } from "./memextent.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "./partition.ts";
-import type { Fields } from "../check/state-dump.ts";
-import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { PageTables } from "./page-tables.ts";
+import { ADDRESS_SPACE_SIZE, ALL_STAGE2_FLAGS, mappedRuns, stage2Flags, TABLE_REACH, tablesOf } from "./stage2.ts";
 
-/** IPAs are below 2^36 (PLATFORM_VM_ADDRESS_SPACE_BITS). */
-export const ADDRESS_SPACE_SIZE = 2 ** 36;
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    addrspace: AddressSpace;
+  }
+  interface EveryService extends MemoryServices {}
+}
+
+/** What the objects of memory need of the hypervisor. */
+export interface MemoryServices extends Services {
+  readonly machine: Machine;
+  readonly core: Core;
+  /** Who owns which page. */
+  readonly memory: MemoryDatabase;
+  readonly pageTables: PageTables;
+  /** Active address spaces by VMID. */
+  readonly addressSpaces: Map<number, AddressSpace>;
+  /** Told of an address space that becomes active, for the platform's own devices in it. */
+  onAddressSpace(space: AddressSpace): void;
+}
 
 /** VMIDs are 1..255; 255 is the root VM's. */
 const VMID_END = 256;
@@ -24,21 +43,18 @@ const VMMIO_RANGES = 128;
  * Heap bytes of a page table. The table itself is in the machine's pool, where the core walks it.
  */
 const TABLE_SIZE = 16 * 1024;
-/** Bytes that one page table maps below the root, which is also the size of a block. */
-const TABLE_REACH = 0x100_0000;
-
 /** A device that answers a VM's accesses instead of memory: a GIC frame. */
 export interface VirtualDevice {
   readonly name: string;
   /** A load of 1, 2, 4 or 8 bytes at a byte offset; undefined is a synchronous external abort. */
-  read(vcpu: Vcpu, offset: number, size: number): bigint | undefined;
+  read(vcpu: ObjectOf<"thread">, offset: number, size: number): bigint | undefined;
   /**
    * `read` of 4 bytes as an unsigned number, where the device has that; undefined where `read` has
    * to answer.
    */
-  readWord?(vcpu: Vcpu, offset: number): number | undefined;
+  readWord?(vcpu: ObjectOf<"thread">, offset: number): number | undefined;
   /** A store; false is a synchronous external abort. */
-  write(vcpu: Vcpu, offset: number, size: number, value: bigint): boolean;
+  write(vcpu: ObjectOf<"thread">, offset: number, size: number, value: bigint): boolean;
   /** The address space goes. */
   detach?(): void;
 }
@@ -56,58 +72,10 @@ export interface VmmioRange {
   readonly end: number;
 }
 
-/**
- * Stage-2 flags of a `map_attrs` word. The kernel's field rules reading and writing, as hardware
- * has one pair of bits for both.
- */
-export function stage2Flags(attributes: number): number {
-  const user = attributes >> MapAttributes.UserShift & Access.RWX;
-  const kernel = attributes >> MapAttributes.KernelShift & Access.RWX;
-  const memoryType = attributes >> MapAttributes.MemoryTypeShift & 0xff;
-  let flags = 0;
-  if (kernel & Access.R) flags |= Stage2Flags.Read;
-  if (kernel & Access.W) flags |= Stage2Flags.Write;
-  if (kernel & Access.X) flags |= Stage2Flags.ExecuteEl1;
-  if (user & Access.X) flags |= Stage2Flags.ExecuteEl0;
-  if (memoryType <= MemoryType.DeviceGRE) flags |= Stage2Flags.Device;
-  return flags;
-}
-
-/** A run of pages that are mapped in order with one set of flags. */
-interface MappedRun {
-  readonly ipa: number;
-  readonly pa: number;
-  size: number;
-  readonly flags: number;
-}
-
-const ALL_STAGE2_FLAGS = Object.values(Stage2Flags).reduce<number>((all, flag) => all | flag, 0);
-
-/** What tables map, as few runs as there are. */
-function mappedRuns(stage2: Stage2Table): MappedRun[] {
-  const runs: MappedRun[] = [];
-  for (const { ipa, pa, size, flags } of stage2.entries()) {
-    const last = runs.at(-1);
-    if (last && last.ipa + last.size === ipa && last.pa + last.size === pa && last.flags === flags) last.size += size;
-    else runs.push({ ipa, pa, size, flags });
-  }
-  return runs;
-}
-
-/**
- * Numbers of the parts of an address space, each of one page table, that a range reaches into; what
- * lies outside counts for nothing.
- */
-function tablesOf(ipa: number, size: number): number[] {
-  const end = Math.min(ipa + size, ADDRESS_SPACE_SIZE);
-  const parts: number[] = [];
-  for (let part = Math.floor(ipa / TABLE_REACH); part * TABLE_REACH < end; part++) parts.push(part);
-  return parts;
-}
-
 /** An address space. */
 export class AddressSpace extends HypervisorObject {
   static readonly SIZE = 1024;
+  declare readonly services: MemoryServices;
   readonly type = "addrspace";
   /** 0 until configured. */
   vmid = 0;
@@ -125,8 +93,8 @@ export class AddressSpace extends HypervisorObject {
    */
   readonly #tables = new Map<number, number>();
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, AddressSpace.SIZE);
+  constructor(services: MemoryServices, partition: Heap) {
+    super(services, partition, AddressSpace.SIZE);
   }
 
   /** The page tables. The address space is or was active. */
@@ -166,7 +134,7 @@ export class AddressSpace extends HypervisorObject {
   }
 
   /** Makes `vcpu` run in this address space. NOMEM beyond as many threads as there can be CPUs. */
-  attachThread(vcpu: Vcpu): ErrorCode {
+  attachThread(vcpu: ObjectOf<"thread">): ErrorCode {
     if (this.threads >= MAX_CPUS) {
       return this.refuse(ErrorCode.NOMEM, "as many threads are attached as there can be CPUs", { limit: MAX_CPUS });
     }
@@ -244,16 +212,16 @@ export class AddressSpace extends HypervisorObject {
   payTables(ipa: number, size: number): ErrorCode {
     const parts = tablesOf(ipa, size);
     const fresh = parts.filter((part) => !this.#tables.has(part)).length;
-    if (!this.hypervisor.promiseTables(fresh)) {
-      return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left: this.hypervisor.tablesLeft });
+    if (!this.services.pageTables.promise(fresh)) {
+      return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left", { tables: fresh, left: this.services.pageTables.left });
     }
     const charged = this.charge(fresh * TABLE_SIZE);
     if (charged !== ErrorCode.OK) {
-      this.hypervisor.returnTables(fresh);
+      this.services.pageTables.giveBack(fresh);
       return charged;
     }
     for (const part of parts) this.#tables.set(part, (this.#tables.get(part) ?? 0) + 1);
-    this.hypervisor.checker?.touch(this);
+    this.services.checker?.touch(this);
     return ErrorCode.OK;
   }
 
@@ -270,8 +238,8 @@ export class AddressSpace extends HypervisorObject {
       }
     }
     this.discharge(unused * TABLE_SIZE);
-    this.hypervisor.returnTables(unused);
-    this.hypervisor.checker?.touch(this);
+    this.services.pageTables.giveBack(unused);
+    this.services.checker?.touch(this);
   }
 
   /**
@@ -336,11 +304,11 @@ export class AddressSpace extends HypervisorObject {
   #archiveActive(archive: ObjectArchive, tables: readonly [number, number][]): void {
     if (archive.loading) {
       for (const [part, users] of tables) this.#tables.set(part, users);
-      const { addressSpaces, options } = this.hypervisor;
+      const { addressSpaces, pageTables } = this.services;
       archive.require(this.#tables.size === tables.length, "a page table is paid for once");
       archive.require(this.vmid !== 0 && !addressSpaces.has(this.vmid), "a VMID is one address space's");
-      archive.require(this.hypervisor.promiseTables(1 + tables.length), "there are as many page tables in the machine");
-      this.#stage2 = options.stage2.create();
+      archive.require(this.services.pageTables.promise(1 + tables.length), "there are as many page tables in the machine");
+      this.#stage2 = pageTables.create();
       addressSpaces.set(this.vmid, this);
     }
     archive.list("mapped", mappedRuns(this.stage2), (run) => {
@@ -375,16 +343,16 @@ export class AddressSpace extends HypervisorObject {
   }
 
   protected onActivate(): ErrorCode {
-    if (this.vmid === 0 || this.hypervisor.addressSpaces.has(this.vmid)) {
+    if (this.vmid === 0 || this.services.addressSpaces.has(this.vmid)) {
       return this.refuse(ErrorCode.BUSY, "the VMID is taken (0 always is)", { vmid: this.vmid });
     }
     const root = this.charge(TABLE_SIZE);
     if (root !== ErrorCode.OK) return root;
-    if (!this.hypervisor.promiseTables(1)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
-    this.#stage2 = this.hypervisor.options.stage2.create();
-    this.hypervisor.addressSpaces.set(this.vmid, this);
+    if (!this.services.pageTables.promise(1)) return this.refuse(ErrorCode.NOMEM, "no memory for page tables is left");
+    this.#stage2 = this.services.pageTables.create();
+    this.services.addressSpaces.set(this.vmid, this);
     this.#infoArea?.extent.zero();
-    if (this.vmid === Vmid.Hlos) { for (const bank of this.hypervisor.flash) bank.attach(this); }
+    this.services.onAddressSpace(this);
     return ErrorCode.OK;
   }
 
@@ -393,10 +361,10 @@ export class AddressSpace extends HypervisorObject {
     for (const extent of this.#extents) extent.mappings.clear(this);
     if (!wasActive) return;
     for (const { device } of this.devices) device.detach?.();
-    this.hypervisor.addressSpaces.delete(this.vmid);
+    this.services.addressSpaces.delete(this.vmid);
     this.#invalidate(0, ADDRESS_SPACE_SIZE);
     this.stage2.release();
-    this.hypervisor.returnTables(1);
+    this.services.pageTables.giveBack(1);
   }
 
   /** Calls `act` for each run of pages in the range that are mapped to `pa` onward. */
@@ -417,12 +385,12 @@ export class AddressSpace extends HypervisorObject {
   }
 
   #trace(name: string, ipa: number, fields: Readonly<Record<string, unknown>>): void {
-    const { trace, names } = this.hypervisor;
+    const { trace, names } = this.services;
     if (trace.wants("mem")) trace.event("mem", name, { ipa: `ipa:${names.vm(this.vmid)}/0x${ipa.toString(16)}`, ...fields });
   }
 
   #invalidate(ipa: number, size: number): void {
-    this.hypervisor.checker?.touchRange(this, ipa, size);
-    this.hypervisor.core.invalidateStage2(this.stage2.id, ipa, size);
+    this.services.checker?.touchRange(this, ipa, size);
+    this.services.core.invalidateStage2(this.stage2.id, ipa, size);
   }
 }

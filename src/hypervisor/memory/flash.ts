@@ -8,9 +8,8 @@ import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { CfiFlash } from "../../devices/cfi-flash.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import type { AddressSpace, VirtualDevice } from "./addrspace.ts";
-import type { Hypervisor } from "../hypervisor.ts";
 import { Memextent } from "./memextent.ts";
-import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { Partition } from "./partition.ts";
 
 /** A bank and its place. */
 export interface FlashPlan {
@@ -32,9 +31,9 @@ export class FlashBank implements VirtualDevice {
   /** Whose flash it is, while there is one. */
   #space: AddressSpace | undefined;
 
-  constructor(readonly hypervisor: Hypervisor, readonly plan: FlashPlan) {
+  constructor(partition: Partition, readonly plan: FlashPlan) {
     this.name = `flash@${plan.ipa.toString(16)}`;
-    const extent = hypervisor.rootPartition.create(Memextent);
+    const extent = partition.create(Memextent);
     if (typeof extent === "number") throw new Error(`${this.name}: ${errorName(extent)}`);
     this.#extent = extent;
     const attributes = memextentAttributes(Access.RX, ExtentMemoryType.Any, ExtentType.Basic);
@@ -74,11 +73,11 @@ export class FlashBank implements VirtualDevice {
     this.#enter(space);
   }
 
-  read(_vcpu: Vcpu, offset: number, size: number): bigint {
+  read(_vcpu: unknown, offset: number, size: number): bigint {
     return this.plan.device.read(offset, size);
   }
 
-  write(_vcpu: Vcpu, offset: number, size: number, value: bigint): boolean {
+  write(_vcpu: unknown, offset: number, size: number, value: bigint): boolean {
     this.plan.device.write(offset, size, value);
     return true;
   }

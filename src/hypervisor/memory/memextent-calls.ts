@@ -4,8 +4,9 @@ import { MemextentRight, PartitionRight } from "../../abi/rights.ts";
 import { Access, DonateOptions, DonateType, ExtentMemoryType, ExtentType, ModifyFlags, ModifyOperation } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
+import { active, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
-import { active, type Call, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { Memextent } from "./memextent.ts";
 import { Partition } from "./partition.ts";
 
@@ -68,12 +69,12 @@ type Donor = Memextent | Partition;
 function lookUpDonor(call: Call, id: bigint): Donor | ErrorCode {
   const asPartition = call.lookup(id, active("partition", PartitionRight.Donate));
   if (asPartition !== ErrorCode.CSPACE_WRONG_OBJECT_TYPE) return asPartition;
-  call.hypervisor.trace.clearNote();
+  call.services.trace.clearNote();
   return call.lookup(id, active("memextent", MemextentRight.Donate));
 }
 
 function donate(call: Call, type: number, from: Donor, to: Donor, offset: bigint, size: bigint): ErrorCode {
-  const values = { object: call.hypervisor.names.object(from), from: from.name, to: to.name, offset, size };
+  const values = { object: call.services.names.object(from), from: from.name, to: to.name, offset, size };
   const error = checkRange(call, offset, size, Number.MAX_SAFE_INTEGER, ErrorCode.ARGUMENT_INVALID, values);
   if (error !== ErrorCode.OK) return error;
   const notRelated = () => call.refuse(ErrorCode.ARGUMENT_INVALID, "giver and receiver are related as the options say", values);
@@ -93,10 +94,10 @@ function donate(call: Call, type: number, from: Donor, to: Donor, offset: bigint
   const end = pa + Number(size);
   const outside = [child, other].some((one) => one instanceof Memextent && (pa < one.base || end > one.base + one.extentSize));
   if (outside) return call.refuse(ErrorCode.ARGUMENT_INVALID, "the range lies inside both extents", values);
-  if (!call.hypervisor.memory.owns(from, pa, Number(size))) {
+  if (!child.services.memory.owns(from, pa, Number(size))) {
     return call.refuse(ErrorCode.MEMDB_NOT_OWNER, "the giver owns every page", values);
   }
-  Memextent.move(call.hypervisor, from, to, pa, Number(size));
+  Memextent.move(child.services, from, to, pa, Number(size));
   return ErrorCode.OK;
 }
 

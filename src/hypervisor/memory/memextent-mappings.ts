@@ -6,8 +6,7 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Memextent } from "./memextent.ts";
-import type { Plain } from "../check/state-dump.ts";
+import type { Plain } from "../archive/state-dump.ts";
 
 /** How many slots an extent has. */
 const SLOTS = 4;
@@ -142,19 +141,19 @@ export class ExtentMappings {
   }
 
   /** The slots, saved or loaded. The address spaces are paid for them already. */
-  archive(archive: ObjectArchive, extent: Memextent): void {
+  archive(archive: ObjectArchive, extentSize: number): void {
     this.#slots = archive.list("slots", this.#slots, (slot) => {
       const addressSpace = archive.object("addressSpace", slot?.addressSpace, "addrspace");
       const ranges = archive.list("ranges", slot?.ranges ?? [], (range) => ({
-        offset: archive.multiple("offset", range?.offset, PAGE_SIZE, 0, extent.extentSize),
-        size: archive.multiple("size", range?.size, PAGE_SIZE, PAGE_SIZE, extent.extentSize),
+        offset: archive.multiple("offset", range?.offset, PAGE_SIZE, 0, extentSize),
+        size: archive.multiple("size", range?.size, PAGE_SIZE, PAGE_SIZE, extentSize),
         ipa: archive.multiple("ipa", range?.ipa, PAGE_SIZE),
         attributes: archive.integer("attributes", range?.attributes, 0, 0xffff_ffff),
       }));
       for (let index = 0; index < ranges.length; index++) {
         const { offset, size } = ranges[index], before = ranges[index - 1];
         const apart = !before || before.offset + before.size <= offset;
-        archive.require(apart && offset + size <= extent.extentSize, "ranges are pages of the extent, ascend and do not overlap");
+        archive.require(apart && offset + size <= extentSize, "ranges are pages of the extent, ascend and do not overlap");
       }
       archive.require(ranges.length > 0, "a slot maps something");
       return slot ?? { addressSpace, ranges };

@@ -6,13 +6,18 @@ import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttribute
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { ADDRESS_SPACE_SIZE, type AddressSpace, stage2Flags } from "./addrspace.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
+import type { AddressSpace, MemoryServices } from "./addrspace.ts";
 import type { MemoryOwner, PageRun } from "./memdb.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "./partition.ts";
-import type { Fields } from "../check/state-dump.ts";
+import { ExtentMappings, type MappedRange } from "./memextent-mappings.ts";
+import { ADDRESS_SPACE_SIZE, stage2Flags } from "./stage2.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    memextent: Memextent;
+  }
+}
 
 /** SPARSE extents are mapped below this IPA. */
 const SPARSE_IPA_END = 2 ** 48;
@@ -22,6 +27,7 @@ const isAligned = (value: bigint) => value % BigInt(PAGE_SIZE) === 0n;
 /** A memory extent. Base, size and offsets are bytes, whole pages. */
 export class Memextent extends HypervisorObject {
   static readonly SIZE = 512;
+  declare readonly services: MemoryServices;
   readonly type = "memextent";
   /** Physical address of offset 0. */
   base = 0;
@@ -38,8 +44,8 @@ export class Memextent extends HypervisorObject {
   #configured = false;
   #attachments = 0;
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, Memextent.SIZE);
+  constructor(services: MemoryServices, partition: Heap) {
+    super(services, partition, Memextent.SIZE);
   }
 
   /** Whose pages this extent's pages were: its parent's, or its partition's. */
@@ -101,12 +107,12 @@ export class Memextent extends HypervisorObject {
 
   /** The owned pages in [offset, offset + size). */
   ownedRuns(offset = 0, size = this.extentSize): Generator<PageRun> {
-    return this.hypervisor.memory.runs(this, this.base + offset, size);
+    return this.services.memory.runs(this, this.base + offset, size);
   }
 
   /** Zeroes the owned pages in [offset, offset + size) that are RAM. */
   zero(offset = 0, size = this.extentSize): void {
-    for (const run of this.ownedRuns(offset, size)) this.hypervisor.machine.ram.zero(run.pa, run.size);
+    for (const run of this.ownedRuns(offset, size)) this.services.machine.ram.zero(run.pa, run.size);
   }
 
   /**
@@ -197,10 +203,10 @@ export class Memextent extends HypervisorObject {
    * ownership, and with it what is mapped. False, and nothing moves, unless the giver owns them
    * all.
    */
-  static move(hypervisor: Hypervisor, giver: MemoryOwner, receiver: MemoryOwner, pa: number, size: number): boolean {
-    if (!hypervisor.memory.transfer(giver, receiver, pa, size)) return false;
-    const { trace } = hypervisor;
-    hypervisor.checker?.touchPages(giver, pa, size);
+  static move(services: MemoryServices, giver: MemoryOwner, receiver: MemoryOwner, pa: number, size: number): boolean {
+    if (!services.memory.transfer(giver, receiver, pa, size)) return false;
+    const { trace } = services;
+    services.checker?.touchPages(giver, pa, size);
     if (trace.wants("mem")) trace.event("mem", "own", { pa: `pa:0x${pa.toString(16)}`, size, from: giver.name, to: receiver.name });
     if (giver instanceof Memextent) {
       for (const { addressSpace, range } of giver.mappings.within(pa - giver.base, size)) {
@@ -225,7 +231,7 @@ export class Memextent extends HypervisorObject {
     this.#configured = archive.bool("configured", this.#configured);
     this.#attachments = archive.integer("attachments", this.#attachments);
     archive.require(this.base + this.extentSize <= 2 ** 64, "extents do not wrap");
-    archive.within("mappings", () => this.mappings.archive(archive, this));
+    archive.within("mappings", () => this.mappings.archive(archive, this.extentSize));
   }
 
   protected fields(): Fields {
@@ -251,7 +257,7 @@ export class Memextent extends HypervisorObject {
     if (parent.#attachments > 0) return this.refuse(ErrorCode.BUSY, "the parent is in use by the hypervisor", { parent: parent.name });
     const offset = this.base - parent.base;
     const takesAll = this.kind === ExtentType.Basic || parent.kind === ExtentType.Basic;
-    if (takesAll && !this.hypervisor.memory.owns(parent, this.base, this.extentSize)) return this.#notOwner(parent);
+    if (takesAll && !this.services.memory.owns(parent, this.base, this.extentSize)) return this.#notOwner(parent);
     if (takesAll && parent.mappings.partlyCovers(offset, this.extentSize)) {
       return this.refuse(ErrorCode.DENIED, "the parent is mapped in a part of the range only", { parent: parent.name });
     }
@@ -266,17 +272,17 @@ export class Memextent extends HypervisorObject {
 
   protected onDestroy(wasActive: boolean): void {
     if (wasActive) {
-      for (const run of [...this.ownedRuns()]) Memextent.move(this.hypervisor, this, this.origin, run.pa, run.size);
+      for (const run of [...this.ownedRuns()]) Memextent.move(this.services, this, this.origin, run.pa, run.size);
       this.mappings.clear();
       // Also those in which it is mapped no more: they would keep it for ever.
-      for (const addressSpace of this.hypervisor.addressSpaces.values()) addressSpace.forgetExtent(this);
-      this.hypervisor.memory.forget(this);
+      for (const addressSpace of this.services.addressSpaces.values()) addressSpace.forgetExtent(this);
+      this.services.memory.forget(this);
     }
     this.#setParent(undefined);
   }
 
   #claim(): ErrorCode {
-    return Memextent.move(this.hypervisor, this.origin, this, this.base, this.extentSize) ? ErrorCode.OK : this.#notOwner(this.origin);
+    return Memextent.move(this.services, this.origin, this, this.base, this.extentSize) ? ErrorCode.OK : this.#notOwner(this.origin);
   }
 
   #notOwner(expected: MemoryOwner): ErrorCode {

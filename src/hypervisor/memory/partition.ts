@@ -1,20 +1,24 @@
 // Partitions: a heap and a tag of ownership (docs/spec/hypervisor.md §3.5). Two exist, the
 // hypervisor's private one and the root partition; both for good.
 
-import { CAP_INVALID } from "../../abi/words.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
-import type { ObjectClass } from "../capabilities/hypercall-create.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Fields } from "../check/state-dump.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
+import type { EveryService, ObjectClass } from "../capabilities/object-types.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    partition: Partition;
+  }
+}
 
 /**
  * A partition. Objects are created in it and charged to its heap; RAM that no extent has claimed
  * belongs to it.
  */
-export class Partition extends HypervisorObject {
+export class Partition extends HypervisorObject implements Heap {
+  declare readonly services: EveryService;
   readonly type = "partition";
   #free: number;
 
@@ -22,8 +26,8 @@ export class Partition extends HypervisorObject {
    * @param privileged may create vCPUs with the options `critical` and `hlos_vm`
    * @param heapSize bytes of its heap
    */
-  constructor(hypervisor: Hypervisor, readonly privileged: boolean, readonly heapSize: number) {
-    super(hypervisor, undefined, 0);
+  constructor(services: EveryService, readonly privileged: boolean, readonly heapSize: number) {
+    super(services, undefined, 0);
     this.#free = heapSize;
     this.state = "active";
     this.retain();
@@ -36,7 +40,7 @@ export class Partition extends HypervisorObject {
 
   /** Takes `bytes` of the heap; false, and nothing is taken, when there are fewer. */
   allocate(bytes: number): boolean {
-    if (bytes > this.#free || this.hypervisor.failsAllocation("heap", bytes)) return false;
+    if (bytes > this.#free || this.services.faults.failsAllocation("heap", bytes)) return false;
     this.#free -= bytes;
     return true;
   }
@@ -50,7 +54,7 @@ export class Partition extends HypervisorObject {
   /** A new object in state INIT, paid from the heap. NOMEM. */
   create<O extends HypervisorObject>(type: ObjectClass<O>): O | typeof ErrorCode.NOMEM {
     if (!this.allocate(type.SIZE)) return this.refuse(ErrorCode.NOMEM, "the partition's heap is exhausted", { bytes: type.SIZE });
-    return new type(this.hypervisor, this);
+    return new type(this.services, this);
   }
 
   /** Nobody's but its own: partitions are there for good. */
@@ -79,9 +83,3 @@ export class Partition extends HypervisorObject {
     throw new Error(`${this.name}: a partition is never destroyed`);
   }
 }
-
-export const calls: readonly HypercallDefinition[] = [
-  hypercall("partition_create_partition", {
-    handler: (call) => ({ error: call.refuse(ErrorCode.UNIMPLEMENTED, "partitions are not created dynamically"), new_cap: CAP_INVALID }),
-  }),
-];

@@ -3,7 +3,16 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
-import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { Translation } from "../../core/interface.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { Services } from "../services/services.ts";
+
+/** Whose buffers are copied: a vCPU. */
+export interface UserMemory {
+  readonly services: Services & { readonly machine: Machine };
+  /** A virtual address by the tables of both stages, as EL1. */
+  translate(va: bigint, access: "read" | "write"): Translation;
+}
 
 /** Permission faults are 0b0011xx, xx being the level. */
 const isPermissionFault = (fsc: number) => (fsc & 0x3c) === 0x0c;
@@ -13,15 +22,15 @@ const isPermissionFault = (fsc: number) => (fsc & 0x3c) === 0x0c;
  * A copy may be partly done when a page fails.
  */
 function forEachPage(
-  vcpu: Vcpu,
+  vcpu: UserMemory,
   va: bigint,
   size: number,
   access: "read" | "write",
   copy: (pa: number, done: number, length: number) => void,
 ): ErrorCode {
-  const { hypervisor } = vcpu;
+  const { services } = vcpu;
   const refuse = <E extends ErrorCode>(error: E, rule: string) =>
-    hypervisor.trace.refuse(error, rule, { va, size, access }, "hypervisor 1.3");
+    services.trace.refuse(error, rule, { va, size, access }, "hypervisor 1.3");
   if (size === 0) return refuse(ErrorCode.ARGUMENT_SIZE, "a buffer has a size");
   if (va + BigInt(size) > 1n << 64n) return refuse(ErrorCode.ADDR_OVERFLOW, "the buffer wraps");
   for (let done = 0; done < size;) {
@@ -34,7 +43,7 @@ function forEachPage(
         ? refuse(ErrorCode.DENIED, "stage 2 does not allow the access")
         : refuse(ErrorCode.ADDR_INVALID, "stage 2 does not map the buffer");
     }
-    if (!hypervisor.machine.ram.contains(found.pa, length)) return refuse(ErrorCode.ADDR_INVALID, "the buffer is no RAM");
+    if (!services.machine.ram.contains(found.pa, length)) return refuse(ErrorCode.ADDR_INVALID, "the buffer is no RAM");
     copy(found.pa, done, length);
     done += length;
   }
@@ -42,15 +51,15 @@ function forEachPage(
 }
 
 /** A copy of a guest's buffer. */
-export function readUser(vcpu: Vcpu, va: bigint, size: number): Uint8Array | ErrorCode {
+export function readUser(vcpu: UserMemory, va: bigint, size: number): Uint8Array | ErrorCode {
   const bytes = new Uint8Array(size);
-  const { ram } = vcpu.hypervisor.machine;
+  const { ram } = vcpu.services.machine;
   const error = forEachPage(vcpu, va, size, "read", (pa, done, length) => bytes.set(ram.bytes(pa, length), done));
   return error === ErrorCode.OK ? bytes : error;
 }
 
 /** Writes `bytes` to a guest's buffer. */
-export function writeUser(vcpu: Vcpu, va: bigint, bytes: Uint8Array): ErrorCode {
-  const { ram } = vcpu.hypervisor.machine;
+export function writeUser(vcpu: UserMemory, va: bigint, bytes: Uint8Array): ErrorCode {
+  const { ram } = vcpu.services.machine;
   return forEachPage(vcpu, va, bytes.length, "write", (pa, done, length) => ram.write(pa, bytes.subarray(done, done + length)));
 }

@@ -2,7 +2,7 @@
 // docs/design/decisions.md §10). A program stands for the instructions at a physical address: a
 // vCPU that is powered on with an entry point that stage 2 maps there executes it.
 
-import { type HypercallResult, type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../../abi/native-guest.ts";
+import { type HypercallResult, type NativeGuest, NativePanic, type NativeVcpu } from "../../abi/native-guest.ts";
 import type { FaultPort } from "../../abi/faults.ts";
 import { encodeArguments, readResults } from "../../abi/hypercall-caller.ts";
 import { Hypercall, type HypercallArguments } from "../../abi/hypercalls.ts";
@@ -10,16 +10,24 @@ import type { TracePort } from "../../abi/trace.ts";
 import { Stage2Flags } from "../../core/interface.ts";
 import { NS_PER_TICK } from "../../machine/clock.ts";
 import { GICD_BASE, GICR_BASE, GICR_STRIDE, PAGE_SIZE } from "../../machine/memory-map.ts";
-import type { AddressSpace } from "../memory/addrspace.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { Icc, Intid } from "../gic/gic-registers.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
-import type { EncodedResults } from "../calls/hypercalls.ts";
-import type { Hypervisor } from "../hypervisor.ts";
 import { smccc } from "../firmware/smccc.ts";
+import { Icc, Intid } from "../gic/gic-registers.ts";
+import type { AddressSpace } from "../memory/addrspace.ts";
 import { TimerPpi } from "../scheduling/timer.ts";
-import { traceInterrupt } from "../traps/traps-trace.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
+import type { EncodedResults, VcpuProgram, VcpuServices } from "../scheduling/vcpu-services.ts";
+import { traceInterrupt } from "../traps/traps-trace.ts";
+
+/** What native guests need of the hypervisor. */
+export interface NativeServices extends VcpuServices {
+  /**
+   * The state of native guests came from a file that anybody may have written: an exception in one
+   * of them is then no bug of el2.
+   */
+  readonly foreignPrograms: boolean;
+}
 
 /**
  * Virtual time (ns) that an event takes a native guest, and each call or device access that its
@@ -45,74 +53,6 @@ const REGISTERS = 8;
 const UNASSIGNED: HypercallResult = [0xffff_ffff_ffff_ffffn, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
 const NOTHING: HypercallResult = [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n];
 
-/** Which programs stand at which physical addresses. */
-export class NativePrograms {
-  readonly #factories = new Map<number, NativeGuestFactory>();
-  /** Weak: a program goes with its VM. */
-  readonly #guests = new WeakMap<AddressSpace, NativeGuest>();
-  /**
-   * Their state came from a file that anybody may have written: that one ends in it is no bug of
-   * ours.
-   */
-  foreign = false;
-  /** Where they stand. */
-  readonly #places = new WeakMap<NativeGuest, number>();
-
-  constructor(readonly hypervisor: Hypervisor) {}
-
-  /** Puts a program at a physical address. */
-  register(pa: number, factory: NativeGuestFactory): void {
-    if (this.#factories.has(pa)) throw new Error(`a native program stands at 0x${pa.toString(16)} already`);
-    this.#factories.set(pa, factory);
-  }
-
-  /**
-   * The execution of a vCPU that is powered on at `entry` (an IPA), or undefined when no native
-   * program stands there.
-   */
-  enter(vcpu: Vcpu, entry: bigint, x0: bigint): NativeExecution | undefined {
-    const { addressSpace } = vcpu;
-    if (!addressSpace || entry >= 2n ** 36n) return undefined;
-    const ipa = Number(entry);
-    const page = addressSpace.stage2.lookup(ipa);
-    if (!page || !(page.flags & Stage2Flags.ExecuteEl1)) return undefined;
-    const pa = page.pa + ipa % PAGE_SIZE;
-    if (!this.#factories.has(pa)) return undefined;
-    const guest = this.#guests.get(addressSpace) ?? this.#make(addressSpace, pa)!;
-    return new NativeExecution(vcpu, guest, entry, x0);
-  }
-
-  /** The programs of address spaces, saved or loaded, with their state. */
-  archive(archive: ObjectArchive): void {
-    const spaces = [...this.hypervisor.addressSpaces.values()].filter((space) => this.#guests.has(space));
-    archive.list("programs", spaces.sort((a, b) => a.serial - b.serial), (space) => {
-      const addressSpace = archive.object("addressSpace", space, "addrspace");
-      const known = this.#guests.get(addressSpace);
-      const pa = archive.integer("pa", known && this.#places.get(known));
-      const guest = known ?? this.#make(addressSpace, pa);
-      if (!guest) return archive.fail(`there is no native program at 0x${pa.toString(16)}`);
-      const state = archive.plain("state", known?.save());
-      // Programs have devices, which have something in memory.
-      if (!known) archive.later(() => archive.takeUp("state", () => guest.restore(state)));
-      return addressSpace;
-    });
-  }
-
-  /** Makes the program at a physical address that of an address space. */
-  #make(addressSpace: AddressSpace, pa: number): NativeGuest | undefined {
-    const guest = this.#factories.get(pa)?.();
-    if (!guest) return undefined;
-    this.#guests.set(addressSpace, guest);
-    this.#places.set(guest, pa);
-    return guest;
-  }
-
-  /** The program of an address space, where it runs one. */
-  guestOf(addressSpace: AddressSpace): NativeGuest | undefined {
-    return this.#guests.get(addressSpace);
-  }
-}
-
 /** What waits to be handled besides interrupts. */
 type Pending = { readonly kind: "start"; readonly entry: bigint; readonly x0: bigint } | {
   readonly kind: "run";
@@ -123,23 +63,17 @@ type Pending = { readonly kind: "start"; readonly entry: bigint; readonly x0: bi
  * A native program on one vCPU, from one power-on to the next power-off. The scheduler runs it in
  * place of the core.
  */
-export class NativeExecution implements NativeVcpu {
+export class NativeExecution implements NativeVcpu, VcpuProgram {
   #pending: Pending | undefined;
   #insideRun = false;
   #accesses = 0;
   readonly trace: TracePort;
   readonly faults: FaultPort;
 
-  constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, entry: bigint, x0: bigint) {
+  constructor(readonly vcpu: Vcpu, readonly guest: NativeGuest, readonly services: NativeServices, pending: Pending | undefined) {
     this.trace = vcpu.trace;
-    this.faults = vcpu.hypervisor.faults;
-    this.#pending = { kind: "start", entry, x0 };
-  }
-
-  /** The execution of a vCPU that is being loaded; its program is, by then. */
-  static loaded(archive: ObjectArchive, vcpu: Vcpu): NativeExecution {
-    const guest = vcpu.addressSpace && vcpu.hypervisor.natives.guestOf(vcpu.addressSpace);
-    return guest ? new NativeExecution(vcpu, guest, 0n, 0n) : archive.fail("its address space has no native program");
+    this.faults = services.faults;
+    this.#pending = pending;
   }
 
   /** What waits to be handled, saved or loaded. */
@@ -173,14 +107,14 @@ export class NativeExecution implements NativeVcpu {
     try {
       return this.#handle();
     } catch (error) {
-      const { hypervisor } = this.vcpu;
+      const { faults, foreignPrograms, names } = this.services;
       // Programs rely on what they have asked for; where somebody lets it go wrong, that they end
       // is an answer.
-      const disturbed = hypervisor.faults.injected > 0 || hypervisor.natives.foreign;
+      const disturbed = faults.injected > 0 || foreignPrograms;
       if (!(error instanceof NativePanic || disturbed && error instanceof Error)) throw error;
-      const injected = hypervisor.faults.injected > 0 ? ` (faults injected: ${hypervisor.faults.injected})` : "";
-      const foreign = hypervisor.natives.foreign ? " (its state came from a file)" : "";
-      hypervisor.stop(`vcpu:${hypervisor.names.vcpu(this.vcpu)}: ${error.message}${injected}${foreign}`);
+      const injected = faults.injected > 0 ? ` (faults injected: ${faults.injected})` : "";
+      const foreign = foreignPrograms ? " (its state came from a file)" : "";
+      this.services.stop(`vcpu:${names.vcpu(this.vcpu)}: ${error.message}${injected}${foreign}`);
       return EVENT_COST;
     }
   }
@@ -216,13 +150,13 @@ export class NativeExecution implements NativeVcpu {
   }
 
   get now(): number {
-    return this.vcpu.hypervisor.now;
+    return this.services.now;
   }
 
   hvc(number: number, ...args: bigint[]): HypercallResult {
     if (number === Hypercall.vcpu_run) throw new Error("vcpu_run takes time: use vcpuRun");
     this.#accesses++;
-    const results = this.vcpu.hypervisor.hypercalls.dispatch(this.vcpu, number, args.map((arg) => BigInt.asUintN(64, arg)), "native");
+    const results = this.services.hypercalls.dispatch(this.vcpu, number, args.map((arg) => BigInt.asUintN(64, arg)), "native");
     if (results === undefined) return UNASSIGNED;
     return results === DEFERRED ? NOTHING : results.values;
   }
@@ -238,7 +172,7 @@ export class NativeExecution implements NativeVcpu {
     if (this.#insideRun || this.#pending) throw new Error("this vCPU is inside vcpu_run");
     this.#accesses++;
     this.#insideRun = true;
-    const results = this.vcpu.hypervisor.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, encodeArguments("vcpu_run", run), "native");
+    const results = this.services.hypercalls.dispatch(this.vcpu, Hypercall.vcpu_run, encodeArguments("vcpu_run", run), "native");
     if (results === undefined) throw new Error("vcpu_run has no entry in the table");
     if (results !== DEFERRED) this.completeRun(results);
   }
@@ -249,7 +183,7 @@ export class NativeExecution implements NativeVcpu {
   }
 
   readInto(ipa: number, into: Uint8Array): boolean {
-    const { ram } = this.vcpu.hypervisor.machine;
+    const { ram } = this.services.machine;
     const { length } = into;
     for (let done = 0; done < length;) {
       const size = pieceAt(ipa + done, length - done);
@@ -262,7 +196,7 @@ export class NativeExecution implements NativeVcpu {
   }
 
   write(ipa: number, bytes: Uint8Array): boolean {
-    const { ram } = this.vcpu.hypervisor.machine;
+    const { ram } = this.services.machine;
     const { length } = bytes;
     const places: number[] = [];
     for (let done = 0; done < length; done += pieceAt(ipa + done, length - done)) {
@@ -284,7 +218,7 @@ export class NativeExecution implements NativeVcpu {
     const attached = this.#addressSpace.deviceAt(ipa);
     if (attached) return attached.device.read(this.vcpu, ipa - attached.ipa, size);
     const pa = this.#devicePa(ipa, Stage2Flags.Read);
-    return pa === undefined ? undefined : this.vcpu.hypervisor.machine.bus.read(pa, size);
+    return pa === undefined ? undefined : this.services.machine.bus.read(pa, size);
   }
 
   writeDevice(ipa: number, size: number, value: bigint): boolean {
@@ -292,7 +226,7 @@ export class NativeExecution implements NativeVcpu {
     const attached = this.#addressSpace.deviceAt(ipa);
     if (attached) return attached.device.write(this.vcpu, ipa - attached.ipa, size, value);
     const pa = this.#devicePa(ipa, Stage2Flags.Write);
-    return pa !== undefined && this.vcpu.hypervisor.machine.bus.write(pa, size, value);
+    return pa !== undefined && this.services.machine.bus.write(pa, size, value);
   }
 
   enableIrq(intid: number, edge: boolean): void {
@@ -373,7 +307,7 @@ export class NativeExecution implements NativeVcpu {
     const page = this.#addressSpace.stage2.lookup(ipa);
     if (!page || !(page.flags & flag)) return undefined;
     const pa = page.pa + ipa % PAGE_SIZE;
-    return this.vcpu.hypervisor.machine.ram.contains(pa, 1) ? undefined : pa;
+    return this.services.machine.ram.contains(pa, 1) ? undefined : pa;
   }
 
   /**
@@ -383,7 +317,7 @@ export class NativeExecution implements NativeVcpu {
     const page = this.#addressSpace.stage2.lookup(ipa);
     if (!page || !(page.flags & flag)) return undefined;
     const pa = page.pa + ipa % PAGE_SIZE;
-    return this.vcpu.hypervisor.machine.ram.contains(pa, size) ? pa : undefined;
+    return this.services.machine.ram.contains(pa, size) ? pa : undefined;
   }
 }
 

@@ -4,9 +4,8 @@
 import { type Exit, type ExitHandler, ExitReason } from "../../core/interface.ts";
 import { DOUBLE } from "../../machine/clock.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { handleExit } from "../traps/traps.ts";
 import type { Vcpu } from "./vcpu.ts";
+import type { VcpuServices } from "./vcpu-services.ts";
 
 /**
  * Virtual time (ns) that an exit takes beside the instructions before it, about what it takes on
@@ -14,6 +13,24 @@ import type { Vcpu } from "./vcpu.ts";
  * hold up everybody's timers otherwise.
  */
 export const EXIT_COST = 1_000;
+
+/** A debugger as it stands between a vCPU and the core. */
+export interface VcpuDebugger {
+  /** Whether a vCPU that is about to run must not. */
+  holds(vcpu: Vcpu): boolean;
+  /** The vCPU that executes one instruction when its turn comes. */
+  readonly stepping: Vcpu | undefined;
+  step(vcpu: Vcpu, now: number, floor: number): Exit;
+  /** A vCPU ran, and stopped for this reason. */
+  ran(vcpu: Vcpu, reason: ExitReason): void;
+}
+
+/** What running vCPUs needs of the hypervisor. */
+export interface ExecutionServices extends VcpuServices {
+  readonly debug: VcpuDebugger | undefined;
+  /** Handles an exit of a vCPU other than the end of its budget. */
+  readonly handleExit: (vcpu: Vcpu, exit: Exit) => void;
+}
 
 /** Runs vCPUs that execute instructions, one at a time. */
 export class Execution implements ExitHandler {
@@ -28,7 +45,10 @@ export class Execution implements ExitHandler {
   #cpu!: PhysicalCpu;
   #limit = DOUBLE;
 
-  constructor(readonly hypervisor: Hypervisor) {
+  readonly #handleExit: ExecutionServices["handleExit"];
+
+  constructor(readonly services: ExecutionServices) {
+    this.#handleExit = services.handleExit;
     this.retired = 0;
   }
 
@@ -45,7 +65,7 @@ export class Execution implements ExitHandler {
    * else: most calls and device accesses.
    */
   run(cpu: PhysicalCpu, vcpu: Vcpu, limit: number): void {
-    const { machine, debug, checker } = this.hypervisor;
+    const { machine, debug, checker } = this.services;
     if (debug?.holds(vcpu)) return;
     const { registers, gic } = vcpu;
     // Both stay until the loop ends: a change of either line disturbs, and no other CPU gets on
@@ -73,7 +93,7 @@ export class Execution implements ExitHandler {
     this.retired += retired;
     cpu.position += retired + EXIT_COST;
     vcpu.exits++;
-    handleExit(vcpu, exit);
+    this.#handleExit(vcpu, exit);
     return this.#goesOn() ? Math.ceil(this.#limit - cpu.position) : 0;
   }
 
@@ -92,7 +112,7 @@ export class Execution implements ExitHandler {
 
   /** @param floor what counters show at least, beside the CPU's own position */
   #runOnce(cpu: PhysicalCpu, vcpu: Vcpu, floor: number, el2: ExitHandler | undefined): void {
-    const { core, machine, debug } = this.hypervisor;
+    const { core, machine, debug } = this.services;
     const { position } = cpu;
     const exit = debug?.stepping === vcpu
       ? debug.step(vcpu, position, floor)
@@ -107,7 +127,7 @@ export class Execution implements ExitHandler {
     if (reason !== ExitReason.Budget && reason !== ExitReason.Breakpoint && reason !== ExitReason.Watchpoint) {
       vcpu.exits++;
       if (reason === ExitReason.Trap || reason === ExitReason.Bus) cpu.position += EXIT_COST;
-      handleExit(vcpu, exit);
+      this.#handleExit(vcpu, exit);
     }
     debug?.ran(vcpu, reason);
   }

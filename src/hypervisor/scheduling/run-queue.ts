@@ -2,7 +2,7 @@
 // most often (docs/spec/hypervisor.md §5.1).
 
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Plain } from "../check/state-dump.ts";
+import type { Plain } from "../archive/state-dump.ts";
 import { PRIORITY_END, type Vcpu } from "./vcpu.ts";
 
 /** vCPUs that wait for one physical CPU. The one that runs is not in it. */

@@ -2,27 +2,15 @@
 // and the turn of a physical CPU (docs/spec/hypervisor.md §5.1 to §5.5; docs/architecture.md,
 // "Virtual time").
 
-import { ErrorCode } from "../../abi/errors.ts";
-import { ThreadRight } from "../../abi/rights.ts";
-import { CPU_INVALID, YieldHint } from "../../abi/words.ts";
+import { CPU_INVALID } from "../../abi/words.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { Execution, EXIT_COST } from "./execution.ts";
-import { active, type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { abandonCall } from "../calls/hypercall-trace.ts";
+import type { Plain } from "../archive/state-dump.ts";
+import { Execution, type ExecutionServices, EXIT_COST } from "./execution.ts";
 import { RunQueue } from "./run-queue.ts";
-import type { Plain } from "../check/state-dump.ts";
-import { writeSmccc } from "../traps/traps.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
-import { type RunState, runState } from "./vcpu-run.ts";
-
-/**
- * scheduler_yield's `control`: the hint, and the implementation-defined bit, of which there is no
- * meaning.
- */
-const YIELD_HINT_MASK = 0xffff;
-const YIELD_IMPLEMENTATION_DEFINED = 0x8000_0000;
+import { runState } from "./vcpu-run.ts";
+import type { VcpuProgram, VcpuScheduler } from "./vcpu-services.ts";
 
 /** One physical CPU. */
 interface CpuState {
@@ -38,7 +26,7 @@ interface CpuState {
 }
 
 /** The scheduler of one machine. */
-export class Scheduler {
+export class Scheduler implements VcpuScheduler {
   /** Active vCPUs, in the order of their activation. */
   readonly vcpus = new Set<Vcpu>();
   readonly #cpus: readonly CpuState[];
@@ -47,9 +35,9 @@ export class Scheduler {
   /** What runs vCPUs that execute instructions. */
   readonly execution: Execution;
 
-  constructor(readonly hypervisor: Hypervisor) {
-    this.execution = new Execution(hypervisor);
-    this.#cpus = hypervisor.machine.cpus.map(() => ({
+  constructor(readonly services: ExecutionServices) {
+    this.execution = new Execution(services);
+    this.#cpus = services.machine.cpus.map(() => ({
       queue: new RunQueue(),
       current: undefined,
       primary: undefined,
@@ -221,7 +209,7 @@ export class Scheduler {
   /** The turn of a CPU: see `El2.run`. */
   run(cpu: PhysicalCpu, until: number): void {
     const state = this.#cpus[cpu.index];
-    const { machine, trace } = this.hypervisor;
+    const { machine, trace } = this.services;
     this.#turnOver = false;
     trace.pcpu = cpu.index;
     this.#turn(cpu, state, until);
@@ -232,7 +220,7 @@ export class Scheduler {
   }
 
   #turn(cpu: PhysicalCpu, state: CpuState, until: number): void {
-    const { machine } = this.hypervisor;
+    const { machine } = this.services;
     while (cpu.position < until && !this.#turnOver && !machine.stopReason && !machine.suspended) {
       const thread = this.#schedule(state);
       if (!thread) {
@@ -251,7 +239,7 @@ export class Scheduler {
 
   /** Another vCPU runs from now on, or none. */
   #switch(cpu: CpuState, next: Vcpu | undefined): void {
-    const { trace, names } = this.hypervisor;
+    const { trace, names } = this.services;
     const last = cpu.runs;
     cpu.runs = next;
     if (!trace.wants("sched")) return;
@@ -308,11 +296,11 @@ export class Scheduler {
     const slice = target === thread ? thread.sliceLeft : Math.min(thread.sliceLeft, target.sliceLeft);
     const limit = Math.min(until, cpu.position + slice, this.#nextDeadline(cpu));
     const start = cpu.position;
-    this.hypervisor.trace.actor = target.trace;
+    this.services.trace.actor = target.trace;
     if (target.native) this.#runNative(cpu, target, target.native);
     else if (limit > start) this.execution.run(cpu, target, limit);
-    this.hypervisor.trace.actor = undefined;
-    this.hypervisor.checker?.verifyAfter(() => `a run of ${this.hypervisor.names.vcpu(target)}`);
+    this.services.trace.actor = undefined;
+    this.services.checker?.verifyAfter(() => `a run of ${this.services.names.vcpu(target)}`);
     const spent = cpu.position - start;
     target.time += spent;
     target.ranUntil = cpu.position;
@@ -352,12 +340,12 @@ export class Scheduler {
   #updateTimers(cpu: PhysicalCpu): void {
     const deadline = this.#nextDeadline(cpu);
     if (deadline === Infinity) return;
-    const { time } = this.hypervisor.machine;
+    const { time } = this.services.machine;
     if (deadline > time) return;
     for (const vcpu of this.vcpus) if (vcpu.affinity === cpu.index && vcpu.timers.deadline <= time) vcpu.timers.update(time);
   }
 
-  #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: NonNullable<Vcpu["native"]>): void {
+  #runNative(cpu: PhysicalCpu, vcpu: Vcpu, native: VcpuProgram): void {
     if (!native.hasWork()) {
       if (!native.insideRun) vcpu.waitForInterrupt();
       // Nothing to handle although an interrupt is signalled (a group it does not take): the next
@@ -367,13 +355,13 @@ export class Scheduler {
     }
     cpu.position += Math.max(native.step(), EXIT_COST);
     vcpu.exits++;
-    if (vcpu.native === native) vcpu.timers.reload(this.hypervisor.now);
+    if (vcpu.native === native) vcpu.timers.reload(this.services.now);
   }
 
   #yieldTo(caller: Vcpu, target: Vcpu, insideRun: boolean): void {
     this.disturb();
     target.retain();
-    this.hypervisor.checker?.touch(caller);
+    this.services.checker?.touch(caller);
     target.donor = caller;
     target.sliceLeft = target.timeslice;
     caller.yieldTo = target;
@@ -381,7 +369,7 @@ export class Scheduler {
   }
 
   #endYield(caller: Vcpu, target: Vcpu): void {
-    this.hypervisor.checker?.touch(caller);
+    this.services.checker?.touch(caller);
     caller.yieldTo = undefined;
     target.donor = undefined;
     target.sliceLeft = target.timeslice;
@@ -389,20 +377,12 @@ export class Scheduler {
       caller.insideRun = false;
       const results = runState(target);
       target.block(Block.Run);
-      if (caller.isDead) abandonCall(caller);
-      else this.#deliver(caller, target, results);
+      if (caller.isDead) caller.trace.abandonCall();
+      else this.services.hypercalls.completeRun(results, caller, target);
     } else {
       this.ready(target);
     }
     target.release();
-  }
-
-  /** vcpu_run of `target` comes back to its caller. */
-  #deliver(caller: Vcpu, target: Vcpu, state: RunState): void {
-    const { hypercalls } = this.hypervisor;
-    if (caller.native) caller.native.completeRun(hypercalls.encodeRun(state, caller, target));
-    else if (caller.entrance === "smccc") writeSmccc(caller, hypercalls.encodeRun(state, caller, target));
-    else hypercalls.deliverRun(state, caller, target);
   }
 
   #exit(cpu: CpuState, vcpu: Vcpu): void {
@@ -422,23 +402,3 @@ export class Scheduler {
 function isHere(vcpu: Vcpu, other: Vcpu): boolean {
   return vcpu.affinity === other.affinity || vcpu.affinity === CPU_INVALID;
 }
-
-function schedulerYield(call: Call, control: number, target: bigint): ErrorCode {
-  const { hypervisor, caller } = call;
-  const hint = control & YIELD_HINT_MASK;
-  if (control & YIELD_IMPLEMENTATION_DEFINED || hint !== YieldHint.Yield && hint !== YieldHint.ToThread) {
-    return call.refuse(ErrorCode.ARGUMENT_INVALID, "a yield, or a yield to a thread", { control });
-  }
-  if (hint === YieldHint.Yield) {
-    hypervisor.scheduler.yield(caller);
-    return ErrorCode.OK;
-  }
-  const thread = call.lookup(target, active("thread", ThreadRight.YieldTo));
-  if (typeof thread === "number") return thread;
-  hypervisor.scheduler.yieldToThread(caller, thread);
-  return ErrorCode.OK;
-}
-
-export const calls: readonly HypercallDefinition[] = [
-  hypercall("scheduler_yield", { handler: (call, { control, arg1 }) => schedulerYield(call, control, arg1) }),
-];

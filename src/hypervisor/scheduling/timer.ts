@@ -1,12 +1,13 @@
 // The architectural timers of a vCPU: when they fire, and the level of their PPIs
 // (docs/spec/hypervisor.md §6.4). The registers are the core's; it says when one was written.
 
+import type { RegisterName, VcpuState } from "../../core/interface.ts";
 import { NS_PER_TICK, timeOfTicks } from "../../machine/clock.ts";
 import type { Scheduled } from "../../machine/events.ts";
-import type { RegisterName } from "../../core/interface.ts";
+import type { Machine } from "../../machine/machine.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Plain } from "../check/state-dump.ts";
-import type { Vcpu } from "./vcpu.ts";
+import type { Plain } from "../archive/state-dump.ts";
+import type { HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 
 /** INTIDs of the timers. */
@@ -23,8 +24,14 @@ class Timer {
   #level = false;
   readonly source: VirqSource;
 
-  constructor(readonly vcpu: Vcpu, what: string, readonly control: RegisterName, readonly comparator: RegisterName) {
-    this.source = new VirqSource(vcpu, what, () => this.#level);
+  constructor(
+    owner: HypervisorObject,
+    what: string,
+    readonly registers: VcpuState,
+    readonly control: RegisterName,
+    readonly comparator: RegisterName,
+  ) {
+    this.source = new VirqSource(owner, what, () => this.#level);
   }
 
   /** When the line will rise (ns); Infinity when it is high already or cannot. */
@@ -34,9 +41,9 @@ class Timer {
 
   /** The registers may have changed. */
   reload(): void {
-    const control = this.vcpu.registers.getRegister(this.control);
+    const control = this.registers.getRegister(this.control);
     this.#masked = (control & Ctl.Imask) !== 0n;
-    this.#due = control & Ctl.Enable ? timeOfTicks(this.vcpu.registers.getRegister(this.comparator)) : Infinity;
+    this.#due = control & Ctl.Enable ? timeOfTicks(this.registers.getRegister(this.comparator)) : Infinity;
   }
 
   /** Sets the line for virtual time `now` (ns). */
@@ -62,7 +69,7 @@ class Timer {
   }
 
   disable(): void {
-    this.vcpu.registers.setRegister(this.control, 0n);
+    this.registers.setRegister(this.control, 0n);
   }
 }
 
@@ -75,9 +82,13 @@ export class VcpuTimers {
   /** The machine's event for the deadline; it may come too early, never too late. */
   #event: Scheduled | undefined;
 
-  constructor(readonly vcpu: Vcpu) {
-    this.virtual = new Timer(vcpu, "vtimer", "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
-    this.physical = new Timer(vcpu, "ptimer", "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
+  /**
+   * @param owner the vCPU, whose interrupts they raise
+   * @param onDeadline called when `deadline` has changed
+   */
+  constructor(owner: HypervisorObject, registers: VcpuState, readonly machine: Machine, readonly onDeadline: () => void) {
+    this.virtual = new Timer(owner, "vtimer", registers, "CNTV_CTL_EL0", "CNTV_CVAL_EL0");
+    this.physical = new Timer(owner, "ptimer", registers, "CNTP_CTL_EL0", "CNTP_CVAL_EL0");
   }
 
   /** Registers were written: sets lines and deadline for virtual time `now` (ns). */
@@ -94,7 +105,7 @@ export class VcpuTimers {
     const deadline = Math.min(this.virtual.deadline, this.physical.deadline);
     if (deadline !== this.deadline) {
       this.deadline = deadline;
-      this.vcpu.hypervisor.scheduler.deadlineChanged(this.vcpu);
+      this.onDeadline();
     }
     if (this.deadline < (this.#event?.at ?? Infinity)) this.#schedule();
   }
@@ -111,7 +122,7 @@ export class VcpuTimers {
     archive.within("virtual", () => this.virtual.archive(archive));
     archive.within("physical", () => this.physical.archive(archive));
     this.deadline = Math.min(this.virtual.deadline, this.physical.deadline);
-    const { events } = this.vcpu.hypervisor.machine;
+    const { events } = this.machine;
     this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
     archive.require(this.deadline >= (this.#event?.at ?? Infinity) || this.deadline === Infinity, "a timer that will fire has its event");
   }
@@ -131,15 +142,14 @@ export class VcpuTimers {
 
   #schedule(): void {
     this.#event?.cancel();
-    const { machine } = this.vcpu.hypervisor;
     // A deadline is the start of a tick; never schedule it before its time by rounding.
     const at = Math.ceil(this.deadline / NS_PER_TICK) * NS_PER_TICK;
-    this.#event = machine.events.schedule(at, () => this.#due());
+    this.#event = this.machine.events.schedule(at, () => this.#due());
   }
 
   #due(): void {
     this.#event = undefined;
-    this.update(this.vcpu.hypervisor.now);
+    this.update(this.machine.time);
     if (this.deadline !== Infinity && !this.#event) this.#schedule();
   }
 }

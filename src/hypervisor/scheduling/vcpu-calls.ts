@@ -4,18 +4,11 @@ import { X_REGISTERS } from "../../core/interface.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { ThreadRight, VicRight } from "../../abi/rights.ts";
 import { CPU_INVALID, PoweroffFlags, PoweronFlags, RegisterSet, VcpuOption, VcpuVirqType } from "../../abi/words.ts";
+import { active, anyState, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
-import {
-  active,
-  anyState,
-  type Call,
-  configurable,
-  DEFERRED,
-  hypercall,
-  type HypercallDefinition,
-} from "../capabilities/hypercall-definition.ts";
-import { Block, Vcpu } from "./vcpu.ts";
+import { type Call, DEFERRED, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import type { Vic } from "../gic/vic.ts";
+import { Block, Vcpu } from "./vcpu.ts";
 
 const KNOWN_OPTIONS = Object.values(VcpuOption).reduce((mask, bit) => mask | bit, 0n);
 /** Priority 63 is the hypervisor's own. */
@@ -44,7 +37,7 @@ function powerOff(call: Call, vcpu: Vcpu, flags: bigint): ErrorCode | typeof DEF
 }
 
 function setAffinity(call: Call, vcpu: Vcpu, affinity: number): ErrorCode {
-  const { scheduler, names } = call.hypervisor;
+  const { scheduler, names } = vcpu.services;
   const values = { object: names.object(vcpu), affinity };
   if (affinity !== CPU_INVALID && !scheduler.hasCpu(affinity)) {
     return call.refuse(ErrorCode.ARGUMENT_INVALID, "there is no such CPU", values);
@@ -81,7 +74,7 @@ function bindVirq(call: Call, vcpu: Vcpu, vic: Vic, virq: number, kind: number):
       // Inside vcpu_run it is proxy-scheduled already, and blocked again when that comes back.
       if (error !== ErrorCode.OK || vcpu.donor?.insideRun) return error;
       vcpu.block(Block.Run);
-      call.hypervisor.scheduler.leavePlace(vcpu);
+      vcpu.services.scheduler.leavePlace(vcpu);
       return error;
     }
     default:

@@ -3,31 +3,33 @@
 // and vcpu-run.ts, their scheduling is in scheduler.ts.
 
 import { ErrorCode } from "../../abi/errors.ts";
-import type { TraceId } from "../../abi/trace.ts";
 import { CPU_INVALID, VcpuOption } from "../../abi/words.ts";
 import { Pstate, Sctlr } from "../../core/architecture/exceptions.ts";
 import type { Translation, VcpuState } from "../../core/interface.ts";
 import { DOUBLE } from "../../machine/clock.ts";
-import type { AddressSpace } from "../memory/addrspace.ts";
-import type { ObjectArchive } from "../archive/archive.ts";
-import type { Cspace } from "../capabilities/cspace.ts";
-import type { Entrance } from "../calls/hypercalls.ts";
-import type { Hypervisor } from "../hypervisor.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
-import { MIDR_DEFAULT, MIDR_PINNED } from "../traps/id-registers.ts";
-import { NativeExecution } from "../native/native-execution.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "../memory/partition.ts";
-import { EntropyBudget } from "../random/random-generator.ts";
-import { DEEPEST_POWER_STATE, type SystemReset } from "../firmware/psci.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
 import { archiveRegisters } from "../archive/registers-archive.ts";
-import { dumpRegisters, type Fields } from "../check/state-dump.ts";
-import { TimerPpi, VcpuTimers } from "./timer.ts";
-import type { VcpuTrace } from "../trace/trace-hub.ts";
+import { dumpRegisters, type Fields } from "../archive/state-dump.ts";
+import type { Cspace } from "../capabilities/cspace.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { VgicCpu } from "../gic/vgic-cpu-interface.ts";
 import type { Vic } from "../gic/vic.ts";
 import { VirqSource } from "../gic/vic-source.ts";
+import type { AddressSpace } from "../memory/addrspace.ts";
+import { EntropyBudget } from "../random/entropy-budget.ts";
+import type { VcpuTrace } from "../trace/trace-hub.ts";
+import { DEEPEST_POWER_STATE, type SystemReset } from "./power-state.ts";
+import { TimerPpi, VcpuTimers } from "./timer.ts";
+import type { Entrance, VcpuProgram, VcpuServices } from "./vcpu-services.ts";
 import type { VpmGroup } from "./vpm-group.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    thread: Vcpu;
+  }
+  interface EveryService extends VcpuServices {}
+}
 
 /** Why a vCPU does not run, one bit each. None set: it is runnable. */
 export const Block = {
@@ -84,6 +86,10 @@ const ALL_BLOCKS = Object.values(Block).reduce<number>((all, bit) => all | bit, 
 
 const DEFAULT_PRIORITY = 32;
 export const PRIORITY_END = 64;
+/** MIDR_EL1 of pinned vCPUs: what the platform's CPU calls itself. */
+const MIDR_PINNED = 0x000f_0510n;
+/** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
+const MIDR_DEFAULT = 0x000f_0480n;
 /** ns. */
 const DEFAULT_TIMESLICE = 5_000_000;
 
@@ -95,6 +101,7 @@ export class Vcpu extends HypervisorObject {
   static readonly SIZE = 40 * 1024;
   /** Bytes of the stack that it gets at activation. */
   static readonly STACK_SIZE = 8 * 1024;
+  declare readonly services: VcpuServices;
   readonly type = "thread";
   cspace: Cspace | undefined;
   addressSpace: AddressSpace | undefined;
@@ -103,10 +110,8 @@ export class Vcpu extends HypervisorObject {
   readonly timers: VcpuTimers;
   /** What is said of its work, and of what its native program does. */
   readonly trace: VcpuTrace;
-  /** The trace's operation for the hypercall in progress, where that is wanted. */
-  tracedCall: TraceId | undefined;
   /** The native program that runs in place of instructions, while the vCPU is powered on at one. */
-  native: NativeExecution | undefined;
+  native: VcpuProgram | undefined;
 
   options = 0n;
   priority = DEFAULT_PRIORITY;
@@ -156,12 +161,12 @@ export class Vcpu extends HypervisorObject {
   /** Exits to the hypervisor. */
   exits = 0;
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, Vcpu.SIZE);
+  constructor(services: VcpuServices, partition: Heap) {
+    super(services, partition, Vcpu.SIZE);
     this.instructions = this.time = this.ranUntil = 0;
-    this.registers = hypervisor.core.createVcpu();
-    this.timers = new VcpuTimers(this);
-    this.trace = hypervisor.trace.port(() => hypervisor.names.vcpu(this));
+    this.registers = services.core.createVcpu();
+    this.timers = new VcpuTimers(this, this.registers, services.machine, () => services.scheduler.deadlineChanged(this));
+    this.trace = services.trace.port(() => services.names.vcpu(this));
   }
 
   override get name(): string {
@@ -246,14 +251,14 @@ export class Vcpu extends HypervisorObject {
 
   /** Sets a reason to be blocked. */
   block(reason: number): void {
-    this.hypervisor.scheduler.disturb();
+    this.services.scheduler.disturb();
     this.#blocks |= reason;
   }
 
   /** Clears reasons to be blocked; the scheduler learns of it if none is left. */
   unblock(reasons: number): void {
     this.#blocks &= ~reasons;
-    this.hypervisor.scheduler.ready(this);
+    this.services.scheduler.ready(this);
   }
 
   /** Attaches it to a VIC, while in state INIT; replaces an earlier attachment. */
@@ -273,7 +278,7 @@ export class Vcpu extends HypervisorObject {
   }
 
   translate(va: bigint, access: "read" | "write"): Translation {
-    return this.hypervisor.core.translate(this.registers, va, access, 1);
+    return this.services.core.translate(this.registers, va, access, 1);
   }
 
   /**
@@ -285,12 +290,11 @@ export class Vcpu extends HypervisorObject {
     if (context !== undefined) this.registers.setX(0, context);
     this.#resetRegisters();
     this.trace.reset();
-    this.tracedCall = undefined;
-    this.native = this.hypervisor.natives.enter(this, this.registers.pc, this.registers.getX(0));
+    this.native = this.services.natives.enter(this, this.registers.pc, this.registers.getX(0));
     this.#blocks &= ~(Block.Off | Block.Suspend | Block.Wfi);
     this.traceState("powered on");
     this.#announce();
-    this.hypervisor.scheduler.ready(this);
+    this.services.scheduler.ready(this);
   }
 
   /** Powers it off: no interrupts and no timers until it is powered on again. */
@@ -332,10 +336,10 @@ export class Vcpu extends HypervisorObject {
   /** Ends its life: it exits when it runs next. */
   kill(): void {
     if (this.life !== "ready") return;
-    this.hypervisor.scheduler.requeue(this, () => this.life = "killed");
+    this.services.scheduler.requeue(this, () => this.life = "killed");
     this.traceState("killed");
     this.#announce();
-    this.hypervisor.scheduler.ready(this);
+    this.services.scheduler.ready(this);
   }
 
   /** The end: called when a killed vCPU runs. */
@@ -345,7 +349,7 @@ export class Vcpu extends HypervisorObject {
     this.block(Block.Lifecycle);
     this.vmmio = undefined;
     this.#quiesce();
-    if (this.isCritical) this.hypervisor.stop(`${this.name}, which the system needs, has exited`);
+    if (this.isCritical) this.services.stop(`${this.name}, which the system needs, has exited`);
     this.release();
   }
 
@@ -355,7 +359,7 @@ export class Vcpu extends HypervisorObject {
     return [...super.held(), ...[...attachments, self].filter((object) => object !== undefined)];
   }
 
-  override virqSources(): VirqSource[] {
+  virqSources(): VirqSource[] {
     return [this.haltVirq, this.wakeupVirq, this.timers.virtual.source, this.timers.physical.source];
   }
 
@@ -370,7 +374,7 @@ export class Vcpu extends HypervisorObject {
     this.addressSpace = archive.objectOrNone("addressSpace", this.addressSpace, "addrspace");
     this.vic = archive.objectOrNone("vic", this.vic, "vic");
     this.vpmGroup = archive.objectOrNone("vpmGroup", this.vpmGroup, "vpm_group");
-    archiveRegisters(archive, this.hypervisor.core, this.registers);
+    archiveRegisters(archive, this.services.core, this.registers);
     archive.within("timers", () => this.timers.archive(archive));
     archive.within("entropy", () => this.entropy.archive(archive));
     this.#archiveLife(archive);
@@ -381,7 +385,7 @@ export class Vcpu extends HypervisorObject {
   /** What its native program is about to handle, saved or loaded; after the programs. */
   archiveNative(archive: ObjectArchive): void {
     this.native = archive.maybe("native", this.native, (native) => {
-      const execution = native ?? NativeExecution.loaded(archive, this);
+      const execution = native ?? this.services.natives.loaded(archive, this);
       execution.archive(archive);
       return execution;
     });
@@ -447,7 +451,7 @@ export class Vcpu extends HypervisorObject {
   override discard(): void {
     super.discard();
     this.timers.release();
-    this.hypervisor.core.releaseVcpu(this.registers);
+    this.services.core.releaseVcpu(this.registers);
   }
 
   protected fields(): Fields {
@@ -504,7 +508,7 @@ export class Vcpu extends HypervisorObject {
     if (wasActive) {
       this.vic!.vacate(this, this.index);
       this.vpmGroup?.vacate(this, this.vpmIndex);
-      this.hypervisor.scheduler.remove(this);
+      this.services.scheduler.remove(this);
     }
     this.timers.release();
     this.haltVirq.unbind();
@@ -513,12 +517,12 @@ export class Vcpu extends HypervisorObject {
     this.vpmGroup?.release();
     this.addressSpace?.detachThread();
     this.cspace?.release();
-    this.hypervisor.core.releaseVcpu(this.registers);
+    this.services.core.releaseVcpu(this.registers);
   }
 
   #checkOptions(): ErrorCode {
     const config = (rule: string) => this.refuse(ErrorCode.OBJECT_CONFIG, rule, { options: this.options, affinity: this.affinity });
-    const { scheduler } = this.hypervisor;
+    const { scheduler } = this.services;
     if (this.affinity !== CPU_INVALID && !scheduler.hasCpu(this.affinity)) return config("the CPU of its affinity does not exist");
     if (this.isCritical && !this.partition!.privileged) return config("critical vCPUs belong to a privileged partition");
     if (this.isPinned && this.affinity === CPU_INVALID) return config("a pinned vCPU needs an affinity");
@@ -531,7 +535,7 @@ export class Vcpu extends HypervisorObject {
   #connect(vic: Vic): void {
     this.#gic = vic.gic.cpus[this.index];
     this.#gic.onSignal = () => {
-      this.hypervisor.scheduler.disturb();
+      this.services.scheduler.disturb();
       if (this.hasInterrupt) this.#wake();
     };
   }
@@ -552,7 +556,7 @@ export class Vcpu extends HypervisorObject {
     if (this.options & VcpuOption.VcpuRunScheduled) this.#blocks |= Block.Run;
     // It holds itself until it exits: capabilities may go, a running vCPU stays.
     this.retain();
-    this.hypervisor.scheduler.add(this);
+    this.services.scheduler.add(this);
   }
 
   #canRun(blocks: number): boolean {
@@ -572,7 +576,7 @@ export class Vcpu extends HypervisorObject {
     this.#resume = undefined;
     this.#blocks &= ~(Block.Wfi | Block.Suspend);
     this.#announce();
-    this.hypervisor.scheduler.ready(this);
+    this.services.scheduler.ready(this);
   }
 
   /** Tells who runs a proxy-scheduled vCPU that it wants to run. */
@@ -590,6 +594,6 @@ export class Vcpu extends HypervisorObject {
     this.native = undefined;
     this.#resume = undefined;
     this.gic.disableGroups();
-    this.timers.disable(this.hypervisor.now);
+    this.timers.disable(this.services.now);
   }
 }

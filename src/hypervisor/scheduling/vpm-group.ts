@@ -2,18 +2,21 @@
 // §5.6, §6.5).
 
 import { ErrorCode } from "../../abi/errors.ts";
-import { VicRight, VpmGroupRight } from "../../abi/rights.ts";
-import { VpmGroupFlags, VpmState } from "../../abi/words.ts";
-import { MAX_CPUS } from "../../machine/memory-map.ts";
+import { VpmState } from "../../abi/words.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import { creation } from "../capabilities/hypercall-create.ts";
-import { active, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "../memory/partition.ts";
-import type { Fields } from "../check/state-dump.ts";
-import type { Vcpu } from "./vcpu.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
 import { VirqSource } from "../gic/vic-source.ts";
+import type { Services } from "../services/services.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    vpm_group: VpmGroup;
+  }
+}
+
+type Vcpu = ObjectOf<"thread">;
 
 /** A VPM group. */
 export class VpmGroup extends HypervisorObject {
@@ -28,8 +31,8 @@ export class VpmGroup extends HypervisorObject {
   /** System suspend; nothing asserts it, as this build has no system suspend. */
   readonly virq = new VirqSource(this, "group state", () => false);
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, VpmGroup.SIZE);
+  constructor(services: Services, partition: Heap) {
+    super(services, partition, VpmGroup.SIZE);
   }
 
   /** Active vCPUs in the order of their indices. */
@@ -60,7 +63,7 @@ export class VpmGroup extends HypervisorObject {
     return this.vcpus.some((vcpu) => vcpu.isAwake) ? VpmState.Running : VpmState.CpusSuspended;
   }
 
-  override virqSources(): VirqSource[] {
+  virqSources(): VirqSource[] {
     return [this.virq];
   }
 
@@ -81,40 +84,3 @@ export class VpmGroup extends HypervisorObject {
     this.virq.unbind();
   }
 }
-
-export const calls: readonly HypercallDefinition[] = [
-  creation("partition_create_vpm_group", VpmGroup),
-
-  hypercall("vpm_group_configure", {
-    validate: (call, { flags }) =>
-      flags & ~VpmGroupFlags.Defined ? call.refuse(ErrorCode.UNIMPLEMENTED, "unknown flags", { flags }) : ErrorCode.OK,
-    caps: { vpm_group: configurable("vpm_group") },
-    handler(_call, { vpm_group, flags }) {
-      vpm_group.aggregates = (flags & VpmGroupFlags.NoAggregation) === 0n;
-      return ErrorCode.OK;
-    },
-  }),
-  hypercall("vpm_group_attach_vcpu", {
-    caps: { vpm_group: active("vpm_group", VpmGroupRight.AttachVcpu), vcpu: configurable("thread") },
-    handler(call, { vpm_group, vcpu, index }) {
-      if (index >= MAX_CPUS) return call.refuse(ErrorCode.ARGUMENT_INVALID, "indices are below 8", { index });
-      vcpu.attachVpmGroup(vpm_group, index);
-      return ErrorCode.OK;
-    },
-  }),
-  hypercall("vpm_group_bind_virq", {
-    caps: { vpm_group: active("vpm_group", VpmGroupRight.BindVirq), vic: active("vic", VicRight.BindSource) },
-    handler: (_call, { vpm_group, vic, virq }) => vic.bindShared(vpm_group.virq, virq),
-  }),
-  hypercall("vpm_group_unbind_virq", {
-    caps: { vpm_group: active("vpm_group", VpmGroupRight.BindVirq) },
-    handler(_call, { vpm_group }) {
-      vpm_group.virq.unbind();
-      return ErrorCode.OK;
-    },
-  }),
-  hypercall("vpm_group_get_state", {
-    caps: { vpm_group: active("vpm_group", VpmGroupRight.Query) },
-    handler: (_call, { vpm_group }) => ({ vpm_state: vpm_group.vpmState }),
-  }),
-];

@@ -1,8 +1,6 @@
 // The rules of injected faults of one machine: counts operations, says what happens to them, and
-// tells each fault as an event (src/abi/faults.ts). What hypercalls go through is put around their
-// handlers while rules name them, so that others pay nothing.
+// tells each fault as an event (src/abi/faults.ts).
 
-import { ErrorCode } from "../../abi/errors.ts";
 import {
   FAULT_KINDS,
   type FaultCondition,
@@ -11,14 +9,10 @@ import {
   type FaultPort,
   type FaultRule,
   type FaultSubject,
-  INJECTED,
-  INJECTED_SECTION,
-  injectedValues,
 } from "../../abi/faults.ts";
-import { type HypercallName, HYPERCALLS } from "../../abi/hypercalls.ts";
-import type { Call, HypercallDefinition } from "../capabilities/hypercall-definition.ts";
-import { DEFERRED } from "../capabilities/hypercall-definition.ts";
-import type { Hypervisor } from "../hypervisor.ts";
+import type { Machine } from "../../machine/machine.ts";
+import type { TraceHub } from "../trace/trace-hub.ts";
+import type { TraceNames } from "../trace/trace-names.ts";
 
 /** A rule and what has come of it. */
 export interface FaultEntry {
@@ -38,18 +32,26 @@ export interface FaultsState {
   readonly entries: readonly FaultEntry[];
 }
 
+/** What injected faults need of the machine. */
+export interface FaultServices {
+  readonly trace: TraceHub;
+  readonly names: TraceNames;
+  readonly machine: Machine;
+}
+
 /** The rules. */
 export class Faults implements FaultPort {
   readonly armed: Record<FaultKind, boolean> = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, false])) as Record<FaultKind, boolean>;
   #entries: FaultEntry[] = [];
   #next = 1;
   #injected = 0;
-  /** Hypercalls that rules are put around now. */
-  #around = new Set<HypercallName>();
   /** Operations that were delayed and have not happened yet. */
   #delayed = 0;
 
-  constructor(readonly hypervisor: Hypervisor) {}
+  /** Called when there are other rules than before. */
+  onRules: ((rules: readonly FaultRule[]) => void) | undefined;
+
+  constructor(readonly services: FaultServices) {}
 
   get entries(): readonly FaultEntry[] {
     return this.#entries;
@@ -100,7 +102,7 @@ export class Faults implements FaultPort {
   }
 
   hit(kind: FaultKind, given: FaultSubject): FaultHit | undefined {
-    const { trace, names } = this.hypervisor;
+    const { trace, names } = this.services;
     // Those above the hypervisor know VMIDs, people names.
     const subject = typeof given.vm === "number" ? { ...given, vm: names.vm(given.vm) } : given;
     let found: FaultEntry | undefined;
@@ -120,14 +122,22 @@ export class Faults implements FaultPort {
     return { id, rule, effect: rule.effect };
   }
 
+  /**
+   * Whether somebody wants an allocation to fail: of `heap` bytes, or of page `tables`. One of
+   * nothing never does, as no caller expects.
+   */
+  failsAllocation(what: "heap" | "tables", amount: number): boolean {
+    return amount > 0 && this.armed.alloc && this.hit("alloc", { what, amount }) !== undefined;
+  }
+
   spend(ns: number): void {
-    const { trace, machine } = this.hypervisor;
+    const { trace, machine } = this.services;
     if (trace.pcpu !== undefined) machine.cpus[trace.pcpu].position += ns;
   }
 
   /** Does something so much later (virtual ns). */
   later(ns: number, act: () => void): void {
-    const { machine } = this.hypervisor;
+    const { machine } = this.services;
     this.#delayed++;
     machine.events.schedule(machine.time + ns, () => {
       this.#delayed--;
@@ -137,47 +147,12 @@ export class Faults implements FaultPort {
 
   #rearm(): void {
     for (const kind of FAULT_KINDS) this.armed[kind] = this.#entries.some(({ rule }) => rule.kind === kind);
-    const rules = this.#entries.filter(({ rule }) => rule.kind === "hvc").map(({ rule }) => rule);
-    const named = (Object.keys(HYPERCALLS) as HypercallName[]).filter((name) =>
-      rules.some(({ conditions }) => conditions.every((condition) => condition.field !== "name" || fits(condition, { name })))
-    );
-    const { hypercalls } = this.hypervisor;
-    for (const name of this.#around) hypercalls.around(name, undefined);
-    this.#around = new Set(named);
-    for (const name of named) hypercalls.around(name, (definition) => this.#put(definition));
+    this.onRules?.(this.#entries.map(({ rule }) => rule));
   }
-
-  /** The definition of a call that asks for faults before anything else is looked at. */
-  #put(definition: HypercallDefinition): HypercallDefinition {
-    const { name, validate, handler } = definition;
-    let hit: FaultHit | undefined;
-    return {
-      ...definition,
-      constant: undefined,
-      validate: (call, args) => {
-        hit = this.hit("hvc", { name, vm: vmOf(call), vcpu: call.hypervisor.names.vcpu(call.caller) });
-        if (hit?.effect.kind === "delay") this.spend(hit.effect.ns);
-        if (hit?.effect.kind === "error") {
-          return call.refuse(hit.effect.code as ErrorCode, INJECTED, injectedValues(hit), INJECTED_SECTION);
-        }
-        return validate?.(call, args) ?? ErrorCode.OK;
-      },
-      handler: handler && ((call, args) => {
-        if (hit?.effect.kind === "lose") return ErrorCode.OK;
-        const twice = hit?.effect.kind === "double";
-        const first = handler(call, args);
-        return twice && first !== DEFERRED ? handler(call, args) : first;
-      }),
-    };
-  }
-}
-
-function vmOf({ hypervisor, caller }: Call): string {
-  return caller.addressSpace ? hypervisor.names.vm(caller.addressSpace.vmid) : "";
 }
 
 /** Whether an operation is as a condition says. A field that it does not have is like no word. */
-function fits({ field, negated, words }: FaultCondition, subject: FaultSubject): boolean {
+export function fits({ field, negated, words }: FaultCondition, subject: FaultSubject): boolean {
   const value = subject[field] === undefined ? "" : String(subject[field]);
   return words.some((word) => matchesWord(word, value)) !== negated;
 }

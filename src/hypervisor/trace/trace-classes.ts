@@ -2,7 +2,6 @@
 // §4.10). Any VM may change the public ones.
 
 import type { Archive } from "../../machine/archive.ts";
-import { hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 
 /** Classes at start: ERROR, DEBUG, USER, LOG_BUFFER, 5, INFO, MEMDB, PSCI, VGIC, VGIC_DEBUG. */
 const INITIAL = 0x7_00f7n;
@@ -24,9 +23,3 @@ export class TraceClasses {
     return this.flags;
   }
 }
-
-export const calls: readonly HypercallDefinition[] = [
-  hypercall("trace_update_class_flags", {
-    handler: ({ hypervisor }, { set_flags, clear_flags }) => ({ flags: hypervisor.traceClasses.update(set_flags, clear_flags) }),
-  }),
-];

@@ -16,6 +16,7 @@ import {
 } from "../../abi/trace.ts";
 import type { Operation } from "./operation.ts";
 import { Reasons } from "./reasons.ts";
+import { TraceClasses } from "./trace-classes.ts";
 import { kindBit, kindMask, TraceReader, TraceRing } from "./trace-ring.ts";
 
 /** Events that are kept for readers. */
@@ -32,11 +33,16 @@ interface Frame {
   below: Frame | undefined;
 }
 
+/** The result of a call that its caller does not see. */
+const NO_RETURN: TraceResult = { code: 0, name: "no return", refused: false };
+
 const NO_RULE: BrokenRule = { section: "", rule: "no rule was recorded", object: "", values: {} };
 
 /** The hub of one machine. */
 export class TraceHub {
   readonly reasons = new Reasons();
+  /** What the hypervisor's own log would have: guests may change it. */
+  readonly classes = new TraceClasses();
   /** Index of the physical CPU whose turn it is. The scheduler sets it. */
   pcpu: number | undefined;
   /** The vCPU that runs, or whose exit is handled. The scheduler sets it. */
@@ -238,6 +244,8 @@ function flagsOf(mask: number): Record<TraceKind, boolean> {
 
 /** The hub as one vCPU has it. */
 export class VcpuTrace implements TracePort {
+  /** The operation of the hypercall in progress, where somebody wants to see it. */
+  call: TraceId | undefined;
   #top: Frame | undefined;
 
   constructor(readonly hub: TraceHub, readonly name: () => string) {}
@@ -294,9 +302,17 @@ export class VcpuTrace implements TracePort {
     this.hub.find(id).at = at;
   }
 
+  /** The hypercall in progress never returns to its caller. */
+  abandonCall(): void {
+    if (this.call === undefined) return;
+    this.end(this.call, NO_RETURN);
+    this.call = undefined;
+  }
+
   /** The program that ran on the vCPU is gone, and with it what it had in progress. */
   reset(): void {
     this.#top = undefined;
+    this.call = undefined;
   }
 
   #leave(operation: Operation): void {

@@ -1,12 +1,24 @@
 // Ids of objects as people see them everywhere (docs/design/workstation.md §2): `vcpu:debian/0`,
 // `cap:host/0x3`, `mq:7`, `irq:rt/27`.
 
-import type { HypervisorObject } from "../capabilities/object.ts";
-import type { Vcpu } from "../scheduling/vcpu.ts";
-import type { Vic } from "../gic/vic.ts";
+import type { ObjectType } from "../../abi/rights.ts";
+
+/** What names are made of: of any object, of a vCPU, of a VIC. */
+export interface Named {
+  readonly type: ObjectType;
+  readonly serial: number;
+}
+export interface NamedVcpu extends Named {
+  readonly index: number;
+  readonly addressSpace: { readonly vmid: number } | undefined;
+}
+export interface NamedVic extends Named {
+  readonly maxVcpus: number;
+  vcpu(index: number): NamedVcpu | undefined;
+}
 
 /** Prefixes of the types whose objects have ids of their own; others are `obj:N`. */
-const PREFIXES: Partial<Record<HypervisorObject["type"], string>> = { msgqueue: "mq", doorbell: "db" };
+const PREFIXES: Partial<Record<ObjectType, string>> = { msgqueue: "mq", doorbell: "db" };
 
 /** Names of VMs, and ids that are made with them. */
 export class TraceNames {
@@ -23,31 +35,31 @@ export class TraceNames {
   }
 
   /** `debian/0`; `obj:41` where the vCPU has no VM. */
-  vcpu(vcpu: Vcpu): string {
+  vcpu(vcpu: NamedVcpu): string {
     const { addressSpace } = vcpu;
     return addressSpace ? `${this.vm(addressSpace.vmid)}/${vcpu.index}` : `obj:${vcpu.serial}`;
   }
 
   /** `mq:7`, `db:3`, `vcpu:debian/0`, `obj:41`. */
-  object(object: HypervisorObject): string {
+  object(object: Named): string {
     if (isVcpu(object) && object.addressSpace) return `vcpu:${this.vcpu(object)}`;
     return `${PREFIXES[object.type] ?? "obj"}:${object.serial}`;
   }
 
   /** `cap:host/0x3`: a capability id in the cspace of `vcpu`. */
-  cap(vcpu: Vcpu, id: bigint): string {
+  cap(vcpu: NamedVcpu, id: bigint): string {
     const { addressSpace } = vcpu;
     return `cap:${addressSpace ? this.vm(addressSpace.vmid) : `obj:${vcpu.serial}`}/0x${id.toString(16)}`;
   }
 
   /** `ipa:debian/0xa050`. */
-  ipa(vcpu: Vcpu, ipa: number): string {
+  ipa(vcpu: NamedVcpu, ipa: number): string {
     const { addressSpace } = vcpu;
     return `ipa:${addressSpace ? this.vm(addressSpace.vmid) : `obj:${vcpu.serial}`}/0x${ipa.toString(16)}`;
   }
 
   /** `irq:rt/27`. A VIC's VM is the one of its vCPUs. */
-  irq(vic: Vic, intid: number): string {
+  irq(vic: NamedVic, intid: number): string {
     for (let index = 0; index < vic.maxVcpus; index++) {
       const vmid = vic.vcpu(index)?.addressSpace?.vmid;
       if (vmid !== undefined) return `irq:${this.vm(vmid)}/${intid}`;
@@ -56,6 +68,6 @@ export class TraceNames {
   }
 }
 
-function isVcpu(object: HypervisorObject): object is Vcpu {
+function isVcpu(object: Named): object is NamedVcpu {
   return object.type === "thread";
 }

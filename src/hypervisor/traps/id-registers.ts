@@ -4,11 +4,6 @@
 
 import { IDENTIFICATION } from "../../core/architecture/features.ts";
 
-/** MIDR_EL1 of pinned vCPUs: what the platform's CPU calls itself. */
-export const MIDR_PINNED = 0x000f_0510n;
-/** MIDR_EL1 of all other vCPUs: a CPU of no implementer, part 0x48. */
-export const MIDR_DEFAULT = 0x000f_0480n;
-
 /**
  * ID_AA64PFR0_EL1 says that EL2 and EL3 exist, in AArch64 only, although a guest never sees them.
  */

@@ -2,10 +2,11 @@
 // order: virtual device, page of a virtio-mmio device, range that the VMM emulates, else the guest
 // takes a synchronous external abort.
 
-import { AbortSyndrome, ESR_IL, ExceptionClass, FaultStatus, Pstate, Vector } from "../../core/architecture/exceptions.ts";
+import { AbortSyndrome, Pstate, Vector } from "../../core/architecture/exceptions.ts";
 import type { Exit } from "../../core/interface.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import { traceMmio } from "./traps-trace.ts";
+import { takeExternalAbort } from "../scheduling/external-abort.ts";
 import { Block, type Vcpu } from "../scheduling/vcpu.ts";
 
 /** A load or store of one general-purpose register, which is all that can be emulated. */
@@ -26,7 +27,7 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
   if (readWord(vcpu, exit)) return;
   const access = exit.esr & AbortSyndrome.S1ptw ? undefined : decode(exit.esr);
   if (access && (accessVirtualDevice(vcpu, exit, access) || writeVirtioPage(vcpu, exit, access) || leaveToVmm(vcpu, exit, access))) return;
-  vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
+  vcpu.services.onUnmappedMemory?.(vcpu, exit.ipa);
   injectExternalAbort(vcpu, exit, 0);
 }
 
@@ -36,7 +37,7 @@ export function handleDataAbort(vcpu: Vcpu, exit: Exit): void {
  * critical one goes on faulting.
  */
 export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
-  vcpu.hypervisor.onUnmappedMemory?.(vcpu, exit.ipa);
+  vcpu.services.onUnmappedMemory?.(vcpu, exit.ipa);
   const { registers } = vcpu;
   const fromEl1h = (registers.pstate & Pstate.Mode) === Pstate.EL1h;
   const vector = BigInt.asUintN(64, registers.getRegister("VBAR_EL1") + BigInt(Vector.CurrentSpx));
@@ -48,15 +49,15 @@ export function handleInstructionAbort(vcpu: Vcpu, exit: Exit): void {
 export function handleBusAccess(vcpu: Vcpu, exit: Exit): void {
   const access = decode(exit.esr);
   if (access && accessBus(vcpu, exit, access)) return;
-  vcpu.hypervisor.onUnmappedDevice?.(vcpu, exit.pa);
+  vcpu.services.onUnmappedDevice?.(vcpu, exit.pa);
   // The bus itself refuses here, which the hypervisor never sees: the syndrome says whether it was
   // a write.
   injectExternalAbort(vcpu, exit, exit.esr & AbortSyndrome.WnR);
 }
 
 function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
-  const { core, machine } = vcpu.hypervisor;
-  const traced = vcpu.hypervisor.trace.wanted.mmio;
+  const { core, machine } = vcpu.services;
+  const traced = vcpu.services.trace.wanted.mmio;
   if (write) {
     const value = core.storeValue(vcpu.registers, exit.esr);
     if (!machine.bus.write(exit.pa, size, value)) return false;
@@ -75,9 +76,9 @@ function accessBus(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
 function accessVirtualDevice(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   const attached = vcpu.addressSpace!.deviceAt(exit.ipa);
   if (!attached) return false;
-  const { core } = vcpu.hypervisor;
+  const { core } = vcpu.services;
   const offset = exit.ipa - attached.ipa;
-  const traced = vcpu.hypervisor.trace.wanted.mmio;
+  const traced = vcpu.services.trace.wanted.mmio;
   if (write) {
     const value = core.storeValue(vcpu.registers, exit.esr);
     if (traced) traceMmio(vcpu, exit.ipa, { write, size }, value, attached.device.name);
@@ -105,12 +106,12 @@ const WORD_LOAD = AbortSyndrome.Isv | 2 << AbortSyndrome.SasShift;
  */
 function readWord(vcpu: Vcpu, exit: Exit): boolean {
   const { esr, ipa } = exit;
-  if ((esr & WIDTH) !== WORD_LOAD || vcpu.hypervisor.trace.wanted.mmio) return false;
+  if ((esr & WIDTH) !== WORD_LOAD || vcpu.services.trace.wanted.mmio) return false;
   const attached = vcpu.addressSpace!.deviceAt(ipa);
   const value = attached?.device.readWord?.(vcpu, ipa - attached.ipa);
   if (value === undefined) return false;
   vcpu.registers.setLow(esr >>> AbortSyndrome.SrtShift & 0x1f, value);
-  vcpu.hypervisor.core.skip(vcpu.registers);
+  vcpu.services.core.skip(vcpu.registers);
   return true;
 }
 
@@ -119,14 +120,13 @@ function readWord(vcpu: Vcpu, exit: Exit): boolean {
  * it is none.
  */
 function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
-  const { hypervisor } = vcpu;
-  const { core, virtioPages } = hypervisor;
+  const { core, names, virtioPages } = vcpu.services;
   if (!write || virtioPages.size === 0) return false;
   const page = vcpu.addressSpace!.stage2.lookup(exit.ipa);
   const device = page && virtioPages.get(page.pa);
   if (!device) return false;
   const value = Number(core.storeValue(vcpu.registers, exit.esr) & 0xffff_ffffn);
-  if (vcpu.hypervisor.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, BigInt(value), hypervisor.names.object(device));
+  if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, BigInt(value), names.object(device));
   if (device.write(exit.ipa % PAGE_SIZE, size, value)) core.skip(vcpu.registers);
   else injectExternalAbort(vcpu, exit, 0);
   return true;
@@ -138,7 +138,7 @@ function writeVirtioPage(vcpu: Vcpu, exit: Exit, { write, size }: Access): boole
 function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
   if (!vcpu.donor?.insideRun || !vcpu.addressSpace!.isVmmio(exit.ipa, size)) return false;
   const value = write ? vcpu.registers.getX(exit.esr >>> AbortSyndrome.SrtShift & 0x1f) : 0n;
-  if (vcpu.hypervisor.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
+  if (vcpu.services.trace.wanted.mmio) traceMmio(vcpu, exit.ipa, { write, size }, write ? value : undefined, "vmm");
   vcpu.vmmio = { write, ipa: exit.ipa, size, value, esr: exit.esr, far: exit.far };
   vcpu.block(Block.Vmmio);
   return true;
@@ -146,20 +146,6 @@ function leaveToVmm(vcpu: Vcpu, exit: Exit, { write, size }: Access): boolean {
 
 /** An access that nothing answers. */
 function injectExternalAbort(vcpu: Vcpu, exit: Exit, flags: number): void {
-  vcpu.hypervisor.uncovered(vcpu, `the access to ${vcpu.hypervisor.names.ipa(vcpu, exit.ipa)}`);
+  vcpu.services.uncovered(vcpu, `the access to ${vcpu.services.names.ipa(vcpu, exit.ipa)}`);
   takeExternalAbort(vcpu, exit, flags);
-}
-
-/** The guest takes a synchronous external abort; the syndrome says nothing else but `flags`. */
-export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "ipa">, flags: number): void {
-  const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
-  const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;
-  const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
-  const { trace, hypervisor } = vcpu;
-  if (trace.wants("trap")) {
-    trace.event("trap", "external abort", { address: hypervisor.names.ipa(vcpu, exit.ipa), fetch: isFetch, pc: vcpu.registers.pc });
-  }
-  // The classes for the same level follow those for a lower one.
-  const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | FaultStatus.External) >>> 0;
-  vcpu.hypervisor.core.takeException(vcpu.registers, esr, exit.far);
 }

@@ -32,7 +32,7 @@ class Access {
 
 /** Makes the access; false where it is undefined. */
 export function handleSystemRegister(vcpu: Vcpu, esr: number): boolean {
-  const { core } = vcpu.hypervisor;
+  const { core } = vcpu.services;
   const access = new Access(esr);
   if (access.isRead) {
     const value = read(vcpu, access);

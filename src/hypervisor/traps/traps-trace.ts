@@ -35,8 +35,8 @@ export function traceRegister(vcpu: Vcpu, register: RegisterEncoding, isRead: bo
 
 /** A vCPU acknowledges or ends an interrupt. */
 export function traceInterrupt(vcpu: Vcpu, name: "acknowledge" | "end", intid: number): void {
-  const { trace, hypervisor, vic } = vcpu;
-  if (vic && intid < Intid.SpiEnd && trace.wants("virq")) trace.event("virq", name, { irq: hypervisor.names.irq(vic, intid) });
+  const { trace, services, vic } = vcpu;
+  if (vic && intid < Intid.SpiEnd && trace.wants("virq")) trace.event("virq", name, { irq: services.names.irq(vic, intid) });
 }
 
 /**
@@ -50,6 +50,6 @@ export function traceMmio(
   value: bigint | undefined,
   target: string,
 ): void {
-  const { trace, hypervisor } = vcpu;
-  trace.event("mmio", access.write ? "write" : "read", { address: hypervisor.names.ipa(vcpu, ipa), size: access.size, value, target });
+  const { trace, services } = vcpu;
+  trace.event("mmio", access.write ? "write" : "read", { address: services.names.ipa(vcpu, ipa), size: access.size, value, target });
 }

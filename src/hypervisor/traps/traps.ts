@@ -5,9 +5,9 @@ import { HVC_BASE, HYPERCALL_COUNT } from "../../abi/hypercalls.ts";
 import { ExceptionClass, exceptionClass, syndrome } from "../../core/architecture/exceptions.ts";
 import { type Exit, ExitReason } from "../../core/interface.ts";
 import { DEFERRED } from "../capabilities/hypercall-definition.ts";
-import { clearBehind, type EncodedResults } from "../calls/hypercalls.ts";
 import { smccc } from "../firmware/smccc.ts";
 import { handleBusAccess, handleDataAbort, handleInstructionAbort } from "./traps-abort.ts";
+import { clearBehind } from "./call-registers.ts";
 import { handleSystemRegister, isIdentificationRead } from "./traps-sysreg.ts";
 import type { Vcpu } from "../scheduling/vcpu.ts";
 
@@ -23,10 +23,10 @@ const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 export function handleExit(vcpu: Vcpu, exit: Exit): void {
   switch (exit.reason) {
     case ExitReason.Timer:
-      vcpu.timers.reload(vcpu.hypervisor.now);
+      vcpu.timers.reload(vcpu.services.now);
       break;
     case ExitReason.Yield:
-      vcpu.hypervisor.scheduler.endTurn();
+      vcpu.services.scheduler.endTurn();
       break;
     case ExitReason.Bus:
       handleBusAccess(vcpu, exit);
@@ -38,7 +38,7 @@ export function handleExit(vcpu: Vcpu, exit: Exit): void {
 }
 
 function handleTrap(vcpu: Vcpu, exit: Exit): void {
-  const { core, scheduler } = vcpu.hypervisor;
+  const { core, scheduler } = vcpu.services;
   switch (exceptionClass(exit.esr)) {
     case ExceptionClass.Hvc:
       callHvc(vcpu, exit.esr & IMMEDIATE_MASK);
@@ -57,7 +57,7 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
       break;
     case ExceptionClass.SystemRegister:
       if (handleSystemRegister(vcpu, exit.esr)) break;
-      if (isIdentificationRead(exit.esr)) vcpu.hypervisor.core.takeException(vcpu.registers, exit.esr);
+      if (isIdentificationRead(exit.esr)) vcpu.services.core.takeException(vcpu.registers, exit.esr);
       else injectUndefined(vcpu);
       break;
     case ExceptionClass.DataAbortLower:
@@ -73,9 +73,9 @@ function handleTrap(vcpu: Vcpu, exit: Exit): void {
 
 /** A trapped instruction that nobody handles is undefined for the guest. */
 function injectUndefined(vcpu: Vcpu): void {
-  vcpu.hypervisor.uncovered(vcpu, "the trapped instruction");
+  vcpu.services.uncovered(vcpu, "the trapped instruction");
   if (vcpu.trace.wants("trap")) vcpu.trace.event("trap", "UNDEFINED", { pc: vcpu.registers.pc });
-  vcpu.hypervisor.core.takeException(vcpu.registers, syndrome(ExceptionClass.Unknown, 0));
+  vcpu.services.core.takeException(vcpu.registers, syndrome(ExceptionClass.Unknown, 0));
 }
 
 function callHvc(vcpu: Vcpu, immediate: number): void {
@@ -89,15 +89,15 @@ function callHvc(vcpu: Vcpu, immediate: number): void {
     return;
   }
   vcpu.entrance = "native";
-  if (vcpu.hypervisor.hypercalls.call(vcpu, number)) return;
-  vcpu.hypervisor.uncovered(vcpu, `hypercall 0x${immediate.toString(16)}`);
+  if (vcpu.services.hypercalls.call(vcpu, number)) return;
+  vcpu.services.uncovered(vcpu, `hypercall 0x${immediate.toString(16)}`);
   vcpu.registers.setX(0, ALL_ONES);
   clearBehind(vcpu, 1);
 }
 
 /** A call that nobody answers: -1, and nothing else changes. */
 function refuseUnknown(vcpu: Vcpu, instruction: "HVC" | "SMC", immediate: number): void {
-  vcpu.hypervisor.uncovered(vcpu, `${instruction} #0x${immediate.toString(16)}`);
+  vcpu.services.uncovered(vcpu, `${instruction} #0x${immediate.toString(16)}`);
   vcpu.registers.setX(0, ALL_ONES);
 }
 
@@ -111,9 +111,4 @@ function callSmccc(vcpu: Vcpu): void {
 function argumentsOf(vcpu: Vcpu): bigint[] {
   const { registers } = vcpu;
   return Array.from({ length: ARGUMENTS }, (_, index) => registers.getX(index));
-}
-
-/** Gives the results of an SMCCC call to its caller, which executes instructions. */
-export function writeSmccc({ registers }: Vcpu, { values, count }: EncodedResults): void {
-  for (let index = 0; index < count; index++) registers.setX(index, values[index]);
 }

@@ -2,7 +2,7 @@
 // backend has set (docs/spec/hypervisor.md §4.11, §7.1; virtio 1.x, "Input Device").
 
 import type { Archive } from "../../machine/archive.ts";
-import type { Fields } from "../check/state-dump.ts";
+import type { Fields } from "../archive/state-dump.ts";
 
 /** Offsets in the config space. */
 const Config = { Select: 0, Subsel: 1, Size: 2, Union: 8, UnionSize: 128 } as const;

@@ -2,8 +2,9 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { MemextentRight, VicRight, VirtioMmioRight } from "../../abi/rights.ts";
+import { active, configurable } from "../capabilities/capability-rules.ts";
 import { creation } from "../capabilities/hypercall-create.ts";
-import { active, type Call, configurable, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
+import { type Call, hypercall, type HypercallDefinition } from "../capabilities/hypercall-definition.ts";
 import { readUser } from "../memory/user-access.ts";
 import { INPUT_LIMITS, InputSelect } from "./virtio-input.ts";
 import { VirtioMmio } from "./virtio-mmio.ts";

@@ -7,13 +7,24 @@ import { Access, ExtentType } from "../../abi/words.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../devices/virtio-mmio-registers.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Hypervisor } from "../hypervisor.ts";
-import type { Memextent } from "../memory/memextent.ts";
-import { HypervisorObject } from "../capabilities/object.ts";
-import type { Partition } from "../memory/partition.ts";
-import type { Fields } from "../check/state-dump.ts";
+import type { Fields } from "../archive/state-dump.ts";
+import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
+import type { MemoryServices } from "../memory/addrspace.ts";
+import type { Memextent } from "../memory/memextent.ts";
 import { VirtioInput } from "./virtio-input.ts";
+
+declare module "../capabilities/object-types.ts" {
+  interface ObjectTypes {
+    virtio_mmio: VirtioMmio;
+  }
+}
+
+/** What virtio-mmio devices need of the hypervisor. */
+export interface VirtioServices extends MemoryServices {
+  /** Active devices by the physical address of their page. */
+  readonly virtioPages: Map<number, VirtioMmio>;
+}
 
 /** Why the backend is notified. */
 const NotifyReason = { NewBuffer: 1n << 0n, ResetRequest: 1n << 1n, DriverOk: 1n << 3n, Failed: 1n << 4n } as const;
@@ -52,6 +63,7 @@ function withHalf(address: bigint, high: boolean, value: number): bigint {
 /** A virtio-mmio device. */
 export class VirtioMmio extends HypervisorObject {
   static readonly SIZE = 2048;
+  declare readonly services: VirtioServices;
   readonly type = "virtio_mmio";
   #extent: Memextent | undefined;
   #queues: VirtioQueue[] = [];
@@ -68,8 +80,8 @@ export class VirtioMmio extends HypervisorObject {
   /** Asserted by the frontend's writes, for the backend. */
   readonly frontendVirq = new VirqSource(this, "notification", () => this.#reason !== 0n);
 
-  constructor(hypervisor: Hypervisor, partition: Partition) {
-    super(hypervisor, partition, VirtioMmio.SIZE);
+  constructor(services: VirtioServices, partition: Heap) {
+    super(services, partition, VirtioMmio.SIZE);
   }
 
   /** Sets page, number of queues and device type, while in state INIT. */
@@ -151,7 +163,7 @@ export class VirtioMmio extends HypervisorObject {
     return this.#extent ? [...super.held(), this.#extent] : super.held();
   }
 
-  override virqSources(): VirqSource[] {
+  virqSources(): VirqSource[] {
     return [this.backendVirq, this.frontendVirq];
   }
 
@@ -183,7 +195,7 @@ export class VirtioMmio extends HypervisorObject {
     this.frontendVirq.archive("frontendVirq", archive);
     archive.later(() => {
       if (this.state !== "active") return;
-      const { virtioPages, machine } = this.hypervisor, base = this.#extent?.base;
+      const { virtioPages, machine } = this.services, base = this.#extent?.base;
       archive.require(base !== undefined && !virtioPages.has(base) && machine.ram.contains(base, PAGE_SIZE), "a device has a page of RAM");
       virtioPages.set(base!, this);
     });
@@ -208,7 +220,7 @@ export class VirtioMmio extends HypervisorObject {
   protected onActivate(): ErrorCode {
     const extent = this.#extent;
     if (!extent) return this.refuse(ErrorCode.OBJECT_CONFIG, "a device is configured before it is activated");
-    const { virtioPages, machine } = this.hypervisor;
+    const { virtioPages, machine } = this.services;
     if (virtioPages.has(extent.base)) return this.refuse(ErrorCode.BUSY, "the page is another device's", { extent: extent.name });
     const writable = (extent.access & Access.RW) === Access.RW && machine.ram.contains(extent.base, PAGE_SIZE);
     if (!writable || extent.partition !== this.partition) {
@@ -219,7 +231,7 @@ export class VirtioMmio extends HypervisorObject {
   }
 
   protected onDestroy(wasActive: boolean): void {
-    if (wasActive) this.hypervisor.virtioPages.delete(this.#extent!.base);
+    if (wasActive) this.services.virtioPages.delete(this.#extent!.base);
     this.#extent?.detach();
     this.backendVirq.unbind();
     this.frontendVirq.unbind();
@@ -303,7 +315,7 @@ export class VirtioMmio extends HypervisorObject {
       this.#store(VirtioMmioRegister.QueueReady, 0);
       this.#notify(NotifyReason.ResetRequest);
       // The recorded build takes for success whether the backend's interrupt is an edge.
-      return !this.hypervisor.hasQuirks || this.frontendVirq.isEdge;
+      return !this.services.hasQuirks || this.frontendVirq.isEdge;
     }
     this.#store(VirtioMmioRegister.Status, value);
     const risen = value & ~old;
@@ -333,7 +345,7 @@ export class VirtioMmio extends HypervisorObject {
 
   /** A register as it stands in the page. */
   #load(offset: number): number {
-    const bytes = this.hypervisor.machine.ram.bytes(this.#extent!.base + offset, 4);
+    const bytes = this.services.machine.ram.bytes(this.#extent!.base + offset, 4);
     return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
   }
 
@@ -344,6 +356,6 @@ export class VirtioMmio extends HypervisorObject {
   }
 
   #storeBytes(offset: number, bytes: Uint8Array): void {
-    this.hypervisor.machine.ram.write(this.#extent!.base + offset, bytes);
+    this.services.machine.ram.write(this.#extent!.base + offset, bytes);
   }
 }

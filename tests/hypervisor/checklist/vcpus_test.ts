@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { ThreadRight } from "../../../src/abi/rights.ts";
 import { CPU_INVALID, VcpuOption, VcpuRunState } from "../../../src/abi/words.ts";
-import { DEEPEST_POWER_STATE } from "../../../src/hypervisor/firmware/psci.ts";
+import { DEEPEST_POWER_STATE } from "../../../src/hypervisor/scheduling/power-state.ts";
 import type { Partition } from "../../../src/hypervisor/memory/partition.ts";
 import { Block, Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { Irq } from "../../../src/hypervisor/gic/irq-bank.ts";

@@ -4,7 +4,7 @@
 import type { ErrorName } from "../../../src/abi/hypercall-errors.ts";
 import { type HypercallName } from "../../../src/abi/hypercalls.ts";
 import { allRights, MemextentRight, type ObjectType, ThreadRight } from "../../../src/abi/rights.ts";
-import { activatable, active, anyState, type CapRule } from "../../../src/hypervisor/capabilities/hypercall-definition.ts";
+import { activatable, active, anyState, type CapRule } from "../../../src/hypervisor/capabilities/capability-rules.ts";
 import { DEFINITIONS } from "../../../src/hypervisor/calls/hypercall-list.ts";
 import type { Case } from "./case.ts";
 import type { CreatableType, World } from "./world.ts";

@@ -8,7 +8,8 @@ import { Access, CPU_INVALID, ExtentType, VcpuOption } from "../../../src/abi/wo
 import type { Behaviour } from "../../../src/hypervisor/services/behaviour.ts";
 import { ObjectArchive } from "../../../src/hypervisor/archive/archive.ts";
 import { archiveHypervisor, violationOf } from "../../../src/hypervisor/hypervisor-archive.ts";
-import { Checker, describeViolation } from "../../../src/hypervisor/check/check.ts";
+import { Checker } from "../../../src/hypervisor/check/check.ts";
+import { describeViolation } from "../../../src/hypervisor/check/violation.ts";
 import { Cspace } from "../../../src/hypervisor/capabilities/cspace.ts";
 import type { Hypervisor } from "../../../src/hypervisor/hypervisor.ts";
 import { Hwirq } from "../../../src/hypervisor/gic/hwirq.ts";

@@ -3,29 +3,12 @@
 // Guests' registers are in it; the contents of RAM are not.
 
 import { REGISTER_NAMES, V_REGISTERS, type VcpuState, X_REGISTERS } from "../../core/interface.ts";
-import type { Hypervisor } from "../hypervisor.ts";
 
 /** Plain data. Objects of the hypervisor stand as their names. */
 export type Plain = string | number | bigint | boolean | undefined | readonly Plain[] | { readonly [key: string]: Plain };
 
 /** The state of one object, field by field. */
 export type Fields = { readonly [key: string]: Plain };
-
-/** Everything that the hypervisor knows. */
-export function dumpHypervisor(hypervisor: Hypervisor): Fields {
-  return {
-    objects: [...hypervisor.objects].map((object) => object.dump()),
-    memory: [...hypervisor.memory.all()].map(({ pa, size, owner }) => [pa, size, owner.name]),
-    addressSpaces: [...hypervisor.addressSpaces].map(([vmid, space]) => [vmid, space.name]),
-    hwirqs: [...hypervisor.hwirqs].map(([intid, hwirq]) => [intid, hwirq.name]),
-    virtioPages: [...hypervisor.virtioPages].map(([pa, device]) => [pa, device.name]),
-    scheduler: hypervisor.scheduler.dump(),
-    traceClasses: hypervisor.traceClasses.flags,
-    random: hypervisor.random.dump(),
-    stage2Tables: hypervisor.options.stage2.available,
-    stopped: hypervisor.machine.stopReason !== undefined,
-  };
-}
 
 /** The registers of a vCPU. */
 export function dumpRegisters(registers: VcpuState): Fields {

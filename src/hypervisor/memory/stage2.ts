@@ -1,0 +1,60 @@
+// Stage 2 as the hypervisor uses it: flags that follow from `map_attrs`, what tables map, and which
+// parts of an address space need a table of their own (docs/spec/hypervisor.md §4.6).
+
+import { Access, MapAttributes, MemoryType } from "../../abi/words.ts";
+import { Stage2Flags, type Stage2Table } from "../../core/interface.ts";
+
+/** IPAs are below 2^36 (PLATFORM_VM_ADDRESS_SPACE_BITS). */
+export const ADDRESS_SPACE_SIZE = 2 ** 36;
+
+/** Bytes that one page table maps below the root, which is also the size of a block. */
+export const TABLE_REACH = 0x100_0000;
+
+/**
+ * Stage-2 flags of a `map_attrs` word. The kernel's field rules reading and writing, as hardware
+ * has one pair of bits for both.
+ */
+export function stage2Flags(attributes: number): number {
+  const user = attributes >> MapAttributes.UserShift & Access.RWX;
+  const kernel = attributes >> MapAttributes.KernelShift & Access.RWX;
+  const memoryType = attributes >> MapAttributes.MemoryTypeShift & 0xff;
+  let flags = 0;
+  if (kernel & Access.R) flags |= Stage2Flags.Read;
+  if (kernel & Access.W) flags |= Stage2Flags.Write;
+  if (kernel & Access.X) flags |= Stage2Flags.ExecuteEl1;
+  if (user & Access.X) flags |= Stage2Flags.ExecuteEl0;
+  if (memoryType <= MemoryType.DeviceGRE) flags |= Stage2Flags.Device;
+  return flags;
+}
+
+/** A run of pages that are mapped in order with one set of flags. */
+export interface MappedRun {
+  readonly ipa: number;
+  readonly pa: number;
+  size: number;
+  readonly flags: number;
+}
+
+export const ALL_STAGE2_FLAGS = Object.values(Stage2Flags).reduce<number>((all, flag) => all | flag, 0);
+
+/** What tables map, as few runs as there are. */
+export function mappedRuns(stage2: Stage2Table): MappedRun[] {
+  const runs: MappedRun[] = [];
+  for (const { ipa, pa, size, flags } of stage2.entries()) {
+    const last = runs.at(-1);
+    if (last && last.ipa + last.size === ipa && last.pa + last.size === pa && last.flags === flags) last.size += size;
+    else runs.push({ ipa, pa, size, flags });
+  }
+  return runs;
+}
+
+/**
+ * Numbers of the parts of an address space, each of one page table, that a range reaches into; what
+ * lies outside counts for nothing.
+ */
+export function tablesOf(ipa: number, size: number): number[] {
+  const end = Math.min(ipa + size, ADDRESS_SPACE_SIZE);
+  const parts: number[] = [];
+  for (let part = Math.floor(ipa / TABLE_REACH); part * TABLE_REACH < end; part++) parts.push(part);
+  return parts;
+}

@@ -1,0 +1,20 @@
+// A synchronous external abort that a guest takes for an access that nothing answers
+// (docs/spec/hypervisor.md §6.8).
+
+import { ESR_IL, ExceptionClass, FaultStatus, Pstate } from "../../core/architecture/exceptions.ts";
+import type { Exit } from "../../core/interface.ts";
+import type { Vcpu } from "./vcpu.ts";
+
+/** The guest takes a synchronous external abort; the syndrome says nothing else but `flags`. */
+export function takeExternalAbort(vcpu: Vcpu, exit: Pick<Exit, "esr" | "far" | "ipa">, flags: number): void {
+  const fromEl0 = (vcpu.registers.pstate & Pstate.ElMask) === 0;
+  const isFetch = exit.esr >>> 26 === ExceptionClass.InstructionAbortLower;
+  const lower = isFetch ? ExceptionClass.InstructionAbortLower : ExceptionClass.DataAbortLower;
+  const { trace, services } = vcpu;
+  if (trace.wants("trap")) {
+    trace.event("trap", "external abort", { address: services.names.ipa(vcpu, exit.ipa), fetch: isFetch, pc: vcpu.registers.pc });
+  }
+  // The classes for the same level follow those for a lower one.
+  const esr = ((fromEl0 ? lower : lower + 1) << 26 | exit.esr & ESR_IL | flags | FaultStatus.External) >>> 0;
+  vcpu.services.core.takeException(vcpu.registers, esr, exit.far);
+}

@@ -1,0 +1,103 @@
+// What vCPUs need of the hypervisor: services of the rooms below, and what rooms above hand in.
+
+import type { StopReason } from "../../machine/machine.ts";
+import type { ObjectArchive } from "../archive/archive.ts";
+import type { CspaceServices } from "../capabilities/cspace.ts";
+import type { DEFERRED, Results } from "../capabilities/hypercall-definition.ts";
+import type { ObjectOf } from "../capabilities/object-types.ts";
+import type { HwirqServices } from "../gic/hwirq.ts";
+import type { VirtioServices } from "../virtio/virtio-mmio.ts";
+
+type Vcpu = ObjectOf<"thread">;
+
+/**
+ * How a hypercall came in: `HVC #(0x6000 + n)`, which a native guest's calls count as; or the SMCCC
+ * wrapper behind `HVC #0` and `SMC #0`.
+ */
+export type Entrance = "native" | "smccc";
+
+/** Results of a call as register values. */
+export interface EncodedResults {
+  /** X0..X7, unsigned 64 bits. */
+  readonly values: readonly bigint[];
+  /** How many of them the call defines: the SMCCC entrance writes no others. */
+  readonly count: number;
+}
+
+/** What vcpu_run answers when it answers OK. */
+export type RunState = Results<"vcpu_run">;
+
+/** The hypercalls that vCPUs can make. */
+export interface VcpuHypercalls {
+  /** Makes a native call with the caller's registers; false when the number is not assigned. */
+  call(caller: Vcpu, number: number): boolean;
+  /**
+   * Makes a call with listed arguments: `DEFERRED` when the caller does not continue now, undefined
+   * when the number is not assigned.
+   */
+  dispatch(caller: Vcpu, number: number, args: readonly bigint[], entrance: Entrance): EncodedResults | typeof DEFERRED | undefined;
+  /** vcpu_run of `target` returns to its caller. */
+  completeRun(state: RunState, caller: Vcpu, target: Vcpu): void;
+}
+
+/** The scheduler as vCPUs and their hypercalls use it. */
+export interface VcpuScheduler {
+  /** Whether there is a physical CPU of this index. */
+  hasCpu(index: number): boolean;
+  /** Whether a vCPU of the primary VM has a CPU. */
+  hasPrimary(index: number): boolean;
+  add(vcpu: Vcpu): void;
+  remove(vcpu: Vcpu): void;
+  /** Something changed that the choice of the next vCPU looks at. */
+  disturb(): void;
+  /** A reason to be blocked is gone. */
+  ready(vcpu: Vcpu): void;
+  requeue(vcpu: Vcpu, change: () => void): void;
+  deadlineChanged(vcpu: Vcpu): void;
+  migrate(vcpu: Vcpu, affinity: number): void;
+  lend(caller: Vcpu, target: Vcpu): void;
+  yield(caller: Vcpu): void;
+  yieldToThread(caller: Vcpu, target: Vcpu): void;
+  leavePlace(vcpu: Vcpu): void;
+  endTurn(): void;
+}
+
+/** A native program on one vCPU, which the scheduler runs in place of instructions. */
+export interface VcpuProgram {
+  /** Whether the vCPU is inside vcpu_run: nothing is handled before that returns. */
+  readonly insideRun: boolean;
+  /** Whether there is anything to handle now. */
+  hasWork(): boolean;
+  /** Handles one event. Gives the virtual time (ns) that it took. */
+  step(): number;
+  /** vcpu_run returns with these results. */
+  completeRun(results: EncodedResults): void;
+  archive(archive: ObjectArchive): void;
+}
+
+/** Where native programs are. */
+export interface VcpuPrograms {
+  /** The program of a vCPU that is powered on at `entry` (an IPA), where one is registered. */
+  enter(vcpu: Vcpu, entry: bigint, x0: bigint): VcpuProgram | undefined;
+  /** The program of a vCPU that is being loaded. */
+  loaded(archive: ObjectArchive, vcpu: Vcpu): VcpuProgram;
+}
+
+/** What vCPUs need of the hypervisor. */
+export interface VcpuServices extends CspaceServices, HwirqServices, VirtioServices {
+  /** Virtual time in ns. */
+  readonly now: number;
+  readonly scheduler: VcpuScheduler;
+  readonly hypercalls: VcpuHypercalls;
+  readonly natives: VcpuPrograms;
+  /** Told of accesses to a physical address where no device answers, for logs. */
+  readonly onUnmappedDevice: ((vcpu: Vcpu, pa: number) => void) | undefined;
+  /** Told of accesses to an IPA that stage 2 does not allow and nobody emulates, for logs. */
+  readonly onUnmappedMemory: ((vcpu: Vcpu, ipa: number) => void) | undefined;
+  /** A vCPU did what no rule covers. */
+  uncovered(vcpu: Vcpu, what: string): void;
+  /** The machine stops with this message. */
+  stop(message: string): void;
+  /** The machine stops for this reason. */
+  end(reason: StopReason): void;
+}

@@ -1,0 +1,40 @@
+// What the hypervisor does for its objects, of whatever type. A room whose objects need more
+// extends this interface beside them; none of them knows the hypervisor itself.
+
+import type { ObjectType } from "../../abi/rights.ts";
+import type { TraceHub } from "../trace/trace-hub.ts";
+import type { TraceNames } from "../trace/trace-names.ts";
+import type { Faults } from "./faults.ts";
+
+/** An object as its services know it. */
+export interface ServedObject {
+  readonly type: ObjectType;
+  readonly serial: number;
+  readonly name: string;
+}
+
+/** Notes what changes, and checks it after the operation (`--check`). */
+export interface ChangeChecker {
+  /** An object was made, changed, or is going. */
+  touch(object: ServedObject): void;
+  /** Pages were taken from an owner. */
+  touchPages(giver: { readonly serial: number; readonly name: string }, pa: number, size: number): void;
+  /** The tables of an address space have changed. */
+  touchRange(space: ServedObject, ipa: number, size: number): void;
+  /** Stops the machine if what was touched breaks a rule. `operation` is asked only then. */
+  verifyAfter(operation: () => string): void;
+}
+
+/** What every object needs. */
+export interface Services {
+  readonly trace: TraceHub;
+  readonly names: TraceNames;
+  readonly faults: Faults;
+  readonly checker: ChangeChecker | undefined;
+  /** Whether defects of the recorded build are there as well (`Behaviour.quirks`). */
+  readonly hasQuirks: boolean;
+  /** Every object that is not destroyed. */
+  readonly objects: { add(object: ServedObject): unknown; delete(object: ServedObject): unknown };
+  /** Numbers objects in order of creation, from 1. */
+  nextSerial(): number;
+}
