@@ -39,7 +39,7 @@ import type { FileOperations } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { GzvmEl2, type GzvmResult } from "./el2.ts";
-import { functionId, type GzvmCallName, gzvmErrno, packTuple } from "./hypercalls.ts";
+import { type GzvmArguments, gzvmErrno, gzvmRegisters, packTuple, type ServedCall } from "./hypercalls.ts";
 import type { GzvmIrqfd, GzvmState, GzvmVm } from "./state.ts";
 
 const SECTION = "geniezone 3.3";
@@ -109,7 +109,7 @@ export class GzvmDriver implements EngineFront {
     const vm = this.state.vms[id];
     if (vm === undefined) return;
     for (const vcpu of Object.keys(vm.vcpus)) this.#destroyVcpu(vm, Number(vcpu));
-    this.#call("DESTROY_VM", vm, vm.el2Id);
+    this.#el2.call("DESTROY_VM", vm, { vm: vm.el2Id });
     for (const { pinned } of vm.slots) this.#kernel.memory.unpin(pinned);
     delete this.state.vms[id];
     delete this.state.ofEngine[engine.id];
@@ -120,7 +120,9 @@ export class GzvmDriver implements EngineFront {
     const pointer = this.state.runs[task];
     delete this.state.runs[task];
     const vm = this.#vmOf(vcpu);
-    if (result === -Errno.EINTR && vm !== undefined && this.#kernel.task(task).signalled) this.#call("INFORM_EXIT", vm, vm.el2Id);
+    if (result === -Errno.EINTR && vm !== undefined && this.#kernel.task(task).signalled) {
+      this.#el2.call("INFORM_EXIT", vm, { vm: vm.el2Id });
+    }
     if (result < 0 || pointer === undefined) return result;
     const exit = this.#exitOf(vcpu);
     // The process may have ended while its vCPU ran.
@@ -209,14 +211,11 @@ export class GzvmDriver implements EngineFront {
     return this.#refuse(Errno.ENOTTY, request ? `${hex} is ${whose}` : `${hex} is no request of GenieZone's`, { code: hex });
   }
 
-  #call(name: GzvmCallName, vm: GzvmVm | undefined, ...args: readonly (number | bigint)[]): GzvmResult {
-    return this.#el2.call(functionId(name), vm, ...args);
-  }
-
   /** A call whose error is the caller's: 0 or the refusal, with this errno where one is given. */
-  #must(name: GzvmCallName, vm: GzvmVm, args: readonly (number | bigint)[], errno?: number): number {
-    const { error } = this.#call(name, vm, ...args);
-    return error === 0 ? 0 : this.#refuse(errno ?? gzvmErrno(error), `EL2 refused ${name}`, { error, args });
+  #must<N extends ServedCall>(name: N, vm: GzvmVm, args: GzvmArguments<N>, errno?: number): number {
+    const { error } = this.#el2.call(name, vm, args);
+    if (error === 0) return 0;
+    return this.#refuse(errno ?? gzvmErrno(error), `EL2 refused ${name}`, { error, args: gzvmRegisters(name, args) });
   }
 
   #argument<F extends StructFields>(task: number, struct: Struct<F>, pointer: bigint): StructValues<F> | number {
@@ -233,7 +232,7 @@ export class GzvmDriver implements EngineFront {
   // ---- device and VM ----
 
   #createVm(task: number): number {
-    const { error, values: [el2Id] } = this.#call("CREATE_VM", undefined);
+    const { error, values: [el2Id] } = this.#el2.call("CREATE_VM", undefined, {});
     if (error !== 0) return this.#refuse(gzvmErrno(error), "EL2 refused CREATE_VM", { error });
     const engine = this.#engine.createVm(this.#kernel.callerSpace(task).id, "geniezone");
     const vm: GzvmVm = {
@@ -285,11 +284,11 @@ export class GzvmDriver implements EngineFront {
     if (BigInt(mapping.pages * PAGE_SIZE) !== size) {
       return this.#refuse(Errno.EINVAL, "a slot is the whole of a mapping", { size, mapping: mapping.pages * PAGE_SIZE });
     }
-    const purpose = this.#must("MEMREGION_PURPOSE", vm, [guestAddress, size, flags], Errno.EFAULT);
+    const purpose = this.#must("MEMREGION_PURPOSE", vm, { address: guestAddress, size, purpose: flags }, Errno.EFAULT);
     if (purpose < 0) return purpose;
     const pinned = this.#kernel.memory.pin(space, userAddress, mapping.pages, true);
     if (typeof pinned === "number") return this.#refuse(-pinned, "every page of the mapping has to be writable", { userAddress, size });
-    const mapped = this.#must("SET_MEMREGION", vm, [guestAddress, size, pinned.ranges.length], Errno.EFAULT);
+    const mapped = this.#must("SET_MEMREGION", vm, { address: guestAddress, size, ranges: pinned.ranges.length }, Errno.EFAULT);
     if (mapped < 0) {
       this.#kernel.memory.unpin(pinned);
       return mapped;
@@ -332,7 +331,7 @@ export class GzvmDriver implements EngineFront {
     if (attr_size > 0n && this.#kernel.memory.copyIn(this.#kernel.callerSpace(task), attr_addr, Number(attr_size)) === undefined) {
       return this.#refuse(Errno.EFAULT, "the attributes have to be readable", { attr_addr, attr_size });
     }
-    const made = this.#must("CREATE_DEVICE", vm, [dev_type, dev_addr]);
+    const made = this.#must("CREATE_DEVICE", vm, { type: dev_type, address: dev_addr });
     if (made === 0) vm.devices[dev_type] = Number(dev_addr);
     return made;
   }
@@ -342,13 +341,13 @@ export class GzvmDriver implements EngineFront {
     if (typeof argument === "number") return argument;
     const { dtb_addr: address, dtb_size: size } = argument;
     vm.devicetree = { address, size };
-    return this.#must("SET_DTB_CONFIG", vm, [vm.el2Id, address, size]);
+    return this.#must("SET_DTB_CONFIG", vm, { vm: vm.el2Id, address, size });
   }
 
   // ---- interrupts and eventfds ----
 
   #inject(vm: GzvmVm, gsi: number): GzvmResult {
-    return this.#call("IRQ_LINE", vm, gsi, 1);
+    return this.#el2.call("IRQ_LINE", vm, { irq: gsi, level: 1 });
   }
 
   #irqLine(task: number, vm: GzvmVm, pointer: bigint): number {
@@ -358,7 +357,7 @@ export class GzvmDriver implements EngineFront {
     if (type !== IrqType.Spi) {
       return this.#refuse(Errno.EFAULT, "EL2 injects shared interrupts only", { type, number, vcpu });
     }
-    return this.#must("IRQ_LINE", vm, [number, argument.level], Errno.EFAULT);
+    return this.#must("IRQ_LINE", vm, { irq: number, level: argument.level }, Errno.EFAULT);
   }
 
   #eventfd(task: number, fd: number): { file: number; eventfd: number } | number {
@@ -434,7 +433,7 @@ export class GzvmDriver implements EngineFront {
     if (argument >= BigInt(GZVM_MAX_VCPUS)) return this.#refuse(Errno.EINVAL, `there are ${GZVM_MAX_VCPUS} vCPUs`, { id: argument });
     const number = Number(argument);
     if (vm.vcpus[number] !== undefined) return this.#refuse(Errno.EEXIST, "a vCPU is created once", { id: number });
-    const made = this.#must("CREATE_VCPU", vm, [packTuple(vm.el2Id, number)]);
+    const made = this.#must("CREATE_VCPU", vm, { tuple: packTuple(vm.el2Id, number) });
     if (made < 0) return made;
     const engine = this.#engine.state.vms[vm.engine];
     const vcpu = this.#engine.createVcpu(engine, number);
@@ -453,7 +452,7 @@ export class GzvmDriver implements EngineFront {
   }
 
   #destroyVcpu(vm: GzvmVm, number: number): void {
-    this.#call("DESTROY_VCPU", vm, packTuple(vm.el2Id, number));
+    this.#el2.call("DESTROY_VCPU", vm, { tuple: packTuple(vm.el2Id, number) });
   }
 
   #setRegister(task: number, vcpu: VcpuFunction, pointer: bigint): number {
@@ -472,7 +471,7 @@ export class GzvmDriver implements EngineFront {
     if (vcpu.number !== 0) return 0;
     const vm = this.#vmOf(vcpu);
     if (vm === undefined || vcpu.detached) return this.#refuse(Errno.ENODEV, GONE);
-    return this.#must("SET_ONE_REG", vm, [id & 0xffffn, value]);
+    return this.#must("SET_ONE_REG", vm, { register: id & 0xffffn, value });
   }
 
   #run(task: number, vcpu: VcpuFunction, pointer: bigint): number | undefined {
@@ -497,7 +496,7 @@ export class GzvmDriver implements EngineFront {
 
   #enter(task: number, vcpu: VcpuFunction): number | undefined {
     const vm = this.#vmOf(vcpu)!;
-    this.#call("RUN", vm, packTuple(vm.el2Id, vcpu.number));
+    this.#el2.call("RUN", vm, { tuple: packTuple(vm.el2Id, vcpu.number) });
     const result = this.#engine.enter(task, vcpu);
     return result === undefined ? undefined : this.leaving(vcpu, task, result);
   }

@@ -10,7 +10,7 @@ import type { Vm } from "../gunyah/state.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { GZVM_SPIS, gzvmConfigTree } from "./config-tree.ts";
-import { callOf, functionId, type GzvmCallName, GzvmError } from "./hypercalls.ts";
+import { functionId, type GzvmArguments, GzvmError, gzvmRegisters, type ServedCall } from "./hypercalls.ts";
 import type { GzvmState, GzvmVm, Slot } from "./state.ts";
 
 /** What a call gives: an error of EL2, and the registers behind it. */
@@ -41,6 +41,9 @@ const CoreRegister = { Sp: 62, Pc: 64, Pstate: 66, SpEl1: 68 } as const;
 const ok = (...values: number[]): GzvmResult => ({ error: GzvmError.None, values });
 const failed = (error: number): GzvmResult => ({ error, values: [] });
 
+/** How each call is served. Those without a VM do not look at it. */
+type Served = { readonly [N in ServedCall]: (args: GzvmArguments<N>, vm: GzvmVm) => GzvmResult };
+
 /** EL2. */
 export class GzvmEl2 {
   readonly #kernel: HostKernel;
@@ -61,50 +64,37 @@ export class GzvmEl2 {
     return this.#firmware?.length ?? 0;
   }
 
-  /** A call by its function id, of either form. */
-  call(id: number, vm: GzvmVm | undefined, ...args: readonly (number | bigint)[]): GzvmResult {
-    const name = callOf(id);
-    if (name === undefined) return failed(GzvmError.NotImplemented);
+  /** A call of the driver, about a VM where there is one. */
+  call<N extends ServedCall>(name: N, vm: GzvmVm | undefined, args: GzvmArguments<N>): GzvmResult {
     this.#state.calls[name] = (this.#state.calls[name] ?? 0) + 1;
-    const result = this.#dispatch(name, vm, args);
+    const serve: Served[N] = this.#served[name];
+    const result = serve(args, vm!);
     const { trace } = this.#kernel.cpu;
-    if (trace.wants("hvc")) trace.event("hvc", `GZVM ${name}`, { id: functionId(name), args, error: result.error });
+    if (trace.wants("hvc")) {
+      trace.event("hvc", `GZVM ${name}`, { id: functionId(name), args: gzvmRegisters(name, args), error: result.error });
+    }
     return result;
   }
 
-  #dispatch(name: GzvmCallName, vm: GzvmVm | undefined, args: readonly (number | bigint)[]): GzvmResult {
-    switch (name) {
-      case "PROBE":
-        return ok(...VERSION);
-      case "CREATE_VM":
-        return this.#freeId();
-      case "MEMREGION_PURPOSE":
-        // Firmware is loaded into protected VMs only; whether it is one is not known yet.
-        return Number(args[2]) <= 7 ? ok() : failed(GzvmError.InvalidArguments);
-      case "SET_MEMREGION":
-        return BigInt(args[0]) >= FIRST_RAM_ADDRESS ? ok() : failed(GzvmError.InvalidArguments);
-      case "CREATE_DEVICE":
-        return Number(args[0]) <= GzvmDevice.Redistributor ? ok() : failed(GzvmError.InvalidArguments);
-      case "IRQ_LINE":
-        return vm === undefined ? failed(GzvmError.InvalidArguments) : this.#irqLine(vm, Number(args[0]), Number(args[1]));
-      case "SET_ONE_REG":
-        return this.#setRegister(vm!, Number(args[0]), BigInt(args[1]));
-      case "CREATE_VCPU":
-      case "DESTROY_VCPU":
-      case "DESTROY_VM":
-      case "SET_DTB_CONFIG":
-      case "INFORM_EXIT":
-      case "RUN":
-        return ok();
-      case "ENABLE_CAP":
-        // Paging on demand is not granted: the driver then maps everything at once.
-        return failed(GzvmError.NotSupported);
-      case "GET_STATISTICS":
-        return ok(...this.#statistics(vm!));
-      default:
-        return failed(GzvmError.NotImplemented);
-    }
-  }
+  readonly #served: Served = {
+    PROBE: () => ok(...VERSION),
+    CREATE_VM: () => this.#freeId(),
+    // Firmware is loaded into protected VMs only; whether it is one is not known yet.
+    MEMREGION_PURPOSE: ({ purpose }) => Number(purpose) <= 7 ? ok() : failed(GzvmError.InvalidArguments),
+    SET_MEMREGION: ({ address }) => BigInt(address) >= FIRST_RAM_ADDRESS ? ok() : failed(GzvmError.InvalidArguments),
+    CREATE_DEVICE: ({ type }) => Number(type) <= GzvmDevice.Redistributor ? ok() : failed(GzvmError.InvalidArguments),
+    IRQ_LINE: ({ irq, level }, vm) => this.#irqLine(vm, Number(irq), Number(level)),
+    SET_ONE_REG: ({ register, value }, vm) => this.#setRegister(vm, Number(register), BigInt(value)),
+    CREATE_VCPU: () => ok(),
+    DESTROY_VCPU: () => ok(),
+    DESTROY_VM: () => ok(),
+    SET_DTB_CONFIG: () => ok(),
+    INFORM_EXIT: () => ok(),
+    RUN: () => ok(),
+    // Paging on demand is not granted: the driver then maps everything at once.
+    ENABLE_CAP: () => failed(GzvmError.NotSupported),
+    GET_STATISTICS: (_args, vm) => ok(...this.#statistics(vm)),
+  };
 
   #freeId(): GzvmResult {
     const used = new Set(Object.values(this.#state.vms).map(({ el2Id }) => el2Id));

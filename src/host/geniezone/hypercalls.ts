@@ -55,6 +55,39 @@ export function unpackTuple(tuple: number): { vm: number; vcpu: number } {
   return { vm: tuple >>> 16, vcpu: tuple & 0xffff };
 }
 
+/**
+ * Arguments of the calls that EL2 serves, in register order. The VM is passed beside them; where
+ * the driver repeats it, it is `vm` or part of the `tuple`.
+ */
+export const GZVM_ARGUMENTS = {
+  PROBE: [],
+  CREATE_VM: [],
+  DESTROY_VM: ["vm"],
+  CREATE_VCPU: ["tuple"],
+  DESTROY_VCPU: ["tuple"],
+  SET_MEMREGION: ["address", "size", "ranges"],
+  RUN: ["tuple"],
+  SET_ONE_REG: ["register", "value"],
+  IRQ_LINE: ["irq", "level"],
+  CREATE_DEVICE: ["type", "address"],
+  ENABLE_CAP: ["cap"],
+  INFORM_EXIT: ["vm"],
+  MEMREGION_PURPOSE: ["address", "size", "purpose"],
+  SET_DTB_CONFIG: ["vm", "address", "size"],
+  GET_STATISTICS: [],
+} as const satisfies Partial<Record<GzvmCallName, readonly string[]>>;
+
+/** A call that EL2 serves. */
+export type ServedCall = keyof typeof GZVM_ARGUMENTS;
+/** The arguments of a call by name: numbers, or bigints where user space gave 64 bits. */
+export type GzvmArguments<N extends ServedCall> = Readonly<Record<typeof GZVM_ARGUMENTS[N][number], number | bigint>>;
+
+/** The arguments of a call in register order. */
+export function gzvmRegisters<N extends ServedCall>(name: N, args: GzvmArguments<N>): (number | bigint)[] {
+  const names: readonly string[] = GZVM_ARGUMENTS[name];
+  return names.map((argument) => (args as Readonly<Record<string, number | bigint>>)[argument]);
+}
+
 /** Errors of EL2. */
 export const GzvmError = { None: 0, NoMemory: -5, InvalidArguments: -8, NotSupported: -24, NotImplemented: -27, Fault: -40 } as const;
 
