@@ -11,7 +11,7 @@ import { HypercallCaller } from "../abi/hypercall-caller.ts";
 import type { HypercallResults } from "../abi/hypercalls.ts";
 import { CONSOLE_INPUT_INTID } from "./console-input.ts";
 import { GunyahDriver } from "./gunyah/driver.ts";
-import { Engine } from "./gunyah/engine.ts";
+import { VmManager } from "./gunyah/vm-manager.ts";
 import type { SignedVm } from "./gunyah/signed-vm.ts";
 import { type GunyahState, newGunyahState, type Vm } from "./gunyah/state.ts";
 import { GzvmDriver } from "./geniezone/driver.ts";
@@ -64,7 +64,7 @@ export interface HostProgram {
 /** What a program has. */
 export interface HostServices {
   readonly kernel: HostKernel;
-  readonly engine: Engine;
+  readonly manager: VmManager;
   /**
    * Sends a request of the program's own to the resource manager. Gives the tag that its reply has.
    */
@@ -143,13 +143,13 @@ class HostGuest implements NativeGuest {
   virq(vcpu: NativeVcpu, intid: number): void {
     const running = this.#running;
     if (running === undefined) return;
-    const { rm, platform, kernel, engine } = running;
+    const { rm, platform, kernel, manager } = running;
     kernel.cpu = vcpu;
     if (intid === platform.rm.rxVirq) this.#receive(vcpu, running);
     else if (intid === platform.rm.txVirq) rm.flush(vcpu);
     else if (intid === CONSOLE_INPUT_INTID) this.#options.program.input();
-    else if (!engine.virq(intid)) this.#options.program.virq?.(intid);
-    engine.run(vcpu);
+    else if (!manager.virq(intid)) this.#options.program.virq?.(intid);
+    manager.run(vcpu);
   }
 
   timer(vcpu: NativeVcpu): void {
@@ -157,14 +157,14 @@ class HostGuest implements NativeGuest {
     if (running === undefined) return;
     running.kernel.cpu = vcpu;
     this.#options.program.timer();
-    running.engine.run(vcpu);
+    running.manager.run(vcpu);
   }
 
   runReturned(vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void {
-    const { kernel, engine } = this.#running!;
+    const { kernel, manager } = this.#running!;
     kernel.cpu = vcpu;
-    engine.runReturned(vcpu, results);
-    engine.run(vcpu);
+    manager.runReturned(vcpu, results);
+    manager.run(vcpu);
   }
 
   save(): HostState | undefined {
@@ -228,13 +228,13 @@ class HostGuest implements NativeGuest {
       ...{ memory, memlock },
       finished: (task: number, pid: number, result: number) => program.finished(task, pid, result),
       signalled: (eventfd: number) => {
-        engine.eventfdSignalled(eventfd);
+        manager.eventfdSignalled(eventfd);
         gzvm?.eventfdSignalled(eventfd);
         program.signalled(eventfd);
       },
     };
     const kernel = new HostKernel(states?.kernel ?? newKernelState(options), options);
-    const engine: Engine = new Engine(kernel, states?.gunyah ?? newGunyahState(), {
+    const manager: VmManager = new VmManager(kernel, states?.gunyah ?? newGunyahState(), {
       request: (id, payload, tag) => rm.request(kernel.cpu, id, payload, tag),
       enable: (virq, runner) => this.#enable(kernel.cpu, platform, virq, runner),
       trigger: (virq) => {
@@ -246,9 +246,9 @@ class HostGuest implements NativeGuest {
       changed: (vm) => program.changed(vm),
       mayStart: (vm) => program.mayStart?.(vm) ?? true,
     });
-    const gunyah = new GunyahDriver(kernel, engine, device, this.#options.signed ?? []);
+    const gunyah = new GunyahDriver(kernel, manager, device, this.#options.signed ?? []);
     const withGzvm = this.#options.gzvm;
-    const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, engine, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
+    const gzvm: GzvmDriver | undefined = withGzvm && new GzvmDriver(kernel, manager, states?.gzvm ?? newGzvmState(), withGzvm.firmware);
     const request = (id: number, payload: Uint8Array) => {
       const tag = kernel.state.nextId++;
       rm.request(kernel.cpu, id, payload, tag);
@@ -256,7 +256,7 @@ class HostGuest implements NativeGuest {
     };
     // Processes live on the last vCPU: the first answers the resource manager.
     const listen = (intid: number) => this.#enable(kernel.cpu, platform, intid, Math.min(vcpus, platform.cpus.length) - 1);
-    return { platform, buffer, features, rm, kernel, engine, gunyah, gzvm, request, listen };
+    return { platform, buffer, features, rm, kernel, manager, gunyah, gzvm, request, listen };
   }
 
   #enable(vcpu: NativeVcpu, platform: HostPlatform, virq: number, runner: number): void {
@@ -266,10 +266,10 @@ class HostGuest implements NativeGuest {
     }
   }
 
-  #receive(vcpu: NativeVcpu, { rm, engine, gunyah }: Running): void {
+  #receive(vcpu: NativeVcpu, { rm, manager, gunyah }: Running): void {
     for (const message of rm.receive(vcpu)) {
-      if (message.kind === "notification") engine.notification(message.id, message.payload);
-      else if (!engine.reply(message.tag, message.payload) && this.#options.program.reply?.(message.tag, message.payload) !== true) {
+      if (message.kind === "notification") manager.notification(message.id, message.payload);
+      else if (!manager.reply(message.tag, message.payload) && this.#options.program.reply?.(message.tag, message.payload) !== true) {
         gunyah.reply(message.tag, message.payload);
       }
     }

@@ -11,7 +11,7 @@ import type { ConsoleInput, HostInput, LockedMemory, StartWanted } from "./conso
 import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./events.ts";
 import { FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
 import type { Vm } from "./gunyah/state.ts";
-import { signedVms } from "./gunyah/signed-vm.ts";
+import { signedVms } from "./signed-vms.ts";
 import { GunyahVmm } from "./gunyah-vmm.ts";
 import { GzvmVmm } from "./gzvm-vmm.ts";
 import type { VirtioDevice } from "../virtio/device.ts";
@@ -85,7 +85,7 @@ interface Entry {
   /**
    * Id and VMID of the VM in the driver, and how far it has come; no state before it is first made.
    */
-  engine: number | undefined;
+  id: number | undefined;
   vmid: number;
   state: VmState | undefined;
   exit: VmExitReason | undefined;
@@ -169,9 +169,9 @@ class VmmProgram implements HostProgram {
   changed(vm: Vm): void {
     const entry = this.#entryOf(vm);
     if (entry === undefined) return;
-    entry.engine = vm.id;
+    entry.id = vm.id;
     entry.vmid = vm.vmid;
-    if (this.#host?.engine.state.vms[vm.id] === undefined) return this.#gone(entry);
+    if (this.#host?.manager.state.vms[vm.id] === undefined) return this.#gone(entry);
     if (vm.status === "ready" || vm.status === "running") this.#setState(entry, vm.status);
     if (vm.exit !== undefined && entry.exit === undefined) {
       entry.exit = exitReason(vm.exit.type);
@@ -257,7 +257,7 @@ class VmmProgram implements HostProgram {
       return device(each, plan.name, index);
     });
     const entry: Entry = {
-      ...{ plan, vmm: undefined, engine: undefined, vmid: 0, state: undefined, exit: undefined },
+      ...{ plan, vmm: undefined, id: undefined, vmid: 0, state: undefined, exit: undefined },
       ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
       devices: made.length === 0 ? undefined : new VmDevices(made, plan.schedule === "proxy" ? "vmm" : "hypervisor", (message) => {
         this.#report(entry, message);
@@ -286,7 +286,7 @@ class VmmProgram implements HostProgram {
   }
 
   #entryOf(vm: Vm): Entry | undefined {
-    return this.#entries.find(({ engine, vmm }) => engine === vm.id || engine === undefined && vmm !== undefined && this.#owns(vmm, vm));
+    return this.#entries.find(({ id, vmm }) => id === vm.id || id === undefined && vmm !== undefined && this.#owns(vmm, vm));
   }
 
   #owns(vmm: VmmProcess, vm: Vm): boolean {
@@ -315,7 +315,7 @@ class VmmProgram implements HostProgram {
     this.#setState(entry, "creating");
     entry.vmm.start();
     // Nothing waits: a step was refused before there was a VM that could be told of.
-    if (entry.engine === undefined && !this.#host!.kernel.exists(entry.vmm.pid)) this.#gone(entry);
+    if (entry.id === undefined && !this.#host!.kernel.exists(entry.vmm.pid)) this.#gone(entry);
   }
 
   /** Lets those start that are complete: each of their group is ready, or will not be. */
@@ -326,7 +326,7 @@ class VmmProgram implements HostProgram {
       if (ready.length === 0 || pending) continue;
       if (!this.#buffers.share(this.#host!, new Map(ready.map(({ plan, vmid }) => [plan.name, vmid])))) continue;
       for (const entry of ready) this.#release(entry);
-      for (const entry of ready) this.#host!.engine.retryStart(this.#vmOf(entry)!);
+      for (const entry of ready) this.#host!.manager.retryStart(this.#vmOf(entry)!);
     }
   }
 
@@ -335,8 +335,8 @@ class VmmProgram implements HostProgram {
     entry.devices?.backends?.connect(this.#host!, this.#vmOf(entry)!.resources ?? []);
   }
 
-  #vmOf({ engine }: Entry): Vm | undefined {
-    return engine === undefined ? undefined : this.#host!.engine.state.vms[engine];
+  #vmOf({ id }: Entry): Vm | undefined {
+    return id === undefined ? undefined : this.#host!.manager.state.vms[id];
   }
 
   // ---- what people want ----
@@ -390,8 +390,8 @@ class VmmProgram implements HostProgram {
   #gone(entry: Entry): void {
     this.#setState(entry, entry.exit === undefined || entry.vmm?.gaveUp ? "failed" : "stopped");
     const { exit, plan } = entry;
-    Object.assign(entry, { engine: undefined, vmid: 0, reported: 0, stopping: undefined });
-    this.#buffers.reclaim(this.#host!, new Set(this.#entries.filter(({ engine }) => engine !== undefined).map(({ plan }) => plan.name)));
+    Object.assign(entry, { id: undefined, vmid: 0, reported: 0, stopping: undefined });
+    this.#buffers.reclaim(this.#host!, new Set(this.#entries.filter(({ id }) => id !== undefined).map(({ plan }) => plan.name)));
     const again = entry.again || exit !== undefined && plan.onExit === "restart";
     if (again && !this.#finished) return this.#start(entry);
     // Others may have waited for this one only.

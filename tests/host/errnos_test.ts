@@ -21,7 +21,7 @@ import {
   MAP_MEM_ARGS,
 } from "../../src/abi/ioctl/gunyah.ts";
 import { PERSONA_NAMES, type PersonaName, PERSONAS } from "../../src/abi/ioctl/personas.ts";
-import { signedVms } from "../../src/host/gunyah/signed-vm.ts";
+import { signedVms } from "../../src/host/signed-vms.ts";
 import { BASE, Client } from "./client.ts";
 import { FakeHost } from "./fake-host.ts";
 import { MIB, vmPlan } from "./plans.ts";

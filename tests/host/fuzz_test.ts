@@ -14,7 +14,7 @@ import type { HostKernel } from "../../src/host/kernel/kernel.ts";
 import { Random } from "../support/random.ts";
 import { isSection } from "../support/specification.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
-import { signedVms } from "../../src/host/gunyah/signed-vm.ts";
+import { signedVms } from "../../src/host/signed-vms.ts";
 import { MIB, vmPlan } from "./plans.ts";
 import { FAKE_MEMORY, FAKE_RESERVED, FakeHost } from "./fake-host.ts";
 import { HostStack, type Visitor } from "./host-stack.ts";
@@ -425,7 +425,7 @@ class Fuzzer {
     for (const name of bed.over(this.random)) this.sent.set(name, (this.sent.get(name) ?? 0) + 1);
     bed.visit(({ kernel, gunyah, gzvm }) => {
       assert.deepEqual([gunyah.state.vms, gunyah.state.vcpus, gunyah.state.guestMemory, gunyah.state.waiting], [{}, {}, {}, {}]);
-      assert.deepEqual([gzvm!.state.vms, gzvm!.state.ofEngine, gzvm!.state.runs], [{}, {}, {}]);
+      assert.deepEqual([gzvm!.state.vms, gzvm!.state.ofGunyahVm, gzvm!.state.runs], [{}, {}, {}]);
       const { processes, files, tasks, eventfds, memory } = kernel.state;
       assert.deepEqual([processes, files, tasks, eventfds], [{}, {}, {}, {}]);
       if (bed.loses) return;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { GH_LEGACY, LEGACY_EXIT, LEGACY_NAME, LEGACY_REGION } from "../../src/abi/ioctl/gunyah.ts";
 import { RmError } from "../../src/abi/rpc/errors.ts";
-import { signedVms } from "../../src/host/gunyah/signed-vm.ts";
+import { signedVms } from "../../src/host/signed-vms.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Client } from "./client.ts";

@@ -1,6 +1,6 @@
 // The generations of the Gunyah driver as data: which requests each answers, which checks it makes,
 // and the order of its calls to the resource manager (docs/spec/vm-manager.md §1, §5.1, §7, §11;
-// v14 as recorded in docs/spec/observed-ioctl.md). One engine (`src/host/gunyah`) follows them.
+// v14 as recorded in docs/spec/observed-ioctl.md). One VM manager (`src/host/gunyah`) follows them.
 
 import type { ErrnoName } from "./errno.ts";
 import { GH, GH_ANDROID, GH_LEGACY, GH_V6, RegionFlags } from "./gunyah.ts";
@@ -313,7 +313,7 @@ const kvmRfc: Persona = {
 };
 
 /**
- * What the engine does for a VM of GenieZone: all of its memory by hypercalls, its configuration in
+ * What the VM manager does for a VM of GenieZone: all of its memory by hypercalls, its configuration in
  * a parcel that EL2 writes.
  */
 const geniezone: Persona = {
@@ -333,11 +333,11 @@ export const PERSONAS: Readonly<Record<PersonaName, Persona>> = {
   ...{ legacy, v6, v9, v14, v17, "ack-6.6": ack66, "ack-6.12": ack612, union, "kvm-rfc": kvmRfc },
 };
 
-/** What a VM of the engine can be. */
-export type EngineName = PersonaName | "geniezone";
+/** What a VM of the VM manager can be. */
+export type VmPersonaName = PersonaName | "geniezone";
 
-/** The rules of everything that the engine runs. */
-export const ENGINES: Readonly<Record<EngineName, Persona>> = { ...PERSONAS, geniezone };
+/** The rules of all VMs of the VM manager. */
+export const VM_PERSONAS: Readonly<Record<VmPersonaName, Persona>> = { ...PERSONAS, geniezone };
 
 /** Requests of all generations, each once. */
 export const ALL_REQUESTS: readonly Request[] = [GH, GH_V6, GH_ANDROID, GH_LEGACY].flatMap((group): Request[] => Object.values(group));

@@ -1,10 +1,10 @@
-// The driver of /dev/gzvm: GenieZone's ioctls with their checks, over the engine that serves
+// The driver of /dev/gzvm: GenieZone's ioctls with their checks, over the VM manager that serves
 // /dev/gunyah (docs/spec/geniezone.md §3 and §4).
 
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { ExitType } from "../../abi/rpc/messages/vm.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
-import type { Engine, EngineFront } from "../gunyah/engine.ts";
+import type { VmDriver, VmManager } from "../gunyah/vm-manager.ts";
 import { maskBell } from "../gunyah/sequence.ts";
 import type { Sequence, VcpuFunction, Vm } from "../gunyah/state.ts";
 import { decodeRequest } from "../../abi/ioctl/decode.ts";
@@ -58,16 +58,16 @@ const IrqType = { Spi: 1 } as const;
 const RegisterId = { Arm64: 0x60n, Core: 0x0010n } as const;
 
 /** The driver. */
-export class GzvmDriver implements EngineFront {
+export class GzvmDriver implements VmDriver {
   readonly #kernel: HostKernel;
-  readonly #engine: Engine;
+  readonly #manager: VmManager;
   readonly #el2: GzvmEl2;
 
-  constructor(kernel: HostKernel, engine: Engine, readonly state: GzvmState, firmware: Uint8Array | undefined) {
+  constructor(kernel: HostKernel, manager: VmManager, readonly state: GzvmState, firmware: Uint8Array | undefined) {
     this.#kernel = kernel;
-    this.#engine = engine;
-    this.#el2 = new GzvmEl2(kernel, engine, state, firmware);
-    engine.attach("geniezone", this);
+    this.#manager = manager;
+    this.#el2 = new GzvmEl2(kernel, manager, state, firmware);
+    manager.attach("geniezone", this);
     kernel.register("gzvm", this.#deviceFile(), "/dev/gzvm");
     kernel.register("gzvm-vm", this.#vmFile());
     kernel.register("gzvm-vcpu", this.#vcpuFile());
@@ -80,21 +80,21 @@ export class GzvmDriver implements EngineFront {
     }
   }
 
-  // ---- the engine ----
+  // ---- the VM manager ----
 
   /** The only sequence is START, which no ioctl waits for but those in `starting`. */
-  ended(engine: Vm, _sequence: Sequence, result: number, rule?: BrokenRule): number {
-    const vm = this.state.vms[this.state.ofEngine[engine.id]];
+  ended(gunyahVm: Vm, _sequence: Sequence, result: number, rule?: BrokenRule): number {
+    const vm = this.state.vms[this.state.ofGunyahVm[gunyahVm.id]];
     // An injection is a pulse: delivering it takes it back.
     if (result >= 0) {
-      for (const { type, cap } of engine.resources ?? []) if (type === ResourceType.DoorbellSource) maskBell(this.#kernel, cap);
+      for (const { type, cap } of gunyahVm.resources ?? []) if (type === ResourceType.DoorbellSource) maskBell(this.#kernel, cap);
     }
     const waiting = vm.starting;
     vm.starting = [];
     for (const { task, vcpu } of waiting) {
       if (!this.#kernel.inProgress(task)) continue;
       if (result < 0) delete this.state.runs[task];
-      const entered = result < 0 ? result : this.#enter(task, this.#engine.state.vcpus[vcpu]);
+      const entered = result < 0 ? result : this.#enter(task, this.#manager.state.vcpus[vcpu]);
       if (entered !== undefined) this.#kernel.finish(task, entered, rule);
     }
     return result;
@@ -104,18 +104,18 @@ export class GzvmDriver implements EngineFront {
     throw new Error("no request of GenieZone's waits for a sequence");
   }
 
-  freed(engine: Vm): void {
-    const id = this.state.ofEngine[engine.id];
+  freed(gunyahVm: Vm): void {
+    const id = this.state.ofGunyahVm[gunyahVm.id];
     const vm = this.state.vms[id];
     if (vm === undefined) return;
     for (const vcpu of Object.keys(vm.vcpus)) this.#destroyVcpu(vm, Number(vcpu));
     this.#el2.call("DESTROY_VM", vm, { vm: vm.el2Id });
     for (const { pinned } of vm.slots) this.#kernel.memory.unpin(pinned);
     delete this.state.vms[id];
-    delete this.state.ofEngine[engine.id];
+    delete this.state.ofGunyahVm[gunyahVm.id];
   }
 
-  /** The exit in the engine's run page becomes one in the caller's structure. */
+  /** The exit in the VM manager's run page becomes one in the caller's structure. */
   leaving(vcpu: VcpuFunction, task: number, result: number): number {
     const pointer = this.state.runs[task];
     delete this.state.runs[task];
@@ -153,10 +153,10 @@ export class GzvmDriver implements EngineFront {
 
   #vcpuFile(): FileOperations {
     return {
-      name: (file) => `anon_inode:gzvm-vcpu:${this.#engine.state.vcpus[file.target].number}`,
-      ioctl: (task, file, code, argument) => this.#vcpuIoctl(task, this.#engine.state.vcpus[file.target], code, argument),
-      interrupt: (task, file) => this.#interrupt(task, this.#engine.state.vcpus[file.target]),
-      release: (file) => this.#engine.closeVcpu(this.#engine.state.vcpus[file.target]),
+      name: (file) => `anon_inode:gzvm-vcpu:${this.#manager.state.vcpus[file.target].number}`,
+      ioctl: (task, file, code, argument) => this.#vcpuIoctl(task, this.#manager.state.vcpus[file.target], code, argument),
+      interrupt: (task, file) => this.#interrupt(task, this.#manager.state.vcpus[file.target]),
+      release: (file) => this.#manager.closeVcpu(this.#manager.state.vcpus[file.target]),
     };
   }
 
@@ -226,7 +226,7 @@ export class GzvmDriver implements EngineFront {
 
   /** Undefined once the VM's descriptor is closed and it is gone. */
   #vmOf(vcpu: VcpuFunction): GzvmVm | undefined {
-    return this.state.vms[this.state.ofEngine[vcpu.vm]];
+    return this.state.vms[this.state.ofGunyahVm[vcpu.vm]];
   }
 
   // ---- device and VM ----
@@ -234,16 +234,25 @@ export class GzvmDriver implements EngineFront {
   #createVm(task: number): number {
     const { error, values: [el2Id] } = this.#el2.call("CREATE_VM", undefined, {});
     if (error !== 0) return this.#refuse(gzvmErrno(error), "EL2 refused CREATE_VM", { error });
-    const engine = this.#engine.createVm(this.#kernel.callerSpace(task).id, "geniezone");
+    const gunyahVm = this.#manager.createVm(this.#kernel.callerSpace(task).id, "geniezone");
     const vm: GzvmVm = {
-      ...{ id: this.#kernel.state.nextId++, el2Id, engine: engine.id, config: undefined, slots: [], vcpus: {}, registers: {}, devices: {} },
+      ...{
+        id: this.#kernel.state.nextId++,
+        el2Id,
+        gunyahVm: gunyahVm.id,
+        config: undefined,
+        slots: [],
+        vcpus: {},
+        registers: {},
+        devices: {},
+      },
       ...{ irqfds: [], protected: false, firmwareAddress: undefined, devicetree: undefined, started: false, starting: [] },
     };
     this.state.vms[vm.id] = vm;
-    this.state.ofEngine[engine.id] = vm.id;
+    this.state.ofGunyahVm[gunyahVm.id] = vm.id;
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gzvm-vm", vm.id, true);
     if (fd >= 0) return fd;
-    this.#engine.release(engine);
+    this.#manager.release(gunyahVm);
     return this.#refuse(-fd, NO_DESCRIPTOR);
   }
 
@@ -254,7 +263,7 @@ export class GzvmDriver implements EngineFront {
       delete this.state.runs[task];
       this.#kernel.finish(task, -Errno.ENODEV, { section: SECTION, rule: GONE, object: `vm ${vm.el2Id}`, values: {} });
     }
-    this.#engine.destroy(this.#engine.state.vms[vm.engine]);
+    this.#manager.destroy(this.#manager.state.vms[vm.gunyahVm]);
   }
 
   #checkExtension(task: number, pointer: bigint): number {
@@ -408,22 +417,22 @@ export class GzvmDriver implements EngineFront {
     const found = this.#eventfd(task, fd);
     if (typeof found === "number") return found;
     const datamatch = matches ? BigInt.asUintN(8 * length, data) : undefined;
-    const engine = this.#engine.state.vms[vm.engine];
+    const gunyahVm = this.#manager.state.vms[vm.gunyahVm];
     if ((flags & Deassign) !== 0) {
-      const at = engine.ioeventfds.findIndex((each) =>
+      const at = gunyahVm.ioeventfds.findIndex((each) =>
         each.eventfd === found.eventfd && each.address === address && each.length === length && each.datamatch === datamatch
       );
       if (at < 0) return this.#refuse(Errno.ENOENT, "there is no such ioeventfd", { address, length });
-      this.#kernel.dropFile(engine.ioeventfds.splice(at, 1)[0].file);
+      this.#kernel.dropFile(gunyahVm.ioeventfds.splice(at, 1)[0].file);
       return 0;
     }
-    const collides = engine.ioeventfds.some((each) => {
+    const collides = gunyahVm.ioeventfds.some((each) => {
       if (each.address !== address) return address > each.address && address < each.address + BigInt(each.length);
       return each.length === 0 || length === 0 || each.datamatch === undefined || datamatch === undefined || each.datamatch === datamatch;
     });
     if (collides) return this.#refuse(Errno.EEXIST, "a write matches one ioeventfd", { address, length, datamatch });
     this.#kernel.holdFile(this.#kernel.state.files[found.file]);
-    engine.ioeventfds.push({ ...found, address, length, datamatch });
+    gunyahVm.ioeventfds.push({ ...found, address, length, datamatch });
     return 0;
   }
 
@@ -435,8 +444,8 @@ export class GzvmDriver implements EngineFront {
     if (vm.vcpus[number] !== undefined) return this.#refuse(Errno.EEXIST, "a vCPU is created once", { id: number });
     const made = this.#must("CREATE_VCPU", vm, { tuple: packTuple(vm.el2Id, number) });
     if (made < 0) return made;
-    const engine = this.#engine.state.vms[vm.engine];
-    const vcpu = this.#engine.createVcpu(engine, number);
+    const gunyahVm = this.#manager.state.vms[vm.gunyahVm];
+    const vcpu = this.#manager.createVcpu(gunyahVm, number);
     if (vcpu === undefined) {
       this.#destroyVcpu(vm, number);
       return this.#refuse(Errno.ENOMEM, "the host has no page for the vCPU");
@@ -446,8 +455,8 @@ export class GzvmDriver implements EngineFront {
     if (fd >= 0) return fd;
     delete vm.vcpus[number];
     this.#destroyVcpu(vm, number);
-    this.#engine.removeVcpu(vcpu);
-    this.#engine.closeVcpu(vcpu);
+    this.#manager.removeVcpu(vcpu);
+    this.#manager.closeVcpu(vcpu);
     return this.#refuse(-fd, NO_DESCRIPTOR);
   }
 
@@ -487,7 +496,7 @@ export class GzvmDriver implements EngineFront {
     vm.starting.push({ task, vcpu: vcpu.id });
     if (vm.started) return undefined;
     vm.started = true;
-    if (this.#el2.start(vm, this.#engine.state.vms[vm.engine].space)) return undefined;
+    if (this.#el2.start(vm, this.#manager.state.vms[vm.gunyahVm].space)) return undefined;
     vm.started = false;
     vm.starting = [];
     delete this.state.runs[task];
@@ -497,30 +506,30 @@ export class GzvmDriver implements EngineFront {
   #enter(task: number, vcpu: VcpuFunction): number | undefined {
     const vm = this.#vmOf(vcpu)!;
     this.#el2.call("RUN", vm, { tuple: packTuple(vm.el2Id, vcpu.number) });
-    const result = this.#engine.enter(task, vcpu);
+    const result = this.#manager.enter(task, vcpu);
     return result === undefined ? undefined : this.leaving(vcpu, task, result);
   }
 
   #interrupt(task: number, vcpu: VcpuFunction): void {
     const vm = this.#vmOf(vcpu);
     const waiting = vm?.starting.findIndex((each) => each.task === task) ?? -1;
-    if (waiting < 0) return this.#engine.interrupt(task, vcpu);
+    if (waiting < 0) return this.#manager.interrupt(task, vcpu);
     vm!.starting.splice(waiting, 1);
     delete this.state.runs[task];
     this.#kernel.finish(task, -Errno.EINTR);
   }
 
-  /** The data of a load that user space emulated goes where the engine looks for it. */
+  /** The data of a load that user space emulated goes where the VM manager looks for it. */
   #takeData(vcpu: VcpuFunction, data: readonly number[]): void {
-    if (vcpu.exit?.kind === "read") this.#engine.setRunPage(vcpu, RUN_MMIO.offsetOf("data"), Uint8Array.from(data));
+    if (vcpu.exit?.kind === "read") this.#manager.setRunPage(vcpu, RUN_MMIO.offsetOf("data"), Uint8Array.from(data));
   }
 
   /**
-   * The caller's structure for the exit in the engine's run page; `immediate_exit` and padding are
+   * The caller's structure for the exit in the VM manager's run page; `immediate_exit` and padding are
    * 0.
    */
   #exitOf(vcpu: VcpuFunction): Uint8Array {
-    const page = this.#engine.runPage(vcpu, 0, RUN_MMIO.size);
+    const page = this.#manager.runPage(vcpu, 0, RUN_MMIO.size);
     const exit = new Uint8Array(GZVM_RUN.size);
     const put = (reason: number, bytes: Uint8Array) => {
       exit.set(bytes);

@@ -1,11 +1,11 @@
-// GenieZone's EL2 on Gunyah: what each of its hypercalls does with the engine and the resource
+// GenieZone's EL2 on Gunyah: what each of its hypercalls does with the VM manager and the resource
 // manager (docs/spec/geniezone.md §2, §5, §10). The driver above knows calls and errors only.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { RegisterSet } from "../../abi/words.ts";
 import { writeDevicetree } from "../../devicetree/writer.ts";
-import type { Engine } from "../gunyah/engine.ts";
+import type { VmManager } from "../gunyah/vm-manager.ts";
 import type { Vm } from "../gunyah/state.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
@@ -47,14 +47,14 @@ type Served = { readonly [N in ServedCall]: (args: GzvmArguments<N>, vm: GzvmVm)
 /** EL2. */
 export class GzvmEl2 {
   readonly #kernel: HostKernel;
-  readonly #engine: Engine;
+  readonly #manager: VmManager;
   readonly #state: GzvmState;
   readonly #firmware: Uint8Array | undefined;
 
   /** @param firmware what protected VMs boot first, where there is one */
-  constructor(kernel: HostKernel, engine: Engine, state: GzvmState, firmware: Uint8Array | undefined) {
+  constructor(kernel: HostKernel, manager: VmManager, state: GzvmState, firmware: Uint8Array | undefined) {
     this.#kernel = kernel;
-    this.#engine = engine;
+    this.#manager = manager;
     this.#state = state;
     this.#firmware = firmware;
   }
@@ -104,7 +104,7 @@ export class GzvmEl2 {
 
   /** Bytes that the VM has alone, and those that it shares. */
   #statistics(vm: GzvmVm): [number, number] {
-    const given = this.#engine.state.vms[vm.engine]?.given ?? [];
+    const given = this.#manager.state.vms[vm.gunyahVm]?.given ?? [];
     const bytes = (shared: boolean) => given.reduce((sum, each) => each.shared === shared ? sum + each.count * PAGE_SIZE : sum, 0);
     return [bytes(false), bytes(true)];
   }
@@ -112,7 +112,7 @@ export class GzvmEl2 {
   /** Shared interrupts are doorbells; private ones are the vCPUs' own. */
   #irqLine(vm: GzvmVm, spi: number, level: number): GzvmResult {
     if (spi >= GZVM_SPIS) return failed(GzvmError.InvalidArguments);
-    const bell = this.#engine.resources(vm.engine).find(({ type, label }) => type === ResourceType.DoorbellSource && label === spi);
+    const bell = this.#manager.resources(vm.gunyahVm).find(({ type, label }) => type === ResourceType.DoorbellSource && label === spi);
     if (bell === undefined) return vm.started ? failed(GzvmError.Fault) : ok();
     const { calls } = this.#kernel;
     const { error } = level === 0
@@ -133,7 +133,7 @@ export class GzvmEl2 {
    * memory for its configuration.
    */
   start(vm: GzvmVm, space: number): boolean {
-    const engine = this.#engine.state.vms[vm.engine];
+    const gunyahVm = this.#manager.state.vms[vm.gunyahVm];
     const object = this.#kernel.memory.createContiguous(CONFIG_SIZE / PAGE_SIZE);
     if (object === undefined) return false;
     const end = vm.slots.reduce(
@@ -146,7 +146,7 @@ export class GzvmEl2 {
     bytes.set(writeDevicetree(this.#configTree(vm, base)));
     if (!this.#kernel.cpu.write(object.runs[0].ipa, bytes)) return false;
     this.#loadFirmware(vm, space);
-    engine.bindings = [
+    gunyahVm.bindings = [
       ...vm.slots.map(({ flags, guestAddress, size, userAddress }) => ({
         ...{ guestAddress, size, flags: 7, lent: vm.protected && (flags & SlotPurpose.StaticSwiotlb) === 0, executable: true },
         source: { kind: "user" as const, address: userAddress },
@@ -156,9 +156,9 @@ export class GzvmEl2 {
         source: { kind: "memfd" as const, object: object.id, offset: 0 },
       },
     ];
-    engine.devicetree = { address: BigInt(base), size: BigInt(CONFIG_SIZE) };
-    engine.bootContext = this.#bootContext(vm);
-    this.#engine.start(engine, undefined);
+    gunyahVm.devicetree = { address: BigInt(base), size: BigInt(CONFIG_SIZE) };
+    gunyahVm.bootContext = this.#bootContext(vm);
+    this.#manager.start(gunyahVm, undefined);
     return true;
   }
 

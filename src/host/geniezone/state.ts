@@ -27,12 +27,12 @@ export interface GzvmVm {
   readonly id: number;
   /** Id that EL2 gave it: 16 bits. */
   readonly el2Id: number;
-  /** Id of the engine's VM. */
-  readonly engine: number;
+  /** Id of its VM in the VM manager. */
+  readonly gunyahVm: number;
   /** Memory object that holds the configuration, and its guest address. */
   config: { readonly object: number; readonly base: number } | undefined;
   slots: Slot[];
-  /** Engine's vCPU by vCPU number. */
+  /** The VM manager's vCPU by vCPU number. */
   vcpus: Record<number, number>;
   /**
    * Registers of the boot vCPU before the first RUN: index of the core register file (units of 4
@@ -55,8 +55,8 @@ export interface GzvmVm {
 /** All of the driver. */
 export interface GzvmState {
   vms: Record<number, GzvmVm>;
-  /** VM of each of the engine's VMs and vCPUs. */
-  ofEngine: Record<number, number>;
+  /** VM of each of the VM manager's VMs. */
+  ofGunyahVm: Record<number, number>;
   /** User address of the run structure of each RUN in progress. */
   runs: Record<number, bigint>;
   /** Calls to EL2 that were made, by name: for people and tests. */
@@ -65,5 +65,5 @@ export interface GzvmState {
 
 /** The state of a driver that has served nobody. */
 export function newGzvmState(): GzvmState {
-  return { vms: {}, ofEngine: {}, runs: {}, calls: {} };
+  return { vms: {}, ofGunyahVm: {}, runs: {}, calls: {} };
 }

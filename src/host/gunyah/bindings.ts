@@ -3,7 +3,7 @@
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";
-import { ENGINES } from "../../abi/ioctl/personas.ts";
+import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import type { Pinned } from "../kernel/memory.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
@@ -107,7 +107,7 @@ function bind(kernel: HostKernel, state: GunyahState, vm: Vm, place: Place, flag
   if (twice) return refuse("a part of a guest memfd is bound once, in one VM");
   kernel.memory.holdObject(object);
   const lent = (flags & MapFlagsV17.AccessMask) !== MapFlagsV17.Share;
-  const executable = lent || ENGINES[vm.persona].memory.sharedExecutable && (flags & MapFlagsV17.Exec) !== 0;
+  const executable = lent || VM_PERSONAS[vm.persona].memory.sharedExecutable && (flags & MapFlagsV17.Exec) !== 0;
   vm.bindings.unshift({ guestAddress, size, flags, lent, executable, source: { kind: "memfd", object, offset } });
   return 0;
 }
@@ -176,5 +176,5 @@ export function dropBindings(kernel: HostKernel, vm: Vm): void {
 
 /** Whether a generation gives memory when the guest touches it. */
 export function isPaged(vm: Vm): boolean {
-  return ENGINES[vm.persona].memory.given === "on-demand";
+  return VM_PERSONAS[vm.persona].memory.given === "on-demand";
 }

@@ -1,4 +1,4 @@
-// The driver of /dev/gunyah: its three kinds of files and their requests, over the engine
+// The driver of /dev/gunyah: its three kinds of files and their requests, over the VM manager
 // (docs/spec/vm-manager.md §4 to §6, §9 and §10).
 
 import { RmError } from "../../abi/rpc/errors.ts";
@@ -22,14 +22,14 @@ import {
   GH_V6,
   VM_RANGE,
 } from "../../abi/ioctl/gunyah.ts";
-import { ENGINES, type Persona, type PersonaName, PERSONAS } from "../../abi/ioctl/personas.ts";
+import { type Persona, type PersonaName, PERSONAS, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { DescriptorKind } from "../../abi/ioctl/request.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import type { FileOperations } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
 import { bindingOf, createGuestMemory, mapCmaMemory, mapMemory } from "./bindings.ts";
-import type { Engine, EngineFront } from "./engine.ts";
+import type { VmDriver, VmManager } from "./vm-manager.ts";
 import { addIoeventfd, addIrqfd, removeIoeventfds, removeIrqfds, wrongSize } from "./functions.ts";
 import { reclaimPages } from "./paging.ts";
 import { hypercallErrno } from "./rm-errors.ts";
@@ -43,9 +43,9 @@ const U64 = 1n << 64n;
 const Feature = { Memextent: 1n << 6n } as const;
 
 /** The driver. */
-export class GunyahDriver implements EngineFront {
+export class GunyahDriver implements VmDriver {
   readonly #kernel: HostKernel;
-  readonly #engine: Engine;
+  readonly #manager: VmManager;
   readonly #persona: Persona;
   /** What VMs of the vendor driver answer. */
   readonly #vendor: VendorRequests;
@@ -54,12 +54,12 @@ export class GunyahDriver implements EngineFront {
    * @param persona the generation that the device speaks
    * @param signed VMs that the vendor driver loads by name
    */
-  constructor(kernel: HostKernel, engine: Engine, persona: PersonaName, signed: readonly SignedVm[]) {
+  constructor(kernel: HostKernel, manager: VmManager, persona: PersonaName, signed: readonly SignedVm[]) {
     this.#kernel = kernel;
-    this.#engine = engine;
-    this.#vendor = new VendorRequests(kernel, engine, signed);
+    this.#manager = manager;
+    this.#vendor = new VendorRequests(kernel, manager, signed);
     this.#persona = PERSONAS[persona];
-    engine.attach(persona, this);
+    manager.attach(persona, this);
     kernel.register("gunyah", this.#deviceFile(), this.#persona.device ? "/dev/gunyah" : undefined);
     kernel.register("gunyah-vm", this.#vmFile());
     kernel.register("gunyah-vcpu", this.#vcpuFile());
@@ -73,9 +73,9 @@ export class GunyahDriver implements EngineFront {
     });
   }
 
-  /** What the engine knows. */
+  /** What the VM manager knows. */
   get state(): GunyahState {
-    return this.#engine.state;
+    return this.#manager.state;
   }
 
   /** The reply to a request that was sent for an ioctl and not for a VM. */
@@ -86,11 +86,11 @@ export class GunyahDriver implements EngineFront {
     this.#kernel.finish(task, 0);
   }
 
-  // ---- the engine ----
+  // ---- the VM manager ----
 
   ended(vm: Vm, { kind, task, label }: Sequence, result: number): number {
     if (kind === "create" && result === 0) return this.#vmDescriptor(task!, vm);
-    if (kind === "create") this.#engine.release(vm);
+    if (kind === "create") this.#manager.release(vm);
     else if (vm.signed !== undefined && (kind === "load" || kind === "start")) this.#vendor.ended(vm, kind, result);
     else if (kind === "delete" && result === 0 || kind === "region" && result < 0) {
       // There is none where the resource manager keeps what is asked back of it.
@@ -128,8 +128,8 @@ export class GunyahDriver implements EngineFront {
     return {
       name: () => "anon_inode:gunyah-vm",
       ioctl: (task, file, code, argument) => this.#vmIoctl(task, this.state.vms[file.target], code, argument),
-      interrupt: (task, file) => this.#engine.interruptWaiter(this.state.vms[file.target], task),
-      release: (file) => this.#engine.release(this.state.vms[file.target]),
+      interrupt: (task, file) => this.#manager.interruptWaiter(this.state.vms[file.target], task),
+      release: (file) => this.#manager.release(this.state.vms[file.target]),
     };
   }
 
@@ -137,12 +137,12 @@ export class GunyahDriver implements EngineFront {
     return {
       name: (file) => {
         const { number, vm } = this.state.vcpus[file.target];
-        return `anon_inode:${ENGINES[this.state.vms[vm].persona].functions!.vcpuName}:${number}`;
+        return `anon_inode:${VM_PERSONAS[this.state.vms[vm].persona].functions!.vcpuName}:${number}`;
       },
       ioctl: (task, file, code) => this.#vcpuIoctl(task, this.state.vcpus[file.target], code),
       interrupt: (task, file) => this.#vendor.interruptRun(task, this.state.vcpus[file.target]),
       memory: (file) => this.state.vcpus[file.target].page,
-      release: (file) => this.#engine.closeVcpu(this.state.vcpus[file.target]),
+      release: (file) => this.#manager.closeVcpu(this.state.vcpus[file.target]),
     };
   }
 
@@ -173,7 +173,7 @@ export class GunyahDriver implements EngineFront {
   }
 
   #vmIoctl(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
-    const persona = ENGINES[vm.persona];
+    const persona = VM_PERSONAS[vm.persona];
     if (!this.#answers(persona, "vm", code)) return this.#unknown(persona, "vm", code);
     if (persona.name === "legacy") return this.#vendor.onVm(task, vm, code, argument);
     switch (code) {
@@ -210,7 +210,7 @@ export class GunyahDriver implements EngineFront {
   }
 
   #vcpuIoctl(task: number, vcpu: VcpuFunction, code: number): number | undefined {
-    const persona = ENGINES[this.state.vms[vcpu.vm].persona];
+    const persona = VM_PERSONAS[this.state.vms[vcpu.vm].persona];
     const rules = persona.functions!;
     if (persona.name === "legacy") {
       return code === GH_LEGACY.RUN.code ? this.#vendor.run(task, vcpu) : this.#unknown(persona, "vcpu", code, rules.unknownRequest);
@@ -221,7 +221,7 @@ export class GunyahDriver implements EngineFront {
     if (rules.runByOther !== undefined && this.#kernel.callerSpace(task).id !== vm.space) {
       return this.#kernel.refuse(Errno[rules.runByOther], "vm-manager 4", "only the address space that created the VM may run its vCPUs");
     }
-    return this.#engine.enter(task, vcpu);
+    return this.#manager.enter(task, vcpu);
   }
 
   // ---- requests ----
@@ -242,27 +242,27 @@ export class GunyahDriver implements EngineFront {
       return kernel.refuse(Errno.EINVAL, "vm-manager 4", "the argument is reserved for a VM type and has to be 0", { argument });
     }
     const space = kernel.callerSpace(task);
-    const vm = this.#engine.createVm(space.id, this.#persona.name);
+    const vm = this.#manager.createVm(space.id, this.#persona.name);
     if (!this.#persona.vmidAtCreate) return this.#vmDescriptor(task, vm);
-    this.#engine.begin(vm, "create", ["allocate"], task);
+    this.#manager.begin(vm, "create", ["allocate"], task);
     return undefined;
   }
 
   #vmDescriptor(task: number, vm: Vm): number {
     const fd = this.#kernel.install(this.#kernel.task(task).pid, "gunyah-vm", vm.id, true);
     if (fd < 0) {
-      this.#engine.release(vm);
+      this.#manager.release(vm);
       return this.#kernel.refuse(-fd, "vm-manager 4", NO_DESCRIPTOR);
     }
     return fd;
   }
 
   #setRegion(task: number, vm: Vm, code: number, argument: bigint, lend: boolean): number | undefined {
-    if (vm.sequence !== undefined) return this.#engine.wait(vm, task, code, argument);
-    const persona = ENGINES[vm.persona];
-    if (persona.memory.needsMemextent && (this.#engine.host.features & Feature.Memextent) === 0n) {
+    if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, argument);
+    const persona = VM_PERSONAS[vm.persona];
+    if (persona.memory.needsMemextent && (this.#manager.host.features & Feature.Memextent) === 0n) {
       const rule = "the hypervisor has to have memory extents (bit 6 of hypervisor_identify)";
-      return this.#kernel.refuse(Errno.EOPNOTSUPP, "vm-manager 5.1", rule, { features: this.#engine.host.features });
+      return this.#kernel.refuse(Errno.EOPNOTSUPP, "vm-manager 5.1", rule, { features: this.#manager.host.features });
     }
     const result = prepareRegion(this.#kernel, task, vm, argument, lend);
     if (typeof result === "number") return result;
@@ -273,16 +273,16 @@ export class GunyahDriver implements EngineFront {
     if ("remove" in result) {
       const { remove } = result;
       if (remove.handle === undefined) return this.#dropRegion(vm, remove);
-      this.#engine.begin(vm, "delete", ["reclaim"], task, remove.label);
+      this.#manager.begin(vm, "delete", ["reclaim"], task, remove.label);
       return undefined;
     }
     vm.regions.unshift(result.region);
     if (persona.memory.given === "at-set") {
-      this.#engine.begin(vm, "region", ["regions"], task, result.region.label);
+      this.#manager.begin(vm, "region", ["regions"], task, result.region.label);
       return undefined;
     }
     if (result.region.lent || !persona.asksOwnVmid || this.state.ownVmid !== undefined) return 0;
-    this.#engine.host.request(VM_GET_VMID.id, encodeRequest(VM_GET_VMID, {}), task);
+    this.#manager.host.request(VM_GET_VMID.id, encodeRequest(VM_GET_VMID, {}), task);
     return undefined;
   }
 
@@ -311,14 +311,14 @@ export class GunyahDriver implements EngineFront {
   }
 
   #setDevicetree(task: number, vm: Vm, pointer: bigint): number {
-    const range = this.#range(task, ENGINES[vm.persona], pointer);
+    const range = this.#range(task, VM_PERSONAS[vm.persona], pointer);
     if (typeof range === "number") return range;
     vm.devicetree = range;
     return 0;
   }
 
   #setFirmware(task: number, vm: Vm, pointer: bigint): number {
-    const range = this.#range(task, ENGINES[vm.persona], pointer);
+    const range = this.#range(task, VM_PERSONAS[vm.persona], pointer);
     if (typeof range === "number") return range;
     vm.firmware = range;
     vm.auth = AuthType.Android;
@@ -330,7 +330,7 @@ export class GunyahDriver implements EngineFront {
    * stays.
    */
   #reclaimRange(task: number, vm: Vm, code: number, pointer: bigint): number | undefined {
-    if (vm.sequence !== undefined) return this.#engine.wait(vm, task, code, pointer);
+    if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, pointer);
     const refuse = (errno: number, rule: string, values: Record<string, unknown>) =>
       this.#kernel.refuse(errno, "vm-manager 5.3", rule, values);
     const caller = this.#kernel.callerSpace(task).id;
@@ -376,8 +376,8 @@ export class GunyahDriver implements EngineFront {
   }
 
   #start(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
-    if (vm.sequence !== undefined) return this.#engine.wait(vm, task, code, argument);
-    const persona = ENGINES[vm.persona];
+    if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, argument);
+    const persona = VM_PERSONAS[vm.persona];
     if (vm.tried) {
       if (vm.status === "running") return 0;
       const errno = Errno[persona.startAgain];
@@ -385,7 +385,7 @@ export class GunyahDriver implements EngineFront {
       const rule = "a VM starts once; what has ended or failed to start needs a new descriptor";
       return this.#kernel.refuse(errno, "vm-manager 7", rule, values, { object: `vm ${vm.id}` });
     }
-    this.#engine.start(vm, task);
+    this.#manager.start(vm, task);
     return undefined;
   }
 
@@ -429,7 +429,7 @@ export class GunyahDriver implements EngineFront {
 
   #addVcpu(task: number, vm: Vm, bytes: Uint8Array): number {
     if (bytes.length !== FN_VCPU_ARG.size) return wrongSize(this.#kernel, "vCPU", bytes.length, FN_VCPU_ARG.size);
-    return this.#engine.openVcpu(task, vm, FN_VCPU_ARG.decode(bytes).id);
+    return this.#manager.openVcpu(task, vm, FN_VCPU_ARG.decode(bytes).id);
   }
 
   #removeFunction(task: number, vm: Vm, pointer: bigint): number {
@@ -438,7 +438,7 @@ export class GunyahDriver implements EngineFront {
     const { type, bytes } = argument;
     if (bytes.length === 0) return 0;
     const removed = this.#removeMatching(vm, type, bytes);
-    const missing = ENGINES[vm.persona].functions!.removeMissing;
+    const missing = VM_PERSONAS[vm.persona].functions!.removeMissing;
     if (removed > 0 || missing === 0) return 0;
     if (type < FunctionType.Vcpu || type > FunctionType.Ioeventfd) return this.#unknownFunction(type);
     return this.#kernel.refuse(Errno[missing], "vm-manager 10", "REMOVE_FUNCTION has to match a function that was added", { type });
@@ -453,9 +453,9 @@ export class GunyahDriver implements EngineFront {
     }
     if (type !== FunctionType.Vcpu || bytes.length !== FN_VCPU_ARG.size) return 0;
     const { id } = FN_VCPU_ARG.decode(bytes);
-    const gone = this.#engine.vcpusOf(vm).filter((vcpu) => vcpu.number === id && !vcpu.removed);
+    const gone = this.#manager.vcpusOf(vm).filter((vcpu) => vcpu.number === id && !vcpu.removed);
     for (const vcpu of gone) {
-      this.#engine.removeVcpu(vcpu);
+      this.#manager.removeVcpu(vcpu);
     }
     return gone.length;
   }

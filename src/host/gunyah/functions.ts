@@ -4,7 +4,7 @@
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { FN_IOEVENTFD_ARG, FN_IRQFD_ARG, IOEVENTFD_LENGTHS, IoeventfdFlags, IrqfdFlags } from "../../abi/ioctl/gunyah.ts";
-import { ENGINES } from "../../abi/ioctl/personas.ts";
+import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { OpenFile } from "../kernel/files.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { maskBell, ringBell } from "./sequence.ts";
@@ -63,7 +63,7 @@ export function eventfdSignalled(kernel: HostKernel, vm: Vm, eventfd: number): v
 export function addIoeventfd(kernel: HostKernel, task: number, vm: Vm, bytes: Uint8Array): number {
   if (bytes.length !== FN_IOEVENTFD_ARG.size) return wrongSize(kernel, "ioeventfd", bytes.length, FN_IOEVENTFD_ARG.size);
   const { datamatch, addr, len, fd, flags } = FN_IOEVENTFD_ARG.decode(bytes);
-  const rules = ENGINES[vm.persona].functions!;
+  const rules = VM_PERSONAS[vm.persona].functions!;
   const refuse = (rule: string, values: Record<string, unknown>) => kernel.refuse(Errno.EINVAL, SECTION, rule, values);
   if ((flags & ~IoeventfdFlags.Datamatch) !== 0) return refuse("the only flag of an ioeventfd is DATAMATCH 1", { flags });
   if (!IOEVENTFD_LENGTHS.includes(len)) return refuse("an ioeventfd matches 1, 2, 4, 8 bytes or, with 0, any", { len });

@@ -3,7 +3,7 @@
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { RegionFlags, USER_MEM_REGION } from "../../abi/ioctl/gunyah.ts";
-import { ENGINES, type Persona } from "../../abi/ioctl/personas.ts";
+import { type Persona, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { StructValues } from "../../abi/ioctl/struct.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
@@ -31,7 +31,7 @@ export type RegionResult = { readonly region: Region } | { readonly binding: Bin
 
 /** Checks the argument and pins the memory. Nothing is entered into the VM yet. */
 export function prepareRegion(kernel: HostKernel, task: number, vm: Vm, pointer: bigint, lend: boolean): RegionResult {
-  const persona = ENGINES[vm.persona];
+  const persona = VM_PERSONAS[vm.persona];
   const rules = persona.memory;
   const refuse = (errno: number, rule: string, values: Record<string, unknown> = {}, wayOut?: string) =>
     kernel.refuse(errno, SECTION, rule, values, { object: `vm ${vm.id}`, ...wayOut && { wayOut } });
@@ -90,7 +90,7 @@ function deleted(kernel: HostKernel, vm: Vm, label: number): RegionResult {
 /** Memory rules of the kernel: the limit, the page list, the pages themselves. */
 function pinned(kernel: HostKernel, task: number, vm: Vm, argument: RegionArgument, lent: boolean): RegionResult {
   const { label, flags, guest_phys_addr: guestAddress, memory_size: size, userspace_addr: user } = argument;
-  const rules = ENGINES[vm.persona].memory;
+  const rules = VM_PERSONAS[vm.persona].memory;
   const space = kernel.callerSpace(task);
   const pages = Number(size / BigInt(PAGE_SIZE));
   if (pages > MAX_PAGES) {

@@ -25,7 +25,7 @@ import type { BrokenRule } from "../../abi/trace.ts";
 import { Access } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { MapFlagsV17, RegionFlags } from "../../abi/ioctl/gunyah.ts";
-import { ENGINES, type StartStep, type TeardownStep } from "../../abi/ioctl/personas.ts";
+import { type StartStep, type TeardownStep, VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { PAGE_SIZE, type PageRange } from "../kernel/page-allocator.ts";
 import { bindingOf, isPaged, pinRange } from "./bindings.ts";
@@ -88,7 +88,7 @@ export class Sequences {
 
   /** Begins the end of a VM that nothing refers to. */
   teardown(vm: Vm): void {
-    this.begin(vm, "teardown", ENGINES[vm.persona].teardown, undefined);
+    this.begin(vm, "teardown", VM_PERSONAS[vm.persona].teardown, undefined);
   }
 
   /** The reply to the request of a VM's sequence. */
@@ -181,7 +181,7 @@ export class Sequences {
       case "stop":
         return vm.status !== "running"
           ? "next"
-          : this.#send(vm, VM_STOP, { vmid, flags: StopFlags.Force, reason: ENGINES[vm.persona].stopReason });
+          : this.#send(vm, VM_STOP, { vmid, flags: StopFlags.Force, reason: VM_PERSONAS[vm.persona].stopReason });
       case "reset":
         return this.#needsReset(vm) ? this.#send(vm, VM_RESET, { vmid }) : "next";
       case "reclaim": {
@@ -244,7 +244,7 @@ export class Sequences {
   #needsReset(vm: Vm): boolean {
     if (vm.status === "exited" || vm.status === "ready" || vm.status === "init-failed") return true;
     // The resource manager keeps a VM whose configuration it has refused until it is reset.
-    return vm.status === "load" && vm.tried && vm.configured && !ENGINES[vm.persona].losesFailedVmid;
+    return vm.status === "load" && vm.tried && vm.configured && !VM_PERSONAS[vm.persona].losesFailedVmid;
   }
 
   /** Shares or lends the next region that has no parcel, or the rest of one. */
@@ -278,7 +278,7 @@ export class Sequences {
 
   /** The region of a range by the rule of the generation. */
   #regionOf(vm: Vm, { address, size }: { address: bigint; size: bigint }): Region | undefined {
-    const rules = ENGINES[vm.persona].devicetree;
+    const rules = VM_PERSONAS[vm.persona].devicetree;
     const end = (region: Region) => region.guestAddress + region.size;
     if (rules.region === "inside") {
       return vm.regions.find((region) => size > 0n && address >= region.guestAddress && address + size <= end(region));
@@ -339,7 +339,7 @@ export class Sequences {
   }
 
   #noDevicetree(vm: Vm): StepResult {
-    const { missing, region, empty } = ENGINES[vm.persona].devicetree;
+    const { missing, region, empty } = VM_PERSONAS[vm.persona].devicetree;
     const { address, size } = vm.devicetree;
     if (size === 0n && empty !== undefined) {
       const values = { address, size };
@@ -356,7 +356,7 @@ export class Sequences {
     const { address, size } = vm.devicetree;
     const { handle, guestAddress } = vm.configParcel ?? this.#regionOf(vm, vm.devicetree)!;
     const page = BigInt(PAGE_SIZE);
-    const dt_size = ENGINES[vm.persona].devicetree.roundedUp ? (size + page - 1n) / page * page : size;
+    const dt_size = VM_PERSONAS[vm.persona].devicetree.roundedUp ? (size + page - 1n) / page * page : size;
     vm.configured = true;
     return this.#send(vm, VM_CONFIG_IMAGE, {
       vmid: vm.vmid,
@@ -462,7 +462,7 @@ export class Sequences {
     payload: Uint8Array,
     use?: (value: Values<R>) => void,
   ): StepResult {
-    const persona = ENGINES[vm.persona];
+    const persona = VM_PERSONAS[vm.persona];
     const decoded = decodeReply(message, payload);
     const refuse = (errno: number, rule: string, values: Record<string, unknown>): StepResult => ({
       errno: persona.anyRmErrorIsInvalid ? Errno.EINVAL : errno,
@@ -547,7 +547,7 @@ export class Sequences {
 
 /** Whether what the VM is loaded with is one parcel in a generation that gives pages one by one. */
 function isOneParcel(vm: Vm): boolean {
-  return vm.auth === AuthType.Android && ENGINES[vm.persona].protectedAsParcel;
+  return vm.auth === AuthType.Android && VM_PERSONAS[vm.persona].protectedAsParcel;
 }
 
 /**

@@ -1,7 +1,7 @@
 // What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between
 // two events (docs/spec/vm-manager.md §5 to §11).
 
-import type { EngineName, StartStep, TeardownStep } from "../../abi/ioctl/personas.ts";
+import type { StartStep, TeardownStep, VmPersonaName } from "../../abi/ioctl/personas.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import type { Pinned } from "../kernel/memory.ts";
 
@@ -120,7 +120,7 @@ export type VcpuPhase =
 export interface VcpuFunction {
   readonly id: number;
   /** Its VM's, which it may outlive. */
-  readonly persona: EngineName;
+  readonly persona: VmPersonaName;
   readonly vm: number;
   /** The number that user space gave it: its label. */
   readonly number: number;
@@ -208,7 +208,7 @@ export interface SequenceFailure {
 /** A VM. */
 export interface Vm {
   readonly id: number;
-  readonly persona: EngineName;
+  readonly persona: VmPersonaName;
   /** Descriptors of it and of its vCPUs. */
   refs: number;
   /** Address space that created it. */

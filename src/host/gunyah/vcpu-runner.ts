@@ -10,7 +10,7 @@ import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { VcpuResume, VcpuRunState } from "../../abi/words.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { ExitReason, ResumeAction, RUN_MMIO, RUN_PAGE, RUN_PAGE_FAULT, RUN_STATUS, VmStatusCode } from "../../abi/ioctl/gunyah.ts";
-import { ENGINES } from "../../abi/ioctl/personas.ts";
+import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { HostKernel } from "../kernel/kernel.ts";
 import { writeToIoeventfd } from "./functions.ts";
 import { hypercallErrno } from "./rm-errors.ts";
@@ -32,7 +32,7 @@ export interface RunnerHooks {
    */
   pageIn(vm: Vm, address: number, write: boolean): number;
   /**
-   * RUN is about to end with this result: what it ends with instead. For fronts with a run
+   * RUN is about to end with this result: what it ends with instead. For drivers with a run
    * structure of their own.
    */
   leaving(vcpu: VcpuFunction, task: number, result: number): number;
@@ -109,7 +109,7 @@ export class VcpuRunner {
 
   /** Load failed: those who look at a run page see it. */
   loadFailed(vm: Vm): void {
-    if (!ENGINES[vm.persona].functions?.resumeAction) return;
+    if (!VM_PERSONAS[vm.persona].functions?.resumeAction) return;
     for (const vcpu of this.#vcpusOf(vm)) this.#writeStatus(vcpu, VmStatusCode.LoadFailed, 0, 0, []);
   }
 
@@ -224,14 +224,14 @@ export class VcpuRunner {
     if (write) { for (let byte = 0; byte < length; byte++) page[at + byte] = Number(cut >> BigInt(8 * byte) & 0xffn); }
     view.setUint32(RUN_MMIO.offsetOf("len"), length, true);
     page[RUN_MMIO.offsetOf("is_write")] = write ? 1 : 0;
-    if (ENGINES[vm.persona].functions?.resumeAction) page[RUN_MMIO.offsetOf("resume_action")] = ResumeAction.Handled;
+    if (VM_PERSONAS[vm.persona].functions?.resumeAction) page[RUN_MMIO.offsetOf("resume_action")] = ResumeAction.Handled;
     this.#writePage(vcpu, 0, page);
     vcpu.exit = { kind: write ? "write" : "read", length };
     this.#leave(vcpu, 0);
   }
 
   #fault(vm: Vm, vcpu: VcpuFunction, resource: Resource, { state_data_0, state_data_1 }: RunResults): void {
-    if (!ENGINES[vm.persona].functions?.pageFaultExit) return this.#endingUnless(vm, vcpu);
+    if (!VM_PERSONAS[vm.persona].functions?.pageFaultExit) return this.#endingUnless(vm, vcpu);
     const address = Number(state_data_0);
     const attempt = this.#hooks.pageIn(vm, address, state_data_1 !== 0n);
     if (attempt === 0) {
@@ -309,7 +309,7 @@ export class VcpuRunner {
     vcpu.exit = undefined;
     vcpu.resume = [0n, 0n];
     if (exit === undefined) return true;
-    const rules = ENGINES[vm.persona].functions!;
+    const rules = VM_PERSONAS[vm.persona].functions!;
     const page = this.#page(vcpu, 0, RUN_MMIO.size);
     if (rules.resumeAction) {
       const action = page[exit.kind === "fault" ? RUN_PAGE_FAULT.offsetOf("resume_action") : RUN_MMIO.offsetOf("resume_action")];

@@ -5,14 +5,14 @@
 
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { ExitReason, GH_LEGACY, LEGACY_EXIT, LEGACY_NAME, LEGACY_REGION, RUN_PAGE } from "../../abi/ioctl/gunyah.ts";
-import { ENGINES } from "../../abi/ioctl/personas.ts";
+import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
 import type { Struct, StructFields, StructValues } from "../../abi/ioctl/struct.ts";
 import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import type { OpenFile } from "../kernel/files.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { PAGE_SIZE } from "../kernel/page-allocator.ts";
-import type { Engine } from "./engine.ts";
+import type { VmManager } from "./vm-manager.ts";
 import { SIGNED_NAME_SIZE, type SignedVm } from "./signed-vm.ts";
 import type { SignedLoad, VcpuFunction, Vm } from "./state.ts";
 
@@ -24,12 +24,12 @@ const ALL_RIGHTS = 7;
 /** The requests on a VM of the vendor driver, on its vCPUs, and WAIT_FOR_EXIT. */
 export class VendorRequests {
   readonly #kernel: HostKernel;
-  readonly #engine: Engine;
+  readonly #manager: VmManager;
   readonly #images: readonly SignedVm[];
 
-  constructor(kernel: HostKernel, engine: Engine, images: readonly SignedVm[]) {
+  constructor(kernel: HostKernel, manager: VmManager, images: readonly SignedVm[]) {
     this.#kernel = kernel;
-    this.#engine = engine;
+    this.#manager = manager;
     this.#images = images;
     kernel.register("gunyah-mem", {
       name: () => "anon_inode:gh-mem:0",
@@ -41,7 +41,7 @@ export class VendorRequests {
 
   /** A request on a VM. */
   onVm(task: number, vm: Vm, code: number, argument: bigint): number | undefined {
-    if (vm.sequence !== undefined) return this.#engine.wait(vm, task, code, argument);
+    if (vm.sequence !== undefined) return this.#manager.wait(vm, task, code, argument);
     switch (code) {
       case GH_LEGACY.SET_FW_NAME.code:
         return this.#load(task, vm, argument);
@@ -67,7 +67,7 @@ export class VendorRequests {
     const argument = this.#copyIn(task, LEGACY_EXIT, pointer);
     if (typeof argument === "number") return argument;
     const name = textOf(argument.name);
-    const vm = Object.values(this.#engine.state.vms).find((each) => each.signed?.name === name && isLoaded(each));
+    const vm = Object.values(this.#manager.state.vms).find((each) => each.signed?.name === name && isLoaded(each));
     if (vm === undefined) return this.#kernel.refuse(Errno.EINVAL, SECTION, "no VM of this name is loaded", { name });
     vm.refs++;
     vm.signed!.watchers.push({ task, pointer });
@@ -77,18 +77,18 @@ export class VendorRequests {
 
   /** A signal for WAIT_FOR_EXIT. */
   interruptWait(task: number): void {
-    for (const vm of Object.values(this.#engine.state.vms)) {
+    for (const vm of Object.values(this.#manager.state.vms)) {
       const at = vm.signed?.watchers.findIndex((each) => each.task === task) ?? -1;
       if (at < 0) continue;
       vm.signed!.watchers.splice(at, 1);
       this.#kernel.finish(task, -Errno.EINTR);
-      return this.#engine.release(vm);
+      return this.#manager.release(vm);
     }
   }
 
   /** RUN: the first one of a VM starts it; all wait for its end, whose type they give. */
   run(task: number, vcpu: VcpuFunction): number | undefined {
-    const vm = this.#engine.state.vms[vcpu.vm];
+    const vm = this.#manager.state.vms[vcpu.vm];
     const { signed, status } = vm;
     const refuse = (rule: string) => this.#kernel.refuse(Errno.EINVAL, SECTION, rule, { vcpu: vcpu.number, status });
     if (signed === undefined) return refuse("a VM that is not loaded cannot run: SET_FW_NAME comes first");
@@ -99,35 +99,35 @@ export class VendorRequests {
     }
     if (signed.ran) return refuse("a VM runs once");
     signed.ran = true;
-    if (this.#engine.vcpusOf(vm).length !== signed.vcpus) return refuse("as many vCPUs have to be created as GET_VCPU_COUNT says");
+    if (this.#manager.vcpusOf(vm).length !== signed.vcpus) return refuse("as many vCPUs have to be created as GET_VCPU_COUNT says");
     if (status !== "ready") return refuse("the VM has to be ready");
     signed.runners.push({ task, vcpu: vcpu.id });
-    this.#engine.begin(vm, "start", ["start"], undefined);
+    this.#manager.begin(vm, "start", ["start"], undefined);
     return undefined;
   }
 
   /** A signal for RUN. */
   interruptRun(task: number, vcpu: VcpuFunction): void {
-    const { signed } = this.#engine.state.vms[vcpu.vm];
+    const { signed } = this.#manager.state.vms[vcpu.vm];
     const at = signed?.runners.findIndex((each) => each.task === task) ?? -1;
-    if (at < 0) return this.#engine.interrupt(task, vcpu);
+    if (at < 0) return this.#manager.interrupt(task, vcpu);
     signed!.runners.splice(at, 1);
     this.#kernel.finish(task, -Errno.EINTR);
   }
 
-  // ---- what the engine tells ----
+  // ---- what the VM manager reports ----
 
   /** A load or a start is over. */
   ended(vm: Vm, kind: "load" | "start", result: number): void {
     const signed = vm.signed!;
     if (kind === "load") {
       if (result < 0) vm.signed = undefined;
-      else signed.vcpus = Math.max(1, this.#engine.resources(vm.id).filter(({ type }) => type === ResourceType.Vcpu).length);
+      else signed.vcpus = Math.max(1, this.#manager.resources(vm.id).filter(({ type }) => type === ResourceType.Vcpu).length);
       return;
     }
     const runners = signed.runners.splice(0);
     for (const { task, vcpu } of runners) {
-      const entered = result < 0 ? result : this.#enter(task, this.#engine.state.vcpus[vcpu], signed);
+      const entered = result < 0 ? result : this.#enter(task, this.#manager.state.vcpus[vcpu], signed);
       if (entered !== undefined) this.#kernel.finish(task, entered);
     }
   }
@@ -146,8 +146,8 @@ export class VendorRequests {
    */
   leaving(vcpu: VcpuFunction, result: number): number {
     if (result < 0) return result;
-    const reason = RUN_PAGE.decode(this.#engine.runPage(vcpu, 0, RUN_PAGE.size)).exit_reason;
-    const { exit } = this.#engine.state.vms[vcpu.vm];
+    const reason = RUN_PAGE.decode(this.#manager.runPage(vcpu, 0, RUN_PAGE.size)).exit_reason;
+    const { exit } = this.#manager.state.vms[vcpu.vm];
     if (reason === ExitReason.Status && exit !== undefined) return exit.type;
     return this.#kernel.refuse(Errno.EINVAL, SECTION, "the driver serves no accesses of a guest to devices", { vcpu: vcpu.number });
   }
@@ -194,7 +194,7 @@ export class VendorRequests {
       runners: [],
       watchers: [],
     };
-    this.#engine.begin(vm, "load", ENGINES[vm.persona].start.filter((step) => step !== "start"), task);
+    this.#manager.begin(vm, "load", VM_PERSONAS[vm.persona].start.filter((step) => step !== "start"), task);
     return undefined;
   }
 
@@ -226,23 +226,23 @@ export class VendorRequests {
   #createVcpu(task: number, vm: Vm, argument: bigint): number {
     const number = Number(BigInt.asUintN(32, argument));
     if (number >= MAX_VCPUS) return this.#kernel.refuse(Errno.EINVAL, SECTION, `a VM has at most ${MAX_VCPUS} vCPUs`, { id: number });
-    return this.#engine.openVcpu(task, vm, number);
+    return this.#manager.openVcpu(task, vm, number);
   }
 
   /** A vCPU of a running VM: it waits for the end, or is run by the host. */
   #enter(task: number, vcpu: VcpuFunction, { runners }: SignedLoad): number | undefined {
-    const isRun = this.#engine.resources(vcpu.vm).some(({ type, label }) => type === ResourceType.Vcpu && label === vcpu.number);
+    const isRun = this.#manager.resources(vcpu.vm).some(({ type, label }) => type === ResourceType.Vcpu && label === vcpu.number);
     if (!isRun) {
       runners.push({ task, vcpu: vcpu.id });
       return undefined;
     }
-    const result = this.#engine.enter(task, vcpu);
+    const result = this.#manager.enter(task, vcpu);
     return result === undefined ? undefined : this.leaving(vcpu, result);
   }
 
   #watched(vm: Vm, { task, pointer }: SignedLoad["watchers"][number]): number {
     const result = this.#copyOut(task, LEGACY_EXIT, pointer, { name: nameBytes(vm.signed!.name), reason: vm.exit!.type });
-    this.#engine.release(vm);
+    this.#manager.release(vm);
     return result;
   }
 

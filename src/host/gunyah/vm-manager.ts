@@ -1,5 +1,5 @@
 // The life of VMs, whoever asks for it: sequences of calls to the resource manager, resources, RUN,
-// and the end. Drivers are fronts of it: /dev/gunyah (`driver.ts`) and /dev/gzvm
+// and the end. Its users are the drivers of /dev/gunyah (`driver.ts`) and /dev/gzvm
 // (`../geniezone/driver.ts`) (docs/spec/vm-manager.md §1.1, §7 to §11).
 
 import type { HypercallResults } from "../../abi/hypercalls.ts";
@@ -8,7 +8,7 @@ import { ResourceType } from "../../abi/rpc/messages/resources.ts";
 import { AuthType, VM_EXITED, VM_STATUS, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
-import { type EngineName, ENGINES } from "../../abi/ioctl/personas.ts";
+import { VM_PERSONAS, type VmPersonaName } from "../../abi/ioctl/personas.ts";
 import { type HostKernel, NO_DESCRIPTOR } from "../kernel/kernel.ts";
 import { dropBindings } from "./bindings.ts";
 import { bindIrqfd, eventfdSignalled } from "./functions.ts";
@@ -20,8 +20,8 @@ import { VcpuRunner } from "./vcpu-runner.ts";
 /** VM_EXITED's reason is kept as far as the run page has room. */
 const REASON_BYTES = 8;
 
-/** What the engine needs of the host. */
-export interface EngineHost {
+/** What the VM manager needs of the host. */
+export interface VmManagerHost {
   /** Sends a request to the resource manager; the reply comes to `reply` with the same tag. */
   request(id: number, payload: Uint8Array, tag: number): void;
   /** Has a vIRQ delivered to host vCPU `runner`. */
@@ -41,8 +41,8 @@ export interface EngineHost {
   mayStart?(vm: Vm): boolean;
 }
 
-/** A driver whose VMs the engine runs. */
-export interface EngineFront {
+/** A driver whose VMs the VM manager runs. */
+export interface VmDriver {
   /**
    * A sequence other than the end is over: zero, or a negative errno with its rule. Gives what the
    * ioctl that waits for it answers.
@@ -58,14 +58,14 @@ export interface EngineFront {
   freed(vm: Vm): void;
 }
 
-/** The engine. */
-export class Engine {
+/** The VM manager. */
+export class VmManager {
   readonly #kernel: HostKernel;
   readonly #sequences: Sequences;
   readonly #runner: VcpuRunner;
-  readonly #fronts = new Map<EngineName, EngineFront>();
+  readonly #drivers = new Map<VmPersonaName, VmDriver>();
 
-  constructor(kernel: HostKernel, readonly state: GunyahState, readonly host: EngineHost) {
+  constructor(kernel: HostKernel, readonly state: GunyahState, readonly host: VmManagerHost) {
     this.#kernel = kernel;
     this.#sequences = new Sequences(kernel, {
       send: (vm, id, payload) => host.request(id, payload, vm.id),
@@ -79,14 +79,14 @@ export class Engine {
     });
     this.#runner = new VcpuRunner(kernel, state, {
       pageIn: () => -Errno.ENOENT,
-      leaving: (vcpu, task, result) => this.#frontOf(vcpu).leaving(vcpu, task, result),
+      leaving: (vcpu, task, result) => this.#driverOf(vcpu).leaving(vcpu, task, result),
       kick: (resource) => host.trigger(resource.virq),
     });
   }
 
   /** Says whose VMs of this kind are. */
-  attach(name: EngineName, front: EngineFront): void {
-    this.#fronts.set(name, front);
+  attach(name: VmPersonaName, driver: VmDriver): void {
+    this.#drivers.set(name, driver);
   }
 
   // ---- what the host hears ----
@@ -111,7 +111,7 @@ export class Engine {
       vm.status = "exited";
       this.host.changed?.(vm);
       this.#runner.exited(vm);
-      this.#frontOf(vm).exited?.(vm);
+      this.#driverOf(vm).exited?.(vm);
       this.#sequences.notified(vm);
     } else if (id === VM_STATUS.id) {
       const status = VM_STATUS.layout.decode(payload);
@@ -148,7 +148,7 @@ export class Engine {
   // ---- VMs ----
 
   /** A VM with one reference, of which the resource manager knows nothing. */
-  createVm(space: number, persona: EngineName): Vm {
+  createVm(space: number, persona: VmPersonaName): Vm {
     const vm: Vm = {
       ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: 0 },
       ...{ regions: [], bindings: [], given: [], pinned: [], configParcel: undefined, firmwareParcel: undefined },
@@ -158,7 +158,7 @@ export class Engine {
     return this.state.vms[vm.id] = vm;
   }
 
-  /** Begins a sequence of calls. The front's `ended` tells the end, perhaps before this returns. */
+  /** Begins a sequence of calls. The driver's `ended` reports the end, perhaps before this returns. */
   begin(vm: Vm, kind: Exclude<Sequence["kind"], "teardown">, steps: Sequence["steps"], task: number | undefined, label?: number): void {
     this.#sequences.begin(vm, kind, steps, task, label);
   }
@@ -166,7 +166,7 @@ export class Engine {
   /** START. */
   start(vm: Vm, task: number | undefined): void {
     vm.tried = true;
-    this.begin(vm, "start", ENGINES[vm.persona].start, task);
+    this.begin(vm, "start", VM_PERSONAS[vm.persona].start, task);
   }
 
   /** An ioctl waits until the VM's sequence is over, and is then made again. */
@@ -305,10 +305,10 @@ export class Engine {
 
   // ---- inside ----
 
-  #frontOf({ persona }: Vm | VcpuFunction): EngineFront {
-    const front = this.#fronts.get(persona);
-    if (front === undefined) throw new Error(`no driver has VMs of ${persona}`);
-    return front;
+  #driverOf({ persona }: Vm | VcpuFunction): VmDriver {
+    const driver = this.#drivers.get(persona);
+    if (driver === undefined) throw new Error(`no driver has VMs of ${persona}`);
+    return driver;
   }
 
   #byVmid(vmid: number): Vm | undefined {
@@ -337,7 +337,7 @@ export class Engine {
 
   #sequenceEnded(vm: Vm, sequence: Sequence, result: number, rule?: BrokenRule): void {
     if (sequence.kind === "start" && vm.status === "init-failed") this.#runner.loadFailed(vm);
-    const answer = this.#frontOf(vm).ended(vm, sequence, result, rule);
+    const answer = this.#driverOf(vm).ended(vm, sequence, result, rule);
     if (sequence.task !== undefined) this.#kernel.finish(sequence.task, answer, rule);
     this.#wakeWaiters(vm);
     // Whoever heard of it may have let go of the VM: then it is on its way already, or gone.
@@ -351,7 +351,7 @@ export class Engine {
       const { code, argument } = this.state.waiting[task];
       delete this.state.waiting[task];
       let result: number | undefined;
-      this.#kernel.within(task, () => result = this.#frontOf(vm).again(vm, task, code, argument));
+      this.#kernel.within(task, () => result = this.#driverOf(vm).again(vm, task, code, argument));
       if (result !== undefined) this.#kernel.finish(task, result);
     }
   }
@@ -377,7 +377,7 @@ export class Engine {
       this.#forgetVcpu(vcpu);
     }
     delete this.state.vms[vm.id];
-    this.#frontOf(vm).freed(vm);
+    this.#driverOf(vm).freed(vm);
     this.host.changed?.(vm);
   }
 }
