@@ -117,6 +117,22 @@ const FLOORS: Record<string, Record<string, readonly string[]>> = {
       ...["scheduling", "firmware", "traps", "debug", "calls", "check", "native"],
     ],
   },
+  "resource-manager": {
+    calls: [],
+    config: ["calls"],
+    state: ["config", "calls"],
+    rpc: ["state", "calls"],
+    memory: ["rpc", "state", "config", "calls"],
+    vm: ["memory", "rpc", "state", "config", "calls"],
+    handlers: ["vm", "memory", "rpc", "state", "config", "calls"],
+    ".": ["handlers", "vm", "memory", "rpc", "state", "calls"],
+  },
+  host: {
+    kernel: [],
+    gunyah: ["kernel"],
+    geniezone: ["gunyah", "kernel"],
+    ".": ["geniezone", "gunyah", "kernel"],
+  },
 };
 
 const SOURCE = new URL("../src/", import.meta.url);

@@ -8,7 +8,7 @@ import { HYPERVISOR_NODES } from "../abi/hypervisor-node.ts";
 import { AUTH_NAMES } from "../abi/rpc/messages/vm.ts";
 import { CAP_IDS, DEFAULT_BEHAVIOUR, QUIRKS } from "../hypervisor/services/behaviour.ts";
 import { MAXIMUM_PRIMARY_MEMORY, MINIMUM_PLATFORM_MEMORY } from "../machine/memory-map.ts";
-import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../resource-manager/vm-config.ts";
+import { FIRST_RAM_ADDRESS, OWNER_PRIORITY, TIMESLICE_MAX, TIMESLICE_MIN, VM_ADDRESS_LIMIT } from "../resource-manager/config/vm-config.ts";
 import { DEFAULT_TAG, INPUT_TYPES, isTag, type NetBackend, parseForward, type PortForward, TAG_LENGTH } from "../virtio/plan.ts";
 import { formatSize, parseDuration, parseSize } from "../support/units.ts";
 import { MiB, PAGE_SIZE } from "../support/sizes.ts";

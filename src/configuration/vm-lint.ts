@@ -1,7 +1,7 @@
 // What the Resource Manager would do with the devicetree of a VM, before it has to
 // (docs/spec/resource-manager.md §7.1 to §7.4): what it refuses, what it reads as something else,
 // and what it ignores without a word, each with its place in the blob. The rules that refuse stand
-// in `resource-manager/vm-config.ts`; that reader has the last word here too.
+// in `resource-manager/config/vm-config.ts`; that reader has the last word here too.
 
 import { type NodePlace, readDevicetree } from "../devicetree/reader.ts";
 import {
@@ -18,8 +18,8 @@ import {
   walk,
 } from "../devicetree/tree.ts";
 import { rmErrorName } from "../abi/rpc/errors.ts";
-import { Refusal } from "../resource-manager/refusals.ts";
-import { PUSH_MAX, RPC_PUSH_MAX, VDEVICE_TYPES } from "../resource-manager/vdevice-config.ts";
+import { Refusal } from "../resource-manager/calls/refusals.ts";
+import { PUSH_MAX, RPC_PUSH_MAX, VDEVICE_TYPES } from "../resource-manager/config/vdevice-config.ts";
 import {
   DEFAULT_BASE_ADDRESS,
   DEFAULT_FIRMWARE_SIZE_MAX,
@@ -32,7 +32,7 @@ import {
   TIMESLICE_MIN,
   TRUSTED_ONLY,
   type VmConfig,
-} from "../resource-manager/vm-config.ts";
+} from "../resource-manager/config/vm-config.ts";
 import { didYouMean } from "../support/did-you-mean.ts";
 import { PAGE_SIZE } from "../support/sizes.ts";
 

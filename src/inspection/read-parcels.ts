@@ -1,7 +1,7 @@
 // Rows about memory parcels and about everything that can run out.
 
 import { TransType } from "../abi/rpc/messages/memory.ts";
-import type { Borrower, Parcel } from "../resource-manager/state.ts";
+import type { Borrower, Parcel } from "../resource-manager/state/state.ts";
 import { accessText } from "../queries/format.ts";
 import type { View } from "./inspected.ts";
 import { hex, isAlarm, type RowOf } from "../queries/table.ts";

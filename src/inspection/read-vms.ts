@@ -4,7 +4,7 @@ import { VcpuOption } from "../abi/words.ts";
 import { VmState } from "../abi/rpc/messages/vm.ts";
 import type { AddressSpace } from "../hypervisor/memory/addrspace.ts";
 import type { Vcpu } from "../hypervisor/scheduling/vcpu.ts";
-import { findVm, type Vm } from "../resource-manager/state.ts";
+import { findVm, type Vm } from "../resource-manager/state/state.ts";
 import { Vmid } from "./guest-names.ts";
 import type { View } from "./inspected.ts";
 import { hex, type RowOf } from "../queries/table.ts";

@@ -5,13 +5,13 @@ import { type FaultHit, INJECTED, INJECTED_SECTION, injectedValues } from "../ab
 import { RmError } from "../abi/rpc/errors.ts";
 import { printMessage, rpcName } from "../abi/rpc/messages/all.ts";
 import { PacketType, type RpcMessage } from "../abi/rpc/packet.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "./state/context.ts";
 import { handlers } from "./handlers/all.ts";
 import { LATER } from "./handlers/handler.ts";
-import { isBackedUp, receiveMessage, REPLIES_MAX } from "./link.ts";
-import { asRefusal, Refusal } from "./refusals.ts";
-import { answer, beginRequest, postpone, refuse } from "./replies.ts";
-import type { Vm } from "./state.ts";
+import { isBackedUp, receiveMessage, REPLIES_MAX } from "./rpc/link.ts";
+import { asRefusal, Refusal } from "./calls/refusals.ts";
+import { answer, beginRequest, postpone, refuse } from "./rpc/replies.ts";
+import type { Vm } from "./state/state.ts";
 
 /**
  * Takes everything that a VM has sent, as long as nothing is being waited for and the VM takes its

@@ -1,13 +1,13 @@
 // How much of each limit is used (docs/spec/resource-manager.md §6.3), as a plain query:
 // `el2 mem limits` shows it.
 
-import { heapPageCount } from "./context.ts";
+import { heapPageCount } from "./state/context.ts";
 import { DYNAMIC_VMIDS } from "./handlers/lifecycle.ts";
 import { RESERVED_MAX } from "./handlers/platform.ts";
-import { NOTIFICATIONS_MAX, REPLIES_MAX } from "./link.ts";
-import { PARCELS_MAX, REGIONS_MAX } from "./memparcels.ts";
-import type { Numbers } from "./numbers.ts";
-import type { RmState } from "./state.ts";
+import { NOTIFICATIONS_MAX, REPLIES_MAX } from "./rpc/link.ts";
+import { PARCELS_MAX, REGIONS_MAX } from "./memory/memparcels.ts";
+import type { Numbers } from "./state/numbers.ts";
+import type { RmState } from "./state/state.ts";
 
 /** One limit. */
 export interface LimitUse {

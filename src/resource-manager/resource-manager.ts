@@ -5,17 +5,17 @@
 import { type NativeGuest, type NativeGuestFactory, NativePanic, type NativeVcpu } from "../abi/native-guest.ts";
 import type { HypercallResults } from "../abi/hypercalls.ts";
 import type { HypervisorNode } from "../abi/hypervisor-node.ts";
-import { boot } from "./boot.ts";
-import { HypercallFailure } from "./calls.ts";
-import { Context } from "./context.ts";
+import { boot } from "./vm/boot.ts";
+import { HypercallFailure } from "./calls/calls.ts";
+import { Context } from "./state/context.ts";
 import { serve, serveAll, serveDelayed } from "./dispatch.ts";
-import { driveExits, exitRunReturned, handleHalt } from "./exit.ts";
+import { driveExits, exitRunReturned, handleHalt } from "./vm/exit.ts";
 import { limits, type LimitUse } from "./limits.ts";
-import { flush } from "./link.ts";
-import { Refusal } from "./refusals.ts";
-import { stepResets } from "./reset.ts";
+import { flush } from "./rpc/link.ts";
+import { Refusal } from "./calls/refusals.ts";
+import { stepResets } from "./vm/reset.ts";
 import type { AuthName } from "../abi/rpc/messages/vm.ts";
-import type { RmState } from "./state.ts";
+import type { RmState } from "./state/state.ts";
 
 /** The program. */
 export class ResourceManager implements NativeGuest {

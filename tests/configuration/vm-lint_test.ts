@@ -5,8 +5,8 @@ import { cells, cells64, type DevicetreeNode, findNode, node, type PropertyValue
 import { writeDevicetree } from "../../src/devicetree/writer.ts";
 import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
 import { layoutVm } from "../../src/host/vm-layout.ts";
-import { Refusal } from "../../src/resource-manager/refusals.ts";
-import { readVmConfig } from "../../src/resource-manager/vm-config.ts";
+import { Refusal } from "../../src/resource-manager/calls/refusals.ts";
+import { readVmConfig } from "../../src/resource-manager/config/vm-config.ts";
 import { lintVm } from "../../src/configuration/vm-lint.ts";
 import { vmPlan } from "../host/plans.ts";
 

@@ -6,7 +6,7 @@ import { guestDevicetree } from "../../src/host/guest-devicetree.ts";
 import { readPlatform } from "../../src/host/platform.ts";
 import type { VmPlan } from "../../src/host/plan.ts";
 import { bellLabel, DEVICETREE_SIZE, layoutVm, neededMemory, VM_PL011_SPI } from "../../src/host/vm-layout.ts";
-import { readVmConfig } from "../../src/resource-manager/vm-config.ts";
+import { readVmConfig } from "../../src/resource-manager/config/vm-config.ts";
 import { hostDevicetree, RX_VIRQ, TX_VIRQ } from "./fake-platform.ts";
 
 const MIB = 2 ** 20;

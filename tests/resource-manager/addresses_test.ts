@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type Addresses, addresses, allocateRange, freeRange, takeRange } from "../../src/resource-manager/addresses.ts";
-import { allocateNumber, numbers, takeNumber } from "../../src/resource-manager/numbers.ts";
+import { type Addresses, addresses, allocateRange, freeRange, takeRange } from "../../src/resource-manager/state/addresses.ts";
+import { allocateNumber, numbers, takeNumber } from "../../src/resource-manager/state/numbers.ts";
 
 const LIMIT = 64;
 

@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 import { VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../src/abi/rpc/messages/console.ts";
 import { VM_GET_ID, VM_GET_VMID, VM_SET_CRASH_MSG, VM_STOP } from "../../src/abi/rpc/messages/vm.ts";
 import { encodePackets, PacketType, RPC_PACKET_SIZE, type RpcMessage } from "../../src/abi/rpc/packet.ts";
-import type { LinkRecord } from "../../src/resource-manager/state.ts";
+import type { Link } from "../../src/resource-manager/state/state.ts";
 import type { Client } from "./client.ts";
 import { guestTree, HOST_BASE, Machine, MEMORY, rmRpc } from "./machine.ts";
 
 const DEPTH = 8;
 
-function linkOf(machine: Machine, vmid: number): LinkRecord {
+function linkOf(machine: Machine, vmid: number): Link {
   return machine.system.rm.state.vms.find((vm) => vm.vmid === vmid)!.link!;
 }
 

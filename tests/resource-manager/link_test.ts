@@ -7,12 +7,12 @@ import { printMessage, RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { VM_ALLOCATE, VM_GET_VMID, VM_LOOKUP_NAME } from "../../src/abi/rpc/messages/vm.ts";
 import { VM_CONSOLE_CHARS } from "../../src/abi/rpc/messages/console.ts";
 import { encodePackets, PacketType, Reassembler, type RpcMessage } from "../../src/abi/rpc/packet.ts";
-import { flush, notify } from "../../src/resource-manager/link.ts";
-import { Context } from "../../src/resource-manager/context.ts";
-import { boot } from "../../src/resource-manager/boot.ts";
+import { flush, notify } from "../../src/resource-manager/rpc/link.ts";
+import { Context } from "../../src/resource-manager/state/context.ts";
+import { boot } from "../../src/resource-manager/vm/boot.ts";
 import { serve } from "../../src/resource-manager/dispatch.ts";
 import { handlers } from "../../src/resource-manager/handlers/all.ts";
-import type { Vm } from "../../src/resource-manager/state.ts";
+import type { Vm } from "../../src/resource-manager/state/state.ts";
 import { ENVIRONMENT_IPA, type FakeVcpu, recordedVcpu } from "./fake-vcpu.ts";
 
 /** A booted Resource Manager and the primary's ends of its link. */

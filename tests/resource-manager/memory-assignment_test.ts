@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
 import { VM_ALLOCATE } from "../../src/abi/rpc/messages/vm.ts";
-import { setText } from "../../src/resource-manager/memory-assignment.ts";
+import { setText } from "../../src/resource-manager/memory/memory-assignment.ts";
 import { parseFaultRule } from "../../src/inspection/fault-rules.ts";
 import { checkInvariants } from "../hypervisor/invariants.ts";
 import { Machine } from "./machine.ts";

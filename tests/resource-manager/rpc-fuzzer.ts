@@ -12,7 +12,7 @@ import { encodePackets, PacketType, Reassembler, RPC_MAX_PAYLOAD, RPC_PACKET_SIZ
 import { describePackets } from "../../src/abi/rpc/text/describe.ts";
 import { Checker } from "../../src/hypervisor/check/check.ts";
 import { NativeExecution } from "../../src/hypervisor/native/native-execution.ts";
-import type { Parcel, Vm } from "../../src/resource-manager/state.ts";
+import type { Parcel, Vm } from "../../src/resource-manager/state/state.ts";
 import type { Random } from "../support/random.ts";
 import { dumpSystem } from "./dump.ts";
 import { BASE, bell, guestTree, HOST_BASE, Machine, MEMORY, pair, rmRpc } from "./machine.ts";

@@ -4,13 +4,13 @@
 import { RmError } from "../../abi/rpc/errors.ts";
 import { VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
 import { AUTH_NAMES, AuthType, VM_AUTH_IMAGE, VM_CONFIG_IMAGE, VM_INIT, VmState } from "../../abi/rpc/messages/vm.ts";
-import type { Context } from "../context.ts";
-import { setBootRegister, setLayout, setPagedRanges } from "../demand-paging.ts";
-import { parcelSize } from "../memparcels.ts";
-import { asRefusal, require } from "../refusals.ts";
-import { createFirstObjects, createObjects } from "../secondary-vm.ts";
-import type { Vm } from "../state.ts";
-import { enterState } from "../status.ts";
+import type { Context } from "../state/context.ts";
+import { setBootRegister, setLayout, setPagedRanges } from "../memory/demand-paging.ts";
+import { parcelSize } from "../memory/memparcels.ts";
+import { asRefusal, require } from "../calls/refusals.ts";
+import { createFirstObjects, createObjects } from "../vm/secondary-vm.ts";
+import type { Vm } from "../state/state.ts";
+import { enterState } from "../rpc/status.ts";
 import { handle, type Handler, onlyHlos, owned } from "./handler.ts";
 
 /** Runs a step that leaves the VM in `next`, or in INIT_FAILED with the error going on. */

@@ -3,10 +3,10 @@
 
 import { RmError } from "../../abi/rpc/errors.ts";
 import { VM_CONSOLE_CHARS, VM_CONSOLE_CLOSE, VM_CONSOLE_FLUSH, VM_CONSOLE_OPEN, VM_CONSOLE_WRITE } from "../../abi/rpc/messages/console.ts";
-import type { Context } from "../context.ts";
-import { notify } from "../link.ts";
-import { require } from "../refusals.ts";
-import type { ConsoleRecord, Vm } from "../state.ts";
+import type { Context } from "../state/context.ts";
+import { notify } from "../rpc/link.ts";
+import { require } from "../calls/refusals.ts";
+import type { ConsoleRecord, Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
 
 /** One side of a VM's console as the caller has it. */

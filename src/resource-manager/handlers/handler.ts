@@ -5,10 +5,10 @@ import type { Decoded, Fields, Values } from "../../abi/rpc/layout.ts";
 import type { RpcRequest } from "../../abi/rpc/message.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
-import type { Context } from "../context.ts";
-import { Refusal, require } from "../refusals.ts";
-import { okReply, type Reply } from "../replies.ts";
-import type { Vm } from "../state.ts";
+import type { Context } from "../state/context.ts";
+import { Refusal, require } from "../calls/refusals.ts";
+import { okReply, type Reply } from "../rpc/replies.ts";
+import type { Vm } from "../state/state.ts";
 
 /** What a handler answers instead of a value when the reply is sent later. */
 export const LATER: unique symbol = Symbol("the reply is sent later");

@@ -15,11 +15,11 @@ import {
 } from "../../abi/rpc/messages/interrupts.ts";
 import type { Values } from "../../abi/rpc/layout.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
-import type { Context } from "../context.ts";
-import { acceptIrq, holderOfIrq, lendIrq, loanOf, reclaimIrq, releaseIrq } from "../irq-lending.ts";
-import { notify } from "../link.ts";
-import { Refusal, require } from "../refusals.ts";
-import type { Vm } from "../state.ts";
+import type { Context } from "../state/context.ts";
+import { acceptIrq, holderOfIrq, lendIrq, loanOf, reclaimIrq, releaseIrq } from "../vm/irq-lending.ts";
+import { notify } from "../rpc/link.ts";
+import { Refusal, require } from "../calls/refusals.ts";
+import type { Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
 
 /** Size of VM_IRQ_NOTIFY without a list, which only LENT has. Bytes. */

@@ -16,14 +16,14 @@ import {
   VmState,
 } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
-import type { Context } from "../context.ts";
-import { beginExit, exitReason, isEnded } from "../exit.ts";
-import { notify } from "../link.ts";
-import { require } from "../refusals.ts";
-import { beginReset } from "../reset.ts";
-import { startVm } from "../start.ts";
-import { isPlatformVmid, newVm, type Vm } from "../state.ts";
-import { befriend, unfriend } from "../status.ts";
+import type { Context } from "../state/context.ts";
+import { beginExit, exitReason, isEnded } from "../vm/exit.ts";
+import { notify } from "../rpc/link.ts";
+import { require } from "../calls/refusals.ts";
+import { beginReset } from "../vm/reset.ts";
+import { startVm } from "../vm/start.ts";
+import { isPlatformVmid, newVm, type Vm } from "../state/state.ts";
+import { befriend, unfriend } from "../rpc/status.ts";
 import { handle, type Handler, LATER, onlyHlos, owned } from "./handler.ts";
 
 /** VMIDs that the Resource Manager chooses. */

@@ -27,8 +27,8 @@ import { VmState } from "../../abi/rpc/messages/vm.ts";
 import type { Values } from "../../abi/rpc/layout.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import { Access } from "../../abi/words.ts";
-import type { Context } from "../context.ts";
-import { notify } from "../link.ts";
+import type { Context } from "../state/context.ts";
+import { notify } from "../rpc/link.ts";
 import {
   acceptParcel,
   addRegions,
@@ -46,10 +46,10 @@ import {
   returnRegions,
   waysToFree,
   zeroParcel,
-} from "../memparcels.ts";
-import { asRefusal, Refusal, refuseAs, require } from "../refusals.ts";
-import { acceptForVdevice } from "../start-parcels.ts";
-import { type Borrower, isKnownVmid, type Parcel, type Vm } from "../state.ts";
+} from "../memory/memparcels.ts";
+import { asRefusal, Refusal, refuseAs, require } from "../calls/refusals.ts";
+import { acceptForVdevice } from "../memory/start-parcels.ts";
+import { type Borrower, isKnownVmid, type Parcel, type Vm } from "../state/state.ts";
 import { handle, type Handler } from "./handler.ts";
 
 /** Sets of rights that an ACL may grant. */

@@ -14,12 +14,12 @@ import {
 import type { Values } from "../../abi/rpc/layout.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
 import { VmState } from "../../abi/rpc/messages/vm.ts";
-import { type AddressRange, allocateRange, freeRange, takeRange } from "../addresses.ts";
-import type { Context } from "../context.ts";
-import { setFirmware, setFirmwareMemory } from "../firmware.ts";
-import { PAGE_SIZE } from "../memory-layout.ts";
-import { Refusal, require } from "../refusals.ts";
-import type { Vm } from "../state.ts";
+import { type AddressRange, allocateRange, freeRange, takeRange } from "../state/addresses.ts";
+import type { Context } from "../state/context.ts";
+import { setFirmware, setFirmwareMemory } from "../vm/firmware.ts";
+import { PAGE_SIZE } from "../state/memory-layout.ts";
+import { Refusal, require } from "../calls/refusals.ts";
+import type { Vm } from "../state/state.ts";
 import { existing, handle, type Handler, mayQuery, onlyHlos, visible } from "./handler.ts";
 
 function beforeMilestone(context: Context, caller: Vm): void {

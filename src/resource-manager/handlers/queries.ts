@@ -19,10 +19,10 @@ import {
   VmState,
 } from "../../abi/rpc/messages/vm.ts";
 import type { RpcMessage } from "../../abi/rpc/packet.ts";
-import type { Context } from "../context.ts";
-import { require } from "../refusals.ts";
-import { isPlatformVmid, type Vm } from "../state.ts";
-import { notifyStatus } from "../status.ts";
+import type { Context } from "../state/context.ts";
+import { require } from "../calls/refusals.ts";
+import { isPlatformVmid, type Vm } from "../state/state.ts";
+import { notifyStatus } from "../rpc/status.ts";
 import { handle, type Handler, mayQuery, owned, visible } from "./handler.ts";
 
 /** Longest name and URI that can be asked for, bytes. */

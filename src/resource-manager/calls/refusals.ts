@@ -1,0 +1,107 @@
+// Refusals: within a handler a refusal is an exception, as it ends the request from any depth; the
+// dispatcher turns it into the reply, and notes the rule, the object and the values for people
+// (docs/design/decisions.md §6).
+
+import type { BrokenRule } from "../../abi/trace.ts";
+import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
+import { HypercallFailure } from "./calls.ts";
+
+/**
+ * What a reason says besides the rule and the values, where it is not the message's section and the
+ * object that the values name.
+ */
+export interface About {
+  /** Section of docs/spec/resource-manager.md: `5.3`. */
+  readonly section?: string;
+  /** Where the rule is said, if not in docs/spec/resource-manager.md. */
+  readonly foreign?: string;
+  /** Id of the object, as `parcel:0x12`. */
+  readonly object?: string;
+  /** What the requester can do about it. */
+  readonly wayOut?: string;
+  /** A hypercall was refused: what the hypervisor says of it is the reason. */
+  readonly byHypercall?: true;
+}
+
+/** Ends the request in progress with an error. */
+export class Refusal extends Error {
+  /**
+   * @param rule the rule that was broken, as a phrase.
+   * @param values the values that broke it.
+   */
+  constructor(
+    readonly error: RmError,
+    readonly rule: string,
+    readonly values: Readonly<Record<string, unknown>> = {},
+    readonly about: About = {},
+  ) {
+    super(rule);
+  }
+}
+
+/** @throws Refusal unless `condition` holds. */
+export function require(
+  condition: boolean,
+  error: RmError,
+  rule: string,
+  values: Readonly<Record<string, unknown>> = {},
+  about: About = {},
+): asserts condition {
+  if (!condition) throw new Refusal(error, rule, values, about);
+}
+
+/** Runs a step whose hypercall failures all become one RPC error. */
+export function refuseAs<T>(error: RmError, rule: string, step: () => T): T {
+  try {
+    return step();
+  } catch (failure) {
+    if (failure instanceof HypercallFailure) throw new Refusal(error, rule, { hypercall: failure.message }, { byHypercall: true });
+    throw failure;
+  }
+}
+
+/** The refusal that an exception stands for; other exceptions are bugs and go on. */
+export function asRefusal(failure: unknown): Refusal {
+  if (failure instanceof Refusal) return failure;
+  if (failure instanceof HypercallFailure) {
+    // OK is no failure: a code that maps to none is a denial.
+    return new Refusal(failure.rmError === RmError.OK ? RmError.DENIED : failure.rmError, "a hypercall was refused", {
+      hypercall: failure.message,
+    }, { byHypercall: true });
+  }
+  throw failure;
+}
+
+/** The reason for people. `section` is the message's. */
+export function brokenRule(refusal: Refusal, section: string): BrokenRule {
+  const { rule, values, about, error } = refusal;
+  const known = about.wayOut === undefined ? WAYS_OUT.get(error) : about.wayOut;
+  return {
+    section: about.foreign ?? `resource-manager ${about.section ?? section}`,
+    rule,
+    object: about.object ?? objectOf(values),
+    values,
+    ...(known === undefined ? {} : { wayOut: known }),
+  };
+}
+
+/** The object that values name: a parcel or a loan by its handle, else an interrupt, else a VM. */
+function objectOf(values: Readonly<Record<string, unknown>>): string {
+  const id = (kind: string, value: unknown) => typeof value === "number" ? `${kind}:0x${value.toString(16)}` : undefined;
+  return id("parcel", values.handle) ?? id("irq", values.irq) ?? id("loan", values.loan) ?? id("vm", values.vmid) ?? "";
+}
+
+/** What helps against an error whatever the request was. */
+const WAYS_OUT: ReadonlyMap<RmError, string> = new Map<RmError, string>([
+  [RmError.MSG_INVALID, "send the fields that docs/reference/rpc.md lists for this message, no more and no fewer"],
+  [RmError.UNIMPLEMENTED, "docs/reference/rpc.md lists the messages that there are"],
+  [RmError.HANDLE_INVALID, "list the handles that exist: `el2 mem parcels`, `el2 irq ls`"],
+  [RmError.VMID_INVALID, "list the VMs that exist: `el2 vm ls`"],
+  [RmError.VM_STATE, "see how the VM came to its state: `el2 vm timeline`"],
+  [RmError.NOMEM, "see which limit is reached: `el2 mem limits`"],
+]);
+
+/** One line for the log. */
+export function refusalText(name: string, { error, rule }: Refusal): string {
+  return `${name} ${rmErrorName(error)}: ${rule}`;
+}

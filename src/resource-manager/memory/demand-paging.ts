@@ -1,0 +1,139 @@
+// VMs whose owner gives them memory page by page (docs/spec/resource-manager.md §3.15): where their
+// image lies, which of their addresses the owner fills, and the capabilities with which it does. A
+// private page goes from the owner's extent to the VM's; a shared one goes to an extent that is
+// mapped in the owner as well, so that both have it. The owner maps either into the VM's address
+// space, and takes back what it gave before it asks for VM_RESET: what it leaves there stays the
+// Resource Manager's.
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import { AddressRange } from "../../abi/rpc/messages/demand.ts";
+import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
+import { AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
+import { AddrspaceRight, MemextentRight } from "../../abi/rights.ts";
+import { PoweronFlags, RegisterSet, VmmioOperation } from "../../abi/words.ts";
+import type { AddressRange as Range } from "../state/addresses.ts";
+import type { Context } from "../state/context.ts";
+import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
+import { PAGE_SIZE } from "../state/memory-layout.ts";
+import { require } from "../calls/refusals.ts";
+import type { OwnerCap, Vm } from "../state/state.ts";
+import { FIRST_RAM_ADDRESS, VM_ADDRESS_LIMIT, type VmConfig } from "../config/vm-config.ts";
+
+/**
+ * Sets a register of the boot vCPUs, which VM_START then keeps. @throws Refusal, HypercallFailure
+ */
+export function setBootRegister(context: Context, vm: Vm, set: number, index: number, value: bigint): void {
+  const { vmid, state } = vm;
+  require(state === VmState.Ready, RmError.VM_STATE, "the VM is not in the state READY", { vmid, state });
+  require(vm.authType !== AuthType.Android, RmError.DENIED, "a protected VM's registers are its firmware's to know", { vmid });
+  for (const vcpu of vm.objects!.vcpus) {
+    if (vcpu.boots) context.calls.vcpu_register_write({ vcpu: vcpu.cap, register_set: set, index, value });
+  }
+  vm.bootContext = {
+    entry: vm.bootContext.entry || set === RegisterSet.PC,
+    context: vm.bootContext.context || (set === RegisterSet.X && index === 0),
+  };
+}
+
+/** What vcpu_poweron leaves as it was set. */
+export function poweronFlags({ bootContext: { entry, context } }: Vm): bigint {
+  return (entry ? PoweronFlags.PreserveEntry : 0n) | (context ? PoweronFlags.PreserveContext : 0n);
+}
+
+function requireInit({ vmid, state }: Vm): void {
+  require(state === VmState.Init, RmError.VM_STATE, "the VM is not in the state INIT", { vmid, state });
+}
+
+/**
+ * A range of the VM's addresses in whole pages, where it can have memory. @throws Refusal with
+ * ARGUMENT_INVALID
+ */
+function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
+  const pages = (base | size) % BigInt(PAGE_SIZE) === 0n && size > 0n;
+  const inside = base >= BigInt(FIRST_RAM_ADDRESS) && base + size <= BigInt(VM_ADDRESS_LIMIT);
+  const values = { vmid: vm.vmid, base, size };
+  require(pages && inside, RmError.ARGUMENT_INVALID, "a range is no whole pages, or not where a VM has memory", values);
+  return { base: Number(base), size: Number(size) };
+}
+
+/** Most ranges that the hypervisor takes, one of which is that of the VM's devices. */
+const RANGES_MAX = 127;
+
+/** Says which addresses the owner fills; VM_INIT prepares them. @throws Refusal */
+export function setPagedRanges(vm: Vm, ranges: readonly { readonly base: bigint; readonly size: bigint }[]): void {
+  requireInit(vm);
+  const { vmid } = vm;
+  require(ranges.length <= RANGES_MAX, RmError.NORESOURCE, `there are at most ${RANGES_MAX} ranges`, { vmid, ranges: ranges.length });
+  const sorted = ranges.map(({ base, size }) => rangeOf(vm, base, size)).sort((a, b) => a.base - b.base);
+  const apart = sorted.every(({ base }, index) => index === 0 || sorted[index - 1].base + sorted[index - 1].size <= base);
+  require(apart, RmError.ARGUMENT_INVALID, "two ranges overlap", { vmid });
+  vm.paging = { ranges: sorted, sharedExtent: undefined, caps: [] };
+}
+
+/** Says where the parcel with the image, or the firmware's, lies. @throws Refusal */
+export function setLayout(vm: Vm, id: number, base: bigint, size: bigint): void {
+  requireInit(vm);
+  require(id <= AddressRange.Firmware, RmError.ARGUMENT_INVALID, "there is no such range", { vmid: vm.vmid, range_id: id });
+  vm.layout = { ...vm.layout, [id === AddressRange.Image ? "image" : "firmware"]: rangeOf(vm, base, size) };
+}
+
+/**
+ * The configuration with the addresses that VM_SET_ADDRESS_LAYOUT gave in the place of the
+ * devicetree's.
+ */
+export function placedConfig({ layout: { image, firmware } }: Vm, config: VmConfig): VmConfig {
+  return {
+    ...config,
+    ...image && { baseAddress: image.base, sizeMax: image.size },
+    ...firmware && { firmwareAddress: firmware.base, firmwareSizeMax: firmware.size },
+  };
+}
+
+/**
+ * VM_INIT: accesses to missing pages come to the owner, which gets what it needs to put them there.
+ * @throws Refusal, HypercallFailure
+ */
+export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
+  const { paging } = vm;
+  if (paging === undefined) return;
+  const { calls, resources } = context;
+  const { addrspace, memory } = vm.objects!;
+  for (const range of paging.ranges) {
+    calls.addrspace_configure_vmmio({ addrspace: addrspace!, vbase: range.base, size: range.size, op: VmmioOperation.Add });
+    vm.addresses!.reserved.push(range);
+  }
+  const shared = paging.sharedExtent = context.sparseExtent("memory");
+  const { hlos_vm_base: base, hlos_vm_size: size } = resources;
+  calls.addrspace_map({
+    addrspace: owner.objects!.addrspace!,
+    memextent: shared,
+    vbase: base,
+    map_attrs: READ_WRITE,
+    map_flags: PARTIAL,
+    offset: base,
+    size,
+  });
+  const give = (type: number, label: number, cap: bigint, rights: number) => {
+    paging.caps.push({ type, label, cap: calls.copyCap(cap, owner.objects!.cspace, rights) });
+  };
+  const own = owner.objects!.memory;
+  const mapped = MemextentRight.Map | MemextentRight.Donate;
+  give(ResourceType.AddressSpace, 0, addrspace!, AddrspaceRight.Map);
+  give(ResourceType.MemoryExtent, ExtentLabel.GuestPrivate, memory, mapped);
+  give(ResourceType.MemoryExtent, ExtentLabel.HostShared, own, MemextentRight.Donate);
+  give(ResourceType.MemoryExtent, ExtentLabel.HostPrivate, own, MemextentRight.Donate);
+  give(ResourceType.MemoryExtent, ExtentLabel.GuestShared, shared, mapped);
+}
+
+/** Takes that back when the VM goes. */
+export function dropPaging(context: Context, vm: Vm): void {
+  const cspace = context.vm(vm.owner)?.objects?.cspace;
+  for (const { cap } of vm.paging?.caps ?? []) if (cspace !== undefined) context.remove(cap, cspace);
+  if (vm.paging?.sharedExtent !== undefined) context.remove(vm.paging.sharedExtent);
+  vm.paging = undefined;
+}
+
+/** Capabilities of the owner for VM_GET_HYP_RESOURCES. */
+export function pagingCaps(caller: Vm, vm: Vm): readonly OwnerCap[] {
+  return caller.vmid === vm.owner ? vm.paging?.caps ?? [] : [];
+}

@@ -1,0 +1,36 @@
+// Changes of a VM's state and who is told (docs/spec/resource-manager.md §4.2).
+
+import { VM_STATUS, VmState } from "../../abi/rpc/messages/vm.ts";
+import type { Context } from "../state/context.ts";
+import { notify } from "./link.ts";
+import type { Vm } from "../state/state.ts";
+
+/** Puts a VM in a state and tells its peers. */
+export function enterState(context: Context, vm: Vm, state: VmState): void {
+  vm.state = state;
+  notifyStatus(context, vm);
+}
+
+/** VM_STATUS to every peer that has a link and runs. */
+export function notifyStatus(context: Context, vm: Vm): void {
+  for (const vmid of vm.peers) {
+    const peer = context.vm(vmid);
+    if (peer?.link === undefined || peer.state !== VmState.Running) continue;
+    notify(context, peer, VM_STATUS, { vmid: vm.vmid, vm_state: vm.state, os_state: vm.osState, app_status: vm.appStatus });
+  }
+}
+
+/** Makes two VMs peers of each other. */
+export function befriend(a: Vm, b: Vm): void {
+  if (!a.peers.includes(b.vmid)) a.peers.push(b.vmid);
+  if (!b.peers.includes(a.vmid)) b.peers.push(a.vmid);
+}
+
+/** Ends all of a VM's friendships. */
+export function unfriend(context: Context, vm: Vm): void {
+  for (const vmid of vm.peers) {
+    const peer = context.vm(vmid);
+    if (peer !== undefined) peer.peers = peer.peers.filter((each) => each !== vm.vmid);
+  }
+  vm.peers = [];
+}

@@ -1,0 +1,382 @@
+// The Resource Manager's state: plain data, saved and restored as it stands here
+// (docs/spec/resource-manager.md §4 to §6). Capabilities are ids in the root cspace unless said
+// otherwise; addresses and sizes are bytes.
+
+import type { RootEnvironment } from "../../abi/root-environment.ts";
+import { AuthType, Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
+import type { PartialMessage, RpcMessage } from "../../abi/rpc/packet.ts";
+import type { Addresses, AddressRange } from "./addresses.ts";
+import { type Numbers, numbers, RM_FIRST_VIRQ, RM_LAST_VIRQ, VM_FIRST_VIRQ, VM_LAST_VIRQ } from "./numbers.ts";
+import type { VdeviceConfig } from "../config/vdevice-config.ts";
+import type { VmConfig } from "../config/vm-config.ts";
+
+/** A vCPU of a VM, as far as it is made. */
+export interface VmVcpu {
+  readonly cap: bigint;
+  active: boolean;
+  /** The owner's capability, in the owner's cspace; undefined for the primary's vCPUs. */
+  ownerCap: bigint | undefined;
+  /** The VM's own capability, in its cspace: only without PSCI. */
+  selfCap: bigint | undefined;
+  /** vIRQ of the Resource Manager's VIC that tells that the vCPU halted. */
+  haltVirq: number | undefined;
+  /** vIRQ of the owner's VIC that asks for `vcpu_run`; undefined when not proxy-scheduled. */
+  wakeupVirq: number | undefined;
+  /** Starts with the VM. */
+  readonly boots: boolean;
+  /** What VM_GET_HYP_RESOURCES calls it. */
+  readonly affinityIndex: number;
+}
+
+/** A vCPU that has just been created. */
+export function newVcpu(cap: bigint, boots: boolean, affinityIndex: number): VmVcpu {
+  const none = { ownerCap: undefined, selfCap: undefined, haltVirq: undefined, wakeupVirq: undefined };
+  return { cap, active: false, ...none, boots, affinityIndex };
+}
+
+/** Hypervisor objects of a VM, as far as they are made. */
+export interface VmObjects {
+  readonly cspace: bigint;
+  /** The VM's own memory: sparse extents, offset 0 = physical address 0. */
+  readonly memory: bigint;
+  /** The VM's own device memory: offset 0 = the device extent's first byte. */
+  readonly device: bigint;
+  addrspace: bigint | undefined;
+  infoPage: { readonly extent: bigint; readonly ipa: number; readonly heapOffset: number } | undefined;
+  vic: bigint | undefined;
+  vpmGroup: bigint | undefined;
+  readonly vcpus: VmVcpu[];
+}
+
+/** A message queue or doorbell between a VM and its peer, as far as it is made. */
+export interface SharedObject {
+  readonly kind: "doorbell" | "msgqueue";
+  readonly cap: bigint;
+  readonly ends: VdeviceEnd[];
+  /** Deleted: where two vdevices have the object, the other one must not delete it again. */
+  gone: boolean;
+}
+
+/** One end of a shared object. */
+export interface VdeviceEnd {
+  readonly vmid: number;
+  /** Sends or rings; receives or is rung. */
+  readonly role: "send" | "receive";
+  /** Capability in that VM's cspace. */
+  readonly cap: bigint;
+  /** vIRQ of that VM's VIC; undefined where the end has none. */
+  readonly virq: number | undefined;
+  /** The vIRQ is edge-triggered, as the devicetree says. */
+  readonly edge: boolean;
+}
+
+/** A virtual device of a VM, as far as it is made. */
+export interface Vdevice {
+  readonly config: VdeviceConfig;
+  /** qcom,vdevice-handle. */
+  readonly handle: number;
+  /** The VM at the other end; undefined while it has not come. */
+  peer: number | undefined;
+  /** Where both ends are vdevices, both have the same objects. */
+  readonly objects: SharedObject[];
+  virtio: VirtioMmioRecord | undefined;
+  /** vIRQs that were taken for it, also where its making has failed since. */
+  readonly virqs: { readonly vmid: number; readonly virq: number }[];
+}
+
+/**
+ * The device behind a virtio-mmio vdevice: a page that the VM reads, and its backend, another VM,
+ * writes.
+ */
+export interface VirtioMmioRecord {
+  readonly cap: bigint;
+  /** The page, of the Resource Manager's heap. */
+  readonly extent: bigint;
+  readonly heapOffset: number;
+  readonly frontend: { readonly ipa: number; readonly virq: number; readonly edge: boolean };
+  readonly backend: { readonly vmid: number; readonly ipa: number; readonly cap: bigint; readonly virq: number };
+}
+
+/** Where VM_CONFIG_IMAGE says the image and the devicetree are: offsets in the parcel. */
+export interface ImageRecord {
+  readonly handle: number;
+  readonly imageOffset: number;
+  readonly imageSize: number;
+  readonly dtOffset: number;
+  readonly dtSize: number;
+}
+
+/** The RPC link of a VM (§1). */
+export interface Link {
+  readonly vmid: number;
+  /** The queue that the VM sends to, and the one that it receives from. */
+  readonly receiveQueue: bigint;
+  readonly sendQueue: bigint;
+  /** vIRQs of the Resource Manager's VIC. */
+  readonly receiveVirq: number;
+  readonly sendVirq: number;
+  partial: PartialMessage | undefined;
+  /** Packets of the message in transmission that the queue has not taken yet. */
+  packets: Uint8Array[];
+  readonly replies: RpcMessage[];
+  readonly notifications: RpcMessage[];
+}
+
+/** The console that a VM has through the Resource Manager: which sides are open. */
+export interface ConsoleRecord {
+  vmOpen: boolean;
+  ownerOpen: boolean;
+}
+
+/** Steps of a reset, one event each (§4.4). */
+export type ResetStage = "destroy-vdevices" | "release-parcels" | "release-irqs" | "destroy-vm" | "cleanup-vm" | "completed";
+
+/**
+ * A capability that the owner of a demand-paged VM has, in the owner's cspace, as
+ * VM_GET_HYP_RESOURCES names it.
+ */
+export interface OwnerCap {
+  readonly type: number;
+  readonly label: number;
+  readonly cap: bigint;
+}
+
+/** A VM. */
+export interface Vm {
+  readonly vmid: number;
+  readonly owner: number;
+  state: VmState;
+  osState: number;
+  appStatus: number;
+  name: string;
+  uri: string;
+  guid: Uint8Array;
+  crashMessage: Uint8Array | undefined;
+  peers: number[];
+  /** auth_type of VM_CONFIG_IMAGE. */
+  authType: number;
+  image: ImageRecord | undefined;
+  /** How much private memory lies from the configuration's base address on, bytes. */
+  memorySize: number;
+  /** Where the GIC's frames are. */
+  gic: { readonly gicd: number; readonly gicr: number } | undefined;
+  /** Where the firmware of a protected VM goes: in a parcel, and in the VM once it starts. */
+  firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: number } | undefined;
+  /** What VM_SET_ADDRESS_LAYOUT said of where parcels lie. */
+  layout: { readonly image?: AddressRange; readonly firmware?: AddressRange };
+  /** Addresses that the owner fills itself, in ascending order; what VM_INIT made for that. */
+  paging: { readonly ranges: readonly AddressRange[]; sharedExtent: bigint | undefined; readonly caps: OwnerCap[] } | undefined;
+  /** Registers of the boot vCPUs that VM_SET_BOOT_CONTEXT set: PC, and X0. */
+  bootContext: { readonly entry: boolean; readonly context: boolean };
+  config: VmConfig | undefined;
+  objects: VmObjects | undefined;
+  addresses: Addresses | undefined;
+  /** Mapped only where IPA = PA. */
+  direct: boolean;
+  virqs: Numbers;
+  vdevices: Vdevice[];
+  link: Link | undefined;
+  console: ConsoleRecord | undefined;
+  reset: ResetStage | undefined;
+}
+
+/** A VM that has just been allocated. */
+export function newVm(vmid: number, owner: number): Vm {
+  return {
+    vmid,
+    owner,
+    state: VmState.Load,
+    osState: 0,
+    appStatus: 0,
+    name: "",
+    uri: "",
+    guid: new Uint8Array(16),
+    crashMessage: undefined,
+    peers: [],
+    authType: 0,
+    image: undefined,
+    memorySize: 0,
+    gic: undefined,
+    firmware: undefined,
+    layout: {},
+    paging: undefined,
+    bootContext: { entry: false, context: false },
+    config: undefined,
+    objects: undefined,
+    addresses: undefined,
+    direct: false,
+    virqs: numbers(VM_FIRST_VIRQ, VM_LAST_VIRQ),
+    vdevices: [],
+    link: undefined,
+    console: undefined,
+    reset: undefined,
+  };
+}
+
+/** One physically contiguous piece of a parcel. */
+export interface ParcelRegion {
+  readonly ownerIpa: number;
+  /** Offset in the parcel's extent. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** A VM of a parcel's ACL. */
+export interface Borrower {
+  readonly vmid: number;
+  readonly rights: number;
+  readonly attribute: number;
+  /** It has accepted, at least a part. */
+  accepted: boolean;
+  /** The regions are mapped. */
+  mapped: boolean;
+  /** IPAs of the regions that have one, in the order of the regions. */
+  ipas: number[];
+  contiguous: boolean;
+}
+
+/** A memory parcel (§5). */
+export interface Parcel {
+  readonly handle: number;
+  owner: number;
+  readonly memType: number;
+  readonly transType: number;
+  label: number;
+  /** Still open for MEM_APPEND. */
+  open: boolean;
+  /** Made with SANITIZE. */
+  readonly sanitizedAtCreate: boolean;
+  /** Somebody asked that the memory be zeroed before it goes back. */
+  sanitizeAtReclaim: boolean;
+  memInfoTag: number | undefined;
+  readonly extent: bigint;
+  /** The ACL without the owner, in its order, and the ACL and attributes as they were given. */
+  readonly borrowers: Borrower[];
+  readonly acl: readonly { readonly vmid: number; readonly rights: number }[];
+  readonly attributes: readonly { readonly attribute: number; readonly vmid: number }[];
+  readonly regions: ParcelRegion[];
+}
+
+/** A parcel that the VM has, and where. */
+export interface PlacedParcel {
+  readonly parcel: Parcel;
+  readonly ranges: readonly AddressRange[];
+  /**
+   * Private memory, with the image; a buffer, which stands under /reserved-memory; a firmware
+   * parcel; device memory of an iomem vdevice.
+   */
+  readonly kind: "private" | "shared" | "firmware" | "iomem";
+}
+
+/** A VM of a set, with what it may do there: bits of `Access`. */
+export interface AssignedVm {
+  readonly vmid: number;
+  readonly rights: number;
+}
+
+/** Memory that is not the primary's alone: plain data, ascending, without overlaps. */
+export interface AssignedRange extends AddressRange {
+  readonly vms: readonly AssignedVm[];
+}
+
+/** A hardware interrupt that is lent (§3.13). */
+export interface IrqLoan {
+  readonly handle: number;
+  readonly irq: number;
+  readonly owner: number;
+  borrower: number;
+  readonly label: number;
+  accepted: boolean;
+}
+
+/** A VM that is being ended: its vCPUs are killed one after the other (§4.4). */
+export interface PendingExit {
+  readonly vmid: number;
+  /** exit_type and exit_reason of VM_EXITED; undefined when a reset ends it. */
+  readonly exited: { readonly type: number; readonly reason: Uint8Array } | undefined;
+  /** The request that waits for the end. */
+  readonly request: { readonly vmid: number; readonly sequence: number; readonly id: number } | undefined;
+  /** Index of the vCPU whose end is awaited. */
+  vcpu: number;
+}
+
+/** Everything that the Resource Manager knows. */
+export interface RmState {
+  environment: RootEnvironment | undefined;
+  /**
+   * All memory that VMs get comes from this extent, and all device memory from the hypervisor's
+   * device extent.
+   */
+  memoryParent: bigint;
+  readonly vms: Vm[];
+  /** RM's own vIRQs. */
+  readonly virqs: Numbers;
+  /** Pages of RM's heap that are in use: offsets in RM's memory. */
+  readonly heapPages: Set<number>;
+  readonly parcels: Parcel[];
+  /** What the platform's firmware has assigned to others than the primary. */
+  readonly assigned: AssignedRange[];
+  nextHandle: number;
+  readonly loans: IrqLoan[];
+  /** Handles of loans are this plus the interrupt's number. */
+  irqHandleBase: number;
+  /** Counts attempts to send a notification; 16 bits. */
+  notificationSequence: number;
+  /** VMs that are being ended, the first of them now. */
+  readonly exits: PendingExit[];
+  /** Inside vcpu_run for the first of `exits`. */
+  running: boolean;
+  /** The firmware image of protected VMs, where it is mapped in the Resource Manager. */
+  firmware: { readonly ipa: number; readonly size: number } | undefined;
+  /** FW_MILESTONE was sent. */
+  firmwareLocked: boolean;
+  /** When the timer goes off, virtual ns. */
+  wakeAt: number | undefined;
+  /** Requests that are taken up later, as somebody wants it: when, virtual ns, and whose. */
+  readonly delayed: { readonly at: number; readonly vmid: number; readonly message: RpcMessage }[];
+  /** State of the generator that steps in for prng_get_entropy when its limit is reached. */
+  entropy: bigint;
+}
+
+/** State before the boot. */
+export function newState(): RmState {
+  return {
+    environment: undefined,
+    memoryParent: 0n,
+    vms: [],
+    virqs: numbers(RM_FIRST_VIRQ, RM_LAST_VIRQ),
+    heapPages: new Set(),
+    parcels: [],
+    assigned: [],
+    nextHandle: 0,
+    loans: [],
+    irqHandleBase: 0,
+    notificationSequence: 0,
+    exits: [],
+    running: false,
+    firmware: undefined,
+    firmwareLocked: false,
+    wakeAt: undefined,
+    delayed: [],
+    entropy: 0n,
+  };
+}
+
+/** Whether a VM keeps secrets from its owner: by its kind, or because its configuration says so. */
+export function isSensitive(vm: Vm): boolean {
+  return vm.authType === AuthType.Android || vm.config?.sensitive === true;
+}
+
+/** VMIDs of platform VMs: allocated only by number, valid in ACLs in any case (§6.1). */
+export function isPlatformVmid(vmid: number): boolean {
+  return vmid >= 4 && vmid <= 31;
+}
+
+/** VMIDs that may stand in an ACL. */
+export function isKnownVmid(state: RmState, vmid: number): boolean {
+  return vmid === Vmid.Hlos || vmid === Vmid.ResourceManager || isPlatformVmid(vmid) || findVm(state, vmid) !== undefined;
+}
+
+export function findVm(state: RmState, vmid: number): Vm | undefined {
+  return state.vms.find((vm) => vm.vmid === vmid);
+}

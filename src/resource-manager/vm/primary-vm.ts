@@ -1,0 +1,250 @@
+// Makes and starts the primary VM (HLOS, VMID 3) at boot (docs/spec/resource-manager.md §8.5,
+// docs/spec/observed.md §7: the order of the calls).
+
+import { ErrorCode } from "../../abi/errors.ts";
+import { NO_CAP } from "../../abi/root-environment.ts";
+import { ThreadRight } from "../../abi/rights.ts";
+import { Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
+import {
+  Access,
+  DonateOptions,
+  DonateType,
+  mapAttributes,
+  MapFlags,
+  MemoryType,
+  VcpuOption,
+  VcpuVirqType,
+  VdeviceFlags,
+  VicOption,
+} from "../../abi/words.ts";
+import { addresses, takeRange } from "../state/addresses.ts";
+import type { Context } from "../state/context.ts";
+import { createLink, type NewLink } from "../rpc/link.ts";
+import { PARTIAL, READ_ONLY } from "../state/mapping.ts";
+import { LOG_OFFSET, LOG_SIZE, PAGE_SIZE, VIRTIO_WINDOW } from "../state/memory-layout.ts";
+import { takeNumber, VM_FIRST_VIRQ } from "../state/numbers.ts";
+import { patchPrimaryDevicetree } from "./primary-devicetree.ts";
+import { newVcpu, newVm, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
+import { GICD_SIZE, GICR_SIZE, VM_ADDRESS_LIMIT } from "../config/vm-config.ts";
+
+const PRIMARY_MAX_CAPS = 1024;
+/** Scheduling of the primary's vCPUs: priority, and timeslice in ns. */
+const PRIORITY = 32;
+const TIMESLICE = 5_000_000;
+/** The RPC link: queue depth, and bytes of a message. */
+const LINK_DEPTH = 8;
+const LINK_MESSAGE_SIZE = 240;
+/** vIRQs and MSIs that the VIC is asked for. */
+const VIRQ_COUNT = 988;
+const MSI_COUNT = 8192;
+
+const ALL_ACCESS = mapAttributes(Access.RWX, Access.RWX, MemoryType.NormalWB);
+const DEVICE_ACCESS = mapAttributes(Access.RW, Access.RW, MemoryType.DeviceNGnRE);
+
+/**
+ * The primary VM with all its objects, ready to be started. Everything of it is the hypervisor's
+ * word: a failure here is fatal.
+ */
+export function createPrimaryVm(context: Context): Vm {
+  const { calls, resources } = context;
+  const vm = newVm(Vmid.Hlos, Vmid.ResourceManager);
+  vm.name = "HLOS";
+  vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  vm.direct = true;
+
+  const cspace = calls.create("cspace");
+  calls.cspace_configure({ cspace, max_caps: PRIMARY_MAX_CAPS });
+  calls.object_activate({ cap: cspace });
+
+  // The boot core's vCPU comes first, the others when the address space and the VPM group are
+  // there.
+  const root = createVcpu(context, cspace, resources.boot_core);
+  const objects: VmObjects = {
+    cspace,
+    memory: context.sparseExtent("memory"),
+    device: context.sparseExtent("device"),
+    addrspace: undefined,
+    infoPage: undefined,
+    vic: undefined,
+    vpmGroup: undefined,
+    vcpus: [],
+  };
+  vm.objects = objects;
+  const addrspace = objects.addrspace = createAddressSpace(context, vm, objects);
+  calls.addrspace_attach_thread({ addrspace, thread: root });
+  const vpmGroup = objects.vpmGroup = calls.create("vpm_group");
+  calls.object_activate({ cap: vpmGroup });
+  calls.vpm_group_attach_vcpu({ vpm_group: vpmGroup, vcpu: root, index: resources.boot_core });
+
+  const cores = Array.from({ length: context.cores }, (_, core) => core).filter((core) => resources.usable_cores >>> core & 1);
+  const secondaries = cores.filter((core) => core !== resources.boot_core).map((core) => {
+    const cap = createVcpu(context, cspace, core);
+    calls.addrspace_attach_thread({ addrspace, thread: cap });
+    calls.vpm_group_attach_vcpu({ vpm_group: vpmGroup, vcpu: cap, index: core });
+    return { core, cap };
+  });
+  const all = [{ core: resources.boot_core, cap: root }, ...secondaries].sort((a, b) => a.core - b.core);
+  const vic = objects.vic = createVic(context);
+  for (const { core, cap } of all) calls.vic_attach_vcpu({ vic, vcpu: cap, index: core });
+
+  // Secondaries become active before the boot vCPU, so that they are there when it powers them on.
+  for (const { core, cap } of [...secondaries, { core: resources.boot_core, cap: root }]) {
+    calls.object_activate({ cap });
+    objects.vcpus.push(bindHalt(context, core, cap));
+  }
+  objects.vcpus.sort((a, b) => a.affinityIndex - b.affinityIndex);
+
+  bindHardwareIrqs(context, vic);
+  const link = createPrimaryLink(context, vm, cspace, vic);
+  attachGic(context, addrspace, vic);
+  giveMemory(context, vm, objects, addrspace);
+  const [own] = context.vm(Vmid.ResourceManager)!.objects!.vcpus;
+  own.ownerCap = calls.copyCap(own.cap, cspace, ThreadRight.Affinity);
+  exposeLog(context, addrspace);
+  patchPrimaryDevicetree(context, objects, link);
+  return vm;
+}
+
+/** Powers on the boot vCPU. */
+export function startPrimaryVm(context: Context, vm: Vm): void {
+  const root = vm.objects!.vcpus.find((vcpu) => vcpu.boots)!;
+  const { entry_hlos, hlos_dt_base } = context.resources;
+  context.calls.vcpu_poweron({ cap: root.cap, entry_point: entry_hlos, context: hlos_dt_base, flags: 0 });
+  vm.state = VmState.Running;
+}
+
+function createVcpu(context: Context, cspace: bigint, core: number): bigint {
+  const { calls, resources } = context;
+  const cap = calls.create("thread");
+  const sve = resources.sve_supported ? VcpuOption.SveAllowed : 0n;
+  calls.vcpu_configure({ cap, vcpu_options: VcpuOption.HlosVm | VcpuOption.Critical | VcpuOption.Pinned | sve });
+  calls.vcpu_set_affinity({ cap, affinity: core });
+  calls.vcpu_set_priority({ cap, priority: PRIORITY });
+  calls.vcpu_set_timeslice({ cap, timeslice: TIMESLICE });
+  calls.cspace_attach_thread({ cspace, thread: cap });
+  return cap;
+}
+
+function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): bigint {
+  const { calls } = context;
+  const addrspace = calls.create("addrspace");
+  calls.addrspace_configure({ addrspace, vmid: vm.vmid });
+  const heapOffset = context.allocatePage();
+  const extent = context.ownPages(heapOffset, PAGE_SIZE);
+  calls.addrspace_configure_info_area({ addrspace, info_area_me: extent, ipa: VIRTIO_WINDOW.base });
+  calls.object_activate({ cap: addrspace });
+  calls.addrspace_map({
+    addrspace,
+    memextent: extent,
+    vbase: VIRTIO_WINDOW.base,
+    map_attrs: READ_ONLY,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
+  takeRange(vm.addresses!, { base: VIRTIO_WINDOW.base, size: PAGE_SIZE });
+  objects.infoPage = { extent, ipa: VIRTIO_WINDOW.base, heapOffset };
+  return addrspace;
+}
+
+function createVic(context: Context): bigint {
+  const { calls } = context;
+  const vic = calls.create("vic");
+  const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
+  // Without an ITS the hypervisor refuses MSIs, and the VIC goes without.
+  const { error } = calls.try.vic_configure({
+    vic,
+    max_vcpus: context.cores,
+    max_virqs: VIRQ_COUNT,
+    vic_options: options,
+    max_msis: MSI_COUNT,
+  });
+  if (error !== ErrorCode.OK) {
+    calls.vic_configure({ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis: 0 });
+  }
+  calls.object_activate({ cap: vic });
+  return vic;
+}
+
+function bindHalt(context: Context, core: number, cap: bigint): VmVcpu {
+  const vcpu = newVcpu(cap, core === context.resources.boot_core, core);
+  vcpu.active = true;
+  vcpu.haltVirq = context.allocateVirq();
+  context.calls.vcpu_bind_virq({ vcpu: cap, vic: context.resources.vic, virq: vcpu.haltVirq, virq_type: VcpuVirqType.Halt });
+  return vcpu;
+}
+
+/** Every hardware interrupt that may be had is the primary's, under its own number. */
+function bindHardwareIrqs(context: Context, vic: bigint): void {
+  context.resources.vic_hwirq.forEach((cap, irq) => {
+    if (cap !== NO_CAP) context.calls.hwirq_bind_virq({ hwirq: cap, vic, virq: irq });
+  });
+}
+
+function createPrimaryLink(context: Context, vm: Vm, cspace: bigint, vic: bigint): NewLink & { txVirq: number; rxVirq: number } {
+  const txVirq = VM_FIRST_VIRQ;
+  const rxVirq = VM_FIRST_VIRQ + 1;
+  takeNumber(vm.virqs, txVirq);
+  takeNumber(vm.virqs, rxVirq);
+  const target = { vmid: vm.vmid, cspace, vic, txVirq, rxVirq, depth: LINK_DEPTH, messageSize: LINK_MESSAGE_SIZE };
+  const made = createLink(context, target);
+  vm.link = made.link;
+  return { ...made, txVirq, rxVirq };
+}
+
+function attachGic(context: Context, addrspace: bigint, vic: bigint): void {
+  const { calls, resources } = context;
+  const [base] = resources.gicr_ranges[0];
+  calls.addrspace_attach_vdevice({ addrspace, vdevice: vic, index: 0, vbase: resources.gicd_base, size: GICD_SIZE, flags: 0 });
+  for (let core = 0; core < context.cores; core++) {
+    const flags = core === context.cores - 1 ? VdeviceFlags.LastValid | VdeviceFlags.Last : VdeviceFlags.LastValid;
+    calls.addrspace_attach_vdevice({
+      addrspace,
+      vdevice: vic,
+      index: core + 1,
+      vbase: base + core * resources.gicr_stride,
+      size: GICR_SIZE,
+      flags,
+    });
+  }
+}
+
+/**
+ * RAM, IPA = PA, becomes the primary's own; devices are mapped from the hypervisor's extents and
+ * stay what they are.
+ */
+function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: bigint): void {
+  const { calls, resources } = context;
+  const { hlos_vm_base: base, hlos_vm_size: size } = resources;
+  const toChild = (DonateOptions.NoSync | DonateType.ToChild) >>> 0;
+  calls.memextent_donate({ options: toChild, from: resources.partition_capid, to: context.state.memoryParent, offset: base, size });
+  calls.memextent_donate({ options: toChild, from: context.state.memoryParent, to: objects.memory, offset: base, size });
+  calls.addrspace_map({ addrspace, memextent: objects.memory, vbase: base, map_attrs: ALL_ACCESS, map_flags: PARTIAL, offset: base, size });
+  calls.addrspace_map({
+    addrspace,
+    memextent: resources.device_me_capid,
+    vbase: resources.device_me_base,
+    map_attrs: DEVICE_ACCESS,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
+  calls.addrspace_map({
+    addrspace,
+    memextent: resources.uart_me_capid,
+    vbase: resources.uart_address,
+    map_attrs: DEVICE_ACCESS,
+    map_flags: MapFlags.NoSync,
+    offset: 0,
+    size: 0,
+  });
+  takeRange(vm.addresses!, { base, size });
+}
+
+/** The log ring, read-only at its own address. */
+function exposeLog(context: Context, addrspace: bigint): void {
+  const { calls, environment } = context;
+  const ipa = environment.app_heap_ipa + LOG_OFFSET;
+  const extent = context.ownPages(ipa - environment.resources.me_ipa_base, LOG_SIZE);
+  calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
+}

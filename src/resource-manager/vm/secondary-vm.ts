@@ -1,0 +1,307 @@
+// Makes the hypervisor objects of a secondary VM: at VM_CONFIG_IMAGE its cspace and extents, at
+// VM_INIT the rest (docs/spec/resource-manager.md §8.1 and §8.2, docs/spec/observed.md §8: the
+// order of the calls).
+
+import { RmError } from "../../abi/rpc/errors.ts";
+import { AuthType } from "../../abi/rpc/messages/vm.ts";
+import { ThreadRight } from "../../abi/rights.ts";
+import {
+  CPU_INVALID,
+  MapFlags,
+  VcpuOption,
+  VcpuVirqType,
+  VdeviceFlags,
+  VicOption,
+  VmmioOperation,
+  VpmGroupFlags,
+} from "../../abi/words.ts";
+import { devicetreeSize, type NodePlace, readDevicetree } from "../../devicetree/reader.ts";
+import { type Devicetree, type DevicetreeNode, findNode } from "../../devicetree/tree.ts";
+import { addresses, allocateRange, takeRange } from "../state/addresses.ts";
+import type { Context } from "../state/context.ts";
+import { placedConfig, preparePaging } from "../memory/demand-paging.ts";
+import { READ_ONLY } from "../state/mapping.ts";
+import { parcelOf } from "../memory/memparcels.ts";
+import { PAGE_SIZE } from "../state/memory-layout.ts";
+import { allocateNumber } from "../state/numbers.ts";
+import { withParcel } from "../memory/parcel-window.ts";
+import { Refusal, refuseAs, require } from "../calls/refusals.ts";
+import { isSensitive, newVcpu, type Vm, type VmObjects, type VmVcpu } from "../state/state.ts";
+import { createVdevices } from "./vdevices.ts";
+import {
+  CONFIG_PATH,
+  FIRST_RAM_ADDRESS,
+  GICD_SIZE,
+  GICR_SIZE,
+  OWNER_PRIORITY,
+  readVmConfig,
+  TIMESLICE_MAX,
+  TIMESLICE_MIN,
+  VM_ADDRESS_LIMIT,
+  type VmConfig,
+} from "../config/vm-config.ts";
+
+const VM_MAX_CAPS = 1024;
+const VIRQ_COUNT = 988;
+/** Device emulation of the VM's owner: accesses there end vcpu_run. */
+const VMMIO_SIZE = FIRST_RAM_ADDRESS;
+/** Proxy-scheduled vCPUs: the lowest priority and the shortest timeslice, ns. */
+const PROXY_PRIORITY = 0;
+const PROXY_TIMESLICE = 100_000;
+/** Highest priority of any vCPU. */
+const PRIORITY_MAX = 63;
+/** MPIDR of vCPU i: affinity n is bits 8n+7:8n of i. */
+const MPIDR_MASK = 0x7fff;
+const GIC_ALIGNMENT = 0x1_0000;
+/** Largest devicetree that is read, bytes. */
+const DEVICETREE_MAX = 0x20_0000;
+
+/** VM_CONFIG_IMAGE: a cspace, and extents for what the VM will own. */
+export function createFirstObjects(context: Context): VmObjects {
+  return context.allOrNothing((onFailure) => {
+    const cspace = context.build("cspace", (cap) => context.calls.cspace_configure({ cspace: cap, max_caps: VM_MAX_CAPS }));
+    onFailure(() => context.remove(cspace));
+    const memory = context.sparseExtent("memory");
+    onFailure(() => context.remove(memory));
+    const device = context.sparseExtent("device");
+    return { cspace, memory, device, addrspace: undefined, infoPage: undefined, vic: undefined, vpmGroup: undefined, vcpus: [] };
+  });
+}
+
+/**
+ * Runs `step` with the tree that VM_CONFIG_IMAGE named, mapped at `ipa` in the Resource Manager
+ * with room for `room` bytes.
+ * @param section which rules the step holds the tree to.
+ * @throws Refusal with MEM_INVALID where there is none
+ */
+export function withVmDevicetree<T>(
+  context: Context,
+  vm: Vm,
+  section: string,
+  step: (tree: Devicetree, ipa: number, room: number) => T,
+): T {
+  const image = vm.image!;
+  const parcel = parcelOf(context, image.handle);
+  const room = Math.min(image.dtSize, DEVICETREE_MAX);
+  const { dtOffset, dtSize } = image;
+  require(dtOffset % PAGE_SIZE === 0 && dtSize % PAGE_SIZE === 0, RmError.MEM_INVALID, "the devicetree is whole pages", {
+    dtOffset,
+    dtSize,
+  });
+  return refuseAs(RmError.MEM_INVALID, "the devicetree cannot be mapped", () => {
+    return withParcel(context, parcel, image.dtOffset, room, (ipa) => {
+      const places = new Map<DevicetreeNode, NodePlace>();
+      const tree = readTree(context, ipa, room, places);
+      try {
+        return step(tree, ipa, room);
+      } catch (failure) {
+        throw failure instanceof Refusal ? located(failure, vm, section, tree, places) : failure;
+      }
+    });
+  });
+}
+
+/**
+ * A refusal of what stands in a VM's devicetree, with the VM and with where in its parcel that is.
+ */
+function located(
+  { error, rule, values, about }: Refusal,
+  vm: Vm,
+  section: string,
+  { root }: Devicetree,
+  places: ReadonlyMap<DevicetreeNode, NodePlace>,
+): Refusal {
+  const { path, property } = values;
+  const node = typeof path === "string" ? findNode(root, path) : undefined;
+  const place = node && places.get(node);
+  const offset = place && (typeof property === "string" ? place.properties.get(property) ?? place.offset : place.offset);
+  const { handle, dtOffset } = vm.image!;
+  const at = offset === undefined ? {} : { at: `parcel:0x${handle.toString(16)}+0x${(dtOffset + offset).toString(16)}` };
+  return new Refusal(error, rule, { ...values, ...at }, { section, object: `vm:0x${vm.vmid.toString(16)}`, ...about });
+}
+
+function readTree(context: Context, ipa: number, room: number, places: Map<DevicetreeNode, NodePlace>): Devicetree {
+  const header = context.calls.vcpu.read(ipa, Math.min(room, PAGE_SIZE));
+  const size = header && devicetreeSize(header);
+  require(size !== undefined, RmError.MEM_INVALID, "there is no devicetree at dt_offset", { room });
+  require(size <= room, RmError.MEM_INVALID, "the devicetree is larger than dt_size", { size, room });
+  const bytes = context.calls.vcpu.read(ipa, size);
+  require(bytes !== undefined, RmError.MEM_INVALID, "the devicetree is not readable");
+  const read = readDevicetree(bytes, places);
+  if (read.ok) return read.tree;
+  throw new Refusal(RmError.MEM_INVALID, `the devicetree is malformed: ${read.problem}`, { offset: read.offset });
+}
+
+/**
+ * VM_INIT: everything but memory, as the devicetree says. What is made is recorded at once, so that
+ * a reset finds it after a failure.
+ */
+export function createObjects(context: Context, vm: Vm): void {
+  const config = withVmDevicetree(context, vm, "7.2", ({ root }) => {
+    const read = readVmConfig(root);
+    checkConfig(context, read);
+    return read;
+  });
+  const owner = context.vm(vm.owner)!;
+  const objects = vm.objects!;
+  vm.config = placedConfig(vm, config);
+  vm.name = config.name;
+  vm.uri = config.uri;
+  vm.guid = config.guid;
+
+  createAddressSpace(context, vm, objects);
+  preparePaging(context, vm, owner);
+  createVic(context, vm, objects);
+  if (config.psci) createVpmGroup(context, config, objects);
+  config.vcpus.forEach(({ boots }, index) => {
+    const affinityIndex = config.affinity === "proxy" ? index : config.affinityMap![index];
+    const vcpu = newVcpu(context.calls.create("thread"), boots, affinityIndex);
+    objects.vcpus.push(vcpu);
+    attachVcpu(context, vm, config, vcpu, index);
+  });
+  for (const vcpu of objects.vcpus) activateVcpu(context, owner, objects, config, vcpu);
+  createVdevices(context, vm, owner);
+  attachGic(context, vm, objects, config);
+}
+
+/** What the platform does not give an untrusted VM (§6.2, §6.4). @throws Refusal */
+function checkConfig(context: Context, config: VmConfig): void {
+  const { crashFatal, trustedOnly, vcpus, affinity, affinityMap, priority, timeslice } = config;
+  const untrusted = "what only trusted configurations may have, which this platform has not";
+  const attribute = { path: CONFIG_PATH, property: "vm-attrs" };
+  require(!crashFatal, RmError.ARGUMENT_INVALID, untrusted, { ...attribute, attribute: "crash-fatal" }, { section: "6.2" });
+  const trusted = { path: CONFIG_PATH, property: trustedOnly[0] };
+  require(trustedOnly.length === 0, RmError.ARGUMENT_INVALID, untrusted, trusted, { section: "6.2" });
+  const { cores } = context;
+  require(vcpus.length <= cores, RmError.NORESOURCE, "the VM has more CPUs than the machine", {
+    path: "/cpus",
+    vcpus: vcpus.length,
+    cores,
+  });
+  if (affinity === "proxy") return;
+  const of = (property: string, more: Readonly<Record<string, unknown>>) => ({ path: `${CONFIG_PATH}/vcpus`, property, ...more });
+  const exist = affinityMap!.every((core) => core < cores && context.resources.usable_cores >>> core & 1);
+  require(exist, RmError.ARGUMENT_INVALID, "affinity-map names a core that does not exist", of("affinity-map", { affinityMap, cores }), {
+    section: "6.4",
+    wayOut: `name cores below ${cores}`,
+  });
+  const about = { section: "6.4", wayOut: `sched-priority = <(-1)> or lower, down to -${OWNER_PRIORITY}, or affinity = "proxy"` };
+  const absolute = OWNER_PRIORITY + priority;
+  const values = of("sched-priority", { given: priority, absolute, owner: OWNER_PRIORITY });
+  require(absolute >= 0 && absolute <= PRIORITY_MAX, RmError.ARGUMENT_INVALID, "the priority is out of range", values, about);
+  require(priority < 0, RmError.NORESOURCE, "an untrusted VM runs below its owner", values, about);
+  const ns = timeslice * 1000;
+  const inRange = ns >= TIMESLICE_MIN && ns <= TIMESLICE_MAX;
+  require(inRange, RmError.NORESOURCE, "sched-timeslice is out of range", of("sched-timeslice", { given: timeslice }), {
+    section: "6.4",
+    wayOut: `sched-timeslice in microseconds, ${TIMESLICE_MIN / 1000}..${TIMESLICE_MAX / 1000}`,
+  });
+}
+
+function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void {
+  const { calls } = context;
+  const space = vm.addresses = addresses(VM_ADDRESS_LIMIT);
+  takeRange(space, { base: 0, size: VMMIO_SIZE });
+  const addrspace = objects.addrspace = calls.create("addrspace");
+  calls.addrspace_configure({ addrspace, vmid: vm.vmid });
+  const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE)!;
+  const extent = context.allOrNothing((onFailure) => {
+    const heapOffset = context.allocatePage();
+    onFailure(() => context.freePage(heapOffset));
+    const page = context.ownPages(heapOffset, PAGE_SIZE);
+    objects.infoPage = { extent: page, ipa, heapOffset };
+    return page;
+  });
+  calls.addrspace_configure_info_area({ addrspace, info_area_me: extent, ipa });
+  if (vm.authType !== AuthType.Platform) calls.addrspace_configure_vmmio({ addrspace, vbase: 0, size: VMMIO_SIZE, op: VmmioOperation.Add });
+  calls.object_activate({ cap: addrspace });
+  calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
+}
+
+function createVic(context: Context, vm: Vm, objects: VmObjects): void {
+  const { calls } = context;
+  const vic = objects.vic = calls.create("vic");
+  const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
+  calls.vic_configure({ vic, max_vcpus: context.cores, max_virqs: VIRQ_COUNT, vic_options: options, max_msis: 0 });
+  if (vm.authType !== AuthType.Platform) {
+    calls.vgic_set_mpidr_mapping({ vic, mask: MPIDR_MASK, aff0_shift: 0, aff1_shift: 8, aff2_shift: 16, aff3_shift: 24, mt: false });
+  }
+  calls.object_activate({ cap: vic });
+}
+
+function createVpmGroup(context: Context, config: VmConfig, objects: VmObjects): void {
+  const { calls } = context;
+  const group = objects.vpmGroup = calls.create("vpm_group");
+  // A hypervisor without the option aggregates, which proxy scheduling can live with.
+  if (config.affinity === "proxy") calls.try.vpm_group_configure({ vpm_group: group, flags: VpmGroupFlags.NoAggregation });
+  calls.object_activate({ cap: group });
+}
+
+function attachVcpu(context: Context, vm: Vm, config: VmConfig, { cap, affinityIndex }: VmVcpu, index: number): void {
+  const { calls } = context;
+  const objects = vm.objects!;
+  const proxy = config.affinity === "proxy";
+  calls.vcpu_set_affinity({ cap, affinity: proxy ? CPU_INVALID : affinityIndex });
+  calls.vcpu_set_priority({ cap, priority: proxy ? PROXY_PRIORITY : OWNER_PRIORITY + config.priority });
+  calls.vcpu_set_timeslice({ cap, timeslice: proxy ? PROXY_TIMESLICE : config.timeslice * 1000 });
+  calls.cspace_attach_thread({ cspace: objects.cspace, thread: cap });
+  calls.addrspace_attach_thread({ addrspace: objects.addrspace!, thread: cap });
+  if (objects.vpmGroup !== undefined) calls.vpm_group_attach_vcpu({ vpm_group: objects.vpmGroup, vcpu: cap, index });
+  calls.vic_attach_vcpu({ vic: objects.vic!, vcpu: cap, index });
+  const pinned = config.affinity === "pinned" ? VcpuOption.Pinned : 0n;
+  const quiet = config.amuCountingDisabled || isSensitive(vm) ? VcpuOption.AmuCountingDisabled : 0n;
+  const ras = config.rasErrorHandler ? VcpuOption.RasErrorHandler : 0n;
+  const options = (proxy ? VcpuOption.VcpuRunScheduled : pinned) | quiet | ras;
+  if (options !== 0n) calls.vcpu_configure({ cap, vcpu_options: options });
+}
+
+function activateVcpu(context: Context, owner: Vm, objects: VmObjects, config: VmConfig, vcpu: VmVcpu): void {
+  const { calls, resources } = context;
+  calls.object_activate({ cap: vcpu.cap });
+  vcpu.active = true;
+  const haltVirq = vcpu.haltVirq = context.allocateVirq();
+  calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: resources.vic, virq: haltVirq, virq_type: VcpuVirqType.Halt });
+  vcpu.ownerCap = calls.copyCap(vcpu.cap, owner.objects!.cspace, ThreadRight.Affinity | ThreadRight.YieldTo);
+  if (objects.vpmGroup === undefined) vcpu.selfCap = calls.copyCap(vcpu.cap, objects.cspace, ThreadRight.Power);
+  if (config.affinity !== "proxy") return;
+  const virq = allocateNumber(owner.virqs);
+  require(virq !== undefined, RmError.NORESOURCE, "the owner has no vIRQ left", { owner: owner.vmid });
+  vcpu.wakeupVirq = virq;
+  calls.vcpu_bind_virq({ vcpu: vcpu.cap, vic: owner.objects!.vic!, virq, virq_type: VcpuVirqType.VcpuRunWakeup });
+}
+
+/**
+ * Distributor and redistributors where the devicetree has them, else at the lowest free addresses.
+ */
+function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }: VmConfig): void {
+  if (gic === undefined) return;
+  const { calls } = context;
+  vm.gic = gic.frames ?? placeGic(vm, gic.stride * vcpus.length);
+  calls.addrspace_attach_vdevice({
+    addrspace: objects.addrspace!,
+    vdevice: objects.vic!,
+    index: 0,
+    vbase: vm.gic.gicd,
+    size: GICD_SIZE,
+    flags: 0,
+  });
+  vcpus.forEach((_, index) => {
+    const last = index === vcpus.length - 1 ? VdeviceFlags.Last : 0n;
+    const base = vm.gic!.gicr + index * gic.stride;
+    calls.addrspace_attach_vdevice({
+      addrspace: objects.addrspace!,
+      vdevice: objects.vic!,
+      index: index + 1,
+      vbase: base,
+      size: GICR_SIZE,
+      flags: VdeviceFlags.LastValid | last,
+    });
+  });
+}
+
+function placeGic(vm: Vm, redistributors: number): { gicd: number; gicr: number } {
+  const gicd = allocateRange(vm.addresses!, GICD_SIZE, GIC_ALIGNMENT);
+  const gicr = allocateRange(vm.addresses!, redistributors, GIC_ALIGNMENT);
+  require(gicd !== undefined && gicr !== undefined, RmError.NORESOURCE, "there is no address for the GIC");
+  return { gicd, gicr };
+}
