@@ -27,7 +27,7 @@ function opened() {
       ...{ mss: undefined, windowScale: undefined, payload: new Uint8Array(0) },
     });
   receive(SYN, 0, 0);
-  connection.open(stream);
+  connection.carry(stream);
   connection.connected();
   receive(ACK, FIRST + 1, 10);
   /** All that was sent since the last call. */

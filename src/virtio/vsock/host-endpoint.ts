@@ -2,13 +2,11 @@
 // reaches the Unix socket `PATH_P`. A program of the host connects to the Unix socket `PATH`,
 // writes `CONNECT P\n` and reads `OK N\n`; then it is connected to port P of the guest.
 
-import type { HostListener, HostStream, StreamListener, UnixSockets } from "../host-network.ts";
-import { StreamBacklog } from "../stream-backlog.ts";
+import { CarriedConnection, CONNECTION_BUFFER } from "../carried-connection.ts";
+import type { HostListener, UnixSockets } from "../host-network.ts";
 import { Cid, resetOf, VSOCK_STREAM, VsockOp, type VsockPacket, VsockShutdown } from "./packet.ts";
 import { KiB } from "../../support/sizes.ts";
 
-/** Bytes from a guest that may wait for the host's program, a connection. */
-const BUFFER = 256 * KiB;
 const PAYLOAD_MAX = 32 * KiB;
 const CONNECTIONS_MAX = 256;
 /** Ports of the host's side of connections that the host opens. */
@@ -29,18 +27,13 @@ export interface HostEndpointOptions {
 }
 
 /** One connection. */
-class Connection implements StreamListener {
-  /** Bytes for the guest that its credit does not cover yet. */
-  readonly #out = new StreamBacklog(BUFFER);
+class Connection extends CarriedConnection {
   #sent = 0;
   #guestBuffer = 0;
   #guestForwarded = 0;
   #received = 0;
   #forwarded = 0;
   #open = false;
-  #hostEnded = false;
-  /** The host's program takes nothing for now. */
-  #stuck = false;
   /** Before a program of the host has said where it wants to: its first line. */
   #greeting: number[] | undefined;
 
@@ -50,16 +43,8 @@ class Connection implements StreamListener {
     public guestPort: number,
     greets: boolean,
   ) {
+    super();
     if (greets) this.#greeting = [];
-  }
-
-  get stream(): HostStream | undefined {
-    return this.#out.stream;
-  }
-
-  /** The stream that it carries, before anything else. */
-  set stream(stream: HostStream) {
-    this.#out.stream = stream;
   }
 
   connected(): void {
@@ -67,7 +52,7 @@ class Connection implements StreamListener {
     this.#send(VsockOp.RESPONSE);
   }
 
-  data(bytes: Uint8Array): void {
+  override data(bytes: Uint8Array): void {
     let rest = bytes;
     if (this.#greeting) {
       const end = bytes.indexOf(0x0a);
@@ -81,29 +66,23 @@ class Connection implements StreamListener {
       this.#send(VsockOp.REQUEST);
       rest = bytes.subarray(end + 1);
     }
-    if (rest.length === 0) return;
-    this.#out.push(rest);
-    this.#transmit();
+    if (rest.length > 0) super.data(rest);
   }
 
-  ended(): void {
-    this.#hostEnded = true;
-    this.#transmit();
+  protected get isOver(): boolean {
+    return !this.endpoint.has(this);
   }
 
-  full(): void {
-    this.#stuck = true;
+  protected get hasRest(): boolean {
+    return this.backlog.length > 0;
   }
 
-  drained(): void {
-    this.#stuck = false;
+  protected unstuck(): void {
     this.#forwarded = this.#received;
     if (this.#open) this.#send(VsockOp.CREDIT_UPDATE);
   }
 
-  closed(problem: string | undefined): void {
-    if (!this.endpoint.has(this)) return;
-    if (problem === undefined && this.#hostEnded && this.#out.length > 0) return;
+  protected reset(): void {
     this.#send(VsockOp.RST);
     this.endpoint.remove(this);
   }
@@ -134,35 +113,35 @@ class Connection implements StreamListener {
       case VsockOp.CREDIT_REQUEST:
         this.#send(VsockOp.CREDIT_UPDATE);
     }
-    this.#transmit();
+    this.transmit();
   }
 
   #take(payload: Uint8Array): void {
     this.#received = this.#received + payload.length >>> 0;
-    if ((this.#received - this.#forwarded >>> 0) > BUFFER) {
+    if ((this.#received - this.#forwarded >>> 0) > CONNECTION_BUFFER) {
       // It sends more than it was given credit for.
       this.#send(VsockOp.RST);
       this.endpoint.remove(this);
       return this.stream!.destroy();
     }
     this.stream!.write(payload);
-    if (this.#stuck) return;
+    if (this.stuck) return;
     this.#forwarded = this.#received;
     this.#send(VsockOp.CREDIT_UPDATE);
   }
 
-  #transmit(): void {
+  protected transmit(): void {
     if (!this.#open) return;
-    while (this.#out.length > 0) {
+    while (this.backlog.length > 0) {
       const credit = this.#guestBuffer - (this.#sent - this.#guestForwarded >>> 0);
       if (credit <= 0) break;
-      const piece = this.#out.front(Math.min(credit, PAYLOAD_MAX));
+      const piece = this.backlog.front(Math.min(credit, PAYLOAD_MAX));
       this.#sent = this.#sent + piece.length >>> 0;
-      this.#out.drop(piece.length);
+      this.backlog.drop(piece.length);
       this.#send(VsockOp.RW, 0, piece);
     }
-    this.#out.relieve();
-    if (this.#hostEnded && this.#out.length === 0) this.#send(VsockOp.SHUTDOWN, VsockShutdown.SEND);
+    this.backlog.relieve();
+    if (this.streamEnded && this.backlog.length === 0) this.#send(VsockOp.SHUTDOWN, VsockShutdown.SEND);
   }
 
   #send(op: number, flags = 0, payload = NOTHING): void {
@@ -174,7 +153,7 @@ class Connection implements StreamListener {
       type: VSOCK_STREAM,
       op,
       flags,
-      bufferSize: BUFFER,
+      bufferSize: CONNECTION_BUFFER,
       forwarded: this.#forwarded,
       payload,
     });
@@ -190,7 +169,7 @@ export class HostEndpoint {
   constructor(readonly options: HostEndpointOptions) {
     this.#listener = options.sockets.listen(options.path, (stream) => {
       const connection = new Connection(this, this.#nextPort++, 0, true);
-      connection.stream = stream;
+      connection.carry(stream);
       return connection;
     }, options.onProblem);
   }
@@ -227,7 +206,7 @@ export class HostEndpoint {
     }
     const opened = new Connection(this, packet.destinationPort, packet.sourcePort, false);
     this.add(opened);
-    opened.stream = this.options.sockets.connect(`${this.options.path}_${packet.destinationPort}`, opened);
+    opened.carry(this.options.sockets.connect(`${this.options.path}_${packet.destinationPort}`, opened));
     opened.receive(packet);
   }
 

@@ -244,7 +244,7 @@ export class Nat implements NetBackend {
       }
       connection = this.#connection(key, packet.destination, destinationPort, sourcePort, true);
       connection.receive(segment);
-      connection.open(
+      connection.carry(
         this.options.network.connect(this.#outside(packet.destination, destinationPort), destinationPort, connection),
       );
       return;
@@ -257,7 +257,7 @@ export class Nat implements NetBackend {
     const listener = this.options.network.listen(hostPort, (stream) => {
       const { key, port } = this.#forwardPort(guestPort);
       const connection = this.#connection(key, NatAddress.Router, port, guestPort, false);
-      connection.open(stream);
+      connection.carry(stream);
       return connection;
     }, this.options.onProblem);
     this.#listeners.push(listener);

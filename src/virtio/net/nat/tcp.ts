@@ -2,17 +2,14 @@
 // wire between the guest and this code loses nothing but what the guest itself drops, so that a
 // timer that sends again from the last acknowledgment is enough.
 
-import type { HostStream, StreamListener } from "../../host-network.ts";
-import { StreamBacklog } from "../../stream-backlog.ts";
+import { CarriedConnection, CONNECTION_BUFFER } from "../../carried-connection.ts";
+import type { HostStream } from "../../host-network.ts";
 import { TcpFlag, type TcpSegment } from "../../../formats/packets.ts";
-import { KiB } from "../../../support/sizes.ts";
 
 const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
 /** Bytes that a segment carries on a wire with an MTU of 1500. */
 const MSS = 1460;
 const DEFAULT_MSS = 536;
-/** Bytes from the guest that may wait for the host, and from the host for the guest. */
-const BUFFER_MAX = 256 * KiB;
 const WINDOW_SCALE = 3;
 /** Milliseconds until what was not acknowledged is sent again, and how often. */
 const RETRANSMIT_MS = 1000;
@@ -38,10 +35,9 @@ function distance(a: number, b: number): number {
   return a - b | 0;
 }
 
-/** A connection. It is the listener of its stream. */
-export class TcpConnection implements StreamListener {
+/** A connection. The backlog begins with the oldest byte that the guest has not acknowledged. */
+export class TcpConnection extends CarriedConnection {
   #state: State;
-  #stream: HostStream | undefined;
   /** Next byte expected of the guest. */
   #receiveNext = 0;
   /** Oldest byte that the guest has not acknowledged, next byte to send. */
@@ -51,11 +47,6 @@ export class TcpConnection implements StreamListener {
   #guestScale = 0;
   #scales = false;
   #guestMss = DEFAULT_MSS;
-  /** Bytes for the guest from `#unacknowledged` on. */
-  readonly #out = new StreamBacklog(BUFFER_MAX);
-  /** Bytes that the host's stream has not taken. */
-  #stuck = false;
-  #hostEnded = false;
   #finSent = false;
   #guestEnded = false;
   #cancelTimer: (() => void) | undefined;
@@ -66,53 +57,23 @@ export class TcpConnection implements StreamListener {
    * port.
    */
   constructor(readonly port: TcpPort, incoming: boolean) {
+    super();
     this.#state = incoming ? "connecting" : "syn-sent";
     this.#unacknowledged = this.#sendNext = port.initialSequence();
   }
 
-  /** The stream that carries it on; before anything else. */
-  open(stream: HostStream): void {
-    this.#stream = this.#out.stream = stream;
+  override carry(stream: HostStream): void {
+    super.carry(stream);
     if (this.#state === "syn-sent") {
-      this.#out.hold();
+      this.backlog.hold();
       this.#synchronize();
     }
   }
-
-  // What the stream tells.
 
   connected(): void {
     if (this.#state !== "connecting") return;
     this.#state = "syn-received";
     this.#synchronize();
-  }
-
-  data(bytes: Uint8Array): void {
-    if (this.#state === "closed") return;
-    this.#out.push(bytes);
-    this.#transmit();
-  }
-
-  ended(): void {
-    this.#hostEnded = true;
-    this.#transmit();
-  }
-
-  full(): void {
-    this.#stuck = true;
-  }
-
-  drained(): void {
-    if (!this.#stuck) return;
-    this.#stuck = false;
-    if (this.#state === "open") this.#acknowledge();
-  }
-
-  closed(problem: string | undefined): void {
-    if (this.#state === "closed") return;
-    // A host that ends in order has `ended` before; the guest still gets what is left.
-    if (problem === undefined && this.#hostEnded && this.#state === "open") return;
-    this.#reset();
   }
 
   // What the guest sends.
@@ -123,13 +84,13 @@ export class TcpConnection implements StreamListener {
     if (segment.flags & SYN) return this.#receiveSyn(segment);
     if (!(segment.flags & ACK) || this.#state === "connecting" || this.#state === "syn-sent" || this.#state === "closed") return;
     this.#receiveAck(segment);
-    if (this.#isOver) return;
+    if (this.isOver) return;
     if (segment.payload.length || segment.flags & FIN) this.#receiveData(segment);
   }
 
   /** The guest has room for frames again. */
   roomAgain(): void {
-    this.#transmit();
+    this.transmit();
   }
 
   /** Ends it without a word. */
@@ -142,8 +103,20 @@ export class TcpConnection implements StreamListener {
     return this.#state === "connecting";
   }
 
-  get #isOver(): boolean {
+  override data(bytes: Uint8Array): void {
+    if (this.#state !== "closed") super.data(bytes);
+  }
+
+  protected get isOver(): boolean {
     return this.#state === "closed";
+  }
+
+  protected get hasRest(): boolean {
+    return this.#state === "open";
+  }
+
+  protected unstuck(): void {
+    if (this.#state === "open") this.#acknowledge();
   }
 
   #receiveSyn(segment: TcpSegment): void {
@@ -181,23 +154,23 @@ export class TcpConnection implements StreamListener {
     // A guest may keep its window closed as long as it likes, while it answers (RFC 9293 section
     // 3.8.6.1).
     if (this.#guestWindow === 0) this.#retransmits = 0;
-    this.#transmit();
+    this.transmit();
   }
 
   #establish(): void {
     this.#state = "open";
     this.#stopTimer();
-    this.#out.flow();
-    this.#transmit();
+    this.backlog.flow();
+    this.transmit();
   }
 
   /** The guest has this many more bytes. */
   #release(count: number): void {
     this.#unacknowledged = this.#unacknowledged + count >>> 0;
-    this.#out.drop(count);
+    this.backlog.drop(count);
     this.#stopTimer();
     if (this.#unacknowledged !== this.#sendNext) this.#startTimer();
-    this.#out.relieve();
+    this.backlog.relieve();
     if (this.#finSent && this.#unacknowledged === this.#sendNext && this.#guestEnded) this.#finish();
   }
 
@@ -205,42 +178,42 @@ export class TcpConnection implements StreamListener {
     const skip = distance(this.#receiveNext, segment.sequence);
     // A hole: the guest will send it again. What is not wanted is acknowledged, and so is a probe
     // of a closed window.
-    if (skip < 0 || this.#stuck || skip > segment.payload.length) return this.#acknowledge();
+    if (skip < 0 || this.stuck || skip > segment.payload.length) return this.#acknowledge();
     const payload = segment.payload.subarray(skip);
     if (payload.length && !this.#guestEnded) {
       this.#receiveNext = this.#receiveNext + payload.length >>> 0;
       // The frame's memory is the device's.
-      this.#stream!.write(payload.slice());
+      this.stream!.write(payload.slice());
     }
     if (segment.flags & FIN && !this.#guestEnded) {
       this.#receiveNext = this.#receiveNext + 1 >>> 0;
       this.#guestEnded = true;
-      this.#stream!.end();
+      this.stream!.end();
     }
     this.#acknowledge();
     if (this.#guestEnded && this.#finSent && this.#unacknowledged === this.#sendNext) this.#finish();
   }
 
   /** Sends what the guest's window lets through, and the end when all is sent. */
-  #transmit(): void {
+  protected transmit(): void {
     if (this.#state !== "open") return;
     let inFlight = distance(this.#sendNext, this.#unacknowledged) - (this.#finSent ? 1 : 0);
-    while (inFlight < this.#out.length && inFlight < this.#guestWindow) {
-      const size = Math.min(this.#guestMss, this.#out.length - inFlight, this.#guestWindow - inFlight);
-      const payload = this.#out.copy(inFlight, size);
-      const last = inFlight + size === this.#out.length;
+    while (inFlight < this.backlog.length && inFlight < this.#guestWindow) {
+      const size = Math.min(this.#guestMss, this.backlog.length - inFlight, this.#guestWindow - inFlight);
+      const payload = this.backlog.copy(inFlight, size);
+      const last = inFlight + size === this.backlog.length;
       if (!this.#segment(this.#sendNext, ACK | (last ? PSH : 0), payload)) return;
       this.#sendNext = this.#sendNext + size >>> 0;
       inFlight += size;
       this.#startTimer();
     }
-    if (this.#hostEnded && !this.#finSent && inFlight === this.#out.length && this.#segment(this.#sendNext, FIN | ACK, NOTHING)) {
+    if (this.streamEnded && !this.#finSent && inFlight === this.backlog.length && this.#segment(this.#sendNext, FIN | ACK, NOTHING)) {
       this.#finSent = true;
       this.#sendNext = this.#sendNext + 1 >>> 0;
       this.#startTimer();
     }
     // A closed window is probed by the same timer.
-    if (this.#out.length > 0 && this.#guestWindow === 0) this.#startTimer();
+    if (this.backlog.length > 0 && this.#guestWindow === 0) this.#startTimer();
   }
 
   #synchronize(): void {
@@ -265,7 +238,7 @@ export class TcpConnection implements StreamListener {
   }
 
   #segment(sequence: number, flags: number, payload: Uint8Array): boolean {
-    const window = this.#stuck ? 0 : this.#scales ? BUFFER_MAX >> WINDOW_SCALE : 0xffff;
+    const window = this.stuck ? 0 : this.#scales ? CONNECTION_BUFFER >> WINDOW_SCALE : 0xffff;
     return this.port.send({ sequence, acknowledgment: this.#receiveNext, flags, window, mss: undefined, windowScale: undefined, payload });
   }
 
@@ -284,18 +257,18 @@ export class TcpConnection implements StreamListener {
 
   /** Nothing was acknowledged for a while: from there again. */
   #again(): void {
-    if (++this.#retransmits > RETRANSMITS_MAX) return this.#reset();
+    if (++this.#retransmits > RETRANSMITS_MAX) return this.reset();
     if (this.#state !== "open") return this.#synchronize();
     this.#sendNext = this.#unacknowledged;
     this.#finSent = false;
-    if (this.#out.length > 0 && this.#guestWindow === 0) {
-      this.#segment(this.#sendNext, ACK, this.#out.copy(0, 1));
+    if (this.backlog.length > 0 && this.#guestWindow === 0) {
+      this.#segment(this.#sendNext, ACK, this.backlog.copy(0, 1));
       this.#startTimer();
     }
-    this.#transmit();
+    this.transmit();
   }
 
-  #reset(): void {
+  protected reset(): void {
     if (this.#state === "connecting") this.port.send(refusal(this.#receiveNext));
     else if (this.#state !== "closed") this.#segment(this.#sendNext, RST | ACK, NOTHING);
     this.#finish();
@@ -305,7 +278,7 @@ export class TcpConnection implements StreamListener {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#stopTimer();
-    this.#stream?.destroy();
+    this.stream?.destroy();
     this.port.closed();
   }
 }
