@@ -5,7 +5,8 @@
  * ```ts
  * import { PrimaryMachine } from "./mod.ts";
  *
- * const machine = new PrimaryMachine({ image: await Deno.readFile("assets/guests/hello.bin"), append: "ticks=3", memory: 64 << 20 });
+ * const image = await Deno.readFile("assets/guests/hello.bin");
+ * const machine = new PrimaryMachine({ image, append: "ticks=3", memory: 64 << 20 });
  * while (machine.run(machine.time + 1e9) === "running");
  * console.log(machine.takeOutput());
  * ```

@@ -38,7 +38,9 @@ export async function benchInstant(rounds: number, json: boolean): Promise<void>
   }
 }
 
-/** For `--ab`: seconds to the prompt, the median of several starts, each tree with its own cache. */
+/**
+ * For `--ab`: seconds to the prompt, the median of several starts, each tree with its own cache.
+ */
 export const instantContest: Contest = async (folder) => {
   await Deno.mkdir(`${folder}/caches`);
   const caches = new Map<string, string>();

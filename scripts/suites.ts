@@ -47,7 +47,8 @@ export async function suiteInitrd(suite: Suite): Promise<string> {
     const root = `${STATE}/${suite}`;
     if (!await exists(root)) {
       const fresh = `${root}.new`;
-      if (await exists(fresh)) await Deno.remove(fresh, { recursive: true }); // what an interrupted run left
+      // What an interrupted run left.
+      if (await exists(fresh)) await Deno.remove(fresh, { recursive: true });
       await unpack(await openApt(), ["busybox-static", ...PACKAGES[suite]], fresh);
       if (suite === "conformance") await buildConformance(`${fresh}/bench/tcg`);
       await Deno.rename(fresh, root);

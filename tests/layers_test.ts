@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { folderOf, importsBelow, importsOf } from "../scripts/structure.ts";
 
 /**
- * What each room of src/ may import, types included; importing from the same room is always allowed.
- * From the ground up: a room may import only rooms that stand above it in this table.
+ * What each room of src/ may import, types included; importing from the same room is always
+ * allowed. From the ground up: a room may import only rooms that stand above it in this table.
  */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   support: [],
@@ -172,8 +172,8 @@ Deno.test("every folder of src/ is a layer and imports only layers below it", as
 });
 
 /**
- * What is wrong with a house's floors: imports that its table does not allow, and rooms that it does
- * not have.
+ * What is wrong with a house's floors: imports that its table does not allow, and rooms that it
+ * does not have.
  */
 function wrongFloors(floors: Record<string, readonly string[]>, imports: readonly { from: string; to: string }[]): string[] {
   const wrong = imports.flatMap(({ from, to }) => {
@@ -222,7 +222,10 @@ Deno.test("the table of layers has no circle: a room imports only rooms that sta
   assert.deepEqual(wrong, []);
 });
 
-/** Specifiers of the modules whose values a module has before its own code runs: its static imports, but for types. */
+/**
+ * Specifiers of the modules whose values a module has before its own code runs: its static imports,
+ * but for types.
+ */
 function valueImportsOf(text: string): string[] {
   const statements = text.matchAll(/^(?:import|export)\s+(?!type\b)(?:([^;"']*?)\bfrom\s*)?"(\.[^"]+\.ts)"/gm);
   const isTypes = (names: string) => /^\s*\{(\s*type\s[^,}]*,?)+\s*\}\s*$/.test(names);

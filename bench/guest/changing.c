@@ -1,5 +1,5 @@
-// Kernels whose code changes as it runs: what a JIT compiler in a guest does, what a kernel that patches itself does, and data that stands
-// in the page of the code that writes to it.
+// Kernels whose code changes as it runs: what a JIT compiler in a guest does, what a kernel that
+// patches itself does, and data that stands in the page of the code that writes to it.
 #include "kernels.h"
 
 // Makes `size` bytes of written code be what is executed.
@@ -42,7 +42,7 @@ uint64_t kernel_jit(uint64_t iterations) {
     return value;
 }
 
-// ---- patch: an instruction of a function that is called all the time becomes another one every 5,000 calls ----
+// ---- patch: an instruction of a hot function becomes another one every 5,000 calls ----
 
 enum { PATCH_EVERY = 5000, ADD_ONE = 0x91000400, ADD_THREE = 0x91000c00 };
 uint64_t patched(uint64_t value);

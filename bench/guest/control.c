@@ -1,4 +1,5 @@
-// The control of `bench calls`, for plain QEMU: an HVC that its own PSCI answers, 100,000 times, and an empty loop of the same length.
+// The control of `bench calls`, for plain QEMU: an HVC that its own PSCI answers, 100,000 times,
+// and an empty loop of the same length.
 
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
-// The nine core kernels: integer code of the kinds that compilers, kernels and interpreters are made of.
+// The nine core kernels: integer code of the kinds that compilers, kernels and interpreters are
+// made of.
 #include "kernels.h"
 
 // ---- matrix: 16-bit integer matrices, multiplied and reduced ----
@@ -188,7 +189,7 @@ uint64_t kernel_crc(uint64_t iterations) {
     return crc;
 }
 
-// ---- sha: the compression function of SHA-256 (FIPS 180-4), with constants of our own, which cost the same ----
+// ---- sha: the compression function of SHA-256 (FIPS 180-4), with our own constants ----
 
 static uint32_t sha_constants[64];
 
@@ -275,7 +276,8 @@ uint64_t kernel_interp(uint64_t iterations) {
     static const uint8_t code[] = {ADD_IMMEDIATE, 23, ADD, SCALE, XOR,     PUSH,     SHIFT,     INCREMENT,   SKIP_IF_ODD, 2,   SWAP,
                                    MIX,           SUB, ROTATE, SKIP_IF_ODD, 3, ADD, XOR, ADD_IMMEDIATE, 9, POP, SCALE,
                                    SET_LOW,       SHIFT, SKIP_IF_ODD, 1, CLEAR_LOW, ADD, ROTATE, MIX, PUSH, SUB, SWAP, POP, XOR, INCREMENT, NEXT};
-    static uint8_t program[sizeof code]; // writable, so that the compiler cannot interpret it itself
+    // Writable, so that the compiler cannot interpret it itself.
+    static uint8_t program[sizeof code];
     for (size_t i = 0; i < sizeof code; i++) ((volatile uint8_t *)program)[i] = code[i];
     return interpret(program, iterations);
 }

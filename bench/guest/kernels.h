@@ -1,5 +1,5 @@
-// The 18 kernels of `deno task bench core`, and those of `deno task bench code`. Each does a fixed amount of work per iteration and returns a checksum,
-// which must be the same on every machine.
+// The 18 kernels of `deno task bench core`, and those of `deno task bench code`. Each does a fixed
+// amount of work per iteration and returns a checksum, which must be the same on every machine.
 #ifndef KERNELS_H
 #define KERNELS_H
 
@@ -9,7 +9,8 @@
 // Keeps a function a function: calls are part of what is measured.
 #define NOINLINE __attribute__((noinline))
 
-// Name and iterations; sized so that QEMU's TCG needs some 50 ms for each; four times that is measured.
+// Name and iterations; sized so that QEMU's TCG needs some 50 ms for each; four times that is
+// measured.
 #define CORE_KERNELS(K) \
     K(matrix, 1200) K(list, 500) K(state, 2500) K(crc, 1200000) K(sha, 80000) K(memcpy, 8000) K(interp, 140000) K(fib, 32) K(hash, 800000)
 #define MORE_KERNELS(K) K(chase, 500000) K(umulh, 7000000) K(bits, 12000000) K(crc32, 4000000) K(atomic, 15000000)

@@ -1,5 +1,6 @@
-// Runs every kernel and writes two lines a kernel to the PL011: "begin NAME", then "end NAME CHECKSUM". The host takes the time.
-// A first round, whose lines are "warm NAME", lets translators and caches settle.
+// Runs every kernel and writes two lines a kernel to the PL011: "begin NAME", then "end NAME
+// CHECKSUM". The host takes the time. A first round, whose lines are "warm NAME", lets translators
+// and caches settle.
 #include "kernels.h"
 
 #define PL011_DR (*(volatile uint32_t *)0x09000000)

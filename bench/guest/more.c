@@ -1,4 +1,5 @@
-// Five kernels of single things: cache and TLB misses, wide multiplication, bit operations, CRC32 instructions, exclusives.
+// Five kernels of single things: cache and TLB misses, wide multiplication, bit operations, CRC32
+// instructions, exclusives.
 #include "kernels.h"
 
 // ---- chase: dependent loads over 4 MiB, a page apart as often as not ----

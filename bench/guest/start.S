@@ -1,5 +1,6 @@
-// Entry at EL1 with the MMU off. Maps the first GiB as device memory and the second as normal memory, both to themselves,
-// with 1 GiB blocks at level 1 (TCR_EL1.T0SZ = 25); turns caches and floating point on; ends with PSCI SYSTEM_OFF.
+// Entry at EL1 with the MMU off. Maps the first GiB as device memory and the second as normal
+// memory, both to themselves, with 1 GiB blocks at level 1 (TCR_EL1.T0SZ = 25); turns caches and
+// floating point on; ends with PSCI SYSTEM_OFF.
 
 #define PSCI_SYSTEM_OFF 0x84000008
 
@@ -13,9 +14,11 @@ _start:
     ldr     x1, =0x0040000040000705         // block, AF, inner shareable, attribute 1, UXN
     str     x1, [x0, #8]
     dsb     sy
-    ldr     x1, =0x000000000000ff00         // attribute 0 device-nGnRnE, attribute 1 normal write-back
+    // Attribute 0 device-nGnRnE, attribute 1 normal write-back.
+    ldr     x1, =0x000000000000ff00
     msr     mair_el1, x1
-    ldr     x1, =0x0000000200803519         // 40-bit PA, EPD1, inner shareable, write-back walks, T0SZ 25
+    // 40-bit PA, EPD1, inner shareable, write-back walks, T0SZ 25.
+    ldr     x1, =0x0000000200803519
     msr     tcr_el1, x1
     msr     ttbr0_el1, x0
     isb

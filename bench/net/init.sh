@@ -1,5 +1,6 @@
 #!/bin/busybox sh
-# PID 1 of both VMs of `deno task bench net`: number 1 serves a file in memory, number 2 fetches it and says when it begins and ends.
+# PID 1 of both VMs of `deno task bench net`: number 1 serves a file in memory, number 2 fetches it
+# and says when it begins and ends.
 /bin/busybox --install -s /bin
 export PATH=/bin:/sbin
 mount -t proc proc /proc

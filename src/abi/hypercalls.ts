@@ -206,10 +206,10 @@ export const HYPERCALLS = {
 export type HypercallName = keyof typeof HYPERCALLS;
 
 /**
- * How callers (`hypercall-caller.ts`) write arguments and read results: u16 and u32 as numbers, bool
- * as a boolean, cap as a `CapId`. u64 and user_ptr arguments are numbers (addresses, sizes in bytes,
- * times in ns, all below 2^53) or, where all 64 bits count, bigints; u64 results are bigints. What
- * stands here means the same wherever its name occurs, and has that type instead.
+ * How callers (`hypercall-caller.ts`) write arguments and read results: u16 and u32 as numbers,
+ * bool as a boolean, cap as a `CapId`. u64 and user_ptr arguments are numbers (addresses, sizes in
+ * bytes, times in ns, all below 2^53) or, where all 64 bits count, bigints; u64 results are
+ * bigints. What stands here means the same wherever its name occurs, and has that type instead.
  */
 interface WordsByName {
   vmid: { argument: Vmid; result: never };
@@ -241,8 +241,8 @@ export type HypercallArguments<N extends HypercallName> = {
 };
 
 /**
- * The results of a call by name. They are read where they are, and valid until the same call is made
- * again. `error` is an `ErrorCode`; where it is not OK, the other results are zero.
+ * The results of a call by name. They are read where they are, and valid until the same call is
+ * made again. `error` is an `ErrorCode`; where it is not OK, the other results are zero.
  */
 export type HypercallResults<N extends HypercallName> =
   & { readonly [R in keyof ResultsOf<N>]: ResultOf<R, ResultsOf<N>[R]> }

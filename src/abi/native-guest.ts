@@ -83,8 +83,8 @@ export interface NativeGuest {
   /** The virtual timer fired. */
   timer(vcpu: NativeVcpu): void;
   /**
-   * vcpu_run came back; its results, section 5.4, are valid in the handler only. Interrupts that are
-   * pending then are handled first.
+   * vcpu_run came back; its results, section 5.4, are valid in the handler only. Interrupts that
+   * are pending then are handled first.
    */
   runReturned(vcpu: NativeVcpu, results: HypercallResults<"vcpu_run">): void;
   /** Plain data for snapshots and state hashes, in declared order. */

@@ -108,7 +108,8 @@ export class Apt implements PackageArchive {
     const kinds = options.sourcePackages ? ["deb", "deb-src"] : ["deb"];
     const lines = kinds.flatMap((kind) => options.sources.map((line) => `${kind} ${line}\n`));
     await Deno.writeTextFile(`${folder}/sources.list`, lines.join(""));
-    await Deno.writeTextFile(`${folder}/dpkg/status`, ""); // nothing is ever installed here, only unpacked
+    // Nothing is ever installed here, only unpacked.
+    await Deno.writeTextFile(`${folder}/dpkg/status`, "");
     const settings: Record<string, string> = {
       "Dir::Etc::sourcelist": `${folder}/sources.list`,
       "Dir::Etc::sourceparts": "/dev/null",
@@ -122,7 +123,8 @@ export class Apt implements PackageArchive {
       "Dir::Log": folder,
       "APT::Architecture": options.architecture,
       "APT::Architectures": options.architecture,
-      "APT::Sandbox::User": "", // apt would otherwise drop root for a user who cannot read this folder
+      // Otherwise apt would drop root for a user who cannot read this folder.
+      "APT::Sandbox::User": "",
       "APT::Install-Recommends": "false",
       "APT::Status-Fd": "1",
       "APT::Update::Error-Mode": "any", // a list that cannot be fetched is an error, not a warning

@@ -68,7 +68,8 @@ export class UnpackedPrograms {
       const apt = await Apt.open({ folder: this.state, sources: [...new Set(lines)], architecture, progress });
       await apt.update();
       const lacking = (await apt.closure(packages)).filter((name) => !installed.has(name) && !MACHINES_OWN.test(name));
-      if (await exists(downloads)) await Deno.remove(downloads, { recursive: true }); // what an interrupted run left
+      // What an interrupted run left.
+      if (await exists(downloads)) await Deno.remove(downloads, { recursive: true });
       const debs = await apt.download(lacking, downloads);
       // An interrupted unpacking leaves no script in `bin`, so the next run does it again over the
       // same tree.

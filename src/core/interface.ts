@@ -12,10 +12,13 @@ export { type Exit, type ExitHandler, ExitReason } from "./exceptions/exit.ts";
 export { Stage2Flags, type Stage2Table } from "./memory/stage2-table.ts";
 export { REGISTER_NAMES, type RegisterName, V_REGISTERS, type VcpuState, X_REGISTERS } from "./registers/vcpu-state.ts";
 
-/** Result of an address translation on behalf of a vCPU. */
+/**
+ * Result of an address translation on behalf of a vCPU. `fsc` is the fault status code as in
+ * ESR_ELx.DFSC.
+ */
 export type Translation =
   | { ok: true; pa: number; ipa: number }
-  | { ok: false; stage: 1 | 2; /** Fault status code as in ESR_ELx.DFSC. */ fsc: number; ipa: number };
+  | { ok: false; stage: 1 | 2; fsc: number; ipa: number };
 
 /** What a core keeps of a vCPU between two calls of `run`, beside its registers. */
 export interface VcpuProgress {

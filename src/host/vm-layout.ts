@@ -5,7 +5,8 @@
 //   0x080a_0000  GICR, one a vCPU     ...                   free
 //   0x0900_0000  PL011, its console   below the next        initial ramdisk, page aligned
 //   0x0a00_0000  virtio-mmio slots    below the next        firmware of a protected VM, whole pages
-//   0x4000_0000  (info page)          end - 64 KiB          devicetree, which the resource manager extends in place
+//   0x4000_0000  (info page)          end - 64 KiB          devicetree, with room for the additions
+//                                                           of the Resource Manager
 //   base         RAM
 //
 // Addresses of devices are those of QEMU's `virt` machine; accesses below 0x4000_0000 that the

@@ -3,9 +3,13 @@
 //
 //   insn("ADD/ADDS/SUB/SUBS (shifted register)", "sf op S 01011 shift 0 Rm imm6 Rn Rd",
 //     { shape: "sf op S shift", unallocated: (f) => f.shift === 3 || !f.sf && f.imm6 >= 32 },
-//     (f) => `${["add", "adds", "sub", "subs"][2 * f.op + f.S]}\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}, ${r(f.sf, f.Rm)}${shiftSuffix(f)}`,
+//     (f) => {
+//       const name = ["add", "adds", "sub", "subs"][2 * f.op + f.S];
+//       return `${name}\t${r(f.sf, f.Rd)}, ${r(f.sf, f.Rn)}, ${r(f.sf, f.Rm)}${shiftSuffix(f)}`;
+//     },
 //     ({ sf, op, S, shift, Rm, imm6, Rn, Rd }, $) => {
-//       const a = $.R(sf, Rn), b = $.let(shiftRegister($, sf, Rm, shift, imm6)), result = $.let(op ? $.sub(a, b) : $.add(a, b));
+//       const a = $.R(sf, Rn), b = $.let(shiftRegister($, sf, Rm, shift, imm6));
+//       const result = $.let(op ? $.sub(a, b) : $.add(a, b));
 //       if (S) setAddSubFlags($, a, b, result, op);
 //       $.setR(Rd, result);
 //     })
@@ -15,8 +19,8 @@
 //   their width (`imm12`). All 32 bits must be there.
 // - *shape*: the fields whose values make different code. Each combination is a handler of its own,
 //   and in the semantics these fields are plain numbers, for ordinary `if`. All other fields are
-//   `Node`s, operands in the decoded instruction: never look at their value. Few shapes, few handlers:
-//   put into `shape` what would cost at run time, leave the rest as operands.
+//   `Node`s, operands in the decoded instruction: never look at their value. Few shapes, few
+//   handlers: put into `shape` what would cost at run time, leave the rest as operands.
 // - *when*: combinations of shape fields that exist. The others fall through to other entries, in
 //   the end to UNDEFINED.
 // - *unallocated*: a predicate of all fields (numbers): such words are UNDEFINED. It must hold

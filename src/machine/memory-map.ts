@@ -1,12 +1,12 @@
 // What lies where: in the physical address space, and in the one Wasm memory that holds it
 // (docs/design/decisions.md §8).
 //
-//   physical address                          Wasm memory
-//   0x0000_0000  devices (QEMU "virt")        0                CPU state, Wasm functions' tables, TLB sets, decoded instructions,
-//   0x0900_0000    PL011, PL031, fw_cfg                        stage-2 tables, vCPU contexts: the core's own (src/core/state/cpu-state.ts)
-//   0x0a00_0000    virtio-mmio, 32 slots
-//   0x4000_0000  primary VM's RAM             RAM_OFFSET       the byte at physical address 0x4000_0000
-//   hypervisorBase                            ...              linear from here: Wasm address = PA - RAM_BASE + RAM_OFFSET
+//   physical address                        Wasm memory
+//   0x0000_0000  devices (QEMU "virt")      0           CPU state, tables of functions, TLB sets,
+//   0x0900_0000    PL011, PL031, fw_cfg                 decoded instructions, stage-2 tables, vCPU
+//   0x0a00_0000    virtio-mmio, 32 slots                contexts (src/core/state/cpu-state.ts)
+//   0x4000_0000  primary VM's RAM           RAM_OFFSET  the byte at physical address 0x4000_0000;
+//   hypervisorBase                          ...         from here on PA - RAM_BASE + RAM_OFFSET
 //     + 0          hypervisor image (unused: this hypervisor is not code in guest memory)
 //     + 0x40_0000  root partition
 //     + 0x48_0000  memory of the resource manager, 0xa_0000 bytes

@@ -30,7 +30,9 @@ export class Bytes {
     return this.#data;
   }
 
-  /** The whole buffer, for fields of a fixed width at places that `room` gave; valid as `buffer` is. */
+  /**
+   * The whole buffer, for fields of a fixed width at places that `room` gave; valid as `buffer` is.
+   */
   get fields(): DataView<ArrayBuffer> {
     return this.#fields ??= new DataView(this.#data.buffer);
   }

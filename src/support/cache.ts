@@ -49,7 +49,8 @@ export async function writeWhole(path: string, data: Uint8Array | string, mode =
     await Deno.writeFile(partial, bytes, { mode });
     await Deno.rename(partial, path);
   } catch (error) {
-    await Deno.remove(partial).catch(() => {}); // it may never have been created; `error` is what counts
+    // It may never have been created; `error` is what counts.
+    await Deno.remove(partial).catch(() => {});
     throw error;
   }
 }

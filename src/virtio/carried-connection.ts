@@ -1,10 +1,14 @@
-// A connection of a guest that a stream outside of the machine carries on: what TCP and vsock share.
+// A connection of a guest that a stream outside of the machine carries on: what TCP and vsock
+// share.
 
 import { KiB } from "../support/sizes.ts";
 import type { HostStream, StreamListener } from "./host-network.ts";
 import { StreamBacklog } from "./stream-backlog.ts";
 
-/** Bytes per connection that may wait: from the guest for the stream, and from the stream for the guest. */
+/**
+ * Bytes per connection that may wait: from the guest for the stream, and from the stream for the
+ * guest.
+ */
 export const CONNECTION_BUFFER = 256 * KiB;
 
 /** The state of both directions. Protocols say how bytes and the end reach the guest. */

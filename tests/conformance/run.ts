@@ -578,7 +578,8 @@ class Session {
         return {};
       case "sleep":
         await sleep(s.ms);
-        await this.link.send("d " + (s.ms * 62500).toString(16)); // the guest's own clock may not follow ours
+        // The guest's own clock may not follow ours.
+        await this.link.send("d " + (s.ms * 62500).toString(16));
         return {};
       default:
         throw new Error(`unknown step ${s.do}`);

@@ -157,7 +157,8 @@ export class El2Processor {
     const vcpu = this.#vcpu;
     vcpu.setRegister("MAIR_EL1", 0xff00n);
     vcpu.setRegister("TTBR0_EL1", BigInt(Layout.tables));
-    vcpu.setRegister("TCR_EL1", 0x2_0080_3519n); // 40-bit PA, EPD1, inner shareable, write-back walks, T0SZ 25
+    // 40-bit PA, EPD1, inner shareable, write-back walks, T0SZ 25
+    vcpu.setRegister("TCR_EL1", 0x2_0080_3519n);
     vcpu.setRegister("CPACR_EL1", 3n << 20n);
     vcpu.setRegister("SCTLR_EL1", 0x30d0_1805n); // I, C, M and the bits that are RES1
   }

@@ -225,7 +225,8 @@ Deno.test("LDSMAX, LDSMIN, LDUMAX and LDUMIN of less than 64 bits compare what h
     const [size, opc] = [random.below(3), 4 + random.below(4)];
     const bits = 8 << size;
     const [old, operand] = [random.word() % 2 ** bits, random.wide()];
-    const word = (size << 30 | 0x3820_0000 | 1 << 16 | opc << 12 | 20 << 5 | 2) >>> 0; // LDxxx W1, W2, [X20]
+    // LDxxx W1, W2, [X20]
+    const word = (size << 30 | 0x3820_0000 | 1 << 16 | opc << 12 | 20 << 5 | 2) >>> 0;
     const view = new DataView(el2.memory.buffer, el2.memory.byteOffset + at - Layout.base);
     view.setUint32(0, old, true);
     el2.writeCode(code, [word]);

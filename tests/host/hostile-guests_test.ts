@@ -54,12 +54,15 @@ const IMAGE = 0x4000, VECTORS = 0x800, BODY = 0x1000;
  */
 function skipFault(at: number): number[] {
   const rest = [
-    ...[0xcb1e_03be, 0xd34e_ffde, 0xb500_009e], // sub x30, x29, x30; lsr x30, x30, #14; cbnz x30, .+16
+    // sub x30, x29, x30; lsr x30, x30, #14; cbnz x30, .+16
+    ...[0xcb1e_03be, 0xd34e_ffde, 0xb500_009e],
     ...[0x9100_13bd, MSR_ELR_X29, ERET], // add x29, x29, #4
-    ...[0xd538_d09e, 0x9101_13de, 0x927e_2bde, 0xd518_d09e], // tpidr_el1 = (tpidr_el1 + 68) & 0x1ffc, by x30
+    // tpidr_el1 = (tpidr_el1 + 68) & 0x1ffc, by x30
+    ...[0xd538_d09e, 0x9101_13de, 0x927e_2bde, 0xd518_d09e],
   ];
   const words = [MRS_ELR_X29, Word.adr(30, -(at + 4)), ...rest];
-  return [...words, Word.adr(29, BODY - at - 4 * words.length), 0x8b1e_03bd, MSR_ELR_X29, ERET]; // add x29, x29, x30
+  // add x29, x29, x30
+  return [...words, Word.adr(29, BODY - at - 4 * words.length), 0x8b1e_03bd, MSR_ELR_X29, ERET];
 }
 const HINTS = [0xd503_201f, 0xd503_203f, 0xd503_205f, 0xd503_209f, 0xd503_3fdf, 0xd503_42ff, 0xd503_41ff];
 /** Rare: most often nothing ever ends it. */
@@ -91,14 +94,16 @@ function instructions(below: (limit: number) => number): number[] {
     case 3:
       return [0xd400_0002 | 0x6000 + below(0x6b) << 5]; // HVC
     case 4:
-      return [(below(2) ? 0xd400_0002 : 0xd400_0003) | (below(4) ? 0 : below(0x1_0000)) << 5]; // HVC, SMC
+      // HVC, SMC
+      return [(below(2) ? 0xd400_0002 : 0xd400_0003) | (below(4) ? 0 : below(0x1_0000)) << 5];
     case 5:
       return [systemRegister(below)];
     case 6:
       return [0xd508_0000 | below(0x8_0000) & ~0x18_0000]; // SYS
     case 7:
     case 8:
-      return [(below(4) << 30 | 0x3900_0000 | below(4) << 22 | below(16) << 10 | below(31) << 5 | register) >>> 0]; // LDR, STR
+      // LDR, STR
+      return [(below(4) << 30 | 0x3900_0000 | below(4) << 22 | below(16) << 10 | below(31) << 5 | register) >>> 0];
     case 9:
       return [below(100) ? HINTS[below(HINTS.length)] : WFI];
     case 10:

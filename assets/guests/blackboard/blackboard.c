@@ -1,9 +1,11 @@
-// blackboard: shows and changes memory that VMs share. Lines that it obeys: `w TEXT` writes, `r` reads, `o` powers off.
+// blackboard: shows and changes memory that VMs share. Lines that it obeys: `w TEXT` writes, `r`
+// reads, `o` powers off.
 #include "../common/guest.h"
 
 enum { LINE = 80 };
 
-// The shared memory: the buffer that the resource manager has put under /reserved-memory (docs/spec/resource-manager.md §7.4).
+// The shared memory: the buffer that the resource manager has put under /reserved-memory
+// (docs/spec/resource-manager.md §7.4).
 static volatile char *board;
 static uint64_t size;
 

@@ -1,4 +1,5 @@
-// The console: Arm PL011 (Arm DDI 0183), found in the devicetree, transmitting by polling and receiving by interrupt.
+// The console: Arm PL011 (Arm DDI 0183), found in the devicetree, transmitting by polling and
+// receiving by interrupt.
 #include "guest.h"
 #include <stdarg.h>
 

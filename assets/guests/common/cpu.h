@@ -1,5 +1,6 @@
 // What the CPU gives a guest: system registers, barriers, device accesses and calls to EL2.
-// Registers: Arm ARM D13. Calls: Gunyah's native hypercall convention (HVC #0x6000 + n) and SMCCC 1.3.
+// Registers: Arm ARM D13. Calls: Gunyah's native hypercall convention (HVC #0x6000 + n) and SMCCC
+// 1.3.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
-// Reads a flattened devicetree in place (Devicetree Specification 0.4 chapter 5). The tree comes from the host's VMM and the resource
-// manager, which the guest trusts: there is no bounds checking here.
+// Reads a flattened devicetree in place (Devicetree Specification 0.4 chapter 5). The tree comes
+// from the host's VMM and the resource manager, which the guest trusts: there is no bounds checking
+// here.
 #include "guest.h"
 
 enum { FDT_BEGIN_NODE = 1, FDT_END_NODE = 2, FDT_PROP = 3, FDT_NOP = 4, FDT_END = 9 };

@@ -1,4 +1,5 @@
-// Gunyah's hypercalls that a guest uses, with the names of its API (docs/spec/hypervisor.md §1.4, §4.2, §4.3), and PSCI.
+// Gunyah's hypercalls that a guest uses, with the names of its API (docs/spec/hypervisor.md §1.4,
+// §4.2, §4.3), and PSCI.
 #pragma once
 #include "cpu.h"
 

@@ -1,4 +1,5 @@
-// Interrupts and time: GICv3 with its system-register CPU interface (Arm IHI 0069), the generic timer's virtual timer, exceptions.
+// Interrupts and time: GICv3 with its system-register CPU interface (Arm IHI 0069), the generic
+// timer's virtual timer, exceptions.
 #include "guest.h"
 
 enum { GICD_CTLR = 0x0000, GICD_ISENABLER = 0x0100, GICD_IGROUPR = 0x0080, GICD_IPRIORITYR = 0x0400, GICD_ICFGR = 0x0c00, GICD_IROUTER = 0x6000 };

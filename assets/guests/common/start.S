@@ -1,6 +1,7 @@
-// First instructions of a bare-metal guest: the arm64 Image header, position-independent entry at EL1 with the MMU off, and the
-// exception vectors. Header: Linux Documentation/arch/arm64/booting.rst. Entry state: x0 is the address of the
-// devicetree; x1 and x2 mean something to firmware only. All three go on to guest_start().
+// First instructions of a bare-metal guest: the arm64 Image header, position-independent entry at
+// EL1 with the MMU off, and the exception vectors. Header: Linux
+// Documentation/arch/arm64/booting.rst. Entry state: x0 is the address of the devicetree; x1 and x2
+// mean something to firmware only. All three go on to guest_start().
 
 	.section .head, "ax"
 	.globl	_start

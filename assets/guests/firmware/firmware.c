@@ -1,9 +1,11 @@
-// firmware: runs in front of a protected VM's own image (docs/spec/resource-manager.md §3.12 and §4.6). The resource manager put it into
-// memory that the VM's owner cannot write any more; everything else here was the owner's, and is looked at before it is used: the
-// devicetree, the place of the image, its header, and its SHA-256 where this firmware carries a list of the images that it accepts.
-// Entry: x0 devicetree, x1 image, x2 bytes of image. Linux's drivers name no image: x2 is 0 then, and the devicetree's /config says where the
-// image lies (kernel-address and kernel-size, two cells each). What is accepted gets x0 as Linux's boot protocol wants it; what is not ends the VM by
-// SYSTEM_RESET2 with a vendor's type, which the owner sees in VM_EXITED.
+// firmware: runs in front of a protected VM's own image (docs/spec/resource-manager.md §3.12 and
+// §4.6). The resource manager put it into memory that the VM's owner cannot write any more;
+// everything else here was the owner's, and is looked at before it is used: the devicetree, the
+// place of the image, its header, and its SHA-256 where this firmware carries a list of the images
+// that it accepts. Entry: x0 devicetree, x1 image, x2 bytes of image. Linux's drivers name no
+// image: x2 is 0 then, and the devicetree's /config says where the image lies (kernel-address and
+// kernel-size, two cells each). What is accepted gets x0 as Linux's boot protocol wants it; what is
+// not ends the VM by SYSTEM_RESET2 with a vendor's type, which the owner sees in VM_EXITED.
 #include "../common/guest.h"
 
 enum { PAGE = 4096, TREE_MAX = 1 << 20, TREE_DEPTH_MAX = 64, ACCEPTED_MAX = 8, DIGEST_SIZE = 32 };
@@ -11,7 +13,8 @@ enum { IMAGE_MAGIC_WORD = 14, IMAGE_SIZE_WORD = 4 };
 enum refusal { BAD_TREE = 1, BAD_PLACE = 2, BAD_HEADER = 3, BAD_DIGEST = 4 };
 static const uint32_t VENDOR_RESET = 0x80000000;
 
-// Filled in by whoever deploys the image: found by its magic, then the number of digests, then the digests. None: any image is accepted.
+// Filled in by whoever deploys the image: found by its magic, then the number of digests, then the
+// digests. None: any image is accepted.
 static const volatile struct {
   char magic[16];
   uint32_t count;

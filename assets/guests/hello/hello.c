@@ -1,5 +1,6 @@
-// hello: greets, says where it runs, ticks once a second by the virtual timer, and answers what is typed.
-// Boot arguments: ticks=N powers off after N ticks (default: never), ms=N is the time between two ticks (default 1000).
+// hello: greets, says where it runs, ticks once a second by the virtual timer, and answers what is
+// typed. Boot arguments: ticks=N powers off after N ticks (default: never), ms=N is the time
+// between two ticks (default 1000).
 #include "../common/guest.h"
 
 static void report_environment(void) {

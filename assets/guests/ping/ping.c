@@ -1,6 +1,7 @@
-// ping: once a second it plays a set of balls with pong, half of them messages, half of them rings of a doorbell that pong answers
-// with a message, and reports how long the round trips took, in ticks of the counter.
-// Boot arguments: sets=N powers off after N sets (default: never), balls=N round trips of each kind in a set (default 32).
+// ping: once a second it plays a set of balls with pong, half of them messages, half of them rings
+// of a doorbell that pong answers with a message, and reports how long the round trips took, in
+// ticks of the counter. Boot arguments: sets=N powers off after N sets (default: never), balls=N
+// round trips of each kind in a set (default 32).
 #include "../common/channel.h"
 
 struct score { uint64_t count, total, least; };

@@ -1,5 +1,6 @@
-// pong: gives every ball back. A message is answered by the same message, a ring of the doorbell by a message with the bell's flags.
-// Boot argument: balls=N powers off after N balls (default: never).
+// pong: gives every ball back. A message is answered by the same message, a ring of the doorbell by
+// a message with the bell's flags. Boot argument: balls=N powers off after N balls (default:
+// never).
 #include "../common/channel.h"
 
 static volatile bool arrived, rung;

@@ -1,6 +1,7 @@
-// teletype: a driver of a virtio console (virtio 1.2 sections 2.7, 4.2 and 5.3), by polling its rings and sleeping until its interrupt.
-// It says what it found, and gives back every line that is typed. Lines that it obeys: `reset` resets the device and begins anew, `off`
-// powers off. Which of the VM's virtio-mmio devices it takes: the first console.
+// teletype: a driver of a virtio console (virtio 1.2 sections 2.7, 4.2 and 5.3), by polling its
+// rings and sleeping until its interrupt. It says what it found, and gives back every line that is
+// typed. Lines that it obeys: `reset` resets the device and begins anew, `off` powers off. Which of
+// the VM's virtio-mmio devices it takes: the first console.
 #include "../common/guest.h"
 
 // Registers (section 4.2.2).
@@ -98,7 +99,8 @@ static void wait_for_used(uint32_t number, struct used_entry *entry) {
   }
 }
 
-// Shows a text and waits until the device has taken it. A number is appended where it is not negative.
+// Shows a text and waits until the device has taken it. A number is appended where it is not
+// negative.
 static void say(const char *text, int64_t number) {
   volatile char *buffer = queues[TRANSMIT].buffers[0];
   uint32_t length = 0;

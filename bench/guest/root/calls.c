@@ -1,4 +1,5 @@
-// What calls cost: each kind 100,000 times, and an empty loop of the same length. The host stamps the marks.
+// What calls cost: each kind 100,000 times, and an empty loop of the same length. The host stamps
+// the marks.
 
 #include "root.h"
 

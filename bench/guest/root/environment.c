@@ -1,4 +1,5 @@
-// Prints what a root VM finds at its start: registers, the environment block, its own memory, and what calls answer.
+// Prints what a root VM finds at its start: registers, the environment block, its own memory, and
+// what calls answer.
 
 #include "root.h"
 

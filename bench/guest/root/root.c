@@ -1,4 +1,5 @@
-// The environment's map (RFC 8949, what docs/spec/hypervisor.md §8.4 uses of it), a console on the PL011, and the way to app_main().
+// The environment's map (RFC 8949, what docs/spec/hypervisor.md §8.4 uses of it), a console on the
+// PL011, and the way to app_main().
 
 #include "root.h"
 

@@ -1,4 +1,5 @@
-// What programs in the root VM have: hypercalls, the environment's map, a console. Entry: app_main().
+// What programs in the root VM have: hypercalls, the environment's map, a console. Entry:
+// app_main().
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -56,7 +57,8 @@ enum {
 
 // The value of an unsigned integer in the environment's map; ends the program where there is none.
 uint64_t environment(const char *key);
-// The first number of an array of numbers, and how many there are; or of an array of arrays of numbers.
+// The first number of an array of numbers, and how many there are; or of an array of arrays of
+// numbers.
 uint64_t environment_array(const char *key, uint64_t *count);
 
 void print(const char *text);

@@ -1,5 +1,6 @@
-// Two VMs that pass a turn to and fro, ROUND_TRIPS times by doorbells and as often by messages, and count what does not come as it must.
-// Each waits with WFI, with interrupts masked, and acknowledges what woke it. The counts lie in a page that the host reads.
+// Two VMs that pass a turn to and fro, ROUND_TRIPS times by doorbells and as often by messages, and
+// count what does not come as it must. Each waits with WFI, with interrupts masked, and
+// acknowledges what woke it. The counts lie in a page that the host reads.
 
 #include "root.h"
 
@@ -76,7 +77,8 @@ GUEST_INLINE void send(struct data *data, uint64_t number, uint64_t count) {
   }
 }
 
-// Takes messages until there are `count`: a level interrupt stays as long as the queue is not empty.
+// Takes messages until there are `count`: a level interrupt stays as long as the queue is not
+// empty.
 GUEST_INLINE void receive(struct data *data, uint64_t number, uint64_t count) {
   uint64_t message[2];
   for (uint64_t i = 0; i < count;) {
@@ -93,7 +95,8 @@ GUEST_INLINE void receive(struct data *data, uint64_t number, uint64_t count) {
   }
 }
 
-// Entry of a VM: x0 is its data page, whose end is its stack. What is from here to guest_code_end goes into the VMs.
+// Entry of a VM: x0 is its data page, whose end is its stack. What is from here to guest_code_end
+// goes into the VMs.
 __asm__(
   "\t.section .guest, \"ax\"\n"
   "guest_code:\n"

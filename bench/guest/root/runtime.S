@@ -1,5 +1,6 @@
-// The runtime of a root VM, as small as it can be: a stack, and into the application (spec/hypervisor.md sections 8.2, 8.3).
-// x0 is the environment block, and stays so. The application's ELF header lies at its first byte.
+// The runtime of a root VM, as small as it can be: a stack, and into the application
+// (spec/hypervisor.md sections 8.2, 8.3). x0 is the environment block, and stays so. The
+// application's ELF header lies at its first byte.
 
 #define ENV_APP_IPA	16
 #define ENV_HEAP_IPA	24

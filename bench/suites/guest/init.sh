@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# PID 1 of a suite's initramfs: runs /bench/NAME.sh for el2=run:NAME on the kernel's command line, then powers off. el2=only:A,B names what
-# of it runs.
+# PID 1 of a suite's initramfs: runs /bench/NAME.sh for el2=run:NAME on the kernel's command line,
+# then powers off. el2=only:A,B names what of it runs.
 /bin/busybox --install -s /bin 2>/dev/null
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin HOME=/root TERM=vt100
 mount -t proc proc /proc

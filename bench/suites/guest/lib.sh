@@ -1,6 +1,7 @@
 # What the scripts of the userland benches share.
 
-# b NAME COMMAND..: runs it between two markers. The second has the exit code and a digest of standard output. Not what $ONLY leaves out.
+# b NAME COMMAND..: runs it between two markers. The second has the exit code and a digest of
+# standard output. Not what $ONLY leaves out.
 b() {
   name=$1; shift
   case ,${ONLY:-$name}, in *,$name,*) ;; *) return ;; esac

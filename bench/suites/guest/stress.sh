@@ -1,4 +1,5 @@
-# stress-ng of bookworm with --verify and a fixed number of bogo operations, so that the work is the same on every machine.
+# stress-ng of bookworm with --verify and a fixed number of bogo operations, so that the work is the
+# same on every machine.
 . /bench/lib.sh
 methods="ackermann apery bitops callfunc cdouble cfloat clongdouble collatz correlate crc16 dither div8 div16 div32 div64 div128 double
 euler explog factorial fibonacci fft fletcher16 float float32 float64 floatconversion gamma gcd gray hamming hanoi hyperbolic idct
@@ -16,8 +17,8 @@ sigsuspend:20 mremap:2 tree:1 tsearch:1 hsearch:1 lsearch:1 nop:5 jpeg:1 prefetc
 zlib:1 funccall:2 funcret:2 longjmp:20 skiplist:1 cacheline:1 timer:20 timerfd:20 nanosleep:5 clock:2 poll:10 eventfd:50
 membarrier:5 vfork:4 clone:4 randlist:1 misaligned:2 full:2 zero:5 bad-altstack:2 opcode:1 peterson:50 dekker:50 branch:5 mlock:2
 brk:50 dup:20 daemon:1"
-# Times are the guest's seconds, of which el2 has one for 10^9 instructions. sigfpe waits for an exception that no such CPU takes, up to its
-# time; all others end by their work.
+# Times are the guest's seconds, of which el2 has one for 10^9 instructions. sigfpe waits for an
+# exception that no such CPU takes, up to its time; all others end by their work.
 for s in $stressors; do
   name=${s%%:*}
   seconds=30; [ $name = sigfpe ] && seconds=1

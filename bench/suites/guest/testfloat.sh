@@ -1,4 +1,5 @@
-# Berkeley TestFloat 3, level 1, seed 1: 36 functions of single and double precision in four rounding modes.
+# Berkeley TestFloat 3, level 1, seed 1: 36 functions of single and double precision in four
+# rounding modes.
 . /bench/lib.sh
 functions="i32_to_f32 i64_to_f32 ui32_to_f32 ui64_to_f32 i32_to_f64 i64_to_f64 ui32_to_f64 ui64_to_f64
 f32_to_i32_rx_minMag f32_to_i64_rx_minMag f32_to_ui32_rx_minMag f32_to_ui64_rx_minMag

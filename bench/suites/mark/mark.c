@@ -1,6 +1,8 @@
-/* mark: a CPU benchmark that checks itself. Twelve kernels do a fixed amount of integer, floating-point and memory work and print a checksum
- * each, the same on every correct machine: those in floating point use IEEE's basic operations alone and are compiled without contraction.
- * SCALE multiplies the work; at 1 it is 0.37 G instructions. Bare metal: start.S gives the console and the clock, and has no C library. */
+/* mark: a CPU benchmark that checks itself. Twelve kernels do a fixed amount of integer,
+ * floating-point and memory work and print a checksum each, the same on every correct machine:
+ * those in floating point use IEEE's basic operations alone and are compiled without contraction.
+ * SCALE multiplies the work; at 1 it is 0.37 G instructions. Bare metal: start.S gives the console
+ * and the clock, and has no C library. */
 
 typedef unsigned char u8;
 typedef unsigned int u32;

@@ -1,5 +1,6 @@
-/* Runs the blocks of a random program one after the other, each from registers, vectors, flags and FPCR of its own, and prints a digest of
- * what they leave eight times. blocks.h is generated (random-program.ts): BLOCKS, SEED, the blocks as functions, and `blocks`, their addresses.
+/* Runs the blocks of a random program one after the other, each from registers, vectors, flags and
+ * FPCR of its own, and prints a digest of what they leave eight times. blocks.h is generated
+ * (random-program.ts): BLOCKS, SEED, the blocks as functions, and `blocks`, their addresses.
  * start.S of mark is the other part; it calls `mark`. */
 typedef unsigned long u64;
 

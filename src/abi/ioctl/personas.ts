@@ -313,8 +313,8 @@ const kvmRfc: Persona = {
 };
 
 /**
- * What the VM manager does for a VM of GenieZone: all of its memory by hypercalls, its configuration in
- * a parcel that EL2 writes.
+ * What the VM manager does for a VM of GenieZone: all of its memory by hypercalls, its
+ * configuration in a parcel that EL2 writes.
  */
 const geniezone: Persona = {
   ...ack612,

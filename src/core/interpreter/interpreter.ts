@@ -3,7 +3,7 @@
 //
 //   enter:    finds the decoded instruction of CPU.PC, or leaves
 //     taken:  checks the budget
-//       next: dispatches on the decoded instruction at ip; handlers branch to next, taken or pending
+//       next: dispatches on the decoded instruction at ip; handlers branch to next, taken, pending
 //     pending falls out of `next`: an exception was taken, or the core is left
 //
 // The budget is the distance from ip to `end`, in decoded instructions: straight-line code changes

@@ -6,10 +6,11 @@
 //   0x0000_6000  S-boxes of AES
 //   0x0001_0000  contexts of vCPUs
 //   0x0020_0000  owners of decoded pages, counts of stores into them
-//   0x0028_0000  for each handler of the interpreter, the handler of its first instruction; regions of each decoded page
+//   0x0028_0000  for each handler of the interpreter, the handler of its first instruction;
+//                regions of each decoded page
 //   0x0034_0000  counters of landings (decoded/landings.ts)
 //   0x0038_0000  a bit for each 4 KiB of the Wasm memory: it may be write-mapped (memory/tlb.ts)
-//   0x003a_0000  a bit for each 4 KiB of the Wasm memory: something may have been written there (page-bits.ts)
+//   0x003a_0000  a bit for each 4 KiB of the Wasm memory: it may have been written (page-bits.ts)
 //   0x0040_0000  code page table: for each 4 KiB of the Wasm memory the address of its decoded page
 //   0x0080_0000  TLB spaces (memory/tlb.ts)
 //   0x0200_0000  stage-2 tables (memory/stage2.ts)

@@ -525,8 +525,8 @@ export class GzvmDriver implements VmDriver {
   }
 
   /**
-   * The caller's structure for the exit in the VM manager's run page; `immediate_exit` and padding are
-   * 0.
+   * The caller's structure for the exit in the VM manager's run page; `immediate_exit` and padding
+   * are 0.
    */
   #exitOf(vcpu: VcpuFunction): Uint8Array {
     const page = this.#manager.runPage(vcpu, 0, RUN_MMIO.size);

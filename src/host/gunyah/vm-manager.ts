@@ -158,7 +158,9 @@ export class VmManager {
     return this.state.vms[vm.id] = vm;
   }
 
-  /** Begins a sequence of calls. The driver's `ended` reports the end, perhaps before this returns. */
+  /**
+   * Begins a sequence of calls. The driver's `ended` reports the end, perhaps before this returns.
+   */
   begin(vm: Vm, kind: Exclude<Sequence["kind"], "teardown">, steps: Sequence["steps"], task: number | undefined, label?: number): void {
     this.#sequences.begin(vm, kind, steps, task, label);
   }

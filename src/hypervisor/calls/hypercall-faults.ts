@@ -1,5 +1,5 @@
-// Faults of hypercalls (src/abi/faults.ts): they are put around the calls' handlers while rules name
-// them, so that other calls pay nothing.
+// Faults of hypercalls (src/abi/faults.ts): they are put around the calls' handlers while rules
+// name them, so that other calls pay nothing.
 
 import { ErrorCode } from "../../abi/errors.ts";
 import { type FaultHit, type FaultRule, INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";

@@ -1,5 +1,5 @@
-// Which class implements which object type, and what those classes need of the hypervisor. Each class
-// says so beside itself, so that this room knows none of them:
+// Which class implements which object type, and what those classes need of the hypervisor. Each
+// class says so beside itself, so that this room knows none of them:
 //
 //     declare module "../capabilities/object-types.ts" {
 //       interface ObjectTypes {

@@ -1,5 +1,5 @@
-// The Resource Manager's hypercalls: a failure is an exception that the handler of the request turns
-// into its RPC error (docs/spec/resource-manager.md §1.7, §8).
+// The Resource Manager's hypercalls: a failure is an exception that the handler of the request
+// turns into its RPC error (docs/spec/resource-manager.md §1.7, §8).
 
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { encodeArguments, type FallibleCall, HypercallCaller, HypercallMethods } from "../../abi/hypercall-caller.ts";

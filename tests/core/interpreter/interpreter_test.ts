@@ -76,7 +76,8 @@ Deno.test("a guest whose exception vectors cannot be fetched uses up its budget"
   machine.vcpu.setRegister("SCTLR_EL1", 0x30d00800n | 1n); // MMU on, without tables
   const exit = machine.run(1000, CODE);
   assert.equal(exit.reason, ExitReason.Trap);
-  machine.vcpu.setRegister("TCR_EL1", 1n << 7n | 1n << 23n); // walks are off: translation faults of stage 1
+  // Walks are off: translation faults of stage 1.
+  machine.vcpu.setRegister("TCR_EL1", 1n << 7n | 1n << 23n);
   const looping = machine.run(1000, CODE);
   assert.deepEqual([looping.reason, looping.retired], [ExitReason.Budget, 1000]);
 });

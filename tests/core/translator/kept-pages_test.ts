@@ -33,9 +33,12 @@ function walk(random: Random, unit: number): number[] {
     [0xa8c00000 | pair | rt2 | rn | rt], // ldp x, post-index
     [0xa9800000 | pair | rt2 | rn | rt], // stp x, pre-index
     [0x3c800400 | step | rn | rt], // str q, post-index
-    [0xf8606800 | 1 << 12 | INDEX << 16 | BASE << 5 | rt, 0x91000400 | INDEX << 5 | INDEX], // ldr x, [base, index, lsl 3]; add index, index, #1
-    [0xf9400000 | rn | rt, 0xf9000400 | rn | rt, 0x91002000 | rn | rn >>> 5], // ldr x, [n]; str x, [n, #8]; add n, n, #8
-    [0xf9400000 | BASE << 5 | 16, 0x92400000 | 5 << 10 | 16 << 5 | 16, 0x38706800 | COPY << 5 | rt], // a byte at a place that was loaded
+    // ldr x, [base, index, lsl 3]; add index, index, #1
+    [0xf8606800 | 1 << 12 | INDEX << 16 | BASE << 5 | rt, 0x91000400 | INDEX << 5 | INDEX],
+    // ldr x, [n]; str x, [n, #8]; add n, n, #8
+    [0xf9400000 | rn | rt, 0xf9000400 | rn | rt, 0x91002000 | rn | rn >>> 5],
+    // A byte at a place that was loaded.
+    [0xf9400000 | BASE << 5 | 16, 0x92400000 | 5 << 10 | 16 << 5 | 16, 0x38706800 | COPY << 5 | rt],
   ];
   return choices[random.below(choices.length)].map((word) => word >>> 0);
 }
@@ -101,9 +104,11 @@ function unmap({ core, stage2 }: PagedProgram): void {
 Deno.test("a page that a function has read is none that its caller may write", () => {
   compare(
     [
-      ...[0xd2800069, 0xf8008680, 0xf1000529, 0x54ffffc1], // movz x9, #3; str x0, [x20], #8; subs x9, x9, #1; b.ne
+      // movz x9, #3; str x0, [x20], #8; subs x9, x9, #1; b.ne
+      ...[0xd2800069, 0xf8008680, 0xf1000529, 0x54ffffc1],
       ...[0x94000002, 0x17fffffb], // bl f; b to the start
-      ...[0xd280006a, 0xaa1703f6, 0xf84086c1, 0xf100054a, 0x54ffffc1], // f: movz x10, #3; mov x22, x23; ldr x1, [x22], #8; subs; b.ne
+      // f: movz x10, #3; mov x22, x23; ldr x1, [x22], #8; subs; b.ne
+      ...[0xd280006a, 0xaa1703f6, 0xf84086c1, 0xf100054a, 0x54ffffc1],
       ...[0xaa1703f4, 0xd65f03c0], // mov x20, x23; ret
     ],
     0,

@@ -1,5 +1,6 @@
-// A bare-metal guest that provokes the exceptions of the EL1&0 regime one after the other and prints what it finds in the registers.
-// The same text on two machines is the same behaviour. Only what Armv8.0 with PAN defines is asked for.
+// A bare-metal guest that provokes the exceptions of the EL1&0 regime one after the other and
+// prints what it finds in the registers. The same text on two machines is the same behaviour. Only
+// what Armv8.0 with PAN defines is asked for.
 
 typedef unsigned long u64;
 typedef unsigned int u32;
@@ -92,7 +93,8 @@ static void attributes(void) {
       text("attributes "), hex(wxn), hex(bits), put('\n');
       static const u64 states[] = {EL0, EL1H, EL1H | PAN};
       for (int s = 0; s < 3; s++) {
-        // The code page is executable where it must be: EL0's is user read-only, EL1's kernel read-only.
+        // The code page is executable where it must be: EL0's is user read-only, EL1's kernel
+        // read-only.
         map(CODE_PAGE, code, LEAF | NORMAL | SHARED | AF | READ_ONLY | (states[s] & 0xc ? UXN : USER | PXN));
         map(DATA_PAGE, data, leaf);
         for (u32 i = 0; i < COUNT(accesses); i++) try(accesses[i].name, BASE, accesses[i].word, states[s], DATA + 0x40, 0x11);
@@ -144,7 +146,8 @@ static void addresses(void) {
     u64 kept = *tables[level];
     static const u64 changes[] = {0, 2, 1};
     for (u32 i = 0; i < COUNT(changes); i++) {
-      // Level 1 and 2 with bits 01 are blocks, which is no fault; at level 0 QEMU 7.2 takes it for a block too.
+      // Level 1 and 2 with bits 01 are blocks, which is no fault; at level 0 QEMU 7.2 takes it for
+      // a block too.
       if (changes[i] == 1 && level < 3) continue;
       *tables[level] = (kept & ~3ul) | changes[i];
       flush();
@@ -264,12 +267,14 @@ static void traps(void) {
 static void returns(void) {
   text("returns\n");
   map(CODE_PAGE, code, LEAF | NORMAL | SHARED | AF | READ_ONLY | USER);
-  // ERET of `attempt` itself, to every M, with flags and masks: legal ones execute BRK, illegal ones do not.
+  // ERET of `attempt` itself, to every M, with flags and masks: legal ones execute BRK, illegal
+  // ones do not.
   for (u64 mode = 0; mode < 32; mode++)
     for (u64 bits = 0; bits < 4; bits++) {
       u64 pstate = mode | (bits & 1 ? 0xa00003c0 : 0x50000200) | (bits & 2 ? PAN : 0);
       if (mode & 16) continue;
-      // After an illegal return QEMU 7.2 keeps PSTATE.PAN, where SetPSTATEFromSPSR() takes it from SPSR.
+      // After an illegal return QEMU 7.2 keeps PSTATE.PAN, where SetPSTATEFromSPSR() takes it from
+      // SPSR.
       if (bits & 2 && mode != 0 && mode != 4 && mode != 5) continue;
       hex(mode), hex(bits);
       try("brk", BASE, 0xd4200020, pstate | 0xc0, 0, 0);
@@ -336,7 +341,8 @@ static void debug(void) {
 }
 
 int main(void) {
-  // The guest itself, flat: devices; RAM in blocks of 2 MiB, of which the second holds the text and stays executable under WXN.
+  // The guest itself, flat: devices; RAM in blocks of 2 MiB, of which the second holds the text and
+  // stays executable under WXN.
   blocks[0] = BLOCK | DEVICE | AF | PXN | UXN;
   blocks[1] = (u64)own | TABLE;
   for (u64 i = 0; i < 4; i++)

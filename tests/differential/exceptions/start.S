@@ -1,4 +1,5 @@
-// Entry, vectors, and `attempt`: code that is called at EL1 or entered at EL0 and comes back by returning or by an exception.
+// Entry, vectors, and `attempt`: code that is called at EL1 or entered at EL0 and comes back by
+// returning or by an exception.
 
     .section .text.start
     .globl _start
@@ -17,7 +18,8 @@ _start:
     hvc     #0
 1:  b       1b
 
-// int attempt(struct attempt *a): runs a->code with X0..X3 = a->x at the PSTATE a->pstate. 1 when it ended in an exception.
+// int attempt(struct attempt *a): runs a->code with X0..X3 = a->x at the PSTATE a->pstate. 1 when
+// it ended in an exception.
     .globl attempt
 attempt:
     stp     x29, x30, [sp, #-96]!

@@ -1,7 +1,7 @@
 /* A Linux program without a C library, for tests of AF_VSOCK.
- *   vsock           calls port 1234 of the host and says what it answers, then does as `vsock serve`
+ *   vsock           calls port 1234 of the host and prints the answer, then acts as `vsock serve`
  *   vsock serve     listens on port 99 and sends back what it gets, until its caller sends no more
- *   vsock call CID  calls port 99 of another guest, and says how many bytes came back as they were sent */
+ *   vsock call CID  calls port 99 of another guest, and prints how many bytes came back intact */
 
 enum { AF_VSOCK = 40, SOCK_STREAM = 1, HOST = 2, ANY = -1, SHUT_WR = 1 };
 enum {
