@@ -37,9 +37,7 @@ import { readRootImages } from "./root-images.ts";
 import { compactSymbols } from "../symbols/elf-symbols.ts";
 import { deviceId } from "../virtio/plan.ts";
 import { DeviceMaker } from "./virtio-devices.ts";
-import { PAGE_SIZE } from "../support/sizes.ts";
-
-const WASM_PAGE = 0x1_0000;
+import { PAGE_SIZE, WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /**
  * Makes the system of a plan, ready to run. The plan has been checked (`boot-plan.ts`,
@@ -59,7 +57,7 @@ export function prepare(memory: number): void {
   coreFor(ramLayout(map), map.wasmSize);
 }
 
-const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, host: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
+const ramLayout = (map: MemoryMap) => ({ base: RAM_BASE, wasmAddress: RAM_OFFSET, size: map.ramEnd - RAM_BASE });
 
 /** The same without images and whatever else would be in RAM, for `System.load`. */
 export function assembleEmpty(plan: SessionPlan, own?: NativeGuestFactory): GuestSystem {
@@ -73,7 +71,7 @@ function assembleWith(
   within: (machine: Machine, work: () => void) => void,
 ): GuestSystem {
   const map = memoryMap(plan.memory);
-  const pages = map.wasmSize / WASM_PAGE;
+  const pages = map.wasmSize / WASM_PAGE_SIZE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const core = new WasmCore(memory, ramLayout(map), {
     tier: plan.tier ?? DEFAULT_TIER,

@@ -8,7 +8,7 @@ import { sessionFolder } from "../control/places.ts";
 import { catalogEntries } from "../catalog/catalog.ts";
 import { MINIMUM } from "../tui/frame.ts";
 import { colourDepth } from "../tui/run.ts";
-import { GiB } from "../support/sizes.ts";
+import { GiB, WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /** One thing that was looked at. */
 interface Finding {
@@ -21,7 +21,6 @@ interface Finding {
 
 /** Wasm memory of a machine with 1 GiB for its guests, bytes. */
 const MACHINE_SIZE = 1.25 * GiB;
-const WASM_PAGE = 65536;
 
 /** Adds the command. */
 export function registerDoctor(program: Command, exit: (code: number) => void): void {
@@ -66,7 +65,7 @@ function locale(): Finding {
 
 function memory(): Finding {
   try {
-    const pages = MACHINE_SIZE / WASM_PAGE;
+    const pages = MACHINE_SIZE / WASM_PAGE_SIZE;
     new WebAssembly.Memory({ initial: pages, maximum: pages });
     return { id: "memory", ok: true, says: "a machine with 1 GiB for its guests fits", remedy: "" };
   } catch (error) {

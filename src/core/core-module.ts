@@ -21,15 +21,14 @@ import { TLB_POOL } from "./state/layout.ts";
 import { defineLazyFlags } from "./translator/lazy-flags.ts";
 import { type Callees, type KnownFunction, KnownFunctions, Library } from "./wasm/library.ts";
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
-
-const WASM_PAGE = 0x1_0000;
+import { WASM_PAGE_SIZE } from "../support/sizes.ts";
 
 /** What the module calls. */
 export interface CoreImports {
   /** Fills the decoded instruction at `ip`. */
   decode(ip: number): void;
-  /** A fresh decoded page for the code page at `host`. */
-  allocateDecoded(host: number): number;
+  /** A fresh decoded page for the code page at `wasmAddress`. */
+  allocateDecoded(wasmAddress: number): number;
   /** Gives up a decoded page. */
   releaseDecoded(page: number): void;
   /** Instructions [first, end) of a decoded page change, which has regions of the translator. */
@@ -45,9 +44,10 @@ export interface CoreImports {
    */
   watched(va: bigint, access: number): number;
   /**
-   * Execution enters the page at `host` by virtual address `va`; only while CPU.WATCHING is set.
+   * Execution enters the page at `wasmAddress` by virtual address `va`; only while CPU.WATCHING is
+   * set.
    */
-  pageEntered(va: bigint, host: number): void;
+  pageEntered(va: bigint, wasmAddress: number): void;
   /**
    * An exception to EL2 with so much of the budget left, while CPU.EL2_CALLED is set: the budget of
    * what follows, 0 ends the run.
@@ -74,13 +74,13 @@ export interface CoreExports {
   updateRegime(): void;
   /** Exceptions (exceptions/exception-entry.ts). */
   injectException(esr: number, far: bigint): void;
-  /** Host address, or 0 with CPU.FAULT (memory/mmu.ts). */
+  /** Wasm address, or 0 with CPU.FAULT (memory/mmu.ts). */
   translate(va: bigint, access: number): number;
   /** TLB maintenance (memory/tlb.ts). */
   tlbFlushSpace(space: number): void;
   tlbFlushAll(): void;
   tlbFlushStage2(id: number): void;
-  tlbFlushHosts(id: number, from: number, to: number): void;
+  tlbFlushTargets(id: number, from: number, to: number): void;
   tlbForgetDecoded(page: number): void;
 }
 
@@ -136,7 +136,7 @@ export function keepBlueprints(store: BlueprintStore): void {
   blueprints = store;
 }
 
-const keyOf = ({ base, host, size }: RamLayout, wasmSize: number) => [base, host, size, wasmSize].join();
+const keyOf = ({ base, wasmAddress, size }: RamLayout, wasmSize: number) => [base, wasmAddress, size, wasmSize].join();
 
 /**
  * The module for RAM at `ram` in a memory of `wasmSize` bytes, made once for all machines that are
@@ -173,7 +173,7 @@ function build({ code, functions, handlers }: CoreBlueprint, wasmSize: number): 
 }
 
 function memoryOf(wasmSize: number): ImportedMemory {
-  const pages = wasmSize / WASM_PAGE;
+  const pages = wasmSize / WASM_PAGE_SIZE;
   return { module: "env", name: "memory", minimum: pages, maximum: pages, shared: false };
 }
 

@@ -150,7 +150,7 @@ export class WasmCore implements DebugCore {
 
   /** @param ram where guest RAM lies; it must be above `CORE_SIZE` in the memory. */
   constructor(readonly memory: WebAssembly.Memory, readonly ram: RamLayout, options: CoreOptions = {}) {
-    if (ram.host < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
+    if (ram.wasmAddress < CORE_SIZE) throw new RangeError("guest RAM overlaps the core's own memory");
     const core = coreFor(ram, memory.buffer.byteLength);
     this.dispatch = core.dispatch;
     this.#onUndefined = options.onUndefined;
@@ -171,12 +171,12 @@ export class WasmCore implements DebugCore {
     };
     const { functions, link, outlined } = instantiateCore(core, memory, {
       decode: (ip) => this.#decoded.decode(ip),
-      allocateDecoded: (host) => this.#decoded.allocate(host >>> 0),
+      allocateDecoded: (wasmAddress) => this.#decoded.allocate(wasmAddress >>> 0),
       releaseDecoded: (page) => this.#decoded.release(page),
       regionsWritten: (page, first, end) => this.#translator?.written(decodedPageIndex(page), first, end),
       undefinedInstruction: (pc, word) => this.#undefinedInstruction(BigInt.asUintN(64, pc), word >>> 0),
       watched: (va, access) => this.#watched(va, access),
-      pageEntered: (va, host) => this.#pageEntered(BigInt.asUintN(64, va), host >>> 0),
+      pageEntered: (va, wasmAddress) => this.#pageEntered(BigInt.asUintN(64, va), wasmAddress >>> 0),
       exited: (left) => this.#exited(left),
     });
     this.#exports = functions;
@@ -395,10 +395,10 @@ export class WasmCore implements DebugCore {
     // The walk looks at the EL that is current.
     const pstate = this.#words[CPU.PSTATE >> 2];
     if (el === 1) this.#words[CPU.PSTATE >> 2] = pstate & ~Pstate.ElMask | Pstate.EL1t;
-    const host = this.#exports.translate(BigInt.asIntN(64, va), kind) >>> 0;
+    const wasmAddress = this.#exports.translate(BigInt.asIntN(64, va), kind) >>> 0;
     this.#words[CPU.PSTATE >> 2] = pstate;
     const ipa = Number(this.#view.getBigUint64(CPU.WALK_IPA, true));
-    if (host) return { ok: true, pa: host - this.ram.host + this.ram.base, ipa };
+    if (wasmAddress) return { ok: true, pa: wasmAddress - this.ram.wasmAddress + this.ram.base, ipa };
     const fault = this.#words[CPU.FAULT >> 2];
     if (fault === Fault.Bus) return { ok: true, pa: Number(this.#view.getBigUint64(CPU.WALK_PA, true)), ipa };
     return { ok: false, stage: fault === Fault.Stage1 ? 1 : 2, fsc: this.#words[CPU.FAULT_STATUS >> 2], ipa };
@@ -408,24 +408,28 @@ export class WasmCore implements DebugCore {
     const lost = size > EXACT_INVALIDATION ? undefined : this.stage2Pool.tables(stage2)?.takeLost();
     if (!lost) return this.#exports.tlbFlushStage2(stage2);
     for (const { pa, size } of lost) {
-      const host = pa - this.ram.base + this.ram.host;
-      this.#exports.tlbFlushHosts(stage2, host, host + size);
+      const wasmAddress = pa - this.ram.base + this.ram.wasmAddress;
+      this.#exports.tlbFlushTargets(stage2, wasmAddress, wasmAddress + size);
     }
   }
 
   *cachedPages(stage2: number): Generator<CachedPage> {
-    for (const { va, host, write } of this.#tlbs.entries(stage2)) yield { va, pa: host - this.ram.host + this.ram.base, write };
+    for (const { va, wasmAddress, write } of this.#tlbs.entries(stage2)) {
+      yield { va, pa: wasmAddress - this.ram.wasmAddress + this.ram.base, write };
+    }
   }
 
   memoryWritten(pa: number, size: number): void {
-    const host = pa - this.ram.base + this.ram.host;
-    if (host < this.ram.host || host + size > this.ram.host + this.ram.size) throw new RangeError(`0x${pa.toString(16)} is not in RAM`);
-    this.#decoded.written(host, size);
-    setPageBits(this.#bytes, WRITTEN_PAGES, host, size);
+    const wasmAddress = pa - this.ram.base + this.ram.wasmAddress;
+    if (wasmAddress < this.ram.wasmAddress || wasmAddress + size > this.ram.wasmAddress + this.ram.size) {
+      throw new RangeError(`0x${pa.toString(16)} is not in RAM`);
+    }
+    this.#decoded.written(wasmAddress, size);
+    setPageBits(this.#bytes, WRITTEN_PAGES, wasmAddress, size);
   }
 
   mayBeWritten(pa: number): boolean {
-    return hasPageBit(this.#bytes, WRITTEN_PAGES, pa - this.ram.base + this.ram.host);
+    return hasPageBit(this.#bytes, WRITTEN_PAGES, pa - this.ram.base + this.ram.wasmAddress);
   }
 
   flush(): void {
@@ -479,7 +483,7 @@ export class WasmCore implements DebugCore {
     if (!debugEnabled(pstate, mdscr)) return false;
     if (pstate & Pstate.SS) {
       const here = this.inspect(context, context.pc);
-      const word = here.ok ? this.#words[here.pa - this.ram.base + this.ram.host >>> 2] : 0;
+      const word = here.ok ? this.#words[here.pa - this.ram.base + this.ram.wasmAddress >>> 2] : 0;
       context.stepped = isLoadExclusive(word) ? "exclusive" : "other";
       return true;
     }
@@ -508,12 +512,12 @@ export class WasmCore implements DebugCore {
   /** Executes the instruction of a mark where nobody stops; 1 when it retired. */
   #passMark(vcpu: VcpuState, unwanted: boolean): number {
     const { pc } = vcpu;
-    const host = this.#decoded.hostOf(this.#words[CPU.IP >> 2]);
+    const wasmAddress = this.#decoded.wasmAddressOf(this.#words[CPU.IP >> 2]);
     // What this one instruction leaves with is the caller's.
     this.#words[CPU.EL2_CALLED >> 2] = 0;
-    const retired = this.#decoded.pass(host, () => 1 - this.#exports.run(1));
+    const retired = this.#decoded.pass(wasmAddress, () => 1 - this.#exports.run(1));
     if (unwanted && this.#breakpoints.forget(vcpu.stage2, pc)) {
-      this.#decoded.unmark(host);
+      this.#decoded.unmark(wasmAddress);
       this.#watchAgain();
     }
     return retired;
@@ -529,8 +533,8 @@ export class WasmCore implements DebugCore {
     const known = this.#undefinedWords;
     if (known.has(word) || known.size >= UNDEFINED_WORDS) return;
     known.add(word);
-    const { base, host } = this.ram;
-    const pa = this.#decoded.hostOf(this.#words[CPU.IP >> 2]) - host + base;
+    const { base, wasmAddress } = this.ram;
+    const pa = this.#decoded.wasmAddressOf(this.#words[CPU.IP >> 2]) - wasmAddress + base;
     this.#onUndefined?.({ word, text: disassemble(word, pc), pc, pa });
   }
 
@@ -556,8 +560,8 @@ export class WasmCore implements DebugCore {
     return Watch.Hit;
   }
 
-  #pageEntered(va: bigint, host: number): void {
-    for (const offset of this.#breakpoints.offsets(this.#words[CPU.STAGE2_ID >> 2], va)) this.#decoded.mark(host + offset);
+  #pageEntered(va: bigint, wasmAddress: number): void {
+    for (const offset of this.#breakpoints.offsets(this.#words[CPU.STAGE2_ID >> 2], va)) this.#decoded.mark(wasmAddress + offset);
   }
 
   /** Makes a vCPU resident and what derives from its registers right. */

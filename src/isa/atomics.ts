@@ -41,13 +41,13 @@ function mark($: Builder, address: Node, bytes: number, value: Node, second?: No
  * The store half: `attempt` stores and answers whether it did; the status register gets 0 then, 1
  * otherwise.
  */
-function storeExclusive($: Builder, bytes: number, address: Node, Rs: Node, attempt: (host: Node) => Node): void {
+function storeExclusive($: Builder, bytes: number, address: Node, Rs: Node, attempt: (place: Node) => Node): void {
   const status = $.variable($.i32(1));
   const marked = $.and(
     $.and($.state("EXCLUSIVE"), $.eq($.state("EXCLUSIVE_SIZE"), bytes)),
     $.eq($.state("EXCLUSIVE_ADDRESS"), address),
   );
-  $.if(marked, () => $.assign(status, attempt($.hostAddress(bytes, address))));
+  $.if(marked, () => $.assign(status, attempt($.ramAddress(bytes, address))));
   $.setState("EXCLUSIVE", 0);
   $.setR(Rs, status);
 }
@@ -101,9 +101,9 @@ export const atomics: Instruction[] = [
     { shape: "size", cold: (f) => f.size < 2, unpredictable: (f) => f.Rt2 !== 31 || f.Rs === f.Rt || f.Rs === f.Rn && f.Rn !== 31 },
     (f) => `st${f.o0 ? "l" : ""}xr${NARROW[f.size]}\t${w(f.Rs)}, ${r(f.size === 3 ? 1 : 0, f.Rt)}, [${xsp(f.Rn)}]`,
     ({ size, Rs, Rn, Rt }, $) =>
-      storeExclusive($, 1 << size, $.XSP(Rn), Rs, (host) => {
-        const unchanged = $.let($.eq($.zeroExtend64($.hostLoad(loadName(size), host)), $.state("EXCLUSIVE_VALUE")));
-        $.if(unchanged, () => $.hostStore(storeName(size), host, register($, size, Rt)));
+      storeExclusive($, 1 << size, $.XSP(Rn), Rs, (place) => {
+        const unchanged = $.let($.eq($.zeroExtend64($.ramLoad(loadName(size), place)), $.state("EXCLUSIVE_VALUE")));
+        $.if(unchanged, () => $.ramStore(storeName(size), place, register($, size, Rt)));
         return $.isZero(unchanged);
       }),
   ),
@@ -136,13 +136,13 @@ export const atomics: Instruction[] = [
     { shape: "sz", cold: true, unpredictable: (f) => f.Rs === f.Rt || f.Rs === f.Rt2 || f.Rs === f.Rn && f.Rn !== 31 },
     (f) => `st${f.o0 ? "l" : ""}xp\t${w(f.Rs)}, ${r(f.sz, f.Rt)}, ${r(f.sz, f.Rt2)}, [${xsp(f.Rn)}]`,
     ({ sz, Rs, Rt2, Rn, Rt }, $) =>
-      storeExclusive($, sz ? 16 : 8, $.XSP(Rn), Rs, (host) => {
-        const first = $.eq($.hostLoad("i64.load", host), $.state("EXCLUSIVE_VALUE"));
-        const unchanged = $.let(sz ? $.and(first, $.eq($.hostLoad("i64.load", host, 8), $.state("EXCLUSIVE_VALUE2"))) : first);
+      storeExclusive($, sz ? 16 : 8, $.XSP(Rn), Rs, (place) => {
+        const first = $.eq($.ramLoad("i64.load", place), $.state("EXCLUSIVE_VALUE"));
+        const unchanged = $.let(sz ? $.and(first, $.eq($.ramLoad("i64.load", place, 8), $.state("EXCLUSIVE_VALUE2"))) : first);
         $.if(unchanged, () => {
           const bytes = sz ? 8 : 4;
-          $.hostStore(storeName(2 + sz), host, register($, 2 + sz, Rt));
-          $.hostStore(storeName(2 + sz), host, register($, 2 + sz, Rt2), bytes);
+          $.ramStore(storeName(2 + sz), place, register($, 2 + sz, Rt));
+          $.ramStore(storeName(2 + sz), place, register($, 2 + sz, Rt2), bytes);
         });
         return $.isZero(unchanged);
       }),
@@ -165,9 +165,9 @@ export const atomics: Instruction[] = [
     { shape: "size", cold: (f) => f.size < 2 },
     (f) => `cas${ordering(f.L, f.o0)}${NARROW[f.size]}\t${r(f.size === 3 ? 1 : 0, f.Rs)}, ${r(f.size === 3 ? 1 : 0, f.Rt)}, [${xsp(f.Rn)}]`,
     ({ size, Rs, Rn, Rt }, $) => {
-      const host = $.hostAddress(1 << size, $.XSP(Rn));
-      const old = $.hostLoad(loadName(size), host);
-      $.if($.eq(old, narrowed($, size, register($, size, Rs))), () => $.hostStore(storeName(size), host, register($, size, Rt)));
+      const place = $.ramAddress(1 << size, $.XSP(Rn));
+      const old = $.ramLoad(loadName(size), place);
+      $.if($.eq(old, narrowed($, size, register($, size, Rs))), () => $.ramStore(storeName(size), place, register($, size, Rt)));
       $.setR(Rs, old);
     },
   ),
@@ -181,13 +181,13 @@ export const atomics: Instruction[] = [
       return `casp${ordering(f.L, f.o0)}\t${pair(f.Rs)}, ${pair(f.Rt)}, [${xsp(f.Rn)}]`;
     },
     ({ sz, Rs, Rn, Rt }, $) => {
-      const size = 2 + sz, bytes = 1 << size, host = $.hostAddress(2 * bytes, $.XSP(Rn));
+      const size = 2 + sz, bytes = 1 << size, place = $.ramAddress(2 * bytes, $.XSP(Rn));
       const next = (index: Node) => $.range($.add(index, 1), 1, 31);
-      const first = $.hostLoad(loadName(size), host), second = $.hostLoad(loadName(size), host, bytes);
+      const first = $.ramLoad(loadName(size), place), second = $.ramLoad(loadName(size), place, bytes);
       // Rs is even, so never XZR.
       $.if($.and($.eq(first, $.Rupdate(sz, Rs)), $.eq(second, register($, size, next(Rs)))), () => {
-        $.hostStore(storeName(size), host, register($, size, Rt));
-        $.hostStore(storeName(size), host, register($, size, next(Rt)), bytes);
+        $.ramStore(storeName(size), place, register($, size, Rt));
+        $.ramStore(storeName(size), place, register($, size, next(Rt)), bytes);
       });
       $.setR(Rs, first);
       $.setR(next(Rs), second);
@@ -203,11 +203,11 @@ export const atomics: Instruction[] = [
       return `ld${ATOMIC_OPERATIONS[f.opc]}${ordering(f.A, f.R)}${NARROW[f.size]}\t${r(sf, f.Rs)}, ${r(sf, f.Rt)}, [${xsp(f.Rn)}]`;
     },
     ({ size, Rs, opc, Rn, Rt }, $) => {
-      const host = $.hostAddress(1 << size, $.XSP(Rn));
-      const old = $.hostLoad(loadName(size), host), operand = register($, size, Rs);
+      const place = $.ramAddress(1 << size, $.XSP(Rn));
+      const old = $.ramLoad(loadName(size), place), operand = register($, size, Rs);
       const isSigned = opc === 4 || opc === 5;
       const compared = (value: Node) => isSigned && size < 2 ? $.signExtend(value, 8 << size) : narrowed($, size, value);
-      $.hostStore(storeName(size), host, atomicResult($, opc, intType(size), compared(old), compared(operand)));
+      $.ramStore(storeName(size), place, atomicResult($, opc, intType(size), compared(old), compared(operand)));
       $.setR(Rt, old);
     },
   ),
@@ -221,9 +221,9 @@ export const atomics: Instruction[] = [
       return `swp${ordering(f.A, f.R)}${NARROW[f.size]}\t${r(sf, f.Rs)}, ${r(sf, f.Rt)}, [${xsp(f.Rn)}]`;
     },
     ({ size, Rs, Rn, Rt }, $) => {
-      const host = $.hostAddress(1 << size, $.XSP(Rn));
-      const old = $.hostLoad(loadName(size), host);
-      $.hostStore(storeName(size), host, register($, size, Rs));
+      const place = $.ramAddress(1 << size, $.XSP(Rn));
+      const old = $.ramLoad(loadName(size), place);
+      $.ramStore(storeName(size), place, register($, size, Rs));
       $.setR(Rt, old);
     },
   ),

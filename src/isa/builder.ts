@@ -25,7 +25,7 @@ type Expression =
   | { readonly kind: "shuffle"; readonly lanes: readonly number[]; readonly operands: readonly Node[] }
   | { readonly kind: "register"; readonly bank: Bank; readonly index: Node }
   | { readonly kind: "vector"; readonly instruction: string; readonly index: Node; readonly offset: Node }
-  | { readonly kind: "hostLoad"; readonly instruction: string; readonly host: Node; readonly offset: number }
+  | { readonly kind: "ramLoad"; readonly instruction: string; readonly place: Node; readonly offset: number }
   | { readonly kind: "flag"; readonly flag: Flag }
   | { readonly kind: "condition"; readonly cond: number }
   | { readonly kind: "state"; readonly name: StateName }
@@ -107,8 +107,8 @@ export type Statement =
   }
   | { readonly kind: "store"; readonly size: number; readonly address: Node; readonly value: Node; readonly options: AccessOptions }
   | { readonly kind: "storePair"; readonly size: number; readonly address: Node; readonly values: readonly [Node, Node] }
-  | { readonly kind: "hostAddress"; readonly id: number; readonly size: number; readonly address: Node; readonly zero: boolean }
-  | { readonly kind: "hostStore"; readonly instruction: string; readonly host: Node; readonly offset: number; readonly value: Node }
+  | { readonly kind: "ramAddress"; readonly id: number; readonly size: number; readonly address: Node; readonly zero: boolean }
+  | { readonly kind: "ramStore"; readonly instruction: string; readonly place: Node; readonly offset: number; readonly value: Node }
   | {
     readonly kind: "call";
     readonly id: number | undefined;
@@ -465,23 +465,23 @@ export class Builder {
     this.#list.push({ kind: "storePair", size, address, values: [first, second] });
   }
   /**
-   * The place of `size` aligned bytes of guest RAM in the host's memory, writable, as an i32 for
-   * `hostLoad` and `hostStore` in this instruction. May fault. `zero` reports faults as DC ZVA
+   * The place of `size` aligned bytes of guest RAM after translation, writable, as an i32 for
+   * `ramLoad` and `ramStore` in this instruction. May fault. `zero` reports faults as DC ZVA
    * does.
    */
-  hostAddress(size: number, address: Node, zero = false): Node {
+  ramAddress(size: number, address: Node, zero = false): Node {
     const local = this.#local("i32");
-    this.#list.push({ kind: "hostAddress", id: local.id, size, address, zero });
+    this.#list.push({ kind: "ramAddress", id: local.id, size, address, zero });
     return local;
   }
-  /** Any Wasm load at what `hostAddress` gave. */
-  hostLoad(instruction: string, host: Node, offset = 0): Node {
+  /** Any Wasm load at what `ramAddress` gave. */
+  ramLoad(instruction: string, place: Node, offset = 0): Node {
     const type = instruction.slice(0, instruction.indexOf(".")) as Type;
-    return this.let({ kind: "hostLoad", type, isStatic: false, instruction, host, offset });
+    return this.let({ kind: "ramLoad", type, isStatic: false, instruction, place, offset });
   }
-  /** Any Wasm store at what `hostAddress` gave. */
-  hostStore(instruction: string, host: Node, value: Node, offset = 0): void {
-    this.#list.push({ kind: "hostStore", instruction, host, offset, value });
+  /** Any Wasm store at what `ramAddress` gave. */
+  ramStore(instruction: string, place: Node, value: Node, offset = 0): void {
+    this.#list.push({ kind: "ramStore", instruction, place, offset, value });
   }
 
   // ---- Calls and control ----

@@ -15,7 +15,8 @@ import { decodePlain, encodePlain } from "./plain.ts";
 export class ArchiveError extends Error {}
 
 /**
- * Arrays of numbers that are saved as they lie in memory; hosts that run this are little-endian.
+ * Arrays of numbers that are saved as they lie in memory; computers that run this are
+ * little-endian.
  */
 type Numbers = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 

@@ -12,3 +12,6 @@ export const PAGE_SHIFT = 12;
  * and RM messages take.
  */
 export const PAGE_SIZE = 1 << PAGE_SHIFT;
+
+/** Bytes of a page of Wasm memory. */
+export const WASM_PAGE_SIZE = 64 * KiB;

@@ -10,9 +10,9 @@ import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { el2Command } from "../support/el2.ts";
 import { Random } from "../support/random.ts";
 
-const RAM = { base: 0x4000_0000, host: CORE_SIZE, size: 0x1_0000 };
+const RAM = { base: 0x4000_0000, wasmAddress: CORE_SIZE, size: 0x1_0000 };
 const WASM_SIZE = CORE_SIZE + RAM.size;
-const KEY = [RAM.base, RAM.host, RAM.size, WASM_SIZE].join();
+const KEY = [RAM.base, RAM.wasmAddress, RAM.size, WASM_SIZE].join();
 /** Counts for a while, then ends: movz w5, #3000; sub w5, w5, #1; cbnz w5, .-4. */
 const GUEST = imageOf([0x52817705, 0x510004a5, 0x35ffffe5, ...A64.loadW0(SYSTEM_OFF), A64.hvc]);
 

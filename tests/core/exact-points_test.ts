@@ -55,7 +55,7 @@ class Subject {
   constructor(elf: Uint8Array, tier: Tier, hotness?: Hotness & { slice: number }) {
     const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    this.core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE }, { tier, hotness });
+    this.core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE }, { tier, hotness });
     const bytes = new Uint8Array(memory.buffer, CORE_SIZE);
     const { entry, segments } = readElf(elf);
     for (const { address, bytes: contents } of segments) bytes.set(contents, address - RAM_BASE);

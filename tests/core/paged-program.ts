@@ -31,7 +31,7 @@ export class PagedProgram {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.ram = new Uint8Array(memory.buffer, CORE_SIZE, RAM_SIZE);
     for (let i = 0x8000; i < RAM_SIZE; i++) this.ram[i] = i * 7 + (i >> 8);
-    this.core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE }, options);
+    this.core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE }, options);
     const stage2 = this.stage2 = this.core.stage2Pool.create()!;
     stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, EXECUTABLE);
     PAGE_RAM.forEach((at, i) => stage2.map(PAGES + 0x1000 * i, RAM_BASE + at, 0x1000, i < 2 ? EXECUTABLE : Stage2Flags.Read));

@@ -43,7 +43,7 @@ export class Machine {
     const pages = (CORE_SIZE + RAM_SIZE) / WASM_PAGE;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.view = new DataView(this.memory.buffer, CORE_SIZE);
-    const ram = { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE };
+    const ram = { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE };
     this.core = new WasmCore(this.memory, ram, { ...options, onUndefined: (instruction) => void this.undefinedWords.push(instruction) });
     const stage2 = this.core.stage2Pool.create()!;
     stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, Stage2Flags.Read | Stage2Flags.Write | Stage2Flags.ExecuteEl1 | Stage2Flags.ExecuteEl0);

@@ -87,7 +87,7 @@ function compile(): WebAssembly.Module {
   pc.result(constant("i64", CODE).add(pc.load("i32.load", CPU.IP).shrU(2).wide()));
   defineExceptions(library, undefinedInstruction);
   defineTlb(library, TLB_POOL);
-  defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, host: RAM_HOST });
+  defineMmu(library, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: RAM_HOST });
   defineMemoryAccess(library, TLB_POOL, watched);
   defineSystemRegisters(library);
   defineSystemInstructions(library);
@@ -108,9 +108,9 @@ export class Rig {
   readonly stage2: Stage2;
   readonly pool: TlbPool;
   readonly space: number;
-  /** Host addresses of pages that hold decoded instructions, and what was dropped of them. */
+  /** Wasm addresses of pages that hold decoded instructions, and what was dropped of them. */
   readonly codePages = new Set<number>();
-  readonly dropped: [host: number, size: number][] = [];
+  readonly dropped: [wasmAddress: number, size: number][] = [];
   /** Virtual time that `currentTime` gives, ns. */
   time = 0;
   /** The instruction word that `currentWord` gives. */
@@ -124,10 +124,10 @@ export class Rig {
         currentTime: () => this.time,
         undefinedInstruction: () => {},
         watched: () => 0,
-        isCodePage: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
+        isCodePage: (wasmAddress: number) => this.codePages.has(wasmAddress & ~4095) ? 1 : 0,
         ownerOf: () => 0,
-        holdsDecoded: (host: number) => this.codePages.has(host & ~4095) ? 1 : 0,
-        dropDecoded: (host: number, size: number) => void this.dropped.push([host, size]),
+        holdsDecoded: (wasmAddress: number) => this.codePages.has(wasmAddress & ~4095) ? 1 : 0,
+        dropDecoded: (wasmAddress: number, size: number) => void this.dropped.push([wasmAddress, size]),
       },
     });
     this.functions = instance.exports as unknown as Exported;
@@ -168,17 +168,17 @@ export class Rig {
     this.view.setBigUint64(xAddress(Slot.SP), value, true);
   }
 
-  /** Host address of a physical one. */
-  host(pa: number): number {
+  /** Wasm address of a physical one. */
+  wasmAddress(pa: number): number {
     return pa - RAM_BASE + RAM_HOST;
   }
 
   peek(pa: number): bigint {
-    return this.view.getBigUint64(this.host(pa), true);
+    return this.view.getBigUint64(this.wasmAddress(pa), true);
   }
 
   poke(pa: number, value: bigint): void {
-    this.view.setBigUint64(this.host(pa), BigInt.asUintN(64, value), true);
+    this.view.setBigUint64(this.wasmAddress(pa), BigInt.asUintN(64, value), true);
   }
 
   /** Moves to an EL, PAN and the rest of PSTATE but NZCV. */

@@ -36,7 +36,7 @@ export class El2Processor {
     this.memory = new Uint8Array(memory.buffer, CORE_SIZE, Layout.size);
     this.#state = new Uint32Array(memory.buffer);
     this.memory.set(contents);
-    this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, host: CORE_SIZE }, options);
+    this.#core = new WasmCore(memory, { base: Layout.base, size: Layout.size, wasmAddress: CORE_SIZE }, options);
     this.#vcpu = this.#core.createVcpu();
     const stage2 = this.#core.stage2Pool.create();
     if (!stage2) throw new Error("no stage-2 table is left in a fresh core");

@@ -64,7 +64,7 @@ function writeDebugRegister(vcpu: VcpuContext, esr: number): boolean {
 function runOnEl2(elf: Uint8Array): string {
   const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE });
+  const core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE });
   const { entry, segments } = readElf(elf);
   for (const { address, bytes } of segments) new Uint8Array(memory.buffer).set(bytes, address - RAM_BASE + CORE_SIZE);
   const stage2 = core.stage2Pool.create();

@@ -103,7 +103,7 @@ function collect(statements: readonly Statement[], into: Traits): void {
       case "storePair":
         into.memory = true;
         break;
-      case "hostAddress":
+      case "ramAddress":
         into.memory = true;
         into.aligned = true;
         break;

@@ -29,7 +29,7 @@ export function stackMachine(
   const pages = map.wasmSize / 0x1_0000;
   const wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const scripted = scripts && new ScriptedCore(scripts);
-  const real = scripted ? undefined : new WasmCore(wasm, { base: RAM_BASE, size: map.ramEnd - RAM_BASE, host: RAM_OFFSET });
+  const real = scripted ? undefined : new WasmCore(wasm, { base: RAM_BASE, size: map.ramEnd - RAM_BASE, wasmAddress: RAM_OFFSET });
   const machine = new Machine(wasm, map, scripted ?? real!, cpus);
   const stage2 = scripted?.stage2(new Stage2Pool(wasm, CORE_REGION_SIZE - 16 * MIB, 16 * MIB)) ?? real!.stage2Pool;
   const { hypervisor } = createHypervisor(machine, {

@@ -2,6 +2,7 @@
 // of a budget, and what callees ask about the instruction in progress. The TypeScript half is
 // decoded-pages.ts. docs/design/decisions.md §9 (self-modifying code, exact counting).
 
+import { PAGE_SIZE } from "../../support/sizes.ts";
 import { CPU, FetchEntry, Pending, TlbSet } from "../state/cpu-state.ts";
 import { callee, define } from "../state/functions.ts";
 import {
@@ -25,7 +26,7 @@ import { DECODED_SIZE } from "./operands.ts";
 
 /** Functions of TypeScript that the module imports. */
 export interface DecodedImports {
-  /** (host address of a page) -> address of its decoded page, a fresh one. */
+  /** (Wasm address of a page) -> address of its decoded page, a fresh one. */
   readonly allocateDecoded: number;
   /** (address of a decoded page): it is given up, nothing executes in it. */
   readonly releaseDecoded: number;
@@ -35,7 +36,7 @@ export interface DecodedImports {
    */
   readonly regionsWritten: number;
   /**
-   * (virtual address, host address of its page): execution enters the page, and CPU.WATCHING is
+   * (virtual address, Wasm address of its page): execution enters the page, and CPU.WATCHING is
    * set.
    */
   readonly pageEntered: number;
@@ -62,7 +63,7 @@ function code(library: Library, name: string, parameters: ("i32" | "i64")[], res
   return new Code(library.define(name, parameters, results, exported));
 }
 
-const codePageEntry = (host: Value) => host.shrU(12).shl(2);
+const codePageEntry = (wasmAddress: Value) => wasmAddress.shrU(12).shl(2);
 const decodedPageIndex = (ip: Value) => ip.sub(DECODED_PAGES.base).divU(DECODED_PAGE_SIZE);
 const decodedAt = (page: Value, va: Value) => page.add(va.wrap().and(0xffc).shl(2));
 /** The handler for the first instruction of what `handler` executes. */
@@ -85,24 +86,24 @@ function defineLookups(library: Library, imports: DecodedImports): void {
     const va = c.parameter(0);
     c.set(va, c.call(callee(library, "branchTarget"), va));
     c.store("i64.store", CPU.PC, va);
-    const host = c.let(c.call(callee(library, "fetchAddress"), va));
+    const wasmAddress = c.let(c.call(callee(library, "fetchAddress"), va));
     c.if(c.load("i32.load", CPU.PENDING), () => c.return(constant("i32", 0)));
-    const entry = codePageEntry(host);
+    const entry = codePageEntry(wasmAddress);
     const page = c.let(c.load("i32.load", entry, CODE_PAGES));
     c.if(page.not(), () => {
-      host.and(-4096).emit(c.f);
+      wasmAddress.and(-PAGE_SIZE).emit(c.f);
       c.f.call(imports.allocateDecoded).set(page.index);
-      c.run(callee(library, "protectCodePage"), host.and(-4096));
+      c.run(callee(library, "protectCodePage"), wasmAddress.and(-PAGE_SIZE));
     });
     c.if(c.load("i32.load", CPU.WATCHING), () => {
       // What gets a mark must not be the one that STOP hides.
       c.run(library.get("disarmStop", [], []));
       va.emit(c.f);
-      host.and(-4096).emit(c.f);
+      wasmAddress.and(-PAGE_SIZE).emit(c.f);
       c.f.call(imports.pageEntered);
     });
     c.run(callee(library, "fillFetch"), va, page);
-    c.run(library.named("enterDecodedPage"), va.and(-4096), page);
+    c.run(library.named("enterDecodedPage"), va.and(-PAGE_SIZE), page);
     c.result(decodedAt(page, va));
   }
   {
@@ -110,11 +111,11 @@ function defineLookups(library: Library, imports: DecodedImports): void {
     const va = c.parameter(0);
     const fetch = c.let(c.load("i32.load", CPU.TLB).add(fetchEntryOffset(va)));
     // A misaligned PC misses.
-    c.if(c.load("i64.load", fetch, TlbSet.Fetch + FetchEntry.Tag).ne(va.and(-4096 | 3)), () => {
+    c.if(c.load("i64.load", fetch, TlbSet.Fetch + FetchEntry.Tag).ne(va.and(-PAGE_SIZE | 3)), () => {
       c.return(c.call(library.named("slowLookup"), va));
     });
     const page = c.let(c.load("i32.load", fetch, TlbSet.Fetch + FetchEntry.Decoded));
-    c.store("i64.store", CPU.PC_DELTA, va.and(-4096).sub(page.shrU(2).wide()));
+    c.store("i64.store", CPU.PC_DELTA, va.and(-PAGE_SIZE).sub(page.shrU(2).wide()));
     c.result(decodedAt(page, va));
   }
 }
@@ -166,8 +167,8 @@ function defineChanges(library: Library, imports: DecodedImports): void {
   }
   {
     const c = new Code(define(library, "holdsDecoded"));
-    const host = c.parameter(0), size = c.parameter(1);
-    const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
+    const wasmAddress = c.parameter(0), size = c.parameter(1);
+    const page = c.let(c.load("i32.load", codePageEntry(wasmAddress), CODE_PAGES));
     c.if(page.not(), () => c.return(constant("i32", 0)));
     const index = decodedPageIndex(page).shl(2);
     const stores = c.let(c.load("i32.load", index, DECODED_STORES).add(1));
@@ -177,8 +178,8 @@ function defineChanges(library: Library, imports: DecodedImports): void {
       c.if(decodedPageIndex(c.load("i32.load", CPU.IP)).shl(2).ne(index), () => c.return(constant("i32", 1)));
       c.store("i32.store", index, constant("i32", -STORES_BEFORE_RELEASE), DECODED_STORES);
     });
-    const decoded = c.let(page.add(host.and(0xffc).shl(2)));
-    const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
+    const decoded = c.let(page.add(wasmAddress.and(0xffc).shl(2)));
+    const last = c.let(page.add(wasmAddress.add(size).sub(1).and(0xffc).shl(2)));
     c.doWhile(() => {
       c.if(c.load("i32.load16_u", decoded).ne(Handler.Decode), () => c.return(constant("i32", 1)));
       c.set(decoded, decoded.add(DECODED_SIZE));
@@ -187,10 +188,10 @@ function defineChanges(library: Library, imports: DecodedImports): void {
   }
   {
     const c = new Code(define(library, "dropDecoded", true));
-    const host = c.parameter(0), size = c.parameter(1);
-    const page = c.let(c.load("i32.load", codePageEntry(host), CODE_PAGES));
+    const wasmAddress = c.parameter(0), size = c.parameter(1);
+    const page = c.let(c.load("i32.load", codePageEntry(wasmAddress), CODE_PAGES));
     // Data beside code.
-    c.if(c.call(callee(library, "holdsDecoded"), host, size).not(), () => c.return());
+    c.if(c.call(callee(library, "holdsDecoded"), wasmAddress, size).not(), () => c.return());
     const index = c.let(decodedPageIndex(page));
     const stores = c.let(c.load("i32.load", index.shl(2), DECODED_STORES).add(STORE_INTO_CODE));
     c.store("i32.store", index.shl(2), stores, DECODED_STORES);
@@ -202,12 +203,12 @@ function defineChanges(library: Library, imports: DecodedImports): void {
     });
     c.if(c.load("i32.load", index.shl(2), DECODED_REGIONS), () => {
       page.emit(c.f);
-      host.shrU(2).and(0x3ff).emit(c.f);
-      host.add(size).sub(1).shrU(2).and(0x3ff).add(1).emit(c.f);
+      wasmAddress.shrU(2).and(0x3ff).emit(c.f);
+      wasmAddress.add(size).sub(1).shrU(2).and(0x3ff).add(1).emit(c.f);
       c.f.call(imports.regionsWritten);
     });
-    const decoded = c.let(page.add(host.and(0xffc).shl(2)));
-    const last = c.let(page.add(host.add(size).sub(1).and(0xffc).shl(2)));
+    const decoded = c.let(page.add(wasmAddress.and(0xffc).shl(2)));
+    const last = c.let(page.add(wasmAddress.add(size).sub(1).and(0xffc).shl(2)));
     // A pair with the first of these words as its second instruction is parted.
     c.if(decoded.ne(page), () => {
       const before = decoded.sub(DECODED_SIZE);

@@ -61,12 +61,12 @@ export class DecodedPages {
   #hand = -1;
   #used = 0;
   /**
-   * How often decoded instructions were given up, by the host address of their code page: where
+   * How often decoded instructions were given up, by the Wasm address of their code page: where
    * code and data stand side by side, stores go on.
    */
   readonly #releases = new Map<number, number>();
   /**
-   * Host addresses of instructions with a breakpoint, and of the one that is executed all the same.
+   * Wasm addresses of instructions with a breakpoint, and of the one that is executed all the same.
    */
   readonly #marks = new Set<number>();
   #passed = 0;
@@ -91,10 +91,10 @@ export class DecodedPages {
   }
 
   /**
-   * A fresh decoded page for the code page at a host address. When the pool is used up, the oldest
+   * A fresh decoded page for the code page at a Wasm address. When the pool is used up, the oldest
    * page goes.
    */
-  allocate(host: number): number {
+  allocate(wasmAddress: number): number {
     let index = this.#free.pop();
     if (index === undefined) {
       if (this.#used < this.capacity) index = this.#used++;
@@ -110,9 +110,9 @@ export class DecodedPages {
     for (let at = 0; at < INSTRUCTIONS_PER_PAGE; at++) {
       this.#halves[(LANDINGS.base >> 1) + (page / DECODED_SIZE + at & LANDINGS.count - 1)] = 0;
     }
-    this.#words[DECODED_OWNERS / 4 + index] = host;
-    this.#words[DECODED_STORES / 4 + index] = -STORES_BEFORE_RELEASE * PATIENCE_FACTOR ** (this.#releases.get(host) ?? 0);
-    this.#words[CODE_PAGES / 4 + (host >>> 12)] = page;
+    this.#words[DECODED_OWNERS / 4 + index] = wasmAddress;
+    this.#words[DECODED_STORES / 4 + index] = -STORES_BEFORE_RELEASE * PATIENCE_FACTOR ** (this.#releases.get(wasmAddress) ?? 0);
+    this.#words[CODE_PAGES / 4 + (wasmAddress >>> 12)] = page;
     return page;
   }
 
@@ -122,9 +122,9 @@ export class DecodedPages {
    */
   release(page: number): void {
     const index = (page - DECODED_PAGES.base) / DECODED_PAGE_SIZE;
-    const host = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
+    const wasmAddress = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
     if (this.#releases.size >= RELEASES_KEPT) this.#releases.clear();
-    this.#releases.set(host, Math.min((this.#releases.get(host) ?? 0) + 1, PATIENCE_STEPS));
+    this.#releases.set(wasmAddress, Math.min((this.#releases.get(wasmAddress) ?? 0) + 1, PATIENCE_STEPS));
     this.#forget(index);
     this.#free.push(index);
   }
@@ -133,13 +133,13 @@ export class DecodedPages {
   decode(ip: number): void {
     const index = decodedPageIndex(ip);
     const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
-    const host = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
+    const wasmAddress = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
     let at = (ip - page) / DECODED_SIZE;
-    let handler = this.#fillAt(page, at, host);
+    let handler = this.#fillAt(page, at, wasmAddress);
     while (handler !== undefined && this.#fused.startsPair(handler) && at + 1 < INSTRUCTIONS_PER_PAGE) {
       const next: number = this.#halves[(page + (at + 1) * DECODED_SIZE) >> 1];
       const fresh = next === Handler.Decode;
-      const second = fresh ? this.#fillAt(page, at + 1, host) : this.#fused.firstOf(next);
+      const second = fresh ? this.#fillAt(page, at + 1, wasmAddress) : this.#fused.firstOf(next);
       const pair = second === undefined ? undefined : this.#fused.get(handler, second);
       if (pair !== undefined) this.#halves[(page + at * DECODED_SIZE) >> 1] = pair;
       if (!fresh) return;
@@ -152,13 +152,13 @@ export class DecodedPages {
    * Fills one decoded instruction; the number of its handler, or undefined when nothing can be
    * known of the instruction behind it.
    */
-  #fillAt(page: number, at: number, host: number): number | undefined {
+  #fillAt(page: number, at: number, wasmAddress: number): number | undefined {
     const ip = page + at * DECODED_SIZE;
-    if (this.#marks.size && this.#marks.has(host + 4 * at) && host + 4 * at !== this.#passed) {
+    if (this.#marks.size && this.#marks.has(wasmAddress + 4 * at) && wasmAddress + 4 * at !== this.#passed) {
       this.#halves[ip >> 1] = Handler.Breakpoint;
       return undefined;
     }
-    const word = this.#words[(host + 4 * at) / 4];
+    const word = this.#words[(wasmAddress + 4 * at) / 4];
     const encoding = decode(word);
     if (!encoding) {
       this.#halves[ip >> 1] = Handler.Undefined;
@@ -171,45 +171,46 @@ export class DecodedPages {
   }
 
   /**
-   * The instruction at a host address gets the BREAKPOINT handler, whenever it is decoded.
+   * The instruction at a Wasm address gets the BREAKPOINT handler, whenever it is decoded.
    */
-  mark(host: number): void {
-    if (this.#marks.has(host)) return;
-    this.#marks.add(host);
-    this.written(host, 4);
+  mark(wasmAddress: number): void {
+    if (this.#marks.has(wasmAddress)) return;
+    this.#marks.add(wasmAddress);
+    this.written(wasmAddress, 4);
   }
 
-  unmark(host: number): void {
-    if (this.#marks.delete(host)) this.written(host, 4);
+  unmark(wasmAddress: number): void {
+    if (this.#marks.delete(wasmAddress)) this.written(wasmAddress, 4);
   }
 
   /** Does `work` with the mark of one instruction off. */
-  pass<T>(host: number, work: () => T): T {
-    this.#passed = host;
-    this.written(host, 4);
+  pass<T>(wasmAddress: number, work: () => T): T {
+    this.#passed = wasmAddress;
+    this.written(wasmAddress, 4);
     try {
       return work();
     } finally {
       this.#passed = 0;
-      this.written(host, 4);
+      this.written(wasmAddress, 4);
     }
   }
 
-  /** Host address of the word of a decoded instruction. */
-  hostOf(ip: number): number {
+  /** Wasm address of the word of a decoded instruction. */
+  wasmAddressOf(ip: number): number {
     const index = decodedPageIndex(ip);
     const at = (ip - DECODED_PAGES.base - index * DECODED_PAGE_SIZE) / DECODED_SIZE;
     return (this.#words[DECODED_OWNERS / 4 + index] >>> 0) + 4 * at;
   }
 
   /**
-   * RAM in [host, host + size) changed from outside: instructions that were decoded from there go.
+   * RAM in [wasmAddress, wasmAddress + size) changed from outside: instructions that were decoded
+   * from there go.
    */
-  written(host: number, size: number): void {
-    for (let page = host - host % PAGE_SIZE; page < host + size; page += PAGE_SIZE) {
+  written(wasmAddress: number, size: number): void {
+    for (let page = wasmAddress - wasmAddress % PAGE_SIZE; page < wasmAddress + size; page += PAGE_SIZE) {
       const decoded = this.#words[CODE_PAGES / 4 + page / PAGE_SIZE];
       if (!decoded) continue;
-      const first = Math.max(host - page, 0) >> 2, end = Math.min(host + size - page + 3, PAGE_SIZE) >> 2;
+      const first = Math.max(wasmAddress - page, 0) >> 2, end = Math.min(wasmAddress + size - page + 3, PAGE_SIZE) >> 2;
       this.callbacks.regionsWritten(decodedPageIndex(decoded), first, end);
       if (first > 0) {
         const before = (decoded + (first - 1) * DECODED_SIZE) >> 1;
@@ -235,9 +236,9 @@ export class DecodedPages {
   }
 
   #forget(index: number): void {
-    const host = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
+    const wasmAddress = this.#words[DECODED_OWNERS / 4 + index] >>> 0;
     this.callbacks.regionsWritten(index, 0, INSTRUCTIONS_PER_PAGE);
-    this.#words[CODE_PAGES / 4 + (host >>> 12)] = 0;
+    this.#words[CODE_PAGES / 4 + (wasmAddress >>> 12)] = 0;
     this.#words[DECODED_OWNERS / 4 + index] = 0;
     this.callbacks.forgetDecodedPage(DECODED_PAGES.base + index * DECODED_PAGE_SIZE);
   }

@@ -2,8 +2,8 @@
 // ARM's pseudocode (J1.2, shared/functions/ float) with the width behind them: FPAdd64, FPMulAdd32.
 // Operands and results are f32 or f64.
 //
-// The host's floats round to nearest even, as FPCR's reset value asks. Where such a result is a
-// normal number and FPSR.IXC is set already, no flag can change and the host's result is the
+// The computer's floats round to nearest even, as FPCR's reset value asks. Where such a result is a
+// normal number and FPSR.IXC is set already, no flag can change and the computer's result is the
 // architecture's. All else goes to `soft-float.ts`.
 
 import { CPU } from "../state/cpu-state.ts";
@@ -13,7 +13,7 @@ import { DOUBLE, type Format, Fpcr, Fpsr, Rounding, signBit, SINGLE } from "./fo
 import { isInfinite, isNaN, isSignalling, isZero } from "./significands.ts";
 import type { SoftArithmetic, SoftFloat } from "./soft-float.ts";
 
-/** FPCR fields under which the host's arithmetic is not the architecture's. */
+/** FPCR fields under which the computer's arithmetic is not the architecture's. */
 const SLOW_MODES = Fpcr.FZ | Fpcr.RMode;
 
 /** The Wasm type of a format's numbers. */
@@ -33,7 +33,7 @@ export function fromBits(format: Format, bits: Value): Value {
 }
 
 /**
- * 1 when FPCR asks for nothing that the host's arithmetic does not do, and FPSR.IXC is set. One
+ * 1 when FPCR asks for nothing that the computer's arithmetic does not do, and FPSR.IXC is set. One
  * load: FPSR lies behind FPCR.
  */
 export function isFast(code: Code): Value {
@@ -90,8 +90,8 @@ function defineBasic(soft: SoftFloat, format: Format, slow: SoftArithmetic): voi
 
   const productEquals = defineProductEquals(soft, format);
   /**
-   * Ends the operation with the host's result where it is normal; `x * y === expected` says that it
-   * is exact.
+   * Ends the operation with the computer's result where it is normal; `x * y === expected` says
+   * that it is exact.
    */
   const shortCut = (code: Code, r: Local, x: Value, y: Value, expected: Value) =>
     code.if(normal(r), () => {

@@ -1,7 +1,7 @@
 // Floating-point arithmetic in integers: every rounding mode, flushing to zero, NaN rule and
 // cumulative flag of the architecture. Follows the pseudocode of Arm ARM J1.2
 // (shared/functions/float) and has its names. It is the slow path: `arithmetic.ts` computes with
-// the host's floats where those give the same result and leaves the rest to this file.
+// the computer's floats where those give the same result and leaves the rest to this file.
 //
 // A finite number that is not zero is held as (sign, exponent, significand): the significand is an
 // i64 whose highest set bit is bit 62, and the value is significand / 2^62 * 2^exponent. Its bit 0

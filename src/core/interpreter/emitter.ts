@@ -175,11 +175,11 @@ export class Emitter {
       case "storePair":
         this.storePair(s.size, s.address, s.values);
         break;
-      case "hostAddress":
-        this.hostAddress(s.id, s.size, s.address, s.zero);
+      case "ramAddress":
+        this.ramAddress(s.id, s.size, s.address, s.zero);
         break;
-      case "hostStore":
-        this.value(s.host);
+      case "ramStore":
+        this.value(s.place);
         this.value(s.value);
         f.memory(s.instruction, s.offset);
         break;
@@ -241,8 +241,8 @@ export class Emitter {
       case "vector":
         this.vector(node.instruction, node.index, node.offset);
         return;
-      case "hostLoad":
-        this.value(node.host);
+      case "ramLoad":
+        this.value(node.place);
         f.memory(node.instruction, node.offset);
         return;
       case "flag":
@@ -434,7 +434,7 @@ export class Emitter {
 
   /**
    * Evaluates the address and compares it with its TLB entry: `hit` emits the access, given a local
-   * and the distance of the host address from what is in it. A group of `count` neighbours is
+   * and the distance of the Wasm address from what is in it. A group of `count` neighbours is
    * checked at its last element; see `TlbSet`.
    */
   protected access(
@@ -443,18 +443,18 @@ export class Emitter {
     count: number,
     table: number,
     options: AccessOptions,
-    hit: (host: number, offset: number) => void,
+    hit: (wasmAddress: number, offset: number) => void,
     miss: (va: number) => void,
   ): void {
     const f = this.f;
-    const va = this.at.local("i64"), host = this.at.local("i32");
+    const va = this.at.local("i64"), wasmAddress = this.at.local("i32");
     this.value(address);
     f.set(va);
     this.compareTlb(va, size, count, table, options);
     f.ifLikely(true, () => {
-      this.hostOfHit(va);
-      f.set(host);
-      hit(host, 0);
+      this.wasmAddressOfHit(va);
+      f.set(wasmAddress);
+      hit(wasmAddress, 0);
     }, () => miss(va));
   }
 
@@ -474,8 +474,8 @@ export class Emitter {
     f.op("i64.eqz");
   }
 
-  /** Puts the host address on the stack, behind `compareTlb`. */
-  protected hostOfHit(va: number): void {
+  /** Puts the Wasm address on the stack, behind `compareTlb`. */
+  protected wasmAddressOfHit(va: number): void {
     this.f.get(va).op("i32.wrap_i64").get(this.tlbEntry()).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add");
   }
 
@@ -488,8 +488,8 @@ export class Emitter {
 
   protected load(id: number, size: number, address: Node, options: AccessOptions): void {
     const f = this.f, type = this.$.locals[id], target = this.local(id);
-    this.access(address, size, 1, TlbSet.Read, options, (host, offset) => {
-      f.get(host).memory(loadInstruction(type, size, options.signed ?? false), offset).set(target);
+    this.access(address, size, 1, TlbSet.Read, options, (wasmAddress, offset) => {
+      f.get(wasmAddress).memory(loadInstruction(type, size, options.signed ?? false), offset).set(target);
     }, (va) => {
       this.at.beforeCall(false);
       f.get(va);
@@ -502,9 +502,9 @@ export class Emitter {
   protected loadPair(ids: readonly [number, number], size: number, address: Node, options: AccessOptions): void {
     const f = this.f, type = this.$.locals[ids[0]];
     const targets = ids.map((id) => this.local(id));
-    this.access(address, size, 2, TlbSet.Read, options, (host, offset) => {
+    this.access(address, size, 2, TlbSet.Read, options, (wasmAddress, offset) => {
       const load = loadInstruction(type, size, options.signed ?? false);
-      targets.forEach((target, i) => f.get(host).memory(load, offset + i * size).set(target));
+      targets.forEach((target, i) => f.get(wasmAddress).memory(load, offset + i * size).set(target));
     }, (va) => {
       this.at.beforeCall(false);
       targets.forEach((target, i) => {
@@ -533,8 +533,8 @@ export class Emitter {
 
   protected store(size: number, address: Node, value: Node, options: AccessOptions): void {
     const f = this.f, stored = this.bind(value);
-    this.access(address, size, 1, TlbSet.Write, options, (host, offset) => {
-      f.get(host).get(stored).memory(storeInstruction(value.type, size), offset);
+    this.access(address, size, 1, TlbSet.Write, options, (wasmAddress, offset) => {
+      f.get(wasmAddress).get(stored).memory(storeInstruction(value.type, size), offset);
     }, (va) => {
       this.at.beforeCall(false);
       f.get(va);
@@ -546,8 +546,8 @@ export class Emitter {
   protected storePair(size: number, address: Node, values: readonly [Node, Node]): void {
     const f = this.f;
     const stored = values.map((value) => this.bind(value));
-    this.access(address, size, 2, TlbSet.Write, {}, (host, offset) => {
-      values.forEach((value, i) => f.get(host).get(stored[i]).memory(storeInstruction(value.type, size), offset + i * size));
+    this.access(address, size, 2, TlbSet.Write, {}, (wasmAddress, offset) => {
+      values.forEach((value, i) => f.get(wasmAddress).get(stored[i]).memory(storeInstruction(value.type, size), offset + i * size));
     }, (va) => {
       this.at.beforeCall(false);
       values.forEach((value, i) => {
@@ -568,9 +568,9 @@ export class Emitter {
     this.seam(size === 16 ? "slowStore16" : "slowStore");
   }
 
-  protected hostAddress(id: number, size: number, address: Node, zero: boolean): void {
+  protected ramAddress(id: number, size: number, address: Node, zero: boolean): void {
     const f = this.f, target = this.local(id);
-    this.access(address, size, 1, TlbSet.Write, {}, (host) => void f.get(host).set(target), (va) => {
+    this.access(address, size, 1, TlbSet.Write, {}, (wasmAddress) => void f.get(wasmAddress).set(target), (va) => {
       this.at.beforeCall(false);
       f.get(va).i32(size | Access.Aligned | (zero ? Access.Zero : 0));
       this.seam("slowAddress");

@@ -35,7 +35,7 @@ import type { OutlinedFunctions } from "./outlined.ts";
 export const REGION_PARAMETERS: readonly ValueType[] = ["i64", "i32", "i32"];
 export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
 
-/** Calls of regions that may nest: their frames are on the host's stack. */
+/** Calls of regions that may nest: their frames are on the computer's stack. */
 export const CALL_DEPTH = 128;
 
 /**

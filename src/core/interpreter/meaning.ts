@@ -30,7 +30,7 @@ export function usesFloatingPoint($: Builder): boolean {
 /** The number of the base register, in the bank of SP, of an instruction that accesses memory. */
 export function baseRegister($: Builder): Node | undefined {
   const statements = statementsOf($.statements);
-  if (!statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "hostAddress")) return undefined;
+  if (!statements.some((s) => s.kind.startsWith("load") || s.kind.startsWith("store") || s.kind === "ramAddress")) return undefined;
   for (const s of statements) {
     if (s.kind === "let" && s.value.kind === "register" && s.value.bank === "sp") return s.value.index;
   }

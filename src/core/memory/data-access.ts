@@ -49,16 +49,16 @@ export function entryFlags(c: Code): Value {
 interface DataEntryAccess {
   readonly flags: Value;
   /** Where it leads. */
-  readonly host: Value;
+  readonly wasmAddress: Value;
   /** It serves the access, which may be misaligned. */
   serves(misaligned: Value): Value;
   /** It would, if inline compares did not have to miss it. */
   servesSlowly(misaligned: Value): Value;
-  /** Enters the latest translation, to the host address of `va`. */
-  fill(host: Value, flags: Value): void;
+  /** Enters the latest translation, to the Wasm address of `va`. */
+  fill(wasmAddress: Value, flags: Value): void;
 }
 
-/** The two parts of an access that crosses a page: host addresses, and bytes. */
+/** The two parts of an access that crosses a page: Wasm addresses, and bytes. */
 interface Crossing {
   readonly first: Local;
   readonly second: Local;
@@ -71,7 +71,7 @@ interface Crossing {
  * and the size.
  */
 export class DataAccess {
-  /** (va, access) -> host address, or 0 with a fault. */
+  /** (va, access) -> Wasm address, or 0 with a fault. */
   readonly translate;
   readonly #abort;
 
@@ -126,21 +126,21 @@ export class DataAccess {
     const set = c.let(access.and(Access.Unprivileged).select(c.load("i32.load", CPU.TLB_UNPRIVILEGED), c.load("i32.load", CPU.TLB)));
     const entry = c.let(c.load("i64.load", set.add(dataEntryOffset(va)), TlbSet[table]));
     const flags = c.load("i32.load8_u", set.add(dataFlagsOffset(va)), TlbSet[`${table}Flags`]);
-    const host = va.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
+    const wasmAddress = va.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
     const permits = (misaligned: Value) => misaligned.not().or(flags.and(TlbFlags.Aligned).not());
     return {
       flags,
-      host,
+      wasmAddress,
       serves: (misaligned: Value) => entry.xor(va).and(DataEntry.TagMask).not().and(permits(misaligned)),
       servesSlowly: (misaligned: Value) =>
         entry.xor(va).and(DataEntry.TagMask).eq(DISABLING_BIT).and(flags.and(TlbFlags.Slow).nonZero()).and(permits(misaligned)),
-      fill: (host: Value, flags: Value) =>
-        c.run(tlbFunction(this.library, "tlbFillData"), set, va, host.sub(va.wrap()), flags, table === "Write" ? 1 : 0),
+      fill: (wasmAddress: Value, flags: Value) =>
+        c.run(tlbFunction(this.library, "tlbFillData"), set, va, wasmAddress.sub(va.wrap()), flags, table === "Write" ? 1 : 0),
     };
   }
 
   /**
-   * Host addresses of the two parts of an access that crosses a page, and the size of the first;
+   * Wasm addresses of the two parts of an access that crosses a page, and the size of the first;
    * ends the function in the fault of the first part that has one. The second is translated at an
    * address that is as misaligned as the access, for Device memory's sake.
    */

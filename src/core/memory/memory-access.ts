@@ -54,19 +54,19 @@ function defineReadAddress(library: Library, data: DataAccess): FunctionBuilder 
     c.return(constant("i32", CPU.CROSSING));
   });
   const entry = data.entryOf(c, va, access, "Read");
-  c.if(entry.serves(misaligned), () => c.return(entry.host));
-  const host = c.let(c.call(data.translate, va, access));
+  c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
+  const wasmAddress = c.let(c.call(data.translate, va, access));
   c.if(
-    host,
-    () => c.if(data.watch(c, va, access).not(), () => entry.fill(host, entryFlags(c))),
+    wasmAddress,
+    () => c.if(data.watch(c, va, access).not(), () => entry.fill(wasmAddress, entryFlags(c))),
     () => c.run(raiseAbort(library), va, access),
   );
-  c.result(host);
+  c.result(wasmAddress);
   return readAddress;
 }
 
 /**
- * (va, access) -> host address in RAM for a write inside one page, or 0. Decoded instructions there
+ * (va, access) -> Wasm address in RAM for a write inside one page, or 0. Decoded instructions there
  * are dropped.
  */
 function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLayout): FunctionBuilder {
@@ -76,30 +76,30 @@ function defineWriteAddress(library: Library, data: DataAccess, pool: TlbPoolLay
   c.set(access, access.or(AccessKind.Write));
   const misaligned = data.misalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Write");
-  const host = c.local("i32"), flags = c.local("i32");
+  const wasmAddress = c.local("i32"), flags = c.local("i32");
   c.if(entry.serves(misaligned).or(entry.servesSlowly(misaligned)), () => {
-    c.set(host, entry.host);
+    c.set(wasmAddress, entry.wasmAddress);
     c.set(flags, entry.flags.and(~(TlbFlags.Slow | TlbFlags.Unlisted)));
   }, () => {
-    c.set(host, c.call(data.translate, va, access));
-    c.if(host.not(), () => {
+    c.set(wasmAddress, c.call(data.translate, va, access));
+    c.if(wasmAddress.not(), () => {
       c.run(raiseAbort(library), va, access);
       c.return(zero);
     });
     c.if(data.watch(c, va, access).or(writeOnly(c)), () => {
-      c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropDecoded"), host, sizeOf(access)));
-      c.return(host);
+      c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.run(callee(library, "dropDecoded"), wasmAddress, sizeOf(access)));
+      c.return(wasmAddress);
     });
     c.set(flags, entryFlags(c));
-    markWriteMapped(c, host, pool);
+    markWriteMapped(c, wasmAddress, pool);
   });
   // Whether the next store may go past this function.
-  c.if(c.call(callee(library, "isCodePage"), host), () => {
-    c.run(callee(library, "dropDecoded"), host, sizeOf(access));
-    c.if(c.call(callee(library, "isCodePage"), host), () => c.set(flags, flags.or(TlbFlags.Slow)));
+  c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => {
+    c.run(callee(library, "dropDecoded"), wasmAddress, sizeOf(access));
+    c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.set(flags, flags.or(TlbFlags.Slow)));
   });
-  entry.fill(host, flags);
-  c.result(host);
+  entry.fill(wasmAddress, flags);
+  c.result(wasmAddress);
   return writeAddress;
 }
 
@@ -111,8 +111,8 @@ function defineCrossingStore(library: Library, data: DataAccess): FunctionBuilde
   c.set(access, access.or(AccessKind.Write));
   const misaligned = data.misalignment(c, va, access);
   const { first, second, firstSize, secondSize } = data.crossing(c, va, access, misaligned);
-  for (const [host, size] of [[first, firstSize], [second, secondSize]]) {
-    c.if(c.call(callee(library, "isCodePage"), host), () => c.run(callee(library, "dropDecoded"), host, size));
+  for (const [wasmAddress, size] of [[first, firstSize], [second, secondSize]]) {
+    c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.run(callee(library, "dropDecoded"), wasmAddress, size));
   }
   copy(c, first, constant("i32", CPU.CROSSING), firstSize);
   copy(c, second, firstSize.add(CPU.CROSSING), secondSize);
@@ -137,13 +137,13 @@ function defineReadableAt(library: Library, data: DataAccess): void {
   const va = c.parameter(0), access = c.parameter(1);
   const misaligned = plainMisalignment(c, va, access);
   const entry = data.entryOf(c, va, access, "Read");
-  c.if(entry.serves(misaligned), () => c.return(entry.host));
-  const host = c.let(c.call(data.translate, va, access));
-  c.if(host, () => {
+  c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
+  const wasmAddress = c.let(c.call(data.translate, va, access));
+  c.if(wasmAddress, () => {
     c.if(data.look(c, va, access), () => c.return(zero));
-    entry.fill(host, entryFlags(c));
+    entry.fill(wasmAddress, entryFlags(c));
   });
-  c.result(host);
+  c.result(wasmAddress);
 }
 
 /** Where a region may write, or 0. */
@@ -152,32 +152,32 @@ function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayou
   const va = c.parameter(0), access = c.parameter(1);
   c.set(access, access.or(AccessKind.Write));
   const misaligned = plainMisalignment(c, va, access);
-  const entry = data.entryOf(c, va, access, "Write"), host = c.local("i32");
-  c.if(entry.serves(misaligned), () => c.return(entry.host));
+  const entry = data.entryOf(c, va, access, "Write"), wasmAddress = c.local("i32");
+  c.if(entry.serves(misaligned), () => c.return(entry.wasmAddress));
   // Data beside code: the page is not write-mapped.
   c.if(entry.servesSlowly(misaligned), () => {
-    c.set(host, entry.host);
-    c.return(c.call(callee(library, "holdsDecoded"), host, sizeOf(access)).select(zero, host));
+    c.set(wasmAddress, entry.wasmAddress);
+    c.return(c.call(callee(library, "holdsDecoded"), wasmAddress, sizeOf(access)).select(zero, wasmAddress));
   });
-  c.set(host, c.call(data.translate, va, access));
-  c.if(host.not(), () => c.return(zero));
-  c.if(c.call(callee(library, "isCodePage"), host), () => c.return(zero));
+  c.set(wasmAddress, c.call(data.translate, va, access));
+  c.if(wasmAddress.not(), () => c.return(zero));
+  c.if(c.call(callee(library, "isCodePage"), wasmAddress), () => c.return(zero));
   c.if(data.look(c, va, access).or(writeOnly(c)), () => c.return(zero));
-  entry.fill(host, entryFlags(c));
-  markWriteMapped(c, host, pool);
-  c.result(host);
+  entry.fill(wasmAddress, entryFlags(c));
+  markWriteMapped(c, wasmAddress, pool);
+  c.result(wasmAddress);
 }
 
 /** Loads of up to 8 and of 16 bytes. */
 function defineLoads(library: Library, readAddress: FunctionBuilder): void {
   {
     const c = new Code(defineFunction(library, "slowLoad"));
-    const host = c.let(c.call(readAddress, c.parameter(0), c.parameter(1)));
+    const wasmAddress = c.let(c.call(readAddress, c.parameter(0), c.parameter(1)));
     const size = c.let(sizeOf(c.parameter(1)));
     for (const [bytes, load] of [[1, "i64.load8_u"], [2, "i64.load16_u"], [4, "i64.load32_u"]] as const) {
-      c.if(size.eq(bytes), () => c.return(c.load(load, host)));
+      c.if(size.eq(bytes), () => c.return(c.load(load, wasmAddress)));
     }
-    c.result(c.load("i64.load", host));
+    c.result(c.load("i64.load", wasmAddress));
   }
   {
     const c = new Code(defineFunction(library, "slowLoad16"));
@@ -195,11 +195,11 @@ function defineStores(library: Library, writeAddress: FunctionBuilder, crossingS
       c.drop(c.call(crossingStore, va, access));
       c.return();
     });
-    const host = c.let(c.call(writeAddress, va, access));
-    c.if(host.not(), () => c.return());
+    const wasmAddress = c.let(c.call(writeAddress, va, access));
+    c.if(wasmAddress.not(), () => c.return());
     const size = c.let(sizeOf(access));
     for (const [bytes, store] of [[1, "i64.store8"], [2, "i64.store16"], [4, "i64.store32"], [8, "i64.store"]] as const) {
-      c.if(size.eq(bytes), () => c.store(store, host, value));
+      c.if(size.eq(bytes), () => c.store(store, wasmAddress, value));
     }
   }
   {
@@ -210,8 +210,8 @@ function defineStores(library: Library, writeAddress: FunctionBuilder, crossingS
       c.drop(c.call(crossingStore, va, access));
       c.return();
     });
-    const host = c.let(c.call(writeAddress, va, access));
-    c.if(host, () => c.store("v128.store", host, value));
+    const wasmAddress = c.let(c.call(writeAddress, va, access));
+    c.if(wasmAddress, () => c.store("v128.store", wasmAddress, value));
   }
 }
 
@@ -234,9 +234,9 @@ function defineFetch(library: Library): void {
       c.return(zero);
     });
     const access = AccessKind.Execute | INSTRUCTION_SIZE;
-    const host = c.let(c.call(mmuFunction(library, "translate"), va, access));
-    c.if(host.not(), () => c.run(raiseAbort(library), va, access));
-    c.result(host);
+    const wasmAddress = c.let(c.call(mmuFunction(library, "translate"), va, access));
+    c.if(wasmAddress.not(), () => c.run(raiseAbort(library), va, access));
+    c.result(wasmAddress);
   }
   {
     const c = new Code(defineFunction(library, "fillFetch"));

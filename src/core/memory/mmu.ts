@@ -2,7 +2,7 @@
 // ARM D5.2 (VMSAv8-64 translation, 4 KiB granule, 48-bit addresses), D5.4 (access control), D5.10.3
 // (priority of faults); stage 2 as in `stage2.ts`.
 //
-// `translate` finds the host address of a byte, or says why not in `CPU.FAULT` and
+// `translate` finds the Wasm address of a byte, or says why not in `CPU.FAULT` and
 // `CPU.FAULT_STATUS`; what a fault leads to is for its callers (`memory-access.ts`, AT, the
 // debugger).
 
@@ -26,7 +26,7 @@ export interface RamLayout {
   /** In bytes. */
   readonly size: number;
   /** Address of the first byte in the Wasm memory. */
-  readonly host: number;
+  readonly wasmAddress: number;
 }
 
 /** `CPU.FAULT`: who hears of a failed translation. */
@@ -84,7 +84,7 @@ export const AccessKind = {
 /** Functions of the MMU that other parts call, with `mmuFunction`. */
 const MMU_FUNCTIONS = {
   /**
-   * (va i64, access i32) -> i32: host address, or 0 with `CPU.FAULT`. `access` is of `Access` and
+   * (va i64, access i32) -> i32: Wasm address, or 0 with `CPU.FAULT`. `access` is of `Access` and
    * `AccessKind`; the size is looked at for alignment only.
    */
   translate: [["i64", "i32"], ["i32"]],
@@ -222,7 +222,7 @@ function defineTranslateStage1(c: Code, walk: FunctionBuilder): void {
   c.result(constant("i32", 1));
 }
 
-/** (va, access) -> host address, or 0 with `CPU.FAULT`: both stages. */
+/** (va, access) -> Wasm address, or 0 with `CPU.FAULT`: both stages. */
 function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram: RamLayout): void {
   const va = c.parameter(0), access = c.parameter(1);
   c.store("i32.store", CPU.FAULT, constant("i32", Fault.None));
@@ -257,10 +257,10 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   c.store("i64.store", CPU.WALK_PA, pa.wide());
   const offset = c.let(pa.sub(ram.base));
   c.if(offset.geU(ram.size), () => fail(c, Fault.Bus, status(FaultStatus.Translation, 3)));
-  const host = c.let(offset.add(ram.host));
+  const wasmAddress = c.let(offset.add(ram.wasmAddress));
   // Every write of a guest comes here before its page has an entry in a TLB.
-  c.if(access.and(AccessKind.Write), () => setPageBit(c, host, WRITTEN_PAGES));
-  c.result(host);
+  c.if(access.and(AccessKind.Write), () => setPageBit(c, wasmAddress, WRITTEN_PAGES));
+  c.result(wasmAddress);
 }
 
 /** TCR_EL1.TBI0 or TBI1 for the half of the address space. */
@@ -313,7 +313,7 @@ function defineWalk(c: Code, stage2: FunctionBuilder, ram: RamLayout): void {
     c.if(entry.and(Stage2Flags.Read).not(), () => onWalk(status(FaultStatus.Permission, 3)));
     const offset = c.let(entry.and(Stage2Entry.AddressMask).or(at.wrap().and((1 << PAGE_SHIFT) - 1)).sub(ram.base));
     c.if(offset.geU(ram.size), () => fail(c, Fault.Stage1, status(FaultStatus.ExternalOnWalk, level)));
-    c.set(descriptor, c.load("i64.load", offset, ram.host));
+    c.set(descriptor, c.load("i64.load", offset, ram.wasmAddress));
   };
 
   c.f.block((leafFound) => {

@@ -52,7 +52,7 @@ export class TlbPool {
    * What the data tables of all spaces hold for stage-2 tables `stage2`: pages of virtual addresses
    * and of the Wasm memory.
    */
-  *entries(stage2: number): Generator<{ va: bigint; host: number; write: boolean }> {
+  *entries(stage2: number): Generator<{ va: bigint; wasmAddress: number; write: boolean }> {
     const values = new BigUint64Array(this.#words.buffer), bytes = new Uint8Array(this.#words.buffer);
     for (let index = 0; index < this.layout.spaces; index++) {
       const space = this.layout.base + index * TlbSpace.Size;
@@ -65,8 +65,8 @@ export class TlbPool {
             if (bytes[set + flags + at] & TlbFlags.Slow) value ^= BigInt(DISABLING_BIT);
             if (Number(value >> 24n & 1n) !== at >>> 12) continue;
             const va = value & ~0xff_ffffn | BigInt(at << PAGE_SHIFT & 0xff_ffff);
-            const host = (Number(va & 0xffff_ffffn) + (Number(value & 0xff_ffffn) << DataEntry.DistanceShift)) >>> 0;
-            yield { va, host, write: table === TlbSet.Write };
+            const wasmAddress = (Number(va & 0xffff_ffffn) + (Number(value & 0xff_ffffn) << DataEntry.DistanceShift)) >>> 0;
+            yield { va, wasmAddress, write: table === TlbSet.Write };
           }
         }
       }

@@ -21,7 +21,7 @@ import {
 import { Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
-import { PAGE_SHIFT } from "../../support/sizes.ts";
+import { PAGE_SHIFT, PAGE_SIZE } from "../../support/sizes.ts";
 
 /** Pages of a 2 MiB block. */
 const BLOCK_PAGES = 512;
@@ -53,10 +53,10 @@ const TLB_FUNCTIONS = {
   /** (stage2 id i32): drops everything in all spaces with these tables. */
   tlbFlushStage2: [["i32"], []],
   /**
-   * (stage2 id i32, from i32, to i32): drops what leads to host addresses [from, to), in all spaces
+   * (stage2 id i32, from i32, to i32): drops what leads to Wasm addresses [from, to), in all spaces
    * with these tables.
    */
-  tlbFlushHosts: [["i32", "i32", "i32"], []],
+  tlbFlushTargets: [["i32", "i32", "i32"], []],
   /** (kind i32, operand i64, broadcast i32): TLBI. See `Tlbi`. */
   tlbi: [["i32", "i64", "i32"], []],
 } as const satisfies Record<string, readonly [readonly ValueType[], readonly ValueType[]]>;
@@ -79,7 +79,7 @@ const EXPORTED: readonly TlbFunction[] = [
   "tlbFlushAll",
   "tlbFlushNonGlobal",
   "tlbFlushStage2",
-  "tlbFlushHosts",
+  "tlbFlushTargets",
   "tlbForgetDecoded",
   "tlbi",
 ];
@@ -90,9 +90,9 @@ export function tlbFunction(library: Library, name: TlbFunction): FunctionBuilde
   return library.get(name, parameters, results);
 }
 
-/** The page at this host address gets a write entry. */
-export function markWriteMapped(c: Code, host: Value, pool: TlbPoolLayout): void {
-  setPageBit(c, host, pool.writeMapped);
+/** The page at this Wasm address gets a write entry. */
+export function markWriteMapped(c: Code, wasmAddress: Value, pool: TlbPoolLayout): void {
+  setPageBit(c, wasmAddress, pool.writeMapped);
 }
 
 /** Gives every function of `TLB_FUNCTIONS`, and `protectCodePage` of the seam, its body. */
@@ -129,7 +129,7 @@ function defineFills(library: Library): void {
     const entry = c.parameter(0), va = c.parameter(1), decoded = c.parameter(2), flags = c.parameter(3);
     noteBlock(c, va, flags);
     c.store("i32.store", entry, list(c, entry, flags, c.load("i32.load", entry, FetchEntry.Flags)), FetchEntry.Flags);
-    c.store("i64.store", entry, va.and(-4096), FetchEntry.Tag);
+    c.store("i64.store", entry, va.and(-PAGE_SIZE), FetchEntry.Tag);
     c.store("i32.store", entry, decoded, FetchEntry.Decoded);
   });
 }
@@ -242,9 +242,9 @@ function defineTargetFlushes(library: Library, pool: TlbPoolLayout): void {
       c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.parameter(0)), () => c.run(tlbFunction(library, "tlbFlushSpace"), space));
     }));
 
-  define(library, "tlbFlushHosts", (c) => {
+  define(library, "tlbFlushTargets", (c) => {
     const from = c.parameter(1), size = c.parameter(2).sub(from);
-    const inside = (host: Value) => host.sub(from).ltU(size);
+    const inside = (wasmAddress: Value) => wasmAddress.sub(from).ltU(size);
     forEachSpace(c, pool, (space) => {
       c.if(c.load("i32.load", space, TlbSpace.Stage2Id).eq(c.parameter(0)), () => {
         for (let regime = 0; regime < REGIMES; regime++) {
@@ -281,8 +281,8 @@ function defineCodePages(library: Library, pool: TlbPoolLayout): void {
     for (let regime = 0; regime < REGIMES; regime++) {
       const set = c.let(space.add(regime * TlbSet.Size));
       forEachData(c, set, TlbSet.Write, (entry, page, index) => {
-        const host = page.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
-        c.if(host.eq(c.parameter(0)), () => invalidateData(c, set, index, "Write"));
+        const wasmAddress = page.wrap().add(entry.wrap().shl(DataEntry.DistanceShift));
+        c.if(wasmAddress.eq(c.parameter(0)), () => invalidateData(c, set, index, "Write"));
       });
     }
   });

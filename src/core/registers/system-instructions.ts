@@ -5,6 +5,7 @@
 // (CTR_EL0.IDC and DIC). What stays of IC and DC is who may execute them and the stage-1 faults of
 // those by address.
 
+import { PAGE_SIZE } from "../../support/sizes.ts";
 import { Pstate, Sctlr } from "../architecture/exceptions.ts";
 import { exceptionFunction } from "../exceptions/exception-entry.ts";
 import { raiseAbort } from "../memory/aborts.ts";
@@ -111,7 +112,7 @@ export function defineSystemInstructions(library: Library): void {
       c.store(
         "i64.store",
         CPU.PAR_EL1,
-        c.load("i64.load", CPU.WALK_IPA).and(-4096).or(Par.Res1)
+        c.load("i64.load", CPU.WALK_IPA).and(-PAGE_SIZE).or(Par.Res1)
           .or(field(Rights.ShareabilityShift, 3, Par.ShareabilityShift)).or(field(Rights.AttributesShift, 0xff, Par.AttributesShift)),
       );
       c.return();

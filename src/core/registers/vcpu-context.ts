@@ -39,7 +39,7 @@ export class VcpuContext implements VcpuState {
   armed: ArmedDebug | undefined;
   /** The instruction that a software step exception is due behind. */
   stepped: Stepped = "none";
-  // The memory as doublewords and as words. Fields are aligned; hosts that run this are
+  // The memory as doublewords and as words. Fields are aligned; computers that run this are
   // little-endian.
   readonly #doublewords: BigUint64Array;
   readonly #words: Uint32Array;

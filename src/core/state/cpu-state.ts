@@ -43,7 +43,7 @@ export const KeptPage = {
   Page: 0,
   /** i64: how far from there an access may begin, or 0 while nothing is kept, */
   Limit: 8,
-  /** i32: host address - virtual address. */
+  /** i32: Wasm address - virtual address. */
   Distance: 16,
   Size: 24,
 } as const;
@@ -229,7 +229,7 @@ export const CPU = {
    * address, or `NO_STACK_PAGE`. i64.
    */
   STACK_PAGE: doubleword(),
-  /** Host address - virtual address. i32. */
+  /** Wasm address - virtual address. i32. */
   STACK_DISTANCE: word(),
   /**
    * Addresses that calls went to, i64, and the places in the table of the regions there, i32, or 0:
@@ -275,9 +275,9 @@ export const Pending = {
  * A TLB set: the translations of one regime (address space, EL0 or EL1 or EL1 with PAN),
  * direct-mapped.
  *
- * An entry of Read or Write is one i64: VA[63:24] in bits 63:24, and bits 31:12 of (host address -
+ * An entry of Read or Write is one i64: VA[63:24] in bits 63:24, and bits 31:12 of (Wasm address -
  * virtual address) in bits 23:4. An access hits when `(va ^ entry) & (-1 << 24 | size - 1)` is
- * zero: one load and one test. The host address is then `i32(va) + (i32(entry) << 8)`. The last of
+ * zero: one load and one test. The Wasm address is then `i32(va) + (i32(entry) << 8)`. The last of
  * several neighbours has to be in the same page besides. VA[24] is known from an entry's place: one
  * that has it the other way round matches nothing.
  */
@@ -307,7 +307,7 @@ export const DataEntry = {
   IndexMask: 0xfff8,
   /** Bits of the address that the entry holds. */
   TagMask: -1 << 24,
-  /** i32(entry) shifted left by this is what the host address is away. */
+  /** i32(entry) shifted left by this is what the Wasm address is away. */
   DistanceShift: 8,
 } as const;
 

@@ -50,12 +50,12 @@ export const Functions = {
   /** (va, access, value). 16 bytes. */
   slowStore16: signature(["i64", "i32", "v128"]),
   /**
-   * (va, access) -> host address, for a read and a write of RAM that follows at once (atomics,
+   * (va, access) -> Wasm address, for a read and a write of RAM that follows at once (atomics,
    * STXR, DC ZVA). Drops decoded instructions there itself.
    */
   slowAddress: signature(["i64", "i32"], "i32"),
   /**
-   * (va, access) -> host address of RAM inside one page, to be read, or 0 where an exception, a
+   * (va, access) -> Wasm address of RAM inside one page, to be read, or 0 where an exception, a
    * device or a page's end is in the way. Takes no exception.
    */
   readableAt: signature(["i64", "i32"], "i32"),
@@ -67,7 +67,7 @@ export const Functions = {
    */
   branchTarget: signature(["i64"], "i64"),
   /**
-   * (va) -> host address of the instruction, translated for fetch in the current regime; alignment
+   * (va) -> Wasm address of the instruction, translated for fetch in the current regime; alignment
    * of PC is checked. Faults.
    */
   fetchAddress: signature(["i64"], "i32"),
@@ -118,7 +118,7 @@ export const Functions = {
   /** Sets `CPU.TLB` and what else derives from the context. After a vCPU became resident. */
   updateRegime: signature([]),
   /**
-   * (host address of a page): its instructions are decoded now; write translations of it go from
+   * (Wasm address of a page): its instructions are decoded now; write translations of it go from
    * all TLB sets.
    */
   protectCodePage: signature(["i32"]),
@@ -135,20 +135,20 @@ export const Functions = {
    */
   currentTime: signature([], "f64"),
   /**
-   * (host address) -> not zero when the page holds decoded instructions and must not be
+   * (Wasm address) -> not zero when the page holds decoded instructions and must not be
    * write-mapped.
    */
   isCodePage: signature(["i32"], "i32"),
   /**
-   * (host address, size up to 64, inside one page): a store there is about to happen; not zero when
+   * (Wasm address, size up to 64, inside one page): a store there is about to happen; not zero when
    * `dropDecoded` must hear of it. It changes decoded instructions then, or there have been very
    * many.
    */
   holdsDecoded: signature(["i32", "i32"], "i32"),
-  /** (address of a decoded page) -> the host address of its code page. */
+  /** (address of a decoded page) -> the Wasm address of its code page. */
   ownerOf: signature(["i32"], "i32"),
   /**
-   * (host address, size up to 64, inside one page): RAM there is about to change; decoded
+   * (Wasm address, size up to 64, inside one page): RAM there is about to change; decoded
    * instructions of these words go.
    */
   dropDecoded: signature(["i32", "i32"]),

@@ -60,7 +60,7 @@ export const CONTEXT_STRIDE = Math.ceil(CONTEXT_SIZE / 16) * 16;
 export const CONTEXTS: Slots = slots(0x1_0000, 0x20_0000, CONTEXT_STRIDE);
 
 /**
- * i32 for each decoded page: the host address of the code page that it stands for, 0 when it is
+ * i32 for each decoded page: the Wasm address of the code page that it stands for, 0 when it is
  * free.
  */
 export const DECODED_OWNERS = 0x20_0000;
@@ -88,8 +88,8 @@ export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;
 export const CODE_PAGES = 4 * MiB;
 
 /**
- * A bit for each 4 KiB of the Wasm memory: a guest or its host may have written there. RAM
- * elsewhere is as it was made, zero.
+ * A bit for each 4 KiB of the Wasm memory: a guest or something else may have written there.
+ * RAM elsewhere is as it was made, zero.
  */
 export const WRITTEN_PAGES = 0x3a_0000;
 

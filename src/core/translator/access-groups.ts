@@ -106,7 +106,7 @@ export function addressEffects({ statements }: Builder, word: number): AddressEf
       case "storePair":
         access(s.address, s.size, 2, true, true);
         break;
-      case "hostAddress":
+      case "ramAddress":
       case "if":
         accesses.push(undefined, undefined);
         break;

@@ -11,6 +11,6 @@ export interface TranslatorCounters {
   evicted: number;
   /** Stores into code pages for which the translator was asked whether they change regions. */
   rewrites: number;
-  /** Milliseconds of host time in compilation. */
+  /** Milliseconds of real time spent compiling. */
   milliseconds: number;
 }

@@ -6,6 +6,7 @@
 // others may have as well: neither regions nor translations change until the interpreter runs, and
 // that forgets all of it before it calls a region.
 
+import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FIRST_REGION_SLOT } from "../interpreter/interpreter.ts";
 import { CPU, FetchEntry, KNOWN_CALLS, TlbSet } from "../state/cpu-state.ts";
 import { FIRST_REGION_HANDLER } from "../state/layout.ts";
@@ -26,7 +27,7 @@ export function emitFind(f: FunctionBuilder): void {
   f.get(ADDRESS).op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and");
   f.i32(0).memory("i32.load", CPU.TLB).op("i32.add").tee(entry).memory("i64.load", TlbSet.Fetch + FetchEntry.Tag);
   // A misaligned PC misses.
-  f.get(ADDRESS).i64(-4096 | 3).op("i64.and").op("i64.eq");
+  f.get(ADDRESS).i64(-PAGE_SIZE | 3).op("i64.and").op("i64.eq");
   f.if(() => {
     f.get(entry).memory("i32.load", TlbSet.Fetch + FetchEntry.Decoded);
     f.get(ADDRESS).op("i32.wrap_i64").i32(0xffc).op("i32.and").i32(2).op("i32.shl").op("i32.add");

@@ -1,6 +1,6 @@
-// Whether the host fuses: Wasm's relaxed multiply-add may round once or twice, as the host's
-// processor does it best. Only the former is FMADD. WebAssembly relaxed SIMD proposal; Arm ARM J1.2
-// (FPMulAdd).
+// Whether the computer fuses: Wasm's relaxed multiply-add may round once or twice, as the
+// computer's processor does it best. Only the former is FMADD. WebAssembly relaxed SIMD proposal;
+// Arm ARM J1.2 (FPMulAdd).
 
 import { FunctionBuilder, WasmModule } from "../wasm/module.ts";
 

@@ -1,6 +1,6 @@
 // Functions of the core's library that regions expand where they are called: what takes a few Wasm
-// instructions in most cases. Floating point calls the function where the host's result may not be
-// the architecture's (core/fp/arithmetic.ts says when it is).
+// instructions in most cases. Floating point calls the function where the computer's result may not
+// be the architecture's (core/fp/arithmetic.ts says when it is).
 
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 
@@ -14,7 +14,7 @@ export interface InlineContext {
   local(type: ValueType): number;
   /** Calls the function after all. */
   call(): void;
-  /** Puts an i32 on the stack that is not zero where the host's arithmetic may serve. */
+  /** Puts an i32 on the stack that is not zero where the computer's arithmetic may serve. */
   fast(): void;
 }
 
@@ -24,7 +24,7 @@ export type Inline = (context: InlineContext) => void;
 const SMALLEST_NORMAL = { f32: 2 ** -126, f64: 2 ** -1022 } as const;
 
 /**
- * The host's operation where its result is normal, or at least finite for sums, which do not
+ * The computer's operation where its result is normal, or at least finite for sums, which do not
  * underflow.
  */
 function floatOperation(type: "f32" | "f64", emit: (context: InlineContext) => void, underflows: boolean): Inline {
@@ -90,7 +90,7 @@ const VECTORS: readonly [string, Inline][] = [["4S", "f32x4", "f32"], ["2D", "f6
   ] as [string, Inline][];
 });
 
-/** NZCV of a comparison of numbers; FPCR.FZ is off where the host may serve. */
+/** NZCV of a comparison of numbers; FPCR.FZ is off where the computer may serve. */
 const compareFloats = (type: "f32" | "f64"): Inline => (context) => {
   const { f, operands: [a, b], result } = context;
   f.get(a).get(a).op(`${type}.eq`).get(b).get(b).op(`${type}.eq`).op("i32.and");

@@ -94,8 +94,8 @@ function meaningOf(encoding: Encoding): Meaning | undefined {
     inlinesFloat: statements.some((s) => s.kind === "call" && s.name.startsWith("FP") && inlineCall(s.name, true) !== undefined),
     guard,
     mayLeave: guard !== undefined ||
-      statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "hostAddress"),
-    loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "hostAddress"),
+      statements.some(({ kind }) => kind.startsWith("load") || kind.startsWith("store") || kind === "ramAddress"),
+    loads: statements.some(({ kind }) => kind.startsWith("load") || kind === "ramAddress"),
     hasAddresses: hasAddresses(semantics),
     branch,
     isCall: branch !== undefined && semantics.statements.some((s) => s.kind === "setRegister"),

@@ -218,12 +218,12 @@ export interface RegionContext {
   readonly tlb: number;
   readonly base: number;
   /**
-   * Not zero where the host's arithmetic is the architecture's (`isFast` of core/fp); and what
+   * Not zero where the computer's arithmetic is the architecture's (`isFast` of core/fp); and what
    * computes it again.
    */
   readonly fast: number;
   readonly refreshFast: (() => void) | undefined;
-  /** Whether the host's multiply-add is a fused one. */
+  /** Whether the computer's multiply-add is a fused one. */
   readonly fusedMultiplyAdd: boolean;
 }
 
@@ -258,7 +258,7 @@ export function surroundings({ f, library, temporaries, tlb }: RegionContext): S
  * A member of a group of accesses, and the local for where the group's bytes are: zero where the
  * compare did not serve.
  */
-export type LocatedMember = GroupMember & { readonly host: number };
+export type LocatedMember = GroupMember & { readonly wasmAddress: number };
 
 /** Where an instruction stands in its block. */
 export interface Site {
@@ -358,7 +358,7 @@ export class RegionEmitter extends ConstantEmitter {
     }
     if (s.kind === "call" && !s.faults && this.#inlined(s)) return false;
     const done = s.kind === "if" && setsFlags(s.then) + setsFlags(s.otherwise) ? this.#choice(s) : super.statement(s);
-    // The host's arithmetic may serve or not from now on.
+    // The computer's arithmetic may serve or not from now on.
     if (s.kind === "setState" && (s.name === "FPCR" || s.name === "FPSR")) this.context.refreshFast?.();
     return done;
   }
@@ -529,7 +529,7 @@ export class RegionEmitter extends ConstantEmitter {
 
   /**
    * What the inline compare does not serve is tried again by a function; what that does not serve
-   * either leaves the region. Each way has the access itself: a host address that may come from
+   * either leaves the region. Each way has the access itself: a Wasm address that may come from
    * either would have to be extended by an instruction before each use.
    */
   protected override access(
@@ -538,16 +538,16 @@ export class RegionEmitter extends ConstantEmitter {
     count: number,
     table: number,
     options: AccessOptions,
-    hit: (host: number, offset: number) => void,
+    hit: (wasmAddress: number, offset: number) => void,
   ): void {
-    const f = this.f, host = this.at.local("i32"), { member, kept } = this.site;
-    const again = () => this.#tryAgain(host, count * size, table, options);
+    const f = this.f, wasmAddress = this.at.local("i32"), { member, kept } = this.site;
+    const again = () => this.#tryAgain(wasmAddress, count * size, table, options);
     if (member) {
       if (member.first) this.#locateGroup(member, address);
-      f.get(member.host).ifLikely(true, () => hit(member.host, member.offset), () => {
+      f.get(member.wasmAddress).ifLikely(true, () => hit(member.wasmAddress, member.offset), () => {
         this.value(address);
         again();
-        hit(host, 0);
+        hit(wasmAddress, 0);
       });
       return;
     }
@@ -557,8 +557,8 @@ export class RegionEmitter extends ConstantEmitter {
     const look = (found: () => void, missed: () => void) => {
       this.compareTlb(va, size, count, table, options);
       f.ifLikely(true, () => {
-        this.hostOfHit(va);
-        f.set(host);
+        this.wasmAddressOfHit(va);
+        f.set(wasmAddress);
         found();
       }, () => {
         f.get(va);
@@ -566,30 +566,30 @@ export class RegionEmitter extends ConstantEmitter {
         missed();
       });
     };
-    const use = () => hit(host, 0);
+    const use = () => hit(wasmAddress, 0);
     const offset = this.#stackOffset;
     if (offset !== undefined && offset % size === 0) {
-      return this.#serveFromStack(offset, count * size, va, host, use, () => {
-        look(() => table === TlbSet.Write && this.#keepStack(va, host), () => {});
+      return this.#serveFromStack(offset, count * size, va, wasmAddress, use, () => {
+        look(() => table === TlbSet.Write && this.#keepStack(va, wasmAddress), () => {});
         use();
       });
     }
     if (!kept) return look(use, use);
-    this.#serveFromPage(kept, va, host, use, () => {
-      look(() => this.#keepPage(kept, va, host, count * size, table), () => {});
+    this.#serveFromPage(kept, va, wasmAddress, use, () => {
+      look(() => this.#keepPage(kept, va, wasmAddress, count * size, table), () => {});
       use();
     });
   }
 
   /**
-   * Computes the host address where the page that was kept serves the access, and goes on with
+   * Computes the Wasm address where the page that was kept serves the access, and goes on with
    * `use`; with `look` where not.
    */
-  #serveFromPage(kept: number, va: number, host: number, use: () => void, look: () => void): void {
+  #serveFromPage(kept: number, va: number, wasmAddress: number, use: () => void, look: () => void): void {
     const f = this.f;
     f.get(va).i32(0).memory("i64.load", kept + KeptPage.Page).op("i64.sub");
     f.i32(0).memory("i64.load", kept + KeptPage.Limit).op("i64.lt_u").ifLikely(true, () => {
-      f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", kept + KeptPage.Distance).op("i32.add").set(host);
+      f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", kept + KeptPage.Distance).op("i32.add").set(wasmAddress);
       use();
     }, look);
   }
@@ -604,32 +604,32 @@ export class RegionEmitter extends ConstantEmitter {
    * The same for an aligned access of `bytes` at a distance from SP: what is left of a page that is
    * kept is counted in sixteens, so that a compare with a constant tells everything.
    */
-  #serveFromStack(offset: number, bytes: number, va: number, host: number, use: () => void, look: () => void): void {
+  #serveFromStack(offset: number, bytes: number, va: number, wasmAddress: number, use: () => void, look: () => void): void {
     const f = this.f, odd = offset & SP_ALIGNMENT - 1;
     f.get(va);
     if (odd) f.i64(odd).op("i64.sub");
     f.i32(0).memory("i64.load", CPU.STACK_PAGE).op("i64.sub").i64(4).op("i64.rotr");
     f.i64((PAGE_SIZE - bytes - odd) / SP_ALIGNMENT | 0).op("i64.le_u").ifLikely(true, () => {
-      f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", CPU.STACK_DISTANCE).op("i32.add").set(host);
+      f.get(va).op("i32.wrap_i64").i32(0).memory("i32.load", CPU.STACK_DISTANCE).op("i32.add").set(wasmAddress);
       use();
     }, look);
   }
 
   /** Keeps the page of the stack, which an entry for writes serves: reads may go there as well. */
-  #keepStack(va: number, host: number): void {
+  #keepStack(va: number, wasmAddress: number): void {
     const f = this.f;
     f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", CPU.STACK_PAGE);
-    f.i32(0).get(host).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
+    f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", CPU.STACK_DISTANCE);
   }
 
   /**
    * Keeps the page of an access of `bytes` that its TLB entry serves; not where unaligned accesses
    * fault, as nobody will ask for that.
    */
-  #keepPage(kept: number, va: number, host: number, bytes: number, table: number): void {
+  #keepPage(kept: number, va: number, wasmAddress: number, bytes: number, table: number): void {
     const f = this.f;
     f.i32(0).get(va).i64(-PAGE_SIZE).op("i64.and").memory("i64.store", kept + KeptPage.Page);
-    f.i32(0).get(host).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", kept + KeptPage.Distance).i32(0);
+    f.i32(0).get(wasmAddress).get(va).op("i32.wrap_i64").op("i32.sub").memory("i32.store", kept + KeptPage.Distance).i32(0);
     f.get(va).op("i32.wrap_i64").i32(PAGE_SHIFT).op("i32.shr_u").i32(TlbSet.Entries - 1).op("i32.and");
     this.at.tlb();
     f.op("i32.add").memory("i32.load8_u", table === TlbSet.Read ? TlbSet.ReadFlags : TlbSet.WriteFlags);
@@ -638,31 +638,31 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /** Leaves the region where the function does not serve the address on the stack either. */
-  #tryAgain(host: number, bytes: number, table: number, options: AccessOptions): void {
+  #tryAgain(wasmAddress: number, bytes: number, table: number, options: AccessOptions): void {
     const f = this.f;
     f.i32(accessDescriptor(bytes, options));
     this.seam(table === TlbSet.Read ? "readableAt" : "writableAt");
-    f.tee(host).op("i32.eqz");
+    f.tee(wasmAddress).op("i32.eqz");
     f.ifLikely(false, () => this.site.leave(this.knownFlags));
   }
 
   /** Finds where the bytes of a group are, by the address of its first member. */
   #locateGroup(member: LocatedMember, address: Node): void {
-    const f = this.f, low = this.at.local("i64"), { group: { span, alignment, write }, offset, host } = member, { kept } = this.site;
+    const f = this.f, low = this.at.local("i64"), { group: { span, alignment, write }, offset, wasmAddress } = member, { kept } = this.site;
     this.value(address);
     if (offset) f.i64(offset).op("i64.sub");
     f.set(low);
     const stack = this.#stackOffset;
     if (stack !== undefined && (stack - offset) % alignment === 0) {
-      return this.#serveFromStack(stack - offset, span, low, host, () => {}, () => {
+      return this.#serveFromStack(stack - offset, span, low, wasmAddress, () => {}, () => {
         this.#compareGroup(member, low);
-        if (write) f.get(host).if(() => this.#keepStack(low, host));
+        if (write) f.get(wasmAddress).if(() => this.#keepStack(low, wasmAddress));
       });
     }
     if (!kept) return this.#compareGroup(member, low);
-    this.#serveFromPage(kept, low, host, () => {}, () => {
+    this.#serveFromPage(kept, low, wasmAddress, () => {}, () => {
       this.#compareGroup(member, low);
-      f.get(host).if(() => this.#keepPage(kept, low, host, span, write ? TlbSet.Write : TlbSet.Read));
+      f.get(wasmAddress).if(() => this.#keepPage(kept, low, wasmAddress, span, write ? TlbSet.Write : TlbSet.Read));
     });
   }
 
@@ -670,7 +670,7 @@ export class RegionEmitter extends ConstantEmitter {
    * Computes where the bytes of a group are by the TLB entry of its first byte; zero where that
    * does not serve.
    */
-  #compareGroup({ group: { span, alignment, write }, host }: LocatedMember, low: number): void {
+  #compareGroup({ group: { span, alignment, write }, wasmAddress }: LocatedMember, low: number): void {
     const f = this.f, entry = this.at.local("i64");
     f.get(low).op("i32.wrap_i64").i32(DataEntry.IndexShift).op("i32.shr_u").i32(DataEntry.IndexMask).op("i32.and");
     this.at.tlb();
@@ -680,13 +680,13 @@ export class RegionEmitter extends ConstantEmitter {
     f.get(low).i64(span - 1).op("i64.add").get(low).op("i64.xor").i64(PAGE_SIZE).op("i64.and").op("i64.or").op("i64.eqz");
     // A branch can be predicted: the accesses would have to wait for a selection.
     f.ifLikely(true, () => {
-      f.get(low).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").set(host);
-    }, () => void f.i32(0).set(host));
+      f.get(low).op("i32.wrap_i64").get(entry).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add").set(wasmAddress);
+    }, () => void f.i32(0).set(wasmAddress));
   }
 
-  protected override hostAddress(id: number, size: number, address: Node, zero: boolean): void {
+  protected override ramAddress(id: number, size: number, address: Node, zero: boolean): void {
     const target = this.local(id);
-    this.access(address, size, 1, TlbSet.Write, { aligned: true }, (host) => void this.f.get(host).set(target));
+    this.access(address, size, 1, TlbSet.Write, { aligned: true }, (wasmAddress) => void this.f.get(wasmAddress).set(target));
     void zero;
   }
 

@@ -9,6 +9,7 @@
 // compared with the return address, and anything else is handed on to the caller, with all state in
 // the CPU state.
 
+import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
 import type { KnownFlags, Surroundings } from "../interpreter/emitter.ts";
 import { CALL_DEPTH, REGION_PARAMETERS, REGION_RESULTS } from "../interpreter/interpreter.ts";
@@ -69,7 +70,7 @@ export interface RegionOptions {
   readonly callees: ReadonlyMap<number, Callee>;
   /** Appends a call of a region at a place in the table. */
   readonly callIndirect: (f: FunctionBuilder) => void;
-  /** Whether the host's multiply-add is a fused one. */
+  /** Whether the computer's multiply-add is a fused one. */
   readonly fusedMultiplyAdd: boolean;
 }
 
@@ -212,7 +213,7 @@ class RegionFunction {
     }
     for (const { offset, decoded } of this.options.neighbours) {
       // The address of the page, which is the tag as well.
-      const page = () => f.get(this.#base).i64(-4096).op("i64.and").i64(4096 * offset).op("i64.add");
+      const page = () => f.get(this.#base).i64(-PAGE_SIZE).op("i64.and").i64(PAGE_SIZE * offset).op("i64.add");
       const entry = () => {
         page();
         f.op("i32.wrap_i64").i32(8).op("i32.shr_u").i32((TlbSet.FetchEntries - 1) * FetchEntry.Size).op("i32.and").get(this.#tlb).op(
@@ -261,13 +262,13 @@ class RegionFunction {
     const dirty = { ...this.#data.dirty[node] };
     let flags = before;
     let last: RegionEmitter | undefined, stackAligned = false;
-    const groups = this.#groups[node], hosts = new Map<AccessGroup, number>(), keeps = this.#keepPages.get(node);
+    const groups = this.#groups[node], wasmAddresses = new Map<AccessGroup, number>(), keeps = this.#keepPages.get(node);
     const memberAt = (i: number) => {
       const member = groups.get(i);
       if (!member) return undefined;
-      let host = hosts.get(member.group);
-      if (host === undefined) hosts.set(member.group, host = f.local("i32"));
-      return { ...member, host };
+      let wasmAddress = wasmAddresses.get(member.group);
+      if (wasmAddress === undefined) wasmAddresses.set(member.group, wasmAddress = f.local("i32"));
+      return { ...member, wasmAddress };
     };
     instructions.forEach((instruction, i) => {
       const leave = (known: KnownFlags | undefined) => {

@@ -106,8 +106,8 @@ export class RegisterAccesses {
       case "condition":
         this.#readsFlags = true;
         return;
-      case "hostLoad":
-        return this.#inNode(node.host);
+      case "ramLoad":
+        return this.#inNode(node.place);
       default:
         if ("operands" in node) { for (const operand of node.operands) this.#inNode(operand); }
     }
@@ -148,8 +148,8 @@ export class RegisterAccesses {
       case "branch":
         if (s.condition) this.#inNode(s.condition);
         return;
-      case "hostStore":
-        this.#inNode(s.host);
+      case "ramStore":
+        this.#inNode(s.place);
         return this.#inNode(s.value);
       case "call":
         for (const operand of s.operands) this.#inNode(operand);

@@ -70,8 +70,8 @@ const MOST_REWRITTEN = 64;
 /** Places that are remembered. */
 const PLACES_KEPT = 4096;
 
-/** A region to be. */
-interface Plan {
+/** A region that is about to be compiled. */
+interface Draft {
   readonly code: CodeView;
   readonly head: number;
   readonly blocks: readonly Block[];
@@ -81,7 +81,7 @@ interface Plan {
 const MODULE_SIZE = 16;
 
 /**
- * Bytes of Wasm in regions at most; the host's code takes some five times that. What is left of
+ * Bytes of Wasm in regions at most; the computer's code takes some five times that. What is left of
  * regions and bytes when one is used up.
  */
 const CODE_BYTES = 0x200_0000;
@@ -259,14 +259,14 @@ export class Translator {
    * The region at a hot place, and those that it calls as far as they have been executed; `ends`
    * where other regions begin.
    */
-  #plan(code: CodeView, head: number, ends: boolean): Plan[] {
-    const plans: Plan[] = [], heads = new Set([code.decodedAt(head)]);
+  #draft(code: CodeView, head: number, ends: boolean): Draft[] {
+    const drafts: Draft[] = [], heads = new Set([code.decodedAt(head)]);
     const pending = [{ code, head }];
-    while (pending.length && plans.length < MODULE_SIZE) {
+    while (pending.length && drafts.length < MODULE_SIZE) {
       const { code, head } = pending.shift()!;
-      const blocks = discover(code, head, ends && !plans.length);
+      const blocks = discover(code, head, ends && !drafts.length);
       if (!blocks.length) continue;
-      plans.push({ code, head, blocks });
+      drafts.push({ code, head, blocks });
       for (const { ending } of blocks) {
         if (ending.kind !== "call" || ending.to === undefined) continue;
         const callee = code.around(ending.to), at = ending.to & INSTRUCTIONS_PER_PAGE - 1;
@@ -275,23 +275,23 @@ export class Translator {
         pending.push({ code: callee, head: at });
       }
     }
-    return plans;
+    return drafts;
   }
 
   #compile(code: CodeView, head: number, ends: boolean): void {
     const start = performance.now();
-    const plans = this.#plan(code, head, ends);
-    if (!plans.length) return;
-    this.#makeRoom(plans.length);
-    const numbers = plans.map(() => this.#free.pop() ?? this.#next++);
+    const drafts = this.#draft(code, head, ends);
+    if (!drafts.length) return;
+    this.#makeRoom(drafts.length);
+    const numbers = drafts.map(() => this.#free.pop() ?? this.#next++);
     const module = new WasmModule().importMemory(this.core.importedMemory).importTable("core", TABLE_NAME, TABLE_SIZE);
     const library = new ImportedFunctions(this.core.library, module);
     const byHead = new Map<number, Callee>();
-    plans.forEach(({ code, head }, i) => {
+    drafts.forEach(({ code, head }, i) => {
       const decoded = code.decodedAt(head);
       byHead.set(decoded, { name: `region${i}`, decoded, handler: FIRST_REGION_HANDLER + numbers[i] });
     });
-    const functions = plans.map(({ code, blocks }, i) => {
+    const functions = drafts.map(({ code, blocks }, i) => {
       const head = new FunctionBuilder(-1, "head", ["i32"], []);
       emitHead(head, library, blocks[0].instructions[0]);
       const beside = neighbours(code, blocks), callees = new Map<number, Callee>();
@@ -324,8 +324,8 @@ export class Translator {
     const bytes = module.encode();
     const imports = { env: { memory: this.link.memory }, core: this.link.exports as WebAssembly.ModuleImports };
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
-    plans.forEach((plan, i) =>
-      this.#install(plan, numbers[i], functions[i].region.code.length, exports[`region${i}`], exports[`head${i}`])
+    drafts.forEach((draft, i) =>
+      this.#install(draft, numbers[i], functions[i].region.code.length, exports[`region${i}`], exports[`head${i}`])
     );
     this.counters.modules++;
     this.counters.wasmBytes += bytes.length;
@@ -344,7 +344,7 @@ export class Translator {
   }
 
   #install(
-    { code, head, blocks }: Plan,
+    { code, head, blocks }: Draft,
     number: number,
     bytes: number,
     region: WebAssembly.ExportValue,

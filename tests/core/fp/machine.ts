@@ -25,7 +25,7 @@ export class Machine {
     const pages = (CORE_SIZE + RAM_SIZE) / 0x1_0000;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.ram = new DataView(memory.buffer, CORE_SIZE, RAM_SIZE);
-    this.core = new WasmCore(memory, { base: RAM, size: RAM_SIZE, host: CORE_SIZE });
+    this.core = new WasmCore(memory, { base: RAM, size: RAM_SIZE, wasmAddress: CORE_SIZE });
     this.vcpu = this.core.createVcpu();
     const stage2 = this.core.stage2Pool.create();
     if (!stage2) throw new Error("no stage-2 table");

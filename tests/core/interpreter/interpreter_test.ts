@@ -124,7 +124,7 @@ Deno.test("code that another page's program rewrites a thousand times is always 
   assert.deepEqual([vcpu.getX(1), vcpu.getX(10), vcpu.getX(11)], [0n, 1000n, 0n]);
 });
 
-Deno.test("instructions that the host writes are seen after memoryWritten", () => {
+Deno.test("instructions that the computer writes are seen after memoryWritten", () => {
   const machine = new Machine();
   machine.load(CODE, [["add x0, x0, #0x1", 0x91000400], ["b ", 0x14000000]]);
   machine.run(1, CODE);

@@ -58,7 +58,7 @@ Deno.test("with stage 1 off, addresses are flat and data must be aligned", () =>
   assert.equal(load(rig, BigInt(PAGE) + 4n, 4).value, 0x11223344n);
   assertFault(load(rig, BigInt(PAGE) + 1n, 4), DATA + 0x21, BigInt(PAGE) + 1n);
   assertFault(store(rig, BigInt(PAGE) + 1n, 0n, 2), DATA + WNR + 0x21, BigInt(PAGE) + 1n);
-  assert.equal(fetch(rig, BigInt(PAGE)).value, rig.host(PAGE));
+  assert.equal(fetch(rig, BigInt(PAGE)).value, rig.wasmAddress(PAGE));
 });
 
 Deno.test("with stage 1 off, an address that no output can be is an address size fault of level 0, any other is stage 2's", () => {
@@ -76,7 +76,7 @@ Deno.test("pages of both halves translate through four levels", () => {
     assert.equal(load(rig, va + 3n, 2).value, 0x4455n);
     assert.equal(store(rig, va + 8n, 0x99n).esr, undefined);
     assert.equal(rig.peek(PAGE + 8), 0x99n);
-    assert.equal(fetch(rig, va + 0x24n).value, rig.host(PAGE + 0x24));
+    assert.equal(fetch(rig, va + 0x24n).value, rig.wasmAddress(PAGE + 0x24));
   }
 });
 
@@ -394,13 +394,13 @@ Deno.test("an atomic blames the write only where a read was allowed", () => {
 Deno.test("a store to a page with decoded instructions drops them each time, until the page has none", () => {
   const { rig, tables } = mapped(Leaf.Accessed);
   tables.map(LOW + 0x1000n, PAGE + 0x1000);
-  const host = rig.host(PAGE);
+  const wasmAddress = rig.wasmAddress(PAGE);
   store(rig, LOW);
   assert.deepEqual(rig.dropped, []);
-  rig.codePages.add(host);
-  rig.call("protectCodePage", host);
+  rig.codePages.add(wasmAddress);
+  rig.call("protectCodePage", wasmAddress);
   for (const offset of [0n, 8n, 0xffdn]) store(rig, LOW + offset, 2n);
-  assert.deepEqual(rig.dropped, [[host, 8], [host + 8, 8], [host + 0xffd, 3]]);
+  assert.deepEqual(rig.dropped, [[wasmAddress, 8], [wasmAddress + 8, 8], [wasmAddress + 0xffd, 3]]);
   rig.codePages.clear();
   store(rig, LOW, 3n);
   assert.equal(rig.dropped.length, 3);

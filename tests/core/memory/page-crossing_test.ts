@@ -52,7 +52,7 @@ function machine(line: Line, options: CoreOptions) {
     ram[SECOND_RAM - RAM_BASE + i] = i + 100;
     ram[FIRST_RAM - RAM_BASE + 0x1000 + i] = 0xee; // whoever reads this took the wrong page
   }
-  const core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, host: CORE_SIZE }, options);
+  const core = new WasmCore(memory, { base: RAM_BASE, size: RAM_SIZE, wasmAddress: CORE_SIZE }, options);
   const stage2 = core.stage2Pool.create();
   assert.ok(stage2);
   stage2.map(RAM_BASE, RAM_BASE, RAM_SIZE, RIGHTS);

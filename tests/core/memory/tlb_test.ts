@@ -59,17 +59,17 @@ Deno.test("every TLBI by address drops its page, and no other", () => {
 Deno.test("TLBI by address drops the page for reads, writes and fetches of every regime", () => {
   const { rig, tables } = mapped(Leaf.Accessed | Leaf.User);
   const regimes = [Pstate.EL0t, Pstate.EL1h, Pstate.EL1h | Pstate.PAN];
-  const hosts = () =>
+  const wasmAddresses = () =>
     regimes.flatMap((pstate) => {
       rig.pstate(pstate);
       const store = pstate === Pstate.EL0t || !(pstate & Pstate.PAN) ? [rig.call("slowAddress", VA, 8).value] : [];
       return [...store, pstate & Pstate.PAN ? undefined : load(rig, VA)].filter((value) => value !== undefined);
     });
-  assert.deepEqual(hosts(), [rig.host(OLD), 1n, rig.host(OLD), 1n]);
+  assert.deepEqual(wasmAddresses(), [rig.wasmAddress(OLD), 1n, rig.wasmAddress(OLD), 1n]);
   tables.map(VA, NEW, Leaf.Accessed | Leaf.User);
-  assert.deepEqual(hosts(), [rig.host(OLD), 1n, rig.host(OLD), 1n]);
+  assert.deepEqual(wasmAddresses(), [rig.wasmAddress(OLD), 1n, rig.wasmAddress(OLD), 1n]);
   tlbi(rig, 1, page(VA));
-  assert.deepEqual(hosts(), [rig.host(NEW), 2n, rig.host(NEW), 2n]);
+  assert.deepEqual(wasmAddresses(), [rig.wasmAddress(NEW), 2n, rig.wasmAddress(NEW), 2n]);
 });
 
 Deno.test("a TLBI by any address of a block drops the whole block", () => {
@@ -187,7 +187,7 @@ Deno.test("a change of stage 2 drops the translations of its VM", () => {
 function cachedAsSlow(attributes: bigint): { rig: Rig; tables: PageTables } {
   const made = mapped(attributes);
   const { rig } = made;
-  rig.codePages.add(rig.host(OLD));
+  rig.codePages.add(rig.wasmAddress(OLD));
   store(rig, VA, 3n);
   assert.equal(rig.peek(OLD), 3n);
   return made;
@@ -196,7 +196,7 @@ function cachedAsSlow(attributes: bigint): { rig: Rig; tables: PageTables } {
 Deno.test("a page with instructions that stage 2 takes away is written no more", () => {
   const { rig } = cachedAsSlow(Leaf.Accessed);
   rig.stage2.map(OLD, NEW, 4096, 3);
-  rig.functions.tlbFlushHosts(rig.stage2.id, rig.host(OLD), rig.host(OLD) + 4096);
+  rig.functions.tlbFlushTargets(rig.stage2.id, rig.wasmAddress(OLD), rig.wasmAddress(OLD) + 4096);
   store(rig, VA, 4n);
   assert.deepEqual([rig.peek(OLD), rig.peek(NEW)], [3n, 4n]);
 });
@@ -207,7 +207,7 @@ Deno.test("a TLBI by any address of a block drops its pages with instructions, t
   const block = 0x80_0000_0000n, va = block + BigInt(OLD - RAM_BASE);
   tables.map(block, RAM_BASE, Leaf.Accessed, 2);
   enable(rig, tables);
-  rig.codePages.add(rig.host(OLD));
+  rig.codePages.add(rig.wasmAddress(OLD));
   store(rig, va, 3n);
   assert.equal(rig.peek(OLD), 3n);
   rig.poke(tables.descriptor(block, 2), 0n);
