@@ -9,7 +9,7 @@ import { traceCalls } from "./trace-calls.ts";
 import { registerTraceExport } from "./trace-export.ts";
 import { plannedOf } from "./run.ts";
 import { checkedFilter, parseDuration, parseWhole } from "./values.ts";
-import { reasonText } from "./why.ts";
+import { reasonLines } from "../queries/reason-text.ts";
 import { TRACE_KINDS, type TraceKind } from "../abi/trace.ts";
 import { allOf } from "../queries/filter.ts";
 import type { RowOf } from "../queries/table.ts";
@@ -127,7 +127,7 @@ async function why(reason: string, { json = false, socket, list, vm, about, filt
   if (answer.error !== undefined) throw new Failure(answer.error);
   if (!answer.rows.length && vm) await checkVm(open, vm);
   if (json || list) printAnswer(open.session.info.name, answer, json, nothingPasses(terms));
-  else for (const row of answer.rows) output(reasonText(row as unknown as RowOf<typeof REASONS>));
+  else for (const row of answer.rows) output(reasonLines(row as unknown as RowOf<typeof REASONS>).map(({ text }) => `${text}\n`).join(""));
   if (!answer.rows.length && !list) {
     throw new Failure(number ? `no why:${number} is kept` : "nothing like that was refused", ExitCode.Failed);
   }

@@ -70,6 +70,14 @@ export function alignsRight({ kind }: Column): boolean {
   return ["number", "rate", "size", "share", "count", "duration"].includes(kind);
 }
 
+/** Structured data in a line. */
+export function plainText(value: Json): string {
+  if (value === null) return "-";
+  if (Array.isArray(value)) return value.map(plainText).join(" ");
+  if (typeof value === "object") return Object.entries(value).map(([name, field]) => `${name}=${plainText(field)}`).join(" ");
+  return String(value);
+}
+
 /** Who asked for what was refused, and where in its code. */
 export function askedByText({ asked_by, pc, symbol }: { readonly [name: string]: Json }): string {
   return [asked_by, ...pc === null ? [] : ["at", pc], ...symbol === null ? [] : [symbol]].join(" ");

@@ -8,7 +8,8 @@ import { LanesPane } from "./lanes-pane.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { LinesOverlay, TextOverlay } from "./overlay.ts";
 import { isFiltered, type Pane } from "./pane.ts";
-import { comparedLines, plainText } from "./records.ts";
+import { plainText } from "../queries/format.ts";
+import { comparedLines } from "./records.ts";
 import { TablePane } from "./table-pane.ts";
 
 /** What they need of the application. */

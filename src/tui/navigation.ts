@@ -5,7 +5,7 @@ import { linksOf, type Place, placeOf, vmOf } from "./links.ts";
 import { MemoryPane } from "./memory-pane.ts";
 import { MenuOverlay } from "./overlay.ts";
 import { isFiltered } from "./pane.ts";
-import { plainText } from "./records.ts";
+import { plainText } from "../queries/format.ts";
 import { TablePane } from "./table-pane.ts";
 import { TreePane } from "./tree-pane.ts";
 import type { Row, Table } from "../queries/table.ts";

@@ -1,8 +1,10 @@
 // Rows and reasons as lines: what inspectors show.
 
 import type { Line } from "./pane.ts";
-import { askedByText, cellText, timeText } from "../queries/format.ts";
-import type { Json, Row, Table } from "../queries/table.ts";
+import { cellText, plainText } from "../queries/format.ts";
+import { REASON_MARGIN, reasonLines as linesOfReason } from "../queries/reason-text.ts";
+import type { Json, Row, RowOf, Table } from "../queries/table.ts";
+import type { REASONS } from "../queries/tables.ts";
 
 /** Columns of the names of fields that are compared. */
 const COMPARED_MARGIN = 14;
@@ -46,14 +48,6 @@ function detailLines(name: string, value: Json, width: number): Line[] {
   }));
 }
 
-/** Structured data in a line. */
-export function plainText(value: Json): string {
-  if (value === null) return "-";
-  if (Array.isArray(value)) return value.map(plainText).join(" ");
-  if (typeof value === "object") return Object.entries(value).map(([name, field]) => `${name}=${plainText(field)}`).join(" ");
-  return String(value);
-}
-
 /** A field of two rows: side by side where there is room, else one below the other. */
 export function comparedLines(name: string, a: string, b: string, width: number): Line[] {
   const half = Math.floor((width - COMPARED_MARGIN - 3) / 2);
@@ -81,28 +75,10 @@ export function wrap(text: string, margin: number, width: number): string[] {
   return lines;
 }
 
-/** A reason as docs/design/workstation.md §4 draws it. */
-export function reasonLines(row: Row, width: number): Line[] {
-  const chain = row.chain as readonly { id: string; kind: string; name: string; args: Json; result: { code: number; name: string } }[];
-  const lines: Line[] = [{ text: `${row.id}  t=${timeText(Number(row.t))}s  asked by ${askedByText(row)}`, role: "changed" }];
-  chain.forEach((step, depth) => {
-    const arms = depth === 0 ? "" : `${"   ".repeat(depth - 1)}\`- `;
-    lines.push({
-      text: `  ${arms}${step.id} ${step.kind} ${step.name} ${plainText(step.args)} -> ${step.result.code} ${step.result.name}`,
-      role: "link",
-    });
+/** A reason, whose first line and chain stand out. */
+export function reasonLines(row: RowOf<typeof REASONS>, width: number): Line[] {
+  return linesOfReason(row).flatMap(({ kind, text }): Line[] => {
+    if (kind === "field") return wrap(text, REASON_MARGIN, width).map((one) => ({ text: one }));
+    return [kind === "asked" ? { text, role: "changed" } : kind === "step" ? { text, role: "link" } : { text }];
   });
-  const last = chain.at(-1);
-  if (last && last.kind !== "hvc" && last.kind !== "trap") {
-    lines.push({ text: `  ${"   ".repeat(chain.length - 1)}\`- no hypercall: refused before one was made` });
-  }
-  const add = (name: string, text: string) => {
-    if (text && text !== "-") lines.push(...wrap(`${name.padEnd(9)}${text}`, 9, width).map((one): Line => ({ text: one })));
-  };
-  add("rule", String(row.rule));
-  add("object", String(row.object ?? ""));
-  add("values", plainText(row.values));
-  if (row.shared_errno !== null) add("hidden", `${row.shared_errno} causes give this number to who asked`);
-  add("way out", String(row.way_out ?? ""));
-  return lines;
 }

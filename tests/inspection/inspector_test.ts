@@ -16,7 +16,7 @@ import { RPC_MESSAGES } from "../../src/abi/rpc/messages/all.ts";
 import { ErrorCode } from "../../src/abi/errors.ts";
 import { HVC_BASE, HYPERCALLS } from "../../src/abi/hypercalls.ts";
 import { QUERY_COMMANDS } from "../../src/cli/queries.ts";
-import { reasonText } from "../../src/cli/why.ts";
+import { reasonLines } from "../../src/queries/reason-text.ts";
 import { A64 } from "../cli/program.ts";
 import { CODE, machineWith } from "../debug/debugged-vm.ts";
 import { Icc } from "../../src/hypervisor/gic/gic-registers.ts";
@@ -673,7 +673,7 @@ Deno.test("a call of a guest that is refused says at which instruction, by name 
     `0x${(CODE + 4).toString(16).padStart(16, "0")}`,
   ]);
   assert.equal(reason.symbol, "talk+0x4");
-  assert.match(reasonText(reason), /asked by vcpu:host\/0 at 0x0000000040200044 talk\+0x4\n/);
+  assert.match(reasonLines(reason)[0].text, /asked by vcpu:host\/0 at 0x0000000040200044 talk\+0x4$/);
 });
 
 Deno.test("what nobody recorded of who ran is not told as who ran last", async () => {

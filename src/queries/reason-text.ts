@@ -1,0 +1,47 @@
+// A reason as docs/design/workstation.md §4 draws it: who asked, the chain from the outside in, the
+// rule, the values and the way out. `el2 why` prints these lines, the screen of reasons wraps them.
+
+import { askedByText, plainText, timeText } from "./format.ts";
+import type { Json, RowOf } from "./table.ts";
+import type { REASONS } from "./tables.ts";
+
+/** A line of a reason. */
+export interface ReasonLine {
+  /** `asked`: who asked, and when; `step`: an operation of the chain; `end`: what follows its last. */
+  readonly kind: "asked" | "step" | "end" | "field";
+  readonly text: string;
+}
+
+/** Columns of the names of fields. */
+export const REASON_MARGIN = 9;
+
+interface Step {
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly args: Json;
+  readonly result: { readonly code: number; readonly name: string };
+}
+
+/** The lines of a reason. */
+export function reasonLines(row: RowOf<typeof REASONS>): ReasonLine[] {
+  const lines: ReasonLine[] = [{ kind: "asked", text: `${row.id}  t=${timeText(Number(row.t))}s  asked by ${askedByText(row)}` }];
+  const chain = row.chain as unknown as readonly Step[];
+  const branch = (depth: number) => `  ${depth === 0 ? "" : `${"   ".repeat(depth - 1)}\`- `}`;
+  chain.forEach(({ id, kind, name, args, result }, depth) => {
+    lines.push({ kind: "step", text: `${branch(depth)}${id} ${kind} ${name} ${plainText(args)} -> ${result.code} ${result.name}` });
+  });
+  const last = chain.at(-1);
+  if (last && last.kind !== "hvc" && last.kind !== "trap") {
+    lines.push({ kind: "end", text: `${branch(chain.length)}no hypercall: refused before one was made` });
+  }
+  const add = (name: string, text: string | null) => {
+    if (text && text !== "-") lines.push({ kind: "field", text: `${name.padEnd(REASON_MARGIN)}${text}` });
+  };
+  add("rule", row.rule);
+  add("object", row.object);
+  add("values", plainText(row.values));
+  if (row.shared_errno !== null) add("hidden", `${row.shared_errno} causes give this number to who asked`);
+  add("way out", row.way_out);
+  return lines;
+}
