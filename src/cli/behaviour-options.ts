@@ -31,15 +31,13 @@ export function checkedRule(text: string): string {
   }
 }
 
-/** The options again, for a command line of one's own. */
-export function behaviourArguments({ capIds, quirks, hypervisorNode, strict, check }: Partial<Behaviour>): string[] {
-  return [
-    ...capIds ? ["--cap-ids", capIds] : [],
-    ...quirks ? ["--quirks", quirks] : [],
-    ...hypervisorNode ? ["--hypervisor-node", hypervisorNode] : [],
-    ...strict ? ["--strict"] : [],
-    ...check ? ["--check"] : [],
-  ];
+/** Options with the values that were given, as arguments of another command line. */
+export function argumentsOf(options: readonly Option[], values: Readonly<Record<string, unknown>>): string[] {
+  return options.flatMap((option) => {
+    const value = values[option.attributeName()];
+    if (value === undefined) return [];
+    return [value].flat().flatMap((one) => one === true ? [option.long!] : [option.long!, String(one)]);
+  });
 }
 
 /** A plan with what the options choose. @throws PlanError where its root VM has no such choice */

@@ -3,15 +3,7 @@
 
 import { resolve } from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
-import {
-  behaviourArguments,
-  capIdsOption,
-  checkOption,
-  injectOption,
-  quirksOption,
-  strictOption,
-  withBehaviour,
-} from "./behaviour-options.ts";
+import { argumentsOf, capIdsOption, checkOption, injectOption, quirksOption, strictOption, withBehaviour } from "./behaviour-options.ts";
 import { hypervisorNodeOption } from "./hypervisor-node-option.ts";
 import { ExitCode, Failure } from "./failure.ts";
 import { withLog } from "./log.ts";
@@ -39,21 +31,8 @@ const END_TIME = 5_000;
 
 /** Adds the commands. */
 export function registerDaemon(program: Command, entry: URL, exit: (code: number) => void): void {
-  program.command("up")
+  const up = withBeginOptions(program.command("up"))
     .description("start a session in the background; el2 attach shows it, el2 down ends it")
-    .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
-    .option("--name <session>", "name of the session (default: from WHAT)")
-    .option("--turbo", "skip idle time instead of sleeping through it")
-    .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
-    .addOption(capIdsOption)
-    .addOption(quirksOption)
-    .addOption(strictOption)
-    .addOption(checkOption)
-    .addOption(injectOption())
-    .addOption(hypervisorNodeOption)
-    .addOption(hostOption())
-    .addOption(logOption)
-    .addOption(logLevelOption)
     .addHelpText(
       "after",
       `
@@ -63,42 +42,19 @@ Examples:
   el2 up phone.toml --name phone
   el2 attach phone
   el2 up before.snap --name again`,
-    )
-    .action(async (what, options) => {
-      const name = options.name ?? defaultName(what);
-      if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
-      // All that can be wrong with the configuration is said here, before anything starts.
-      await sessionPlan(what, options);
-      await startSession(entry, name, [
-        what,
-        "--name",
-        name,
-        ...options.turbo ? ["--turbo"] : [],
-        ...options.tier ? ["--tier", options.tier] : [],
-        ...behaviourArguments(options),
-        ...(options.inject ?? []).flatMap((rule) => ["--inject", rule]),
-        ...options.allowHost ? ["--allow-host"] : [],
-        ...options.log === undefined ? [] : ["--log", resolve(options.log)],
-        ...options.logLevel ? ["--log-level", options.logLevel] : [],
-      ]);
-      console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
-    });
-  program.command("serve", { hidden: true })
+    );
+  up.action(async (what, options) => {
+    const name = options.name ?? defaultName(what);
+    if (!isSessionName(name)) throw new Failure(`--name ${name}: letters, digits, "-", "_" and "." only`);
+    // All that can be wrong with the configuration is said here, before anything starts.
+    await sessionPlan(what, options);
+    const log = options.log === undefined ? undefined : resolve(options.log);
+    await startSession(entry, name, [what, ...argumentsOf(up.options, { ...options, name, log })]);
+    console.error(`el2: session ${name} runs; el2 attach ${name} shows it, el2 down ${name} ends it`);
+  });
+  withBeginOptions(program.command("serve", { hidden: true }))
     .description("be the process of a session")
-    .argument("<what>")
-    .requiredOption("--name <session>")
-    .option("--turbo")
-    .addOption(new Option("--tier <tier>").choices(TIERS))
-    .addOption(capIdsOption)
-    .addOption(quirksOption)
-    .addOption(hypervisorNodeOption)
-    .addOption(strictOption)
-    .addOption(checkOption)
-    .addOption(injectOption())
-    .addOption(hostOption())
-    .addOption(logOption)
-    .addOption(logLevelOption)
-    .action(async (what, { name, turbo, tier, log, logLevel, ...options }) => {
+    .action(async (what, { name = defaultName(what), turbo, tier, log, logLevel, ...options }) => {
       const { plan, record } = await sessionPlan(what, options);
       const whole: SessionPlan = { ...plan, turbo: turbo ?? plan.turbo, ...tier && { tier } };
       exit(await serveSession(withLog(connectEmbedded(entry), log, logLevel), name, what, await recorded(whole, record)));
@@ -130,6 +86,24 @@ Examples:
   );
 }
 
+/** Adds what `up` takes, and the process that it starts. */
+function withBeginOptions(command: Command) {
+  return command
+    .argument("<what>", "FILE.toml, an image, debian, demo, or a snapshot")
+    .option("--name <session>", "name of the session (default: from WHAT)")
+    .option("--turbo", "skip idle time instead of sleeping through it")
+    .addOption(new Option("--tier <tier>", "what executes instructions").choices(TIERS))
+    .addOption(capIdsOption)
+    .addOption(quirksOption)
+    .addOption(strictOption)
+    .addOption(checkOption)
+    .addOption(injectOption())
+    .addOption(hypervisorNodeOption)
+    .addOption(hostOption())
+    .addOption(logOption)
+    .addOption(logLevelOption);
+}
+
 /** What says how a machine begins. */
 interface BeginOptions extends Partial<Behaviour> {
   readonly inject?: string[];
@@ -145,7 +119,8 @@ async function sessionPlan(what: string, { inject, allowHost, ...behaviour }: Be
     const { plan, record } = await plannedOf(what);
     return { plan: { ...withBehaviour(plan, behaviour), inject }, record };
   }
-  const [extra] = [...behaviourArguments(behaviour), ...inject ? ["--inject"] : []];
+  const fixed = [capIdsOption, quirksOption, hypervisorNodeOption, strictOption, checkOption, injectOption()];
+  const [extra] = argumentsOf(fixed, { ...behaviour, inject });
   if (extra) throw new Failure(`${extra}: snapshot ${what} has what its machine began with; leave it out`);
   return { plan: (await planOfSnapshot(what, allowHost)).plan, record: undefined };
 }
