@@ -7,7 +7,9 @@ import type { REASONS } from "./tables.ts";
 
 /** A line of a reason. */
 export interface ReasonLine {
-  /** `asked`: who asked, and when; `step`: an operation of the chain; `end`: what follows its last. */
+  /**
+   * `asked`: who asked, and when; `step`: an operation of the chain; `end`: what follows the last.
+   */
   readonly kind: "asked" | "step" | "end" | "field";
   readonly text: string;
 }
