@@ -78,7 +78,7 @@ export interface UndefinedInstruction {
  */
 const EXACT_INVALIDATION = 0x100_0000;
 
-/** What a core tells besides its exits. */
+/** What a core reports besides its exits. */
 export interface CoreOptions {
   /**
    * Called once for each word that is UNDEFINED where it is executed, for the first
@@ -141,7 +141,7 @@ export class WasmCore implements DebugCore {
   #accessSyndrome = loadStoreSyndrome(0);
   /**
    * Where the budget began that the run in progress has, in virtual time (ns); the budget; and what
-   * is left of it behind the slice.
+   * is left of it after the slice.
    */
   #begun = NaN;
   #budget = 0;
@@ -260,7 +260,7 @@ export class WasmCore implements DebugCore {
     if (mdscr & Mdscr.MDE || context.armed) this.#arm(context, mdscr);
     this.#doubles[CPU.TIME_FLOOR >> 3] = floor;
     words[CPU.PENDING >> 2] = Pending.None;
-    // Who debugs sees every exit.
+    // A debugger sees every exit.
     this.#el2 = mdscr & DEBUGGED ? undefined : el2;
     words[CPU.EL2_CALLED >> 2] = this.#el2 ? 1 : 0;
     this.#begun = now;
@@ -269,7 +269,7 @@ export class WasmCore implements DebugCore {
     do {
       const stepping = (mdscr & Mdscr.SS) !== 0 && this.#beginStep(context, mdscr);
       const slice = mdscr & Mdscr.SS ? 1 : Math.min(left, this.#slice);
-      // What is stepped is not where time is spent, and an exception from here leaves no
+      // A stepped instruction is not where time is spent, and an exception from here leaves no
       // instruction in progress.
       let samples = !(mdscr & Mdscr.SS);
       this.#beginSlice(left, slice);
@@ -318,7 +318,7 @@ export class WasmCore implements DebugCore {
     this.#readSyndrome();
     const budget = el2.handle(exit);
     if (budget > 0) {
-      // A handler may have looked through the eyes of another vCPU.
+      // A handler may have translated an address for another vCPU.
       this.#enter(context);
       if (!(words[CPU.MDSCR_EL1 >> 2] & DEBUGGED)) {
         words[CPU.PENDING >> 2] = Pending.None;

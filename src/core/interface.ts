@@ -1,4 +1,4 @@
-// What the layers above see of the core: vCPU state, `run`, and exits shaped as exceptions to EL2.
+// The core as the layers above see it: vCPU state, `run`, and exits shaped as exceptions to EL2.
 // The core executes EL0 and EL1; whatever EL2 would see (HVC, SMC, WFI, trapped registers, stage-2
 // aborts) leaves it with the syndrome that ESR_EL2, FAR_EL2 and HPFAR_EL2 would hold (Arm ARM
 // D13.2.37), so that the hypervisor reads like one at EL2.
@@ -20,14 +20,14 @@ export type Translation =
   | { ok: true; pa: number; ipa: number }
   | { ok: false; stage: 1 | 2; fsc: number; ipa: number };
 
-/** What a core keeps of a vCPU between two calls of `run`, beside its registers. */
+/** The state that a core keeps of a vCPU between two calls of `run`, beside its registers. */
 export interface VcpuProgress {
   /**
    * The local exclusive monitor while it is set: address and size in bytes of what is marked, and
    * what that held.
    */
   readonly monitor: { readonly size: number; readonly address: bigint; readonly low: bigint; readonly high: bigint } | undefined;
-  /** The instruction that a software step exception is due behind. */
+  /** The instruction that a software step exception is due after. */
   readonly stepped: "none" | "other" | "exclusive";
 }
 
@@ -49,8 +49,8 @@ export interface Core {
    * Runs `vcpu` for at most `budget` instructions (1 or more) from virtual time `now` (ns).
    * @param floor the highest position in virtual time that any physical CPU has reached: no counter
    * read returns less.
-   * @param el2 handles exits, as far as it is called; `Budget` is what a run ends with that it has
-   * ended. A core need not call it.
+   * @param el2 handles exits, as far as it is called; a run that it has ended exits
+   * with `Budget`. A core need not call it.
    */
   run(vcpu: VcpuState, now: number, budget: number, floor: number, el2?: ExitHandler): Exit;
   /**
@@ -97,9 +97,9 @@ export interface Core {
   cachedPages?(stage2: number): Iterable<CachedPage>;
 }
 
-/** What a debugger wants of a core beside its registers. */
+/** The functions of a core for debuggers, beside registers. */
 export interface DebugCore extends Core {
-  /** What the translator has done; undefined where there is none. */
+  /** Counters of the translator; undefined if there is none. */
   readonly translatorCounters?: Readonly<TranslatorCounters> | undefined;
 
   /**

@@ -1,11 +1,14 @@
-// What executes instructions: the interpreter alone, or regions of the translator as well. Guests
-// see no difference.
+// How instructions are executed: by the interpreter alone, or by regions of the translator as well.
+// Guests see no difference.
 
-/** The interpreter alone; regions as soon as a place was seen; regions where much time goes. */
+/**
+ * The interpreter alone; regions as soon as a place was executed; regions where the guest spends
+ * much time.
+ */
 export const TIERS = ["interp", "jit", "auto"] as const;
 
 /** One of `TIERS`. */
 export type Tier = typeof TIERS[number];
 
-/** What executes where nobody says. */
+/** The tier if none is chosen. */
 export const DEFAULT_TIER: Tier = "auto";

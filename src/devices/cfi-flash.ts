@@ -75,8 +75,8 @@ function cfiTable(size: number, sectors: number): Uint8Array {
   const chipSector = size / sectors;
   // "QRY", command set 1, extended table; no alternatives.
   table.set([0x51, 0x52, 0x59, 1, 0, Cfi.Extended, 0, 0, 0, 0, 0], Cfi.Query);
-  // Vcc 4.5..5.5 V, no Vpp; 2^7 us a word, 2^7 us a buffer, 2^10 ms a block, no chip erase; at most
-  // 2^4 times that.
+  // Vcc 4.5 to 5.5 V, no Vpp; 2^7 us per word, 2^7 us per buffer, 2^10 ms per block, no chip erase;
+  // at most 2^4 times that.
   table.set([0x45, 0x55, 0, 0, 7, 7, 10, 0, 4, 4, 4, 0], Cfi.System);
   // log2 of the size, x16 interface, log2 of the write buffer, one region: its blocks less one, and
   // their size in 256 bytes.

@@ -122,7 +122,7 @@ export class FwCfg {
     this.#offset = 0;
   }
 
-  /** The next bytes of the selected item; zeros behind its end. */
+  /** The next bytes of the selected item; zeros after its end. */
   #take(size: number): Uint8Array {
     const bytes = new Uint8Array(size);
     const item = this.#items.get(this.#key);

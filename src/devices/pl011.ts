@@ -17,7 +17,7 @@ export const Pl011Register = {
   MIS: 0x040,
   ICR: 0x044,
   DMACR: 0x048,
-  /** UARTPeriphID0..3 and UARTPCellID0..3, a byte each. */
+  /** UARTPeriphID0 to 3 and UARTPCellID0 to 3, one byte each. */
   ID: 0xfe0,
 } as const;
 
@@ -278,7 +278,7 @@ export class Pl011 {
     this.#wait();
   }
 
-  /** The while begins, or goes on after a restore, even where interrupts are off again. */
+  /** The delay begins, or continues after a restore, even where interrupts are off again. */
   #wait(): void {
     this.#settling = true;
     this.later(() => {

@@ -15,7 +15,7 @@ export const Pl031Register = {
   RIS: 0x014,
   MIS: 0x018,
   ICR: 0x01c,
-  /** PeriphID0..3 and PCellID0..3, a byte each. */
+  /** PeriphID0 to 3 and PCellID0 to 3, one byte each. */
   ID: 0xfe0,
 } as const;
 

@@ -3,14 +3,14 @@
 
 /** General registers; 31 is the zero register. */
 export const r = (sf: number, index: number): string => index === 31 ? (sf ? "xzr" : "wzr") : `${sf ? "x" : "w"}${index}`;
-/** X0..X30 or XZR. */
+/** X0 to X30 or XZR. */
 export const x = (index: number): string => r(1, index);
-/** W0..W30 or WZR. */
+/** W0 to W30 or WZR. */
 export const w = (index: number): string => r(0, index);
 
 /** General registers; 31 is the stack pointer. */
 export const rsp = (sf: number, index: number): string => index === 31 ? (sf ? "sp" : "wsp") : r(sf, index);
-/** X0..X30 or SP. */
+/** X0 to X30 or SP. */
 export const xsp = (index: number): string => rsp(1, index);
 
 /** Names of additions and subtractions, by op:S. */
@@ -21,7 +21,7 @@ export const CONDITIONS = ["eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc", "hi",
 const SHIFTS = ["lsl", "lsr", "asr", "ror"] as const;
 const EXTENDS = ["uxtb", "uxth", "uxtw", "uxtx", "sxtb", "sxth", "sxtw", "sxtx"] as const;
 
-/** ", lsl #4" behind a shifted register; nothing for LSL #0. */
+/** ", lsl #4" after a shifted register; nothing for LSL #0. */
 export const shiftSuffix = (shift: number, amount: number): string => shift === 0 && amount === 0 ? "" : `, ${SHIFTS[shift]} #${amount}`;
 
 /** "uxtw #2" of an extended register; the amount only where it is not zero. */

@@ -298,7 +298,7 @@ export class Builder {
     const type = name.includes("extract") ? LANE_RESULT[prefix] : "v128";
     return { kind: "lane", type, isStatic: false, name, lane, operands };
   }
-  /** `i8x16.shuffle`: lanes 0..15 are of `a`, 16..31 of `b`. */
+  /** `i8x16.shuffle`: lanes 0 to 15 are of `a`, 16 to 31 of `b`. */
   shuffle(lanes: readonly number[], a: Node, b: Node): Node {
     return { kind: "shuffle", type: "v128", isStatic: false, lanes, operands: [a, b] };
   }

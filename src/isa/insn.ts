@@ -17,7 +17,7 @@
 // - *pattern*: from bit 31 down, separated by spaces: fixed bits (0 and 1), or fields,
 //   `name:width`. The width can be left out of the usual names (`WIDTHS`) and of names that end in
 //   their width (`imm12`). All 32 bits must be there.
-// - *shape*: the fields whose values make different code. Each combination is a handler of its own,
+// - *shape*: the fields whose values make different code. Each combination is a separate handler,
 //   and in the semantics these fields are plain numbers, for ordinary `if`. All other fields are
 //   `Node`s, operands in the decoded instruction: never look at their value. Few shapes, few
 //   handlers: put into `shape` what would cost at run time, leave the rest as operands.
@@ -27,10 +27,10 @@
 //   before `semantics` means anything.
 // - *unpredictable*: words that a test must not generate (CONSTRAINED UNPREDICTABLE); they execute
 //   as the semantics say.
-// - *cold*: true puts the handler into a function of its own, called from the interpreter loop. All
+// - *cold*: true puts the handler into a separate function, called from the interpreter loop. All
 //   that is rare should be cold: the loop is one function and has to stay small. A function of the
 //   shape is possible. Fault paths are the same in both.
-// - *special*: values of operand fields (`{ Rd: 31 }`) for which a handler of its own pays, for
+// - *special*: values of operand fields (`{ Rd: 31 }`) for which a separate handler pays, for
 //   each shape: compares, moves. In it these fields are constants, and XZR costs nothing. Give
 //   these only for what is frequent.
 // - *fp*: true when CPACR_EL1.FPEN traps the instruction. It is known by itself where vector

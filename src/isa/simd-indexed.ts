@@ -1,5 +1,5 @@
 // AdvSIMD vector by element, vector and scalar. Arm ARM C4.1.96, "Advanced SIMD vector x indexed
-// element" and its scalar form. The element's number is H:L:M for halfwords (of V0..V15), H:L for
+// element" and its scalar form. The element's number is H:L:M for halfwords (of V0 to V15), H:L for
 // words, H for doublewords.
 
 import type { Builder, Node } from "./builder.ts";

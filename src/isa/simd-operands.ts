@@ -106,7 +106,7 @@ export function shuffleLanes(size: number, lanes: readonly number[]): number[] {
   return lanes.flatMap((lane) => Array.from({ length: bytes }, (_, i) => lane * bytes + i));
 }
 
-/** Lanes 0, 2, 4.. of a and then of b (UZP1), or 1, 3, 5.. (UZP2), of 128-bit vectors. */
+/** Lanes 0, 2, 4, … of a and then of b (UZP1), or 1, 3, 5, … (UZP2), of 128-bit vectors. */
 function unzip($: Builder, size: number, a: Node, b: Node, odd: 0 | 1): Node {
   const count = 16 >> size;
   return $.shuffle(shuffleLanes(size, Array.from({ length: count }, (_, i) => 2 * i + odd)), a, b);

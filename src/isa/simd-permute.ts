@@ -115,7 +115,7 @@ const permute = insn(
   },
 );
 
-/** 0, 1 .. 15 in the bytes. */
+/** 0, 1 to 15 in the bytes. */
 const BYTE_NUMBERS = [0x0706050403020100n, 0x0f0e0d0c0b0a0908n] as const;
 
 const extract = insn(

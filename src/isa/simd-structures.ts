@@ -14,7 +14,7 @@ export function registerList(first: number, count: number, suffix: string): stri
   return count > 2 && first + count <= 32 ? `{${names[0]}-${names[count - 1]}}` : `{${names.join(", ")}}`;
 }
 
-/** Register `offset` places behind another. */
+/** Register `offset` places after another. */
 function following($: Builder, Rt: Node, offset: number): Node {
   return offset === 0 ? Rt : $.range($.and($.add(Rt, offset), 31), 0, 31);
 }
@@ -31,7 +31,7 @@ const UPDATES = [
 
 type Update = typeof UPDATES[number];
 
-/** The operand behind the address. `fields` may have Rm. */
+/** The operand after the address. `fields` may have Rm. */
 function updateText({ update }: Update, fields: object, bytes: number): string {
   if (update === "none") return "";
   return update === "bytes" ? `, #${bytes}` : `, x${(fields as { readonly Rm: number }).Rm}`;
@@ -81,7 +81,7 @@ function gather($: Builder, vectors: readonly Node[], sources: readonly ByteSour
   return result;
 }
 
-/** LD2..LD4 and ST2..ST4: element e of register r lies at structure e, place r, in memory. */
+/** LD2 to LD4 and ST2 to ST4: element e of register r lies at structure e, place r, in memory. */
 function interleaved($: Builder, L: number, size: number, Q: number, n: number, Rt: Node, base: Node): void {
   const registerBytes = Q ? 16 : 8, esize = 1 << size;
   const at = (i: number) => i ? $.add(base, i * registerBytes) : base;

@@ -1,6 +1,6 @@
 // AdvSIMD three registers of different types: widening, narrowing and wide arithmetic. Arm ARM
 // C4.1.96, "Advanced SIMD three different" and its scalar form. Q chooses which half of the narrow
-// registers takes part ("2" behind the name).
+// registers takes part ("2" after the name).
 
 import type { Builder, Node } from "./builder.ts";
 import { scalar, vector } from "./fp-operands.ts";

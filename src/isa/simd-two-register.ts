@@ -33,7 +33,7 @@ interface Entry {
   readonly sizes: readonly number[];
   readonly scalars?: readonly number[];
   readonly operation: Operation;
-  /** "#0" behind the operands. */
+  /** "#0" after the operands. */
   readonly zero?: boolean;
 }
 

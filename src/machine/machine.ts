@@ -149,7 +149,7 @@ export class Machine {
   }
 
   /**
-   * Makes `run` come back at once, before the turn in progress is over. The next `run` goes on as
+   * Makes `run` come back at once, before the turn in progress is over. The next `run` continues as
    * if nothing had happened.
    */
   suspend(): void {

@@ -42,7 +42,7 @@ export const PL031_SIZE = 0x1000;
 /** INTID of the PL031's interrupt: SPI 2. */
 export const PL031_INTID = 34;
 export const FW_CFG_BASE = 0x0902_0000;
-/** Slots of virtio-mmio devices, each with an SPI of its own. */
+/** Slots of virtio-mmio devices, each with its own SPI. */
 export const VIRTIO_MMIO_BASE = 0x0a00_0000;
 export const VIRTIO_MMIO_STRIDE = 0x200;
 export const VIRTIO_MMIO_SLOTS = 32;
@@ -80,7 +80,7 @@ export interface MemoryMap {
   readonly primarySize: number;
   readonly primaryEnd: number;
   readonly hypervisorBase: number;
-  /** Memory of the root partition behind the hypervisor image. */
+  /** Memory of the root partition after the hypervisor image. */
   readonly rootBase: number;
   readonly resourceManagerBase: number;
   readonly ramEnd: number;

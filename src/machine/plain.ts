@@ -29,7 +29,7 @@ const WORD = 64n;
 const BIGINT_WORDS = 64;
 
 /**
- * Plain data as bytes. @throws TypeError for what is no plain data: functions, objects with a
+ * Plain data as bytes. @throws TypeError for anything else: functions, objects with a
  * class.
  */
 export function encodePlain(value: unknown): Uint8Array {

@@ -6,8 +6,8 @@ import { type MemoryMap, RAM_BASE, RAM_OFFSET } from "./memory-map.ts";
 const FEW_BYTES = 16;
 
 /**
- * RAM as devices, hypervisor and native guests see it. Writes tell the core, which may hold decoded
- * instructions of a page.
+ * RAM as devices, hypervisor and native guests see it. Writes are reported to the core, which may
+ * hold decoded instructions of a page.
  */
 export class Ram {
   readonly #bytes: Uint8Array;

@@ -15,7 +15,7 @@ const NOT_IMPLEMENTED = 0xf;
  */
 export const BREAKPOINTS = 6, CONTEXT_BREAKPOINTS = 2, WATCHPOINTS = 4;
 
-/** The ID registers of group 3 (op0 3, op1 0, CRn 0, CRm 4..7) that are not zero. */
+/** The ID registers of group 3 (op0 3, op1 0, CRn 0, CRm 4 to 7) that are not zero. */
 export const IDENTIFICATION = {
   /**
    * AArch64 only at EL0 and EL1 (1); FP (19:16) and AdvSIMD (23:20) without half precision (0); GIC

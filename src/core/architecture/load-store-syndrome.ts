@@ -9,7 +9,7 @@ const matches = (word: number, mask: number, value: number) => ((word & mask) >>
 /**
  * Bits 24:14 of the ISS for a stage-2 data abort on the load or store `word`; 0 (ISV clear) for
  * instructions that have none: pairs, exclusives, atomics, vector registers, register write-back,
- * and what is no load or store.
+ * and anything that is not a load or store.
  */
 export function loadStoreSyndrome(word: number): number {
   const size = word >>> 30;
@@ -41,7 +41,7 @@ function pack(size: number, signExtends: boolean, register: number, wide: boolea
 export interface LoadStore {
   /** Bytes. */
   size: number;
-  /** 0..31, 31 is the zero register. */
+  /** 0 to 31, 31 is the zero register. */
   register: number;
   /** The value is sign-extended to the register. */
   signExtends: boolean;

@@ -152,7 +152,7 @@ export function watchpointSyndrome(pstate: number, writes: boolean): number {
 }
 
 /**
- * What a software step has to say of the instruction behind it: none, another, or a load-exclusive.
+ * What a software step reports of the instruction before it: none, another, or a load-exclusive.
  */
 export type Stepped = "none" | "other" | "exclusive";
 

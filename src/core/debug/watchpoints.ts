@@ -20,7 +20,7 @@ export interface WatchHit {
   readonly address: bigint;
 }
 
-/** What `look` says of an access. */
+/** Results of `look` for an access. */
 export const Watch = {
   /** Nothing in this page is watched. */
   None: 0,

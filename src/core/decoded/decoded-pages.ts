@@ -62,7 +62,7 @@ export class DecodedPages {
   #used = 0;
   /**
    * How often decoded instructions were given up, by the Wasm address of their code page: where
-   * code and data stand side by side, stores go on.
+   * code and data are side by side, stores continue.
    */
   readonly #releases = new Map<number, number>();
   /**
@@ -129,7 +129,7 @@ export class DecodedPages {
     this.#free.push(index);
   }
 
-  /** Fills the decoded instruction at `ip`, and those behind it as far as pairs may begin there. */
+  /** Fills the decoded instruction at `ip`, and those after it as far as pairs may begin there. */
   decode(ip: number): void {
     const index = decodedPageIndex(ip);
     const page = DECODED_PAGES.base + index * DECODED_PAGE_SIZE;
@@ -150,7 +150,7 @@ export class DecodedPages {
 
   /**
    * Fills one decoded instruction; the number of its handler, or undefined when nothing can be
-   * known of the instruction behind it.
+   * known of the instruction after it.
    */
   #fillAt(page: number, at: number, wasmAddress: number): number | undefined {
     const ip = page + at * DECODED_SIZE;

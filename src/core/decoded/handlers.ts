@@ -5,14 +5,14 @@
 export const Handler = {
   /** The instruction is not decoded yet. Must be 0: fresh decoded pages are zero. */
   Decode: 0,
-  /** The sentinel behind the last decoded instruction of a page. */
+  /** The sentinel after the last decoded instruction of a page. */
   PageEnd: 1,
   /** The budget ends here. */
   Stop: 2,
   /** No instruction of this core. */
   Undefined: 3,
   /**
-   * The instruction is a function of its own: its index in the table is the decoded instruction's
+   * The instruction is a separate function: its index in the table is the decoded instruction's
    * first operand.
    */
   Outlined: 4,

@@ -1,4 +1,4 @@
-// Places where translated code hands over to the interpreter, again and again: behind what it
+// Places where translated code hands over to the interpreter, again and again: after what it
 // leaves to that, where a call went elsewhere, and code that nobody had executed when the region
 // was made. They are counted, and the translator begins regions there.
 
@@ -13,8 +13,8 @@ export function landingCounter(decoded: Value): Value {
 }
 
 /**
- * Defines `landed` (address of a decoded instruction): the interpreter goes on there; when it has
- * often done so, `CPU.LANDING` tells.
+ * Defines `landed` (address of a decoded instruction): the interpreter continues there; when it has
+ * done so often, it sets `CPU.LANDING`.
  */
 export function defineLandings(library: Library): void {
   const c = new Code(library.define("landed", ["i32"], []));

@@ -34,12 +34,12 @@ const EXCEPTION_FUNCTIONS = {
   raiseFrom: [["i32", "i64"], []],
   /** (esr i32): exception to EL2, PC at the instruction. */
   trap: [["i32"], []],
-  /** (esr i32): exception to EL2, PC behind the instruction (HVC). */
+  /** (esr i32): exception to EL2, PC after the instruction (HVC). */
   trapAfter: [["i32"], []],
-  /** (reason i32): leaves `run` behind the completed instruction. */
+  /** (reason i32): leaves `run` after the completed instruction. */
   exitAfter: [["i32"], []],
   /**
-   * (): execution goes on behind the instruction, with what the interpreter holds in locals read
+   * (): execution continues after the instruction, with what the interpreter holds in locals read
    * anew.
    */
   resumeAfter: [[], []],
@@ -92,7 +92,7 @@ const ENTER_EL1 = ["i32", "i64"] as const;
 const enterEl1 = (library: Library) => library.get("enterEl1", ENTER_EL1, []);
 
 const LEAVE = ["i32", "i32", "i64"] as const;
-/** (reason i32, esr i32, pc i64): leaves for EL2, going on at `pc` later. */
+/** (reason i32, esr i32, pc i64): leaves for EL2, continuing at `pc` later. */
 export const leave = (library: Library) => library.get("leave", LEAVE, []);
 
 function define(library: Library, name: ExceptionFunction, body: (c: Code) => void): void {

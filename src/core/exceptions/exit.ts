@@ -7,11 +7,11 @@ export const ExitReason = {
   Budget: 0,
   /**
    * A synchronous exception to EL2: `esr`, `far` and `ipa` say which. PC is at the instruction
-   * (HVC: behind it, as the architecture has it).
+   * (HVC: after it, as the architecture has it).
    */
   Trap: 1,
   /**
-   * A data access to a physical address that stage 2 maps but that is no RAM: a device. `esr` as
+   * A data access to a physical address that stage 2 maps but that is not RAM: a device. `esr` as
    * for a data abort, `pa` instead of `ipa`. PC is at the instruction.
    */
   Bus: 2,
@@ -58,6 +58,6 @@ export interface ExitHandler {
    * run
    */
   handle(exit: Exit): number;
-  /** Virtual time (ns) behind the exit that was handled last. */
+  /** Virtual time (ns) after the exit that was handled last. */
   readonly now: number;
 }

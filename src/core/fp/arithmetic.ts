@@ -1,5 +1,5 @@
 // Scalar floating-point operations as functions of the core's library, under the names of the Arm
-// ARM's pseudocode (J1.2, shared/functions/ float) with the width behind them: FPAdd64, FPMulAdd32.
+// ARM's pseudocode (J1.2, shared/functions/ float) with the width after them: FPAdd64, FPMulAdd32.
 // Operands and results are f32 or f64.
 //
 // The computer's floats round to nearest even, as FPCR's reset value asks. Where such a result is a
@@ -34,7 +34,7 @@ export function fromBits(format: Format, bits: Value): Value {
 
 /**
  * 1 when FPCR asks for nothing that the computer's arithmetic does not do, and FPSR.IXC is set. One
- * load: FPSR lies behind FPCR.
+ * load: FPSR lies after FPCR.
  */
 export function isFast(code: Code): Value {
   return code.load("i64.load", CPU.FPCR).xor(FAST_MODES).and(FAST_MASK).not();

@@ -49,8 +49,8 @@ function defineRoundInt(soft: SoftFloat, format: Format): void {
 
 /**
  * FPToFixedS32, U32, S64, U64 (x f64, scale f64, rounding mode i32, smallest f64): x * scale as a
- * saturated integer. A single-precision x comes promoted; `smallest` is the smallest normal number
- * of its own format.
+ * saturated integer. A single-precision x comes promoted; `smallest` is the smallest normal
+ * number of its format.
  */
 function defineToFixed(soft: SoftFloat, width: 32 | 64, signed: boolean): void {
   const type = `i${width}` as const;

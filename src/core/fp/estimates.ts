@@ -27,14 +27,14 @@ export function defineEstimates(soft: SoftFloat): void {
   });
 }
 
-/** 256..511 (0.5 to 1.0 in units of 1/512) to 256..511 (1.0 to 2.0 in units of 1/256). */
+/** From [256, 511] (0.5 to 1.0 in units of 1/512) to [256, 511] (1.0 to 2.0 in units of 1/256). */
 function defineRecipTable(soft: SoftFloat): FunctionBuilder {
   return soft.define("RecipEstimate", ["i32"], "i32", (code, a) => {
     code.result(constant("i32", 1 << 19).divU(a.shl(1).or(1)).add(1).shrU(1));
   });
 }
 
-/** 128..511 (0.25 to 1.0 in units of 1/512) to 256..511 (1.0 to 2.0 in units of 1/256). */
+/** From [128, 511] (0.25 to 1.0 in units of 1/512) to [256, 511] (1.0 to 2.0 in units of 1/256). */
 function defineRSqrtTable(soft: SoftFloat): FunctionBuilder {
   return soft.define("RecipSqrtEstimate", ["i32"], "i32", (code, a) => {
     code.if(a.ltU(256), () => code.set(a, a.shl(1).or(1)), () => code.set(a, a.or(1).shl(1)));

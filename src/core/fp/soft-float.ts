@@ -85,7 +85,7 @@ export class SoftFloat {
     return code.load("i32.load", CPU.FPCR);
   }
 
-  /** The rounding mode of FPCR, 0..3. */
+  /** The rounding mode of FPCR, 0 to 3. */
   roundingMode(code: Code): Value {
     return this.fpcr(code).shrU(RMODE_SHIFT).and(3);
   }
@@ -344,7 +344,7 @@ export class SoftFloat {
   }
 
   /**
-   * addend + a * b; the two step functions have a constant addend and a result of their own for
+   * addend + a * b; the two step functions have a constant addend, and their own result for
    * infinity times zero.
    */
   #fused(format: Format, soft: SoftFormat, operation: "FPMulAdd" | "FPRecipStep" | "FPRSqrtStep"): FunctionBuilder {
@@ -430,7 +430,7 @@ export class SoftFloat {
         code.set(high, high.add(addHigh).add(low.ltU(addLow).wide()));
       });
       code.if(high.not(), () => {
-        // 63, so that the highest bit is no sign yet.
+        // 63, so that the highest bit is not a sign yet.
         code.set(high, low.shrU(1));
         code.set(low, low.shl(63));
         code.set(exponent, exponent.sub(63));

@@ -118,7 +118,7 @@ function match(encoding: Encoding, fixed: Fixed): { mask: number; value: number 
 
 /** The decodings of all encodings, by index. */
 export function makeDecodings({ variants }: HandlerTable, library: Callees, functions: OutlinedFunctions): Decoding[] {
-  // Its code goes nowhere: what it says of operands is wanted.
+  // Its code is discarded; only the layout of operands is used.
   const emitter = new HandlerEmitter(library, new FunctionBuilder(-1, "operands", ["i32"], ["i32"]));
   return encodings.map((encoding, index) =>
     variants[index].length ? new HotDecoding(encoding, variants[index], emitter, functions) : new ColdDecoding(encoding, functions)

@@ -1,5 +1,5 @@
 // Turns the statements of an instruction (isa/builder.ts) into WebAssembly, for a handler of the
-// interpreter loop or for a function of its own. docs/design/core.md §I6.
+// interpreter loop or for a separate function. docs/design/core.md §I6.
 
 import type { AccessOptions, Bank, Builder, Compared, Flag, Node, Statement, StateName, Type } from "../../isa/builder.ts";
 import type { OperandKind, OperandLayout } from "../decoded/operands.ts";
@@ -141,7 +141,7 @@ export class Emitter {
     return statements.reduce((_, statement) => this.statement(statement), false);
   }
 
-  /** True when control does not go on behind the statement. */
+  /** True when control does not continue after the statement. */
   protected statement(s: Statement): boolean {
     const f = this.f;
     switch (s.kind) {
@@ -474,7 +474,7 @@ export class Emitter {
     f.op("i64.eqz");
   }
 
-  /** Puts the Wasm address on the stack, behind `compareTlb`. */
+  /** Puts the Wasm address on the stack, after `compareTlb`. */
   protected wasmAddressOfHit(va: number): void {
     this.f.get(va).op("i32.wrap_i64").get(this.tlbEntry()).op("i32.wrap_i64").i32(DataEntry.DistanceShift).op("i32.shl").op("i32.add");
   }

@@ -22,7 +22,7 @@ export class HandlerSet {
     this.variants = encodings.map((encoding) => this.#variants(encoding));
   }
 
-  /** A handler for two instructions, one behind the other; the number of the handler. */
+  /** A handler for two instructions, one after the other; the number of the handler. */
   fuse(first: Part, second: Part): number {
     return this.#add([first, second]);
   }

@@ -81,7 +81,7 @@ export function defineIntegerFunctions(library: Library): void {
 
 /**
  * Fills the tables that CRC32 and CRC32C look up: `table[k]` is the CRC of a byte with k zero bytes
- * behind it.
+ * after it.
  */
 export function writeCrcTables(memory: WebAssembly.Memory): void {
   CRC_POLYNOMIALS.forEach(({ polynomial }, index) => {

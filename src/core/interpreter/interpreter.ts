@@ -103,7 +103,7 @@ export function defineInterpreter(library: Library, decode: number): HandlerTabl
       // budget.
       f.get(remaining).i32(DECODED_SIZE).op("i32.sub").set(remaining).br(enter);
     });
-    // Where a slice begins is no place of the program.
+    // The start of a slice is not a place of the program.
     f.get(scratch).if(() => void f.get(ip).call(library.named("landed")));
     f.get(ip).get(remaining).op("i32.add").set(end);
     f.i32(0).memory("i32.load", CPU.TLB).set(tlb);

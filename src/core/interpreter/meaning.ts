@@ -43,7 +43,7 @@ export function baseField($: Builder): string | undefined {
   return base?.kind === "field" ? base.name : undefined;
 }
 
-/** Whether SP is the base of an access. Where it may be, a variant of its own knows that it is. */
+/** Whether SP is the base of an access. Where it may be, a separate variant knows that it is. */
 export function hasStackPointerBase($: Builder): boolean {
   const base = baseRegister($);
   return base?.kind === "constant" && base.value === STACK_POINTER;

@@ -109,7 +109,7 @@ export class DataAccess {
   }
 
   /**
-   * What the watchpoints say of an access behind its translation; ends the function where one stops
+   * What the watchpoints say of an access after its translation; ends the function where one stops
    * it. What is not zero must not get into a TLB.
    */
   watch(c: Code, va: Value, access: Value): Local {

@@ -38,7 +38,7 @@ export const Fault = {
   Stage2: 2,
   /** EL2: stage 2 on the walk of stage 1, of the descriptor at `CPU.WALK_IPA`. */
   Stage2OnWalk: 3,
-  /** EL2: no fault, but `CPU.WALK_PA` is no RAM. */
+  /** EL2: no fault, but `CPU.WALK_PA` is not in RAM. */
   Bus: 4,
 } as const;
 

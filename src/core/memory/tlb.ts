@@ -299,7 +299,7 @@ function defineMaintenance(library: Library, pool: TlbPoolLayout): void {
         const current = c.let(c.load("i32.load", space, TlbSpace.Asid));
         c.if(current.eq(asid).or(current.eq(UNKNOWN_ASID)), () => c.run(tlbFunction(library, "tlbFlushNonGlobal"), space));
       });
-      // Entries have no ASID of their own: a page of another ASID is dropped for nothing.
+      // Entries have no separate ASID: a page of another ASID is dropped for nothing.
       c.if(kind.eq(Tlbi.Page), () => c.run(tlbFunction(library, "tlbFlushPage"), space, operand.shl(12)));
     };
     c.if(broadcast, () => {
@@ -391,8 +391,8 @@ function noteBlock(c: Code, va: Value, flags: Value): void {
 }
 
 /**
- * Number of the bit of the block filter for `va`. VA[47] tells the halves of the kernel's address
- * space apart.
+ * Number of the bit of the block filter for `va`. VA[47] distinguishes the halves
+ * of the kernel's address space.
  */
 const blockHash = (c: Code, va: Value) => c.let(va.shrU(21).xor(va.shrU(37)).wrap().and(BLOCK_FILTER_BITS - 1));
 /** Where its word is, `TlbSpace.BlockFilter` before that. */

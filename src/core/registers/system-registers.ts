@@ -171,7 +171,7 @@ const fpRegister = (name: string, encoding: Encoding, address: number, mask: num
 
 const timerWritten = (c: Code, library: Library) => c.run(exceptionFunction(library, "exitAfter"), ExitReason.Timer);
 
-/** TVAL, CTL and CVAL of a timer; CRm tells the timers apart. */
+/** TVAL, CTL and CVAL of a timer; CRm selects the timer. */
 function timerRegisters(timer: Timer, prefix: string, crm: number, privilege: El0Control): SystemRegister[] {
   const { ctl, cval } = TIMERS[timer];
   const access = <T>(emit: T): Access<T> => ({ privilege, emit });

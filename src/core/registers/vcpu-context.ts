@@ -32,12 +32,12 @@ export class VcpuContext implements VcpuState {
    * clears it.
    */
   derivedStale = true;
-  /** Cached translations are no longer right. `Core` clears it. */
+  /** Cached translations are stale. `Core` clears it. */
   translationsStale = true;
   readonly debug = new DebugComparators();
   /** What the core has derived from them, while MDSCR_EL1.MDE is set. */
   armed: ArmedDebug | undefined;
-  /** The instruction that a software step exception is due behind. */
+  /** The instruction that a software step exception is due after. */
   stepped: Stepped = "none";
   // The memory as doublewords and as words. Fields are aligned; computers that run this are
   // little-endian.

@@ -2,7 +2,7 @@
 
 import type { DebugComparators } from "../debug/self-hosted-debug.ts";
 
-/** General registers X0..X30, and vector registers V0..V31. */
+/** General registers X0 to X30, and vector registers V0 to V31. */
 export const X_REGISTERS = 31, V_REGISTERS = 32;
 
 /** Registers by their Arm names that hypervisor, debugger and tests may read and write by name. */
@@ -49,18 +49,18 @@ export type RegisterName = typeof REGISTER_NAMES[number];
  * run it.
  */
 export interface VcpuState {
-  /** X0..X30. Index 31 reads as zero and ignores writes. */
+  /** X0 to X30. Index 31 reads as zero and ignores writes. */
   getX(index: number): bigint;
   setX(index: number, value: bigint): void;
-  /** V0..V31 as low and high 64 bits. */
-  /** The low and the high half of X0..X30, unsigned: numbers cost less than a bigint. */
+  /** V0 to V31 as low and high 64 bits. */
+  /** The low and the high half of X0 to X30, unsigned: numbers cost less than a bigint. */
   getLow(index: number): number;
   getHigh(index: number): number;
-  /** Sets X0..X30 to an unsigned 32-bit number. */
+  /** Sets one of X0 to X30 to an unsigned 32-bit number. */
   setLow(index: number, value: number): void;
   /** Whether both halves of X[first] to X[last] are all this 32-bit number, signed. */
   areHalves(first: number, last: number, half: number): boolean;
-  /** Sets X0, X1, .. from the low and high halves of each in turn. */
+  /** Sets X0, X1, … from the low and high halves of each in turn. */
   setHalves(halves: Uint32Array): void;
   /** Zeroes X[first] to X[last]. */
   clearX(first: number, last: number): void;
@@ -70,7 +70,7 @@ export interface VcpuState {
   /** Steps PC over an instruction, which counts as executed for a software step. */
   advance(): void;
   /**
-   * Breakpoints and watchpoints of EL1's own; whoever writes one counts `version` up. MDSCR_EL1 is
+   * Breakpoints and watchpoints of EL1's own; a write to one increments `version`. MDSCR_EL1 is
    * a register like others.
    */
   readonly debug: DebugComparators;
@@ -91,7 +91,7 @@ export interface VcpuState {
   stage2: number;
   /**
    * HCR_EL2.DC: while stage 1 is off, memory is Normal write-back and not Device, so that unaligned
-   * accesses are no faults. It stays off: writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM,
+   * accesses do not fault. It stays off: writing SCTLR_EL1 with M set is UNDEFINED (HCR_EL2.TVM,
    * as EL2 answers it).
    */
   defaultCacheable: boolean;

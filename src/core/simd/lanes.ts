@@ -1,6 +1,6 @@
 // AdvSIMD integer operations that WebAssembly has no instruction for, one lane after the other, as
 // functions of the core's library: saturation, shifts by a vector, counts, polynomial products.
-// Names are the instructions' with the lane width behind them: SQADD32. All take and give v128.
+// Names are the instructions' with the lane width after them: SQADD32. All take and give v128.
 // Saturation sets FPSR.QC. Arm ARM C7.2, the pseudocode of each instruction.
 
 import { Fpsr } from "../fp/formats.ts";
@@ -32,7 +32,7 @@ const loadName = (width: Width, signed: boolean) => width === 64 ? "i64.load" : 
 const storeName = (width: Width) => width === 64 ? "i64.store" : `i64.store${width}`;
 
 /**
- * Defines `name` with the width of its result (of its operands where it has no other) behind it.
+ * Defines `name` with the width of its result (of its operands where it has no other) after it.
  */
 function define(library: Library, name: string, shape: Shape, lane: Lane): void {
   const { width, signed, resultWidth = width, secondSigned = signed, operands = 2 } = shape;

@@ -24,7 +24,7 @@ function field(size: number, count = 1): number {
 const word = () => field(4);
 const doubleword = () => field(8);
 
-/** Special slots of `CPU.X`, beside 0..30. */
+/** Special slots of `CPU.X`, beside 0 to 30. */
 export const Slot = {
   /** Reads of XZR: always zero. */
   Zero: 31,
@@ -51,7 +51,7 @@ export const KeptPage = {
 /** Calls whose targets are known: a power of two. */
 export const KNOWN_CALLS = 16;
 
-/** No page: differences from it are no multiples of 16. */
+/** No page: differences from it are not multiples of 16. */
 export const NO_STACK_PAGE = 1;
 
 /** Addresses of the fields. */
@@ -138,8 +138,8 @@ export const CPU = {
    */
   IP: word(),
   /**
-   * Address of the decoded instruction at which the budget ends if execution goes on in a straight
-   * line: what is left is (END - ip) >> 4. i32.
+   * Address of the decoded instruction at which the budget ends if execution continues in a
+   * straight line: what is left is (END - ip) >> 4. i32.
    */
   END: word(),
   /** PC = PC_DELTA + (ip >> 2) in the page in execution. i64. */
@@ -250,7 +250,7 @@ const CONTEXT_END = CPU.DERIVED;
 /** Bytes of a vCPU's context. */
 export const CONTEXT_SIZE = CONTEXT_END - CPU_STATE;
 
-/** Address of X`index` (0..30) or of a special slot. */
+/** Address of X`index` (0 to 30) or of a special slot. */
 export const xAddress = (index: number): number => CPU.X + 8 * index;
 
 /** Address of V`index`. */
@@ -260,12 +260,12 @@ export const vAddress = (index: number): number => CPU.VECTOR + 16 * index;
 export const Pending = {
   None: 0,
   /**
-   * Execution goes on at `CPU.PC` (an exception was taken, ERET); the instruction counts as
+   * Execution continues at `CPU.PC` (an exception was taken, ERET); the instruction counts as
    * retired.
    */
   Redirect: 1,
   /**
-   * `run` returns with `CPU.EXIT_*`; `CPU.PC` says where execution will go on. The instruction
+   * `run` returns with `CPU.EXIT_*`; `CPU.PC` says where execution will continue. The instruction
    * counts as retired.
    */
   Exit: 2,

@@ -87,7 +87,7 @@ export const Functions = {
   raiseSupervisorCall: signature(["i32"]),
   /** BRK, EC 0x3c; (imm16). */
   raiseBreakpoint: signature(["i32"]),
-  /** HVC leaves the core, EC 0x16, PC behind it; UNDEFINED at EL0. (imm16). */
+  /** HVC leaves the core, EC 0x16, PC after it; UNDEFINED at EL0. (imm16). */
   hypervisorCall: signature(["i32"]),
   /** SMC leaves the core, EC 0x17, PC at it; UNDEFINED at EL0. (imm16). */
   secureMonitorCall: signature(["i32"]),
@@ -123,7 +123,7 @@ export const Functions = {
    */
   protectCodePage: signature(["i32"]),
 
-  /** (one of ExitReason): leaves the core behind the instruction at `CPU.IP`. */
+  /** (one of ExitReason): leaves the core after the instruction at `CPU.IP`. */
   leaveAfter: signature(["i32"]),
   /** The virtual address of the instruction at `CPU.IP`. */
   currentPc: signature([], "i64"),

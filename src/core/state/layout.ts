@@ -39,7 +39,7 @@ export const FIRST_HANDLERS = 0x28_0000;
 /** Handlers that there is room for. */
 export const MAXIMUM_HANDLERS = 0x4000;
 
-/** Handlers from here on are regions of the translator, each a number of its own. */
+/** Handlers from here on are regions of the translator, each with its own number. */
 export const FIRST_REGION_HANDLER = MAXIMUM_HANDLERS;
 /** All numbers of handlers: a decoded instruction begins with 16 bits. */
 export const HANDLER_NUMBERS = 0x1_0000;
@@ -79,7 +79,7 @@ export const STORES_BEFORE_RELEASE = 0x4000;
 export const DECODED_REGIONS = 0x2a_0000;
 
 /**
- * A u16 for each place, by its decoded instruction's address: how often the interpreter went on
+ * A u16 for each place, by its decoded instruction's address: how often the interpreter continued
  * there. Places that are as many apart share one.
  */
 export const LANDINGS = { base: 0x34_0000, count: 0x4000 } as const;

@@ -52,7 +52,7 @@ export interface GroupMember {
   readonly first: boolean;
 }
 
-/** Of an instruction that has no access, and whose results are no sums. */
+/** The effects of an instruction that has no access, and whose results are not sums. */
 export const NO_ADDRESSES: AddressEffects = { access: undefined, bases: 0, updates: new Map() };
 
 /** Whether instructions with this meaning have others than `NO_ADDRESSES`. */

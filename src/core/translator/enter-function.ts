@@ -1,6 +1,6 @@
 // How one region leads to another: looks an address up as the interpreter does on a branch, and
 // ends in the region whose head is there; where there is none, or the fetch TLB does not know, it
-// comes back, and the interpreter goes on. docs/design/core.md §T7 (chaining).
+// comes back, and the interpreter continues. docs/design/core.md §T7 (chaining).
 //
 // Calls remember what they found (`CPU.CALLED`), each at a place that its instruction gives, which
 // others may have as well: neither regions nor translations change until the interpreter runs, and

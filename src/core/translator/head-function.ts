@@ -1,4 +1,4 @@
-// The first instruction of a region as a function of its own, for when the region cannot run: too
+// The first instruction of a region as a separate function, for when the region cannot run: too
 // little is left of the budget, or the instruction needs the slow path. It is called as an outlined
 // instruction is (interpreter/outlined.ts).
 

@@ -50,7 +50,7 @@ export class JumpTables {
     if (known) return known;
     const branches = table === undefined ? [] : this.#branchesBy(table, at);
     if (table === undefined || branches.length < 2) return { targets: this.#pieces(at + 1, at + REACH), table: undefined };
-    // One more behind the last: what ends the loop.
+    // One more after the last: what ends the loop.
     const targets = this.#pieces(this.#startOf(branches[0]), branches[branches.length - 1] + 1);
     const threaded = { targets, table };
     this.#threaded.set(table, threaded);

@@ -96,7 +96,7 @@ function registersFromMemory(blocks: readonly Block[], flow: ControlFlow, body: 
   return before;
 }
 
-/** The same behind an instruction. */
+/** The same after an instruction. */
 function behind({ use: { read, written }, loads, addresses: { updates } }: Instruction, from: number): number {
   let after = from & ~written.general;
   if (loads || read.general & from) after |= written.general;

@@ -6,7 +6,7 @@ import { CPU } from "../state/cpu-state.ts";
 import { Code, constant } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
-/** What `CPU.FLAGS_KIND` says of the flags. */
+/** Values of `CPU.FLAGS_KIND`: which operation the flags follow from. */
 export const FlagsKind = {
   /** N, Z, C and V hold them. */
   Known: 0,

@@ -295,7 +295,7 @@ export class RegionEmitter extends ConstantEmitter {
     this.knownFlags = flags;
   }
 
-  /** What is known of the flags behind the instruction. */
+  /** What is known of the flags after the instruction. */
   get flagsAfter(): KnownFlags | undefined {
     return this.knownFlags;
   }
@@ -582,7 +582,7 @@ export class RegionEmitter extends ConstantEmitter {
   }
 
   /**
-   * Computes the Wasm address where the page that was kept serves the access, and goes on with
+   * Computes the Wasm address where the page that was kept serves the access, and continues with
    * `use`; with `look` where not.
    */
   #serveFromPage(kept: number, va: number, wasmAddress: number, use: () => void, look: () => void): void {
@@ -602,7 +602,7 @@ export class RegionEmitter extends ConstantEmitter {
 
   /**
    * The same for an aligned access of `bytes` at a distance from SP: what is left of a page that is
-   * kept is counted in sixteens, so that a compare with a constant tells everything.
+   * kept is counted in sixteens, so that one compare with a constant is enough.
    */
   #serveFromStack(offset: number, bytes: number, va: number, wasmAddress: number, use: () => void, look: () => void): void {
     const f = this.f, odd = offset & SP_ALIGNMENT - 1;
@@ -690,7 +690,7 @@ export class RegionEmitter extends ConstantEmitter {
     void zero;
   }
 
-  /** Puts a value on the stack later than now: a constant, or what a local of its own holds. */
+  /** Puts a value on the stack later than now: a constant, or what a separate local holds. */
   #keep(node: Node): () => void {
     if (node.isStatic || node.kind === "constant") return () => this.value(node);
     const local = this.f.local(node.type);

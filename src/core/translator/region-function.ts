@@ -1,13 +1,13 @@
 // The Wasm function of a region: (address, left, depth) -> (address, left). It takes the virtual
 // address of its head, how many instructions of the budget are left, and how many calls may still
-// nest; it answers where execution goes on, and what is left then. When both are what it was given,
-// nothing was executed. docs/design/core.md §T2 and §T7.
+// nest; it answers where execution continues, and what is left then. When both are what it was
+// given, nothing was executed. docs/design/core.md §T2 and §T7.
 //
 // `left` must suffice for the longest way to the next place where it is looked at: where a region
-// is entered, where a loop is entered again, behind calls. Otherwise the interpreter goes on there,
-// which finds the exact end of the budget. Calls of the guest are calls of Wasm: what comes back is
-// compared with the return address, and anything else is handed on to the caller, with all state in
-// the CPU state.
+// is entered, where a loop is entered again, after calls. Otherwise the interpreter continues
+// there, which finds the exact end of the budget. Calls of the guest are calls of Wasm: what comes
+// back is compared with the return address, and anything else is handed on to the caller, with all
+// state in the CPU state.
 
 import { PAGE_SIZE } from "../../support/sizes.ts";
 import { FAST_MASK, FAST_MODES } from "../fp/arithmetic.ts";
@@ -28,7 +28,7 @@ import { add, noRegisters, type RegisterSet, without } from "./register-use.ts";
 /** The parameters as locals. */
 const ADDRESS = 0, LEFT = 1, DEPTH = 2;
 
-/** Name of the function that a region calls to go on at an address (enter-function.ts). */
+/** Name of the function that a region calls to continue at an address (enter-function.ts). */
 export const ENTER = "enter";
 
 /**
@@ -86,7 +86,7 @@ interface Exit {
 }
 
 class RegionFunction {
-  /** The body comes first: it tells which ways out there are. */
+  /** The body comes first: it decides which ways out there are. */
   readonly #body = new FunctionBuilder(-1, "body", REGION_PARAMETERS, REGION_RESULTS);
   readonly #flow: ControlFlow;
   readonly #data: DataFlow;
@@ -99,7 +99,7 @@ class RegionFunction {
   readonly #context: RegionContext;
   readonly #surroundings: Surroundings;
   readonly #temporaries = new Temporaries(this.#body);
-  /** The blocks of the region, and behind them its dispatchers. */
+  /** The blocks of the region, and after them its dispatchers. */
   readonly #blocks: readonly Block[];
   /** By the number of a block's first instruction. */
   readonly #nodes: ReadonlyMap<number, number>;
@@ -112,7 +112,7 @@ class RegionFunction {
   /** See `RegionContext.fast`. */
   readonly #fast = this.#body.local("i32");
   readonly #usesFast: boolean;
-  /** Labels of loops, and of the code behind blocks, by node. */
+  /** Labels of loops, and of the code after blocks, by node. */
   readonly #labels = new Map<number, Label>();
   readonly #longest: (number | undefined)[] = [];
   readonly #flagsNeeded: (boolean | undefined)[] = [];
@@ -245,7 +245,7 @@ class RegionFunction {
     });
   }
 
-  /** A node and those behind it where ways meet: the last in order is outermost. */
+  /** A node and those after it where ways meet: the last in order is outermost. */
   #within(node: number, merges: readonly number[], flags: KnownFlags | undefined): void {
     const last = merges.at(-1);
     if (last === undefined) return this.#block(node, flags);
@@ -337,7 +337,7 @@ class RegionFunction {
         settleFlags(f, flags);
         pushTarget();
         f.set(this.#answer);
-        // Where no region waits for the return, execution goes on there.
+        // Where no region waits for the return, execution continues there.
         f.get(DEPTH).i32(CALL_DEPTH).op("i32.eq").ifLikely(false, () => this.#chain());
         f.get(this.#answer).get(LEFT).op("return");
         break;
@@ -349,7 +349,7 @@ class RegionFunction {
     this.#body.get(this.#answer).get(LEFT).get(DEPTH).callLate(ENTER, true);
   }
 
-  /** Calls the address in `#answer`, and goes on behind that. */
+  /** Calls the address in `#answer`, and continues after that. */
   #call(node: number, next: number, callee: Callee | undefined): void {
     const f = this.#body;
     const call = (name: string) => {

@@ -96,7 +96,7 @@ export function discover(code: Code, head: number, ends = false): Block[] {
   });
 }
 
-/** Where control goes on inside the region, as far as it reaches. */
+/** Where control continues inside the region, as far as it reaches. */
 export function successorsOf(ending: Ending): number[] {
   switch (ending.kind) {
     case "jump":
@@ -112,7 +112,7 @@ export function successorsOf(ending: Ending): number[] {
   }
 }
 
-/** How a block ends whose last instruction this is; undefined when it is no branch. */
+/** How a block ends whose last instruction this is; undefined when it is not a branch. */
 function endingOf(instruction: Instruction, at: number, tables: JumpTables): Ending | undefined {
   const { branch, isCall, word } = instruction;
   if (!branch) return undefined;

@@ -2,7 +2,7 @@
 // module, and takes them back when their code changes. docs/design/core.md §T4 and §T7.
 //
 // The decoded instruction of a region's head has a handler number from `FIRST_REGION_HANDLER` on,
-// which is all that tells the interpreter of a region. Where time is spent is sampled at the ends
+// which is how the interpreter recognizes a region. Where time is spent is sampled at the ends
 // of slices, which costs the interpreter nothing and depends on instruction counts alone.
 
 import { DECODED_SIZE } from "../decoded/operands.ts";
@@ -90,7 +90,7 @@ const KEPT = 0.75;
 /** Samples of a place inside of a region make it hot when there are so many times more. */
 const COVERED_FACTOR = 8;
 
-/** Instructions behind a sample in which the end of the loop around it is looked for. */
+/** Instructions after a sample in which the end of the loop around it is looked for. */
 const LOOP_REACH = 256;
 
 /** What the translator uses of a generated core (core-module.ts). */
@@ -185,7 +185,7 @@ export class Translator {
   }
 
   /**
-   * Begins a region where the interpreter lands, or behind what it has to execute there. It ends
+   * Begins a region where the interpreter lands, or after what it has to execute there. It ends
    * where others begin.
    */
   #land(place: Instant | undefined): void {

@@ -18,7 +18,7 @@ export interface Label {
 
 /** A branch of a fragment to a label outside of it. */
 interface OuterBranch {
-  /** Position in the code behind the opcode. */
+  /** Position in the code after the opcode. */
   readonly at: number;
   readonly name: string;
   /** Blocks of the fragment that are open there. */
@@ -27,7 +27,7 @@ interface OuterBranch {
 
 /** A call in a fragment of a function that has no index yet. */
 interface LateCall {
-  /** Position in the code behind the opcode. */
+  /** Position in the code after the opcode. */
   readonly at: number;
   readonly name: string;
 }
@@ -103,7 +103,9 @@ export class FunctionBuilder {
     return this.bytes(code).bytes([lane]);
   }
 
-  /** `i8x16.shuffle`; sixteen lane numbers, 0..15 of the first and 16..31 of the second operand. */
+  /**
+   * `i8x16.shuffle`; sixteen lane numbers, 0 to 15 of the first and 16 to 31 of the second operand.
+   */
   shuffle(lanes: readonly number[]): this {
     if (lanes.length !== 16) throw new Error("a shuffle has sixteen lanes");
     return this.bytes([0xfd, 13]).bytes(lanes);
@@ -243,7 +245,7 @@ export class FunctionBuilder {
     return this;
   }
 
-  /** What tells two fragments apart: their code and where they branch to. */
+  /** The identity of a fragment: its code, and where it branches to. */
   get fingerprint(): string {
     return `${String.fromCharCode(...this.code.view)}|${this.#outerBranches.map((b) => `${b.at}${b.name}${b.depth}`).join()}`;
   }
@@ -317,7 +319,7 @@ interface Global {
 }
 
 /**
- * A module under construction. Declare all imported functions before the first function of its own.
+ * A module under construction. Declare all imported functions before its own first function.
  */
 export class WasmModule {
   readonly #types = new Map<string, number>();

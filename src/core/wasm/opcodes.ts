@@ -22,13 +22,13 @@ c0 i32.extend8_s c1 i32.extend16_s c2 i64.extend8_s c3 i64.extend16_s c4 i64.ext
 00 unreachable 01 nop 0f return 1a drop 1b select
 `;
 
-/** Instructions behind the prefix 0xfc, no immediate. */
+/** Instructions after the prefix 0xfc, no immediate. */
 const SATURATING = `
 0 i32.trunc_sat_f32_s 1 i32.trunc_sat_f32_u 2 i32.trunc_sat_f64_s 3 i32.trunc_sat_f64_u
 4 i64.trunc_sat_f32_s 5 i64.trunc_sat_f32_u 6 i64.trunc_sat_f64_s 7 i64.trunc_sat_f64_u
 `;
 
-/** Vector instructions behind the prefix 0xfd, no immediate; numbers in decimal. */
+/** Vector instructions after the prefix 0xfd, no immediate; numbers in decimal. */
 const VECTOR = `
 14 i8x16.swizzle 15 i8x16.splat 16 i16x8.splat 17 i32x4.splat 18 i64x2.splat 19 f32x4.splat 20 f64x2.splat
 35 i8x16.eq 36 i8x16.ne 37 i8x16.lt_s 38 i8x16.lt_u 39 i8x16.gt_s 40 i8x16.gt_u 41 i8x16.le_s 42 i8x16.le_u 43 i8x16.ge_s 44 i8x16.ge_u
