@@ -56,7 +56,12 @@ const INTID_END = 1020;
 export function archiveHypervisor(hypervisor: Hypervisor, archive: ObjectArchive): void {
   if (archive.loading) hypervisor.clear();
   archive.within("machine", () => hypervisor.machine.archive(archive));
-  const objects = archiveObjects(hypervisor, archive);
+  archiveState(hypervisor, archive, archiveObjects(hypervisor, archive));
+}
+
+/** The state of objects that are there, and of the hypervisor's other parts. */
+export function archiveState(hypervisor: Hypervisor, archive: ObjectArchive, objects: Iterable<HypervisorObject>): void {
+  for (const object of objects) archive.within(label(object), () => object.archive(archive));
   for (const bank of hypervisor.flash) archive.within(bank.name, () => bank.archive(archive));
   archive.within("memory", () => hypervisor.memory.archive(archive, (serial) => ownerOf(archive, serial)));
   archive.within("scheduler", () => hypervisor.scheduler.archive(archive));
@@ -79,7 +84,7 @@ export function violationOf(hypervisor: Hypervisor): string | undefined {
 }
 
 /**
- * Every object: first they are made, then they get their state, so that they can name each other.
+ * Every object, made before any has its state, so that they can name each other.
  */
 function archiveObjects(hypervisor: Hypervisor, archive: ObjectArchive): HypervisorObject[] {
   const { privatePartition, rootPartition } = hypervisor;
@@ -92,9 +97,7 @@ function archiveObjects(hypervisor: Hypervisor, archive: ObjectArchive): Hypervi
     return object ?? make(hypervisor, archive, header);
   });
   hypervisor.archiveSerial(archive);
-  const all = [...partitions, ...made];
-  for (const object of all) archive.within(label(object), () => object.archive(archive));
-  return all;
+  return [...partitions, ...made];
 }
 
 const label = (object: HypervisorObject) => `${object.type}#${object.serial}`;

@@ -1,21 +1,45 @@
-// The state of the hypervisor as plain data, whole: two dumps are equal exactly if nothing has
-// changed in between.
+// The state of the hypervisor as plain data, made by its archive: two dumps are equal exactly if no
+// field that is saved has changed in between. Guests' registers are in it; the contents of RAM are
+// not.
 
-import type { Fields } from "./archive/state-dump.ts";
+import { ObjectArchive } from "./archive/archive.ts";
 import type { Hypervisor } from "./hypervisor.ts";
+import { archiveState } from "./hypervisor-archive.ts";
 
-/** Everything that the hypervisor knows. */
-export function dumpHypervisor(hypervisor: Hypervisor): Fields {
-  return {
-    objects: [...hypervisor.objects].map((object) => object.dump()),
-    memory: [...hypervisor.memory.all()].map(({ pa, size, owner }) => [pa, size, owner.name]),
-    addressSpaces: [...hypervisor.addressSpaces].map(([vmid, space]) => [vmid, space.name]),
-    hwirqs: [...hypervisor.hwirqs].map(([intid, hwirq]) => [intid, hwirq.name]),
-    virtioPages: [...hypervisor.virtioPages].map(([pa, device]) => [pa, device.name]),
-    scheduler: hypervisor.scheduler.dump(),
-    traceClasses: hypervisor.trace.classes.flags,
-    random: hypervisor.random.dump(),
-    stage2Tables: hypervisor.options.stage2.available,
-    stopped: hypervisor.machine.stopReason !== undefined,
+/** What a field holds. Objects are their serial numbers, choices their indices. */
+export type DumpValue = number | bigint | Uint8Array;
+
+/** Fields by their path in the archive. */
+export type Dump = Readonly<Record<string, DumpValue>>;
+
+/** The fields that an archive of something has. */
+export function dumpFields(save: (archive: ObjectArchive) => void): Dump {
+  const fields: Record<string, DumpValue> = {};
+  save(
+    new ObjectArchive(undefined, (path, value) => {
+      fields[path] = value instanceof Uint8Array ? value.slice() : value;
+    }),
+  );
+  return fields;
+}
+
+/**
+ * Everything that the hypervisor knows: each object under its name (`vic#12`), beside `memory`,
+ * `scheduler` and its other parts. Page tables that are not in use are no part of an archive; they
+ * are under `machine`, with whether the machine has stopped.
+ */
+export function dumpHypervisor(hypervisor: Hypervisor): Readonly<Record<string, Dump>> {
+  const { options: { stage2 }, machine } = hypervisor;
+  const parts: Record<string, Record<string, DumpValue>> = {
+    machine: { stage2Tables: stage2.available, stopped: Number(machine.stopReason !== undefined) },
   };
+  const fields = dumpFields((archive) => {
+    for (const object of hypervisor.objects) archive.objects.set(object.serial, object);
+    archiveState(hypervisor, archive, hypervisor.objects);
+  });
+  for (const [path, value] of Object.entries(fields)) {
+    const dot = path.indexOf(".");
+    (parts[path.slice(0, dot)] ??= {})[path.slice(dot + 1)] = value;
+  }
+  return parts;
 }

@@ -21,8 +21,8 @@ export class ArchiveError extends Error {}
 type Numbers = Uint8Array | Uint16Array | Int16Array | Uint32Array | Int32Array;
 
 /**
- * Is told of each field that is loaded: its path, and what it holds. One path may come several
- * times: a length, then content.
+ * Is told of each field that is saved or loaded: its path, and what it holds. One path may come
+ * several times: a length, then content. Bytes are valid only during the call.
  */
 export type FieldListener = (path: string, value: number | bigint | Uint8Array) => void;
 
@@ -43,9 +43,9 @@ export class Archive {
 
   /**
    * @param source what is loaded; absent, a state is saved
-   * @param loaded is told of each field that is loaded
+   * @param listener is told of each field
    */
-  constructor(source?: Uint8Array, readonly loaded?: FieldListener) {
+  constructor(source?: Uint8Array, readonly listener?: FieldListener) {
     this.loading = source !== undefined;
     if (!source) this.#written = new Bytes(FIRST_CAPACITY);
     this.#bytes = source ?? this.#written!.buffer;
@@ -234,7 +234,7 @@ export class Archive {
 
   /** Tells of the field in progress. */
   #tell(value: number | bigint | Uint8Array): void {
-    if (this.loading) this.loaded?.(this.#path.join("."), value);
+    this.listener?.(this.#path.join("."), value);
   }
 
   /** A value that is out of its range: a file's fault, or while saving our own. */

@@ -4,7 +4,6 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import { allRights, type ObjectType, rightNames } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import type { RandomGenerator } from "../random/random-generator.ts";
 import type { Behaviour } from "../services/behaviour.ts";
 import type { Services } from "../services/services.ts";
@@ -213,11 +212,6 @@ export class Cspace extends HypervisorObject {
     table.slots[slot] = capability;
     table.used++;
     this.#used++;
-  }
-
-  protected fields(): Fields {
-    const slots = [...this.capabilities()].map(([slot, { object, rights, master }]) => [slot, object?.name, rights, master]);
-    return { maximum: this.#maximum, tables: this.#tables.map((table) => table?.used), slots };
   }
 
   protected onActivate(): ErrorCode {

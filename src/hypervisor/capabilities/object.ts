@@ -4,7 +4,6 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectType } from "../../abi/rights.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import type { Services } from "../services/services.ts";
 import type { Capability } from "./capability.ts";
 
@@ -117,13 +116,6 @@ export abstract class HypervisorObject {
     return this.size + this.#charged;
   }
 
-  /** Its whole state as plain data (state-dump.ts). */
-  dump(): Fields {
-    const { name, state, references } = this;
-    const holders = this.holders.map((holder) => [holder.cspace.name, holder.slot, holder.rights, holder.master]);
-    return { name, state, references, holders, ...this.fields() };
-  }
-
   /** Saves its state, or loads it into an object that was just made (`hypervisor-archive.ts`). */
   archive(archive: ObjectArchive): void {
     this.state = archive.choice("state", this.state as typeof LASTING_STATES[number], LASTING_STATES);
@@ -142,9 +134,6 @@ export abstract class HypervisorObject {
 
   /** What the type adds to `archive`. What follows from other fields is not there. */
   protected abstract archiveFields(archive: ObjectArchive): void;
-
-  /** What the type adds to `dump`. */
-  protected abstract fields(): Fields;
 
   /**
    * Notes why the call in progress is refused, and gives back the error. `section`: where the rule

@@ -4,7 +4,6 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { Services } from "../services/services.ts";
 import { Intid } from "./gic-registers.ts";
@@ -124,15 +123,6 @@ export class Hwirq extends HypervisorObject {
     this.services.hwirqs.set(this.intid, this);
     this.#ppi = ppi;
     ppi?.vic.addPpi(this);
-  }
-
-  protected fields(): Fields {
-    return {
-      intid: this.intid,
-      level: this.#level,
-      source: this.#source.dump(),
-      ppi: this.#ppi && [this.#ppi.vic.name, this.#ppi.virq, ...this.#ppi.sources.keys()],
-    };
   }
 
   protected onActivate(): ErrorCode {

@@ -2,7 +2,6 @@
 
 import type { Archive } from "../../machine/archive.ts";
 import { PRIORITY_MASK } from "./gic-registers.ts";
-import { type Fields, unusual } from "../archive/state-dump.ts";
 
 /** State bits of one interrupt. */
 export const Irq = {
@@ -44,11 +43,6 @@ export class IrqBank {
     this.flags = new Uint8Array(end);
     this.priority = new Uint8Array(end);
     this.sources = new Array(end).fill(undefined);
-  }
-
-  /** State and priority as plain data. */
-  dump(): Fields {
-    return { flags: unusual(this.flags, 0), priority: unusual(this.priority, 0) };
   }
 
   /** State, priority and counts, saved or loaded. Sources bind themselves. */

@@ -4,7 +4,6 @@
 
 import type { Archive } from "../../machine/archive.ts";
 import { Icc, ICC_SRE, IccCtlr, IDLE_PRIORITY, Intid, PRIORITY_MASK } from "./gic-registers.ts";
-import { type Fields, unusual } from "../archive/state-dump.ts";
 import { Irq, IrqBank } from "./irq-bank.ts";
 import type { Vgic } from "./vgic.ts";
 
@@ -69,24 +68,6 @@ export class VgicCpu {
   /** True if a group is enabled here (it may be off in the distributor). */
   get anyGroupEnabled(): boolean {
     return this.#groupEnable[0] || this.#groupEnable[1];
-  }
-
-  /** The state as plain data. */
-  dump(): Fields {
-    const { acknowledged, sleep, irq, fiq } = this;
-    return {
-      ...this.bank.dump(),
-      acknowledged,
-      sleep,
-      irq,
-      fiq,
-      ready: unusual(this.#ready, 0),
-      pmr: this.#pmr,
-      ctlr: this.#ctlr,
-      bpr: this.#bpr,
-      groupEnable: this.#groupEnable,
-      activePriorities: [...this.#activePriorities],
-    };
   }
 
   /** The state, saved or loaded; `derive` follows when the whole VIC is loaded. */

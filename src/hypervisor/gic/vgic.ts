@@ -7,7 +7,6 @@ import type { Archive } from "../../machine/archive.ts";
 import { type Affinity, DEFAULT_MPIDR_MAPPING, type MpidrMapping } from "./affinity.ts";
 import { Intid, PRIORITY_MASK } from "./gic-registers.ts";
 import { Irq, IrqBank } from "./irq-bank.ts";
-import { type Fields, unusual } from "../archive/state-dump.ts";
 import { VgicCpu } from "./vgic-cpu-interface.ts";
 
 /** The interrupts of one VIC and the CPU interfaces of its vCPUs. */
@@ -30,17 +29,6 @@ export class Vgic {
    */
   constructor(vcpus: number, readonly isAttached: (index: number) => boolean) {
     this.cpus = Array.from({ length: vcpus }, (_, index) => new VgicCpu(this, index));
-  }
-
-  /** The state of every interrupt and CPU interface as plain data. */
-  dump(): Fields {
-    return {
-      groups: this.#groups,
-      shared: this.shared.dump(),
-      routes: unusual(this.#route, 0),
-      acknowledgedBy: unusual(this.#acknowledgedBy, -1),
-      cpus: this.cpus.map((cpu) => cpu.dump()),
-    };
   }
 
   /** Every interrupt and CPU interface, saved or loaded. What is ready and signalled follows. */

@@ -4,7 +4,6 @@ import type { ObjectArchive } from "../archive/archive.ts";
 import { Intid } from "./gic-registers.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
-import type { Plain } from "../archive/state-dump.ts";
 import type { Vic } from "./vic.ts";
 import type { LevelSource } from "./irq-bank.ts";
 import type { VgicCpu } from "./vgic-cpu-interface.ts";
@@ -116,11 +115,6 @@ export class VirqSource implements LevelSource {
   /** Lowers the line. */
   clear(): void {
     if (this.#binding) this.#binding.vic.gic.lower(this.#binding.cpu, this.#binding.intid);
-  }
-
-  /** The binding as plain data. */
-  dump(): Plain {
-    return this.#binding && [this.#binding.vic.name, this.#binding.cpu.index, this.#binding.intid];
   }
 
   /** The binding, saved or loaded. */

@@ -5,7 +5,6 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { VdeviceFlags, VicOption } from "../../abi/words.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { AddressSpace } from "../memory/addrspace.ts";
@@ -249,20 +248,6 @@ export class Vic extends HypervisorObject {
     });
     archive.require((this.#gic !== undefined) === (this.state === "active"), "an active VIC has interrupts");
     archive.within("frames", () => this.#frames.archive(archive));
-  }
-
-  protected fields(): Fields {
-    const { mask, shift, mt } = this.#mapping;
-    return {
-      vcpus: this.#vcpus,
-      virqs: this.#virqs,
-      defaultAddress: this.#defaultAddress,
-      mapping: [...mask, ...shift, mt],
-      attached: Object.entries(this.#attached).filter(([, vcpu]) => vcpu).map(([index, vcpu]) => [index, vcpu?.name]),
-      sources: this.#sources.size,
-      frames: this.#frames.frames,
-      gic: this.#gic?.dump(),
-    };
   }
 
   protected onActivate(): ErrorCode {

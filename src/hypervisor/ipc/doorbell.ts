@@ -3,7 +3,6 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 import type { Services } from "../services/services.ts";
@@ -103,10 +102,6 @@ export class Doorbell extends HypervisorObject {
     this.#sent = archive.integer("sent", this.#sent);
     this.#received = archive.integer("received", this.#received);
     this.virq.archive("virq", archive);
-  }
-
-  protected fields(): Fields {
-    return { flags: this.#flags, enabled: this.#enabled, autoAck: this.#autoAck, virq: this.virq.dump() };
   }
 
   protected onActivate(): ErrorCode {

@@ -4,7 +4,6 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import { MsgqueueThreshold } from "../../abi/words.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 import type { Services } from "../services/services.ts";
@@ -173,18 +172,6 @@ export class Msgqueue extends HypervisorObject {
     this.#received = archive.integer("received", this.#received);
     this.sendVirq.archive("sendVirq", archive);
     this.receiveVirq.archive("receiveVirq", archive);
-  }
-
-  protected fields(): Fields {
-    return {
-      depth: this.#depth,
-      maximumSize: this.#maximumSize,
-      messages: this.#messages.map((message) => message.join()),
-      notFullThreshold: this.#notFullThreshold,
-      notEmptyThreshold: this.#notEmptyThreshold,
-      sendVirq: this.sendVirq.dump(),
-      receiveVirq: this.receiveVirq.dump(),
-    };
   }
 
   protected onActivate(): ErrorCode {

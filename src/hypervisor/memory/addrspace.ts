@@ -7,7 +7,6 @@ import type { Core, Stage2Table } from "../../core/interface.ts";
 import type { Machine } from "../../machine/machine.ts";
 import { MAX_CPUS, PAGE_SIZE, PHYSICAL_END } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import type { Services } from "../services/services.ts";
@@ -328,18 +327,6 @@ export class AddressSpace extends HypervisorObject {
   override discard(): void {
     super.discard();
     if (this.#stage2) this.stage2.release();
-  }
-
-  protected fields(): Fields {
-    return {
-      vmid: this.vmid,
-      threads: this.threads,
-      devices: this.devices.map(({ ipa, size, device }) => [ipa, size, device.name]),
-      vmmioRanges: this.vmmioRanges.map(({ base, end }) => [base, end]),
-      infoArea: this.#infoArea && [this.#infoArea.extent.name, this.#infoArea.ipa],
-      extents: [...this.#extents].map((extent) => extent.name),
-      stage2: this.#stage2 && [...this.#stage2.entries()].map(({ ipa, pa, size, flags }) => [ipa, pa, size, flags]),
-    };
   }
 
   protected onActivate(): ErrorCode {

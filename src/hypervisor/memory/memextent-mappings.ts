@@ -6,7 +6,6 @@ import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { AddressSpace } from "./addrspace.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Plain } from "../archive/state-dump.ts";
 
 /** How many slots an extent has. */
 const SLOTS = 4;
@@ -158,11 +157,6 @@ export class ExtentMappings {
       archive.require(ranges.length > 0, "a slot maps something");
       return slot ?? { addressSpace, ranges };
     }, SLOTS);
-  }
-
-  /** The slots as plain data. */
-  dump(): Plain {
-    return this.#slots.map(({ addressSpace, ranges }) => [addressSpace.name, ranges.map((range) => ({ ...range }))]);
   }
 
   #find(addressSpace: AddressSpace, offset: number, size: number, ipa: number): Slot | undefined {

@@ -6,7 +6,6 @@ import { Access, ExtentMemoryType, ExtentType, MapAttributes, MemextentAttribute
 import { ErrorCode } from "../../abi/errors.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { AddressSpace, MemoryServices } from "./addrspace.ts";
 import type { MemoryOwner, PageRun } from "./memdb.ts";
@@ -232,20 +231,6 @@ export class Memextent extends HypervisorObject {
     this.#attachments = archive.integer("attachments", this.#attachments);
     archive.require(this.base + this.extentSize <= 2 ** 64, "extents do not wrap");
     archive.within("mappings", () => this.mappings.archive(archive, this.extentSize));
-  }
-
-  protected fields(): Fields {
-    return {
-      base: this.base,
-      extentSize: this.extentSize,
-      access: this.access,
-      memoryType: this.memoryType,
-      kind: this.kind,
-      parent: this.parent?.name,
-      configured: this.#configured,
-      attachments: this.#attachments,
-      mappings: this.mappings.dump(),
-    };
   }
 
   protected onActivate(): ErrorCode {

@@ -3,7 +3,6 @@
 
 import { ErrorCode } from "../../abi/errors.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { EveryService, ObjectClass } from "../capabilities/object-types.ts";
 
@@ -69,10 +68,6 @@ export class Partition extends HypervisorObject implements Heap {
   /** It stays, without whoever holds it. */
   override discard(): void {
     this.holders.length = 0;
-  }
-
-  protected fields(): Fields {
-    return { heapUsed: this.heapUsed };
   }
 
   protected onActivate(): ErrorCode {

@@ -1,7 +1,6 @@
 // How often a vCPU may ask for entropy (docs/spec/hypervisor.md §4.10).
 
 import type { Archive } from "../../machine/archive.ts";
-import type { Plain } from "../archive/state-dump.ts";
 
 /** Calls that a vCPU may make in a window of virtual time (ns). */
 const CALLS_PER_WINDOW = 4;
@@ -11,11 +10,6 @@ const WINDOW = 33_000_000;
 export class EntropyBudget {
   #windowStart = -WINDOW;
   #calls = 0;
-
-  /** The state as plain data. */
-  dump(): Plain {
-    return [this.#windowStart, this.#calls];
-  }
 
   /** The state, saved or loaded. */
   archive(archive: Archive): void {

@@ -2,7 +2,6 @@
 // most often (docs/spec/hypervisor.md §5.1).
 
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Plain } from "../archive/state-dump.ts";
 import { PRIORITY_END, type Vcpu } from "./vcpu.ts";
 
 /** vCPUs that wait for one physical CPU. The one that runs is not in it. */
@@ -37,11 +36,6 @@ export class RunQueue {
       archive.require(index === 0 || waiting[index - 1].rank <= vcpu.rank, "queues stand in the order of their ranks");
       this.add(vcpu, "tail");
     }
-  }
-
-  /** The waiting vCPUs in order, as plain data. */
-  dump(): Plain {
-    return this.#queues.flat().map((vcpu) => vcpu.name);
   }
 
   /** How often a vCPU is in the queue. */

@@ -5,7 +5,6 @@
 import { CPU_INVALID } from "../../abi/words.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Plain } from "../archive/state-dump.ts";
 import { Execution, type ExecutionServices, EXIT_COST } from "./execution.ts";
 import { RunQueue } from "./run-queue.ts";
 import { Block, type Vcpu } from "./vcpu.ts";
@@ -177,11 +176,6 @@ export class Scheduler implements VcpuScheduler {
     let queued = 0;
     for (const { queue } of this.#cpus) queued += queue.count(vcpu);
     return { queued, current: this.#cpus.some(({ current }) => current === vcpu) };
-  }
-
-  /** Who runs and waits where, as plain data. */
-  dump(): Plain {
-    return this.#cpus.map(({ queue, current, primary }) => [queue.dump(), current?.name, primary?.name]);
   }
 
   /** Who runs and waits where, saved or loaded. */

@@ -6,7 +6,6 @@ import { NS_PER_TICK, timeOfTicks } from "../../machine/clock.ts";
 import type { Scheduled } from "../../machine/events.ts";
 import type { Machine } from "../../machine/machine.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Plain } from "../archive/state-dump.ts";
 import type { HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 
@@ -61,11 +60,6 @@ class Timer {
     this.#masked = archive.bool("masked", this.#masked);
     this.#level = archive.bool("level", this.#level);
     this.source.archive("source", archive);
-  }
-
-  /** The state as plain data. */
-  dump(): Plain {
-    return [this.#due, this.#masked, this.#level, this.source.dump()];
   }
 
   disable(): void {
@@ -125,11 +119,6 @@ export class VcpuTimers {
     const { events } = this.machine;
     this.#event = events.archiveEvent("event", archive, this.#event, () => this.#due());
     archive.require(this.deadline >= (this.#event?.at ?? Infinity) || this.deadline === Infinity, "a timer that will fire has its event");
-  }
-
-  /** Both timers as plain data. */
-  dump(): Plain {
-    return [this.deadline, this.virtual.dump(), this.physical.dump()];
   }
 
   /** The vCPU is gone. */

@@ -10,7 +10,6 @@ import { DOUBLE } from "../../machine/clock.ts";
 import { MAX_CPUS } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
 import { archiveRegisters } from "../archive/registers-archive.ts";
-import { dumpRegisters, type Fields } from "../archive/state-dump.ts";
 import type { Cspace } from "../capabilities/cspace.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { VgicCpu } from "../gic/vgic-cpu-interface.ts";
@@ -452,36 +451,6 @@ export class Vcpu extends HypervisorObject {
     super.discard();
     this.timers.release();
     this.services.core.releaseVcpu(this.registers);
-  }
-
-  protected fields(): Fields {
-    return {
-      cspace: this.cspace?.name,
-      addressSpace: this.addressSpace?.name,
-      registers: dumpRegisters(this.registers),
-      timers: this.timers.dump(),
-      native: this.native !== undefined,
-      options: this.options,
-      priority: this.priority,
-      timeslice: this.timeslice,
-      affinity: this.affinity,
-      vic: this.vic && [this.vic.name, this.index],
-      vpmGroup: this.vpmGroup && [this.vpmGroup.name, this.vpmIndex],
-      life: this.life,
-      blocks: this.#blocks,
-      powerState: this.powerState,
-      resume: this.#resume && { ...this.#resume },
-      vmmio: this.vmmio && { ...this.vmmio },
-      systemReset: this.systemReset && { ...this.systemReset },
-      haltVirq: this.haltVirq.dump(),
-      wakeupVirq: this.wakeupVirq.dump(),
-      sliceLeft: this.sliceLeft,
-      queued: this.queued,
-      yieldTo: this.yieldTo?.name,
-      donor: this.donor?.name,
-      insideRun: this.insideRun,
-      entropy: this.entropy.dump(),
-    };
   }
 
   protected onActivate(): ErrorCode {

@@ -4,7 +4,6 @@
 import { ErrorCode } from "../../abi/errors.ts";
 import { VpmState } from "../../abi/words.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import type { ObjectOf } from "../capabilities/object-types.ts";
 import { VirqSource } from "../gic/vic-source.ts";
@@ -70,10 +69,6 @@ export class VpmGroup extends HypervisorObject {
   protected archiveFields(archive: ObjectArchive): void {
     this.aggregates = archive.bool("aggregates", this.aggregates);
     this.virq.archive("virq", archive);
-  }
-
-  protected fields(): Fields {
-    return { aggregates: this.aggregates, vcpus: this.vcpus.map((vcpu) => [vcpu.vpmIndex, vcpu.name]), virq: this.virq.dump() };
   }
 
   protected onActivate(): ErrorCode {

@@ -2,7 +2,6 @@
 // backend has set (docs/spec/hypervisor.md §4.11, §7.1; virtio 1.x, "Input Device").
 
 import type { Archive } from "../../machine/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 
 /** Offsets in the config space. */
 const Config = { Select: 0, Subsel: 1, Size: 2, Union: 8, UnionSize: 128 } as const;
@@ -31,13 +30,6 @@ export class VirtioInput {
   readonly #entries = new Map<number, Uint8Array>();
   #select = 0;
   #subsel = 0;
-
-  /** The state as plain data. */
-  dump(): Fields {
-    const { evTypes, absAxes } = this;
-    const entries = [...this.#entries].map(([selection, bytes]) => [selection, bytes.join()]);
-    return { evTypes, absAxes, entries, select: this.#select, subsel: this.#subsel };
-  }
 
   /** The state, saved or loaded. */
   archive(archive: Archive): void {

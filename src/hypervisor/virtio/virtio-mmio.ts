@@ -7,7 +7,6 @@ import { Access, ExtentType } from "../../abi/words.ts";
 import { VirtioMmioRegister, VirtioStatus } from "../../devices/virtio-mmio-registers.ts";
 import { PAGE_SIZE } from "../../machine/memory-map.ts";
 import type { ObjectArchive } from "../archive/archive.ts";
-import type { Fields } from "../archive/state-dump.ts";
 import { type Heap, HypervisorObject } from "../capabilities/object.ts";
 import { VirqSource } from "../gic/vic-source.ts";
 import type { MemoryServices } from "../memory/addrspace.ts";
@@ -199,22 +198,6 @@ export class VirtioMmio extends HypervisorObject {
       archive.require(base !== undefined && !virtioPages.has(base) && machine.ram.contains(base, PAGE_SIZE), "a device has a page of RAM");
       virtioPages.set(base!, this);
     });
-  }
-
-  protected fields(): Fields {
-    return {
-      extent: this.#extent?.name,
-      queues: this.#queues.map((queue) => ({ ...queue })),
-      queueSel: this.#queueSel,
-      deviceFeatures: [...this.#deviceFeatures],
-      driverFeatures: [...this.#driverFeatures],
-      driverFeaturesSel: this.#driverFeaturesSel,
-      notifiedQueues: this.#notifiedQueues,
-      reason: this.#reason,
-      input: this.input?.dump(),
-      backendVirq: this.backendVirq.dump(),
-      frontendVirq: this.frontendVirq.dump(),
-    };
   }
 
   protected onActivate(): ErrorCode {

@@ -163,10 +163,13 @@ function objectOf(w: World, name: HypercallName, one: Case, args: Args, reason: 
   return names.object(w.get(args[argument]));
 }
 
+/** States of an object as a dump has them. */
+const INIT = 0, FAILED = 2;
+
 /** A dump in which an object whose activation failed is still in state INIT. */
 function unfailed(dump: ReturnType<World["dump"]>, w: World, cap: bigint): ReturnType<World["dump"]> {
-  const objects = dump.objects as { readonly state: string }[];
-  const failed = objects[[...w.hypervisor.objects].indexOf(w.get(cap))];
-  assert.equal(failed.state, "failed", "it is not activated again");
-  return { ...dump, objects: objects.map((object) => object === failed ? { ...object, state: "init" } : object) };
+  const { type, serial } = w.get(cap);
+  const failed = dump[`${type}#${serial}`];
+  assert.equal(failed.state, FAILED, "it is not activated again");
+  return { ...dump, [`${type}#${serial}`]: { ...failed, state: INIT } };
 }

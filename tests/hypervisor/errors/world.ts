@@ -20,7 +20,6 @@ import { Msgqueue } from "../../../src/hypervisor/ipc/msgqueue.ts";
 import type { HypervisorObject } from "../../../src/hypervisor/capabilities/object.ts";
 import { Partition } from "../../../src/hypervisor/memory/partition.ts";
 import { dumpHypervisor } from "../../../src/hypervisor/hypervisor-dump.ts";
-import type { Fields } from "../../../src/hypervisor/archive/state-dump.ts";
 import { Vcpu } from "../../../src/hypervisor/scheduling/vcpu.ts";
 import { Vic } from "../../../src/hypervisor/gic/vic.ts";
 import { VirtioMmio } from "../../../src/hypervisor/virtio/virtio-mmio.ts";
@@ -278,7 +277,7 @@ export class World {
   }
 
   /** All that the hypervisor knows; two are equal if nothing has changed. */
-  dump(): Fields {
+  dump(): ReturnType<typeof dumpHypervisor> {
     return dumpHypervisor(this.hypervisor);
   }
 }

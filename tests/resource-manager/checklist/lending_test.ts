@@ -48,8 +48,7 @@ class Parties {
 
   /** Name of the VIC that gets the interrupt; undefined while none does. */
   target(): unknown {
-    const { source } = this.machine.system.hypervisor.hwirqs.get(IRQ)!.dump();
-    return Array.isArray(source) ? source[0] : undefined;
+    return this.machine.system.hypervisor.hwirqs.get(IRQ)!.virqSources()[0].vic?.name;
   }
 
   vicOf(vmid: number): string {
