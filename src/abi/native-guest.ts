@@ -1,7 +1,7 @@
 // Native guests: programs in TypeScript that are the code of a vCPU of a real VM
-// (docs/architecture.md, "Native guests"). They are event handlers with plain state, and all they
-// can do is what this file offers: hypercalls, their own guest memory, their virtual timer and
-// interrupts. Names and numbers of the calls are in `hypercalls.ts`.
+// (docs/architecture/hypervisor.md, "Native guests"). They are event handlers with plain state, and
+// all they can do is what this file offers: hypercalls, their own guest memory, their virtual timer
+// and interrupts. Names and numbers of the calls are in `hypercalls.ts`.
 
 import type { FaultPort } from "./faults.ts";
 import type { HypercallArguments, HypercallResults } from "./hypercalls.ts";

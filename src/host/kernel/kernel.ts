@@ -1,7 +1,7 @@
 // The host's kernel as far as drivers and VMMs need one: processes with descriptor tables and
 // address spaces, and ioctls that may wait. An ioctl in progress is a task: plain data that says
-// where it stands, so that all of this can be saved between two events (docs/architecture.md,
-// "Host").
+// where it stands, so that all of this can be saved between two events (docs/architecture/host.md,
+// "The kernel").
 
 import { HypercallCaller } from "../../abi/hypercall-caller.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";

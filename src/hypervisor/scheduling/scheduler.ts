@@ -1,6 +1,6 @@
 // The scheduler: fixed priorities, round robin within one, for each physical CPU; directed yields;
-// and the turn of a physical CPU (docs/spec/hypervisor.md §5.1 to §5.5; docs/architecture.md,
-// "Virtual time").
+// and the turn of a physical CPU (docs/spec/hypervisor.md §5.1 to §5.5;
+// docs/architecture/hypervisor.md, "Scheduling").
 
 import { CPU_INVALID } from "../../abi/words.ts";
 import type { PhysicalCpu } from "../../machine/el2.ts";
