@@ -23,7 +23,7 @@ import { type Callees, type KnownFunction, KnownFunctions, Library } from "./was
 import { type ImportedMemory, WasmModule } from "./wasm/module.ts";
 import { WASM_PAGE_SIZE } from "../support/sizes.ts";
 
-/** What the module calls. */
+/** The functions that the module imports. */
 export interface CoreImports {
   /** Fills the decoded instruction at `ip`. */
   decode(ip: number): void;
@@ -39,7 +39,7 @@ export interface CoreImports {
    */
   undefinedInstruction(pc: bigint, word: number): void;
   /**
-   * What the watchpoints say of a data access (`Watch`): address, descriptor (`Access`,
+   * The verdict of the watchpoints on a data access (`Watch`): address, descriptor (`Access`,
    * `AccessKind`). Only while CPU.WATCHING_DATA is set.
    */
   watched(va: bigint, access: number): number;
@@ -56,7 +56,7 @@ export interface CoreImports {
 }
 
 /**
- * What the module offers to TypeScript; see `state/functions.ts` and the files that define the
+ * The module's exports for TypeScript; see `state/functions.ts` and the files that define the
  * functions.
  */
 export interface CoreExports {
@@ -70,7 +70,7 @@ export interface CoreExports {
    * (exceptions/run-function.ts).
    */
   moveContext(to: number, from: number): void;
-  /** What derives from the context (state/functions.ts). */
+  /** Updates the state that derives from the context (state/functions.ts). */
   updateRegime(): void;
   /** Exceptions (exceptions/exception-entry.ts). */
   injectException(esr: number, far: bigint): void;
@@ -85,7 +85,7 @@ export interface CoreExports {
 }
 
 /**
- * What generating a core comes to. Plain data, which follows from the sources and where RAM lies: a
+ * The result of generating a core. Plain data, which follows from the sources and where RAM lies: a
  * cache may keep it.
  */
 export interface CoreBlueprint {
@@ -95,7 +95,7 @@ export interface CoreBlueprint {
   readonly handlers: HandlerTable;
 }
 
-/** Where blueprints are kept beyond the process, by a key that says where RAM lies. */
+/** The store of blueprints beyond the process, by a key that says where RAM lies. */
 export interface BlueprintStore {
   load(key: string): CoreBlueprint | undefined;
   keep(key: string, blueprint: CoreBlueprint): void;
@@ -111,7 +111,7 @@ export interface GeneratedCore {
   readonly dispatch: Dispatch;
   /** The cold instructions. */
   readonly outlined: OutlinedFunctions;
-  /** What other modules need to call its functions. */
+  /** The signatures that other modules need to call its functions. */
   readonly library: Callees;
   readonly importedMemory: ImportedMemory;
 }

@@ -78,7 +78,7 @@ export interface UndefinedInstruction {
  */
 const EXACT_INVALIDATION = 0x100_0000;
 
-/** What a core reports besides its exits. */
+/** Options of a core. */
 export interface CoreOptions {
   /**
    * Called once for each word that is UNDEFINED where it is executed, for the first
@@ -91,7 +91,7 @@ export interface CoreOptions {
    */
   readonly decodedPages?: number;
   /**
-   * What executes: the interpreter alone, which is the default, or regions of the translator as
+   * The tier: the interpreter alone, which is the default, or regions of the translator as
    * well (`auto`; `jit` translates sooner).
    */
   readonly tier?: Tier;
@@ -109,7 +109,7 @@ const HOTNESS: Record<Exclude<Tier, "interp">, Hotness & { readonly slice: numbe
 export class WasmCore implements DebugCore {
   /** Handlers of the interpreter and how the decoder uses them, for tests. */
   readonly dispatch: Dispatch;
-  /** Where address spaces get their tables. */
+  /** The pool of stage-2 tables for address spaces. */
   readonly stage2Pool: Stage2Pool;
   readonly #exports: CoreExports;
   readonly #decoded: DecodedPages;
@@ -131,7 +131,7 @@ export class WasmCore implements DebugCore {
   /** Whether breakpoints and watchpoints stop the run in progress. */
   #stops = true;
   #resident: VcpuContext | undefined;
-  /** What handles exits of the run in progress. */
+  /** The handler of exits of the run in progress. */
   #el2: ExitHandler | undefined;
   /**
    * The load or store that left last, and its part of the syndrome: who waits for a device does so
@@ -215,7 +215,7 @@ export class WasmCore implements DebugCore {
     this.#freeContexts.push(context.address);
   }
 
-  /** What the translator has done; undefined where there is none. */
+  /** Counters of the translator; undefined if there is none. */
   get translatorCounters(): Readonly<TranslatorCounters> | undefined {
     return this.#translator?.counters;
   }
@@ -513,7 +513,7 @@ export class WasmCore implements DebugCore {
   #passMark(vcpu: VcpuState, unwanted: boolean): number {
     const { pc } = vcpu;
     const wasmAddress = this.#decoded.wasmAddressOf(this.#words[CPU.IP >> 2]);
-    // What this one instruction leaves with is the caller's.
+    // The exit of this one instruction is the caller's.
     this.#words[CPU.EL2_CALLED >> 2] = 0;
     const retired = this.#decoded.pass(wasmAddress, () => 1 - this.#exports.run(1));
     if (unwanted && this.#breakpoints.forget(vcpu.stage2, pc)) {

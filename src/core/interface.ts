@@ -91,7 +91,7 @@ export interface Core {
   /** Drops everything derived (TLBs, decoded instructions, page caches). */
   flush(): void;
   /**
-   * What TLBs hold of data accesses to RAM through tables `stage2`. For checkers of invariants; a
+   * The TLB entries for data accesses to RAM through tables `stage2`. For checkers of invariants; a
    * core without TLBs has none.
    */
   cachedPages?(stage2: number): Iterable<CachedPage>;
@@ -116,7 +116,7 @@ export interface DebugCore extends Core {
   insertWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
   /** Takes a watchpoint back; nothing when there is none. */
   removeWatchpoint(stage2: number, address: bigint, length: number, kind: WatchKind): void;
-  /** What the latest exit with `ExitReason.Watchpoint` was about. */
+  /** The hit that caused the latest exit with `ExitReason.Watchpoint`. */
   readonly watchHit: WatchHit | undefined;
   /** `run` with a budget of 1 that no breakpoint or watchpoint stops. */
   step(vcpu: VcpuState, now: number, floor: number): Exit;

@@ -26,10 +26,10 @@ const FlashStatus = { Ready: 0x80, EraseError: 0x20, ProgramError: 0x10 } as con
 /** Bytes of an erase block of both chips. */
 export const FLASH_SECTOR = 0x4_0000;
 
-/** What reads give. */
+/** The contents that reads return. */
 export const READ_MODES = ["array", "id", "cfi", "status"] as const;
 type ReadMode = typeof READ_MODES[number];
-/** What the next write means. */
+/** The meaning of the next write. */
 export const WRITE_STATES = ["command", "program", "erase", "count", "buffer", "confirm", "lock"] as const;
 type WriteState = typeof WRITE_STATES[number];
 
@@ -50,7 +50,7 @@ export interface FlashArray {
   readonly bytes: Uint8Array;
   /** Puts bytes into it. */
   write(offset: number, bytes: Uint8Array): void;
-  /** What was written before is safe when this returns. */
+  /** Earlier writes are safe when this returns. */
   flush(): void;
   /** The bytes are others than what was written: those of a state that was put back. */
   replaced(): void;
@@ -66,7 +66,7 @@ const BUFFER_LOG2 = 10;
 const BUFFER_SIZE = 2 << BUFFER_LOG2;
 /** Writes of 16 bits fill it as well. */
 export const BUFFER_WRITES = BUFFER_SIZE / 2;
-/** Where the tables of the CFI query are, in words of a chip. */
+/** Offsets of the tables of the CFI query, in words of a chip. */
 const Cfi = { Query: 0x10, System: 0x1b, Geometry: 0x27, Extended: 0x31, End: 0x40 } as const;
 
 /** Identification that a chip of `size` bytes with `sectors` erase blocks gives, from word 0. */

@@ -33,7 +33,7 @@ export const FwCfgKey = {
 export const FwCfgDma = { Error: 1, Read: 2, Skip: 4, Select: 8, Write: 16 } as const;
 
 const SIGNATURE = "QEMU";
-/** What reading the DMA register gives. */
+/** The value that reads of the DMA register return. */
 const DMA_SIGNATURE = "QEMU CFG";
 /** Bits of the id: the traditional interface, and DMA. */
 const FEATURES = 3;
@@ -52,7 +52,7 @@ export interface FwCfgMemory {
   write(address: number, from: Uint8Array): boolean;
 }
 
-/** What the device offers. */
+/** The features that the device offers. */
 export interface FwCfgItems {
   readonly cpus: number;
   /** Linux's Image, for firmware that boots one by itself. */
@@ -135,7 +135,7 @@ export class FwCfg {
   #transfer(address: number): void {
     this.#dmaHigh = 0;
     const descriptor = new Uint8Array(Descriptor.size);
-    // Where not even the descriptor can be read there is nowhere to put an error.
+    // If not even the descriptor can be read, there is nowhere to put an error.
     if (!this.memory.read(address, descriptor)) return;
     const view = new DataView(descriptor.buffer);
     const control = view.getUint32(0);

@@ -24,7 +24,7 @@ const ID_BYTES = [0x31, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1];
 
 /** State of a `Pl031`: plain data. */
 export interface Pl031State {
-  /** What the counter is ahead of the seconds since power-on. */
+  /** The difference between the counter and the seconds since power-on. */
   readonly offset: number;
   readonly match: number;
   readonly mask: number;
@@ -32,7 +32,7 @@ export interface Pl031State {
   readonly armed: boolean;
 }
 
-/** What the clock stands on. */
+/** The time base of the clock. */
 export interface Pl031Time {
   /** Seconds since power-on. */
   seconds(): number;

@@ -55,8 +55,8 @@ function storeExclusive($: Builder, bytes: number, address: Node, Rs: Node, atte
 const ATOMIC_OPERATIONS = ["add", "clr", "eor", "set", "smax", "smin", "umax", "umin"] as const;
 
 /**
- * What an atomic operation stores; operands have the type of the access, sign- or zero-extended as
- * `signed` says.
+ * The value that an atomic operation stores; operands have the type of the access, sign- or
+ * zero-extended as `signed` says.
  */
 function atomicResult($: Builder, operation: number, type: Type, old: Node, operand: Node): Node {
   switch (ATOMIC_OPERATIONS[operation]) {

@@ -39,8 +39,8 @@ type Expression =
 export type Compute = (...operands: number[]) => number | bigint;
 
 /**
- * What number 31 means: the zero register, the stack pointer, or (`update`) a register that is only
- * read to be written again.
+ * The meaning of number 31: the zero register, the stack pointer, or (`update`) a register that is
+ * only read to be written again.
  */
 export type Bank = "zr" | "sp" | "update";
 

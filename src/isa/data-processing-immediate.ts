@@ -26,7 +26,7 @@ const reservedBitMask = (f: { sf: number; N: number; immr: number; imms: number 
   !f.sf && f.N === 1 || decodeBitMasks(f.N, f.immr, f.imms, true) === undefined;
 
 /**
- * What bitfield moves do with their source: shift up to drop the high bits, then down into place.
+ * The steps of a bitfield move: shift up to drop the high bits, then down into place.
  */
 function bitfieldShifts($: Builder, sf: number, immr: Node, imms: Node): { up: Node; down: Node } {
   const top = sf ? 63 : 31;

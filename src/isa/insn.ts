@@ -67,7 +67,7 @@ export interface InstructionOptions<P extends string, S extends string> {
   readonly fp?: boolean;
 }
 
-/** Where a field lies in the word. */
+/** The place of a field in the word. */
 export interface Field {
   /** Of its lowest bit. */
   readonly position: number;

@@ -85,7 +85,7 @@ function gather($: Builder, vectors: readonly Node[], sources: readonly ByteSour
 function interleaved($: Builder, L: number, size: number, Q: number, n: number, Rt: Node, base: Node): void {
   const registerBytes = Q ? 16 : 8, esize = 1 << size;
   const at = (i: number) => i ? $.add(base, i * registerBytes) : base;
-  /** Where byte `byte` of register `register` lies in the memory image. */
+  /** The place of byte `byte` of register `register` in the memory image. */
   const inMemory = (register: number, byte: number) => ((byte >> size) * n + register) * esize + (byte & esize - 1);
   const bytes = Array.from({ length: 16 }, (_, i) => i);
   if (L) {

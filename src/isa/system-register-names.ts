@@ -1,5 +1,5 @@
 // Names of the system registers of Armv8-A at EL0 and EL1, for assembly text. Arm ARM D12.
-// What the core implements of them is in core/registers/system-registers.ts.
+// The core's implementation is in core/registers/system-registers.ts.
 
 /** Lines of "op0.op1.CRn: name CRm.op2, ...", continued by indentation. */
 const NAMES = `

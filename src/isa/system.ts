@@ -11,7 +11,7 @@ const PSTATE_EL = 0xc;
 const PSTATE_SP = 0x1;
 const EL1H = 0x5;
 
-/** What `leaveAfter` takes for YIELD: ExitReason.Yield of the core. */
+/** The argument of `leaveAfter` for YIELD: ExitReason.Yield of the core. */
 const LEAVE_YIELD = 4;
 
 const BARRIER_OPTIONS = [

@@ -36,7 +36,7 @@ export class Archive {
   #bytes: Uint8Array;
   #view: DataView;
   #at = 0;
-  /** What is saved. */
+  /** The buffer of an archive that saves. */
   readonly #written: Bytes | undefined;
   readonly #path: string[] = [];
   readonly #last: (() => void)[] = [];
@@ -55,7 +55,7 @@ export class Archive {
   /** Whether fields come out; else they go in. */
   readonly loading: boolean;
 
-  /** What was saved. */
+  /** The saved bytes. */
   get saved(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
   }
@@ -179,7 +179,7 @@ export class Archive {
     return text;
   }
 
-  /** What may not be there. */
+  /** An optional value. */
   maybe<T, R = T>(name: string, value: T | undefined, one: (value: T | undefined) => R): R | undefined {
     if (!this.bool(name, value !== undefined)) return undefined;
     return this.within(name, () => one(value));

@@ -11,7 +11,7 @@ export const NS_PER_TICK = 1_000_000_000 / CNTFRQ;
 export const QUANTUM = 20_000;
 
 /**
- * What a field or variable of virtual time begins with, before it is set. V8 keeps small integers
+ * The value of a field or variable of virtual time before it is set. V8 keeps small integers
  * and doubles apart: a time that passes 2^31 (after 2 s) changes its form, and all code that was
  * optimized for the other is thrown away at once. With this it is a double from the start.
  */

@@ -1,4 +1,4 @@
-// What runs at EL2, as the machine sees it: the hypervisor implements this, the machine calls it
+// The software at EL2, as the machine sees it: the hypervisor implements this, the machine calls it
 // (docs/architecture/machine.md, "Turns").
 
 /** A physical CPU. */
@@ -26,6 +26,6 @@ export interface El2 {
    * session.
    */
   interrupt(intid: number, level: boolean): void;
-  /** What every vCPU waits for, a line each: for the message when nothing can ever happen again. */
+  /** The reason why each vCPU waits, one line each: for the message about a deadlock. */
   describeWaits(): string[];
 }

@@ -3,7 +3,7 @@
 
 import type { Archive } from "./archive.ts";
 
-/** Where an event stands among others. */
+/** The place of an event among others. */
 export interface EventPlace {
   /** Virtual time in ns. */
   readonly at: number;

@@ -26,7 +26,7 @@ export type RunResult =
   /** `stop` was called. */
   | { readonly kind: "stopped"; readonly reason: StopReason };
 
-/** What ended the run. */
+/** The reason why the run ended. */
 export type StopReason =
   /** A vCPU of the primary VM switched the system off, or asked for its reset. */
   | { readonly kind: "system-off" | "system-reset"; readonly vcpu: string }
@@ -41,7 +41,7 @@ export class Machine {
   readonly bus = new Bus();
   #el2: El2 | undefined;
   #stopped: StopReason | undefined;
-  /** Where the turns stand: every CPU has been offered the time up to here. */
+  /** The position of the turns: every CPU has been offered the time up to here. */
   #now = DOUBLE;
   /** The time whose events have happened. */
   #settled = DOUBLE;
@@ -99,7 +99,7 @@ export class Machine {
     this.events.archive(archive);
   }
 
-  /** Where the turns stand (ns): between turns, the end of the last one. */
+  /** The position of the turns (ns): between turns, the end of the last one. */
   get boundary(): number {
     return this.#now;
   }

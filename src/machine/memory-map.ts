@@ -1,4 +1,4 @@
-// What lies where: in the physical address space, and in the one Wasm memory that holds it
+// The layout of memory: in the physical address space, and in the one Wasm memory that holds it
 // (docs/design/decisions.md §8).
 //
 //   physical address                        Wasm memory
@@ -71,11 +71,11 @@ export const RESOURCE_MANAGER_SIZE = 0xa_0000;
 
 /** Sizes of the primary's RAM that a machine can have: a bare-metal program needs little. */
 export const MINIMUM_PRIMARY_MEMORY = 8 * MiB;
-/** What firmware, and whoever starts from the recorded platform's places, needs at least. */
+/** The minimum for firmware, and for guests that use the addresses of the recorded platform. */
 export const MINIMUM_PLATFORM_MEMORY = 64 * MiB;
 export const MAXIMUM_PRIMARY_MEMORY = PHYSICAL_END - RAM_BASE - HYPERVISOR_REGION_SIZE;
 
-/** Where things lie for one size of the primary's RAM. Physical addresses; ends are exclusive. */
+/** The layout for one size of the primary's RAM. Physical addresses; ends are exclusive. */
 export interface MemoryMap {
   readonly primarySize: number;
   readonly primaryEnd: number;

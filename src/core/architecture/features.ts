@@ -1,4 +1,4 @@
-// What the core is: identification registers whose values follow from what it implements, and no
+// The core's identity: identification registers whose values follow from what it implements, and no
 // more than that. docs/design/decisions.md §9; Arm ARM D13.2 (field values). The ID registers of
 // group 3 are trapped: the hypervisor's tables answer them from `IDENTIFICATION`; the others are
 // read inside the core.

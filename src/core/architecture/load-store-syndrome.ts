@@ -37,7 +37,7 @@ function pack(size: number, signExtends: boolean, register: number, wide: boolea
     (wide ? AbortSyndrome.Sf : 0) | (ordered ? AbortSyndrome.Ar : 0);
 }
 
-/** What such a syndrome says. */
+/** The fields of such a syndrome. */
 export interface LoadStore {
   /** Bytes. */
   size: number;

@@ -9,7 +9,7 @@ import { PAGE_SIZE } from "../../support/sizes.ts";
 
 const PAGE_OFFSET = BigInt(PAGE_SIZE - 1);
 
-/** Where code stops, by tables of stage 2 (a VM) and virtual address. */
+/** The addresses where code stops, by tables of stage 2 (a VM) and virtual address. */
 export class Breakpoints {
   /** Breakpoints that are set. */
   readonly #wanted = new Set<string>();

@@ -52,7 +52,7 @@ export interface GuestWatchHit {
   readonly write: boolean;
 }
 
-/** What the comparators of a vCPU come to. */
+/** The stops that the comparators of a vCPU ask for. */
 export class ArmedDebug {
   readonly breakpoints: readonly ArmedBreakpoint[];
   readonly watchpoints: readonly ArmedWatchpoint[];
@@ -152,7 +152,7 @@ export function watchpointSyndrome(pstate: number, writes: boolean): number {
 }
 
 /**
- * What a software step reports of the instruction before it: none, another, or a load-exclusive.
+ * The report of a software step on the instruction before it: none, another, or a load-exclusive.
  */
 export type Stepped = "none" | "other" | "exclusive";
 

@@ -9,7 +9,7 @@ const PAGE_BITS = BigInt(PAGE_SHIFT);
 /** Bits of an address that count: the top byte may be a tag (TCR_EL1.TBI). */
 const ADDRESS_BITS = 56;
 
-/** What a watchpoint stops at. */
+/** The accesses that a watchpoint stops. */
 export type WatchKind = "write" | "read" | "access";
 
 /** An access that a watchpoint stops. */
@@ -39,7 +39,7 @@ interface Watchpoint {
 /** The watchpoints of all VMs. */
 export class Watchpoints {
   #list: Watchpoint[] = [];
-  /** What stopped last. */
+  /** The latest hit. */
   hit: WatchHit | undefined;
 
   /** Whether any access matters to anybody. */
@@ -59,7 +59,7 @@ export class Watchpoints {
     this.#list = this.#list.filter((w) => w.stage2 !== stage2 || w.address !== start || w.length !== length || w.kind !== kind);
   }
 
-  /** What an access inside one page comes to. A read and write is both. */
+  /** The result for an access inside one page. A read and write is both. */
   look(stage2: number, va: bigint, size: number, reads: boolean, writes: boolean): typeof Watch[keyof typeof Watch] {
     const start = significant(va), page = start >> PAGE_BITS;
     let inPage = false;

@@ -96,7 +96,7 @@ function defineLookups(library: Library, imports: DecodedImports): void {
       c.run(callee(library, "protectCodePage"), wasmAddress.and(-PAGE_SIZE));
     });
     c.if(c.load("i32.load", CPU.WATCHING), () => {
-      // What gets a mark must not be the one that STOP hides.
+      // The instruction that gets a mark must not be the one that STOP hides.
       c.run(library.get("disarmStop", [], []));
       va.emit(c.f);
       wasmAddress.and(-PAGE_SIZE).emit(c.f);
@@ -228,7 +228,7 @@ function defineChanges(library: Library, imports: DecodedImports): void {
   }
 }
 
-/** Where and when the instruction is that is being executed. */
+/** The place and time of the instruction in progress. */
 function definePlace(library: Library): void {
   {
     const c = new Code(define(library, "currentPc"));

@@ -29,7 +29,7 @@ const PATIENCE_FACTOR = 4, PATIENCE_STEPS = 6;
 /** Pages for which that is remembered. */
 const RELEASES_KEPT = 4096;
 
-/** What the pool asks of the core's Wasm module. */
+/** The services of the core's Wasm module that the pool uses. */
 export interface DecodedCallbacks {
   /** Fetch entries that point to a decoded page go from all TLB sets. */
   forgetDecodedPage(page: number): void;

@@ -7,7 +7,7 @@ import type { Node } from "../../isa/builder.ts";
 /** Bytes of a decoded instruction. */
 export const DECODED_SIZE = 16;
 
-/** Where the operands start: after the number of the handler. */
+/** The start of the operands: after the number of the handler. */
 export const FIRST_OPERAND = 2;
 
 /** How an operand is stored in the decoded instruction. */

@@ -6,15 +6,15 @@ import type { Encoding } from "../../isa/table.ts";
 import type { FusedHandlers } from "./fused-handlers.ts";
 import type { DecodedOperand } from "./operands.ts";
 
-/** What a decoded instruction is filled with. */
+/** The contents of a decoded instruction. */
 export interface Filling {
   /** Number of the handler, which the decoded instruction begins with. */
   readonly handler: number;
-  /** What follows it. */
+  /** The operands that follow it. */
   readonly operands: readonly DecodedOperand[];
 }
 
-/** What the decoder knows of an encoding, or of one with certain operand fields. */
+/** The decoder's knowledge of an encoding, or of one with certain operand fields. */
 export interface Variant {
   readonly filling: Filling;
   /**

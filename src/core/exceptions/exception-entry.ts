@@ -222,7 +222,7 @@ function defineRaises(library: Library, undefinedInstruction: number): void {
   defineSeam(library, "raiseFpTrap", (c) => synchronous(library, c, syndrome(ExceptionClass.FpAccess, ISS_COND_ALWAYS), pc(library, c)));
 }
 
-/** What leaves for EL2, and what ends an instruction otherwise. */
+/** Exits to EL2, and other ends of an instruction. */
 function defineTraps(library: Library): void {
   define(library, "trap", (c) => c.run(leave(library), ExitReason.Trap, c.parameter(0), pc(library, c)));
   define(library, "trapAfter", (c) => {

@@ -161,7 +161,7 @@ function productInRange(product: Value, a: Value, b: Value): Value {
 }
 
 /**
- * What rounding lost of a product of doubles: a * b - product exactly (Veltkamp's splitting,
+ * The error of a rounded product of doubles: a * b - product exactly (Veltkamp's splitting,
  * Dekker's product).
  */
 function productError(code: Code, a: Value, b: Value, product: Value): Value {
@@ -174,7 +174,7 @@ function productError(code: Code, a: Value, b: Value, product: Value): Value {
   return a0.mul(b0).sub(product.sub(a1.mul(b1)).sub(a0.mul(b1)).sub(a1.mul(b0)));
 }
 
-/** What rounding lost: a + b - r exactly, where r is a + b rounded to nearest. */
+/** The error of a rounded sum: a + b - r exactly, where r is a + b rounded to nearest. */
 function sumError(code: Code, a: Value, b: Value, r: Value): Value {
   const fromB = code.let(r.sub(a));
   return a.sub(r.sub(fromB)).add(b.sub(fromB));

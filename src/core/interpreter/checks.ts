@@ -1,4 +1,4 @@
-// What instructions test before they do anything else.
+// Tests that instructions make before they do anything else.
 
 import type { Builder } from "../../isa/builder.ts";
 import type { Encoding } from "../../isa/table.ts";

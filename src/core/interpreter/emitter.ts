@@ -9,7 +9,7 @@ import type { Callees } from "../wasm/library.ts";
 import type { FunctionBuilder } from "../wasm/module.ts";
 import { PAGE_SIZE } from "../../support/sizes.ts";
 
-/** What the emitted code stands in. */
+/** The surroundings of the emitted code. */
 export interface Surroundings {
   readonly f: FunctionBuilder;
   readonly library: Callees;
@@ -93,7 +93,7 @@ function registerOffset($: Builder, bank: Bank, index: Node, write: boolean): No
 }
 
 /**
- * What is known of the flags while nothing else has set them: what an instruction, or the one
+ * Knowledge of the flags while nothing else has set them: what an instruction, or the one
  * before it, has left in locals.
  */
 export interface KnownFlags {

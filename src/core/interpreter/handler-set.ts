@@ -14,7 +14,7 @@ export class HandlerSet {
   readonly variants: readonly (readonly VariantHandlers[])[];
   /** Code of the handlers from `Handler.FirstInstruction` on. */
   readonly handlers: FunctionBuilder[] = [];
-  /** What the handlers of single instructions execute, by number. */
+  /** The instructions that the handlers of single instructions execute, by number. */
   readonly parts = new Map<number, Part>();
   readonly #numbers = new Map<string, number>();
 

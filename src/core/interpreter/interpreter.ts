@@ -39,8 +39,9 @@ export const REGION_RESULTS: readonly ValueType[] = ["i64", "i32"];
 export const CALL_DEPTH = 128;
 
 /**
- * Where the functions of regions begin in the table: two each, the region and its first instruction
- * alone. The functions of cold encodings come before: at most two each, one for SP as the base.
+ * The first slot of the functions of regions in the table: two each, the region and its first
+ * instruction alone. The functions of cold encodings come before: at most two each, one for SP as
+ * the base.
  */
 export const FIRST_REGION_SLOT = 2 * encodings.length;
 
@@ -60,7 +61,7 @@ export function makeDispatch(handlers: HandlerTable, library: Callees, outlined:
 export function defineInterpreter(library: Library, decode: number): HandlerTable {
   const f = library.define("execute", ["i32"], ["i32"]);
   /**
-   * What is left of the budget, in bytes of decoded instructions. Valid outside of the dispatch
+   * The rest of the budget, in bytes of decoded instructions. Valid outside of the dispatch
    * loop.
    */
   const remaining = 0;

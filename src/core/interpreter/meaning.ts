@@ -1,4 +1,4 @@
-// What the semantics of an instruction say of it before any code is made.
+// Properties of an instruction that follow from its semantics, before any code is made.
 
 import type { Builder, Node, Statement } from "../../isa/builder.ts";
 

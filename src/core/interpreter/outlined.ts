@@ -16,7 +16,7 @@ import { FunctionBuilder, type ImportedMemory, type ValueType, WasmModule } from
 import { emitChecks } from "./checks.ts";
 import { Emitter, type Surroundings } from "./emitter.ts";
 
-/** Where the functions go. */
+/** The core that the functions are linked to. */
 export interface Link {
   readonly memory: WebAssembly.Memory;
   /** The functions of the core's module. */

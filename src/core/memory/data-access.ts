@@ -48,7 +48,7 @@ export function entryFlags(c: Code): Value {
 /** An entry of Read or Write as an access sees it. */
 interface DataEntryAccess {
   readonly flags: Value;
-  /** Where it leads. */
+  /** The Wasm address that it leads to. */
   readonly wasmAddress: Value;
   /** It serves the access, which may be misaligned. */
   serves(misaligned: Value): Value;
@@ -67,7 +67,7 @@ interface Crossing {
 }
 
 /**
- * What functions of memory accesses are made of. `access` is a descriptor: `Access`, `AccessKind`
+ * The parts of functions for memory accesses. `access` is a descriptor: `Access`, `AccessKind`
  * and the size.
  */
 export class DataAccess {
@@ -96,7 +96,7 @@ export class DataAccess {
     return misaligned;
   }
 
-  /** What the watchpoints say of an access inside one page, `Watch`. */
+  /** The verdict of the watchpoints on an access inside one page, `Watch`. */
   look(c: Code, va: Value, access: Value): Local {
     const found = c.local("i32");
     c.set(found, Watch.None);
@@ -109,8 +109,8 @@ export class DataAccess {
   }
 
   /**
-   * What the watchpoints say of an access after its translation; ends the function where one stops
-   * it. What is not zero must not get into a TLB.
+   * The verdict of the watchpoints on an access after its translation; ends the function where one
+   * stops it. What is not zero must not get into a TLB.
    */
   watch(c: Code, va: Value, access: Value): Local {
     const found = this.look(c, va, access);

@@ -131,7 +131,10 @@ function plainMisalignment(c: Code, va: Local, access: Value): Local {
   return misaligned;
 }
 
-/** Where a region may read, or 0: nothing is raised, and nothing is left behind but TLB entries. */
+/**
+ * The address where a region may read, or 0: nothing is raised, and nothing is left behind but TLB
+ * entries.
+ */
 function defineReadableAt(library: Library, data: DataAccess): void {
   const c = new Code(defineFunction(library, "readableAt"));
   const va = c.parameter(0), access = c.parameter(1);
@@ -146,7 +149,7 @@ function defineReadableAt(library: Library, data: DataAccess): void {
   c.result(wasmAddress);
 }
 
-/** Where a region may write, or 0. */
+/** The address where a region may write, or 0. */
 function defineWritableAt(library: Library, data: DataAccess, pool: TlbPoolLayout): void {
   const c = new Code(defineFunction(library, "writableAt"));
   const va = c.parameter(0), access = c.parameter(1);
@@ -215,7 +218,7 @@ function defineStores(library: Library, writeAddress: FunctionBuilder, crossingS
   }
 }
 
-/** Where an atomic, or DC ZVA, writes. */
+/** The address where an atomic, or DC ZVA, writes. */
 function defineSlowAddress(library: Library, writeAddress: FunctionBuilder): void {
   const c = new Code(defineFunction(library, "slowAddress"));
   const access = c.parameter(1);

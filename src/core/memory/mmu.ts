@@ -19,7 +19,7 @@ import { Stage2Flags } from "./stage2-table.ts";
 import { IPA_BITS, Stage2Entry } from "./stage2.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
-/** Where RAM lies: one range of physical addresses, in one piece of the Wasm memory. */
+/** The place of RAM: one range of physical addresses, in one piece of the Wasm memory. */
 export interface RamLayout {
   /** Physical address of the first byte. */
   readonly base: number;
@@ -239,8 +239,8 @@ function defineTranslate(c: Code, library: Library, stage2: FunctionBuilder, ram
   );
   c.if(entry.and(Stage2Flags.Read).not(), () => c.set(rights, rights.or(Rights.Unreadable)));
   c.store("i32.store", CPU.WALK_RIGHTS, rights);
-  // What stage 2 does not map is EL2's to answer, aligned or not: the recorded platform's emulated
-  // devices see unaligned accesses.
+  // EL2 answers accesses that stage 2 does not map, aligned or not: the recorded platform's
+  // emulated devices see unaligned accesses.
   c.if(entry.and(Stage2Entry.Valid).not(), () => fail(c, Fault.Stage2, status(FaultStatus.Translation, entry)));
   const unaligned = va.wrap().and(access.and(Access.SizeMask).sub(1));
   c.if(rights.and(Rights.Device).nonZero().and(unaligned.nonZero()), () => {
@@ -358,7 +358,7 @@ function leafRights(c: Code, descriptor: Local, controls: Local, level: Local): 
   const userWritable = c.let(user.and(writable));
   const wxn = c.let(c.load("i32.load", CPU.SCTLR_EL1).and(Sctlr.WXN).nonZero());
   const el0Execute = flag(Descriptor.Uxn).not().and(control(TableControl.Xn)).and(wxn.and(userWritable).not());
-  // What EL0 may write EL1 never executes.
+  // EL1 never executes pages that EL0 may write.
   const el1Execute = flag(Descriptor.Pxn).not().and(control(TableControl.Pxn)).and(userWritable.not()).and(wxn.and(writable).not());
   const attributes = c.let(
     c.load("i64.load", CPU.MAIR_EL1).shrU(descriptor.shrU(Descriptor.AttributeIndexShift).and(7).shl(3)).wrap().and(0xff),

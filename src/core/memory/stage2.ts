@@ -114,7 +114,7 @@ const LOST_RUNS = 4;
 /** The stage-2 tables of one address space. */
 export class Stage2 implements Stage2Table {
   #released = false;
-  /** What is no longer mapped as it was, since `takeLost`. */
+  /** Pages that are no longer mapped as they were, since `takeLost`. */
   #lost: { pa: number; size: number }[] = [];
 
   /** Made by `Stage2Pool.create`. `root` is the address of the level-1 table in the Wasm memory. */
@@ -134,7 +134,7 @@ export class Stage2 implements Stage2Table {
   }
 
   /**
-   * What has been mapped otherwise, or no longer, since the last call: cached translations to there
+   * Pages that have been remapped or unmapped since the last call: cached translations to there
    * go. Undefined where that was in many places.
    */
   takeLost(): readonly PaRun[] | undefined {

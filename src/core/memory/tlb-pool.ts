@@ -49,8 +49,8 @@ export class TlbPool {
   }
 
   /**
-   * What the data tables of all spaces hold for stage-2 tables `stage2`: pages of virtual addresses
-   * and of the Wasm memory.
+   * The entries that the data tables of all spaces hold for stage-2 tables `stage2`: pages of
+   * virtual addresses and of the Wasm memory.
    */
   *entries(stage2: number): Generator<{ va: bigint; wasmAddress: number; write: boolean }> {
     const values = new BigUint64Array(this.#words.buffer), bytes = new Uint8Array(this.#words.buffer);

@@ -134,7 +134,7 @@ function defineFills(library: Library): void {
   });
 }
 
-/** What is dropped of one space, or of all. */
+/** Functions that drop entries of one space, or of all. */
 function defineFlushes(library: Library, pool: TlbPoolLayout): void {
   define(library, "tlbFlushSpace", (c) => {
     const space = c.parameter(0);
@@ -185,7 +185,7 @@ function defineFlushes(library: Library, pool: TlbPoolLayout): void {
   });
 }
 
-/** What is dropped where a page, or its block, changes. */
+/** Functions that drop entries of a page, or of its block. */
 function definePageFlush(library: Library): void {
   define(library, "tlbFlushPage", (c) => {
     const space = c.parameter(0), va = c.parameter(1);
@@ -224,8 +224,8 @@ function definePageFlush(library: Library): void {
 }
 
 /**
- * What is dropped because of what it leads to: decoded pages, stage-2 tables, pages of the Wasm
- * memory.
+ * Functions that drop entries because of their target: decoded pages, stage-2 tables, pages of the
+ * Wasm memory.
  */
 function defineTargetFlushes(library: Library, pool: TlbPoolLayout): void {
   define(library, "tlbForgetDecoded", (c) =>
@@ -395,7 +395,7 @@ function noteBlock(c: Code, va: Value, flags: Value): void {
  * of the kernel's address space.
  */
 const blockHash = (c: Code, va: Value) => c.let(va.shrU(21).xor(va.shrU(37)).wrap().and(BLOCK_FILTER_BITS - 1));
-/** Where its word is, `TlbSpace.BlockFilter` before that. */
+/** The offset of its word, from `TlbSpace.BlockFilter`. */
 const blockWord = (space: Value, hash: Value) => space.add(hash.shrU(5).shl(2));
 /** Its bit in the word. */
 const bit = (hash: Value) => constant("i32", 1).shl(hash.and(31));

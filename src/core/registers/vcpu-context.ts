@@ -28,14 +28,14 @@ export class VcpuContext implements VcpuState {
   /** The context is in the CPU state, not at `address`. Only `Core` changes it. */
   resident = false;
   /**
-   * What the core derives from registers (regime, FP trap, stage-2 root) is no longer right. `Core`
+   * The state that the core derives from registers (regime, FP trap, stage-2 root) is stale. `Core`
    * clears it.
    */
   derivedStale = true;
   /** Cached translations are stale. `Core` clears it. */
   translationsStale = true;
   readonly debug = new DebugComparators();
-  /** What the core has derived from them, while MDSCR_EL1.MDE is set. */
+  /** The stops that the core has derived from them, while MDSCR_EL1.MDE is set. */
   armed: ArmedDebug | undefined;
   /** The instruction that a software step exception is due after. */
   stepped: Stepped = "none";
@@ -213,7 +213,7 @@ export class VcpuContext implements VcpuState {
     return name === inUse ? xAddress(Slot.SP) : CPU[name];
   }
 
-  /** Where a field of the context is now. */
+  /** The present address of a field of the context. */
   #at(field: number): number {
     return this.resident ? field : this.address + field - CPU_STATE;
   }

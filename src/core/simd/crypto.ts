@@ -8,7 +8,7 @@ import { AES_TABLES } from "../state/layout.ts";
 import { Code, type Local, Value } from "../wasm/expression.ts";
 import type { Library } from "../wasm/library.ts";
 
-/** Where an operand lies while its bytes or words are looked at. */
+/** The address of an operand while its bytes or words are read. */
 const OPERAND = CPU.SCRATCH;
 
 /** AES S-box and its inverse. */

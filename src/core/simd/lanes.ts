@@ -12,7 +12,7 @@ import type { FunctionBuilder } from "../wasm/module.ts";
 type Width = 8 | 16 | 32 | 64;
 const WIDTHS: readonly Width[] = [8, 16, 32, 64];
 
-/** Where the operands and the result lie while the lanes are walked. */
+/** The addresses of the operands and the result while the lanes are walked. */
 const FIRST = CPU.SCRATCH, SECOND = CPU.SCRATCH + 16, RESULT = CPU.SCRATCH + 32, THIRD = CPU.SCRATCH + 48;
 
 /** One lane: the operands as i64, extended; the result's low bits count. */

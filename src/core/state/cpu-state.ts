@@ -37,7 +37,7 @@ export const Slot = {
 /** Pages that the accesses of a region keep at most. */
 export const KEPT_PAGES = 32;
 
-/** What a region keeps of a page. */
+/** The fields that a region keeps of a page. */
 export const KeptPage = {
   /** i64: its virtual address, */
   Page: 0,
@@ -164,7 +164,7 @@ export const CPU = {
   EXIT_WORD: word(),
 
   /**
-   * What the latest stage-1 walk or translation left (memory/mmu.ts): IPA and PA, i64; `Rights` of
+   * Results of the latest stage-1 walk or translation (memory/mmu.ts): IPA and PA, i64; `Rights` of
    * the leaf, i32.
    */
   WALK_IPA: doubleword(),
@@ -182,7 +182,7 @@ export const CPU = {
   EXCLUSIVE_SIZE: word(),
   /** Virtual address of the marked location. i64. */
   EXCLUSIVE_ADDRESS: doubleword(),
-  /** What it held; two doublewords for pairs. */
+  /** The value that it held; two doublewords for pairs. */
   EXCLUSIVE_VALUE: field(8, 2),
 
   /**

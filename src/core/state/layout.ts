@@ -1,4 +1,4 @@
-// What lies where in the core's part of the Wasm memory: the region below guest RAM that
+// The layout of the core's part of the Wasm memory: the region below guest RAM that
 // machine/memory-map.ts leaves to the core.
 //
 //   0x0000_0100  CPU state (cpu-state.ts)

@@ -3,7 +3,7 @@
 import { type Code, constant, type Local, type Value } from "../wasm/expression.ts";
 import { PAGE_SHIFT } from "../../support/sizes.ts";
 
-/** Where the bit of a page is: offset of its byte in the map, and its mask. */
+/** The place of a page's bit: offset of its byte in the map, and its mask. */
 export function pageBit(c: Code, wasmAddress: Value): { byte: Local; mask: Local } {
   return { byte: c.let(wasmAddress.shrU(PAGE_SHIFT + 3)), mask: c.let(constant("i32", 1).shl(wasmAddress.shrU(PAGE_SHIFT).and(7))) };
 }

@@ -1,4 +1,5 @@
-// Where the soft TLBs of the vCPUs lie: a pool of spaces, one a vCPU. docs/design/decisions.md §8.
+// The layout of the soft TLBs of the vCPUs: a pool of spaces, one per vCPU.
+// docs/design/decisions.md §8.
 //
 // A space holds one `TlbSet` a regime: EL0, EL1, and EL1 with PSTATE.PAN; a change of regime is a
 // change of the base that the interpreter reads. Entries of non-global translations are in a list
@@ -50,7 +51,7 @@ export const TlbSpace = {
 /** No ASID: the registers may have any when a space was emptied or changed its owner. */
 export const UNKNOWN_ASID = -1;
 
-/** What is known of an entry. In one that was flushed with its set, `Unlisted` is set. */
+/** Flags of an entry. In one that was flushed with its set, `Unlisted` is set. */
 export const TlbFlags = {
   NonGlobal: 1,
   /** The entry is not in the space's list. */

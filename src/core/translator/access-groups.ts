@@ -16,7 +16,7 @@ interface Sum {
   readonly offset: number;
 }
 
-/** What an instruction does to addresses that are known up to a constant. */
+/** The effects of an instruction on addresses that are known up to a constant. */
 export interface AddressEffects {
   /** Its only access: `count` neighbours of `size` bytes. */
   readonly access: Sum & { readonly size: number; readonly count: number; readonly write: boolean } | undefined;
@@ -65,7 +65,7 @@ export function hasAddresses({ statements }: Builder): boolean {
 
 const isPlain = ({ aligned, unprivileged, part }: AccessOptions) => !aligned && !unprivileged && !part;
 
-/** What an instruction word does, by its meaning. */
+/** The effects of an instruction word, from its meaning. */
 export function addressEffects({ statements }: Builder, word: number): AddressEffects {
   const locals = new Map<number, Sum | undefined>(), updates = new Map<number, Sum | undefined>(), sources = new Map<number, number>();
   const accesses: AddressEffects["access"][] = [];

@@ -1,6 +1,6 @@
-// What the translator counts, for people and benches.
+// Counters of the translator, for display and benches.
 
-/** What the translator has done so far. */
+/** Counts since the start. */
 export interface TranslatorCounters {
   regions: number;
   modules: number;

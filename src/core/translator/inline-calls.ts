@@ -4,7 +4,7 @@
 
 import type { FunctionBuilder, ValueType } from "../wasm/module.ts";
 
-/** Where a call is expanded. */
+/** The place where a call is expanded. */
 export interface InlineContext {
   readonly f: FunctionBuilder;
   /** Locals with the operands, and for the result. */

@@ -1,4 +1,4 @@
-// What the translator knows of an instruction by its word alone.
+// Properties of an instruction that the translator finds from its word alone.
 
 import type { Builder, Statement } from "../../isa/builder.ts";
 import { decode } from "../../isa/decode.ts";
@@ -9,7 +9,7 @@ import { type AddressEffects, addressEffects, hasAddresses, NO_ADDRESSES } from 
 import { inlineCall } from "./inline-calls.ts";
 import { RegisterAccesses, type RegisterUse } from "./register-use.ts";
 
-/** What the translator knows of an encoding. */
+/** Properties of an encoding. */
 interface Meaning {
   readonly encoding: Encoding;
   readonly semantics: Builder;

@@ -1,4 +1,4 @@
-// Where indirect branches that go by a table of offsets or addresses lead inside of their region.
+// The targets, inside of a region, of indirect branches by a table of offsets or addresses.
 // The table itself is data of the guest's: so the targets are guessed from the code around, and the
 // region compares the address with them each time. A guess that is wrong costs code.
 //
@@ -10,7 +10,7 @@ import { type Instruction, translatable } from "./instruction.ts";
 import type { Code } from "./region.ts";
 import { generalBit } from "./register-use.ts";
 
-/** Where an indirect branch leads inside of its region, as far as that is known. */
+/** The known targets of an indirect branch inside of its region. */
 export interface JumpTargets {
   /** Numbers of instructions, in order. */
   readonly targets: readonly number[];
@@ -42,7 +42,7 @@ export class JumpTables {
 
   constructor(readonly code: Code) {}
 
-  /** Where the indirect branch leads that is this instruction. */
+  /** The targets of the indirect branch at this instruction. */
   targetsOf(at: number): JumpTargets {
     const load = this.#loadBefore(at);
     if (load === undefined) return ELSEWHERE;
@@ -100,7 +100,7 @@ export class JumpTables {
     return branches;
   }
 
-  /** Where the straight code begins that leads to an instruction. */
+  /** The start of the straight code that leads to an instruction. */
   #startOf(at: number): number {
     let start = at;
     for (let before = this.#at(start - 1); before && !goesElsewhere(before) && at - start < REACH; before = this.#at(start - 1)) start--;

@@ -208,7 +208,7 @@ function lookUp<T>(table: Readonly<Record<string, T>>, name: string): T {
   return found;
 }
 
-/** What the instructions of a region share. */
+/** State that the instructions of a region share. */
 export interface RegionContext {
   readonly f: FunctionBuilder;
   readonly library: Callees;
@@ -237,7 +237,7 @@ const never = () => {
   throw new Error("an instruction of a region branches or faults by itself");
 };
 
-/** What the emitter of a region's instructions stands in. */
+/** The surroundings of the emitter of a region's instructions. */
 export function surroundings({ f, library, temporaries, tlb }: RegionContext): Surroundings {
   return {
     f,
@@ -260,7 +260,7 @@ export function surroundings({ f, library, temporaries, tlb }: RegionContext): S
  */
 export type LocatedMember = GroupMember & { readonly wasmAddress: number };
 
-/** Where an instruction stands in its block. */
+/** The place of an instruction in its block. */
 export interface Site {
   /** Emits the way out of the region, at the instruction. */
   leave(flags: KnownFlags | undefined): void;
@@ -275,7 +275,7 @@ export interface Site {
 /** Emits one instruction of a region. */
 export class RegionEmitter extends ConstantEmitter {
   readonly state: StateLocals;
-  /** Where the flags go inside of an `if`. */
+  /** The place for the flags inside of an `if`. */
   #choiceFlags: readonly { readonly flag: Flag; readonly local: number }[] | undefined;
 
   /**
@@ -295,7 +295,7 @@ export class RegionEmitter extends ConstantEmitter {
     this.knownFlags = flags;
   }
 
-  /** What is known of the flags after the instruction. */
+  /** Knowledge of the flags after the instruction. */
   get flagsAfter(): KnownFlags | undefined {
     return this.knownFlags;
   }

@@ -61,7 +61,7 @@ export interface Callee {
   readonly handler: number;
 }
 
-/** What a region is made for. */
+/** The parameters of a region. */
 export interface RegionOptions {
   /** The number of its handler. */
   readonly handler: number;
@@ -118,9 +118,9 @@ class RegionFunction {
   readonly #flagsNeeded: (boolean | undefined)[] = [];
   /** Ways out that code shares, by a text of what they do. */
   readonly #exits = new Map<string, Exit>();
-  /** What a call answered. */
+  /** The result of a call. */
   readonly #answer = this.#body.local("i64");
-  /** Where a call leads, in the table. */
+  /** The target of a call, in the table. */
   readonly #slot = this.#body.local("i32");
 
   constructor(
@@ -509,7 +509,7 @@ class RegionFunction {
       if (use.readsFlags || mayLeave) return true;
       if (use.setsFlags) return false;
     }
-    // Where a loop is entered the budget may be used up.
+    // The budget may be used up where a loop is entered.
     const flow = this.#flow, followers = successorsOf(ending);
     return ending.kind === "call" || ending.kind === "indirect" || followers.length === 0 ||
       followers.some((index) => {

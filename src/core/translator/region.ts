@@ -1,4 +1,4 @@
-// What is translated at once: a region, the instructions that direct branches reach from its head,
+// The unit of translation: a region, the instructions that direct branches reach from its head,
 // past calls. docs/design/core.md §T3 and §T7. Like a page's decoded instructions it is bound to no
 // virtual address; instructions are counted from the first of the head's page, so that those of the
 // page before have negative numbers.
@@ -96,7 +96,7 @@ export function discover(code: Code, head: number, ends = false): Block[] {
   });
 }
 
-/** Where control continues inside the region, as far as it reaches. */
+/** The successors of a block inside the region, as far as it reaches. */
 export function successorsOf(ending: Ending): number[] {
   switch (ending.kind) {
     case "jump":

@@ -61,7 +61,7 @@ export function add(set: RegisterSet, more: Readonly<RegisterSet>): boolean {
   return set.general !== general || set.vector !== vector;
 }
 
-/** What is in `a` and not in `b`. */
+/** The registers that are in `a` and not in `b`. */
 export function without(a: Readonly<RegisterSet>, b: Readonly<RegisterSet>): RegisterSet {
   return { general: a.general & ~b.general, vector: a.vector & ~b.vector };
 }
@@ -75,7 +75,7 @@ interface Access {
   readonly bit: (word: number) => number;
 }
 
-/** What an encoding reads and writes, whatever its registers are. */
+/** The registers that an encoding reads and writes, whatever its operands are. */
 export class RegisterAccesses {
   readonly #read: Access[] = [];
   readonly #written: Access[] = [];

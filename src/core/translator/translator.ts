@@ -58,7 +58,7 @@ interface Instant {
   readonly at: number;
 }
 
-/** Where a region would begin. */
+/** A place where a region would begin. */
 interface Place {
   readonly head: number;
   readonly isLoop: boolean;
@@ -93,7 +93,7 @@ const COVERED_FACTOR = 8;
 /** Instructions after a sample in which the end of the loop around it is looked for. */
 const LOOP_REACH = 256;
 
-/** What the translator uses of a generated core (core-module.ts). */
+/** The parts of a generated core that the translator uses (core-module.ts). */
 export interface TranslatedCore {
   readonly dispatch: Dispatch;
   readonly library: Callees;
@@ -413,11 +413,11 @@ function neighbours(code: CodeView, blocks: readonly Block[]): NeighbourPage[] {
   return [...offsets].map((offset) => ({ offset, decoded: decodedPageAddress(code.pageIndex(offset * INSTRUCTIONS_PER_PAGE)) }));
 }
 
-/** What an instruction means for the flow of control. */
+/** The effect of an instruction on the flow of control. */
 interface Flow {
-  /** Where a direct branch leads, in instructions. */
+  /** The target of a direct branch, in instructions. */
   readonly offset?: number;
-  /** What follows is reached from elsewhere, or by way of the interpreter. */
+  /** The next instruction is reached from elsewhere, or through the interpreter. */
   readonly ends: boolean;
 }
 

@@ -14,7 +14,7 @@ export interface Callees {
   named(name: string): FunctionBuilder;
 }
 
-/** What others need to know of a function to call it. Plain data. */
+/** The signature of a function, for its callers. Plain data. */
 export interface KnownFunction {
   readonly name: string;
   /** In the module's function space. */
