@@ -3,6 +3,7 @@
 // Declared here once: the hypervisor encodes it, the Resource Manager decodes it.
 
 import { type CborInput, type CborValue, decodeCbor, encodeCbor } from "./cbor.ts";
+import { asCapId, asIpa, type CapId, type Ipa } from "./numbers.ts";
 
 /** "RVME" in memory. */
 const RUNTIME_SIGNATURE = 0x454d_5652;
@@ -30,20 +31,20 @@ const RuntimeField = {
 export const ROOT_ENVIRONMENT_SIZE = 0x4000;
 
 /** An entry of `vic_hwirq` for an interrupt that nobody may have. */
-export const NO_CAP = 0xffff_ffff_ffff_ffffn;
+export const NO_CAP = asCapId(0xffff_ffff_ffff_ffffn);
 
 /**
  * The map's keys, as the wire names them. Capabilities are ids in the root cspace; addresses and
  * sizes are bytes.
  */
 export interface RootResources {
-  readonly cspace_capid: bigint;
-  readonly partition_capid: bigint;
-  readonly vcpu_capid: bigint;
-  readonly addrspace_capid: bigint;
-  readonly vic: bigint;
+  readonly cspace_capid: CapId;
+  readonly partition_capid: CapId;
+  readonly vcpu_capid: CapId;
+  readonly addrspace_capid: CapId;
+  readonly vic: CapId;
   /** By hardware interrupt number; `NO_CAP` where there is none. */
-  readonly vic_hwirq: readonly bigint[];
+  readonly vic_hwirq: readonly CapId[];
   /** Base and size of memory that the root partition owns. */
   readonly free_ranges: readonly (readonly [number, number])[];
   readonly gicd_base: number;
@@ -52,8 +53,8 @@ export interface RootResources {
   readonly gicr_ranges: readonly (readonly [number, number])[];
   readonly sve_supported: boolean;
   /** The extent that holds the root VM's own memory. */
-  readonly me_capid: bigint;
-  readonly me_ipa_base: number;
+  readonly me_capid: CapId;
+  readonly me_ipa_base: Ipa;
   readonly me_size: number;
   /** IPA minus PA of that memory. */
   readonly ipa_offset: number;
@@ -62,24 +63,24 @@ export interface RootResources {
   readonly usable_cores: number;
   readonly hlos_vm_base: number;
   readonly hlos_vm_size: number;
-  readonly entry_hlos: number;
-  readonly hlos_dt_base: number;
+  readonly entry_hlos: Ipa;
+  readonly hlos_dt_base: Ipa;
   readonly hlos_ramfs_base: number;
-  readonly device_me_capid: bigint;
+  readonly device_me_capid: CapId;
   readonly device_me_base: number;
   readonly device_me_size: number;
   readonly watchdog_supported: number;
   readonly uart_address: number;
-  readonly uart_me_capid: bigint;
+  readonly uart_me_capid: CapId;
 }
 
 /** The whole block. */
 export interface RootEnvironment {
-  readonly runtime_ipa: number;
-  readonly app_ipa: number;
-  readonly app_heap_ipa: number;
+  readonly runtime_ipa: Ipa;
+  readonly app_ipa: Ipa;
+  readonly app_heap_ipa: Ipa;
   readonly app_heap_size: number;
-  readonly vcpu_capid: bigint;
+  readonly vcpu_capid: CapId;
   /** CNTFRQ_EL0, Hz. */
   readonly timer_freq: number;
   readonly gicd_base: number;
@@ -133,11 +134,11 @@ export function decodeRootEnvironment(bytes: Uint8Array): { ok: true; environmen
   return {
     ok: true,
     environment: {
-      runtime_ipa: field("runtime_ipa"),
-      app_ipa: field("app_ipa"),
-      app_heap_ipa: field("app_heap_ipa"),
+      runtime_ipa: asIpa(field("runtime_ipa")),
+      app_ipa: asIpa(field("app_ipa")),
+      app_heap_ipa: asIpa(field("app_heap_ipa")),
       app_heap_size: field("app_heap_size"),
-      vcpu_capid: view.getBigUint64(RuntimeField.vcpu_capid, true),
+      vcpu_capid: asCapId(view.getBigUint64(RuntimeField.vcpu_capid, true)),
       timer_freq: field("timer_freq"),
       gicd_base: field("gicd_base"),
       gicr_base: field("gicr_base"),

@@ -2,6 +2,7 @@
 // /dev/gzvm. What no process can do is done here: firmware is given away before the first VM, VMs
 // that are linked start together, and a VM is asked to shut down.
 
+import type { Vmid } from "../abi/numbers.ts";
 import { Pl011Data } from "../devices/pl011.ts";
 import { RmError, rmErrorName } from "../abi/rpc/errors.ts";
 import { decodeReply, encodeRequest } from "../abi/rpc/message.ts";
@@ -10,7 +11,7 @@ import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import type { ConsoleInput, HostInput, LockedMemory, StartWanted } from "./console-input.ts";
 import { endedByOwnWill, exitReason, type HostEvents, type VmExitReason, type VmState } from "./events.ts";
 import { FirmwareStage, type FirmwareStep } from "./firmware-stage.ts";
-import type { Vm } from "./gunyah/state.ts";
+import { NO_VMID, type Vm } from "./gunyah/state.ts";
 import { signedVms } from "./signed-vms.ts";
 import { GunyahVmm } from "./gunyah-vmm.ts";
 import { GzvmVmm } from "./gzvm-vmm.ts";
@@ -86,7 +87,7 @@ interface Entry {
    * Id and VMID of the VM in the driver, and how far it has come; no state before it is first made.
    */
   id: number | undefined;
-  vmid: number;
+  vmid: Vmid;
   state: VmState | undefined;
   exit: VmExitReason | undefined;
   /** It may start: its group is complete. */
@@ -257,7 +258,7 @@ class VmmProgram implements HostProgram {
       return device(each, plan.name, index);
     });
     const entry: Entry = {
-      ...{ plan, vmm: undefined, id: undefined, vmid: 0, state: undefined, exit: undefined },
+      ...{ plan, vmm: undefined, id: undefined, vmid: NO_VMID, state: undefined, exit: undefined },
       ...{ released: false, held: false, again: false, reported: 0, stopping: undefined },
       devices: made.length === 0 ? undefined : new VmDevices(made, plan.schedule === "proxy" ? "vmm" : "hypervisor", (message) => {
         this.#report(entry, message);
@@ -390,7 +391,7 @@ class VmmProgram implements HostProgram {
   #gone(entry: Entry): void {
     this.#setState(entry, entry.exit === undefined || entry.vmm?.gaveUp ? "failed" : "stopped");
     const { exit, plan } = entry;
-    Object.assign(entry, { id: undefined, vmid: 0, reported: 0, stopping: undefined });
+    Object.assign(entry, { id: undefined, vmid: NO_VMID, reported: 0, stopping: undefined });
     this.#buffers.reclaim(this.#host!, new Set(this.#entries.filter(({ id }) => id !== undefined).map(({ plan }) => plan.name)));
     const again = entry.again || exit !== undefined && plan.onExit === "restart";
     if (again && !this.#finished) return this.#start(entry);

@@ -1,6 +1,7 @@
 // What the native host learns from the devicetree that it is started with: its memory, CPUs, GIC
 // and its link to the resource manager (docs/spec/resource-manager.md §7.5).
 
+import { asCapId, type CapId } from "../abi/numbers.ts";
 import { FIRST_SPI } from "../devicetree/gic.ts";
 import { readDevicetree } from "../devicetree/reader.ts";
 import { type DevicetreeNode, findNode, readCell, readCells, readRanges, readStrings, walk } from "../devicetree/tree.ts";
@@ -10,8 +11,8 @@ import { PAGE_SIZE } from "./vm-layout.ts";
 /** The host VM's two message queues to and from the resource manager. */
 export interface RmLink {
   /** Capabilities: the queue that the host sends to, and the one that it receives from. */
-  readonly txCap: bigint;
-  readonly rxCap: bigint;
+  readonly txCap: CapId;
+  readonly rxCap: CapId;
   /** INTIDs: "not full" of the first, "not empty" of the second. */
   readonly txVirq: number;
   readonly rxVirq: number;
@@ -70,7 +71,7 @@ function readLink(link: DevicetreeNode): RmLink | undefined {
   const caps = readRanges(link, "reg", 2, 2)?.[0];
   const interrupts = readCells(link, "interrupts");
   if (caps === undefined || interrupts?.length !== 6) return undefined;
-  return { txCap: caps.address, rxCap: caps.size, txVirq: interrupts[1] + FIRST_SPI, rxVirq: interrupts[4] + FIRST_SPI };
+  return { txCap: asCapId(caps.address), rxCap: asCapId(caps.size), txVirq: interrupts[1] + FIRST_SPI, rxVirq: interrupts[4] + FIRST_SPI };
 }
 
 /** Bytes from `ipa` up to where readable memory ends, at most `length`. */

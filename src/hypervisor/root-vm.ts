@@ -2,6 +2,7 @@
 // block (docs/spec/hypervisor.md §8, docs/spec/observed.md §7). The order in which capabilities are
 // made is the recorded one, so ids are as well.
 
+import { asCapId, asIpa, type CapId } from "../abi/numbers.ts";
 import type { NativeGuestFactory } from "../abi/native-guest.ts";
 import { encodeRootEnvironment, NO_CAP, ROOT_ENVIRONMENT_SIZE } from "../abi/root-environment.ts";
 import { ErrorCode, errorName } from "../abi/errors.ts";
@@ -103,7 +104,7 @@ export function createRootVm(
   const cspace = create(partition.create(Cspace));
   expectOk(cspace.configure(ROOT_CAPS), "cspace_configure");
   expectOk(cspace.activate(), "activation of the root cspace");
-  const cap = (object: HypervisorObject) => insert(cspace, object);
+  const cap = (object: HypervisorObject) => asCapId(insert(cspace, object));
   const cspace_capid = cap(cspace);
   const partition_capid = cap(partition);
 
@@ -137,11 +138,11 @@ export function createRootVm(
   attachFrame(addressSpace, vic, 0, 0n, GICD_BASE, GICD_SIZE);
   attachFrame(addressSpace, vic, 1, VdeviceFlags.LastValid | VdeviceFlags.Last, GICR_BASE, GICR_STRIDE);
 
-  const base = map.resourceManagerBase;
+  const base = asIpa(map.resourceManagerBase);
   const environment = encodeRootEnvironment({
     runtime_ipa: base,
-    app_ipa: base + layout.app,
-    app_heap_ipa: base + layout.heap,
+    app_ipa: asIpa(base + layout.app),
+    app_heap_ipa: asIpa(base + layout.heap),
     app_heap_size: RESOURCE_MANAGER_SIZE - layout.heap,
     vcpu_capid,
     timer_freq: CNTFRQ,
@@ -167,8 +168,8 @@ export function createRootVm(
       usable_cores: (1 << machine.cpus.length) - 1,
       hlos_vm_base: RAM_BASE,
       hlos_vm_size: primarySize,
-      entry_hlos: images.entry,
-      hlos_dt_base: images.devicetree,
+      entry_hlos: asIpa(images.entry),
+      hlos_dt_base: asIpa(images.devicetree),
       hlos_ramfs_base: images.ramdisk,
       device_me_capid,
       device_me_base: 0,
@@ -206,9 +207,9 @@ function expectOk(error: ErrorCode, what: string): void {
 /**
  * An object for every forwardable interrupt. Gives their capabilities by hardware interrupt number.
  */
-function createHwirqs(hypervisor: Hypervisor, cap: (object: HypervisorObject) => bigint): bigint[] {
+function createHwirqs(hypervisor: Hypervisor, cap: (object: HypervisorObject) => CapId): CapId[] {
   const spis = Array.from({ length: HWIRQ_END - FIRST_SPI }, (_, index) => FIRST_SPI + index);
-  const caps = new Array<bigint>(HWIRQ_END).fill(NO_CAP);
+  const caps = new Array<CapId>(HWIRQ_END).fill(NO_CAP);
   for (const intid of [...FORWARDABLE_PPIS, ...spis]) {
     if (!hypervisor.rootPartition.allocate(Hwirq.SIZE)) throw new Error("the hardware interrupts do not fit in the root partition's heap");
     const hwirq = new Hwirq(hypervisor, hypervisor.rootPartition, intid);

@@ -1,3 +1,4 @@
+import { asCapId, asPa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { encodeArguments, HypercallCaller, readResults } from "../../src/abi/hypercall-caller.ts";
 import { type HypercallArguments, HYPERCALLS } from "../../src/abi/hypercalls.ts";
@@ -38,16 +39,16 @@ Deno.test("every call has a method of its name that puts each argument into its 
 });
 
 Deno.test("arguments are cut to their registers: numbers as unsigned words, bigints to 64 bits", () => {
-  const donated = { options: 0x8000_0000 | 1, from: 1n, to: 2n, offset: 2 ** 40, size: 0x1000 };
+  const donated = { options: 0x8000_0000 | 1, from: asCapId(1n), to: asCapId(2n), offset: 2 ** 40, size: 0x1000 };
   assert.deepEqual(encodeArguments("memextent_donate", donated), [0x8000_0001n, 1n, 2n, 1n << 40n, 0x1000n]);
-  assert.deepEqual(encodeArguments("doorbell_send", { doorbell: 1n, new_flags: -1n }), [1n, ALL_ONES]);
+  assert.deepEqual(encodeArguments("doorbell_send", { doorbell: asCapId(1n), new_flags: -1n }), [1n, ALL_ONES]);
 });
 
 Deno.test("results are read by name, as the table has them", () => {
   const { vcpu } = vcpuWith([0n, 240n, 1n]);
   const calls = new HypercallCaller();
   calls.vcpu = vcpu;
-  const { error, size, not_empty } = calls.msgqueue_receive({ msgqueue: 0n, buffer: 0x1000, buf_size: 240 });
+  const { error, size, not_empty } = calls.msgqueue_receive({ msgqueue: asCapId(0n), buffer: 0x1000, buf_size: 240 });
   assert.deepEqual([error, size, not_empty], [0, 240, true]);
   const { vcpu_state, state_data_2, error: negative } = readResults("vcpu_run", [0xffff_fffen, 5n, 0n, 0n, ALL_ONES]);
   assert.deepEqual([negative, vcpu_state, state_data_2], [-2, 5, ALL_ONES]);
@@ -57,12 +58,18 @@ Deno.test("results are read by name, as the table has them", () => {
 });
 
 Deno.test("names and types of arguments are the table's", () => {
-  const donate: HypercallArguments<"memextent_donate"> = { options: 0, from: 0n, to: 0n, offset: 0, size: 0 };
+  const donate: HypercallArguments<"memextent_donate"> = { options: 0, from: asCapId(0n), to: asCapId(0n), offset: 0, size: 0 };
   // @ts-expect-error a call has no other arguments
-  const other: HypercallArguments<"object_activate"> = { cap: 0n, reserved: 0n };
+  const other: HypercallArguments<"object_activate"> = { cap: asCapId(0n), reserved: 0n };
   // @ts-expect-error none is left out
-  const less: HypercallArguments<"doorbell_send"> = { doorbell: 0n };
-  assert.ok(donate && other && less);
+  const less: HypercallArguments<"doorbell_send"> = { doorbell: asCapId(0n) };
+  // @ts-expect-error a size is not an address
+  const vbase: HypercallArguments<"addrspace_configure_vmmio">["vbase"] = donate.size;
+  // @ts-expect-error a physical address is not an IPA
+  const ipa: HypercallArguments<"addrspace_configure_info_area">["ipa"] = asPa(0);
+  // @ts-expect-error a word is not a capability
+  const cap: HypercallArguments<"object_activate">["cap"] = 1n;
+  assert.deepEqual([donate, other, less, vbase, ipa, cap].length, 6);
 });
 
 Deno.test("the resource manager and the host make no hypercall by position", async () => {

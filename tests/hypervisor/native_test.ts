@@ -1,5 +1,6 @@
 // Native guests: what a program can do, and what it cannot (src/abi/native-guest.ts).
 
+import { asCapId } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { Hypercall } from "../../src/abi/hypercalls.ts";
 import type { NativeGuest, NativeVcpu } from "../../src/abi/native-guest.ts";
@@ -137,7 +138,7 @@ Deno.test("vcpu_run that is refused comes back with its error as the next event"
   const returned: number[] = [];
   const { machine } = rootVm({
     start(vcpu) {
-      const run = { cap: VCPU, resume_data_0: 0n, resume_data_1: 0n, resume_data_2: 0n };
+      const run = { cap: asCapId(VCPU), resume_data_0: 0n, resume_data_1: 0n, resume_data_2: 0n };
       vcpu.vcpuRun(run);
       assert.throws(() => vcpu.vcpuRun(run), /inside vcpu_run/);
     },

@@ -1,5 +1,6 @@
 // Allocation of IPAs and of vIRQ numbers.
 
+import { asIpa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { type Addresses, addresses, allocateRange, freeRange, takeRange } from "../../src/resource-manager/state/addresses.ts";
@@ -24,7 +25,7 @@ function occupied(space: Addresses): boolean[] {
 Deno.test("ranges that are taken and given back at random agree with a map of single units", () => {
   const operation = fc.record({
     kind: fc.constantFrom("take", "allocate", "free"),
-    base: fc.nat(LIMIT),
+    base: fc.nat(LIMIT).map(asIpa),
     size: fc.integer({ min: 0, max: 12 }),
     alignment: fc.constantFrom(1, 2, 4, 8),
   });
@@ -53,15 +54,15 @@ Deno.test("ranges that are taken and given back at random agree with a map of si
 
 Deno.test("reserved ranges are left out by allocation and can be taken by name", () => {
   const space = addresses(LIMIT);
-  space.reserved.push({ base: 0, size: 16 });
+  space.reserved.push({ base: asIpa(0), size: 16 });
   assert.equal(allocateRange(space, 4, 4), 16);
-  assert.ok(takeRange(space, { base: 4, size: 4 }));
+  assert.ok(takeRange(space, { base: asIpa(4), size: 4 }));
 });
 
 Deno.test("a window says where a range begins, not where it ends", () => {
   const space = addresses(LIMIT);
-  assert.equal(allocateRange(space, 8, 4, { base: 6, size: 4 }), 8);
-  assert.equal(allocateRange(space, 8, 4, { base: 6, size: 4 }), undefined);
+  assert.equal(allocateRange(space, 8, 4, { base: asIpa(6), size: 4 }), 8);
+  assert.equal(allocateRange(space, 8, 4, { base: asIpa(6), size: 4 }), undefined);
 });
 
 Deno.test("vIRQ numbers are given lowest first, and those out of range only by name", () => {

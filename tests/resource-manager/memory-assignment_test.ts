@@ -1,6 +1,7 @@
 // The platform's hook on lend and reclaim: a firmware that assigns memory between sets of VMs, and
 // what becomes of a request that it refuses.
 
+import { asPa } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { MEM_APPEND, MEM_LEND, MEM_RECLAIM, MEM_SHARE } from "../../src/abi/rpc/messages/memory.ts";
@@ -86,7 +87,7 @@ Deno.test("an append or a reclaim that the firmware refuses is DENIED, and can b
 Deno.test("memory that the firmware has assigned otherwise does not change hands", () => {
   const rig = new Rig();
   const { primary, vmid, machine } = rig;
-  machine.system.rm.state.assigned.push({ base: 0x4700_1000, size: 0x1000, vms: [{ vmid: 9, rights: 7 }] });
+  machine.system.rm.state.assigned.push({ base: asPa(0x4700_1000), size: 0x1000, vms: [{ vmid: 9, rights: 7 }] });
   assert.equal(primary.ask(MEM_LEND, { ...give, acl: [{ vmid, rights: 7 }], sgl: [range(0x4700_0000, 3)] }).error, "DENIED");
   const { values } = machine.system.hypervisor.trace.reasons.last!;
   assert.deepEqual([values.from, values.has], ["3:rwx", "9:rwx"]);

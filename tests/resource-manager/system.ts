@@ -2,6 +2,7 @@
 // native programs that do what a test says. No AArch64 code runs, so a whole VM's life takes
 // milliseconds.
 
+import { asCapId } from "../../src/abi/numbers.ts";
 import assert from "node:assert/strict";
 import { type ErrorCode, errorName } from "../../src/abi/errors.ts";
 import { encodeArguments } from "../../src/abi/hypercall-caller.ts";
@@ -205,7 +206,7 @@ export class System {
   /** vcpu_run on the primary, once: error, state and data. */
   vcpuRun(cap: bigint, resume: readonly bigint[] = [0n, 0n, 0n]): readonly bigint[] {
     this.primary.ran = undefined;
-    this.act((vcpu) => vcpu.vcpuRun({ cap, resume_data_0: resume[0], resume_data_1: resume[1], resume_data_2: resume[2] }));
+    this.act((vcpu) => vcpu.vcpuRun({ cap: asCapId(cap), resume_data_0: resume[0], resume_data_1: resume[1], resume_data_2: resume[2] }));
     assert.ok(this.#until(() => this.primary.ran !== undefined), "vcpu_run comes back");
     return this.primary.ran!;
   }

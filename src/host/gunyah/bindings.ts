@@ -1,6 +1,7 @@
 // Memory that a VM gets page by page: guest memfds and MAP_MEM of v17, and the regions of Android's
 // kernels, which only remember where a page will come from (docs/spec/vm-manager.md §5.1 and §5.3).
 
+import type { Ipa } from "../../abi/numbers.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { CREATE_MEM_ARGS, GuestMemFlags, MAP_CMA_MEM_ARGS, MAP_MEM_ARGS, MapFlagsV17 } from "../../abi/ioctl/gunyah.ts";
 import { VM_PERSONAS } from "../../abi/ioctl/personas.ts";
@@ -156,7 +157,7 @@ export function pinRange(kernel: HostKernel, vm: Vm, binding: Binding, address: 
   }
   const object = kernel.memory.object(source.object);
   if (binding.lent && kernel.memory.isMapped(source.object, (source.offset + Number(shift)) / PAGE_SIZE, pages)) return -Errno.EPERM;
-  const ranges: { ipa: number; count: number }[] = [];
+  const ranges: { ipa: Ipa; count: number }[] = [];
   for (let page = 0; page < pages; page++) {
     const ipa = kernel.memory.objectPage(object, (source.offset + Number(shift)) / PAGE_SIZE + page);
     if (ipa === undefined) return -Errno.ENOMEM;

@@ -2,6 +2,7 @@
 // VM's, and into the VM's address space (docs/spec/vm-manager.md §5.4). The resource manager lists
 // the extents and the address space.
 
+import { asIpa, type CapId } from "../../abi/numbers.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import type { HypercallName } from "../../abi/hypercalls.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
@@ -28,7 +29,7 @@ export interface PagingError {
  * Capabilities for pages of a kind: the address space, and the extents of host and guest. Undefined
  * where the VM has none.
  */
-function capsOf(resources: readonly Resource[], shared: boolean): { space: bigint; host: bigint; guest: bigint } | undefined {
+function capsOf(resources: readonly Resource[], shared: boolean): { space: CapId; host: CapId; guest: CapId } | undefined {
   const extent = (wanted: number) => resources.find(({ type, label }) => type === ResourceType.MemoryExtent && label === wanted)?.cap;
   const space = resources.find(({ type }) => type === ResourceType.AddressSpace)?.cap;
   const host = extent(shared ? ExtentLabel.HostShared : ExtentLabel.HostPrivate);
@@ -94,7 +95,7 @@ export function reclaimPages(kernel: HostKernel, vm: Vm, address: bigint, size: 
     if (from >= to) continue;
     const part = (begin: bigint, stop: bigint): GivenPages => ({
       ...{ guestAddress: begin, count: Number((stop - begin) / page), shared: given.shared },
-      ipa: given.ipa + Number(begin - first),
+      ipa: asIpa(given.ipa + Number(begin - first)),
     });
     const failed = takePages(kernel, vm.resources ?? [], part(from, to));
     if (failed !== undefined) return failed;

@@ -2,6 +2,7 @@
 // at a time, in the order of the VM's generation (docs/spec/vm-manager.md §7 and §11;
 // docs/spec/observed-ioctl.md §5 and §8). Where a sequence stands is plain data in the VM.
 
+import { asCapId, asIpa, asVmid, type CapId } from "../../abi/numbers.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import type { Fields, Values } from "../../abi/rpc/layout.ts";
 import { decodeReply, encodeRequest, type RpcRequest } from "../../abi/rpc/message.ts";
@@ -32,7 +33,16 @@ import { bindingOf, isPaged, pinRange } from "./bindings.ts";
 import { AddressRange, VM_SET_ADDRESS_LAYOUT, VM_SET_BOOT_CONTEXT, VM_SET_DEMAND_PAGING } from "../../abi/rpc/messages/demand.ts";
 import { givePages, takePages } from "./paging.ts";
 import { hypercallErrno, rmErrno } from "./rm-errors.ts";
-import type { Binding, RangeParcel, Region, Resource, Sequence, SequenceFailure, Vm } from "./state.ts";
+import {
+  type Binding,
+  NO_VMID,
+  type RangeParcel,
+  type Region,
+  type Resource,
+  type Sequence,
+  type SequenceFailure,
+  type Vm,
+} from "./state.ts";
 
 /** Entries of a memory list in one request. */
 const ENTRIES_MAX = 512;
@@ -161,7 +171,7 @@ export class Sequences {
     const { vmid } = vm;
     switch (step) {
       case "allocate":
-        return vmid !== 0 ? "next" : this.#send(vm, VM_ALLOCATE, { vmid: 0 });
+        return vmid !== NO_VMID ? "next" : this.#send(vm, VM_ALLOCATE, { vmid: 0 });
       case "regions":
         return this.#region(vm, sequence);
       case "locate":
@@ -189,7 +199,7 @@ export class Sequences {
         return parcel === undefined ? "next" : this.#send(vm, MEM_RECLAIM, { handle: parcel.handle!, flags: 0 });
       }
       case "deallocate":
-        return vmid === 0 ? "next" : this.#send(vm, VM_DEALLOCATE, { vmid });
+        return vmid === NO_VMID ? "next" : this.#send(vm, VM_DEALLOCATE, { vmid });
       case "config-parcel":
         return this.#rangeParcel(vm, "configParcel", configRange(vm));
       case "firmware-parcel":
@@ -397,7 +407,7 @@ export class Sequences {
     switch (step) {
       case "allocate":
         return this.#read(vm, VM_ALLOCATE, payload, ({ vmid }) => {
-          vm.vmid = vmid;
+          vm.vmid = asVmid(vmid);
           vm.status = "load";
         });
       case "regions":
@@ -539,7 +549,7 @@ export class Sequences {
     const list: Resource[] = vm.resources = [];
     for (const { type, label, cap, virq: given, base } of resources) {
       const virq = NO_VIRQ.includes(given) ? 0 : given;
-      list.push({ type, label, cap, virq, base: Number(base), signalled: false, runner: this.#events.place({ type, virq }) });
+      list.push({ type, label, cap: asCapId(cap), virq, base: Number(base), signalled: false, runner: this.#events.place({ type, virq }) });
     }
     this.#events.bound(vm);
   }
@@ -580,7 +590,7 @@ function without(range: PageRange, others: readonly PageRange[]): PageRange[] {
       const last = part.ipa + part.count * PAGE_SIZE;
       if (end <= part.ipa || ipa >= last) return [part];
       const before = Math.max(0, ipa - part.ipa), after = Math.max(0, last - end);
-      return [{ ipa: part.ipa, count: before / PAGE_SIZE }, { ipa: end, count: after / PAGE_SIZE }].filter(({ count }) => count > 0);
+      return [{ ipa: part.ipa, count: before / PAGE_SIZE }, { ipa: asIpa(end), count: after / PAGE_SIZE }].filter(({ count }) => count > 0);
     });
   }
   return parts;
@@ -612,11 +622,11 @@ function exitedBy(vm: Vm): boolean {
 }
 
 /** Rings a doorbell with bit 0. */
-export function ringBell(kernel: HostKernel, cap: bigint): void {
+export function ringBell(kernel: HostKernel, cap: CapId): void {
   kernel.calls.doorbell_send({ doorbell: cap, new_flags: 1n });
 }
 
 /** Has deliveries of a doorbell take bit 0 back: what LEVEL asks for. */
-export function maskBell(kernel: HostKernel, cap: bigint): void {
+export function maskBell(kernel: HostKernel, cap: CapId): void {
   kernel.calls.doorbell_mask({ doorbell: cap, enable_mask: 1n, ack_mask: 1n });
 }

@@ -1,6 +1,7 @@
 // What the driver of /dev/gunyah knows of its VMs: plain data, so that a host can be saved between
 // two events (docs/spec/vm-manager.md §5 to §11).
 
+import { asVmid, type CapId, type Ipa, type Vmid } from "../../abi/numbers.ts";
 import type { StartStep, TeardownStep, VmPersonaName } from "../../abi/ioctl/personas.ts";
 import type { BrokenRule } from "../../abi/trace.ts";
 import type { Pinned } from "../kernel/memory.ts";
@@ -50,7 +51,7 @@ export interface Binding {
 /** Pages that a VM has by hypercalls. */
 export interface GivenPages {
   /** IPA of the first in the host. */
-  readonly ipa: number;
+  readonly ipa: Ipa;
   readonly count: number;
   readonly guestAddress: bigint;
   /** The host has them too. */
@@ -71,7 +72,7 @@ export interface RangeParcel {
 export interface Resource {
   readonly type: number;
   readonly label: number;
-  readonly cap: bigint;
+  readonly cap: CapId;
   /** INTID, 0 where there is none. */
   readonly virq: number;
   /** IPA of its page in the host, 0 where there is none. */
@@ -90,7 +91,7 @@ export interface Irqfd {
   readonly label: number;
   readonly level: boolean;
   /** Capability of the doorbell, once there is one. */
-  cap: bigint | undefined;
+  cap: CapId | undefined;
 }
 
 /** An ioeventfd. */
@@ -205,6 +206,9 @@ export interface SequenceFailure {
   readonly rule: BrokenRule;
 }
 
+/** The VMID of a VM that has none yet. */
+export const NO_VMID = asVmid(0);
+
 /** A VM. */
 export interface Vm {
   readonly id: number;
@@ -218,8 +222,8 @@ export interface Vm {
   tried: boolean;
   /** CONFIG_IMAGE was sent. */
   configured: boolean;
-  /** 0 before it has one. */
-  vmid: number;
+  /** `NO_VMID` before it has one. */
+  vmid: Vmid;
   /** Newest first. */
   regions: Region[];
   bindings: Binding[];

@@ -14,7 +14,7 @@ import { dropBindings } from "./bindings.ts";
 import { bindIrqfd, eventfdSignalled } from "./functions.ts";
 import { releaseRegion } from "./regions.ts";
 import { Sequences } from "./sequence.ts";
-import type { GunyahState, Resource, Sequence, VcpuFunction, Vm } from "./state.ts";
+import { type GunyahState, NO_VMID, type Resource, type Sequence, type VcpuFunction, type Vm } from "./state.ts";
 import { VcpuRunner } from "./vcpu-runner.ts";
 
 /** VM_EXITED's reason is kept as far as the run page has room. */
@@ -150,7 +150,7 @@ export class VmManager {
   /** A VM with one reference, of which the resource manager knows nothing. */
   createVm(space: number, persona: VmPersonaName): Vm {
     const vm: Vm = {
-      ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: 0 },
+      ...{ id: this.#kernel.state.nextId++, persona, refs: 1, space, status: "none", tried: false, configured: false, vmid: NO_VMID },
       ...{ regions: [], bindings: [], given: [], pinned: [], configParcel: undefined, firmwareParcel: undefined },
       ...{ devicetree: { address: 0n, size: 0n }, firmware: undefined, auth: AuthType.None, signed: undefined, bootContext: [] },
       ...{ irqfds: [], ioeventfds: [], resources: undefined, exit: undefined, sequence: undefined, waiters: [], resetDone: false },
@@ -314,7 +314,7 @@ export class VmManager {
   }
 
   #byVmid(vmid: number): Vm | undefined {
-    return Object.values(this.state.vms).find((vm) => vm.vmid === vmid && vmid !== 0);
+    return Object.values(this.state.vms).find((vm) => vm.vmid === vmid && vmid !== NO_VMID);
   }
 
   /** Has a vCPU's wakeup vIRQ delivered to the host vCPU that will run it. */
@@ -363,7 +363,7 @@ export class VmManager {
     for (const { file } of [...vm.irqfds, ...vm.ioeventfds]) this.#kernel.dropFile(file);
     vm.irqfds = [];
     vm.ioeventfds = [];
-    if (vm.tried || vm.vmid !== 0) this.#sequences.teardown(vm);
+    if (vm.tried || vm.vmid !== NO_VMID) this.#sequences.teardown(vm);
     else this.#freed(vm);
   }
 

@@ -3,6 +3,7 @@
 // where it stands, so that all of this can be saved between two events (docs/architecture/host.md,
 // "The kernel").
 
+import { asIpa } from "../../abi/numbers.ts";
 import { HypercallCaller } from "../../abi/hypercall-caller.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
@@ -95,7 +96,7 @@ const MAX_DESCRIPTORS = 1024;
 
 /** The state of a kernel that runs nothing. */
 export function newKernelState({ memory }: KernelOptions): KernelState {
-  const pages = newPageAllocatorState(memory.base, memory.size);
+  const pages = newPageAllocatorState(asIpa(memory.base), memory.size);
   return {
     ...{ nextId: 1, processes: {}, files: {}, tasks: {}, eventfds: {} },
     memory: { pages, objects: {}, spaces: {}, nextId: 1, zeroPage: undefined },

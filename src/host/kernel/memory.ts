@@ -2,6 +2,7 @@
 // the pinning of pages for VMs (docs/spec/vm-manager.md §5.1). Pages are those of the host VM: what
 // it has lent, its processes cannot touch.
 
+import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 import { Errno } from "../../abi/ioctl/errno.ts";
 import { PAGE_SIZE, PageAllocator, type PageAllocatorState, type PageRange } from "./page-allocator.ts";
@@ -12,7 +13,7 @@ export const Signal = { SIGBUS: 7, SIGSEGV: 11 } as const;
 /** Contiguous pages of an object: the object's pages from `first` on lie at `ipa`. */
 interface ObjectRun {
   first: number;
-  ipa: number;
+  ipa: Ipa;
   count: number;
 }
 
@@ -74,7 +75,7 @@ export interface MemoryState {
   spaces: Record<number, UserSpace>;
   nextId: number;
   /** IPA of the page that stands for untouched anonymous pages. */
-  zeroPage: number | undefined;
+  zeroPage: Ipa | undefined;
 }
 
 /** How an access went. */
@@ -158,7 +159,7 @@ export class HostMemory {
    * IPA of a page of an object, allocated where it was not; undefined beyond its end or where
    * memory is used up.
    */
-  objectPage(object: MemoryObject, page: number): number | undefined {
+  objectPage(object: MemoryObject, page: number): Ipa | undefined {
     return page >= object.pages ? undefined : lookup(object, page) ?? this.#allocatePage(object, page);
   }
 
@@ -294,7 +295,7 @@ export class HostMemory {
    * stays pinned.
    */
   pin(space: UserSpace, address: bigint, pages: number, write: boolean): Pinned | number {
-    const ranges: { ipa: number; count: number }[] = [];
+    const ranges: { ipa: Ipa; count: number }[] = [];
     const objects = new Set<number>();
     if (address + BigInt(pages) * BigInt(PAGE_SIZE) > BigInt(USER_END)) return -Errno.EFAULT;
     for (let page = 0; page < pages; page++) {
@@ -325,7 +326,7 @@ export class HostMemory {
     }
   }
 
-  #allocatePage(object: MemoryObject, page: number): number | undefined {
+  #allocatePage(object: MemoryObject, page: number): Ipa | undefined {
     const ipa = this.pages.allocate(1);
     if (ipa === undefined) return undefined;
     let index = object.runs.findIndex(({ first }) => first > page);
@@ -343,7 +344,7 @@ export class HostMemory {
   }
 
   /** The page behind page `index` of a mapping; a number is the signal that touching it raises. */
-  #resolve(mapping: Mapping, index: number, write: boolean): { ipa: number; object: number | undefined } | number {
+  #resolve(mapping: Mapping, index: number, write: boolean): { ipa: Ipa; object: number | undefined } | number {
     if (mapping.overlay !== undefined) return this.#resolvePrivate(mapping, mapping.overlay, index, write);
     const object = this.object(mapping.object);
     const page = mapping.offset + index;
@@ -355,7 +356,7 @@ export class HostMemory {
     return allocated === undefined ? Signal.SIGBUS : { ipa: allocated, object: object.id };
   }
 
-  #resolvePrivate(mapping: Mapping, overlay: number, index: number, write: boolean): { ipa: number; object: number | undefined } | number {
+  #resolvePrivate(mapping: Mapping, overlay: number, index: number, write: boolean): { ipa: Ipa; object: number | undefined } | number {
     const own = this.object(overlay);
     const copied = lookup(own, index);
     if (copied !== undefined) return { ipa: copied, object: overlay };
@@ -367,7 +368,7 @@ export class HostMemory {
     return { ipa: copy, object: overlay };
   }
 
-  #zeroPage(): { ipa: number; object: undefined } | number {
+  #zeroPage(): { ipa: Ipa; object: undefined } | number {
     const ipa = this.state.zeroPage ??= this.pages.allocate(1);
     return ipa === undefined ? Signal.SIGBUS : { ipa, object: undefined };
   }
@@ -384,7 +385,7 @@ export class HostMemory {
 }
 
 /** IPA of a page of an object that exists. */
-function lookup(object: MemoryObject, page: number): number | undefined {
+function lookup(object: MemoryObject, page: number): Ipa | undefined {
   const { runs } = object;
   let low = 0, high = runs.length;
   while (low < high) {
@@ -393,7 +394,7 @@ function lookup(object: MemoryObject, page: number): number | undefined {
     else high = middle;
   }
   const run = runs[low];
-  return run !== undefined && run.first <= page ? run.ipa + (page - run.first) * PAGE_SIZE : undefined;
+  return run !== undefined && run.first <= page ? asIpa(run.ipa + (page - run.first) * PAGE_SIZE) : undefined;
 }
 
 function fail(message: string): never {

@@ -2,12 +2,14 @@
 // First fit, so that what is allocated together lies together: a parcel's entries are its
 // physically contiguous runs (docs/spec/vm-manager.md §5.1).
 
+import { asIpa, type Ipa } from "../../abi/numbers.ts";
+
 /** Bytes of a page of the host. */
 export const PAGE_SIZE = 4096;
 
 /** Pages that follow each other: IPA of the first, and how many. */
 export interface PageRange {
-  readonly ipa: number;
+  readonly ipa: Ipa;
   readonly count: number;
 }
 
@@ -20,7 +22,7 @@ export interface PageAllocatorState {
 }
 
 /** The state of an allocator that has all of this memory. IPA and bytes, whole pages. */
-export function newPageAllocatorState(base: number, size: number): PageAllocatorState {
+export function newPageAllocatorState(base: Ipa, size: number): PageAllocatorState {
   return { free: size > 0 ? [{ ipa: base, count: size / PAGE_SIZE }] : [], clean: base };
 }
 
@@ -38,17 +40,17 @@ export class PageAllocator {
    * `count` contiguous zeroed pages whose IPA is a multiple of `align` bytes; undefined where there
    * are none.
    */
-  allocate(count: number, align = PAGE_SIZE): number | undefined {
+  allocate(count: number, align = PAGE_SIZE): Ipa | undefined {
     const { free } = this.state;
     for (let index = 0; index < free.length; index++) {
       const { ipa, count: room } = free[index];
-      const at = Math.ceil(ipa / align) * align;
+      const at = asIpa(Math.ceil(ipa / align) * align);
       const before = (at - ipa) / PAGE_SIZE;
       const after = room - before - count;
       if (after < 0) continue;
       const left: PageRange[] = [];
       if (before > 0) left.push({ ipa, count: before });
-      if (after > 0) left.push({ ipa: at + count * PAGE_SIZE, count: after });
+      if (after > 0) left.push({ ipa: asIpa(at + count * PAGE_SIZE), count: after });
       free.splice(index, 1, ...left);
       this.#clear(at, count);
       return at;
@@ -78,7 +80,7 @@ export class PageAllocator {
   }
 
   /** Only pages that somebody had before need it. */
-  #clear(ipa: number, count: number): void {
+  #clear(ipa: Ipa, count: number): void {
     const { state } = this;
     const end = ipa + count * PAGE_SIZE;
     const used = Math.min(end, state.clean) - ipa;

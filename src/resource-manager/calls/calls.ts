@@ -1,11 +1,11 @@
 // The Resource Manager's hypercalls: a failure is an exception that the handler of the request
 // turns into its RPC error (docs/spec/resource-manager.md §1.7, §8).
 
+import { asCapId, type CapId } from "../../abi/numbers.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { encodeArguments, type FallibleCall, HypercallCaller, HypercallMethods } from "../../abi/hypercall-caller.ts";
 import type { HypercallArguments, HypercallName, HypercallResults } from "../../abi/hypercalls.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
-import type { CapId } from "../../abi/numbers.ts";
 import type { ObjectType } from "../../abi/rights.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import type { TracePort } from "../../abi/trace.ts";
@@ -48,8 +48,8 @@ export class Calls extends HypercallMethods {
   /** The same calls; a refusal is only in their results. */
   readonly try: HypercallCaller = new HypercallCaller();
   /** The root cspace and partition, known once the environment is read. */
-  cspace: CapId = 0n;
-  partition: CapId = 0n;
+  cspace: CapId = asCapId(0n);
+  partition: CapId = asCapId(0n);
 
   /** The vCPU of the event in progress; every entry of the native guest sets it. */
   get vcpu(): NativeVcpu {

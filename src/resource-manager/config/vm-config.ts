@@ -2,6 +2,7 @@
 // and the vdevice nodes (docs/spec/resource-manager.md §7.1 to §7.3). The tree is the guest's
 // owner's: anything may stand in it.
 
+import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import {
   cellSizes,
   type DevicetreeNode,
@@ -54,7 +55,7 @@ export type VcpuAffinity = "static" | "sticky" | "pinned" | "proxy";
 export interface GicConfig {
   readonly path: string;
   /** Where the devicetree puts the frames; undefined where the Resource Manager chooses. */
-  readonly frames: { readonly gicd: number; readonly gicr: number } | undefined;
+  readonly frames: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
   /** Distance of the redistributors, bytes. */
   readonly stride: number;
 }
@@ -74,7 +75,7 @@ export interface VmConfig {
   /** Properties that only a trusted configuration may have, by path. */
   readonly trustedOnly: readonly string[];
   /** IPA of the image parcel, a multiple of 2 MiB. */
-  readonly baseAddress: number;
+  readonly baseAddress: Ipa;
   /** Most bytes of private memory from there. */
   readonly sizeMax: number;
   /** Bytes of memory under which the start is logged. */
@@ -83,10 +84,10 @@ export interface VmConfig {
   readonly reservedMemory: readonly {
     readonly path: string;
     readonly label: number;
-    readonly ranges: readonly { base: number; size: number }[];
+    readonly ranges: readonly { base: Ipa; size: number }[];
   }[];
   /** IPA of a firmware parcel of its own, and most bytes of firmware. */
-  readonly firmwareAddress: number | undefined;
+  readonly firmwareAddress: Ipa | undefined;
   readonly firmwareSizeMax: number;
   readonly affinity: VcpuAffinity;
   readonly affinityMap: readonly number[] | undefined;
@@ -196,7 +197,7 @@ function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "siz
     property: "base-address",
     base: given,
   });
-  const baseAddress = Math.ceil(Number(given) / IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT;
+  const baseAddress = asIpa(Math.ceil(Number(given) / IMAGE_ALIGNMENT) * IMAGE_ALIGNMENT);
   const rest = VM_ADDRESS_LIMIT - baseAddress;
   const sizeMax = max !== undefined ? Number(max) : base !== undefined ? rest : DEFAULT_SIZE_MAX;
   const firmware = memory && readNumber(memory, "firmware-address", addressCells);
@@ -205,7 +206,7 @@ function readMemory(config: DevicetreeNode): Pick<VmConfig, "baseAddress" | "siz
     baseAddress,
     sizeMax: Math.min(sizeMax, rest),
     sizeMin: Number((memory && readNumber(memory, "size-min", sizeCells)) ?? 0n),
-    firmwareAddress: firmware === undefined ? undefined : Number(firmware),
+    firmwareAddress: firmware === undefined ? undefined : asIpa(Number(firmware)),
     firmwareSizeMax: Math.min(Number(firmwareMax ?? DEFAULT_FIRMWARE_SIZE_MAX), DEFAULT_FIRMWARE_SIZE_MAX),
   };
 }
@@ -218,7 +219,7 @@ function readReservedMemory(root: DevicetreeNode): VmConfig["reservedMemory"] {
     const label = readCell(child, "qcom,label");
     const ranges = readRanges(child, "reg", addressCells, sizeCells);
     if (label === undefined || ranges === undefined) return [];
-    const numbers = ranges.map(({ address, size }) => ({ base: Number(address), size: Number(size) }));
+    const numbers = ranges.map(({ address, size }) => ({ base: asIpa(Number(address)), size: Number(size) }));
     return [{ path: `/reserved-memory/${child.name}`, label, ranges: numbers }];
   });
 }
@@ -299,7 +300,7 @@ function readGic(root: DevicetreeNode, config: DevicetreeNode): GicConfig | unde
   const parent = findNode(root, gicPath.slice(0, gicPath.lastIndexOf("/")) || "/") ?? root;
   const { addressCells, sizeCells } = cellSizes(parent);
   const ranges = readRanges(node, "reg", addressCells, sizeCells);
-  const [gicd, gicr] = ranges?.map(({ address }) => Number(address)) ?? [];
+  const [gicd, gicr] = ranges?.map(({ address }) => asIpa(Number(address))) ?? [];
   const valid = [gicd, gicr].every((base) => base !== undefined && base % GIC_FRAME_ALIGNMENT === 0 && base < VM_ADDRESS_LIMIT);
   if (!valid) wrong("has a reg that is no distributor and redistributors");
   return { path: gicPath, frames: { gicd, gicr }, stride };

@@ -1,5 +1,6 @@
 // Requests that allocate, start, stop, reset and free VMs (docs/spec/resource-manager.md §3.7).
 
+import { asVmid } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import {
   ExitCode,
@@ -30,7 +31,7 @@ import { handle, type Handler, LATER, onlyHlos, owned } from "./handler.ts";
 export const DYNAMIC_VMIDS = { first: 0x80, last: 0xbe } as const;
 
 const allocate = handle(VM_ALLOCATE, (context, caller, { vmid: wanted }) => {
-  const vmid = wanted === 0 ? lowestFreeVmid(context) : wanted;
+  const vmid = wanted === 0 ? lowestFreeVmid(context) : asVmid(wanted);
   const free = vmid !== undefined && (wanted === 0 || isPlatformVmid(vmid)) && context.vm(vmid) === undefined;
   require(free, RmError.NORESOURCE, "the VMID is not to be had", { wanted });
   const vm = newVm(vmid, caller.vmid);
@@ -39,9 +40,9 @@ const allocate = handle(VM_ALLOCATE, (context, caller, { vmid: wanted }) => {
   return wanted === 0 ? { vmid } : undefined;
 }, onlyHlos);
 
-function lowestFreeVmid(context: Context): number | undefined {
+function lowestFreeVmid(context: Context): Vmid | undefined {
   for (let vmid: number = DYNAMIC_VMIDS.first; vmid <= DYNAMIC_VMIDS.last; vmid++) {
-    if (context.vm(vmid) === undefined) return vmid;
+    if (context.vm(vmid) === undefined) return asVmid(vmid);
   }
   return undefined;
 }
@@ -69,7 +70,7 @@ const stop = handle(VM_STOP, (context, caller, { vmid, flags, reason }, request)
   require(!vm.config!.noShutdown, RmError.VM_STATE, "the VM's configuration forbids to shut it down", { vmid });
   if (flags & StopFlags.Force) {
     const exited = { type: ExitType.VmStopForced, reason: exitReason(0, ExitCode.Normal) };
-    beginExit(context, { vmid, exited, request: origin(caller, request) });
+    beginExit(context, { vmid: vm.vmid, exited, request: origin(caller, request) });
     return LATER;
   }
   require(vm.link !== undefined, RmError.NORESOURCE, "the VM has no link to be told by", { vmid });
@@ -91,7 +92,7 @@ const reset = handle(VM_RESET, (context, caller, { vmid }, request) => {
     beginReset(context, vm);
     return;
   }
-  beginExit(context, { vmid, exited: undefined, request: origin(caller, request) });
+  beginExit(context, { vmid: vm.vmid, exited: undefined, request: origin(caller, request) });
   return LATER;
 });
 
@@ -109,7 +110,7 @@ const exit = handle(VM_EXIT, (context, caller, { exit_flags, exit_code }, reques
   return LATER;
 });
 
-function origin(caller: Vm, request: RpcMessage): { vmid: number; sequence: number; id: number } {
+function origin(caller: Vm, request: RpcMessage): { vmid: Vmid; sequence: number; id: number } {
   return { vmid: caller.vmid, sequence: request.sequence, id: request.id };
 }
 

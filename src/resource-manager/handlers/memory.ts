@@ -1,5 +1,6 @@
 // Requests about memory parcels (docs/spec/resource-manager.md §3.1 to §3.6).
 
+import { asVmid } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import {
   ACCEPT_INCOMPLETE,
@@ -86,8 +87,8 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
     memInfoTag: undefined,
     extent: createParcelExtent(context, request.mem_type),
     borrowers: acl.filter(({ vmid }) => vmid !== owner.vmid).map((entry) => newBorrower(entry, attributes, io)),
-    acl: acl.map(({ vmid, rights }) => ({ vmid, rights })),
-    attributes,
+    acl: acl.map(({ vmid, rights }) => ({ vmid: asVmid(vmid), rights })),
+    attributes: attributes.map(({ attribute, vmid }) => ({ attribute, vmid: asVmid(vmid) })),
     regions: [],
   };
   context.allOrNothing((onFailure) => {
@@ -103,7 +104,7 @@ function create(context: Context, owner: Vm, request: CreateRequest, transType: 
 function newBorrower(entry: { vmid: number; rights: number }, attributes: CreateRequest["attributes"], io: boolean): Borrower {
   const attribute = attributes.find(({ vmid }) => vmid === entry.vmid)?.attribute;
   return {
-    vmid: entry.vmid,
+    vmid: asVmid(entry.vmid),
     rights: entry.rights,
     attribute: attribute ?? (io ? MemAttribute.Device : MemAttribute.Normal),
     accepted: false,

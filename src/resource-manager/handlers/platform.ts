@@ -1,6 +1,7 @@
 // Requests about firmware, time base and address reservation (docs/spec/resource-manager.md §3.11
 // and §3.12).
 
+import { asIpa } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import {
   ANYWHERE,
@@ -115,7 +116,7 @@ type Request = Values<typeof IPA_RESERVE.request.fields>;
 
 function reserveFixed(caller: Vm, ranges: Request["fixed"]): void {
   require(ranges.every(({ base, size }) => isAligned(base, size)), RmError.DENIED, "a range is not page aligned", { vmid: caller.vmid });
-  reserveAll(caller, ranges.map(({ base, size }) => ({ base: Number(base), size: Number(size) })));
+  reserveAll(caller, ranges.map(({ base, size }) => ({ base: asIpa(Number(base)), size: Number(size) })));
 }
 
 function reserveRequested(caller: Vm, requests: Request["requested"]): { address: bigint }[] {
@@ -125,7 +126,7 @@ function reserveRequested(caller: Vm, requests: Request["requested"]): { address
     const anywhere = region_base === ANYWHERE;
     const valid = isAligned(size) && size > 0n && isAligned(alignment) && (alignment & (alignment - 1n)) === 0n && alignment > 0n &&
       (anywhere || region_base + region_size <= 1n << 44n);
-    const window = anywhere ? undefined : { base: Number(region_base), size: Number(region_size) };
+    const window = anywhere ? undefined : { base: asIpa(Number(region_base)), size: Number(region_size) };
     const base = valid ? allocateRange(space, Number(size), Number(alignment), window) : undefined;
     if (base !== undefined) {
       found.push({ base, size: Number(size) });

@@ -5,6 +5,7 @@
 // space, and takes back what it gave before it asks for VM_RESET: what it leaves there stays the
 // Resource Manager's.
 
+import { asIpa, type CapId } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AddressRange } from "../../abi/rpc/messages/demand.ts";
 import { ExtentLabel, ResourceType } from "../../abi/rpc/messages/resources.ts";
@@ -53,7 +54,7 @@ function rangeOf(vm: Vm, base: bigint, size: bigint): Range {
   const inside = base >= BigInt(FIRST_RAM_ADDRESS) && base + size <= BigInt(VM_ADDRESS_LIMIT);
   const values = { vmid: vm.vmid, base, size };
   require(pages && inside, RmError.ARGUMENT_INVALID, "a range is no whole pages, or not where a VM has memory", values);
-  return { base: Number(base), size: Number(size) };
+  return { base: asIpa(Number(base)), size: Number(size) };
 }
 
 /** Most ranges that the hypervisor takes, one of which is that of the VM's devices. */
@@ -107,13 +108,13 @@ export function preparePaging(context: Context, vm: Vm, owner: Vm): void {
   calls.addrspace_map({
     addrspace: owner.objects!.addrspace!,
     memextent: shared,
-    vbase: base,
+    vbase: asIpa(base),
     map_attrs: READ_WRITE,
     map_flags: PARTIAL,
     offset: base,
     size,
   });
-  const give = (type: number, label: number, cap: bigint, rights: number) => {
+  const give = (type: number, label: number, cap: CapId, rights: number) => {
     paging.caps.push({ type, label, cap: calls.copyCap(cap, owner.objects!.cspace, rights) });
   };
   const own = owner.objects!.memory;

@@ -5,19 +5,19 @@
 // knows ids up to 0x3f, and all VMs above stand under one id that the Resource Manager manages. A
 // parcel is made or reclaimed whole, or the request is refused.
 
+import { asPa } from "../../abi/numbers.ts";
 import { INJECTED, INJECTED_SECTION, injectedValues } from "../../abi/faults.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
 import { Access } from "../../abi/words.ts";
-import type { AddressRange } from "../state/addresses.ts";
 import type { Context } from "../state/context.ts";
 import { Refusal } from "../calls/refusals.ts";
-import type { AssignedRange, AssignedVm } from "../state/state.ts";
+import type { AssignedRange, AssignedVm, PhysicalRange } from "../state/state.ts";
 
 /** One order to the firmware. */
 export interface AssignOrder {
   /** Physical ranges, bytes. */
-  readonly ranges: readonly AddressRange[];
+  readonly ranges: readonly PhysicalRange[];
   readonly from: readonly AssignedVm[];
   readonly to: readonly AssignedVm[];
 }
@@ -57,7 +57,7 @@ export function setText(vms: readonly AssignedVm[]): string {
 export function assignMemory(context: Context, order: AssignOrder): void {
   const { trace, vcpu: { faults } } = context.calls;
   const [from, to] = [firmwareSet(order.from), firmwareSet(order.to)];
-  const fields = (range: AddressRange) => ({ pa: range.base, size: range.size, from: setText(from), to: setText(to) });
+  const fields = (range: PhysicalRange) => ({ pa: range.base, size: range.size, from: setText(from), to: setText(to) });
   const hit = faults.armed.assign ? faults.hit("assign", { from: setText(from), to: setText(to) }) : undefined;
   if (hit) {
     const values = { ...fields(order.ranges[0]), ...injectedValues(hit) };
@@ -89,9 +89,9 @@ export function resetAssignment(context: Context, { ranges, from, to }: AssignOr
 }
 
 /** The sets that parts of a range are assigned to. */
-function setsIn(table: readonly AssignedRange[], { base, size }: AddressRange): (readonly AssignedVm[])[] {
+function setsIn(table: readonly AssignedRange[], { base, size }: PhysicalRange): (readonly AssignedVm[])[] {
   const sets: (readonly AssignedVm[])[] = [];
-  let at = base;
+  let at: number = base;
   for (let index = firstEndingAbove(table, base); index < table.length && table[index].base < base + size; index++) {
     if (table[index].base > at) sets.push(INITIAL);
     sets.push(table[index].vms);
@@ -101,14 +101,14 @@ function setsIn(table: readonly AssignedRange[], { base, size }: AddressRange): 
   return sets;
 }
 
-function replace(table: AssignedRange[], { base, size }: AddressRange, vms: readonly AssignedVm[]): void {
+function replace(table: AssignedRange[], { base, size }: PhysicalRange, vms: readonly AssignedVm[]): void {
   const end = base + size;
   const at = firstEndingAbove(table, base);
   let after = at;
   while (after < table.length && table[after].base < end) after++;
   const before = table.slice(at, after).flatMap((old) => [
     { base: old.base, size: Math.min(old.base + old.size, base) - old.base, vms: old.vms },
-    { base: Math.max(old.base, end), size: old.base + old.size - Math.max(old.base, end), vms: old.vms },
+    { base: asPa(Math.max(old.base, end)), size: old.base + old.size - Math.max(old.base, end), vms: old.vms },
   ]).filter((rest) => rest.size > 0);
   const own = sameSet(vms, INITIAL) ? [] : [{ base, size, vms }];
   table.splice(at, after - at, ...[...before, ...own].sort((a, b) => a.base - b.base));

@@ -2,6 +2,7 @@
 // (docs/spec/resource-manager.md §3.1 to §3.5, §5). A parcel is an extent of its own; its regions
 // leave the owner's extent while it exists, which is what keeps a page in one parcel only.
 
+import { asIpa, asPa, asVmid, type CapId, type Ipa, type Pa } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AcceptFlags, MEM_ACCEPTED, MEM_RELEASED, MemAttribute, MemType, TransType } from "../../abi/rpc/messages/memory.ts";
@@ -13,7 +14,7 @@ import { PARTIAL } from "../state/mapping.ts";
 import { assignMemory, resetAssignment } from "./memory-assignment.ts";
 import { EXTENT_SIZE, PAGE_SIZE } from "../state/memory-layout.ts";
 import { Refusal, refuseAs, require } from "../calls/refusals.ts";
-import type { AssignedVm, Borrower, Parcel, ParcelRegion, Vm } from "../state/state.ts";
+import type { AssignedVm, Borrower, Parcel, ParcelRegion, PhysicalRange, Vm } from "../state/state.ts";
 
 /** Most parcels of one owner. */
 export const PARCELS_MAX = 64;
@@ -21,7 +22,7 @@ export const PARCELS_MAX = 64;
 export const REGIONS_MAX = 2 ** 20;
 export const ASSIGNED_MAX = 512;
 /** Owner of a parcel whose owner was reset. */
-const NOBODY = 0xffff;
+const NOBODY = asVmid(0xffff);
 /** Most mappings that a reason lists. */
 const HOLDER_MAPPINGS_MAX = 16;
 /** Regions of this size get an address of this alignment when the Resource Manager chooses. */
@@ -43,20 +44,20 @@ export interface SglEntry {
 }
 
 /** The extent of a VM that the memory of a parcel of this type comes from and goes back to. */
-function ownedExtent(vm: Vm, memType: number): bigint {
+function ownedExtent(vm: Vm, memType: number): CapId {
   const objects = vm.objects;
   require(objects !== undefined, RmError.MEM_INVALID, "the VM owns no memory yet", { vmid: vm.vmid });
   return memType === MemType.Io ? objects.device : objects.memory;
 }
 
-function addressSpace(vm: Vm): bigint {
+function addressSpace(vm: Vm): CapId {
   const addrspace = vm.objects?.addrspace;
   require(addrspace !== undefined, RmError.MEM_INVALID, "the VM has no address space yet", { vmid: vm.vmid });
   return addrspace;
 }
 
 /** An extent for a parcel, owning nothing. */
-export function createParcelExtent(context: Context, memType: number): bigint {
+export function createParcelExtent(context: Context, memType: number): CapId {
   return refuseAs(RmError.NOMEM, "the parcel's extent cannot be made", () => {
     return context.sparseExtent(memType === MemType.Io ? "device" : "memory");
   });
@@ -112,13 +113,13 @@ function addEntry(context: Context, owner: Vm, parcel: Parcel, entry: SglEntry):
   const extent = ownedExtent(owner, parcel.memType);
   const addrspace = addressSpace(owner);
   // A range that is physically scattered becomes a region for each contiguous piece.
-  let ipa = Number(entry.address);
+  let ipa = asIpa(Number(entry.address));
   const end = ipa + Number(entry.size);
   while (ipa < end) {
     const { error, offset, size } = calls.try.addrspace_lookup({ addrspace, memextent: extent, vbase: ipa, size: end - ipa });
     if (error !== ErrorCode.OK) refuseMemory(context, owner, parcel, { base: ipa, size: end - ipa });
-    addRegion(context, owner, parcel, { ownerIpa: ipa, offset, size });
-    ipa += size;
+    addRegion(context, owner, parcel, { ownerIpa: ipa, offset: asPa(offset), size });
+    ipa = asIpa(ipa + size);
   }
 }
 
@@ -208,7 +209,7 @@ function sets(parcel: Parcel): { from: AssignedVm[]; to: readonly AssignedVm[] }
   return { from: [{ vmid: parcel.owner, rights: Access.RWX }], to: parcel.acl };
 }
 
-function rangeOf({ offset, size }: ParcelRegion): AddressRange {
+function rangeOf({ offset, size }: ParcelRegion): PhysicalRange {
   return { base: offset, size };
 }
 
@@ -314,19 +315,20 @@ function assignContiguous(vm: Vm, parcel: Parcel, borrower: Borrower, sgl: reado
   const given = [{ address: BigInt(ipa), size: BigInt(size) }];
   for (const region of parcel.regions) {
     borrower.ipas.push(ipa);
-    ipa += region.size;
+    ipa = asIpa(ipa + region.size);
   }
   return given;
 }
 
 /** Takes addresses of the VM for `size` bytes at physical address `pa`. */
-function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: number, size: number): number {
+function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: Pa, size: number): Ipa {
   const space = vm.addresses;
   require(space !== undefined, RmError.NORESOURCE, "the VM has no addresses to give", { vmid: vm.vmid });
   const direct = vm.direct || parcel.memType === MemType.Io;
   if (wanted === undefined) {
     const alignment = size >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
-    const base = direct ? (takeRange(space, { base: pa, size }) ? pa : undefined) : allocateRange(space, size, alignment);
+    const same = asIpa(pa);
+    const base = direct ? (takeRange(space, { base: same, size }) ? same : undefined) : allocateRange(space, size, alignment);
     require(base !== undefined, RmError.NORESOURCE, "no address is free", { size });
     return base;
   }
@@ -334,8 +336,8 @@ function placeOf(vm: Vm, parcel: Parcel, wanted: SglEntry | undefined, pa: numbe
   const valid = wanted.address % BigInt(PAGE_SIZE) === 0n && wanted.address < BigInt(EXTENT_SIZE);
   require(valid, RmError.ARGUMENT_INVALID, "an address is not page aligned or too large", values);
   require(wanted.size === BigInt(size), RmError.ARGUMENT_INVALID, "a size is not the region's", { ...values, region: size });
-  const base = Number(wanted.address);
-  const free = (!direct || base === pa) && takeRange(space, { base, size });
+  const base = asIpa(Number(wanted.address));
+  const free = (!direct || base === asIpa(pa)) && takeRange(space, { base, size });
   require(free, RmError.NORESOURCE, "the address is taken or not to be had", values);
   return base;
 }

@@ -1,6 +1,7 @@
 // Maps a part of a parcel into the Resource Manager's own address space for as long as a step
 // takes: to read and write a VM's devicetree (docs/spec/resource-manager.md §8.2, row 1).
 
+import { asIpa, asPa, type Ipa, type Pa } from "../../abi/numbers.ts";
 import type { Context } from "../state/context.ts";
 import { PARTIAL, READ_WRITE } from "../state/mapping.ts";
 import { DEVICETREE_WINDOW, DEVICETREE_WINDOW_SIZE, PAGE_SIZE } from "../state/memory-layout.ts";
@@ -8,8 +9,8 @@ import type { Parcel } from "../state/state.ts";
 
 /** Pages of a parcel that are mapped: where, and which part of its extent. */
 interface Piece {
-  readonly ipa: number;
-  readonly offset: number;
+  readonly ipa: Ipa;
+  readonly offset: Pa;
   readonly size: number;
 }
 
@@ -25,7 +26,10 @@ function pieces(parcel: Parcel, start: number, size: number): Piece[] {
   for (const region of parcel.regions) {
     const from = Math.max(first, position);
     const to = Math.min(end, position + region.size);
-    if (from < to) found.push({ ipa: DEVICETREE_WINDOW + from - first, offset: region.offset + from - position, size: to - from });
+    if (from < to) {
+      const ipa = asIpa(DEVICETREE_WINDOW + from - first), offset = asPa(region.offset + from - position);
+      found.push({ ipa, offset, size: to - from });
+    }
     position += region.size;
   }
   return found;
@@ -35,7 +39,7 @@ function pieces(parcel: Parcel, start: number, size: number): Piece[] {
  * Runs `step` with bytes `[start, start + size)` of the parcel mapped; it gets the address of the
  * first. @throws HypercallFailure
  */
-export function withParcel<T>(context: Context, parcel: Parcel, start: number, size: number, step: (ipa: number) => T): T {
+export function withParcel<T>(context: Context, parcel: Parcel, start: number, size: number, step: (ipa: Ipa) => T): T {
   // What lies behind the window is the Resource Manager's own.
   if (size > DEVICETREE_WINDOW_SIZE - PAGE_SIZE) throw new RangeError(`${size} bytes do not fit into the window`);
   const { calls, resources } = context;
@@ -53,7 +57,7 @@ export function withParcel<T>(context: Context, parcel: Parcel, start: number, s
       });
       mapped.push(piece);
     }
-    return step(DEVICETREE_WINDOW + start % PAGE_SIZE);
+    return step(asIpa(DEVICETREE_WINDOW + start % PAGE_SIZE));
   } finally {
     for (const { ipa, offset, size } of mapped) {
       calls.addrspace_unmap({

@@ -2,6 +2,7 @@
 // (docs/spec/resource-manager.md §1.1, §1.4). At most one message is in transmission per VM;
 // replies go before notifications; the oldest of too many notifications is dropped.
 
+import type { CapId, Vmid } from "../../abi/numbers.ts";
 import { ErrorCode, errorName } from "../../abi/errors.ts";
 import { MsgqueueRight } from "../../abi/rights.ts";
 import { encodePackets, PacketType, Reassembler, RPC_PACKET_SIZE, type RpcMessage } from "../../abi/rpc/packet.ts";
@@ -124,15 +125,15 @@ function discardHead(context: Context, link: Link, buffer: number): void {
 export interface NewLink {
   readonly link: Link;
   /** In the VM's cspace: to send with, and to receive with. */
-  readonly txCap: bigint;
-  readonly rxCap: bigint;
+  readonly txCap: CapId;
+  readonly rxCap: CapId;
 }
 
 /** Where a VM's ends of the link are bound. */
 export interface LinkTarget {
-  readonly vmid: number;
-  readonly cspace: bigint;
-  readonly vic: bigint;
+  readonly vmid: Vmid;
+  readonly cspace: CapId;
+  readonly vic: CapId;
   /** vIRQs of the VM's VIC. */
   readonly txVirq: number;
   readonly rxVirq: number;
@@ -158,7 +159,7 @@ function makeLink(context: Context, target: LinkTarget, onFailure: (takeBack: ()
     onFailure(() => context.remove(cap));
     return cap;
   };
-  const end = (queue: bigint, right: number) => {
+  const end = (queue: CapId, right: number) => {
     const cap = calls.copyCap(queue, target.cspace, right);
     onFailure(() => context.remove(cap, target.cspace));
     return cap;

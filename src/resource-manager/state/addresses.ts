@@ -2,9 +2,11 @@
 // first fit above what is taken, or exactly where asked. A VM that is mapped directly (the primary)
 // takes IPA = PA only.
 
+import { asIpa, type Ipa } from "../../abi/numbers.ts";
+
 /** A range of addresses, bytes. */
 export interface AddressRange {
-  readonly base: number;
+  readonly base: Ipa;
   readonly size: number;
 }
 
@@ -31,7 +33,7 @@ function overlaps(a: AddressRange, b: AddressRange): boolean {
 }
 
 /** Index of the first taken range that ends above `address`. */
-function position(from: Addresses, address: number): number {
+function position(from: Addresses, address: Ipa): number {
   let low = 0;
   let high = from.taken.length;
   while (low < high) {
@@ -64,11 +66,11 @@ export function takeRange(from: Addresses, range: AddressRange): boolean {
  * @param window where the range must begin; everywhere when absent.
  * @returns its base, or undefined when nothing fits.
  */
-export function allocateRange(from: Addresses, size: number, alignment: number, window?: AddressRange): number | undefined {
+export function allocateRange(from: Addresses, size: number, alignment: number, window?: AddressRange): Ipa | undefined {
   if (size <= 0) return undefined;
   const { taken, reserved } = from;
   const blocked = reserved.length === 0 ? taken : [...taken, ...reserved].sort((a, b) => a.base - b.base);
-  const align = (value: number) => Math.ceil(value / alignment) * alignment;
+  const align = (value: number) => asIpa(Math.ceil(value / alignment) * alignment);
   const last = window === undefined ? from.limit : window.base + window.size;
   let base = align(window?.base ?? 0);
   for (const range of blocked) {
@@ -88,7 +90,7 @@ export function freeRange(from: Addresses, range: AddressRange): void {
   while (after < from.taken.length && from.taken[after].base < end) after++;
   const rests = from.taken.slice(at, after).flatMap((taken) => [
     { base: taken.base, size: range.base - taken.base },
-    { base: end, size: taken.base + taken.size - end },
+    { base: asIpa(end), size: taken.base + taken.size - end },
   ]);
   from.taken.splice(at, after - at, ...rests.filter(({ size }) => size > 0));
 }

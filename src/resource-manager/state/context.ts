@@ -1,6 +1,7 @@
 // What every part of the Resource Manager works with: its state, its hypercalls, its log and its
 // allocators.
 
+import { asCapId, asIpa, type CapId } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import type { HypervisorNode } from "../../abi/hypervisor-node.ts";
 import type { RootEnvironment, RootResources } from "../../abi/root-environment.ts";
@@ -54,8 +55,8 @@ export class Context {
   /** Takes up the environment, at boot or when a snapshot is restored. */
   adopt(state: RmState): void {
     this.state = state;
-    this.calls.cspace = state.environment?.resources.cspace_capid ?? 0n;
-    this.calls.partition = state.environment?.resources.partition_capid ?? 0n;
+    this.calls.cspace = state.environment?.resources.cspace_capid ?? asCapId(0n);
+    this.calls.partition = state.environment?.resources.partition_capid ?? asCapId(0n);
   }
 
   /** Has `timer` called at this virtual time (ns), or earlier for who else asks. */
@@ -86,7 +87,7 @@ export class Context {
    * A new object that is configured and activated. @throws HypercallFailure; nothing is left of it
    * then
    */
-  build(type: CreatableObject, configure: (cap: bigint) => void): bigint {
+  build(type: CreatableObject, configure: (cap: CapId) => void): CapId {
     return this.allOrNothing((onFailure) => {
       const cap = this.calls.create(type);
       onFailure(() => this.remove(cap));
@@ -97,13 +98,13 @@ export class Context {
   }
 
   /** Deletes a capability as a part of a teardown, by default of the root cspace. */
-  remove(cap: bigint, cspace: bigint = this.calls.cspace): void {
+  remove(cap: CapId, cspace: CapId = this.calls.cspace): void {
     this.undo.cspace_delete_cap_from({ cspace, cap });
   }
 
   /** The log ring. */
   get ring(): Log {
-    return new Log(this.environment.app_heap_ipa + LOG_OFFSET, LOG_SIZE);
+    return new Log(asIpa(this.environment.app_heap_ipa + LOG_OFFSET), LOG_SIZE);
   }
 
   vm(vmid: number): Vm | undefined {
@@ -177,7 +178,7 @@ export class Context {
    * A sparse extent over all memory, or all device memory, that owns nothing until something is
    * donated to it. @throws HypercallFailure
    */
-  sparseExtent(kind: "memory" | "device"): bigint {
+  sparseExtent(kind: "memory" | "device"): CapId {
     if (kind === "memory") return this.#deriveSparse(this.state.memoryParent, EXTENT_SIZE, Access.RWX, ExtentMemoryType.Any);
     return this.allOrNothing((onFailure) => {
       const { device_me_capid, device_me_size } = this.resources;
@@ -189,7 +190,7 @@ export class Context {
     });
   }
 
-  #deriveSparse(parent: bigint, size: number, access: number, type: number): bigint {
+  #deriveSparse(parent: CapId, size: number, access: number, type: number): CapId {
     return this.build("memextent", (extent) => {
       this.calls.memextent_configure_derive({
         memextent: extent,
@@ -205,7 +206,7 @@ export class Context {
    * A basic extent of one or more pages of the Resource Manager's own memory. @throws
    * HypercallFailure
    */
-  ownPages(offset: number, size: number, type: number = ExtentMemoryType.Any): bigint {
+  ownPages(offset: number, size: number, type: number = ExtentMemoryType.Any): CapId {
     return this.build("memextent", (extent) => {
       const attributes = memextentAttributes(Access.RW, type, ExtentType.Basic);
       this.calls.memextent_configure_derive({ memextent: extent, parent_memextent: this.resources.me_capid, offset, size, attributes });

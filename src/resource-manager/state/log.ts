@@ -2,13 +2,14 @@
 // (docs/spec/observed.md §2). Layout: u32 write index, u32 size of the text area, text. A line
 // begins with seconds.micros.
 
+import type { Ipa } from "../../abi/numbers.ts";
 import type { NativeVcpu } from "../../abi/native-guest.ts";
 
 const HEADER_SIZE = 8;
 
 /** Appends lines to the ring at `ipa`. Nothing is kept here: the ring is guest memory. */
 export class Log {
-  constructor(readonly ipa: number, readonly size: number) {}
+  constructor(readonly ipa: Ipa, readonly size: number) {}
 
   /** Empties the ring. */
   clear(vcpu: NativeVcpu): void {

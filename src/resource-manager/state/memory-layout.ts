@@ -6,6 +6,8 @@
 //     0x8000  log ring, which the primary VM can read
 //     0xd000  pages for info areas, up to the heap's end
 
+import { asIpa } from "../../abi/numbers.ts";
+
 /** Packet buffers; each holds the longest message of a message queue. Bytes. */
 export const SEND_BUFFER = 0x7000;
 export const RECEIVE_BUFFER = 0x7800;
@@ -28,7 +30,7 @@ export const DEVICETREE_WINDOW_SIZE = 0x1000_0000;
  * Where the primary VM, which is else mapped directly, has room for pages of the Resource
  * Manager's: its info area comes first. Bytes.
  */
-export const VIRTIO_WINDOW = { base: 0x3000_0000, size: 0x1000_0000 } as const;
+export const VIRTIO_WINDOW = { base: asIpa(0x3000_0000), size: 0x1000_0000 } as const;
 
 /** All VMs' extents cover this much, so that an offset in an extent is a physical address. */
 export const EXTENT_SIZE = 2 ** 44;

@@ -2,6 +2,7 @@
 // (docs/spec/resource-manager.md §4 to §6). Capabilities are ids in the root cspace unless said
 // otherwise; addresses and sizes are bytes.
 
+import { asCapId, type CapId, type Ipa, type Pa } from "../../abi/numbers.ts";
 import type { RootEnvironment } from "../../abi/root-environment.ts";
 import { AuthType, Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
 import type { PartialMessage, RpcMessage } from "../../abi/rpc/packet.ts";
@@ -12,12 +13,12 @@ import type { VmConfig } from "../config/vm-config.ts";
 
 /** A vCPU of a VM, as far as it is made. */
 export interface VmVcpu {
-  readonly cap: bigint;
+  readonly cap: CapId;
   active: boolean;
   /** The owner's capability, in the owner's cspace; undefined for the primary's vCPUs. */
-  ownerCap: bigint | undefined;
+  ownerCap: CapId | undefined;
   /** The VM's own capability, in its cspace: only without PSCI. */
-  selfCap: bigint | undefined;
+  selfCap: CapId | undefined;
   /** vIRQ of the Resource Manager's VIC that tells that the vCPU halted. */
   haltVirq: number | undefined;
   /** vIRQ of the owner's VIC that asks for `vcpu_run`; undefined when not proxy-scheduled. */
@@ -29,29 +30,29 @@ export interface VmVcpu {
 }
 
 /** A vCPU that has just been created. */
-export function newVcpu(cap: bigint, boots: boolean, affinityIndex: number): VmVcpu {
+export function newVcpu(cap: CapId, boots: boolean, affinityIndex: number): VmVcpu {
   const none = { ownerCap: undefined, selfCap: undefined, haltVirq: undefined, wakeupVirq: undefined };
   return { cap, active: false, ...none, boots, affinityIndex };
 }
 
 /** Hypervisor objects of a VM, as far as they are made. */
 export interface VmObjects {
-  readonly cspace: bigint;
+  readonly cspace: CapId;
   /** The VM's own memory: sparse extents, offset 0 = physical address 0. */
-  readonly memory: bigint;
+  readonly memory: CapId;
   /** The VM's own device memory: offset 0 = the device extent's first byte. */
-  readonly device: bigint;
-  addrspace: bigint | undefined;
-  infoPage: { readonly extent: bigint; readonly ipa: number; readonly heapOffset: number } | undefined;
-  vic: bigint | undefined;
-  vpmGroup: bigint | undefined;
+  readonly device: CapId;
+  addrspace: CapId | undefined;
+  infoPage: { readonly extent: CapId; readonly ipa: Ipa; readonly heapOffset: number } | undefined;
+  vic: CapId | undefined;
+  vpmGroup: CapId | undefined;
   readonly vcpus: VmVcpu[];
 }
 
 /** A message queue or doorbell between a VM and its peer, as far as it is made. */
 export interface SharedObject {
   readonly kind: "doorbell" | "msgqueue";
-  readonly cap: bigint;
+  readonly cap: CapId;
   readonly ends: VdeviceEnd[];
   /** Deleted: where two vdevices have the object, the other one must not delete it again. */
   gone: boolean;
@@ -59,11 +60,11 @@ export interface SharedObject {
 
 /** One end of a shared object. */
 export interface VdeviceEnd {
-  readonly vmid: number;
+  readonly vmid: Vmid;
   /** Sends or rings; receives or is rung. */
   readonly role: "send" | "receive";
   /** Capability in that VM's cspace. */
-  readonly cap: bigint;
+  readonly cap: CapId;
   /** vIRQ of that VM's VIC; undefined where the end has none. */
   readonly virq: number | undefined;
   /** The vIRQ is edge-triggered, as the devicetree says. */
@@ -81,7 +82,7 @@ export interface Vdevice {
   readonly objects: SharedObject[];
   virtio: VirtioMmioRecord | undefined;
   /** vIRQs that were taken for it, also where its making has failed since. */
-  readonly virqs: { readonly vmid: number; readonly virq: number }[];
+  readonly virqs: { readonly vmid: Vmid; readonly virq: number }[];
 }
 
 /**
@@ -89,12 +90,12 @@ export interface Vdevice {
  * writes.
  */
 export interface VirtioMmioRecord {
-  readonly cap: bigint;
+  readonly cap: CapId;
   /** The page, of the Resource Manager's heap. */
-  readonly extent: bigint;
+  readonly extent: CapId;
   readonly heapOffset: number;
-  readonly frontend: { readonly ipa: number; readonly virq: number; readonly edge: boolean };
-  readonly backend: { readonly vmid: number; readonly ipa: number; readonly cap: bigint; readonly virq: number };
+  readonly frontend: { readonly ipa: Ipa; readonly virq: number; readonly edge: boolean };
+  readonly backend: { readonly vmid: Vmid; readonly ipa: Ipa; readonly cap: CapId; readonly virq: number };
 }
 
 /** Where VM_CONFIG_IMAGE says the image and the devicetree are: offsets in the parcel. */
@@ -108,10 +109,10 @@ export interface ImageRecord {
 
 /** The RPC link of a VM (§1). */
 export interface Link {
-  readonly vmid: number;
+  readonly vmid: Vmid;
   /** The queue that the VM sends to, and the one that it receives from. */
-  readonly receiveQueue: bigint;
-  readonly sendQueue: bigint;
+  readonly receiveQueue: CapId;
+  readonly sendQueue: CapId;
   /** vIRQs of the Resource Manager's VIC. */
   readonly receiveVirq: number;
   readonly sendVirq: number;
@@ -138,13 +139,13 @@ export type ResetStage = "destroy-vdevices" | "release-parcels" | "release-irqs"
 export interface OwnerCap {
   readonly type: number;
   readonly label: number;
-  readonly cap: bigint;
+  readonly cap: CapId;
 }
 
 /** A VM. */
 export interface Vm {
-  readonly vmid: number;
-  readonly owner: number;
+  readonly vmid: Vmid;
+  readonly owner: Vmid;
   state: VmState;
   osState: number;
   appStatus: number;
@@ -152,20 +153,20 @@ export interface Vm {
   uri: string;
   guid: Uint8Array;
   crashMessage: Uint8Array | undefined;
-  peers: number[];
+  peers: Vmid[];
   /** auth_type of VM_CONFIG_IMAGE. */
   authType: number;
   image: ImageRecord | undefined;
   /** How much private memory lies from the configuration's base address on, bytes. */
   memorySize: number;
   /** Where the GIC's frames are. */
-  gic: { readonly gicd: number; readonly gicr: number } | undefined;
+  gic: { readonly gicd: Ipa; readonly gicr: Ipa } | undefined;
   /** Where the firmware of a protected VM goes: in a parcel, and in the VM once it starts. */
-  firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: number } | undefined;
+  firmware: { readonly handle: number; readonly offset: number; readonly size: number; ipa: Ipa } | undefined;
   /** What VM_SET_ADDRESS_LAYOUT said of where parcels lie. */
   layout: { readonly image?: AddressRange; readonly firmware?: AddressRange };
   /** Addresses that the owner fills itself, in ascending order; what VM_INIT made for that. */
-  paging: { readonly ranges: readonly AddressRange[]; sharedExtent: bigint | undefined; readonly caps: OwnerCap[] } | undefined;
+  paging: { readonly ranges: readonly AddressRange[]; sharedExtent: CapId | undefined; readonly caps: OwnerCap[] } | undefined;
   /** Registers of the boot vCPUs that VM_SET_BOOT_CONTEXT set: PC, and X0. */
   bootContext: { readonly entry: boolean; readonly context: boolean };
   config: VmConfig | undefined;
@@ -181,7 +182,7 @@ export interface Vm {
 }
 
 /** A VM that has just been allocated. */
-export function newVm(vmid: number, owner: number): Vm {
+export function newVm(vmid: Vmid, owner: Vmid): Vm {
   return {
     vmid,
     owner,
@@ -215,15 +216,15 @@ export function newVm(vmid: number, owner: number): Vm {
 
 /** One physically contiguous piece of a parcel. */
 export interface ParcelRegion {
-  readonly ownerIpa: number;
-  /** Offset in the parcel's extent. */
-  readonly offset: number;
+  readonly ownerIpa: Ipa;
+  /** Offset in the parcel's extent, which begins at physical address 0. */
+  readonly offset: Pa;
   readonly size: number;
 }
 
 /** A VM of a parcel's ACL. */
 export interface Borrower {
-  readonly vmid: number;
+  readonly vmid: Vmid;
   readonly rights: number;
   readonly attribute: number;
   /** It has accepted, at least a part. */
@@ -231,14 +232,14 @@ export interface Borrower {
   /** The regions are mapped. */
   mapped: boolean;
   /** IPAs of the regions that have one, in the order of the regions. */
-  ipas: number[];
+  ipas: Ipa[];
   contiguous: boolean;
 }
 
 /** A memory parcel (§5). */
 export interface Parcel {
   readonly handle: number;
-  owner: number;
+  owner: Vmid;
   readonly memType: number;
   readonly transType: number;
   label: number;
@@ -249,11 +250,11 @@ export interface Parcel {
   /** Somebody asked that the memory be zeroed before it goes back. */
   sanitizeAtReclaim: boolean;
   memInfoTag: number | undefined;
-  readonly extent: bigint;
+  readonly extent: CapId;
   /** The ACL without the owner, in its order, and the ACL and attributes as they were given. */
   readonly borrowers: Borrower[];
-  readonly acl: readonly { readonly vmid: number; readonly rights: number }[];
-  readonly attributes: readonly { readonly attribute: number; readonly vmid: number }[];
+  readonly acl: readonly { readonly vmid: Vmid; readonly rights: number }[];
+  readonly attributes: readonly { readonly attribute: number; readonly vmid: Vmid }[];
   readonly regions: ParcelRegion[];
 }
 
@@ -270,12 +271,19 @@ export interface PlacedParcel {
 
 /** A VM of a set, with what it may do there: bits of `Access`. */
 export interface AssignedVm {
+  /** A VMID, or the id under which the platform's firmware keeps several VMs. */
   readonly vmid: number;
   readonly rights: number;
 }
 
+/** Physical memory, bytes. */
+export interface PhysicalRange {
+  readonly base: Pa;
+  readonly size: number;
+}
+
 /** Memory that is not the primary's alone: plain data, ascending, without overlaps. */
-export interface AssignedRange extends AddressRange {
+export interface AssignedRange extends PhysicalRange {
   readonly vms: readonly AssignedVm[];
 }
 
@@ -283,19 +291,19 @@ export interface AssignedRange extends AddressRange {
 export interface IrqLoan {
   readonly handle: number;
   readonly irq: number;
-  readonly owner: number;
-  borrower: number;
+  readonly owner: Vmid;
+  borrower: Vmid;
   readonly label: number;
   accepted: boolean;
 }
 
 /** A VM that is being ended: its vCPUs are killed one after the other (§4.4). */
 export interface PendingExit {
-  readonly vmid: number;
+  readonly vmid: Vmid;
   /** exit_type and exit_reason of VM_EXITED; undefined when a reset ends it. */
   readonly exited: { readonly type: number; readonly reason: Uint8Array } | undefined;
   /** The request that waits for the end. */
-  readonly request: { readonly vmid: number; readonly sequence: number; readonly id: number } | undefined;
+  readonly request: { readonly vmid: Vmid; readonly sequence: number; readonly id: number } | undefined;
   /** Index of the vCPU whose end is awaited. */
   vcpu: number;
 }
@@ -307,7 +315,7 @@ export interface RmState {
    * All memory that VMs get comes from this extent, and all device memory from the hypervisor's
    * device extent.
    */
-  memoryParent: bigint;
+  memoryParent: CapId;
   readonly vms: Vm[];
   /** RM's own vIRQs. */
   readonly virqs: Numbers;
@@ -327,13 +335,13 @@ export interface RmState {
   /** Inside vcpu_run for the first of `exits`. */
   running: boolean;
   /** The firmware image of protected VMs, where it is mapped in the Resource Manager. */
-  firmware: { readonly ipa: number; readonly size: number } | undefined;
+  firmware: { readonly ipa: Ipa; readonly size: number } | undefined;
   /** FW_MILESTONE was sent. */
   firmwareLocked: boolean;
   /** When the timer goes off, virtual ns. */
   wakeAt: number | undefined;
   /** Requests that are taken up later, as somebody wants it: when, virtual ns, and whose. */
-  readonly delayed: { readonly at: number; readonly vmid: number; readonly message: RpcMessage }[];
+  readonly delayed: { readonly at: number; readonly vmid: Vmid; readonly message: RpcMessage }[];
   /** State of the generator that steps in for prng_get_entropy when its limit is reached. */
   entropy: bigint;
 }
@@ -342,7 +350,7 @@ export interface RmState {
 export function newState(): RmState {
   return {
     environment: undefined,
-    memoryParent: 0n,
+    memoryParent: asCapId(0n),
     vms: [],
     virqs: numbers(RM_FIRST_VIRQ, RM_LAST_VIRQ),
     heapPages: new Set(),

@@ -1,6 +1,7 @@
 // The Resource Manager's boot: environment, its own objects, the primary VM
 // (docs/spec/resource-manager.md §9, docs/spec/observed.md §7).
 
+import { asIpa, asPa } from "../../abi/numbers.ts";
 import { decodeRootEnvironment, ROOT_ENVIRONMENT_SIZE } from "../../abi/root-environment.ts";
 import { Vmid, VmState } from "../../abi/rpc/messages/vm.ts";
 import { ThreadRight } from "../../abi/rights.ts";
@@ -49,7 +50,7 @@ export function boot(context: Context, ipa: number): void {
   calls.addrspace_map({
     addrspace: resources.addrspace_capid,
     memextent: resources.uart_me_capid,
-    vbase: resources.uart_address,
+    vbase: asIpa(resources.uart_address),
     map_attrs: device,
     map_flags: MapFlags.NoSync,
     offset: 0,
@@ -77,7 +78,7 @@ function createMemoryParent(context: Context): void {
   const { calls } = context;
   const extent = calls.create("memextent");
   const attributes = memextentAttributes(Access.RWX, ExtentMemoryType.Any, ExtentType.Sparse);
-  calls.memextent_configure({ memextent: extent, phys_base: 0, size: EXTENT_SIZE, attributes });
+  calls.memextent_configure({ memextent: extent, phys_base: asPa(0), size: EXTENT_SIZE, attributes });
   calls.object_activate({ cap: extent });
   context.state.memoryParent = extent;
 }
@@ -108,7 +109,7 @@ function createOwnVm(context: Context): Vm {
   };
   vm.addresses = addresses(VM_ADDRESS_LIMIT);
   // Devices, and the window in which devicetrees are read.
-  takeRange(vm.addresses, { base: 0, size: DEVICETREE_WINDOW + DEVICETREE_WINDOW_SIZE });
+  takeRange(vm.addresses, { base: asIpa(0), size: DEVICETREE_WINDOW + DEVICETREE_WINDOW_SIZE });
   takeRange(vm.addresses, { base: resources.me_ipa_base, size: resources.me_size });
   return vm;
 }

@@ -2,6 +2,7 @@
 // each VM that starts with it (docs/spec/resource-manager.md §3.12, §4.6). Such a VM's first
 // instruction is the firmware's, never its owner's.
 
+import { asIpa } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AcceptFlags, MemType, TransType } from "../../abi/rpc/messages/memory.ts";
 import { AuthType, Vmid } from "../../abi/rpc/messages/vm.ts";
@@ -32,7 +33,7 @@ export function setFirmware(context: Context, request: { auth_type: number; hand
   invalid(parcel.memType !== MemType.Io && parcel.transType === TransType.Donate, "the image is not donated memory");
   const own = context.vm(Vmid.ResourceManager)!;
   const [{ address }] = acceptParcel(context, own, parcel, { sgl: [], flags: AcceptFlags.MapContiguous | AcceptFlags.Done });
-  context.state.firmware = { ipa: Number(address), size };
+  context.state.firmware = { ipa: asIpa(Number(address)), size };
 }
 
 /** Says where in a VM's parcels its firmware goes. @throws Refusal */
@@ -49,7 +50,7 @@ export function setFirmwareMemory(
   const aligned = (offset | size) % BigInt(PAGE_SIZE) === 0n;
   const inside = size > 0n && offset <= total && size <= total - offset;
   require(aligned && inside, RmError.ARGUMENT_INVALID, "the region is not page aligned or not in the parcel", { offset, size });
-  vm.firmware = { handle, offset: Number(offset), size: Number(size), ipa: 0 };
+  vm.firmware = { handle, offset: Number(offset), size: Number(size), ipa: asIpa(0) };
 }
 
 /** What must hold before a protected VM may start. @throws Refusal */
@@ -73,7 +74,7 @@ export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): vo
   if (place.handle === imageParcel.handle) {
     const same = firmwareAddress === undefined || firmwareAddress === baseAddress;
     require(same, RmError.MEM_INVALID, "firmware in the image parcel has another address than the image");
-    place.ipa = baseAddress + place.offset;
+    place.ipa = asIpa(baseAddress + place.offset);
     return;
   }
   require(firmwareAddress !== undefined, RmError.MEM_INVALID, "a separate firmware parcel needs firmware-address");
@@ -85,7 +86,7 @@ export function placeFirmware(context: Context, vm: Vm, imageParcel: Parcel): vo
     sgl: [{ address: BigInt(firmwareAddress), size: BigInt(parcelSize(parcel)) }],
     flags: AcceptFlags.MapContiguous | AcceptFlags.Done | AcceptFlags.Sanitize,
   });
-  place.ipa = firmwareAddress + place.offset;
+  place.ipa = asIpa(firmwareAddress + place.offset);
 }
 
 /** Copies the firmware to its place and zeroes the rest of it. @throws Refusal */

@@ -1,6 +1,7 @@
 // What the Resource Manager adds to the devicetree of a secondary VM when it starts
 // (docs/spec/resource-manager.md §7.4).
 
+import type { Ipa } from "../../abi/numbers.ts";
 import { MemType, TransType } from "../../abi/rpc/messages/memory.ts";
 import {
   cells,
@@ -77,7 +78,7 @@ function describeMemory(root: DevicetreeNode, parcels: readonly PlacedParcel[], 
 
 /** Sorts ranges and joins those that touch or overlap. */
 export function mergeRanges(ranges: readonly AddressRange[]): AddressRange[] {
-  const merged: { base: number; size: number }[] = [];
+  const merged: { base: Ipa; size: number }[] = [];
   for (const { base, size } of [...ranges].sort((a, b) => a.base - b.base)) {
     const last = merged.at(-1);
     if (last !== undefined && last.base + last.size >= base) last.size = Math.max(last.size, base + size - last.base);

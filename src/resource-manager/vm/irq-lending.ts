@@ -1,5 +1,6 @@
 // Hardware interrupts that one VM lends another (docs/spec/resource-manager.md §3.13).
 
+import { asVmid, type CapId } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { NO_CAP } from "../../abi/root-environment.ts";
 import { Vmid } from "../../abi/rpc/messages/vm.ts";
@@ -8,10 +9,10 @@ import { refuseAs, require } from "../calls/refusals.ts";
 import { type IrqLoan, isKnownVmid, type Vm } from "../state/state.ts";
 
 /** Stands for the borrower of a loan whose borrower was reset. */
-const NOBODY = 0xffff;
+const NOBODY = asVmid(0xffff);
 
 /** The capability of a hardware interrupt; undefined where nobody may have it. */
-function hwirq(context: Context, irq: number): bigint | undefined {
+function hwirq(context: Context, irq: number): CapId | undefined {
   const cap = context.resources.vic_hwirq[irq];
   return cap === undefined || cap === NO_CAP ? undefined : cap;
 }
@@ -32,7 +33,7 @@ export function lendIrq(context: Context, owner: Vm, borrower: number, irq: numb
   require(isKnownVmid(context.state, borrower), RmError.VMID_INVALID, "there is no VM of this id to lend to", { irq, vmid: borrower });
   refuseAs(RmError.IRQ_INVALID, "the interrupt cannot be taken from its owner", () => context.calls.hwirq_unbind_virq({ hwirq: cap }));
   const handle = (context.state.irqHandleBase + irq) >>> 0;
-  const made: IrqLoan = { handle, irq, owner: owner.vmid, borrower, label, accepted: false };
+  const made: IrqLoan = { handle, irq, owner: owner.vmid, borrower: asVmid(borrower), label, accepted: false };
   context.state.loans.push(made);
   return made;
 }

@@ -1,6 +1,7 @@
 // What the Resource Manager adds to the primary VM's devicetree: the node /hypervisor
 // (docs/spec/resource-manager.md §7.5, docs/spec/observed.md §3).
 
+import type { CapId } from "../../abi/numbers.ts";
 import { devicetreeSize, readDevicetree } from "../../devicetree/reader.ts";
 import { applyOverlay, OverlayBuilder } from "../../devicetree/overlay.ts";
 import { cells64, type DevicetreeNode, node } from "../../devicetree/tree.ts";
@@ -27,8 +28,8 @@ function edgeInterrupt(intid: number): number[] {
 
 /** The primary's link to the Resource Manager: capabilities of its message queues, and INTIDs. */
 interface PrimaryLink {
-  readonly txCap: bigint;
-  readonly rxCap: bigint;
+  readonly txCap: CapId;
+  readonly rxCap: CapId;
   readonly txVirq: number;
   readonly rxVirq: number;
 }

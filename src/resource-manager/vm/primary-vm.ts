@@ -1,6 +1,7 @@
 // Makes and starts the primary VM (HLOS, VMID 3) at boot (docs/spec/resource-manager.md §8.5,
 // docs/spec/observed.md §7: the order of the calls).
 
+import { asIpa, type CapId } from "../../abi/numbers.ts";
 import { ErrorCode } from "../../abi/errors.ts";
 import { NO_CAP } from "../../abi/root-environment.ts";
 import { ThreadRight } from "../../abi/rights.ts";
@@ -113,7 +114,7 @@ export function startPrimaryVm(context: Context, vm: Vm): void {
   vm.state = VmState.Running;
 }
 
-function createVcpu(context: Context, cspace: bigint, core: number): bigint {
+function createVcpu(context: Context, cspace: CapId, core: number): CapId {
   const { calls, resources } = context;
   const cap = calls.create("thread");
   const sve = resources.sve_supported ? VcpuOption.SveAllowed : 0n;
@@ -125,7 +126,7 @@ function createVcpu(context: Context, cspace: bigint, core: number): bigint {
   return cap;
 }
 
-function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): bigint {
+function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): CapId {
   const { calls } = context;
   const addrspace = calls.create("addrspace");
   calls.addrspace_configure({ addrspace, vmid: vm.vmid });
@@ -147,7 +148,7 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): bigin
   return addrspace;
 }
 
-function createVic(context: Context): bigint {
+function createVic(context: Context): CapId {
   const { calls } = context;
   const vic = calls.create("vic");
   const options = VicOption.MaxMsisValid | VicOption.DisableDefaultAddress;
@@ -166,7 +167,7 @@ function createVic(context: Context): bigint {
   return vic;
 }
 
-function bindHalt(context: Context, core: number, cap: bigint): VmVcpu {
+function bindHalt(context: Context, core: number, cap: CapId): VmVcpu {
   const vcpu = newVcpu(cap, core === context.resources.boot_core, core);
   vcpu.active = true;
   vcpu.haltVirq = context.allocateVirq();
@@ -175,13 +176,13 @@ function bindHalt(context: Context, core: number, cap: bigint): VmVcpu {
 }
 
 /** Every hardware interrupt that may be had is the primary's, under its own number. */
-function bindHardwareIrqs(context: Context, vic: bigint): void {
+function bindHardwareIrqs(context: Context, vic: CapId): void {
   context.resources.vic_hwirq.forEach((cap, irq) => {
     if (cap !== NO_CAP) context.calls.hwirq_bind_virq({ hwirq: cap, vic, virq: irq });
   });
 }
 
-function createPrimaryLink(context: Context, vm: Vm, cspace: bigint, vic: bigint): NewLink & { txVirq: number; rxVirq: number } {
+function createPrimaryLink(context: Context, vm: Vm, cspace: CapId, vic: CapId): NewLink & { txVirq: number; rxVirq: number } {
   const txVirq = VM_FIRST_VIRQ;
   const rxVirq = VM_FIRST_VIRQ + 1;
   takeNumber(vm.virqs, txVirq);
@@ -192,17 +193,17 @@ function createPrimaryLink(context: Context, vm: Vm, cspace: bigint, vic: bigint
   return { ...made, txVirq, rxVirq };
 }
 
-function attachGic(context: Context, addrspace: bigint, vic: bigint): void {
+function attachGic(context: Context, addrspace: CapId, vic: CapId): void {
   const { calls, resources } = context;
   const [base] = resources.gicr_ranges[0];
-  calls.addrspace_attach_vdevice({ addrspace, vdevice: vic, index: 0, vbase: resources.gicd_base, size: GICD_SIZE, flags: 0 });
+  calls.addrspace_attach_vdevice({ addrspace, vdevice: vic, index: 0, vbase: asIpa(resources.gicd_base), size: GICD_SIZE, flags: 0 });
   for (let core = 0; core < context.cores; core++) {
     const flags = core === context.cores - 1 ? VdeviceFlags.LastValid | VdeviceFlags.Last : VdeviceFlags.LastValid;
     calls.addrspace_attach_vdevice({
       addrspace,
       vdevice: vic,
       index: core + 1,
-      vbase: base + core * resources.gicr_stride,
+      vbase: asIpa(base + core * resources.gicr_stride),
       size: GICR_SIZE,
       flags,
     });
@@ -213,9 +214,10 @@ function attachGic(context: Context, addrspace: bigint, vic: bigint): void {
  * RAM, IPA = PA, becomes the primary's own; devices are mapped from the hypervisor's extents and
  * stay what they are.
  */
-function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: bigint): void {
+function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: CapId): void {
   const { calls, resources } = context;
-  const { hlos_vm_base: base, hlos_vm_size: size } = resources;
+  const { hlos_vm_base, hlos_vm_size: size } = resources;
+  const base = asIpa(hlos_vm_base);
   const toChild = (DonateOptions.NoSync | DonateType.ToChild) >>> 0;
   calls.memextent_donate({ options: toChild, from: resources.partition_capid, to: context.state.memoryParent, offset: base, size });
   calls.memextent_donate({ options: toChild, from: context.state.memoryParent, to: objects.memory, offset: base, size });
@@ -223,7 +225,7 @@ function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: big
   calls.addrspace_map({
     addrspace,
     memextent: resources.device_me_capid,
-    vbase: resources.device_me_base,
+    vbase: asIpa(resources.device_me_base),
     map_attrs: DEVICE_ACCESS,
     map_flags: MapFlags.NoSync,
     offset: 0,
@@ -232,7 +234,7 @@ function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: big
   calls.addrspace_map({
     addrspace,
     memextent: resources.uart_me_capid,
-    vbase: resources.uart_address,
+    vbase: asIpa(resources.uart_address),
     map_attrs: DEVICE_ACCESS,
     map_flags: MapFlags.NoSync,
     offset: 0,
@@ -242,9 +244,9 @@ function giveMemory(context: Context, vm: Vm, objects: VmObjects, addrspace: big
 }
 
 /** The log ring, read-only at its own address. */
-function exposeLog(context: Context, addrspace: bigint): void {
+function exposeLog(context: Context, addrspace: CapId): void {
   const { calls, environment } = context;
-  const ipa = environment.app_heap_ipa + LOG_OFFSET;
+  const ipa = asIpa(environment.app_heap_ipa + LOG_OFFSET);
   const extent = context.ownPages(ipa - environment.resources.me_ipa_base, LOG_SIZE);
   calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
 }

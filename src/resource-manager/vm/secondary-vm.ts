@@ -2,6 +2,7 @@
 // VM_INIT the rest (docs/spec/resource-manager.md §8.1 and §8.2, docs/spec/observed.md §8: the
 // order of the calls).
 
+import { asIpa, type Ipa } from "../../abi/numbers.ts";
 import { RmError } from "../../abi/rpc/errors.ts";
 import { AuthType } from "../../abi/rpc/messages/vm.ts";
 import { ThreadRight } from "../../abi/rights.ts";
@@ -201,7 +202,7 @@ function checkConfig(context: Context, config: VmConfig): void {
 function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void {
   const { calls } = context;
   const space = vm.addresses = addresses(VM_ADDRESS_LIMIT);
-  takeRange(space, { base: 0, size: VMMIO_SIZE });
+  takeRange(space, { base: asIpa(0), size: VMMIO_SIZE });
   const addrspace = objects.addrspace = calls.create("addrspace");
   calls.addrspace_configure({ addrspace, vmid: vm.vmid });
   const ipa = allocateRange(space, PAGE_SIZE, PAGE_SIZE)!;
@@ -213,7 +214,9 @@ function createAddressSpace(context: Context, vm: Vm, objects: VmObjects): void 
     return page;
   });
   calls.addrspace_configure_info_area({ addrspace, info_area_me: extent, ipa });
-  if (vm.authType !== AuthType.Platform) calls.addrspace_configure_vmmio({ addrspace, vbase: 0, size: VMMIO_SIZE, op: VmmioOperation.Add });
+  if (vm.authType !== AuthType.Platform) {
+    calls.addrspace_configure_vmmio({ addrspace, vbase: asIpa(0), size: VMMIO_SIZE, op: VmmioOperation.Add });
+  }
   calls.object_activate({ cap: addrspace });
   calls.addrspace_map({ addrspace, memextent: extent, vbase: ipa, map_attrs: READ_ONLY, map_flags: MapFlags.NoSync, offset: 0, size: 0 });
 }
@@ -287,7 +290,7 @@ function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }:
   });
   vcpus.forEach((_, index) => {
     const last = index === vcpus.length - 1 ? VdeviceFlags.Last : 0n;
-    const base = vm.gic!.gicr + index * gic.stride;
+    const base = asIpa(vm.gic!.gicr + index * gic.stride);
     calls.addrspace_attach_vdevice({
       addrspace: objects.addrspace!,
       vdevice: objects.vic!,
@@ -299,7 +302,7 @@ function attachGic(context: Context, vm: Vm, objects: VmObjects, { gic, vcpus }:
   });
 }
 
-function placeGic(vm: Vm, redistributors: number): { gicd: number; gicr: number } {
+function placeGic(vm: Vm, redistributors: number): { gicd: Ipa; gicr: Ipa } {
   const gicd = allocateRange(vm.addresses!, GICD_SIZE, GIC_ALIGNMENT);
   const gicr = allocateRange(vm.addresses!, redistributors, GIC_ALIGNMENT);
   require(gicd !== undefined && gicr !== undefined, RmError.NORESOURCE, "there is no address for the GIC");

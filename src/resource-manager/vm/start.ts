@@ -1,6 +1,7 @@
 // VM_START: the VM's parcels are accepted for it (`start-parcels.ts`), its devicetree is completed,
 // its boot vCPUs are powered on (docs/spec/resource-manager.md §5.3, §7.4, §8.3).
 
+import { asIpa } from "../../abi/numbers.ts";
 import { RmError, rmErrorName } from "../../abi/rpc/errors.ts";
 import { MemType } from "../../abi/rpc/messages/memory.ts";
 import { AuthType, VmState } from "../../abi/rpc/messages/vm.ts";
@@ -58,7 +59,7 @@ function prepareAndPowerOn(context: Context, vm: Vm): void {
   require(boots.length > 0, RmError.NORESOURCE, "the VM has no boot vCPU");
   for (const vcpu of boots) {
     if (vm.firmware !== undefined) passImage(context, vm, vcpu);
-    const entry = vm.firmware?.ipa ?? config.baseAddress + image.imageOffset;
+    const entry = vm.firmware?.ipa ?? asIpa(config.baseAddress + image.imageOffset);
     context.calls.vcpu_poweron({
       cap: vcpu.cap,
       entry_point: entry,

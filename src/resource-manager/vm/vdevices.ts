@@ -125,7 +125,7 @@ function createRmRpc(context: Context, vm: Vm, device: Vdevice): void {
     messageSize: config.messageSize,
   });
   vm.link = link;
-  const end = (role: VdeviceEnd["role"], cap: bigint, { virq, edge }: EndVirq): VdeviceEnd => ({ vmid: vm.vmid, role, cap, virq, edge });
+  const end = (role: VdeviceEnd["role"], cap: CapId, { virq, edge }: EndVirq): VdeviceEnd => ({ vmid: vm.vmid, role, cap, virq, edge });
   device.objects.push({ kind: "msgqueue", cap: link.receiveQueue, ends: [end("send", txCap, tx)], gone: false });
   device.objects.push({ kind: "msgqueue", cap: link.sendQueue, ends: [end("receive", rxCap, rx)], gone: false });
   if (config.consoleDev) vm.console = { vmOpen: false, ownerOpen: false };

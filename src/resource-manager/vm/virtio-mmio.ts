@@ -2,6 +2,7 @@
 // (docs/spec/resource-manager.md §8.2, row 13). The frontend reads the device's page at an address
 // of its own, where its writes trap; the backend writes the page and makes hypercalls.
 
+import type { CapId, Ipa } from "../../abi/numbers.ts";
 import { VirtioMmioRight } from "../../abi/rights.ts";
 import { Access, ExtentMemoryType, mapAttributes, MapFlags, MemoryType, VirtioMmioFlags } from "../../abi/words.ts";
 import { allocateRange, freeRange } from "../state/addresses.ts";
@@ -32,7 +33,7 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
       calls.virtio_mmio_configure({ virtio_mmio: each, memextent: extent, vqs_num: queues, flags, device_type: deviceType ?? 0 });
     });
     onFailure(() => context.remove(cap));
-    const map = (to: Vm, attributes: number): number => {
+    const map = (to: Vm, attributes: number): Ipa => {
       const ipa = allocateRange(to.addresses!, PAGE_SIZE, PAGE_SIZE, to.direct ? VIRTIO_WINDOW : undefined);
       require(ipa !== undefined, RmError.NORESOURCE, "no address is free for the device's page", { vmid: to.vmid });
       onFailure(() => freeRange(to.addresses!, { base: ipa, size: PAGE_SIZE }));
@@ -68,7 +69,7 @@ export function createVirtioMmio(context: Context, vm: Vm, owner: Vm, device: Vd
   });
 }
 
-function unmap(context: Context, vm: Vm, extent: bigint, ipa: number): void {
+function unmap(context: Context, vm: Vm, extent: CapId, ipa: Ipa): void {
   context.undo.addrspace_unmap({
     addrspace: vm.objects!.addrspace!,
     memextent: extent,

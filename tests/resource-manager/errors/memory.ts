@@ -3,6 +3,7 @@
 import { ErrorCode } from "../../../src/abi/errors.ts";
 import * as memory from "../../../src/abi/rpc/messages/memory.ts";
 import type { Values } from "../../../src/abi/rpc/layout.ts";
+import { Vmid } from "../../../src/abi/rpc/messages/vm.ts";
 import type { Client } from "../client.ts";
 import type { Machine } from "../machine.ts";
 import {
@@ -41,7 +42,7 @@ function deviceParcel({ system }: Machine): number {
   const { state } = system.rm;
   const handle = state.nextHandle++;
   state.parcels.push({
-    ...{ handle, owner: 3, memType: 1, transType: 1, label: 0, open: false, sanitizedAtCreate: false, sanitizeAtReclaim: false },
+    ...{ handle, owner: Vmid.Hlos, memType: 1, transType: 1, label: 0, open: false, sanitizedAtCreate: false, sanitizeAtReclaim: false },
     ...{ memInfoTag: undefined, extent: state.memoryParent, borrowers: [], acl: [], attributes: [], regions: [] },
   });
   return handle;

@@ -1,6 +1,7 @@
 // Messages about VMs: life cycle, configuration, queries and status (docs/spec/resource-manager.md
 // §3.7 to §3.9, §4).
 
+import { asVmid, type Vmid as AnyVmid } from "../../numbers.ts";
 import { bytes, list16, list32, mustBeZero, paddedBytes, paddedText, reserved, rest, u16, u32, u64, u8 } from "../layout.ts";
 import { notification, request } from "../message.ts";
 
@@ -48,7 +49,9 @@ export const AUTH_NAMES = ["none", "platform", "android"] as const;
 export type AuthName = typeof AUTH_NAMES[number];
 
 /** VMIDs with a meaning of their own. */
-export const Vmid = { Hypervisor: 0, Hlos: 3, ResourceManager: 0xff, PeerDefault: 0xffff } as const;
+export const Vmid = { Hypervisor: asVmid(0), Hlos: asVmid(3), ResourceManager: asVmid(0xff), PeerDefault: asVmid(0xffff) } as const;
+/** The id of a VM. */
+export type Vmid = AnyVmid;
 
 /** Entries of VM_GET_ID: `type`. */
 export const IdType = { Guid: 0, Uri: 1, Name: 2, SignAuth: 3 } as const;
