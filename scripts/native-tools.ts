@@ -55,6 +55,20 @@ export async function nativeProgram(name: NativeProgram): Promise<string> {
   throw new Error(`${name} is missing; run: deno task setup (or install the package ${PROGRAMS[name]})`);
 }
 
+/** Where Debian's gdb finds its Python modules. */
+const GDB_DATA = "/usr/share/gdb";
+
+/**
+ * The command line of gdb without a person's settings. The package `gdb` holds the Python modules;
+ * where the machine has it installed, it is not unpacked beside gdb-multiarch, which then complains
+ * at each stop unless it is told where they are.
+ */
+export async function gdbCommand(): Promise<string[]> {
+  const program = await nativeProgram("gdb-multiarch");
+  const apart = !await exists(`${STATE}/tools/root${GDB_DATA}/python`) && await exists(`${GDB_DATA}/python`);
+  return [program, ...apart ? [`--data-directory=${GDB_DATA}`] : [], "-nx", "-quiet"];
+}
+
 /**
  * The path of a native library, for `Deno.dlopen`.
  * @throws Error that names the library and how to get it when neither the machine nor .state/tools

@@ -1,7 +1,7 @@
 // `el2 gdb VM` on a session in the background: gdb-multiarch comes while the VM runs, and goes.
 
 import assert from "node:assert/strict";
-import { nativeProgram } from "../../scripts/native-tools.ts";
+import { gdbCommand } from "../../scripts/native-tools.ts";
 import { ConsoleProgram } from "../support/console.ts";
 import { el2Command } from "../support/el2.ts";
 
@@ -44,7 +44,7 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on",
       assert.equal(second.code, 1);
       assert.match(second.stderr, /another debugger has a VM of this session/);
 
-      await using gdb = new ConsoleProgram([await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
+      await using gdb = new ConsoleProgram([...await gdbCommand()]);
       for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
         await gdb.type(command);
       }
@@ -67,7 +67,7 @@ Deno.test("gdb comes to a VM of a running session, stops it, and lets it go on",
     }
 
     // All VMs at once, on gdb's own pipe: continue stops at the hypervisor's events.
-    await using gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
+    await using gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...await gdbCommand()]);
     for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
       await gdb.type(command);
     }

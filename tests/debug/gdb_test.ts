@@ -2,7 +2,7 @@
 // and a running Debian kernel.
 
 import assert from "node:assert/strict";
-import { nativeProgram } from "../../scripts/native-tools.ts";
+import { gdbCommand } from "../../scripts/native-tools.ts";
 import { catalogEntry } from "../../src/catalog/catalog.ts";
 import { A64, imageOf, SYSTEM_OFF } from "../cli/program.ts";
 import { ConsoleProgram } from "../support/console.ts";
@@ -24,7 +24,7 @@ class Debugged implements AsyncDisposable {
     // One stream for both: the port is on stderr, and so is what gdb says of the target.
     const el2 = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...el2Command(...args, "--gdb", "0")]);
     const [, port] = await el2.expect(/target remote 127\.0\.0\.1:(\d+)/, PATIENCE);
-    const gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', await nativeProgram("gdb-multiarch"), "-nx", "-quiet"]);
+    const gdb = new ConsoleProgram(["sh", "-c", 'exec "$0" "$@" 2>&1', ...await gdbCommand()]);
     const debugged = new Debugged(el2, gdb);
     for (const command of ["set confirm off", "set pagination off", "set width 0", "set remotetimeout 60", "set architecture aarch64"]) {
       await gdb.type(command);

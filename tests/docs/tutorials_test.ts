@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { type CommandNode, commandTree } from "../../src/cli/command-tree.ts";
 import { makeProgram } from "../../src/cli/main.ts";
-import { nativeProgram } from "../../scripts/native-tools.ts";
+import { gdbCommand } from "../../scripts/native-tools.ts";
 import { el2Command } from "../support/el2.ts";
 
 const LONG = Deno.env.get("EL2_LONG") !== undefined;
@@ -97,8 +97,8 @@ async function runTutorial(file: string, folder: string): Promise<void> {
   await Deno.writeTextFile(`${folder}/bin/el2`, `#!/bin/sh\nexec ${el2Command().map((word) => `'${word}'`).join(" ")} "$@"\n`, {
     mode: 0o755,
   });
-  const gdb = await nativeProgram("gdb-multiarch");
-  await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec '${gdb}' "$@"\n`, { mode: 0o755 });
+  const gdb = (await gdbCommand()).map((word) => `'${word}'`).join(" ");
+  await Deno.writeTextFile(`${folder}/bin/gdb-multiarch`, `#!/bin/sh\nexec ${gdb} "$@"\n`, { mode: 0o755 });
   const env = { PATH: `${folder}/bin:${Deno.env.get("PATH")}`, XDG_RUNTIME_DIR: folder, EL2_SOCKET: "", NO_COLOR: "1" };
   const port = freePort();
   for (const block of blocksOf(file)) {
