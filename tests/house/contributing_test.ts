@@ -1,0 +1,68 @@
+// The six lists of CONTRIBUTING.md: the files that they name are there, and so are their examples.
+
+import assert from "node:assert/strict";
+
+const ROOT = new URL("../../", import.meta.url);
+const TEXT = Deno.readTextFileSync(new URL("CONTRIBUTING.md", ROOT));
+
+/** The lists by what they add. */
+const LISTS = new Map(
+  TEXT.slice(TEXT.indexOf("\n## How to add\n")).split("\n### ").slice(1).map((part) => {
+    const end = part.indexOf("\n");
+    return [part.slice(0, end), part.slice(end)] as const;
+  }),
+);
+
+/** Paths in code spans. */
+function pathsOf(text: string): string[] {
+  return [...text.matchAll(/`((?:\.ci|assets|bench|docs|examples|scripts|src|tests)\/[\w./-]*)`/g)].map(([, path]) => path);
+}
+
+const exists = (path: string) => {
+  try {
+    return Deno.statSync(new URL(path, ROOT)).isDirectory === path.endsWith("/");
+  } catch {
+    return false;
+  }
+};
+
+async function git(...args: string[]): Promise<string | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command("git", { args, cwd: ROOT, stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+Deno.test("CONTRIBUTING lists the files to touch for a hypercall, an RM message, an instruction, a device, a screen and a command", () => {
+  assert.deepEqual([...LISTS.keys()], ["A hypercall", "An RM message", "An instruction", "A device", "A screen", "A command"]);
+  for (const [name, list] of LISTS) {
+    const steps = [...list.matchAll(/^(\d+)\. /gm)].map(([, number]) => Number(number));
+    assert.ok(steps.length >= 5, `${name}: ${steps.length} steps`);
+    assert.deepEqual(steps, steps.map((_, index) => index + 1), name);
+    assert.ok(pathsOf(list).length >= 5, `${name} names ${pathsOf(list).length} files`);
+  }
+});
+
+Deno.test("every file and folder that CONTRIBUTING names is there", () => {
+  const paths = pathsOf(TEXT);
+  assert.ok(paths.length >= 60, `${paths.length} paths`);
+  assert.deepEqual(paths.filter((path) => !exists(path)), []);
+});
+
+Deno.test("each list has an example commit, which the history has under that subject", async () => {
+  const examples = [...LISTS].map(([name, list]) => {
+    const example = /^Example: `([0-9a-f]{7,})` (.*)$/m.exec(list);
+    assert.ok(example, `${name} has no example`);
+    return { name, commit: example[1], subject: example[2].replace(/ ?…$/, "") };
+  });
+  // A copy without the history, as an archive or a shallow clone is, cannot say.
+  if (await git("rev-parse", "--is-shallow-repository") !== "false") return;
+  for (const { name, commit, subject } of examples) {
+    const found = await git("log", "-1", "--format=%s", commit);
+    assert.ok(found?.startsWith(subject), `${name}: ${commit} is ${JSON.stringify(found)}`);
+    assert.notEqual(await git("merge-base", "--is-ancestor", commit, "HEAD"), undefined, `${name}: ${commit} is not in this history`);
+  }
+});

@@ -1,0 +1,166 @@
+// Wording that el2's documents, help and screens avoid, as data: a pattern, the advice that a
+// finding prints, and a text on either side of the line, which tests/house/wording_test.ts holds.
+// To keep a phrase out, add an entry; to check more texts, pass them to `wordingFindings`.
+
+/** A phrase to avoid. */
+export interface WordingPattern {
+  /** What to look for, in plain text without line breaks, code spans and link targets. */
+  readonly pattern: RegExp;
+  /** What to write instead. */
+  readonly advice: string;
+  /** A text with the phrase. */
+  readonly bad: string;
+  /** A text that comes close, and is fine. */
+  readonly good: string;
+}
+
+const UNIT =
+  "files?|rows?|lines?|events?|pages?|bytes?|words?|tables?|bits?|folders?|slots?|process(?:es)?|frames?|columns?|tests?|records?|rules?|calls?|steps?";
+const PER =
+  "line|group|file|page|row|object|frame|message|input|kernel|call|instruction|column|event|kind|session|console|device|command|screen|VM|vCPU|CPU|run";
+
+export const PATTERNS: readonly WordingPattern[] = [
+  {
+    pattern: /(?<!\b[tT]here )\b(?:is|are|was|were) no (?!longer\b|more\b|less\b|fewer\b|different\b|better\b|one\b)\w+/,
+    advice: "is not a …",
+    bad: "a mapped address that is no RAM",
+    good: "There is no ramdisk, and there are no modules; it is no longer open",
+  },
+  {
+    pattern: /\b(?:goes|go|went|gone|going) on\b(?! (?:the|a|an|its|their|this|that|each|top|screen)\b)/,
+    advice: "continues",
+    bad: "the machine goes on",
+    good: "messages go on the queue; it continues",
+  },
+  {
+    pattern: /\b(?:st(?:and(?:s|ing)?|ood)) (?:behind|beside|in|at|there|here|once|alone|below|above|before)\b/,
+    advice: "is, is listed, comes after",
+    bad: "the reasons stand in a table",
+    good: "an object that stands for a range",
+  },
+  {
+    pattern: /\bbehind (?:what|which|that of|the (?:last|first|next|other|event|command|option|value|exit|bytes?|header))\b/,
+    advice: "after",
+    bad: "an event behind that of the step before",
+    good: "devices behind virtio-mmio, a network behind NAT",
+  },
+  { pattern: /\b(?:tells?|told|says?|said) of\b/, advice: "reports, shows", bad: "what a file says of itself", good: "said often" },
+  {
+    pattern: new RegExp(`\\b(?:an?|one|two|three|five|many|\\d+) (?:${UNIT}) an? (?:${PER})\\b`),
+    advice: "per",
+    bad: "a file a group, 2,000 bytes a frame",
+    good: "one file per group; give one line to a file",
+  },
+  { pattern: /\bfor people\b(?! who\b)/, advice: "for display", bad: "names, for people and debuggers", good: "for people who learn" },
+  { pattern: /\bat hand\b/, advice: "available", bad: "the tools at hand", good: "the tools on hand-held devices" },
+  { pattern: /\b(?:by|of) (?:its|their|his) own will\b/, advice: "by itself", bad: "each VM ended by its own will", good: "its will" },
+  {
+    pattern: /\b(?:is|are|was|were)(?: \w+)? to be seen\b/,
+    advice: "visible; what should happen",
+    bad: "what is then to be seen",
+    good: "it has to be seen",
+  },
+  { pattern: /\bof (?:its|their) own\b/, advice: "its own …", bad: "a process of its own", good: "its own process" },
+  {
+    pattern: /\bwhat would (?:is|are)\b/,
+    advice: "name the thing: anything that would change it is refused",
+    bad: "what would is refused",
+    good: "what would wake it",
+  },
+  {
+    pattern: /\b(?:in|takes?|took|taking) (?:the )?place of\b/,
+    advice: "instead of; replaces",
+    bad: "a program in place of instructions",
+    good: "the first place of the list",
+  },
+  {
+    pattern: /\b(?:Esc|q|ctrl-\S+) leaves\b|\bleaves? with (?:exit )?(?:code )?\d/,
+    advice: "quits, cancels, exits with",
+    bad: "Esc leaves",
+    good: "a scenario leaves a recording",
+  },
+  { pattern: /\bkept from\b/, advice: "prevented; blocked", bad: "none is kept from coming", good: "what it kept" },
+  {
+    pattern: /(?:^|\s)\.\.(?! \d)(?=[\s,;:)]|$)|[a-z]\.\.(?! \d)(?=[\s,;:)]|$)/,
+    advice: "… or rephrase",
+    bad: "fetching ..",
+    good: "1..8, 0 lowest .. 63 highest, SPIs 0.., …",
+  },
+  { pattern: /\b(?:go|goes|went|gone|going) wrong\b/, advice: "fails; fault", bad: "what goes wrong", good: "the wrong way" },
+  { pattern: /\b(?:accesses|access) to nothing\b/, advice: "access to an unmapped address", bad: "accesses to nothing", good: "access to" },
+  { pattern: /\b[Oo]therwise than\b/, advice: "deviations from; unlike", bad: "Otherwise than designed", good: "otherwise, then" },
+  { pattern: /\b[Ww]here nothing is said\b/, advice: "by default", bad: "10 s where nothing is said", good: "where it is said" },
+  { pattern: /\bnothing passes\b/, advice: "no rows match", bad: "nothing passes the filter", good: "no rows match the filter" },
+  { pattern: /\bat most so many\b/, advice: "at most this many", bad: "at most so many rows", good: "at most this many rows" },
+  { pattern: /\bgives? way\b/, advice: "yields", bad: "the vCPU gives way", good: "gives a way" },
+  { pattern: /\bgo(?:es)? its (?:\w+'s )?way\b/, advice: "follows", bad: "a replay goes its way", good: "on its way" },
+  { pattern: /\b(?:are|is) told (?:at once|by|in|how|that)\b/, advice: "is reported", bad: "errors are told at once", good: "the told" },
+  { pattern: /^let\b/, advice: "the verb itself", bad: "let operations fail", good: "outlet" },
+  {
+    pattern: /(?:^|[.!?] )(?:What|Who|Whoever|Whatever) (?!happens\b)(?:is|are|has|had|would|\w+s)\b[^?.]*\.(?= |$)/,
+    advice: "begin the sentence with a noun",
+    bad: "What misses the table is slow.",
+    good: "What is a parcel? A range that a VM lends.",
+  },
+  {
+    pattern:
+      /\b\w*(?:colour|behaviour|neighbour|favour|honour|catalogue|signall|travell|licence|centre|grey|artefact|synchronis|initialis|recognis|normalis|serialis|organis|whilst)\w*/i,
+    advice: "American spelling",
+    bad: "its behaviour",
+    good: "its behavior",
+  },
+];
+
+export interface WordingFinding {
+  readonly phrase: string;
+  readonly advice: string;
+}
+
+/** The phrases of a text that are to be avoided: one line of prose, a label, a message. */
+export function wordingFindings(text: string): WordingFinding[] {
+  return PATTERNS.flatMap(({ pattern, advice }) => {
+    const found = pattern.exec(text);
+    return found ? [{ phrase: found[0].trim(), advice }] : [];
+  });
+}
+
+/** A paragraph, list item, heading or table cell of a Markdown document, in one line. */
+export interface Prose {
+  readonly text: string;
+  /** The line at which it begins, from 1. */
+  readonly line: number;
+}
+
+/** The prose of a Markdown document: no code blocks, code spans, link targets and HTML comments. */
+export function proseOf(markdown: string): Prose[] {
+  const prose: { text: string; line: number }[] = [];
+  let fenced = false, open = false;
+  for (const [index, raw] of markdown.split("\n").entries()) {
+    if (/^\s*```/.test(raw)) {
+      fenced = !fenced;
+      open = false;
+      continue;
+    }
+    if (fenced || (!open && /^ {4}/.test(raw))) continue;
+    const line = raw.trim();
+    if (line === "" || /^<!--/.test(line)) {
+      open = false;
+    } else if (/^#{1,6} /.test(line)) {
+      prose.push({ text: line.replace(/^#+ /, ""), line: index + 1 });
+      open = false;
+    } else if (line.startsWith("|")) {
+      for (const cell of line.split("|")) prose.push({ text: cell.trim(), line: index + 1 });
+      open = false;
+    } else if (open && !/^(?:[-*]|\d+\.) /.test(line)) {
+      prose.at(-1)!.text += " " + line;
+    } else {
+      prose.push({ text: line.replace(/^(?:[-*]|\d+\.) /, ""), line: index + 1 });
+      open = true;
+    }
+  }
+  return prose.map(({ text, line }) => ({ text: plain(text), line }));
+}
+
+function plain(text: string): string {
+  return text.replaceAll(/`[^`]*`/g, "`code`").replaceAll(/\]\([^)]*\)/g, "]").replaceAll(/[*_[\]!]/g, "");
+}
